@@ -1,0 +1,86 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"baton"
+)
+
+// ErrHTML is in the chain of the error for a web page where an answer of the API
+// was expected: a login page, a portal, or the wrong URL.
+var ErrHTML = errors.New("got an HTML page instead of an answer of the API")
+
+// redactor replaces a secret in every spelling an upstream may echo it in.
+func redactor(secret baton.Secret) *strings.Replacer {
+	value := secret.Reveal()
+	if value == "" {
+		return strings.NewReplacer()
+	}
+	quoted, _ := json.Marshal(value)
+	var pairs []string
+	for _, spelling := range []string{
+		value,
+		strings.Trim(string(quoted), `"`),
+		url.QueryEscape(value),
+		url.PathEscape(value),
+		base64.StdEncoding.EncodeToString([]byte(value)),
+	} {
+		pairs = append(pairs, spelling, secret.String())
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+func trimBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
+
+func isMarkup(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
+
+// isHTML decides by content, for the content type of such pages is often wrong.
+func isHTML(body []byte) bool {
+	if !isMarkup(body) {
+		return false
+	}
+	head := bytes.ToLower(body[:min(len(body), 1024)])
+	return bytes.Contains(head, []byte("<!doctype html")) || bytes.Contains(head, []byte("<html"))
+}
+
+// readBody reads a body of at most c.maxBody bytes, after decompression.
+func (c *Client) readBody(r io.Reader) ([]byte, *failure) {
+	body, err := io.ReadAll(io.LimitReader(r, c.maxBody+1))
+	if int64(len(body)) > c.maxBody {
+		err := fmt.Errorf("the answer is larger than the %d bytes that are read of one", c.maxBody)
+		return nil, &failure{kind: baton.Invalid, err: err, fix: "ask for fewer rows per page"}
+	}
+	if err != nil {
+		return nil, c.networkFailure(err)
+	}
+	return trimBOM(body), nil
+}
+
+// checkContent finds answers that cannot be what was asked for, whatever their
+// content type says. Only the body of a GET has to be JSON.
+func checkContent(method string, body []byte) *failure {
+	if isHTML(body) {
+		return &failure{kind: baton.Invalid, err: ErrHTML, fix: "check the URL: it leads to a web page"}
+	}
+	if method != http.MethodGet || len(bytes.TrimSpace(body)) == 0 || json.Valid(body) {
+		return nil
+	}
+	f := &failure{kind: baton.Invalid, fix: "check the URL"}
+	var v json.RawMessage
+	err := json.NewDecoder(bytes.NewReader(body)).Decode(&v)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		f.kind, f.fix, f.retry = baton.Unavailable, "", retryIfSafe
+		f.err = errors.New("the answer breaks off in the middle")
+		return f
+	}
+	f.err = errors.New("the answer is not JSON")
+	return f
+}

@@ -1,0 +1,203 @@
+package rest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"baton"
+)
+
+const (
+	backoffBase = 500 * time.Millisecond
+	backoffMax  = 30 * time.Second
+)
+
+// Do sends the request, again where the package's table allows it, and returns
+// the first 2xx answer. Any other outcome is a *baton.Error that names method and
+// path; behind a status other than 2xx stands a *StatusError. When the end of ctx
+// is the reason, the kind is Canceled or DeadlineExceeded.
+func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
+	req.Method = cmp.Or(req.Method, http.MethodGet)
+	var retryUntil time.Time
+	for n := 1; ; n++ {
+		begun := time.Now()
+		resp, f := c.attempt(ctx, req)
+		done := Attempt{Method: req.Method, Path: req.Path, Took: time.Since(begun)}
+		if f == nil {
+			done.Status = resp.Status
+			c.report(done)
+			return resp, nil
+		}
+		if n == 1 {
+			retryUntil = time.Now().Add(c.retryFor)
+		}
+		wait, verdict := c.next(ctx, req, f, n, retryUntil)
+		err := c.failed(req, f, verdict)
+		done.Status, done.Err, done.Wait = f.status, err, wait
+		c.report(done)
+		if wait == 0 {
+			return nil, err
+		}
+		c.log.Debug("retry", "method", req.Method, "path", req.Path, "wait", wait, "attempt", n, "reason", err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, c.ended(ctx, req, f)
+		}
+	}
+}
+
+// next decides whether and when the n-th attempt is followed by another: the wait,
+// or 0 and why there is none, for the error.
+func (c *Client) next(ctx context.Context, req Request, f *failure, n int, until time.Time) (time.Duration, string) {
+	if f.retry == retryNo || f.retry == retryIfSafe && !req.safe() {
+		if f.retry == retryIfSafe && f.status == 0 {
+			return 0, "; it may have been carried out all the same"
+		}
+		return 0, ""
+	}
+	wait := backoff(n)
+	if f.ask.wait > 0 {
+		// The quota is often shared: not everybody should come back at once.
+		wait = f.ask.wait + rand.N(min(f.ask.wait/10, 5*time.Second)+time.Millisecond)
+	}
+	again := time.Now().Add(wait)
+	asked := ""
+	if f.ask.wait > 0 {
+		asked = fmt.Sprintf(": the upstream asks to wait %s", f.ask.wait.Round(time.Second))
+	}
+	if deadline, ok := ctx.Deadline(); ok && again.After(deadline) {
+		return 0, fmt.Sprintf("; gave up after %s%s, which would pass the deadline", attempts(n), asked)
+	}
+	if again.After(until) {
+		return 0, fmt.Sprintf("; gave up after %s%s, and retries end after %s", attempts(n), asked, max(c.retryFor, 0))
+	}
+	return wait, ""
+}
+
+func attempts(n int) string {
+	if n == 1 {
+		return "1 attempt"
+	}
+	return fmt.Sprintf("%d attempts", n)
+}
+
+// backoff is exponential with full jitter, never 0.
+func backoff(n int) time.Duration {
+	ceiling := backoffMax
+	if n < 8 {
+		ceiling = min(backoffBase<<(n-1), backoffMax)
+	}
+	return rand.N(ceiling) + time.Millisecond
+}
+
+func (c *Client) failed(req Request, f *failure, verdict string) *baton.Error {
+	err := c.sanitised(f.err)
+	return &baton.Error{Kind: f.kind, Err: fmt.Errorf("%s %s: %w%s", req.Method, req.Path, err, verdict), Fix: f.fix}
+}
+
+// ended is the error for a context that ended while waiting to retry.
+func (c *Client) ended(ctx context.Context, req Request, last *failure) *baton.Error {
+	kind := baton.KindOf(ctx.Err())
+	return baton.Errorf(kind, "%s %s: %w while waiting to retry after: %s", req.Method, req.Path, ctx.Err(), c.sanitised(last.err))
+}
+
+func (c *Client) report(a Attempt) {
+	if c.observe != nil {
+		c.observe(a)
+	}
+}
+
+// attempt makes one exchange.
+func (c *Client) attempt(parent context.Context, req Request) (*Response, *failure) {
+	if err := parent.Err(); err != nil {
+		return nil, &failure{kind: baton.KindOf(err), err: err}
+	}
+	ctx, cancel := context.WithTimeout(parent, c.timeout)
+	defer cancel()
+	out, err := c.build(ctx, req)
+	if err != nil {
+		return nil, &failure{kind: baton.KindOf(err), err: err}
+	}
+	in, err := c.transport.RoundTrip(out)
+	if err != nil {
+		return nil, c.broken(parent, ctx, c.networkFailure(err))
+	}
+	defer in.Body.Close()
+	c.answered.Store(true)
+	if in.StatusCode/100 != 2 {
+		// Some more than is kept, so that no secret is cut in two and missed.
+		body, _ := io.ReadAll(io.LimitReader(in.Body, 2*maxErrorBody))
+		if in.StatusCode/100 == 3 {
+			return nil, c.redirectFailure(in)
+		}
+		return nil, c.statusFailure(in, trimBOM(body))
+	}
+	body, f := c.readBody(in.Body)
+	if f == nil {
+		f = checkContent(req.Method, body)
+	}
+	if f != nil {
+		f.status = in.StatusCode
+		return nil, c.broken(parent, ctx, f)
+	}
+	return &Response{Status: in.StatusCode, Header: in.Header, Body: body}, nil
+}
+
+// broken says why an exchange really broke off, when it was a clock or the caller
+// that ended it, and makes sure that the next attempt gets a new connection: after
+// a suspended machine wakes up, every idle one is dead.
+func (c *Client) broken(parent, ctx context.Context, f *failure) *failure {
+	if err := parent.Err(); err != nil {
+		return &failure{kind: baton.KindOf(err), err: err, status: f.status}
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		f.kind, f.fix, f.retry = baton.Unavailable, "", retryIfSafe
+		f.err = fmt.Errorf("no complete answer within %s", c.timeout)
+	}
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	return f
+}
+
+func (c *Client) build(ctx context.Context, req Request) (*http.Request, error) {
+	u, err := target(c.base, req)
+	if err != nil {
+		return nil, err
+	}
+	var body io.Reader
+	if req.Body != nil {
+		body = bytes.NewReader(req.Body)
+	}
+	out, err := http.NewRequestWithContext(ctx, req.Method, u.String(), body)
+	if err != nil {
+		return nil, baton.Errorf(baton.Internal, "method %q cannot be sent", req.Method)
+	}
+	if req.Header != nil {
+		out.Header = req.Header.Clone()
+	}
+	if out.Header.Get("Accept") == "" {
+		out.Header.Set("Accept", "application/json")
+	}
+	if req.Body != nil && out.Header.Get("Content-Type") == "" {
+		out.Header.Set("Content-Type", "application/json")
+	}
+	if req.NoCache {
+		out.Header.Set("Cache-Control", "no-cache")
+	}
+	out.Header.Set("User-Agent", c.userAgent)
+	if !c.token.IsZero() {
+		out.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	}
+	return out, nil
+}

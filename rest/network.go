@@ -1,0 +1,83 @@
+package rest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+
+	"baton"
+)
+
+// failure is why an attempt failed and whether another may be made.
+type failure struct {
+	kind   baton.Kind
+	err    error
+	fix    string
+	status int
+	retry  retryWhen
+	ask    ask // how long the upstream asks to wait
+}
+
+type retryWhen int
+
+const (
+	retryNo     retryWhen = iota
+	retryIfSafe           // the upstream may have acted on the request
+	retryAlways           // it surely has not
+)
+
+// networkFailure classifies an error of the transport. It is total: what is not
+// known to be permanent is taken for weather, whatever the operating system calls it.
+func (c *Client) networkFailure(err error) *failure {
+	f := &failure{kind: baton.Unavailable, err: err, retry: retryIfSafe}
+	var (
+		op        *net.OpError
+		dns       *net.DNSError
+		proxy     *proxyError
+		authority x509.UnknownAuthorityError
+		cert      *tls.CertificateVerificationError
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+	)
+	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
+		f.retry = retryAlways
+	}
+	throughProxy := op != nil && op.Op == "proxyconnect"
+	permanent := func(fix string) { f.kind, f.fix, f.retry = baton.Invalid, fix, retryNo }
+	switch {
+	case errors.As(err, &proxy):
+		if proxy.status < 500 && proxy.status != http.StatusTooManyRequests {
+			permanent("check HTTPS_PROXY and NO_PROXY, and whether the proxy allows this host")
+		}
+	case errors.As(err, &dns):
+		f.retry = retryAlways
+		// A name that answered before has not become wrong.
+		if dns.IsNotFound && throughProxy {
+			permanent("check HTTPS_PROXY: the proxy's host name does not exist")
+		} else if dns.IsNotFound && !c.answered.Load() {
+			permanent("check the URL: its host name does not exist")
+		}
+	case errors.As(err, &authority):
+		permanent("if the upstream or a proxy on the way uses a private certificate authority, pass its PEM file with --ca-file")
+	case errors.As(err, &cert):
+		permanent("check the URL and the clock; the certificate presented does not fit")
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
+		permanent("check the URL: that port does not speak https")
+	case errors.As(err, &alert):
+		permanent("check the URL; the upstream refuses the TLS handshake (version 1.2 or newer is required)")
+	}
+	return f
+}
+
+// sanitised hides the secret in an error's text. The chain is kept only when
+// there was nothing to hide in it.
+func (c *Client) sanitised(err error) error {
+	text := err.Error()
+	clean := oneLine(c.redact.Replace(text), maxDetail)
+	if clean == text {
+		return err
+	}
+	return errors.New(clean)
+}

@@ -1,0 +1,162 @@
+// Package rest talks HTTP to one upstream: one pinned origin, one credential,
+// bounded bodies, retries that respect what the upstream asks for, and errors
+// that are classified, short and free of secrets.
+//
+// # What is retried
+//
+//	answer                            safe requests      others
+//	transient network failure         yes                only if surely not sent
+//	body that breaks off              yes                no
+//	429, throttling told in a 400     yes                yes: refused unprocessed
+//	503 with Retry-After              yes                yes: refused unprocessed
+//	408, 500, 502, 503, 504           yes                no
+//	anything else                     no                 no
+//
+// A wait is what the upstream asks for plus a little jitter, or else exponential
+// backoff with full jitter. A wait that would pass Config.RetryFor or the
+// deadline of the context is not begun: the request fails at once.
+//
+// # What never happens
+//
+// Redirects are not followed, since that would carry the credential elsewhere;
+// nothing but https is spoken except to loopback; there are no cookies and no
+// cache. The connection is HTTP/1.1: the traffic is a handful of sequential
+// requests, and one stalled HTTP/2 connection behind a proxy would stall all.
+package rest
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"baton"
+)
+
+const (
+	defaultTimeout   = 300 * time.Second
+	defaultRetryFor  = 5 * time.Minute
+	defaultMaxBody   = 64 << 20
+	defaultUserAgent = "baton"
+)
+
+// Config says how to reach the upstream. Only BaseURL is required.
+type Config struct {
+	// BaseURL is the https URL that request paths are appended to; http is allowed
+	// to localhost and loopback addresses. Query and fragment are dropped.
+	BaseURL   string
+	Token     baton.Secret // bearer token; none is sent when zero
+	UserAgent string
+	Timeout   time.Duration // one attempt including its body; 300 s when zero
+	CAFile    string        // PEM file of authorities to trust beside the system's
+	// RetryFor is how long after its first failure a request is still retried;
+	// 5 minutes when zero, not at all when negative.
+	RetryFor time.Duration
+	MaxBody  int64 // bytes of one decompressed body; 64 MiB when zero
+	// Transport replaces the package's own, with its TLS, proxy and timeout rules.
+	Transport http.RoundTripper
+	Log       *slog.Logger  // waits and retries, at debug; nil for none
+	Observe   func(Attempt) // called after every attempt, from the requesting goroutine
+}
+
+// Attempt is one HTTP exchange, for logs and metrics. It holds no secret.
+type Attempt struct {
+	Method string
+	Path   string        // below BaseURL, without the query
+	Status int           // 0 when there was no answer
+	Err    error         // nil when the exchange succeeded
+	Took   time.Duration // until the last byte of the body
+	Wait   time.Duration // until the next attempt, 0 if there is none
+}
+
+// Client sends requests to one upstream. It is safe for concurrent use.
+type Client struct {
+	base      *url.URL
+	token     baton.Secret
+	userAgent string
+	timeout   time.Duration
+	retryFor  time.Duration
+	maxBody   int64
+	proxy     string
+	transport http.RoundTripper // not an http.Client: that would follow redirects
+	redact    *strings.Replacer
+	log       *slog.Logger
+	observe   func(Attempt)
+	answered  atomic.Bool // the upstream has answered at least once
+}
+
+// New checks the configuration and makes a client; it sends nothing. The error is
+// Invalid for a URL, token, proxy or CA file that cannot be used.
+func New(cfg Config) (*Client, error) {
+	base, err := parseBase(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsFunc(cfg.Token.Reveal(), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, baton.Errorf(baton.Invalid, "the token holds a space, a line break or another character that no token has").
+			WithFix("copy the token again, on its own, without the word Bearer")
+	}
+	c := &Client{
+		base:      base,
+		token:     cfg.Token,
+		userAgent: cmp.Or(cfg.UserAgent, defaultUserAgent),
+		timeout:   cmp.Or(cfg.Timeout, defaultTimeout),
+		retryFor:  cmp.Or(cfg.RetryFor, defaultRetryFor),
+		maxBody:   cmp.Or(cfg.MaxBody, defaultMaxBody),
+		transport: cfg.Transport,
+		redact:    redactor(cfg.Token),
+		log:       cfg.Log,
+		observe:   cfg.Observe,
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.transport == nil {
+		c.transport, c.proxy, err = newTransport(base, cfg.CAFile, c.timeout)
+	}
+	return c, err
+}
+
+// Origin is the upstream's address, scheme://host[:port]/path, without secrets
+// and without a trailing slash.
+func (c *Client) Origin() string { return c.base.String() }
+
+// Proxy is the address of the proxy that requests go through, without its
+// credentials, or empty when there is none.
+func (c *Client) Proxy() string { return c.proxy }
+
+// RetryPolicy says which failures a request may be sent again after.
+type RetryPolicy int
+
+// The retry policies; the package comment has the table.
+const (
+	RetryDefault RetryPolicy = iota // RetrySafe for GET, RetryNever for the rest
+	RetrySafe                       // sending it twice does no harm
+	RetryNever                      // only if the upstream surely has not acted on it
+)
+
+// Request is one request below the base URL.
+type Request struct {
+	Method  string // GET when empty
+	Path    string // begins with a slash, segments escaped; see Join
+	Query   url.Values
+	Header  http.Header // Accept and Content-Type default to application/json
+	Body    []byte
+	Retry   RetryPolicy
+	NoCache bool // ask caches on the way for a fresh answer
+}
+
+func (r Request) safe() bool {
+	return r.Retry == RetrySafe || r.Retry == RetryDefault && r.Method == http.MethodGet
+}
+
+// Response is an answer with a 2xx status. The body of a GET is JSON or empty;
+// other bodies are anything but a web page. A byte order mark is removed.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}

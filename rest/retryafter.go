@@ -1,0 +1,101 @@
+package rest
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxAsk is the longest wait that is believed; longer ones are clamped to it.
+const maxAsk = 24 * time.Hour
+
+// ask is a wait that the upstream asks for, if said.
+type ask struct {
+	wait time.Duration
+	said bool
+}
+
+// RetryAfter is how long an answer asks to wait, between 0 and 24 hours, and
+// whether it says so at all. It reads Retry-After (RFC 9110: seconds or any of the
+// three date forms) and, if throttled is set and there is none, the RateLimit
+// fields in their drafted and home-grown variants. Unreadable values are ignored.
+// Dates count from the answer's own Date, so that a wrong clock does not matter.
+func RetryAfter(h http.Header, now time.Time, throttled bool) (wait time.Duration, said bool) {
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	if a := longest(h.Values("Retry-After"), time.Second, now); a.said {
+		return a.wait, true
+	}
+	if a := longest(h.Values("Retry-After-Ms"), time.Millisecond, now); a.said || !throttled {
+		return a.wait, a.said
+	}
+	var all ask
+	for _, name := range []string{"RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After"} {
+		all = all.or(longest(h.Values(name), time.Second, now))
+	}
+	all = all.or(longest(h.Values("X-RateLimit-Reset-Ms"), time.Millisecond, now))
+	for _, v := range h.Values("RateLimit") {
+		for _, parameter := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ';' }) {
+			key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+			if key == "reset" || key == "t" {
+				all = all.or(parseWait(value, time.Second, now))
+			}
+		}
+	}
+	return all.wait, all.said
+}
+
+// or is the longer of two asks.
+func (a ask) or(b ask) ask {
+	return ask{wait: max(a.wait, b.wait), said: a.said || b.said}
+}
+
+func longest(values []string, unit time.Duration, now time.Time) ask {
+	var all ask
+	for _, v := range values {
+		all = all.or(parseWait(v, unit, now))
+	}
+	return all
+}
+
+// parseWait reads one value: a number of units, a moment as seconds or
+// milliseconds since 1970, or a date. Numbers are told apart by size: no wait is
+// thirty years long.
+func parseWait(value string, unit time.Duration, now time.Time) ask {
+	value = strings.Trim(strings.TrimSpace(value), `"`)
+	if at, err := http.ParseTime(value); err == nil {
+		return askUntil(at, now)
+	}
+	if at, err := time.Parse(time.RFC3339, value); err == nil {
+		return askUntil(at, now)
+	}
+	// A weighted list such as "50, 100;w=60" begins with the value in force.
+	if i := strings.IndexAny(value, ",;"); i >= 0 {
+		value = strings.TrimSpace(value[:i])
+	}
+	n, err := strconv.ParseFloat(value, 64)
+	switch {
+	case err != nil && !math.IsInf(n, 0), math.IsNaN(n):
+		return ask{}
+	case math.IsInf(n, 0), strings.ContainsAny(value, "xXpP_"):
+		return ask{} // "inf", overflow, and Go's own number spellings
+	case n > 1e15:
+		return ask{}
+	case n >= 1e11:
+		return askUntil(time.UnixMilli(int64(n)), now)
+	case n >= 1e9:
+		return askUntil(time.Unix(int64(n), 0), now)
+	}
+	return ask{wait: clampWait(n * float64(unit)), said: true}
+}
+
+func askUntil(at, now time.Time) ask {
+	return ask{wait: clampWait(float64(at.Sub(now))), said: true} // Sub saturates
+}
+
+func clampWait(d float64) time.Duration {
+	return time.Duration(min(max(d, 0), float64(maxAsk)))
+}

@@ -1,0 +1,96 @@
+package rest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"baton"
+)
+
+const (
+	dialTimeout         = 30 * time.Second
+	tlsTimeout          = 15 * time.Second
+	headerTimeout       = 2 * time.Minute  // servers compute large lists before the first byte
+	idleTimeout         = 45 * time.Second // below the 60 s after which proxies commonly drop a connection
+	maxHeaderBytes      = 1 << 20
+	maxIdleConnsPerHost = 8
+)
+
+// newTransport makes a transport for one origin and names the proxy on the way to
+// it, if any. The proxy is resolved here, once: there is only one host to reach,
+// and a bad setting should fail at the start.
+func newTransport(base *url.URL, caFile string, timeout time.Duration) (http.RoundTripper, string, error) {
+	via, err := http.ProxyFromEnvironment(&http.Request{URL: base})
+	if err != nil {
+		// The cause repeats the address with its password.
+		return nil, "", baton.Errorf(baton.Invalid, "the proxy address in the environment cannot be used").
+			WithFix("correct HTTPS_PROXY; it looks like http://host:port")
+	}
+	roots, err := loadRoots(caFile)
+	if err != nil {
+		return nil, "", err
+	}
+	proxy := ""
+	if via != nil {
+		proxy = via.Scheme + "://" + via.Host
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  http.ProxyURL(via),
+		OnProxyConnectResponse: checkConnect,
+		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:    tlsTimeout,
+		ResponseHeaderTimeout:  min(headerTimeout, timeout),
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    maxIdleConnsPerHost,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		Protocols:              protocols,
+	}, proxy, nil
+}
+
+// loadRoots is the system's authorities plus those of the file, or nil for the
+// system's alone.
+func loadRoots(caFile string) (*x509.CertPool, error) {
+	if caFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, baton.Errorf(baton.Invalid, "read CA file: %w", err).WithFix("point --ca-file to a readable PEM file")
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool() // no system pool, as in an empty image
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, baton.Errorf(baton.Invalid, "CA file %s holds no certificate", caFile).
+			WithFix("point --ca-file to a PEM file with at least one CERTIFICATE block")
+	}
+	return roots, nil
+}
+
+// proxyError is a proxy's refusal to open a tunnel.
+type proxyError struct {
+	proxy  string
+	status int
+}
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("proxy %s refuses the connection: %s", e.proxy, statusText(e.status))
+}
+
+func checkConnect(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode/100 == 2 {
+		return nil
+	}
+	return &proxyError{proxy: proxy.Host, status: answer.StatusCode}
+}
