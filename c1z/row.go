@@ -1,0 +1,201 @@
+package c1z
+
+import (
+	"encoding/binary"
+
+	"baton"
+	"baton/wire"
+)
+
+// Table is where in the file a row belongs.
+type Table byte
+
+// The tables that have rows of a sync.
+const (
+	ResourceTypes Table = iota + 1
+	Resources
+	Entitlements
+	Grants
+)
+
+func (t Table) valid() bool { return t >= ResourceTypes && t <= Grants }
+
+// parts is how many strings, joined by colons, make up the external id of a row.
+func (t Table) parts() int { return [...]int{ResourceTypes: 1, Resources: 2, Entitlements: 3, Grants: 5}[t] }
+
+// Row is one row of a file, encoded once: from then on it travels as bytes and its
+// identity can be read without decoding the message.
+type Row struct {
+	Table Table
+
+	id     string           // the external id
+	ends   [4]int           // where each part of it ends, but for the last
+	parent baton.ResourceID // of a resource
+	data   []byte
+}
+
+// ResourceTypeRow encodes a resource type. Like the other constructors it fails with
+// baton.Invalid when something cannot be written.
+func ResourceTypeRow(t baton.ResourceType) (Row, error) {
+	data, err := wire.MarshalResourceType(t)
+	return newRow(ResourceTypes, data, t.ID), err
+}
+
+// ResourceRow encodes a resource.
+func ResourceRow(r baton.Resource) (Row, error) {
+	data, err := wire.MarshalResource(r)
+	row := newRow(Resources, data, r.ID.Type, r.ID.ID)
+	row.parent = r.Parent
+	return row, err
+}
+
+// EntitlementRow encodes an entitlement. Grantable are the resource types that its
+// GrantableTo names.
+func EntitlementRow(e baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
+	data, err := wire.MarshalEntitlement(e, grantable)
+	return newRow(Entitlements, data, e.ID.Resource.Type, e.ID.Resource.ID, e.ID.Slug), err
+}
+
+// GrantRow encodes a grant.
+func GrantRow(g baton.Grant) (Row, error) {
+	data, err := wire.MarshalGrant(g)
+	e, p := g.ID.Entitlement, g.ID.Principal
+	return newRow(Grants, data, e.Resource.Type, e.Resource.ID, e.Slug, p.Type, p.ID), err
+}
+
+func newRow(t Table, data []byte, parts ...string) Row {
+	r := Row{Table: t, data: data}
+	size := len(parts) - 1
+	for _, p := range parts {
+		size += len(p)
+	}
+	id := make([]byte, 0, size)
+	for i, p := range parts {
+		if i > 0 {
+			r.ends[i-1] = len(id)
+			id = append(id, ':')
+		}
+		id = append(id, p...)
+	}
+	r.id = string(id)
+	return r
+}
+
+// ID is the row's external id.
+func (r Row) ID() string { return r.id }
+
+// ResourceID is the resource itself, or the one that the entitlement or the grant
+// is about.
+func (r Row) ResourceID() baton.ResourceID {
+	if r.Table == ResourceTypes {
+		return baton.ResourceID{Type: r.id}
+	}
+	return baton.ResourceID{Type: r.part(0), ID: r.part(1)}
+}
+
+// EntitlementID is the external id of the entitlement that the row is, or that the
+// grant gives.
+func (r Row) EntitlementID() string {
+	switch r.Table {
+	case Entitlements:
+		return r.id
+	case Grants:
+		return r.id[:r.ends[2]]
+	}
+	return ""
+}
+
+// Principal is who holds the grant.
+func (r Row) Principal() baton.ResourceID {
+	if r.Table != Grants {
+		return baton.ResourceID{}
+	}
+	return baton.ResourceID{Type: r.part(3), ID: r.part(4)}
+}
+
+// Data is the protobuf message.
+func (r Row) Data() []byte { return r.data }
+
+func (r Row) part(i int) string {
+	start, end := 0, len(r.id)
+	if i > 0 {
+		start = r.ends[i-1] + 1
+	}
+	if i < r.Table.parts()-1 {
+		end = r.ends[i]
+	}
+	return r.id[start:end]
+}
+
+// Append appends the row's own encoding:
+//
+//	table (1 byte)
+//	the length of each part of the id; for a resource also of its parent's type and id
+//	the id, its parts joined by colons; the parent's type and id, not joined
+//	the message, up to the end
+//
+// Lengths are unsigned varints.
+func (r Row) Append(dst []byte) []byte {
+	dst = append(dst, byte(r.Table))
+	for i := range r.Table.parts() {
+		dst = binary.AppendUvarint(dst, uint64(len(r.part(i))))
+	}
+	if r.Table == Resources {
+		dst = binary.AppendUvarint(dst, uint64(len(r.parent.Type)))
+		dst = binary.AppendUvarint(dst, uint64(len(r.parent.ID)))
+	}
+	dst = append(dst, r.id...)
+	dst = append(dst, r.parent.Type...)
+	dst = append(dst, r.parent.ID...)
+	return append(dst, r.data...)
+}
+
+// ParseRow reads what Append wrote. The row shares b's memory. It fails with
+// baton.Corrupt.
+func ParseRow(b []byte) (Row, error) {
+	if len(b) == 0 || !Table(b[0]).valid() {
+		return Row{}, badRow("it does not begin with a table")
+	}
+	r := Row{Table: Table(b[0])}
+	rest := b[1:]
+	var lengths [5]int
+	parts := r.Table.parts()
+	n := parts
+	if r.Table == Resources {
+		n += 2
+	}
+	total := parts - 1
+	for i := range n {
+		v, size := binary.Uvarint(rest)
+		if size <= 0 || v > uint64(len(b)) {
+			return Row{}, badRow("a length is impossible")
+		}
+		lengths[i] = int(v)
+		total += int(v)
+		rest = rest[size:]
+	}
+	if total > len(rest) {
+		return Row{}, badRow("it is cut short")
+	}
+	names := string(rest[:total]) // one copy for all of them
+	r.data = rest[total:]
+	end := -1
+	for i := range parts {
+		end += 1 + lengths[i]
+		if i < parts-1 {
+			if names[end] != ':' {
+				return Row{}, badRow("its id does not fit its parts")
+			}
+			r.ends[i] = end
+		}
+	}
+	r.id = names[:end]
+	if r.Table == Resources {
+		r.parent = baton.ResourceID{Type: names[end : end+lengths[2]], ID: names[end+lengths[2]:]}
+	}
+	return r, nil
+}
+
+func badRow(why string) error {
+	return baton.Errorf(baton.Corrupt, "c1z: read a row: %s", why)
+}
