@@ -1,0 +1,99 @@
+package baton_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows says, for each room, which rooms of this module it may import. A room that
+// is missing here fails the test: give it its place first.
+var arrows = map[string][]string{
+	".":                    {},
+	"rest":                 {"."},
+	"scim":                 {".", "rest"},
+	"connector/perplexity": {".", "rest", "scim"},
+	"pagelog":              {"."},
+	"proto":                {},
+	"internal/pb/*":        {"internal/pb/*"},
+	"wire":                 {".", "internal/pb/*"},
+	"c1z":                  {".", "wire"},
+	"syncer":               {".", "c1z", "pagelog"},
+	"runner":               {".", "rest", "syncer", "c1z", "wire"},
+	"sandbox/perplexity":   {"."},
+	"connectortest":        {".", "syncer", "c1z", "wire"},
+	"cmd/*":                {".", "rest", "runner", "connector/*", "sandbox/*"},
+}
+
+// TestArrowsPointDown holds the imports of all packages, not of their tests, against
+// the table.
+func TestArrowsPointDown(t *testing.T) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	rooms := 0
+	for {
+		var pkg struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&pkg); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		rooms++
+		from := room(pkg.ImportPath)
+		allowed, ok := lookUp(from)
+		if !ok {
+			t.Errorf("%s has no place in the table of arrows", from)
+			continue
+		}
+		for _, imp := range pkg.Imports {
+			if imp != "baton" && !strings.HasPrefix(imp, "baton/") {
+				continue
+			}
+			if to := room(imp); !slices.ContainsFunc(allowed, func(p string) bool { return matches(p, to) }) {
+				t.Errorf("%s must not import %s", from, to)
+			}
+		}
+	}
+	if rooms < 10 {
+		t.Errorf("only %d packages were looked at", rooms)
+	}
+}
+
+func room(importPath string) string {
+	if importPath == "baton" {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, "baton/")
+}
+
+func lookUp(from string) ([]string, bool) {
+	if allowed, ok := arrows[from]; ok {
+		return allowed, true
+	}
+	for pattern, allowed := range arrows {
+		if matches(pattern, from) {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func matches(pattern, name string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "/*"); ok {
+		return strings.HasPrefix(name, prefix+"/")
+	}
+	ok, _ := path.Match(pattern, name)
+	return ok
+}

@@ -1,0 +1,310 @@
+package perplexity
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/scim"
+)
+
+// rereads is how long a change may take to become visible: the waits before each
+// look at the upstream.
+var rereads = [...]time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
+
+// grant adds the principal to the group: read, add one member, read again.
+func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+	m, err := c.member(req)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	defer c.lock(m.groupID)()
+	before, err := c.roster(ctx, m.groupID)
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+	}
+	if before.members[m.userID] {
+		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
+	}
+	out, err := c.effects(ctx, before, m, true)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	if req.DryRun {
+		out.Done = append([]string{fmt.Sprintf("Would add %s to %s.", m.userID, before.label())}, out.Done...)
+		return out, nil
+	}
+	wrote := c.scim.AddMember(ctx, m.groupID, m.userID)
+	if err := c.settle(ctx, before, m, true, wrote); err != nil {
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+	}
+	out.Done = append([]string{fmt.Sprintf("Added %s to %s.", m.userID, before.label())}, out.Done...)
+	return out, nil
+}
+
+// revoke removes the principal from the group, if the guard lets it.
+func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+	m, err := c.member(req)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	defer c.lock(m.groupID)()
+	before, err := c.roster(ctx, m.groupID)
+	if baton.KindOf(err) == baton.NotFound {
+		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("The group %s does not exist any more.", m.groupID)}}, nil
+	}
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+	}
+	if !before.members[m.userID] {
+		if !before.proven {
+			return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, before.unproven())
+		}
+		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())}}, nil
+	}
+	out, err := c.effects(ctx, before, m, false)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	if req.DryRun {
+		out.Done = append([]string{fmt.Sprintf("Would remove %s from %s.", m.userID, before.label())}, out.Done...)
+		return out, nil
+	}
+	wrote := c.scim.RemoveMember(ctx, m.groupID, m.userID)
+	if err := c.settle(ctx, before, m, false, wrote); err != nil {
+		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+	}
+	out.Done = append([]string{fmt.Sprintf("Removed %s from %s.", m.userID, before.label())}, out.Done...)
+	return out, nil
+}
+
+// membershipChange is a request that was checked.
+type membershipChange struct {
+	groupID, userID string
+}
+
+func (c *connector) member(req baton.GrantRequest) (membershipChange, error) {
+	e := req.Entitlement
+	switch {
+	case e.Resource.Type != groupType || e.Slug != memberSlug:
+		return membershipChange{}, baton.Errorf(baton.Invalid, "%s cannot be granted or revoked", e).
+			WithFix("Only the entitlement %q of a group can.", memberSlug)
+	case req.Principal.Type != userType:
+		return membershipChange{}, baton.Errorf(baton.Invalid, "%s cannot be a member of a group", req.Principal).
+			WithFix("Only an account, a resource of type %q, can.", userType)
+	case e.Resource.ID == "" || req.Principal.ID == "":
+		return membershipChange{}, baton.Errorf(baton.Invalid, "the group and the account must both be named")
+	}
+	return membershipChange{groupID: e.Resource.ID, userID: req.Principal.ID}, nil
+}
+
+// effects says what the change means for roles, and refuses it when it would lock
+// everybody out. A group that carries no role costs no further call.
+func (c *connector) effects(ctx context.Context, before roster, m membershipChange, adding bool) (baton.Outcome, error) {
+	var out baton.Outcome
+	if !c.mayCarryRole(before.Group) {
+		return out, nil
+	}
+	p, err := c.picture(ctx)
+	if err != nil {
+		return out, err
+	}
+	if !p.roles.carries(m.groupID) {
+		return out, nil
+	}
+	p.rosters[m.groupID] = before
+	out.Done, out.Warnings = p.roleChange(m, adding)
+	ch := change{userID: m.userID}
+	if adding {
+		// Joining the Member group takes Admin away when Member has priority.
+		ch.doing = fmt.Sprintf("adding %s to %s", m.userID, before.label())
+		ch.takes = func(p *picture, _ []string) bool {
+			return p.roles.isMember(m.groupID) && p.roles.priority != priorityAdmin
+		}
+	} else {
+		ch.doing = fmt.Sprintf("removing %s from %s", m.userID, before.label())
+		ch.takes = func(p *picture, alternative []string) bool { return slices.Contains(alternative, m.groupID) }
+	}
+	warnings, err := c.guard(ctx, p, ch)
+	out.Warnings = append(out.Warnings, warnings...)
+	return out, err
+}
+
+// mayCarryRole is the cheap test, from the group alone.
+func (c *connector) mayCarryRole(g scim.Group) bool {
+	configured := func(names []string) bool {
+		return slices.ContainsFunc(names, func(n string) bool {
+			return n == g.ID || strings.EqualFold(strings.TrimSpace(n), strings.TrimSpace(g.DisplayName))
+		})
+	}
+	name := plain(g.DisplayName)
+	return configured(c.cfg.AdminGroups) || configured(c.cfg.MemberGroups) ||
+		len(c.cfg.AdminGroups) == 0 && strings.Contains(name, "admin") ||
+		len(c.cfg.MemberGroups) == 0 && slices.Contains(memberNames, name)
+}
+
+// settle reads the group again until the change shows, and checks that nobody else
+// lost membership. The write's own error decides only if the change does not show:
+// an answer that was lost, or a member that somebody else just added, is no failure.
+func (c *connector) settle(ctx context.Context, before roster, m membershipChange, adding bool, wrote error) error {
+	waits := rereads[:]
+	if wrote != nil {
+		waits = rereads[:1]
+	}
+	var after roster
+	for _, wait := range waits {
+		if err := pause(ctx, wait); err != nil {
+			return notVerified(err)
+		}
+		var err error
+		if after, err = c.after(ctx, before, m); err != nil {
+			if !adding && baton.KindOf(err) == baton.NotFound {
+				return nil // the whole group is gone
+			}
+			return first(wrote, notVerified(err))
+		}
+		if after.members[m.userID] == adding {
+			return bystanders(before, after, m)
+		}
+	}
+	if wrote != nil {
+		return wrote
+	}
+	// Somebody else's loss is worse news than a change that did not take.
+	return first(bystanders(before, after, m), c.explain(ctx, before, m, adding))
+}
+
+// after re-reads the group. Emptiness is believed where the same read showed
+// members before.
+func (c *connector) after(ctx context.Context, before roster, m membershipChange) (roster, error) {
+	g, err := c.scim.GetGroup(ctx, m.groupID)
+	if err != nil {
+		return roster{}, err
+	}
+	r := rosterOf(g)
+	if r.proven || len(before.Members) > 0 && !before.fromAccounts {
+		return r, nil
+	}
+	return r, c.witness(ctx, &r)
+}
+
+// bystanders reports members who were there before and are not now. Additions by
+// others are their business.
+func bystanders(before, after roster, m membershipChange) error {
+	var lost []string
+	for _, id := range sorted(before.members) {
+		if id != m.userID && !after.members[id] {
+			lost = append(lost, id)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	named := lost
+	if len(named) > 5 {
+		named = named[:5]
+	}
+	return baton.Errorf(baton.Internal, "the change was made, but %s lost membership of %s at the same time: %s",
+		count(len(lost), "other account"), before.label(), strings.Join(named, ", ")).
+		WithFix("Check the group in Perplexity and in the identity provider now, and add back who belongs there.")
+}
+
+// explain says why a change that was accepted does not show.
+func (c *connector) explain(ctx context.Context, before roster, m membershipChange, adding bool) error {
+	if adding {
+		if _, err := c.scim.GetUser(ctx, m.userID); baton.KindOf(err) == baton.NotFound {
+			return baton.Errorf(baton.NotFound, "there is no account %s", m.userID).
+				WithFix("Sync again to see which accounts SCIM shows.")
+		}
+	}
+	return baton.Errorf(baton.Incomplete, "the server accepted the change of %s, but %s does not show in it", before.label(), m.userID).
+		WithFix("Look at the group in Perplexity; if the identity provider manages it, it may have undone the change.")
+}
+
+// roleChange says what becomes of the user's role.
+func (p *picture) roleChange(m membershipChange, adding bool) (done, warnings []string) {
+	if !p.roles.settled() {
+		return nil, nil
+	}
+	admin := p.in(m.userID, p.roles.admin[0])
+	member := p.in(m.userID, p.roles.member)
+	was := p.roles.effective(admin, member)
+	if p.roles.isAdmin(m.groupID) {
+		admin = adding
+	} else {
+		member = adding
+	}
+	is := p.roles.effective(admin, member)
+	switch {
+	case is == roleUnknown:
+		warnings = append(warnings, "The account is in groups of both roles and it is not known which has priority; set --role-priority.")
+	case is == was:
+		warnings = append(warnings, fmt.Sprintf("The account's role stays %s, because of its other group.", is))
+	default:
+		done = append(done, fmt.Sprintf("Its role is now %s.", is))
+	}
+	return done, warnings
+}
+
+// The effective roles, as people read them.
+const (
+	roleAdmin   = "Admin"
+	roleMember  = "Member"
+	roleNone    = "none"
+	roleUnknown = "unknown"
+)
+
+func (r roles) effective(admin, member bool) string {
+	switch {
+	case admin && member && r.priority == "":
+		return roleUnknown
+	case admin && (!member || r.priority == priorityAdmin):
+		return roleAdmin
+	case member:
+		return roleMember
+	}
+	return roleNone
+}
+
+func notVerified(err error) error {
+	return fmt.Errorf("the change was sent, but reading it back failed: %w", err)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if n == 0 {
+		return "no " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+// Package perplexity connects a Perplexity Enterprise organisation over SCIM 2.0,
+// the only programmatic interface that Perplexity offers.
+//
+// It reads accounts, groups and memberships; it grants and revokes membership,
+// creates accounts, and disables and enables them. It never deletes: Perplexity
+// keeps the record of a person who lost access. It never writes a whole member
+// list, and it never leaves an organisation without an enabled admin unless told to.
+//
+// Follow the data: users.go and groups.go are what is read; change.go, account.go
+// and status.go are what is changed; roles.go knows which groups mean Admin and
+// Member, and guard.go refuses what would lock everybody out.
+package perplexity
+
+import (
+	"strings"
+	"sync"
+
+	"baton"
+	"baton/rest"
+	"baton/scim"
+)
+
+// Resource types and the entitlement of this connector. Part of every identity.
+const (
+	userType   = "user"
+	groupType  = "group"
+	memberSlug = "member"
+)
+
+// Config is a configured organisation.
+type Config struct {
+	REST *rest.Client // the SCIM endpoint; nil describes the connector without one
+
+	// AdminGroups and MemberGroups name the groups that Perplexity maps to its two
+	// roles, by display name or id. Empty means the usual names.
+	AdminGroups  []string
+	MemberGroups []string
+	// Priority is the role of somebody in groups of both: "admin", "member", or ""
+	// when it is not known.
+	Priority string
+	// MinAdmins is how many enabled admins a change must leave.
+	MinAdmins int
+	// AllowLastAdmin switches the guard off.
+	AllowLastAdmin bool
+}
+
+// connector is the organisation that the functions of baton.Connector close over.
+type connector struct {
+	cfg   Config
+	scim  *scim.Client
+	locks sync.Map // group id ─▶ *sync.Mutex: changes of one group run one after another
+}
+
+// New makes the connector. Without Config.REST it can be described but not used.
+func New(cfg Config) *baton.Connector {
+	c := &connector{cfg: cfg}
+	origin := ""
+	if cfg.REST != nil {
+		c.scim = scim.New(scim.Config{REST: cfg.REST})
+		origin = cfg.REST.Origin()
+	}
+	return &baton.Connector{
+		Name:        "baton-perplexity",
+		DisplayName: "Perplexity",
+		Description: "Accounts, groups and group membership of a Perplexity Enterprise organisation, over SCIM 2.0.",
+		HelpURL:     "https://www.perplexity.ai/help-center/en/articles/11652604-scim-based-user-account-management",
+		Origin:      origin,
+		ResourceTypes: []baton.ResourceType{
+			{ID: userType, DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true, Provision: true,
+				Description: "An account that is managed through SCIM."},
+			{ID: groupType, DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}, Provision: true,
+				Description: "A group pushed by the identity provider; two of them carry the roles Admin and Member."},
+		},
+		Feeds: []baton.Feed{
+			{Name: "users", Types: []string{userType, groupType}, Next: c.nextUsers},
+			{Name: "groups", Types: []string{groupType}, Next: c.nextGroups},
+		},
+		Validate: c.validate,
+		Get:      c.get,
+		Grant:    c.grant,
+		Revoke:   c.revoke,
+		Account:  c.accountCreation(),
+		Actions:  c.actions(),
+		Diagnose: c.diagnose,
+		Review:   c.review,
+	}
+}
+
+// Settings are what can be configured.
+func Settings() []baton.Setting {
+	return []baton.Setting{
+		{Name: "scim-token", DisplayName: "SCIM Token", Kind: baton.SecretSetting, Required: true,
+			Description: "The SCIM bearer token from the Perplexity Enterprise admin console"},
+		{Name: "scim-url", DisplayName: "SCIM URL", Kind: baton.StringSetting, Required: true,
+			Placeholder: "https://api.workos.com/scim/v2.0/...",
+			Description: "The SCIM endpoint URL from the Perplexity Enterprise admin console"},
+		{Name: "admin-group", DisplayName: "Admin groups", Kind: baton.StringsSetting, Advanced: true,
+			Description: "Name or id of the group that Perplexity maps to Admin (default: PPLX_Admin and the like)"},
+		{Name: "member-group", DisplayName: "Member groups", Kind: baton.StringsSetting, Advanced: true,
+			Description: "Name or id of the group that Perplexity maps to Member (default: PPLX_Members and the like)"},
+		{Name: "role-priority", DisplayName: "Role priority", Kind: baton.StringSetting, Advanced: true, Placeholder: "admin or member",
+			Description: "Role of somebody in groups of both roles, as configured in Perplexity: admin or member (default: unknown, assume the worse)"},
+		{Name: "min-admins", DisplayName: "Least number of admins", Kind: baton.IntSetting, Default: 1, Min: 1, Max: 1000, Advanced: true,
+			Description: "Refuse changes that would leave fewer enabled admins than this"},
+		{Name: "allow-last-admin", DisplayName: "Allow removing the last admin", Kind: baton.BoolSetting, Advanced: true,
+			Description: "Carry changes out even if they leave too few admins"},
+	}
+}
+
+// Configure reads the connector's own settings; the endpoint is the caller's.
+func Configure(v baton.Values) (Config, error) {
+	cfg := Config{
+		AdminGroups:    v.Strings("admin-group"),
+		MemberGroups:   v.Strings("member-group"),
+		Priority:       strings.ToLower(strings.TrimSpace(v.String("role-priority"))),
+		MinAdmins:      v.Int("min-admins"),
+		AllowLastAdmin: v.Bool("allow-last-admin"),
+	}
+	switch cfg.Priority {
+	case "", priorityAdmin, priorityMember:
+		return cfg, nil
+	}
+	return cfg, baton.Errorf(baton.Invalid, "role-priority is %q", cfg.Priority).
+		WithFix("Set it to admin or to member, as the group priority is configured in Perplexity.")
+}
+
+// lock serialises the changes of one group, so that the check after a change sees
+// no other change of ours.
+func (c *connector) lock(groupID string) (unlock func()) {
+	mu, _ := c.locks.LoadOrStore(groupID, new(sync.Mutex))
+	mu.(*sync.Mutex).Lock()
+	return mu.(*sync.Mutex).Unlock
+}
+
+func userResource(id string) baton.ResourceID  { return baton.ResourceID{Type: userType, ID: id} }
+func groupResource(id string) baton.ResourceID { return baton.ResourceID{Type: groupType, ID: id} }
+
+func memberOf(groupID string) baton.EntitlementID {
+	return baton.EntitlementID{Resource: groupResource(groupID), Slug: memberSlug}
+}

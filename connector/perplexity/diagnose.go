@@ -1,0 +1,151 @@
+package perplexity
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"baton"
+	"baton/scim"
+)
+
+// validate makes the cheapest call that needs the token.
+func (c *connector) validate(ctx context.Context) error {
+	_, err := c.scim.ListUsers(ctx, scim.Position{}, func(string) bool { return false }, func(scim.User) {})
+	return err
+}
+
+// diagnose looks at the endpoint the way a sync would, one step after the other.
+func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
+	users, ok := c.probe(ctx, "accounts", report, func(each func(id string)) (scim.ListStep, error) {
+		return c.scim.ListUsers(ctx, scim.Position{}, func(string) bool { return false }, func(u scim.User) { each(u.ID) })
+	})
+	if !ok {
+		return
+	}
+	c.advertised(ctx, report)
+	groups, err := c.listAllGroups(ctx)
+	if err != nil {
+		report(failure("groups", err))
+		return
+	}
+	c.judgeMembers(ctx, groups, users, report)
+	c.judgeRoles(ctx, groups, report)
+}
+
+// probe reads the first page of a list and judges endpoint, token and paging by it.
+func (c *connector) probe(ctx context.Context, what string, report func(baton.Finding), list func(each func(string)) (scim.ListStep, error)) (int, bool) {
+	n := 0
+	step, err := list(func(string) { n++ })
+	if err != nil {
+		check := "endpoint"
+		if k := baton.KindOf(err); k == baton.Unauthenticated || k == baton.PermissionDenied {
+			check = "token"
+		}
+		report(failure(check, err))
+		return 0, false
+	}
+	report(baton.Finding{Check: "endpoint", Detail: c.cfg.REST.Origin() + " answers SCIM"})
+	report(baton.Finding{Check: "token", Detail: "accepted"})
+	detail := fmt.Sprintf("the first page has %d of %d %s", step.Rows, step.Total, what)
+	if step.Total == 0 {
+		detail = fmt.Sprintf("the first page has %d %s, and the server gives no total", step.Rows, what)
+	}
+	report(baton.Finding{Check: "paging", Detail: detail})
+	if n == 0 {
+		report(baton.Finding{Check: what, Level: baton.Warning, Detail: "there are none",
+			Fix: "Check that the token belongs to the right organisation and that the identity provider pushes its users."})
+	}
+	return n, true
+}
+
+func (c *connector) advertised(ctx context.Context, report func(baton.Finding)) {
+	spc, err := c.scim.ServiceProviderConfig(ctx)
+	if err != nil {
+		report(baton.Finding{Check: "advertised", Detail: "no service provider configuration (optional): " + err.Error()})
+		return
+	}
+	report(baton.Finding{Check: "advertised", Detail: spc.String()})
+}
+
+// judgeMembers says how memberships can be read.
+func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users int, report func(baton.Finding)) {
+	listed, nested := 0, 0
+	for _, g := range groups {
+		if len(g.Members) > 0 {
+			listed++
+		}
+		for _, m := range g.Members {
+			if !m.IsUser() {
+				nested++
+			}
+		}
+	}
+	switch {
+	case len(groups) == 0:
+		report(baton.Finding{Check: "groups", Level: baton.Warning, Detail: "there are none",
+			Fix: "Push an Admin and a Member group from the identity provider."})
+		return
+	case listed > 0:
+		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%s, %d of them listed with members: no further calls are needed", count(len(groups), "group"), listed)})
+	case users > 0:
+		r, err := c.roster(ctx, groups[0].ID)
+		if err != nil {
+			report(failure("members", err))
+			return
+		}
+		if r.proven {
+			report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%s, listed without members: one call for each group is needed", count(len(groups), "group"))})
+		} else {
+			report(baton.Finding{Check: "members", Level: baton.Warning, Detail: "the server shows no members of any group",
+				Fix: "If the groups are really empty, sync with --allow-empty; otherwise ask Perplexity support why SCIM does not show members."})
+		}
+	}
+	if nested > 0 {
+		report(baton.Finding{Check: "nested groups", Level: baton.Warning, Detail: fmt.Sprintf("%d members are groups; they are left out", nested),
+			Fix: "Perplexity maps roles from direct members; put accounts into the role groups themselves."})
+	}
+}
+
+// judgeRoles says which groups were taken for the role groups and who is admin.
+func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report func(baton.Finding)) {
+	r, err := c.rolesAmong(groups)
+	if err != nil {
+		report(failure("roles", err))
+		return
+	}
+	for _, n := range r.notes(groups) {
+		report(baton.Finding{Check: "roles", Level: n.Level, Detail: strings.ToLower(n.Label) + " " + n.Text, Fix: "Set --admin-group to the group that Perplexity maps to Admin."})
+	}
+	if !r.settled() {
+		return
+	}
+	p, err := c.picture(ctx)
+	if err != nil {
+		report(failure("roles", err))
+		return
+	}
+	left, err := c.adminsBeside(ctx, p, "", r.admin[0])
+	if err != nil {
+		report(failure("roles", err))
+		return
+	}
+	f := baton.Finding{Check: "roles", Detail: fmt.Sprintf("Admin is %s, Member is %s", p.names(r.admin[0]), orNone(p.names(r.member)))}
+	if left < c.cfg.minAdmins() {
+		f.Level = baton.Warning
+		f.Detail += fmt.Sprintf("; %s can be counted on, fewer than the %d that must remain", admins(left), c.cfg.minAdmins())
+		f.Fix = "Add an enabled account to the Admin group" + p.doubt() + "."
+	}
+	report(f)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "not recognised"
+	}
+	return s
+}
+
+func failure(check string, err error) baton.Finding {
+	return baton.Finding{Check: check, Level: baton.Failure, Detail: err.Error(), Fix: baton.FixOf(err)}
+}

@@ -1,0 +1,163 @@
+package perplexity
+
+import (
+	"context"
+	"slices"
+
+	"baton"
+	"baton/scim"
+)
+
+// picture is what a change that touches roles must know: which groups carry them
+// and who is in those groups.
+type picture struct {
+	roles   roles
+	groups  []scim.Group
+	rosters map[string]roster // of the role groups
+}
+
+// picture reads the role groups. One list call where the list shows members.
+func (c *connector) picture(ctx context.Context) (*picture, error) {
+	groups, err := c.listAllGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &picture{groups: groups, rosters: map[string]roster{}}
+	if p.roles, err = c.rolesAmong(groups); err != nil {
+		return nil, err
+	}
+	shows := slices.ContainsFunc(groups, func(g scim.Group) bool { return len(g.Members) > 0 })
+	for _, g := range groups {
+		if !p.roles.carries(g.ID) {
+			continue
+		}
+		r := rosterOf(g)
+		r.proven = r.proven || shows && g.MembersListed
+		if !r.proven {
+			if r, err = c.roster(ctx, g.ID); err != nil {
+				return nil, err
+			}
+		}
+		p.rosters[g.ID] = r
+	}
+	return p, nil
+}
+
+// in reports whether the user is in any of the groups.
+func (p *picture) in(userID string, groupIDs []string) bool {
+	return slices.ContainsFunc(groupIDs, func(id string) bool { return p.rosters[id].members[userID] })
+}
+
+// mayBeAdmin is the doubtful reading: true unless it is certain that the user has
+// no admin rights to lose.
+func (p *picture) mayBeAdmin(userID string, alternative []string) bool {
+	if p.in(userID, alternative) {
+		return !(p.in(userID, p.roles.member) && p.roles.priority == priorityMember)
+	}
+	return slices.ContainsFunc(alternative, func(id string) bool { return !p.rosters[id].proven })
+}
+
+// surelyAdmin is the strict reading, for those who would remain.
+func (p *picture) surelyAdmin(userID string, alternative []string) bool {
+	return p.in(userID, alternative) && (p.roles.priority == priorityAdmin || !p.in(userID, p.roles.member))
+}
+
+// change is what a guard is asked about, as seen from one user.
+type change struct {
+	userID string
+	doing  string // "revoking PPLX_Admin from ann@example.com"
+	// rights says whether the change would take admin rights of an alternative away.
+	takes func(p *picture, alternative []string) bool
+}
+
+// guard refuses a change that would leave fewer enabled admins than configured. It
+// returns what the asker should know even if the change is allowed.
+func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings []string, err error) {
+	if len(p.roles.admin) == 0 {
+		return []string{"No group was recognised as the Admin group, so nothing guards the last admin; set --admin-group."}, nil
+	}
+	for _, alternative := range p.roles.admin {
+		if !p.mayBeAdmin(ch.userID, alternative) || !ch.takes(p, alternative) {
+			continue
+		}
+		left, err := c.adminsBeside(ctx, p, ch.userID, alternative)
+		if err != nil {
+			return nil, err
+		}
+		if left >= c.cfg.minAdmins() {
+			continue
+		}
+		if c.cfg.AllowLastAdmin {
+			warnings = append(warnings, "This leaves "+admins(left)+" in the organisation; it was allowed by --allow-last-admin.")
+			continue
+		}
+		return nil, baton.Errorf(baton.Refused, "%s would leave %s in the organisation, and at least %s must remain",
+			ch.doing, admins(left), count(c.cfg.minAdmins(), "enabled admin")).
+			WithFix("Grant %s to another enabled account first%s; or run again with --allow-last-admin.", p.names(alternative), p.doubt())
+	}
+	return warnings, nil
+}
+
+// adminsBeside counts the enabled admins other than the user, as far as needed.
+func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string, alternative []string) (int, error) {
+	left := 0
+	for _, id := range alternative {
+		for _, other := range sorted(p.rosters[id].members) {
+			if left >= c.cfg.minAdmins() {
+				return left, nil
+			}
+			if other == userID || !p.surelyAdmin(other, alternative) || countedBefore(p, alternative, id, other) {
+				continue
+			}
+			u, err := c.scim.GetUser(ctx, other)
+			if err != nil {
+				if baton.KindOf(err) == baton.NotFound {
+					continue
+				}
+				return 0, err
+			}
+			// An account that does not say whether it is active does not count.
+			if u.Active != nil && *u.Active {
+				left++
+			}
+		}
+	}
+	return left, nil
+}
+
+// countedBefore reports whether the user was met in an earlier group already.
+func countedBefore(p *picture, alternative []string, groupID, userID string) bool {
+	for _, id := range alternative {
+		if id == groupID {
+			return false
+		}
+		if p.rosters[id].members[userID] {
+			return true
+		}
+	}
+	return false
+}
+
+// names lists the display names of the groups.
+func (p *picture) names(ids []string) string {
+	s := ""
+	for _, id := range ids {
+		if s != "" {
+			s += " or "
+		}
+		s += groupName(p.rosters[id].Group)
+	}
+	return s
+}
+
+// doubt says which setting would let the guard judge less strictly.
+func (p *picture) doubt() string {
+	if p.roles.priority == "" && len(p.roles.member) > 0 {
+		return ", or set --role-priority if admins are also in the Member group"
+	}
+	return ""
+}
+
+func (cfg Config) minAdmins() int { return max(1, cfg.MinAdmins) }
+
+func admins(n int) string { return count(n, "enabled admin") }

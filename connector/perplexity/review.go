@@ -1,0 +1,149 @@
+package perplexity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton"
+	"baton/scim"
+)
+
+// review says who is Admin, Member, both or neither.
+func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
+	var groups []scim.Group
+	err := facts.Resources(groupType, func(r baton.Resource) error {
+		groups = append(groups, scim.Group{ID: r.ID.ID, DisplayName: r.DisplayName})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.rolesAmong(groups)
+	if err != nil {
+		return []baton.Note{{Level: baton.Warning, Label: "Roles", Text: err.Error() + ". " + baton.FixOf(err)}}, nil
+	}
+	in := func(ids []string) (map[string]bool, error) {
+		set := map[string]bool{}
+		for _, id := range ids {
+			if err := facts.Grants(memberOf(id), func(g baton.Grant) error { set[g.ID.Principal.ID] = true; return nil }); err != nil {
+				return nil, err
+			}
+		}
+		return set, nil
+	}
+	admin, err := in(slices.Concat(r.admin...))
+	if err != nil {
+		return nil, err
+	}
+	member, err := in(r.member)
+	if err != nil {
+		return nil, err
+	}
+	t := tally{admin: admin, member: member}
+	if err := facts.Resources(userType, t.add); err != nil {
+		return nil, err
+	}
+	return append(r.notes(groups), t.notes(r)...), nil
+}
+
+// tally counts accounts by the roles they hold.
+type tally struct {
+	admin, member map[string]bool
+
+	admins, members, both, neither people
+	dormant                        people // disabled, but still in a role group
+}
+
+// people counts, and remembers the first few by name.
+type people struct {
+	n     int
+	first []string
+}
+
+func (p *people) add(r baton.Resource) {
+	p.n++
+	if len(p.first) < 5 {
+		p.first = append(p.first, r.DisplayName)
+	}
+}
+
+func (p people) String() string {
+	if p.n == 0 {
+		return "nobody"
+	}
+	s := fmt.Sprintf("%d: %s", p.n, strings.Join(p.first, ", "))
+	if more := p.n - len(p.first); more > 0 {
+		s += fmt.Sprintf(" and %d more", more)
+	}
+	return s
+}
+
+func (t *tally) add(r baton.Resource) error {
+	admin, member := t.admin[r.ID.ID], t.member[r.ID.ID]
+	switch {
+	case r.Status == baton.StatusDisabled:
+		if admin || member {
+			t.dormant.add(r)
+		}
+	case admin && member:
+		t.both.add(r)
+	case admin:
+		t.admins.add(r)
+	case member:
+		t.members.add(r)
+	default:
+		t.neither.add(r)
+	}
+	return nil
+}
+
+func (t *tally) notes(r roles) []baton.Note {
+	notes := []baton.Note{
+		{Label: "Admin", Text: t.admins.String()},
+		{Label: "Member", Text: t.members.String()},
+	}
+	if t.both.n > 0 {
+		text := t.both.String()
+		level := baton.OK
+		switch r.priority {
+		case "":
+			level, text = baton.Warning, text+" (which role counts is not known; set --role-priority)"
+		default:
+			text += " (" + r.effective(true, true) + " has priority)"
+		}
+		notes = append(notes, baton.Note{Level: level, Label: "Both roles", Text: text})
+	}
+	notes = append(notes, baton.Note{Label: "No role", Text: t.neither.String()})
+	if t.dormant.n > 0 {
+		notes = append(notes, baton.Note{Label: "Disabled, with a role", Text: t.dormant.String() + " (enabling gives the role back)"})
+	}
+	sure := t.admins.n
+	if r.priority == priorityAdmin {
+		sure += t.both.n
+	}
+	if sure == 0 && len(r.admin) > 0 {
+		notes = append(notes, baton.Note{Level: baton.Warning, Label: "No admin", Text: "no enabled account is certain to be Admin; see docs/perplexity.md on losing admin access"})
+	}
+	return notes
+}
+
+// notes says which groups were taken for role groups, where that is in doubt.
+func (r roles) notes(groups []scim.Group) []baton.Note {
+	name := func(ids []string) string {
+		var names []string
+		for _, g := range groups {
+			if slices.Contains(ids, g.ID) {
+				names = append(names, groupName(g))
+			}
+		}
+		return strings.Join(names, ", ")
+	}
+	switch {
+	case len(r.admin) == 0:
+		return []baton.Note{{Level: baton.Warning, Label: "Admin group", Text: "none was recognised by its name; set --admin-group"}}
+	case len(r.admin) > 1:
+		return []baton.Note{{Level: baton.Warning, Label: "Admin group", Text: "could be any of " + name(slices.Concat(r.admin...)) + "; set --admin-group"}}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package perplexity
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"baton"
+	"baton/scim"
+)
+
+// actions are the two ways to change an account's status. Names, arguments and
+// types are those that connectors of this field share.
+func (c *connector) actions() []baton.Action {
+	arguments := []baton.Field{{
+		Name: "user_id", DisplayName: "User ID", Kind: baton.StringField, Required: true,
+		Description: "The id of the account, as SCIM has it",
+	}}
+	returns := []baton.Field{
+		{Name: "success", DisplayName: "Success", Kind: baton.BoolField, Description: "Whether the account now has the status"},
+		{Name: "message", DisplayName: "Message", Kind: baton.StringField, Description: "What was done"},
+		{Name: "user_id", DisplayName: "User ID", Kind: baton.StringField, Description: "The id of the account"},
+	}
+	return []baton.Action{
+		{
+			Name: "disable_user", DisplayName: "Disable user", Arguments: arguments, Returns: returns,
+			Description: "Deactivate a Perplexity account. Its record remains, the person loses access.",
+			Types:       []baton.ActionType{baton.ActionAccount, baton.ActionAccountDisable},
+			Run:         c.disable,
+		},
+		{
+			Name: "enable_user", DisplayName: "Enable user", Arguments: arguments, Returns: returns,
+			Description: "Activate a Perplexity account. It gets back the groups that it is still in.",
+			Types:       []baton.ActionType{baton.ActionAccount, baton.ActionAccountEnable},
+			Run:         c.enable,
+		},
+	}
+}
+
+func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton.Outcome, error) {
+	id, err := userID(req)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	u, err := c.scim.GetUser(ctx, id)
+	if baton.KindOf(err) == baton.NotFound {
+		// Perplexity's directory may drop the accounts that it disables.
+		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("There is no account %s any more.", id)}}), nil
+	}
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("disable %s: %w", id, err)
+	}
+	if u.Active != nil && !*u.Active {
+		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is disabled already.", nameOf(u))}}), nil
+	}
+	p, err := c.picture(ctx)
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("disable %s: find out who is admin: %w", id, err)
+	}
+	warnings, err := c.guard(ctx, p, change{
+		userID: id, doing: "disabling " + nameOf(u),
+		takes: func(*picture, []string) bool { return true },
+	})
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	return c.setActive(ctx, u, false, req.DryRun, warnings)
+}
+
+func (c *connector) enable(ctx context.Context, req baton.ActionRequest) (baton.Outcome, error) {
+	id, err := userID(req)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	u, err := c.scim.GetUser(ctx, id)
+	if baton.KindOf(err) == baton.NotFound {
+		return baton.Outcome{}, baton.Errorf(baton.NotFound, "enable %s: there is no such account: %w", id, err).
+			WithFix("If it was disabled, the directory has dropped it; create the account again.")
+	}
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("enable %s: %w", id, err)
+	}
+	if u.Active != nil && *u.Active {
+		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is enabled already.", nameOf(u))}}), nil
+	}
+	groups, err := c.groupsOf(ctx, u)
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("enable %s: %w", id, err)
+	}
+	var warnings []string
+	if len(groups) > 0 {
+		warnings = append(warnings, "The account is still in "+strings.Join(groups, ", ")+" and has the rights of these groups again.")
+	}
+	return c.setActive(ctx, u, true, req.DryRun, warnings)
+}
+
+// setActive writes the one attribute and reads it back.
+func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun bool, warnings []string) (baton.Outcome, error) {
+	verb, doing, did := "disable", "Would disable", "Disabled"
+	if active {
+		verb, doing, did = "enable", "Would enable", "Enabled"
+	}
+	if dryRun {
+		return acted(u.ID, baton.Outcome{Done: []string{doing + " " + nameOf(u) + "."}, Warnings: warnings}), nil
+	}
+	wrote := c.scim.SetActive(ctx, u.ID, active)
+	waits := rereads[:]
+	if wrote != nil {
+		waits = rereads[:1]
+	}
+	var now scim.User
+	for _, wait := range waits {
+		if err := pause(ctx, wait); err != nil {
+			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, notVerified(err))
+		}
+		var err error
+		now, err = c.scim.GetUser(ctx, u.ID)
+		gone := baton.KindOf(err) == baton.NotFound
+		switch {
+		case gone && !active:
+			return acted(u.ID, baton.Outcome{Done: []string{did + " " + nameOf(u) + "; the directory no longer shows the account."}, Warnings: warnings}), nil
+		case gone:
+			return baton.Outcome{}, baton.Errorf(baton.NotFound, "enable %s: the account is gone", u.ID).WithFix("Create the account again.")
+		case err != nil:
+			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, first(wrote, notVerified(err)))
+		case now.Active != nil && *now.Active == active:
+			res := accountOf(now)
+			return acted(u.ID, baton.Outcome{Done: []string{did + " " + nameOf(now) + "."}, Warnings: warnings, Resource: &res}), nil
+		}
+	}
+	if wrote != nil {
+		return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, wrote)
+	}
+	if now.Active == nil {
+		return baton.Outcome{}, baton.Errorf(baton.Incomplete, "%s %s: the server accepted it, but does not show whether an account is active", verb, u.ID).
+			WithFix("Look at the account in Perplexity.")
+	}
+	return baton.Outcome{}, baton.Errorf(baton.Incomplete, "%s %s: the server accepted it, but the account is unchanged", verb, u.ID).
+		WithFix("Look at the account in Perplexity; if the identity provider manages it, it may have undone the change.")
+}
+
+// groupsOf names the groups that the account is in, role groups first told.
+func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error) {
+	groups, err := c.listAllGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in := map[string]bool{}
+	for _, ref := range u.Groups {
+		in[ref.Value] = true
+	}
+	var names []string
+	for _, g := range groups {
+		if in[g.ID] || rosterOf(g).members[u.ID] {
+			names = append(names, groupName(g))
+		}
+	}
+	return names, nil
+}
+
+func userID(req baton.ActionRequest) (string, error) {
+	id, _ := req.Arguments["user_id"].(string)
+	// C1 hands over a bare id; a person may well paste the resource's identity.
+	id = strings.TrimPrefix(strings.TrimSpace(id), userType+":")
+	if id == "" {
+		return "", baton.Errorf(baton.Invalid, "user_id is missing").WithFix(`Give the account's id, as in {"user_id": "..."}.`)
+	}
+	return id, nil
+}
+
+func acted(id string, out baton.Outcome) baton.Outcome {
+	out.Values = map[string]any{"success": true, "message": strings.Join(out.Done, " "), "user_id": id}
+	return out
+}
+
+func nameOf(u scim.User) string { return quoted(u.Label(), u.ID) }

@@ -1,0 +1,110 @@
+package perplexity
+
+import (
+	"context"
+	"strings"
+
+	"baton"
+	"baton/scim"
+)
+
+// nextUsers reads one page of accounts. Where the server shows an account's groups,
+// the page yields those memberships, too: member lists are cut short or left empty
+// by some servers, and the account's side is then the only one that knows.
+func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
+	pos, err := scim.ParsePosition(string(at))
+	if err != nil {
+		return baton.Step{}, err
+	}
+	seen := func(id string) bool { return page.Seen(userResource(id)) }
+	step, err := c.scim.ListUsers(ctx, pos, seen, func(u scim.User) { addUser(page, u) })
+	if err != nil {
+		return baton.Step{}, err
+	}
+	page.Expect(step.Total)
+	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
+}
+
+func addUser(page baton.Page, u scim.User) {
+	page.Resource(accountOf(u))
+	for _, ref := range u.Groups {
+		if ref.Value == "" {
+			continue
+		}
+		if strings.EqualFold(ref.Type, "indirect") {
+			page.Exclude("membership through a nested group", u.ID+" in "+ref.Value)
+			continue
+		}
+		page.Grant(membership(ref.Value, ref.Display, u.ID))
+	}
+}
+
+// accountOf is the account as C1 sees it. The profile keys are a contract, like the
+// identities: the official CLI's export fills its columns from user_id, first_name
+// and last_name.
+func accountOf(u scim.User) baton.Resource {
+	profile := baton.Profile{"user_id": u.ID}
+	for key, value := range map[string]string{
+		"user_name":       u.UserName,
+		"login":           u.UserName,
+		"email":           u.Email(),
+		"display_name":    u.DisplayName,
+		"first_name":      u.Name.GivenName,
+		"last_name":       u.Name.FamilyName,
+		"external_id":     u.ExternalID,
+		"title":           u.Title,
+		"user_type":       u.UserType,
+		"department":      u.Department,
+		"employee_number": u.EmployeeNumber,
+	} {
+		if value != "" {
+			profile[key] = value
+		}
+	}
+	account := baton.User{
+		Emails:     emailsOf(u),
+		Login:      u.UserName,
+		GivenName:  u.Name.GivenName,
+		FamilyName: u.Name.FamilyName,
+	}
+	if u.Name.MiddleName != "" {
+		account.MiddleNames = []string{u.Name.MiddleName}
+	}
+	if u.EmployeeNumber != "" {
+		account.EmployeeIDs = []string{u.EmployeeNumber}
+	}
+	status := baton.StatusUnspecified
+	if u.Active != nil {
+		status = baton.StatusDisabled
+		if *u.Active {
+			status = baton.StatusEnabled
+		}
+		profile["active"] = *u.Active
+	}
+	return baton.Resource{
+		ID:          userResource(u.ID),
+		DisplayName: u.Label(),
+		Status:      status,
+		CreatedAt:   u.Meta.Created,
+		Profile:     profile,
+		User:        &account,
+	}
+}
+
+// emailsOf lists each address once, with exactly one of them primary.
+func emailsOf(u scim.User) []baton.Email {
+	primary := u.Email()
+	var emails []baton.Email
+	if primary != "" {
+		emails = append(emails, baton.Email{Address: primary, Primary: true})
+	}
+	listed := map[string]bool{strings.ToLower(primary): true}
+	for _, e := range u.Emails {
+		address := strings.TrimSpace(e.Value)
+		if key := strings.ToLower(address); address != "" && !listed[key] {
+			listed[key] = true
+			emails = append(emails, baton.Email{Address: address})
+		}
+	}
+	return emails
+}
