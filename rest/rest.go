@@ -115,9 +115,11 @@ func New(cfg Config) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.transport == nil {
-		c.transport, c.proxy, err = newTransport(base, cfg.CAFile, c.timeout)
+		if c.transport, c.proxy, err = newTransport(base, cfg.CAFile, c.timeout); err != nil {
+			return nil, err
+		}
 	}
-	return c, err
+	return c, nil
 }
 
 // Origin is the upstream's address, scheme://host[:port]/path, without secrets

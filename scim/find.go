@@ -1,0 +1,132 @@
+package scim
+
+import (
+	"context"
+	"strings"
+
+	"baton"
+)
+
+// FindUsers returns the users whose userName or one of whose addresses is the
+// given one, whatever the case. It asks with a filter and checks each row itself,
+// for some servers ignore filters; where the server rejects filters it reads the
+// whole list. A server whose filters mind the case may have a match and not show
+// it: after a conflict, ask ScanUsers.
+func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error) {
+	filter := "userName eq " + quote(userName)
+	found, err := c.collect(ctx, filter, answersTo(userName))
+	if filterRejected(err) {
+		return c.ScanUsers(ctx, userName)
+	}
+	return found, explain("find user", err)
+}
+
+// ScanUsers finds the same users as FindUsers by reading the whole list.
+func (c *Client) ScanUsers(ctx context.Context, userName string) ([]User, error) {
+	found, err := c.collect(ctx, "", answersTo(userName))
+	return found, explain("find user in the list", err)
+}
+
+func answersTo(userName string) func(*User) bool {
+	return func(u *User) bool {
+		if strings.EqualFold(u.UserName, userName) {
+			return true
+		}
+		for _, e := range u.Emails {
+			if strings.EqualFold(e.Value, userName) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// UsersInGroup calls each with every user whose groups attribute names the group,
+// once the list is complete. It serves where a group does not list its members. A
+// filter comes first; where it is rejected, or finds nobody (which may only mean
+// that the server does not know the attribute), the whole list is read.
+// Unsupported if the server's users do not say what groups they are in.
+func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(User)) error {
+	const doing = "find users of a group"
+	said, silent := 0, 0
+	inGroup := func(u *User) bool {
+		if !u.GroupsListed {
+			silent++
+			return false
+		}
+		said++
+		for _, g := range u.Groups {
+			if g.Value == groupID {
+				return true
+			}
+		}
+		return false
+	}
+	found, err := c.collect(ctx, "groups.value eq "+quote(groupID), inGroup)
+	if filterRejected(err) || err == nil && len(found) == 0 {
+		said, silent = 0, 0
+		found, err = c.collect(ctx, "", inGroup)
+	}
+	if err != nil {
+		return explain(doing, err)
+	}
+	// One user who names groups shows that the attribute is kept; those without it
+	// are in none then. If nobody does, nothing is known.
+	if said == 0 && silent > 0 {
+		return explain(doing, baton.Errorf(baton.Unsupported, "users do not say what groups they are in, so members cannot be determined"))
+	}
+	for _, u := range found {
+		each(u)
+	}
+	return nil
+}
+
+// collect reads all pages of the users that match the filter and keeps some. When
+// a filter was honoured to the letter (every row of the first page is kept), the
+// further proof that nothing follows is not needed.
+func (c *Client) collect(ctx context.Context, filter string, keep func(*User) bool) ([]User, error) {
+	seen := map[string]bool{}
+	var kept []User
+	for at := (Position{}); ; {
+		step, err := listPage(ctx, c, "Users", filter, at, decodeUser, func(id string) bool { return seen[id] }, func(u User) {
+			seen[u.ID] = true
+			if keep(&u) {
+				kept = append(kept, u)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		if step.Restart {
+			clear(seen)
+			kept = nil
+		}
+		if step.Done {
+			return kept, nil
+		}
+		at = step.Next
+	}
+}
+
+// quote writes a string for a filter: a JSON string, as RFC 7644 section 3.4.2.2
+// has it. Backslash and quote are escaped, and control characters too.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ':
+			const hex = "0123456789abcdef"
+			b.WriteString(`\u00`)
+			b.WriteByte(hex[r>>4])
+			b.WriteByte(hex[r&15])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
