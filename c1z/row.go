@@ -21,7 +21,9 @@ const (
 func (t Table) valid() bool { return t >= ResourceTypes && t <= Grants }
 
 // parts is how many strings, joined by colons, make up the external id of a row.
-func (t Table) parts() int { return [...]int{ResourceTypes: 1, Resources: 2, Entitlements: 3, Grants: 5}[t] }
+func (t Table) parts() int {
+	return [...]int{ResourceTypes: 1, Resources: 2, Entitlements: 3, Grants: 5}[t]
+}
 
 // Row is one row of a file, encoded once: from then on it travels as bytes and its
 // identity can be read without decoding the message.

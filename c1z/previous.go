@@ -1,0 +1,189 @@
+package c1z
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// previous is the file that a Writer is going to replace, unpacked. The Writer's
+// connection knows it as the attached database "previous".
+type previous struct {
+	scratch *scratch
+	has     columns
+	newest  Sync // the newest full sync; zero if there is none
+}
+
+// openPrevious unpacks the file at path; nil if there is none, or an empty one.
+func openPrevious(path, dir string) (*previous, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		return nil, nil
+	}
+	s, err := unpack(path, dir, defaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	return &previous{scratch: s}, nil
+}
+
+// carryOver copies the syncs that are to stay.
+func (w *Writer) carryOver() error {
+	if w.previous == nil {
+		return nil
+	}
+	conn := w.view.conn
+	err := sqlitex.ExecuteTransient(conn, `attach ?1 as previous`, &sqlitex.ExecOptions{
+		Args: []any{w.previous.scratch.file.Name()}})
+	if err == nil {
+		err = sqlitex.ExecuteTransient(conn, fmt.Sprintf("pragma previous.cache_size = -%d", cacheKiB), nil)
+	}
+	if err != nil {
+		return database("open "+w.path, err)
+	}
+	if w.previous.has, err = columnsOf(conn, "previous"); err != nil {
+		return err
+	}
+	w.previous.scratch.hide()
+	syncs, err := syncsOf(conn, "previous", w.previous.has)
+	if err != nil {
+		return err
+	}
+	keep := w.kept(syncs)
+	if len(keep) > 0 {
+		w.previous.newest = keep[0]
+	}
+	if n := w.opt.KeepSyncs; w.opt.SyncType == Full {
+		keep = keep[:min(len(keep), max(n-1, 0))]
+	} else {
+		keep = keep[:min(len(keep), n)]
+	}
+	slices.Reverse(keep)
+	for _, s := range keep {
+		if err := w.carry(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kept are the finished full syncs, newest first. Others go: a sync that was not
+// finished is not one, and a partial one is superseded. So does one with the id of
+// the new sync, which was sealed before without anybody learning of it.
+func (w *Writer) kept(syncs []Sync) []Sync {
+	syncs = slices.DeleteFunc(slices.Clone(syncs), func(s Sync) bool { return s.ID == w.opt.SyncID })
+	var keep []Sync
+	for {
+		newest, ok := newestFull(syncs)
+		if !ok {
+			return keep
+		}
+		keep = append(keep, newest)
+		syncs = slices.DeleteFunc(syncs, func(s Sync) bool { return s.ID == newest.ID })
+	}
+}
+
+// carry copies one sync, whatever columns its writer had.
+func (w *Writer) carry(s Sync) error {
+	for _, table := range []string{"v1_sync_runs", "v1_resource_types", "v1_resources", "v1_entitlements", "v1_grants", "v1_assets"} {
+		var common []string
+		for column := range w.view.has[table] {
+			if column != "id" && w.previous.has[table][column] {
+				common = append(common, column)
+			}
+		}
+		if len(common) == 0 {
+			continue
+		}
+		slices.Sort(common)
+		list := strings.Join(common, ", ")
+		err := sqlitex.ExecuteTransient(w.view.conn, `insert into main.`+table+` (`+list+`)
+			select `+list+` from previous.`+table+` where sync_id = ?1 order by id`,
+			&sqlitex.ExecOptions{Args: []any{s.ID}})
+		if err != nil {
+			return database("carry over sync "+s.ID+" of "+w.path, err)
+		}
+		for t := ResourceTypes; t <= Grants; t++ {
+			if t.name() == table {
+				w.carried[t] += w.view.conn.Changes()
+			}
+		}
+	}
+	return nil
+}
+
+// Change counts what differs between two syncs, by external id.
+type Change struct {
+	Created, Deleted, Modified int
+}
+
+// Changes is what a full sync changed since the full one before it.
+type Changes struct {
+	Resources, Entitlements, Grants Change
+}
+
+// Changes compares the new sync with the newest full one in the file that is going to
+// be replaced. It is nil without one, and when the new sync is not a full one. No
+// rows can be added afterwards.
+func (w *Writer) Changes() (*Changes, error) {
+	if err := w.settle(); err != nil {
+		return nil, err
+	}
+	if w.changes != nil || w.previous == nil || w.previous.newest.ID == "" || w.opt.SyncType != Full {
+		return w.changes, nil
+	}
+	changes := new(Changes)
+	for t, change := range map[Table]*Change{
+		Resources: &changes.Resources, Entitlements: &changes.Entitlements, Grants: &changes.Grants,
+	} {
+		before, err := w.countAll("previous", t, w.previous.newest.ID)
+		if err != nil {
+			return nil, err
+		}
+		same := 0
+		if before > 0 {
+			// Cross join keeps the order: the new rows as they lie, the old ones by index.
+			err = sqlitex.ExecuteTransient(w.view.conn, `select count(*), total(n.data is not o.data)
+				from main.`+t.name()+` n cross join previous.`+t.name()+` o
+				on o.external_id = n.external_id and o.sync_id = ?2 where n.sync_id = ?1`, &sqlitex.ExecOptions{
+				Args: []any{w.opt.SyncID, w.previous.newest.ID},
+				ResultFunc: func(s *sqlite.Stmt) error {
+					same, change.Modified = s.ColumnInt(0), s.ColumnInt(1)
+					return nil
+				},
+			})
+			if err != nil {
+				return nil, database("compare with the sync before", err)
+			}
+		}
+		change.Created = w.rows[t] - same
+		change.Deleted = before - same
+	}
+	w.changes = changes
+	return changes, nil
+}
+
+// countAll counts the rows of a table, of one sync or, without an id, of all.
+func (w *Writer) countAll(schema string, t Table, syncID string) (n int, err error) {
+	has := w.view.has
+	if schema == "previous" {
+		has = w.previous.has
+	}
+	if !has[t.name()]["external_id"] {
+		return 0, nil
+	}
+	query, args := `select count(*) from `+schema+`.`+t.name(), []any(nil)
+	if syncID != "" {
+		query, args = query+` where sync_id = ?1`, []any{syncID}
+	}
+	err = sqlitex.ExecuteTransient(w.view.conn, query, &sqlitex.ExecOptions{
+		Args:       args,
+		ResultFunc: func(s *sqlite.Stmt) error { n = s.ColumnInt(0); return nil },
+	})
+	return n, database("count the rows", err)
+}

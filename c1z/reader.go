@@ -1,0 +1,176 @@
+package c1z
+
+import (
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"baton"
+	"baton/wire"
+)
+
+// File is a c1z opened for reading. It shows the newest finished full sync. It is
+// not safe for concurrent use, but a function that is called with a row may ask for
+// other rows.
+type File struct {
+	scratch *scratch
+	view    view
+	syncs   []Sync
+	current bool // there is a sync to show
+}
+
+var _ baton.Facts = (*File)(nil)
+
+// Open unpacks the file at path into tempDir, or beside itself when tempDir is
+// empty. It takes as much disk as the unpacked file until Close. Errors are of kind
+// NotFound (missing or empty), Corrupt (cut short, damaged, not a c1z), Unsupported
+// (v3, or beyond the limits: 10 GiB unpacked, a window of 128 MiB) or Storage.
+func Open(path, tempDir string) (_ *File, err error) {
+	if tempDir == "" {
+		tempDir = filepath.Dir(path)
+	}
+	s, err := unpack(path, tempDir, defaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{scratch: s, view: view{path: path}}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if f.view.conn, err = openDatabase(s, tempDir); err != nil {
+		return nil, err
+	}
+	if f.view.has, err = columnsOf(f.view.conn, "main"); err != nil {
+		return nil, err
+	}
+	s.hide()
+	if f.syncs, err = syncsOf(f.view.conn, "main", f.view.has); err != nil {
+		return nil, err
+	}
+	var newest Sync
+	newest, f.current = newestFull(f.syncs)
+	f.view.syncID = newest.ID
+	return f, nil
+}
+
+// Close removes what Open unpacked.
+func (f *File) Close() error {
+	var err error
+	if f.view.conn != nil {
+		err = database("close", f.view.conn.Close())
+	}
+	return errors.Join(err, f.scratch.Close())
+}
+
+// Syncs lists the syncs in the file, also those that it does not show.
+func (f *File) Syncs() []Sync { return slices.Clone(f.syncs) }
+
+// ResourceTypes lists the resource types of the sync.
+func (f *File) ResourceTypes() ([]baton.ResourceType, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	var types []baton.ResourceType
+	err := each(f.view, ResourceTypes, "", "", wire.UnmarshalResourceType, func(t baton.ResourceType) error {
+		types = append(types, t)
+		return nil
+	})
+	return types, err
+}
+
+// Resource is the resource with that id. NotFound if the sync has none.
+func (f *File) Resource(id baton.ResourceID) (baton.Resource, error) {
+	return find(f, Resources, "resource", id.String(), wire.UnmarshalResource)
+}
+
+// Entitlement is the entitlement with that id, "type:id:slug". NotFound if the sync
+// has none.
+func (f *File) Entitlement(id string) (baton.Entitlement, error) {
+	return find(f, Entitlements, "entitlement", id, wire.UnmarshalEntitlement)
+}
+
+// Grant is the grant with that id, "type:id:slug:principaltype:principalid".
+// NotFound if the sync has none.
+func (f *File) Grant(id string) (baton.Grant, error) {
+	return find(f, Grants, "grant", id, wire.UnmarshalGrant)
+}
+
+func find[T any](f *File, t Table, what, id string, decode func([]byte) (T, error)) (row T, err error) {
+	if err := f.check(); err != nil {
+		return row, err
+	}
+	row, found, err := one(f.view, t, id, decode)
+	if err == nil && !found {
+		err = baton.Errorf(baton.NotFound, "c1z: there is no %s %q in %s", what, id, f.view.path).
+			WithFix("Check the id, or sync again if it is new.")
+	}
+	return row, err
+}
+
+// Resources calls fn for each resource of the type, in the order they were written.
+func (f *File) Resources(resourceType string, fn func(baton.Resource) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.view.resources(resourceType, fn)
+}
+
+// Grants calls fn for each grant of the entitlement, in the order they were written.
+func (f *File) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.view.grants(e, fn)
+}
+
+// Count is how much of one resource type a sync holds. Entitlements and grants
+// belong to the type of the resource that they are about.
+type Count struct {
+	Type                            string
+	Resources, Entitlements, Grants int
+}
+
+// Counts lists the counts by resource type, for those that have any rows.
+func (f *File) Counts() ([]Count, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	counts := map[string]Count{}
+	for _, t := range []Table{Resources, Entitlements, Grants} {
+		of, err := f.view.count(t)
+		if err != nil {
+			return nil, err
+		}
+		for name, n := range of {
+			c := counts[name]
+			c.Type = name
+			*c.of(t) = n
+			counts[name] = c
+		}
+	}
+	var out []Count
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, counts[name])
+	}
+	return out, nil
+}
+
+func (c *Count) of(t Table) *int {
+	switch t {
+	case Resources:
+		return &c.Resources
+	case Entitlements:
+		return &c.Entitlements
+	}
+	return &c.Grants
+}
+
+func (f *File) check() error {
+	if !f.current {
+		return baton.Errorf(baton.NotFound, "c1z: %s holds no finished full sync", f.view.path).WithFix("Sync first.")
+	}
+	return nil
+}

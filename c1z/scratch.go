@@ -1,0 +1,96 @@
+package c1z
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"baton"
+)
+
+// scratch is a temporary database file that only its owner can read.
+type scratch struct {
+	file *os.File
+	gone bool // its name is, the file lives on until it is closed
+}
+
+func newScratch(dir string) (*scratch, error) {
+	f, err := os.CreateTemp(dir, ".c1z-*.db")
+	if err != nil {
+		return nil, storage("make a scratch file in", dir, err)
+	}
+	return &scratch{file: f}, nil
+}
+
+// hide removes the file's name where the system allows that for open files, so that
+// nothing stays behind even if the process is killed.
+func (s *scratch) hide() {
+	if runtime.GOOS != "windows" && os.Remove(s.file.Name()) == nil {
+		s.gone = true
+	}
+}
+
+func (s *scratch) Close() error {
+	err := s.file.Close()
+	if !s.gone {
+		if e := os.Remove(s.file.Name()); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	if err != nil {
+		return storage("remove", s.file.Name(), err)
+	}
+	return nil
+}
+
+// cacheKiB bounds the page cache of a connection, and what one sort keeps in memory.
+const cacheKiB = 32 << 10
+
+// openDatabase opens a scratch database for exclusive use. Nothing in it outlives a
+// crash, so it is neither synced nor journaled on disk; the journal in memory holds
+// only pages that a transaction changes in place, and loading changes none. What
+// SQLite spills while it sorts goes to dir.
+func openDatabase(s *scratch, dir string) (*sqlite.Conn, error) {
+	conn, err := sqlite.OpenConn(s.file.Name(), sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, database("open the scratch database", err)
+	}
+	for _, pragma := range []string{
+		"locking_mode = exclusive", "journal_mode = memory", "synchronous = off",
+		"trusted_schema = off", "cell_size_check = on", fmt.Sprintf("cache_size = -%d", cacheKiB),
+		// Shared by the whole process, so the last writer's choice holds.
+		"temp_store_directory = '" + strings.ReplaceAll(dir, "'", "''") + "'",
+	} {
+		if err := sqlitex.ExecuteTransient(conn, "pragma "+pragma, nil); err != nil {
+			return nil, errors.Join(database("set up the scratch database", err), conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+// database classifies an error of SQLite.
+func database(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var classified *baton.Error
+	if errors.As(err, &classified) {
+		return err
+	}
+	kind, fix := baton.Internal, ""
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultFull:
+		kind, fix = baton.Storage, "Free some space on the disk, or put the scratch directory on another one."
+	case sqlite.ResultIOErr, sqlite.ResultReadOnly, sqlite.ResultCantOpen:
+		kind, fix = baton.Storage, "Check the disk that the scratch directory is on, or use another one."
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
+		kind, fix = baton.Corrupt, fixRestore
+	}
+	return baton.Errorf(kind, "c1z: %s: %w", doing, err).WithFix("%s", fix)
+}

@@ -1,0 +1,178 @@
+package c1z
+
+import (
+	"slices"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"baton"
+	"baton/wire"
+)
+
+// columns are those of each table in a database, by table.
+type columns map[string]map[string]bool
+
+// columnsOf reads the shape of an attached database.
+func columnsOf(conn *sqlite.Conn, schema string) (columns, error) {
+	found := columns{}
+	err := sqlitex.ExecuteTransient(conn, `select m.name, c.name from `+schema+`.sqlite_schema m
+		join pragma_table_info(m.name, ?1) c where m.type = 'table'`, &sqlitex.ExecOptions{
+		Args: []any{schema},
+		ResultFunc: func(s *sqlite.Stmt) error {
+			table := s.ColumnText(0)
+			if found[table] == nil {
+				found[table] = map[string]bool{}
+			}
+			found[table][s.ColumnText(1)] = true
+			return nil
+		},
+	})
+	return found, database("read the tables", err)
+}
+
+// Sync is one sync in a file.
+type Sync struct {
+	ID       string
+	Type     string // Full, Partial, ResourcesOnly, or another writer's
+	ParentID string // of a partial sync: the full one before it
+	Started  time.Time
+	Ended    time.Time // zero: it was never finished
+}
+
+// syncsOf lists the syncs of an attached database, oldest row first.
+func syncsOf(conn *sqlite.Conn, schema string, has columns) ([]Sync, error) {
+	const table = "v1_sync_runs"
+	if !has[table]["sync_id"] {
+		return nil, baton.Errorf(baton.Corrupt, "c1z: there is no table %s", table).WithFix(fixRestore)
+	}
+	or := func(column, otherwise string) string {
+		if has[table][column] {
+			return column
+		}
+		return otherwise
+	}
+	var syncs []Sync
+	err := sqlitex.ExecuteTransient(conn, `select sync_id, started_at, ended_at, `+
+		or("sync_type", "'full'")+`, `+or("parent_sync_id", "''")+` from `+schema+`.`+table+` order by id`,
+		&sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) (err error) {
+			sync := Sync{ID: s.ColumnText(0), Type: s.ColumnText(3), ParentID: s.ColumnText(4)}
+			if sync.Started, err = parseTime(s.ColumnText(1)); err != nil {
+				return err
+			}
+			if !s.ColumnIsNull(2) {
+				sync.Ended, err = parseTime(s.ColumnText(2))
+			}
+			syncs = append(syncs, sync)
+			return err
+		}})
+	return syncs, database("list the syncs", err)
+}
+
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range []string{timeFormat, "2006-01-02 15:04:05.999999999Z07:00", time.RFC3339Nano} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, baton.Errorf(baton.Corrupt, "c1z: %q is not a time", text).WithFix(fixRestore)
+}
+
+// newestFull is the sync that readers show: the last full one to be finished, and of
+// two that ended together the one with the greater id.
+func newestFull(syncs []Sync) (newest Sync, ok bool) {
+	for _, s := range syncs {
+		if s.Type != Full || s.Ended.IsZero() {
+			continue
+		}
+		if later := s.Ended.Compare(newest.Ended); !ok || later > 0 || later == 0 && s.ID > newest.ID {
+			newest, ok = s, true
+		}
+	}
+	return newest, ok
+}
+
+// view reads the rows of one sync.
+type view struct {
+	path   string // of the file, for errors
+	conn   *sqlite.Conn
+	has    columns
+	syncID string
+}
+
+// each calls fn with every row of the table whose column has the value, or with every
+// row when no column is given. Errors of fn come back as they are.
+func each[T any](v view, t Table, column, value string, decode func([]byte) (T, error), fn func(T) error) error {
+	if !v.has[t.name()]["data"] {
+		return nil // an older writer had nothing to put there
+	}
+	query := `select data from ` + t.name() + ` where sync_id = ?1`
+	if column != "" {
+		query += ` and ` + column + ` = ?2`
+	}
+	// A statement of its own, for fn may ask for rows in turn.
+	stmt, _, err := v.conn.PrepareTransient(query + ` order by id`)
+	if err != nil {
+		return database("read "+v.path, err)
+	}
+	defer stmt.Finalize()
+	stmt.BindText(1, v.syncID)
+	if column != "" {
+		stmt.BindText(2, value)
+	}
+	var data []byte
+	for {
+		more, err := stmt.Step()
+		if err != nil {
+			return database("read "+v.path, err)
+		}
+		if !more {
+			return nil
+		}
+		data = slices.Grow(data[:0], stmt.ColumnLen(0))[:stmt.ColumnLen(0)]
+		stmt.ColumnBytes(0, data)
+		row, err := decode(data)
+		if err != nil {
+			return damaged(v.path, err)
+		}
+		if err := fn(row); err != nil {
+			return err
+		}
+	}
+}
+
+// one is the row with that external id.
+func one[T any](v view, t Table, id string, decode func([]byte) (T, error)) (row T, found bool, err error) {
+	err = each(v, t, "external_id", id, decode, func(r T) error {
+		row, found = r, true
+		return nil
+	})
+	return row, found, err
+}
+
+func (v view) resources(resourceType string, fn func(baton.Resource) error) error {
+	return each(v, Resources, "resource_type_id", resourceType, wire.UnmarshalResource, fn)
+}
+
+func (v view) grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
+	return each(v, Grants, "entitlement_id", e.String(), wire.UnmarshalGrant, fn)
+}
+
+// count is the number of rows by resource type; a grant belongs to the type of its
+// entitlement's resource.
+func (v view) count(t Table) (map[string]int, error) {
+	counts := map[string]int{}
+	if !v.has[t.name()]["resource_type_id"] {
+		return counts, nil
+	}
+	err := sqlitex.ExecuteTransient(v.conn, `select resource_type_id, count(*) from `+t.name()+`
+		where sync_id = ?1 group by resource_type_id`, &sqlitex.ExecOptions{
+		Args: []any{v.syncID},
+		ResultFunc: func(s *sqlite.Stmt) error {
+			counts[s.ColumnText(0)] = s.ColumnInt(1)
+			return nil
+		},
+	})
+	return counts, database("read "+v.path, err)
+}

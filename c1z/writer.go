@@ -1,0 +1,379 @@
+package c1z
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/segmentio/ksuid"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"baton"
+)
+
+// Options say what a new sync is.
+type Options struct {
+	TempDir   string // for the scratch databases; beside the file when empty
+	KeepSyncs int    // full syncs in the file, the new one included; 2 when zero
+	SyncID    string // a KSUID
+	SyncType  string // Full, Partial or ResourcesOnly
+	Started   time.Time
+}
+
+// Writer adds one sync to a file. It is not safe for concurrent use.
+//
+// Rows are added first; then the sync can be looked at ([Writer.Resources],
+// [Writer.Grants], [Writer.Changes]), after which no more rows can be added; then it
+// is sealed. Memory is bounded but for about 20 bytes per row, by which a repeated
+// row is recognised.
+type Writer struct {
+	path     string
+	opt      Options
+	scratch  *scratch
+	view     view // of the new sync
+	insert   [Grants + 1]*sqlite.Stmt
+	previous *previous // nil without a file at the path
+
+	seed    maphash.Seed
+	seen    map[uint64]struct{}
+	rows    [Grants + 1]int // distinct, of the new sync
+	counts  map[string]*Count
+	repeats bool // some row was added more than once
+	carried [Grants + 1]int
+	settled bool
+	failed  error // what settling came to
+	changes *Changes
+	closed  bool
+}
+
+var _ baton.Facts = (*Writer)(nil)
+
+// Create begins a sync that will be part of the file at path. The file that is there
+// already is read first, and fails as Open fails; a missing or empty one is none.
+// Of its syncs the newest full ones are carried over, as many as KeepSyncs allows.
+func Create(path string, opt Options) (_ *Writer, err error) {
+	if _, err := ksuid.Parse(opt.SyncID); err != nil {
+		return nil, baton.Errorf(baton.Invalid, "c1z: sync id %q is not a KSUID", opt.SyncID)
+	}
+	if !slices.Contains([]string{Full, Partial, ResourcesOnly}, opt.SyncType) {
+		return nil, baton.Errorf(baton.Invalid, "c1z: sync type %q is unknown", opt.SyncType)
+	}
+	if opt.TempDir == "" {
+		opt.TempDir = filepath.Dir(path)
+	}
+	if opt.KeepSyncs == 0 {
+		opt.KeepSyncs = 2
+	}
+	w := &Writer{
+		path: path, opt: opt,
+		view: view{path: path, syncID: opt.SyncID},
+		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, counts: map[string]*Count{},
+	}
+	defer func() {
+		if err != nil {
+			w.Abort()
+		}
+	}()
+	if w.previous, err = openPrevious(path, opt.TempDir); err != nil {
+		return nil, err
+	}
+	if w.scratch, err = newScratch(opt.TempDir); err != nil {
+		return nil, err
+	}
+	if w.view.conn, err = openDatabase(w.scratch, opt.TempDir); err != nil {
+		return nil, err
+	}
+	w.scratch.hide()
+	if err := sqlitex.ExecuteScript(w.view.conn, schema, nil); err != nil {
+		return nil, database("create the tables", err)
+	}
+	if w.view.has, err = columnsOf(w.view.conn, "main"); err != nil {
+		return nil, err
+	}
+	if err := w.carryOver(); err != nil {
+		return nil, err
+	}
+	return w, w.begin()
+}
+
+// begin opens the one transaction that takes all rows.
+func (w *Writer) begin() error {
+	if err := sqlitex.ExecuteTransient(w.view.conn, "begin", nil); err != nil {
+		return database("begin", err)
+	}
+	for t := ResourceTypes; t <= Grants; t++ {
+		stmt, err := w.view.conn.Prepare(t.insert())
+		if err != nil {
+			return database("begin", err)
+		}
+		stmt.BindText(3, w.opt.SyncID)
+		stmt.BindText(4, formatTime(w.opt.Started))
+		w.insert[t] = stmt
+	}
+	return nil
+}
+
+// Add adds a row. Of rows with the same external id the last one holds; added is
+// false for such a repetition.
+func (w *Writer) Add(r Row) (added bool, err error) {
+	if !r.Table.valid() || w.settled || w.closed {
+		return false, baton.Errorf(baton.Internal, "c1z: row %q cannot be added here", r.id)
+	}
+	stmt := w.insert[r.Table]
+	stmt.BindText(1, r.id)
+	stmt.BindBytes(2, r.data)
+	res := r.ResourceID()
+	switch r.Table {
+	case Resources:
+		stmt.BindText(5, res.Type)
+		if r.parent == (baton.ResourceID{}) {
+			stmt.BindNull(6)
+			stmt.BindNull(7)
+		} else {
+			stmt.BindText(6, r.parent.Type)
+			stmt.BindText(7, r.parent.ID)
+		}
+	case Entitlements, Grants:
+		stmt.BindText(5, res.Type)
+		stmt.BindText(6, res.ID)
+	}
+	if r.Table == Grants {
+		principal := r.Principal()
+		stmt.BindText(7, r.EntitlementID())
+		stmt.BindText(8, principal.Type)
+		stmt.BindText(9, principal.ID)
+	}
+	if _, err := stmt.Step(); err != nil {
+		return false, database("add a row", err)
+	}
+	if !w.first(r) {
+		w.repeats = true
+		return false, nil
+	}
+	w.rows[r.Table]++
+	if r.Table != ResourceTypes {
+		c := w.counts[res.Type]
+		if c == nil {
+			c = new(Count)
+			w.counts[res.Type] = c
+		}
+		*c.of(r.Table)++
+	}
+	return true, nil
+}
+
+// first reports whether no row with this id was added before. It goes by a 64-bit
+// hash; the unique indexes and the counts in check would find it out if that were
+// ever wrong.
+func (w *Writer) first(r Row) bool {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	h.WriteByte(byte(r.Table))
+	h.WriteString(r.id)
+	sum := h.Sum64()
+	if _, ok := w.seen[sum]; ok {
+		return false
+	}
+	w.seen[sum] = struct{}{}
+	return true
+}
+
+// settle ends the adding of rows.
+func (w *Writer) settle() error {
+	if !w.settled {
+		w.settled = true
+		w.failed = w.index()
+		w.seen = nil
+	}
+	return w.failed
+}
+
+// index drops the repeated rows and makes the indexes.
+func (w *Writer) index() error {
+	steps := []string{"commit"}
+	if w.repeats {
+		for t := ResourceTypes; t <= Grants; t++ {
+			of := t.name() + ` where sync_id = '` + w.opt.SyncID + `'`
+			steps = append(steps, `delete from `+of+` and id not in (select max(id) from `+of+` group by external_id)`)
+		}
+	}
+	for _, step := range append(steps, indexes...) {
+		if err := sqlitex.ExecuteTransient(w.view.conn, step, nil); err != nil {
+			return database("write "+w.path, err)
+		}
+	}
+	return nil
+}
+
+// Resources calls fn for each resource of the type in the new sync.
+func (w *Writer) Resources(resourceType string, fn func(baton.Resource) error) error {
+	if err := w.settle(); err != nil {
+		return err
+	}
+	return w.view.resources(resourceType, fn)
+}
+
+// Grants calls fn for each grant of the entitlement in the new sync.
+func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
+	if err := w.settle(); err != nil {
+		return err
+	}
+	return w.view.grants(e, fn)
+}
+
+// Sealed is what Seal has written.
+type Sealed struct {
+	Changes *Changes // as Changes has it
+	Size    int64    // of the file, in bytes
+}
+
+// Seal finishes the sync and puts the file in its place. The Writer is closed
+// afterwards, whether it worked or not; when it did not, the file that was there
+// before is untouched. A full or failing disk is a baton.Storage error.
+func (w *Writer) Seal(ctx context.Context, ended time.Time) (_ Sealed, err error) {
+	if w.closed {
+		return Sealed{}, baton.Errorf(baton.Internal, "c1z: %s is already sealed or given up", w.path)
+	}
+	defer func() {
+		if e := ctx.Err(); err != nil && e != nil {
+			err = fmt.Errorf("c1z: seal %s: %w", w.path, e) // not the interrupted step
+		}
+		if e := w.Abort(); err != nil {
+			err = errors.Join(err, e)
+		}
+	}()
+	w.view.conn.SetInterrupt(ctx.Done())
+	var sealed Sealed
+	if sealed.Changes, err = w.Changes(); err != nil {
+		return Sealed{}, err
+	}
+	if err := w.record(ended); err != nil {
+		return Sealed{}, err
+	}
+	if err := w.check(); err != nil {
+		return Sealed{}, err
+	}
+	if err := w.closeDatabase(); err != nil {
+		return Sealed{}, err
+	}
+	size, err := w.scratch.file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return Sealed{}, storage("read", w.scratch.file.Name(), err)
+	}
+	sealed.Size, err = replace(w.path, func(out io.Writer) error {
+		return pack(out, &cancellable{ctx, io.NewSectionReader(w.scratch.file, 0, size)}, size)
+	})
+	if err != nil {
+		return Sealed{}, err
+	}
+	return sealed, nil
+}
+
+// cancellable is a reader that ends with its context.
+type cancellable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancellable) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
+}
+
+// stats is the summary that readers print without counting.
+type stats struct {
+	ResourceTypes      int            `json:"resource_types,omitempty"`
+	Resources          int            `json:"resources,omitempty"`
+	Entitlements       int            `json:"entitlements,omitempty"`
+	Grants             int            `json:"grants,omitempty"`
+	ResourcesByType    map[string]int `json:"resources_by_resource_type,omitempty"`
+	GrantsByType       map[string]int `json:"grants_by_resource_type,omitempty"`
+	EntitlementsByType map[string]int `json:"entitlements_by_resource_type,omitempty"`
+}
+
+// record adds the sync to the list of syncs, finished.
+func (w *Writer) record(ended time.Time) error {
+	s := stats{ResourceTypes: w.rows[ResourceTypes], Resources: w.rows[Resources],
+		Entitlements: w.rows[Entitlements], Grants: w.rows[Grants],
+		ResourcesByType: map[string]int{}, GrantsByType: map[string]int{}, EntitlementsByType: map[string]int{}}
+	for name, c := range w.counts {
+		for t, by := range map[Table]map[string]int{
+			Resources: s.ResourcesByType, Grants: s.GrantsByType, Entitlements: s.EntitlementsByType,
+		} {
+			if n := *c.of(t); n > 0 {
+				by[name] = n
+			}
+		}
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return baton.Errorf(baton.Internal, "c1z: %w", err)
+	}
+	parent := ""
+	if w.opt.SyncType == Partial && w.previous != nil {
+		parent = w.previous.newest.ID
+	}
+	err = sqlitex.ExecuteTransient(w.view.conn, `insert into v1_sync_runs
+		(sync_id, started_at, ended_at, sync_token, sync_type, parent_sync_id, supports_diff, grants_backfilled, stats)
+		values (?1, ?2, ?3, '', ?4, ?5, 1, 1, ?6)`, &sqlitex.ExecOptions{Args: []any{
+		w.opt.SyncID, formatTime(w.opt.Started), formatTime(ended), w.opt.SyncType, parent, string(text)}})
+	return database("write "+w.path, err)
+}
+
+// check proves that the database is sound and holds what was put into it.
+func (w *Writer) check() error {
+	err := sqlitex.ExecuteTransient(w.view.conn, `pragma quick_check(1)`, &sqlitex.ExecOptions{
+		ResultFunc: func(s *sqlite.Stmt) error {
+			if text := s.ColumnText(0); text != "ok" {
+				return baton.Errorf(baton.Storage, "c1z: the scratch database is damaged: %s", text).
+					WithFix("Check the disk that the scratch directory is on.")
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return database("check "+w.path, err)
+	}
+	for t := ResourceTypes; t <= Grants; t++ {
+		n, err := w.countAll("main", t, "")
+		if err != nil {
+			return err
+		}
+		if want := w.carried[t] + w.rows[t]; n != want {
+			return baton.Errorf(baton.Internal, "c1z: %s has %d rows where %d were written", t.name(), n, want)
+		}
+	}
+	return nil
+}
+
+// Abort gives the sync up, unless it is sealed. It can be called more than once.
+func (w *Writer) Abort() error {
+	w.closed = true
+	err := w.closeDatabase()
+	if w.scratch != nil {
+		err = errors.Join(err, w.scratch.Close())
+		w.scratch = nil
+	}
+	return err
+}
+
+func (w *Writer) closeDatabase() (err error) {
+	if w.view.conn != nil {
+		err = database("close the scratch database", w.view.conn.Close())
+		w.view.conn = nil
+	}
+	if w.previous != nil {
+		err = errors.Join(err, w.previous.scratch.Close())
+		w.previous = nil
+	}
+	return err
+}
