@@ -1,0 +1,424 @@
+package perplexity
+
+import (
+	"compress/gzip"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	scimType     = "application/scim+json"
+	errorURN     = "urn:ietf:params:scim:api:messages:2.0:Error"
+	maxBodyBytes = 2000 << 10 // WorkOS refuses more
+)
+
+// failure is a SCIM error (RFC 7644 section 3.12).
+type failure struct {
+	status           int
+	scimType, detail string
+	bare             bool // without a body
+}
+
+func fail(status int, scimType, format string, args ...any) *failure {
+	return &failure{status: status, scimType: scimType, detail: fmt.Sprintf(format, args...)}
+}
+
+func (f *failure) answer() *answer {
+	if f.bare {
+		return &answer{status: f.status, header: http.Header{}}
+	}
+	o := object{{"schemas", []any{errorURN}}, {"status", strconv.Itoa(f.status)}}
+	if f.scimType != "" {
+		o = append(o, attr{"scimType", f.scimType})
+	}
+	e := encoder{}
+	e.value(append(o, attr{"detail", f.detail}))
+	return &answer{status: f.status, header: scimHeader(), body: e.buf}
+}
+
+// answer is a response before it is sent, with what will go wrong on the way.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+
+	wait     time.Duration
+	breakOff bool // close the connection half-way
+	padMiB   int  // blanks after the body
+	gzipMiB  int  // blanks after the body, compressed
+}
+
+func scimHeader() http.Header { return http.Header{"Content-Type": {scimType}} }
+
+// exchange is one SCIM request while it is carried out, under the server's lock.
+type exchange struct {
+	s      *Server
+	r      *http.Request
+	query  url.Values
+	body   []byte
+	base   string // absolute URL of the SCIM root, for locations
+	fields fields
+	past   *past
+}
+
+func (s *Server) serveSCIM(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.total++
+	n, limit := s.total, int64(maxBodyBytes)
+	if f := s.faults.number("body-limit"); f > 0 {
+		limit = int64(f)
+	}
+	s.mu.Unlock()
+	if s.opts.OnRequest != nil {
+		s.opts.OnRequest(n, r)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if tooLarge := (*http.MaxBytesError)(nil); err != nil && !errors.As(err, &tooLarge) {
+		return // the client broke off
+	}
+	deliver(w, r, s.answer(r, body, err != nil))
+}
+
+// answer carries a request out.
+func (s *Server) answer(r *http.Request, body []byte, tooLarge bool) *answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	resource, id, route := s.route(r)
+	s.requests[r.Method+" "+route]++
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	x := &exchange{s: s, r: r, query: r.URL.Query(), body: body, base: scheme + r.Host + s.base}
+	a := s.gate(r)
+	switch {
+	case a != nil:
+	case tooLarge:
+		a = &answer{status: http.StatusRequestEntityTooLarge, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("request entity too large\n")}
+	default:
+		a = x.dispatch(resource, id)
+	}
+	s.spoil(a, r)
+	return a
+}
+
+// route takes the path below the SCIM root apart. Empty parts do not count, so
+// that a client whose base URL ends in a slash is understood.
+func (s *Server) route(r *http.Request) (resource, id, route string) {
+	var parts []string
+	for _, p := range strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), (&url.URL{Path: s.base}).EscapedPath()), "/") {
+		if p, err := url.PathUnescape(p); err == nil && p != "" {
+			parts = append(parts, p)
+		}
+	}
+	switch len(parts) {
+	case 1:
+		return parts[0], "", "/" + parts[0]
+	case 2:
+		return parts[0], parts[1], "/" + parts[0] + "/{id}"
+	}
+	return "", "", "/"
+}
+
+// gate is what stands before every request: the token, the plan, and the faults
+// that do not even look at what is asked.
+func (s *Server) gate(r *http.Request) *answer {
+	f := s.faults
+	switch {
+	case f.on("redirect"):
+		status := http.StatusTemporaryRedirect
+		if r.Method == http.MethodGet {
+			status = http.StatusFound
+		}
+		return &answer{status: status, header: http.Header{"Location": {f["redirect"].value}}}
+	case f.on("html-200"):
+		return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+			body: []byte("<!doctype html><html lang=en><title>Sign in</title><h1>Sign in</h1><p>This is not SCIM.</p></html>\n")}
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	good := strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare([]byte(strings.TrimSpace(token)), []byte(s.opts.Token)) == 1
+	if revoked := f["token-revoked-after"]; good && revoked != nil {
+		good = revoked.hits < revoked.n
+		revoked.hits++
+	}
+	if !good {
+		a := fail(401, "", "the bearer token is missing, wrong or revoked").answer()
+		a.header.Set("WWW-Authenticate", `Bearer realm="SCIM"`)
+		return a
+	}
+	if f := s.planAllows(); f != nil {
+		return f.answer()
+	}
+	return s.interrupt()
+}
+
+// spoil adds what goes wrong while an answer is sent.
+func (s *Server) spoil(a *answer, r *http.Request) {
+	f := s.faults
+	if slow := f["slow"]; slow != nil {
+		a.wait = slow.wait
+	}
+	if f.on("bare-errors") && a.status >= 400 {
+		a.body = nil
+		a.header.Del("Content-Type")
+	}
+	if f.on("odd-content-type") && len(a.body) > 0 {
+		a.header.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	if f.every("truncated-body") {
+		a.body = a.body[:len(a.body)/2]
+	}
+	a.breakOff = f.every("drop-connection")
+	if len(a.body) > 0 {
+		a.padMiB = f.number("huge-body")
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			a.gzipMiB = f.number("gzip-bomb")
+		}
+	}
+}
+
+// deliver sends the answer.
+func deliver(w http.ResponseWriter, r *http.Request, a *answer) {
+	if a.wait > 0 {
+		timer := time.NewTimer(a.wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	for name, values := range a.header {
+		w.Header()[name] = values
+	}
+	if a.breakOff {
+		if len(a.body) > 0 {
+			w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+			w.WriteHeader(a.status)
+			w.Write(a.body[:len(a.body)/2])
+			http.NewResponseController(w).Flush()
+		}
+		panic(http.ErrAbortHandler) // net/http's way to close the connection
+	}
+	if a.gzipMiB > 0 {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(a.status)
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level exists
+		z.Write(a.body)
+		blanks(z, a.gzipMiB)
+		z.Close()
+		return
+	}
+	if a.padMiB == 0 && a.status != http.StatusNoContent {
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	w.Write(a.body)
+	blanks(w, a.padMiB)
+}
+
+// blanks writes MiBs of spaces, until the client has had enough.
+func blanks(w io.Writer, mib int) {
+	chunk := []byte(strings.Repeat(" ", 1<<20))
+	for range mib {
+		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+	}
+}
+
+// dispatch is the table of routes.
+func (x *exchange) dispatch(resource, id string) *answer {
+	if f := x.parseFields(); f != nil {
+		return f.answer()
+	}
+	switch resource {
+	case "Users", "Groups":
+		if x.r.Method == http.MethodGet {
+			x.past = x.s.seen(strings.Contains(strings.ToLower(x.r.Header.Get("Cache-Control")), "no-cache"))
+		}
+		if id == "" {
+			return x.collection(resource)
+		}
+		return x.resource(resource, id)
+	case "ServiceProviderConfig", "ResourceTypes", "Schemas":
+		if !x.s.faults.on("no-provider-config") {
+			return x.discovery(resource, id)
+		}
+	}
+	return fail(404, "", "there is no such endpoint").answer()
+}
+
+func (x *exchange) collection(resource string) *answer {
+	switch x.r.Method + " " + resource {
+	case "GET Users":
+		return x.listUsers()
+	case "POST Users":
+		return x.createUser()
+	case "GET Groups":
+		return x.listGroups()
+	case "POST Groups":
+		return x.createGroup()
+	}
+	return notAllowed("GET, POST")
+}
+
+func (x *exchange) resource(resource, id string) *answer {
+	u, g := x.user(id), x.group(id)
+	if resource == "Users" && u == nil || resource == "Groups" && g == nil {
+		return fail(404, "", "Resource %s not found", id).answer()
+	}
+	m := &meta{}
+	if resource == "Users" {
+		m = &u.meta
+	} else {
+		m = &g.meta
+	}
+	if want := x.r.Header.Get("If-Match"); want != "" && want != "*" && !strings.Contains(want, m.etag()) {
+		return fail(412, "", "the resource has changed: its version is %s", m.etag()).answer()
+	}
+	switch x.r.Method + " " + resource {
+	case "GET Users":
+		return x.getUser(u)
+	case "PUT Users":
+		return x.replaceUser(u)
+	case "PATCH Users":
+		return x.patchUser(u)
+	case "DELETE Users":
+		return x.deleteUser(u)
+	case "GET Groups":
+		return x.getGroup(g)
+	case "PUT Groups":
+		return x.replaceGroup(g)
+	case "PATCH Groups":
+		return x.patchGroup(g)
+	case "DELETE Groups":
+		x.s.deleteGroup(g)
+		return &answer{status: http.StatusNoContent, header: http.Header{}}
+	}
+	return notAllowed("GET, PUT, PATCH, DELETE")
+}
+
+func notAllowed(allow string) *answer {
+	a := fail(405, "", "the method is not allowed here").answer()
+	a.header.Set("Allow", allow)
+	return a
+}
+
+func (x *exchange) discovery(resource, id string) *answer {
+	if x.r.Method != http.MethodGet {
+		return notAllowed("GET")
+	}
+	if resource == "ServiceProviderConfig" && id == "" {
+		return x.one(http.StatusOK, x.providerConfig(), nil)
+	}
+	all := x.resourceTypes()
+	if resource == "Schemas" {
+		all = x.schemas()
+	}
+	if id == "" {
+		e := encoder{}
+		rows := make([]any, len(all))
+		for i, o := range all {
+			rows[i] = o
+		}
+		e.value(object{{"schemas", []any{listURN}}, {"totalResults", len(all)}, {"startIndex", 1}, {"itemsPerPage", len(all)}, {"Resources", rows}})
+		return &answer{status: http.StatusOK, header: scimHeader(), body: e.buf}
+	}
+	for _, o := range all {
+		if o.get("id") == id {
+			return x.one(http.StatusOK, o, nil)
+		}
+	}
+	return fail(404, "", "Resource %s not found", id).answer()
+}
+
+// one answers with one resource.
+func (x *exchange) one(status int, doc object, m *meta) *answer {
+	a := &answer{status: status, header: scimHeader()}
+	if m != nil {
+		a.header.Set("ETag", m.etag())
+		if x.r.Method == http.MethodGet && strings.Contains(x.r.Header.Get("If-None-Match"), m.etag()) {
+			return &answer{status: http.StatusNotModified, header: http.Header{"Etag": {m.etag()}}}
+		}
+		location, _ := doc.get("meta").(object).get("location").(string)
+		a.header.Set("Location", location)
+	}
+	e := x.encoder()
+	e.value(x.fields.apply(doc))
+	a.body = e.buf
+	return a
+}
+
+func (m *meta) etag() string { return `W/"` + strconv.Itoa(m.version) + `"` }
+
+func (x *exchange) encoder() *encoder {
+	f := x.s.faults
+	return &encoder{upper: f.on("upper-case-attributes"), stringBools: f.on("string-booleans"), single: f.on("single-object-arrays")}
+}
+
+// document reads the body of a request as a JSON object.
+func (x *exchange) document() (object, *failure) {
+	media, _, _ := strings.Cut(strings.ToLower(x.r.Header.Get("Content-Type")), ";")
+	if media = strings.TrimSpace(media); media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") {
+		return nil, fail(415, "", "the body is %s; send %s", media, scimType)
+	}
+	v, err := parseJSON(x.body)
+	if err != nil {
+		return nil, fail(400, "invalidSyntax", "the body is not JSON: %v", err)
+	}
+	o, ok := v.(object)
+	if !ok {
+		return nil, fail(400, "invalidSyntax", "the body is not a JSON object")
+	}
+	return o, nil
+}
+
+// patched applies the body of a PATCH to a document.
+func (x *exchange) patched(doc object) (*patcher, *failure) {
+	body, f := x.document()
+	if f != nil {
+		return nil, f
+	}
+	ops, f := parsePatch(body)
+	if f != nil {
+		return nil, f
+	}
+	p := &patcher{doc: doc}
+	for _, op := range ops {
+		if f := p.apply(op); f != nil {
+			return nil, f
+		}
+	}
+	return p, nil
+}
+
+// carriesOut says whether a PATCH that is in order changes anything.
+func (s *Server) carriesOut() bool { return !s.faults.on("patch-ignored") && !s.faults.on("patch-202") }
+
+// afterPatch is how a PATCH is answered that would have been answered a.
+func (x *exchange) afterPatch(a *answer) *answer {
+	f := x.s.faults
+	switch {
+	case a.status >= 300:
+	case f.on("patch-202"):
+		a.status, a.body = http.StatusAccepted, nil
+	case f.on("patch-204"):
+		a.status, a.body = http.StatusNoContent, nil
+	case f.on("patch-200-empty"):
+		a.body = nil
+	default:
+		return a
+	}
+	if a.body == nil {
+		a.header.Del("Content-Type")
+	}
+	return a
+}

@@ -1,0 +1,236 @@
+package perplexity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// fill takes a user's attributes out of a document. WorkOS is strict with what
+// creates or replaces a user, and lenient with what patches one: there a boolean
+// may be a string. missingEmails is the scimType when there is no address.
+func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
+	if f := refuseNulls(doc, ""); f != nil {
+		return f
+	}
+	for _, a := range doc {
+		var f *failure
+		switch strings.ToLower(a.name) {
+		case "id", "meta", "groups", "password": // not the client's, or of no use here
+		case "schemas":
+			f = checkSchemas(a.value, userURN)
+		case "username":
+			u.userName, f = text(a)
+		case "externalid":
+			u.externalID, f = text(a)
+		case "displayname":
+			u.displayName, f = text(a)
+		case "active":
+			u.active, f = boolean(a, lenient)
+		case "name":
+			f = u.fillName(a)
+		case "emails":
+			f = u.fillEmails(a, lenient)
+		default:
+			u.extra = append(u.extra, a)
+		}
+		if f != nil {
+			return f
+		}
+	}
+	if strings.TrimSpace(u.userName) == "" {
+		return fail(400, "invalidValue", "'userName' is required")
+	}
+	if len(u.emails) == 0 {
+		if !isAddress(u.userName) {
+			return fail(400, missingEmails, "Required attributes missing: emails")
+		}
+		u.emails = []email{{value: u.userName, kind: "work", primary: true}}
+	}
+	return nil
+}
+
+func (u *user) fillName(a attr) *failure {
+	o, ok := a.value.(object)
+	if !ok {
+		return expected("name", "object", a.value)
+	}
+	for _, part := range o {
+		i := slices.IndexFunc(nameParts[:], func(n string) bool { return strings.EqualFold(n, part.name) })
+		if i < 0 {
+			continue
+		}
+		var f *failure
+		if u.name[i], f = text(attr{"name." + part.name, part.value}); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// fillEmails keeps what has a value. Whether that is an address is not checked.
+func (u *user) fillEmails(a attr, lenient bool) *failure {
+	l, ok := a.value.([]any)
+	if !ok {
+		return expected("emails", "array", a.value)
+	}
+	for _, v := range l {
+		o, ok := v.(object)
+		if !ok {
+			return expected("emails", "array of objects", v)
+		}
+		var e email
+		for _, part := range o {
+			var f *failure
+			switch strings.ToLower(part.name) {
+			case "value":
+				e.value, f = text(attr{"emails.value", part.value})
+			case "type":
+				e.kind, f = text(attr{"emails.type", part.value})
+			case "display":
+				e.display, f = text(attr{"emails.display", part.value})
+			case "primary":
+				e.primary, f = boolean(attr{"emails.primary", part.value}, lenient)
+			}
+			if f != nil {
+				return f
+			}
+		}
+		if strings.TrimSpace(e.value) == "" {
+			continue
+		}
+		if e.primary {
+			for i := range u.emails {
+				u.emails[i].primary = false
+			}
+		}
+		u.emails = append(u.emails, e)
+	}
+	return nil
+}
+
+// fill takes a group's attributes out of a document. Members that resolve to no
+// user are dropped without a word, as WorkOS does.
+func (g *group) fill(doc object, resolve func(string) *user) *failure {
+	if f := refuseNulls(doc, ""); f != nil {
+		return f
+	}
+	for _, a := range doc {
+		var f *failure
+		switch strings.ToLower(a.name) {
+		case "id", "meta":
+		case "schemas":
+			f = checkSchemas(a.value, groupURN)
+		case "displayname":
+			g.displayName, f = text(a)
+		case "externalid":
+			g.externalID, f = text(a)
+		case "members":
+			g.members, f = resolveMembers(a, resolve)
+		default:
+			g.extra = append(g.extra, a)
+		}
+		if f != nil {
+			return f
+		}
+	}
+	if strings.TrimSpace(g.displayName) == "" {
+		return fail(400, "invalidValue", "'displayName' is required")
+	}
+	return nil
+}
+
+func resolveMembers(a attr, resolve func(string) *user) ([]*user, *failure) {
+	l, ok := a.value.([]any)
+	if !ok {
+		return nil, expected("members", "array", a.value)
+	}
+	members := make([]*user, 0, len(l))
+	known := make(map[*user]bool, len(l))
+	for _, v := range l {
+		o, ok := v.(object)
+		if !ok {
+			return nil, expected("members", "array of objects", v)
+		}
+		if u := resolve(valueOf(o)); u != nil && !known[u] {
+			known[u] = true
+			members = append(members, u)
+		}
+	}
+	return members, nil
+}
+
+func text(a attr) (string, *failure) {
+	s, ok := a.value.(string)
+	if !ok {
+		return "", expected(a.name, "string", a.value)
+	}
+	return s, nil
+}
+
+func boolean(a attr, lenient bool) (bool, *failure) {
+	if b, ok := a.value.(bool); ok {
+		return b, nil
+	}
+	if s, ok := a.value.(string); ok && lenient {
+		switch strings.ToLower(s) {
+		case "true":
+			return true, nil
+		case "false":
+			return false, nil
+		}
+	}
+	return false, expected(a.name, "boolean", a.value)
+}
+
+func expected(name, kind string, got any) *failure {
+	return fail(400, "invalidSyntax", "'%s' is expected %s, received %s", name, kind, kindOf(got))
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case object:
+		return "object"
+	case []any:
+		return "array"
+	}
+	return "number"
+}
+
+// refuseNulls finds a null anywhere.
+func refuseNulls(v any, path string) *failure {
+	switch v := v.(type) {
+	case nil:
+		return expected(path, "string", nil)
+	case object:
+		for _, a := range v {
+			at := a.name
+			if path != "" {
+				at = path + "." + a.name
+			}
+			if f := refuseNulls(a.value, at); f != nil {
+				return f
+			}
+		}
+	case []any:
+		for i, e := range v {
+			if f := refuseNulls(e, fmt.Sprintf("%s.%d", path, i)); f != nil {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+func checkSchemas(v any, want string) *failure {
+	if slices.ContainsFunc(elements(v), func(s any) bool { t, ok := s.(string); return ok && strings.EqualFold(t, want) }) {
+		return nil
+	}
+	return fail(400, "invalidSyntax", "schemas does not contain %q", want)
+}

@@ -1,0 +1,262 @@
+package perplexity
+
+import (
+	"net/http"
+	"slices"
+)
+
+// member is one entry of a group's members as the server writes it.
+type member struct{ value, display, kind, ref string }
+
+func (g *group) ident() string { return g.id }
+
+// attribute is the value that filters see. The name is in lower case.
+func (g *group) attribute(name string) any {
+	switch name {
+	case "id":
+		return g.id
+	case "displayname":
+		return g.displayName
+	case "externalid":
+		return g.externalID
+	case "members":
+		return g.memberList()
+	case "meta":
+		return g.meta.object("Group", "")
+	}
+	return g.extra.get(name)
+}
+
+func (g *group) memberList() []any {
+	l := make([]any, len(g.members))
+	for i, u := range g.members {
+		l[i] = object{{"value", u.id}, {"display", u.label()}, {"type", "User"}}
+	}
+	return l
+}
+
+// label is how other resources call the user.
+func (u *user) label() string {
+	if u.displayName != "" {
+		return u.displayName
+	}
+	return u.userName
+}
+
+// writable is the document that a PATCH works on.
+func (g *group) writable() object {
+	o := object{{"displayName", g.displayName}, {"members", g.memberList()}}
+	if g.externalID != "" {
+		o = append(o, attr{"externalId", g.externalID})
+	}
+	return append(o, g.extra...)
+}
+
+// groupDocument is a group as the server shows it, in a list or alone.
+func (x *exchange) groupDocument(g *group, listed bool) object {
+	f := x.s.faults
+	o := object{{"schemas", []any{groupURN}}, {"id", g.id}}
+	if g.externalID != "" {
+		o = append(o, attr{"externalId", g.externalID})
+	}
+	o = append(o, attr{"displayName", g.displayName})
+	o = append(o, g.extra...)
+	absent := f.on("members-absent-everywhere") || listed && f.on("members-absent")
+	if !absent && x.fields.wants("members") {
+		o = append(o, attr{"members", x.shownMembers(g, listed)})
+	}
+	if f.on("null-values") {
+		o = withNulls(o, "externalId")
+	}
+	return append(o, attr{"meta", g.meta.object("Group", x.base+"/Groups/"+g.id)})
+}
+
+func (x *exchange) shownMembers(g *group, listed bool) []member {
+	f := x.s.faults
+	if f.on("members-empty-everywhere") || listed && f.on("members-empty") {
+		return nil
+	}
+	shown := make([]member, 0, len(g.members)+2)
+	for _, u := range g.members {
+		if x.visible(u) {
+			shown = append(shown, member{value: u.id, display: u.label(), kind: "User"})
+		}
+	}
+	if n := f.number("members-truncated"); n > 0 && len(shown) > n {
+		shown = shown[:n]
+	}
+	if f.on("nested-groups") {
+		at := slices.Index(x.s.groups, g) + 1 // of the last group, the first one
+		if nested := x.s.groups[at%len(x.s.groups)]; nested != g {
+			shown = append(shown, member{value: nested.id, display: nested.displayName, kind: "Group", ref: x.base + "/Groups/" + nested.id})
+		}
+	}
+	if f.on("unknown-members") {
+		shown = append(shown, member{value: "directory_user_01UNKNOWN000000000000000000", kind: "User"})
+	}
+	return shown
+}
+
+// group finds a group as the request sees the organisation, or nil.
+func (x *exchange) group(id string) *group {
+	if x.past != nil {
+		if old, changed := x.past.groups[id]; changed {
+			return old
+		}
+	}
+	return x.s.groupByID[id]
+}
+
+func (x *exchange) listGroups() *answer {
+	rows := x.s.groups
+	if x.past != nil {
+		rows = restore(rows, x.past.groups, func(g *group) bool { return g == nil })
+	}
+	if slices.ContainsFunc(rows, x.tooBig) {
+		return tooBig().answer()
+	}
+	candidates := func(path attrPath, value string) ([]*group, bool) {
+		if path.attr != "members" || x.past != nil {
+			return nil, false
+		}
+		if u := x.s.userByID[value]; u != nil && x.visible(u) {
+			return u.groups, true
+		}
+		return nil, true
+	}
+	a, _ := listOf(x, rows, candidates, func(g *group) object { return x.groupDocument(g, true) })
+	return a
+}
+
+func (x *exchange) tooBig(g *group) bool {
+	n := x.s.faults.number("big-group-500")
+	return n > 0 && len(g.members) > n && x.fields.wants("members")
+}
+
+func tooBig() *failure { return fail(500, "", "reading the members took too long") }
+
+func (x *exchange) getGroup(g *group) *answer {
+	if x.tooBig(g) {
+		return tooBig().answer()
+	}
+	return x.one(http.StatusOK, x.groupDocument(g, false), &g.meta)
+}
+
+func (x *exchange) createGroup() *answer {
+	doc, f := x.document()
+	if f != nil {
+		return f.answer()
+	}
+	now := x.s.now()
+	next := &group{}
+	if f := next.fill(doc, x.user); f != nil {
+		return f.answer()
+	}
+	identity := next.externalID
+	if identity == "" {
+		identity = next.displayName
+	}
+	if slices.ContainsFunc(x.s.groups, func(g *group) bool { return g.identity == identity }) {
+		return fail(409, "uniqueness", "Another group already exists with this ID").answer()
+	}
+	g := &group{id: x.s.ids.group(), identity: identity, externalID: next.externalID, displayName: next.displayName, extra: next.extra, meta: meta{now, now, 1}}
+	x.s.insertGroup(g)
+	for _, u := range next.members {
+		x.s.link(g, u)
+	}
+	return x.one(http.StatusCreated, x.groupDocument(g, false), &g.meta)
+}
+
+func (x *exchange) replaceGroup(g *group) *answer {
+	doc, f := x.document()
+	if f != nil {
+		return f.answer()
+	}
+	next := &group{}
+	if f := next.fill(doc, x.user); f != nil {
+		return f.answer()
+	}
+	x.s.updateGroup(g, next)
+	return x.getGroup(g)
+}
+
+func (x *exchange) patchGroup(g *group) *answer {
+	p, f := x.patched(g.writable().clone())
+	if f != nil {
+		return f.answer()
+	}
+	faults := x.s.faults
+	switch {
+	case p.repeated > 0 && faults.on("duplicate-add-409"):
+		return fail(409, "uniqueness", "the user is already a member of the group").answer()
+	case p.missing > 0 && faults.on("absent-remove-404"):
+		return fail(404, "", "the user is not a member of the group").answer()
+	case p.missing > 0 && faults.on("absent-remove-412"):
+		return fail(412, "", "the user is not a member of the group").answer()
+	}
+	next := &group{}
+	if f := next.fill(p.doc, x.member(g)); f != nil {
+		return f.answer()
+	}
+	next.members = x.s.misremember(g.members, next.members)
+	if x.s.carriesOut() {
+		x.s.updateGroup(g, next)
+	}
+	return x.afterPatch(x.getGroup(g))
+}
+
+// member resolves a member that a patched document names: whoever was in the
+// group stays, even when no longer visible.
+func (x *exchange) member(g *group) func(string) *user {
+	return func(id string) *user {
+		if u := x.s.userByID[id]; u != nil && u.in(g) {
+			return u
+		}
+		return x.user(id)
+	}
+}
+
+// misremember is what the faults make of a change of members.
+func (s *Server) misremember(before, after []*user) []*user {
+	was, is := setOf(before), setOf(after)
+	removed := slices.ContainsFunc(before, func(u *user) bool { return !is[u] })
+	kept := func(u *user) bool { return was[u] }
+	if s.faults.on("drop-member-on-add") {
+		after = slices.DeleteFunc(after, func(u *user) bool { return !was[u] })
+	}
+	if removed && s.faults.on("remove-wipes-all") {
+		after = slices.DeleteFunc(after, kept)
+	}
+	if i := slices.IndexFunc(after, kept); removed && i >= 0 && s.faults.on("remove-collateral") {
+		after = slices.Delete(after, i, i+1)
+	}
+	return after
+}
+
+func setOf(users []*user) map[*user]bool {
+	set := make(map[*user]bool, len(users))
+	for _, u := range users {
+		set[u] = true
+	}
+	return set
+}
+
+func (s *Server) updateGroup(g, next *group) {
+	changed := g.displayName != next.displayName || g.externalID != next.externalID || !equalValue(g.extra, next.extra)
+	if changed {
+		s.remember(g, nil)
+		g.displayName, g.externalID, g.extra = next.displayName, next.externalID, next.extra
+	}
+	stay := setOf(next.members)
+	for _, u := range slices.Clone(g.members) {
+		if !stay[u] {
+			changed = s.unlink(g, u) || changed
+		}
+	}
+	for _, u := range next.members {
+		changed = s.link(g, u) || changed
+	}
+	if changed {
+		g.touch(s.now())
+	}
+}

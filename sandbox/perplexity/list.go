@@ -1,0 +1,296 @@
+package perplexity
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	listURN      = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+	defaultCount = 100
+	maxCount     = 1000
+)
+
+// row is a resource that can be listed.
+type row interface {
+	ident() string
+	attribute(name string) any // the name in lower case
+}
+
+// window is the part of a list that one page shows.
+type window struct {
+	start, count int // 0-based, and at most that many rows
+	asked        int // the count as asked for
+	byCursor     bool
+}
+
+// listOf answers a list request over rows. candidates narrows the rows for a
+// filter that is one equality, where an index exists; the filter still decides.
+// It also returns the rows of the page if that is the first of an unfiltered list.
+func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T, bool), render func(T) object) (*answer, []T) {
+	faults := x.s.faults
+	source := x.query.Get("filter")
+	if source != "" && !faults.on("filter-ignored") {
+		if faults.on("filter-unsupported") {
+			return fail(501, "", "filters are not supported").answer(), nil
+		}
+		f, err := parseFilter(source)
+		if err != nil {
+			return fail(400, "invalidFilter", "%v", err).answer(), nil
+		}
+		rows = choose(rows, f, candidates, faults.on("filter-case-sensitive"))
+	}
+	total := len(rows)
+	if faults.on("duplicate-rows") {
+		rows = doubled(rows)
+	}
+	win, f := x.window(len(rows))
+	if f != nil {
+		return f.answer(), nil
+	}
+	end := min(win.start+win.count, len(rows))
+	page := rows[min(win.start, end):end]
+	next := ""
+	if (faults.on("cursor") || faults.on("cursor-only")) && end < len(rows) && win.count > 0 {
+		next = cursorAt(end)
+	}
+	if faults.on("short-page") && win.start <= 2 && end > 2 {
+		page = slices.Delete(slices.Clone(page), 2-win.start, 3-win.start)
+	}
+	var first []T
+	if source == "" && win.start == 0 && len(page) > 0 {
+		first = page
+	}
+	return x.listAnswer(win, total, len(page), next, func(e *encoder) {
+		for i, r := range page {
+			if i > 0 {
+				e.buf = append(e.buf, ',')
+			}
+			doc := x.fields.apply(render(r))
+			if i == 1 && faults.on("missing-id") {
+				doc.remove("id")
+			}
+			e.value(doc)
+		}
+	}), first
+}
+
+func choose[T row](rows []T, f *filter, candidates func(attrPath, string) ([]T, bool), exact bool) []T {
+	if value, ok := f.value.(string); ok && f.op == "eq" && !exact {
+		if narrowed, ok := candidates(f.path, value); ok {
+			rows = narrowed
+		}
+	}
+	var chosen []T
+	for _, r := range rows {
+		if f.matches(r.attribute, exact) {
+			chosen = append(chosen, r)
+		}
+	}
+	return chosen
+}
+
+// doubled is the list of a server whose join finds some rows twice.
+func doubled[T any](rows []T) []T {
+	var twice []T
+	for i, r := range rows {
+		twice = append(twice, r)
+		if i%5 == 4 {
+			twice = append(twice, r)
+		}
+	}
+	return twice
+}
+
+// window reads the paging parameters. Out of range they are mended, as the
+// standard wants it; what is not a number is refused.
+func (x *exchange) window(rows int) (window, *failure) {
+	faults := x.s.faults
+	start, f := x.number("startIndex", 1)
+	if f != nil {
+		return window{}, f
+	}
+	asked, f := x.number("count", defaultCount)
+	if f != nil {
+		return window{}, f
+	}
+	asked = max(0, asked)
+	win := window{count: min(asked, maxCount), asked: asked}
+	if limit := faults.number("page-cap"); limit > 0 {
+		win.count = min(win.count, limit)
+	}
+	if cursors := faults.on("cursor") || faults.on("cursor-only"); cursors && x.query.Has("cursor") {
+		win.byCursor = true
+		win.start, f = x.cursor(rows)
+		return win, f
+	}
+	if faults.on("cursor-only") && start > 1 {
+		return window{}, fail(400, "invalidValue", "startIndex is not supported; follow nextCursor")
+	}
+	win.start = max(0, start-1)
+	switch {
+	case faults.on("ignore-start-index"):
+		win.start = 0
+	case faults.on("zero-based-start"):
+		win.start = max(0, start)
+	}
+	if faults.on("wrap-around") && rows > 0 {
+		win.start %= rows
+	}
+	if faults.on("overlap-pages") && win.start > 0 && win.start < rows {
+		win.start--
+	}
+	return win, nil
+}
+
+func (x *exchange) number(name string, absent int) (int, *failure) {
+	s := x.query.Get(name)
+	if s == "" {
+		return absent, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, fail(400, "invalidValue", "%s is %q, not a number", name, s)
+	}
+	return n, nil
+}
+
+func cursorAt(offset int) string {
+	return base64.RawURLEncoding.EncodeToString([]byte("after " + strconv.Itoa(offset)))
+}
+
+// cursor reads where the cursor stands. An empty cursor asks for the first page.
+func (x *exchange) cursor(rows int) (int, *failure) {
+	given := x.query.Get("cursor")
+	if given == "" {
+		return 0, nil
+	}
+	plain, err := base64.RawURLEncoding.DecodeString(given)
+	offset, err2 := strconv.Atoi(strings.TrimPrefix(string(plain), "after "))
+	if err != nil || err2 != nil || offset < 0 || given != cursorAt(offset) {
+		return 0, fail(400, "invalidCursor", "the cursor is none of this server's")
+	}
+	if x.s.faults.first("expire-cursor") {
+		return 0, fail(400, "expiredCursor", "the cursor has expired; start over")
+	}
+	return min(offset, rows), nil
+}
+
+// listAnswer wraps a page of rows, which write appends, into a ListResponse.
+func (x *exchange) listAnswer(win window, total, rows int, next string, write func(*encoder)) *answer {
+	faults := x.s.faults
+	e := x.encoder()
+	e.buf = append(e.buf, `{"schemas":["`+listURN+`"]`...)
+	switch {
+	case faults.on("total-missing") || faults.on("cursor-only"):
+	case faults.on("total-is-page-size"):
+		e.number("totalResults", rows)
+	case faults.on("total-lies-high"):
+		e.number("totalResults", total+7)
+	default:
+		e.number("totalResults", total)
+	}
+	if !win.byCursor && !faults.on("cursor-only") {
+		e.number("startIndex", win.start+1)
+	}
+	switch {
+	case faults.on("items-per-page-echo"):
+		e.number("itemsPerPage", win.asked)
+	case faults.on("items-per-page-zero"):
+		e.number("itemsPerPage", 0)
+	default:
+		e.number("itemsPerPage", rows)
+	}
+	if next != "" {
+		e.buf = append(e.buf, `,"nextCursor":"`+next+`"`...)
+	}
+	if rows > 0 || !faults.on("resources-absent") {
+		e.buf = append(e.buf, `,"Resources":[`...)
+		write(e)
+		e.buf = append(e.buf, ']')
+	}
+	e.buf = append(e.buf, '}')
+	return &answer{status: http.StatusOK, header: scimHeader(), body: e.buf}
+}
+
+func (e *encoder) number(name string, n int) {
+	e.buf = append(e.buf, `,"`+name+`":`...)
+	e.buf = strconv.AppendInt(e.buf, int64(n), 10)
+}
+
+// fields is the choice of attributes that a request makes (RFC 7644 section 3.9).
+type fields struct{ only, without []attrPath }
+
+func (x *exchange) parseFields() *failure {
+	for param, into := range map[string]*[]attrPath{"attributes": &x.fields.only, "excludedAttributes": &x.fields.without} {
+		for _, name := range strings.FieldsFunc(x.query.Get(param), func(r rune) bool { return r == ',' || r == ' ' }) {
+			path, err := splitPath(name)
+			if err != nil {
+				return fail(400, "invalidValue", "%s: %q is not an attribute name", param, name)
+			}
+			*into = append(*into, path)
+		}
+	}
+	return nil
+}
+
+// wants says whether any of the attribute is to be shown.
+func (f fields) wants(name string) bool {
+	for _, p := range f.without {
+		if p.sub == "" && strings.EqualFold(p.attr, name) {
+			return false
+		}
+	}
+	return len(f.only) == 0 || slices.ContainsFunc(f.only, func(p attrPath) bool { return strings.EqualFold(p.attr, name) })
+}
+
+// apply leaves what was chosen. The id and the schemas are always shown.
+func (f fields) apply(o object) object {
+	if len(f.only) == 0 && len(f.without) == 0 {
+		return o
+	}
+	var shown object
+	for _, a := range o {
+		if a.name == "id" || a.name == "schemas" {
+			shown = append(shown, a)
+		} else if f.wants(a.name) {
+			shown = append(shown, attr{a.name, f.inside(a)})
+		}
+	}
+	return shown
+}
+
+// inside applies the choices of sub-attributes, except to members, whose few
+// attributes are always written together.
+func (f fields) inside(a attr) any {
+	keep := func(sub string) bool {
+		wanted, narrowed := false, false
+		for _, p := range f.only {
+			if strings.EqualFold(p.attr, a.name) {
+				narrowed = narrowed || p.sub != ""
+				wanted = wanted || p.sub == "" || strings.EqualFold(p.sub, sub)
+			}
+		}
+		return (!narrowed || wanted) && !slices.ContainsFunc(f.without, func(p attrPath) bool {
+			return strings.EqualFold(p.attr, a.name) && strings.EqualFold(p.sub, sub)
+		})
+	}
+	prune := func(v any) any {
+		o, ok := v.(object)
+		if !ok {
+			return v
+		}
+		return slices.DeleteFunc(slices.Clone(o), func(s attr) bool { return !keep(s.name) })
+	}
+	if l, ok := a.value.([]any); ok {
+		pruned := make([]any, len(l))
+		for i, v := range l {
+			pruned[i] = prune(v)
+		}
+		return pruned
+	}
+	return prune(a.value)
+}

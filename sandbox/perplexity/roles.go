@@ -1,0 +1,129 @@
+package perplexity
+
+import "strings"
+
+// Role is what somebody may do in the organisation, as Perplexity would decide it
+// from the groups.
+type Role string
+
+// The effective roles. The last three are reasons not to have one.
+const (
+	Admin    Role = "Admin"
+	Member   Role = "Member"
+	NoRole   Role = "none"     // in no group that carries a role
+	Excluded Role = "excluded" // belongs to another organisation
+	Disabled Role = "disabled"
+)
+
+// RoleRule gives the members of a group a role.
+type RoleRule struct {
+	Group string // the group's displayName; case does not matter
+	Role  Role
+}
+
+// defaultRoles is the mapping that Perplexity's set-up guide proposes, Admin first.
+func defaultRoles() []RoleRule {
+	return []RoleRule{{Group: "PPLX_Admin", Role: Admin}, {Group: "PPLX_Members", Role: Member}}
+}
+
+// rules are the role rules in order of priority.
+func (s *Server) rules() []RoleRule {
+	if !s.faults.on("member-first") {
+		return s.opts.Roles
+	}
+	var first, rest []RoleRule
+	for _, r := range s.opts.Roles {
+		if r.Role == Member {
+			first = append(first, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	return append(first, rest...)
+}
+
+// effectiveRole applies the organisation's rules to a user: whoever is disabled or
+// belongs elsewhere has no role, and of several groups the first rule decides.
+func effectiveRole(u *user, rules []RoleRule) Role {
+	switch {
+	case !u.active:
+		return Disabled
+	case u.elsewhere:
+		return Excluded
+	case u.console:
+		return Member // SCIM took every other role away from the console
+	}
+	for _, rule := range rules {
+		for _, g := range u.groups {
+			if strings.EqualFold(g.displayName, rule.Group) {
+				return rule.Role
+			}
+		}
+	}
+	return NoRole
+}
+
+// roleOfGroup is the role that a group carries, or NoRole.
+func roleOfGroup(g *group, rules []RoleRule) Role {
+	for _, rule := range rules {
+		if strings.EqualFold(g.displayName, rule.Group) {
+			return rule.Role
+		}
+	}
+	return NoRole
+}
+
+// takesSeat says whether the person is paid for. Whoever belongs to another
+// organisation is accepted over SCIM, and nothing more.
+func takesSeat(u *user) bool { return u.active && !u.elsewhere }
+
+func (s *Server) seatsUsed() int {
+	n := 0
+	for _, u := range s.users {
+		if takesSeat(u) {
+			n++
+		}
+	}
+	return n + len(s.hidden)
+}
+
+// seatFor refuses to make one more person active than there are seats.
+func (s *Server) seatFor(u *user) *failure {
+	if !takesSeat(u) {
+		return nil
+	}
+	if s.faults.on("seats-full") || s.seatsUsed() >= s.opts.Seats {
+		return fail(403, "", "no seat is left in this organisation: all %d are taken; add seats or disable somebody first", s.opts.Seats)
+	}
+	return nil
+}
+
+// enterpriseSeats is where Perplexity's plan begins to include SCIM.
+const enterpriseSeats = 50
+
+// planAllows is the plan gate.
+func (s *Server) planAllows() *failure {
+	if s.faults.on("not-in-plan") || s.opts.Seats < enterpriseSeats && !s.opts.EnterpriseMax {
+		return fail(403, "", "SCIM needs an Enterprise plan with at least %d seats, or one Enterprise Max user; this organisation has %d seats",
+			enterpriseSeats, s.opts.Seats)
+	}
+	return nil
+}
+
+// domainAllowed refuses addresses outside the verified domains. An address that is
+// none has no domain to check: WorkOS accepts it and goes without.
+func (s *Server) domainAllowed(u *user) *failure {
+	address := u.primaryEmail()
+	_, domain, ok := strings.Cut(address, "@")
+	if !ok {
+		return nil
+	}
+	if !s.faults.on("unverified-domain") {
+		for _, d := range s.opts.Domains {
+			if strings.EqualFold(d, domain) {
+				return nil
+			}
+		}
+	}
+	return fail(400, "invalidValue", "the domain %q of %q is not verified in this organisation; verify it under Settings, My Organization first", domain, address)
+}

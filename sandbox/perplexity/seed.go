@@ -1,0 +1,213 @@
+package perplexity
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// domain is where made-up people have their addresses. The name is reserved for
+// examples: no mail can go astray.
+const domain = "acme.example"
+
+// firstNames and lastNames are the names of made-up people, behind each a bar and
+// its spelling in an address where that differs. Their numbers have no common
+// divisor, so that walking both gives every pair.
+const (
+	firstNames = "Ada|Björn|bjorn Chiara|Daniel|Elif|Fatima|Grace|Hiroshi|Ines|Jonas|Kateryna|Liam|Mei|Noah|Olga|Priya|Quentin|" +
+		"Rosa|Sven|Tomás|tomas Uma|Viktor|Wanjiru|Xavier|Yuki|Zoë|zoe Amara|Benedikt|Camille|Dmitri|Esther|Farid|Giulia|Henrik|Isabel|Jamal|Karin|"
+	lastNames = "Okafor|Nguyễn|nguyen Schmidt|Rossi|Kowalski|Haddad|Lindqvist|Tanaka|Moreau|Novak|García|garcia Petrov|O'Brien|obrien " +
+		"Chen|Dubois|Eriksen|Fischer|Gupta|Hansen|Ivanova|Jansen|Kaya|López|lopez Mbeki|Nakamura|Olsen|Patel|Quispe|Rahman|Silva|Tran|" +
+		"Ueda|Vogel|Weber|Xu|Yılmaz|yilmaz Zimmermann|Adeyemi|Bauer|Costa|Đặng|dang "
+	departments = "Engineering Sales Finance Legal Marketing Support Research Design Security Operations"
+)
+
+// epoch is when the first made-up person joined.
+func epoch() time.Time { return time.Date(2025, time.January, 6, 9, 0, 0, 0, time.UTC) }
+
+// identifiers makes ids that look like WorkOS's, in a fixed order for a seed.
+type identifiers struct{ rand *rand.Rand }
+
+func newIdentifiers(seed uint64) *identifiers {
+	return &identifiers{rand.New(rand.NewPCG(seed, 0x5c1))}
+}
+
+func (g *identifiers) user() string  { return g.next("directory_user_01") }
+func (g *identifiers) group() string { return g.next("directory_group_01") }
+
+func (g *identifiers) next(prefix string) string {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	id := make([]byte, 0, len(prefix)+24)
+	id = append(id, prefix...)
+	for range 2 {
+		for bits, i := g.rand.Uint64(), 0; i < 12; i++ {
+			id = append(id, alphabet[bits&31])
+			bits >>= 5
+		}
+	}
+	return string(id)
+}
+
+type spelling struct{ name, ascii string }
+
+func spellings(list string) []spelling {
+	var all []spelling
+	for _, part := range strings.Split(strings.ReplaceAll(list, " ", " |"), "|") {
+		if ascii, ok := strings.CutSuffix(part, " "); ok {
+			all[len(all)-1].ascii = ascii
+		} else if part != "" {
+			all = append(all, spelling{part, strings.ToLower(part)})
+		}
+	}
+	return all
+}
+
+// seed fills the organisation.
+func (s *Server) seed() {
+	switch {
+	case s.opts.Empty:
+	case s.opts.Users == 0:
+		s.makeUp(25)
+		s.demo()
+	default:
+		s.makeUp(s.opts.Users)
+		s.makeUpGroups(s.opts.Groups)
+	}
+}
+
+// makeUp makes n users up. Who is special is the same in every organisation: one
+// without a family name, one without a displayName, one of another organisation,
+// one in 25 disabled, and some that only the console knows.
+func (s *Server) makeUp(n int) {
+	first, last := spellings(firstNames), spellings(lastNames)
+	all := make([]user, n) // one allocation instead of n
+	addresses := make([]email, n)
+	s.users = make([]*user, n)
+	shift := int(s.opts.Seed % uint64(len(last)))
+	for i := range all {
+		u, f, l := &all[i], first[i%len(first)], last[(i*7+shift)%len(last)]
+		number := 0
+		if i >= len(first) {
+			number = i
+		}
+		joined := epoch().Add(time.Duration(i) * time.Minute)
+		u.id, u.active, u.meta = s.ids.user(), i%25 != 17, meta{joined, joined, 1}
+		u.name[givenName], u.name[familyName] = f.name, l.name
+		u.displayName = f.name + " " + l.name
+		u.userName = s.address(f.ascii+"."+l.ascii, number)
+		if i%5 != 4 {
+			u.externalID = "hr-" + strconv.Itoa(10001+i)
+		}
+		switch i {
+		case 5:
+			u.name[familyName], u.displayName, u.userName = "", f.name, s.address(f.ascii, 0)
+		case 9:
+			u.displayName = ""
+		case 13:
+			u.elsewhere = true
+		}
+		addresses[i] = email{value: u.userName, kind: "work", primary: true}
+		u.emails = addresses[i : i+1 : i+1]
+		s.users[i], s.userByID[u.id], s.userByName[u.userName] = u, u, u
+	}
+	for _, name := range []string{"founder", "office"} {
+		s.hidden = append(s.hidden, s.newPerson(Person{UserName: s.address(name, 0), GivenName: strings.ToUpper(name[:1]) + name[1:], Console: true}))
+	}
+	for _, u := range s.hidden {
+		u.created, u.modified = epoch(), epoch()
+	}
+}
+
+func (s *Server) address(local string, number int) string {
+	if number > 0 {
+		local += strconv.Itoa(number)
+	}
+	return local + "@" + domain
+}
+
+// demo gives the demonstration organisation its groups: 2 enabled admins, one of
+// them also a Member, and a disabled one; everybody else a Member but the last,
+// whom only Engineering has.
+func (s *Server) demo() {
+	admins, members, engineering := s.makeUpGroup("PPLX_Admin", 0), s.makeUpGroup("PPLX_Members", 1), s.makeUpGroup("Engineering", 2)
+	s.users[2].active = false
+	for i, u := range s.users {
+		if i <= 2 {
+			s.link(admins, u)
+		}
+		if i == 1 || i > 2 && i < len(s.users)-1 {
+			s.link(members, u)
+		}
+		if i%4 == 0 {
+			s.link(engineering, u)
+		}
+	}
+}
+
+func (s *Server) makeUpGroup(name string, i int) *group {
+	made := epoch().Add(-time.Hour + time.Duration(i)*time.Second)
+	g := &group{id: s.ids.group(), displayName: name, identity: name, meta: meta{made, made, 1}}
+	s.insertGroup(g)
+	return g
+}
+
+// makeUpGroups makes n groups up. The members of a group are every so-manyth user,
+// which needs no set to keep them distinct.
+func (s *Server) makeUpGroups(n int) {
+	names := strings.Fields(departments)
+	sizes := rand.New(rand.NewPCG(s.opts.Seed, 0x512e))
+	belongs := make([]int, len(s.users))
+	sample := make([][]int32, n)
+	for i := range sample {
+		low := min(max(0, s.opts.MembersMin), len(s.users))
+		high := min(max(low, s.opts.MembersMax), len(s.users))
+		sample[i] = make([]int32, low+sizes.IntN(high-low+1))
+		start, stride := sizes.IntN(len(s.users)), coprime(1+sizes.IntN(len(s.users)), len(s.users))
+		for j := range sample[i] {
+			at := (start + j*stride) % len(s.users)
+			sample[i][j] = int32(at)
+			belongs[at]++
+		}
+	}
+	total := 0
+	for _, b := range belongs {
+		total += b
+	}
+	room := make([]*group, 0, total) // one allocation for all users' groups
+	for i, u := range s.users {
+		at := len(room)
+		room = room[:at+belongs[i]]
+		u.groups = room[at:at:len(room)]
+	}
+	for i, chosen := range sample {
+		name := names[(i-2+len(names))%len(names)]
+		switch {
+		case i < 2:
+			name = defaultRoles()[i].Group
+		case i-2 >= len(names):
+			name += " " + strconv.Itoa(1+(i-2)/len(names))
+		}
+		g := s.makeUpGroup(name, i)
+		g.members = make([]*user, len(chosen))
+		for j, at := range chosen {
+			u := s.users[at]
+			g.members[j] = u
+			u.groups = append(u.groups, g)
+		}
+	}
+}
+
+// coprime is the first number from n on that has no divisor in common with m.
+func coprime(n, m int) int {
+	for {
+		a, b := n, m
+		for b != 0 {
+			a, b = b, a%b
+		}
+		if a == 1 {
+			return n
+		}
+		n++
+	}
+}

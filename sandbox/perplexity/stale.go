@@ -1,0 +1,95 @@
+package perplexity
+
+import "slices"
+
+// past is what readers still see after a write while a fault makes reads stale.
+// A nil entry says that the resource did not exist.
+type past struct {
+	left   int
+	users  map[string]*user
+	groups map[string]*group
+}
+
+// remember keeps how a group and a user, either may be nil, were before a change.
+func (s *Server) remember(g *group, u *user) {
+	if !s.remembers() {
+		return
+	}
+	if g != nil {
+		if _, known := s.past.groups[g.id]; !known {
+			old := *g
+			old.members = slices.Clone(g.members)
+			s.past.groups[g.id] = &old
+		}
+	}
+	if u != nil {
+		if _, known := s.past.users[u.id]; !known {
+			old := *u
+			old.groups = slices.Clone(u.groups)
+			s.past.users[u.id] = &old
+		}
+	}
+}
+
+// rememberAbsent keeps that a resource about to be created was not there. Ids of
+// users and groups never coincide.
+func (s *Server) rememberAbsent(id string) {
+	if s.remembers() {
+		s.past.users[id], s.past.groups[id] = nil, nil
+	}
+}
+
+func (s *Server) remembers() bool {
+	n := max(s.faults.number("stale-reads"), s.faults.number("stale-reads-always"))
+	if n == 0 {
+		return false
+	}
+	s.past.left = n
+	if s.past.users == nil {
+		s.past.users, s.past.groups = map[string]*user{}, map[string]*group{}
+	}
+	return true
+}
+
+// seen is the past that a reader sees, nil for the present. Each stale read brings
+// the present nearer.
+func (s *Server) seen(noCache bool) *past {
+	if s.past.left == 0 || noCache && !s.faults.on("stale-reads-always") {
+		return nil
+	}
+	p := s.past
+	if s.past.left--; s.past.left == 0 {
+		s.past = past{}
+	}
+	return &p
+}
+
+// restore replaces the rows of a list by how they were.
+func restore[T interface{ ident() string }](rows []T, old map[string]T, gone func(T) bool) []T {
+	if len(old) == 0 {
+		return rows
+	}
+	var then []T
+	present := map[string]bool{}
+	for _, row := range rows {
+		was, changed := old[row.ident()]
+		switch {
+		case !changed:
+			then = append(then, row)
+		case !gone(was):
+			then = append(then, was)
+		}
+		present[row.ident()] = true
+	}
+	var deleted []string
+	for id, was := range old {
+		if !present[id] && !gone(was) {
+			deleted = append(deleted, id)
+		}
+	}
+	slices.Sort(deleted)
+	for _, id := range deleted {
+		then = append(then, old[id])
+	}
+	return then
+}
