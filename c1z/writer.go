@@ -150,7 +150,8 @@ func (w *Writer) Add(r Row) (added bool, err error) {
 		stmt.BindText(8, principal.Type)
 		stmt.BindText(9, principal.ID)
 	}
-	if _, err := stmt.Step(); err != nil {
+	_, err = stmt.Step()
+	if err := errors.Join(err, stmt.Reset()); err != nil {
 		return false, database("add a row", err)
 	}
 	if !w.first(r) {
