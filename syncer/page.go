@@ -1,0 +1,85 @@
+package syncer
+
+import (
+	"slices"
+
+	"baton"
+	"baton/c1z"
+)
+
+// page encodes each row once, as it will stand in the file, and appends it to the
+// page log. It implements baton.Page; the first error sticks and fails the page.
+type page struct {
+	feed     *feedRun
+	fresh    map[baton.ResourceID]struct{}
+	excluded map[string]Exclusion
+	rows     int
+	expected int
+	buf      []byte
+	err      error
+}
+
+func (p *page) Seen(id baton.ResourceID) bool {
+	if _, ok := p.fresh[id]; ok {
+		return true
+	}
+	_, ok := p.feed.seen[id]
+	return ok
+}
+
+func (p *page) Resource(res baton.Resource) {
+	if !p.wanted(res.ID.Type) {
+		return
+	}
+	row, err := c1z.ResourceRow(res)
+	p.append(row, err)
+	p.fresh[res.ID] = struct{}{}
+}
+
+func (p *page) Entitlement(e baton.Entitlement) {
+	if !p.wanted(e.ID.Resource.Type) || p.cfg().SkipEntitlementsAndGrants {
+		return
+	}
+	var holders []baton.ResourceType
+	for _, id := range e.GrantableTo {
+		if t, ok := p.cfg().Connector.ResourceType(id); ok {
+			holders = append(holders, t)
+		}
+	}
+	row, err := c1z.EntitlementRow(e, holders)
+	p.append(row, err)
+}
+
+func (p *page) Grant(g baton.Grant) {
+	if !p.wanted(g.ID.Entitlement.Resource.Type) || p.cfg().SkipGrants || p.cfg().SkipEntitlementsAndGrants {
+		return
+	}
+	row, err := c1z.GrantRow(g)
+	p.append(row, err)
+}
+
+func (p *page) Exclude(reason, example string) {
+	p.excluded = merge(p.excluded, map[string]Exclusion{reason: {Reason: reason, Count: 1, Example: example}})
+}
+
+func (p *page) Expect(total int) { p.expected = total }
+
+func (p *page) cfg() *Config { return &p.feed.run.cfg }
+
+func (p *page) wanted(resourceType string) bool {
+	types := p.cfg().Types
+	return len(types) == 0 || slices.Contains(types, resourceType)
+}
+
+func (p *page) append(row c1z.Row, err error) {
+	if p.err != nil {
+		return
+	}
+	if err != nil {
+		p.err = err
+		return
+	}
+	p.buf = row.Append(p.buf[:0])
+	p.err = p.feed.log.Append(p.buf)
+	p.rows++
+}

@@ -1,0 +1,360 @@
+// Package syncer turns a connector's feeds into a sealed sync.
+//
+// A sync goes through three states. It is begun when its header is in the page log;
+// it is read while its feeds run side by side, each committing page after page with
+// its cursor; it is sealed when every feed said that it is done and the rows add
+// up, and only then does the file change, in one rename. Until then everything that
+// was read stays beside the file, and the next run goes on from there:
+//
+//	Run ─▶ begin or resume ─▶ read (feeds ─▶ page log) ─▶ seal (page log ─▶ c1z) ─▶ remove the page log
+package syncer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/segmentio/ksuid"
+
+	"baton"
+	"baton/c1z"
+	"baton/pagelog"
+)
+
+// Config says what to sync and where to.
+type Config struct {
+	Connector *baton.Connector
+	Path      string // the c1z file
+	TempDir   string // where the page log and scratch files live; "" is beside Path
+	KeepSyncs int    // full syncs kept in the file, this one included; 0 is 2
+
+	// Types limits the sync to these resource types.
+	Types []string
+	// Resources makes a targeted sync of just these, through Connector.Get.
+	Resources []baton.ResourceID
+	// SkipGrants leaves grants out; SkipEntitlementsAndGrants leaves both out.
+	SkipGrants                bool
+	SkipEntitlementsAndGrants bool
+	// AllowEmpty accepts a resource type of which the upstream has nothing. Otherwise
+	// an empty list is taken for a failed read.
+	AllowEmpty bool
+
+	Log *slog.Logger
+	// Progress, when set, hears of every page, from one goroutine at a time.
+	Progress func(Progress)
+}
+
+// Progress is where one feed stands.
+type Progress struct {
+	Feed     string
+	Pages    int
+	Rows     int // resources, entitlements and grants
+	Objects  int // resources, comparable with Expected
+	Expected int // resources in all, as far as the upstream says; 0 is unknown
+	Done     bool
+	Resumed  bool          // the feed went on from an earlier process
+	Waiting  time.Duration // the upstream is not ready; the next look is after this
+	Sealing  bool          // all feeds are done, the file is being written
+}
+
+// Result is a sealed sync.
+type Result struct {
+	SyncID   string
+	SyncType string
+	Resumed  bool
+	Started  time.Time
+	Ended    time.Time
+	Pages    int
+	Counts   []c1z.Count // by resource type, in the connector's order
+	Excluded []Exclusion
+	Changes  *c1z.Changes // since the previous full sync in the file; nil without one
+	Notes    []baton.Note
+	Size     int64 // bytes of the file
+}
+
+// Exclusion counts rows that were left out for one reason.
+type Exclusion struct {
+	Reason  string
+	Count   int
+	Example string // one of them
+}
+
+// maxAge bounds how old an interrupted sync may be to be resumed: older pages are
+// not today's tenant.
+const maxAge = 7 * 24 * time.Hour
+
+// headerVersion changes whenever an older program could misread the page log.
+const headerVersion = 1
+
+// header identifies a sync in its page log. A run resumes only a sync that is equal
+// in everything but SyncID and Started.
+type header struct {
+	Version    int
+	Connector  string
+	Origin     string
+	Types      []string
+	Resources  []baton.ResourceID
+	SkipGrants bool
+	SkipBoth   bool
+	SyncID     string
+	Started    time.Time
+}
+
+// Run syncs. On an error, and when ctx ends, the file at Path is what it was, and
+// the pages read so far are kept for the next Run.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &run{cfg: cfg}
+	if err := r.plan(); err != nil {
+		return Result{}, err
+	}
+	log, err := pagelog.Open(logDir(cfg.Path, cfg.TempDir))
+	if err != nil {
+		return Result{}, err
+	}
+	r.log = log
+	res, err := r.run(ctx)
+	for _, f := range r.feeds {
+		err = first(err, f.close())
+	}
+	switch {
+	case err == nil:
+		return res, log.Remove()
+	case r.worthKeeping():
+		return Result{}, first(err, log.Close())
+	}
+	return Result{}, first(err, log.Remove())
+}
+
+// worthKeeping reports whether a later run can go on from what this one read.
+func (r *run) worthKeeping() bool {
+	return !r.void && slices.ContainsFunc(r.feeds, func(f *feedRun) bool { return f.state.Pages > 0 })
+}
+
+// Discard throws an interrupted sync away.
+func Discard(path, tempDir string) error {
+	dir := logDir(path, tempDir)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	log, err := pagelog.Open(dir)
+	if err != nil {
+		return err
+	}
+	return log.Remove()
+}
+
+// logDir is where the page log of a file lives. Away from the file it is named
+// after the whole path, for two outputs may share a name.
+func logDir(path, tempDir string) string {
+	if tempDir == "" {
+		return path + ".pages"
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	sum := sha256.Sum256([]byte(abs))
+	return filepath.Join(tempDir, fmt.Sprintf("%s-%s.pages", filepath.Base(path), hex.EncodeToString(sum[:4])))
+}
+
+// run is one Run.
+type run struct {
+	cfg     Config
+	log     *pagelog.Log
+	head    header
+	resumed bool
+	void    bool // what was read must not be sealed, and reading it again may help
+	plans   []baton.Feed
+	feeds   []*feedRun
+
+	progress sync.Mutex
+}
+
+// plan checks the request against the connector and decides which feeds run.
+func (r *run) plan() error {
+	cfg := &r.cfg
+	for _, t := range cfg.Types {
+		if _, ok := cfg.Connector.ResourceType(t); !ok {
+			return unknownType(cfg.Connector, t)
+		}
+	}
+	if len(cfg.Resources) > 0 {
+		if cfg.Connector.Get == nil {
+			return baton.Errorf(baton.Unsupported, "%s cannot sync single resources", cfg.Connector.Name)
+		}
+		for _, id := range cfg.Resources {
+			if _, ok := cfg.Connector.ResourceType(id.Type); !ok {
+				return unknownType(cfg.Connector, id.Type)
+			}
+		}
+		r.plans = []baton.Feed{targeted(cfg.Connector, cfg.Resources)}
+		return nil
+	}
+	for _, f := range cfg.Connector.Feeds {
+		if len(cfg.Types) == 0 || slices.ContainsFunc(f.Types, func(t string) bool { return slices.Contains(cfg.Types, t) }) {
+			r.plans = append(r.plans, f)
+		}
+	}
+	return nil
+}
+
+func unknownType(c *baton.Connector, t string) error {
+	var known []string
+	for _, rt := range c.ResourceTypes {
+		known = append(known, rt.ID)
+	}
+	return baton.Errorf(baton.Invalid, "there is no resource type %q", t).WithFix("Choose among %q.", known)
+}
+
+func (r *run) run(ctx context.Context) (Result, error) {
+	if err := r.checkPrevious(); err != nil {
+		return Result{}, err
+	}
+	if err := r.begin(); err != nil {
+		return Result{}, err
+	}
+	if err := r.read(ctx); err != nil {
+		return Result{}, err
+	}
+	r.report(Progress{Sealing: true})
+	return r.seal(ctx)
+}
+
+// checkPrevious refuses to spend an hour reading only to find that the file it
+// should go into is not a c1z.
+func (r *run) checkPrevious() error {
+	info, err := os.Stat(r.cfg.Path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		return nil
+	}
+	f, err := c1z.Open(r.cfg.Path, r.log.Dir())
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// begin resumes the sync in the page log if it is the one asked for, or begins a
+// new one.
+func (r *run) begin() error {
+	now := time.Now().UTC()
+	r.head = header{
+		Version: headerVersion, Connector: r.cfg.Connector.Name, Origin: r.cfg.Connector.Origin,
+		Types: r.cfg.Types, Resources: r.cfg.Resources,
+		SkipGrants: r.cfg.SkipGrants, SkipBoth: r.cfg.SkipEntitlementsAndGrants,
+	}
+	old, err := r.interrupted()
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		if why := r.head.differs(old, now); why != "" {
+			r.cfg.Log.Warn("an interrupted sync is dropped", "sync_id", old.SyncID, "started", old.Started, "why", why)
+			old = nil
+		}
+	}
+	if old != nil {
+		r.head, r.resumed = *old, true
+		r.cfg.Log.Info("resuming the interrupted sync", "sync_id", old.SyncID, "started", old.Started)
+	} else {
+		id, err := ksuid.NewRandomWithTime(now)
+		if err != nil {
+			return fmt.Errorf("make a sync id: %w", err)
+		}
+		r.head.SyncID, r.head.Started = id.String(), now
+		b, err := json.Marshal(r.head)
+		if err != nil {
+			return err
+		}
+		if err := r.log.Begin(b); err != nil {
+			return err
+		}
+	}
+	for _, plan := range r.plans {
+		f, err := openFeed(r, plan)
+		if err != nil {
+			return err
+		}
+		r.feeds = append(r.feeds, f)
+	}
+	return nil
+}
+
+// interrupted is the sync that an earlier process left, if any.
+func (r *run) interrupted() (*header, error) {
+	b, err := r.log.Header()
+	if err != nil || b == nil {
+		return nil, err
+	}
+	var h header
+	if err := json.Unmarshal(b, &h); err != nil {
+		return nil, baton.Errorf(baton.Corrupt, "the interrupted sync in %s cannot be read: %w", r.log.Dir(), err).
+			WithFix("Run with --fresh to drop it and start over.")
+	}
+	if h.Version != headerVersion {
+		return nil, baton.Errorf(baton.Corrupt, "the interrupted sync in %s was written by another version of this program (format %d, this is %d)",
+			r.log.Dir(), h.Version, headerVersion).WithFix("Finish it with that version, or run with --fresh to drop it and start over.")
+	}
+	return &h, nil
+}
+
+// differs says why old is not the sync that h asks for, or "".
+func (h *header) differs(old *header, now time.Time) string {
+	switch {
+	case now.Sub(old.Started) > maxAge:
+		return fmt.Sprintf("it is older than %d days", int(maxAge.Hours()/24))
+	case h.Connector != old.Connector || h.Origin != old.Origin:
+		return fmt.Sprintf("it read %s", old.Origin)
+	case !slices.Equal(h.Types, old.Types) || !slices.Equal(h.Resources, old.Resources) ||
+		h.SkipGrants != old.SkipGrants || h.SkipBoth != old.SkipBoth:
+		return "it was to sync something else"
+	}
+	return ""
+}
+
+// read runs the feeds side by side until all are done or one fails.
+func (r *run) read(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, f := range r.feeds {
+		wg.Go(func() {
+			if err := f.read(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (r *run) report(p Progress) {
+	if r.cfg.Progress == nil {
+		return
+	}
+	r.progress.Lock()
+	defer r.progress.Unlock()
+	r.cfg.Progress(p)
+}
+
+// first is the first error that is not nil; what follows a failure adds nothing.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
