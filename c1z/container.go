@@ -47,6 +47,9 @@ func unpack(path, dir string, max limits) (_ *scratch, err error) {
 		return nil, storage("open", path, err)
 	}
 	defer in.Close()
+	if info, err := in.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, baton.Errorf(baton.Invalid, "c1z: %s is not a regular file", path).WithFix("Name another file.")
+	}
 	r := bufio.NewReaderSize(in, 1<<16)
 	if err := checkMagic(path, r); err != nil {
 		return nil, err
@@ -167,10 +170,11 @@ func pack(w io.Writer, database io.Reader, size int64) error {
 		return err
 	}
 	enc.ResetContentSize(w, size)
-	if _, err := io.Copy(enc, database); err != nil {
-		return errors.Join(err, enc.Close())
+	_, err = io.Copy(enc, database)
+	if e := enc.Close(); err == nil {
+		err = e
 	}
-	return enc.Close()
+	return err
 }
 
 // replace puts what write produces in the place of the file at path: all of it or,

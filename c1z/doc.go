@@ -23,7 +23,7 @@
 // v1_resources are swapped in the format, and so they are here.
 //
 // Times are UTC text, "2006-01-02 15:04:05.999999999" with trailing zeros left out.
-// Sync ids are KSUIDs. Readers show the newest finished sync of type "full".
+// Sync ids are KSUIDs.
 //
 // # Writing
 //

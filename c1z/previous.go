@@ -46,25 +46,19 @@ func (w *Writer) carryOver() error {
 	if err != nil {
 		return database("open "+w.path, err)
 	}
-	if w.previous.has, err = columnsOf(conn, "previous"); err != nil {
+	if w.previous.has, err = columnsOf(conn, "previous", w.path); err != nil {
 		return err
 	}
 	w.previous.scratch.hide()
-	syncs, err := syncsOf(conn, "previous", w.previous.has)
+	syncs, err := syncsOf(conn, "previous", w.path, w.previous.has)
 	if err != nil {
 		return err
 	}
+	// A sync with the id of the new one was sealed without anybody learning of it.
+	syncs = slices.DeleteFunc(syncs, func(s Sync) bool { return s.ID == w.opt.SyncID })
 	keep := w.kept(syncs)
-	if len(keep) > 0 {
-		w.previous.newest = keep[0]
-	}
-	if n := w.opt.KeepSyncs; w.opt.SyncType == Full {
-		keep = keep[:min(len(keep), max(n-1, 0))]
-	} else {
-		keep = keep[:min(len(keep), n)]
-	}
-	slices.Reverse(keep)
-	for _, s := range keep {
+	w.previous.newest, _ = newest(syncs, Full)
+	for _, s := range slices.Backward(keep) {
 		if err := w.carry(s); err != nil {
 			return err
 		}
@@ -72,20 +66,22 @@ func (w *Writer) carryOver() error {
 	return nil
 }
 
-// kept are the finished full syncs, newest first. Others go: a sync that was not
-// finished is not one, and a partial one is superseded. So does one with the id of
-// the new sync, which was sealed before without anybody learning of it.
-func (w *Writer) kept(syncs []Sync) []Sync {
-	syncs = slices.DeleteFunc(slices.Clone(syncs), func(s Sync) bool { return s.ID == w.opt.SyncID })
-	var keep []Sync
-	for {
-		newest, ok := newestFull(syncs)
-		if !ok {
-			return keep
-		}
-		keep = append(keep, newest)
-		syncs = slices.DeleteFunc(syncs, func(s Sync) bool { return s.ID == newest.ID })
+// kept are the syncs that stay, newest first: full ones. One that was not finished is
+// none, and a partial one is superseded.
+func (w *Writer) kept(syncs []Sync) (keep []Sync) {
+	room := w.opt.KeepSyncs
+	if w.opt.SyncType == Full {
+		room--
 	}
+	for range room {
+		s, ok := newest(syncs, Full)
+		if !ok {
+			break
+		}
+		keep = append(keep, s)
+		syncs = slices.DeleteFunc(slices.Clone(syncs), func(other Sync) bool { return other.ID == s.ID })
+	}
+	return keep
 }
 
 // carry copies one sync, whatever columns its writer had.

@@ -1,7 +1,6 @@
 package c1z
 
 import (
-	"errors"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -10,14 +9,13 @@ import (
 	"baton/wire"
 )
 
-// File is a c1z opened for reading. It shows the newest finished full sync. It is
-// not safe for concurrent use, but a function that is called with a row may ask for
-// other rows.
+// File is a c1z opened for reading. It shows the newest finished full sync or, if there
+// is none, the newest finished one. It is not safe for concurrent use, but a function
+// that is called with a row may ask for other rows.
 type File struct {
 	scratch *scratch
 	view    view
 	syncs   []Sync
-	current bool // there is a sync to show
 }
 
 var _ baton.Facts = (*File)(nil)
@@ -43,26 +41,30 @@ func Open(path, tempDir string) (_ *File, err error) {
 	if f.view.conn, err = openDatabase(s, tempDir); err != nil {
 		return nil, err
 	}
-	if f.view.has, err = columnsOf(f.view.conn, "main"); err != nil {
+	if f.view.has, err = columnsOf(f.view.conn, "main", path); err != nil {
 		return nil, err
 	}
 	s.hide()
-	if f.syncs, err = syncsOf(f.view.conn, "main", f.view.has); err != nil {
+	if f.syncs, err = syncsOf(f.view.conn, "main", path, f.view.has); err != nil {
 		return nil, err
 	}
-	var newest Sync
-	newest, f.current = newestFull(f.syncs)
-	f.view.syncID = newest.ID
+	shown, ok := newest(f.syncs, Full)
+	if !ok {
+		shown, _ = newest(f.syncs)
+	}
+	f.view.syncID = shown.ID
 	return f, nil
 }
 
 // Close removes what Open unpacked.
 func (f *File) Close() error {
-	var err error
 	if f.view.conn != nil {
-		err = database("close", f.view.conn.Close())
+		if err := f.view.conn.Close(); err != nil {
+			f.scratch.Close()
+			return database("close "+f.view.path, err)
+		}
 	}
-	return errors.Join(err, f.scratch.Close())
+	return f.scratch.Close()
 }
 
 // Syncs lists the syncs in the file, also those that it does not show.
@@ -169,8 +171,8 @@ func (c *Count) of(t Table) *int {
 }
 
 func (f *File) check() error {
-	if !f.current {
-		return baton.Errorf(baton.NotFound, "c1z: %s holds no finished full sync", f.view.path).WithFix("Sync first.")
+	if f.view.syncID == "" {
+		return baton.Errorf(baton.NotFound, "c1z: %s holds no finished sync", f.view.path).WithFix("Sync first.")
 	}
 	return nil
 }

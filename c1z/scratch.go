@@ -68,7 +68,8 @@ func openDatabase(s *scratch, dir string) (*sqlite.Conn, error) {
 		"temp_store_directory = '" + strings.ReplaceAll(dir, "'", "''") + "'",
 	} {
 		if err := sqlitex.ExecuteTransient(conn, "pragma "+pragma, nil); err != nil {
-			return nil, errors.Join(database("set up the scratch database", err), conn.Close())
+			conn.Close()
+			return nil, database("set up the scratch database", err)
 		}
 	}
 	return conn, nil

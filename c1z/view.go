@@ -1,6 +1,8 @@
 package c1z
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,8 +16,9 @@ import (
 // columns are those of each table in a database, by table.
 type columns map[string]map[string]bool
 
-// columnsOf reads the shape of an attached database.
-func columnsOf(conn *sqlite.Conn, schema string) (columns, error) {
+// columnsOf reads the shape of an attached database, which came out of the file at
+// path.
+func columnsOf(conn *sqlite.Conn, schema, path string) (columns, error) {
 	found := columns{}
 	err := sqlitex.ExecuteTransient(conn, `select m.name, c.name from `+schema+`.sqlite_schema m
 		join pragma_table_info(m.name, ?1) c where m.type = 'table'`, &sqlitex.ExecOptions{
@@ -29,7 +32,7 @@ func columnsOf(conn *sqlite.Conn, schema string) (columns, error) {
 			return nil
 		},
 	})
-	return found, database("read the tables", err)
+	return found, database("read the tables of "+path, err)
 }
 
 // Sync is one sync in a file.
@@ -42,10 +45,10 @@ type Sync struct {
 }
 
 // syncsOf lists the syncs of an attached database, oldest row first.
-func syncsOf(conn *sqlite.Conn, schema string, has columns) ([]Sync, error) {
+func syncsOf(conn *sqlite.Conn, schema, path string, has columns) ([]Sync, error) {
 	const table = "v1_sync_runs"
 	if !has[table]["sync_id"] {
-		return nil, baton.Errorf(baton.Corrupt, "c1z: there is no table %s", table).WithFix(fixRestore)
+		return nil, damaged(path, errors.New("it has no table "+table))
 	}
 	or := func(column, otherwise string) string {
 		if has[table][column] {
@@ -59,31 +62,33 @@ func syncsOf(conn *sqlite.Conn, schema string, has columns) ([]Sync, error) {
 		&sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) (err error) {
 			sync := Sync{ID: s.ColumnText(0), Type: s.ColumnText(3), ParentID: s.ColumnText(4)}
 			if sync.Started, err = parseTime(s.ColumnText(1)); err != nil {
-				return err
+				return damaged(path, err)
 			}
 			if !s.ColumnIsNull(2) {
-				sync.Ended, err = parseTime(s.ColumnText(2))
+				if sync.Ended, err = parseTime(s.ColumnText(2)); err != nil {
+					return damaged(path, err)
+				}
 			}
 			syncs = append(syncs, sync)
-			return err
+			return nil
 		}})
-	return syncs, database("list the syncs", err)
+	return syncs, database("list the syncs of "+path, err)
 }
 
-func parseTime(text string) (time.Time, error) {
+func parseTime(text string) (t time.Time, err error) {
 	for _, layout := range []string{timeFormat, "2006-01-02 15:04:05.999999999Z07:00", time.RFC3339Nano} {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err = time.Parse(layout, text); err == nil {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, baton.Errorf(baton.Corrupt, "c1z: %q is not a time", text).WithFix(fixRestore)
+	return time.Time{}, fmt.Errorf("%q is not a time", text)
 }
 
-// newestFull is the sync that readers show: the last full one to be finished, and of
-// two that ended together the one with the greater id.
-func newestFull(syncs []Sync) (newest Sync, ok bool) {
+// newest is the sync with one of the types (any, if none is named) that was the last
+// to be finished, and of two that ended together the one with the greater id.
+func newest(syncs []Sync, types ...string) (newest Sync, ok bool) {
 	for _, s := range syncs {
-		if s.Type != Full || s.Ended.IsZero() {
+		if s.Ended.IsZero() || len(types) > 0 && !slices.Contains(types, s.Type) {
 			continue
 		}
 		if later := s.Ended.Compare(newest.Ended); !ok || later > 0 || later == 0 && s.ID > newest.ID {

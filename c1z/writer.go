@@ -94,7 +94,7 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 	if err := sqlitex.ExecuteScript(w.view.conn, schema, nil); err != nil {
 		return nil, database("create the tables", err)
 	}
-	if w.view.has, err = columnsOf(w.view.conn, "main"); err != nil {
+	if w.view.has, err = columnsOf(w.view.conn, "main", path); err != nil {
 		return nil, err
 	}
 	if err := w.carryOver(); err != nil {
@@ -246,9 +246,7 @@ func (w *Writer) Seal(ctx context.Context, ended time.Time) (_ Sealed, err error
 		if e := ctx.Err(); err != nil && e != nil {
 			err = fmt.Errorf("c1z: seal %s: %w", w.path, e) // not the interrupted step
 		}
-		if e := w.Abort(); err != nil {
-			err = errors.Join(err, e)
-		}
+		w.Abort() // whose own errors change nothing any more
 	}()
 	w.view.conn.SetInterrupt(ctx.Done())
 	var sealed Sealed
@@ -361,7 +359,9 @@ func (w *Writer) Abort() error {
 	w.closed = true
 	err := w.closeDatabase()
 	if w.scratch != nil {
-		err = errors.Join(err, w.scratch.Close())
+		if e := w.scratch.Close(); err == nil {
+			err = e
+		}
 		w.scratch = nil
 	}
 	return err
@@ -373,7 +373,9 @@ func (w *Writer) closeDatabase() (err error) {
 		w.view.conn = nil
 	}
 	if w.previous != nil {
-		err = errors.Join(err, w.previous.scratch.Close())
+		if e := w.previous.scratch.Close(); err == nil {
+			err = e
+		}
 		w.previous = nil
 	}
 	return err
