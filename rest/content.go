@@ -29,6 +29,7 @@ func redactor(secret baton.Secret) *strings.Replacer {
 	for _, spelling := range []string{
 		value,
 		strings.Trim(string(quoted), `"`),
+		strings.ReplaceAll(value, "/", `\/`), // as some JSON encoders have it
 		url.QueryEscape(value),
 		url.PathEscape(value),
 		base64.StdEncoding.EncodeToString([]byte(value)),

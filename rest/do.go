@@ -78,8 +78,11 @@ func (c *Client) next(ctx context.Context, req Request, f *failure, n int, until
 	if deadline, ok := ctx.Deadline(); ok && again.After(deadline) {
 		return 0, fmt.Sprintf("; gave up after %s%s, which would pass the deadline", attempts(n), asked)
 	}
+	if c.retryFor < 0 {
+		return 0, asked
+	}
 	if again.After(until) {
-		return 0, fmt.Sprintf("; gave up after %s%s, and retries end after %s", attempts(n), asked, max(c.retryFor, 0))
+		return 0, fmt.Sprintf("; gave up after %s%s, and retries end after %s", attempts(n), asked, c.retryFor)
 	}
 	return wait, ""
 }

@@ -39,7 +39,6 @@ func (c *Client) networkFailure(err error) *failure {
 		authority x509.UnknownAuthorityError
 		cert      *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
 	)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
 		f.retry = retryAlways
@@ -65,7 +64,7 @@ func (c *Client) networkFailure(err error) *failure {
 		permanent("check the URL and the clock; the certificate presented does not fit")
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		permanent("check the URL: that port does not speak https")
-	case errors.As(err, &alert):
+	case op != nil && op.Op == "remote error": // a TLS alert
 		permanent("check the URL; the upstream refuses the TLS handshake (version 1.2 or newer is required)")
 	}
 	return f
@@ -75,7 +74,7 @@ func (c *Client) networkFailure(err error) *failure {
 // there was nothing to hide in it.
 func (c *Client) sanitised(err error) error {
 	text := err.Error()
-	clean := oneLine(c.redact.Replace(text), maxDetail)
+	clean := oneLine(c.redact.Replace(text), 2*maxDetail)
 	if clean == text {
 		return err
 	}

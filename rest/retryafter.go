@@ -63,7 +63,7 @@ func longest(values []string, unit time.Duration, now time.Time) ask {
 
 // parseWait reads one value: a number of units, a moment as seconds or
 // milliseconds since 1970, or a date. Numbers are told apart by size: no wait is
-// thirty years long.
+// three years long.
 func parseWait(value string, unit time.Duration, now time.Time) ask {
 	value = strings.Trim(strings.TrimSpace(value), `"`)
 	if at, err := http.ParseTime(value); err == nil {
@@ -78,15 +78,11 @@ func parseWait(value string, unit time.Duration, now time.Time) ask {
 	}
 	n, err := strconv.ParseFloat(value, 64)
 	switch {
-	case err != nil && !math.IsInf(n, 0), math.IsNaN(n):
-		return ask{}
-	case math.IsInf(n, 0), strings.ContainsAny(value, "xXpP_"):
-		return ask{} // "inf", overflow, and Go's own number spellings
-	case n > 1e15:
-		return ask{}
+	case err != nil, math.IsNaN(n), n > 1e15, strings.ContainsAny(value, "xX_"):
+		return ask{} // the letters are of number spellings that only Go knows
 	case n >= 1e11:
 		return askUntil(time.UnixMilli(int64(n)), now)
-	case n >= 1e9:
+	case n >= 1e8:
 		return askUntil(time.Unix(int64(n), 0), now)
 	}
 	return ask{wait: clampWait(n * float64(unit)), said: true}

@@ -270,7 +270,11 @@ func idOf(v value) string {
 	}
 	for _, endpoint := range []string{"users/", "groups/"} {
 		if i := strings.LastIndex(strings.ToLower(v.Ref), endpoint); i >= 0 {
-			if id, err := url.PathUnescape(v.Ref[i+len(endpoint):]); err == nil {
+			segment := v.Ref[i+len(endpoint):]
+			if j := strings.IndexAny(segment, "/?#"); j >= 0 {
+				segment = segment[:j]
+			}
+			if id, err := url.PathUnescape(segment); err == nil {
 				return id
 			}
 		}

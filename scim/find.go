@@ -14,7 +14,7 @@ import (
 // it: after a conflict, ask ScanUsers.
 func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error) {
 	filter := "userName eq " + quote(userName)
-	found, err := c.collect(ctx, filter, answersTo(userName))
+	found, err := c.collect(ctx, filter, true, answersTo(userName))
 	if filterRejected(err) {
 		return c.ScanUsers(ctx, userName)
 	}
@@ -23,7 +23,7 @@ func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error)
 
 // ScanUsers finds the same users as FindUsers by reading the whole list.
 func (c *Client) ScanUsers(ctx context.Context, userName string) ([]User, error) {
-	found, err := c.collect(ctx, "", answersTo(userName))
+	found, err := c.collect(ctx, "", false, answersTo(userName))
 	return found, explain("find user in the list", err)
 }
 
@@ -62,10 +62,10 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 		}
 		return false
 	}
-	found, err := c.collect(ctx, "groups.value eq "+quote(groupID), inGroup)
+	found, err := c.collect(ctx, "groups.value eq "+quote(groupID), false, inGroup)
 	if filterRejected(err) || err == nil && len(found) == 0 {
 		said, silent = 0, 0
-		found, err = c.collect(ctx, "", inGroup)
+		found, err = c.collect(ctx, "", false, inGroup)
 	}
 	if err != nil {
 		return explain(doing, err)
@@ -81,10 +81,10 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 	return nil
 }
 
-// collect reads all pages of the users that match the filter and keeps some. When
-// a filter was honoured to the letter (every row of the first page is kept), the
-// further proof that nothing follows is not needed.
-func (c *Client) collect(ctx context.Context, filter string, keep func(*User) bool) ([]User, error) {
+// collect reads all pages of the users that match the filter and keeps some. With
+// single set, the filter can match one user only: once that is the answer, no
+// further proof is asked for that nothing follows.
+func (c *Client) collect(ctx context.Context, filter string, single bool, keep func(*User) bool) ([]User, error) {
 	seen := map[string]bool{}
 	var kept []User
 	for at := (Position{}); ; {
@@ -101,7 +101,7 @@ func (c *Client) collect(ctx context.Context, filter string, keep func(*User) bo
 			clear(seen)
 			kept = nil
 		}
-		if step.Done {
+		if step.Done || single && step.Rows == 1 && len(kept) == 1 {
 			return kept, nil
 		}
 		at = step.Next

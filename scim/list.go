@@ -52,6 +52,8 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 	case at.Cursor != "" && cursorLost(err):
 		next, v, err := at.again(baton.Errorf(baton.Incomplete, "the list kept changing: %w", err))
 		return ListStep{Next: next, Restart: v == restart}, err
+	case statusOf(err) == http.StatusNotFound:
+		return ListStep{}, baton.Errorf(baton.NotFound, "%w", err).WithFix("check the SCIM URL; it ends above /%s", endpoint)
 	case !probeRefused(at, err):
 		return ListStep{}, err
 	}
