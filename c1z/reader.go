@@ -120,6 +120,15 @@ func (f *File) Resources(resourceType string, fn func(baton.Resource) error) err
 	return f.view.resources(resourceType, fn)
 }
 
+// Entitlements calls fn for each entitlement on resources of the type, in the order
+// they were written.
+func (f *File) Entitlements(resourceType string, fn func(baton.Entitlement) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.view.entitlements(resourceType, fn)
+}
+
 // Grants calls fn for each grant of the entitlement, in the order they were written.
 func (f *File) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
 	if err := f.check(); err != nil {

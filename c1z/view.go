@@ -160,6 +160,10 @@ func (v view) resources(resourceType string, fn func(baton.Resource) error) erro
 	return each(v, Resources, "resource_type_id", resourceType, wire.UnmarshalResource, fn)
 }
 
+func (v view) entitlements(resourceType string, fn func(baton.Entitlement) error) error {
+	return each(v, Entitlements, "resource_type_id", resourceType, wire.UnmarshalEntitlement, fn)
+}
+
 func (v view) grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
 	return each(v, Grants, "entitlement_id", e.String(), wire.UnmarshalGrant, fn)
 }
