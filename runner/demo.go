@@ -1,0 +1,123 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"baton"
+	"baton/c1z"
+	"baton/syncer"
+
+	"github.com/spf13/cobra"
+)
+
+func (r *run) demoCommand() *cobra.Command {
+	var flags sandboxFlags
+	c := r.command("demo", "See it work on a made-up organisation, without an account", func(ctx context.Context) error {
+		if err := r.start("console", false); err != nil {
+			return err
+		}
+		if err := r.accepts("demo", []area{areaOutput}, "file"); err != nil {
+			return err
+		}
+		return r.demo(ctx, flags)
+	})
+	c.Long = "It syncs a sandbox into sync.c1z in the current directory, or into --file, and shows a few changes."
+	flags.add(c)
+	return c
+}
+
+// demo runs the program's own command lines against its sandbox.
+func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
+	server, err := flags.open(r.program.Sandbox)
+	if err != nil {
+		return err
+	}
+	path := r.values.String("file")
+	if err := r.demoFile(path, server.Mark); err != nil {
+		return err
+	}
+	origin, stop, err := serve("127.0.0.1:0", server.Handler, r.log)
+	if err != nil {
+		return err
+	}
+	env := map[string]string{}
+	for name, value := range server.Settings(origin) {
+		env[envName(name)] = value
+	}
+	env["BATON_LOG_FORMAT"] = "console"
+	if r.json {
+		env["BATON_LOG_FORMAT"] = "json"
+	}
+	env["BATON_FILE"] = path
+	r.line("A made-up organisation is at %s. First, everything in it goes into a file:", origin)
+	err = r.tour(ctx, env, append([]TourStep{{}}, server.Tour...))
+	if err = errors.Join(err, stop()); err != nil {
+		return err
+	}
+	r.line("")
+	r.line("%s holds what was synced. Next:", path)
+	r.line("  baton access -f %s, baton export csv -f %s --out access.csv   look into it with the baton CLI", shellQuote(path), shellQuote(path))
+	r.line("  %s sandbox --listen 127.0.0.1:8080   keep such an organisation running to try things on", r.program.Name)
+	r.line("  %s doctor   check your own settings; %s --help says what they are", r.program.Name, r.program.Name)
+	return nil
+}
+
+// tour runs the steps. Each is a whole run of the program, and all that it knows is
+// in env.
+func (r *run) tour(ctx context.Context, env map[string]string, steps []TourStep) error {
+	for _, step := range steps {
+		command := r.program.Name
+		for _, arg := range step.Args {
+			command += " " + shellQuote(arg)
+		}
+		if step.Title != "" {
+			r.line("")
+			r.line("%s", step.Title)
+		}
+		r.line("$ %s", command)
+		inner := &run{program: r.program, env: env, stdout: r.stdout, stderr: r.stderr, noConfigFile: true}
+		err := inner.execute(ctx, step.Args)
+		switch {
+		case err != nil && step.Refused && baton.KindOf(err) == baton.Refused:
+			inner.fail(err)
+			err = nil
+		case err == nil && step.Refused:
+			err = baton.Errorf(baton.Internal, "%s was not refused", command)
+		}
+		inner.close()
+		if err != nil {
+			return baton.Errorf(baton.KindOf(err), "demo: %w", err)
+		}
+	}
+	return nil
+}
+
+// demoFile makes room for the demo's file. A file that is not an earlier demo's is
+// not touched.
+func (r *run) demoFile(path string, mark baton.ResourceID) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return syncer.Discard(path, "")
+	}
+	if !isDemo(path, mark) {
+		return baton.Errorf(baton.Refused, "demo: %s exists and is not the file of a demo", path).
+			WithFix("name another file: %s demo -f demo.c1z", r.program.Name)
+	}
+	r.line("replacing %s, which an earlier demo left", path)
+	if err := os.Remove(path); err != nil {
+		return baton.Errorf(baton.Storage, "demo: %w", err)
+	}
+	return syncer.Discard(path, "")
+}
+
+// isDemo reports whether the file holds the resource by which demos are known.
+func isDemo(path string, mark baton.ResourceID) bool {
+	f, err := c1z.Open(path, "")
+	if err != nil {
+		return false
+	}
+	_, err = f.Resource(mark)
+	return errors.Join(err, f.Close()) == nil
+}
