@@ -1,6 +1,7 @@
 package perplexity
 
 import (
+	"bytes"
 	"compress/gzip"
 	"crypto/subtle"
 	"errors"
@@ -226,8 +227,11 @@ func deliver(w http.ResponseWriter, r *http.Request, a *answer) {
 
 // blanks writes MiBs of spaces, until the client has had enough.
 func blanks(w io.Writer, mib int) {
-	chunk := []byte(strings.Repeat(" ", 1<<20))
-	for range mib {
+	if mib == 0 {
+		return
+	}
+	chunk := bytes.Repeat([]byte(" "), 64<<10)
+	for range mib << 4 {
 		if _, err := w.Write(chunk); err != nil {
 			return
 		}

@@ -112,11 +112,14 @@ func (u *user) fillEmails(a attr, lenient bool) *failure {
 // fill takes a group's attributes out of a document. Members that resolve to no
 // user are dropped without a word, as WorkOS does.
 func (g *group) fill(doc object, resolve func(string) *user) *failure {
-	if f := refuseNulls(doc, ""); f != nil {
-		return f
-	}
 	for _, a := range doc {
 		var f *failure
+		if !strings.EqualFold(a.name, "members") { // where Entra sends a null $ref
+			f = refuseNulls(a.value, a.name)
+		}
+		if f != nil {
+			return f
+		}
 		switch strings.ToLower(a.name) {
 		case "id", "meta":
 		case "schemas":

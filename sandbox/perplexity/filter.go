@@ -305,10 +305,13 @@ func (p attrPath) caseExact() bool {
 	case "id", "externalid", "meta":
 		return true
 	case "members", "groups":
-		return p.sub == "" || strings.EqualFold(p.sub, "value")
+		return p.namesValue()
 	}
 	return false
 }
+
+// namesValue says whether the path means the "value" of a multi-valued attribute.
+func (p attrPath) namesValue() bool { return p.sub == "" || strings.EqualFold(p.sub, "value") }
 
 // elements are the values of an attribute, single or multi-valued.
 func elements(v any) []any {

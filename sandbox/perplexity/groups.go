@@ -5,10 +5,13 @@ import (
 	"slices"
 )
 
-// member is one entry of a group's members as the server writes it.
+// member is one entry of a group's members, or of a user's groups, as the server
+// writes it.
 type member struct{ value, display, kind, ref string }
 
 func (g *group) ident() string { return g.id }
+
+func (g *group) size() int { return 500 + 110*len(g.members) }
 
 // attribute is the value that filters see. The name is in lower case.
 func (g *group) attribute(name string) any {
@@ -116,7 +119,7 @@ func (x *exchange) listGroups() *answer {
 		return tooBig().answer()
 	}
 	candidates := func(path attrPath, value string) ([]*group, bool) {
-		if path.attr != "members" || x.past != nil {
+		if path.attr != "members" || !path.namesValue() || x.past != nil {
 			return nil, false
 		}
 		if u := x.s.userByID[value]; u != nil && x.visible(u) {

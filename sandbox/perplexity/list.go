@@ -18,6 +18,7 @@ const (
 type row interface {
 	ident() string
 	attribute(name string) any // the name in lower case
+	size() int                 // about how many bytes of JSON it is
 }
 
 // window is the part of a list that one page shows.
@@ -65,6 +66,11 @@ func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T
 		first = page
 	}
 	return x.listAnswer(win, total, len(page), next, func(e *encoder) {
+		size := 0
+		for _, r := range page {
+			size += r.size()
+		}
+		e.buf = slices.Grow(e.buf, size)
 		for i, r := range page {
 			if i > 0 {
 				e.buf = append(e.buf, ',')
@@ -227,11 +233,11 @@ type fields struct{ only, without []attrPath }
 func (x *exchange) parseFields() *failure {
 	for param, into := range map[string]*[]attrPath{"attributes": &x.fields.only, "excludedAttributes": &x.fields.without} {
 		for _, name := range strings.FieldsFunc(x.query.Get(param), func(r rune) bool { return r == ',' || r == ' ' }) {
-			path, err := splitPath(name)
-			if err != nil {
+			path, err := parsePath(name)
+			if err != nil || path.filter != nil {
 				return fail(400, "invalidValue", "%s: %q is not an attribute name", param, name)
 			}
-			*into = append(*into, path)
+			*into = append(*into, path.attrPath)
 		}
 	}
 	return nil
@@ -263,8 +269,8 @@ func (f fields) apply(o object) object {
 	return shown
 }
 
-// inside applies the choices of sub-attributes, except to members, whose few
-// attributes are always written together.
+// inside applies the choices of sub-attributes, except to members and groups, whose
+// few attributes are always written together.
 func (f fields) inside(a attr) any {
 	keep := func(sub string) bool {
 		wanted, narrowed := false, false

@@ -202,21 +202,25 @@ func (e *encoder) name(name string) {
 	e.buf = append(e.buf, ':')
 }
 
+// known writes a name that needs no escapes, behind a comma or a brace.
+func (e *encoder) known(before byte, name string) {
+	if e.upper {
+		name = strings.ToUpper(name)
+	}
+	e.buf = append(append(append(e.buf, before, '"'), name...), '"', ':')
+}
+
 func (e *encoder) member(m member) {
-	e.buf = append(e.buf, '{')
-	e.name("value")
+	e.known('{', "value")
 	e.buf = appendString(e.buf, m.value)
 	if m.display != "" {
-		e.buf = append(e.buf, ',')
-		e.name("display")
+		e.known(',', "display")
 		e.buf = appendString(e.buf, m.display)
 	}
-	e.buf = append(e.buf, ',')
-	e.name("type")
+	e.known(',', "type")
 	e.buf = appendString(e.buf, m.kind)
 	if m.ref != "" {
-		e.buf = append(e.buf, ',')
-		e.name("$ref")
+		e.known(',', "$ref")
 		e.buf = appendString(e.buf, m.ref)
 	}
 	e.buf = append(e.buf, '}')

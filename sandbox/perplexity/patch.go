@@ -107,8 +107,10 @@ func (p *patcher) apply(op operation) *failure {
 	if readOnly(op.path.attr) {
 		return fail(400, "mutability", "%s cannot be changed", op.path.attr)
 	}
-	op.value = elementsAsObjects(op.path.attr, op.value)
 	if multiValued(op.path.attr) {
+		if op.path.sub == "" {
+			op.value = elementsAsObjects(op.value)
+		}
 		return p.applyValues(op)
 	}
 	if op.path.filter != nil {
@@ -319,10 +321,7 @@ func sameElement(a, b any) bool {
 
 // elementsAsObjects turns the bare strings that some clients send for members and
 // addresses into objects.
-func elementsAsObjects(attribute string, v any) any {
-	if !multiValued(attribute) {
-		return v
-	}
+func elementsAsObjects(v any) any {
 	if s, ok := v.(string); ok {
 		return object{{"value", s}}
 	}

@@ -17,6 +17,8 @@ const (
 
 func (u *user) ident() string { return u.id }
 
+func (u *user) size() int { return 800 + 100*len(u.groups) }
+
 // attribute is the value that filters see. The name is in lower case.
 func (u *user) attribute(name string) any {
 	switch name {
@@ -43,8 +45,9 @@ func (u *user) attribute(name string) any {
 }
 
 // writable is what a client may change, the document that a PATCH works on.
-func (u *user) writable() object {
-	o := make(object, 0, 12+len(u.extra))
+func (u *user) writable() object { return u.appendWritable(nil) }
+
+func (u *user) appendWritable(o object) object {
 	if u.externalID != "" {
 		o = append(o, attr{"externalId", u.externalID})
 	}
@@ -108,8 +111,9 @@ func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.
 // userDocument is a user as the server shows it.
 func (x *exchange) userDocument(u *user) object {
 	f := x.s.faults
-	o := object{{"schemas", []any{userURN}}, {"id", u.id}}
-	o = append(o, u.writable()...)
+	o := make(object, 0, 16+len(u.extra))
+	o = append(o, attr{"schemas", []any{userURN}}, attr{"id", u.id})
+	o = u.appendWritable(o)
 	for _, a := range u.extra {
 		if strings.HasPrefix(a.name, "urn:") {
 			o[0].value = append(o[0].value.([]any), a.name)
@@ -122,7 +126,11 @@ func (x *exchange) userDocument(u *user) object {
 		o.remove("emails")
 	}
 	if !f.on("no-groups-attribute") && x.fields.wants("groups") {
-		o = append(o, attr{"groups", u.groupList()})
+		memberships := make([]member, len(u.groups))
+		for i, g := range u.groups {
+			memberships[i] = member{value: g.id, display: g.displayName, kind: "direct"}
+		}
+		o = append(o, attr{"groups", memberships})
 	}
 	if f.on("null-values") {
 		o = withNulls(o, "externalId", "name", "displayName", "emails", "title")
@@ -183,7 +191,7 @@ func (x *exchange) listUsers() *answer {
 				return nil, true
 			}
 			return []*user{u}, true
-		case path.attr == "groups" && x.past == nil:
+		case path.attr == "groups" && path.namesValue() && x.past == nil:
 			g := x.s.groupByID[value]
 			if g == nil {
 				return nil, true
