@@ -23,7 +23,9 @@ func (r *run) help(c *cobra.Command, _ []string) {
 	}
 	connector := r.program.Describe()
 	fmt.Fprintf(w, "%s: %s\n\nExamples:\n", r.program.Name, connector.Description)
-	table(w, r.examples(connector))
+	for _, e := range r.examples(connector) {
+		fmt.Fprintf(w, "  %s\n      %s\n", e[0], e[1])
+	}
 	fmt.Fprintf(w, "\nCommands:\n")
 	table(w, commandRows(c))
 	r.flagTables(w, connector, false)
@@ -71,8 +73,8 @@ func (r *run) examples(c *baton.Connector) [][2]string {
 	add(r.program.Sandbox != nil, " demo", "see it work, without an account")
 	add(true, " doctor"+settings, "check the settings")
 	add(true, settings, "sync into sync.c1z")
-	add(c.Grant != nil, " --grant-entitlement group:ID:member --grant-principal ID --grant-principal-type user", "")
-	add(c.Revoke != nil, " --revoke-grant group:ID:member:user:ID", "")
+	add(c.Grant != nil, " --grant-entitlement group:ID:member --grant-principal ID --grant-principal-type user", "make somebody a member")
+	add(c.Revoke != nil, " --revoke-grant group:ID:member:user:ID", "end a membership")
 	return rows
 }
 
@@ -94,7 +96,8 @@ func (r *run) flagTables(w io.Writer, c *baton.Connector, all bool) {
 	for where, title := range areaTitles {
 		var rows [][2]string
 		for _, o := range r.all {
-			hidden := o.Hidden || cannot[o.For] || area(where) == areaChange && !c.Provisions()
+			hidden := o.Hidden || cannot[o.For] || o.Area == areaChange && !c.Provisions() ||
+				o.Area == areaService && r.program.Service == nil
 			if o.Area == area(where) && (all || !hidden) {
 				rows = append(rows, [2]string{flagHead(o), flagTail(o)})
 			}
@@ -149,26 +152,14 @@ func flagTail(o option) string {
 	return o.Description + " (" + strings.Join(notes, ", ") + ")"
 }
 
-// wide is the first column beyond which the second goes to a line of its own.
-const wide = 46
-
 // table prints two columns.
 func table(w io.Writer, rows [][2]string) {
 	width := 0
 	for _, row := range rows {
-		if len(row[0]) <= wide {
-			width = max(width, len(row[0]))
-		}
+		width = max(width, len(row[0]))
 	}
 	for _, row := range rows {
-		switch {
-		case row[1] == "":
-			fmt.Fprintf(w, "  %s\n", row[0])
-		case len(row[0]) > wide:
-			fmt.Fprintf(w, "  %s\n  %-*s  %s\n", row[0], width, "", row[1])
-		default:
-			fmt.Fprintf(w, "  %-*s  %s\n", width, row[0], row[1])
-		}
+		fmt.Fprintf(w, "  %-*s  %s\n", width, row[0], row[1])
 	}
 }
 

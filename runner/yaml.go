@@ -81,7 +81,7 @@ func parseYAML(name string, text []byte, all []option, bad *problems) map[string
 		bad.add("write lines such as log-level: debug", "%s: it is not a list of settings", at(root))
 		return nil
 	}
-	values := map[string]given{}
+	values, lines := map[string]given{}, map[string]int{}
 	for i := 0; i < len(root.Content); i += 2 {
 		key, node := root.Content[i], root.Content[i+1]
 		index := slices.IndexFunc(all, func(o option) bool { return o.Name == key.Value })
@@ -89,10 +89,11 @@ func parseYAML(name string, text []byte, all []option, bad *problems) map[string
 			bad.add(meant(key.Value, all), "%s: unknown setting %q", at(key), key.Value)
 			continue
 		}
-		if _, twice := values[key.Value]; twice {
-			bad.add("", "%s: %s is set twice", at(key), key.Value)
+		if first, twice := lines[key.Value]; twice {
+			bad.add("", "%s: %s is set in line %d already", at(key), key.Value, first)
 			continue
 		}
+		lines[key.Value] = key.Line
 		g := given{place: fromFile, label: at(key) + " (" + key.Value + ")"}
 		if err := g.fromNode(node, all[index].Kind); err != nil {
 			bad.add("", "%s: %v", g.label, err)
