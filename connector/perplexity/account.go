@@ -73,19 +73,23 @@ func newAccount(req baton.AccountRequest) (scim.NewUser, error) {
 	}, nil
 }
 
-// find is the account with that user name or address, if there is exactly one way
-// to read it: the user name decides before addresses.
+// find is the account with that user name or address, or nil.
 func (c *connector) find(ctx context.Context, name string) (*scim.User, error) {
 	users, err := c.scim.FindUsers(ctx, name)
-	if err != nil || len(users) == 0 {
-		return nil, err
-	}
+	return pick(users, name), err
+}
+
+// pick prefers the account with that user name to one that only has the address.
+func pick(users []scim.User, name string) *scim.User {
 	for i := range users {
 		if strings.EqualFold(users[i].UserName, name) {
-			return &users[i], nil
+			return &users[i]
 		}
 	}
-	return &users[0], nil
+	if len(users) == 0 {
+		return nil
+	}
+	return &users[0]
 }
 
 func existing(u scim.User) baton.Outcome {
@@ -103,6 +107,12 @@ func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refu
 	kind := baton.KindOf(refusal)
 	if kind == baton.AlreadyExists || kind == baton.Unavailable || kind == baton.DeadlineExceeded {
 		found, err := c.find(ctx, account.UserName)
+		if found == nil && err == nil && kind == baton.AlreadyExists {
+			// The filter may mind the case of the name where the conflict did not.
+			var users []scim.User
+			users, err = c.scim.ScanUsers(ctx, account.UserName)
+			found = pick(users, account.UserName)
+		}
 		switch {
 		case err != nil:
 			return baton.Outcome{}, fmt.Errorf("create %s: %w (and looking for it failed: %v)", account.UserName, refusal, err)

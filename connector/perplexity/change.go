@@ -27,6 +27,9 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
 	}
+	if err := c.askAccount(ctx, &before, m); err != nil {
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+	}
 	if before.members[m.userID] {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
 	}
@@ -61,9 +64,14 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
 	}
 	if !before.members[m.userID] {
+		if err := c.prove(ctx, &before, nil); err != nil {
+			return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+		}
 		if !before.proven {
 			return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, before.unproven())
 		}
+	}
+	if !before.members[m.userID] {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())}}, nil
 	}
 	out, err := c.effects(ctx, before, m, false)
@@ -178,18 +186,34 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 	return first(bystanders(before, after, m), c.explain(ctx, before, m, adding))
 }
 
-// after re-reads the group. Emptiness is believed where the same read showed
-// members before.
+// after re-reads the group. An empty-looking group is believed where the same read
+// showed members before; otherwise the account is asked.
 func (c *connector) after(ctx context.Context, before roster, m membershipChange) (roster, error) {
-	g, err := c.scim.GetGroup(ctx, m.groupID)
-	if err != nil {
-		return roster{}, err
-	}
-	r := rosterOf(g)
-	if r.proven || len(before.Members) > 0 && !before.fromAccounts {
+	r, err := c.roster(ctx, m.groupID)
+	switch {
+	case err != nil || r.proven:
+		return r, err
+	case before.fromAccounts:
+		return r, c.askAccounts(ctx, &r)
+	case len(before.members) > 0:
 		return r, nil
 	}
-	return r, c.witness(ctx, &r)
+	return r, c.askAccount(ctx, &r, m)
+}
+
+// askAccount looks at the account's side of a group that shows nobody.
+func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) error {
+	if r.proven {
+		return nil
+	}
+	u, err := c.scim.GetUser(ctx, m.userID)
+	if err != nil && baton.KindOf(err) != baton.NotFound {
+		return err
+	}
+	if slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return ref.Value == m.groupID }) {
+		r.members[m.userID] = true
+	}
+	return nil
 }
 
 // bystanders reports members who were there before and are not now. Additions by

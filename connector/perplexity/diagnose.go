@@ -65,7 +65,23 @@ func (c *connector) advertised(ctx context.Context, report func(baton.Finding)) 
 		report(baton.Finding{Check: "advertised", Detail: "no service provider configuration (optional): " + err.Error()})
 		return
 	}
-	report(baton.Finding{Check: "advertised", Detail: spc.String()})
+	var says []string
+	for _, f := range []struct {
+		name      string
+		supported *bool
+	}{{"PATCH", spc.Patch}, {"filters", spc.Filter}, {"cursor paging", spc.CursorPaging}, {"ETags", spc.ETag}} {
+		if f.supported != nil {
+			says = append(says, map[bool]string{true: "", false: "no "}[*f.supported]+f.name)
+		}
+	}
+	if spc.MaxPageSize > 0 {
+		says = append(says, fmt.Sprintf("pages of at most %d", spc.MaxPageSize))
+	}
+	f := baton.Finding{Check: "advertised", Detail: strings.Join(says, ", ")}
+	if spc.Patch != nil && !*spc.Patch {
+		f.Level, f.Fix = baton.Warning, "Reading works; ask Perplexity support why PATCH is off before provisioning."
+	}
+	report(f)
 }
 
 // judgeMembers says how memberships can be read.
@@ -89,12 +105,12 @@ func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users
 	case listed > 0:
 		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%s, %d of them listed with members: no further calls are needed", count(len(groups), "group"), listed)})
 	case users > 0:
-		r, err := c.roster(ctx, groups[0].ID)
+		shown, err := c.showsMembers(ctx, groups, "")
 		if err != nil {
 			report(failure("members", err))
 			return
 		}
-		if r.proven {
+		if shown {
 			report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%s, listed without members: one call for each group is needed", count(len(groups), "group"))})
 		} else {
 			report(baton.Finding{Check: "members", Level: baton.Warning, Detail: "the server shows no members of any group",

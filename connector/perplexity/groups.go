@@ -136,7 +136,7 @@ func cause(errs []error) error {
 }
 
 func addGroup(page baton.Page, g scim.Group) {
-	name := groupName(g)
+	name := g.Label()
 	profile := baton.Profile{"group_id": g.ID, "group_name": name}
 	if g.ExternalID != "" {
 		profile["external_id"] = g.ExternalID
@@ -167,20 +167,13 @@ func addMemberships(page baton.Page, g scim.Group) {
 		case !m.IsUser():
 			page.Exclude("nested group", m.Value+" in "+g.ID)
 		default:
-			page.Grant(membership(g.ID, groupName(g), m.Value))
+			page.Grant(membership(g.ID, g.Label(), m.Value))
 		}
 	}
 }
 
 func membership(groupID, groupName, userID string) baton.Grant {
 	return baton.Grant{ID: baton.GrantID{Entitlement: memberOf(groupID), Principal: userResource(userID)}, ResourceName: groupName}
-}
-
-func groupName(g scim.Group) string {
-	if g.DisplayName != "" {
-		return g.DisplayName
-	}
-	return g.ID
 }
 
 // get reads one account or one group for a targeted sync.
@@ -194,6 +187,9 @@ func (c *connector) get(ctx context.Context, id baton.ResourceID, page baton.Pag
 	}
 	g, err := c.roster(ctx, id.ID)
 	if err != nil {
+		return err
+	}
+	if err := c.prove(ctx, &g, nil); err != nil {
 		return err
 	}
 	if !g.proven {

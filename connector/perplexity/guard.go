@@ -37,6 +37,9 @@ func (c *connector) picture(ctx context.Context) (*picture, error) {
 			if r, err = c.roster(ctx, g.ID); err != nil {
 				return nil, err
 			}
+			if err := c.prove(ctx, &r, groups); err != nil {
+				return nil, err
+			}
 		}
 		p.rosters[g.ID] = r
 	}
@@ -145,7 +148,8 @@ func (p *picture) names(ids []string) string {
 		if s != "" {
 			s += " or "
 		}
-		s += groupName(p.rosters[id].Group)
+		g := p.rosters[id].Group
+		s += g.Label()
 	}
 	return s
 }

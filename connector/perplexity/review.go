@@ -134,7 +134,7 @@ func (r roles) notes(groups []scim.Group) []baton.Note {
 		var names []string
 		for _, g := range groups {
 			if slices.Contains(ids, g.ID) {
-				names = append(names, groupName(g))
+				names = append(names, g.Label())
 			}
 		}
 		return strings.Join(names, ", ")

@@ -31,7 +31,7 @@ func (r roster) unproven() error {
 		WithFix("Check in Perplexity who is in the group; the server does not let it be read.")
 }
 
-func (r roster) label() string { return quoted(groupName(r.Group), r.ID) }
+func (r roster) label() string { return quoted(r.Group.Label(), r.ID) }
 
 func rosterOf(g scim.Group) roster {
 	r := roster{Group: g, members: make(map[string]bool, len(g.Members))}
@@ -44,56 +44,62 @@ func rosterOf(g scim.Group) roster {
 	return r
 }
 
-// roster reads one group, uncached: one call, unless the server shows nobody in it.
+// roster reads one group, uncached, with one call.
 func (c *connector) roster(ctx context.Context, id string) (roster, error) {
 	g, err := c.scim.GetGroup(ctx, id)
-	if err != nil {
-		return roster{}, err
-	}
-	r := rosterOf(g)
-	if r.proven {
-		return r, nil
-	}
-	return r, c.witness(ctx, &r)
+	return rosterOf(g), err
 }
 
-// witness looks for evidence about a group that shows nobody: accounts that say
-// they are in it, or another group that does show somebody.
-func (c *connector) witness(ctx context.Context, r *roster) error {
-	err := c.scim.UsersInGroup(ctx, r.ID, func(u scim.User) {
-		r.members[u.ID] = true
-		r.Members = append(r.Members, scim.Member{Value: u.ID})
-	})
-	if err != nil && ctx.Err() != nil {
-		return err
-	}
-	if len(r.members) > 0 {
-		r.proven, r.fromAccounts = true, true
-		return nil
-	}
-	groups, err := c.listAllGroups(ctx)
-	if err != nil {
-		return err
-	}
-	r.proven = slices.ContainsFunc(groups, func(g scim.Group) bool { return len(g.Members) > 0 })
+// prove looks for evidence about a group that shows nobody: another group that
+// does show somebody, or accounts that say which groups they are in. Without any,
+// the roster stays unproven. Groups are those of the list, if it was read already.
+func (c *connector) prove(ctx context.Context, r *roster, groups []scim.Group) (err error) {
 	if r.proven {
 		return nil
 	}
-	// The list may leave members out where a single group shows them.
+	if groups == nil {
+		if groups, err = c.listAllGroups(ctx); err != nil {
+			return err
+		}
+	}
+	if r.proven, err = c.showsMembers(ctx, groups, r.ID); r.proven || err != nil {
+		return err
+	}
+	return c.askAccounts(ctx, r)
+}
+
+// showsMembers reports whether the server shows the members of any other group, in
+// the list or, where the list leaves them out, one by one.
+func (c *connector) showsMembers(ctx context.Context, groups []scim.Group, except string) (bool, error) {
+	if slices.ContainsFunc(groups, func(g scim.Group) bool { return len(g.Members) > 0 }) {
+		return true, nil
+	}
 	for _, g := range groups {
-		if g.ID == r.ID || g.MembersListed {
+		if g.ID == except {
 			continue
 		}
 		one, err := c.scim.GetGroup(ctx, g.ID)
 		if err != nil && baton.KindOf(err) != baton.NotFound {
-			return err
+			return false, err
 		}
 		if len(one.Members) > 0 {
-			r.proven = true
-			return nil
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// askAccounts fills the roster from the accounts' side, where that is shown.
+func (c *connector) askAccounts(ctx context.Context, r *roster) error {
+	err := c.scim.UsersInGroup(ctx, r.ID, func(u scim.User) {
+		r.members[u.ID] = true
+		r.Members = append(r.Members, scim.Member{Value: u.ID})
+	})
+	if baton.KindOf(err) == baton.Unsupported {
+		return nil
+	}
+	r.proven, r.fromAccounts = err == nil, err == nil && len(r.members) > 0
+	return err
 }
 
 // listAllGroups reads the list of groups to its end.

@@ -152,7 +152,7 @@ func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error)
 	var names []string
 	for _, g := range groups {
 		if in[g.ID] || rosterOf(g).members[u.ID] {
-			names = append(names, groupName(g))
+			names = append(names, g.Label())
 		}
 	}
 	return names, nil

@@ -1,0 +1,146 @@
+package perplexity_test
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"baton"
+	"baton/c1z"
+	"baton/connector/perplexity"
+	"baton/rest"
+	sandbox "baton/sandbox/perplexity"
+	"baton/syncer"
+)
+
+// truth is what the organisation has, by identity; the fault decides what of it
+// SCIM can know of at all.
+func truth(st sandbox.State, fault string) []string {
+	var ids []string
+	for _, u := range st.Users {
+		if !u.Managed || strings.HasPrefix(fault, "soft-delete-off") && !u.Active {
+			continue
+		}
+		ids = append(ids, "user:"+u.ID)
+		for _, g := range u.Groups {
+			ids = append(ids, "group:"+g+":member:user:"+u.ID)
+		}
+	}
+	for _, g := range st.Groups {
+		ids = append(ids, "group:"+g.ID, "group:"+g.ID+":member")
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// found is what a file says, in the same form.
+func found(t *testing.T, path string) []string {
+	t.Helper()
+	f, err := c1z.Open(path, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var ids []string
+	add := func(id fmt.Stringer) { ids = append(ids, id.String()) }
+	for _, kind := range []string{"user", "group"} {
+		if err := f.Resources(kind, func(r baton.Resource) error { add(r.ID); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Entitlements("group", func(e baton.Entitlement) error {
+		add(e.ID)
+		return f.Grants(e.ID, func(g baton.Grant) error { add(g.ID); return nil })
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// refused are the faults under which a sync must fail, and the kind of its error.
+// Under every other fault it must find the truth.
+var refused = map[string]baton.Kind{
+	"html-200":            baton.Invalid,
+	"redirect":            baton.Invalid,
+	"huge-body":           baton.Invalid,
+	"gzip-bomb":           baton.Invalid,
+	"forbidden":           baton.PermissionDenied,
+	"not-in-plan":         baton.PermissionDenied,
+	"token-revoked-after": baton.Unauthenticated,
+	"total-lies-high":     baton.Incomplete,
+	"ignore-start-index":  baton.Incomplete,
+	"zero-based-start":    baton.Incomplete,
+	"short-page":          baton.Incomplete,
+	"missing-id":          baton.Incomplete,
+	"big-group-500":       baton.Unavailable,
+}
+
+// connectTo opens a connector inside a bubble; edit may change its configuration.
+func connectTo(t *testing.T, server *sandbox.Server, edit ...func(*perplexity.Config)) *baton.Connector {
+	t.Helper()
+	client, err := rest.New(rest.Config{
+		BaseURL: "http://localhost" + server.URLPath(), Token: baton.NewSecret(server.Token()),
+		Transport: serve(t, server), RetryFor: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := perplexity.Config{REST: client, MinAdmins: 1}
+	for _, e := range edit {
+		e(&cfg)
+	}
+	return perplexity.New(cfg)
+}
+
+// TestEveryFault: right facts or a clear error, never a short sync. Each fault is
+// tried on small pages, so that lists have several.
+func TestEveryFault(t *testing.T) {
+	names := map[string]bool{}
+	for _, fault := range sandbox.Faults() {
+		names[fault.Name] = true
+		t.Run(fault.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { faultySync(t, fault) })
+		})
+	}
+	for name := range maps.Keys(refused) {
+		if !names[name] {
+			t.Errorf("there is no fault %s", name)
+		}
+	}
+}
+
+func faultySync(t *testing.T, fault sandbox.Fault) {
+	server := sandbox.New(sandbox.Options{Token: "sk-scim-0123456789"})
+	if err := server.SetFaults("page-cap=6", fault.Name); err != nil {
+		t.Fatal(err)
+	}
+	c := connectTo(t, server)
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	_, err := syncer.Run(t.Context(), syncer.Config{Connector: c, Path: path})
+	kind, fails := refused[fault.Name]
+	switch {
+	case fails && err == nil:
+		t.Errorf("the sync succeeded; want an error of kind %v", kind)
+	case fails:
+		if baton.KindOf(err) != kind {
+			t.Errorf("%v (%v), want kind %v", err, baton.KindOf(err), kind)
+		}
+		if baton.FixOf(err) == "" || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), server.Token()) {
+			t.Errorf("the error is no clear line: %v (fix: %s)", err, baton.FixOf(err))
+		}
+	case err != nil:
+		t.Errorf("%v (%v; fix: %s)", err, baton.KindOf(err), baton.FixOf(err))
+	default:
+		if diff := cmp.Diff(truth(server.State(), fault.Name), found(t, path)); diff != "" {
+			t.Errorf("facts differ (-truth +found):\n%s", diff)
+		}
+	}
+}
