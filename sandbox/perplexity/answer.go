@@ -119,13 +119,19 @@ func (s *Server) route(r *http.Request) (resource, id, route string) {
 			parts = append(parts, p)
 		}
 	}
-	switch len(parts) {
-	case 1:
-		return parts[0], "", "/" + parts[0]
-	case 2:
-		return parts[0], parts[1], "/" + parts[0] + "/{id}"
+	if len(parts) == 0 || len(parts) > 2 {
+		return "", "", "other"
 	}
-	return "", "", "/"
+	resource, route = parts[0], "/"+parts[0]
+	switch resource {
+	case "Users", "Groups", "ServiceProviderConfig", "ResourceTypes", "Schemas":
+	default:
+		return "", "", "other"
+	}
+	if len(parts) == 2 {
+		id, route = parts[1], route+"/{id}"
+	}
+	return resource, id, route
 }
 
 // gate is what stands before every request: the token, the plan, and the faults
@@ -279,7 +285,7 @@ func (x *exchange) resource(resource, id string) *answer {
 	if resource == "Users" && u == nil || resource == "Groups" && g == nil {
 		return fail(404, "", "Resource %s not found", id).answer()
 	}
-	m := &meta{}
+	var m *meta
 	if resource == "Users" {
 		m = &u.meta
 	} else {
@@ -314,34 +320,6 @@ func notAllowed(allow string) *answer {
 	a := fail(405, "", "the method is not allowed here").answer()
 	a.header.Set("Allow", allow)
 	return a
-}
-
-func (x *exchange) discovery(resource, id string) *answer {
-	if x.r.Method != http.MethodGet {
-		return notAllowed("GET")
-	}
-	if resource == "ServiceProviderConfig" && id == "" {
-		return x.one(http.StatusOK, x.providerConfig(), nil)
-	}
-	all := x.resourceTypes()
-	if resource == "Schemas" {
-		all = x.schemas()
-	}
-	if id == "" {
-		e := encoder{}
-		rows := make([]any, len(all))
-		for i, o := range all {
-			rows[i] = o
-		}
-		e.value(object{{"schemas", []any{listURN}}, {"totalResults", len(all)}, {"startIndex", 1}, {"itemsPerPage", len(all)}, {"Resources", rows}})
-		return &answer{status: http.StatusOK, header: scimHeader(), body: e.buf}
-	}
-	for _, o := range all {
-		if o.get("id") == id {
-			return x.one(http.StatusOK, o, nil)
-		}
-	}
-	return fail(404, "", "Resource %s not found", id).answer()
 }
 
 // one answers with one resource.

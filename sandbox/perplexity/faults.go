@@ -36,7 +36,7 @@ func transportFaults() []Fault {
 		{"rate-limit", valueCount, "3", "every Nth request is answered 429 without Retry-After"},
 		{"rate-limit-seconds", valueCount, "3", "every Nth request is answered 429 with Retry-After in seconds"},
 		{"rate-limit-date", valueCount, "3", "every Nth request is answered 429 with Retry-After as an HTTP date"},
-		{"retry-after", valueCount, "1", "how many seconds Retry-After asks for"},
+		{"retry-after", valueCount, "1", "what Retry-After asks for, with the two rate limits that send it: N seconds"},
 		{"throttle-in-500", valueCount, "3", "every Nth request is throttled, hidden in a 500"},
 		{"server-error", valueCount, "3", "every Nth request is answered 503"},
 		{"drop-connection", valueCount, "3", "every Nth answer breaks off in the middle, after the work was done"},
@@ -74,7 +74,7 @@ func listFaults() []Fault {
 		{"rows-shift-insert", valueCount, "1", "after the first page of users somebody is inserted before it, N times"},
 		{"cursor", "", "", "lists also offer cursors (RFC 9865)"},
 		{"cursor-only", "", "", "lists offer cursors, refuse a startIndex and have no totalResults"},
-		{"expire-cursor", valueCount, "1", "the first N cursors that come back have expired"},
+		{"expire-cursor", valueCount, "1", "lists offer cursors, of which the first N that come back have expired"},
 		{"filter-unsupported", "", "", "filters are answered 501"},
 		{"filter-ignored", "", "", "filters are ignored: the whole list comes back"},
 		{"filter-case-sensitive", "", "", "filters regard case in every attribute"},
@@ -123,7 +123,7 @@ func writeFaults() []Fault {
 		{"patch-ignored", "", "", "PATCH is answered 200, and nothing changes"},
 		{"held-row-on-reject", "", "", "a refused creation leaves a row behind, that a corrected one merges with"},
 		{"conflict-without-scimtype", "", "", "409 has no scimType"},
-		{"conflict-by-email", "", "", "creation also conflicts with the e-mail of disabled users, and says so"},
+		{"conflict-by-email", "", "", "creation conflicts by e-mail before userName, also with the e-mail of disabled users"},
 	}
 }
 

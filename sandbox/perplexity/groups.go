@@ -160,7 +160,7 @@ func (x *exchange) createGroup() *answer {
 		identity = next.displayName
 	}
 	if slices.ContainsFunc(x.s.groups, func(g *group) bool { return g.identity == identity }) {
-		return fail(409, "uniqueness", "Another group already exists with this ID").answer()
+		return x.s.duplicate("Another group already exists with this ID").answer()
 	}
 	g := &group{id: x.s.ids.group(), identity: identity, externalID: next.externalID, displayName: next.displayName, extra: next.extra, meta: meta{now, now, 1}}
 	x.s.insertGroup(g)

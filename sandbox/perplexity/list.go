@@ -24,6 +24,7 @@ type row interface {
 // window is the part of a list that one page shows.
 type window struct {
 	start, count int // 0-based, and at most that many rows
+	shown        int // the startIndex of the answer
 	asked        int // the count as asked for
 	byCursor     bool
 }
@@ -55,7 +56,7 @@ func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T
 	end := min(win.start+win.count, len(rows))
 	page := rows[min(win.start, end):end]
 	next := ""
-	if (faults.on("cursor") || faults.on("cursor-only")) && end < len(rows) && win.count > 0 {
+	if x.s.offersCursors() && end < len(rows) && win.count > 0 {
 		next = cursorAt(end)
 	}
 	if faults.on("short-page") && win.start <= 2 && end > 2 {
@@ -124,11 +125,11 @@ func (x *exchange) window(rows int) (window, *failure) {
 		return window{}, f
 	}
 	asked = max(0, asked)
-	win := window{count: min(asked, maxCount), asked: asked}
+	win := window{count: min(asked, maxCount), shown: max(1, start), asked: asked}
 	if limit := faults.number("page-cap"); limit > 0 {
 		win.count = min(win.count, limit)
 	}
-	if cursors := faults.on("cursor") || faults.on("cursor-only"); cursors && x.query.Has("cursor") {
+	if x.s.offersCursors() && x.query.Has("cursor") {
 		win.byCursor = true
 		win.start, f = x.cursor(rows)
 		return win, f
@@ -139,7 +140,7 @@ func (x *exchange) window(rows int) (window, *failure) {
 	win.start = max(0, start-1)
 	switch {
 	case faults.on("ignore-start-index"):
-		win.start = 0
+		win.start, win.shown = 0, 1
 	case faults.on("zero-based-start"):
 		win.start = max(0, start)
 	}
@@ -162,6 +163,10 @@ func (x *exchange) number(name string, absent int) (int, *failure) {
 		return 0, fail(400, "invalidValue", "%s is %q, not a number", name, s)
 	}
 	return n, nil
+}
+
+func (s *Server) offersCursors() bool {
+	return s.faults.on("cursor") || s.faults.on("cursor-only") || s.faults.on("expire-cursor")
 }
 
 func cursorAt(offset int) string {
@@ -200,7 +205,7 @@ func (x *exchange) listAnswer(win window, total, rows int, next string, write fu
 		e.number("totalResults", total)
 	}
 	if !win.byCursor && !faults.on("cursor-only") {
-		e.number("startIndex", win.start+1)
+		e.number("startIndex", win.shown)
 	}
 	switch {
 	case faults.on("items-per-page-echo"):

@@ -22,7 +22,8 @@
 //	users.go, groups.go   the resources fill.go    validation of what is written
 //	list.go    pages and cursors        filter.go, patch.go   the two languages
 //	faults.go, stale.go   the faults    answer.go  requests and answers
-//	admin.go   the console              object.go  JSON
+//	discovery.go   what the server is   admin.go   the console
+//	object.go  JSON
 //
 // # Limits
 //
@@ -32,7 +33,6 @@ package perplexity
 
 import (
 	"crypto/rand"
-	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -45,8 +45,8 @@ type Options struct {
 	// Users is how many users to make up; 0 makes the demonstration organisation of
 	// 25 users and 3 groups instead.
 	Users int
-	// Groups is how many groups there are beside Users: the role groups of the
-	// default mapping first. Each gets between MembersMin and MembersMax members.
+	// Groups is how many groups to make up with them, the two role groups first. Each
+	// gets between MembersMin and MembersMax members.
 	Groups                 int
 	MembersMin, MembersMax int
 	// Empty leaves the organisation without any user or group.
@@ -98,7 +98,6 @@ type Server struct {
 
 	faults   faultSet
 	past     past
-	served   int // requests that had a good token
 	requests map[string]int
 	total    int
 }
@@ -170,75 +169,3 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) now() time.Time { return s.opts.Now() }
-
-// providerConfig says what the server can do.
-func (x *exchange) providerConfig() object {
-	f := x.s.faults
-	supported := func(on bool) object { return object{{"supported", on}} }
-	filter := append(supported(!f.on("filter-unsupported")), attr{"maxResults", maxCount})
-	config := object{
-		{"schemas", []any{"urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"}},
-		{"patch", supported(true)},
-		{"bulk", object{{"supported", false}, {"maxOperations", 0}, {"maxPayloadSize", 0}}},
-		{"filter", filter},
-		{"changePassword", supported(false)},
-		{"sort", supported(false)},
-		{"etag", supported(true)},
-		{"authenticationSchemes", []any{object{{"type", "oauthbearertoken"}, {"name", "Bearer token"},
-			{"description", "the static token of the directory"}, {"primary", true}}}},
-	}
-	if f.on("cursor") || f.on("cursor-only") {
-		method := "index"
-		if f.on("cursor-only") {
-			method = "cursor"
-		}
-		config = append(config, attr{"pagination", object{{"cursor", true}, {"index", !f.on("cursor-only")},
-			{"defaultPaginationMethod", method}, {"defaultPageSize", defaultCount}, {"maxPageSize", maxCount}}})
-	}
-	return append(config, attr{"meta", object{{"resourceType", "ServiceProviderConfig"}, {"location", x.base + "/ServiceProviderConfig"}}})
-}
-
-func (x *exchange) resourceTypes() []object {
-	describe := func(name, schema string) object {
-		return object{{"schemas", []any{"urn:ietf:params:scim:schemas:core:2.0:ResourceType"}}, {"id", name}, {"name", name},
-			{"endpoint", fmt.Sprintf("/%ss", name)}, {"schema", schema},
-			{"meta", object{{"resourceType", "ResourceType"}, {"location", x.base + "/ResourceTypes/" + name}}}}
-	}
-	return []object{describe("User", userURN), describe("Group", groupURN)}
-}
-
-// schemas describes the attributes that the server gives a meaning.
-func (x *exchange) schemas() []object {
-	describe := func(id, name string, attributes ...any) object {
-		return object{{"schemas", []any{"urn:ietf:params:scim:schemas:core:2.0:Schema"}}, {"id", id}, {"name", name}, {"attributes", attributes},
-			{"meta", object{{"resourceType", "Schema"}, {"location", x.base + "/Schemas/" + id}}}}
-	}
-	field := func(name, kind string, multi, required, readOnly bool, subs ...any) any {
-		mutability := "readWrite"
-		if readOnly {
-			mutability = "readOnly"
-		}
-		o := object{{"name", name}, {"type", kind}, {"multiValued", multi}, {"required", required}, {"caseExact", name == "externalId"},
-			{"mutability", mutability}, {"returned", "default"}, {"uniqueness", "none"}}
-		if name == "userName" {
-			o.set("uniqueness", "server")
-		}
-		if len(subs) > 0 {
-			o = append(o, attr{"subAttributes", subs})
-		}
-		return o
-	}
-	plain := func(name string) any { return field(name, "string", false, false, false) }
-	var parts []any
-	for _, p := range nameParts {
-		parts = append(parts, plain(p))
-	}
-	return []object{
-		describe(userURN, "User", field("userName", "string", false, true, false), plain("externalId"), plain("displayName"),
-			field("active", "boolean", false, false, false), field("name", "complex", false, false, false, parts...),
-			field("emails", "complex", true, false, false, plain("value"), plain("type"), plain("display"), field("primary", "boolean", false, false, false)),
-			field("groups", "complex", true, false, true, plain("value"), plain("display"), plain("type"))),
-		describe(groupURN, "Group", field("displayName", "string", false, true, false), plain("externalId"),
-			field("members", "complex", true, false, false, plain("value"), plain("display"), plain("type"))),
-	}
-}

@@ -134,6 +134,10 @@ func (s *sandbox) group(name string) perplexity.GroupState {
 func TestDemoOrganisation(t *testing.T) {
 	s := start(t, perplexity.Options{})
 	st := s.State()
+	// Golden files of others are made of these ids.
+	if st.Users[0].ID != "directory_user_01FF4P3BDG16B2GP40WCCWJ588" || st.Users[0].UserName != "ada.okafor@acme.example" {
+		t.Errorf("the first user is %+v", st.Users[0])
+	}
 	roles := map[perplexity.Role]int{}
 	console := 0
 	for _, u := range st.Users {

@@ -229,10 +229,10 @@ func (x *exchange) createUser() *answer {
 	now := s.now()
 	u := &user{active: true, meta: meta{now, now, 1}}
 	if f := u.fill(doc, false, "invalidValue"); f != nil {
-		return x.refuseCreation(u, f)
+		return x.refuseCreation(doc, f)
 	}
 	if !u.active && s.faults.on("soft-delete-off") {
-		return x.refuseCreation(u, &failure{status: 400, bare: true})
+		return x.refuseCreation(doc, &failure{status: 400, bare: true})
 	}
 	s.place(u)
 	// With soft deletion off a disabled user is invisible, and comes back, with the
@@ -247,7 +247,7 @@ func (x *exchange) createUser() *answer {
 		func() *failure { return s.seatFor(u) },
 	} {
 		if f := check(); f != nil {
-			return x.refuseCreation(u, f)
+			return x.refuseCreation(doc, f)
 		}
 	}
 	if existing != nil {
@@ -261,9 +261,10 @@ func (x *exchange) createUser() *answer {
 	return x.one(http.StatusCreated, x.userDocument(u), &u.meta)
 }
 
-func (x *exchange) refuseCreation(u *user, f *failure) *answer {
-	if x.s.faults.on("held-row-on-reject") && u.userName != "" && f.status == 400 {
-		x.s.held[strings.ToLower(u.userName)] = true
+func (x *exchange) refuseCreation(doc object, f *failure) *answer {
+	name, _ := doc.get("userName").(string)
+	if x.s.faults.on("held-row-on-reject") && name != "" && f.status == 400 {
+		x.s.held[strings.ToLower(name)] = true
 	}
 	return f.answer()
 }
@@ -276,21 +277,33 @@ func (s *Server) place(u *user) {
 // conflict refuses a userName that another user has, or an address that another
 // active user has. Users of the console count, though SCIM does not show them.
 func (s *Server) conflict(u, self *user) *failure {
+	byEmail := s.faults.on("conflict-by-email")
 	other := s.userByName[strings.ToLower(u.userName)]
-	if other != nil && other != self {
-		return fail(409, "uniqueness", "Another user already exists with this username '%s'", u.userName)
+	sameName := other != nil && other != self
+	if sameName && !byEmail {
+		return s.duplicate("Another user already exists with this username '%s'", u.userName)
 	}
 	for _, o := range s.users {
-		if o != self && (o.active || s.faults.on("conflict-by-email")) && sharesEmail(o, u) {
-			return fail(409, "uniqueness", "Another user already exists with this email '%s'", u.primaryEmail())
+		if o != self && (o.active || byEmail) && sharesEmail(o, u) {
+			return s.duplicate("Another user already exists with this email '%s'", u.emails[0].value)
 		}
+	}
+	if sameName {
+		return s.duplicate("Another user already exists with this username '%s'", u.userName)
 	}
 	for _, o := range s.hidden {
 		if strings.EqualFold(o.userName, u.userName) || sharesEmail(o, u) {
-			return fail(409, "uniqueness", "Another user already exists with this username or email '%s': it exists but is not visible through SCIM, for it was created in the console", u.userName)
+			return s.duplicate("Another user already exists with this username or email '%s': it exists but is not visible through SCIM, for it was created in the console", u.userName)
 		}
 	}
 	return nil
+}
+
+func (s *Server) duplicate(format string, args ...any) *failure {
+	if s.faults.on("conflict-without-scimtype") {
+		return fail(409, "", format, args...)
+	}
+	return fail(409, "uniqueness", format, args...)
 }
 
 func sharesEmail(a, b *user) bool {
