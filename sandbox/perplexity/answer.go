@@ -223,7 +223,7 @@ func deliver(w http.ResponseWriter, r *http.Request, a *answer) {
 		z.Close()
 		return
 	}
-	if a.padMiB == 0 && a.status != http.StatusNoContent {
+	if a.padMiB == 0 && a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)

@@ -1,8 +1,10 @@
 package perplexity
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,7 +142,7 @@ func organisationFaults() []Fault {
 	}
 }
 
-// opposites are pairs of which the one set last counts.
+// opposite is the fault that switching this one on switches off, if any.
 func opposite(name string) string {
 	switch name {
 	case "soft-delete-on":
@@ -188,11 +190,15 @@ func parseFaults(names []string) (faultSet, error) {
 		switch f.Value {
 		case valueCount:
 			s.n, err = strconv.Atoi(value)
-			if err == nil && s.n < 0 || err == nil && s.n == 0 && name != "token-revoked-after" {
-				err = fmt.Errorf("it must be positive")
+			if err == nil && (s.n < 0 || s.n == 0 && name != "token-revoked-after") {
+				err = errors.New("it must be positive")
 			}
 		case valueDuration:
 			s.wait, err = time.ParseDuration(value)
+		case valueURL:
+			if u, bad := url.Parse(value); bad != nil || u.Scheme == "" {
+				err = errors.New("it is none")
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("perplexity: the fault %s needs %s for its value: %w", name, f.Value, err)

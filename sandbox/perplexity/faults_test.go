@@ -333,7 +333,7 @@ func testSoftDeleteOff(t *testing.T, s *sandbox) {
 
 func TestSetFaults(t *testing.T) {
 	s := start(t, perplexity.Options{})
-	for _, wrong := range []string{"nonsense", "page-cap=ten", "page-cap=0", "page-cap=-1", "patch-204=1", "slow=fast", ""} {
+	for _, wrong := range []string{"nonsense", "page-cap=ten", "page-cap=0", "page-cap=-1", "patch-204=1", "slow=fast", "redirect=", ""} {
 		if err := s.SetFaults("patch-202", wrong); err == nil {
 			t.Errorf("%q was accepted", wrong)
 		}

@@ -145,7 +145,8 @@ func (s *Server) URLPath() string { return s.base }
 func (s *Server) Token() string { return s.opts.Token }
 
 // Requests counts the SCIM requests by method and route, such as "GET /Users" or
-// "PATCH /Groups/{id}", since the start or the last ResetRequests.
+// "PATCH /Groups/{id}", since the start or the last ResetRequests. What has no route
+// counts as "GET other".
 func (s *Server) Requests() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
