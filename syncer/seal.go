@@ -56,7 +56,7 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 		return res, err
 	}
 	res = s.result()
-	if r.cfg.Connector.Review != nil && r.syncType() == c1z.Full {
+	if r.cfg.Connector.Review != nil && r.coversAll() {
 		if res.Notes, err = r.cfg.Connector.Review(out); err != nil {
 			return res, err
 		}
@@ -68,6 +68,11 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 	}
 	res.Changes, res.Size = sealed.Changes, sealed.Size
 	return res, nil
+}
+
+// coversAll reports whether the sync has all that a review could ask for.
+func (r *run) coversAll() bool {
+	return r.syncType() == c1z.Full && len(r.cfg.Types) == 0 && !r.cfg.SkipGrants
 }
 
 // syncType is how readers are told what the sync covers. A sync by resource type is
