@@ -58,10 +58,10 @@ func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
 		return err
 	}
 	r.line("")
-	r.line("%s holds what was synced. Next:", path)
-	r.line("  baton access -f %s, baton export csv -f %s --out access.csv   look into it with the baton CLI", shellQuote(path), shellQuote(path))
-	r.line("  %s sandbox --listen 127.0.0.1:8080   keep such an organisation running to try things on", r.program.Name)
-	r.line("  %s doctor   check your own settings; %s --help says what they are", r.program.Name, r.program.Name)
+	r.line("%s holds what the last sync found. Next:", path)
+	r.line("  baton resources -f %[1]s, baton grants -f %[1]s   look into it with the baton CLI", shellQuote(path))
+	r.line("  %s sandbox --listen 127.0.0.1:8080   keep such an organisation running and try things on it", r.program.Name)
+	r.line("  %[1]s doctor   check the settings of your own; %[1]s --help says which there are", r.program.Name)
 	return nil
 }
 
@@ -82,7 +82,9 @@ func (r *run) tour(ctx context.Context, env map[string]string, steps []TourStep)
 		err := inner.execute(ctx, step.Args)
 		switch {
 		case err != nil && step.Refused && baton.KindOf(err) == baton.Refused:
-			inner.fail(err)
+			// It belongs to the story, so it is told where the story is.
+			r.line("error: %v", err)
+			r.line("fix: %s", baton.FixOf(err))
 			err = nil
 		case err == nil && step.Refused:
 			err = baton.Errorf(baton.Internal, "%s was not refused", command)

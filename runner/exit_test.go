@@ -49,6 +49,10 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestErrorsArePrintedOnce(t *testing.T) {
+	two := failing(t, errors.Join(baton.Errorf(baton.Invalid, "url: bad").WithFix("fix the url"), baton.Errorf(baton.Invalid, "token: bad").WithFix("fix the token")))
+	if want := "error: url: bad; token: bad\nfix: fix the url; fix the token\n"; two.stderr != want || two.code != 3 {
+		t.Errorf("exit code %d, stderr %q", two.code, two.stderr)
+	}
 	out := failing(t, baton.Errorf(baton.NotFound, "perplexity: no group\n\x1b[2J").WithFix("look again"))
 	if want := "error: perplexity: no group \\x1b[2J\nfix: look again\n"; out.stderr != want || out.stdout != "" {
 		t.Errorf("stderr %q, stdout %q", out.stderr, out.stdout)

@@ -124,12 +124,12 @@ func changeOptions() []option {
 func serviceOptions() []option {
 	return []option{
 		{Setting: setting("client-id", "Run as a service for this ConductorOne client", "")},
-		{Setting: setting("client-secret", "The client's secret", baton.Secret{})},
-		{Setting: setting("task-concurrency", "Tasks to run at a time", 3, 1, 100)},
-		{Setting: setting("health-check", "Serve the health check", false)},
-		{Setting: setting("health-check-port", "Its port", 8081, 1, 65535)},
-		{Setting: setting("health-check-bind-address", "Its address", "127.0.0.1"), Hidden: true},
-		{Setting: setting("host-id", "The name of this instance (its host name)", ""), Hidden: true},
+		{Setting: setting("client-secret", "The secret of that client", baton.Secret{})},
+		{Setting: setting("task-concurrency", "How many tasks run at a time", 3, 1, 100)},
+		{Setting: setting("health-check", "Serve /health, /ready and /live over HTTP", false)},
+		{Setting: setting("health-check-port", "Port of the health check", 8081, 1, 65535)},
+		{Setting: setting("health-check-bind-address", "Address of the health check", "127.0.0.1"), Hidden: true},
+		{Setting: setting("host-id", "Name of this instance (its host name)", ""), Hidden: true},
 		{Setting: setting("c1-api-host", "Talk to this host instead of the one in the client id", ""), Hidden: true},
 	}
 }

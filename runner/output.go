@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,7 +118,7 @@ func (p *printer) data(b []byte) error {
 
 // fail says what went wrong and what to do about it.
 func (p *printer) fail(err error) {
-	text, fix := err.Error(), baton.FixOf(err)
+	text, fix := explain(err)
 	if p.json {
 		attrs := []any{"kind", baton.KindOf(err).String(), "code", exitCode(err)}
 		if fix != "" {
@@ -135,6 +136,23 @@ func (p *printer) fail(err error) {
 	if len(p.files) > 0 {
 		p.log.Error(text, "fix", fix)
 	}
+}
+
+// explain is an error and the way out of it, on one line each; joined errors are
+// told one after the other.
+func explain(err error) (text, fix string) {
+	parts := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		parts = joined.Unwrap()
+	}
+	var texts, fixes []string
+	for _, e := range parts {
+		texts = append(texts, e.Error())
+		if f := baton.FixOf(e); f != "" && !slices.Contains(fixes, f) {
+			fixes = append(fixes, f)
+		}
+	}
+	return strings.Join(texts, "; "), strings.Join(fixes, "; ")
 }
 
 func isTerminal(w io.Writer) bool {

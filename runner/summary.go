@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"baton"
 	"baton/c1z"
@@ -43,17 +44,28 @@ func (r *run) summary(cfg syncer.Config, res syncer.Result, took time.Duration) 
 		}
 		lines = append(lines, line)
 	}
-	if len(res.Notes) > 0 {
-		lines = append(lines, "review:")
-	}
-	for _, n := range res.Notes {
-		mark := ""
-		if n.Level != baton.OK {
-			mark = n.Level.String() + ": "
-		}
-		lines = append(lines, fmt.Sprintf("  %s%s: %s", mark, n.Label, n.Text))
-	}
+	lines = append(lines, noteLines(res.Notes)...)
 	r.result(append(lines, changeLines(res.Changes)...), "")
+}
+
+// noteLines are the review of a sync.
+func noteLines(notes []baton.Note) []string {
+	if len(notes) == 0 {
+		return nil
+	}
+	width := 0
+	for _, n := range notes {
+		width = max(width, utf8.RuneCountInString(n.Label))
+	}
+	lines := []string{"review:"}
+	for _, n := range notes {
+		text := n.Text
+		if n.Level != baton.OK {
+			text = n.Level.String() + ": " + text
+		}
+		lines = append(lines, fmt.Sprintf("  %-*s  %s", width, n.Label, text))
+	}
+	return lines
 }
 
 // changeLines tell what changed since the sync before, nothing on a first sync.

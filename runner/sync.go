@@ -49,16 +49,13 @@ func (r *run) sync(ctx context.Context) error {
 	}
 	stop := progress.start()
 	began := time.Now()
-	if err = validate(ctx, connector); err == nil {
-		var result syncer.Result
-		if result, err = syncer.Run(ctx, cfg); err == nil {
-			stop()
-			r.summary(cfg, result, time.Since(began))
-			return nil
-		}
-	}
+	result, err := syncer.Run(ctx, cfg)
 	stop()
-	return syncFailed(ctx, err)
+	if err != nil {
+		return syncFailed(ctx, err)
+	}
+	r.summary(cfg, result, time.Since(began))
+	return nil
 }
 
 // syncFailed says how to go on after an error, when the error does not.

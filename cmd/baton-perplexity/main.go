@@ -1,0 +1,38 @@
+// Command baton-perplexity syncs a Perplexity Enterprise organisation into a c1z
+// file and changes it, over SCIM 2.0.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"baton"
+	"baton/connector/perplexity"
+	"baton/rest"
+	"baton/runner"
+)
+
+func main() { os.Exit(runner.Main(program())) }
+
+func program() runner.Program {
+	return runner.Program{
+		Name:     "baton-perplexity",
+		Settings: perplexity.Settings(),
+		Describe: func() *baton.Connector { return perplexity.New(perplexity.Config{}) },
+		Open:     open,
+		Sandbox:  sandbox(),
+	}
+}
+
+// open makes the connector of a run from its settings.
+func open(_ context.Context, v baton.Values, env runner.Env) (*baton.Connector, error) {
+	cfg, err := perplexity.Configure(v)
+	client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), Token: v.Secret("scim-token"),
+		UserAgent: env.UserAgent, Timeout: env.HTTPTimeout, CAFile: env.CAFile, Log: env.Log, Observe: env.Observe})
+	if err := errors.Join(err, restErr); err != nil {
+		return nil, err
+	}
+	cfg.REST = client
+	return perplexity.New(cfg), nil
+}

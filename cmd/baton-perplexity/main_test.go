@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton"
+	"baton/c1z"
+	"baton/runner"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = runner.Run(t.Context(), program(), args, env, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// TestDescriptions pins what C1 and the documentation are made from.
+func TestDescriptions(t *testing.T) {
+	for _, command := range []string{"capabilities", "config", "--help"} {
+		t.Run(command, func(t *testing.T) {
+			code, got, stderr := run(t, nil, command)
+			if code != 0 {
+				t.Fatal(stderr)
+			}
+			golden := filepath.Join("testdata", strings.Trim(command, "-")+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil || got != string(want) {
+				t.Errorf("it differs from %s (%v); run with -update and read the difference:\n%s", golden, err, got)
+			}
+		})
+	}
+}
+
+// TestDemo runs the first command that a newcomer runs.
+func TestDemo(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, stdout, stderr := run(t, nil, "demo")
+	if code != 0 || stderr != "" {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	for _, want := range []string{"synced in", "\ngranted group:", "\nalready granted: ", "\n  grants: 1 new\n", "\nrevoked group:",
+		"would leave no enabled admin", "\nsync.c1z holds what the last sync found."} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is missing in\n%s", want, stdout)
+		}
+	}
+	f, err := c1z.Open("sync.c1z", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	accounts := 0
+	if err := f.Resources("user", func(baton.Resource) error { accounts++; return nil }); err != nil || accounts != 25 {
+		t.Errorf("%d accounts in the file (%v)", accounts, err)
+	}
+	if entries, err := os.ReadDir("."); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v (%v)", entries, err)
+	}
+}
+
+func TestSettingsAreCheckedTogether(t *testing.T) {
+	code, _, stderr := run(t, []string{"BATON_SCIM_URL=http://scim.example/v2", "BATON_SCIM_TOKEN=x", "BATON_ROLE_PRIORITY=owner", "BATON_LOG_FORMAT=console"})
+	if code != 3 || !strings.Contains(stderr, "role-priority") || !strings.Contains(stderr, "scim.example") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+func TestUnknownFault(t *testing.T) {
+	if code, _, stderr := run(t, nil, "sandbox", "--fault", "gremlins"); code != 3 || !strings.Contains(stderr, "--list-faults") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"slices"
+
+	"baton"
+	"baton/runner"
+	"baton/sandbox/perplexity"
+)
+
+// sandbox is the organisation of the demo and of the sandbox command.
+func sandbox() *runner.Sandbox {
+	s := &runner.Sandbox{New: newSandbox}
+	for _, f := range perplexity.Faults() {
+		name := f.Name
+		if f.Value != "" {
+			name += "=" + f.Value
+		}
+		s.Faults = append(s.Faults, runner.Fault{Name: name, Description: f.Description})
+	}
+	return s
+}
+
+func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
+	server := perplexity.New(perplexity.Options{Users: o.Users, Groups: o.Groups, MembersMin: o.Users / 20, MembersMax: o.Users / 4})
+	if err := server.SetFaults(o.Faults...); err != nil {
+		return runner.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-perplexity sandbox --list-faults")
+	}
+	state := server.State()
+	demo := runner.SandboxServer{
+		Handler: server,
+		Settings: func(origin string) map[string]string {
+			return map[string]string{"scim-url": origin + server.URLPath(), "scim-token": server.Token()}
+		},
+		Mark: baton.ResourceID{Type: "user", ID: state.Users[0].ID},
+	}
+	if o.Users == 0 {
+		demo.Tour = tour(state) // which knows the demonstration organisation
+	}
+	return demo, nil
+}
+
+// tour makes somebody a Member and takes it back, and runs into the guard of the
+// last admin.
+func tour(state perplexity.State) []runner.TourStep {
+	admins, _ := state.Group("PPLX_Admin")
+	members, _ := state.Group("PPLX_Members")
+	var newcomer perplexity.UserState
+	for _, u := range state.Users {
+		if u.Active && u.Managed && !slices.Contains(members.Members, u.ID) && !slices.Contains(admins.Members, u.ID) {
+			newcomer = u
+		}
+	}
+	admin, _ := state.User(admins.Members[0])
+	grant := []string{"--grant-entitlement", entitlement(members), "--grant-principal", newcomer.ID, "--grant-principal-type", "user"}
+	return []runner.TourStep{
+		{Title: newcomer.DisplayName + " has no role yet. PPLX_Members gives one:", Args: grant},
+		{Title: "Asking again does no harm:", Args: grant},
+		{Title: "The file learns of it with the next sync:"},
+		{Title: "And back:", Args: []string{"--revoke-grant", entitlement(members) + ":user:" + newcomer.ID}},
+		{Title: admin.DisplayName + " is the only one who is certain to be Admin. That one stays:",
+			Args: []string{"--revoke-grant", entitlement(admins) + ":user:" + admin.ID}, Refused: true},
+	}
+}
+
+func entitlement(g perplexity.GroupState) string { return "group:" + g.ID + ":member" }
