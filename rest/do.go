@@ -46,11 +46,9 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 			return nil, err
 		}
 		c.log.Debug("retry", "method", req.Method, "path", req.Path, "wait", wait, "attempt", n, "reason", err)
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
-			timer.Stop()
 			return nil, c.ended(ctx, req, f)
 		}
 	}
@@ -141,7 +139,7 @@ func (c *Client) attempt(parent context.Context, req Request) (*Response, *failu
 		// Some more than is kept, so that no secret is cut in two and missed.
 		body, _ := io.ReadAll(io.LimitReader(in.Body, 2*maxErrorBody))
 		if in.StatusCode/100 == 3 {
-			return nil, c.redirectFailure(in)
+			return nil, redirectFailure(in)
 		}
 		return nil, c.statusFailure(in, trimBOM(body))
 	}

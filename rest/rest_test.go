@@ -139,12 +139,16 @@ func TestRequestAsSent(t *testing.T) {
 	}))
 	defer server.Close()
 	c := client(t, rest.Config{BaseURL: server.URL + "/scim/v2/?dropped=1", UserAgent: "test/1"})
+	header := http.Header{"Accept": {"x/y"}, "Authorization": {"other"}}
 	_, err := c.Do(t.Context(), rest.Request{
 		Method: "PATCH", Path: rest.Join("Users", "a/b c"), Query: url.Values{"filter": {`userName eq "a+b"`}},
-		Header: http.Header{"Accept": {"x/y"}, "Authorization": {"other"}}, Body: []byte("{}"), NoCache: true,
+		Header: header, Body: []byte("{}"), NoCache: true,
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(header) != 2 || header.Get("Authorization") != "other" {
+		t.Errorf("the caller's header became %v", header)
 	}
 	if want := "/scim/v2/Users/a%2Fb%20c?filter=userName%20eq%20%22a%2Bb%22"; got.RequestURI != want {
 		t.Errorf("target %q, want %q", got.RequestURI, want)

@@ -99,6 +99,7 @@ func TestWhatIsRetried(t *testing.T) {
 		"end of file":            {broken(io.EOF), true, false},
 		"unheard of":             {broken(errors.New("weather")), true, false},
 		"connection refused":     {broken(refused), true, true},
+		"proxy refuses":          {broken(&net.OpError{Op: "proxyconnect", Err: refused}), true, true},
 		"network unreachable":    {broken(dialError(syscall.ENETUNREACH)), true, true},
 		"resolver out of order":  {broken(dialError(&net.DNSError{Err: "server misbehaving", IsTemporary: true})), true, true},
 		"no such host":           {broken(dialError(&net.DNSError{Err: "no such host", IsNotFound: true})), false, false},

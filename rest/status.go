@@ -110,15 +110,15 @@ func hiddenThrottling(status int, body []byte) bool {
 
 // redirectFailure refuses a redirect. It names the host only: the rest of a
 // location may repeat what was sent.
-func (c *Client) redirectFailure(resp *http.Response) *failure {
+func redirectFailure(resp *http.Response) *failure {
 	to := "nowhere"
 	if u, err := resp.Location(); err == nil {
 		to = u.Scheme + "://" + u.Host
 	}
 	f := &failure{kind: baton.Invalid, status: resp.StatusCode}
 	f.err = fmt.Errorf("%w: the upstream redirects to %s, which is not followed because the token would go there",
-		&StatusError{Status: resp.StatusCode}, oneLine(c.redact.Replace(to), maxDetail))
-	f.fix = "check the URL: scheme, host, path and trailing parts; use the address that the redirect leads to if it is the right one"
+		&StatusError{Status: resp.StatusCode}, to)
+	f.fix = "check the URL; use the address that the redirect leads to if that is the right one"
 	return f
 }
 

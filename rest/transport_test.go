@@ -76,15 +76,17 @@ func caFile(t *testing.T, server *httptest.Server) string {
 }
 
 func TestTLS(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(ok))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%q", r.Proto) }))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
 
 	t.Run("own authority", func(t *testing.T) {
 		c := client(t, rest.Config{BaseURL: server.URL, CAFile: caFile(t, server)})
-		if _, err := c.Do(t.Context(), rest.Request{Path: "/x"}); err != nil {
-			t.Fatal(err)
+		resp, err := c.Do(t.Context(), rest.Request{Path: "/x"})
+		if err != nil || string(resp.Body) != `"HTTP/1.1"` {
+			t.Fatalf("%+v, %v", resp, err)
 		}
 	})
 	t.Run("unknown authority", func(t *testing.T) {

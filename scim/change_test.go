@@ -193,6 +193,15 @@ func TestSetActiveWithoutPath(t *testing.T) {
 	}
 }
 
+func TestSetActiveThrottled(t *testing.T) {
+	rec := &recorder{answer: func(w http.ResponseWriter, _ *http.Request) { scimError(w, 400, "", "Too many requests") }}
+	err := serve(t, 0, rec.ServeHTTP).SetActive(t.Context(), "u1", false)
+	wantError(t, err, baton.RateLimited, "Too many requests", "")
+	if len(rec.requests) != 1 {
+		t.Errorf("%d requests: throttling was taken for a refusal of the form", len(rec.requests))
+	}
+}
+
 func TestCreateUserAnswers(t *testing.T) {
 	ann := `{"id":"u9","userName":"ann@example.com"}`
 	find := func(post func(http.ResponseWriter), found string) func(http.ResponseWriter, *http.Request) {

@@ -118,7 +118,7 @@ func cursorLost(err error) bool {
 // probeRefused reports whether a server that claimed no more rows than it had sent
 // refused to be asked for more. The RFC wants an empty page there.
 func probeRefused(at Position, err error) bool {
-	return at.Pages == 1 && at.Cursor == "" && !at.Check && at.counted() && at.Distinct == at.Total &&
+	return at.Cursor == "" && !at.Check && at.counted() && at.Distinct == at.Total &&
 		statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid
 }
 

@@ -120,6 +120,7 @@ func drain(t testing.TB, c *scim.Client) outcome {
 		if err != nil {
 			t.Fatal(err)
 		}
+		given := 0
 		if out.requests++; out.requests > 1000 {
 			t.Fatal("the list does not end")
 		}
@@ -128,6 +129,7 @@ func drain(t testing.TB, c *scim.Client) outcome {
 				t.Errorf("%s came twice", u.ID)
 			}
 			seen[u.ID] = true
+			given++
 			out.ids = append(out.ids, u.ID)
 		})
 		if err != nil {
@@ -135,6 +137,9 @@ func drain(t testing.TB, c *scim.Client) outcome {
 			return out
 		}
 		if step.Restart {
+			if given > 0 {
+				t.Errorf("%d rows of a page that restarts the list", given)
+			}
 			out.restarts++
 			out.ids = nil
 			clear(seen)
@@ -191,7 +196,13 @@ func TestPaging(t *testing.T) {
 		"total below the first page":  {func(q query) page { return page{rows: window(q, 250, 100), total: 10} }, 250, 4, 0, ""},
 		"total below the list":        {func(q query) page { return page{rows: window(q, 250, 100), total: 150} }, 250, 4, 0, ""},
 		"total above the list":        {func(q query) page { return page{rows: window(q, 250, 100), total: 300} }, 0, 4, 0, "ended after 250 different rows, but the server says there are 300"},
-		"total but no rows":           {func(q query) page { return page{total: 3} }, 0, 1, 0, "ended after 0 different rows, but the server says there are 3"},
+		"total above the list, silent at the end": {func(q query) page {
+			if q.start > 250 {
+				return page{}
+			}
+			return page{rows: window(q, 250, 100), total: 300}
+		}, 0, 4, 0, "ended after 250 different rows, but the server says there are 300"},
+		"total but no rows": {func(q query) page { return page{total: 3} }, 0, 1, 0, "ended after 0 different rows, but the server says there are 3"},
 		"total zero past the end": {func(q query) page {
 			if q.start > 100 {
 				return page{total: 0}
@@ -243,6 +254,26 @@ func TestPaging(t *testing.T) {
 			return page{rows: span(1, 100)}
 		}, 0, 2, 0, "400 Bad Request"},
 
+		"refuses the check": {func(q query) page {
+			if q.start == 2 {
+				return page{status: 400}
+			}
+			return page{rows: span(1, 100), total: 100}
+		}, 0, 3, 0, "400 Bad Request"},
+		"has nothing to say to the check": {func(q query) page {
+			if q.start == 2 {
+				return page{total: 100}
+			}
+			return page{rows: span(1, 100), total: 100}
+		}, 0, 3, 0, "there may be more"},
+		"grows during the check": {func(q query) page {
+			n := 100
+			if q.nth > 2 {
+				n++
+			}
+			return page{rows: wrapping(n, 100)(q), total: n}
+		}, 101, 5, 1, ""},
+
 		"grows": {func(q query) page {
 			n := 250
 			if q.nth > 1 {
@@ -264,6 +295,15 @@ func TestPaging(t *testing.T) {
 			}
 			return page{rows: window(q, n, 100), total: n}
 		}, 249, 6, 1, ""},
+		"shrinks below what was read": {func(q query) page {
+			switch q.nth {
+			case 1:
+				return page{rows: window(q, 250, 100), total: 250}
+			case 2:
+				return page{rows: window(q, 250, 100), total: 150}
+			}
+			return page{rows: window(q, 150, 100), total: 150}
+		}, 150, 4, 1, ""},
 		"shrinks after the only page": {func(q query) page {
 			if q.nth == 1 {
 				return page{rows: span(1, 100), total: 100}
@@ -275,6 +315,13 @@ func TestPaging(t *testing.T) {
 			rows := window(q, 250, 100)
 			if q.nth == 2 {
 				rows[0] = 100 // 101 slipped to the first page
+			}
+			return page{rows: rows, total: 250}
+		}, 250, 7, 1, ""},
+		"rows move once, wraps": {func(q query) page {
+			rows := wrap250(q)
+			if q.nth == 2 {
+				rows[0] = 100
 			}
 			return page{rows: rows, total: 250}
 		}, 250, 7, 1, ""},
@@ -318,6 +365,12 @@ func TestPaging(t *testing.T) {
 				return page{status: 400}
 			}
 			return cursors(250, 100, 250)(q)
+		}, 0, 2, 0, "400 Bad Request"},
+		"cursor refused otherwise, page total": {func(q query) page {
+			if q.cursor != "" {
+				return page{status: 400}
+			}
+			return cursors(250, 100, 100)(q)
 		}, 0, 2, 0, "400 Bad Request"},
 		"cursor goes round": {func(q query) page {
 			p := cursors(250, 100, nil)(q)

@@ -18,16 +18,15 @@ const (
 // complete enough for another process to go on. The zero Position is the start.
 // Its fields are the list's own business.
 type Position struct {
-	Pages     int    `json:"pages,omitempty"`     // read in this pass
-	Received  int    `json:"received,omitempty"`  // rows, repeated ones included
-	Distinct  int    `json:"distinct,omitempty"`  // rows, each once
-	Total     int    `json:"total,omitempty"`     // as the first page claimed, 0 if it did not
-	Uncounted bool   `json:"uncounted,omitempty"` // the total was found to be no count of rows
-	First     string `json:"first,omitempty"`     // id of the very first row, while it may be needed
-	Check     bool   `json:"check,omitempty"`     // next: does the server heed startIndex?
-	Cursor    string `json:"cursor,omitempty"`
-	Barren    int    `json:"barren,omitempty"`   // pages of the cursor without a new row, in a row
-	Restarts  int    `json:"restarts,omitempty"` // passes given up so far
+	Pages    int    `json:"pages,omitempty"`    // read in this pass
+	Received int    `json:"received,omitempty"` // rows, repeated ones included
+	Distinct int    `json:"distinct,omitempty"` // rows, each once
+	Total    int    `json:"total,omitempty"`    // as the first page claimed, 0 if it did not
+	First    string `json:"first,omitempty"`    // id of the very first row
+	Check    bool   `json:"check,omitempty"`    // next: does the server heed startIndex?
+	Cursor   string `json:"cursor,omitempty"`
+	Barren   int    `json:"barren,omitempty"`   // pages of the cursor without a new row, in a row
+	Restarts int    `json:"restarts,omitempty"` // passes given up so far
 }
 
 // ParsePosition reads what String wrote. Invalid for anything else.
@@ -73,8 +72,8 @@ const (
 	restart
 )
 
-// counted reports whether there is a total that nothing has contradicted.
-func (p Position) counted() bool { return p.Total > 0 && !p.Uncounted }
+// counted reports whether there is a total that the rows have not contradicted.
+func (p Position) counted() bool { return p.Total > 0 && p.Distinct <= p.Total }
 
 // after judges a page by the table in the package comment. asked is the number of
 // rows that were asked for.
@@ -91,14 +90,8 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 	switch {
 	case firstPage:
 		next.Total, next.First = a.total, a.first
-		next.Uncounted = a.rows > a.total
 	case p.counted() && a.total > 0 && a.total != p.Total && (p.Distinct < p.Total || a.total >= next.Distinct):
 		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: the total went from %d to %d", p.Total, a.total))
-	case p.counted() && next.Distinct > p.Total:
-		next.Uncounted = true
-	}
-	if a.fresh > 0 && !firstPage {
-		next.First = "" // startIndex, or the cursor, is seen to work
 	}
 	complete := next.counted() && next.Distinct == next.Total
 	switch {
@@ -125,7 +118,7 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 		return p, more, nil
 	case a.fresh == 0:
 		return p.ended(next, a)
-	case complete && !(firstPage && a.rows == a.total):
+	case complete && !firstPage:
 		return next, end, nil
 	}
 	return next, more, nil

@@ -16,9 +16,9 @@
 //	rows missing although the total is not 0    error
 //	a row without an id                         error: rows cannot be counted
 //	empty list, total 0                         done
-//	distinct = total, total > first page        done, without another request
-//	distinct = total = first page               probe: the total may be the page size
-//	no total, or fewer than rows                uncounted: go on until nothing is new
+//	distinct = total on a later page            done, without another request
+//	distinct = total on the first page          probe: the total may be the page size
+//	no total, or one below distinct             uncounted: go on until nothing is new
 //	probe: no rows, or none new                 done (see below for full pages)
 //	probe: refused with 400                     done: the server rejects a start past the total
 //	probe: new rows, total ≥ distinct           the list grew: restart
