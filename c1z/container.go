@@ -57,7 +57,7 @@ func unpack(path, dir string, max limits) (_ *scratch, err error) {
 	if err := checkFrame(path, r, max); err != nil {
 		return nil, err
 	}
-	dec, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(max.window), zstd.WithDecoderMaxMemory(max.decoded))
+	dec, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(max.window))
 	if err != nil {
 		return nil, baton.Errorf(baton.Internal, "c1z: read %s: %w", path, err)
 	}
@@ -128,7 +128,7 @@ func unpackDatabase(path string, out *scratch, dec io.Reader, max limits) error 
 		return storage("unpack", path, err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return cutShort(path)
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), err == nil && uint64(n) > max.decoded:
+	case err == nil && uint64(n) > max.decoded:
 		return tooLarge(path, "more", max)
 	case err != nil:
 		return damaged(path, err)

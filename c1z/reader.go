@@ -38,7 +38,7 @@ func Open(path, tempDir string) (_ *File, err error) {
 			f.Close()
 		}
 	}()
-	if f.view.conn, err = openDatabase(s, tempDir); err != nil {
+	if f.view.conn, err = openDatabase(s, tempDir, path); err != nil {
 		return nil, err
 	}
 	if f.view.has, err = columnsOf(f.view.conn, "main", path); err != nil {

@@ -55,11 +55,11 @@ const cacheKiB = 32 << 10
 // openDatabase opens a scratch database for exclusive use. Nothing in it outlives a
 // crash, so it is neither synced nor journaled on disk; the journal in memory holds
 // only pages that a transaction changes in place, and loading changes none. What
-// SQLite spills while it sorts goes to dir.
-func openDatabase(s *scratch, dir string) (*sqlite.Conn, error) {
+// SQLite spills while it sorts goes to dir; path is the file that it is for.
+func openDatabase(s *scratch, dir, path string) (*sqlite.Conn, error) {
 	conn, err := sqlite.OpenConn(s.file.Name(), sqlite.OpenReadWrite)
 	if err != nil {
-		return nil, database("open the scratch database", err)
+		return nil, database("open the database of "+path, err)
 	}
 	for _, pragma := range []string{
 		"locking_mode = exclusive", "journal_mode = memory", "synchronous = off",
@@ -69,7 +69,7 @@ func openDatabase(s *scratch, dir string) (*sqlite.Conn, error) {
 	} {
 		if err := sqlitex.ExecuteTransient(conn, "pragma "+pragma, nil); err != nil {
 			conn.Close()
-			return nil, database("set up the scratch database", err)
+			return nil, database("open the database of "+path, err)
 		}
 	}
 	return conn, nil

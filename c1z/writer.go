@@ -87,7 +87,7 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 	if w.scratch, err = newScratch(opt.TempDir); err != nil {
 		return nil, err
 	}
-	if w.view.conn, err = openDatabase(w.scratch, opt.TempDir); err != nil {
+	if w.view.conn, err = openDatabase(w.scratch, opt.TempDir, path); err != nil {
 		return nil, err
 	}
 	w.scratch.hide()

@@ -1,0 +1,71 @@
+package c1z_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton"
+	"baton/c1z"
+)
+
+// FuzzOpen reads whatever is in a file: it is refused with a classified error on one
+// line, or it can be read or refused row by row.
+func FuzzOpen(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "sync.c1z")
+	write(f, path, full(first), smallSync())
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:40])
+	f.Add([]byte("C1Z3\x00"))
+	f.Add([]byte("C1ZF\x00\x28\xb5\x2f\xfd"))
+	f.Fuzz(func(t *testing.T, b []byte) { tryOpen(t, b) })
+}
+
+// FuzzDatabase puts its bytes over a sound database, behind a sound container.
+func FuzzDatabase(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "sync.c1z")
+	write(f, path, full(first), smallSync())
+	db := database(f, path)
+	f.Add(0, []byte("SQLite format 3"))
+	f.Add(100, []byte{0x0d, 0, 0, 0, 1})
+	f.Add(4096, []byte{0xff})
+	f.Fuzz(func(t *testing.T, at int, b []byte) {
+		damaged := append([]byte(nil), db...)
+		copy(damaged[uint(at)%uint(len(damaged)):], b)
+		tryOpen(t, contain(t, damaged))
+	})
+}
+
+func tryOpen(t *testing.T, content []byte) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sync.c1z")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := c1z.Open(path, dir)
+	if err == nil {
+		err = readEverything(f)
+		if e := f.Close(); e != nil {
+			t.Errorf("close: %v", e)
+		}
+	}
+	if err != nil {
+		switch kind := baton.KindOf(err); kind {
+		case baton.NotFound, baton.Corrupt, baton.Unsupported, baton.Storage:
+		default:
+			t.Errorf("%v: %v", kind, err)
+		}
+		if strings.Contains(err.Error(), "\n") {
+			t.Errorf("more than one line: %q", err)
+		}
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 1 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+}

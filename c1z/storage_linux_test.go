@@ -1,0 +1,56 @@
+package c1z_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestFullDisk runs out of space while the finished database is packed: in a mount
+// namespace of its own, on a file system that is too small.
+func TestFullDisk(t *testing.T) {
+	if dir := os.Getenv(child); dir != "" {
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+			t.Skip(err)
+		}
+		fillDisk(t, filepath.Join(dir, "sync.c1z"))
+		return
+	}
+	cmd := startChild(t, "TestFullDisk", t.TempDir())
+	cmd.Args = append(cmd.Args, "-test.v")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err != nil && !errors.As(err, &exit), strings.Contains(string(out), "--- SKIP"):
+		t.Skipf("this system gives no namespace to fill a disk in: %v\n%s", err, out)
+	case err != nil:
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func fillDisk(t *testing.T, path string) {
+	write(t, path, full(first), smallSync())
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := full(second)
+	opt.TempDir = t.TempDir()
+	_, err = create(t, path, opt, incompressible(300)).Seal(context.Background(), ended(second))
+	storageError(t, err)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), path+".tmp") {
+		t.Errorf("it failed somewhere else: %v", err)
+	}
+	unchanged(t, path, before)
+	checkSmallSync(t, open(t, path))
+}

@@ -1,0 +1,160 @@
+//go:build unix
+
+package c1z_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/c1z"
+)
+
+// These tests run parts of themselves in a process of their own, which says by this
+// variable what it is for.
+const child = "C1Z_TEST_CHILD"
+
+func startChild(t *testing.T, test, task string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), child+"="+task)
+	return cmd
+}
+
+// incompressible are rows that fill a disk.
+func incompressible(n int) []c1z.Row {
+	r := rand.New(rand.NewPCG(1, 2))
+	var rows []c1z.Row
+	for i := range n {
+		noise := make([]byte, 4000)
+		for j := range noise {
+			noise[j] = byte('!' + r.IntN(90))
+		}
+		a := account(fmt.Sprint("noise", i), string(noise))
+		rows = append(rows, row(c1z.ResourceRow(a)))
+	}
+	return rows
+}
+
+// TestFullScratch runs out of space while rows are added. The limit on the size of a
+// file is the same to a program as a disk that is full.
+func TestFullScratch(t *testing.T) {
+	if path := os.Getenv(child); path != "" {
+		signal.Ignore(syscall.SIGXFSZ)
+		limit := syscall.Rlimit{Cur: 1 << 20, Max: 1 << 20}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		w := create(t, path, full(second), nil)
+		for _, r := range incompressible(12_000) {
+			if _, err := w.Add(r); err != nil {
+				storageError(t, err)
+				if _, err := w.Seal(context.Background(), ended(second)); err == nil {
+					t.Error("sealed all the same")
+				}
+				return
+			}
+		}
+		t.Fatal("everything fitted")
+	}
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	write(t, path, full(first), smallSync())
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := startChild(t, "TestFullScratch", path).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	unchanged(t, path, before)
+}
+
+func storageError(t *testing.T, err error) {
+	t.Helper()
+	if baton.KindOf(err) != baton.Storage || strings.Contains(err.Error(), "\n") || baton.FixOf(err) == "" {
+		t.Errorf("%v (%v), fix %q", err, baton.KindOf(err), baton.FixOf(err))
+	}
+}
+
+// TestKilled kills a process that seals one sync after the other, again and again:
+// there is always a whole file, and the next process goes on from it.
+func TestKilled(t *testing.T) {
+	if path := os.Getenv(child); path != "" {
+		rows := append(smallSync(), incompressible(50)...)
+		for {
+			for _, id := range []string{first, second, third} {
+				w, err := c1z.Create(path, full(id))
+				if err != nil {
+					fmt.Println(err)
+					os.Exit(1)
+				}
+				for _, r := range rows {
+					if _, err := w.Add(r); err != nil {
+						panic(err)
+					}
+				}
+				if _, err := w.Seal(context.Background(), ended(id)); err != nil {
+					panic(err)
+				}
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	write(t, path, full(first), smallSync())
+	for i := range 15 {
+		cmd := startChild(t, "TestKilled", path)
+		var out bytes.Buffer
+		cmd.Stdout = &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(20+13*i) * time.Millisecond)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait()
+		if out.Len() > 0 {
+			t.Fatalf("after %d kills: %s", i, &out)
+		}
+		checkSmallSync(t, open(t, path))
+	}
+}
+
+func TestUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing")
+	_, err := c1z.Create(filepath.Join(missing, "sync.c1z"), full(first))
+	storageError(t, err)
+	opt := full(first)
+	opt.TempDir = missing
+	_, err = c1z.Create(filepath.Join(dir, "sync.c1z"), opt)
+	storageError(t, err)
+	opt.TempDir = dir
+	// Found out late, with everything else written.
+	_, err = create(t, filepath.Join(missing, "sync.c1z"), opt, smallSync()).Seal(context.Background(), ended(first))
+	storageError(t, err)
+
+	if os.Getuid() == 0 {
+		return // whom no permission stops
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	opt.TempDir = t.TempDir()
+	_, err = create(t, filepath.Join(dir, "sync.c1z"), opt, smallSync()).Seal(context.Background(), ended(first))
+	storageError(t, err)
+}
