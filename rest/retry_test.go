@@ -233,6 +233,24 @@ func TestAttemptTimesOut(t *testing.T) {
 	})
 }
 
+// pooled is a transport with idle connections.
+type pooled struct {
+	script
+	closed int
+}
+
+func (p *pooled) CloseIdleConnections() { p.closed++ }
+
+func TestDeadConnectionsAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pooled{script: script{steps: steps{broken(io.EOF), answer(502, ""), fine}}}
+		c := client(t, rest.Config{BaseURL: "https://scim.example.com", Transport: p})
+		if _, err := c.Do(t.Context(), rest.Request{}); err != nil || p.closed != 1 {
+			t.Errorf("idle connections closed %d times after one broken off and one 502: %v", p.closed, err)
+		}
+	})
+}
+
 func TestContextEnds(t *testing.T) {
 	for name, step := range map[string]func(*http.Request) (*http.Response, error){
 		"during an attempt": hang,

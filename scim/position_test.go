@@ -55,6 +55,17 @@ func TestPageCap(t *testing.T) {
 	wantError(t, err, baton.Incomplete, "no end: 100000 pages", "")
 }
 
+// TestProbeThrottled: a server that asks to slow down has not said that the list ends.
+func TestProbeThrottled(t *testing.T) {
+	c := serve(t, 100, dialect(func(q query) page {
+		if q.start > 1 {
+			return page{status: 400, error: "throttled"}
+		}
+		return page{rows: span(1, 100), total: 100}
+	}).handler())
+	wantError(t, drain(t, c).err, baton.RateLimited, "400 Bad Request", "")
+}
+
 func TestStep(t *testing.T) {
 	c := serve(t, 100, honest(250, 100).handler())
 	step, err := c.ListUsers(t.Context(), scim.Position{}, func(id string) bool { return id == "u7" }, func(scim.User) {})
