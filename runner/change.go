@@ -35,7 +35,7 @@ func (r *run) change(ctx context.Context, op operation) error {
 	if err := r.checkRequired(); err != nil {
 		return err
 	}
-	connector, _, err := r.open(ctx, nil)
+	connector, _, err := r.open(ctx, 0, nil)
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (r *run) possible(op operation) error {
 }
 
 func (r *run) service(ctx context.Context) error {
-	c, env, err := r.open(ctx, nil)
+	c, env, err := r.open(ctx, 0, nil)
 	if err != nil {
 		return err
 	}

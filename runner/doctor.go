@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"baton"
 )
 
 // doctor prints what the connector finds out about its upstream, as it finds it.
+// Somebody is waiting for it, so it is not as patient with a dead upstream.
 func (r *run) doctor(ctx context.Context) error {
 	if err := r.start("console", true); err != nil {
 		return err
@@ -16,7 +18,7 @@ func (r *run) doctor(ctx context.Context) error {
 	if err := r.accepts("doctor", descriptive()); err != nil {
 		return err
 	}
-	c, _, err := r.open(ctx, nil)
+	c, _, err := r.open(ctx, 10*time.Second, nil)
 	if err != nil {
 		return err
 	}

@@ -75,10 +75,7 @@ type state struct {
 }
 
 // fake is the connector to that service.
-type fake struct {
-	client *rest.Client
-	out    func(method, path string) error
-}
+type fake struct{ client *rest.Client }
 
 func (f fake) call(ctx context.Context, method, path string) (s state, err error) {
 	path, query, _ := strings.Cut(path, "?")

@@ -38,6 +38,7 @@ type Program struct {
 type Env struct {
 	Log         *slog.Logger
 	HTTPTimeout time.Duration
+	RetryFor    time.Duration // how long a request is retried; 0 is the client's default
 	CAFile      string
 	UserAgent   string
 	Observe     func(rest.Attempt)

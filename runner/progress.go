@@ -27,8 +27,8 @@ type progress struct {
 	began   time.Time
 	feeds   []*feedProgress
 	sealing bool
-	wait    string // what the upstream makes us wait for
-	until   time.Time
+	wait    string    // what the upstream makes us wait for
+	until   time.Time // and until when
 }
 
 type feedProgress struct {
@@ -111,18 +111,22 @@ func (p *progress) feed(report syncer.Progress) *feedProgress {
 func (p *progress) attempt(a rest.Attempt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := time.Now()
+	p.wait, p.until = waitText(a, now), now.Add(a.Wait)
+}
+
+// waitText says why and until when a request waits; "" when it does not.
+func waitText(a rest.Attempt, now time.Time) string {
+	until := now.Add(a.Wait).Format(time.TimeOnly)
 	switch {
 	case a.Wait <= 0:
-		p.wait = ""
-		return
+		return ""
 	case a.Status == http.StatusTooManyRequests:
-		p.wait = "the rate limit"
+		return "waiting for the rate limit until " + until
 	case a.Status != 0:
-		p.wait = fmt.Sprintf("the upstream, which answered %d,", a.Status)
-	default:
-		p.wait = "the network"
+		return fmt.Sprintf("the upstream answered %d, trying again at %s", a.Status, until)
 	}
-	p.until = time.Now().Add(a.Wait)
+	return fmt.Sprintf("%v, trying again at %s", a.Err, until)
 }
 
 // text is the progress in one line.
@@ -145,11 +149,11 @@ func (p *progress) text(now time.Time) string {
 	if rate > 0 {
 		parts = append(parts, fmt.Sprintf("%s/s", thousands(int(rate+0.5))))
 	}
-	if left > 0 {
+	if left >= time.Second {
 		parts = append(parts, "about "+left.Round(time.Second).String()+" left")
 	}
-	if what, until := p.waiting(now); what != "" {
-		parts = append(parts, fmt.Sprintf("waiting for %s until %s", what, until.Format(time.TimeOnly)))
+	if wait := p.waiting(now); wait != "" {
+		parts = append(parts, wait)
 	}
 	if len(parts) == 0 {
 		return "connecting"
@@ -168,8 +172,8 @@ func (p *progress) attrs(now time.Time) []any {
 	if left > 0 {
 		attrs = append(attrs, "seconds_left", int(left.Seconds()))
 	}
-	if what, until := p.waiting(now); what != "" {
-		attrs = append(attrs, "waiting_for", what, "until", until.UTC())
+	if wait := p.waiting(now); wait != "" {
+		attrs = append(attrs, "waiting", wait)
 	}
 	return append(attrs, "sealing", p.sealing)
 }
@@ -197,17 +201,17 @@ func (p *progress) rate(now time.Time) (perSecond float64, left time.Duration) {
 	return perSecond, left
 }
 
-// waiting is what the sync waits for, if it does.
-func (p *progress) waiting(now time.Time) (what string, until time.Time) {
-	if p.wait != "" && p.until.After(now) {
-		return p.wait, p.until
+// waiting is what the sync waits for, or "".
+func (p *progress) waiting(now time.Time) string {
+	if p.until.After(now) {
+		return p.wait
 	}
 	for _, f := range p.feeds {
 		if f.until.After(now) {
-			return "the upstream to prepare " + f.Feed, f.until
+			return fmt.Sprintf("waiting for the upstream to prepare %s until %s", f.Feed, f.until.Format(time.TimeOnly))
 		}
 	}
-	return "", time.Time{}
+	return ""
 }
 
 // thousands writes 1234567 as 1,234,567.

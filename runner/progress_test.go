@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -41,7 +42,11 @@ func TestProgressText(t *testing.T) {
 		p.attempt(rest.Attempt{Status: 200})
 		expect("users 1,500/10,500, groups 3 (done), 100/s, about 1m30s left")
 		p.attempt(rest.Attempt{Status: 503, Wait: time.Second})
-		if got := p.text(time.Now()); !strings.Contains(got, "waiting for the upstream, which answered 503, until") {
+		if got := p.text(time.Now()); !strings.Contains(got, "the upstream answered 503, trying again at ") {
+			t.Error(got)
+		}
+		p.attempt(rest.Attempt{Err: errors.New("connection refused"), Wait: time.Second})
+		if got := p.text(time.Now()); !strings.Contains(got, ", connection refused, trying again at ") {
 			t.Error(got)
 		}
 		time.Sleep(2 * time.Second)

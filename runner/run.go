@@ -134,11 +134,20 @@ func (r *run) accepts(command string, areas []area, names ...string) error {
 	return nil
 }
 
-// open makes the connector of this run.
-func (r *run) open(ctx context.Context, observe func(rest.Attempt)) (*baton.Connector, Env, error) {
+// open makes the connector of this run. observe hears of every request; when it is
+// nil, waiting is logged.
+func (r *run) open(ctx context.Context, retryFor time.Duration, observe func(rest.Attempt)) (*baton.Connector, Env, error) {
+	if observe == nil {
+		observe = func(a rest.Attempt) {
+			if text := waitText(a, time.Now()); text != "" {
+				r.log.Info(text)
+			}
+		}
+	}
 	env := Env{
 		Log:         r.log,
 		HTTPTimeout: time.Duration(r.values.Int("http-timeout-seconds")) * time.Second,
+		RetryFor:    retryFor,
 		CAFile:      r.values.String("ca-file"),
 		UserAgent:   r.program.Name + "/" + r.program.version(),
 		Observe:     observe,

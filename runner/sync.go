@@ -18,7 +18,7 @@ func (r *run) sync(ctx context.Context) error {
 		return err
 	}
 	progress := newProgress(r.printer)
-	connector, _, err := r.open(ctx, progress.attempt)
+	connector, _, err := r.open(ctx, 0, progress.attempt)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func program() runner.Program {
 func open(_ context.Context, v baton.Values, env runner.Env) (*baton.Connector, error) {
 	cfg, err := perplexity.Configure(v)
 	client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), Token: v.Secret("scim-token"),
-		UserAgent: env.UserAgent, Timeout: env.HTTPTimeout, CAFile: env.CAFile, Log: env.Log, Observe: env.Observe})
+		UserAgent: env.UserAgent, Timeout: env.HTTPTimeout, RetryFor: env.RetryFor, CAFile: env.CAFile, Log: env.Log, Observe: env.Observe})
 	if err := errors.Join(err, restErr); err != nil {
 		return nil, err
 	}
