@@ -71,10 +71,10 @@ func (c *Client) next(ctx context.Context, req Request, f *failure, n int, until
 	again := time.Now().Add(wait)
 	asked := ""
 	if f.ask.wait > 0 {
-		asked = fmt.Sprintf(": the upstream asks to wait %s", f.ask.wait.Round(time.Second))
+		asked = fmt.Sprintf(": the upstream asks to wait %s", f.ask.wait.Round(time.Second/10))
 	}
 	if deadline, ok := ctx.Deadline(); ok && again.After(deadline) {
-		return 0, fmt.Sprintf("; gave up after %s%s, which would pass the deadline", attempts(n), asked)
+		return 0, fmt.Sprintf("; gave up after %s%s, and the deadline comes first", attempts(n), asked)
 	}
 	if c.retryFor < 0 {
 		return 0, asked
@@ -144,12 +144,14 @@ func (c *Client) attempt(parent context.Context, req Request) (*Response, *failu
 		return nil, c.statusFailure(in, trimBOM(body))
 	}
 	body, f := c.readBody(in.Body)
-	if f == nil {
+	if f != nil {
+		f = c.broken(parent, ctx, f)
+	} else {
 		f = checkContent(req.Method, body)
 	}
 	if f != nil {
 		f.status = in.StatusCode
-		return nil, c.broken(parent, ctx, f)
+		return nil, f
 	}
 	return &Response{Status: in.StatusCode, Header: in.Header, Body: body}, nil
 }
@@ -159,7 +161,7 @@ func (c *Client) attempt(parent context.Context, req Request) (*Response, *failu
 // a suspended machine wakes up, every idle one is dead.
 func (c *Client) broken(parent, ctx context.Context, f *failure) *failure {
 	if err := parent.Err(); err != nil {
-		return &failure{kind: baton.KindOf(err), err: err, status: f.status}
+		return &failure{kind: baton.KindOf(err), err: err}
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		f.kind, f.fix, f.retry = baton.Unavailable, "", retryIfSafe

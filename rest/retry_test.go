@@ -203,7 +203,7 @@ func TestGivesUp(t *testing.T) {
 			begun := time.Now()
 			c := client(t, rest.Config{BaseURL: "https://scim.example.com", Transport: &script{steps: steps{answer(503, "", "Retry-After", "31")}}})
 			_, err := c.Do(ctx, rest.Request{})
-			wantError(t, err, baton.Unavailable, "would pass the deadline", "")
+			wantError(t, err, baton.Unavailable, "gave up after 1 attempt: the upstream asks to wait 31s, and the deadline comes first", "")
 			if took := time.Since(begun); took != 0 {
 				t.Errorf("took %s", took)
 			}

@@ -38,8 +38,9 @@ func ParsePosition(s string) (Position, error) {
 	d := json.NewDecoder(strings.NewReader(s))
 	d.DisallowUnknownFields()
 	err := d.Decode(&p)
-	sane := p.Pages >= 0 && p.Received >= p.Distinct && p.Distinct >= 0 && p.Received <= maxRows &&
-		p.Total >= 0 && p.Total <= maxRows && p.Barren >= 0 && p.Restarts >= 0
+	within := func(n, limit int) bool { return 0 <= n && n <= limit }
+	sane := within(p.Pages, maxPages) && within(p.Received, maxRows) && within(p.Distinct, p.Received) &&
+		within(p.Total, maxRows) && within(p.Barren, maxBarren) && within(p.Restarts, maxRestarts)
 	if err != nil || d.More() || !sane {
 		return Position{}, baton.Errorf(baton.Invalid, "scim: not a position in a list").
 			WithFix("begin the list anew")

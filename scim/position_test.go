@@ -87,7 +87,8 @@ func TestPosition(t *testing.T) {
 		t.Errorf("%+v, %v", at, err)
 	}
 	for _, s := range []string{"{", "7", "x", `{"unknown":1}`, `{"pages":-1}`, `{"received":1,"distinct":2}`, `{"pages":1} {}`,
-		`{"received":99999999999999}`, `{"received":9223372036854775807}`, `{"total":-1}`, `{"cursor":7}`, `{"restarts":-1}`} {
+		`{"received":99999999999999}`, `{"received":9223372036854775807}`, `{"total":-1}`, `{"cursor":7}`, `{"restarts":-1}`,
+		`{"pages":9223372036854775807}`, `{"barren":9223372036854775807}`} {
 		if _, err := scim.ParsePosition(s); err == nil {
 			t.Errorf("%s is a position", s)
 		} else {
