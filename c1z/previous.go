@@ -44,7 +44,7 @@ func (w *Writer) carryOver() error {
 		err = sqlitex.ExecuteTransient(conn, fmt.Sprintf("pragma previous.cache_size = -%d", cacheKiB), nil)
 	}
 	if err != nil {
-		return database("open "+w.path, err)
+		return unreadable(w.path, err)
 	}
 	if w.previous.has, err = columnsOf(conn, "previous", w.path); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (w *Writer) carry(s Sync) error {
 			select `+list+` from previous.`+table+` where sync_id = ?1 order by id`,
 			&sqlitex.ExecOptions{Args: []any{s.ID}})
 		if err != nil {
-			return database("carry over sync "+s.ID+" of "+w.path, err)
+			return unreadable(w.path, err)
 		}
 		for t := ResourceTypes; t <= Grants; t++ {
 			if t.name() == table {
@@ -170,7 +170,7 @@ func (w *Writer) countAll(schema string, t Table, syncID string) (n int, err err
 	if schema == "previous" {
 		has = w.previous.has
 	}
-	if !has[t.name()]["external_id"] {
+	if has[t.name()] == nil {
 		return 0, nil
 	}
 	query, args := `select count(*) from `+schema+`.`+t.name(), []any(nil)

@@ -59,7 +59,7 @@ const cacheKiB = 32 << 10
 func openDatabase(s *scratch, dir, path string) (*sqlite.Conn, error) {
 	conn, err := sqlite.OpenConn(s.file.Name(), sqlite.OpenReadWrite)
 	if err != nil {
-		return nil, database("open the database of "+path, err)
+		return nil, unreadable(path, err)
 	}
 	for _, pragma := range []string{
 		"locking_mode = exclusive", "journal_mode = memory", "synchronous = off",
@@ -69,7 +69,7 @@ func openDatabase(s *scratch, dir, path string) (*sqlite.Conn, error) {
 	} {
 		if err := sqlitex.ExecuteTransient(conn, "pragma "+pragma, nil); err != nil {
 			conn.Close()
-			return nil, database("open the database of "+path, err)
+			return nil, unreadable(path, err)
 		}
 	}
 	return conn, nil
@@ -92,6 +92,20 @@ func database(doing string, err error) error {
 		kind, fix = baton.Storage, "Check the disk that the scratch directory is on, or use another one."
 	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
 		kind, fix = baton.Corrupt, fixRestore
+		err = sqlite.ErrCode(err).ToError() // without the damaged text, whatever is in it
 	}
 	return baton.Errorf(kind, "c1z: %s: %w", doing, err).WithFix("%s", fix)
+}
+
+// unreadable classifies an error of SQLite with the database of a file that may be
+// anybody's: what makes no sense there is not a defect of this program.
+func unreadable(path string, err error) error {
+	var classified *baton.Error
+	if err != nil && !errors.As(err, &classified) {
+		switch sqlite.ErrCode(err).ToPrimary() {
+		case sqlite.ResultError, sqlite.ResultConstraint, sqlite.ResultMismatch, sqlite.ResultTooBig:
+			return damaged(path, err)
+		}
+	}
+	return database("read "+path, err)
 }

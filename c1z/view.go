@@ -16,6 +16,24 @@ import (
 // columns are those of each table in a database, by table.
 type columns map[string]map[string]bool
 
+// needed are the columns without which a table cannot be read. The table itself may be
+// missing, but for the first.
+var needed = columns{
+	"v1_sync_runs":      set("id", "sync_id", "started_at", "ended_at"),
+	"v1_resource_types": set("id", "sync_id", "external_id", "data"),
+	"v1_resources":      set("id", "sync_id", "external_id", "data", "resource_type_id"),
+	"v1_entitlements":   set("id", "sync_id", "external_id", "data", "resource_type_id"),
+	"v1_grants":         set("id", "sync_id", "external_id", "data", "resource_type_id", "entitlement_id"),
+}
+
+func set(names ...string) map[string]bool {
+	s := map[string]bool{}
+	for _, name := range names {
+		s[name] = true
+	}
+	return s
+}
+
 // columnsOf reads the shape of an attached database, which came out of the file at
 // path.
 func columnsOf(conn *sqlite.Conn, schema, path string) (columns, error) {
@@ -32,7 +50,20 @@ func columnsOf(conn *sqlite.Conn, schema, path string) (columns, error) {
 			return nil
 		},
 	})
-	return found, database("read the tables of "+path, err)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	if found["v1_sync_runs"] == nil {
+		return nil, damaged(path, errors.New("it has no table v1_sync_runs"))
+	}
+	for table, columns := range needed {
+		for column := range columns {
+			if found[table] != nil && !found[table][column] {
+				return nil, damaged(path, fmt.Errorf("table %s has no column %s", table, column))
+			}
+		}
+	}
+	return found, nil
 }
 
 // Sync is one sync in a file.
@@ -47,9 +78,6 @@ type Sync struct {
 // syncsOf lists the syncs of an attached database, oldest row first.
 func syncsOf(conn *sqlite.Conn, schema, path string, has columns) ([]Sync, error) {
 	const table = "v1_sync_runs"
-	if !has[table]["sync_id"] {
-		return nil, damaged(path, errors.New("it has no table "+table))
-	}
 	or := func(column, otherwise string) string {
 		if has[table][column] {
 			return column
@@ -72,7 +100,7 @@ func syncsOf(conn *sqlite.Conn, schema, path string, has columns) ([]Sync, error
 			syncs = append(syncs, sync)
 			return nil
 		}})
-	return syncs, database("list the syncs of "+path, err)
+	return syncs, unreadable(path, err)
 }
 
 func parseTime(text string) (t time.Time, err error) {
@@ -109,7 +137,7 @@ type view struct {
 // each calls fn with every row of the table whose column has the value, or with every
 // row when no column is given. Errors of fn come back as they are.
 func each[T any](v view, t Table, column, value string, decode func([]byte) (T, error), fn func(T) error) error {
-	if !v.has[t.name()]["data"] {
+	if v.has[t.name()] == nil {
 		return nil // an older writer had nothing to put there
 	}
 	query := `select data from ` + t.name() + ` where sync_id = ?1`
@@ -119,7 +147,7 @@ func each[T any](v view, t Table, column, value string, decode func([]byte) (T, 
 	// A statement of its own, for fn may ask for rows in turn.
 	stmt, _, err := v.conn.PrepareTransient(query + ` order by id`)
 	if err != nil {
-		return database("read "+v.path, err)
+		return unreadable(v.path, err)
 	}
 	defer stmt.Finalize()
 	stmt.BindText(1, v.syncID)
@@ -130,7 +158,7 @@ func each[T any](v view, t Table, column, value string, decode func([]byte) (T, 
 	for {
 		more, err := stmt.Step()
 		if err != nil {
-			return database("read "+v.path, err)
+			return unreadable(v.path, err)
 		}
 		if !more {
 			return nil
@@ -172,7 +200,7 @@ func (v view) grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
 // entitlement's resource.
 func (v view) count(t Table) (map[string]int, error) {
 	counts := map[string]int{}
-	if !v.has[t.name()]["resource_type_id"] {
+	if v.has[t.name()] == nil {
 		return counts, nil
 	}
 	err := sqlitex.ExecuteTransient(v.conn, `select resource_type_id, count(*) from `+t.name()+`
@@ -183,5 +211,5 @@ func (v view) count(t Table) (map[string]int, error) {
 			return nil
 		},
 	})
-	return counts, database("read "+v.path, err)
+	return counts, unreadable(v.path, err)
 }

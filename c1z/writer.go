@@ -9,6 +9,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/ksuid"
@@ -330,10 +331,10 @@ func (w *Writer) record(ended time.Time) error {
 
 // check proves that the database is sound and holds what was put into it.
 func (w *Writer) check() error {
-	err := sqlitex.ExecuteTransient(w.view.conn, `pragma quick_check(1)`, &sqlitex.ExecOptions{
+	err := sqlitex.ExecuteTransient(w.view.conn, `pragma main.quick_check(1)`, &sqlitex.ExecOptions{
 		ResultFunc: func(s *sqlite.Stmt) error {
 			if text := s.ColumnText(0); text != "ok" {
-				return baton.Errorf(baton.Storage, "c1z: the scratch database is damaged: %s", text).
+				return baton.Errorf(baton.Storage, "c1z: the scratch database is damaged: %s", strings.Join(strings.Fields(text), " ")).
 					WithFix("Check the disk that the scratch directory is on.")
 			}
 			return nil
