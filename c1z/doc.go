@@ -14,7 +14,7 @@
 //	     v1_resources        │ one row per thing: its identity as columns, the whole
 //	     v1_entitlements     │ of it as a protobuf message in data, the sync it was
 //	     v1_grants           ┘ seen in
-//	     v1_assets, v1_connector_sessions    always there, always empty
+//	     v1_assets, v1_connector_sessions    always there; this project leaves them empty
 //
 // A row is known by its external id: a resource type's id; "type:id" of a resource;
 // "type:id:slug" of an entitlement; "type:id:slug:principaltype:principalid" of a

@@ -32,7 +32,7 @@ type Options struct {
 //
 // Rows are added first; then the sync can be looked at ([Writer.Resources],
 // [Writer.Grants], [Writer.Changes]), after which no more rows can be added; then it
-// is sealed. Memory is bounded but for about 20 bytes per row, by which a repeated
+// is sealed. Memory is bounded but for some 25 to 40 bytes per row, by which a repeated
 // row is recognised.
 type Writer struct {
 	path     string
@@ -101,7 +101,10 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 	if err := w.carryOver(); err != nil {
 		return nil, err
 	}
-	return w, w.begin()
+	if err := w.begin(); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // begin opens the one transaction that takes all rows.
