@@ -1,8 +1,10 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -36,7 +38,7 @@ func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
 		return err
 	}
 	path := r.values.String("file")
-	if err := r.demoFile(path, server.Mark); err != nil {
+	if err := r.makeRoom(path, server.Mark); err != nil {
 		return err
 	}
 	origin, stop, err := serve("127.0.0.1:0", server.Handler, r.log)
@@ -54,7 +56,11 @@ func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
 	env["BATON_FILE"] = path
 	r.line("A made-up organisation is at %s. First, everything in it goes into a file:", origin)
 	err = r.tour(ctx, env, append([]TourStep{{}}, server.Tour...))
-	if err = errors.Join(err, stop()); err != nil {
+	if err != nil {
+		// This organisation is gone, so nothing can go on from what was read of it.
+		return cmp.Or(err, syncer.Discard(path, ""), stop())
+	}
+	if err := stop(); err != nil {
 		return err
 	}
 	r.line("")
@@ -97,21 +103,29 @@ func (r *run) tour(ctx context.Context, env map[string]string, steps []TourStep)
 	return nil
 }
 
-// demoFile makes room for the demo's file. A file that is not an earlier demo's is
-// not touched.
-func (r *run) demoFile(path string, mark baton.ResourceID) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return syncer.Discard(path, "")
+// makeRoom makes room for the demo's file. Neither a file that is not a demo's nor
+// an interrupted sync is touched.
+func (r *run) makeRoom(path string, mark baton.ResourceID) error {
+	elsewhere := fmt.Sprintf("name another file: %s demo -f demo.c1z", r.program.Name)
+	if exists(path + ".pages") {
+		return baton.Errorf(baton.Refused, "demo: %s.pages holds an interrupted sync", path).WithFix("%s", elsewhere)
+	}
+	if !exists(path) {
+		return nil
 	}
 	if !isDemo(path, mark) {
-		return baton.Errorf(baton.Refused, "demo: %s exists and is not the file of a demo", path).
-			WithFix("name another file: %s demo -f demo.c1z", r.program.Name)
+		return baton.Errorf(baton.Refused, "demo: %s exists and is not the file of a demo", path).WithFix("%s", elsewhere)
 	}
-	r.line("replacing %s, which an earlier demo left", path)
+	r.line("replacing %s, which holds a made-up organisation", path)
 	if err := os.Remove(path); err != nil {
 		return baton.Errorf(baton.Storage, "demo: %w", err)
 	}
-	return syncer.Discard(path, "")
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // isDemo reports whether the file holds the resource by which demos are known.

@@ -129,18 +129,19 @@ func (l *lookup) grant(id string) (baton.Grant, error) {
 // similar are up to three resources that go by the word: by id, e-mail, login or
 // name, whatever the case; or else by an id that is nearly it.
 func (l *lookup) similar(kind, word string) ([]baton.Resource, error) {
-	var same, close []baton.Resource
+	var same []baton.Resource
+	var close nearest[baton.Resource]
 	err := l.file.Resources(kind, func(r baton.Resource) error {
 		switch {
 		case slices.ContainsFunc(names(r), func(name string) bool { return strings.EqualFold(name, word) }):
 			same = append(same, r)
-		case len(near(word, []string{r.ID.ID})) > 0:
-			close = append(close, r)
+		default:
+			close.add(word, r.ID.ID, r)
 		}
 		return nil
 	})
 	if len(same) == 0 {
-		same = close
+		return close.best(), err
 	}
 	return same[:min(3, len(same))], err
 }

@@ -9,27 +9,44 @@ import (
 // near returns up to three candidates that somebody who wrote word may have meant,
 // nearest first. Case does not count.
 func near(word string, candidates []string) []string {
-	type match struct {
-		text     string
-		distance int
-	}
-	var matches []match
-	limit := max(2, len(word)/4)
+	var n nearest[string]
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(word), strings.ToLower(c), limit); d <= limit {
-			matches = append(matches, match{c, d})
-		}
+		n.add(word, c, c)
 	}
-	slices.SortFunc(matches, func(a, b match) int {
-		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.text, b.text))
+	return n.best()
+}
+
+// nearest keeps the three things whose names are nearest to a word. A word may have
+// one slip in every four letters.
+type nearest[T any] struct {
+	found []ranked[T]
+}
+
+type ranked[T any] struct {
+	thing    T
+	name     string
+	distance int
+}
+
+func (n *nearest[T]) add(word, name string, thing T) {
+	limit := len(word) / 4
+	d := distance(strings.ToLower(word), strings.ToLower(name), limit)
+	if d > limit {
+		return
+	}
+	n.found = append(n.found, ranked[T]{thing, name, d})
+	slices.SortFunc(n.found, func(a, b ranked[T]) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.name, b.name))
 	})
-	var texts []string
-	for _, m := range matches {
-		if len(texts) < 3 && !slices.Contains(texts, m.text) {
-			texts = append(texts, m.text)
-		}
+	n.found = n.found[:min(3, len(n.found))]
+}
+
+func (n *nearest[T]) best() []T {
+	var things []T
+	for _, r := range n.found {
+		things = append(things, r.thing)
 	}
-	return texts
+	return things
 }
 
 // distance is the number of bytes to insert, delete or replace to get from a to b,

@@ -110,7 +110,7 @@ func TestNear(t *testing.T) {
 	}{
 		{"scim-tokn", []string{"scim-token", "scim-url"}, "scim-token"},
 		{"SCIM-TOKEN", []string{"scim-token"}, "scim-token"},
-		{"file", []string{"fail", "tile", "filed", "field", "xxxx"}, "filed or tile or fail"},
+		{"file", []string{"fail", "tile", "filed", "field", "xxxx"}, "filed or tile"},
 		{"x", nil, ""},
 		{"something", []string{"else"}, ""},
 	} {
