@@ -41,7 +41,13 @@ func (c *Client) ListGroups(ctx context.Context, at Position, seen func(id strin
 // listPage reads and judges one page. Rows are handed out only when they count.
 func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at Position,
 	decode func(json.RawMessage) (string, T, error), seen func(id string) bool, each func(T)) (ListStep, error) {
-	resp, err := c.get(ctx, "/"+endpoint, c.pageQuery(at, filter), false)
+	resp, err := c.get(ctx, "/"+endpoint, c.pageQuery(endpoint, at, filter), false)
+	if at.Pages == 0 && filter == "" && statusOf(err) == http.StatusBadRequest {
+		// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
+		if first, failed := c.get(ctx, "/"+endpoint, url.Values{"count": {strconv.Itoa(c.pageSize)}, "cursor": {""}}, false); failed == nil {
+			resp, err, at.Cursor = first, nil, beginning
+		}
+	}
 	var a answer
 	var rows []json.RawMessage
 	switch {
@@ -54,7 +60,7 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 		return ListStep{Next: next, Restart: v == restart}, err
 	case statusOf(err) == http.StatusNotFound:
 		return ListStep{}, baton.Errorf(baton.NotFound, "%w", err).WithFix("check the SCIM URL; it ends above /%s", endpoint)
-	case !probeRefused(at, err):
+	case !probeRefused(at, err) && !c.cursorsOnly(ctx, at, err):
 		return ListStep{}, err
 	}
 	var fresh []T
@@ -93,8 +99,17 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 	return step, nil
 }
 
-func (c *Client) pageQuery(at Position, filter string) url.Values {
+// beginning stands for the empty cursor of a first page.
+const beginning = "-"
+
+// sortKeys are attributes that every server has and can compare.
+var sortKeys = map[string]string{"Users": "userName", "Groups": "displayName"}
+
+func (c *Client) pageQuery(endpoint string, at Position, filter string) url.Values {
 	q := url.Values{"count": {strconv.Itoa(c.pageSize)}}
+	if at.Sorted {
+		q.Set("sortBy", sortKeys[endpoint])
+	}
 	switch {
 	case at.Cursor != "":
 		q.Set("cursor", at.Cursor)
@@ -120,6 +135,17 @@ func cursorLost(err error) bool {
 func probeRefused(at Position, err error) bool {
 	return at.Cursor == "" && !at.Check && at.counted() && at.Distinct == at.Total &&
 		statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid
+}
+
+// cursorsOnly reports whether a first page that came without total and cursor, and
+// that the server refuses to go on from, is all there is: so it is where the server
+// says that it knows cursors and no startIndex.
+func (c *Client) cursorsOnly(ctx context.Context, at Position, err error) bool {
+	if at.Pages != 1 || at.Cursor != "" || at.Total > 0 || statusOf(err) != http.StatusBadRequest {
+		return false
+	}
+	says, err := c.ServiceProviderConfig(ctx)
+	return err == nil && says.CursorPaging != nil && *says.CursorPaging && says.IndexPaging != nil && !*says.IndexPaging
 }
 
 // decodeList reads a ListResponse. Anything else, however successful its status,

@@ -16,6 +16,7 @@ import (
 type query struct {
 	start, count, nth int
 	cursor            string
+	sorted, byCursor  bool // sortBy, cursor were given
 }
 
 // page is an answer. A nil total is left out; rows are ids.
@@ -34,7 +35,7 @@ func (d dialect) handler() http.HandlerFunc {
 	nth := 0
 	return func(w http.ResponseWriter, r *http.Request) {
 		nth++
-		q := query{nth: nth, cursor: r.URL.Query().Get("cursor")}
+		q := query{nth: nth, cursor: r.URL.Query().Get("cursor"), sorted: r.URL.Query().Has("sortBy"), byCursor: r.URL.Query().Has("cursor")}
 		q.start, _ = strconv.Atoi(r.URL.Query().Get("startIndex"))
 		q.count, _ = strconv.Atoi(r.URL.Query().Get("count"))
 		p := d(q)
@@ -232,9 +233,28 @@ func TestPaging(t *testing.T) {
 		"wraps inside pages": {func(q query) page { return page{rows: append(wrap20(q), span(1, 20)...), total: 20} }, 20, 2, 0, ""},
 
 		"ignores startIndex, all there is": {func(q query) page { return page{rows: span(1, 20), total: 20} }, 20, 2, 0, ""},
-		"ignores startIndex":               {func(q query) page { return page{rows: span(1, 100), total: 250} }, 0, 2, 0, "100 of 250 were received, then none that was new; it may ignore startIndex"},
+		"ignores startIndex":               {func(q query) page { return page{rows: span(1, 100), total: 250} }, 0, 4, 1, "100 of 250 were received, then none that was new; it may ignore startIndex"},
 		"ignores startIndex, page total":   {func(q query) page { return page{rows: span(1, 100), total: 100} }, 0, 3, 0, "ignores startIndex and returned a full page of 100"},
 		"ignores startIndex, no total":     {func(q query) page { return page{rows: span(1, 100)} }, 0, 3, 0, "ignores startIndex"},
+		"order changes unless sorted": {func(q query) page {
+			rows := window(q, 250, 100)
+			if !q.sorted && q.start > 100 && len(rows) > 0 {
+				rows[0] = 1 // which hides a row
+			}
+			return page{rows: rows, total: 250}
+		}, 250, 7, 1, ""},
+		"cursors only": {func(q query) page {
+			if !q.byCursor {
+				return page{status: 400}
+			}
+			return cursors(250, 100, nil)(q)
+		}, 250, 3, 0, ""},
+		"cursors only, one page": {func(q query) page {
+			if !q.byCursor {
+				return page{status: 400}
+			}
+			return cursors(20, 100, nil)(q)
+		}, 20, 1, 0, ""},
 		"refuses a start past the end": {func(q query) page {
 			if q.start > 20 {
 				return page{status: 400, error: "invalidValue"}

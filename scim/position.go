@@ -27,6 +27,7 @@ type Position struct {
 	Cursor   string `json:"cursor,omitempty"`
 	Barren   int    `json:"barren,omitempty"`   // pages of the cursor without a new row, in a row
 	Restarts int    `json:"restarts,omitempty"` // passes given up so far
+	Sorted   bool   `json:"sorted,omitempty"`   // the server is asked for an order, its own did not hold
 }
 
 // ParsePosition reads what String wrote. Invalid for anything else.
@@ -113,7 +114,11 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 	case p.Cursor != "" || a.rows == 0:
 		return p.ended(next, a)
 	case a.fresh == 0 && next.counted() && !complete && p.Pages <= 1:
-		return p, more, baton.Errorf(baton.Incomplete, "the server repeats rows: %d of %d were received, then none that was new; it may ignore startIndex", next.Distinct, next.Total)
+		err := baton.Errorf(baton.Incomplete, "the server repeats rows: %d of %d were received, then none that was new; it may ignore startIndex", next.Distinct, next.Total)
+		if p.Sorted {
+			return p, more, err
+		}
+		return p.inOrder(err)
 	case a.fresh == 0 && p.Pages == 1 && p.Received == asked:
 		p.Check = true
 		return p, more, nil
@@ -148,9 +153,20 @@ func (p Position) ended(next Position, a answer) (Position, verdict, error) {
 	}
 	err := baton.Errorf(baton.Incomplete, "the list ended after %d different rows, but the server says there are %d", next.Distinct, claim)
 	if next.Received > next.Distinct {
-		return p.again(err)
+		return p.inOrder(err)
 	}
 	return p, more, err
+}
+
+// inOrder begins a new pass that asks for sorted rows: a server whose order changes
+// from page to page repeats some rows and leaves others out.
+func (p Position) inOrder(err error) (Position, verdict, error) {
+	if p.Sorted {
+		return p.again(err)
+	}
+	next, v, err := p.again(err)
+	next.Sorted = v == restart
+	return next, v, err
 }
 
 // again begins a new pass, or gives up with err after too many.
@@ -158,5 +174,5 @@ func (p Position) again(err error) (Position, verdict, error) {
 	if p.Restarts >= maxRestarts {
 		return p, more, err
 	}
-	return Position{Restarts: p.Restarts + 1}, restart, nil
+	return Position{Restarts: p.Restarts + 1, Sorted: p.Sorted}, restart, nil
 }

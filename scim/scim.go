@@ -25,13 +25,15 @@
 //	probe: new rows, total < distinct           the total is no count: uncounted
 //	total differs from the first page's         the list changed: restart
 //	no rows, distinct < total, no duplicates    Incomplete, with both numbers
-//	nothing new left, distinct < total, dups    rows moved while being read: restart
-//	second page repeats the first, < total      Incomplete: startIndex is ignored
+//	nothing new left, distinct < total, dups    rows moved while being read: restart, sorted
+//	second page repeats the first, < total      restart, sorted; again: Incomplete
 //	nothing new, uncounted                      done, unless a total above distinct is claimed
 //	nextCursor                                  go on there, whatever the total
 //	no nextCursor after a cursor                done if distinct ≥ total
 //	ten pages of a cursor with nothing new      done if distinct = total, else Incomplete
 //	cursor expired or invalid                   restart
+//	first page refused with 400                 asked for again by an empty cursor
+//	probe refused, no total, no startIndex      done: the server advertises cursors only
 //
 // If the first page was as full as asked for and the second repeats it, the server
 // either wraps around (complete) or ignores startIndex (cut off). Then
@@ -122,6 +124,11 @@ func explain(doing string, err error) error {
 		return e.WithFix("check the SCIM token; it may have expired, been rotated or been revoked")
 	case e.Kind == baton.PermissionDenied:
 		return e.WithFix("check that the token is a SCIM token and that SCIM is switched on")
+	case baton.FixOf(err) != "":
+	case e.Kind == baton.Incomplete:
+		return e.WithFix("try again; if it stays so, show this line to whoever runs the SCIM server")
+	case e.Kind == baton.Unavailable || e.Kind == baton.RateLimited:
+		return e.WithFix("try again later; if it stays so, show this line to whoever runs the SCIM server")
 	}
 	return e
 }
