@@ -15,6 +15,8 @@ import (
 	configv1 "baton/internal/pb/configv1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	anypb "google.golang.org/protobuf/types/known/anypb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -85,16 +87,75 @@ func (ActionType) EnumDescriptor() ([]byte, []int) {
 	return file_c1_connector_v2_action_proto_rawDescGZIP(), []int{0}
 }
 
+type BatonActionStatus int32
+
+const (
+	BatonActionStatus_BATON_ACTION_STATUS_UNSPECIFIED BatonActionStatus = 0
+	BatonActionStatus_BATON_ACTION_STATUS_UNKNOWN     BatonActionStatus = 1
+	BatonActionStatus_BATON_ACTION_STATUS_PENDING     BatonActionStatus = 2
+	BatonActionStatus_BATON_ACTION_STATUS_RUNNING     BatonActionStatus = 3
+	BatonActionStatus_BATON_ACTION_STATUS_COMPLETE    BatonActionStatus = 4
+	BatonActionStatus_BATON_ACTION_STATUS_FAILED      BatonActionStatus = 5
+)
+
+// Enum value maps for BatonActionStatus.
+var (
+	BatonActionStatus_name = map[int32]string{
+		0: "BATON_ACTION_STATUS_UNSPECIFIED",
+		1: "BATON_ACTION_STATUS_UNKNOWN",
+		2: "BATON_ACTION_STATUS_PENDING",
+		3: "BATON_ACTION_STATUS_RUNNING",
+		4: "BATON_ACTION_STATUS_COMPLETE",
+		5: "BATON_ACTION_STATUS_FAILED",
+	}
+	BatonActionStatus_value = map[string]int32{
+		"BATON_ACTION_STATUS_UNSPECIFIED": 0,
+		"BATON_ACTION_STATUS_UNKNOWN":     1,
+		"BATON_ACTION_STATUS_PENDING":     2,
+		"BATON_ACTION_STATUS_RUNNING":     3,
+		"BATON_ACTION_STATUS_COMPLETE":    4,
+		"BATON_ACTION_STATUS_FAILED":      5,
+	}
+)
+
+func (x BatonActionStatus) Enum() *BatonActionStatus {
+	p := new(BatonActionStatus)
+	*p = x
+	return p
+}
+
+func (x BatonActionStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BatonActionStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_c1_connector_v2_action_proto_enumTypes[1].Descriptor()
+}
+
+func (BatonActionStatus) Type() protoreflect.EnumType {
+	return &file_c1_connector_v2_action_proto_enumTypes[1]
+}
+
+func (x BatonActionStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BatonActionStatus.Descriptor instead.
+func (BatonActionStatus) EnumDescriptor() ([]byte, []int) {
+	return file_c1_connector_v2_action_proto_rawDescGZIP(), []int{1}
+}
+
 type BatonActionSchema struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Arguments     []*configv1.Field      `protobuf:"bytes,2,rep,name=arguments,proto3" json:"arguments,omitempty"`
-	ReturnTypes   []*configv1.Field      `protobuf:"bytes,4,rep,name=return_types,json=returnTypes,proto3" json:"return_types,omitempty"`
-	DisplayName   string                 `protobuf:"bytes,5,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	Description   string                 `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
-	ActionType    []ActionType           `protobuf:"varint,7,rep,packed,name=action_type,json=actionType,proto3,enum=c1.connector.v2.ActionType" json:"action_type,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Arguments      []*configv1.Field      `protobuf:"bytes,2,rep,name=arguments,proto3" json:"arguments,omitempty"`
+	ReturnTypes    []*configv1.Field      `protobuf:"bytes,4,rep,name=return_types,json=returnTypes,proto3" json:"return_types,omitempty"`
+	DisplayName    string                 `protobuf:"bytes,5,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	Description    string                 `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	ActionType     []ActionType           `protobuf:"varint,7,rep,packed,name=action_type,json=actionType,proto3,enum=c1.connector.v2.ActionType" json:"action_type,omitempty"`
+	ResourceTypeId string                 `protobuf:"bytes,8,opt,name=resource_type_id,json=resourceTypeId,proto3" json:"resource_type_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *BatonActionSchema) Reset() {
@@ -169,9 +230,17 @@ func (x *BatonActionSchema) GetActionType() []ActionType {
 	return nil
 }
 
+func (x *BatonActionSchema) GetResourceTypeId() string {
+	if x != nil {
+		return x.ResourceTypeId
+	}
+	return ""
+}
+
 type ListActionSchemasResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Schemas       []*BatonActionSchema   `protobuf:"bytes,1,rep,name=schemas,proto3" json:"schemas,omitempty"`
+	Annotations   []*anypb.Any           `protobuf:"bytes,2,rep,name=annotations,proto3" json:"annotations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,11 +282,222 @@ func (x *ListActionSchemasResponse) GetSchemas() []*BatonActionSchema {
 	return nil
 }
 
+func (x *ListActionSchemasResponse) GetAnnotations() []*anypb.Any {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
+}
+
+type GetActionSchemaResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Schema        *BatonActionSchema     `protobuf:"bytes,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Annotations   []*anypb.Any           `protobuf:"bytes,2,rep,name=annotations,proto3" json:"annotations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetActionSchemaResponse) Reset() {
+	*x = GetActionSchemaResponse{}
+	mi := &file_c1_connector_v2_action_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetActionSchemaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetActionSchemaResponse) ProtoMessage() {}
+
+func (x *GetActionSchemaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_action_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetActionSchemaResponse.ProtoReflect.Descriptor instead.
+func (*GetActionSchemaResponse) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_action_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetActionSchemaResponse) GetSchema() *BatonActionSchema {
+	if x != nil {
+		return x.Schema
+	}
+	return nil
+}
+
+func (x *GetActionSchemaResponse) GetAnnotations() []*anypb.Any {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
+}
+
+type InvokeActionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Status        BatonActionStatus      `protobuf:"varint,2,opt,name=status,proto3,enum=c1.connector.v2.BatonActionStatus" json:"status,omitempty"`
+	Annotations   []*anypb.Any           `protobuf:"bytes,3,rep,name=annotations,proto3" json:"annotations,omitempty"`
+	Response      *structpb.Struct       `protobuf:"bytes,4,opt,name=response,proto3" json:"response,omitempty"`
+	Name          string                 `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvokeActionResponse) Reset() {
+	*x = InvokeActionResponse{}
+	mi := &file_c1_connector_v2_action_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvokeActionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvokeActionResponse) ProtoMessage() {}
+
+func (x *InvokeActionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_action_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvokeActionResponse.ProtoReflect.Descriptor instead.
+func (*InvokeActionResponse) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_action_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *InvokeActionResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *InvokeActionResponse) GetStatus() BatonActionStatus {
+	if x != nil {
+		return x.Status
+	}
+	return BatonActionStatus_BATON_ACTION_STATUS_UNSPECIFIED
+}
+
+func (x *InvokeActionResponse) GetAnnotations() []*anypb.Any {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
+}
+
+func (x *InvokeActionResponse) GetResponse() *structpb.Struct {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *InvokeActionResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type GetActionStatusResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Status        BatonActionStatus      `protobuf:"varint,3,opt,name=status,proto3,enum=c1.connector.v2.BatonActionStatus" json:"status,omitempty"`
+	Annotations   []*anypb.Any           `protobuf:"bytes,4,rep,name=annotations,proto3" json:"annotations,omitempty"`
+	Response      *structpb.Struct       `protobuf:"bytes,5,opt,name=response,proto3" json:"response,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetActionStatusResponse) Reset() {
+	*x = GetActionStatusResponse{}
+	mi := &file_c1_connector_v2_action_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetActionStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetActionStatusResponse) ProtoMessage() {}
+
+func (x *GetActionStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_action_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetActionStatusResponse.ProtoReflect.Descriptor instead.
+func (*GetActionStatusResponse) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_action_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetActionStatusResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetActionStatusResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetActionStatusResponse) GetStatus() BatonActionStatus {
+	if x != nil {
+		return x.Status
+	}
+	return BatonActionStatus_BATON_ACTION_STATUS_UNSPECIFIED
+}
+
+func (x *GetActionStatusResponse) GetAnnotations() []*anypb.Any {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
+}
+
+func (x *GetActionStatusResponse) GetResponse() *structpb.Struct {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
 var File_c1_connector_v2_action_proto protoreflect.FileDescriptor
 
 const file_c1_connector_v2_action_proto_rawDesc = "" +
 	"\n" +
-	"\x1cc1/connector/v2/action.proto\x12\x0fc1.connector.v2\x1a\x19c1/config/v1/config.proto\"\x95\x02\n" +
+	"\x1cc1/connector/v2/action.proto\x12\x0fc1.connector.v2\x1a\x19c1/config/v1/config.proto\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xbf\x02\n" +
 	"\x11BatonActionSchema\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
 	"\targuments\x18\x02 \x03(\v2\x13.c1.config.v1.FieldR\targuments\x126\n" +
@@ -225,9 +505,26 @@ const file_c1_connector_v2_action_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x05 \x01(\tR\vdisplayName\x12 \n" +
 	"\vdescription\x18\x06 \x01(\tR\vdescription\x12<\n" +
 	"\vaction_type\x18\a \x03(\x0e2\x1b.c1.connector.v2.ActionTypeR\n" +
-	"actionType\"Y\n" +
+	"actionType\x12(\n" +
+	"\x10resource_type_id\x18\b \x01(\tR\x0eresourceTypeId\"\x91\x01\n" +
 	"\x19ListActionSchemasResponse\x12<\n" +
-	"\aschemas\x18\x01 \x03(\v2\".c1.connector.v2.BatonActionSchemaR\aschemas*\xc4\x01\n" +
+	"\aschemas\x18\x01 \x03(\v2\".c1.connector.v2.BatonActionSchemaR\aschemas\x126\n" +
+	"\vannotations\x18\x02 \x03(\v2\x14.google.protobuf.AnyR\vannotations\"\x8d\x01\n" +
+	"\x17GetActionSchemaResponse\x12:\n" +
+	"\x06schema\x18\x01 \x01(\v2\".c1.connector.v2.BatonActionSchemaR\x06schema\x126\n" +
+	"\vannotations\x18\x02 \x03(\v2\x14.google.protobuf.AnyR\vannotations\"\xe3\x01\n" +
+	"\x14InvokeActionResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12:\n" +
+	"\x06status\x18\x02 \x01(\x0e2\".c1.connector.v2.BatonActionStatusR\x06status\x126\n" +
+	"\vannotations\x18\x03 \x03(\v2\x14.google.protobuf.AnyR\vannotations\x123\n" +
+	"\bresponse\x18\x04 \x01(\v2\x17.google.protobuf.StructR\bresponse\x12\x12\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name\"\xe6\x01\n" +
+	"\x17GetActionStatusResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12:\n" +
+	"\x06status\x18\x03 \x01(\x0e2\".c1.connector.v2.BatonActionStatusR\x06status\x126\n" +
+	"\vannotations\x18\x04 \x03(\v2\x14.google.protobuf.AnyR\vannotations\x123\n" +
+	"\bresponse\x18\x05 \x01(\v2\x17.google.protobuf.StructR\bresponse*\xc4\x01\n" +
 	"\n" +
 	"ActionType\x12\x1b\n" +
 	"\x17ACTION_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -235,7 +532,14 @@ const file_c1_connector_v2_action_proto_rawDesc = "" +
 	"\x13ACTION_TYPE_ACCOUNT\x10\x02\x12&\n" +
 	"\"ACTION_TYPE_ACCOUNT_UPDATE_PROFILE\x10\x03\x12\x1f\n" +
 	"\x1bACTION_TYPE_ACCOUNT_DISABLE\x10\x04\x12\x1e\n" +
-	"\x1aACTION_TYPE_ACCOUNT_ENABLE\x10\x05B\x1fZ\x1dbaton/internal/pb/connectorv2b\x06proto3"
+	"\x1aACTION_TYPE_ACCOUNT_ENABLE\x10\x05*\xdd\x01\n" +
+	"\x11BatonActionStatus\x12#\n" +
+	"\x1fBATON_ACTION_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bBATON_ACTION_STATUS_UNKNOWN\x10\x01\x12\x1f\n" +
+	"\x1bBATON_ACTION_STATUS_PENDING\x10\x02\x12\x1f\n" +
+	"\x1bBATON_ACTION_STATUS_RUNNING\x10\x03\x12 \n" +
+	"\x1cBATON_ACTION_STATUS_COMPLETE\x10\x04\x12\x1e\n" +
+	"\x1aBATON_ACTION_STATUS_FAILED\x10\x05B\x1fZ\x1dbaton/internal/pb/connectorv2b\x06proto3"
 
 var (
 	file_c1_connector_v2_action_proto_rawDescOnce sync.Once
@@ -249,24 +553,39 @@ func file_c1_connector_v2_action_proto_rawDescGZIP() []byte {
 	return file_c1_connector_v2_action_proto_rawDescData
 }
 
-var file_c1_connector_v2_action_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_c1_connector_v2_action_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_c1_connector_v2_action_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_c1_connector_v2_action_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_c1_connector_v2_action_proto_goTypes = []any{
 	(ActionType)(0),                   // 0: c1.connector.v2.ActionType
-	(*BatonActionSchema)(nil),         // 1: c1.connector.v2.BatonActionSchema
-	(*ListActionSchemasResponse)(nil), // 2: c1.connector.v2.ListActionSchemasResponse
-	(*configv1.Field)(nil),            // 3: c1.config.v1.Field
+	(BatonActionStatus)(0),            // 1: c1.connector.v2.BatonActionStatus
+	(*BatonActionSchema)(nil),         // 2: c1.connector.v2.BatonActionSchema
+	(*ListActionSchemasResponse)(nil), // 3: c1.connector.v2.ListActionSchemasResponse
+	(*GetActionSchemaResponse)(nil),   // 4: c1.connector.v2.GetActionSchemaResponse
+	(*InvokeActionResponse)(nil),      // 5: c1.connector.v2.InvokeActionResponse
+	(*GetActionStatusResponse)(nil),   // 6: c1.connector.v2.GetActionStatusResponse
+	(*configv1.Field)(nil),            // 7: c1.config.v1.Field
+	(*anypb.Any)(nil),                 // 8: google.protobuf.Any
+	(*structpb.Struct)(nil),           // 9: google.protobuf.Struct
 }
 var file_c1_connector_v2_action_proto_depIdxs = []int32{
-	3, // 0: c1.connector.v2.BatonActionSchema.arguments:type_name -> c1.config.v1.Field
-	3, // 1: c1.connector.v2.BatonActionSchema.return_types:type_name -> c1.config.v1.Field
-	0, // 2: c1.connector.v2.BatonActionSchema.action_type:type_name -> c1.connector.v2.ActionType
-	1, // 3: c1.connector.v2.ListActionSchemasResponse.schemas:type_name -> c1.connector.v2.BatonActionSchema
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7,  // 0: c1.connector.v2.BatonActionSchema.arguments:type_name -> c1.config.v1.Field
+	7,  // 1: c1.connector.v2.BatonActionSchema.return_types:type_name -> c1.config.v1.Field
+	0,  // 2: c1.connector.v2.BatonActionSchema.action_type:type_name -> c1.connector.v2.ActionType
+	2,  // 3: c1.connector.v2.ListActionSchemasResponse.schemas:type_name -> c1.connector.v2.BatonActionSchema
+	8,  // 4: c1.connector.v2.ListActionSchemasResponse.annotations:type_name -> google.protobuf.Any
+	2,  // 5: c1.connector.v2.GetActionSchemaResponse.schema:type_name -> c1.connector.v2.BatonActionSchema
+	8,  // 6: c1.connector.v2.GetActionSchemaResponse.annotations:type_name -> google.protobuf.Any
+	1,  // 7: c1.connector.v2.InvokeActionResponse.status:type_name -> c1.connector.v2.BatonActionStatus
+	8,  // 8: c1.connector.v2.InvokeActionResponse.annotations:type_name -> google.protobuf.Any
+	9,  // 9: c1.connector.v2.InvokeActionResponse.response:type_name -> google.protobuf.Struct
+	1,  // 10: c1.connector.v2.GetActionStatusResponse.status:type_name -> c1.connector.v2.BatonActionStatus
+	8,  // 11: c1.connector.v2.GetActionStatusResponse.annotations:type_name -> google.protobuf.Any
+	9,  // 12: c1.connector.v2.GetActionStatusResponse.response:type_name -> google.protobuf.Struct
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_c1_connector_v2_action_proto_init() }
@@ -279,8 +598,8 @@ func file_c1_connector_v2_action_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_c1_connector_v2_action_proto_rawDesc), len(file_c1_connector_v2_action_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   2,
+			NumEnums:      2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

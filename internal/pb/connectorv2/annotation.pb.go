@@ -15,6 +15,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -26,6 +27,58 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+type RateLimitDescription_Status int32
+
+const (
+	RateLimitDescription_STATUS_UNSPECIFIED RateLimitDescription_Status = 0
+	RateLimitDescription_STATUS_OK          RateLimitDescription_Status = 1
+	RateLimitDescription_STATUS_OVERLIMIT   RateLimitDescription_Status = 2
+	RateLimitDescription_STATUS_ERROR       RateLimitDescription_Status = 3
+)
+
+// Enum value maps for RateLimitDescription_Status.
+var (
+	RateLimitDescription_Status_name = map[int32]string{
+		0: "STATUS_UNSPECIFIED",
+		1: "STATUS_OK",
+		2: "STATUS_OVERLIMIT",
+		3: "STATUS_ERROR",
+	}
+	RateLimitDescription_Status_value = map[string]int32{
+		"STATUS_UNSPECIFIED": 0,
+		"STATUS_OK":          1,
+		"STATUS_OVERLIMIT":   2,
+		"STATUS_ERROR":       3,
+	}
+)
+
+func (x RateLimitDescription_Status) Enum() *RateLimitDescription_Status {
+	p := new(RateLimitDescription_Status)
+	*p = x
+	return p
+}
+
+func (x RateLimitDescription_Status) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RateLimitDescription_Status) Descriptor() protoreflect.EnumDescriptor {
+	return file_c1_connector_v2_annotation_proto_enumTypes[0].Descriptor()
+}
+
+func (RateLimitDescription_Status) Type() protoreflect.EnumType {
+	return &file_c1_connector_v2_annotation_proto_enumTypes[0]
+}
+
+func (x RateLimitDescription_Status) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RateLimitDescription_Status.Descriptor instead.
+func (RateLimitDescription_Status) EnumDescriptor() ([]byte, []int) {
+	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{6, 0}
+}
 
 // On a resource type: its resources carry neither entitlements nor grants.
 type SkipEntitlementsAndGrants struct {
@@ -138,6 +191,202 @@ func (*GrantAlreadyRevoked) Descriptor() ([]byte, []int) {
 	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{2}
 }
 
+// On the answer to a grant: another grant has gone with it.
+type GrantReplaced struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	ReplacedGrantId string                 `protobuf:"bytes,1,opt,name=replaced_grant_id,json=replacedGrantId,proto3" json:"replaced_grant_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *GrantReplaced) Reset() {
+	*x = GrantReplaced{}
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantReplaced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantReplaced) ProtoMessage() {}
+
+func (x *GrantReplaced) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantReplaced.ProtoReflect.Descriptor instead.
+func (*GrantReplaced) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GrantReplaced) GetReplacedGrantId() string {
+	if x != nil {
+		return x.ReplacedGrantId
+	}
+	return ""
+}
+
+// On an answer: the resource is gone.
+type ResourceDeleted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ResourceId    *ResourceId            `protobuf:"bytes,1,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceDeleted) Reset() {
+	*x = ResourceDeleted{}
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceDeleted) ProtoMessage() {}
+
+func (x *ResourceDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceDeleted.ProtoReflect.Descriptor instead.
+func (*ResourceDeleted) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ResourceDeleted) GetResourceId() *ResourceId {
+	if x != nil {
+		return x.ResourceId
+	}
+	return nil
+}
+
+// On an answer: the resource was not there.
+type ResourceDoesNotExist struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceDoesNotExist) Reset() {
+	*x = ResourceDoesNotExist{}
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceDoesNotExist) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceDoesNotExist) ProtoMessage() {}
+
+func (x *ResourceDoesNotExist) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceDoesNotExist.ProtoReflect.Descriptor instead.
+func (*ResourceDoesNotExist) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{5}
+}
+
+// On a failure: how much of the upstream's rate limit is left.
+type RateLimitDescription struct {
+	state         protoimpl.MessageState      `protogen:"open.v1"`
+	Status        RateLimitDescription_Status `protobuf:"varint,1,opt,name=status,proto3,enum=c1.connector.v2.RateLimitDescription_Status" json:"status,omitempty"`
+	Limit         int64                       `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Remaining     int64                       `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	ResetAt       *timestamppb.Timestamp      `protobuf:"bytes,4,opt,name=reset_at,json=resetAt,proto3" json:"reset_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RateLimitDescription) Reset() {
+	*x = RateLimitDescription{}
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RateLimitDescription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RateLimitDescription) ProtoMessage() {}
+
+func (x *RateLimitDescription) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RateLimitDescription.ProtoReflect.Descriptor instead.
+func (*RateLimitDescription) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RateLimitDescription) GetStatus() RateLimitDescription_Status {
+	if x != nil {
+		return x.Status
+	}
+	return RateLimitDescription_STATUS_UNSPECIFIED
+}
+
+func (x *RateLimitDescription) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *RateLimitDescription) GetRemaining() int64 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+func (x *RateLimitDescription) GetResetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ResetAt
+	}
+	return nil
+}
+
 // On a grant: what the upstream says of it.
 type GrantMetadata struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -148,7 +397,7 @@ type GrantMetadata struct {
 
 func (x *GrantMetadata) Reset() {
 	*x = GrantMetadata{}
-	mi := &file_c1_connector_v2_annotation_proto_msgTypes[3]
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -160,7 +409,7 @@ func (x *GrantMetadata) String() string {
 func (*GrantMetadata) ProtoMessage() {}
 
 func (x *GrantMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_c1_connector_v2_annotation_proto_msgTypes[3]
+	mi := &file_c1_connector_v2_annotation_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -173,7 +422,7 @@ func (x *GrantMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantMetadata.ProtoReflect.Descriptor instead.
 func (*GrantMetadata) Descriptor() ([]byte, []int) {
-	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{3}
+	return file_c1_connector_v2_annotation_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GrantMetadata) GetMetadata() *structpb.Struct {
@@ -187,10 +436,26 @@ var File_c1_connector_v2_annotation_proto protoreflect.FileDescriptor
 
 const file_c1_connector_v2_annotation_proto_rawDesc = "" +
 	"\n" +
-	" c1/connector/v2/annotation.proto\x12\x0fc1.connector.v2\x1a\x1cgoogle/protobuf/struct.proto\"\x1b\n" +
+	" c1/connector/v2/annotation.proto\x12\x0fc1.connector.v2\x1a\x1ec1/connector/v2/resource.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1b\n" +
 	"\x19SkipEntitlementsAndGrants\"\x14\n" +
 	"\x12GrantAlreadyExists\"\x15\n" +
-	"\x13GrantAlreadyRevoked\"D\n" +
+	"\x13GrantAlreadyRevoked\";\n" +
+	"\rGrantReplaced\x12*\n" +
+	"\x11replaced_grant_id\x18\x01 \x01(\tR\x0freplacedGrantId\"O\n" +
+	"\x0fResourceDeleted\x12<\n" +
+	"\vresource_id\x18\x01 \x01(\v2\x1b.c1.connector.v2.ResourceIdR\n" +
+	"resourceId\"\x16\n" +
+	"\x14ResourceDoesNotExist\"\xa0\x02\n" +
+	"\x14RateLimitDescription\x12D\n" +
+	"\x06status\x18\x01 \x01(\x0e2,.c1.connector.v2.RateLimitDescription.StatusR\x06status\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\x12\x1c\n" +
+	"\tremaining\x18\x03 \x01(\x03R\tremaining\x125\n" +
+	"\breset_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aresetAt\"W\n" +
+	"\x06Status\x12\x16\n" +
+	"\x12STATUS_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tSTATUS_OK\x10\x01\x12\x14\n" +
+	"\x10STATUS_OVERLIMIT\x10\x02\x12\x10\n" +
+	"\fSTATUS_ERROR\x10\x03\"D\n" +
 	"\rGrantMetadata\x123\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x17.google.protobuf.StructR\bmetadataB\x1fZ\x1dbaton/internal/pb/connectorv2b\x06proto3"
 
@@ -206,21 +471,32 @@ func file_c1_connector_v2_annotation_proto_rawDescGZIP() []byte {
 	return file_c1_connector_v2_annotation_proto_rawDescData
 }
 
-var file_c1_connector_v2_annotation_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_c1_connector_v2_annotation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_c1_connector_v2_annotation_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_c1_connector_v2_annotation_proto_goTypes = []any{
-	(*SkipEntitlementsAndGrants)(nil), // 0: c1.connector.v2.SkipEntitlementsAndGrants
-	(*GrantAlreadyExists)(nil),        // 1: c1.connector.v2.GrantAlreadyExists
-	(*GrantAlreadyRevoked)(nil),       // 2: c1.connector.v2.GrantAlreadyRevoked
-	(*GrantMetadata)(nil),             // 3: c1.connector.v2.GrantMetadata
-	(*structpb.Struct)(nil),           // 4: google.protobuf.Struct
+	(RateLimitDescription_Status)(0),  // 0: c1.connector.v2.RateLimitDescription.Status
+	(*SkipEntitlementsAndGrants)(nil), // 1: c1.connector.v2.SkipEntitlementsAndGrants
+	(*GrantAlreadyExists)(nil),        // 2: c1.connector.v2.GrantAlreadyExists
+	(*GrantAlreadyRevoked)(nil),       // 3: c1.connector.v2.GrantAlreadyRevoked
+	(*GrantReplaced)(nil),             // 4: c1.connector.v2.GrantReplaced
+	(*ResourceDeleted)(nil),           // 5: c1.connector.v2.ResourceDeleted
+	(*ResourceDoesNotExist)(nil),      // 6: c1.connector.v2.ResourceDoesNotExist
+	(*RateLimitDescription)(nil),      // 7: c1.connector.v2.RateLimitDescription
+	(*GrantMetadata)(nil),             // 8: c1.connector.v2.GrantMetadata
+	(*ResourceId)(nil),                // 9: c1.connector.v2.ResourceId
+	(*timestamppb.Timestamp)(nil),     // 10: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),           // 11: google.protobuf.Struct
 }
 var file_c1_connector_v2_annotation_proto_depIdxs = []int32{
-	4, // 0: c1.connector.v2.GrantMetadata.metadata:type_name -> google.protobuf.Struct
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	9,  // 0: c1.connector.v2.ResourceDeleted.resource_id:type_name -> c1.connector.v2.ResourceId
+	0,  // 1: c1.connector.v2.RateLimitDescription.status:type_name -> c1.connector.v2.RateLimitDescription.Status
+	10, // 2: c1.connector.v2.RateLimitDescription.reset_at:type_name -> google.protobuf.Timestamp
+	11, // 3: c1.connector.v2.GrantMetadata.metadata:type_name -> google.protobuf.Struct
+	4,  // [4:4] is the sub-list for method output_type
+	4,  // [4:4] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_c1_connector_v2_annotation_proto_init() }
@@ -228,18 +504,20 @@ func file_c1_connector_v2_annotation_proto_init() {
 	if File_c1_connector_v2_annotation_proto != nil {
 		return
 	}
+	file_c1_connector_v2_resource_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_c1_connector_v2_annotation_proto_rawDesc), len(file_c1_connector_v2_annotation_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   4,
+			NumEnums:      1,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_c1_connector_v2_annotation_proto_goTypes,
 		DependencyIndexes: file_c1_connector_v2_annotation_proto_depIdxs,
+		EnumInfos:         file_c1_connector_v2_annotation_proto_enumTypes,
 		MessageInfos:      file_c1_connector_v2_annotation_proto_msgTypes,
 	}.Build()
 	File_c1_connector_v2_annotation_proto = out.File

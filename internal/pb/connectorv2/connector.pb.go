@@ -32,10 +32,18 @@ const (
 	Capability_CAPABILITY_UNSPECIFIED                Capability = 0
 	Capability_CAPABILITY_PROVISION                  Capability = 1
 	Capability_CAPABILITY_SYNC                       Capability = 2
+	Capability_CAPABILITY_EVENT_FEED                 Capability = 3
+	Capability_CAPABILITY_TICKETING                  Capability = 4
 	Capability_CAPABILITY_ACCOUNT_PROVISIONING       Capability = 5
+	Capability_CAPABILITY_CREDENTIAL_ROTATION        Capability = 6
+	Capability_CAPABILITY_RESOURCE_CREATE            Capability = 7
+	Capability_CAPABILITY_RESOURCE_DELETE            Capability = 8
+	Capability_CAPABILITY_SYNC_SECRETS               Capability = 9
 	Capability_CAPABILITY_ACTIONS                    Capability = 10
 	Capability_CAPABILITY_TARGETED_SYNC              Capability = 11
+	Capability_CAPABILITY_EVENT_FEED_V2              Capability = 12
 	Capability_CAPABILITY_SERVICE_MODE_TARGETED_SYNC Capability = 13
+	Capability_CAPABILITY_CREDENTIAL_ISSUE           Capability = 14
 )
 
 // Enum value maps for Capability.
@@ -44,19 +52,35 @@ var (
 		0:  "CAPABILITY_UNSPECIFIED",
 		1:  "CAPABILITY_PROVISION",
 		2:  "CAPABILITY_SYNC",
+		3:  "CAPABILITY_EVENT_FEED",
+		4:  "CAPABILITY_TICKETING",
 		5:  "CAPABILITY_ACCOUNT_PROVISIONING",
+		6:  "CAPABILITY_CREDENTIAL_ROTATION",
+		7:  "CAPABILITY_RESOURCE_CREATE",
+		8:  "CAPABILITY_RESOURCE_DELETE",
+		9:  "CAPABILITY_SYNC_SECRETS",
 		10: "CAPABILITY_ACTIONS",
 		11: "CAPABILITY_TARGETED_SYNC",
+		12: "CAPABILITY_EVENT_FEED_V2",
 		13: "CAPABILITY_SERVICE_MODE_TARGETED_SYNC",
+		14: "CAPABILITY_CREDENTIAL_ISSUE",
 	}
 	Capability_value = map[string]int32{
 		"CAPABILITY_UNSPECIFIED":                0,
 		"CAPABILITY_PROVISION":                  1,
 		"CAPABILITY_SYNC":                       2,
+		"CAPABILITY_EVENT_FEED":                 3,
+		"CAPABILITY_TICKETING":                  4,
 		"CAPABILITY_ACCOUNT_PROVISIONING":       5,
+		"CAPABILITY_CREDENTIAL_ROTATION":        6,
+		"CAPABILITY_RESOURCE_CREATE":            7,
+		"CAPABILITY_RESOURCE_DELETE":            8,
+		"CAPABILITY_SYNC_SECRETS":               9,
 		"CAPABILITY_ACTIONS":                    10,
 		"CAPABILITY_TARGETED_SYNC":              11,
+		"CAPABILITY_EVENT_FEED_V2":              12,
 		"CAPABILITY_SERVICE_MODE_TARGETED_SYNC": 13,
+		"CAPABILITY_CREDENTIAL_ISSUE":           14,
 	}
 )
 
@@ -90,8 +114,11 @@ func (Capability) EnumDescriptor() ([]byte, []int) {
 type CapabilityDetailCredentialOption int32
 
 const (
-	CapabilityDetailCredentialOption_CAPABILITY_DETAIL_CREDENTIAL_OPTION_UNSPECIFIED CapabilityDetailCredentialOption = 0
-	CapabilityDetailCredentialOption_CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD CapabilityDetailCredentialOption = 1
+	CapabilityDetailCredentialOption_CAPABILITY_DETAIL_CREDENTIAL_OPTION_UNSPECIFIED        CapabilityDetailCredentialOption = 0
+	CapabilityDetailCredentialOption_CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD        CapabilityDetailCredentialOption = 1
+	CapabilityDetailCredentialOption_CAPABILITY_DETAIL_CREDENTIAL_OPTION_RANDOM_PASSWORD    CapabilityDetailCredentialOption = 2
+	CapabilityDetailCredentialOption_CAPABILITY_DETAIL_CREDENTIAL_OPTION_SSO                CapabilityDetailCredentialOption = 3
+	CapabilityDetailCredentialOption_CAPABILITY_DETAIL_CREDENTIAL_OPTION_ENCRYPTED_PASSWORD CapabilityDetailCredentialOption = 4
 )
 
 // Enum value maps for CapabilityDetailCredentialOption.
@@ -99,10 +126,16 @@ var (
 	CapabilityDetailCredentialOption_name = map[int32]string{
 		0: "CAPABILITY_DETAIL_CREDENTIAL_OPTION_UNSPECIFIED",
 		1: "CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD",
+		2: "CAPABILITY_DETAIL_CREDENTIAL_OPTION_RANDOM_PASSWORD",
+		3: "CAPABILITY_DETAIL_CREDENTIAL_OPTION_SSO",
+		4: "CAPABILITY_DETAIL_CREDENTIAL_OPTION_ENCRYPTED_PASSWORD",
 	}
 	CapabilityDetailCredentialOption_value = map[string]int32{
-		"CAPABILITY_DETAIL_CREDENTIAL_OPTION_UNSPECIFIED": 0,
-		"CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD": 1,
+		"CAPABILITY_DETAIL_CREDENTIAL_OPTION_UNSPECIFIED":        0,
+		"CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD":        1,
+		"CAPABILITY_DETAIL_CREDENTIAL_OPTION_RANDOM_PASSWORD":    2,
+		"CAPABILITY_DETAIL_CREDENTIAL_OPTION_SSO":                3,
+		"CAPABILITY_DETAIL_CREDENTIAL_OPTION_ENCRYPTED_PASSWORD": 4,
 	}
 )
 
@@ -949,20 +982,31 @@ const file_c1_connector_v2_connector_proto_rawDesc = "" +
 	"\x0e_default_value\x1ar\n" +
 	"\rFieldMapEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12K\n" +
-	"\x05value\x18\x02 \x01(\v25.c1.connector.v2.ConnectorAccountCreationSchema.FieldR\x05value:\x028\x01*\xdd\x01\n" +
+	"\x05value\x18\x02 \x01(\v25.c1.connector.v2.ConnectorAccountCreationSchema.FieldR\x05value:\x028\x01*\xd2\x03\n" +
 	"\n" +
 	"Capability\x12\x1a\n" +
 	"\x16CAPABILITY_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CAPABILITY_PROVISION\x10\x01\x12\x13\n" +
-	"\x0fCAPABILITY_SYNC\x10\x02\x12#\n" +
-	"\x1fCAPABILITY_ACCOUNT_PROVISIONING\x10\x05\x12\x16\n" +
+	"\x0fCAPABILITY_SYNC\x10\x02\x12\x19\n" +
+	"\x15CAPABILITY_EVENT_FEED\x10\x03\x12\x18\n" +
+	"\x14CAPABILITY_TICKETING\x10\x04\x12#\n" +
+	"\x1fCAPABILITY_ACCOUNT_PROVISIONING\x10\x05\x12\"\n" +
+	"\x1eCAPABILITY_CREDENTIAL_ROTATION\x10\x06\x12\x1e\n" +
+	"\x1aCAPABILITY_RESOURCE_CREATE\x10\a\x12\x1e\n" +
+	"\x1aCAPABILITY_RESOURCE_DELETE\x10\b\x12\x1b\n" +
+	"\x17CAPABILITY_SYNC_SECRETS\x10\t\x12\x16\n" +
 	"\x12CAPABILITY_ACTIONS\x10\n" +
 	"\x12\x1c\n" +
-	"\x18CAPABILITY_TARGETED_SYNC\x10\v\x12)\n" +
-	"%CAPABILITY_SERVICE_MODE_TARGETED_SYNC\x10\r*\x8c\x01\n" +
+	"\x18CAPABILITY_TARGETED_SYNC\x10\v\x12\x1c\n" +
+	"\x18CAPABILITY_EVENT_FEED_V2\x10\f\x12)\n" +
+	"%CAPABILITY_SERVICE_MODE_TARGETED_SYNC\x10\r\x12\x1f\n" +
+	"\x1bCAPABILITY_CREDENTIAL_ISSUE\x10\x0e*\xae\x02\n" +
 	" CapabilityDetailCredentialOption\x123\n" +
 	"/CAPABILITY_DETAIL_CREDENTIAL_OPTION_UNSPECIFIED\x10\x00\x123\n" +
-	"/CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD\x10\x01B\x1fZ\x1dbaton/internal/pb/connectorv2b\x06proto3"
+	"/CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD\x10\x01\x127\n" +
+	"3CAPABILITY_DETAIL_CREDENTIAL_OPTION_RANDOM_PASSWORD\x10\x02\x12+\n" +
+	"'CAPABILITY_DETAIL_CREDENTIAL_OPTION_SSO\x10\x03\x12:\n" +
+	"6CAPABILITY_DETAIL_CREDENTIAL_OPTION_ENCRYPTED_PASSWORD\x10\x04B\x1fZ\x1dbaton/internal/pb/connectorv2b\x06proto3"
 
 var (
 	file_c1_connector_v2_connector_proto_rawDescOnce sync.Once

@@ -103,6 +103,104 @@ func (x *Grant) GetSources() *GrantSources {
 	return nil
 }
 
+// The answer to a grant task, in full.
+type GrantManagerServiceGrantResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Annotations   []*anypb.Any           `protobuf:"bytes,1,rep,name=annotations,proto3" json:"annotations,omitempty"`
+	Grants        []*Grant               `protobuf:"bytes,2,rep,name=grants,proto3" json:"grants,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantManagerServiceGrantResponse) Reset() {
+	*x = GrantManagerServiceGrantResponse{}
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantManagerServiceGrantResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantManagerServiceGrantResponse) ProtoMessage() {}
+
+func (x *GrantManagerServiceGrantResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantManagerServiceGrantResponse.ProtoReflect.Descriptor instead.
+func (*GrantManagerServiceGrantResponse) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_grant_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GrantManagerServiceGrantResponse) GetAnnotations() []*anypb.Any {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
+}
+
+func (x *GrantManagerServiceGrantResponse) GetGrants() []*Grant {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+// The answer to a revoke task.
+type GrantManagerServiceRevokeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Annotations   []*anypb.Any           `protobuf:"bytes,1,rep,name=annotations,proto3" json:"annotations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantManagerServiceRevokeResponse) Reset() {
+	*x = GrantManagerServiceRevokeResponse{}
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantManagerServiceRevokeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantManagerServiceRevokeResponse) ProtoMessage() {}
+
+func (x *GrantManagerServiceRevokeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantManagerServiceRevokeResponse.ProtoReflect.Descriptor instead.
+func (*GrantManagerServiceRevokeResponse) Descriptor() ([]byte, []int) {
+	return file_c1_connector_v2_grant_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GrantManagerServiceRevokeResponse) GetAnnotations() []*anypb.Any {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
+}
+
 // The entitlements that a grant was derived from, by entitlement id.
 type GrantSources struct {
 	state         protoimpl.MessageState               `protogen:"open.v1"`
@@ -113,7 +211,7 @@ type GrantSources struct {
 
 func (x *GrantSources) Reset() {
 	*x = GrantSources{}
-	mi := &file_c1_connector_v2_grant_proto_msgTypes[1]
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -125,7 +223,7 @@ func (x *GrantSources) String() string {
 func (*GrantSources) ProtoMessage() {}
 
 func (x *GrantSources) ProtoReflect() protoreflect.Message {
-	mi := &file_c1_connector_v2_grant_proto_msgTypes[1]
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -138,7 +236,7 @@ func (x *GrantSources) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantSources.ProtoReflect.Descriptor instead.
 func (*GrantSources) Descriptor() ([]byte, []int) {
-	return file_c1_connector_v2_grant_proto_rawDescGZIP(), []int{1}
+	return file_c1_connector_v2_grant_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GrantSources) GetSources() map[string]*GrantSources_GrantSource {
@@ -157,7 +255,7 @@ type GrantSources_GrantSource struct {
 
 func (x *GrantSources_GrantSource) Reset() {
 	*x = GrantSources_GrantSource{}
-	mi := &file_c1_connector_v2_grant_proto_msgTypes[2]
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -169,7 +267,7 @@ func (x *GrantSources_GrantSource) String() string {
 func (*GrantSources_GrantSource) ProtoMessage() {}
 
 func (x *GrantSources_GrantSource) ProtoReflect() protoreflect.Message {
-	mi := &file_c1_connector_v2_grant_proto_msgTypes[2]
+	mi := &file_c1_connector_v2_grant_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -182,7 +280,7 @@ func (x *GrantSources_GrantSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantSources_GrantSource.ProtoReflect.Descriptor instead.
 func (*GrantSources_GrantSource) Descriptor() ([]byte, []int) {
-	return file_c1_connector_v2_grant_proto_rawDescGZIP(), []int{1, 0}
+	return file_c1_connector_v2_grant_proto_rawDescGZIP(), []int{3, 0}
 }
 
 func (x *GrantSources_GrantSource) GetIsDirect() bool {
@@ -202,7 +300,12 @@ const file_c1_connector_v2_grant_proto_rawDesc = "" +
 	"\tprincipal\x18\x02 \x01(\v2\x19.c1.connector.v2.ResourceR\tprincipal\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x126\n" +
 	"\vannotations\x18\x04 \x03(\v2\x14.google.protobuf.AnyR\vannotations\x127\n" +
-	"\asources\x18\x05 \x01(\v2\x1d.c1.connector.v2.GrantSourcesR\asources\"\xe7\x01\n" +
+	"\asources\x18\x05 \x01(\v2\x1d.c1.connector.v2.GrantSourcesR\asources\"\x8a\x01\n" +
+	" GrantManagerServiceGrantResponse\x126\n" +
+	"\vannotations\x18\x01 \x03(\v2\x14.google.protobuf.AnyR\vannotations\x12.\n" +
+	"\x06grants\x18\x02 \x03(\v2\x16.c1.connector.v2.GrantR\x06grants\"[\n" +
+	"!GrantManagerServiceRevokeResponse\x126\n" +
+	"\vannotations\x18\x01 \x03(\v2\x14.google.protobuf.AnyR\vannotations\"\xe7\x01\n" +
 	"\fGrantSources\x12D\n" +
 	"\asources\x18\x01 \x03(\v2*.c1.connector.v2.GrantSources.SourcesEntryR\asources\x1a*\n" +
 	"\vGrantSource\x12\x1b\n" +
@@ -223,28 +326,33 @@ func file_c1_connector_v2_grant_proto_rawDescGZIP() []byte {
 	return file_c1_connector_v2_grant_proto_rawDescData
 }
 
-var file_c1_connector_v2_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_c1_connector_v2_grant_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_c1_connector_v2_grant_proto_goTypes = []any{
-	(*Grant)(nil),                    // 0: c1.connector.v2.Grant
-	(*GrantSources)(nil),             // 1: c1.connector.v2.GrantSources
-	(*GrantSources_GrantSource)(nil), // 2: c1.connector.v2.GrantSources.GrantSource
-	nil,                              // 3: c1.connector.v2.GrantSources.SourcesEntry
-	(*Entitlement)(nil),              // 4: c1.connector.v2.Entitlement
-	(*Resource)(nil),                 // 5: c1.connector.v2.Resource
-	(*anypb.Any)(nil),                // 6: google.protobuf.Any
+	(*Grant)(nil),                             // 0: c1.connector.v2.Grant
+	(*GrantManagerServiceGrantResponse)(nil),  // 1: c1.connector.v2.GrantManagerServiceGrantResponse
+	(*GrantManagerServiceRevokeResponse)(nil), // 2: c1.connector.v2.GrantManagerServiceRevokeResponse
+	(*GrantSources)(nil),                      // 3: c1.connector.v2.GrantSources
+	(*GrantSources_GrantSource)(nil),          // 4: c1.connector.v2.GrantSources.GrantSource
+	nil,                                       // 5: c1.connector.v2.GrantSources.SourcesEntry
+	(*Entitlement)(nil),                       // 6: c1.connector.v2.Entitlement
+	(*Resource)(nil),                          // 7: c1.connector.v2.Resource
+	(*anypb.Any)(nil),                         // 8: google.protobuf.Any
 }
 var file_c1_connector_v2_grant_proto_depIdxs = []int32{
-	4, // 0: c1.connector.v2.Grant.entitlement:type_name -> c1.connector.v2.Entitlement
-	5, // 1: c1.connector.v2.Grant.principal:type_name -> c1.connector.v2.Resource
-	6, // 2: c1.connector.v2.Grant.annotations:type_name -> google.protobuf.Any
-	1, // 3: c1.connector.v2.Grant.sources:type_name -> c1.connector.v2.GrantSources
-	3, // 4: c1.connector.v2.GrantSources.sources:type_name -> c1.connector.v2.GrantSources.SourcesEntry
-	2, // 5: c1.connector.v2.GrantSources.SourcesEntry.value:type_name -> c1.connector.v2.GrantSources.GrantSource
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6, // 0: c1.connector.v2.Grant.entitlement:type_name -> c1.connector.v2.Entitlement
+	7, // 1: c1.connector.v2.Grant.principal:type_name -> c1.connector.v2.Resource
+	8, // 2: c1.connector.v2.Grant.annotations:type_name -> google.protobuf.Any
+	3, // 3: c1.connector.v2.Grant.sources:type_name -> c1.connector.v2.GrantSources
+	8, // 4: c1.connector.v2.GrantManagerServiceGrantResponse.annotations:type_name -> google.protobuf.Any
+	0, // 5: c1.connector.v2.GrantManagerServiceGrantResponse.grants:type_name -> c1.connector.v2.Grant
+	8, // 6: c1.connector.v2.GrantManagerServiceRevokeResponse.annotations:type_name -> google.protobuf.Any
+	5, // 7: c1.connector.v2.GrantSources.sources:type_name -> c1.connector.v2.GrantSources.SourcesEntry
+	4, // 8: c1.connector.v2.GrantSources.SourcesEntry.value:type_name -> c1.connector.v2.GrantSources.GrantSource
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_c1_connector_v2_grant_proto_init() }
@@ -260,7 +368,7 @@ func file_c1_connector_v2_grant_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_c1_connector_v2_grant_proto_rawDesc), len(file_c1_connector_v2_grant_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
