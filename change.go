@@ -25,27 +25,6 @@ type Outcome struct {
 	Values map[string]any
 }
 
-// FieldKind is the type of a value that a person or C1 fills in.
-type FieldKind int
-
-// The kinds of fields.
-const (
-	StringField FieldKind = iota
-	BoolField
-	IntField
-	StringsField
-)
-
-// Field is one input of account creation or of an action, or one value it returns.
-type Field struct {
-	Name        string
-	DisplayName string
-	Description string
-	Placeholder string
-	Kind        FieldKind
-	Required    bool
-}
-
 // AccountCreation is a connector's way to create accounts. Accounts are created
 // without a password: the upstreams of this project sign people in through SSO.
 type AccountCreation struct {

@@ -32,6 +32,10 @@ type ResourceType struct {
 	// NoEntitlements marks a type that never carries entitlements or grants of its
 	// own, such as accounts; readers then need not ask.
 	NoEntitlements bool
+	// Ranks are slugs of which a principal holds only the highest on a resource,
+	// highest first: who has completed a course is no longer in progress. A feed may
+	// deliver grants of several; the sync keeps the one that ranks highest.
+	Ranks []string
 	// Provision says that entitlements of this type can be granted and revoked,
 	// or accounts of this type created.
 	Provision bool

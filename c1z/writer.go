@@ -233,6 +233,35 @@ func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 	return w.view.grants(e, fn)
 }
 
+// KeepHighest drops the grants of the new sync on resources of the type that are
+// outranked: the principal holds an earlier one of the slugs on the same resource. It
+// returns how many. No rows can be added afterwards.
+func (w *Writer) KeepHighest(resourceType string, slugs []string) (dropped int, err error) {
+	if err := w.settle(); err != nil {
+		return 0, err
+	}
+	for i, low := range slugs {
+		for _, high := range slugs[:i] {
+			err := sqlitex.ExecuteTransient(w.view.conn, `delete from v1_grants as low
+				where sync_id = ?1 and resource_type_id = ?2 and entitlement_id = ?2 || ':' || resource_id || ':' || ?3
+				and exists (select 1 from v1_grants as high
+					where high.entitlement_id = ?2 || ':' || low.resource_id || ':' || ?4
+					and high.principal_resource_type_id = low.principal_resource_type_id
+					and high.principal_resource_id = low.principal_resource_id and high.sync_id = ?1)`,
+				&sqlitex.ExecOptions{Args: []any{w.opt.SyncID, resourceType, low, high}})
+			if err != nil {
+				return dropped, database("write "+w.path, err)
+			}
+			dropped += w.view.conn.Changes()
+		}
+	}
+	w.rows[Grants] -= dropped
+	if c := w.counts[resourceType]; c != nil {
+		c.Grants -= dropped
+	}
+	return dropped, nil
+}
+
 // Sealed is what Seal has written.
 type Sealed struct {
 	Changes *Changes // as Changes has it

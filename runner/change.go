@@ -118,7 +118,7 @@ func (r *run) wishAccount() (wish, error) {
 	}
 	profile, err := object(r.values.String("create-account-profile"))
 	if err == nil {
-		err = checkFields(creation.Fields, profile)
+		err = baton.CheckFields(creation.Fields, profile)
 	}
 	if err != nil {
 		return wish{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("create-account-profile"), err).
@@ -151,7 +151,7 @@ func (r *run) wishAction() (wish, error) {
 	}
 	arguments, err := object(r.values.String("invoke-action-args"))
 	if err == nil {
-		err = checkFields(action.Arguments, arguments)
+		err = baton.CheckFields(action.Arguments, arguments)
 	}
 	if err != nil {
 		return wish{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("invoke-action-args"), err).
@@ -184,58 +184,6 @@ func object(text string) (map[string]any, error) {
 		return nil, errors.New("there is more than one JSON object")
 	}
 	return values, nil
-}
-
-// checkFields checks values against a schema: nothing missing, nothing unknown,
-// everything of its kind. Whole numbers become int, lists []string.
-func checkFields(fields []baton.Field, values map[string]any) error {
-	var bad []string
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		i := slices.IndexFunc(fields, func(f baton.Field) bool { return f.Name == name })
-		if i < 0 {
-			bad = append(bad, name+" is not known")
-			continue
-		}
-		value, ok := fieldValue(fields[i].Kind, values[name])
-		if !ok {
-			bad = append(bad, name+" is not "+fieldKinds[fields[i].Kind])
-		}
-		values[name] = value
-	}
-	for _, f := range fields {
-		if f.Required && (values[f.Name] == nil || values[f.Name] == "") {
-			bad = append(bad, f.Name+" is missing")
-		}
-	}
-	if len(bad) > 0 {
-		return errors.New(strings.Join(bad, "; "))
-	}
-	return nil
-}
-
-var fieldKinds = [...]string{"text", "true or false", "a whole number", "a list of texts"}
-
-// fieldValue is a JSON value as the field's kind has it.
-func fieldValue(kind baton.FieldKind, value any) (any, bool) {
-	switch v := value.(type) {
-	case string:
-		return v, kind == baton.StringField
-	case bool:
-		return v, kind == baton.BoolField
-	case float64:
-		return int(v), kind == baton.IntField && v == float64(int(v))
-	case []any:
-		list := []string{}
-		for _, item := range v {
-			text, ok := item.(string)
-			if !ok {
-				return nil, false
-			}
-			list = append(list, text)
-		}
-		return list, kind == baton.StringsField
-	}
-	return nil, false
 }
 
 // fieldHelp is an example of the JSON that a flag takes.

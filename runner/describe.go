@@ -84,7 +84,7 @@ func (r *run) listActions() error {
 }
 
 func fieldLine(f baton.Field) string {
-	kind := fieldKinds[f.Kind]
+	kind := f.Kind.String()
 	if f.Required {
 		kind += ", required"
 	}

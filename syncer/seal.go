@@ -107,7 +107,36 @@ func (s *sealing) write() error {
 			return err
 		}
 	}
-	return first(s.pass(s.addObject), s.pass(s.addGrant))
+	for _, step := range []func() error{
+		func() error { return s.pass(s.addObject) },
+		func() error { return s.pass(s.addGrant) },
+		s.rank,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rank keeps the highest of grants that exclude each other.
+func (s *sealing) rank() error {
+	for _, t := range s.run.cfg.Connector.ResourceTypes {
+		c := s.counts[t.ID]
+		if len(t.Ranks) < 2 || c == nil || c.Grants == 0 {
+			continue
+		}
+		dropped, err := s.out.KeepHighest(t.ID, t.Ranks)
+		if err != nil {
+			return err
+		}
+		c.Grants -= dropped
+		if dropped > 0 {
+			reason := fmt.Sprintf("grant on a %s that a higher one of the same account replaces", t.ID)
+			s.excluded = merge(s.excluded, map[string]Exclusion{reason: {Reason: reason, Count: dropped}})
+		}
+	}
+	return nil
 }
 
 func union(a, b map[baton.ResourceID]struct{}) map[baton.ResourceID]struct{} {

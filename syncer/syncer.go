@@ -324,9 +324,10 @@ func (h *header) differs(old *header, now time.Time) string {
 	return ""
 }
 
-// read runs the feeds side by side until all are done or one fails.
-func (r *run) read(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+// read runs the feeds side by side until all are done or one fails. An asker who
+// gave up is told so, by whatever cause.
+func (r *run) read(asked context.Context) error {
+	ctx, cancel := context.WithCancelCause(asked)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, f := range r.feeds {
@@ -337,7 +338,11 @@ func (r *run) read(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	cause := context.Cause(ctx)
+	if asked.Err() != nil && baton.KindOf(cause) == baton.Internal {
+		return baton.Errorf(baton.KindOf(asked.Err()), "stopped: %w", cause)
+	}
+	return cause
 }
 
 func (r *run) report(p Progress) {

@@ -153,6 +153,59 @@ func TestDanglingGrantsAreCounted(t *testing.T) {
 	}
 }
 
+// TestHighestRankHolds: whichever page and order the grants came in.
+func TestHighestRankHolds(t *testing.T) {
+	grant := func(p baton.Page, course, slug, user string) {
+		e := baton.EntitlementID{Resource: baton.ResourceID{Type: "course", ID: course}, Slug: slug}
+		p.Grant(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: baton.ResourceID{Type: "user", ID: user}}})
+	}
+	courses := baton.Feed{Name: "courses", Types: []string{"course"}, Next: func(_ context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
+		switch at {
+		case "":
+			for _, id := range []string{"c1", "c2"} {
+				course := baton.ResourceID{Type: "course", ID: id}
+				p.Resource(baton.Resource{ID: course, DisplayName: id})
+				for _, slug := range []string{"completed", "in_progress"} {
+					p.Entitlement(baton.Entitlement{ID: baton.EntitlementID{Resource: course, Slug: slug}, DisplayName: slug, GrantableTo: []string{"user"}})
+				}
+			}
+			grant(p, "c1", "completed", "ann")
+			grant(p, "c1", "in_progress", "bob")
+			return baton.Step{Cursor: "2"}, nil
+		default:
+			grant(p, "c1", "in_progress", "ann")
+			grant(p, "c1", "completed", "bob")
+			grant(p, "c2", "in_progress", "ann")
+			return baton.Step{Cursor: "end", Done: true}, nil
+		}
+	}}
+	c := connector(script("users", userTypes, leaf{users: []string{"ann", "bob"}}), courses)
+	c.ResourceTypes = []baton.ResourceType{c.ResourceTypes[0], {ID: "course", DisplayName: "Course", Ranks: []string{"completed", "in_progress"}}}
+	path := file(t)
+	for range 2 { // the second time beside the rows of the first
+		res := run(t, syncer.Config{Connector: c, Path: path})
+		if got, want := counts(res), "[{user 2 0 0} {course 2 4 3}]"; got != want {
+			t.Errorf("counts %s, want %s", got, want)
+		}
+		if len(res.Excluded) != 1 || res.Excluded[0].Count != 2 {
+			t.Errorf("excluded %+v", res.Excluded)
+		}
+	}
+	f, err := c1z.Open(path, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for id, want := range map[string]bool{
+		"course:c1:completed:user:ann": true, "course:c1:completed:user:bob": true, "course:c2:in_progress:user:ann": true,
+		"course:c1:in_progress:user:ann": false, "course:c1:in_progress:user:bob": false,
+	} {
+		if _, err := f.Grant(id); (err == nil) != want {
+			t.Errorf("%s: %v, want it there: %v", id, err, want)
+		}
+	}
+}
+
 func TestRestartVoidsWhatTheFeedDelivered(t *testing.T) {
 	c := connector(
 		script("users", userTypes, leaf{users: []string{"gone"}}, leaf{users: []string{"gone too"}, restart: true}, leaf{users: []string{"ann"}}),
@@ -380,6 +433,21 @@ func TestWaiting(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestStoppedByASignal: the cause that signal.NotifyContext gives is no error of
+// ours, and comes out as a cancellation all the same.
+func TestStoppedByASignal(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c := tenant()
+	c.Feeds[0].Next = func(ctx context.Context, _ baton.Cursor, _ baton.Page) (baton.Step, error) {
+		cancel(errors.New("terminated signal received"))
+		<-ctx.Done()
+		return baton.Step{}, ctx.Err()
+	}
+	if _, err := syncer.Run(ctx, syncer.Config{Connector: c, Path: file(t)}); baton.KindOf(err) != baton.Canceled {
+		t.Errorf("got %v (%v), want a cancellation", err, baton.KindOf(err))
+	}
 }
 
 func TestLogsResumeAndDrop(t *testing.T) {
