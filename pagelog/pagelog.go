@@ -75,7 +75,7 @@ func (l *Log) Header() ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, storage(err, "read the header")
+		return nil, storage(err, "read the header in %s", l.dir)
 	}
 	return b, nil
 }
@@ -87,10 +87,10 @@ func (l *Log) Begin(header []byte) error {
 	}
 	tmp := filepath.Join(l.dir, headerName+".tmp")
 	if err := writeSynced(tmp, header); err != nil {
-		return storage(err, "write the header")
+		return storage(err, "write the header in %s", l.dir)
 	}
 	if err := os.Rename(tmp, filepath.Join(l.dir, headerName)); err != nil {
-		return storage(err, "write the header")
+		return storage(err, "write the header in %s", l.dir)
 	}
 	return nil
 }
@@ -190,5 +190,8 @@ func storage(err error, format string, args ...any) error {
 		fix = "Write to a folder that this user may write to (--file), or correct its permissions."
 	}
 	what := strings.TrimSpace(fmt.Sprintf(format, args...))
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // what names the file already
+	}
 	return baton.Errorf(baton.Storage, "page log: %s: %w", what, err).WithFix("%s", fix)
 }
