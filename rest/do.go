@@ -24,16 +24,21 @@ const (
 // path; behind a status other than 2xx stands a *StatusError. When the end of ctx
 // is the reason, the kind is Canceled or DeadlineExceeded.
 func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
+	return persist(ctx, c, req, c.attempt, func(r *Response) int { return r.Status })
+}
+
+// persist makes attempts until one succeeds or the table allows no other.
+func persist[T any](ctx context.Context, c *Client, req Request, attempt func(context.Context, Request) (T, *failure), status func(T) int) (none T, _ error) {
 	req.Method = cmp.Or(req.Method, http.MethodGet)
 	var retryUntil time.Time
 	for n := 1; ; n++ {
 		begun := time.Now()
-		resp, f := c.attempt(ctx, req)
+		answer, f := attempt(ctx, req)
 		done := Attempt{Method: req.Method, Path: req.Path, Took: time.Since(begun)}
 		if f == nil {
-			done.Status = resp.Status
+			done.Status = status(answer)
 			c.report(done)
-			return resp, nil
+			return answer, nil
 		}
 		if n == 1 {
 			retryUntil = time.Now().Add(c.retryFor)
@@ -43,13 +48,13 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 		done.Status, done.Err, done.Wait = f.status, err, wait
 		c.report(done)
 		if wait == 0 {
-			return nil, err
+			return none, err
 		}
 		c.log.Debug("retry", "method", req.Method, "path", req.Path, "wait", wait, "attempt", n, "reason", err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return nil, c.ended(ctx, req, f)
+			return none, c.ended(ctx, req, f)
 		}
 	}
 }
@@ -120,29 +125,13 @@ func (c *Client) report(a Attempt) {
 
 // attempt makes one exchange.
 func (c *Client) attempt(parent context.Context, req Request) (*Response, *failure) {
-	if err := parent.Err(); err != nil {
-		return nil, &failure{kind: baton.KindOf(err), err: err}
-	}
 	ctx, cancel := context.WithTimeout(parent, c.timeout)
 	defer cancel()
-	out, err := c.build(ctx, req)
-	if err != nil {
-		return nil, &failure{kind: baton.KindOf(err), err: err}
-	}
-	in, err := c.transport.RoundTrip(out)
-	if err != nil {
-		return nil, c.broken(parent, ctx, c.networkFailure(err))
+	in, f := c.send(parent, ctx, req)
+	if f != nil {
+		return nil, f
 	}
 	defer in.Body.Close()
-	c.answered.Store(true)
-	if in.StatusCode/100 != 2 {
-		// Some more than is kept, so that no secret is cut in two and missed.
-		body, _ := io.ReadAll(io.LimitReader(in.Body, 2*maxErrorBody))
-		if in.StatusCode/100 == 3 {
-			return nil, redirectFailure(in)
-		}
-		return nil, c.statusFailure(in, trimBOM(body))
-	}
 	body, f := c.readBody(in.Body)
 	if f != nil {
 		f = c.broken(parent, ctx, f)
@@ -156,6 +145,32 @@ func (c *Client) attempt(parent context.Context, req Request) (*Response, *failu
 	return &Response{Status: in.StatusCode, Header: in.Header, Body: body}, nil
 }
 
+// send gets the head of a 2xx answer. ctx is parent with the clock of the attempt.
+func (c *Client) send(parent, ctx context.Context, req Request) (*http.Response, *failure) {
+	if err := parent.Err(); err != nil {
+		return nil, &failure{kind: baton.KindOf(err), err: err}
+	}
+	out, err := c.build(ctx, req)
+	if err != nil {
+		return nil, &failure{kind: baton.KindOf(err), err: err}
+	}
+	in, err := c.transport.RoundTrip(out)
+	if err != nil {
+		return nil, c.broken(parent, ctx, c.networkFailure(err))
+	}
+	c.answered.Store(true)
+	if in.StatusCode/100 == 2 {
+		return in, nil
+	}
+	defer in.Body.Close()
+	// Some more than is kept, so that no secret is cut in two and missed.
+	body, _ := io.ReadAll(io.LimitReader(in.Body, 2*maxErrorBody))
+	if in.StatusCode/100 == 3 {
+		return nil, redirectFailure(in)
+	}
+	return nil, c.statusFailure(in, trimBOM(body))
+}
+
 // broken says why an exchange really broke off, when it was a clock or the caller
 // that ended it, and makes sure that the next attempt gets a new connection: after
 // a suspended machine wakes up, every idle one is dead.
@@ -163,7 +178,7 @@ func (c *Client) broken(parent, ctx context.Context, f *failure) *failure {
 	if err := parent.Err(); err != nil {
 		return &failure{kind: baton.KindOf(err), err: err}
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		f.kind, f.fix, f.retry = baton.Unavailable, "", retryIfSafe
 		f.err = fmt.Errorf("no complete answer within %s", c.timeout)
 	}

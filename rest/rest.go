@@ -50,7 +50,7 @@ type Config struct {
 	BaseURL   string
 	Token     baton.Secret // bearer token; none is sent when zero
 	UserAgent string
-	Timeout   time.Duration // one attempt including its body; 300 s when zero
+	Timeout   time.Duration // one attempt including its body, but for a Stream; 300 s when zero
 	CAFile    string        // PEM file of authorities to trust beside the system's
 	// RetryFor is how long after its first failure a request is still retried;
 	// 5 minutes when zero, not at all when negative.
@@ -68,7 +68,7 @@ type Attempt struct {
 	Path   string        // below BaseURL, without the query
 	Status int           // 0 when there was no answer
 	Err    error         // nil when the exchange succeeded
-	Took   time.Duration // until the last byte of the body
+	Took   time.Duration // until the last byte of the body, of a Stream the first
 	Wait   time.Duration // until the next attempt, 0 if there is none
 }
 

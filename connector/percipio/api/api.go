@@ -1,0 +1,172 @@
+// Package api speaks to the Percipio API of Skillsoft: user-management v1,
+// content-discovery v1 and v2, and reporting v1.
+//
+// The API is documented behind a login only. What this package relies on was taken
+// from Skillsoft's own public client code and from customers' recordings, and it is
+// read leniently: totals and paging handles in headers are optional, dates and
+// numbers may be anything, a status may be spelt in any case.
+//
+// # When is a list complete?
+//
+// Lists are bare JSON arrays, paged by an offset over rows. Each page is judged by
+// the rows received, never by the number asked for:
+//
+//	the page                                       means
+//	different rows = total of the first page       done
+//	total differs from the first page's            the list changed: restart
+//	rows received ≥ total, some of them twice      rows moved while being read: restart
+//	no rows, all received ones different, < total  Incomplete, with both numbers
+//	no rows, no total or one that was exceeded     done
+//	begins with the first row of the first page    the offset is ignored: restart, then Incomplete
+//	nothing new                                    restart, then Incomplete
+//	paging handle refused                          restart
+//
+// A list restarts at most three times; then it is Incomplete, for it keeps changing.
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"baton"
+	"baton/rest"
+)
+
+// The three parts of the API. A service account is given permission for each.
+const (
+	userManagement   = "user-management"
+	contentDiscovery = "content-discovery"
+	reporting        = "reporting"
+)
+
+// maxPage is the most rows that a page may have, and the default of the lists.
+const maxPage = 1000
+
+// Client speaks for one organisation. It is safe for concurrent use. Its errors are
+// *baton.Error of the kinds that package rest assigns, and Incomplete for what
+// cannot be proved to be all there is.
+type Client struct {
+	rest         *rest.Client
+	organization string
+}
+
+// New makes a client; it sends nothing. The base URL of the rest client is the
+// region's, such as https://api.percipio.com.
+func New(client *rest.Client, organizationID string) *Client {
+	return &Client{rest: client, organization: organizationID}
+}
+
+func (c *Client) path(part, version string, segments ...string) string {
+	return rest.Join(append([]string{part, version, "organizations", c.organization}, segments...)...)
+}
+
+func (c *Client) get(ctx context.Context, path string, query url.Values) (*rest.Response, error) {
+	return patiently(ctx, func() (*rest.Response, error) {
+		return c.rest.Do(ctx, rest.Request{Path: path, Query: query})
+	})
+}
+
+// patiently asks again where a web page came in place of an answer: proxies in front
+// of this API put one there now and then, with status 200.
+func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	for n := 0; ; n++ {
+		answer, err := ask()
+		if n == 2 || !errors.Is(err, rest.ErrHTML) {
+			return answer, err
+		}
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+			return answer, ctx.Err()
+		}
+	}
+}
+
+// Check asks for one row of the list of users, or of the catalogue, and says how many
+// there are in all; said is false when the API does not say.
+type Check struct {
+	Rows  int
+	Total int
+	Said  bool
+}
+
+// CheckUsers asks for one user.
+func (c *Client) CheckUsers(ctx context.Context) (Check, error) {
+	check, err := c.check(ctx, c.path(userManagement, "v1", "users"))
+	return check, explain("list users", userManagement, err)
+}
+
+// CheckCatalog asks for one item of the catalogue.
+func (c *Client) CheckCatalog(ctx context.Context) (Check, error) {
+	check, err := c.check(ctx, c.path(contentDiscovery, "v2", "catalog-content"))
+	return check, explain("list the catalogue", contentDiscovery, err)
+}
+
+func (c *Client) check(ctx context.Context, path string) (Check, error) {
+	resp, err := c.get(ctx, path, url.Values{"offset": {"0"}, "max": {"1"}})
+	if err != nil {
+		return Check{}, err
+	}
+	var rows []object[struct{}]
+	if err := decodeRows(resp.Body, &rows); err != nil {
+		return Check{}, err
+	}
+	total, said := totalOf(resp.Header)
+	return Check{Rows: len(rows), Total: total, Said: said}, nil
+}
+
+// CheckReports asks for a report that nobody requested: whoever may not read reports
+// is told so, and everybody else that there is none. It requests nothing.
+func (c *Client) CheckReports(ctx context.Context) error {
+	_, err := c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil)
+	switch statusOf(err) {
+	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest:
+		return nil
+	}
+	return explain("look for a report", reporting, err)
+}
+
+// explain says what was being done and, where somebody who knows Percipio would know
+// more than package rest, what to do about it.
+func explain(doing, part string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := baton.Errorf(baton.KindOf(err), "percipio: %s: %w", doing, err)
+	switch {
+	case errors.Is(err, rest.ErrHTML):
+		return e.WithFix("Try again later; if it stays so, check region and base-url: they lead to a web page.")
+	case e.Kind == baton.Unauthenticated:
+		return e.WithFix("Check the API token; it may have expired, or the service account may have been deactivated.")
+	case e.Kind == baton.PermissionDenied:
+		return e.WithFix("Give the service account the permission for the %s API, and check that organization-id is its own organisation.", part)
+	case statusOf(err) == http.StatusNotFound:
+		return e.WithFix("Check organization-id, and region: European organisations need region eu.")
+	case baton.FixOf(err) != "":
+	case e.Kind == baton.Incomplete:
+		return e.WithFix("Try again; if it stays so, show this line to Skillsoft support.")
+	case e.Kind == baton.Unavailable || e.Kind == baton.RateLimited:
+		return e.WithFix("Try again later; what was read so far is kept.")
+	case e.Kind == baton.Invalid:
+		return e.WithFix("Check organization-id, region and base-url.")
+	}
+	return e
+}
+
+func statusOf(err error) int {
+	var status *rest.StatusError
+	if errors.As(err, &status) {
+		return status.Status
+	}
+	return 0
+}
+
+// totalOf is the number of rows in all, if the answer says it.
+func totalOf(h http.Header) (int, bool) {
+	n, err := strconv.Atoi(h.Get("X-Total-Count"))
+	return n, err == nil && n >= 0
+}

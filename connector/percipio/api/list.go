@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"baton"
+)
+
+const (
+	maxRestarts = 3
+	maxRows     = 1 << 40
+)
+
+// Position is where a list stands, small enough to be stored with every page and
+// complete enough for another process to go on. The zero Position is the start.
+// Its fields are the list's own business.
+type Position struct {
+	Received int    `json:"received,omitempty"` // rows, repeated ones included
+	Distinct int    `json:"distinct,omitempty"` // rows, each once
+	Total    int    `json:"total,omitempty"`    // as the first page said, 0 if it did not
+	First    string `json:"first,omitempty"`    // id of the very first row
+	Handle   string `json:"handle,omitempty"`   // names the result that the pages are cut from
+	Restarts int    `json:"restarts,omitempty"` // passes given up so far
+}
+
+// ParsePosition reads what String wrote. Corrupt for anything else.
+func ParsePosition(s string) (Position, error) {
+	var p Position
+	if s == "" {
+		return p, nil
+	}
+	d := json.NewDecoder(strings.NewReader(s))
+	d.DisallowUnknownFields()
+	err := d.Decode(&p)
+	within := func(n, limit int) bool { return 0 <= n && n <= limit }
+	if err != nil || d.More() || !within(p.Received, maxRows) || !within(p.Distinct, p.Received) ||
+		!within(p.Total, maxRows) || !within(p.Restarts, maxRestarts) {
+		return Position{}, baton.Errorf(baton.Corrupt, "percipio: not a position in a list").WithFix("Run with --fresh to start over.")
+	}
+	return p, nil
+}
+
+// String is the position as JSON, or empty at the start.
+func (p Position) String() string {
+	if p == (Position{}) {
+		return ""
+	}
+	b, _ := json.Marshal(p) // strings and integers only
+	return string(b)
+}
+
+// ListStep is the state of a list after a page.
+type ListStep struct {
+	Next Position
+	Done bool // the list is complete, and proved to be
+	// Restart voids all rows of this pass: the list changed and begins anew at Next.
+	Restart bool
+	Total   int // rows in all, 0 if the API does not say
+}
+
+// listing is one of the two lists.
+type listing[T any] struct {
+	path string
+	id   func(T) string
+	seen func(id string) bool
+	each func(T)
+}
+
+// listPage reads and judges one page. Rows are handed out only when they count, each
+// once; those without an id all are.
+func listPage[W, T any](ctx context.Context, c *Client, l listing[T], at Position, convert func(W) T) (ListStep, error) {
+	query := url.Values{"offset": {strconv.Itoa(at.Received)}, "max": {strconv.Itoa(maxPage)}}
+	if at.Handle != "" {
+		query.Set("pagingRequestId", at.Handle)
+	}
+	resp, err := c.get(ctx, l.path, query)
+	if at.Handle != "" && handleLost(err) {
+		next, v, err := at.again(baton.Errorf(baton.Incomplete, "the paging id does not hold: %w", err))
+		return ListStep{Next: next, Restart: v == restart}, err
+	}
+	if err != nil {
+		return ListStep{}, err
+	}
+	var rows []object[W]
+	if err := decodeRows(resp.Body, &rows); err != nil {
+		return ListStep{}, err
+	}
+	a := page{rows: len(rows), handle: resp.Header.Get("X-Paging-Request-Id")}
+	a.total, _ = totalOf(resp.Header)
+	var fresh []T
+	inPage := make(map[string]bool, len(rows))
+	for i, row := range rows {
+		item := convert(row.v)
+		id := l.id(item)
+		if i == 0 {
+			a.first = id
+		}
+		if id != "" && (inPage[id] || l.seen(id)) {
+			continue
+		}
+		inPage[id] = true
+		fresh = append(fresh, item)
+	}
+	a.fresh = len(fresh)
+	next, v, err := at.after(a)
+	if err != nil {
+		return ListStep{}, err
+	}
+	if v != restart {
+		for _, item := range fresh {
+			l.each(item)
+		}
+	}
+	step := ListStep{Next: next, Done: v == end, Restart: v == restart}
+	if next.counted() {
+		step.Total = next.Total
+	}
+	return step, nil
+}
+
+// handleLost reports whether a paging id was refused. How long one lives, and what
+// is answered then, is documented nowhere.
+func handleLost(err error) bool {
+	switch statusOf(err) {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity:
+		return baton.KindOf(err) != baton.RateLimited
+	}
+	return false
+}
+
+// page is what one page says about the list.
+type page struct {
+	rows, fresh int
+	total       int // 0 when not said
+	first       string
+	handle      string
+}
+
+type verdict int
+
+const (
+	more verdict = iota
+	end
+	restart
+)
+
+// counted reports whether there is a total that the rows have not contradicted.
+func (p Position) counted() bool { return p.Total > 0 && p.Distinct <= p.Total }
+
+// after judges a page by the table in the package comment.
+func (p Position) after(a page) (Position, verdict, error) {
+	next := p
+	next.Received += a.rows
+	next.Distinct += a.fresh
+	if p.Received == 0 {
+		next.Total, next.First, next.Handle = a.total, a.first, a.handle
+	} else if p.Total > 0 && a.total > 0 && a.total != p.Total {
+		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: the total went from %d to %d", p.Total, a.total))
+	}
+	switch {
+	case next.counted() && next.Distinct == next.Total:
+		return next, end, nil
+	case a.rows == 0 && !next.counted():
+		return next, end, nil
+	case a.rows == 0 && next.Received == next.Distinct:
+		return p, more, baton.Errorf(baton.Incomplete, "the list ended after %d rows, but there should be %d", next.Distinct, next.Total)
+	case p.Received > 0 && a.rows > 0 && a.first == p.First && a.first != "", a.rows > 0 && a.fresh == 0:
+		return p.again(baton.Errorf(baton.Incomplete, "the same rows come again after %d; the offset may be ignored", next.Distinct))
+	case next.counted() && (a.rows == 0 || next.Received >= next.Total):
+		return p.again(baton.Errorf(baton.Incomplete, "rows kept moving while they were read: %d of %d were found", next.Distinct, next.Total))
+	case next.Received > maxRows:
+		return p, more, baton.Errorf(baton.Incomplete, "the list has no end: %d rows so far", next.Received)
+	}
+	return next, more, nil
+}
+
+// again begins a new pass, or gives up with err after too many.
+func (p Position) again(err error) (Position, verdict, error) {
+	if p.Restarts >= maxRestarts {
+		return p, more, err
+	}
+	return Position{Restarts: p.Restarts + 1}, restart, nil
+}

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/rest"
+)
+
+const maxStatus = 64 << 10 // bytes of a status answer
+
+// ReportRequest asks for the activity of all accounts in a window of time.
+type ReportRequest struct {
+	Start, End   time.Time
+	ContentTypes []string // as reports name them, "Course"; all types when empty
+}
+
+// Report is one look at a report that was requested: its rows, or a status while
+// there are none.
+type Report struct {
+	ID     string
+	Status string // upper case, such as PENDING; empty when there are rows
+	Rows   *Rows  // nil until the report is done; to be closed
+}
+
+// Failed reports whether there will never be rows. A status that nobody has seen yet
+// is taken for one of a report in the making.
+func (r Report) Failed() bool {
+	switch r.Status {
+	case "FAILED", "FAILURE", "ERROR", "EXPIRED", "CANCELLED", "CANCELED", "ABORTED", "REJECTED":
+		return true
+	}
+	return false
+}
+
+// RequestReport requests a learning-activity report. Rows come in order of their last
+// access, the oldest first, so that of two rows for the same account and item the
+// last one is the newer. It may leave another report behind that nobody asks for,
+// when an answer is lost on the way.
+func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, error) {
+	var body struct {
+		Start       time.Time `json:"start"`
+		End         time.Time `json:"end"`
+		Audience    string    `json:"audience"`
+		ContentType string    `json:"contentType,omitempty"`
+		FormatType  string    `json:"formatType"`
+		Sort        struct {
+			Field string `json:"field"`
+			Order string `json:"order"`
+		} `json:"sort"`
+		// Unless refused, every report is also dropped onto the organisation's SFTP.
+		IsFileRequiredInSftp bool `json:"isFileRequiredInSftp"`
+	}
+	body.Start, body.End = req.Start.UTC().Truncate(time.Second), req.End.UTC().Truncate(time.Second)
+	body.Audience, body.FormatType, body.ContentType = "ALL", "JSON", strings.Join(req.ContentTypes, ",")
+	body.Sort.Field, body.Sort.Order = "lastAccessDate", "asc"
+	b, err := json.Marshal(body)
+	if err != nil {
+		return Report{}, baton.Errorf(baton.Internal, "percipio: request a report: %w", err)
+	}
+	const doing = "request a report"
+	resp, err := patiently(ctx, func() (*rest.Response, error) {
+		return c.rest.Do(ctx, rest.Request{Method: http.MethodPost, Path: c.path(reporting, "v1", "report-requests", "learning-activity"), Body: b, Retry: rest.RetrySafe})
+	})
+	if err != nil {
+		return Report{}, explain(doing, reporting, err)
+	}
+	report, ok := decodeStatus(resp.Body)
+	if !ok || report.ID == "" {
+		return Report{}, explain(doing, reporting, baton.Errorf(baton.Incomplete, "the answer names no report"))
+	}
+	return report, nil
+}
+
+// ReadReport looks at a report. NotFound when there is none, or none any more. The
+// rows live as long as ctx.
+func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
+	const doing = "read the report"
+	stream, err := patiently(ctx, func() (*rest.Stream, error) {
+		return c.rest.Stream(ctx, rest.Request{Path: c.path(reporting, "v1", "report-requests", id), NoCache: true})
+	})
+	if err != nil {
+		return Report{}, explain(doing, reporting, err)
+	}
+	s := newScanner(stream)
+	first, err := s.token()
+	switch {
+	case err == nil && first == '[':
+		s.pos++
+		return Report{ID: id, Rows: &Rows{scan: s, closer: stream}}, nil
+	case err == io.EOF:
+		// An answer without a body, as 202 and 204 are.
+		stream.Close()
+		return Report{ID: id, Status: "NO ANSWER YET"}, nil
+	}
+	defer stream.Close()
+	if err != nil {
+		return Report{}, explain(doing, reporting, err)
+	}
+	if first == '{' {
+		rest := io.MultiReader(bytes.NewReader(s.buf[s.pos:s.end]), stream)
+		b, err := io.ReadAll(io.LimitReader(rest, maxStatus))
+		if err != nil {
+			return Report{}, explain(doing, reporting, err)
+		}
+		if report, ok := decodeStatus(b); ok && report.Status != "" {
+			report.ID = id // polls may spell it differently, or leave it out
+			return report, nil
+		}
+	}
+	return Report{}, explain(doing, reporting, baton.Errorf(baton.Incomplete, "the answer is neither a list of rows nor a status"))
+}
+
+func decodeStatus(body []byte) (Report, bool) {
+	var row struct {
+		ID       text `json:"id"`
+		ReportID text `json:"reportId"`
+		Status   text `json:"status"`
+	}
+	if body = bytes.TrimSpace(body); len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &row) != nil {
+		return Report{}, false
+	}
+	report := Report{ID: string(row.ID), Status: strings.ToUpper(strings.TrimSpace(string(row.Status)))}
+	if report.ID == "" {
+		report.ID = string(row.ReportID)
+	}
+	if len(report.Status) > 40 {
+		report.Status = strings.ToValidUTF8(report.Status[:40], "")
+	}
+	return report, true
+}
