@@ -1,0 +1,233 @@
+// Package percipio is a stand-in for the API of a Skillsoft Percipio organisation:
+// users, catalogue, search and the learning-activity report, over an organisation
+// made up from a seed, for tests, demonstrations, and for trying any client of that
+// API without risk.
+//
+// What it answers follows what the vendor publishes: bare JSON arrays with totals
+// and paging handles in headers, a frozen result set behind x-paging-request-id, a
+// report that is requested, polled at one address and delivered at that same address,
+// and a file on the organisation's SFTP unless the request says no. Users are a live
+// table whose pages shift. Where nothing is published it does the likely thing: a
+// foreign organisation and a missing permission are 403, an unknown paging id is 400,
+// an unknown report is 404, and an error is {"message": "..."}.
+//
+// The rows of the report are computed from the seed while they are sent, newest first,
+// so that a million need no memory. A report shows the organisation as it was when
+// the report was requested. [Server.State] tells what a sync should have found.
+//
+// APIs break. Every way that is worth a test is a named fault, see [Faults]; any
+// number of them can be on together. No fault changes what a sync should find: a
+// fault about rows adds rows, or spoils what nobody should rely on.
+//
+// # Rooms
+//
+//	server.go   options, routes         answer.go   requests and answers
+//	users.go    users                   catalogue.go  catalogue and search
+//	report.go   requests and downloads  rows.go     which rows a report has
+//	line.go     a row as JSON and CSV   seed.go     making an organisation up
+//	state.go    what a sync should find drive.go    changing it from a test
+//	faults.go   the faults              control.go  switching them over HTTP
+//
+// # Limits
+//
+// There is no way to create or update users over HTTP, no transformName, zip or
+// encryption, and of the sort fields only lastAccessDate changes the order of rows.
+package percipio
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options configure a Server. The zero value is the demonstration organisation.
+type Options struct {
+	// Users, Courses and Rows say how many users, catalogue items and rows of learning
+	// activity to make up. About 73 % of the items are active courses and assessments.
+	// All three zero makes the demonstration organisation of 20, 10 and 60. A user has
+	// at most one row per item: Rows beyond Users times Courses do not exist.
+	Users, Courses, Rows int
+	// Empty leaves the organisation without any of them.
+	Empty bool
+	// Seed decides every id and name; the same seed makes the same organisation.
+	Seed uint64
+
+	Org string // the organisation's UUID, made from Seed if empty
+	// Token is the bearer token. If empty, one is made up that looks like a JWT and
+	// says that it expires at TokenExpires, if that is not zero. Either is refused from
+	// TokenExpires on.
+	Token        string
+	TokenExpires time.Time
+
+	// PendingPolls is how often a report is asked for in vain before it is ready.
+	PendingPolls int
+
+	// Faults are on from the start. New panics if one does not exist; use SetFaults
+	// for names that a person typed.
+	Faults []string
+	// Now is the clock; nil is time.Now. Made-up dates do not depend on it.
+	Now func() time.Time
+	// OnRequest is called before each API request is looked at, with how many there
+	// have been, from 1. It may change the organisation as somebody else would.
+	OnRequest func(n int, r *http.Request)
+}
+
+// Server is the organisation and its HTTP face: the API at the paths that Percipio
+// has, and the faults at /sandbox/faults. A client's base URL is the server's address
+// alone. It is safe for concurrent use.
+type Server struct {
+	opts Options
+	mux  *http.ServeMux
+
+	mu       sync.Mutex
+	org      *organisation
+	inserted int
+	frozen   map[string]*organisation // by paging request id
+	reports  map[string]*report
+	made     []*report
+	files    int // dropped on SFTP
+
+	token    token
+	expiring token // while token-expiring is on
+	faults   faultSet
+	requests map[string]int
+	total    int
+}
+
+// New makes a server with its organisation.
+func New(opts Options) *Server {
+	if opts.Org == "" {
+		opts.Org = identifier(opts.Seed, kindOrganisation, 0)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Users == 0 && opts.Courses == 0 && opts.Rows == 0 && !opts.Empty {
+		opts.Users, opts.Courses, opts.Rows = 20, 10, 60
+	}
+	faults, err := parseFaults(opts.Faults)
+	if err != nil {
+		panic(err)
+	}
+	s := &Server{opts: opts, org: makeUp(opts), frozen: map[string]*organisation{}, reports: map[string]*report{}, requests: map[string]int{},
+		token: token{opts.Token, opts.TokenExpires}}
+	if opts.Token == "" {
+		s.token = makeToken(opts.Org, opts.TokenExpires)
+	}
+	s.useFaults(faults)
+	s.mux = s.routes()
+	return s
+}
+
+// OrganizationID is the organisation's UUID, a part of every path.
+func (s *Server) OrganizationID() string { return s.opts.Org }
+
+// Token is the bearer token that API requests need. While the fault token-expiring
+// is on it is another one, that expires soon; the first one stays good.
+func (s *Server) Token() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.expiring.text != "" {
+		return s.expiring.text
+	}
+	return s.token.text
+}
+
+// Requests counts the API requests by method and route since the start or the last
+// ResetRequests: "GET /users", "GET /users/{id}", "GET /catalog-content",
+// "GET /search-content", "POST /report-requests/learning-activity",
+// "GET /report-requests/{id}". What has no route counts as "GET other".
+func (s *Server) Requests() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.requests)
+}
+
+// ResetRequests sets the counts of Requests to zero.
+func (s *Server) ResetRequests() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.requests)
+}
+
+// ServeHTTP serves the API and the control of faults.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// routes are the paths of the API and the permission that each needs.
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, route := range []struct {
+		method, api, path, permission string
+		handle                        func(*exchange) *answer
+	}{
+		{"GET", "user-management/v1", "/users", "users", (*exchange).listUsers},
+		{"GET", "user-management/v1", "/users/{id}", "users", (*exchange).getUser},
+		{"GET", "user-management/v1", "/users/external-user-id/{externalUserId}", "users", (*exchange).getUser},
+		{"GET", "user-management/v1", "/users/login-name/{loginName}", "users", (*exchange).getUser},
+		{"GET", "content-discovery/v2", "/catalog-content", "content", (*exchange).listCatalogue},
+		{"GET", "content-discovery/v1", "/search-content", "content", (*exchange).search},
+		{"POST", "reporting/v1", "/report-requests/learning-activity", "reporting", (*exchange).requestReport},
+		{"GET", "reporting/v1", "/report-requests/{id}", "reporting", (*exchange).pollReport},
+	} {
+		mux.HandleFunc(route.method+" /"+route.api+"/organizations/{org}"+route.path, func(w http.ResponseWriter, r *http.Request) {
+			s.serve(w, r, route.path, route.permission, route.handle)
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.serve(w, r, "other", "", func(*exchange) *answer { return fail(404, "there is no such endpoint") })
+	})
+	s.control(mux)
+	return mux
+}
+
+// serve carries one API request out.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, route, permission string, handle func(*exchange) *answer) {
+	s.mu.Lock()
+	s.total++
+	n := s.total
+	s.requests[r.Method+" "+strings.TrimSpace(route)]++
+	s.mu.Unlock()
+	if s.opts.OnRequest != nil {
+		s.opts.OnRequest(n, r)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err != nil {
+		fail(400, "the request body cannot be read: %v", err).deliver(w, r)
+		return
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	x := &exchange{s: s, r: r, query: query, body: body}
+	x.answer(permission, err, handle).deliver(w, r)
+}
+
+func (s *Server) now() time.Time { return s.opts.Now() }
+
+// token is a bearer token and when it expires, if it does.
+type token struct {
+	text    string
+	expires time.Time
+}
+
+// makeToken makes a token up. It parses as a JWT, as the vendor's tokens do; nobody
+// can make another one because the signature is random.
+func makeToken(org string, expires time.Time) token {
+	claims := map[string]any{"iss": "percipio-sandbox", "sub": "service-account", "organizationId": org}
+	if !expires.IsZero() {
+		claims["exp"] = expires.Unix()
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		panic(err) // strings and a number
+	}
+	signature := make([]byte, 32)
+	rand.Read(signature) // never fails
+	encode := base64.RawURLEncoding.EncodeToString
+	return token{encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode(payload) + "." + encode(signature), expires}
+}
