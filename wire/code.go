@@ -55,3 +55,35 @@ func Code(kind baton.Kind) uint32 {
 	}
 	return 2
 }
+
+// KindOfCode is the kind of an error that C1 reports with a gRPC status code, where
+// C1 stands in the place of an upstream.
+func KindOfCode(code uint32) baton.Kind {
+	switch code {
+	case 1:
+		return baton.Canceled
+	case 3, 11:
+		return baton.Invalid
+	case 4:
+		return baton.DeadlineExceeded
+	case 5:
+		return baton.NotFound
+	case 6:
+		return baton.AlreadyExists
+	case 7:
+		return baton.PermissionDenied
+	case 8:
+		return baton.RateLimited
+	case 9:
+		return baton.Refused
+	case 10, 14:
+		return baton.Unavailable
+	case 12:
+		return baton.Unsupported
+	case 15:
+		return baton.Corrupt
+	case 16:
+		return baton.Unauthenticated
+	}
+	return baton.Internal
+}

@@ -150,6 +150,14 @@ func settingField(s baton.Setting) (*configv1.Field, error) {
 
 // ActionSchemas is the JSON form of a c1.connector.v2.ListActionSchemasResponse.
 func ActionSchemas(actions []baton.Action) ([]byte, error) {
+	m, err := actionSchemas(actions)
+	if err != nil {
+		return nil, err
+	}
+	return indented(m, "action schemas")
+}
+
+func actionSchemas(actions []baton.Action) (*connectorv2.ListActionSchemasResponse, error) {
 	m := &connectorv2.ListActionSchemasResponse{}
 	for _, a := range actions {
 		schema, err := actionSchema(a)
@@ -158,7 +166,7 @@ func ActionSchemas(actions []baton.Action) ([]byte, error) {
 		}
 		m.Schemas = append(m.Schemas, schema)
 	}
-	return indented(m, "action schemas")
+	return m, nil
 }
 
 func actionSchema(a baton.Action) (*connectorv2.BatonActionSchema, error) {

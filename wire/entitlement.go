@@ -63,11 +63,19 @@ func UnmarshalEntitlement(b []byte) (baton.Entitlement, error) {
 // MarshalGrant encodes a c1.connector.v2.Grant.
 func MarshalGrant(g baton.Grant) ([]byte, error) {
 	what := "grant " + g.ID.String()
-	if err := checkEntitlement(g.ID.Entitlement); err != nil {
+	m, err := grant(g)
+	if err != nil {
 		return nil, invalid(what, err)
 	}
+	return marshal(m, what)
+}
+
+func grant(g baton.Grant) (*connectorv2.Grant, error) {
+	if err := checkEntitlement(g.ID.Entitlement); err != nil {
+		return nil, err
+	}
 	if g.ID.Principal.Type == "" || g.ID.Principal.ID == "" {
-		return nil, invalid(what, errNoID)
+		return nil, errNoID
 	}
 	m := &connectorv2.Grant{
 		Entitlement: &connectorv2.Entitlement{
@@ -79,16 +87,16 @@ func MarshalGrant(g baton.Grant) ([]byte, error) {
 	}
 	metadata, err := profileStruct(g.Metadata)
 	if err != nil {
-		return nil, invalid(what, err)
+		return nil, err
 	}
 	if metadata != nil {
 		a, err := pack(&connectorv2.GrantMetadata{Metadata: metadata})
 		if err != nil {
-			return nil, invalid(what, err)
+			return nil, err
 		}
 		m.Annotations = []*anypb.Any{a}
 	}
-	return marshal(m, what)
+	return m, nil
 }
 
 // UnmarshalGrant decodes a c1.connector.v2.Grant. Where a grant was derived from

@@ -1,0 +1,195 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/segmentio/ksuid"
+
+	"baton"
+	"baton/wire"
+)
+
+const (
+	// inlineWait is how long the start of an action waits for its end. What ends
+	// within it needs no status request, which another instance could not answer.
+	inlineWait = 15 * time.Second
+	maxAction  = time.Hour
+	keptRuns   = 1000
+)
+
+// actionRuns are the actions that were started, running and ended ones.
+type actionRuns struct {
+	mu    sync.Mutex
+	runs  map[string]*actionRun
+	order []string // oldest first
+}
+
+// actionRun is one of them. The fields below done are set before it is closed.
+type actionRun struct {
+	id, name string
+	done     chan struct{}
+	values   map[string]any
+	err      error
+}
+
+func (r *actionRuns) add(a *actionRun) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.runs == nil {
+		r.runs = map[string]*actionRun{}
+	}
+	r.runs[a.id] = a
+	r.order = append(r.order, a.id)
+	if len(r.order) > keptRuns {
+		delete(r.runs, r.order[0])
+		r.order = r.order[1:]
+	}
+}
+
+func (r *actionRuns) get(id string) *actionRun {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.runs[id]
+}
+
+// state is how far the action is.
+func (a *actionRun) state() wire.ActionRun {
+	run := wire.ActionRun{ID: a.id, Name: a.name, State: wire.ActionRunning}
+	select {
+	case <-a.done:
+		run.State, run.Values = wire.ActionComplete, a.values
+		if a.err != nil {
+			run.State, run.Values = wire.ActionFailed, map[string]any{"error": message(a.err)}
+		}
+	default:
+	}
+	return run
+}
+
+// actionSchemas lists all actions; none of them belongs to a resource type.
+func (s *service) actionSchemas(work wire.ActionSchemasTask) (wire.Response, error) {
+	if work.ResourceType != "" {
+		return wire.ActionSchemasResponse(nil)
+	}
+	return wire.ActionSchemasResponse(s.connector.Actions)
+}
+
+func (s *service) actionSchema(work wire.ActionSchemaTask) (wire.Response, error) {
+	a, ok := s.connector.Action(work.Name)
+	if !ok {
+		return wire.Response{}, noAction(work.Name)
+	}
+	return wire.ActionSchemaResponse(a)
+}
+
+func noAction(name string) error { return baton.Errorf(baton.NotFound, "there is no action %q", name) }
+
+// invoke starts an action and waits a while for its end. The action goes on
+// without the task.
+func (s *service) invoke(ctx context.Context, work wire.ActionTask, log *slog.Logger) (wire.Response, error) {
+	action, ok := s.connector.Action(work.Name)
+	if !ok || work.ResourceType != "" {
+		return wire.Response{}, noAction(work.Name)
+	}
+	arguments, err := fit(action.Arguments, work.Arguments)
+	if err != nil {
+		return wire.Response{}, err
+	}
+	a := &actionRun{id: ksuid.New().String(), name: work.Name, done: make(chan struct{})}
+	s.actions.add(a)
+	s.work.Go(func() {
+		defer close(a.done)
+		ctx, cancel := context.WithTimeout(s.hard, maxAction)
+		defer cancel()
+		if a.values, a.err = runAction(ctx, action, arguments, log.With("action", work.Name, "action_id", a.id)); a.err != nil && s.hard.Err() != nil {
+			s.interrupted.Add(1)
+		}
+	})
+	timer := time.NewTimer(inlineWait)
+	defer timer.Stop()
+	select {
+	case <-a.done:
+	case <-timer.C:
+	case <-ctx.Done():
+		return wire.Response{}, context.Cause(ctx)
+	}
+	run := a.state()
+	if run.State == wire.ActionFailed {
+		return wire.Response{}, &unknownError{text: message(a.err)}
+	}
+	return wire.ActionResponse(run)
+}
+
+// runAction runs an action to its end.
+func runAction(ctx context.Context, action baton.Action, arguments map[string]any, log *slog.Logger) (values map[string]any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("an action panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = baton.Errorf(baton.Internal, "the connector has a defect: the action panicked, and its log says where")
+		}
+	}()
+	out, err := action.Run(ctx, baton.ActionRequest{Arguments: arguments})
+	if err != nil {
+		log.Warn("action failed", "error", err, "fix", baton.FixOf(err))
+		return nil, err
+	}
+	log.Info("action done", "already", out.Already, "done", out.Done)
+	for _, w := range out.Warnings {
+		log.Warn(w)
+	}
+	return out.Values, nil
+}
+
+func (s *service) actionStatus(work wire.ActionStatusTask) (wire.Response, error) {
+	a := s.actions.get(work.ID)
+	if a == nil {
+		return wire.Response{}, baton.Errorf(baton.NotFound, "there is no action run %q: it was started by another instance, before a restart, or long ago", work.ID)
+	}
+	return wire.ActionStatusResponse(a.state())
+}
+
+// fit checks values against a schema: everything that is required is there, and
+// everything that is known is of its kind. Whole numbers become int. What the schema
+// does not know is left to the connector.
+func fit(fields []baton.Field, values map[string]any) (map[string]any, error) {
+	values = maps.Clone(values)
+	var bad []string
+	for _, f := range fields {
+		v, given := values[f.Name]
+		if !given || v == "" {
+			if f.Required {
+				bad = append(bad, f.Name+" is missing")
+			}
+			continue
+		}
+		ok := false
+		switch f.Kind {
+		case baton.StringField:
+			_, ok = v.(string)
+		case baton.BoolField:
+			_, ok = v.(bool)
+		case baton.StringsField:
+			_, ok = v.([]string)
+		case baton.IntField:
+			var n float64
+			if n, ok = v.(float64); ok {
+				ok = n == float64(int(n))
+				values[f.Name] = int(n)
+			}
+		}
+		if !ok {
+			bad = append(bad, fmt.Sprintf("%s is not %s", f.Name, [...]string{"text", "true or false", "a whole number", "a list of texts"}[f.Kind]))
+		}
+	}
+	if len(bad) > 0 {
+		return nil, baton.Errorf(baton.Invalid, "%s", strings.Join(bad, "; "))
+	}
+	return values, nil
+}

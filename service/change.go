@@ -1,0 +1,122 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+
+	"baton"
+	"baton/wire"
+)
+
+// mayProvision refuses changes unless they were switched on.
+func (s *service) mayProvision() error {
+	if s.cfg.Provisioning {
+		return nil
+	}
+	return baton.Errorf(baton.Refused, "provisioning is not enabled").
+		WithFix("start the connector with BATON_PROVISIONING=true")
+}
+
+// mayChange checks that the connector changes entitlements of the type.
+func (s *service) mayChange(able bool, resourceType string) error {
+	if err := s.mayProvision(); err != nil {
+		return err
+	}
+	if t, ok := s.connector.ResourceType(resourceType); !able || !ok || !t.Provision {
+		return baton.Errorf(baton.Unsupported, "%s cannot change who holds entitlements of resource type %q", s.connector.Name, resourceType)
+	}
+	return nil
+}
+
+func (s *service) grant(ctx context.Context, work wire.GrantTask, log *slog.Logger) (wire.Response, error) {
+	if err := s.mayChange(s.connector.Grant != nil, work.Entitlement.Resource.Type); err != nil {
+		return wire.Response{}, err
+	}
+	out, err := s.patiently(ctx, log, func() (baton.Outcome, error) {
+		return s.connector.Grant(ctx, baton.GrantRequest{Entitlement: work.Entitlement, Principal: work.Principal})
+	})
+	if err != nil {
+		return wire.Response{}, err
+	}
+	tell(log, out, "grant", work.GrantID.String())
+	return wire.GrantResponse(baton.Grant{ID: work.GrantID, ResourceName: work.ResourceName}, out.Already)
+}
+
+func (s *service) revoke(ctx context.Context, work wire.RevokeTask, log *slog.Logger) (wire.Response, error) {
+	if err := s.mayChange(s.connector.Revoke != nil, work.Entitlement.Resource.Type); err != nil {
+		return wire.Response{}, err
+	}
+	out, err := s.patiently(ctx, log, func() (baton.Outcome, error) {
+		return s.connector.Revoke(ctx, baton.GrantRequest{Entitlement: work.Entitlement, Principal: work.Principal})
+	})
+	if err != nil {
+		return wire.Response{}, err
+	}
+	tell(log, out, "grant", work.GrantID.String())
+	return wire.RevokeResponse(out.Already)
+}
+
+func (s *service) createAccount(ctx context.Context, work wire.AccountTask, log *slog.Logger) (wire.Response, error) {
+	creation := s.connector.Account
+	if err := s.mayProvision(); err != nil {
+		return wire.Response{}, err
+	}
+	switch {
+	case creation == nil, work.ResourceType != "" && work.ResourceType != creation.ResourceType:
+		return wire.Response{}, baton.Errorf(baton.Unsupported, "%s cannot create accounts of resource type %q", s.connector.Name, work.ResourceType)
+	case work.Credential != "" && work.Credential != "no_password":
+		return wire.Response{}, baton.Errorf(baton.Invalid, "accounts are created without a password, and %s was asked for", work.Credential).
+			WithFix("choose no password in ConductorOne")
+	}
+	req := work.Request
+	req.Login = cmp.Or(req.Login, req.Email)
+	var err error
+	if req.Profile, err = fit(creation.Fields, req.Profile); err != nil {
+		return wire.Response{}, err
+	}
+	out, err := s.patiently(ctx, log, func() (baton.Outcome, error) { return creation.Create(ctx, req) })
+	if err != nil {
+		return wire.Response{}, err
+	}
+	if out.Resource == nil {
+		return wire.Response{}, baton.Errorf(baton.Internal, "the account was created, but the connector does not say which it is")
+	}
+	tell(log, out, "account", out.Resource.ID.String())
+	return wire.AccountResponse(*out.Resource, out.Already)
+}
+
+// tell logs what C1 has no place for.
+func tell(log *slog.Logger, out baton.Outcome, what, id string) {
+	log.Info("change made", what, id, "already", out.Already, "done", out.Done)
+	for _, w := range out.Warnings {
+		log.Warn(w, what, id)
+	}
+}
+
+// patience is how long the upstream is waited for before each further try of a
+// change, which C1 will not try again.
+var patience = [...]time.Duration{15 * time.Second, 30 * time.Second, 45 * time.Second}
+
+// patiently makes a change, again while the upstream is away or asks to slow down.
+// Changes are idempotent, so that a try that succeeded unseen does no harm.
+func (s *service) patiently(ctx context.Context, log *slog.Logger, change func() (baton.Outcome, error)) (baton.Outcome, error) {
+	for n := 0; ; n++ {
+		out, err := change()
+		switch kind := baton.KindOf(err); {
+		case err == nil, n == len(patience), ctx.Err() != nil:
+			return out, err
+		case kind != baton.Unavailable && kind != baton.RateLimited && kind != baton.DeadlineExceeded:
+			return out, err
+		}
+		wait := jittered(patience[n])
+		log.Warn("the upstream is not available; trying the change again", "error", err, "wait", wait)
+		waiting, end := s.untilStop(ctx)
+		err = pause(waiting, wait)
+		end()
+		if err != nil {
+			return out, err
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"baton/wire"
+)
+
+const (
+	heartbeatEvery = 30 * time.Second // when C1 does not say
+	heartbeatMin   = time.Second
+	heartbeatMax   = 5 * time.Minute
+	// A lease is taken for lost after this many heartbeats that failed, but not
+	// before this long.
+	leaseBeats = 9
+	leaseLife  = 5 * time.Minute
+)
+
+// heartbeats tells C1 that the task is being worked on, from now on if it is a sync
+// and otherwise once it turns out to be long, until the returned func is called. It
+// cancels the task when C1 says so or the lease is lost.
+func (s *service) heartbeats(ctx context.Context, cancel context.CancelCauseFunc, t *entry, log *slog.Logger) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	var first time.Duration
+	if _, sync := t.Work.(wire.SyncTask); !sync {
+		first = longTask
+	} else {
+		// Before anything is read: a task that was cancelled meanwhile is not begun.
+		first = s.beat(ctx, cancel, t, log, new(lease))
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		held := &lease{since: time.Now()}
+		for next := first; next > 0 && pause(ctx, next) == nil; {
+			next = s.beat(ctx, cancel, t, log, held)
+		}
+	}()
+	return func() {
+		end()
+		<-done
+	}
+}
+
+// lease is how sure the service is that the task is still its own.
+type lease struct {
+	since    time.Time // last heartbeat that was accepted
+	failures int
+	every    time.Duration
+}
+
+// beat sends one heartbeat and says when the next one is due; 0 is never.
+func (s *service) beat(ctx context.Context, cancel context.CancelCauseFunc, t *entry, log *slog.Logger, held *lease) time.Duration {
+	if held.every == 0 {
+		held.every = heartbeatEvery
+	}
+	next, cancelled, err := s.heartbeat(ctx, t.ID)
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err == nil && cancelled:
+		cancel(errCancelled)
+		return 0
+	case err == nil:
+		if next > 0 {
+			held.every = min(max(next, heartbeatMin), heartbeatMax)
+		} else {
+			held.every = heartbeatEvery
+		}
+		held.since, held.failures = time.Now(), 0
+		return held.every
+	case code(err) == codes.NotFound:
+		cancel(errLease)
+		return 0
+	}
+	held.failures++
+	log.Warn("a heartbeat failed", "error", err, "in_a_row", held.failures)
+	if held.failures >= leaseBeats && time.Since(held.since) >= leaseLife {
+		cancel(errLease)
+		return 0
+	}
+	return held.every
+}
+
+func (s *service) heartbeat(ctx context.Context, taskID string) (next time.Duration, cancelled bool, err error) {
+	b, err := wire.MarshalHeartbeat(s.host.ID, taskID)
+	if err != nil {
+		return 0, false, err
+	}
+	b, err = s.link.call(ctx, "Heartbeat", b)
+	s.contact(err)
+	if err != nil {
+		return 0, false, err
+	}
+	return wire.UnmarshalHeartbeat(b)
+}

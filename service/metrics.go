@@ -1,0 +1,121 @@
+package service
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// metrics are the figures of the service, in the text format of Prometheus.
+type metrics struct {
+	mu     sync.Mutex
+	values map[string]map[string]float64 // name, labels as they are written
+}
+
+func newMetrics() *metrics { return &metrics{values: map[string]map[string]float64{}} }
+
+// families says what there is to be measured. Names that end in _total only grow.
+func families() [][2]string {
+	return [][2]string{
+		{"baton_info", "The connector and its version."},
+		{"baton_credential_accepted", "1 while ConductorOne accepts the credential, 0 once it refused it."},
+		{"baton_token_requests_total", "Requests for an access token."},
+		{"baton_last_contact_timestamp_seconds", "When ConductorOne last answered a call well."},
+		{"baton_polls_total", "Requests for tasks."},
+		{"baton_tasks_total", "Tasks that ended, by type and gRPC code."},
+		{"baton_tasks_running", "Tasks that were taken and not finished yet."},
+		{"baton_finishes_total", "Attempts to tell ConductorOne how a task ended."},
+		{"baton_uploads_total", "Attempts to upload a sync."},
+		{"baton_last_successful_sync_timestamp_seconds", "When the last full sync was uploaded."},
+		{"baton_sync_pages_total", "Pages read from the upstream."},
+		{"baton_sync_resources", "Resources in the last sync, by type."},
+		{"baton_sync_entitlements", "Entitlements in the last sync, by resource type."},
+		{"baton_sync_grants", "Grants in the last sync, by resource type."},
+		{"baton_upstream_requests_total", "Requests to the upstream, by status; 0 is no answer."},
+		{"baton_upstream_waits_total", "Requests that wait before another try, because of a limit or a failure."},
+		{"baton_upstream_wait_seconds_total", "How long such waits are together."},
+		{"process_resident_memory_bytes", "Resident memory size in bytes."},
+		{"go_memstats_heap_alloc_bytes", "Heap bytes in use."},
+		{"go_goroutines", "Goroutines that exist."},
+	}
+}
+
+// count adds to a value. Labels are pairs of name and value.
+func (m *metrics) count(name string, by float64, labels ...string) {
+	m.update(name, labels, func(old float64) float64 { return old + by })
+}
+
+func (m *metrics) set(name string, to float64, labels ...string) {
+	m.update(name, labels, func(float64) float64 { return to })
+}
+
+func (m *metrics) update(name string, labels []string, change func(float64) float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.values[name] == nil {
+		m.values[name] = map[string]float64{}
+	}
+	key := labelText(labels)
+	m.values[name][key] = change(m.values[name][key])
+}
+
+func labelText(labels []string) string {
+	if len(labels) == 0 {
+		return ""
+	}
+	var pairs []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		value := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(labels[i+1])
+		pairs = append(pairs, fmt.Sprintf(`%s="%s"`, labels[i], value))
+	}
+	return "{" + strings.Join(pairs, ",") + "}"
+}
+
+// text is everything that was measured.
+func (m *metrics) text() []byte {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	m.set("go_memstats_heap_alloc_bytes", float64(memory.HeapAlloc))
+	m.set("go_goroutines", float64(runtime.NumGoroutine()))
+	if rss := residentMemory(); rss > 0 {
+		m.set("process_resident_memory_bytes", rss)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out bytes.Buffer
+	for _, f := range families() {
+		name, values := f[0], m.values[f[0]]
+		if len(values) == 0 {
+			continue
+		}
+		kind := "gauge"
+		if strings.HasSuffix(name, "_total") {
+			kind = "counter"
+		}
+		fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n", name, f[1], name, kind)
+		for _, labels := range slices.Sorted(maps.Keys(values)) {
+			fmt.Fprintf(&out, "%s%s %s\n", name, labels, strconv.FormatFloat(values[labels], 'g', -1, 64))
+		}
+	}
+	return out.Bytes()
+}
+
+// residentMemory is 0 where the system does not say it as Linux does.
+func residentMemory() float64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseFloat(fields[1], 64)
+	return pages * float64(os.Getpagesize())
+}

@@ -1,0 +1,196 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/syncer"
+	"baton/wire"
+)
+
+const (
+	syncPrefix = "sync-"
+	syncFile   = "sync.c1z"
+	// staleAfter is when what a sync left behind is of no use to any other: a little
+	// after the syncer refuses to resume it.
+	staleAfter = 8 * 24 * time.Hour
+)
+
+// syncTask reads the upstream and uploads the file. Whatever ends it early, what was
+// read stays in the state directory: a task that asks for the same goes on from
+// there. A file that was sealed and not uploaded waits for its own task.
+func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, log *slog.Logger) error {
+	if s.cfg.SkipFullSync {
+		log.Info("nothing is synced, because of skip-full-sync")
+		return nil
+	}
+	if work.StorageEngine != "" && work.StorageEngine != "sqlite" {
+		log.Info("the storage engine that was asked for is not written; sqlite is", "asked", work.StorageEngine)
+	}
+	cfg := s.syncConfig(work, log)
+	dir, release, err := s.syncDir(cfg)
+	if err != nil {
+		return err
+	}
+	defer release()
+	cfg.Path = filepath.Join(dir, syncFile)
+	sealed := filepath.Join(dir, fileName(t.ID)+".sealed")
+	if _, err := os.Stat(sealed); err != nil {
+		if err := s.read(ctx, t, cfg, dir, log); err != nil {
+			return err
+		}
+		if err := os.Rename(cfg.Path, sealed); err != nil {
+			return storage(err)
+		}
+	} else {
+		log.Info("the file of this task is here already; uploading it")
+	}
+	if err := s.upload(ctx, t, sealed, log); err != nil {
+		return err
+	}
+	if !work.SkipEntitlementsAndGrants && !work.SkipGrants && len(cfg.Resources) == 0 {
+		s.metrics.set("baton_last_successful_sync_timestamp_seconds", float64(time.Now().Unix()))
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		log.Warn("what a sync left behind cannot be removed", "error", err)
+	}
+	return nil
+}
+
+// syncConfig is the sync that the task asks for. Lists are in order, so that the
+// same wish is recognised however it is written.
+func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config {
+	cfg := syncer.Config{
+		Connector: s.connector, KeepSyncs: 1, Log: log, AllowEmpty: s.cfg.AllowEmpty,
+		SkipGrants: work.SkipGrants, SkipEntitlementsAndGrants: work.SkipEntitlementsAndGrants,
+		Types: slices.Clone(work.Types), Resources: slices.Clone(work.Resources),
+	}
+	if len(cfg.Types) == 0 {
+		cfg.Types = slices.Clone(s.cfg.SyncResourceTypes)
+	}
+	slices.Sort(cfg.Types)
+	cfg.Types = slices.Compact(cfg.Types)
+	slices.SortFunc(cfg.Resources, func(a, b baton.ResourceID) int { return strings.Compare(a.String(), b.String()) })
+	return cfg
+}
+
+// syncDir is where the sync works: a directory for each different wish, which one
+// task at a time has.
+func (s *service) syncDir(cfg syncer.Config) (dir string, release func(), err error) {
+	wish, err := json.Marshal([]any{cfg.Connector.Name, cfg.Connector.Origin, cfg.Types, cfg.Resources, cfg.SkipGrants, cfg.SkipEntitlementsAndGrants})
+	if err != nil {
+		return "", nil, err
+	}
+	sum := sha256.Sum256(wish)
+	dir = filepath.Join(s.cfg.StateDir, syncPrefix+hex.EncodeToString(sum[:8]))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.syncs[dir] {
+		return "", nil, baton.Errorf(baton.Unavailable, "the same sync is under way for another task")
+	}
+	if err := ownDir(dir); err != nil {
+		return "", nil, storage(err)
+	}
+	s.syncs[dir] = true
+	return dir, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.syncs, dir)
+	}, nil
+}
+
+// ownDir makes the directory, and sure that nobody else can get into it.
+func ownDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is not a directory: %w", dir, errors.Join(err, fs.ErrExist))
+	}
+	return os.Chmod(dir, 0o700) // fails on a directory of another user's
+}
+
+// read makes the file. It stops at once when the service does: its pages are kept.
+func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir string, log *slog.Logger) error {
+	others, _ := filepath.Glob(filepath.Join(dir, "*.sealed"))
+	for _, path := range append(others, cfg.Path) {
+		_ = os.RemoveAll(path) // of tasks that are over; what cannot be removed is in nobody's way
+	}
+	pages := map[string]int{}
+	cfg.Progress = func(p syncer.Progress) {
+		t.touch()
+		if before, ok := pages[p.Feed]; ok && p.Feed != "" {
+			s.metrics.count("baton_sync_pages_total", float64(p.Pages-before), "feed", p.Feed)
+		}
+		pages[p.Feed] = p.Pages
+	}
+	reading, end := s.untilStop(ctx)
+	defer end()
+	result, err := syncer.Run(reading, cfg)
+	if err != nil && reading.Err() != nil {
+		return context.Cause(reading)
+	}
+	if err != nil {
+		return err
+	}
+	log.Info("sync sealed", "sync_id", result.SyncID, "sync_type", result.SyncType, "resumed", result.Resumed,
+		"pages", result.Pages, "bytes", result.Size, "counts", result.Counts, "excluded", result.Excluded)
+	for _, c := range result.Counts {
+		s.metrics.set("baton_sync_resources", float64(c.Resources), "type", c.Type)
+		s.metrics.set("baton_sync_entitlements", float64(c.Entitlements), "type", c.Type)
+		s.metrics.set("baton_sync_grants", float64(c.Grants), "type", c.Type)
+	}
+	return nil
+}
+
+// untilStop is a context that also ends, as interrupted, when the service begins to
+// stop.
+func (s *service) untilStop(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.soft, func() { cancel(errStopping) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// sweep removes what syncs left behind that nobody asked for again.
+func (s *service) sweep() {
+	left, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, syncPrefix+"*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
+			if err := os.RemoveAll(dir); err != nil {
+				s.log.Warn("an old interrupted sync cannot be removed", "error", err)
+			}
+		}
+	}
+}
+
+// fileName is the task's id, or stands for it if it is not made of letters and
+// digits.
+func fileName(taskID string) string {
+	if len(taskID) <= 64 && !strings.ContainsFunc(taskID, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+	}) {
+		return taskID
+	}
+	sum := sha256.Sum256([]byte(taskID))
+	return hex.EncodeToString(sum[:])
+}
+
+func storage(err error) error {
+	return baton.Errorf(baton.Storage, "state directory: %w", err).
+		WithFix("check free space and permissions of --c1z-temp-dir")
+}
