@@ -32,28 +32,52 @@ const (
 type ResourceType_Trait int32
 
 const (
-	ResourceType_TRAIT_UNSPECIFIED ResourceType_Trait = 0
-	ResourceType_TRAIT_USER        ResourceType_Trait = 1
-	ResourceType_TRAIT_GROUP       ResourceType_Trait = 2
-	ResourceType_TRAIT_ROLE        ResourceType_Trait = 3
-	ResourceType_TRAIT_APP         ResourceType_Trait = 4
+	ResourceType_TRAIT_UNSPECIFIED      ResourceType_Trait = 0
+	ResourceType_TRAIT_USER             ResourceType_Trait = 1
+	ResourceType_TRAIT_GROUP            ResourceType_Trait = 2
+	ResourceType_TRAIT_ROLE             ResourceType_Trait = 3
+	ResourceType_TRAIT_APP              ResourceType_Trait = 4
+	ResourceType_TRAIT_SECRET           ResourceType_Trait = 5
+	ResourceType_TRAIT_SECURITY_INSIGHT ResourceType_Trait = 6
+	ResourceType_TRAIT_SCOPE_BINDING    ResourceType_Trait = 7
+	ResourceType_TRAIT_VENDOR           ResourceType_Trait = 8
+	ResourceType_TRAIT_VENDOR_AGREEMENT ResourceType_Trait = 9
+	ResourceType_TRAIT_LICENSE_PROFILE  ResourceType_Trait = 10
+	ResourceType_TRAIT_AGENT            ResourceType_Trait = 11
+	ResourceType_TRAIT_MANAGED_DEVICE   ResourceType_Trait = 12
 )
 
 // Enum value maps for ResourceType_Trait.
 var (
 	ResourceType_Trait_name = map[int32]string{
-		0: "TRAIT_UNSPECIFIED",
-		1: "TRAIT_USER",
-		2: "TRAIT_GROUP",
-		3: "TRAIT_ROLE",
-		4: "TRAIT_APP",
+		0:  "TRAIT_UNSPECIFIED",
+		1:  "TRAIT_USER",
+		2:  "TRAIT_GROUP",
+		3:  "TRAIT_ROLE",
+		4:  "TRAIT_APP",
+		5:  "TRAIT_SECRET",
+		6:  "TRAIT_SECURITY_INSIGHT",
+		7:  "TRAIT_SCOPE_BINDING",
+		8:  "TRAIT_VENDOR",
+		9:  "TRAIT_VENDOR_AGREEMENT",
+		10: "TRAIT_LICENSE_PROFILE",
+		11: "TRAIT_AGENT",
+		12: "TRAIT_MANAGED_DEVICE",
 	}
 	ResourceType_Trait_value = map[string]int32{
-		"TRAIT_UNSPECIFIED": 0,
-		"TRAIT_USER":        1,
-		"TRAIT_GROUP":       2,
-		"TRAIT_ROLE":        3,
-		"TRAIT_APP":         4,
+		"TRAIT_UNSPECIFIED":      0,
+		"TRAIT_USER":             1,
+		"TRAIT_GROUP":            2,
+		"TRAIT_ROLE":             3,
+		"TRAIT_APP":              4,
+		"TRAIT_SECRET":           5,
+		"TRAIT_SECURITY_INSIGHT": 6,
+		"TRAIT_SCOPE_BINDING":    7,
+		"TRAIT_VENDOR":           8,
+		"TRAIT_VENDOR_AGREEMENT": 9,
+		"TRAIT_LICENSE_PROFILE":  10,
+		"TRAIT_AGENT":            11,
+		"TRAIT_MANAGED_DEVICE":   12,
 	}
 )
 
@@ -412,13 +436,13 @@ var File_c1_connector_v2_resource_proto protoreflect.FileDescriptor
 
 const file_c1_connector_v2_resource_proto_rawDesc = "" +
 	"\n" +
-	"\x1ec1/connector/v2/resource.proto\x12\x0fc1.connector.v2\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x02\n" +
+	"\x1ec1/connector/v2/resource.proto\x12\x0fc1.connector.v2\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x03\n" +
 	"\fResourceType\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12;\n" +
 	"\x06traits\x18\x03 \x03(\x0e2#.c1.connector.v2.ResourceType.TraitR\x06traits\x126\n" +
 	"\vannotations\x18\x04 \x03(\v2\x14.google.protobuf.AnyR\vannotations\x12 \n" +
-	"\vdescription\x18\x05 \x01(\tR\vdescription\"^\n" +
+	"\vdescription\x18\x05 \x01(\tR\vdescription\"\x99\x02\n" +
 	"\x05Trait\x12\x15\n" +
 	"\x11TRAIT_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -426,7 +450,16 @@ const file_c1_connector_v2_resource_proto_rawDesc = "" +
 	"\vTRAIT_GROUP\x10\x02\x12\x0e\n" +
 	"\n" +
 	"TRAIT_ROLE\x10\x03\x12\r\n" +
-	"\tTRAIT_APP\x10\x04\"M\n" +
+	"\tTRAIT_APP\x10\x04\x12\x10\n" +
+	"\fTRAIT_SECRET\x10\x05\x12\x1a\n" +
+	"\x16TRAIT_SECURITY_INSIGHT\x10\x06\x12\x17\n" +
+	"\x13TRAIT_SCOPE_BINDING\x10\a\x12\x10\n" +
+	"\fTRAIT_VENDOR\x10\b\x12\x1a\n" +
+	"\x16TRAIT_VENDOR_AGREEMENT\x10\t\x12\x19\n" +
+	"\x15TRAIT_LICENSE_PROFILE\x10\n" +
+	"\x12\x0f\n" +
+	"\vTRAIT_AGENT\x10\v\x12\x18\n" +
+	"\x14TRAIT_MANAGED_DEVICE\x10\f\"M\n" +
 	"\n" +
 	"ResourceId\x12#\n" +
 	"\rresource_type\x18\x01 \x01(\tR\fresourceType\x12\x1a\n" +
