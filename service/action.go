@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -98,7 +96,7 @@ func (s *service) invoke(ctx context.Context, work wire.ActionTask, log *slog.Lo
 	if !ok || work.ResourceType != "" {
 		return wire.Response{}, noAction(work.Name)
 	}
-	arguments, err := fit(action.Arguments, work.Arguments)
+	arguments, err := fit(action.Arguments, work.Arguments, log)
 	if err != nil {
 		return wire.Response{}, err
 	}
@@ -155,41 +153,20 @@ func (s *service) actionStatus(work wire.ActionStatusTask) (wire.Response, error
 	return wire.ActionStatusResponse(a.state())
 }
 
-// fit checks values against a schema: everything that is required is there, and
-// everything that is known is of its kind. Whole numbers become int. What the schema
-// does not know is left to the connector.
-func fit(fields []baton.Field, values map[string]any) (map[string]any, error) {
-	values = maps.Clone(values)
-	var bad []string
+// fit is the values that the schema knows, checked against it. What C1 sends beyond
+// that is nobody's.
+func fit(fields []baton.Field, values map[string]any, log *slog.Logger) (map[string]any, error) {
+	known := map[string]any{}
 	for _, f := range fields {
-		v, given := values[f.Name]
-		if !given || v == "" {
-			if f.Required {
-				bad = append(bad, f.Name+" is missing")
-			}
-			continue
-		}
-		ok := false
-		switch f.Kind {
-		case baton.StringField:
-			_, ok = v.(string)
-		case baton.BoolField:
-			_, ok = v.(bool)
-		case baton.StringsField:
-			_, ok = v.([]string)
-		case baton.IntField:
-			var n float64
-			if n, ok = v.(float64); ok {
-				ok = n == float64(int(n))
-				values[f.Name] = int(n)
-			}
-		}
-		if !ok {
-			bad = append(bad, fmt.Sprintf("%s is not %s", f.Name, [...]string{"text", "true or false", "a whole number", "a list of texts"}[f.Kind]))
+		if v, ok := values[f.Name]; ok {
+			known[f.Name] = v
 		}
 	}
-	if len(bad) > 0 {
-		return nil, baton.Errorf(baton.Invalid, "%s", strings.Join(bad, "; "))
+	if len(known) < len(values) {
+		log.Debug("some of the values that were sent are not known", "sent", len(values), "known", len(known))
 	}
-	return values, nil
+	if err := baton.CheckFields(fields, known); err != nil {
+		return nil, baton.Errorf(baton.Invalid, "%w", err)
+	}
+	return known, nil
 }

@@ -73,7 +73,7 @@ func (s *service) createAccount(ctx context.Context, work wire.AccountTask, log 
 	req := work.Request
 	req.Login = cmp.Or(req.Login, req.Email)
 	var err error
-	if req.Profile, err = fit(creation.Fields, req.Profile); err != nil {
+	if req.Profile, err = fit(creation.Fields, req.Profile, log); err != nil {
 		return wire.Response{}, err
 	}
 	out, err := s.patiently(ctx, log, func() (baton.Outcome, error) { return creation.Create(ctx, req) })

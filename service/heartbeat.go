@@ -73,7 +73,7 @@ func (s *service) beat(ctx context.Context, cancel context.CancelCauseFunc, t *e
 		}
 		held.since, held.failures = time.Now(), 0
 		return held.every
-	case code(err) == codes.NotFound:
+	case code(err) == codes.NotFound, code(err) == codes.FailedPrecondition:
 		cancel(errLease)
 		return 0
 	}

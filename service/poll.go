@@ -91,17 +91,14 @@ func (s *service) ask(ctx context.Context) ([]wire.Task, time.Duration, error) {
 		return nil, 0, err
 	}
 	next := min(max(p.Next, 0), maxNextPoll)
-	if len(p.Tasks) == 0 && next == 0 {
-		next = idlePoll
-	}
 	var fresh []wire.Task
 	for _, t := range p.Tasks {
 		if s.take(t) {
 			fresh = append(fresh, t)
 		}
 	}
-	if len(fresh) == 0 {
-		next = max(next, min(idlePoll, maxNextPoll))
+	if len(fresh) == 0 && next == 0 {
+		next = idlePoll
 	}
 	return fresh, next, nil
 }

@@ -41,7 +41,7 @@ func (s *service) upload(ctx context.Context, t *entry, path string, log *slog.L
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if n == uploadTries {
+		if c := code(err); n == uploadTries || c == codes.NotFound || c == codes.FailedPrecondition {
 			return err
 		}
 		wait := jittered(time.Duration((n-1)*(n-1)) * 2 * time.Second)

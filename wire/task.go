@@ -3,10 +3,12 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"baton"
 	"baton/internal/pb/batonv1"
@@ -59,7 +61,7 @@ type (
 	// ActionTask asks to run an action.
 	ActionTask struct {
 		Name         string
-		Arguments    map[string]any
+		Arguments    map[string]any // as encoding/json decodes them
 		ResourceType string
 	}
 	// ActionStatusTask asks how an action that was started is getting on.
@@ -153,7 +155,7 @@ func work(m *batonv1.Task) (any, error) {
 		return ActionSchemaTask{Name: name}, required("name", name)
 	case m.GetActionInvoke() != nil:
 		a := m.GetActionInvoke()
-		return ActionTask{Name: a.Name, Arguments: profile(a.Args), ResourceType: a.ResourceTypeId}, required("name", a.Name)
+		return ActionTask{Name: a.Name, Arguments: values(a.Args), ResourceType: a.ResourceTypeId}, required("name", a.Name)
 	case m.GetActionStatus() != nil:
 		a := m.GetActionStatus()
 		return ActionStatusTask{Name: a.Name, ID: a.Id}, required("id", a.Id)
@@ -209,7 +211,7 @@ func accountTask(m *batonv1.Task_CreateAccountTask) (AccountTask, error) {
 		return AccountTask{}, errors.New("there is no account_info")
 	}
 	t := AccountTask{ResourceType: m.ResourceTypeId}
-	t.Request = baton.AccountRequest{Login: info.Login, Profile: profile(info.Profile)}
+	t.Request = baton.AccountRequest{Login: info.Login, Profile: values(info.Profile)}
 	for _, e := range info.Emails {
 		if t.Request.Email == "" || e.IsPrimary {
 			t.Request.Email = e.Address
@@ -227,6 +229,13 @@ func accountTask(m *batonv1.Task_CreateAccountTask) (AccountTask, error) {
 		}
 	}
 	return t, nil
+}
+
+// values are what encoding/json would make of a Struct, without what is null.
+func values(s *structpb.Struct) map[string]any {
+	m := s.AsMap()
+	maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil })
+	return m
 }
 
 func required(name, value string) error {
