@@ -11,15 +11,14 @@
 // Lists are bare JSON arrays, paged by an offset over rows. Each page is judged by
 // the rows received, never by the number asked for:
 //
-//	the page                                       means
-//	different rows = total of the first page       done
-//	total differs from the first page's            the list changed: restart
-//	rows received ≥ total, some of them twice      rows moved while being read: restart
-//	no rows, all received ones different, < total  Incomplete, with both numbers
-//	no rows, no total or one that was exceeded     done
-//	begins with the first row of the first page    the offset is ignored: restart, then Incomplete
-//	nothing new                                    restart, then Incomplete
-//	paging handle refused                          restart
+//	the page                                     means
+//	different rows = total of the first page     done
+//	total differs from the first page's          the list changed: restart
+//	no rows, no total or one that was exceeded   done
+//	no rows, fewer than the total, none twice    Incomplete, with both numbers
+//	no rows, fewer than the total, some twice    rows moved while being read: restart
+//	nothing new, or the first page's first row   the offset may be ignored: restart
+//	paging id refused                            restart
 //
 // A list restarts at most three times; then it is Incomplete, for it keeps changing.
 package api
@@ -70,12 +69,15 @@ func (c *Client) get(ctx context.Context, path string, query url.Values) (*rest.
 	})
 }
 
-// patiently asks again where a web page came in place of an answer: proxies in front
-// of this API put one there now and then, with status 200.
+// errNoAnswer is in the chain of the error for a success that says nothing.
+var errNoAnswer = errors.New("the answer is not what was asked for")
+
+// patiently asks again where something else came in place of an answer: proxies in
+// front of this API put a web page there now and then, with status 200.
 func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for n := 0; ; n++ {
 		answer, err := ask()
-		if n == 2 || !errors.Is(err, rest.ErrHTML) {
+		if n == 2 || !errors.Is(err, rest.ErrHTML) && !errors.Is(err, errNoAnswer) {
 			return answer, err
 		}
 		select {

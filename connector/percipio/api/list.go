@@ -169,10 +169,10 @@ func (p Position) after(a page) (Position, verdict, error) {
 		return next, end, nil
 	case a.rows == 0 && next.Received == next.Distinct:
 		return p, more, baton.Errorf(baton.Incomplete, "the list ended after %d rows, but there should be %d", next.Distinct, next.Total)
-	case p.Received > 0 && a.rows > 0 && a.first == p.First && a.first != "", a.rows > 0 && a.fresh == 0:
-		return p.again(baton.Errorf(baton.Incomplete, "the same rows come again after %d; the offset may be ignored", next.Distinct))
-	case next.counted() && (a.rows == 0 || next.Received >= next.Total):
+	case a.rows == 0:
 		return p.again(baton.Errorf(baton.Incomplete, "rows kept moving while they were read: %d of %d were found", next.Distinct, next.Total))
+	case p.Received > 0 && a.first == p.First && a.first != "", a.fresh == 0:
+		return p.again(baton.Errorf(baton.Incomplete, "the same rows come again after %d; the offset may be ignored", next.Distinct))
 	case next.Received > maxRows:
 		return p, more, baton.Errorf(baton.Incomplete, "the list has no end: %d rows so far", next.Received)
 	}

@@ -64,18 +64,18 @@ func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, 
 	if err != nil {
 		return Report{}, baton.Errorf(baton.Internal, "percipio: request a report: %w", err)
 	}
-	const doing = "request a report"
-	resp, err := patiently(ctx, func() (*rest.Response, error) {
-		return c.rest.Do(ctx, rest.Request{Method: http.MethodPost, Path: c.path(reporting, "v1", "report-requests", "learning-activity"), Body: b, Retry: rest.RetrySafe})
+	report, err := patiently(ctx, func() (Report, error) {
+		resp, err := c.rest.Do(ctx, rest.Request{Method: http.MethodPost, Path: c.path(reporting, "v1", "report-requests", "learning-activity"), Body: b, Retry: rest.RetrySafe})
+		if err != nil {
+			return Report{}, err
+		}
+		report, ok := decodeStatus(resp.Body)
+		if !ok || report.ID == "" {
+			return Report{}, baton.Errorf(baton.Incomplete, "%w: it names no report", errNoAnswer)
+		}
+		return report, nil
 	})
-	if err != nil {
-		return Report{}, explain(doing, reporting, err)
-	}
-	report, ok := decodeStatus(resp.Body)
-	if !ok || report.ID == "" {
-		return Report{}, explain(doing, reporting, baton.Errorf(baton.Incomplete, "the answer names no report"))
-	}
-	return report, nil
+	return report, explain("request a report", reporting, err)
 }
 
 // ReadReport looks at a report. NotFound when there is none, or none any more. The

@@ -1,0 +1,41 @@
+// Command baton-percipio syncs a Skillsoft Percipio organisation into a c1z file:
+// its accounts, its courses, and who has completed which.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"baton"
+	"baton/connector/percipio"
+	"baton/rest"
+	"baton/runner"
+)
+
+func main() { os.Exit(runner.Main(program())) }
+
+func program() runner.Program {
+	return runner.Program{
+		Name:     "baton-percipio",
+		Settings: percipio.Settings(),
+		Describe: func() *baton.Connector { return percipio.New(percipio.Config{}) },
+		Open:     open,
+		Sandbox:  sandbox(),
+	}
+}
+
+// open makes the connector of a run from its settings.
+func open(_ context.Context, v baton.Values, env runner.Env) (*baton.Connector, error) {
+	cfg, err := percipio.Configure(v)
+	base, baseErr := percipio.BaseURL(v)
+	if err := errors.Join(err, baseErr); err != nil {
+		return nil, err
+	}
+	cfg.REST, err = rest.New(rest.Config{BaseURL: base, Token: cfg.Token,
+		UserAgent: env.UserAgent, Timeout: env.HTTPTimeout, RetryFor: env.RetryFor, CAFile: env.CAFile, Log: env.Log, Observe: env.Observe})
+	if err != nil {
+		return nil, err
+	}
+	return percipio.New(cfg), nil
+}

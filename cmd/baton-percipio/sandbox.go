@@ -1,0 +1,97 @@
+package main
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"baton"
+	"baton/runner"
+	"baton/sandbox/percipio"
+)
+
+// sandbox is the organisation of the demo and of the sandbox command.
+func sandbox() *runner.Sandbox {
+	s := &runner.Sandbox{New: newSandbox}
+	for _, f := range percipio.Faults() {
+		name := f.Name
+		if f.Value != "" {
+			name += "=" + f.Value
+		}
+		s.Faults = append(s.Faults, runner.Fault{Name: name, Description: f.Description})
+	}
+	return s
+}
+
+// newSandbox makes an organisation. What the command line calls groups is courses
+// here; somebody has to do with ten of them on average.
+func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
+	var server *percipio.Server
+	var reports atomic.Int64
+	var options percipio.Options
+	if o.Users == 0 && o.Groups == 0 {
+		// While the second report is made, somebody finishes a course.
+		options.OnRequest = func(_ int, r *http.Request) {
+			if r.Method == http.MethodPost && reports.Add(1) == 2 {
+				finish(server)
+			}
+		}
+	} else {
+		options.Users = cmp.Or(o.Users, 20)
+		options.Courses = cmp.Or(o.Groups, max(20, o.Users/5))
+		options.Rows = 10 * options.Users
+	}
+	server = percipio.New(options)
+	if err := server.SetFaults(o.Faults...); err != nil {
+		return runner.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-percipio sandbox --list-faults")
+	}
+	demo := runner.SandboxServer{
+		Handler: server,
+		Settings: func(origin string) map[string]string {
+			return map[string]string{"base-url": origin, "organization-id": server.OrganizationID(), "api-token": server.Token()}
+		},
+		Mark: baton.ResourceID{Type: "user", ID: server.State().Users[0].ID},
+	}
+	if options.OnRequest != nil {
+		name, title := newcomer(server.State())
+		demo.Tour = []runner.TourStep{
+			{Title: name + " finishes " + title + ". A fresh report for every sync sees it:"},
+			{Title: "What the settings are good for, without a sync:", Args: []string{"doctor"}},
+		}
+	}
+	return demo, nil
+}
+
+// finish completes the course that the tour is about.
+func finish(s *percipio.Server) {
+	if p, ok := unfinished(s.State()); ok {
+		s.Record(p.User, p.Course, "Completed")
+	}
+}
+
+// unfinished is somebody who is at a course.
+func unfinished(st percipio.State) (percipio.Progress, bool) {
+	for p := range st.Expected() {
+		if p.Status == percipio.InProgress {
+			return p, true
+		}
+	}
+	return percipio.Progress{}, false
+}
+
+// newcomer names who will finish what.
+func newcomer(st percipio.State) (name, title string) {
+	p, _ := unfinished(st)
+	for _, u := range st.Users {
+		if u.ID == p.User {
+			name = strings.TrimSpace(u.FirstName + " " + u.LastName)
+		}
+	}
+	for _, c := range st.Courses {
+		if c.ID == p.Course {
+			title = c.Title
+		}
+	}
+	return name, title
+}

@@ -1,0 +1,97 @@
+package percipio
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"baton"
+	"baton/connector/percipio/api"
+)
+
+// maxStatuses is how many unknown statuses are told apart.
+const maxStatuses = 8
+
+// slugs are the statuses of rows and what they amount to. The list is closed: what
+// it does not have grants nothing.
+func slugOf(status string) (slug string, known bool) {
+	switch strings.ToLower(strings.TrimSpace(status)) {
+	case "completed", "achieved", "listened", "read", "watched":
+		return completedSlug, true
+	case "started", "active":
+		return inProgressSlug, true
+	case "abandoned":
+		return "", true
+	}
+	return "", false
+}
+
+// reportNames are the kinds of content as reports name them, by how the catalogue does.
+func reportNames() map[string]string {
+	return map[string]string{
+		"ASSESSMENT":        "Assessment",
+		"AUDIOBOOK":         "AudioBook",
+		"AUDIO_SUMMARY":     "Audio Summary",
+		"BOOK":              "Book",
+		"BOOK_SUMMARY":      "Book Summary",
+		"CHANNEL":           "Channel",
+		"COURSE":            "Course",
+		"LINKED_CONTENT":    "Linked Content",
+		"SCHEDULED_CONTENT": "Scheduled Content",
+		"VIDEO":             "Video",
+	}
+}
+
+func knownContentTypes() []string { return slices.Sorted(maps.Keys(reportNames())) }
+
+// addRow writes the grant that a row amounts to. Whether account and course exist is
+// for the seal to judge, which knows both lists.
+func (c *connector) addRow(page baton.Page, cur *reportCursor, row api.Row) {
+	slug, known := slugOf(row.Status)
+	switch {
+	case row.UserID == "" || row.ContentID == "":
+		page.Exclude("activity without an account or a course", strings.TrimSpace(row.UserID+" "+row.ContentID))
+	case len(c.limited) > 0 && !c.limited[row.ContentID]:
+		page.Exclude("activity in a course that is not among the limited ones", row.UserID+" in "+row.ContentID)
+	case !known:
+		page.Exclude(cur.unknown(row.Status), row.UserID+" in "+row.ContentID)
+	case slug == "":
+		page.Exclude("activity that was abandoned", row.UserID+" in "+row.ContentID)
+	default:
+		page.Grant(grantOf(row, slug))
+	}
+}
+
+func grantOf(row api.Row, slug string) baton.Grant {
+	g := baton.Grant{
+		ID: baton.GrantID{
+			Entitlement: baton.EntitlementID{Resource: courseResource(row.ContentID), Slug: slug},
+			Principal:   userResource(row.UserID),
+		},
+		ResourceName: row.ContentTitle,
+	}
+	if slug == completedSlug {
+		if date := api.Date(row.CompletedDate); date != "" {
+			g.Metadata = baton.Profile{"completed_date": date}
+		}
+	}
+	return g
+}
+
+// unknown is the reason for leaving out rows of a status that is not in the list. The
+// first few are named; the cursor remembers which, so that memory and reasons stay
+// bounded and a resumed sync gives the same.
+func (cur *reportCursor) unknown(status string) string {
+	status = strings.Join(strings.Fields(strings.ToValidUTF8(status, "?")), " ")
+	if runes := []rune(status); len(runes) > 40 {
+		status = string(runes[:40])
+	}
+	if !slices.Contains(cur.Unknown, status) {
+		if len(cur.Unknown) == maxStatuses {
+			return "activity with other unknown statuses"
+		}
+		cur.Unknown = append(slices.Clone(cur.Unknown), status)
+	}
+	return fmt.Sprintf("activity with the unknown status %q", status)
+}

@@ -1,0 +1,273 @@
+package percipio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"baton"
+	"baton/connector/percipio/api"
+)
+
+const (
+	rowsPerPage = 10_000
+	// firstLook and lastLook bound the wait between two looks at a report.
+	firstLook = 2 * time.Second
+	lastLook  = 30 * time.Second
+	// maxReports is how many reports are requested for one sync.
+	maxReports = 3
+	// maxBreaks is how often the rows of a report may break off within a page.
+	maxBreaks = 4
+)
+
+// reportCursor is where the report feed stands. Its zero value is the start.
+type reportCursor struct {
+	ID        string    `json:"id,omitempty"` // of the report; none is requested yet when empty
+	Requested time.Time `json:"requested,omitzero"`
+	Start     time.Time `json:"start,omitzero"` // the window, the same for each attempt
+	End       time.Time `json:"end,omitzero"`
+	Attempt   int       `json:"attempt,omitempty"` // reports given up
+	Looks     int       `json:"looks,omitempty"`   // in vain, in a row
+	Breaks    int       `json:"breaks,omitempty"`  // since the last full page
+	Rows      int       `json:"rows,omitempty"`    // that are in pages
+	Hash      uint64    `json:"hash,omitempty"`    // of these rows, in order
+	Unknown   []string  `json:"unknown,omitempty"` // statuses that were named
+}
+
+func parseReportCursor(at baton.Cursor) (reportCursor, error) {
+	var cur reportCursor
+	if at == "" {
+		return cur, nil
+	}
+	err := json.Unmarshal([]byte(at), &cur)
+	if err != nil || cur.Attempt < 0 || cur.Attempt >= maxReports || cur.Looks < 0 || cur.Breaks < 0 || cur.Rows < 0 || len(cur.Unknown) > maxStatuses {
+		return cur, corrupt("report")
+	}
+	return cur, nil
+}
+
+func (cur reportCursor) step(s baton.Step) (baton.Step, error) {
+	b, err := json.Marshal(cur)
+	s.Cursor = baton.Cursor(b)
+	return s, err
+}
+
+// pause is the wait after n looks in vain.
+func pause(n int) time.Duration {
+	d := firstLook
+	for ; n > 1 && d < lastLook; n-- {
+		d += d / 2
+	}
+	return min(d, lastLook)
+}
+
+// again gives the report up for another, with nothing of it kept, or fails for good.
+func (cur reportCursor) again(why error) (baton.Step, error) {
+	if cur.Attempt+1 >= maxReports {
+		e := baton.Errorf(baton.Incomplete, "percipio: %d reports in a row came to nothing; the last one: %w", maxReports, why)
+		return baton.Step{}, e.WithFix("Try again later; if it stays so, request a learning-activity report in Percipio, and show this line to Skillsoft support.")
+	}
+	next := reportCursor{Start: cur.Start, End: cur.End, Attempt: cur.Attempt + 1}
+	return next.step(baton.Step{Restart: true, Wait: pause(next.Attempt)})
+}
+
+// nextReport takes the report one step further: requests it, looks whether it is
+// done, or reads a page of its rows. Percipio answers the look itself with the rows,
+// so the answer stays open from page to page; where that fails, or in another process,
+// it is asked for anew and what is in pages already is skipped.
+func (c *connector) nextReport(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
+	cur, err := parseReportCursor(at)
+	if err != nil {
+		return baton.Step{}, err
+	}
+	if cur.ID == "" {
+		return c.requestReport(ctx, cur)
+	}
+	d := c.resume(cur)
+	if d == nil {
+		report, err := c.api.ReadReport(ctx, cur.ID)
+		switch {
+		case baton.KindOf(err) == baton.NotFound, baton.KindOf(err) == baton.Incomplete:
+			return cur.again(err)
+		case err != nil:
+			return baton.Step{}, err
+		case report.Failed():
+			return cur.again(baton.Errorf(baton.Incomplete, "Percipio says %s", report.Status))
+		case report.Rows == nil:
+			return c.look(cur, report.Status)
+		}
+		d = &download{id: cur.ID, rows: report.Rows}
+	}
+	cur.Looks = 0
+	return c.readRows(ctx, cur, d, page)
+}
+
+// requestReport requests a report, unless there is nothing that it could be about.
+func (c *connector) requestReport(ctx context.Context, cur reportCursor) (baton.Step, error) {
+	if cur.End.IsZero() {
+		cur.End = time.Now().UTC().Truncate(time.Second)
+		cur.Start = cur.End.Add(-c.cfg.Lookback)
+		if len(c.limited) == 0 {
+			catalog, err := c.api.CheckCatalog(ctx)
+			if err != nil {
+				return baton.Step{}, err
+			}
+			if catalog.Rows == 0 {
+				return cur.step(baton.Step{Done: true})
+			}
+		}
+	}
+	req := api.ReportRequest{Start: cur.Start, End: cur.End}
+	for _, t := range c.cfg.ContentTypes {
+		req.ContentTypes = append(req.ContentTypes, reportNames()[t])
+	}
+	report, err := c.api.RequestReport(ctx, req)
+	if err != nil {
+		return baton.Step{}, err
+	}
+	if report.Failed() {
+		return cur.again(baton.Errorf(baton.Incomplete, "Percipio says %s", report.Status))
+	}
+	cur.ID, cur.Requested = report.ID, time.Now().UTC()
+	return cur.step(baton.Step{})
+}
+
+// look is the step after a look in vain.
+func (c *connector) look(cur reportCursor, status string) (baton.Step, error) {
+	if waited := time.Since(cur.Requested); waited >= c.cfg.ReportTimeout {
+		e := baton.Errorf(baton.Incomplete, "percipio: the report is not done after %s: Percipio says %s", waited.Round(time.Second), status)
+		return baton.Step{}, e.WithFix("Try again later. If reports of this organisation take longer, raise report-timeout (now %d minutes) or lower report-lookback-days.",
+			int(c.cfg.ReportTimeout.Minutes()))
+	}
+	cur.Looks++
+	return cur.step(baton.Step{Wait: pause(cur.Looks)})
+}
+
+// readRows reads one page of rows.
+func (c *connector) readRows(ctx context.Context, cur reportCursor, d *download, page baton.Page) (baton.Step, error) {
+	kept := false
+	defer func() {
+		if !kept {
+			d.rows.Close()
+		}
+	}()
+	if err := d.skipTo(cur); err != nil {
+		return c.brokeOff(ctx, cur, 0, err)
+	}
+	for n := 0; n < rowsPerPage; n++ {
+		row, err := d.next()
+		if err == io.EOF {
+			return cur.at(d).step(baton.Step{Done: true})
+		}
+		if err != nil {
+			return c.brokeOff(ctx, cur.at(d), n, err)
+		}
+		c.addRow(page, &cur, row)
+	}
+	cur.Breaks = 0
+	kept = true
+	c.keep(d)
+	return cur.at(d).step(baton.Step{})
+}
+
+// at is the cursor behind the rows that were read.
+func (cur reportCursor) at(d *download) reportCursor {
+	cur.Rows, cur.Hash = d.n, d.hash
+	return cur
+}
+
+// brokeOff is the step after n rows of a page when there are no more for now.
+func (c *connector) brokeOff(ctx context.Context, cur reportCursor, n int, err error) (baton.Step, error) {
+	kind := baton.KindOf(err)
+	switch {
+	case ctx.Err() != nil:
+		return baton.Step{}, err
+	case errors.Is(err, errChanged), kind == baton.Incomplete:
+		return cur.again(err)
+	case kind != baton.Unavailable && kind != baton.Canceled && kind != baton.DeadlineExceeded:
+		return baton.Step{}, err // canceled is an answer that somebody else's context ended
+	}
+	if cur.Breaks++; cur.Breaks > maxBreaks {
+		return cur.again(err)
+	}
+	if n > 0 {
+		return cur.step(baton.Step{}) // these rows are whole; the next page goes on behind them
+	}
+	return cur.step(baton.Step{Wait: pause(cur.Breaks)})
+}
+
+// download is the answer that the rows of a report come in.
+type download struct {
+	id   string
+	rows *api.Rows
+	n    int    // rows read
+	hash uint64 // of these
+}
+
+// next reads a row.
+func (d *download) next() (api.Row, error) {
+	row, err := d.rows.Next()
+	if err == nil {
+		d.n++
+		d.hash = hashRow(d.hash, row)
+	}
+	return row, err
+}
+
+var errChanged = errors.New("the report has other rows than when it was first read")
+
+// skipTo reads the rows that are in pages already, and makes sure that they are the
+// same: a report made anew may have them in another order.
+func (d *download) skipTo(cur reportCursor) error {
+	for d.n < cur.Rows {
+		if _, err := d.next(); err == io.EOF {
+			return errChanged
+		} else if err != nil {
+			return err
+		}
+	}
+	if d.hash != cur.Hash {
+		return errChanged
+	}
+	return nil
+}
+
+// hashRow is FNV-1a over what matters of the row, continued. Stored in cursors.
+func hashRow(h uint64, row api.Row) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	h ^= offset
+	for _, s := range [...]string{row.UserID, row.ContentID, row.Status, row.CompletedDate} {
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * prime
+		}
+		h = (h ^ 0xff) * prime // a byte that no text has
+	}
+	return h
+}
+
+// keep leaves the open answer for the next page. It ends with the context of the call
+// that opened it, so that one which nobody comes back for does not stay.
+func (c *connector) keep(d *download) {
+	c.mu.Lock()
+	old := c.open
+	c.open = d
+	c.mu.Unlock()
+	if old != nil {
+		old.rows.Close()
+	}
+}
+
+// resume is the open answer if it stands where the cursor does.
+func (c *connector) resume(cur reportCursor) *download {
+	c.mu.Lock()
+	d := c.open
+	c.open = nil
+	c.mu.Unlock()
+	if d != nil && (d.id != cur.ID || d.n != cur.Rows || d.hash != cur.Hash) {
+		d.rows.Close()
+		return nil
+	}
+	return d
+}

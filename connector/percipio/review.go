@@ -1,0 +1,95 @@
+package percipio
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"baton"
+)
+
+// shown is how many courses and names a line of the review has.
+const shown = 5
+
+// tally is what a review counts about one course.
+type tally struct {
+	name                  string
+	completed, inProgress int
+}
+
+// review says how far people have got, and who has progress but no active account.
+func review(facts baton.Facts) ([]baton.Note, error) {
+	inactive := map[string]string{}
+	accounts := 0
+	if err := facts.Resources(userType, func(r baton.Resource) error {
+		accounts++
+		if r.Status == baton.StatusDisabled {
+			inactive[r.ID.ID] = r.DisplayName
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	var courses []tally
+	var ids []string
+	if err := facts.Resources(courseType, func(r baton.Resource) error {
+		courses, ids = append(courses, tally{name: r.DisplayName}), append(ids, r.ID.ID)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	dormant := map[string]bool{}
+	for i := range courses {
+		for slug, n := range map[string]*int{completedSlug: &courses[i].completed, inProgressSlug: &courses[i].inProgress} {
+			err := facts.Grants(baton.EntitlementID{Resource: courseResource(ids[i]), Slug: slug}, func(g baton.Grant) error {
+				*n++
+				if _, ok := inactive[g.ID.Principal.ID]; ok {
+					dormant[g.ID.Principal.ID] = true
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	notes := courseNotes(courses)
+	notes = append(notes, baton.Note{Label: "Accounts", Text: fmt.Sprintf("%d active, %d inactive", accounts-len(inactive), len(inactive))})
+	if len(dormant) > 0 {
+		var names []string
+		for id := range dormant {
+			names = append(names, inactive[id])
+		}
+		slices.Sort(names)
+		text := fmt.Sprintf("%d, such as %s", len(names), names[0])
+		notes = append(notes, baton.Note{Label: "Inactive, with progress", Text: text})
+	}
+	return notes, nil
+}
+
+// courseNotes are the totals and the courses that most people have to do with.
+func courseNotes(courses []tally) []baton.Note {
+	var all tally
+	untouched := 0
+	for _, t := range courses {
+		all.completed += t.completed
+		all.inProgress += t.inProgress
+		if t.completed+t.inProgress == 0 {
+			untouched++
+		}
+	}
+	slices.SortFunc(courses, func(a, b tally) int {
+		return cmp.Or(cmp.Compare(b.completed+b.inProgress, a.completed+a.inProgress), cmp.Compare(a.name, b.name))
+	})
+	notes := []baton.Note{{Label: "Progress", Text: all.String() + fmt.Sprintf(" in %d courses, %d of them without any", len(courses), untouched)}}
+	for _, t := range courses[:min(shown, len(courses))] {
+		if t.completed+t.inProgress > 0 {
+			notes = append(notes, baton.Note{Label: t.name, Text: t.String()})
+		}
+	}
+	return notes
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d completed, %d in progress", t.completed, t.inProgress)
+}

@@ -1,0 +1,114 @@
+package percipio
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"baton"
+	"baton/connector/percipio/api"
+)
+
+// nextUsers reads one page of accounts.
+func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
+	pos, err := api.ParsePosition(string(at))
+	if err != nil {
+		return baton.Step{}, err
+	}
+	seen := func(id string) bool { return page.Seen(userResource(id)) }
+	step, err := c.api.ListUsers(ctx, pos, seen, func(u api.User) {
+		if u.ID == "" {
+			page.Exclude("account without an id", cmp.Or(u.Email, u.LoginName, u.ExternalUserID))
+			return
+		}
+		page.Resource(accountOf(u))
+	})
+	if err != nil {
+		return baton.Step{}, err
+	}
+	page.Expect(step.Total)
+	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
+}
+
+// accountOf is the account as C1 sees it. The profile keys are a contract, like the
+// identities: those of the built-in attributes are always there, and those of custom
+// attributes are the names that the organisation gave them.
+func accountOf(u api.User) baton.Resource {
+	profile := baton.Profile{
+		"id":               u.ID,
+		"external_id":      u.ExternalUserID,
+		"login_name":       u.LoginName,
+		"email":            u.Email,
+		"first_name":       u.FirstName,
+		"last_name":        u.LastName,
+		"role":             u.Role,
+		"job_title":        u.JobTitle,
+		"approval_manager": u.ApprovalManager.Email,
+	}
+	for key, value := range map[string]string{
+		"job_role":                 u.JobRole,
+		"approval_manager_id":      u.ApprovalManager.ID,
+		"direct_hr_manager":        u.DirectHRManager.Email,
+		"direct_hr_manager_id":     u.DirectHRManager.ID,
+		"approval_manager_user_id": u.ApprovalManager.ExternalUserID,
+	} {
+		if value != "" {
+			profile[key] = value
+		}
+	}
+	for key, said := range map[string]*bool{
+		"is_instructor":                     u.IsInstructor,
+		"has_coaching":                      u.HasCoaching,
+		"has_enterprise_coaching":           u.HasEnterpriseCoaching,
+		"has_enterprise_coaching_dashboard": u.HasEnterpriseCoachingDashboard,
+	} {
+		profile[key] = said != nil && *said
+	}
+	if u.IsActive != nil {
+		profile["is_active"] = *u.IsActive
+	}
+	addCustom(profile, u.CustomAttributes)
+	account := baton.User{Login: u.LoginName, GivenName: u.FirstName, FamilyName: u.LastName}
+	if u.Email != "" {
+		account.Emails = []baton.Email{{Address: u.Email, Primary: true}}
+	}
+	status := baton.StatusUnspecified
+	if u.IsActive != nil {
+		status = baton.StatusDisabled
+		if *u.IsActive {
+			status = baton.StatusEnabled
+		}
+	}
+	return baton.Resource{
+		ID:          userResource(u.ID),
+		DisplayName: cmp.Or(strings.TrimSpace(u.FirstName+" "+u.LastName), u.Email, u.LoginName, u.ID),
+		Status:      status,
+		Profile:     profile,
+		User:        &account,
+	}
+}
+
+// reservedKeys are of attributes that not every account has.
+func reservedKeys() []string {
+	return []string{"is_active", "job_role", "approval_manager_id", "approval_manager_user_id", "direct_hr_manager", "direct_hr_manager_id"}
+}
+
+// addCustom adds the organisation's own attributes. One that is called like a built-in
+// one, or like another, gets a prefix: it must not pass for it.
+func addCustom(profile baton.Profile, attributes []api.Attribute) {
+	taken := func(key string) bool {
+		_, there := profile[key]
+		return there || slices.Contains(reservedKeys(), key)
+	}
+	for _, a := range attributes {
+		key := cmp.Or(a.Name, a.ID)
+		if key == "" {
+			continue
+		}
+		for taken(key) {
+			key = "custom_" + key
+		}
+		profile[key] = a.Value
+	}
+}
