@@ -170,7 +170,8 @@ func (x *exchange) search() *answer {
 	case s.faults.every("search-429"):
 		return throttled("")
 	}
-	types := append(x.query["typeFilter[]"], x.query["typeFilter"]...)
+	// Both spellings of a list parameter are in use.
+	types := strings.Split(strings.Join(append(x.query["typeFilter[]"], x.query["typeFilter"]...), ","), ",")
 	language, _, _ := strings.Cut(x.query.Get("localeCode"), "-")
 	if language == "" {
 		language = "en"
@@ -178,7 +179,7 @@ func (x *exchange) search() *answer {
 	var exact, found []*item
 	for _, n := range s.org.shelf {
 		c := s.org.items[n]
-		if c.retired || len(types) > 0 && !slices.Contains(types, c.kind.name) ||
+		if c.retired || types[0] != "" && !slices.Contains(types, c.kind.name) ||
 			s.faults.on("search-locale") && !strings.EqualFold(language, c.locale[:2]) {
 			continue
 		}
@@ -217,7 +218,7 @@ func (x *exchange) content(c *item) *content {
 		ContentType:       contentType{PercipioType: kind.name, Category: optional(kind.name), DisplayLabel: kind.row},
 		LocaleCodes:       []string{c.locale},
 		LocalizedMetadata: []localized{{c.locale, c.title, optional("What you need to know about " + c.title + ", with examples and exercises.")}},
-		Lifecycle:         lifecycle{Status: "ACTIVE", PublishDate: x.date(c.made, c.noise), LastUpdatedDate: x.date(c.updated, c.noise>>4)},
+		Lifecycle:         lifecycle{Status: "ACTIVE", PublishDate: x.date(c.made, c.number), LastUpdatedDate: x.date(c.updated, c.number+1)},
 		Link:              optional("https://share.acme.example/cd/" + id[:8]), ImageURL: optional("https://images.acme.example/" + id + ".jpg"),
 		Keywords: []string{}, Duration: optional(fmt.Sprintf("PT%dM", 10+c.noise%110)), By: []string{}, ExpertiseLevels: []string{"BEGINNER"},
 		Modalities: []string{kind.modality}, Technologies: []string{}, Associations: associations{[]string{}, []string{}, []string{}, nil, nil},
@@ -226,7 +227,7 @@ func (x *exchange) content(c *item) *content {
 		v.LocalizedMetadata = append(v.LocalizedMetadata, localized{"en-US", c.title, nil})
 	}
 	if c.retired {
-		v.Lifecycle.Status, v.Lifecycle.RetiredDate = "INACTIVE", x.date(c.updated, c.noise>>8)
+		v.Lifecycle.Status, v.Lifecycle.RetiredDate = "INACTIVE", x.date(c.updated, c.number+2)
 	}
 	if x.s.faults.on("null-values") {
 		v.ContentType.Category, v.Lifecycle.LastUpdatedDate, v.LocaleCodes, v.Keywords = nil, nil, nil, nil

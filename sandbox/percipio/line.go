@@ -166,7 +166,7 @@ func (l *line) fill(r *row) {
 		l.value("")
 		l.value("")
 	}
-	l.value("All Learners")
+	l.value("All Learners, Everybody in the Headquarters Campaign, Newcomers of the Year, Mandatory Training for Regulated Roles (Annual, Second Half), Everybody with a Company Device, Volunteers of the Mentoring Programme")
 	for i := range l.words {
 		l.value(l.words.of(u, i))
 	}

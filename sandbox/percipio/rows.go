@@ -125,9 +125,9 @@ func withExtras(rows iter.Seq[row], x extras) iter.Seq[row] {
 		for r := range rows {
 			n++
 			var around []row
-			if hit(x.duplicates) {
+			if hit(x.duplicates) && outcome(r.status) != "" {
 				again := r
-				again.status, again.done, again.noise = strings.ToUpper(r.item.kind.begun[:1])+r.item.kind.begun[1:], 0, r.noise+1
+				again.status, again.done, again.noise = r.item.kind.begun, 0, r.noise+1
 				if n/x.duplicates%2 == 0 {
 					again.last = r.last + 60 // started anew, which comes first
 					around = append(around, again)

@@ -125,7 +125,7 @@ func (x *exchange) getUser() *answer {
 func (x *exchange) person(u *user) *person {
 	f := x.s.faults
 	p := &person{ID: u.id, ExternalUserID: optional(u.externalID), Email: optional(u.email), LoginName: optional(u.loginName),
-		FirstName: optional(u.firstName), LastName: optional(u.lastName), IsActive: !u.inactive, Role: optional(u.role), UpdatedAt: x.date(u.updated, u.noise),
+		FirstName: optional(u.firstName), LastName: optional(u.lastName), IsActive: !u.inactive, Role: optional(u.role), UpdatedAt: x.date(u.updated, u.number),
 		ApprovalManager: &superior{}, DirectHRManager: &superior{}, IsInstructor: u.noise%11 == 0, HasCoaching: u.noise>>8%3 == 0,
 		EnterpriseCoaching: u.noise>>16%5 == 0, EnterpriseCoachingTab: u.noise>>24%4 == 0, CustomAttributes: x.attributes(u)}
 	if u.noise>>32%3 > 0 {
@@ -154,10 +154,10 @@ func optional(s string) *string {
 }
 
 // date is a time as the API writes it.
-func (x *exchange) date(t time.Time, noise uint64) *string {
+func (x *exchange) date(t time.Time, which int) *string {
 	s := t.UTC().Format(timeFormat)
 	if x.s.faults.on("odd-dates") {
-		odd, isNull := oddDate(noise)
+		odd, isNull := oddDate(uint64(which))
 		if isNull {
 			return nil
 		}
@@ -195,8 +195,8 @@ type words [][]string
 
 func attributeWords() words {
 	var all words
-	for list := range strings.SplitSeq("Retail Banking,Corporate Services,Insurance,Digital Platforms|EMEA,Americas,APJ|Germany,France,United States,Japan,India,Brazil,Kenya|"+
-		"CC-1010,CC-2040,CC-3300,CC-4711,CC-5820|D100,D200,D310,D455,D780|Customer Operations,Group Technology,Risk and Compliance,People and Culture,Treasury|"+
+	for list := range strings.SplitSeq("Retail Banking and Wealth Management,Corporate and Investment Services,Insurance and Pensions,Digital Platforms|EMEA,Americas,APJ|Germany,France,United States,Japan,India,Brazil,Kenya|"+
+		"CC-1010,CC-2040,CC-3300,CC-4711,CC-5820|D100,D200,D310,D455,D780|Customer Operations and Service Delivery,Group Technology and Infrastructure,Risk and Compliance,People and Culture,Treasury|"+
 		"Continental,International,Central Functions|Regular Full Time,Regular Part Time,Contractor,Intern|E-00417,E-01832,E-02960,E-07755,E-08121,E-09304|"+
 		"Engineering,Sales,Finance,Legal,Support,Research|Ines Moreau,Sven Lindqvist,Wanjiru Mbeki,Priya Gupta,Noah Chen|"+
 		"ines.moreau@acme.example,sven.lindqvist@acme.example,wanjiru.mbeki@acme.example,priya.gupta@acme.example,noah.chen@acme.example", "|") {
