@@ -99,7 +99,8 @@ func (x *exchange) listCatalogue() *answer {
 			return fail(400, "pagingRequestId %q is unknown or has expired", id)
 		}
 	} else {
-		id = identifier(s.opts.Seed, kindPaging, uint64(len(s.frozen)+s.total<<20))
+		s.listings++
+		id = identifier(s.opts.Seed, kindPaging, uint64(s.listings))
 		s.frozen[id] = org
 	}
 	all := org.shelf

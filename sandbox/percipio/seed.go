@@ -213,9 +213,8 @@ type plan struct {
 
 func makePlan(opts Options) plan {
 	p := plan{seed: opts.Seed, items: uint64(opts.Courses), pairs: uint64(opts.Users) * uint64(opts.Courses)}
-	p.rows = int(min(uint64(max(0, opts.Rows)), p.pairs))
+	p.rows = int(min(uint64(opts.Rows), p.pairs))
 	if p.rows == 0 {
-		p.rows = 0
 		return p
 	}
 	p.stride = coprime(uint64(float64(p.pairs)*0.6180339887), p.pairs)

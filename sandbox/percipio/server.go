@@ -16,8 +16,9 @@
 // the report was requested. [Server.State] tells what a sync should have found.
 //
 // APIs break. Every way that is worth a test is a named fault, see [Faults]; any
-// number of them can be on together. No fault changes what a sync should find: a
-// fault about rows adds rows, or spoils what nobody should rely on.
+// number of them can be on together. No fault changes what a sync should find, but
+// for the two that add and remove users: a fault about rows adds rows, or spoils what
+// nobody should rely on.
 //
 // # Rooms
 //
@@ -83,13 +84,16 @@ type Options struct {
 // has, and the faults at /sandbox/faults. A client's base URL is the server's address
 // alone. It is safe for concurrent use.
 type Server struct {
-	opts Options
-	mux  *http.ServeMux
+	opts       Options
+	mux        *http.ServeMux
+	attributes []attribute // the custom attributes, without values
+	words      words       // the values that they take
 
 	mu       sync.Mutex
 	org      *organisation
 	inserted int
 	frozen   map[string]*organisation // by paging request id
+	listings int                      // how many such ids there were
 	reports  map[string]*report
 	made     []*report
 	files    int // dropped on SFTP
@@ -112,12 +116,13 @@ func New(opts Options) *Server {
 	if opts.Users == 0 && opts.Courses == 0 && opts.Rows == 0 && !opts.Empty {
 		opts.Users, opts.Courses, opts.Rows = 20, 10, 60
 	}
+	opts.Users, opts.Courses, opts.Rows = max(0, opts.Users), max(0, opts.Courses), max(0, opts.Rows)
 	faults, err := parseFaults(opts.Faults)
 	if err != nil {
 		panic(err)
 	}
 	s := &Server{opts: opts, org: makeUp(opts), frozen: map[string]*organisation{}, reports: map[string]*report{}, requests: map[string]int{},
-		token: token{opts.Token, opts.TokenExpires}}
+		token: token{opts.Token, opts.TokenExpires}, attributes: makeAttributes(opts.Seed), words: attributeWords()}
 	if opts.Token == "" {
 		s.token = makeToken(opts.Org, opts.TokenExpires)
 	}

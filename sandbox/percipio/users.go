@@ -129,7 +129,7 @@ func (x *exchange) person(u *user) *person {
 		ApprovalManager: &superior{}, DirectHRManager: &superior{}, IsInstructor: u.noise%11 == 0, HasCoaching: u.noise>>8%3 == 0,
 		EnterpriseCoaching: u.noise>>16%5 == 0, EnterpriseCoachingTab: u.noise>>24%4 == 0, CustomAttributes: x.attributes(u)}
 	if u.noise>>32%3 > 0 {
-		p.JobTitle = optional(attributeWords().of(u, jobFunction) + " Specialist")
+		p.JobTitle = optional(strings.TrimSpace(x.s.words.of(u, jobFunction) + " Specialist"))
 	}
 	if m := u.manager; m >= 0 && !x.s.org.people[m].gone {
 		boss := x.s.org.people[m]
@@ -166,17 +166,26 @@ func (x *exchange) date(t time.Time, which int) *string {
 	return &s
 }
 
+// attributes are the values of the custom attributes.
 func (x *exchange) attributes(u *user) []attribute {
-	all := []attribute{}
-	words := attributeWords()
-	for i, name := range attributeNames() {
-		all = append(all, attribute{identifier(x.s.opts.Seed, kindAttribute, uint64(i)), name, optional(words.of(u, i))})
+	all := slices.Clone(x.s.attributes)
+	for i := range all {
+		all[i].Value = optional(x.s.words.of(u, i))
 	}
-	if x.s.faults.on("custom-attributes-collide") {
-		for i, a := range [][2]string{{"id", "badge-" + strconv.Itoa(u.number)}, {"email", "private" + strconv.Itoa(u.number) + "@elsewhere.example"},
-			{"role", "Treasurer"}, {"is_active", "perhaps"}} {
-			all = append(all, attribute{identifier(x.s.opts.Seed, kindAttribute, uint64(100+i)), a[0], &a[1]})
-		}
+	if !x.s.faults.on("custom-attributes-collide") {
+		return all
+	}
+	for i, a := range [][2]string{{"id", "badge-" + strconv.Itoa(u.number)}, {"email", "private" + strconv.Itoa(u.number) + "@elsewhere.example"},
+		{"role", "Treasurer"}, {"is_active", "perhaps"}} {
+		all = append(all, attribute{identifier(x.s.opts.Seed, kindAttribute, uint64(100+i)), a[0], &a[1]})
+	}
+	return all
+}
+
+func makeAttributes(seed uint64) []attribute {
+	var all []attribute
+	for i, name := range attributeNames() {
+		all = append(all, attribute{ID: identifier(seed, kindAttribute, uint64(i)), Name: name})
 	}
 	return all
 }
