@@ -180,7 +180,7 @@ func (w *world) testGrant() {
 	if len(again.Annotations) != 1 || !again.Annotations[0].MessageIs(&connectorv2.GrantAlreadyRevoked{}) {
 		w.t.Errorf("revoked again: %v", again.Annotations)
 	}
-	w.fail(grantTask(engineering, "nobody"), 5, true, "nobody")
+	w.fail(grantTask(sandboxed.GroupState{ID: "nothing"}, someone), 5, true, "nothing")
 	admins := w.group("PPLX_Admin")
 	w.fail(revokeTask(admins, admins.Members[0]), 9, true, "admin")
 	w.fail(&batonv1.Task{TaskType: &batonv1.Task_Grant{Grant: &batonv1.Task_GrantTask{}}}, 2, true, "malformed grant task")
