@@ -2,9 +2,7 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -127,12 +125,7 @@ func (s *service) invoke(ctx context.Context, work wire.ActionTask, log *slog.Lo
 
 // runAction runs an action to its end.
 func runAction(ctx context.Context, action baton.Action, arguments map[string]any, log *slog.Logger) (values map[string]any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			log.Error("an action panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = baton.Errorf(baton.Internal, "the connector has a defect: the action panicked, and its log says where")
-		}
-	}()
+	defer recovered(log, &err)
 	out, err := action.Run(ctx, baton.ActionRequest{Arguments: arguments})
 	if err != nil {
 		log.Warn("action failed", "error", err, "fix", baton.FixOf(err))

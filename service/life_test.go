@@ -139,7 +139,10 @@ func (w *world) testSync() {
 	if users != len(state.Users) || groups != len(state.Groups) || grants == 0 || grants > members {
 		w.t.Errorf("%d users, %d groups, %d grants; the organisation has %d, %d and %d", users, groups, grants, len(state.Users), len(state.Groups), members)
 	}
-	f = w.uploaded(w.succeed(syncTask(func(s *batonv1.Task_SyncFullTask) { s.SyncResourceTypeIds = []string{"user"}; s.StorageEngine = "pebble" }), nil))
+	f = w.uploaded(w.succeed(syncTask(func(s *batonv1.Task_SyncFullTask) {
+		s.SyncResourceTypeIds = []string{"user"}
+		s.StorageEngine = "pebble"
+	}), nil))
 	if users, _ := w.count(f, "user"); users != len(state.Users) {
 		w.t.Errorf("a sync of users has %d", users)
 	}

@@ -73,7 +73,7 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 // same wish is recognised however it is written.
 func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config {
 	cfg := syncer.Config{
-		Connector: s.connector, KeepSyncs: 1, Log: log, AllowEmpty: s.cfg.AllowEmpty,
+		Connector: guarded(s.connector, log), KeepSyncs: 1, Log: log, AllowEmpty: s.cfg.AllowEmpty,
 		SkipGrants: work.SkipGrants, SkipEntitlementsAndGrants: work.SkipEntitlementsAndGrants,
 		Types: slices.Clone(work.Types), Resources: slices.Clone(work.Resources),
 	}
@@ -84,6 +84,26 @@ func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config
 	cfg.Types = slices.Compact(cfg.Types)
 	slices.SortFunc(cfg.Resources, func(a, b baton.ResourceID) int { return strings.Compare(a.String(), b.String()) })
 	return cfg
+}
+
+// guarded is the connector with feeds that fail where they panic. The syncer calls
+// them in goroutines of its own, where a panic would end the process.
+func guarded(c *baton.Connector, log *slog.Logger) *baton.Connector {
+	safe := *c
+	safe.Feeds = slices.Clone(c.Feeds)
+	for i, f := range c.Feeds {
+		safe.Feeds[i].Next = func(ctx context.Context, at baton.Cursor, page baton.Page) (step baton.Step, err error) {
+			defer recovered(log, &err)
+			return f.Next(ctx, at, page)
+		}
+	}
+	if c.Get != nil {
+		safe.Get = func(ctx context.Context, id baton.ResourceID, page baton.Page) (err error) {
+			defer recovered(log, &err)
+			return c.Get(ctx, id, page)
+		}
+	}
+	return &safe
 }
 
 // syncDir is where the sync works: a directory for each different wish, which one

@@ -100,12 +100,7 @@ func (s *service) run(t *entry, release func()) {
 
 // do carries the work out. A panic is the task's failure and nobody else's.
 func (s *service) do(ctx context.Context, t *entry, log *slog.Logger) (response wire.Response, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			log.Error("a task panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			response, err = wire.Response{}, baton.Errorf(baton.Internal, "the connector has a defect: the task panicked, and its log says where")
-		}
-	}()
+	defer recovered(log, &err)
 	if ctx.Err() != nil {
 		return response, context.Cause(ctx)
 	}
@@ -132,6 +127,15 @@ func (s *service) do(ctx context.Context, t *entry, log *slog.Logger) (response 
 		return response, baton.Errorf(baton.NotFound, "there is no event feed %q", work.Feed)
 	}
 	return response, s.cannot(t)
+}
+
+// recovered turns a panic into an error. What it says may be anything, so it is for
+// the log alone.
+func recovered(log *slog.Logger, err *error) {
+	if p := recover(); p != nil {
+		log.Error("the connector panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		*err = baton.Errorf(baton.Internal, "the connector has a defect: it panicked, and its log says where")
+	}
 }
 
 // cannot is why a task is not done that no connector of this project does.

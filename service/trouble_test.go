@@ -363,6 +363,7 @@ func TestPanic(t *testing.T) {
 	if r := w.fail(grantTask(engineering, engineering.Members[0]), 13, true, "panicked"); strings.Contains(r.Status.GetMessage(), "secret") {
 		t.Error("the panic is told to C1")
 	}
+	w.fail(syncTask(nil), 13, false, "panicked")
 	w.fail(actionTask("disable_user", map[string]any{"user_id": "x"}), 2, false, "panicked")
 	w.succeed(revokeTask(engineering, engineering.Members[0]), &connectorv2.GrantManagerServiceRevokeResponse{})
 }

@@ -63,12 +63,12 @@ func newWorld(t *testing.T, faults ...string) *world {
 
 func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
-	hold := w.hold != nil && w.hold(r)
+	hold, free := w.hold != nil && w.hold(r), w.free
 	w.mu.Unlock()
 	if hold {
 		w.held <- struct{}{}
 		select {
-		case <-w.free:
+		case <-free:
 		case <-r.Context().Done():
 			return
 		}
