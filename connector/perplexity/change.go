@@ -22,7 +22,11 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	if err != nil {
 		return baton.Outcome{}, err
 	}
-	defer c.lock(m.groupID)()
+	unlock, err := c.lock(ctx, m.groupID)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	defer unlock()
 	before, err := c.roster(ctx, m.groupID)
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
@@ -33,6 +37,11 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	if before.members[m.userID] {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
 	}
+	unlockRoles, err := c.lockRoles(ctx, before.Group)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	defer unlockRoles()
 	out, err := c.effects(ctx, before, m, true)
 	if err != nil {
 		return baton.Outcome{}, err
@@ -55,7 +64,11 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	if err != nil {
 		return baton.Outcome{}, err
 	}
-	defer c.lock(m.groupID)()
+	unlock, err := c.lock(ctx, m.groupID)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	defer unlock()
 	before, err := c.roster(ctx, m.groupID)
 	if baton.KindOf(err) == baton.NotFound {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("The group %s does not exist any more.", m.groupID)}}, nil
@@ -74,6 +87,11 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	if !before.members[m.userID] {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())}}, nil
 	}
+	unlockRoles, err := c.lockRoles(ctx, before.Group)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	defer unlockRoles()
 	out, err := c.effects(ctx, before, m, false)
 	if err != nil {
 		return baton.Outcome{}, err
@@ -124,7 +142,9 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 	if !p.roles.carries(m.groupID) {
 		return out, nil
 	}
-	p.rosters[m.groupID] = before
+	if before.proven {
+		p.rosters[m.groupID] = before // the fresher read
+	}
 	out.Done, out.Warnings = p.roleChange(m, adding)
 	ch := change{userID: m.userID}
 	if adding {
@@ -140,6 +160,15 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 	warnings, err := c.guard(ctx, p, ch)
 	out.Warnings = append(out.Warnings, warnings...)
 	return out, err
+}
+
+// lockRoles keeps other changes that may touch roles away until this one shows, if
+// it is one: two of them, each leaving the other's admin, would leave nobody.
+func (c *connector) lockRoles(ctx context.Context, g scim.Group) (unlock func(), err error) {
+	if !c.mayCarryRole(g) {
+		return func() {}, nil
+	}
+	return c.lock(ctx, roleLock)
 }
 
 // mayCarryRole is the cheap test, from the group alone.

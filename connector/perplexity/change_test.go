@@ -244,6 +244,37 @@ func TestChangesUnderFaults(t *testing.T) {
 	}
 }
 
+// TestTwoAdminsAtOnce: each of two changes would leave the other admin, and both
+// together nobody. One of them is refused, whichever comes second.
+func TestTwoAdminsAtOnce(t *testing.T) {
+	for _, pair := range [][2]string{
+		{"disable ann", "disable bob"},
+		{"revoke PPLX_Admin ann", "disable bob"},
+		{"revoke PPLX_Admin ann", "revoke PPLX_Admin bob"},
+		{"revoke PPLX_Admin ann", "grant PPLX_Members bob"},
+	} {
+		t.Run(pair[0]+", "+pair[1], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tm := newTeam(t, map[string][]string{"PPLX_Admin": {"ann", "bob"}, "PPLX_Members": {"cid"}}, "slow=100ms")
+				c := connectTo(t, tm.Server)
+				refused := make(chan bool, len(pair))
+				for _, what := range pair {
+					go func() {
+						_, err := tm.do(t, c, what)
+						refused <- err != nil && baton.KindOf(err) == baton.Refused
+					}()
+				}
+				if a, b := <-refused, <-refused; a == b {
+					t.Errorf("refused: %v and %v, want one of them", a, b)
+				}
+				if st := tm.State(); len(st.Admins) == 0 {
+					t.Error("nobody is admin any more")
+				}
+			})
+		})
+	}
+}
+
 // TestCost: a change of a group that carries no role is three requests, whatever
 // the size of the group.
 func TestCost(t *testing.T) {

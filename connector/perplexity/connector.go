@@ -12,6 +12,7 @@
 package perplexity
 
 import (
+	"context"
 	"strings"
 	"sync"
 
@@ -48,7 +49,7 @@ type Config struct {
 type connector struct {
 	cfg   Config
 	scim  *scim.Client
-	locks sync.Map // group id ─▶ *sync.Mutex: changes of one group run one after another
+	locks sync.Map // group id or roleLock ─▶ chan struct{}, full while held
 }
 
 // New makes the connector. Without Config.REST it can be described but not used.
@@ -124,12 +125,20 @@ func Configure(v baton.Values) (Config, error) {
 		WithFix("Set it to admin or to member, as the group priority is configured in Perplexity.")
 }
 
+// roleLock is what changes that touch roles have in common. No group has this id.
+const roleLock = ""
+
 // lock serialises the changes of one group, so that the check after a change sees
-// no other change of ours.
-func (c *connector) lock(groupID string) (unlock func()) {
-	mu, _ := c.locks.LoadOrStore(groupID, new(sync.Mutex))
-	mu.(*sync.Mutex).Lock()
-	return mu.(*sync.Mutex).Unlock
+// no other change of ours. Who takes two locks takes the group's first.
+func (c *connector) lock(ctx context.Context, key string) (unlock func(), err error) {
+	v, _ := c.locks.LoadOrStore(key, make(chan struct{}, 1))
+	held := v.(chan struct{})
+	select {
+	case held <- struct{}{}:
+		return func() { <-held }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func userResource(id string) baton.ResourceID  { return baton.ResourceID{Type: userType, ID: id} }

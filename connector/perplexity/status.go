@@ -42,6 +42,11 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 	if err != nil {
 		return baton.Outcome{}, err
 	}
+	unlock, err := c.lock(ctx, roleLock)
+	if err != nil {
+		return baton.Outcome{}, err
+	}
+	defer unlock()
 	u, err := c.scim.GetUser(ctx, id)
 	if baton.KindOf(err) == baton.NotFound {
 		// Perplexity's directory may drop the accounts that it disables.
