@@ -52,7 +52,6 @@ type lifecycle struct {
 	LastUpdatedDate       *string `json:"lastUpdatedDate"`
 	PlannedRetirementDate *string `json:"plannedRetirementDate"`
 	RetiredDate           *string `json:"retiredDate"`
-	RetirementDate        *string `json:"retirementDate"`
 }
 
 type publication struct {

@@ -23,8 +23,8 @@ type row struct {
 // override replaces an id in a row.
 type override struct {
 	on    bool
-	value string // empty with absent false is an empty id
-	gone  bool   // leave the attribute out
+	value string // may be empty
+	gone  bool   // leave the attribute out instead
 }
 
 // event is something that happened after the organisation was made up.

@@ -43,7 +43,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 )
@@ -197,7 +196,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route, permission
 	s.mu.Lock()
 	s.total++
 	n := s.total
-	s.requests[r.Method+" "+strings.TrimSpace(route)]++
+	s.requests[r.Method+" "+route]++
 	s.mu.Unlock()
 	if s.opts.OnRequest != nil {
 		s.opts.OnRequest(n, r)
