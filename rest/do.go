@@ -30,7 +30,7 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 // persist makes attempts until one succeeds or the table allows no other.
 func persist[T any](ctx context.Context, c *Client, req Request, attempt func(context.Context, Request) (T, *failure), status func(T) int) (none T, _ error) {
 	req.Method = cmp.Or(req.Method, http.MethodGet)
-	var retryUntil time.Time
+	var last deadline
 	for n := 1; ; n++ {
 		begun := time.Now()
 		answer, f := attempt(ctx, req)
@@ -41,9 +41,9 @@ func persist[T any](ctx context.Context, c *Client, req Request, attempt func(co
 			return answer, nil
 		}
 		if n == 1 {
-			retryUntil = time.Now().Add(c.retryFor)
+			last = c.patience(f)
 		}
-		wait, verdict := c.next(ctx, req, f, n, retryUntil)
+		wait, verdict := c.next(ctx, req, f, n, last)
 		err := c.failed(req, f, verdict)
 		done.Status, done.Err, done.Wait = f.status, err, wait
 		c.report(done)
@@ -59,9 +59,25 @@ func persist[T any](ctx context.Context, c *Client, req Request, attempt func(co
 	}
 }
 
+// deadline is when retries end, and how long that was from the first failure.
+type deadline struct {
+	at    time.Time
+	after time.Duration
+}
+
+// patience is less for an upstream that never answered: it is probably the wrong
+// one, and nobody should have to wait long to hear so.
+func (c *Client) patience(f *failure) deadline {
+	after := c.retryFor
+	if f.status == 0 && !c.answered.Load() {
+		after = min(after, firstContact)
+	}
+	return deadline{time.Now().Add(after), after}
+}
+
 // next decides whether and when the n-th attempt is followed by another: the wait,
 // or 0 and why there is none, for the error.
-func (c *Client) next(ctx context.Context, req Request, f *failure, n int, until time.Time) (time.Duration, string) {
+func (c *Client) next(ctx context.Context, req Request, f *failure, n int, last deadline) (time.Duration, string) {
 	if f.retry == retryNo || f.retry == retryIfSafe && !req.safe() {
 		if f.retry == retryIfSafe && f.status == 0 {
 			return 0, "; it may have been carried out all the same"
@@ -84,8 +100,8 @@ func (c *Client) next(ctx context.Context, req Request, f *failure, n int, until
 	if c.retryFor < 0 {
 		return 0, asked
 	}
-	if again.After(until) {
-		return 0, fmt.Sprintf("; gave up after %s%s, and retries end after %s", attempts(n), asked, c.retryFor)
+	if again.After(last.at) {
+		return 0, fmt.Sprintf("; gave up after %s%s, and retries end after %s", attempts(n), asked, last.after)
 	}
 	return wait, ""
 }

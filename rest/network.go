@@ -42,6 +42,7 @@ func (c *Client) networkFailure(err error) *failure {
 	)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
 		f.retry = retryAlways
+		f.fix = "check that the upstream runs, and the host and port of the URL"
 	}
 	throughProxy := op != nil && op.Op == "proxyconnect"
 	permanent := func(fix string) { f.kind, f.fix, f.retry = baton.Invalid, fix, retryNo }

@@ -39,6 +39,7 @@ import (
 const (
 	defaultTimeout   = 300 * time.Second
 	defaultRetryFor  = 5 * time.Minute
+	firstContact     = 15 * time.Second // as long, if the upstream has never answered
 	defaultMaxBody   = 64 << 20
 	defaultUserAgent = "baton"
 )
@@ -53,7 +54,8 @@ type Config struct {
 	Timeout   time.Duration // one attempt including its body, but for a Stream; 300 s when zero
 	CAFile    string        // PEM file of authorities to trust beside the system's
 	// RetryFor is how long after its first failure a request is still retried;
-	// 5 minutes when zero, not at all when negative.
+	// 5 minutes when zero, not at all when negative. It is 15 seconds at most as long
+	// as nothing has answered at BaseURL.
 	RetryFor time.Duration
 	MaxBody  int64 // bytes of one decompressed body; 64 MiB when zero
 	// Transport replaces the package's own, with its TLS, proxy and timeout rules.

@@ -15,7 +15,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"baton"
 	"baton/rest"
@@ -126,8 +129,41 @@ func TestConnectionRefused(t *testing.T) {
 	listener.Close()
 	c := client(t, rest.Config{BaseURL: "http://" + listener.Addr().String(), RetryFor: -1})
 	_, err = c.Do(t.Context(), rest.Request{Path: "/Users"})
-	wantError(t, err, baton.Unavailable, "GET /Users: dial tcp "+listener.Addr().String(), "")
+	wantError(t, err, baton.Unavailable, "GET /Users: dial tcp "+listener.Addr().String(), "host and port of the URL")
 }
+
+// TestWhereNothingEverAnswered: a wrong port is told in seconds, a server that has
+// answered is waited for.
+func TestWhereNothingEverAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := false
+		c := client(t, rest.Config{BaseURL: "https://scim.example.com", Transport: transport(func(*http.Request) (*http.Response, error) {
+			if !up {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+		})})
+		took := func() time.Duration {
+			begun := time.Now()
+			c.Do(t.Context(), rest.Request{Path: "/Users"})
+			return time.Since(begun)
+		}
+		if d := took(); d > 16*time.Second {
+			t.Errorf("gave up after %v", d)
+		}
+		up = true
+		took()
+		up = false
+		if d := took(); d < time.Minute {
+			t.Errorf("a server that had answered was given up after %v", d)
+		}
+	})
+}
+
+// transport is a RoundTripper in one function.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestProxy(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(ok)) // its certificate names example.com
