@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"baton"
@@ -37,6 +36,7 @@ func (r *run) commands() *cobra.Command {
 	root.AddCommand(
 		r.command("capabilities", "Print what the connector can do, as JSON", r.capabilities),
 		r.command("config", "Print the settings, as JSON", r.config),
+		r.healthCheckCommand(),
 		r.command("doctor", "Check settings, credentials and the upstream, and say how to fix what is wrong", r.doctor),
 	)
 	if p.Sandbox != nil {
@@ -117,24 +117,13 @@ func (r *run) possible(op operation) error {
 	c := r.program.Describe()
 	has := map[operation]bool{
 		opGrant: c.Grant != nil, opRevoke: c.Revoke != nil, opCreate: c.Account != nil,
-		opInvoke: len(c.Actions) > 0, opList: true, opSync: true, opService: r.program.Service != nil,
+		opInvoke: len(c.Actions) > 0, opList: true, opSync: true, opService: true,
 	}
 	if has[op] {
 		return nil
 	}
 	return baton.Errorf(baton.Unsupported, "%s has no %s", r.program.Name, map[operation]string{
 		opGrant: "way to grant", opRevoke: "way to revoke", opCreate: "way to create accounts",
-		opInvoke: "actions", opService: "service mode in this build",
+		opInvoke: "actions",
 	}[op])
-}
-
-func (r *run) service(ctx context.Context) error {
-	c, env, err := r.open(ctx, 0, nil)
-	if err != nil {
-		return err
-	}
-	if err := r.program.Service(ctx, c, r.values, env); err != nil {
-		return fmt.Errorf("service: %w", err)
-	}
-	return nil
 }

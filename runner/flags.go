@@ -24,6 +24,7 @@ type option struct {
 	Area   area
 	Hidden bool      // left out of --help, shown by "help flags"
 	For    operation // the only operation that takes it; noOperation when any does
+	Served bool      // the service takes it, too
 	OneOf  []string  // allowed values of a string
 	Env    string    // a further environment variable that is read
 	FileOf string    // the secret whose value is in the file that this option names
@@ -87,15 +88,15 @@ func setting(name, description string, def any, bounds ...int) baton.Setting {
 func syncOptions() []option {
 	return []option{
 		{Setting: setting("file", "The c1z file to write and to look things up in", "sync.c1z"), Short: "f"},
-		{Setting: setting("sync-resource-types", "Sync these resource types only", []string(nil)), For: opSync},
+		{Setting: setting("sync-resource-types", "Sync these resource types only", []string(nil)), For: opSync, Served: true},
 		{Setting: setting("sync-resources", "Sync these resources only: bid:r:type/id or type:id", []string(nil)), For: opSync},
 		{Setting: setting("skip-entitlements-and-grants", "Sync resources only", false), For: opSync},
 		{Setting: setting("skip-grants", "With --sync-resources: leave grants out", false), For: opSync, Hidden: true},
-		{Setting: setting("skip-full-sync", "Check settings and credentials, and sync nothing", false), For: opSync},
-		{Setting: setting("allow-empty", "Accept a resource type of which the upstream has none", false), For: opSync},
+		{Setting: setting("skip-full-sync", "Check settings and credentials, and sync nothing", false), For: opSync, Served: true},
+		{Setting: setting("allow-empty", "Accept a resource type of which the upstream has none", false), For: opSync, Served: true},
 		{Setting: setting("fresh", "Throw away an interrupted sync instead of resuming it", false), For: opSync},
 		{Setting: setting("keep-sync-count", "Full syncs to keep in the file", 2, 1, 1000), Hidden: true},
-		{Setting: setting("c1z-temp-dir", "Where to keep a sync that is under way (beside the file)", ""), Hidden: true, Env: "BATON_TMPDIR"},
+		{Setting: setting("c1z-temp-dir", "Where to keep a sync that is under way (beside the file; of a service, the system's temporary folder)", ""), Hidden: true, Env: "BATON_TMPDIR"},
 		{Setting: setting("workers", "Accepted; what can be read side by side always is", 0, -1, 1000), Hidden: true},
 		{Setting: setting("parallel-sync", "Accepted; what can be read side by side always is", false), Hidden: true},
 		{Setting: setting("storage-engine", "Accepted when it is sqlite, the format that every Baton tool reads", ""), Hidden: true},
@@ -126,9 +127,11 @@ func serviceOptions() []option {
 		{Setting: setting("client-id", "Run as a service for this ConductorOne client", "")},
 		{Setting: setting("client-secret", "The secret of that client", baton.Secret{})},
 		{Setting: setting("task-concurrency", "How many tasks run at a time", 3, 1, 100)},
-		{Setting: setting("health-check", "Serve /health, /ready and /live over HTTP", false)},
+		{Setting: setting("get-tasks", "Take several tasks with one call", false), Hidden: true},
+		{Setting: setting("shutdown-grace-seconds", "Time for changes that are under way when the service is stopped, in seconds", 20, 1, 3600), Hidden: true},
+		{Setting: setting("health-check", "Serve /health, /ready, /live and /metrics over HTTP", false)},
 		{Setting: setting("health-check-port", "Port of the health check", 8081, 1, 65535)},
-		{Setting: setting("health-check-bind-address", "Address of the health check", "127.0.0.1"), Hidden: true},
+		{Setting: setting("health-check-bind-address", "Address of the health check (all)", ""), Hidden: true},
 		{Setting: setting("host-id", "Name of this instance (its host name)", ""), Hidden: true},
 		{Setting: setting("c1-api-host", "Talk to this host instead of the one in the client id", ""), Hidden: true},
 	}

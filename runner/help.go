@@ -96,8 +96,7 @@ func (r *run) flagTables(w io.Writer, c *baton.Connector, all bool) {
 	for where, title := range areaTitles {
 		var rows [][2]string
 		for _, o := range r.all {
-			hidden := o.Hidden || cannot[o.For] || o.Area == areaChange && !c.Provisions() ||
-				o.Area == areaService && r.program.Service == nil
+			hidden := o.Hidden || cannot[o.For] || o.Area == areaChange && !c.Provisions()
 			if o.Area == area(where) && (all || !hidden) {
 				rows = append(rows, [2]string{flagHead(o), flagTail(o)})
 			}

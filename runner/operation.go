@@ -113,7 +113,7 @@ func (c configuration) fits(all []option, op operation) error {
 			continue
 		}
 		if o.For == opSync {
-			if c.typed(o.Name) {
+			if c.typed(o.Name) && !(op == opService && o.Served) {
 				return baton.Errorf(baton.Invalid, "--%s is for a sync, and this is a run of %s", o.Name, op)
 			}
 			continue

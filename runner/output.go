@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton"
@@ -25,7 +27,8 @@ type printer struct {
 	screen *screen      // stderr
 	events *slog.Logger // results and errors, in JSON format
 	log    *slog.Logger
-	files  []*os.File // --log-path
+	raised atomic.Int32 // how many ask for everything to be logged
+	files  []*os.File   // --log-path
 }
 
 // newPrinter makes the printer that the options ask for. fallback is the format
@@ -66,7 +69,7 @@ func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*pr
 
 // ready attaches the loggers. Events are logged as well when logs go elsewhere.
 func (p *printer) ready(logs io.Writer, level slog.Leveler) *printer {
-	p.log = slog.New(newHandler(p.json, logs, level))
+	p.log = slog.New(newHandler(p.json, logs, raisable{level, &p.raised}))
 	events := logs
 	if logs != io.Writer(p.screen) {
 		events = io.MultiWriter(p.screen, logs)
@@ -176,6 +179,26 @@ func logLevel(c configuration) (slog.Leveler, error) {
 			WithFix("write it as 2026-01-31T15:04:05Z")
 	}
 	return debugUntil(end), nil
+}
+
+// raise has everything logged until lower is called.
+func (p *printer) raise() (lower func()) {
+	p.raised.Add(1)
+	return sync.OnceFunc(func() { p.raised.Add(-1) })
+}
+
+// raisable is a level, or debug while somebody asks for that.
+type raisable struct {
+	slog.Leveler
+	raised *atomic.Int32
+}
+
+// Level is the level that counts now.
+func (r raisable) Level() slog.Level {
+	if r.raised.Load() > 0 {
+		return slog.LevelDebug
+	}
+	return r.Leveler.Level()
 }
 
 // debugUntil is debug before a time and info after it.

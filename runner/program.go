@@ -27,9 +27,6 @@ type Program struct {
 	// Open makes the connector of a run. It checks the settings and reports all that
 	// is wrong with them in one Invalid error; it sends nothing.
 	Open func(ctx context.Context, v baton.Values, env Env) (*baton.Connector, error)
-	// Service runs the connector as a service until ctx ends; nil when the program
-	// cannot.
-	Service func(ctx context.Context, c *baton.Connector, v baton.Values, env Env) error
 	// Sandbox is the upstream to try the connector on; nil when there is none.
 	Sandbox *Sandbox
 }
