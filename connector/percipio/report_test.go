@@ -1,0 +1,230 @@
+package percipio_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"baton"
+	"baton/connector/percipio"
+	"baton/rest"
+	sandbox "baton/sandbox/percipio"
+	"baton/syncer"
+)
+
+// large is an organisation whose report has several pages of rows.
+func large(rows int) sandbox.Options {
+	return sandbox.Options{Users: 2000, Courses: 200, Rows: rows}
+}
+
+// TestD13MemoryDoesNotGrowWithRows reads a report of a million rows and looks at the
+// heap after every page.
+func TestD13MemoryDoesNotGrowWithRows(t *testing.T) {
+	const rows = 1_000_000
+	if testing.Short() {
+		t.Skip("a million rows take some seconds")
+	}
+	filler := strings.Repeat(`"custom":"All Users; Employees Only",`, 8)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			io.WriteString(w, `{"id":"r1","status":"PENDING"}`)
+		case strings.HasSuffix(r.URL.Path, "/catalog-content"):
+			io.WriteString(w, `[{"id":"c1"}]`)
+		default:
+			io.WriteString(w, "[")
+			for i := range rows {
+				fmt.Fprintf(w, `{"userUuid":"user %d",%s"contentUuid":"course %d","status":"Started"}%c`, i%10_007, filler, i%2003, ",]"[(i+1)/rows])
+			}
+		}
+	}))
+	defer web.Close()
+	client, err := rest.New(rest.Config{BaseURL: web.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var least, most uint64
+	s := &sink{}
+	pages := 0
+	s.read(t, percipio.New(percipio.Config{REST: client, OrganizationID: "o"}), func() {
+		pages++
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if pages == 2 { // the request, and the first page
+			least, most = m.HeapAlloc, m.HeapAlloc
+		}
+		most = max(most, m.HeapAlloc)
+	})
+	if s.n != rows || pages < rows/10_000 {
+		t.Fatalf("%d grants in %d pages", s.n, pages)
+	}
+	if grown := most - least; grown > 1<<20 {
+		t.Errorf("the heap grew by %d bytes over %d rows", grown, rows)
+	}
+}
+
+// TestCutOnAnyPage: wherever a download breaks off, on a page or between two, the
+// rest comes from another one, each row once.
+func TestCutOnAnyPage(t *testing.T) {
+	for _, cut := range []int{1, 9_999, 10_000, 10_001, 20_000, 24_000} {
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				server := organisation(t, large(25_000), fmt.Sprintf("truncated-report=%d/2", cut))
+				counted := &sink{}
+				counted.read(t, connectTo(t, server), func() {})
+				server.SetFaults()
+				whole := &sink{}
+				whole.read(t, connectTo(t, server), func() {})
+				if counted.n != whole.n || posts(server) != 2 {
+					t.Errorf("%d grants in place of %d; %d reports", counted.n, whole.n, posts(server))
+				}
+			})
+		})
+	}
+}
+
+// TestExpiresAfterAPage: a report that vanishes after a page of it is durable leaves
+// no row behind that the next one does not have.
+func TestExpiresAfterAPage(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		server := organisation(t, large(25_000), "report-expires-mid-body=15000/1")
+		holds(t, server, connectTo(t, server))
+		if n := posts(server); n != 2 {
+			t.Errorf("%d reports, want 2", n)
+		}
+	})
+}
+
+// TestResumesTheDownload stops a sync between two pages of rows and goes on in another
+// connector: the same report, no row twice, none missing.
+func TestResumesTheDownload(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		server := organisation(t, large(25_000))
+		path := file(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := syncer.Run(ctx, syncer.Config{Connector: connectTo(t, server), Path: path, Progress: func(p syncer.Progress) {
+			if p.Feed == "report" && p.Pages == 3 {
+				cancel()
+			}
+		}})
+		if baton.KindOf(err) != baton.Canceled {
+			t.Fatal(err)
+		}
+		res := mustSync(t, connectTo(t, server), path)
+		if diff := gocmp.Diff(truth(server.State()), found(t, path)); diff != "" || !res.Resumed || posts(server) != 1 {
+			t.Errorf("resumed: %v, %d reports, facts:\n%s", res.Resumed, posts(server), diff)
+		}
+	})
+}
+
+// TestResumesInTheSameProcess: an answer that was left open by a sync that ended does
+// not harm the next one.
+func TestResumesInTheSameProcess(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		server := organisation(t, large(25_000))
+		c, path := connectTo(t, server), file(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := syncer.Run(ctx, syncer.Config{Connector: c, Path: path, Progress: func(p syncer.Progress) {
+			if p.Feed == "report" && p.Pages == 3 {
+				cancel()
+			}
+		}})
+		if baton.KindOf(err) != baton.Canceled {
+			t.Fatal(err)
+		}
+		mustSync(t, c, path)
+		if diff := gocmp.Diff(truth(server.State()), found(t, path)); diff != "" || posts(server) != 1 {
+			t.Errorf("%d reports, facts:\n%s", posts(server), diff)
+		}
+	})
+}
+
+// TestNeverFinishes: one line with what to do about it, at the end of the budget, and
+// the next sync does not wait for the same report.
+func TestNeverFinishes(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		server := organisation(t, sandbox.Options{}, "report-never-finishes")
+		c := connectTo(t, server, func(cfg *percipio.Config) { cfg.ReportTimeout = 10 * time.Minute })
+		path := file(t)
+		begun := time.Now()
+		_, err := syncer.Run(t.Context(), syncer.Config{Connector: c, Path: path})
+		if took := time.Since(begun); took < 10*time.Minute || took > 11*time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		if baton.KindOf(err) != baton.Incomplete || !strings.Contains(err.Error(), "IN_PROGRESS") || !strings.Contains(baton.FixOf(err), "report-timeout") {
+			t.Errorf("%v (fix: %s)", err, baton.FixOf(err))
+		}
+		isClear(t, server, err)
+		server.SetFaults()
+		mustSync(t, c, path)
+		if posts(server) != 2 {
+			t.Errorf("%d reports, want another", posts(server))
+		}
+	})
+}
+
+// TestNothingToReportOn: an empty catalogue costs no report.
+func TestNothingToReportOn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		server := organisation(t, sandbox.Options{Empty: true})
+		c := connectTo(t, server)
+		if _, err := syncer.Run(t.Context(), syncer.Config{Connector: c, Path: file(t), AllowEmpty: true}); err != nil {
+			t.Fatal(err)
+		}
+		if posts(server) != 0 {
+			t.Error("a report was requested")
+		}
+	})
+}
+
+// TestOddReports: what is not a list of rows is requested again, and then an error.
+func TestOddReports(t *testing.T) {
+	for name, tc := range map[string]struct {
+		rows  string
+		kind  baton.Kind
+		holds bool
+	}{
+		"not rows": {`1, 2`, baton.Incomplete, false},
+		"garbage":  {`{"userUuid":"u1","contentUuid":"c1","status":"Started"},{]`, baton.Incomplete, false},
+		"more":     {`{"userUuid":"u1","contentUuid":"c1","status":"Started"}] [`, baton.Incomplete, false},
+		"a number": {`{"userUuid":"u1","contentUuid":"c1","status":"Started","completedDate":12}`, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				_, err := syncer.Run(t.Context(), syncer.Config{Connector: small{rows: tc.rows}.connect(t), Path: file(t)})
+				if tc.holds != (err == nil) || err != nil && baton.KindOf(err) != tc.kind {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestCursorsOfSomebodyElse(t *testing.T) {
+	c := percipio.New(percipio.Config{})
+	limited := percipio.New(percipio.Config{LimitedCourses: []string{"c1"}})
+	for _, tc := range []struct {
+		feed baton.Feed
+		at   []baton.Cursor
+	}{
+		{c.Feeds[0], []baton.Cursor{"x", "{}x", `{"rows":-1}`, `{"attempt":3}`, `{"id":7}`}},
+		{c.Feeds[1], []baton.Cursor{"x", "{}x", `{"received":-1}`, `{"restarts":4}`, `{"rows":1}`, `{"received":1,"distinct":2}`}},
+		{c.Feeds[2], []baton.Cursor{"x", `{"received":-1}`}},
+		{limited.Feeds[2], []baton.Cursor{"x", `{"next":-1}`, `{"next":2}`, `{"next":0,"absent":[0]}`, `{"next":1,"absent":[-1]}`}},
+	} {
+		for _, at := range tc.at {
+			if _, err := tc.feed.Next(t.Context(), at, &sink{}); baton.KindOf(err) != baton.Corrupt {
+				t.Errorf("feed %s at %s: %v, want Corrupt", tc.feed.Name, at, err)
+			}
+		}
+	}
+}
