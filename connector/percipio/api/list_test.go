@@ -1,0 +1,267 @@
+package api_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"baton"
+	"baton/connector/percipio/api"
+	"baton/rest"
+)
+
+// answers serves each request with the next answer, through rest's own engine.
+type answers struct {
+	t     *testing.T
+	pages []page
+	asked []string
+}
+
+type page struct {
+	status int
+	total  string
+	handle string
+	body   string
+}
+
+func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	if len(a.asked) == len(a.pages) {
+		a.t.Errorf("a request too many: %s", r.URL)
+		return nil, errors.New("no more answers")
+	}
+	p := a.pages[len(a.asked)]
+	a.asked = append(a.asked, r.URL.RawQuery)
+	w := httptest.NewRecorder()
+	if p.total != "" {
+		w.Header().Set("x-total-count", p.total)
+	}
+	if p.handle != "" {
+		w.Header().Set("x-paging-request-id", p.handle)
+	}
+	w.WriteHeader(max(p.status, 200))
+	io.WriteString(w, p.body)
+	return w.Result(), nil
+}
+
+func (a *answers) client(t *testing.T) *api.Client {
+	t.Helper()
+	a.t = t
+	client, err := rest.New(rest.Config{BaseURL: "https://percipio.example", Transport: a, RetryFor: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api.New(client, "o")
+}
+
+func rows(ids ...string) string {
+	var b strings.Builder
+	for i, id := range ids {
+		fmt.Fprintf(&b, `%c{"id":%q}`, "[,"[min(i, 1)], id)
+	}
+	if len(ids) == 0 {
+		return "[]"
+	}
+	return b.String() + "]"
+}
+
+// TestWhenAListIsComplete goes through the table of the package comment.
+func TestWhenAListIsComplete(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		pages []page
+		want  string // ids, or the error
+	}{
+		{"one page", []page{{total: "2", body: rows("a", "b")}}, "a b"},
+		{"two pages", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("c")}}, "a b c"},
+		{"empty", []page{{total: "0", body: "[]"}}, ""},
+		{"empty without a total", []page{{body: "[]"}}, ""},
+		{"no total", []page{{body: rows("a", "b")}, {body: rows("c")}, {body: "[]"}}, "a b c"},
+		{"a total of nonsense", []page{{total: "many", body: rows("a")}, {total: "-1", body: "[]"}}, "a"},
+		{"total only on the first page", []page{{total: "2", body: rows("a")}, {body: rows("b")}}, "a b"},
+		{"total too low", []page{{total: "1", body: rows("a", "b")}, {total: "1", body: rows("c")}, {total: "1", body: "[]"}}, "a b c"},
+		{"total too high", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: "[]"}}, "incomplete: the list ended after 2 rows, but there should be 3"},
+		{"rows twice, none missing", []page{{total: "3", body: rows("a", "a", "b")}, {total: "3", body: rows("b", "c")}}, "a b c"},
+		{"rows moved", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("b")}, {total: "3", body: rows("x", "b")}, {total: "3", body: rows("c")}}, "x b c"},
+		{"total changed", []page{{total: "3", body: rows("a", "b")}, {total: "2", body: rows("c")}, {total: "2", body: rows("a", "c")}}, "a c"},
+		{"total keeps changing", slices.Repeat([]page{{total: "3", body: rows("a")}, {total: "4", body: rows("b")}}, 4), "incomplete: the total went from 3 to 4"},
+		{"offset ignored", slices.Repeat([]page{{body: rows("a", "b")}, {body: rows("a", "b")}}, 4), "incomplete: the offset may be ignored"},
+		{"not a list", []page{{body: `{"users":[]}`}}, "incomplete: not a list"},
+		{"null", []page{{body: `null`}}, "incomplete: not a list"},
+		{"no body", []page{{body: ``}}, "incomplete: not a list"},
+		{"rows that are none", []page{{body: `[{"id":"a"},null]`}}, "incomplete: row 2"},
+		{"rows without an id", []page{{total: "3", body: `[{"id":"a"},{},{"id":null}]`}}, "a  "},
+		{"wrong organisation", []page{{status: 404, body: "{}"}}, "not found: 404"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := &answers{pages: tc.pages}
+			got, err := list(t, a)
+			if err != nil {
+				got = []string{baton.KindOf(err).String() + ": " + err.Error()}
+				kind, text, _ := strings.Cut(tc.want, ": ")
+				if !strings.HasPrefix(got[0], kind+": ") || !strings.Contains(got[0], text) || baton.FixOf(err) == "" {
+					t.Errorf("%s (fix: %s), want %s", got[0], baton.FixOf(err), tc.want)
+				}
+			} else if ids := strings.Join(got, " "); ids != tc.want {
+				t.Errorf("%q, want %q", ids, tc.want)
+			}
+			if len(a.asked) != len(tc.pages) {
+				t.Errorf("%d of %d requests", len(a.asked), len(tc.pages))
+			}
+		})
+	}
+}
+
+// list reads users to the end, handing the position from call to call as text.
+func list(t *testing.T, a *answers) ([]string, error) {
+	c := a.client(t)
+	var ids []string
+	at := ""
+	for {
+		pos, err := api.ParsePosition(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		step, err := c.ListUsers(t.Context(), pos, func(id string) bool { return slices.Contains(ids, id) }, func(u api.User) { ids = append(ids, u.ID) })
+		if err != nil || step.Done {
+			return ids, err
+		}
+		if step.Restart {
+			ids = nil
+		}
+		at = step.Next.String()
+	}
+}
+
+// TestPagingHandle: later pages are cut from the result that the first one named, and
+// a name that is refused begins the list anew.
+func TestPagingHandle(t *testing.T) {
+	a := &answers{pages: []page{
+		{total: "3", handle: "h1", body: rows("a", "b")}, {status: 400, body: `{"message":"expired"}`},
+		{total: "3", handle: "h2", body: rows("a", "b")}, {total: "3", handle: "other", body: rows("c")},
+	}}
+	c := a.client(t)
+	var ids []string
+	var pos api.Position
+	for done := false; !done; {
+		step, err := c.ListCatalog(t.Context(), pos, func(string) bool { return false }, func(it api.Item) { ids = append(ids, it.ID) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.Restart {
+			ids = nil
+		}
+		pos, done = step.Next, step.Done
+	}
+	want := []string{"max=1000&offset=0", "max=1000&offset=2&pagingRequestId=h1", "max=1000&offset=0", "max=1000&offset=2&pagingRequestId=h2"}
+	if !slices.Equal(ids, []string{"a", "b", "c"}) || !slices.Equal(a.asked, want) {
+		t.Errorf("%q by %q", ids, a.asked)
+	}
+}
+
+// TestOddUsers: what is not what it should be counts as not said.
+func TestOddUsers(t *testing.T) {
+	a := &answers{pages: []page{{total: "2", body: `[
+		{"id":7,"loginName":null,"email":["x"],"isActive":"TRUE","isInstructor":1,"approvalManager":[],"directHrManager":{"email":"m@x"},
+		 "customAttributes":[{"name":"A","value":null},{"name":"B","value":3.5},7,{"id":"C","value":{"x":1}}]},
+		{"id":"b","customAttributes":{"name":"A"},"isActive":false}]`}}}
+	var users []api.User
+	if _, err := a.client(t).ListUsers(t.Context(), api.Position{}, func(string) bool { return false }, func(u api.User) { users = append(users, u) }); err != nil {
+		t.Fatal(err)
+	}
+	u := users[0]
+	if u.ID != "7" || u.LoginName != "" || u.Email != "" || u.IsActive == nil || !*u.IsActive || u.IsInstructor != nil || u.ApprovalManager != (api.Manager{}) || u.DirectHRManager.Email != "m@x" {
+		t.Errorf("%+v", u)
+	}
+	if got := fmt.Sprint(u.CustomAttributes); got != "[{ A } { B 3.5} {  } {C  }]" {
+		t.Errorf("custom attributes %s", got)
+	}
+	if users[1].IsActive == nil || *users[1].IsActive || users[1].CustomAttributes != nil {
+		t.Errorf("%+v", users[1])
+	}
+}
+
+func TestDate(t *testing.T) {
+	for in, want := range map[string]string{
+		"2024-09-20T23:38:25.195Z":      "2024-09-20T23:38:25Z",
+		"2024-09-20T23:38:25.195+02:00": "2024-09-20T21:38:25Z",
+		"2024-09-20T23:38:25+0000":      "2024-09-20T23:38:25Z",
+		"2024-09-20T23:38:25":           "2024-09-20T23:38:25Z",
+		"2024-09-20 23:38:25":           "2024-09-20T23:38:25Z",
+		" 2024-09-20 ":                  "2024-09-20T00:00:00Z",
+		"":                              "",
+		"null":                          "",
+		"2024-02-30":                    "",
+		"20/09/2024":                    "",
+		"0000-01-01":                    "",
+	} {
+		if got := api.Date(in); got != want {
+			t.Errorf("Date(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestWebPageInBetween: a page of a proxy is waited out, and reported if it stays.
+func TestWebPageInBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		html := page{body: "<html>one moment"}
+		check, err := (&answers{pages: []page{html, html, {total: "9", body: rows("a")}}}).client(t).CheckUsers(t.Context())
+		if err != nil || check != (api.Check{Rows: 1, Total: 9, Said: true}) {
+			t.Errorf("%+v, %v", check, err)
+		}
+		_, err = (&answers{pages: []page{html, html, html}}).client(t).CheckCatalog(t.Context())
+		if !errors.Is(err, rest.ErrHTML) || baton.FixOf(err) == "" {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestStatusAnswers: what a poll may say, and what is no answer.
+func TestStatusAnswers(t *testing.T) {
+	for _, tc := range []struct {
+		body, status string
+		failed, ok   bool
+	}{
+		{`{"id":"r","status":"pending"}`, "PENDING", false, true},
+		{` {"reportId":"r","status":" In_Progress "}`, "IN_PROGRESS", false, true},
+		{`{"status":"FAILED","error":"x"}`, "FAILED", true, true},
+		{`{"status":"expired"}`, "EXPIRED", true, true},
+		{``, "NO ANSWER YET", false, true},
+		{`{"id":"r"}`, "", false, false},
+		{`{"data":[]}`, "", false, false},
+		{`"rows"`, "", false, false},
+		{`{"status":`, "", false, false},
+		{`{"x":"` + strings.Repeat("x", 70<<10) + `","status":"PENDING"}`, "", false, false},
+	} {
+		r, err := (&answers{pages: []page{{body: tc.body}}}).client(t).ReadReport(t.Context(), "r")
+		if r.Status != tc.status || r.Failed() != tc.failed || (err == nil) != tc.ok || err != nil && baton.KindOf(err) != baton.Incomplete {
+			t.Errorf("%.40s: %+v, %v", tc.body, r, err)
+		}
+	}
+}
+
+func FuzzPosition(f *testing.F) {
+	f.Add(``)
+	f.Add(`{"received":10,"distinct":9,"total":20,"first":"a","handle":"h","restarts":2}`)
+	f.Add(`{"received":-1}`)
+	f.Add(`{"received":1,"distinct":2}`)
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := api.ParsePosition(s)
+		if err != nil {
+			return
+		}
+		again, err := api.ParsePosition(p.String())
+		if err != nil || again != p {
+			t.Errorf("%q becomes %q: %v", s, p, err)
+		}
+		if p.Received < 0 || p.Distinct > p.Received {
+			t.Errorf("taken: %s", strconv.Quote(s))
+		}
+	})
+}
