@@ -54,7 +54,7 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 		}
 	}
 	notes := courseNotes(courses)
-	notes = append(notes, baton.Note{Label: "Accounts", Text: fmt.Sprintf("%d active, %d inactive", accounts-len(inactive), len(inactive))})
+	notes = append(notes, baton.Note{Label: "Accounts", Text: fmt.Sprintf("%d not disabled, %d disabled", accounts-len(inactive), len(inactive))})
 	if len(dormant) > 0 {
 		var names []string
 		for id := range dormant {
@@ -62,7 +62,7 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 		}
 		slices.Sort(names)
 		text := fmt.Sprintf("%d, such as %s", len(names), names[0])
-		notes = append(notes, baton.Note{Label: "Inactive, with progress", Text: text})
+		notes = append(notes, baton.Note{Label: "Disabled, with progress", Text: text})
 	}
 	return notes, nil
 }
