@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"baton"
+	"baton/c1z"
+	"baton/runner"
+	sandboxed "baton/sandbox/percipio"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = runner.Run(t.Context(), program(), args, env, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// TestDescriptions pins what C1 and the documentation are made from.
+func TestDescriptions(t *testing.T) {
+	for _, command := range []string{"capabilities", "config", "--help"} {
+		t.Run(command, func(t *testing.T) {
+			code, got, stderr := run(t, nil, command)
+			if code != 0 {
+				t.Fatal(stderr)
+			}
+			golden := filepath.Join("testdata", strings.Trim(command, "-")+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil || got != string(want) {
+				t.Errorf("it differs from %s (%v); run with -update and read the difference:\n%s", golden, err, got)
+			}
+		})
+	}
+}
+
+// TestDemo runs the first command that a newcomer runs.
+func TestDemo(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, stdout, stderr := run(t, nil, "demo")
+	if code != 0 || stderr != "" {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	for _, want := range []string{"synced in", "finishes", "\n  grants: 1 new, 1 gone\n", "everything is in order", "\nsync.c1z holds what the last sync found."} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is missing in\n%s", want, stdout)
+		}
+	}
+	f, err := c1z.Open("sync.c1z", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	accounts := 0
+	if err := f.Resources("user", func(baton.Resource) error { accounts++; return nil }); err != nil || accounts != 20 {
+		t.Errorf("%d accounts in the file (%v)", accounts, err)
+	}
+	if entries, err := os.ReadDir("."); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v (%v)", entries, err)
+	}
+}
+
+// TestSandboxOfAnySize makes organisations up as the flags say.
+func TestSandboxOfAnySize(t *testing.T) {
+	for _, o := range []runner.SandboxOptions{{}, {Users: 3}, {Groups: 7}, {Users: 3, Groups: 7}} {
+		s, err := newSandbox(o)
+		if err != nil || s.Mark.ID == "" {
+			t.Errorf("%+v: %v, %v", o, s.Mark, err)
+		}
+	}
+	if code, _, stderr := run(t, nil, "sandbox", "--fault", "gremlins"); code != 3 || !strings.Contains(stderr, "--list-faults") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestWhatIsWrong: one line, with the fix, another exit code than 0, and the file that
+// is there stays.
+func TestWhatIsWrong(t *testing.T) {
+	for _, tc := range []struct {
+		name, fault, env, says string
+		code                   int
+	}{
+		{"wrong token", "", "BATON_API_TOKEN=wrong", "API token", 16},
+		{"wrong organisation", "", "BATON_ORGANIZATION_ID=00000000-0000-0000-0000-000000000001", "organization-id", 7},
+		{"no organisation", "", "BATON_ORGANIZATION_ID=acme", "UUID", 3},
+		{"missing permission", "missing-permission=reporting", "", "reporting API", 7},
+		{"region of nobody", "", "BATON_BASE_URL=,BATON_REGION=mars", "us or to eu", 3},
+		{"plain http", "", "BATON_BASE_URL=http://percipio.example", "https://", 3},
+		{"course that does not exist", "", "BATON_LIMITED_COURSES=00000000-0000-0000-0000-000000000002", "skip-missing-courses", 5},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			server := sandboxed.New(sandboxed.Options{Token: "sandbox-token-0123456789"})
+			if tc.fault != "" {
+				if err := server.SetFaults(tc.fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			web := httptest.NewServer(server)
+			defer web.Close()
+			t.Chdir(t.TempDir())
+			env := []string{"BATON_BASE_URL=" + web.URL, "BATON_ORGANIZATION_ID=" + server.OrganizationID(), "BATON_API_TOKEN=" + server.Token(), "BATON_LOG_FORMAT=console"}
+			if tc.env != "" {
+				env = append(env, strings.Split(tc.env, ",")...)
+			}
+			code, _, stderr := run(t, env)
+			if code != tc.code || !strings.Contains(stderr, tc.says) || strings.Contains(stderr, server.Token()) {
+				t.Errorf("exit code %d: %s", code, stderr)
+			}
+			if _, err := os.Stat("sync.c1z"); err == nil {
+				t.Error("there is a file")
+			}
+		})
+	}
+}
