@@ -92,6 +92,7 @@ func TestD01FreshReportEverySync(t *testing.T) {
 }
 
 func TestD02SyncsSideBySide(t *testing.T) {
+	t.Parallel()
 	o := start(t, sandbox.Options{Faults: []string{"pending=1"}})
 	c := o.connect(t)
 	want := truth(o.State())
@@ -478,7 +479,8 @@ func TestD24SameOrderEveryTime(t *testing.T) {
 }
 
 func TestD25AnswersAreClosed(t *testing.T) {
-	server := organisation(t, sandbox.Options{}, "pending=2")
+	t.Parallel()
+	server := organisation(t, sandbox.Options{}, "pending=1")
 	var opened atomic.Int64
 	web := httptest.NewUnstartedServer(server)
 	web.Config.ConnState = func(_ net.Conn, s http.ConnState) {

@@ -187,7 +187,9 @@ func edits(edit func(*percipio.Config)) []func(*percipio.Config) {
 
 // TestTokenNeedNotBeAJWT: what cannot be read says nothing, for or against.
 func TestTokenNeedNotBeAJWT(t *testing.T) {
-	jwt := func(payload string) string { return "e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln" }
+	jwt := func(payload string) string {
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln"
+	}
 	inBubble(t, func(t *testing.T) {
 		for token, want := range map[string]string{
 			"opaque":                          "",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"baton"
 )
@@ -18,6 +19,10 @@ type text string
 func (t *text) UnmarshalJSON(b []byte) error {
 	switch b[0] {
 	case '"':
+		if inner := b[1 : len(b)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+			*t = text(inner) // as nearly all are
+			return nil
+		}
 		var s string
 		if err := json.Unmarshal(b, &s); err != nil {
 			return err
@@ -97,7 +102,7 @@ func decodeRows[T any](body []byte, rows *[]object[T]) error {
 	}
 	*rows = make([]object[T], len(raw))
 	for i, b := range raw {
-		if b[0] != '{' || json.Unmarshal(b, &(*rows)[i]) != nil {
+		if b[0] != '{' || json.Unmarshal(b, &(*rows)[i].v) != nil {
 			return baton.Errorf(baton.Incomplete, "row %d of the list is not an object", i+1)
 		}
 	}
