@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"baton/controlplane"
+	"baton/internal/pb/batonv1"
+)
+
+// served is a control plane that the victim lives with.
+type served struct {
+	*victim
+	c1    *controlplane.Local
+	env   []string
+	state string
+}
+
+func newServed(t *testing.T, faults ...string) *served {
+	s := &served{victim: newVictim(t, faults...), state: t.TempDir()}
+	var err error
+	s.c1, err = controlplane.Listen(t.Context(), controlplane.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.c1.Close() })
+	id, secret, err := s.c1.Issue(t.Context(), "perplexity")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.env = []string{"BE_THE_PROGRAM=1", "BATON_SCIM_URL=" + s.origin + s.org.URLPath(), "BATON_SCIM_TOKEN=" + s.org.Token(), "PATH=" + os.Getenv("PATH"),
+		"BATON_CLIENT_ID=" + id, "BATON_CLIENT_SECRET=" + secret.Reveal(), "BATON_CA_FILE=" + s.c1.CAFile,
+		"BATON_C1Z_TEMP_DIR=" + s.state, "BATON_HOST_ID=pod-0"}
+	return s
+}
+
+// start starts the service; it is killed when the request after the first n arrives,
+// unless n is negative.
+func (s *served) start(n int, args ...string) (*exec.Cmd, *strings.Builder) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), time.Minute)
+	s.t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Dir, cmd.Env = s.t.TempDir(), s.env
+	log := new(strings.Builder)
+	cmd.Stderr = log
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.process, s.requests = cmd.Process, n
+	return cmd, log
+}
+
+func (s *served) sync() string {
+	s.t.Helper()
+	id, err := s.c1.Enqueue(s.t.Context(), "perplexity", &batonv1.Task{TaskType: &batonv1.Task_SyncFull{SyncFull: &batonv1.Task_SyncFullTask{}}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return id
+}
+
+func (s *served) result(id string) controlplane.Result {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := s.c1.Wait(ctx, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+// TestServiceKilledInSync kills the process in the middle of a sync task. Its
+// successor is handed the task again, goes on from the last page, and uploads what
+// an undisturbed one uploads.
+func TestServiceKilledInSync(t *testing.T) {
+	s := newServed(t, "page-cap=5")
+	first := s.sync()
+	undisturbed, log := s.start(-1)
+	whole := s.result(first)
+	if !whole.OK() {
+		t.Fatalf("%v\n%s", whole.Status, log)
+	}
+	stop(t, undisturbed, log, 0)
+	want := facts(t, whole.Assets[0].Path)
+	pages, requests := s.org.Requests()["GET /Users"], 0
+	for _, n := range s.org.Requests() {
+		requests += n
+	}
+	for n := 1; n < requests; n += 2 {
+		t.Run(fmt.Sprint("at request ", n), func(t *testing.T) {
+			s.org.ResetRequests()
+			id := s.sync()
+			killed, _ := s.start(n)
+			if err := killed.Wait(); err == nil || killed.ProcessState.Success() {
+				t.Fatal("it was not killed")
+			}
+			if err := s.c1.SetFault("redeliver=1"); err != nil {
+				t.Fatal(err)
+			}
+			successor, log := s.start(-1)
+			r := s.result(id)
+			if !r.OK() || len(r.Assets) != 1 {
+				t.Fatalf("%v\n%s", r, log)
+			}
+			if diff := cmp.Diff(want, facts(t, r.Assets[0].Path)); diff != "" {
+				t.Errorf("(-undisturbed +resumed):\n%s", diff)
+			}
+			// What was under way when the process died may be asked for twice.
+			if again := s.org.Requests()["GET /Users"]; again > pages+2 {
+				t.Errorf("%d pages of users were read instead of %d", again, pages)
+			}
+			stop(t, successor, log, 0)
+			if left, _ := filepath.Glob(filepath.Join(s.state, "*", "*")); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+		})
+	}
+}
+
+// stop sends SIGTERM and checks the exit code.
+func stop(t *testing.T, cmd *exec.Cmd, log *strings.Builder, code int) {
+	t.Helper()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		t.Errorf("exit code %d instead of %d\n%s", got, code, log)
+	}
+}
+
+// TestServiceStopped sends SIGTERM in the middle of a sync, to a process that is asked
+// for its health before.
+func TestServiceStopped(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	s := newServed(t, "page-cap=1", "slow=100ms")
+	args := []string{"--health-check", "--health-check-port", port, "--provisioning"}
+	cmd, log := s.start(-1, args...)
+	healthy := func() int {
+		code, _, _ := run(t, nil, "health-check", "--health-check-port", port, "--endpoint", "ready")
+		return code
+	}
+	for deadline := time.Now().Add(10 * time.Second); healthy() != 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not become ready\n%s", log)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	id := s.sync()
+	for deadline := time.Now().Add(10 * time.Second); s.org.Requests()["GET /Users"] < 2; {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not read\n%s", log)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	began := time.Now()
+	stop(t, cmd, log, 1)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it takes %v to stop", took)
+	}
+	if r := s.result(id); r.Status.GetCode() != 1 || r.NonRetryable {
+		t.Errorf("the sync ends with %v", r)
+	}
+	if code := healthy(); code != 14 {
+		t.Errorf("the health check of a service that is gone ends with %d", code)
+	}
+}
