@@ -29,8 +29,10 @@ var arrows = map[string][]string{
 	"service":                {".", "rest", "syncer", "wire"},
 	"runner":                 {".", "rest", "service", "syncer", "c1z", "wire"},
 	"controlplane":           {".", "wire", "internal/pb/*"},
-	"sandbox/perplexity":     {"."},
-	"sandbox/percipio":       {"."},
+	"sqlitefile":             {},
+	"sandbox/fault":          {},
+	"sandbox/perplexity":     {".", "sandbox/fault"},
+	"sandbox/percipio":       {".", "sandbox/fault"},
 	"connectortest":          {".", "syncer", "c1z", "wire"},
 	"cmd/*":                  {".", "rest", "runner", "connector/*", "sandbox/*"},
 }

@@ -78,12 +78,12 @@ func (x *exchange) answer(permission string, badQuery error, handle func(*exchan
 // permission, and the faults that do not even look at what is asked.
 func (x *exchange) gate(permission string) *answer {
 	f := x.s.faults
-	if f.on("redirect") {
+	if f.On("redirect") {
 		a := newAnswer(http.StatusTemporaryRedirect, "text/plain")
-		a.header.Set("Location", f["redirect"].value)
+		a.header.Set("Location", f.Value("redirect"))
 		return a
 	}
-	if f.every("html-200") {
+	if f.Every("html-200") {
 		a := newAnswer(http.StatusOK, "text/html; charset=utf-8")
 		a.body = []byte("<!doctype html><html lang=en><title>Sign in</title><h1>Sign in</h1><p>This is not the API.</p></html>\n")
 		return a
@@ -93,10 +93,10 @@ func (x *exchange) gate(permission string) *answer {
 		a.header.Set("WWW-Authenticate", `Bearer realm="Percipio"`)
 		return a
 	}
-	if org := x.r.PathValue("org"); org != "" && (!strings.EqualFold(org, x.s.opts.Org) || f.on("foreign-org")) {
+	if org := x.r.PathValue("org"); org != "" && (!strings.EqualFold(org, x.s.opts.Org) || f.On("foreign-org")) {
 		return fail(403, "the service account does not belong to organization %q", org)
 	}
-	if missing := f["missing-permission"]; missing != nil && slices.Contains(strings.Split(missing.value, "+"), permission) {
+	if f.Chosen("missing-permission", permission) {
 		return fail(403, "the service account has no permission for the %s API", permission)
 	}
 	return x.interrupt()
@@ -112,9 +112,8 @@ func (x *exchange) authenticated() bool {
 		same := subtle.ConstantTimeCompare([]byte(strings.TrimSpace(given)), []byte(t.text)) == 1
 		good = good || t.text != "" && same && (t.expires.IsZero() || x.s.now().Before(t.expires))
 	}
-	if revoked := x.s.faults["token-revoked-after"]; good && revoked != nil {
-		good = revoked.hits < revoked.n
-		revoked.hits++
+	if good {
+		good = !x.s.faults.Past("token-revoked-after")
 	}
 	return good
 }
@@ -122,17 +121,17 @@ func (x *exchange) authenticated() bool {
 // interrupt is the answer of a fault that keeps a request from being carried out.
 func (x *exchange) interrupt() *answer {
 	f := x.s.faults
-	after := max(1, f.number("retry-after"))
+	after := max(1, f.Number("retry-after"))
 	switch {
-	case f.every("rate-limit"):
+	case f.Every("rate-limit"):
 		return throttled("")
-	case f.every("rate-limit-seconds"):
+	case f.Every("rate-limit-seconds"):
 		return throttled(strconv.Itoa(after))
-	case f.every("rate-limit-date"):
+	case f.Every("rate-limit-date"):
 		// A date has whole seconds: one more, so that it is never in the past.
 		at := x.s.now().Add(time.Duration(after)*time.Second + time.Second - 1).Truncate(time.Second)
 		return throttled(at.UTC().Format(http.TimeFormat))
-	case f.every("server-error"):
+	case f.Every("server-error"):
 		return fail(503, "the service is unavailable")
 	}
 	return nil
@@ -149,22 +148,18 @@ func throttled(after string) *answer {
 // spoil adds what goes wrong while an answer is sent.
 func (x *exchange) spoil(a *answer) {
 	f := x.s.faults
-	if slow := f["slow"]; slow != nil {
-		a.wait = slow.wait
-	}
-	if slow := f["slow-body"]; slow != nil {
-		a.pace = slow.wait
-	}
-	if f.on("bare-errors") && a.status >= 400 {
+	a.wait = f.Wait("slow")
+	a.pace = f.Wait("slow-body")
+	if f.On("bare-errors") && a.status >= 400 {
 		a.body = nil
 		a.header.Del("Content-Type")
 	}
-	if f.every("truncated-body") {
+	if f.Every("truncated-body") {
 		a.body = a.body[:len(a.body)/2]
 	}
-	a.breakOff = f.every("drop-connection")
-	a.padMiB = f.number("huge-body")
-	a.gzip = f.on("gzip") && strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip")
+	a.breakOff = f.Every("drop-connection")
+	a.padMiB = f.Number("huge-body")
+	a.gzip = f.On("gzip") && strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip")
 }
 
 // errCut says that the answer ends here, in the middle.

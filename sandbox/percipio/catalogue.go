@@ -93,7 +93,7 @@ func (x *exchange) listCatalogue() *answer {
 	}
 	s, org, id := x.s, x.s.org, strings.ToLower(x.query.Get("pagingRequestId"))
 	if id != "" {
-		if org = s.frozen[id]; org == nil || s.faults.first("stale-paging-id") {
+		if org = s.frozen[id]; org == nil || s.faults.First("stale-paging-id") {
 			delete(s.frozen, id)
 			return fail(400, "pagingRequestId %q is unknown or has expired", id)
 		}
@@ -113,7 +113,7 @@ func (x *exchange) listCatalogue() *answer {
 	}
 	a = jsonAnswer(http.StatusOK, list)
 	x.total(a, len(all))
-	if !s.faults.on("no-paging-id") {
+	if !s.faults.On("no-paging-id") {
 		a.header.Set("X-Paging-Request-Id", id)
 	}
 	x.link(a, id, offset, count, len(all))
@@ -122,14 +122,14 @@ func (x *exchange) listCatalogue() *answer {
 
 // link adds the link header (RFC 8288).
 func (x *exchange) link(a *answer, id string, offset, count, total int) {
-	if x.s.faults.on("no-link") {
+	if x.s.faults.On("no-link") {
 		return
 	}
 	base := "http://" + x.r.Host + x.r.URL.Path
 	if x.r.TLS != nil {
 		base = "https" + strings.TrimPrefix(base, "http")
 	}
-	odd := x.s.faults.on("odd-link")
+	odd := x.s.faults.On("odd-link")
 	if odd {
 		base = x.r.URL.Path
 	}
@@ -165,9 +165,9 @@ func (x *exchange) search() *answer {
 		return a
 	case q == "":
 		return fail(400, "q is required")
-	case s.faults.every("search-fail"):
+	case s.faults.Every("search-fail"):
 		return fail(500, "the search failed")
-	case s.faults.every("search-429"):
+	case s.faults.Every("search-429"):
 		return throttled("")
 	}
 	// Both spellings of a list parameter are in use.
@@ -180,7 +180,7 @@ func (x *exchange) search() *answer {
 	for _, n := range s.org.shelf {
 		c := s.org.items[n]
 		if c.retired || types[0] != "" && !slices.Contains(types, c.kind.name) ||
-			s.faults.on("search-locale") && !strings.EqualFold(language, c.locale[:2]) {
+			s.faults.On("search-locale") && !strings.EqualFold(language, c.locale[:2]) {
 			continue
 		}
 		if c.id == q || strings.ToLower(c.code) == q {
@@ -190,7 +190,7 @@ func (x *exchange) search() *answer {
 		}
 	}
 	found = append(exact, found...)
-	if s.faults.on("search-crowded") {
+	if s.faults.On("search-crowded") {
 		found = append(crowd(s.opts.Seed), found...)
 	}
 	list := []*content{}
@@ -229,7 +229,7 @@ func (x *exchange) content(c *item) *content {
 	if c.retired {
 		v.Lifecycle.Status, v.Lifecycle.RetiredDate = "INACTIVE", x.date(c.updated, c.number+2)
 	}
-	if x.s.faults.on("null-values") {
+	if x.s.faults.On("null-values") {
 		v.ContentType.Category, v.Lifecycle.LastUpdatedDate, v.LocaleCodes, v.Keywords = nil, nil, nil, nil
 		switch c.number % 4 {
 		case 0:

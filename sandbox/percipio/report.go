@@ -57,16 +57,16 @@ func (x *exchange) requestReport() *answer {
 	}
 	f := x.s.faults
 	rep.id = identifier(x.s.opts.Seed, kindReport, uint64(len(x.s.made)))
-	rep.failed = f.first("report-failed")
-	if f.first("report-vanishes") {
+	rep.failed = f.First("report-failed")
+	if f.First("report-vanishes") {
 		rep.gone = http.StatusNotFound
 	}
-	if f.first("report-gone") {
+	if f.First("report-gone") {
 		rep.gone = http.StatusGone
 	}
 	status := "PENDING"
-	if early := f["report-completed-status"]; early != nil {
-		status = early.value
+	if f.On("report-completed-status") {
+		status = f.Value("report-completed-status")
 		rep.failed = rep.failed || status == "FAILED"
 	}
 	if sftp := rep.request.FileRequiredInSFTP; sftp == nil || *sftp {
@@ -150,10 +150,10 @@ func parseTime(s string) (time.Time, error) {
 // status is a status object.
 func (x *exchange) status(rep *report, status string) *answer {
 	f, key := x.s.faults, "id"
-	if f.on("report-id-only-as-reportId") {
+	if f.On("report-id-only-as-reportId") {
 		key = "reportId"
 	}
-	if f.on("status-lower-case") {
+	if f.On("status-lower-case") {
 		status = strings.ToLower(status)
 	}
 	return jsonAnswer(http.StatusOK, map[string]string{key: rep.id, "status": status})
@@ -169,13 +169,13 @@ func (x *exchange) pollReport() *answer {
 	}
 	rep.polls++
 	switch {
-	case f.on("report-never-finishes") || rep.polls <= max(x.s.opts.PendingPolls, f.number("pending")):
+	case f.On("report-never-finishes") || rep.polls <= max(x.s.opts.PendingPolls, f.Number("pending")):
 		return x.status(rep, "IN_PROGRESS")
 	case rep.failed:
 		return x.status(rep, "FAILED")
 	case rep.gone != 0:
 		return fail(rep.gone, "the report has expired")
-	case f.on("report-completed-poll") && !rep.said:
+	case f.On("report-completed-poll") && !rep.said:
 		rep.said = true
 		return x.status(rep, "COMPLETED")
 	}
@@ -200,20 +200,20 @@ type download struct {
 
 func (x *exchange) download(rep *report) *download {
 	f := x.s.faults
-	d := &download{style: style{lower: f.on("status-lower-case"), oddDates: f.on("odd-dates"), nulls: f.on("null-values")},
-		separator: map[string]byte{"CSV": ',', "TXT": '\t'}[rep.request.FormatType], cutAfter: f.cut("truncated-report"), endAfter: f.cut("truncated-report-clean")}
-	if n := f.cut("report-expires-mid-body"); n >= 0 {
+	d := &download{style: style{lower: f.On("status-lower-case"), oddDates: f.On("odd-dates"), nulls: f.On("null-values")},
+		separator: map[string]byte{"CSV": ',', "TXT": '\t'}[rep.request.FormatType], cutAfter: f.Cut("truncated-report"), endAfter: f.Cut("truncated-report-clean")}
+	if n := f.Cut("report-expires-mid-body"); n >= 0 {
 		d.cutAfter, rep.gone = n, http.StatusNotFound
 	}
-	by := order{oldestFirst: f.on("report-reversed")}
+	by := order{oldestFirst: f.On("report-reversed")}
 	if s := rep.request.Sort; s != nil && s.Field == "lastAccessDate" && strings.EqualFold(s.Order, "asc") {
 		by.oldestFirst = true
 	}
-	if f.on("report-unsorted") {
+	if f.On("report-unsorted") {
 		by.scramble = mix(x.s.opts.Seed, kindReport, uint64(rep.downloads)) | 1<<40
 	}
-	d.rows = withExtras(rep.rows.filter(rep.org.rows(by)), extras{duplicates: f.number("dup-pairs"), unknownStatus: f.number("unknown-status"),
-		unknownUsers: f.number("unknown-users"), unknownItems: f.number("unknown-courses"), emptyIDs: f.number("empty-ids")})
+	d.rows = withExtras(rep.rows.filter(rep.org.rows(by)), extras{duplicates: f.Number("dup-pairs"), unknownStatus: f.Number("unknown-status"),
+		unknownUsers: f.Number("unknown-users"), unknownItems: f.Number("unknown-courses"), emptyIDs: f.Number("empty-ids")})
 	return d
 }
 

@@ -36,6 +36,7 @@
 package percipio
 
 import (
+	"baton/sandbox/fault"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -99,7 +100,7 @@ type Server struct {
 
 	token    token
 	expiring token // while token-expiring is on
-	faults   faultSet
+	faults   fault.Set
 	requests map[string]int
 	total    int
 }

@@ -65,7 +65,7 @@ func (x *exchange) listUsers() *answer {
 		all = slices.DeleteFunc(slices.Clone(all), func(n int32) bool { return org.people[n].updated.Before(since) })
 	}
 	total := len(all)
-	if f.on("duplicate-users") {
+	if f.On("duplicate-users") {
 		var twice []int32
 		for i, n := range all {
 			if twice = append(twice, n); i%5 == 4 {
@@ -90,10 +90,10 @@ func (x *exchange) listUsers() *answer {
 // shift changes the organisation between the first page of users and the second.
 func (x *exchange) shift(shown []int32) {
 	s := x.s
-	if s.faults.first("users-shift-delete") {
+	if s.faults.First("users-shift-delete") {
 		s.removeUser(s.org.people[shown[len(shown)/2]].id)
 	}
-	if s.faults.first("users-shift-insert") {
+	if s.faults.First("users-shift-insert") {
 		s.inserted++
 		name := "newcomer" + strconv.Itoa(s.inserted)
 		s.addUser(Person{FirstName: "New", LastName: "Comer", LoginName: name, Email: name + "@" + domain}, 0)
@@ -135,7 +135,7 @@ func (x *exchange) person(u *user) *person {
 		boss := x.s.org.people[m]
 		p.ApprovalManager = &superior{boss.id, boss.externalID, boss.email, boss.firstName, boss.lastName}
 	}
-	if f.on("null-values") {
+	if f.On("null-values") {
 		p.ApprovalManager, p.DirectHRManager, p.CustomAttributes = nil, nil, nil
 		for i, field := range []**string{&p.ExternalUserID, &p.Email, &p.LoginName, &p.FirstName, &p.LastName, &p.Role, &p.UpdatedAt, &p.JobTitle} {
 			if u.number%8 == i {
@@ -156,7 +156,7 @@ func optional(s string) *string {
 // date is a time as the API writes it.
 func (x *exchange) date(t time.Time, which int) *string {
 	s := t.UTC().Format(timeFormat)
-	if x.s.faults.on("odd-dates") {
+	if x.s.faults.On("odd-dates") {
 		odd, isNull := oddDate(uint64(which))
 		if isNull {
 			return nil
@@ -172,7 +172,7 @@ func (x *exchange) attributes(u *user) []attribute {
 	for i := range all {
 		all[i].Value = optional(x.s.words.of(u, i))
 	}
-	if !x.s.faults.on("custom-attributes-collide") {
+	if !x.s.faults.On("custom-attributes-collide") {
 		return all
 	}
 	for i, a := range [][2]string{{"id", "badge-" + strconv.Itoa(u.number)}, {"email", "private" + strconv.Itoa(u.number) + "@elsewhere.example"},
@@ -236,12 +236,12 @@ func (x *exchange) page(byDefault int) (offset, count int, a *answer) {
 		}
 	}
 	if count > maxPage {
-		if x.s.faults.on("max-over-1000-is-400") {
+		if x.s.faults.On("max-over-1000-is-400") {
 			return 0, 0, fail(400, "max is %d: it must be between 1 and %d", count, maxPage)
 		}
 		count = maxPage
 	}
-	if limit := x.s.faults.number("page-cap"); limit > 0 {
+	if limit := x.s.faults.Number("page-cap"); limit > 0 {
 		count = min(count, limit)
 	}
 	return offset, count, nil
@@ -264,11 +264,11 @@ func (x *exchange) since() (time.Time, *answer) {
 func (x *exchange) total(a *answer, n int) {
 	f := x.s.faults
 	switch {
-	case f.on("no-total"):
+	case f.On("no-total"):
 		return
-	case f.on("total-lies-high"):
+	case f.On("total-lies-high"):
 		n += 7
-	case f.on("total-lies-low"):
+	case f.On("total-lies-low"):
 		n = max(0, n-7)
 	}
 	a.header.Set("X-Total-Count", strconv.Itoa(n))

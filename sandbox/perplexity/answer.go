@@ -73,7 +73,7 @@ func (s *Server) serveSCIM(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.total++
 	n, limit := s.total, int64(maxBodyBytes)
-	if f := s.faults.number("body-limit"); f > 0 {
+	if f := s.faults.Number("body-limit"); f > 0 {
 		limit = int64(f)
 	}
 	s.mu.Unlock()
@@ -139,21 +139,20 @@ func (s *Server) route(r *http.Request) (resource, id, route string) {
 func (s *Server) gate(r *http.Request) *answer {
 	f := s.faults
 	switch {
-	case f.on("redirect"):
+	case f.On("redirect"):
 		status := http.StatusTemporaryRedirect
 		if r.Method == http.MethodGet {
 			status = http.StatusFound
 		}
-		return &answer{status: status, header: http.Header{"Location": {f["redirect"].value}}}
-	case f.on("html-200"):
+		return &answer{status: status, header: http.Header{"Location": {f.Value("redirect")}}}
+	case f.On("html-200"):
 		return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
 			body: []byte("<!doctype html><html lang=en><title>Sign in</title><h1>Sign in</h1><p>This is not SCIM.</p></html>\n")}
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	good := strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare([]byte(strings.TrimSpace(token)), []byte(s.opts.Token)) == 1
-	if revoked := f["token-revoked-after"]; good && revoked != nil {
-		good = revoked.hits < revoked.n
-		revoked.hits++
+	if good {
+		good = !f.Past("token-revoked-after")
 	}
 	if !good {
 		a := fail(401, "", "the bearer token is missing, wrong or revoked").answer()
@@ -169,24 +168,22 @@ func (s *Server) gate(r *http.Request) *answer {
 // spoil adds what goes wrong while an answer is sent.
 func (s *Server) spoil(a *answer, r *http.Request) {
 	f := s.faults
-	if slow := f["slow"]; slow != nil {
-		a.wait = slow.wait
-	}
-	if f.on("bare-errors") && a.status >= 400 {
+	a.wait = f.Wait("slow")
+	if f.On("bare-errors") && a.status >= 400 {
 		a.body = nil
 		a.header.Del("Content-Type")
 	}
-	if f.on("odd-content-type") && len(a.body) > 0 {
+	if f.On("odd-content-type") && len(a.body) > 0 {
 		a.header.Set("Content-Type", "text/plain; charset=utf-8")
 	}
-	if f.every("truncated-body") {
+	if f.Every("truncated-body") {
 		a.body = a.body[:len(a.body)/2]
 	}
-	a.breakOff = f.every("drop-connection")
+	a.breakOff = f.Every("drop-connection")
 	if len(a.body) > 0 {
-		a.padMiB = f.number("huge-body")
+		a.padMiB = f.Number("huge-body")
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			a.gzipMiB = f.number("gzip-bomb")
+			a.gzipMiB = f.Number("gzip-bomb")
 		}
 	}
 }
@@ -259,7 +256,7 @@ func (x *exchange) dispatch(resource, id string) *answer {
 		}
 		return x.resource(resource, id)
 	case "ServiceProviderConfig", "ResourceTypes", "Schemas":
-		if !x.s.faults.on("no-provider-config") {
+		if !x.s.faults.On("no-provider-config") {
 			return x.discovery(resource, id)
 		}
 	}
@@ -343,7 +340,7 @@ func (m *meta) etag() string { return `W/"` + strconv.Itoa(m.version) + `"` }
 
 func (x *exchange) encoder() *encoder {
 	f := x.s.faults
-	return &encoder{upper: f.on("upper-case-attributes"), stringBools: f.on("string-booleans"), single: f.on("single-object-arrays")}
+	return &encoder{upper: f.On("upper-case-attributes"), stringBools: f.On("string-booleans"), single: f.On("single-object-arrays")}
 }
 
 // document reads the body of a request as a JSON object.
@@ -383,18 +380,18 @@ func (x *exchange) patched(doc object) (*patcher, *failure) {
 }
 
 // carriesOut says whether a PATCH that is in order changes anything.
-func (s *Server) carriesOut() bool { return !s.faults.on("patch-ignored") && !s.faults.on("patch-202") }
+func (s *Server) carriesOut() bool { return !s.faults.On("patch-ignored") && !s.faults.On("patch-202") }
 
 // afterPatch is how a PATCH is answered that would have been answered a.
 func (x *exchange) afterPatch(a *answer) *answer {
 	f := x.s.faults
 	switch {
 	case a.status >= 300:
-	case f.on("patch-202"):
+	case f.On("patch-202"):
 		a.status, a.body = http.StatusAccepted, nil
-	case f.on("patch-204"):
+	case f.On("patch-204"):
 		a.status, a.body = http.StatusNoContent, nil
-	case f.on("patch-200-empty"):
+	case f.On("patch-200-empty"):
 		a.body = nil
 	default:
 		return a

@@ -38,7 +38,7 @@ func (x *exchange) discovery(resource, id string) *answer {
 func (x *exchange) providerConfig() object {
 	f := x.s.faults
 	supported := func(on bool) object { return object{{"supported", on}} }
-	filter := append(supported(!f.on("filter-unsupported")), attr{"maxResults", maxCount})
+	filter := append(supported(!f.On("filter-unsupported")), attr{"maxResults", maxCount})
 	config := object{
 		{"schemas", []any{"urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"}},
 		{"patch", supported(true)},
@@ -52,10 +52,10 @@ func (x *exchange) providerConfig() object {
 	}
 	if x.s.offersCursors() {
 		method := "index"
-		if f.on("cursor-only") {
+		if f.On("cursor-only") {
 			method = "cursor"
 		}
-		config = append(config, attr{"pagination", object{{"cursor", true}, {"index", !f.on("cursor-only")},
+		config = append(config, attr{"pagination", object{{"cursor", true}, {"index", !f.On("cursor-only")},
 			{"defaultPaginationMethod", method}, {"defaultPageSize", defaultCount}, {"maxPageSize", maxCount}}})
 	}
 	return append(config, attr{"meta", object{{"resourceType", "ServiceProviderConfig"}, {"location", x.base + "/ServiceProviderConfig"}}})

@@ -64,11 +64,11 @@ func (x *exchange) groupDocument(g *group, listed bool) object {
 	}
 	o = append(o, attr{"displayName", g.displayName})
 	o = append(o, g.extra...)
-	absent := f.on("members-absent-everywhere") || listed && f.on("members-absent")
+	absent := f.On("members-absent-everywhere") || listed && f.On("members-absent")
 	if !absent && x.fields.wants("members") {
 		o = append(o, attr{"members", x.shownMembers(g, listed)})
 	}
-	if f.on("null-values") {
+	if f.On("null-values") {
 		o = withNulls(o, "externalId")
 	}
 	return append(o, attr{"meta", g.meta.object("Group", x.base+"/Groups/"+g.id)})
@@ -76,7 +76,7 @@ func (x *exchange) groupDocument(g *group, listed bool) object {
 
 func (x *exchange) shownMembers(g *group, listed bool) []member {
 	f := x.s.faults
-	if f.on("members-empty-everywhere") || listed && f.on("members-empty") {
+	if f.On("members-empty-everywhere") || listed && f.On("members-empty") {
 		return nil
 	}
 	shown := make([]member, 0, len(g.members)+2)
@@ -85,16 +85,16 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 			shown = append(shown, member{value: u.id, display: u.label(), kind: "User"})
 		}
 	}
-	if n := f.number("members-truncated"); n > 0 && len(shown) > n {
+	if n := f.Number("members-truncated"); n > 0 && len(shown) > n {
 		shown = shown[:n]
 	}
-	if f.on("nested-groups") {
+	if f.On("nested-groups") {
 		at := slices.Index(x.s.groups, g) + 1 // of the last group, the first one
 		if nested := x.s.groups[at%len(x.s.groups)]; nested != g {
 			shown = append(shown, member{value: nested.id, display: nested.displayName, kind: "Group", ref: x.base + "/Groups/" + nested.id})
 		}
 	}
-	if f.on("unknown-members") {
+	if f.On("unknown-members") {
 		shown = append(shown, member{value: "directory_user_01UNKNOWN000000000000000000", kind: "User"})
 	}
 	return shown
@@ -132,7 +132,7 @@ func (x *exchange) listGroups() *answer {
 }
 
 func (x *exchange) tooBig(g *group) bool {
-	n := x.s.faults.number("big-group-500")
+	n := x.s.faults.Number("big-group-500")
 	return n > 0 && len(g.members) > n && x.fields.wants("members")
 }
 
@@ -190,11 +190,11 @@ func (x *exchange) patchGroup(g *group) *answer {
 	}
 	faults := x.s.faults
 	switch {
-	case p.repeated > 0 && faults.on("duplicate-add-409"):
+	case p.repeated > 0 && faults.On("duplicate-add-409"):
 		return fail(409, "uniqueness", "the user is already a member of the group").answer()
-	case p.missing > 0 && faults.on("absent-remove-404"):
+	case p.missing > 0 && faults.On("absent-remove-404"):
 		return fail(404, "", "the user is not a member of the group").answer()
-	case p.missing > 0 && faults.on("absent-remove-412"):
+	case p.missing > 0 && faults.On("absent-remove-412"):
 		return fail(412, "", "the user is not a member of the group").answer()
 	}
 	next := &group{}
@@ -224,13 +224,13 @@ func (s *Server) misremember(before, after []*user) []*user {
 	was, is := setOf(before), setOf(after)
 	removed := slices.ContainsFunc(before, func(u *user) bool { return !is[u] })
 	kept := func(u *user) bool { return was[u] }
-	if s.faults.on("drop-member-on-add") {
+	if s.faults.On("drop-member-on-add") {
 		after = slices.DeleteFunc(after, func(u *user) bool { return !was[u] })
 	}
-	if removed && s.faults.on("remove-wipes-all") {
+	if removed && s.faults.On("remove-wipes-all") {
 		after = slices.DeleteFunc(after, kept)
 	}
-	if i := slices.IndexFunc(after, kept); removed && i >= 0 && s.faults.on("remove-collateral") {
+	if i := slices.IndexFunc(after, kept); removed && i >= 0 && s.faults.On("remove-collateral") {
 		after = slices.Delete(after, i, i+1)
 	}
 	return after

@@ -35,18 +35,18 @@ type window struct {
 func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T, bool), render func(T) object) (*answer, []T) {
 	faults := x.s.faults
 	source := x.query.Get("filter")
-	if source != "" && !faults.on("filter-ignored") {
-		if faults.on("filter-unsupported") {
+	if source != "" && !faults.On("filter-ignored") {
+		if faults.On("filter-unsupported") {
 			return fail(501, "", "filters are not supported").answer(), nil
 		}
 		f, err := parseFilter(source)
 		if err != nil {
 			return fail(400, "invalidFilter", "%v", err).answer(), nil
 		}
-		rows = choose(rows, f, candidates, faults.on("filter-case-sensitive"))
+		rows = choose(rows, f, candidates, faults.On("filter-case-sensitive"))
 	}
 	total := len(rows)
-	if faults.on("duplicate-rows") {
+	if faults.On("duplicate-rows") {
 		rows = doubled(rows)
 	}
 	win, f := x.window(len(rows))
@@ -59,7 +59,7 @@ func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T
 	if x.s.offersCursors() && end < len(rows) && win.count > 0 {
 		next = cursorAt(end)
 	}
-	if faults.on("short-page") && win.start <= 2 && end > 2 {
+	if faults.On("short-page") && win.start <= 2 && end > 2 {
 		page = slices.Delete(slices.Clone(page), 2-win.start, 3-win.start)
 	}
 	var first []T
@@ -77,7 +77,7 @@ func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T
 				e.buf = append(e.buf, ',')
 			}
 			doc := x.fields.apply(render(r))
-			if i == 1 && faults.on("missing-id") {
+			if i == 1 && faults.On("missing-id") {
 				doc.remove("id")
 			}
 			e.value(doc)
@@ -126,7 +126,7 @@ func (x *exchange) window(rows int) (window, *failure) {
 	}
 	asked = max(0, asked)
 	win := window{count: min(asked, maxCount), shown: max(1, start), asked: asked}
-	if limit := faults.number("page-cap"); limit > 0 {
+	if limit := faults.Number("page-cap"); limit > 0 {
 		win.count = min(win.count, limit)
 	}
 	if x.s.offersCursors() && x.query.Has("cursor") {
@@ -134,20 +134,20 @@ func (x *exchange) window(rows int) (window, *failure) {
 		win.start, f = x.cursor(rows)
 		return win, f
 	}
-	if faults.on("cursor-only") && start > 1 {
+	if faults.On("cursor-only") && start > 1 {
 		return window{}, fail(400, "invalidValue", "startIndex is not supported; follow nextCursor")
 	}
 	win.start = max(0, start-1)
 	switch {
-	case faults.on("ignore-start-index"):
+	case faults.On("ignore-start-index"):
 		win.start, win.shown = 0, 1
-	case faults.on("zero-based-start"):
+	case faults.On("zero-based-start"):
 		win.start = max(0, start)
 	}
-	if faults.on("wrap-around") && rows > 0 {
+	if faults.On("wrap-around") && rows > 0 {
 		win.start %= rows
 	}
-	if faults.on("overlap-pages") && win.start > 0 && win.start < rows {
+	if faults.On("overlap-pages") && win.start > 0 && win.start < rows {
 		win.start--
 	}
 	return win, nil
@@ -166,7 +166,7 @@ func (x *exchange) number(name string, absent int) (int, *failure) {
 }
 
 func (s *Server) offersCursors() bool {
-	return s.faults.on("cursor") || s.faults.on("cursor-only") || s.faults.on("expire-cursor")
+	return s.faults.On("cursor") || s.faults.On("cursor-only") || s.faults.On("expire-cursor")
 }
 
 func cursorAt(offset int) string {
@@ -184,7 +184,7 @@ func (x *exchange) cursor(rows int) (int, *failure) {
 	if err != nil || err2 != nil || offset < 0 || given != cursorAt(offset) {
 		return 0, fail(400, "invalidCursor", "the cursor is none of this server's")
 	}
-	if x.s.faults.first("expire-cursor") {
+	if x.s.faults.First("expire-cursor") {
 		return 0, fail(400, "expiredCursor", "the cursor has expired; start over")
 	}
 	return min(offset, rows), nil
@@ -196,21 +196,21 @@ func (x *exchange) listAnswer(win window, total, rows int, next string, write fu
 	e := x.encoder()
 	e.buf = append(e.buf, `{"schemas":["`+listURN+`"]`...)
 	switch {
-	case faults.on("total-missing") || faults.on("cursor-only"):
-	case faults.on("total-is-page-size"):
+	case faults.On("total-missing") || faults.On("cursor-only"):
+	case faults.On("total-is-page-size"):
 		e.number("totalResults", rows)
-	case faults.on("total-lies-high"):
+	case faults.On("total-lies-high"):
 		e.number("totalResults", total+7)
 	default:
 		e.number("totalResults", total)
 	}
-	if !win.byCursor && !faults.on("cursor-only") {
+	if !win.byCursor && !faults.On("cursor-only") {
 		e.number("startIndex", win.shown)
 	}
 	switch {
-	case faults.on("items-per-page-echo"):
+	case faults.On("items-per-page-echo"):
 		e.number("itemsPerPage", win.asked)
-	case faults.on("items-per-page-zero"):
+	case faults.On("items-per-page-zero"):
 		e.number("itemsPerPage", 0)
 	default:
 		e.number("itemsPerPage", rows)
@@ -218,7 +218,7 @@ func (x *exchange) listAnswer(win window, total, rows int, next string, write fu
 	if next != "" {
 		e.buf = append(e.buf, `,"nextCursor":"`+next+`"`...)
 	}
-	if rows > 0 || !faults.on("resources-absent") {
+	if rows > 0 || !faults.On("resources-absent") {
 		e.buf = append(e.buf, `,"Resources":[`...)
 		write(e)
 		e.buf = append(e.buf, ']')

@@ -28,7 +28,7 @@ func defaultRoles() []RoleRule {
 
 // rules are the role rules in order of priority.
 func (s *Server) rules() []RoleRule {
-	if !s.faults.on("member-first") {
+	if !s.faults.On("member-first") {
 		return s.opts.Roles
 	}
 	var first, rest []RoleRule
@@ -92,7 +92,7 @@ func (s *Server) seatFor(u *user) *failure {
 	if !takesSeat(u) {
 		return nil
 	}
-	if s.faults.on("seats-full") || s.seatsUsed() >= s.opts.Seats {
+	if s.faults.On("seats-full") || s.seatsUsed() >= s.opts.Seats {
 		return fail(403, "", "no seat is left in this organisation: all %d are taken; add seats or disable somebody first", s.opts.Seats)
 	}
 	return nil
@@ -103,7 +103,7 @@ const enterpriseSeats = 50
 
 // planAllows is the plan gate.
 func (s *Server) planAllows() *failure {
-	if s.faults.on("not-in-plan") || s.opts.Seats < enterpriseSeats && !s.opts.EnterpriseMax {
+	if s.faults.On("not-in-plan") || s.opts.Seats < enterpriseSeats && !s.opts.EnterpriseMax {
 		return fail(403, "", "SCIM needs an Enterprise plan with at least %d seats, or one Enterprise Max user; this organisation has %d seats",
 			enterpriseSeats, s.opts.Seats)
 	}
@@ -118,7 +118,7 @@ func (s *Server) domainAllowed(u *user) *failure {
 	if !ok {
 		return nil
 	}
-	if !s.faults.on("unverified-domain") {
+	if !s.faults.On("unverified-domain") {
 		for _, d := range s.opts.Domains {
 			if strings.EqualFold(d, domain) {
 				return nil

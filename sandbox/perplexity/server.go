@@ -32,6 +32,7 @@
 package perplexity
 
 import (
+	"baton/sandbox/fault"
 	"crypto/rand"
 	"maps"
 	"net/http"
@@ -96,7 +97,7 @@ type Server struct {
 	ids        *identifiers
 	inserted   int
 
-	faults   faultSet
+	faults   fault.Set
 	past     past
 	requests map[string]int
 	total    int

@@ -40,7 +40,7 @@ func (s *Server) rememberAbsent(id string) {
 }
 
 func (s *Server) remembers() bool {
-	n := max(s.faults.number("stale-reads"), s.faults.number("stale-reads-always"))
+	n := max(s.faults.Number("stale-reads"), s.faults.Number("stale-reads-always"))
 	if n == 0 {
 		return false
 	}
@@ -54,7 +54,7 @@ func (s *Server) remembers() bool {
 // seen is the past that a reader sees, nil for the present. Each stale read brings
 // the present nearer.
 func (s *Server) seen(noCache bool) *past {
-	if s.past.left == 0 || noCache && !s.faults.on("stale-reads-always") {
+	if s.past.left == 0 || noCache && !s.faults.On("stale-reads-always") {
 		return nil
 	}
 	p := s.past

@@ -119,20 +119,20 @@ func (x *exchange) userDocument(u *user) object {
 			o[0].value = append(o[0].value.([]any), a.name)
 		}
 	}
-	if f.on("missing-active") {
+	if f.On("missing-active") {
 		o.remove("active")
 	}
-	if f.on("no-email") {
+	if f.On("no-email") {
 		o.remove("emails")
 	}
-	if !f.on("no-groups-attribute") && x.fields.wants("groups") {
+	if !f.On("no-groups-attribute") && x.fields.wants("groups") {
 		memberships := make([]member, len(u.groups))
 		for i, g := range u.groups {
 			memberships[i] = member{value: g.id, display: g.displayName, kind: "direct"}
 		}
 		o = append(o, attr{"groups", memberships})
 	}
-	if f.on("null-values") {
+	if f.On("null-values") {
 		o = withNulls(o, "externalId", "name", "displayName", "emails", "title")
 	}
 	return append(o, attr{"meta", u.meta.object("User", x.base+"/Users/"+u.id)})
@@ -148,7 +148,7 @@ func withNulls(o object, names ...string) object {
 }
 
 // visible says whether SCIM shows the user at all.
-func (x *exchange) visible(u *user) bool { return u.active || !x.s.faults.on("soft-delete-off") }
+func (x *exchange) visible(u *user) bool { return u.active || !x.s.faults.On("soft-delete-off") }
 
 // user finds a visible user as the request sees the organisation, or nil.
 func (x *exchange) user(id string) *user {
@@ -169,7 +169,7 @@ func (x *exchange) users() []*user {
 	if x.past != nil {
 		all = restore(all, x.past.users, func(u *user) bool { return u == nil })
 	}
-	if !x.s.faults.on("soft-delete-off") {
+	if !x.s.faults.On("soft-delete-off") {
 		return all
 	}
 	var shown []*user
@@ -209,10 +209,10 @@ func (x *exchange) listUsers() *answer {
 
 // shiftRows is what somebody else does to the list while it is read.
 func (s *Server) shiftRows(first []*user) {
-	if s.faults.first("rows-shift-delete") {
+	if s.faults.First("rows-shift-delete") {
 		s.deleteUser(first[len(first)-1])
 	}
-	if s.faults.first("rows-shift-insert") {
+	if s.faults.First("rows-shift-insert") {
 		s.inserted++
 		s.insertUser(s.newPerson(Person{UserName: s.address("shifted.in", s.inserted), GivenName: "Shifted", FamilyName: "In"}), 0)
 	}
@@ -231,7 +231,7 @@ func (x *exchange) createUser() *answer {
 	if f := u.fill(doc, false, "invalidValue"); f != nil {
 		return x.refuseCreation(doc, f)
 	}
-	if !u.active && s.faults.on("soft-delete-off") {
+	if !u.active && s.faults.On("soft-delete-off") {
 		return x.refuseCreation(doc, &failure{status: 400, bare: true})
 	}
 	s.place(u)
@@ -263,7 +263,7 @@ func (x *exchange) createUser() *answer {
 
 func (x *exchange) refuseCreation(doc object, f *failure) *answer {
 	name, _ := doc.get("userName").(string)
-	if x.s.faults.on("held-row-on-reject") && name != "" && f.status == 400 {
+	if x.s.faults.On("held-row-on-reject") && name != "" && f.status == 400 {
 		x.s.held[strings.ToLower(name)] = true
 	}
 	return f.answer()
@@ -277,7 +277,7 @@ func (s *Server) place(u *user) {
 // conflict refuses a userName that another user has, or an address that another
 // active user has. Users of the console count, though SCIM does not show them.
 func (s *Server) conflict(u, self *user) *failure {
-	byEmail := s.faults.on("conflict-by-email")
+	byEmail := s.faults.On("conflict-by-email")
 	other := s.userByName[strings.ToLower(u.userName)]
 	sameName := other != nil && other != self
 	if sameName && !byEmail {
@@ -300,7 +300,7 @@ func (s *Server) conflict(u, self *user) *failure {
 }
 
 func (s *Server) duplicate(format string, args ...any) *failure {
-	if s.faults.on("conflict-without-scimtype") {
+	if s.faults.On("conflict-without-scimtype") {
 		return fail(409, "", format, args...)
 	}
 	return fail(409, "uniqueness", format, args...)
@@ -375,7 +375,7 @@ func (s *Server) update(u, next *user) {
 		return
 	}
 	s.remember(nil, u)
-	if u.active && !next.active && s.faults.on("deactivated-loses-groups") {
+	if u.active && !next.active && s.faults.On("deactivated-loses-groups") {
 		for _, g := range slices.Clone(u.groups) {
 			s.unlink(g, u)
 			g.touch(s.now())

@@ -1,0 +1,192 @@
+// Package fault is how a sandbox misbehaves on purpose: a table of named faults, and
+// the set of those that are switched on.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fault is a named way to differ from a faultless server: a dialect seen in the
+// field, or something breaking. It is switched on by its name; where Value is not
+// empty, "name=value" overrides the default.
+type Fault struct {
+	Name        string `json:"name"`
+	Value       string `json:"value,omitempty"`   // what the value is: N, a duration, a URL, a choice
+	Default     string `json:"default,omitempty"` // the value when none is given
+	Description string `json:"description"`
+}
+
+// Row is a fault as a line of a table.
+func Row(name, value, byDefault, description string) Fault {
+	return Fault{Name: name, Value: value, Default: byDefault, Description: description}
+}
+
+// What the values of faults are. Any other value is a choice, its parts separated
+// by bars; several are joined by plus signs.
+const (
+	Count       = "N"             // above 0
+	CountOrZero = "N (0 for all)" // what 0 means is the fault's business
+	Rows        = "ROWS/TIMES"    // TIMES is 1 if left out, 0 for always
+	Duration    = "DURATION"      // as time.ParseDuration has it, not negative
+	URL         = "URL"
+)
+
+// Set is the faults that are on, with what each needs to remember. It is not safe for
+// concurrent use.
+type Set map[string]*setting
+
+type setting struct {
+	value    string
+	n, times int
+	wait     time.Duration
+	hits     int
+}
+
+// Parse reads "name" and "name=value" by the table. The error names the fault that
+// does not exist or has a wrong value.
+func Parse(table []Fault, names []string) (Set, error) {
+	set := Set{}
+	for _, given := range names {
+		name, value, hasValue := strings.Cut(strings.TrimSpace(given), "=")
+		i := slices.IndexFunc(table, func(f Fault) bool { return f.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no fault %q", name)
+		}
+		f := table[i]
+		if hasValue && f.Value == "" {
+			return nil, fmt.Errorf("the fault %s takes no value", name)
+		}
+		if !hasValue {
+			value = f.Default
+		}
+		s := &setting{value: value}
+		if err := s.parse(f.Value); err != nil {
+			return nil, fmt.Errorf("the fault %s needs %s for its value: %w", name, f.Value, err)
+		}
+		set[name] = s
+	}
+	return set, nil
+}
+
+func (s *setting) parse(kind string) error {
+	var err error
+	switch kind {
+	case "":
+	case Count, CountOrZero:
+		s.n, err = strconv.Atoi(s.value)
+		if err == nil && (s.n < 0 || s.n == 0 && kind == Count) {
+			err = errors.New("it must be positive")
+		}
+	case Rows:
+		rows, times, ok := strings.Cut(s.value, "/")
+		if s.times = 1; ok {
+			s.times, err = strconv.Atoi(times)
+		}
+		n, bad := strconv.Atoi(rows)
+		s.n, err = n, errors.Join(err, bad)
+		if err == nil && (s.n < 0 || s.times < 0) {
+			err = errors.New("neither may be negative")
+		}
+	case Duration:
+		if s.wait, err = time.ParseDuration(s.value); err == nil && s.wait < 0 {
+			err = errors.New("it must not be negative")
+		}
+	case URL:
+		if u, bad := url.Parse(s.value); bad != nil || u.Scheme == "" {
+			err = errors.New("it is none")
+		}
+	default:
+		for _, chosen := range strings.Split(s.value, "+") {
+			if !slices.Contains(strings.Split(kind, "|"), chosen) {
+				err = fmt.Errorf("%q is none", chosen)
+			}
+		}
+	}
+	return err
+}
+
+// Names are the faults that are on, with their values, sorted.
+func (f Set) Names() []string {
+	names := []string{}
+	for name, s := range f {
+		if s.value != "" {
+			name += "=" + s.value
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// On reports whether the fault is on.
+func (f Set) On(name string) bool { return f[name] != nil }
+
+// Value is the value of a fault that is on, as it was written, else empty.
+func (f Set) Value(name string) string {
+	if s := f[name]; s != nil {
+		return s.value
+	}
+	return ""
+}
+
+// Chosen reports whether the fault is on and the choice is among its values.
+func (f Set) Chosen(name, choice string) bool {
+	return f.On(name) && slices.Contains(strings.Split(f.Value(name), "+"), choice)
+}
+
+// Number is the number of a fault that is on, else 0.
+func (f Set) Number(name string) int {
+	if s := f[name]; s != nil {
+		return s.n
+	}
+	return 0
+}
+
+// Wait is the duration of a fault that is on, else 0.
+func (f Set) Wait(name string) time.Duration {
+	if s := f[name]; s != nil {
+		return s.wait
+	}
+	return 0
+}
+
+// Every is true for each Nth time that it is asked.
+func (f Set) Every(name string) bool {
+	s := f[name]
+	if s == nil {
+		return false
+	}
+	s.hits++
+	return s.hits%s.n == 0
+}
+
+// First is true for the first N times that it is asked, or always if N is 0.
+func (f Set) First(name string) bool {
+	s := f[name]
+	return s != nil && s.within(s.n)
+}
+
+// Past is true after the first N times that it is asked.
+func (f Set) Past(name string) bool { return f.On(name) && !(f.Number(name) > 0 && f.First(name)) }
+
+// Cut is after how many rows an answer ends early, or -1; it counts the answers.
+func (f Set) Cut(name string) int {
+	if s := f[name]; s != nil && s.within(s.times) {
+		return s.n
+	}
+	return -1
+}
+
+func (s *setting) within(limit int) bool {
+	if limit > 0 && s.hits >= limit {
+		return false
+	}
+	s.hits++
+	return true
+}
