@@ -1,0 +1,2 @@
+// Package sqlitefile lays out SQLite databases.
+package sqlitefile

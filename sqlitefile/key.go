@@ -1,0 +1,186 @@
+package sqlitefile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"strconv"
+)
+
+// While they are sorted, the entries of an index are keys: their columns and the rowid,
+// encoded so that comparing bytes compares entries as SQLite does with the BINARY
+// collation. No key is a prefix of another one.
+//
+//	NULL      0x01
+//	integer   0x10 and the number of bytes for one that is not negative, 0x0f less the
+//	          number for a negative one; the bytes that are not all sign, highest first
+//	text      0x20, the bytes, 0x00 0x01; a zero byte among them is 0x00 0xff
+//	blob      0x21, as text
+const (
+	keyNull = 0x01
+	keyInt  = 0x10
+	keyText = 0x20
+	keyBlob = 0x21
+
+	keyEnd  = 0x01
+	keyZero = 0xff
+)
+
+func appendKey(dst []byte, v *Value) []byte {
+	switch v.kind {
+	case integer:
+		return appendKeyInt(dst, v.n)
+	case text:
+		return appendKeyBytes(append(dst, keyText), v.s)
+	case blob:
+		return appendKeyBytes(append(dst, keyBlob), v.b)
+	}
+	return append(dst, keyNull)
+}
+
+func appendKeyInt(dst []byte, v int64) []byte {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(v))
+	n := (bits.Len64(uint64(v^v>>63)) + 7) / 8
+	tag := keyInt + n
+	if v < 0 {
+		tag = keyInt - 1 - n
+	}
+	return append(append(dst, byte(tag)), b[8-n:]...)
+}
+
+func appendKeyBytes[T string | []byte](dst []byte, v T) []byte {
+	start := len(dst)
+	dst = append(dst, v...)
+	if i := bytes.IndexByte(dst[start:], 0); i >= 0 {
+		dst = dst[:start+i]
+		for ; i < len(v); i++ {
+			dst = append(dst, v[i])
+			if v[i] == 0 {
+				dst = append(dst, keyZero)
+			}
+		}
+	}
+	return append(dst, 0, keyEnd)
+}
+
+// column is one column of a key: its serial type and, for text and blobs, its bytes,
+// with the zero bytes still escaped.
+type column struct {
+	serial uint64
+	n      int64
+	raw    []byte
+	zeros  int
+}
+
+// cutColumn takes the first column off a key.
+func cutColumn(key []byte) (c column, rest []byte) {
+	tag := key[0]
+	key = key[1:]
+	switch {
+	case tag == keyNull:
+		return c, key
+	case tag < keyText:
+		n := int(tag) - keyInt
+		if n < 0 {
+			n = -1 - n
+			c.n = -1
+		}
+		for _, b := range key[:n] {
+			c.n = c.n<<8 | int64(b)
+		}
+		c.serial = serialInt(c.n)
+		return c, key[n:]
+	}
+	for i := 0; ; i += 2 {
+		i += bytes.IndexByte(key[i:], 0)
+		if key[i+1] == keyEnd {
+			c.raw = key[:i]
+			c.serial = serialBlob + 2*uint64(i-c.zeros)
+			if tag == keyText {
+				c.serial++
+			}
+			return c, key[i+2:]
+		}
+		c.zeros++
+	}
+}
+
+func (c *column) append(dst []byte) []byte {
+	if c.raw == nil {
+		return appendInt(dst, c.n, c.serial)
+	}
+	raw := c.raw
+	for range c.zeros {
+		i := bytes.IndexByte(raw, 0) + 1
+		dst = append(dst, raw[:i]...)
+		raw = raw[i+1:]
+	}
+	return append(dst, raw...)
+}
+
+// entry is what a key says.
+type entry struct {
+	columns []column // the last one is the rowid
+	unique  int      // the length of the key without the rowid
+	nulls   bool     // some column but the rowid is NULL
+}
+
+// parse reads a key with so many columns, the rowid not counted. The entry shares its
+// memory.
+func (e *entry) parse(key []byte, columns int) {
+	e.columns, e.nulls = e.columns[:0], false
+	rest := key
+	for range columns {
+		var c column
+		c, rest = cutColumn(rest)
+		e.nulls = e.nulls || c.serial == serialNull
+		e.columns = append(e.columns, c)
+	}
+	e.unique = len(key) - len(rest)
+	c, _ := cutColumn(rest)
+	e.columns = append(e.columns, c)
+}
+
+// appendRecord appends the entry in the record format.
+func (e *entry) appendRecord(dst []byte) []byte {
+	types := 0
+	for i := range e.columns {
+		types += varintLen(e.columns[i].serial)
+	}
+	dst = appendVarint(dst, headerLen(types))
+	for i := range e.columns {
+		dst = appendVarint(dst, e.columns[i].serial)
+	}
+	for i := range e.columns {
+		dst = e.columns[i].append(dst)
+	}
+	return dst
+}
+
+// describe names the key's columns in an error.
+func (e *entry) describe() string {
+	var dst []byte
+	for i := range e.columns[:len(e.columns)-1] {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		c := &e.columns[i]
+		switch {
+		case c.raw != nil:
+			b := c.append(nil)
+			more := ""
+			if len(b) > maxDescribed {
+				b, more = b[:maxDescribed], "…"
+			}
+			dst = append(strconv.AppendQuote(dst, string(b)), more...)
+		case c.serial == serialNull:
+			dst = append(dst, "NULL"...)
+		default:
+			dst = strconv.AppendInt(dst, c.n, 10)
+		}
+	}
+	return string(dst)
+}
+
+const maxDescribed = 200 // bytes of a column

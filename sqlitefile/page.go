@@ -1,0 +1,176 @@
+package sqlitefile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+const (
+	pageSize = 4096
+	// lockPage is the page with the byte that file locks are on; it holds nothing.
+	lockPage = 1<<30/pageSize + 1
+
+	fileHeader     = 100 // on page 1, before the page's own header
+	leafHeader     = 8
+	interiorHeader = 12
+
+	tableInterior = 0x05
+	tableLeaf     = 0x0d
+	indexInterior = 0x02
+	indexLeaf     = 0x0a
+)
+
+// page is a page of a b-tree that is being filled: cell pointers grow after the header,
+// cells from the end towards them.
+type page struct {
+	buf    [pageSize]byte
+	header int
+	n      int // cells
+	start  int // of the last cell
+}
+
+func (p *page) reset(typ byte) {
+	clear(p.buf[:])
+	p.buf[0] = typ
+	p.header = leafHeader
+	if typ == tableInterior || typ == indexInterior {
+		p.header = interiorHeader
+	}
+	p.n, p.start = 0, pageSize
+}
+
+func (p *page) interior() bool { return p.header == interiorHeader }
+
+// size is how much of the page a cell with this body takes, the pointer not counted: no
+// cell has less than the four bytes that the format asks for.
+func (p *page) size(body []byte) int {
+	n := len(body)
+	if p.interior() {
+		n += 4
+	}
+	return n
+}
+
+func (p *page) fits(body []byte) bool {
+	return p.header+2*(p.n+1)+p.size(body) <= p.start
+}
+
+// put adds a cell that fits. The child is the one before it, on interior pages.
+func (p *page) put(child uint32, body []byte) {
+	p.start -= p.size(body)
+	at := p.start
+	if p.interior() {
+		binary.BigEndian.PutUint32(p.buf[at:], child)
+		at += 4
+	}
+	copy(p.buf[at:], body)
+	binary.BigEndian.PutUint16(p.buf[p.header+2*p.n:], uint16(p.start))
+	p.n++
+}
+
+// pop takes the last cell off again; body is appended to dst.
+func (p *page) pop(dst []byte) (child uint32, body []byte) {
+	end := pageSize
+	p.n--
+	if p.n > 0 {
+		end = int(binary.BigEndian.Uint16(p.buf[p.header+2*(p.n-1):]))
+	}
+	binary.BigEndian.PutUint16(p.buf[p.header+2*p.n:], 0)
+	cell := p.buf[p.start:end]
+	body = cell
+	if p.interior() {
+		child = binary.BigEndian.Uint32(cell)
+		body = cell[4:]
+	}
+	body = append(dst, body...)
+	clear(cell)
+	p.start = end
+	return child, body
+}
+
+// right is the child after the last cell.
+func (p *page) right() uint32         { return binary.BigEndian.Uint32(p.buf[8:]) }
+func (p *page) setRight(child uint32) { binary.BigEndian.PutUint32(p.buf[8:], child) }
+
+// finish writes the header and returns the page.
+func (p *page) finish() []byte {
+	binary.BigEndian.PutUint16(p.buf[3:], uint16(p.n))
+	binary.BigEndian.PutUint16(p.buf[5:], uint16(p.start))
+	return p.buf[:]
+}
+
+// moveTo moves the page behind the header of the file, on page 1, if it fits there.
+func (p *page) moveTo(first []byte) bool {
+	end := p.header + 2*p.n
+	if fileHeader+end > p.start {
+		return false
+	}
+	p.finish()
+	copy(first[fileHeader:], p.buf[:end])
+	copy(first[p.start:], p.buf[p.start:])
+	return true
+}
+
+// pageWriter numbers pages and writes them, in the order of their numbers.
+type pageWriter struct {
+	out    io.WriterAt // nil: everything stays in buf
+	buf    []byte      // what is not written yet
+	offset int64       // where that belongs
+	next   uint32      // the page after the last one
+	err    error       // of an earlier write
+}
+
+const writeSize = 64 * pageSize
+
+func newPageWriter(out io.WriterAt, first uint32) *pageWriter {
+	return &pageWriter{out: out, offset: int64(first-1) * pageSize, next: first}
+}
+
+// number is the number that the next page will have.
+func (w *pageWriter) number() uint32 {
+	if w.next == lockPage {
+		return lockPage + 1
+	}
+	return w.next
+}
+
+// after is the number of the page after the next one.
+func (w *pageWriter) after() uint32 {
+	number := w.number() + 1
+	if number == lockPage {
+		number++
+	}
+	return number
+}
+
+// add writes a page and returns its number. The parts make it up, and zeros the rest.
+func (w *pageWriter) add(parts ...[]byte) (uint32, error) {
+	number := w.number()
+	if number != w.next {
+		w.buf = append(w.buf, make([]byte, pageSize)...)
+	}
+	rest := pageSize
+	for _, part := range parts {
+		w.buf = append(w.buf, part...)
+		rest -= len(part)
+	}
+	w.buf = append(w.buf, make([]byte, rest)...)
+	w.next = number + 1
+	if w.out != nil && len(w.buf) >= writeSize {
+		w.flush()
+	}
+	return number, w.err
+}
+
+// flush writes what is waiting. After an error nothing is written any more.
+func (w *pageWriter) flush() error {
+	if w.err == nil && len(w.buf) > 0 {
+		if _, err := w.out.WriteAt(w.buf, w.offset); err != nil {
+			w.err = fmt.Errorf("sqlitefile: write the database: %w", err)
+		}
+	}
+	w.offset += int64(len(w.buf))
+	w.buf = w.buf[:0]
+	return w.err
+}

@@ -1,0 +1,143 @@
+package sqlitefile
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+type kind uint8
+
+const (
+	null kind = iota
+	integer
+	text
+	blob
+	number // an integer in four bytes, however small: its place can be kept
+)
+
+// Value is one column of one row, as it is stored: no column's affinity is applied to
+// it. The zero Value is NULL. There are no reals.
+type Value struct {
+	kind kind
+	n    int64
+	s    string
+	b    []byte
+}
+
+// Int is an integer.
+func Int(n int64) Value { return Value{kind: integer, n: n} }
+
+// Text is a string, which should be valid UTF-8.
+func Text(s string) Value { return Value{kind: text, s: s} }
+
+// Blob is bytes. Of a nil slice it is the blob of no bytes, not NULL.
+func Blob(b []byte) Value { return Value{kind: blob, b: b} }
+
+// The serial types of a record. From 1 to 6 they are integers.
+const (
+	serialNull  = 0
+	serialInt32 = 4
+	serialZero  = 8  // and 9 is one
+	serialBlob  = 12 // and twice the length
+	serialText  = 13 // and twice the length
+)
+
+// widths are how many bytes an integer of each serial type takes.
+var widths = [...]int{0, 1, 2, 3, 4, 6, 8, 0, 0, 0}
+
+func serialInt(n int64) uint64 {
+	if n == 0 || n == 1 {
+		return serialZero + uint64(n)
+	}
+	width := bits.Len64(uint64(n^n>>63))/8 + 1 // with the sign's bit
+	switch {
+	case width <= 4:
+		return uint64(width)
+	case width <= 6:
+		return 5
+	}
+	return 6
+}
+
+func (v *Value) serial() uint64 {
+	switch v.kind {
+	case integer:
+		return serialInt(v.n)
+	case text:
+		return serialText + 2*uint64(len(v.s))
+	case blob:
+		return serialBlob + 2*uint64(len(v.b))
+	case number:
+		return serialInt32
+	}
+	return serialNull
+}
+
+// appendInt appends an integer in as many bytes as its serial type says.
+func appendInt(dst []byte, n int64, serial uint64) []byte {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	return append(dst, b[8-widths[serial]:]...)
+}
+
+// appendRecord appends a row or an entry in the record format: the length of the
+// header, the serial types, the contents.
+func appendRecord(dst []byte, values []Value) []byte {
+	types := 0
+	for i := range values {
+		types += varintLen(values[i].serial())
+	}
+	dst = appendVarint(dst, headerLen(types))
+	for i := range values {
+		dst = appendVarint(dst, values[i].serial())
+	}
+	for i := range values {
+		switch v := &values[i]; v.kind {
+		case integer:
+			dst = appendInt(dst, v.n, serialInt(v.n))
+		case number:
+			dst = appendInt(dst, v.n, serialInt32)
+		case text:
+			dst = append(dst, v.s...)
+		case blob:
+			dst = append(dst, v.b...)
+		}
+	}
+	return dst
+}
+
+// headerLen is the length of a record's header, which counts itself.
+func headerLen(types int) uint64 {
+	n := uint64(types + 1)
+	if varintLen(n) > 1 {
+		n++ // two bytes will do for some 16,000 of them
+	}
+	return n
+}
+
+// appendVarint appends a variable-length integer: seven bits a byte, the highest
+// first, but all eight of a ninth.
+func appendVarint(dst []byte, v uint64) []byte {
+	switch {
+	case v < 1<<7:
+		return append(dst, byte(v))
+	case v < 1<<14:
+		return append(dst, byte(v>>7)|0x80, byte(v)&0x7f)
+	case v < 1<<56:
+		for shift := 7 * (varintLen(v) - 1); shift > 0; shift -= 7 {
+			dst = append(dst, byte(v>>shift)|0x80)
+		}
+		return append(dst, byte(v)&0x7f)
+	}
+	for shift := 57; shift >= 8; shift -= 7 {
+		dst = append(dst, byte(v>>shift)|0x80)
+	}
+	return append(dst, byte(v))
+}
+
+func varintLen(v uint64) int {
+	if v >= 1<<56 {
+		return 9
+	}
+	return (bits.Len64(v|1) + 6) / 7
+}

@@ -1,0 +1,372 @@
+package sqlitefile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// ErrDuplicate is in the chain of the error of Finish when two entries of a unique index
+// have the same key, or two of any index the same rowid as well.
+var ErrDuplicate = errors.New("duplicate key")
+
+const (
+	maxColumns = 2000          // of a table, by default
+	maxRecord  = 1_000_000_000 // bytes of a row or an entry, by default
+)
+
+// Writer lays out one database. It is not safe for concurrent use.
+type Writer struct {
+	pages   *pageWriter
+	head    int // pages of the schema
+	tables  []*Table
+	indexes []*Index
+	schema  []object
+	arena   *arena
+	spill   spill
+	items   []item
+	buf     []byte
+	entry   entry
+	err     error // of what was declared, or that it is over
+}
+
+// object is a table or an index as the schema lists it.
+type object struct {
+	statement
+	kind string
+	root *uint32
+}
+
+// New begins a database in out, of which every byte is written once. The first write
+// begins where the schema ends, and each other one where the one before ended; the
+// last of all is the schema's, at 0. So a file will do, and so will something that can
+// put the first few pages in front of a stream, at the end.
+//
+// What does not fit into memory, in bytes, goes to a nameless file in scratchDir while it
+// is sorted. The usual directory for such files is taken when it is empty.
+func New(out io.WriterAt, scratchDir string, memory int) *Writer {
+	return &Writer{pages: newPageWriter(out, 1), arena: newArena(memory), spill: spill{dir: scratchDir}}
+}
+
+// Table is a table that rows are added to.
+type Table struct {
+	w     *Writer
+	name  string
+	tree  *tree
+	root  uint32
+	rows  int64
+	rowid int64 // of the last row
+}
+
+// Index is an index that entries are added to.
+type Index struct {
+	w       *Writer
+	table   *Table
+	name    string
+	unique  bool
+	partial bool
+	root    uint32
+	columns int // without the rowid; known from the first entry on
+	entries int64
+	keys    keys
+	runs    []run
+}
+
+// Table declares a table by its CREATE TABLE statement: with a plain name, with a rowid
+// and without constraints that SQLite makes an index for. A statement that cannot be
+// read fails the first row and Finish. All declarations come before the first row.
+func (w *Writer) Table(createSQL string) *Table {
+	s, err := parseTable(createSQL)
+	t := &Table{w: w, name: s.name, tree: newTree(w.pages, false)}
+	w.declare(object{s, "table", &t.root}, err)
+	w.tables = append(w.tables, t)
+	return t
+}
+
+// Index declares an index by its CREATE INDEX statement: on a table declared before,
+// with plain names, ascending columns and the BINARY collation.
+func (w *Writer) Index(createSQL string) *Index {
+	s, err := parseIndex(createSQL)
+	ix := &Index{w: w, name: s.name, unique: s.unique, partial: s.partial, keys: keys{arena: w.arena}}
+	for _, t := range w.tables {
+		if strings.EqualFold(t.name, s.table) {
+			ix.table = t
+			s.table = t.name
+		}
+	}
+	if err == nil && ix.table == nil {
+		err = fmt.Errorf("sqlitefile: index %s is on a table %s that is not declared", s.name, s.table)
+	}
+	w.declare(object{s, "index", &ix.root}, err)
+	w.indexes = append(w.indexes, ix)
+	return ix
+}
+
+func (w *Writer) declare(o object, err error) {
+	if err == nil && w.head > 0 {
+		err = fmt.Errorf("sqlitefile: %s %s is declared after the first row", o.kind, o.name)
+	}
+	for _, other := range w.schema {
+		if err == nil && strings.EqualFold(other.name, o.name) {
+			err = fmt.Errorf("sqlitefile: %s %s is declared twice", o.kind, o.name)
+		}
+	}
+	if w.err == nil {
+		w.err = err
+	}
+	w.schema = append(w.schema, o)
+}
+
+// begin makes room for the schema, before the first page is written.
+func (w *Writer) begin() error {
+	if w.err != nil || w.head > 0 {
+		return w.err
+	}
+	head, err := w.writeSchema()
+	if err != nil {
+		return err
+	}
+	w.head = len(head) / pageSize
+	w.pages.next = uint32(w.head) + 1
+	w.pages.offset = int64(len(head))
+	return nil
+}
+
+// Append adds a row after the last one. The values are those of all columns, in their
+// order; that of the column that is the rowid under another name, if there is one, is
+// NULL. They are not kept.
+func (t *Table) Append(rowid int64, values ...Value) error {
+	w := t.w
+	if err := w.begin(); err != nil {
+		return err
+	}
+	if t.rows > 0 && rowid <= t.rowid {
+		return fmt.Errorf("sqlitefile: table %s: row %d comes after row %d", t.name, rowid, t.rowid)
+	}
+	if len(values) == 0 || len(values) > maxColumns {
+		return fmt.Errorf("sqlitefile: table %s: row %d has %d columns", t.name, rowid, len(values))
+	}
+	if err := checkSize(values); err != nil {
+		return fmt.Errorf("sqlitefile: table %s: row %d %w", t.name, rowid, err)
+	}
+	w.buf = appendRecord(w.buf[:0], values)
+	if err := t.tree.row(rowid, t.rowid, w.buf); err != nil {
+		return err
+	}
+	t.rowid = rowid
+	t.rows++
+	return nil
+}
+
+func checkSize(values []Value) error {
+	size := 0
+	for i := range values {
+		size += 18 + len(values[i].s) + len(values[i].b)
+	}
+	if size > maxRecord {
+		return fmt.Errorf("is larger than %d bytes", maxRecord)
+	}
+	return nil
+}
+
+// Add adds the entry of a row, in any order of rows: the values of the columns that the
+// index is on, where the column that is the rowid under another name is that integer.
+// A partial index gets entries only of the rows that it is about. Values are not kept.
+func (ix *Index) Add(rowid int64, values ...Value) error {
+	w := ix.w
+	if err := w.begin(); err != nil {
+		return err
+	}
+	if ix.columns == 0 {
+		ix.columns = len(values)
+	}
+	if len(values) != ix.columns || len(values) == 0 || len(values) > maxColumns {
+		return fmt.Errorf("sqlitefile: index %s: the entry of row %d has %d columns", ix.name, rowid, len(values))
+	}
+	if err := checkSize(values); err != nil {
+		return fmt.Errorf("sqlitefile: index %s: the entry of row %d %w", ix.name, rowid, err)
+	}
+	key := w.buf[:0]
+	for i := range values {
+		key = appendKey(key, &values[i])
+	}
+	key = appendKeyInt(key, rowid)
+	w.buf = key
+	if !ix.keys.room(key) {
+		for w.arena.full(len(key)) {
+			if spilled, err := w.spillLargest(); err != nil || !spilled {
+				w.err = err
+				break
+			}
+		}
+		if w.err != nil {
+			return w.err
+		}
+		ix.keys.grow(key)
+	}
+	ix.keys.add(key)
+	ix.entries++
+	return nil
+}
+
+// spillLargest moves the keys of the index that has the most of them to the scratch file.
+func (w *Writer) spillLargest() (spilled bool, err error) {
+	var largest *Index
+	for _, ix := range w.indexes {
+		if ix.keys.n > 0 && (largest == nil || ix.keys.size > largest.keys.size) {
+			largest = ix
+		}
+	}
+	if largest == nil {
+		return false, nil
+	}
+	r, err := w.spill.write(w.sorted(largest))
+	if err != nil {
+		return false, err
+	}
+	largest.runs = append(largest.runs, r)
+	largest.keys.release()
+	return true, nil
+}
+
+func (w *Writer) sorted(ix *Index) *memory {
+	w.items = ix.keys.sorted(w.items[:0])
+	return &memory{keys: &ix.keys, items: w.items}
+}
+
+// Finish writes what is left and returns the size of the database in bytes. The Writer
+// is closed afterwards, whether it worked or not.
+func (w *Writer) Finish() (size int64, err error) {
+	defer func() {
+		if e := w.Close(); err == nil {
+			err = e
+		}
+	}()
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	for _, t := range w.tables {
+		if t.root, err = w.plant(t.tree); err != nil {
+			return 0, err
+		}
+	}
+	for _, ix := range w.indexes {
+		if err := ix.write(); err != nil {
+			return 0, err
+		}
+	}
+	if err := w.pages.flush(); err != nil {
+		return 0, err
+	}
+	head, err := w.writeSchema()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := w.pages.out.WriteAt(head, 0); err != nil {
+		return 0, fmt.Errorf("sqlitefile: write the database: %w", err)
+	}
+	return w.pages.offset, nil
+}
+
+// Close gives the database up, unless it is finished. It can be called more than once.
+func (w *Writer) Close() error {
+	w.err = errors.New("sqlitefile: the database is finished or given up")
+	w.arena, w.items = nil, nil
+	return w.spill.close()
+}
+
+// plant finishes a tree and returns the number of its root.
+func (w *Writer) plant(t *tree) (root uint32, err error) {
+	p, err := t.finish()
+	if err != nil {
+		return 0, err
+	}
+	return w.pages.add(p.finish())
+}
+
+// write merges the entries into a tree.
+func (ix *Index) write() error {
+	w := ix.w
+	if ix.entries > ix.table.rows || ix.entries < ix.table.rows && !ix.partial {
+		return fmt.Errorf("sqlitefile: index %s has %d entries for the %d rows of %s", ix.name, ix.entries, ix.table.rows, ix.table.name)
+	}
+	sources := []source{w.sorted(ix)}
+	for _, r := range ix.runs {
+		sources = append(sources, w.spill.read(r, w.arena.limit/len(ix.runs)))
+	}
+	m, err := newMerger(sources)
+	if err != nil {
+		return err
+	}
+	t := newTree(w.pages, true)
+	unique, nulls := math.MaxInt, false // the length of the last key without its rowid
+	for {
+		key, shared := m.key()
+		if key == nil {
+			break
+		}
+		w.entry.parse(key, ix.columns)
+		if shared >= unique && (ix.unique && !nulls || shared == len(key)) {
+			return fmt.Errorf("sqlitefile: index %s: %w: %s", ix.name, ErrDuplicate, w.entry.describe())
+		}
+		unique, nulls = w.entry.unique, w.entry.nulls
+		w.buf = w.entry.appendRecord(w.buf[:0])
+		if err := t.entry(w.buf); err != nil {
+			return err
+		}
+		if err := m.next(); err != nil {
+			return err
+		}
+	}
+	ix.keys.release()
+	ix.root, err = w.plant(t)
+	return err
+}
+
+// version is the release of SQLite whose format this is, as its own writers put it.
+const version = 3_045_000
+
+// writeSchema returns the first pages: the header and the table of tables and indexes.
+func (w *Writer) writeSchema() ([]byte, error) {
+	pages := newPageWriter(nil, 2)
+	t := newTree(pages, false)
+	var record []byte
+	for i, o := range w.schema {
+		name := o.table
+		if name == "" {
+			name = o.name
+		}
+		values := []Value{Text(o.kind), Text(o.name), Text(name), {kind: number, n: int64(*o.root)}, Text(o.sql)}
+		record = appendRecord(record[:0], values)
+		if err := t.row(int64(i+1), int64(i), record); err != nil {
+			return nil, err
+		}
+	}
+	p, err := t.finish()
+	if err != nil {
+		return nil, err
+	}
+	first := make([]byte, pageSize)
+	if !p.moveTo(first) {
+		number, _ := pages.add(p.finish())
+		p.reset(tableInterior)
+		p.setRight(number)
+		p.moveTo(first)
+	}
+	copy(first, "SQLite format 3\x00")
+	be := binary.BigEndian
+	be.PutUint16(first[16:], pageSize)
+	first[18], first[19] = 1, 1                     // a rollback journal, for writing and reading
+	first[21], first[22], first[23] = 64, 32, 32    // payload fractions
+	be.PutUint32(first[24:], 1)                     // change counter
+	be.PutUint32(first[28:], w.pages.next-1)        // pages
+	be.PutUint32(first[40:], 1)                     // schema cookie
+	be.PutUint32(first[44:], 4)                     // schema format
+	be.PutUint32(first[56:], 1)                     // UTF-8
+	be.PutUint32(first[92:], be.Uint32(first[24:])) // the change that the version is of
+	be.PutUint32(first[96:], version)
+	return append(first, pages.buf...), nil
+}
