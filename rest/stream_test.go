@@ -116,10 +116,10 @@ func TestStreamOpensAsDoDoes(t *testing.T) {
 		{"not found", func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, baton.NotFound, nil},
 		{"web page", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, " <!DOCTYPE html><html>") }, baton.Invalid, rest.ErrHTML},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://elsewhere.invalid/"+streamToken, 302)
+			http.Redirect(w, r, "https://elsewhere.invalid/"+streamToken, http.StatusFound)
 		}, baton.Invalid, nil},
 		{"echo", func(w http.ResponseWriter, r *http.Request) {
-			http.Error(w, `{"message":"`+r.Header.Get("Authorization")+`"}`, 401)
+			http.Error(w, `{"message":"`+r.Header.Get("Authorization")+`"}`, http.StatusUnauthorized)
 		}, baton.Unauthenticated, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -196,7 +196,7 @@ func TestD06OddDates(t *testing.T) {
 func TestD07CatalogueWithoutLinks(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		for _, faults := range [][]string{{"no-link"}, {"odd-link"}, {"no-link", "no-total"}, {"no-link", "no-total", "no-paging-id"}} {
-			server := organisation(t, sandbox.Options{Users: 10, Courses: 2500, Rows: 100}, faults...)
+			server := organisation(t, sandbox.Options{Users: 10, Courses: 1100, Rows: 100}, faults...)
 			holds(t, server, connectTo(t, server))
 		}
 	})
@@ -204,7 +204,7 @@ func TestD07CatalogueWithoutLinks(t *testing.T) {
 
 func TestD08UsersWithoutTotal(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server := organisation(t, sandbox.Options{Users: 2100, Courses: 10, Rows: 100}, "no-total")
+		server := organisation(t, sandbox.Options{Users: 1100, Courses: 10, Rows: 100}, "no-total")
 		holds(t, server, connectTo(t, server))
 	})
 }

@@ -31,7 +31,8 @@ func (s small) connect(t *testing.T, edit ...func(*percipio.Config)) *baton.Conn
 	answer := func(pattern, body string) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("offset") > "0" {
-				body = "[]"
+				io.WriteString(w, "[]")
+				return
 			}
 			io.WriteString(w, body)
 		})
