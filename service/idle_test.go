@@ -156,22 +156,23 @@ func TestIdleForAnHour(t *testing.T) {
 func TestOutageForAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, fake())
-		gone, tries := false, 0
+		var gone atomic.Bool
+		var tries atomic.Int64
 		dial := b.over.dial
 		b.over.dial = func(ctx context.Context, addr string) (net.Conn, error) {
-			if gone {
-				tries++
+			if gone.Load() {
+				tries.Add(1)
 				return nil, errors.New("no route to host")
 			}
 			return dial(ctx, addr)
 		}
-		gone = true
+		gone.Store(true)
 		b.start()
 		time.Sleep(time.Hour)
-		if len(b.c1.Hellos()) != 0 || tries < 12 || tries > 200 {
-			t.Errorf("%d hellos after %d tries", len(b.c1.Hellos()), tries)
+		if n := tries.Load(); len(b.c1.Hellos()) != 0 || n < 12 || n > 200 {
+			t.Errorf("%d hellos after %d tries", len(b.c1.Hellos()), n)
 		}
-		gone = false
+		gone.Store(false)
 		time.Sleep(7 * time.Minute)
 		id, err := b.c1.Enqueue(t.Context(), "fake", &batonv1.Task{TaskType: &batonv1.Task_ListEventFeeds{ListEventFeeds: &batonv1.Task_ListEventFeedsTask{}}})
 		if err != nil {

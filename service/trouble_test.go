@@ -218,6 +218,9 @@ func TestDeliveredTwice(t *testing.T) {
 				w.fault("redeliver=2")
 				until(t, "it was delivered again", func() bool { return w.c1.Tasks()[0].Deliveries == 3 })
 			}
+			if pause(t, 200*time.Millisecond); len(w.held) > 0 {
+				t.Error("the change is made a second time")
+			}
 			release()
 			if r := w.result(id); !r.OK() || w.patches() != 1 {
 				t.Errorf("%v after %d changes", r.Status, w.patches())

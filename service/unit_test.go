@@ -155,7 +155,10 @@ func (e *endpoint) RoundTrip(*http.Request) (*http.Response, error) {
 	if body == "" {
 		body = fmt.Sprintf(`{"access_token":"t%d","expires_in":%d}`, e.requests, e.life)
 	}
-	return &http.Response{StatusCode: e.status, Body: io.NopCloser(strings.NewReader(body))}, e.err
+	if e.err != nil {
+		return nil, e.err
+	}
+	return &http.Response{StatusCode: e.status, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
 // TestTokenLife checks when a token is replaced.
