@@ -69,7 +69,7 @@ type connector struct {
 	limited map[string]bool
 
 	mu   sync.Mutex
-	open *download // the report that is being read, between two pages of it
+	open map[string]*download // reports that are being read, between two pages, by id
 }
 
 // New makes the connector. Without Config.REST it can be described but not used.
@@ -79,7 +79,7 @@ func New(cfg Config) *baton.Connector {
 	}
 	cfg.Lookback = cmp.Or(cfg.Lookback, defaultLookback*24*time.Hour)
 	cfg.ReportTimeout = cmp.Or(cfg.ReportTimeout, defaultTimeout*time.Minute)
-	c := &connector{cfg: cfg, limited: map[string]bool{}}
+	c := &connector{cfg: cfg, limited: map[string]bool{}, open: map[string]*download{}}
 	for _, id := range cfg.LimitedCourses {
 		c.limited[id] = true
 	}
@@ -92,7 +92,7 @@ func New(cfg Config) *baton.Connector {
 		Name:        "baton-percipio",
 		DisplayName: "Percipio",
 		Description: "Accounts, courses and course progress of a Skillsoft Percipio organisation.",
-		HelpURL:     "https://documentation.skillsoft.com/en_us/percipio/Content/A_Administrator/Integration/int_api_rest_authentication.htm",
+		HelpURL:     "https://documentation.skillsoft.com/en_us/percipio/Content/Integration/int_api_rest_authentication.htm",
 		Origin:      origin,
 		ResourceTypes: []baton.ResourceType{
 			{ID: userType, DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true,

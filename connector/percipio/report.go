@@ -98,7 +98,8 @@ func (c *connector) nextReport(ctx context.Context, at baton.Cursor, page baton.
 		case report.Rows == nil:
 			return c.look(cur, report.Status)
 		}
-		d = &download{id: cur.ID, rows: report.Rows}
+		d = &download{id: cur.ID, rows: report.Rows, opened: ctx}
+		d.release = context.AfterFunc(ctx, func() { c.drop(d) })
 	}
 	cur.Looks = 0
 	return c.readRows(ctx, cur, d, page)
@@ -150,7 +151,7 @@ func (c *connector) readRows(ctx context.Context, cur reportCursor, d *download,
 	kept := false
 	defer func() {
 		if !kept {
-			d.rows.Close()
+			d.close()
 		}
 	}()
 	if err := d.skipTo(cur); err != nil {
@@ -200,10 +201,17 @@ func (c *connector) brokeOff(ctx context.Context, cur reportCursor, n int, err e
 
 // download is the answer that the rows of a report come in.
 type download struct {
-	id   string
-	rows *api.Rows
-	n    int    // rows read
-	hash uint64 // of these
+	id      string
+	rows    *api.Rows
+	n       int    // rows read
+	hash    uint64 // of these
+	opened  context.Context // which it lives as long as
+	release func() bool
+}
+
+func (d *download) close() {
+	d.release()
+	d.rows.Close()
 }
 
 // next reads a row.
@@ -247,26 +255,36 @@ func hashRow(h uint64, row api.Row) uint64 {
 	return h
 }
 
-// keep leaves the open answer for the next page. It ends with the context of the call
-// that opened it, so that one which nobody comes back for does not stay.
+// keep leaves the open answer for the next page. It is dropped with the context of the
+// call that opened it, so that one which nobody comes back for does not stay.
 func (c *connector) keep(d *download) {
 	c.mu.Lock()
-	old := c.open
-	c.open = d
-	c.mu.Unlock()
-	if old != nil {
-		old.rows.Close()
+	defer c.mu.Unlock()
+	if d.opened.Err() != nil || c.open[d.id] != nil {
+		d.close()
+		return
+	}
+	c.open[d.id] = d
+}
+
+// drop closes the answer if it waits for a next page.
+func (c *connector) drop(d *download) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open[d.id] == d {
+		delete(c.open, d.id)
+		d.rows.Close()
 	}
 }
 
 // resume is the open answer if it stands where the cursor does.
 func (c *connector) resume(cur reportCursor) *download {
 	c.mu.Lock()
-	d := c.open
-	c.open = nil
+	d := c.open[cur.ID]
+	delete(c.open, cur.ID)
 	c.mu.Unlock()
-	if d != nil && (d.id != cur.ID || d.n != cur.Rows || d.hash != cur.Hash) {
-		d.rows.Close()
+	if d != nil && (d.n != cur.Rows || d.hash != cur.Hash) {
+		d.close()
 		return nil
 	}
 	return d

@@ -148,6 +148,35 @@ func TestResumesInTheSameProcess(t *testing.T) {
 	})
 }
 
+// TestDownloadsSideBySide: two that are read page by page on one connector do not
+// take each other's away.
+func TestDownloadsSideBySide(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		server := organisation(t, large(14_000))
+		c := connectTo(t, server)
+		var first, second sink
+		step := func(s *sink, at baton.Cursor) baton.Step {
+			next, err := c.Feeds[0].Next(t.Context(), at, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return next
+		}
+		var a, b baton.Step
+		for !a.Done || !b.Done {
+			a, b = step(&first, a.Cursor), step(&second, b.Cursor)
+		}
+		for _, r := range server.State().Reports {
+			if r.Downloads != 1 {
+				t.Errorf("report %s was downloaded %d times", r.ID, r.Downloads)
+			}
+		}
+		if first.n != second.n || first.n < 10_000 {
+			t.Errorf("%d and %d grants", first.n, second.n)
+		}
+	})
+}
+
 // TestNeverFinishes: one line with what to do about it, at the end of the budget, and
 // the next sync does not wait for the same report.
 func TestNeverFinishes(t *testing.T) {
