@@ -203,8 +203,8 @@ func (c *connector) brokeOff(ctx context.Context, cur reportCursor, n int, err e
 type download struct {
 	id      string
 	rows    *api.Rows
-	n       int    // rows read
-	hash    uint64 // of these
+	n       int             // rows read
+	hash    uint64          // of these
 	opened  context.Context // which it lives as long as
 	release func() bool
 }

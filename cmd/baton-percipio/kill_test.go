@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"baton"
+	"baton/c1z"
+	"baton/runner"
+	sandboxed "baton/sandbox/percipio"
+)
+
+// TestMain lets the test binary be the program, so that a real process can be
+// killed.
+func TestMain(m *testing.M) {
+	if os.Getenv("BE_THE_PROGRAM") != "" {
+		os.Exit(runner.Main(program()))
+	}
+	os.Exit(m.Run())
+}
+
+// victim is the program as a process, and an organisation that kills it.
+type victim struct {
+	t      *testing.T
+	org    *sandboxed.Server
+	origin string
+
+	mu       sync.Mutex
+	process  *os.Process
+	requests int // until the process is killed; negative is never
+}
+
+func newVictim(t *testing.T) *victim {
+	v := &victim{t: t, org: sandboxed.New(sandboxed.Options{Users: 40, Courses: 150, Rows: 6000, Token: "sandbox-token-0123456789"})}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.mu.Lock()
+		if v.requests == 0 {
+			v.process.Kill()
+		}
+		v.requests--
+		v.mu.Unlock()
+		v.org.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	v.origin = server.URL
+	return v
+}
+
+// sync runs the program; it is killed when the request after the first n arrives.
+func (v *victim) sync(path string, n int) error {
+	v.t.Helper()
+	cmd := exec.Command(os.Args[0], "--file", path)
+	cmd.Dir = v.t.TempDir()
+	cmd.Env = []string{"BE_THE_PROGRAM=1", "BATON_BASE_URL=" + v.origin, "BATON_ORGANIZATION_ID=" + v.org.OrganizationID(), "BATON_API_TOKEN=" + v.org.Token(), "PATH=" + os.Getenv("PATH")}
+	v.mu.Lock()
+	if err := cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	v.process, v.requests = cmd.Process, n
+	v.mu.Unlock()
+	return cmd.Wait()
+}
+
+// facts are the resources and grants in a file.
+func facts(t *testing.T, path string) []string {
+	t.Helper()
+	f, err := c1z.Open(path, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var all []string
+	for _, kind := range []string{"user", "course"} {
+		if err := f.Resources(kind, func(r baton.Resource) error { all = append(all, fmt.Sprintf("%+v", r.Profile)); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Entitlements("course", func(e baton.Entitlement) error {
+		return f.Grants(e.ID, func(g baton.Grant) error { all = append(all, fmt.Sprint(g.ID, g.Metadata)); return nil })
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestKilledAtAnyRequest kills the process at every request of a sync, and the one
+// that resumes it, too. A third always ends with the facts of a sync that nobody
+// disturbed, and until then there is no file.
+func TestKilledAtAnyRequest(t *testing.T) {
+	v := newVictim(t)
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	if err := v.org.SetFaults("page-cap=30"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.sync(path, -1); err != nil {
+		t.Fatal(err)
+	}
+	want, requests := facts(t, path), -1-v.requests
+	if len(want) < 1000 || requests < 9 {
+		t.Fatalf("%d facts in %d requests: too few to be worth killing", len(want), requests)
+	}
+	for n := range requests {
+		path := filepath.Join(t.TempDir(), "sync.c1z")
+		// The first download breaks off, so that rows of it are durable when the second is asked for.
+		if err := v.org.SetFaults("page-cap=30", "truncated-report=2000/1"); err != nil {
+			t.Fatal(err)
+		}
+		for _, limit := range []int{n, 1} {
+			if err := v.sync(path, limit); err == nil {
+				break // the second one may need no more than one request
+			}
+			if _, err := os.Stat(path); err == nil {
+				t.Fatalf("killed at request %d, and there is a file", n)
+			}
+		}
+		if err := v.sync(path, -1); err != nil {
+			t.Fatalf("after two deaths at %d: %v", n, err)
+		}
+		if diff := cmp.Diff(want, facts(t, path)); diff != "" {
+			t.Fatalf("killed at request %d (-undisturbed +resumed):\n%s", n, diff)
+		}
+		if left, _ := filepath.Glob(path + "*"); len(left) != 1 {
+			t.Errorf("left behind: %q", left)
+		}
+	}
+}
