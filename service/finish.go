@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -39,7 +40,7 @@ func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release
 			log.Error("the answer of a task was refused; leaving out its details", "error", err)
 			b, bare = s.plain(taskID, a), true
 			continue
-		case s.last.Err() != nil, refused == codes.InvalidArgument, time.Since(began) > finishFor:
+		case s.last.Err() != nil, errors.Is(err, errRefused), refused == codes.InvalidArgument, time.Since(began) > finishFor:
 			s.interrupted.Add(1)
 			log.Error("the answer of a task could not be delivered", "error", err)
 			return

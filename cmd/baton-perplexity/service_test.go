@@ -169,6 +169,9 @@ func TestServiceStopped(t *testing.T) {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
+	if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
 	id := s.sync()
 	for deadline := time.Now().Add(10 * time.Second); s.org.Requests()["GET /Users"] < 2; {
 		if time.Now().After(deadline) {
@@ -180,6 +183,11 @@ func TestServiceStopped(t *testing.T) {
 	stop(t, cmd, log, 1)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it takes %v to stop", took)
+	}
+	for _, want := range []string{"everything is logged for a while", `"task_id":"` + id, `"msg":"stopping"`, "hands out again what was interrupted"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, log)
+		}
 	}
 	if r := s.result(id); r.Status.GetCode() != 1 || r.NonRetryable {
 		t.Errorf("the sync ends with %v", r)
