@@ -113,15 +113,19 @@ func (t Table) name() string {
 		Entitlements: "v1_entitlements", Grants: "v1_grants"}[t]
 }
 
-// insert is the statement that adds a row to the table.
-func (t Table) insert() string {
-	return [...]string{
-		ResourceTypes: `insert into v1_resource_types (external_id, data, sync_id, discovered_at) values (?1, ?2, ?3, ?4)`,
-		Resources: `insert into v1_resources (external_id, data, sync_id, discovered_at,
+// repeated is the name of the temporary table of rows whose id was met before.
+func (t Table) repeated() string { return "repeated_" + t.name() }
+
+// insert is the statement that adds a row to the table, or to the one of its
+// repeated rows.
+func (t Table) insert(into string) string {
+	return "insert into " + into + [...]string{
+		ResourceTypes: ` (external_id, data, sync_id, discovered_at) values (?1, ?2, ?3, ?4)`,
+		Resources: ` (external_id, data, sync_id, discovered_at,
 			resource_type_id, parent_resource_type_id, parent_resource_id) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
-		Entitlements: `insert into v1_entitlements (external_id, data, sync_id, discovered_at,
+		Entitlements: ` (external_id, data, sync_id, discovered_at,
 			resource_type_id, resource_id) values (?1, ?2, ?3, ?4, ?5, ?6)`,
-		Grants: `insert into v1_grants (external_id, data, sync_id, discovered_at, resource_type_id, resource_id,
+		Grants: ` (external_id, data, sync_id, discovered_at, resource_type_id, resource_id,
 			entitlement_id, principal_resource_type_id, principal_resource_id) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 	}[t]
 }

@@ -32,7 +32,7 @@ type Options struct {
 //
 // Rows are added first; then the sync can be looked at ([Writer.Resources],
 // [Writer.Grants], [Writer.Changes]), after which no more rows can be added; then it
-// is sealed. Memory is bounded but for some 25 to 40 bytes per row, by which a repeated
+// is sealed. Memory is bounded but for some 11 to 21 bytes per row, by which a repeated
 // row is recognised.
 type Writer struct {
 	path     string
@@ -40,13 +40,13 @@ type Writer struct {
 	scratch  *scratch
 	view     view // of the new sync
 	insert   [Grants + 1]*sqlite.Stmt
-	previous *previous // nil without a file at the path
+	again    [Grants + 1]*sqlite.Stmt // adds repeated rows, once there is one
+	previous *previous                // nil without a file at the path
 
 	seed    maphash.Seed
-	seen    map[uint64]struct{}
+	seen    hashes
 	rows    [Grants + 1]int // distinct, of the new sync
 	counts  map[string]*Count
-	repeats bool // some row was added more than once
 	carried [Grants + 1]int
 	settled bool
 	failed  error // what settling came to
@@ -75,7 +75,7 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 	w := &Writer{
 		path: path, opt: opt,
 		view: view{path: path, syncID: opt.SyncID},
-		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, counts: map[string]*Count{},
+		seed: maphash.MakeSeed(), counts: map[string]*Count{},
 	}
 	defer func() {
 		if err != nil {
@@ -113,24 +113,37 @@ func (w *Writer) begin() error {
 		return database("begin", err)
 	}
 	for t := ResourceTypes; t <= Grants; t++ {
-		stmt, err := w.view.conn.Prepare(t.insert())
+		stmt, err := w.prepare(t, t.name())
 		if err != nil {
-			return database("begin", err)
+			return err
 		}
-		stmt.BindText(3, w.opt.SyncID)
-		stmt.BindText(4, formatTime(w.opt.Started))
 		w.insert[t] = stmt
 	}
 	return nil
 }
 
-// Add adds a row. Of rows with the same external id the last one holds; added is
+func (w *Writer) prepare(t Table, into string) (*sqlite.Stmt, error) {
+	stmt, err := w.view.conn.Prepare(t.insert(into))
+	if err != nil {
+		return nil, database("begin", err)
+	}
+	stmt.BindText(3, w.opt.SyncID)
+	stmt.BindText(4, formatTime(w.opt.Started))
+	return stmt, nil
+}
+
+// Add adds a row. Of rows with the same external id the first one holds; added is
 // false for such a repetition.
 func (w *Writer) Add(r Row) (added bool, err error) {
 	if !r.Table.valid() || w.settled || w.closed {
 		return false, baton.Errorf(baton.Internal, "c1z: row %q cannot be added here", r.id)
 	}
-	stmt := w.insert[r.Table]
+	stmt, fresh := w.insert[r.Table], w.first(r)
+	if !fresh {
+		if stmt, err = w.repetition(r.Table); err != nil {
+			return false, err
+		}
+	}
 	stmt.BindText(1, r.id)
 	stmt.BindBytes(2, r.data)
 	res := r.ResourceID()
@@ -158,8 +171,7 @@ func (w *Writer) Add(r Row) (added bool, err error) {
 	if err := errors.Join(err, stmt.Reset()); err != nil {
 		return false, database("add a row", err)
 	}
-	if !w.first(r) {
-		w.repeats = true
+	if !fresh {
 		return false, nil
 	}
 	w.rows[r.Table]++
@@ -175,19 +187,29 @@ func (w *Writer) Add(r Row) (added bool, err error) {
 }
 
 // first reports whether no row with this id was added before. It goes by a 64-bit
-// hash; the unique indexes and the counts in check would find it out if that were
-// ever wrong.
+// hash; a row that it takes for another is kept apart and not lost.
 func (w *Writer) first(r Row) bool {
 	var h maphash.Hash
 	h.SetSeed(w.seed)
 	h.WriteByte(byte(r.Table))
 	h.WriteString(r.id)
-	sum := h.Sum64()
-	if _, ok := w.seen[sum]; ok {
-		return false
+	return w.seen.add(h.Sum64())
+}
+
+// repetition adds to the rows that settle decides about.
+func (w *Writer) repetition(t Table) (*sqlite.Stmt, error) {
+	if w.again[t] == nil {
+		create := `create temporary table ` + t.repeated() + ` as select * from ` + t.name() + ` where 0`
+		if err := sqlitex.ExecuteTransient(w.view.conn, create, nil); err != nil {
+			return nil, database("set repeated rows aside", err)
+		}
+		stmt, err := w.prepare(t, t.repeated())
+		if err != nil {
+			return nil, err
+		}
+		w.again[t] = stmt
 	}
-	w.seen[sum] = struct{}{}
-	return true
+	return w.again[t], nil
 }
 
 // settle ends the adding of rows.
@@ -195,26 +217,50 @@ func (w *Writer) settle() error {
 	if !w.settled {
 		w.settled = true
 		w.failed = w.index()
-		w.seen = nil
+		w.seen = hashes{}
 	}
 	return w.failed
 }
 
-// index drops the repeated rows and makes the indexes.
+// index makes the indexes, and adds those of the repeated rows after all whose id is
+// another and only its hash was the same.
 func (w *Writer) index() error {
-	steps := []string{"commit"}
-	if w.repeats {
-		for t := ResourceTypes; t <= Grants; t++ {
-			of := t.name() + ` where sync_id = '` + w.opt.SyncID + `'`
-			steps = append(steps, `delete from `+of+` and id not in (select max(id) from `+of+` group by external_id)`)
-		}
-	}
-	for _, step := range append(steps, indexes...) {
+	for _, step := range append([]string{"commit"}, indexes...) {
 		if err := sqlitex.ExecuteTransient(w.view.conn, step, nil); err != nil {
 			return database("write "+w.path, err)
 		}
 	}
+	for t := ResourceTypes; t <= Grants; t++ {
+		if w.again[t] == nil {
+			continue
+		}
+		err := sqlitex.ExecuteTransient(w.view.conn, `insert or ignore into `+t.name()+` select * from `+t.repeated(), nil)
+		if err != nil {
+			return database("write "+w.path, err)
+		}
+		if n := w.view.conn.Changes(); n > 0 {
+			w.rows[t] += n
+			if err := w.recount(t); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// recount counts the rows of a table by type again.
+func (w *Writer) recount(t Table) error {
+	if t == ResourceTypes {
+		return nil
+	}
+	of, err := w.view.count(t)
+	for name, n := range of {
+		if w.counts[name] == nil {
+			w.counts[name] = new(Count)
+		}
+		*w.counts[name].of(t) = n
+	}
+	return err
 }
 
 // Resources calls fn for each resource of the type in the new sync.
@@ -239,6 +285,10 @@ func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 func (w *Writer) KeepHighest(resourceType string, slugs []string) (dropped int, err error) {
 	if err := w.settle(); err != nil {
 		return 0, err
+	}
+	// Nothing is left to undo: a database that breaks from here on is given up.
+	if err := sqlitex.ExecuteTransient(w.view.conn, `pragma journal_mode = off`, nil); err != nil {
+		return 0, database("write "+w.path, err)
 	}
 	for i, low := range slugs {
 		for _, high := range slugs[:i] {

@@ -158,16 +158,15 @@ func TestRepeatedRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := c1z.Changes{Resources: c1z.Change{Modified: 1}, Grants: c1z.Change{Modified: 1}}
-	if *sealed.Changes != want {
-		t.Errorf("changes %+v, want %+v", *sealed.Changes, want)
+	if *sealed.Changes != (c1z.Changes{}) {
+		t.Errorf("changes %+v, want none", *sealed.Changes)
 	}
 	f := open(t, path)
-	if r, err := f.Resource(baton.ResourceID{Type: "user", ID: "u1"}); err != nil || r.DisplayName != "Anna" {
-		t.Errorf("got %q, %v: the last row does not hold", r.DisplayName, err)
+	if r, err := f.Resource(baton.ResourceID{Type: "user", ID: "u1"}); err != nil || r.DisplayName != "Ann" {
+		t.Errorf("got %q, %v: the first row does not hold", r.DisplayName, err)
 	}
-	if g, err := f.Grant(again.ID.String()); err != nil || g.Metadata["since"] != "now" {
-		t.Errorf("got %+v, %v: the last row does not hold", g, err)
+	if g, err := f.Grant(again.ID.String()); err != nil || g.Metadata["since"] != nil {
+		t.Errorf("got %+v, %v: the first row does not hold", g, err)
 	}
 	if diff := cmp.Diff([]string{"3", "3"}, query(t, path, `select count(*) from v1_resources group by sync_id`)); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)

@@ -320,8 +320,8 @@ func TestD14NoTimeLimitOnTheReport(t *testing.T) {
 
 func TestD15NewestRowHoldsAndCompletedBeats(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		up := small{rows: `{"userUuid":"u1","contentUuid":"c1","status":"Completed","completedDate":"2024-01-01T00:00:00Z"},
-			{"userUuid":"u1","contentUuid":"c1","status":"Completed","completedDate":"2025-01-01T01:00:00+01:00"},
+		up := small{rows: `{"userUuid":"u1","contentUuid":"c1","status":"Completed","completedDate":"2025-01-01T01:00:00+01:00"},
+			{"userUuid":"u1","contentUuid":"c1","status":"Completed","completedDate":"2024-01-01T00:00:00Z"},
 			{"userUuid":"u1","contentUuid":"c1","status":"Started"},
 			{"userUuid":"u2","contentUuid":"c1","status":"Started"},{"userUuid":"u2","contentUuid":"c1","status":"Completed"}`}
 		path := file(t)
@@ -334,7 +334,7 @@ func TestD15NewestRowHoldsAndCompletedBeats(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, sandbox.Options{}, "dup-pairs=2")
 		holds(t, server, connectTo(t, server))
-		if sort := server.State().Reports[0].Request.Sort; sort == nil || sort.Field != "lastAccessDate" || sort.Order != "asc" {
+		if sort := server.State().Reports[0].Request.Sort; sort == nil || sort.Field != "lastAccessDate" || sort.Order != "desc" {
 			t.Errorf("the order asked for is %+v", sort)
 		}
 	})

@@ -73,8 +73,9 @@ func New(cfg Config) *baton.Connector {
 				Description: "A group pushed by the identity provider; two of them carry the roles Admin and Member."},
 		},
 		Feeds: []baton.Feed{
-			{Name: "users", Types: []string{userType, groupType}, Next: c.nextUsers},
+			// First, for of two grants of the same membership the group's own holds.
 			{Name: "groups", Types: []string{groupType}, Next: c.nextGroups},
+			{Name: "users", Types: []string{userType, groupType}, Next: c.nextUsers},
 		},
 		Validate: c.validate,
 		Get:      c.get,

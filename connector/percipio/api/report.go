@@ -59,7 +59,7 @@ func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, 
 	}
 	body.Start, body.End = req.Start.UTC().Truncate(time.Second), req.End.UTC().Truncate(time.Second)
 	body.Audience, body.FormatType, body.ContentType = "ALL", "JSON", strings.Join(req.ContentTypes, ",")
-	body.Sort.Field, body.Sort.Order = "lastAccessDate", "asc"
+	body.Sort.Field, body.Sort.Order = "lastAccessDate", "desc" // of rows about the same, the first holds
 	b, err := json.Marshal(body)
 	if err != nil {
 		return Report{}, baton.Errorf(baton.Internal, "percipio: request a report: %w", err)
