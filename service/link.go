@@ -160,6 +160,8 @@ func (e *callError) Error() string {
 func code(err error) codes.Code {
 	var e *callError
 	switch {
+	case err == nil:
+		return codes.OK
 	case errors.As(err, &e):
 		return e.code
 	case errors.Is(err, errRefused):

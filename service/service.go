@@ -137,7 +137,9 @@ func run(ctx context.Context, cfg Config, over *network) error {
 	stop()
 	s.watch.rest()
 	s.log.Info("stopping", "tasks_running", len(s.ledger.known()))
-	s.work.Wait()
+	if !s.finished() {
+		s.interrupted.Add(1)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -146,6 +148,27 @@ func run(ctx context.Context, cfg Config, over *network) error {
 			WithFix("nothing: ConductorOne hands out again what was interrupted")
 	}
 	return nil
+}
+
+// finished waits for all work, or until there is no more time. What does not mind its
+// context then ends with the process.
+func (s *service) finished() bool {
+	done := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-s.last.Done():
+	}
+	select {
+	case <-done:
+		return true
+	case <-time.After(time.Second):
+		return false
+	}
 }
 
 // deadlines are the contexts that end after soft has: hard by the grace period, and

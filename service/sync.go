@@ -158,7 +158,7 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir str
 	}
 	reading, end := s.untilStop(ctx)
 	defer end()
-	result, err := syncer.Run(reading, cfg)
+	result, err := s.sync(reading, cfg)
 	if err != nil && reading.Err() != nil {
 		return context.Cause(reading)
 	}
@@ -173,6 +173,28 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir str
 		s.metrics.set("baton_sync_grants", float64(c.Grants), "type", c.Type)
 	}
 	return nil
+}
+
+// sync is syncer.Run, which does not look up while it writes the file, however large:
+// when time is up it is left behind, and the pages to the next process.
+func (s *service) sync(ctx context.Context, cfg syncer.Config) (syncer.Result, error) {
+	type end struct {
+		result syncer.Result
+		err    error
+	}
+	done := make(chan end, 1)
+	go func() {
+		var e end
+		defer func() { done <- e }()
+		defer recovered(cfg.Log, &e.err)
+		e.result, e.err = syncer.Run(ctx, cfg)
+	}()
+	select {
+	case e := <-done:
+		return e.result, e.err
+	case <-s.hard.Done():
+		return syncer.Result{}, errStopping
+	}
 }
 
 // untilStop is a context that also ends, as interrupted, when the service begins to

@@ -306,6 +306,34 @@ func TestStopInSync(t *testing.T) {
 	}
 }
 
+// TestStopWhatDoesNotListen stops the service while a file is written, and while a
+// change is made that does not mind being told to stop.
+func TestStopWhatDoesNotListen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begun, free := make(chan struct{}, 2), make(chan struct{})
+	defer close(free)
+	r := w.start(func(c *service.Config) { c.Grace = 10 * time.Millisecond }, changed(func(c *baton.Connector) {
+		c.Review = func(baton.Facts) ([]baton.Note, error) { begun <- struct{}{}; <-free; return nil, nil }
+		c.Grant = func(context.Context, baton.GrantRequest) (baton.Outcome, error) {
+			begun <- struct{}{}
+			<-free
+			return baton.Outcome{}, nil
+		}
+	}))
+	id := w.enqueue(syncTask(nil))
+	w.enqueue(grantTask(w.group("Engineering"), w.outsider("Engineering")))
+	<-begun
+	<-begun
+	began := time.Now()
+	if err := r.stop(); baton.KindOf(err) != baton.Canceled || time.Since(began) > 8*time.Second {
+		t.Errorf("it ends after %v with %v", time.Since(began), err)
+	}
+	if got := w.result(id); got.Status.GetCode() != 1 || got.NonRetryable {
+		t.Errorf("the sync ends with %v", got)
+	}
+}
+
 // TestStopInGrant stops the service in the middle of a change: it is finished if the
 // grace period allows that, and handed back otherwise.
 func TestStopInGrant(t *testing.T) {
