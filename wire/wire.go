@@ -16,6 +16,8 @@
 //	              the upstream says of it as a GrantMetadata annotation
 //	ResourceType  a type without entitlements carries SkipEntitlementsAndGrants
 //
+// Calls to C1 are written and its tasks read in task.go, call.go and answer.go.
+//
 // Marshalling fails with [baton.Invalid] when a value cannot be written, such as
 // text that is not UTF-8. Unmarshalling accepts what other writers of the protocol
 // produce and fails with [baton.Corrupt] on anything else.
