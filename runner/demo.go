@@ -27,7 +27,7 @@ func (r *run) demoCommand() *cobra.Command {
 		return r.demo(ctx, flags)
 	})
 	c.Long = "It syncs a sandbox into sync.c1z in the current directory, or into --file, and shows a few changes."
-	flags.add(c)
+	flags.add(c, r.program.Sandbox)
 	return c
 }
 

@@ -43,8 +43,15 @@ type Env struct {
 
 // Sandbox is an upstream that runs inside the program.
 type Sandbox struct {
+	Sizes  []Size // how much of what it can make up
 	Faults []Fault
 	New    func(SandboxOptions) (SandboxServer, error)
+}
+
+// Size is a number that the sandbox takes: a flag of its name, 0 unless given.
+type Size struct {
+	Name        string // "users"
+	Description string // "how many users to make up"
 }
 
 // Fault is a way in which the sandbox can misbehave.
@@ -56,8 +63,7 @@ type Fault struct {
 // SandboxOptions say what the sandbox holds and does. Zero values are its own
 // defaults.
 type SandboxOptions struct {
-	Users  int
-	Groups int
+	Sizes  map[string]int // by name; what was not given is missing
 	Faults []string
 }
 

@@ -19,22 +19,30 @@ import (
 
 // sandboxFlags are what the sandbox and the demo can be told about the sandbox.
 type sandboxFlags struct {
-	users, groups int
-	faults        []string
+	sizes  map[string]*int
+	faults []string
 }
 
-func (f *sandboxFlags) add(c *cobra.Command) {
-	c.Flags().IntVar(&f.users, "users", 0, "how many users to make up (the sandbox's own organisation)")
-	c.Flags().IntVar(&f.groups, "groups", 0, "how many groups to make up")
+func (f *sandboxFlags) add(c *cobra.Command, s *Sandbox) {
+	f.sizes = map[string]*int{}
+	for _, size := range s.Sizes {
+		f.sizes[size.Name] = c.Flags().Int(size.Name, 0, size.Description)
+	}
 	c.Flags().StringSliceVar(&f.faults, "fault", nil, "faults to switch on, see sandbox --list-faults")
 }
 
 // open makes the sandbox.
 func (f *sandboxFlags) open(s *Sandbox) (SandboxServer, error) {
-	if f.users < 0 || f.groups < 0 {
-		return SandboxServer{}, baton.Errorf(baton.Invalid, "there cannot be less than no users or groups")
+	o := SandboxOptions{Sizes: map[string]int{}, Faults: f.faults}
+	for name, n := range f.sizes {
+		if *n < 0 {
+			return SandboxServer{}, baton.Errorf(baton.Invalid, "--%s is below 0", name)
+		}
+		if *n > 0 {
+			o.Sizes[name] = *n
+		}
 	}
-	return s.New(SandboxOptions{Users: f.users, Groups: f.groups, Faults: f.faults})
+	return s.New(o)
 }
 
 func (r *run) sandboxCommand() *cobra.Command {
@@ -55,7 +63,7 @@ func (r *run) sandboxCommand() *cobra.Command {
 	})
 	c.Long = "It prints how to reach it as lines that a shell can source, and serves until it is stopped."
 	c.Example = fmt.Sprintf("  %[1]s sandbox --listen 127.0.0.1:8080 > sandbox.env &\n  set -a; . ./sandbox.env; %[1]s", r.program.Name)
-	flags.add(c)
+	flags.add(c, r.program.Sandbox)
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address to serve at; port 0 is any free one")
 	c.Flags().BoolVar(&list, "list-faults", false, "list the faults and end")
 	return c

@@ -74,7 +74,8 @@ func TestDemo(t *testing.T) {
 
 // TestSandboxOfAnySize makes organisations up as the flags say.
 func TestSandboxOfAnySize(t *testing.T) {
-	for _, o := range []runner.SandboxOptions{{}, {Users: 3}, {Groups: 7}, {Users: 3, Groups: 7}} {
+	for _, sizes := range []map[string]int{nil, {"users": 3}, {"courses": 7}, {"users": 3, "rows": 7}} {
+		o := runner.SandboxOptions{Sizes: sizes}
 		s, err := newSandbox(o)
 		if err != nil || s.Mark.ID == "" {
 			t.Errorf("%+v: %v, %v", o, s.Mark, err)

@@ -13,7 +13,11 @@ import (
 
 // sandbox is the organisation of the demo and of the sandbox command.
 func sandbox() *runner.Sandbox {
-	s := &runner.Sandbox{New: newSandbox}
+	s := &runner.Sandbox{New: newSandbox, Sizes: []runner.Size{
+		{Name: "users", Description: "how many users to make up (the demonstration organisation unless a size is given)"},
+		{Name: "courses", Description: "how many items of the catalogue (a fifth of the users unless given)"},
+		{Name: "rows", Description: "how many rows of activity (ten for each user unless given)"},
+	}}
 	for _, f := range percipio.Faults() {
 		name := f.Name
 		if f.Value != "" {
@@ -30,7 +34,7 @@ func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
 	var server *percipio.Server
 	var reports atomic.Int64
 	var options percipio.Options
-	if o.Users == 0 && o.Groups == 0 {
+	if len(o.Sizes) == 0 {
 		// While the second report is made, somebody finishes a course.
 		options.OnRequest = func(_ int, r *http.Request) {
 			if r.Method == http.MethodPost && reports.Add(1) == 2 {
@@ -38,9 +42,9 @@ func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
 			}
 		}
 	} else {
-		options.Users = cmp.Or(o.Users, 20)
-		options.Courses = cmp.Or(o.Groups, max(20, o.Users/5))
-		options.Rows = 10 * options.Users
+		options.Users = cmp.Or(o.Sizes["users"], 20)
+		options.Courses = cmp.Or(o.Sizes["courses"], max(20, options.Users/5))
+		options.Rows = cmp.Or(o.Sizes["rows"], 10*options.Users)
 	}
 	server = percipio.New(options)
 	if err := server.SetFaults(o.Faults...); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 
 	"baton"
@@ -10,7 +11,12 @@ import (
 
 // sandbox is the organisation of the demo and of the sandbox command.
 func sandbox() *runner.Sandbox {
-	s := &runner.Sandbox{New: newSandbox}
+	s := &runner.Sandbox{New: newSandbox, Sizes: []runner.Size{
+		{Name: "users", Description: "how many users to make up (the demonstration organisation unless given)"},
+		{Name: "groups", Description: "how many groups to make up, with --users"},
+		{Name: "members-min", Description: "how many members a group has at least (a twentieth of the users unless given)"},
+		{Name: "members-max", Description: "how many it has at most (a quarter of the users unless given)"},
+	}}
 	for _, f := range perplexity.Faults() {
 		name := f.Name
 		if f.Value != "" {
@@ -22,7 +28,9 @@ func sandbox() *runner.Sandbox {
 }
 
 func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
-	server := perplexity.New(perplexity.Options{Users: o.Users, Groups: o.Groups, MembersMin: o.Users / 20, MembersMax: o.Users / 4})
+	users := o.Sizes["users"]
+	server := perplexity.New(perplexity.Options{Users: users, Groups: o.Sizes["groups"],
+		MembersMin: cmp.Or(o.Sizes["members-min"], users/20), MembersMax: cmp.Or(o.Sizes["members-max"], users/4)})
 	if err := server.SetFaults(o.Faults...); err != nil {
 		return runner.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-perplexity sandbox --list-faults")
 	}
@@ -34,7 +42,7 @@ func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
 		},
 		Mark: baton.ResourceID{Type: "user", ID: state.Users[0].ID},
 	}
-	if o.Users == 0 {
+	if users == 0 {
 		demo.Tour = tour(state) // which knows the demonstration organisation
 	}
 	return demo, nil
