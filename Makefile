@@ -45,7 +45,7 @@ generate: ## Generate internal/pb from proto/ (needs protoc)
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the diff before committing it
-	$(GO) test ./connector/... ./cmd/... ./scim ./c1z -update
+	$(GO) test ./connector/... ./cmd/... ./docs ./scim ./c1z -update
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -21,6 +21,7 @@ var arrows = map[string][]string{
 	"connector/percipio":     {".", "rest", "connector/percipio/api"},
 	"connector/percipio/api": {".", "rest"},
 	"pagelog":                {"."},
+	"docs":                   {},
 	"proto":                  {},
 	"internal/pb/*":          {"internal/pb/*"},
 	"wire":                   {".", "internal/pb/*"},

@@ -1,30 +1,37 @@
-package main
+// Package docs holds the documents, and the test that keeps their tables true.
+package docs
 
 import (
+	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"baton"
+	"baton/connector/percipio"
 	"baton/connector/perplexity"
 	"baton/runner"
-	sandboxed "baton/sandbox/perplexity"
+	"baton/sandbox/fault"
+	percipiosandbox "baton/sandbox/percipio"
+	perplexitysandbox "baton/sandbox/perplexity"
 )
+
+var update = flag.Bool("update", false, "write the tables anew")
 
 // TestDocumentsAreTrue holds the tables of the documents against the code that they
 // describe.
 func TestDocumentsAreTrue(t *testing.T) {
 	for _, tt := range []struct{ file, section, table string }{
-		{"sandbox.md", "faults", faultTable()},
+		{"sandbox.md", "perplexity-faults", faultTable(perplexitysandbox.Faults())},
+		{"sandbox.md", "percipio-faults", faultTable(percipiosandbox.Faults())},
 		{"commandline.md", "exit-codes", exitCodeTable()},
-		{"commandline.md", "settings", settingTable(perplexity.Settings())},
+		{"commandline.md", "perplexity-settings", settingTable(perplexity.Settings())},
+		{"commandline.md", "percipio-settings", settingTable(percipio.Settings())},
 		{"perplexity.md", "actions", actionTable(perplexity.New(perplexity.Config{}).Actions)},
 	} {
 		t.Run(tt.file+" "+tt.section, func(t *testing.T) {
-			path := filepath.Join("..", "..", "docs", tt.file)
-			b, err := os.ReadFile(path)
+			b, err := os.ReadFile(tt.file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,23 +39,23 @@ func TestDocumentsAreTrue(t *testing.T) {
 			begin, end := "<!-- "+tt.section+" -->\n", "<!-- /"+tt.section+" -->"
 			i, j := strings.Index(text, begin), strings.Index(text, end)
 			if i < 0 || j < i {
-				t.Fatalf("%s has no section %s", path, tt.section)
+				t.Fatalf("%s has no section %s", tt.file, tt.section)
 			}
 			i += len(begin)
 			if *update {
-				if err := os.WriteFile(path, []byte(text[:i]+tt.table+text[j:]), 0o644); err != nil {
+				if err := os.WriteFile(tt.file, []byte(text[:i]+tt.table+text[j:]), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			} else if text[i:j] != tt.table {
-				t.Errorf("%s, section %s, differs from the code; run with -update", path, tt.section)
+				t.Errorf("%s, section %s, differs from the code; run with -update", tt.file, tt.section)
 			}
 		})
 	}
 }
 
-func faultTable() string {
+func faultTable(faults []fault.Fault) string {
 	s := "| fault | effect |\n|---|---|\n"
-	for _, f := range sandboxed.Faults() {
+	for _, f := range faults {
 		name := "`" + f.Name + "`"
 		if f.Value != "" {
 			name = fmt.Sprintf("`%s=%s` (%s)", f.Name, f.Value, f.Default)
