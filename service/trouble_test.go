@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -312,7 +313,6 @@ func TestStopWhatDoesNotListen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	begun, free := make(chan struct{}, 2), make(chan struct{})
-	defer close(free)
 	r := w.start(func(c *service.Config) { c.Grace = 10 * time.Millisecond }, changed(func(c *baton.Connector) {
 		c.Review = func(baton.Facts) ([]baton.Note, error) { begun <- struct{}{}; <-free; return nil, nil }
 		c.Grant = func(context.Context, baton.GrantRequest) (baton.Outcome, error) {
@@ -332,6 +332,11 @@ func TestStopWhatDoesNotListen(t *testing.T) {
 	if got := w.result(id); got.Status.GetCode() != 1 || got.NonRetryable {
 		t.Errorf("the sync ends with %v", got)
 	}
+	close(free) // what was left behind comes to its end before its folder goes
+	until(t, "the file is written", func() bool {
+		left, _ := filepath.Glob(filepath.Join(w.state, "*", "*"))
+		return len(left) == 1 && filepath.Base(left[0]) == "sync.c1z"
+	})
 }
 
 // TestStopInGrant stops the service in the middle of a change: it is finished if the
