@@ -164,6 +164,48 @@ func (w *Writer) Changes() (*Changes, error) {
 	return changes, nil
 }
 
+// Loss is how many rows of one table and resource type the previous full sync had, and
+// how many of them the new one has not.
+type Loss struct {
+	Table        Table
+	Type         string
+	Before, Gone int
+}
+
+// Losses are the rows gone by table and resource type, where there are any. Like
+// Changes, it compares full syncs only.
+func (w *Writer) Losses() ([]Loss, error) {
+	changes, err := w.Changes()
+	if changes == nil || err != nil {
+		return nil, err
+	}
+	var losses []Loss
+	for _, of := range []struct {
+		table Table
+		gone  int
+	}{{Resources, changes.Resources.Deleted}, {Entitlements, changes.Entitlements.Deleted}, {Grants, changes.Grants.Deleted}} {
+		if of.gone == 0 {
+			continue
+		}
+		err := sqlitex.ExecuteTransient(w.view.conn, `select o.resource_type_id, count(*), total(n.id is null)
+			from previous.`+of.table.name()+` o left join main.`+of.table.name()+` n
+			on n.external_id = o.external_id and n.sync_id = ?1
+			where o.sync_id = ?2 group by o.resource_type_id order by o.resource_type_id`, &sqlitex.ExecOptions{
+			Args: []any{w.opt.SyncID, w.previous.newest.ID},
+			ResultFunc: func(s *sqlite.Stmt) error {
+				if l := (Loss{of.table, s.ColumnText(0), s.ColumnInt(1), s.ColumnInt(2)}); l.Gone > 0 {
+					losses = append(losses, l)
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			return nil, database("compare with the sync before", err)
+		}
+	}
+	return losses, nil
+}
+
 // countAll counts the rows of a table, of one sync or, without an id, of all.
 func (w *Writer) countAll(schema string, t Table, syncID string) (n int, err error) {
 	has := w.view.has

@@ -18,6 +18,14 @@ const (
 	Grants
 )
 
+// String is what the rows of the table are, in a word.
+func (t Table) String() string {
+	if !t.valid() {
+		return "row"
+	}
+	return [...]string{ResourceTypes: "resource type", Resources: "resource", Entitlements: "entitlement", Grants: "grant"}[t]
+}
+
 func (t Table) valid() bool { return t >= ResourceTypes && t <= Grants }
 
 // parts is how many strings, joined by colons, make up the external id of a row.

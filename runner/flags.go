@@ -94,6 +94,8 @@ func syncOptions() []option {
 		{Setting: setting("skip-grants", "With --sync-resources: leave grants out", false), For: opSync, Hidden: true},
 		{Setting: setting("skip-full-sync", "Check settings and credentials, and sync nothing", false), For: opSync, Served: true},
 		{Setting: setting("allow-empty", "Accept a resource type of which the upstream has none", false), For: opSync, Served: true},
+		{Setting: setting("allow-removals", "Accept a sync that shows much of the previous one gone", false), For: opSync},
+		{Setting: setting("max-removals", "Share of a resource type, in percent, that may be gone since the previous sync", 20, 1, 100), For: opSync, Hidden: true},
 		{Setting: setting("fresh", "Throw away an interrupted sync instead of resuming it", false), For: opSync},
 		{Setting: setting("keep-sync-count", "Full syncs to keep in the file", 2, 1, 1000), Hidden: true},
 		{Setting: setting("c1z-temp-dir", "Where to keep a sync that is under way (beside the file; of a service, the system's temporary folder)", ""), Hidden: true, Env: "BATON_TMPDIR"},

@@ -39,6 +39,8 @@ func (r *run) sync(ctx context.Context) error {
 		SkipGrants:                r.values.Bool("skip-grants"),
 		SkipEntitlementsAndGrants: r.values.Bool("skip-entitlements-and-grants"),
 		AllowEmpty:                r.values.Bool("allow-empty"),
+		MaxRemovals:               r.values.Int("max-removals"),
+		AllowRemovals:             r.values.Bool("allow-removals"),
 		Log:                       r.log,
 		Progress:                  progress.page,
 	}

@@ -55,6 +55,9 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 	if err := s.addsUp(); err != nil {
 		return res, err
 	}
+	if err := s.brake(); err != nil {
+		return res, err
+	}
 	res = s.result()
 	if r.cfg.Connector.Review != nil && r.coversAll() {
 		if res.Notes, err = r.cfg.Connector.Review(out); err != nil {
@@ -249,6 +252,40 @@ func (s *sealing) missing(t baton.ResourceType) string {
 		return fmt.Sprintf("no grant on any of %d resources of type %q", c.Resources, t.ID)
 	}
 	return ""
+}
+
+// Removals are looked at from this many rows on: in a small tenant a few people are
+// a large share.
+const (
+	defaultMaxRemovals = 20
+	fromRows           = 100
+)
+
+// brake holds a sync that would show much of a resource type gone since the sync
+// before: it looks the same whether people left or a read failed.
+func (s *sealing) brake() error {
+	cfg := s.run.cfg
+	if cfg.AllowRemovals || s.run.syncType() != c1z.Full {
+		return nil
+	}
+	losses, err := s.out.Losses()
+	if err != nil {
+		return err
+	}
+	limit := cmp.Or(cfg.MaxRemovals, defaultMaxRemovals)
+	for _, l := range losses {
+		if !s.covers(l.Type) || l.Table == c1z.Grants && cfg.SkipGrants {
+			continue
+		}
+		if l.Gone < l.Before && (l.Before < fromRows || l.Gone*100 <= l.Before*limit) {
+			continue
+		}
+		s.run.void = true
+		return baton.Errorf(baton.Refused, "this sync is held: of %d %ss on %q in the sync before, %d are gone (%d %%, more than %d %%)",
+			l.Before, l.Table, l.Type, l.Gone, l.Gone*100/l.Before, limit).
+			WithFix("Check the upstream and the credential; the file is as it was. If so much really is gone, run again with --allow-removals.")
+	}
+	return nil
 }
 
 func (s *sealing) result() Result {

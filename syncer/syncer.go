@@ -47,6 +47,12 @@ type Config struct {
 	// AllowEmpty accepts a resource type of which the upstream has nothing. Otherwise
 	// an empty list is taken for a failed read.
 	AllowEmpty bool
+	// MaxRemovals is the share, in percent, of what the previous sync had of a resource
+	// type that may be gone; more is taken for a failed read. It is looked at from 100
+	// rows on, and whenever everything is gone. 0 is 20.
+	MaxRemovals int
+	// AllowRemovals lets a sync through whatever is gone.
+	AllowRemovals bool
 
 	Log *slog.Logger
 	// Progress, when set, hears of every page, from one goroutine at a time.
