@@ -13,11 +13,15 @@ import (
 	"baton/runner"
 )
 
+// version is set when a release is linked, see the Makefile.
+var version string
+
 func main() { os.Exit(runner.Main(program())) }
 
 func program() runner.Program {
 	return runner.Program{
 		Name:     "baton-perplexity",
+		Version:  version,
 		Settings: perplexity.Settings(),
 		Describe: func() *baton.Connector { return perplexity.New(perplexity.Config{}) },
 		Open:     open,
