@@ -21,7 +21,9 @@ func BenchmarkGrants(b *testing.B) {
 		name  string
 		write func(b *testing.B, path string, source *grantSource, n int)
 	}{
-		{"laid", layGrants},
+		{"laid/64MiB", layGrants(64 << 20)},
+		{"laid/32MiB", layGrants(32 << 20)},
+		{"laid/16MiB", layGrants(16 << 20)},
 		{"library", storeGrants},
 	} {
 		b.Run(way.name, func(b *testing.B) {
@@ -56,14 +58,20 @@ func usage(b *testing.B) (u syscall.Rusage) {
 	return u
 }
 
-func layGrants(b *testing.B, path string, source *grantSource, n int) {
-	f, err := os.Create(path)
-	if err != nil {
-		b.Fatal(err)
+func layGrants(memory int) func(*testing.B, string, *grantSource, int) {
+	return func(b *testing.B, path string, source *grantSource, n int) {
+		f, err := os.Create(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		w := sqlitefile.New(f, filepath.Dir(path), memory)
+		defer w.Close()
+		fillGrants(b, w, source, n)
 	}
-	defer f.Close()
-	w := sqlitefile.New(f, filepath.Dir(path), 64<<20)
-	defer w.Close()
+}
+
+func fillGrants(b *testing.B, w *sqlitefile.Writer, source *grantSource, n int) {
 	table := w.Table(grants.sql)
 	var indexes []*sqlitefile.Index
 	for _, ix := range grants.indexes {

@@ -128,12 +128,16 @@ type disk struct {
 	key []byte
 }
 
-// minRead is the least that a run is read with at a time.
-const minRead = 4 << 10
+// How much of a run is read at a time: enough to be worth a call, and so little that
+// dozens of runs stay in the processor's caches.
+const (
+	minRead = 4 << 10
+	maxRead = 32 << 10
+)
 
 func (s *spill) read(r run, buffer int) *disk {
 	section := io.NewSectionReader(s.file, r.offset, r.size)
-	return &disk{r: bufio.NewReaderSize(section, min(max(buffer, minRead), writeSize))}
+	return &disk{r: bufio.NewReaderSize(section, min(max(buffer, minRead), maxRead))}
 }
 
 func (d *disk) next() (key []byte, shared int, err error) {

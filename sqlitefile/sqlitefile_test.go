@@ -2,11 +2,10 @@ package sqlitefile_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -28,6 +27,17 @@ var people = layout{
 			where: func([]any) bool { return false }, term: "name = 'nobody'"},
 	},
 }
+
+// loose and single have columns of no type.
+var (
+	loose = layout{sql: "CREATE TABLE loose (a, b)", name: "loose", columns: []string{"a", "b"}, alias: -1,
+		indexes: []index{
+			{sql: "CREATE INDEX a on loose (a)", name: "a", columns: []int{0}},
+			{sql: "CREATE INDEX ba on loose (b, a)", name: "ba", columns: []int{1, 0}},
+		}}
+	single = layout{sql: "CREATE TABLE t (a)", name: "t", columns: []string{"a"}, alias: -1,
+		indexes: []index{{sql: "CREATE INDEX i on t (a)", name: "i", columns: []int{0}}}}
+)
 
 func crowd(n int) set {
 	s := set{layout: people}
@@ -62,10 +72,8 @@ func TestSizes(t *testing.T) {
 // TestPageEdges goes through all numbers of rows around those that fill a page, and the
 // first page of a level above, with rows and keys of every size that matters.
 func TestPageEdges(t *testing.T) {
-	plain := layout{sql: "CREATE TABLE t (a)", name: "t", columns: []string{"a"}, alias: -1,
-		indexes: []index{{sql: "CREATE INDEX i on t (a)", name: "i", columns: []int{0}}}}
 	rows := func(n, size int) set {
-		s := set{layout: plain}
+		s := set{layout: single}
 		for i := range n {
 			s.rowids = append(s.rowids, int64(i)+1)
 			s.rows = append(s.rows, []any{fmt.Sprintf("%0*d", size, i)})
@@ -95,31 +103,91 @@ func equalOnly(t *testing.T, s set) {
 }
 
 // TestOverflow has payloads around every length at which the part that stays on the page
-// changes.
+// changes, and long ones.
 func TestOverflow(t *testing.T) {
-	s := set{layout: people}
-	size := func(n int) {
-		id := int64(len(s.rows)) + 1
-		s.rowids = append(s.rowids, id)
-		long := strings.Repeat("x", n)
-		s.rows = append(s.rows, []any{id, long + fmt.Sprint(id), []byte(long), int64(n)})
-	}
-	for _, edge := range []int{475, 489, 990, 1002, 2020, 4050, 4061, 4581, 5000, 8180, 9000, 12_276, 100_000, 1 << 20} {
-		for d := -12; d <= 12; d++ {
-			if edge < 100_000 || d%6 == 0 {
-				size(edge + d)
-			}
+	plain := set{layout: single}
+	for _, payload := range []int{489, 1002, 4061, 4581, 5094, 8153, 8673, 9186, 12_245} {
+		for n := payload - 12; n <= payload+4; n++ {
+			plain.rowids = append(plain.rowids, int64(len(plain.rows))+1)
+			plain.rows = append(plain.rows, []any{strings.Repeat("x", n)})
 		}
 	}
-	check(t, 1<<20, s)
+	check(t, 1<<20, plain)
+	long := set{layout: people}
+	for i, n := range []int{100_000, 1 << 20, 0, 1<<20 + 1, 4096, 3 << 20} {
+		id := int64(i) + 1
+		long.rowids = append(long.rowids, id)
+		long.rows = append(long.rows, []any{id, strings.Repeat("x", n), bytes.Repeat([]byte("y"), n), int64(n)})
+	}
+	check(t, 1<<20, long)
+}
+
+// TestFull fills a page to the last byte, and goes one row further.
+func TestFull(t *testing.T) {
+	const text = 4088/8 - 8 // without the pointer, the lengths, the rowid and the header
+	s := set{layout: single}
+	s.indexes = nil
+	for i, pages := range []int64{2, 2, 2, 2, 2, 2, 2, 2, 4} { // the schema, leaves, the root above them
+		s.rowids = append(s.rowids, int64(i)+1)
+		s.rows = append(s.rows, []any{strings.Repeat("x", text)})
+		info, err := os.Stat(lay(t, 1<<20, s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() != pages*4096 {
+			t.Errorf("%d rows are on %d pages, want %d", len(s.rows), info.Size()/4096, pages)
+		}
+		equalOnly(t, s)
+	}
+}
+
+// TestBytes compares the very bytes of small trees, for what is valid can still be
+// longer than it need be.
+func TestBytes(t *testing.T) {
+	s := set{layout: loose}
+	for shift := 0; shift < 64; shift += 4 {
+		for _, d := range []int64{-1, 0} {
+			s.rowids = append(s.rowids, int64(len(s.rows))*300)
+			s.rows = append(s.rows, []any{int64(1)<<shift + d, -(int64(1) << shift) + d})
+		}
+	}
+	for _, v := range []any{nil, "", "text", []byte{}, strings.Repeat("x", 200), []byte("blob\x00")} {
+		s.rowids = append(s.rowids, int64(len(s.rows))*300)
+		s.rows = append(s.rows, []any{v, v})
+	}
+	laid, err := os.ReadFile(lay(t, 1<<20, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := os.ReadFile(store(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(laid) != 4*4096 || !bytes.Equal(laid[4096:], stored[4096:]) {
+		t.Errorf("%d bytes differ from the %d bytes of the library", len(laid), len(stored))
+	}
+}
+
+// TestManyColumns has rows whose header has a length of two bytes.
+func TestManyColumns(t *testing.T) {
+	for n := 120; n < 135; n++ {
+		s := set{layout: layout{name: "wide", alias: -1}, rowids: []int64{1}, rows: [][]any{make([]any, n)}}
+		for i := range n {
+			s.columns = append(s.columns, fmt.Sprint("c", i))
+			s.rows[0][i] = int64(i)
+		}
+		list := strings.Join(s.columns, ", ")
+		s.sql = "CREATE TABLE wide (" + list + ")"
+		ix := index{name: "all_of_it", sql: "CREATE INDEX all_of_it on wide (" + list + ")"}
+		for i := range n {
+			ix.columns = append(ix.columns, i)
+		}
+		s.indexes = []index{ix}
+		equalOnly(t, s)
+	}
 }
 
 func TestValues(t *testing.T) {
-	loose := layout{sql: "CREATE TABLE loose (a, b)", name: "loose", columns: []string{"a", "b"}, alias: -1,
-		indexes: []index{
-			{sql: "CREATE INDEX a on loose (a)", name: "a", columns: []int{0}},
-			{sql: "CREATE INDEX ba on loose (b, a)", name: "ba", columns: []int{1, 0}},
-		}}
 	s := set{layout: loose}
 	values := []any{nil, "", "a", "a\x00", "a\x00b", "\x00", "\x00\x00", "\x00\xff", "a\x01", "ab", "é", "z\xff",
 		[]byte{}, []byte{0}, []byte{0, 0}, []byte{0, 1}, []byte{0, 255}, []byte{1}, []byte{255}, []byte("a")}
@@ -167,196 +235,6 @@ func TestSchema(t *testing.T) {
 		s.sql = strings.Replace(s.sql, "\n", strings.Repeat(" ", extra), 1)
 		equalOnly(t, s)
 	}
-}
-
-func TestStatements(t *testing.T) {
-	f := new(sink)
-	w := sqlitefile.New(f, "", 1<<20)
-	w.Table("  create   table a(b);\n ")
-	w.Index("create unique index c on A (b)")
-	w.Index("create index d ON a(b) WHERE b > 1 ;")
-	if _, err := w.Finish(); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"CREATE TABLE a(b)", "CREATE UNIQUE INDEX c on A (b)", "CREATE INDEX d ON a(b) WHERE b > 1"} {
-		if !bytes.Contains(f.b, []byte(want)) {
-			t.Errorf("no %s", want)
-		}
-	}
-	for _, sql := range []string{"", "create", "create table", "create table t", "create view t (a)", "create temp table t (a)",
-		"create table if not exists t (a)", "create table main.t (a)", `create table "t" (a)`, "create table t as select 1",
-		"create virtual table t using fts5(a)", "create table t (a primary key) without rowid", "create index i on t (a)"} {
-		w := sqlitefile.New(new(sink), "", 1<<20)
-		w.Table(sql)
-		if _, err := w.Finish(); err == nil {
-			t.Errorf("%q is taken for a table", sql)
-		}
-	}
-	for _, sql := range []string{"", "create unique", "create index i", "create index i on", "create index i on other (a)",
-		"create index t on t (a)", "create unique table i on t (a)", "create table u (a)"} {
-		w := sqlitefile.New(new(sink), "", 1<<20)
-		w.Table("create table t (a)")
-		w.Index(sql)
-		if _, err := w.Finish(); err == nil {
-			t.Errorf("%q is taken for an index", sql)
-		}
-	}
-}
-
-// sink is a database in memory.
-type sink struct {
-	b []byte
-}
-
-func (s *sink) WriteAt(b []byte, off int64) (int, error) {
-	if need := int(off) + len(b); need > len(s.b) {
-		s.b = append(s.b, make([]byte, need-len(s.b))...)
-	}
-	return copy(s.b[off:], b), nil
-}
-
-func TestDuplicates(t *testing.T) {
-	long := strings.Repeat("l", 5000)
-	for _, memory := range []int{0, 1 << 20} {
-		for _, c := range []struct {
-			name string
-			a, b any
-			want string // in the error; none when empty
-		}{
-			{"text", "same", "same", `by_a: duplicate key: "same"`},
-			{"long text", long, long, `"lll`},
-			{"integers", int64(-7), int64(-7), "by_a: duplicate key: -7"},
-			{"blobs", []byte("x\x00"), []byte("x\x00"), `duplicate key: "x\x00"`},
-			{"null", nil, nil, ""},
-			{"text and blob", "same", []byte("same"), ""},
-			{"other text", "same", "same\x00", ""},
-		} {
-			t.Run(fmt.Sprint(c.name, memory), func(t *testing.T) {
-				w := sqlitefile.New(new(sink), t.TempDir(), memory)
-				table := w.Table("create table t (a)")
-				ix := w.Index("create unique index by_a on t (a)")
-				for i, v := range []any{c.a, "between", int64(7), c.b} {
-					if err := errors.Join(table.Append(int64(i), value(v)), ix.Add(int64(i), value(v))); err != nil {
-						t.Fatal(err)
-					}
-				}
-				_, err := w.Finish()
-				if c.want == "" {
-					if err != nil {
-						t.Error(err)
-					}
-				} else if !errors.Is(err, sqlitefile.ErrDuplicate) || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 1000 {
-					t.Errorf("%v, want %s", err, c.want)
-				}
-			})
-		}
-	}
-}
-
-// TestMisuse sees that what would make a damaged database is an error.
-func TestMisuse(t *testing.T) {
-	one := sqlitefile.Int(1)
-	for name, use := range map[string]func(w *sqlitefile.Writer, table *sqlitefile.Table, ix *sqlitefile.Index) error{
-		"rows out of order": func(_ *sqlitefile.Writer, table *sqlitefile.Table, ix *sqlitefile.Index) error {
-			return errors.Join(table.Append(2, one), table.Append(2, one))
-		},
-		"no columns":   func(_ *sqlitefile.Writer, table *sqlitefile.Table, _ *sqlitefile.Index) error { return table.Append(1) },
-		"an empty key": func(_ *sqlitefile.Writer, _ *sqlitefile.Table, ix *sqlitefile.Index) error { return ix.Add(1) },
-		"another key": func(_ *sqlitefile.Writer, _ *sqlitefile.Table, ix *sqlitefile.Index) error {
-			return errors.Join(ix.Add(1, one), ix.Add(2, one, one))
-		},
-		"entry missing": func(w *sqlitefile.Writer, table *sqlitefile.Table, _ *sqlitefile.Index) error {
-			return errors.Join(table.Append(1, one), finish(w))
-		},
-		"row missing": func(w *sqlitefile.Writer, _ *sqlitefile.Table, ix *sqlitefile.Index) error {
-			return errors.Join(ix.Add(1, one), finish(w))
-		},
-		"entry twice": func(w *sqlitefile.Writer, table *sqlitefile.Table, ix *sqlitefile.Index) error {
-			return errors.Join(table.Append(1, one), table.Append(2, one), ix.Add(1, one), ix.Add(1, one), finish(w))
-		},
-		"declared late": func(w *sqlitefile.Writer, table *sqlitefile.Table, _ *sqlitefile.Index) error {
-			table.Append(1, one)
-			return w.Table("create table late (a)").Append(1, one)
-		},
-		"after the end": func(w *sqlitefile.Writer, table *sqlitefile.Table, _ *sqlitefile.Index) error {
-			if err := finish(w); err != nil {
-				panic(err)
-			}
-			return table.Append(1, one)
-		},
-		"after giving up": func(w *sqlitefile.Writer, _ *sqlitefile.Table, ix *sqlitefile.Index) error {
-			w.Close()
-			return ix.Add(1, one)
-		},
-		"finished twice": func(w *sqlitefile.Writer, _ *sqlitefile.Table, _ *sqlitefile.Index) error {
-			if err := finish(w); err != nil {
-				panic(err)
-			}
-			return finish(w)
-		},
-	} {
-		w := sqlitefile.New(new(sink), t.TempDir(), 1<<20)
-		table := w.Table("create table t (a)")
-		if err := use(w, table, w.Index("create index i on t (a)")); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-		w.Close()
-	}
-}
-
-func finish(w *sqlitefile.Writer) error {
-	_, err := w.Finish()
-	return err
-}
-
-// TestTrouble has an output that fails, at every write, and a scratch directory that
-// is not there.
-func TestTrouble(t *testing.T) {
-	broken := errors.New("broken")
-	s := crowd(3000)
-	write := func(out io.WriterAt, dir string, memory int) error {
-		w := sqlitefile.New(out, dir, memory)
-		defer w.Close()
-		table, ix := w.Table(people.sql), w.Index(people.indexes[0].sql)
-		for i, row := range s.rows {
-			if err := table.Append(s.rowids[i], sqlitefile.Value{}, value(row[1]), value(row[2]), value(row[3])); err != nil {
-				return err
-			}
-			if err := ix.Add(s.rowids[i], value(row[1])); err != nil {
-				return err
-			}
-		}
-		return finish(w)
-	}
-	failures := 0
-	for n := 0; ; n++ {
-		err := write(&failing{after: n, err: broken}, t.TempDir(), 1<<20)
-		if err == nil {
-			break
-		}
-		failures++
-		if !errors.Is(err, broken) {
-			t.Errorf("after %d writes: %v", n, err)
-		}
-	}
-	if failures < 2 {
-		t.Errorf("%d writes", failures)
-	}
-	if err := write(new(sink), t.TempDir()+"/missing", 0); err == nil {
-		t.Error("no error without a scratch directory")
-	}
-}
-
-type failing struct {
-	after int
-	err   error
-}
-
-func (f *failing) WriteAt(b []byte, _ int64) (int, error) {
-	if f.after--; f.after < 0 {
-		return 0, f.err
-	}
-	return len(b), nil
 }
 
 func TestNoAllocationPerRow(t *testing.T) {
