@@ -92,9 +92,9 @@ func (g *grantSource) next(into *grant) {
 const discovered = "2026-01-02 03:04:05.678901234"
 
 func TestGrants(t *testing.T) {
-	n := 200_000
-	if testing.Short() {
-		n = 20_000
+	n := 20_000
+	if *long {
+		n = 200_000
 	}
 	s := set{layout: grants}
 	source := newGrantSource(n)

@@ -21,8 +21,8 @@ func TestLockPage(t *testing.T) {
 		}
 	}
 	step := uint32(7)
-	if testing.Short() {
-		step = 31
+	if *long {
+		step = 1
 	}
 	stored := query(t, openLibrary(t, store(t, s)), "select * from people")
 	for before := uint32(1); before < 100; before += step {

@@ -2,6 +2,7 @@ package sqlitefile_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -53,20 +54,21 @@ func crowd(n int) set {
 	return s
 }
 
+// long is for the sizes that take minutes, with the race detector many.
+var long = flag.Bool("long", false, "test the large sizes, too")
+
 func TestSizes(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 10, 100, 1000, 20_000} {
+	sizes := []int{0, 1, 2, 10, 100, 1000, 10_000}
+	if *long {
+		sizes = append(sizes, 100_000)
+	}
+	for _, n := range sizes {
 		for _, memory := range []int{0, 1 << 16, 16 << 20} {
 			t.Run(fmt.Sprintf("%d rows, %d bytes", n, memory), func(t *testing.T) {
 				check(t, memory, crowd(n))
 			})
 		}
 	}
-	t.Run("100000 rows", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("long")
-		}
-		check(t, 1<<20, crowd(100_000))
-	})
 }
 
 // TestPageEdges goes through all numbers of rows around those that fill a page, and the
@@ -85,10 +87,14 @@ func TestPageEdges(t *testing.T) {
 			equalOnly(t, rows(n, size))
 		}
 	}
-	for n := range 130 { // keys so long that four fill an interior page
+	step := 7
+	if *long {
+		step = 1
+	}
+	for n := 0; n < 130; n += step { // keys so long that four fill an interior page
 		equalOnly(t, rows(n, 5000+n%7))
 	}
-	for size := range 40 { // one byte more or less in each cell
+	for size := 0; size < 40; size += step { // one byte more or less in each cell
 		equalOnly(t, rows(500, 60+size))
 	}
 	for _, n := range []int{314, 315, 316, 317, 408, 409, 510, 511, 512, 513, 682, 683} { // small cells
@@ -215,7 +221,7 @@ func TestValues(t *testing.T) {
 
 // TestSchema has schemas that fill the first page, overflow it and take many.
 func TestSchema(t *testing.T) {
-	for _, n := range []int{0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 30, 600} {
+	for _, n := range []int{0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 30, 300} {
 		t.Run(fmt.Sprint(n, " tables"), func(t *testing.T) {
 			var sets []set
 			for i := range n {
@@ -230,7 +236,11 @@ func TestSchema(t *testing.T) {
 		})
 	}
 	// The last statement grows until the schema leaves the first page, byte by byte.
-	for extra := 3300; extra < 4300; extra += 7 {
+	step := 50
+	if *long {
+		step = 1
+	}
+	for extra := 3300; extra < 4300; extra += step {
 		s := crowd(3)
 		s.sql = strings.Replace(s.sql, "\n", strings.Repeat(" ", extra), 1)
 		equalOnly(t, s)
