@@ -95,9 +95,8 @@ func (s *service) probes() http.Handler {
 	mux.HandleFunc("/ready", probe("ready", "not_ready", s.ready))
 	mux.HandleFunc("/live", probe("alive", "not_alive", s.live))
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
-		s.metrics.set("baton_tasks_running", float64(len(s.ledger.known())))
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = w.Write(s.metrics.text())
+		_, _ = w.Write(prometheus(s.measure()))
 	})
 	return mux
 }

@@ -12,13 +12,24 @@ import (
 	"sync"
 )
 
-// metrics are the figures of the service, in the text format of Prometheus.
+// metrics are the figures of the service.
 type metrics struct {
 	mu     sync.Mutex
 	values map[string]map[string]float64 // name, labels as they are written
+	labels map[string][]string           // pairs of name and value, by how they are written
 }
 
-func newMetrics() *metrics { return &metrics{values: map[string]map[string]float64{}} }
+// Reading is one figure as it is now. Labels are pairs of name and value.
+type Reading struct {
+	Name, Description string
+	Counter           bool // it only grows
+	Labels            []string
+	Value             float64
+}
+
+func newMetrics() *metrics {
+	return &metrics{values: map[string]map[string]float64{}, labels: map[string][]string{}}
+}
 
 // families says what there is to be measured. Names that end in _total only grow.
 func families() [][2]string {
@@ -62,6 +73,7 @@ func (m *metrics) update(name string, labels []string, change func(float64) floa
 		m.values[name] = map[string]float64{}
 	}
 	key := labelText(labels)
+	m.labels[key] = labels
 	m.values[name][key] = change(m.values[name][key])
 }
 
@@ -77,8 +89,8 @@ func labelText(labels []string) string {
 	return "{" + strings.Join(pairs, ",") + "}"
 }
 
-// text is everything that was measured.
-func (m *metrics) text() []byte {
+// readings is everything that was measured, in the order of the families.
+func (m *metrics) readings() []Reading {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	m.set("go_memstats_heap_alloc_bytes", float64(memory.HeapAlloc))
@@ -88,20 +100,30 @@ func (m *metrics) text() []byte {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var out bytes.Buffer
+	var list []Reading
 	for _, f := range families() {
-		name, values := f[0], m.values[f[0]]
-		if len(values) == 0 {
-			continue
+		values := m.values[f[0]]
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			list = append(list, Reading{f[0], f[1], strings.HasSuffix(f[0], "_total"), m.labels[key], values[key]})
 		}
-		kind := "gauge"
-		if strings.HasSuffix(name, "_total") {
-			kind = "counter"
+	}
+	return list
+}
+
+// prometheus writes readings as Prometheus reads them.
+func prometheus(readings []Reading) []byte {
+	var out bytes.Buffer
+	family := ""
+	for _, r := range readings {
+		if r.Name != family {
+			family = r.Name
+			kind := "gauge"
+			if r.Counter {
+				kind = "counter"
+			}
+			fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n", r.Name, r.Description, r.Name, kind)
 		}
-		fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n", name, f[1], name, kind)
-		for _, labels := range slices.Sorted(maps.Keys(values)) {
-			fmt.Fprintf(&out, "%s%s %s\n", name, labels, strconv.FormatFloat(values[labels], 'g', -1, 64))
-		}
+		fmt.Fprintf(&out, "%s%s %s\n", r.Name, labelText(r.Labels), strconv.FormatFloat(r.Value, 'g', -1, 64))
 	}
 	return out.Bytes()
 }

@@ -66,6 +66,18 @@ type Config struct {
 	// RaiseLog, when set, makes Log log everything until lower is called. C1 can ask
 	// for that with a task.
 	RaiseLog func() (lower func())
+
+	// Measured, when set, is called once, with what reads the metrics as they are then.
+	Measured func(read func() []Reading)
+	// Ended, when set, hears of every task that was carried out.
+	Ended func(TaskRun)
+}
+
+// TaskRun is a task that was carried out. Code names the answer, "OK" when all went
+// well; Error is then "".
+type TaskRun struct {
+	ID, Type, Code, Error string
+	Began, Ended          time.Time
 }
 
 const (
@@ -224,8 +236,17 @@ func prepare(ctx context.Context, cfg Config, over *network) (*service, error) {
 	s.host = thisHost(cfg.HostID, cfg.Version)
 	s.metrics.set("baton_info", 1, "connector", s.connector.Name, "version", cfg.Version, "go_version", runtime.Version())
 	product := s.connector.Name + "/" + cmp.Or(cfg.Version, "0.0.0")
+	if cfg.Measured != nil {
+		cfg.Measured(s.measure)
+	}
 	s.link, err = newLink(creds, cfg.APIHost, product, *over, s.gotToken)
 	return s, err
+}
+
+// measure reads the metrics.
+func (s *service) measure() []Reading {
+	s.metrics.set("baton_tasks_running", float64(len(s.ledger.known())))
+	return s.metrics.readings()
 }
 
 // observe hears of every request to the upstream.

@@ -88,6 +88,9 @@ func (s *service) run(t *entry, release func()) {
 	}
 	answer := answerTo(t, response, err)
 	s.metrics.count("baton_tasks_total", 1, "task", t.Type, "code", codeName(answer.Code))
+	if s.cfg.Ended != nil {
+		s.cfg.Ended(TaskRun{t.ID, t.Type, codeName(answer.Code), answer.Message, began, time.Now()})
+	}
 	log = log.With("took", time.Since(began).Round(time.Millisecond))
 	if err == nil {
 		log.Info("task done")
