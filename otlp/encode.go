@@ -1,0 +1,219 @@
+package otlp
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// The shapes of the protocol in JSON: names in camel case, 64-bit integers as
+// strings, enumerations as numbers, ids in hex.
+// https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+type (
+	keyValue struct {
+		Key   string   `json:"key"`
+		Value anyValue `json:"value"`
+	}
+	// anyValue has one field set.
+	anyValue struct {
+		String *string     `json:"stringValue,omitempty"`
+		Bool   *bool       `json:"boolValue,omitempty"`
+		Int    *string     `json:"intValue,omitempty"`
+		Double *float64    `json:"doubleValue,omitempty"`
+		Array  *arrayValue `json:"arrayValue,omitempty"`
+	}
+	arrayValue struct {
+		Values []anyValue `json:"values"`
+	}
+	resource struct {
+		Attributes []keyValue `json:"attributes"`
+	}
+	scope struct {
+		Name    string `json:"name"`
+		Version string `json:"version,omitempty"`
+	}
+
+	logRecord struct {
+		Time         string     `json:"timeUnixNano,omitempty"`
+		Observed     string     `json:"observedTimeUnixNano"`
+		Severity     int        `json:"severityNumber"`
+		SeverityText string     `json:"severityText"`
+		Body         anyValue   `json:"body"`
+		Attributes   []keyValue `json:"attributes,omitempty"`
+		TraceID      string     `json:"traceId,omitempty"`
+	}
+	metric struct {
+		Name        string `json:"name"`
+		Description string `json:"description,omitempty"`
+		Gauge       *gauge `json:"gauge,omitempty"`
+		Sum         *sum   `json:"sum,omitempty"`
+	}
+	gauge struct {
+		Points []point `json:"dataPoints"`
+	}
+	sum struct {
+		Points      []point `json:"dataPoints"`
+		Temporality int     `json:"aggregationTemporality"`
+		Monotonic   bool    `json:"isMonotonic"`
+	}
+	point struct {
+		Attributes []keyValue `json:"attributes,omitempty"`
+		Start      string     `json:"startTimeUnixNano,omitempty"`
+		Time       string     `json:"timeUnixNano"`
+		Value      float64    `json:"asDouble"`
+	}
+	span struct {
+		TraceID    string     `json:"traceId"`
+		SpanID     string     `json:"spanId"`
+		Name       string     `json:"name"`
+		Kind       int        `json:"kind"`
+		Start      string     `json:"startTimeUnixNano"`
+		End        string     `json:"endTimeUnixNano"`
+		Attributes []keyValue `json:"attributes,omitempty"`
+		Status     status     `json:"status"`
+	}
+	status struct {
+		Code    int    `json:"code,omitempty"`
+		Message string `json:"message,omitempty"`
+	}
+)
+
+const (
+	cumulative   = 2 // AGGREGATION_TEMPORALITY_CUMULATIVE
+	kindConsumer = 5 // SPAN_KIND_CONSUMER: work from a queue
+	statusError  = 2 // STATUS_CODE_ERROR
+)
+
+// Reading is one figure as it is now. Readings of one name stand together.
+type Reading struct {
+	Name, Description string
+	Counter           bool     // it only grows, from 0 when the exporter was made
+	Labels            []string // name, value, name, value
+	Value             float64
+}
+
+// Span is a piece of work that has ended.
+type Span struct {
+	Trace      string // names the trace: its id is made from this
+	Name       string
+	Start, End time.Time
+	Attributes map[string]string
+	Failed     bool
+	Error      string // what is to be told of a failure
+}
+
+// Bodies of requests.
+type (
+	logsBody struct {
+		Resources []resourceLogs `json:"resourceLogs"`
+	}
+	resourceLogs struct {
+		Resource resource    `json:"resource"`
+		Scopes   []scopeLogs `json:"scopeLogs"`
+	}
+	scopeLogs struct {
+		Scope   scope       `json:"scope"`
+		Records []logRecord `json:"logRecords"`
+	}
+	metricsBody struct {
+		Resources []resourceMetrics `json:"resourceMetrics"`
+	}
+	resourceMetrics struct {
+		Resource resource       `json:"resource"`
+		Scopes   []scopeMetrics `json:"scopeMetrics"`
+	}
+	scopeMetrics struct {
+		Scope   scope    `json:"scope"`
+		Metrics []metric `json:"metrics"`
+	}
+	tracesBody struct {
+		Resources []resourceSpans `json:"resourceSpans"`
+	}
+	resourceSpans struct {
+		Resource resource     `json:"resource"`
+		Scopes   []scopeSpans `json:"scopeSpans"`
+	}
+	scopeSpans struct {
+		Scope scope  `json:"scope"`
+		Spans []span `json:"spans"`
+	}
+)
+
+func (e *Exporter) resource() resource { return resource{textAttributes(e.cfg.Resource)} }
+func (e *Exporter) scope() scope       { return scope{"baton", e.cfg.Version} }
+
+func (e *Exporter) logsBody(records []logRecord) logsBody {
+	return logsBody{[]resourceLogs{{e.resource(), []scopeLogs{{e.scope(), records}}}}}
+}
+
+func (e *Exporter) tracesBody(spans []span) tracesBody {
+	return tracesBody{[]resourceSpans{{e.resource(), []scopeSpans{{e.scope(), spans}}}}}
+}
+
+func (e *Exporter) metricsBody(readings []Reading, now time.Time) metricsBody {
+	list := []metric{}
+	for _, r := range readings {
+		if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+			continue // JSON has no such numbers
+		}
+		if len(list) == 0 || list[len(list)-1].Name != r.Name {
+			list = append(list, newMetric(r))
+		}
+		p := point{Time: nano(now), Value: r.Value}
+		for i := 0; i+1 < len(r.Labels); i += 2 {
+			p.Attributes = append(p.Attributes, keyValue{r.Labels[i], text(r.Labels[i+1])})
+		}
+		if m := list[len(list)-1]; m.Sum != nil {
+			p.Start = nano(e.began)
+			m.Sum.Points = append(m.Sum.Points, p)
+		} else {
+			m.Gauge.Points = append(m.Gauge.Points, p)
+		}
+	}
+	return metricsBody{[]resourceMetrics{{e.resource(), []scopeMetrics{{e.scope(), list}}}}}
+}
+
+func newMetric(r Reading) metric {
+	m := metric{Name: r.Name, Description: r.Description}
+	if r.Counter {
+		m.Sum = &sum{Temporality: cumulative, Monotonic: true}
+	} else {
+		m.Gauge = &gauge{}
+	}
+	return m
+}
+
+func (s Span) encode() span {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	out := span{TraceID: traceID(s.Trace), SpanID: hex.EncodeToString(id[:]), Name: s.Name, Kind: kindConsumer,
+		Start: nano(s.Start), End: nano(s.End), Attributes: textAttributes(s.Attributes)}
+	if s.Failed {
+		out.Status = status{statusError, s.Error}
+	}
+	return out
+}
+
+// traceID is the same for the same name, so that logs, and another try at the same
+// task, belong to one trace without anything being handed around.
+func traceID(name string) string {
+	h := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(h[:16])
+}
+
+func textAttributes(attributes map[string]string) []keyValue {
+	list := []keyValue{}
+	for _, key := range slices.Sorted(maps.Keys(attributes)) {
+		list = append(list, keyValue{key, text(attributes[key])})
+	}
+	return list
+}
+
+func text(s string) anyValue { return anyValue{String: &s} }
+
+func nano(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }
