@@ -16,7 +16,8 @@
 // An empty value is no value, wherever it stands. A list is comma separated, with
 // double quotes around an item that holds a comma; in YAML it may also be a
 // sequence. A secret can be put in a file: --scim-token-file,
-// BATON_SCIM_TOKEN_FILE or the key scim-token-file.
+// BATON_SCIM_TOKEN_FILE or the key scim-token-file. Beside these, a service reads
+// OpenTelemetry's own OTEL_ variables.
 //
 // # Output
 //

@@ -61,8 +61,6 @@ func options(own []baton.Setting) []option {
 		option{Setting: setting("log-level", "What to log: debug, info, warn or error", "info"), OneOf: []string{"debug", "info", "warn", "error"}},
 		option{Setting: setting("log-level-debug-expires-at", "Time (RFC 3339) after which debug logging falls back to info", ""), Hidden: true},
 		option{Setting: setting("log-path", "Files to write logs to instead of stderr", []string(nil))},
-		option{Setting: setting("otel-tracing-disabled", "Accepted; nothing is traced", false), Hidden: true},
-		option{Setting: setting("otel-logging-disabled", "Accepted; logs go to stderr or --log-path only", false), Hidden: true},
 	)
 	add(areaService, serviceOptions()...)
 	add(areaUnsupported, unsupportedOptions()...)
@@ -136,6 +134,12 @@ func serviceOptions() []option {
 		{Setting: setting("health-check-bind-address", "Address of the health check (all)", ""), Hidden: true},
 		{Setting: setting("host-id", "Name of this instance (its host name)", ""), Hidden: true},
 		{Setting: setting("c1-api-host", "Talk to this host instead of the one in the client id", ""), Hidden: true},
+		{Setting: setting("otel-collector-endpoint", "Export logs, metrics and traces to this OpenTelemetry collector", ""), Hidden: true},
+		{Setting: setting("otel-collector-endpoint-tls-cert-path", "PEM file of an authority to trust for the collector", ""), Hidden: true},
+		{Setting: setting("otel-collector-endpoint-tls-cert", "An authority to trust for the collector, as PEM text", ""), Hidden: true},
+		{Setting: setting("otel-collector-endpoint-tls-insecure", "Without a scheme, the collector's endpoint is http", false), Hidden: true},
+		{Setting: setting("otel-tracing-disabled", "Export no traces", false), Hidden: true},
+		{Setting: setting("otel-logging-disabled", "Export no logs", false), Hidden: true},
 	}
 }
 
@@ -164,7 +168,5 @@ func unsupportedOptions() []option {
 		flag("compact-syncs"), setting("compact-sync-ids", "", []string(nil)), setting("compact-file-paths", "", []string(nil)), text("compact-output-path"))
 	refuse("every sync reads the upstream anew", flag("keep-previous-sync-c1z"))
 	refuse("there is one way to sign in", text("auth-method"))
-	refuse("there is no OpenTelemetry exporter; use --log-format json", text("otel-collector-endpoint"), text("otel-collector-endpoint-tls-cert-path"),
-		text("otel-collector-endpoint-tls-cert"), flag("otel-collector-endpoint-tls-insecure"))
 	return list
 }

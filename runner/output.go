@@ -27,6 +27,7 @@ type printer struct {
 	screen *screen      // stderr
 	events *slog.Logger // results and errors, in JSON format
 	log    *slog.Logger
+	level  slog.Leveler // of log
 	raised atomic.Int32 // how many ask for everything to be logged
 	files  []*os.File   // --log-path
 }
@@ -69,7 +70,8 @@ func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*pr
 
 // ready attaches the loggers. Events are logged as well when logs go elsewhere.
 func (p *printer) ready(logs io.Writer, level slog.Leveler) *printer {
-	p.log = slog.New(newHandler(p.json, logs, raisable{level, &p.raised}))
+	p.level = raisable{level, &p.raised}
+	p.log = slog.New(newHandler(p.json, logs, p.level))
 	events := logs
 	if logs != io.Writer(p.screen) {
 		events = io.MultiWriter(p.screen, logs)

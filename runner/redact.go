@@ -36,14 +36,17 @@ func newRedactor(to io.Writer, secrets []string) *redactor {
 }
 
 func (r *redactor) Write(p []byte) (int, error) {
-	text := p
-	for _, s := range r.secrets {
-		text = bytes.ReplaceAll(text, s, []byte("REDACTED"))
-	}
-	if _, err := r.to.Write(text); err != nil {
+	if _, err := r.to.Write(r.redact(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+func (r *redactor) redact(text []byte) []byte {
+	for _, s := range r.secrets {
+		text = bytes.ReplaceAll(text, s, []byte("REDACTED"))
+	}
+	return text
 }
 
 // clean makes text from elsewhere safe to print on one line of a terminal: control

@@ -50,11 +50,16 @@ func (r *run) service(ctx context.Context) error {
 	if v.Bool("health-check") {
 		cfg.HealthAddr = r.healthAddr()
 	}
-	defer r.raiseOnSignal()()
-	if err := service.Run(ctx, cfg); err != nil {
-		return fmt.Errorf("service: %w", err)
+	done, err := r.export(&cfg)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer r.raiseOnSignal()()
+	if err = service.Run(ctx, cfg); err != nil {
+		err = fmt.Errorf("service: %w", err)
+	}
+	done(err)
+	return err
 }
 
 // openServed makes the connector of a service. Waiting is logged, as in a sync.
