@@ -1,0 +1,48 @@
+package baton_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"baton"
+)
+
+// TestSecretCannotBePrinted: in no way that code prints things, also deep inside of
+// others and where fmt cannot call its methods.
+func TestSecretCannotBePrinted(t *testing.T) {
+	const value = "sk-0123456789"
+	secret := baton.NewSecret(value)
+	type hidden struct{ token baton.Secret }
+	type open struct{ Token baton.Secret }
+	things := []any{secret, &secret, hidden{secret}, &hidden{secret}, open{secret}, []baton.Secret{secret},
+		map[string]any{"a": hidden{secret}}, struct{ inner *hidden }{&hidden{secret}}}
+	var printed bytes.Buffer
+	for _, thing := range things {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+			fmt.Fprintf(&printed, verb+"\n", thing)
+		}
+		b, err := json.Marshal(thing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed.Write(b)
+		slog.New(slog.NewTextHandler(&printed, nil)).Info("log", "thing", thing)
+		slog.New(slog.NewJSONHandler(&printed, nil)).Info("log", "thing", thing)
+	}
+	for _, form := range []string{value, fmt.Sprintf("%x", value)} {
+		if strings.Contains(printed.String(), form) {
+			t.Errorf("it shows as %s:\n%s", form, printed.String())
+		}
+	}
+	if secret.Reveal() != value || secret.IsZero() || secret.String() != "REDACTED" {
+		t.Errorf("%q, zero %v, %q", secret.Reveal(), secret.IsZero(), secret)
+	}
+	var none baton.Secret
+	if none.Reveal() != "" || !none.IsZero() || none.String() != "" || !baton.NewSecret("").IsZero() {
+		t.Error("no secret is something")
+	}
+}
