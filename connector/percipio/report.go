@@ -13,6 +13,8 @@ import (
 
 const (
 	rowsPerPage = 10_000
+	// aheadOfClocks is how far the window of a report reaches beyond now.
+	aheadOfClocks = time.Minute
 	// firstLook and lastLook bound the wait between two looks at a report.
 	firstLook = 2 * time.Second
 	lastLook  = 30 * time.Second
@@ -108,8 +110,10 @@ func (c *connector) nextReport(ctx context.Context, at baton.Cursor, page baton.
 // requestReport requests a report, unless there is nothing that it could be about.
 func (c *connector) requestReport(ctx context.Context, cur reportCursor) (baton.Step, error) {
 	if cur.End.IsZero() {
-		cur.End = time.Now().UTC().Truncate(time.Second)
-		cur.Start = cur.End.Add(-c.cfg.Lookback)
+		// The end lies ahead, for activity of this very moment and clocks that differ:
+		// what is after it would be missing from the report.
+		now := time.Now().UTC().Truncate(time.Second)
+		cur.Start, cur.End = now.Add(-c.cfg.Lookback), now.Add(aheadOfClocks)
 		if len(c.limited) == 0 {
 			catalog, err := c.api.CheckCatalog(ctx)
 			if err != nil {

@@ -257,3 +257,16 @@ func TestCursorsOfSomebodyElse(t *testing.T) {
 		}
 	}
 }
+
+// TestActivityOfThisVerySecond: what happens while the report is requested, or by a
+// clock that is a little ahead, is in it.
+func TestActivityOfThisVerySecond(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		server := organisation(t, sandbox.Options{})
+		mustSync(t, connectTo(t, server), file(t))
+		end, err := time.Parse(time.RFC3339, server.State().Reports[0].Request.End)
+		if err != nil || !end.After(time.Now().Add(30*time.Second)) {
+			t.Errorf("the window ends at %v (%v), now is %v", end, err, time.Now())
+		}
+	})
+}
