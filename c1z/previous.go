@@ -170,6 +170,9 @@ type Loss struct {
 	Table        Table
 	Type         string
 	Before, Gone int
+	// Sample are the ids of up to 16 of those that are gone. Equal losses have equal
+	// samples, and of two that are nearly equal most of the samples is.
+	Sample []string
 }
 
 // Losses are the rows gone by table and resource type, where there are any. Like
@@ -187,23 +190,39 @@ func (w *Writer) Losses() ([]Loss, error) {
 		if of.gone == 0 {
 			continue
 		}
-		err := sqlitex.ExecuteTransient(w.view.conn, `select o.resource_type_id, count(*), total(n.id is null)
-			from previous.`+of.table.name()+` o left join main.`+of.table.name()+` n
-			on n.external_id = o.external_id and n.sync_id = ?1
-			where o.sync_id = ?2 group by o.resource_type_id order by o.resource_type_id`, &sqlitex.ExecOptions{
-			Args: []any{w.opt.SyncID, w.previous.newest.ID},
-			ResultFunc: func(s *sqlite.Stmt) error {
-				if l := (Loss{of.table, s.ColumnText(0), s.ColumnInt(1), s.ColumnInt(2)}); l.Gone > 0 {
-					losses = append(losses, l)
-				}
-				return nil
-			},
-		})
+		more, err := w.lossesIn(of.table)
 		if err != nil {
-			return nil, database("compare with the sync before", err)
+			return nil, err
 		}
+		losses = append(losses, more...)
 	}
 	return losses, nil
+}
+
+// lossesIn are those of one table.
+func (w *Writer) lossesIn(t Table) (losses []Loss, err error) {
+	var ids sample
+	err = sqlitex.ExecuteTransient(w.view.conn, `select o.resource_type_id, n.id is null, o.external_id
+		from previous.`+t.name()+` o left join main.`+t.name()+` n
+		on n.external_id = o.external_id and n.sync_id = ?1
+		where o.sync_id = ?2 order by o.resource_type_id`, &sqlitex.ExecOptions{
+		Args: []any{w.opt.SyncID, w.previous.newest.ID},
+		ResultFunc: func(s *sqlite.Stmt) error {
+			resourceType := s.ColumnText(0)
+			if n := len(losses); n == 0 || losses[n-1].Type != resourceType {
+				losses, ids = append(losses, Loss{Table: t, Type: resourceType}), sample{}
+			}
+			l := &losses[len(losses)-1]
+			l.Before++
+			if s.ColumnBool(1) {
+				l.Gone++
+				ids.add(s.ColumnText(2))
+				l.Sample = ids.ids
+			}
+			return nil
+		},
+	})
+	return slices.DeleteFunc(losses, func(l Loss) bool { return l.Gone == 0 }), database("compare with the sync before", err)
 }
 
 // countAll counts the rows of a table, of one sync or, without an id, of all.

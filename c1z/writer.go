@@ -1,6 +1,7 @@
 package c1z
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 // Options say what a new sync is.
 type Options struct {
 	TempDir   string // for the scratch databases; beside the file when empty
+	Previous  string // the file to compare with and to carry over from; the one at path when empty
 	KeepSyncs int    // full syncs in the file, the new one included; 2 when zero
 	SyncID    string // a KSUID
 	SyncType  string // Full, Partial or ResourcesOnly
@@ -57,7 +59,8 @@ type Writer struct {
 var _ baton.Facts = (*Writer)(nil)
 
 // Create begins a sync that will be part of the file at path. The file that is there
-// already is read first, and fails as Open fails; a missing or empty one is none.
+// already, or Options.Previous, is read first, and fails as Open fails; a missing or
+// empty one is none.
 // Of its syncs the newest full ones are carried over, as many as KeepSyncs allows.
 func Create(path string, opt Options) (_ *Writer, err error) {
 	if _, err := ksuid.Parse(opt.SyncID); err != nil {
@@ -82,7 +85,7 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 			w.Abort()
 		}
 	}()
-	if w.previous, err = openPrevious(path, opt.TempDir); err != nil {
+	if w.previous, err = openPrevious(cmp.Or(opt.Previous, path), opt.TempDir); err != nil {
 		return nil, err
 	}
 	if w.scratch, err = newScratch(opt.TempDir); err != nil {
