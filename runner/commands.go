@@ -101,6 +101,9 @@ func (r *run) root(ctx context.Context) error {
 	if err := r.possible(op); err != nil {
 		return err
 	}
+	for _, text := range ignored(r.all, r.configuration) {
+		r.warn("%s", text)
+	}
 	switch op {
 	case opSync:
 		return r.sync(ctx)

@@ -28,6 +28,7 @@ type option struct {
 	OneOf  []string  // allowed values of a string
 	Env    string    // a further environment variable that is read
 	FileOf string    // the secret whose value is in the file that this option names
+	Ignore string    // why setting it changes nothing here
 	Refuse string    // why setting it is an error here
 }
 
@@ -99,7 +100,7 @@ func syncOptions() []option {
 		{Setting: setting("c1z-temp-dir", "Where to keep a sync that is under way (beside the file; of a service, the system's temporary folder)", ""), Hidden: true, Env: "BATON_TMPDIR"},
 		{Setting: setting("workers", "Accepted; what can be read side by side always is", 0, -1, 1000), Hidden: true},
 		{Setting: setting("parallel-sync", "Accepted; what can be read side by side always is", false), Hidden: true},
-		{Setting: setting("storage-engine", "Accepted when it is sqlite, the format that every Baton tool reads", ""), Hidden: true},
+		{Setting: setting("storage-engine", "Accepted; the file is always in the sqlite format, which every Baton tool reads", ""), Hidden: true},
 		{Setting: setting("session-store-maximum-size", "Accepted; there is no session store to bound", 15<<20, 0, 1<<30), Hidden: true},
 	}
 }
@@ -143,8 +144,17 @@ func serviceOptions() []option {
 	}
 }
 
+// unsupportedOptions are the settings of other Baton connectors that make no sense
+// here. What describes a deployment changes nothing, so that a deployment can be taken
+// over as it is; what asks for something to be done is refused.
 func unsupportedOptions() []option {
 	var list []option
+	ignore := func(why string, settings ...baton.Setting) {
+		for _, s := range settings {
+			s.Description = why
+			list = append(list, option{Setting: s, Ignore: why, Hidden: true})
+		}
+	}
 	refuse := func(why string, settings ...baton.Setting) {
 		for _, s := range settings {
 			s.Description = why
@@ -153,9 +163,10 @@ func unsupportedOptions() []option {
 	}
 	text := func(name string) baton.Setting { return setting(name, "", "") }
 	flag := func(name string) baton.Setting { return setting(name, "", false) }
-	refuse("there is no ticketing here", flag("ticketing"), flag("create-ticket"), flag("bulk-create-ticket"),
+	ignore("there is no ticketing here", flag("ticketing"))
+	refuse("there is no ticketing here", flag("create-ticket"), flag("bulk-create-ticket"),
 		text("bulk-ticket-template-path"), text("ticket-template-path"), flag("get-ticket"), text("ticket-id"), flag("list-ticket-schemas"))
-	refuse("accounts and groups are not matched against another c1z file here",
+	ignore("accounts and groups are not matched against another c1z file here",
 		text("external-resource-c1z"), text("external-resource-entitlement-id-filter"), setting("external-resource-traits", "", []string(nil)))
 	refuse("the upstream has no event feed",
 		text("event-feed"), text("event-feed-id"), text("event-feed-start-at"), text("event-feed-cursor"))
@@ -166,7 +177,7 @@ func unsupportedOptions() []option {
 		text("invoke-resource-action-args"), text("invoke-action-resource-type"), text("list-action-schemas-resource-type"))
 	refuse("files are compared and compacted with the baton CLI", flag("diff-syncs"), text("base-sync-id"), text("applied-sync-id"),
 		flag("compact-syncs"), setting("compact-sync-ids", "", []string(nil)), setting("compact-file-paths", "", []string(nil)), text("compact-output-path"))
-	refuse("every sync reads the upstream anew", flag("keep-previous-sync-c1z"))
-	refuse("there is one way to sign in", text("auth-method"))
+	ignore("every sync reads the upstream anew", flag("keep-previous-sync-c1z"))
+	ignore("there is one way to sign in", text("auth-method"))
 	return list
 }

@@ -124,23 +124,8 @@ func flagTail(o option) string {
 	if o.Required {
 		notes = append(notes, "required")
 	}
-	switch def := o.Default.(type) {
-	case string:
-		if def != "" {
-			notes = append(notes, "default "+def)
-		}
-	case int:
-		if def != 0 {
-			notes = append(notes, fmt.Sprintf("default %d", def))
-		}
-	case []string:
-		if len(def) > 0 {
-			notes = append(notes, "default "+formatList(def))
-		}
-	case bool:
-		if def {
-			notes = append(notes, "default true")
-		}
+	if def := defaultText(o.Setting); def != "" {
+		notes = append(notes, "default "+def)
 	}
 	if o.Max != 0 {
 		notes = append(notes, fmt.Sprintf("%d to %d", o.Min, o.Max))

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"fmt"
 	"slices"
 
 	"baton"
@@ -130,16 +131,30 @@ func (c configuration) fits(all []option, op operation) error {
 // default asks for nothing.
 func refused(all []option, c configuration) error {
 	for _, o := range all {
-		if o.Refuse == "" || !c.has(o.Name) || (o.Kind == baton.BoolSetting && !c.values.Bool(o.Name)) {
-			continue
+		if o.Refuse != "" && c.asks(o) {
+			return baton.Errorf(baton.Unsupported, "%s is not supported: %s", c.label(o.Name), o.Refuse).WithFix("leave it out")
 		}
-		return baton.Errorf(baton.Unsupported, "%s is not supported: %s", c.label(o.Name), o.Refuse).WithFix("leave it out")
-	}
-	if engine := c.values.String("storage-engine"); engine != "" && engine != "sqlite" {
-		return baton.Errorf(baton.Unsupported, "%s: the storage engine %s is not supported", c.label("storage-engine"), engine).
-			WithFix("leave it out: every Baton tool reads the sqlite format, and baton to-pebble converts it")
 	}
 	return nil
+}
+
+// ignored lists, in words, what was set and changes nothing.
+func ignored(all []option, c configuration) (texts []string) {
+	for _, o := range all {
+		if o.Ignore != "" && c.asks(o) {
+			texts = append(texts, fmt.Sprintf("%s changes nothing: %s", c.label(o.Name), o.Ignore))
+		}
+	}
+	if engine := c.values.String("storage-engine"); engine != "" && engine != "sqlite" {
+		texts = append(texts, fmt.Sprintf("%s changes nothing: the file is in the sqlite format, which every Baton tool reads (baton to-pebble converts it)",
+			c.label("storage-engine")))
+	}
+	return texts
+}
+
+// asks reports whether the option was set to something that is not its default.
+func (c configuration) asks(o option) bool {
+	return c.has(o.Name) && (o.Kind != baton.BoolSetting || c.values.Bool(o.Name))
 }
 
 // syncFits checks the options of a sync against each other and against the
