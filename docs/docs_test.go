@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,9 +27,15 @@ func TestDocumentsAreTrue(t *testing.T) {
 		{"sandbox.md", "perplexity-faults", faultTable(perplexitysandbox.Faults())},
 		{"sandbox.md", "percipio-faults", faultTable(percipiosandbox.Faults())},
 		{"commandline.md", "exit-codes", exitCodeTable()},
-		{"commandline.md", "perplexity-settings", settingTable(perplexity.Settings())},
-		{"commandline.md", "percipio-settings", settingTable(percipio.Settings())},
+		{"operate.md", "settings", settingTables(shared(false))},
+		{"compatibility.md", "without-effect", reasonTable(func(r runner.Reference) string { return r.Ignored })},
+		{"compatibility.md", "refused", reasonTable(func(r runner.Reference) string { return r.Refused })},
+		{"perplexity.md", "settings", settingTable(ownSettings(perplexity.Settings()))},
+		{"perplexity.md", "capabilities", capabilityTable(perplexity.New(perplexity.Config{}))},
+		{"perplexity.md", "account", accountTable(perplexity.New(perplexity.Config{}).Account)},
 		{"perplexity.md", "actions", actionTable(perplexity.New(perplexity.Config{}).Actions)},
+		{"percipio.md", "settings", settingTable(ownSettings(percipio.Settings()))},
+		{"percipio.md", "capabilities", capabilityTable(percipio.New(percipio.Config{}))},
 	} {
 		t.Run(tt.file+" "+tt.section, func(t *testing.T) {
 			b, err := os.ReadFile(tt.file)
@@ -73,18 +80,105 @@ func exitCodeTable() string {
 	return s
 }
 
-func settingTable(settings []baton.Setting) string {
-	s := "| flag | environment | meaning |\n|---|---|---|\n"
-	for _, v := range settings {
-		env := "BATON_" + strings.ToUpper(strings.ReplaceAll(v.Name, "-", "_"))
-		if v.Kind == baton.SecretSetting {
-			env += "`, `" + env + "_FILE"
+// shared are the settings of the runtime, which are the same for every connector.
+func shared(withoutEffect bool) []runner.Reference {
+	return slices.DeleteFunc(runner.References(runner.Program{}), func(r runner.Reference) bool {
+		return (r.Ignored != "" || r.Refused != "") != withoutEffect
+	})
+}
+
+// ownSettings are those of a connector.
+func ownSettings(settings []baton.Setting) []runner.Reference {
+	refs := runner.References(runner.Program{Settings: settings})
+	return slices.DeleteFunc(refs, func(r runner.Reference) bool {
+		return !slices.ContainsFunc(settings, func(s baton.Setting) bool { return s.Name == r.Flag })
+	})
+}
+
+// settingTables are the settings under the headings of the help.
+func settingTables(refs []runner.Reference) (s string) {
+	for len(refs) > 0 {
+		n := slices.IndexFunc(refs, func(r runner.Reference) bool { return r.Area != refs[0].Area })
+		if n < 0 {
+			n = len(refs)
 		}
-		needed := ""
-		if v.Required {
-			needed = " (required)"
+		s += "### " + refs[0].Area + "\n\n" + settingTable(refs[:n]) + "\n"
+		refs = refs[n:]
+	}
+	return strings.TrimSuffix(s, "\n")
+}
+
+func settingTable(refs []runner.Reference) string {
+	s := "| flag | environment | default | meaning |\n|---|---|---|---|\n"
+	for _, r := range refs {
+		flag := "`--" + r.Flag + "`"
+		if r.Short != "" {
+			flag = "`-" + r.Short + "`, " + flag
 		}
-		s += fmt.Sprintf("| `--%s` | `%s` | %s%s |\n", v.Name, env, v.Description, needed)
+		def := r.Default
+		switch {
+		case r.Required:
+			def = "required"
+		case def == "" && r.Kind == "":
+			def = "false"
+		}
+		s += fmt.Sprintf("| %s | `%s` | %s | %s |\n", flag, strings.Join(r.Environment, "`, `"), def, r.Description)
+	}
+	return s
+}
+
+// reasonTable lists settings that do nothing here, by the reason.
+func reasonTable(reason func(runner.Reference) string) string {
+	s := "| setting | why |\n|---|---|\n"
+	var reasons []string
+	flags := map[string][]string{}
+	for _, r := range shared(true) {
+		why := reason(r)
+		if why == "" {
+			continue
+		}
+		if flags[why] == nil {
+			reasons = append(reasons, why)
+		}
+		flags[why] = append(flags[why], "`--"+r.Flag+"`")
+	}
+	for _, why := range reasons {
+		s += fmt.Sprintf("| %s | %s |\n", strings.Join(flags[why], ", "), why)
+	}
+	return s
+}
+
+// capabilityTable says of each resource type what can be done with it.
+func capabilityTable(c *baton.Connector) string {
+	s := "| resource | read | change |\n|---|---|---|\n"
+	for _, rt := range c.ResourceTypes {
+		reads := slices.ContainsFunc(c.Feeds, func(f baton.Feed) bool { return slices.Contains(f.Types, rt.ID) })
+		slugs := ""
+		if len(rt.Ranks) > 0 {
+			slugs = ", with the entitlements `" + strings.Join(rt.Ranks, "`, `") + "`"
+		}
+		var changes []string
+		if !rt.NoEntitlements && c.Grant != nil {
+			changes = append(changes, "grant")
+		}
+		if !rt.NoEntitlements && c.Revoke != nil {
+			changes = append(changes, "revoke")
+		}
+		if c.Account != nil && c.Account.ResourceType == rt.ID {
+			changes = append(changes, "create")
+		}
+		if len(changes) == 0 {
+			changes = []string{"no"}
+		}
+		s += fmt.Sprintf("| %s (`%s`)%s | %s | %s |\n", rt.DisplayName, rt.ID, slugs, map[bool]string{true: "yes", false: "no"}[reads], strings.Join(changes, ", "))
+	}
+	return s
+}
+
+func accountTable(a *baton.AccountCreation) string {
+	s := "| field | required | meaning |\n|---|---|---|\n"
+	for _, f := range a.Fields {
+		s += fmt.Sprintf("| `%s` | %s | %s |\n", f.Name, map[bool]string{true: "yes", false: "no"}[f.Required], f.Description)
 	}
 	return s
 }
