@@ -8,13 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
-	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 
 	"baton"
+	"baton/disk"
 )
 
 const (
@@ -37,8 +35,8 @@ var defaultLimits = limits{window: 128 << 20, decoded: 10 << 30}
 const fixRestore = "Restore it from a copy, or move it away and sync again."
 
 // unpack writes the database inside the file at path into a scratch file in dir.
-func unpack(path, dir string, max limits) (_ *scratch, err error) {
-	in, err := os.Open(path)
+func unpack(fsys disk.FS, path, dir string, max limits) (_ *disk.Scratch, err error) {
+	in, err := fsys.OpenFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, baton.Errorf(baton.NotFound, "c1z: %s does not exist", path).
 			WithFix("Sync first, or name another file.")
@@ -62,7 +60,7 @@ func unpack(path, dir string, max limits) (_ *scratch, err error) {
 		return nil, baton.Errorf(baton.Internal, "c1z: read %s: %w", path, err)
 	}
 	defer dec.Close()
-	out, err := newScratch(dir)
+	out, err := disk.NewScratch(fsys, dir, scratchPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +118,8 @@ func checkFrame(path string, r *bufio.Reader, max limits) error {
 	return nil
 }
 
-func unpackDatabase(path string, out *scratch, dec io.Reader, max limits) error {
-	n, err := io.Copy(out.file, io.LimitReader(dec, int64(max.decoded)+1))
+func unpackDatabase(path string, out *disk.Scratch, dec io.Reader, max limits) error {
+	n, err := io.Copy(out, io.LimitReader(dec, int64(max.decoded)+1))
 	var write *fs.PathError
 	switch {
 	case errors.As(err, &write):
@@ -134,13 +132,13 @@ func unpackDatabase(path string, out *scratch, dec io.Reader, max limits) error 
 		return damaged(path, err)
 	}
 	head := make([]byte, 20)
-	if _, err := out.file.ReadAt(head, 0); err != nil || !bytes.HasPrefix(head, []byte(databaseMagic)) {
+	if _, err := out.ReadAt(head, 0); err != nil || !bytes.HasPrefix(head, []byte(databaseMagic)) {
 		return damaged(path, errors.New("it does not hold a SQLite database"))
 	}
 	// Bytes 18 and 19 say 2 when the writer used a write-ahead log. There is none
 	// here, and SQLite would insist on making one.
 	if head[18] != 1 || head[19] != 1 {
-		if _, err := out.file.WriteAt([]byte{1, 1}, 18); err != nil {
+		if _, err := out.WriteAt([]byte{1, 1}, 18); err != nil {
 			return storage("unpack", path, err)
 		}
 	}
@@ -177,75 +175,7 @@ func pack(w io.Writer, database io.Reader, size int64) error {
 	return err
 }
 
-// replace puts what write produces in the place of the file at path: all of it or,
-// after an error, nothing. It returns the size.
-func replace(path string, write func(io.Writer) error) (size int64, err error) {
-	tmp := path + ".tmp"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, storage("remove", tmp, err)
-	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, storage("create", tmp, err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(tmp)
-		}
-	}()
-	if err := write(f); err != nil {
-		return 0, storage("write", tmp, err)
-	}
-	if size, err = f.Seek(0, io.SeekCurrent); err != nil {
-		return 0, storage("write", tmp, err)
-	}
-	if err := f.Sync(); err != nil {
-		return 0, storage("sync", tmp, err)
-	}
-	if err := f.Close(); err != nil {
-		return 0, storage("close", tmp, err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return 0, storage("rename", tmp, err)
-	}
-	return size, syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename in the directory durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // directories cannot be opened there, and renames are logged
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return storage("open", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some file systems cannot
-		return storage("sync", dir, err)
-	}
-	return nil
-}
-
 // storage classifies an error of the file system.
 func storage(doing, path string, err error) error {
-	var classified *baton.Error
-	if errors.As(err, &classified) {
-		return err
-	}
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		err = at.Err // the path is said once
-	}
-	e := baton.Errorf(baton.Storage, "c1z: %s %s: %w", doing, path, err)
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		return e.WithFix("Free some space on the disk, or put the file or the scratch directory on another one.")
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return e.WithFix("Make %s writable, or use another place.", filepath.Dir(path))
-	case errors.Is(err, fs.ErrNotExist):
-		return e.WithFix("Create the directory first.")
-	}
-	return e.WithFix("Check the disk, or use another place.")
+	return disk.Errorf(err, path, "c1z: %s %s", doing, path)
 }

@@ -2,56 +2,16 @@ package c1z
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 
 	"baton"
+	"baton/disk"
 )
-
-// TestReplaceFails: whatever goes wrong while the new file is written, the old one
-// stays and the new one goes.
-func TestReplaceFails(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sync.c1z")
-	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	_, err := replace(path, func(w io.Writer) error {
-		if _, err := io.WriteString(w, "half of the n"); err != nil {
-			return err
-		}
-		return &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC}
-	})
-	if baton.KindOf(err) != baton.Storage || !strings.Contains(baton.FixOf(err), "Free some space") {
-		t.Errorf("got %v, fix %q", err, baton.FixOf(err))
-	}
-	if b, err := os.ReadFile(path); string(b) != "old" {
-		t.Errorf("the old file is %q, %v", b, err)
-	}
-	if _, err := os.Stat(path + ".tmp"); !os.IsNotExist(err) {
-		t.Errorf("the new file is still there: %v", err)
-	}
-}
-
-// TestReplaceBlocked: a directory in the way of the new file, or of the old one.
-func TestReplaceBlocked(t *testing.T) {
-	for _, name := range []string{"sync.c1z.tmp/full", "sync.c1z/full"} {
-		dir := t.TempDir()
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, "sync.c1z")
-		_, err := replace(path, func(w io.Writer) error { return nil })
-		if baton.KindOf(err) != baton.Storage || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
 
 // TestPack: one frame that says how much is in it, with a window that every reader
 // accepts.
@@ -95,7 +55,7 @@ func TestUnpackLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	exact := limits{window: 8 << 20, decoded: uint64(len(database))}
-	s, err := unpack(path, dir, exact)
+	s, err := unpack(disk.OS{}, path, dir, exact)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +63,7 @@ func TestUnpackLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	exact.decoded--
-	_, err = unpack(path, dir, exact)
+	_, err = unpack(disk.OS{}, path, dir, exact)
 	if baton.KindOf(err) != baton.Unsupported || !strings.Contains(err.Error(), "the limit is 1048595 bytes") {
 		t.Errorf("got %v", err)
 	}

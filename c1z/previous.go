@@ -3,29 +3,31 @@ package c1z
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"baton/disk"
 )
 
 // previous is the file that a Writer is going to replace, unpacked. The Writer's
 // connection knows it as the attached database "previous".
 type previous struct {
-	scratch *scratch
+	scratch *disk.Scratch
 	has     columns
 	newest  Sync // the newest full sync; zero if there is none
 }
 
 // openPrevious unpacks the file at path; nil if there is none, or an empty one.
-func openPrevious(path, dir string) (*previous, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+func openPrevious(fsys disk.FS, path, dir string) (*previous, error) {
+	info, err := fsys.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return nil, nil
 	}
-	s, err := unpack(path, dir, defaultLimits)
+	s, err := unpack(fsys, path, dir, defaultLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +41,7 @@ func (w *Writer) carryOver() error {
 	}
 	conn := w.view.conn
 	err := sqlitex.ExecuteTransient(conn, `attach ?1 as previous`, &sqlitex.ExecOptions{
-		Args: []any{w.previous.scratch.file.Name()}})
+		Args: []any{w.previous.scratch.Name()}})
 	if err == nil {
 		err = sqlitex.ExecuteTransient(conn, fmt.Sprintf("pragma previous.cache_size = -%d", cacheKiB), nil)
 	}
@@ -49,7 +51,7 @@ func (w *Writer) carryOver() error {
 	if w.previous.has, err = columnsOf(conn, "previous", w.path); err != nil {
 		return err
 	}
-	w.previous.scratch.hide()
+	w.previous.scratch.Hide()
 	syncs, err := syncsOf(conn, "previous", w.path, w.previous.has)
 	if err != nil {
 		return err

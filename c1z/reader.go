@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"baton"
+	"baton/disk"
 	"baton/wire"
 )
 
@@ -13,7 +14,7 @@ import (
 // is none, the newest finished one. It is not safe for concurrent use, but a function
 // that is called with a row may ask for other rows.
 type File struct {
-	scratch *scratch
+	scratch *disk.Scratch
 	view    view
 	syncs   []Sync
 }
@@ -24,11 +25,14 @@ var _ baton.Facts = (*File)(nil)
 // empty. It takes as much disk as the unpacked file until Close. Errors are of kind
 // NotFound (missing or empty), Corrupt (cut short, damaged, not a c1z), Unsupported
 // (v3, or beyond the limits: 10 GiB unpacked, a window of 128 MiB) or Storage.
-func Open(path, tempDir string) (_ *File, err error) {
+func Open(path, tempDir string) (*File, error) { return OpenOn(disk.OS{}, path, tempDir) }
+
+// OpenOn is Open on another file system.
+func OpenOn(fsys disk.FS, path, tempDir string) (_ *File, err error) {
 	if tempDir == "" {
 		tempDir = filepath.Dir(path)
 	}
-	s, err := unpack(path, tempDir, defaultLimits)
+	s, err := unpack(fsys, path, tempDir, defaultLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func Open(path, tempDir string) (_ *File, err error) {
 	if f.view.has, err = columnsOf(f.view.conn, "main", path); err != nil {
 		return nil, err
 	}
-	s.hide()
+	s.Hide()
 	if f.syncs, err = syncsOf(f.view.conn, "main", path, f.view.has); err != nil {
 		return nil, err
 	}

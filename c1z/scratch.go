@@ -3,51 +3,17 @@ package c1z
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"runtime"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
+	"baton/disk"
 )
 
-// scratch is a temporary database file that only its owner can read.
-type scratch struct {
-	file *os.File
-	gone bool // its name is, the file lives on until it is closed
-}
-
-func newScratch(dir string) (*scratch, error) {
-	f, err := os.CreateTemp(dir, ".c1z-*.db")
-	if err != nil {
-		return nil, storage("make a scratch file in", dir, err)
-	}
-	return &scratch{file: f}, nil
-}
-
-// hide removes the file's name where the system allows that for open files, so that
-// nothing stays behind even if the process is killed.
-func (s *scratch) hide() {
-	if runtime.GOOS != "windows" && os.Remove(s.file.Name()) == nil {
-		s.gone = true
-	}
-}
-
-func (s *scratch) Close() error {
-	err := s.file.Close()
-	if !s.gone {
-		if e := os.Remove(s.file.Name()); !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
-	}
-	if err != nil {
-		return storage("remove", s.file.Name(), err)
-	}
-	return nil
-}
+// scratchPrefix is how the names of scratch databases begin.
+const scratchPrefix = ".c1z-"
 
 // cacheKiB bounds the page cache of a connection, and what one sort keeps in memory.
 const cacheKiB = 32 << 10
@@ -56,8 +22,8 @@ const cacheKiB = 32 << 10
 // crash, so it is neither synced nor journaled on disk; the journal in memory holds
 // only pages that a transaction changes in place, and loading changes none. What
 // SQLite spills while it sorts goes to dir; path is the file that it is for.
-func openDatabase(s *scratch, dir, path string) (*sqlite.Conn, error) {
-	conn, err := sqlite.OpenConn(s.file.Name(), sqlite.OpenReadWrite)
+func openDatabase(s *disk.Scratch, dir, path string) (*sqlite.Conn, error) {
+	conn, err := sqlite.OpenConn(s.Name(), sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}

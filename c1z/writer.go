@@ -18,15 +18,17 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
+	"baton/disk"
 )
 
 // Options say what a new sync is.
 type Options struct {
-	TempDir   string // for the scratch databases; beside the file when empty
-	Previous  string // the file to compare with and to carry over from; the one at path when empty
-	KeepSyncs int    // full syncs in the file, the new one included; 2 when zero
-	SyncID    string // a KSUID
-	SyncType  string // Full, Partial or ResourcesOnly
+	Disk      disk.FS // the system\'s when nil
+	TempDir   string  // for the scratch databases; beside the file when empty
+	Previous  string  // the file to compare with and to carry over from; the one at path when empty
+	KeepSyncs int     // full syncs in the file, the new one included; 2 when zero
+	SyncID    string  // a KSUID
+	SyncType  string  // Full, Partial or ResourcesOnly
 	Started   time.Time
 }
 
@@ -39,7 +41,7 @@ type Options struct {
 type Writer struct {
 	path     string
 	opt      Options
-	scratch  *scratch
+	scratch  *disk.Scratch
 	view     view // of the new sync
 	insert   [Grants + 1]*sqlite.Stmt
 	again    [Grants + 1]*sqlite.Stmt // adds repeated rows, once there is one
@@ -75,6 +77,7 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 	if opt.KeepSyncs == 0 {
 		opt.KeepSyncs = 2
 	}
+	opt.Disk = disk.Of(opt.Disk)
 	w := &Writer{
 		path: path, opt: opt,
 		view: view{path: path, syncID: opt.SyncID},
@@ -85,16 +88,16 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 			w.Abort()
 		}
 	}()
-	if w.previous, err = openPrevious(cmp.Or(opt.Previous, path), opt.TempDir); err != nil {
+	if w.previous, err = openPrevious(opt.Disk, cmp.Or(opt.Previous, path), opt.TempDir); err != nil {
 		return nil, err
 	}
-	if w.scratch, err = newScratch(opt.TempDir); err != nil {
+	if w.scratch, err = disk.NewScratch(opt.Disk, opt.TempDir, scratchPrefix); err != nil {
 		return nil, err
 	}
 	if w.view.conn, err = openDatabase(w.scratch, opt.TempDir, path); err != nil {
 		return nil, err
 	}
-	w.scratch.hide()
+	w.scratch.Hide()
 	if err := sqlitex.ExecuteScript(w.view.conn, schema, nil); err != nil {
 		return nil, database("create the tables", err)
 	}
@@ -348,12 +351,12 @@ func (w *Writer) Seal(ctx context.Context, ended time.Time) (_ Sealed, err error
 	if err := w.closeDatabase(); err != nil {
 		return Sealed{}, err
 	}
-	size, err := w.scratch.file.Seek(0, io.SeekEnd)
+	size, err := w.scratch.Seek(0, io.SeekEnd)
 	if err != nil {
-		return Sealed{}, storage("read", w.scratch.file.Name(), err)
+		return Sealed{}, storage("read", w.scratch.Name(), err)
 	}
-	sealed.Size, err = replace(w.path, func(out io.Writer) error {
-		return pack(out, &cancellable{ctx, io.NewSectionReader(w.scratch.file, 0, size)}, size)
+	sealed.Size, err = disk.Replace(w.opt.Disk, w.path, func(out io.Writer) error {
+		return pack(out, &cancellable{ctx, io.NewSectionReader(w.scratch, 0, size)}, size)
 	})
 	if err != nil {
 		return Sealed{}, err

@@ -8,9 +8,11 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"baton"
+	"baton/disk"
 )
 
 const (
@@ -34,7 +36,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Feed is the log of one feed. After an error of Append, Commit or Reset it stays
 // failed; the file is recovered to its last commit when it is next opened.
 type Feed struct {
-	file      *os.File
+	file      disk.File
 	state     []byte
 	committed int64 // file size after the last commit
 	written   int64 // file size
@@ -44,15 +46,20 @@ type Feed struct {
 	synced    time.Time
 }
 
-func openFeed(path string) (*Feed, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+func openFeed(fsys disk.FS, path string) (*Feed, error) {
+	file, err := fsys.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, storage(err, "open %s", path)
+		return nil, storage(err, path, "open %s", path)
 	}
 	f := &Feed{file: file, synced: time.Now()}
 	if err := f.recover(); err != nil {
 		file.Close()
 		return nil, err
+	}
+	// The file is new, or nobody knows whether its name is durable.
+	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
+		file.Close()
+		return nil, storage(err, path, "open %s", path)
 	}
 	return f, nil
 }
@@ -69,7 +76,7 @@ func (f *Feed) recover() error {
 			}
 		}
 		if frames.err != nil {
-			return storage(frames.err, "read %s", f.file.Name())
+			return storage(frames.err, f.file.Name(), "read %s", f.file.Name())
 		}
 	}
 	return f.cut()
@@ -197,7 +204,7 @@ func (f *Feed) Replay(fn func(record []byte) error) error {
 		return baton.Errorf(baton.Corrupt, "page log: %s changed while it was in use", f.file.Name())
 	}
 	if frames.err != nil {
-		return storage(frames.err, "read %s", f.file.Name())
+		return storage(frames.err, f.file.Name(), "read %s", f.file.Name())
 	}
 	return nil
 }
@@ -233,7 +240,7 @@ func (f *Feed) write(b []byte) error {
 
 func (f *Feed) fail(err error, doing string) error {
 	if f.err == nil {
-		f.err = storage(err, "%s %s", doing, f.file.Name())
+		f.err = storage(err, f.file.Name(), "%s %s", doing, f.file.Name())
 	}
 	return f.err
 }

@@ -25,21 +25,21 @@ package pagelog
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"baton"
+	"baton/disk"
 )
 
 // Log is the durable state of one running sync. Its feeds may be used from one
 // goroutine each.
 type Log struct {
 	dir  string
-	lock *os.File
+	fsys disk.FS
+	lock *disk.Lock
 }
 
 const (
@@ -50,19 +50,20 @@ const (
 
 // Open takes possession of the directory, creating it if need be. It is Refused
 // while another process has it.
-func Open(dir string) (*Log, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, storage(err, "create %s", dir)
+func Open(fsys disk.FS, dir string) (*Log, error) {
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return nil, storage(err, dir, "create %s", dir)
 	}
-	lock, err := lockFile(filepath.Join(dir, lockName))
-	if errors.Is(err, errLocked) {
+	path := filepath.Join(dir, lockName)
+	lock, err := disk.Acquire(fsys, path)
+	if errors.Is(err, disk.ErrLocked) {
 		return nil, baton.Errorf(baton.Refused, "another process is using %s", dir).
 			WithFix("Wait for it to end, or write to another file.")
 	}
 	if err != nil {
-		return nil, storage(err, "lock %s", dir)
+		return nil, storage(err, path, "lock %s", dir)
 	}
-	return &Log{dir: dir, lock: lock}, nil
+	return &Log{dir: dir, fsys: fsys, lock: lock}, nil
 }
 
 // Dir is the directory, where the owner may keep scratch files of its own.
@@ -70,37 +71,39 @@ func (l *Log) Dir() string { return l.dir }
 
 // Header is what Begin wrote, or nil when no sync was begun.
 func (l *Log) Header() ([]byte, error) {
-	b, err := os.ReadFile(filepath.Join(l.dir, headerName))
+	path := filepath.Join(l.dir, headerName)
+	b, err := disk.ReadFile(l.fsys, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, storage(err, "read the header in %s", l.dir)
+		return nil, storage(err, path, "read the header in %s", l.dir)
 	}
 	return b, nil
 }
 
-// Begin forgets everything and starts a new sync with that header.
+// Begin forgets everything and starts a new sync with that header. A power cut leaves
+// no old pages under the new header: their names are gone for good before it comes.
 func (l *Log) Begin(header []byte) error {
 	if err := l.clear(); err != nil {
 		return err
 	}
-	tmp := filepath.Join(l.dir, headerName+".tmp")
-	if err := writeSynced(tmp, header); err != nil {
-		return storage(err, "write the header in %s", l.dir)
+	if err := l.fsys.SyncDir(l.dir); err != nil {
+		return storage(err, filepath.Join(l.dir, headerName), "clear %s", l.dir)
 	}
-	if err := os.Rename(tmp, filepath.Join(l.dir, headerName)); err != nil {
-		return storage(err, "write the header in %s", l.dir)
-	}
-	return nil
+	_, err := disk.Replace(l.fsys, filepath.Join(l.dir, headerName), func(w io.Writer) error {
+		_, err := w.Write(header)
+		return err
+	})
+	return err
 }
 
 // clear removes the header first, so that a crash in between leaves files that no
 // header vouches for, and those are cleared by the next Begin.
 func (l *Log) clear() error {
-	entries, err := os.ReadDir(l.dir)
+	entries, err := l.fsys.ReadDir(l.dir)
 	if err != nil {
-		return storage(err, "read %s", l.dir)
+		return storage(err, filepath.Join(l.dir, headerName), "read %s", l.dir)
 	}
 	names := []string{headerName}
 	for _, e := range entries {
@@ -109,8 +112,9 @@ func (l *Log) clear() error {
 		}
 	}
 	for _, name := range names {
-		if err := os.RemoveAll(filepath.Join(l.dir, name)); err != nil {
-			return storage(err, "clear %s", l.dir)
+		path := filepath.Join(l.dir, name)
+		if err := l.fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return storage(err, path, "clear %s", l.dir)
 		}
 	}
 	return nil
@@ -118,51 +122,19 @@ func (l *Log) clear() error {
 
 // Close gives the directory up and leaves it for a later process.
 func (l *Log) Close() error {
-	if err := l.lock.Close(); err != nil {
-		return storage(err, "release the lock")
-	}
-	return nil
+	return storage(l.lock.Release(), filepath.Join(l.dir, lockName), "release the lock of %s", l.dir)
 }
 
 // Remove gives the directory up and deletes it.
 func (l *Log) Remove() error {
 	err := l.clear()
-	// Deleted while still held, so that another process sees a lock or no file;
-	// Windows deletes no open file and gets a second try.
-	path := filepath.Join(l.dir, lockName)
-	removed := os.Remove(path)
-	err = errors.Join(err, l.lock.Close())
-	if removed != nil {
-		err = errors.Join(err, os.Remove(path))
+	if e := l.lock.Remove(); err == nil {
+		err = e
 	}
-	if err = errors.Join(err, os.Remove(l.dir)); err != nil {
-		return storage(err, "remove %s", l.dir)
+	if err == nil {
+		err = l.fsys.Remove(l.dir)
 	}
-	return nil
-}
-
-// lockFile opens and locks the file at path, making sure that the file it locked
-// is still the one at path: the previous holder may have removed it meanwhile.
-func lockFile(path string) (*os.File, error) {
-	for {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		if err := tryLock(f); err != nil {
-			f.Close()
-			return nil, err
-		}
-		held, err1 := f.Stat()
-		there, err2 := os.Stat(path)
-		if err1 == nil && err2 == nil && os.SameFile(held, there) {
-			return f, nil
-		}
-		f.Close()
-		if err2 != nil && !errors.Is(err2, fs.ErrNotExist) {
-			return nil, err2
-		}
-	}
+	return storage(err, l.dir, "remove %s", l.dir)
 }
 
 var feedName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
@@ -172,26 +144,9 @@ func (l *Log) Feed(name string) (*Feed, error) {
 	if !feedName.MatchString(name) {
 		return nil, baton.Errorf(baton.Internal, "pagelog: %q is not a feed name", name)
 	}
-	return openFeed(filepath.Join(l.dir, name+pagesExt))
+	return openFeed(l.fsys, filepath.Join(l.dir, name+pagesExt))
 }
 
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func storage(err error, format string, args ...any) error {
-	fix := "Check free space and permissions of that folder; what was read so far is kept."
-	if errors.Is(err, fs.ErrPermission) {
-		fix = "Write to a folder that this user may write to (--file), or correct its permissions."
-	}
-	what := strings.TrimSpace(fmt.Sprintf(format, args...))
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = path.Err // what names the file already
-	}
-	return baton.Errorf(baton.Storage, "page log: %s: %w", what, err).WithFix("%s", fix)
+func storage(err error, path, format string, args ...any) error {
+	return disk.Errorf(err, path, "page log: "+format, args...)
 }

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"baton"
+	"baton/disk"
 	"baton/pagelog"
 )
 
 func open(t *testing.T, dir string) (*pagelog.Log, *pagelog.Feed) {
 	t.Helper()
-	log, err := pagelog.Open(dir)
+	log, err := pagelog.Open(disk.OS{}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestTornAnywhere(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		log, err := pagelog.Open(dir)
+		log, err := pagelog.Open(disk.OS{}, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +195,7 @@ func TestHeaderBeginsASync(t *testing.T) {
 func TestOneProcessAtATime(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
-	_, err := pagelog.Open(dir)
+	_, err := pagelog.Open(disk.OS{}, dir)
 	if baton.KindOf(err) != baton.Refused {
 		t.Errorf("second open: %v, want Refused", err)
 	}
@@ -205,7 +206,7 @@ func TestUnwritableFolder(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := pagelog.Open(filepath.Join(file, "pages"))
+	_, err := pagelog.Open(disk.OS{}, filepath.Join(file, "pages"))
 	if baton.KindOf(err) != baton.Storage || baton.FixOf(err) == "" {
 		t.Errorf("got %v (fix %q), want a Storage error with a fix", err, baton.FixOf(err))
 	}

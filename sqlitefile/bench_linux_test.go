@@ -65,7 +65,7 @@ func layGrants(memory int) func(*testing.B, string, *grantSource, int) {
 			b.Fatal(err)
 		}
 		defer f.Close()
-		w := sqlitefile.New(f, filepath.Dir(path), memory)
+		w := sqlitefile.New(f, nil, filepath.Dir(path), memory)
 		defer w.Close()
 		fillGrants(b, w, source, n)
 	}

@@ -74,7 +74,7 @@ func tryLay(t testing.TB, memory int, sets ...set) (string, error) {
 	}
 	defer f.Close()
 	out := &ordered{t: t, f: f}
-	w := sqlitefile.New(out, dir, memory)
+	w := sqlitefile.New(out, nil, dir, memory)
 	defer w.Close()
 	var tables []*sqlitefile.Table
 	indexes := map[string]*sqlitefile.Index{}

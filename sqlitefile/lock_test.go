@@ -61,7 +61,7 @@ func layFrom(t *testing.T, s set, first uint32) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	w := sqlitefile.New(f, "", 1<<20)
+	w := sqlitefile.New(f, nil, "", 1<<20)
 	table := w.Table(s.sql)
 	byName, byNote := w.Index(s.indexes[0].sql), w.Index(s.indexes[2].sql)
 	if err := w.SkipTo(first); err != nil {

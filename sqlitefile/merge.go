@@ -3,22 +3,19 @@ package sqlitefile
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"math/bits"
-	"os"
-	"runtime"
+
+	"baton/disk"
 )
 
 // spill is the scratch file with the sorted runs that did not fit into memory. In a
 // run each key is how many bytes it has in common with the one before, how many more
 // it has, both as unsigned varints, and those.
 type spill struct {
+	fsys disk.FS
 	dir  string
-	file *os.File // nil until it is needed
-	gone bool     // its name is
+	file *disk.Scratch // nil until it is needed
 	size int64
 	w    *bufio.Writer
 	head []byte
@@ -31,12 +28,11 @@ func (s *spill) open() error {
 	if s.file != nil {
 		return nil
 	}
-	f, err := os.CreateTemp(s.dir, ".sort-*")
+	f, err := disk.NewScratch(s.fsys, s.dir, ".sort-")
 	if err != nil {
-		return fmt.Errorf("sqlitefile: make a scratch file: %w", err)
+		return err
 	}
-	// Without a name nothing stays behind, even if the process is killed.
-	s.gone = runtime.GOOS != "windows" && os.Remove(f.Name()) == nil
+	f.Hide()
 	s.file = f
 	s.w = bufio.NewWriterSize(f, writeSize)
 	return nil
@@ -47,16 +43,8 @@ func (s *spill) close() error {
 		return nil
 	}
 	err := s.file.Close()
-	if !s.gone {
-		if e := os.Remove(s.file.Name()); !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
-	}
 	s.file = nil
-	if err != nil {
-		return fmt.Errorf("sqlitefile: remove the scratch file: %w", err)
-	}
-	return nil
+	return err
 }
 
 // write appends a run.
@@ -78,7 +66,7 @@ func (s *spill) write(src *memory) (run, error) {
 	}
 	r.size = s.size - r.offset
 	if err := s.w.Flush(); err != nil {
-		return run{}, fmt.Errorf("sqlitefile: write the scratch file: %w", err)
+		return run{}, disk.Errorf(err, s.file.Name(), "sqlitefile: write the scratch file")
 	}
 	return r, nil
 }
@@ -122,10 +110,11 @@ func common(a, b []byte) int {
 	return i
 }
 
-// disk is a run in the scratch file.
-type disk struct {
-	r   *bufio.Reader
-	key []byte
+// stored is a run in the scratch file.
+type stored struct {
+	spill *spill
+	r     *bufio.Reader
+	key   []byte
 }
 
 // How much of a run is read at a time: enough to be worth a call, and so little that
@@ -135,12 +124,12 @@ const (
 	maxRead = 32 << 10
 )
 
-func (s *spill) read(r run, buffer int) *disk {
+func (s *spill) read(r run, buffer int) *stored {
 	section := io.NewSectionReader(s.file, r.offset, r.size)
-	return &disk{r: bufio.NewReaderSize(section, min(max(buffer, minRead), maxRead))}
+	return &stored{spill: s, r: bufio.NewReaderSize(section, min(max(buffer, minRead), maxRead))}
 }
 
-func (d *disk) next() (key []byte, shared int, err error) {
+func (d *stored) next() (key []byte, shared int, err error) {
 	head, err := d.r.Peek(2 * binary.MaxVarintLen32)
 	if len(head) == 0 || err != nil && err != io.EOF {
 		return nil, 0, d.trouble(err)
@@ -159,11 +148,11 @@ func (d *disk) next() (key []byte, shared int, err error) {
 	return d.key, int(old), nil
 }
 
-func (d *disk) trouble(err error) error {
+func (d *stored) trouble(err error) error {
 	if err == io.EOF {
 		return err
 	}
-	return fmt.Errorf("sqlitefile: read the scratch file: %w", err)
+	return disk.Errorf(err, d.spill.file.Name(), "sqlitefile: read the scratch file")
 }
 
 // merger merges sorted runs in a tree of losers. Each run's key remembers how much of it

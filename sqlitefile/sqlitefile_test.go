@@ -248,7 +248,7 @@ func TestSchema(t *testing.T) {
 }
 
 func TestNoAllocationPerRow(t *testing.T) {
-	w := sqlitefile.New(&failing{after: math.MaxInt}, t.TempDir(), 64<<20)
+	w := sqlitefile.New(&failing{after: math.MaxInt}, nil, t.TempDir(), 64<<20)
 	defer w.Close()
 	table, ix := w.Table(people.sql), w.Index(people.indexes[1].sql)
 	name, note, id := "somebody with a name", make([]byte, 200), int64(0)

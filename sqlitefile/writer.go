@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"baton/disk"
 )
 
 // ErrDuplicate is in the chain of the error of Finish when two entries of a unique index
@@ -46,9 +48,10 @@ type object struct {
 // put the first few pages in front of a stream, at the end.
 //
 // What does not fit into memory, in bytes, goes to a nameless file in scratchDir while it
-// is sorted. The usual directory for such files is taken when it is empty.
-func New(out io.WriterAt, scratchDir string, memory int) *Writer {
-	return &Writer{pages: newPageWriter(out, 1), arena: newArena(memory), spill: spill{dir: scratchDir}}
+// is sorted. The usual directory for such files is taken when it is empty, and the
+// system's disk when fsys is nil.
+func New(out io.WriterAt, fsys disk.FS, scratchDir string, memory int) *Writer {
+	return &Writer{pages: newPageWriter(out, 1), arena: newArena(memory), spill: spill{fsys: disk.Of(fsys), dir: scratchDir}}
 }
 
 // Table is a table that rows are added to.

@@ -37,7 +37,7 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealFor)
 	defer cancel()
 	out, err := c1z.Create(r.cfg.Path, c1z.Options{
-		TempDir: r.log.Dir(), KeepSyncs: r.cfg.KeepSyncs,
+		Disk: r.cfg.Disk, TempDir: r.log.Dir(), KeepSyncs: r.cfg.KeepSyncs,
 		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started,
 	})
 	if err != nil {

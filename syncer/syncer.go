@@ -27,6 +27,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/disk"
 	"baton/pagelog"
 )
 
@@ -54,7 +55,8 @@ type Config struct {
 	// AllowRemovals lets a sync through whatever is gone.
 	AllowRemovals bool
 
-	Log *slog.Logger
+	Disk disk.FS // the system's when nil
+	Log  *slog.Logger
 	// Progress, when set, hears of every page, from one goroutine at a time.
 	Progress func(Progress)
 }
@@ -121,11 +123,12 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.Disk = disk.Of(cfg.Disk)
 	r := &run{cfg: cfg}
 	if err := r.plan(); err != nil {
 		return Result{}, err
 	}
-	log, err := pagelog.Open(logDir(cfg.Path, cfg.TempDir))
+	log, err := pagelog.Open(cfg.Disk, logDir(cfg.Path, cfg.TempDir))
 	if err != nil {
 		return Result{}, err
 	}
@@ -154,7 +157,7 @@ func Discard(path, tempDir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	log, err := pagelog.Open(dir)
+	log, err := pagelog.Open(disk.OS{}, dir)
 	if err != nil {
 		return err
 	}
@@ -241,11 +244,11 @@ func (r *run) run(ctx context.Context) (Result, error) {
 // checkPrevious refuses to spend an hour reading only to find that the file it
 // should go into is not a c1z.
 func (r *run) checkPrevious() error {
-	info, err := os.Stat(r.cfg.Path)
+	info, err := r.cfg.Disk.Stat(r.cfg.Path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return nil
 	}
-	f, err := c1z.Open(r.cfg.Path, r.log.Dir())
+	f, err := c1z.OpenOn(r.cfg.Disk, r.cfg.Path, r.log.Dir())
 	if err != nil {
 		return err
 	}

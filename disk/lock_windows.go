@@ -1,21 +1,18 @@
-package pagelog
+package disk
 
 import (
 	"errors"
-	"os"
 
 	"golang.org/x/sys/windows"
 )
 
-var errLocked = errors.New("locked by another process")
-
 // tryLock takes a lock that the system releases when the process ends, however it
 // ends.
-func tryLock(f *os.File) error {
+func tryLock(f File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errLocked
+		return ErrLocked
 	}
 	return err
 }

@@ -1,0 +1,180 @@
+package disktest
+
+import (
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Cut is what a power cut spares of all that was not flushed.
+type Cut string
+
+// The cuts. A file system may keep names and bytes in any order that nobody forbade it
+// by flushing.
+const (
+	Strict Cut = "strict" // nothing
+	Names  Cut = "names"  // all names, and no bytes: a renamed file may be empty
+	Bytes  Cut = "bytes"  // all bytes, and no names
+	Torn   Cut = "torn"   // all names, and some sectors of the bytes
+)
+
+// Cuts are all cuts.
+func Cuts() []Cut { return []Cut{Strict, Names, Bytes, Torn} }
+
+// sector is what a disk writes whole or not at all.
+const sector = 512
+
+// book knows what is durable.
+type book struct {
+	root    string
+	now     map[string]*node // by path; directories have one, too
+	durable map[string]*node
+}
+
+// node is a file, whatever it is called.
+type node struct {
+	dir   bool
+	saved []byte // what was flushed last
+}
+
+func (b *book) begin(root string) error {
+	b.root, b.now, b.durable = filepath.Clean(root), map[string]*node{}, map[string]*node{}
+	return filepath.WalkDir(b.root, func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		n := &node{dir: e.IsDir()}
+		if e.Type().IsRegular() {
+			if n.saved, err = os.ReadFile(name); err != nil {
+				return err
+			}
+		}
+		b.now[name], b.durable[name] = n, n
+		return nil
+	})
+}
+
+// opened is the node of a file that was opened, perhaps made.
+func (b *book) opened(name string) *node {
+	name = filepath.Clean(name)
+	n := b.now[name]
+	if n == nil {
+		n = &node{}
+		b.now[name] = n
+	}
+	return n
+}
+
+func (b *book) made(name string) {
+	for name = filepath.Clean(name); b.now[name] == nil && strings.HasPrefix(name, b.root); name = filepath.Dir(name) {
+		b.now[name] = &node{dir: true}
+	}
+}
+
+func (b *book) renamed(from, to string) {
+	from, to = filepath.Clean(from), filepath.Clean(to)
+	b.now[to] = b.now[from]
+	delete(b.now, from)
+}
+
+func (b *book) removed(name string) { delete(b.now, filepath.Clean(name)) }
+
+// syncedDir makes the names in a directory what they are now. The directory itself is
+// as durable as its own name.
+func (b *book) syncedDir(dir string) {
+	dir = filepath.Clean(dir)
+	in := func(name string, _ *node) bool { return filepath.Dir(name) == dir && name != dir }
+	maps.DeleteFunc(b.durable, in)
+	for name, n := range b.now {
+		if in(name, n) {
+			b.durable[name] = n
+		}
+	}
+}
+
+// synced makes the bytes of a file what they are now.
+func (n *node) synced(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	n.saved, err = io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
+	return err
+}
+
+// Image makes, below dir, what a power cut would leave now. With Torn the seed decides.
+// It is asked from Before, or while nothing is going on.
+func (d *Disk) Image(dir string, cut Cut, seed uint64) error {
+	r := rand.New(rand.NewPCG(seed, 0))
+	names := d.book.now
+	if cut == Strict || cut == Bytes {
+		names = d.book.durable
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		n := names[name]
+		if !d.book.reachable(names, name) {
+			continue
+		}
+		rel, err := filepath.Rel(d.book.root, name)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, rel)
+		if n.dir {
+			if err := os.MkdirAll(to, 0o700); err != nil {
+				return err
+			}
+			continue
+		}
+		content := n.saved
+		if d.book.now[name] == n && (cut == Bytes || cut == Torn) {
+			live, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			if content = live; cut == Torn {
+				content = torn(n.saved, live, r)
+			}
+		}
+		if err := os.WriteFile(to, content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reachable reports whether all folders above a name are there.
+func (b *book) reachable(names map[string]*node, name string) bool {
+	for name != b.root {
+		name = filepath.Dir(name)
+		if n := names[name]; n == nil || !n.dir {
+			return false
+		}
+	}
+	return true
+}
+
+// torn mixes the sectors of what was flushed and what was written since. Of a file that
+// grew there may be any part, and where a sector did not come along, zeros.
+func torn(saved, live []byte, r *rand.Rand) []byte {
+	size := len(live)
+	if len(saved) < size {
+		size = len(saved) + r.IntN(len(live)-len(saved)+1)
+	}
+	mixed := make([]byte, size)
+	for at := 0; at < size; at += sector {
+		from := live
+		if r.IntN(2) == 0 {
+			from = saved
+		}
+		if at < len(from) {
+			copy(mixed[at:min(at+sector, size)], from[at:])
+		}
+	}
+	return mixed
+}

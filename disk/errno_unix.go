@@ -1,0 +1,16 @@
+//go:build unix
+
+package disk
+
+import "syscall"
+
+// What the system says, by what can be done about it.
+var (
+	full      = []error{syscall.ENOSPC}
+	overQuota = []error{syscall.EDQUOT}
+	tooBig    = []error{syscall.EFBIG}
+	readOnly  = []error{syscall.EROFS}
+	tooMany   = []error{syscall.EMFILE, syscall.ENFILE}
+	inUse     = []error{syscall.EBUSY, syscall.ETXTBSY}
+	failing   = []error{syscall.EIO, syscall.ENXIO, syscall.ENODEV, syscall.ESTALE}
+)
