@@ -4,7 +4,7 @@
 // that can be changed at any time (finding a place, splitting pages, a cache, a
 // journal) is left out, and nothing is read back.
 //
-//	w := sqlitefile.New(file, scratchDir, 16<<20)
+//	w := sqlitefile.New(file, extsort.NewPool(16<<20, scratch))
 //	people := w.Table("CREATE TABLE people (id integer primary key, name text)")
 //	byName := w.Index("CREATE INDEX by_name on people (name)")
 //	people.Append(1, sqlitefile.Value{}, sqlitefile.Text("Ada"))
@@ -39,12 +39,9 @@
 //
 // # Sorting
 //
-// Entries become keys whose bytes compare as SQLite's BINARY collation compares entries.
-// They are kept in memory up to a limit shared by all indexes; beyond it, the index that
-// has most is sorted and moved to a scratch file as one run, without what each key shares
-// with the one before. Finish merges the runs of one index after the other. A small
-// limit is no loss, for what fits into a processor's caches is sorted faster: the same
-// million rows take 2.1 seconds with 16 MiB and 2.6 with 64.
+// Entries become keys whose bytes compare as SQLite's BINARY collation compares entries,
+// and package extsort puts them in order. Rows that come in an order close to that of an
+// index cost little there.
 //
 // # What is not here
 //

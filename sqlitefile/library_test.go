@@ -74,7 +74,11 @@ func tryLay(t testing.TB, memory int, sets ...set) (string, error) {
 	}
 	defer f.Close()
 	out := &ordered{t: t, f: f}
+<<<<<<< HEAD
 	w := sqlitefile.New(out, nil, dir, memory)
+=======
+	w := sqlitefile.New(out, pool(dir, memory))
+>>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
 	defer w.Close()
 	var tables []*sqlitefile.Table
 	indexes := map[string]*sqlitefile.Index{}

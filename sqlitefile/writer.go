@@ -8,7 +8,11 @@ import (
 	"math"
 	"strings"
 
+<<<<<<< HEAD
 	"baton/disk"
+=======
+	"baton/extsort"
+>>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
 )
 
 // ErrDuplicate is in the chain of the error of Finish when two entries of a unique index
@@ -27,9 +31,7 @@ type Writer struct {
 	tables  []*Table
 	indexes []*Index
 	schema  []object
-	arena   *arena
-	spill   spill
-	items   []item
+	pool    *extsort.Pool
 	buf     []byte
 	entry   entry
 	err     error // of what was declared, or that it is over
@@ -47,11 +49,18 @@ type object struct {
 // last of all is the schema's, at 0. So a file will do, and so will something that can
 // put the first few pages in front of a stream, at the end.
 //
+<<<<<<< HEAD
 // What does not fit into memory, in bytes, goes to a nameless file in scratchDir while it
 // is sorted. The usual directory for such files is taken when it is empty, and the
 // system's disk when fsys is nil.
 func New(out io.WriterAt, fsys disk.FS, scratchDir string, memory int) *Writer {
 	return &Writer{pages: newPageWriter(out, 1), arena: newArena(memory), spill: spill{fsys: disk.Of(fsys), dir: scratchDir}}
+=======
+// Entries of indexes are sorted in the pool, which is the Writer's alone from the first
+// of them on, and closed with it.
+func New(out io.WriterAt, pool *extsort.Pool) *Writer {
+	return &Writer{pages: newPageWriter(out, 1), pool: pool}
+>>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
 }
 
 // Table is a table that rows are added to.
@@ -73,9 +82,7 @@ type Index struct {
 	partial bool
 	root    uint32
 	columns int // without the rowid; known from the first entry on
-	entries int64
-	keys    keys
-	runs    []run
+	sorter  *extsort.Sorter
 }
 
 // Table declares a table by its CREATE TABLE statement: with a plain name, with a rowid
@@ -93,7 +100,7 @@ func (w *Writer) Table(createSQL string) *Table {
 // with plain names, ascending columns and the BINARY collation.
 func (w *Writer) Index(createSQL string) *Index {
 	s, err := parseIndex(createSQL)
-	ix := &Index{w: w, name: s.name, unique: s.unique, partial: s.partial, keys: keys{arena: w.arena}}
+	ix := &Index{w: w, name: s.name, unique: s.unique, partial: s.partial, sorter: w.pool.Sorter()}
 	for _, t := range w.tables {
 		if strings.EqualFold(t.name, s.table) {
 			ix.table = t
@@ -198,46 +205,11 @@ func (ix *Index) Add(rowid int64, values ...Value) error {
 	}
 	key = appendKeyInt(key, rowid)
 	w.buf = key
-	if !ix.keys.room(key) {
-		for w.arena.full(len(key)) {
-			if spilled, err := w.spillLargest(); err != nil || !spilled {
-				w.err = err
-				break
-			}
-		}
-		if w.err != nil {
-			return w.err
-		}
-		ix.keys.grow(key)
+	if err := ix.sorter.Add(key); err != nil {
+		w.err = err
+		return err
 	}
-	ix.keys.add(key)
-	ix.entries++
 	return nil
-}
-
-// spillLargest moves the keys of the index that has the most of them to the scratch file.
-func (w *Writer) spillLargest() (spilled bool, err error) {
-	var largest *Index
-	for _, ix := range w.indexes {
-		if ix.keys.n > 0 && (largest == nil || ix.keys.size > largest.keys.size) {
-			largest = ix
-		}
-	}
-	if largest == nil {
-		return false, nil
-	}
-	r, err := w.spill.write(w.sorted(largest))
-	if err != nil {
-		return false, err
-	}
-	largest.runs = append(largest.runs, r)
-	largest.keys.release()
-	return true, nil
-}
-
-func (w *Writer) sorted(ix *Index) *memory {
-	w.items = ix.keys.sorted(w.items[:0])
-	return &memory{keys: &ix.keys, items: w.items}
 }
 
 // Finish writes what is left and returns the size of the database in bytes. The Writer
@@ -277,8 +249,7 @@ func (w *Writer) Finish() (size int64, err error) {
 // Close gives the database up, unless it is finished. It can be called more than once.
 func (w *Writer) Close() error {
 	w.err = errors.New("sqlitefile: the database is finished or given up")
-	w.arena, w.items = nil, nil
-	return w.spill.close()
+	return w.pool.Close()
 }
 
 // plant finishes a tree and returns the number of its root.
@@ -293,23 +264,23 @@ func (w *Writer) plant(t *tree) (root uint32, err error) {
 // write merges the entries into a tree.
 func (ix *Index) write() error {
 	w := ix.w
-	if ix.entries > ix.table.rows || ix.entries < ix.table.rows && !ix.partial {
-		return fmt.Errorf("sqlitefile: index %s has %d entries for the %d rows of %s", ix.name, ix.entries, ix.table.rows, ix.table.name)
+	entries := int64(ix.sorter.Len())
+	if entries > ix.table.rows || entries < ix.table.rows && !ix.partial {
+		return fmt.Errorf("sqlitefile: index %s has %d entries for the %d rows of %s", ix.name, entries, ix.table.rows, ix.table.name)
 	}
-	sources := []source{w.sorted(ix)}
-	for _, r := range ix.runs {
-		sources = append(sources, w.spill.read(r, w.arena.limit/len(ix.runs)))
-	}
-	m, err := newMerger(sources)
+	m, err := ix.sorter.Merge()
 	if err != nil {
 		return err
 	}
 	t := newTree(w.pages, true)
 	unique, nulls := math.MaxInt, false // the length of the last key without its rowid
 	for {
-		key, shared := m.key()
-		if key == nil {
+		key, shared, err := m.Next()
+		if err == io.EOF {
 			break
+		}
+		if err != nil {
+			return err
 		}
 		w.entry.parse(key, ix.columns)
 		if shared >= unique && (ix.unique && !nulls || shared == len(key)) {
@@ -320,11 +291,8 @@ func (ix *Index) write() error {
 		if err := t.entry(w.buf); err != nil {
 			return err
 		}
-		if err := m.next(); err != nil {
-			return err
-		}
 	}
-	ix.keys.release()
+	ix.sorter.Release()
 	ix.root, err = w.plant(t)
 	return err
 }

@@ -1,0 +1,52 @@
+package extsort
+
+import (
+	"bytes"
+	"sort"
+)
+
+// List is keys that are added in order and read from anywhere, any number of times.
+type List struct {
+	run    run
+	firsts [][]byte // of each chunk
+	n      int
+}
+
+// List begins a list.
+func (p *Pool) List() *List { return &List{run: run{scratch: &p.scratch}} }
+
+// Len is how many keys were added.
+func (l *List) Len() int { return l.n }
+
+// Add adds a key that is not less than the last one.
+func (l *List) Add(key []byte) error {
+	if len(l.run.tail) == 0 {
+		l.firsts = append(l.firsts, bytes.Clone(key))
+	}
+	l.n++
+	return l.run.add(key, common(l.run.last, key))
+}
+
+// Cursor reads a list.
+type Cursor struct {
+	reader reader
+	from   []byte
+}
+
+// From reads the list from the first key on that is not less than this one. Several
+// cursors can be open at a time.
+func (l *List) From(key []byte) *Cursor {
+	at := sort.Search(len(l.firsts), func(i int) bool { return bytes.Compare(l.firsts[i], key) > 0 })
+	return &Cursor{reader: reader{run: &l.run, at: max(at-1, 0)}, from: key}
+}
+
+// Next is the next key, which is good until the next call, or io.EOF.
+func (c *Cursor) Next() ([]byte, error) {
+	for {
+		key, _, err := c.reader.next()
+		if err != nil || bytes.Compare(key, c.from) >= 0 {
+			c.from = nil
+			return key, err
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package extsort
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+// chunkSize is about how much of a run is written and read at once.
+const chunkSize = 32 << 10
+
+// File is the scratch file.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+}
+
+// scratch is the file that chunks go to, opened when there is the first.
+type scratch struct {
+	open func() (File, error)
+	file File
+	size int64
+}
+
+// chunk is a place in the scratch file.
+type chunk struct {
+	at   int64
+	size int
+}
+
+func (s *scratch) write(b []byte) (chunk, error) {
+	if s.file == nil {
+		f, err := s.open()
+		if err != nil {
+			return chunk{}, fmt.Errorf("extsort: make a scratch file: %w", err)
+		}
+		s.file = f
+	}
+	if _, err := s.file.WriteAt(b, s.size); err != nil {
+		return chunk{}, fmt.Errorf("extsort: write the scratch file: %w", err)
+	}
+	c := chunk{s.size, len(b)}
+	s.size += int64(len(b))
+	return c, nil
+}
+
+func (s *scratch) read(c chunk, buf []byte) ([]byte, error) {
+	if cap(buf) < c.size {
+		buf = make([]byte, c.size)
+	}
+	buf = buf[:c.size]
+	if _, err := s.file.ReadAt(buf, c.at); err != nil {
+		return nil, fmt.Errorf("extsort: read the scratch file: %w", err)
+	}
+	return buf, nil
+}
+
+func (s *scratch) close() error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	if err != nil {
+		return fmt.Errorf("extsort: remove the scratch file: %w", err)
+	}
+	return nil
+}
+
+// run is keys in order. Each is written as how many bytes it has in common with the one
+// before, how many more it has, both as unsigned varints, and those; the first one of a
+// chunk has nothing in common.
+type run struct {
+	scratch *scratch
+	chunks  []chunk
+	tail    []byte // the chunk in progress, which need not reach the file
+	last    []byte
+}
+
+// add adds a key, of which so many bytes are those of the last one.
+func (r *run) add(key []byte, shared int) error {
+	r.last = append(r.last[:shared], key[shared:]...)
+	if len(r.tail) == 0 {
+		shared = 0
+	}
+	r.tail = binary.AppendUvarint(r.tail, uint64(shared))
+	r.tail = binary.AppendUvarint(r.tail, uint64(len(key)-shared))
+	r.tail = append(r.tail, key[shared:]...)
+	if len(r.tail) >= chunkSize {
+		return r.flush()
+	}
+	return nil
+}
+
+func (r *run) flush() error {
+	if len(r.tail) == 0 {
+		return nil
+	}
+	c, err := r.scratch.write(r.tail)
+	if err != nil {
+		return err
+	}
+	r.chunks = append(r.chunks, c)
+	r.tail = r.tail[:0]
+	return nil
+}
+
+// reader reads a run.
+type reader struct {
+	run  *run
+	at   int    // the next chunk
+	buf  []byte // for chunks of the file
+	rest []byte // of the chunk
+	key  []byte
+}
+
+// load goes to the next chunk.
+func (d *reader) load() (err error) {
+	switch {
+	case d.at < len(d.run.chunks):
+		d.buf, err = d.run.scratch.read(d.run.chunks[d.at], d.buf)
+		d.rest = d.buf
+	case d.at == len(d.run.chunks) && len(d.run.tail) > 0:
+		d.rest = d.run.tail
+	default:
+		return io.EOF
+	}
+	d.at++
+	return err
+}
+
+func (d *reader) next() (key []byte, shared int, err error) {
+	first := len(d.rest) == 0
+	if first {
+		if err := d.load(); err != nil {
+			return nil, 0, err
+		}
+	}
+	old, n := binary.Uvarint(d.rest)
+	more, m := binary.Uvarint(d.rest[n:])
+	suffix := d.rest[n+m:]
+	if n <= 0 || m <= 0 || old > uint64(len(d.key)) || more > uint64(len(suffix)) {
+		return nil, 0, fmt.Errorf("extsort: the scratch file has changed")
+	}
+	suffix, d.rest = suffix[:more], suffix[more:]
+	shared = int(old)
+	if first {
+		shared = common(d.key, suffix)
+	}
+	d.key = append(d.key[:old], suffix...)
+	return d.key, shared, nil
+}
