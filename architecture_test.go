@@ -33,12 +33,8 @@ var arrows = map[string][]string{
 	"service":                {".", "rest", "syncer", "wire"},
 	"runner":                 {".", "otlp", "rest", "service", "syncer", "c1z", "wire"},
 	"controlplane":           {".", "wire", "internal/pb/*"},
-<<<<<<< HEAD
-	"sqlitefile":             {"disk"},
-=======
-	"extsort":                {},
+	"extsort":                {"disk"},
 	"sqlitefile":             {"extsort"},
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
 	"sandbox/fault":          {},
 	"sandbox/perplexity":     {".", "sandbox/fault"},
 	"sandbox/percipio":       {".", "sandbox/fault"},

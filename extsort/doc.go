@@ -2,7 +2,7 @@
 // keys, come out in the order of their bytes; what they mean is the caller's affair.
 // None may be the beginning of another, other than its equal.
 //
-//	pool := extsort.NewPool(16<<20, open)
+//	pool := extsort.NewPool(nil, dir, 16<<20)
 //	s := pool.Sorter()
 //	s.Add([]byte("b"))
 //	s.Add([]byte("a"))

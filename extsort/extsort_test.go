@@ -8,20 +8,16 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 
+	"baton"
+	"baton/disk/disktest"
 	"baton/extsort"
 )
 
-// pool sorts in so many bytes; *opened counts scratch files.
 func pool(t testing.TB, memory int) *extsort.Pool {
-	p := extsort.NewPool(memory, func() (extsort.File, error) {
-		f, err := os.CreateTemp(t.TempDir(), "sort-*")
-		if err != nil {
-			return nil, err
-		}
-		return f, nil
-	})
+	p := extsort.NewPool(nil, t.TempDir(), memory)
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {
 			t.Error(err)
@@ -169,55 +165,35 @@ func TestList(t *testing.T) {
 	}
 }
 
-// flaky is a scratch file whose nth access fails.
-type flaky struct {
-	*os.File
-	left *int
-}
-
-var errBroken = errors.New("broken")
-
-func (f flaky) WriteAt(b []byte, off int64) (int, error) {
-	if *f.left--; *f.left < 0 {
-		return 0, errBroken
-	}
-	return f.File.WriteAt(b, off)
-}
-
-func (f flaky) ReadAt(b []byte, off int64) (int, error) {
-	if *f.left--; *f.left < 0 {
-		return 0, errBroken
-	}
-	return f.File.ReadAt(b, off)
-}
-
 // TestTrouble has a scratch file that fails at every access in turn.
 func TestTrouble(t *testing.T) {
-	failures := 0
-	for n := 0; ; n++ {
-		left := n
-		p := extsort.NewPool(50_000, func() (extsort.File, error) {
-			f, err := os.CreateTemp(t.TempDir(), "sort-*")
-			return flaky{f, &left}, err
-		})
-		err := sortSome(p)
-		if e := p.Close(); e != nil {
-			t.Error(e)
+	for _, op := range []disktest.Op{disktest.Open, disktest.Read, disktest.Write} {
+		failures := 0
+		for n := 1; ; n++ {
+			dir := t.TempDir()
+			fsys, err := disktest.New(dir, disktest.Fault{Op: op, Nth: n, Err: syscall.ENOSPC})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := extsort.NewPool(fsys, dir, 50_000)
+			err = sortSome(p)
+			if e := p.Close(); e != nil {
+				t.Error(e)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			if err == nil {
+				break
+			}
+			failures++
+			if !errors.Is(err, syscall.ENOSPC) || baton.KindOf(err) != baton.Storage {
+				t.Fatal(err)
+			}
 		}
-		if err == nil {
-			break
+		if failures < 1 {
+			t.Errorf("%s never failed", op)
 		}
-		failures++
-		if !errors.Is(err, errBroken) {
-			t.Fatal(err)
-		}
-	}
-	if failures < 5 {
-		t.Errorf("%d failures", failures)
-	}
-	p := extsort.NewPool(0, func() (extsort.File, error) { return nil, errBroken })
-	if err := sortSome(p); !errors.Is(err, errBroken) {
-		t.Errorf("without a scratch file: %v", err)
 	}
 }
 

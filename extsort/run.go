@@ -2,24 +2,20 @@ package extsort
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"io"
+
+	"baton/disk"
 )
 
 // chunkSize is about how much of a run is written and read at once.
 const chunkSize = 32 << 10
 
-// File is the scratch file.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-	io.Closer
-}
-
-// scratch is the file that chunks go to, opened when there is the first.
+// scratch is the file that chunks go to, made when there is the first.
 type scratch struct {
-	open func() (File, error)
-	file File
+	fsys disk.FS
+	dir  string
+	file *disk.Scratch
 	size int64
 }
 
@@ -31,14 +27,15 @@ type chunk struct {
 
 func (s *scratch) write(b []byte) (chunk, error) {
 	if s.file == nil {
-		f, err := s.open()
+		f, err := disk.NewScratch(s.fsys, s.dir, ".sort-")
 		if err != nil {
-			return chunk{}, fmt.Errorf("extsort: make a scratch file: %w", err)
+			return chunk{}, err
 		}
+		f.Hide()
 		s.file = f
 	}
 	if _, err := s.file.WriteAt(b, s.size); err != nil {
-		return chunk{}, fmt.Errorf("extsort: write the scratch file: %w", err)
+		return chunk{}, disk.Errorf(err, s.file.Name(), "sort: write the scratch file")
 	}
 	c := chunk{s.size, len(b)}
 	s.size += int64(len(b))
@@ -51,7 +48,7 @@ func (s *scratch) read(c chunk, buf []byte) ([]byte, error) {
 	}
 	buf = buf[:c.size]
 	if _, err := s.file.ReadAt(buf, c.at); err != nil {
-		return nil, fmt.Errorf("extsort: read the scratch file: %w", err)
+		return nil, disk.Errorf(err, s.file.Name(), "sort: read the scratch file")
 	}
 	return buf, nil
 }
@@ -62,11 +59,10 @@ func (s *scratch) close() error {
 	}
 	err := s.file.Close()
 	s.file = nil
-	if err != nil {
-		return fmt.Errorf("extsort: remove the scratch file: %w", err)
-	}
-	return nil
+	return err
 }
+
+var errChanged = errors.New("it has changed")
 
 // run is keys in order. Each is written as how many bytes it has in common with the one
 // before, how many more it has, both as unsigned varints, and those; the first one of a
@@ -141,7 +137,7 @@ func (d *reader) next() (key []byte, shared int, err error) {
 	more, m := binary.Uvarint(d.rest[n:])
 	suffix := d.rest[n+m:]
 	if n <= 0 || m <= 0 || old > uint64(len(d.key)) || more > uint64(len(suffix)) {
-		return nil, 0, fmt.Errorf("extsort: the scratch file has changed")
+		return nil, 0, disk.Errorf(errChanged, d.run.scratch.file.Name(), "sort: read the scratch file")
 	}
 	suffix, d.rest = suffix[:more], suffix[more:]
 	shared = int(old)

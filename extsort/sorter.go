@@ -3,6 +3,8 @@ package extsort
 import (
 	"bytes"
 	"slices"
+
+	"baton/disk"
 )
 
 // Pool is what sorters share: a limit on memory and a scratch file. Neither it nor what
@@ -14,10 +16,11 @@ type Pool struct {
 	items   []item
 }
 
-// NewPool makes a pool of so many bytes. What does not fit goes to the file that open
-// makes, at the first need of it; it should have no name, so that nothing stays behind.
-func NewPool(memory int, open func() (File, error)) *Pool {
-	return &Pool{arena: newArena(memory), scratch: scratch{open: open}}
+// NewPool makes a pool of so many bytes. What does not fit goes to a nameless file in
+// dir, or in the usual directory for such files when it is empty; on the system's disk
+// when fsys is nil.
+func NewPool(fsys disk.FS, dir string, memory int) *Pool {
+	return &Pool{arena: newArena(memory), scratch: scratch{fsys: disk.Of(fsys), dir: dir}}
 }
 
 // Close gives up the scratch file and everything that is in it. It can be called more

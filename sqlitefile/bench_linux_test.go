@@ -9,6 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"baton/extsort"
 	"baton/sqlitefile"
 )
 
@@ -65,11 +66,7 @@ func layGrants(memory int) func(*testing.B, string, *grantSource, int) {
 			b.Fatal(err)
 		}
 		defer f.Close()
-<<<<<<< HEAD
-		w := sqlitefile.New(f, nil, filepath.Dir(path), memory)
-=======
-		w := sqlitefile.New(f, pool(filepath.Dir(path), memory))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+		w := sqlitefile.New(f, extsort.NewPool(nil, filepath.Dir(path), memory))
 		defer w.Close()
 		fillGrants(b, w, source, n)
 	}

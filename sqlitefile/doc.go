@@ -4,7 +4,7 @@
 // that can be changed at any time (finding a place, splitting pages, a cache, a
 // journal) is left out, and nothing is read back.
 //
-//	w := sqlitefile.New(file, extsort.NewPool(16<<20, scratch))
+//	w := sqlitefile.New(file, extsort.NewPool(nil, scratchDir, 16<<20))
 //	people := w.Table("CREATE TABLE people (id integer primary key, name text)")
 //	byName := w.Index("CREATE INDEX by_name on people (name)")
 //	people.Append(1, sqlitefile.Value{}, sqlitefile.Text("Ada"))

@@ -8,16 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"baton/extsort"
 	"baton/sqlitefile"
 )
 
 func TestStatements(t *testing.T) {
 	f := new(sink)
-<<<<<<< HEAD
-	w := sqlitefile.New(f, nil, "", 1<<20)
-=======
-	w := sqlitefile.New(f, pool("", 1<<20))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+	w := sqlitefile.New(f, extsort.NewPool(nil, "", 1<<20))
 	w.Table("  create   table a(b);\n ")
 	w.Index("create unique index c on A (b)")
 	w.Index("create index d ON a(b) WHERE b > 1 ;")
@@ -32,11 +29,7 @@ func TestStatements(t *testing.T) {
 	for _, sql := range []string{"", "create", "create table", "create table t", "create view t (a)", "create temp table t (a)",
 		"create table if not exists t (a)", "create table main.t (a)", `create table "t" (a)`, "create table t as select 1",
 		"create virtual table t using fts5(a)", "create table t (a primary key) without rowid", "create index i on t (a)"} {
-<<<<<<< HEAD
-		w := sqlitefile.New(new(sink), nil, "", 1<<20)
-=======
-		w := sqlitefile.New(new(sink), pool("", 1<<20))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+		w := sqlitefile.New(new(sink), extsort.NewPool(nil, "", 1<<20))
 		w.Table(sql)
 		if _, err := w.Finish(); err == nil {
 			t.Errorf("%q is taken for a table", sql)
@@ -44,11 +37,7 @@ func TestStatements(t *testing.T) {
 	}
 	for _, sql := range []string{"", "create unique", "create index i", "create index i on", "create index i on other (a)",
 		"create index t on t (a)", "create unique table i on t (a)", "create table u (a)"} {
-<<<<<<< HEAD
-		w := sqlitefile.New(new(sink), nil, "", 1<<20)
-=======
-		w := sqlitefile.New(new(sink), pool("", 1<<20))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+		w := sqlitefile.New(new(sink), extsort.NewPool(nil, "", 1<<20))
 		w.Table("create table t (a)")
 		w.Index(sql)
 		if _, err := w.Finish(); err == nil {
@@ -86,11 +75,7 @@ func TestDuplicates(t *testing.T) {
 			{"other text", "same", "same\x00", ""},
 		} {
 			t.Run(fmt.Sprint(c.name, memory), func(t *testing.T) {
-<<<<<<< HEAD
-				w := sqlitefile.New(new(sink), nil, t.TempDir(), memory)
-=======
-				w := sqlitefile.New(new(sink), pool(t.TempDir(), memory))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+				w := sqlitefile.New(new(sink), extsort.NewPool(nil, t.TempDir(), memory))
 				table := w.Table("create table t (a)")
 				ix := w.Index("create unique index by_a on t (a)")
 				for i, v := range []any{c.a, "between", int64(7), c.b} {
@@ -153,11 +138,7 @@ func TestMisuse(t *testing.T) {
 			return finish(w)
 		},
 	} {
-<<<<<<< HEAD
-		w := sqlitefile.New(new(sink), nil, t.TempDir(), 1<<20)
-=======
-		w := sqlitefile.New(new(sink), pool(t.TempDir(), 1<<20))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+		w := sqlitefile.New(new(sink), extsort.NewPool(nil, t.TempDir(), 1<<20))
 		table := w.Table("create table t (a)")
 		if err := use(w, table, w.Index("create index i on t (a)")); err == nil {
 			t.Errorf("%s: no error", name)
@@ -177,11 +158,7 @@ func TestTrouble(t *testing.T) {
 	broken := errors.New("broken")
 	s := crowd(3000)
 	write := func(out io.WriterAt, dir string, memory int) error {
-<<<<<<< HEAD
-		w := sqlitefile.New(out, nil, dir, memory)
-=======
-		w := sqlitefile.New(out, pool(dir, memory))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+		w := sqlitefile.New(out, extsort.NewPool(nil, dir, memory))
 		defer w.Close()
 		table, ix := w.Table(people.sql), w.Index(people.indexes[0].sql)
 		for i, row := range s.rows {

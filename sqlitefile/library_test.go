@@ -13,6 +13,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"baton/extsort"
 	"baton/sqlitefile"
 )
 
@@ -74,11 +75,7 @@ func tryLay(t testing.TB, memory int, sets ...set) (string, error) {
 	}
 	defer f.Close()
 	out := &ordered{t: t, f: f}
-<<<<<<< HEAD
-	w := sqlitefile.New(out, nil, dir, memory)
-=======
-	w := sqlitefile.New(out, pool(dir, memory))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+	w := sqlitefile.New(out, extsort.NewPool(nil, dir, memory))
 	defer w.Close()
 	var tables []*sqlitefile.Table
 	indexes := map[string]*sqlitefile.Index{}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/extsort"
 	"baton/sqlitefile"
 )
 
@@ -61,11 +62,7 @@ func layFrom(t *testing.T, s set, first uint32) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-<<<<<<< HEAD
-	w := sqlitefile.New(f, nil, "", 1<<20)
-=======
-	w := sqlitefile.New(f, pool("", 1<<20))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+	w := sqlitefile.New(f, extsort.NewPool(nil, "", 1<<20))
 	table := w.Table(s.sql)
 	byName, byNote := w.Index(s.indexes[0].sql), w.Index(s.indexes[2].sql)
 	if err := w.SkipTo(first); err != nil {

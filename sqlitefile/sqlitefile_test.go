@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/extsort"
 	"baton/sqlitefile"
 )
 
@@ -248,11 +249,7 @@ func TestSchema(t *testing.T) {
 }
 
 func TestNoAllocationPerRow(t *testing.T) {
-<<<<<<< HEAD
-	w := sqlitefile.New(&failing{after: math.MaxInt}, nil, t.TempDir(), 64<<20)
-=======
-	w := sqlitefile.New(&failing{after: math.MaxInt}, pool(t.TempDir(), 64<<20))
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
+	w := sqlitefile.New(&failing{after: math.MaxInt}, extsort.NewPool(nil, t.TempDir(), 64<<20))
 	defer w.Close()
 	table, ix := w.Table(people.sql), w.Index(people.indexes[1].sql)
 	name, note, id := "somebody with a name", make([]byte, 200), int64(0)

@@ -8,11 +8,7 @@ import (
 	"math"
 	"strings"
 
-<<<<<<< HEAD
-	"baton/disk"
-=======
 	"baton/extsort"
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
 )
 
 // ErrDuplicate is in the chain of the error of Finish when two entries of a unique index
@@ -49,18 +45,10 @@ type object struct {
 // last of all is the schema's, at 0. So a file will do, and so will something that can
 // put the first few pages in front of a stream, at the end.
 //
-<<<<<<< HEAD
-// What does not fit into memory, in bytes, goes to a nameless file in scratchDir while it
-// is sorted. The usual directory for such files is taken when it is empty, and the
-// system's disk when fsys is nil.
-func New(out io.WriterAt, fsys disk.FS, scratchDir string, memory int) *Writer {
-	return &Writer{pages: newPageWriter(out, 1), arena: newArena(memory), spill: spill{fsys: disk.Of(fsys), dir: scratchDir}}
-=======
 // Entries of indexes are sorted in the pool, which is the Writer's alone from the first
 // of them on, and closed with it.
 func New(out io.WriterAt, pool *extsort.Pool) *Writer {
 	return &Writer{pages: newPageWriter(out, 1), pool: pool}
->>>>>>> 277faba (extsort: the sorter of sqlitefile, in a room of its own; what is in order is not sorted)
 }
 
 // Table is a table that rows are added to.
