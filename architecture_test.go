@@ -15,11 +15,12 @@ import (
 // is missing here fails the test: give it its place first.
 var arrows = map[string][]string{
 	".":                      {},
-	"rest":                   {"."},
-	"scim":                   {".", "rest"},
+	"jsonscan":               {},
+	"rest":                   {".", "jsonscan"},
+	"scim":                   {".", "jsonscan", "rest"},
 	"connector/perplexity":   {".", "rest", "scim"},
 	"connector/percipio":     {".", "rest", "connector/percipio/api"},
-	"connector/percipio/api": {".", "rest"},
+	"connector/percipio/api": {".", "jsonscan", "rest"},
 	"disk":                   {"."},
 	"disk/disktest":          {"disk"},
 	"pagelog":                {".", "disk"},

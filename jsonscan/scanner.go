@@ -1,0 +1,294 @@
+// Package jsonscan reads JSON as it arrives, from answers of any size, and pays only
+// for what is used: what is skipped is checked for its syntax, at the speed of memory,
+// but neither copied nor decoded.
+//
+// It takes what encoding/json takes and gives the same values; a fuzz test holds the
+// two against each other. Errors are sticky: after one every method does nothing, so a
+// reader looks at [Scanner.Err] once, at its end.
+//
+//	for s.Object(); s.Field(); {
+//		switch string(s.Name()) {
+//		case "id":
+//			id = s.Text()
+//		default:
+//			s.Skip()
+//		}
+//	}
+//	return s.Err()
+//
+// A field or an element must be read by exactly one of Text, Skip, Object and Array.
+package jsonscan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	bufferSize = 64 << 10
+	maxDepth   = 10_000  // of nested values, as in encoding/json
+	maxText    = 1 << 20 // bytes of a text or a number that is wanted
+)
+
+// SyntaxError says that the source is no JSON. It does not quote it.
+type SyntaxError struct {
+	What   string
+	Offset int64
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("%s at byte %d of the answer", e.What, e.Offset)
+}
+
+// Scanner reads one JSON value from a source. Not safe for concurrent use.
+type Scanner struct {
+	src  io.Reader
+	buf  []byte
+	pos  int   // of the next byte in buf
+	end  int   // of the bytes in buf
+	gone int64 // bytes that were in buf before
+	mark int   // the bytes from here on are still wanted; none when negative
+	over error // of src
+
+	first bool // the next field or element is the first of its object or array
+	depth int
+	name  []byte
+	room  []byte // for the name, where it is not in buf as it is
+	kept  []byte // for the last text, likewise
+	open  []byte // the brackets around what is being skipped
+	err   error
+}
+
+var pool = sync.Pool{New: func() any { return &Scanner{buf: make([]byte, bufferSize)} }}
+
+// New makes a scanner. Free gives its memory back.
+func New(src io.Reader) *Scanner {
+	s := pool.Get().(*Scanner)
+	*s = Scanner{src: src, buf: s.buf, mark: -1, room: s.room, kept: s.kept, open: s.open}
+	return s
+}
+
+// Free ends the use of the scanner.
+func (s *Scanner) Free() {
+	s.src, s.err = nil, errFreed
+	if max(len(s.buf), cap(s.room), cap(s.kept), cap(s.open)) <= bufferSize {
+		pool.Put(s)
+	}
+}
+
+var errFreed = errors.New("jsonscan: used after Free")
+
+// Err is why the scanner stopped: nil, an error of the source, io.ErrUnexpectedEOF when
+// the source ended in the middle, or a *SyntaxError.
+func (s *Scanner) Err() error { return s.err }
+
+// Fail stops the scanner, if it has not stopped already.
+func (s *Scanner) Fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+func (s *Scanner) wrong(what string) {
+	s.Fail(&SyntaxError{What: what, Offset: s.gone + int64(s.pos)})
+}
+
+// more gets further bytes behind those that are wanted. It reports whether there are
+// any; there being none is no error yet.
+func (s *Scanner) more() bool {
+	if s.err != nil {
+		return false
+	}
+	keep := s.pos
+	if s.mark >= 0 {
+		keep = s.mark
+	}
+	if s.pos-keep > maxText {
+		s.wrong("a text that is too long")
+		return false
+	}
+	if s.over == nil && keep > 0 {
+		copy(s.buf, s.buf[keep:s.end])
+		s.gone += int64(keep)
+		s.pos, s.end, s.mark = s.pos-keep, s.end-keep, min(s.mark, 0)
+	}
+	for range 100 {
+		if s.over == io.EOF {
+			return false
+		}
+		if s.over != nil {
+			s.err = s.over
+			return false
+		}
+		if s.end == len(s.buf) {
+			s.buf = append(s.buf, make([]byte, len(s.buf))...)
+		}
+		var n int
+		n, s.over = s.src.Read(s.buf[s.end:])
+		s.end += n
+		if n > 0 {
+			return true
+		}
+	}
+	s.err = io.ErrNoProgress
+	return false
+}
+
+// fill gets further bytes where there must be some.
+func (s *Scanner) fill() bool {
+	if !s.more() {
+		s.Fail(io.ErrUnexpectedEOF)
+		return false
+	}
+	return true
+}
+
+// token skips white space and is the next byte after it, 0 at the end.
+func (s *Scanner) token() byte {
+	for {
+		for s.pos < s.end {
+			b := s.buf[s.pos]
+			if b > ' ' || b != ' ' && b != '\n' && b != '\r' && b != '\t' {
+				return b
+			}
+			s.pos++
+		}
+		if !s.fill() {
+			return 0
+		}
+	}
+}
+
+// Empty reports whether there is nothing but white space.
+func (s *Scanner) Empty() bool {
+	if s.err != nil {
+		return false
+	}
+	if s.token(); s.err == io.ErrUnexpectedEOF {
+		s.err = nil
+		return true
+	}
+	return false
+}
+
+// Kind is the first byte of the value that comes next: {, [, ", t, f, n, a digit or a
+// minus sign; 0 after an error. Anything else is no JSON.
+func (s *Scanner) Kind() byte { return s.token() }
+
+// End makes sure that nothing follows the value, and reads to the end of the source.
+func (s *Scanner) End() error {
+	if s.err == nil && !s.Empty() {
+		s.wrong("more than one value")
+	}
+	return s.err
+}
+
+// Object begins an object; Field follows.
+func (s *Scanner) Object() { s.begin('{') }
+
+// Array begins an array; Element follows.
+func (s *Scanner) Array() { s.begin('[') }
+
+func (s *Scanner) begin(bracket byte) {
+	if b := s.token(); s.err != nil {
+		return
+	} else if b != bracket {
+		s.wrong("no " + string(rune(bracket)))
+		return
+	}
+	if s.depth++; s.depth > maxDepth {
+		s.wrong("values nested too deeply")
+		return
+	}
+	s.pos++
+	s.first = true
+}
+
+// Field goes to the next field of the object and reports whether there is one.
+func (s *Scanner) Field() bool {
+	if !s.next('}') || !s.key(true) {
+		return false
+	}
+	return true
+}
+
+// Name is the name of the field, until its value is read.
+func (s *Scanner) Name() []byte { return s.name }
+
+// Element goes to the next element of the array and reports whether there is one.
+func (s *Scanner) Element() bool { return s.next(']') }
+
+// next takes what stands between two values.
+func (s *Scanner) next(closing byte) bool {
+	b := s.token()
+	if s.err != nil {
+		return false
+	}
+	first := s.first
+	s.first = false
+	switch {
+	case b == closing:
+		s.pos++
+		s.depth--
+		return false
+	case first:
+		return true
+	case b != ',':
+		s.wrong("neither a comma nor " + string(rune(closing)))
+		return false
+	}
+	s.pos++
+	return true
+}
+
+// key reads the name of a field and the colon.
+func (s *Scanner) key(want bool) bool {
+	if s.token() != '"' {
+		if s.err == nil {
+			s.wrong("no name of a field")
+		}
+		return false
+	}
+	if want {
+		s.name = s.text()
+		if s.pos < s.end && s.buf[s.pos] == ':' {
+			s.pos++
+			return true
+		}
+		// More may have to be read, over the bytes that the name stands in.
+		s.room = append(s.room[:0], s.name...)
+		s.name = s.room
+	} else {
+		s.skipText()
+	}
+	if s.token() != ':' {
+		if s.err == nil {
+			s.wrong("no colon")
+		}
+		return false
+	}
+	s.pos++
+	return true
+}
+
+// Lower is Name in lower case, for names whose case does not matter. Like encoding/json
+// it knows that two letters outside ASCII are variants of k and s.
+func (s *Scanner) Lower() []byte {
+	for _, b := range s.name {
+		if 'A' <= b && b <= 'Z' || b >= utf8.RuneSelf {
+			return s.lowered()
+		}
+	}
+	return s.name
+}
+
+func (s *Scanner) lowered() []byte {
+	name := bytes.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s.name)
+	s.room = append(s.room[:0], name...)
+	return s.room
+}

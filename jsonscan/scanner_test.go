@@ -1,0 +1,260 @@
+package jsonscan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// written is the value that comes next, in a form of its own: every text in quotes,
+// names of fields too, in the order of the source.
+func written(s *Scanner, out *strings.Builder) {
+	switch s.Kind() {
+	case '{':
+		out.WriteByte('{')
+		for s.Object(); s.Field(); {
+			fmt.Fprintf(out, "%q:", s.Name())
+			written(s, out)
+		}
+		out.WriteByte('}')
+	case '[':
+		out.WriteByte('[')
+		for s.Array(); s.Element(); {
+			written(s, out)
+			out.WriteByte(',')
+		}
+		out.WriteByte(']')
+	default:
+		if text := s.Text(); text != nil {
+			fmt.Fprintf(out, "%q", text)
+		} else {
+			out.WriteString("null")
+		}
+	}
+}
+
+// byTheBook is the same from encoding/json, or false if it takes the body for no JSON.
+func byTheBook(body []byte) (string, bool) {
+	if !json.Valid(body) {
+		return "", false
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var out strings.Builder
+	var value func()
+	value = func() {
+		token, err := d.Token()
+		if err != nil {
+			panic(err)
+		}
+		switch token := token.(type) {
+		case json.Delim:
+			out.WriteString(token.String())
+			for d.More() {
+				if token == '{' {
+					name, _ := d.Token()
+					fmt.Fprintf(&out, "%q:", name)
+					value()
+					continue
+				}
+				value()
+				out.WriteByte(',')
+			}
+			closing, _ := d.Token()
+			out.WriteString(closing.(json.Delim).String())
+		case nil:
+			out.WriteString("null")
+		case string:
+			fmt.Fprintf(&out, "%q", token)
+		default:
+			fmt.Fprintf(&out, "%q", fmt.Sprint(token))
+		}
+	}
+	value()
+	return out.String(), true
+}
+
+// sources hand a body out in different pieces.
+func sources(body []byte) map[string]io.Reader {
+	return map[string]io.Reader{
+		"whole":        bytes.NewReader(body),
+		"bytewise":     iotest.OneByteReader(bytes.NewReader(body)),
+		"by halves":    iotest.HalfReader(bytes.NewReader(body)),
+		"with its end": iotest.DataErrReader(bytes.NewReader(body)),
+	}
+}
+
+// small makes the buffer so small that everything runs over its edge.
+func small(s *Scanner) *Scanner {
+	s.buf = make([]byte, 1)
+	return s
+}
+
+var bodies = []string{
+	`{}`, `[]`, ` [ ] `, `null`, `true`, ` false `, `0`, `-0.0E+10`, `12`, `1e5`, `"a"`, `""`, ``, ` `,
+	`{"a":1,"b":[1,2,{"c":null}],"d":{"e":{"f":[]}},"g":"h"}`, `{ "a" : 1 , "b" : [ 1 , 2 ] }`,
+	`{"\u0061":1,"\ud83d\ude00\ud83dx\udc00":"a\u00e9\ud83d\ude00\ud83dx\udc00\"\\\/\b\f\n\r\t"}`,
+	"[\"\xff\xe4\xbe\",\"\xe4\xbe\x8b\",\"long enough for eight bytes \xff\"]", "[\"line\nbreak\"]", "[\"\\ud83d\\n\"]", "{\"\xff\":1}",
+	`[01]`, `[1.]`, `[-]`, `[+1]`, `[.5]`, `[1e]`, `[1e+]`, `[tru]`, `[nul1]`, `{"a" 1}`, `{"a":1,}`, `[1,]`, `[,1]`, `[1 2]`, `{} x`, `[][]`, `[`, `{"a`, `{"a":"b`,
+	`{"a":[}]}`, `["\x"]`, `["\u12g4"]`, `{'a':1}`, `{a:1}`, `{"a":1 "b":2}`, "\u00a0[]", "\x00", "[\x00]", `]`, `}`, `,`, `:`, `[1}`, `{"a":1]`, `{1:2}`, `{"a"}`,
+	`["0123456","01234567","012345678","0123456\"","01234567\\","0123456789abcde"]`, strings.Repeat("[", 99) + strings.Repeat("]", 99),
+}
+
+// FuzzValues: any input is taken or refused as encoding/json does, and read as the same
+// values; skipping it comes to the same verdict.
+func FuzzValues(f *testing.F) {
+	for _, body := range bodies {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if len(body) > maxText {
+			return // a limit of ours
+		}
+		want, valid := byTheBook(body)
+		for name, src := range sources(body) {
+			for _, s := range []*Scanner{New(src), small(New(bytes.NewReader(body)))} {
+				var out strings.Builder
+				written(s, &out)
+				if err := s.End(); valid != (err == nil) {
+					t.Fatalf("%s: encoding/json takes it: %v, the scanner says %v", name, valid, err)
+				}
+				if valid && out.String() != want {
+					t.Fatalf("%s: got %s, want %s", name, out.String(), want)
+				}
+			}
+		}
+		for name, src := range sources(body) {
+			s := New(src)
+			s.Skip()
+			if err := s.End(); valid != (err == nil) {
+				t.Fatalf("%s, skipped: encoding/json takes it: %v, the scanner says %v", name, valid, err)
+			}
+			s.Free()
+		}
+	})
+}
+
+// TestCutAnywhere: a source that ends early is not wrong, but short.
+func TestCutAnywhere(t *testing.T) {
+	body := `{"a":[-1.5e3,"c\u00e9\ud83d\ude00 and more of it",{"y":null}] , "b":true , "n":{"z":[[],{}]}}`
+	for n := range body {
+		for name, src := range sources([]byte(body[:n])) {
+			s := New(src)
+			written(s, new(strings.Builder))
+			if s.End() != io.ErrUnexpectedEOF {
+				t.Errorf("%s, cut at %d: %v", name, n, s.Err())
+			}
+			s = small(New(strings.NewReader(body[:n])))
+			if s.Skip(); s.Err() != io.ErrUnexpectedEOF {
+				t.Errorf("%s, cut at %d, skipped: %v", name, n, s.Err())
+			}
+		}
+		torn := errors.New("torn")
+		s := New(io.MultiReader(strings.NewReader(body[:n]), iotest.ErrReader(torn)))
+		if s.Skip(); s.Err() != torn {
+			t.Errorf("torn at %d: %v", n, s.Err())
+		}
+	}
+}
+
+func TestEnd(t *testing.T) {
+	s := New(strings.NewReader(" \n "))
+	if !s.Empty() || s.Err() != nil {
+		t.Errorf("white space is not empty: %v", s.Err())
+	}
+	s = New(strings.NewReader(`{} {}`))
+	s.Skip()
+	var syntax *SyntaxError
+	if err := s.End(); !errors.As(err, &syntax) || syntax.Offset != 3 || err.Error() != "more than one value at byte 3 of the answer" {
+		t.Errorf("two values: %v", err)
+	}
+	s = New(iotest.ErrReader(io.ErrClosedPipe))
+	if s.Empty() || s.Err() != io.ErrClosedPipe {
+		t.Errorf("a source that fails: %v", s.Err())
+	}
+}
+
+// TestLimits: values are wanted up to a size and skipped at any, and nesting has the
+// limit that it has in encoding/json.
+func TestLimits(t *testing.T) {
+	long := strings.Repeat("x", maxText+1)
+	for name, tc := range map[string]struct {
+		body string
+		skip bool
+		what string
+	}{
+		"long text":             {`["` + long + `"]`, false, "a text that is too long"},
+		"long text, escaped":    {`["\n` + long + `"]`, false, "a text that is too long"},
+		"long number":           {"[" + strings.Repeat("1", maxText+1) + "]", false, "too long"},
+		"long name":             {`{"` + long + `":1}`, false, "a text that is too long"},
+		"long text, skipped":    {`["` + long + `"]`, true, ""},
+		"long text at the edge": {`["` + long[1:] + `"]`, false, ""},
+		"deep":                  {strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth), true, ""},
+		"too deep":              {strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), true, "nested too deeply"},
+		"deep, read":            {strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth), false, ""},
+		"too deep, read":        {strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), false, "nested too deeply"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := New(strings.NewReader(tc.body))
+			if tc.skip {
+				s.Skip()
+			} else {
+				written(s, new(strings.Builder))
+			}
+			if err := s.End(); (err == nil) != (tc.what == "") || err != nil && !strings.Contains(err.Error(), tc.what) {
+				t.Errorf("got %v, want %q", err, tc.what)
+			}
+			if tc.skip && len(s.buf) > bufferSize {
+				t.Errorf("skipping holds %d bytes", len(s.buf))
+			}
+			if json.Valid([]byte(tc.body)) == strings.Contains(tc.what, "deeply") {
+				t.Error("encoding/json has another limit")
+			}
+		})
+	}
+}
+
+// TestLower: names fold as in encoding/json.
+func TestLower(t *testing.T) {
+	for name, want := range map[string]string{
+		"userName": "username", "id": "id", "USERNAME": "username", "\u017f\u212a": "sk", "\u00c4B": "\u00e4b", "\xff": "\ufffd",
+	} {
+		quoted := `{"` + name + `" : 1}`
+		s := New(strings.NewReader(quoted))
+		if s.Object(); !s.Field() || string(s.Lower()) != want {
+			t.Errorf("%q becomes %q, %v", name, s.Lower(), s.Err())
+		}
+	}
+}
+
+// TestNothingIsAllocated: whatever is read, the scanner lives on what it has.
+func TestNothingIsAllocated(t *testing.T) {
+	body := []byte(`[{"id":"u1","n":12,"x":{"y":[1,2,{"z":"long enough to be worth something"}]},"b":true}]`)
+	src := bytes.NewReader(body)
+	allocs := testing.AllocsPerRun(1000, func() {
+		src.Reset(body)
+		s := New(src)
+		for s.Array(); s.Element(); {
+			for s.Object(); s.Field(); {
+				switch string(s.Lower()) {
+				case "id", "n", "b":
+					s.Text()
+				default:
+					s.Skip()
+				}
+			}
+		}
+		if s.End() != nil {
+			t.Fatal(s.Err())
+		}
+		s.Free()
+	})
+	if allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

@@ -1,0 +1,371 @@
+package jsonscan
+
+import (
+	"encoding/binary"
+	"io"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Text reads a string, number or boolean as text; it is nil for null, objects and
+// arrays. The result is valid until the scanner is used again.
+func (s *Scanner) Text() []byte {
+	switch b := s.token(); b {
+	case '"':
+		return s.text()
+	case '{', '[', 'n', 0:
+		s.Skip()
+		return nil
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	default:
+		return s.number(b)
+	}
+}
+
+// Eight bytes at a time: each of them once, its lowest bit, its highest.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plain goes from i over bytes that stand for themselves in a string: up to a quote, a
+// backslash, a control character, or the end of the buffer. Non-ASCII is set if there
+// may be such bytes among them.
+func plain(buf []byte, i int, nonASCII *uint64) int {
+	for i+8 <= len(buf) {
+		w := binary.LittleEndian.Uint64(buf[i:])
+		quote, slash := w^('"'*ones), w^('\\'*ones)
+		// A byte that is sought has its highest bit set, and none below it does.
+		found := ((quote-ones)&^quote | (slash-ones)&^slash | (w-' '*ones)&^w) & highs
+		*nonASCII |= w & highs
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+		i += 8
+	}
+	for i < len(buf) && buf[i] >= ' ' && buf[i] != '"' && buf[i] != '\\' {
+		*nonASCII |= uint64(buf[i]) & 0x80
+		i++
+	}
+	return i
+}
+
+// text reads a string. Bytes that are no UTF-8 become U+FFFD one by one, as in
+// encoding/json.
+func (s *Scanner) text() []byte {
+	s.pos++
+	s.mark = s.pos
+	var nonASCII uint64
+	for {
+		s.pos = plain(s.buf[:s.end], s.pos, &nonASCII)
+		if s.pos < s.end {
+			break
+		}
+		if !s.fill() {
+			s.mark = -1
+			return nil
+		}
+	}
+	t := s.buf[s.mark:s.pos]
+	s.mark = -1
+	if s.buf[s.pos] != '"' {
+		return s.escaped(t)
+	}
+	s.pos++
+	if len(t) > maxText {
+		s.wrong("a text that is too long")
+		return nil
+	}
+	if nonASCII != 0 && !utf8.Valid(t) {
+		s.kept = mend(append(s.kept[:0], t...), 0)
+		return s.kept
+	}
+	return t
+}
+
+// escaped reads the rest of a string that begins like t and goes on with something else
+// than plain bytes.
+func (s *Scanner) escaped(t []byte) []byte {
+	s.kept = append(s.kept[:0], t...)
+	var high rune // the first half of a surrogate pair, waiting for the second
+	var nonASCII uint64
+	for {
+		for s.pos == s.end {
+			if !s.fill() {
+				return nil
+			}
+		}
+		if b := s.buf[s.pos]; b == '"' || b == '\\' || b < ' ' {
+			r, ok := s.special()
+			if !ok {
+				return nil
+			}
+			if high != 0 {
+				pair := utf8.RuneError
+				if r.unicode {
+					pair = utf16.DecodeRune(high, r.rune)
+				}
+				s.kept, high = utf8.AppendRune(s.kept, pair), 0
+				if pair != utf8.RuneError {
+					continue
+				}
+			}
+			switch {
+			case r.end:
+				return mend(s.kept, 0)
+			case r.unicode && 0xd800 <= r.rune && r.rune < 0xdc00:
+				high = r.rune
+			default:
+				s.kept = utf8.AppendRune(s.kept, r.rune) // half a pair comes out as U+FFFD
+			}
+			continue
+		}
+		if high != 0 {
+			s.kept, high = utf8.AppendRune(s.kept, utf8.RuneError), 0
+		}
+		from := s.pos
+		s.pos = plain(s.buf[:s.end], from, &nonASCII)
+		if s.kept = append(s.kept, s.buf[from:s.pos]...); len(s.kept) > maxText {
+			s.wrong("a text that is too long")
+			return nil
+		}
+	}
+}
+
+// char is what a special byte in a string stands for.
+type char struct {
+	rune    rune
+	unicode bool // it was \u
+	end     bool // of the string
+}
+
+// special reads a quote, or a backslash with what belongs to it.
+func (s *Scanner) special() (char, bool) {
+	b := s.buf[s.pos]
+	if b < ' ' {
+		s.wrong("a line break in a text")
+		return char{}, false
+	}
+	s.pos++
+	if b == '"' {
+		return char{end: true}, true
+	}
+	if s.pos == s.end && !s.fill() {
+		return char{}, false
+	}
+	b = s.buf[s.pos]
+	s.pos++
+	switch b {
+	case '"', '\\', '/':
+		return char{rune: rune(b)}, true
+	case 'b':
+		return char{rune: '\b'}, true
+	case 'f':
+		return char{rune: '\f'}, true
+	case 'n':
+		return char{rune: '\n'}, true
+	case 'r':
+		return char{rune: '\r'}, true
+	case 't':
+		return char{rune: '\t'}, true
+	case 'u':
+		return s.unicode()
+	}
+	s.pos--
+	s.wrong("an unknown escape")
+	return char{}, false
+}
+
+// unicode reads the four digits behind \u.
+func (s *Scanner) unicode() (char, bool) {
+	var r rune
+	for range 4 {
+		if s.pos == s.end && !s.fill() {
+			return char{}, false
+		}
+		b := s.buf[s.pos]
+		switch {
+		case '0' <= b && b <= '9':
+			b -= '0'
+		case 'a' <= b && b <= 'f':
+			b -= 'a' - 10
+		case 'A' <= b && b <= 'F':
+			b -= 'A' - 10
+		default:
+			s.wrong("an unknown escape")
+			return char{}, false
+		}
+		s.pos++
+		r = r<<4 | rune(b)
+	}
+	return char{rune: r, unicode: true}, true
+}
+
+// mend makes UTF-8 of dst from start on.
+func mend(dst []byte, start int) []byte {
+	if utf8.Valid(dst[start:]) {
+		return dst
+	}
+	bad := string(dst[start:])
+	dst = dst[:start]
+	for _, r := range bad { // every byte that is none yields one U+FFFD
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
+
+// skipText reads over a string.
+func (s *Scanner) skipText() {
+	s.pos++
+	var nonASCII uint64
+	for {
+		s.pos = plain(s.buf[:s.end], s.pos, &nonASCII)
+		if s.pos == s.end {
+			if !s.fill() {
+				return
+			}
+			continue
+		}
+		if s.buf[s.pos] == '"' {
+			s.pos++
+			return
+		}
+		if _, ok := s.special(); !ok {
+			return
+		}
+	}
+}
+
+func (s *Scanner) literal(word string) []byte {
+	if n := s.pos + len(word); n <= s.end && string(s.buf[s.pos:n]) == word {
+		s.pos = n
+		return s.buf[n-len(word) : n]
+	}
+	s.mark = s.pos
+	defer func() { s.mark = -1 }()
+	for i := range len(word) {
+		if s.pos == s.end && !s.fill() {
+			return nil
+		}
+		if s.buf[s.pos] != word[i] {
+			s.wrong("no JSON value")
+			return nil
+		}
+		s.pos++
+	}
+	return s.buf[s.mark:s.pos]
+}
+
+// number reads a number by JSON's grammar, which is narrower than strconv's.
+func (s *Scanner) number(b byte) []byte {
+	s.mark = s.pos
+	defer func() { s.mark = -1 }()
+	if b == '-' {
+		s.pos++
+	}
+	ok := true
+	if s.digit() == '0' {
+		s.pos++
+	} else {
+		ok = s.digits()
+	}
+	if ok && s.digit() == '.' {
+		s.pos++
+		ok = s.digits()
+	}
+	if b := s.digit(); ok && (b == 'e' || b == 'E') {
+		s.pos++
+		if b := s.digit(); b == '+' || b == '-' {
+			s.pos++
+		}
+		ok = s.digits()
+	}
+	switch {
+	case ok && s.err == nil && s.pos-s.mark <= maxText:
+		return s.buf[s.mark:s.pos]
+	case ok:
+		s.wrong("a number that is too long")
+	case s.pos == s.end && s.over == io.EOF:
+		s.Fail(io.ErrUnexpectedEOF)
+	default:
+		s.wrong("no JSON value")
+	}
+	return nil
+}
+
+// digit is the next byte of a number; 0 where the source ends, for a number may.
+func (s *Scanner) digit() byte {
+	if s.pos == s.end && !s.more() {
+		return 0
+	}
+	return s.buf[s.pos]
+}
+
+func (s *Scanner) digits() bool {
+	n := 0
+	for b := s.digit(); '0' <= b && b <= '9'; b = s.digit() {
+		s.pos++
+		n++
+	}
+	return n > 0
+}
+
+// Skip reads over any value.
+func (s *Scanner) Skip() {
+	for s.open = s.open[:0]; ; {
+		switch b := s.token(); b {
+		case '"':
+			s.skipText()
+		case '{', '[':
+			if s.depth+len(s.open) >= maxDepth {
+				s.wrong("values nested too deeply")
+				return
+			}
+			s.pos++
+			s.open = append(s.open, b+2) // the closing bracket, in ASCII
+			if s.token() == b+2 {
+				break // it is empty, and closed below
+			}
+			if b == '{' && !s.key(false) {
+				return
+			}
+			continue
+		case 't':
+			s.literal("true")
+		case 'f':
+			s.literal("false")
+		case 'n':
+			s.literal("null")
+		default:
+			s.number(b)
+		}
+		if !s.leave() {
+			return
+		}
+	}
+}
+
+// leave goes to the next value inside the brackets that are open and reports whether
+// there is one.
+func (s *Scanner) leave() bool {
+	for s.err == nil && len(s.open) > 0 {
+		closing := s.open[len(s.open)-1]
+		switch s.token() {
+		case closing:
+			s.pos++
+			s.open = s.open[:len(s.open)-1]
+		case ',':
+			s.pos++
+			return closing == ']' || s.key(false)
+		default:
+			if s.err == nil {
+				s.wrong("neither a comma nor " + string(rune(closing)))
+			}
+		}
+	}
+	return false
+}
