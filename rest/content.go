@@ -56,13 +56,28 @@ func isHTML(body []byte) bool {
 func (c *Client) readBody(r io.Reader) ([]byte, *failure) {
 	body, err := io.ReadAll(io.LimitReader(r, c.maxBody+1))
 	if int64(len(body)) > c.maxBody {
-		err := fmt.Errorf("the answer is larger than the %d bytes that are read of one", c.maxBody)
-		return nil, &failure{kind: baton.Invalid, err: err, fix: "ask for fewer rows per page"}
+		return nil, c.tooLarge()
 	}
 	if err != nil {
 		return nil, c.networkFailure(err)
 	}
 	return trimBOM(body), nil
+}
+
+// ErrTooLarge is in the chain of the error for an answer beyond the limit of one.
+var ErrTooLarge = errors.New("the answer is larger")
+
+func (c *Client) tooLarge() *failure {
+	err := fmt.Errorf("%w than the %d bytes that are read of one", ErrTooLarge, c.maxBody)
+	return &failure{kind: baton.Invalid, err: err, fix: "ask for fewer rows per page"}
+}
+
+func breaksOff() *failure {
+	return &failure{kind: baton.Unavailable, err: errors.New("the answer breaks off in the middle"), retry: retryIfSafe}
+}
+
+func notJSON() *failure {
+	return &failure{kind: baton.Invalid, err: errors.New("the answer is not JSON"), fix: "check the URL"}
 }
 
 // checkContent finds answers that cannot be what was asked for, whatever their
@@ -74,14 +89,9 @@ func checkContent(method string, body []byte) *failure {
 	if method != http.MethodGet || len(bytes.TrimSpace(body)) == 0 || json.Valid(body) {
 		return nil
 	}
-	f := &failure{kind: baton.Invalid, fix: "check the URL"}
 	var v json.RawMessage
-	err := json.NewDecoder(bytes.NewReader(body)).Decode(&v)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		f.kind, f.fix, f.retry = baton.Unavailable, "", retryIfSafe
-		f.err = errors.New("the answer breaks off in the middle")
-		return f
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&v); errors.Is(err, io.ErrUnexpectedEOF) {
+		return breaksOff()
 	}
-	f.err = errors.New("the answer is not JSON")
-	return f
+	return notJSON()
 }

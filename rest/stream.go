@@ -29,8 +29,11 @@ type Stream struct {
 	parent context.Context
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	clock  *time.Timer // of the whole exchange, or of its beginning
+	watch  *time.Timer // of one read; nil before the first
 	body   io.ReadCloser
 	head   *bufio.Reader // of the body; nil once the beginning was looked at and read
+	broke  *failure      // behind err, where the upstream is the reason
 	err    error
 }
 
@@ -42,17 +45,26 @@ func (c *Client) Stream(ctx context.Context, req Request) (*Stream, error) {
 	return persist(ctx, c, req, c.open, func(s *Stream) int { return s.Status })
 }
 
-// open makes one attempt, up to the beginning of the body.
+// open makes one attempt, up to the beginning of the body; from there on it has time.
 func (c *Client) open(parent context.Context, req Request) (*Stream, *failure) {
+	s, f := c.begin(parent, req)
+	if f == nil {
+		s.clock.Stop()
+	}
+	return s, f
+}
+
+// begin makes one attempt, up to the beginning of the body, and leaves the clock running.
+func (c *Client) begin(parent context.Context, req Request) (*Stream, *failure) {
 	ctx, cancel := context.WithCancelCause(parent)
 	clock := time.AfterFunc(c.timeout, func() { cancel(context.DeadlineExceeded) })
-	defer clock.Stop()
 	in, f := c.send(parent, ctx, req)
 	if f != nil {
+		clock.Stop()
 		cancel(nil)
 		return nil, f
 	}
-	s := &Stream{Status: in.StatusCode, Header: in.Header, client: c, req: req, parent: parent, ctx: ctx, cancel: cancel, body: in.Body}
+	s := &Stream{Status: in.StatusCode, Header: in.Header, client: c, req: req, parent: parent, ctx: ctx, cancel: cancel, clock: clock, body: in.Body}
 	s.head = bufio.NewReaderSize(s.body, 4096)
 	start, err := s.head.Peek(3)
 	if err != nil && err != io.EOF {
@@ -81,7 +93,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		s.err = err
 	} else if err != nil {
-		s.err = s.client.failed(s.req, s.client.broken(s.parent, s.ctx, s.failure(err)), "")
+		s.broke = s.client.broken(s.parent, s.ctx, s.failure(err))
+		s.err = s.client.failed(s.req, s.broke, "")
 	}
 	if s.err != nil {
 		s.close()
@@ -98,8 +111,12 @@ func (s *Stream) read(p []byte) (int, error) {
 	}
 	// The clock runs only while somebody waits: how long the reader takes to digest
 	// what came is its own business.
-	clock := time.AfterFunc(s.silence(), func() { s.cancel(errSilent) })
-	defer clock.Stop()
+	if s.watch == nil {
+		s.watch = time.AfterFunc(s.silence(), func() { s.cancel(errSilent) })
+	} else {
+		s.watch.Reset(s.silence())
+	}
+	defer s.watch.Stop()
 	return s.body.Read(p)
 }
 
@@ -129,6 +146,7 @@ func (s *Stream) Close() error {
 }
 
 func (s *Stream) close() {
+	s.clock.Stop()
 	s.cancel(nil)
 	s.body.Close()
 }

@@ -21,6 +21,7 @@ const (
 	idleTimeout         = 45 * time.Second // below the 60 s after which proxies commonly drop a connection
 	maxHeaderBytes      = 1 << 20
 	maxIdleConnsPerHost = 8
+	readBufferSize      = 64 << 10 // a large answer in few system calls
 )
 
 // newTransport makes a transport for one origin and names the proxy on the way to
@@ -53,6 +54,7 @@ func newTransport(base *url.URL, caFile string, timeout time.Duration) (http.Rou
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    maxIdleConnsPerHost,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		ReadBufferSize:         readBufferSize,
 		Protocols:              protocols,
 	}, proxy, nil
 }
