@@ -52,6 +52,10 @@ type Page interface {
 	// Exclude counts a row that was left out on purpose. The reason is a short
 	// phrase, the same for every such row; example identifies one of them.
 	Exclude(reason, example string)
+	// Void drops what this call of Next has written so far. Rows are written while the
+	// answer that they come from is still arriving; when it breaks off and is asked for
+	// again, they are written again.
+	Void()
 	// Expect says how many resources the feed will deliver in all, when the
 	// upstream says so. It serves progress only, never completeness.
 	Expect(total int)

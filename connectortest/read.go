@@ -216,6 +216,7 @@ func (blotter) Resource(baton.Resource)       {}
 func (blotter) Entitlement(baton.Entitlement) {}
 func (blotter) Grant(baton.Grant)             {}
 func (blotter) Exclude(string, string)        {}
+func (blotter) Void()                         {}
 
 var errStop = errors.New("the power went out")
 

@@ -62,6 +62,12 @@ func (p *page) Exclude(reason, example string) {
 	p.excluded = merge(p.excluded, map[string]Exclusion{reason: {Reason: reason, Count: 1, Example: example}})
 }
 
+func (p *page) Void() {
+	clear(p.fresh)
+	p.rows, p.expected, p.excluded = 0, 0, nil
+	p.err = p.feed.log.Rollback()
+}
+
 func (p *page) Expect(total int) { p.expected = total }
 
 func (p *page) cfg() *Config { return &p.feed.run.cfg }

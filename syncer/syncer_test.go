@@ -217,6 +217,35 @@ func TestRestartVoidsWhatTheFeedDelivered(t *testing.T) {
 	}
 }
 
+// TestVoidDropsWhatThePageHasSoFar: rows of an answer that broke off leave no trace, in
+// the file, in what was seen, and in the counts; those of earlier pages stay.
+func TestVoidDropsWhatThePageHasSoFar(t *testing.T) {
+	c := tenant()
+	broken := script("users", userTypes, leaf{}, leaf{users: []string{"eve", "bob"}, groups: map[string][]string{"ghosts": {"eve"}}, exclude: "a ghost"})
+	whole := script("users", userTypes, leaf{users: []string{"ann"}}, leaf{users: []string{"bob", "cid"}})
+	next := whole.Next
+	whole.Next = func(ctx context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
+		ann := baton.ResourceID{Type: "user", ID: "ann"}
+		if at == "1" {
+			p.Expect(99)
+			for range 10_000 { // more than the page log holds back
+				if _, err := broken.Next(ctx, at, p); err != nil {
+					t.Error(err)
+				}
+			}
+			if p.Void(); p.Seen(baton.ResourceID{Type: "user", ID: "bob"}) || !p.Seen(ann) {
+				t.Error("what was seen is not what it was before the page")
+			}
+		}
+		return next(ctx, at, p)
+	}
+	c.Feeds[0] = whole
+	res := run(t, syncer.Config{Connector: c, Path: file(t)})
+	if want := "[{user 3 0 0} {group 2 2 3}]"; counts(res) != want || len(res.Excluded) != 0 {
+		t.Errorf("%s, excluded %+v; want %s", counts(res), res.Excluded, want)
+	}
+}
+
 func TestEmptyIsAFailedRead(t *testing.T) {
 	for name, c := range map[string]*baton.Connector{
 		"no users": connector(script("users", userTypes, leaf{}), script("groups", groupTypes, leaf{groups: map[string][]string{"g1": nil}})),

@@ -78,6 +78,7 @@ func (s *sink) Seen(baton.ResourceID) bool    { return false }
 func (s *sink) Resource(baton.Resource)       {}
 func (s *sink) Entitlement(baton.Entitlement) {}
 func (s *sink) Exclude(string, string)        {}
+func (s *sink) Void()                         { s.n, s.grants = 0, nil }
 func (s *sink) Expect(int)                    {}
 func (s *sink) Grant(g baton.Grant) {
 	s.n++
