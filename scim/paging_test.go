@@ -125,7 +125,7 @@ func drain(t testing.TB, c *scim.Client) outcome {
 		if out.requests++; out.requests > 1000 {
 			t.Fatal("the list does not end")
 		}
-		step, err := c.ListUsers(t.Context(), at, func(id string) bool { return seen[id] }, func(u scim.User) {
+		step, err := listUsers(c, t.Context(), at, func(id string) bool { return seen[id] }, func(u scim.User) {
 			if seen[u.ID] {
 				t.Errorf("%s came twice", u.ID)
 			}

@@ -46,13 +46,14 @@
 package scim
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 
 	"baton"
+	"baton/jsonscan"
 	"baton/rest"
 )
 
@@ -91,23 +92,30 @@ func ErrorType(err error) string {
 	if !errors.As(err, &status) {
 		return ""
 	}
-	var body object[struct {
-		ScimType text `json:"scimType"`
-	}]
-	if json.Unmarshal(status.Body, &body) != nil {
+	s := jsonscan.New(bytes.NewReader(status.Body))
+	defer s.Free()
+	scimType := ""
+	each(s, func(name []byte) {
+		if string(name) == "scimtype" {
+			text(s, &scimType)
+		} else {
+			s.Skip()
+		}
+	})
+	if s.End() != nil {
 		return ""
 	}
-	return string(body.v.ScimType)
+	return scimType
 }
 
-// get sends a GET with the headers of SCIM.
-func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool) (*rest.Response, error) {
-	return c.rest.Do(ctx, rest.Request{
+// get sends a GET with the headers of SCIM and decodes the answer as it arrives.
+func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool, decode func(*jsonscan.Scanner) error) error {
+	return c.rest.Decode(ctx, rest.Request{
 		Path:    path,
 		Query:   query,
 		Header:  http.Header{"Accept": {accept}},
 		NoCache: noCache,
-	})
+	}, func(_ http.Header, s *jsonscan.Scanner) error { return decode(s) })
 }
 
 // explain says what was being done and, where a SCIM administrator would know more

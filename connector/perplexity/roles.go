@@ -58,7 +58,7 @@ func (c *connector) prove(ctx context.Context, r *roster, groups []scim.Group) (
 		return nil
 	}
 	if groups == nil {
-		if groups, err = c.listAllGroups(ctx); err != nil {
+		if groups, err = c.scim.AllGroups(ctx); err != nil {
 			return err
 		}
 	}
@@ -100,30 +100,6 @@ func (c *connector) askAccounts(ctx context.Context, r *roster) error {
 	}
 	r.proven, r.fromAccounts = err == nil, err == nil && len(r.members) > 0
 	return err
-}
-
-// listAllGroups reads the list of groups to its end.
-func (c *connector) listAllGroups(ctx context.Context) ([]scim.Group, error) {
-	var groups []scim.Group
-	seen := map[string]bool{}
-	var pos scim.Position
-	for {
-		step, err := c.scim.ListGroups(ctx, pos, func(id string) bool { return seen[id] }, func(g scim.Group) {
-			seen[g.ID] = true
-			groups = append(groups, g)
-		})
-		if err != nil {
-			return nil, err
-		}
-		if step.Restart {
-			groups = groups[:0]
-			clear(seen)
-		}
-		if step.Done {
-			return groups, nil
-		}
-		pos = step.Next
-	}
 }
 
 // roles says which groups carry which role. Several candidates for Admin that
