@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"proto":                  {},
 	"internal/pb/*":          {"internal/pb/*"},
 	"wire":                   {".", "internal/pb/*"},
-	"c1z":                    {".", "disk", "sqlitefile", "wire"},
+	"c1z":                    {".", "disk", "extsort", "sqlitefile", "wire"},
 	"syncer":                 {".", "c1z", "disk", "pagelog"},
 	"otlp":                   {"."},
 	"service":                {".", "rest", "syncer", "wire"},

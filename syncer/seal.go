@@ -24,12 +24,10 @@ const (
 
 // sealing is the passage from the page log to the file.
 type sealing struct {
-	run          *run
-	out          *c1z.Writer
-	known        map[baton.ResourceID]struct{}
-	entitlements map[string]struct{}
-	counts       map[string]*c1z.Count
-	excluded     map[string]Exclusion
+	run      *run
+	out      *c1z.Writer
+	counts   map[string]*c1z.Count
+	excluded map[string]Exclusion
 }
 
 // seal writes the committed pages into the file, if they add up.
@@ -38,7 +36,7 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 	defer cancel()
 	out, err := c1z.Create(r.cfg.Path, c1z.Options{
 		Disk: r.cfg.Disk, TempDir: r.log.Dir(), KeepSyncs: r.cfg.KeepSyncs,
-		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started,
+		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started, Ranks: r.ranks(),
 	})
 	if err != nil {
 		return res, err
@@ -48,8 +46,8 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 			err = first(err, out.Abort())
 		}
 	}()
-	s := &sealing{run: r, out: out, entitlements: map[string]struct{}{}, counts: map[string]*c1z.Count{}}
-	if err := s.write(); err != nil {
+	s := &sealing{run: r, out: out, counts: map[string]*c1z.Count{}}
+	if err := s.write(ctx); err != nil {
 		return res, err
 	}
 	if err := s.addsUp(); err != nil {
@@ -90,13 +88,19 @@ func (r *run) syncType() string {
 	return c1z.Full
 }
 
-// write adds the rows in two passes: a grant can be judged only when everything
-// that it may point at is known.
-func (s *sealing) write() error {
-	s.known = s.run.feeds[0].seen
-	for _, f := range s.run.feeds[1:] {
-		s.known = union(s.known, f.seen)
+// ranks are the slugs that exclude each other, by resource type.
+func (r *run) ranks() map[string][]string {
+	ranks := map[string][]string{}
+	for _, t := range r.cfg.Connector.ResourceTypes {
+		if len(t.Ranks) > 1 {
+			ranks[t.ID] = t.Ranks
+		}
 	}
+	return ranks
+}
+
+// write adds the rows of the page log and settles them.
+func (s *sealing) write(ctx context.Context) error {
 	for _, t := range s.run.cfg.Connector.ResourceTypes {
 		if !s.covers(t.ID) {
 			continue
@@ -106,100 +110,52 @@ func (s *sealing) write() error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.out.Add(row); err != nil {
+		if err := s.out.Add(row); err != nil {
 			return err
 		}
 	}
-	for _, step := range []func() error{
-		func() error { return s.pass(s.addObject) },
-		func() error { return s.pass(s.addGrant) },
-		s.rank,
-	} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rank keeps the highest of grants that exclude each other.
-func (s *sealing) rank() error {
-	for _, t := range s.run.cfg.Connector.ResourceTypes {
-		c := s.counts[t.ID]
-		if len(t.Ranks) < 2 || c == nil || c.Grants == 0 {
-			continue
-		}
-		dropped, err := s.out.KeepHighest(t.ID, t.Ranks)
-		if err != nil {
-			return err
-		}
-		c.Grants -= dropped
-		if dropped > 0 {
-			reason := fmt.Sprintf("grant on a %s that a higher one of the same account replaces", t.ID)
-			s.excluded = merge(s.excluded, map[string]Exclusion{reason: {Reason: reason, Count: dropped}})
-		}
-	}
-	return nil
-}
-
-func union(a, b map[baton.ResourceID]struct{}) map[baton.ResourceID]struct{} {
-	if len(a) < len(b) {
-		a, b = b, a
-	}
-	maps.Copy(a, b)
-	return a
-}
-
-func (s *sealing) pass(add func(c1z.Row) error) error {
 	for _, f := range s.run.feeds {
-		err := f.log.Replay(func(record []byte) error {
-			row, err := c1z.ParseRow(record)
-			if err != nil {
-				return err
-			}
-			return add(row)
-		})
-		if err != nil {
+		if err := f.log.Replay(s.add); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-func (s *sealing) addObject(row c1z.Row) error {
-	if row.Table == c1z.Grants {
-		return nil
-	}
-	added, err := s.out.Add(row)
+	settled, err := s.out.Settle(ctx)
 	if err != nil {
 		return err
 	}
-	switch {
-	case row.Table == c1z.Entitlements:
-		s.entitlements[row.ID()] = struct{}{}
-		s.count(row.ResourceID().Type, added, func(c *c1z.Count) *int { return &c.Entitlements })
-	case row.Table == c1z.Resources:
-		s.count(row.ResourceID().Type, added, func(c *c1z.Count) *int { return &c.Resources })
+	for name, c := range settled.Counts {
+		if s.counts[name] != nil {
+			s.counts[name] = c
+		}
+	}
+	s.exclude(unknownEntitlement, settled.Orphans, settled.Orphan)
+	for name, n := range settled.Outranked {
+		s.exclude(fmt.Sprintf("grant on a %s that a higher one of the same account replaces", name), n, "")
 	}
 	return nil
 }
 
-func (s *sealing) addGrant(row c1z.Row) error {
-	if row.Table != c1z.Grants {
-		return nil
+// add adds a row of the page log, unless it is a grant to somebody who is not known.
+func (s *sealing) add(record []byte) error {
+	row, err := c1z.ParseRow(record)
+	if err != nil {
+		return err
 	}
 	// What the sync was not to cover cannot be checked, and is not left out for it.
-	if _, ok := s.known[row.Principal()]; !ok && s.covers(row.Principal().Type) && !s.targeted() {
-		s.exclude(unknownHolder, row.ID())
+	if row.Table == c1z.Grants && !s.targeted() && !s.known(row.Principal()) {
+		s.exclude(unknownHolder, 1, row.ID())
 		return nil
 	}
-	if _, ok := s.entitlements[row.EntitlementID()]; !ok {
-		s.exclude(unknownEntitlement, row.ID())
-		return nil
+	return s.out.Add(row)
+}
+
+func (s *sealing) known(id baton.ResourceID) bool {
+	for _, f := range s.run.feeds {
+		if _, ok := f.seen[id]; ok {
+			return true
+		}
 	}
-	added, err := s.out.Add(row)
-	s.count(row.ResourceID().Type, added, func(c *c1z.Count) *int { return &c.Grants })
-	return err
+	return !s.covers(id.Type)
 }
 
 func (s *sealing) targeted() bool { return len(s.run.cfg.Resources) > 0 }
@@ -209,14 +165,10 @@ func (s *sealing) covers(resourceType string) bool {
 	return len(types) == 0 || slices.Contains(types, resourceType)
 }
 
-func (s *sealing) count(resourceType string, added bool, field func(*c1z.Count) *int) {
-	if c := s.counts[resourceType]; c != nil && added {
-		*field(c)++
+func (s *sealing) exclude(reason string, n int, example string) {
+	if n > 0 {
+		s.excluded = merge(s.excluded, map[string]Exclusion{reason: {Reason: reason, Count: n, Example: example}})
 	}
-}
-
-func (s *sealing) exclude(reason, example string) {
-	s.excluded = merge(s.excluded, map[string]Exclusion{reason: {Reason: reason, Count: 1, Example: example}})
 }
 
 // addsUp refuses to seal what looks like a failed read. What it refuses is read anew
