@@ -250,6 +250,15 @@ func (w *Writer) Changes() (*Changes, error) {
 	return w.changes, w.layOut(w.ctx)
 }
 
+// Before is the sync that the new one is compared with: the newest full one of the
+// previous file. It is zero without one.
+func (w *Writer) Before() Sync {
+	if w.previous == nil {
+		return Sync{}
+	}
+	return w.previous.newest
+}
+
 // Loss is how many rows of one table and resource type the previous full sync had, and
 // how many of them the new one has not.
 type Loss struct {

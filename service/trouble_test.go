@@ -170,7 +170,7 @@ func TestUploadAfterRestart(t *testing.T) {
 	if n := len(w.org.Requests()); n > 0 {
 		t.Errorf("it was read again: %v", w.org.Requests())
 	}
-	if left := files(t, w.state); len(left) > 0 {
+	if left := leftovers(t, w.state); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }

@@ -31,11 +31,19 @@ type sealing struct {
 }
 
 // seal writes the committed pages into the file, if they add up.
-func (r *run) seal(ctx context.Context) (res Result, err error) {
+func (r *run) seal(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealFor)
 	defer cancel()
+	res, err := r.sealOnce(ctx)
+	if r.doWithout(err) {
+		return r.sealOnce(ctx)
+	}
+	return res, err
+}
+
+func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
 	out, err := c1z.Create(r.cfg.Path, c1z.Options{
-		Disk: r.cfg.Disk, TempDir: r.log.Dir(), KeepSyncs: r.cfg.KeepSyncs,
+		Disk: r.cfg.Disk, TempDir: r.log.Dir(), Previous: r.cfg.Previous, KeepSyncs: r.cfg.KeepSyncs,
 		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started, Ranks: r.ranks(),
 	})
 	if err != nil {
@@ -50,17 +58,18 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 	if err := s.write(ctx); err != nil {
 		return res, err
 	}
-	if err := s.addsUp(); err != nil {
-		return res, err
-	}
-	if err := s.brake(); err != nil {
-		return res, err
-	}
 	res = s.result()
 	if r.cfg.Connector.Review != nil && r.coversAll() {
 		if res.Notes, err = r.cfg.Connector.Review(out); err != nil {
 			return res, err
 		}
+	}
+	passed, err := s.brake(res.Notes)
+	if err != nil {
+		return res, err
+	}
+	if err := s.addsUp(passed); err != nil {
+		return res, err
 	}
 	res.Ended = time.Now().UTC()
 	sealed, err := out.Seal(ctx, res.Ended)
@@ -73,7 +82,12 @@ func (r *run) seal(ctx context.Context) (res Result, err error) {
 
 // coversAll reports whether the sync has all that a review could ask for.
 func (r *run) coversAll() bool {
-	return r.syncType() == c1z.Full && len(r.cfg.Types) == 0 && !r.cfg.SkipGrants
+	for _, t := range r.cfg.Connector.ResourceTypes {
+		if len(r.cfg.Types) > 0 && !slices.Contains(r.cfg.Types, t.ID) {
+			return false
+		}
+	}
+	return r.syncType() == c1z.Full && !r.cfg.SkipGrants
 }
 
 // syncType is how readers are told what the sync covers. A sync by resource type is
@@ -101,6 +115,11 @@ func (r *run) ranks() map[string][]string {
 
 // write adds the rows of the page log and settles them.
 func (s *sealing) write(ctx context.Context) error {
+	for _, f := range s.run.feeds {
+		if !f.state.Done {
+			return baton.Errorf(baton.Internal, "feed %s is not done and must not be sealed", f.feed.Name)
+		}
+	}
 	for _, t := range s.run.cfg.Connector.ResourceTypes {
 		if !s.covers(t.ID) {
 			continue
@@ -171,19 +190,14 @@ func (s *sealing) exclude(reason string, n int, example string) {
 	}
 }
 
-// addsUp refuses to seal what looks like a failed read. What it refuses is read anew
-// by the next run.
-func (s *sealing) addsUp() error {
-	for _, f := range s.run.feeds {
-		if !f.state.Done {
-			return baton.Errorf(baton.Internal, "feed %s is not done and must not be sealed", f.feed.Name)
-		}
-	}
+// addsUp refuses to seal what looks like a failed read, unless the brake let just that
+// through. What it refuses is read anew by the next run.
+func (s *sealing) addsUp(passed map[what]bool) error {
 	if s.run.cfg.AllowEmpty || s.targeted() {
 		return nil
 	}
 	for _, t := range s.run.cfg.Connector.ResourceTypes {
-		if missing := s.missing(t); missing != "" {
+		if missing, of := s.missing(t); missing != "" && !passed[of] {
 			s.run.void = true
 			return baton.Errorf(baton.Incomplete, "the upstream shows %s at all, which is taken for a failed read", missing).
 				WithFix("Check that the credential belongs to the right tenant and may read everything; if there really are none, run again with --allow-empty.")
@@ -193,51 +207,16 @@ func (s *sealing) addsUp() error {
 }
 
 // missing says what a sync of the type should have and has not.
-func (s *sealing) missing(t baton.ResourceType) string {
+func (s *sealing) missing(t baton.ResourceType) (string, what) {
 	c, cfg := s.counts[t.ID], s.run.cfg
 	switch {
 	case c == nil:
-		return ""
 	case c.Resources == 0:
-		return fmt.Sprintf("no resource of type %q", t.ID)
+		return fmt.Sprintf("no resource of type %q", t.ID), rowsOf(c1z.Resources, t.ID)
 	case c.Entitlements > 0 && c.Grants == 0 && !cfg.SkipGrants:
-		return fmt.Sprintf("no grant on any of %d resources of type %q", c.Resources, t.ID)
+		return fmt.Sprintf("no grant on any of %d resources of type %q", c.Resources, t.ID), rowsOf(c1z.Grants, t.ID)
 	}
-	return ""
-}
-
-// Removals are looked at from this many rows on: in a small tenant a few people are
-// a large share.
-const (
-	defaultMaxRemovals = 20
-	fromRows           = 100
-)
-
-// brake holds a sync that would show much of a resource type gone since the sync
-// before: it looks the same whether people left or a read failed.
-func (s *sealing) brake() error {
-	cfg := s.run.cfg
-	if cfg.AllowRemovals || s.run.syncType() != c1z.Full {
-		return nil
-	}
-	losses, err := s.out.Losses()
-	if err != nil {
-		return err
-	}
-	limit := cmp.Or(cfg.MaxRemovals, defaultMaxRemovals)
-	for _, l := range losses {
-		if !s.covers(l.Type) || l.Table == c1z.Grants && cfg.SkipGrants {
-			continue
-		}
-		if l.Gone < l.Before && (l.Before < fromRows || l.Gone*100 <= l.Before*limit) {
-			continue
-		}
-		s.run.void = true
-		return baton.Errorf(baton.Refused, "this sync is held: of %d %ss on %q in the sync before, %d are gone (%d %%, more than %d %%)",
-			l.Before, l.Table, l.Type, l.Gone, l.Gone*100/l.Before, limit).
-			WithFix("Check the upstream and the credential; the file is as it was. If so much really is gone, run again with --allow-removals.")
-	}
-	return nil
+	return "", what{}
 }
 
 func (s *sealing) result() Result {

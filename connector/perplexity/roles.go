@@ -108,7 +108,7 @@ func (c *connector) askAccounts(ctx context.Context, r *roster) error {
 type roles struct {
 	admin    [][]string // group ids; groups of one alternative carry the role together
 	member   []string
-	guessed  bool // found by name rather than configured
+	named    bool // configured, or found by one of the usual names
 	priority string
 }
 
@@ -126,10 +126,11 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 		if err != nil {
 			return r, err
 		}
-		r.admin = [][]string{ids}
+		r.admin, r.named = [][]string{ids}, true
 	} else {
-		r.guessed = true
-		for _, id := range guessAdmin(groups) {
+		var ids []string
+		ids, r.named = guessAdmin(groups)
+		for _, id := range ids {
 			r.admin = append(r.admin, []string{id})
 		}
 	}
@@ -152,25 +153,23 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 // guessAdmin finds the groups of the first tier of names that matches any, and
 // failing that every group with "admin" in its name: missing the real one would
 // leave it without a guard.
-func guessAdmin(groups []scim.Group) []string {
+func guessAdmin(groups []scim.Group) (ids []string, usual bool) {
 	for _, tier := range adminNames {
-		var ids []string
 		for _, g := range groups {
 			if slices.Contains(tier, plain(g.DisplayName)) {
 				ids = append(ids, g.ID)
 			}
 		}
 		if len(ids) > 0 {
-			return ids
+			return ids, true
 		}
 	}
-	var ids []string
 	for _, g := range groups {
 		if strings.Contains(plain(g.DisplayName), "admin") {
 			ids = append(ids, g.ID)
 		}
 	}
-	return ids
+	return ids, false
 }
 
 // named finds the configured groups by id or display name; one that is missing is
