@@ -92,6 +92,8 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 		return ListStep{}, baton.Errorf(baton.NotFound, "%w", err).WithFix("check the SCIM URL; it ends above /%s", endpoint)
 	case !probeRefused(at, err) && !c.cursorsOnly(ctx, at, err):
 		return ListStep{}, err
+	default:
+		a.refused = true
 	}
 	next, v, err := at.after(a, c.pageSize)
 	if err != nil {
@@ -118,10 +120,8 @@ func (c *Client) pageQuery(endpoint string, at Position, filter string) url.Valu
 	switch {
 	case at.Cursor != "":
 		q.Set("cursor", at.Cursor)
-	case at.Check:
-		q.Set("startIndex", "2")
 	default:
-		q.Set("startIndex", strconv.Itoa(at.Received+1))
+		q.Set("startIndex", strconv.Itoa(at.startIndex()))
 	}
 	if filter != "" {
 		q.Set("filter", filter)
@@ -220,10 +220,12 @@ func (p *pageReader) row(s *jsonscan.Scanner) error {
 	case id == "":
 		return baton.Errorf(baton.Incomplete, "row %d of the page has no id, so the list cannot be proved complete", p.answer.rows)
 	}
+	fresh := p.isFresh(id)
 	if p.answer.rows == 1 {
-		p.first = id
+		p.first, p.skips = id, fresh
 	}
-	if p.isFresh(id) {
+	p.last = id
+	if fresh {
 		p.inPage[id] = true
 		p.fresh++
 		p.rows.deliver()
