@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	"sandbox/perplexity":     {".", "sandbox/fault"},
 	"sandbox/percipio":       {".", "sandbox/fault"},
 	"connectortest":          {".", "syncer", "c1z", "wire"},
+	"reliability/storm":      {".", "rest", "syncer", "c1z", "connector/*", "sandbox/*"},
 	"cmd/*":                  {".", "rest", "runner", "connector/*", "sandbox/*"},
 }
 

@@ -279,6 +279,11 @@ func (s *syncing) again() string {
 	s.calm = true
 	s.mu.Unlock()
 	_, err := s.sync()
+	// Each list that was cut short in the storm is noticed when it comes to its end, and
+	// then read anew by the next sync.
+	for n := 0; n < 3 && baton.KindOf(err) == baton.Incomplete && unclear(err) == ""; n++ {
+		_, err = s.sync()
+	}
 	if err != nil && baton.KindOf(err) == baton.Incomplete && !s.whole() {
 		return "" // a tenant that has become empty
 	}
