@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"c1z":                    {".", "disk", "extsort", "sqlitefile", "wire"},
 	"syncer":                 {".", "c1z", "disk", "pagelog"},
 	"otlp":                   {"."},
-	"service":                {".", "rest", "syncer", "wire"},
+	"service":                {".", "disk", "rest", "syncer", "wire"},
 	"runner":                 {".", "otlp", "rest", "service", "syncer", "c1z", "wire"},
 	"controlplane":           {".", "wire", "internal/pb/*"},
 	"extsort":                {"disk"},

@@ -51,7 +51,7 @@ const (
 // Open takes possession of the directory, creating it if need be. It is Refused
 // while another process has it.
 func Open(fsys disk.FS, dir string) (*Log, error) {
-	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.OwnDir(fsys, dir); err != nil {
 		return nil, storage(err, dir, "create %s", dir)
 	}
 	path := filepath.Join(dir, lockName)

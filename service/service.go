@@ -21,13 +21,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"baton"
+	"baton/disk"
 	"baton/rest"
 	"baton/syncer"
 	"baton/wire"
@@ -227,7 +227,7 @@ func prepare(ctx context.Context, cfg Config, over *network) (*service, error) {
 		return nil, baton.Errorf(baton.Invalid, "task-concurrency: %d is not between 1 and 100", cfg.TaskConcurrency)
 	}
 	s.slots = make(chan struct{}, cfg.TaskConcurrency)
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+	if err := disk.OwnDir(nil, cfg.StateDir); err != nil {
 		return nil, storage(err)
 	}
 	if over == nil {

@@ -1,13 +1,11 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/disk"
 	"baton/syncer"
 	"baton/wire"
 )
@@ -131,7 +130,7 @@ func (s *service) syncDir(wish string) (dir string, release func(), err error) {
 	if s.syncs[dir] {
 		return "", nil, baton.Errorf(baton.Unavailable, "the same sync is under way for another task")
 	}
-	if err := ownDir(dir); err != nil {
+	if err := disk.OwnDir(nil, dir); err != nil {
 		return "", nil, storage(err)
 	}
 	s.syncs[dir] = true
@@ -140,17 +139,6 @@ func (s *service) syncDir(wish string) (dir string, release func(), err error) {
 		defer s.mu.Unlock()
 		delete(s.syncs, dir)
 	}, nil
-}
-
-// ownDir makes the directory, and sure that nobody else can get into it.
-func ownDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is not a directory: %w", dir, errors.Join(err, fs.ErrExist))
-	}
-	return os.Chmod(dir, 0o700) // fails on a directory of another user's
 }
 
 // read makes the file. It stops at once when the service does: its pages are kept.
@@ -247,5 +235,5 @@ func fileName(taskID string) string {
 
 func storage(err error) error {
 	return baton.Errorf(baton.Storage, "state directory: %w", err).
-		WithFix("check free space and permissions of --c1z-temp-dir")
+		WithFix("%s", cmp.Or(baton.FixOf(err), "check free space and permissions of --c1z-temp-dir"))
 }

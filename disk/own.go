@@ -1,0 +1,38 @@
+package disk
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"baton"
+)
+
+// OwnDir makes a directory that nobody but this user can get into, or makes sure of the
+// one that is there. In a folder that others can write to, such as /tmp, it might be
+// theirs, or a link to somewhere else: they could read what is put there, and replace
+// it.
+func OwnDir(fsys FS, dir string) error {
+	if err := Of(fsys).MkdirAll(dir, 0o700); err != nil {
+		return Errorf(err, dir, "create %s", dir)
+	}
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // of a file system that is not the system's
+	case err != nil:
+		return Errorf(err, dir, "look at %s", dir)
+	case !info.IsDir():
+		return foreign("%s is no folder but a link or a file", dir)
+	case !ours(info):
+		return foreign("%s belongs to another user of this machine", dir)
+	case info.Mode().Perm()&0o077 == 0 || !chmodable(info):
+		return nil
+	}
+	return Errorf(os.Chmod(dir, 0o700), dir, "close %s to others", dir)
+}
+
+func foreign(format, dir string) error {
+	return baton.Errorf(baton.Storage, format+", and is not used", dir).
+		WithFix("Remove it, or use another place (--file, --c1z-temp-dir).")
+}
