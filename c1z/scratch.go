@@ -23,6 +23,14 @@ const cacheKiB = 32 << 10
 // only pages that a transaction changes in place, and loading changes none. What
 // SQLite spills while it sorts goes to dir; path is the file that it is for.
 func openDatabase(s *disk.Scratch, dir, path string) (*sqlite.Conn, error) {
+	info, err := s.Stat()
+	if err != nil {
+		return nil, disk.Errorf(err, s.Name(), "read %s", s.Name())
+	}
+	return checkTrees(s, info.Size(), path, func() (*sqlite.Conn, error) { return connect(s, dir, path) })
+}
+
+func connect(s *disk.Scratch, dir, path string) (*sqlite.Conn, error) {
 	conn, err := sqlite.OpenConn(s.Name(), sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, unreadable(path, err)

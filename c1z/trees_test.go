@@ -1,0 +1,146 @@
+package c1z_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"baton"
+	"baton/c1z"
+)
+
+// rootOf is the page that a table begins at.
+func rootOf(t testing.TB, path, table string) uint32 {
+	t.Helper()
+	var root uint32
+	if _, err := fmt.Sscan(query(t, path, `select rootpage from sqlite_schema where name = '`+table+`'`)[0], &root); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// bomb makes a database in which a table has a tree of ten levels whose branches share
+// their children: a few pages on disk, and 300 to the power of ten rows.
+func bomb(t testing.TB, path, table string) []byte {
+	t.Helper()
+	const size, levels, fan = 4096, 10, 300
+	root := rootOf(t, path, table)
+	db := database(t, path)
+	if got := binary.BigEndian.Uint16(db[16:]); got != size || root < 2 {
+		t.Fatalf("pages of %d bytes, root %d", got, root)
+	}
+	leaf := append([]byte(nil), db[(root-1)*size:root*size]...)
+	db = append(db, leaf...)
+	for range levels {
+		child := uint32(len(db) / size)
+		branch := make([]byte, size)
+		branch[0] = 5
+		binary.BigEndian.PutUint16(branch[3:], fan)
+		binary.BigEndian.PutUint32(branch[8:], child)
+		for i := range fan {
+			cell := size - (i+1)*6
+			binary.BigEndian.PutUint16(branch[12+2*i:], uint16(cell))
+			binary.BigEndian.PutUint32(branch[cell:], child)
+			branch[cell+4] = 127
+		}
+		binary.BigEndian.PutUint16(branch[5:], size-fan*6)
+		db = append(db, branch...)
+	}
+	copy(db[(root-1)*size:], db[len(db)-size:])
+	binary.BigEndian.PutUint32(db[28:], uint32(len(db)/size))
+	return db
+}
+
+// TestTreeOfSharedBranches: a file of a hundred kilobytes whose rows nobody could
+// count is refused, whichever table it is.
+func TestTreeOfSharedBranches(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	write(t, path, full(first), smallSync())
+	for _, table := range []string{"v1_grants", "v1_resources", "v1_sync_runs"} {
+		file := filepath.Join(t.TempDir(), "bomb.c1z")
+		if err := os.WriteFile(file, contain(t, bomb(t, path, table)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := c1z.Open(file, t.TempDir())
+		if baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "two branches share a page") {
+			t.Errorf("%s: %v", table, err)
+		}
+		opt := full(second)
+		if _, err := c1z.Create(file, opt); baton.KindOf(err) != baton.Corrupt {
+			t.Errorf("%s, as the file before: %v", table, err)
+		}
+	}
+}
+
+// TestFarPointers: a tree that leads out of the file, or in circles, is refused.
+func TestFarPointers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	write(t, path, full(first), smallSync())
+	root := rootOf(t, path, "v1_grants")
+	for name, edit := range map[string]func(db []byte){
+		"beyond the end": func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], 1<<30) },
+		"page 0":         func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], 0) },
+		"itself":         func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], root) },
+		"no room":        func(db []byte) { binary.BigEndian.PutUint16(db[(root-1)*4096+3:], 0xffff) },
+		"page size":      func(db []byte) { binary.BigEndian.PutUint16(db[16:], 12345) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := bomb(t, path, "v1_grants")
+			edit(db)
+			tryOpen(t, contain(t, db))
+			file := filepath.Join(t.TempDir(), "bad.c1z")
+			if err := os.WriteFile(file, contain(t, db), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c1z.Open(file, t.TempDir()); baton.KindOf(err) != baton.Corrupt {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestTablesThatAreNone: what only looks like a table is not asked: its answers could
+// be endless.
+func TestTablesThatAreNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	write(t, path, full(first), smallSync())
+	for name, script := range map[string][]string{
+		"a view without an end": {`drop table v1_grants`, `create view v1_grants as with recursive n(i) as (select 1 union all select i + 1 from n)
+			select i as id, 'x' as external_id, 'group:g1:member' as entitlement_id, 'group' as resource_type_id, x'00' as data, (select sync_id from v1_sync_runs) as sync_id from n`},
+		"a column that is computed": {`drop table v1_grants`, `create table v1_grants (id integer primary key, external_id text, entitlement_id text, resource_type_id text, sync_id text,
+			data blob generated always as (zeroblob(900000000)))`, `insert into v1_grants (external_id, entitlement_id, resource_type_id, sync_id) select 'x', 'group:g1:member', 'group', sync_id from v1_sync_runs`},
+		"an enormous value": {`update v1_grants set data = zeroblob(300000000)`},
+	} {
+		t.Run(name, func(t *testing.T) { tryOpen(t, contain(t, edited(t, path, script...))) })
+	}
+}
+
+// edited is the database of a file after some statements.
+func edited(t testing.TB, path string, script ...string) []byte {
+	t.Helper()
+	tmp := filepath.Join(t.TempDir(), "e.db")
+	if err := os.WriteFile(tmp, database(t, path), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := sqlite.OpenConn(tmp, sqlite.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, s := range script {
+		if err := sqlitex.ExecuteTransient(conn, s, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
