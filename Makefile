@@ -39,6 +39,14 @@ fuzz: ## Run every fuzz target for a while (FUZZTIME=30s)
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 		echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$pkg || exit 1; done; done
 
+.PHONY: bench bench-small
+bench: build ## Measure all sizes, write docs/performance.* (OFFICIAL_PERCIPIO=path OFFICIAL_SCIM=path BENCH='-sizes large')
+bench-small: BENCH ?= -sizes small -document ""
+bench-small: build ## Measure the small size only, write no document
+bench bench-small:
+	@for b in bench bench/floor; do CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./$$b || exit 1; done
+	bin/bench -official-percipio '$(OFFICIAL_PERCIPIO)' -official-scim '$(OFFICIAL_SCIM)' $(BENCH)
+
 .PHONY: generate
 generate: ## Generate internal/pb from proto/ (needs protoc)
 	$(GO) generate ./proto/...

@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"proto":                  {},
 	"internal/pb/*":          {"internal/pb/*"},
 	"wire":                   {".", "internal/pb/*"},
-	"c1z":                    {".", "disk", "extsort", "sqlitefile", "wire"},
+	"c1z":                    {".", "disk", "sqlitefile", "wire"},
 	"syncer":                 {".", "c1z", "disk", "pagelog"},
 	"otlp":                   {"."},
 	"service":                {".", "disk", "rest", "syncer", "wire"},
@@ -40,7 +40,8 @@ var arrows = map[string][]string{
 	"sandbox/perplexity":     {".", "sandbox/fault"},
 	"sandbox/percipio":       {".", "sandbox/fault"},
 	"connectortest":          {".", "syncer", "c1z", "wire"},
-	"reliability/storm":      {".", "rest", "syncer", "c1z", "connector/*", "sandbox/*"},
+	"bench":                  {"bench/*", "controlplane"},
+	"bench/*":                {},
 	"cmd/*":                  {".", "rest", "runner", "connector/*", "sandbox/*"},
 }
 

@@ -19,8 +19,7 @@ type run struct {
 	program        Program
 	env            map[string]string
 	stdout, stderr io.Writer
-	memory         memory // of the process
-	noConfigFile   bool   // the demo's steps depend on nothing that lies around
+	noConfigFile   bool // the demo's steps depend on nothing that lies around
 
 	all   []option
 	flags map[string]*flagText

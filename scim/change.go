@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"baton"
-	"baton/jsonscan"
 	"baton/rest"
 )
 
@@ -76,7 +75,7 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
 	if err != nil {
 		return User{}, explain(doing, err)
 	}
-	if created, ok := userOf(resp.Body); ok {
+	if id, created, err := decodeUser(resp.Body); err == nil && id != "" {
 		return created, nil
 	}
 	// Created, but the answer does not say what.
@@ -88,15 +87,6 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
 		return User{}, explain(doing, baton.Errorf(baton.Incomplete, "the server reports success, but %d users are found under that userName", len(found)))
 	}
 	return found[0], nil
-}
-
-// userOf is the user that a body holds, if it holds one with an id.
-func userOf(body []byte) (User, bool) {
-	s := jsonscan.New(bytes.NewReader(body))
-	defer s.Free()
-	var r userReader
-	id, err := readRow(s, &r, nil)
-	return r.user, err == nil && s.End() == nil && id != ""
 }
 
 // SetActive enables or disables a user, changing nothing else. A server that does

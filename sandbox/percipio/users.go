@@ -65,7 +65,7 @@ func (x *exchange) listUsers() *answer {
 		all = slices.DeleteFunc(slices.Clone(all), func(n int32) bool { return org.people[n].updated.Before(since) })
 	}
 	total := len(all)
-	if len(all) >= 5 && f.On("duplicate-users") {
+	if f.On("duplicate-users") {
 		var twice []int32
 		for i, n := range all {
 			if twice = append(twice, n); i%5 == 4 {
@@ -75,9 +75,6 @@ func (x *exchange) listUsers() *answer {
 		all = twice
 	}
 	shown := cut(all, offset, count)
-	if len(shown) > 0 && f.Every("empty-page") {
-		shown = nil
-	}
 	list := make([]*person, len(shown))
 	for i, n := range shown {
 		list[i] = x.person(org.people[n])
@@ -97,18 +94,10 @@ func (x *exchange) shift(shown []int32) {
 		s.removeUser(s.org.people[shown[len(shown)/2]].id)
 	}
 	if s.faults.First("users-shift-insert") {
-		s.newcomer(0)
+		s.inserted++
+		name := "newcomer" + strconv.Itoa(s.inserted)
+		s.addUser(Person{FirstName: "New", LastName: "Comer", LoginName: name, Email: name + "@" + domain}, 0)
 	}
-	if s.faults.First("users-shift-both") {
-		s.removeUser(s.org.people[shown[0]].id)
-		s.newcomer(len(s.org.listed))
-	}
-}
-
-func (s *Server) newcomer(at int) {
-	s.inserted++
-	name := "newcomer" + strconv.Itoa(s.inserted)
-	s.addUser(Person{FirstName: "New", LastName: "Comer", LoginName: name, Email: name + "@" + domain}, at)
 }
 
 // getUser answers the look-ups.
@@ -252,8 +241,8 @@ func (x *exchange) page(byDefault int) (offset, count int, a *answer) {
 		}
 		count = maxPage
 	}
-	if x.s.faults.Has("page-cap") {
-		count = min(count, x.s.faults.Number("page-cap"))
+	if limit := x.s.faults.Number("page-cap"); limit > 0 {
+		count = min(count, limit)
 	}
 	return offset, count, nil
 }

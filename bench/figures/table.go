@@ -1,0 +1,124 @@
+package figures
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// Tables are the sections of the document, by their names.
+func (r *Record) Tables() map[string]string {
+	return map[string]string{"targets": r.targetTable(), "runs": r.runTable(), "growth": r.growthTable()}
+}
+
+// runTable is every case with all its programs.
+func (r *Record) runTable() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", r.Machine)
+	for _, c := range r.ordered() {
+		fmt.Fprintf(&b, "\n%s, %s, %s\n\n", c.Upstream, c.Label, latencyName(c.Latency))
+		b.WriteString("| program | runs | wall s | CPU s | memory MB | written MB | file MB | requests | upstream's CPU s | CPU of ours to it | wall | memory |\n")
+		b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+		ours := c.series(Ours)
+		for _, s := range c.Series {
+			fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %s | %s | %s |", s.Program, len(s.Runs), seconds(s.of(wall)), seconds(s.of(cpu)),
+				megabytes(s.of(memory)), megabytes(s.of(written)), megabytes(s.of(file)), number(s.of(requests).median), digits(s.of(upstream).median))
+			for _, m := range []measure{cpu, wall, memory} {
+				b.WriteString(" " + against(ours, s, m) + " |")
+			}
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+func latencyName(d time.Duration) string {
+	if d == 0 {
+		return "no latency"
+	}
+	return d.String() + " before each answer"
+}
+
+// against says how much ours is, of the other: 1/12 or 1.8.
+func against(ours, other *Series, m measure) string {
+	if ours == other {
+		return ""
+	}
+	r, paired, ok := ratio(ours, other, m)
+	if !ok {
+		return ""
+	}
+	mark := ""
+	if !paired {
+		mark = " †"
+	}
+	if r.least == r.most {
+		return share(r.median) + mark
+	}
+	return fmt.Sprintf("%s (%s to %s)%s", share(r.median), share(r.least), share(r.most), mark)
+}
+
+// share writes a ratio: as a fraction where it is far below 1.
+func share(x float64) string {
+	if x > 0 && x < 0.5 {
+		return "1/" + digits(1/x)
+	}
+	return digits(x)
+}
+
+// digits writes a number with two or three of them.
+func digits(x float64) string {
+	switch abs := math.Abs(x); {
+	case x == 0:
+		return "0"
+	case abs < 0.1:
+		return fmt.Sprintf("%.3f", x)
+	case abs < 10:
+		return fmt.Sprintf("%.2f", x)
+	case abs < 100:
+		return fmt.Sprintf("%.1f", x)
+	}
+	return number(x)
+}
+
+// number writes a whole number with its thousands apart.
+func number(x float64) string {
+	s := fmt.Sprintf("%.0f", x)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + " " + s[i:]
+	}
+	return s
+}
+
+func seconds(s spread) string { return spelt(s, 1) }
+
+func megabytes(s spread) string { return spelt(s, 1e6) }
+
+// spelt is the median, with the extremes where they show.
+func spelt(s spread, unit float64) string {
+	middle, least, most := digits(s.median/unit), digits(s.least/unit), digits(s.most/unit)
+	if least == most {
+		return middle
+	}
+	return fmt.Sprintf("%s (%s–%s)", middle, least, most)
+}
+
+// growthTable is what a row costs at each size.
+func (r *Record) growthTable() string {
+	var b strings.Builder
+	b.WriteString("| upstream | size | rows | CPU of ours, µs a row | of the fast floor | of the official connector | memory of ours, MB |\n|---|---|--:|--:|--:|--:|--:|\n")
+	for _, c := range r.ordered() {
+		if c.Latency != 0 || c.Rows == 0 {
+			continue
+		}
+		each := func(program string) string {
+			if s := c.series(program); s != nil {
+				return digits(s.of(cpu).median / float64(c.Rows) * 1e6)
+			}
+			return ""
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", c.Upstream, c.Size, number(float64(c.Rows)), each(Ours), each(Fast), each(Official), digits(c.series(Ours).of(memory).median/1e6))
+	}
+	return b.String()
+}
