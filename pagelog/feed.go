@@ -66,8 +66,11 @@ func openFeed(fsys disk.FS, path string) (*Feed, error) {
 
 // recover finds the last commit, cuts off what follows, and loads its state.
 func (f *Feed) recover() error {
-	frames, ok := newFrames(f.file)
-	if ok {
+	frames, err := newFrames(f.file)
+	if err != nil {
+		return storage(err, f.file.Name(), "read %s", f.file.Name())
+	}
+	if frames != nil {
 		f.committed = int64(len(magic))
 		for frames.next() {
 			if frames.kind == kindCommit {
@@ -181,9 +184,12 @@ func (f *Feed) Replay(fn func(record []byte) error) error {
 	if f.err != nil {
 		return f.err
 	}
-	frames, ok := newFrames(io.NewSectionReader(f.file, 0, f.committed))
-	if !ok {
-		return nil
+	frames, err := newFrames(io.NewSectionReader(f.file, 0, f.committed))
+	if err != nil {
+		return storage(err, f.file.Name(), "read %s", f.file.Name())
+	}
+	if frames == nil {
+		return f.changed()
 	}
 	for frames.next() {
 		if frames.kind != kindRows {
@@ -201,12 +207,17 @@ func (f *Feed) Replay(fn func(record []byte) error) error {
 		}
 	}
 	if frames.err == nil && frames.end != f.committed {
-		return baton.Errorf(baton.Corrupt, "page log: %s changed while it was in use", f.file.Name())
+		return f.changed()
 	}
 	if frames.err != nil {
 		return storage(frames.err, f.file.Name(), "read %s", f.file.Name())
 	}
 	return nil
+}
+
+func (f *Feed) changed() error {
+	return baton.Errorf(baton.Corrupt, "page log: %s changed while it was in use", f.file.Name()).
+		WithFix("Let nothing else write there, check the disk, and run again.")
 }
 
 // Close flushes and closes the file; a page in progress is dropped.
@@ -254,17 +265,18 @@ type frames struct {
 	err     error // a failing disk, never a torn frame
 }
 
-// newFrames reports false when the file does not begin as a page log does.
-func newFrames(r io.Reader) (*frames, bool) {
-	if s, ok := r.(io.Seeker); ok {
-		s.Seek(0, io.SeekStart)
+// newFrames returns nil when the file does not begin as a page log does. A file whose
+// beginning cannot be read is something else.
+func newFrames(r io.ReadSeeker) (*frames, error) {
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
 	}
-	br := bufio.NewReaderSize(r, 64<<10)
+	s := &frames{r: bufio.NewReaderSize(r, 64<<10), end: int64(len(magic))}
 	head := make([]byte, len(magic))
-	if _, err := io.ReadFull(br, head); err != nil || string(head) != magic {
-		return nil, false
+	if !s.read(head) || string(head) != magic {
+		return nil, s.err
 	}
-	return &frames{r: br, end: int64(len(magic))}, true
+	return s, nil
 }
 
 func (s *frames) next() bool {
