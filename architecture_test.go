@@ -42,6 +42,8 @@ var arrows = map[string][]string{
 	"connectortest":          {".", "syncer", "c1z", "wire"},
 	"bench":                  {"bench/*", "controlplane"},
 	"bench/*":                {},
+	"reliability/storm":      {".", "rest", "syncer", "c1z", "connector/*", "sandbox/*"},
+	"reliability/crash":      {},
 	"cmd/*":                  {".", "rest", "runner", "connector/*", "sandbox/*"},
 }
 

@@ -1,0 +1,3 @@
+package crash_test
+
+func planted(string) int { return 99 }

@@ -1,0 +1,340 @@
+package crash_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// moment is when a process is killed.
+type moment struct {
+	kind  string
+	n     int           // of the request, or of the change of a file
+	after time.Duration // since it was started
+}
+
+// The kinds of moments.
+const (
+	arrives  = "a request arrives"
+	answered = "a request is answered"
+	instant  = "an instant"
+	changes  = "a file changes"
+)
+
+func (m moment) String() string {
+	switch m.kind {
+	case "":
+		return "never"
+	case instant:
+		return fmt.Sprint("after ", m.after)
+	}
+	return fmt.Sprintf("%s, the %d.", m.kind, m.n)
+}
+
+// victim is a program, and an upstream that can kill it.
+type victim struct {
+	t      testing.TB
+	tn     *tenant
+	binary string
+	env    []string
+	origin string
+
+	mu       sync.Mutex
+	process  *os.Process
+	at       moment
+	requests int
+}
+
+func newVictim(t testing.TB, tn *tenant, binary string, env ...string) *victim {
+	t.Helper()
+	v := &victim{t: t, tn: tn, binary: binary}
+	server := httptest.NewServer(v)
+	t.Cleanup(server.Close)
+	v.origin = server.URL
+	v.env = append(append(tn.settings(v.origin), "PATH="+os.Getenv("PATH"), "TMPDIR="+os.TempDir()), env...)
+	return v
+}
+
+// ServeHTTP is the upstream, which looks at its watch.
+func (v *victim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	v.requests++
+	n, process := v.requests, v.process
+	now := func(kind string) bool { return v.at.kind == kind && v.at.n == n }
+	before, after := now(arrives), now(answered)
+	v.mu.Unlock()
+	if before {
+		process.Kill()
+	}
+	v.tn.handler.ServeHTTP(w, r)
+	if after {
+		http.NewResponseController(w).Flush()
+		process.Kill()
+	}
+}
+
+// life is a process that was started.
+type life struct {
+	cmd     *exec.Cmd
+	stderr  bytes.Buffer
+	began   time.Time
+	unwatch func() int
+	timer   *time.Timer
+}
+
+// start starts the program, to be killed at that moment. What changes below watched
+// counts as a change of a file.
+func (v *victim) start(at moment, watched string, args ...string) *life {
+	v.t.Helper()
+	l := &life{unwatch: func() int { return 0 }}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.t.Context()), 5*time.Minute)
+	v.t.Cleanup(cancel)
+	l.cmd = exec.CommandContext(ctx, v.binary, args...)
+	l.cmd.Dir, l.cmd.Env, l.cmd.Stderr = v.t.TempDir(), v.env, &l.stderr
+	var process *os.Process
+	ready := make(chan struct{})
+	if watched != "" {
+		l.unwatch = watch(v.t, watched, func(n int) {
+			if at.kind == changes && n == at.n {
+				<-ready
+				process.Kill()
+			}
+		})
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l.began = time.Now()
+	if err := l.cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	process = l.cmd.Process
+	close(ready)
+	v.process, v.at, v.requests = process, at, 0
+	if at.kind == instant {
+		l.timer = time.AfterFunc(at.after, func() { process.Kill() })
+	}
+	return l
+}
+
+// end waits for the process, and reports whether it was killed and its exit code.
+func (l *life) end(t testing.TB) (killed bool, code int) {
+	t.Helper()
+	err := l.cmd.Wait()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.unwatch()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	code = l.cmd.ProcessState.ExitCode()
+	return code == -1, code
+}
+
+// span is what an undisturbed process goes through.
+type span struct {
+	requests, changes int
+	took              time.Duration
+}
+
+// moments are n of each kind, spread over a life; the seed decides which.
+func (s span) moments(n int, r *rand.Rand) (all []moment) {
+	spread := func(i, of int) int { return 1 + (i*of+r.IntN(of))/n%of }
+	for i := range n {
+		if s.requests > 0 {
+			all = append(all, moment{kind: arrives, n: spread(i, s.requests)}, moment{kind: answered, n: spread(i, s.requests)})
+		}
+		if s.changes > 0 {
+			all = append(all, moment{kind: changes, n: spread(i, s.changes)})
+		}
+		all = append(all, s.instant((float64(i)+r.Float64())/float64(n)))
+	}
+	return all
+}
+
+func (s span) instant(share float64) moment {
+	return moment{kind: instant, after: time.Duration(share * float64(s.took))}
+}
+
+// some is any moment.
+func (s span) some(r *rand.Rand) moment {
+	all := s.moments(1, r)
+	return all[r.IntN(len(all))]
+}
+
+// deaths is how often a sync is killed before it is let be: once, and by chance more
+// often.
+func deaths(r *rand.Rand) int {
+	switch n := r.IntN(10); {
+	case n < 5:
+		return 1
+	case n < 9:
+		return 2
+	}
+	return 3
+}
+
+// tally counts the points of one kind of moment.
+type tally struct {
+	outcome
+	again int
+}
+
+type tallies map[string]*tally
+
+func newTallies() tallies {
+	return tallies{arrives: {}, answered: {}, changes: {}, instant: {}}
+}
+
+func (ts tallies) count(t *testing.T, connector, mode string) {
+	for _, kind := range []string{arrives, answered, changes, instant} {
+		if o := ts[kind]; o.points > 0 {
+			o.report(t)
+			counted("kills", connector, mode, kind, o.points, o.again, o.replaced, o.points-len(o.wrong), len(o.wrong))
+		}
+	}
+}
+
+// oneShot kills one-shot syncs, one at each moment, and sometimes those that resume, and
+// lets the last one be.
+func (v *victim) oneShot(s span, moments []moment, r *rand.Rand, ts tallies) {
+	old, want := v.tn.undisturbed(v.t)
+	for i, at := range moments {
+		dir := v.t.TempDir()
+		path := filepath.Join(dir, "sync.c1z")
+		if i%2 == 0 {
+			writeFile(v.t, path, old)
+		}
+		o, died := ts[at.kind], 0
+		where := fmt.Sprint(v.tn.name, ", killed: ", at)
+		for range deaths(r) {
+			killed, code := v.start(at, dir, "--file", path).end(v.t)
+			if !killed {
+				if code != 0 {
+					o.divergent("%s: exit code %d", where, code)
+				}
+				break
+			}
+			died++
+			if bad := v.stands(path, i%2 == 0, o); bad != "" {
+				o.divergent("%s: %s", where, bad)
+			}
+			at = s.some(r)
+			where += fmt.Sprint(", then: ", at)
+		}
+		if died == 0 {
+			continue // it was over before
+		}
+		o.points++
+		if died > 1 {
+			o.again++
+		}
+		last := v.start(moment{}, "", "--file", path)
+		if killed, code := last.end(v.t); killed || code != 0 {
+			o.divergent("%s: the last one ends with %d: %s", where, code, &last.stderr)
+			continue
+		}
+		if bad := ended(path, want); bad != "" {
+			o.divergent("%s: %s", where, bad)
+		}
+		os.RemoveAll(dir)
+	}
+}
+
+// stands looks at the file after a death: it is the one from before, or a whole new one.
+func (v *victim) stands(path string, before bool, o *tally) string {
+	old, want := v.tn.undisturbed(v.t)
+	now, err := os.ReadFile(path)
+	switch {
+	case err != nil && !before, err == nil && before && bytes.Equal(now, old):
+		return ""
+	case err != nil:
+		return "the file from before is gone: " + err.Error()
+	}
+	o.replaced++
+	got, err := read(path, v.t.TempDir())
+	if err != nil {
+		return "the file is neither the old one nor a new one: " + err.Error()
+	}
+	if diff := want.differs(got); diff != "" {
+		return "a short file: " + diff
+	}
+	return ""
+}
+
+// measure is an undisturbed one-shot sync.
+func (v *victim) measure() span {
+	v.t.Helper()
+	var s span
+	for range 3 {
+		dir := v.t.TempDir()
+		l := v.start(moment{}, dir, "--file", filepath.Join(dir, "sync.c1z"))
+		err := l.cmd.Wait()
+		s.took = max(s.took, time.Since(l.began))
+		if err != nil {
+			v.t.Fatalf("%v\n%s", err, &l.stderr)
+		}
+		s.changes = l.unwatch()
+	}
+	s.requests = v.asked()
+	return s
+}
+
+// asked is how many requests there were since the last start.
+func (v *victim) asked() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.requests
+}
+
+// points is how many of each kind there are in a short run and in a long one.
+func points(short, whole int) int {
+	if *many > 0 {
+		return *many
+	}
+	if *long {
+		return whole
+	}
+	return short
+}
+
+// TestKilledOneShot kills the real programs in one-shot mode.
+func TestKilledOneShot(t *testing.T) {
+	n := points(2, 80)
+	for _, tn := range tenants(t) {
+		t.Run(tn.name, func(t *testing.T) {
+			if *long {
+				t.Parallel()
+			}
+			r := rand.New(rand.NewPCG(*seed, 1))
+			v := newVictim(t, tn, binary(t, tn.name))
+			s := v.measure()
+			if s.requests < 6 {
+				t.Fatalf("%+v: too short a life to be worth ending", s)
+			}
+			moments := s.moments(n, r)
+			if *long { // every boundary of a page, at any rate
+				for k := range s.requests {
+					moments = append(moments, moment{kind: arrives, n: k + 1}, moment{kind: answered, n: k + 1})
+				}
+				for k := range s.changes {
+					moments = append(moments, moment{kind: changes, n: k + 1})
+				}
+			}
+			ts := newTallies()
+			v.oneShot(s, moments, r, ts)
+			ts.count(t, tn.name, "one-shot")
+		})
+	}
+}

@@ -1,0 +1,97 @@
+package crash_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// heads are the tables that a long run prints, in this order.
+var heads = []struct{ name, head string }{
+	{"kills", "connector | mode | killed | points | of those twice or more | after the new file | equal | divergent"},
+	{"disk faults", "connector | operation that fails | how long | points | clear error | absorbed | late, with the new file in place | divergent"},
+	{"crashes", "connector | what the crash spares | different states | with the new file | divergent"},
+	{"torn", "connector | damage | points | refused by name | divergent"},
+}
+
+var table struct {
+	sync.Mutex
+	rows map[string][]string
+}
+
+// counted adds a row to a table.
+func counted(name string, cells ...any) {
+	table.Lock()
+	defer table.Unlock()
+	if table.rows == nil {
+		table.rows = map[string][]string{}
+	}
+	text := make([]string, len(cells))
+	for i, c := range cells {
+		text[i] = fmt.Sprint(c)
+	}
+	table.rows[name] = append(table.rows[name], "| "+strings.Join(text, " | ")+" |")
+}
+
+// print prints the tables as docs/reliability.md has them.
+func printTables() {
+	for _, h := range heads {
+		if len(table.rows[h.name]) == 0 {
+			continue
+		}
+		columns := strings.Count(h.head, "|") + 1
+		fmt.Printf("\n%s:\n\n| %s |\n|%s\n", h.name, h.head, strings.Repeat("---|", columns))
+		for _, r := range slices.Sorted(slices.Values(table.rows[h.name])) {
+			fmt.Println(r)
+		}
+	}
+}
+
+// TestMain prints what a long run counted; and lets the test binary be the program with
+// a defect planted in it.
+func TestMain(m *testing.M) {
+	if defect := os.Getenv("PLANTED"); defect != "" {
+		os.Exit(planted(defect))
+	}
+	code := m.Run()
+	if *long {
+		printTables()
+	}
+	cleanBinaries()
+	os.Exit(code)
+}
+
+// binaries are the programs, built once.
+var binaries struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// binary is the path of a connector's program.
+func binary(t testing.TB, name string) string {
+	t.Helper()
+	binaries.once.Do(func() {
+		if binaries.dir, binaries.err = os.MkdirTemp("", "baton-crash-"); binaries.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-o", binaries.dir, "baton/cmd/...")
+		if out, err := build.CombinedOutput(); err != nil {
+			binaries.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if binaries.err != nil {
+		t.Fatal(binaries.err)
+	}
+	return binaries.dir + string(os.PathSeparator) + "baton-" + name
+}
+
+func cleanBinaries() {
+	if binaries.dir != "" {
+		os.RemoveAll(binaries.dir)
+	}
+}
