@@ -1,6 +1,8 @@
 package disktest
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -21,10 +23,11 @@ const (
 	Names  Cut = "names"  // all names, and no bytes: a renamed file may be empty
 	Bytes  Cut = "bytes"  // all bytes, and no names
 	Torn   Cut = "torn"   // all names, and some sectors of the bytes
+	Killed Cut = "killed" // everything: the process died, and the machine did not
 )
 
 // Cuts are all cuts.
-func Cuts() []Cut { return []Cut{Strict, Names, Bytes, Torn} }
+func Cuts() []Cut { return []Cut{Strict, Names, Bytes, Torn, Killed} }
 
 // sector is what a disk writes whole or not at all.
 const sector = 512
@@ -107,14 +110,19 @@ func (n *node) synced(f *os.File) error {
 	return err
 }
 
-// Image makes, below dir, what a power cut would leave now. With Torn the seed decides.
-// It is asked from Before, or while nothing is going on.
-func (d *Disk) Image(dir string, cut Cut, seed uint64) error {
+// Image is a folder as a cut has left it: the contents of files, and nil for folders, by
+// the path below it.
+type Image map[string][]byte
+
+// Image is what a cut would leave now. With Torn the seed decides. It is asked from
+// Before, or while nothing is going on.
+func (d *Disk) Image(cut Cut, seed uint64) (Image, error) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	names := d.book.now
 	if cut == Strict || cut == Bytes {
 		names = d.book.durable
 	}
+	image := Image{}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		n := names[name]
 		if !d.book.reachable(names, name) {
@@ -122,26 +130,49 @@ func (d *Disk) Image(dir string, cut Cut, seed uint64) error {
 		}
 		rel, err := filepath.Rel(d.book.root, name)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		to := filepath.Join(dir, rel)
 		if n.dir {
-			if err := os.MkdirAll(to, 0o700); err != nil {
-				return err
-			}
+			image[rel] = nil
 			continue
 		}
 		content := n.saved
-		if d.book.now[name] == n && (cut == Bytes || cut == Torn) {
+		if d.book.now[name] == n && cut != Strict && cut != Names {
 			live, err := os.ReadFile(name)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if content = live; cut == Torn {
 				content = torn(n.saved, live, r)
 			}
 		}
-		if err := os.WriteFile(to, content, 0o600); err != nil {
+		image[rel] = append([]byte{}, content...)
+	}
+	return image, nil
+}
+
+// Sum is the same for images that are the same.
+func (im Image) Sum() [sha256.Size]byte {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(im)) {
+		fmt.Fprintf(h, "%q %t %x\n", name, im[name] == nil, sha256.Sum256(im[name]))
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// Write makes the folder.
+func (im Image) Write(dir string) error {
+	for _, name := range slices.Sorted(maps.Keys(im)) {
+		to := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(to), 0o700)
+		switch {
+		case err != nil:
+		case im[name] == nil:
+			err = os.MkdirAll(to, 0o700)
+		default:
+			err = os.WriteFile(to, im[name], 0o600)
+		}
+		if err != nil {
 			return err
 		}
 	}

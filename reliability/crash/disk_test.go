@@ -2,12 +2,10 @@ package crash_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,7 +102,7 @@ func TestDiskFaults(t *testing.T) {
 				switch {
 				case *long:
 				case op == disktest.Any:
-					stride = 31
+					stride = 53
 				case i > 0:
 					continue
 				default:
@@ -125,18 +123,23 @@ func name(op disktest.Op) string {
 	return string(op)
 }
 
-// killed is the cut that spares everything: the process dies and the machine does not.
-const killed disktest.Cut = "killed"
-
 // image is a folder as a crash has left it.
 type image struct {
-	dir, where string
-	cut        disktest.Cut
+	files disktest.Image
+	where string
+	cut   disktest.Cut
 }
 
-// images syncs once, and makes an image of what each crash would leave, before every
-// operation of the disk and after the last. Images that are the same are kept once.
-func images(t *testing.T, tn *tenant, dir string, wrap func(disk.FS) disk.FS) []image {
+// thoroughness is how much of a sweep over crashes is made.
+type thoroughness struct {
+	calls int  // every so many operations are looked at, and each that flushes or renames
+	judge int  // of what they leave, every so much is synced on
+	first bool // one divergence will do
+}
+
+// images syncs once, and makes an image of what each crash would leave, before
+// operations of the disk and after the last. Images that are the same are kept once.
+func images(t *testing.T, tn *tenant, dir string, much thoroughness, wrap func(disk.FS) disk.FS) []image {
 	t.Helper()
 	d, err := disktest.New(dir)
 	if err != nil {
@@ -147,22 +150,21 @@ func images(t *testing.T, tn *tenant, dir string, wrap func(disk.FS) disk.FS) []
 	calls := 0
 	look := func(c disktest.Call) {
 		calls++
-		for _, cut := range append(disktest.Cuts(), killed) {
-			to := t.TempDir()
-			switch {
-			case cut == killed:
-				err = os.CopyFS(to, os.DirFS(dir))
-			default:
-				err = d.Image(to, cut, *seed+uint64(calls))
+		switch c.Op {
+		case disktest.Rename, disktest.Sync, disktest.SyncDir, last:
+		default:
+			if calls%much.calls != 0 {
+				return
 			}
+		}
+		for _, cut := range disktest.Cuts() {
+			files, err := d.Image(cut, *seed+uint64(calls))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if sum := digest(t, to); !seen[sum] {
+			if sum := files.Sum(); !seen[sum] {
 				seen[sum] = true
-				all = append(all, image{to, fmt.Sprintf("%s at operation %d, %s of %s", cut, calls, name(c.Op), filepath.Base(c.Name)), cut})
-			} else {
-				os.RemoveAll(to)
+				all = append(all, image{files, fmt.Sprintf("%s at operation %d, %s of %s", cut, calls, name(c.Op), filepath.Base(c.Name)), cut})
 			}
 		}
 	}
@@ -170,39 +172,23 @@ func images(t *testing.T, tn *tenant, dir string, wrap func(disk.FS) disk.FS) []
 	if _, err := tn.sync(t.Context(), filepath.Join(dir, "sync.c1z"), wrap(d)); err != nil {
 		t.Fatal(err)
 	}
-	look(disktest.Call{Op: "end"})
+	look(disktest.Call{Op: last})
 	return all
 }
 
-// digest is the same for folders with the same files.
-func digest(t *testing.T, dir string) (sum [32]byte) {
-	t.Helper()
-	h := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(h, "%s %v\n", rel, e.IsDir())
-		if e.Type().IsRegular() {
-			fmt.Fprintf(h, "%x\n", sha256.Sum256(mustRead(t, path)))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return [32]byte(h.Sum(nil))
-}
+// last is after every operation.
+const last disktest.Op = "end"
 
 // judge looks at what a crash has left: the file is the old one or a whole new one, and
 // the next sync ends as if nothing had been.
-func judge(ctx context.Context, o *outcome, tn *tenant, im image, old []byte, want facts) {
+func judge(t *testing.T, o *outcome, tn *tenant, im image, old []byte, want facts) {
 	o.points++
-	path := filepath.Join(im.dir, "sync.c1z")
+	dir := t.TempDir()
+	defer os.RemoveAll(dir)
+	if err := im.files.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "sync.c1z")
 	now, err := os.ReadFile(path)
 	switch {
 	case err != nil && old == nil:
@@ -216,78 +202,83 @@ func judge(ctx context.Context, o *outcome, tn *tenant, im image, old []byte, wa
 			o.divergent("%s, %s: a short file: %s", tn.name, im.where, diff)
 		}
 	}
-	if bad := tn.ends(ctx, path, want); bad != "" {
+	if bad := tn.ends(t.Context(), path, want); bad != "" {
 		o.divergent("%s, %s: %s", tn.name, im.where, bad)
 	}
 }
 
-// crashes is a sweep over the crashes of one sync, and of one that resumes it. Of the
-// images of each cut every stride-th is looked at, and always the last.
-func crashes(t *testing.T, tn *tenant, stride int, wrap func(disk.FS) disk.FS) map[disktest.Cut]*outcome {
+// crashes is a sweep over the crashes of one sync, and of one that resumes it.
+func crashes(t *testing.T, tn *tenant, much thoroughness, wrap func(disk.FS) disk.FS) map[disktest.Cut]*outcome {
 	t.Helper()
 	content, want := tn.undisturbed(t)
 	outcomes := map[disktest.Cut]*outcome{}
-	for _, cut := range append(disktest.Cuts(), killed) {
+	for _, cut := range disktest.Cuts() {
 		outcomes[cut] = new(outcome)
 	}
-	sweep := func(all []image, stride int) {
-		last := map[disktest.Cut]int{}
+	sweep := func(all []image) (found bool) {
 		for i, im := range all {
-			last[im.cut] = i
-		}
-		n := map[disktest.Cut]int{}
-		for i, im := range all {
-			n[im.cut]++
-			if (n[im.cut]+int(*seed))%stride == 0 || last[im.cut] == i {
-				judge(t.Context(), outcomes[im.cut], tn, im, content, want)
+			if (i+int(*seed))%much.judge == 0 || i == len(all)-1 {
+				judge(t, outcomes[im.cut], tn, im, content, want)
+			}
+			if much.first && len(outcomes[im.cut].wrong) > 0 {
+				return true
 			}
 		}
+		return false
+	}
+	durable(t, tn, outcomes[disktest.Strict], wrap)
+	if much.first && len(outcomes[disktest.Strict].wrong) > 0 {
+		return outcomes
 	}
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "sync.c1z"), content)
-	all := images(t, tn, dir, wrap)
+	all := images(t, tn, dir, much, wrap)
 	// A crash while a crashed sync is resumed: from one in the middle.
-	var half string
-	for _, im := range all[:len(all)/2] {
-		if im.cut == killed {
-			half = t.TempDir()
-			if err := os.CopyFS(half, os.DirFS(im.dir)); err != nil {
+	half := t.TempDir()
+	for _, im := range slices.Backward(all[:len(all)/2]) {
+		if im.cut == disktest.Killed {
+			if err := im.files.Write(half); err != nil {
 				t.Fatal(err)
 			}
+			break
 		}
 	}
-	sweep(all, stride)
-	sweep(images(t, tn, half, wrap), stride)
-	// What was said to be done is on the disk.
-	final := t.TempDir()
-	d, err := disktest.New(final)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(final, "sync.c1z")
-	if _, err := tn.sync(t.Context(), path, wrap(d)); err != nil {
-		t.Fatal(err)
-	}
-	to := t.TempDir()
-	if err := d.Image(to, disktest.Strict, *seed); err != nil {
-		t.Fatal(err)
-	}
-	o := outcomes[disktest.Strict]
-	o.points++
-	if b, err := os.ReadFile(filepath.Join(to, "sync.c1z")); err != nil || !bytes.Equal(b, mustRead(t, path)) {
-		o.divergent("%s: a finished sync is not there after a power cut: %d bytes, %v", tn.name, len(b), err)
+	if !sweep(all) {
+		sweep(images(t, tn, half, much, wrap))
 	}
 	return outcomes
 }
 
+// durable holds a sync to what it said: it is on the disk.
+func durable(t *testing.T, tn *tenant, o *outcome, wrap func(disk.FS) disk.FS) {
+	t.Helper()
+	dir := t.TempDir()
+	d, err := disktest.New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "sync.c1z")
+	if _, err := tn.sync(t.Context(), path, wrap(d)); err != nil {
+		t.Fatal(err)
+	}
+	image, err := d.Image(disktest.Strict, *seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.points++
+	if b := image["sync.c1z"]; !bytes.Equal(b, mustRead(t, path)) {
+		o.divergent("%s: a finished sync is not there after a power cut: %d bytes are", tn.name, len(b))
+	}
+}
+
 // TestCrashes kills a sync, and cuts its power, before each operation of its disk.
 func TestCrashes(t *testing.T) {
-	stride := 1
+	much := thoroughness{calls: 1, judge: 1}
 	if !*long {
-		stride = 41
+		much = thoroughness{calls: 9, judge: 7}
 	}
 	for _, tn := range tenants(t) {
-		for cut, o := range crashes(t, tn, stride, asIs) {
+		for cut, o := range crashes(t, tn, much, asIs) {
 			o.report(t)
 			counted("crashes", tn.name, string(cut), o.points, o.replaced, len(o.wrong))
 		}

@@ -72,8 +72,8 @@ var binaries struct {
 	err  error
 }
 
-// binary is the path of a connector's program.
-func binary(t testing.TB, name string) string {
+// program is the path of a connector's program.
+func program(t testing.TB, name string) string {
 	t.Helper()
 	binaries.once.Do(func() {
 		if binaries.dir, binaries.err = os.MkdirTemp("", "baton-crash-"); binaries.err != nil {

@@ -37,6 +37,7 @@ type tenant struct {
 	handler  http.Handler
 	settings func(origin string) []string // of the program, as its environment
 	connect  func() *baton.Connector      // in this process
+	org      *sandboxperplexity.Server    // what can be changed; nil for Percipio
 
 	once    sync.Once // for what an undisturbed sync makes
 	content []byte
@@ -52,7 +53,7 @@ func tenants(t testing.TB) []*tenant {
 func perplexityTenant(t testing.TB, faults ...string) *tenant {
 	org := sandboxperplexity.New(sandboxperplexity.Options{Faults: faults, Token: "sk-scim-0123456789"})
 	return &tenant{
-		name: "perplexity", handler: org,
+		name: "perplexity", handler: org, org: org,
 		settings: func(origin string) []string {
 			return []string{"BATON_SCIM_URL=" + origin + org.URLPath(), "BATON_SCIM_TOKEN=" + org.Token()}
 		},

@@ -1,7 +1,7 @@
 package crash_test
 
 import (
-	bin "encoding/binary"
+	"encoding/binary"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,8 +45,8 @@ func watch(t testing.TB, dir string, change func(n int)) (stop func() int) {
 				return
 			}
 			for b := buf[:size]; len(b) >= unix.SizeofInotifyEvent; {
-				wd, mask := int32(bin.NativeEndian.Uint32(b)), bin.NativeEndian.Uint32(b[4:])
-				length := int(bin.NativeEndian.Uint32(b[12:]))
+				wd, mask := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:])
+				length := int(binary.NativeEndian.Uint32(b[12:]))
 				name := strings.TrimRight(string(b[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+length]), "\x00")
 				b = b[unix.SizeofInotifyEvent+length:]
 				if mask&unix.IN_ISDIR != 0 && mask&unix.IN_CREATE != 0 {
