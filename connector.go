@@ -98,6 +98,16 @@ type Note struct {
 	Level Level
 	Label string // "Admin"
 	Text  string // "2 enabled accounts: ann@…, bob@…"
+	// Floors are counts that must not fall too low.
+	Floors []Floor
+}
+
+// Floor counts what an upstream must not run out of, such as its enabled admins. A sync
+// that counts fewer than the least, and fewer than the sync before, is held.
+type Floor struct {
+	What  string // in the plural, "enabled admins"; it tells floors apart
+	Count int
+	Least int
 }
 
 // Facts is what one sealed sync holds.

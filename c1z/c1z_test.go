@@ -86,8 +86,8 @@ func create(t testing.TB, path string, opt c1z.Options, rows []c1z.Row) *c1z.Wri
 	}
 	t.Cleanup(func() { w.Abort() })
 	for _, r := range rows {
-		if added, err := w.Add(r); err != nil || !added {
-			t.Fatalf("add %s: %v, %v", r.ID(), added, err)
+		if err := w.Add(r); err != nil {
+			t.Fatalf("add %s: %v", r.ID(), err)
 		}
 	}
 	return w

@@ -1,6 +1,8 @@
 package c1z
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,71 +10,69 @@ import (
 	"strings"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton/disk"
+	"baton/sqlitefile"
 )
 
-// previous is the file that a Writer is going to replace, unpacked. The Writer's
-// connection knows it as the attached database "previous".
+// previous is the file that a Writer compares with and carries over from, unpacked.
 type previous struct {
+	path    string
 	scratch *disk.Scratch
+	conn    *sqlite.Conn
 	has     columns
-	newest  Sync // the newest full sync; zero if there is none
+	kept    []Sync // that are carried over, newest first
+	newest  Sync   // the newest full sync; zero if there is none
 }
 
 // openPrevious unpacks the file at path; nil if there is none, or an empty one.
-func openPrevious(fsys disk.FS, path, dir string) (*previous, error) {
-	info, err := fsys.Stat(path)
+func openPrevious(path string, opt Options) (_ *previous, err error) {
+	info, err := opt.Disk.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return nil, nil
 	}
-	s, err := unpack(fsys, path, dir, defaultLimits)
+	p := &previous{path: path}
+	if p.scratch, err = unpack(opt.Disk, path, opt.TempDir, defaultLimits); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.conn, err = openDatabase(p.scratch, opt.TempDir, path); err != nil {
+		return nil, err
+	}
+	if p.has, err = columnsOf(p.conn, "main", path); err != nil {
+		return nil, err
+	}
+	p.scratch.Hide()
+	syncs, err := syncsOf(p.conn, "main", path, p.has)
 	if err != nil {
 		return nil, err
 	}
-	return &previous{scratch: s}, nil
+	// A sync with the id of the new one was sealed without anybody learning of it.
+	syncs = slices.DeleteFunc(syncs, func(s Sync) bool { return s.ID == opt.SyncID })
+	p.newest, _ = newest(syncs, Full)
+	p.kept = kept(syncs, opt)
+	return p, nil
 }
 
-// carryOver copies the syncs that are to stay.
-func (w *Writer) carryOver() error {
-	if w.previous == nil {
-		return nil
+func (p *previous) close() (err error) {
+	if p.conn != nil {
+		err = database("close "+p.path, p.conn.Close())
 	}
-	conn := w.view.conn
-	err := sqlitex.ExecuteTransient(conn, `attach ?1 as previous`, &sqlitex.ExecOptions{
-		Args: []any{w.previous.scratch.Name()}})
-	if err == nil {
-		err = sqlitex.ExecuteTransient(conn, fmt.Sprintf("pragma previous.cache_size = -%d", cacheKiB), nil)
+	if e := p.scratch.Close(); err == nil {
+		err = e
 	}
-	if err != nil {
-		return unreadable(w.path, err)
-	}
-	if w.previous.has, err = columnsOf(conn, "previous", w.path); err != nil {
-		return err
-	}
-	w.previous.scratch.Hide()
-	syncs, err := syncsOf(conn, "previous", w.path, w.previous.has)
-	if err != nil {
-		return err
-	}
-	// A sync with the id of the new one was sealed without anybody learning of it.
-	syncs = slices.DeleteFunc(syncs, func(s Sync) bool { return s.ID == w.opt.SyncID })
-	keep := w.kept(syncs)
-	w.previous.newest, _ = newest(syncs, Full)
-	for _, s := range slices.Backward(keep) {
-		if err := w.carry(s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // kept are the syncs that stay, newest first: full ones. One that was not finished is
 // none, and a partial one is superseded.
-func (w *Writer) kept(syncs []Sync) (keep []Sync) {
-	room := w.opt.KeepSyncs
-	if w.opt.SyncType == Full {
+func kept(syncs []Sync, opt Options) (keep []Sync) {
+	room := opt.KeepSyncs
+	if opt.SyncType == Full {
 		room--
 	}
 	for range room {
@@ -86,33 +86,147 @@ func (w *Writer) kept(syncs []Sync) (keep []Sync) {
 	return keep
 }
 
-// carry copies one sync, whatever columns its writer had.
-func (w *Writer) carry(s Sync) error {
-	for _, table := range []string{"v1_sync_runs", "v1_resource_types", "v1_resources", "v1_entitlements", "v1_grants", "v1_assets"} {
-		var common []string
-		for column := range w.view.has[table] {
-			if column != "id" && w.previous.has[table][column] {
-				common = append(common, column)
-			}
+// past reads the rows of one earlier sync in one table, by external id.
+type past struct {
+	from    *previous
+	layout  *layout
+	stmt    *sqlite.Stmt
+	columns []int    // where in the statement each column is; -1 for one that is missing
+	read    [][]byte // of the row, as far as it was asked for
+	id      []byte   // the external id of the row; nil after the last one
+	last    []byte
+}
+
+// rows reads the rows of a sync in a table; nil if there is no such table.
+func (p *previous) rows(t *layout, s Sync, order string) (*past, error) {
+	if p.has[t.name] == nil {
+		return nil, nil
+	}
+	rows := &past{from: p, layout: t}
+	var names []string
+	for _, c := range t.columns {
+		at := -1
+		switch {
+		case c.name == "id":
+		case p.has[t.name][c.name]:
+			at = len(names)
+			names = append(names, c.name)
+		case !c.optional:
+			return nil, damaged(p.path, fmt.Errorf("table %s has no column %s", t.name, c.name))
 		}
-		if len(common) == 0 {
+		rows.columns = append(rows.columns, at)
+	}
+	stmt, _, err := p.conn.PrepareTransient(`select ` + strings.Join(names, ", ") + ` from ` + t.name +
+		` where sync_id = ?1 order by ` + order)
+	if err != nil {
+		return nil, unreadable(p.path, err)
+	}
+	stmt.BindText(1, s.ID)
+	rows.stmt, rows.read = stmt, make([][]byte, len(names))
+	return rows, nil
+}
+
+func (p *past) close() { p.stmt.Finalize() }
+
+// next goes to the next row.
+func (p *past) next() (more bool, err error) {
+	more, err = p.stmt.Step()
+	if err != nil {
+		return false, unreadable(p.from.path, err)
+	}
+	return more, nil
+}
+
+// nextByID goes to the next row of one that is read by external id.
+func (p *past) nextByID() error {
+	more, err := p.next()
+	if err != nil {
+		return err
+	}
+	p.last = append(p.last[:0], p.id...)
+	if !more {
+		p.id = nil
+		return nil
+	}
+	at := p.columns[p.layout.column("external_id")]
+	if p.id = p.bytes(at); len(p.id) == 0 || bytes.Compare(p.id, p.last) < 0 {
+		return damaged(p.from.path, fmt.Errorf("table %s has rows with impossible ids", p.layout.name))
+	}
+	return nil
+}
+
+// bytes is a column of the statement; it is good until the next row.
+func (p *past) bytes(at int) []byte {
+	n := p.stmt.ColumnLen(at)
+	b := slices.Grow(p.read[at][:0], max(n, 1))[:n]
+	p.stmt.ColumnBytes(at, b)
+	p.read[at] = b
+	return b
+}
+
+// named is a column of the row, as bytes; nil if it is missing.
+func (p *past) named(column string) []byte {
+	if at := p.columns[p.layout.column(column)]; at >= 0 {
+		return p.bytes(at)
+	}
+	return nil
+}
+
+// values fills in the columns of the row as they are to be stored, which is what the
+// library would make of them.
+func (p *past) values(row []sqlitefile.Value) error {
+	for i, c := range p.layout.columns {
+		at := p.columns[i]
+		if at < 0 {
+			row[i] = c.absent
 			continue
 		}
-		slices.Sort(common)
-		list := strings.Join(common, ", ")
-		err := sqlitex.ExecuteTransient(w.view.conn, `insert into main.`+table+` (`+list+`)
-			select `+list+` from previous.`+table+` where sync_id = ?1 order by id`,
-			&sqlitex.ExecOptions{Args: []any{s.ID}})
-		if err != nil {
-			return unreadable(w.path, err)
-		}
-		for t := ResourceTypes; t <= Grants; t++ {
-			if t.name() == table {
-				w.carried[t] += w.view.conn.Changes()
-			}
+		kind := p.stmt.ColumnType(at)
+		switch {
+		case kind == sqlite.TypeNull && c.required:
+			return damaged(p.from.path, fmt.Errorf("table %s has a row without %s", p.layout.name, c.name))
+		case kind == sqlite.TypeNull:
+			row[i] = sqlitefile.Value{}
+		case kind == sqlite.TypeBlob:
+			row[i] = sqlitefile.Blob(p.bytes(at))
+		case kind == sqlite.TypeText && c.kind != "integer":
+			row[i] = sqlitefile.TextOf(p.bytes(at))
+		case c.kind == "text":
+			row[i] = sqlitefile.Text(p.stmt.ColumnText(at))
+		case kind == sqlite.TypeFloat && c.kind != "integer":
+			row[i] = sqlitefile.Real(p.stmt.ColumnFloat(at))
+		default:
+			row[i] = sqlitefile.Int(p.stmt.ColumnInt64(at))
 		}
 	}
 	return nil
+}
+
+// carry copies the rows of all kept syncs in a table, one sync after the other.
+func (p *previous) carry(ctx context.Context, t *table) error {
+	for _, s := range slices.Backward(p.kept) {
+		rows, err := p.rows(&t.layout, s, "id")
+		if rows == nil || err != nil {
+			return err
+		}
+		defer rows.close()
+		for {
+			more, err := rows.next()
+			if err != nil {
+				return err
+			}
+			if !more {
+				break
+			}
+			if err := rows.values(t.row); err != nil {
+				return err
+			}
+			if err := t.add(t.row); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
 }
 
 // Change counts what differs between two syncs, by external id.
@@ -129,41 +243,20 @@ type Changes struct {
 // be replaced. It is nil without one, and when the new sync is not a full one. No
 // rows can be added afterwards.
 func (w *Writer) Changes() (*Changes, error) {
-	if err := w.settle(); err != nil {
+	if !w.compares() {
+		_, err := w.Settle(w.ctx)
 		return nil, err
 	}
-	if w.changes != nil || w.previous == nil || w.previous.newest.ID == "" || w.opt.SyncType != Full {
-		return w.changes, nil
+	return w.changes, w.layOut(w.ctx)
+}
+
+// Before is the sync that the new one is compared with: the newest full one of the
+// previous file. It is zero without one.
+func (w *Writer) Before() Sync {
+	if w.previous == nil {
+		return Sync{}
 	}
-	changes := new(Changes)
-	for t, change := range map[Table]*Change{
-		Resources: &changes.Resources, Entitlements: &changes.Entitlements, Grants: &changes.Grants,
-	} {
-		before, err := w.countAll("previous", t, w.previous.newest.ID)
-		if err != nil {
-			return nil, err
-		}
-		same := 0
-		if before > 0 {
-			// Cross join keeps the order: the new rows as they lie, the old ones by index.
-			err = sqlitex.ExecuteTransient(w.view.conn, `select count(*), total(n.data is not o.data)
-				from main.`+t.name()+` n cross join previous.`+t.name()+` o
-				on o.external_id = n.external_id and o.sync_id = ?2 where n.sync_id = ?1`, &sqlitex.ExecOptions{
-				Args: []any{w.opt.SyncID, w.previous.newest.ID},
-				ResultFunc: func(s *sqlite.Stmt) error {
-					same, change.Modified = s.ColumnInt(0), s.ColumnInt(1)
-					return nil
-				},
-			})
-			if err != nil {
-				return nil, database("compare with the sync before", err)
-			}
-		}
-		change.Created = w.rows[t] - same
-		change.Deleted = before - same
-	}
-	w.changes = changes
-	return changes, nil
+	return w.previous.newest
 }
 
 // Loss is how many rows of one table and resource type the previous full sync had, and
@@ -180,69 +273,8 @@ type Loss struct {
 // Losses are the rows gone by table and resource type, where there are any. Like
 // Changes, it compares full syncs only.
 func (w *Writer) Losses() ([]Loss, error) {
-	changes, err := w.Changes()
-	if changes == nil || err != nil {
+	if _, err := w.Changes(); err != nil {
 		return nil, err
 	}
-	var losses []Loss
-	for _, of := range []struct {
-		table Table
-		gone  int
-	}{{Resources, changes.Resources.Deleted}, {Entitlements, changes.Entitlements.Deleted}, {Grants, changes.Grants.Deleted}} {
-		if of.gone == 0 {
-			continue
-		}
-		more, err := w.lossesIn(of.table)
-		if err != nil {
-			return nil, err
-		}
-		losses = append(losses, more...)
-	}
-	return losses, nil
-}
-
-// lossesIn are those of one table.
-func (w *Writer) lossesIn(t Table) (losses []Loss, err error) {
-	var ids sample
-	err = sqlitex.ExecuteTransient(w.view.conn, `select o.resource_type_id, n.id is null, o.external_id
-		from previous.`+t.name()+` o left join main.`+t.name()+` n
-		on n.external_id = o.external_id and n.sync_id = ?1
-		where o.sync_id = ?2 order by o.resource_type_id`, &sqlitex.ExecOptions{
-		Args: []any{w.opt.SyncID, w.previous.newest.ID},
-		ResultFunc: func(s *sqlite.Stmt) error {
-			resourceType := s.ColumnText(0)
-			if n := len(losses); n == 0 || losses[n-1].Type != resourceType {
-				losses, ids = append(losses, Loss{Table: t, Type: resourceType}), sample{}
-			}
-			l := &losses[len(losses)-1]
-			l.Before++
-			if s.ColumnBool(1) {
-				l.Gone++
-				ids.add(s.ColumnText(2))
-				l.Sample = ids.ids
-			}
-			return nil
-		},
-	})
-	return slices.DeleteFunc(losses, func(l Loss) bool { return l.Gone == 0 }), database("compare with the sync before", err)
-}
-
-// countAll counts the rows of a table, of one sync or, without an id, of all.
-func (w *Writer) countAll(schema string, t Table, syncID string) (n int, err error) {
-	has := w.view.has
-	if schema == "previous" {
-		has = w.previous.has
-	}
-	if has[t.name()] == nil {
-		return 0, nil
-	}
-	query, args := `select count(*) from `+schema+`.`+t.name(), []any(nil)
-	if syncID != "" {
-		query, args = query+` where sync_id = ?1`, []any{syncID}
-	}
-	err = sqlitex.ExecuteTransient(w.view.conn, query, &sqlitex.ExecOptions{
-		Args:       args,
-		ResultFunc: func(s *sqlite.Stmt) error { n = s.ColumnInt(0); return nil },
-	})
-	return n, database("count the rows", err)
+	return slices.DeleteFunc(slices.Clone(w.losses), func(l Loss) bool { return l.Gone == 0 }), nil
 }

@@ -38,7 +38,7 @@ func (t Table) parts() int {
 type Row struct {
 	Table Table
 
-	id     string           // the external id
+	id     []byte           // the external id
 	ends   [4]int           // where each part of it ends, but for the last
 	parent baton.ResourceID // of a resource
 	data   []byte
@@ -87,32 +87,36 @@ func newRow(t Table, data []byte, parts ...string) Row {
 		}
 		id = append(id, p...)
 	}
-	r.id = string(id)
+	r.id = id
 	return r
 }
 
 // ID is the row's external id.
-func (r Row) ID() string { return r.id }
+func (r Row) ID() string { return string(r.id) }
 
 // ResourceID is the resource itself, or the one that the entitlement or the grant
 // is about.
 func (r Row) ResourceID() baton.ResourceID {
 	if r.Table == ResourceTypes {
-		return baton.ResourceID{Type: r.id}
+		return baton.ResourceID{Type: string(r.id)}
 	}
-	return baton.ResourceID{Type: r.part(0), ID: r.part(1)}
+	return baton.ResourceID{Type: string(r.part(0)), ID: string(r.part(1))}
 }
 
 // EntitlementID is the external id of the entitlement that the row is, or that the
 // grant gives.
 func (r Row) EntitlementID() string {
+	return string(r.entitlement())
+}
+
+func (r Row) entitlement() []byte {
 	switch r.Table {
 	case Entitlements:
 		return r.id
 	case Grants:
 		return r.id[:r.ends[2]]
 	}
-	return ""
+	return nil
 }
 
 // Principal is who holds the grant.
@@ -120,13 +124,19 @@ func (r Row) Principal() baton.ResourceID {
 	if r.Table != Grants {
 		return baton.ResourceID{}
 	}
-	return baton.ResourceID{Type: r.part(3), ID: r.part(4)}
+	return baton.ResourceID{Type: string(r.part(3)), ID: string(r.part(4))}
 }
 
 // Data is the protobuf message.
 func (r Row) Data() []byte { return r.data }
 
-func (r Row) part(i int) string {
+// appendMessage appends the protobuf message.
+func (r Row) appendMessage(dst []byte) []byte { return append(dst, r.data...) }
+
+// grant is the grant that the row is.
+func (r Row) grant() (baton.Grant, error) { return wire.UnmarshalGrant(r.data) }
+
+func (r Row) part(i int) []byte {
 	start, end := 0, len(r.id)
 	if i > 0 {
 		start = r.ends[i-1] + 1
@@ -187,7 +197,7 @@ func ParseRow(b []byte) (Row, error) {
 	if total > len(rest) {
 		return Row{}, badRow("it is cut short")
 	}
-	names := string(rest[:total]) // one copy for all of them
+	names := rest[:total]
 	r.data = rest[total:]
 	end := -1
 	for i := range parts {
@@ -199,9 +209,9 @@ func ParseRow(b []byte) (Row, error) {
 			r.ends[i] = end
 		}
 	}
-	r.id = names[:end]
-	if r.Table == Resources {
-		r.parent = baton.ResourceID{Type: names[end : end+lengths[2]], ID: names[end+lengths[2]:]}
+	r.id = names[:end:end]
+	if names = names[end:]; r.Table == Resources {
+		r.parent = baton.ResourceID{Type: string(names[:lengths[2]]), ID: string(names[lengths[2]:])}
 	}
 	return r, nil
 }

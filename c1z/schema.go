@@ -9,18 +9,18 @@ const (
 	ResourcesOnly = "resources_only" // without entitlements and grants
 )
 
-// schema is what a file's database holds before any row. Column order is part of
-// the format for readers that dump tables; the default of each column is what
-// a writer that does not know it leaves behind.
-const schema = `
-create table v1_resource_types (
+// schema is the tables of a file's database. Column order is part of the format for
+// readers that dump tables; the default of each column is what a writer that does not
+// know it leaves behind.
+var schema = []string{
+	`create table v1_resource_types (
   id integer primary key,
   external_id text not null,
   data blob not null,
   sync_id text not null,
   discovered_at datetime not null
-);
-create table v1_resources (
+)`,
+	`create table v1_resources (
   id integer primary key,
   resource_type_id text not null,
   external_id text not null,
@@ -29,8 +29,8 @@ create table v1_resources (
   data blob not null,
   sync_id text not null,
   discovered_at datetime not null
-);
-create table v1_entitlements (
+)`,
+	`create table v1_entitlements (
   id integer primary key,
   resource_type_id text not null,
   resource_id text not null,
@@ -38,8 +38,8 @@ create table v1_entitlements (
   data blob not null,
   sync_id text not null,
   discovered_at datetime not null
-);
-create table v1_sync_runs (
+)`,
+	`create table v1_sync_runs (
   id integer primary key,
   sync_id text not null,
   started_at datetime not null,
@@ -54,8 +54,8 @@ create table v1_sync_runs (
   ingest_invariant_generation text not null default '',
   ingest_invariant_coverage text not null default '',
   ingest_invariant_mode text not null default ''
-);
-create table v1_grants (
+)`,
+	`create table v1_grants (
   id integer primary key,
   resource_type_id text not null,
   resource_id text not null,
@@ -68,26 +68,25 @@ create table v1_grants (
   data blob not null,
   sync_id text not null,
   discovered_at datetime not null
-);
-create table v1_assets (
+)`,
+	`create table v1_assets (
   id integer primary key,
   external_id text not null,
   content_type text not null,
   data blob not null,
   sync_id text not null,
   discovered_at datetime not null
-);
-create table v1_connector_sessions (
+)`,
+	`create table v1_connector_sessions (
   id integer primary key,
   sync_id text not null,
   key text not null,
   value blob not null
-);
-`
+)`,
+}
 
-// indexes are made after the rows are in, which is several times faster than
-// keeping them up to date. A reader makes those that it misses, at every opening.
-// The first index of each table is unique and is what finds a row by its id.
+// indexes are those of the tables. A reader makes the ones that it misses, at every
+// opening. The first index of each table is unique and is what finds a row by its id.
 var indexes = []string{
 	`create unique index idx_resource_types_external_sync_v1 on v1_resource_types (external_id, sync_id)`,
 	`create unique index idx_resources_parent_resource_id_v1 on v1_resources (external_id, sync_id)`,
@@ -111,23 +110,6 @@ var indexes = []string{
 func (t Table) name() string {
 	return [...]string{ResourceTypes: "v1_resource_types", Resources: "v1_resources",
 		Entitlements: "v1_entitlements", Grants: "v1_grants"}[t]
-}
-
-// repeated is the name of the temporary table of rows whose id was met before.
-func (t Table) repeated() string { return "repeated_" + t.name() }
-
-// insert is the statement that adds a row to the table, or to the one of its
-// repeated rows.
-func (t Table) insert(into string) string {
-	return "insert into " + into + [...]string{
-		ResourceTypes: ` (external_id, data, sync_id, discovered_at) values (?1, ?2, ?3, ?4)`,
-		Resources: ` (external_id, data, sync_id, discovered_at,
-			resource_type_id, parent_resource_type_id, parent_resource_id) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
-		Entitlements: ` (external_id, data, sync_id, discovered_at,
-			resource_type_id, resource_id) values (?1, ?2, ?3, ?4, ?5, ?6)`,
-		Grants: ` (external_id, data, sync_id, discovered_at, resource_type_id, resource_id,
-			entitlement_id, principal_resource_type_id, principal_resource_id) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
-	}[t]
 }
 
 const timeFormat = "2006-01-02 15:04:05.999999999"

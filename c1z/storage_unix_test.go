@@ -61,7 +61,7 @@ func TestFullScratch(t *testing.T) {
 		}
 		w := create(t, path, full(second), nil)
 		for _, r := range incompressible(12_000) {
-			if _, err := w.Add(r); err != nil {
+			if err := w.Add(r); err != nil {
 				storageError(t, err)
 				if _, err := w.Seal(context.Background(), ended(second)); err == nil {
 					t.Error("sealed all the same")
@@ -103,7 +103,7 @@ func TestKilled(t *testing.T) {
 					os.Exit(1)
 				}
 				for _, r := range rows {
-					if _, err := w.Add(r); err != nil {
+					if err := w.Add(r); err != nil {
 						panic(err)
 					}
 				}

@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -276,8 +275,9 @@ func (s *Scanner) key(want bool) bool {
 	return true
 }
 
-// Lower is Name in lower case, for names whose case does not matter. Like encoding/json
-// it knows that two letters outside ASCII are variants of k and s.
+// Lower is Name with the letters of ASCII in lower case, for names whose case does not
+// matter. Like encoding/json it knows two letters outside ASCII that are variants of k
+// and s, and no others.
 func (s *Scanner) Lower() []byte {
 	for _, b := range s.name {
 		if 'A' <= b && b <= 'Z' || b >= utf8.RuneSelf {
@@ -288,7 +288,17 @@ func (s *Scanner) Lower() []byte {
 }
 
 func (s *Scanner) lowered() []byte {
-	name := bytes.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s.name)
+	name := bytes.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		case r == '\u212a':
+			return 'k'
+		case r == '\u017f':
+			return 's'
+		}
+		return r
+	}, s.name)
 	s.room = append(s.room[:0], name...)
 	return s.room
 }

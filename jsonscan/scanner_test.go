@@ -222,7 +222,7 @@ func TestLimits(t *testing.T) {
 // TestLower: names fold as in encoding/json.
 func TestLower(t *testing.T) {
 	for name, want := range map[string]string{
-		"userName": "username", "id": "id", "USERNAME": "username", "\u017f\u212a": "sk", "\u00c4B": "\u00e4b", "\xff": "\ufffd",
+		"userName": "username", "id": "id", "USERNAME": "username", "\u017f\u212a": "sk", "\u00c4B": "\u00c4b", "\u0130D": "\u0130d", "\xff": "\ufffd",
 	} {
 		quoted := `{"` + name + `" : 1}`
 		s := New(strings.NewReader(quoted))

@@ -37,6 +37,7 @@ func (r *run) commands() *cobra.Command {
 		r.command("capabilities", "Print what the connector can do, as JSON", r.capabilities),
 		r.command("config", "Print the settings, as JSON", r.config),
 		r.healthCheckCommand(),
+		r.manCommand(root),
 		r.command("doctor", "Check settings, credentials and the upstream, and say how to fix what is wrong", r.doctor),
 	)
 	if p.Sandbox != nil {

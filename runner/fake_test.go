@@ -215,7 +215,7 @@ func describe(f fake) *baton.Connector {
 		Review: func(facts baton.Facts) ([]baton.Note, error) {
 			n := 0
 			err := facts.Grants(memberOf("g1"), func(baton.Grant) error { n++; return nil })
-			return []baton.Note{{Label: "first group", Text: fmt.Sprintf("%d members", n)}, {Level: baton.Warning, Label: "second group", Text: "look at it"}}, err
+			return []baton.Note{{Label: "first group", Text: fmt.Sprintf("%d members", n), Floors: []baton.Floor{{What: "members of the first group", Count: n, Least: 1}}}, {Level: baton.Warning, Label: "second group", Text: "look at it"}}, err
 		},
 	}
 }

@@ -94,7 +94,9 @@ func syncOptions() []option {
 		{Setting: setting("skip-full-sync", "Check settings and credentials, and sync nothing", false), For: opSync, Served: true},
 		{Setting: setting("allow-empty", "Accept a resource type of which the upstream has none", false), For: opSync, Served: true},
 		{Setting: setting("allow-removals", "Accept a sync that shows much of the previous one gone", false), For: opSync},
-		{Setting: setting("max-removals", "Share of a resource type, in percent, that may be gone since the previous sync", 20, 1, 100), For: opSync, Hidden: true},
+		{Setting: setting("allow-held", "Let the sync through that was held and named this pass, once", ""), For: opSync, Served: true},
+		{Setting: setting("max-removals", "Share of a resource type, in percent, that may be gone since the previous sync", 20, 1, 100), For: opSync, Served: true, Hidden: true},
+		{Setting: setting("max-removals-from", "Rows that a resource type needs to be judged by a share", 100, 1, 1<<30), For: opSync, Served: true, Hidden: true},
 		{Setting: setting("fresh", "Throw away an interrupted sync instead of resuming it", false), For: opSync},
 		{Setting: setting("keep-sync-count", "Full syncs to keep in the file", 2, 1, 1000), Hidden: true},
 		{Setting: setting("c1z-temp-dir", "Where to keep a sync that is under way (beside the file; of a service, the system's temporary folder)", ""), Hidden: true, Env: "BATON_TMPDIR"},
@@ -128,6 +130,7 @@ func serviceOptions() []option {
 		{Setting: setting("client-id", "Run as a service for this ConductorOne client", "")},
 		{Setting: setting("client-secret", "The secret of that client", baton.Secret{})},
 		{Setting: setting("task-concurrency", "How many tasks run at a time", 3, 1, 100)},
+		{Setting: setting("keep-previous-sync-c1z", "Keep the last sync that was uploaded, to hold one that shows much of it gone", true), Hidden: true},
 		{Setting: setting("get-tasks", "Take several tasks with one call", false), Hidden: true},
 		{Setting: setting("shutdown-grace-seconds", "Time for changes that are under way when the service is stopped, in seconds", 20, 1, 3600), Hidden: true},
 		{Setting: setting("health-check", "Serve /health, /ready, /live and /metrics over HTTP", false)},
@@ -177,7 +180,6 @@ func unsupportedOptions() []option {
 		text("invoke-resource-action-args"), text("invoke-action-resource-type"), text("list-action-schemas-resource-type"))
 	refuse("files are compared and compacted with the baton CLI", flag("diff-syncs"), text("base-sync-id"), text("applied-sync-id"),
 		flag("compact-syncs"), setting("compact-sync-ids", "", []string(nil)), setting("compact-file-paths", "", []string(nil)), text("compact-output-path"))
-	ignore("every sync reads the upstream anew", flag("keep-previous-sync-c1z"))
 	ignore("there is one way to sign in", text("auth-method"))
 	return list
 }

@@ -176,3 +176,18 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestRoff keeps text that means something to the formatter from meaning it.
+func TestRoff(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain":           "plain",
+		".so /etc/passwd": `\&.so /etc/passwd`,
+		"a\n'br\n.sp":     "a\n\\&'br\n\\&.sp",
+		`C:\fBx -f`:       `C:\efBx \-f`,
+		"a\r\n.b":         "a\n\\&.b",
+	} {
+		if got := roff(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}

@@ -92,20 +92,25 @@ func Main(p Program) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return Run(ctx, p, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	r := newRun(p, os.Environ(), os.Stdout, os.Stderr)
+	r.memory = limitMemory(r.env, systemRoot())
+	return r.main(ctx, os.Args[1:])
 }
 
 // Run is a whole run of a program; args are without the program's name, env is
 // as os.Environ has it. It returns the exit code; the error has been printed.
 func Run(ctx context.Context, p Program, args, env []string, stdout, stderr io.Writer) int {
+	return newRun(p, env, stdout, stderr).main(ctx, args)
+}
+
+func newRun(p Program, env []string, stdout, stderr io.Writer) *run {
 	vars := map[string]string{}
 	for _, v := range env {
 		if name, value, ok := strings.Cut(v, "="); ok {
 			vars[name] = value
 		}
 	}
-	r := &run{program: p, env: vars, stdout: stdout, stderr: stderr}
-	return r.main(ctx, args)
+	return &run{program: p, env: vars, stdout: stdout, stderr: stderr}
 }
 
 // version is what --version and the user agent say.

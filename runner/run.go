@@ -19,7 +19,8 @@ type run struct {
 	program        Program
 	env            map[string]string
 	stdout, stderr io.Writer
-	noConfigFile   bool // the demo's steps depend on nothing that lies around
+	memory         memory // of the process
+	noConfigFile   bool   // the demo's steps depend on nothing that lies around
 
 	all   []option
 	flags map[string]*flagText

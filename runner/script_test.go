@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "upstream": breakUpstream, "events": events, "configure": configure,
+			"exits": exits, "upstream": breakUpstream, "events": events, "configure": configure, "pass": pass,
 		},
 	})
 }
@@ -58,11 +59,25 @@ func configure(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("BATON_LOG_FORMAT", "console")
 }
 
-// breakUpstream changes how the upstream behaves: "upstream fail", "upstream well".
+// pass puts the pass that the last message named into the environment.
+func pass(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile(`--allow-held ([\w-]+)`).FindStringSubmatch(ts.ReadFile("stderr"))
+	if m == nil {
+		ts.Fatalf("no pass was named")
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// breakUpstream changes how the upstream behaves: "upstream fail", "upstream well", or
+// who is in a group: "upstream group g1 u1 u2".
 func breakUpstream(ts *testscript.TestScript, _ bool, args []string) {
 	u := ts.Value("upstream").(*upstream)
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if args[0] == "group" {
+		u.members[args[1]] = args[2:]
+		return
+	}
 	u.fail = map[string]int{"fail": 503, "forbid": 403, "well": 0}[args[0]]
 }
 

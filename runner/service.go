@@ -22,7 +22,14 @@ func (r *run) service(ctx context.Context) error {
 	if err := r.checkRequired(); err != nil {
 		return err
 	}
+	pass, err := r.pass()
+	if err != nil {
+		return err
+	}
 	v := r.values
+	if v.Bool("allow-removals") {
+		r.log.Warn(r.label("allow-removals") + " does nothing in a service; a sync that is held says how to let just that one through")
+	}
 	cfg := service.Config{
 		Open:              r.openServed,
 		ClientID:          v.String("client-id"),
@@ -38,6 +45,10 @@ func (r *run) service(ctx context.Context) error {
 		SkipFullSync:      v.Bool("skip-full-sync"),
 		SyncResourceTypes: v.Strings("sync-resource-types"),
 		AllowEmpty:        v.Bool("allow-empty"),
+		MaxRemovals:       v.Int("max-removals"),
+		RemovalsFrom:      v.Int("max-removals-from"),
+		Pass:              pass,
+		ForgetSyncs:       !v.Bool("keep-previous-sync-c1z"),
 		Grace:             time.Duration(v.Int("shutdown-grace-seconds")) * time.Second,
 		Log:               r.log,
 		RaiseLog:          r.raise,
@@ -55,6 +66,7 @@ func (r *run) service(ctx context.Context) error {
 		return err
 	}
 	defer r.raiseOnSignal()()
+	r.memory.log(r.log)
 	if err = service.Run(ctx, cfg); err != nil {
 		err = fmt.Errorf("service: %w", err)
 	}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"baton"
@@ -15,6 +16,10 @@ func (r *run) sync(ctx context.Context) error {
 		return err
 	}
 	if err := r.checkRequired(); err != nil {
+		return err
+	}
+	pass, err := r.pass()
+	if err != nil {
 		return err
 	}
 	progress := newProgress(r.printer)
@@ -40,7 +45,9 @@ func (r *run) sync(ctx context.Context) error {
 		SkipEntitlementsAndGrants: r.values.Bool("skip-entitlements-and-grants"),
 		AllowEmpty:                r.values.Bool("allow-empty"),
 		MaxRemovals:               r.values.Int("max-removals"),
+		RemovalsFrom:              r.values.Int("max-removals-from"),
 		AllowRemovals:             r.values.Bool("allow-removals"),
+		Pass:                      pass,
 		Log:                       r.log,
 		Progress:                  progress.page,
 	}
@@ -58,6 +65,15 @@ func (r *run) sync(ctx context.Context) error {
 	}
 	r.summary(cfg, result, time.Since(began))
 	return nil
+}
+
+// pass is what lets a held sync through, if there is one.
+func (r *run) pass() (syncer.Pass, error) {
+	pass, err := syncer.ParsePass(r.values.String("allow-held"))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", r.label("allow-held"), err)
+	}
+	return pass, err
 }
 
 // syncFailed says how to go on after an error, when the error does not.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/jsonscan"
 	"baton/rest"
 )
 
@@ -75,7 +76,7 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
 	if err != nil {
 		return User{}, explain(doing, err)
 	}
-	if id, created, err := decodeUser(resp.Body); err == nil && id != "" {
+	if created, ok := userOf(resp.Body); ok {
 		return created, nil
 	}
 	// Created, but the answer does not say what.
@@ -87,6 +88,15 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
 		return User{}, explain(doing, baton.Errorf(baton.Incomplete, "the server reports success, but %d users are found under that userName", len(found)))
 	}
 	return found[0], nil
+}
+
+// userOf is the user that a body holds, if it holds one with an id.
+func userOf(body []byte) (User, bool) {
+	s := jsonscan.New(bytes.NewReader(body))
+	defer s.Free()
+	var r userReader
+	id, err := readRow(s, &r, nil)
+	return r.user, err == nil && s.End() == nil && id != ""
 }
 
 // SetActive enables or disables a user, changing nothing else. A server that does

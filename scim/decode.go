@@ -1,8 +1,6 @@
 package scim
 
 import (
-	"bytes"
-	"encoding/json"
 	"math"
 	"net/url"
 	"strconv"
@@ -10,261 +8,145 @@ import (
 	"time"
 
 	"baton"
+	"baton/jsonscan"
 )
 
-// The types below read what servers send in place of what the RFC says. They never
-// fail on well-formed JSON: what cannot be read counts as not said. Attribute names
-// need no care, for encoding/json ignores their case, as SCIM does.
+// What is below reads what servers send in place of what the RFC says. It never fails on
+// well-formed JSON: what cannot be read counts as not said, and leaves what was said
+// before. Names of attributes are compared in lower case, for SCIM ignores their case.
+
+// each calls field for every attribute of an object, with its name in lower case; it
+// must read the value. Anything but an object is skipped.
+func each(s *jsonscan.Scanner, field func(name []byte)) {
+	if s.Kind() != '{' {
+		s.Skip()
+		return
+	}
+	for s.Object(); s.Field(); {
+		field(s.Lower())
+	}
+}
+
+// isObject reports whether an object comes next. Anything else is read over, so that
+// what is no JSON either shows as that.
+func isObject(s *jsonscan.Scanner) bool {
+	if s.Empty() {
+		return false
+	}
+	if s.Kind() != '{' {
+		s.Skip()
+		return false
+	}
+	return true
+}
+
+// common is b as a string; the texts that come again and again are not made anew.
+func common(b []byte) string {
+	for _, t := range [...]string{"User", "Group", "direct", "indirect", "work", "home", "true", "false"} {
+		if string(b) == t {
+			return t
+		}
+	}
+	return string(b)
+}
 
 // text is a string, also when it was sent as a number or boolean.
-type text string
-
-func (t *text) UnmarshalJSON(b []byte) error {
-	switch b[0] {
-	case '"':
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
-		*t = text(s)
-	case 'n', '{', '[':
-	default:
-		*t = text(b)
+func text(s *jsonscan.Scanner, into *string) {
+	if t := s.Text(); t != nil {
+		*into = common(t)
 	}
-	return nil
 }
 
 // flag is a boolean, also as "True", "false", 1 or "0".
-type flag struct{ said, value bool }
-
-func (f *flag) UnmarshalJSON(b []byte) error {
-	var t text
-	if err := t.UnmarshalJSON(b); err != nil {
-		return err
+func flag(s *jsonscan.Scanner, into **bool) {
+	var t string
+	text(s, &t)
+	t = strings.ToLower(strings.TrimSpace(t))
+	if yes := t == "true" || t == "1"; yes || t == "false" || t == "0" {
+		*into = &yes
 	}
-	switch strings.ToLower(strings.TrimSpace(string(t))) {
-	case "true", "1":
-		*f = flag{said: true, value: true}
-	case "false", "0":
-		*f = flag{said: true}
-	}
-	return nil
-}
-
-func (f flag) pointer() *bool {
-	if !f.said {
-		return nil
-	}
-	return &f.value
 }
 
 // number is a count, also as a string.
-type number struct {
-	said bool
-	n    int
-}
-
-func (n *number) UnmarshalJSON(b []byte) error {
-	var t text
-	if err := t.UnmarshalJSON(b); err != nil {
-		return err
-	}
-	v, err := strconv.ParseFloat(strings.TrimSpace(string(t)), 64)
+func number(s *jsonscan.Scanner, into *int) (said bool) {
+	var t string
+	text(s, &t)
+	v, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
 	if err == nil && v >= 0 && v <= maxRows && v == math.Trunc(v) {
-		*n = number{said: true, n: int(v)}
+		*into, said = int(v), true
 	}
-	return nil
+	return said
 }
 
 // moment is a time, with or without a zone (then UTC).
-type moment time.Time
-
-func (m *moment) UnmarshalJSON(b []byte) error {
-	var t text
-	if err := t.UnmarshalJSON(b); err != nil {
-		return err
-	}
-	s := strings.TrimSpace(string(t))
+func moment(s *jsonscan.Scanner, into *time.Time) {
+	var t string
+	text(s, &t)
+	t = strings.TrimSpace(t)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05Z0700",
 		"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02"} {
-		if at, err := time.Parse(layout, s); err == nil {
-			*m = moment(at.UTC())
+		if at, err := time.Parse(layout, t); err == nil {
+			*into = at.UTC()
 			break
 		}
 	}
-	return nil
 }
 
-// object is a complex attribute; anything but an object is ignored.
-type object[T any] struct{ v T }
-
-func (o *object[T]) UnmarshalJSON(b []byte) error {
-	if b[0] != '{' {
-		return nil
-	}
-	return json.Unmarshal(b, &o.v)
-}
-
-// list is a multi-valued attribute, also as a single value in place of the array.
-type list[T any] struct {
-	listed bool // there and not null
-	items  []T
-}
-
-func (l *list[T]) UnmarshalJSON(b []byte) error {
-	if b[0] == 'n' {
-		return nil
-	}
-	rows := []json.RawMessage{b}
-	if b[0] == '[' {
-		if err := json.Unmarshal(b, &rows); err != nil {
-			return err
+// list calls item for every value of a multi-valued attribute, also for a single value
+// in place of the array, and reports whether the attribute was there and not null.
+func list(s *jsonscan.Scanner, item func()) (listed bool) {
+	switch s.Kind() {
+	case 'n':
+		s.Skip()
+		return false
+	case '[':
+		for s.Array(); s.Element(); {
+			if s.Kind() == 'n' {
+				s.Skip()
+				continue
+			}
+			item()
 		}
+	default:
+		item()
 	}
-	l.listed = true
-	for _, row := range rows {
-		var v T
-		if string(row) == "null" {
-			continue
-		}
-		if err := json.Unmarshal(row, &v); err != nil {
-			return err
-		}
-		l.items = append(l.items, v)
-	}
-	return nil
+	return true
 }
 
-// value is one value of a multi-valued attribute (RFC 7643 section 2.4), also when
-// it was sent as a bare string.
+// value is one value of a multi-valued attribute (RFC 7643 section 2.4), also when it
+// was sent as a bare string.
 type value struct {
 	Value, Type, Ref, Display string
-	Primary                   bool
+	Primary                   *bool
 }
 
-func (v *value) UnmarshalJSON(b []byte) error {
-	if b[0] != '{' {
-		var t text
-		err := t.UnmarshalJSON(b)
-		v.Value = string(t)
-		return err
+func readValue(s *jsonscan.Scanner) (v value) {
+	if s.Kind() != '{' {
+		text(s, &v.Value)
+		return v
 	}
-	var w struct {
-		Value   text `json:"value"`
-		Type    text `json:"type"`
-		Ref     text `json:"$ref"`
-		Display text `json:"display"`
-		Primary flag `json:"primary"`
-	}
-	err := json.Unmarshal(b, &w)
-	*v = value{Value: string(w.Value), Type: string(w.Type), Ref: string(w.Ref), Display: string(w.Display), Primary: w.Primary.value}
-	return err
-}
-
-type metaRow struct {
-	ResourceType text   `json:"resourceType"`
-	Created      moment `json:"created"`
-	LastModified moment `json:"lastModified"`
-	Location     text   `json:"location"`
-	Version      text   `json:"version"`
-}
-
-func (m metaRow) meta() Meta {
-	return Meta{ResourceType: string(m.ResourceType), Created: time.Time(m.Created), LastModified: time.Time(m.LastModified),
-		Location: string(m.Location), Version: string(m.Version)}
-}
-
-type nameRow struct {
-	Formatted       text `json:"formatted"`
-	FamilyName      text `json:"familyName"`
-	GivenName       text `json:"givenName"`
-	MiddleName      text `json:"middleName"`
-	HonorificPrefix text `json:"honorificPrefix"`
-	HonorificSuffix text `json:"honorificSuffix"`
-}
-
-type enterpriseRow struct {
-	EmployeeNumber text  `json:"employeeNumber"`
-	Department     text  `json:"department"`
-	Division       text  `json:"division"`
-	Organization   text  `json:"organization"`
-	CostCenter     text  `json:"costCenter"`
-	Manager        value `json:"manager"`
-}
-
-type userRow struct {
-	ID                text                  `json:"id"`
-	ExternalID        text                  `json:"externalId"`
-	UserName          text                  `json:"userName"`
-	DisplayName       text                  `json:"displayName"`
-	NickName          text                  `json:"nickName"`
-	Name              object[nameRow]       `json:"name"`
-	Emails            list[value]           `json:"emails"`
-	Active            flag                  `json:"active"`
-	Title             text                  `json:"title"`
-	UserType          text                  `json:"userType"`
-	PreferredLanguage text                  `json:"preferredLanguage"`
-	Locale            text                  `json:"locale"`
-	Timezone          text                  `json:"timezone"`
-	Groups            list[value]           `json:"groups"`
-	Meta              object[metaRow]       `json:"meta"`
-	Enterprise        object[enterpriseRow] `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"`
-}
-
-// decodeUser reads a user and its id.
-func decodeUser(b json.RawMessage) (string, User, error) {
-	var r userRow
-	if err := decodeRow(b, &r); err != nil {
-		return "", User{}, err
-	}
-	u := User{
-		ID: string(r.ID), ExternalID: string(r.ExternalID), UserName: string(r.UserName),
-		DisplayName: string(r.DisplayName), NickName: string(r.NickName), Active: r.Active.pointer(),
-		Name: Name{
-			Formatted: string(r.Name.v.Formatted), FamilyName: string(r.Name.v.FamilyName), GivenName: string(r.Name.v.GivenName),
-			MiddleName: string(r.Name.v.MiddleName), HonorificPrefix: string(r.Name.v.HonorificPrefix), HonorificSuffix: string(r.Name.v.HonorificSuffix),
-		},
-		Title: string(r.Title), UserType: string(r.UserType), PreferredLanguage: string(r.PreferredLanguage),
-		Locale: string(r.Locale), Timezone: string(r.Timezone),
-		EmployeeNumber: string(r.Enterprise.v.EmployeeNumber), Department: string(r.Enterprise.v.Department),
-		Division: string(r.Enterprise.v.Division), Organization: string(r.Enterprise.v.Organization),
-		CostCenter: string(r.Enterprise.v.CostCenter), ManagerID: r.Enterprise.v.Manager.Value,
-		GroupsListed: r.Groups.listed, Meta: r.Meta.v.meta(),
-	}
-	for _, e := range r.Emails.items {
-		if address := strings.TrimSpace(e.Value); address != "" {
-			u.Emails = append(u.Emails, Email{Value: address, Type: e.Type, Primary: e.Primary})
+	for s.Object(); s.Field(); {
+		switch string(s.Lower()) {
+		case "value":
+			text(s, &v.Value)
+		case "type":
+			text(s, &v.Type)
+		case "$ref":
+			text(s, &v.Ref)
+		case "display":
+			text(s, &v.Display)
+		case "primary":
+			flag(s, &v.Primary)
+		default:
+			s.Skip()
 		}
 	}
-	for _, g := range r.Groups.items {
-		u.Groups = append(u.Groups, GroupRef{Value: idOf(g), Type: g.Type, Ref: g.Ref, Display: g.Display})
-	}
-	return u.ID, u, nil
+	return v
 }
 
-// decodeGroup reads a group and its id.
-func decodeGroup(b json.RawMessage) (string, Group, error) {
-	var r struct {
-		ID          text            `json:"id"`
-		ExternalID  text            `json:"externalId"`
-		DisplayName text            `json:"displayName"`
-		Members     list[value]     `json:"members"`
-		Meta        object[metaRow] `json:"meta"`
-	}
-	if err := decodeRow(b, &r); err != nil {
-		return "", Group{}, err
-	}
-	g := Group{ID: string(r.ID), ExternalID: string(r.ExternalID), DisplayName: string(r.DisplayName),
-		MembersListed: r.Members.listed, Meta: r.Meta.v.meta()}
-	for _, m := range r.Members.items {
-		g.Members = append(g.Members, Member{Value: idOf(m), Type: m.Type, Ref: m.Ref, Display: m.Display})
-	}
-	return g.ID, g, nil
-}
-
-// idOf is the id of a referenced user or group: its value, or else the segment
-// after the endpoint in its reference.
-func idOf(v value) string {
+// id is the id of a referenced user or group: its value, or else the segment after the
+// endpoint in its reference.
+func (v value) id() string {
 	if v.Value != "" {
 		return v.Value
 	}
@@ -282,11 +164,145 @@ func idOf(v value) string {
 	return ""
 }
 
-// decodeRow reads one resource. The error quotes nothing of it.
-func decodeRow(b json.RawMessage, into any) error {
-	b = bytes.TrimSpace(b)
-	if len(b) == 0 || b[0] != '{' || json.Unmarshal(b, into) != nil {
-		return baton.Errorf(baton.Incomplete, "a resource is not a JSON object")
+// A rowReader reads resources of one kind, one after the other.
+type rowReader interface {
+	// read reads an object and is its id. What belongs to a row of its own, such as a
+	// member of a group, may be handed out before the end, if fresh says so.
+	read(s *jsonscan.Scanner, fresh func(id string) bool) (id string, err error)
+	// deliver hands out the object that was read last.
+	deliver()
+}
+
+// readRow reads one resource. The error quotes nothing of it.
+func readRow(s *jsonscan.Scanner, rows rowReader, fresh func(id string) bool) (string, error) {
+	if !isObject(s) {
+		return "", baton.Errorf(baton.Incomplete, "a resource is not a JSON object")
 	}
-	return nil
+	return rows.read(s, fresh)
+}
+
+func meta(s *jsonscan.Scanner, m *Meta) {
+	each(s, func(name []byte) {
+		switch string(name) {
+		case "resourcetype":
+			text(s, &m.ResourceType)
+		case "created":
+			moment(s, &m.Created)
+		case "lastmodified":
+			moment(s, &m.LastModified)
+		case "location":
+			text(s, &m.Location)
+		case "version":
+			text(s, &m.Version)
+		default:
+			s.Skip()
+		}
+	})
+}
+
+// userReader reads users.
+type userReader struct {
+	user User
+	row  func(User)
+}
+
+func (r *userReader) deliver() { r.row(r.user) }
+
+const enterpriseSchema = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
+
+func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, error) {
+	r.user = User{}
+	u := &r.user
+	for s.Object(); s.Field(); {
+		switch string(s.Lower()) {
+		case "id":
+			text(s, &u.ID)
+		case "externalid":
+			text(s, &u.ExternalID)
+		case "username":
+			text(s, &u.UserName)
+		case "displayname":
+			text(s, &u.DisplayName)
+		case "nickname":
+			text(s, &u.NickName)
+		case "name":
+			fullName(s, &u.Name)
+		case "emails":
+			list(s, func() { u.addEmail(readValue(s)) })
+		case "active":
+			flag(s, &u.Active)
+		case "title":
+			text(s, &u.Title)
+		case "usertype":
+			text(s, &u.UserType)
+		case "preferredlanguage":
+			text(s, &u.PreferredLanguage)
+		case "locale":
+			text(s, &u.Locale)
+		case "timezone":
+			text(s, &u.Timezone)
+		case "groups":
+			if list(s, func() {
+				v := readValue(s)
+				u.Groups = append(u.Groups, GroupRef{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display})
+			}) {
+				u.GroupsListed = true
+			}
+		case "meta":
+			meta(s, &u.Meta)
+		case enterpriseSchema:
+			enterprise(s, u)
+		default:
+			s.Skip()
+		}
+	}
+	return u.ID, nil
+}
+
+func (u *User) addEmail(v value) {
+	if address := strings.TrimSpace(v.Value); address != "" {
+		u.Emails = append(u.Emails, Email{Value: address, Type: v.Type, Primary: v.Primary != nil && *v.Primary})
+	}
+}
+
+func fullName(s *jsonscan.Scanner, n *Name) {
+	each(s, func(name []byte) {
+		switch string(name) {
+		case "formatted":
+			text(s, &n.Formatted)
+		case "familyname":
+			text(s, &n.FamilyName)
+		case "givenname":
+			text(s, &n.GivenName)
+		case "middlename":
+			text(s, &n.MiddleName)
+		case "honorificprefix":
+			text(s, &n.HonorificPrefix)
+		case "honorificsuffix":
+			text(s, &n.HonorificSuffix)
+		default:
+			s.Skip()
+		}
+	})
+}
+
+func enterprise(s *jsonscan.Scanner, u *User) {
+	each(s, func(name []byte) {
+		switch string(name) {
+		case "employeenumber":
+			text(s, &u.EmployeeNumber)
+		case "department":
+			text(s, &u.Department)
+		case "division":
+			text(s, &u.Division)
+		case "organization":
+			text(s, &u.Organization)
+		case "costcenter":
+			text(s, &u.CostCenter)
+		case "manager":
+			u.ManagerID = readValue(s).Value
+		default:
+			s.Skip()
+		}
+	})
 }

@@ -25,7 +25,7 @@ func listOf(t testing.TB, body string) *scim.Client {
 
 func users(t testing.TB, body string) ([]scim.User, scim.ListStep, error) {
 	var got []scim.User
-	step, err := listOf(t, body).ListUsers(t.Context(), scim.Position{}, nil, func(u scim.User) { got = append(got, u) })
+	step, err := listUsers(listOf(t, body), t.Context(), scim.Position{}, nil, func(u scim.User) { got = append(got, u) })
 	return got, step, err
 }
 
@@ -45,7 +45,6 @@ func TestListBodies(t *testing.T) {
 		"unknown fields":           {`{"schemas":7,"x":{"y":[]},"totalResults":2.0,"Resources":[{"id":"1","z":null}]}`, 1, false, ""},
 		"id a number":              {`{"totalResults":2,"Resources":[{"id":12345678901234567890}]}`, 1, false, ""},
 		"twice the same row":       {`{"totalResults":3,"Resources":[{"id":"1"},{"id":"1"},{"id":"2"}]}`, 2, false, ""},
-		"no resources, total 3":    {`{"totalResults":3}`, 0, false, "ended after 0 different rows"},
 		"empty object":             {`{}`, 0, false, "not a SCIM list"},
 		"empty body":               {``, 0, false, "not a SCIM list"},
 		"null":                     {`null`, 0, false, "not a SCIM list"},
@@ -159,8 +158,8 @@ func TestDecodeGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []scim.Group
-			_, err := listOf(t, `{"totalResults":2,"Resources":[`+tt.row+`]}`).
-				ListGroups(t.Context(), scim.Position{}, nil, func(g scim.Group) { got = append(got, g) })
+			_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[`+tt.row+`]}`),
+				t.Context(), scim.Position{}, nil, func(g scim.Group) { got = append(got, g) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -241,7 +240,7 @@ func FuzzListBody(f *testing.F) {
 		}
 		c := connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, string(body)) }), 100)
 		rows := 0
-		step, err := c.ListUsers(t.Context(), at, func(string) bool { return false }, func(u scim.User) {
+		step, err := listUsers(c, t.Context(), at, func(string) bool { return false }, func(u scim.User) {
 			rows++
 			if u.ID == "" || u.Label() == "" {
 				t.Errorf("%+v", u)
@@ -257,7 +256,7 @@ func FuzzListBody(f *testing.F) {
 		case err == nil && !json.Valid([]byte(strings.TrimPrefix(string(body), "\ufeff"))):
 			t.Errorf("%q passed for JSON", body)
 		}
-		if _, err := c.ListGroups(t.Context(), at, nil, func(scim.Group) {}); err == nil && step == (scim.ListStep{}) {
+		if _, err := listGroups(c, t.Context(), at, nil, func(scim.Group) {}); err == nil && step == (scim.ListStep{}) {
 			t.Errorf("%q is a list of groups only", body)
 		}
 	})

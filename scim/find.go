@@ -85,24 +85,57 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 // single set, the filter can match one user only: once that is the answer, no
 // further proof is asked for that nothing follows.
 func (c *Client) collect(ctx context.Context, filter string, single bool, keep func(*User) bool) ([]User, error) {
+	hits := 0
+	return readAll(func(at Position, sink Sink[User]) (ListStep, error) {
+		step, err := listPage(ctx, c, "Users", filter, at, sink, &userReader{row: sink.Row})
+		step.Done = step.Done || single && step.Rows == 1 && hits == 1 && !step.Restart
+		return step, err
+	}, func(u *User) (string, bool) {
+		hit := keep(u)
+		if hit {
+			hits++
+		}
+		return u.ID, hit
+	})
+}
+
+// AllGroups reads the list of groups to its end.
+func (c *Client) AllGroups(ctx context.Context) ([]Group, error) {
+	return readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
+		return c.ListGroups(ctx, at, GroupSink{Sink: sink})
+	}, func(g *Group) (string, bool) { return g.ID, true })
+}
+
+// readAll reads page after page of a list and is the rows to keep, once it is complete.
+func readAll[T any](page func(Position, Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, error) {
 	seen := map[string]bool{}
-	var kept []User
+	var kept []T
 	for at := (Position{}); ; {
-		step, err := listPage(ctx, c, "Users", filter, at, decodeUser, func(id string) bool { return seen[id] }, func(u User) {
-			seen[u.ID] = true
-			if keep(&u) {
-				kept = append(kept, u)
-			}
+		before := len(kept)
+		var ids []string // of this page
+		void := func() { kept, ids = kept[:before], nil }
+		step, err := page(at, Sink[T]{
+			Seen: func(id string) bool { return seen[id] },
+			Row: func(v T) {
+				id, keep := row(&v)
+				ids = append(ids, id)
+				if keep {
+					kept = append(kept, v)
+				}
+			},
+			Void: void,
 		})
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if step.Restart {
+		case step.Restart:
 			clear(seen)
-			kept = nil
-		}
-		if step.Done || single && step.Rows == 1 && len(kept) == 1 {
+			kept, ids = nil, nil
+		case step.Done:
 			return kept, nil
+		}
+		for _, id := range ids {
+			seen[id] = true
 		}
 		at = step.Next
 	}

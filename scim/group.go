@@ -2,7 +2,10 @@ package scim
 
 import (
 	"context"
+	"errors"
 	"strings"
+
+	"baton/jsonscan"
 )
 
 // Group is a SCIM group.
@@ -32,12 +35,108 @@ type Member struct {
 // IsUser is false for a member that says to be a group, by its type or its
 // reference. A server that says neither means users.
 func (m Member) IsUser() bool {
+	if strings.EqualFold(strings.TrimSpace(m.Type), "group") {
+		return false
+	}
 	ref := strings.ToLower(m.Ref)
-	return !strings.EqualFold(strings.TrimSpace(m.Type), "group") &&
-		!strings.Contains(ref, "/groups/") && !strings.HasPrefix(ref, "groups/")
+	return !strings.Contains(ref, "/groups/") && !strings.HasPrefix(ref, "groups/")
 }
 
 // GetGroup reads one group, past any cache. NotFound if there is none with that id.
 func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
-	return getOne(ctx, c, "group", "Groups", id, decodeGroup)
+	r := &groupReader{}
+	err := c.getOne(ctx, "group", "Groups", id, r)
+	if err != nil {
+		return Group{}, err
+	}
+	return r.group, nil
+}
+
+// GroupSink is a Sink of groups that can take their members one by one.
+type GroupSink struct {
+	Sink[Group]
+	// Member gets each member of a group before Row gets the group, which then has no
+	// Members. Of the group, id and label are certain. When nil, Row gets all.
+	Member func(*Group, Member)
+}
+
+// groupReader reads groups. A server may name the members of a group before it names
+// the group itself; they are kept then, until it does.
+type groupReader struct {
+	group  Group
+	member func(*Group, Member) // nil to keep members in the group
+	row    func(Group)
+	hold   bool // keep members until the end of the group, whatever comes first
+}
+
+// errSaidAgain is for a group that changes its name behind its members: who it is that
+// has them is known only at its end.
+var errSaidAgain = errors.New("a group names itself twice")
+
+func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (string, error) {
+	r.group = Group{}
+	g := &r.group
+	var told *Group // what members were handed out as
+	for s.Object(); s.Field(); {
+		switch string(s.Lower()) {
+		case "id":
+			text(s, &g.ID)
+		case "externalid":
+			text(s, &g.ExternalID)
+		case "displayname":
+			text(s, &g.DisplayName)
+		case "members":
+			if r.mayStream() {
+				told = &Group{ID: g.ID, DisplayName: g.DisplayName}
+			}
+			if r.members(s, told != nil, fresh) {
+				g.MembersListed = true
+			}
+		case "meta":
+			meta(s, &g.Meta)
+		default:
+			s.Skip()
+		}
+	}
+	if told != nil && (told.ID != g.ID || told.DisplayName != g.DisplayName) {
+		return "", errSaidAgain
+	}
+	return g.ID, nil
+}
+
+// mayStream reports whether members can be handed out now: the group has told its id,
+// and the name that its label comes from.
+func (r *groupReader) mayStream() bool {
+	return r.member != nil && !r.hold && r.group.ID != "" && strings.TrimSpace(r.group.DisplayName) != ""
+}
+
+// members reads the attribute of that name.
+func (r *groupReader) members(s *jsonscan.Scanner, stream bool, fresh func(id string) bool) (listed bool) {
+	g := &r.group
+	if stream && !fresh(g.ID) {
+		// Of a group that comes again, its members came before.
+		return list(s, s.Skip)
+	}
+	return list(s, func() {
+		v := readValue(s)
+		m := Member{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display}
+		switch {
+		case s.Err() != nil:
+		case stream:
+			r.member(g, m)
+		default:
+			g.Members = append(g.Members, m)
+		}
+	})
+}
+
+func (r *groupReader) deliver() {
+	if r.member != nil {
+		kept := r.group.Members
+		r.group.Members = nil
+		for _, m := range kept {
+			r.member(&r.group, m)
+		}
+	}
+	r.row(r.group)
 }

@@ -1,14 +1,14 @@
 package scim
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 
 	"baton"
+	"baton/jsonscan"
 )
 
 // ListStep is the state of a list after a page.
@@ -22,39 +22,69 @@ type ListStep struct {
 	Fresh   int // rows in this page that were not seen before
 }
 
-// ListUsers reads one page of users, with one request. seen reports whether a row
-// with that id came with an earlier page of this pass, also if another process
-// read that page; each gets the rows that were not seen, each once. After an error
-// the same position may be read again. Incomplete if the list cannot be proved
-// complete; see the package comment.
-func (c *Client) ListUsers(ctx context.Context, at Position, seen func(id string) bool, each func(User)) (ListStep, error) {
-	step, err := listPage(ctx, c, "Users", "", at, decodeUser, seen, each)
+// Sink takes the rows of one page as they arrive.
+type Sink[T any] struct {
+	// Seen reports whether a row with that id came with an earlier page of this pass,
+	// also if another process read that page. Nothing was seen when it is nil.
+	Seen func(id string) bool
+	// Row gets the rows that were not seen, each once. They count only if the whole page
+	// does: after an error, or with ListStep.Restart, they are void.
+	Row func(T)
+	// Void says that the rows of this page so far are void: the answer broke off and is
+	// read anew.
+	Void func()
+}
+
+func (s Sink[T]) void() {
+	if s.Void != nil {
+		s.Void()
+	}
+}
+
+// ListUsers reads one page of users, with one request. After an error the same
+// position may be read again. Incomplete if the list cannot be proved complete; see
+// the package comment.
+func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
+	step, err := listPage(ctx, c, "Users", "", at, sink, &userReader{row: sink.Row})
 	return step, explain("list users", err)
 }
 
 // ListGroups reads one page of groups, as ListUsers does users.
-func (c *Client) ListGroups(ctx context.Context, at Position, seen func(id string) bool, each func(Group)) (ListStep, error) {
-	step, err := listPage(ctx, c, "Groups", "", at, decodeGroup, seen, each)
+func (c *Client) ListGroups(ctx context.Context, at Position, sink GroupSink) (ListStep, error) {
+	rows := &groupReader{row: sink.Row, member: sink.Member}
+	step, err := listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
+	if errors.Is(err, errSaidAgain) {
+		rows.hold = true
+		sink.void()
+		step, err = listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
+	}
 	return step, explain("list groups", err)
 }
 
-// listPage reads and judges one page. Rows are handed out only when they count.
-func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at Position,
-	decode func(json.RawMessage) (string, T, error), seen func(id string) bool, each func(T)) (ListStep, error) {
-	resp, err := c.get(ctx, "/"+endpoint, c.pageQuery(endpoint, at, filter), false)
+// listPage reads and judges one page.
+func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at Position, sink Sink[T], rows rowReader) (ListStep, error) {
+	var a answer
+	var own error // of an answer that is no list
+	begun := false
+	read := func(query url.Values) error {
+		return c.get(ctx, "/"+endpoint, query, false, func(s *jsonscan.Scanner) error {
+			if begun {
+				sink.void()
+			}
+			begun = true
+			a, own = readList(s, rows, sink.Seen)
+			return own
+		})
+	}
+	err := read(c.pageQuery(endpoint, at, filter))
 	if at.Pages == 0 && filter == "" && statusOf(err) == http.StatusBadRequest {
 		// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
-		if first, failed := c.get(ctx, "/"+endpoint, url.Values{"count": {strconv.Itoa(c.pageSize)}, "cursor": {""}}, false); failed == nil {
-			resp, err, at.Cursor = first, nil, beginning
+		if failed := read(url.Values{"count": {strconv.Itoa(c.pageSize)}, "cursor": {""}}); failed == nil || failed == own {
+			err, at.Cursor = failed, beginning
 		}
 	}
-	var a answer
-	var rows []json.RawMessage
 	switch {
 	case err == nil:
-		if a, rows, err = decodeList(resp.Body); err != nil {
-			return ListStep{}, err
-		}
 	case at.Cursor != "" && cursorLost(err):
 		next, v, err := at.again(baton.Errorf(baton.Incomplete, "the list kept changing: %w", err))
 		return ListStep{Next: next, Restart: v == restart}, err
@@ -62,27 +92,9 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 		return ListStep{}, baton.Errorf(baton.NotFound, "%w", err).WithFix("check the SCIM URL; it ends above /%s", endpoint)
 	case !probeRefused(at, err) && !c.cursorsOnly(ctx, at, err):
 		return ListStep{}, err
+	default:
+		a.refused = true
 	}
-	var fresh []T
-	inPage := make(map[string]bool, len(rows))
-	for i, row := range rows {
-		id, v, err := decode(row)
-		if err != nil {
-			return ListStep{}, err
-		}
-		if id == "" {
-			return ListStep{}, baton.Errorf(baton.Incomplete, "row %d of the page has no id, so the list cannot be proved complete", i+1)
-		}
-		if i == 0 {
-			a.first = id
-		}
-		if inPage[id] || seen != nil && seen(id) {
-			continue
-		}
-		inPage[id] = true
-		fresh = append(fresh, v)
-	}
-	a.rows, a.fresh = len(rows), len(fresh)
 	next, v, err := at.after(a, c.pageSize)
 	if err != nil {
 		return ListStep{}, err
@@ -90,11 +102,6 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 	step := ListStep{Next: next, Done: v == end, Restart: v == restart, Rows: a.rows, Fresh: a.fresh}
 	if next.counted() {
 		step.Total = next.Total
-	}
-	if v != restart {
-		for _, row := range fresh {
-			each(row)
-		}
 	}
 	return step, nil
 }
@@ -113,10 +120,8 @@ func (c *Client) pageQuery(endpoint string, at Position, filter string) url.Valu
 	switch {
 	case at.Cursor != "":
 		q.Set("cursor", at.Cursor)
-	case at.Check:
-		q.Set("startIndex", "2")
 	default:
-		q.Set("startIndex", strconv.Itoa(at.Received+1))
+		q.Set("startIndex", strconv.Itoa(at.startIndex()))
 	}
 	if filter != "" {
 		q.Set("filter", filter)
@@ -148,32 +153,88 @@ func (c *Client) cursorsOnly(ctx context.Context, at Position, err error) bool {
 	return err == nil && says.CursorPaging != nil && *says.CursorPaging && says.IndexPaging != nil && !*says.IndexPaging
 }
 
-// decodeList reads a ListResponse. Anything else, however successful its status,
-// is an error: an empty list is one that says so.
-func decodeList(body []byte) (answer, []json.RawMessage, error) {
-	var l struct {
-		TotalResults number          `json:"totalResults"`
-		NextCursor   text            `json:"nextCursor"`
-		Resources    json.RawMessage `json:"Resources"`
+// readList reads a ListResponse. Anything else, however successful its status, is an
+// error: an empty list is one that says so.
+func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (answer, error) {
+	if !isObject(s) {
+		return answer{}, notAList()
 	}
-	body = bytes.TrimSpace(body)
-	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &l) != nil {
-		return answer{}, nil, notAList()
-	}
-	resources := bytes.TrimSpace(l.Resources)
-	a := answer{total: l.TotalResults.n, next: string(l.NextCursor)}
-	var rows []json.RawMessage
-	switch {
-	case len(resources) == 0 || string(resources) == "null":
-		if !l.TotalResults.said {
-			return answer{}, nil, notAList()
+	p := pageReader{rows: rows, seen: seen, inPage: map[string]bool{}}
+	said, listed := false, false
+	var err error
+	for s.Object(); err == nil && s.Field(); {
+		switch string(s.Lower()) {
+		case "totalresults":
+			said = number(s, &p.total) || said
+		case "nextcursor":
+			text(s, &p.next)
+		case "resources":
+			switch kind := s.Kind(); {
+			case kind == 'n':
+				s.Skip()
+			case kind != '[' && kind != '{':
+				s.Skip()
+				err = notAList()
+			case listed:
+				err = baton.Errorf(baton.Incomplete, "the answer has Resources twice")
+			default:
+				listed = true
+				err = p.read(s)
+			}
+		default:
+			s.Skip()
 		}
-	case resources[0] == '{':
-		rows = []json.RawMessage{resources}
-	case resources[0] != '[' || json.Unmarshal(resources, &rows) != nil:
-		return answer{}, nil, notAList()
 	}
-	return a, rows, nil
+	if err == nil && !listed && !said {
+		err = notAList()
+	}
+	return p.answer, err
+}
+
+// pageReader reads the rows of one page.
+type pageReader struct {
+	answer
+	rows   rowReader
+	seen   func(id string) bool
+	inPage map[string]bool
+}
+
+func (p *pageReader) read(s *jsonscan.Scanner) error {
+	if s.Kind() == '{' {
+		return p.row(s) // one object in place of the array
+	}
+	for s.Array(); s.Element(); {
+		if err := p.row(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pageReader) row(s *jsonscan.Scanner) error {
+	id, err := readRow(s, p.rows, p.isFresh)
+	p.answer.rows++
+	switch {
+	case err != nil || s.Err() != nil:
+		return err
+	case id == "":
+		return baton.Errorf(baton.Incomplete, "row %d of the page has no id, so the list cannot be proved complete", p.answer.rows)
+	}
+	fresh := p.isFresh(id)
+	if p.answer.rows == 1 {
+		p.first, p.skips = id, fresh
+	}
+	p.last = id
+	if fresh {
+		p.inPage[id] = true
+		p.fresh++
+		p.rows.deliver()
+	}
+	return nil
+}
+
+func (p *pageReader) isFresh(id string) bool {
+	return !p.inPage[id] && (p.seen == nil || !p.seen(id))
 }
 
 func notAList() error {

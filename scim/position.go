@@ -23,6 +23,8 @@ type Position struct {
 	Distinct int    `json:"distinct,omitempty"` // rows, each once
 	Total    int    `json:"total,omitempty"`    // as the first page claimed, 0 if it did not
 	First    string `json:"first,omitempty"`    // id of the very first row
+	Last     string `json:"last,omitempty"`     // id of the last row so far, that the next page is to begin with
+	Aligned  bool   `json:"aligned,omitempty"`  // the next page begins behind the last row: repeating it leads nowhere here
 	Check    bool   `json:"check,omitempty"`    // next: does the server heed startIndex?
 	Cursor   string `json:"cursor,omitempty"`
 	Barren   int    `json:"barren,omitempty"`   // pages of the cursor without a new row, in a row
@@ -63,7 +65,9 @@ type answer struct {
 	rows, fresh int
 	total       int    // 0 when not said
 	next        string // cursor
-	first       string // id of the first row
+	first, last string // ids of the first row and the last one
+	skips       bool   // the first row is one that was not seen before
+	refused     bool   // the server refuses to go on, and that is credible
 }
 
 type verdict int
@@ -77,6 +81,25 @@ const (
 // counted reports whether there is a total that the rows have not contradicted.
 func (p Position) counted() bool { return p.Total > 0 && p.Distinct <= p.Total }
 
+// overlaps reports whether the next page is asked for from the last row on and not
+// from the one behind it. If rows that were read already have gone meanwhile, those
+// behind have moved up, and the page begins with a row that nobody has seen: the rows
+// in between would be missed, with a total that may be right all the same.
+func (p Position) overlaps() bool {
+	return p.Pages > 0 && p.Last != "" && p.Cursor == "" && !p.Aligned && !p.Check
+}
+
+// startIndex is where the next page is to begin.
+func (p Position) startIndex() int {
+	switch {
+	case p.Check:
+		return 2
+	case p.overlaps():
+		return p.Received
+	}
+	return p.Received + 1
+}
+
 // after judges a page by the table in the package comment. asked is the number of
 // rows that were asked for.
 func (p Position) after(a answer, asked int) (Position, verdict, error) {
@@ -88,10 +111,15 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 	next.Received += a.rows
 	next.Distinct += a.fresh
 	next.Cursor = a.next
-	firstPage := p.Pages == 0
+	if a.rows > 0 {
+		next.Last = a.last
+		if p.overlaps() {
+			next.Received-- // the row that came again
+		}
+	}
 	switch {
-	case firstPage:
-		next.Total, next.First = a.total, a.first
+	case p.Pages == 0:
+		next.Total, next.First, next.Aligned = a.total, a.first, a.rows == 1 || p.Aligned
 	case p.counted() && a.total > 0 && a.total != p.Total && (p.Distinct < p.Total || a.total >= next.Distinct):
 		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: the total went from %d to %d", p.Total, a.total))
 	}
@@ -111,6 +139,8 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 			return next, end, nil
 		}
 		return p, more, baton.Errorf(baton.Incomplete, "%d pages in a row held no new row, and the server still gives a cursor", next.Barren)
+	case p.overlaps() && !a.refused:
+		return p.overlapped(next, a, complete)
 	case p.Cursor != "" || a.rows == 0:
 		return p.ended(next, a)
 	case a.fresh == 0 && next.counted() && !complete && p.Pages <= 1:
@@ -124,10 +154,26 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 		return p, more, nil
 	case a.fresh == 0:
 		return p.ended(next, a)
-	case complete && !firstPage:
-		return next, end, nil
 	}
 	return next, more, nil
+}
+
+// overlapped judges a page that was to begin with the last row of the page before.
+func (p Position) overlapped(next Position, a answer, complete bool) (Position, verdict, error) {
+	switch {
+	case a.skips, a.rows == 0 && !next.counted() && a.total == 0:
+		err := baton.Errorf(baton.Incomplete, "the list kept changing while it was read: row %d is not what it was", p.Received)
+		if p.Restarts > 0 {
+			return p.inOrder(err)
+		}
+		return p.again(err)
+	case a.fresh > 0:
+		return next, more, nil
+	case complete && a.rows > 0 && a.first == p.Last:
+		return next, end, nil
+	}
+	p.Aligned = true // nothing is proved: some servers count in whole pages, or send one row at a time
+	return p, more, nil
 }
 
 // checked judges the answer to startIndex=2.
@@ -152,8 +198,11 @@ func (p Position) ended(next Position, a answer) (Position, verdict, error) {
 		return next, end, nil
 	}
 	err := baton.Errorf(baton.Incomplete, "the list ended after %d different rows, but the server says there are %d", next.Distinct, claim)
-	if next.Received > next.Distinct {
+	switch {
+	case next.Received > next.Distinct:
 		return p.inOrder(err)
+	case p.Pages == 0:
+		return p.again(err) // nothing at all in place of a first page: a hiccup, perhaps
 	}
 	return p, more, err
 }
@@ -174,5 +223,5 @@ func (p Position) again(err error) (Position, verdict, error) {
 	if p.Restarts >= maxRestarts {
 		return p, more, err
 	}
-	return Position{Restarts: p.Restarts + 1, Sorted: p.Sorted}, restart, nil
+	return Position{Restarts: p.Restarts + 1, Sorted: p.Sorted, Aligned: p.Aligned}, restart, nil
 }

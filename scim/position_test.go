@@ -26,7 +26,7 @@ func TestPageAgain(t *testing.T) {
 				var steps [2]scim.ListStep
 				for i := range 2 {
 					var err error
-					steps[i], err = c.ListUsers(t.Context(), at, isSeen, func(u scim.User) { ids[i] = append(ids[i], u.ID) })
+					steps[i], err = listUsers(c, t.Context(), at, isSeen, func(u scim.User) { ids[i] = append(ids[i], u.ID) })
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -51,7 +51,7 @@ func TestPageCap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.ListUsers(t.Context(), at, nil, func(scim.User) { t.Error("a row of a list that was given up") })
+	_, err = listUsers(c, t.Context(), at, nil, func(scim.User) { t.Error("a row of a list that was given up") })
 	wantError(t, err, baton.Incomplete, "no end: 100000 pages", "")
 }
 
@@ -68,12 +68,12 @@ func TestProbeThrottled(t *testing.T) {
 
 func TestStep(t *testing.T) {
 	c := serve(t, 100, honest(250, 100).handler())
-	step, err := c.ListUsers(t.Context(), scim.Position{}, func(id string) bool { return id == "u7" }, func(scim.User) {})
+	step, err := listUsers(c, t.Context(), scim.Position{}, func(id string) bool { return id == "u7" }, func(scim.User) {})
 	if err != nil || step.Total != 250 || step.Rows != 100 || step.Fresh != 99 || step.Done || step.Restart {
 		t.Errorf("%+v, %v", step, err)
 	}
 	c = serve(t, 100, dialect(func(q query) page { return page{rows: window(q, 250, 100), total: 10} }).handler())
-	step, err = c.ListUsers(t.Context(), scim.Position{}, nil, func(scim.User) {})
+	step, err = listUsers(c, t.Context(), scim.Position{}, nil, func(scim.User) {})
 	if err != nil || step.Total != 0 {
 		t.Errorf("a total nobody can believe is passed on: %+v, %v", step, err)
 	}

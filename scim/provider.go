@@ -1,11 +1,11 @@
 package scim
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 
 	"baton"
+	"baton/jsonscan"
 )
 
 // ProviderConfig is what a server says of itself (RFC 7643 section 5, RFC 9865).
@@ -32,68 +32,92 @@ type ProviderConfig struct {
 // ServiceProviderConfig reads what the server says of itself. Many servers say
 // nothing, or something else: its errors are no reason to stop.
 func (c *Client) ServiceProviderConfig(ctx context.Context) (ProviderConfig, error) {
-	const doing = "read service provider config"
-	resp, err := c.get(ctx, "/ServiceProviderConfig", nil, false)
-	if err != nil {
-		return ProviderConfig{}, explain(doing, err)
-	}
-	type feature struct {
-		Supported  flag   `json:"supported"`
-		MaxResults number `json:"maxResults"`
-	}
-	var w struct {
-		DocumentationURI text            `json:"documentationUri"`
-		Patch            object[feature] `json:"patch"`
-		Bulk             object[feature] `json:"bulk"`
-		Filter           object[feature] `json:"filter"`
-		ChangePassword   object[feature] `json:"changePassword"`
-		Sort             object[feature] `json:"sort"`
-		ETag             object[feature] `json:"etag"`
-		Pagination       object[struct {
-			Cursor          flag   `json:"cursor"`
-			Index           flag   `json:"index"`
-			Default         text   `json:"defaultPaginationMethod"`
-			DefaultPageSize number `json:"defaultPageSize"`
-			MaxPageSize     number `json:"maxPageSize"`
-			CursorTimeout   number `json:"cursorTimeout"`
-		}] `json:"pagination"`
-		Schemes list[object[struct {
-			Type text `json:"type"`
-			Name text `json:"name"`
-		}]] `json:"authenticationSchemes"`
-	}
-	body := bytes.TrimSpace(resp.Body)
-	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &w) != nil {
-		return ProviderConfig{}, explain(doing, baton.Errorf(baton.Unsupported, "the answer is not a JSON object"))
-	}
-	p := w.Pagination.v
-	config := ProviderConfig{
-		DocumentationURI: string(w.DocumentationURI),
-		Patch:            w.Patch.v.Supported.pointer(),
-		Bulk:             w.Bulk.v.Supported.pointer(),
-		Filter:           w.Filter.v.Supported.pointer(),
-		FilterMaxResults: w.Filter.v.MaxResults.n,
-		ChangePassword:   w.ChangePassword.v.Supported.pointer(),
-		Sort:             w.Sort.v.Supported.pointer(),
-		ETag:             w.ETag.v.Supported.pointer(),
-		CursorPaging:     p.Cursor.pointer(),
-		IndexPaging:      p.Index.pointer(),
-		DefaultPaging:    string(p.Default),
-		DefaultPageSize:  p.DefaultPageSize.n,
-		MaxPageSize:      p.MaxPageSize.n,
-		CursorTimeout:    p.CursorTimeout.n,
-	}
-	for _, s := range w.Schemes.items {
-		if name := firstOf(s.v.Type, s.v.Name); name != "" {
-			config.Authentication = append(config.Authentication, name)
+	var p ProviderConfig
+	err := c.get(ctx, "/ServiceProviderConfig", nil, false, func(s *jsonscan.Scanner) error {
+		if !isObject(s) {
+			return baton.Errorf(baton.Unsupported, "the answer is not a JSON object")
 		}
-	}
-	return config, nil
+		p = readProvider(s)
+		return nil
+	})
+	return p, explain("read service provider config", err)
 }
 
-func firstOf(a, b text) string {
-	if a != "" {
-		return string(a)
+func readProvider(s *jsonscan.Scanner) (p ProviderConfig) {
+	each(s, func(name []byte) {
+		switch string(name) {
+		case "documentationuri":
+			text(s, &p.DocumentationURI)
+		case "patch":
+			feature(s, &p.Patch, nil)
+		case "bulk":
+			feature(s, &p.Bulk, nil)
+		case "filter":
+			feature(s, &p.Filter, &p.FilterMaxResults)
+		case "changepassword":
+			feature(s, &p.ChangePassword, nil)
+		case "sort":
+			feature(s, &p.Sort, nil)
+		case "etag":
+			feature(s, &p.ETag, nil)
+		case "pagination":
+			pagination(s, &p)
+		case "authenticationschemes":
+			list(s, func() { scheme(s, &p) })
+		default:
+			s.Skip()
+		}
+	})
+	return p
+}
+
+func feature(s *jsonscan.Scanner, supported **bool, maxResults *int) {
+	each(s, func(name []byte) {
+		switch {
+		case string(name) == "supported":
+			flag(s, supported)
+		case string(name) == "maxresults" && maxResults != nil:
+			number(s, maxResults)
+		default:
+			s.Skip()
+		}
+	})
+}
+
+func pagination(s *jsonscan.Scanner, p *ProviderConfig) {
+	each(s, func(name []byte) {
+		switch string(name) {
+		case "cursor":
+			flag(s, &p.CursorPaging)
+		case "index":
+			flag(s, &p.IndexPaging)
+		case "defaultpaginationmethod":
+			text(s, &p.DefaultPaging)
+		case "defaultpagesize":
+			number(s, &p.DefaultPageSize)
+		case "maxpagesize":
+			number(s, &p.MaxPageSize)
+		case "cursortimeout":
+			number(s, &p.CursorTimeout)
+		default:
+			s.Skip()
+		}
+	})
+}
+
+func scheme(s *jsonscan.Scanner, p *ProviderConfig) {
+	var kind, title string
+	each(s, func(name []byte) {
+		switch string(name) {
+		case "type":
+			text(s, &kind)
+		case "name":
+			text(s, &title)
+		default:
+			s.Skip()
+		}
+	})
+	if name := cmp.Or(kind, title); name != "" {
+		p.Authentication = append(p.Authentication, name)
 	}
-	return string(b)
 }

@@ -7,17 +7,23 @@
 // Servers cap pages, repeat rows, wrap around at the end, report the size of the
 // page as the total, and change while they are read. A list that came out short
 // would look as if people had left, so each page is judged by rows, never by
-// itemsPerPage, and the next one is asked for at startIndex = rows received + 1 or
-// at the cursor given. Distinct is the number of different ids so far; a total is
-// what the first page claimed.
+// itemsPerPage, and the next one is asked for at the cursor given or at startIndex =
+// rows received: it is to begin with the last row of the page before. While a list is
+// read, people leave and come, and where as many come as leave no total tells.
+// Distinct is the number of different ids so far; a total is what the first page
+// claimed.
 //
 //	the page                                    means
 //	not a list (no totalResults, no Resources)  error; never an empty list
-//	rows missing although the total is not 0    error
+//	no rows on the first page, total not 0      restart
 //	a row without an id                         error: rows cannot be counted
 //	empty list, total 0                         done
-//	distinct = total on a later page            done, without another request
-//	distinct = total on the first page          probe: the total may be the page size
+//	distinct = total                            probe: the total may be the page size, or old
+//	begins with a row not seen before, not      rows before it have gone, and some were
+//	with the last one of the page before        skipped: restart, the second time sorted
+//	no rows, not even that last one, no total   the same
+//	nothing but that last row, all counted      done
+//	nothing new otherwise                       ask for what is behind the last row
 //	no total, or one below distinct             uncounted: go on until nothing is new
 //	probe: no rows, or none new                 done (see below for full pages)
 //	probe: refused with 400                     done: the server rejects a start past the total
@@ -46,13 +52,14 @@
 package scim
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 
 	"baton"
+	"baton/jsonscan"
 	"baton/rest"
 )
 
@@ -91,23 +98,30 @@ func ErrorType(err error) string {
 	if !errors.As(err, &status) {
 		return ""
 	}
-	var body object[struct {
-		ScimType text `json:"scimType"`
-	}]
-	if json.Unmarshal(status.Body, &body) != nil {
+	s := jsonscan.New(bytes.NewReader(status.Body))
+	defer s.Free()
+	scimType := ""
+	each(s, func(name []byte) {
+		if string(name) == "scimtype" {
+			text(s, &scimType)
+		} else {
+			s.Skip()
+		}
+	})
+	if s.End() != nil {
 		return ""
 	}
-	return string(body.v.ScimType)
+	return scimType
 }
 
-// get sends a GET with the headers of SCIM.
-func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool) (*rest.Response, error) {
-	return c.rest.Do(ctx, rest.Request{
+// get sends a GET with the headers of SCIM and decodes the answer as it arrives.
+func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool, decode func(*jsonscan.Scanner) error) error {
+	return c.rest.Decode(ctx, rest.Request{
 		Path:    path,
 		Query:   query,
 		Header:  http.Header{"Accept": {accept}},
 		NoCache: noCache,
-	})
+	}, func(_ http.Header, s *jsonscan.Scanner) error { return decode(s) })
 }
 
 // explain says what was being done and, where a SCIM administrator would know more

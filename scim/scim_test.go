@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, 0, func(w http.ResponseWriter, _ *http.Request) { reply(w, tt.status, tt.body) })
-			_, err := c.ListUsers(t.Context(), scim.Position{}, nil, func(scim.User) {})
+			_, err := listUsers(c, t.Context(), scim.Position{}, nil, func(scim.User) {})
 			wantError(t, err, tt.kind, tt.text, tt.fix)
 			if got := scim.ErrorType(err); got != tt.scimType {
 				t.Errorf("scimType %q, want %q", got, tt.scimType)
@@ -124,7 +124,7 @@ func TestHeadersOfReads(t *testing.T) {
 		}
 		reply(w, 200, `{"totalResults":0}`)
 	})
-	if _, err := c.ListGroups(t.Context(), scim.Position{}, nil, nil); err != nil {
+	if _, err := listGroups(c, t.Context(), scim.Position{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if accept := got.Get("Accept"); accept != "application/scim+json, application/json" {
@@ -226,19 +226,19 @@ func TestCancellationBetweenPages(t *testing.T) {
 		list.ServeHTTP(w, r)
 	})
 	seen := map[string]bool{}
-	step, err := c.ListUsers(ctx, scim.Position{}, nil, func(u scim.User) { seen[u.ID] = true })
+	step, err := listUsers(c, ctx, scim.Position{}, nil, func(u scim.User) { seen[u.ID] = true })
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := step.Next
-	_, err = c.ListUsers(ctx, at, nil, func(scim.User) { t.Error("a row after cancellation") })
+	_, err = listUsers(c, ctx, at, nil, func(scim.User) { t.Error("a row after cancellation") })
 	wantError(t, err, baton.Canceled, "list users", "")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v is not context.Canceled", err)
 	}
 	// The position still stands.
 	for !step.Done {
-		step, err = c.ListUsers(t.Context(), step.Next, func(id string) bool { return seen[id] }, func(u scim.User) { seen[u.ID] = true })
+		step, err = listUsers(c, t.Context(), step.Next, func(id string) bool { return seen[id] }, func(u scim.User) { seen[u.ID] = true })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,4 +246,32 @@ func TestCancellationBetweenPages(t *testing.T) {
 	if len(seen) != 250 {
 		t.Errorf("%d users", len(seen))
 	}
+}
+
+// rows keeps the rows of a page, for they count only if the whole page does.
+type rows[T any] []T
+
+func (r *rows[T]) sink(seen func(string) bool) scim.Sink[T] {
+	return scim.Sink[T]{Seen: seen, Row: func(v T) { *r = append(*r, v) }, Void: func() { *r = nil }}
+}
+
+func (r *rows[T]) count(step scim.ListStep, err error, each func(T)) (scim.ListStep, error) {
+	if err == nil && !step.Restart {
+		for _, v := range *r {
+			each(v)
+		}
+	}
+	return step, err
+}
+
+func listUsers(c *scim.Client, ctx context.Context, at scim.Position, seen func(string) bool, each func(scim.User)) (scim.ListStep, error) {
+	var r rows[scim.User]
+	step, err := c.ListUsers(ctx, at, r.sink(seen))
+	return r.count(step, err, each)
+}
+
+func listGroups(c *scim.Client, ctx context.Context, at scim.Position, seen func(string) bool, each func(scim.Group)) (scim.ListStep, error) {
+	var r rows[scim.Group]
+	step, err := c.ListGroups(ctx, at, scim.GroupSink{Sink: r.sink(seen)})
+	return r.count(step, err, each)
 }

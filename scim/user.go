@@ -2,12 +2,12 @@ package scim
 
 import (
 	"context"
-	"encoding/json"
 	"net/mail"
 	"strings"
 	"time"
 
 	"baton"
+	"baton/jsonscan"
 	"baton/rest"
 )
 
@@ -111,27 +111,26 @@ func firstText(candidates ...string) string {
 
 // GetUser reads one user, past any cache. NotFound if there is none with that id.
 func (c *Client) GetUser(ctx context.Context, id string) (User, error) {
-	return getOne(ctx, c, "user", "Users", id, decodeUser)
+	r := &userReader{}
+	if err := c.getOne(ctx, "user", "Users", id, r); err != nil {
+		return User{}, err
+	}
+	return r.user, nil
 }
 
 // getOne reads one resource and makes sure that it is the one asked for: an answer
 // without its id proves nothing, whatever its status.
-func getOne[T any](ctx context.Context, c *Client, noun, endpoint, id string, decode func(json.RawMessage) (string, T, error)) (T, error) {
-	var none T
+func (c *Client) getOne(ctx context.Context, noun, endpoint, id string, rows rowReader) error {
 	doing := "get " + noun
 	if id == "" {
-		return none, explain(doing, baton.Errorf(baton.Invalid, "no id given"))
+		return explain(doing, baton.Errorf(baton.Invalid, "no id given"))
 	}
-	resp, err := c.get(ctx, rest.Join(endpoint, id), nil, true)
-	if err != nil {
-		return none, explain(doing, err)
-	}
-	got, v, err := decode(resp.Body)
-	if err != nil {
-		return none, explain(doing, err)
-	}
-	if got != id {
-		return none, explain(doing, baton.Errorf(baton.Incomplete, "the answer is not the %s that was asked for", noun))
-	}
-	return v, nil
+	err := c.get(ctx, rest.Join(endpoint, id), nil, true, func(s *jsonscan.Scanner) error {
+		got, err := readRow(s, rows, nil)
+		if err == nil && got != id {
+			return baton.Errorf(baton.Incomplete, "the answer is not the %s that was asked for", noun)
+		}
+		return err
+	})
+	return explain(doing, err)
 }

@@ -44,7 +44,7 @@ func TestLife(t *testing.T) {
 					t.Errorf("task %s was delivered %d times and is %s", task.Work, task.Deliveries, task.State)
 				}
 			}
-			if left := files(t, w.state); len(left) > 0 {
+			if left := leftovers(t, w.state); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
 			}
 		})

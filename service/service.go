@@ -29,6 +29,7 @@ import (
 	"baton"
 	"baton/disk"
 	"baton/rest"
+	"baton/syncer"
 	"baton/wire"
 )
 
@@ -50,12 +51,18 @@ type Config struct {
 	TaskConcurrency int  // tasks at a time, 1 to 100; 0 is 3
 	BatchTasks      bool // take several tasks at once (GetTasks)
 
-	// StateDir keeps what interrupted syncs have read. It is this program's own, and
-	// survives a restart if the interrupted sync is to be resumed after one.
+	// StateDir keeps what interrupted syncs have read, and the last sync of each kind that
+	// was uploaded. It is this program's own, and survives a restart if the interrupted
+	// sync is to be resumed after one, and the next one compared with the one before.
 	StateDir          string
 	SkipFullSync      bool     // finish sync tasks without a sync
 	SyncResourceTypes []string // what to sync when a task does not say
 	AllowEmpty        bool     // see syncer.Config
+	// A sync that shows too much gone since the last one that was uploaded is held; see
+	// syncer.Config. ForgetSyncs keeps none to compare with, and holds none.
+	MaxRemovals, RemovalsFrom int
+	Pass                      syncer.Pass
+	ForgetSyncs               bool
 
 	// Grace is how long changes that are under way may take when the service stops;
 	// 20 s when zero. Some 5 s more are needed to deliver the last answers.
@@ -234,6 +241,8 @@ func prepare(ctx context.Context, cfg Config, over *network) (*service, error) {
 		return nil, err
 	}
 	s.host = thisHost(cfg.HostID, cfg.Version)
+	s.metrics.set("process_start_time_seconds", float64(time.Now().Unix()))
+	s.metrics.set("baton_sync_held", 0)
 	s.metrics.set("baton_info", 1, "connector", s.connector.Name, "version", cfg.Version, "go_version", runtime.Version())
 	product := s.connector.Name + "/" + cmp.Or(cfg.Version, "0.0.0")
 	if cfg.Measured != nil {
@@ -253,6 +262,12 @@ func (s *service) measure() []Reading {
 func (s *service) observe(a rest.Attempt) {
 	s.ledger.touch()
 	s.metrics.count("baton_upstream_requests_total", 1, "status", fmt.Sprint(a.Status))
+	switch {
+	case a.Status == 401:
+		s.metrics.set("baton_upstream_credential_accepted", 0)
+	case a.Status >= 200 && a.Status < 300:
+		s.metrics.set("baton_upstream_credential_accepted", 1)
+	}
 	if a.Wait > 0 {
 		s.metrics.count("baton_upstream_waits_total", 1, "status", fmt.Sprint(a.Status))
 		s.metrics.count("baton_upstream_wait_seconds_total", a.Wait.Seconds())

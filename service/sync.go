@@ -39,12 +39,17 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 		log.Info("the storage engine that was asked for is not written; sqlite is", "asked", work.StorageEngine)
 	}
 	cfg := s.syncConfig(work, log)
-	dir, release, err := s.syncDir(cfg)
+	wish, err := wishOf(cfg)
+	if err != nil {
+		return err
+	}
+	dir, release, err := s.syncDir(wish)
 	if err != nil {
 		return err
 	}
 	defer release()
 	cfg.Path = filepath.Join(dir, syncFile)
+	cfg.Previous = s.base(cfg, wish)
 	sealed := filepath.Join(dir, fileName(t.ID)+".sealed")
 	if _, err := os.Stat(sealed); err != nil {
 		if err := s.read(ctx, t, cfg, dir, log); err != nil {
@@ -62,6 +67,9 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 	if !work.SkipEntitlementsAndGrants && !work.SkipGrants && len(cfg.Resources) == 0 {
 		s.metrics.set("baton_last_successful_sync_timestamp_seconds", float64(time.Now().Unix()))
 	}
+	if base := s.base(cfg, wish); base != "" {
+		s.keepBase(sealed, base, log)
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		log.Warn("what a sync left behind cannot be removed", "error", err)
 	}
@@ -73,6 +81,7 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config {
 	cfg := syncer.Config{
 		Connector: guarded(s.connector, log), KeepSyncs: 1, Log: log, AllowEmpty: s.cfg.AllowEmpty,
+		MaxRemovals: s.cfg.MaxRemovals, RemovalsFrom: s.cfg.RemovalsFrom, Pass: s.cfg.Pass,
 		SkipGrants: work.SkipGrants, SkipEntitlementsAndGrants: work.SkipEntitlementsAndGrants,
 		Types: slices.Clone(work.Types), Resources: slices.Clone(work.Resources),
 	}
@@ -105,15 +114,17 @@ func guarded(c *baton.Connector, log *slog.Logger) *baton.Connector {
 	return &safe
 }
 
+// wishOf tells syncs apart that read different things.
+func wishOf(cfg syncer.Config) (string, error) {
+	wish, err := json.Marshal([]any{cfg.Connector.Name, cfg.Connector.Origin, cfg.Types, cfg.Resources, cfg.SkipGrants, cfg.SkipEntitlementsAndGrants})
+	sum := sha256.Sum256(wish)
+	return hex.EncodeToString(sum[:8]), err
+}
+
 // syncDir is where the sync works: a directory for each different wish, which one
 // task at a time has.
-func (s *service) syncDir(cfg syncer.Config) (dir string, release func(), err error) {
-	wish, err := json.Marshal([]any{cfg.Connector.Name, cfg.Connector.Origin, cfg.Types, cfg.Resources, cfg.SkipGrants, cfg.SkipEntitlementsAndGrants})
-	if err != nil {
-		return "", nil, err
-	}
-	sum := sha256.Sum256(wish)
-	dir = filepath.Join(s.cfg.StateDir, syncPrefix+hex.EncodeToString(sum[:8]))
+func (s *service) syncDir(wish string) (dir string, release func(), err error) {
+	dir = filepath.Join(s.cfg.StateDir, syncPrefix+wish)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.syncs[dir] {
@@ -150,6 +161,7 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir str
 	if err != nil && reading.Err() != nil {
 		return context.Cause(reading)
 	}
+	s.judged(cfg.Previous, result, err, log)
 	if err != nil {
 		return err
 	}
@@ -198,6 +210,7 @@ func (s *service) untilStop(ctx context.Context) (context.Context, func()) {
 
 // sweep removes what syncs left behind that nobody asked for again.
 func (s *service) sweep() {
+	s.recall()
 	left, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, syncPrefix+"*"))
 	for _, dir := range left {
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {

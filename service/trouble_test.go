@@ -158,7 +158,10 @@ func TestUploadAfterRestart(t *testing.T) {
 	w.fault("upload-asset-error=UNAVAILABLE", "finish-task-error=UNAVAILABLE")
 	r := w.start(func(c *service.Config) { c.Grace = time.Millisecond })
 	id := w.enqueue(syncTask(nil))
-	until(t, "the file is sealed", func() bool { return len(files(t, w.state)) == 1 })
+	until(t, "the file is sealed", func() bool {
+		left := files(t, w.state)
+		return len(left) == 1 && strings.HasSuffix(left[0], ".sealed")
+	})
 	if err := r.stop(); baton.KindOf(err) != baton.Canceled {
 		t.Errorf("it ends with %v", err)
 	}
@@ -170,7 +173,7 @@ func TestUploadAfterRestart(t *testing.T) {
 	if n := len(w.org.Requests()); n > 0 {
 		t.Errorf("it was read again: %v", w.org.Requests())
 	}
-	if left := files(t, w.state); len(left) > 0 {
+	if left := leftovers(t, w.state); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }

@@ -45,6 +45,6 @@
 //
 // # What is not here
 //
-// Reals, generated columns, tables without rowid, constraints that need an index of
+// Reals in indexes, generated columns, tables without rowid, constraints that need an index of
 // their own, descending columns and other collations, AUTOINCREMENT.
 package sqlitefile

@@ -31,6 +31,9 @@ func appendKey(dst []byte, v *Value) []byte {
 	case integer:
 		return appendKeyInt(dst, v.n)
 	case text:
+		if v.b != nil {
+			return appendKeyBytes(append(dst, keyText), v.b)
+		}
 		return appendKeyBytes(append(dst, keyText), v.s)
 	case blob:
 		return appendKeyBytes(append(dst, keyBlob), v.b)

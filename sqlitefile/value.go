@@ -2,6 +2,7 @@ package sqlitefile
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -13,13 +14,14 @@ const (
 	text
 	blob
 	number // an integer in four bytes, however small: its place can be kept
+	real
 )
 
 // Value is one column of one row, as it is stored: no column's affinity is applied to
-// it. The zero Value is NULL. There are no reals.
+// it. The zero Value is NULL.
 type Value struct {
 	kind kind
-	n    int64
+	n    int64 // the integer, or the bits of the real
 	s    string
 	b    []byte
 }
@@ -30,6 +32,18 @@ func Int(n int64) Value { return Value{kind: integer, n: n} }
 // Text is a string, which should be valid UTF-8.
 func Text(s string) Value { return Value{kind: text, s: s} }
 
+// TextOf is Text of bytes.
+func TextOf(b []byte) Value { return Value{kind: text, b: b} }
+
+// Real is a number that is not an integer. Indexes take none.
+func Real(f float64) Value { return Value{kind: real, n: int64(math.Float64bits(f))} }
+
+// IsNull reports whether the value is NULL.
+func (v *Value) IsNull() bool { return v.kind == null }
+
+// IsInt reports whether the value is that integer.
+func (v *Value) IsInt(n int64) bool { return v.kind == integer && v.n == n }
+
 // Blob is bytes. Of a nil slice it is the blob of no bytes, not NULL.
 func Blob(b []byte) Value { return Value{kind: blob, b: b} }
 
@@ -37,6 +51,7 @@ func Blob(b []byte) Value { return Value{kind: blob, b: b} }
 const (
 	serialNull  = 0
 	serialInt32 = 4
+	serialReal  = 7
 	serialZero  = 8  // and 9 is one
 	serialBlob  = 12 // and twice the length
 	serialText  = 13 // and twice the length
@@ -64,11 +79,13 @@ func (v *Value) serial() uint64 {
 	case integer:
 		return serialInt(v.n)
 	case text:
-		return serialText + 2*uint64(len(v.s))
+		return serialText + 2*uint64(len(v.s)+len(v.b)) // one of them is empty
 	case blob:
 		return serialBlob + 2*uint64(len(v.b))
 	case number:
 		return serialInt32
+	case real:
+		return serialReal
 	}
 	return serialNull
 }
@@ -98,7 +115,9 @@ func appendRecord(dst []byte, values []Value) []byte {
 		case number:
 			dst = appendInt(dst, v.n, serialInt32)
 		case text:
-			dst = append(dst, v.s...)
+			dst = append(append(dst, v.s...), v.b...)
+		case real:
+			dst = binary.BigEndian.AppendUint64(dst, uint64(v.n))
 		case blob:
 			dst = append(dst, v.b...)
 		}

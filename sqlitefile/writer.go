@@ -189,6 +189,9 @@ func (ix *Index) Add(rowid int64, values ...Value) error {
 	}
 	key := w.buf[:0]
 	for i := range values {
+		if values[i].kind == real {
+			return fmt.Errorf("sqlitefile: index %s: the entry of row %d has a real", ix.name, rowid)
+		}
 		key = appendKey(key, &values[i])
 	}
 	key = appendKeyInt(key, rowid)

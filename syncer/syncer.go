@@ -10,6 +10,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,12 +49,17 @@ type Config struct {
 	// AllowEmpty accepts a resource type of which the upstream has nothing. Otherwise
 	// an empty list is taken for a failed read.
 	AllowEmpty bool
+	// Previous is the file with the sync that this one is compared with; "" is the one at
+	// Path. One that cannot be read is none, with a warning.
+	Previous string
 	// MaxRemovals is the share, in percent, of what the previous sync had of a resource
-	// type that may be gone; more is taken for a failed read. It is looked at from 100
-	// rows on, and whenever everything is gone. 0 is 20.
-	MaxRemovals int
-	// AllowRemovals lets a sync through whatever is gone.
+	// type that may be gone; more is taken for a failed read. It is looked at from
+	// RemovalsFrom rows on, and whenever everything is gone. 0 is 20, and 100 rows.
+	MaxRemovals, RemovalsFrom int
+	// AllowRemovals lets a sync through whatever is gone. Pass lets that one through that
+	// was held and named it.
 	AllowRemovals bool
+	Pass          Pass
 
 	Disk disk.FS // the system's when nil
 	Log  *slog.Logger
@@ -244,15 +250,31 @@ func (r *run) run(ctx context.Context) (Result, error) {
 // checkPrevious refuses to spend an hour reading only to find that the file it
 // should go into is not a c1z.
 func (r *run) checkPrevious() error {
-	info, err := r.cfg.Disk.Stat(r.cfg.Path)
+	path := cmp.Or(r.cfg.Previous, r.cfg.Path)
+	info, err := r.cfg.Disk.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return nil
 	}
-	f, err := c1z.OpenOn(r.cfg.Disk, r.cfg.Path, r.log.Dir())
+	f, err := c1z.OpenOn(r.cfg.Disk, path, r.log.Dir())
+	if r.doWithout(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	return f.Close()
+}
+
+// doWithout reports whether the error is that the file to compare with cannot be used,
+// and has the sync go on without. A file at Path is never given up like that.
+func (r *run) doWithout(err error) bool {
+	kind := baton.KindOf(err)
+	if err == nil || r.cfg.Previous == "" || kind != baton.Corrupt && kind != baton.Unsupported {
+		return false
+	}
+	r.cfg.Log.Warn("the sync before cannot be read; whatever is gone since, this one is not held for it", "error", err)
+	r.cfg.Previous = ""
+	return true
 }
 
 // begin resumes the sync in the page log if it is the one asked for, or begins a

@@ -370,62 +370,6 @@ func TestSealTwice(t *testing.T) {
 	}
 }
 
-// TestTheBrakeHolds: a sync that shows much gone since the one before is held and
-// leaves the file as it was; told to, it goes through.
-func TestTheBrakeHolds(t *testing.T) {
-	people := func(n int) []string {
-		var ids []string
-		for i := range n {
-			ids = append(ids, fmt.Sprintf("u%03d", i))
-		}
-		return ids
-	}
-	org := func(users int, groups map[string][]string) *baton.Connector {
-		return connector(script("users", userTypes, leaf{users: people(users)}), script("groups", groupTypes, leaf{groups: groups}))
-	}
-	all := map[string][]string{"g1": people(100), "g2": people(60)}
-	for name, tc := range map[string]struct {
-		users  int
-		groups map[string][]string
-		edit   func(*syncer.Config)
-		held   string
-	}{
-		"a fifth of the users":            {users: 80, groups: map[string][]string{"g1": people(80), "g2": people(60)}},
-		"more than a fifth":               {users: 79, groups: map[string][]string{"g1": people(79), "g2": people(60)}, held: "of 100 resources on \"user\" in the sync before, 21 are gone (21 %, more than 20 %)"},
-		"half of the grants":              {users: 100, groups: map[string][]string{"g1": people(20), "g2": people(60)}, held: "of 160 grants on \"group\" in the sync before, 80 are gone (50 %"},
-		"all groups, few as they were":    {users: 100, groups: map[string][]string{"g8": people(100), "g9": people(60)}, held: "of 2 resources on \"group\""},
-		"one group of two":                {users: 100, groups: map[string][]string{"g1": people(100), "g9": people(60)}, edit: func(c *syncer.Config) { c.MaxRemovals = 50 }},
-		"half of the grants, let through": {users: 100, groups: map[string][]string{"g1": people(20), "g2": people(60)}, edit: func(c *syncer.Config) { c.AllowRemovals = true }},
-		"users only":                      {users: 100, groups: all, edit: func(c *syncer.Config) { c.Types = userTypes }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := file(t)
-			run(t, syncer.Config{Connector: org(100, all), Path: path})
-			before, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cfg := syncer.Config{Connector: org(tc.users, tc.groups), Path: path}
-			if tc.edit != nil {
-				tc.edit(&cfg)
-			}
-			_, err = syncer.Run(t.Context(), cfg)
-			after, _ := os.ReadFile(path)
-			switch {
-			case tc.held == "" && err != nil:
-				t.Error(err)
-			case tc.held != "" && (baton.KindOf(err) != baton.Refused || !strings.Contains(err.Error(), tc.held) || !strings.Contains(baton.FixOf(err), "--allow-removals")):
-				t.Errorf("got %v (fix: %s), want it held: %s", err, baton.FixOf(err), tc.held)
-			case tc.held != "" && !bytes.Equal(before, after):
-				t.Error("it was held, and the file changed")
-			}
-			if left, _ := filepath.Glob(path + "*"); len(left) != 1 {
-				t.Errorf("left behind: %q", left)
-			}
-		})
-	}
-}
-
 func TestForeignFileIsNotTouched(t *testing.T) {
 	path := file(t)
 	if err := os.WriteFile(path, []byte("my thesis"), 0o644); err != nil {

@@ -125,7 +125,7 @@ func TestServiceKilledInSync(t *testing.T) {
 				t.Errorf("%d pages of users were read instead of %d", again, pages)
 			}
 			stop(t, successor, log, 0)
-			if left, _ := filepath.Glob(filepath.Join(s.state, "*", "*")); len(left) > 0 {
+			if left, _ := filepath.Glob(filepath.Join(s.state, "*", "sync-*")); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
 			}
 		})

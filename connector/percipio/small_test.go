@@ -2,10 +2,12 @@ package percipio_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,8 +32,9 @@ func (s small) connect(t *testing.T, edit ...func(*percipio.Config)) *baton.Conn
 	mux := http.NewServeMux()
 	answer := func(pattern, body string) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Get("offset") > "0" {
-				io.WriteString(w, "[]")
+			var rows []json.RawMessage
+			if offset, err := strconv.Atoi(r.URL.Query().Get("offset")); err == nil && json.Unmarshal([]byte(body), &rows) == nil {
+				json.NewEncoder(w).Encode(rows[min(offset, len(rows)):])
 				return
 			}
 			io.WriteString(w, body)

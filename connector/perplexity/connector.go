@@ -103,7 +103,7 @@ func Settings() []baton.Setting {
 		{Name: "role-priority", DisplayName: "Role priority", Kind: baton.StringSetting, Advanced: true, Placeholder: "admin or member",
 			Description: "Role of somebody in groups of both roles, as configured in Perplexity: admin or member (default: unknown, assume the worse)"},
 		{Name: "min-admins", DisplayName: "Least number of admins", Kind: baton.IntSetting, Default: 1, Min: 1, Max: 1000, Advanced: true,
-			Description: "Refuse changes that would leave fewer enabled admins than this"},
+			Description: "Refuse changes that would leave fewer enabled admins than this, and hold a sync that shows fewer"},
 		{Name: "allow-last-admin", DisplayName: "Allow removing the last admin", Kind: baton.BoolSetting, Advanced: true,
 			Description: "Carry changes out even if they leave too few admins"},
 	}

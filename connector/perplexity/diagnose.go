@@ -11,20 +11,18 @@ import (
 
 // validate makes the cheapest call that needs the token.
 func (c *connector) validate(ctx context.Context) error {
-	_, err := c.scim.ListUsers(ctx, scim.Position{}, func(string) bool { return false }, func(scim.User) {})
+	_, err := c.scim.ListUsers(ctx, scim.Position{}, scim.Sink[scim.User]{Row: func(scim.User) {}})
 	return err
 }
 
 // diagnose looks at the endpoint the way a sync would, one step after the other.
 func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
-	users, ok := c.probe(ctx, "accounts", report, func(each func(id string)) (scim.ListStep, error) {
-		return c.scim.ListUsers(ctx, scim.Position{}, func(string) bool { return false }, func(u scim.User) { each(u.ID) })
-	})
+	users, ok := c.probe(ctx, report)
 	if !ok {
 		return
 	}
 	c.advertised(ctx, report)
-	groups, err := c.listAllGroups(ctx)
+	groups, err := c.scim.AllGroups(ctx)
 	if err != nil {
 		report(failure("groups", err))
 		return
@@ -33,10 +31,9 @@ func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 	c.judgeRoles(ctx, groups, report)
 }
 
-// probe reads the first page of a list and judges endpoint, token and paging by it.
-func (c *connector) probe(ctx context.Context, what string, report func(baton.Finding), list func(each func(string)) (scim.ListStep, error)) (int, bool) {
-	n := 0
-	step, err := list(func(string) { n++ })
+// probe reads the first page of accounts and judges endpoint, token and paging by it.
+func (c *connector) probe(ctx context.Context, report func(baton.Finding)) (users int, ok bool) {
+	step, err := c.scim.ListUsers(ctx, scim.Position{}, scim.Sink[scim.User]{Row: func(scim.User) {}})
 	if err != nil {
 		check := "endpoint"
 		if k := baton.KindOf(err); k == baton.Unauthenticated || k == baton.PermissionDenied {
@@ -47,16 +44,16 @@ func (c *connector) probe(ctx context.Context, what string, report func(baton.Fi
 	}
 	report(baton.Finding{Check: "endpoint", Detail: c.cfg.REST.Origin() + " answers SCIM"})
 	report(baton.Finding{Check: "token", Detail: "accepted"})
-	detail := fmt.Sprintf("the first page has %d of %d %s", step.Rows, step.Total, what)
+	detail := fmt.Sprintf("the first page has %d of %d accounts", step.Rows, step.Total)
 	if step.Total == 0 {
-		detail = fmt.Sprintf("the first page has %d %s, and the server gives no total", step.Rows, what)
+		detail = fmt.Sprintf("the first page has %d accounts, and the server gives no total", step.Rows)
 	}
 	report(baton.Finding{Check: "paging", Detail: detail})
-	if n == 0 {
-		report(baton.Finding{Check: what, Level: baton.Warning, Detail: "there are none",
+	if step.Fresh == 0 {
+		report(baton.Finding{Check: "accounts", Level: baton.Warning, Detail: "there are none",
 			Fix: "Check that the token belongs to the right organisation and that the identity provider pushes its users."})
 	}
-	return n, true
+	return step.Fresh, true
 }
 
 func (c *connector) advertised(ctx context.Context, report func(baton.Finding)) {

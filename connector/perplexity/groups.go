@@ -41,7 +41,7 @@ func (c *connector) nextGroups(ctx context.Context, at baton.Cursor, page baton.
 	var err error
 	if len(cur.Pending) > 0 {
 		n := min(groupsPerPage, len(cur.Pending))
-		err = c.addMembers(ctx, cur.Pending[:n], page)
+		err = c.fetchMembers(ctx, cur.Pending[:n], page)
 		cur.Pending = cur.Pending[n:]
 	} else {
 		restart, err = c.listGroups(ctx, &cur, page)
@@ -62,21 +62,37 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 		return false, err
 	}
 	var absent, empty []string
-	seen := func(id string) bool { return page.Seen(groupResource(id)) }
-	step, err := c.scim.ListGroups(ctx, pos, seen, func(g scim.Group) {
-		addGroup(page, g)
-		switch {
-		case len(g.Members) > 0:
-			cur.Shows = true
-		case g.MembersListed:
-			empty = append(empty, g.ID)
-		default:
-			absent = append(absent, g.ID)
-		}
+	shows, members := cur.Shows, 0
+	step, err := c.scim.ListGroups(ctx, pos, scim.GroupSink{
+		Sink: scim.Sink[scim.Group]{
+			Seen: func(id string) bool { return page.Seen(groupResource(id)) },
+			Row: func(g scim.Group) {
+				addGroup(page, g)
+				switch {
+				case members > 0:
+					shows = true
+				case g.MembersListed:
+					empty = append(empty, g.ID)
+				default:
+					absent = append(absent, g.ID)
+				}
+				members = 0
+			},
+			Void: func() {
+				page.Void()
+				absent, empty, shows, members = nil, nil, cur.Shows, 0
+			},
+		},
+		// As it is decoded: a page of large groups is more than should be held at once.
+		Member: func(g *scim.Group, m scim.Member) {
+			members++
+			addMember(page, g, m)
+		},
 	})
 	if err != nil {
 		return false, err
 	}
+	cur.Shows = shows
 	page.Expect(step.Total)
 	cur.List, cur.Listed, cur.Pending = step.Next.String(), step.Done, absent
 	if !cur.Shows {
@@ -88,9 +104,9 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 	return step.Restart, nil
 }
 
-// addMembers asks for the groups one by one, several at a time, and yields their
+// fetchMembers asks for the groups one by one, several at a time, and yields their
 // members in the order of ids.
-func (c *connector) addMembers(ctx context.Context, ids []string, page baton.Page) error {
+func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.Page) error {
 	groups := make([]scim.Group, len(ids))
 	errs := make([]error, len(ids))
 	ctx, cancel := context.WithCancel(ctx)
@@ -115,7 +131,7 @@ func (c *connector) addMembers(ctx context.Context, ids []string, page baton.Pag
 			page.Exclude("group that was deleted while it was read", id)
 			continue
 		}
-		addMemberships(page, groups[i])
+		addMembers(page, &groups[i])
 	}
 	return nil
 }
@@ -135,6 +151,7 @@ func cause(errs []error) error {
 	return canceled
 }
 
+// addGroup writes the group with its entitlement, and without its members.
 func addGroup(page baton.Page, g scim.Group) {
 	name := g.Label()
 	profile := baton.Profile{"group_id": g.ID, "group_name": name}
@@ -156,19 +173,22 @@ func addGroup(page baton.Page, g scim.Group) {
 		Purpose:      baton.PurposeAssignment,
 		GrantableTo:  []string{userType},
 	})
-	addMemberships(page, g)
 }
 
-func addMemberships(page baton.Page, g scim.Group) {
+func addMembers(page baton.Page, g *scim.Group) {
 	for _, m := range g.Members {
-		switch {
-		case m.Value == "":
-			page.Exclude("member without an id", g.ID)
-		case !m.IsUser():
-			page.Exclude("nested group", m.Value+" in "+g.ID)
-		default:
-			page.Grant(membership(g.ID, g.Label(), m.Value))
-		}
+		addMember(page, g, m)
+	}
+}
+
+func addMember(page baton.Page, g *scim.Group, m scim.Member) {
+	switch {
+	case m.Value == "":
+		page.Exclude("member without an id", g.ID)
+	case !m.IsUser():
+		page.Exclude("nested group", m.Value+" in "+g.ID)
+	default:
+		page.Grant(membership(g.ID, g.Label(), m.Value))
 	}
 }
 
@@ -196,5 +216,6 @@ func (c *connector) get(ctx context.Context, id baton.ResourceID, page baton.Pag
 		return g.unproven()
 	}
 	addGroup(page, g.Group)
+	addMembers(page, &g.Group)
 	return nil
 }

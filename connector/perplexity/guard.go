@@ -18,7 +18,7 @@ type picture struct {
 
 // picture reads the role groups. One list call where the list shows members.
 func (c *connector) picture(ctx context.Context) (*picture, error) {
-	groups, err := c.listAllGroups(ctx)
+	groups, err := c.scim.AllGroups(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
 	}
 	r, err := c.rolesAmong(groups)
 	if err != nil {
-		return []baton.Note{{Level: baton.Warning, Label: "Roles", Text: err.Error() + ". " + baton.FixOf(err)}}, nil
+		return []baton.Note{{Level: baton.Warning, Label: "Roles", Text: err.Error() + ". " + baton.FixOf(err), Floors: c.floors(0, 0)}}, nil
 	}
 	in := func(ids []string) (map[string]bool, error) {
 		set := map[string]bool{}
@@ -32,24 +32,48 @@ func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
 		}
 		return set, nil
 	}
-	admin, err := in(slices.Concat(r.admin...))
-	if err != nil {
-		return nil, err
-	}
 	member, err := in(r.member)
 	if err != nil {
 		return nil, err
 	}
-	t := tally{admin: admin, member: member}
+	t := tally{roles: r, member: member, sure: make([]int, len(r.admin))}
+	for _, ids := range r.admin {
+		holders, err := in(ids)
+		if err != nil {
+			return nil, err
+		}
+		t.admin = append(t.admin, holders)
+	}
 	if err := facts.Resources(userType, t.add); err != nil {
 		return nil, err
 	}
-	return append(r.notes(groups), t.notes(r)...), nil
+	notes := t.notes()
+	likely := t.least()
+	certain := likely
+	if !r.named {
+		certain = 0
+	}
+	notes[0].Floors = c.floors(certain, likely)
+	return append(r.notes(groups), notes...), nil
+}
+
+// floors are the counts of admins below which a sync is held: a read that lost them
+// looks like a lockout. Of groups that are only guessed by "admin" in their name there
+// are no certain admins, so that they cannot stand in for the real one when it is gone.
+func (c *connector) floors(certain, likely int) []baton.Floor {
+	return []baton.Floor{
+		{What: "enabled accounts that are certain to be Admin", Count: certain, Least: c.cfg.minAdmins()},
+		{What: "enabled accounts that are likely to be Admin", Count: likely, Least: c.cfg.minAdmins()},
+	}
 }
 
 // tally counts accounts by the roles they hold.
 type tally struct {
-	admin, member map[string]bool
+	roles  roles
+	admin  []map[string]bool // by alternative
+	member map[string]bool
+
+	sure []int // enabled admins beyond doubt, by alternative
 
 	admins, members, both, neither people
 	dormant                        people // disabled, but still in a role group
@@ -80,7 +104,16 @@ func (p people) String() string {
 }
 
 func (t *tally) add(r baton.Resource) error {
-	admin, member := t.admin[r.ID.ID], t.member[r.ID.ID]
+	admin, member := false, t.member[r.ID.ID]
+	for i, holders := range t.admin {
+		if !holders[r.ID.ID] {
+			continue
+		}
+		admin = true
+		if r.Status == baton.StatusEnabled && (!member || t.roles.priority == priorityAdmin) {
+			t.sure[i]++
+		}
+	}
 	switch {
 	case r.Status == baton.StatusDisabled:
 		if admin || member {
@@ -98,7 +131,17 @@ func (t *tally) add(r baton.Resource) error {
 	return nil
 }
 
-func (t *tally) notes(r roles) []baton.Note {
+// least is how many enabled admins there are beyond doubt, whichever alternative is the
+// real one.
+func (t *tally) least() int {
+	if len(t.sure) == 0 {
+		return 0
+	}
+	return slices.Min(t.sure)
+}
+
+func (t *tally) notes() []baton.Note {
+	r := t.roles
 	notes := []baton.Note{
 		{Label: "Admin", Text: t.admins.String()},
 		{Label: "Member", Text: t.members.String()},
@@ -118,11 +161,7 @@ func (t *tally) notes(r roles) []baton.Note {
 	if t.dormant.n > 0 {
 		notes = append(notes, baton.Note{Label: "Disabled, with a role", Text: t.dormant.String() + " (enabling gives the role back)"})
 	}
-	sure := t.admins.n
-	if r.priority == priorityAdmin {
-		sure += t.both.n
-	}
-	if sure == 0 && len(r.admin) > 0 {
+	if t.least() == 0 && len(r.admin) > 0 {
 		notes = append(notes, baton.Note{Level: baton.Warning, Label: "No admin", Text: "no enabled account is certain to be Admin; see docs/perplexity.md on losing admin access"})
 	}
 	return notes

@@ -58,7 +58,7 @@ func (c *connector) prove(ctx context.Context, r *roster, groups []scim.Group) (
 		return nil
 	}
 	if groups == nil {
-		if groups, err = c.listAllGroups(ctx); err != nil {
+		if groups, err = c.scim.AllGroups(ctx); err != nil {
 			return err
 		}
 	}
@@ -102,37 +102,13 @@ func (c *connector) askAccounts(ctx context.Context, r *roster) error {
 	return err
 }
 
-// listAllGroups reads the list of groups to its end.
-func (c *connector) listAllGroups(ctx context.Context) ([]scim.Group, error) {
-	var groups []scim.Group
-	seen := map[string]bool{}
-	var pos scim.Position
-	for {
-		step, err := c.scim.ListGroups(ctx, pos, func(id string) bool { return seen[id] }, func(g scim.Group) {
-			seen[g.ID] = true
-			groups = append(groups, g)
-		})
-		if err != nil {
-			return nil, err
-		}
-		if step.Restart {
-			groups = groups[:0]
-			clear(seen)
-		}
-		if step.Done {
-			return groups, nil
-		}
-		pos = step.Next
-	}
-}
-
 // roles says which groups carry which role. Several candidates for Admin that
 // nobody configured are alternatives: only one of them is the real one, and a guard
 // must hold for each.
 type roles struct {
 	admin    [][]string // group ids; groups of one alternative carry the role together
 	member   []string
-	guessed  bool // found by name rather than configured
+	named    bool // configured, or found by one of the usual names
 	priority string
 }
 
@@ -150,10 +126,11 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 		if err != nil {
 			return r, err
 		}
-		r.admin = [][]string{ids}
+		r.admin, r.named = [][]string{ids}, true
 	} else {
-		r.guessed = true
-		for _, id := range guessAdmin(groups) {
+		var ids []string
+		ids, r.named = guessAdmin(groups)
+		for _, id := range ids {
 			r.admin = append(r.admin, []string{id})
 		}
 	}
@@ -176,25 +153,23 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 // guessAdmin finds the groups of the first tier of names that matches any, and
 // failing that every group with "admin" in its name: missing the real one would
 // leave it without a guard.
-func guessAdmin(groups []scim.Group) []string {
+func guessAdmin(groups []scim.Group) (ids []string, usual bool) {
 	for _, tier := range adminNames {
-		var ids []string
 		for _, g := range groups {
 			if slices.Contains(tier, plain(g.DisplayName)) {
 				ids = append(ids, g.ID)
 			}
 		}
 		if len(ids) > 0 {
-			return ids
+			return ids, true
 		}
 	}
-	var ids []string
 	for _, g := range groups {
 		if strings.Contains(plain(g.DisplayName), "admin") {
 			ids = append(ids, g.ID)
 		}
 	}
-	return ids
+	return ids, false
 }
 
 // named finds the configured groups by id or display name; one that is missing is

@@ -146,7 +146,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 
 // groupsOf names the groups that the account is in, role groups first told.
 func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error) {
-	groups, err := c.listAllGroups(ctx)
+	groups, err := c.scim.AllGroups(ctx)
 	if err != nil {
 		return nil, err
 	}

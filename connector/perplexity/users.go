@@ -16,8 +16,11 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	if err != nil {
 		return baton.Step{}, err
 	}
-	seen := func(id string) bool { return page.Seen(userResource(id)) }
-	step, err := c.scim.ListUsers(ctx, pos, seen, func(u scim.User) { addUser(page, u) })
+	step, err := c.scim.ListUsers(ctx, pos, scim.Sink[scim.User]{
+		Seen: func(id string) bool { return page.Seen(userResource(id)) },
+		Row:  func(u scim.User) { addUser(page, u) },
+		Void: page.Void,
+	})
 	if err != nil {
 		return baton.Step{}, err
 	}
@@ -44,21 +47,21 @@ func addUser(page baton.Page, u scim.User) {
 // and last_name.
 func accountOf(u scim.User) baton.Resource {
 	profile := baton.Profile{"user_id": u.ID}
-	for key, value := range map[string]string{
-		"user_name":       u.UserName,
-		"login":           u.UserName,
-		"email":           u.Email(),
-		"display_name":    u.DisplayName,
-		"first_name":      u.Name.GivenName,
-		"last_name":       u.Name.FamilyName,
-		"external_id":     u.ExternalID,
-		"title":           u.Title,
-		"user_type":       u.UserType,
-		"department":      u.Department,
-		"employee_number": u.EmployeeNumber,
+	for _, p := range [...]struct{ key, value string }{
+		{"user_name", u.UserName},
+		{"login", u.UserName},
+		{"email", u.Email()},
+		{"display_name", u.DisplayName},
+		{"first_name", u.Name.GivenName},
+		{"last_name", u.Name.FamilyName},
+		{"external_id", u.ExternalID},
+		{"title", u.Title},
+		{"user_type", u.UserType},
+		{"department", u.Department},
+		{"employee_number", u.EmployeeNumber},
 	} {
-		if value != "" {
-			profile[key] = value
+		if p.value != "" {
+			profile[p.key] = p.value
 		}
 	}
 	account := baton.User{

@@ -38,7 +38,7 @@ const (
 )
 
 // Set is the faults that are on, with what each needs to remember. It is not safe for
-// concurrent use.
+// concurrent use, reading it neither: what is asked for is counted.
 type Set map[string]*setting
 
 type setting struct {
@@ -46,6 +46,7 @@ type setting struct {
 	n, times int
 	wait     time.Duration
 	hits     int
+	met      int
 }
 
 // Parse reads "name" and "name=value" by the table. The error names the fault that
@@ -124,12 +125,35 @@ func (f Set) Names() []string {
 	return names
 }
 
+// Has reports whether the fault is on, without counting that as a meeting.
+func (f Set) Has(name string) bool { return f[name] != nil }
+
+// Met is how often each fault that is on had a say in what was answered, for those
+// that had: how often it was asked for where it mattered, and said yes.
+func (f Set) Met() map[string]int {
+	met := map[string]int{}
+	for name, s := range f {
+		if s.met > 0 {
+			met[name] = s.met
+		}
+	}
+	return met
+}
+
+func (f Set) meet(name string) *setting {
+	s := f[name]
+	if s != nil {
+		s.met++
+	}
+	return s
+}
+
 // On reports whether the fault is on.
-func (f Set) On(name string) bool { return f[name] != nil }
+func (f Set) On(name string) bool { return f.meet(name) != nil }
 
 // Value is the value of a fault that is on, as it was written, else empty.
 func (f Set) Value(name string) string {
-	if s := f[name]; s != nil {
+	if s := f.meet(name); s != nil {
 		return s.value
 	}
 	return ""
@@ -137,12 +161,17 @@ func (f Set) Value(name string) string {
 
 // Chosen reports whether the fault is on and the choice is among its values.
 func (f Set) Chosen(name, choice string) bool {
-	return f.On(name) && slices.Contains(strings.Split(f.Value(name), "+"), choice)
+	s := f[name]
+	if s == nil || !slices.Contains(strings.Split(s.value, "+"), choice) {
+		return false
+	}
+	s.met++
+	return true
 }
 
 // Number is the number of a fault that is on, else 0.
 func (f Set) Number(name string) int {
-	if s := f[name]; s != nil {
+	if s := f.meet(name); s != nil {
 		return s.n
 	}
 	return 0
@@ -150,7 +179,7 @@ func (f Set) Number(name string) int {
 
 // Wait is the duration of a fault that is on, else 0.
 func (f Set) Wait(name string) time.Duration {
-	if s := f[name]; s != nil {
+	if s := f.meet(name); s != nil {
 		return s.wait
 	}
 	return 0
@@ -163,7 +192,11 @@ func (f Set) Every(name string) bool {
 		return false
 	}
 	s.hits++
-	return s.hits%s.n == 0
+	if s.hits%s.n != 0 {
+		return false
+	}
+	s.met++
+	return true
 }
 
 // First is true for the first N times that it is asked, or always if N is 0.
@@ -173,7 +206,17 @@ func (f Set) First(name string) bool {
 }
 
 // Past is true after the first N times that it is asked.
-func (f Set) Past(name string) bool { return f.On(name) && !(f.Number(name) > 0 && f.First(name)) }
+func (f Set) Past(name string) bool {
+	s := f[name]
+	if s == nil || s.n > 0 && s.hits < s.n {
+		if s != nil {
+			s.hits++
+		}
+		return false
+	}
+	s.met++
+	return true
+}
 
 // Cut is after how many rows an answer ends early, or -1; it counts the answers.
 func (f Set) Cut(name string) int {
@@ -188,5 +231,6 @@ func (s *setting) within(limit int) bool {
 		return false
 	}
 	s.hits++
+	s.met++
 	return true
 }

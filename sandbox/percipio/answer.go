@@ -25,6 +25,7 @@ type answer struct {
 
 	wait     time.Duration
 	pace     time.Duration // a wait after every part of the body
+	stall    bool          // never come
 	breakOff bool          // close the connection half-way
 	padMiB   int           // blanks after the body
 	gzip     bool
@@ -121,7 +122,10 @@ func (x *exchange) authenticated() bool {
 // interrupt is the answer of a fault that keeps a request from being carried out.
 func (x *exchange) interrupt() *answer {
 	f := x.s.faults
-	after := max(1, f.Number("retry-after"))
+	after := 1
+	if f.Has("rate-limit-seconds") || f.Has("rate-limit-date") {
+		after = max(1, f.Number("retry-after"))
+	}
 	switch {
 	case f.Every("rate-limit"):
 		return throttled("")
@@ -133,6 +137,18 @@ func (x *exchange) interrupt() *answer {
 		return throttled(at.UTC().Format(http.TimeFormat))
 	case f.Every("server-error"):
 		return fail(503, "the service is unavailable")
+	case f.Every("bad-gateway"):
+		a := newAnswer(http.StatusBadGateway, "text/html; charset=utf-8")
+		a.body = []byte("<!doctype html><html lang=en><title>Bad gateway</title><h1>502 Bad gateway</h1></html>\n")
+		return a
+	case f.Every("error-in-200"):
+		a := fail(500, "internal error")
+		a.status = http.StatusOK
+		return a
+	case f.Every("empty-200"):
+		return newAnswer(http.StatusOK, "application/json; charset=utf-8")
+	case f.Every("stall"):
+		return &answer{status: http.StatusOK, header: http.Header{}, stall: true}
 	}
 	return nil
 }
@@ -150,7 +166,7 @@ func (x *exchange) spoil(a *answer) {
 	f := x.s.faults
 	a.wait = f.Wait("slow")
 	a.pace = f.Wait("slow-body")
-	if f.On("bare-errors") && a.status >= 400 {
+	if a.status >= 400 && f.On("bare-errors") {
 		a.body = nil
 		a.header.Del("Content-Type")
 	}
@@ -168,6 +184,10 @@ var errCut = errors.New("percipio: the answer is cut short")
 // deliver sends the answer.
 func (a *answer) deliver(w http.ResponseWriter, r *http.Request) {
 	if !wait(r, a.wait) {
+		return
+	}
+	if a.stall {
+		<-r.Context().Done()
 		return
 	}
 	for name, values := range a.header {

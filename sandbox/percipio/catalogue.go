@@ -107,6 +107,9 @@ func (x *exchange) listCatalogue() *answer {
 		all = slices.DeleteFunc(slices.Clone(all), func(n int32) bool { return org.items[n].updated.Before(since) })
 	}
 	shown := cut(all, offset, count)
+	if len(shown) > 0 && s.faults.Every("empty-page") {
+		shown = nil
+	}
 	list := make([]*content, len(shown))
 	for i, n := range shown {
 		list[i] = x.content(org.items[n])

@@ -21,6 +21,10 @@ func transportFaults() []Fault {
 		fault.Row("rate-limit-date", fault.Count, "3", "every Nth request is answered 429 with Retry-After as an HTTP date"),
 		fault.Row("retry-after", fault.Count, "1", "what Retry-After asks for, with the two rate limits that send it: N seconds"),
 		fault.Row("server-error", fault.Count, "3", "every Nth request is answered 503"),
+		fault.Row("bad-gateway", fault.Count, "3", "every Nth request is answered 502 with an HTML page"),
+		fault.Row("error-in-200", fault.Count, "3", "every Nth request is answered 200 with an error, and not carried out"),
+		fault.Row("empty-200", fault.Count, "3", "every Nth request is answered 200 without a body, and not carried out"),
+		fault.Row("stall", fault.Count, "5", "every Nth request is never answered, nor carried out"),
 		fault.Row("drop-connection", fault.Count, "3", "every Nth answer breaks off in the middle, after the work was done"),
 		fault.Row("truncated-body", fault.Count, "3", "every Nth answer that is not a report is complete HTTP around half the JSON"),
 		fault.Row("slow", fault.Duration, "2s", "every answer waits"),
@@ -53,6 +57,8 @@ func listFaults() []Fault {
 		fault.Row("stale-paging-id", fault.Count, "1", "the first N paging ids that come back have expired: 400"),
 		fault.Row("page-cap", fault.Count, "5", "a page never holds more than N rows"),
 		fault.Row("max-over-1000-is-400", "", "", "a max over 1000 is refused instead of taken for 1000"),
+		fault.Row("empty-page", fault.Count, "3", "every Nth page of a list has no rows, though it counts them"),
+		fault.Row("users-shift-both", fault.Count, "1", "after the first of several pages of users the first on it is deleted and somebody else added at the end, N times"),
 		fault.Row("users-shift-delete", fault.Count, "1", "after the first of several pages of users somebody on it is deleted, N times"),
 		fault.Row("users-shift-insert", fault.Count, "1", "after the first of several pages of users somebody is inserted before it, N times"),
 		fault.Row("duplicate-users", "", "", "every fifth user is listed twice, which x-total-count does not count"),
@@ -120,9 +126,17 @@ func (s *Server) SetFaults(names ...string) error {
 
 func (s *Server) useFaults(set fault.Set) {
 	s.faults, s.expiring = set, token{}
-	if set.On("token-expiring") {
+	if set.Has("token-expiring") {
 		s.expiring = makeToken(s.opts.Org, s.now().Add(set.Wait("token-expiring")))
 	}
+}
+
+// FaultsMet is how often each fault that is on had a say in an answer since it was
+// switched on, for those that had.
+func (s *Server) FaultsMet() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults.Met()
 }
 
 // ActiveFaults are the faults that are on, with their values, sorted.

@@ -20,7 +20,7 @@ import (
 // faultTests show the effect of every fault on the demonstration organisation.
 func faultTests() map[string]func(*testing.T, *sandbox) {
 	tests := map[string]func(*testing.T, *sandbox){}
-	for _, part := range []map[string]func(*testing.T, *sandbox){transportTests(), accessTests(), listTests(), reportTests(), rowTests()} {
+	for _, part := range []map[string]func(*testing.T, *sandbox){transportTests(), accessTests(), listTests(), reportTests(), rowTests(), fieldTests()} {
 		maps.Copy(tests, part)
 	}
 	return tests

@@ -65,7 +65,7 @@ func (x *exchange) listUsers() *answer {
 		all = slices.DeleteFunc(slices.Clone(all), func(n int32) bool { return org.people[n].updated.Before(since) })
 	}
 	total := len(all)
-	if f.On("duplicate-users") {
+	if len(all) >= 5 && f.On("duplicate-users") {
 		var twice []int32
 		for i, n := range all {
 			if twice = append(twice, n); i%5 == 4 {
@@ -75,6 +75,9 @@ func (x *exchange) listUsers() *answer {
 		all = twice
 	}
 	shown := cut(all, offset, count)
+	if len(shown) > 0 && f.Every("empty-page") {
+		shown = nil
+	}
 	list := make([]*person, len(shown))
 	for i, n := range shown {
 		list[i] = x.person(org.people[n])
@@ -94,10 +97,18 @@ func (x *exchange) shift(shown []int32) {
 		s.removeUser(s.org.people[shown[len(shown)/2]].id)
 	}
 	if s.faults.First("users-shift-insert") {
-		s.inserted++
-		name := "newcomer" + strconv.Itoa(s.inserted)
-		s.addUser(Person{FirstName: "New", LastName: "Comer", LoginName: name, Email: name + "@" + domain}, 0)
+		s.newcomer(0)
 	}
+	if s.faults.First("users-shift-both") {
+		s.removeUser(s.org.people[shown[0]].id)
+		s.newcomer(len(s.org.listed))
+	}
+}
+
+func (s *Server) newcomer(at int) {
+	s.inserted++
+	name := "newcomer" + strconv.Itoa(s.inserted)
+	s.addUser(Person{FirstName: "New", LastName: "Comer", LoginName: name, Email: name + "@" + domain}, at)
 }
 
 // getUser answers the look-ups.
@@ -241,8 +252,8 @@ func (x *exchange) page(byDefault int) (offset, count int, a *answer) {
 		}
 		count = maxPage
 	}
-	if limit := x.s.faults.Number("page-cap"); limit > 0 {
-		count = min(count, limit)
+	if x.s.faults.Has("page-cap") {
+		count = min(count, x.s.faults.Number("page-cap"))
 	}
 	return offset, count, nil
 }

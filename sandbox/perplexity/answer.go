@@ -51,6 +51,7 @@ type answer struct {
 	body   []byte
 
 	wait     time.Duration
+	stall    bool // never come
 	breakOff bool // close the connection half-way
 	padMiB   int  // blanks after the body
 	gzipMiB  int  // blanks after the body, compressed
@@ -73,8 +74,8 @@ func (s *Server) serveSCIM(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.total++
 	n, limit := s.total, int64(maxBodyBytes)
-	if f := s.faults.Number("body-limit"); f > 0 {
-		limit = int64(f)
+	if r.ContentLength != 0 && s.faults.Has("body-limit") {
+		limit = int64(s.faults.Number("body-limit"))
 	}
 	s.mu.Unlock()
 	if s.opts.OnRequest != nil {
@@ -98,15 +99,39 @@ func (s *Server) answer(r *http.Request, body []byte, tooLarge bool) *answer {
 		scheme = "https://"
 	}
 	x := &exchange{s: s, r: r, query: r.URL.Query(), body: body, base: scheme + r.Host + s.base}
+	done := s.audit(x)
 	a := s.gate(r)
 	switch {
 	case a != nil:
 	case tooLarge:
 		a = &answer{status: http.StatusRequestEntityTooLarge, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("request entity too large\n")}
 	default:
-		a = x.dispatch(resource, id)
+		a = x.carryOut(resource, id)
 	}
 	s.spoil(a, r)
+	done(a)
+	return a
+}
+
+// carryOut dispatches a request, with what goes wrong around that.
+func (x *exchange) carryOut(resource, id string) *answer {
+	f := x.s.faults
+	reading := x.r.Method == http.MethodGet
+	if reading && id != "" && f.Has("crossed-answers") {
+		if other := x.s.neighbour(resource, id); other != "" && f.Every("crossed-answers") {
+			id = other
+		}
+	}
+	a := x.dispatch(resource, id)
+	if reading {
+		return a
+	}
+	if f.On("duplicate-delivery") {
+		a = x.dispatch(resource, id)
+	}
+	if a.status < 300 && f.Every("error-after-work") {
+		a = fail(500, "", "something went wrong").answer()
+	}
 	return a
 }
 
@@ -169,11 +194,11 @@ func (s *Server) gate(r *http.Request) *answer {
 func (s *Server) spoil(a *answer, r *http.Request) {
 	f := s.faults
 	a.wait = f.Wait("slow")
-	if f.On("bare-errors") && a.status >= 400 {
+	if a.status >= 400 && f.On("bare-errors") {
 		a.body = nil
 		a.header.Del("Content-Type")
 	}
-	if f.On("odd-content-type") && len(a.body) > 0 {
+	if len(a.body) > 0 && f.On("odd-content-type") {
 		a.header.Set("Content-Type", "text/plain; charset=utf-8")
 	}
 	if f.Every("truncated-body") {
@@ -198,6 +223,10 @@ func deliver(w http.ResponseWriter, r *http.Request, a *answer) {
 		case <-r.Context().Done():
 			return
 		}
+	}
+	if a.stall {
+		<-r.Context().Done()
+		return
 	}
 	for name, values := range a.header {
 		w.Header()[name] = values
@@ -297,6 +326,9 @@ func (x *exchange) resource(resource, id string) *answer {
 	case "PUT Users":
 		return x.replaceUser(u)
 	case "PATCH Users":
+		if x.s.faults.On("patch-unsupported") {
+			return fail(501, "", "PATCH is not supported").answer()
+		}
 		return x.patchUser(u)
 	case "DELETE Users":
 		return x.deleteUser(u)
@@ -305,6 +337,9 @@ func (x *exchange) resource(resource, id string) *answer {
 	case "PUT Groups":
 		return x.replaceGroup(g)
 	case "PATCH Groups":
+		if x.s.faults.On("patch-unsupported") {
+			return fail(501, "", "PATCH is not supported").answer()
+		}
 		return x.patchGroup(g)
 	case "DELETE Groups":
 		x.s.deleteGroup(g)
@@ -340,7 +375,11 @@ func (m *meta) etag() string { return `W/"` + strconv.Itoa(m.version) + `"` }
 
 func (x *exchange) encoder() *encoder {
 	f := x.s.faults
-	return &encoder{upper: f.On("upper-case-attributes"), stringBools: f.On("string-booleans"), single: f.On("single-object-arrays")}
+	e := &encoder{upper: f.On("upper-case-attributes"), stringBools: f.On("string-booleans"), single: f.On("single-object-arrays"), bareMembers: f.On("bare-members")}
+	if f.On("members-by-reference") {
+		e.references = x.base
+	}
+	return e
 }
 
 // document reads the body of a request as a JSON object.
@@ -369,6 +408,14 @@ func (x *exchange) patched(doc object) (*patcher, *failure) {
 	ops, f := parsePatch(body)
 	if f != nil {
 		return nil, f
+	}
+	for _, op := range ops {
+		switch faults := x.s.faults; {
+		case op.path != nil && op.path.filter != nil && faults.On("patch-no-filter"):
+			return nil, fail(400, "invalidPath", "filters in paths are not supported")
+		case op.path != nil && op.path.attr != "members" && faults.On("patch-no-path"):
+			return nil, fail(400, "invalidPath", "paths are not supported")
+		}
 	}
 	p := &patcher{doc: doc}
 	for _, op := range ops {

@@ -25,6 +25,11 @@ func transportFaults() []Fault {
 		fault.Row("retry-after", fault.Count, "1", "what Retry-After asks for, with the two rate limits that send it: N seconds"),
 		fault.Row("throttle-in-500", fault.Count, "3", "every Nth request is throttled, hidden in a 500"),
 		fault.Row("server-error", fault.Count, "3", "every Nth request is answered 503"),
+		fault.Row("crossed-answers", fault.Count, "3", "every Nth read of one resource shows another one"),
+		fault.Row("bad-gateway", fault.Count, "3", "every Nth request is answered 502 with an HTML page"),
+		fault.Row("error-in-200", fault.Count, "3", "every Nth request is answered 200 with a SCIM error, and not carried out"),
+		fault.Row("empty-200", fault.Count, "3", "every Nth request is answered 200 without a body, and not carried out"),
+		fault.Row("stall", fault.Count, "5", "every Nth request is never answered, nor carried out"),
 		fault.Row("drop-connection", fault.Count, "3", "every Nth answer breaks off in the middle, after the work was done"),
 		fault.Row("truncated-body", fault.Count, "3", "every Nth answer is complete HTTP around half the JSON"),
 		fault.Row("slow", fault.Duration, "2s", "every answer waits"),
@@ -47,6 +52,9 @@ func listFaults() []Fault {
 		fault.Row("total-is-page-size", "", "", "totalResults is the number of rows in the page"),
 		fault.Row("total-missing", "", "", "totalResults is left out"),
 		fault.Row("total-lies-high", "", "", "totalResults is 7 too high"),
+		fault.Row("total-lies-low", "", "", "totalResults is 7 too low, but never negative"),
+		fault.Row("total-zero-past-end", "", "", "a startIndex past the end makes totalResults 0"),
+		fault.Row("string-numbers", "", "", "the numbers of a list are strings"),
 		fault.Row("wrap-around", "", "", "a startIndex past the end starts over"),
 		fault.Row("ignore-start-index", "", "", "every page is the first page"),
 		fault.Row("zero-based-start", "", "", "startIndex counts from 0"),
@@ -56,11 +64,14 @@ func listFaults() []Fault {
 		fault.Row("duplicate-rows", "", "", "every fifth row is listed twice, which totalResults does not count"),
 		fault.Row("overlap-pages", "", "", "pages after the first begin with the last row of the page before"),
 		fault.Row("short-page", "", "", "the third row of the list is counted but never listed"),
+		fault.Row("empty-page", fault.Count, "3", "every Nth page of a list has no rows, though it counts them"),
+		fault.Row("rows-shift-both", fault.Count, "1", "after the first page of users somebody on it is deleted and somebody else added at the end, N times"),
 		fault.Row("rows-shift-delete", fault.Count, "1", "after the first page of users somebody on it is deleted, N times"),
 		fault.Row("rows-shift-insert", fault.Count, "1", "after the first page of users somebody is inserted before it, N times"),
 		fault.Row("cursor", "", "", "lists also offer cursors (RFC 9865)"),
 		fault.Row("cursor-only", "", "", "lists offer cursors, refuse a startIndex and have no totalResults"),
 		fault.Row("expire-cursor", fault.Count, "1", "lists offer cursors, of which the first N that come back have expired"),
+		fault.Row("cursor-loops", "", "", "lists offer cursors, and that of the last page leads back to the first"),
 		fault.Row("filter-unsupported", "", "", "filters are answered 501"),
 		fault.Row("filter-ignored", "", "", "filters are ignored: the whole list comes back"),
 		fault.Row("filter-case-sensitive", "", "", "filters regard case in every attribute"),
@@ -76,6 +87,8 @@ func memberFaults() []Fault {
 		fault.Row("members-empty", "", "", "groups in lists have an empty members attribute"),
 		fault.Row("members-empty-everywhere", "", "", "groups always have an empty members attribute"),
 		fault.Row("members-truncated", fault.Count, "5", "groups show their first N members only"),
+		fault.Row("members-by-reference", "", "", "members of groups are given by $ref alone"),
+		fault.Row("bare-members", "", "", "members of groups, and groups of users, are bare ids"),
 		fault.Row("nested-groups", "", "", "every group also has another group as a member"),
 		fault.Row("unknown-members", "", "", "every group also has a member that no user is"),
 		fault.Row("no-groups-attribute", "", "", "users have no groups attribute"),
@@ -107,6 +120,12 @@ func writeFaults() []Fault {
 		fault.Row("patch-200-empty", "", "", "PATCH is answered 200 without a body"),
 		fault.Row("patch-202", "", "", "PATCH is answered 202, and never carried out"),
 		fault.Row("patch-ignored", "", "", "PATCH is answered 200, and nothing changes"),
+		fault.Row("patch-unsupported", "", "", "PATCH is answered 501"),
+		fault.Row("patch-no-filter", "", "", "a PATCH whose path has a filter is answered 400"),
+		fault.Row("patch-no-path", "", "", "a PATCH of users whose operations have a path is answered 400"),
+		fault.Row("create-empty", "", "", "a creation is answered 201 without a body"),
+		fault.Row("error-after-work", fault.Count, "2", "every Nth write that succeeds is answered 500 afterwards"),
+		fault.Row("duplicate-delivery", "", "", "every write is carried out twice, and the second answer sent"),
 		fault.Row("held-row-on-reject", "", "", "a refused creation leaves a row behind, that a corrected one merges with"),
 		fault.Row("conflict-without-scimtype", "", "", "409 has no scimType"),
 		fault.Row("conflict-by-email", "", "", "creation conflicts by e-mail before userName, also with the e-mail of disabled users"),
@@ -147,7 +166,7 @@ func parseFaults(names []string) (fault.Set, error) {
 		return nil, fmt.Errorf("perplexity: %w", err)
 	}
 	for name := range set {
-		if other := opposite(name); set.On(other) && slices.Index(names, name) < slices.Index(names, other) {
+		if other := opposite(name); set.Has(other) && slices.Index(names, name) < slices.Index(names, other) {
 			delete(set, name) // the later one holds
 		}
 	}
@@ -175,6 +194,14 @@ func (s *Server) ActiveFaults() []string {
 	return s.faults.Names()
 }
 
+// FaultsMet is how often each fault that is on had a say in an answer since it was
+// switched on, for those that had.
+func (s *Server) FaultsMet() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults.Met()
+}
+
 // interrupt is the answer of a fault that keeps a request from being carried out.
 func (s *Server) interrupt() *answer {
 	f := s.faults
@@ -191,6 +218,17 @@ func (s *Server) interrupt() *answer {
 		return fail(500, "", "internal error: too many requests in flight, rate limit exceeded").answer()
 	case f.Every("server-error"):
 		return fail(503, "", "the service is unavailable").answer()
+	case f.Every("bad-gateway"):
+		return &answer{status: http.StatusBadGateway, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+			body: []byte("<!doctype html><html lang=en><title>Bad gateway</title><h1>502 Bad gateway</h1></html>\n")}
+	case f.Every("error-in-200"):
+		a := fail(500, "", "internal error").answer()
+		a.status = http.StatusOK
+		return a
+	case f.Every("empty-200"):
+		return &answer{status: http.StatusOK, header: http.Header{}}
+	case f.Every("stall"):
+		return &answer{status: http.StatusOK, header: http.Header{}, stall: true}
 	case f.On("forbidden"):
 		return fail(403, "", "this token may not use SCIM").answer()
 	}

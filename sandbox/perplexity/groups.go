@@ -85,8 +85,8 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 			shown = append(shown, member{value: u.id, display: u.label(), kind: "User"})
 		}
 	}
-	if n := f.Number("members-truncated"); n > 0 && len(shown) > n {
-		shown = shown[:n]
+	if f.Has("members-truncated") {
+		shown = shown[:min(len(shown), f.Number("members-truncated"))]
 	}
 	if f.On("nested-groups") {
 		at := slices.Index(x.s.groups, g) + 1 // of the last group, the first one

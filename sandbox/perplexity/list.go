@@ -46,7 +46,7 @@ func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T
 		rows = choose(rows, f, candidates, faults.On("filter-case-sensitive"))
 	}
 	total := len(rows)
-	if faults.On("duplicate-rows") {
+	if len(rows) >= 5 && faults.On("duplicate-rows") {
 		rows = doubled(rows)
 	}
 	win, f := x.window(len(rows))
@@ -56,15 +56,25 @@ func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T
 	end := min(win.start+win.count, len(rows))
 	page := rows[min(win.start, end):end]
 	next := ""
-	if x.s.offersCursors() && end < len(rows) && win.count > 0 {
+	switch {
+	case !x.s.offersCursors() || win.count == 0:
+	case end < len(rows):
 		next = cursorAt(end)
+	case faults.On("cursor-loops"):
+		next = cursorAt(0)
 	}
-	if faults.On("short-page") && win.start <= 2 && end > 2 {
+	if len(page) > 0 && faults.Every("empty-page") {
+		page = nil
+	}
+	if len(page) > 0 && win.start <= 2 && end > 2 && faults.On("short-page") {
 		page = slices.Delete(slices.Clone(page), 2-win.start, 3-win.start)
 	}
 	var first []T
 	if source == "" && win.start == 0 && len(page) > 0 {
 		first = page
+	}
+	if total > 0 && win.start >= len(rows) && faults.On("total-zero-past-end") {
+		total = 0
 	}
 	return x.listAnswer(win, total, len(page), next, func(e *encoder) {
 		size := 0
@@ -126,28 +136,28 @@ func (x *exchange) window(rows int) (window, *failure) {
 	}
 	asked = max(0, asked)
 	win := window{count: min(asked, maxCount), shown: max(1, start), asked: asked}
-	if limit := faults.Number("page-cap"); limit > 0 {
-		win.count = min(win.count, limit)
+	if faults.Has("page-cap") {
+		win.count = min(win.count, faults.Number("page-cap"))
 	}
 	if x.s.offersCursors() && x.query.Has("cursor") {
 		win.byCursor = true
 		win.start, f = x.cursor(rows)
 		return win, f
 	}
-	if faults.On("cursor-only") && start > 1 {
+	if start > 1 && faults.On("cursor-only") {
 		return window{}, fail(400, "invalidValue", "startIndex is not supported; follow nextCursor")
 	}
 	win.start = max(0, start-1)
 	switch {
-	case faults.On("ignore-start-index"):
+	case start > 1 && faults.On("ignore-start-index"):
 		win.start, win.shown = 0, 1
 	case faults.On("zero-based-start"):
 		win.start = max(0, start)
 	}
-	if faults.On("wrap-around") && rows > 0 {
+	if rows > 0 && win.start >= rows && faults.On("wrap-around") {
 		win.start %= rows
 	}
-	if faults.On("overlap-pages") && win.start > 0 && win.start < rows {
+	if win.start > 0 && win.start < rows && faults.On("overlap-pages") {
 		win.start--
 	}
 	return win, nil
@@ -166,7 +176,8 @@ func (x *exchange) number(name string, absent int) (int, *failure) {
 }
 
 func (s *Server) offersCursors() bool {
-	return s.faults.On("cursor") || s.faults.On("cursor-only") || s.faults.On("expire-cursor")
+	f := s.faults
+	return f.On("cursor") || f.Has("cursor-only") || f.Has("expire-cursor") || f.Has("cursor-loops")
 }
 
 func cursorAt(offset int) string {
@@ -194,6 +205,7 @@ func (x *exchange) cursor(rows int) (int, *failure) {
 func (x *exchange) listAnswer(win window, total, rows int, next string, write func(*encoder)) *answer {
 	faults := x.s.faults
 	e := x.encoder()
+	e.stringNumbers = faults.On("string-numbers")
 	e.buf = append(e.buf, `{"schemas":["`+listURN+`"]`...)
 	switch {
 	case faults.On("total-missing") || faults.On("cursor-only"):
@@ -201,6 +213,8 @@ func (x *exchange) listAnswer(win window, total, rows int, next string, write fu
 		e.number("totalResults", rows)
 	case faults.On("total-lies-high"):
 		e.number("totalResults", total+7)
+	case faults.On("total-lies-low"):
+		e.number("totalResults", max(0, total-7))
 	default:
 		e.number("totalResults", total)
 	}
@@ -229,6 +243,10 @@ func (x *exchange) listAnswer(win window, total, rows int, next string, write fu
 
 func (e *encoder) number(name string, n int) {
 	e.buf = append(e.buf, `,"`+name+`":`...)
+	if e.stringNumbers {
+		e.buf = append(e.buf, `"`+strconv.Itoa(n)+`"`...)
+		return
+	}
 	e.buf = strconv.AppendInt(e.buf, int64(n), 10)
 }
 

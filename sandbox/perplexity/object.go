@@ -137,6 +137,10 @@ type encoder struct {
 	upper       bool // attribute names in capitals
 	stringBools bool // "True" and "False"
 	single      bool // a list of one is written as its element
+	bareMembers bool // members are written as their ids
+
+	stringNumbers bool   // the numbers of a list are strings
+	references    string // not empty: members are written as references below this URL
 }
 
 func (e *encoder) value(v any) {
@@ -211,6 +215,16 @@ func (e *encoder) known(before byte, name string) {
 }
 
 func (e *encoder) member(m member) {
+	switch {
+	case e.bareMembers:
+		e.buf = appendString(e.buf, m.value)
+		return
+	case e.references != "" && m.kind != "direct":
+		e.known('{', "$ref")
+		e.buf = appendString(e.buf, e.references+"/"+m.kind+"s/"+m.value)
+		e.buf = append(e.buf, '}')
+		return
+	}
 	e.known('{', "value")
 	e.buf = appendString(e.buf, m.value)
 	if m.display != "" {

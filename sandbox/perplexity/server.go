@@ -23,6 +23,7 @@
 //	list.go    pages and cursors        filter.go, patch.go   the two languages
 //	faults.go, stale.go   the faults    answer.go  requests and answers
 //	discovery.go   what the server is   admin.go   the console
+//	audit.go   what SCIM wrote
 //	object.go  JSON
 //
 // # Limits
@@ -101,6 +102,8 @@ type Server struct {
 	past     past
 	requests map[string]int
 	total    int
+	writes   []Write
+	effects  *[]string // of the write that is being carried out
 }
 
 // New makes a server with its organisation.

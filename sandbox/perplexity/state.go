@@ -81,6 +81,7 @@ func (s *Server) link(g *group, u *user) bool {
 	s.remember(g, u)
 	g.members = append(g.members, u)
 	u.groups = append(u.groups, g)
+	s.effect("+group:%s:member:user:%s", g.id, u.id)
 	return true
 }
 
@@ -92,6 +93,7 @@ func (s *Server) unlink(g *group, u *user) bool {
 	s.remember(g, u)
 	g.members = slices.DeleteFunc(g.members, func(m *user) bool { return m == u })
 	u.groups = slices.DeleteFunc(u.groups, func(of *group) bool { return of == g })
+	s.effect("-group:%s:member:user:%s", g.id, u.id)
 	return true
 }
 
@@ -101,9 +103,11 @@ func (s *Server) insertUser(u *user, at int) {
 	s.users = slices.Insert(s.users, at, u)
 	s.userByID[u.id] = u
 	s.userByName[strings.ToLower(u.userName)] = u
+	s.effect("+user:%s", u.id)
 }
 
 func (s *Server) deleteUser(u *user) {
+	s.effect("-user:%s", u.id)
 	for _, g := range slices.Clone(u.groups) {
 		s.unlink(g, u)
 	}
@@ -117,9 +121,11 @@ func (s *Server) insertGroup(g *group) {
 	s.rememberAbsent(g.id)
 	s.groups = append(s.groups, g)
 	s.groupByID[g.id] = g
+	s.effect("+group:%s", g.id)
 }
 
 func (s *Server) deleteGroup(g *group) {
+	s.effect("-group:%s", g.id)
 	for _, u := range slices.Clone(g.members) {
 		s.unlink(g, u)
 	}

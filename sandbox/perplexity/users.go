@@ -169,7 +169,7 @@ func (x *exchange) users() []*user {
 	if x.past != nil {
 		all = restore(all, x.past.users, func(u *user) bool { return u == nil })
 	}
-	if !x.s.faults.On("soft-delete-off") {
+	if !x.s.faults.Has("soft-delete-off") {
 		return all
 	}
 	var shown []*user
@@ -213,9 +213,17 @@ func (s *Server) shiftRows(first []*user) {
 		s.deleteUser(first[len(first)-1])
 	}
 	if s.faults.First("rows-shift-insert") {
-		s.inserted++
-		s.insertUser(s.newPerson(Person{UserName: s.address("shifted.in", s.inserted), GivenName: "Shifted", FamilyName: "In"}), 0)
+		s.shiftIn(0)
 	}
+	if s.faults.First("rows-shift-both") {
+		s.deleteUser(first[0])
+		s.shiftIn(len(s.users))
+	}
+}
+
+func (s *Server) shiftIn(at int) {
+	s.inserted++
+	s.insertUser(s.newPerson(Person{UserName: s.address("shifted.in", s.inserted), GivenName: "Shifted", FamilyName: "In"}), at)
 }
 
 func (x *exchange) getUser(u *user) *answer { return x.one(http.StatusOK, x.userDocument(u), &u.meta) }
@@ -258,6 +266,9 @@ func (x *exchange) createUser() *answer {
 		s.insertUser(u, len(s.users))
 	}
 	delete(s.held, strings.ToLower(u.userName))
+	if s.faults.On("create-empty") {
+		return &answer{status: http.StatusCreated, header: http.Header{}}
+	}
 	return x.one(http.StatusCreated, x.userDocument(u), &u.meta)
 }
 
@@ -384,6 +395,14 @@ func (s *Server) update(u, next *user) {
 	delete(s.userByName, strings.ToLower(u.userName))
 	s.userByName[strings.ToLower(next.userName)] = u
 	u.userName, u.externalID, u.displayName, u.name = next.userName, next.externalID, next.displayName, next.name
+	switch {
+	case u.active == next.active:
+		s.effect("=user:%s", u.id)
+	case next.active:
+		s.effect("=user:%s enabled", u.id)
+	default:
+		s.effect("=user:%s disabled", u.id)
+	}
 	u.emails, u.active, u.extra, u.elsewhere = next.emails, next.active, next.extra, next.elsewhere
 	u.touch(s.now())
 }

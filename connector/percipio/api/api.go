@@ -9,10 +9,15 @@
 // # When is a list complete?
 //
 // Lists are bare JSON arrays, paged by an offset over rows. Each page is judged by
-// the rows received, never by the number asked for:
+// the rows received, never by the number asked for; and each is asked for from the
+// last row of the page before on, for accounts are a live table:
 //
 //	the page                                     means
-//	different rows = total of the first page     done
+//	begins with a row not seen before            some were skipped: restart
+//	no rows, not even the last one, no total     the same
+//	nothing but the last row, all counted        done
+//	nothing new otherwise                        ask for what is behind the last row
+//	nothing new there, all counted               done
 //	total differs from the first page's          the list changed: restart
 //	no rows, no total or one that was exceeded   done
 //	no rows, fewer than the total, none twice    Incomplete, with both numbers

@@ -24,6 +24,8 @@ type Position struct {
 	Distinct int    `json:"distinct,omitempty"` // rows, each once
 	Total    int    `json:"total,omitempty"`    // as the first page said, 0 if it did not
 	First    string `json:"first,omitempty"`    // id of the very first row
+	Last     string `json:"last,omitempty"`     // id of the last row so far, that the next page is to begin with
+	Aligned  bool   `json:"aligned,omitempty"`  // the next page begins behind the last row: repeating it leads nowhere here
 	Handle   string `json:"handle,omitempty"`   // names the result that the pages are cut from
 	Restarts int    `json:"restarts,omitempty"` // passes given up so far
 }
@@ -74,7 +76,7 @@ type listing[T any] struct {
 // listPage reads and judges one page. Rows are handed out only when they count, each
 // once; those without an id all are.
 func listPage[W, T any](ctx context.Context, c *Client, l listing[T], at Position, convert func(W) T) (ListStep, error) {
-	query := url.Values{"offset": {strconv.Itoa(at.Received)}, "max": {strconv.Itoa(maxPage)}}
+	query := url.Values{"offset": {strconv.Itoa(at.offset())}, "max": {strconv.Itoa(maxPage)}}
 	if at.Handle != "" {
 		query.Set("pagingRequestId", at.Handle)
 	}
@@ -97,10 +99,13 @@ func listPage[W, T any](ctx context.Context, c *Client, l listing[T], at Positio
 	for i, row := range rows {
 		item := convert(row.v)
 		id := l.id(item)
+		// The row that comes again is known, even to a caller who had no use for it.
+		known := id != "" && (i == 0 && at.overlaps() && id == at.Last || inPage[id] || l.seen(id))
 		if i == 0 {
-			a.first = id
+			a.first, a.skips = id, !known
 		}
-		if id != "" && (inPage[id] || l.seen(id)) {
+		a.last = id
+		if known {
 			continue
 		}
 		inPage[id] = true
@@ -137,7 +142,8 @@ func handleLost(err error) bool {
 type page struct {
 	rows, fresh int
 	total       int // 0 when not said
-	first       string
+	first, last string
+	skips       bool // the first row is one that was not seen before
 	handle      string
 }
 
@@ -152,21 +158,43 @@ const (
 // counted reports whether there is a total that the rows have not contradicted.
 func (p Position) counted() bool { return p.Total > 0 && p.Distinct <= p.Total }
 
+// overlaps reports whether the next page is asked for from the last row on and not
+// from the one behind it. Accounts are a live table: if some that were read have gone
+// meanwhile, those behind have moved up, and the page begins with a row that nobody has
+// seen; as many may have come elsewhere, so that the total tells nothing.
+func (p Position) overlaps() bool { return p.Last != "" && !p.Aligned }
+
+func (p Position) offset() int {
+	if p.overlaps() {
+		return p.Received - 1
+	}
+	return p.Received
+}
+
 // after judges a page by the table in the package comment.
 func (p Position) after(a page) (Position, verdict, error) {
 	next := p
 	next.Received += a.rows
 	next.Distinct += a.fresh
+	if a.rows > 0 {
+		next.Last = a.last
+		if p.overlaps() {
+			next.Received-- // the row that came again
+		}
+	}
 	if p.Received == 0 {
-		next.Total, next.First, next.Handle = a.total, a.first, a.handle
+		next.Total, next.First, next.Handle, next.Aligned = a.total, a.first, a.handle, p.Aligned || a.rows == 1
 	} else if p.Total > 0 && a.total > 0 && a.total != p.Total {
 		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: the total went from %d to %d", p.Total, a.total))
 	}
+	complete := next.counted() && next.Distinct == next.Total
 	switch {
-	case next.counted() && next.Distinct == next.Total:
+	case p.overlaps():
+		return p.overlapped(next, a, complete)
+	case a.rows == 0 && !next.counted(), complete && a.fresh == 0:
 		return next, end, nil
-	case a.rows == 0 && !next.counted():
-		return next, end, nil
+	case a.rows == 0 && p.Received == 0:
+		return p.again(baton.Errorf(baton.Incomplete, "the list has no rows, but there should be %d", next.Total)) // a hiccup, perhaps
 	case a.rows == 0 && next.Received == next.Distinct:
 		return p, more, baton.Errorf(baton.Incomplete, "the list ended after %d rows, but there should be %d", next.Distinct, next.Total)
 	case a.rows == 0:
@@ -179,10 +207,24 @@ func (p Position) after(a page) (Position, verdict, error) {
 	return next, more, nil
 }
 
+// overlapped judges a page that was to begin with the last row of the page before.
+func (p Position) overlapped(next Position, a page, complete bool) (Position, verdict, error) {
+	switch {
+	case a.skips, a.rows == 0 && !next.counted():
+		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: row %d is not what it was", p.Received))
+	case a.fresh > 0:
+		return next, more, nil
+	case complete && a.rows > 0 && a.first == p.Last:
+		return next, end, nil
+	}
+	p.Aligned = true // nothing is proved: some servers count in whole pages, or send one row at a time
+	return p, more, nil
+}
+
 // again begins a new pass, or gives up with err after too many.
 func (p Position) again(err error) (Position, verdict, error) {
 	if p.Restarts >= maxRestarts {
 		return p, more, err
 	}
-	return Position{Restarts: p.Restarts + 1}, restart, nil
+	return Position{Restarts: p.Restarts + 1, Aligned: p.Aligned}, restart, nil
 }

@@ -78,25 +78,32 @@ func TestWhenAListIsComplete(t *testing.T) {
 		pages []page
 		want  string // ids, or the error
 	}{
-		{"one page", []page{{total: "2", body: rows("a", "b")}}, "a b"},
-		{"two pages", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("c")}}, "a b c"},
+		{"one page", []page{{total: "2", body: rows("a", "b")}, {total: "2", body: rows("b")}}, "a b"},
+		{"one row", []page{{total: "1", body: rows("a")}, {total: "1", body: "[]"}}, "a"},
+		{"two pages", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("b", "c")}, {total: "3", body: rows("c")}}, "a b c"},
+		{"pages of one row", []page{{total: "2", body: rows("a")}, {total: "2", body: rows("b")}, {total: "2", body: rows("b")}}, "a b"},
 		{"empty", []page{{total: "0", body: "[]"}}, ""},
 		{"empty without a total", []page{{body: "[]"}}, ""},
-		{"no total", []page{{body: rows("a", "b")}, {body: rows("c")}, {body: "[]"}}, "a b c"},
+		{"no total", []page{{body: rows("a", "b")}, {body: rows("b", "c")}, {body: rows("c")}, {body: "[]"}}, "a b c"},
+		{"a page comes out empty", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: "[]"}, {total: "3", body: rows("c")}, {total: "3", body: "[]"}}, "a b c"},
+		{"a page comes out empty, no total", []page{{body: rows("a", "b")}, {body: "[]"}, {body: rows("a", "b")}, {body: rows("b", "c")}, {body: rows("c")}, {body: "[]"}}, "a b c"},
+		{"counts in whole pages", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("a", "b")}, {total: "3", body: rows("c")}, {total: "3", body: "[]"}}, "a b c"},
 		{"a total of nonsense", []page{{total: "many", body: rows("a")}, {total: "-1", body: "[]"}}, "a"},
-		{"total only on the first page", []page{{total: "2", body: rows("a")}, {body: rows("b")}}, "a b"},
-		{"total too low", []page{{total: "1", body: rows("a", "b")}, {total: "1", body: rows("c")}, {total: "1", body: "[]"}}, "a b c"},
-		{"total too high", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: "[]"}}, "incomplete: the list ended after 2 rows, but there should be 3"},
-		{"rows twice, none missing", []page{{total: "3", body: rows("a", "a", "b")}, {total: "3", body: rows("b", "c")}}, "a b c"},
-		{"rows moved", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("b")}, {total: "3", body: rows("x", "b")}, {total: "3", body: rows("c")}}, "x b c"},
-		{"total changed", []page{{total: "3", body: rows("a", "b")}, {total: "2", body: rows("c")}, {total: "2", body: rows("a", "c")}}, "a c"},
+		{"total only on the first page", []page{{total: "2", body: rows("a")}, {body: rows("b")}, {body: "[]"}}, "a b"},
+		{"total too low", []page{{total: "1", body: rows("a", "b")}, {total: "1", body: rows("b", "c")}, {total: "1", body: rows("c")}, {total: "1", body: "[]"}}, "a b c"},
+		{"total too low by a page", []page{{total: "2", body: rows("a", "b")}, {total: "2", body: rows("b", "c")}, {total: "2", body: rows("c")}, {total: "2", body: "[]"}}, "a b c"},
+		{"total too high", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("b")}, {total: "3", body: "[]"}}, "incomplete: the list ended after 2 rows, but there should be 3"},
+		{"rows twice, none missing", []page{{total: "3", body: rows("a", "a", "b")}, {total: "3", body: rows("b", "c")}, {total: "3", body: rows("c")}}, "a b c"},
+		{"rows moved", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("c")}, {total: "3", body: rows("b", "c")}, {total: "3", body: rows("c", "x")}, {total: "3", body: rows("x")}}, "b c x"},
+		{"rows moved back", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("a", "b", "c")}, {total: "3", body: "[]"}, {total: "3", body: "[]"}}, "a b c"},
+		{"total changed", []page{{total: "3", body: rows("a", "b")}, {total: "2", body: rows("c")}, {total: "2", body: rows("a", "c")}, {total: "2", body: rows("c")}}, "a c"},
 		{"total keeps changing", slices.Repeat([]page{{total: "3", body: rows("a")}, {total: "4", body: rows("b")}}, 4), "incomplete: the total went from 3 to 4"},
-		{"offset ignored", slices.Repeat([]page{{body: rows("a", "b")}, {body: rows("a", "b")}}, 4), "incomplete: the offset may be ignored"},
+		{"offset ignored", append([]page{{body: rows("a", "b")}}, slices.Repeat([]page{{body: rows("a", "b")}}, 8)...), "incomplete: the offset may be ignored"},
 		{"not a list", []page{{body: `{"users":[]}`}}, "incomplete: not a list"},
 		{"null", []page{{body: `null`}}, "incomplete: not a list"},
 		{"no body", []page{{body: ``}}, "incomplete: not a list"},
 		{"rows that are none", []page{{body: `[{"id":"a"},null]`}}, "incomplete: row 2"},
-		{"rows without an id", []page{{total: "3", body: `[{"id":"a"},{},{"id":null}]`}}, "a  "},
+		{"rows without an id", []page{{total: "3", body: `[{"id":"a"},{},{"id":null}]`}, {total: "3", body: "[]"}}, "a  "},
 		{"wrong organisation", []page{{status: 404, body: "{}"}}, "not found: 404"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -144,13 +151,13 @@ func list(t *testing.T, a *answers) ([]string, error) {
 func TestPagingHandle(t *testing.T) {
 	a := &answers{pages: []page{
 		{total: "3", handle: "h1", body: rows("a", "b")}, {status: 400, body: `{"message":"expired"}`},
-		{total: "3", handle: "h2", body: rows("a", "b")}, {total: "3", handle: "other", body: rows("c")},
+		{total: "3", handle: "h2", body: rows("a", "b")}, {total: "3", handle: "other", body: rows("b", "c")}, {total: "3", handle: "other", body: rows("c")},
 	}}
 	c := a.client(t)
 	var ids []string
 	var pos api.Position
 	for done := false; !done; {
-		step, err := c.ListCatalog(t.Context(), pos, func(string) bool { return false }, func(it api.Item) { ids = append(ids, it.ID) })
+		step, err := c.ListCatalog(t.Context(), pos, func(id string) bool { return slices.Contains(ids, id) }, func(it api.Item) { ids = append(ids, it.ID) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +166,7 @@ func TestPagingHandle(t *testing.T) {
 		}
 		pos, done = step.Next, step.Done
 	}
-	want := []string{"max=1000&offset=0", "max=1000&offset=2&pagingRequestId=h1", "max=1000&offset=0", "max=1000&offset=2&pagingRequestId=h2"}
+	want := []string{"max=1000&offset=0", "max=1000&offset=1&pagingRequestId=h1", "max=1000&offset=0", "max=1000&offset=1&pagingRequestId=h2", "max=1000&offset=2&pagingRequestId=h2"}
 	if !slices.Equal(ids, []string{"a", "b", "c"}) || !slices.Equal(a.asked, want) {
 		t.Errorf("%q by %q", ids, a.asked)
 	}

@@ -1,0 +1,102 @@
+package storm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// look is what a sandbox has at one moment: the identities of all rows, and for each
+// through which sides a reader can know of it. A row of one side only has the other
+// side missing.
+type look struct {
+	rows  map[string]bool
+	sides [2]map[string]bool
+}
+
+// truth is what a sync must find, gathered look by look while it reads.
+type truth struct {
+	looks  int
+	last   string
+	ever   map[string]bool
+	always [2]map[string]bool // through that side
+	faults map[string]bool    // names, of all that were on
+}
+
+func newTruth() *truth {
+	return &truth{ever: map[string]bool{}, faults: map[string]bool{}}
+}
+
+// add takes a look in.
+func (t *truth) add(l look, settings []string) {
+	t.looks++
+	for _, s := range settings {
+		t.faults[nameOf(s)] = true
+	}
+	for id := range l.rows {
+		t.ever[id] = true
+	}
+	for i, side := range l.sides {
+		if t.always[i] == nil {
+			t.always[i] = side
+			continue
+		}
+		both := map[string]bool{}
+		for id := range t.always[i] {
+			if side[id] {
+				both[id] = true
+			}
+		}
+		t.always[i] = both
+	}
+}
+
+func (t *truth) on(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return t.faults[n] })
+}
+
+// against is what is wrong with the rows that a sync found, or "".
+func (t *truth) against(found map[string]bool, blind bool) string {
+	var missing, extra []string
+	if !blind {
+		for _, side := range t.always {
+			for id := range side {
+				if !found[id] && t.known(id, found) && !slices.Contains(missing, id) {
+					missing = append(missing, id)
+				}
+			}
+		}
+	}
+	for id := range found {
+		if !t.ever[id] {
+			extra = append(extra, id)
+		}
+		if user, entitlement, ok := holder(id); ok && (!found[user] || !found[entitlement]) {
+			extra = append(extra, id+" (which points at nothing)")
+		}
+	}
+	if len(missing)+len(extra) == 0 {
+		return ""
+	}
+	slices.Sort(missing)
+	slices.Sort(extra)
+	return fmt.Sprintf("of %d rows, %d are missing %.3q and %d are extra %.3q", len(found), len(missing), some(missing), len(extra), some(extra))
+}
+
+// known is false for a membership of somebody, or of something, that was not there, or
+// not shown, at every look.
+func (t *truth) known(id string, found map[string]bool) bool {
+	user, entitlement, ok := holder(id)
+	return !ok || (t.always[0][user] || t.always[1][user]) && (t.always[0][entitlement] || t.always[1][entitlement])
+}
+
+func some(ids []string) []string { return ids[:min(len(ids), 3)] }
+
+// holder takes the identity of a grant apart.
+func holder(id string) (user, entitlement string, ok bool) {
+	i := strings.LastIndex(id, ":user:")
+	if i < 0 {
+		return "", "", false
+	}
+	return id[i+1:], id[:i], true
+}

@@ -1,0 +1,113 @@
+package storm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// wire is the way to one server: a real one, whose connections are pipes, so that a
+// bubble of testing/synctest can hold both ends. It sees that nothing goes elsewhere.
+type wire struct {
+	http.Transport
+	server http.Server
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex
+	requests int
+	limit    int
+	endless  func()
+	stray    []string
+	lag      *rand.Rand // waits before and after each request; nil for none
+}
+
+// host is the only host there is.
+const host = "localhost"
+
+func newWire(h http.Handler) *wire {
+	w := &wire{conns: make(chan net.Conn), closed: make(chan struct{})}
+	w.server = http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		pause(w.wait())
+		h.ServeHTTP(rw, r)
+		pause(w.wait())
+	}), ErrorLog: log.New(io.Discard, "", 0)}
+	w.Transport.DialContext = w.dial
+	go w.server.Serve(w)
+	return w
+}
+
+// wait is how long the network takes.
+func (w *wire) wait() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lag == nil {
+		return 0
+	}
+	return time.Duration(w.lag.Int64N(int64(20 * time.Millisecond)))
+}
+
+func pause(d time.Duration) {
+	if d > 0 {
+		time.Sleep(d) // of the bubble's clock
+	}
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	w.requests++
+	if r.URL.Host != host {
+		w.stray = append(w.stray, fmt.Sprintf("%s %s", r.Method, r.URL.Host))
+	}
+	if w.limit > 0 && w.requests > w.limit {
+		w.endless()
+	}
+	w.mu.Unlock()
+	return w.Transport.RoundTrip(r)
+}
+
+func (w *wire) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case w.conns <- far:
+		return near, nil
+	case <-w.closed:
+		return nil, errors.New("the server is gone")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (w *wire) Accept() (net.Conn, error) {
+	select {
+	case c := <-w.conns:
+		return c, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends the server and all connections.
+func (w *wire) Close() error {
+	w.once.Do(func() {
+		close(w.closed)
+		w.CloseIdleConnections()
+	})
+	return nil
+}
+
+func (w *wire) end() {
+	w.Close()
+	w.CloseIdleConnections()
+	w.server.Close()
+}
+
+func (w *wire) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

@@ -1,0 +1,90 @@
+package storm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"baton/sandbox/fault"
+)
+
+// pick is one of several, by chance.
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// chance is true n times in a hundred.
+func chance(r *rand.Rand, n int) bool { return r.IntN(100) < n }
+
+// setting is a fault with a value by chance, within what a test can bear.
+func setting(r *rand.Rand, f fault.Fault) string {
+	value := ""
+	switch {
+	case f.Value == "":
+		return f.Name
+	case f.Name == "huge-body" || f.Name == "gzip-bomb":
+		value = "2" // MiB, of which one is read
+	case f.Name == "retry-after":
+		value = pick(r, "1", "7", "600", "86400")
+	case f.Name == "body-limit":
+		value = fmt.Sprint(16 + r.IntN(300))
+	case f.Name == "page-cap":
+		value = fmt.Sprint(1 + r.IntN(12))
+	case f.Name == "redirect":
+		value = pick(r, "https://elsewhere.invalid/", "http://127.0.0.1:9/", "https://localhost.evil.invalid/scim/v2.0/sandbox")
+	case f.Value == fault.Count:
+		value = fmt.Sprint(1 + r.IntN(6))
+	case f.Value == fault.CountOrZero:
+		value = fmt.Sprint(r.IntN(5))
+	case f.Value == fault.Rows:
+		value = fmt.Sprintf("%d/%d", r.IntN(40), r.IntN(3))
+	case f.Value == fault.Duration:
+		value = pick(r, "1ms", "2s", "61s")
+	default:
+		value = f.Default
+	}
+	return f.Name + "=" + value
+}
+
+// faults are n of the table, by chance, and often small pages with them.
+func faults(r *rand.Rand, table []fault.Fault, n int) []string {
+	var names []string
+	for range n {
+		f := table[r.IntN(len(table))]
+		names = append(names, setting(r, f))
+		if f.Name == "retry-after" {
+			names = append(names, pick(r, "rate-limit-seconds=2", "rate-limit-date=3"))
+		}
+	}
+	if chance(r, 70) {
+		names = append(names, fmt.Sprintf("page-cap=%d", 1+r.IntN(12)))
+	}
+	return names
+}
+
+// alone is the fault by itself, with what it needs to matter.
+func alone(r *rand.Rand, f fault.Fault) []string {
+	names := []string{"page-cap=6"}
+	switch f.Name {
+	case "page-cap":
+		names = nil
+	case "retry-after":
+		names = append(names, "rate-limit-seconds=2")
+	}
+	if chance(r, 50) || f.Value == fault.Rows || f.Name == "huge-body" || f.Name == "gzip-bomb" {
+		return append(names, setting(r, f))
+	}
+	return append(names, f.Name)
+}
+
+// nameOf is a setting without its value.
+func nameOf(setting string) string {
+	for i := range setting {
+		if setting[i] == '=' {
+			return setting[:i]
+		}
+	}
+	return setting
+}
+
+func has(settings []string, names ...string) bool {
+	return slices.ContainsFunc(settings, func(s string) bool { return slices.Contains(names, nameOf(s)) })
+}

@@ -1,0 +1,137 @@
+package storm
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// The outcomes that are allowed.
+const (
+	Right   = "right facts"
+	Held    = "held"
+	Failed  = "clear failure"
+	Blind   = "right facts, as far as the server lets anybody see"
+	Done    = "done, once"
+	Already = "already so"
+	Planned = "planned only"
+	Refused = "refused"
+	Unsure  = "failure that says that it may have happened"
+	Alarmed = "alarm about what the server did to others"
+)
+
+// Tally counts what came of all runs, and which fault met which operation.
+type Tally struct {
+	mu       sync.Mutex
+	outcomes map[[2]string]int            // operation, outcome
+	kinds    map[[2]string]int            // operation, kind of error
+	met      map[string]map[[2]string]int // fault ─▶ operation, outcome
+	requests int
+}
+
+// NewTally is an empty one.
+func NewTally() *Tally {
+	return &Tally{outcomes: map[[2]string]int{}, kinds: map[[2]string]int{}, met: map[string]map[[2]string]int{}}
+}
+
+func (t *Tally) count(operation, outcome, kind string, met []string, requests int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.outcomes[[2]string{operation, outcome}]++
+	if kind != "" {
+		t.kinds[[2]string{operation, kind}]++
+	}
+	for _, name := range met {
+		if t.met[name] == nil {
+			t.met[name] = map[[2]string]int{}
+		}
+		t.met[name][[2]string{operation, outcome}]++
+	}
+	t.requests += requests
+}
+
+// Met is how often the fault of the upstream had a say in an operation whose name
+// begins so.
+func (t *Tally) Met(upstream, fault, operation string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for key, times := range t.met[upstream+" "+fault] {
+		if strings.HasPrefix(key[0], operation) {
+			n += times
+		}
+	}
+	return n
+}
+
+// Runs is how many operations had that outcome; "" is any.
+func (t *Tally) Runs(operation, outcome string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for key, times := range t.outcomes {
+		if strings.HasPrefix(key[0], operation) && (outcome == "" || key[1] == outcome) {
+			n += times
+		}
+	}
+	return n
+}
+
+// Print writes the tables that docs/reliability.md shows.
+func (t *Tally) Print(w io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(w, "| operation | outcome | runs |\n|---|---|---:|\n")
+	for _, key := range sortedKeys(t.outcomes) {
+		fmt.Fprintf(w, "| %s | %s | %d |\n", key[0], key[1], t.outcomes[key])
+	}
+	fmt.Fprintf(w, "\n| operation | kind of error | runs |\n|---|---|---:|\n")
+	for _, key := range sortedKeys(t.kinds) {
+		fmt.Fprintf(w, "| %s | %s | %d |\n", key[0], key[1], t.kinds[key])
+	}
+	pairs, meetings := 0, 0
+	operations := map[string]map[string]bool{}
+	for fault, by := range t.met {
+		for key, n := range by {
+			upstream, _, _ := strings.Cut(fault, " ")
+			if operations[key[0]] == nil {
+				operations[key[0]] = map[string]bool{}
+			}
+			if !operations[key[0]][fault] {
+				pairs++
+			}
+			operations[key[0]][fault] = true
+			meetings += n
+			_ = upstream
+		}
+	}
+	fmt.Fprintf(w, "\n%d pairs of fault and operation, met %d times; %d requests.\n\n| operation | faults met |\n|---|---:|\n", pairs, meetings, t.requests)
+	for _, op := range slices.Sorted(maps.Keys(operations)) {
+		fmt.Fprintf(w, "| %s | %d |\n", op, len(operations[op]))
+	}
+}
+
+// Matrix writes one line for each fault and operation that met, with the outcomes.
+func (t *Tally) Matrix(w io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, fault := range slices.Sorted(maps.Keys(t.met)) {
+		byOperation := map[string][]string{}
+		for _, key := range sortedKeys(t.met[fault]) {
+			byOperation[key[0]] = append(byOperation[key[0]], fmt.Sprintf("%s %d", key[1], t.met[fault][key]))
+		}
+		for _, op := range slices.Sorted(maps.Keys(byOperation)) {
+			fmt.Fprintf(w, "%s × %s: %s\n", fault, op, strings.Join(byOperation[op], ", "))
+		}
+	}
+}
+
+func sortedKeys(m map[[2]string]int) [][2]string {
+	return slices.SortedFunc(maps.Keys(m), func(a, b [2]string) int {
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	})
+}
