@@ -40,7 +40,6 @@ var arrows = map[string][]string{
 	"sandbox/perplexity":     {".", "sandbox/fault"},
 	"sandbox/percipio":       {".", "sandbox/fault"},
 	"connectortest":          {".", "syncer", "c1z", "wire"},
-	"reliability/storm":      {".", "rest", "syncer", "c1z", "connector/*", "sandbox/*"},
 	"bench":                  {"bench/*", "controlplane"},
 	"bench/*":                {},
 	"reliability/storm":      {".", "rest", "syncer", "c1z", "connector/*", "sandbox/*"},
