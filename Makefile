@@ -45,6 +45,7 @@ bench-small: build ## Measure the small size only, write no document
 bench bench-small:
 	@for b in bench bench/floor; do CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./$$b || exit 1; done
 	bin/bench -official-percipio '$(OFFICIAL_PERCIPIO)' -official-scim '$(OFFICIAL_SCIM)' $(BENCH)
+
 .PHONY: crash-sweep
 crash-sweep: ## Kill, cut the power of, and fill the disk of syncs at every point; prints the counts (SEED=1)
 	$(GO) test -count=1 -timeout 60m ./reliability/crash -args -long -seed $${SEED:-1}
