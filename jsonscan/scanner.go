@@ -58,6 +58,7 @@ type Scanner struct {
 	depth int
 	name  []byte
 	room  []byte // for the name, where it is not in buf as it is
+	low   []byte // for the name in lower case
 	kept  []byte // for the last text, likewise
 	open  []byte // the brackets around what is being skipped
 	err   error
@@ -68,14 +69,14 @@ var pool = sync.Pool{New: func() any { return &Scanner{buf: make([]byte, bufferS
 // New makes a scanner. Free gives its memory back.
 func New(src io.Reader) *Scanner {
 	s := pool.Get().(*Scanner)
-	*s = Scanner{src: src, buf: s.buf, mark: -1, room: s.room, kept: s.kept, open: s.open}
+	*s = Scanner{src: src, buf: s.buf, mark: -1, room: s.room, low: s.low, kept: s.kept, open: s.open}
 	return s
 }
 
 // Free ends the use of the scanner.
 func (s *Scanner) Free() {
 	s.src, s.err = nil, errFreed
-	if max(len(s.buf), cap(s.room), cap(s.kept), cap(s.open)) <= bufferSize {
+	if max(len(s.buf), cap(s.room), cap(s.low), cap(s.kept), cap(s.open)) <= bufferSize {
 		pool.Put(s)
 	}
 }
@@ -288,17 +289,26 @@ func (s *Scanner) Lower() []byte {
 }
 
 func (s *Scanner) lowered() []byte {
-	name := bytes.Map(func(r rune) rune {
-		switch {
-		case 'A' <= r && r <= 'Z':
-			return r + 'a' - 'A'
-		case r == '\u212a':
-			return 'k'
-		case r == '\u017f':
-			return 's'
+	s.low = append(s.low[:0], s.name...)
+	for i, b := range s.low {
+		if 'A' <= b && b <= 'Z' {
+			s.low[i] = b + 'a' - 'A'
+		} else if b >= utf8.RuneSelf {
+			s.low = append(s.low[:0], bytes.Map(lower, s.name)...)
+			break
 		}
-		return r
-	}, s.name)
-	s.room = append(s.room[:0], name...)
-	return s.room
+	}
+	return s.low
+}
+
+func lower(r rune) rune {
+	switch {
+	case 'A' <= r && r <= 'Z':
+		return r + 'a' - 'A'
+	case r == '\u212a':
+		return 'k'
+	case r == '\u017f':
+		return 's'
+	}
+	return r
 }

@@ -21,8 +21,11 @@ func (c *connector) nextCourses(ctx context.Context, at baton.Cursor, page baton
 	if err != nil {
 		return baton.Step{}, err
 	}
-	seen := func(id string) bool { return page.Seen(courseResource(id)) }
-	step, err := c.api.ListCatalog(ctx, pos, seen, func(it api.Item) { c.addCourse(page, it) })
+	step, err := c.api.ListCatalog(ctx, pos, api.Sink[api.Item]{
+		Seen: func(id string) bool { return page.Seen(courseResource(id)) },
+		Row:  func(it api.Item) { c.addCourse(page, it) },
+		Void: page.Void,
+	})
 	if err != nil {
 		return baton.Step{}, err
 	}
@@ -70,16 +73,24 @@ func (c *connector) findInCatalog(ctx context.Context, indexes []int, page baton
 	found := map[string]api.Item{}
 	var pos api.Position
 	for done := false; !done; {
-		step, err := c.api.ListCatalog(ctx, pos, func(string) bool { return false }, func(it api.Item) {
-			if c.limited[it.ID] {
-				found[it.ID] = it
-			}
+		var here []api.Item // in this page
+		step, err := c.api.ListCatalog(ctx, pos, api.Sink[api.Item]{
+			Row: func(it api.Item) {
+				if c.limited[it.ID] {
+					here = append(here, it)
+				}
+			},
+			Void: func() { here = nil },
 		})
 		if err != nil {
 			return err
 		}
 		if step.Restart {
 			clear(found)
+			here = nil
+		}
+		for _, it := range here {
+			found[it.ID] = it
 		}
 		pos, done = step.Next, step.Done
 	}
@@ -136,20 +147,20 @@ func (c *connector) addCourse(page baton.Page, it api.Item) {
 func courseOf(it api.Item) baton.Resource {
 	title := titleOf(it)
 	profile := baton.Profile{"id": it.ID}
-	for key, value := range map[string]string{
-		"content_type":            strings.ToUpper(it.Type),
-		"code":                    it.Code,
-		"link":                    it.Link,
-		"status":                  strings.ToUpper(it.Status),
-		"duration":                it.Duration,
-		"publish_date":            it.Published,
-		"last_updated_date":       it.LastUpdated,
-		"planned_retirement_date": it.PlannedToRetire,
-		"retired_date":            it.Retired,
-		"locale":                  title.Locale,
+	for _, p := range [...]struct{ key, value string }{
+		{"content_type", strings.ToUpper(it.Type)},
+		{"code", it.Code},
+		{"link", it.Link},
+		{"status", strings.ToUpper(it.Status)},
+		{"duration", it.Duration},
+		{"publish_date", it.Published},
+		{"last_updated_date", it.LastUpdated},
+		{"planned_retirement_date", it.PlannedToRetire},
+		{"retired_date", it.Retired},
+		{"locale", title.Locale},
 	} {
-		if value != "" {
-			profile[key] = value
+		if p.value != "" {
+			profile[p.key] = p.value
 		}
 	}
 	if len(it.Locales) > 0 {

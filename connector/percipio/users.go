@@ -3,7 +3,6 @@ package percipio
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
 
 	"baton"
@@ -16,13 +15,16 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	if err != nil {
 		return baton.Step{}, err
 	}
-	seen := func(id string) bool { return page.Seen(userResource(id)) }
-	step, err := c.api.ListUsers(ctx, pos, seen, func(u api.User) {
-		if u.ID == "" {
-			page.Exclude("account without an id", cmp.Or(u.Email, u.LoginName, u.ExternalUserID))
-			return
-		}
-		page.Resource(accountOf(u))
+	step, err := c.api.ListUsers(ctx, pos, api.Sink[api.User]{
+		Seen: func(id string) bool { return page.Seen(userResource(id)) },
+		Row: func(u api.User) {
+			if u.ID == "" {
+				page.Exclude("account without an id", cmp.Or(u.Email, u.LoginName, u.ExternalUserID))
+				return
+			}
+			page.Resource(accountOf(u))
+		},
+		Void: page.Void,
 	})
 	if err != nil {
 		return baton.Step{}, err
@@ -46,24 +48,27 @@ func accountOf(u api.User) baton.Resource {
 		"job_title":        u.JobTitle,
 		"approval_manager": u.ApprovalManager.Email,
 	}
-	for key, value := range map[string]string{
-		"job_role":                 u.JobRole,
-		"approval_manager_id":      u.ApprovalManager.ID,
-		"direct_hr_manager":        u.DirectHRManager.Email,
-		"direct_hr_manager_id":     u.DirectHRManager.ID,
-		"approval_manager_user_id": u.ApprovalManager.ExternalUserID,
+	for _, p := range [...]struct{ key, value string }{
+		{"job_role", u.JobRole},
+		{"approval_manager_id", u.ApprovalManager.ID},
+		{"direct_hr_manager", u.DirectHRManager.Email},
+		{"direct_hr_manager_id", u.DirectHRManager.ID},
+		{"approval_manager_user_id", u.ApprovalManager.ExternalUserID},
 	} {
-		if value != "" {
-			profile[key] = value
+		if p.value != "" {
+			profile[p.key] = p.value
 		}
 	}
-	for key, said := range map[string]*bool{
-		"is_instructor":                     u.IsInstructor,
-		"has_coaching":                      u.HasCoaching,
-		"has_enterprise_coaching":           u.HasEnterpriseCoaching,
-		"has_enterprise_coaching_dashboard": u.HasEnterpriseCoachingDashboard,
+	for _, p := range [...]struct {
+		key  string
+		said *bool
+	}{
+		{"is_instructor", u.IsInstructor},
+		{"has_coaching", u.HasCoaching},
+		{"has_enterprise_coaching", u.HasEnterpriseCoaching},
+		{"has_enterprise_coaching_dashboard", u.HasEnterpriseCoachingDashboard},
 	} {
-		profile[key] = said != nil && *said
+		profile[p.key] = p.said != nil && *p.said
 	}
 	if u.IsActive != nil {
 		profile["is_active"] = *u.IsActive
@@ -89,9 +94,13 @@ func accountOf(u api.User) baton.Resource {
 	}
 }
 
-// reservedKeys are of attributes that not every account has.
-func reservedKeys() []string {
-	return []string{"is_active", "job_role", "approval_manager_id", "approval_manager_user_id", "direct_hr_manager", "direct_hr_manager_id"}
+// isReserved reports whether the key is of an attribute that not every account has.
+func isReserved(key string) bool {
+	switch key {
+	case "is_active", "job_role", "approval_manager_id", "approval_manager_user_id", "direct_hr_manager", "direct_hr_manager_id":
+		return true
+	}
+	return false
 }
 
 // addCustom adds the organisation's own attributes. One that is called like a built-in
@@ -99,7 +108,7 @@ func reservedKeys() []string {
 func addCustom(profile baton.Profile, attributes []api.Attribute) {
 	taken := func(key string) bool {
 		_, there := profile[key]
-		return there || slices.Contains(reservedKeys(), key)
+		return there || isReserved(key)
 	}
 	for _, a := range attributes {
 		key := cmp.Or(a.Name, a.ID)

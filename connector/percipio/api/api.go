@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/jsonscan"
 	"baton/rest"
 )
 
@@ -68,10 +69,12 @@ func (c *Client) path(part, version string, segments ...string) string {
 	return rest.Join(append([]string{part, version, "organizations", c.organization}, segments...)...)
 }
 
-func (c *Client) get(ctx context.Context, path string, query url.Values) (*rest.Response, error) {
-	return patiently(ctx, func() (*rest.Response, error) {
-		return c.rest.Do(ctx, rest.Request{Path: path, Query: query})
+// get decodes an answer as it arrives; decode is called anew when it is asked for again.
+func (c *Client) get(ctx context.Context, path string, query url.Values, decode func(http.Header, *jsonscan.Scanner) error) error {
+	_, err := patiently(ctx, func() (struct{}, error) {
+		return struct{}{}, c.rest.Decode(ctx, rest.Request{Path: path, Query: query}, decode)
 	})
+	return err
 }
 
 // errNoAnswer is in the chain of the error for a success that says nothing.
@@ -114,22 +117,30 @@ func (c *Client) CheckCatalog(ctx context.Context) (Check, error) {
 }
 
 func (c *Client) check(ctx context.Context, path string) (Check, error) {
-	resp, err := c.get(ctx, path, url.Values{"offset": {"0"}, "max": {"1"}})
+	var check Check
+	err := c.get(ctx, path, url.Values{"offset": {"0"}, "max": {"1"}}, func(h http.Header, s *jsonscan.Scanner) error {
+		check = Check{}
+		check.Total, check.Said = totalOf(h)
+		return readRows(s, func() {
+			check.Rows++
+			s.Skip()
+		})
+	})
 	if err != nil {
 		return Check{}, err
 	}
-	var rows []object[struct{}]
-	if err := decodeRows(resp.Body, &rows); err != nil {
-		return Check{}, err
-	}
-	total, said := totalOf(resp.Header)
-	return Check{Rows: len(rows), Total: total, Said: said}, nil
+	return check, nil
 }
 
 // CheckReports asks for a report that nobody requested: whoever may not read reports
 // is told so, and everybody else that there is none. It requests nothing.
 func (c *Client) CheckReports(ctx context.Context) error {
-	_, err := c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil)
+	err := c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil, func(_ http.Header, s *jsonscan.Scanner) error {
+		if !s.Empty() {
+			s.Skip()
+		}
+		return nil
+	})
 	switch statusOf(err) {
 	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest:
 		return nil

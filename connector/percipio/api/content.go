@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strconv"
+
+	"baton/jsonscan"
 )
 
 // Item is something in the catalogue. Texts are empty when the API has none; dates
@@ -25,51 +28,82 @@ type Item struct {
 // Title is the name of an item in one language.
 type Title struct{ Locale, Title, Description string }
 
-type itemRow struct {
-	ID              text  `json:"id"`
-	Code            text  `json:"code"`
-	Link            text  `json:"link"`
-	Duration        text  `json:"duration"`
-	LocaleCodes     texts `json:"localeCodes"`
-	ExpertiseLevels texts `json:"expertiseLevels"`
-	ContentType     object[struct {
-		PercipioType text `json:"percipioType"`
-	}] `json:"contentType"`
-	Lifecycle object[struct {
-		Status                text `json:"status"`
-		PublishDate           text `json:"publishDate"`
-		LastUpdatedDate       text `json:"lastUpdatedDate"`
-		PlannedRetirementDate text `json:"plannedRetirementDate"`
-		RetiredDate           text `json:"retiredDate"`
-	}] `json:"lifecycle"`
-	LocalizedMetadata objects[struct {
-		LocaleCode  text `json:"localeCode"`
-		Title       text `json:"title"`
-		Description text `json:"description"`
-	}] `json:"localizedMetadata"`
-}
-
-func (r itemRow) item() Item {
-	life := r.Lifecycle.v
-	it := Item{
-		ID: string(r.ID), Code: string(r.Code), Link: string(r.Link), Duration: string(r.Duration),
-		Type: string(r.ContentType.v.PercipioType), Status: string(life.Status),
-		Published: Date(string(life.PublishDate)), LastUpdated: Date(string(life.LastUpdatedDate)),
-		PlannedToRetire: Date(string(life.PlannedRetirementDate)), Retired: Date(string(life.RetiredDate)),
-		Locales: r.LocaleCodes, Levels: r.ExpertiseLevels,
-	}
-	for _, m := range r.LocalizedMetadata {
-		it.Titles = append(it.Titles, Title{Locale: string(m.v.LocaleCode), Title: string(m.v.Title), Description: string(m.v.Description)})
-	}
+func readItem(s *jsonscan.Scanner) (it Item) {
+	object(s, func(name []byte) {
+		switch string(name) {
+		case "id":
+			it.ID = text(s)
+		case "code":
+			it.Code = text(s)
+		case "link":
+			it.Link = text(s)
+		case "duration":
+			it.Duration = text(s)
+		case "localecodes":
+			it.Locales = texts(s)
+		case "expertiselevels":
+			it.Levels = texts(s)
+		case "contenttype":
+			object(s, func(name []byte) {
+				if string(name) == "percipiotype" {
+					it.Type = text(s)
+				} else {
+					s.Skip()
+				}
+			})
+		case "lifecycle":
+			readLifecycle(s, &it)
+		case "localizedmetadata":
+			var all []Title
+			if elements(s, func() { all = append(all, readTitle(s)) }) {
+				it.Titles = all
+			}
+		default:
+			s.Skip()
+		}
+	})
 	return it
 }
 
-func itemID(it Item) string { return it.ID }
+func readLifecycle(s *jsonscan.Scanner, it *Item) {
+	object(s, func(name []byte) {
+		switch string(name) {
+		case "status":
+			it.Status = text(s)
+		case "publishdate":
+			it.Published = Date(text(s))
+		case "lastupdateddate":
+			it.LastUpdated = Date(text(s))
+		case "plannedretirementdate":
+			it.PlannedToRetire = Date(text(s))
+		case "retireddate":
+			it.Retired = Date(text(s))
+		default:
+			s.Skip()
+		}
+	})
+}
+
+func readTitle(s *jsonscan.Scanner) (t Title) {
+	object(s, func(name []byte) {
+		switch string(name) {
+		case "localecode":
+			t.Locale = text(s)
+		case "title":
+			t.Title = text(s)
+		case "description":
+			t.Description = text(s)
+		default:
+			s.Skip()
+		}
+	})
+	return t
+}
 
 // ListCatalog reads one page of the catalogue, as ListUsers does accounts.
-func (c *Client) ListCatalog(ctx context.Context, at Position, seen func(id string) bool, each func(Item)) (ListStep, error) {
-	l := listing[Item]{path: c.path(contentDiscovery, "v2", "catalog-content"), id: itemID, seen: seen, each: each}
-	step, err := listPage(ctx, c, l, at, itemRow.item)
+func (c *Client) ListCatalog(ctx context.Context, at Position, sink Sink[Item]) (ListStep, error) {
+	l := listing[Item]{path: c.path(contentDiscovery, "v2", "catalog-content"), read: readItem, id: func(it Item) string { return it.ID }, sink: sink}
+	step, err := listPage(ctx, c, l, at)
 	return step, explain("list the catalogue", contentDiscovery, err)
 }
 
@@ -77,18 +111,16 @@ func (c *Client) ListCatalog(ctx context.Context, at Position, seen func(id stri
 // search is a full-text search in one language. The catalogue knows.
 func (c *Client) FindItem(ctx context.Context, id string) (it Item, found bool, err error) {
 	query := url.Values{"q": {id}, "localeCode": {"en"}, "offset": {"0"}, "max": {strconv.Itoa(maxPage)}}
-	resp, err := c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query)
+	err = c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query, func(_ http.Header, s *jsonscan.Scanner) error {
+		it, found = Item{}, false
+		return readRows(s, func() {
+			if row := readItem(s); row.ID == id && !found {
+				it, found = row, true
+			}
+		})
+	})
 	if err != nil {
 		return Item{}, false, explain("search for "+strconv.Quote(id), contentDiscovery, err)
 	}
-	var rows []object[itemRow]
-	if err := decodeRows(resp.Body, &rows); err != nil {
-		return Item{}, false, explain("search for "+strconv.Quote(id), contentDiscovery, err)
-	}
-	for _, row := range rows {
-		if string(row.v.ID) == id {
-			return row.v.item(), true, nil
-		}
-	}
-	return Item{}, false, nil
+	return it, found, nil
 }

@@ -1,113 +1,86 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"baton"
+	"baton/jsonscan"
 )
 
-// The types below read what is sent in place of what was promised. They never fail
-// on well-formed JSON: what cannot be read counts as not said.
+// What is below reads what is sent in place of what was promised. It never fails on
+// well-formed JSON: what cannot be read counts as not said. The names of fields are
+// compared in lower case.
 
-// text is a string, also when it was sent as a number or boolean.
-type text string
-
-func (t *text) UnmarshalJSON(b []byte) error {
-	switch b[0] {
-	case '"':
-		if inner := b[1 : len(b)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
-			*t = text(inner) // as nearly all are
-			return nil
-		}
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
-		*t = text(s)
-	case 'n', '{', '[':
-		*t = ""
-	default:
-		*t = text(b)
+// object calls field for every field of an object; it must read the value. Anything but
+// an object is skipped.
+func object(s *jsonscan.Scanner, field func(name []byte)) {
+	if s.Kind() != '{' {
+		s.Skip()
+		return
 	}
-	return nil
+	for s.Object(); s.Field(); {
+		field(s.Lower())
+	}
 }
 
-// texts is a list of strings; elements that are none are left out.
-type texts []string
+// text is a string, also when it was sent as a number or boolean.
+func text(s *jsonscan.Scanner) string { return string(s.Text()) }
 
-func (l *texts) UnmarshalJSON(b []byte) error {
-	*l = nil
-	var all []text
-	if b[0] != '[' {
-		return nil
-	}
-	if err := json.Unmarshal(b, &all); err != nil {
-		return err
-	}
-	for _, t := range all {
-		if t != "" {
-			*l = append(*l, string(t))
+// texts is a list of strings; elements that are none are left out.
+func texts(s *jsonscan.Scanner) (all []string) {
+	elements(s, func() {
+		if t := text(s); t != "" {
+			all = append(all, t)
 		}
+	})
+	return all
+}
+
+// elements calls each for every element of a list. Anything else is skipped.
+func elements(s *jsonscan.Scanner, each func()) (is bool) {
+	if s.Kind() != '[' {
+		s.Skip()
+		return false
 	}
-	return nil
+	for s.Array(); s.Element(); {
+		each()
+	}
+	return true
 }
 
 // flag is a boolean, also as "true"; nil when it is neither.
-type flag struct{ said *bool }
-
-func (f *flag) UnmarshalJSON(b []byte) error {
-	f.said = nil
-	var t text
-	if err := t.UnmarshalJSON(b); err != nil {
-		return err
-	}
+func flag(s *jsonscan.Scanner) *bool {
+	t := s.Text()
 	value := strings.EqualFold(string(t), "true")
 	if value || strings.EqualFold(string(t), "false") {
-		f.said = &value
+		return &value
 	}
 	return nil
 }
 
-// object is a nested object; anything else is ignored.
-type object[T any] struct{ v T }
-
-func (o *object[T]) UnmarshalJSON(b []byte) error {
-	if b[0] != '{' {
-		return nil
+// readRows calls row for each row of a list, which must read it. Anything but an array of
+// objects, however successful its status, is an error: an empty list is one that says so.
+func readRows(s *jsonscan.Scanner, row func()) error {
+	if s.Empty() {
+		return errNoList()
 	}
-	return json.Unmarshal(b, &o.v)
-}
-
-// objects is a list of objects; anything else is ignored.
-type objects[T any] []object[T]
-
-func (l *objects[T]) UnmarshalJSON(b []byte) error {
-	if b[0] != '[' {
-		return nil
+	if s.Kind() != '[' {
+		s.Skip()
+		return errNoList()
 	}
-	return json.Unmarshal(b, (*[]object[T])(l))
-}
-
-// decodeRows reads the rows of a list. Anything but an array of objects, however
-// successful its status, is an error: an empty list is one that says so.
-func decodeRows[T any](body []byte, rows *[]object[T]) error {
-	var raw []json.RawMessage
-	body = bytes.TrimSpace(body)
-	if len(body) == 0 || body[0] != '[' || json.Unmarshal(body, &raw) != nil {
-		return baton.Errorf(baton.Incomplete, "the answer is not a list")
-	}
-	*rows = make([]object[T], len(raw))
-	for i, b := range raw {
-		if b[0] != '{' || json.Unmarshal(b, &(*rows)[i].v) != nil {
-			return baton.Errorf(baton.Incomplete, "row %d of the list is not an object", i+1)
+	n := 0
+	for s.Array(); s.Element(); {
+		if n++; s.Kind() != '{' {
+			s.Skip()
+			return baton.Errorf(baton.Incomplete, "row %d of the list is not an object", n)
 		}
+		row()
 	}
 	return nil
 }
+
+func errNoList() error { return baton.Errorf(baton.Incomplete, "the answer is not a list") }
 
 // Date is a moment as the API writes it, in RFC 3339 and UTC, or empty when it is no
 // date: dates come with and without a zone, and now and then as an empty text.

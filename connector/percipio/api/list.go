@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/jsonscan"
 )
 
 const (
@@ -65,22 +66,44 @@ type ListStep struct {
 	Total   int // rows in all, 0 if the API does not say
 }
 
+// Sink takes the rows of one page as they arrive.
+type Sink[T any] struct {
+	// Seen reports whether a row with that id came with an earlier page of this pass,
+	// also if another process read that page. Nothing was seen when it is nil.
+	Seen func(id string) bool
+	// Row gets the rows that were not seen, each once; those without an id all. They
+	// count only if the whole page does: after an error, or with ListStep.Restart, they
+	// are void.
+	Row func(T)
+	// Void says that the rows of this page so far are void: the answer broke off and is
+	// read anew.
+	Void func()
+}
+
 // listing is one of the two lists.
 type listing[T any] struct {
 	path string
+	read func(*jsonscan.Scanner) T
 	id   func(T) string
-	seen func(id string) bool
-	each func(T)
+	sink Sink[T]
 }
 
-// listPage reads and judges one page. Rows are handed out only when they count, each
-// once; those without an id all are.
-func listPage[W, T any](ctx context.Context, c *Client, l listing[T], at Position, convert func(W) T) (ListStep, error) {
+// listPage reads and judges one page.
+func listPage[T any](ctx context.Context, c *Client, l listing[T], at Position) (ListStep, error) {
 	query := url.Values{"offset": {strconv.Itoa(at.offset())}, "max": {strconv.Itoa(maxPage)}}
 	if at.Handle != "" {
 		query.Set("pagingRequestId", at.Handle)
 	}
-	resp, err := c.get(ctx, l.path, query)
+	var a page
+	begun := false
+	err := c.get(ctx, l.path, query, func(h http.Header, s *jsonscan.Scanner) (err error) {
+		if begun && l.sink.Void != nil {
+			l.sink.Void()
+		}
+		begun = true
+		a, err = readPage(h, s, l, at)
+		return err
+	})
 	if at.Handle != "" && handleLost(err) {
 		next, v, err := at.again(baton.Errorf(baton.Incomplete, "the paging id does not hold: %w", err))
 		return ListStep{Next: next, Restart: v == restart}, err
@@ -88,44 +111,42 @@ func listPage[W, T any](ctx context.Context, c *Client, l listing[T], at Positio
 	if err != nil {
 		return ListStep{}, err
 	}
-	var rows []object[W]
-	if err := decodeRows(resp.Body, &rows); err != nil {
-		return ListStep{}, err
-	}
-	a := page{rows: len(rows), handle: resp.Header.Get("X-Paging-Request-Id")}
-	a.total, _ = totalOf(resp.Header)
-	var fresh []T
-	inPage := make(map[string]bool, len(rows))
-	for i, row := range rows {
-		item := convert(row.v)
-		id := l.id(item)
-		// The row that comes again is known, even to a caller who had no use for it.
-		known := id != "" && (i == 0 && at.overlaps() && id == at.Last || inPage[id] || l.seen(id))
-		if i == 0 {
-			a.first, a.skips = id, !known
-		}
-		a.last = id
-		if known {
-			continue
-		}
-		inPage[id] = true
-		fresh = append(fresh, item)
-	}
-	a.fresh = len(fresh)
 	next, v, err := at.after(a)
 	if err != nil {
 		return ListStep{}, err
-	}
-	if v != restart {
-		for _, item := range fresh {
-			l.each(item)
-		}
 	}
 	step := ListStep{Next: next, Done: v == end, Restart: v == restart}
 	if next.counted() {
 		step.Total = next.Total
 	}
 	return step, nil
+}
+
+// readPage reads the rows of one page.
+func readPage[T any](h http.Header, s *jsonscan.Scanner, l listing[T], at Position) (page, error) {
+	a := page{handle: h.Get("X-Paging-Request-Id")}
+	a.total, _ = totalOf(h)
+	inPage := map[string]bool{}
+	err := readRows(s, func() {
+		item := l.read(s)
+		if s.Err() != nil {
+			return
+		}
+		id := l.id(item)
+		// The row that comes again is known, even to a caller who had no use for it.
+		again := a.rows == 0 && at.overlaps() && id == at.Last
+		known := id != "" && (again || inPage[id] || l.sink.Seen != nil && l.sink.Seen(id))
+		if a.rows++; a.rows == 1 {
+			a.first, a.skips = id, !known
+		}
+		if a.last = id; known {
+			return
+		}
+		inPage[id] = true
+		a.fresh++
+		l.sink.Row(item)
+	})
+	return a, err
 }
 
 // handleLost reports whether a paging id was refused. How long one lives, and what

@@ -135,9 +135,17 @@ func list(t *testing.T, a *answers) ([]string, error) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		step, err := c.ListUsers(t.Context(), pos, func(id string) bool { return slices.Contains(ids, id) }, func(u api.User) { ids = append(ids, u.ID) })
-		if err != nil || step.Done {
+		var page []string
+		step, err := c.ListUsers(t.Context(), pos, api.Sink[api.User]{
+			Seen: func(id string) bool { return slices.Contains(ids, id) },
+			Row:  func(u api.User) { page = append(page, u.ID) },
+			Void: func() { page = nil },
+		})
+		if err != nil {
 			return ids, err
+		}
+		if ids = append(ids, page...); step.Done {
+			return ids, nil
 		}
 		if step.Restart {
 			ids = nil
@@ -157,7 +165,7 @@ func TestPagingHandle(t *testing.T) {
 	var ids []string
 	var pos api.Position
 	for done := false; !done; {
-		step, err := c.ListCatalog(t.Context(), pos, func(id string) bool { return slices.Contains(ids, id) }, func(it api.Item) { ids = append(ids, it.ID) })
+		step, err := c.ListCatalog(t.Context(), pos, api.Sink[api.Item]{Seen: func(id string) bool { return slices.Contains(ids, id) }, Row: func(it api.Item) { ids = append(ids, it.ID) }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +187,7 @@ func TestOddUsers(t *testing.T) {
 		 "customAttributes":[{"name":"A","value":null},{"name":"B","value":3.5},7,{"id":"C","value":{"x":1}}]},
 		{"id":"b","customAttributes":{"name":"A"},"isActive":false}]`}}}
 	var users []api.User
-	if _, err := a.client(t).ListUsers(t.Context(), api.Position{}, func(string) bool { return false }, func(u api.User) { users = append(users, u) }); err != nil {
+	if _, err := a.client(t).ListUsers(t.Context(), api.Position{}, api.Sink[api.User]{Row: func(u api.User) { users = append(users, u) }}); err != nil {
 		t.Fatal(err)
 	}
 	u := users[0]

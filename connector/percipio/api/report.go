@@ -2,14 +2,18 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"time"
 
 	"baton"
+	"baton/jsonscan"
 	"baton/rest"
 )
 
@@ -69,7 +73,9 @@ func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, 
 		if err != nil {
 			return Report{}, err
 		}
-		report, ok := decodeStatus(resp.Body)
+		s := jsonscan.New(bytes.NewReader(resp.Body))
+		defer s.Free()
+		report, ok := readStatus(s)
 		if !ok || report.ID == "" {
 			return Report{}, baton.Errorf(baton.Incomplete, "%w: it names no report", errNoAnswer)
 		}
@@ -88,48 +94,52 @@ func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
 	if err != nil {
 		return Report{}, explain(doing, reporting, err)
 	}
-	s := newScanner(stream)
-	first, err := s.token()
+	src := &io.LimitedReader{R: stream, N: maxStatus}
+	s := jsonscan.New(src)
 	switch {
-	case err == nil && first == '[':
-		s.pos++
-		return Report{ID: id, Rows: &Rows{scan: s, closer: stream}}, nil
-	case err == io.EOF:
+	case s.Empty():
 		// An answer without a body, as 202 and 204 are.
 		stream.Close()
 		return Report{ID: id, Status: "NO ANSWER YET"}, nil
+	case s.Kind() == '[':
+		src.N = math.MaxInt64
+		s.Array()
+		return Report{ID: id, Rows: &Rows{scan: s, closer: stream}}, nil
 	}
 	defer stream.Close()
-	if err != nil {
-		return Report{}, explain(doing, reporting, err)
+	if report, ok := readStatus(s); ok && report.Status != "" {
+		report.ID = id // polls may spell it differently, or leave it out
+		return report, nil
 	}
-	if first == '{' {
-		rest := io.MultiReader(bytes.NewReader(s.buf[s.pos:s.end]), stream)
-		b, err := io.ReadAll(io.LimitReader(rest, maxStatus))
-		if err != nil {
-			return Report{}, explain(doing, reporting, err)
-		}
-		if report, ok := decodeStatus(b); ok && report.Status != "" {
-			report.ID = id // polls may spell it differently, or leave it out
-			return report, nil
-		}
+	var failure *baton.Error
+	if errors.As(s.Err(), &failure) { // of the transfer, and not of what it brought
+		return Report{}, explain(doing, reporting, failure)
 	}
 	return Report{}, explain(doing, reporting, baton.Errorf(baton.Incomplete, "the answer is neither a list of rows nor a status"))
 }
 
-func decodeStatus(body []byte) (Report, bool) {
-	var row struct {
-		ID       text `json:"id"`
-		ReportID text `json:"reportId"`
-		Status   text `json:"status"`
-	}
-	if body = bytes.TrimSpace(body); len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &row) != nil {
+// readStatus reads a status, if it is one, and nothing follows.
+func readStatus(s *jsonscan.Scanner) (report Report, ok bool) {
+	if s.Empty() || s.Kind() != '{' {
 		return Report{}, false
 	}
-	report := Report{ID: string(row.ID), Status: strings.ToUpper(strings.TrimSpace(string(row.Status)))}
-	if report.ID == "" {
-		report.ID = string(row.ReportID)
+	other := ""
+	object(s, func(name []byte) {
+		switch string(name) {
+		case "id":
+			report.ID = text(s)
+		case "reportid":
+			other = text(s)
+		case "status":
+			report.Status = strings.ToUpper(strings.TrimSpace(text(s)))
+		default:
+			s.Skip()
+		}
+	})
+	if s.End() != nil {
+		return Report{}, false
 	}
+	report.ID = cmp.Or(report.ID, other)
 	if len(report.Status) > 40 {
 		report.Status = strings.ToValidUTF8(report.Status[:40], "")
 	}

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"baton"
+	"baton/jsonscan"
 )
 
 // Row is one row of a learning-activity report: what one account did with one item.
@@ -18,12 +20,11 @@ type Row struct {
 
 // Rows are the rows of a report, read as they arrive. Not safe for concurrent use.
 type Rows struct {
-	scan   *scanner
+	scan   *jsonscan.Scanner // inside the array
 	closer io.Closer
 	read   int
 	err    error // sticky; io.EOF at the end
 
-	name []byte // of the field in hand
 	kept []byte // values of the row in hand
 }
 
@@ -39,19 +40,25 @@ func (r *Rows) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
 	}
-	row, err := r.next()
-	switch {
+	if r.scan.Element() {
+		if row := r.row(); r.scan.Err() == nil {
+			r.read++
+			return row, nil
+		}
+	}
+	var syntax *jsonscan.SyntaxError
+	switch err := r.scan.End(); {
 	case err == nil:
-		r.read++
-		return row, nil
-	case err == io.EOF && r.ended():
 		r.err = io.EOF
-	case err == io.EOF:
+	case err == io.ErrUnexpectedEOF:
 		r.err = baton.Errorf(baton.Unavailable, "percipio: read the report: it breaks off after %d rows", r.read).
 			WithFix("Try again later; what was read so far is kept.")
+	case errors.As(err, &syntax):
+		r.err = explain("read the report", reporting, baton.Errorf(baton.Incomplete, "after %d rows: %w", r.read, err))
 	default:
 		r.err = explain("read the report", reporting, fmt.Errorf("after %d rows: %w", r.read, err))
 	}
+	r.scan.Free()
 	r.closer.Close()
 	return Row{}, r.err
 }
@@ -59,63 +66,14 @@ func (r *Rows) Next() (Row, error) {
 // Close ends the reading.
 func (r *Rows) Close() error { return r.closer.Close() }
 
-// ended reports whether the array was closed: next takes its bracket away.
-func (r *Rows) ended() bool { return r.scan == nil }
-
-// next reads one row and what separates it from the last. It is io.EOF at the end
-// of the body, whether or not that is the end of the array.
-func (r *Rows) next() (Row, error) {
-	s := r.scan
-	b, err := s.token()
-	if err != nil {
-		return Row{}, err
-	}
-	if b == ']' {
-		s.pos++
-		return Row{}, r.finish()
-	}
-	if r.read > 0 {
-		if err := s.expect(','); err != nil {
-			return Row{}, err
-		}
-	}
-	return r.row()
-}
-
-// finish makes sure that nothing follows the array.
-func (r *Rows) finish() error {
-	_, err := r.scan.token()
-	if err == nil {
-		return r.scan.wrong("more than one value")
-	}
-	if err == io.EOF {
-		r.scan = nil
-	}
-	return err
-}
-
 // row reads one object. Of a field that is there twice the last one counts.
-func (r *Rows) row() (Row, error) {
+func (r *Rows) row() Row {
 	s := r.scan
-	if err := s.expect('{'); err != nil {
-		return Row{}, err
-	}
 	r.kept = r.kept[:0]
 	var user, content, title, status, completed field
-	for first := true; ; first = false {
-		b, err := s.token()
-		if err != nil {
-			return Row{}, err
-		}
-		if b == '}' && first {
-			s.pos++
-			break
-		}
-		if err := s.key(&r.name); err != nil {
-			return Row{}, err
-		}
+	for s.Object(); s.Field(); {
 		var into *field
-		switch string(r.name) {
+		switch string(s.Name()) {
 		case "userUuid":
 			into = &user
 		case "contentUuid":
@@ -126,22 +84,14 @@ func (r *Rows) row() (Row, error) {
 			into = &status
 		case "completedDate":
 			into = &completed
+		default:
+			s.Skip()
+			continue
 		}
 		from := len(r.kept)
-		if r.kept, err = s.value(r.kept, into != nil, 0); err != nil {
-			return Row{}, err
-		}
-		if into != nil {
-			*into = field{from, len(r.kept)}
-		}
-		more, err := s.separator('}')
-		if err != nil {
-			return Row{}, err
-		}
-		if !more {
-			break
-		}
+		r.kept = append(r.kept, s.Text()...)
+		*into = field{from, len(r.kept)}
 	}
 	all := string(r.kept) // one allocation for all five
-	return Row{UserID: user.of(all), ContentID: content.of(all), ContentTitle: title.of(all), Status: status.of(all), CompletedDate: completed.of(all)}, nil
+	return Row{UserID: user.of(all), ContentID: content.of(all), ContentTitle: title.of(all), Status: status.of(all), CompletedDate: completed.of(all)}
 }

@@ -12,15 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/jsonscan"
 )
 
 // rowsOf scans a body to its end.
 func rowsOf(src io.Reader) ([]Row, error) {
-	s := newScanner(src)
-	if err := s.expect('['); err != nil {
-		return nil, err
-	}
-	r := &Rows{scan: s, closer: io.NopCloser(nil)}
+	r := scanning(src)
 	var rows []Row
 	for {
 		row, err := r.Next()
@@ -32,6 +29,12 @@ func rowsOf(src io.Reader) ([]Row, error) {
 		}
 		rows = append(rows, row)
 	}
+}
+
+func scanning(src io.Reader) *Rows {
+	s := jsonscan.New(src)
+	s.Array()
+	return &Rows{scan: s, closer: io.NopCloser(nil)}
 }
 
 // byTheBook is what encoding/json makes of the body.
@@ -79,8 +82,8 @@ func FuzzRows(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) > maxKept || bytes.Count(body, []byte("["))+bytes.Count(body, []byte("{")) > maxDepth {
-			return // limits of ours that encoding/json does not have
+		if len(body) > maxText {
+			return // a limit of ours that encoding/json does not have
 		}
 		want, valid := byTheBook(body)
 		for name, src := range map[string]io.Reader{"whole": bytes.NewReader(body), "bytewise": iotest.OneByteReader(bytes.NewReader(body)), "with its end": iotest.DataErrReader(bytes.NewReader(body))} {
@@ -118,16 +121,19 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
+// maxText is how long a text may be that somebody wants.
+const maxText = 1 << 20
+
 func TestLimits(t *testing.T) {
-	deep := `[{"a":` + strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1) + `}]`
-	long := `[{"status":"` + strings.Repeat("x", maxKept+1) + `"}]`
-	digits := `[{"status":` + strings.Repeat("1", maxKept+1) + `}]`
+	deep := `[{"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}]`
+	long := `[{"status":"` + strings.Repeat("x", maxText+1) + `"}]`
+	digits := `[{"status":` + strings.Repeat("1", maxText+1) + `}]`
 	for _, body := range []string{deep, long, digits} {
 		if _, err := rowsOf(strings.NewReader(body)); baton.KindOf(err) != baton.Incomplete {
 			t.Errorf("%.30s…: %v, want Incomplete", body, err)
 		}
 	}
-	skipped := `[{"ignored":"` + strings.Repeat("x", 10*maxKept) + `"}]`
+	skipped := `[{"ignored":"` + strings.Repeat("x", 2*maxText) + `"}]`
 	if rows, err := rowsOf(strings.NewReader(skipped)); err != nil || len(rows) != 1 {
 		t.Errorf("a long text that nobody wants: %v", err)
 	}
@@ -165,9 +171,7 @@ func (r *repeat) Read(p []byte) (int, error) {
 func BenchmarkRows(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(1200)
-	s := newScanner(reportOf(b.N))
-	s.expect('[')
-	r := &Rows{scan: s, closer: io.NopCloser(nil)}
+	r := scanning(reportOf(b.N))
 	for range b.N {
 		if _, err := r.Next(); err != nil {
 			b.Fatal(err)
@@ -175,11 +179,10 @@ func BenchmarkRows(b *testing.B) {
 	}
 }
 
-// TestScanningKeepsNothing: what the scanner holds does not grow with the rows.
+// TestScanningKeepsNothing: what is held does not grow with the rows, and a row costs one
+// allocation.
 func TestScanningKeepsNothing(t *testing.T) {
-	s := newScanner(reportOf(20_000))
-	s.expect('[')
-	r := &Rows{scan: s, closer: io.NopCloser(nil)}
+	r := scanning(reportOf(20_000))
 	n := 0
 	for {
 		if _, err := r.Next(); err == io.EOF {
@@ -189,31 +192,16 @@ func TestScanningKeepsNothing(t *testing.T) {
 		}
 		n++
 	}
-	if n != 20_000 || len(s.buf) > 64<<10 || cap(r.kept) > 4<<10 || cap(r.name) > 4<<10 {
-		t.Errorf("%d rows; holding %d, %d and %d bytes", n, len(s.buf), cap(r.kept), cap(r.name))
+	if n != 20_000 || cap(r.kept) > 4<<10 {
+		t.Errorf("%d rows; holding %d bytes", n, cap(r.kept))
 	}
-	if allocs := testing.AllocsPerRun(1000, func() { rowAllocs(t) }); allocs > 4 {
+	body, _ := io.ReadAll(reportOf(2000))
+	r = scanning(bytes.NewReader(body))
+	if allocs := testing.AllocsPerRun(1000, func() {
+		if row, err := r.Next(); err != nil || row.Status != "Started" {
+			t.Fatal(row, err)
+		}
+	}); allocs > 1 {
 		t.Errorf("%v allocations for a row", allocs)
 	}
 }
-
-// rowAllocs reads one row from a scanner that is there already.
-func rowAllocs(t *testing.T) {
-	t.Helper()
-	s := scanner{src: eof{}, buf: oneRow, end: len(oneRow)}
-	r := Rows{scan: &s, closer: eof{}, kept: keptRoom[:0], name: nameRoom[:0]}
-	if row, err := r.Next(); err != nil || row.Status != "Started" {
-		t.Fatal(row, err)
-	}
-}
-
-type eof struct{}
-
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }
-func (eof) Close() error             { return nil }
-
-var (
-	oneRow   = []byte(`{"userUuid":"u","contentUuid":"c","status":"Started","x":{"y":[1,2,{"z":"long enough to be worth something"}]}}]`)
-	keptRoom = make([]byte, 0, 1<<10)
-	nameRoom = make([]byte, 0, 1<<10)
-)

@@ -1,6 +1,10 @@
 package api
 
-import "context"
+import (
+	"context"
+
+	"baton/jsonscan"
+)
 
 // User is an account of the organisation. Texts are empty when the API has none.
 type User struct {
@@ -21,65 +25,89 @@ type Manager struct{ ID, Email, ExternalUserID string }
 // Attribute is a field that the organisation defined. Value is empty for null.
 type Attribute struct{ ID, Name, Value string }
 
-type userRow struct {
-	ID             text `json:"id"`
-	ExternalUserID text `json:"externalUserId"`
-	LoginName      text `json:"loginName"`
-	Email          text `json:"email"`
-	FirstName      text `json:"firstName"`
-	LastName       text `json:"lastName"`
-	Role           text `json:"role"`
-	JobTitle       text `json:"jobTitle"`
-	JobRole        text `json:"jobRole"`
-
-	ApprovalManager object[managerRow] `json:"approvalManager"`
-	DirectHRManager object[managerRow] `json:"directHrManager"`
-
-	IsActive                       flag `json:"isActive"`
-	IsInstructor                   flag `json:"isInstructor"`
-	HasCoaching                    flag `json:"hasCoaching"`
-	HasEnterpriseCoaching          flag `json:"hasEnterpriseCoaching"`
-	HasEnterpriseCoachingDashboard flag `json:"hasEnterpriseCoachingDashboard"`
-
-	CustomAttributes objects[struct {
-		ID    text `json:"id"`
-		Name  text `json:"name"`
-		Value text `json:"value"`
-	}] `json:"customAttributes"`
-}
-
-type managerRow struct {
-	ID             text `json:"id"`
-	Email          text `json:"email"`
-	ExternalUserID text `json:"externalUserId"`
-}
-
-func (m managerRow) manager() Manager {
-	return Manager{ID: string(m.ID), Email: string(m.Email), ExternalUserID: string(m.ExternalUserID)}
-}
-
-func (r userRow) user() User {
-	u := User{
-		ID: string(r.ID), ExternalUserID: string(r.ExternalUserID), LoginName: string(r.LoginName), Email: string(r.Email),
-		FirstName: string(r.FirstName), LastName: string(r.LastName), Role: string(r.Role),
-		JobTitle: string(r.JobTitle), JobRole: string(r.JobRole),
-		ApprovalManager: r.ApprovalManager.v.manager(), DirectHRManager: r.DirectHRManager.v.manager(),
-		IsActive: r.IsActive.said, IsInstructor: r.IsInstructor.said, HasCoaching: r.HasCoaching.said,
-		HasEnterpriseCoaching: r.HasEnterpriseCoaching.said, HasEnterpriseCoachingDashboard: r.HasEnterpriseCoachingDashboard.said,
-	}
-	for _, a := range r.CustomAttributes {
-		u.CustomAttributes = append(u.CustomAttributes, Attribute{ID: string(a.v.ID), Name: string(a.v.Name), Value: string(a.v.Value)})
-	}
+func readUser(s *jsonscan.Scanner) (u User) {
+	object(s, func(name []byte) {
+		switch string(name) {
+		case "id":
+			u.ID = text(s)
+		case "externaluserid":
+			u.ExternalUserID = text(s)
+		case "loginname":
+			u.LoginName = text(s)
+		case "email":
+			u.Email = text(s)
+		case "firstname":
+			u.FirstName = text(s)
+		case "lastname":
+			u.LastName = text(s)
+		case "role":
+			u.Role = text(s)
+		case "jobtitle":
+			u.JobTitle = text(s)
+		case "jobrole":
+			u.JobRole = text(s)
+		case "approvalmanager":
+			readManager(s, &u.ApprovalManager)
+		case "directhrmanager":
+			readManager(s, &u.DirectHRManager)
+		case "isactive":
+			u.IsActive = flag(s)
+		case "isinstructor":
+			u.IsInstructor = flag(s)
+		case "hascoaching":
+			u.HasCoaching = flag(s)
+		case "hasenterprisecoaching":
+			u.HasEnterpriseCoaching = flag(s)
+		case "hasenterprisecoachingdashboard":
+			u.HasEnterpriseCoachingDashboard = flag(s)
+		case "customattributes":
+			var all []Attribute
+			if elements(s, func() { all = append(all, readAttribute(s)) }) {
+				u.CustomAttributes = all
+			}
+		default:
+			s.Skip()
+		}
+	})
 	return u
 }
 
-// ListUsers reads one page of accounts, with one request. seen reports whether the
-// account with that id came with an earlier page of this pass, also if another
-// process read that page; each gets the accounts that were not seen. After an error
-// the same position may be read again. Incomplete if the list cannot be proved
-// complete; see the package comment.
-func (c *Client) ListUsers(ctx context.Context, at Position, seen func(id string) bool, each func(User)) (ListStep, error) {
-	l := listing[User]{path: c.path(userManagement, "v1", "users"), id: func(u User) string { return u.ID }, seen: seen, each: each}
-	step, err := listPage(ctx, c, l, at, userRow.user)
+func readManager(s *jsonscan.Scanner, m *Manager) {
+	object(s, func(name []byte) {
+		switch string(name) {
+		case "id":
+			m.ID = text(s)
+		case "email":
+			m.Email = text(s)
+		case "externaluserid":
+			m.ExternalUserID = text(s)
+		default:
+			s.Skip()
+		}
+	})
+}
+
+func readAttribute(s *jsonscan.Scanner) (a Attribute) {
+	object(s, func(name []byte) {
+		switch string(name) {
+		case "id":
+			a.ID = text(s)
+		case "name":
+			a.Name = text(s)
+		case "value":
+			a.Value = text(s)
+		default:
+			s.Skip()
+		}
+	})
+	return a
+}
+
+// ListUsers reads one page of accounts, with one request. After an error the same
+// position may be read again. Incomplete if the list cannot be proved complete; see
+// the package comment.
+func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
+	l := listing[User]{path: c.path(userManagement, "v1", "users"), read: readUser, id: func(u User) string { return u.ID }, sink: sink}
+	step, err := listPage(ctx, c, l, at)
 	return step, explain("list users", userManagement, err)
 }
