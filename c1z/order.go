@@ -15,7 +15,7 @@ import (
 //	the number of the row (6 bytes, highest first)
 //	where each part of the id ends, but for the last; of a resource the lengths of its
 //	parent's type and id, and those; all as unsigned varints
-//	the message
+//	the message; of a grant the tail of it
 const (
 	keyEnd  = 0x01
 	keyZero = 0xff

@@ -41,7 +41,10 @@ type Row struct {
 	id     []byte           // the external id
 	ends   [4]int           // where each part of it ends, but for the last
 	parent baton.ResourceID // of a resource
-	data   []byte
+	// data is the message. A grant's follows from its id and a tail, which is kept
+	// instead: the length of the resource's name (an unsigned varint), the name, and the
+	// annotations as they stand in the message.
+	data []byte
 }
 
 // ResourceTypeRow encodes a resource type. Like the other constructors it fails with
@@ -68,9 +71,12 @@ func EntitlementRow(e baton.Entitlement, grantable []baton.ResourceType) (Row, e
 
 // GrantRow encodes a grant.
 func GrantRow(g baton.Grant) (Row, error) {
-	data, err := wire.MarshalGrant(g)
+	tail := make([]byte, 0, len(g.ResourceName)+binary.MaxVarintLen16)
+	tail = binary.AppendUvarint(tail, uint64(len(g.ResourceName)))
+	tail = append(tail, g.ResourceName...)
+	tail, err := wire.AppendGrantAnnotations(tail, g)
 	e, p := g.ID.Entitlement, g.ID.Principal
-	return newRow(Grants, data, e.Resource.Type, e.Resource.ID, e.Slug, p.Type, p.ID), err
+	return newRow(Grants, tail, e.Resource.Type, e.Resource.ID, e.Slug, p.Type, p.ID), err
 }
 
 func newRow(t Table, data []byte, parts ...string) Row {
@@ -128,13 +134,34 @@ func (r Row) Principal() baton.ResourceID {
 }
 
 // Data is the protobuf message.
-func (r Row) Data() []byte { return r.data }
+func (r Row) Data() []byte { return r.appendMessage(nil) }
 
-// appendMessage appends the protobuf message.
-func (r Row) appendMessage(dst []byte) []byte { return append(dst, r.data...) }
+func (r Row) appendMessage(dst []byte) []byte {
+	if r.Table != Grants {
+		return append(dst, r.data...)
+	}
+	name, annotations := r.tail()
+	return wire.AppendGrant(dst, wire.GrantParts{
+		ResourceType: r.part(0), Resource: r.part(1), Entitlement: r.entitlement(),
+		PrincipalType: r.part(3), Principal: r.part(4), ID: r.id,
+		ResourceName: name, Annotations: annotations,
+	})
+}
+
+// tail is what a grant has beyond its id.
+func (r Row) tail() (name, annotations []byte) {
+	n, size := binary.Uvarint(r.data)
+	rest := r.data[size:]
+	return rest[:n], rest[n:]
+}
 
 // grant is the grant that the row is.
-func (r Row) grant() (baton.Grant, error) { return wire.UnmarshalGrant(r.data) }
+func (r Row) grant() (baton.Grant, error) {
+	name, annotations := r.tail()
+	metadata, err := wire.UnmarshalGrantAnnotations(annotations)
+	e := baton.EntitlementID{Resource: r.ResourceID(), Slug: string(r.part(2))}
+	return baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: r.Principal()}, ResourceName: string(name), Metadata: metadata}, err
+}
 
 func (r Row) part(i int) []byte {
 	start, end := 0, len(r.id)
@@ -152,7 +179,7 @@ func (r Row) part(i int) []byte {
 //	table (1 byte)
 //	the length of each part of the id; for a resource also of its parent's type and id
 //	the id, its parts joined by colons; the parent's type and id, not joined
-//	the message, up to the end
+//	the message, up to the end; of a grant the tail of it
 //
 // Lengths are unsigned varints.
 func (r Row) Append(dst []byte) []byte {
@@ -208,6 +235,9 @@ func ParseRow(b []byte) (Row, error) {
 			}
 			r.ends[i] = end
 		}
+	}
+	if n, size := binary.Uvarint(r.data); r.Table == Grants && (size <= 0 || n > uint64(len(r.data)-size)) {
+		return Row{}, badRow("it is cut short")
 	}
 	r.id = names[:end:end]
 	if names = names[end:]; r.Table == Resources {

@@ -107,7 +107,7 @@ type Exclusion struct {
 const maxAge = 7 * 24 * time.Hour
 
 // headerVersion changes whenever an older program could misread the page log.
-const headerVersion = 1
+const headerVersion = 2
 
 // header identifies a sync in its page log. A run resumes only a sync that is equal
 // in everything but SyncID and Started.

@@ -60,16 +60,7 @@ func UnmarshalEntitlement(b []byte) (baton.Entitlement, error) {
 	return e, nil
 }
 
-// MarshalGrant encodes a c1.connector.v2.Grant.
-func MarshalGrant(g baton.Grant) ([]byte, error) {
-	what := "grant " + g.ID.String()
-	m, err := grant(g)
-	if err != nil {
-		return nil, invalid(what, err)
-	}
-	return marshal(m, what)
-}
-
+// grant is the message that AppendGrant writes.
 func grant(g baton.Grant) (*connectorv2.Grant, error) {
 	if err := checkEntitlement(g.ID.Entitlement); err != nil {
 		return nil, err
@@ -127,6 +118,24 @@ func UnmarshalGrant(b []byte) (baton.Grant, error) {
 	}
 	g.Metadata = profile(metadata.Metadata)
 	return g, nil
+}
+
+// UnmarshalGrantAnnotations decodes what AppendGrantAnnotations wrote, which is the
+// metadata of a grant.
+func UnmarshalGrantAnnotations(b []byte) (baton.Profile, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	const what = "grant"
+	var m connectorv2.Grant
+	if err := unmarshal(b, &m, what); err != nil {
+		return nil, err
+	}
+	var metadata connectorv2.GrantMetadata
+	if _, err := find(m.Annotations, &metadata); err != nil {
+		return nil, corrupt(what, err)
+	}
+	return profile(metadata.Metadata), nil
 }
 
 // named is the short form of a resource that entitlements and grants carry.

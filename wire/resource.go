@@ -63,16 +63,7 @@ func UnmarshalResourceType(b []byte) (baton.ResourceType, error) {
 	return t, nil
 }
 
-// MarshalResource encodes a c1.connector.v2.Resource.
-func MarshalResource(r baton.Resource) ([]byte, error) {
-	what := "resource " + r.ID.String()
-	m, err := resource(r)
-	if err != nil {
-		return nil, invalid(what, err)
-	}
-	return marshal(m, what)
-}
-
+// resource is the message that AppendResource writes.
 func resource(r baton.Resource) (*connectorv2.Resource, error) {
 	if r.ID.Type == "" || r.ID.ID == "" {
 		return nil, errNoID

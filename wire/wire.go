@@ -16,6 +16,9 @@
 //	              the upstream says of it as a GrantMetadata annotation
 //	ResourceType  a type without entitlements carries SkipEntitlementsAndGrants
 //
+// Resources and grants, of which a tenant has many, are encoded without the protobuf
+// library, to the same bytes (encode.go).
+//
 // Calls to C1 are written and its tasks read in task.go, call.go and answer.go.
 //
 // Marshalling fails with [baton.Invalid] when a value cannot be written, such as
