@@ -158,23 +158,6 @@ func tooLarge(path, size string, max limits) error {
 		WithFix("Keep fewer syncs in the file.")
 }
 
-// pack writes the container around a database of the given size.
-func pack(w io.Writer, database io.Reader, size int64) error {
-	if _, err := io.WriteString(w, magic); err != nil {
-		return err
-	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(encodeWindow))
-	if err != nil {
-		return err
-	}
-	enc.ResetContentSize(w, size)
-	_, err = io.Copy(enc, database)
-	if e := enc.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
 // storage classifies an error of the file system.
 func storage(doing, path string, err error) error {
 	return disk.Errorf(err, path, "c1z: %s %s", doing, path)

@@ -13,27 +13,6 @@ import (
 	"baton/disk"
 )
 
-// TestPack: one frame that says how much is in it, with a window that every reader
-// accepts.
-func TestPack(t *testing.T) {
-	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB, more than a window
-	var out bytes.Buffer
-	if err := pack(&out, bytes.NewReader(content), int64(len(content))); err != nil {
-		t.Fatal(err)
-	}
-	frame, ok := bytes.CutPrefix(out.Bytes(), []byte(magic))
-	if !ok {
-		t.Fatalf("begins with %x", out.Bytes()[:5])
-	}
-	var h zstd.Header
-	if err := h.Decode(frame); err != nil {
-		t.Fatal(err)
-	}
-	if !h.HasFCS || h.FrameContentSize != uint64(len(content)) || h.WindowSize > 8<<20 || !h.HasCheckSum {
-		t.Errorf("header %+v", h)
-	}
-}
-
 // TestUnpackLimit: a frame that does not say how large it is stops at the limit.
 func TestUnpackLimit(t *testing.T) {
 	dir := t.TempDir()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"time"
@@ -56,12 +55,13 @@ type Writer struct {
 	settled Settled
 	rows    [Grants + 1]int // settled
 
-	database *disk.Scratch
-	laying   *laying
-	message  []byte // of the row that was written last
-	laid     bool
-	changes  *Changes
-	losses   []Loss
+	out     *disk.Replacement // the new file
+	frame   *frame            // around the database in it
+	laying  *laying
+	message []byte // of the row that was written last
+	laid    bool
+	changes *Changes
+	losses  []Loss
 
 	failed error // what settling or laying out came to
 	closed bool
@@ -73,7 +73,7 @@ var _ baton.Facts = (*Writer)(nil)
 // already, or Options.Previous, is read first, and fails as Open fails; a missing or
 // empty one is none.
 // Of its syncs the newest full ones are carried over, as many as KeepSyncs allows.
-func Create(path string, opt Options) (_ *Writer, err error) {
+func Create(path string, opt Options) (*Writer, error) {
 	if _, err := ksuid.Parse(opt.SyncID); err != nil {
 		return nil, baton.Errorf(baton.Invalid, "c1z: sync id %q is not a KSUID", opt.SyncID)
 	}
@@ -90,14 +90,14 @@ func Create(path string, opt Options) (_ *Writer, err error) {
 	w := &Writer{path: path, opt: opt, started: formatTime(opt.Started), ctx: context.Background(),
 		pool: extsort.NewPool(opt.Disk, opt.TempDir, sortMemory)}
 	w.sorter = w.pool.Sorter()
+	var err error
 	if w.previous, err = openPrevious(cmp.Or(opt.Previous, path), opt); err != nil {
 		return nil, err
 	}
-	if w.database, err = disk.NewScratch(opt.Disk, opt.TempDir, scratchPrefix); err != nil {
+	if err := w.pool.Prepare(); err != nil {
 		w.Abort()
 		return nil, err
 	}
-	w.database.Hide()
 	return w, nil
 }
 
@@ -114,9 +114,13 @@ func (w *Writer) Add(r Row) error {
 	return w.failed
 }
 
-// begin begins the database.
-func (w *Writer) begin(ctx context.Context) error {
-	w.laying = lay(sqlitefile.New(&cancellable{ctx, w.database}, w.pool))
+// begin begins the new file.
+func (w *Writer) begin(ctx context.Context) (err error) {
+	if w.out, err = disk.Begin(w.opt.Disk, w.path); err != nil {
+		return err
+	}
+	w.frame = newFrame(ctx, w.out)
+	w.laying = lay(sqlitefile.New(w.frame, w.pool))
 	return nil
 }
 
@@ -145,46 +149,15 @@ func (w *Writer) Seal(ctx context.Context, ended time.Time) (_ Sealed, err error
 	if err := w.record(ended); err != nil {
 		return Sealed{}, w.laying.failure(w, err)
 	}
-	size, err := w.laying.w.Finish()
-	if err != nil {
+	w.frame.ctx = ctx
+	if _, err := w.laying.w.Finish(); err != nil {
 		return Sealed{}, w.laying.failure(w, err)
 	}
-	sealed := Sealed{Changes: w.changes}
-	sealed.Size, err = disk.Replace(w.opt.Disk, w.path, func(out io.Writer) error {
-		return pack(out, io.NewSectionReader(&cancellable{ctx, w.database}, 0, size), size)
-	})
+	size, err := w.out.Commit()
 	if err != nil {
 		return Sealed{}, err
 	}
-	return sealed, nil
-}
-
-// cancellable is a scratch file whose use ends with a context.
-type cancellable struct {
-	ctx  context.Context
-	file *disk.Scratch
-}
-
-func (c *cancellable) ReadAt(b []byte, off int64) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.file.ReadAt(b, off)
-	if err != nil && err != io.EOF {
-		err = storage("read", c.file.Name(), err)
-	}
-	return n, err
-}
-
-func (c *cancellable) WriteAt(b []byte, off int64) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.file.WriteAt(b, off)
-	if err != nil {
-		err = storage("write", c.file.Name(), err)
-	}
-	return n, err
+	return Sealed{Changes: w.changes, Size: size}, nil
 }
 
 // stats is the summary that readers print without counting.
@@ -244,11 +217,10 @@ func (w *Writer) Abort() error {
 		}
 		w.previous = nil
 	}
-	if w.database != nil {
-		if e := w.database.Close(); err == nil {
-			err = e
-		}
-		w.database = nil
+	if w.frame != nil {
+		w.frame.close()
+		w.out.Abort()
+		w.frame = nil
 	}
 	return err
 }

@@ -25,14 +25,22 @@ type chunk struct {
 	size int
 }
 
+func (s *scratch) make() error {
+	if s.file != nil {
+		return nil
+	}
+	f, err := disk.NewScratch(s.fsys, s.dir, ".sort-")
+	if err != nil {
+		return err
+	}
+	f.Hide()
+	s.file = f
+	return nil
+}
+
 func (s *scratch) write(b []byte) (chunk, error) {
-	if s.file == nil {
-		f, err := disk.NewScratch(s.fsys, s.dir, ".sort-")
-		if err != nil {
-			return chunk{}, err
-		}
-		f.Hide()
-		s.file = f
+	if err := s.make(); err != nil {
+		return chunk{}, err
 	}
 	if _, err := s.file.WriteAt(b, s.size); err != nil {
 		return chunk{}, disk.Errorf(err, s.file.Name(), "sort: write the scratch file")

@@ -23,6 +23,9 @@ func NewPool(fsys disk.FS, dir string, memory int) *Pool {
 	return &Pool{arena: newArena(memory), scratch: scratch{fsys: disk.Of(fsys), dir: dir}}
 }
 
+// Prepare makes the scratch file now, so that trouble with its directory shows early.
+func (p *Pool) Prepare() error { return p.scratch.make() }
+
 // Close gives up the scratch file and everything that is in it. It can be called more
 // than once.
 func (p *Pool) Close() error {
