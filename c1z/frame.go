@@ -42,7 +42,7 @@ const (
 	// descriptor says: a content size of eight bytes, a window, a checksum.
 	descriptor = 3<<6 | 1<<2
 	// windowLog is the logarithm of the window, less ten, in the upper five bits.
-	windowLog = (22 - 10) << 3
+	windowLog = (20 - 10) << 3
 )
 
 func newFrame(ctx context.Context, out *disk.Replacement) *frame {

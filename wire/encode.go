@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -134,7 +133,13 @@ func (e *encoder) profile(field int, p baton.Profile) {
 
 // fields appends the fields of a Struct, by name.
 func (e *encoder) fields(p baton.Profile) {
-	for _, name := range slices.Sorted(maps.Keys(p)) {
+	var room [48]string
+	names := room[:0]
+	for name := range p {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		entry := e.begin(1)
 		e.element(1, name)
 		value := e.begin(2)
