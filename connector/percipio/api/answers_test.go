@@ -60,17 +60,15 @@ func tryAnswer(t *testing.T, at api.Position, status int, body, total, handle st
 		t.Fatal(err)
 	}
 	c, ctx := api.New(client, "o"), t.Context()
-	never := func(string) bool { return false }
 	for name, call := range map[string]func() error{
 		"ListUsers": func() error {
-			n := 0
-			step, err := c.ListUsers(ctx, at, never, func(u api.User) { n++ })
+			step, err := c.ListUsers(ctx, at, api.Sink[api.User]{Row: func(api.User) {}})
 			if err == nil && step.Next.Received < at.Received && !step.Restart && !step.Done {
 				t.Errorf("it goes back from %+v to %+v", at, step.Next)
 			}
 			return err
 		},
-		"ListCatalog": func() error { _, err := c.ListCatalog(ctx, at, never, func(api.Item) {}); return err },
+		"ListCatalog": func() error { _, err := c.ListCatalog(ctx, at, api.Sink[api.Item]{Row: func(api.Item) {}}); return err },
 		"FindItem":    func() error { _, _, err := c.FindItem(ctx, "c1"); return err },
 		"ReadReport":  func() error { _, err := c.ReadReport(ctx, "r1"); return err },
 		"RequestReport": func() error {
