@@ -139,6 +139,16 @@ func explain(doing string, err error) error {
 	case e.Kind == baton.PermissionDenied:
 		return e.WithFix("check that the token is a SCIM token and that SCIM is switched on")
 	case baton.FixOf(err) != "":
+	case e.Kind == baton.Unsupported:
+		return e.WithFix("make the change in the console; this SCIM server cannot")
+	case e.Kind == baton.Invalid:
+		return e.WithFix("correct what the server objects to; if that is how the request is written, show this line to whoever runs the SCIM server")
+	case e.Kind == baton.DeadlineExceeded:
+		return e.WithFix("try again later, or allow more time")
+	case e.Kind == baton.NotFound:
+		return e.WithFix("sync again to see what is there")
+	case e.Kind == baton.AlreadyExists || e.Kind == baton.Refused:
+		return e.WithFix("look at what is there now; if it is not as asked, try again")
 	case e.Kind == baton.Incomplete:
 		return e.WithFix("try again; if it stays so, show this line to whoever runs the SCIM server")
 	case e.Kind == baton.Unavailable || e.Kind == baton.RateLimited:

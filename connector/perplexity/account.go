@@ -115,7 +115,7 @@ func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refu
 		}
 		switch {
 		case err != nil:
-			return baton.Outcome{}, fmt.Errorf("create %s: %w (and looking for it failed: %v)", account.UserName, refusal, err)
+			return baton.Outcome{}, fmt.Errorf("create %s: %w; it may have been carried out, for looking for the account failed: %v", account.UserName, refusal, err)
 		case found != nil && kind == baton.AlreadyExists:
 			return existing(*found), nil
 		case found != nil:
@@ -125,7 +125,7 @@ func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refu
 				WithFix("It was probably created in the Perplexity console, or belongs to another organisation; have Perplexity move it under SCIM.")
 		}
 	}
-	return baton.Outcome{}, fmt.Errorf("create %s: %w", account.UserName, refusal)
+	return baton.Outcome{}, fmt.Errorf("create %s: %w", account.UserName, perhaps(refusal))
 }
 
 // confirm reads the new account back.

@@ -31,8 +31,10 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
 	}
-	if err := c.askAccount(ctx, &before, m); err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+	if !before.proven {
+		if err := c.askAccount(ctx, &before, m); err != nil {
+			return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+		}
 	}
 	if before.members[m.userID] {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
@@ -42,7 +44,7 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 		return baton.Outcome{}, err
 	}
 	defer unlockRoles()
-	out, err := c.effects(ctx, before, m, true)
+	out, ch, err := c.effects(ctx, before, m, true)
 	if err != nil {
 		return baton.Outcome{}, err
 	}
@@ -51,8 +53,13 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 		return out, nil
 	}
 	wrote := c.scim.AddMember(ctx, m.groupID, m.userID)
-	if err := c.settle(ctx, before, m, true, wrote); err != nil {
+	err = c.recheck(ctx, ch, c.settle(ctx, before, m, true, wrote),
+		func(ctx context.Context) error { return c.scim.RemoveMember(ctx, m.groupID, m.userID) })
+	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+	}
+	if c.mayCarryRole(before.Group) {
+		c.leaving.Delete(m.userID)
 	}
 	out.Done = append([]string{fmt.Sprintf("Added %s to %s.", m.userID, before.label())}, out.Done...)
 	return out, nil
@@ -85,6 +92,13 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 		}
 	}
 	if !before.members[m.userID] {
+		// Some servers show the first members of a group only, or leave accounts out of
+		// lists: the account itself knows better.
+		if err := c.askAccount(ctx, &before, m); err != nil {
+			return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+		}
+	}
+	if !before.members[m.userID] {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())}}, nil
 	}
 	unlockRoles, err := c.lockRoles(ctx, before.Group)
@@ -92,7 +106,7 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 		return baton.Outcome{}, err
 	}
 	defer unlockRoles()
-	out, err := c.effects(ctx, before, m, false)
+	out, ch, err := c.effects(ctx, before, m, false)
 	if err != nil {
 		return baton.Outcome{}, err
 	}
@@ -101,7 +115,9 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 		return out, nil
 	}
 	wrote := c.scim.RemoveMember(ctx, m.groupID, m.userID)
-	if err := c.settle(ctx, before, m, false, wrote); err != nil {
+	err = c.recheck(ctx, ch, c.settle(ctx, before, m, false, wrote),
+		func(ctx context.Context) error { return c.scim.AddMember(ctx, m.groupID, m.userID) })
+	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
 	}
 	out.Done = append([]string{fmt.Sprintf("Removed %s from %s.", m.userID, before.label())}, out.Done...)
@@ -129,18 +145,22 @@ func (c *connector) member(req baton.GrantRequest) (membershipChange, error) {
 }
 
 // effects says what the change means for roles, and refuses it when it would lock
-// everybody out. A group that carries no role costs no further call.
-func (c *connector) effects(ctx context.Context, before roster, m membershipChange, adding bool) (baton.Outcome, error) {
+// everybody out; change is not nil if it may take somebody's admin rights away. A group
+// that carries no role costs no further call.
+func (c *connector) effects(ctx context.Context, before roster, m membershipChange, adding bool) (baton.Outcome, *change, error) {
 	var out baton.Outcome
 	if !c.mayCarryRole(before.Group) {
-		return out, nil
+		return out, nil, nil
 	}
 	p, err := c.picture(ctx)
+	if err == nil {
+		err = p.lists(m.groupID)
+	}
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
 	if !p.roles.carries(m.groupID) {
-		return out, nil
+		return out, nil, nil
 	}
 	if before.proven {
 		p.rosters[m.groupID] = before // the fresher read
@@ -157,9 +177,12 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 		ch.doing = fmt.Sprintf("removing %s from %s", m.userID, before.label())
 		ch.takes = func(p *picture, alternative []string) bool { return slices.Contains(alternative, m.groupID) }
 	}
-	warnings, err := c.guard(ctx, p, ch)
+	warnings, guarded, err := c.guard(ctx, p, ch)
 	out.Warnings = append(out.Warnings, warnings...)
-	return out, err
+	if !guarded {
+		return out, nil, err
+	}
+	return out, &ch, err
 }
 
 // lockRoles keeps other changes that may touch roles away until this one shows, if
@@ -189,7 +212,7 @@ func (c *connector) mayCarryRole(g scim.Group) bool {
 // an answer that was lost, or a member that somebody else just added, is no failure.
 func (c *connector) settle(ctx context.Context, before roster, m membershipChange, adding bool, wrote error) error {
 	waits := rereads[:]
-	if wrote != nil {
+	if wrote != nil && !ambiguous(wrote) {
 		waits = rereads[:1]
 	}
 	var after roster
@@ -202,14 +225,22 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 			if !adding && baton.KindOf(err) == baton.NotFound {
 				return nil // the whole group is gone
 			}
-			return first(wrote, notVerified(err))
+			if wrote != nil {
+				return perhaps(wrote)
+			}
+			return notVerified(err)
+		}
+		if adding && !after.members[m.userID] && after.proven && !after.fromAccounts {
+			if err := c.askAccount(ctx, &after, m); err != nil {
+				return first(perhaps(wrote), notVerified(err))
+			}
 		}
 		if after.members[m.userID] == adding {
 			return bystanders(before, after, m)
 		}
 	}
 	if wrote != nil {
-		return wrote
+		return first(bystanders(before, after, m), perhaps(wrote))
 	}
 	// Somebody else's loss is worse news than a change that did not take.
 	return first(bystanders(before, after, m), c.explain(ctx, before, m, adding))
@@ -220,8 +251,12 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 func (c *connector) after(ctx context.Context, before roster, m membershipChange) (roster, error) {
 	r, err := c.roster(ctx, m.groupID)
 	switch {
-	case err != nil || r.proven:
+	case err != nil:
 		return r, err
+	case before.byAccount && !r.members[m.userID]:
+		return r, c.askAccount(ctx, &r, m)
+	case r.proven:
+		return r, nil
 	case before.fromAccounts:
 		return r, c.askAccounts(ctx, &r)
 	case len(before.members) > 0:
@@ -230,17 +265,14 @@ func (c *connector) after(ctx context.Context, before roster, m membershipChange
 	return r, c.askAccount(ctx, &r, m)
 }
 
-// askAccount looks at the account's side of a group that shows nobody.
+// askAccount looks at the account's side of a group that does not show the account.
 func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) error {
-	if r.proven {
-		return nil
-	}
 	u, err := c.scim.GetUser(ctx, m.userID)
 	if err != nil && baton.KindOf(err) != baton.NotFound {
 		return err
 	}
 	if slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return ref.Value == m.groupID }) {
-		r.members[m.userID] = true
+		r.members[m.userID], r.byAccount = true, true
 	}
 	return nil
 }
@@ -321,6 +353,24 @@ func (r roles) effective(admin, member bool) string {
 		return roleMember
 	}
 	return roleNone
+}
+
+// ambiguous reports whether a write that failed may have been carried out all the same.
+func ambiguous(wrote error) bool {
+	switch baton.KindOf(wrote) {
+	case baton.Unavailable, baton.RateLimited, baton.DeadlineExceeded, baton.Canceled, baton.Incomplete, baton.Internal:
+		return true
+	}
+	return false
+}
+
+// perhaps says so, once.
+func perhaps(wrote error) error {
+	const admission = "may have been carried out"
+	if wrote == nil || !ambiguous(wrote) || strings.Contains(wrote.Error(), admission) {
+		return wrote
+	}
+	return fmt.Errorf("%w; it "+admission+" all the same", wrote)
 }
 
 func notVerified(err error) error {

@@ -50,6 +50,9 @@ type connector struct {
 	cfg   Config
 	scim  *scim.Client
 	locks sync.Map // group id or roleLock ─▶ chan struct{}, full while held
+	// leaving holds accounts whose admin rights were to be taken away, and where that did
+	// not show: user id ─▶ time.Time. They do not count as admins for a while.
+	leaving sync.Map
 }
 
 // New makes the connector. Without Config.REST it can be described but not used.

@@ -2,7 +2,9 @@ package perplexity
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"baton"
 	"baton/scim"
@@ -69,23 +71,25 @@ func (p *picture) surelyAdmin(userID string, alternative []string) bool {
 type change struct {
 	userID string
 	doing  string // "revoking PPLX_Admin from ann@example.com"
-	// rights says whether the change would take admin rights of an alternative away.
+	// takes says whether the change would take admin rights of an alternative away.
 	takes func(p *picture, alternative []string) bool
 }
 
 // guard refuses a change that would leave fewer enabled admins than configured. It
-// returns what the asker should know even if the change is allowed.
-func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings []string, err error) {
+// returns what the asker should know even if the change is allowed, and whether it is
+// one that takes admin rights away and must be looked at again afterwards.
+func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings []string, guarded bool, err error) {
 	if len(p.roles.admin) == 0 {
-		return []string{"No group was recognised as the Admin group, so nothing guards the last admin; set --admin-group."}, nil
+		return []string{"No group was recognised as the Admin group, so nothing guards the last admin; set --admin-group."}, false, nil
 	}
 	for _, alternative := range p.roles.admin {
 		if !p.mayBeAdmin(ch.userID, alternative) || !ch.takes(p, alternative) {
 			continue
 		}
+		guarded = !c.cfg.AllowLastAdmin
 		left, err := c.adminsBeside(ctx, p, ch.userID, alternative)
 		if err != nil {
-			return nil, err
+			return nil, guarded, err
 		}
 		if left >= c.cfg.minAdmins() {
 			continue
@@ -94,11 +98,104 @@ func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings 
 			warnings = append(warnings, "This leaves "+admins(left)+" in the organisation; it was allowed by --allow-last-admin.")
 			continue
 		}
-		return nil, baton.Errorf(baton.Refused, "%s would leave %s in the organisation, and at least %s must remain",
+		return nil, guarded, baton.Errorf(baton.Refused, "%s would leave %s in the organisation, and at least %s must remain",
 			ch.doing, admins(left), count(c.cfg.minAdmins(), "enabled admin")).
 			WithFix("Grant %s to another enabled account first%s; or run again with --allow-last-admin.", p.names(alternative), p.doubt())
 	}
-	return warnings, nil
+	return warnings, guarded, nil
+}
+
+// recheck counts again after a change that the guard let pass, however it settled: it
+// may have been carried out. Somebody else may have taken the rights of another admin at
+// the same time, another process of this program even, each leaving the other's; or the
+// server took more than it was told to. Then the change is taken back. If both do so,
+// both admins are there again: who reads last sees both changes, so that at least one
+// of them does.
+func (c *connector) recheck(ctx context.Context, ch *change, settled error, undo func(context.Context) error) error {
+	if ch == nil {
+		return settled
+	}
+	if settled != nil {
+		c.leaving.Store(ch.userID, time.Now())
+	}
+	ctx, cancel := outlive(ctx, recheckFor)
+	defer cancel()
+	p, alternative, left, err := c.tooFew(ctx, ch)
+	switch {
+	case err != nil && settled == nil:
+		return fmt.Errorf("the change was made, but who is Admin now could not be read back: %w", err)
+	case err != nil || alternative == nil:
+		return settled
+	}
+	also := ""
+	if settled != nil {
+		also = fmt.Sprintf(" (%v)", settled)
+	}
+	if err := undo(ctx); err != nil {
+		return baton.Errorf(baton.KindOf(err), "%s may have been carried out while others took admin rights away, too; it leaves %s in the organisation, and taking it back failed: %w%s",
+			ch.doing, admins(left), err, also).WithFix("Grant %s to an enabled account in the identity provider, now.", p.names(alternative))
+	}
+	c.leaving.Delete(ch.userID)
+	return baton.Errorf(baton.Refused, "%s was taken back: others lost admin rights at the same time, and together that leaves %s in the organisation%s",
+		ch.doing, admins(left), also).WithFix("Check who is in %s, and grant it to another enabled account first.", p.names(alternative))
+}
+
+// recheckFor is how long counting again and taking back may go on when the asker's own
+// time is up.
+const recheckFor = 2 * time.Minute
+
+// outlive is a context that ends so long after the other.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = pause(longer, by)
+		cancel()
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}
+
+// lists makes sure that the groups named are among those of the list: one that is missing
+// there may be the one that matters.
+func (p *picture) lists(ids ...string) error {
+	for _, id := range ids {
+		if id != "" && !slices.ContainsFunc(p.groups, func(g scim.Group) bool { return g.ID == id }) {
+			return baton.Errorf(baton.Incomplete, "the list of groups leaves group %s out, so that it is not certain who is Admin", id).
+				WithFix("Try again; if it stays so, make the change in the identity provider.")
+		}
+	}
+	return nil
+}
+
+// tooFew is the alternative that the change has left too few admins of, or nil.
+func (c *connector) tooFew(ctx context.Context, ch *change) (p *picture, alternative []string, left int, err error) {
+	if p, err = c.picture(ctx); err != nil {
+		return nil, nil, 0, err
+	}
+	for _, alternative := range p.roles.admin {
+		if !ch.takes(p, alternative) {
+			continue
+		}
+		left, err := c.adminsBeside(ctx, p, ch.userID, alternative)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		if left < c.cfg.minAdmins() {
+			return p, alternative, left, nil
+		}
+	}
+	return p, nil, 0, nil
+}
+
+// doubtFor is how long an account whose admin rights were to be taken away, and where
+// that did not show, is not counted: what is read may be old.
+const doubtFor = 10 * time.Minute
+
+func (c *connector) mayHaveLeft(userID string) bool {
+	at, ok := c.leaving.Load(userID)
+	return ok && time.Since(at.(time.Time)) < doubtFor
 }
 
 // adminsBeside counts the enabled admins other than the user, as far as needed.
@@ -109,7 +206,7 @@ func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string,
 			if left >= c.cfg.minAdmins() {
 				return left, nil
 			}
-			if other == userID || !p.surelyAdmin(other, alternative) || countedBefore(p, alternative, id, other) {
+			if other == userID || c.mayHaveLeft(other) || !p.surelyAdmin(other, alternative) || countedBefore(p, alternative, id, other) {
 				continue
 			}
 			u, err := c.scim.GetUser(ctx, other)

@@ -22,6 +22,8 @@ type roster struct {
 	// proven says that the members are what the server has, rather than what it
 	// chose to show: it shows at least one, or it shows members of other groups.
 	proven bool
+	// byAccount says that the account itself is known as a member from its own side only.
+	byAccount bool
 	// fromAccounts says that the members are known from the accounts' side only.
 	fromAccounts bool
 }

@@ -59,17 +59,30 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is disabled already.", nameOf(u))}}), nil
 	}
 	p, err := c.picture(ctx)
+	for _, ref := range u.Groups {
+		if err == nil && !strings.EqualFold(ref.Type, "indirect") {
+			err = p.lists(ref.Value)
+		}
+	}
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("disable %s: find out who is admin: %w", id, err)
 	}
-	warnings, err := c.guard(ctx, p, change{
+	ch := change{
 		userID: id, doing: "disabling " + nameOf(u),
 		takes: func(*picture, []string) bool { return true },
-	})
+	}
+	warnings, guarded, err := c.guard(ctx, p, ch)
 	if err != nil {
 		return baton.Outcome{}, err
 	}
-	return c.setActive(ctx, u, false, req.DryRun, warnings)
+	out, err := c.setActive(ctx, u, false, req.DryRun, warnings)
+	if !guarded || req.DryRun {
+		return out, err
+	}
+	if err := c.recheck(ctx, &ch, err, func(ctx context.Context) error { return c.scim.SetActive(ctx, id, true) }); err != nil {
+		return baton.Outcome{}, err
+	}
+	return out, nil
 }
 
 func (c *connector) enable(ctx context.Context, req baton.ActionRequest) (baton.Outcome, error) {
@@ -110,7 +123,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 	}
 	wrote := c.scim.SetActive(ctx, u.ID, active)
 	waits := rereads[:]
-	if wrote != nil {
+	if wrote != nil && !ambiguous(wrote) {
 		waits = rereads[:1]
 	}
 	var now scim.User
@@ -127,14 +140,14 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 		case gone:
 			return baton.Outcome{}, baton.Errorf(baton.NotFound, "enable %s: the account is gone", u.ID).WithFix("Create the account again.")
 		case err != nil:
-			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, first(wrote, notVerified(err)))
+			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, first(perhaps(wrote), notVerified(err)))
 		case now.Active != nil && *now.Active == active:
 			res := accountOf(now)
 			return acted(u.ID, baton.Outcome{Done: []string{did + " " + nameOf(now) + "."}, Warnings: warnings, Resource: &res}), nil
 		}
 	}
 	if wrote != nil {
-		return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, wrote)
+		return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, perhaps(wrote))
 	}
 	if now.Active == nil {
 		return baton.Outcome{}, baton.Errorf(baton.Incomplete, "%s %s: the server accepted it, but does not show whether an account is active", verb, u.ID).

@@ -22,10 +22,11 @@ func Table(upstream string) []fault.Fault {
 // credible total that leaves rows out looks like one that does not have them:
 //
 //   - the server ignores startIndex, or counts it from 0, or leaves a row or a page out;
-//   - its cursors are offsets, and rows move meanwhile.
+//   - its cursors are offsets, or its pages have one row each, and rows move meanwhile.
 func blind(t *truth, changed bool) bool {
 	uncounted := t.on("total-missing", "total-is-page-size", "total-lies-low", "total-zero-past-end", "cursor-only", "no-total")
-	moved := changed || t.on("rows-shift-delete", "rows-shift-insert", "rows-shift-both", "soft-delete-off")
+	moved := changed || t.on("rows-shift-delete", "rows-shift-insert", "rows-shift-both", "users-shift-delete", "users-shift-insert", "users-shift-both", "soft-delete-off")
 	cursors := t.on("cursor", "cursor-only", "expire-cursor", "cursor-loops")
-	return uncounted && t.on("ignore-start-index", "zero-based-start", "short-page", "empty-page") || cursors && moved
+	single := t.on("page-cap=1")
+	return uncounted && t.on("ignore-start-index", "zero-based-start", "short-page", "empty-page") || (cursors || single) && moved
 }

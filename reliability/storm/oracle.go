@@ -20,7 +20,7 @@ type truth struct {
 	last   string
 	ever   map[string]bool
 	always [2]map[string]bool // through that side
-	faults map[string]bool    // names, of all that were on
+	faults map[string]bool    // all that were on, by name and with the value
 }
 
 func newTruth() *truth {
@@ -31,7 +31,7 @@ func newTruth() *truth {
 func (t *truth) add(l look, settings []string) {
 	t.looks++
 	for _, s := range settings {
-		t.faults[nameOf(s)] = true
+		t.faults[nameOf(s)], t.faults[s] = true, true
 	}
 	for id := range l.rows {
 		t.ever[id] = true
@@ -80,7 +80,7 @@ func (t *truth) against(found map[string]bool, blind bool) string {
 	}
 	slices.Sort(missing)
 	slices.Sort(extra)
-	return fmt.Sprintf("of %d rows, %d are missing %.3q and %d are extra %.3q", len(found), len(missing), some(missing), len(extra), some(extra))
+	return fmt.Sprintf("of %d rows, %d are missing %q and %d are extra %q", len(found), len(missing), some(missing), len(extra), some(extra))
 }
 
 // known is false for a membership of somebody, or of something, that was not there, or

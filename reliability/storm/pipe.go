@@ -108,6 +108,7 @@ func (w *wire) end() {
 	w.Close()
 	w.CloseIdleConnections()
 	w.server.Close()
+	time.Sleep(time.Minute) // net/http lets a client read its last answer before it hangs up
 }
 
 func (w *wire) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

@@ -1,0 +1,297 @@
+package storm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/connector/perplexity"
+	sandbox "baton/sandbox/perplexity"
+)
+
+// ChangeRun is a series of changes in a storm. Everything but the wrapper follows from
+// the seed.
+type ChangeRun struct {
+	Seed  uint64
+	Alone []string // these faults and nothing else; by chance if nil
+	Wrap  Wrapper
+}
+
+// request is one change that is asked for.
+type request struct {
+	operation   string // "grant", "revoke", "create account", "disable_user", "enable_user"
+	group, user string
+	email       string
+	dry         bool
+}
+
+func (q request) String() string {
+	s := q.operation
+	if q.dry {
+		s += ", dry run"
+	}
+	return fmt.Sprintf("%s (%s%s %s)", s, q.user, q.email, q.group)
+}
+
+// name is what the operation is counted as.
+func (q request) name() string {
+	if q.dry {
+		return q.operation + ", dry run"
+	}
+	return q.operation
+}
+
+// changing is a run under way.
+type changing struct {
+	run       ChangeRun
+	rand      *rand.Rand
+	org       *sandbox.Server
+	wire      *wire
+	connector *baton.Connector
+	settings  []string
+	priority  string // of the roles, as the connector is told
+	log       discreet
+	wrong     []string
+
+	mu     sync.Mutex
+	meddle func(n int) // what others do meanwhile
+	met    map[string]bool
+}
+
+// Run lets the storm loose, in a bubble of its own, and returns what is wrong.
+func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
+	_ = t
+	r := rand.New(rand.NewPCG(s.Seed, 0xc4a6))
+	time.Sleep(time.Until(today))
+	c := &changing{run: s, rand: r, met: map[string]bool{}}
+	c.org = sandbox.New(organisation(r, func(n int, _ *http.Request) {
+		c.mu.Lock()
+		meddle := c.meddle
+		c.mu.Unlock()
+		if meddle != nil {
+			meddle(n)
+		}
+	}))
+	c.wire = newWire(c.org)
+	defer c.wire.end()
+	rest, err := client(c.wire, c.org.URLPath(), &c.log)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if c.settings = s.Alone; s.Alone == nil {
+		c.settings = faults(r, sandbox.Faults(), 1+r.IntN(5))
+	}
+	c.priority = priority(r, c.settings)
+	c.connector = perplexity.New(perplexity.Config{REST: rest, MinAdmins: 1, Priority: c.priority})
+	if s.Wrap != nil {
+		c.connector = s.Wrap(c.connector)
+	}
+	if err := c.org.SetFaults(c.settings...); err != nil {
+		return []string{err.Error()}
+	}
+	c.meddling()
+	var failed []request
+	for range 1 + r.IntN(6) {
+		q := c.choose()
+		if c.try(q, tally) != nil && !q.dry {
+			failed = append(failed, q)
+		}
+		if chance(r, 25) && s.Alone == nil {
+			c.settings = c.believable(faults(r, sandbox.Faults(), r.IntN(4)))
+			c.set(c.settings)
+		}
+	}
+	c.heal(failed)
+	for _, stray := range c.wire.stray {
+		c.fail("a request went elsewhere: %s", stray)
+	}
+	if c.log.shows(token) {
+		c.fail("the log shows the token")
+	}
+	return c.wrong
+}
+
+// organisation is one of a shape by chance, with at least two people who are Admin.
+func organisation(r *rand.Rand, hook func(int, *http.Request)) sandbox.Options {
+	if chance(r, 50) {
+		return sandbox.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}
+	}
+	return sandbox.Options{Users: 3 + r.IntN(12), Groups: 3 + r.IntN(3), MembersMin: 1, MembersMax: 1 + r.IntN(5), Seed: r.Uint64(), Token: token, OnRequest: hook}
+}
+
+// priority is what the connector is told, which is right, or nothing.
+func priority(r *rand.Rand, settings []string) string {
+	if chance(r, 40) || has(settings, "member-first") {
+		return ""
+	}
+	return "admin"
+}
+
+// believable leaves out what would make a lie of what the connector is told.
+func (c *changing) believable(settings []string) []string {
+	if c.priority == "" {
+		return settings
+	}
+	return slices.DeleteFunc(settings, func(s string) bool { return nameOf(s) == "member-first" })
+}
+
+func (c *changing) fail(format string, args ...any) {
+	c.wrong = append(c.wrong, fmt.Sprintf(format, args...)+fmt.Sprintf("; faults %q", c.settings))
+}
+
+func (c *changing) set(settings []string) {
+	maps.Copy(c.met, metBy(c.org))
+	if err := c.org.SetFaults(settings...); err != nil {
+		panic(err) // made from the table
+	}
+}
+
+func metBy(s server) map[string]bool {
+	met := map[string]bool{}
+	for name := range s.FaultsMet() {
+		met[name] = true
+	}
+	return met
+}
+
+// meddling has others change the same groups meanwhile, but nothing that is asked about:
+// they add newcomers of their own and take them away again.
+func (c *changing) meddling() {
+	if c.run.Alone != nil || chance(c.rand, 60) {
+		return
+	}
+	r := rand.New(rand.NewPCG(c.run.Seed, 0x3edd))
+	newcomer := c.org.AddUser(sandbox.Person{UserName: "meddler@acme.example", GivenName: "Meddler"})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.meddle = func(int) {
+		groups := c.org.State().Groups
+		if len(groups) == 0 || !chance(r, 30) {
+			return
+		}
+		g := groups[r.IntN(len(groups))]
+		if g.Role == sandbox.NoRole && !c.org.AddMember(g.ID, newcomer) && len(g.Members) > 1 {
+			return // who takes somebody away is blamed for it: they only come
+		}
+	}
+}
+
+// choose asks for something, sensible or not.
+func (c *changing) choose() request {
+	r, st := c.rand, c.org.State()
+	q := request{operation: pick(r, "grant", "grant", "revoke", "revoke", "create account", "disable_user", "enable_user"), dry: chance(r, 15)}
+	var people []sandbox.UserState
+	for _, u := range st.Users {
+		if u.Managed && !strings.HasPrefix(u.UserName, "meddler") {
+			people = append(people, u)
+		}
+	}
+	if len(people) == 0 || len(st.Groups) == 0 {
+		q.operation = "create account"
+	}
+	switch q.operation {
+	case "create account":
+		q.email = fmt.Sprintf("person%d@acme.example", r.IntN(5))
+		if len(people) > 0 && chance(r, 15) {
+			q.email = people[r.IntN(len(people))].UserName
+		}
+		if chance(r, 5) {
+			q.email = "founder@acme.example" // of the console, and not shown
+		}
+	default:
+		g := st.Groups[r.IntN(len(st.Groups))]
+		if chance(r, 50) {
+			g = st.Groups[0] // of the admins
+		}
+		q.group = g.ID
+		q.user = people[r.IntN(len(people))].ID
+		if q.operation != "grant" && len(g.Members) > 0 && chance(r, 75) {
+			q.user = g.Members[r.IntN(len(g.Members))]
+		}
+		if chance(r, 3) {
+			q.user = "directory_user_01NOBODY"
+		}
+	}
+	return q
+}
+
+func (c *changing) ask(q request) (baton.Outcome, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*24*time.Hour)
+	defer cancel()
+	c.wire.mu.Lock()
+	c.wire.limit, c.wire.endless = c.wire.requests+maxRequests, cancel
+	c.wire.mu.Unlock()
+	grant := baton.GrantRequest{DryRun: q.dry, Principal: baton.ResourceID{Type: "user", ID: q.user},
+		Entitlement: baton.EntitlementID{Resource: baton.ResourceID{Type: "group", ID: q.group}, Slug: "member"}}
+	var out baton.Outcome
+	var err error
+	switch q.operation {
+	case "grant":
+		out, err = c.connector.Grant(ctx, grant)
+	case "revoke":
+		out, err = c.connector.Revoke(ctx, grant)
+	case "create account":
+		out, err = c.connector.Account.Create(ctx, baton.AccountRequest{Email: q.email, Profile: map[string]any{"display_name": "New Person"}, DryRun: q.dry})
+	default:
+		a, _ := c.connector.Action(q.operation)
+		out, err = a.Run(ctx, baton.ActionRequest{Arguments: map[string]any{"user_id": q.user}, DryRun: q.dry})
+	}
+	if ctx.Err() != nil {
+		err = errors.Join(errEndless, err)
+	}
+	return out, err
+}
+
+// try makes one change and judges it.
+func (c *changing) try(q request, tally *Tally) error {
+	before, written, asked := c.org.State(), len(c.org.Writes()), c.wire.requests
+	c.set(c.settings) // what was met from here on was met by this change
+	c.met = map[string]bool{}
+	out, err := c.ask(q)
+	met := metBy(c.org)
+	a := attempt{request: q, outcome: out, err: err, before: before, after: c.org.State(), writes: c.org.Writes()[written:], faults: c.settings}
+	outcome, problems := a.judge()
+	for _, p := range problems {
+		c.fail("%s: %s (outcome %+v, error %v; writes %+v)", q, p, out, err, a.writes)
+	}
+	if tally != nil {
+		kind := ""
+		if err != nil {
+			kind = baton.KindOf(err).String()
+		}
+		var names []string
+		for name := range met {
+			names = append(names, "perplexity "+name)
+		}
+		tally.count(q.name(), outcome, kind, names, c.wire.requests-asked)
+	}
+	return err
+}
+
+// heal asks again, without faults, for what failed: it must end as asked, or be refused.
+func (c *changing) heal(failed []request) {
+	c.settings = nil
+	c.set(nil)
+	c.mu.Lock()
+	c.meddle = nil
+	c.mu.Unlock()
+	for i, q := range failed {
+		opposed := slices.ContainsFunc(failed[i+1:], func(o request) bool { return o.user == q.user || o.email != "" && o.email == q.email })
+		if err := c.try(q, nil); err != nil && !opposed {
+			switch baton.KindOf(err) {
+			case baton.Refused, baton.NotFound, baton.AlreadyExists, baton.PermissionDenied: // the guard, nobody, hidden, no seat
+			default:
+				c.fail("%s fails without faults: %v", q, err)
+			}
+		}
+	}
+}

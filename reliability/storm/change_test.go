@@ -1,0 +1,44 @@
+package storm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	sandbox "baton/sandbox/perplexity"
+)
+
+// TestChanges: done once, or a failure that says what is known; nobody else touched,
+// and always an Admin left.
+func TestChanges(t *testing.T) {
+	tally := NewTally()
+	one := func(s ChangeRun) {
+		t.Helper()
+		name := fmt.Sprint(s.Seed)
+		if s.Alone != nil {
+			name = strings.Join(s.Alone, ",") + "/" + name
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for _, wrong := range s.Run(t, tally) {
+					t.Error(wrong)
+				}
+			})
+		})
+	}
+	for i, f := range sandbox.Faults() {
+		r := rand.New(rand.NewPCG(*seed, uint64(i)))
+		for n := range min(*runs-1, 3) {
+			one(ChangeRun{Seed: *seed + uint64(100*i+n), Alone: alone(r, f)})
+		}
+	}
+	for i := range *runs {
+		one(ChangeRun{Seed: *seed + uint64(i)})
+	}
+	if *long {
+		tally.Print(os.Stdout)
+	}
+}

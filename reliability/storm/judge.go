@@ -1,0 +1,182 @@
+package storm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"baton"
+	sandbox "baton/sandbox/perplexity"
+)
+
+// attempt is one change that was asked for, and what came of it.
+type attempt struct {
+	request
+	outcome       baton.Outcome
+	err           error
+	before, after sandbox.State
+	writes        []sandbox.Write
+	faults        []string
+}
+
+// effects are what the change's own writes did, or the server in their course.
+func (a *attempt) effects() []string {
+	var all []string
+	for _, w := range a.writes {
+		all = append(all, w.Effects...)
+	}
+	return all
+}
+
+// wanted reports whether an effect is what was asked for.
+func (a *attempt) wanted(effect string) bool {
+	switch a.operation {
+	case "grant":
+		return effect == fmt.Sprintf("+group:%s:member:user:%s", a.group, a.user)
+	case "revoke":
+		return effect == fmt.Sprintf("-group:%s:member:user:%s", a.group, a.user)
+	case "create account":
+		// With soft deletion off, who was disabled comes back with the same id.
+		return strings.HasPrefix(effect, "+user:") || strings.HasPrefix(effect, "=user:")
+	case "disable_user":
+		return effect == "=user:"+a.user+" disabled"
+	case "enable_user":
+		return effect == "=user:"+a.user+" enabled"
+	}
+	return false
+}
+
+// achieved reports whether the organisation is now as was asked.
+func (a *attempt) achieved(st sandbox.State) bool {
+	switch a.operation {
+	case "grant", "revoke":
+		g, ok := st.Group(a.group)
+		if u, there := st.User(a.user); there && !u.Active && a.operation == "revoke" && has(a.faults, "soft-delete-off") {
+			return true // whom SCIM does not show is in no group, as far as it knows
+		}
+		return ok && slices.Contains(g.Members, a.user) == (a.operation == "grant") || !ok && a.operation == "revoke"
+	case "create account":
+		n := 0
+		for _, u := range st.Users {
+			if strings.EqualFold(u.UserName, a.email) {
+				n++
+			}
+		}
+		return n == 1
+	default:
+		u, ok := st.User(a.user)
+		return ok && u.Active == (a.operation == "enable_user") || !ok && a.operation == "disable_user"
+	}
+}
+
+// admins are those who are Admin as far as SCIM can know: that somebody belongs to
+// another organisation, too, it cannot.
+func admins(st sandbox.State, faults []string) map[string]bool {
+	is := map[string]bool{}
+	for _, g := range st.Groups {
+		if g.Role != sandbox.Admin {
+			continue
+		}
+		for _, id := range g.Members {
+			u, ok := st.User(id)
+			member := slices.ContainsFunc(u.Groups, func(id string) bool { g, _ := st.Group(id); return g.Role == sandbox.Member })
+			if ok && u.Active && !(member && has(faults, "member-first")) {
+				is[id] = true
+			}
+		}
+	}
+	return is
+}
+
+// judge says how the change ended, and what is wrong with that.
+func (a *attempt) judge() (outcome string, wrong []string) {
+	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	effects := a.effects()
+	own := 0
+	var others []string
+	for _, e := range effects {
+		switch {
+		case a.wanted(e):
+			own++
+		case a.operation == "disable_user" && strings.HasSuffix(e, ":user:"+a.user):
+			// a server that ends the memberships of whom it disables
+		default:
+			others = append(others, e)
+		}
+	}
+	switch {
+	case a.dry && len(a.writes) > 0:
+		fail("a dry run wrote")
+	case own > 1:
+		fail("the effect took place %d times", own)
+	}
+	// What a server hides cannot be seen to go.
+	hidden := has(a.faults, "members-truncated", "soft-delete-off")
+	if len(others) > 0 && !has(a.faults, "remove-wipes-all", "remove-collateral") {
+		fail("others were touched: %q", others)
+	}
+	for _, w := range a.writes {
+		if w.Method != "PATCH" && w.Method != "POST" || strings.Contains(w.Body, `"replace","path":"members"`) || strings.Contains(w.Body, `"path":"members"}`) {
+			fail("it writes %s %s %s", w.Method, w.Path, w.Body)
+		}
+	}
+	if len(admins(a.before, a.faults)) > 0 && len(admins(a.after, a.faults)) == 0 && len(others) == 0 {
+		fail("nobody is Admin any more")
+	}
+	if a.err == nil {
+		if hidden {
+			others = nil
+		}
+		return a.succeeded(own, others, fail), wrong
+	}
+	return a.failed(own, others, fail), wrong
+}
+
+func (a *attempt) succeeded(own int, others []string, fail func(string, ...any)) string {
+	switch {
+	case len(a.outcome.Done) == 0:
+		fail("it does not say what it did")
+	case a.dry:
+	case !a.achieved(a.after):
+		fail("it says that it is done, and it is not")
+	case len(others) > 0:
+		fail("it keeps silent about %q", others)
+	case a.outcome.Already && !a.achieved(a.before) && own == 0:
+		fail("it was not so before")
+	}
+	switch {
+	case a.outcome.Already:
+		return Already
+	case a.dry:
+		return Planned
+	}
+	return Done
+}
+
+// admissions are how an error says that the upstream may have changed all the same.
+var admissions = []string{"may have been carried out", "was sent", "was made", "accepted", "was taken back", "reports success"}
+
+func (a *attempt) failed(own int, others []string, fail func(string, ...any)) string {
+	text := a.err.Error()
+	admits := slices.ContainsFunc(admissions, func(s string) bool { return strings.Contains(text, s) })
+	alarm := strings.Contains(text, "lost membership")
+	problem := unclear(a.err)
+	switch {
+	case errors.Is(a.err, errEndless):
+		fail("endless")
+	case problem != "" && !(alarm && baton.KindOf(a.err) == baton.Internal):
+		fail("%s", problem)
+	case (own > 0 || len(others) > 0) && !admits && !alarm:
+		fail("it has changed something, and the error does not say that it may have")
+	}
+	switch {
+	case alarm:
+		return Alarmed
+	case baton.KindOf(a.err) == baton.Refused && len(a.writes) == 0:
+		return Refused
+	case admits:
+		return Unsure
+	}
+	return Failed
+}
