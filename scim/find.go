@@ -99,10 +99,26 @@ func (c *Client) collect(ctx context.Context, filter string, single bool, keep f
 	})
 }
 
-// AllGroups reads the list of groups to its end.
-func (c *Client) AllGroups(ctx context.Context) ([]Group, error) {
+// AllGroups reads the list of groups to its end. Of the members of each group there is
+// the first, to show that the server lists any, and those that keep takes: all members
+// of all groups are more than should be held at once.
+func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) ([]Group, error) {
 	return readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
-		return c.ListGroups(ctx, at, GroupSink{Sink: sink})
+		var members []Member // of the group in hand
+		row, void := sink.Row, sink.Void
+		sink.Row = func(g Group) {
+			g.Members, members = members, nil
+			row(g)
+		}
+		sink.Void = func() {
+			members = nil
+			void()
+		}
+		return c.ListGroups(ctx, at, GroupSink{Sink: sink, Member: func(g *Group, m Member) {
+			if len(members) == 0 || keep(g, m) {
+				members = append(members, m)
+			}
+		}})
 	}, func(g *Group) (string, bool) { return g.ID, true })
 }
 

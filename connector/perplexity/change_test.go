@@ -275,26 +275,6 @@ func TestTwoAdminsAtOnce(t *testing.T) {
 	}
 }
 
-// TestCost: a change of a group that carries no role is three requests, whatever
-// the size of the group.
-func TestCost(t *testing.T) {
-	for _, what := range []string{"grant crew newcomer", "revoke crew bob"} {
-		synctest.Test(t, func(t *testing.T) {
-			tm := newTeam(t, map[string][]string{"crew": {"ann", "bob"}, "PPLX_Admin": {"ann"}})
-			if _, err := tm.do(t, connectTo(t, tm.Server), what); err != nil {
-				t.Fatal(err)
-			}
-			n := 0
-			for _, count := range tm.Requests() {
-				n += count
-			}
-			if n != 3 {
-				t.Errorf("%s: %d requests, want 3: %v", what, n, tm.Requests())
-			}
-		})
-	}
-}
-
 func TestCreateAccount(t *testing.T) {
 	create := func(t *testing.T, tm *team, email, name string) (baton.Outcome, error) {
 		t.Helper()

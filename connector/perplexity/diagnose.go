@@ -22,7 +22,7 @@ func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 		return
 	}
 	c.advertised(ctx, report)
-	groups, err := c.scim.AllGroups(ctx)
+	groups, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool { return !m.IsUser() })
 	if err != nil {
 		report(failure("groups", err))
 		return

@@ -20,7 +20,7 @@ type picture struct {
 
 // picture reads the role groups. One list call where the list shows members.
 func (c *connector) picture(ctx context.Context) (*picture, error) {
-	groups, err := c.scim.AllGroups(ctx)
+	groups, err := c.scim.AllGroups(ctx, func(g *scim.Group, _ scim.Member) bool { return c.mayCarryRole(*g) })
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 
 // groupsOf names the groups that the account is in, role groups first told.
 func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error) {
-	groups, err := c.scim.AllGroups(ctx)
+	groups, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool { return m.Value == u.ID })
 	if err != nil {
 		return nil, err
 	}

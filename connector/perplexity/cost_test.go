@@ -1,0 +1,96 @@
+package perplexity_test
+
+import (
+	"fmt"
+	"testing"
+
+	"baton"
+	sandbox "baton/sandbox/perplexity"
+)
+
+// bill is what one change asked of the server, by route.
+func bill(t *testing.T, server *sandbox.Server, change func() error) (n int, routes map[string]int) {
+	t.Helper()
+	before := server.Requests()
+	if err := change(); err != nil {
+		t.Error(err)
+	}
+	routes = map[string]int{}
+	for route, count := range server.Requests() {
+		if count -= before[route]; count > 0 {
+			routes[route] = count
+			n += count
+		}
+	}
+	return n, routes
+}
+
+// TestCost: a change of a group is three requests, and one where nothing has to be done,
+// whatever the size of the group. Where a role is at stake, the guard adds the list of
+// groups and the accounts of as many admins as must remain. docs/perplexity.md says so.
+func TestCost(t *testing.T) {
+	for _, members := range []int{10, 1000, 100_000} {
+		t.Run(fmt.Sprint(members), func(t *testing.T) {
+			server := sandbox.New(sandbox.Options{Users: members, Groups: 3, MembersMin: members, MembersMax: members, Token: "sk-scim-0123456789"})
+			bosses, plain := "", ""
+			for _, g := range server.State().Groups {
+				switch g.DisplayName {
+				case "PPLX_Admin":
+					bosses = g.ID
+				case "PPLX_Members":
+				default:
+					plain = g.ID
+				}
+				if len(g.Members) < members*9/10 {
+					t.Fatalf("group %s has %d members", g.DisplayName, len(g.Members))
+				}
+			}
+			user := server.AddUser(sandbox.Person{UserName: "new@acme.example", GivenName: "New", FamilyName: "Comer"})
+			empty := server.AddGroup("crew")
+			c := connectTo(t, server, admin)
+			for _, tc := range []struct {
+				name    string
+				group   string
+				change  func(baton.GrantRequest) (baton.Outcome, error)
+				dry     bool
+				already bool
+				want    int
+			}{
+				{name: "dry-run grant", group: plain, change: grantOn(t, c), dry: true, want: 1},
+				{name: "grant", group: plain, change: grantOn(t, c), want: 3},
+				{name: "grant again", group: plain, change: grantOn(t, c), already: true, want: 1},
+				{name: "revoke", group: plain, change: revokeOn(t, c), want: 3},
+				{name: "revoke again", group: plain, change: revokeOn(t, c), already: true, want: 1},
+
+				{name: "grant, nobody there yet", group: empty, change: grantOn(t, c), want: 4},
+				{name: "revoke, the last one", group: empty, change: revokeOn(t, c), want: 3},
+
+				{name: "grant Admin", group: bosses, change: grantOn(t, c), want: 5},
+				{name: "grant Admin again", group: bosses, change: grantOn(t, c), already: true, want: 1},
+				{name: "revoke Admin", group: bosses, change: revokeOn(t, c), want: 6},
+				{name: "revoke Admin again", group: bosses, change: revokeOn(t, c), already: true, want: 1},
+			} {
+				req := request(tc.group, user)
+				req.DryRun = tc.dry
+				n, routes := bill(t, server, func() error {
+					out, err := tc.change(req)
+					if out.Already != tc.already {
+						t.Errorf("%s: %+v", tc.name, out)
+					}
+					return err
+				})
+				if n != tc.want {
+					t.Errorf("%s: %d requests, want %d: %v", tc.name, n, tc.want, routes)
+				}
+			}
+		})
+	}
+}
+
+func grantOn(t *testing.T, c *baton.Connector) func(baton.GrantRequest) (baton.Outcome, error) {
+	return func(req baton.GrantRequest) (baton.Outcome, error) { return c.Grant(t.Context(), req) }
+}
+
+func revokeOn(t *testing.T, c *baton.Connector) func(baton.GrantRequest) (baton.Outcome, error) {
+	return func(req baton.GrantRequest) (baton.Outcome, error) { return c.Revoke(t.Context(), req) }
+}
