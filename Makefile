@@ -50,6 +50,10 @@ bench bench-small:
 crash-sweep: ## Kill, cut the power of, and fill the disk of syncs at every point; prints the counts (SEED=1)
 	$(GO) test -count=1 -timeout 60m ./reliability/crash -args -long -seed $${SEED:-1}
 
+.PHONY: planted
+planted: ## Build defects in, one at a time, and see a test go red for each
+	$(GO) test . -count=1 -timeout 60m -run TestPlanted -planted -v
+
 .PHONY: generate
 generate: ## Generate internal/pb from proto/ (needs protoc)
 	$(GO) generate ./proto/...
