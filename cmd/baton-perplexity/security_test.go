@@ -347,11 +347,17 @@ func TestTheServiceStaysHome(t *testing.T) {
 		}
 		failed = append(failed, r.Status.String())
 	}
+	if strings.ContainsAny(strings.Join(failed, ""), "\x1b\u202e") {
+		t.Errorf("what the upstream says reaches C1 as it is: %q", failed)
+	}
 	metrics := get(t, "http://127.0.0.1:"+port+"/metrics") + get(t, "http://127.0.0.1:"+port+"/health")
 	if !strings.Contains(metrics, "baton_upstream_credential_accepted 0") {
 		t.Errorf("no metric says that the token was refused:\n%s", metrics)
 	}
 	stop(t, cmd, log, 0)
+	if strings.ContainsAny(log.String(), "\x1b\u202e") {
+		t.Errorf("what the upstream says reaches the log as it is: %q", log)
+	}
 	o.went(upstreamHost+":443", collectorHost+":443")
 	o.mu.Lock()
 	exported, keys := o.exported.String(), slices.Compact(slices.Sorted(slices.Values(o.keys)))
