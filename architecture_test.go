@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"syncer":                 {".", "c1z", "disk", "pagelog"},
 	"otlp":                   {"."},
 	"service":                {".", "disk", "rest", "syncer", "wire"},
-	"runner":                 {".", "otlp", "rest", "service", "syncer", "c1z", "wire"},
+	"runner":                 {".", "disk", "otlp", "rest", "service", "syncer", "c1z", "wire"},
 	"controlplane":           {".", "wire", "internal/pb/*"},
 	"extsort":                {"disk"},
 	"sqlitefile":             {"extsort"},

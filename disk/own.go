@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"baton"
 )
@@ -30,6 +31,17 @@ func OwnDir(fsys FS, dir string) error {
 		return nil
 	}
 	return Errorf(os.Chmod(dir, 0o700), dir, "close %s to others", dir)
+}
+
+// Planted reports whether a file was put there by another user of the machine, in a
+// folder that everybody can write to.
+func Planted(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || ours(info) {
+		return false
+	}
+	dir, err := os.Stat(filepath.Dir(path))
+	return err == nil && dir.Mode().Perm()&0o002 != 0
 }
 
 func foreign(format, dir string) error {

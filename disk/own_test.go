@@ -65,3 +65,33 @@ func TestOwnDir(t *testing.T) {
 		t.Errorf("another user's: %v", err)
 	}
 }
+
+// TestPlanted: a file of another user's in a folder like /tmp is somebody's trap.
+func TestPlanted(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only the administrator can make a file of another user's")
+	}
+	dir := filepath.Join(t.TempDir(), "tmp")
+	file := filepath.Join(dir, ".baton.yaml")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		owner int
+		mode  os.FileMode
+		want  bool
+	}{{0, 0o777, false}, {12345, 0o755, false}, {12345, 0o777, true}} {
+		if err := os.Chown(file, tt.owner, tt.owner); err != nil {
+			t.Skip(err)
+		}
+		if err := os.Chmod(dir, tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := disk.Planted(file); got != tt.want {
+			t.Errorf("owner %d, folder %o: %v", tt.owner, tt.mode, got)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/disk"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -36,6 +37,10 @@ func fileValues(env map[string]string, all []option, bad *problems) map[string]g
 		}
 		if err != nil {
 			bad.add("", "%v", err)
+			return nil
+		}
+		if !required && disk.Planted(path) {
+			bad.add("remove it, or name it with BATON_CONFIG_PATH if it is meant", "%s belongs to another user, in a folder that everybody can write to", path)
 			return nil
 		}
 		return parseYAML(path, text, all, bad)

@@ -222,9 +222,9 @@ func (s *service) sweep() {
 }
 
 // fileName is the task's id, or stands for it if it is not made of letters and
-// digits.
+// digits. Short ones may be names that some systems keep for themselves.
 func fileName(taskID string) string {
-	if len(taskID) <= 64 && !strings.ContainsFunc(taskID, func(r rune) bool {
+	if len(taskID) >= 8 && len(taskID) <= 64 && !strings.ContainsFunc(taskID, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
 	}) {
 		return taskID
