@@ -1,19 +1,26 @@
 package perplexity
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
-	"html/template"
+	"fmt"
+	"html"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 )
+
+//go:embed admin.html
+var adminHead string
 
 // routes are the console's pages and the control of faults. They need no token:
 // they are for whoever runs the sandbox, who binds it to loopback. Requests that a
 // web page of another origin makes are refused.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.adminPage())
+	mux.HandleFunc("GET /{$}", s.adminPage)
 	mux.HandleFunc("GET /admin.json", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, s.State()) })
 	mux.HandleFunc("POST /admin/remove", s.adminRemove)
 	mux.HandleFunc("GET /sandbox/faults", s.showFaults)
@@ -67,33 +74,88 @@ func (s *Server) adminRemove(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-//go:embed admin.html
-var adminHTML string
-
 // adminRows bounds the page, not the organisation.
 const adminRows = 500
 
 // adminPage shows the organisation to a person, the people of the console first.
-func (s *Server) adminPage() http.HandlerFunc {
-	page := template.Must(template.New("admin").Parse(adminHTML))
-	return func(w http.ResponseWriter, r *http.Request) {
-		st := s.State()
-		names := map[string]string{}
-		for _, g := range st.Groups {
-			names[g.ID] = g.DisplayName
-		}
-		shown := slices.Clone(st.Users)
-		slices.SortStableFunc(shown, func(a, b UserState) int {
-			switch {
-			case a.Managed == b.Managed:
-				return 0
-			case b.Managed:
-				return -1
-			}
-			return 1
-		})
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
-		page.Execute(w, map[string]any{"State": st, "Shown": shown[:min(len(shown), adminRows)], "Names": names, "SCIM": s.base, "Faults": s.ActiveFaults()})
+func (s *Server) adminPage(w http.ResponseWriter, _ *http.Request) {
+	st := s.State()
+	names := map[string]string{}
+	for _, g := range st.Groups {
+		names[g.ID] = g.DisplayName
 	}
+	shown := slices.Clone(st.Users)
+	slices.SortStableFunc(shown, func(a, b UserState) int {
+		switch {
+		case a.Managed == b.Managed:
+			return 0
+		case b.Managed:
+			return -1
+		}
+		return 1
+	})
+	shown = shown[:min(len(shown), adminRows)]
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+	var p page
+	p.WriteString(adminHead)
+	p.html("<p>A sandbox in place of a Perplexity organisation. SCIM is served at <code>%s</code>.</p>\n", s.base)
+	p.html("<p>%d of %d seats are taken. %d effective admins.</p>\n", st.SeatsUsed, st.Seats, len(st.Admins))
+	if len(st.Admins) == 0 {
+		p.html("<p class=\"warning\" role=\"alert\">Nobody has the Admin role: this organisation has locked itself out.</p>\n")
+	}
+	if faults := s.ActiveFaults(); len(faults) > 0 {
+		p.html("<p>Faults: <code>%s</code></p>\n", strings.Join(faults, ", "))
+	}
+	p.groups(st.Groups)
+	p.people(shown, len(st.Users), names)
+	p.html("</main>\n</body>\n</html>\n")
+	io.WriteString(w, p.String())
+}
+
+// page is HTML that is written. Two dozen lines of it need no template engine, which
+// would keep every method of every type in the programs that carry the sandbox.
+type page struct{ strings.Builder }
+
+// html appends markup in which the arguments stand as text, or in quoted attributes.
+func (p *page) html(markup string, args ...any) {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = html.EscapeString(s)
+		}
+	}
+	fmt.Fprintf(p, markup, args...)
+}
+
+func (p *page) groups(groups []GroupState) {
+	p.html("<table>\n<caption>Groups</caption>\n<thead><tr>" +
+		"<th scope=\"col\">Group</th><th scope=\"col\">Role</th><th scope=\"col\">Members</th></tr></thead>\n<tbody>\n")
+	for _, g := range groups {
+		p.html("<tr><th scope=\"row\">%s</th><td>%s</td><td>%d</td></tr>\n", g.DisplayName, string(g.Role), len(g.Members))
+	}
+	p.html("</tbody>\n</table>\n")
+}
+
+func (p *page) people(shown []UserState, all int, groups map[string]string) {
+	p.html("<table>\n<caption>People")
+	if len(shown) < all {
+		p.html(" (the first %d of %d)", len(shown), all)
+	}
+	p.html("</caption>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">User name</th><th scope=\"col\">Effective role</th>" +
+		"<th scope=\"col\">Groups</th><th scope=\"col\">Managed by</th></tr></thead>\n<tbody>\n")
+	for _, u := range shown {
+		name := cmp.Or(u.DisplayName, u.UserName)
+		var in []string
+		for _, id := range u.Groups {
+			in = append(in, groups[id])
+		}
+		p.html("<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td>\n<td>%s</td>\n", name, u.UserName, string(u.Role), strings.Join(in, ", "))
+		if u.Managed {
+			p.html("<td>SCIM (locked here)</td></tr>\n")
+			continue
+		}
+		p.html("<td>this console\n<form method=\"post\" action=\"/admin/remove\">"+
+			"<button name=\"user\" value=\"%s\" aria-label=\"Remove %s\">Remove</button></form></td></tr>\n", u.ID, name)
+	}
+	p.html("</tbody>\n</table>\n")
 }
