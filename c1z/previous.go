@@ -11,8 +11,10 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"baton"
 	"baton/disk"
 	"baton/sqlitefile"
+	"baton/wire"
 )
 
 // previous is the file that a Writer compares with and carries over from, unpacked.
@@ -22,7 +24,7 @@ type previous struct {
 	conn    *sqlite.Conn
 	has     columns
 	kept    []Sync // that are carried over, newest first
-	newest  Sync   // the newest full sync; zero if there is none
+	newest  Sync   // the full sync to compare with; zero if there is none
 }
 
 // openPrevious unpacks the file at path; nil if there is none, or an empty one.
@@ -53,9 +55,35 @@ func openPrevious(path string, opt Options) (_ *previous, err error) {
 	}
 	// A sync with the id of the new one was sealed without anybody learning of it.
 	syncs = slices.DeleteFunc(syncs, func(s Sync) bool { return s.ID == opt.SyncID })
-	p.newest, _ = newest(syncs, Full)
+	if p.newest, err = p.comparable(syncs, opt.Types); err != nil {
+		return nil, err
+	}
 	p.kept = kept(syncs, opt)
 	return p, nil
+}
+
+// comparable is the newest full sync that covers the types, and failing that the newest
+// full one.
+func (p *previous) comparable(syncs []Sync, types []string) (Sync, error) {
+	first, _ := newest(syncs, Full)
+	for rest := slices.Clone(syncs); ; {
+		s, ok := newest(rest, Full)
+		if !ok {
+			return first, nil
+		}
+		covered := map[string]bool{}
+		err := each(view{path: p.path, conn: p.conn, has: p.has, syncID: s.ID}, ResourceTypes, "", "", wire.UnmarshalResourceType, func(t baton.ResourceType) error {
+			covered[t.ID] = true
+			return nil
+		})
+		if err != nil {
+			return Sync{}, err
+		}
+		if !slices.ContainsFunc(types, func(t string) bool { return !covered[t] }) {
+			return s, nil
+		}
+		rest = slices.DeleteFunc(rest, func(other Sync) bool { return other.ID == s.ID })
+	}
 }
 
 func (p *previous) close() (err error) {
@@ -251,7 +279,7 @@ func (w *Writer) Changes() (*Changes, error) {
 }
 
 // Before is the sync that the new one is compared with: the newest full one of the
-// previous file. It is zero without one.
+// previous file that covers as much. It is zero without one.
 func (w *Writer) Before() Sync {
 	if w.previous == nil {
 		return Sync{}

@@ -25,7 +25,10 @@ type Options struct {
 	KeepSyncs int     // full syncs in the file, the new one included; 2 when zero
 	SyncID    string  // a KSUID
 	SyncType  string  // Full, Partial or ResourcesOnly
-	Started   time.Time
+	// Types are the resource types that the sync covers. It is compared with the newest full
+	// sync that covers them, too; one of fewer types says nothing of the others.
+	Types   []string
+	Started time.Time
 	// Ranks are, by resource type, slugs of which a principal holds only the first on a
 	// resource: of its grants of several the others are left out.
 	Ranks map[string][]string

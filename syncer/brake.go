@@ -155,6 +155,9 @@ func (s *sealing) floorsBefore() (counts map[string]int, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := f.Show(s.out.Before().ID); err != nil {
+		return nil, err
+	}
 	notes, err := cfg.Connector.Review(f)
 	if err != nil {
 		return nil, err

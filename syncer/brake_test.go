@@ -276,6 +276,21 @@ func TestTheFloor(t *testing.T) {
 	})
 }
 
+// TestPartsInBetween: a sync of some types says nothing of the others, so the next one
+// of all is compared with the last of all.
+func TestPartsInBetween(t *testing.T) {
+	path := file(t)
+	run(t, syncer.Config{Connector: admins(org(everybody, settled), "g2", 1), Path: path})
+	run(t, syncer.Config{Connector: admins(org(everybody, settled), "g2", 1), Path: path, Types: userTypes})
+	h := held(t, syncer.Config{Connector: admins(org(everybody, settled.but("g2", nil)), "g2", 1), Path: path})
+	if len(h.Reasons) != 2 || !strings.Contains(h.Reasons[0], `of 160 grants on "group" in the sync before, 60 are gone`) || !strings.Contains(h.Reasons[1], "there are 0 admins") {
+		t.Errorf("held for %q", h.Reasons)
+	}
+	if res := run(t, syncer.Config{Connector: org(everybody, settled), Path: path}); res.Changes == nil || res.Changes.Grants.Created != 0 {
+		t.Errorf("changes %+v", res.Changes)
+	}
+}
+
 // TestPreviousElsewhere compares with a file of the caller's, which it does not touch.
 func TestPreviousElsewhere(t *testing.T) {
 	base := file(t)

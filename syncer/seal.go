@@ -44,7 +44,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
 	out, err := c1z.Create(r.cfg.Path, c1z.Options{
 		Disk: r.cfg.Disk, TempDir: r.log.Dir(), Previous: r.cfg.Previous, KeepSyncs: r.cfg.KeepSyncs,
-		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started, Ranks: r.ranks(),
+		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started, Ranks: r.ranks(), Types: r.types(),
 	})
 	if err != nil {
 		return res, err
@@ -100,6 +100,16 @@ func (r *run) syncType() string {
 		return c1z.ResourcesOnly
 	}
 	return c1z.Full
+}
+
+// types are the resource types that the sync covers.
+func (r *run) types() (ids []string) {
+	for _, t := range r.cfg.Connector.ResourceTypes {
+		if len(r.cfg.Types) == 0 || slices.Contains(r.cfg.Types, t.ID) {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
 }
 
 // ranks are the slugs that exclude each other, by resource type.
