@@ -5,7 +5,7 @@
 //
 //	byte 0      5                                                            end
 //	     ┌──────┬─────────────────────────────────────────────────────────────┐
-//	     │C1ZF\0│ one zstd frame (window up to 8 MiB, content size, checksum)  │
+//	     │C1ZF\0│ one zstd frame (window of 1 MiB, content size, checksum)     │
 //	     └──────┴──────────────────────────────┬──────────────────────────────┘
 //	                                           ▼
 //	     a SQLite main database file: pages of 4096 bytes, UTF-8, rollback journal
@@ -25,12 +25,23 @@
 // Times are UTC text, "2006-01-02 15:04:05.999999999" with trailing zeros left out.
 // Sync ids are KSUIDs.
 //
+// Rows are in the order of their external ids; those with the same id in several syncs
+// lie side by side, in the order of the syncs' ids.
+//
 // # Writing
 //
-// A [Writer] gathers rows in a scratch database and publishes them with one rename,
-// together with the newest full syncs of the file that was there before. Until then
-// the file at the path is not touched, whatever goes wrong. A left-over ".tmp"
-// beside it is harmless, and the next writer replaces it.
+//	Add ─▶ sorted ─▶ settled (order.go, settle.go)
+//	                    │        previous syncs (previous.go)
+//	                    ├─ facts.go   │
+//	                    ▼             ▼
+//	                  side by side: compared, laid out (lay.go, layout.go)
+//	                    │
+//	                    ▼ pages
+//	                  compressed into the new file (frame.go, checksum.go) ─▶ renamed
+//
+// A [Writer] publishes with one rename, together with the newest full syncs of the file
+// that was there before. Until then the file at the path is not touched, whatever goes
+// wrong. A left-over ".tmp" beside it is harmless, and the next writer replaces it.
 //
 // # Reading
 //
