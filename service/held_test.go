@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"baton"
 	"baton/internal/pb/batonv1"
 	"baton/service"
 	"baton/syncer"
@@ -303,4 +304,19 @@ func TestOldBases(t *testing.T) {
 		t.Errorf("left: %q", left)
 	}
 	g.want(t, map[string]float64{"baton_last_successful_sync_timestamp_seconds": float64(when.Unix())})
+}
+
+// TestStateOfSomebodyElse: a state directory that is a link, as another user may have
+// put it into /tmp, is not used.
+func TestStateOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	link := filepath.Join(t.TempDir(), "state")
+	if err := os.Symlink(w.state, link); err != nil {
+		t.Skip(err)
+	}
+	err := w.start(func(c *service.Config) { c.StateDir = link }).end()
+	if baton.KindOf(err) != baton.Storage || !strings.Contains(err.Error(), "is no folder but a link") || !strings.Contains(baton.FixOf(err), "use another place") {
+		t.Errorf("it ends with %v (fix: %s)", err, baton.FixOf(err))
+	}
 }
