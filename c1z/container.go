@@ -134,7 +134,9 @@ func unpackDatabase(path string, out *disk.Scratch, dec io.Reader, max limits) e
 		return damaged(path, err)
 	}
 	head := make([]byte, 20)
-	if _, err := out.ReadAt(head, 0); err != nil || !bytes.HasPrefix(head, []byte(databaseMagic)) {
+	if _, err := out.ReadAt(head, 0); err != nil && err != io.EOF {
+		return misread(path, err)
+	} else if err != nil || !bytes.HasPrefix(head, []byte(databaseMagic)) {
 		return damaged(path, errors.New("it does not hold a SQLite database"))
 	}
 	// Bytes 18 and 19 say 2 when the writer used a write-ahead log. There is none

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"io/fs"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -33,8 +34,10 @@ const (
 
 func newTrees(in io.ReaderAt, size int64) (*trees, error) {
 	head := make([]byte, 100)
-	if _, err := in.ReadAt(head, 0); err != nil {
+	if _, err := in.ReadAt(head, 0); err == io.EOF {
 		return nil, errors.New("it has no header")
+	} else if err != nil {
+		return nil, err
 	}
 	t := &trees{in: in, pageSize: int64(binary.BigEndian.Uint16(head[16:])), reserved: int64(head[20])}
 	if t.pageSize == 1 {
@@ -65,7 +68,9 @@ func (t *trees) walk(root int64) error {
 		if n == 1 {
 			at = 100 // behind the header of the file
 		}
-		if _, err := t.in.ReadAt(head, at); err != nil {
+		if _, err := t.in.ReadAt(head, at); err != nil && err != io.EOF {
+			return err
+		} else if err != nil {
 			return errors.New("a page is beyond the end")
 		}
 		if head[0] != branchOfIndex && head[0] != branchOfTable {
@@ -108,7 +113,7 @@ func checkTrees(in io.ReaderAt, size int64, path string, open func() (*sqlite.Co
 		err = t.walk(1)
 	}
 	if err != nil {
-		return nil, damaged(path, err)
+		return nil, misread(path, err)
 	}
 	conn, err := open()
 	if err != nil {
@@ -122,7 +127,7 @@ func checkTrees(in io.ReaderAt, size int64, path string, open func() (*sqlite.Co
 	for _, root := range roots {
 		if err == nil {
 			if e := t.walk(root); e != nil {
-				err = damaged(path, e)
+				err = misread(path, e)
 			}
 		}
 	}
@@ -131,4 +136,12 @@ func checkTrees(in io.ReaderAt, size int64, path string, open func() (*sqlite.Co
 		return nil, err
 	}
 	return conn, nil
+}
+
+// misread tells a disk that cannot be read from a file that makes no sense.
+func misread(path string, err error) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return storage("read", path, err)
+	}
+	return damaged(path, err)
 }

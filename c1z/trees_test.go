@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"zombiezen.com/go/sqlite"
@@ -13,6 +14,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/disk/disktest"
 )
 
 // rootOf is the page that a table begins at.
@@ -143,4 +145,30 @@ func edited(t testing.TB, path string, script ...string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestTreesOnABadDisk: a disk that cannot be read is not a file that is damaged.
+func TestTreesOnABadDisk(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sync.c1z")
+	write(t, path, full(first), smallSync())
+	for n := 1; ; n++ {
+		fsys, err := disktest.New(dir, disktest.Fault{Op: disktest.Read, Name: ".c1z-*", Nth: n, Err: syscall.EIO})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := full(second)
+		opt.Disk = fsys
+		w, err := c1z.Create(path, opt)
+		if err == nil {
+			w.Abort()
+			if n < 5 {
+				t.Errorf("only %d reads", n)
+			}
+			break
+		}
+		if baton.KindOf(err) != baton.Storage {
+			t.Errorf("read %d: %v (%v)", n, err, baton.KindOf(err))
+		}
+	}
 }
