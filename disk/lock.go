@@ -46,8 +46,11 @@ func (l *Lock) Release() error { return l.file.Close() }
 
 // Remove gives the lock up and removes its file: while it is still held, so that
 // another process sees a lock or no file. Windows removes no open file and gets a
-// second try.
+// second try. There is nothing to do for no lock.
 func (l *Lock) Remove() error {
+	if l == nil {
+		return nil
+	}
 	removed := l.fsys.Remove(l.file.Name())
 	err := l.file.Close()
 	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {

@@ -139,22 +139,49 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		return Result{}, err
 	}
 	r.log = log
+	out, err := r.own()
+	if err != nil {
+		return Result{}, first(err, r.leave())
+	}
 	res, err := r.run(ctx)
+	err = first(err, out.Remove())
 	for _, f := range r.feeds {
 		err = first(err, f.close())
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return res, log.Remove()
-	case r.worthKeeping():
-		return Result{}, first(err, log.Close())
 	}
-	return Result{}, first(err, log.Remove())
+	return Result{}, first(err, r.leave())
 }
 
-// worthKeeping reports whether a later run can go on from what this one read.
-func (r *run) worthKeeping() bool {
-	return !r.void && slices.ContainsFunc(r.feeds, func(f *feedRun) bool { return f.state.Pages > 0 })
+// leave gives the page log up after an error, with all that a later run can go on from.
+// A run that was refused or failed before it could begin leaves what it found.
+func (r *run) leave() error {
+	keep := !r.void && slices.ContainsFunc(r.feeds, func(f *feedRun) bool { return f.state.Pages > 0 })
+	if !r.begun {
+		found, err := r.log.Header()
+		keep = found != nil || err != nil
+	}
+	if keep {
+		return r.log.Close()
+	}
+	return r.log.Remove()
+}
+
+// own takes the file that the sync goes into. The page log keeps out those that use the
+// same scratch directory, and this the others; and a folder that the file cannot be in
+// is noticed before anything is read.
+func (r *run) own() (*disk.Lock, error) {
+	path := r.cfg.Path + ".lock"
+	lock, err := disk.Acquire(r.cfg.Disk, path)
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, baton.Errorf(baton.Refused, "another process is writing %s", r.cfg.Path).
+			WithFix("Wait for it to end, or write to another file.")
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, nil // that disk knows no locks; the page log's has to do
+	}
+	return lock, disk.Errorf(err, path, "lock %s", r.cfg.Path)
 }
 
 // Discard throws an interrupted sync away.
@@ -190,6 +217,7 @@ type run struct {
 	log     *pagelog.Log
 	head    header
 	resumed bool
+	begun   bool // its feeds are open
 	void    bool // what was read must not be sealed, and reading it again may help
 	plans   []baton.Feed
 	feeds   []*feedRun
@@ -320,6 +348,7 @@ func (r *run) begin() error {
 		}
 		r.feeds = append(r.feeds, f)
 	}
+	r.begun = true
 	return nil
 }
 

@@ -322,6 +322,10 @@ func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
 		if baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "format 9") {
 			t.Errorf("got %v, want it refused by its format", err)
 		}
+		// It can still be finished with that version: it was deleted once.
+		if b, err := os.ReadFile(header); !bytes.Contains(b, []byte(`"Version":9`)) {
+			t.Errorf("what was refused is gone: %q, %v", b, err)
+		}
 		if err := syncer.Discard(path, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -403,6 +407,27 @@ func TestOneProcessAFile(t *testing.T) {
 		return next(ctx, at, p)
 	}
 	run(t, syncer.Config{Connector: c, Path: path})
+}
+
+// TestOneProcessAFileWherever: two syncs of the same file with scratch directories of
+// their own both wrote to it, and one could publish what the other had half written.
+func TestOneProcessAFileWherever(t *testing.T) {
+	path := file(t)
+	c := tenant()
+	next := c.Feeds[0].Next
+	c.Feeds[0].Next = func(ctx context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
+		for _, scratch := range []string{"", t.TempDir()} {
+			_, err := syncer.Run(ctx, syncer.Config{Connector: tenant(), Path: path, TempDir: scratch})
+			if baton.KindOf(err) != baton.Refused || !strings.Contains(err.Error(), path) {
+				t.Errorf("a second sync of the same file: %v, want Refused", err)
+			}
+		}
+		return next(ctx, at, p)
+	}
+	run(t, syncer.Config{Connector: c, Path: path, TempDir: t.TempDir()})
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
 }
 
 func TestStandingStillIsAnError(t *testing.T) {

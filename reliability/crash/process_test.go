@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -47,6 +48,7 @@ type victim struct {
 	tn     *tenant
 	binary string
 	env    []string
+	attr   *syscall.SysProcAttr
 	origin string
 
 	mu       sync.Mutex
@@ -96,11 +98,20 @@ type life struct {
 // counts as a change of a file.
 func (v *victim) start(at moment, watched string, args ...string) *life {
 	v.t.Helper()
+	l, err := v.begin(at, watched, args...)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return l
+}
+
+func (v *victim) begin(at moment, watched string, args ...string) (*life, error) {
+	v.t.Helper()
 	l := &life{unwatch: func() int { return 0 }}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.t.Context()), 5*time.Minute)
 	v.t.Cleanup(cancel)
 	l.cmd = exec.CommandContext(ctx, v.binary, args...)
-	l.cmd.Dir, l.cmd.Env, l.cmd.Stderr = v.t.TempDir(), v.env, &l.stderr
+	l.cmd.Dir, l.cmd.Env, l.cmd.Stderr, l.cmd.SysProcAttr = v.t.TempDir(), v.env, &l.stderr, v.attr
 	var process *os.Process
 	ready := make(chan struct{})
 	if watched != "" {
@@ -115,7 +126,7 @@ func (v *victim) start(at moment, watched string, args ...string) *life {
 	defer v.mu.Unlock()
 	l.began = time.Now()
 	if err := l.cmd.Start(); err != nil {
-		v.t.Fatal(err)
+		return nil, err
 	}
 	process = l.cmd.Process
 	close(ready)
@@ -123,7 +134,7 @@ func (v *victim) start(at moment, watched string, args ...string) *life {
 	if at.kind == instant {
 		l.timer = time.AfterFunc(at.after, func() { process.Kill() })
 	}
-	return l
+	return l, nil
 }
 
 // end waits for the process, and reports whether it was killed and its exit code.
