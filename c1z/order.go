@@ -55,16 +55,15 @@ func (r Row) appendKey(dst []byte, number uint64) []byte {
 // parseKey reads a key. The row shares its memory. Place is how many bytes of it the
 // order goes by, the number of the row left out.
 func parseKey(key []byte) (r Row, place int, err error) {
-	bad := baton.Errorf(baton.Internal, "c1z: a sorted row cannot be read")
 	if len(key) == 0 || !Table(key[0]).valid() {
-		return r, 0, bad
+		return r, 0, badKey()
 	}
 	r.Table = Table(key[0])
 	zeros := false
 	for place = 1; ; place += 2 {
 		i := bytes.IndexByte(key[place:], 0)
 		if i < 0 || place+i+2+numberSize > len(key) {
-			return r, 0, bad
+			return r, 0, badKey()
 		}
 		place += i
 		if key[place+1] == keyEnd {
@@ -87,13 +86,13 @@ func parseKey(key []byte) (r Row, place int, err error) {
 	}
 	for i := range r.Table.parts() - 1 {
 		if r.ends[i] = next(len(r.id)); r.ends[i] < 0 {
-			return r, 0, bad
+			return r, 0, badKey()
 		}
 	}
 	if r.Table == Resources {
 		kind, id := next(len(rest)), next(len(rest))
 		if kind < 0 || id < 0 || kind+id > len(rest) {
-			return r, 0, bad
+			return r, 0, badKey()
 		}
 		r.parent = baton.ResourceID{Type: string(rest[:kind]), ID: string(rest[kind : kind+id])}
 		rest = rest[kind+id:]
@@ -101,3 +100,5 @@ func parseKey(key []byte) (r Row, place int, err error) {
 	r.data = rest
 	return r, place, nil
 }
+
+func badKey() error { return baton.Errorf(baton.Internal, "c1z: a sorted row cannot be read") }

@@ -166,7 +166,7 @@ type higher struct {
 type beside struct {
 	cursor *extsort.Cursor
 	prefix []byte
-	place  []byte // of the next grant; nil after the end
+	place  []byte // of the next row; nil after the end
 }
 
 // holds reports whether the principal of the grant holds a higher one, too.
@@ -178,18 +178,20 @@ func (h *higher) holds(list *extsort.List, r Row, slugs []string) (bool, error) 
 	}
 	holder := r.id[len(e):]
 	if !bytes.Equal(e, h.entitlement) {
-		h.entitlement, h.beside = append(h.entitlement[:0], e...), nil
-		for _, slug := range slugs[:at] {
-			prefix := append(append(bytes.Clone(r.id[:r.ends[1]+1]), slug...), ':')
-			b := &beside{prefix: prefix}
-			b.cursor = list.From(bytes.Clone(h.at(b, holder)))
+		h.entitlement = append(h.entitlement[:0], e...)
+		for i, slug := range slugs[:at] {
+			if i == len(h.beside) {
+				h.beside = append(h.beside, &beside{cursor: list.From(nil)})
+			}
+			b := h.beside[i]
+			b.prefix = append(append(append(b.prefix[:0], r.id[:r.ends[1]+1]...), slug...), ':')
+			b.cursor.Seek(h.at(b, holder))
 			if err := b.next(); err != nil {
 				return false, err
 			}
-			h.beside = append(h.beside, b)
 		}
 	}
-	for _, b := range h.beside {
+	for _, b := range h.beside[:at] {
 		want := h.at(b, holder)
 		for b.place != nil && bytes.Compare(b.place, want) < 0 {
 			if err := b.next(); err != nil {

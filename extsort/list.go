@@ -29,23 +29,34 @@ func (l *List) Add(key []byte) error {
 
 // Cursor reads a list.
 type Cursor struct {
+	list   *List
 	reader reader
 	from   []byte
+	on     bool // the next key may be before from
 }
 
 // From reads the list from the first key on that is not less than this one. Several
 // cursors can be open at a time.
 func (l *List) From(key []byte) *Cursor {
-	at := sort.Search(len(l.firsts), func(i int) bool { return bytes.Compare(l.firsts[i], key) > 0 })
-	return &Cursor{reader: reader{run: &l.run, at: max(at-1, 0)}, from: key}
+	c := &Cursor{list: l, reader: reader{run: &l.run}}
+	c.Seek(key)
+	return c
+}
+
+// Seek goes on from the first key that is not less than this one.
+func (c *Cursor) Seek(key []byte) {
+	firsts := c.list.firsts
+	at := sort.Search(len(firsts), func(i int) bool { return bytes.Compare(firsts[i], key) > 0 })
+	c.reader.at, c.reader.rest = max(at-1, 0), nil
+	c.from, c.on = append(c.from[:0], key...), true
 }
 
 // Next is the next key, which is good until the next call, or io.EOF.
 func (c *Cursor) Next() ([]byte, error) {
 	for {
 		key, _, err := c.reader.next()
-		if err != nil || bytes.Compare(key, c.from) >= 0 {
-			c.from = nil
+		if err != nil || !c.on || bytes.Compare(key, c.from) >= 0 {
+			c.on = false
 			return key, err
 		}
 	}
