@@ -280,3 +280,27 @@ func FuzzPosition(f *testing.F) {
 		}
 	})
 }
+
+// TestBrokenPageIsVoid: where an answer breaks off, or a web page comes in between, what
+// came of the page is void, and the one that is read in its place is whole.
+func TestBrokenPageIsVoid(t *testing.T) {
+	whole := rows("a", "b", "c")
+	for n := 1; n < len(whole); n++ {
+		synctest.Test(t, func(t *testing.T) {
+			a := &answers{t: t, pages: []page{{total: "3", body: whole[:n]}, {total: "3", body: whole}}}
+			client, err := rest.New(rest.Config{BaseURL: "https://percipio.example", Transport: a})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			voided := 0
+			_, err = api.New(client, "o").ListUsers(t.Context(), api.Position{}, api.Sink[api.User]{
+				Row:  func(u api.User) { ids = append(ids, u.ID) },
+				Void: func() { ids, voided = nil, voided+1 },
+			})
+			if err != nil || strings.Join(ids, " ") != "a b c" || len(a.asked) != 2 || voided != 1 {
+				t.Errorf("cut at %d: %q after %d requests, %d times void, %v", n, ids, len(a.asked), voided, err)
+			}
+		})
+	}
+}
