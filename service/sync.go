@@ -158,6 +158,15 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir str
 	reading, end := s.untilStop(ctx)
 	defer end()
 	result, err := s.sync(reading, cfg)
+	if baton.KindOf(err) == baton.Corrupt && reading.Err() == nil {
+		// An earlier process left it, perhaps one of another version, and nobody is here
+		// to ask for a fresh start.
+		log.Warn("what an interrupted sync has left cannot be used and is dropped; reading anew", "error", err)
+		if err := syncer.Discard(cfg.Path, cfg.TempDir); err != nil {
+			return err
+		}
+		result, err = s.sync(reading, cfg)
+	}
 	if err != nil && reading.Err() != nil {
 		return context.Cause(reading)
 	}

@@ -240,3 +240,28 @@ func TestKilledService(t *testing.T) {
 		})
 	}
 }
+
+// TestServiceAfterAnotherVersion: what a service of another version, or a damaged disk,
+// has left failed every sync task for eight days, for a service has no --fresh.
+func TestServiceAfterAnotherVersion(t *testing.T) {
+	tn := perplexityTenant(t, "page-cap=5")
+	s := newServed(t, tn)
+	for what, content := range map[string]string{"another version": `{"Version":99}`, "damaged": "\x00\x00\x00"} {
+		id := s.enqueue(fullSync())
+		if killed, wrong := s.until(moment{kind: answered, n: 4}, id); !killed || wrong != "" {
+			t.Fatalf("it was not killed: %s", wrong)
+		}
+		headers, err := filepath.Glob(filepath.Join(s.state, "*", "*", "*", "header"))
+		if err != nil || len(headers) != 1 {
+			t.Fatalf("headers: %q, %v", headers, err)
+		}
+		writeFile(t, headers[0], []byte(content))
+		r, wrong := s.finishes(id)
+		if wrong == "" {
+			wrong = s.delivered(id, r)
+		}
+		if wrong != "" {
+			t.Errorf("%s: %s", what, wrong)
+		}
+	}
+}
