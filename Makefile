@@ -57,6 +57,10 @@ crash-sweep: ## Kill, cut the power of, and fill the disk of syncs at every poin
 planted: ## Build defects in, one at a time, and see a test go red for each
 	$(GO) test . -count=1 -timeout 60m -run TestPlanted -planted -v
 
+.PHONY: storm
+storm: ## Both connectors against every fault, alone and in combinations; prints the outcomes (STORM_RUNS=3000 STORM_SEED=1)
+	$(GO) test -count=1 -timeout 60m -run 'TestSyncs|TestChanges|TestRaces|TestPlantedBugs' ./reliability/storm -args -long -runs $${STORM_RUNS:-3000} -seed $${STORM_SEED:-1}
+
 .PHONY: generate
 generate: ## Generate internal/pb from proto/ (needs protoc)
 	$(GO) generate ./proto/...

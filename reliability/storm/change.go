@@ -93,7 +93,7 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	c.priority = priority(r, c.settings)
 	c.connector = perplexity.New(perplexity.Config{REST: rest, MinAdmins: 1, Priority: c.priority})
 	if s.Wrap != nil {
-		c.connector = s.Wrap(c.connector)
+		c.connector = s.Wrap(c.connector, c.wire)
 	}
 	if err := c.org.SetFaults(c.settings...); err != nil {
 		return []string{err.Error()}

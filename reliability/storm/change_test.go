@@ -3,7 +3,6 @@ package storm
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,7 +13,10 @@ import (
 // TestChanges: done once, or a failure that says what is known; nobody else touched,
 // and always an Admin left.
 func TestChanges(t *testing.T) {
-	tally := NewTally()
+	if *runs >= 20 {
+		defer cover(t, "perplexity", "", notOfChanges)
+	}
+	tally := tallied
 	one := func(s ChangeRun) {
 		t.Helper()
 		name := fmt.Sprint(s.Seed)
@@ -31,14 +33,11 @@ func TestChanges(t *testing.T) {
 	}
 	for i, f := range sandbox.Faults() {
 		r := rand.New(rand.NewPCG(*seed, uint64(i)))
-		for n := range min(*runs-1, 3) {
+		for n := range min(*runs-1, 8) {
 			one(ChangeRun{Seed: *seed + uint64(100*i+n), Alone: alone(r, f)})
 		}
 	}
 	for i := range *runs {
 		one(ChangeRun{Seed: *seed + uint64(i)})
-	}
-	if *long {
-		tally.Print(os.Stdout)
 	}
 }

@@ -68,6 +68,20 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 		names = nil
 	case "retry-after":
 		names = append(names, "rate-limit-seconds=2")
+	case "bare-errors":
+		names = append(names, "rate-limit=3")
+	case "no-provider-config":
+		names = []string{"cursor-only"}
+	case "total-zero-past-end", "wrap-around", "resources-absent":
+		names = []string{"page-cap=1"} // where the end must be looked for behind it
+	case "rows-shift-delete", "rows-shift-insert", "rows-shift-both", "expire-cursor":
+		names = []string{"page-cap=2", "filter-unsupported"} // where a change reads a list of users
+	case "duplicate-add-409", "absent-remove-404", "absent-remove-412", "conflict-without-scimtype":
+		names = append(names, "duplicate-delivery")
+	case "held-row-on-reject":
+		names = append(names, "unverified-domain")
+	case "empty-page", "error-after-work":
+		return append(names, f.Name+"=1")
 	}
 	if chance(r, 50) || f.Value == fault.Rows || f.Name == "huge-body" || f.Name == "gzip-bomb" {
 		return append(names, setting(r, f))

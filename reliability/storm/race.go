@@ -74,7 +74,7 @@ func (s RaceRun) Run(t *testing.T) (wrong []string) {
 		}
 		racers[i] = &racer{w, perplexity.New(perplexity.Config{REST: c, MinAdmins: 1, Priority: priority})}
 		if s.Wrap != nil {
-			racers[i].connector = s.Wrap(racers[i].connector)
+			racers[i].connector = s.Wrap(racers[i].connector, w)
 		}
 	}
 	// Each admin is taken down by somebody, and everybody else comes to the team or goes.

@@ -23,7 +23,7 @@ import (
 )
 
 // Wrapper changes a connector before it is used: how bugs are planted.
-type Wrapper func(*baton.Connector) *baton.Connector
+type Wrapper func(*baton.Connector, http.RoundTripper) *baton.Connector
 
 // SyncRun is one sync in a storm. Everything but the wrapper follows from the seed.
 type SyncRun struct {
@@ -75,6 +75,9 @@ func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 		org = newPercipio
 	}
 	time.Sleep(time.Until(today)) // bubbles begin before anybody learnt anything
+	if s.Alone != nil {
+		org = demonstration(s.Upstream, has(s.Alone, "search-fail", "search-429", "search-locale", "search-crowded"))
+	}
 	on := &syncing{run: s, rand: r, truth: newTruth(), met: map[string]bool{}, tenant: org(r, &log), path: filepath.Join(t.TempDir(), "sync.c1z"), temp: t.TempDir()}
 	on.tenant.hook = on.before
 	on.wire = newWire(on.tenant)
@@ -85,7 +88,7 @@ func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 		return []string{err.Error()}
 	}
 	if s.Wrap != nil {
-		connector = s.Wrap(connector)
+		connector = s.Wrap(connector, on.wire)
 	}
 	on.connector = connector
 	if s.Alone == nil && chance(r, 20) {
@@ -152,6 +155,9 @@ func (s *syncing) plan() {
 	r, table := s.rand, s.table()
 	s.base = s.seen
 	s.settings = s.run.Alone
+	if has(s.settings, "stale-reads", "stale-reads-always") {
+		s.events = append(s.events, event{at: s.base + 2, change: true}) // something to be stale about
+	}
 	if s.settings == nil {
 		s.settings = faults(r, table, r.IntN(5)+1)
 		for range r.IntN(4) {

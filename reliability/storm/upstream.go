@@ -27,7 +27,6 @@ type server interface {
 // tenant is a sandbox with an organisation in it.
 type tenant struct {
 	server
-	name    string
 	look    func() look
 	change  func(*rand.Rand) // what somebody else does
 	connect func(*wire) (*baton.Connector, error)
@@ -42,15 +41,34 @@ func client(w *wire, path string, log *discreet) (*rest.Client, error) {
 		RetryFor: time.Hour, MaxBody: 1 << 20, Log: log.logger()})
 }
 
+// demonstration makes the organisation that the sandbox shows by itself.
+func demonstration(upstream string, limited bool) func(*rand.Rand, *discreet) *tenant {
+	return func(r *rand.Rand, log *discreet) *tenant {
+		t := &tenant{}
+		hook := func(n int, req *http.Request) { t.hook(n, req) }
+		if upstream == "percipio" {
+			t.percipio(sandboxpercipio.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}, limited, log)
+		} else {
+			t.perplexity(sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}, log)
+		}
+		return t
+	}
+}
+
 // newPerplexity makes an organisation of a shape by chance.
 func newPerplexity(r *rand.Rand, log *discreet) *tenant {
-	t := &tenant{name: "perplexity"}
+	t := &tenant{}
 	users := 1 + r.IntN(40)
 	opts := sandboxperplexity.Options{Users: users, Groups: 2 + r.IntN(8), MembersMin: 1, MembersMax: 1 + r.IntN(12), Seed: r.Uint64(),
 		Token: token, OnRequest: func(n int, req *http.Request) { t.hook(n, req) }}
 	if chance(r, 25) {
 		opts = sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: opts.OnRequest} // the demonstration
 	}
+	t.perplexity(opts, log)
+	return t
+}
+
+func (t *tenant) perplexity(opts sandboxperplexity.Options, log *discreet) {
 	s := sandboxperplexity.New(opts)
 	t.server = s
 	t.look = func() look { return lookPerplexity(s) }
@@ -59,7 +77,6 @@ func newPerplexity(r *rand.Rand, log *discreet) *tenant {
 		c, err := client(w, s.URLPath(), log)
 		return perplexity.New(perplexity.Config{REST: c, MinAdmins: 1}), err
 	}
-	return t
 }
 
 // lookPerplexity: accounts and groups are known through their lists, memberships through
@@ -148,19 +165,22 @@ func changePerplexity(r *rand.Rand, s *sandboxperplexity.Server) {
 
 // newPercipio makes an organisation of a shape by chance.
 func newPercipio(r *rand.Rand, log *discreet) *tenant {
-	t := &tenant{name: "percipio"}
+	t := &tenant{}
 	opts := sandboxpercipio.Options{Users: 1 + r.IntN(40), Courses: 2 + r.IntN(25), Rows: 1 + r.IntN(200), Seed: r.Uint64(), PendingPolls: r.IntN(3),
 		Token: token, OnRequest: func(n int, req *http.Request) { t.hook(n, req) }}
 	if chance(r, 25) {
 		opts.Users, opts.Courses, opts.Rows = 0, 0, 0 // the demonstration
 	}
+	t.percipio(opts, chance(r, 30), log)
+	return t
+}
+
+func (t *tenant) percipio(opts sandboxpercipio.Options, some bool, log *discreet) {
 	s := sandboxpercipio.New(opts)
 	var limited []string
-	if courses := s.State().Courses; chance(r, 30) {
-		for _, c := range courses {
-			if c.Listed && len(limited) < 3 {
-				limited = append(limited, c.ID)
-			}
+	for _, c := range s.State().Courses {
+		if some && c.Listed && len(limited) < 3 {
+			limited = append(limited, c.ID)
 		}
 	}
 	t.server = s
@@ -171,7 +191,6 @@ func newPercipio(r *rand.Rand, log *discreet) *tenant {
 		return percipio.New(percipio.Config{REST: c, Token: baton.NewSecret(token), OrganizationID: s.OrganizationID(),
 			LimitedCourses: limited, SkipMissing: true, Lookback: 20 * 365 * 24 * time.Hour}), err
 	}
-	return t
 }
 
 func lookPercipio(s *sandboxpercipio.Server, limited []string) look {

@@ -1,0 +1,48 @@
+package storm
+
+// Why an operation has no part in a fault.
+const (
+	ofWrites  = "it is about writes, and a sync writes nothing"
+	ofFilters = "it is about filters, and a sync filters nothing"
+	ofDefault = "it is the default, spelt out"
+)
+
+// notOfSyncs are faults that a sync has no part in, and why.
+var notOfSyncs = map[string]string{
+	"body-limit":                ofWrites,
+	"drop-member-on-add":        ofWrites,
+	"remove-wipes-all":          ofWrites,
+	"remove-collateral":         ofWrites,
+	"duplicate-add-409":         ofWrites,
+	"absent-remove-404":         ofWrites,
+	"absent-remove-412":         ofWrites,
+	"patch-204":                 ofWrites,
+	"patch-200-empty":           ofWrites,
+	"patch-202":                 ofWrites,
+	"patch-ignored":             ofWrites,
+	"patch-unsupported":         ofWrites,
+	"patch-no-filter":           ofWrites,
+	"patch-no-path":             ofWrites,
+	"create-empty":              ofWrites,
+	"error-after-work":          ofWrites,
+	"duplicate-delivery":        ofWrites,
+	"held-row-on-reject":        ofWrites,
+	"conflict-without-scimtype": ofWrites,
+	"conflict-by-email":         ofWrites,
+	"deactivated-loses-groups":  ofWrites,
+	"unverified-domain":         ofWrites,
+	"seats-full":                ofWrites,
+	"filter-unsupported":        ofFilters,
+	"filter-ignored":            ofFilters,
+	"filter-case-sensitive":     ofFilters,
+	"soft-delete-on":            ofDefault,
+	"deactivated-keeps-groups":  ofDefault,
+	"max-over-1000-is-400":      "no more than 1000 rows are asked for",
+}
+
+// notOfChanges are faults that a change has no part in, and why.
+var notOfChanges = map[string]string{
+	"member-first":             "it decides what Perplexity makes of groups, and not what SCIM answers",
+	"soft-delete-on":           ofDefault,
+	"deactivated-keeps-groups": ofDefault,
+}

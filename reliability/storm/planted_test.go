@@ -1,0 +1,246 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"baton"
+)
+
+// TestPlantedBugs: the storm goes red when a connector has a bug. Each is tried until the
+// storm meets it.
+func TestPlantedBugs(t *testing.T) {
+	for name, bug := range map[string]struct {
+		run  func(t *testing.T, seed uint64) []string
+		want string
+	}{
+		"drops a row on a later page":              {syncWith(dropsRow, nil), "are missing"},
+		"takes an error for the end":               {syncWith(endsEarly, []string{"page-cap=6", "token-revoked-after=4"}), "are missing"},
+		"seals on a short total":                   {syncWith(believesShort, []string{"page-cap=6", "short-page"}), "are missing"},
+		"takes an absent list for an empty":        {syncWith(absentIsEmpty, []string{"page-cap=6", "members-absent", "no-groups-attribute"}), "are missing"},
+		"invents a row":                            {syncWith(invents, nil), "are extra"},
+		"repeats the token in its error":           {syncWith(chatty, []string{"forbidden"}), "shows the token"},
+		"fails without a reason to give":           {syncWith(mute, []string{"forbidden"}), "does not say what to do"},
+		"trusts a 200":                             {changeWith(trusts, []string{"drop-member-on-add", "patch-ignored"}), "says that it is done, and it is not"},
+		"replaces the whole membership":            {changeWith(replacesAll, nil), "others were touched"},
+		"skips the guard":                          {changeWith(unguarded, nil), "nobody is Admin any more"},
+		"writes on a dry run":                      {changeWith(wetRun, nil), "a dry run wrote"},
+		"keeps silent about what it may have done": {changeWith(silent, []string{"error-after-work=1", "members-absent-everywhere"}), "does not say that it may have"},
+		"skips the guard in a race":                {func(t *testing.T, seed uint64) []string { return RaceRun{Seed: seed, Wrap: unguarded}.Run(t) }, "nobody is Admin any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := range uint64(60) {
+				red := false
+				synctest.Test(t, func(t *testing.T) {
+					red = slices.ContainsFunc(bug.run(t, n), func(s string) bool { return strings.Contains(s, bug.want) })
+				})
+				if red {
+					return
+				}
+			}
+			t.Errorf("no storm says that %q", bug.want)
+		})
+	}
+}
+
+func syncWith(bug Wrapper, alone []string) func(*testing.T, uint64) []string {
+	if alone == nil {
+		alone = []string{"page-cap=6"}
+	}
+	return func(t *testing.T, seed uint64) []string {
+		return SyncRun{Seed: seed, Upstream: "perplexity", Alone: alone, Wrap: bug}.Run(t, nil)
+	}
+}
+
+func changeWith(bug Wrapper, alone []string) func(*testing.T, uint64) []string {
+	if alone == nil {
+		alone = []string{"page-cap=6"}
+	}
+	return func(t *testing.T, seed uint64) []string {
+		return ChangeRun{Seed: seed, Alone: alone, Wrap: bug}.Run(t, nil)
+	}
+}
+
+// feeds wraps each feed of the connector.
+func feeds(c *baton.Connector, wrap func(name string, next func(context.Context, baton.Cursor, baton.Page) (baton.Step, error), at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error)) *baton.Connector {
+	bad := *c
+	bad.Feeds = slices.Clone(c.Feeds)
+	for i, f := range c.Feeds {
+		bad.Feeds[i].Next = func(ctx context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
+			return wrap(f.Name, f.Next, at, p, ctx)
+		}
+	}
+	return &bad
+}
+
+type next = func(context.Context, baton.Cursor, baton.Page) (baton.Step, error)
+
+// lossy is a page that loses its first resource.
+type lossy struct {
+	baton.Page
+	lost *bool
+}
+
+func (l lossy) Resource(r baton.Resource) {
+	if !*l.lost {
+		*l.lost = true
+		return
+	}
+	l.Page.Resource(r)
+}
+
+func dropsRow(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	lost := true
+	return feeds(c, func(name string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		if name == "users" && at != "" {
+			if lost {
+				lost = false
+				p = lossy{p, &lost}
+			}
+		}
+		return next(ctx, at, p)
+	})
+}
+
+func endsEarly(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		step, err := next(ctx, at, p)
+		if err != nil && at != "" {
+			return baton.Step{Cursor: at, Done: true}, nil
+		}
+		return step, err
+	})
+}
+
+func believesShort(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		step, err := next(ctx, at, p)
+		if baton.KindOf(err) == baton.Incomplete {
+			return baton.Step{Cursor: at, Done: true}, nil
+		}
+		return step, err
+	})
+}
+
+// deaf is a page that hears of the members of one group only.
+type deaf struct {
+	baton.Page
+	group *string
+}
+
+func (d deaf) Grant(g baton.Grant) {
+	if *d.group == "" {
+		*d.group = g.ID.Entitlement.Resource.ID
+	}
+	if *d.group == g.ID.Entitlement.Resource.ID {
+		d.Page.Grant(g)
+	}
+}
+
+func absentIsEmpty(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	group := ""
+	return feeds(c, func(name string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		if strings.Contains(string(at), "pending") {
+			p = deaf{p, &group}
+		}
+		return next(ctx, at, p)
+	})
+}
+
+func invents(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	return feeds(c, func(name string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		if name == "users" && at == "" {
+			p.Resource(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "ghost"}, DisplayName: "Ghost", User: &baton.User{}})
+		}
+		return next(ctx, at, p)
+	})
+}
+
+func chatty(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		step, err := next(ctx, at, p)
+		if err != nil {
+			err = baton.Errorf(baton.KindOf(err), "with %s: %w", token, err).WithFix("Hide it.")
+		}
+		return step, err
+	})
+}
+
+func mute(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		step, err := next(ctx, at, p)
+		if err != nil {
+			err = baton.Errorf(baton.KindOf(err), "no")
+		}
+		return step, err
+	})
+}
+
+func trusts(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Grant = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		out, err := c.Grant(ctx, req)
+		if baton.KindOf(err) == baton.Incomplete {
+			return baton.Outcome{Done: []string{"Added."}}, nil
+		}
+		return out, err
+	}
+	return &bad
+}
+
+// direct sends a write past everything.
+func direct(over http.RoundTripper, path, operation string) error {
+	body := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + operation + `]}`
+	req, err := http.NewRequest(http.MethodPatch, "http://"+host+"/scim/v2.0/sandbox"+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/scim+json")
+	resp, err := over.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+func replacesAll(c *baton.Connector, over http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Grant = func(_ context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		op := fmt.Sprintf(`{"op":"replace","path":"members","value":[{"value":%q}]}`, req.Principal.ID)
+		return baton.Outcome{Done: []string{"Added."}}, direct(over, "/Groups/"+req.Entitlement.Resource.ID, op)
+	}
+	return &bad
+}
+
+func unguarded(c *baton.Connector, over http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Revoke = func(_ context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		op := fmt.Sprintf(`{"op":"remove","path":"members[value eq \"%s\"]"}`, req.Principal.ID)
+		return baton.Outcome{Done: []string{"Removed."}}, direct(over, "/Groups/"+req.Entitlement.Resource.ID, op)
+	}
+	return &bad
+}
+
+func wetRun(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Grant = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		req.DryRun = false
+		return c.Grant(ctx, req)
+	}
+	return &bad
+}
+
+func silent(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Grant = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		_, _ = c.Grant(ctx, req)
+		return baton.Outcome{}, baton.Errorf(baton.Unavailable, "it did not work").WithFix("Try again.")
+	}
+	return &bad
+}
