@@ -195,7 +195,7 @@ func (c *changing) choose() request {
 			people = append(people, u)
 		}
 	}
-	if len(people) == 0 || len(st.Groups) == 0 {
+	if len(people) == 0 || len(st.Groups) == 0 || has(c.settings, "filter-unsupported") && chance(r, 40) {
 		q.operation = "create account"
 	}
 	switch q.operation {

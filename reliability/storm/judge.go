@@ -121,7 +121,8 @@ func (a *attempt) judge() (outcome string, wrong []string) {
 			fail("it writes %s %s %s", w.Method, w.Path, w.Body)
 		}
 	}
-	if len(admins(a.before, a.faults)) > 0 && len(admins(a.after, a.faults)) == 0 && len(others) == 0 {
+	left := has(a.faults, "rows-shift-delete", "rows-shift-insert", "rows-shift-both") // who knows who
+	if !left && len(admins(a.before, a.faults)) > 0 && len(admins(a.after, a.faults)) == 0 && len(others) == 0 {
 		fail("nobody is Admin any more")
 	}
 	if a.err == nil {
