@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	runs = flag.Int("runs", 30, "how many syncs, and how many series of changes, by chance, for each upstream")
+	runs = flag.Int("runs", 20, "how many syncs, and how many series of changes, by chance, for each upstream")
 	seed = flag.Uint64("seed", 1, "the first seed; with -runs 1 it makes exactly one run")
 	long = flag.Bool("long", false, "say what came of it all")
 )
