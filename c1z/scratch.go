@@ -16,7 +16,7 @@ import (
 const scratchPrefix = ".c1z-"
 
 // cacheKiB bounds the page cache of a connection, and what one sort keeps in memory.
-const cacheKiB = 32 << 10
+const cacheKiB = 8 << 10
 
 // openDatabase opens a scratch database for exclusive use. Nothing in it outlives a
 // crash, so it is neither synced nor journaled on disk; the journal in memory holds
