@@ -44,13 +44,19 @@ type world struct {
 
 func newWorld(t *testing.T, faults ...string) *world {
 	t.Helper()
+	return newWorldOf(t, 30*time.Second, faults...)
+}
+
+// newWorldOf makes a world in which a task is a host's for so long without a heartbeat.
+func newWorldOf(t *testing.T, lease time.Duration, faults ...string) *world {
+	t.Helper()
 	w := &world{t: t, state: t.TempDir(), held: make(chan struct{}, 100), free: make(chan struct{}),
 		org: sandboxed.New(sandboxed.Options{Faults: faults, Token: "sk-scim-0123456789"})}
 	w.upstream = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(w.upstream.Close)
 	var err error
 	w.c1, err = controlplane.Listen(t.Context(), controlplane.Config{Dir: t.TempDir(),
-		Poll: 20 * time.Millisecond, Heartbeat: time.Second, Lease: 30 * time.Second})
+		Poll: 20 * time.Millisecond, Heartbeat: time.Second, Lease: lease})
 	if err != nil {
 		t.Fatal(err)
 	}
