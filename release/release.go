@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// release is one under way.
+type release struct {
+	source
+	out        string
+	platforms  []platform
+	connectors []string
+	say        io.Writer
+	digests    bytes.Buffer // of the images, for those who pin them
+}
+
+// build makes everything. Artefacts are written one by one, sums at the end, so that
+// what has sums is whole.
+func (r *release) build(ctx context.Context) error {
+	if r.out == "" {
+		return errors.New("build needs -out")
+	}
+	if err := os.MkdirAll(r.out, 0o755); err != nil {
+		return err
+	}
+	if there, err := os.ReadDir(r.out); err != nil || len(there) > 0 {
+		return errors.Join(err, fmt.Errorf("%s is not empty", r.out))
+	}
+	for _, connector := range r.connectors {
+		if err := r.connector(ctx, connector); err != nil {
+			return fmt.Errorf("%s: %w", connector, err)
+		}
+	}
+	if err := r.deployment(); err != nil {
+		return err
+	}
+	if r.digests.Len() > 0 {
+		if err := r.write("image-digests.txt", r.digests.Bytes()); err != nil {
+			return err
+		}
+	}
+	return writeSums(r.out)
+}
+
+func (r *release) write(name string, data []byte) error {
+	fmt.Fprintf(r.say, "%10d  %s\n", len(data), name)
+	return os.WriteFile(filepath.Join(r.out, name), data, 0o644)
+}
+
+// artefact writes one, and the list of what is in it beside it.
+func (r *release) artefact(name string, data []byte, purpose string, b *binary, more ...module) error {
+	list, err := r.contents(name, data, purpose, b, more...)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.write(name, data), r.write(name+".spdx.json", list))
+}
+
+// connector makes the archives and images of one connector.
+func (r *release) connector(ctx context.Context, connector string) error {
+	extras, err := r.extras(ctx, connector)
+	if err != nil {
+		return err
+	}
+	var forImages []*binary
+	for _, p := range r.platforms {
+		b, err := r.binary(ctx, connector, p)
+		if err != nil {
+			return err
+		}
+		if err := r.archive(b, extras); err != nil {
+			return err
+		}
+		if p.os == "linux" {
+			forImages = append(forImages, b)
+		}
+	}
+	return r.images(connector, forImages)
+}
+
+// archive is for people: the program, and what belongs beside it.
+func (r *release) archive(b *binary, extras []file) error {
+	program := file{name: b.connector, mode: 0o755, data: b.data}
+	if b.platform.os == "windows" {
+		program.name += ".exe"
+	}
+	files := append([]file{program,
+		{name: "LICENSE", mode: 0o644, data: r.licence()},
+		{name: "README.md", mode: 0o644, data: r.read("README.md")},
+		{name: "CHANGELOG.md", mode: 0o644, data: r.read("CHANGELOG.md")},
+		{name: "THIRD-PARTY-LICENSES", mode: 0o644, data: notices(b.modules)},
+	}, extras...)
+	base := strings.Join([]string{b.connector, r.version, b.platform.os, b.platform.arch}, "-")
+	if b.platform.os == "windows" {
+		data, err := packZip(below(base, files), r.when())
+		if err != nil {
+			return err
+		}
+		return r.artefact(base+".zip", data, "ARCHIVE", b)
+	}
+	data, err := pack(below(base, files), r.when())
+	if err != nil {
+		return err
+	}
+	if data, err = compress(data); err != nil {
+		return err
+	}
+	return r.artefact(base+".tar.gz", data, "ARCHIVE", b)
+}
+
+// extras are completions and the manual page. The program itself writes them.
+func (r *release) extras(ctx context.Context, connector string) ([]file, error) {
+	b, err := r.binary(ctx, connector, host())
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, connector)
+	if err := os.WriteFile(program, b.data, 0o700); err != nil {
+		return nil, err
+	}
+	files := []file{{name: "completions/", mode: 0o755}, {name: "man/", mode: 0o755}, {name: "man/man1/", mode: 0o755}}
+	for name, args := range map[string][]string{
+		"completions/" + connector + ".bash": {"completion", "bash"},
+		"completions/_" + connector:          {"completion", "zsh"},
+		"completions/" + connector + ".fish": {"completion", "fish"},
+		"completions/" + connector + ".ps1":  {"completion", "powershell"},
+		"man/man1/" + connector + ".1":       {"man"},
+	} {
+		out, err := output(ctx, dir, []string{"PATH=" + os.Getenv("PATH")}, program, args...)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{name: name, mode: 0o644, data: []byte(out)})
+	}
+	return sorted(files), nil
+}
+
+// images makes one image archive for each platform, which docker load takes, and one
+// for all of them, for registries.
+func (r *release) images(connector string, binaries []*binary) error {
+	if len(binaries) == 0 {
+		return nil
+	}
+	name := connector + ":" + r.version
+	together := &layout{blobs: map[string][]byte{}}
+	var manifests []descriptor
+	roots := module{path: rootsModule, version: rootsVersion(), licence: "MPL-2.0"}
+	for _, b := range binaries {
+		alone := &layout{blobs: map[string][]byte{}}
+		i, err := alone.addImage(r.source, b)
+		if err != nil {
+			return err
+		}
+		maps.Copy(together.blobs, alone.blobs)
+		manifests = append(manifests, i.manifest)
+		data, err := alone.close(i.manifest, name, []image{i}, r.when())
+		if err != nil {
+			return err
+		}
+		base := fmt.Sprintf("%s-%s-image-%s-%s.tar", connector, r.version, b.platform.os, b.platform.arch)
+		if err := r.artefact(base, data, "CONTAINER", b, roots); err != nil {
+			return err
+		}
+		fmt.Fprintf(&r.digests, "%s %s %s\n", name, b.platform, i.manifest.Digest)
+	}
+	top, err := together.addJSON(mediaIndex, map[string]any{
+		"schemaVersion": 2, "mediaType": mediaIndex, "manifests": manifests, "annotations": r.labels(connector)})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&r.digests, "%s all %s\n", name, top.Digest)
+	data, err := together.close(top, name, nil, r.when())
+	if err != nil {
+		return err
+	}
+	return r.artefact(fmt.Sprintf("%s-%s-image.tar", connector, r.version), data, "CONTAINER", binaries[0], roots)
+}
+
+// deployment packs what is needed to run the images, and the chart by itself.
+func (r *release) deployment() error {
+	number := strings.TrimPrefix(r.version, "v")
+	chart, err := folderFiles(filepath.Join(r.root, "deploy", "helm"))
+	if err != nil {
+		return err
+	}
+	for i, f := range chart {
+		if f.name == "Chart.yaml" {
+			chart[i].data = stampChart(f.data, number)
+		}
+	}
+	all := below("helm", chart)
+	for _, part := range []string{"kubernetes", "compose", "systemd"} {
+		files, err := folderFiles(filepath.Join(r.root, "deploy", part))
+		if err != nil {
+			return err
+		}
+		all = append(all, below(part, files)...)
+	}
+	for _, a := range []struct {
+		name  string
+		files []file
+	}{
+		{"baton-connector-" + number + ".tgz", below("baton-connector", chart)},
+		{"baton-deploy-" + r.version + ".tar.gz", below("baton-deploy-"+r.version, all)},
+	} {
+		data, err := pack(a.files, r.when())
+		if err != nil {
+			return err
+		}
+		if data, err = compress(data); err != nil {
+			return err
+		}
+		if err := r.write(a.name, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stampChart gives the chart the version of the release.
+func stampChart(chart []byte, number string) []byte {
+	lines := strings.Split(string(chart), "\n")
+	for i, line := range lines {
+		switch {
+		case strings.HasPrefix(line, "version:"):
+			lines[i] = "version: " + number
+		case strings.HasPrefix(line, "appVersion:"):
+			lines[i] = "appVersion: v" + number
+		}
+	}
+	return []byte(strings.Join(lines, "\n"))
+}
+
+// rootsVersion is the version of the certificate authorities that this was built with.
+func rootsVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return noAssertion
+	}
+	i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == rootsModule })
+	if i < 0 {
+		return noAssertion
+	}
+	return info.Deps[i].Version
+}

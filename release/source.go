@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// source is what is built: a checkout, and what it is called.
+type source struct {
+	root, version, commit, url string
+	epoch                      int64
+	dirty                      bool
+}
+
+func (s source) when() time.Time { return time.Unix(s.epoch, 0).UTC() }
+
+var semver = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$`)
+
+// resolve fills in what git knows. Outside of a checkout everything must be given.
+func (s *source) resolve(ctx context.Context) error {
+	if !semver.MatchString(s.version) {
+		return fmt.Errorf("%q is no version: give one as -version v0.1.0", s.version)
+	}
+	if text := os.Getenv("SOURCE_DATE_EPOCH"); s.epoch == 0 && text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
+		}
+		s.epoch = n
+	}
+	if s.commit != "" && s.epoch != 0 {
+		return nil
+	}
+	out, err := output(ctx, s.root, nil, "git", "log", "-1", "--format=%H %ct")
+	if err != nil {
+		return fmt.Errorf("no commit to be found: give -commit and -epoch: %w", err)
+	}
+	hash, seconds, _ := strings.Cut(strings.TrimSpace(out), " ")
+	n, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil {
+		return err
+	}
+	s.commit, s.epoch = cmp.Or(s.commit, hash), cmp.Or(s.epoch, n)
+	changed, err := output(ctx, s.root, nil, "git", "status", "--porcelain")
+	if err != nil {
+		return err
+	}
+	if changed != "" && !s.dirty {
+		return fmt.Errorf("what is built would not be commit %s; commit or stash these, or say -dirty:\n%s", s.commit, changed)
+	}
+	return nil
+}
+
+// connectors are all of them, or those that are named.
+func (s source) connectors(only string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.root, "cmd"))
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, e := range entries {
+		if e.IsDir() {
+			all = append(all, e.Name())
+		}
+	}
+	if only == "" {
+		return all, nil
+	}
+	names := strings.Split(only, ",")
+	for _, n := range names {
+		if !slices.Contains(all, n) {
+			return nil, fmt.Errorf("there is no connector %s; there are %s", n, strings.Join(all, ", "))
+		}
+	}
+	return names, nil
+}
+
+func (s source) read(name string) []byte {
+	data, err := os.ReadFile(filepath.Join(s.root, name))
+	if err != nil {
+		panic(err) // the checkout is not whole
+	}
+	return data
+}
+
+func (s source) licence() []byte { return s.read("LICENSE") }
+
+// platform is what a binary runs on.
+type platform struct{ os, arch string }
+
+func (p platform) String() string { return p.os + "/" + p.arch }
+
+func platforms() []platform {
+	return []platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"}, {"windows", "arm64"}}
+}
+
+func parsePlatforms(text string) ([]platform, error) {
+	if text == "" {
+		return platforms(), nil
+	}
+	var list []platform
+	for _, t := range strings.Split(text, ",") {
+		i := slices.IndexFunc(platforms(), func(p platform) bool { return p.String() == t })
+		if i < 0 {
+			return nil, fmt.Errorf("%q is none of the platforms %v", t, platforms())
+		}
+		list = append(list, platforms()[i])
+	}
+	return list, nil
+}
+
+// binary is a connector that was built for a platform.
+type binary struct {
+	connector string
+	platform  platform
+	data      []byte
+	info      *buildinfo.BuildInfo
+	modules   []module // that it is made of, the standard library first
+}
+
+// binary builds a connector. Nothing of the environment that changes the result gets
+// through, nor does the place or the time.
+func (s source) binary(ctx context.Context, connector string, p platform) (*binary, error) {
+	dir, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, connector)
+	if _, err := output(ctx, s.root, goEnv(p), "go", "build", "-tags", buildTags, "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -buildid= -X main.version="+s.version, "-o", name, "./cmd/"+connector); err != nil {
+		return nil, err
+	}
+	b := &binary{connector: connector, platform: p}
+	if b.data, err = os.ReadFile(name); err != nil {
+		return nil, err
+	}
+	if b.info, err = buildinfo.Read(bytes.NewReader(b.data)); err != nil {
+		return nil, err
+	}
+	b.modules, err = s.modules(ctx, b)
+	return b, err
+}
+
+// buildTags are those of the Makefile, which says what they are for.
+const buildTags = "grpcnotrace"
+
+// goEnv is the environment of a build for a platform.
+func goEnv(p platform) []string {
+	var env []string
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		if !strings.HasPrefix(name, "CGO_") && !slices.Contains([]string{"GOFLAGS", "GOEXPERIMENT", "GODEBUG", "GOWORK"}, name) {
+			env = append(env, v)
+		}
+	}
+	return append(env, "GOOS="+p.os, "GOARCH="+p.arch, "GOAMD64=v1", "GOARM64=v8.0", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+}
+
+func host() platform { return platform{runtime.GOOS, runtime.GOARCH} }
+
+// output runs a program and returns what it prints; what it complains of is in the
+// error.
+func output(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, env
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(exit.Stderr))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return string(out), nil
+}
