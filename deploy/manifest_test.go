@@ -1,0 +1,414 @@
+package deploy
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+)
+
+// The custom resources of the Prometheus operator, as far as they are used.
+type (
+	serviceMonitor struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata"`
+		Spec              struct {
+			Selector  metav1.LabelSelector `json:"selector"`
+			Endpoints []struct {
+				Port     string `json:"port"`
+				Path     string `json:"path"`
+				Interval string `json:"interval"`
+			} `json:"endpoints"`
+		} `json:"spec"`
+	}
+	prometheusRule struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata"`
+		Spec              struct {
+			Groups []struct {
+				Name  string `json:"name"`
+				Rules []rule `json:"rules"`
+			} `json:"groups"`
+		} `json:"spec"`
+	}
+	rule struct {
+		Alert       string            `json:"alert"`
+		Expr        string            `json:"expr"`
+		For         string            `json:"for,omitempty"`
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+	}
+)
+
+// manifests are the objects of a text, by kind.
+type manifests struct {
+	deployments []appsv1.Deployment
+	secrets     []corev1.Secret
+	services    []corev1.Service
+	budgets     []policyv1.PodDisruptionBudget
+	policies    []networkingv1.NetworkPolicy
+	monitors    []serviceMonitor
+	rules       []prometheusRule
+}
+
+var separator = regexp.MustCompile(`(?m)^---\s*$`)
+
+// decode reads manifests as the API server does that is asked to be strict: unknown and
+// repeated fields are errors, and so is a label that is no string.
+func decode(text string) (*manifests, error) {
+	m := new(manifests)
+	for _, doc := range separator.Split(text, -1) {
+		var head metav1.TypeMeta
+		if err := yaml.Unmarshal([]byte(doc), &head); err != nil {
+			return nil, err
+		}
+		var err error
+		switch head.APIVersion + " " + head.Kind {
+		case " ":
+			if content := regexp.MustCompile(`(?m)^\s*(#.*)?$`).ReplaceAllString(doc, ""); strings.TrimSpace(content) != "" {
+				err = fmt.Errorf("what is this: %s", doc)
+			}
+		case "apps/v1 Deployment":
+			err = add(doc, &m.deployments)
+		case "v1 Secret":
+			err = add(doc, &m.secrets)
+		case "v1 Service":
+			err = add(doc, &m.services)
+		case "policy/v1 PodDisruptionBudget":
+			err = add(doc, &m.budgets)
+		case "networking.k8s.io/v1 NetworkPolicy":
+			err = add(doc, &m.policies)
+		case "monitoring.coreos.com/v1 ServiceMonitor":
+			err = add(doc, &m.monitors)
+		case "monitoring.coreos.com/v1 PrometheusRule":
+			err = add(doc, &m.rules)
+		default:
+			err = fmt.Errorf("nobody expects a %s %s", head.APIVersion, head.Kind)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func add[T any](doc string, to *[]T) error {
+	// Not yaml.UnmarshalStrict: that makes a string of what only looks like a bool.
+	text, err := yaml.YAMLToJSONStrict([]byte(doc))
+	if err != nil {
+		return err
+	}
+	var v T
+	unknown, err := json.UnmarshalStrict(text, &v)
+	if err := errors.Join(append(unknown, err)...); err != nil {
+		return err
+	}
+	*to = append(*to, v)
+	return nil
+}
+
+// program is a connector, as its binary and its image describe it.
+type program struct {
+	name     string          // "perplexity"
+	settings map[string]bool // environment variables that it reads
+	grace    int             // default of shutdown-grace-seconds
+}
+
+var programs = map[string]*program{}
+
+// TestMain builds the connectors, to ask them what can be set.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "deploy-")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"perplexity", "percipio"} {
+		if programs[name], err = ask(dir, name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+var (
+	flagLine  = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z0-9-]+)`)
+	graceLine = regexp.MustCompile(`--shutdown-grace-seconds.*default (\d+)`)
+)
+
+func ask(dir, name string) (*program, error) {
+	binary := filepath.Join(dir, "baton-"+name)
+	build := exec.Command("go", "build", "-o", binary, "./cmd/baton-"+name)
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	help, err := exec.Command(binary, "help", "flags").Output()
+	if err != nil {
+		return nil, err
+	}
+	p := &program{name: name, settings: map[string]bool{}}
+	for _, found := range flagLine.FindAllSubmatch(help, -1) {
+		p.settings["BATON_"+strings.ToUpper(strings.ReplaceAll(string(found[1]), "-", "_"))] = true
+	}
+	if found := graceLine.FindSubmatch(help); found != nil {
+		p.grace, err = strconv.Atoi(string(found[1]))
+	}
+	if len(p.settings) < 30 || p.grace == 0 || err != nil {
+		return nil, fmt.Errorf("baton-%s help flags cannot be read: %d settings, %d seconds of grace (%v)", name, len(p.settings), p.grace, err)
+	}
+	return p, nil
+}
+
+// foreign are variables that are read, too, without being settings.
+var foreign = []string{"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "GOMEMLIMIT"}
+
+// knows checks that a variable means something to the program.
+func (p *program) knows(t *testing.T, where, name string) {
+	t.Helper()
+	if !p.settings[name] && !slices.Contains(foreign, name) && !strings.HasPrefix(name, "OTEL_") {
+		t.Errorf("%s: baton-%s does not read %s", where, p.name, name)
+	}
+}
+
+// dockerfile is an image as the Dockerfile has it: the last value of each instruction
+// of its stage.
+func dockerfile(t *testing.T, image string) map[string]string {
+	t.Helper()
+	last := map[string]string{}
+	in := false
+	for line := range strings.Lines(strings.ReplaceAll(read(t, "../Dockerfile"), "\\\n", " ")) {
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if word == "FROM" {
+			in = strings.HasSuffix(rest, " AS "+image)
+		}
+		if in {
+			last[word] = strings.TrimSpace(rest)
+		}
+	}
+	if len(last) == 0 {
+		t.Fatalf("the Dockerfile has no stage %s", image)
+	}
+	return last
+}
+
+// checkDeployment holds a deployment against the program, the image, and what
+// Kubernetes calls restricted. env are the variables that the container ends up with, without
+// those of a Secret as a whole.
+func checkDeployment(t *testing.T, p *program, d appsv1.Deployment) (env map[string]string, secret string) {
+	t.Helper()
+	image := dockerfile(t, "baton-"+p.name)
+	pod := d.Spec.Template
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil || !selector.Matches(labels.Set(pod.Labels)) || selector.Empty() {
+		t.Errorf("the selector %v does not match the pods' labels %v (%v)", selector, pod.Labels, err)
+	}
+	if pod.Labels["baton"] != "true" || pod.Labels["baton-app"] != p.name || pod.Labels["app"] == "" {
+		t.Errorf("labels %v", pod.Labels)
+	}
+	restricted(t, pod)
+	s := pod.Spec
+	if s.AutomountServiceAccountToken == nil || *s.AutomountServiceAccountToken {
+		t.Error("a service account token is mounted")
+	}
+	if len(s.Containers) != 1 {
+		t.Fatalf("%d containers", len(s.Containers))
+	}
+	c := s.Containers[0]
+	if c.SecurityContext.ReadOnlyRootFilesystem == nil || !*c.SecurityContext.ReadOnlyRootFilesystem {
+		t.Error("the root file system can be written to")
+	}
+	if user := fmt.Sprint(deref(s.SecurityContext.RunAsUser)); s.SecurityContext.RunAsUser != nil && !strings.HasPrefix(image["USER"], user+":") {
+		t.Errorf("user %s, but the image's is %s", user, image["USER"])
+	}
+	env, secret = environment(t, p, c)
+	checkVolumes(t, s, c, env, image["VOLUME"])
+	checkHealth(t, c, env, image["EXPOSE"])
+	grace := p.grace
+	if text := env["BATON_SHUTDOWN_GRACE_SECONDS"]; text != "" {
+		grace, _ = strconv.Atoi(text)
+	}
+	// The last answers take up to 5 seconds more, and the last export 3.
+	if have := s.TerminationGracePeriodSeconds; have == nil || int(*have) < grace+5+3 {
+		t.Errorf("it is killed after %v seconds and needs %d", deref(have), grace+5+3)
+	}
+	if limit := c.Resources.Limits.Memory(); limit.IsZero() || c.Resources.Requests.Memory().Cmp(*limit) > 0 {
+		t.Errorf("memory: %v requested, limit %v", c.Resources.Requests.Memory(), limit)
+	}
+	return env, secret
+}
+
+func deref[T any](p *T) T { return *cmp.Or(p, new(T)) }
+
+// restricted asks Kubernetes' own judge.
+func restricted(t *testing.T, pod corev1.PodTemplateSpec) {
+	t.Helper()
+	judge, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range judge.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}, &pod.ObjectMeta, &pod.Spec) {
+		if !r.Allowed {
+			t.Errorf("not restricted: %s: %s", r.ForbiddenReason, r.ForbiddenDetail)
+		}
+	}
+}
+
+// environment reads a container's variables and the Secret that they come from.
+func environment(t *testing.T, p *program, c corev1.Container) (env map[string]string, secret string) {
+	t.Helper()
+	env = map[string]string{}
+	for _, v := range c.Env {
+		p.knows(t, "container", v.Name)
+		if _, twice := env[v.Name]; twice {
+			t.Errorf("%s is set twice", v.Name)
+		}
+		env[v.Name] = v.Value
+		switch from := v.ValueFrom; {
+		case from == nil && v.Value == "":
+			t.Errorf("%s is empty", v.Name)
+		case from == nil:
+		case from.FieldRef != nil:
+			env[v.Name] = "field " + from.FieldRef.FieldPath
+		case from.SecretKeyRef != nil:
+			env[v.Name] = "secret " + from.SecretKeyRef.Key
+			secret = from.SecretKeyRef.Name
+		}
+	}
+	for _, from := range c.EnvFrom {
+		secret = from.SecretRef.Name
+	}
+	if env["BATON_HOST_ID"] != "field metadata.name" {
+		t.Errorf("replicas are told apart by %q", env["BATON_HOST_ID"])
+	}
+	return env, secret
+}
+
+// checkVolumes checks that what is mounted exists, and that the state has a place.
+func checkVolumes(t *testing.T, s corev1.PodSpec, c corev1.Container, env map[string]string, imageVolume string) {
+	t.Helper()
+	volumes := map[string]corev1.Volume{}
+	for _, v := range s.Volumes {
+		volumes[v.Name] = v
+	}
+	mounted := map[string]corev1.Volume{}
+	for _, m := range c.VolumeMounts {
+		v, ok := volumes[m.Name]
+		if !ok {
+			t.Errorf("there is no volume %s", m.Name)
+		}
+		delete(volumes, m.Name)
+		mounted[m.MountPath] = v
+	}
+	if len(volumes) > 0 {
+		t.Errorf("volumes that nobody mounts: %v", volumes)
+	}
+	state := mounted[env["BATON_C1Z_TEMP_DIR"]].EmptyDir
+	if state == nil || state.SizeLimit == nil || env["BATON_C1Z_TEMP_DIR"] != imageVolume {
+		t.Errorf("the state is in %q, where %+v is mounted, and the image has %s for it", env["BATON_C1Z_TEMP_DIR"], state, imageVolume)
+	}
+	for name, value := range env {
+		if strings.HasSuffix(name, "_FILE") {
+			if _, ok := mounted[filepath.Dir(value)]; !ok {
+				t.Errorf("%s is %s, and nothing is mounted there", name, value)
+			}
+		}
+	}
+}
+
+// checkHealth checks that the probes reach the health check.
+func checkHealth(t *testing.T, c corev1.Container, env map[string]string, exposed string) {
+	t.Helper()
+	if env["BATON_HEALTH_CHECK"] != "true" {
+		t.Error("the health check is off")
+	}
+	if bind, ok := env["BATON_HEALTH_CHECK_BIND_ADDRESS"]; ok {
+		t.Errorf("the health check listens at %q, where the kubelet does not reach it", bind)
+	}
+	port := cmp.Or(env["BATON_HEALTH_CHECK_PORT"], strings.TrimSuffix(exposed, "/tcp"))
+	if len(c.Ports) != 1 || fmt.Sprint(c.Ports[0].ContainerPort) != port || c.Ports[0].Name != "health" {
+		t.Errorf("ports %+v, health check at %s", c.Ports, port)
+	}
+	for name, probe := range map[string]struct {
+		*corev1.Probe
+		path string
+	}{"startup": {c.StartupProbe, "/live"}, "liveness": {c.LivenessProbe, "/live"}, "readiness": {c.ReadinessProbe, "/ready"}} {
+		if probe.Probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != probe.path || probe.HTTPGet.Port != intstr.FromString("health") {
+			t.Errorf("%s probe: %+v", name, probe.Probe)
+		}
+	}
+}
+
+// checkBudget checks that a budget is about the deployment, and lets a node be drained.
+func checkBudget(t *testing.T, m *manifests, d appsv1.Deployment) {
+	t.Helper()
+	if len(m.budgets) != 1 {
+		t.Fatalf("%d pod disruption budgets", len(m.budgets))
+	}
+	selector, err := metav1.LabelSelectorAsSelector(m.budgets[0].Spec.Selector)
+	if err != nil || !selector.Matches(labels.Set(d.Spec.Template.Labels)) || m.budgets[0].Spec.MaxUnavailable == nil {
+		t.Errorf("budget %+v (%v)", m.budgets[0].Spec, err)
+	}
+}
+
+// checkNetwork checks that a policy lets out what is needed, and no more.
+func checkNetwork(t *testing.T, policy networkingv1.NetworkPolicy, d appsv1.Deployment) {
+	t.Helper()
+	selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
+	if err != nil || !selector.Matches(labels.Set(d.Spec.Template.Labels)) || len(policy.Spec.PolicyTypes) != 2 {
+		t.Errorf("policy %+v (%v)", policy.Spec, err)
+	}
+	var out []string
+	for _, rule := range policy.Spec.Egress {
+		for _, p := range rule.Ports {
+			out = append(out, fmt.Sprintf("%s %s", *p.Protocol, p.Port))
+		}
+	}
+	if slices.Sort(out); !slices.Equal(out, []string{"TCP 443", "TCP 53", "UDP 53"}) {
+		t.Errorf("it lets out %q", out)
+	}
+	if len(policy.Spec.Ingress) != 1 || policy.Spec.Ingress[0].Ports[0].Port.String() != "health" {
+		t.Errorf("it lets in %+v", policy.Spec.Ingress)
+	}
+}
+
+// read reads a file of this folder.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(bytes.ReplaceAll(b, []byte("\r"), nil))
+}
+
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("it needs %s: %v", name, err)
+	}
+	return path
+}
