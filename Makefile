@@ -18,9 +18,13 @@ help: ## List the targets
 build: ## Build the connectors into bin/
 	@for b in $(BINARIES); do CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/$$b ./cmd/$$b || exit 1; done
 
+# Rooms with a go.mod of their own, for what only they need.
+NESTED := deploy release
+
 .PHONY: test
 test: ## Run all tests
 	$(GO) test ./...
+	@for m in $(NESTED); do (cd $$m && $(GO) test ./...) || exit 1; done
 
 .PHONY: race
 race: ## Run all tests under the race detector (needs a C compiler)
@@ -31,11 +35,31 @@ check: ## Formatting, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); [ -z "$$out" ] || { echo "not gofmt-clean: $$out"; exit 1; }
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
+	@for m in $(NESTED); do echo $$m; (cd $$m && $(GO) vet ./...) || exit 1; done
+	cd release && $(STATICCHECK) ./...
 
 .PHONY: cross
 cross: ## Build for every platform
 	@for p in $(PLATFORMS); do echo $$p; for b in $(BINARIES); do \
 		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o dist/$${p%/*}-$${p#*/}/ ./cmd/$$b || exit 1; done; done
+
+.PHONY: release
+release: ## Build what is published into dist/VERSION (VERSION=v0.1.0; KEY=PEM file signs, SOURCE=URL of the sources)
+	$(GO) run -C release . build -version $(VERSION) -out ../dist/$(VERSION) $(if $(KEY),-sign-key $(abspath $(KEY))) $(if $(SOURCE),-source $(SOURCE))
+
+.PHONY: release-check
+release-check: ## Build a whole release twice from nothing, and compare
+	cd release && $(GO) test -count=1 -run Reproducible -timeout 1h -v . -whole
+
+.PHONY: image-test
+image-test: ## Start the image from a read-only root as its user, beside the sandbox (needs root)
+	@rm -rf bin/rootfs && mkdir -p bin
+	$(GO) run -C release . rootfs -connector baton-perplexity -platform linux/$$($(GO) env GOARCH) -version v0.0.0 -dirty -out ../bin/rootfs
+	$(GO) test -count=1 -v -run '^TestImage$$' ./cmd/baton-perplexity -rootfs $(CURDIR)/bin/rootfs
+
+.PHONY: sizes
+sizes: ## Measure the binaries and images, and write the README's table
+	$(GO) run -C release . sizes -update ../README.md
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a while (FUZZTIME=30s), or some (FUZZ=Answer)

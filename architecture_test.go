@@ -3,9 +3,12 @@ package baton_test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +88,32 @@ func TestArrowsPointDown(t *testing.T) {
 	}
 	if rooms < 10 {
 		t.Errorf("only %d packages were looked at", rooms)
+	}
+}
+
+// TestNestedModules holds the rooms that are modules of their own to importing nothing
+// from here: what they need of the connectors they ask the binaries.
+func TestNestedModules(t *testing.T) {
+	found, err := filepath.Glob("*/go.mod")
+	if err != nil || !slices.Equal(found, []string{"deploy/go.mod", "release/go.mod"}) {
+		t.Errorf("modules %q (%v); give a new one its line here and in CONTRIBUTING.md", found, err)
+	}
+	for _, mod := range found {
+		files, err := filepath.Glob(filepath.Join(filepath.Dir(mod), "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files beside %s (%v)", mod, err)
+		}
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imp := range parsed.Imports {
+				if path := strings.Trim(imp.Path.Value, `"`); path == "baton" || strings.HasPrefix(path, "baton/") {
+					t.Errorf("%s must not import %s", file, path)
+				}
+			}
+		}
 	}
 }
 

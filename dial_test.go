@@ -45,7 +45,7 @@ func TestWhoMayDial(t *testing.T) {
 		}
 		if d.IsDir() {
 			// Not in a connector, or only ever on this machine.
-			if slices.Contains([]string{"sandbox", "controlplane", "connectortest", "bench", "reliability", "deploy", "proto", "docs", "testdata", ".git"}, path) || d.Name() == "disktest" || strings.HasPrefix(d.Name(), ".") && path != "." {
+			if slices.Contains([]string{"sandbox", "controlplane", "connectortest", "bench", "reliability", "deploy", "release", "proto", "docs", "testdata", ".git"}, path) || d.Name() == "disktest" || strings.HasPrefix(d.Name(), ".") && path != "." {
 				return filepath.SkipDir
 			}
 			return nil
