@@ -59,7 +59,7 @@ func bomb(t testing.TB, path, table string) []byte {
 	return db
 }
 
-// TestTreeOfSharedBranches: a file of a hundred kilobytes whose rows nobody could
+// TestTreeOfSharedBranches: a small file whose rows nobody could
 // count is refused, whichever table it is.
 func TestTreeOfSharedBranches(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
