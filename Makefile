@@ -91,7 +91,7 @@ generate: ## Generate internal/pb from proto/ (needs protoc)
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the diff before committing it
-	$(GO) test ./connector/... ./cmd/... ./docs ./scim ./c1z -update
+	$(GO) test ./connector/... ./cmd/... ./docs ./scim ./c1z ./report -update
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -45,6 +45,10 @@ type Connector struct {
 	// Review says in a few lines what the facts of a sync mean to a reviewer, such
 	// as who holds which role.
 	Review func(facts Facts) ([]Note, error)
+
+	// Roles says which entitlements of a sync amount to which role, where the upstream
+	// has roles that are not entitlements themselves.
+	Roles func(facts Facts) (Roles, error)
 }
 
 // ResourceType returns the declared type with that id.

@@ -36,6 +36,8 @@ type ResourceType struct {
 	// highest first: who has completed a course is no longer in progress. A feed may
 	// deliver grants of several; the sync keeps the one that ranks highest.
 	Ranks []string
+	// Columns are what a report shows of each resource beside its name.
+	Columns []Column
 	// Provision says that entitlements of this type can be granted and revoked,
 	// or accounts of this type created.
 	Provision bool

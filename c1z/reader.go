@@ -60,8 +60,43 @@ func OpenOn(fsys disk.FS, path, tempDir string) (_ *File, err error) {
 	return f, nil
 }
 
+// Shown is the sync that the file shows; the zero Sync when it shows none.
+func (f *File) Shown() Sync {
+	for _, s := range f.syncs {
+		if s.ID == f.view.syncID {
+			return s
+		}
+	}
+	return Sync{}
+}
+
+// At is the same file as it shows another of its finished syncs. It lives until f is
+// closed and need not be closed itself. NotFound if there is no such sync.
+func (f *File) At(syncID string) (*File, error) {
+	for _, s := range f.syncs {
+		if s.ID == syncID && !s.Ended.IsZero() {
+			other := *f
+			other.scratch, other.view.syncID = nil, syncID
+			return &other, nil
+		}
+	}
+	return nil, baton.Errorf(baton.NotFound, "c1z: there is no finished sync %q in %s", syncID, f.view.path).
+		WithFix("Name one of those that the file holds.")
+}
+
+// Before is the newest finished full sync that ended before the one that is shown.
+func (f *File) Before() (Sync, bool) {
+	shown := f.Shown()
+	return newest(slices.DeleteFunc(slices.Clone(f.syncs), func(s Sync) bool {
+		return s.ID == shown.ID || s.Ended.After(shown.Ended) || s.Ended.Equal(shown.Ended) && s.ID > shown.ID
+	}), Full)
+}
+
 // Close removes what Open unpacked.
 func (f *File) Close() error {
+	if f.scratch == nil {
+		return nil // it is another's, see At
+	}
 	if f.view.conn != nil {
 		if err := f.view.conn.Close(); err != nil {
 			f.scratch.Close()
@@ -149,6 +184,32 @@ func (f *File) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
 		return err
 	}
 	return f.view.grants(e, fn)
+}
+
+// EachEntitlement calls fn for each entitlement of the sync, in the order they were
+// written.
+func (f *File) EachEntitlement(fn func(baton.Entitlement) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return each(f.view, Entitlements, "", "", wire.UnmarshalEntitlement, fn)
+}
+
+// EachResource calls fn for each resource of the sync, in the order they were written.
+func (f *File) EachResource(fn func(baton.Resource) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return each(f.view, Resources, "", "", wire.UnmarshalResource, fn)
+}
+
+// EachGrant calls fn for each grant of the sync, also of entitlements that it does not
+// list, in the order they were written.
+func (f *File) EachGrant(fn func(baton.Grant) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return each(f.view, Grants, "", "", wire.UnmarshalGrant, fn)
 }
 
 // Count is how much of one resource type a sync holds. Entitlements and grants

@@ -12,6 +12,7 @@ import (
 	"baton"
 	"baton/connector/percipio"
 	"baton/connector/perplexity"
+	"baton/report"
 	"baton/runner"
 	"baton/sandbox/fault"
 	percipiosandbox "baton/sandbox/percipio"
@@ -33,6 +34,7 @@ func TestDocumentsAreTrue(t *testing.T) {
 		{"perplexity.md", "settings", settingTable(ownSettings(perplexity.Settings()))},
 		{"perplexity.md", "capabilities", capabilityTable(perplexity.New(perplexity.Config{}))},
 		{"perplexity.md", "account", accountTable(perplexity.New(perplexity.Config{}).Account)},
+		{"report.md", "tables", reportTable()},
 		{"perplexity.md", "actions", actionTable(perplexity.New(perplexity.Config{}).Actions)},
 		{"percipio.md", "settings", settingTable(ownSettings(percipio.Settings()))},
 		{"percipio.md", "capabilities", capabilityTable(percipio.New(percipio.Config{}))},
@@ -68,6 +70,14 @@ func faultTable(faults []fault.Fault) string {
 			name = fmt.Sprintf("`%s=%s` (%s)", f.Name, f.Value, f.Default)
 		}
 		s += fmt.Sprintf("| %s | %s |\n", name, f.Description)
+	}
+	return s
+}
+
+func reportTable() string {
+	s := "| table | rows | columns |\n|---|---|---|\n"
+	for _, t := range report.Tables() {
+		s += fmt.Sprintf("| `%s` | %s | `%s` |\n", t.Name, t.Description, strings.Join(t.Columns, "`, `"))
 	}
 	return s
 }

@@ -38,6 +38,7 @@ func (r *run) commands() *cobra.Command {
 		r.command("config", "Print the settings, as JSON", r.config),
 		r.healthCheckCommand(),
 		r.manCommand(root),
+		r.reportCommand(),
 		r.command("doctor", "Check settings, credentials and the upstream, and say how to fix what is wrong", r.doctor),
 	)
 	if p.Sandbox != nil {

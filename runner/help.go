@@ -45,11 +45,11 @@ func (r *run) commandHelp(w io.Writer, c *cobra.Command) {
 		fmt.Fprintf(w, "\nCommands:\n")
 		table(w, rows)
 	}
-	if flags := c.LocalNonPersistentFlags().FlagUsages(); flags != "" {
-		fmt.Fprintf(w, "\nFlags:\n%s", flags)
-	}
 	if c.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", c.Example)
+	}
+	if flags := c.LocalNonPersistentFlags().FlagUsages(); flags != "" {
+		fmt.Fprintf(w, "\nFlags:\n%s", flags)
 	}
 }
 
@@ -73,6 +73,7 @@ func (r *run) examples(c *baton.Connector) [][2]string {
 	add(r.program.Sandbox != nil, " demo", "see it work, without an account")
 	add(true, " doctor"+settings, "check the settings")
 	add(true, settings, "sync into sync.c1z")
+	add(true, " report --out report.html", "turn that into a page to read: who has access, and what changed")
 	add(c.Grant != nil, " --grant-entitlement group:ID:member --grant-principal ID --grant-principal-type user", "make somebody a member")
 	add(c.Revoke != nil, " --revoke-grant group:ID:member:user:ID", "end a membership")
 	return rows

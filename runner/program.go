@@ -27,6 +27,10 @@ type Program struct {
 	// Open makes the connector of a run. It checks the settings and reports all that
 	// is wrong with them in one Invalid error; it sends nothing.
 	Open func(ctx context.Context, v baton.Values, env Env) (*baton.Connector, error)
+	// Offline is the connector with its settings and without its upstream, for looking
+	// at files. It is not asked for what a sync or a change needs. Describe serves when
+	// it is nil.
+	Offline func(v baton.Values) (*baton.Connector, error)
 	// Sandbox is the upstream to try the connector on; nil when there is none.
 	Sandbox *Sandbox
 }

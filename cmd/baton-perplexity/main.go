@@ -25,8 +25,15 @@ func program() runner.Program {
 		Settings: perplexity.Settings(),
 		Describe: func() *baton.Connector { return perplexity.New(perplexity.Config{}) },
 		Open:     open,
+		Offline:  offline,
 		Sandbox:  sandbox(),
 	}
+}
+
+// offline knows what the settings say of role groups.
+func offline(v baton.Values) (*baton.Connector, error) {
+	cfg, err := perplexity.Configure(v)
+	return perplexity.New(cfg), err
 }
 
 // open makes the connector of a run from its settings.

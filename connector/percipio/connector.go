@@ -96,8 +96,10 @@ func New(cfg Config) *baton.Connector {
 		Origin:      origin,
 		ResourceTypes: []baton.ResourceType{
 			{ID: userType, DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true,
+				Columns:     []baton.Column{{Key: "role", Title: "Percipio role"}, {Key: "job_title", Title: "Job title"}},
 				Description: "An account of the organisation."},
 			{ID: courseType, DisplayName: "Course", Ranks: []string{completedSlug, inProgressSlug},
+				Columns:     []baton.Column{{Key: "content_type", Title: "Kind"}, {Key: "code", Title: "Code"}},
 				Description: "An active course or assessment of the organisation's catalogue."},
 		},
 		// The report first: it is requested before anything else is read.

@@ -71,6 +71,7 @@ func New(cfg Config) *baton.Connector {
 		Origin:      origin,
 		ResourceTypes: []baton.ResourceType{
 			{ID: userType, DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true, Provision: true,
+				Columns:     []baton.Column{{Key: "title", Title: "Title"}, {Key: "department", Title: "Department"}},
 				Description: "An account that is managed through SCIM."},
 			{ID: groupType, DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}, Provision: true,
 				Description: "A group pushed by the identity provider; two of them carry the roles Admin and Member."},
@@ -88,6 +89,7 @@ func New(cfg Config) *baton.Connector {
 		Actions:  c.actions(),
 		Diagnose: c.diagnose,
 		Review:   c.review,
+		Roles:    c.readRoles,
 	}
 }
 

@@ -11,11 +11,7 @@ import (
 
 // review says who is Admin, Member, both or neither.
 func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
-	var groups []scim.Group
-	err := facts.Resources(groupType, func(r baton.Resource) error {
-		groups = append(groups, scim.Group{ID: r.ID.ID, DisplayName: r.DisplayName})
-		return nil
-	})
+	groups, err := groupsOf(facts)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +61,44 @@ func (c *connector) floors(certain, likely int) []baton.Floor {
 		{What: "enabled accounts that are certain to be Admin", Count: certain, Least: c.cfg.minAdmins()},
 		{What: "enabled accounts that are likely to be Admin", Count: likely, Least: c.cfg.minAdmins()},
 	}
+}
+
+// groupsOf are the groups of a sync, without their members.
+func groupsOf(facts baton.Facts) (groups []scim.Group, err error) {
+	err = facts.Resources(groupType, func(r baton.Resource) error {
+		groups = append(groups, scim.Group{ID: r.ID.ID, DisplayName: r.DisplayName})
+		return nil
+	})
+	return groups, err
+}
+
+// readRoles says which memberships amount to Admin and Member. Without any that is
+// certain there are no roles; the review says why.
+func (c *connector) readRoles(facts baton.Facts) (baton.Roles, error) {
+	groups, err := groupsOf(facts)
+	if err != nil {
+		return baton.Roles{}, err
+	}
+	r, err := c.rolesAmong(groups)
+	if err != nil {
+		return baton.Roles{}, nil
+	}
+	admin := baton.Role{Name: roleAdmin, Privileged: true}
+	for _, id := range slices.Concat(r.admin...) {
+		admin.Entitlements = append(admin.Entitlements, memberOf(id))
+	}
+	member := baton.Role{Name: roleMember}
+	for _, id := range r.member {
+		member.Entitlements = append(member.Entitlements, memberOf(id))
+	}
+	all := baton.Roles{Roles: []baton.Role{admin, member}}
+	switch r.priority {
+	case priorityAdmin:
+		all.Counts = roleAdmin
+	case priorityMember:
+		all.Counts = roleMember
+	}
+	return all, nil
 }
 
 // tally counts accounts by the roles they hold.

@@ -1,0 +1,107 @@
+package report
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"baton"
+)
+
+// attribute is one thing that a row says, as text.
+type attribute struct {
+	name, before, after string
+}
+
+// differences are the attributes that are not the same, by name.
+func differences(before, after map[string]string) []attribute {
+	names := map[string]bool{}
+	for name := range before {
+		names[name] = true
+	}
+	for name := range after {
+		names[name] = true
+	}
+	var list []attribute
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if before[name] != after[name] {
+			list = append(list, attribute{name, before[name], after[name]})
+		}
+	}
+	return list
+}
+
+// distinct leaves out what says the same again under another name, as the profile
+// does of an address.
+func distinct(list []attribute) []attribute {
+	seen := map[[2]string]bool{}
+	var kept []attribute
+	for _, inProfile := range []bool{false, true} {
+		for _, a := range list {
+			pair := [2]string{a.before, a.after}
+			if strings.HasPrefix(a.name, "profile ") == inProfile && !seen[pair] {
+				seen[pair] = true
+				kept = append(kept, a)
+			}
+		}
+	}
+	return kept
+}
+
+func resourceAttributes(r *baton.Resource) map[string]string {
+	all := map[string]string{
+		"display name": r.DisplayName,
+		"description":  r.Description,
+		"status":       statusWord(r.Status),
+		"created":      stamp(r.CreatedAt),
+	}
+	if r.Parent != (baton.ResourceID{}) {
+		all["parent"] = r.Parent.String()
+	}
+	if u := r.User; u != nil {
+		var addresses []string
+		for _, e := range u.Emails {
+			addresses = append(addresses, e.Address)
+		}
+		all["e-mail"] = addressOf(u)
+		all["e-mails"] = strings.Join(addresses, ", ")
+		all["login"] = u.Login
+		all["login aliases"] = strings.Join(u.LoginAliases, ", ")
+		all["given name"] = u.GivenName
+		all["middle names"] = strings.Join(u.MiddleNames, ", ")
+		all["family name"] = u.FamilyName
+		all["employee ids"] = strings.Join(u.EmployeeIDs, ", ")
+		all["last login"] = stamp(u.LastLogin)
+	}
+	addProfile(all, "profile ", r.Profile)
+	return all
+}
+
+func entitlementAttributes(e *baton.Entitlement) map[string]string {
+	return map[string]string{
+		"display name": e.DisplayName,
+		"description":  e.Description,
+		"resource":     e.ResourceName,
+		"purpose":      [...]string{"", "assignment", "permission"}[max(0, min(int(e.Purpose), 2))],
+		"grantable to": strings.Join(e.GrantableTo, ", "),
+	}
+}
+
+// resourceName is the attribute of a grant that repeats its resource's name.
+const resourceName = "resource"
+
+func grantAttributes(g *baton.Grant) map[string]string {
+	all := map[string]string{resourceName: g.ResourceName}
+	addProfile(all, "", g.Metadata)
+	return all
+}
+
+func addProfile(all map[string]string, prefix string, p baton.Profile) {
+	for key, value := range p {
+		if nested, ok := value.(baton.Profile); ok {
+			addProfile(all, prefix+key+".", nested)
+			continue
+		}
+		all[prefix+key] = flat(value)
+	}
+}

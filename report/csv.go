@@ -1,0 +1,213 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"baton"
+)
+
+// A Table is one of the tables that can be had as CSV. Columns are only ever added, at
+// the end.
+type Table struct {
+	Name        string
+	Description string
+	Columns     []string
+	rows        func(b *builder, row func(...string) error) error
+}
+
+// Tables are those that there are. The first has every account and every grant.
+func Tables() []Table {
+	return []Table{
+		{"access", "who holds what: a row for each grant, and one for each account that holds nothing",
+			[]string{"account_id", "account_type", "account", "email", "status", "role", "resource_type", "resource_id", "resource",
+				"entitlement_id", "entitlement", "grant_id", "details"}, accessRows},
+		{"accounts", "a row for each account",
+			[]string{"account_id", "account_type", "account", "email", "status", "role", "created", "last_login", "grants", "attributes"}, accountRows},
+		{"resources", "a row for each thing that can be held on each resource, with the number of its holders",
+			[]string{"resource_type", "resource_id", "resource", "status", "created", "entitlement_id", "entitlement", "slug", "holders", "role"}, resourceRows},
+		{"changes", "what is not the same in two syncs: a row for each change, and for each attribute that was modified",
+			[]string{"change", "of", "id", "name", "account_id", "account", "attribute", "before", "after", "came_with"}, changeRows},
+	}
+}
+
+// CSV writes one of the tables as RFC 4180 has it, with a header. What a spreadsheet
+// would take for a formula begins with an apostrophe.
+func CSV(w io.Writer, o Options, table Table) error {
+	b, err := read(o)
+	if err != nil {
+		return err
+	}
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	if err := out.Write(table.Columns); err != nil {
+		return written(err)
+	}
+	cells := make([]string, len(table.Columns))
+	err = table.rows(b, func(values ...string) error {
+		for i, v := range values {
+			cells[i] = cell(v)
+		}
+		return written(out.Write(cells))
+	})
+	if err != nil {
+		return err
+	}
+	out.Flush()
+	return written(out.Error())
+}
+
+// read reads what the options name.
+func read(o Options) (b *builder, err error) {
+	b = &builder{o: o}
+	if b.after, err = populate(o.Connector, o.After); err == nil && o.Before != nil {
+		b.before, err = populate(o.Connector, o.Before)
+	}
+	return b, err
+}
+
+func accessRows(b *builder, row func(...string) error) error {
+	p := b.after
+	for m := range p.people() {
+		who := []string{m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles)}
+		if len(m.holds) == 0 {
+			if err := row(append(who, "", "", "", "", "", "", "")...); err != nil {
+				return err
+			}
+		}
+	}
+	// By entitlement, for that is how the details of grants are at hand.
+	order := make([]int32, len(p.entitlements))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, p.byWeight)
+	for _, i := range order {
+		e := &p.entitlements[i]
+		for _, h := range e.holders {
+			m := &p.members[h.member]
+			err := row(m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles),
+				e.id.Resource.Type, e.id.Resource.ID, b.resourceName(e.id.Resource), e.id.String(), e.name,
+				baton.GrantID{Entitlement: e.id, Principal: m.id}.String(), joinPairs(p.details(h)))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// joinPairs is "key=value; key=value".
+func joinPairs(list []string) string {
+	var pairs []string
+	for i := 0; i+1 < len(list); i += 2 {
+		pairs = append(pairs, list[i]+"="+list[i+1])
+	}
+	return strings.Join(pairs, "; ")
+}
+
+// resourceName is the name of a resource, nothing when the sync does not list it.
+func (b *builder) resourceName(id baton.ResourceID) string {
+	if t := b.after.thingOf[id]; t != nil {
+		return t.name
+	}
+	return ""
+}
+
+func (b *builder) statusText(m *member) string {
+	if !m.listed {
+		return "not in this sync"
+	}
+	return statusWord(m.status)
+}
+
+func accountRows(b *builder, row func(...string) error) error {
+	p := b.after
+	for m := range p.people() {
+		if !m.account {
+			continue
+		}
+		var attributes []string
+		for i, col := range p.typeOf(m.id.Type).Columns {
+			if i < len(m.cells) && m.cells[i] != "" {
+				attributes = append(attributes, col.Key+"="+m.cells[i])
+			}
+		}
+		err := row(m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles),
+			stamp(m.created), stamp(m.login), fmt.Sprint(len(m.holds)), strings.Join(attributes, "; "))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func resourceRows(b *builder, row func(...string) error) error {
+	p := b.after
+	for _, s := range b.typesOfThings() {
+		for _, t := range p.things[s] {
+			status := statusWord(t.status)
+			if !t.listed {
+				status = "not in this sync"
+			}
+			head := []string{t.id.Type, t.id.ID, t.name, status, stamp(t.created)}
+			if len(t.entitlements) == 0 {
+				if err := row(append(head, "", "", "", "0", "")...); err != nil {
+					return err
+				}
+			}
+			for _, i := range t.entitlements {
+				e := &p.entitlements[i]
+				if err := row(append(head, e.id.String(), e.name, e.id.Slug, fmt.Sprint(len(e.holders)), standing(p.roles, e.roles))...); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func changeRows(b *builder, row func(...string) error) error {
+	if b.before == nil {
+		return baton.Errorf(baton.NotFound, "report: there is no full sync before this one to compare with").
+			WithFix("Name a file to compare with, or sync once more.")
+	}
+	_, err := compareSyncs(b.o.Connector, b.before, b.after, func(ch change) error {
+		of, id, name, account := b.changed(ch)
+		who := ""
+		if account != (baton.ResourceID{}) {
+			who = b.nameOf(account)
+		}
+		if len(ch.attributes) == 0 {
+			return row(ch.kind, of, id, name, account.ID, who, "", "", "", ch.why)
+		}
+		for _, a := range ch.attributes {
+			if err := row(ch.kind, of, id, name, account.ID, who, a.name, a.before, a.after, ch.why); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// changed says what a change is of, and whose grant it is.
+func (b *builder) changed(ch change) (of, id, name string, account baton.ResourceID) {
+	for _, side := range []int{1, 0} {
+		switch {
+		case ch.resource[side] != nil:
+			r := ch.resource[side]
+			return "resource", r.ID.String(), r.DisplayName, baton.ResourceID{}
+		case ch.entitlement[side] != nil:
+			e := ch.entitlement[side]
+			return "entitlement", e.ID.String(), e.DisplayName, baton.ResourceID{}
+		case ch.grant[side] != nil:
+			g := ch.grant[side]
+			return "grant", g.ID.String(), b.entitlementName(g.ID.Entitlement), g.ID.Principal
+		}
+	}
+	return "", "", "", baton.ResourceID{}
+}

@@ -1,0 +1,412 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/c1z"
+)
+
+// population is who and what is in a sync, and who holds what. It costs some 300 bytes
+// for an account and 16 for a grant, and holds no row as it was read.
+type population struct {
+	file         *c1z.File
+	types        []baton.ResourceType
+	members      []member // accounts, in the order of the page once sorted
+	things       map[string][]*thing
+	entitlements []entitlement
+	roles        baton.Roles
+	notes        []baton.Note
+	counts       []c1z.Count
+	grants       int
+
+	byID    map[baton.ResourceID]int32 // into members
+	thingOf map[baton.ResourceID]*thing
+	heldAs  map[baton.EntitlementID]int32 // into entitlements
+	words   interned
+}
+
+// member is an account, or another principal that holds something.
+type member struct {
+	id      baton.ResourceID
+	name    string
+	email   string
+	status  baton.Status
+	created time.Time
+	login   time.Time
+	cells   []string // of the type's columns
+	roles   uint32   // a bit for each role
+	holds   []int32  // entitlements
+	listed  bool     // the sync lists it; otherwise only a grant names it
+	account bool     // it is one, not a group that holds something
+}
+
+// disabled reports whether the account cannot be used. One that does not say so can.
+func (m *member) disabled() bool {
+	return m.status == baton.StatusDisabled || m.status == baton.StatusDeleted
+}
+
+// thing is a resource that is not an account: a group, a course.
+type thing struct {
+	id           baton.ResourceID
+	name         string
+	description  string
+	status       baton.Status
+	created      time.Time
+	cells        []string
+	entitlements []int32
+	listed       bool
+}
+
+// holders is how many grants there are on the resource.
+func (t *thing) holders(p *population) (n int) {
+	for _, e := range t.entitlements {
+		n += len(p.entitlements[e].holders)
+	}
+	return n
+}
+
+type entitlement struct {
+	id      baton.EntitlementID
+	name    string
+	holders []holder
+	roles   uint32
+	listed  bool
+}
+
+// holder is one grant: who, and what the upstream says of it.
+type holder struct {
+	member int32
+	said   int32 // an interned text; 0 is none
+}
+
+// interned keeps each text once. The first is empty.
+type interned struct {
+	texts []string
+	index map[string]int32
+}
+
+func (in *interned) add(text string) int32 {
+	i, ok := in.index[text]
+	if !ok {
+		i = int32(len(in.texts))
+		in.texts, in.index[text] = append(in.texts, text), i
+	}
+	return i
+}
+
+// populate reads a sync.
+func populate(c *baton.Connector, file *c1z.File) (*population, error) {
+	p := &population{file: file, things: map[string][]*thing{}, byID: map[baton.ResourceID]int32{},
+		thingOf: map[baton.ResourceID]*thing{}, heldAs: map[baton.EntitlementID]int32{},
+		words: interned{[]string{""}, map[string]int32{"": 0}}}
+	for _, step := range []func(*baton.Connector) error{p.readTypes, p.readResources, p.readRoles, p.readGrants, p.readNotes} {
+		if err := step(c); err != nil {
+			return nil, err
+		}
+	}
+	p.sort()
+	return p, nil
+}
+
+// readTypes takes the types from the file and completes them by what the connector
+// knows of them.
+func (p *population) readTypes(c *baton.Connector) (err error) {
+	if p.types, err = p.file.ResourceTypes(); err != nil {
+		return err
+	}
+	for i, t := range p.types {
+		if own, ok := c.ResourceType(t.ID); ok {
+			p.types[i].Ranks, p.types[i].Columns = own.Ranks, own.Columns
+		}
+	}
+	// In the connector's order: that of the file is its writer's.
+	place := func(t baton.ResourceType) int {
+		i := slices.IndexFunc(c.ResourceTypes, func(own baton.ResourceType) bool { return own.ID == t.ID })
+		if i < 0 {
+			return len(c.ResourceTypes)
+		}
+		return i
+	}
+	slices.SortFunc(p.types, func(a, b baton.ResourceType) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.ID, b.ID))
+	})
+	p.counts, err = p.file.Counts()
+	return err
+}
+
+// typeOf is the resource type with that id, made up when the file has none.
+func (p *population) typeOf(id string) baton.ResourceType {
+	if i := slices.IndexFunc(p.types, func(t baton.ResourceType) bool { return t.ID == id }); i >= 0 {
+		return p.types[i]
+	}
+	return baton.ResourceType{ID: id, DisplayName: title(words(id))}
+}
+
+func (p *population) readResources(*baton.Connector) error {
+	columns, users := map[string][]baton.Column{}, map[string]bool{}
+	for _, t := range p.types {
+		columns[t.ID], users[t.ID] = t.Columns, slices.Contains(t.Traits, baton.TraitUser)
+	}
+	err := p.file.EachResource(func(r baton.Resource) error {
+		var cells []string
+		for _, col := range columns[r.ID.Type] {
+			cells = append(cells, clip(flat(r.Profile[col.Key])))
+		}
+		if r.User != nil || users[r.ID.Type] {
+			m := p.member(r.ID)
+			m.name, m.status, m.created, m.cells = clip(r.DisplayName), r.Status, r.CreatedAt, cells
+			m.listed, m.account = true, true
+			if r.User != nil {
+				m.email, m.login = clip(addressOf(r.User)), r.User.LastLogin
+			}
+			return nil
+		}
+		t := p.thing(r.ID)
+		t.name, t.description, t.status, t.created = clip(r.DisplayName), clip(r.Description), r.Status, r.CreatedAt
+		t.cells, t.listed = cells, true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.file.EachEntitlement(func(e baton.Entitlement) error {
+		held := p.entitlement(e.ID)
+		held.name, held.listed = clip(cmp.Or(e.DisplayName, e.ID.Slug)), true
+		return nil
+	})
+}
+
+// clip bounds what is kept of a text; the page shows no more.
+func clip(text string) string {
+	if len(text) <= 4*maxText {
+		return text
+	}
+	return strings.ToValidUTF8(strings.Clone(text[:4*maxText+4]), "")
+}
+
+// addressOf is the primary address, or what comes nearest to one.
+func addressOf(u *baton.User) string {
+	address := u.Login
+	for i, e := range u.Emails {
+		if i == 0 || e.Primary {
+			address = e.Address
+		}
+	}
+	return address
+}
+
+// member is the account with that id; one that is new is not listed yet. The pointer
+// holds until the next is made.
+func (p *population) member(id baton.ResourceID) *member {
+	i, ok := p.byID[id]
+	if !ok {
+		i = int32(len(p.members))
+		p.members, p.byID[id] = append(p.members, member{id: id}), i
+	}
+	return &p.members[i]
+}
+
+func (p *population) thing(id baton.ResourceID) *thing {
+	t := p.thingOf[id]
+	if t == nil {
+		t = &thing{id: id}
+		p.thingOf[id], p.things[id.Type] = t, append(p.things[id.Type], t)
+	}
+	return t
+}
+
+func (p *population) entitlement(id baton.EntitlementID) *entitlement {
+	i, ok := p.heldAs[id]
+	if !ok {
+		i = int32(len(p.entitlements))
+		p.entitlements, p.heldAs[id] = append(p.entitlements, entitlement{id: id, name: id.Slug}), i
+		t := p.thing(id.Resource)
+		t.entitlements = append(t.entitlements, i)
+	}
+	return &p.entitlements[i]
+}
+
+func (p *population) readRoles(c *baton.Connector) (err error) {
+	if c.Roles == nil || p.file.Shown().Type != c1z.Full {
+		return nil
+	}
+	if p.roles, err = c.Roles(p.file); err != nil {
+		return err
+	}
+	p.roles.Roles = p.roles.Roles[:min(len(p.roles.Roles), 32)]
+	for i, r := range p.roles.Roles {
+		for _, id := range r.Entitlements {
+			p.entitlement(id).roles |= 1 << i
+		}
+	}
+	return nil
+}
+
+func (p *population) readGrants(*baton.Connector) error {
+	return p.file.EachGrant(func(g baton.Grant) error {
+		p.grants++
+		e := p.entitlement(g.ID.Entitlement)
+		m := p.member(g.ID.Principal)
+		if !m.listed && m.name == "" {
+			if t := p.thingOf[g.ID.Principal]; t != nil {
+				m.name, m.listed, m.status = t.name, t.listed, t.status
+			}
+		}
+		e.holders = append(e.holders, holder{p.byID[m.id], p.words.add(said(g.Metadata))})
+		m.holds = append(m.holds, p.heldAs[e.id])
+		m.roles |= e.roles
+		return nil
+	})
+}
+
+// said is the metadata of a grant as one text, which many grants may share: keys and
+// values, each with a separator behind it.
+func said(metadata baton.Profile) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		if text := flat(metadata[key]); text != "" {
+			b.WriteString(clip(key) + separator + clip(text) + separator)
+		}
+	}
+	return b.String()
+}
+
+const separator = "\x00"
+
+// details are the keys and values that a grant came with, in turn.
+func (p *population) details(h holder) []string {
+	parts := strings.Split(p.words.texts[h.said], separator)
+	return parts[:len(parts)-1]
+}
+
+// detail is the value of one key.
+func (p *population) detail(h holder, key string) string {
+	list := p.details(h)
+	for i := 0; i+1 < len(list); i += 2 {
+		if list[i] == key {
+			return list[i+1]
+		}
+	}
+	return ""
+}
+
+// flat is a value of a profile on one line.
+func flat(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case []string:
+		return strings.Join(v, ", ")
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = flat(item)
+		}
+		return strings.Join(parts, ", ")
+	case baton.Profile:
+		var parts []string
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, key+": "+flat(v[key]))
+		}
+		return strings.Join(parts, ", ")
+	}
+	return fmt.Sprint(value)
+}
+
+// readNotes asks the connector what it makes of the sync. What roles say is counted
+// here, so only its warnings are wanted then.
+func (p *population) readNotes(c *baton.Connector) error {
+	if c.Review == nil || p.file.Shown().Type != c1z.Full {
+		return nil
+	}
+	notes, err := c.Review(p.file)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		if n.Level != baton.OK || len(p.roles.Roles) == 0 {
+			p.notes = append(p.notes, n)
+		}
+	}
+	return nil
+}
+
+// sort puts people in the order of the page: by role, those who can use it first, then
+// by name. Everything that points at a member is turned over.
+func (p *population) sort() {
+	order := make([]int32, len(p.members))
+	keys := make([]string, len(p.members))
+	for i := range p.members {
+		order[i], keys[i] = int32(i), folded(p.members[i].name)
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		m, n := &p.members[a], &p.members[b]
+		return cmp.Or(cmp.Compare(p.rank(m), p.rank(n)), cmp.Compare(flag(m.disabled()), flag(n.disabled())),
+			cmp.Compare(flag(!m.listed), flag(!n.listed)), cmp.Compare(keys[a], keys[b]), cmp.Compare(m.id.ID, n.id.ID))
+	})
+	sorted, at := make([]member, len(order)), make([]int32, len(order))
+	for i, from := range order {
+		sorted[i], at[from] = p.members[from], int32(i)
+		p.byID[sorted[i].id] = int32(i)
+	}
+	p.members = sorted
+	for i := range p.entitlements {
+		holders := p.entitlements[i].holders
+		for j := range holders {
+			holders[j].member = at[holders[j].member]
+		}
+		// Members are sorted, so their numbers are in order.
+		slices.SortFunc(holders, func(a, b holder) int { return cmp.Compare(a.member, b.member) })
+	}
+	for i := range p.members {
+		slices.SortFunc(p.members[i].holds, p.byWeight)
+	}
+	for _, list := range p.things {
+		for _, t := range list {
+			slices.SortFunc(t.entitlements, p.byWeight)
+		}
+		slices.SortFunc(list, func(a, b *thing) int {
+			return cmp.Or(cmp.Compare(p.weight(a), p.weight(b)), cmp.Compare(flag(!a.listed), flag(!b.listed)),
+				cmp.Compare(folded(a.name), folded(b.name)), cmp.Compare(a.id.ID, b.id.ID))
+		})
+	}
+}
+
+// byWeight orders entitlements: those that give a role first, then by name.
+func (p *population) byWeight(a, b int32) int {
+	x, y := &p.entitlements[a], &p.entitlements[b]
+	return cmp.Or(cmp.Compare(roleOrder(x.roles), roleOrder(y.roles)), cmp.Compare(folded(x.name), folded(y.name)), cmp.Compare(x.id.String(), y.id.String()))
+}
+
+// roleOrder is the most powerful of some roles, for sorting.
+func roleOrder(roles uint32) int { return bits.TrailingZeros32(roles) }
+
+// weight puts what carries a role before the rest.
+func (p *population) weight(t *thing) int {
+	for i := range p.roles.Roles {
+		for _, e := range t.entitlements {
+			if p.entitlements[e].roles&(1<<i) != 0 {
+				return i
+			}
+		}
+	}
+	return len(p.roles.Roles)
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func folded(name string) string { return strings.ToLower(name) }

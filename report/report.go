@@ -1,0 +1,87 @@
+package report
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+
+	"baton"
+	"baton/c1z"
+)
+
+// DefaultRows is how many rows a table of the page has at the most, unless told
+// otherwise. CSV and JSON are never cut.
+const DefaultRows = 5000
+
+// Options say what is reported.
+type Options struct {
+	Connector *baton.Connector // what it knows of its own; it is not asked for anything else
+	Program   string           // name and version of the program, for the evidence
+	After     *c1z.File        // the sync that is reported
+	Before    *c1z.File        // the sync to compare it with; nil for none
+	// AfterSource and BeforeSource are the files that the syncs are in.
+	AfterSource, BeforeSource Source
+	Rows                      int // of a table on the page; DefaultRows when zero, all when below
+}
+
+func (o Options) rows() int {
+	if o.Rows < 0 {
+		return int(^uint(0) >> 1)
+	}
+	return cmp.Or(o.Rows, DefaultRows)
+}
+
+// Source is a file as evidence.
+type Source struct {
+	Name   string // without its folder
+	Size   int64
+	SHA256 string
+}
+
+// Open opens the file at path and says which bytes it holds.
+func Open(path, tempDir string) (*c1z.File, Source, error) {
+	const attempts = 3
+	for range attempts {
+		f, s, same, err := open(path, tempDir)
+		if same || err != nil {
+			return f, s, err
+		}
+		if err := f.Close(); err != nil {
+			return nil, s, err
+		}
+	}
+	return nil, Source{}, baton.Errorf(baton.Unavailable, "report: %s is replaced again and again while it is read", path).
+		WithFix("Try again, or copy the file first.")
+}
+
+// open hashes the file and unpacks it. The two are the same when the path still leads
+// to what was hashed: a file is replaced by a rename and not written again, and while
+// the old one is open no other can pass for it.
+func open(path, tempDir string) (f *c1z.File, s Source, same bool, err error) {
+	in, err := os.Open(path)
+	if err != nil {
+		f, err := c1z.Open(path, tempDir) // which says it better
+		if err == nil {
+			err = f.Close()
+		}
+		return nil, s, false, err
+	}
+	defer in.Close()
+	h := sha256.New()
+	info, err := in.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		s.Size, err = io.Copy(h, in)
+	}
+	if err != nil {
+		return nil, s, false, baton.Errorf(baton.Storage, "report: read %s: %w", path, err)
+	}
+	s.Name, s.SHA256 = filepath.Base(path), hex.EncodeToString(h.Sum(nil))
+	if f, err = c1z.Open(path, tempDir); err != nil {
+		return nil, s, false, err
+	}
+	now, err := os.Stat(path)
+	return f, s, err == nil && os.SameFile(info, now) && now.Size() == s.Size, nil
+}

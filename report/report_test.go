@@ -1,0 +1,421 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"baton"
+	"baton/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func text(t testing.TB, write func(io.Writer) error) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func page(t testing.TB, o report.Options) string {
+	t.Helper()
+	return text(t, func(w io.Writer) error { return report.HTML(w, o) })
+}
+
+func table(t testing.TB, o report.Options, name string) [][]string {
+	t.Helper()
+	i := slices.IndexFunc(report.Tables(), func(t report.Table) bool { return t.Name == name })
+	out := text(t, func(w io.Writer) error { return report.CSV(w, o, report.Tables()[i]) })
+	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+var (
+	styles  = regexp.MustCompile(`(?s)<style>.*?</style>|<script>.*?</script>`)
+	digests = regexp.MustCompile(`sha256-[A-Za-z0-9+/=]+`)
+)
+
+// TestGolden pins what a report says. Its style and script are left out.
+func TestGolden(t *testing.T) {
+	path := twoSyncs(t)
+	o := options(t, clubhouse(), path)
+	o.AfterSource = report.Source{Name: "club.c1z", Size: 12345, SHA256: strings.Repeat("0123456789abcdef", 4)}
+	o.BeforeSource = o.AfterSource
+	single := o
+	single.Before = nil
+	single.Connector = &baton.Connector{Name: "baton-clubhouse", ResourceTypes: clubhouse().ResourceTypes}
+	got := map[string]string{
+		"club.html":   digests.ReplaceAllString(styles.ReplaceAllString(page(t, o), ""), "sha256-"),
+		"single.html": digests.ReplaceAllString(styles.ReplaceAllString(page(t, single), ""), "sha256-"),
+		"club.jsonl":  text(t, func(w io.Writer) error { return report.JSONLines(w, o) }),
+	}
+	for _, table := range report.Tables() {
+		got[table.Name+".csv"] = text(t, func(w io.Writer) error { return report.CSV(w, o, table) })
+	}
+	for name, got := range got {
+		golden := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if a, b := page(t, o), page(t, o); a != b {
+		t.Error("two pages of one file differ")
+	}
+}
+
+// TestEverythingIsThere: every account and every grant is in the table and in the
+// records, and the page has all of a file that is small.
+func TestEverythingIsThere(t *testing.T) {
+	w := laterClub()
+	o := options(t, clubhouse(), twoSyncs(t))
+	access, records, shown := table(t, o, "access"), lines(t, o), page(t, o)
+	for _, r := range w.resources {
+		if !strings.Contains(shown, ">"+r.ID.ID+"<") {
+			t.Errorf("%s is not on the page", r.ID)
+		}
+		if records["resource"][r.ID.String()] == nil {
+			t.Errorf("%s is not among the records", r.ID)
+		}
+		if r.User != nil && !slices.ContainsFunc(access, func(row []string) bool { return row[0] == r.ID.ID }) {
+			t.Errorf("%s is not in the table", r.ID)
+		}
+	}
+	for _, g := range w.grants {
+		if !slices.ContainsFunc(access, func(row []string) bool { return row[11] == g.ID.String() }) {
+			t.Errorf("%s is not in the table", g.ID)
+		}
+		if records["grant"][g.ID.String()] == nil {
+			t.Errorf("%s is not among the records", g.ID)
+		}
+	}
+	holdsNothing := len(access) - 1 - len(w.grants)
+	if holdsNothing != 1 || len(records["grant"]) != len(w.grants) || len(records["resource"]) != len(w.resources) || len(records["entitlement"]) != len(w.entitlements) {
+		t.Errorf("%d rows without a grant, %d grants, %d resources, %d entitlements", holdsNothing,
+			len(records["grant"]), len(records["resource"]), len(records["entitlement"]))
+	}
+	all := text(t, func(w io.Writer) error { return report.JSON(w, o) })
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(all), &list); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, of := range records {
+		n += len(of)
+	}
+	if n != len(list) {
+		t.Errorf("%d objects in the array, %d lines", len(list), n)
+	}
+}
+
+// lines are the records by kind and id.
+func lines(t testing.TB, o report.Options) map[string]map[string]map[string]any {
+	t.Helper()
+	all := map[string]map[string]map[string]any{}
+	for line := range strings.Lines(text(t, func(w io.Writer) error { return report.JSONLines(w, o) })) {
+		var record map[string]any
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		kind := record["record"].(string)
+		if all[kind] == nil {
+			all[kind] = map[string]map[string]any{}
+		}
+		id, _ := record["id"].(string)
+		if label, ok := record["label"].(string); ok {
+			id = label
+		}
+		all[kind][id] = record
+	}
+	return all
+}
+
+// TestChanges: every change is told, with what it came with, and nothing else is.
+func TestChanges(t *testing.T) {
+	got := map[string]string{}
+	for _, row := range table(t, options(t, clubhouse(), twoSyncs(t)), "changes")[1:] {
+		line := row[0]
+		if row[6] != "" {
+			line += " " + row[6] + ": " + row[7] + " → " + row[8]
+		}
+		if row[9] != "" {
+			line += " (" + row[9] + ")"
+		}
+		got[row[2]+" "+row[6]] = line
+	}
+	for i, want := range map[string]string{
+		"user:bob status":                              "disabled status: enabled → disabled",
+		"user:cy e-mail":                               "modified e-mail: cy@club.example → cy@new.example",
+		"user:cy e-mails":                              "modified e-mails: cy@club.example → cy@new.example",
+		"user:cy profile email":                        "modified profile email:  → cy@new.example",
+		"user:fay ":                                    "removed",
+		"user:gus ":                                    "created",
+		"group:guests display name":                    "modified display name: Guests → Visitors",
+		"group:crew ":                                  "created",
+		"group:crew:member ":                           "created (with the new group)",
+		"group:crew:member:user:gus ":                  "created (with the new account)",
+		"group:crew:member:user:ann ":                  "created (with the new group)",
+		"group:keepers:member:user:bob ":               "removed (the account was disabled)",
+		"group:keepers:member:user:eve ":               "created",
+		"group:choir:member:user:cy ":                  "removed",
+		"course:keys:in_progress:user:ann ":            "removed (became completed)",
+		"course:keys:completed:user:ann ":              "created (was in progress before)",
+		"course:tea:completed:user:bob completed_date": "modified completed_date: 2026-02-04 → 2026-02-05",
+		"group:guests:member:user:bob resource":        "modified resource: Guests → Visitors (the group was renamed)",
+		"group:guests:member:user:cy resource":         "modified resource: Guests → Visitors (the group was renamed)",
+		"group:guests:member:user:ghost resource":      "modified resource: Guests → Visitors (the group was renamed)",
+	} {
+		if got[i] != want {
+			t.Errorf("%s: %q instead of %q", i, got[i], want)
+		}
+		delete(got, i)
+	}
+	if len(got) > 0 {
+		t.Errorf("told without a reason: %v", got)
+	}
+}
+
+// TestNothingChanged: the page says so, and the table has no rows.
+func TestNothingChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "club.c1z")
+	write(t, path, first, club())
+	if o := options(t, clubhouse(), path); o.Before != nil || !strings.Contains(page(t, o), "There is no full sync before this one") {
+		t.Error("a first sync is compared")
+	}
+	write(t, path, second, club())
+	o := options(t, clubhouse(), path)
+	if rows := table(t, o, "changes"); len(rows) != 1 {
+		t.Errorf("%q", rows)
+	}
+	if !strings.Contains(page(t, o), "Nothing. Both syncs hold the same") {
+		t.Error("the page does not say that nothing changed")
+	}
+}
+
+// TestRows: a table that is cut says so.
+func TestRows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "crowd.c1z")
+	write(t, path, first, crowd(300, 5, 900))
+	o := options(t, clubhouse(), path)
+	whole := page(t, o)
+	o.Rows = 20
+	cut := page(t, o)
+	if strings.Contains(whole, `class="cut"`) || !strings.Contains(cut, "The first 20 of 300 rows.") || len(cut) > len(whole)/3 {
+		t.Errorf("whole %d bytes, cut %d bytes", len(whole), len(cut))
+	}
+	counts, err := o.After.Counts()
+	if rows := table(t, o, "access"); err != nil || len(rows) <= counts[0].Grants || counts[0].Grants < 600 {
+		t.Errorf("the table is cut to %d rows of %d (%v)", len(rows), counts[0].Grants, err)
+	}
+}
+
+var hostile = []string{
+	`</script><script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `<svg/onload=alert(1)>`, `javascript:alert(1)`,
+	`{{.}}{{template "page"}}`, `<!--`, `]]>`, `&lt;b&gt;`, "`${alert(1)}`", `</title></style></table>`,
+	`=cmd|' /C calc'!A0`, `+1+1`, `-2+3`, `@SUM(1)`, "\t=1+1", "\r=1+1", "\n=1+1", "  =1+1", "\u200b=1+1", "＝1+1", `=HYPERLINK("http://x","y")`,
+	"\x1b[31mred\x1b]8;;http://x\x07", "a\x00b", "\u009b31m", "safe\u202egnp.exe", "\u2066\u2067\u2069", "\ufeffbom", "\U000e0041tag", "x\u2028y",
+	"مرحبا بالعالم", "שלום", "👩\u200d👩\u200d👧 🏳️\u200d🌈", "Z" + strings.Repeat("\u0335\u0321", 60), strings.Repeat("long ", 4000), strings.Repeat("W", 900),
+	`a,b;"c"`, "two\nlines", "'quoted", "日本語 ﷽", "ＡＢＣ", "\u3164", "",
+}
+
+// hostileWorld has each of the names wherever a name can be.
+func hostileWorld(names []string) *world {
+	kind := groupType
+	kind.DisplayName, kind.Description = names[0]+"y", names[len(names)-1]
+	w := &world{types: []baton.ResourceType{userType, kind}}
+	for i, name := range names {
+		id := string(rune('a'+i%26)) + strings.Repeat("x", i/26)
+		r := w.account(id, name, baton.Status(i%4), baton.Profile{"department": name, "key " + name: name})
+		r.User.Emails[0].Address, r.User.Login, r.Description = name, name, name
+		w.group(id, name, id, "nobody "+id)
+		g := &w.grants[len(w.grants)-1]
+		g.Metadata = baton.Profile{"note": name, "n" + name: name}
+	}
+	return w
+}
+
+// TestHostileNames: no name becomes markup, a formula, or a control of what shows it;
+// and none is lost in the records.
+func TestHostileNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hostile.c1z")
+	write(t, path, first, club())
+	write(t, path, second, hostileWorld(hostile))
+	c := clubhouse()
+	c.Review = func(baton.Facts) ([]baton.Note, error) {
+		var notes []baton.Note
+		for _, name := range hostile {
+			notes = append(notes, baton.Note{Level: baton.Warning, Label: name, Text: name})
+		}
+		return notes, nil
+	}
+	o := options(t, c, path)
+	o.Program, o.AfterSource.Name = hostile[0], hostile[1]
+	checkPage(t, page(t, o))
+	checkTables(t, o)
+	records := lines(t, o)
+	for i, name := range hostile {
+		id := "user:" + string(rune('a'+i%26)) + strings.Repeat("x", i/26)
+		if got := records["resource"][id]["display_name"]; got != name {
+			t.Errorf("%q is %q in the records", name, got)
+		}
+	}
+	raw := text(t, func(w io.Writer) error { return report.JSONLines(w, o) })
+	if i := strings.IndexFunc(raw, func(r rune) bool { return r != '\n' && controls(r) }); i >= 0 {
+		t.Errorf("%q is in the records", raw[i:i+10])
+	}
+}
+
+// controls are runes that change how others show.
+func controls(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r >= 0xe0000 && r < 0xe1000
+}
+
+// elements are those that the page is made of, and attributes those that they have.
+var elements = strings.Fields(`html head meta title body a header p h1 h2 h3 h4 dl div dt dd code time nav ul li main section bdi b figure figcaption
+	svg rect span details summary table caption thead tbody tr th td small del ins`)
+
+var attributes = strings.Fields(`lang charset http-equiv content name class href id aria-labelledby aria-label aria-hidden role tabindex scope viewBox
+	preserveAspectRatio x width height rx data-large open datetime`)
+
+// checkPage reads the page as strictly as XML is read, and allows what the template has.
+func checkPage(t testing.TB, page string) {
+	t.Helper()
+	if strings.Count(page, "<script>") != 1 || strings.Count(page, "<style>") != 1 {
+		t.Error("there is not one style and one script")
+	}
+	d := xml.NewDecoder(strings.NewReader(styles.ReplaceAllString(page, "")))
+	ids, links := map[string]bool{}, map[string]bool{}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the page is not well-formed: %v", err)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			if !slices.Contains(elements, token.Name.Local) {
+				t.Errorf("element %s", token.Name.Local)
+			}
+			for _, a := range token.Attr {
+				if !slices.Contains(attributes, a.Name.Local) {
+					t.Errorf("attribute %s of %s", a.Name.Local, token.Name.Local)
+				}
+				switch {
+				case a.Name.Local == "id" && ids[a.Value]:
+					t.Errorf("id %q twice", a.Value)
+				case a.Name.Local == "id":
+					ids[a.Value] = true
+				case a.Name.Local == "href" && !strings.HasPrefix(a.Value, "#"):
+					t.Errorf("link to %q", a.Value)
+				case a.Name.Local == "href":
+					links[a.Value[1:]] = true
+				case a.Name.Local == "aria-labelledby":
+					links[a.Value] = true
+				}
+			}
+		case xml.CharData:
+			if i := bytes.IndexFunc(token, controls); i >= 0 {
+				t.Errorf("text with a control: %q", token[i:min(len(token), i+20)])
+			}
+			if i := bytes.IndexFunc(token, func(r rune) bool { return r > ' ' }); i >= 0 && len(token) > 2500 {
+				t.Errorf("a text of %d bytes", len(token))
+			}
+		case xml.Comment:
+			t.Errorf("comment %q", token)
+		}
+	}
+	for _, link := range slices.Sorted(maps.Keys(links)) {
+		if !ids[link] {
+			t.Errorf("nothing has the id %q", link)
+		}
+	}
+}
+
+func checkTables(t testing.TB, o report.Options) {
+	t.Helper()
+	for _, one := range report.Tables() {
+		if one.Name == "changes" && o.Before == nil {
+			continue
+		}
+		for _, row := range table(t, o, one.Name) {
+			for _, cell := range row {
+				bare := strings.TrimLeftFunc(cell, unicode.IsSpace)
+				if bare != "" && strings.ContainsRune("=+-@＝＋－＠\t\r", []rune(bare)[0]) {
+					t.Errorf("%s: %q begins like a formula", one.Name, cell)
+				}
+				if strings.ContainsFunc(cell, func(r rune) bool { return controls(r) || r == '\n' }) {
+					t.Errorf("%s: %q has a control", one.Name, cell)
+				}
+			}
+		}
+	}
+}
+
+// TestPolicy: the page allows nothing but its own style and script, by what they hold.
+func TestPolicy(t *testing.T) {
+	whole := page(t, options(t, clubhouse(), twoSyncs(t)))
+	checkPage(t, whole)
+	for _, want := range []string{"default-src &#39;none&#39;", "base-uri &#39;none&#39;", "form-action &#39;none&#39;"} {
+		if !strings.Contains(whole, want) {
+			t.Errorf("the policy does not say %s", want)
+		}
+	}
+	for _, tag := range []string{"style", "script"} {
+		_, rest, _ := strings.Cut(whole, "<"+tag+">")
+		content, _, _ := strings.Cut(rest, "</"+tag+">")
+		if want := "sha256-" + digest(content); content == "" || !strings.Contains(unescape(whole), want) {
+			t.Errorf("the policy does not allow the page's own %s", tag)
+		}
+	}
+	if outside := regexp.MustCompile(`url\(|@import|https?://|fetch\(|XMLHttp|eval\(|innerHTML`).FindString(whole); outside != "" {
+		t.Errorf("the page has %q", outside)
+	}
+}
+
+// FuzzNames: whatever a name is, the page is made of what the template has.
+func FuzzNames(f *testing.F) {
+	for _, name := range hostile {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		name = strings.ToValidUTF8(name, "?") // nothing else can be in a file
+		path := filepath.Join(t.TempDir(), "f.c1z")
+		write(t, path, first, hostileWorld([]string{name, "Ann", name + name}))
+		o := options(t, clubhouse(), path)
+		checkPage(t, page(t, o))
+		checkTables(t, o)
+		if got := lines(t, o)["resource"]["user:a"]["display_name"]; got != name {
+			t.Errorf("%q is %q in the records", name, got)
+		}
+	})
+}

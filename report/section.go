@@ -1,0 +1,289 @@
+package report
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"baton"
+)
+
+// Words for what happened, with the class that colours them.
+func mark(kind string) tag {
+	level := map[string]string{created: "new", enabled: "new", removed: "gone", disabled: "gone"}[kind]
+	return tag{level, kind}
+}
+
+func (b *builder) changeSection() section {
+	d := &b.diff
+	s := section{ID: "changes", Nav: "Changes", Title: "What changed since " + moment(b.o.Before.Shown().Ended),
+		Lead: "A change is told with what it came with in the same interval: an account that was disabled, a group that vanished. Who made it is not recorded here."}
+	if d.total == 0 {
+		s.Lead = "Nothing. Both syncs hold the same resources, entitlements and grants."
+		return s
+	}
+	add := func(t table) {
+		if t.Total > 0 {
+			s.Tables = append(s.Tables, t)
+		}
+	}
+	roles := table{ID: b.id("t"), Caption: "Roles that changed", Columns: []column{{"Account", "w"}, {"Before", ""}, {"After", ""}, {"Id", ""}}}
+	add(rows(roles, b.o.rows(), d.roles, func(r roleChange) []td {
+		after := td{Text: r.after}
+		if r.privileged {
+			after.Tags, after.Text = []tag{{"warning", r.after}}, ""
+		}
+		return []td{b.who(r.id), {Text: r.before}, after, {Code: visible(r.id.ID)}}
+	}))
+	grant := func(g grantChange) []td {
+		return []td{b.who(g.id.Principal), {Tags: []tag{grantMark(g)}}, {Text: shown(b.entitlementName(g.id.Entitlement))}, {Code: visible(g.id.String())}}
+	}
+	alone := table{ID: b.id("t"), Caption: "Access that changed on its own", Columns: []column{{"Account", "w"}, {"Change", ""}, {"Access", "w"}, {"Grant", ""}},
+		Lead: "Neither the account nor the resource came, went or changed its status meanwhile."}
+	add(capped(rows(alone, b.o.rows(), d.alone.rows, grant), d.alone.total))
+	staged := table{ID: b.id("t"), Caption: "Progress", Columns: []column{{"Account", "w"}, {"Change", ""}, {"To", "w"}, {"Grant", ""}}}
+	add(capped(rows(staged, b.o.rows(), d.staged.rows, grant), d.staged.total))
+	resource := func(r resourceChange) []td {
+		return []td{{Head: true, Name: shown(r.name), Sub: shown(r.sub)}, {Tags: []tag{mark(r.kind)}}, {Diff: r.attributes}, {Text: came(d.with[r.id])}, {Code: visible(r.id.String())}}
+	}
+	for _, of := range []struct {
+		caption, what string
+		list          kept[resourceChange]
+	}{{"Accounts that changed", "Account", d.accounts}, {"Resources that changed", "Resource", d.things}} {
+		t := table{ID: b.id("t"), Caption: of.caption, Columns: []column{{of.what, "w"}, {"Change", ""}, {"From what to what", "w"}, {"Grants that came or went with it", ""}, {"Id", ""}}}
+		add(capped(rows(t, b.o.rows(), of.list.rows, resource), of.list.total))
+	}
+	other := table{ID: b.id("t"), Caption: "Other changes", Columns: []column{{"What", "w"}, {"Change", ""}, {"From what to what", "w"}, {"Id", ""}}}
+	add(capped(rows(other, b.o.rows(), d.other.rows, func(o otherChange) []td {
+		return []td{{Head: true, Name: shown(o.name)}, {Tags: []tag{mark(o.kind)}}, {Diff: o.attributes}, {Code: visible(o.id)}}
+	}), d.other.total))
+	return s
+}
+
+func capped(t table, total int) table {
+	t.Total = total
+	return t
+}
+
+func grantMark(g grantChange) tag {
+	switch {
+	case g.why != "":
+		return tag{"new", g.why}
+	case g.kind == created:
+		return tag{"new", "given"}
+	}
+	return tag{"gone", "taken away"}
+}
+
+// who is the cell of an account in the newer or the older sync.
+func (b *builder) who(id baton.ResourceID) td {
+	return td{Head: true, Name: shown(b.nameOf(id)), Sub: shown(b.emailOf(id))}
+}
+
+// person is the cell of an account of the sync.
+func (b *builder) person(m *member) td {
+	cell := td{Head: true, Name: shown(nameOf(m)), Sub: shown(m.email)}
+	if cell.Sub == cell.Name {
+		cell.Sub = ""
+	}
+	return cell
+}
+
+func (b *builder) statusTags(m *member) []tag {
+	switch {
+	case !m.listed:
+		return []tag{{"warning", "not in this sync"}}
+	case m.disabled():
+		return []tag{{"gone", statusWord(m.status)}}
+	}
+	return []tag{{"", statusWord(m.status)}}
+}
+
+func (b *builder) roleTags(m *member) []tag {
+	i, sure := effective(b.after.roles, m.roles)
+	if i < 0 {
+		return nil
+	}
+	level := ""
+	if b.after.roles.Roles[i].Privileged {
+		level = "strong"
+	}
+	if !sure {
+		level = "warning"
+	}
+	return []tag{{level, shown(standing(b.after.roles, m.roles))}}
+}
+
+func (b *builder) roleSection() section {
+	p := b.after
+	t := p.tally()
+	s := section{ID: "roles", Title: "Roles", Lead: "An account has a role through the groups that carry it. Disabled accounts are counted apart."}
+	labels, counts := []string{}, []int{}
+	for i, r := range p.roles.Roles {
+		labels, counts = append(labels, shown(r.Name)), append(counts, t.role[i].n)
+	}
+	s.Bar = bar(append(labels, "No role"), append(counts, t.none.n))
+	overview := table{ID: b.id("t"), Caption: "Which group carries which role", Columns: []column{{"Role", ""}, {"Given by", "w"}, {"Counts for", "n"}, {"Also held by disabled", "n"}}}
+	indexes := make([]int, len(p.roles.Roles))
+	for i := range indexes {
+		indexes[i] = i
+	}
+	s.Tables = append(s.Tables, rows(overview, b.o.rows(), indexes, func(i int) []td {
+		r := p.roles.Roles[i]
+		var given []string
+		for _, id := range r.Entitlements {
+			given = append(given, shown(b.entitlementName(id)))
+		}
+		if len(given) == 0 {
+			given = []string{"no group that was recognised"}
+		}
+		asleep := 0
+		for m := range p.people() {
+			asleep += flag(m.account && m.disabled() && m.roles&(1<<i) != 0)
+		}
+		return []td{{Head: true, Name: shown(r.Name)}, {Text: join(given)}, {Number: number(t.role[i].n)}, {Number: number(asleep)}}
+	}))
+	for i, r := range p.roles.Roles {
+		if r.Privileged {
+			s.Tables = append(s.Tables, b.accountTable("Everybody who is "+shown(r.Name), "", func(m *member) bool {
+				e, _ := effective(p.roles, m.roles)
+				return m.account && !m.disabled() && e == i
+			}))
+		}
+	}
+	several := b.accountTable("Accounts that hold several roles", "", func(m *member) bool {
+		return m.account && !m.disabled() && m.roles&(m.roles-1) != 0
+	})
+	asleep := b.accountTable("Disabled, yet in a role group", "Enabling such an account gives the role back.", func(m *member) bool {
+		return m.account && m.disabled() && m.roles != 0
+	})
+	for _, t := range []table{several, asleep} {
+		if t.Total > 0 {
+			s.Tables = append(s.Tables, t)
+		}
+	}
+	return s
+}
+
+func (b *builder) dormantSection() (section, bool) {
+	t := b.accountTable("Disabled accounts that hold something", "", func(m *member) bool {
+		return m.account && m.disabled() && len(m.holds) > 0
+	})
+	return section{ID: "dormant", Title: "Disabled, and still holding something", Tables: []table{t}}, t.Total > 0
+}
+
+func (p *population) people() iter.Seq[*member] {
+	return func(yield func(*member) bool) {
+		for i := range p.members {
+			if !yield(&p.members[i]) {
+				return
+			}
+		}
+	}
+}
+
+// accountSection lists every account, and whoever only a grant names.
+func (b *builder) accountSection() section {
+	t := b.accountTable("All accounts", "", func(m *member) bool { return m.account || !m.listed })
+	t.Hidden = true
+	return section{ID: "accounts", Title: "Accounts", Lead: plural(t.Total, "account") + ", those with the most powerful role first.", Tables: []table{t}}
+}
+
+// accountColumn is a column of a table of accounts; it is left out where it would be
+// empty.
+type accountColumn struct {
+	column
+	has  func(*member) bool
+	cell func(*member) td
+}
+
+func (b *builder) accountColumns() []accountColumn {
+	p := b.after
+	always := func(*member) bool { return true }
+	list := []accountColumn{{column{"Account", "w"}, always, b.person}}
+	if len(p.roles.Roles) > 0 {
+		list = append(list, accountColumn{column{"Role", ""}, always, func(m *member) td { return td{Tags: b.roleTags(m)} }})
+	}
+	list = append(list, accountColumn{column{"Status", ""}, always, func(m *member) td { return td{Tags: b.statusTags(m)} }})
+	for _, t := range p.types {
+		for i, col := range t.Columns {
+			if slices.Contains(t.Traits, baton.TraitUser) {
+				list = append(list, accountColumn{column{col.Title, ""},
+					func(m *member) bool { return m.id.Type == t.ID && i < len(m.cells) && m.cells[i] != "" },
+					func(m *member) td {
+						if m.id.Type != t.ID || i >= len(m.cells) {
+							return td{}
+						}
+						return td{Text: shown(m.cells[i])}
+					}})
+			}
+		}
+	}
+	return append(list,
+		accountColumn{column{"Holds", "w"}, func(m *member) bool { return len(m.holds) > 0 }, b.holds},
+		accountColumn{column{"Created", ""}, func(m *member) bool { return !m.created.IsZero() }, func(m *member) td { return td{Text: day(m.created)} }},
+		accountColumn{column{"Last login", ""}, func(m *member) bool { return !m.login.IsZero() }, func(m *member) td { return td{Text: day(m.login)} }},
+		accountColumn{column{"Id", ""}, always, func(m *member) td { return td{Code: visible(m.id.ID)} }},
+	)
+}
+
+// holds lists what an account holds, the first few by name.
+func (b *builder) holds(m *member) td {
+	const few = 3
+	var list []string
+	for _, e := range m.holds[:min(few, len(m.holds))] {
+		id := b.after.entitlements[e].id
+		name := shown(b.nameOf(id.Resource))
+		if slug := words(id.Slug); slug != "member" {
+			name += " (" + slug + ")"
+		}
+		list = append(list, name)
+	}
+	text := join(list)
+	if more := len(m.holds) - few; more > 0 {
+		text += fmt.Sprintf(" and %s more", number(more))
+	}
+	return td{Text: text}
+}
+
+// accountTable is a table of those accounts for whom want holds.
+func (b *builder) accountTable(caption, lead string, want func(*member) bool) table {
+	t := table{ID: b.id("t"), Caption: caption, Lead: lead, Empty: "Nobody."}
+	all := b.accountColumns()
+	used := make([]bool, len(all))
+	for m := range b.after.people() {
+		if want(m) {
+			t.Total++
+			for i := range all {
+				used[i] = used[i] || all[i].has(m)
+			}
+		}
+	}
+	var columns []accountColumn
+	for i, c := range all {
+		if used[i] {
+			columns, t.Columns = append(columns, c), append(t.Columns, c.column)
+		}
+	}
+	t.Shown = min(t.Total, b.o.rows())
+	t.Rows = func(yield func([]td) bool) {
+		left := t.Shown
+		for m := range b.after.people() {
+			if left == 0 {
+				return
+			}
+			if !want(m) {
+				continue
+			}
+			left--
+			cells := make([]td, len(columns))
+			for i, c := range columns {
+				cells[i] = c.cell(m)
+			}
+			if !yield(cells) {
+				return
+			}
+		}
+	}
+	return t
+}

@@ -1,0 +1,279 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"baton"
+)
+
+// thingSections has one section for each type of resource that is not an account: what
+// there is, and who holds what on each.
+func (b *builder) thingSections() []section {
+	var list []section
+	for _, id := range b.typesOfThings() {
+		list = append(list, b.thingSection(b.after.typeOf(id), b.after.things[id]))
+	}
+	return list
+}
+
+// typesOfThings are the types of what is not an account: those that the sync declares
+// first, as it declares them.
+func (b *builder) typesOfThings() []string {
+	var list []string
+	for _, t := range b.after.types {
+		if len(b.after.things[t.ID]) > 0 && !slices.Contains(list, t.ID) {
+			list = append(list, t.ID)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(b.after.things)) {
+		if !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+func (b *builder) thingSection(t baton.ResourceType, things []*thing) section {
+	name := shown(t.DisplayName)
+	s := section{ID: "type-" + anchor(t.ID), Title: plurals(name), Lead: plural(len(things), lower(name)) + "."}
+	slugs := b.slugs(t, things)
+	if len(t.Ranks) > 0 {
+		labels := make([]string, len(t.Ranks))
+		for i, slug := range t.Ranks {
+			labels[i] = title(words(slug))
+		}
+		_, counts := b.stages(t)
+		s.Bar = bar(labels, counts)
+		s.Lead += " Dates and other details of a grant are shown where the upstream gives them."
+	}
+	details := map[*thing]string{}
+	for _, one := range things {
+		d, ok := b.thingDetail(one, slugs)
+		if !ok {
+			continue
+		}
+		if len(s.Details) >= b.o.rows() || b.budget <= 0 {
+			s.Cut = "Who holds what on further ones is in the CSV and JSON forms of this report."
+			break
+		}
+		b.budget -= one.holders(b.after)
+		details[one] = d.ID
+		s.Details = append(s.Details, d)
+	}
+	s.Tables = []table{b.thingTable(t, things, slugs, details)}
+	return s
+}
+
+func plurals(name string) string {
+	if strings.HasSuffix(name, "y") {
+		return strings.TrimSuffix(name, "y") + "ies"
+	}
+	return name + "s"
+}
+
+// slugs are what can be held on things of the type: the ranks first, as they rank.
+func (b *builder) slugs(t baton.ResourceType, things []*thing) []string {
+	seen := map[string]bool{}
+	for _, one := range things {
+		for _, e := range one.entitlements {
+			seen[b.after.entitlements[e].id.Slug] = true
+		}
+	}
+	var list []string
+	for _, slug := range t.Ranks {
+		if seen[slug] {
+			list = append(list, slug)
+			delete(seen, slug)
+		}
+	}
+	var rest []string
+	for slug := range seen {
+		rest = append(rest, slug)
+	}
+	slices.Sort(rest)
+	return append(list, rest...)
+}
+
+const maxSlugs = 6 // that have a column of their own
+
+func (b *builder) thingTable(t baton.ResourceType, things []*thing, slugs []string, details map[*thing]string) table {
+	name := shown(t.DisplayName)
+	all := table{ID: b.id("t"), Caption: "All " + lower(plurals(name)), Hidden: true, Columns: []column{{name, "w"}}}
+	used := make([]bool, len(t.Columns))
+	hasCreated, hasStatus := false, false
+	for _, one := range things {
+		for i := range used {
+			used[i] = used[i] || i < len(one.cells) && one.cells[i] != ""
+		}
+		hasCreated = hasCreated || !one.created.IsZero()
+		hasStatus = hasStatus || one.status != baton.StatusUnspecified && one.status != baton.StatusEnabled
+	}
+	columns := slugs[:min(len(slugs), maxSlugs)]
+	for _, slug := range columns {
+		all.Columns = append(all.Columns, column{title(words(slug)), "n"})
+	}
+	if len(t.Ranks) > 0 {
+		all.Columns = append(all.Columns, column{"Of those who began", "b"})
+	}
+	for i, c := range t.Columns {
+		if used[i] {
+			all.Columns = append(all.Columns, column{c.Title, ""})
+		}
+	}
+	if hasStatus {
+		all.Columns = append(all.Columns, column{"Status", ""})
+	}
+	if hasCreated {
+		all.Columns = append(all.Columns, column{"Created", ""})
+	}
+	all.Columns = append(all.Columns, column{"Id", ""})
+	return rows(all, b.o.rows(), things, func(one *thing) []td {
+		cells := []td{{Head: true, Name: shown(thingName(one)), Link: details[one], Tags: b.thingTags(one)}}
+		counts := b.countBySlug(one, columns)
+		for _, n := range counts {
+			cells = append(cells, td{Number: number(n)})
+		}
+		if len(t.Ranks) > 0 {
+			labels := make([]string, len(columns))
+			for i, slug := range columns {
+				labels[i] = words(slug)
+			}
+			cells = append(cells, td{Bar: bar(labels, counts)})
+		}
+		for i := range t.Columns {
+			if used[i] {
+				text := ""
+				if i < len(one.cells) {
+					text = shown(one.cells[i])
+				}
+				cells = append(cells, td{Text: text})
+			}
+		}
+		if hasStatus {
+			cells = append(cells, td{Text: statusWord(one.status)})
+		}
+		if hasCreated {
+			cells = append(cells, td{Text: day(one.created)})
+		}
+		return append(cells, td{Code: visible(one.id.ID)})
+	})
+}
+
+func thingName(t *thing) string {
+	if t.name != "" {
+		return t.name
+	}
+	return t.id.ID
+}
+
+// thingTags say which role a thing carries, and that a sync does not list it.
+func (b *builder) thingTags(t *thing) []tag {
+	var tags []tag
+	for i, r := range b.after.roles.Roles {
+		for _, e := range t.entitlements {
+			if b.after.entitlements[e].roles&(1<<i) != 0 {
+				level := ""
+				if r.Privileged {
+					level = "strong"
+				}
+				tags = append(tags, tag{level, shown(r.Name)})
+				break
+			}
+		}
+	}
+	if !t.listed {
+		tags = append(tags, tag{"warning", "not in this sync"})
+	}
+	return tags
+}
+
+func (b *builder) countBySlug(t *thing, slugs []string) []int {
+	counts := make([]int, len(slugs))
+	for _, e := range t.entitlements {
+		if i := slices.Index(slugs, b.after.entitlements[e].id.Slug); i >= 0 {
+			counts[i] += len(b.after.entitlements[e].holders)
+		}
+	}
+	return counts
+}
+
+// openRows is up to how many rows details are open from the start, while the page has
+// few of them.
+const openRows = 12
+
+// thingDetail is who holds what on one thing; false when nobody holds anything.
+func (b *builder) thingDetail(t *thing, slugs []string) (detail, bool) {
+	ranks := b.after.typeOf(t.id.Type).Ranks
+	d := detail{ID: b.id("d"), Name: shown(thingName(t)), Tags: b.thingTags(t), Sub: shown(t.description)}
+	var counts []string
+	total := 0
+	for _, slug := range slugs {
+		for _, i := range t.entitlements {
+			e := &b.after.entitlements[i]
+			if e.id.Slug != slug || len(e.holders) == 0 {
+				continue
+			}
+			total += len(e.holders)
+			if len(ranks) > 0 {
+				counts = append(counts, number(len(e.holders))+" "+shown(words(slug)))
+			} else {
+				counts = append(counts, plural(len(e.holders), shown(words(slug))))
+			}
+			d.Tables = append(d.Tables, b.holderTable(thingName(t), e))
+		}
+	}
+	d.Counts = join(counts)
+	d.Open = total <= openRows && len(b.after.things[t.id.Type]) <= openRows
+	return d, total > 0
+}
+
+// maxKeys is how many keys of details have a column.
+const maxKeys = 4
+
+// keys are those that the grants of an entitlement come with.
+func (b *builder) keys(e *entitlement) []string {
+	seen := map[int32]bool{0: true}
+	found := map[string]bool{}
+	for _, h := range e.holders {
+		if seen[h.said] {
+			continue
+		}
+		seen[h.said] = true
+		for i, part := range b.after.details(h) {
+			if i%2 == 0 {
+				found[part] = true
+			}
+		}
+	}
+	list := slices.Sorted(maps.Keys(found))
+	return list[:min(maxKeys, len(list))]
+}
+
+func (b *builder) holderTable(name string, e *entitlement) table {
+	t := table{ID: b.id("t"), Caption: fmt.Sprintf("%s: %s", shown(name), words(visible(e.id.Slug))), Columns: []column{{"Account", "w"}}}
+	keys := b.keys(e)
+	hasRoles := len(b.after.roles.Roles) > 0
+	if hasRoles {
+		t.Columns = append(t.Columns, column{"Role", ""})
+	}
+	t.Columns = append(t.Columns, column{"Status", ""})
+	for _, key := range keys {
+		t.Columns = append(t.Columns, column{shown(title(words(key))), ""})
+	}
+	t.Columns = append(t.Columns, column{"Id", ""})
+	return rows(t, b.o.rows(), e.holders, func(h holder) []td {
+		m := &b.after.members[h.member]
+		cells := []td{b.person(m)}
+		if hasRoles {
+			cells = append(cells, td{Tags: b.roleTags(m)})
+		}
+		cells = append(cells, td{Tags: b.statusTags(m)})
+		for _, key := range keys {
+			cells = append(cells, td{Text: dated(shown(b.after.detail(h, key)))})
+		}
+		return append(cells, td{Code: visible(m.id.ID)})
+	})
+}
