@@ -16,7 +16,7 @@
 // the same file gives the same bytes.
 //
 // Names come from elsewhere and may be hostile. In HTML they are escaped by
-// html/template and cannot run besides, for the page's policy allows its own script
+// markup and cannot run besides, for the page's policy allows its own script
 // only; control characters and invisible formatting show as escapes; a cell of a
 // table that a spreadsheet would take for a formula begins with an apostrophe. JSON is
 // the form that loses nothing.

@@ -1,18 +1,17 @@
 package report
 
 import (
-	"bufio"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"io"
 	"iter"
 	"strings"
 
 	"baton"
 	"baton/c1z"
+	"baton/markup"
 )
 
 var (
@@ -20,15 +19,10 @@ var (
 	style string
 	//go:embed page.js
 	script string
-	//go:embed page.tmpl
-	layout string
 )
 
-// page is what the template shows.
+// page is what is shown.
 type page struct {
-	Policy   string
-	Style    template.HTML
-	Script   template.HTML
 	Title    string
 	Heading  string
 	Lead     string
@@ -123,11 +117,6 @@ type segment struct {
 	Count    string
 }
 
-// Name, Before and After let the template read an attribute.
-func (a attribute) Name() string   { return shown(a.name) }
-func (a attribute) Before() string { return orNothing(a.before) }
-func (a attribute) After() string  { return orNothing(a.after) }
-
 func orNothing(text string) string {
 	if text == "" {
 		return "nothing"
@@ -155,11 +144,6 @@ func bar(labels []string, counts []int) []segment {
 	return parts
 }
 
-// templates parses the layout. What it shows is escaped for its place.
-func templates() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{"count": number}).Parse(layout))
-}
-
 // HTML writes the report as one page that needs nothing else.
 func HTML(w io.Writer, o Options) error {
 	b, err := read(o)
@@ -174,11 +158,9 @@ func HTML(w io.Writer, o Options) error {
 			return err
 		}
 	}
-	out := bufio.NewWriterSize(w, 1<<16)
-	if err := templates().Execute(out, b.page()); err != nil {
-		return written(err)
-	}
-	return written(out.Flush())
+	h := writer{markup.New(w)}
+	h.page(b.page())
+	return written(h.Flush())
 }
 
 // written classifies an error of writing.
@@ -215,9 +197,6 @@ func (b *builder) page() page {
 		name = c.Name
 	}
 	p := page{
-		Policy:  policy(),
-		Style:   template.HTML("<style>" + style + "</style>"),
-		Script:  template.HTML("<script>" + script + "</script>"),
 		Title:   name + " access report, " + day(sync.Ended),
 		Heading: name,
 		Lead:    "Who has access to what, as of " + sync.Ended.UTC().Format("2 January 2006, 15:04 UTC"),
