@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"baton"
+	"baton/internal/pb/connectorv2"
 )
 
 // oddProfile is a profile of anything, at most so deep.
@@ -76,6 +78,25 @@ func oddID(r *rand.Rand) baton.ResourceID {
 	return baton.ResourceID{Type: oddText(r), ID: oddText(r)}
 }
 
+func oddResource(r *rand.Rand) baton.Resource {
+	res := baton.Resource{ID: oddID(r), DisplayName: oddText(r), Description: oddText(r), Status: baton.Status(r.IntN(4)),
+		CreatedAt: oddTime(r), Profile: oddProfile(r, 2)}
+	if r.IntN(3) == 0 {
+		res.Parent = oddID(r)
+	}
+	if r.IntN(2) == 0 {
+		res.User = &baton.User{Login: oddText(r), LoginAliases: oddTexts(r), GivenName: oddText(r), FamilyName: oddText(r),
+			MiddleNames: oddTexts(r), EmployeeIDs: oddTexts(r), LastLogin: oddTime(r)}
+		for range r.IntN(3) {
+			res.User.Emails = append(res.User.Emails, baton.Email{Address: oddText(r), Primary: r.IntN(2) == 0})
+		}
+	}
+	if r.IntN(4) == 0 {
+		res.Group = &baton.Group{}
+	}
+	return res
+}
+
 // TestEncoderIsTheLibrarys holds the bytes of anything, and what cannot be written,
 // against those of the protobuf library.
 func TestEncoderIsTheLibrarys(t *testing.T) {
@@ -95,21 +116,7 @@ func TestEncoderIsTheLibrarys(t *testing.T) {
 	written := 0
 	for seed := range uint64(20_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		res := baton.Resource{ID: oddID(r), DisplayName: oddText(r), Description: oddText(r), Status: baton.Status(r.IntN(4)),
-			CreatedAt: oddTime(r), Profile: oddProfile(r, 2)}
-		if r.IntN(3) == 0 {
-			res.Parent = oddID(r)
-		}
-		if r.IntN(2) == 0 {
-			res.User = &baton.User{Login: oddText(r), LoginAliases: oddTexts(r), GivenName: oddText(r), FamilyName: oddText(r),
-				MiddleNames: oddTexts(r), EmployeeIDs: oddTexts(r), LastLogin: oddTime(r)}
-			for range r.IntN(3) {
-				res.User.Emails = append(res.User.Emails, baton.Email{Address: oddText(r), Primary: r.IntN(2) == 0})
-			}
-		}
-		if r.IntN(4) == 0 {
-			res.Group = &baton.Group{}
-		}
+		res := oddResource(r)
 		got, err := MarshalResource(res)
 		m, wantErr := resource(res)
 		same(fmt.Sprintf("%+v", res), got, err, m, wantErr)
@@ -128,4 +135,106 @@ func TestEncoderIsTheLibrarys(t *testing.T) {
 	if written < 3000 {
 		t.Errorf("only %d resources could be written", written)
 	}
+}
+
+// TestDecoderIsTheLibrarys holds what is decoded without the protobuf library against what
+// it decodes: of all that we write, which must not need it, and of that with a byte
+// changed, cut off or moved, which may.
+func TestDecoderIsTheLibrarys(t *testing.T) {
+	decoded := 0
+	for seed := range uint64(10_000) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		b, err := MarshalResource(oddResource(r))
+		if err != nil {
+			continue
+		}
+		for damage := range 8 {
+			c := bytes.Clone(b)
+			at := r.IntN(len(c))
+			switch {
+			case damage == 0:
+			case damage < 5:
+				c[at] ^= 1 << r.IntN(8)
+			case damage == 5:
+				c = c[:at]
+			default:
+				c = append(c[at:len(c):len(c)], c[:at]...)
+			}
+			got, ok := (&decoder{b: c}).resource()
+			if damage == 0 && !ok {
+				t.Fatalf("seed %d: %x is left to the library", seed, b)
+			}
+			if !ok {
+				continue
+			}
+			want, err := libraryResource(c)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("seed %d, damage %d:\n%+v\nthe library (%v):\n%+v\n%x", seed, damage, got, err, want, c)
+			}
+			decoded++
+		}
+	}
+	if decoded < 10_000 {
+		t.Errorf("only %d were decoded", decoded)
+	}
+}
+
+// TestMetadataIsTheLibrarys does the same with the metadata of grants.
+func TestMetadataIsTheLibrarys(t *testing.T) {
+	decoded := 0
+	for seed := range uint64(5_000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		id := baton.ResourceID{Type: "user", ID: "u1"}
+		g := baton.Grant{ID: baton.GrantID{Entitlement: baton.EntitlementID{Resource: id, Slug: "s"}, Principal: id}, Metadata: oddProfile(r, 1)}
+		b, err := AppendGrantAnnotations(nil, g)
+		if err != nil || len(b) == 0 {
+			continue
+		}
+		for damage := range 6 {
+			c := bytes.Clone(b)
+			if damage > 0 {
+				c[r.IntN(len(c))] ^= 1 << r.IntN(8)
+			}
+			got, ok := (&decoder{b: c}).metadata()
+			if damage == 0 && !ok {
+				t.Fatalf("seed %d: %x is left to the library", seed, b)
+			}
+			if !ok {
+				continue
+			}
+			var m connectorv2.Grant
+			var metadata connectorv2.GrantMetadata
+			err := unmarshal(c, &m, "grant")
+			if err == nil {
+				_, err = find(m.Annotations, &metadata)
+			}
+			if want := profile(metadata.Metadata); err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("seed %d, damage %d: %v, the library (%v): %v\n%x", seed, damage, got, err, want, c)
+			}
+			decoded++
+		}
+	}
+	if decoded < 5_000 {
+		t.Errorf("only %d were decoded", decoded)
+	}
+}
+
+func BenchmarkUnmarshalResource(b *testing.B) {
+	profile := baton.Profile{"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "user_id": "u1", "department": "Sales", "active": true}
+	data, err := MarshalResource(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u1"}, DisplayName: "Ann Lee", Status: baton.StatusEnabled,
+		CreatedAt: time.Unix(1700000000, 0), Profile: profile,
+		User: &baton.User{Login: "ann", GivenName: "Ann", FamilyName: "Lee", Emails: []baton.Email{{Address: "ann@example.com", Primary: true}}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("here", func(b *testing.B) {
+		for b.Loop() {
+			UnmarshalResource(data)
+		}
+	})
+	b.Run("library", func(b *testing.B) {
+		for b.Loop() {
+			libraryResource(data)
+		}
+	})
 }

@@ -126,6 +126,9 @@ func UnmarshalGrantAnnotations(b []byte) (baton.Profile, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
+	if p, ok := (&decoder{b: b}).metadata(); ok {
+		return p, nil
+	}
 	const what = "grant"
 	var m connectorv2.Grant
 	if err := unmarshal(b, &m, what); err != nil {

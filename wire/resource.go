@@ -131,6 +131,14 @@ func userTrait(u *baton.User, r *connectorv2.Resource) (*connectorv2.UserTrait, 
 // UnmarshalResource decodes a c1.connector.v2.Resource. What the resource does not
 // say itself is taken from its trait, where older writers put it.
 func UnmarshalResource(b []byte) (baton.Resource, error) {
+	if r, ok := (&decoder{b: b}).resource(); ok {
+		return r, nil
+	}
+	return libraryResource(b)
+}
+
+// libraryResource decodes what anybody has written.
+func libraryResource(b []byte) (baton.Resource, error) {
 	const what = "resource"
 	var m connectorv2.Resource
 	if err := unmarshal(b, &m, what); err != nil {

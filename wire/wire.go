@@ -16,8 +16,8 @@
 //	              the upstream says of it as a GrantMetadata annotation
 //	ResourceType  a type without entitlements carries SkipEntitlementsAndGrants
 //
-// Resources and grants, of which a tenant has many, are encoded without the protobuf
-// library, to the same bytes (encode.go).
+// Resources and grants, of which a tenant has many, are encoded and read back without the protobuf
+// library, to the same bytes (encode.go, decode.go).
 //
 // Calls to C1 are written and its tasks read in task.go, call.go and answer.go.
 //
