@@ -33,7 +33,12 @@ func (s *service) keepBase(sealed, base string, log *slog.Logger) {
 	now := time.Now()
 	err := os.Chtimes(sealed, now, now)
 	if err == nil {
-		err = os.Rename(sealed, base)
+		// A second name, so that the file can be uploaded again if the answer gets lost.
+		second := sealed + ".kept"
+		if err = os.Link(sealed, second); err != nil {
+			second = sealed // on a disk that has no second names
+		}
+		err = os.Rename(second, base)
 	}
 	if err != nil {
 		log.Warn("the sync that was uploaded cannot be kept; the next one is compared with an older one, or with none", "error", err)

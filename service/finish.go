@@ -17,8 +17,8 @@ const finishFor = time.Hour
 // finish tells C1 how a task ended, until C1 accepts it or does not know the task
 // any more. It goes on when the task's own context has ended, and for a moment when
 // the service stops. After a failure the slot is released: a server that refuses
-// answers must not keep tasks from being taken.
-func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release func()) {
+// answers must not keep tasks from being taken. It reports whether the task is over.
+func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release func()) (over bool) {
 	b, err := wire.MarshalFinish(s.host.ID, taskID, a)
 	bare := err != nil
 	if bare {
@@ -32,10 +32,10 @@ func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release
 		s.metrics.count("baton_finishes_total", 1, "result", outcome(err))
 		switch refused := code(err); {
 		case err == nil:
-			return
+			return true
 		case refused == codes.NotFound, refused == codes.FailedPrecondition, refused == codes.AlreadyExists:
 			log.Info("ConductorOne has closed the task already", "answer", err)
-			return
+			return true
 		case refused == codes.InvalidArgument && !bare:
 			log.Error("the answer of a task was refused; leaving out its details", "error", err)
 			b, bare = s.plain(taskID, a), true
@@ -43,7 +43,7 @@ func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release
 		case s.last.Err() != nil, errors.Is(err, errRefused), refused == codes.InvalidArgument, time.Since(began) > finishFor:
 			s.interrupted.Add(1)
 			log.Error("the answer of a task could not be delivered", "error", err)
-			return
+			return false
 		}
 		release()
 		wait := doubling(n, maxBackoff)

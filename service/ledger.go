@@ -26,6 +26,7 @@ type ledger struct {
 type entry struct {
 	wire.Task
 	progress atomic.Int64 // when it last got anywhere, in Unix nanoseconds
+	after    func()       // what is left to do when the answer is accepted; may be nil
 }
 
 func (e *entry) touch() { e.progress.Store(time.Now().UnixNano()) }

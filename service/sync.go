@@ -70,10 +70,23 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 	if base := s.base(cfg, wish); base != "" {
 		s.keepBase(sealed, base, log)
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	// Not before the answer is accepted: if the task comes again, so does the same file.
+	t.after = func() { s.tidy(dir, sealed, log) }
+	return nil
+}
+
+// tidy removes what a sync task has left, unless the next one of the same wish is at
+// work there already.
+func (s *service) tidy(dir, sealed string, log *slog.Logger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := dir
+	if s.syncs[dir] {
+		path = sealed
+	}
+	if err := os.RemoveAll(path); err != nil {
 		log.Warn("what a sync left behind cannot be removed", "error", err)
 	}
-	return nil
 }
 
 // syncConfig is the sync that the task asks for. Lists are in order, so that the

@@ -98,7 +98,9 @@ func (s *service) run(t *entry, release func()) {
 		log.Warn("task failed", "code", codeName(answer.Code), "error", err, "fix", baton.FixOf(err), "retryable", !answer.NonRetryable)
 	}
 	s.ledger.keep(t.ID, answer)
-	s.finish(t.ID, answer, log, release)
+	if over := s.finish(t.ID, answer, log, release); over && t.after != nil {
+		t.after()
+	}
 }
 
 // do carries the work out. A panic is the task's failure and nobody else's.

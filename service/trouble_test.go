@@ -173,9 +173,7 @@ func TestUploadAfterRestart(t *testing.T) {
 	if n := len(w.org.Requests()); n > 0 {
 		t.Errorf("it was read again: %v", w.org.Requests())
 	}
-	if left := leftovers(t, w.state); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
+	until(t, "nothing is left behind", func() bool { return len(leftovers(t, w.state)) == 0 })
 }
 
 // TestTwoReplicas has two instances with one credential share the work.
@@ -305,7 +303,8 @@ func TestStopInSync(t *testing.T) {
 	if users, _ := w.count(f, "user"); users != 25 {
 		t.Errorf("%d users", users)
 	}
-	if n := w.org.Requests()["GET /Users"]; n > 1 {
+	// The last page may have been under way, and where it begins is looked at again.
+	if n := w.org.Requests()["GET /Users"]; n > 2 {
 		t.Errorf("%d pages of users were read again", n)
 	}
 }

@@ -320,7 +320,7 @@ func points(short, whole int) int {
 
 // TestKilledOneShot kills the real programs in one-shot mode.
 func TestKilledOneShot(t *testing.T) {
-	n := points(1, 80)
+	n := points(1, 60)
 	for _, tn := range tenants(t) {
 		t.Run(tn.name, func(t *testing.T) {
 			if *long {

@@ -265,3 +265,35 @@ func TestServiceAfterAnotherVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestServiceKilledBeforeItsAnswer: a service that died between its upload and the
+// answer synced anew, and uploaded a second file for the same task.
+func TestServiceKilledBeforeItsAnswer(t *testing.T) {
+	tn := perplexityTenant(t)
+	s := newServed(t, tn)
+	if err := s.c1.SetFault("finish-task-error=UNAVAILABLE:1000"); err != nil {
+		t.Fatal(err)
+	}
+	id := s.enqueue(fullSync())
+	l := s.start(moment{}, "")
+	uploaded := func() bool {
+		return slices.ContainsFunc(s.c1.Tasks(), func(t controlplane.Task) bool { return t.ID == id && len(t.Result.Assets) > 0 })
+	}
+	for !uploaded() {
+		<-time.After(10 * time.Millisecond)
+	}
+	<-time.After(100 * time.Millisecond) // at what comes after the upload
+	l.cmd.Process.Kill()
+	l.end(t)
+	s.c1.ClearFaults()
+	r, wrong := s.finishes(id)
+	if wrong == "" {
+		wrong = s.delivered(id, r)
+	}
+	if left := s.left(); wrong == "" && len(left) > 0 {
+		wrong = fmt.Sprintf("left behind: %q", left)
+	}
+	if wrong != "" {
+		t.Error(wrong)
+	}
+}
