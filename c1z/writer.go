@@ -35,7 +35,7 @@ type Options struct {
 }
 
 // sortMemory bounds what rows and indexes may take while they are sorted.
-const sortMemory = 16 << 20
+const sortMemory = 8 << 20
 
 // Writer adds one sync to a file. It is not safe for concurrent use.
 //

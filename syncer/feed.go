@@ -56,6 +56,12 @@ func (f *feedRun) restore() error {
 			WithFix("Run with --fresh to start over.")
 	}
 	f.resumed = true
+	return f.recall()
+}
+
+// recall brings back the resources that are in committed pages.
+func (f *feedRun) recall() error {
+	f.seen = map[baton.ResourceID]struct{}{}
 	return f.log.Replay(func(record []byte) error {
 		row, err := c1z.ParseRow(record)
 		if err != nil {

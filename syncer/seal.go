@@ -36,6 +36,11 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	defer cancel()
 	res, err := r.sealOnce(ctx)
 	if r.doWithout(err) {
+		for _, f := range r.feeds {
+			if err := f.recall(); err != nil {
+				return res, err
+			}
+		}
 		return r.sealOnce(ctx)
 	}
 	return res, err
@@ -147,6 +152,9 @@ func (s *sealing) write(ctx context.Context) error {
 		if err := f.log.Replay(s.add); err != nil {
 			return err
 		}
+	}
+	for _, f := range s.run.feeds {
+		f.seen = nil // what was read is in order from here on, and the memory is wanted
 	}
 	settled, err := s.out.Settle(ctx)
 	if err != nil {
