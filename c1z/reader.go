@@ -106,16 +106,6 @@ func (f *File) Close() error {
 	return f.scratch.Close()
 }
 
-// Show has the file show the finished sync with that id instead. NotFound if there is
-// none.
-func (f *File) Show(syncID string) error {
-	if !slices.ContainsFunc(f.syncs, func(s Sync) bool { return s.ID == syncID && !s.Ended.IsZero() }) {
-		return baton.Errorf(baton.NotFound, "c1z: there is no finished sync %q in %s", syncID, f.view.path).WithFix("Check the id.")
-	}
-	f.view.syncID = syncID
-	return nil
-}
-
 // Syncs lists the syncs in the file, also those that it does not show.
 func (f *File) Syncs() []Sync { return slices.Clone(f.syncs) }
 

@@ -155,10 +155,11 @@ func (s *sealing) floorsBefore() (counts map[string]int, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := f.Show(s.out.Before().ID); err != nil {
+	before, err := f.At(s.out.Before().ID)
+	if err != nil {
 		return nil, err
 	}
-	notes, err := cfg.Connector.Review(f)
+	notes, err := cfg.Connector.Review(before)
 	if err != nil {
 		return nil, err
 	}
