@@ -45,7 +45,15 @@ func (w *Writer) each(t Table, begin string, fn func(Row) error) error {
 	}
 	place := appendPlace(nil, t, append([]byte(begin), ':'))
 	place = place[:len(place)-2] // it goes on
-	for c := w.list.From(place); ; {
+	// One cursor serves call after call; a call from within fn finds none, and makes one.
+	c := w.cursor
+	if w.cursor = nil; c == nil {
+		c = w.list.From(place)
+	} else {
+		c.Seek(place)
+	}
+	defer func() { w.cursor = c }()
+	for {
 		key, err := c.Next()
 		if err == io.EOF || err == nil && !bytes.HasPrefix(key, place) {
 			return nil

@@ -55,6 +55,7 @@ type Writer struct {
 	number  uint64          // of the last row
 	key     []byte          // for reuse
 	list    *extsort.List   // of the settled rows
+	cursor  *extsort.Cursor // of the list, for the next look at it
 	settled Settled
 	rows    [Grants + 1]int // settled
 

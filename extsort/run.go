@@ -114,7 +114,8 @@ func (r *run) flush() error {
 type reader struct {
 	run  *run
 	at   int    // the next chunk
-	buf  []byte // for chunks of the file
+	buf  []byte // a chunk of the file
+	held int    // which one, counted from 1
 	rest []byte // of the chunk
 	key  []byte
 }
@@ -123,7 +124,13 @@ type reader struct {
 func (d *reader) load() (err error) {
 	switch {
 	case d.at < len(d.run.chunks):
-		d.buf, err = d.run.scratch.read(d.run.chunks[d.at], d.buf)
+		if d.held != d.at+1 {
+			d.held = 0
+			if d.buf, err = d.run.scratch.read(d.run.chunks[d.at], d.buf); err != nil {
+				return err
+			}
+			d.held = d.at + 1
+		}
 		d.rest = d.buf
 	case d.at == len(d.run.chunks) && len(d.run.tail) > 0:
 		d.rest = d.run.tail
@@ -131,7 +138,7 @@ func (d *reader) load() (err error) {
 		return io.EOF
 	}
 	d.at++
-	return err
+	return nil
 }
 
 func (d *reader) next() (key []byte, shared int, err error) {

@@ -213,6 +213,9 @@ func AppendResource(dst []byte, r baton.Resource) ([]byte, error) {
 }
 
 func (e *encoder) resource(r baton.Resource) {
+	profile := encoder{b: make([]byte, 0, 64*len(r.Profile))} // once, it stands there twice
+	profile.fields(r.Profile)
+	e.fail(profile.err)
 	e.resourceID(1, r.ID)
 	if r.Parent != (baton.ResourceID{}) {
 		e.resourceID(2, r.Parent)
@@ -220,18 +223,18 @@ func (e *encoder) resource(r baton.Resource) {
 	e.text(3, r.DisplayName)
 	if r.User != nil {
 		annotation, value := e.annotation(userTraitType)
-		e.user(r)
+		e.user(r, profile.b)
 		e.close(value)
 		e.end(annotation)
 	}
 	if r.Group != nil {
 		annotation, value := e.annotation(groupTrait)
-		e.profile(2, r.Profile)
+		e.raw(2, profile.b)
 		e.close(value)
 		e.end(annotation)
 	}
 	e.text(5, r.Description)
-	e.profile(9, r.Profile)
+	e.raw(9, profile.b)
 	e.status(11, r.Status)
 	e.time(12, r.CreatedAt)
 }
@@ -257,7 +260,7 @@ func (e *encoder) status(field int, s baton.Status) {
 const accountHuman = 1
 
 // user appends a UserTrait, which repeats what the resource says of itself.
-func (e *encoder) user(r baton.Resource) {
+func (e *encoder) user(r baton.Resource, profile []byte) {
 	u := r.User
 	for _, m := range u.Emails {
 		at := e.begin(1)
@@ -268,7 +271,7 @@ func (e *encoder) user(r baton.Resource) {
 		e.end(at)
 	}
 	e.status(2, r.Status)
-	e.profile(3, r.Profile)
+	e.raw(3, profile)
 	e.number(5, accountHuman)
 	e.text(6, u.Login)
 	e.texts(7, u.LoginAliases)
@@ -353,7 +356,7 @@ func (e *encoder) id(kind, id []byte) {
 	e.end(at)
 }
 
-// raw appends a string that was checked, unless it is empty.
+// raw appends what was checked and encoded before, unless it is empty.
 func (e *encoder) raw(field int, s []byte) {
 	if len(s) > 0 {
 		e.tag(field, wireBytes)
