@@ -33,7 +33,7 @@ var plants = []struct {
 	{"a pass lets more through than was held", "syncer/pass.go", "(more <= 0 || more < left && more*100 <= left*maxRemovals)", "(more <= 0 || more > 0)", "./syncer", "TestAPass"},
 	{"the pages of a held sync are sealed by the next run", "syncer/brake.go", "s.run.void = true", "", "./syncer", "TestTheBrake"},
 	{"the service compares with nothing", "service/sync.go", "cfg.Previous = s.base(cfg, wish)", "", "./service", "TestHeld"},
-	{"the service keeps the first sync and never a later one", "service/base.go", "err = os.Rename(sealed, base)", "err = os.Link(sealed, base)", "./service", "TestWhatIsKept"},
+	{"the service keeps the first sync and never a later one", "service/base.go", "err = os.Rename(second, base)", "err = os.Link(second, base)", "./service", "TestWhatIsKept"},
 	{"a file that is damaged stops the service's syncs for good", "syncer/syncer.go", "if err == nil || r.cfg.Previous == \"\" ||", "if true || r.cfg.Previous == \"\" ||", "./service", "TestNothingToCompareWith"},
 	{"the trees of a file are not looked at", "c1z/trees.go", "if t.seen[n/64]&(1<<(n%64)) != 0 {", "if t.seen[n/64]&(1<<(n%64)) != 0 && len(todo) < 0 {", "./c1z", "TestTreeOfSharedBranches"},
 	{"a link to a folder is taken for the folder", "disk/own.go", "info, err := os.Lstat(dir)", "info, err := os.Stat(dir)", "./disk", "TestOwnDir"},
