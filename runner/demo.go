@@ -65,6 +65,7 @@ func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
 	}
 	r.line("")
 	r.line("%s holds what the last sync found. Next:", path)
+	r.line("  %s report --out report.html %s   make a page of it for a reviewer", r.program.Name, shellQuote(path))
 	r.line("  baton resources -f %[1]s, baton grants -f %[1]s   look into it with the baton CLI", shellQuote(path))
 	r.line("  %s sandbox --listen 127.0.0.1:8080   keep such an organisation running and try things on it", r.program.Name)
 	r.line("  %[1]s doctor   check the settings of your own; %[1]s --help says which there are", r.program.Name)

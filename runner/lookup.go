@@ -36,7 +36,7 @@ func (l *lookup) missing(what, id string, candidates []string) error {
 	if len(candidates) > 0 {
 		return e.WithFix("did you mean %s?", orList(candidates))
 	}
-	return e.WithFix("sync again if it is new; baton resources -f %s lists what is there", l.path)
+	return e.WithFix("sync again if it is new; the report command lists what is there")
 }
 
 // principal is the resource with that id.
