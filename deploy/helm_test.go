@@ -2,7 +2,7 @@ package deploy
 
 import (
 	"maps"
-	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -200,20 +200,45 @@ func TestValuesReachThePod(t *testing.T) {
 
 var (
 	metricName = regexp.MustCompile(`\bbaton_[a-z_]+\b`)
-	family     = regexp.MustCompile(`\{"([a-z_]+)", "`)
+	family     = regexp.MustCompile(`\{"(baton_[a-z_]+)", "`)
+	counted    = regexp.MustCompile(`\.(?:count|set)\("(baton_[a-z_]+)", [^"\n]+?((?:, "[a-z_]+", [^"\n]+)*)\)\n`)
+	labelName  = regexp.MustCompile(`"([a-z_]+)"`)
+	asked      = regexp.MustCompile(`(?:\{|,)\s*([a-z_]+)\s*(?:=~|!=|=)|by \(([a-z_]+)\)`)
 )
+
+// measured are the metrics of the service and the labels that each has, as its sources
+// have them.
+func measured(t *testing.T) map[string][]string {
+	t.Helper()
+	sources, err := filepath.Glob("../service/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := map[string][]string{}
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source := read(t, name)
+		for _, f := range family.FindAllStringSubmatch(source, -1) {
+			m[f[1]] = append(m[f[1]], "job", "namespace")
+		}
+		for _, c := range counted.FindAllStringSubmatch(source, -1) {
+			for _, l := range labelName.FindAllStringSubmatch(c[2], -1) {
+				m[c[1]] = append(m[c[1]], l[1])
+			}
+		}
+	}
+	if !slices.Contains(m["baton_tasks_total"], "code") {
+		t.Fatalf("the service's sources cannot be read: %v", m)
+	}
+	return m
+}
 
 // checkRules holds the alerts against the metrics that the service has.
 func checkRules(t *testing.T, r prometheusRule, job string) {
 	t.Helper()
-	source, err := os.ReadFile("../service/metrics.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	measured := map[string]bool{}
-	for _, f := range family.FindAllSubmatch(source, -1) {
-		measured[string(f[1])] = true
-	}
+	known := measured(t)
 	var alerts []string
 	for _, rule := range r.Spec.Groups[0].Rules {
 		alerts = append(alerts, rule.Alert)
@@ -221,9 +246,16 @@ func checkRules(t *testing.T, r prometheusRule, job string) {
 		if len(names) == 0 || !strings.Contains(rule.Expr, `job="`+job+`"`) || !strings.Contains(rule.Expr, `namespace="c1"`) {
 			t.Errorf("%s is about nothing of this release: %s", rule.Alert, rule.Expr)
 		}
+		var labels []string
 		for _, n := range names {
-			if !measured[n] {
+			if known[n] == nil {
 				t.Errorf("%s: the service does not measure %s", rule.Alert, n)
+			}
+			labels = append(labels, known[n]...)
+		}
+		for _, l := range asked.FindAllStringSubmatch(rule.Expr, -1) {
+			if name := l[1] + l[2]; !slices.Contains(labels, name) {
+				t.Errorf("%s: %v have no label %s, but %v", rule.Alert, names, name, labels)
 			}
 		}
 		if strings.Count(rule.Expr, "(") != strings.Count(rule.Expr, ")") || strings.Count(rule.Expr, "{") != strings.Count(rule.Expr, "}") {

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,7 @@ func TestReproducible(t *testing.T) {
 	}
 	t.Logf("%d files, the same twice", len(names))
 	checkArchive(t, outs[0])
+	checkSizes(t, outs[0])
 
 }
 
@@ -147,6 +149,29 @@ func checkArchive(t *testing.T, out string) {
 	}
 	if said, err := exec.Command(program, "--version").Output(); err != nil || !strings.Contains(string(said), "v1.2.3") {
 		t.Errorf("--version says %q (%v)", said, err)
+	}
+}
+
+var sizeRow = regexp.MustCompile("\\| `baton-perplexity` \\| ([0-9.]+) MB \\| [0-9.]+ MB \\| ([0-9.]+) MB \\|")
+
+// checkSizes holds the README's table against what was built: within a tenth.
+func checkSizes(t *testing.T, out string) {
+	t.Helper()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := sizeRow.FindSubmatch(readme)
+	if row == nil {
+		t.Fatal("the README has no sizes; run make sizes")
+	}
+	told, _ := strconv.ParseFloat(string(row[2]), 64)
+	info, err := os.Stat(filepath.Join(out, "baton-perplexity-v1.2.3-image-linux-amd64.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := float64(info.Size()) / 1e6; is < told*0.9 || is > told*1.1 {
+		t.Errorf("the README says that an image has %v MB, and it has %.1f; run make sizes", told, is)
 	}
 }
 
