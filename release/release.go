@@ -68,21 +68,34 @@ func (r *release) artefact(name string, data []byte, purpose string, b *binary, 
 
 // connector makes the archives and images of one connector.
 func (r *release) connector(ctx context.Context, connector string) error {
-	extras, err := r.extras(ctx, connector)
-	if err != nil {
-		return err
-	}
-	var forImages []*binary
+	var all, forImages []*binary
+	var own *binary // the one that runs here
 	for _, p := range r.platforms {
 		b, err := r.binary(ctx, connector, p)
 		if err != nil {
 			return err
 		}
-		if err := r.archive(b, extras); err != nil {
-			return err
+		all = append(all, b)
+		if p == host() {
+			own = b
 		}
 		if p.os == "linux" {
 			forImages = append(forImages, b)
+		}
+	}
+	if own == nil {
+		var err error
+		if own, err = r.binary(ctx, connector, host()); err != nil {
+			return err
+		}
+	}
+	extras, err := extras(ctx, own)
+	if err != nil {
+		return err
+	}
+	for _, b := range all {
+		if err := r.archive(b, extras); err != nil {
+			return err
 		}
 	}
 	return r.images(connector, forImages)
@@ -119,11 +132,8 @@ func (r *release) archive(b *binary, extras []file) error {
 }
 
 // extras are completions and the manual page. The program itself writes them.
-func (r *release) extras(ctx context.Context, connector string) ([]file, error) {
-	b, err := r.binary(ctx, connector, host())
-	if err != nil {
-		return nil, err
-	}
+func extras(ctx context.Context, b *binary) ([]file, error) {
+	connector := b.connector
 	dir, err := os.MkdirTemp("", "release-")
 	if err != nil {
 		return nil, err
