@@ -68,7 +68,7 @@ func TestReplaceFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = disk.Replace(d, path, text)
-			if d.Injected() == 0 {
+			if len(d.Failed()) == 0 {
 				break
 			}
 			seen[op] = true

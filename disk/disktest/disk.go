@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"baton/disk"
@@ -55,7 +56,7 @@ type Fault struct {
 	// Short has a failing write leave half of its bytes.
 	Short bool
 
-	met, failed int
+	met int
 }
 
 // Disk is a directory of the system's file system, watched. A failed operation has no
@@ -69,6 +70,7 @@ type Disk struct {
 
 	mu     sync.Mutex
 	faults []*Fault
+	failed []Call
 	book   book
 }
 
@@ -86,15 +88,11 @@ func New(root string, faults ...Fault) (*Disk, error) {
 	return d, nil
 }
 
-// Injected is how many operations were made to fail.
-func (d *Disk) Injected() int {
+// Failed are the operations that were made to fail.
+func (d *Disk) Failed() []Call {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := 0
-	for _, f := range d.faults {
-		n += f.failed
-	}
-	return n
+	return slices.Clone(d.failed)
 }
 
 // begin announces an operation and returns what it fails with. It is called, and the
@@ -114,7 +112,7 @@ func (d *Disk) begin(op Op, name string) (fail *Fault) {
 		}
 		f.met++
 		if fail == nil && (f.met == f.Nth || f.On && f.met > f.Nth) {
-			f.failed++
+			d.failed = append(d.failed, Call{op, name})
 			fail = f
 		}
 	}

@@ -40,77 +40,97 @@ func (o *outcome) report(t *testing.T) {
 	}
 }
 
-// faulty fails the disk at its k-th operation of a kind, for every stride-th k until
-// there are no more to fail, or most points are made: the sync either copes, or says
-// clearly what is wrong and leaves the file as it was. The next one ends as if nothing
-// had been.
-func faulty(t *testing.T, tn *tenant, op disktest.Op, goes bool, stride, most int, wrap func(disk.FS) disk.FS) *outcome {
-	o := new(outcome)
+// faulty fails the disk at its k-th operation, or its k-th of a kind, for every
+// stride-th k until there are no more to fail, or most points are made: the sync either
+// copes, or says clearly what is wrong and leaves the file as it was. The next one ends
+// as if nothing had been. What came of it is returned by the kind of the operation.
+func faulty(t *testing.T, tn *tenant, fault disktest.Fault, stride, most int, wrap func(disk.FS) disk.FS) map[disktest.Op]*outcome {
+	t.Helper()
+	outcomes := map[disktest.Op]*outcome{}
 	content, want := tn.undisturbed(t)
-	for k := 1 + int(*seed)%stride; most == 0 || o.points < most; k += stride {
+	points := 0
+	for k := 1 + int(*seed)%stride; most == 0 || points < most; k += stride {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "sync.c1z")
 		writeFile(t, path, content)
-		errno := errnos[k%len(errnos)]
-		d, err := disktest.New(dir, disktest.Fault{Op: op, Nth: k, On: goes, Err: errno, Short: k%2 == 0})
+		fault.Nth, fault.Err, fault.Short = k, errnos[k%len(errnos)], k%2 == 0
+		d, err := disktest.New(dir, fault)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = tn.sync(t.Context(), path, wrap(d))
-		if d.Injected() == 0 {
-			return o
+		failed := d.Failed()
+		if len(failed) == 0 {
+			break
 		}
-		o.points++
-		where := fmt.Sprintf("%s, %s %d (for good: %t) fails with %v", tn.name, op, k, goes, errno)
-		now, readErr := os.ReadFile(path)
-		same := readErr == nil && bytes.Equal(now, content)
-		switch {
-		case err == nil:
-			o.absorbed++
-		case baton.KindOf(err) != baton.Storage || baton.FixOf(err) == "" || strings.Contains(err.Error(), "\n"):
-			o.divergent("%s: %v (%v, fix %q)", where, err, baton.KindOf(err), baton.FixOf(err))
-		default:
-			o.failed++
+		points++
+		o := outcomes[failed[0].Op]
+		if o == nil {
+			o = new(outcome)
+			outcomes[failed[0].Op] = o
 		}
-		if !same {
-			o.replaced++
-			got, err := read(path, t.TempDir())
-			if err != nil {
-				o.divergent("%s: the file is neither the old one nor a new one: %v", where, err)
-			} else if diff := want.differs(got); diff != "" {
-				o.divergent("%s: a short file: %s", where, diff)
-			}
-		} else if err == nil {
-			o.divergent("%s: success, and the file is the old one", where)
-		}
+		where := fmt.Sprintf("%s, operation %d, %s of %s (for good: %t) fails with %v", tn.name, k, failed[0].Op, filepath.Base(failed[0].Name), fault.On, fault.Err)
+		o.fault(t, where, path, err, content, want)
 		if bad := tn.ends(t.Context(), path, want); bad != "" {
 			o.divergent("%s: %s", where, bad)
 		}
 		os.RemoveAll(dir)
 	}
-	return o
+	return outcomes
+}
+
+// fault judges what a sync made of a fault.
+func (o *outcome) fault(t *testing.T, where, path string, err error, old []byte, want facts) {
+	t.Helper()
+	o.points++
+	switch {
+	case err == nil:
+		o.absorbed++
+	case baton.KindOf(err) != baton.Storage || baton.FixOf(err) == "" || strings.Contains(err.Error(), "\n"):
+		o.divergent("%s: %v (%v, fix %q)", where, err, baton.KindOf(err), baton.FixOf(err))
+	default:
+		o.failed++
+	}
+	now, readErr := os.ReadFile(path)
+	if readErr == nil && bytes.Equal(now, old) {
+		if err == nil {
+			o.divergent("%s: success, and the file is the old one", where)
+		}
+		return
+	}
+	if err != nil {
+		o.replaced++ // too late to undo: the folder was not flushed, the pages not removed
+	}
+	got, err := read(path, t.TempDir())
+	if err != nil {
+		o.divergent("%s: the file is neither the old one nor a new one: %v", where, err)
+	} else if diff := want.differs(got); diff != "" {
+		o.divergent("%s: a short file: %s", where, diff)
+	}
 }
 
 func asIs(d disk.FS) disk.FS { return d }
 
-// TestDiskFaults fails each operation of a sync in turn.
+// TestDiskFaults fails each operation of a sync in turn, for once and for good.
 func TestDiskFaults(t *testing.T) {
 	for _, tn := range tenants(t) {
-		for _, op := range append(disktest.Ops(), disktest.Any) {
-			for i, goes := range []bool{false, true} {
-				stride, most := 1, 0
-				switch {
-				case *long:
-				case op == disktest.Any:
-					stride = 53
-				case i > 0:
-					continue
-				default:
-					stride, most = 3, 1
+		for i, goes := range []bool{false, true} {
+			if *long {
+				for op, o := range faulty(t, tn, disktest.Fault{On: goes}, 1, 0, asIs) {
+					o.report(t)
+					counted("disk faults", tn.name, op, []string{"once", "for good"}[i], o.points, o.failed, o.absorbed, o.replaced, len(o.wrong))
 				}
-				o := faulty(t, tn, op, goes, stride, most, asIs)
+				continue
+			}
+			for _, o := range faulty(t, tn, disktest.Fault{On: goes}, 53, 0, asIs) {
 				o.report(t)
-				counted("disk faults", tn.name, name(op), []string{"once", "for good"}[i], o.points, o.failed, o.absorbed, o.replaced, len(o.wrong))
+			}
+		}
+		if !*long {
+			for _, op := range disktest.Ops() {
+				for _, o := range faulty(t, tn, disktest.Fault{Op: op}, 3, 1, asIs) {
+					o.report(t)
+				}
 			}
 		}
 	}

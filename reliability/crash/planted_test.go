@@ -211,7 +211,7 @@ func TestPlantedInDisk(t *testing.T) {
 		})
 	}
 	t.Run(noReport, func(t *testing.T) {
-		o := faulty(t, tn, disktest.Write, false, 7, 3, wrapped(noReport))
+		o := faulty(t, tn, disktest.Fault{Op: disktest.Write}, 7, 3, wrapped(noReport))[disktest.Write]
 		caught(t, true, o.wrong)
 	})
 }

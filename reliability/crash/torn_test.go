@@ -20,7 +20,7 @@ import (
 func TestTornPages(t *testing.T) {
 	of := 2 // places in each file
 	if *long {
-		of = 300
+		of = 100
 	}
 	for _, tn := range tenants(t) {
 		_, want := tn.undisturbed(t)
