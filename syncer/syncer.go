@@ -144,7 +144,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		return Result{}, first(err, r.leave())
 	}
 	res, err := r.run(ctx)
-	err = first(err, out.Remove())
+	err = first(err, disk.Errorf(out.Remove(), cfg.Path, "release the lock of %s", cfg.Path))
 	for _, f := range r.feeds {
 		err = first(err, f.close())
 	}

@@ -212,7 +212,7 @@ func (ts tallies) count(t *testing.T, connector, mode string) {
 	for _, kind := range []string{arrives, answered, changes, instant} {
 		if o := ts[kind]; o.points > 0 {
 			o.report(t)
-			counted("kills", connector, mode, kind, o.points, o.again, o.replaced, o.points-len(o.wrong), len(o.wrong))
+			summed("kills", []string{connector, mode, kind}, o.points, o.again, o.replaced, o.points-len(o.wrong), len(o.wrong))
 		}
 	}
 }
@@ -318,32 +318,50 @@ func points(short, whole int) int {
 	return short
 }
 
+// shards share out moments, so that a long run waits for several processes at a time.
+func shards(moments []moment) [][]moment {
+	n := 1
+	if *long {
+		n = 3
+	}
+	all := make([][]moment, n)
+	for i, m := range moments {
+		all[i%n] = append(all[i%n], m)
+	}
+	return all
+}
+
 // TestKilledOneShot kills the real programs in one-shot mode.
 func TestKilledOneShot(t *testing.T) {
+	if *long {
+		t.Parallel()
+	}
 	n := points(1, 60)
 	for _, tn := range tenants(t) {
-		t.Run(tn.name, func(t *testing.T) {
-			if *long {
-				t.Parallel()
+		r := rand.New(rand.NewPCG(*seed, 1))
+		s := newVictim(t, tn, program(t, tn.name)).measure()
+		if s.requests < 6 {
+			t.Fatalf("%+v: too short a life to be worth ending", s)
+		}
+		moments := s.moments(n, r)
+		if *long { // every boundary of a page, at any rate
+			for k := range s.requests {
+				moments = append(moments, moment{kind: arrives, n: k + 1}, moment{kind: answered, n: k + 1})
 			}
-			r := rand.New(rand.NewPCG(*seed, 1))
-			v := newVictim(t, tn, program(t, tn.name))
-			s := v.measure()
-			if s.requests < 6 {
-				t.Fatalf("%+v: too short a life to be worth ending", s)
+			for k := range s.changes {
+				moments = append(moments, moment{kind: changes, n: k + 1})
 			}
-			moments := s.moments(n, r)
-			if *long { // every boundary of a page, at any rate
-				for k := range s.requests {
-					moments = append(moments, moment{kind: arrives, n: k + 1}, moment{kind: answered, n: k + 1})
+		}
+		for i, some := range shards(moments) {
+			t.Run(fmt.Sprint(tn.name, " ", i), func(t *testing.T) {
+				if *long {
+					t.Parallel()
 				}
-				for k := range s.changes {
-					moments = append(moments, moment{kind: changes, n: k + 1})
-				}
-			}
-			ts := newTallies()
-			v.oneShot(s, moments, r, ts)
-			ts.count(t, tn.name, "one-shot")
-		})
+				ts := newTallies()
+				v := newVictim(t, tn, program(t, tn.name))
+				v.oneShot(s, some, rand.New(rand.NewPCG(*seed, uint64(10+i))), ts)
+				ts.count(t, tn.name, "one-shot")
+			})
+		}
 	}
 }

@@ -220,24 +220,29 @@ func (s *served) left() (names []string) {
 // the upload arrives once, whole, with the facts of an undisturbed sync, and the task
 // ends well.
 func TestKilledService(t *testing.T) {
+	if *long {
+		t.Parallel()
+	}
 	n := points(1, 45)
 	for _, tn := range tenants(t) {
-		t.Run(tn.name, func(t *testing.T) {
-			if *long {
-				t.Parallel()
-			}
-			r := rand.New(rand.NewPCG(*seed, 2))
-			s := newServed(t, tn)
-			sp, _ := s.lives(s.enqueue(fullSync()))
-			ts := newTallies()
-			s.tasks(sp, sp.moments(n, r), r, ts, fullSync, s.delivered)
-			// What a death in the very last step has left, the next task clears.
-			s.lives(s.enqueue(fullSync()))
-			if left := s.left(); len(left) > 0 {
-				t.Errorf("left behind: %q", left)
-			}
-			ts.count(t, tn.name, "service, sync")
-		})
+		r := rand.New(rand.NewPCG(*seed, 2))
+		one := newServed(t, tn)
+		sp, _ := one.lives(one.enqueue(fullSync()))
+		for i, some := range shards(sp.moments(n, r)) {
+			t.Run(fmt.Sprint(tn.name, " ", i), func(t *testing.T) {
+				if *long {
+					t.Parallel()
+				}
+				s, ts := newServed(t, tn), newTallies()
+				s.tasks(sp, some, rand.New(rand.NewPCG(*seed, uint64(20+i))), ts, fullSync, s.delivered)
+				// What a death in the very last step has left, the next task clears.
+				s.lives(s.enqueue(fullSync()))
+				if left := s.left(); len(left) > 0 {
+					t.Errorf("left behind: %q", left)
+				}
+				ts.count(t, tn.name, "service, sync")
+			})
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,30 @@ func counted(name string, cells ...any) {
 	table.rows[name] = append(table.rows[name], "| "+strings.Join(text, " | ")+" |")
 }
 
-// print prints the tables as docs/reliability.md has them.
+// summed adds to the row of a table that begins with these cells.
+func summed(name string, cells []string, counts ...int) {
+	begin := "| " + strings.Join(cells, " | ") + " |"
+	table.Lock()
+	i := slices.IndexFunc(table.rows[name], func(r string) bool { return strings.HasPrefix(r, begin) })
+	if i >= 0 {
+		for j, cell := range strings.Split(strings.Trim(table.rows[name][i][len(begin):], " |"), " | ") {
+			n, _ := strconv.Atoi(cell)
+			counts[j] += n
+		}
+		table.rows[name] = slices.Delete(table.rows[name], i, i+1)
+	}
+	table.Unlock()
+	row := make([]any, 0, len(cells)+len(counts))
+	for _, c := range cells {
+		row = append(row, c)
+	}
+	for _, n := range counts {
+		row = append(row, n)
+	}
+	counted(name, row...)
+}
+
+// printTables prints the tables as docs/reliability.md has them.
 func printTables() {
 	for _, h := range heads {
 		if len(table.rows[h.name]) == 0 {
