@@ -1,9 +1,11 @@
 package figures
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -109,21 +111,31 @@ func (p *panel) draw(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "<rect class=\"frame\" x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", p.x, p.y, panelWidth, panelHeigh)
 	label(b, "axis", p.x+panelWidth/2, p.y+panelHeigh+35, p.along)
-	taken := []float64{}
+	order := []int{}
 	for i, line := range p.lines {
-		if len(line) == 0 {
-			continue
+		if len(line) > 0 {
+			order = append(order, i)
 		}
+	}
+	end := func(i int) point { return p.lines[i][len(p.lines[i])-1] }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(end(b).y, end(a).y) }) // the labels from above to below
+	taken := []float64{}
+	for _, i := range order {
+		line := p.lines[i]
 		var at []string
 		for _, q := range line {
 			at = append(at, fmt.Sprintf("%.1f,%.1f", across.place(q.x), up.place(q.y)))
 			fmt.Fprintf(b, `<circle class="%s" cx="%.1f" cy="%.1f" r="3.2"/>`, looks[i].class, across.place(q.x), up.place(q.y))
 		}
 		fmt.Fprintf(b, "<polyline class=\"%s\" points=\"%s\"/>\n", looks[i].class, strings.Join(at, " "))
-		last := line[len(line)-1]
+		last, text := end(i), looks[i].name+" "+digits(end(i).y)
+		if last.x < high.x/2 { // it ends before the others do
+			label(b, looks[i].class, across.place(last.x)+7, up.place(last.y)+4, text)
+			continue
+		}
 		y := apart(up.place(last.y)+4, taken)
 		taken = append(taken, y)
-		label(b, looks[i].class, p.x+panelWidth+6, y, looks[i].name+" "+digits(last.y))
+		label(b, looks[i].class, p.x+panelWidth+6, y, text)
 	}
 }
 
