@@ -348,6 +348,12 @@ func TestPaging(t *testing.T) {
 			}
 			return page{rows: window(q, 250, 100)}
 		}, 250, 7, 1, ""},
+		"cursors begin half-way, and rows move": {func(q query) page {
+			if q.nth == 2 {
+				return page{rows: span(q.start+1, q.start+100), total: 250, next: "c3"}
+			}
+			return page{rows: window(q, 250, 100), total: 250}
+		}, 250, 6, 1, ""},
 		"rows always move": {func(q query) page {
 			if q.start > 1 {
 				q.start++

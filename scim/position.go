@@ -127,6 +127,8 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 	switch {
 	case next.Pages >= maxPages || next.Received > maxRows:
 		return p, more, baton.Errorf(baton.Incomplete, "the list has no end: %d pages and %d different rows so far", next.Pages, next.Distinct)
+	case p.overlaps() && a.skips:
+		return p.moved()
 	case a.next != "":
 		next.Barren++
 		if a.fresh > 0 {
@@ -161,12 +163,8 @@ func (p Position) after(a answer, asked int) (Position, verdict, error) {
 // overlapped judges a page that was to begin with the last row of the page before.
 func (p Position) overlapped(next Position, a answer, complete bool) (Position, verdict, error) {
 	switch {
-	case a.skips, a.rows == 0 && !next.counted() && a.total == 0:
-		err := baton.Errorf(baton.Incomplete, "the list kept changing while it was read: row %d is not what it was", p.Received)
-		if p.Restarts > 0 {
-			return p.inOrder(err)
-		}
-		return p.again(err)
+	case a.rows == 0 && !next.counted() && a.total == 0:
+		return p.moved()
 	case a.fresh > 0:
 		return next, more, nil
 	case complete && a.rows > 0 && a.first == p.Last:
@@ -205,6 +203,15 @@ func (p Position) ended(next Position, a answer) (Position, verdict, error) {
 		return p.again(err) // nothing at all in place of a first page: a hiccup, perhaps
 	}
 	return p, more, err
+}
+
+// moved begins a new pass, for rows were skipped.
+func (p Position) moved() (Position, verdict, error) {
+	err := baton.Errorf(baton.Incomplete, "the list kept changing while it was read: row %d is not what it was", p.Received)
+	if p.Restarts > 0 {
+		return p.inOrder(err)
+	}
+	return p.again(err)
 }
 
 // inOrder begins a new pass that asks for sorted rows: a server whose order changes
