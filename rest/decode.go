@@ -20,7 +20,7 @@ import (
 func (c *Client) Decode(ctx context.Context, req Request, decode func(http.Header, *jsonscan.Scanner) error) error {
 	var own error
 	_, err := persist(ctx, c, req, func(ctx context.Context, req Request) (status int, f *failure) {
-		status, own, f = c.decode(ctx, req, decode)
+		status, f, own = c.decode(ctx, req, decode)
 		return status, f
 	}, func(status int) int { return status })
 	if err != nil {
@@ -30,10 +30,10 @@ func (c *Client) Decode(ctx context.Context, req Request, decode func(http.Heade
 }
 
 // decode makes one attempt.
-func (c *Client) decode(parent context.Context, req Request, decode func(http.Header, *jsonscan.Scanner) error) (status int, own error, f *failure) {
+func (c *Client) decode(parent context.Context, req Request, decode func(http.Header, *jsonscan.Scanner) error) (status int, f *failure, own error) {
 	in, f := c.begin(parent, req)
 	if f != nil {
-		return 0, nil, f
+		return 0, f, nil
 	}
 	defer in.Close()
 	body := &bounded{src: in, left: c.maxBody}
@@ -45,7 +45,7 @@ func (c *Client) decode(parent context.Context, req Request, decode func(http.He
 	}
 	switch err := s.Err(); {
 	case err == nil:
-		return in.Status, own, nil
+		return in.Status, nil, own
 	case in.broke != nil:
 		f = in.broke
 	case errors.Is(err, ErrTooLarge):
@@ -56,7 +56,7 @@ func (c *Client) decode(parent context.Context, req Request, decode func(http.He
 		f = notJSON()
 	}
 	f.status = in.Status
-	return in.Status, nil, f
+	return in.Status, f, nil
 }
 
 // bounded is a reader that fails where there is more than a limit.

@@ -21,7 +21,6 @@ import (
 type assembled struct {
 	groups  []scim.Group
 	pending []scim.Member
-	early   int // members that came as soon as they were read
 	voided  int
 }
 

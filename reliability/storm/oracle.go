@@ -17,7 +17,6 @@ type look struct {
 // truth is what a sync must find, gathered look by look while it reads.
 type truth struct {
 	looks  int
-	last   string
 	ever   map[string]bool
 	always [2]map[string]bool // through that side
 	faults map[string]bool    // all that were on, by name and with the value
