@@ -64,14 +64,6 @@ type thing struct {
 	listed       bool
 }
 
-// holders is how many grants there are on the resource.
-func (t *thing) holders(p *population) (n int) {
-	for _, e := range t.entitlements {
-		n += len(p.entitlements[e].holders)
-	}
-	return n
-}
-
 type entitlement struct {
 	id      baton.EntitlementID
 	name    string

@@ -237,6 +237,22 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// TestDetailsAreBounded: who holds what is on the page for as many resources as ten
+// tables have rows, however many more hold something on one of them.
+func TestDetailsAreBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "crowd.c1z")
+	write(t, path, first, crowd(300, 40, 4000))
+	o := options(t, clubhouse(), path)
+	o.Rows = 20
+	bounded := page(t, o)
+	if n := strings.Count(bounded, "<details"); n < 9 || n > 20 || !strings.Contains(bounded, "Who holds what on further ones is in the CSV") {
+		t.Errorf("%d resources with their holders", n)
+	}
+	if o.Rows = -1; strings.Count(page(t, o), "<details") != 40 || strings.Contains(page(t, o), `class="cut"`) {
+		t.Error("the whole page is cut")
+	}
+}
+
 var hostile = []string{
 	`</script><script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `<svg/onload=alert(1)>`, `javascript:alert(1)`,
 	`{{.}}{{template "page"}}`, `<!--`, `]]>`, `&lt;b&gt;`, "`${alert(1)}`", `</title></style></table>`,

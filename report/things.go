@@ -59,7 +59,9 @@ func (b *builder) thingSection(t baton.ResourceType, things []*thing) section {
 			s.Cut = "Who holds what on further ones is in the CSV and JSON forms of this report."
 			break
 		}
-		b.budget -= one.holders(b.after)
+		for _, t := range d.Tables {
+			b.budget -= t.Shown
+		}
 		details[one] = d.ID
 		s.Details = append(s.Details, d)
 	}
