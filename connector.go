@@ -116,8 +116,9 @@ type Floor struct {
 
 // Facts is what one sealed sync holds.
 type Facts interface {
-	// Resources calls fn for each resource of the type, in no particular order.
+	// Resources calls fn for each resource of the type, in no particular order. Only its
+	// ID, DisplayName and Status are certain to be there.
 	Resources(resourceType string, fn func(Resource) error) error
-	// Grants calls fn for each grant of the entitlement.
+	// Grants calls fn for each grant of the entitlement. Only its ID is certain to be there.
 	Grants(entitlement EntitlementID, fn func(Grant) error) error
 }

@@ -8,14 +8,14 @@ import (
 	"baton/wire"
 )
 
-// Resources calls fn for each resource of the type in the new sync. No rows can be
-// added afterwards.
+// Resources calls fn for each resource of the type in the new sync, with its id, name and
+// status only: a review reads them all. No rows can be added afterwards.
 func (w *Writer) Resources(resourceType string, fn func(baton.Resource) error) error {
 	return w.each(Resources, resourceType, func(r Row) error {
 		if string(r.part(0)) != resourceType {
 			return nil // its type and a part of its id, joined, look like the type
 		}
-		res, err := wire.UnmarshalResource(r.data)
+		res, err := wire.OutlineResource(r.data)
 		if err != nil {
 			return err
 		}
@@ -23,18 +23,14 @@ func (w *Writer) Resources(resourceType string, fn func(baton.Resource) error) e
 	})
 }
 
-// Grants calls fn for each grant of the entitlement in the new sync. No rows can be
-// added afterwards.
+// Grants calls fn for each grant of the entitlement in the new sync, with its id only. No
+// rows can be added afterwards.
 func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
 	return w.each(Grants, e.String(), func(r Row) error {
 		if r.ends[2] != len(e.String()) {
 			return nil
 		}
-		g, err := r.grant()
-		if err != nil {
-			return err
-		}
-		return fn(g)
+		return fn(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: r.Principal()}})
 	})
 }
 

@@ -122,6 +122,11 @@ func TestEncoderIsTheLibrarys(t *testing.T) {
 		same(fmt.Sprintf("%+v", res), got, err, m, wantErr)
 		if err == nil {
 			written++
+			whole, _ := UnmarshalResource(got)
+			want := baton.Resource{ID: whole.ID, DisplayName: whole.DisplayName, Status: whole.Status}
+			if outline, err := OutlineResource(got); err != nil || !reflect.DeepEqual(outline, want) {
+				t.Fatalf("the outline is %+v, %v, want %+v", outline, err, want)
+			}
 		}
 		g := baton.Grant{ID: baton.GrantID{Entitlement: baton.EntitlementID{Resource: oddID(r), Slug: oddText(r)}, Principal: oddID(r)},
 			ResourceName: oddText(r)}

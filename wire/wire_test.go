@@ -222,7 +222,17 @@ func FuzzUnmarshalResource(f *testing.F) {
 	f.Add(readGolden(f, "resource_user"))
 	f.Add(readGolden(f, "resource_group"))
 	f.Add(readGolden(f, "resource_foreign"))
-	f.Fuzz(func(t *testing.T, b []byte) { stable(t, b, wire.UnmarshalResource, wire.MarshalResource) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		stable(t, b, wire.UnmarshalResource, wire.MarshalResource)
+		whole, err := wire.UnmarshalResource(b)
+		if err != nil {
+			return
+		}
+		outline, err := wire.OutlineResource(b)
+		if err != nil || outline.ID != whole.ID || outline.DisplayName != whole.DisplayName || outline.Status != whole.Status && outline.Status != 0 {
+			t.Errorf("the outline of %+v is %+v, %v", whole, outline, err)
+		}
+	})
 }
 
 func FuzzUnmarshalResourceType(f *testing.F) {
