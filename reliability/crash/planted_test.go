@@ -79,7 +79,7 @@ func TestPlantedInFeeds(t *testing.T) {
 		t.Run(defect, func(t *testing.T) {
 			tn := perplexityTenant(t, "page-cap=1") // every group has a page of its own
 			v := newVictim(t, tn, exe, "PLANTED="+defect)
-			moments := []moment{{kind: answered, n: 3}, {kind: answered, n: 4}, {kind: answered, n: 5}, {kind: answered, n: 6}}
+			moments := []moment{{kind: answered, n: 3}, {kind: answered, n: 4}, {kind: answered, n: 5}, {kind: answered, n: 6}, {kind: answered, n: 7}, {kind: answered, n: 3}, {kind: answered, n: 4}, {kind: answered, n: 5}, {kind: answered, n: 6}}
 			ts := newTallies()
 			v.oneShot(span{requests: 9}, moments, rand.New(rand.NewPCG(1, 1)), ts)
 			caught(t, defect != noDefect, ts[answered].wrong)
@@ -211,7 +211,7 @@ func TestPlantedInDisk(t *testing.T) {
 		})
 	}
 	t.Run(noReport, func(t *testing.T) {
-		o := faulty(t, tn, disktest.Fault{Op: disktest.Write}, 7, 3, wrapped(noReport))[disktest.Write]
+		o := faulty(t, tn, disktest.Fault{Op: disktest.Write}, 2, 0, wrapped(noReport))[disktest.Write]
 		caught(t, true, o.wrong)
 	})
 }
