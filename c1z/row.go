@@ -155,14 +155,6 @@ func (r Row) tail() (name, annotations []byte) {
 	return rest[:n], rest[n:]
 }
 
-// grant is the grant that the row is.
-func (r Row) grant() (baton.Grant, error) {
-	name, annotations := r.tail()
-	metadata, err := wire.UnmarshalGrantAnnotations(annotations)
-	e := baton.EntitlementID{Resource: r.ResourceID(), Slug: string(r.part(2))}
-	return baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: r.Principal()}, ResourceName: string(name), Metadata: metadata}, err
-}
-
 func (r Row) part(i int) []byte {
 	start, end := 0, len(r.id)
 	if i > 0 {
