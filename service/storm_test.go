@@ -45,6 +45,7 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 	services := []*running{start(0), start(1)}
 	asked, cancelled := map[string]bool{}, map[string]bool{} // by user: to be a member; by task
 	user := map[string]string{}
+	again := map[string]bool{} // tasks that a stop interrupted, as ConductorOne hands them out again
 	var ids []string
 	for i, u := range people {
 		member := slices.Contains(g.Members, u.ID)
@@ -78,7 +79,8 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 			services[1] = start(2)
 		}
 	}
-	for _, id := range ids {
+	for i := 0; i < len(ids); i++ {
+		id := ids[i]
 		res := w.result(id)
 		is := w.isMember("Engineering", user[id])
 		switch code := codes.Code(res.Status.GetCode()); {
@@ -88,6 +90,13 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 				t.Errorf("%s is a member: %v, and was asked to be: %v (%v)", user[id], is, asked[user[id]], res.Status)
 			}
 		case code == codes.Canceled && cancelled[id]:
+		case code == codes.Canceled && !res.NonRetryable && !again[id]:
+			task := revokeTask(g, user[id])
+			if asked[user[id]] {
+				task = grantTask(g, user[id])
+			}
+			retry := w.enqueue(task)
+			ids, user[retry], again[retry] = append(ids, retry), user[id], true
 		default:
 			t.Errorf("task of %s: %v", user[id], res.Status)
 		}
