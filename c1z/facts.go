@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"baton"
+	"baton/extsort"
 	"baton/wire"
 )
 
@@ -26,42 +27,59 @@ func (w *Writer) Resources(resourceType string, fn func(baton.Resource) error) e
 // Grants calls fn for each grant of the entitlement in the new sync, with its id only. No
 // rows can be added afterwards.
 func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
-	return w.each(Grants, e.String(), func(r Row) error {
-		if r.ends[2] != len(e.String()) {
-			return nil
+	if _, err := w.Settle(w.ctx); err != nil {
+		return err
+	}
+	n, ok := w.grants.find(e)
+	if !ok {
+		return nil
+	}
+	return w.read(&w.grantCursor, w.grants.sorted, w.grants.appendBegin(nil, n), func(key []byte) error {
+		v, _, err := w.grants.parse(key)
+		if err != nil || v.entitlement != n {
+			return err
 		}
-		return fn(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: r.Principal()}})
+		id, kind := w.grants.principal(v.principal)
+		holder := baton.ResourceID{Type: string(id[:kind]), ID: string(id[kind+1:])}
+		return fn(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: holder}})
 	})
 }
 
-// each calls fn with the rows whose id begins with this and a colon.
+// each calls fn with the rows of one of the other tables whose id begins with this and a
+// colon.
 func (w *Writer) each(t Table, begin string, fn func(Row) error) error {
 	if _, err := w.Settle(w.ctx); err != nil {
 		return err
 	}
 	place := appendPlace(nil, t, append([]byte(begin), ':'))
-	place = place[:len(place)-2] // it goes on
-	// One cursor serves call after call; a call from within fn finds none, and makes one.
-	c := w.cursor
-	if w.cursor = nil; c == nil {
-		c = w.list.From(place)
+	return w.read(&w.cursor, w.list, place[:len(place)-2], func(key []byte) error { // it goes on
+		r, _, err := parseKey(key)
+		if err != nil {
+			return err
+		}
+		return fn(r)
+	})
+}
+
+// read calls fn with the keys of a list that begin so. One cursor serves call after call;
+// a call from within fn finds none, and makes one.
+func (w *Writer) read(cursor **extsort.Cursor, list *extsort.List, begin []byte, fn func(key []byte) error) error {
+	c := *cursor
+	if *cursor = nil; c == nil {
+		c = list.From(begin)
 	} else {
-		c.Seek(place)
+		c.Seek(begin)
 	}
-	defer func() { w.cursor = c }()
+	defer func() { *cursor = c }()
 	for {
 		key, err := c.Next()
-		if err == io.EOF || err == nil && !bytes.HasPrefix(key, place) {
+		if err == io.EOF || err == nil && !bytes.HasPrefix(key, begin) {
 			return nil
 		}
 		if err != nil {
 			return storage("read the sorted rows of", w.path, err)
 		}
-		r, _, err := parseKey(key)
-		if err != nil {
-			return err
-		}
-		if err := fn(r); err != nil {
+		if err := fn(key); err != nil {
 			return err
 		}
 	}

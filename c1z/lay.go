@@ -87,6 +87,29 @@ type fresh struct {
 	cursor *extsort.Cursor
 	table  Table
 	row    Row
+	grants *grants // of the table of grants
+	room   reading
+}
+
+// next goes to the next row of the table.
+func (f *fresh) next() (more bool, err error) {
+	key, err := f.cursor.Next()
+	if err == io.EOF {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if f.grants != nil {
+		v, _, err := f.grants.parse(key)
+		if err != nil {
+			return false, err
+		}
+		f.row = f.grants.row(&f.room, v)
+		return true, nil
+	}
+	f.row, _, err = parseKey(key)
+	return f.row.Table == f.table, err
 }
 
 func (s *source) next() error {
@@ -95,21 +118,21 @@ func (s *source) next() error {
 		s.id = s.past.id
 		return err
 	}
-	key, err := s.fresh.cursor.Next()
-	if err == nil {
-		s.fresh.row, _, err = parseKey(key)
+	more, err := s.fresh.next()
+	if s.id = nil; more {
+		s.id = s.fresh.row.id
 	}
-	if err == io.EOF || err == nil && s.fresh.row.Table != s.fresh.table {
-		s.id = nil
-		return nil
-	}
-	s.id = s.fresh.row.id
 	return err
 }
 
 // sources are all syncs with rows in the table, in the order of their ids.
 func (w *Writer) sources(t *table, of Table) (sources []*source, err error) {
-	f := &fresh{cursor: w.list.From([]byte{byte(of)}), table: of}
+	f := &fresh{table: of}
+	if of == Grants {
+		f.grants, f.cursor = w.grants, w.grants.sorted.From(nil)
+	} else {
+		f.cursor = w.list.From([]byte{byte(of)})
+	}
 	sources = append(sources, &source{syncID: w.opt.SyncID, keep: true, fresh: f})
 	if w.previous != nil {
 		syncs := slices.Clone(w.previous.kept)

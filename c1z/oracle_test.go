@@ -89,7 +89,7 @@ func store(t *testing.T, like string, syncs map[string]*model) *sqlite.Conn {
 	for id, m := range syncs {
 		for _, k := range slices.Sorted(maps.Keys(m.rows)) {
 			r := m.rows[k]
-			res, p := r.ResourceID(), r.Principal()
+			res, p := r.ResourceID(), r.PrincipalID()
 			switch r.Table {
 			case c1z.ResourceTypes:
 				run(`insert into v1_resource_types (external_id, data, sync_id, discovered_at) values (?, ?, ?, ?)`, r.ID(), r.Data(), id, at)

@@ -7,15 +7,15 @@ import (
 	"baton"
 )
 
-// Rows are sorted as keys whose bytes compare as tables, then external ids, then the
-// order of adding; what else a row is follows, where no comparison gets to:
+// Rows, but for grants, are sorted as keys whose bytes compare as tables, then external
+// ids, then the order of adding; what else a row is follows, where no comparison gets to:
 //
 //	table (1 byte)
 //	the id, its zero bytes followed by 0xff; 0x00 0x01
 //	the number of the row (6 bytes, highest first)
 //	where each part of the id ends, but for the last; of a resource the lengths of its
 //	parent's type and id, and those; all as unsigned varints
-//	the message; of a grant the tail of it
+//	the message
 const (
 	keyEnd  = 0x01
 	keyZero = 0xff
@@ -25,11 +25,14 @@ const (
 
 // appendPlace appends the part of a key that says where in the order an id is.
 func appendPlace(dst []byte, t Table, id []byte) []byte {
-	dst = append(dst, byte(t))
+	return append(appendEscaped(append(dst, byte(t)), id), 0, keyEnd)
+}
+
+func appendEscaped(dst, id []byte) []byte {
 	for {
 		i := bytes.IndexByte(id, 0)
 		if i < 0 {
-			return append(append(dst, id...), 0, keyEnd)
+			return append(dst, id...)
 		}
 		dst = append(append(dst, id[:i+1]...), keyZero)
 		id = id[i+1:]

@@ -103,10 +103,8 @@ func (r Row) ID() string { return string(r.id) }
 // ResourceID is the resource itself, or the one that the entitlement or the grant
 // is about.
 func (r Row) ResourceID() baton.ResourceID {
-	if r.Table == ResourceTypes {
-		return baton.ResourceID{Type: string(r.id)}
-	}
-	return baton.ResourceID{Type: string(r.part(0)), ID: string(r.part(1))}
+	kind, id := r.Resource()
+	return baton.ResourceID{Type: string(kind), ID: string(id)}
 }
 
 // EntitlementID is the external id of the entitlement that the row is, or that the
@@ -125,12 +123,26 @@ func (r Row) entitlement() []byte {
 	return nil
 }
 
-// Principal is who holds the grant.
-func (r Row) Principal() baton.ResourceID {
-	if r.Table != Grants {
-		return baton.ResourceID{}
+// Resource is what ResourceID is, in the row's memory.
+func (r Row) Resource() (kind, id []byte) {
+	if r.Table == ResourceTypes {
+		return r.id, nil
 	}
-	return baton.ResourceID{Type: string(r.part(3)), ID: string(r.part(4))}
+	return r.part(0), r.part(1)
+}
+
+// PrincipalID is who holds the grant.
+func (r Row) PrincipalID() baton.ResourceID {
+	kind, id := r.Principal()
+	return baton.ResourceID{Type: string(kind), ID: string(id)}
+}
+
+// Principal is what PrincipalID is, in the row's memory.
+func (r Row) Principal() (kind, id []byte) {
+	if r.Table != Grants {
+		return nil, nil
+	}
+	return r.part(3), r.part(4)
 }
 
 // Data is the protobuf message.

@@ -44,8 +44,8 @@ func TestRow(t *testing.T) {
 				t.Errorf("parsed %+v\nwant %+v", parsed, test.row)
 			}
 			if parsed.Table != test.table || parsed.ID() != test.id || parsed.ResourceID() != test.resource ||
-				parsed.EntitlementID() != test.entitlement || parsed.Principal() != test.principal {
-				t.Errorf("got %v %q %v %q %v", parsed.Table, parsed.ID(), parsed.ResourceID(), parsed.EntitlementID(), parsed.Principal())
+				parsed.EntitlementID() != test.entitlement || parsed.PrincipalID() != test.principal {
+				t.Errorf("got %v %q %v %q %v", parsed.Table, parsed.ID(), parsed.ResourceID(), parsed.EntitlementID(), parsed.PrincipalID())
 			}
 		})
 	}
@@ -94,7 +94,7 @@ func FuzzParseRow(f *testing.F) {
 			}
 			return
 		}
-		_, _, _, _ = r.ID(), r.ResourceID(), r.EntitlementID(), r.Principal()
+		_, _, _, _ = r.ID(), r.ResourceID(), r.EntitlementID(), r.PrincipalID()
 		again, err := c1z.ParseRow(r.Append(nil))
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Fatalf("%x: parsed %+v, then %+v (%v)", b, r, again, err)

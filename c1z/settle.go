@@ -1,13 +1,12 @@
 package c1z
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io"
-	"slices"
 
 	"baton"
-	"baton/extsort"
+	"baton/symbols"
 )
 
 // Settled is what the rows that were added come to.
@@ -32,198 +31,108 @@ func (w *Writer) Settle(ctx context.Context) (Settled, error) {
 	if w.list == nil && w.failed == nil {
 		w.ctx = ctx
 		w.settled = Settled{Counts: map[string]*Count{}, Outranked: map[string]int{}}
-		if w.failed = w.sort(ctx); w.failed == nil {
-			w.failed = w.rank(ctx)
-		}
+		w.failed = w.settle(ctx)
 	}
 	return w.settled, w.failed
 }
 
-// sort lists the rows in order, each once, without orphans.
-func (w *Writer) sort(ctx context.Context) error {
+func (w *Writer) settle(ctx context.Context) error {
+	entitlements, err := w.sort(ctx)
+	if err != nil {
+		return err
+	}
+	var kind *Count // of the last grant
+	count := func(entitlement []byte, end, n int) {
+		if name := entitlement[:end]; kind == nil || kind.Type != string(name) {
+			kind = w.counted(name)
+		}
+		kind.Grants += n
+		w.rows[Grants] += n
+	}
+	err = w.grants.settle(ctx, entitlements, func(r Row) {
+		if w.settled.Orphans++; w.settled.Orphan == "" {
+			w.settled.Orphan = r.ID()
+		}
+	}, func(entitlement []byte, end int) { count(entitlement, end, 1) })
+	if err != nil {
+		return w.sorting(err)
+	}
+	ranked := false
+	for name, slugs := range w.opt.Ranks {
+		c := w.settled.Counts[name]
+		ranked = ranked || len(slugs) > 1 && c != nil && c.Grants > 0
+	}
+	if !ranked {
+		return nil
+	}
+	return w.sorting(w.grants.outrank(ctx, w.opt.Ranks, func(entitlement []byte, end int) {
+		count(entitlement, end, -1)
+		w.settled.Outranked[kind.Type]++
+	}))
+}
+
+// sort lists the rows but for the grants in order, each once, and returns the ids of the
+// entitlements.
+func (w *Writer) sort(ctx context.Context) (*symbols.Table, error) {
 	m, err := w.sorter.Merge()
 	if err != nil {
-		return storage("sort rows for", w.path, err)
+		return nil, w.sorting(err)
 	}
 	list := w.pool.List()
-	entitlements := map[string]struct{}{}
-	last := 0       // the length of the last row's place
-	var held []byte // the last entitlement that there is
+	entitlements := new(symbols.Table)
+	last := 0 // the length of the last row's place
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		key, shared, err := m.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return storage("sort rows for", w.path, err)
+			return nil, w.sorting(err)
 		}
 		if last > 0 && shared >= last {
 			continue // of rows with the same id the first one holds
 		}
 		r, place, err := parseKey(key)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		last = place
+		w.rows[r.Table]++
 		switch r.Table {
+		case Resources:
+			w.counted(r.part(0)).Resources++
 		case Entitlements:
-			entitlements[string(r.id)] = struct{}{}
-		case Grants:
-			e := r.entitlement()
-			if bytes.Equal(e, held) {
-				break
-			}
-			if _, ok := entitlements[string(e)]; !ok {
-				if w.settled.Orphans++; w.settled.Orphan == "" {
-					w.settled.Orphan = r.ID()
-				}
-				continue
-			}
-			held = append(held[:0], e...)
+			w.counted(r.part(0)).Entitlements++
+			entitlements.Add(r.id)
 		}
-		w.count(r, 1)
 		if err := list.Add(key); err != nil {
-			return storage("sort rows for", w.path, err)
+			return nil, w.sorting(err)
 		}
 	}
 	w.sorter.Release()
 	w.list = list
-	return nil
+	return entitlements, nil
 }
 
-// count counts a row of the new sync.
-func (w *Writer) count(r Row, n int) {
-	w.rows[r.Table] += n
-	if r.Table == ResourceTypes {
-		return
-	}
-	c := w.settled.Counts[string(r.part(0))]
+// counted is the count of a resource type.
+func (w *Writer) counted(kind []byte) *Count {
+	c := w.settled.Counts[string(kind)]
 	if c == nil {
-		kind := string(r.part(0))
-		c = &Count{Type: kind}
-		w.settled.Counts[kind] = c
+		c = &Count{Type: string(kind)}
+		w.settled.Counts[c.Type] = c
 	}
-	*c.of(r.Table) += n
+	return c
 }
 
-// rank makes a list without the grants that are outranked, if there can be any.
-func (w *Writer) rank(ctx context.Context) error {
-	ranked := false
-	for kind, slugs := range w.opt.Ranks {
-		c := w.settled.Counts[kind]
-		ranked = ranked || len(slugs) > 1 && c != nil && c.Grants > 0
-	}
-	if !ranked {
-		return nil
-	}
-	list := w.pool.List()
-	var h higher
-	for n, c := 0, w.list.From(nil); ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		key, err := c.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return storage("sort rows for", w.path, err)
-		}
-		if r, _, err := parseKey(key); err != nil {
-			return err
-		} else if r.Table == Grants {
-			kind := string(r.part(0))
-			outranked, err := h.holds(w.list, r, w.opt.Ranks[kind])
-			if err != nil {
-				return storage("sort rows for", w.path, err)
-			}
-			if outranked {
-				w.count(r, -1)
-				w.settled.Outranked[kind]++
-				continue
-			}
-		}
-		if err := list.Add(key); err != nil {
-			return storage("sort rows for", w.path, err)
-		}
-	}
-	w.list = list
-	return nil
-}
-
-// higher looks for higher grants beside a list that is read in order: those of one
-// resource are in the same order for each slug.
-type higher struct {
-	entitlement []byte // that the cursors stand beside
-	beside      []*beside
-	id, place   []byte // for reuse
-}
-
-// beside is the grants of one entitlement.
-type beside struct {
-	cursor *extsort.Cursor
-	prefix []byte
-	place  []byte // of the next row; nil after the end
-}
-
-// holds reports whether the principal of the grant holds a higher one, too.
-func (h *higher) holds(list *extsort.List, r Row, slugs []string) (bool, error) {
-	e := r.entitlement()
-	at := slices.Index(slugs, string(r.part(2)))
-	if at <= 0 {
-		return false, nil
-	}
-	holder := r.id[len(e):]
-	if !bytes.Equal(e, h.entitlement) {
-		h.entitlement = append(h.entitlement[:0], e...)
-		for i, slug := range slugs[:at] {
-			if i == len(h.beside) {
-				h.beside = append(h.beside, &beside{cursor: list.From(nil)})
-			}
-			b := h.beside[i]
-			b.prefix = append(append(append(b.prefix[:0], r.id[:r.ends[1]+1]...), slug...), ':')
-			b.cursor.Seek(h.at(b, holder))
-			if err := b.next(); err != nil {
-				return false, err
-			}
-		}
-	}
-	for _, b := range h.beside[:at] {
-		want := h.at(b, holder)
-		for b.place != nil && bytes.Compare(b.place, want) < 0 {
-			if err := b.next(); err != nil {
-				return false, err
-			}
-		}
-		if bytes.Equal(b.place, want) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// at is the place of the higher grant of the holder, whose id begins with a colon here.
-func (h *higher) at(b *beside, holder []byte) []byte {
-	h.id = append(append(h.id[:0], b.prefix...), holder[1:]...)
-	h.place = appendPlace(h.place[:0], Grants, h.id)
-	return h.place
-}
-
-func (b *beside) next() error {
-	key, err := b.cursor.Next()
-	if err == io.EOF {
-		b.place = nil
-		return nil
-	}
-	if err != nil {
+// sorting says what an error of sorting is about.
+func (w *Writer) sorting(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	_, place, err := parseKey(key)
-	b.place = key[:place]
-	return err
+	return storage("sort rows for", w.path, err)
 }
 
 // over is the error of whoever comes after the end.

@@ -42,7 +42,7 @@ const sortMemory = 8 << 20
 // Rows are added first. Then they are settled: put in order, and what does not count is
 // left out. The sync can be looked at ([Writer.Resources], [Writer.Grants]) and compared
 // ([Writer.Changes]), and is sealed. Memory does not grow with the rows, but for the ids
-// of entitlements while rows are settled.
+// of entitlements and of principals, each of which is held once.
 type Writer struct {
 	path     string
 	opt      Options
@@ -51,13 +51,15 @@ type Writer struct {
 	previous *previous       // nil without a file
 
 	pool    *extsort.Pool
-	sorter  *extsort.Sorter // of rows, before they are settled
+	sorter  *extsort.Sorter // of rows but for grants, before they are settled
 	number  uint64          // of the last row
 	key     []byte          // for reuse
-	list    *extsort.List   // of the settled rows
-	cursor  *extsort.Cursor // of the list, for the next look at it
+	list    *extsort.List   // of the settled rows but for grants
+	grants  *grants
 	settled Settled
 	rows    [Grants + 1]int // settled
+
+	cursor, grantCursor *extsort.Cursor // of what is settled, for the next look at it
 
 	out     *disk.Replacement // the new file
 	frame   *frame            // around the database in it
@@ -93,7 +95,7 @@ func Create(path string, opt Options) (*Writer, error) {
 	opt.Disk = disk.Of(opt.Disk)
 	w := &Writer{path: path, opt: opt, started: formatTime(opt.Started), ctx: context.Background(),
 		pool: extsort.NewPool(opt.Disk, opt.TempDir, sortMemory)}
-	w.sorter = w.pool.Sorter()
+	w.sorter, w.grants = w.pool.Sorter(), newGrants(w.pool)
 	var err error
 	if w.previous, err = openPrevious(cmp.Or(opt.Previous, path), opt); err != nil {
 		return nil, err
@@ -110,11 +112,13 @@ func (w *Writer) Add(r Row) error {
 	if !r.Table.valid() || w.list != nil || w.failed != nil || w.closed {
 		return baton.Errorf(baton.Internal, "c1z: row %q cannot be added here", r.id)
 	}
+	if r.Table == Grants {
+		w.failed = w.sorting(w.grants.add(r))
+		return w.failed
+	}
 	w.number++
 	w.key = r.appendKey(w.key[:0], w.number)
-	if err := w.sorter.Add(w.key); err != nil {
-		w.failed = storage("sort rows for", w.path, err)
-	}
+	w.failed = w.sorting(w.sorter.Add(w.key))
 	return w.failed
 }
 

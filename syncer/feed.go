@@ -9,6 +9,7 @@ import (
 	"baton"
 	"baton/c1z"
 	"baton/pagelog"
+	"baton/symbols"
 )
 
 // feedState is what is committed with every page of a feed.
@@ -28,7 +29,7 @@ type feedRun struct {
 	feed    baton.Feed
 	log     *pagelog.Feed
 	state   feedState
-	seen    map[baton.ResourceID]struct{} // committed resources
+	seen    symbols.Table // committed resources, as appendID has them
 	resumed bool
 }
 
@@ -37,7 +38,7 @@ func openFeed(r *run, plan baton.Feed) (*feedRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &feedRun{run: r, feed: plan, log: log, seen: map[baton.ResourceID]struct{}{}}
+	f := &feedRun{run: r, feed: plan, log: log}
 	if err := f.restore(); err != nil {
 		log.Close()
 		return nil, err
@@ -61,14 +62,17 @@ func (f *feedRun) restore() error {
 
 // recall brings back the resources that are in committed pages.
 func (f *feedRun) recall() error {
-	f.seen = map[baton.ResourceID]struct{}{}
+	f.seen.Clear()
+	var id []byte
 	return f.log.Replay(func(record []byte) error {
 		row, err := c1z.ParseRow(record)
 		if err != nil {
 			return err
 		}
 		if row.Table == c1z.Resources {
-			f.seen[row.ResourceID()] = struct{}{}
+			kind, name := row.Resource()
+			id = appendID(id[:0], kind, name)
+			f.seen.Add(id)
 		}
 		return nil
 	})
@@ -97,7 +101,7 @@ func (f *feedRun) read(ctx context.Context) error {
 
 // page reads one page and makes it durable, or leaves no trace of it.
 func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
-	p := &page{feed: f, fresh: map[baton.ResourceID]struct{}{}}
+	p := &page{feed: f}
 	step, err := f.feed.Next(ctx, f.state.Cursor, p)
 	if err = first(err, p.err); err != nil {
 		return 0, first(err, f.undo(err))
@@ -114,13 +118,13 @@ func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
 		if err := f.log.Reset(b); err != nil {
 			return 0, err
 		}
-		clear(f.seen)
+		f.seen.Clear()
 	} else {
 		if err := f.log.Commit(b); err != nil {
 			return 0, err
 		}
-		for id := range p.fresh {
-			f.seen[id] = struct{}{}
+		for n := range p.fresh.Len() {
+			f.seen.Add(p.fresh.Text(n))
 		}
 	}
 	f.state = next
@@ -134,7 +138,7 @@ func (f *feedRun) undo(err error) error {
 		return f.log.Rollback()
 	}
 	f.state = feedState{}
-	clear(f.seen)
+	f.seen.Clear()
 	b, err := json.Marshal(f.state)
 	return first(err, f.log.Reset(b))
 }
@@ -151,7 +155,7 @@ func (f *feedRun) after(p *page, step baton.Step) feedState {
 		return next
 	}
 	next.Rows += p.rows
-	next.Objects += len(p.fresh)
+	next.Objects += p.fresh.Len()
 	next.Excluded = merge(f.state.Excluded, p.excluded)
 	return next
 }

@@ -1,17 +1,19 @@
 package syncer
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"baton"
 	"baton/c1z"
+	"baton/symbols"
 )
 
 // page encodes each row once, as it will stand in the file, and appends it to the
 // page log. It implements baton.Page; the first error sticks and fails the page.
 type page struct {
 	feed     *feedRun
-	fresh    map[baton.ResourceID]struct{}
+	fresh    symbols.Table // resources, as appendID has them
 	excluded map[string]Exclusion
 	rows     int
 	expected int
@@ -19,11 +21,18 @@ type page struct {
 	err      error
 }
 
+// appendID appends a resource's identity.
+func appendID[T string | []byte](dst []byte, kind, id T) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(kind)))
+	return append(append(dst, kind...), id...)
+}
+
 func (p *page) Seen(id baton.ResourceID) bool {
-	if _, ok := p.fresh[id]; ok {
+	p.buf = appendID(p.buf[:0], id.Type, id.ID)
+	if _, ok := p.fresh.Find(p.buf); ok {
 		return true
 	}
-	_, ok := p.feed.seen[id]
+	_, ok := p.feed.seen.Find(p.buf)
 	return ok
 }
 
@@ -33,7 +42,8 @@ func (p *page) Resource(res baton.Resource) {
 	}
 	row, err := c1z.ResourceRow(res)
 	p.append(row, err)
-	p.fresh[res.ID] = struct{}{}
+	p.buf = appendID(p.buf[:0], res.ID.Type, res.ID.ID)
+	p.fresh.Add(p.buf)
 }
 
 func (p *page) Entitlement(e baton.Entitlement) {
@@ -63,7 +73,7 @@ func (p *page) Exclude(reason, example string) {
 }
 
 func (p *page) Void() {
-	clear(p.fresh)
+	p.fresh.Clear()
 	p.rows, p.expected, p.excluded = 0, 0, nil
 	p.err = p.feed.log.Rollback()
 }

@@ -28,6 +28,7 @@ type sealing struct {
 	out      *c1z.Writer
 	counts   map[string]*c1z.Count
 	excluded map[string]Exclusion
+	id       []byte // for reuse
 }
 
 // seal writes the committed pages into the file, if they add up.
@@ -154,7 +155,7 @@ func (s *sealing) write(ctx context.Context) error {
 		}
 	}
 	for _, f := range s.run.feeds {
-		f.seen = nil // what was read is in order from here on, and the memory is wanted
+		f.seen.Clear() // what was read is in order from here on, and the memory is wanted
 	}
 	settled, err := s.out.Settle(ctx)
 	if err != nil {
@@ -186,13 +187,14 @@ func (s *sealing) add(record []byte) error {
 	return s.out.Add(row)
 }
 
-func (s *sealing) known(id baton.ResourceID) bool {
+func (s *sealing) known(kind, id []byte) bool {
+	s.id = appendID(s.id[:0], kind, id)
 	for _, f := range s.run.feeds {
-		if _, ok := f.seen[id]; ok {
+		if _, ok := f.seen.Find(s.id); ok {
 			return true
 		}
 	}
-	return !s.covers(id.Type)
+	return !s.covers(string(kind))
 }
 
 func (s *sealing) targeted() bool { return len(s.run.cfg.Resources) > 0 }
