@@ -28,6 +28,7 @@ type column struct {
 // indexed is an index of a table.
 type indexed struct {
 	sql     string
+	name    string
 	columns []int
 	has     func(row []sqlitefile.Value) bool // nil: all rows
 }
@@ -73,7 +74,8 @@ func (t *layout) indexOf(sql string) (indexed, bool) {
 	if !strings.HasSuffix(head, " on "+t.name) {
 		return indexed{}, false
 	}
-	ix := indexed{sql: sql}
+	words := strings.Fields(head)
+	ix := indexed{sql: sql, name: words[len(words)-3]}
 	list, where, _ := strings.Cut(rest, ")")
 	for name := range strings.SplitSeq(list, ", ") {
 		ix.columns = append(ix.columns, t.column(name))
@@ -90,6 +92,16 @@ func (t *layout) indexOf(sql string) (indexed, bool) {
 		panic("c1z: index " + sql)
 	}
 	return ix, true
+}
+
+// ofRows reports whether the table is of rows, and not of what files have beside them.
+func (t *layout) ofRows() bool {
+	for of := ResourceTypes; of <= Grants; of++ {
+		if of.name() == t.name {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *layout) column(name string) int {
@@ -112,7 +124,9 @@ type table struct {
 	key     []sqlitefile.Value
 }
 
-func lay(w *sqlitefile.Writer) *laying {
+// lay begins the tables. Entries of the indexes of rows are taken to come in order, as the
+// rows do, but for those of the indexes that are named as disordered.
+func lay(w *sqlitefile.Writer, disordered map[string]bool) *laying {
 	l := &laying{w: w, tables: map[string]*table{}}
 	for _, known := range layouts() {
 		t := &table{layout: known, table: w.Table(known.sql), row: make([]sqlitefile.Value, len(known.columns))}
@@ -120,7 +134,11 @@ func lay(w *sqlitefile.Writer) *laying {
 	}
 	for _, known := range layouts() {
 		for _, ix := range known.indexes {
-			l.tables[known.name].indexed = append(l.tables[known.name].indexed, w.Index(ix.sql))
+			index := w.Index(ix.sql)
+			if known.ofRows() && !disordered[ix.name] {
+				index.InOrder()
+			}
+			l.tables[known.name].indexed = append(l.tables[known.name].indexed, index)
 		}
 	}
 	return l

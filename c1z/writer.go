@@ -66,8 +66,10 @@ type Writer struct {
 	laying  *laying
 	message []byte // of the row that was written last
 	laid    bool
-	changes *Changes
-	losses  []Loss
+	// disordered are the indexes whose entries do not come in order.
+	disordered map[string]bool
+	changes    *Changes
+	losses     []Loss
 
 	failed error // what settling or laying out came to
 	closed bool
@@ -94,12 +96,13 @@ func Create(path string, opt Options) (*Writer, error) {
 	}
 	opt.Disk = disk.Of(opt.Disk)
 	w := &Writer{path: path, opt: opt, started: formatTime(opt.Started), ctx: context.Background(),
-		pool: extsort.NewPool(opt.Disk, opt.TempDir, sortMemory)}
+		pool: extsort.NewPool(opt.Disk, opt.TempDir, sortMemory), disordered: map[string]bool{byPrincipal: true}}
 	w.sorter, w.grants = w.pool.Sorter(), newGrants(w.pool)
 	var err error
 	if w.previous, err = openPrevious(cmp.Or(opt.Previous, path), opt); err != nil {
 		return nil, err
 	}
+	w.disordered[byEntitlementSync] = w.previous != nil && len(w.previous.kept) > 0
 	if err := w.pool.Prepare(); err != nil {
 		w.Abort()
 		return nil, err
@@ -128,7 +131,7 @@ func (w *Writer) begin(ctx context.Context) (err error) {
 		return err
 	}
 	w.frame = newFrame(ctx, w.out)
-	w.laying = lay(sqlitefile.New(w.frame, w.pool))
+	w.laying = lay(sqlitefile.New(w.frame, w.pool), w.disordered)
 	return nil
 }
 

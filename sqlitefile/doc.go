@@ -1,5 +1,6 @@
 // Package sqlitefile writes SQLite 3 databases page by page, without SQLite: tables whose
-// rows come in the order of their rowids, and indexes whose entries come in any order.
+// rows come in the order of their rowids, and indexes whose entries come in any order, or
+// in their own.
 // It is for data that is written once, in bulk. Whatever SQLite does to make a table
 // that can be changed at any time (finding a place, splitting pages, a cache, a
 // journal) is left out, and nothing is read back.
@@ -17,8 +18,9 @@
 //	pages 2 to h the rest of the schema
 //	then         the pages of the tables, in the order in which they became full:
 //	             leaves, overflow chains before the leaf that they belong to, and
-//	             interior pages after their children; the last of each tree is its root
-//	then         the indexes, one after the other, in the same way
+//	             interior pages after their children; the last of each tree is its root.
+//	             Between them, those of the indexes whose entries come in order
+//	then         the other indexes, one after the other, in the same way
 //
 // Pages have 4096 bytes and are filled as far as cells go in, text is UTF-8, the schema
 // format is 4, journals are rollback journals, and there is no free list. The page with
@@ -41,7 +43,7 @@
 //
 // Entries become keys whose bytes compare as SQLite's BINARY collation compares entries,
 // and package extsort puts them in order. Rows that come in an order close to that of an
-// index cost little there.
+// index cost little there, and nothing if the index is declared to come in order.
 //
 // # What is not here
 //

@@ -1,6 +1,7 @@
 package sqlitefile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,9 +12,19 @@ import (
 	"baton/extsort"
 )
 
+var errOver = errors.New("sqlitefile: the database is finished or given up")
+
 // ErrDuplicate is in the chain of the error of Finish when two entries of a unique index
 // have the same key, or two of any index the same rowid as well.
 var ErrDuplicate = errors.New("duplicate key")
+
+// OrderError says that an entry of an index that was declared to come in order did not.
+// The database cannot be finished.
+type OrderError struct{ Index string }
+
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("sqlitefile: the entries of index %s do not come in order", e.Index)
+}
 
 const (
 	maxColumns = 2000          // of a table, by default
@@ -71,6 +82,17 @@ type Index struct {
 	root    uint32
 	columns int // without the rowid; known from the first entry on
 	sorter  *extsort.Sorter
+	ordered *ordered // instead of the sorter
+}
+
+// ordered is what takes the entries of an index that come in order.
+type ordered struct {
+	tree   *tree
+	n      int64
+	key    []byte // of the last entry
+	unique int    // the length of it without the rowid
+	nulls  bool   // it has a NULL
+	row    []Value
 }
 
 // Table declares a table by its CREATE TABLE statement: with a plain name, with a rowid
@@ -101,6 +123,13 @@ func (w *Writer) Index(createSQL string) *Index {
 	w.declare(object{s, "index", &ix.root}, err)
 	w.indexes = append(w.indexes, ix)
 	return ix
+}
+
+// InOrder promises, before the first row, that entries come in the order of the index. They
+// are not sorted then, and the pages of the index are written between those of the tables.
+// An entry that breaks the promise is an [OrderError].
+func (ix *Index) InOrder() {
+	ix.ordered = &ordered{tree: newTree(ix.w.pages, true)}
 }
 
 func (w *Writer) declare(o object, err error) {
@@ -187,20 +216,51 @@ func (ix *Index) Add(rowid int64, values ...Value) error {
 	if err := checkSize(values); err != nil {
 		return fmt.Errorf("sqlitefile: index %s: the entry of row %d %w", ix.name, rowid, err)
 	}
-	key := w.buf[:0]
+	key, nulls := w.buf[:0], false
 	for i := range values {
 		if values[i].kind == real {
 			return fmt.Errorf("sqlitefile: index %s: the entry of row %d has a real", ix.name, rowid)
 		}
+		nulls = nulls || values[i].kind == null
 		key = appendKey(key, &values[i])
 	}
+	unique := len(key)
 	key = appendKeyInt(key, rowid)
 	w.buf = key
-	if err := ix.sorter.Add(key); err != nil {
-		w.err = err
-		return err
+	if ix.ordered != nil {
+		w.err = ix.add(rowid, values, unique, nulls)
+	} else {
+		w.err = ix.sorter.Add(key)
 	}
-	return nil
+	return w.err
+}
+
+// add writes an entry whose key is in the Writer's buffer behind the last one.
+func (ix *Index) add(rowid int64, values []Value, unique int, nulls bool) error {
+	w, o := ix.w, ix.ordered
+	if o.n > 0 {
+		switch bytes.Compare(w.buf, o.key) {
+		case -1:
+			return &OrderError{ix.name}
+		case 0:
+			return ix.duplicate(w.buf)
+		}
+		if ix.unique && !nulls && !o.nulls && bytes.Equal(w.buf[:unique], o.key[:o.unique]) {
+			return ix.duplicate(w.buf)
+		}
+	}
+	o.key, w.buf = w.buf, o.key
+	o.unique, o.nulls = unique, nulls
+	o.n++
+	o.row = append(append(o.row[:0], values...), Int(rowid))
+	w.buf = appendRecord(w.buf[:0], o.row)
+	return o.tree.entry(w.buf)
+}
+
+// duplicate is the error of an entry that may be there only once.
+func (ix *Index) duplicate(key []byte) error {
+	ix.w.entry.parse(key, ix.columns)
+	return fmt.Errorf("sqlitefile: index %s: %w: %s", ix.name, ErrDuplicate, ix.w.entry.describe())
 }
 
 // Finish writes what is left and returns the size of the database in bytes. The Writer
@@ -237,9 +297,17 @@ func (w *Writer) Finish() (size int64, err error) {
 	return w.pages.offset, nil
 }
 
+// Drop gives the database up and leaves the pool to another one.
+func (w *Writer) Drop() {
+	w.err = errOver
+	for _, ix := range w.indexes {
+		ix.sorter.Release()
+	}
+}
+
 // Close gives the database up, unless it is finished. It can be called more than once.
 func (w *Writer) Close() error {
-	w.err = errors.New("sqlitefile: the database is finished or given up")
+	w.err = errOver
 	return w.pool.Close()
 }
 
@@ -253,11 +321,18 @@ func (w *Writer) plant(t *tree) (root uint32, err error) {
 }
 
 // write merges the entries into a tree.
-func (ix *Index) write() error {
+func (ix *Index) write() (err error) {
 	w := ix.w
 	entries := int64(ix.sorter.Len())
+	if ix.ordered != nil {
+		entries = ix.ordered.n
+	}
 	if entries > ix.table.rows || entries < ix.table.rows && !ix.partial {
 		return fmt.Errorf("sqlitefile: index %s has %d entries for the %d rows of %s", ix.name, entries, ix.table.rows, ix.table.name)
+	}
+	if ix.ordered != nil {
+		ix.root, err = w.plant(ix.ordered.tree)
+		return err
 	}
 	m, err := ix.sorter.Merge()
 	if err != nil {
@@ -275,7 +350,7 @@ func (ix *Index) write() error {
 		}
 		w.entry.parse(key, ix.columns)
 		if shared >= unique && (ix.unique && !nulls || shared == len(key)) {
-			return fmt.Errorf("sqlitefile: index %s: %w: %s", ix.name, ErrDuplicate, w.entry.describe())
+			return ix.duplicate(key)
 		}
 		unique, nulls = w.entry.unique, w.entry.nulls
 		w.buf = w.entry.appendRecord(w.buf[:0])
