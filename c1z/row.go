@@ -47,45 +47,49 @@ type Row struct {
 	data []byte
 }
 
-// ResourceTypeRow encodes a resource type. Like the other constructors it fails with
-// baton.Invalid when something cannot be written.
-func ResourceTypeRow(t baton.ResourceType) (Row, error) {
-	data, err := wire.MarshalResourceType(t)
-	return newRow(ResourceTypes, data, t.ID), err
+// Encoder makes rows. A row shares its memory, until the next one is made. The zero Encoder
+// is ready for use.
+//
+// Its methods fail with baton.Invalid when something cannot be written.
+type Encoder struct {
+	id, data []byte
 }
 
-// ResourceRow encodes a resource.
-func ResourceRow(r baton.Resource) (Row, error) {
-	data, err := wire.MarshalResource(r)
-	row := newRow(Resources, data, r.ID.Type, r.ID.ID)
+// ResourceType encodes a resource type.
+func (e *Encoder) ResourceType(t baton.ResourceType) (Row, error) {
+	data, err := wire.MarshalResourceType(t)
+	return e.row(ResourceTypes, data, t.ID), err
+}
+
+// Resource encodes a resource.
+func (e *Encoder) Resource(r baton.Resource) (Row, error) {
+	data, err := wire.AppendResource(e.data[:0], r)
+	e.data = data
+	row := e.row(Resources, data, r.ID.Type, r.ID.ID)
 	row.parent = r.Parent
 	return row, err
 }
 
-// EntitlementRow encodes an entitlement. Grantable are the resource types that its
+// Entitlement encodes an entitlement. Grantable are the resource types that its
 // GrantableTo names.
-func EntitlementRow(e baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
-	data, err := wire.MarshalEntitlement(e, grantable)
-	return newRow(Entitlements, data, e.ID.Resource.Type, e.ID.Resource.ID, e.ID.Slug), err
+func (e *Encoder) Entitlement(t baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
+	data, err := wire.MarshalEntitlement(t, grantable)
+	return e.row(Entitlements, data, t.ID.Resource.Type, t.ID.Resource.ID, t.ID.Slug), err
 }
 
-// GrantRow encodes a grant.
-func GrantRow(g baton.Grant) (Row, error) {
-	tail := make([]byte, 0, len(g.ResourceName)+binary.MaxVarintLen16)
-	tail = binary.AppendUvarint(tail, uint64(len(g.ResourceName)))
+// Grant encodes a grant.
+func (e *Encoder) Grant(g baton.Grant) (Row, error) {
+	tail := binary.AppendUvarint(e.data[:0], uint64(len(g.ResourceName)))
 	tail = append(tail, g.ResourceName...)
 	tail, err := wire.AppendGrantAnnotations(tail, g)
-	e, p := g.ID.Entitlement, g.ID.Principal
-	return newRow(Grants, tail, e.Resource.Type, e.Resource.ID, e.Slug, p.Type, p.ID), err
+	e.data = tail
+	t, p := g.ID.Entitlement, g.ID.Principal
+	return e.row(Grants, tail, t.Resource.Type, t.Resource.ID, t.Slug, p.Type, p.ID), err
 }
 
-func newRow(t Table, data []byte, parts ...string) Row {
+func (e *Encoder) row(t Table, data []byte, parts ...string) Row {
 	r := Row{Table: t, data: data}
-	size := len(parts) - 1
-	for _, p := range parts {
-		size += len(p)
-	}
-	id := make([]byte, 0, size)
+	id := e.id[:0]
 	for i, p := range parts {
 		if i > 0 {
 			r.ends[i-1] = len(id)
@@ -93,9 +97,24 @@ func newRow(t Table, data []byte, parts ...string) Row {
 		}
 		id = append(id, p...)
 	}
-	r.id = id
+	e.id, r.id = id, id
 	return r
 }
+
+// ResourceTypeRow encodes a resource type into a row of its own, as the functions that
+// follow do with the rest.
+func ResourceTypeRow(t baton.ResourceType) (Row, error) { return new(Encoder).ResourceType(t) }
+
+// ResourceRow encodes a resource.
+func ResourceRow(r baton.Resource) (Row, error) { return new(Encoder).Resource(r) }
+
+// EntitlementRow encodes an entitlement.
+func EntitlementRow(e baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
+	return new(Encoder).Entitlement(e, grantable)
+}
+
+// GrantRow encodes a grant.
+func GrantRow(g baton.Grant) (Row, error) { return new(Encoder).Grant(g) }
 
 // ID is the row's external id.
 func (r Row) ID() string { return string(r.id) }

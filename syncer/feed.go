@@ -30,6 +30,7 @@ type feedRun struct {
 	log     *pagelog.Feed
 	state   feedState
 	seen    symbols.Table // committed resources, as appendID has them
+	rows    c1z.Encoder
 	resumed bool
 }
 

@@ -40,7 +40,7 @@ func (p *page) Resource(res baton.Resource) {
 	if !p.wanted(res.ID.Type) {
 		return
 	}
-	row, err := c1z.ResourceRow(res)
+	row, err := p.feed.rows.Resource(res)
 	p.append(row, err)
 	p.buf = appendID(p.buf[:0], res.ID.Type, res.ID.ID)
 	p.fresh.Add(p.buf)
@@ -56,7 +56,7 @@ func (p *page) Entitlement(e baton.Entitlement) {
 			holders = append(holders, t)
 		}
 	}
-	row, err := c1z.EntitlementRow(e, holders)
+	row, err := p.feed.rows.Entitlement(e, holders)
 	p.append(row, err)
 }
 
@@ -64,7 +64,7 @@ func (p *page) Grant(g baton.Grant) {
 	if !p.wanted(g.ID.Entitlement.Resource.Type) || p.cfg().SkipGrants || p.cfg().SkipEntitlementsAndGrants {
 		return
 	}
-	row, err := c1z.GrantRow(g)
+	row, err := p.feed.rows.Grant(g)
 	p.append(row, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -58,9 +59,9 @@ func (e *encoder) element(field int, s string) {
 	if !utf8.ValidString(s) {
 		e.fail(errText)
 	}
-	e.tag(field, wireBytes)
-	e.b = binary.AppendUvarint(e.b, uint64(len(s)))
-	e.b = append(e.b, s...)
+	b := binary.AppendUvarint(e.b, uint64(field<<3|wireBytes))
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	e.b = append(b, s...)
 }
 
 // number appends an integer or an enum, unless it is zero.
@@ -73,8 +74,8 @@ func (e *encoder) number(field int, n int64) {
 
 // begin begins a message or a map entry in a field; end takes what it returns.
 func (e *encoder) begin(field int) (at int) {
-	e.tag(field, wireBytes)
-	e.b = append(e.b, 0)
+	b := binary.AppendUvarint(e.b, uint64(field<<3|wireBytes))
+	e.b = append(b, 0)
 	return len(e.b)
 }
 
@@ -133,18 +134,23 @@ func (e *encoder) profile(field int, p baton.Profile) {
 
 // fields appends the fields of a Struct, by name.
 func (e *encoder) fields(p baton.Profile) {
-	var room [48]string
-	names := room[:0]
-	for name := range p {
-		names = append(names, name)
+	type field struct {
+		name  string
+		value any
 	}
-	slices.Sort(names)
-	for _, name := range names {
+	var room [32]field
+	fields := room[:0]
+	for name, value := range p {
+		fields = append(fields, field{name, value})
+	}
+	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	for i := range fields {
+		f := &fields[i]
 		entry := e.begin(1)
-		e.element(1, name)
+		e.element(1, f.name)
 		value := e.begin(2)
-		if err := e.value(p[name]); err != nil {
-			e.fail(fmt.Errorf("profile value %q: %w", name, err))
+		if err := e.value(f.value); err != nil {
+			e.fail(fmt.Errorf("profile value %q: %w", f.name, err))
 		}
 		e.end(value)
 		e.end(entry)
@@ -213,9 +219,10 @@ func AppendResource(dst []byte, r baton.Resource) ([]byte, error) {
 }
 
 func (e *encoder) resource(r baton.Resource) {
-	profile := encoder{b: make([]byte, 0, 64*len(r.Profile))} // once, it stands there twice
-	profile.fields(r.Profile)
-	e.fail(profile.err)
+	// The profile stands there twice. It is encoded once, in front, and given up at the end.
+	start := len(e.b)
+	e.fields(r.Profile)
+	end := len(e.b)
 	e.resourceID(1, r.ID)
 	if r.Parent != (baton.ResourceID{}) {
 		e.resourceID(2, r.Parent)
@@ -223,20 +230,21 @@ func (e *encoder) resource(r baton.Resource) {
 	e.text(3, r.DisplayName)
 	if r.User != nil {
 		annotation, value := e.annotation(userTraitType)
-		e.user(r, profile.b)
+		e.user(r, start, end)
 		e.close(value)
 		e.end(annotation)
 	}
 	if r.Group != nil {
 		annotation, value := e.annotation(groupTrait)
-		e.raw(2, profile.b)
+		e.raw(2, e.b[start:end])
 		e.close(value)
 		e.end(annotation)
 	}
 	e.text(5, r.Description)
-	e.raw(9, profile.b)
+	e.raw(9, e.b[start:end])
 	e.status(11, r.Status)
 	e.time(12, r.CreatedAt)
+	e.b = append(e.b[:start], e.b[end:]...)
 }
 
 // close ends a bytes field, which is left out when it is empty, as messages are not.
@@ -259,8 +267,9 @@ func (e *encoder) status(field int, s baton.Status) {
 // accountHuman is UserTrait's ACCOUNT_TYPE_HUMAN.
 const accountHuman = 1
 
-// user appends a UserTrait, which repeats what the resource says of itself.
-func (e *encoder) user(r baton.Resource, profile []byte) {
+// user appends a UserTrait, which repeats what the resource says of itself; its profile lies
+// between start and end.
+func (e *encoder) user(r baton.Resource, start, end int) {
 	u := r.User
 	for _, m := range u.Emails {
 		at := e.begin(1)
@@ -271,7 +280,7 @@ func (e *encoder) user(r baton.Resource, profile []byte) {
 		e.end(at)
 	}
 	e.status(2, r.Status)
-	e.raw(3, profile)
+	e.raw(3, e.b[start:end])
 	e.number(5, accountHuman)
 	e.text(6, u.Login)
 	e.texts(7, u.LoginAliases)
@@ -359,9 +368,9 @@ func (e *encoder) id(kind, id []byte) {
 // raw appends what was checked and encoded before, unless it is empty.
 func (e *encoder) raw(field int, s []byte) {
 	if len(s) > 0 {
-		e.tag(field, wireBytes)
-		e.b = binary.AppendUvarint(e.b, uint64(len(s)))
-		e.b = append(e.b, s...)
+		b := binary.AppendUvarint(e.b, uint64(field<<3|wireBytes))
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		e.b = append(b, s...)
 	}
 }
 

@@ -37,16 +37,19 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 // identities: those of the built-in attributes are always there, and those of custom
 // attributes are the names that the organisation gave them.
 func accountOf(u api.User) baton.Resource {
-	profile := baton.Profile{
-		"id":               u.ID,
-		"external_id":      u.ExternalUserID,
-		"login_name":       u.LoginName,
-		"email":            u.Email,
-		"first_name":       u.FirstName,
-		"last_name":        u.LastName,
-		"role":             u.Role,
-		"job_title":        u.JobTitle,
-		"approval_manager": u.ApprovalManager.Email,
+	profile := make(baton.Profile, 20+len(u.CustomAttributes)) // growing costs more than filling it
+	for _, p := range [...]struct{ key, value string }{
+		{"id", u.ID},
+		{"external_id", u.ExternalUserID},
+		{"login_name", u.LoginName},
+		{"email", u.Email},
+		{"first_name", u.FirstName},
+		{"last_name", u.LastName},
+		{"role", u.Role},
+		{"job_title", u.JobTitle},
+		{"approval_manager", u.ApprovalManager.Email},
+	} {
+		profile[p.key] = p.value
 	}
 	for _, p := range [...]struct{ key, value string }{
 		{"job_role", u.JobRole},

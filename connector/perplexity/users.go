@@ -46,7 +46,8 @@ func addUser(page baton.Page, u scim.User) {
 // identities: the official CLI's export fills its columns from user_id, first_name
 // and last_name.
 func accountOf(u scim.User) baton.Resource {
-	profile := baton.Profile{"user_id": u.ID}
+	profile := make(baton.Profile, 16) // growing costs more than filling it
+	profile["user_id"] = u.ID
 	for _, p := range [...]struct{ key, value string }{
 		{"user_name", u.UserName},
 		{"login", u.UserName},
