@@ -27,10 +27,15 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 	return persist(ctx, c, req, c.attempt, func(r *Response) int { return r.Status })
 }
 
+// ErrEarlierAttempt is behind an error that speaks of the last of several attempts: the
+// upstream may have acted on one before it, whatever has become of the last.
+var ErrEarlierAttempt = errors.New("an earlier attempt may have been carried out all the same")
+
 // persist makes attempts until one succeeds or the table allows no other.
 func persist[T any](ctx context.Context, c *Client, req Request, attempt func(context.Context, Request) (T, *failure), status func(T) int) (none T, _ error) {
 	req.Method = cmp.Or(req.Method, http.MethodGet)
 	var last deadline
+	doubt := false
 	for n := 1; ; n++ {
 		begun := time.Now()
 		answer, f := attempt(ctx, req)
@@ -45,6 +50,10 @@ func persist[T any](ctx context.Context, c *Client, req Request, attempt func(co
 		}
 		wait, verdict := c.next(ctx, req, f, n, last)
 		err := c.failed(req, f, verdict)
+		if doubt {
+			err.Err = fmt.Errorf("%w; %w", err.Err, ErrEarlierAttempt)
+		}
+		doubt = doubt || f.retry == retryIfSafe && req.Method != http.MethodGet
 		done.Status, done.Err, done.Wait = f.status, err, wait
 		c.report(done)
 		if wait == 0 {

@@ -219,6 +219,36 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
+// TestAnEarlierAttemptIsNotForgotten: the first attempt of a write may have been carried
+// out, and the second is refused. The refusal is not the whole story.
+func TestAnEarlierAttemptIsNotForgotten(t *testing.T) {
+	for name, tt := range map[string]struct {
+		method string
+		first  func(*http.Request) (*http.Response, error)
+		want   bool
+	}{
+		"a write that failed":        {"PATCH", answer(500, ""), true},
+		"a write, answer lost":       {"PATCH", broken(io.EOF), true},
+		"a write that was throttled": {"PATCH", answer(429, ""), false},
+		"a write, not sent":          {"PATCH", broken(dialError(syscall.ECONNREFUSED)), false},
+		"a read":                     {"GET", answer(500, ""), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req := rest.Request{Method: tt.method, Retry: rest.RetrySafe}
+			play(t, rest.Config{}, req, steps{tt.first, answer(401, "")}, func(err error, _ []rest.Attempt, _ time.Duration) {
+				wantError(t, err, baton.Unauthenticated, "401", "check the token")
+				var status *rest.StatusError
+				if !errors.As(err, &status) || status.Status != 401 {
+					t.Errorf("the status is lost: %v", err)
+				}
+				if errors.Is(err, rest.ErrEarlierAttempt) != tt.want || strings.Contains(err.Error(), "may have been carried out") != tt.want {
+					t.Errorf("got %v; that it may have been carried out is to be said: %t", err, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestAttemptTimesOut(t *testing.T) {
 	play(t, rest.Config{Timeout: 10 * time.Second}, rest.Request{}, steps{hang, fine}, func(err error, attempts []rest.Attempt, _ time.Duration) {
 		if err != nil || len(attempts) != 2 || attempts[0].Took != 10*time.Second {

@@ -2,6 +2,7 @@ package perplexity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/rest"
 	"baton/scim"
 )
 
@@ -361,7 +363,7 @@ func ambiguous(wrote error) bool {
 	case baton.Unavailable, baton.RateLimited, baton.DeadlineExceeded, baton.Canceled, baton.Incomplete, baton.Internal:
 		return true
 	}
-	return false
+	return errors.Is(wrote, rest.ErrEarlierAttempt)
 }
 
 // perhaps says so, once.
