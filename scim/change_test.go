@@ -156,6 +156,27 @@ func TestAnswersToPatch(t *testing.T) {
 	}
 }
 
+// TestRefusalsHaveAdvice: whatever a server refuses a request with, somebody is told what
+// to do about it.
+func TestRefusalsHaveAdvice(t *testing.T) {
+	for _, code := range []int{400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 418, 422, 429, 500, 501, 502, 503, 504} {
+		c := serve(t, 0, status(code))
+		_, created := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com"})
+		_, read := c.GetGroup(t.Context(), "g1")
+		for doing, err := range map[string]error{
+			"add":    c.AddMember(t.Context(), "g1", "u1"),
+			"remove": c.RemoveMember(t.Context(), "g1", "u1"),
+			"set":    c.SetActive(t.Context(), "u1", false),
+			"create": created,
+			"read":   read,
+		} {
+			if err != nil && (baton.FixOf(err) == "" || baton.KindOf(err) == baton.Internal) {
+				t.Errorf("%s, %d: %v (%v) says nobody what to do", doing, code, err, baton.KindOf(err))
+			}
+		}
+	}
+}
+
 func TestNothingIsSentWithoutIDs(t *testing.T) {
 	rec := &recorder{answer: status(204)}
 	c := serve(t, 0, rec.ServeHTTP)

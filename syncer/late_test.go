@@ -4,12 +4,17 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"baton"
+	"baton/c1z"
+	"baton/disk/disktest"
 	"baton/syncer"
 )
 
@@ -61,5 +66,28 @@ func TestPreviousFailsLate(t *testing.T) {
 	res := run(t, syncer.Config{Connector: tenant(), Path: path, Previous: base})
 	if got, want := counts(res), "[{user 3 0 0} {group 2 2 3}]"; got != want || res.Changes != nil {
 		t.Errorf("counts %s, want %s; changes %+v", got, want, res.Changes)
+	}
+}
+
+// TestLockThatCannotBeReleased: the lock beside the file stays where it is. That is the
+// disk's doing, and is said like everything that is; the file is whole, and the next sync
+// is not kept out.
+func TestLockThatCannotBeReleased(t *testing.T) {
+	path := file(t)
+	d, err := disktest.New(filepath.Dir(path), disktest.Fault{Op: disktest.Remove, Name: "sync.c1z.lock", Nth: 1, On: true, Err: syscall.EIO})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = syncer.Run(t.Context(), syncer.Config{Connector: tenant(), Path: path, Disk: d})
+	if err == nil || baton.KindOf(err) != baton.Storage || !strings.Contains(err.Error(), path) || baton.FixOf(err) == "" || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v (%v, fix %q)", err, baton.KindOf(err), baton.FixOf(err))
+	}
+	if f, err := c1z.Open(path, t.TempDir()); err != nil {
+		t.Errorf("the file: %v", err)
+	} else {
+		f.Close()
+	}
+	if got, want := counts(run(t, syncer.Config{Connector: tenant(), Path: path})), "[{user 3 0 0} {group 2 2 3}]"; got != want {
+		t.Errorf("the next sync: %s, want %s", got, want)
 	}
 }
