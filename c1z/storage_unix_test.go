@@ -3,21 +3,22 @@
 package c1z_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"baton"
 	"baton/c1z"
+	"baton/disk/disktest"
 )
 
 // These tests run parts of themselves in a process of their own, which says by this
@@ -90,48 +91,72 @@ func storageError(t *testing.T, err error) {
 	}
 }
 
-// TestKilled kills a process that seals one sync after the other, again and again:
-// there is always a whole file, and the next process goes on from it.
+// killAt says at which operation of its disk the child of TestKilled dies.
+const killAt = "C1Z_TEST_KILL_AT"
+
+// TestKilled kills a process that seals one sync after the other, each time at a later
+// operation of its disk: there is always a whole file, and the next process goes on from
+// it.
 func TestKilled(t *testing.T) {
 	if path := os.Getenv(child); path != "" {
-		rows := append(smallSync(), incompressible(50)...)
-		for {
-			for _, id := range []string{first, second, third} {
-				w, err := c1z.Create(path, full(id))
-				if err != nil {
-					fmt.Println(err)
-					os.Exit(1)
+		at, err := strconv.Atoi(os.Getenv(killAt))
+		for err == nil {
+			_, err = sealThree(path, func(n int) {
+				if n == at {
+					syscall.Kill(os.Getpid(), syscall.SIGKILL)
+					select {}
 				}
-				for _, r := range rows {
-					if err := w.Add(r); err != nil {
-						panic(err)
-					}
-				}
-				if _, err := w.Seal(context.Background(), ended(id)); err != nil {
-					panic(err)
-				}
-			}
+			})
 		}
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	operations, err := sealThree(filepath.Join(t.TempDir(), "sync.c1z"), func(int) {})
+	if err != nil {
+		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	write(t, path, full(first), smallSync())
-	for i := range 15 {
+	const deaths = 20
+	for i := range deaths {
 		cmd := startChild(t, "TestKilled", path)
-		var out bytes.Buffer
-		cmd.Stdout = &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(20+13*i) * time.Millisecond)
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		cmd.Wait()
-		if out.Len() > 0 {
-			t.Fatalf("after %d kills: %s", i, &out)
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", killAt, 1+i*operations/deaths))
+		out, err := cmd.CombinedOutput()
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL || len(out) > 0 {
+			t.Fatalf("after %d kills: %v\n%s", i, err, out)
 		}
 		checkSmallSync(t, open(t, path))
 	}
+}
+
+// sealThree seals one sync after the other and says how many operations of the disk that
+// took; before hears of each by its number.
+func sealThree(path string, before func(n int)) (operations int, err error) {
+	fsys, err := disktest.New(filepath.Dir(path))
+	if err != nil {
+		return 0, err
+	}
+	fsys.Before = func(disktest.Call) {
+		operations++
+		before(operations)
+	}
+	for _, id := range []string{first, second, third} {
+		opt := full(id)
+		opt.Disk = fsys
+		w, err := c1z.Create(path, opt)
+		if err != nil {
+			return operations, err
+		}
+		for _, r := range append(smallSync(), incompressible(50)...) {
+			if err := w.Add(r); err != nil {
+				return operations, errors.Join(err, w.Abort())
+			}
+		}
+		if _, err := w.Seal(context.Background(), ended(id)); err != nil {
+			return operations, err
+		}
+	}
+	return operations, nil
 }
 
 func TestUnwritable(t *testing.T) {
