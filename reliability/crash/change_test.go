@@ -55,7 +55,9 @@ type change struct {
 func nextChange(org *sandboxed.Server, r *rand.Rand) change {
 	state := org.State()
 	g, _ := state.Group("Engineering")
-	u := state.Users[r.IntN(len(state.Users))]
+	// Whom the console has added SCIM does not know.
+	known := slices.DeleteFunc(state.Users, func(u sandboxed.UserState) bool { return !u.Managed })
+	u := known[r.IntN(len(known))]
 	want := membership(org)
 	one := g.ID + " " + u.ID
 	id := &connectorv2.ResourceId{ResourceType: "group", Resource: g.ID}

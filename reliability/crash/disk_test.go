@@ -64,6 +64,7 @@ func faulty(t *testing.T, tn *tenant, fault disktest.Fault, stride, most int, wr
 			break
 		}
 		points++
+		point(fmt.Sprintf("disk faults, %s, operation %d", tn.name, k))
 		o := outcomes[failed[0].Op]
 		if o == nil {
 			o = new(outcome)
@@ -203,6 +204,7 @@ const last disktest.Op = "end"
 // the next sync ends as if nothing had been.
 func judge(t *testing.T, o *outcome, tn *tenant, im image, old []byte, want facts) {
 	o.points++
+	point("crashes, " + tn.name + ", " + im.where)
 	dir := t.TempDir()
 	defer os.RemoveAll(dir)
 	if err := im.files.Write(dir); err != nil {

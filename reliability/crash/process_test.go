@@ -253,6 +253,7 @@ func (v *victim) oneShot(s span, moments []moment, r *rand.Rand, ts tallies) {
 		}
 		if died > 0 {
 			o.points++
+			point(where)
 		}
 		if died > 1 {
 			o.again++

@@ -182,6 +182,7 @@ func (s *served) tasks(sp span, moments []moment, r *rand.Rand, ts tallies, work
 		}
 		if died > 0 {
 			o.points++
+			point(where)
 			if died > 1 {
 				o.again++
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // heads are the tables that a long run prints, in this order.
@@ -59,6 +60,32 @@ func summed(name string, cells []string, counts ...int) {
 		row = append(row, n)
 	}
 	counted(name, row...)
+}
+
+// underWay are the points of a long run so far.
+var underWay struct {
+	sync.Mutex
+	began, told time.Time
+	points      int
+}
+
+// point counts a point of a long run, and says now and then how far it is.
+func point(where string) {
+	if !*long {
+		return
+	}
+	underWay.Lock()
+	defer underWay.Unlock()
+	now := time.Now()
+	if underWay.began.IsZero() {
+		underWay.began = now
+	}
+	underWay.points++
+	if now.Sub(underWay.told) < 15*time.Second {
+		return
+	}
+	underWay.told = now
+	fmt.Printf("%s: %d points; %s\n", now.Sub(underWay.began).Round(time.Second), underWay.points, where)
 }
 
 // printTables prints the tables as docs/reliability.md has them.

@@ -69,6 +69,7 @@ func interrupted(t *testing.T, tn *tenant) disktest.Image {
 
 func (tn *tenant) torn(t *testing.T, o *outcome, left disktest.Image, name string, damaged []byte, where string, want facts) {
 	o.points++
+	point(where)
 	dir := t.TempDir()
 	defer os.RemoveAll(dir)
 	if err := left.Write(dir); err != nil {
