@@ -1,6 +1,9 @@
 package syncer_test
 
 import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +16,9 @@ import (
 // FuzzResume lays an interrupted sync beside the file, whatever it is. The next run
 // refuses it with advice, drops it, or goes on with it; what it then writes is whole.
 func FuzzResume(f *testing.F) {
-	head := `{"Version":1,"Connector":"baton-test","Origin":"https://upstream.example","Types":null,"Resources":null,"SkipGrants":false,"SkipBoth":false,"SyncID":"2d59idiJblyjTYN6gSeESlyJKtz","Started":"2026-01-01T00:00:00Z"}`
-	for _, seed := range []string{head, ``, `{`, `null`, `{"Version":2}`, `{"Version":1}`, strings.Replace(head, "2d59", "../x", 1), strings.Replace(head, "2026-01-01", "9999-01-01", 1), strings.Replace(head, "2026-", "0001-", 1)} {
+	const version = `{"Version":3`
+	head := version + `,"Connector":"baton-test","Origin":"https://upstream.example","Types":null,"Resources":null,"SkipGrants":false,"SkipBoth":false,"SyncID":"2d59idiJblyjTYN6gSeESlyJKtz","Started":"2026-01-01T00:00:00Z"}`
+	for _, seed := range []string{head, ``, `{`, `null`, version + `}`, `{"Version":1}`, strings.Replace(head, "2d59", "../x", 1), strings.Replace(head, "2026-01-01", "9999-01-01", 1), strings.Replace(head, "2026-", "0001-", 1)} {
 		f.Add([]byte(seed), []byte(nil))
 		f.Add([]byte(seed), []byte("PAGELOG1\xff\xff\xff\xff\x00\x00\x00\x00rx"))
 	}
@@ -24,6 +28,8 @@ func FuzzResume(f *testing.F) {
 		if err := os.Mkdir(path+".pages", 0o700); err != nil {
 			t.Fatal(err)
 		}
+		// With the right checksum, or nothing behind it would be tried.
+		header = checked(header)
 		for name, content := range map[string][]byte{"header": header, "users.pages": pages, "groups.pages": pages} {
 			if err := os.WriteFile(filepath.Join(path+".pages", name), content, 0o600); err != nil {
 				t.Fatal(err)
@@ -43,4 +49,38 @@ func FuzzResume(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checked is the line with its checksum.
+func checked(line []byte) []byte {
+	return fmt.Appendf(bytes.Clone(line), "\n%08x\n", crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// TestDamagedHeader flips a bit in each byte of what says which sync was interrupted. A
+// sync of no id was read to its end, and could then not be sealed.
+func TestDamagedHeader(t *testing.T) {
+	path := file(t)
+	interrupt(t, path)
+	name := filepath.Join(path+".pages", "header")
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range whole {
+		b := bytes.Clone(whole)
+		b[at] ^= 1 << (at % 8)
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := syncer.Run(t.Context(), syncer.Config{Connector: tenant(), Path: path})
+		if err == nil || baton.KindOf(err) != baton.Corrupt || !strings.Contains(baton.FixOf(err), "--fresh") {
+			t.Errorf("byte %d, %q: %v (%v, fix %q)", at, b, err, baton.KindOf(err), baton.FixOf(err))
+		}
+	}
+	if err := os.WriteFile(name, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if res := run(t, syncer.Config{Connector: tenant(), Path: path}); !res.Resumed {
+		t.Error("it was not resumed")
+	}
 }

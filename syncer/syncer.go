@@ -10,6 +10,7 @@
 package syncer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -17,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -107,7 +109,7 @@ type Exclusion struct {
 const maxAge = 7 * 24 * time.Hour
 
 // headerVersion changes whenever an older program could misread the page log.
-const headerVersion = 2
+const headerVersion = 3
 
 // header identifies a sync in its page log. A run resumes only a sync that is equal
 // in everything but SyncID and Started.
@@ -333,7 +335,7 @@ func (r *run) begin() error {
 			return fmt.Errorf("make a sync id: %w", err)
 		}
 		r.head.SyncID, r.head.Started = id.String(), now
-		b, err := json.Marshal(r.head)
+		b, err := r.head.encode()
 		if err != nil {
 			return err
 		}
@@ -359,15 +361,38 @@ func (r *run) interrupted() (*header, error) {
 		return nil, err
 	}
 	var h header
-	if err := json.Unmarshal(b, &h); err != nil {
-		return nil, baton.Errorf(baton.Corrupt, "the interrupted sync in %s cannot be read: %w", r.log.Dir(), err).
+	line, sum, _ := bytes.Cut(b, newline)
+	damaged := func(err error) error {
+		return baton.Errorf(baton.Corrupt, "the interrupted sync in %s cannot be read: %w", r.log.Dir(), err).
 			WithFix("Run with --fresh to drop it and start over.")
+	}
+	if err := json.Unmarshal(line, &h); err != nil {
+		return nil, damaged(err)
 	}
 	if h.Version != headerVersion {
 		return nil, baton.Errorf(baton.Corrupt, "the interrupted sync in %s was written by another version of this program (format %d, this is %d)",
 			r.log.Dir(), h.Version, headerVersion).WithFix("Finish it with that version, or run with --fresh to drop it and start over.")
 	}
+	if !bytes.Equal(sum, checksum(line)) {
+		return nil, damaged(errors.New("its header is damaged"))
+	}
+	if _, err := ksuid.Parse(h.SyncID); err != nil {
+		return nil, damaged(fmt.Errorf("sync id %q: %w", h.SyncID, err))
+	}
 	return &h, nil
+}
+
+// encode is the header as it is kept: a line, and its checksum, for what is damaged in it
+// would show nowhere else.
+func (h *header) encode() ([]byte, error) {
+	line, err := json.Marshal(h)
+	return slices.Concat(line, newline, checksum(line)), err
+}
+
+var newline = []byte("\n")
+
+func checksum(line []byte) []byte {
+	return fmt.Appendf(nil, "%08x\n", crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // differs says why old is not the sync that h asks for, or "".

@@ -282,14 +282,17 @@ func TestIncompleteListIsReadAnew(t *testing.T) {
 	}
 }
 
-func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
-	interrupt := func(t *testing.T, path string) {
-		broken := tenant()
-		broken.Feeds[0] = script("users", userTypes, leaf{users: []string{"ann", "bob"}}, leaf{err: errors.New("gone")})
-		if _, err := syncer.Run(t.Context(), syncer.Config{Connector: broken, Path: path}); err == nil {
-			t.Fatal("the broken sync succeeded")
-		}
+// interrupt leaves a sync that has read some of its pages.
+func interrupt(t *testing.T, path string) {
+	t.Helper()
+	broken := tenant()
+	broken.Feeds[0] = script("users", userTypes, leaf{users: []string{"ann", "bob"}}, leaf{err: errors.New("gone")})
+	if _, err := syncer.Run(t.Context(), syncer.Config{Connector: broken, Path: path}); err == nil {
+		t.Fatal("the broken sync succeeded")
 	}
+}
+
+func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*syncer.Config)
 		want   bool
@@ -317,7 +320,7 @@ func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		os.WriteFile(header, bytes.Replace(b, []byte(`"Version":2`), []byte(`"Version":9`), 1), 0o600)
+		os.WriteFile(header, bytes.Replace(b, []byte(`"Version":3`), []byte(`"Version":9`), 1), 0o600)
 		_, err = syncer.Run(t.Context(), syncer.Config{Connector: tenant(), Path: path})
 		if baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "format 9") {
 			t.Errorf("got %v, want it refused by its format", err)
@@ -340,7 +343,8 @@ func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		year := []byte(time.Now().UTC().Format(`"2006-`))
-		os.WriteFile(header, bytes.Replace(b, year, []byte(`"2001-`), 1), 0o600)
+		line, _, _ := bytes.Cut(bytes.Replace(b, year, []byte(`"2001-`), 1), []byte("\n"))
+		os.WriteFile(header, checked(line), 0o600)
 		if res := run(t, syncer.Config{Connector: tenant(), Path: path}); res.Resumed {
 			t.Error("a sync of another year was resumed")
 		}
