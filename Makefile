@@ -75,7 +75,8 @@ bench bench-small:
 
 .PHONY: crash-sweep
 crash-sweep: ## Kill, cut the power of, and fill the disk of syncs at every point; prints the counts (SEED=1)
-	$(GO) test -count=1 -timeout 60m ./reliability/crash -args -long -seed $${SEED:-1}
+	$(GO) test -c -o bin/crash.test ./reliability/crash
+	cd reliability/crash && ../../bin/crash.test -test.timeout 60m -long -seed $${SEED:-1}
 
 .PHONY: planted
 planted: ## Build defects in, one at a time, and see a test go red for each
@@ -83,7 +84,8 @@ planted: ## Build defects in, one at a time, and see a test go red for each
 
 .PHONY: storm
 storm: ## Both connectors against every fault, alone and in combinations; prints the outcomes (STORM_RUNS=3000 STORM_SEED=1)
-	$(GO) test -count=1 -timeout 60m -run 'TestSyncs|TestChanges|TestRaces|TestPlantedBugs' ./reliability/storm -args -long -runs $${STORM_RUNS:-3000} -seed $${STORM_SEED:-1}
+	$(GO) test -c -o bin/storm.test ./reliability/storm
+	cd reliability/storm && ../../bin/storm.test -test.timeout 60m -test.run 'TestSyncs|TestChanges|TestRaces|TestPlantedBugs' -long -runs $${STORM_RUNS:-3000} -seed $${STORM_SEED:-1}
 
 .PHONY: generate
 generate: ## Generate internal/pb from proto/ (needs protoc)

@@ -110,6 +110,6 @@ func TestKilledInChange(t *testing.T) {
 	}
 	ts := newTallies()
 	sp.changes = 0 // a change writes no file
-	s.tasks(sp, sp.moments(points(1, 40), r), r, ts, work, check)
+	s.tasks(sp, sp.moments(points(1, 60), r), r, ts, work, check)
 	ts.count(t, tn.name, "service, change")
 }

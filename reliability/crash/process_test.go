@@ -337,7 +337,7 @@ func TestKilledOneShot(t *testing.T) {
 	if *long {
 		t.Parallel()
 	}
-	n := points(1, 60)
+	n := points(1, 100)
 	for _, tn := range tenants(t) {
 		r := rand.New(rand.NewPCG(*seed, 1))
 		s := newVictim(t, tn, program(t, tn.name)).measure()

@@ -224,7 +224,7 @@ func TestKilledService(t *testing.T) {
 	if *long {
 		t.Parallel()
 	}
-	n := points(1, 45)
+	n := points(1, 60)
 	for _, tn := range tenants(t) {
 		r := rand.New(rand.NewPCG(*seed, 2))
 		one := newServed(t, tn)

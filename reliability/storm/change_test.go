@@ -24,6 +24,7 @@ func TestChanges(t *testing.T) {
 			name = strings.Join(s.Alone, ",") + "/" + name
 		}
 		t.Run(name, func(t *testing.T) {
+			ran(t)
 			synctest.Test(t, func(t *testing.T) {
 				for _, wrong := range s.Run(t, tally) {
 					t.Error(wrong)

@@ -80,6 +80,8 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 		names = append(names, "duplicate-delivery")
 	case "held-row-on-reject":
 		names = append(names, "unverified-domain")
+	case "search-fail", "search-429":
+		return append(names, f.Name) // there are too few searches for every sixth
 	case "empty-page", "error-after-work":
 		return append(names, f.Name+"=1")
 	}

@@ -12,6 +12,7 @@ func TestRaces(t *testing.T) {
 	for i := range *runs {
 		s := RaceRun{Seed: *seed + uint64(i)}
 		t.Run(fmt.Sprint(s.Seed), func(t *testing.T) {
+			ran(t)
 			synctest.Test(t, func(t *testing.T) {
 				for _, wrong := range s.Run(t) {
 					t.Error(wrong)

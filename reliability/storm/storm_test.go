@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 var (
@@ -26,6 +27,7 @@ func TestSyncs(t *testing.T) {
 			name = s.Upstream + "/" + strings.Join(s.Alone, ",")
 		}
 		t.Run(name, func(t *testing.T) {
+			ran(t)
 			synctest.Test(t, func(t *testing.T) {
 				for _, wrong := range s.Run(t, tally) {
 					t.Error(wrong)
@@ -51,6 +53,21 @@ func TestSyncs(t *testing.T) {
 
 // tallied is what came of all.
 var tallied = NewTally()
+
+// underWay are the runs of a long storm so far.
+var underWay = struct {
+	began, told time.Time
+	runs        int
+}{began: time.Now()}
+
+// ran counts a run of a long storm, and says now and then how far it is.
+func ran(t *testing.T) {
+	underWay.runs++
+	if now := time.Now(); *long && now.Sub(underWay.told) > 15*time.Second {
+		underWay.told = now
+		fmt.Printf("%s: %d runs; %s\n", now.Sub(underWay.began).Round(time.Second), underWay.runs, t.Name())
+	}
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
