@@ -121,7 +121,7 @@ func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refu
 		case found != nil:
 			return c.confirm(ctx, *found, account)
 		case kind == baton.AlreadyExists:
-			return baton.Outcome{}, baton.Errorf(baton.AlreadyExists, "create %s: it exists, but SCIM does not show it: %w", account.UserName, refusal).
+			return baton.Outcome{}, baton.Errorf(baton.AlreadyExists, "create %s: it exists, but SCIM does not show it; if it did not exist before, this may have been carried out: %w", account.UserName, refusal).
 				WithFix("It was probably created in the Perplexity console, or belongs to another organisation; have Perplexity move it under SCIM.")
 		}
 	}

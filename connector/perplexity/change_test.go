@@ -300,6 +300,7 @@ func TestWhatMayHaveHappenedIsSaid(t *testing.T) {
 		"disable once, cannot be read":     {-1, []string{"error-after-work=1", "token-revoked-after=4"}, "disable bob", func(tm *team) bool { return !tm.active("bob") }},
 		"create, never seen":               {time.Hour, []string{"error-after-work=1", "stale-reads-always=50"}, "create jane", func(tm *team) bool { return tm.active("jane") }},
 		"create once, never seen":          {-1, []string{"error-after-work=1", "stale-reads-always=50"}, "create jane", func(tm *team) bool { return tm.active("jane") }},
+		"create, delivered twice":          {time.Hour, []string{"duplicate-delivery", "stale-reads-always=50"}, "create jane", func(tm *team) bool { return tm.active("jane") }},
 		"create, cannot be looked up":      {time.Hour, []string{"error-after-work=1", "token-revoked-after=2"}, "create jane", func(tm *team) bool { return tm.active("jane") }},
 		"create once, cannot be looked up": {-1, []string{"error-after-work=1", "token-revoked-after=2"}, "create jane", func(tm *team) bool { return tm.active("jane") }},
 	} {
