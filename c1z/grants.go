@@ -41,6 +41,7 @@ type grants struct {
 	pool                     *extsort.Pool
 	entitlements, principals symbols.Table
 	tails                    [][]byte // of the first grant of each entitlement
+	strangers                []bool   // by principal; nil when all are known
 	added                    *extsort.List
 	sorted                   *extsort.List // settled; nil before
 
@@ -49,7 +50,8 @@ type grants struct {
 	order  []int32 // of each principal
 	ranked []int32 // principals in that order
 
-	key, symbol []byte // for reuse
+	lastEntitlement, lastPrincipal int    // of the grant that was added last
+	key, symbol                    []byte // for reuse
 }
 
 // cameSize is how many bytes say how many came before.
@@ -66,10 +68,7 @@ type grant struct {
 
 // add notes a grant.
 func (g *grants) add(r Row) error {
-	e := g.addEntitlement(r)
-	g.symbol = binary.AppendUvarint(g.symbol[:0], uint64(r.ends[3]-r.ends[2]-1))
-	g.symbol = append(g.symbol, r.id[r.ends[2]+1:]...)
-	p, _ := g.principals.Add(g.symbol)
+	e, p := g.addEntitlement(r), g.addPrincipal(r)
 	b := binary.AppendUvarint(g.key[:0], uint64(e))
 	b = binary.AppendUvarint(b, uint64(p))
 	first := g.tails[e]
@@ -82,14 +81,39 @@ func (g *grants) add(r Row) error {
 	return g.added.Add(g.key)
 }
 
-// addEntitlement is the number of the entitlement that a row gives.
+// addEntitlement is the number of the entitlement that a grant gives. Many in a row give
+// the same one.
 func (g *grants) addEntitlement(r Row) int {
 	g.symbol = appendEntitlement(g.symbol[:0], r.ends[0], r.ends[1], r.entitlement())
+	if last := g.lastEntitlement; last < g.entitlements.Len() && bytes.Equal(g.entitlements.Text(last), g.symbol) {
+		return last
+	}
 	e, fresh := g.entitlements.Add(g.symbol)
 	if fresh {
 		g.tails = append(g.tails, bytes.Clone(r.data))
 	}
+	g.lastEntitlement = e
 	return e
+}
+
+// addPrincipal is the number of the principal of a grant.
+func (g *grants) addPrincipal(r Row) int {
+	g.symbol = binary.AppendUvarint(g.symbol[:0], uint64(r.ends[3]-r.ends[2]-1))
+	g.symbol = append(g.symbol, r.id[r.ends[2]+1:]...)
+	if last := g.lastPrincipal; last < g.principals.Len() && bytes.Equal(g.principals.Text(last), g.symbol) {
+		return last
+	}
+	g.lastPrincipal, _ = g.principals.Add(g.symbol)
+	return g.lastPrincipal
+}
+
+// leaveOut has settle leave out the grants of those that are not known.
+func (g *grants) leaveOut(known func(kind, id []byte) bool) {
+	g.strangers = make([]bool, g.principals.Len())
+	for n := range g.strangers {
+		id, kind := g.principal(n)
+		g.strangers[n] = !known(id[:kind], id[kind+1:])
+	}
 }
 
 // appendEntitlement appends what tells entitlements apart: where their parts end, and
@@ -122,9 +146,9 @@ func (g *grants) find(e baton.EntitlementID) (n int, ok bool) {
 	return g.entitlements.Find(appendEntitlement(nil, kind, kind+1+len(e.Resource.ID), []byte(e.String())))
 }
 
-// settle sorts the grants, each once, without those whose entitlement is not known, which
-// it counts.
-func (g *grants) settle(ctx context.Context, known *symbols.Table, orphan func(Row), keep func(entitlement []byte, kind int)) error {
+// settle sorts the grants, each once. Stranger is told of those that are left out for their
+// principal, orphan of the others whose entitlement is not known, and keep of the rest.
+func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind int)) error {
 	g.rank()
 	s := g.pool.Sorter()
 	c := g.added.From(nil)
@@ -176,6 +200,10 @@ func (g *grants) settle(ctx context.Context, known *symbols.Table, orphan func(R
 		var v grant
 		if v, last, err = g.parse(key); err != nil {
 			return err
+		}
+		if g.strangers != nil && g.strangers[v.principal] {
+			stranger(g.row(&at, v))
+			continue
 		}
 		if !entitled[v.entitlement] {
 			orphan(g.row(&at, v))

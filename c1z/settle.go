@@ -12,7 +12,11 @@ import (
 // Settled is what the rows that were added come to.
 type Settled struct {
 	Counts map[string]*Count // by resource type, of those that have any rows
-	// Orphans counts the grants that were left out because the sync has no such
+	// Strangers counts the grants that were left out because [Writer.LeaveOut] does not know
+	// their principal; Stranger is the id of one.
+	Strangers int
+	Stranger  string
+	// Orphans counts the other grants that were left out because the sync has no such
 	// entitlement; Orphan is the id of one.
 	Orphans int
 	Orphan  string
@@ -20,6 +24,10 @@ type Settled struct {
 	// same principal holds one that ranks higher.
 	Outranked map[string]int
 }
+
+// LeaveOut has the grants left out whose principal is not known. It is called when all rows
+// are added, and asks once for each principal.
+func (w *Writer) LeaveOut(known func(kind, id []byte) bool) { w.grants.leaveOut(known) }
 
 // Settle ends the adding of rows: it puts them in order and drops those that do not
 // count. What looks at the sync does it where need be. The context bounds what follows,
@@ -50,6 +58,10 @@ func (w *Writer) settle(ctx context.Context) error {
 		w.rows[Grants] += n
 	}
 	err = w.grants.settle(ctx, entitlements, func(r Row) {
+		if w.settled.Strangers++; w.settled.Stranger == "" {
+			w.settled.Stranger = r.ID()
+		}
+	}, func(r Row) {
 		if w.settled.Orphans++; w.settled.Orphan == "" {
 			w.settled.Orphan = r.ID()
 		}

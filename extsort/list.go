@@ -35,6 +35,9 @@ type Cursor struct {
 	reader reader
 	from   []byte
 	on     bool // the next key may be before from
+	again  bool // the next key is the last one once more
+	read   bool // there is a last one
+	before []byte // the beginning of the key before that; empty if there is none
 }
 
 // From reads the list from the first key on that is not less than this one. Several
@@ -45,18 +48,45 @@ func (l *List) From(key []byte) *Cursor {
 	return c
 }
 
-// Seek goes on from the first key that is not less than this one.
+// remembered is how much of a key is kept once the next one is read.
+const remembered = 64
+
+// Seek goes on from the first key that is not less than this one. What lies close behind
+// the last place is not looked for from the beginning of a chunk.
 func (c *Cursor) Seek(key []byte) {
+	last := c.reader.key
+	if c.read && c.isBefore(key) && bytes.Compare(last, key) >= 0 {
+		c.again, c.on = true, false // whoever reads what begins alike reads one key too many
+		return
+	}
 	firsts := c.list.firsts
-	at := sort.Search(len(firsts), func(i int) bool { return bytes.Compare(firsts[i], key) > 0 })
-	c.reader.at, c.reader.rest = max(at-1, 0), nil
-	c.from, c.on = append(c.from[:0], key...), true
+	at := max(sort.Search(len(firsts), func(i int) bool { return bytes.Compare(firsts[i], key) > 0 })-1, 0)
+	if !c.read || len(c.reader.rest) == 0 || c.reader.at != at+1 || bytes.Compare(last, key) >= 0 {
+		c.reader.at, c.reader.rest, c.read = at, nil, false
+	}
+	c.from, c.on, c.again = append(c.from[:0], key...), true, false
 }
 
-// Next is the next key, which is good until the next call, or io.EOF.
+// isBefore reports whether the key before the last one is less than this.
+func (c *Cursor) isBefore(key []byte) bool {
+	n := len(c.before)
+	return n > 0 && bytes.Compare(c.before, key) < 0 && !(n == remembered && bytes.HasPrefix(key, c.before))
+}
+
+// Next is the next key, which is good until the one after it is read, or io.EOF.
 func (c *Cursor) Next() ([]byte, error) {
+	if c.again {
+		c.again = false
+		return c.reader.key, nil
+	}
 	for {
+		if c.read {
+			c.before = append(c.before[:0], c.reader.key[:min(len(c.reader.key), remembered)]...)
+		} else {
+			c.before = c.before[:0]
+		}
 		key, _, err := c.reader.next()
+		c.read = err == nil
 		if err != nil || !c.on || bytes.Compare(key, c.from) >= 0 {
 			c.on = false
 			return key, err

@@ -154,6 +154,10 @@ func (s *sealing) write(ctx context.Context) error {
 			return err
 		}
 	}
+	// What the sync was not to cover cannot be checked, and is not left out for it.
+	if !s.targeted() {
+		s.out.LeaveOut(s.known)
+	}
 	for _, f := range s.run.feeds {
 		f.seen.Clear() // what was read is in order from here on, and the memory is wanted
 	}
@@ -166,6 +170,7 @@ func (s *sealing) write(ctx context.Context) error {
 			s.counts[name] = c
 		}
 	}
+	s.exclude(unknownHolder, settled.Strangers, settled.Stranger)
 	s.exclude(unknownEntitlement, settled.Orphans, settled.Orphan)
 	for name, n := range settled.Outranked {
 		s.exclude(fmt.Sprintf("grant on a %s that a higher one of the same account replaces", name), n, "")
@@ -173,20 +178,16 @@ func (s *sealing) write(ctx context.Context) error {
 	return nil
 }
 
-// add adds a row of the page log, unless it is a grant to somebody who is not known.
+// add adds a row of the page log.
 func (s *sealing) add(record []byte) error {
 	row, err := c1z.ParseRow(record)
 	if err != nil {
 		return err
 	}
-	// What the sync was not to cover cannot be checked, and is not left out for it.
-	if row.Table == c1z.Grants && !s.targeted() && !s.known(row.Principal()) {
-		s.exclude(unknownHolder, 1, row.ID())
-		return nil
-	}
 	return s.out.Add(row)
 }
 
+// known reports whether the sync has the account, or does not cover accounts of its kind.
 func (s *sealing) known(kind, id []byte) bool {
 	s.id = appendID(s.id[:0], kind, id)
 	for _, f := range s.run.feeds {

@@ -40,9 +40,12 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 	}
 	dormant := map[string]bool{}
 	for i := range courses {
-		for slug, n := range map[string]*int{completedSlug: &courses[i].completed, inProgressSlug: &courses[i].inProgress} {
-			err := facts.Grants(baton.EntitlementID{Resource: courseResource(ids[i]), Slug: slug}, func(g baton.Grant) error {
-				*n++
+		for _, held := range [...]struct { // in the order of ids, which is the quickest to read
+			slug string
+			n    *int
+		}{{completedSlug, &courses[i].completed}, {inProgressSlug, &courses[i].inProgress}} {
+			err := facts.Grants(baton.EntitlementID{Resource: courseResource(ids[i]), Slug: held.slug}, func(g baton.Grant) error {
+				*held.n++
 				if _, ok := inactive[g.ID.Principal.ID]; ok {
 					dormant[g.ID.Principal.ID] = true
 				}
