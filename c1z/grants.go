@@ -2,7 +2,6 @@ package c1z
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"io"
@@ -32,7 +31,7 @@ import (
 //
 //	the place; the id, its zero bytes followed by 0xff; 0x00 0x01
 //	how many came before (5 bytes, highest first)
-//	the numbers of entitlement and principal (4 bytes each)
+//	the number of the entitlement and the order of the principal (4 bytes each)
 //	the tail
 //
 // A tail is how many bytes it shares with the tail of the entitlement's first grant, as an
@@ -41,14 +40,16 @@ type grants struct {
 	pool                     *extsort.Pool
 	entitlements, principals symbols.Table
 	tails                    [][]byte // of the first grant of each entitlement
-	strangers                []bool   // by principal; nil when all are known
+	strangers                []bool   // by the number of the principal; nil when all are known
 	added                    *extsort.List
 	sorted                   *extsort.List // settled; nil before
 
 	places []int32 // of each entitlement
 	alone  []int32 // by place: the entitlement; -1 where there are several
-	order  []int32 // of each principal
-	ranked []int32 // principals in that order
+	// Once they are in order, principals are known by it, and by nothing else: their texts
+	// lie one behind the other.
+	names []byte
+	ends  []int
 
 	lastEntitlement, lastPrincipal int    // of the grant that was added last
 	key, symbol                    []byte // for reuse
@@ -61,7 +62,7 @@ func newGrants(pool *extsort.Pool) *grants { return &grants{pool: pool, added: p
 
 // grant is a grant as numbers, and what is different in its tail.
 type grant struct {
-	entitlement, principal int
+	entitlement, principal int // the principal by its order
 	shared                 int
 	rest                   []byte
 }
@@ -111,7 +112,7 @@ func (g *grants) addPrincipal(r Row) int {
 func (g *grants) leaveOut(known func(kind, id []byte) bool) {
 	g.strangers = make([]bool, g.principals.Len())
 	for n := range g.strangers {
-		id, kind := g.principal(n)
+		id, kind := cutKind(g.principals.Text(n))
 		g.strangers[n] = !known(id[:kind], id[kind+1:])
 	}
 }
@@ -133,9 +134,17 @@ func (g *grants) entitlement(n int) (id []byte, kind, resource int) {
 	return b[width:], int(k), int(r)
 }
 
-// principal is a principal's id, and where its type ends.
+// principal is the id of a principal by its order, and where its type ends.
 func (g *grants) principal(n int) (id []byte, kind int) {
-	b := g.principals.Text(n)
+	start := 0
+	if n > 0 {
+		start = g.ends[n-1]
+	}
+	return cutKind(g.names[start:g.ends[n]])
+}
+
+// cutKind cuts the length of a principal's type off its text.
+func cutKind(b []byte) (id []byte, kind int) {
 	k, width := binary.Uvarint(b)
 	return b[width:], int(k)
 }
@@ -149,7 +158,10 @@ func (g *grants) find(e baton.EntitlementID) (n int, ok bool) {
 // settle sorts the grants, each once. Stranger is told of those that are left out for their
 // principal, orphan of the others whose entitlement is not known, and keep of the rest.
 func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind int)) error {
-	g.rank()
+	order, err := g.rank()
+	if err != nil {
+		return err
+	}
 	s := g.pool.Sorter()
 	c := g.added.From(nil)
 	for n := uint64(0); ; n++ {
@@ -166,7 +178,7 @@ func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orp
 		e, width := binary.Uvarint(b)
 		b = b[width:]
 		p, width := binary.Uvarint(b)
-		if err := s.Add(g.appendKey(g.key[:0], int(e), int(p), n, b[width:])); err != nil {
+		if err := s.Add(g.appendKey(g.key[:0], int(e), int(order[p]), n, b[width:])); err != nil {
 			return err
 		}
 	}
@@ -220,62 +232,77 @@ func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orp
 	return nil
 }
 
-// rank puts the numbers in the order of their texts.
-func (g *grants) rank() {
-	g.ranked = inOrder(&g.principals, func(a, b int) int {
-		x, kindX := g.principal(a)
-		y, kindY := g.principal(b)
-		return cmp.Or(bytes.Compare(x, y), cmp.Compare(kindX, kindY))
-	})
-	g.order = make([]int32, len(g.ranked))
-	alike := false // there are two with the same id and other parts: only whole ids tell
-	for i, n := range g.ranked {
-		g.order[n] = int32(i)
-		if i > 0 {
-			x, _ := g.principal(int(g.ranked[i-1]))
-			y, _ := g.principal(int(n))
-			alike = alike || bytes.Equal(x, y)
-		}
+// rank puts entitlements and principals in the order of their ids, and returns the order
+// of each principal.
+func (g *grants) rank() (order []int32, err error) {
+	order = make([]int32, g.principals.Len())
+	size := 0
+	for n := range order {
+		size += len(g.principals.Text(n))
 	}
-	ordered := inOrder(&g.entitlements, func(a, b int) int {
-		x, _, _ := g.entitlement(a)
-		y, _, _ := g.entitlement(b)
-		return compareWithColon(x, y)
+	g.names, g.ends = make([]byte, 0, size), make([]int, 0, len(order))
+	strangers := g.strangers
+	if strangers != nil {
+		g.strangers = make([]bool, 0, len(order))
+	}
+	alike := false // there are two with the same id and other parts: only whole ids tell
+	err = g.inOrder(len(order), func(dst []byte, n int) []byte {
+		id, _ := cutKind(g.principals.Text(n))
+		return appendEscaped(dst, id)
+	}, func(n int, same bool) {
+		alike = alike || same
+		order[n] = int32(len(g.ends))
+		g.names = append(g.names, g.principals.Text(n)...)
+		g.ends = append(g.ends, len(g.names))
+		if strangers != nil {
+			g.strangers = append(g.strangers, strangers[n])
+		}
 	})
-	g.places = make([]int32, len(ordered))
-	g.alone = g.alone[:0]
+	if err != nil {
+		return nil, err
+	}
+	g.principals.Clear()
+	g.places = make([]int32, g.entitlements.Len())
 	var first []byte // the id of the first one in the last place
-	for _, n := range ordered {
-		id, _, _ := g.entitlement(int(n))
+	err = g.inOrder(len(g.places), func(dst []byte, n int) []byte {
+		id, _, _ := g.entitlement(n)
+		return append(appendEscaped(dst, id), ':')
+	}, func(n int, _ bool) {
+		id, _, _ := g.entitlement(n)
 		if last := len(g.alone) - 1; last >= 0 && begins(id, first) {
 			g.alone[last] = -1
-		} else if g.alone, first = append(g.alone, n), id; alike {
+		} else if g.alone, first = append(g.alone, int32(n)), id; alike {
 			g.alone[last+1] = -1
 		}
 		g.places[n] = int32(len(g.alone) - 1)
-	}
+	})
+	return order, err
 }
 
-// inOrder are the numbers of a table, sorted.
-func inOrder(t *symbols.Table, compare func(a, b int) int) []int32 {
-	list := make([]int32, t.Len())
-	for n := range list {
-		list[n] = int32(n)
+// inOrder calls fn with the numbers below count in the order of what appendText appends,
+// and with whether that is the same as for the number before.
+func (g *grants) inOrder(count int, appendText func(dst []byte, n int) []byte, fn func(n int, same bool)) error {
+	s := g.pool.Sorter()
+	for n := range count {
+		g.key = append(appendText(g.key[:0], n), 0, keyEnd)
+		g.key = binary.BigEndian.AppendUint32(g.key, uint32(n))
+		if err := s.Add(g.key); err != nil {
+			return err
+		}
 	}
-	slices.SortFunc(list, func(a, b int32) int { return compare(int(a), int(b)) })
-	return list
-}
-
-// compareWithColon compares two ids as if each had a colon behind it.
-func compareWithColon(a, b []byte) int {
-	n := min(len(a), len(b))
-	if c := bytes.Compare(a[:n], b[:n]); c != 0 || len(a) == len(b) {
-		return c
+	m, err := s.Merge()
+	if err != nil {
+		return err
 	}
-	if len(a) < len(b) {
-		return cmp.Or(cmp.Compare(':', b[n]), -1)
+	for i := range count {
+		key, shared, err := m.Next()
+		if err != nil {
+			return err
+		}
+		fn(int(binary.BigEndian.Uint32(key[len(key)-4:])), i > 0 && shared >= len(key)-4)
 	}
-	return cmp.Or(cmp.Compare(a[n], ':'), 1)
+	s.Release()
+	return nil
 }
 
 // begins reports whether first is the id, or begins it with a colon behind.
@@ -283,11 +310,12 @@ func begins(id, first []byte) bool {
 	return bytes.HasPrefix(id, first) && (len(id) == len(first) || id[len(first)] == ':')
 }
 
-// appendPlace appends the part of a key that says where a grant is.
+// appendPlace appends the part of a key that says where a grant is; p is the order of the
+// principal.
 func (g *grants) appendPlace(dst []byte, e, p int) []byte {
 	dst = g.appendBegin(dst, e)
 	if g.alone[g.places[e]] >= 0 {
-		return binary.BigEndian.AppendUint32(dst, uint32(g.order[p]))
+		return binary.BigEndian.AppendUint32(dst, uint32(p))
 	}
 	id, _ := g.principal(p)
 	return append(appendEscaped(dst, id), 0, keyEnd)
@@ -329,11 +357,9 @@ func (g *grants) parse(key []byte) (v grant, place int, err error) {
 	rest := key[8+cameSize:]
 	if v.entitlement = int(g.alone[at]); v.entitlement >= 0 {
 		place = 8
-		p := binary.BigEndian.Uint32(key[4:])
-		if p >= uint32(len(g.ranked)) {
+		if v.principal = int(binary.BigEndian.Uint32(key[4:])); v.principal >= len(g.ends) {
 			return v, 0, badKey()
 		}
-		v.principal = int(g.ranked[p])
 	} else {
 		for place = 4; ; place += 2 {
 			i := bytes.IndexByte(key[place:], 0)
@@ -347,7 +373,7 @@ func (g *grants) parse(key []byte) (v grant, place int, err error) {
 		place += 2
 		numbers := key[place+cameSize:]
 		e, p := binary.BigEndian.Uint32(numbers), binary.BigEndian.Uint32(numbers[4:])
-		if e >= uint32(len(g.places)) || p >= uint32(len(g.order)) {
+		if e >= uint32(len(g.places)) || p >= uint32(len(g.ends)) {
 			return v, 0, badKey()
 		}
 		v.entitlement, v.principal, rest = int(e), int(p), numbers[8:]

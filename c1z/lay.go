@@ -255,7 +255,7 @@ func (w *Writer) values(t *table, r Row) {
 	text := func(b []byte) sqlitefile.Value { return sqlitefile.TextOf(b) }
 	w.message = r.appendMessage(w.message[:0])
 	data := sqlitefile.Blob(w.message)
-	ends := [...]sqlitefile.Value{text(r.id), data, sqlitefile.Text(w.opt.SyncID), sqlitefile.Text(w.started)}
+	ends := [...]sqlitefile.Value{text(r.id), data, w.laying.syncID, w.laying.discovered}
 	row := append(t.row[:0], sqlitefile.Value{})
 	switch r.Table {
 	case ResourceTypes:

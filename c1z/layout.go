@@ -110,8 +110,9 @@ func (t *layout) column(name string) int {
 
 // laying writes the tables of a database.
 type laying struct {
-	w      *sqlitefile.Writer
-	tables map[string]*table
+	w                  *sqlitefile.Writer
+	tables             map[string]*table
+	syncID, discovered sqlitefile.Value // of the new rows
 }
 
 // table is a table that is being written.
@@ -121,7 +122,6 @@ type table struct {
 	table   *sqlitefile.Table
 	indexed []*sqlitefile.Index
 	row     []sqlitefile.Value // for reuse
-	key     []sqlitefile.Value
 }
 
 // lay begins the tables. Entries of the indexes of rows are taken to come in order, as the
@@ -156,11 +156,7 @@ func (t *table) add(row []sqlitefile.Value) error {
 		if ix.has != nil && !ix.has(row) {
 			continue
 		}
-		t.key = t.key[:0]
-		for _, c := range ix.columns {
-			t.key = append(t.key, row[c])
-		}
-		if err := t.indexed[i].Add(t.rows, t.key...); err != nil {
+		if err := t.indexed[i].AddRow(t.rows, row, ix.columns); err != nil {
 			return err
 		}
 	}

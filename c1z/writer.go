@@ -132,6 +132,7 @@ func (w *Writer) begin(ctx context.Context) (err error) {
 	}
 	w.frame = newFrame(ctx, w.out)
 	w.laying = lay(sqlitefile.New(w.frame, w.pool), w.disordered)
+	w.laying.syncID, w.laying.discovered = sqlitefile.Text(w.opt.SyncID), sqlitefile.Text(w.started)
 	return nil
 }
 

@@ -31,10 +31,7 @@ func appendKey(dst []byte, v *Value) []byte {
 	case integer:
 		return appendKeyInt(dst, v.n)
 	case text:
-		if v.b != nil {
-			return appendKeyBytes(append(dst, keyText), v.b)
-		}
-		return appendKeyBytes(append(dst, keyText), v.s)
+		return appendKeyBytes(append(dst, keyText), v.b)
 	case blob:
 		return appendKeyBytes(append(dst, keyBlob), v.b)
 	}
@@ -52,7 +49,7 @@ func appendKeyInt(dst []byte, v int64) []byte {
 	return append(append(dst, byte(tag)), b[8-n:]...)
 }
 
-func appendKeyBytes[T string | []byte](dst []byte, v T) []byte {
+func appendKeyBytes(dst, v []byte) []byte {
 	start := len(dst)
 	dst = append(dst, v...)
 	if i := bytes.IndexByte(dst[start:], 0); i >= 0 {

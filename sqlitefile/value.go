@@ -22,7 +22,6 @@ const (
 type Value struct {
 	kind kind
 	n    int64 // the integer, or the bits of the real
-	s    string
 	b    []byte
 }
 
@@ -30,7 +29,7 @@ type Value struct {
 func Int(n int64) Value { return Value{kind: integer, n: n} }
 
 // Text is a string, which should be valid UTF-8.
-func Text(s string) Value { return Value{kind: text, s: s} }
+func Text(s string) Value { return TextOf([]byte(s)) }
 
 // TextOf is Text of bytes.
 func TextOf(b []byte) Value { return Value{kind: text, b: b} }
@@ -79,7 +78,7 @@ func (v *Value) serial() uint64 {
 	case integer:
 		return serialInt(v.n)
 	case text:
-		return serialText + 2*uint64(len(v.s)+len(v.b)) // one of them is empty
+		return serialText + 2*uint64(len(v.b))
 	case blob:
 		return serialBlob + 2*uint64(len(v.b))
 	case number:
@@ -97,8 +96,8 @@ func appendInt(dst []byte, n int64, serial uint64) []byte {
 	return append(dst, b[8-widths[serial]:]...)
 }
 
-// appendRecord appends a row or an entry in the record format: the length of the
-// header, the serial types, the contents.
+// appendRecord appends a row in the record format: the length of the header, the serial
+// types, the contents.
 func appendRecord(dst []byte, values []Value) []byte {
 	types := 0
 	for i := range values {
@@ -109,18 +108,40 @@ func appendRecord(dst []byte, values []Value) []byte {
 		dst = appendVarint(dst, values[i].serial())
 	}
 	for i := range values {
-		switch v := &values[i]; v.kind {
-		case integer:
-			dst = appendInt(dst, v.n, serialInt(v.n))
-		case number:
-			dst = appendInt(dst, v.n, serialInt32)
-		case text:
-			dst = append(append(dst, v.s...), v.b...)
-		case real:
-			dst = binary.BigEndian.AppendUint64(dst, uint64(v.n))
-		case blob:
-			dst = append(dst, v.b...)
-		}
+		dst = values[i].append(dst)
+	}
+	return dst
+}
+
+// appendEntry appends the entry of an index: some columns of a row, and its rowid.
+func appendEntry(dst []byte, row []Value, columns []int, rowid int64) []byte {
+	last := serialInt(rowid)
+	types := varintLen(last)
+	for _, c := range columns {
+		types += varintLen(row[c].serial())
+	}
+	dst = appendVarint(dst, headerLen(types))
+	for _, c := range columns {
+		dst = appendVarint(dst, row[c].serial())
+	}
+	dst = appendVarint(dst, last)
+	for _, c := range columns {
+		dst = row[c].append(dst)
+	}
+	return appendInt(dst, rowid, last)
+}
+
+// append appends the contents of the value.
+func (v *Value) append(dst []byte) []byte {
+	switch v.kind {
+	case text, blob:
+		return append(dst, v.b...)
+	case integer:
+		return appendInt(dst, v.n, serialInt(v.n))
+	case number:
+		return appendInt(dst, v.n, serialInt32)
+	case real:
+		return binary.BigEndian.AppendUint64(dst, uint64(v.n))
 	}
 	return dst
 }

@@ -40,6 +40,7 @@ type Writer struct {
 	schema  []object
 	pool    *extsort.Pool
 	buf     []byte
+	all     []int // 0, 1, 2, ...
 	entry   entry
 	err     error // of what was declared, or that it is over
 }
@@ -92,7 +93,6 @@ type ordered struct {
 	key    []byte // of the last entry
 	unique int    // the length of it without the rowid
 	nulls  bool   // it has a NULL
-	row    []Value
 }
 
 // Table declares a table by its CREATE TABLE statement: with a plain name, with a rowid
@@ -188,10 +188,13 @@ func (t *Table) Append(rowid int64, values ...Value) error {
 	return nil
 }
 
+// valueOverhead is the most that a value takes beside its bytes.
+const valueOverhead = 18
+
 func checkSize(values []Value) error {
 	size := 0
 	for i := range values {
-		size += 18 + len(values[i].s) + len(values[i].b)
+		size += valueOverhead + len(values[i].b)
 	}
 	if size > maxRecord {
 		return fmt.Errorf("is larger than %d bytes", maxRecord)
@@ -199,62 +202,76 @@ func checkSize(values []Value) error {
 	return nil
 }
 
-// Add adds the entry of a row, in any order of rows: the values of the columns that the
-// index is on, where the column that is the rowid under another name is that integer.
-// A partial index gets entries only of the rows that it is about. Values are not kept.
+// Add adds the entry of a row, in any order of rows unless the index is [Index.InOrder]: the
+// values of the columns that the index is on, where the column that is the rowid under
+// another name is that integer. A partial index gets entries only of the rows that it is
+// about. Values are not kept.
 func (ix *Index) Add(rowid int64, values ...Value) error {
+	w := ix.w
+	for len(w.all) < len(values) {
+		w.all = append(w.all, len(w.all))
+	}
+	return ix.AddRow(rowid, values, w.all[:len(values)])
+}
+
+// AddRow is Add with those of the row's values that are in the columns.
+func (ix *Index) AddRow(rowid int64, row []Value, columns []int) error {
 	w := ix.w
 	if err := w.begin(); err != nil {
 		return err
 	}
 	if ix.columns == 0 {
-		ix.columns = len(values)
+		ix.columns = len(columns)
 	}
-	if len(values) != ix.columns || len(values) == 0 || len(values) > maxColumns {
-		return fmt.Errorf("sqlitefile: index %s: the entry of row %d has %d columns", ix.name, rowid, len(values))
+	if len(columns) != ix.columns || len(columns) == 0 || len(columns) > maxColumns {
+		return fmt.Errorf("sqlitefile: index %s: the entry of row %d has %d columns", ix.name, rowid, len(columns))
 	}
-	if err := checkSize(values); err != nil {
-		return fmt.Errorf("sqlitefile: index %s: the entry of row %d %w", ix.name, rowid, err)
-	}
-	key, nulls := w.buf[:0], false
-	for i := range values {
-		if values[i].kind == real {
+	key, size, nulls := w.buf[:0], 0, false
+	for _, c := range columns {
+		v := &row[c]
+		switch v.kind {
+		case real:
 			return fmt.Errorf("sqlitefile: index %s: the entry of row %d has a real", ix.name, rowid)
+		case null:
+			nulls = true
 		}
-		nulls = nulls || values[i].kind == null
-		key = appendKey(key, &values[i])
+		if size += valueOverhead + len(v.b); size > maxRecord {
+			return fmt.Errorf("sqlitefile: index %s: the entry of row %d is larger than %d bytes", ix.name, rowid, maxRecord)
+		}
+		key = appendKey(key, v)
 	}
 	unique := len(key)
 	key = appendKeyInt(key, rowid)
 	w.buf = key
-	if ix.ordered != nil {
-		w.err = ix.add(rowid, values, unique, nulls)
-	} else {
+	if ix.ordered == nil {
 		w.err = ix.sorter.Add(key)
+		return w.err
+	}
+	if w.err = ix.ordered.next(ix, unique, nulls); w.err == nil {
+		w.buf = appendEntry(w.buf[:0], row, columns, rowid)
+		w.err = ix.ordered.tree.entry(w.buf)
 	}
 	return w.err
 }
 
-// add writes an entry whose key is in the Writer's buffer behind the last one.
-func (ix *Index) add(rowid int64, values []Value, unique int, nulls bool) error {
-	w, o := ix.w, ix.ordered
+// next takes the key in the Writer's buffer, if the last one may come before it.
+func (o *ordered) next(ix *Index, unique int, nulls bool) error {
+	key := ix.w.buf
 	if o.n > 0 {
-		switch bytes.Compare(w.buf, o.key) {
+		switch bytes.Compare(key, o.key) {
 		case -1:
 			return &OrderError{ix.name}
 		case 0:
-			return ix.duplicate(w.buf)
+			return ix.duplicate(key)
 		}
-		if ix.unique && !nulls && !o.nulls && bytes.Equal(w.buf[:unique], o.key[:o.unique]) {
-			return ix.duplicate(w.buf)
+		if ix.unique && !nulls && !o.nulls && bytes.Equal(key[:unique], o.key[:o.unique]) {
+			return ix.duplicate(key)
 		}
 	}
-	o.key, w.buf = w.buf, o.key
+	o.key, ix.w.buf = key, o.key
 	o.unique, o.nulls = unique, nulls
 	o.n++
-	o.row = append(append(o.row[:0], values...), Int(rowid))
-	w.buf = appendRecord(w.buf[:0], o.row)
-	return o.tree.entry(w.buf)
+	return nil
 }
 
 // duplicate is the error of an entry that may be there only once.
