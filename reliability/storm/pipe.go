@@ -21,6 +21,7 @@ type wire struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
+	hangUp context.CancelFunc // on what the server still does
 
 	mu       sync.Mutex
 	requests int
@@ -34,12 +35,13 @@ type wire struct {
 const host = "localhost"
 
 func newWire(h http.Handler) *wire {
-	w := &wire{conns: make(chan net.Conn), closed: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &wire{conns: make(chan net.Conn), closed: make(chan struct{}), hangUp: cancel}
 	w.server = http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		pause(w.wait())
 		h.ServeHTTP(rw, r)
 		pause(w.wait())
-	}), ErrorLog: log.New(io.Discard, "", 0)}
+	}), ErrorLog: log.New(io.Discard, "", 0), BaseContext: func(net.Listener) context.Context { return ctx }}
 	w.Transport.DialContext = w.dial
 	go w.server.Serve(w)
 	return w
@@ -108,6 +110,7 @@ func (w *wire) end() {
 	w.Close()
 	w.CloseIdleConnections()
 	w.server.Close()
+	w.hangUp()
 	time.Sleep(time.Minute) // net/http lets a client read its last answer before it hangs up
 }
 
