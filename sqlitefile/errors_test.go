@@ -201,3 +201,65 @@ func (f *failing) WriteAt(b []byte, _ int64) (int, error) {
 	}
 	return len(b), nil
 }
+
+// TestInOrderRefuses: an index that is to come in order notices what does not, and what is
+// there twice.
+func TestInOrderRefuses(t *testing.T) {
+	long := strings.Repeat("l", 5000)
+	for name, c := range map[string]struct {
+		a, b      any
+		order     bool   // it is an OrderError
+		duplicate string // in the error
+	}{
+		"text twice":      {a: "same", b: "same", duplicate: `by_a: duplicate key: "same"`},
+		"long text twice": {a: long, b: long, duplicate: `"lll`},
+		"integer twice":   {a: int64(-7), b: int64(-7), duplicate: "by_a: duplicate key: -7"},
+		"blob twice":      {a: []byte("x\x00"), b: []byte("x\x00"), duplicate: `duplicate key: "x\x00"`},
+		"null twice":      {},
+		"null, integer":   {b: int64(-1)},
+		"integer, text":   {a: int64(1), b: ""},
+		"text, blob":      {a: "same", b: []byte("same")},
+		"with a zero":     {a: "same", b: "same\x00"},
+		"text falls":      {a: "b", b: "ab", order: true},
+		"integer falls":   {a: int64(300), b: int64(-1), order: true},
+		"to null":         {a: int64(-1), order: true},
+		"from a zero":     {a: "same\x00", b: "same", order: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := sqlitefile.New(new(sink), extsort.NewPool(nil, t.TempDir(), 0))
+			table := w.Table("create table t (a)")
+			ix := w.Index("create unique index by_a on t (a)")
+			ix.InOrder()
+			var err error
+			for i, v := range []any{c.a, c.b} {
+				if err == nil {
+					err = errors.Join(table.Append(int64(i), value(v)), ix.Add(int64(i), value(v)))
+				}
+			}
+			var order *sqlitefile.OrderError
+			switch {
+			case c.order:
+				if !errors.As(err, &order) || order.Index != "by_a" {
+					t.Errorf("%v, want an error of the order", err)
+				}
+			case c.duplicate != "":
+				if !errors.Is(err, sqlitefile.ErrDuplicate) || !strings.Contains(err.Error(), c.duplicate) || len(err.Error()) > 1000 {
+					t.Errorf("%.300v, want %s", err, c.duplicate)
+				}
+			case err != nil:
+				t.Error(err)
+			}
+			if _, e := w.Finish(); (e == nil) != (err == nil) {
+				t.Errorf("after %v, Finish says %v", err, e)
+			}
+		})
+	}
+	w := sqlitefile.New(new(sink), extsort.NewPool(nil, t.TempDir(), 0))
+	table := w.Table("create table t (a)")
+	ix := w.Index("create index by_a on t (a)")
+	ix.InOrder()
+	one := sqlitefile.Int(1)
+	if err := errors.Join(table.Append(1, one), table.Append(2, one), ix.Add(1, one), ix.Add(1, one)); !errors.Is(err, sqlitefile.ErrDuplicate) {
+		t.Errorf("an entry twice: %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package sqlitefile_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,6 +69,33 @@ func lay(t testing.TB, memory int, sets ...set) string {
 
 func tryLay(t testing.TB, memory int, sets ...set) (string, error) {
 	t.Helper()
+	return layWith(t, memory, nil, sets...)
+}
+
+// layInOrder is lay with all indexes that come in order declared so. It returns which.
+func layInOrder(t testing.TB, memory int, sets ...set) (string, []string) {
+	t.Helper()
+	inOrder := map[string]bool{}
+	for _, s := range sets {
+		for _, ix := range s.indexes {
+			inOrder[ix.name] = true
+		}
+	}
+	for {
+		path, err := layWith(t, memory, inOrder, sets...)
+		var order *sqlitefile.OrderError
+		if err == nil {
+			return path, slices.Sorted(maps.Keys(inOrder))
+		}
+		if !errors.As(err, &order) || !inOrder[order.Index] {
+			t.Fatal(err)
+		}
+		delete(inOrder, order.Index)
+	}
+}
+
+func layWith(t testing.TB, memory int, inOrder map[string]bool, sets ...set) (string, error) {
+	t.Helper()
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "laid.db"))
 	if err != nil {
@@ -85,6 +113,9 @@ func tryLay(t testing.TB, memory int, sets ...set) (string, error) {
 	for _, s := range sets {
 		for _, ix := range s.indexes {
 			indexes[ix.name] = w.Index(ix.sql)
+			if inOrder[ix.name] {
+				indexes[ix.name].InOrder()
+			}
 		}
 	}
 	var values []sqlitefile.Value
@@ -360,4 +391,7 @@ func check(t testing.TB, memory int, sets ...set) {
 	equal(t, laid, stored, sets...)
 	usable(t, laid, sets...)
 	equal(t, laid, stored, sets...)
+	if ordered, some := layInOrder(t, memory, sets...); len(some) > 0 {
+		equal(t, ordered, stored, sets...)
+	}
 }

@@ -114,14 +114,13 @@ func (p *page) moveTo(first []byte) bool {
 
 // pageWriter numbers pages and writes them, in the order of their numbers.
 type pageWriter struct {
-	out    io.WriterAt // nil: everything stays in buf
-	buf    []byte      // what is not written yet
-	offset int64       // where that belongs
-	next   uint32      // the page after the last one
-	err    error       // of an earlier write
+	out    io.WriterAt // nil: everything stays in kept
+	kept   []byte
+	room   [pageSize]byte // where a page is put together
+	offset int64          // where the next page belongs
+	next   uint32         // the page after the last one
+	err    error          // of an earlier write
 }
-
-const writeSize = 64 * pageSize
 
 func newPageWriter(out io.WriterAt, first uint32) *pageWriter {
 	return &pageWriter{out: out, offset: int64(first-1) * pageSize, next: first}
@@ -144,33 +143,35 @@ func (w *pageWriter) after() uint32 {
 	return number
 }
 
-// add writes a page and returns its number. The parts make it up, and zeros the rest.
+// add writes a page and returns its number. The parts make it up, and zeros the rest. After
+// an error nothing is written any more.
 func (w *pageWriter) add(parts ...[]byte) (uint32, error) {
 	number := w.number()
 	if number != w.next {
-		w.buf = append(w.buf, make([]byte, pageSize)...)
+		clear(w.room[:])
+		w.write(w.room[:])
 	}
-	rest := pageSize
-	for _, part := range parts {
-		w.buf = append(w.buf, part...)
-		rest -= len(part)
+	page := parts[0]
+	if len(page) != pageSize {
+		n := 0
+		for _, part := range parts {
+			n += copy(w.room[n:], part)
+		}
+		clear(w.room[n:])
+		page = w.room[:]
 	}
-	w.buf = append(w.buf, make([]byte, rest)...)
+	w.write(page)
 	w.next = number + 1
-	if w.out != nil && len(w.buf) >= writeSize {
-		w.flush()
-	}
 	return number, w.err
 }
 
-// flush writes what is waiting. After an error nothing is written any more.
-func (w *pageWriter) flush() error {
-	if w.err == nil && len(w.buf) > 0 {
-		if _, err := w.out.WriteAt(w.buf, w.offset); err != nil {
+func (w *pageWriter) write(page []byte) {
+	if w.out == nil {
+		w.kept = append(w.kept, page...)
+	} else if w.err == nil {
+		if _, err := w.out.WriteAt(page, w.offset); err != nil {
 			w.err = fmt.Errorf("sqlitefile: write the database: %w", err)
 		}
 	}
-	w.offset += int64(len(w.buf))
-	w.buf = w.buf[:0]
-	return w.err
+	w.offset += pageSize
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +69,35 @@ func TestSizes(t *testing.T) {
 			t.Run(fmt.Sprintf("%d rows, %d bytes", n, memory), func(t *testing.T) {
 				check(t, memory, crowd(n))
 			})
+		}
+	}
+}
+
+// TestInOrder has indexes of each kind whose entries come in order, beside some whose do
+// not, in every number of pages.
+func TestInOrder(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 50, 700, 9_000} {
+		s := set{layout: people}
+		for i := range n {
+			var number any // NULLs come first, then integers, then texts
+			switch {
+			case i > n/2:
+				number = fmt.Sprintf("%06d %s", i, strings.Repeat("x", i%1500))
+			case i > n/4:
+				number = int64(i*i - n)
+			}
+			s.rowids = append(s.rowids, int64(3*i+1))
+			s.rows = append(s.rows, []any{int64(3*i + 1), fmt.Sprintf("%06d\x00", i), []byte{byte(i)}, number})
+		}
+		path, names := layInOrder(t, 0, s)
+		equal(t, path, store(t, s), s)
+		usable(t, path, s)
+		want := []string{"by_n", "by_name", "by_note", "none", "odd"}
+		if n > 256 {
+			want = []string{"by_n", "by_name", "none", "odd"} // notes begin anew
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%d rows: %v come in order, want %v", n, names, want)
 		}
 	}
 }

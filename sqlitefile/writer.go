@@ -301,9 +301,6 @@ func (w *Writer) Finish() (size int64, err error) {
 			return 0, err
 		}
 	}
-	if err := w.pages.flush(); err != nil {
-		return 0, err
-	}
 	head, err := w.writeSchema()
 	if err != nil {
 		return 0, err
@@ -422,5 +419,5 @@ func (w *Writer) writeSchema() ([]byte, error) {
 	be.PutUint32(first[56:], 1)                     // UTF-8
 	be.PutUint32(first[92:], be.Uint32(first[24:])) // the change that the version is of
 	be.PutUint32(first[96:], version)
-	return append(first, pages.buf...), nil
+	return append(first, pages.kept...), nil
 }
