@@ -30,7 +30,7 @@
 //
 // # Writing
 //
-//	Add ─▶ sorted ─▶ settled (order.go, settle.go)
+//	Add ─▶ sorted ─▶ settled (order.go, grants.go, settle.go)
 //	                    │        previous syncs (previous.go)
 //	                    ├─ facts.go   │
 //	                    ▼             ▼

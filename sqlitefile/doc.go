@@ -31,9 +31,9 @@
 // Page 1 says where the roots are, which is known last. There are three ways out:
 // to count the pages in a first pass, which merges all entries twice; to collect the pages
 // in a scratch file and copy them behind page 1; or to write page 1 last. Of the 2.6
-// seconds of processor time that a million rows with seven indexes take (954 MB; see
-// BenchmarkGrants), merging is 0.9, and the scratch file would cost 1.2 more. The third
-// way costs nothing: how many pages the schema takes is known from the declarations, since
+// seconds of processor time that a million rows with seven indexes took when all of them were
+// sorted (954 MB; see BenchmarkGrants), merging was 0.9, and the scratch file would have cost
+// 1.2 more. The third way costs nothing: how many pages the schema takes is known from the declarations, since
 // the numbers of its roots are stored in four bytes each, however small. So the
 // first pages are left out and every other one is written once, in order. A file takes
 // that as it comes, and a stream does if room for a few uncompressed pages is left at
