@@ -115,11 +115,11 @@ func asIs(d disk.FS) disk.FS { return d }
 // TestDiskFaults fails each operation of a sync in turn, for once and for good.
 func TestDiskFaults(t *testing.T) {
 	for _, tn := range tenants(t) {
-		for i, goes := range []bool{false, true} {
+		for _, goes := range []bool{false, true} {
 			if *long {
 				for op, o := range faulty(t, tn, disktest.Fault{On: goes}, 1, 0, asIs) {
 					o.report(t)
-					counted("disk faults", tn.name, op, []string{"once", "for good"}[i], o.points, o.failed, o.absorbed, o.replaced, len(o.wrong))
+					summed("disk faults", []string{tn.name, string(op)}, o.points, o.failed, o.absorbed, o.replaced, len(o.wrong))
 				}
 				continue
 			}
