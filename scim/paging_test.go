@@ -215,7 +215,7 @@ func TestPaging(t *testing.T) {
 				return page{rows: window(q, 200, 100)}
 			}
 			return page{total: 300}
-		}, 0, 4, 0, "199 different rows, but the server says there are 300"},
+		}, 0, 6, 0, "199 different rows, but the server says there are 300"},
 		"a row was dropped": {func(q query) page {
 			rows := window(q, 250, 100)
 			return page{rows: slices.DeleteFunc(rows, func(id int) bool { return id == 250 }), total: 250}
@@ -372,6 +372,24 @@ func TestPaging(t *testing.T) {
 			}
 			return page{rows: window(q, 250, 100), total: 250}
 		}, 250, 5, 0, ""},
+		"a page comes out empty, and rows move": {func(q query) page {
+			if q.nth == 2 {
+				return page{total: 250}
+			}
+			rows := window(q, 250, 100)
+			for i := range rows {
+				if q.nth > 2 {
+					rows[i]++ // the first has left, and one has come to the end
+				}
+			}
+			return page{rows: rows, total: 250}
+		}, 250, 7, 1, ""},
+		"all pages but the first come out empty": {func(q query) page {
+			if q.start > 1 {
+				return page{total: 250}
+			}
+			return page{rows: window(q, 250, 100), total: 250}
+		}, 0, 5, 0, "ended after 100 different rows, but the server says there are 250"},
 		"a page comes out empty, no total": {func(q query) page {
 			if q.nth == 2 {
 				return page{}

@@ -12,6 +12,7 @@ const (
 	maxRows     = 1 << 40 // beyond any list; keeps startIndex far from overflow
 	maxRestarts = 3
 	maxBarren   = 10 // pages of a cursor without a new row
+	maxEmpty    = 3  // empty pages in place of one that was to begin with a known row
 )
 
 // Position is where a list stands, small enough to be stored with every page and
@@ -27,7 +28,7 @@ type Position struct {
 	Aligned  bool   `json:"aligned,omitempty"`  // the next page begins behind the last row: repeating it leads nowhere here
 	Check    bool   `json:"check,omitempty"`    // next: does the server heed startIndex?
 	Cursor   string `json:"cursor,omitempty"`
-	Barren   int    `json:"barren,omitempty"`   // pages of the cursor without a new row, in a row
+	Barren   int    `json:"barren,omitempty"`   // pages without a new row, in a row
 	Restarts int    `json:"restarts,omitempty"` // passes given up so far
 	Sorted   bool   `json:"sorted,omitempty"`   // the server is asked for an order, its own did not hold
 }
@@ -166,9 +167,17 @@ func (p Position) overlapped(next Position, a answer, complete bool) (Position, 
 	case a.rows == 0 && !next.counted() && a.total == 0:
 		return p.moved()
 	case a.fresh > 0:
+		next.Barren = 0
 		return next, more, nil
 	case complete && a.rows > 0 && a.first == p.Last:
 		return next, end, nil
+	case a.rows == 0 && !complete && p.Received == p.Distinct:
+		// A hiccup, perhaps. To go on behind it would miss what has moved meanwhile.
+		if p.Barren < maxEmpty {
+			p.Barren++
+			return p, more, nil
+		}
+		return p.ended(next, a)
 	}
 	p.Aligned = true // nothing is proved: some servers count in whole pages, or send one row at a time
 	return p, more, nil

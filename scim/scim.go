@@ -22,6 +22,7 @@
 //	begins with a row not seen before, not      rows before it have gone, and some were
 //	with the last one of the page before        skipped: restart, the second time sorted
 //	no rows, not even that last one, no total   the same
+//	the same, total not reached, none twice     ask again, three times; then it has ended
 //	nothing but that last row, all counted      done
 //	nothing new otherwise                       ask for what is behind the last row
 //	no total, or one below distinct             uncounted: go on until nothing is new

@@ -15,6 +15,7 @@
 //	the page                                     means
 //	begins with a row not seen before            some were skipped: restart
 //	no rows, not even the last one, no total     the same
+//	the same, total not reached, none twice      ask again, three times; then Incomplete
 //	nothing but the last row, all counted        done
 //	nothing new otherwise                        ask for what is behind the last row
 //	nothing new there, all counted               done

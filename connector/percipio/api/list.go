@@ -15,6 +15,7 @@ import (
 const (
 	maxRestarts = 3
 	maxRows     = 1 << 40
+	maxEmpty    = 3 // empty pages in place of one that was to begin with a known row
 )
 
 // Position is where a list stands, small enough to be stored with every page and
@@ -27,6 +28,7 @@ type Position struct {
 	First    string `json:"first,omitempty"`    // id of the very first row
 	Last     string `json:"last,omitempty"`     // id of the last row so far, that the next page is to begin with
 	Aligned  bool   `json:"aligned,omitempty"`  // the next page begins behind the last row: repeating it leads nowhere here
+	Empty    int    `json:"empty,omitempty"`    // pages without any row, in a row
 	Handle   string `json:"handle,omitempty"`   // names the result that the pages are cut from
 	Restarts int    `json:"restarts,omitempty"` // passes given up so far
 }
@@ -42,7 +44,7 @@ func ParsePosition(s string) (Position, error) {
 	err := d.Decode(&p)
 	within := func(n, limit int) bool { return 0 <= n && n <= limit }
 	if err != nil || d.More() || !within(p.Received, maxRows) || !within(p.Distinct, p.Received) ||
-		!within(p.Total, maxRows) || !within(p.Restarts, maxRestarts) {
+		!within(p.Total, maxRows) || !within(p.Empty, maxEmpty) || !within(p.Restarts, maxRestarts) {
 		return Position{}, baton.Errorf(baton.Corrupt, "percipio: not a position in a list").WithFix("Run with --fresh to start over.")
 	}
 	return p, nil
@@ -234,9 +236,17 @@ func (p Position) overlapped(next Position, a page, complete bool) (Position, ve
 	case a.skips, a.rows == 0 && !next.counted():
 		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: row %d is not what it was", p.Received))
 	case a.fresh > 0:
+		next.Empty = 0
 		return next, more, nil
 	case complete && a.rows > 0 && a.first == p.Last:
 		return next, end, nil
+	case a.rows == 0 && !complete && p.Received == p.Distinct:
+		// A hiccup, perhaps. To go on behind it would miss what has moved meanwhile.
+		if p.Empty < maxEmpty {
+			p.Empty++
+			return p, more, nil
+		}
+		return p, more, baton.Errorf(baton.Incomplete, "the list ended after %d rows, but there should be %d", next.Distinct, next.Total)
 	}
 	p.Aligned = true // nothing is proved: some servers count in whole pages, or send one row at a time
 	return p, more, nil
