@@ -47,6 +47,7 @@ func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 			a.Text = "Nobody who can sign in"
 		}
 		if r.Privileged {
+			a.Link = roleID(i)
 			a.Level = warnIf(t.role[i].n == 0)
 			if t.role[i].n == 1 {
 				a.Text = "The only one"
@@ -56,19 +57,21 @@ func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 	}
 	both := answer{Question: "Who holds several roles?", Figure: number(t.both.n), Link: "roles", Level: "ok", Text: "Nobody"}
 	if t.both.n > 0 {
+		both.Link = "roles-several"
 		both.Names, both.More = names(t.both)
 		both.Text = shown(roles.Counts) + " counts, by the priority that was set"
 		if roles.Counts == "" {
 			both.Level, both.Text = "warning", "Which role counts is not known; they are counted under the more powerful one"
 		}
 	}
-	none := answer{Question: "Who has no role?", Figure: number(t.none.n), Link: "accounts", Level: "ok", Text: "Nobody who can sign in"}
+	none := answer{Question: "Who has no role?", Figure: number(t.none.n), Link: "roles", Level: "ok", Text: "Nobody who can sign in"}
 	if t.none.n > 0 {
-		none.Text = ""
+		none.Text, none.Link = "", "roles-none"
 		none.Names, none.More = names(t.none)
 	}
 	dormant := answer{Question: "Who is disabled, yet in a role group?", Figure: number(t.dormant.n), Link: "roles", Level: warnIf(t.dormant.n > 0), Text: "Nobody"}
 	if t.dormant.n > 0 {
+		dormant.Link = "roles-disabled"
 		dormant.Names, dormant.More = names(t.dormant)
 		dormant.Text = "Enabling the account gives the role back"
 	}
@@ -83,10 +86,8 @@ func (b *builder) stageAnswers() []answer {
 			continue
 		}
 		slugs, counts := b.stages(t)
-		total := 0
 		var parts []string
 		for i, n := range counts {
-			total += n
 			if i > 0 {
 				parts = append(parts, number(n)+" "+words(slugs[i]))
 			}
@@ -95,7 +96,6 @@ func (b *builder) stageAnswers() []answer {
 			Question: "How often is a " + lower(shown(t.DisplayName)) + " " + words(slugs[0]) + "?", Figure: number(counts[0]), Link: "type-" + anchor(t.ID),
 			Text: strings.Join(parts, ", ") + ", on " + plural(len(b.after.things[t.ID]), lower(shown(t.DisplayName))),
 		})
-		_ = total
 	}
 	return list
 }
@@ -123,7 +123,7 @@ func (b *builder) changeAnswers() []answer {
 			Text: "There is no full sync before this one to compare with."}}
 	}
 	d := &b.diff
-	since := day(b.o.Before.Shown().Ended)
+	since := b.o.Before.Shown().Ended.UTC().Format("2 January 2006")
 	moved := answer{Question: "What changed since " + since + "?", Figure: number(d.total), Link: "changes", Level: "ok", Text: "Nothing"}
 	if d.total > 0 {
 		moved.Text = d.sentence()
@@ -132,7 +132,7 @@ func (b *builder) changeAnswers() []answer {
 	if len(b.after.roles.Roles) > 0 {
 		a := answer{Question: "Whose role changed?", Figure: number(len(d.roles)), Link: "changes", Level: warnIf(d.privileged > 0), Text: "Nobody's"}
 		if len(d.roles) > 0 {
-			a.Text = ""
+			a.Text, a.Link = "", "changes-roles"
 			for _, r := range d.roles[:min(fewNames, len(d.roles))] {
 				a.Names = append(a.Names, shown(r.name)+": "+r.before+" → "+r.after)
 			}
@@ -143,6 +143,7 @@ func (b *builder) changeAnswers() []answer {
 	alone := answer{Question: "Which access changed on its own?", Figure: number(d.alone.total), Link: "changes", Level: "ok",
 		Text: "None: what came or went did so with its account or resource"}
 	if d.alone.total > 0 {
+		alone.Link = "changes-alone"
 		alone.Text = fmt.Sprintf("%s given, %s taken away, without the account or the resource coming or going", number(d.given), number(d.alone.total-d.given))
 	}
 	return append(list, alone)

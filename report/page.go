@@ -59,6 +59,7 @@ type section struct {
 	Tables          []table
 	Details         []detail
 	Cut             string // what of the details is not on the page
+	Many            bool   // the details are too many to print unless they are open
 }
 
 // detail is a table that opens under a heading.
@@ -88,6 +89,20 @@ func (t table) Cut() string {
 	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Shown), number(t.Total))
 }
 
+// On paper, a table has so many rows, and the details of a section if they have so many.
+const (
+	printedRows    = 200
+	printedDetails = 1000
+)
+
+// Paper says how much of the table is not printed.
+func (t table) Paper() string {
+	if t.Shown <= printedRows {
+		return ""
+	}
+	return fmt.Sprintf("The first %s of %s rows are printed. All of them are in the CSV and JSON forms of this report.", number(printedRows), number(t.Total))
+}
+
 // Large reports whether a filter is worth its place.
 func (t table) Large() bool { return t.Shown > 12 }
 
@@ -100,6 +115,7 @@ type td struct {
 	Text   string
 	Code   string
 	Number string
+	Date   string
 	Link   string
 	Tags   []tag
 	Bar    []segment

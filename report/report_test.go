@@ -228,7 +228,7 @@ func TestRows(t *testing.T) {
 	whole := page(t, o)
 	o.Rows = 20
 	cut := page(t, o)
-	if strings.Contains(whole, `class="cut"`) || !strings.Contains(cut, "The first 20 of 300 rows.") || len(cut) > len(whole)/3 {
+	if strings.Contains(whole, `class="cut"`) || strings.Contains(whole, `class="cut screen"`) || !strings.Contains(cut, "The first 20 of 300 rows.") || len(cut) > len(whole)/3 {
 		t.Errorf("whole %d bytes, cut %d bytes", len(whole), len(cut))
 	}
 	counts, err := o.After.Counts()
@@ -250,6 +250,50 @@ func TestDetailsAreBounded(t *testing.T) {
 	}
 	if o.Rows = -1; strings.Count(page(t, o), "<details") != 40 || strings.Contains(page(t, o), `class="cut"`) {
 		t.Error("the whole page is cut")
+	}
+}
+
+// TestPaper: what nobody would read on paper is not printed, and the paper says so; what
+// is short is printed whole.
+func TestPaper(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "crowd.c1z")
+	write(t, path, first, crowd(300, 10, 2000))
+	large := page(t, options(t, clubhouse(), path))
+	for _, want := range []string{
+		`class="long"`, "The first 200 of 300 rows are printed.", ".long tbody tr:nth-child(n+201){display:none}",
+		`class="many"`, "Of these, only what was open is printed.", ".many details:not([open]){display:none}",
+	} {
+		if !strings.Contains(large, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if small := page(t, options(t, clubhouse(), twoSyncs(t))); strings.Contains(small, `class="cut`) || strings.Contains(small, `class="many"`) || strings.Contains(small, `class="long"`) {
+		t.Error("a small page is not printed whole")
+	}
+}
+
+// TestAnswersLead: a figure leads to the list of those whom it counts.
+func TestAnswersLead(t *testing.T) {
+	whole := page(t, options(t, clubhouse(), twoSyncs(t)))
+	for question, want := range map[string]string{
+		"Who is Keeper?":                        "Ann Lee, Eve Moe",
+		"Who has no role?":                      "Gus New, Hal Loe",
+		"Who is disabled, yet in a role group?": "Dee Poe, Bob Roe",
+		"Whose role changed?":                   "Bob Roe, Eve Moe",
+		"Which access changed on its own?":      "Cy Ode, Eve Moe",
+	} {
+		_, rest, _ := strings.Cut(whole, ">"+question+"<")
+		_, rest, _ = strings.Cut(rest, `href="#`)
+		id, _, _ := strings.Cut(rest, `"`)
+		_, rest, _ = strings.Cut(whole, `<table id="`+id+`"`)
+		rows, _, _ := strings.Cut(rest, "</table>")
+		var got []string
+		for _, row := range regexp.MustCompile(`<th scope="row"><bdi>(.*?)</bdi>`).FindAllStringSubmatch(rows, -1) {
+			got = append(got, row[1])
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s leads to %q with %v, not to %s", question, id, got, want)
+		}
 	}
 }
 

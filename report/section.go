@@ -27,7 +27,7 @@ func (b *builder) changeSection() section {
 			s.Tables = append(s.Tables, t)
 		}
 	}
-	roles := table{ID: b.id("t"), Caption: "Roles that changed", Columns: []column{{"Account", "w"}, {"Before", ""}, {"After", ""}, {"Id", ""}}}
+	roles := table{ID: "changes-roles", Caption: "Roles that changed", Columns: []column{{"Account", "w"}, {"Before", ""}, {"After", ""}, {"Id", ""}}}
 	add(rows(roles, b.o.rows(), d.roles, func(r roleChange) []td {
 		after := td{Text: r.after}
 		if r.privileged {
@@ -38,7 +38,7 @@ func (b *builder) changeSection() section {
 	grant := func(g grantChange) []td {
 		return []td{b.who(g.id.Principal), {Tags: []tag{grantMark(g)}}, {Text: shown(b.entitlementName(g.id.Entitlement))}, {Code: visible(g.id.String())}}
 	}
-	alone := table{ID: b.id("t"), Caption: "Access that changed on its own", Columns: []column{{"Account", "w"}, {"Change", ""}, {"Access", "w"}, {"Grant", ""}},
+	alone := table{ID: "changes-alone", Caption: "Access that changed on its own", Columns: []column{{"Account", "w"}, {"Change", ""}, {"Access", "w"}, {"Grant", ""}},
 		Lead: "Neither the account nor the resource came, went or changed its status meanwhile."}
 	add(capped(rows(alone, b.o.rows(), d.alone.rows, grant), d.alone.total))
 	staged := table{ID: b.id("t"), Caption: "Progress", Columns: []column{{"Account", "w"}, {"Change", ""}, {"To", "w"}, {"Grant", ""}}}
@@ -145,19 +145,22 @@ func (b *builder) roleSection() section {
 	}))
 	for i, r := range p.roles.Roles {
 		if r.Privileged {
-			s.Tables = append(s.Tables, b.accountTable("Everybody who is "+shown(r.Name), "", func(m *member) bool {
+			s.Tables = append(s.Tables, b.accountTable(roleID(i), "Everybody who is "+shown(r.Name), "", func(m *member) bool {
 				e, _ := effective(p.roles, m.roles)
 				return m.account && !m.disabled() && e == i
 			}))
 		}
 	}
-	several := b.accountTable("Accounts that hold several roles", "", func(m *member) bool {
+	several := b.accountTable("roles-several", "Accounts that hold several roles", "", func(m *member) bool {
 		return m.account && !m.disabled() && m.roles&(m.roles-1) != 0
 	})
-	asleep := b.accountTable("Disabled, yet in a role group", "Enabling such an account gives the role back.", func(m *member) bool {
+	asleep := b.accountTable("roles-disabled", "Disabled, yet in a role group", "Enabling such an account gives the role back.", func(m *member) bool {
 		return m.account && m.disabled() && m.roles != 0
 	})
-	for _, t := range []table{several, asleep} {
+	none := b.accountTable("roles-none", "Accounts that have no role", "They are enabled, and in no group that carries one.", func(m *member) bool {
+		return m.account && !m.disabled() && m.roles == 0
+	})
+	for _, t := range []table{several, asleep, none} {
 		if t.Total > 0 {
 			s.Tables = append(s.Tables, t)
 		}
@@ -165,8 +168,11 @@ func (b *builder) roleSection() section {
 	return s
 }
 
+// roleID is the id of the table of those who have a privileged role.
+func roleID(i int) string { return fmt.Sprintf("roles-%d", i) }
+
 func (b *builder) dormantSection() (section, bool) {
-	t := b.accountTable("Disabled accounts that hold something", "", func(m *member) bool {
+	t := b.accountTable(b.id("t"), "Disabled accounts that hold something", "", func(m *member) bool {
 		return m.account && m.disabled() && len(m.holds) > 0
 	})
 	return section{ID: "dormant", Title: "Disabled, and still holding something", Tables: []table{t}}, t.Total > 0
@@ -184,7 +190,7 @@ func (p *population) people() iter.Seq[*member] {
 
 // accountSection lists every account, and whoever only a grant names.
 func (b *builder) accountSection() section {
-	t := b.accountTable("All accounts", "", func(m *member) bool { return m.account || !m.listed })
+	t := b.accountTable(b.id("t"), "All accounts", "", func(m *member) bool { return m.account || !m.listed })
 	t.Hidden = true
 	return section{ID: "accounts", Title: "Accounts", Lead: plural(t.Total, "account") + ", those with the most powerful role first.", Tables: []table{t}}
 }
@@ -202,7 +208,7 @@ func (b *builder) accountColumns() []accountColumn {
 	always := func(*member) bool { return true }
 	list := []accountColumn{{column{"Account", "w"}, always, b.person}}
 	if len(p.roles.Roles) > 0 {
-		list = append(list, accountColumn{column{"Role", ""}, always, func(m *member) td { return td{Tags: b.roleTags(m)} }})
+		list = append(list, accountColumn{column{"Role", ""}, func(m *member) bool { return m.roles != 0 }, func(m *member) td { return td{Tags: b.roleTags(m)} }})
 	}
 	list = append(list, accountColumn{column{"Status", ""}, always, func(m *member) td { return td{Tags: b.statusTags(m)} }})
 	for _, t := range p.types {
@@ -221,8 +227,8 @@ func (b *builder) accountColumns() []accountColumn {
 	}
 	return append(list,
 		accountColumn{column{"Holds", "w"}, func(m *member) bool { return len(m.holds) > 0 }, b.holds},
-		accountColumn{column{"Created", ""}, func(m *member) bool { return !m.created.IsZero() }, func(m *member) td { return td{Text: day(m.created)} }},
-		accountColumn{column{"Last login", ""}, func(m *member) bool { return !m.login.IsZero() }, func(m *member) td { return td{Text: day(m.login)} }},
+		accountColumn{column{"Created", ""}, func(m *member) bool { return !m.created.IsZero() }, func(m *member) td { return td{Date: day(m.created)} }},
+		accountColumn{column{"Last login", ""}, func(m *member) bool { return !m.login.IsZero() }, func(m *member) td { return td{Date: day(m.login)} }},
 		accountColumn{column{"Id", ""}, always, func(m *member) td { return td{Code: visible(m.id.ID)} }},
 	)
 }
@@ -247,8 +253,8 @@ func (b *builder) holds(m *member) td {
 }
 
 // accountTable is a table of those accounts for whom want holds.
-func (b *builder) accountTable(caption, lead string, want func(*member) bool) table {
-	t := table{ID: b.id("t"), Caption: caption, Lead: lead, Empty: "Nobody."}
+func (b *builder) accountTable(id, caption, lead string, want func(*member) bool) table {
+	t := table{ID: id, Caption: caption, Lead: lead, Empty: "Nobody."}
 	all := b.accountColumns()
 	used := make([]bool, len(all))
 	for m := range b.after.people() {

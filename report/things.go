@@ -50,6 +50,7 @@ func (b *builder) thingSection(t baton.ResourceType, things []*thing) section {
 		s.Lead += " Dates and other details of a grant are shown where the upstream gives them."
 	}
 	details := map[*thing]string{}
+	held := 0
 	for _, one := range things {
 		d, ok := b.thingDetail(one, slugs)
 		if !ok {
@@ -61,10 +62,12 @@ func (b *builder) thingSection(t baton.ResourceType, things []*thing) section {
 		}
 		for _, t := range d.Tables {
 			b.budget -= t.Shown
+			held += t.Shown
 		}
 		details[one] = d.ID
 		s.Details = append(s.Details, d)
 	}
+	s.Many = held > printedDetails
 	s.Tables = []table{b.thingTable(t, things, slugs, details)}
 	return s
 }
@@ -158,7 +161,7 @@ func (b *builder) thingTable(t baton.ResourceType, things []*thing, slugs []stri
 			cells = append(cells, td{Text: statusWord(one.status)})
 		}
 		if hasCreated {
-			cells = append(cells, td{Text: day(one.created)})
+			cells = append(cells, td{Date: day(one.created)})
 		}
 		return append(cells, td{Code: visible(one.id.ID)})
 	})

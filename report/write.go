@@ -115,7 +115,11 @@ func (w writer) answer(a answer) {
 }
 
 func (w writer) section(s section) {
-	w.Start("section", markup.Attr("id", s.ID), markup.Attr("aria-labelledby", s.ID+"-h"))
+	class := ""
+	if s.Many {
+		class = "many"
+	}
+	w.Start("section", markup.Attr("id", s.ID), markup.Attr("aria-labelledby", s.ID+"-h"), markup.Class(class))
 	w.Element("h2", s.Title, markup.Attr("id", s.ID+"-h"))
 	if s.Lead != "" {
 		w.Element("p", s.Lead, markup.Class("lead"))
@@ -143,10 +147,13 @@ func (w writer) section(s section) {
 	if len(s.Details) > 0 {
 		w.Literal("<h3 class=\"each\">One by one</h3>\n")
 	}
+	if s.Many {
+		w.Literal("<p class=\"cut paper\">Of these, only what was open is printed. All of them are in the CSV and JSON forms of this report.</p>\n")
+	}
 	for _, d := range s.Details {
 		w.detail(d)
 	}
-	w.cut(s.Cut)
+	w.cut(s.Cut, "cut")
 	w.End()
 	w.Literal("\n")
 }
@@ -224,15 +231,19 @@ func (w writer) bar(parts []segment) {
 }
 
 // cut says what is not on the page.
-func (w writer) cut(text string) {
+func (w writer) cut(text, class string) {
 	if text != "" {
-		w.Element("p", text, markup.Class("cut"))
+		w.Element("p", text, markup.Class(class))
 	}
 }
 
 func (w writer) table(t table) {
 	w.Start("div", markup.Class("scroll"), markup.Attr("tabindex", "0"), markup.Attr("role", "region"), markup.Attr("aria-labelledby", t.ID+"-c"))
-	w.Start("table", markup.Attr("id", t.ID), markup.Flag("data-large", t.Large()))
+	paper, class, cut := t.Paper(), "", "cut"
+	if paper != "" {
+		class, cut = "long", "cut screen"
+	}
+	w.Start("table", markup.Attr("id", t.ID), markup.Class(class), markup.Flag("data-large", t.Large()))
 	hidden := ""
 	if t.Hidden {
 		hidden = "hidden"
@@ -269,7 +280,8 @@ func (w writer) table(t table) {
 	w.End()
 	w.End()
 	w.Literal("\n")
-	w.cut(t.Cut())
+	w.cut(t.Cut(), cut)
+	w.cut(paper, "cut paper")
 }
 
 func (w writer) cell(c td) {
@@ -280,6 +292,9 @@ func (w writer) cell(c td) {
 	case c.Number != "":
 		w.Start("td", markup.Class("n"))
 		w.Text(c.Number)
+	case c.Date != "":
+		w.Start("td", markup.Class("d"))
+		w.Text(c.Date)
 	case len(c.Bar) > 0:
 		w.Start("td", markup.Class("b"))
 		w.bar(c.Bar)
