@@ -52,10 +52,11 @@ release-check: ## Build a whole release twice from nothing, and compare
 	cd release && $(GO) test -count=1 -run Reproducible -timeout 1h -v . -whole
 
 .PHONY: image-test
-image-test: ## Start the image from a read-only root as its user, beside the sandbox (needs root)
-	@rm -rf bin/rootfs && mkdir -p bin
-	$(GO) run -C release . rootfs -connector baton-perplexity -platform linux/$$($(GO) env GOARCH) -version v0.0.0 -dirty -out ../bin/rootfs
-	$(GO) test -count=1 -v -run '^TestImage$$' ./cmd/baton-perplexity -rootfs $(CURDIR)/bin/rootfs
+image-test: ## Start the images from a read-only root as their user, beside the sandboxes (needs root)
+	@rm -rf bin/rootfs && mkdir -p bin/rootfs
+	@for b in $(BINARIES); do \
+		$(GO) run -C release . rootfs -connector $$b -platform linux/$$($(GO) env GOARCH) -version v0.0.0 -dirty -out ../bin/rootfs/$$b || exit 1; done
+	$(GO) test -count=1 -v -run '^TestImage$$' ./reliability/image -images $(CURDIR)/bin/rootfs
 
 .PHONY: sizes
 sizes: ## Measure the binaries and images, and write the README's table

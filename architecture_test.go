@@ -50,6 +50,7 @@ var arrows = map[string][]string{
 	"bench/*":                {},
 	"reliability/storm":      {".", "rest", "syncer", "c1z", "connector/*", "sandbox/*"},
 	"reliability/crash":      {},
+	"reliability/image":      {},
 	"cmd/*":                  {".", "rest", "runner", "connector/*", "sandbox/*"},
 }
 
