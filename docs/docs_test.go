@@ -29,6 +29,7 @@ func TestDocumentsAreTrue(t *testing.T) {
 		{"sandbox.md", "percipio-faults", faultTable(percipiosandbox.Faults())},
 		{"commandline.md", "exit-codes", exitCodeTable()},
 		{"operate.md", "settings", settingTables(shared(false))},
+		{"operate.md", "sizing", sizingTable(t)},
 		{"compatibility.md", "without-effect", reasonTable(func(r runner.Reference) string { return r.Ignored })},
 		{"compatibility.md", "refused", reasonTable(func(r runner.Reference) string { return r.Refused })},
 		{"perplexity.md", "settings", settingTable(ownSettings(perplexity.Settings()))},
