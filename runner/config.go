@@ -254,6 +254,10 @@ func (c configuration) require(p Program, env map[string]string, bad *problems) 
 		if !s.Required || c.has(s.Name) {
 			continue
 		}
+		if s.Kind == baton.SecretSetting && c.has(s.Name+"-file") {
+			complete = false
+			continue // what is wrong with the file was said
+		}
 		complete = false
 		fix := fmt.Sprintf("set --%s or %s", s.Name, envName(s.Name))
 		if s.Kind == baton.SecretSetting {

@@ -164,6 +164,15 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
+// TestSecretFileThatIsMissing: who named a file is told about the file, and not to name
+// one.
+func TestSecretFileThatIsMissing(t *testing.T) {
+	out := run(t, t.Context(), program(), []string{"BATON_FAKE_TOKEN_FILE=/nonexistent/token", "BATON_FAKE_URL=https://x.example", "BATON_LOG_FORMAT=console"}, "doctor")
+	if out.code != 3 || !strings.Contains(out.stderr, "BATON_FAKE_TOKEN_FILE: open /nonexistent/token") || strings.Contains(out.stderr, "fake-token is required") {
+		t.Errorf("exit code %d: %s", out.code, out.stderr)
+	}
+}
+
 func TestProblemsAreToldTogether(t *testing.T) {
 	p := program()
 	out := run(t, t.Context(), p, []string{"BATON_DEPTH=x", "BATON_STRICT=perhaps", `BATON_TEAMS="a`, "BATON_LOG_FORMAT=console"}, "doctor")
