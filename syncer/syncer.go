@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -401,7 +402,12 @@ func (h *header) differs(old *header, now time.Time) string {
 	case now.Sub(old.Started) > maxAge:
 		return fmt.Sprintf("it is older than %d days", int(maxAge.Hours()/24))
 	case h.Connector != old.Connector || h.Origin != old.Origin:
-		return fmt.Sprintf("it read %s", old.Origin)
+		from, _, _ := strings.Cut(h.Origin, "#")
+		before, _, _ := strings.Cut(old.Origin, "#")
+		if h.Connector == old.Connector && from == before {
+			return "it was begun with other settings of what is read"
+		}
+		return fmt.Sprintf("it read %s", before)
 	case !slices.Equal(h.Types, old.Types) || !slices.Equal(h.Resources, old.Resources) ||
 		h.SkipGrants != old.SkipGrants || h.SkipBoth != old.SkipBoth:
 		return "it was to sync something else"

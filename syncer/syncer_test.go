@@ -523,3 +523,22 @@ func TestLogsResumeAndDrop(t *testing.T) {
 		t.Errorf("the log does not say why the interrupted sync was dropped:\n%s", log.String())
 	}
 }
+
+// TestLogsOtherSettings: what an origin has behind its address are settings, which are
+// named as such and not shown.
+func TestLogsOtherSettings(t *testing.T) {
+	path := file(t)
+	broken := tenant()
+	broken.Origin += "#all"
+	broken.Feeds[0] = script("users", userTypes, leaf{users: []string{"ann"}}, leaf{err: errors.New("gone")})
+	if _, err := syncer.Run(t.Context(), syncer.Config{Connector: broken, Path: path}); err == nil {
+		t.Fatal("the broken sync succeeded")
+	}
+	var log bytes.Buffer
+	other := tenant()
+	other.Origin += "#some"
+	run(t, syncer.Config{Connector: other, Path: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if !strings.Contains(log.String(), "it was begun with other settings of what is read") || strings.Contains(log.String(), "#all") {
+		t.Errorf("the log does not say why the interrupted sync was dropped:\n%s", log.String())
+	}
+}
