@@ -84,7 +84,11 @@ func courseNotes(courses []tally) []baton.Note {
 	slices.SortFunc(courses, func(a, b tally) int {
 		return cmp.Or(cmp.Compare(b.completed+b.inProgress, a.completed+a.inProgress), cmp.Compare(a.name, b.name))
 	})
-	notes := []baton.Note{{Label: "Progress", Text: all.String() + fmt.Sprintf(" in %d courses, %d of them without any", len(courses), untouched)}}
+	in := fmt.Sprintf(" in %d courses, %d of them without any", len(courses), untouched)
+	if len(courses) == 1 {
+		in = " in one course"
+	}
+	notes := []baton.Note{{Label: "Progress", Text: all.String() + in}}
 	for _, t := range courses[:min(shown, len(courses))] {
 		if t.completed+t.inProgress > 0 {
 			notes = append(notes, baton.Note{Label: t.name, Text: t.String()})
