@@ -62,10 +62,13 @@ func TestReproducible(t *testing.T) {
 	if !*whole {
 		args = append(args, "-platforms", "linux/amd64", "-connectors", "baton-perplexity")
 	}
-	var outs []string
-	for i, name := range []string{"one", "another place"} {
-		root, out := filepath.Join(t.TempDir(), name), t.TempDir()
+	roots := []string{filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "another place")}
+	for _, root := range roots { // before either is built: that takes long enough for somebody to edit a file
 		copyTree(t, root)
+	}
+	var outs []string
+	for i, root := range roots {
+		out := t.TempDir()
 		if i > 0 {
 			t.Setenv("TZ", "Pacific/Auckland")
 			t.Setenv("GOFLAGS", "-tags=nothing")
