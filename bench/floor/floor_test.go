@@ -80,7 +80,7 @@ func FuzzScanner(f *testing.F) {
 func jsonTexts() []string {
 	return []string{
 		`[{"userUuid":"u","contentUuid":"c","status":"Completed"},{"x":[1,-2.5e3,true,null,{"a":{}}],"userUuid":"ü\u00fc\ud83d\ude00\n"}]`,
-		`[]`, `[ ]`, "[{}\t,\n{}]", `[{},]`, `[,{}]`, `[{} {}]`, `[{"userUuid":"a"`, `[{"userUuid":}]`, `[{"x":01}]`, `[{"x":tru}]`, `[{"x":"` + "\x01" + `"}]`,
+		`[]`, `[ ]`, `[]]`, "[{}\t,\n{}]", `[{},]`, `[,{}]`, `[{} {}]`, `[{"userUuid":"a"`, `[{"userUuid":}]`, `[{"x":01}]`, `[{"x":tru}]`, `[{"x":"` + "\x01" + `"}]`,
 		`[{"x":"\q"}]`, `[{"x":"\u12"}]`, `[{"x":1 2}]`, `{"x":[]}`, `[{"x" "y"}]`, `[{x:1}]`, `[{"x":Infinity}]`, `[{"x":1_0}]`, `[{"x":0x1}]`,
 	}
 }
@@ -92,7 +92,7 @@ func checkScanner(t *testing.T, text string) {
 		found := newPairs()
 		if got := reportRows(r, found); err == nil && got != nil && !strings.Contains(text, `\u`) {
 			t.Errorf("%s, %s: %v", text, name, got)
-		} else if got == nil && !json.Valid([]byte(text[:strings.LastIndexByte(text, ']')+1])) {
+		} else if got == nil && json.NewDecoder(strings.NewReader(text)).Decode(new(json.RawMessage)) != nil { // what follows the list is not read
 			t.Errorf("%s, %s: it is taken for JSON", text, name)
 		}
 	}

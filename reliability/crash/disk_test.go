@@ -119,7 +119,7 @@ func TestDiskFaults(t *testing.T) {
 			if *long {
 				for op, o := range faulty(t, tn, disktest.Fault{On: goes}, 1, 0, asIs) {
 					o.report(t)
-					summed("disk faults", []string{tn.name, string(op)}, o.points, o.failed, o.absorbed, o.replaced, len(o.wrong))
+					summed("disk faults", []string{string(op)}, o.points, o.failed, o.absorbed, o.replaced, len(o.wrong))
 				}
 				continue
 			}

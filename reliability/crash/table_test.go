@@ -15,7 +15,7 @@ import (
 // heads are the tables that a long run prints, in this order.
 var heads = []struct{ name, head string }{
 	{"kills", "connector | mode | killed | points | of those twice or more | after the new file | equal | divergent"},
-	{"disk faults", "connector | operation that fails, once and for good | points | clear error | absorbed | too late, with the new file in place | divergent"},
+	{"disk faults", "operation that fails, once and for good, of both connectors | points | clear error | absorbed | too late, with the new file in place | divergent"},
 	{"crashes", "connector | what the crash spares | different states | with the new file | divergent"},
 	{"torn", "connector | damage | points | refused by name | divergent"},
 }
