@@ -50,7 +50,11 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 	u, err := c.scim.GetUser(ctx, id)
 	if baton.KindOf(err) == baton.NotFound {
 		// Perplexity's directory may drop the accounts that it disables.
-		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("There is no account %s any more.", id)}}), nil
+		return acted(id, baton.Outcome{
+			Already:  true,
+			Done:     []string{fmt.Sprintf("There is no account %s, and so nothing to disable.", id)},
+			Warnings: []string{"Unless the account was removed, the id is mistaken: a sync lists those that there are."},
+		}), nil
 	}
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("disable %s: %w", id, err)
