@@ -34,9 +34,9 @@ type Cursor struct {
 	list   *List
 	reader reader
 	from   []byte
-	on     bool // the next key may be before from
-	again  bool // the next key is the last one once more
-	read   bool // there is a last one
+	on     bool   // the next key may be before from
+	again  bool   // the next key is the last one once more
+	read   bool   // there is a last one
 	before []byte // the beginning of the key before that; empty if there is none
 }
 
