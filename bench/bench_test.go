@@ -84,7 +84,10 @@ func TestWholeBenchmark(t *testing.T) {
 				t.Errorf("%s ran %d times", s.Program, len(s.Runs))
 			}
 			for _, run := range s.Runs {
-				if run.Wall <= 0 || run.CPU <= 0 || run.Memory < 1<<20 || run.Requests < int64(c.Pages) || run.Bytes < 1000 || run.Processes != 1 {
+				if run.Wall > 200*time.Millisecond && run.Memory < 1<<20 {
+					t.Errorf("%s, %s holds %d bytes", c.Upstream, s.Program, run.Memory) // who ends sooner may not have been looked at often enough
+				}
+				if run.Wall <= 0 || run.CPU <= 0 || run.Requests < int64(c.Pages) || run.Bytes < 1000 || run.Processes != 1 {
 					t.Errorf("%s, %s: %+v", c.Upstream, s.Program, run)
 				}
 				if (run.File > 0) != (s.Program == figures.Ours) {
