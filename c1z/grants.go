@@ -34,12 +34,12 @@ import (
 //	the number of the entitlement and the order of the principal (4 bytes each)
 //	the tail
 //
-// A tail is how many bytes it shares with the tail of the entitlement's first grant, as an
-// unsigned varint, and what is different.
+// A tail is how many bytes it shares with the beginning of the tail of the entitlement's
+// first grant, as an unsigned varint, and what is different.
 type grants struct {
 	pool                     *extsort.Pool
 	entitlements, principals symbols.Table
-	tails                    [][]byte // of the first grant of each entitlement
+	tails                    [][]byte // of the first grant of each entitlement, the beginning
 	strangers                []bool   // by the number of the principal; nil when all are known
 	added                    *extsort.List
 	sorted                   *extsort.List // settled; nil before
@@ -55,8 +55,10 @@ type grants struct {
 	key, symbol                    []byte // for reuse
 }
 
-// cameSize is how many bytes say how many came before.
-const cameSize = 5
+const (
+	cameSize  = 5   // how many bytes say how many came before
+	maxShared = 512 // how much of a tail is kept for others
+)
 
 func newGrants(pool *extsort.Pool) *grants { return &grants{pool: pool, added: pool.List()} }
 
@@ -91,7 +93,7 @@ func (g *grants) addEntitlement(r Row) int {
 	}
 	e, fresh := g.entitlements.Add(g.symbol)
 	if fresh {
-		g.tails = append(g.tails, bytes.Clone(r.data))
+		g.tails = append(g.tails, bytes.Clone(r.data[:min(len(r.data), maxShared)]))
 	}
 	g.lastEntitlement = e
 	return e

@@ -152,16 +152,10 @@ func (r Row) Resource() (kind, id []byte) {
 
 // PrincipalID is who holds the grant.
 func (r Row) PrincipalID() baton.ResourceID {
-	kind, id := r.Principal()
-	return baton.ResourceID{Type: string(kind), ID: string(id)}
-}
-
-// Principal is what PrincipalID is, in the row's memory.
-func (r Row) Principal() (kind, id []byte) {
 	if r.Table != Grants {
-		return nil, nil
+		return baton.ResourceID{}
 	}
-	return r.part(3), r.part(4)
+	return baton.ResourceID{Type: string(r.part(3)), ID: string(r.part(4))}
 }
 
 // Data is the protobuf message.
