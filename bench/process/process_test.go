@@ -88,7 +88,7 @@ func TestOneProcess(t *testing.T) {
 	if u.Processes != 1 || u.CPU < 100*time.Millisecond || u.Wall < u.CPU/8 {
 		t.Errorf("%+v", u)
 	}
-	if u.Memory < 80<<20 || u.Memory > 160<<20 {
+	if u.Memory < 80<<20 || u.Memory > shadow*160<<20 {
 		t.Errorf("it holds %d MB", u.Memory>>20)
 	}
 }
@@ -130,7 +130,7 @@ func TestResident(t *testing.T) {
 	n, err := process.Resident(cmd.Process.Pid)
 	cmd.Process.Kill()
 	cmd.Wait()
-	if err != nil || n < 100<<10 || n > 100<<20 {
+	if err != nil || n < 100<<10 || n > shadow*100<<20 {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 	if n, err := process.Resident(cmd.Process.Pid); err == nil {
