@@ -28,7 +28,7 @@ test: ## Run all tests
 
 .PHONY: race
 race: ## Run all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
 .PHONY: check
 check: ## Formatting, vet, staticcheck
