@@ -480,9 +480,12 @@ func TestD24SameOrderEveryTime(t *testing.T) {
 
 func TestD25AnswersAreClosed(t *testing.T) {
 	t.Parallel()
-	server := organisation(t, sandbox.Options{}, "pending=1")
-	var opened atomic.Int64
-	web := httptest.NewUnstartedServer(server)
+	server := organisation(t, sandbox.Options{}, "pending=1", "page-cap=2")
+	var opened, requests atomic.Int64
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		server.ServeHTTP(w, r)
+	}))
 	web.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			opened.Add(1)
@@ -491,8 +494,9 @@ func TestD25AnswersAreClosed(t *testing.T) {
 	web.Start()
 	defer web.Close()
 	mustSync(t, connector(restTo(t, server, rest.Config{BaseURL: web.URL}), server), file(t))
-	if n := opened.Load(); n > 3 {
-		t.Errorf("%d connections for three feeds: answers stay open", n)
+	// A connection now and then comes back a moment after the next request has left.
+	if n, of := opened.Load(), requests.Load(); of < 12 || n > of/2 {
+		t.Errorf("%d connections for %d requests of three feeds: answers stay open", n, of)
 	}
 }
 
