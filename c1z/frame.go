@@ -20,14 +20,32 @@ import (
 //
 //	magic of the file | frame header with the content size | the first pages |
 //	compressed blocks | checksum
+//
+// Pages are gathered, and summed and compressed beside whoever lays them out.
 type frame struct {
 	ctx  context.Context
 	out  *disk.Replacement
-	at   int64 // where the next compressed byte goes
-	head int   // the size of the first pages; 0 before the first write
-	enc  *zstd.Encoder
-	sum  checksum
-	skip *skipHeader
+	head int    // the size of the first pages; 0 before the first write
+	load []byte // pages that are gathered
+	pack *packer
+	err  error
+}
+
+// packer compresses what is gathered, in a goroutine of its own.
+type packer struct {
+	full  chan []byte
+	empty chan emptied
+	enc   *zstd.Encoder
+	sum   checksum
+	skip  *skipHeader
+	out   *disk.Replacement
+	at    int64  // where the next compressed byte goes
+	room  []byte // what is compressed and not written yet
+}
+
+// emptied is room for more pages, and what the packer's work has come to so far.
+type emptied struct {
+	load []byte
 	err  error
 }
 
@@ -38,6 +56,10 @@ const (
 	rawBlock    = 128 << 10
 	blockHeader = 3
 
+	// loads of pages go around, of a size at which handing them over costs nothing.
+	loads    = 3
+	loadSize = 1 << 20
+
 	frameMagic = 0xfd2fb528
 	// descriptor says: a content size of eight bytes, a window, a checksum.
 	descriptor = 3<<6 | 1<<2
@@ -46,7 +68,7 @@ const (
 )
 
 func newFrame(ctx context.Context, out *disk.Replacement) *frame {
-	return &frame{ctx: ctx, out: out, sum: newChecksum()}
+	return &frame{ctx: ctx, out: out}
 }
 
 // WriteAt takes pages as sqlitefile gives them.
@@ -57,13 +79,10 @@ func (f *frame) WriteAt(b []byte, off int64) (int, error) {
 	if f.err == nil && f.head == 0 {
 		f.err = f.begin(off)
 	}
-	switch {
-	case f.err != nil:
-	case off == 0:
+	if f.err == nil && off == 0 {
 		f.err = f.finish(b)
-	default:
-		f.sum.add(b)
-		_, f.err = f.enc.Write(b)
+	} else if f.err == nil {
+		f.gather(b)
 	}
 	if f.err != nil {
 		return 0, f.err
@@ -71,32 +90,73 @@ func (f *frame) WriteAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
+// gather takes pages, and passes on what is full.
+func (f *frame) gather(b []byte) {
+	for len(b) > 0 && f.err == nil {
+		n := min(len(b), cap(f.load)-len(f.load))
+		f.load, b = append(f.load, b[:n]...), b[n:]
+		if len(f.load) == cap(f.load) {
+			f.pass()
+		}
+	}
+}
+
+// pass passes on what is gathered.
+func (f *frame) pass() {
+	f.pack.full <- f.load
+	next := <-f.pack.empty
+	f.load, f.err = next.load, next.err
+}
+
 // begin leaves out the first pages.
 func (f *frame) begin(head int64) error {
 	f.head = int(head)
 	blocks := (f.head + rawBlock - 1) / rawBlock
-	f.at = int64(len(magic) + frameHeader + blocks*blockHeader + f.head)
-	f.skip = &skipHeader{to: f}
-	enc, err := zstd.NewWriter(f.skip, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(encodeWindow), zstd.WithEncoderCRC(false))
+	p := &packer{full: make(chan []byte, loads), empty: make(chan emptied, loads), sum: newChecksum(),
+		out: f.out, at: int64(len(magic) + frameHeader + blocks*blockHeader + f.head)}
+	p.skip = &skipHeader{to: p}
+	enc, err := zstd.NewWriter(p.skip, zstd.WithWindowSize(encodeWindow), zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return baton.Errorf(baton.Internal, "c1z: compress: %w", err)
 	}
-	f.enc = enc
+	p.enc = enc
+	for range loads - 1 {
+		p.empty <- emptied{load: make([]byte, 0, loadSize)}
+	}
+	f.load = make([]byte, 0, loadSize)
+	f.pack = p
+	go p.run()
 	return nil
 }
 
-// Write puts compressed blocks into the file.
-func (f *frame) Write(b []byte) (int, error) {
-	if err := f.write(b, f.at); err != nil {
-		return 0, err
+// run compresses until the channel is closed. After an error there is nothing to do.
+func (p *packer) run() {
+	var err error
+	for load := range p.full {
+		if err == nil {
+			p.sum.add(load)
+			_, err = p.enc.Write(load)
+		}
+		p.empty <- emptied{load[:0], err}
 	}
-	f.at += int64(len(b))
+	close(p.empty)
+}
+
+// Write takes compressed blocks.
+func (p *packer) Write(b []byte) (int, error) {
+	p.room = append(p.room, b...)
+	if len(p.room) >= rawBlock {
+		return len(b), p.flush()
+	}
 	return len(b), nil
 }
 
-func (f *frame) write(b []byte, at int64) error {
-	_, err := f.out.WriteAt(b, at)
-	return storage("write", f.out.Name(), err)
+func (p *packer) flush() error {
+	_, err := p.out.WriteAt(p.room, p.at)
+	p.at += int64(len(p.room))
+	p.room = p.room[:0]
+	return storage("write", p.out.Name(), err)
 }
 
 // finish writes the first pages and all that goes by the whole.
@@ -104,35 +164,51 @@ func (f *frame) finish(head []byte) error {
 	if len(head) != f.head {
 		return baton.Errorf(baton.Internal, "c1z: the schema has %d bytes where %d were left out", len(head), f.head)
 	}
-	if err := f.enc.Close(); err != nil {
+	if f.pass(); f.err != nil {
+		return f.err
+	}
+	p := f.pack
+	if err := f.close(); err != nil {
 		return err
 	}
-	if err := f.sum.prepend(head, unused(head)); err != nil {
+	if err := p.enc.Close(); err != nil {
+		return err
+	}
+	if err := p.sum.prepend(head, unused(head)); err != nil {
 		return baton.Errorf(baton.Internal, "%w", err)
+	}
+	p.room = binary.LittleEndian.AppendUint32(p.room, p.sum.sum())
+	if err := p.flush(); err != nil {
+		return err
 	}
 	b := append(make([]byte, 0, len(magic)+frameHeader+len(head)+blockHeader), magic...)
 	b = binary.LittleEndian.AppendUint32(b, frameMagic)
 	b = append(b, descriptor, windowLog)
-	b = binary.LittleEndian.AppendUint64(b, f.sum.size)
+	b = binary.LittleEndian.AppendUint64(b, p.sum.size)
 	for rest := head; len(rest) > 0; {
 		n := min(len(rest), rawBlock)
 		b = append(b, byte(n<<3), byte(n>>5), byte(n>>13)) // of type 0, raw, and not the last
 		b = append(b, rest[:n]...)
 		rest = rest[n:]
 	}
-	if err := f.write(b, 0); err != nil {
-		return err
-	}
-	_, err := f.Write(binary.LittleEndian.AppendUint32(nil, f.sum.sum()))
-	return err
+	p.at = 0
+	p.room = b
+	return p.flush()
 }
 
-// close gives up the compressor, if it is still at work.
-func (f *frame) close() {
-	if f.enc != nil {
-		f.enc.Reset(io.Discard)
-		f.enc.Close()
+// close ends the packer, if it is still at work, when it has done what was passed on.
+func (f *frame) close() (err error) {
+	if f.pack == nil {
+		return nil
 	}
+	close(f.pack.full)
+	for e := range f.pack.empty {
+		if e.err != nil {
+			err = e.err
+		}
+	}
+	f.pack = nil
+	return err
 }
 
 // unused is the offset of a whole stripe on the first page of a database that lies

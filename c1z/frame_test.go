@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	"github.com/klauspost/compress/zstd"
 
+	"baton"
 	"baton/disk"
 )
 
@@ -134,5 +136,32 @@ func TestFrameWithoutRoom(t *testing.T) {
 	}
 	if _, err := f.WriteAt(firstPage(r, 3, 20), 0); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestFrameWithoutDisk: what comes of the packer's work, the next one to hand over learns,
+// or who ends the frame; and nobody waits for good.
+func TestFrameWithoutDisk(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, size := range []int64{1, loadSize / 2, 3*loadSize + 4096, 7 * loadSize} {
+		synctest.Test(t, func(t *testing.T) {
+			out, err := disk.Begin(disk.OS{}, filepath.Join(t.TempDir(), "f.c1z"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Abort()
+			f := newFrame(t.Context(), out)
+			defer f.close()
+			for at := int64(4096); at < size+4096 && err == nil; at += 4096 {
+				_, err = f.WriteAt(noise(r, 4096), at)
+			}
+			if size > (loads+2)*loadSize && err == nil {
+				t.Errorf("%d bytes are taken without an error", size)
+			}
+			_, err = f.WriteAt(firstPage(r, 3, 200), 0)
+			if baton.KindOf(err) != baton.Storage {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+		})
 	}
 }
