@@ -46,14 +46,14 @@ func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 }
 
 // each calls fn with the rows of one of the other tables whose id begins with this and a
-// colon.
+// colon. A row is good until fn looks at others.
 func (w *Writer) each(t Table, begin string, fn func(Row) error) error {
 	if _, err := w.Settle(w.ctx); err != nil {
 		return err
 	}
 	place := appendPlace(nil, t, append([]byte(begin), ':'))
 	return w.read(&w.cursor, w.list, place[:len(place)-2], func(key []byte) error { // it goes on
-		r, _, err := parseKey(key)
+		r, err := w.keepers.read(key, &w.buf)
 		if err != nil {
 			return err
 		}

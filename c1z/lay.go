@@ -103,11 +103,13 @@ type source struct {
 
 // fresh reads the rows of the new sync in one table.
 type fresh struct {
-	cursor *extsort.Cursor
-	table  Table
-	row    Row
-	grants *grants // of the table of grants
-	room   reading
+	cursor  *extsort.Cursor
+	table   Table
+	row     Row
+	keepers *keepers
+	buf     []byte
+	grants  *grants // of the table of grants
+	room    reading
 }
 
 // next goes to the next row of the table.
@@ -127,8 +129,11 @@ func (f *fresh) next() (more bool, err error) {
 		f.row = f.grants.row(&f.room, v)
 		return true, nil
 	}
-	f.row, _, err = parseKey(key)
-	return f.row.Table == f.table, err
+	if Table(key[0]) != f.table {
+		return false, nil
+	}
+	f.row, err = f.keepers.read(key, &f.buf)
+	return true, err
 }
 
 func (s *source) next() error {
@@ -146,7 +151,7 @@ func (s *source) next() error {
 
 // sources are all syncs with rows in the table, in the order of their ids.
 func (w *Writer) sources(t *table, of Table) (sources []*source, err error) {
-	f := &fresh{table: of}
+	f := &fresh{table: of, keepers: &w.keepers}
 	if of == Grants {
 		f.grants, f.cursor = w.grants, w.grants.sorted.From(nil)
 	} else {

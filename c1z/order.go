@@ -3,24 +3,24 @@ package c1z
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 
 	"baton"
 )
 
 // Rows, but for grants, are sorted as keys whose bytes compare as tables, then external
-// ids, then the order of adding; what else a row is follows, where no comparison gets to:
+// ids, then the order of adding. What else a row is stays where it is kept:
 //
 //	table (1 byte)
 //	the id, its zero bytes followed by 0xff; 0x00 0x01
-//	the number of the row (6 bytes, highest first)
-//	where each part of the id ends, but for the last; of a resource the lengths of its
-//	parent's type and id, and those; all as unsigned varints
-//	the message
+//	where the row is kept: the number of the keeper (2 bytes) and the offset (6 bytes,
+//	both highest first), and its length (an unsigned varint)
+//	where each part of the id ends, but for the last, as unsigned varints
 const (
 	keyEnd  = 0x01
 	keyZero = 0xff
 
-	numberSize = 6
+	keptSize = 2 + 6
 )
 
 // appendPlace appends the part of a key that says where in the order an id is.
@@ -40,33 +40,28 @@ func appendEscaped(dst, id []byte) []byte {
 }
 
 // appendKey appends the key of a row.
-func (r Row) appendKey(dst []byte, number uint64) []byte {
+func (r Row) appendKey(dst []byte, at spot) []byte {
 	dst = appendPlace(dst, r.Table, r.id)
-	dst = append(dst, byte(number>>40), byte(number>>32), byte(number>>24), byte(number>>16), byte(number>>8), byte(number))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(at.keeper)<<48|uint64(at.offset))
+	dst = binary.AppendUvarint(dst, uint64(at.size))
 	for i := range r.Table.parts() - 1 {
 		dst = binary.AppendUvarint(dst, uint64(r.ends[i]))
 	}
-	if r.Table == Resources {
-		dst = binary.AppendUvarint(dst, uint64(len(r.parent.Type)))
-		dst = binary.AppendUvarint(dst, uint64(len(r.parent.ID)))
-		dst = append(dst, r.parent.Type...)
-		dst = append(dst, r.parent.ID...)
-	}
-	return append(dst, r.data...)
+	return dst
 }
 
-// parseKey reads a key. The row shares its memory. Place is how many bytes of it the
-// order goes by, the number of the row left out.
-func parseKey(key []byte) (r Row, place int, err error) {
+// parseKey reads a key. The row shares its memory, and has no message. Place is how many
+// bytes of the key the order goes by, but for where the row is kept.
+func parseKey(key []byte) (r Row, at spot, place int, err error) {
 	if len(key) == 0 || !Table(key[0]).valid() {
-		return r, 0, badKey()
+		return r, at, 0, badKey()
 	}
 	r.Table = Table(key[0])
 	zeros := false
 	for place = 1; ; place += 2 {
 		i := bytes.IndexByte(key[place:], 0)
-		if i < 0 || place+i+2+numberSize > len(key) {
-			return r, 0, badKey()
+		if i < 0 || place+i+2+keptSize > len(key) {
+			return r, at, 0, badKey()
 		}
 		place += i
 		if key[place+1] == keyEnd {
@@ -78,7 +73,9 @@ func parseKey(key []byte) (r Row, place int, err error) {
 		r.id = bytes.ReplaceAll(r.id, []byte{0, keyZero}, []byte{0})
 	}
 	place += 2
-	rest := key[place+numberSize:]
+	where := binary.BigEndian.Uint64(key[place:])
+	at.keeper, at.offset = int(where>>48), int64(where&maxOffset)
+	rest := key[place+keptSize:]
 	next := func(limit int) (n int) {
 		v, size := binary.Uvarint(rest)
 		if size <= 0 || v > uint64(limit) {
@@ -87,21 +84,15 @@ func parseKey(key []byte) (r Row, place int, err error) {
 		rest = rest[size:]
 		return int(v)
 	}
+	if at.size = next(math.MaxInt); at.size < 0 {
+		return r, at, 0, badKey()
+	}
 	for i := range r.Table.parts() - 1 {
 		if r.ends[i] = next(len(r.id)); r.ends[i] < 0 {
-			return r, 0, badKey()
+			return r, at, 0, badKey()
 		}
 	}
-	if r.Table == Resources {
-		kind, id := next(len(rest)), next(len(rest))
-		if kind < 0 || id < 0 || kind+id > len(rest) {
-			return r, 0, badKey()
-		}
-		r.parent = baton.ResourceID{Type: string(rest[:kind]), ID: string(rest[kind : kind+id])}
-		rest = rest[kind+id:]
-	}
-	r.data = rest
-	return r, place, nil
+	return r, at, place, nil
 }
 
 func badKey() error { return baton.Errorf(baton.Internal, "c1z: a sorted row cannot be read") }

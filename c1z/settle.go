@@ -107,7 +107,7 @@ func (w *Writer) sort(ctx context.Context) (*symbols.Table, error) {
 		if last > 0 && shared >= last {
 			continue // of rows with the same id the first one holds
 		}
-		r, place, err := parseKey(key)
+		r, _, place, err := parseKey(key)
 		if err != nil {
 			return nil, err
 		}

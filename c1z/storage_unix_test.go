@@ -4,6 +4,7 @@ package c1z_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -51,7 +52,7 @@ func incompressible(n int) []c1z.Row {
 	return rows
 }
 
-// TestFullScratch runs out of space while rows are added. The limit on the size of a
+// TestFullScratch runs out of space while grants are added. The limit on the size of a
 // file is the same to a program as a disk that is full.
 func TestFullScratch(t *testing.T) {
 	if path := os.Getenv(child); path != "" {
@@ -62,7 +63,8 @@ func TestFullScratch(t *testing.T) {
 		}
 		w := create(t, path, full(second), nil)
 		for _, r := range incompressible(12_000) {
-			if err := w.Add(r); err != nil {
+			g := baton.Grant{ID: baton.GrantID{Entitlement: member, Principal: r.ResourceID()}, ResourceName: hex.EncodeToString(r.Data())}
+			if err := w.Add(row(c1z.GrantRow(g))); err != nil {
 				storageError(t, err)
 				if _, err := w.Seal(context.Background(), ended(second)); err == nil {
 					t.Error("sealed all the same")

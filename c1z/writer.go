@@ -41,8 +41,9 @@ const sortMemory = 8 << 20
 //
 // Rows are added first. Then they are settled: put in order, and what does not count is
 // left out. The sync can be looked at ([Writer.Resources], [Writer.Grants]) and compared
-// ([Writer.Changes]), and is sealed. Memory does not grow with the rows, but for the ids
-// of entitlements and of principals, each of which is held once.
+// ([Writer.Changes]), and is sealed. Memory does not grow with grants and with rows that
+// are added from a [Place], but for the ids of entitlements and of principals, each of
+// which is held once.
 type Writer struct {
 	path     string
 	opt      Options
@@ -52,8 +53,9 @@ type Writer struct {
 
 	pool    *extsort.Pool
 	sorter  *extsort.Sorter // of rows but for grants, before they are settled
-	number  uint64          // of the last row
+	keepers keepers         // of these
 	key     []byte          // for reuse
+	buf     []byte          // of the row that was looked at last
 	list    *extsort.List   // of the settled rows but for grants
 	grants  *grants
 	settled Settled
@@ -110,8 +112,16 @@ func Create(path string, opt Options) (*Writer, error) {
 	return w, nil
 }
 
-// Add adds a row. Of rows with the same external id the first one holds.
-func (w *Writer) Add(r Row) error {
+// Add adds a row, which is kept in memory unless it is a grant. Of rows with the same
+// external id the first one holds.
+func (w *Writer) Add(r Row) error { return w.add(r, Place{}) }
+
+// AddFrom adds a row that is read again from its place when it is wanted. Of several
+// places with rows of the same external id the one that was heard of first holds, and in
+// one place the first row.
+func (w *Writer) AddFrom(r Row, at Place) error { return w.add(r, at) }
+
+func (w *Writer) add(r Row, from Place) (err error) {
 	if !r.Table.valid() || w.list != nil || w.failed != nil || w.closed {
 		return baton.Errorf(baton.Internal, "c1z: row %q cannot be added here", r.id)
 	}
@@ -119,8 +129,13 @@ func (w *Writer) Add(r Row) error {
 		w.failed = w.sorting(w.grants.add(r))
 		return w.failed
 	}
-	w.number++
-	w.key = r.appendKey(w.key[:0], w.number)
+	var at spot
+	if from.In == nil {
+		at = w.keepers.keep(r)
+	} else if at, err = w.keepers.find(from); err != nil {
+		return err
+	}
+	w.key = r.appendKey(w.key[:0], at)
 	w.failed = w.sorting(w.sorter.Add(w.key))
 	return w.failed
 }

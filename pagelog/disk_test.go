@@ -54,7 +54,7 @@ func TestUnreadableIsNotEmpty(t *testing.T) {
 	}
 	put(t, feed, "one", "a", "b")
 	n := 0
-	if err := feed.Replay(func([]byte) error { n++; return nil }); baton.KindOf(err) != baton.Storage {
+	if err := feed.Replay(func([]byte, int64) error { n++; return nil }); baton.KindOf(err) != baton.Storage {
 		t.Errorf("%d rows were replayed, %v", n, err)
 	}
 	feed.Close()

@@ -178,9 +178,9 @@ func (f *Feed) Sync() error {
 	return nil
 }
 
-// Replay calls fn with each committed record in order. The slice is valid during
-// the call only. It must not run beside Append or Commit.
-func (f *Feed) Replay(fn func(record []byte) error) error {
+// Replay calls fn with each committed record in order, and with where [Feed.ReadAt] has it.
+// The slice is valid during the call only. It must not run beside Append or Commit.
+func (f *Feed) Replay(fn func(record []byte, at int64) error) error {
 	if f.err != nil {
 		return f.err
 	}
@@ -200,7 +200,8 @@ func (f *Feed) Replay(fn func(record []byte) error) error {
 			if width <= 0 || n > uint64(len(rest)-width) {
 				return baton.Errorf(baton.Corrupt, "page log: %s: a record is longer than its frame", f.file.Name())
 			}
-			if err := fn(rest[width : width+int(n)]); err != nil {
+			at := frames.end - int64(len(rest)-width)
+			if err := fn(rest[width:width+int(n)], at); err != nil {
 				return err
 			}
 			rest = rest[width+int(n):]
@@ -213,6 +214,18 @@ func (f *Feed) Replay(fn func(record []byte) error) error {
 		return storage(frames.err, f.file.Name(), "read %s", f.file.Name())
 	}
 	return nil
+}
+
+// ReadAt reads a part of the log that Replay has shown.
+func (f *Feed) ReadAt(b []byte, at int64) (int, error) {
+	n, err := f.file.ReadAt(b, at)
+	if n == len(b) {
+		return n, nil
+	}
+	if err == io.EOF {
+		return n, f.changed()
+	}
+	return n, storage(err, f.file.Name(), "read %s", f.file.Name())
 }
 
 func (f *Feed) changed() error {

@@ -39,7 +39,7 @@ func reopen(t *testing.T, dir string, log *pagelog.Log, feed *pagelog.Feed) (*pa
 func records(t *testing.T, f *pagelog.Feed) []string {
 	t.Helper()
 	var got []string
-	if err := f.Replay(func(r []byte) error { got = append(got, string(r)); return nil }); err != nil {
+	if err := f.Replay(func(r []byte, _ int64) error { got = append(got, string(r)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return got

@@ -65,7 +65,7 @@ func (f *feedRun) restore() error {
 func (f *feedRun) recall() error {
 	f.seen.Clear()
 	var id []byte
-	return f.log.Replay(func(record []byte) error {
+	return f.log.Replay(func(record []byte, _ int64) error {
 		row, err := c1z.ParseRow(record)
 		if err != nil {
 			return err

@@ -150,7 +150,14 @@ func (s *sealing) write(ctx context.Context) error {
 		}
 	}
 	for _, f := range s.run.feeds {
-		if err := f.log.Replay(s.add); err != nil {
+		err := f.log.Replay(func(record []byte, at int64) error {
+			row, err := c1z.ParseRow(record)
+			if err != nil {
+				return err
+			}
+			return s.out.AddFrom(row, c1z.Place{In: f.log, At: at, Size: len(record)})
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -176,15 +183,6 @@ func (s *sealing) write(ctx context.Context) error {
 		s.exclude(fmt.Sprintf("grant on a %s that a higher one of the same account replaces", name), n, "")
 	}
 	return nil
-}
-
-// add adds a row of the page log.
-func (s *sealing) add(record []byte) error {
-	row, err := c1z.ParseRow(record)
-	if err != nil {
-		return err
-	}
-	return s.out.Add(row)
 }
 
 // known reports whether the sync has the account, or does not cover accounts of its kind.
