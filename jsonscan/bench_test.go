@@ -83,3 +83,27 @@ func BenchmarkSkip(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rowsOfPage, "ns/row")
 }
+
+// BenchmarkTwoKnown is BenchmarkTwoFields with names that are known.
+func BenchmarkTwoKnown(b *testing.B) {
+	body := page(rowsOfPage)
+	src := bytes.NewReader(body)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		src.Reset(body)
+		s := New(src)
+		names := NewNames("userUuid", "status")
+		n := 0
+		for s.Array(); s.Element(); {
+			for s.Object(); s.Known(names); {
+				n += len(s.Text())
+			}
+		}
+		if s.End() != nil || n == 0 {
+			b.Fatal(s.Err())
+		}
+		s.Free()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rowsOfPage, "ns/row")
+}

@@ -17,6 +17,20 @@
 //	return s.Err()
 //
 // A field or an element must be read by exactly one of Text, Skip, Object and Array.
+//
+// Objects of many fields, of which a list has many, are read faster by [Scanner.Known]:
+//
+//	names := jsonscan.NewNames("id", "title")
+//	for s.Array(); s.Element(); {
+//		for s.Object(); s.Known(names); {
+//			switch names.Field {
+//			case 0:
+//				id = s.Text()
+//			case 1:
+//				title = s.Text()
+//			}
+//		}
+//	}
 package jsonscan
 
 import (
@@ -24,6 +38,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -32,6 +47,7 @@ const (
 	bufferSize = 64 << 10
 	maxDepth   = 10_000  // of nested values, as in encoding/json
 	maxText    = 1 << 20 // bytes of a text or a number that is wanted
+	blockSize  = 8 << 10 // of texts that are kept
 )
 
 // SyntaxError says that the source is no JSON. It does not quote it.
@@ -57,10 +73,11 @@ type Scanner struct {
 	first bool // the next field or element is the first of its object or array
 	depth int
 	name  []byte
-	room  []byte // for the name, where it is not in buf as it is
-	low   []byte // for the name in lower case
-	kept  []byte // for the last text, likewise
-	open  []byte // the brackets around what is being skipped
+	room  []byte          // for the name, where it is not in buf as it is
+	low   []byte          // for the name in lower case
+	kept  []byte          // for the last text, likewise
+	block strings.Builder // of texts that Keep made strings of
+	open  []byte          // the brackets around what is being skipped
 	err   error
 }
 
@@ -82,6 +99,21 @@ func (s *Scanner) Free() {
 }
 
 var errFreed = errors.New("jsonscan: used after Free")
+
+// Keep is a text as a string. Many strings lie in one block of memory, and each of them
+// keeps all of it: what stays longer than the others of its row should be cloned.
+func (s *Scanner) Keep(text []byte) string {
+	if len(text) > blockSize/4 {
+		return string(text)
+	}
+	if s.block.Cap()-s.block.Len() < len(text) {
+		s.block = strings.Builder{}
+		s.block.Grow(blockSize)
+	}
+	from := s.block.Len()
+	s.block.Write(text)
+	return s.block.String()[from:]
+}
 
 // Err is why the scanner stopped: nil, an error of the source, io.ErrUnexpectedEOF when
 // the source ended in the middle, or a *SyntaxError.

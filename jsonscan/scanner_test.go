@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -139,6 +140,120 @@ func FuzzValues(f *testing.F) {
 	})
 }
 
+// chosen is the value that comes next, of objects only the fields a and id. Names are
+// those of each depth, or nil to read all fields and leave the others out.
+func chosen(s *Scanner, names []*Names, depth int, out *strings.Builder) {
+	field := func(name string) {
+		fmt.Fprintf(out, "%q:", name)
+		chosen(s, names, depth+1, out)
+	}
+	switch s.Kind() {
+	case '{':
+		out.WriteByte('{')
+		if s.Object(); names == nil || depth >= len(names) {
+			for s.Field() {
+				if name := string(s.Lower()); name == "a" || name == "id" {
+					field(name)
+				} else {
+					s.Skip()
+				}
+			}
+		} else {
+			for s.Known(names[depth]) {
+				field([]string{"a", "id"}[names[depth].Field])
+			}
+		}
+		out.WriteByte('}')
+	case '[':
+		out.WriteByte('[')
+		for s.Array(); s.Element(); {
+			chosen(s, names, depth+1, out)
+			out.WriteByte(',')
+		}
+		out.WriteByte(']')
+	default:
+		fmt.Fprintf(out, "%q", s.Text())
+	}
+}
+
+var rowsOf = []string{
+	`[{"id":1,"b":"x","a":"y"},{"id":2,"b":"x","a":"y"}]`, `[{"id":1},{"a":2,"id":1},{},{"id":1,"id":2,"a":3,"a":4}]`,
+	"[ { \"id\" : 1 ,\n \"B\" : [ ] , \"A\" : { } } , { \"id\" : 1 ,\n \"B\" : [ ] , \"A\" : { } } ]",
+	`[{"\u0069d":1,"x":"a\"b"},{"\u0069d":1,"x":"a\"b"},{"id":1,"x":"a\\"}]`, `[{"x":12},{"x":012},{"x":1}]`, `[{"x":1.5e3,"id":0},{"x":-1,"id":0},{"x":1.5e3,"id":1}]`,
+	`[{"x":true,"y":false,"z":null},{"x":true,"y":false,"z":null},{"x":nulL}]`, `[{"":1,"a":2},{"":1,"a":2}]`, `[{"id":1,"a":2},{"id":1,"a":2}`, `[{"id":1},{"id"`,
+	`[{"id":1 "a":2}]`, `[{"id":1},{"id":1,}]`, `[{"id":1},{,"id":1}]`, `[{"x":"y"},{"x":"y"x}]`, "[{\"x\":\"y\"},{\"x\":\"y\n\"}]", "[{\"x\":\"\xff\",\"a\":\"\xff\"},{\"x\":\"\xff\",\"a\":\"\xff\"}]",
+	`[{"x":{"a":{"id":[1,{"a":2}]}},"id":3},{"x":{"a":{"id":[1,{"a":2}]}},"id":3}]`, `[{"` + strings.Repeat("x", 200) + `":1,"a":2},{"` + strings.Repeat("x", 200) + `":1,"a":2}]`,
+}
+
+// FuzzKnown: whatever was met before, Known comes to the same as Field does.
+func FuzzKnown(f *testing.F) {
+	for _, body := range slices.Concat(rowsOf, bodies) {
+		f.Add([]byte(body), []byte(rowsOf[0]))
+	}
+	f.Fuzz(func(t *testing.T, body, before []byte) {
+		if len(body) > maxText || len(before) > maxText {
+			return
+		}
+		read := func(s *Scanner, names []*Names) (string, error) {
+			var out strings.Builder
+			chosen(s, names, 0, &out)
+			return out.String(), s.End()
+		}
+		want, failed := read(New(bytes.NewReader(body)), nil)
+		names := make([]*Names, 8)
+		for i := range names {
+			names[i] = NewFolded("a", "id")
+		}
+		read(New(bytes.NewReader(before)), names)
+		for range 2 {
+			for name, src := range sources(body) {
+				for _, s := range []*Scanner{New(src), small(New(bytes.NewReader(body)))} {
+					got, err := read(s, names)
+					if (err == nil) != (failed == nil) || err == nil && got != want {
+						t.Fatalf("%s: got %s, %v; want %s, %v", name, got, err, want, failed)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestKnownForgetsNothingNeeded: more names than are remembered are read all the same.
+func TestKnownForgetsNothingNeeded(t *testing.T) {
+	var row strings.Builder
+	for i := range 3 * maxOrder {
+		fmt.Fprintf(&row, `"field %d":%d,`, i, i)
+	}
+	body := "[{" + row.String() + `"id":"last"},{"id":"first",` + row.String() + `"x":1}]`
+	names := NewNames("id")
+	var got []string
+	s := New(strings.NewReader(body))
+	for s.Array(); s.Element(); {
+		for s.Object(); s.Known(names); {
+			got = append(got, s.Keep(s.Text()))
+		}
+	}
+	if s.End() != nil || !slices.Equal(got, []string{"last", "first"}) || len(names.order) != maxOrder {
+		t.Errorf("got %q, %v; %d names are remembered", got, s.Err(), len(names.order))
+	}
+}
+
+// TestKeep: strings are what they were, however many come after them.
+func TestKeep(t *testing.T) {
+	s := New(strings.NewReader(""))
+	var want, got []string
+	for i := range 10_000 {
+		text := strings.Repeat(fmt.Sprint(i), i%97)
+		if i%1000 == 0 {
+			text = strings.Repeat("long", blockSize)
+		}
+		want, got = append(want, text), append(got, s.Keep([]byte(text)))
+	}
+	if !slices.Equal(got, want) {
+		t.Error("a string has changed")
+	}
+}
+
 // TestCutAnywhere: a source that ends early is not wrong, but short.
 func TestCutAnywhere(t *testing.T) {
 	body := `{"a":[-1.5e3,"c\u00e9\ud83d\ude00 and more of it",{"y":null}] , "b":true , "n":{"z":[[],{}]}}`
@@ -236,6 +351,7 @@ func TestLower(t *testing.T) {
 func TestNothingIsAllocated(t *testing.T) {
 	body := []byte(`[{"id":"u1","n":12,"x":{"y":[1,2,{"z":"long enough to be worth something"}]},"b":true}]`)
 	src := bytes.NewReader(body)
+	names := NewNames("id", "b")
 	allocs := testing.AllocsPerRun(1000, func() {
 		src.Reset(body)
 		s := New(src)
@@ -247,6 +363,17 @@ func TestNothingIsAllocated(t *testing.T) {
 				default:
 					s.Skip()
 				}
+			}
+		}
+		if s.End() != nil {
+			t.Fatal(s.Err())
+		}
+		s.Free()
+		src.Reset(body)
+		s = New(src)
+		for s.Array(); s.Element(); {
+			for s.Object(); s.Known(names); {
+				s.Text()
 			}
 		}
 		if s.End() != nil {

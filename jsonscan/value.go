@@ -11,6 +11,9 @@ import (
 // Text reads a string, number or boolean as text; it is nil for null, objects and
 // arrays. The result is valid until the scanner is used again.
 func (s *Scanner) Text() []byte {
+	if s.err == nil && s.pos < s.end && s.buf[s.pos] == '"' {
+		return s.text()
+	}
 	switch b := s.token(); b {
 	case '"':
 		return s.text()
@@ -26,43 +29,64 @@ func (s *Scanner) Text() []byte {
 	}
 }
 
-// Eight bytes at a time: each of them once, its lowest bit, its highest.
+// Eight bytes at a time: each of them once, and its highest bit.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
+// special marks bytes that do not stand for themselves in a string: a quote, a backslash, a
+// control character. Of those that are sought the first has its highest bit set, and none
+// before it does. The highest bits of a byte and of what remains of it without a quote
+// or a backslash are the same, so that one look at them does.
+func special(w uint64) uint64 {
+	return ((w ^ '"'*ones) - ones | ((w ^ '\\'*ones) - ones) | (w - ' '*ones)) &^ w & highs
+}
+
 // plain goes from i over bytes that stand for themselves in a string: up to a quote, a
-// backslash, a control character, or the end of the buffer. Non-ASCII is set if there
-// may be such bytes among them.
-func plain(buf []byte, i int, nonASCII *uint64) int {
-	for i+8 <= len(buf) {
-		w := binary.LittleEndian.Uint64(buf[i:])
-		quote, slash := w^('"'*ones), w^('\\'*ones)
-		// A byte that is sought has its highest bit set, and none below it does.
-		found := ((quote-ones)&^quote | (slash-ones)&^slash | (w-' '*ones)&^w) & highs
-		*nonASCII |= w & highs
-		if found != 0 {
-			return i + bits.TrailingZeros64(found)/8
+// backslash, a control character, or the end of the buffer. ASCII is whether they all are.
+func plain(buf []byte, i int) (end int, ascii bool) {
+	var all uint64
+	b := buf[i:]
+	for len(b) >= 16 {
+		w, v := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		found := special(w)
+		if found == 0 {
+			all |= w
+			b = b[8:]
+			if found = special(v); found == 0 {
+				all |= v
+				b = b[8:]
+				continue
+			}
+			w = v
 		}
-		i += 8
+		before := found&-found - 1
+		return len(buf) - len(b) + bits.TrailingZeros64(found)/8, (all|w&before)&highs == 0
 	}
-	for i < len(buf) && buf[i] >= ' ' && buf[i] != '"' && buf[i] != '\\' {
-		*nonASCII |= uint64(buf[i]) & 0x80
-		i++
+	for len(b) > 0 && b[0] >= ' ' && b[0] != '"' && b[0] != '\\' {
+		all |= uint64(b[0])
+		b = b[1:]
 	}
-	return i
+	return len(buf) - len(b), all&highs == 0
 }
 
 // text reads a string. Bytes that are no UTF-8 become U+FFFD one by one, as in
 // encoding/json.
 func (s *Scanner) text() []byte {
 	s.pos++
+	// Nearly always it is in the buffer as a whole, and stands for itself.
+	if end, ascii := plain(s.buf[:s.end], s.pos); ascii && end < s.end && s.buf[end] == '"' && end-s.pos <= maxText {
+		t := s.buf[s.pos:end]
+		s.pos = end + 1
+		return t
+	}
 	s.mark = s.pos
-	var nonASCII uint64
+	ascii := true
 	for {
-		s.pos = plain(s.buf[:s.end], s.pos, &nonASCII)
-		if s.pos < s.end {
+		end, same := plain(s.buf[:s.end], s.pos)
+		ascii = ascii && same
+		if s.pos = end; s.pos < s.end {
 			break
 		}
 		if !s.fill() {
@@ -80,7 +104,7 @@ func (s *Scanner) text() []byte {
 		s.wrong("a text that is too long")
 		return nil
 	}
-	if nonASCII != 0 && !utf8.Valid(t) {
+	if !ascii && !utf8.Valid(t) {
 		s.kept = mend(append(s.kept[:0], t...), 0)
 		return s.kept
 	}
@@ -92,7 +116,6 @@ func (s *Scanner) text() []byte {
 func (s *Scanner) escaped(t []byte) []byte {
 	s.kept = append(s.kept[:0], t...)
 	var high rune // the first half of a surrogate pair, waiting for the second
-	var nonASCII uint64
 	for {
 		for s.pos == s.end {
 			if !s.fill() {
@@ -100,7 +123,7 @@ func (s *Scanner) escaped(t []byte) []byte {
 			}
 		}
 		if b := s.buf[s.pos]; b == '"' || b == '\\' || b < ' ' {
-			r, ok := s.special()
+			r, ok := s.escape()
 			if !ok {
 				return nil
 			}
@@ -128,7 +151,7 @@ func (s *Scanner) escaped(t []byte) []byte {
 			s.kept, high = utf8.AppendRune(s.kept, utf8.RuneError), 0
 		}
 		from := s.pos
-		s.pos = plain(s.buf[:s.end], from, &nonASCII)
+		s.pos, _ = plain(s.buf[:s.end], from)
 		if s.kept = append(s.kept, s.buf[from:s.pos]...); len(s.kept) > maxText {
 			s.wrong("a text that is too long")
 			return nil
@@ -143,8 +166,8 @@ type char struct {
 	end     bool // of the string
 }
 
-// special reads a quote, or a backslash with what belongs to it.
-func (s *Scanner) special() (char, bool) {
+// escape reads a quote, or a backslash with what belongs to it.
+func (s *Scanner) escape() (char, bool) {
 	b := s.buf[s.pos]
 	if b < ' ' {
 		s.wrong("a line break in a text")
@@ -221,9 +244,8 @@ func mend(dst []byte, start int) []byte {
 // skipText reads over a string.
 func (s *Scanner) skipText() {
 	s.pos++
-	var nonASCII uint64
 	for {
-		s.pos = plain(s.buf[:s.end], s.pos, &nonASCII)
+		s.pos, _ = plain(s.buf[:s.end], s.pos)
 		if s.pos == s.end {
 			if !s.fill() {
 				return
@@ -234,7 +256,7 @@ func (s *Scanner) skipText() {
 			s.pos++
 			return
 		}
-		if _, ok := s.special(); !ok {
+		if _, ok := s.escape(); !ok {
 			return
 		}
 	}
@@ -316,6 +338,13 @@ func (s *Scanner) digits() bool {
 
 // Skip reads over any value.
 func (s *Scanner) Skip() {
+	if s.err != nil {
+		return
+	}
+	if end := over(s.buf[:s.end], s.pos); end > 0 {
+		s.pos = end
+		return
+	}
 	for s.open = s.open[:0]; ; {
 		switch b := s.token(); b {
 		case '"':
