@@ -93,7 +93,7 @@ func BenchmarkTwoKnown(b *testing.B) {
 	for b.Loop() {
 		src.Reset(body)
 		s := New(src)
-		names := NewNames("userUuid", "status")
+		names := NewNames([]string{"userUuid", "status"})
 		n := 0
 		for s.Array(); s.Element(); {
 			for s.Object(); s.Known(names); {

@@ -35,11 +35,11 @@ const (
 )
 
 // NewNames makes Names of these, which are matched exactly.
-func NewNames(names ...string) *Names { return newNames(names, false) }
+func NewNames(names []string) *Names { return newNames(names, false) }
 
 // NewFolded makes Names that are matched like [Scanner.Lower]: they are given in lower
 // case.
-func NewFolded(names ...string) *Names { return newNames(names, true) }
+func NewFolded(names []string) *Names { return newNames(names, true) }
 
 func newNames(names []string, fold bool) *Names {
 	n := &Names{known: make(map[string]int, len(names)), fold: fold}

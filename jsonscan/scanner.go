@@ -20,7 +20,7 @@
 //
 // Objects of many fields, of which a list has many, are read faster by [Scanner.Known]:
 //
-//	names := jsonscan.NewNames("id", "title")
+//	names := jsonscan.NewNames([]string{"id", "title"})
 //	for s.Array(); s.Element(); {
 //		for s.Object(); s.Known(names); {
 //			switch names.Field {

@@ -202,7 +202,7 @@ func FuzzKnown(f *testing.F) {
 		want, failed := read(New(bytes.NewReader(body)), nil)
 		names := make([]*Names, 8)
 		for i := range names {
-			names[i] = NewFolded("a", "id")
+			names[i] = NewFolded([]string{"a", "id"})
 		}
 		read(New(bytes.NewReader(before)), names)
 		for range 2 {
@@ -225,7 +225,7 @@ func TestKnownForgetsNothingNeeded(t *testing.T) {
 		fmt.Fprintf(&row, `"field %d":%d,`, i, i)
 	}
 	body := "[{" + row.String() + `"id":"last"},{"id":"first",` + row.String() + `"x":1}]`
-	names := NewNames("id")
+	names := NewNames([]string{"id"})
 	var got []string
 	s := New(strings.NewReader(body))
 	for s.Array(); s.Element(); {
@@ -351,7 +351,7 @@ func TestLower(t *testing.T) {
 func TestNothingIsAllocated(t *testing.T) {
 	body := []byte(`[{"id":"u1","n":12,"x":{"y":[1,2,{"z":"long enough to be worth something"}]},"b":true}]`)
 	src := bytes.NewReader(body)
-	names := NewNames("id", "b")
+	names := NewNames([]string{"id", "b"})
 	allocs := testing.AllocsPerRun(1000, func() {
 		src.Reset(body)
 		s := New(src)

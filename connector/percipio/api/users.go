@@ -25,89 +25,160 @@ type Manager struct{ ID, Email, ExternalUserID string }
 // Attribute is a field that the organisation defined. Value is empty for null.
 type Attribute struct{ ID, Name, Value string }
 
-func readUser(s *jsonscan.Scanner) (u User) {
-	object(s, func(name []byte) {
-		switch string(name) {
-		case "id":
+// maxAttributes is for how many attributes there is room before the first of them is read.
+const maxAttributes = 100
+
+// userReader reads accounts, one after the other.
+type userReader struct {
+	s                        *jsonscan.Scanner
+	user, manager, attribute *jsonscan.Names
+	attributes               int // of the account before
+}
+
+// The fields of an account, of a manager and of an attribute.
+const (
+	userID = iota
+	userExternalID
+	userLogin
+	userEmail
+	userFirstName
+	userLastName
+	userRole
+	userJobTitle
+	userJobRole
+	userApprovalManager
+	userHRManager
+	userActive
+	userInstructor
+	userCoaching
+	userEnterpriseCoaching
+	userEnterpriseDashboard
+	userAttributes
+)
+
+const (
+	managerID = iota
+	managerEmail
+	managerExternalID
+)
+
+const (
+	attributeID = iota
+	attributeName
+	attributeValue
+)
+
+func readUsers(s *jsonscan.Scanner) func() User {
+	r := &userReader{
+		s: s,
+		user: jsonscan.NewFolded([]string{
+			userID: "id", userExternalID: "externaluserid", userLogin: "loginname", userEmail: "email", userFirstName: "firstname", userLastName: "lastname",
+			userRole: "role", userJobTitle: "jobtitle", userJobRole: "jobrole", userApprovalManager: "approvalmanager", userHRManager: "directhrmanager",
+			userActive: "isactive", userInstructor: "isinstructor", userCoaching: "hascoaching", userEnterpriseCoaching: "hasenterprisecoaching",
+			userEnterpriseDashboard: "hasenterprisecoachingdashboard", userAttributes: "customattributes",
+		}),
+		manager:   jsonscan.NewFolded([]string{managerID: "id", managerEmail: "email", managerExternalID: "externaluserid"}),
+		attribute: jsonscan.NewFolded([]string{attributeID: "id", attributeName: "name", attributeValue: "value"}),
+	}
+	return r.read
+}
+
+func (r *userReader) read() (u User) {
+	s := r.s
+	if !isObject(s) {
+		return u
+	}
+	for s.Object(); s.Known(r.user); {
+		switch r.user.Field {
+		case userID:
 			u.ID = text(s)
-		case "externaluserid":
+		case userExternalID:
 			u.ExternalUserID = text(s)
-		case "loginname":
+		case userLogin:
 			u.LoginName = text(s)
-		case "email":
+		case userEmail:
 			u.Email = text(s)
-		case "firstname":
+		case userFirstName:
 			u.FirstName = text(s)
-		case "lastname":
+		case userLastName:
 			u.LastName = text(s)
-		case "role":
+		case userRole:
 			u.Role = text(s)
-		case "jobtitle":
+		case userJobTitle:
 			u.JobTitle = text(s)
-		case "jobrole":
+		case userJobRole:
 			u.JobRole = text(s)
-		case "approvalmanager":
-			readManager(s, &u.ApprovalManager)
-		case "directhrmanager":
-			readManager(s, &u.DirectHRManager)
-		case "isactive":
+		case userApprovalManager:
+			r.readManager(&u.ApprovalManager)
+		case userHRManager:
+			r.readManager(&u.DirectHRManager)
+		case userActive:
 			u.IsActive = flag(s)
-		case "isinstructor":
+		case userInstructor:
 			u.IsInstructor = flag(s)
-		case "hascoaching":
+		case userCoaching:
 			u.HasCoaching = flag(s)
-		case "hasenterprisecoaching":
+		case userEnterpriseCoaching:
 			u.HasEnterpriseCoaching = flag(s)
-		case "hasenterprisecoachingdashboard":
+		case userEnterpriseDashboard:
 			u.HasEnterpriseCoachingDashboard = flag(s)
-		case "customattributes":
-			var all []Attribute
-			if elements(s, func() { all = append(all, readAttribute(s)) }) {
-				u.CustomAttributes = all
+		case userAttributes:
+			if isList(s) {
+				u.CustomAttributes = r.readAttributes()
 			}
-		default:
-			s.Skip()
 		}
-	})
+	}
 	return u
 }
 
-func readManager(s *jsonscan.Scanner, m *Manager) {
-	object(s, func(name []byte) {
-		switch string(name) {
-		case "id":
+func (r *userReader) readManager(m *Manager) {
+	s := r.s
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(r.manager); {
+		switch r.manager.Field {
+		case managerID:
 			m.ID = text(s)
-		case "email":
+		case managerEmail:
 			m.Email = text(s)
-		case "externaluserid":
+		case managerExternalID:
 			m.ExternalUserID = text(s)
-		default:
-			s.Skip()
 		}
-	})
+	}
 }
 
-func readAttribute(s *jsonscan.Scanner) (a Attribute) {
-	object(s, func(name []byte) {
-		switch string(name) {
-		case "id":
-			a.ID = text(s)
-		case "name":
-			a.Name = text(s)
-		case "value":
-			a.Value = text(s)
-		default:
-			s.Skip()
+func (r *userReader) readAttributes() []Attribute {
+	s := r.s
+	var all []Attribute
+	if r.attributes > 0 {
+		all = make([]Attribute, 0, r.attributes) // most accounts have the same
+	}
+	for s.Array(); s.Element(); {
+		var a Attribute
+		if isObject(s) {
+			for s.Object(); s.Known(r.attribute); {
+				switch r.attribute.Field {
+				case attributeID:
+					a.ID = text(s)
+				case attributeName:
+					a.Name = text(s)
+				case attributeValue:
+					a.Value = text(s)
+				}
+			}
 		}
-	})
-	return a
+		all = append(all, a)
+	}
+	r.attributes = min(len(all), maxAttributes)
+	return all
 }
 
 // ListUsers reads one page of accounts, with one request. After an error the same
 // position may be read again. Incomplete if the list cannot be proved complete; see
 // the package comment.
 func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
-	l := listing[User]{path: c.path(userManagement, "v1", "users"), read: readUser, id: func(u User) string { return u.ID }, sink: sink}
+	l := listing[User]{path: c.path(userManagement, "v1", "users"), rows: readUsers, id: func(u User) string { return u.ID }, sink: sink}
 	step, err := listPage(ctx, c, l, at)
 	return step, explain("list users", userManagement, err)
 }
