@@ -52,7 +52,8 @@ type Row struct {
 //
 // Its methods fail with baton.Invalid when something cannot be written.
 type Encoder struct {
-	id, data []byte
+	id, data  []byte
+	resources wire.Resources
 }
 
 // ResourceType encodes a resource type.
@@ -63,7 +64,7 @@ func (e *Encoder) ResourceType(t baton.ResourceType) (Row, error) {
 
 // Resource encodes a resource.
 func (e *Encoder) Resource(r baton.Resource) (Row, error) {
-	data, err := wire.AppendResource(e.data[:0], r)
+	data, err := e.resources.Append(e.data[:0], r)
 	e.data = data
 	row := e.row(Resources, data, r.ID.Type, r.ID.ID)
 	row.parent = r.Parent

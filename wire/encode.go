@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -134,28 +135,53 @@ func (e *encoder) profile(field int, p baton.Profile) {
 
 // fields appends the fields of a Struct, by name.
 func (e *encoder) fields(p baton.Profile) {
-	type field struct {
-		name  string
-		value any
+	var room [32]string
+	names := room[:0]
+	for name := range p {
+		names = append(names, name)
 	}
-	var room [32]field
-	fields := room[:0]
-	for name, value := range p {
-		fields = append(fields, field{name, value})
-	}
-	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
-	for i := range fields {
-		f := &fields[i]
-		entry := e.begin(1)
-		e.element(1, f.name)
-		value := e.begin(2)
-		if err := e.value(f.value); err != nil {
-			e.fail(fmt.Errorf("profile value %q: %w", f.name, err))
+	slices.Sort(names)
+	for _, name := range names {
+		if !utf8.ValidString(name) {
+			e.fail(errText)
 		}
-		e.end(value)
-		e.end(entry)
+		e.field(name, p[name])
 	}
 }
+
+// field appends a field of a Struct, which is the entry of a map. Its name has been checked.
+func (e *encoder) field(name string, value any) {
+	text, ok := value.(string)
+	if !ok {
+		entry := e.begin(1)
+		e.element(1, name)
+		at := e.begin(2)
+		if err := e.value(value); err != nil {
+			e.fail(fmt.Errorf("profile value %q: %w", name, err))
+		}
+		e.end(at)
+		e.end(entry)
+		return
+	}
+	// Most are texts, whose lengths are known before.
+	if !utf8.ValidString(text) {
+		e.fail(errText)
+	}
+	inner := 1 + sizeOf(len(text)) + len(text)
+	b := append(e.b, 1<<3|wireBytes)
+	b = binary.AppendUvarint(b, uint64(2+sizeOf(len(name))+len(name)+sizeOf(inner)+inner))
+	b = append(b, 1<<3|wireBytes)
+	b = binary.AppendUvarint(b, uint64(len(name)))
+	b = append(b, name...)
+	b = append(b, 2<<3|wireBytes)
+	b = binary.AppendUvarint(b, uint64(inner))
+	b = append(b, 3<<3|wireBytes)
+	b = binary.AppendUvarint(b, uint64(len(text)))
+	e.b = append(b, text...)
+}
+
+// sizeOf is how many bytes the length n takes.
+func sizeOf(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
 
 // value appends what is in a Value, which is there even when it is zero.
 func (e *encoder) value(v any) error {
@@ -203,26 +229,65 @@ func (e *encoder) annotation(kind string) (annotation, value int) {
 }
 
 // MarshalResource encodes a c1.connector.v2.Resource.
-func MarshalResource(r baton.Resource) ([]byte, error) { return AppendResource(nil, r) }
+func MarshalResource(r baton.Resource) ([]byte, error) { return new(Resources).Append(nil, r) }
 
-// AppendResource appends a c1.connector.v2.Resource.
-func AppendResource(dst []byte, r baton.Resource) ([]byte, error) {
+// Resources encodes resources, one after the other. Their profiles have much the same
+// fields, so it remembers the names, which need not be put in order each time. The zero
+// Resources is ready for use.
+type Resources struct {
+	names   []string // of the fields before, in order
+	profile []byte   // of the resource in hand
+}
+
+// Append appends a c1.connector.v2.Resource.
+func (rs *Resources) Append(dst []byte, r baton.Resource) ([]byte, error) {
 	e := encoder{b: dst}
 	if r.ID.Type == "" || r.ID.ID == "" {
 		e.fail(errNoID)
 	}
-	e.resource(r)
+	e.fail(rs.encode(r.Profile))
+	e.resource(r, rs.profile)
 	if e.err != nil {
 		return nil, invalid("resource "+r.ID.String(), e.err)
 	}
 	return e.b, nil
 }
 
-func (e *encoder) resource(r baton.Resource) {
-	// The profile stands there twice. It is encoded once, in front, and given up at the end.
-	start := len(e.b)
-	e.fields(r.Profile)
-	end := len(e.b)
+// encode encodes the profile of a resource, which stands there twice.
+func (rs *Resources) encode(p baton.Profile) error {
+	e := encoder{b: rs.profile[:0]}
+	found := 0
+	for _, name := range rs.names {
+		if value, ok := p[name]; ok {
+			e.field(name, value)
+			found++
+		}
+	}
+	if found < len(p) {
+		e = encoder{b: e.b[:0]}
+		if e.fields(p); e.err == nil {
+			rs.remember(p)
+		}
+	}
+	rs.profile = e.b
+	return e.err
+}
+
+// remember takes note of the names of the fields. It gives up those of others where they
+// would cost more than they save.
+func (rs *Resources) remember(p baton.Profile) {
+	names := slices.DeleteFunc(rs.names, func(name string) bool { _, ok := p[name]; return ok })
+	if len(names) > len(p) {
+		names = names[:0]
+	}
+	for name := range p {
+		names = append(names, strings.Clone(name))
+	}
+	slices.Sort(names)
+	rs.names = names
+}
+
+func (e *encoder) resource(r baton.Resource, profile []byte) {
 	e.resourceID(1, r.ID)
 	if r.Parent != (baton.ResourceID{}) {
 		e.resourceID(2, r.Parent)
@@ -230,21 +295,20 @@ func (e *encoder) resource(r baton.Resource) {
 	e.text(3, r.DisplayName)
 	if r.User != nil {
 		annotation, value := e.annotation(userTraitType)
-		e.user(r, start, end)
+		e.user(r, profile)
 		e.close(value)
 		e.end(annotation)
 	}
 	if r.Group != nil {
 		annotation, value := e.annotation(groupTrait)
-		e.raw(2, e.b[start:end])
+		e.raw(2, profile)
 		e.close(value)
 		e.end(annotation)
 	}
 	e.text(5, r.Description)
-	e.raw(9, e.b[start:end])
+	e.raw(9, profile)
 	e.status(11, r.Status)
 	e.time(12, r.CreatedAt)
-	e.b = append(e.b[:start], e.b[end:]...)
 }
 
 // close ends a bytes field, which is left out when it is empty, as messages are not.
@@ -267,9 +331,8 @@ func (e *encoder) status(field int, s baton.Status) {
 // accountHuman is UserTrait's ACCOUNT_TYPE_HUMAN.
 const accountHuman = 1
 
-// user appends a UserTrait, which repeats what the resource says of itself; its profile lies
-// between start and end.
-func (e *encoder) user(r baton.Resource, start, end int) {
+// user appends a UserTrait, which repeats what the resource says of itself.
+func (e *encoder) user(r baton.Resource, profile []byte) {
 	u := r.User
 	for _, m := range u.Emails {
 		at := e.begin(1)
@@ -280,7 +343,7 @@ func (e *encoder) user(r baton.Resource, start, end int) {
 		e.end(at)
 	}
 	e.status(2, r.Status)
-	e.raw(3, e.b[start:end])
+	e.raw(3, profile)
 	e.number(5, accountHuman)
 	e.text(6, u.Login)
 	e.texts(7, u.LoginAliases)

@@ -142,6 +142,34 @@ func TestEncoderIsTheLibrarys(t *testing.T) {
 	}
 }
 
+// TestResourcesRemember: whichever profiles came before, a resource becomes the same bytes.
+func TestResourcesRemember(t *testing.T) {
+	names := []string{"", "a", "active", "aa", "department", "Z", "\u00e4", "a b", "email", "id", "title", "zone"}
+	r := rand.New(rand.NewPCG(1, 2))
+	var rs Resources
+	for n := range 20_000 {
+		if n%500 == 0 {
+			r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		}
+		res := baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u1"}, Profile: baton.Profile{}}
+		odd := oddProfile(r, 1)
+		for key, value := range odd {
+			if r.IntN(10) > 0 {
+				key = names[r.IntN(1+n%len(names))]
+			}
+			res.Profile[key] = value
+		}
+		got, err := rs.Append(nil, res)
+		want, wantErr := MarshalResource(res)
+		if !bytes.Equal(got, want) || (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %.200x, %v\nwant %.200x, %v", res.Profile, got, err, want, wantErr)
+		}
+		if len(rs.names) > 2*6 {
+			t.Fatalf("%d names are remembered", len(rs.names))
+		}
+	}
+}
+
 // TestDecoderIsTheLibrarys holds what is decoded without the protobuf library against what
 // it decodes: of all that we write, which must not need it, and of that with a byte
 // changed, cut off or moved, which may.

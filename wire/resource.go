@@ -63,7 +63,7 @@ func UnmarshalResourceType(b []byte) (baton.ResourceType, error) {
 	return t, nil
 }
 
-// resource is the message that AppendResource writes.
+// resource is the message that Resources.Append writes.
 func resource(r baton.Resource) (*connectorv2.Resource, error) {
 	if r.ID.Type == "" || r.ID.ID == "" {
 		return nil, errNoID
