@@ -41,7 +41,8 @@ type Step struct {
 }
 
 // Page takes the rows of one page. Rows are kept only if Next returns without an
-// error. It is not safe for concurrent use.
+// error. They are written as they come: what they are made of, such as a profile, may be
+// changed afterwards. It is not safe for concurrent use.
 type Page interface {
 	// Seen reports whether this feed has already delivered the resource in this
 	// sync, in an earlier page (also one of an earlier process) or in this one.

@@ -94,8 +94,8 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
 func userOf(body []byte) (User, bool) {
 	s := jsonscan.New(bytes.NewReader(body))
 	defer s.Free()
-	var r userReader
-	id, err := readRow(s, &r, nil)
+	r := newUserReader(nil)
+	id, err := readRow(s, r, nil)
 	return r.user, err == nil && s.End() == nil && id != ""
 }
 

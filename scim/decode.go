@@ -40,30 +40,22 @@ func isObject(s *jsonscan.Scanner) bool {
 	return true
 }
 
-// common is b as a string; the texts that come again and again are not made anew.
-func common(b []byte) string {
-	for _, t := range [...]string{"User", "Group", "direct", "indirect", "work", "home", "true", "false"} {
-		if string(b) == t {
-			return t
-		}
-	}
-	return string(b)
-}
-
 // text is a string, also when it was sent as a number or boolean.
 func text(s *jsonscan.Scanner, into *string) {
 	if t := s.Text(); t != nil {
-		*into = common(t)
+		*into = s.Keep(t)
 	}
 }
 
+var yes, no = true, false
+
 // flag is a boolean, also as "True", "false", 1 or "0".
 func flag(s *jsonscan.Scanner, into **bool) {
-	var t string
-	text(s, &t)
-	t = strings.ToLower(strings.TrimSpace(t))
-	if yes := t == "true" || t == "1"; yes || t == "false" || t == "0" {
+	switch strings.ToLower(strings.TrimSpace(string(s.Text()))) {
+	case "true", "1":
 		*into = &yes
+	case "false", "0":
+		*into = &no
 	}
 }
 
@@ -120,25 +112,36 @@ type value struct {
 	Primary                   *bool
 }
 
-func readValue(s *jsonscan.Scanner) (v value) {
+// The parts of a value.
+const (
+	valueValue = iota
+	valueType
+	valueRef
+	valueDisplay
+	valuePrimary
+)
+
+func valueNames() *jsonscan.Names {
+	return jsonscan.NewFolded([]string{valueValue: "value", valueType: "type", valueRef: "$ref", valueDisplay: "display", valuePrimary: "primary"})
+}
+
+func readValue(s *jsonscan.Scanner, names *jsonscan.Names) (v value) {
 	if s.Kind() != '{' {
 		text(s, &v.Value)
 		return v
 	}
-	for s.Object(); s.Field(); {
-		switch string(s.Lower()) {
-		case "value":
+	for s.Object(); s.Known(names); {
+		switch names.Field {
+		case valueValue:
 			text(s, &v.Value)
-		case "type":
+		case valueType:
 			text(s, &v.Type)
-		case "$ref":
+		case valueRef:
 			text(s, &v.Ref)
-		case "display":
+		case valueDisplay:
 			text(s, &v.Display)
-		case "primary":
+		case valuePrimary:
 			flag(s, &v.Primary)
-		default:
-			s.Skip()
 		}
 	}
 	return v
@@ -181,83 +184,165 @@ func readRow(s *jsonscan.Scanner, rows rowReader, fresh func(id string) bool) (s
 	return rows.read(s, fresh)
 }
 
-func meta(s *jsonscan.Scanner, m *Meta) {
-	each(s, func(name []byte) {
-		switch string(name) {
-		case "resourcetype":
+// The parts of what a server says of a resource itself.
+const (
+	metaType = iota
+	metaCreated
+	metaLastModified
+	metaLocation
+	metaVersion
+)
+
+func metaNames() *jsonscan.Names {
+	return jsonscan.NewFolded([]string{metaType: "resourcetype", metaCreated: "created", metaLastModified: "lastmodified", metaLocation: "location", metaVersion: "version"})
+}
+
+func meta(s *jsonscan.Scanner, names *jsonscan.Names, m *Meta) {
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(names); {
+		switch names.Field {
+		case metaType:
 			text(s, &m.ResourceType)
-		case "created":
+		case metaCreated:
 			moment(s, &m.Created)
-		case "lastmodified":
+		case metaLastModified:
 			moment(s, &m.LastModified)
-		case "location":
+		case metaLocation:
 			text(s, &m.Location)
-		case "version":
+		case metaVersion:
 			text(s, &m.Version)
-		default:
-			s.Skip()
 		}
-	})
+	}
 }
 
 // userReader reads users.
 type userReader struct {
 	user User
 	row  func(User)
+
+	attributes, fullName, email, group, meta, enterprise, manager *jsonscan.Names
+	groups                                                        int // of the user before
+}
+
+// The attributes of a user.
+const (
+	userID = iota
+	userExternalID
+	userUserName
+	userDisplayName
+	userNickName
+	userName
+	userEmails
+	userActive
+	userTitle
+	userType
+	userLanguage
+	userLocale
+	userTimezone
+	userGroups
+	userMeta
+	userEnterprise
+)
+
+// The parts of a name.
+const (
+	nameFormatted = iota
+	nameFamily
+	nameGiven
+	nameMiddle
+	namePrefix
+	nameSuffix
+)
+
+// The attributes of the enterprise extension.
+const (
+	enterpriseNumber = iota
+	enterpriseDepartment
+	enterpriseDivision
+	enterpriseOrganization
+	enterpriseCostCenter
+	enterpriseManager
+)
+
+const enterpriseSchema = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
+
+// newUserReader makes a reader that delivers to row, which may be nil.
+func newUserReader(row func(User)) *userReader {
+	return &userReader{
+		row: row,
+		attributes: jsonscan.NewFolded([]string{
+			userID: "id", userExternalID: "externalid", userUserName: "username", userDisplayName: "displayname", userNickName: "nickname",
+			userName: "name", userEmails: "emails", userActive: "active", userTitle: "title", userType: "usertype", userLanguage: "preferredlanguage",
+			userLocale: "locale", userTimezone: "timezone", userGroups: "groups", userMeta: "meta", userEnterprise: enterpriseSchema,
+		}),
+		fullName: jsonscan.NewFolded([]string{
+			nameFormatted: "formatted", nameFamily: "familyname", nameGiven: "givenname", nameMiddle: "middlename",
+			namePrefix: "honorificprefix", nameSuffix: "honorificsuffix",
+		}),
+		enterprise: jsonscan.NewFolded([]string{
+			enterpriseNumber: "employeenumber", enterpriseDepartment: "department", enterpriseDivision: "division",
+			enterpriseOrganization: "organization", enterpriseCostCenter: "costcenter", enterpriseManager: "manager",
+		}),
+		email: valueNames(), group: valueNames(), manager: valueNames(), meta: metaNames(),
+	}
 }
 
 func (r *userReader) deliver() { r.row(r.user) }
 
-const enterpriseSchema = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
-
 func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, error) {
 	r.user = User{}
 	u := &r.user
-	for s.Object(); s.Field(); {
-		switch string(s.Lower()) {
-		case "id":
+	for s.Object(); s.Known(r.attributes); {
+		switch r.attributes.Field {
+		case userID:
 			text(s, &u.ID)
-		case "externalid":
+		case userExternalID:
 			text(s, &u.ExternalID)
-		case "username":
+		case userUserName:
 			text(s, &u.UserName)
-		case "displayname":
+		case userDisplayName:
 			text(s, &u.DisplayName)
-		case "nickname":
+		case userNickName:
 			text(s, &u.NickName)
-		case "name":
-			fullName(s, &u.Name)
-		case "emails":
-			list(s, func() { u.addEmail(readValue(s)) })
-		case "active":
+		case userName:
+			r.readName(s, &u.Name)
+		case userEmails:
+			list(s, func() { u.addEmail(readValue(s, r.email)) })
+		case userActive:
 			flag(s, &u.Active)
-		case "title":
+		case userTitle:
 			text(s, &u.Title)
-		case "usertype":
+		case userType:
 			text(s, &u.UserType)
-		case "preferredlanguage":
+		case userLanguage:
 			text(s, &u.PreferredLanguage)
-		case "locale":
+		case userLocale:
 			text(s, &u.Locale)
-		case "timezone":
+		case userTimezone:
 			text(s, &u.Timezone)
-		case "groups":
-			if list(s, func() {
-				v := readValue(s)
-				u.Groups = append(u.Groups, GroupRef{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display})
-			}) {
+		case userGroups:
+			if u.Groups == nil && r.groups > 0 {
+				u.Groups = make([]GroupRef, 0, r.groups)
+			}
+			if list(s, func() { u.addGroup(readValue(s, r.group)) }) {
 				u.GroupsListed = true
 			}
-		case "meta":
-			meta(s, &u.Meta)
-		case enterpriseSchema:
-			enterprise(s, u)
-		default:
-			s.Skip()
+			if r.groups = min(len(u.Groups), maxRoom); r.groups == 0 {
+				u.Groups = nil
+			}
+		case userMeta:
+			meta(s, r.meta, &u.Meta)
+		case userEnterprise:
+			r.readEnterprise(s, u)
 		}
 	}
 	return u.ID, nil
 }
+
+// maxRoom is for how many groups there is room before the first of them is read.
+const maxRoom = 100
 
 func (u *User) addEmail(v value) {
 	if address := strings.TrimSpace(v.Value); address != "" {
@@ -265,44 +350,50 @@ func (u *User) addEmail(v value) {
 	}
 }
 
-func fullName(s *jsonscan.Scanner, n *Name) {
-	each(s, func(name []byte) {
-		switch string(name) {
-		case "formatted":
-			text(s, &n.Formatted)
-		case "familyname":
-			text(s, &n.FamilyName)
-		case "givenname":
-			text(s, &n.GivenName)
-		case "middlename":
-			text(s, &n.MiddleName)
-		case "honorificprefix":
-			text(s, &n.HonorificPrefix)
-		case "honorificsuffix":
-			text(s, &n.HonorificSuffix)
-		default:
-			s.Skip()
-		}
-	})
+func (u *User) addGroup(v value) {
+	u.Groups = append(u.Groups, GroupRef{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display})
 }
 
-func enterprise(s *jsonscan.Scanner, u *User) {
-	each(s, func(name []byte) {
-		switch string(name) {
-		case "employeenumber":
-			text(s, &u.EmployeeNumber)
-		case "department":
-			text(s, &u.Department)
-		case "division":
-			text(s, &u.Division)
-		case "organization":
-			text(s, &u.Organization)
-		case "costcenter":
-			text(s, &u.CostCenter)
-		case "manager":
-			u.ManagerID = readValue(s).Value
-		default:
-			s.Skip()
+func (r *userReader) readName(s *jsonscan.Scanner, n *Name) {
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(r.fullName); {
+		switch r.fullName.Field {
+		case nameFormatted:
+			text(s, &n.Formatted)
+		case nameFamily:
+			text(s, &n.FamilyName)
+		case nameGiven:
+			text(s, &n.GivenName)
+		case nameMiddle:
+			text(s, &n.MiddleName)
+		case namePrefix:
+			text(s, &n.HonorificPrefix)
+		case nameSuffix:
+			text(s, &n.HonorificSuffix)
 		}
-	})
+	}
+}
+
+func (r *userReader) readEnterprise(s *jsonscan.Scanner, u *User) {
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(r.enterprise); {
+		switch r.enterprise.Field {
+		case enterpriseNumber:
+			text(s, &u.EmployeeNumber)
+		case enterpriseDepartment:
+			text(s, &u.Department)
+		case enterpriseDivision:
+			text(s, &u.Division)
+		case enterpriseOrganization:
+			text(s, &u.Organization)
+		case enterpriseCostCenter:
+			text(s, &u.CostCenter)
+		case enterpriseManager:
+			u.ManagerID = readValue(s, r.manager).Value
+		}
+	}
 }

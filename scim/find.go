@@ -87,7 +87,7 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 func (c *Client) collect(ctx context.Context, filter string, single bool, keep func(*User) bool) ([]User, error) {
 	hits := 0
 	return readAll(func(at Position, sink Sink[User]) (ListStep, error) {
-		step, err := listPage(ctx, c, "Users", filter, at, sink, &userReader{row: sink.Row})
+		step, err := listPage(ctx, c, "Users", filter, at, sink, newUserReader(sink.Row))
 		step.Done = step.Done || single && step.Rows == 1 && hits == 1 && !step.Restart
 		return step, err
 	}, func(u *User) (string, bool) {
@@ -108,7 +108,7 @@ func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) 
 		row, void := sink.Row, sink.Void
 		sink.Row = func(g Group) {
 			g.Members, members = members, nil
-			row(g)
+			row(g.clone())
 		}
 		sink.Void = func() {
 			members = nil
@@ -116,7 +116,7 @@ func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) 
 		}
 		return c.ListGroups(ctx, at, GroupSink{Sink: sink, Member: func(g *Group, m Member) {
 			if len(members) == 0 || keep(g, m) {
-				members = append(members, m)
+				members = append(members, m.clone())
 			}
 		}})
 	}, func(g *Group) (string, bool) { return g.ID, true })
@@ -134,7 +134,7 @@ func readAll[T any](page func(Position, Sink[T]) (ListStep, error), row func(*T)
 			Seen: func(id string) bool { return seen[id] },
 			Row: func(v T) {
 				id, keep := row(&v)
-				ids = append(ids, id)
+				ids = append(ids, strings.Clone(id)) // and not all that came with it
 				if keep {
 					kept = append(kept, v)
 				}

@@ -32,6 +32,11 @@ type Member struct {
 	Display string
 }
 
+// clone is a member that keeps alive nothing but itself.
+func (m Member) clone() Member {
+	return Member{Value: strings.Clone(m.Value), Type: strings.Clone(m.Type), Ref: strings.Clone(m.Ref), Display: strings.Clone(m.Display)}
+}
+
 // IsUser is false for a member that says to be a group, by its type or its
 // reference. A server that says neither means users.
 func (m Member) IsUser() bool {
@@ -42,9 +47,17 @@ func (m Member) IsUser() bool {
 	return !strings.Contains(ref, "/groups/") && !strings.HasPrefix(ref, "groups/")
 }
 
+// clone is a group that keeps alive nothing but itself. Its members are not cloned.
+func (g Group) clone() Group {
+	g.ID, g.ExternalID, g.DisplayName = strings.Clone(g.ID), strings.Clone(g.ExternalID), strings.Clone(g.DisplayName)
+	m := &g.Meta
+	m.ResourceType, m.Location, m.Version = strings.Clone(m.ResourceType), strings.Clone(m.Location), strings.Clone(m.Version)
+	return g
+}
+
 // GetGroup reads one group, past any cache. NotFound if there is none with that id.
 func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
-	r := &groupReader{}
+	r := newGroupReader(nil, nil)
 	err := c.getOne(ctx, "group", "Groups", id, r)
 	if err != nil {
 		return Group{}, err
@@ -67,6 +80,27 @@ type groupReader struct {
 	member func(*Group, Member) // nil to keep members in the group
 	row    func(Group)
 	hold   bool // keep members until the end of the group, whatever comes first
+
+	attributes, value, meta *jsonscan.Names
+}
+
+// The attributes of a group.
+const (
+	groupID = iota
+	groupExternalID
+	groupDisplayName
+	groupMembers
+	groupMeta
+)
+
+// newGroupReader makes a reader that delivers to row and member; both may be nil.
+func newGroupReader(row func(Group), member func(*Group, Member)) *groupReader {
+	return &groupReader{
+		row: row, member: member, value: valueNames(), meta: metaNames(),
+		attributes: jsonscan.NewFolded([]string{
+			groupID: "id", groupExternalID: "externalid", groupDisplayName: "displayname", groupMembers: "members", groupMeta: "meta",
+		}),
+	}
 }
 
 // errSaidAgain is for a group that changes its name behind its members: who it is that
@@ -77,25 +111,23 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 	r.group = Group{}
 	g := &r.group
 	var told *Group // what members were handed out as
-	for s.Object(); s.Field(); {
-		switch string(s.Lower()) {
-		case "id":
+	for s.Object(); s.Known(r.attributes); {
+		switch r.attributes.Field {
+		case groupID:
 			text(s, &g.ID)
-		case "externalid":
+		case groupExternalID:
 			text(s, &g.ExternalID)
-		case "displayname":
+		case groupDisplayName:
 			text(s, &g.DisplayName)
-		case "members":
+		case groupMembers:
 			if r.mayStream() {
 				told = &Group{ID: g.ID, DisplayName: g.DisplayName}
 			}
 			if r.members(s, told != nil, fresh) {
 				g.MembersListed = true
 			}
-		case "meta":
-			meta(s, &g.Meta)
-		default:
-			s.Skip()
+		case groupMeta:
+			meta(s, r.meta, &g.Meta)
 		}
 	}
 	if told != nil && (told.ID != g.ID || told.DisplayName != g.DisplayName) {
@@ -118,7 +150,7 @@ func (r *groupReader) members(s *jsonscan.Scanner, stream bool, fresh func(id st
 		return list(s, s.Skip)
 	}
 	return list(s, func() {
-		v := readValue(s)
+		v := readValue(s, r.value)
 		m := Member{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display}
 		switch {
 		case s.Err() != nil:

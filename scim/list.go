@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"baton"
 	"baton/jsonscan"
@@ -45,13 +46,13 @@ func (s Sink[T]) void() {
 // position may be read again. Incomplete if the list cannot be proved complete; see
 // the package comment.
 func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
-	step, err := listPage(ctx, c, "Users", "", at, sink, &userReader{row: sink.Row})
+	step, err := listPage(ctx, c, "Users", "", at, sink, newUserReader(sink.Row))
 	return step, explain("list users", err)
 }
 
 // ListGroups reads one page of groups, as ListUsers does users.
 func (c *Client) ListGroups(ctx context.Context, at Position, sink GroupSink) (ListStep, error) {
-	rows := &groupReader{row: sink.Row, member: sink.Member}
+	rows := newGroupReader(sink.Row, sink.Member)
 	step, err := listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
 	if errors.Is(err, errSaidAgain) {
 		rows.hold = true
@@ -226,7 +227,7 @@ func (p *pageReader) row(s *jsonscan.Scanner) error {
 	}
 	p.last = id
 	if fresh {
-		p.inPage[id] = true
+		p.inPage[strings.Clone(id)] = true // and not all that came with it
 		p.fresh++
 		p.rows.deliver()
 	}

@@ -96,8 +96,11 @@ func isAddress(s string) bool {
 // Label is a name to show: displayName, the formatted name, given and family name,
 // userName, e-mail or id, whichever comes first. It is never empty.
 func (u *User) Label() string {
+	if name := strings.TrimSpace(u.DisplayName); name != "" {
+		return name // nearly always, and the others cost something
+	}
 	full := u.Name.GivenName + " " + u.Name.FamilyName
-	return firstText(u.DisplayName, u.Name.Formatted, full, u.UserName, u.Email(), u.ID)
+	return firstText(u.Name.Formatted, full, u.UserName, u.Email(), u.ID)
 }
 
 func firstText(candidates ...string) string {
@@ -111,7 +114,7 @@ func firstText(candidates ...string) string {
 
 // GetUser reads one user, past any cache. NotFound if there is none with that id.
 func (c *Client) GetUser(ctx context.Context, id string) (User, error) {
-	r := &userReader{}
+	r := newUserReader(nil)
 	if err := c.getOne(ctx, "user", "Users", id, r); err != nil {
 		return User{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"baton"
 	"baton/connector/percipio/api"
@@ -16,7 +17,8 @@ const maxStatuses = 8
 // slugs are the statuses of rows and what they amount to. The list is closed: what
 // it does not have grants nothing.
 func slugOf(status string) (slug string, known bool) {
-	switch strings.ToLower(strings.TrimSpace(status)) {
+	var room [16]byte
+	switch string(lower(room[:0], strings.TrimSpace(status))) {
 	case "completed", "achieved", "listened", "read", "watched":
 		return completedSlug, true
 	case "started", "active":
@@ -25,6 +27,21 @@ func slugOf(status string) (slug string, known bool) {
 		return "", true
 	}
 	return "", false
+}
+
+// lower appends a text in lower case.
+func lower(dst []byte, s string) []byte {
+	for i := range len(s) {
+		b := s[i]
+		if b >= utf8.RuneSelf {
+			return append(dst[:0], strings.ToLower(s)...)
+		}
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		dst = append(dst, b)
+	}
+	return dst
 }
 
 // reportNames are the kinds of content as reports name them, by how the catalogue does.
@@ -46,8 +63,8 @@ func reportNames() map[string]string {
 func knownContentTypes() []string { return slices.Sorted(maps.Keys(reportNames())) }
 
 // addRow writes the grant that a row amounts to. Whether account and course exist is
-// for the seal to judge, which knows both lists.
-func (c *connector) addRow(page baton.Page, cur *reportCursor, row api.Row) {
+// for the seal to judge, which knows both lists. Metadata is for reuse.
+func (c *connector) addRow(page baton.Page, cur *reportCursor, row api.Row, metadata baton.Profile) {
 	slug, known := slugOf(row.Status)
 	switch {
 	case row.UserID == "" || row.ContentID == "":
@@ -59,11 +76,11 @@ func (c *connector) addRow(page baton.Page, cur *reportCursor, row api.Row) {
 	case slug == "":
 		page.Exclude("activity that was abandoned", row.UserID+" in "+row.ContentID)
 	default:
-		page.Grant(grantOf(row, slug))
+		page.Grant(grantOf(row, slug, metadata))
 	}
 }
 
-func grantOf(row api.Row, slug string) baton.Grant {
+func grantOf(row api.Row, slug string, metadata baton.Profile) baton.Grant {
 	g := baton.Grant{
 		ID: baton.GrantID{
 			Entitlement: baton.EntitlementID{Resource: courseResource(row.ContentID), Slug: slug},
@@ -73,7 +90,8 @@ func grantOf(row api.Row, slug string) baton.Grant {
 	}
 	if slug == completedSlug {
 		if date := api.Date(row.CompletedDate); date != "" {
-			g.Metadata = baton.Profile{"completed_date": date}
+			metadata["completed_date"] = date
+			g.Metadata = metadata
 		}
 	}
 	return g

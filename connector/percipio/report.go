@@ -161,6 +161,7 @@ func (c *connector) readRows(ctx context.Context, cur reportCursor, d *download,
 	if err := d.skipTo(cur); err != nil {
 		return c.brokeOff(ctx, cur, 0, err)
 	}
+	metadata := baton.Profile{}
 	for n := 0; n < rowsPerPage; n++ {
 		row, err := d.next()
 		if err == io.EOF {
@@ -169,7 +170,7 @@ func (c *connector) readRows(ctx context.Context, cur reportCursor, d *download,
 		if err != nil {
 			return c.brokeOff(ctx, cur.at(d), n, err)
 		}
-		c.addRow(page, &cur, row)
+		c.addRow(page, &cur, row, metadata)
 	}
 	cur.Breaks = 0
 	kept = true
@@ -246,15 +247,23 @@ func (d *download) skipTo(cur reportCursor) error {
 	return nil
 }
 
-// hashRow is FNV-1a over what matters of the row, continued. Stored in cursors.
+// hashRow is a hash of what matters of the row, continued. It is like FNV-1a, but takes
+// eight bytes at a time. Stored in cursors.
 func hashRow(h uint64, row api.Row) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h ^= offset
 	for _, s := range [...]string{row.UserID, row.ContentID, row.Status, row.CompletedDate} {
+		n := uint64(len(s))
+		for ; len(s) >= 8; s = s[8:] {
+			w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+				uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+			h = (h ^ w) * prime
+			h ^= h >> 32
+		}
 		for i := range len(s) {
 			h = (h ^ uint64(s[i])) * prime
 		}
-		h = (h ^ 0xff) * prime // a byte that no text has
+		h = (h ^ n) * prime
 	}
 	return h
 }

@@ -15,6 +15,7 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	if err != nil {
 		return baton.Step{}, err
 	}
+	profile := baton.Profile{} // for reuse: a page keeps nothing of what it is given
 	step, err := c.api.ListUsers(ctx, pos, api.Sink[api.User]{
 		Seen: func(id string) bool { return page.Seen(userResource(id)) },
 		Row: func(u api.User) {
@@ -22,7 +23,7 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 				page.Exclude("account without an id", cmp.Or(u.Email, u.LoginName, u.ExternalUserID))
 				return
 			}
-			page.Resource(accountOf(u))
+			page.Resource(accountOf(u, profile))
 		},
 		Void: page.Void,
 	})
@@ -35,9 +36,10 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 
 // accountOf is the account as C1 sees it. The profile keys are a contract, like the
 // identities: those of the built-in attributes are always there, and those of custom
-// attributes are the names that the organisation gave them.
-func accountOf(u api.User) baton.Resource {
-	profile := make(baton.Profile, 20+len(u.CustomAttributes)) // growing costs more than filling it
+// attributes are the names that the organisation gave them. What was in the profile
+// goes.
+func accountOf(u api.User, profile baton.Profile) baton.Resource {
+	clear(profile)
 	for _, p := range [...]struct{ key, value string }{
 		{"id", u.ID},
 		{"external_id", u.ExternalUserID},

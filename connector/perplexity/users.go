@@ -16,9 +16,10 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	if err != nil {
 		return baton.Step{}, err
 	}
+	profile := baton.Profile{} // for reuse: a page keeps nothing of what it is given
 	step, err := c.scim.ListUsers(ctx, pos, scim.Sink[scim.User]{
 		Seen: func(id string) bool { return page.Seen(userResource(id)) },
-		Row:  func(u scim.User) { addUser(page, u) },
+		Row:  func(u scim.User) { addUser(page, &u, profile) },
 		Void: page.Void,
 	})
 	if err != nil {
@@ -28,8 +29,8 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
 }
 
-func addUser(page baton.Page, u scim.User) {
-	page.Resource(accountOf(u))
+func addUser(page baton.Page, u *scim.User, profile baton.Profile) {
+	page.Resource(fillAccount(u, profile))
 	for _, ref := range u.Groups {
 		if ref.Value == "" {
 			continue
@@ -45,13 +46,17 @@ func addUser(page baton.Page, u scim.User) {
 // accountOf is the account as C1 sees it. The profile keys are a contract, like the
 // identities: the official CLI's export fills its columns from user_id, first_name
 // and last_name.
-func accountOf(u scim.User) baton.Resource {
-	profile := make(baton.Profile, 16) // growing costs more than filling it
+func accountOf(u scim.User) baton.Resource { return fillAccount(&u, baton.Profile{}) }
+
+// fillAccount is accountOf with a profile for reuse. What was in it goes.
+func fillAccount(u *scim.User, profile baton.Profile) baton.Resource {
+	clear(profile)
+	email := u.Email()
 	profile["user_id"] = u.ID
 	for _, p := range [...]struct{ key, value string }{
 		{"user_name", u.UserName},
 		{"login", u.UserName},
-		{"email", u.Email()},
+		{"email", email},
 		{"display_name", u.DisplayName},
 		{"first_name", u.Name.GivenName},
 		{"last_name", u.Name.FamilyName},
@@ -66,7 +71,7 @@ func accountOf(u scim.User) baton.Resource {
 		}
 	}
 	account := baton.User{
-		Emails:     emailsOf(u),
+		Emails:     emailsOf(u, email),
 		Login:      u.UserName,
 		GivenName:  u.Name.GivenName,
 		FamilyName: u.Name.FamilyName,
@@ -96,16 +101,21 @@ func accountOf(u scim.User) baton.Resource {
 }
 
 // emailsOf lists each address once, with exactly one of them primary.
-func emailsOf(u scim.User) []baton.Email {
-	primary := u.Email()
+func emailsOf(u *scim.User, primary string) []baton.Email {
 	var emails []baton.Email
 	if primary != "" {
 		emails = append(emails, baton.Email{Address: primary, Primary: true})
 	}
-	listed := map[string]bool{strings.ToLower(primary): true}
+	var listed map[string]bool // in lower case
 	for _, e := range u.Emails {
 		address := strings.TrimSpace(e.Value)
-		if key := strings.ToLower(address); address != "" && !listed[key] {
+		if address == primary || address == "" {
+			continue
+		}
+		if listed == nil {
+			listed = map[string]bool{strings.ToLower(primary): true}
+		}
+		if key := strings.ToLower(address); !listed[key] {
 			listed[key] = true
 			emails = append(emails, baton.Email{Address: address})
 		}

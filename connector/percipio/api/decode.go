@@ -83,6 +83,16 @@ func errNoList() error { return baton.Errorf(baton.Incomplete, "the answer is no
 // date: dates come with and without a zone, and now and then as an empty text.
 func Date(s string) string {
 	s = strings.TrimSpace(s)
+	if isUsual(s) {
+		if len(s) == len("2026-01-17T13:37:03Z") {
+			return s
+		}
+		return s[:len("2026-01-17T13:37:03")] + "Z"
+	}
+	return parseDate(s)
+}
+
+func parseDate(s string) string {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
 		at, err := time.Parse(layout, s)
 		if err != nil {
@@ -94,3 +104,27 @@ func Date(s string) string {
 	}
 	return ""
 }
+
+// isUsual reports whether a date looks like most, 2026-01-17T13:37:03.000Z or without a
+// fraction, and need not be looked at any further.
+func isUsual(s string) bool {
+	const pattern = "0000-00-00T00:00:00"
+	if len(s) <= len(pattern) || s[len(s)-1] != 'Z' {
+		return false
+	}
+	for i := range len(pattern) {
+		if pattern[i] == '0' && !isDigit(s[i]) || pattern[i] != '0' && s[i] != pattern[i] {
+			return false
+		}
+	}
+	fraction := s[len(pattern) : len(s)-1]
+	for i := range len(fraction) {
+		if i == 0 && (fraction[i] != '.' || len(fraction) == 1) || i > 0 && !isDigit(fraction[i]) {
+			return false
+		}
+	}
+	month, day, hour := s[5:7], s[8:10], s[11:13]
+	return s[:4] != "0000" && "01" <= month && month <= "12" && "01" <= day && day <= "28" && hour <= "23" && s[14] <= '5' && s[17] <= '5'
+}
+
+func isDigit(b byte) bool { return '0' <= b && b <= '9' }

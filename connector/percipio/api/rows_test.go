@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -189,5 +190,33 @@ func TestRowsAllocateLittle(t *testing.T) {
 		}
 	}); allocs > 0 { // on average, rounded down
 		t.Errorf("%v allocations for a row", allocs)
+	}
+}
+
+// TestUsualDates: a date that is not parsed is what it would be if it were.
+func TestUsualDates(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	usual := 0
+	for range 200_000 {
+		date := []byte("2026-01-17T13:37:03.000Z")
+		if r.IntN(3) == 0 {
+			date = []byte("2024-02-28T23:59:59Z")
+		}
+		for range r.IntN(4) {
+			i := r.IntN(len(date))
+			date[i] = "0123456789012359.,:-TZ z+"[r.IntN(25)]
+			if r.IntN(20) == 0 {
+				date = append(date[:i], date[i+1:]...)
+			}
+		}
+		if isUsual(string(date)) {
+			usual++
+		}
+		if got, want := Date(string(date)), parseDate(strings.TrimSpace(string(date))); got != want {
+			t.Fatalf("%q is %q, parsed it is %q", date, got, want)
+		}
+	}
+	if usual < 50_000 {
+		t.Errorf("only %d were usual", usual)
 	}
 }
