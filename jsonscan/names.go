@@ -61,6 +61,12 @@ func (s *Scanner) Known(n *Names) bool {
 	for {
 		field, ok := s.expected(n)
 		if !ok {
+			if s.pos < s.end && s.buf[s.pos] == '}' {
+				s.pos++
+				s.depth--
+				s.first = false
+				return false
+			}
 			if field, ok = s.learn(n); !ok {
 				return false
 			}
