@@ -263,3 +263,41 @@ func TestInOrderRefuses(t *testing.T) {
 		t.Errorf("an entry twice: %v", err)
 	}
 }
+
+// TestInOrderAnywhere: the entry before is known wherever it was laid, be it on a page, between
+// two, or with most of it elsewhere.
+func TestInOrderAnywhere(t *testing.T) {
+	for _, size := range []int{5, 60, 400, 980, 1003, 6000} {
+		for n := 1; n < 3*4096/min(size+8, 1100); n++ {
+			w := sqlitefile.New(new(sink), extsort.NewPool(nil, "", 1<<20))
+			table := w.Table("create table t (a, b, c)")
+			ix := w.Index("create unique index by_all on t (a, b, c)")
+			ix.InOrder()
+			row := func(i int) []sqlitefile.Value {
+				return []sqlitefile.Value{sqlitefile.Int(7), sqlitefile.Blob(fmt.Appendf(nil, "%0*d", size, i/2)), sqlitefile.Int(int64(i%2 - 1))}
+			}
+			for i := range n {
+				if err := errors.Join(table.Append(int64(i), row(i)...), ix.Add(int64(i), row(i)...)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var err error
+			var order *sqlitefile.OrderError
+			switch last := n - 1; {
+			case n%3 == 0:
+				if err = ix.Add(int64(n), row(last)...); !errors.Is(err, sqlitefile.ErrDuplicate) {
+					t.Errorf("%d entries of %d bytes, the last one again: %v", n, size, err)
+				}
+			case n%3 == 1 && n > 1:
+				if err = ix.Add(int64(n), row(last-1)...); !errors.As(err, &order) {
+					t.Errorf("%d entries of %d bytes, the last but one again: %v", n, size, err)
+				}
+			default:
+				if err = finish(w); err != nil {
+					t.Errorf("%d entries of %d bytes: %v", n, size, err)
+				}
+			}
+			w.Close()
+		}
+	}
+}

@@ -26,6 +26,14 @@ const (
 	keyZero = 0xff
 )
 
+// appendEntryKey appends the key of a row's entry.
+func appendEntryKey(dst []byte, row []Value, columns []int, rowid int64) []byte {
+	for _, c := range columns {
+		dst = appendKey(dst, &row[c])
+	}
+	return appendKeyInt(dst, rowid)
+}
+
 func appendKey(dst []byte, v *Value) []byte {
 	switch v.kind {
 	case integer:

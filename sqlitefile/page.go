@@ -30,8 +30,9 @@ type page struct {
 	start  int // of the last cell
 }
 
+// reset begins the page anew. What is neither a cell nor a pointer is whatever it was, until
+// the page is finished.
 func (p *page) reset(typ byte) {
-	clear(p.buf[:])
 	p.buf[0] = typ
 	p.header = leafHeader
 	if typ == tableInterior || typ == indexInterior {
@@ -42,31 +43,31 @@ func (p *page) reset(typ byte) {
 
 func (p *page) interior() bool { return p.header == interiorHeader }
 
-// size is how much of the page a cell with this body takes, the pointer not counted: no
-// cell has less than the four bytes that the format asks for.
-func (p *page) size(body []byte) int {
-	n := len(body)
-	if p.interior() {
-		n += 4
-	}
-	return n
+// fits reports whether there is room for a cell whose body has so many bytes, and for the
+// pointer to it: no cell has less than the four bytes that the format asks for.
+func (p *page) fits(body int) bool {
+	return p.header+2*(p.n+1)+p.before()+body <= p.start
 }
 
-func (p *page) fits(body []byte) bool {
-	return p.header+2*(p.n+1)+p.size(body) <= p.start
+// before is how many bytes of a cell come before its body.
+func (p *page) before() int {
+	if p.interior() {
+		return 4
+	}
+	return 0
 }
 
-// put adds a cell that fits. The child is the one before it, on interior pages.
-func (p *page) put(child uint32, body []byte) {
-	p.start -= p.size(body)
-	at := p.start
+// cell adds a cell that fits, and returns the room for its body, which is to be appended. The
+// child is the one before it, on interior pages.
+func (p *page) cell(child uint32, body int) []byte {
+	end := p.start
+	p.start -= p.before() + body
 	if p.interior() {
-		binary.BigEndian.PutUint32(p.buf[at:], child)
-		at += 4
+		binary.BigEndian.PutUint32(p.buf[p.start:], child)
 	}
-	copy(p.buf[at:], body)
 	binary.BigEndian.PutUint16(p.buf[p.header+2*p.n:], uint16(p.start))
 	p.n++
+	return p.buf[end-body : end-body : end]
 }
 
 // pop takes the last cell off again; body is appended to dst.
@@ -76,7 +77,6 @@ func (p *page) pop(dst []byte) (child uint32, body []byte) {
 	if p.n > 0 {
 		end = int(binary.BigEndian.Uint16(p.buf[p.header+2*(p.n-1):]))
 	}
-	binary.BigEndian.PutUint16(p.buf[p.header+2*p.n:], 0)
 	cell := p.buf[p.start:end]
 	body = cell
 	if p.interior() {
@@ -84,7 +84,6 @@ func (p *page) pop(dst []byte) (child uint32, body []byte) {
 		body = cell[4:]
 	}
 	body = append(dst, body...)
-	clear(cell)
 	p.start = end
 	return child, body
 }
@@ -93,10 +92,13 @@ func (p *page) pop(dst []byte) (child uint32, body []byte) {
 func (p *page) right() uint32         { return binary.BigEndian.Uint32(p.buf[8:]) }
 func (p *page) setRight(child uint32) { binary.BigEndian.PutUint32(p.buf[8:], child) }
 
-// finish writes the header and returns the page.
+// finish writes the header, clears what is between pointers and cells, and returns the page.
 func (p *page) finish() []byte {
+	clear(p.buf[p.header+2*p.n : p.start])
+	clear(p.buf[1:3]) // there are no free blocks
 	binary.BigEndian.PutUint16(p.buf[3:], uint16(p.n))
 	binary.BigEndian.PutUint16(p.buf[5:], uint16(p.start))
+	p.buf[7] = 0 // and no fragments
 	return p.buf[:]
 }
 

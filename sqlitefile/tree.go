@@ -1,5 +1,7 @@
 package sqlitefile
 
+import "slices"
+
 // The parts of a payload that stay on a page of a b-tree, in bytes; the rest overflows.
 const (
 	maxLocalTable = pageSize - 35
@@ -54,23 +56,38 @@ func (t *tree) grow() {
 func (t *tree) row(rowid, before int64, record []byte) error {
 	t.cell = appendVarint(t.cell[:0], uint64(len(record)))
 	t.cell = appendVarint(t.cell, uint64(rowid))
-	if err := t.payload(record, maxLocalTable); err != nil {
-		return err
-	}
-	if leaf := t.levels[0]; !leaf.page.fits(t.cell) {
-		t.hold(0, 0)
-		leaf.divider = appendVarint(leaf.divider[:0], uint64(before))
-	}
-	return t.add(0, 0, t.cell)
+	return t.put(record, maxLocalTable, before)
 }
 
 // entry adds an entry to the tree of an index.
 func (t *tree) entry(record []byte) error {
 	t.cell = appendVarint(t.cell[:0], uint64(len(record)))
-	if err := t.payload(record, maxLocalIndex); err != nil {
+	return t.put(record, maxLocalIndex, 0)
+}
+
+// put completes the cell and adds it.
+func (t *tree) put(record []byte, maxLocal int, before int64) error {
+	if err := t.payload(record, maxLocal); err != nil {
 		return err
 	}
-	return t.add(0, 0, t.cell)
+	room, err := t.leaf(len(t.cell), before)
+	copy(room[:len(t.cell)], t.cell)
+	return err
+}
+
+// rowRoom adds a row whose record, of so many bytes, does not overflow, and returns the room
+// for it: the record is appended where it stays.
+func (t *tree) rowRoom(rowid, before int64, record int) (room []byte, err error) {
+	n := uint64(record)
+	room, err = t.leaf(varintLen(n)+varintLen(uint64(rowid))+record, before)
+	return appendVarint(appendVarint(room, n), uint64(rowid)), err
+}
+
+// entryRoom adds an entry as rowRoom does a row.
+func (t *tree) entryRoom(record int) (room []byte, err error) {
+	n := uint64(record)
+	room, err = t.leaf(varintLen(n)+record, 0)
+	return appendVarint(room, n), err
 }
 
 // payload completes the cell, and writes the overflow pages of it.
@@ -116,18 +133,37 @@ func (t *tree) hold(depth int, right uint32) {
 	l.holding = true
 }
 
-// add adds a cell to a level, or parts two pages of it with the cell.
+// leaf adds a cell of so many bytes to the leaves, or parts two of an index with it, and
+// returns the room for it. Before is the rowid that parts two leaves of a table.
+func (t *tree) leaf(size int, before int64) (room []byte, err error) {
+	l := t.levels[0]
+	if !l.page.fits(size) {
+		t.hold(0, 0)
+		if t.index {
+			l.divider = slices.Grow(l.divider[:0], size)[:size]
+			return l.divider[:0], nil
+		}
+		l.divider = appendVarint(l.divider[:0], uint64(before))
+	}
+	room = l.page.cell(0, size)
+	if l.holding {
+		err = t.release(0)
+	}
+	return room, err
+}
+
+// add adds a cell to a level above the leaves, or parts two pages of it with the cell.
 func (t *tree) add(depth int, child uint32, body []byte) error {
 	if depth == len(t.levels) {
 		t.grow()
 	}
 	l := t.levels[depth]
-	if !l.page.fits(body) {
+	if !l.page.fits(len(body)) {
 		t.hold(depth, child)
 		l.divider = append(l.divider[:0], body...)
 		return nil
 	}
-	l.page.put(child, body)
+	copy(l.page.cell(child, len(body))[:len(body)], body)
 	if l.holding {
 		return t.release(depth)
 	}
@@ -160,7 +196,7 @@ func (t *tree) finish() (root *page, err error) {
 				between = l.held.right()
 				l.held.setRight(before)
 			}
-			l.page.put(between, l.divider)
+			copy(l.page.cell(between, len(l.divider))[:len(l.divider)], l.divider)
 			l.divider = body
 			if err := t.release(depth); err != nil {
 				return nil, err

@@ -56,8 +56,8 @@ const (
 	serialText  = 13 // and twice the length
 )
 
-// widths are how many bytes an integer of each serial type takes.
-var widths = [...]int{0, 1, 2, 3, 4, 6, 8, 0, 0, 0}
+// widths are how many bytes a number of each serial type takes.
+var widths = [...]int{0, 1, 2, 3, 4, 6, 8, 8, 0, 0}
 
 func serialInt(n int64) uint64 {
 	if n == 0 || n == 1 {
@@ -89,59 +89,82 @@ func (v *Value) serial() uint64 {
 	return serialNull
 }
 
-// appendInt appends an integer in as many bytes as its serial type says.
+// appendInt appends a number in as many bytes as its serial type says.
 func appendInt(dst []byte, n int64, serial uint64) []byte {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(n))
 	return append(dst, b[8-widths[serial]:]...)
 }
 
-// appendRecord appends a row in the record format: the length of the header, the serial
-// types, the contents.
-func appendRecord(dst []byte, values []Value) []byte {
-	types := 0
-	for i := range values {
-		types += varintLen(values[i].serial())
+// record is what some columns of a row come to in the record format, which is the length
+// of the header, the serial types, the contents. It is measured first, so that it can be
+// appended where it is to stay.
+type record struct {
+	serials []uint64
+	types   int // how many bytes they take
+	body    int // and the contents
+}
+
+func (r *record) size() int { return int(headerLen(r.types)) + r.body }
+
+func (r *record) measure(row []Value, columns []int) {
+	n := len(columns)
+	if cap(r.serials) <= n {
+		r.serials = make([]uint64, n+1) // there may be a rowid
 	}
-	dst = appendVarint(dst, headerLen(types))
-	for i := range values {
-		dst = appendVarint(dst, values[i].serial())
+	r.serials = r.serials[:n]
+	types, body := n, 0
+	for i, c := range columns {
+		v := &row[c]
+		var serial uint64
+		if v.kind == text || v.kind == blob {
+			serial = serialBlob + 2*uint64(len(v.b)) + uint64(blob-v.kind)
+			body += len(v.b)
+		} else {
+			serial = v.serial()
+			body += widths[serial]
+		}
+		r.serials[i] = serial
+		if serial >= 1<<7 {
+			types += varintLen(serial) - 1
+		}
 	}
-	for i := range values {
-		dst = values[i].append(dst)
+	r.types, r.body = types, body
+}
+
+// measureEntry measures the entry of an index, whose last column is the rowid.
+func (r *record) measureEntry(row []Value, columns []int, rowid int64) {
+	r.measure(row, columns)
+	serial := serialInt(rowid)
+	r.serials = append(r.serials, serial)
+	r.types += varintLen(serial)
+	r.body += widths[serial]
+}
+
+// append appends what was measured.
+func (r *record) append(dst []byte, row []Value, columns []int, rowid int64) []byte {
+	dst = r.appendHeader(dst)
+	for i, c := range columns {
+		if v := &row[c]; v.kind == text || v.kind == blob {
+			dst = append(dst, v.b...)
+		} else {
+			dst = appendInt(dst, v.n, r.serials[i])
+		}
+	}
+	if n := len(columns); n < len(r.serials) {
+		dst = appendInt(dst, rowid, r.serials[n])
 	}
 	return dst
 }
 
-// appendEntry appends the entry of an index: some columns of a row, and its rowid.
-func appendEntry(dst []byte, row []Value, columns []int, rowid int64) []byte {
-	last := serialInt(rowid)
-	types := varintLen(last)
-	for _, c := range columns {
-		types += varintLen(row[c].serial())
-	}
-	dst = appendVarint(dst, headerLen(types))
-	for _, c := range columns {
-		dst = appendVarint(dst, row[c].serial())
-	}
-	dst = appendVarint(dst, last)
-	for _, c := range columns {
-		dst = row[c].append(dst)
-	}
-	return appendInt(dst, rowid, last)
-}
-
-// append appends the contents of the value.
-func (v *Value) append(dst []byte) []byte {
-	switch v.kind {
-	case text, blob:
-		return append(dst, v.b...)
-	case integer:
-		return appendInt(dst, v.n, serialInt(v.n))
-	case number:
-		return appendInt(dst, v.n, serialInt32)
-	case real:
-		return binary.BigEndian.AppendUint64(dst, uint64(v.n))
+func (r *record) appendHeader(dst []byte) []byte {
+	dst = appendVarint(dst, headerLen(r.types))
+	for _, serial := range r.serials {
+		if serial < 1<<7 {
+			dst = append(dst, byte(serial))
+		} else {
+			dst = appendVarint(dst, serial)
+		}
 	}
 	return dst
 }

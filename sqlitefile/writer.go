@@ -2,6 +2,7 @@ package sqlitefile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type Writer struct {
 	pool    *extsort.Pool
 	buf     []byte
 	all     []int // 0, 1, 2, ...
+	record  record
 	entry   entry
 	err     error // of what was declared, or that it is over
 }
@@ -86,13 +88,22 @@ type Index struct {
 	ordered *ordered // instead of the sorter
 }
 
-// ordered is what takes the entries of an index that come in order.
+// ordered is what takes the entries of an index that come in order. The last one is compared
+// with where it was laid, which stays as it is until the next one is.
 type ordered struct {
-	tree   *tree
-	n      int64
-	key    []byte // of the last entry
-	unique int    // the length of it without the rowid
-	nulls  bool   // it has a NULL
+	tree    *tree
+	n       int64
+	columns []laid // of the last entry
+	body    []byte // what is in them, and the rowid
+	rowid   int64
+	long    []byte // the last entry that overflowed
+}
+
+// laid is a column as it was laid.
+type laid struct {
+	kind   kind
+	width  int
+	number int64
 }
 
 // Table declares a table by its CREATE TABLE statement: with a plain name, with a rowid
@@ -176,30 +187,35 @@ func (t *Table) Append(rowid int64, values ...Value) error {
 	if len(values) == 0 || len(values) > maxColumns {
 		return fmt.Errorf("sqlitefile: table %s: row %d has %d columns", t.name, rowid, len(values))
 	}
-	if err := checkSize(values); err != nil {
-		return fmt.Errorf("sqlitefile: table %s: row %d %w", t.name, rowid, err)
+	all, r := w.every(len(values)), &w.record
+	r.measure(values, all)
+	size := r.size()
+	if size > maxRecord {
+		return fmt.Errorf("sqlitefile: table %s: row %d is larger than %d bytes", t.name, rowid, maxRecord)
 	}
-	w.buf = appendRecord(w.buf[:0], values)
-	if err := t.tree.row(rowid, t.rowid, w.buf); err != nil {
-		return err
+	if size > maxLocalTable {
+		w.buf = r.append(w.buf[:0], values, all, 0)
+		if err := t.tree.row(rowid, t.rowid, w.buf); err != nil {
+			return err
+		}
+	} else {
+		room, err := t.tree.rowRoom(rowid, t.rowid, size)
+		if err != nil {
+			return err
+		}
+		r.append(room, values, all, 0)
 	}
 	t.rowid = rowid
 	t.rows++
 	return nil
 }
 
-// valueOverhead is the most that a value takes beside its bytes.
-const valueOverhead = 18
-
-func checkSize(values []Value) error {
-	size := 0
-	for i := range values {
-		size += valueOverhead + len(values[i].b)
+// every is the numbers of so many columns.
+func (w *Writer) every(n int) []int {
+	for len(w.all) < n {
+		w.all = append(w.all, len(w.all))
 	}
-	if size > maxRecord {
-		return fmt.Errorf("is larger than %d bytes", maxRecord)
-	}
-	return nil
+	return w.all[:n]
 }
 
 // Add adds the entry of a row, in any order of rows unless the index is [Index.InOrder]: the
@@ -207,11 +223,7 @@ func checkSize(values []Value) error {
 // another name is that integer. A partial index gets entries only of the rows that it is
 // about. Values are not kept.
 func (ix *Index) Add(rowid int64, values ...Value) error {
-	w := ix.w
-	for len(w.all) < len(values) {
-		w.all = append(w.all, len(w.all))
-	}
-	return ix.AddRow(rowid, values, w.all[:len(values)])
+	return ix.AddRow(rowid, values, ix.w.every(len(values)))
 }
 
 // AddRow is Add with those of the row's values that are in the columns.
@@ -226,50 +238,101 @@ func (ix *Index) AddRow(rowid int64, row []Value, columns []int) error {
 	if len(columns) != ix.columns || len(columns) == 0 || len(columns) > maxColumns {
 		return fmt.Errorf("sqlitefile: index %s: the entry of row %d has %d columns", ix.name, rowid, len(columns))
 	}
-	key, size, nulls := w.buf[:0], 0, false
+	nulls := false
 	for _, c := range columns {
-		v := &row[c]
-		switch v.kind {
+		switch row[c].kind {
 		case real:
 			return fmt.Errorf("sqlitefile: index %s: the entry of row %d has a real", ix.name, rowid)
 		case null:
 			nulls = true
 		}
-		if size += valueOverhead + len(v.b); size > maxRecord {
-			return fmt.Errorf("sqlitefile: index %s: the entry of row %d is larger than %d bytes", ix.name, rowid, maxRecord)
-		}
-		key = appendKey(key, v)
 	}
-	unique := len(key)
-	key = appendKeyInt(key, rowid)
-	w.buf = key
+	w.record.measureEntry(row, columns, rowid)
+	if w.record.size() > maxRecord {
+		return fmt.Errorf("sqlitefile: index %s: the entry of row %d is larger than %d bytes", ix.name, rowid, maxRecord)
+	}
 	if ix.ordered == nil {
-		w.err = ix.sorter.Add(key)
+		w.buf = appendEntryKey(w.buf[:0], row, columns, rowid)
+		w.err = ix.sorter.Add(w.buf)
 		return w.err
 	}
-	if w.err = ix.ordered.next(ix, unique, nulls); w.err == nil {
-		w.buf = appendEntry(w.buf[:0], row, columns, rowid)
-		w.err = ix.ordered.tree.entry(w.buf)
+	if w.err = ix.follows(row, columns, rowid, nulls); w.err == nil {
+		w.err = ix.ordered.add(w, row, columns, rowid)
 	}
 	return w.err
 }
 
-// next takes the key in the Writer's buffer, if the last one may come before it.
-func (o *ordered) next(ix *Index, unique int, nulls bool) error {
-	key := ix.w.buf
-	if o.n > 0 {
-		switch bytes.Compare(key, o.key) {
-		case -1:
-			return &OrderError{ix.name}
-		case 0:
-			return ix.duplicate(key)
-		}
-		if ix.unique && !nulls && !o.nulls && bytes.Equal(key[:unique], o.key[:o.unique]) {
-			return ix.duplicate(key)
-		}
+// follows sees that an entry may come after the last one.
+func (ix *Index) follows(row []Value, columns []int, rowid int64, nulls bool) error {
+	o := ix.ordered
+	if o.n == 0 {
+		return nil
 	}
-	o.key, ix.w.buf = key, o.key
-	o.unique, o.nulls = unique, nulls
+	order := o.compare(row, columns)
+	same := order == 0
+	if same {
+		order = cmp.Compare(rowid, o.rowid)
+	}
+	switch {
+	case order < 0:
+		return &OrderError{ix.name}
+	case order == 0, same && ix.unique && !nulls:
+		return ix.duplicate(appendEntryKey(nil, row, columns, rowid))
+	}
+	return nil
+}
+
+// compare compares columns of a row with those of the last entry.
+func (o *ordered) compare(row []Value, columns []int) int {
+	body := o.body
+	for i, c := range columns {
+		v, last := &row[c], &o.columns[i]
+		order := 0
+		switch {
+		case v.kind != last.kind:
+			order = cmp.Compare(v.kind, last.kind)
+		case v.kind == integer:
+			order = cmp.Compare(v.n, last.number)
+		case !bytes.Equal(v.b, body[:last.width]):
+			order = bytes.Compare(v.b, body[:last.width])
+		}
+		if order != 0 {
+			return order
+		}
+		body = body[last.width:]
+	}
+	return 0
+}
+
+// add adds an entry that was measured.
+func (o *ordered) add(w *Writer, row []Value, columns []int, rowid int64) error {
+	r := &w.record
+	size := r.size()
+	var entry []byte
+	if size > maxLocalIndex {
+		o.long = r.append(o.long[:0], row, columns, rowid)
+		if err := o.tree.entry(o.long); err != nil {
+			return err
+		}
+		entry = o.long
+	} else {
+		room, err := o.tree.entryRoom(size)
+		if err != nil {
+			return err
+		}
+		entry = r.append(room, row, columns, rowid)
+	}
+	o.body = entry[len(entry)-r.body:]
+	o.columns = o.columns[:0]
+	for i, c := range columns {
+		v := &row[c]
+		width := len(v.b)
+		if v.kind == integer {
+			width = widths[r.serials[i]]
+		}
+		o.columns = append(o.columns, laid{v.kind, width, v.n})
+	}
+	o.rowid = rowid
 	o.n++
 	return nil
 }
@@ -384,15 +447,16 @@ const version = 3_045_000
 func (w *Writer) writeSchema() ([]byte, error) {
 	pages := newPageWriter(nil, 2)
 	t := newTree(pages, false)
-	var record []byte
+	var r record
 	for i, o := range w.schema {
 		name := o.table
 		if name == "" {
 			name = o.name
 		}
 		values := []Value{Text(o.kind), Text(o.name), Text(name), {kind: number, n: int64(*o.root)}, Text(o.sql)}
-		record = appendRecord(record[:0], values)
-		if err := t.row(int64(i+1), int64(i), record); err != nil {
+		all := w.every(len(values))
+		r.measure(values, all)
+		if err := t.row(int64(i+1), int64(i), r.append(nil, values, all, 0)); err != nil {
 			return nil, err
 		}
 	}
