@@ -17,20 +17,19 @@ import (
 // entitlement and of a principal.
 //
 // As they are added, numbers are given in the order of coming, and grants are noted in a
-// list. Once all are there, the numbers are put in the order of their texts, and the
-// grants are sorted as keys. An entitlement whose id, with a colon, begins no other's has
-// a place of its own, and its grants go by the order of principals:
+// list. Once all are there, the numbers are put in the order of their texts, grants are
+// sorted pile by pile ([piles]), and are listed as keys. An entitlement whose id, with a
+// colon, begins no other's has a place of its own, and its grants go by the order of
+// principals:
 //
 //	the place (4 bytes, highest first)
 //	the order of the principal (4 bytes, highest first)
-//	how many came before (5 bytes, highest first)
 //	the tail
 //
 // Entitlements of which one begins another share a place; their grants lie between each
 // other and go by their whole ids:
 //
 //	the place; the id, its zero bytes followed by 0xff; 0x00 0x01
-//	how many came before (5 bytes, highest first)
 //	the number of the entitlement and the order of the principal (4 bytes each)
 //	the tail
 //
@@ -40,6 +39,7 @@ type grants struct {
 	pool                     *extsort.Pool
 	entitlements, principals symbols.Table
 	tails                    [][]byte // of the first grant of each entitlement, the beginning
+	counts                   []int    // by entitlement, of the grants that were added
 	strangers                []bool   // by the number of the principal; nil when all are known
 	added                    *extsort.List
 	sorted                   *extsort.List // settled; nil before
@@ -55,10 +55,7 @@ type grants struct {
 	key, symbol                    []byte // for reuse
 }
 
-const (
-	cameSize  = 5   // how many bytes say how many came before
-	maxShared = 512 // how much of a tail is kept for others
-)
+const maxShared = 512 // how much of a tail is kept for others
 
 func newGrants(pool *extsort.Pool) *grants { return &grants{pool: pool, added: pool.List()} }
 
@@ -74,6 +71,7 @@ func (g *grants) add(r Row) error {
 	e, p := g.addEntitlement(r), g.addPrincipal(r)
 	b := binary.AppendUvarint(g.key[:0], uint64(e))
 	b = binary.AppendUvarint(b, uint64(p))
+	g.counts[e]++
 	first := g.tails[e]
 	shared := 0
 	for shared < min(len(first), len(r.data)) && first[shared] == r.data[shared] {
@@ -94,6 +92,7 @@ func (g *grants) addEntitlement(r Row) int {
 	e, fresh := g.entitlements.Add(g.symbol)
 	if fresh {
 		g.tails = append(g.tails, bytes.Clone(r.data[:min(len(r.data), maxShared)]))
+		g.counts = append(g.counts, 0)
 	}
 	g.lastEntitlement = e
 	return e
@@ -158,34 +157,10 @@ func (g *grants) find(e baton.EntitlementID) (n int, ok bool) {
 }
 
 // settle sorts the grants, each once. Stranger is told of those that are left out for their
-// principal, orphan of the others whose entitlement is not known, and keep of the rest.
-func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind int)) error {
+// principal, orphan of the others whose entitlement is not known, and keep of how many more
+// of one entitlement there are.
+func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind, n int)) error {
 	order, err := g.rank()
-	if err != nil {
-		return err
-	}
-	s := g.pool.Sorter()
-	c := g.added.From(nil)
-	for n := uint64(0); ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		b, err := c.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		e, width := binary.Uvarint(b)
-		b = b[width:]
-		p, width := binary.Uvarint(b)
-		if err := s.Add(g.appendKey(g.key[:0], int(e), int(order[p]), n, b[width:])); err != nil {
-			return err
-		}
-	}
-	g.added = nil
-	m, err := s.Merge()
 	if err != nil {
 		return err
 	}
@@ -196,41 +171,33 @@ func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orp
 	}
 	list := g.pool.List()
 	var at reading
-	last := 0 // the length of the last grant's place
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		key, shared, err := m.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if last > 0 && shared >= last {
-			continue // of grants with the same id the first one holds
-		}
-		var v grant
-		if v, last, err = g.parse(key); err != nil {
-			return err
-		}
-		if g.strangers != nil && g.strangers[v.principal] {
-			stranger(g.row(&at, v))
-			continue
-		}
-		if !entitled[v.entitlement] {
-			orphan(g.row(&at, v))
-			continue
-		}
-		id, kind, _ := g.entitlement(v.entitlement)
-		keep(id, kind)
-		if err := list.Add(key); err != nil {
-			return err
+	last, kept := -1, 0 // the entitlement that grants are kept of, and how many so far
+	tell := func() {
+		if kept > 0 {
+			id, kind, _ := g.entitlement(last)
+			keep(id, kind, kept)
 		}
 	}
-	s.Release()
-	g.sorted = list
+	err = g.sort(ctx, order, func(v grant, key []byte) error {
+		switch {
+		case g.strangers != nil && g.strangers[v.principal]:
+			stranger(g.row(&at, v))
+			return nil
+		case !entitled[v.entitlement]:
+			orphan(g.row(&at, v))
+			return nil
+		case v.entitlement != last:
+			tell()
+			last, kept = v.entitlement, 0
+		}
+		kept++
+		return list.Add(key)
+	})
+	if err != nil {
+		return err
+	}
+	tell()
+	g.added, g.counts, g.sorted = nil, nil, list
 	return nil
 }
 
@@ -335,28 +302,26 @@ func (g *grants) appendBegin(dst []byte, e int) []byte {
 	return append(appendEscaped(dst, id), ':')
 }
 
-func (g *grants) appendKey(dst []byte, e, p int, came uint64, tail []byte) []byte {
+func (g *grants) appendKey(dst []byte, e, p int, tail []byte) []byte {
 	dst = g.appendPlace(dst, e, p)
-	dst = append(dst, byte(came>>32), byte(came>>24), byte(came>>16), byte(came>>8), byte(came))
 	if g.alone[g.places[e]] < 0 {
 		dst = binary.BigEndian.AppendUint32(dst, uint32(e))
 		dst = binary.BigEndian.AppendUint32(dst, uint32(p))
 	}
-	g.key = append(dst, tail...)
-	return g.key
+	return append(dst, tail...)
 }
 
 // parse reads a key, whose memory the grant shares. Place is how many bytes of it the
 // order goes by.
 func (g *grants) parse(key []byte) (v grant, place int, err error) {
-	if len(key) < 8+cameSize {
+	if len(key) < 8 {
 		return v, 0, badKey()
 	}
 	at := binary.BigEndian.Uint32(key)
 	if at >= uint32(len(g.alone)) {
 		return v, 0, badKey()
 	}
-	rest := key[8+cameSize:]
+	rest := key[8:]
 	if v.entitlement = int(g.alone[at]); v.entitlement >= 0 {
 		place = 8
 		if v.principal = int(binary.BigEndian.Uint32(key[4:])); v.principal >= len(g.ends) {
@@ -365,7 +330,7 @@ func (g *grants) parse(key []byte) (v grant, place int, err error) {
 	} else {
 		for place = 4; ; place += 2 {
 			i := bytes.IndexByte(key[place:], 0)
-			if i < 0 || place+i+2+cameSize+8 > len(key) {
+			if i < 0 || place+i+2+8 > len(key) {
 				return v, 0, badKey()
 			}
 			if place += i; key[place+1] == keyEnd {
@@ -373,7 +338,7 @@ func (g *grants) parse(key []byte) (v grant, place int, err error) {
 			}
 		}
 		place += 2
-		numbers := key[place+cameSize:]
+		numbers := key[place:]
 		e, p := binary.BigEndian.Uint32(numbers), binary.BigEndian.Uint32(numbers[4:])
 		if e >= uint32(len(g.places)) || p >= uint32(len(g.ends)) {
 			return v, 0, badKey()

@@ -186,6 +186,7 @@ func TestLibraryAgrees(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
+			c1z.SetPileSize(t, 1+r.IntN(30)) // seldom all in one
 			path := filepath.Join(t.TempDir(), "sync.c1z")
 			syncs, before := map[string]*model{}, (*model)(nil)
 			for _, id := range []string{first, second, third} {

@@ -65,7 +65,7 @@ func (w *Writer) settle(ctx context.Context) error {
 		if w.settled.Orphans++; w.settled.Orphan == "" {
 			w.settled.Orphan = r.ID()
 		}
-	}, func(entitlement []byte, end int) { count(entitlement, end, 1) })
+	}, count)
 	if err != nil {
 		return w.sorting(err)
 	}
@@ -141,7 +141,7 @@ func (w *Writer) counted(kind []byte) *Count {
 
 // sorting says what an error of sorting is about.
 func (w *Writer) sorting(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return storage("sort rows for", w.path, err)

@@ -1,0 +1,241 @@
+package c1z
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"slices"
+
+	"baton/extsort"
+)
+
+// piles are where grants lie before they are sorted, each of a size that fits in memory: a
+// pile has those of some places in a row, or, of a place with many, those of some
+// principals in a row. How many a place has is known, so that grants go to their pile in
+// one pass, and each is sorted by itself in another.
+type piles struct {
+	lists []*extsort.List
+	first []int32 // by place: the pile of it
+	parts []int32 // by place: how many piles it has
+	many  int     // principals
+}
+
+// pileSize is about how many grants a pile has; tests have smaller ones.
+var pileSize = 64 << 10
+
+// maxPiles bounds the memory that piles keep until they are read.
+const maxPiles = 256
+
+// piles divides the places.
+func (g *grants) piles() *piles {
+	many := make([]int, len(g.alone)) // grants, by place
+	for e, n := range g.counts {
+		many[g.places[e]] += n
+	}
+	p := &piles{first: make([]int32, len(many)), parts: make([]int32, len(many)), many: len(g.ends)}
+	size := max(pileSize, g.added.Len()/maxPiles)
+	room := 0
+	for place, n := range many {
+		p.parts[place] = 1
+		if n > size && g.alone[place] >= 0 {
+			p.parts[place] = int32((n + size - 1) / size)
+			room = 0
+		} else if n <= room {
+			p.first[place] = int32(len(p.lists) - 1)
+			room -= n
+			continue
+		} else {
+			room = size - n
+		}
+		p.first[place] = int32(len(p.lists))
+		for range p.parts[place] {
+			p.lists = append(p.lists, g.pool.List())
+		}
+	}
+	return p
+}
+
+// of is the pile of a grant.
+func (p *piles) of(place int32, principal int) *extsort.List {
+	part := 0
+	if n := int(p.parts[place]); n > 1 {
+		part = principal * n / p.many
+	}
+	return p.lists[int(p.first[place])+part]
+}
+
+// sort calls each with the grants in order, each of them once, and with their keys. The
+// order of each principal is given.
+func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key []byte) error) error {
+	p := g.piles()
+	s := sorting{of: g, each: each}
+	if len(p.lists) <= 1 {
+		return s.pile(ctx, g.added, order)
+	}
+	c := g.added.From(nil)
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b, err := c.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		e, width := binary.Uvarint(b)
+		b = b[width:]
+		principal, width := binary.Uvarint(b)
+		at := order[principal]
+		g.key = binary.AppendUvarint(g.key[:0], e)
+		g.key = binary.AppendUvarint(g.key, uint64(at))
+		g.key = append(g.key, b[width:]...)
+		if err := p.of(g.places[e], int(at)).Add(g.key); err != nil {
+			return err
+		}
+	}
+	for i, pile := range p.lists {
+		if err := s.pile(ctx, pile, nil); err != nil {
+			return err
+		}
+		p.lists[i] = nil
+	}
+	return nil
+}
+
+// sorting sorts one pile after the other.
+type sorting struct {
+	of           *grants
+	each         func(v grant, key []byte) error
+	items, spare []pileItem
+	grants       []byte // of the pile, as they were added
+	key          []byte // of the last grant
+	last, next   []byte // for whole ids
+}
+
+// pileItem is a grant in a pile. Its place and the order of its principal are the key, or
+// the place alone where that is shared.
+type pileItem struct {
+	key      uint64
+	from, to uint32
+}
+
+// pile sorts one. The principal of a grant there is known by its order, or by its number if
+// the order of each is given.
+func (s *sorting) pile(ctx context.Context, pile *extsort.List, order []int32) error {
+	s.items, s.grants = s.items[:0], s.grants[:0]
+	for c := pile.From(nil); ; {
+		if len(s.items)%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b, err := c.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		e, width := binary.Uvarint(b)
+		principal, n := binary.Uvarint(b[width:])
+		tail := b[width+n:]
+		if order != nil {
+			principal = uint64(order[principal])
+		}
+		from := len(s.grants)
+		s.grants = binary.AppendUvarint(s.grants, e)
+		s.grants = binary.AppendUvarint(s.grants, principal)
+		s.grants = append(s.grants, tail...)
+		place := s.of.places[e]
+		it := pileItem{key: uint64(place) << 32, from: uint32(from), to: uint32(len(s.grants))}
+		if s.of.alone[place] >= 0 {
+			it.key |= principal
+		}
+		s.items = append(s.items, it)
+	}
+	s.spare = slices.Grow(s.spare[:0], len(s.items))[:len(s.items)]
+	s.items, s.spare = byKey(s.items, s.spare)
+	for rest := s.items; len(rest) > 0; {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n := 1 // of a place, or of one grant that came several times
+		for n < len(rest) && rest[n].key == rest[0].key {
+			n++
+		}
+		same := rest[:n]
+		rest = rest[n:]
+		shared := s.of.alone[same[0].key>>32] < 0
+		if !shared {
+			same = same[:1] // of grants with the same id the first one holds
+		} else {
+			slices.SortStableFunc(same, func(a, b pileItem) int {
+				s.last, s.next = s.place(s.last, a), s.place(s.next, b)
+				return bytes.Compare(s.last, s.next)
+			})
+		}
+		for i, it := range same {
+			if shared && i > 0 {
+				s.last, s.next = s.place(s.last, same[i-1]), s.place(s.next, it)
+				if bytes.Equal(s.last, s.next) {
+					continue
+				}
+			}
+			v, tail := s.grant(it)
+			s.key = s.of.appendKey(s.key[:0], v.entitlement, v.principal, tail)
+			shared, width := binary.Uvarint(tail)
+			v.shared, v.rest = int(shared), tail[width:]
+			if err := s.each(v, s.key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// grant is a grant of the pile, and its tail as it stands.
+func (s *sorting) grant(it pileItem) (v grant, tail []byte) {
+	b := s.grants[it.from:it.to]
+	e, width := binary.Uvarint(b)
+	principal, n := binary.Uvarint(b[width:])
+	return grant{entitlement: int(e), principal: int(principal)}, b[width+n:]
+}
+
+// place is where a grant is, as appendPlace has it.
+func (s *sorting) place(dst []byte, it pileItem) []byte {
+	v, _ := s.grant(it)
+	return s.of.appendPlace(dst[:0], v.entitlement, v.principal)
+}
+
+// byKey sorts items, those with the same key in the order that they have, byte by byte of
+// the key from the last on, and leaves out the bytes in which all agree. The other memory
+// is used on the way.
+func byKey(items, spare []pileItem) (sorted, other []pileItem) {
+	if len(items) == 0 {
+		return items, spare
+	}
+	differ := uint64(0)
+	for i := range items {
+		differ |= items[i].key ^ items[0].key
+	}
+	for shift := 0; shift < 64; shift += 8 {
+		if byte(differ>>shift) == 0 {
+			continue
+		}
+		var ends [257]int // where the items with a byte begin, and then where the next one goes
+		for i := range items {
+			ends[int(byte(items[i].key>>shift))+1]++
+		}
+		for i := 1; i < len(ends); i++ {
+			ends[i] += ends[i-1]
+		}
+		for i := range items {
+			b := byte(items[i].key >> shift)
+			spare[ends[b]] = items[i]
+			ends[b]++
+		}
+		items, spare = spare, items
+	}
+	return items, spare
+}
