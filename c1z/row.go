@@ -52,55 +52,84 @@ type Row struct {
 //
 // Its methods fail with baton.Invalid when something cannot be written.
 type Encoder struct {
-	id, data  []byte
+	room      []byte // the row as Append has it
 	resources wire.Resources
 }
 
 // ResourceType encodes a resource type.
 func (e *Encoder) ResourceType(t baton.ResourceType) (Row, error) {
 	data, err := wire.MarshalResourceType(t)
-	return e.row(ResourceTypes, data, t.ID), err
+	r, at := e.begin(ResourceTypes, baton.ResourceID{}, t.ID)
+	return e.end(r, at, append(e.room, data...)), err
 }
 
 // Resource encodes a resource.
-func (e *Encoder) Resource(r baton.Resource) (Row, error) {
-	data, err := e.resources.Append(e.data[:0], r)
-	e.data = data
-	row := e.row(Resources, data, r.ID.Type, r.ID.ID)
-	row.parent = r.Parent
-	return row, err
+func (e *Encoder) Resource(t baton.Resource) (Row, error) {
+	r, at := e.begin(Resources, t.Parent, t.ID.Type, t.ID.ID)
+	room, err := e.resources.Append(e.room, t)
+	return e.end(r, at, room), err
 }
 
 // Entitlement encodes an entitlement. Grantable are the resource types that its
 // GrantableTo names.
 func (e *Encoder) Entitlement(t baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
 	data, err := wire.MarshalEntitlement(t, grantable)
-	return e.row(Entitlements, data, t.ID.Resource.Type, t.ID.Resource.ID, t.ID.Slug), err
+	r, at := e.begin(Entitlements, baton.ResourceID{}, t.ID.Resource.Type, t.ID.Resource.ID, t.ID.Slug)
+	return e.end(r, at, append(e.room, data...)), err
 }
 
 // Grant encodes a grant.
 func (e *Encoder) Grant(g baton.Grant) (Row, error) {
-	tail := binary.AppendUvarint(e.data[:0], uint64(len(g.ResourceName)))
-	tail = append(tail, g.ResourceName...)
-	tail, err := wire.AppendGrantAnnotations(tail, g)
-	e.data = tail
 	t, p := g.ID.Entitlement, g.ID.Principal
-	return e.row(Grants, tail, t.Resource.Type, t.Resource.ID, t.Slug, p.Type, p.ID), err
+	r, at := e.begin(Grants, baton.ResourceID{}, t.Resource.Type, t.Resource.ID, t.Slug, p.Type, p.ID)
+	room := binary.AppendUvarint(e.room, uint64(len(g.ResourceName)))
+	room = append(room, g.ResourceName...)
+	room, err := wire.AppendGrantAnnotations(room, e.room[at.id:at.parent], g)
+	return e.end(r, at, room), err
 }
 
-func (e *Encoder) row(t Table, data []byte, parts ...string) Row {
-	r := Row{Table: t, data: data}
-	id := e.id[:0]
+// place is where the parts of a row begin in its own encoding.
+type place struct{ id, parent, data int }
+
+// begin begins a row, up to its message.
+func (e *Encoder) begin(t Table, parent baton.ResourceID, parts ...string) (r Row, at place) {
+	r = Row{Table: t, parent: parent}
+	b := append(e.room[:0], byte(t))
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(len(p)))
+	}
+	if t == Resources {
+		b = binary.AppendUvarint(b, uint64(len(parent.Type)))
+		b = binary.AppendUvarint(b, uint64(len(parent.ID)))
+	}
+	at.id = len(b)
 	for i, p := range parts {
 		if i > 0 {
-			r.ends[i-1] = len(id)
-			id = append(id, ':')
+			r.ends[i-1] = len(b) - at.id
+			b = append(b, ':')
 		}
-		id = append(id, p...)
+		b = append(b, p...)
 	}
-	e.id, r.id = id, id
+	at.parent = len(b)
+	b = append(b, parent.Type...)
+	b = append(b, parent.ID...)
+	at.data = len(b)
+	e.room = b
+	return r, at
+}
+
+// end ends a row with its message; room is nil where that could not be written.
+func (e *Encoder) end(r Row, at place, room []byte) Row {
+	if room == nil {
+		return r
+	}
+	e.room = room
+	r.id, r.data = room[at.id:at.parent:at.parent], room[at.data:]
 	return r
 }
+
+// Encoded is what Append appends of the row that was made last.
+func (e *Encoder) Encoded() []byte { return e.room }
 
 // ResourceTypeRow encodes a resource type into a row of its own, as the functions that
 // follow do with the rest.

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"baton"
-	"baton/c1z"
 	"baton/symbols"
 )
 
@@ -40,8 +39,8 @@ func (p *page) Resource(res baton.Resource) {
 	if !p.wanted(res.ID.Type) {
 		return
 	}
-	row, err := p.feed.rows.Resource(res)
-	p.append(row, err)
+	_, err := p.feed.rows.Resource(res)
+	p.append(err)
 	p.buf = appendID(p.buf[:0], res.ID.Type, res.ID.ID)
 	p.fresh.Add(p.buf)
 }
@@ -56,16 +55,16 @@ func (p *page) Entitlement(e baton.Entitlement) {
 			holders = append(holders, t)
 		}
 	}
-	row, err := p.feed.rows.Entitlement(e, holders)
-	p.append(row, err)
+	_, err := p.feed.rows.Entitlement(e, holders)
+	p.append(err)
 }
 
 func (p *page) Grant(g baton.Grant) {
 	if !p.wanted(g.ID.Entitlement.Resource.Type) || p.cfg().SkipGrants || p.cfg().SkipEntitlementsAndGrants {
 		return
 	}
-	row, err := p.feed.rows.Grant(g)
-	p.append(row, err)
+	_, err := p.feed.rows.Grant(g)
+	p.append(err)
 }
 
 func (p *page) Exclude(reason, example string) {
@@ -87,7 +86,9 @@ func (p *page) wanted(resourceType string) bool {
 	return len(types) == 0 || slices.Contains(types, resourceType)
 }
 
-func (p *page) append(row c1z.Row, err error) {
+// append appends the row that was encoded last to the page log, unless it could not be
+// encoded.
+func (p *page) append(err error) {
 	if p.err != nil {
 		return
 	}
@@ -95,7 +96,6 @@ func (p *page) append(row c1z.Row, err error) {
 		p.err = err
 		return
 	}
-	p.buf = row.Append(p.buf[:0])
-	p.err = p.feed.log.Append(p.buf)
+	p.err = p.feed.log.Append(p.feed.rows.Encoded())
 	p.rows++
 }

@@ -365,20 +365,17 @@ func (e *encoder) texts(field int, list []string) {
 	}
 }
 
-// AppendGrantAnnotations checks a grant and appends the annotations of its message: what
-// the upstream says of it.
-func AppendGrantAnnotations(dst []byte, g baton.Grant) ([]byte, error) {
+// AppendGrantAnnotations checks a grant, of which ID is the whole id, and appends the
+// annotations of its message: what the upstream says of it.
+func AppendGrantAnnotations(dst, id []byte, g baton.Grant) ([]byte, error) {
 	e := encoder{b: dst}
-	id := g.ID
-	e.fail(checkEntitlement(id.Entitlement))
-	if id.Principal.Type == "" || id.Principal.ID == "" {
+	e.fail(checkEntitlement(g.ID.Entitlement))
+	if p := g.ID.Principal; p.Type == "" || p.ID == "" {
 		e.fail(errNoID)
 	}
-	for _, s := range [...]string{id.Entitlement.Resource.Type, id.Entitlement.Resource.ID, id.Entitlement.Slug,
-		id.Principal.Type, id.Principal.ID, g.ResourceName} {
-		if !utf8.ValidString(s) {
-			e.fail(errText)
-		}
+	// Colons hold the parts of the id apart, so that none completes what another began.
+	if !utf8.Valid(id) || !utf8.ValidString(g.ResourceName) {
+		e.fail(errText)
 	}
 	if len(g.Metadata) > 0 {
 		annotation, value := e.annotation(grantMetadata)
@@ -387,7 +384,7 @@ func AppendGrantAnnotations(dst []byte, g baton.Grant) ([]byte, error) {
 		e.end(annotation)
 	}
 	if e.err != nil {
-		return nil, invalid("grant "+id.String(), e.err)
+		return nil, invalid("grant "+g.ID.String(), e.err)
 	}
 	return e.b, nil
 }
@@ -439,7 +436,8 @@ func (e *encoder) raw(field int, s []byte) {
 
 // MarshalGrant encodes a c1.connector.v2.Grant.
 func MarshalGrant(g baton.Grant) ([]byte, error) {
-	annotations, err := AppendGrantAnnotations(nil, g)
+	id := []byte(g.ID.String())
+	annotations, err := AppendGrantAnnotations(nil, id, g)
 	if err != nil {
 		return nil, err
 	}
@@ -447,7 +445,7 @@ func MarshalGrant(g baton.Grant) ([]byte, error) {
 	e, p := g.ID.Entitlement, g.ID.Principal
 	return AppendGrant(nil, GrantParts{
 		ResourceType: b(e.Resource.Type), Resource: b(e.Resource.ID), Entitlement: b(e.String()),
-		PrincipalType: b(p.Type), Principal: b(p.ID), ID: b(g.ID.String()),
+		PrincipalType: b(p.Type), Principal: b(p.ID), ID: id,
 		ResourceName: b(g.ResourceName), Annotations: annotations,
 	}), nil
 }

@@ -219,7 +219,7 @@ func TestMetadataIsTheLibrarys(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		id := baton.ResourceID{Type: "user", ID: "u1"}
 		g := baton.Grant{ID: baton.GrantID{Entitlement: baton.EntitlementID{Resource: id, Slug: "s"}, Principal: id}, Metadata: oddProfile(r, 1)}
-		b, err := AppendGrantAnnotations(nil, g)
+		b, err := AppendGrantAnnotations(nil, nil, g)
 		if err != nil || len(b) == 0 {
 			continue
 		}
