@@ -23,10 +23,11 @@ type Names struct {
 // spelling is what stands between a comma and a value: white space, a name in quotes, a
 // colon.
 type spelling struct {
-	text  []byte
-	head  uint64 // its first eight bytes
-	mask  uint64 // of those that belong to it
-	field int    // negative if the name is none of the known
+	text       []byte
+	head, next uint64 // its first eight bytes, and the eight behind them
+	inHead     uint64 // which bits of those are its own
+	inNext     uint64
+	field      int // negative if the name is none of the known
 }
 
 const (
@@ -94,9 +95,15 @@ func (s *Scanner) expected(n *Names) (field int, ok bool) {
 			}
 			from++
 		}
-		which := n.find(buf[from:])
-		if which < 0 {
+		b := buf[from:]
+		if len(b) < 16 {
 			return 0, false
+		}
+		which := n.at
+		if which >= len(n.order) || !n.order[which].begins(b) {
+			if which = n.find(b); which < 0 {
+				return 0, false
+			}
 		}
 		spelt := &n.order[which]
 		pos = from + len(spelt.text)
@@ -111,28 +118,28 @@ func (s *Scanner) expected(n *Names) (field int, ok bool) {
 	}
 }
 
-// find is the spelling that b begins with, or -1.
+// find is the spelling that b begins with, or -1. B has sixteen bytes.
 func (n *Names) find(b []byte) int {
-	if len(b) < 8 {
-		return -1
-	}
-	head := binary.LittleEndian.Uint64(b)
-	for i := n.at; i < len(n.order); i++ {
-		if o := &n.order[i]; (head^o.head)&o.mask == 0 && o.begins(b) {
+	for i := n.at + 1; i < len(n.order); i++ {
+		if n.order[i].begins(b) {
 			return i
 		}
 	}
 	for i := range min(n.at, len(n.order)) {
-		if o := &n.order[i]; (head^o.head)&o.mask == 0 && o.begins(b) {
+		if n.order[i].begins(b) {
 			return i
 		}
 	}
 	return -1
 }
 
+// begins reports whether b, of at least sixteen bytes, begins like that.
 func (o *spelling) begins(b []byte) bool {
+	if (binary.LittleEndian.Uint64(b)^o.head)&o.inHead|(binary.LittleEndian.Uint64(b[8:])^o.next)&o.inNext != 0 {
+		return false
+	}
 	n := len(o.text)
-	return n <= 8 || n <= len(b) && string(b[8:n]) == string(o.text[8:])
+	return n <= 16 || n <= len(b) && string(b[16:n]) == string(o.text[16:])
 }
 
 // learn goes to the next field the long way, and remembers how its name is spelt.
@@ -166,17 +173,9 @@ func (s *Scanner) learn(n *Names) (field int, ok bool) {
 }
 
 func (n *Names) remember(text []byte, field int) {
-	if len(text) > maxSpelling || len(text) < 4 {
+	if len(text) > maxSpelling {
 		return
 	}
-	o := spelling{text: slices.Clone(text), mask: ^uint64(0), field: field}
-	var head [8]byte
-	copy(head[:], text)
-	o.head = binary.LittleEndian.Uint64(head[:])
-	if len(text) < 8 {
-		o.mask = 1<<(8*len(text)) - 1
-	}
-	n.at = min(n.at, len(n.order))
 	for i := range n.order {
 		// A name is learnt again where it came too close to the end of the buffer.
 		if string(n.order[i].text) == string(text) {
@@ -184,6 +183,14 @@ func (n *Names) remember(text []byte, field int) {
 			return
 		}
 	}
+	o := spelling{text: slices.Clone(text), field: field}
+	var head, mask [16]byte
+	for i := range copy(head[:], text) {
+		mask[i] = 0xff
+	}
+	o.head, o.next = binary.LittleEndian.Uint64(head[:]), binary.LittleEndian.Uint64(head[8:])
+	o.inHead, o.inNext = binary.LittleEndian.Uint64(mask[:]), binary.LittleEndian.Uint64(mask[8:])
+	n.at = min(n.at, len(n.order))
 	n.order = slices.Insert(n.order, n.at, o)
 	n.at++
 }
@@ -196,11 +203,9 @@ func over(buf []byte, i int) int {
 	}
 	switch b := buf[i]; b {
 	case '"':
-		i, _ = plain(buf, i+1)
-		if i+1 >= len(buf) || buf[i] != '"' {
-			return -1
+		if i, _ = plain(buf, i+1); i < len(buf) && buf[i] == '"' {
+			return i + 1
 		}
-		return i + 1
 	case 't':
 		if string(buf[i:i+4]) == "true" {
 			return i + 4

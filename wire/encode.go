@@ -140,7 +140,9 @@ func (e *encoder) fields(p baton.Profile) {
 	for name := range p {
 		names = append(names, name)
 	}
-	slices.Sort(names)
+	if len(names) > 1 {
+		slices.Sort(names)
+	}
 	for _, name := range names {
 		if !utf8.ValidString(name) {
 			e.fail(errText)
