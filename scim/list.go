@@ -160,7 +160,7 @@ func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (a
 	if !isObject(s) {
 		return answer{}, notAList()
 	}
-	p := pageReader{rows: rows, seen: seen, inPage: map[string]bool{}}
+	p := pageReader{rows: rows, seen: seen, inPage: make(map[string]bool, defaultPageSize)}
 	said, listed := false, false
 	var err error
 	for s.Object(); err == nil && s.Field(); {

@@ -68,7 +68,15 @@ func (p *page) Grant(g baton.Grant) {
 }
 
 func (p *page) Exclude(reason, example string) {
-	p.excluded = merge(p.excluded, map[string]Exclusion{reason: {Reason: reason, Count: 1, Example: example}})
+	e, ok := p.excluded[reason]
+	if !ok {
+		if p.excluded == nil {
+			p.excluded = map[string]Exclusion{}
+		}
+		e = Exclusion{Reason: reason, Example: example}
+	}
+	e.Count++
+	p.excluded[reason] = e
 }
 
 func (p *page) Void() {

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	gosync "sync"
 	"sync/atomic"
@@ -403,6 +405,49 @@ func TestD19CustomAttributesCannotOverwrite(t *testing.T) {
 				if _, ok := r.Profile[key]; !ok {
 					t.Errorf("%s: the attribute %s is lost", u.ID, key)
 				}
+			}
+		}
+	})
+}
+
+// TestCustomAttributesOfOneAfterTheOther: what an account's attributes are called does not
+// depend on who came before it.
+func TestCustomAttributesOfOneAfterTheOther(t *testing.T) {
+	lists := []string{
+		`{"name":"A","value":"1"},{"name":"job_role","value":"2"},{"name":"A","value":"3"},{"value":"4"},{"id":"x","value":"5"}`,
+		`{"name":"A","value":"6"},{"name":"job_role","value":"7"},{"name":"A","value":"8"},{"value":"9"},{"id":"x","value":null}`,
+		`{"name":"A","value":"10"},{"name":"job_role","value":"11"}`,
+		`{"name":"job_role","value":"12"},{"name":"A","value":"13"}`,
+		``,
+		`{"name":"A","value":"14"},{"name":"custom_A","value":"15"},{"name":"A","value":"16"},{"name":"email","value":"17"}`,
+	}
+	want := []baton.Profile{
+		{"A": "1", "custom_job_role": "2", "custom_A": "3", "x": "5"},
+		{"A": "6", "custom_job_role": "7", "custom_A": "8", "x": ""},
+		{"A": "10", "custom_job_role": "11"},
+		{"custom_job_role": "12", "A": "13"},
+		{},
+		{"A": "14", "custom_A": "15", "custom_custom_A": "16", "custom_email": "17"},
+	}
+	var users []string
+	for i, list := range lists {
+		role := ""
+		if i%2 == 1 {
+			role = `"jobRole":"r","isActive":true,`
+		}
+		users = append(users, fmt.Sprintf(`{"id":"u%d",%s"customAttributes":[%s]}`, i, role, list))
+	}
+	inBubble(t, func(t *testing.T) {
+		path := file(t)
+		mustSync(t, small{users: strings.Join(users, ","), rows: `{"userUuid":"u1","contentUuid":"c1","status":"Started"}`}.connect(t), path)
+		for _, r := range resources(t, path, "user") {
+			for _, key := range []string{"id", "external_id", "login_name", "email", "first_name", "last_name", "role", "job_title", "approval_manager", "job_role",
+				"is_instructor", "has_coaching", "has_enterprise_coaching", "has_enterprise_coaching_dashboard", "is_active"} {
+				delete(r.Profile, key)
+			}
+			i, _ := strconv.Atoi(r.ID.ID[1:])
+			if !maps.Equal(r.Profile, want[i]) {
+				t.Errorf("account %d has %v, want %v", i, r.Profile, want[i])
 			}
 		}
 	})

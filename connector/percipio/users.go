@@ -15,7 +15,7 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	if err != nil {
 		return baton.Step{}, err
 	}
-	profile := baton.Profile{} // for reuse: a page keeps nothing of what it is given
+	var all accounts
 	step, err := c.api.ListUsers(ctx, pos, api.Sink[api.User]{
 		Seen: func(id string) bool { return page.Seen(userResource(id)) },
 		Row: func(u api.User) {
@@ -23,7 +23,7 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 				page.Exclude("account without an id", cmp.Or(u.Email, u.LoginName, u.ExternalUserID))
 				return
 			}
-			page.Resource(accountOf(u, profile))
+			page.Resource(all.account(&u))
 		},
 		Void: page.Void,
 	})
@@ -34,11 +34,22 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
 }
 
-// accountOf is the account as C1 sees it. The profile keys are a contract, like the
+// accounts makes accounts of users, one after the other. A page keeps nothing of what it
+// is given, so that all have the same profile.
+type accounts struct {
+	profile baton.Profile
+	// The names of the custom attributes of the account before, and their keys.
+	names, keys []string
+}
+
+// account is the account as C1 sees it. The profile keys are a contract, like the
 // identities: those of the built-in attributes are always there, and those of custom
-// attributes are the names that the organisation gave them. What was in the profile
-// goes.
-func accountOf(u api.User, profile baton.Profile) baton.Resource {
+// attributes are the names that the organisation gave them.
+func (all *accounts) account(u *api.User) baton.Resource {
+	if all.profile == nil {
+		all.profile = baton.Profile{}
+	}
+	profile := all.profile
 	clear(profile)
 	for _, p := range [...]struct{ key, value string }{
 		{"id", u.ID},
@@ -78,7 +89,7 @@ func accountOf(u api.User, profile baton.Profile) baton.Resource {
 	if u.IsActive != nil {
 		profile["is_active"] = *u.IsActive
 	}
-	addCustom(profile, u.CustomAttributes)
+	all.addCustom(u.CustomAttributes)
 	account := baton.User{Login: u.LoginName, GivenName: u.FirstName, FamilyName: u.LastName}
 	if u.Email != "" {
 		account.Emails = []baton.Email{{Address: u.Email, Primary: true}}
@@ -109,20 +120,50 @@ func isReserved(key string) bool {
 }
 
 // addCustom adds the organisation's own attributes. One that is called like a built-in
-// one, or like another, gets a prefix: it must not pass for it.
-func addCustom(profile baton.Profile, attributes []api.Attribute) {
+// one, or like another, gets a prefix: it must not pass for it. Attributes of the same
+// names get the same keys, whatever else the account has.
+func (all *accounts) addCustom(attributes []api.Attribute) {
+	if !all.named(attributes) {
+		all.name(attributes)
+		return
+	}
+	for i, key := range all.keys {
+		if key != "" {
+			all.profile[key] = attributes[i].Value
+		}
+	}
+}
+
+// named reports whether the attributes are named like those of the account before.
+func (all *accounts) named(attributes []api.Attribute) bool {
+	if len(attributes) != len(all.names) {
+		return false
+	}
+	for i := range attributes {
+		if cmp.Or(attributes[i].Name, attributes[i].ID) != all.names[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// name finds the keys of the attributes, which are in the profile then; that of one
+// without a name is empty.
+func (all *accounts) name(attributes []api.Attribute) {
+	all.names, all.keys = all.names[:0], all.keys[:0]
 	taken := func(key string) bool {
-		_, there := profile[key]
+		_, there := all.profile[key]
 		return there || isReserved(key)
 	}
 	for _, a := range attributes {
 		key := cmp.Or(a.Name, a.ID)
-		if key == "" {
-			continue
-		}
-		for taken(key) {
+		all.names = append(all.names, key)
+		for key != "" && taken(key) {
 			key = "custom_" + key
 		}
-		profile[key] = a.Value
+		all.keys = append(all.keys, key)
+		if key != "" {
+			all.profile[key] = a.Value
+		}
 	}
 }

@@ -128,7 +128,7 @@ func listPage[T any](ctx context.Context, c *Client, l listing[T], at Position) 
 func readPage[T any](h http.Header, s *jsonscan.Scanner, l listing[T], at Position) (page, error) {
 	a := page{handle: h.Get("X-Paging-Request-Id")}
 	a.total, _ = totalOf(h)
-	inPage := map[string]bool{}
+	inPage := make(map[string]bool, maxPage)
 	read := l.rows(s)
 	err := readRows(s, func() {
 		item := read()
