@@ -51,6 +51,8 @@ type grants struct {
 	names []byte
 	ends  []int
 
+	held []int // by the order of the principal, of the settled grants
+
 	lastEntitlement, lastPrincipal int    // of the grant that was added last
 	key, symbol                    []byte // for reuse
 }
@@ -169,6 +171,7 @@ func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orp
 		id, _, _ := g.entitlement(n)
 		_, entitled[n] = known.Find(id)
 	}
+	g.held = make([]int, len(g.ends))
 	list := g.pool.List()
 	var at reading
 	last, kept := -1, 0 // the entitlement that grants are kept of, and how many so far
@@ -191,6 +194,7 @@ func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orp
 			last, kept = v.entitlement, 0
 		}
 		kept++
+		g.held[v.principal]++
 		return list.Add(key)
 	})
 	if err != nil {
@@ -396,6 +400,7 @@ func (g *grants) outrank(ctx context.Context, ranks map[string][]string, drop fu
 		if outranked {
 			id, kind, _ := g.entitlement(v.entitlement)
 			drop(id, kind)
+			g.held[v.principal]--
 		} else if err := list.Add(key); err != nil {
 			return err
 		}

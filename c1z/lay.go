@@ -42,8 +42,8 @@ func (w *Writer) layOut(ctx context.Context) error {
 	}
 }
 
-// Indexes whose entries are in order only by accident: grants by principal, and, where
-// there are rows of several syncs, those by entitlement and sync.
+// Indexes whose entries are in order only by accident where there are rows of several syncs:
+// grants by principal ([holders] has them otherwise), and those by entitlement and sync.
 const (
 	byPrincipal       = "idx_grants_principal_id_v1"
 	byEntitlementSync = "idx_grants_entitlement_sync_grant_v1"
@@ -61,6 +61,11 @@ func (w *Writer) lay(ctx context.Context) (err error) {
 	}
 	for t := ResourceTypes; t <= Grants; t++ {
 		if err := w.merge(ctx, t); err != nil {
+			return w.laying.failure(w, err)
+		}
+	}
+	if w.holders != nil {
+		if err := w.holders.write(ctx, w.laying.holders); err != nil {
 			return w.laying.failure(w, err)
 		}
 	}
@@ -110,6 +115,8 @@ type fresh struct {
 	buf     []byte
 	grants  *grants // of the table of grants
 	room    reading
+
+	principal int // of a grant, by order
 }
 
 // next goes to the next row of the table.
@@ -126,7 +133,7 @@ func (f *fresh) next() (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		f.row = f.grants.row(&f.room, v)
+		f.row, f.principal = f.grants.row(&f.room, v), v.principal
 		return true, nil
 	}
 	if Table(key[0]) != f.table {
@@ -235,6 +242,11 @@ func (w *Writer) merge(ctx context.Context, of Table) error {
 			}
 			if err := t.add(t.row); err != nil {
 				return err
+			}
+			if of == Grants && w.holders != nil {
+				if err := w.holders.add(s.fresh.principal, t.rows); err != nil {
+					return err
+				}
 			}
 		}
 		if w.changes != nil && (now != nil || before != nil) {

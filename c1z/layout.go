@@ -112,7 +112,8 @@ func (t *layout) column(name string) int {
 type laying struct {
 	w                  *sqlitefile.Writer
 	tables             map[string]*table
-	syncID, discovered sqlitefile.Value // of the new rows
+	syncID, discovered sqlitefile.Value  // of the new rows
+	holders            *sqlitefile.Index // of grants by principal, when its entries come last
 }
 
 // table is a table that is being written.
@@ -120,12 +121,13 @@ type table struct {
 	layout
 	rows    int64
 	table   *sqlitefile.Table
-	indexed []*sqlitefile.Index
-	row     []sqlitefile.Value // for reuse
+	indexed []*sqlitefile.Index // nil: its entries come last
+	row     []sqlitefile.Value  // for reuse
 }
 
 // lay begins the tables. Entries of the indexes of rows are taken to come in order, as the
-// rows do, but for those of the indexes that are named as disordered.
+// rows do, but for those of the indexes that are named as disordered; those of the index by
+// principal, if it is not, once all rows are there.
 func lay(w *sqlitefile.Writer, disordered map[string]bool) *laying {
 	l := &laying{w: w, tables: map[string]*table{}}
 	for _, known := range layouts() {
@@ -137,6 +139,9 @@ func lay(w *sqlitefile.Writer, disordered map[string]bool) *laying {
 			index := w.Index(ix.sql)
 			if known.ofRows() && !disordered[ix.name] {
 				index.InOrder()
+				if ix.name == byPrincipal {
+					l.holders, index = index, nil
+				}
 			}
 			l.tables[known.name].indexed = append(l.tables[known.name].indexed, index)
 		}
@@ -153,7 +158,7 @@ func (t *table) add(row []sqlitefile.Value) error {
 	}
 	row[0] = sqlitefile.Int(t.rows)
 	for i, ix := range t.indexes {
-		if ix.has != nil && !ix.has(row) {
+		if t.indexed[i] == nil || ix.has != nil && !ix.has(row) {
 			continue
 		}
 		if err := t.indexed[i].AddRow(t.rows, row, ix.columns); err != nil {

@@ -10,15 +10,16 @@ import (
 	"baton/extsort"
 )
 
-// piles are where grants lie before they are sorted, each of a size that fits in memory: a
-// pile has those of some places in a row, or, of a place with many, those of some
-// principals in a row. How many a place has is known, so that grants go to their pile in
-// one pass, and each is sorted by itself in another.
+// piles are where things that two numbers tell apart lie before they are sorted by them,
+// each pile of a size that fits in memory: it has those of some first numbers in a row, or,
+// of one with many, those of some second numbers in a row. How many there are of a first
+// number is known, so that all go to their pile in one pass, and each pile is sorted by
+// itself in another.
 type piles struct {
 	lists []*extsort.List
-	first []int32 // by place: the pile of it
-	parts []int32 // by place: how many piles it has
-	many  int     // principals
+	first []int32 // by first number: the pile of it
+	parts []int32 // by first number: how many piles it has
+	limit int     // of second numbers
 }
 
 // pileSize is about how many grants a pile has; tests have smaller ones.
@@ -27,48 +28,53 @@ var pileSize = 64 << 10
 // maxPiles bounds the memory that piles keep until they are read.
 const maxPiles = 256
 
-// piles divides the places.
-func (g *grants) piles() *piles {
-	many := make([]int, len(g.alone)) // grants, by place
-	for e, n := range g.counts {
-		many[g.places[e]] += n
+// newPiles makes piles for so many of each first number; those of which the second number
+// does not tell the order stay together.
+func newPiles(pool *extsort.Pool, many []int, limit int, together func(first int) bool) *piles {
+	p := &piles{first: make([]int32, len(many)), parts: make([]int32, len(many)), limit: limit}
+	total := 0
+	for _, n := range many {
+		total += n
 	}
-	p := &piles{first: make([]int32, len(many)), parts: make([]int32, len(many)), many: len(g.ends)}
-	size := max(pileSize, g.added.Len()/maxPiles)
+	size := max(pileSize, total/maxPiles)
 	room := 0
-	for place, n := range many {
-		p.parts[place] = 1
-		if n > size && g.alone[place] >= 0 {
-			p.parts[place] = int32((n + size - 1) / size)
+	for first, n := range many {
+		p.parts[first] = 1
+		if n > size && !together(first) {
+			p.parts[first] = int32((n + size - 1) / size)
 			room = 0
 		} else if n <= room {
-			p.first[place] = int32(len(p.lists) - 1)
+			p.first[first] = int32(len(p.lists) - 1)
 			room -= n
 			continue
 		} else {
 			room = size - n
 		}
-		p.first[place] = int32(len(p.lists))
-		for range p.parts[place] {
-			p.lists = append(p.lists, g.pool.List())
+		p.first[first] = int32(len(p.lists))
+		for range p.parts[first] {
+			p.lists = append(p.lists, pool.List())
 		}
 	}
 	return p
 }
 
-// of is the pile of a grant.
-func (p *piles) of(place int32, principal int) *extsort.List {
+// of is the pile of a pair.
+func (p *piles) of(first, second int) *extsort.List {
 	part := 0
-	if n := int(p.parts[place]); n > 1 {
-		part = principal * n / p.many
+	if n := int(p.parts[first]); n > 1 {
+		part = second * n / p.limit
 	}
-	return p.lists[int(p.first[place])+part]
+	return p.lists[int(p.first[first])+part]
 }
 
 // sort calls each with the grants in order, each of them once, and with their keys. The
 // order of each principal is given.
 func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key []byte) error) error {
-	p := g.piles()
+	many := make([]int, len(g.alone)) // by place
+	for e, n := range g.counts {
+		many[g.places[e]] += n
+	}
+	p := newPiles(g.pool, many, len(g.ends), func(place int) bool { return g.alone[place] < 0 })
 	s := sorting{of: g, each: each}
 	if len(p.lists) <= 1 {
 		return s.pile(ctx, g.added, order)
@@ -92,7 +98,7 @@ func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key
 		g.key = binary.AppendUvarint(g.key[:0], e)
 		g.key = binary.AppendUvarint(g.key, uint64(at))
 		g.key = append(g.key, b[width:]...)
-		if err := p.of(g.places[e], int(at)).Add(g.key); err != nil {
+		if err := p.of(int(g.places[e]), int(at)).Add(g.key); err != nil {
 			return err
 		}
 	}

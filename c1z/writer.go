@@ -66,7 +66,8 @@ type Writer struct {
 	out     *disk.Replacement // the new file
 	frame   *frame            // around the database in it
 	laying  *laying
-	message []byte // of the row that was written last
+	holders *holders // nil where rows of several syncs are sorted by principal
+	message []byte   // of the row that was written last
 	laid    bool
 	// disordered are the indexes whose entries do not come in order.
 	disordered map[string]bool
@@ -98,13 +99,14 @@ func Create(path string, opt Options) (*Writer, error) {
 	}
 	opt.Disk = disk.Of(opt.Disk)
 	w := &Writer{path: path, opt: opt, started: formatTime(opt.Started), ctx: context.Background(),
-		pool: extsort.NewPool(opt.Disk, opt.TempDir, sortMemory), disordered: map[string]bool{byPrincipal: true}}
+		pool: extsort.NewPool(opt.Disk, opt.TempDir, sortMemory), disordered: map[string]bool{}}
 	w.sorter, w.grants = w.pool.Sorter(), newGrants(w.pool)
 	var err error
 	if w.previous, err = openPrevious(cmp.Or(opt.Previous, path), opt); err != nil {
 		return nil, err
 	}
-	w.disordered[byEntitlementSync] = w.previous != nil && len(w.previous.kept) > 0
+	several := w.previous != nil && len(w.previous.kept) > 0
+	w.disordered[byEntitlementSync], w.disordered[byPrincipal] = several, several
 	if err := w.pool.Prepare(); err != nil {
 		w.Abort()
 		return nil, err
@@ -147,6 +149,10 @@ func (w *Writer) begin(ctx context.Context) (err error) {
 	}
 	w.frame = newFrame(ctx, w.out)
 	w.laying = lay(sqlitefile.New(w.frame, w.pool), w.disordered)
+	w.holders = nil
+	if w.laying.holders != nil {
+		w.holders = newHolders(w.grants, w.rows[Grants])
+	}
 	w.laying.syncID, w.laying.discovered = sqlitefile.Text(w.opt.SyncID), sqlitefile.Text(w.started)
 	return nil
 }

@@ -1,0 +1,90 @@
+package c1z
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"slices"
+
+	"baton/sqlitefile"
+)
+
+// holders are the entries of the index of grants by principal. Where all grants in the file
+// are of the new sync, each is two numbers until all are there, of a principal in the order
+// of that index and of a row, and none is sorted as text.
+type holders struct {
+	of    *grants
+	place []int // by the order of the principal: its place in the index
+	at    []int // and the other way round
+	piles *piles
+	key   []byte // for reuse
+}
+
+// newHolders puts principals in order. They are by their joined ids, and in the index by
+// type, and then by id.
+func newHolders(g *grants, rows int) *holders {
+	h := &holders{of: g, place: make([]int, len(g.ends)), at: make([]int, len(g.ends))}
+	for n := range h.at {
+		h.at[n] = n
+	}
+	kind := func(n int) []byte {
+		id, end := g.principal(n)
+		return id[:end]
+	}
+	byKind := func(a, b int) int { return bytes.Compare(kind(a), kind(b)) }
+	if !slices.IsSortedFunc(h.at, byKind) {
+		slices.SortStableFunc(h.at, byKind)
+	}
+	held := make([]int, len(h.at))
+	for place, n := range h.at {
+		h.place[n] = place
+		held[place] = g.held[n]
+	}
+	h.piles = newPiles(g.pool, held, rows+1, func(int) bool { return false })
+	return h
+}
+
+// add notes the row of a principal's grant.
+func (h *holders) add(principal int, row int64) error {
+	place := h.place[principal]
+	h.key = binary.AppendUvarint(h.key[:0], uint64(place))
+	h.key = binary.AppendUvarint(h.key, uint64(row))
+	return h.piles.of(place, int(row)).Add(h.key)
+}
+
+// write adds the entries to the index, in order.
+func (h *holders) write(ctx context.Context, index *sqlitefile.Index) error {
+	var items, spare []pileItem
+	for i, pile := range h.piles.lists {
+		items = items[:0]
+		for c := pile.From(nil); ; {
+			if len(items)%1024 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			b, err := c.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			place, width := binary.Uvarint(b)
+			row, _ := binary.Uvarint(b[width:])
+			items = append(items, pileItem{key: place<<32 | row})
+		}
+		h.piles.lists[i] = nil
+		spare = slices.Grow(spare[:0], len(items))[:len(items)]
+		items, spare = byKey(items, spare)
+		for n, it := range items {
+			if n%1024 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			id, kind := h.of.principal(h.at[it.key>>32])
+			if err := index.Add(int64(uint32(it.key)), sqlitefile.TextOf(id[:kind]), sqlitefile.TextOf(id[kind+1:])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
