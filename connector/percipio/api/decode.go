@@ -124,7 +124,7 @@ func isUsual(s string) bool {
 		}
 	}
 	month, day, hour := s[5:7], s[8:10], s[11:13]
-	return s[:4] != "0000" && "01" <= month && month <= "12" && "01" <= day && day <= "28" && hour <= "23" && s[14] <= '5' && s[17] <= '5'
+	return s[:4] != "0000" && "01" <= month && month <= "12" && "01" <= day && (day <= "28" || day <= "30" && month != "02") && hour <= "23" && s[14] <= '5' && s[17] <= '5'
 }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
