@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"baton"
 )
 
@@ -108,19 +106,22 @@ func (e *encoder) resourceID(field int, id baton.ResourceID) {
 	e.end(at)
 }
 
+// A Timestamp is in the years 1 to 9999.
+const earliest, latest = -62135596800, 253402300799
+
 // time appends a Timestamp, unless it is the zero time.
 func (e *encoder) time(field int, t time.Time) {
 	if t.IsZero() {
 		return
 	}
-	ts := timestamppb.Timestamp{Seconds: t.Unix(), Nanos: int32(t.Nanosecond())}
-	if ts.CheckValid() != nil {
+	seconds := t.Unix()
+	if seconds < earliest || seconds > latest {
 		e.fail(fmt.Errorf("time %v is out of range", t))
 		return
 	}
 	at := e.begin(field)
-	e.number(1, ts.Seconds)
-	e.number(2, int64(ts.Nanos))
+	e.number(1, seconds)
+	e.number(2, int64(t.Nanosecond()))
 	e.end(at)
 }
 
