@@ -34,13 +34,17 @@ func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 	if !ok {
 		return nil
 	}
+	var holder baton.ResourceID // most are of the same type
 	return w.read(&w.grantCursor, w.grants.sorted, w.grants.appendBegin(nil, n), func(key []byte) error {
 		v, _, err := w.grants.parse(key)
 		if err != nil || v.entitlement != n {
 			return err
 		}
 		id, kind := w.grants.principal(v.principal)
-		holder := baton.ResourceID{Type: string(id[:kind]), ID: string(id[kind+1:])}
+		if holder.Type != string(id[:kind]) {
+			holder.Type = string(id[:kind])
+		}
+		holder.ID = string(id[kind+1:])
 		return fn(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: holder}})
 	})
 }

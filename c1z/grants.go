@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"math"
 	"slices"
 
 	"baton"
@@ -38,9 +39,8 @@ import (
 type grants struct {
 	pool                     *extsort.Pool
 	entitlements, principals symbols.Table
-	tails                    [][]byte // of the first grant of each entitlement, the beginning
-	counts                   []int    // by entitlement, of the grants that were added
-	strangers                []bool   // by the number of the principal; nil when all are known
+	given                    []given // by entitlement
+	strangers                []bool  // by the number of the principal; nil when all are known
 	added                    *extsort.List
 	sorted                   *extsort.List // settled; nil before
 
@@ -49,12 +49,18 @@ type grants struct {
 	// Once they are in order, principals are known by it, and by nothing else: their texts
 	// lie one behind the other.
 	names []byte
-	ends  []int
+	ends  []uint32
 
 	held []int // by the order of the principal, of the settled grants
 
 	lastEntitlement, lastPrincipal int    // of the grant that was added last
 	key, symbol                    []byte // for reuse
+}
+
+// given is what is known of an entitlement from its grants.
+type given struct {
+	tail []byte // of the first one, the beginning
+	n    int    // how many were added
 }
 
 const maxShared = 512 // how much of a tail is kept for others
@@ -73,8 +79,9 @@ func (g *grants) add(r Row) error {
 	e, p := g.addEntitlement(r), g.addPrincipal(r)
 	b := binary.AppendUvarint(g.key[:0], uint64(e))
 	b = binary.AppendUvarint(b, uint64(p))
-	g.counts[e]++
-	first := g.tails[e]
+	to := &g.given[e]
+	to.n++
+	first := to.tail
 	shared := 0
 	for shared < min(len(first), len(r.data)) && first[shared] == r.data[shared] {
 		shared++
@@ -93,8 +100,7 @@ func (g *grants) addEntitlement(r Row) int {
 	}
 	e, fresh := g.entitlements.Add(g.symbol)
 	if fresh {
-		g.tails = append(g.tails, bytes.Clone(r.data[:min(len(r.data), maxShared)]))
-		g.counts = append(g.counts, 0)
+		g.given = append(g.given, given{tail: bytes.Clone(r.data[:min(len(r.data), maxShared)])})
 	}
 	g.lastEntitlement = e
 	return e
@@ -139,7 +145,7 @@ func (g *grants) entitlement(n int) (id []byte, kind, resource int) {
 
 // principal is the id of a principal by its order, and where its type ends.
 func (g *grants) principal(n int) (id []byte, kind int) {
-	start := 0
+	start := uint32(0)
 	if n > 0 {
 		start = g.ends[n-1]
 	}
@@ -201,7 +207,7 @@ func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orp
 		return err
 	}
 	tell()
-	g.added, g.counts, g.sorted = nil, nil, list
+	g.added, g.sorted = nil, list
 	return nil
 }
 
@@ -213,7 +219,10 @@ func (g *grants) rank() (order []int32, err error) {
 	for n := range order {
 		size += len(g.principals.Text(n))
 	}
-	g.names, g.ends = make([]byte, 0, size), make([]int, 0, len(order))
+	if size > math.MaxUint32 {
+		return nil, baton.Errorf(baton.Internal, "c1z: the ids of %d principals take %d bytes, which is more than can be told apart", len(order), size)
+	}
+	g.names, g.ends = make([]byte, 0, size), make([]uint32, 0, len(order))
 	strangers := g.strangers
 	if strangers != nil {
 		g.strangers = make([]bool, 0, len(order))
@@ -226,7 +235,7 @@ func (g *grants) rank() (order []int32, err error) {
 		alike = alike || same
 		order[n] = int32(len(g.ends))
 		g.names = append(g.names, g.principals.Text(n)...)
-		g.ends = append(g.ends, len(g.names))
+		g.ends = append(g.ends, uint32(len(g.names)))
 		if strangers != nil {
 			g.strangers = append(g.strangers, strangers[n])
 		}
@@ -350,7 +359,7 @@ func (g *grants) parse(key []byte) (v grant, place int, err error) {
 		v.entitlement, v.principal, rest = int(e), int(p), numbers[8:]
 	}
 	shared, width := binary.Uvarint(rest)
-	if width <= 0 || shared > uint64(len(g.tails[v.entitlement])) {
+	if width <= 0 || shared > uint64(len(g.given[v.entitlement].tail)) {
 		return v, 0, badKey()
 	}
 	v.shared, v.rest = int(shared), rest[width:]
@@ -368,7 +377,7 @@ func (g *grants) row(in *reading, v grant) Row {
 	id, kind = g.principal(v.principal)
 	r.ends[3] = len(in.id) + kind
 	in.id = append(in.id, id...)
-	in.data = append(append(in.data[:0], g.tails[v.entitlement][:v.shared]...), v.rest...)
+	in.data = append(append(in.data[:0], g.given[v.entitlement].tail[:v.shared]...), v.rest...)
 	r.id, r.data = in.id, in.data
 	return r
 }

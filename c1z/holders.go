@@ -15,7 +15,7 @@ import (
 // of that index and of a row, and none is sorted as text.
 type holders struct {
 	of    *grants
-	place []int // by the order of the principal: its place in the index
+	place []int // by the order of the principal: its place in the index; nil: the same
 	at    []int // and the other way round
 	piles *piles
 	key   []byte // for reuse
@@ -24,30 +24,41 @@ type holders struct {
 // newHolders puts principals in order. They are by their joined ids, and in the index by
 // type, and then by id.
 func newHolders(g *grants, rows int) *holders {
-	h := &holders{of: g, place: make([]int, len(g.ends)), at: make([]int, len(g.ends))}
-	for n := range h.at {
-		h.at[n] = n
-	}
+	h := &holders{of: g}
 	kind := func(n int) []byte {
 		id, end := g.principal(n)
 		return id[:end]
 	}
-	byKind := func(a, b int) int { return bytes.Compare(kind(a), kind(b)) }
-	if !slices.IsSortedFunc(h.at, byKind) {
-		slices.SortStableFunc(h.at, byKind)
-	}
-	held := make([]int, len(h.at))
-	for place, n := range h.at {
-		h.place[n] = place
-		held[place] = g.held[n]
+	held := g.held
+	for n := 1; n < len(held) && h.place == nil; n++ {
+		if bytes.Compare(kind(n-1), kind(n)) > 0 {
+			held = h.reorder(kind)
+		}
 	}
 	h.piles = newPiles(g.pool, held, rows+1, func(int) bool { return false })
 	return h
 }
 
+// reorder puts principals in the order of their types, and returns how many grants each
+// holds.
+func (h *holders) reorder(kind func(n int) []byte) (held []int) {
+	h.place, h.at, held = make([]int, len(h.of.held)), make([]int, len(h.of.held)), make([]int, len(h.of.held))
+	for n := range h.at {
+		h.at[n] = n
+	}
+	slices.SortStableFunc(h.at, func(a, b int) int { return bytes.Compare(kind(a), kind(b)) })
+	for place, n := range h.at {
+		h.place[n], held[place] = place, h.of.held[n]
+	}
+	return held
+}
+
 // add notes the row of a principal's grant.
 func (h *holders) add(principal int, row int64) error {
-	place := h.place[principal]
+	place := principal
+	if h.place != nil {
+		place = h.place[principal]
+	}
 	h.key = binary.AppendUvarint(h.key[:0], uint64(place))
 	h.key = binary.AppendUvarint(h.key, uint64(row))
 	return h.piles.of(place, int(row)).Add(h.key)
@@ -80,7 +91,11 @@ func (h *holders) write(ctx context.Context, index *sqlitefile.Index) error {
 			if n%1024 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			id, kind := h.of.principal(h.at[it.key>>32])
+			principal := int(it.key >> 32)
+			if h.at != nil {
+				principal = h.at[principal]
+			}
+			id, kind := h.of.principal(principal)
 			if err := index.Add(int64(uint32(it.key)), sqlitefile.TextOf(id[:kind]), sqlitefile.TextOf(id[kind+1:])); err != nil {
 				return err
 			}

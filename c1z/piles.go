@@ -71,8 +71,8 @@ func (p *piles) of(first, second int) *extsort.List {
 // order of each principal is given.
 func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key []byte) error) error {
 	many := make([]int, len(g.alone)) // by place
-	for e, n := range g.counts {
-		many[g.places[e]] += n
+	for e, to := range g.given {
+		many[g.places[e]] += to.n
 	}
 	p := newPiles(g.pool, many, len(g.ends), func(place int) bool { return g.alone[place] < 0 })
 	s := sorting{of: g, each: each}

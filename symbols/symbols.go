@@ -19,28 +19,41 @@ import (
 // for concurrent use, but for readers alone.
 type Table struct {
 	seed   maphash.Seed
-	blocks [][]byte // of strings, each after its length as an unsigned varint
-	places []place  // by number
-	// slots is a hash table with open addressing. A slot is the upper half of a hash and
-	// a number plus one; an empty one is 0.
+	// blocks are of strings, each after its number (4 bytes, lowest first) and its length
+	// (an unsigned varint).
+	blocks [][]byte
+	places []place // by number
+	// slots is a hash table with open addressing. A slot is the upper bits of a hash and a
+	// place plus one; an empty one is 0.
 	slots []uint64
 }
 
-// place is where a string begins.
-type place struct{ block, offset uint32 }
+// place is where a string is: its block, and the offset there in the lower bits.
+type place uint64
 
 // blockSize is how much memory is taken at a time; a longer string has a block of its own.
-const blockSize = 64 << 10
+const (
+	offsetBits = 16
+	blockSize  = 1 << offsetBits
+	placeBits  = 40
+)
 
 // Len is how many strings there are.
 func (t *Table) Len() int { return len(t.places) }
 
 // Text is the string with a number that Add has given. It must not be changed.
 func (t *Table) Text(n int) []byte {
-	at := t.places[n]
-	b := t.blocks[at.block][at.offset:]
+	_, s := t.at(t.places[n])
+	return s
+}
+
+// at is the string at a place, and its number.
+func (t *Table) at(p place) (n int, s []byte) {
+	b := t.blocks[p>>offsetBits][p%blockSize:]
+	n = int(binary.LittleEndian.Uint32(b))
+	b = b[4:]
 	length, width := binary.Uvarint(b)
-	return b[width : width+int(length) : width+int(length)]
+	return n, b[width : width+int(length) : width+int(length)]
 }
 
 // Find is the number of a string.
@@ -63,22 +76,23 @@ func (t *Table) Add(s []byte) (n int, fresh bool) {
 		return n, false
 	}
 	n = len(t.places)
-	t.slots[at] = entry(hash, n)
-	t.places = append(t.places, t.keep(s))
+	p := t.keep(n, s)
+	t.slots[at] = entry(hash, p)
+	t.places = append(t.places, p)
 	return n, true
 }
 
 // Clear forgets all strings.
 func (t *Table) Clear() { *t = Table{} }
 
-func entry(hash uint64, n int) uint64 { return hash>>32<<32 | uint64(n+1) }
+func entry(hash uint64, p place) uint64 { return hash>>placeBits<<placeBits | uint64(p+1) }
 
 // look finds the string, or the slot where it belongs.
 func (t *Table) look(s []byte, hash uint64) (at uint64, n int, ok bool) {
 	mask := uint64(len(t.slots) - 1)
 	for at = hash & mask; t.slots[at] != 0; at = (at + 1) & mask {
-		if slot := t.slots[at]; slot>>32 == hash>>32 {
-			if n := int(uint32(slot)) - 1; string(t.Text(n)) == string(s) {
+		if slot := t.slots[at]; slot>>placeBits == hash>>placeBits {
+			if n, text := t.at(place(slot&(1<<placeBits-1) - 1)); string(text) == string(s) {
 				return at, n, true
 			}
 		}
@@ -87,15 +101,16 @@ func (t *Table) look(s []byte, hash uint64) (at uint64, n int, ok bool) {
 }
 
 // keep copies a string to where it stays.
-func (t *Table) keep(s []byte) place {
-	size := binary.MaxVarintLen32 + len(s)
+func (t *Table) keep(n int, s []byte) place {
+	size := 4 + binary.MaxVarintLen32 + len(s)
 	last := len(t.blocks) - 1
 	if last < 0 || cap(t.blocks[last])-len(t.blocks[last]) < size {
 		t.blocks = append(t.blocks, make([]byte, 0, max(size, t.block())))
 		last++
 	}
 	b := t.blocks[last]
-	at := place{uint32(last), uint32(len(b))}
+	at := place(last<<offsetBits | len(b))
+	b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	t.blocks[last] = append(b, s...)
 	return at
@@ -110,10 +125,14 @@ func (t *Table) grow() {
 		t.seed = maphash.MakeSeed()
 	}
 	t.slots = make([]uint64, max(16, 2*len(t.slots)))
-	for n := range t.places {
-		s := t.Text(n)
+	mask := uint64(len(t.slots) - 1)
+	for _, p := range t.places {
+		_, s := t.at(p)
 		hash := maphash.Bytes(t.seed, s)
-		at, _, _ := t.look(s, hash)
-		t.slots[at] = entry(hash, n)
+		at := hash & mask
+		for t.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		t.slots[at] = entry(hash, p)
 	}
 }
