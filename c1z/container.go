@@ -20,10 +20,6 @@ const (
 	magicV3 = "C1Z3\x00"
 
 	databaseMagic = "SQLite format 3\x00"
-
-	// encodeWindow is how far back the compressor looks. Sorted rows have nothing to find
-	// farther away: with 8 MiB a million grants are not smaller by a thousandth.
-	encodeWindow = 1 << 20
 )
 
 // limits bound what a file may cost to unpack.

@@ -3,14 +3,10 @@ package c1z
 import (
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
-
-	"github.com/klauspost/compress/zstd"
 
 	"baton"
 	"baton/disk"
+	"baton/zblock"
 )
 
 // frame writes the container around a database while the database is written: it takes
@@ -21,32 +17,27 @@ import (
 //	magic of the file | frame header with the content size | the first pages |
 //	compressed blocks | checksum
 //
-// Pages are gathered, and summed and compressed beside whoever lays them out.
+// Pages are gathered in a ring, and summed and compressed there beside whoever lays them out.
 type frame struct {
 	ctx  context.Context
 	out  *disk.Replacement
-	head int    // the size of the first pages; 0 before the first write
-	load []byte // pages that are gathered
+	head int // the size of the first pages; 0 before the first write
+	ring []byte
+	at   int // where in the ring the next page goes
+	load int // where what is not passed on yet begins
 	pack *packer
 	err  error
 }
 
 // packer compresses what is gathered, in a goroutine of its own.
 type packer struct {
-	full  chan []byte
-	empty chan emptied
-	enc   *zstd.Encoder
-	sum   checksum
-	skip  *skipHeader
-	out   *disk.Replacement
-	at    int64  // where the next compressed byte goes
-	room  []byte // what is compressed and not written yet
-}
-
-// emptied is room for more pages, and what the packer's work has come to so far.
-type emptied struct {
-	load []byte
-	err  error
+	full chan []byte // parts of the ring, one behind the other
+	done chan error  // for each of them, what the work has come to so far
+	enc  *zblock.Encoder
+	sum  checksum
+	out  *disk.Replacement
+	at   int64  // where the next compressed byte goes
+	room []byte // what is compressed and not written yet
 }
 
 const (
@@ -56,14 +47,15 @@ const (
 	rawBlock    = 128 << 10
 	blockHeader = 3
 
-	// loads of pages go around, of a size at which handing them over costs nothing.
-	loads    = 3
-	loadSize = 1 << 20
+	// A load is as much as is handed over at a time. The ring has room for that which is being
+	// gathered, one that waits, one that is being compressed, and the window before it.
+	loadSize = zblock.Window
+	loads    = 4
 
 	frameMagic = 0xfd2fb528
 	// descriptor says: a content size of eight bytes, a window, a checksum.
 	descriptor = 3<<6 | 1<<2
-	// windowLog is the logarithm of the window, less ten, in the upper five bits.
+	// windowLog is the logarithm of zblock's window, less ten, in the upper five bits.
 	windowLog = (20 - 10) << 3
 )
 
@@ -93,40 +85,33 @@ func (f *frame) WriteAt(b []byte, off int64) (int, error) {
 // gather takes pages, and passes on what is full.
 func (f *frame) gather(b []byte) {
 	for len(b) > 0 && f.err == nil {
-		n := min(len(b), cap(f.load)-len(f.load))
-		f.load, b = append(f.load, b[:n]...), b[n:]
-		if len(f.load) == cap(f.load) {
+		n := copy(f.ring[f.at:f.load+loadSize], b)
+		f.at, b = f.at+n, b[n:]
+		if f.at == f.load+loadSize {
 			f.pass()
 		}
 	}
 }
 
-// pass passes on what is gathered.
+// pass passes on what is gathered, and waits until there is room for more.
 func (f *frame) pass() {
-	f.pack.full <- f.load
-	next := <-f.pack.empty
-	f.load, f.err = next.load, next.err
+	f.pack.full <- f.ring[f.load:f.at]
+	f.err = <-f.pack.done
+	f.load = (f.load + loadSize) % len(f.ring)
+	f.at = f.load
 }
 
 // begin leaves out the first pages.
 func (f *frame) begin(head int64) error {
 	f.head = int(head)
 	blocks := (f.head + rawBlock - 1) / rawBlock
-	p := &packer{full: make(chan []byte, loads), empty: make(chan emptied, loads), sum: newChecksum(),
+	f.ring = make([]byte, loads*loadSize)
+	f.pack = &packer{full: make(chan []byte, loads), done: make(chan error, loads), enc: zblock.New(f.ring), sum: newChecksum(),
 		out: f.out, at: int64(len(magic) + frameHeader + blocks*blockHeader + f.head)}
-	p.skip = &skipHeader{to: p}
-	enc, err := zstd.NewWriter(p.skip, zstd.WithWindowSize(encodeWindow), zstd.WithEncoderLevel(zstd.SpeedFastest),
-		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
-	if err != nil {
-		return baton.Errorf(baton.Internal, "c1z: compress: %w", err)
+	for range loads - 2 {
+		f.pack.done <- nil
 	}
-	p.enc = enc
-	for range loads - 1 {
-		p.empty <- emptied{load: make([]byte, 0, loadSize)}
-	}
-	f.load = make([]byte, 0, loadSize)
-	f.pack = p
-	go p.run()
+	go f.pack.run()
 	return nil
 }
 
@@ -135,23 +120,26 @@ func (p *packer) run() {
 	var err error
 	for load := range p.full {
 		if err == nil {
-			p.sum.add(load)
-			_, err = p.enc.Write(load)
+			err = p.compress(load)
 		}
-		p.empty <- emptied{load[:0], err}
+		p.done <- err
 	}
-	close(p.empty)
+	close(p.done)
 }
 
-// Write takes compressed blocks.
-func (p *packer) Write(b []byte) (int, error) {
-	p.room = append(p.room, b...)
-	if len(p.room) >= rawBlock {
-		return len(b), p.flush()
+func (p *packer) compress(load []byte) (err error) {
+	for len(load) > 0 && err == nil {
+		n := min(len(load), zblock.BlockSize)
+		p.sum.add(load[:n]) // which brings it into the cache
+		p.room = p.enc.Append(p.room, n)
+		if load = load[n:]; len(p.room) >= rawBlock {
+			err = p.flush()
+		}
 	}
-	return len(b), nil
+	return err
 }
 
+// flush writes what is compressed.
 func (p *packer) flush() error {
 	_, err := p.out.WriteAt(p.room, p.at)
 	p.at += int64(len(p.room))
@@ -171,13 +159,10 @@ func (f *frame) finish(head []byte) error {
 	if err := f.close(); err != nil {
 		return err
 	}
-	if err := p.enc.Close(); err != nil {
-		return err
-	}
 	if err := p.sum.prepend(head, unused(head)); err != nil {
 		return baton.Errorf(baton.Internal, "%w", err)
 	}
-	p.room = binary.LittleEndian.AppendUint32(p.room, p.sum.sum())
+	p.room = binary.LittleEndian.AppendUint32(zblock.AppendEnd(p.room), p.sum.sum())
 	if err := p.flush(); err != nil {
 		return err
 	}
@@ -202,9 +187,9 @@ func (f *frame) close() (err error) {
 		return nil
 	}
 	close(f.pack.full)
-	for e := range f.pack.empty {
-		if e.err != nil {
-			err = e.err
+	for e := range f.pack.done {
+		if e != nil {
+			err = e
 		}
 	}
 	f.pack = nil
@@ -227,32 +212,4 @@ func unused(head []byte) int {
 		return -1
 	}
 	return at
-}
-
-// skipHeader passes on what follows the header of a frame.
-type skipHeader struct {
-	to   io.Writer
-	held []byte
-	done bool
-}
-
-func (s *skipHeader) Write(b []byte) (int, error) {
-	if s.done {
-		return s.to.Write(b)
-	}
-	s.held = append(s.held, b...)
-	var h zstd.Header
-	err := h.Decode(s.held)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return len(b), nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("c1z: compress: %w", err)
-	}
-	s.done = true
-	if _, err := s.to.Write(s.held[h.HeaderSize:]); err != nil {
-		return 0, err
-	}
-	s.held = nil
-	return len(b), nil
 }
