@@ -18,7 +18,7 @@ import (
 // Table is a set of strings with numbers from 0. The zero Table is empty. It is not safe
 // for concurrent use, but for readers alone.
 type Table struct {
-	seed   maphash.Seed
+	seed maphash.Seed
 	// blocks are of strings, each after its number (4 bytes, lowest first) and its length
 	// (an unsigned varint).
 	blocks [][]byte
