@@ -6,21 +6,26 @@ import (
 
 	"baton"
 	"baton/extsort"
-	"baton/wire"
 )
 
 // Resources calls fn for each resource of the type in the new sync, with its id, name and
 // status only: a review reads them all. No rows can be added afterwards.
 func (w *Writer) Resources(resourceType string, fn func(baton.Resource) error) error {
-	return w.each(Resources, resourceType, func(r Row) error {
-		if string(r.part(0)) != resourceType {
-			return nil // its type and a part of its id, joined, look like the type
-		}
-		res, err := wire.OutlineResource(r.data)
+	if _, err := w.Settle(w.ctx); err != nil {
+		return err
+	}
+	place := appendPlace(nil, Resources, append([]byte(resourceType), ':'))
+	begin := place[:len(place)-2] // it goes on
+	return w.read(&w.cursor, w.list, begin, func(key []byte) error {
+		s, err := parseKey(key)
 		if err != nil {
 			return err
 		}
-		return fn(res)
+		if string(s.row.part(0)) != resourceType {
+			return nil // its type and a part of its id, joined, look like the type
+		}
+		return fn(baton.Resource{ID: baton.ResourceID{Type: resourceType, ID: string(s.row.part(1))},
+			DisplayName: string(s.name), Status: s.status})
 	})
 }
 
@@ -46,22 +51,6 @@ func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 		}
 		holder.ID = string(id[kind+1:])
 		return fn(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: holder}})
-	})
-}
-
-// each calls fn with the rows of one of the other tables whose id begins with this and a
-// colon. A row is good until fn looks at others.
-func (w *Writer) each(t Table, begin string, fn func(Row) error) error {
-	if _, err := w.Settle(w.ctx); err != nil {
-		return err
-	}
-	place := appendPlace(nil, t, append([]byte(begin), ':'))
-	return w.read(&w.cursor, w.list, place[:len(place)-2], func(key []byte) error { // it goes on
-		r, err := w.keepers.read(key, &w.buf)
-		if err != nil {
-			return err
-		}
-		return fn(r)
 	})
 }
 

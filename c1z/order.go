@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"baton"
+	"baton/wire"
 )
 
 // Rows, but for grants, are sorted as keys whose bytes compare as tables, then external
@@ -16,6 +17,7 @@ import (
 //	where the row is kept: the number of the keeper (2 bytes) and the offset (6 bytes,
 //	both highest first), and its length (an unsigned varint)
 //	where each part of the id ends, but for the last, as unsigned varints
+//	of a resource, what a review asks: its status (an unsigned varint) and its name
 const (
 	keyEnd  = 0x01
 	keyZero = 0xff
@@ -39,29 +41,43 @@ func appendEscaped(dst, id []byte) []byte {
 	}
 }
 
-// appendKey appends the key of a row.
-func (r Row) appendKey(dst []byte, at spot) []byte {
+// appendKey appends the key of a row. A resource must be one that package wire has written.
+func (r Row) appendKey(dst []byte, at spot) ([]byte, error) {
 	dst = appendPlace(dst, r.Table, r.id)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(at.keeper)<<48|uint64(at.offset))
 	dst = binary.AppendUvarint(dst, uint64(at.size))
 	for i := range r.Table.parts() - 1 {
 		dst = binary.AppendUvarint(dst, uint64(r.ends[i]))
 	}
-	return dst
+	if r.Table != Resources {
+		return dst, nil
+	}
+	name, status, err := wire.OutlineResource(r.data)
+	return append(binary.AppendUvarint(dst, uint64(uint32(status))), name...), err
 }
 
-// parseKey reads a key. The row shares its memory, and has no message. Place is how many
-// bytes of the key the order goes by, but for where the row is kept.
-func parseKey(key []byte) (r Row, at spot, place int, err error) {
+// heading is what a key says. It shares the key's memory.
+type heading struct {
+	row    Row // without its message
+	at     spot
+	place  int // how many bytes of the key the order goes by, but for where the row is kept
+	status baton.Status
+	name   []byte
+}
+
+// parseKey reads a key.
+func parseKey(key []byte) (s heading, err error) {
 	if len(key) == 0 || !Table(key[0]).valid() {
-		return r, at, 0, badKey()
+		return s, badKey()
 	}
+	r := &s.row
 	r.Table = Table(key[0])
 	zeros := false
-	for place = 1; ; place += 2 {
+	place := 1
+	for ; ; place += 2 {
 		i := bytes.IndexByte(key[place:], 0)
 		if i < 0 || place+i+2+keptSize > len(key) {
-			return r, at, 0, badKey()
+			return s, badKey()
 		}
 		place += i
 		if key[place+1] == keyEnd {
@@ -73,8 +89,9 @@ func parseKey(key []byte) (r Row, at spot, place int, err error) {
 		r.id = bytes.ReplaceAll(r.id, []byte{0, keyZero}, []byte{0})
 	}
 	place += 2
+	s.place = place
 	where := binary.BigEndian.Uint64(key[place:])
-	at.keeper, at.offset = int(where>>48), int64(where&maxOffset)
+	s.at.keeper, s.at.offset = int(where>>48), int64(where&maxOffset)
 	rest := key[place+keptSize:]
 	next := func(limit int) (n int) {
 		v, size := binary.Uvarint(rest)
@@ -84,15 +101,22 @@ func parseKey(key []byte) (r Row, at spot, place int, err error) {
 		rest = rest[size:]
 		return int(v)
 	}
-	if at.size = next(math.MaxInt); at.size < 0 {
-		return r, at, 0, badKey()
+	if s.at.size = next(math.MaxInt); s.at.size < 0 {
+		return s, badKey()
 	}
 	for i := range r.Table.parts() - 1 {
 		if r.ends[i] = next(len(r.id)); r.ends[i] < 0 {
-			return r, at, 0, badKey()
+			return s, badKey()
 		}
 	}
-	return r, at, place, nil
+	if r.Table == Resources {
+		status := next(math.MaxUint32)
+		if status < 0 {
+			return s, badKey()
+		}
+		s.status, s.name = baton.Status(int32(uint32(status))), rest
+	}
+	return s, nil
 }
 
 func badKey() error { return baton.Errorf(baton.Internal, "c1z: a sorted row cannot be read") }

@@ -59,10 +59,11 @@ func (k *keepers) find(p Place) (spot, error) {
 
 // read reads the row of a key into the buffer, which it shares and which may grow.
 func (k *keepers) read(key []byte, buf *[]byte) (Row, error) {
-	r, at, _, err := parseKey(key)
+	s, err := parseKey(key)
 	if err != nil {
-		return r, err
+		return Row{}, err
 	}
+	r, at := s.row, s.at
 	if at.keeper > len(k.in) || at.keeper == 0 && at.offset+int64(at.size) > int64(len(k.own)) {
 		return r, badKey()
 	}

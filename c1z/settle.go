@@ -107,11 +107,12 @@ func (w *Writer) sort(ctx context.Context) (*symbols.Table, error) {
 		if last > 0 && shared >= last {
 			continue // of rows with the same id the first one holds
 		}
-		r, _, place, err := parseKey(key)
+		s, err := parseKey(key)
 		if err != nil {
 			return nil, err
 		}
-		last = place
+		r := s.row
+		last = s.place
 		w.rows[r.Table]++
 		switch r.Table {
 		case Resources:

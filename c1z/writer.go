@@ -55,7 +55,6 @@ type Writer struct {
 	sorter  *extsort.Sorter // of rows but for grants, before they are settled
 	keepers keepers         // of these
 	key     []byte          // for reuse
-	buf     []byte          // of the row that was looked at last
 	list    *extsort.List   // of the settled rows but for grants
 	grants  *grants
 	settled Settled
@@ -137,7 +136,9 @@ func (w *Writer) add(r Row, from Place) (err error) {
 	} else if at, err = w.keepers.find(from); err != nil {
 		return err
 	}
-	w.key = r.appendKey(w.key[:0], at)
+	if w.key, err = r.appendKey(w.key[:0], at); err != nil {
+		return err
+	}
 	w.failed = w.sorting(w.sorter.Add(w.key))
 	return w.failed
 }

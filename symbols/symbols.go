@@ -82,6 +82,20 @@ func (t *Table) Add(s []byte) (n int, fresh bool) {
 	return n, true
 }
 
+// Truncate forgets all strings but the first n. What Text has handed out of the others is
+// no longer good.
+func (t *Table) Truncate(n int) {
+	if n >= len(t.places) {
+		return
+	}
+	first := t.places[n]
+	t.places = t.places[:n]
+	block := first >> offsetBits
+	t.blocks = t.blocks[:block+1]
+	t.blocks[block] = t.blocks[block][:first%blockSize]
+	t.fill()
+}
+
 // Clear forgets all strings.
 func (t *Table) Clear() { *t = Table{} }
 
@@ -125,6 +139,12 @@ func (t *Table) grow() {
 		t.seed = maphash.MakeSeed()
 	}
 	t.slots = make([]uint64, max(16, 2*len(t.slots)))
+	t.fill()
+}
+
+// fill makes the slots say where the strings are.
+func (t *Table) fill() {
+	clear(t.slots)
 	mask := uint64(len(t.slots) - 1)
 	for _, p := range t.places {
 		_, s := t.at(p)

@@ -84,3 +84,38 @@ func BenchmarkAdd(b *testing.B) {
 		}
 	}
 }
+
+// TestTruncate forgets strings, which come back with other numbers.
+func TestTruncate(t *testing.T) {
+	text := func(n int) []byte { return fmt.Append(nil, strings.Repeat("x", n%200*n%1000), n) }
+	for _, keep := range []int{0, 1, 17, 999, 4_000, 5_000, 6_000} {
+		var table symbols.Table
+		for n := range 5_000 {
+			table.Add(text(n))
+		}
+		table.Truncate(keep)
+		keep = min(keep, 5_000)
+		if table.Len() != keep {
+			t.Fatalf("%d of %d strings are left", table.Len(), keep)
+		}
+		for n := range 5_000 {
+			if got, ok := table.Find(text(n)); ok != (n < keep) || ok && got != n {
+				t.Fatalf("kept %d: string %d is found as %d, %v", keep, n, got, ok)
+			}
+		}
+		for n := 4_999; n >= keep; n-- {
+			if got, fresh := table.Add(text(n)); got != keep+4_999-n || !fresh {
+				t.Fatalf("kept %d: string %d comes back as %d, %v", keep, n, got, fresh)
+			}
+		}
+		for n := range 5_000 {
+			want := n
+			if n >= keep {
+				want = keep + 4_999 - n
+			}
+			if got := table.Text(want); !bytes.Equal(got, text(n)) {
+				t.Fatalf("kept %d: string %d is %.40q", keep, want, got)
+			}
+		}
+	}
+}

@@ -29,7 +29,7 @@ type feedRun struct {
 	feed    baton.Feed
 	log     *pagelog.Feed
 	state   feedState
-	seen    symbols.Table // committed resources, as appendID has them
+	seen    symbols.Table // resources of committed pages and of the one in progress, as appendID has them
 	rows    c1z.Encoder
 	resumed bool
 }
@@ -102,10 +102,10 @@ func (f *feedRun) read(ctx context.Context) error {
 
 // page reads one page and makes it durable, or leaves no trace of it.
 func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
-	p := &page{feed: f}
+	p := &page{feed: f, before: f.seen.Len()}
 	step, err := f.feed.Next(ctx, f.state.Cursor, p)
 	if err = first(err, p.err); err != nil {
-		return 0, first(err, f.undo(err))
+		return 0, first(err, f.undo(p, err))
 	}
 	if !step.Done && !step.Restart && step.Wait <= 0 && step.Cursor == f.state.Cursor {
 		return 0, baton.Errorf(baton.Internal, "it stands still at cursor %q", step.Cursor)
@@ -120,13 +120,8 @@ func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
 			return 0, err
 		}
 		f.seen.Clear()
-	} else {
-		if err := f.log.Commit(b); err != nil {
-			return 0, err
-		}
-		for n := range p.fresh.Len() {
-			f.seen.Add(p.fresh.Text(n))
-		}
+	} else if err := f.log.Commit(b); err != nil {
+		return 0, err
 	}
 	f.state = next
 	return step.Wait, nil
@@ -134,8 +129,9 @@ func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
 
 // undo drops the page in progress. A list that turned out incomplete is dropped
 // whole: going on at its end would find it incomplete for ever.
-func (f *feedRun) undo(err error) error {
+func (f *feedRun) undo(p *page, err error) error {
 	if baton.KindOf(err) != baton.Incomplete {
+		f.seen.Truncate(p.before)
 		return f.log.Rollback()
 	}
 	f.state = feedState{}
@@ -156,7 +152,7 @@ func (f *feedRun) after(p *page, step baton.Step) feedState {
 		return next
 	}
 	next.Rows += p.rows
-	next.Objects += p.fresh.Len()
+	next.Objects += p.fresh()
 	next.Excluded = merge(f.state.Excluded, p.excluded)
 	return next
 }

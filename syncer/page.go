@@ -5,14 +5,13 @@ import (
 	"slices"
 
 	"baton"
-	"baton/symbols"
 )
 
 // page encodes each row once, as it will stand in the file, and appends it to the
 // page log. It implements baton.Page; the first error sticks and fails the page.
 type page struct {
 	feed     *feedRun
-	fresh    symbols.Table // resources, as appendID has them
+	before   int // how many resources the feed had seen
 	excluded map[string]Exclusion
 	rows     int
 	expected int
@@ -28,9 +27,6 @@ func appendID[T string | []byte](dst []byte, kind, id T) []byte {
 
 func (p *page) Seen(id baton.ResourceID) bool {
 	p.buf = appendID(p.buf[:0], id.Type, id.ID)
-	if _, ok := p.fresh.Find(p.buf); ok {
-		return true
-	}
 	_, ok := p.feed.seen.Find(p.buf)
 	return ok
 }
@@ -42,7 +38,7 @@ func (p *page) Resource(res baton.Resource) {
 	_, err := p.feed.rows.Resource(res)
 	p.append(err)
 	p.buf = appendID(p.buf[:0], res.ID.Type, res.ID.ID)
-	p.fresh.Add(p.buf)
+	p.feed.seen.Add(p.buf)
 }
 
 func (p *page) Entitlement(e baton.Entitlement) {
@@ -80,7 +76,7 @@ func (p *page) Exclude(reason, example string) {
 }
 
 func (p *page) Void() {
-	p.fresh.Clear()
+	p.feed.seen.Truncate(p.before)
 	p.rows, p.expected, p.excluded = 0, 0, nil
 	p.err = p.feed.log.Rollback()
 }
@@ -93,6 +89,9 @@ func (p *page) wanted(resourceType string) bool {
 	types := p.cfg().Types
 	return len(types) == 0 || slices.Contains(types, resourceType)
 }
+
+// fresh is how many resources the page brought.
+func (p *page) fresh() int { return p.feed.seen.Len() - p.before }
 
 // append appends the row that was encoded last to the page log, unless it could not be
 // encoded.

@@ -6,44 +6,29 @@ import (
 	"baton"
 )
 
-// OutlineResource decodes of a c1.connector.v2.Resource, as this package writes it, its
-// id, what it is called and whether it is in use, and skips the rest: a review of a large
-// sync reads every resource and needs no more of it.
-func OutlineResource(b []byte) (baton.Resource, error) {
-	var r baton.Resource
-	err := eachField(b, func(field protowire.Number, value []byte, _ uint64) error {
+// OutlineResource decodes of a c1.connector.v2.Resource, as this package writes it, what it
+// is called, in its memory, and whether it is in use, and skips the rest: a review of a large
+// sync asks every resource and needs no more of it.
+func OutlineResource(b []byte) (name []byte, status baton.Status, err error) {
+	err = eachField(b, func(field protowire.Number, value []byte, _ uint64) error {
 		switch {
 		case value == nil: // of another type than it should be
-		case field == 1:
-			return eachField(value, func(field protowire.Number, value []byte, _ uint64) error {
-				switch {
-				case value == nil:
-				case field == 1:
-					r.ID.Type = string(value)
-				case field == 2:
-					r.ID.ID = string(value)
-				}
-				return nil
-			})
 		case field == 3:
-			r.DisplayName = string(value)
+			name = value
 		case field == 11:
 			return eachField(value, func(field protowire.Number, value []byte, number uint64) error {
 				if field == 1 && value == nil {
-					r.Status = baton.Status(int32(number)) // an enum, in as many bits
+					status = baton.Status(int32(number)) // an enum, in as many bits
 				}
 				return nil
 			})
 		}
 		return nil
 	})
-	if err == nil && (r.ID.Type == "" || r.ID.ID == "") {
-		err = errNoID
-	}
 	if err != nil {
-		return baton.Resource{}, corrupt("resource", err)
+		return nil, 0, corrupt("resource", err)
 	}
-	return r, nil
+	return name, status, nil
 }
 
 // eachField calls fn for each field of a message: with its bytes, or with nil and, if it is
