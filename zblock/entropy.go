@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+	"slices"
 
 	"github.com/klauspost/compress/huff0"
 )
@@ -68,15 +69,18 @@ func (e *Encoder) appendLiterals(dst []byte) []byte {
 	return append(dst, content...)
 }
 
-// codes are what a sequence is in the three tables. The bits of a number that its code does
-// not say follow it.
-type codes struct{ literals, offset, match uint8 }
+// coded is a sequence as its codes in the three tables, and as the bits of its numbers that
+// those do not say.
+type coded struct {
+	rest                           uint64
+	width, literals, offset, match uint8
+}
 
-// Codes of up to 63 literals, and of up to 127 bytes of a match beyond the least that there
+// Codes of up to 63 literals, and of up to 511 bytes of a match beyond the least that there
 // may be. More have one by their highest bit.
 var (
 	literalsCodes = codesOf(64, literalsBits)
-	matchCodes    = codesOf(128, matchBits)
+	matchCodes    = codesOf(512, matchBits)
 )
 
 const (
@@ -121,7 +125,7 @@ func (e *Encoder) appendSequences(dst []byte) []byte {
 	e.encode()
 	modes := len(dst)
 	dst = append(dst, 0)
-	last := e.codes[n-1]
+	last := &e.codes[n-1]
 	for _, t := range [...]struct {
 		coder *coder
 		last  uint8
@@ -147,26 +151,27 @@ func (e *Encoder) encode() {
 	clear(ll[:])
 	clear(of[:])
 	clear(ml[:])
-	e.codes = e.codes[:0]
-	for i := range e.sequences {
-		q := &e.sequences[i]
-		q.match -= leastMatch
-		var c codes
-		if q.literals < 64 {
+	e.codes = slices.Grow(e.codes[:0], len(e.sequences))[:len(e.sequences)]
+	for i, q := range e.sequences {
+		c := &e.codes[i]
+		match := q.match - leastMatch
+		if q.literals < uint32(len(literalsCodes)) {
 			c.literals = literalsCodes[q.literals]
 		} else {
 			c.literals = uint8(literalsBeyond + bits.Len32(q.literals))
 		}
-		if q.match < 128 {
-			c.match = matchCodes[q.match]
+		if match < uint32(len(matchCodes)) {
+			c.match = matchCodes[match]
 		} else {
-			c.match = uint8(matchBeyond + bits.Len32(q.match))
+			c.match = uint8(matchBeyond + bits.Len32(match))
 		}
 		c.offset = uint8(bits.Len32(q.offset) - 1)
 		ll[c.literals%symbols]++
 		of[c.offset%symbols]++
 		ml[c.match%symbols]++
-		e.codes = append(e.codes, c)
+		lb, mb, ob := literalsBits[c.literals%symbols]%32, matchBits[c.match%symbols]%32, c.offset%32
+		c.rest = uint64(q.literals&(1<<lb-1)) | uint64(match&(1<<mb-1))<<lb | uint64(q.offset&(1<<ob-1))<<((lb+mb)%64)
+		c.width = lb + mb + ob
 	}
 }
 
@@ -179,37 +184,34 @@ func (e *Encoder) appendBits(dst []byte) []byte {
 	}
 	out := dst[:cap(dst)]
 	ll, of, ml := &e.ll, &e.of, &e.ml
-	last := e.codes[len(e.codes)-1]
-	l, o, m := ll.first(last.literals), of.first(last.offset), ml.first(last.match)
-	var held uint64 // so many bits
-	var n uint
-	for i := len(e.codes) - 1; i >= 0; i-- {
-		c, q := e.codes[i], &e.sequences[i]
-		if i < len(e.codes)-1 { // which the first states say
-			var v uint64
-			var width uint
-			o, v, width = of.next(o, c.offset)
-			held |= v << n
-			n += width
-			m, v, width = ml.next(m, c.match)
-			held |= v << n
-			n += width
-			l, v, width = ll.next(l, c.literals)
-			held |= v << n
-			n += width
-			binary.LittleEndian.PutUint64(out[at:], held)
-			at += int(n >> 3)
-			held >>= n &^ 7
-			n &= 7
-		}
-		// With less than a byte held these are no more than 7+16+16+20 bits.
-		lb, mb, ob := uint(literalsBits[c.literals%symbols])%32, uint(matchBits[c.match%symbols])%32, uint(c.offset)%32
-		held |= (uint64(q.literals)&(1<<lb-1) | uint64(q.match)&(1<<mb-1)<<lb | uint64(q.offset)&(1<<ob-1)<<(lb+mb)) << n
-		n += lb + mb + ob
+	last := len(e.codes) - 1
+	c := &e.codes[last]
+	l, o, m := ll.first(c.literals), of.first(c.offset), ml.first(c.match) // which say its codes
+	held, n := c.rest, uint(c.width)                                       // so many bits
+	flush := func() {
 		binary.LittleEndian.PutUint64(out[at:], held)
 		at += int(n >> 3)
-		held >>= n &^ 7
+		held >>= n & 56
 		n &= 7
+	}
+	flush()
+	for i := last - 1; i >= 0; i-- {
+		c := &e.codes[i]
+		next, width := of.next(o, c.offset)
+		held |= uint64(o&(1<<width-1)) << (n & 63)
+		o, n = next, n+width
+		next, width = ml.next(m, c.match)
+		held |= uint64(m&(1<<width-1)) << (n & 63)
+		m, n = next, n+width
+		next, width = ll.next(l, c.literals)
+		held |= uint64(l&(1<<width-1)) << (n & 63)
+		l, n = next, n+width
+		if n+uint(c.width) >= 64 {
+			flush()
+		}
+		held |= c.rest << (n & 63)
+		n += uint(c.width)
+		flush()
 	}
 	for _, s := range [...]struct {
 		state uint32

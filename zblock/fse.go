@@ -17,17 +17,21 @@ type coder struct {
 	used  int // the number of the last symbol, and one
 	log   uint
 
-	// For each symbol, what gives the number of bits when a state is added to it, highest 16
-	// bits; and what leads to its states when the rest of the state is.
-	bits   [symbols]uint32
-	start  [symbols]int32
+	steps  [symbols]step
 	states [1 << mostLog]uint16
+}
+
+// step is, for a symbol, what gives the number of bits when a state is added to it, highest
+// 16 bits; and what leads to its states when the rest of the state is.
+type step struct {
+	bits  uint32
+	start int32
 }
 
 // only makes the table for a symbol that is the only one.
 func (c *coder) only(symbol uint8) {
 	c.log = 0
-	c.bits[symbol], c.start[symbol], c.states[0] = 0, 0, 0
+	c.steps[symbol], c.states[0] = step{}, 0
 }
 
 // build makes the table for what was counted, two symbols at least, of a total.
@@ -51,8 +55,7 @@ func (c *coder) build(total int) {
 			if share == 1 {
 				out = uint32(c.log)
 			}
-			c.bits[s] = out<<16 - uint32(share)<<out
-			c.start[s] = sum - share
+			c.steps[s] = step{out<<16 - uint32(share)<<out, sum - share}
 		}
 		sum += share
 	}
@@ -142,14 +145,15 @@ func (c *coder) append(dst []byte) []byte {
 
 // first is the state of the last symbol.
 func (c *coder) first(symbol uint8) uint32 {
-	b := c.bits[symbol]
-	n := (b + 1<<15) >> 16
-	return uint32(c.states[int32(n<<16-b)>>n+c.start[symbol]])
+	p := c.steps[symbol]
+	n := (p.bits + 1<<15) >> 16
+	return uint32(c.states[int32(n<<16-p.bits)>>n+p.start])
 }
 
-// next is the state that a symbol in front leads to, and the bits to write.
-func (c *coder) next(state uint32, symbol uint8) (next uint32, v uint64, width uint) {
-	width = uint((state+c.bits[symbol%symbols])>>16) % 32
-	next = uint32(c.states[uint(int32(state>>width)+c.start[symbol%symbols])%uint(len(c.states))])
-	return next, uint64(state) & (1<<width - 1), width
+// next is the state that a symbol in front leads to, and of how many bits of the state that
+// was are to be written.
+func (c *coder) next(state uint32, symbol uint8) (next uint32, width uint) {
+	p := &c.steps[symbol%symbols]
+	width = uint(state+p.bits) >> 16 % 16
+	return uint32(c.states[uint8(int32(state>>width)+p.start)]), width
 }

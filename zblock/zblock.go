@@ -28,7 +28,7 @@ type Encoder struct {
 
 	literals   []byte
 	sequences  []sequence
-	codes      []codes
+	codes      []coded
 	huff       huff0.Scratch
 	ll, of, ml coder
 }
