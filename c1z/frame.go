@@ -22,7 +22,7 @@ type frame struct {
 	ctx  context.Context
 	out  *disk.Replacement
 	head int // the size of the first pages; 0 before the first write
-	ring []byte
+	ring *[zblock.Ring]byte
 	at   int // where in the ring the next page goes
 	load int // where what is not passed on yet begins
 	pack *packer
@@ -50,7 +50,7 @@ const (
 	// A load is as much as is handed over at a time. The ring has room for that which is being
 	// gathered, one that waits, one that is being compressed, and the window before it.
 	loadSize = zblock.Window
-	loads    = 4
+	loads    = zblock.Ring / loadSize
 
 	frameMagic = 0xfd2fb528
 	// descriptor says: a content size of eight bytes, a window, a checksum.
@@ -105,7 +105,7 @@ func (f *frame) pass() {
 func (f *frame) begin(head int64) error {
 	f.head = int(head)
 	blocks := (f.head + rawBlock - 1) / rawBlock
-	f.ring = make([]byte, loads*loadSize)
+	f.ring = new([zblock.Ring]byte)
 	f.pack = &packer{full: make(chan []byte, loads), done: make(chan error, loads), enc: zblock.New(f.ring), sum: newChecksum(),
 		out: f.out, at: int64(len(magic) + frameHeader + blocks*blockHeader + f.head)}
 	for range loads - 2 {

@@ -18,17 +18,18 @@ func (e *Encoder) appendLiterals(dst []byte) []byte {
 		coded
 		codedAgain
 	)
-	n := len(e.literals)
+	literals := e.literals[:e.plain]
+	n := len(literals)
 	var out []byte
 	var again bool
 	streams := uint64(1) // says that there are four
 	err := huff0.ErrIncompressible
 	switch {
 	case n >= 1024:
-		out, again, err = huff0.Compress4X(e.literals, &e.huff)
+		out, again, err = huff0.Compress4X(literals, &e.huff)
 	case n > 32:
 		streams = 0
-		out, again, err = huff0.Compress1X(e.literals, &e.huff)
+		out, again, err = huff0.Compress1X(literals, &e.huff)
 	}
 	if err == nil && len(out)+5 < n {
 		e.huff.Reuse = huff0.ReusePolicyAllow
@@ -52,7 +53,7 @@ func (e *Encoder) appendLiterals(dst []byte) []byte {
 	if err == nil {
 		e.huff.Reuse = huff0.ReusePolicyNone // the reader does not see the code
 	}
-	kind, content := plain, e.literals
+	kind, content := plain, literals
 	if errors.Is(err, huff0.ErrUseRLE) {
 		kind, content = alike, content[:1]
 	}
@@ -109,7 +110,7 @@ func codesOf(n int, width [symbols]uint8) []uint8 {
 // appendSequences appends the section of the sequences: how many there are, the tables of
 // their codes, and both in bits.
 func (e *Encoder) appendSequences(dst []byte) []byte {
-	n := len(e.sequences)
+	n := e.found
 	const long = 0x7f00
 	switch {
 	case n < 128:
@@ -151,8 +152,8 @@ func (e *Encoder) encode() {
 	clear(ll[:])
 	clear(of[:])
 	clear(ml[:])
-	e.codes = slices.Grow(e.codes[:0], len(e.sequences))[:len(e.sequences)]
-	for i, q := range e.sequences {
+	e.codes = slices.Grow(e.codes[:0], e.found)[:e.found]
+	for i, q := range e.sequences[:e.found] {
 		c := &e.codes[i]
 		match := q.match - leastMatch
 		if q.literals < uint32(len(literalsCodes)) {

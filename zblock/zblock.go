@@ -17,17 +17,21 @@ const (
 	Window = 1 << 20
 	// BlockSize is the most that a block has.
 	BlockSize = 128 << 10
+	// Ring is how long a ring is.
+	Ring = 4 * Window
 )
 
 // Encoder compresses a stream, of which the newest part is in a ring.
 type Encoder struct {
-	ring  []byte
-	begun uint64 // how much of the stream is in blocks already
+	ring  *[Ring]byte
+	at    int // where in the ring the next block begins
 	table [1 << tableBits]uint32
 	rep   [3]uint32 // the offsets of late, as the format counts them
 
-	literals   []byte
-	sequences  []sequence
+	literals   [BlockSize + room]byte
+	plain      int // how many of them there are
+	sequences  [BlockSize / 4]sequence
+	found      int
 	codes      []coded
 	huff       huff0.Scratch
 	ll, of, ml coder
@@ -37,18 +41,16 @@ type Encoder struct {
 // those of late are 1 to 3, and others are more by three.
 type sequence struct{ literals, match, offset uint32 }
 
-// New begins a stream at the beginning of the ring, which is a power of two long, and two
-// windows at least.
-func New(ring []byte) *Encoder { return &Encoder{ring: ring, rep: [3]uint32{1, 4, 8}} }
+// New begins a stream at the beginning of the ring.
+func New(ring *[Ring]byte) *Encoder { return &Encoder{ring: ring, rep: [3]uint32{1, 4, 8}} }
 
 // Append appends the next block: so many bytes of the ring behind those before, which do not
 // go beyond its end. As much as a [Window] before them must still be there.
 func (e *Encoder) Append(dst []byte, n int) []byte {
-	start := int(e.begun % uint64(len(e.ring)))
-	end := start + n
+	start, end := e.at, e.at+n
 	rep := e.rep
 	e.find(start, end)
-	e.begun += uint64(n)
+	e.at = end % Ring
 	head := len(dst)
 	dst = append(dst, 0, 0, 0)
 	dst = e.appendLiterals(dst)

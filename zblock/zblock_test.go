@@ -10,16 +10,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-const testRing = 4 * Window
-
 // compress passes a content through a ring, in blocks of sizes that come one after the other.
 func compress(e *Encoder, content []byte, sizes ...int) []byte {
 	out := binary.LittleEndian.AppendUint32(nil, 0xfd2fb528)
 	out = append(out, 0, (20-10)<<3)
 	for i := 0; len(content) > 0; i++ {
-		at := int(e.begun % uint64(len(e.ring)))
-		n := min(sizes[i%len(sizes)], len(content), len(e.ring)-at)
-		copy(e.ring[at:], content[:n])
+		n := min(sizes[i%len(sizes)], len(content), len(e.ring)-e.at)
+		copy(e.ring[e.at:], content[:n])
 		content = content[n:]
 		out = e.Append(out, n)
 	}
@@ -115,13 +112,13 @@ func TestBlocks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(7, 8))
 			for n := range 40 {
-				check(t, New(make([]byte, testRing)), content(r, n), BlockSize)
+				check(t, New(new([Ring]byte)), content(r, n), BlockSize)
 			}
-			for _, n := range []int{4096, BlockSize - 1, BlockSize, BlockSize + 1, 3*Window + 77, 3 * testRing} {
+			for _, n := range []int{4096, BlockSize - 1, BlockSize, BlockSize + 1, 3*Window + 77, 3 * Ring} {
 				b := content(r, n)
-				check(t, New(make([]byte, testRing)), b, BlockSize)
+				check(t, New(new([Ring]byte)), b, BlockSize)
 				if n > 4096 {
-					check(t, New(make([]byte, testRing)), b, 4096, 1+r.IntN(BlockSize), 8192, 1+r.IntN(64))
+					check(t, New(new([Ring]byte)), b, 4096, 1+r.IntN(BlockSize), 8192, 1+r.IntN(64))
 				}
 			}
 		})
@@ -132,7 +129,7 @@ func TestBlocks(t *testing.T) {
 func TestSmaller(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	content := rows(r, 16<<20)
-	got := len(check(t, New(make([]byte, testRing)), content, BlockSize))
+	got := len(check(t, New(new([Ring]byte)), content, BlockSize))
 	var want bytes.Buffer
 	w, err := zstd.NewWriter(&want, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(Window))
 	if err != nil {
@@ -149,22 +146,11 @@ func TestSmaller(t *testing.T) {
 	}
 }
 
-// TestLongStream: positions begin anew where 32 bits end.
-func TestLongStream(t *testing.T) {
-	r := rand.New(rand.NewPCG(11, 12))
-	e := New(make([]byte, testRing))
-	e.begun = 1<<32 - testRing
-	content := append(noise(r, 100), rows(r, 3*testRing)...)
-	if n := len(check(t, e, content, BlockSize)); n > len(content)/3 {
-		t.Errorf("%d bytes are %d compressed", len(content), n)
-	}
-}
-
 // TestLastCode: a code that the reader was not told of is not used again, be it that literals
 // hardly became shorter by it, or that the block did not.
 func TestLastCode(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))
-	ring := make([]byte, testRing)
+	ring := new([Ring]byte)
 	for range 6000 {
 		// The same letters in other orders have the same code, which is worth more when it
 		// need not be written.
@@ -229,8 +215,8 @@ func TestTables(t *testing.T) {
 
 func TestNoAllocation(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 18))
-	e := New(rows(r, testRing))
-	out := make([]byte, 0, 2*testRing)
+	e := New((*[Ring]byte)(rows(r, Ring)))
+	out := make([]byte, 0, 2*Ring)
 	for range 64 {
 		e.Append(out, BlockSize)
 	}
@@ -243,7 +229,7 @@ func FuzzBlocks(f *testing.F) {
 	for seed := range uint64(8) {
 		f.Add(seed, []byte("some text, some more text, some text"), uint32(seed*70_000), uint32(1+seed*9_999))
 	}
-	ring := make([]byte, testRing)
+	ring := new([Ring]byte)
 	f.Fuzz(func(t *testing.T, seed uint64, text []byte, size, block uint32) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		content := bytes.Clone(text)
@@ -264,7 +250,7 @@ func FuzzBlocks(f *testing.F) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	e := New(rows(rand.New(rand.NewPCG(19, 20)), testRing))
+	e := New((*[Ring]byte)(rows(rand.New(rand.NewPCG(19, 20)), Ring)))
 	out := make([]byte, 0, 2*BlockSize)
 	b.SetBytes(BlockSize)
 	for b.Loop() {
