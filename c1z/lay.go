@@ -205,12 +205,63 @@ func (w *Writer) merge(ctx context.Context, of Table) error {
 	if err != nil {
 		return err
 	}
+	fresh := 0
+	if len(sources) == 1 {
+		fresh, err = w.mergeOne(ctx, t, sources[0])
+	} else {
+		fresh, err = w.mergeSeveral(ctx, t, of, sources)
+	}
+	if err == nil && fresh != w.rows[of] {
+		return baton.Errorf(baton.Internal, "c1z: %s has %d new rows where %d were added", t.name, fresh, w.rows[of])
+	}
+	return err
+}
+
+// mergeOne writes the rows of the new sync alone, of which there are so many.
+func (w *Writer) mergeOne(ctx context.Context, t *table, s *source) (fresh int, err error) {
+	of := s.fresh.table
+	for ; s.id != nil; fresh++ {
+		if fresh%1024 == 0 && ctx.Err() != nil {
+			return fresh, ctx.Err()
+		}
+		if err := w.write(t, s); err != nil {
+			return fresh, err
+		}
+		if err := s.next(); err != nil {
+			return fresh, err
+		}
+	}
+	if w.changes != nil {
+		w.changes.of(of).Created += fresh
+	}
+	return fresh, nil
+}
+
+// write writes a row.
+func (w *Writer) write(t *table, s *source) error {
+	if s.past != nil {
+		if err := s.past.values(t.row); err != nil {
+			return err
+		}
+	} else {
+		w.values(t, &s.fresh.row)
+	}
+	if err := t.add(t.row); err != nil {
+		return err
+	}
+	if s.fresh != nil && s.fresh.table == Grants && w.holders != nil { // and then all are fresh
+		return w.holders.add(s.fresh.principal, t.rows)
+	}
+	return nil
+}
+
+// mergeSeveral writes the rows of several syncs, of which so many are new.
+func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources []*source) (fresh int, err error) {
 	gone := comparison{table: of}
 	var id []byte
-	fresh := 0
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+			return fresh, ctx.Err()
 		}
 		first := true
 		for _, s := range sources {
@@ -232,20 +283,10 @@ func (w *Writer) merge(ctx context.Context, of Table) error {
 			if s.past == nil {
 				now = s
 				fresh++
-				w.values(t, s.fresh.row)
-			} else if s.keep {
-				if err := s.past.values(t.row); err != nil {
-					return err
-				}
-			} else {
-				continue
 			}
-			if err := t.add(t.row); err != nil {
-				return err
-			}
-			if of == Grants && w.holders != nil {
-				if err := w.holders.add(s.fresh.principal, t.rows); err != nil {
-					return err
+			if s.keep {
+				if err := w.write(t, s); err != nil {
+					return fresh, err
 				}
 			}
 		}
@@ -255,20 +296,17 @@ func (w *Writer) merge(ctx context.Context, of Table) error {
 		for _, s := range sources {
 			if bytes.Equal(s.id, id) && s.id != nil {
 				if err := s.next(); err != nil {
-					return err
+					return fresh, err
 				}
 			}
 		}
 	}
-	if fresh != w.rows[of] {
-		return baton.Errorf(baton.Internal, "c1z: %s has %d new rows where %d were added", t.name, fresh, w.rows[of])
-	}
 	gone.end(w)
-	return nil
+	return fresh, nil
 }
 
 // values fills in a row of the new sync.
-func (w *Writer) values(t *table, r Row) {
+func (w *Writer) values(t *table, r *Row) {
 	text := func(b []byte) sqlitefile.Value { return sqlitefile.TextOf(b) }
 	w.message = r.appendMessage(w.message[:0])
 	data := sqlitefile.Blob(w.message)

@@ -162,7 +162,7 @@ func (r Row) EntitlementID() string {
 	return string(r.entitlement())
 }
 
-func (r Row) entitlement() []byte {
+func (r *Row) entitlement() []byte {
 	switch r.Table {
 	case Entitlements:
 		return r.id
@@ -191,7 +191,7 @@ func (r Row) PrincipalID() baton.ResourceID {
 // Data is the protobuf message.
 func (r Row) Data() []byte { return r.appendMessage(nil) }
 
-func (r Row) appendMessage(dst []byte) []byte {
+func (r *Row) appendMessage(dst []byte) []byte {
 	if r.Table != Grants {
 		return append(dst, r.data...)
 	}
@@ -204,13 +204,13 @@ func (r Row) appendMessage(dst []byte) []byte {
 }
 
 // tail is what a grant has beyond its id.
-func (r Row) tail() (name, annotations []byte) {
+func (r *Row) tail() (name, annotations []byte) {
 	n, size := binary.Uvarint(r.data)
 	rest := r.data[size:]
 	return rest[:n], rest[n:]
 }
 
-func (r Row) part(i int) []byte {
+func (r *Row) part(i int) []byte {
 	start, end := 0, len(r.id)
 	if i > 0 {
 		start = r.ends[i-1] + 1
