@@ -94,10 +94,12 @@ func (g *grants) add(r Row) error {
 // addEntitlement is the number of the entitlement that a grant gives. Many in a row give
 // the same one.
 func (g *grants) addEntitlement(r Row) int {
-	g.symbol = appendEntitlement(g.symbol[:0], r.ends[0], r.ends[1], r.entitlement())
-	if last := g.lastEntitlement; last < g.entitlements.Len() && bytes.Equal(g.entitlements.Text(last), g.symbol) {
-		return last
+	if last := g.lastEntitlement; last < g.entitlements.Len() {
+		if id, kind, resource := g.entitlement(last); kind == r.ends[0] && resource == r.ends[1] && bytes.Equal(id, r.entitlement()) {
+			return last
+		}
 	}
+	g.symbol = appendEntitlement(g.symbol[:0], r.ends[0], r.ends[1], r.entitlement())
 	e, fresh := g.entitlements.Add(g.symbol)
 	if fresh {
 		g.given = append(g.given, given{tail: bytes.Clone(r.data[:min(len(r.data), maxShared)])})
@@ -108,11 +110,15 @@ func (g *grants) addEntitlement(r Row) int {
 
 // addPrincipal is the number of the principal of a grant.
 func (g *grants) addPrincipal(r Row) int {
-	g.symbol = binary.AppendUvarint(g.symbol[:0], uint64(r.ends[3]-r.ends[2]-1))
-	g.symbol = append(g.symbol, r.id[r.ends[2]+1:]...)
-	if last := g.lastPrincipal; last < g.principals.Len() && bytes.Equal(g.principals.Text(last), g.symbol) {
-		return last
+	start := r.ends[2] + 1
+	kind, id := r.ends[3]-start, r.id[start:]
+	if last := g.lastPrincipal; last < g.principals.Len() {
+		if as, k := cutKind(g.principals.Text(last)); k == kind && bytes.Equal(as, id) {
+			return last
+		}
 	}
+	g.symbol = binary.AppendUvarint(g.symbol[:0], uint64(kind))
+	g.symbol = append(g.symbol, id...)
 	g.lastPrincipal, _ = g.principals.Add(g.symbol)
 	return g.lastPrincipal
 }
