@@ -34,6 +34,7 @@ type Encoder struct {
 	found      int
 	codes      []coded
 	huff       huff0.Scratch
+	coded      int // blocks with a code for literals
 	ll, of, ml coder
 }
 
