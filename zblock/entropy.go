@@ -9,9 +9,6 @@ import (
 	"github.com/klauspost/compress/huff0"
 )
 
-// freshCode is after how many blocks a better code for literals is looked for.
-const freshCode = 4
-
 // appendLiterals appends the section of the literals: a header of their type and of what
 // they take, and the literals, in the code that is new or was the last one.
 func (e *Encoder) appendLiterals(dst []byte) []byte {
@@ -35,12 +32,7 @@ func (e *Encoder) appendLiterals(dst []byte) []byte {
 		out, again, err = huff0.Compress1X(literals, &e.huff)
 	}
 	if err == nil && len(out)+5 < n {
-		// The contents of the next blocks are much like this one's: a code that is a little
-		// too long costs less than one more of them.
-		e.huff.Reuse = huff0.ReusePolicyPrefer
-		if e.coded++; e.coded%freshCode == 0 {
-			e.huff.Reuse = huff0.ReusePolicyAllow
-		}
+		e.huff.Reuse = huff0.ReusePolicyAllow
 		h := uint64(coded)
 		if again {
 			h = codedAgain

@@ -34,7 +34,6 @@ type Encoder struct {
 	found      int
 	codes      []coded
 	huff       huff0.Scratch
-	coded      int // blocks with a code for literals
 	ll, of, ml coder
 }
 
