@@ -37,15 +37,14 @@ type Cursor struct {
 	on     bool   // the next key may be before from
 	again  bool   // the next key is the last one once more
 	read   bool   // there is a last one
-	seeks  bool   // it was sent somewhere before, and may be again
-	before []byte // the beginning of the key before that; empty if there is none, or it never seeks
+	before []byte // the beginning of the key before that; empty if there is none
 }
 
 // From reads the list from the first key on that is not less than this one. Several
 // cursors can be open at a time.
 func (l *List) From(key []byte) *Cursor {
 	c := &Cursor{list: l, reader: reader{run: &l.run}}
-	c.seek(key)
+	c.Seek(key)
 	return c
 }
 
@@ -55,11 +54,6 @@ const remembered = 64
 // Seek goes on from the first key that is not less than this one. What lies close behind
 // the last place is not looked for from the beginning of a chunk.
 func (c *Cursor) Seek(key []byte) {
-	c.seeks = true
-	c.seek(key)
-}
-
-func (c *Cursor) seek(key []byte) {
 	last := c.reader.key
 	if c.read && c.isBefore(key) && bytes.Compare(last, key) >= 0 {
 		c.again, c.on = true, false // whoever reads what begins alike reads one key too many
@@ -86,7 +80,7 @@ func (c *Cursor) Next() ([]byte, error) {
 		return c.reader.key, nil
 	}
 	for {
-		if c.read && c.seeks {
+		if c.read {
 			c.before = append(c.before[:0], c.reader.key[:min(len(c.reader.key), remembered)]...)
 		} else {
 			c.before = c.before[:0]
