@@ -42,7 +42,6 @@ type grants struct {
 	given                    []given // by entitlement
 	strangers                []bool  // by the number of the principal; nil when all are known
 	added                    *extsort.List
-	recent                   recent
 	sorted                   *extsort.List // settled; nil before
 
 	places []int32 // of each entitlement
@@ -78,9 +77,6 @@ type grant struct {
 // add notes a grant.
 func (g *grants) add(r Row) error {
 	e, p := g.addEntitlement(r), g.addPrincipal(r)
-	if g.recent.has(e, p, g.added.Len()) {
-		return nil // the first one holds
-	}
 	b := binary.AppendUvarint(g.key[:0], uint64(e))
 	b = binary.AppendUvarint(b, uint64(p))
 	to := &g.given[e]
@@ -93,27 +89,6 @@ func (g *grants) add(r Row) error {
 	b = binary.AppendUvarint(b, uint64(shared))
 	g.key = append(b, r.data[shared:]...)
 	return g.added.Add(g.key)
-}
-
-// recent remembers grants that were added, until others take their places. Where both sides
-// of a membership are read, each grant comes twice, and most need not be noted again.
-type recent struct{ slots []uint64 }
-
-const mostRecent = 1 << 19
-
-// has reports whether the grant is remembered, and remembers it. Added is how many were
-// noted.
-func (r *recent) has(e, p, added int) bool {
-	if added >= len(r.slots) && len(r.slots) < mostRecent {
-		r.slots = make([]uint64, min(max(1<<10, 4*len(r.slots)), mostRecent))
-	}
-	pair := uint64(e)<<32 | uint64(p) + 1
-	slot := &r.slots[pair*0x9e3779b97f4a7c15>>32%uint64(len(r.slots))]
-	if *slot == pair {
-		return true
-	}
-	*slot = pair
-	return false
 }
 
 // addEntitlement is the number of the entitlement that a grant gives. Many in a row give
@@ -199,7 +174,6 @@ func (g *grants) find(e baton.EntitlementID) (n int, ok bool) {
 // principal, orphan of the others whose entitlement is not known, and keep of how many more
 // of one entitlement there are.
 func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind, n int)) error {
-	g.recent = recent{}
 	order, err := g.rank()
 	if err != nil {
 		return err

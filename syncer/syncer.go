@@ -22,7 +22,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -416,16 +415,9 @@ func (h *header) differs(old *header, now time.Time) string {
 	return ""
 }
 
-// headroom is memory that nobody touches, so that it costs address space only. It counts
-// as what is in use, and the collector runs less often: feeds hold so little that it would
-// be at work every few megabytes. Sealing, which has none, needs more than feeds with it.
-const headroom = 16 << 20
-
 // read runs the feeds side by side until all are done or one fails. An asker who
 // gave up is told so, by whatever cause.
 func (r *run) read(asked context.Context) error {
-	untouched := make([]byte, headroom)
-	defer runtime.KeepAlive(untouched)
 	ctx, cancel := context.WithCancelCause(asked)
 	defer cancel(nil)
 	var wg sync.WaitGroup
