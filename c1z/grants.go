@@ -393,17 +393,7 @@ func (g *grants) row(in *reading, v grant) Row {
 func (g *grants) outrank(ctx context.Context, ranks map[string][]string, drop func(entitlement []byte, kind int)) error {
 	list := g.pool.List()
 	h := higher{of: g, entitlement: -1}
-	for n, c := 0, g.sorted.From(nil); ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		key, err := c.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err := g.sorted.Each(ctx, func(key []byte) error {
 		v, _, err := g.parse(key)
 		if err != nil {
 			return err
@@ -412,13 +402,16 @@ func (g *grants) outrank(ctx context.Context, ranks map[string][]string, drop fu
 		if err != nil {
 			return err
 		}
-		if outranked {
-			id, kind, _ := g.entitlement(v.entitlement)
-			drop(id, kind)
-			g.held[v.principal]--
-		} else if err := list.Add(key); err != nil {
-			return err
+		if !outranked {
+			return list.Add(key)
 		}
+		id, kind, _ := g.entitlement(v.entitlement)
+		drop(id, kind)
+		g.held[v.principal]--
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	g.sorted = list
 	return nil

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"io"
 	"slices"
 
 	"baton/sqlitefile"
@@ -69,20 +68,14 @@ func (h *holders) write(ctx context.Context, index *sqlitefile.Index) error {
 	var items, spare []pileItem
 	for i, pile := range h.piles.lists {
 		items = items[:0]
-		for c := pile.From(nil); ; {
-			if len(items)%1024 == 0 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			b, err := c.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return err
-			}
+		err := pile.Each(ctx, func(b []byte) error {
 			place, width := binary.Uvarint(b)
 			row, _ := binary.Uvarint(b[width:])
 			items = append(items, pileItem{key: place<<32 | row})
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		h.piles.lists[i] = nil
 		spare = slices.Grow(spare[:0], len(items))[:len(items)]

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"io"
 	"slices"
 
 	"baton/extsort"
@@ -79,18 +78,7 @@ func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key
 	if len(p.lists) <= 1 {
 		return s.pile(ctx, g.added, order)
 	}
-	c := g.added.From(nil)
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		b, err := c.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err := g.added.Each(ctx, func(b []byte) error {
 		e, width := binary.Uvarint(b)
 		b = b[width:]
 		principal, width := binary.Uvarint(b)
@@ -98,9 +86,10 @@ func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key
 		g.key = binary.AppendUvarint(g.key[:0], e)
 		g.key = binary.AppendUvarint(g.key, uint64(at))
 		g.key = append(g.key, b[width:]...)
-		if err := p.of(int(g.places[e]), int(at)).Add(g.key); err != nil {
-			return err
-		}
+		return p.of(int(g.places[e]), int(at)).Add(g.key)
+	})
+	if err != nil {
+		return err
 	}
 	for i, pile := range p.lists {
 		if err := s.pile(ctx, pile, nil); err != nil {
@@ -132,17 +121,7 @@ type pileItem struct {
 // the order of each is given.
 func (s *sorting) pile(ctx context.Context, pile *extsort.List, order []int32) error {
 	s.items, s.grants = s.items[:0], s.grants[:0]
-	for c := pile.From(nil); ; {
-		if len(s.items)%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		b, err := c.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err := pile.Each(ctx, func(b []byte) error {
 		e, width := binary.Uvarint(b)
 		principal, n := binary.Uvarint(b[width:])
 		tail := b[width+n:]
@@ -159,6 +138,10 @@ func (s *sorting) pile(ctx context.Context, pile *extsort.List, order []int32) e
 			it.key |= principal
 		}
 		s.items = append(s.items, it)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	s.spare = slices.Grow(s.spare[:0], len(s.items))[:len(s.items)]
 	s.items, s.spare = byKey(s.items, s.spare)

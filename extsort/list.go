@@ -2,6 +2,8 @@ package extsort
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"sort"
 )
 
@@ -27,6 +29,25 @@ func (l *List) Add(key []byte) error {
 	}
 	l.n++
 	return l.run.add(key, common(l.run.last, key))
+}
+
+// Each calls fn with each key, which is good during the call only.
+func (l *List) Each(ctx context.Context, fn func(key []byte) error) error {
+	for n, c := 0, l.From(nil); ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		key, err := c.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = fn(key)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // Cursor reads a list.
