@@ -1,17 +1,12 @@
 package perplexity_test
 
 import (
-	"bytes"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
 	"baton"
-	"baton/c1z"
 	"baton/connector/perplexity"
+	"baton/connectortest"
 	"baton/rest"
 	sandbox "baton/sandbox/perplexity"
 )
@@ -20,73 +15,9 @@ import (
 // as they go into the page log.
 func BenchmarkFeeds(b *testing.B) {
 	server := sandbox.New(sandbox.Options{Users: 2000, Groups: 20, MembersMin: 500, MembersMax: 500, Token: "sk-scim-0123456789", Now: func() time.Time { return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC) }})
-	client, err := rest.New(rest.Config{BaseURL: "https://scim.example" + server.URLPath(), Token: baton.NewSecret(server.Token()), Transport: &kept{from: server, answers: map[string][]byte{}}})
+	client, err := rest.New(rest.Config{BaseURL: "https://scim.example" + server.URLPath(), Token: baton.NewSecret(server.Token()), Transport: connectortest.Kept(server)})
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, feed := range perplexity.New(perplexity.Config{REST: client}).Feeds {
-		b.Run(feed.Name, func(b *testing.B) {
-			b.ReportAllocs()
-			rows := 0
-			for b.Loop() {
-				page := &encoded{seen: map[baton.ResourceID]bool{}}
-				var step baton.Step
-				for !step.Done {
-					if step, err = feed.Next(b.Context(), step.Cursor, page); err != nil {
-						b.Fatal(err)
-					}
-				}
-				rows += page.rows
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "ns/row")
-		})
-	}
+	connectortest.BenchmarkFeeds(b, perplexity.New(perplexity.Config{REST: client}).Feeds)
 }
-
-// kept is an upstream whose answers are asked for once.
-type kept struct {
-	from    http.Handler
-	answers map[string][]byte
-}
-
-func (k *kept) RoundTrip(r *http.Request) (*http.Response, error) {
-	key := r.Method + " " + r.URL.String()
-	if _, ok := k.answers[key]; !ok {
-		if r.Body == nil {
-			r.Body = http.NoBody
-		}
-		w := httptest.NewRecorder()
-		k.from.ServeHTTP(w, r)
-		k.answers[key] = w.Body.Bytes()
-	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(k.answers[key]))}, nil
-}
-
-// encoded is a page that encodes its rows.
-type encoded struct {
-	encoder c1z.Encoder
-	room    []byte
-	seen    map[baton.ResourceID]bool
-	rows    int
-}
-
-func (p *encoded) add(row c1z.Row, err error) {
-	if err != nil {
-		panic(err)
-	}
-	p.room = row.Append(p.room[:0])
-	p.rows++
-}
-
-func (p *encoded) Seen(id baton.ResourceID) bool { return p.seen[id] }
-
-func (p *encoded) Resource(r baton.Resource) {
-	p.seen[baton.ResourceID{Type: r.ID.Type, ID: strings.Clone(r.ID.ID)}] = true
-	p.add(p.encoder.Resource(r))
-}
-
-func (p *encoded) Entitlement(e baton.Entitlement) { p.add(p.encoder.Entitlement(e, nil)) }
-func (p *encoded) Grant(g baton.Grant)             { p.add(p.encoder.Grant(g)) }
-func (p *encoded) Exclude(string, string)          {}
-func (p *encoded) Void()                           {}
-func (p *encoded) Expect(int)                      {}
