@@ -41,6 +41,7 @@ type grants struct {
 	entitlements, principals symbols.Table
 	given                    []given // by entitlement
 	strangers                []bool  // by the number of the principal; nil when all are known
+	waiting                  waiting
 	added                    *extsort.List
 	sorted                   *extsort.List // settled; nil before
 
@@ -53,8 +54,7 @@ type grants struct {
 
 	held []int // by the order of the principal, of the settled grants
 
-	lastEntitlement, lastPrincipal int    // of the grant that was added last
-	key, symbol                    []byte // for reuse
+	key []byte // for reuse
 }
 
 // given is what is known of an entitlement from its grants.
@@ -76,54 +76,96 @@ type grant struct {
 
 // add notes a grant.
 func (g *grants) add(r Row) error {
-	e, p := g.addEntitlement(r), g.addPrincipal(r)
-	b := binary.AppendUvarint(g.key[:0], uint64(e))
-	b = binary.AppendUvarint(b, uint64(p))
-	to := &g.given[e]
-	to.n++
-	first := to.tail
-	shared := 0
-	for shared < min(len(first), len(r.data)) && first[shared] == r.data[shared] {
-		shared++
-	}
-	b = binary.AppendUvarint(b, uint64(shared))
-	g.key = append(b, r.data[shared:]...)
-	return g.added.Add(g.key)
-}
-
-// addEntitlement is the number of the entitlement that a grant gives. Many in a row give
-// the same one.
-func (g *grants) addEntitlement(r Row) int {
-	if last := g.lastEntitlement; last < g.entitlements.Len() {
-		if id, kind, resource := g.entitlement(last); kind == r.ends[0] && resource == r.ends[1] && bytes.Equal(id, r.entitlement()) {
-			return last
-		}
-	}
-	g.symbol = appendEntitlement(g.symbol[:0], r.ends[0], r.ends[1], r.entitlement())
-	e, fresh := g.entitlements.Add(g.symbol)
-	if fresh {
-		g.given = append(g.given, given{tail: bytes.Clone(r.data[:min(len(r.data), maxShared)])})
-	}
-	g.lastEntitlement = e
-	return e
-}
-
-// addPrincipal is the number of the principal of a grant.
-func (g *grants) addPrincipal(r Row) int {
+	w := &g.waiting
+	w.entitlements.b = appendEntitlement(w.entitlements.b, r.ends[0], r.ends[1], r.entitlement())
 	start := r.ends[2] + 1
-	kind, id := r.ends[3]-start, r.id[start:]
-	if last := g.lastPrincipal; last < g.principals.Len() {
-		if as, k := cutKind(g.principals.Text(last)); k == kind && bytes.Equal(as, id) {
-			return last
-		}
+	w.principals.b = binary.AppendUvarint(w.principals.b, uint64(r.ends[3]-start))
+	w.principals.b = append(w.principals.b, r.id[start:]...)
+	w.tails.b = append(w.tails.b, r.data...)
+	w.grants = append(w.grants, waitingGrant{w.entitlements.end(), w.principals.end(), w.tails.end()})
+	if len(w.grants) < enough && len(w.tails.b) < enoughTails {
+		return nil
 	}
-	g.symbol = binary.AppendUvarint(g.symbol[:0], uint64(kind))
-	g.symbol = append(g.symbol, id...)
-	g.lastPrincipal, _ = g.principals.Add(g.symbol)
-	return g.lastPrincipal
+	return g.number()
 }
 
-// leaveOut has settle leave out the grants of those that are not known.
+// waiting are grants that were added and have no numbers yet: those of several are looked
+// for together.
+type waiting struct {
+	entitlements, principals, tails texts
+	grants                          []waitingGrant
+	e, p                            []int // for reuse
+}
+
+type waitingGrant struct{ entitlement, principal, tail int } // in their texts
+
+const (
+	enough      = 64
+	enoughTails = 64 << 10 // bytes
+)
+
+// number gives the grants that wait their numbers.
+func (g *grants) number() error {
+	w := &g.waiting
+	w.e = g.entitlements.AddAll(w.e[:0], w.entitlements.b, w.entitlements.ends)
+	w.p = g.principals.AddAll(w.p[:0], w.principals.b, w.principals.ends)
+	for _, it := range w.grants {
+		e, tail := w.e[it.entitlement], w.tails.at(it.tail)
+		if e == len(g.given) {
+			g.given = append(g.given, given{tail: bytes.Clone(tail[:min(len(tail), maxShared)])})
+		}
+		to := &g.given[e]
+		to.n++
+		shared := 0
+		for shared < min(len(to.tail), len(tail)) && to.tail[shared] == tail[shared] {
+			shared++
+		}
+		g.key = binary.AppendUvarint(g.key[:0], uint64(e))
+		g.key = binary.AppendUvarint(g.key, uint64(w.p[it.principal]))
+		g.key = binary.AppendUvarint(g.key, uint64(shared))
+		if err := g.added.Add(append(g.key, tail[shared:]...)); err != nil {
+			return err
+		}
+	}
+	w.entitlements.clear()
+	w.principals.clear()
+	w.tails.clear()
+	w.grants = w.grants[:0]
+	return nil
+}
+
+// texts lie one behind the other. One that comes twice in a row is there once.
+type texts struct {
+	b    []byte
+	ends []int
+}
+
+func (t *texts) at(n int) []byte {
+	start := 0
+	if n > 0 {
+		start = t.ends[n-1]
+	}
+	return t.b[start:t.ends[n]]
+}
+
+// end makes a text of what was appended, and returns its number.
+func (t *texts) end() int {
+	n := len(t.ends)
+	if n > 0 {
+		start := t.ends[n-1]
+		if bytes.Equal(t.b[start:], t.at(n-1)) {
+			t.b = t.b[:start]
+			return n - 1
+		}
+	}
+	t.ends = append(t.ends, len(t.b))
+	return n
+}
+
+func (t *texts) clear() { t.b, t.ends = t.b[:0], t.ends[:0] }
+
+// leaveOut has settle leave out the grants of those that are not known. All grants have
+// their numbers.
 func (g *grants) leaveOut(known func(kind, id []byte) bool) {
 	g.strangers = make([]bool, g.principals.Len())
 	for n := range g.strangers {
@@ -174,6 +216,9 @@ func (g *grants) find(e baton.EntitlementID) (n int, ok bool) {
 // principal, orphan of the others whose entitlement is not known, and keep of how many more
 // of one entitlement there are.
 func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind, n int)) error {
+	if err := g.number(); err != nil {
+		return err
+	}
 	order, err := g.rank()
 	if err != nil {
 		return err
@@ -377,15 +422,75 @@ type reading struct{ id, data []byte }
 
 // row is the whole grant. It shares the memory of the reading.
 func (g *grants) row(in *reading, v grant) Row {
+	id, kind := g.principal(v.principal)
+	return g.rowTo(in, v, id, kind)
+}
+
+// rowTo is the whole grant to a principal.
+func (g *grants) rowTo(in *reading, v grant, principal []byte, principalKind int) Row {
 	id, kind, resource := g.entitlement(v.entitlement)
 	in.id = append(append(in.id[:0], id...), ':')
-	r := Row{Table: Grants, ends: [4]int{kind, resource, len(id)}}
-	id, kind = g.principal(v.principal)
-	r.ends[3] = len(in.id) + kind
-	in.id = append(in.id, id...)
+	r := Row{Table: Grants, ends: [4]int{kind, resource, len(id), len(in.id) + principalKind}}
+	in.id = append(in.id, principal...)
 	in.data = append(append(in.data[:0], g.given[v.entitlement].tail[:v.shared]...), v.rest...)
 	r.id, r.data = in.id, in.data
 	return r
+}
+
+// reader reads sorted grants, several ahead: the texts of their principals lie far apart in
+// memory, and are waited for together.
+type grantReader struct {
+	of     *grants
+	cursor *extsort.Cursor
+	ahead  []aheadGrant
+	at     int
+	rests  []byte
+	room   reading
+}
+
+type aheadGrant struct {
+	grant
+	id   []byte // of the principal
+	kind int
+}
+
+// next is the next grant, and the number of its principal, or io.EOF.
+func (r *grantReader) next() (Row, int, error) {
+	if r.at == len(r.ahead) {
+		if err := r.read(); err != nil {
+			return Row{}, 0, err
+		}
+	}
+	v := &r.ahead[r.at]
+	r.at++
+	return r.of.rowTo(&r.room, v.grant, v.id, v.kind), v.principal, nil
+}
+
+func (r *grantReader) read() error {
+	const most = 32
+	r.ahead, r.at, r.rests = r.ahead[:0], 0, r.rests[:0]
+	for len(r.ahead) < most {
+		key, err := r.cursor.Next()
+		if err == io.EOF && len(r.ahead) > 0 {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		v, _, err := r.of.parse(key)
+		if err != nil {
+			return err
+		}
+		start := len(r.rests)
+		r.rests = append(r.rests, v.rest...)
+		v.rest = r.rests[start:]
+		r.ahead = append(r.ahead, aheadGrant{grant: v})
+	}
+	for i := range r.ahead {
+		v := &r.ahead[i]
+		v.id, v.kind = r.of.principal(v.principal)
+	}
+	return nil
 }
 
 // outrank leaves out the grants whose principal holds one that ranks higher on the same

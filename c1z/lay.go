@@ -113,28 +113,24 @@ type fresh struct {
 	row     Row
 	keepers *keepers
 	buf     []byte
-	grants  *grants // of the table of grants
-	room    reading
+	grants  *grantReader // of the table of grants
 
 	principal int // of a grant, by order
 }
 
 // next goes to the next row of the table.
 func (f *fresh) next() (more bool, err error) {
-	key, err := f.cursor.Next()
+	var key []byte
+	if f.grants != nil {
+		f.row, f.principal, err = f.grants.next()
+	} else {
+		key, err = f.cursor.Next()
+	}
 	if err == io.EOF {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	if f.grants != nil {
-		v, _, err := f.grants.parse(key)
-		if err != nil {
-			return false, err
-		}
-		f.row, f.principal = f.grants.row(&f.room, v), v.principal
-		return true, nil
+	if err != nil || f.grants != nil {
+		return err == nil, err
 	}
 	if Table(key[0]) != f.table {
 		return false, nil
@@ -160,7 +156,7 @@ func (s *source) next() error {
 func (w *Writer) sources(t *table, of Table) (sources []*source, err error) {
 	f := &fresh{table: of, keepers: &w.keepers}
 	if of == Grants {
-		f.grants, f.cursor = w.grants, w.grants.sorted.From(nil)
+		f.grants = &grantReader{of: w.grants, cursor: w.grants.sorted.From(nil)}
 	} else {
 		f.cursor = w.list.From([]byte{byte(of)})
 	}

@@ -33,8 +33,8 @@ func (t Table) parts() int {
 	return [...]int{ResourceTypes: 1, Resources: 2, Entitlements: 3, Grants: 5}[t]
 }
 
-// Row is one row of a file, encoded once: from then on it travels as bytes and its
-// identity can be read without decoding the message.
+// Row is one row of a file, encoded once: from then on it travels as bytes, most of all as
+// the records of an [Encoder], and its identity can be read without decoding the message.
 type Row struct {
 	Table Table
 
@@ -47,104 +47,31 @@ type Row struct {
 	data []byte
 }
 
-// Encoder makes rows. A row shares its memory, until the next one is made. The zero Encoder
-// is ready for use.
-//
-// Its methods fail with baton.Invalid when something cannot be written.
-type Encoder struct {
-	room      []byte // the row as Append has it
-	resources wire.Resources
+// ResourceTypeRow encodes a resource type. It and the functions that follow fail with
+// baton.Invalid when something cannot be written.
+func ResourceTypeRow(t baton.ResourceType) (Row, error) {
+	var e Encoder
+	return e.row(e.ResourceType(t))
 }
-
-// ResourceType encodes a resource type.
-func (e *Encoder) ResourceType(t baton.ResourceType) (Row, error) {
-	data, err := wire.MarshalResourceType(t)
-	r, at := e.begin(ResourceTypes, baton.ResourceID{}, t.ID)
-	return e.end(r, at, append(e.room, data...)), err
-}
-
-// Resource encodes a resource.
-func (e *Encoder) Resource(t baton.Resource) (Row, error) {
-	r, at := e.begin(Resources, t.Parent, t.ID.Type, t.ID.ID)
-	room, err := e.resources.Append(e.room, t)
-	return e.end(r, at, room), err
-}
-
-// Entitlement encodes an entitlement. Grantable are the resource types that its
-// GrantableTo names.
-func (e *Encoder) Entitlement(t baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
-	data, err := wire.MarshalEntitlement(t, grantable)
-	r, at := e.begin(Entitlements, baton.ResourceID{}, t.ID.Resource.Type, t.ID.Resource.ID, t.ID.Slug)
-	return e.end(r, at, append(e.room, data...)), err
-}
-
-// Grant encodes a grant.
-func (e *Encoder) Grant(g baton.Grant) (Row, error) {
-	t, p := g.ID.Entitlement, g.ID.Principal
-	r, at := e.begin(Grants, baton.ResourceID{}, t.Resource.Type, t.Resource.ID, t.Slug, p.Type, p.ID)
-	room := binary.AppendUvarint(e.room, uint64(len(g.ResourceName)))
-	room = append(room, g.ResourceName...)
-	room, err := wire.AppendGrantAnnotations(room, e.room[at.id:at.parent], g)
-	return e.end(r, at, room), err
-}
-
-// place is where the parts of a row begin in its own encoding.
-type place struct{ id, parent, data int }
-
-// begin begins a row, up to its message.
-func (e *Encoder) begin(t Table, parent baton.ResourceID, parts ...string) (r Row, at place) {
-	r = Row{Table: t, parent: parent}
-	b := append(e.room[:0], byte(t))
-	for _, p := range parts {
-		b = binary.AppendUvarint(b, uint64(len(p)))
-	}
-	if t == Resources {
-		b = binary.AppendUvarint(b, uint64(len(parent.Type)))
-		b = binary.AppendUvarint(b, uint64(len(parent.ID)))
-	}
-	at.id = len(b)
-	for i, p := range parts {
-		if i > 0 {
-			r.ends[i-1] = len(b) - at.id
-			b = append(b, ':')
-		}
-		b = append(b, p...)
-	}
-	at.parent = len(b)
-	b = append(b, parent.Type...)
-	b = append(b, parent.ID...)
-	at.data = len(b)
-	e.room = b
-	return r, at
-}
-
-// end ends a row with its message; room is nil where that could not be written.
-func (e *Encoder) end(r Row, at place, room []byte) Row {
-	if room == nil {
-		return r
-	}
-	e.room = room
-	r.id, r.data = room[at.id:at.parent:at.parent], room[at.data:]
-	return r
-}
-
-// Encoded is what Append appends of the row that was made last.
-func (e *Encoder) Encoded() []byte { return e.room }
-
-// ResourceTypeRow encodes a resource type into a row of its own, as the functions that
-// follow do with the rest.
-func ResourceTypeRow(t baton.ResourceType) (Row, error) { return new(Encoder).ResourceType(t) }
 
 // ResourceRow encodes a resource.
-func ResourceRow(r baton.Resource) (Row, error) { return new(Encoder).Resource(r) }
+func ResourceRow(r baton.Resource) (Row, error) {
+	var e Encoder
+	return e.row(e.Resource(r))
+}
 
-// EntitlementRow encodes an entitlement.
-func EntitlementRow(e baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
-	return new(Encoder).Entitlement(e, grantable)
+// EntitlementRow encodes an entitlement. Grantable are the resource types that its
+// GrantableTo names.
+func EntitlementRow(t baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
+	var e Encoder
+	return e.row(e.Entitlement(t, grantable))
 }
 
 // GrantRow encodes a grant.
-func GrantRow(g baton.Grant) (Row, error) { return new(Encoder).Grant(g) }
+func GrantRow(g baton.Grant) (Row, error) {
+	var e Encoder
+	return e.row(e.Grant(g))
+}
 
 // ID is the row's external id.
 func (r Row) ID() string { return string(r.id) }
@@ -251,46 +178,73 @@ func ParseRow(b []byte) (Row, error) {
 		return Row{}, badRow("it does not begin with a table")
 	}
 	r := Row{Table: Table(b[0])}
-	rest := b[1:]
-	var lengths [5]int
+	var lengths, ends [5]int
 	parts := r.Table.parts()
-	n := parts
-	if r.Table == Resources {
-		n += 2
+	rest, size, err := parseLengths(b[1:], lengths[:parts])
+	if err != nil {
+		return Row{}, err
 	}
-	total := parts - 1
-	for i := range n {
-		v, size := binary.Uvarint(rest)
-		if size <= 0 || v > uint64(len(b)) {
-			return Row{}, badRow("a length is impossible")
+	size += parts - 1 // and the colons
+	parents := 0
+	if r.Table == Resources {
+		if rest, parents, err = parseLengths(rest, lengths[parts:parts+2]); err != nil {
+			return Row{}, err
 		}
-		lengths[i] = int(v)
-		total += int(v)
+	}
+	if r.id, err = parseParts(rest, size, lengths[:parts], ends[:parts]); err != nil {
+		return Row{}, err
+	}
+	if rest = rest[size:]; parents > len(rest) {
+		return Row{}, badRow("it is cut short")
+	}
+	copy(r.ends[:parts-1], ends[:])
+	if parents > 0 {
+		r.parent = baton.ResourceID{Type: string(rest[:lengths[parts]]), ID: string(rest[lengths[parts]:parents])}
+	}
+	r.data = rest[parents:]
+	return r, r.checkTail()
+}
+
+// parseLengths reads the lengths of parts, and returns what follows and their sum.
+func parseLengths(b []byte, lengths []int) (rest []byte, sum int, err error) {
+	rest = b
+	for i := range lengths {
+		n, size := binary.Uvarint(rest)
+		if size <= 0 || n > uint64(len(b)) {
+			return nil, 0, badRow("a length is impossible")
+		}
+		lengths[i] = int(n)
+		sum += int(n)
 		rest = rest[size:]
 	}
-	if total > len(rest) {
-		return Row{}, badRow("it is cut short")
+	return rest, sum, nil
+}
+
+// parseParts reads parts, with a colon between each and the next one, and where they end.
+func parseParts(b []byte, size int, lengths, ends []int) ([]byte, error) {
+	if size > len(b) {
+		return nil, badRow("it is cut short")
 	}
-	names := rest[:total]
-	r.data = rest[total:]
 	end := -1
-	for i := range parts {
-		end += 1 + lengths[i]
-		if i < parts-1 {
-			if names[end] != ':' {
-				return Row{}, badRow("its id does not fit its parts")
-			}
-			r.ends[i] = end
+	for i, n := range lengths {
+		if i > 0 && b[end] != ':' {
+			return nil, badRow("its id does not fit its parts")
 		}
+		end += 1 + n
+		ends[i] = end
 	}
-	if n, size := binary.Uvarint(r.data); r.Table == Grants && (size <= 0 || n > uint64(len(r.data)-size)) {
-		return Row{}, badRow("it is cut short")
+	return b[:size:size], nil
+}
+
+// checkTail reports whether a grant's tail can be read.
+func (r *Row) checkTail() error {
+	if r.Table != Grants {
+		return nil
 	}
-	r.id = names[:end:end]
-	if names = names[end:]; r.Table == Resources {
-		r.parent = baton.ResourceID{Type: string(names[:lengths[2]]), ID: string(names[lengths[2]:])}
+	if n, size := binary.Uvarint(r.data); size <= 0 || n > uint64(len(r.data)-size) {
+		return badRow("it is cut short")
 	}
-	return r, nil
+	return nil
 }
 
 func badRow(why string) error {

@@ -27,7 +27,12 @@ type Settled struct {
 
 // LeaveOut has the grants left out whose principal is not known. It is called when all rows
 // are added, and asks once for each principal.
-func (w *Writer) LeaveOut(known func(kind, id []byte) bool) { w.grants.leaveOut(known) }
+func (w *Writer) LeaveOut(known func(kind, id []byte) bool) {
+	if w.failed == nil {
+		w.failed = w.sorting(w.grants.number())
+	}
+	w.grants.leaveOut(known)
+}
 
 // Settle ends the adding of rows: it puts them in order and drops those that do not
 // count. What looks at the sync does it where need be. The context bounds what follows,

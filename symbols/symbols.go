@@ -70,7 +70,10 @@ func (t *Table) Add(s []byte) (n int, fresh bool) {
 	if 4*(len(t.places)+1) > 3*len(t.slots) {
 		t.grow()
 	}
-	hash := maphash.Bytes(t.seed, s)
+	return t.add(s, maphash.Bytes(t.seed, s))
+}
+
+func (t *Table) add(s []byte, hash uint64) (n int, fresh bool) {
 	at, n, ok := t.look(s, hash)
 	if ok {
 		return n, false
@@ -80,6 +83,59 @@ func (t *Table) Add(s []byte) (n int, fresh bool) {
 	t.slots[at] = entry(hash, p)
 	t.places = append(t.places, p)
 	return n, true
+}
+
+// together is how many strings are looked for at a time.
+const together = 64
+
+// AddAll appends the numbers of strings to dst, as Add gives them. The strings lie one
+// behind the other in texts, up to these ends. What a table has lies far apart in memory,
+// and several that are looked for together wait for it at the same time.
+func (t *Table) AddAll(dst []int, texts []byte, ends []int) []int {
+	start := 0
+	for len(ends) > 0 {
+		n := min(together, len(ends))
+		dst = t.addAll(dst, texts, start, ends[:n])
+		start, ends = ends[n-1], ends[n:]
+	}
+	return dst
+}
+
+func (t *Table) addAll(dst []int, texts []byte, start int, ends []int) []int {
+	for 4*(len(t.places)+len(ends)) > 3*len(t.slots) {
+		t.grow()
+	}
+	var hashes, slots [together]uint64
+	var numbers [together]uint32
+	from := start
+	for i, end := range ends {
+		hashes[i] = maphash.Bytes(t.seed, texts[from:end])
+		from = end
+	}
+	mask := uint64(len(t.slots) - 1)
+	for i := range ends {
+		slots[i] = t.slots[hashes[i]&mask]
+	}
+	// Most strings are in the first slot that they could be in, or nowhere.
+	for i := range ends {
+		if p, ok := found(slots[i], hashes[i]); ok {
+			numbers[i] = binary.LittleEndian.Uint32(t.blocks[p>>offsetBits][p%blockSize:])
+		}
+	}
+	from = start
+	for i, end := range ends {
+		s := texts[from:end]
+		from = end
+		if p, ok := found(slots[i], hashes[i]); ok {
+			if _, text := t.at(p); string(text) == string(s) {
+				dst = append(dst, int(numbers[i]))
+				continue
+			}
+		}
+		n, _ := t.add(s, hashes[i])
+		dst = append(dst, n)
+	}
+	return dst
 }
 
 // Truncate forgets all strings but the first n. What Text has handed out of the others is
@@ -101,12 +157,17 @@ func (t *Table) Clear() { *t = Table{} }
 
 func entry(hash uint64, p place) uint64 { return hash>>placeBits<<placeBits | uint64(p+1) }
 
+// found is the place that a slot has, if that may be of a string with this hash.
+func found(slot, hash uint64) (p place, ok bool) {
+	return place(slot&(1<<placeBits-1)) - 1, slot != 0 && slot>>placeBits == hash>>placeBits
+}
+
 // look finds the string, or the slot where it belongs.
 func (t *Table) look(s []byte, hash uint64) (at uint64, n int, ok bool) {
 	mask := uint64(len(t.slots) - 1)
 	for at = hash & mask; t.slots[at] != 0; at = (at + 1) & mask {
-		if slot := t.slots[at]; slot>>placeBits == hash>>placeBits {
-			if n, text := t.at(place(slot&(1<<placeBits-1) - 1)); string(text) == string(s) {
+		if p, ok := found(t.slots[at], hash); ok {
+			if n, text := t.at(p); string(text) == string(s) {
 				return at, n, true
 			}
 		}

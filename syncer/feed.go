@@ -65,8 +65,9 @@ func (f *feedRun) restore() error {
 func (f *feedRun) recall() error {
 	f.seen.Clear()
 	var id []byte
+	var rows c1z.Decoder
 	return f.log.Replay(func(record []byte, _ int64) error {
-		row, err := c1z.ParseRow(record)
+		row, err := rows.Row(record)
 		if err != nil {
 			return err
 		}
@@ -103,6 +104,7 @@ func (f *feedRun) read(ctx context.Context) error {
 // page reads one page and makes it durable, or leaves no trace of it.
 func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
 	p := &page{feed: f, before: f.seen.Len()}
+	f.rows.Restart() // the page before may be taken back
 	step, err := f.feed.Next(ctx, f.state.Cursor, p)
 	if err = first(err, p.err); err != nil {
 		return 0, first(err, f.undo(p, err))

@@ -35,8 +35,7 @@ func (p *page) Resource(res baton.Resource) {
 	if !p.wanted(res.ID.Type) {
 		return
 	}
-	_, err := p.feed.rows.Resource(res)
-	p.append(err)
+	p.append(p.feed.rows.Resource(res))
 	p.buf = appendID(p.buf[:0], res.ID.Type, res.ID.ID)
 	p.feed.seen.Add(p.buf)
 }
@@ -51,16 +50,14 @@ func (p *page) Entitlement(e baton.Entitlement) {
 			holders = append(holders, t)
 		}
 	}
-	_, err := p.feed.rows.Entitlement(e, holders)
-	p.append(err)
+	p.append(p.feed.rows.Entitlement(e, holders))
 }
 
 func (p *page) Grant(g baton.Grant) {
 	if !p.wanted(g.ID.Entitlement.Resource.Type) || p.cfg().SkipGrants || p.cfg().SkipEntitlementsAndGrants {
 		return
 	}
-	_, err := p.feed.rows.Grant(g)
-	p.append(err)
+	p.append(p.feed.rows.Grant(g))
 }
 
 func (p *page) Exclude(reason, example string) {
@@ -77,6 +74,7 @@ func (p *page) Exclude(reason, example string) {
 
 func (p *page) Void() {
 	p.feed.seen.Truncate(p.before)
+	p.feed.rows.Restart()
 	p.rows, p.expected, p.excluded = 0, 0, nil
 	p.err = p.feed.log.Rollback()
 }
@@ -103,6 +101,6 @@ func (p *page) append(err error) {
 		p.err = err
 		return
 	}
-	p.err = p.feed.log.Append(p.feed.rows.Encoded())
+	p.err = p.feed.log.Append(p.feed.rows.Record())
 	p.rows++
 }

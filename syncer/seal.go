@@ -150,8 +150,9 @@ func (s *sealing) write(ctx context.Context) error {
 		}
 	}
 	for _, f := range s.run.feeds {
+		var rows c1z.Decoder
 		err := f.log.Replay(func(record []byte, at int64) error {
-			row, err := c1z.ParseRow(record)
+			row, err := rows.Row(record)
 			if err != nil {
 				return err
 			}

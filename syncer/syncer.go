@@ -110,7 +110,7 @@ type Exclusion struct {
 const maxAge = 7 * 24 * time.Hour
 
 // headerVersion changes whenever an older program could misread the page log.
-const headerVersion = 3
+const headerVersion = 4
 
 // header identifies a sync in its page log. A run resumes only a sync that is equal
 // in everything but SyncID and Started.

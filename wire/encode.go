@@ -368,8 +368,8 @@ func (e *encoder) texts(field int, list []string) {
 	}
 }
 
-// AppendGrantAnnotations checks a grant, of which ID is the whole id, and appends the
-// annotations of its message: what the upstream says of it.
+// AppendGrantAnnotations checks a grant, whose id is known to be text but for this part of
+// it, and appends the annotations of its message: what the upstream says of it.
 func AppendGrantAnnotations(dst, id []byte, g baton.Grant) ([]byte, error) {
 	e := encoder{b: dst}
 	e.fail(checkEntitlement(g.ID.Entitlement))
