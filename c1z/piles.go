@@ -16,21 +16,22 @@ import (
 // itself in another.
 type piles struct {
 	lists []*extsort.List
-	first []int32 // by first number: the pile of it
-	parts []int32 // by first number: how many piles it has
-	limit int     // of second numbers
+	first []uint16 // by first number: the pile of it
+	parts []int    // by pile: how many there are from it on of the same first number
+	limit int      // of second numbers
 }
 
 // pileSize is about how many grants a pile has; tests have smaller ones.
 var pileSize = 64 << 10
 
-// maxPiles bounds the memory that piles keep until they are read.
+// maxPiles bounds the memory that piles keep until they are read: there are fewer than
+// four times as many.
 const maxPiles = 256
 
 // newPiles makes piles for so many of each first number; those of which the second number
 // does not tell the order stay together.
 func newPiles(pool *extsort.Pool, many []int, limit int, together func(first int) bool) *piles {
-	p := &piles{first: make([]int32, len(many)), parts: make([]int32, len(many)), limit: limit}
+	p := &piles{first: make([]uint16, len(many)), limit: limit}
 	total := 0
 	for _, n := range many {
 		total += n
@@ -38,20 +39,20 @@ func newPiles(pool *extsort.Pool, many []int, limit int, together func(first int
 	size := max(pileSize, total/maxPiles)
 	room := 0
 	for first, n := range many {
-		p.parts[first] = 1
+		parts := 1
 		if n > size && !together(first) {
-			p.parts[first] = int32((n + size - 1) / size)
+			parts = (n + size - 1) / size
 			room = 0
 		} else if n <= room {
-			p.first[first] = int32(len(p.lists) - 1)
+			p.first[first] = uint16(len(p.lists) - 1)
 			room -= n
 			continue
 		} else {
 			room = size - n
 		}
-		p.first[first] = int32(len(p.lists))
-		for range p.parts[first] {
-			p.lists = append(p.lists, pool.List())
+		p.first[first] = uint16(len(p.lists))
+		for i := range parts {
+			p.lists, p.parts = append(p.lists, pool.List()), append(p.parts, parts-i)
 		}
 	}
 	return p
@@ -59,11 +60,11 @@ func newPiles(pool *extsort.Pool, many []int, limit int, together func(first int
 
 // of is the pile of a pair.
 func (p *piles) of(first, second int) *extsort.List {
-	part := 0
-	if n := int(p.parts[first]); n > 1 {
-		part = second * n / p.limit
+	pile := int(p.first[first])
+	if n := p.parts[pile]; n > 1 {
+		pile += second * n / p.limit
 	}
-	return p.lists[int(p.first[first])+part]
+	return p.lists[pile]
 }
 
 // sort calls each with the grants in order, each of them once, and with their keys. The

@@ -223,7 +223,6 @@ type userReader struct {
 	row  func(User)
 
 	attributes, fullName, email, group, meta, enterprise, manager *jsonscan.Names
-	groups                                                        int // of the user before
 }
 
 // The attributes of a user.
@@ -292,8 +291,8 @@ func newUserReader(row func(User)) *userReader {
 func (r *userReader) deliver() { r.row(r.user) }
 
 func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, error) {
-	r.user = User{}
 	u := &r.user
+	*u = User{Emails: u.Emails[:0], Groups: u.Groups[:0]}
 	for s.Object(); s.Known(r.attributes); {
 		switch r.attributes.Field {
 		case userID:
@@ -323,14 +322,8 @@ func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, err
 		case userTimezone:
 			text(s, &u.Timezone)
 		case userGroups:
-			if u.Groups == nil && r.groups > 0 {
-				u.Groups = make([]GroupRef, 0, r.groups)
-			}
 			if list(s, func() { u.addGroup(readValue(s, r.group)) }) {
 				u.GroupsListed = true
-			}
-			if r.groups = min(len(u.Groups), maxRoom); r.groups == 0 {
-				u.Groups = nil
 			}
 		case userMeta:
 			meta(s, r.meta, &u.Meta)
@@ -340,9 +333,6 @@ func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, err
 	}
 	return u.ID, nil
 }
-
-// maxRoom is for how many groups there is room before the first of them is read.
-const maxRoom = 100
 
 func (u *User) addEmail(v value) {
 	if address := strings.TrimSpace(v.Value); address != "" {

@@ -29,7 +29,8 @@ type Sink[T any] struct {
 	// also if another process read that page. Nothing was seen when it is nil.
 	Seen func(id string) bool
 	// Row gets the rows that were not seen, each once. They count only if the whole page
-	// does: after an error, or with ListStep.Restart, they are void.
+	// does: after an error, or with ListStep.Restart, they are void. A row's lists are good
+	// during the call.
 	Row func(T)
 	// Void says that the rows of this page so far are void: the answer broke off and is
 	// read anew.

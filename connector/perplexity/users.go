@@ -16,10 +16,10 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	if err != nil {
 		return baton.Step{}, err
 	}
-	profile := baton.Profile{} // for reuse: a page keeps nothing of what it is given
+	var room accountRoom
 	step, err := c.scim.ListUsers(ctx, pos, scim.Sink[scim.User]{
 		Seen: func(id string) bool { return page.Seen(userResource(id)) },
-		Row:  func(u scim.User) { addUser(page, &u, profile) },
+		Row:  func(u scim.User) { addUser(page, &u, &room) },
 		Void: page.Void,
 	})
 	if err != nil {
@@ -29,8 +29,8 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
 }
 
-func addUser(page baton.Page, u *scim.User, profile baton.Profile) {
-	page.Resource(fillAccount(u, profile))
+func addUser(page baton.Page, u *scim.User, room *accountRoom) {
+	page.Resource(room.account(u))
 	for _, ref := range u.Groups {
 		if ref.Value == "" {
 			continue
@@ -46,10 +46,21 @@ func addUser(page baton.Page, u *scim.User, profile baton.Profile) {
 // accountOf is the account as C1 sees it. The profile keys are a contract, like the
 // identities: the official CLI's export fills its columns from user_id, first_name
 // and last_name.
-func accountOf(u scim.User) baton.Resource { return fillAccount(&u, baton.Profile{}) }
+func accountOf(u scim.User) baton.Resource { return new(accountRoom).account(&u) }
 
-// fillAccount is accountOf with a profile for reuse. What was in it goes.
-func fillAccount(u *scim.User, profile baton.Profile) baton.Resource {
+// accountRoom is for accounts of which none is kept when the next one is made: a page keeps
+// nothing of what it is given.
+type accountRoom struct {
+	profile baton.Profile
+	user    baton.User
+	emails  []baton.Email
+}
+
+func (r *accountRoom) account(u *scim.User) baton.Resource {
+	if r.profile == nil {
+		r.profile = baton.Profile{}
+	}
+	profile := r.profile
 	clear(profile)
 	email := u.Email()
 	profile["user_id"] = u.ID
@@ -70,8 +81,10 @@ func fillAccount(u *scim.User, profile baton.Profile) baton.Resource {
 			profile[p.key] = p.value
 		}
 	}
-	account := baton.User{
-		Emails:     emailsOf(u, email),
+	r.emails = appendEmails(r.emails[:0], u, email)
+	account := &r.user
+	*account = baton.User{
+		Emails:     r.emails,
 		Login:      u.UserName,
 		GivenName:  u.Name.GivenName,
 		FamilyName: u.Name.FamilyName,
@@ -96,13 +109,12 @@ func fillAccount(u *scim.User, profile baton.Profile) baton.Resource {
 		Status:      status,
 		CreatedAt:   u.Meta.Created,
 		Profile:     profile,
-		User:        &account,
+		User:        account,
 	}
 }
 
-// emailsOf lists each address once, with exactly one of them primary.
-func emailsOf(u *scim.User, primary string) []baton.Email {
-	var emails []baton.Email
+// appendEmails appends each address once, with exactly one of them primary.
+func appendEmails(emails []baton.Email, u *scim.User, primary string) []baton.Email {
 	if primary != "" {
 		emails = append(emails, baton.Email{Address: primary, Primary: true})
 	}
