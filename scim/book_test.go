@@ -271,53 +271,34 @@ func (v *bookValue) UnmarshalJSON(b []byte) error {
 }
 
 type metaRow struct {
-	ResourceType text   `json:"resourceType"`
-	Created      moment `json:"created"`
-	LastModified moment `json:"lastModified"`
-	Location     text   `json:"location"`
-	Version      text   `json:"version"`
-}
-
-func (m metaRow) meta() scim.Meta {
-	return scim.Meta{ResourceType: string(m.ResourceType), Created: time.Time(m.Created), LastModified: time.Time(m.LastModified),
-		Location: string(m.Location), Version: string(m.Version)}
+	Created moment `json:"created"`
 }
 
 type nameRow struct {
-	Formatted       text `json:"formatted"`
-	FamilyName      text `json:"familyName"`
-	GivenName       text `json:"givenName"`
-	MiddleName      text `json:"middleName"`
-	HonorificPrefix text `json:"honorificPrefix"`
-	HonorificSuffix text `json:"honorificSuffix"`
+	Formatted  text `json:"formatted"`
+	FamilyName text `json:"familyName"`
+	GivenName  text `json:"givenName"`
+	MiddleName text `json:"middleName"`
 }
 
 type enterpriseRow struct {
-	EmployeeNumber text      `json:"employeeNumber"`
-	Department     text      `json:"department"`
-	Division       text      `json:"division"`
-	Organization   text      `json:"organization"`
-	CostCenter     text      `json:"costCenter"`
-	Manager        bookValue `json:"manager"`
+	EmployeeNumber text `json:"employeeNumber"`
+	Department     text `json:"department"`
 }
 
 type userRow struct {
-	ID                text                  `json:"id"`
-	ExternalID        text                  `json:"externalId"`
-	UserName          text                  `json:"userName"`
-	DisplayName       text                  `json:"displayName"`
-	NickName          text                  `json:"nickName"`
-	Name              object[nameRow]       `json:"name"`
-	Emails            list[bookValue]       `json:"emails"`
-	Active            bookFlag              `json:"active"`
-	Title             text                  `json:"title"`
-	UserType          text                  `json:"userType"`
-	PreferredLanguage text                  `json:"preferredLanguage"`
-	Locale            text                  `json:"locale"`
-	Timezone          text                  `json:"timezone"`
-	Groups            list[bookValue]       `json:"groups"`
-	Meta              object[metaRow]       `json:"meta"`
-	Enterprise        object[enterpriseRow] `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"`
+	ID          text                  `json:"id"`
+	ExternalID  text                  `json:"externalId"`
+	UserName    text                  `json:"userName"`
+	DisplayName text                  `json:"displayName"`
+	Name        object[nameRow]       `json:"name"`
+	Emails      list[bookValue]       `json:"emails"`
+	Active      bookFlag              `json:"active"`
+	Title       text                  `json:"title"`
+	UserType    text                  `json:"userType"`
+	Groups      list[bookValue]       `json:"groups"`
+	Meta        object[metaRow]       `json:"meta"`
+	Enterprise  object[enterpriseRow] `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"`
 }
 
 // decodeUser reads a user and its id.
@@ -328,17 +309,14 @@ func decodeUser(b json.RawMessage) (string, scim.User, error) {
 	}
 	u := scim.User{
 		ID: string(r.ID), ExternalID: string(r.ExternalID), UserName: string(r.UserName),
-		DisplayName: string(r.DisplayName), NickName: string(r.NickName), Active: r.Active.pointer(),
+		DisplayName: string(r.DisplayName), Active: r.Active.pointer(),
 		Name: scim.Name{
 			Formatted: string(r.Name.v.Formatted), FamilyName: string(r.Name.v.FamilyName), GivenName: string(r.Name.v.GivenName),
-			MiddleName: string(r.Name.v.MiddleName), HonorificPrefix: string(r.Name.v.HonorificPrefix), HonorificSuffix: string(r.Name.v.HonorificSuffix),
+			MiddleName: string(r.Name.v.MiddleName),
 		},
-		Title: string(r.Title), UserType: string(r.UserType), PreferredLanguage: string(r.PreferredLanguage),
-		Locale: string(r.Locale), Timezone: string(r.Timezone),
+		Title: string(r.Title), UserType: string(r.UserType),
 		EmployeeNumber: string(r.Enterprise.v.EmployeeNumber), Department: string(r.Enterprise.v.Department),
-		Division: string(r.Enterprise.v.Division), Organization: string(r.Enterprise.v.Organization),
-		CostCenter: string(r.Enterprise.v.CostCenter), ManagerID: r.Enterprise.v.Manager.Value,
-		GroupsListed: r.Groups.listed, Meta: r.Meta.v.meta(),
+		GroupsListed: r.Groups.listed, Created: time.Time(r.Meta.v.Created),
 	}
 	for _, e := range r.Emails.items {
 		if address := strings.TrimSpace(e.Value); address != "" {
@@ -364,9 +342,9 @@ func decodeGroup(b json.RawMessage) (string, scim.Group, error) {
 		return "", scim.Group{}, err
 	}
 	g := scim.Group{ID: string(r.ID), ExternalID: string(r.ExternalID), DisplayName: string(r.DisplayName),
-		MembersListed: r.Members.listed, Meta: r.Meta.v.meta()}
+		MembersListed: r.Members.listed, Created: time.Time(r.Meta.v.Created)}
 	for _, m := range r.Members.items {
-		g.Members = append(g.Members, scim.Member{Value: idOf(m), Type: m.Type, Ref: m.Ref, Display: m.Display})
+		g.Members = append(g.Members, scim.Member{Value: idOf(m), Type: m.Type, Ref: m.Ref})
 	}
 	return g.ID, g, nil
 }

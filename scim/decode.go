@@ -119,11 +119,17 @@ const (
 	valueRef
 	valueDisplay
 	valuePrimary
+	valueParts
 )
 
-func valueNames() *jsonscan.Names {
-	return jsonscan.NewFolded([]string{valueValue: "value", valueType: "type", valueRef: "$ref", valueDisplay: "display", valuePrimary: "primary"})
-}
+var valueNames = [valueParts]string{valueValue: "value", valueType: "type", valueRef: "$ref", valueDisplay: "display", valuePrimary: "primary"}
+
+// memberNames are what is wanted of a member of a group, of which there are most.
+func memberNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:valueDisplay]) }
+
+func groupRefNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:valuePrimary]) }
+
+func emailNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:]) }
 
 func readValue(s *jsonscan.Scanner, names *jsonscan.Names) (v value) {
 	if s.Kind() != '{' {
@@ -184,36 +190,16 @@ func readRow(s *jsonscan.Scanner, rows rowReader, fresh func(id string) bool) (s
 	return rows.read(s, fresh)
 }
 
-// The parts of what a server says of a resource itself.
-const (
-	metaType = iota
-	metaCreated
-	metaLastModified
-	metaLocation
-	metaVersion
-)
+// metaNames are what is wanted of what a server says of a resource itself.
+func metaNames() *jsonscan.Names { return jsonscan.NewFolded([]string{"created"}) }
 
-func metaNames() *jsonscan.Names {
-	return jsonscan.NewFolded([]string{metaType: "resourcetype", metaCreated: "created", metaLastModified: "lastmodified", metaLocation: "location", metaVersion: "version"})
-}
-
-func meta(s *jsonscan.Scanner, names *jsonscan.Names, m *Meta) {
+// created reads when the resource came to be out of what the server says of it.
+func created(s *jsonscan.Scanner, names *jsonscan.Names, into *time.Time) {
 	if !isObject(s) {
 		return
 	}
 	for s.Object(); s.Known(names); {
-		switch names.Field {
-		case metaType:
-			text(s, &m.ResourceType)
-		case metaCreated:
-			moment(s, &m.Created)
-		case metaLastModified:
-			moment(s, &m.LastModified)
-		case metaLocation:
-			text(s, &m.Location)
-		case metaVersion:
-			text(s, &m.Version)
-		}
+		moment(s, into)
 	}
 }
 
@@ -222,7 +208,7 @@ type userReader struct {
 	user User
 	row  func(User)
 
-	attributes, fullName, email, group, meta, enterprise, manager *jsonscan.Names
+	attributes, fullName, email, group, meta, enterprise *jsonscan.Names
 }
 
 // The attributes of a user.
@@ -231,15 +217,11 @@ const (
 	userExternalID
 	userUserName
 	userDisplayName
-	userNickName
 	userName
 	userEmails
 	userActive
 	userTitle
 	userType
-	userLanguage
-	userLocale
-	userTimezone
 	userGroups
 	userMeta
 	userEnterprise
@@ -251,18 +233,12 @@ const (
 	nameFamily
 	nameGiven
 	nameMiddle
-	namePrefix
-	nameSuffix
 )
 
 // The attributes of the enterprise extension.
 const (
 	enterpriseNumber = iota
 	enterpriseDepartment
-	enterpriseDivision
-	enterpriseOrganization
-	enterpriseCostCenter
-	enterpriseManager
 )
 
 const enterpriseSchema = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
@@ -272,19 +248,17 @@ func newUserReader(row func(User)) *userReader {
 	return &userReader{
 		row: row,
 		attributes: jsonscan.NewFolded([]string{
-			userID: "id", userExternalID: "externalid", userUserName: "username", userDisplayName: "displayname", userNickName: "nickname",
-			userName: "name", userEmails: "emails", userActive: "active", userTitle: "title", userType: "usertype", userLanguage: "preferredlanguage",
-			userLocale: "locale", userTimezone: "timezone", userGroups: "groups", userMeta: "meta", userEnterprise: enterpriseSchema,
+			userID: "id", userExternalID: "externalid", userUserName: "username", userDisplayName: "displayname",
+			userName: "name", userEmails: "emails", userActive: "active", userTitle: "title", userType: "usertype",
+			userGroups: "groups", userMeta: "meta", userEnterprise: enterpriseSchema,
 		}),
 		fullName: jsonscan.NewFolded([]string{
 			nameFormatted: "formatted", nameFamily: "familyname", nameGiven: "givenname", nameMiddle: "middlename",
-			namePrefix: "honorificprefix", nameSuffix: "honorificsuffix",
 		}),
 		enterprise: jsonscan.NewFolded([]string{
-			enterpriseNumber: "employeenumber", enterpriseDepartment: "department", enterpriseDivision: "division",
-			enterpriseOrganization: "organization", enterpriseCostCenter: "costcenter", enterpriseManager: "manager",
+			enterpriseNumber: "employeenumber", enterpriseDepartment: "department",
 		}),
-		email: valueNames(), group: valueNames(), manager: valueNames(), meta: metaNames(),
+		email: emailNames(), group: groupRefNames(), meta: metaNames(),
 	}
 }
 
@@ -303,8 +277,6 @@ func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, err
 			text(s, &u.UserName)
 		case userDisplayName:
 			text(s, &u.DisplayName)
-		case userNickName:
-			text(s, &u.NickName)
 		case userName:
 			r.readName(s, &u.Name)
 		case userEmails:
@@ -315,18 +287,12 @@ func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, err
 			text(s, &u.Title)
 		case userType:
 			text(s, &u.UserType)
-		case userLanguage:
-			text(s, &u.PreferredLanguage)
-		case userLocale:
-			text(s, &u.Locale)
-		case userTimezone:
-			text(s, &u.Timezone)
 		case userGroups:
 			if list(s, func() { u.addGroup(readValue(s, r.group)) }) {
 				u.GroupsListed = true
 			}
 		case userMeta:
-			meta(s, r.meta, &u.Meta)
+			created(s, r.meta, &u.Created)
 		case userEnterprise:
 			r.readEnterprise(s, u)
 		}
@@ -358,10 +324,6 @@ func (r *userReader) readName(s *jsonscan.Scanner, n *Name) {
 			text(s, &n.GivenName)
 		case nameMiddle:
 			text(s, &n.MiddleName)
-		case namePrefix:
-			text(s, &n.HonorificPrefix)
-		case nameSuffix:
-			text(s, &n.HonorificSuffix)
 		}
 	}
 }
@@ -376,14 +338,6 @@ func (r *userReader) readEnterprise(s *jsonscan.Scanner, u *User) {
 			text(s, &u.EmployeeNumber)
 		case enterpriseDepartment:
 			text(s, &u.Department)
-		case enterpriseDivision:
-			text(s, &u.Division)
-		case enterpriseOrganization:
-			text(s, &u.Organization)
-		case enterpriseCostCenter:
-			text(s, &u.CostCenter)
-		case enterpriseManager:
-			u.ManagerID = readValue(s, r.manager).Value
 		}
 	}
 }

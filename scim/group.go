@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"baton/jsonscan"
 )
@@ -18,7 +19,7 @@ type Group struct {
 	// nothing is known about members; and some servers list none although there
 	// are some, so that an empty list is weak evidence too.
 	MembersListed bool
-	Meta          Meta
+	Created       time.Time // zero when missing or unreadable
 }
 
 // Label is a name to show: displayName, externalId or id. It is never empty.
@@ -26,15 +27,14 @@ func (g *Group) Label() string { return firstText(g.DisplayName, g.ExternalID, g
 
 // Member is one member of a group.
 type Member struct {
-	Value   string // id; taken from Ref if the server gives only that; may be empty
-	Type    string // "User", "Group", or empty
-	Ref     string
-	Display string
+	Value string // id; taken from Ref if the server gives only that; may be empty
+	Type  string // "User", "Group", or empty
+	Ref   string
 }
 
 // clone is a member that keeps alive nothing but itself.
 func (m Member) clone() Member {
-	return Member{Value: strings.Clone(m.Value), Type: strings.Clone(m.Type), Ref: strings.Clone(m.Ref), Display: strings.Clone(m.Display)}
+	return Member{Value: strings.Clone(m.Value), Type: strings.Clone(m.Type), Ref: strings.Clone(m.Ref)}
 }
 
 // IsUser is false for a member that says to be a group, by its type or its
@@ -50,8 +50,6 @@ func (m Member) IsUser() bool {
 // clone is a group that keeps alive nothing but itself. Its members are not cloned.
 func (g Group) clone() Group {
 	g.ID, g.ExternalID, g.DisplayName = strings.Clone(g.ID), strings.Clone(g.ExternalID), strings.Clone(g.DisplayName)
-	m := &g.Meta
-	m.ResourceType, m.Location, m.Version = strings.Clone(m.ResourceType), strings.Clone(m.Location), strings.Clone(m.Version)
 	return g
 }
 
@@ -96,7 +94,7 @@ const (
 // newGroupReader makes a reader that delivers to row and member; both may be nil.
 func newGroupReader(row func(Group), member func(*Group, Member)) *groupReader {
 	return &groupReader{
-		row: row, member: member, value: valueNames(), meta: metaNames(),
+		row: row, member: member, value: memberNames(), meta: metaNames(),
 		attributes: jsonscan.NewFolded([]string{
 			groupID: "id", groupExternalID: "externalid", groupDisplayName: "displayname", groupMembers: "members", groupMeta: "meta",
 		}),
@@ -127,7 +125,7 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 				g.MembersListed = true
 			}
 		case groupMeta:
-			meta(s, r.meta, &g.Meta)
+			created(s, r.meta, &g.Created)
 		}
 	}
 	if told != nil && (told.ID != g.ID || told.DisplayName != g.DisplayName) {
@@ -151,7 +149,7 @@ func (r *groupReader) members(s *jsonscan.Scanner, stream bool, fresh func(id st
 	}
 	return list(s, func() {
 		v := readValue(s, r.value)
-		m := Member{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display}
+		m := Member{Value: v.id(), Type: v.Type, Ref: v.Ref}
 		switch {
 		case s.Err() != nil:
 		case stream:

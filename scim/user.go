@@ -11,41 +11,32 @@ import (
 	"baton/rest"
 )
 
-// User is a SCIM user. Fields that the server leaves out, or fills with something
-// unreadable, are zero.
+// User is what is wanted of a SCIM user. Fields that the server leaves out, or fills with
+// something unreadable, are zero.
 type User struct {
 	ID          string // opaque and case-exact; never empty in what this package returns
 	ExternalID  string
 	UserName    string
 	DisplayName string
-	NickName    string
 	Name        Name
 	Emails      []Email // those with an address
 	Active      *bool   // nil: not said, which is not the same as false
 
-	Title             string
-	UserType          string
-	PreferredLanguage string
-	Locale            string
-	Timezone          string
+	Title    string
+	UserType string
 
 	// Of the enterprise extension.
 	EmployeeNumber string
 	Department     string
-	Division       string
-	Organization   string
-	CostCenter     string
-	ManagerID      string
 
 	Groups       []GroupRef
 	GroupsListed bool // the attribute was there; without it, Groups proves nothing
-	Meta         Meta
+
+	Created time.Time // zero when missing or unreadable
 }
 
 // Name is the parts of a person's name.
-type Name struct {
-	Formatted, FamilyName, GivenName, MiddleName, HonorificPrefix, HonorificSuffix string
-}
+type Name struct{ Formatted, FamilyName, GivenName, MiddleName string }
 
 // Email is one address.
 type Email struct {
@@ -56,15 +47,6 @@ type Email struct {
 
 // GroupRef is a group that a user says to be in.
 type GroupRef struct{ Value, Type, Ref, Display string }
-
-// Meta is what the server says of a resource itself.
-type Meta struct {
-	ResourceType string
-	Created      time.Time // zero when missing or unreadable
-	LastModified time.Time
-	Location     string
-	Version      string
-}
 
 // Email is the primary address, else the first for work, else the first, else the
 // userName if it is an address, else empty.

@@ -161,7 +161,7 @@ func addGroup(page baton.Page, g scim.Group) {
 	page.Resource(baton.Resource{
 		ID:          groupResource(g.ID),
 		DisplayName: name,
-		CreatedAt:   g.Meta.Created,
+		CreatedAt:   g.Created,
 		Profile:     profile,
 		Group:       &baton.Group{},
 	})

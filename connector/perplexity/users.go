@@ -107,7 +107,7 @@ func (r *accountRoom) account(u *scim.User) baton.Resource {
 		ID:          userResource(u.ID),
 		DisplayName: u.Label(),
 		Status:      status,
-		CreatedAt:   u.Meta.Created,
+		CreatedAt:   u.Created,
 		Profile:     profile,
 		User:        account,
 	}
