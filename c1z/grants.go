@@ -42,7 +42,7 @@ type grants struct {
 	given                    []given // by entitlement
 	strangers                []bool  // by the number of the principal; nil when all are known
 	waiting                  waiting
-	added                    *extsort.List
+	added                    *extsort.Queue
 	sorted                   *extsort.List // settled; nil before
 
 	places []int32 // of each entitlement
@@ -65,7 +65,7 @@ type given struct {
 
 const maxShared = 512 // how much of a tail is kept for others
 
-func newGrants(pool *extsort.Pool) *grants { return &grants{pool: pool, added: pool.List()} }
+func newGrants(pool *extsort.Pool) *grants { return &grants{pool: pool, added: pool.Queue()} }
 
 // grant is a grant as numbers, and what is different in its tail.
 type grant struct {

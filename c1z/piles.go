@@ -15,7 +15,7 @@ import (
 // number is known, so that all go to their pile in one pass, and each pile is sorted by
 // itself in another.
 type piles struct {
-	lists []*extsort.List
+	lists []*extsort.Queue
 	first []uint16 // by first number: the pile of it
 	parts []int    // by pile: how many there are from it on of the same first number
 	limit int      // of second numbers
@@ -52,14 +52,14 @@ func newPiles(pool *extsort.Pool, many []int, limit int, together func(first int
 		}
 		p.first[first] = uint16(len(p.lists))
 		for i := range parts {
-			p.lists, p.parts = append(p.lists, pool.List()), append(p.parts, parts-i)
+			p.lists, p.parts = append(p.lists, pool.Queue()), append(p.parts, parts-i)
 		}
 	}
 	return p
 }
 
 // of is the pile of a pair.
-func (p *piles) of(first, second int) *extsort.List {
+func (p *piles) of(first, second int) *extsort.Queue {
 	pile := int(p.first[first])
 	if n := p.parts[pile]; n > 1 {
 		pile += second * n / p.limit
@@ -106,7 +106,7 @@ type sorting struct {
 	of           *grants
 	each         func(v grant, key []byte) error
 	items, spare []pileItem
-	grants       []byte // of the pile, as they were added
+	grants       []byte // of the pile: what the key of each does not say
 	key          []byte // of the last grant
 	last, next   []byte // for whole ids
 }
@@ -120,7 +120,7 @@ type pileItem struct {
 
 // pile sorts one. The principal of a grant there is known by its order, or by its number if
 // the order of each is given.
-func (s *sorting) pile(ctx context.Context, pile *extsort.List, order []int32) error {
+func (s *sorting) pile(ctx context.Context, pile *extsort.Queue, order []int32) error {
 	s.items, s.grants = s.items[:0], s.grants[:0]
 	err := pile.Each(ctx, func(b []byte) error {
 		e, width := binary.Uvarint(b)
@@ -129,15 +129,16 @@ func (s *sorting) pile(ctx context.Context, pile *extsort.List, order []int32) e
 		if order != nil {
 			principal = uint64(order[principal])
 		}
-		from := len(s.grants)
-		s.grants = binary.AppendUvarint(s.grants, e)
-		s.grants = binary.AppendUvarint(s.grants, principal)
-		s.grants = append(s.grants, tail...)
 		place := s.of.places[e]
-		it := pileItem{key: uint64(place) << 32, from: uint32(from), to: uint32(len(s.grants))}
+		it := pileItem{key: uint64(place) << 32, from: uint32(len(s.grants))}
 		if s.of.alone[place] >= 0 {
 			it.key |= principal
+		} else {
+			s.grants = binary.AppendUvarint(s.grants, e)
+			s.grants = binary.AppendUvarint(s.grants, principal)
 		}
+		s.grants = append(s.grants, tail...)
+		it.to = uint32(len(s.grants))
 		s.items = append(s.items, it)
 		return nil
 	})
@@ -187,6 +188,9 @@ func (s *sorting) pile(ctx context.Context, pile *extsort.List, order []int32) e
 // grant is a grant of the pile, and its tail as it stands.
 func (s *sorting) grant(it pileItem) (v grant, tail []byte) {
 	b := s.grants[it.from:it.to]
+	if e := s.of.alone[it.key>>32]; e >= 0 {
+		return grant{entitlement: int(e), principal: int(uint32(it.key))}, b
+	}
 	e, width := binary.Uvarint(b)
 	principal, n := binary.Uvarint(b[width:])
 	return grant{entitlement: int(e), principal: int(principal)}, b[width+n:]

@@ -20,5 +20,5 @@
 //
 // Piles and runs are the same thing: chunks in one scratch file, in which each key is
 // written without what it shares with the one before. A chunk can be read by itself,
-// which a [List] uses to begin anywhere.
+// which a [List] uses to begin anywhere. What need not be sorted goes there through a [Queue].
 package extsort

@@ -7,8 +7,7 @@ import (
 	"sort"
 )
 
-// List is keys that are read as they were added, any number of times, and from anywhere if
-// they were added in order.
+// List is keys in order, that are read from anywhere, any number of times.
 type List struct {
 	run    run
 	firsts [][]byte // of each chunk
@@ -21,8 +20,7 @@ func (p *Pool) List() *List { return &List{run: run{scratch: &p.scratch}} }
 // Len is how many keys were added.
 func (l *List) Len() int { return l.n }
 
-// Add adds a key. A list of which one is less than the one before is only to be read from
-// its beginning.
+// Add adds a key that is not less than the one before.
 func (l *List) Add(key []byte) error {
 	if len(l.run.tail) == 0 {
 		l.firsts = append(l.firsts, bytes.Clone(key))
