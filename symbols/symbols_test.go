@@ -3,6 +3,8 @@ package symbols_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,21 +70,48 @@ func TestTextStays(t *testing.T) {
 	}
 }
 
-// BenchmarkAdd adds 100,000 identities and finds them.
+// BenchmarkAdd adds 100,000 identities and finds them, in the order of coming and in
+// another one, there one by one and together.
 func BenchmarkAdd(b *testing.B) {
 	ids := make([][]byte, 100_000)
 	for n := range ids {
 		ids[n] = fmt.Appendf(nil, "user:%032x", n*7919)
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		var table symbols.Table
-		for range 2 {
-			for _, id := range ids {
-				table.Add(id)
+	b.Run("in order", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var table symbols.Table
+			for range 2 {
+				for _, id := range ids {
+					table.Add(id)
+				}
 			}
 		}
+	})
+	var table symbols.Table
+	var texts []byte
+	var ends, numbers []int
+	for _, id := range ids {
+		table.Add(id)
 	}
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(len(ids)) {
+		texts = append(texts, ids[i]...)
+		ends = append(ends, len(texts))
+	}
+	b.Run("in another order, one by one", func(b *testing.B) {
+		for b.Loop() {
+			start := 0
+			for _, end := range ends {
+				table.Add(texts[start:end])
+				start = end
+			}
+		}
+	})
+	b.Run("in another order, together", func(b *testing.B) {
+		for b.Loop() {
+			numbers = table.AddAll(numbers[:0], texts, ends)
+		}
+	})
 }
 
 // TestTruncate forgets strings, which come back with other numbers.
@@ -116,6 +145,42 @@ func TestTruncate(t *testing.T) {
 			if got := table.Text(want); !bytes.Equal(got, text(n)) {
 				t.Fatalf("kept %d: string %d is %.40q", keep, want, got)
 			}
+		}
+	}
+}
+
+// TestAddAll adds strings several at a time, of which many are alike, to a table that has
+// some of them, and gives each the number that it has by itself.
+func TestAddAll(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 9))
+	var table, single symbols.Table
+	for range 500 {
+		var texts []byte
+		var ends, want []int
+		for range r.IntN(150) {
+			text := fmt.Append(nil, strings.Repeat("x", r.IntN(3)), r.IntN(3_000))
+			if r.IntN(20) == 0 {
+				text = nil
+			}
+			texts = append(texts, text...)
+			ends = append(ends, len(texts))
+			n, _ := single.Add(text)
+			want = append(want, n)
+		}
+		got := table.AddAll([]int{-1}, texts, ends)
+		if got[0] != -1 || !slices.Equal(got[1:], want) {
+			t.Fatalf("%v\nwant %v", got, want)
+		}
+		clear(texts) // they are not kept
+		if r.IntN(5) == 0 {
+			n := r.IntN(table.Len() + 1)
+			table.Truncate(n)
+			single.Truncate(n)
+		}
+	}
+	for n := range single.Len() {
+		if string(table.Text(n)) != string(single.Text(n)) {
+			t.Fatalf("string %d is %q, want %q", n, table.Text(n), single.Text(n))
 		}
 	}
 }

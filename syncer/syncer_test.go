@@ -246,6 +246,45 @@ func TestVoidDropsWhatThePageHasSoFar(t *testing.T) {
 	}
 }
 
+// TestGrantsAfterADrop: the first grant after rows that were dropped has nothing of theirs
+// to lean on, be it in the page that was begun anew or in the first page of another pass.
+func TestGrantsAfterADrop(t *testing.T) {
+	users := script("users", userTypes, leaf{users: []string{"ann", "bob"}})
+	pages := script("groups", groupTypes, leaf{groups: map[string][]string{"g1": {"ann"}}, restart: true}, leaf{}, leaf{}, leaf{groups: map[string][]string{"g1": nil, "g2": nil}})
+	next := pages.Next
+	pages.Next = func(ctx context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
+		grant := func(group, user string) {
+			p.Grant(baton.Grant{ResourceName: group, ID: baton.GrantID{Principal: baton.ResourceID{Type: "user", ID: user},
+				Entitlement: baton.EntitlementID{Resource: baton.ResourceID{Type: "group", ID: group}, Slug: "member"}}})
+		}
+		switch at {
+		case "1":
+			grant("g1", "ann")
+		case "2":
+			grant("g2", "nobody")
+			p.Void()
+			grant("g2", "bob")
+		}
+		return next(ctx, at, p)
+	}
+	path := file(t)
+	res := run(t, syncer.Config{Connector: connector(users, pages), Path: path})
+	f, err := c1z.Open(path, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var got []string
+	err = f.EachGrant(func(g baton.Grant) error {
+		got = append(got, g.ID.String())
+		return nil
+	})
+	want := []string{"group:g1:member:user:ann", "group:g2:member:user:bob"}
+	if err != nil || !slices.Equal(got, want) || len(res.Excluded) > 0 {
+		t.Errorf("%q, excluded %+v, %v; want %q", got, res.Excluded, err, want)
+	}
+}
+
 func TestEmptyIsAFailedRead(t *testing.T) {
 	for name, c := range map[string]*baton.Connector{
 		"no users": connector(script("users", userTypes, leaf{}), script("groups", groupTypes, leaf{groups: map[string][]string{"g1": nil}})),
