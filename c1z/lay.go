@@ -29,12 +29,16 @@ func (w *Writer) layOut(ctx context.Context) error {
 	for {
 		w.failed = w.lay(ctx)
 		var order *sqlitefile.OrderError
-		if !errors.As(w.failed, &order) {
+		switch {
+		case errors.As(w.failed, &order):
+			// Ids of several lengths are in one order by themselves and in another one with
+			// what follows them. Such an index must be sorted, which cannot be made up for.
+			w.disordered[order.Index] = true
+		case errors.Is(w.failed, errUnlike):
+			clear(w.previous.roots)
+		default:
 			return w.failed
 		}
-		// Ids of several lengths are in one order by themselves and in another one with
-		// what follows them. Such an index must be sorted, which cannot be made up for.
-		w.disordered[order.Index] = true
 		w.laying.w.Drop()
 		w.frame.close()
 		w.out.Abort()
@@ -102,7 +106,7 @@ type source struct {
 	id     []byte // of the row; nil after the last one
 	keep   bool   // the rows are written
 	before bool   // the new sync is compared with this one
-	past   *past  // nil: this is the new sync
+	past   past   // nil: this is the new sync
 	fresh  *fresh
 }
 
@@ -139,10 +143,9 @@ func (f *fresh) next() (more bool, err error) {
 	return true, err
 }
 
-func (s *source) next() error {
+func (s *source) next() (err error) {
 	if s.past != nil {
-		err := s.past.nextByID()
-		s.id = s.past.id
+		s.id, err = s.past.next()
 		return err
 	}
 	more, err := s.fresh.next()
@@ -168,7 +171,7 @@ func (w *Writer) sources(t *table, of Table) (sources []*source, err error) {
 			syncs = append(syncs, newest)
 		}
 		for _, sync := range syncs {
-			rows, err := w.previous.rows(&t.layout, sync, "external_id collate binary")
+			rows, err := w.previous.rows(&t.layout, sync)
 			if err != nil {
 				return sources, err
 			}

@@ -1,19 +1,17 @@
 package c1z
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
 	"baton/disk"
-	"baton/sqlitefile"
 	"baton/wire"
 )
 
@@ -23,8 +21,10 @@ type previous struct {
 	scratch *disk.Scratch
 	conn    *sqlite.Conn
 	has     columns
-	kept    []Sync // that are carried over, newest first
-	newest  Sync   // the full sync to compare with; zero if there is none
+	size    int64            // of the database
+	roots   map[string]int64 // of tables that are as a Writer makes them, and may be scanned
+	kept    []Sync           // that are carried over, newest first
+	newest  Sync             // the full sync to compare with; zero if there is none
 }
 
 // openPrevious unpacks the file at path; nil if there is none, or an empty one.
@@ -48,6 +48,9 @@ func openPrevious(path string, opt Options) (_ *previous, err error) {
 	if p.has, err = columnsOf(p.conn, "main", path); err != nil {
 		return nil, err
 	}
+	if err := p.findTables(); err != nil {
+		return nil, err
+	}
 	p.scratch.Hide()
 	syncs, err := syncsOf(p.conn, "main", path, p.has)
 	if err != nil {
@@ -60,6 +63,25 @@ func openPrevious(path string, opt Options) (_ *previous, err error) {
 	}
 	p.kept = kept(syncs, opt)
 	return p, nil
+}
+
+// findTables finds the tables that are as a Writer makes them.
+func (p *previous) findTables() error {
+	info, err := p.scratch.Stat()
+	if err != nil {
+		return disk.Errorf(err, p.scratch.Name(), "read %s", p.scratch.Name())
+	}
+	p.size, p.roots = info.Size(), map[string]int64{}
+	err = sqlitex.ExecuteTransient(p.conn, `select name, rootpage, sql from sqlite_schema where type = 'table'`, &sqlitex.ExecOptions{
+		ResultFunc: func(s *sqlite.Stmt) error {
+			for _, t := range layouts() {
+				if s.ColumnText(0) == t.name && s.ColumnText(2) == "CREATE TABLE"+strings.TrimPrefix(t.sql, "create table") {
+					p.roots[t.name] = s.ColumnInt64(1)
+				}
+			}
+			return nil
+		}})
+	return unreadable(p.path, err)
 }
 
 // comparable is the newest full sync that covers the types, and failing that the newest
@@ -114,132 +136,16 @@ func kept(syncs []Sync, opt Options) (keep []Sync) {
 	return keep
 }
 
-// past reads the rows of one earlier sync in one table, by external id.
-type past struct {
-	from    *previous
-	layout  *layout
-	stmt    *sqlite.Stmt
-	columns []int    // where in the statement each column is; -1 for one that is missing
-	read    [][]byte // of the row, as far as it was asked for
-	id      []byte   // the external id of the row; nil after the last one
-	last    []byte
-}
-
-// rows reads the rows of a sync in a table; nil if there is no such table.
-func (p *previous) rows(t *layout, s Sync, order string) (*past, error) {
-	if p.has[t.name] == nil {
-		return nil, nil
-	}
-	rows := &past{from: p, layout: t}
-	var names []string
-	for _, c := range t.columns {
-		at := -1
-		switch {
-		case c.name == "id":
-		case p.has[t.name][c.name]:
-			at = len(names)
-			names = append(names, c.name)
-		case !c.optional:
-			return nil, damaged(p.path, fmt.Errorf("table %s has no column %s", t.name, c.name))
-		}
-		rows.columns = append(rows.columns, at)
-	}
-	stmt, _, err := p.conn.PrepareTransient(`select ` + strings.Join(names, ", ") + ` from ` + t.name +
-		` where sync_id = ?1 order by ` + order)
-	if err != nil {
-		return nil, unreadable(p.path, err)
-	}
-	stmt.BindText(1, s.ID)
-	rows.stmt, rows.read = stmt, make([][]byte, len(names))
-	return rows, nil
-}
-
-func (p *past) close() { p.stmt.Finalize() }
-
-// next goes to the next row.
-func (p *past) next() (more bool, err error) {
-	more, err = p.stmt.Step()
-	if err != nil {
-		return false, unreadable(p.from.path, err)
-	}
-	return more, nil
-}
-
-// nextByID goes to the next row of one that is read by external id.
-func (p *past) nextByID() error {
-	more, err := p.next()
-	if err != nil {
-		return err
-	}
-	p.last = append(p.last[:0], p.id...)
-	if !more {
-		p.id = nil
-		return nil
-	}
-	at := p.columns[p.layout.column("external_id")]
-	if p.id = p.bytes(at); len(p.id) == 0 || bytes.Compare(p.id, p.last) < 0 {
-		return damaged(p.from.path, fmt.Errorf("table %s has rows with impossible ids", p.layout.name))
-	}
-	return nil
-}
-
-// bytes is a column of the statement; it is good until the next row.
-func (p *past) bytes(at int) []byte {
-	n := p.stmt.ColumnLen(at)
-	b := slices.Grow(p.read[at][:0], max(n, 1))[:n]
-	p.stmt.ColumnBytes(at, b)
-	p.read[at] = b
-	return b
-}
-
-// named is a column of the row, as bytes; nil if it is missing.
-func (p *past) named(column string) []byte {
-	if at := p.columns[p.layout.column(column)]; at >= 0 {
-		return p.bytes(at)
-	}
-	return nil
-}
-
-// values fills in the columns of the row as they are to be stored, which is what the
-// library would make of them.
-func (p *past) values(row []sqlitefile.Value) error {
-	for i, c := range p.layout.columns {
-		at := p.columns[i]
-		if at < 0 {
-			row[i] = c.absent
-			continue
-		}
-		kind := p.stmt.ColumnType(at)
-		switch {
-		case kind == sqlite.TypeNull && c.required:
-			return damaged(p.from.path, fmt.Errorf("table %s has a row without %s", p.layout.name, c.name))
-		case kind == sqlite.TypeNull:
-			row[i] = sqlitefile.Value{}
-		case kind == sqlite.TypeBlob:
-			row[i] = sqlitefile.Blob(p.bytes(at))
-		case kind == sqlite.TypeText && c.kind != "integer":
-			row[i] = sqlitefile.TextOf(p.bytes(at))
-		case c.kind == "text":
-			row[i] = sqlitefile.Text(p.stmt.ColumnText(at))
-		case kind == sqlite.TypeFloat && c.kind != "integer":
-			row[i] = sqlitefile.Real(p.stmt.ColumnFloat(at))
-		default:
-			row[i] = sqlitefile.Int(p.stmt.ColumnInt64(at))
-		}
-	}
-	return nil
-}
-
 // carry copies the rows of all kept syncs in a table, one sync after the other.
 func (p *previous) carry(ctx context.Context, t *table) error {
 	for _, s := range slices.Backward(p.kept) {
-		rows, err := p.rows(&t.layout, s, "id")
+		rows, err := p.query(&t.layout, s, "id")
 		if rows == nil || err != nil {
 			return err
 		}
 		defer rows.close()
 		for {
-			more, err := rows.next()
+			more, err := rows.step()
 			if err != nil {
 				return err
 			}

@@ -43,6 +43,17 @@ func (v *Value) IsNull() bool { return v.kind == null }
 // IsInt reports whether the value is that integer.
 func (v *Value) IsInt(n int64) bool { return v.kind == integer && v.n == n }
 
+// IsText, IsBlob and IsInteger report what is stored.
+func (v *Value) IsText() bool    { return v.kind == text }
+func (v *Value) IsBlob() bool    { return v.kind == blob }
+func (v *Value) IsInteger() bool { return v.kind == integer }
+
+// Integer is the number, if it is one.
+func (v *Value) Integer() int64 { return v.n }
+
+// Bytes are those of a text or a blob.
+func (v *Value) Bytes() []byte { return v.b }
+
 // Blob is bytes. Of a nil slice it is the blob of no bytes, not NULL.
 func Blob(b []byte) Value { return Value{kind: blob, b: b} }
 

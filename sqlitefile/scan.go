@@ -1,0 +1,273 @@
+package sqlitefile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+)
+
+// Scan reads the rows of a table in the order of their rowids, from a database that may be
+// anybody's, as long as it is of the plain kind that this package writes: pages of
+// [PageSize] bytes, and UTF-8. It fails where it meets something else, or what makes no
+// sense, and leaves it to others to say what that is.
+//
+//	s, err := sqlitefile.NewScan(file, size, root)
+//	for s.Next() {
+//		fmt.Println(s.Rowid, s.Row)
+//	}
+//	err = s.Err()
+type Scan struct {
+	Rowid int64
+	// Row is the columns as they are stored: one that stands for the rowid is NULL, and
+	// those at the end that the row was written without are missing. It is good until the
+	// next call.
+	Row []Value
+
+	in       io.ReaderAt
+	pages    int64
+	branches []branch // from the root down
+	leaf     []byte
+	cells    int // of the leaf
+	at       int
+	whole    []byte // of a row that overflows
+	err      error
+}
+
+// PageSize is the size of pages, in bytes.
+const PageSize = pageSize
+
+// branch is a page above the leaves.
+type branch struct {
+	page  []byte
+	cells int
+	at    int // the child that is being read; the last one is behind the last cell
+}
+
+const (
+	maxBranches = 20
+	maxPayload  = 256 << 20
+)
+
+var (
+	errForeign   = errors.New("sqlitefile: the database is not of the kind that is read here")
+	errSenseless = errors.New("sqlitefile: a page makes no sense")
+)
+
+// NewScan begins to read the table with that root. The database has so many bytes.
+func NewScan(in io.ReaderAt, size int64, root int64) (*Scan, error) {
+	head := make([]byte, fileHeader)
+	if _, err := in.ReadAt(head, 0); err != nil {
+		return nil, err
+	}
+	be := binary.BigEndian
+	const (
+		sizeAt, reservedAt, encodingAt = 16, 20, 56
+		utf8                           = 1
+	)
+	if !bytes.HasPrefix(head, []byte("SQLite format 3\x00")) || be.Uint16(head[sizeAt:]) != pageSize || head[reservedAt] != 0 || be.Uint32(head[encodingAt:]) != utf8 {
+		return nil, errForeign
+	}
+	s := &Scan{in: in, pages: size / pageSize, leaf: make([]byte, pageSize)}
+	return s, s.descend(root)
+}
+
+// Next goes to the next row, and reports whether there is one.
+func (s *Scan) Next() bool {
+	for s.err == nil && s.at == s.cells {
+		if !s.nextLeaf() {
+			return false
+		}
+	}
+	if s.err != nil {
+		return false
+	}
+	cell := s.leaf[binary.BigEndian.Uint16(s.leaf[leafHeader+2*s.at:]):]
+	s.at++
+	s.err = s.read(cell)
+	return s.err == nil
+}
+
+// Err is what went wrong; nil at the end of the table.
+func (s *Scan) Err() error { return s.err }
+
+// page reads a page of the tree into b, and returns how many cells it has.
+func (s *Scan) page(number int64, b []byte) (cells int, err error) {
+	if number < 2 || number > s.pages { // the first one is of the schema
+		return 0, errSenseless
+	}
+	if _, err := s.in.ReadAt(b, (number-1)*pageSize); err != nil {
+		return 0, err
+	}
+	header := leafHeader
+	switch b[0] {
+	case tableInterior:
+		header = interiorHeader
+	case tableLeaf:
+	default:
+		return 0, errSenseless
+	}
+	cells = int(binary.BigEndian.Uint16(b[3:]))
+	first := header + 2*cells
+	if first > pageSize {
+		return 0, errSenseless
+	}
+	for at := header; at < first; at += 2 {
+		if cell := int(binary.BigEndian.Uint16(b[at:])); cell < first || cell > pageSize-4 {
+			return 0, errSenseless
+		}
+	}
+	return cells, nil
+}
+
+// descend goes to the first leaf below a page.
+func (s *Scan) descend(number int64) error {
+	for {
+		cells, err := s.page(number, s.leaf)
+		if err != nil {
+			return err
+		}
+		if s.leaf[0] == tableLeaf {
+			s.cells, s.at = cells, 0
+			return nil
+		}
+		if len(s.branches) == maxBranches {
+			return errSenseless
+		}
+		b := branch{page: s.leaf, cells: cells}
+		s.leaf = make([]byte, pageSize)
+		s.branches = append(s.branches, b)
+		number = b.child()
+	}
+}
+
+func (b *branch) child() int64 {
+	be := binary.BigEndian
+	if b.at == b.cells {
+		return int64(be.Uint32(b.page[8:]))
+	}
+	return int64(be.Uint32(b.page[be.Uint16(b.page[interiorHeader+2*b.at:]):]))
+}
+
+// nextLeaf goes to the leaf after this one, and reports whether there is one.
+func (s *Scan) nextLeaf() bool {
+	for n := len(s.branches); n > 0; n = len(s.branches) {
+		b := &s.branches[n-1]
+		if b.at < b.cells {
+			b.at++
+			s.err = s.descend(b.child())
+			return s.err == nil
+		}
+		s.branches = s.branches[:n-1]
+	}
+	return false
+}
+
+// read reads a row.
+func (s *Scan) read(cell []byte) error {
+	size, n := uvarint(cell)
+	rowid, m := uvarint(cell[n:])
+	if n == 0 || m == 0 || size > maxPayload {
+		return errSenseless
+	}
+	s.Rowid = int64(rowid)
+	payload := cell[n+m:]
+	if size <= maxLocalTable {
+		if uint64(len(payload)) < size {
+			return errSenseless
+		}
+		return s.record(payload[:size])
+	}
+	local := minLocal + (int(size)-minLocal)%overflowRoom
+	if local > maxLocalTable {
+		local = minLocal
+	}
+	if len(payload) < local+4 {
+		return errSenseless
+	}
+	s.whole = append(s.whole[:0], payload[:local]...)
+	for next := binary.BigEndian.Uint32(payload[local:]); len(s.whole) < int(size); {
+		if next < 2 || int64(next) > s.pages {
+			return errSenseless
+		}
+		at, part := int64(next-1)*pageSize, min(int(size)-len(s.whole), overflowRoom)
+		start := len(s.whole)
+		s.whole = append(s.whole, make([]byte, 4+part)...)
+		if _, err := s.in.ReadAt(s.whole[start:], at); err != nil {
+			return err
+		}
+		next = binary.BigEndian.Uint32(s.whole[start:])
+		s.whole = append(s.whole[:start], s.whole[start+4:]...)
+	}
+	return s.record(s.whole)
+}
+
+// record takes a record apart.
+func (s *Scan) record(b []byte) error {
+	header, n := uvarint(b)
+	if n == 0 || header < uint64(n) || header > uint64(len(b)) {
+		return errSenseless
+	}
+	types, body := b[n:header], b[header:]
+	s.Row = s.Row[:0]
+	for len(types) > 0 {
+		serial, n := uvarint(types)
+		if n == 0 {
+			return errSenseless
+		}
+		types = types[n:]
+		var v Value
+		size := uint64(0)
+		switch {
+		case serial >= serialBlob:
+			v.kind = blob
+			if size = (serial - serialBlob) / 2; serial%2 == 1 {
+				v.kind = text
+			}
+		case serial < uint64(len(widths)):
+			size = uint64(widths[serial])
+		default:
+			return errSenseless
+		}
+		if size > uint64(len(body)) {
+			return errSenseless
+		}
+		content := body[:size:size]
+		body = body[size:]
+		switch {
+		case serial >= serialBlob:
+			v.b = content
+		case serial == serialNull:
+		case serial == serialReal:
+			v.kind, v.n = real, int64(binary.BigEndian.Uint64(content))
+		case serial >= serialZero:
+			v.kind, v.n = integer, int64(serial-serialZero)
+		default:
+			v.kind, v.n = integer, int64(int8(content[0]))
+			for _, b := range content[1:] {
+				v.n = v.n<<8 | int64(b)
+			}
+		}
+		s.Row = append(s.Row, v)
+	}
+	if len(body) > 0 {
+		return errSenseless
+	}
+	return nil
+}
+
+// uvarint reads what appendVarint has written, and is how long that is; 0 if it is cut
+// short.
+func uvarint(b []byte) (v uint64, n int) {
+	for n < len(b) && n < 8 {
+		c := b[n]
+		n++
+		if v = v<<7 | uint64(c&0x7f); c < 0x80 {
+			return v, n
+		}
+	}
+	if n == 8 && len(b) > 8 {
+		return v<<8 | uint64(b[8]), 9
+	}
+	return 0, 0
+}
