@@ -32,35 +32,39 @@ var defaultLimits = limits{window: 128 << 20, decoded: 10 << 30}
 
 const fixRestore = "Restore it from a copy, or move it away and sync again."
 
-// unpack writes the database inside the file at path into a scratch file in dir.
-func unpack(fsys disk.FS, path, dir string, max limits) (_ *disk.Scratch, err error) {
+// unpack writes the database inside the file at path into a scratch file in dir. Info is of
+// the file as it was read.
+func unpack(fsys disk.FS, path, dir string, max limits) (_ *disk.Scratch, info fs.FileInfo, err error) {
 	in, err := fsys.OpenFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, baton.Errorf(baton.NotFound, "c1z: %s does not exist", path).
+		return nil, nil, baton.Errorf(baton.NotFound, "c1z: %s does not exist", path).
 			WithFix("Sync first, or name another file.")
 	}
 	if err != nil {
-		return nil, storage("open", path, err)
+		return nil, nil, storage("open", path, err)
 	}
 	defer in.Close()
-	if info, err := in.Stat(); err == nil && !info.Mode().IsRegular() {
-		return nil, baton.Errorf(baton.Invalid, "c1z: %s is not a regular file", path).WithFix("Name another file.")
+	if info, err = in.Stat(); err != nil {
+		return nil, nil, storage("read", path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, baton.Errorf(baton.Invalid, "c1z: %s is not a regular file", path).WithFix("Name another file.")
 	}
 	r := bufio.NewReaderSize(in, 1<<16)
 	if err := checkMagic(path, r); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkFrame(path, r, max); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dec, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(max.window))
 	if err != nil {
-		return nil, baton.Errorf(baton.Internal, "c1z: read %s: %w", path, err)
+		return nil, nil, baton.Errorf(baton.Internal, "c1z: read %s: %w", path, err)
 	}
 	defer dec.Close()
 	out, err := disk.NewScratch(fsys, dir, scratchPrefix)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -68,9 +72,9 @@ func unpack(fsys disk.FS, path, dir string, max limits) (_ *disk.Scratch, err er
 		}
 	}()
 	if err := unpackDatabase(path, out, dec, max); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return out, nil
+	return out, info, nil
 }
 
 // checkMagic consumes the magic.

@@ -34,7 +34,7 @@ func TestUnpackLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	exact := limits{window: 8 << 20, decoded: uint64(len(database))}
-	s, err := unpack(disk.OS{}, path, dir, exact)
+	s, _, err := unpack(disk.OS{}, path, dir, exact)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestUnpackLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	exact.decoded--
-	_, err = unpack(disk.OS{}, path, dir, exact)
+	_, _, err = unpack(disk.OS{}, path, dir, exact)
 	if baton.KindOf(err) != baton.Unsupported || !strings.Contains(err.Error(), "the limit is 1048595 bytes") {
 		t.Errorf("got %v", err)
 	}

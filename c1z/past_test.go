@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"baton"
 	"baton/c1z"
 )
 
@@ -82,4 +83,57 @@ func TestPastAsTheLibrary(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCreateTakesOver: a file that is open already is not unpacked again, unless it is
+// another one by now.
+func TestCreateTakesOver(t *testing.T) {
+	for name, between := range map[string]struct {
+		change func(path string)
+		kept   string
+	}{
+		"as it was": {func(string) {}, first},
+		"replaced":  {func(path string) { write(t, path, full(second), smallSync()) }, second},
+		"gone":      {func(path string) { os.Remove(path) }, ""},
+		"another":   {func(path string) { os.Rename(path, path+".old") }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "sync.c1z")
+			write(t, path, full(first), smallSync())
+			f, err := c1z.Open(path, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			between.change(path)
+			opt := full(third)
+			opt.Open, opt.TempDir = f, dir
+			w := create(t, path, opt, smallSync())
+			if got := w.Before().ID; got != between.kept {
+				t.Errorf("it is compared with %q, want %q", got, between.kept)
+			}
+			if _, err := w.Seal(context.Background(), ended(third)); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(open(t, path).Syncs()); got != min(2, 1+len(between.kept)) {
+				t.Errorf("%d syncs", got)
+			}
+		})
+	}
+	t.Run("refused", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "sync.c1z")
+		write(t, path, full(first), smallSync())
+		f, err := c1z.Open(path, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := full("not an id")
+		opt.Open = f
+		if _, err := c1z.Create(path, opt); baton.KindOf(err) != baton.Invalid {
+			t.Errorf("%v", err)
+		}
+		if err := f.Close(); err == nil {
+			t.Error("it was left open")
+		}
+	})
 }

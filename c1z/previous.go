@@ -33,35 +33,28 @@ func openPrevious(path string, opt Options) (_ *previous, err error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return nil, nil
 	}
-	p := &previous{path: path}
-	if p.scratch, err = unpack(opt.Disk, path, opt.TempDir, defaultLimits); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			p.close()
+	f := opt.Open
+	if f == nil || err != nil || !f.isStill(path, info) {
+		if f, err = OpenOn(opt.Disk, path, opt.TempDir); err != nil {
+			return nil, err
 		}
-	}()
-	if p.conn, err = openDatabase(p.scratch, opt.TempDir, path); err != nil {
-		return nil, err
+		defer func() {
+			if err != nil {
+				f.Close()
+			}
+		}()
 	}
-	if p.has, err = columnsOf(p.conn, "main", path); err != nil {
-		return nil, err
-	}
+	p := &previous{path: path, scratch: f.scratch, conn: f.view.conn, has: f.view.has}
 	if err := p.findTables(); err != nil {
 		return nil, err
 	}
-	p.scratch.Hide()
-	syncs, err := syncsOf(p.conn, "main", path, p.has)
-	if err != nil {
-		return nil, err
-	}
 	// A sync with the id of the new one was sealed without anybody learning of it.
-	syncs = slices.DeleteFunc(syncs, func(s Sync) bool { return s.ID == opt.SyncID })
+	syncs := slices.DeleteFunc(slices.Clone(f.syncs), func(s Sync) bool { return s.ID == opt.SyncID })
 	if p.newest, err = p.comparable(syncs, opt.Types); err != nil {
 		return nil, err
 	}
 	p.kept = kept(syncs, opt)
+	f.scratch = nil // it is ours now
 	return p, nil
 }
 

@@ -1,7 +1,9 @@
 package c1z
 
 import (
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -15,6 +17,7 @@ import (
 // that is called with a row may ask for other rows.
 type File struct {
 	scratch *disk.Scratch
+	info    fs.FileInfo // of what was unpacked
 	view    view
 	syncs   []Sync
 }
@@ -32,11 +35,11 @@ func OpenOn(fsys disk.FS, path, tempDir string) (_ *File, err error) {
 	if tempDir == "" {
 		tempDir = filepath.Dir(path)
 	}
-	s, err := unpack(fsys, path, tempDir, defaultLimits)
+	s, info, err := unpack(fsys, path, tempDir, defaultLimits)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{scratch: s, view: view{path: path}}
+	f := &File{scratch: s, info: info, view: view{path: path}}
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -59,6 +62,14 @@ func OpenOn(fsys disk.FS, path, tempDir string) (_ *File, err error) {
 	f.view.syncID = shown.ID
 	return f, nil
 }
+
+// isStill reports whether that is what was unpacked.
+func (f *File) isStill(path string, info fs.FileInfo) bool {
+	return f.view.path == path && os.SameFile(f.info, info) && f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime())
+}
+
+// Hidden reports whether nothing is to be seen of what Open unpacked.
+func (f *File) Hidden() bool { return f.scratch.Hidden() }
 
 // Shown is the sync that the file shows; the zero Sync when it shows none.
 func (f *File) Shown() Sync {

@@ -22,6 +22,7 @@ type Options struct {
 	Disk      disk.FS // the system's when nil
 	TempDir   string  // for scratch files; beside the file when empty
 	Previous  string  // the file to compare with and to carry over from; the one at path when empty
+	Open      *File   // that file, if it is open already; Create sees to it that it is closed
 	KeepSyncs int     // full syncs in the file, the new one included; 2 when zero
 	SyncID    string  // a KSUID
 	SyncType  string  // Full, Partial or ResourcesOnly
@@ -84,6 +85,9 @@ var _ baton.Facts = (*Writer)(nil)
 // empty one is none.
 // Of its syncs the newest full ones are carried over, as many as KeepSyncs allows.
 func Create(path string, opt Options) (*Writer, error) {
+	if opt.Open != nil {
+		defer opt.Open.Close() // unless the Writer has it then
+	}
 	if _, err := ksuid.Parse(opt.SyncID); err != nil {
 		return nil, baton.Errorf(baton.Invalid, "c1z: sync id %q is not a KSUID", opt.SyncID)
 	}

@@ -44,6 +44,9 @@ func (s *Scratch) Hide() {
 	}
 }
 
+// Hidden reports whether the file has no name any more.
+func (s *Scratch) Hidden() bool { return s.gone }
+
 // Close removes the file.
 func (s *Scratch) Close() error {
 	err := s.File.Close()

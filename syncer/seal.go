@@ -48,8 +48,10 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 }
 
 func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
+	open := r.previous
+	r.previous = nil
 	out, err := c1z.Create(r.cfg.Path, c1z.Options{
-		Disk: r.cfg.Disk, TempDir: r.log.Dir(), Previous: r.cfg.Previous, KeepSyncs: r.cfg.KeepSyncs,
+		Disk: r.cfg.Disk, TempDir: r.log.Dir(), Previous: r.cfg.Previous, Open: open, KeepSyncs: r.cfg.KeepSyncs,
 		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started, Ranks: r.ranks(), Types: r.types(),
 	})
 	if err != nil {

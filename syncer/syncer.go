@@ -225,6 +225,8 @@ type run struct {
 	plans   []baton.Feed
 	feeds   []*feedRun
 
+	previous *c1z.File // until it is sealed beside
+
 	progress sync.Mutex
 }
 
@@ -268,6 +270,11 @@ func (r *run) run(ctx context.Context) (Result, error) {
 	if err := r.checkPrevious(); err != nil {
 		return Result{}, err
 	}
+	defer func() {
+		if r.previous != nil {
+			r.previous.Close()
+		}
+	}()
 	if err := r.begin(); err != nil {
 		return Result{}, err
 	}
@@ -279,7 +286,8 @@ func (r *run) run(ctx context.Context) (Result, error) {
 }
 
 // checkPrevious refuses to spend an hour reading only to find that the file it
-// should go into is not a c1z.
+// should go into is not a c1z. Unpacked it stays until it is wanted, unless it would be in
+// the way when the page log's folder is cleared.
 func (r *run) checkPrevious() error {
 	path := cmp.Or(r.cfg.Previous, r.cfg.Path)
 	info, err := r.cfg.Disk.Stat(path)
@@ -293,7 +301,11 @@ func (r *run) checkPrevious() error {
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	if !f.Hidden() {
+		return f.Close()
+	}
+	r.previous = f
+	return nil
 }
 
 // doWithout reports whether the error is that the file to compare with cannot be used,
