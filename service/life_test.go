@@ -3,6 +3,7 @@ package service_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,6 +58,9 @@ func (w *world) as(t *testing.T) *world { w.t = t; return w }
 func files(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went while it was looked at
+		}
 		if err == nil && !d.IsDir() {
 			paths = append(paths, path)
 		}
