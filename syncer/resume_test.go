@@ -16,7 +16,7 @@ import (
 // FuzzResume lays an interrupted sync beside the file, whatever it is. The next run
 // refuses it with advice, drops it, or goes on with it; what it then writes is whole.
 func FuzzResume(f *testing.F) {
-	const version = `{"Version":3`
+	version := fmt.Sprintf(`{"Version":%d`, syncer.HeaderVersion)
 	head := version + `,"Connector":"baton-test","Origin":"https://upstream.example","Types":null,"Resources":null,"SkipGrants":false,"SkipBoth":false,"SyncID":"2d59idiJblyjTYN6gSeESlyJKtz","Started":"2026-01-01T00:00:00Z"}`
 	for _, seed := range []string{head, ``, `{`, `null`, version + `}`, `{"Version":1}`, strings.Replace(head, "2d59", "../x", 1), strings.Replace(head, "2026-01-01", "9999-01-01", 1), strings.Replace(head, "2026-", "0001-", 1)} {
 		f.Add([]byte(seed), []byte(nil))

@@ -359,7 +359,7 @@ func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		os.WriteFile(header, bytes.Replace(b, []byte(`"Version":4`), []byte(`"Version":9`), 1), 0o600)
+		os.WriteFile(header, bytes.Replace(b, fmt.Appendf(nil, `"Version":%d`, syncer.HeaderVersion), []byte(`"Version":9`), 1), 0o600)
 		_, err = syncer.Run(t.Context(), syncer.Config{Connector: tenant(), Path: path})
 		if baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "format 9") {
 			t.Errorf("got %v, want it refused by its format", err)

@@ -1,0 +1,4 @@
+package syncer
+
+// HeaderVersion is the version that headers have.
+const HeaderVersion = headerVersion
