@@ -124,23 +124,27 @@ type fresh struct {
 
 // next goes to the next row of the table.
 func (f *fresh) next() (more bool, err error) {
-	var key []byte
 	if f.grants != nil {
 		f.row, f.principal, err = f.grants.next()
-	} else {
-		key, err = f.cursor.Next()
+		return isMore(err)
 	}
-	if err == io.EOF {
-		return false, nil
-	}
-	if err != nil || f.grants != nil {
-		return err == nil, err
+	key, err := f.cursor.Next()
+	if err != nil {
+		return isMore(err)
 	}
 	if Table(key[0]) != f.table {
 		return false, nil
 	}
 	f.row, err = f.keepers.read(key, &f.buf)
-	return true, err
+	return err == nil, err
+}
+
+// isMore tells the end from an error.
+func isMore(err error) (bool, error) {
+	if err == io.EOF {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (s *source) next() (err error) {

@@ -13,8 +13,8 @@ import (
 )
 
 // past reads the rows of one earlier sync in one table, by external id. Tables that are as
-// a [Writer] makes them are scanned as they lie, which costs a tenth of asking the library
-// for them; all others are left to that.
+// a [Writer] makes them are scanned as they lie; all others are left to the library, which
+// has to look up each row.
 type past interface {
 	// next goes to the next row and is its external id, nil after the last one.
 	next() (id []byte, err error)
