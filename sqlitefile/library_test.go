@@ -332,8 +332,9 @@ func equal(t testing.TB, laid, stored string, sets ...set) {
 	same("select type, name, tbl_name, sql from sqlite_schema order by name")
 	for _, s := range sets {
 		same("select rowid, * from " + s.name + " order by rowid")
-		for _, path := range []string{laid, stored} {
-			scanned(t, path, s)
+		scanned(t, laid, s)
+		if len(s.rows) < 20_000 { // it is the reader that is tried, and not how long it can go on
+			scanned(t, stored, s)
 		}
 		for _, ix := range s.indexes {
 			var names, terms []string
