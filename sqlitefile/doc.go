@@ -3,7 +3,8 @@
 // in their own.
 // It is for data that is written once, in bulk. Whatever SQLite does to make a table
 // that can be changed at any time (finding a place, splitting pages, a cache, a
-// journal) is left out, and nothing is read back.
+// journal) is left out. A [Scan] reads tables of such a database again, from the first row
+// to the last.
 //
 //	w := sqlitefile.New(file, extsort.NewPool(nil, scratchDir, 16<<20))
 //	people := w.Table("CREATE TABLE people (id integer primary key, name text)")
