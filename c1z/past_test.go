@@ -64,7 +64,7 @@ func TestPastAsTheLibrary(t *testing.T) {
 		"text for blobs":           {[]string{"update v1_grants set data = cast('text' as text)"}, false},
 		"another column":           {[]string{"alter table v1_grants add column more text default 'x'"}, true}, // of the other tables
 		"larger pages":             {[]string{"pragma page_size = 8192", "vacuum"}, false},
-		"larger pages, reserved":   {[]string{"pragma page_size = 512", "vacuum"}, false},
+		"smaller pages":            {[]string{"pragma page_size = 512", "vacuum"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, changes, scans, err := seal(test.script...)
