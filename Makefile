@@ -56,7 +56,7 @@ image-test: ## Start the images from a read-only root as their user, beside the 
 	@rm -rf bin/rootfs && mkdir -p bin/rootfs
 	@for b in $(BINARIES); do \
 		$(GO) run -C release . rootfs -connector $$b -platform linux/$$($(GO) env GOARCH) -version v0.0.0 -dirty -out ../bin/rootfs/$$b || exit 1; done
-	$(GO) test -count=1 -v -run '^TestImage$$' ./reliability/image -images $(CURDIR)/bin/rootfs
+	$(GO) test -count=1 -v -run '^TestImage$$' ./test/image -images $(CURDIR)/bin/rootfs
 
 .PHONY: sizes
 sizes: ## Measure the binaries and images, and write the README's table
@@ -71,22 +71,22 @@ bench: build ## Measure all sizes, write docs/performance.* (OFFICIAL_PERCIPIO=p
 bench-small: BENCH ?= -sizes small -document ""
 bench-small: build ## Measure the small size only, write no document
 bench bench-small:
-	@for b in bench bench/floor; do CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./$$b || exit 1; done
+	@for b in bench bench/floor; do CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./test/$$b || exit 1; done
 	bin/bench -official-percipio '$(OFFICIAL_PERCIPIO)' -official-scim '$(OFFICIAL_SCIM)' $(BENCH)
 
 .PHONY: crash-sweep
 crash-sweep: ## Kill, cut the power of, and fill the disk of syncs at every point; prints the counts (SEED=1)
-	$(GO) test -c -o bin/crash.test ./reliability/crash
-	cd reliability/crash && ../../bin/crash.test -test.timeout 60m -long -seed $${SEED:-1}
+	$(GO) test -c -o bin/crash.test ./test/crash
+	cd test/crash && ../../bin/crash.test -test.timeout 60m -long -seed $${SEED:-1}
 
 .PHONY: planted
 planted: ## Build defects in, one at a time, and see a test go red for each
-	$(GO) test . -count=1 -timeout 60m -run TestPlanted -planted -v
+	$(GO) test ./test/arch -count=1 -timeout 60m -run TestPlanted -planted -v
 
 .PHONY: storm
 storm: ## Both connectors against every fault, alone and in combinations; prints the outcomes (STORM_RUNS=3000 STORM_SEED=1)
-	$(GO) test -c -o bin/storm.test ./reliability/storm
-	cd reliability/storm && ../../bin/storm.test -test.timeout 60m -test.run 'TestSyncs|TestChanges|TestRaces|TestPlantedBugs' -long -runs $${STORM_RUNS:-3000} -seed $${STORM_SEED:-1}
+	$(GO) test -c -o bin/storm.test ./test/storm
+	cd test/storm && ../../bin/storm.test -test.timeout 60m -test.run 'TestSyncs|TestChanges|TestRaces|TestPlantedBugs' -long -runs $${STORM_RUNS:-3000} -seed $${STORM_SEED:-1}
 
 .PHONY: generate
 generate: ## Generate internal/pb from proto/ (needs protoc)
@@ -94,7 +94,7 @@ generate: ## Generate internal/pb from proto/ (needs protoc)
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the diff before committing it
-	$(GO) test ./connector/... ./cmd/... ./docs ./scim ./c1z ./report -update
+	$(GO) test ./connector/... ./cmd/... ./docs ./c1z ./report -update
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"baton"
-	"baton/disk"
+	"baton/internal/disk"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"baton"
-	"baton/disk"
+	"baton/internal/disk"
 )
 
 // TestUnpackLimit: a frame that does not say how large it is stops at the limit.

@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"baton"
-	"baton/extsort"
+	"baton/internal/extsort"
 )
 
 // Resources calls fn for each resource of the type in the new sync, with its id, name and

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 
 	"baton"
-	"baton/disk"
-	"baton/zblock"
+	"baton/c1z/internal/zblock"
+	"baton/internal/disk"
 )
 
 // frame writes the container around a database while the database is written: it takes

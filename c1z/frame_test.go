@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"baton"
-	"baton/disk"
+	"baton/internal/disk"
 )
 
 // firstPage is a page with so many cells and so much room between them and their

@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"baton"
-	"baton/extsort"
-	"baton/symbols"
+	"baton/internal/extsort"
+	"baton/internal/intern"
 )
 
 // grants puts the grants of the new sync in the order of their external ids. A tenant has
@@ -38,7 +38,7 @@ import (
 // first grant, as an unsigned varint, and what is different.
 type grants struct {
 	pool                     *extsort.Pool
-	entitlements, principals symbols.Table
+	entitlements, principals intern.Table
 	given                    []given // by entitlement
 	strangers                []bool  // by the number of the principal; nil when all are known
 	waiting                  waiting
@@ -125,7 +125,7 @@ func (g *grants) find(e baton.EntitlementID) (n int, ok bool) {
 // settle sorts the grants, each once. Stranger is told of those that are left out for their
 // principal, orphan of the others whose entitlement is not known, and keep of how many more
 // of one entitlement there are.
-func (g *grants) settle(ctx context.Context, known *symbols.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind, n int)) error {
+func (g *grants) settle(ctx context.Context, known *intern.Table, stranger, orphan func(Row), keep func(entitlement []byte, kind, n int)) error {
 	if err := g.number(); err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"baton/sqlitefile"
+	"baton/c1z/internal/sqlitefile"
 )
 
 // holders are the entries of the index of grants by principal. Where all grants in the file

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"baton"
-	"baton/extsort"
-	"baton/sqlitefile"
+	"baton/c1z/internal/sqlitefile"
+	"baton/internal/extsort"
 )
 
 // layOut writes all rows, those of the new sync beside those of the syncs that are

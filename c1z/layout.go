@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"baton/sqlitefile"
+	"baton/c1z/internal/sqlitefile"
 )
 
 // layout is what is known of a table from its statements.

@@ -9,7 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"baton/sqlitefile"
+	"baton/c1z/internal/sqlitefile"
 )
 
 // past reads the rows of one earlier sync in one table, by external id. Tables that are as

@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"baton/extsort"
+	"baton/internal/extsort"
 )
 
 // piles are where things that two numbers tell apart lie before they are sorted by them,

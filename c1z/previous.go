@@ -11,7 +11,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
-	"baton/disk"
+	"baton/internal/disk"
 	"baton/wire"
 )
 

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"baton"
-	"baton/disk"
+	"baton/internal/disk"
 	"baton/wire"
 )
 

@@ -9,7 +9,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
-	"baton/disk"
+	"baton/internal/disk"
 )
 
 // scratchPrefix is how the names of scratch databases begin.

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"baton"
-	"baton/symbols"
+	"baton/internal/intern"
 )
 
 // Settled is what the rows that were added come to.
@@ -90,13 +90,13 @@ func (w *Writer) settle(ctx context.Context) error {
 
 // sort lists the rows but for the grants in order, each once, and returns the ids of the
 // entitlements.
-func (w *Writer) sort(ctx context.Context) (*symbols.Table, error) {
+func (w *Writer) sort(ctx context.Context) (*intern.Table, error) {
 	m, err := w.sorter.Merge()
 	if err != nil {
 		return nil, w.sorting(err)
 	}
 	list := w.pool.List()
-	entitlements := new(symbols.Table)
+	entitlements := new(intern.Table)
 	last := 0 // the length of the last row's place
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {

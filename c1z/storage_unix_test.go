@@ -19,7 +19,7 @@ import (
 
 	"baton"
 	"baton/c1z"
-	"baton/disk/disktest"
+	"baton/internal/disk/disktest"
 )
 
 // These tests run parts of themselves in a process of their own, which says by this

@@ -14,7 +14,7 @@ import (
 
 	"baton"
 	"baton/c1z"
-	"baton/disk/disktest"
+	"baton/internal/disk/disktest"
 )
 
 // rootOf is the page that a table begins at.

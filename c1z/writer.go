@@ -12,9 +12,9 @@ import (
 	"github.com/segmentio/ksuid"
 
 	"baton"
-	"baton/disk"
-	"baton/extsort"
-	"baton/sqlitefile"
+	"baton/c1z/internal/sqlitefile"
+	"baton/internal/disk"
+	"baton/internal/extsort"
 )
 
 // Options say what a new sync is.

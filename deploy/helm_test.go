@@ -210,7 +210,7 @@ var (
 // have them.
 func measured(t *testing.T) map[string][]string {
 	t.Helper()
-	sources, err := filepath.Glob("../service/*.go")
+	sources, err := filepath.Glob("../agent/service/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}

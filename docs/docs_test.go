@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"baton"
+	"baton/agent/cli"
 	"baton/connector/percipio"
 	"baton/connector/perplexity"
 	"baton/report"
-	"baton/runner"
 	"baton/sandbox/fault"
 	percipiosandbox "baton/sandbox/percipio"
 	perplexitysandbox "baton/sandbox/perplexity"
@@ -30,8 +30,8 @@ func TestDocumentsAreTrue(t *testing.T) {
 		{"commandline.md", "exit-codes", exitCodeTable()},
 		{"operate.md", "settings", settingTables(shared(false))},
 		{"operate.md", "sizing", sizingTable(t)},
-		{"compatibility.md", "without-effect", reasonTable(func(r runner.Reference) string { return r.Ignored })},
-		{"compatibility.md", "refused", reasonTable(func(r runner.Reference) string { return r.Refused })},
+		{"compatibility.md", "without-effect", reasonTable(func(r cli.Reference) string { return r.Ignored })},
+		{"compatibility.md", "refused", reasonTable(func(r cli.Reference) string { return r.Refused })},
 		{"perplexity.md", "settings", settingTable(ownSettings(perplexity.Settings()))},
 		{"perplexity.md", "capabilities", capabilityTable(perplexity.New(perplexity.Config{}))},
 		{"perplexity.md", "account", accountTable(perplexity.New(perplexity.Config{}).Account)},
@@ -85,31 +85,31 @@ func reportTable() string {
 
 func exitCodeTable() string {
 	s := "| code | kind | meaning |\n|---|---|---|\n| 0 | | done, or nothing had to be done |\n"
-	for _, r := range runner.ExitCodes() {
+	for _, r := range cli.ExitCodes() {
 		s += fmt.Sprintf("| %d | %s | %s |\n", r.Code, r.Kind, r.Meaning)
 	}
 	return s
 }
 
 // shared are the settings of the runtime, which are the same for every connector.
-func shared(withoutEffect bool) []runner.Reference {
-	return slices.DeleteFunc(runner.References(runner.Program{}), func(r runner.Reference) bool {
+func shared(withoutEffect bool) []cli.Reference {
+	return slices.DeleteFunc(cli.References(cli.Program{}), func(r cli.Reference) bool {
 		return (r.Ignored != "" || r.Refused != "") != withoutEffect
 	})
 }
 
 // ownSettings are those of a connector.
-func ownSettings(settings []baton.Setting) []runner.Reference {
-	refs := runner.References(runner.Program{Settings: settings})
-	return slices.DeleteFunc(refs, func(r runner.Reference) bool {
+func ownSettings(settings []baton.Setting) []cli.Reference {
+	refs := cli.References(cli.Program{Settings: settings})
+	return slices.DeleteFunc(refs, func(r cli.Reference) bool {
 		return !slices.ContainsFunc(settings, func(s baton.Setting) bool { return s.Name == r.Flag })
 	})
 }
 
 // settingTables are the settings under the headings of the help.
-func settingTables(refs []runner.Reference) (s string) {
+func settingTables(refs []cli.Reference) (s string) {
 	for len(refs) > 0 {
-		n := slices.IndexFunc(refs, func(r runner.Reference) bool { return r.Area != refs[0].Area })
+		n := slices.IndexFunc(refs, func(r cli.Reference) bool { return r.Area != refs[0].Area })
 		if n < 0 {
 			n = len(refs)
 		}
@@ -119,7 +119,7 @@ func settingTables(refs []runner.Reference) (s string) {
 	return strings.TrimSuffix(s, "\n")
 }
 
-func settingTable(refs []runner.Reference) string {
+func settingTable(refs []cli.Reference) string {
 	s := "| flag | environment | default | meaning |\n|---|---|---|---|\n"
 	for _, r := range refs {
 		flag := "`--" + r.Flag + "`"
@@ -139,7 +139,7 @@ func settingTable(refs []runner.Reference) string {
 }
 
 // reasonTable lists settings that do nothing here, by the reason.
-func reasonTable(reason func(runner.Reference) string) string {
+func reasonTable(reason func(cli.Reference) string) string {
 	s := "| setting | why |\n|---|---|\n"
 	var reasons []string
 	flags := map[string][]string{}

@@ -68,7 +68,7 @@ func sources(t *testing.T) string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "sandbox" || d.Name() == "controlplane" || d.Name() == "bench" || d.Name() == "reliability" || d.Name() == "bin") {
+		if d.IsDir() && (d.Name() == "sandbox" || d.Name() == "console" || path == "../test" || d.Name() == "bin") {
 			return fs.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {

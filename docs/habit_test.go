@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"baton/agent/cli"
 	"baton/connector/percipio"
 	"baton/connector/perplexity"
-	"baton/runner"
 )
 
 // TestHabitsAreKept: what can be set on the official connectors can be set here, by the
@@ -23,7 +23,7 @@ func TestHabitsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refs := runner.References(runner.Program{Settings: slices.Concat(perplexity.Settings(), percipio.Settings())})
+	refs := cli.References(cli.Program{Settings: slices.Concat(perplexity.Settings(), percipio.Settings())})
 	kinds := map[string]string{"string": "text", "int": "number", "strings": "list", "bool": ""}
 	seen := 0
 	for line := range strings.Lines(string(official)) {
@@ -38,7 +38,7 @@ func TestHabitsAreKept(t *testing.T) {
 			}
 			continue
 		}
-		i := slices.IndexFunc(refs, func(r runner.Reference) bool { return r.Flag == name })
+		i := slices.IndexFunc(refs, func(r cli.Reference) bool { return r.Flag == name })
 		if i < 0 {
 			t.Errorf("there is no --%s", name)
 			continue
@@ -92,8 +92,8 @@ func TestTroubleIsReal(t *testing.T) {
 func source(t *testing.T) string {
 	var all strings.Builder
 	goFile := regexp.MustCompile(`\.go$`)
-	for _, dir := range []string{"../rest", "../scim", "../connector/perplexity", "../connector/percipio", "../connector/percipio/api",
-		"../c1z", "../pagelog", "../syncer", "../service", "../runner"} {
+	for _, dir := range []string{"../connector/rest", "../connector/scim", "../connector/perplexity", "../connector/percipio", "../connector/percipio/api",
+		"../c1z", "../agent/pagelog", "../agent/syncer", "../agent/service", "../agent/cli"} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"baton/bench/figures"
+	"baton/test/bench/figures"
 )
 
 // TestPerformanceIsAsMeasured holds the tables of performance.md and its plot against the

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"baton/bench/figures"
+	"baton/test/bench/figures"
 )
 
 // sizingTable is what a sync of ours needs at each size that was measured: the median of

@@ -11,7 +11,7 @@ import (
 
 	"baton"
 	"baton/c1z"
-	"baton/markup"
+	"baton/internal/markup"
 )
 
 var (

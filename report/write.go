@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"strings"
 
-	"baton/markup"
+	"baton/internal/markup"
 )
 
 // writer writes the page, from its head to its end, one part after the other.

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/agent/cli"
 	"baton/c1z"
-	"baton/runner"
 	sandboxed "baton/sandbox/percipio"
 )
 
@@ -23,7 +23,7 @@ import (
 // killed.
 func TestMain(m *testing.M) {
 	if os.Getenv("BE_THE_PROGRAM") != "" {
-		os.Exit(runner.Main(program()))
+		os.Exit(cli.Main(program()))
 	}
 	os.Exit(m.Run())
 }

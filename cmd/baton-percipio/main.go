@@ -8,18 +8,18 @@ import (
 	"os"
 
 	"baton"
+	"baton/agent/cli"
 	"baton/connector/percipio"
-	"baton/rest"
-	"baton/runner"
+	"baton/connector/rest"
 )
 
 // version is set when a release is linked, see the Makefile.
 var version string
 
-func main() { os.Exit(runner.Main(program())) }
+func main() { os.Exit(cli.Main(program())) }
 
-func program() runner.Program {
-	return runner.Program{
+func program() cli.Program {
+	return cli.Program{
 		Name:     "baton-percipio",
 		Version:  version,
 		Settings: percipio.Settings(),
@@ -30,7 +30,7 @@ func program() runner.Program {
 }
 
 // open makes the connector of a run from its settings.
-func open(_ context.Context, v baton.Values, env runner.Env) (*baton.Connector, error) {
+func open(_ context.Context, v baton.Values, env cli.Env) (*baton.Connector, error) {
 	cfg, err := percipio.Configure(v)
 	base, baseErr := percipio.BaseURL(v)
 	if err := errors.Join(err, baseErr); err != nil {

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"baton"
+	"baton/agent/cli"
 	"baton/c1z"
-	"baton/runner"
 	sandboxed "baton/sandbox/percipio"
 )
 
@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = runner.Run(t.Context(), program(), args, env, &out, &err)
+	code = cli.Run(t.Context(), program(), args, env, &out, &err)
 	return code, out.String(), err.String()
 }
 
@@ -75,7 +75,7 @@ func TestDemo(t *testing.T) {
 // TestSandboxOfAnySize makes organisations up as the flags say.
 func TestSandboxOfAnySize(t *testing.T) {
 	for _, sizes := range []map[string]int{nil, {"users": 3}, {"courses": 7}, {"users": 3, "rows": 7}} {
-		o := runner.SandboxOptions{Sizes: sizes}
+		o := cli.SandboxOptions{Sizes: sizes}
 		s, err := newSandbox(o)
 		if err != nil || s.Mark.ID == "" {
 			t.Errorf("%+v: %v, %v", o, s.Mark, err)

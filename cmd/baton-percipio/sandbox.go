@@ -7,13 +7,13 @@ import (
 	"sync/atomic"
 
 	"baton"
-	"baton/runner"
+	"baton/agent/cli"
 	"baton/sandbox/percipio"
 )
 
 // sandbox is the organisation of the demo and of the sandbox command.
-func sandbox() *runner.Sandbox {
-	s := &runner.Sandbox{New: newSandbox, Sizes: []runner.Size{
+func sandbox() *cli.Sandbox {
+	s := &cli.Sandbox{New: newSandbox, Sizes: []cli.Size{
 		{Name: "users", Description: "how many users to make up (the demonstration organisation unless a size is given)"},
 		{Name: "courses", Description: "how many items of the catalogue (a fifth of the users unless given)"},
 		{Name: "rows", Description: "how many rows of activity (ten for each user unless given)"},
@@ -23,14 +23,14 @@ func sandbox() *runner.Sandbox {
 		if f.Value != "" {
 			name += "=" + f.Value
 		}
-		s.Faults = append(s.Faults, runner.Fault{Name: name, Description: f.Description})
+		s.Faults = append(s.Faults, cli.Fault{Name: name, Description: f.Description})
 	}
 	return s
 }
 
 // newSandbox makes an organisation. What the command line calls groups is courses
 // here; somebody has to do with ten of them on average.
-func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
+func newSandbox(o cli.SandboxOptions) (cli.SandboxServer, error) {
 	var server *percipio.Server
 	var reports atomic.Int64
 	var options percipio.Options
@@ -48,9 +48,9 @@ func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
 	}
 	server = percipio.New(options)
 	if err := server.SetFaults(o.Faults...); err != nil {
-		return runner.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-percipio sandbox --list-faults")
+		return cli.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-percipio sandbox --list-faults")
 	}
-	demo := runner.SandboxServer{
+	demo := cli.SandboxServer{
 		Handler: server,
 		Settings: func(origin string) map[string]string {
 			return map[string]string{"base-url": origin, "organization-id": server.OrganizationID(), "api-token": server.Token()}
@@ -59,7 +59,7 @@ func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
 	}
 	if options.OnRequest != nil {
 		name, title := newcomer(server.State())
-		demo.Tour = []runner.TourStep{
+		demo.Tour = []cli.TourStep{
 			{Title: name + " finishes " + title + ". A fresh report for every sync sees it:"},
 			{Title: "What the settings are good for, without a sync:", Args: []string{"doctor"}},
 		}

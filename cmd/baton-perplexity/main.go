@@ -8,18 +8,18 @@ import (
 	"os"
 
 	"baton"
+	"baton/agent/cli"
 	"baton/connector/perplexity"
-	"baton/rest"
-	"baton/runner"
+	"baton/connector/rest"
 )
 
 // version is set when a release is linked, see the Makefile.
 var version string
 
-func main() { os.Exit(runner.Main(program())) }
+func main() { os.Exit(cli.Main(program())) }
 
-func program() runner.Program {
-	return runner.Program{
+func program() cli.Program {
+	return cli.Program{
 		Name:     "baton-perplexity",
 		Version:  version,
 		Settings: perplexity.Settings(),
@@ -37,7 +37,7 @@ func offline(v baton.Values) (*baton.Connector, error) {
 }
 
 // open makes the connector of a run from its settings.
-func open(_ context.Context, v baton.Values, env runner.Env) (*baton.Connector, error) {
+func open(_ context.Context, v baton.Values, env cli.Env) (*baton.Connector, error) {
 	cfg, err := perplexity.Configure(v)
 	client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), Token: v.Secret("scim-token"),
 		UserAgent: env.UserAgent, Timeout: env.HTTPTimeout, RetryFor: env.RetryFor, CAFile: env.CAFile, Log: env.Log, Observe: env.Observe})

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"baton"
+	"baton/agent/cli"
 	"baton/c1z"
-	"baton/runner"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = runner.Run(t.Context(), program(), args, env, &out, &err)
+	code = cli.Run(t.Context(), program(), args, env, &out, &err)
 	return code, out.String(), err.String()
 }
 

@@ -5,13 +5,13 @@ import (
 	"slices"
 
 	"baton"
-	"baton/runner"
+	"baton/agent/cli"
 	"baton/sandbox/perplexity"
 )
 
 // sandbox is the organisation of the demo and of the sandbox command.
-func sandbox() *runner.Sandbox {
-	s := &runner.Sandbox{New: newSandbox, Sizes: []runner.Size{
+func sandbox() *cli.Sandbox {
+	s := &cli.Sandbox{New: newSandbox, Sizes: []cli.Size{
 		{Name: "users", Description: "how many users to make up (the demonstration organisation unless given)"},
 		{Name: "groups", Description: "how many groups to make up, with --users"},
 		{Name: "members-min", Description: "how many members a group has at least (a twentieth of the users unless given)"},
@@ -22,20 +22,20 @@ func sandbox() *runner.Sandbox {
 		if f.Value != "" {
 			name += "=" + f.Value
 		}
-		s.Faults = append(s.Faults, runner.Fault{Name: name, Description: f.Description})
+		s.Faults = append(s.Faults, cli.Fault{Name: name, Description: f.Description})
 	}
 	return s
 }
 
-func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
+func newSandbox(o cli.SandboxOptions) (cli.SandboxServer, error) {
 	users := o.Sizes["users"]
 	server := perplexity.New(perplexity.Options{Users: users, Groups: o.Sizes["groups"],
 		MembersMin: cmp.Or(o.Sizes["members-min"], users/20), MembersMax: cmp.Or(o.Sizes["members-max"], users/4)})
 	if err := server.SetFaults(o.Faults...); err != nil {
-		return runner.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-perplexity sandbox --list-faults")
+		return cli.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-perplexity sandbox --list-faults")
 	}
 	state := server.State()
-	demo := runner.SandboxServer{
+	demo := cli.SandboxServer{
 		Handler: server,
 		Settings: func(origin string) map[string]string {
 			return map[string]string{"scim-url": origin + server.URLPath(), "scim-token": server.Token()}
@@ -50,7 +50,7 @@ func newSandbox(o runner.SandboxOptions) (runner.SandboxServer, error) {
 
 // tour makes somebody a Member and takes it back, and runs into the guard of the
 // last admin.
-func tour(state perplexity.State) []runner.TourStep {
+func tour(state perplexity.State) []cli.TourStep {
 	admins, _ := state.Group("PPLX_Admin")
 	members, _ := state.Group("PPLX_Members")
 	var newcomer perplexity.UserState
@@ -61,7 +61,7 @@ func tour(state perplexity.State) []runner.TourStep {
 	}
 	admin, _ := state.User(admins.Members[0])
 	grant := []string{"--grant-entitlement", entitlement(members), "--grant-principal", newcomer.ID, "--grant-principal-type", "user"}
-	return []runner.TourStep{
+	return []cli.TourStep{
 		{Title: newcomer.DisplayName + " has no role yet. PPLX_Members gives one:", Args: grant},
 		{Title: "Asking again does no harm:", Args: grant},
 		{Title: "The file learns of it with the next sync:"},

@@ -15,14 +15,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"baton/controlplane"
+	"baton/console/rpc"
 	"baton/internal/pb/batonv1"
 )
 
 // served is a control plane that the victim lives with.
 type served struct {
 	*victim
-	c1    *controlplane.Local
+	c1    *rpc.Local
 	env   []string
 	state string
 }
@@ -30,7 +30,7 @@ type served struct {
 func newServed(t *testing.T, faults ...string) *served {
 	s := &served{victim: newVictim(t, faults...), state: t.TempDir()}
 	var err error
-	s.c1, err = controlplane.Listen(t.Context(), controlplane.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
+	s.c1, err = rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func (s *served) sync() string {
 	return id
 }
 
-func (s *served) result(id string) controlplane.Result {
+func (s *served) result(id string) rpc.Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()

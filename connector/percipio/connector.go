@@ -22,7 +22,7 @@ import (
 
 	"baton"
 	"baton/connector/percipio/api"
-	"baton/rest"
+	"baton/connector/rest"
 )
 
 // Resource types and entitlements of this connector. Part of every identity.

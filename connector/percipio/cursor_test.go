@@ -7,7 +7,7 @@ import (
 
 	"baton"
 	"baton/connector/percipio"
-	"baton/rest"
+	"baton/connector/rest"
 )
 
 // away is an upstream that nobody reaches.

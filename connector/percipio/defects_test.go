@@ -22,10 +22,10 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/agent/syncer"
 	"baton/connector/percipio"
-	"baton/rest"
+	"baton/connector/rest"
 	sandbox "baton/sandbox/percipio"
-	"baton/syncer"
 )
 
 // Each test here is named after a defect that was found in the official connector,

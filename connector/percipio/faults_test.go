@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/agent/syncer"
 	sandbox "baton/sandbox/percipio"
-	"baton/syncer"
 )
 
 // refused are the faults under which a sync must fail, and the kind of its error.

@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"baton"
+	"baton/agent/syncer"
 	"baton/c1z"
+	"baton/connector/connectortest"
 	"baton/connector/percipio"
-	"baton/connectortest"
-	"baton/rest"
+	"baton/connector/rest"
 	sandbox "baton/sandbox/percipio"
-	"baton/syncer"
 )
 
 // now is when the organisations of the tests are read.

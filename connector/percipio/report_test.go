@@ -14,10 +14,10 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/agent/syncer"
 	"baton/connector/percipio"
-	"baton/rest"
+	"baton/connector/rest"
 	sandbox "baton/sandbox/percipio"
-	"baton/syncer"
 )
 
 // large is an organisation whose report has several pages of rows.

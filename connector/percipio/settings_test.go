@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"baton"
+	"baton/agent/syncer"
 	"baton/connector/percipio"
 	sandbox "baton/sandbox/percipio"
-	"baton/syncer"
 )
 
 const orgID = "12345678-90AB-cdef-1234-567890abcdef"

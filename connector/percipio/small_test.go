@@ -14,7 +14,7 @@ import (
 	"baton"
 	"baton/c1z"
 	"baton/connector/percipio"
-	"baton/rest"
+	"baton/connector/rest"
 )
 
 // small is an upstream of one page each, for what a sandbox cannot be told to say.

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 const displayNameField = "display_name"

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"baton"
-	"baton/rest"
-	"baton/scim"
+	"baton/connector/rest"
+	"baton/connector/scim"
 )
 
 // rereads is how long a change may take to become visible: the waits before each

@@ -17,8 +17,8 @@ import (
 	"sync"
 
 	"baton"
-	"baton/rest"
-	"baton/scim"
+	"baton/connector/rest"
+	"baton/connector/scim"
 )
 
 // Resource types and the entitlement of this connector. Part of every identity.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 // validate makes the cheapest call that needs the token.

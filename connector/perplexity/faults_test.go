@@ -13,11 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/agent/syncer"
 	"baton/c1z"
 	"baton/connector/perplexity"
-	"baton/rest"
+	"baton/connector/rest"
 	sandbox "baton/sandbox/perplexity"
-	"baton/syncer"
 )
 
 // truth is what the organisation has, by identity; the fault decides what of it

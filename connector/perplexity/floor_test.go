@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"baton"
+	"baton/agent/syncer"
 	"baton/connector/perplexity"
 	sandbox "baton/sandbox/perplexity"
-	"baton/syncer"
 )
 
 // written is a sync as a line says it: "Group: user user" for each group, and after a

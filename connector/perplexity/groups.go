@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 // groupsCursor is where the groups feed stands: in the list, and in the groups of

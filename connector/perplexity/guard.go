@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 // picture is what a change that touches roles must know: which groups carry them

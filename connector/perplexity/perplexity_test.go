@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"baton"
+	"baton/connector/connectortest"
 	"baton/connector/perplexity"
-	"baton/connectortest"
-	"baton/rest"
+	"baton/connector/rest"
 	sandbox "baton/sandbox/perplexity"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 // review says who is Admin, Member, both or neither.

@@ -7,7 +7,7 @@ import (
 	"unicode"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 // actions are the two ways to change an account's status. Names, arguments and

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"baton"
-	"baton/scim"
+	"baton/connector/scim"
 )
 
 // nextUsers reads one page of accounts. Where the server shows an account's groups,

@@ -11,7 +11,7 @@ import (
 
 	"baton"
 	"baton/connector/percipio/api"
-	"baton/rest"
+	"baton/connector/rest"
 )
 
 // always answers every request with the same.

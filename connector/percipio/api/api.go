@@ -38,8 +38,8 @@ import (
 	"time"
 
 	"baton"
-	"baton/jsonscan"
-	"baton/rest"
+	"baton/connector/rest"
+	"baton/internal/jsonscan"
 )
 
 // The three parts of the API. A service account is given permission for each.

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"baton/jsonscan"
+	"baton/internal/jsonscan"
 )
 
 // Item is something in the catalogue. Texts are empty when the API has none; dates

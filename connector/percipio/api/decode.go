@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"baton"
-	"baton/jsonscan"
+	"baton/internal/jsonscan"
 )
 
 // What is below reads what is sent in place of what was promised. It never fails on

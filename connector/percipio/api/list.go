@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"baton"
-	"baton/jsonscan"
+	"baton/internal/jsonscan"
 )
 
 const (

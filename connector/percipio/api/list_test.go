@@ -14,7 +14,7 @@ import (
 
 	"baton"
 	"baton/connector/percipio/api"
-	"baton/rest"
+	"baton/connector/rest"
 )
 
 // answers serves each request with the next answer, through rest's own engine.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"baton"
-	"baton/jsonscan"
-	"baton/rest"
+	"baton/connector/rest"
+	"baton/internal/jsonscan"
 )
 
 const maxStatus = 64 << 10 // bytes of a status answer

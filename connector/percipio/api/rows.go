@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"baton"
-	"baton/jsonscan"
+	"baton/internal/jsonscan"
 )
 
 // Row is one row of a learning-activity report: what one account did with one item.

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
-	"baton/jsonscan"
+	"baton/internal/jsonscan"
 )
 
 // rowsOf scans a body to its end.

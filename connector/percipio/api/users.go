@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 
-	"baton/jsonscan"
+	"baton/internal/jsonscan"
 )
 
 // User is an account of the organisation. Texts are empty when the API has none.

@@ -1,0 +1,234 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"baton"
+)
+
+// wish is a change that was asked for, checked as far as that goes without the
+// upstream.
+type wish struct {
+	done    string // how it is told: "granted X to Y"
+	already string // "already granted: X to Y"
+	do      func(context.Context, *baton.Connector) (baton.Outcome, error)
+}
+
+// change carries out one change and says what it did. A flag that asks for a change
+// is consent enough, as with the official connectors; --provisioning is about what
+// C1 may do. Switching it off explicitly holds here too.
+func (r *run) change(ctx context.Context, op operation) error {
+	if r.has("provisioning") && !r.values.Bool("provisioning") {
+		return baton.Errorf(baton.Refused, "%s switches changes off", r.label("provisioning")).WithFix("take it away to allow them")
+	}
+	w, err := r.wish(op)
+	if err != nil {
+		return err
+	}
+	if err := r.checkRequired(); err != nil {
+		return err
+	}
+	connector, _, err := r.open(ctx, 0, nil)
+	if err != nil {
+		return err
+	}
+	out, err := w.do(ctx, connector)
+	if err != nil {
+		if ctx.Err() != nil {
+			return stopped(ctx, string(op), err).WithFix("run the same command again: what was done is found done")
+		}
+		return err
+	}
+	r.outcome(op, w, out)
+	return nil
+}
+
+func (r *run) wish(op operation) (wish, error) {
+	switch op {
+	case opGrant:
+		return r.wishGrant()
+	case opRevoke:
+		return r.wishRevoke()
+	case opCreate:
+		return r.wishAccount()
+	}
+	return r.wishAction()
+}
+
+func (r *run) wishGrant() (w wish, err error) {
+	kind := r.values.String("grant-principal-type")
+	if err := knownType(r.program.Describe(), r.label("grant-principal-type"), kind); err != nil {
+		return w, err
+	}
+	err = r.withFile(func(l *lookup) error {
+		e, err := l.entitlement(r.values.String("grant-entitlement"))
+		if err != nil {
+			return err
+		}
+		who, err := l.principal(kind, r.values.String("grant-principal"))
+		if err != nil {
+			return err
+		}
+		if len(e.GrantableTo) > 0 && !slices.Contains(e.GrantableTo, kind) {
+			return baton.Errorf(baton.Invalid, "%s cannot be granted to a %s", e.ID, kind).WithFix("it can be granted to a %s", orList(e.GrantableTo))
+		}
+		w = wish{
+			done:    fmt.Sprintf("granted %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
+			already: fmt.Sprintf("already granted: %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
+			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
+				return c.Grant(ctx, baton.GrantRequest{Entitlement: e.ID, Principal: who.ID, DryRun: r.values.Bool("dry-run")})
+			},
+		}
+		return nil
+	})
+	return w, err
+}
+
+func (r *run) wishRevoke() (w wish, err error) {
+	err = r.withFile(func(l *lookup) error {
+		g, err := l.grant(r.values.String("revoke-grant"))
+		if err != nil {
+			return err
+		}
+		e, who := g.ID.Entitlement, g.ID.Principal
+		w = wish{
+			done:    fmt.Sprintf("revoked %s%s from %s", e, called(g.ResourceName), who),
+			already: fmt.Sprintf("already revoked: %s%s from %s", e, called(g.ResourceName), who),
+			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
+				return c.Revoke(ctx, baton.GrantRequest{Entitlement: e, Principal: who, DryRun: r.values.Bool("dry-run")})
+			},
+		}
+		return nil
+	})
+	return w, err
+}
+
+func (r *run) wishAccount() (wish, error) {
+	creation := r.program.Describe().Account
+	if kind := r.values.String("create-account-resource-type"); kind != "" && kind != creation.ResourceType {
+		return wish{}, baton.Errorf(baton.Invalid, "%s: there are no accounts of type %q", r.label("create-account-resource-type"), kind).
+			WithFix("use %s, or leave it out", creation.ResourceType)
+	}
+	profile, err := object(r.values.String("create-account-profile"))
+	if err == nil {
+		err = baton.CheckFields(creation.Fields, profile)
+	}
+	if err != nil {
+		return wish{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("create-account-profile"), err).
+			WithFix("%s", fieldHelp("--create-account-profile", creation.Fields))
+	}
+	email := r.values.String("create-account-email")
+	login := r.values.String("create-account-login")
+	if login == "" {
+		login = email
+	}
+	return wish{
+		done:    "created an account for " + email,
+		already: "already there: an account for " + email,
+		do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
+			return c.Account.Create(ctx, baton.AccountRequest{Email: email, Login: login, Profile: profile, DryRun: r.values.Bool("dry-run")})
+		},
+	}, nil
+}
+
+func (r *run) wishAction() (wish, error) {
+	name := r.values.String("invoke-action")
+	described := r.program.Describe()
+	action, ok := described.Action(name)
+	if !ok {
+		var names []string
+		for _, a := range described.Actions {
+			names = append(names, a.Name)
+		}
+		return wish{}, baton.Errorf(baton.NotFound, "there is no action %q", name).WithFix("use %s", orList(names))
+	}
+	arguments, err := object(r.values.String("invoke-action-args"))
+	if err == nil {
+		err = baton.CheckFields(action.Arguments, arguments)
+	}
+	if err != nil {
+		return wish{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("invoke-action-args"), err).
+			WithFix("%s", fieldHelp("--invoke-action-args", action.Arguments))
+	}
+	return wish{
+		done:    "ran " + name,
+		already: "already so: " + name,
+		do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
+			a, ok := c.Action(name)
+			if !ok {
+				return baton.Outcome{}, baton.Errorf(baton.Unsupported, "the action %s is not available with these settings", name)
+			}
+			return a.Run(ctx, baton.ActionRequest{Arguments: arguments, DryRun: r.values.Bool("dry-run")})
+		},
+	}, nil
+}
+
+// object reads a JSON object; no text is an empty one.
+func object(text string) (map[string]any, error) {
+	values := map[string]any{}
+	if text == "" {
+		return values, nil
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	if err := d.Decode(&values); err != nil || values == nil {
+		return nil, errors.New("it is not a JSON object")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more than one JSON object")
+	}
+	return values, nil
+}
+
+// fieldHelp is an example of the JSON that a flag takes.
+func fieldHelp(flag string, fields []baton.Field) string {
+	if len(fields) == 0 {
+		return "leave it out: it takes nothing"
+	}
+	examples := [...]string{`"..."`, "true", "1", `["..."]`}
+	var pairs []string
+	for _, f := range fields {
+		pairs = append(pairs, fmt.Sprintf("%q: %s", f.Name, examples[f.Kind]))
+	}
+	return fmt.Sprintf("write %s '{%s}'", flag, strings.Join(pairs, ", "))
+}
+
+// outcome says what a change did.
+func (r *run) outcome(op operation, w wish, out baton.Outcome) {
+	dry := r.values.Bool("dry-run")
+	head := w.done
+	switch {
+	case out.Already:
+		head = w.already
+	case dry:
+		head = "dry run, nothing was changed; it would say: " + w.done
+	}
+	attrs := []any{"operation", string(op), "already", out.Already, "dry_run", dry}
+	lines := []string{head}
+	for _, text := range out.Done {
+		lines = append(lines, "  "+text)
+	}
+	if len(out.Done) > 0 {
+		attrs = append(attrs, "done", out.Done)
+	}
+	if out.Resource != nil {
+		lines = append(lines, fmt.Sprintf("  %s%s", out.Resource.ID, called(out.Resource.DisplayName)))
+		attrs = append(attrs, "resource", out.Resource.ID.String())
+	}
+	for _, name := range slices.Sorted(maps.Keys(out.Values)) {
+		lines = append(lines, fmt.Sprintf("  %s: %v", name, out.Values[name]))
+	}
+	if len(out.Values) > 0 {
+		attrs = append(attrs, "values", out.Values)
+	}
+	r.result(lines, head, attrs...)
+	for _, text := range out.Warnings {
+		r.warn("%s", text)
+	}
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"baton"
+	"baton/agent/syncer"
+	"baton/c1z"
+
+	"github.com/spf13/cobra"
+)
+
+func (r *run) demoCommand() *cobra.Command {
+	var flags sandboxFlags
+	c := r.command("demo", "See it work on a made-up organisation, without an account", func(ctx context.Context) error {
+		if err := r.start("console", false); err != nil {
+			return err
+		}
+		if err := r.accepts("demo", []area{areaOutput}, "file"); err != nil {
+			return err
+		}
+		return r.demo(ctx, flags)
+	})
+	c.Long = "It syncs a sandbox into sync.c1z in the current directory, or into --file, and shows a few changes."
+	flags.add(c, r.program.Sandbox)
+	return c
+}
+
+// demo runs the program's own command lines against its sandbox.
+func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
+	server, err := flags.open(r.program.Sandbox)
+	if err != nil {
+		return err
+	}
+	path := r.values.String("file")
+	if err := r.makeRoom(path, server.Mark); err != nil {
+		return err
+	}
+	origin, stop, err := serve("127.0.0.1:0", server.Handler, r.log)
+	if err != nil {
+		return err
+	}
+	env := map[string]string{}
+	for name, value := range server.Settings(origin) {
+		env[envName(name)] = value
+	}
+	env["BATON_LOG_FORMAT"] = "console"
+	if r.json {
+		env["BATON_LOG_FORMAT"] = "json"
+	}
+	env["BATON_FILE"] = path
+	r.line("A made-up organisation is at %s. First, everything in it goes into a file:", origin)
+	err = r.tour(ctx, env, append([]TourStep{{}}, server.Tour...))
+	if err != nil {
+		// This organisation is gone, so nothing can go on from what was read of it.
+		return cmp.Or(err, syncer.Discard(path, ""), stop())
+	}
+	if err := stop(); err != nil {
+		return err
+	}
+	r.line("")
+	r.line("%s holds what the last sync found. Next:", path)
+	r.line("  %s report --out report.html %s   make a page of it for a reviewer", r.program.Name, shellQuote(path))
+	r.line("  baton resources -f %[1]s, baton grants -f %[1]s   look into it with the baton CLI", shellQuote(path))
+	r.line("  %s sandbox --listen 127.0.0.1:8080   keep such an organisation running and try things on it", r.program.Name)
+	r.line("  %[1]s doctor   check the settings of your own; %[1]s --help says which there are", r.program.Name)
+	return nil
+}
+
+// tour runs the steps. Each is a whole run of the program, and all that it knows is
+// in env.
+func (r *run) tour(ctx context.Context, env map[string]string, steps []TourStep) error {
+	for _, step := range steps {
+		command := r.program.Name
+		for _, arg := range step.Args {
+			command += " " + shellQuote(arg)
+		}
+		if step.Title != "" {
+			r.line("")
+			r.line("%s", step.Title)
+		}
+		r.line("$ %s", command)
+		inner := &run{program: r.program, env: env, stdout: r.stdout, stderr: r.stderr, noConfigFile: true}
+		err := inner.execute(ctx, step.Args)
+		switch {
+		case err != nil && step.Refused && baton.KindOf(err) == baton.Refused:
+			// It belongs to the story, so it is told where the story is.
+			r.line("error: %v", err)
+			r.line("fix: %s", baton.FixOf(err))
+			err = nil
+		case err == nil && step.Refused:
+			err = baton.Errorf(baton.Internal, "%s was not refused", command)
+		}
+		inner.close()
+		if err != nil {
+			return baton.Errorf(baton.KindOf(err), "demo: %w", err)
+		}
+	}
+	return nil
+}
+
+// makeRoom makes room for the demo's file. Neither a file that is not a demo's nor
+// an interrupted sync is touched.
+func (r *run) makeRoom(path string, mark baton.ResourceID) error {
+	elsewhere := fmt.Sprintf("name another file: %s demo -f demo.c1z", r.program.Name)
+	if exists(path + ".pages") {
+		return baton.Errorf(baton.Refused, "demo: %s.pages holds an interrupted sync", path).WithFix("%s", elsewhere)
+	}
+	if !exists(path) {
+		return nil
+	}
+	if !isDemo(path, mark) {
+		return baton.Errorf(baton.Refused, "demo: %s exists and is not the file of a demo", path).WithFix("%s", elsewhere)
+	}
+	r.line("replacing %s, which holds a made-up organisation", path)
+	if err := os.Remove(path); err != nil {
+		return baton.Errorf(baton.Storage, "demo: %w", err)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// isDemo reports whether the file holds the resource by which demos are known.
+func isDemo(path string, mark baton.ResourceID) bool {
+	f, err := c1z.Open(path, "")
+	if err != nil {
+		return false
+	}
+	_, err = f.Resource(mark)
+	return errors.Join(err, f.Close()) == nil
+}

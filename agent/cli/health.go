@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"baton"
+
+	"github.com/spf13/cobra"
+)
+
+// healthCheckCommand asks a service on this machine how it is, for containers that
+// have no other program to ask with.
+func (r *run) healthCheckCommand() *cobra.Command {
+	var endpoint string
+	var timeout int
+	c := r.command("health-check", "Ask the service that runs here how it is", func(ctx context.Context) error {
+		if err := r.start("", false); err != nil {
+			return err
+		}
+		if err := r.accepts("health-check", []area{areaConnector, areaNetwork, areaOutput, areaService}); err != nil {
+			return err
+		}
+		return r.healthCheck(ctx, endpoint, time.Duration(timeout)*time.Second)
+	})
+	c.Long = "It ends with 0 if the answer is good. The service must have been started with --health-check."
+	c.Flags().StringVar(&endpoint, "endpoint", "health", "what to ask for: health, ready or live")
+	c.Flags().IntVar(&timeout, "timeout", 5, "seconds to wait for the answer")
+	return c
+}
+
+func (r *run) healthCheck(ctx context.Context, endpoint string, timeout time.Duration) error {
+	endpoints := []string{"health", "ready", "live"}
+	if !slices.Contains(endpoints, endpoint) || timeout <= 0 {
+		return baton.Errorf(baton.Invalid, "there is no endpoint %q to ask for %s", endpoint, timeout).WithFix("use %s", orList(endpoints))
+	}
+	host := r.values.String("health-check-bind-address")
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	url := "http://" + net.JoinHostPort(host, strconv.Itoa(r.values.Int("health-check-port"))) + "/" + endpoint
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return baton.Errorf(baton.Invalid, "health check: %w", err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // and no proxy
+	resp, err := client.Do(req)
+	if err != nil {
+		return baton.Errorf(baton.Unavailable, "health check: %w", err).WithFix("is the service running, with --health-check and the same --health-check-port?")
+	}
+	defer resp.Body.Close()
+	var body struct {
+		Status  string            `json:"status"`
+		Details map[string]string `json:"details"`
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil || json.Unmarshal(b, &body) != nil || body.Status == "" {
+		return baton.Errorf(baton.Unavailable, "health check: %s does not answer as a connector does (%s)", url, resp.Status)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return baton.Errorf(baton.Unavailable, "%s", fmt.Sprintf("%s: %s", body.Status, body.Details["error"]))
+	}
+	r.line("%s", body.Status)
+	return nil
+}

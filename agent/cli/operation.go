@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"baton"
+)
+
+// operation is what a run without a sub-command does.
+type operation string
+
+const (
+	noOperation operation = ""
+	opSync      operation = "sync"
+	opGrant     operation = "grant"
+	opRevoke    operation = "revoke"
+	opCreate    operation = "create-account"
+	opInvoke    operation = "invoke-action"
+	opList      operation = "list-action-schemas"
+	opService   operation = "service"
+)
+
+// trigger is the flag that asks for an operation, and the flags it cannot do
+// without.
+type trigger struct {
+	op    operation
+	flag  string
+	needs []string
+}
+
+func triggers() []trigger {
+	return []trigger{
+		{opGrant, "grant-entitlement", []string{"grant-principal", "grant-principal-type"}},
+		{opRevoke, "revoke-grant", nil},
+		{opCreate, "create-account-email", nil},
+		{opInvoke, "invoke-action", nil},
+		{opList, "list-action-schemas", nil},
+	}
+}
+
+// changes reports whether the operation changes the upstream.
+func (op operation) changes() bool {
+	return op == opGrant || op == opRevoke || op == opCreate || op == opInvoke
+}
+
+// choose decides what a run without a sub-command does. Options that contradict
+// each other are an error: nothing falls back to a full sync.
+func choose(all []option, c configuration) (operation, error) {
+	var asked []trigger
+	for _, t := range triggers() {
+		if c.has(t.flag) && (t.op != opList || c.values.Bool(t.flag)) {
+			asked = append(asked, t)
+		}
+	}
+	if len(asked) > 1 {
+		return "", baton.Errorf(baton.Invalid, "%s and %s are two operations", c.label(asked[0].flag), c.label(asked[1].flag)).
+			WithFix("run one after the other")
+	}
+	op := opSync
+	switch {
+	case len(asked) == 1:
+		op = asked[0].op
+		if err := c.complete(asked[0]); err != nil {
+			return "", err
+		}
+		if c.typed("client-id") {
+			return "", baton.Errorf(baton.Invalid, "--client-id starts the service, so %s does not go with it", c.label(asked[0].flag))
+		}
+	case c.has("client-id") != c.has("client-secret"):
+		return "", baton.Errorf(baton.Invalid, "client-id and client-secret go together, and one of them is not set").
+			WithFix("set both to run as a service, or neither to sync into a file")
+	case c.has("client-id"):
+		op = opService
+	}
+	if err := c.fits(all, op); err != nil {
+		return "", err
+	}
+	if c.values.Bool("dry-run") && !op.changes() {
+		return "", baton.Errorf(baton.Invalid, "%s goes with a change, and none is asked for", c.label("dry-run")).
+			WithFix("add --grant-entitlement, --revoke-grant, --create-account-email or --invoke-action")
+	}
+	return op, nil
+}
+
+// label is where an option was given.
+func (c configuration) label(name string) string {
+	if g := c.from[name]; g.label != "" {
+		return g.label
+	}
+	return "--" + name
+}
+
+// complete checks that an operation has what it needs.
+func (c configuration) complete(t trigger) error {
+	var missing []string
+	for _, name := range t.needs {
+		if !c.has(name) {
+			missing = append(missing, "--"+name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return baton.Errorf(baton.Invalid, "%s needs %s too", c.label(t.flag), andList(missing))
+}
+
+// fits checks that every option that was given belongs to the operation. Sync
+// options in the environment or in a file are how a container is set up, not a
+// wish for this run, so they do not get in the way of a change.
+func (c configuration) fits(all []option, op operation) error {
+	for _, o := range all {
+		if o.For == noOperation || o.For == op || !c.has(o.Name) {
+			continue
+		}
+		if o.For == opSync {
+			if c.typed(o.Name) && !(op == opService && o.Served) {
+				return baton.Errorf(baton.Invalid, "--%s is for a sync, and this is a run of %s", o.Name, op)
+			}
+			continue
+		}
+		index := slices.IndexFunc(triggers(), func(t trigger) bool { return t.op == o.For })
+		if flag := triggers()[index].flag; flag != o.Name {
+			return baton.Errorf(baton.Invalid, "%s needs --%s too", c.label(o.Name), flag)
+		}
+	}
+	return nil
+}
+
+// refused answers options that are known and not supported. One that is set to its
+// default asks for nothing.
+func refused(all []option, c configuration) error {
+	for _, o := range all {
+		if o.Refuse != "" && c.asks(o) {
+			return baton.Errorf(baton.Unsupported, "%s is not supported: %s", c.label(o.Name), o.Refuse).WithFix("leave it out")
+		}
+	}
+	return nil
+}
+
+// ignored lists, in words, what was set and changes nothing.
+func ignored(all []option, c configuration) (texts []string) {
+	for _, o := range all {
+		if o.Ignore != "" && c.asks(o) {
+			texts = append(texts, fmt.Sprintf("%s changes nothing: %s", c.label(o.Name), o.Ignore))
+		}
+	}
+	if engine := c.values.String("storage-engine"); engine != "" && engine != "sqlite" {
+		texts = append(texts, fmt.Sprintf("%s changes nothing: the file is in the sqlite format, which every Baton tool reads (baton to-pebble converts it)",
+			c.label("storage-engine")))
+	}
+	return texts
+}
+
+// asks reports whether the option was set to something that is not its default.
+func (c configuration) asks(o option) bool {
+	return c.has(o.Name) && (o.Kind != baton.BoolSetting || c.values.Bool(o.Name))
+}
+
+// syncFits checks the options of a sync against each other and against the
+// connector, before anything is opened.
+func syncFits(connector *baton.Connector, c configuration) ([]baton.ResourceID, error) {
+	types, targets := c.values.Strings("sync-resource-types"), c.values.Strings("sync-resources")
+	switch {
+	case len(types) > 0 && len(targets) > 0:
+		return nil, baton.Errorf(baton.Invalid, "%s and %s do not go together", c.label("sync-resource-types"), c.label("sync-resources"))
+	case c.values.Bool("skip-grants") && len(targets) == 0:
+		return nil, baton.Errorf(baton.Invalid, "%s needs --sync-resources", c.label("skip-grants")).
+			WithFix("use --skip-entitlements-and-grants for a sync of resources only")
+	case c.values.Bool("skip-full-sync") && len(targets) > 0:
+		return nil, baton.Errorf(baton.Invalid, "%s and %s do not go together", c.label("skip-full-sync"), c.label("sync-resources"))
+	case len(targets) > 0 && connector.Get == nil:
+		return nil, baton.Errorf(baton.Unsupported, "%s: this connector cannot read single resources", c.label("sync-resources"))
+	}
+	for _, t := range types {
+		if err := knownType(connector, c.label("sync-resource-types"), t); err != nil {
+			return nil, err
+		}
+	}
+	var ids []baton.ResourceID
+	for _, text := range targets {
+		id, err := parseResource(text)
+		if err != nil {
+			return nil, baton.Errorf(baton.Invalid, "%s: %w", c.label("sync-resources"), err).
+				WithFix("write a resource as type:id or bid:r:type/id")
+		}
+		if err := knownType(connector, c.label("sync-resources"), id.Type); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// knownType checks that the connector declares a resource type.
+func knownType(connector *baton.Connector, label, name string) error {
+	if _, ok := connector.ResourceType(name); ok {
+		return nil
+	}
+	var names []string
+	for _, t := range connector.ResourceTypes {
+		names = append(names, t.ID)
+	}
+	return baton.Errorf(baton.Invalid, "%s: there is no resource type %q", label, name).WithFix("use %s", orList(names))
+}

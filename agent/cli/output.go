@@ -1,0 +1,310 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton"
+
+	"golang.org/x/term"
+)
+
+// printer is how a run speaks. In console format, lines for a person go to stdout
+// and the rest to stderr; in JSON format everything is an event on stderr, and
+// stdout is left to data.
+type printer struct {
+	json   bool
+	out    io.Writer
+	screen *screen      // stderr
+	events *slog.Logger // results and errors, in JSON format
+	log    *slog.Logger
+	level  slog.Leveler // of log
+	raised atomic.Int32 // how many ask for everything to be logged
+	files  []*os.File   // --log-path
+}
+
+// newPrinter makes the printer that the options ask for. fallback is the format
+// when none is asked for; "" is what Baton connectors do, JSON unless stdout is a
+// terminal.
+func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*printer, error) {
+	format := c.values.String("log-format")
+	if format == "" {
+		format = fallback
+	}
+	if format == "" && !isTerminal(stdout) {
+		format = "json"
+	}
+	p := &printer{json: format == "json", out: newRedactor(stdout, c.secret)}
+	p.screen = &screen{to: newRedactor(stderr, c.secret)}
+	if f, ok := stderr.(*os.File); ok && !p.json && isTerminal(f) {
+		p.screen.terminal = f
+	}
+	level, err := logLevel(c)
+	if err != nil {
+		return p.ready(p.screen, slog.LevelInfo), err
+	}
+	var logs []io.Writer
+	for _, path := range c.values.Strings("log-path") {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			p.close()
+			return p.ready(p.screen, level), baton.Errorf(baton.Storage, "%s: %w", c.label("log-path"), err)
+		}
+		p.files = append(p.files, file)
+		logs = append(logs, newRedactor(file, c.secret))
+	}
+	if len(logs) == 0 {
+		return p.ready(p.screen, level), nil
+	}
+	return p.ready(io.MultiWriter(logs...), level), nil
+}
+
+// ready attaches the loggers. Events are logged as well when logs go elsewhere.
+func (p *printer) ready(logs io.Writer, level slog.Leveler) *printer {
+	p.level = raisable{level, &p.raised}
+	p.log = slog.New(newHandler(p.json, logs, p.level))
+	events := logs
+	if logs != io.Writer(p.screen) {
+		events = io.MultiWriter(p.screen, logs)
+	}
+	p.events = slog.New(newHandler(p.json, events, slog.LevelInfo))
+	return p
+}
+
+func (p *printer) close() {
+	for _, f := range p.files {
+		f.Close()
+	}
+}
+
+// result says what was found or done: as lines for a person, or as one event with
+// attributes.
+func (p *printer) result(lines []string, event string, attrs ...any) {
+	if p.json {
+		p.events.Info(event, attrs...)
+		return
+	}
+	p.screen.show("")
+	for _, line := range lines {
+		fmt.Fprintln(p.out, clean(line))
+	}
+}
+
+// line prints one line for a person, or an event without attributes.
+func (p *printer) line(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if text == "" && p.json {
+		return
+	}
+	p.result([]string{text}, text)
+}
+
+// warn says something true that may not be expected.
+func (p *printer) warn(format string, args ...any) {
+	p.events.Warn(fmt.Sprintf(format, args...))
+}
+
+// data writes what a command was asked for to stdout, as it is.
+func (p *printer) data(b []byte) error {
+	if _, err := p.out.Write(b); err != nil {
+		return baton.Errorf(baton.Storage, "write to stdout: %w", err)
+	}
+	return nil
+}
+
+// fail says what went wrong and what to do about it.
+func (p *printer) fail(err error) {
+	text, fix := explain(err)
+	if p.json {
+		attrs := []any{"kind", baton.KindOf(err).String(), "code", exitCode(err)}
+		if fix != "" {
+			attrs = append(attrs, "fix", clean(fix))
+		}
+		p.events.Error(text, attrs...)
+		return
+	}
+	lines := "error: " + clean(text) + "\n"
+	if fix != "" {
+		lines += "fix: " + clean(fix) + "\n"
+	}
+	p.screen.show("")
+	_, _ = io.WriteString(p.screen, lines)
+	if len(p.files) > 0 {
+		p.log.Error(text, "fix", fix)
+	}
+}
+
+// explain is an error and the way out of it, on one line each; joined errors are
+// told one after the other.
+func explain(err error) (text, fix string) {
+	parts := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		parts = joined.Unwrap()
+	}
+	var texts, fixes []string
+	for _, e := range parts {
+		texts = append(texts, e.Error())
+		if f := baton.FixOf(e); f != "" && !slices.Contains(fixes, f) {
+			fixes = append(fixes, f)
+		}
+	}
+	return strings.Join(texts, "; "), strings.Join(fixes, "; ")
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// logLevel is the level asked for; debug can be given an end.
+func logLevel(c configuration) (slog.Leveler, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.values.String("log-level"))); err != nil {
+		return nil, baton.Errorf(baton.Invalid, "log-level: %w", err)
+	}
+	text := c.values.String("log-level-debug-expires-at")
+	if text == "" || level != slog.LevelDebug {
+		return level, nil
+	}
+	end, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, baton.Errorf(baton.Invalid, "%s: %q is not a time", c.label("log-level-debug-expires-at"), text).
+			WithFix("write it as 2026-01-31T15:04:05Z")
+	}
+	return debugUntil(end), nil
+}
+
+// raise has everything logged until lower is called.
+func (p *printer) raise() (lower func()) {
+	p.raised.Add(1)
+	return sync.OnceFunc(func() { p.raised.Add(-1) })
+}
+
+// raisable is a level, or debug while somebody asks for that.
+type raisable struct {
+	slog.Leveler
+	raised *atomic.Int32
+}
+
+// Level is the level that counts now.
+func (r raisable) Level() slog.Level {
+	if r.raised.Load() > 0 {
+		return slog.LevelDebug
+	}
+	return r.Leveler.Level()
+}
+
+// debugUntil is debug before a time and info after it.
+type debugUntil time.Time
+
+func (d debugUntil) Level() slog.Level {
+	if time.Now().Before(time.Time(d)) {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// newHandler writes log records as JSON in the shape that Baton connectors log in,
+// or as lines.
+func newHandler(json bool, to io.Writer, level slog.Leveler) slog.Handler {
+	if !json {
+		return &lineHandler{to: to, level: level}
+	}
+	return slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindString {
+			a.Value = slog.StringValue(clean(a.Value.String()))
+		}
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.StringValue(clean(err.Error()))
+		}
+		if len(groups) > 0 {
+			return a
+		}
+		switch a.Key {
+		case slog.TimeKey:
+			return slog.Float64("ts", float64(a.Value.Time().UnixMicro())/1e6)
+		case slog.LevelKey:
+			return slog.String(slog.LevelKey, strings.ToLower(a.Value.String()))
+		}
+		return a
+	}})
+}
+
+// lineHandler writes a record as one line for a person: "warning: text (key: value)".
+type lineHandler struct {
+	to     io.Writer
+	level  slog.Leveler
+	attrs  string // formatted ones, each with ", " before it
+	prefix string // of the open groups
+}
+
+func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
+
+func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
+	level := strings.ToLower(r.Level.String())
+	if r.Level == slog.LevelWarn {
+		level = "warning"
+	}
+	attrs := h.attrs
+	r.Attrs(func(a slog.Attr) bool {
+		attrs += formatAttr(h.prefix, a)
+		return true
+	})
+	if attrs != "" {
+		attrs = " (" + strings.TrimPrefix(attrs, ", ") + ")"
+	}
+	_, err := io.WriteString(h.to, clean(level+": "+r.Message+attrs)+"\n")
+	return err
+}
+
+func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	next := *h
+	for _, a := range attrs {
+		next.attrs += formatAttr(h.prefix, a)
+	}
+	return &next
+}
+
+func (h *lineHandler) WithGroup(name string) slog.Handler {
+	next := *h
+	next.prefix += name + "."
+	return &next
+}
+
+func formatAttr(prefix string, a slog.Attr) string {
+	value := a.Value.Resolve()
+	if value.Kind() == slog.KindGroup {
+		var text strings.Builder
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, inner := range value.Group() {
+			text.WriteString(formatAttr(prefix, inner))
+		}
+		return text.String()
+	}
+	if a.Equal(slog.Attr{}) {
+		return ""
+	}
+	return ", " + prefix + a.Key + ": " + value.String()
+}
+
+// stopped classifies what a signal or a deadline ended.
+func stopped(ctx context.Context, what string, err error) *baton.Error {
+	kind := baton.Canceled
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		kind = baton.DeadlineExceeded
+	}
+	return baton.Errorf(kind, "%s: stopped before it was done: %w", what, err)
+}

@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"baton/agent/syncer"
+	"baton/connector/rest"
+)
+
+const (
+	redrawEvery = 200 * time.Millisecond // the line on a terminal
+	logEvery    = 10 * time.Second       // the log elsewhere
+)
+
+// progress shows how far a sync is: one line on a terminal, and otherwise a log
+// record every few seconds.
+type progress struct {
+	printer *printer
+
+	mu      sync.Mutex
+	began   time.Time
+	feeds   []*feedProgress
+	sealing bool
+	wait    string    // what the upstream makes us wait for
+	until   time.Time // and until when
+}
+
+type feedProgress struct {
+	syncer.Progress
+	first int       // objects at the first report: those of an earlier process
+	until time.Time // when the upstream may be ready
+}
+
+func newProgress(p *printer) *progress { return &progress{printer: p, began: time.Now()} }
+
+// start shows the progress until the returned function is called.
+func (p *progress) start() (stop func()) {
+	every := logEvery
+	if p.printer.screen.terminal != nil {
+		every = redrawEvery
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				p.printer.screen.show("")
+				return
+			case <-ticker.C:
+				p.tick()
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wg.Wait()
+	}
+}
+
+func (p *progress) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.printer.screen.terminal != nil {
+		p.printer.screen.show(clean(p.text(time.Now())))
+		return
+	}
+	if p.printer.json {
+		p.printer.log.Info("syncing", p.attrs(time.Now())...)
+		return
+	}
+	p.printer.log.Info("syncing: " + p.text(time.Now()))
+}
+
+// page hears of a feed.
+func (p *progress) page(report syncer.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if report.Sealing {
+		p.sealing = true
+		return
+	}
+	feed := p.feed(report)
+	feed.Progress = report
+	feed.until = time.Time{}
+	if report.Waiting > 0 {
+		feed.until = time.Now().Add(report.Waiting)
+	}
+}
+
+func (p *progress) feed(report syncer.Progress) *feedProgress {
+	for _, f := range p.feeds {
+		if f.Feed == report.Feed {
+			return f
+		}
+	}
+	f := &feedProgress{first: report.Objects}
+	p.feeds = append(p.feeds, f)
+	return f
+}
+
+// attempt hears of an HTTP request. It may be called from several goroutines.
+func (p *progress) attempt(a rest.Attempt) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.wait, p.until = waitText(a, now), now.Add(a.Wait)
+}
+
+// waitText says why and until when a request waits; "" when it does not.
+func waitText(a rest.Attempt, now time.Time) string {
+	until := now.Add(a.Wait).Format(time.TimeOnly)
+	switch {
+	case a.Wait <= 0:
+		return ""
+	case a.Status == http.StatusTooManyRequests:
+		return "waiting for the rate limit until " + until
+	case a.Status != 0:
+		return fmt.Sprintf("the upstream answered %d, trying again at %s", a.Status, until)
+	}
+	return fmt.Sprintf("%v, trying again at %s", a.Err, until)
+}
+
+// text is the progress in one line.
+func (p *progress) text(now time.Time) string {
+	if p.sealing {
+		return "everything is read, writing the file"
+	}
+	var parts []string
+	for _, f := range p.feeds {
+		part := f.Feed + " " + thousands(f.Objects)
+		if f.Expected > 0 && !f.Done {
+			part += "/" + thousands(max(f.Expected, f.Objects))
+		}
+		if f.Done {
+			part += " (done)"
+		}
+		parts = append(parts, part)
+	}
+	rate, left := p.rate(now)
+	if rate > 0 {
+		parts = append(parts, fmt.Sprintf("%s/s", thousands(int(rate+0.5))))
+	}
+	if left >= time.Second {
+		parts = append(parts, "about "+left.Round(time.Second).String()+" left")
+	}
+	if wait := p.waiting(now); wait != "" {
+		parts = append(parts, wait)
+	}
+	if len(parts) == 0 {
+		return "connecting"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// attrs is the progress as attributes of a log record.
+func (p *progress) attrs(now time.Time) []any {
+	var attrs []any
+	for _, f := range p.feeds {
+		attrs = append(attrs, slog.Group(f.Feed, "resources", f.Objects, "expected", f.Expected, "pages", f.Pages, "done", f.Done))
+	}
+	rate, left := p.rate(now)
+	attrs = append(attrs, "resources_per_second", rate)
+	if left > 0 {
+		attrs = append(attrs, "seconds_left", int(left.Seconds()))
+	}
+	if wait := p.waiting(now); wait != "" {
+		attrs = append(attrs, "waiting", wait)
+	}
+	return append(attrs, "sealing", p.sealing)
+}
+
+// rate is how many resources a second this process reads, and how long it will
+// take to read the rest; 0 when that cannot be known.
+func (p *progress) rate(now time.Time) (perSecond float64, left time.Duration) {
+	seconds := now.Sub(p.began).Seconds()
+	read, rest, known := 0, 0, len(p.feeds) > 0
+	for _, f := range p.feeds {
+		read += f.Objects - f.first
+		if f.Done {
+			continue
+		}
+		known = known && f.Expected > 0
+		rest += max(0, f.Expected-f.Objects)
+	}
+	if seconds <= 0 || read <= 0 {
+		return 0, 0
+	}
+	perSecond = float64(read) / seconds
+	if known {
+		left = time.Duration(float64(rest) / perSecond * float64(time.Second))
+	}
+	return perSecond, left
+}
+
+// waiting is what the sync waits for, or "".
+func (p *progress) waiting(now time.Time) string {
+	if p.until.After(now) {
+		return p.wait
+	}
+	for _, f := range p.feeds {
+		if f.until.After(now) {
+			return fmt.Sprintf("waiting for the upstream to prepare %s until %s", f.Feed, f.until.Format(time.TimeOnly))
+		}
+	}
+	return ""
+}
+
+// thousands writes 1234567 as 1,234,567.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

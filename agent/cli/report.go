@@ -1,0 +1,274 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"baton"
+	"baton/c1z"
+	"baton/internal/disk"
+	"baton/report"
+
+	"github.com/spf13/cobra"
+)
+
+// reportFlags are what the report can be told.
+type reportFlags struct {
+	format, table, out string
+	sync, before       string
+	rows               int
+}
+
+// reportFormats are the forms of a report, and the endings of files that mean them.
+func reportFormats() map[string][]string {
+	return map[string][]string{"html": {".html", ".htm"}, "csv": {".csv"}, "json": {".json"}, "jsonl": {".jsonl", ".ndjson"}}
+}
+
+func (r *run) reportCommand() *cobra.Command {
+	var flags reportFlags
+	var tables []string
+	for _, t := range report.Tables() {
+		tables = append(tables, t.Name)
+	}
+	c := &cobra.Command{
+		Use:   "report [[BEFORE] FILE]",
+		Short: "Turn a sync, or what changed between two, into a page to read, CSV or JSON",
+		RunE: func(c *cobra.Command, files []string) error {
+			if err := r.start("console", false); err != nil {
+				return err
+			}
+			if err := r.accepts("report", descriptive(), "file", "c1z-temp-dir"); err != nil {
+				return err
+			}
+			return r.report(c.Context(), files, flags)
+		},
+	}
+	c.Long = "It reads the file and asks nobody. A sync is compared with the full sync before it in the same file, or with\n" +
+		"the newest one of the file BEFORE. The same files give the same report, byte for byte."
+	c.Example = fmt.Sprintf(`  %[1]s report --out report.html                   the newest sync of sync.c1z, and what changed since the one before
+  %[1]s report --out report.html old.c1z new.c1z   what is in new.c1z, and what changed since old.c1z
+  %[1]s report --format csv > access.csv           who holds what, for a spreadsheet
+  %[1]s report --table changes --out changes.csv   what changed, attribute by attribute
+  %[1]s report --format jsonl | jq                 everything, and nothing is cut or altered`, r.program.Name)
+	c.Flags().StringVar(&flags.out, "out", "", "write to this file, which is replaced in one step and readable for its owner only (default stdout)")
+	c.Flags().StringVar(&flags.format, "format", "", "html, csv, json or jsonl (default: what the ending of --out says, or html)")
+	c.Flags().StringVar(&flags.table, "table", "", "which table a CSV is: "+strings.Join(tables, ", ")+" (default "+tables[0]+")")
+	c.Flags().StringVar(&flags.sync, "sync", "", "report the sync with this id (default: the newest full one)")
+	c.Flags().StringVar(&flags.before, "before-sync", "", "compare with the sync with this id (default: the full one before)")
+	c.Flags().IntVar(&flags.rows, "rows", report.DefaultRows, "rows that a table of the page has at the most; 0 is all")
+	return c
+}
+
+// form is the format that the flags ask for, and the table of a CSV.
+func (f reportFlags) form() (format string, table report.Table, err error) {
+	format = f.format
+	formats := reportFormats()
+	for name, endings := range formats {
+		if format == "" && slices.Contains(endings, strings.ToLower(filepath.Ext(f.out))) {
+			format = name
+		}
+	}
+	switch {
+	case format == "" && f.table != "":
+		format = "csv"
+	case format == "":
+		format = "html"
+	}
+	if formats[format] == nil {
+		return "", table, baton.Errorf(baton.Invalid, "--format: %q is not a form of a report", format).WithFix("use html, csv, json or jsonl")
+	}
+	if f.table != "" && format != "csv" {
+		return "", table, baton.Errorf(baton.Invalid, "--table chooses a table for CSV, and this is a report in %s", format).WithFix("add --format csv")
+	}
+	if f.rows < 0 {
+		return "", table, baton.Errorf(baton.Invalid, "--rows is below 0")
+	}
+	var names []string
+	for _, t := range report.Tables() {
+		if names = append(names, t.Name); t.Name == f.table || f.table == "" && len(names) == 1 {
+			return format, t, nil
+		}
+	}
+	return "", table, baton.Errorf(baton.Invalid, "--table: there is no table %q", f.table).WithFix("use %s", orList(names))
+}
+
+// report writes a report of one sync.
+func (r *run) report(ctx context.Context, files []string, flags reportFlags) (err error) {
+	if len(files) > 2 {
+		return baton.Errorf(baton.Invalid, "report takes one file, or two to compare").WithFix("name the older file first")
+	}
+	if len(files) > 0 && r.typed("file") {
+		return baton.Errorf(baton.Invalid, "the file is named twice, by --file and by %q", files[len(files)-1]).WithFix("leave --file out")
+	}
+	format, table, err := flags.form()
+	if err != nil {
+		return err
+	}
+	if format == "html" && flags.out == "" && isTerminal(r.stdout) {
+		return baton.Errorf(baton.Invalid, "a page of HTML is nothing to read on a terminal").WithFix("add --out report.html, or --format csv")
+	}
+	if len(files) == 0 {
+		files = []string{r.values.String("file")}
+	}
+	o := report.Options{Program: r.program.Name + " " + r.program.version(), Rows: flags.rows}
+	if flags.rows == 0 {
+		o.Rows = -1
+	}
+	if o.Connector, err = r.offline(); err != nil {
+		return err
+	}
+	close, err := r.openReport(&o, files, flags)
+	defer func() { err = errors.Join(err, close()) }()
+	if err != nil {
+		return err
+	}
+	write := func(w io.Writer) error {
+		w = whileWanted{ctx, w}
+		switch format {
+		case "csv":
+			return report.CSV(w, o, table)
+		case "json":
+			return report.JSON(w, o)
+		case "jsonl":
+			return report.JSONLines(w, o)
+		}
+		return report.HTML(w, o)
+	}
+	if flags.out == "" {
+		err = write(r.stdout)
+	} else {
+		err = r.reportInto(flags.out, write)
+	}
+	if err != nil && ctx.Err() != nil {
+		return stopped(ctx, "report", err)
+	}
+	return err
+}
+
+// offline is the connector as the settings have it, without its upstream.
+func (r *run) offline() (*baton.Connector, error) {
+	if r.program.Offline == nil {
+		return r.program.Describe(), nil
+	}
+	return r.program.Offline(r.values)
+}
+
+// openReport opens the files and chooses the syncs.
+func (r *run) openReport(o *report.Options, files []string, flags reportFlags) (close func() error, err error) {
+	var opened []*c1z.File
+	close = func() error {
+		var errs []error
+		for _, f := range opened {
+			errs = append(errs, f.Close())
+		}
+		return errors.Join(errs...)
+	}
+	open := func(path string) (*c1z.File, report.Source, error) {
+		f, source, err := report.Open(path, r.values.String("c1z-temp-dir"))
+		if err == nil {
+			opened = append(opened, f)
+		}
+		return f, source, err
+	}
+	path := files[len(files)-1]
+	if o.After, o.AfterSource, err = open(path); err != nil {
+		return close, err
+	}
+	older, source, name := o.After, o.AfterSource, path
+	if len(files) == 2 {
+		name = files[0]
+		if older, source, err = open(name); err != nil {
+			return close, err
+		}
+	}
+	if flags.sync != "" {
+		if o.After, err = showing(o.After, path, flags.sync); err != nil {
+			return close, err
+		}
+	}
+	switch before, ok := o.After.Before(); {
+	case flags.before != "":
+		o.Before, err = showing(older, name, flags.before)
+	case len(files) == 2:
+		o.Before = older
+	case ok:
+		o.Before, err = o.After.At(before.ID)
+	}
+	if o.Before != nil {
+		o.BeforeSource = source
+		if o.Before.Shown().Ended.After(o.After.Shown().Ended) {
+			r.warn("the sync to compare with is the newer one: what was created is told as removed")
+		}
+	}
+	return close, err
+}
+
+// showing is the file as it shows the sync with that id.
+func showing(f *c1z.File, path, id string) (*c1z.File, error) {
+	at, err := f.At(id)
+	if err == nil {
+		return at, nil
+	}
+	var ids []string
+	for _, s := range f.Syncs() {
+		if !s.Ended.IsZero() {
+			ids = append(ids, s.ID)
+		}
+	}
+	return nil, baton.Errorf(baton.NotFound, "there is no finished sync %q in %s", id, path).WithFix("it has %s", andList(ids))
+}
+
+// whileWanted stops writing when the context ends.
+type whileWanted struct {
+	ctx context.Context
+	to  io.Writer
+}
+
+func (w whileWanted) Write(p []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return 0, context.Cause(w.ctx)
+	}
+	return w.to.Write(p)
+}
+
+// reportInto replaces the file at path by what write writes, all of it or nothing.
+func (r *run) reportInto(path string, write func(io.Writer) error) error {
+	if err := overwritable(path); err != nil {
+		return err
+	}
+	n, err := disk.Replace(disk.OS{}, path, write)
+	if err != nil {
+		return err
+	}
+	r.line("wrote %s (%s)", path, size(n))
+	return nil
+}
+
+// overwritable refuses a path that leads to something of more worth than a report.
+func overwritable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return baton.Errorf(baton.Storage, "report: %w", err)
+	case !info.Mode().IsRegular():
+		return baton.Errorf(baton.Invalid, "--out: %s is not a regular file", path).WithFix("name another file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return baton.Errorf(baton.Storage, "report: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, 3)
+	if n, _ := io.ReadFull(f, head); string(head[:n]) == "C1Z" {
+		return baton.Errorf(baton.Refused, "--out: %s is a c1z file, and a report would replace it", path).WithFix("name another file")
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"baton/agent/cli"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"baton-fake": func() { os.Exit(cli.Main(program())) }})
+}
+
+// TestScripts runs the command lines in testdata/script. Each script has an
+// upstream of its own, which FAKE_URL leads to.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			u := newUpstream()
+			server := httptest.NewServer(u)
+			env.Defer(server.Close)
+			env.Values["upstream"] = u
+			env.Setenv("FAKE_URL", server.URL)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "upstream": breakUpstream, "events": events, "configure": configure, "pass": pass,
+		},
+	})
+}
+
+// exits runs the program and expects its exit code: "exits 3 baton-fake --nonsense".
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [arguments]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		code = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s instead of %s", code, args[0])
+	}
+}
+
+// configure sets the environment that leads to the upstream.
+func configure(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("BATON_FAKE_URL", ts.Getenv("FAKE_URL"))
+	ts.Setenv("BATON_FAKE_TOKEN", "secret-token")
+	ts.Setenv("BATON_LOG_FORMAT", "console")
+}
+
+// pass puts the pass that the last message named into the environment.
+func pass(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile(`--allow-held ([\w-]+)`).FindStringSubmatch(ts.ReadFile("stderr"))
+	if m == nil {
+		ts.Fatalf("no pass was named")
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// breakUpstream changes how the upstream behaves: "upstream fail", "upstream well", or
+// who is in a group: "upstream group g1 u1 u2".
+func breakUpstream(ts *testscript.TestScript, _ bool, args []string) {
+	u := ts.Value("upstream").(*upstream)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if args[0] == "group" {
+		u.members[args[1]] = args[2:]
+		return
+	}
+	u.fail = map[string]int{"fail": 503, "forbid": 403, "well": 0}[args[0]]
+}
+
+// events checks that every line of stderr is a JSON event with the expected keys.
+func events(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stderr")) {
+		var event map[string]any
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			ts.Fatalf("%q is not JSON: %v", line, err)
+		}
+		for _, key := range append([]string{"level", "ts", "msg"}, args...) {
+			if event[key] == nil {
+				ts.Fatalf("%q has no %s", line, key)
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"baton"
+	"baton/agent/service"
+	"baton/connector/rest"
+)
+
+// raiseFor is how long a signal has everything logged.
+const raiseFor = 15 * time.Minute
+
+// service runs the connector for C1 until ctx ends.
+func (r *run) service(ctx context.Context) error {
+	if err := r.checkRequired(); err != nil {
+		return err
+	}
+	pass, err := r.pass()
+	if err != nil {
+		return err
+	}
+	v := r.values
+	if v.Bool("allow-removals") {
+		r.log.Warn(r.label("allow-removals") + " does nothing in a service; a sync that is held says how to let just that one through")
+	}
+	cfg := service.Config{
+		Open:              r.openServed,
+		ClientID:          v.String("client-id"),
+		ClientSecret:      v.Secret("client-secret"),
+		HostID:            v.String("host-id"),
+		APIHost:           v.String("c1-api-host"),
+		CAFile:            v.String("ca-file"),
+		Version:           r.program.version(),
+		Provisioning:      v.Bool("provisioning"),
+		TaskConcurrency:   v.Int("task-concurrency"),
+		BatchTasks:        v.Bool("get-tasks"),
+		StateDir:          r.stateDir(),
+		SkipFullSync:      v.Bool("skip-full-sync"),
+		SyncResourceTypes: v.Strings("sync-resource-types"),
+		AllowEmpty:        v.Bool("allow-empty"),
+		MaxRemovals:       v.Int("max-removals"),
+		RemovalsFrom:      v.Int("max-removals-from"),
+		Pass:              pass,
+		ForgetSyncs:       !v.Bool("keep-previous-sync-c1z"),
+		Grace:             time.Duration(v.Int("shutdown-grace-seconds")) * time.Second,
+		Log:               r.log,
+		RaiseLog:          r.raise,
+	}
+	for _, t := range cfg.SyncResourceTypes {
+		if err := knownType(r.program.Describe(), r.label("sync-resource-types"), t); err != nil {
+			return err
+		}
+	}
+	if v.Bool("health-check") {
+		cfg.HealthAddr = r.healthAddr()
+	}
+	done, err := r.export(&cfg)
+	if err != nil {
+		return err
+	}
+	defer r.raiseOnSignal()()
+	r.memory.log(r.log)
+	if err = service.Run(ctx, cfg); err != nil {
+		err = fmt.Errorf("service: %w", err)
+	}
+	done(err)
+	return err
+}
+
+// openServed makes the connector of a service. Waiting is logged, as in a sync.
+func (r *run) openServed(ctx context.Context, observe func(rest.Attempt)) (*baton.Connector, error) {
+	c, _, err := r.open(ctx, 0, func(a rest.Attempt) {
+		observe(a)
+		if text := waitText(a, time.Now()); text != "" {
+			r.log.Info(text)
+		}
+	})
+	return c, err
+}
+
+// stateDir is the program's own folder below --c1z-temp-dir, or below the system's
+// temporary one.
+func (r *run) stateDir() string {
+	parent := r.values.String("c1z-temp-dir")
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	return filepath.Join(parent, r.program.Name)
+}
+
+func (r *run) healthAddr() string {
+	return net.JoinHostPort(r.values.String("health-check-bind-address"), strconv.Itoa(r.values.Int("health-check-port")))
+}
+
+// raiseOnSignal has everything logged for a while after each signal that asks for
+// it, until the returned func is called.
+func (r *run) raiseOnSignal() (stop func()) {
+	signals, forget := raiseSignals()
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-signals:
+				lower := r.raise()
+				r.log.Info("everything is logged for a while", "for", raiseFor)
+				time.AfterFunc(raiseFor, lower)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		forget()
+		close(done)
+		<-ended
+	}
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"baton"
+	"baton/agent/syncer"
+)
+
+// sync reads the upstream into the file.
+func (r *run) sync(ctx context.Context) error {
+	targets, err := syncFits(r.program.Describe(), r.configuration)
+	if err != nil {
+		return err
+	}
+	if err := r.checkRequired(); err != nil {
+		return err
+	}
+	pass, err := r.pass()
+	if err != nil {
+		return err
+	}
+	progress := newProgress(r.printer)
+	connector, _, err := r.open(ctx, 0, progress.attempt)
+	if err != nil {
+		return err
+	}
+	if r.values.Bool("skip-full-sync") {
+		if err := validate(ctx, connector); err != nil {
+			return err
+		}
+		r.line("settings and credentials are good; nothing was synced, because of %s", r.label("skip-full-sync"))
+		return nil
+	}
+	cfg := syncer.Config{
+		Connector:                 connector,
+		Path:                      r.values.String("file"),
+		TempDir:                   r.values.String("c1z-temp-dir"),
+		KeepSyncs:                 r.values.Int("keep-sync-count"),
+		Types:                     r.values.Strings("sync-resource-types"),
+		Resources:                 targets,
+		SkipGrants:                r.values.Bool("skip-grants"),
+		SkipEntitlementsAndGrants: r.values.Bool("skip-entitlements-and-grants"),
+		AllowEmpty:                r.values.Bool("allow-empty"),
+		MaxRemovals:               r.values.Int("max-removals"),
+		RemovalsFrom:              r.values.Int("max-removals-from"),
+		AllowRemovals:             r.values.Bool("allow-removals"),
+		Pass:                      pass,
+		Log:                       r.log,
+		Progress:                  progress.page,
+	}
+	if r.values.Bool("fresh") {
+		if err := syncer.Discard(cfg.Path, cfg.TempDir); err != nil {
+			return err
+		}
+	}
+	stop := progress.start()
+	began := time.Now()
+	result, err := syncer.Run(ctx, cfg)
+	stop()
+	if err != nil {
+		return syncFailed(ctx, err)
+	}
+	r.summary(cfg, result, time.Since(began))
+	return nil
+}
+
+// pass is what lets a held sync through, if there is one.
+func (r *run) pass() (syncer.Pass, error) {
+	pass, err := syncer.ParsePass(r.values.String("allow-held"))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", r.label("allow-held"), err)
+	}
+	return pass, err
+}
+
+// syncFailed says how to go on after an error, when the error does not.
+func syncFailed(ctx context.Context, err error) error {
+	const resume = "run the same command again: it goes on where this one stopped"
+	if ctx.Err() != nil {
+		return stopped(ctx, "sync", err).WithFix(resume)
+	}
+	switch kind := baton.KindOf(err); kind {
+	case baton.Unavailable, baton.RateLimited, baton.Incomplete, baton.DeadlineExceeded:
+		if baton.FixOf(err) == "" {
+			return baton.Errorf(kind, "%w", err).WithFix(resume)
+		}
+	}
+	return err
+}
+
+func validate(ctx context.Context, c *baton.Connector) error {
+	if c.Validate == nil {
+		return nil
+	}
+	return c.Validate(ctx)
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"baton"
+	"baton/internal/disk"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxConfigFile bounds what is read of a configuration file, in bytes.
+const maxConfigFile = 1 << 20
+
+// fileValues are the values of the configuration file that applies. A file that
+// BATON_CONFIG_PATH names must exist; .baton.yaml need not.
+func fileValues(env map[string]string, all []option, bad *problems) map[string]given {
+	candidates, required := []string{".baton.yaml", ".baton.yml"}, false
+	if path := env["BATON_CONFIG_PATH"]; path != "" {
+		if ext := filepath.Ext(path); ext != ".yaml" && ext != ".yml" {
+			bad.add("", "BATON_CONFIG_PATH: %s does not end in .yaml or .yml", path)
+			return nil
+		}
+		candidates, required = []string{path}, true
+	}
+	for _, path := range candidates {
+		text, err := readConfig(path)
+		if errors.Is(err, fs.ErrNotExist) && !required {
+			continue
+		}
+		if err != nil {
+			bad.add("", "%v", err)
+			return nil
+		}
+		if !required && disk.Planted(path) {
+			bad.add("remove it, or name it with BATON_CONFIG_PATH if it is meant", "%s belongs to another user, in a folder that everybody can write to", path)
+			return nil
+		}
+		return parseYAML(path, text, all, bad)
+	}
+	return nil
+}
+
+func readConfig(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err == nil && len(text) > maxConfigFile {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxConfigFile)
+	}
+	return text, err
+}
+
+// parseYAML reads a configuration file: one mapping from option names to scalars
+// or sequences of scalars. A scalar is taken as it is written, so that an id of
+// digits stays text. Whatever does not fit is a problem that names line and key.
+func parseYAML(name string, text []byte, all []option, bad *problems) map[string]given {
+	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
+	var document yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		bad.add("", "%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil
+	}
+	at := func(n *yaml.Node) string { return fmt.Sprintf("%s line %d", name, n.Line) }
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		bad.add("", "%s holds more than one document", name)
+	}
+	root := document.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return nil
+	}
+	if root.Kind != yaml.MappingNode {
+		bad.add("write lines such as log-level: debug", "%s: it is not a list of settings", at(root))
+		return nil
+	}
+	values, lines := map[string]given{}, map[string]int{}
+	for i := 0; i < len(root.Content); i += 2 {
+		key, node := root.Content[i], root.Content[i+1]
+		index := slices.IndexFunc(all, func(o option) bool { return o.Name == key.Value })
+		if index < 0 || key.Kind != yaml.ScalarNode {
+			bad.add(meant(key.Value, all), "%s: unknown setting %q", at(key), key.Value)
+			continue
+		}
+		if first, twice := lines[key.Value]; twice {
+			bad.add("", "%s: %s is set in line %d already", at(key), key.Value, first)
+			continue
+		}
+		lines[key.Value] = key.Line
+		g := given{place: fromFile, label: at(key) + " (" + key.Value + ")"}
+		if err := g.fromNode(node, all[index].Kind); err != nil {
+			bad.add("", "%s: %v", g.label, err)
+			continue
+		}
+		values[key.Value] = g
+	}
+	return values
+}
+
+// meant is advice for somebody who wrote an unknown name.
+func meant(name string, all []option) string {
+	var names []string
+	for _, o := range all {
+		names = append(names, o.Name)
+	}
+	if candidates := near(name, names); len(candidates) > 0 {
+		return "did you mean " + orList(candidates) + "?"
+	}
+	return ""
+}
+
+// fromNode takes the value of a key.
+func (g *given) fromNode(n *yaml.Node, kind baton.SettingKind) error {
+	text, err := scalar(n)
+	if err == nil {
+		g.texts = []string{text}
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		return err
+	}
+	if kind != baton.StringsSetting {
+		return errors.New("takes one value, not a list")
+	}
+	g.list = true
+	for _, item := range n.Content {
+		text, err := scalar(item)
+		if err != nil || item.Tag == "!!null" {
+			return fmt.Errorf("item %d of the list is not a plain value", len(g.items)+1)
+		}
+		g.items = append(g.items, text)
+	}
+	return nil
+}
+
+// scalar is the text of a plain value; null is no text.
+func scalar(n *yaml.Node) (string, error) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		return "", errors.New("is not a plain value")
+	case n.Tag == "!!null":
+		return "", nil
+	}
+	return n.Value, nil
+}

@@ -1,0 +1,152 @@
+// Package pagelog makes pages durable. It keeps one append-only file for each feed
+// of a running sync, and guarantees one thing: what is read back is exactly what
+// was appended before the last commit of that feed.
+//
+// # Layout
+//
+//	DIR/lock          held by the process that writes
+//	DIR/header        what this sync is, opaque here; written once, atomically
+//	DIR/FEED.pages    magic, then frames
+//
+//	frame   = length uint32 | crc32c uint32 | kind byte | payload
+//	payload of kind 'r' = records, each: uvarint length | bytes
+//	payload of kind 'c' = the feed's state after the page, opaque here
+//
+// Integers are little-endian; length counts the payload; the checksum covers kind
+// and payload. A page is its 'r' frames and the 'c' frame that ends it. Whatever
+// follows the last 'c' frame that can be reached through valid frames is a page
+// that did not finish: it is cut off when the file is opened. Because the state is
+// written with the rows, cutting off more than was needed is safe, too: the feed
+// reads those pages again.
+//
+// A commit survives the death of the process at once, and of the machine after at
+// most [syncEvery].
+package pagelog
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+
+	"baton"
+	"baton/internal/disk"
+)
+
+// Log is the durable state of one running sync. Its feeds may be used from one
+// goroutine each.
+type Log struct {
+	dir  string
+	fsys disk.FS
+	lock *disk.Lock
+}
+
+const (
+	lockName   = "lock"
+	headerName = "header"
+	pagesExt   = ".pages"
+)
+
+// Open takes possession of the directory, creating it if need be. It is Refused
+// while another process has it.
+func Open(fsys disk.FS, dir string) (*Log, error) {
+	if err := disk.OwnDir(fsys, dir); err != nil {
+		return nil, storage(err, dir, "create %s", dir)
+	}
+	path := filepath.Join(dir, lockName)
+	lock, err := disk.Acquire(fsys, path)
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, baton.Errorf(baton.Refused, "another process is using %s", dir).
+			WithFix("Wait for it to end, or write to another file.")
+	}
+	if err != nil {
+		return nil, storage(err, path, "lock %s", dir)
+	}
+	return &Log{dir: dir, fsys: fsys, lock: lock}, nil
+}
+
+// Dir is the directory, where the owner may keep scratch files of its own.
+func (l *Log) Dir() string { return l.dir }
+
+// Header is what Begin wrote, or nil when no sync was begun.
+func (l *Log) Header() ([]byte, error) {
+	path := filepath.Join(l.dir, headerName)
+	b, err := disk.ReadFile(l.fsys, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, storage(err, path, "read the header in %s", l.dir)
+	}
+	return b, nil
+}
+
+// Begin forgets everything and starts a new sync with that header. A power cut leaves
+// no old pages under the new header: their names are gone for good before it comes.
+func (l *Log) Begin(header []byte) error {
+	if err := l.clear(); err != nil {
+		return err
+	}
+	if err := l.fsys.SyncDir(l.dir); err != nil {
+		return storage(err, filepath.Join(l.dir, headerName), "clear %s", l.dir)
+	}
+	_, err := disk.Replace(l.fsys, filepath.Join(l.dir, headerName), func(w io.Writer) error {
+		_, err := w.Write(header)
+		return err
+	})
+	return err
+}
+
+// clear removes the header first, so that a crash in between leaves files that no
+// header vouches for, and those are cleared by the next Begin.
+func (l *Log) clear() error {
+	entries, err := l.fsys.ReadDir(l.dir)
+	if err != nil {
+		return storage(err, filepath.Join(l.dir, headerName), "read %s", l.dir)
+	}
+	names := []string{headerName}
+	for _, e := range entries {
+		if e.Name() != lockName && e.Name() != headerName {
+			names = append(names, e.Name())
+		}
+	}
+	for _, name := range names {
+		path := filepath.Join(l.dir, name)
+		if err := l.fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return storage(err, path, "clear %s", l.dir)
+		}
+	}
+	return nil
+}
+
+// Close gives the directory up and leaves it for a later process.
+func (l *Log) Close() error {
+	return storage(l.lock.Release(), filepath.Join(l.dir, lockName), "release the lock of %s", l.dir)
+}
+
+// Remove gives the directory up and deletes it.
+func (l *Log) Remove() error {
+	err := l.clear()
+	if e := l.lock.Remove(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = l.fsys.Remove(l.dir)
+	}
+	return storage(err, l.dir, "remove %s", l.dir)
+}
+
+var feedName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// Feed opens the feed's file and recovers it to its last commit.
+func (l *Log) Feed(name string) (*Feed, error) {
+	if !feedName.MatchString(name) {
+		return nil, baton.Errorf(baton.Internal, "pagelog: %q is not a feed name", name)
+	}
+	return openFeed(l.fsys, filepath.Join(l.dir, name+pagesExt))
+}
+
+func storage(err error, path, format string, args ...any) error {
+	return disk.Errorf(err, path, "page log: "+format, args...)
+}

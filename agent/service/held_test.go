@@ -1,0 +1,322 @@
+package service_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/agent/service"
+	"baton/agent/syncer"
+	"baton/internal/pb/batonv1"
+)
+
+// gauge reads the metrics of a service.
+type gauge struct {
+	mu   sync.Mutex
+	read func() []service.Reading
+}
+
+func (g *gauge) in(c *service.Config) {
+	c.Measured = func(read func() []service.Reading) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.read = read
+	}
+}
+
+// value is that of the one reading with the name, -1 without one.
+func (g *gauge) value(name string) float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, r := range g.read() {
+		if r.Name == name {
+			return r.Value
+		}
+	}
+	return -1
+}
+
+func (g *gauge) want(t *testing.T, values map[string]float64) {
+	t.Helper()
+	for name, want := range values {
+		if got := g.value(name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
+
+// logged collects what a service logs.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) in(c *service.Config) { c.Log = slog.New(slog.NewTextHandler(l, nil)) }
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// loseAdmins ends every membership in the Admin group, and returns what undoes that.
+func (w *world) loseAdmins() (back func()) {
+	w.t.Helper()
+	g := w.group("PPLX_Admin")
+	if len(g.Members) == 0 {
+		w.t.Fatal("there are no admins to lose")
+	}
+	for _, id := range g.Members {
+		w.org.RemoveMember(g.ID, id)
+	}
+	return func() {
+		for _, id := range g.Members {
+			w.org.AddMember(g.ID, id)
+		}
+	}
+}
+
+// wantHeld has a sync task fail because the sync is held, and returns its pass.
+func (w *world) wantHeld(text string) syncer.Pass {
+	w.t.Helper()
+	r := w.fail(syncTask(nil), 9, false, "this sync is held: "+text)
+	if len(r.Assets) > 0 {
+		w.t.Errorf("it was uploaded all the same: %v", r.Assets)
+	}
+	m := regexp.MustCompile(`BATON_ALLOW_HELD`).FindString(r.Status.GetMessage())
+	code := regexp.MustCompile(`--allow-held ([\w-]+)`).FindStringSubmatch(r.Status.GetMessage())
+	if m == "" || code == nil {
+		w.t.Fatalf("it does not say how to let it through: %s", r.Status.GetMessage())
+	}
+	pass, err := syncer.ParsePass(code[1])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return pass
+}
+
+const adminsGone = "there are 0 enabled accounts that are certain to be Admin, fewer than 1, and the sync before had "
+
+// TestHeld: a sync that shows the admins gone is held, also by the process after the
+// next; told to, it is uploaded, and the next one of the kind is held again.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g := new(gauge)
+	r := w.start(g.in)
+	w.uploaded(w.succeed(syncTask(nil), nil))
+	g.want(t, map[string]float64{"baton_sync_held": 0, "baton_syncs_held_total": -1, "baton_sync_compared": 0})
+	w.uploaded(w.succeed(syncTask(nil), nil))
+	g.want(t, map[string]float64{"baton_sync_held": 0, "baton_sync_compared": 1})
+	last := g.value("baton_last_successful_sync_timestamp_seconds")
+
+	back := w.loseAdmins()
+	w.wantHeld(adminsGone)
+	g.want(t, map[string]float64{"baton_sync_held": 1, "baton_syncs_held_total": 1, "baton_sync_compared": 1, "baton_last_successful_sync_timestamp_seconds": last})
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+
+	r = w.start(g.in)
+	pass := w.wantHeld(adminsGone)
+	g.want(t, map[string]float64{"baton_sync_held": 1, "baton_last_successful_sync_timestamp_seconds": last})
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+
+	told := func(c *service.Config) { c.Pass = pass }
+	w.start(g.in, told)
+	w.uploaded(w.succeed(syncTask(nil), nil))
+	g.want(t, map[string]float64{"baton_sync_held": 0, "baton_sync_compared": 1})
+	back()
+	w.uploaded(w.succeed(syncTask(nil), nil))
+	w.loseAdmins()
+	w.wantHeld(adminsGone) // though the pass is still set
+	g.want(t, map[string]float64{"baton_sync_held": 1, "baton_syncs_held_total": 1})
+}
+
+// TestHeldIsNotSticky: what was held is read anew, and goes through once the upstream
+// shows everybody again.
+func TestHeldIsNotSticky(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	w.succeed(syncTask(nil), nil)
+	back := w.loseAdmins()
+	w.wantHeld(adminsGone)
+	back()
+	f := w.uploaded(w.succeed(syncTask(nil), nil))
+	if _, grants := w.count(f, "group"); grants == 0 {
+		t.Error("the sync has no grants")
+	}
+}
+
+// TestNothingToCompareWith: an instance without an earlier sync holds nothing, and says
+// so.
+func TestNothingToCompareWith(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		lose func(t *testing.T, w *world)
+		edit func(*service.Config)
+		says string
+	}{
+		"another replica, or an empty volume": {edit: func(c *service.Config) { c.StateDir += "/elsewhere" }, says: "no earlier sync to compare with"},
+		"a damaged file": {lose: func(t *testing.T, w *world) {
+			if err := os.WriteFile(w.base(), []byte("C1ZF\x00nonsense"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, says: "the sync before cannot be read"},
+		"a file cut short": {lose: func(t *testing.T, w *world) {
+			if err := os.Truncate(w.base(), 2000); err != nil {
+				t.Fatal(err)
+			}
+		}, says: "the sync before cannot be read"},
+		"told to forget": {edit: func(c *service.Config) { c.ForgetSyncs = true }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r := w.start()
+			w.succeed(syncTask(nil), nil)
+			if err := r.stop(); err != nil {
+				t.Fatal(err)
+			}
+			w.loseAdmins()
+			if tc.lose != nil {
+				tc.lose(t, w)
+			}
+			g, l := new(gauge), new(logged)
+			edits := []func(*service.Config){g.in, l.in}
+			if tc.edit != nil {
+				edits = append(edits, tc.edit)
+			}
+			w.start(edits...)
+			w.uploaded(w.succeed(syncTask(nil), nil))
+			if !strings.Contains(l.String(), tc.says) {
+				t.Errorf("it does not say %q: %s", tc.says, l)
+			}
+			if tc.says != "" {
+				g.want(t, map[string]float64{"baton_sync_compared": 0, "baton_sync_held": 0})
+				back := w.group("PPLX_Admin")
+				for _, u := range w.org.State().Users[:3] {
+					w.org.AddMember(back.ID, u.ID)
+				}
+				w.succeed(syncTask(nil), nil)
+				g.want(t, map[string]float64{"baton_sync_compared": 1})
+			}
+			if kept, _ := filepath.Glob(w.state + "/uploaded-*"); tc.edit != nil && tc.says == "" && len(kept) > 0 {
+				t.Errorf("it was to keep nothing, and kept %q", kept)
+			}
+		})
+	}
+}
+
+// base is the file that the next sync is compared with.
+func (w *world) base() string {
+	w.t.Helper()
+	kept, err := filepath.Glob(filepath.Join(w.state, "uploaded-*.c1z"))
+	if err != nil || len(kept) != 1 {
+		w.t.Fatalf("kept %q, %v", kept, err)
+	}
+	return kept[0]
+}
+
+// leftovers are the files in a state directory beside the one that is kept.
+func leftovers(t *testing.T, dir string) []string {
+	t.Helper()
+	return slices.DeleteFunc(files(t, dir), func(path string) bool {
+		return filepath.Dir(path) == dir && strings.HasPrefix(filepath.Base(path), "uploaded-")
+	})
+}
+
+// TestWhatIsKept: one file, readable by nobody else, of what was uploaded last; neither
+// what was held nor what C1 did not take nor a part of a tenant replaces it.
+func TestWhatIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(func(c *service.Config) { c.SyncResourceTypes = nil })
+	kept := func() string {
+		t.Helper()
+		info, err := os.Stat(w.base())
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("mode %v, %v", info.Mode(), err)
+		}
+		b, err := os.ReadFile(w.base())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	r := w.succeed(syncTask(nil), nil)
+	first := kept()
+	if sent, err := os.ReadFile(r.Assets[0].Path); err != nil || string(sent) != first {
+		t.Errorf("what is kept is not what was uploaded (%v)", err)
+	}
+	back := w.loseAdmins()
+	w.wantHeld(adminsGone)
+	back()
+	group := w.group("PPLX_Admin")
+	w.succeed(syncTask(func(s *batonv1.Task_SyncFullTask) { s.SkipEntitlementsAndGrants = true }), nil)
+	w.succeed(syncTask(func(s *batonv1.Task_SyncFullTask) {
+		s.TargetedSyncResources = append(s.TargetedSyncResources, entitlementOf(group).Resource)
+	}), nil)
+	if kept() != first {
+		t.Error("what is kept was replaced by something else")
+	}
+	w.succeed(syncTask(nil), nil)
+	if kept() == first {
+		t.Error("what is kept is not the last sync")
+	}
+}
+
+// TestOldBases: what no sync has asked for in a long time is removed; a younger one
+// says when the last sync was.
+func TestOldBases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old, young := filepath.Join(w.state, "uploaded-0000.c1z"), filepath.Join(w.state, "uploaded-1111.c1z")
+	when := time.Now().Add(-10 * 24 * time.Hour).Truncate(time.Second)
+	for path, at := range map[string]time.Time{old: when.Add(-100 * 24 * time.Hour), young: when} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := new(gauge)
+	w.start(g.in)
+	until(t, "it said hello", func() bool { return len(w.c1.Hellos()) == 1 })
+	if left := files(t, w.state); len(left) != 1 || left[0] != young {
+		t.Errorf("left: %q", left)
+	}
+	g.want(t, map[string]float64{"baton_last_successful_sync_timestamp_seconds": float64(when.Unix())})
+}
+
+// TestStateOfSomebodyElse: a state directory that is a link, as another user may have
+// put it into /tmp, is not used.
+func TestStateOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	link := filepath.Join(t.TempDir(), "state")
+	if err := os.Symlink(w.state, link); err != nil {
+		t.Skip(err)
+	}
+	err := w.start(func(c *service.Config) { c.StateDir = link }).end()
+	if baton.KindOf(err) != baton.Storage || !strings.Contains(err.Error(), "is no folder but a link") || !strings.Contains(baton.FixOf(err), "use another place") {
+		t.Errorf("it ends with %v (fix: %s)", err, baton.FixOf(err))
+	}
+}

@@ -1,0 +1,261 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/agent/syncer"
+	"baton/internal/disk"
+	"baton/wire"
+)
+
+const (
+	syncPrefix = "sync-"
+	syncFile   = "sync.c1z"
+	// staleAfter is when what a sync left behind is of no use to any other: a little
+	// after the syncer refuses to resume it.
+	staleAfter = 8 * 24 * time.Hour
+)
+
+// syncTask reads the upstream and uploads the file. Whatever ends it early, what was
+// read stays in the state directory: a task that asks for the same goes on from
+// there. A file that was sealed and not uploaded waits for its own task.
+func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, log *slog.Logger) error {
+	if s.cfg.SkipFullSync {
+		log.Info("nothing is synced, because of skip-full-sync")
+		return nil
+	}
+	if work.StorageEngine != "" && work.StorageEngine != "sqlite" {
+		log.Info("the storage engine that was asked for is not written; sqlite is", "asked", work.StorageEngine)
+	}
+	cfg := s.syncConfig(work, log)
+	wish, err := wishOf(cfg)
+	if err != nil {
+		return err
+	}
+	dir, release, err := s.syncDir(wish)
+	if err != nil {
+		return err
+	}
+	defer release()
+	cfg.Path = filepath.Join(dir, syncFile)
+	cfg.Previous = s.base(cfg, wish)
+	sealed := filepath.Join(dir, fileName(t.ID)+".sealed")
+	if _, err := os.Stat(sealed); err != nil {
+		if err := s.read(ctx, t, cfg, dir, log); err != nil {
+			return err
+		}
+		if err := os.Rename(cfg.Path, sealed); err != nil {
+			return storage(err)
+		}
+	} else {
+		log.Info("the file of this task is here already; uploading it")
+	}
+	if err := s.upload(ctx, t, sealed, log); err != nil {
+		return err
+	}
+	if !work.SkipEntitlementsAndGrants && !work.SkipGrants && len(cfg.Resources) == 0 {
+		s.metrics.set("baton_last_successful_sync_timestamp_seconds", float64(time.Now().Unix()))
+	}
+	if base := s.base(cfg, wish); base != "" {
+		s.keepBase(sealed, base, log)
+	}
+	// Not before the answer is accepted: if the task comes again, so does the same file.
+	t.after = func() { s.tidy(dir, sealed, log) }
+	return nil
+}
+
+// tidy removes what a sync task has left, unless the next one of the same wish is at
+// work there already.
+func (s *service) tidy(dir, sealed string, log *slog.Logger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := dir
+	if s.syncs[dir] {
+		path = sealed
+	}
+	if err := os.RemoveAll(path); err != nil {
+		log.Warn("what a sync left behind cannot be removed", "error", err)
+	}
+}
+
+// syncConfig is the sync that the task asks for. Lists are in order, so that the
+// same wish is recognised however it is written.
+func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config {
+	cfg := syncer.Config{
+		Connector: guarded(s.connector, log), KeepSyncs: 1, Log: log, AllowEmpty: s.cfg.AllowEmpty,
+		MaxRemovals: s.cfg.MaxRemovals, RemovalsFrom: s.cfg.RemovalsFrom, Pass: s.cfg.Pass,
+		SkipGrants: work.SkipGrants, SkipEntitlementsAndGrants: work.SkipEntitlementsAndGrants,
+		Types: slices.Clone(work.Types), Resources: slices.Clone(work.Resources),
+	}
+	if len(cfg.Types) == 0 {
+		cfg.Types = slices.Clone(s.cfg.SyncResourceTypes)
+	}
+	slices.Sort(cfg.Types)
+	cfg.Types = slices.Compact(cfg.Types)
+	slices.SortFunc(cfg.Resources, func(a, b baton.ResourceID) int { return strings.Compare(a.String(), b.String()) })
+	return cfg
+}
+
+// guarded is the connector with feeds that fail where they panic. The syncer calls
+// them in goroutines of its own, where a panic would end the process.
+func guarded(c *baton.Connector, log *slog.Logger) *baton.Connector {
+	safe := *c
+	safe.Feeds = slices.Clone(c.Feeds)
+	for i, f := range c.Feeds {
+		safe.Feeds[i].Next = func(ctx context.Context, at baton.Cursor, page baton.Page) (step baton.Step, err error) {
+			defer recovered(log, &err)
+			return f.Next(ctx, at, page)
+		}
+	}
+	if c.Get != nil {
+		safe.Get = func(ctx context.Context, id baton.ResourceID, page baton.Page) (err error) {
+			defer recovered(log, &err)
+			return c.Get(ctx, id, page)
+		}
+	}
+	return &safe
+}
+
+// wishOf tells syncs apart that read different things.
+func wishOf(cfg syncer.Config) (string, error) {
+	wish, err := json.Marshal([]any{cfg.Connector.Name, cfg.Connector.Origin, cfg.Types, cfg.Resources, cfg.SkipGrants, cfg.SkipEntitlementsAndGrants})
+	sum := sha256.Sum256(wish)
+	return hex.EncodeToString(sum[:8]), err
+}
+
+// syncDir is where the sync works: a directory for each different wish, which one
+// task at a time has.
+func (s *service) syncDir(wish string) (dir string, release func(), err error) {
+	dir = filepath.Join(s.cfg.StateDir, syncPrefix+wish)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.syncs[dir] {
+		return "", nil, baton.Errorf(baton.Unavailable, "the same sync is under way for another task")
+	}
+	if err := disk.OwnDir(nil, dir); err != nil {
+		return "", nil, storage(err)
+	}
+	s.syncs[dir] = true
+	return dir, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.syncs, dir)
+	}, nil
+}
+
+// read makes the file. It stops at once when the service does: its pages are kept.
+func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir string, log *slog.Logger) error {
+	others, _ := filepath.Glob(filepath.Join(dir, "*.sealed"))
+	for _, path := range append(others, cfg.Path) {
+		_ = os.RemoveAll(path) // of tasks that are over; what cannot be removed is in nobody's way
+	}
+	pages := map[string]int{}
+	cfg.Progress = func(p syncer.Progress) {
+		t.touch()
+		if before, ok := pages[p.Feed]; ok && p.Feed != "" {
+			s.metrics.count("baton_sync_pages_total", float64(p.Pages-before), "feed", p.Feed)
+		}
+		pages[p.Feed] = p.Pages
+	}
+	reading, end := s.untilStop(ctx)
+	defer end()
+	result, err := s.sync(reading, cfg)
+	if baton.KindOf(err) == baton.Corrupt && reading.Err() == nil {
+		// An earlier process left it, perhaps one of another version, and nobody is here
+		// to ask for a fresh start.
+		log.Warn("what an interrupted sync has left cannot be used and is dropped; reading anew", "error", err)
+		if err := syncer.Discard(cfg.Path, cfg.TempDir); err != nil {
+			return err
+		}
+		result, err = s.sync(reading, cfg)
+	}
+	if err != nil && reading.Err() != nil {
+		return context.Cause(reading)
+	}
+	s.judged(cfg.Previous, result, err, log)
+	if err != nil {
+		return err
+	}
+	log.Info("sync sealed", "sync_id", result.SyncID, "sync_type", result.SyncType, "resumed", result.Resumed,
+		"pages", result.Pages, "bytes", result.Size, "counts", result.Counts, "excluded", result.Excluded)
+	for _, c := range result.Counts {
+		s.metrics.set("baton_sync_resources", float64(c.Resources), "type", c.Type)
+		s.metrics.set("baton_sync_entitlements", float64(c.Entitlements), "type", c.Type)
+		s.metrics.set("baton_sync_grants", float64(c.Grants), "type", c.Type)
+	}
+	return nil
+}
+
+// sync is syncer.Run, which does not look up while it writes the file, however large:
+// when time is up it is left behind, and the pages to the next process.
+func (s *service) sync(ctx context.Context, cfg syncer.Config) (syncer.Result, error) {
+	type end struct {
+		result syncer.Result
+		err    error
+	}
+	done := make(chan end, 1)
+	go func() {
+		var e end
+		defer func() { done <- e }()
+		defer recovered(cfg.Log, &e.err)
+		e.result, e.err = syncer.Run(ctx, cfg)
+	}()
+	select {
+	case e := <-done:
+		return e.result, e.err
+	case <-s.hard.Done():
+		return syncer.Result{}, errStopping
+	}
+}
+
+// untilStop is a context that also ends, as interrupted, when the service begins to
+// stop.
+func (s *service) untilStop(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.soft, func() { cancel(errStopping) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// sweep removes what syncs left behind that nobody asked for again.
+func (s *service) sweep() {
+	s.recall()
+	left, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, syncPrefix+"*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
+			if err := os.RemoveAll(dir); err != nil {
+				s.log.Warn("an old interrupted sync cannot be removed", "error", err)
+			}
+		}
+	}
+}
+
+// fileName is the task's id, or stands for it if it is not made of letters and
+// digits. Short ones may be names that some systems keep for themselves.
+func fileName(taskID string) string {
+	if len(taskID) >= 8 && len(taskID) <= 64 && !strings.ContainsFunc(taskID, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+	}) {
+		return taskID
+	}
+	sum := sha256.Sum256([]byte(taskID))
+	return hex.EncodeToString(sum[:])
+}
+
+func storage(err error) error {
+	return baton.Errorf(baton.Storage, "state directory: %w", err).
+		WithFix("%s", cmp.Or(baton.FixOf(err), "check free space and permissions of --c1z-temp-dir"))
+}

@@ -1,0 +1,320 @@
+package syncer_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"baton"
+	"baton/agent/syncer"
+)
+
+// people are the accounts from one number up to another.
+func people(from, to int) (ids []string) {
+	for i := from; i < to; i++ {
+		ids = append(ids, fmt.Sprintf("u%03d", i))
+	}
+	return ids
+}
+
+type members map[string][]string // by group
+
+func org(users []string, groups members) *baton.Connector {
+	return connector(script("users", userTypes, leaf{users: users}), script("groups", groupTypes, leaf{groups: groups}))
+}
+
+// but is the members with those of one group replaced.
+func (m members) but(group string, ids []string) members {
+	m = maps.Clone(m)
+	m[group] = ids
+	return m
+}
+
+var (
+	everybody = people(0, 100)
+	settled   = members{"g1": everybody, "g2": people(0, 60)}
+)
+
+func copied(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = file(t)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// held runs a sync that is to be held, and checks that it is so without a trace.
+func held(t *testing.T, cfg syncer.Config) *syncer.Held {
+	t.Helper()
+	before, err := os.ReadFile(cfg.Path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	_, err = syncer.Run(t.Context(), cfg)
+	var h *syncer.Held
+	if !errors.As(err, &h) || baton.KindOf(err) != baton.Refused {
+		t.Fatalf("got %v, want it held", err)
+	}
+	if fix := baton.FixOf(err); !strings.Contains(fix, "--allow-held "+h.Pass.String()) || !strings.Contains(fix, "BATON_ALLOW_HELD") {
+		t.Errorf("it does not say how to let it through: %s", fix)
+	}
+	if after, _ := os.ReadFile(cfg.Path); !bytes.Equal(before, after) {
+		t.Error("it was held, and the file changed")
+	}
+	if left, _ := filepath.Glob(cfg.Path + ".*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	return h
+}
+
+// TestTheBrake: a sync that shows too much gone since the one before is held and leaves
+// the file as it was.
+func TestTheBrake(t *testing.T) {
+	base := file(t)
+	run(t, syncer.Config{Connector: org(everybody, settled), Path: base})
+	for name, tc := range map[string]struct {
+		users  []string
+		groups members
+		edit   func(*syncer.Config)
+		held   []string // what the reasons say; none lets it through
+	}{
+		"nothing":                {users: everybody, groups: settled},
+		"a fifth of the users":   {users: people(0, 80), groups: settled.but("g1", people(0, 80))},
+		"more than a fifth":      {users: people(0, 79), groups: settled.but("g1", people(0, 79)), held: []string{`of 100 resources on "user" in the sync before, 21 are gone (21 %, more than 20 %), such as "user:u0`}},
+		"half of the grants":     {users: everybody, groups: settled.but("g1", people(0, 20)), held: []string{`of 160 grants on "group" in the sync before, 80 are gone (50 %, more than 20 %), such as "group:g1:member:user:u0`}},
+		"all groups, few though": {users: everybody, groups: members{"g8": everybody, "g9": people(0, 60)}, held: []string{`of 2 resources on "group" in the sync before, none is left`, `of 2 entitlements on "group"`, `of 160 grants on "group" in the sync before, none is left`}},
+		"one group of two":       {users: everybody, groups: members{"g1": everybody, "g9": people(0, 60)}, edit: func(c *syncer.Config) { c.MaxRemovals = 50 }},
+
+		// As many as before, but not the same.
+		"swapped people":  {users: people(50, 150), groups: members{"g1": people(50, 150), "g2": people(50, 110)}, held: []string{`of 100 resources on "user" in the sync before, 50 are gone`, `of 160 grants on "group" in the sync before, 100 are gone`}},
+		"swapped members": {users: everybody, groups: settled.but("g2", people(40, 100)), held: []string{`of 160 grants on "group" in the sync before, 40 are gone (25 %`}},
+		"all others":      {users: people(100, 200), groups: members{"g1": people(100, 200), "g2": people(100, 160)}, held: []string{`of 100 resources on "user" in the sync before, none is left`, `of 160 grants on "group" in the sync before, none is left`}},
+
+		// An empty list.
+		"no users":                      {groups: settled, held: []string{`of 100 resources on "user" in the sync before, none is left`, `of 160 grants on "group" in the sync before, none is left`}},
+		"no groups":                     {users: everybody, held: []string{`of 2 resources on "group" in the sync before, none is left`, `entitlements`, `grants`}},
+		"no groups, though empty is ok": {users: everybody, edit: func(c *syncer.Config) { c.AllowEmpty = true }, held: []string{`of 2 resources on "group"`, ``, ``}},
+		"no members":                    {users: everybody, groups: members{"g1": nil, "g2": nil}, held: []string{`of 160 grants on "group" in the sync before, none is left`}},
+
+		// Settings.
+		"a share of the setting's":   {users: everybody, groups: settled.but("g1", people(0, 60)), edit: func(c *syncer.Config) { c.MaxRemovals = 25 }},
+		"more than the setting's":    {users: everybody, groups: settled.but("g1", people(0, 59)), edit: func(c *syncer.Config) { c.MaxRemovals = 25 }, held: []string{`41 are gone (25 %, more than 25 %)`}},
+		"too few to have a share":    {users: everybody, groups: settled.but("g1", people(0, 20)), edit: func(c *syncer.Config) { c.RemovalsFrom = 161 }},
+		"just enough for a share":    {users: everybody, groups: settled.but("g1", people(0, 20)), edit: func(c *syncer.Config) { c.RemovalsFrom = 160 }, held: []string{"80 are gone"}},
+		"any share allowed":          {users: people(0, 1), groups: settled.but("g1", people(0, 1)), edit: func(c *syncer.Config) { c.MaxRemovals = 100 }},
+		"any share allowed, but all": {groups: settled, edit: func(c *syncer.Config) { c.MaxRemovals = 100 }, held: []string{"none is left", "none is left"}},
+		"whatever it is":             {users: everybody, groups: settled.but("g1", people(0, 20)), edit: func(c *syncer.Config) { c.AllowRemovals = true }},
+
+		// What the sync does not cover is not gone.
+		"users only":         {users: everybody, groups: settled, edit: func(c *syncer.Config) { c.Types = userTypes }},
+		"resources only":     {users: everybody, groups: members{"g1": nil, "g2": nil}, edit: func(c *syncer.Config) { c.SkipEntitlementsAndGrants = true }},
+		"grants left aside":  {users: everybody, groups: settled.but("g1", nil), edit: func(c *syncer.Config) { c.SkipGrants = true }},
+		"users only, halved": {users: people(0, 50), groups: settled, edit: func(c *syncer.Config) { c.Types = userTypes }, held: []string{`of 100 resources on "user" in the sync before, 50 are gone`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := copied(t, base)
+			cfg := syncer.Config{Connector: org(tc.users, tc.groups), Path: path}
+			if tc.edit != nil {
+				tc.edit(&cfg)
+			}
+			if tc.held == nil {
+				run(t, cfg)
+				return
+			}
+			h := held(t, cfg)
+			if !slices.EqualFunc(h.Reasons, tc.held, strings.Contains) {
+				t.Errorf("held for %q, want %q", h.Reasons, tc.held)
+			}
+			cfg.Pass = h.Pass
+			run(t, cfg)
+		})
+	}
+}
+
+// TestAPass lets one sync through, and no other.
+func TestAPass(t *testing.T) {
+	path := file(t)
+	run(t, syncer.Config{Connector: org(everybody, settled), Path: path})
+	gone := settled.but("g1", people(0, 50)) // u050 to u099 have left g1
+	pass := held(t, syncer.Config{Connector: org(everybody, gone), Path: path}).Pass
+	if p, err := syncer.ParsePass(pass.String()); err != nil || p.String() != pass.String() {
+		t.Fatalf("parsed again: %v, %v", p, err)
+	}
+	for name, groups := range map[string]members{
+		"others of the same group": settled.but("g1", people(50, 100)),
+		"those of another group":   settled.but("g2", nil),
+		"many more":                gone.but("g2", people(0, 20)),
+		"all the rest as well":     {"g1": nil, "g2": nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := syncer.Config{Connector: org(everybody, groups), Path: path, Pass: pass}
+			if h := held(t, cfg); h.Pass.String() == pass.String() {
+				t.Error("it has the same pass")
+			}
+		})
+	}
+	t.Run("people too", func(t *testing.T) {
+		held(t, syncer.Config{Connector: org(people(0, 70), gone), Path: path, Pass: pass})
+	})
+	// A tenant does not stand still: a few more may be gone, and a few may be back.
+	for name, groups := range map[string]members{
+		"a few more":            gone.but("g1", people(6, 50)),
+		"a few back":            gone.but("g1", people(0, 60)),
+		"a few and a new group": {"g1": people(4, 50), "g2": people(0, 60), "g3": people(10, 90)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, syncer.Config{Connector: org(everybody, groups), Path: copied(t, path), Pass: pass})
+		})
+	}
+	t.Run("once", func(t *testing.T) {
+		run(t, syncer.Config{Connector: org(everybody, gone), Path: path, Pass: pass})
+		run(t, syncer.Config{Connector: org(everybody, settled), Path: path, Pass: pass}) // they are back
+		held(t, syncer.Config{Connector: org(everybody, gone), Path: path, Pass: pass})
+	})
+}
+
+func TestParsePass(t *testing.T) {
+	path := file(t)
+	run(t, syncer.Config{Connector: org(everybody, settled), Path: path})
+	good := held(t, syncer.Config{Connector: org(everybody, settled.but("g1", nil)), Path: path}).Pass.String()
+	if p, err := syncer.ParsePass(" " + good + "\n"); err != nil || p.String() != good {
+		t.Errorf("with space around it: %v, %v", p, err)
+	}
+	for _, text := range []string{"true", "1", good + "A", good[1:], good[:len(good)-1], strings.ToLower(good), good[:10] + "\n" + good[10:], strings.Repeat("A", 10_000), "AQ"} {
+		if _, err := syncer.ParsePass(text); baton.KindOf(err) != baton.Invalid || baton.FixOf(err) == "" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if p, err := syncer.ParsePass(""); err != nil || !p.IsZero() {
+		t.Errorf("no text: %v, %v", p, err)
+	}
+}
+
+func FuzzParsePass(f *testing.F) {
+	f.Add("AfaHR2bJqJgDBFZPxXJQoAEGsr17lPOH-b6a3N3ZqpOJ5nWQJerY")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := syncer.ParsePass(text)
+		if err == nil && p.String() != strings.TrimSpace(text) {
+			t.Errorf("%q became %q", text, p)
+		}
+	})
+}
+
+// admins gives a connector a review that counts the members of a group.
+func admins(c *baton.Connector, group string, least int) *baton.Connector {
+	c.Review = func(facts baton.Facts) ([]baton.Note, error) {
+		n := 0
+		e := baton.EntitlementID{Resource: baton.ResourceID{Type: "group", ID: group}, Slug: "member"}
+		err := facts.Grants(e, func(baton.Grant) error { n++; return nil })
+		return []baton.Note{{Label: "Admin", Text: fmt.Sprint(n), Floors: []baton.Floor{
+			{What: "admins", Count: n, Least: least}, {What: "perhaps admins", Count: n, Least: least}}}}, err
+	}
+	return c
+}
+
+// TestTheFloor holds a sync that counts too few of what the connector says must not run
+// out.
+func TestTheFloor(t *testing.T) {
+	small := members{"staff": {"ann", "bob", "cid"}}
+	users := []string{"ann", "bob", "cid"}
+	sync := func(admin []string, least int) *baton.Connector {
+		return admins(org(users, small.but("admin", admin)), "admin", least)
+	}
+	for name, tc := range map[string]struct {
+		before, now []string
+		least       int
+		held        string
+	}{
+		"none left":                {users[:2], nil, 1, "there are 0 admins, fewer than 1, and the sync before had 2"},
+		"one left":                 {users[:2], users[:1], 1, ""},
+		"other people":             {users[:1], users[1:2], 1, ""},
+		"one left of two needed":   {users, users[:1], 2, "there are 1 admins, fewer than 2, and the sync before had 3"},
+		"never were enough":        {users[:1], users[:1], 2, ""},
+		"never were enough, fewer": {users[:2], users[:1], 3, "there are 1 admins, fewer than 3, and the sync before had 2"},
+		"there never was one":      {nil, nil, 1, ""},
+		"no floor":                 {users[:1], nil, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := file(t)
+			run(t, syncer.Config{Connector: sync(tc.before, tc.least), Path: path})
+			cfg := syncer.Config{Connector: sync(tc.now, tc.least), Path: path}
+			if tc.held == "" {
+				run(t, cfg)
+				return
+			}
+			h := held(t, cfg)
+			if want := []string{tc.held}; !slices.Equal(h.Reasons, want) {
+				t.Errorf("held for %q, want %q", h.Reasons, want)
+			}
+			cfg.Pass = h.Pass
+			run(t, cfg)
+		})
+	}
+	t.Run("a pass for one is none for none", func(t *testing.T) {
+		path := file(t)
+		run(t, syncer.Config{Connector: sync(users, 2), Path: path})
+		pass := held(t, syncer.Config{Connector: sync(users[:1], 2), Path: path}).Pass
+		held(t, syncer.Config{Connector: sync(nil, 2), Path: path, Pass: pass})
+	})
+	t.Run("users only", func(t *testing.T) {
+		path := file(t)
+		run(t, syncer.Config{Connector: sync(users, 1), Path: path})
+		run(t, syncer.Config{Connector: sync(nil, 1), Path: path, Types: userTypes})
+	})
+}
+
+// TestPartsInBetween: a sync of some types says nothing of the others, so the next one
+// of all is compared with the last of all.
+func TestPartsInBetween(t *testing.T) {
+	path := file(t)
+	run(t, syncer.Config{Connector: admins(org(everybody, settled), "g2", 1), Path: path})
+	run(t, syncer.Config{Connector: admins(org(everybody, settled), "g2", 1), Path: path, Types: userTypes})
+	h := held(t, syncer.Config{Connector: admins(org(everybody, settled.but("g2", nil)), "g2", 1), Path: path})
+	if len(h.Reasons) != 2 || !strings.Contains(h.Reasons[0], `of 160 grants on "group" in the sync before, 60 are gone`) || !strings.Contains(h.Reasons[1], "there are 0 admins") {
+		t.Errorf("held for %q", h.Reasons)
+	}
+	if res := run(t, syncer.Config{Connector: org(everybody, settled), Path: path}); res.Changes == nil || res.Changes.Grants.Created != 0 {
+		t.Errorf("changes %+v", res.Changes)
+	}
+}
+
+// TestPreviousElsewhere compares with a file of the caller's, which it does not touch.
+func TestPreviousElsewhere(t *testing.T) {
+	base := file(t)
+	run(t, syncer.Config{Connector: org(everybody, settled), Path: base})
+	cfg := syncer.Config{Connector: org(everybody, settled.but("g1", nil)), Path: file(t), Previous: base, KeepSyncs: 1}
+	h := held(t, cfg)
+	cfg.Pass = h.Pass
+	if res := run(t, cfg); res.Changes == nil || res.Changes.Grants.Deleted != 100 {
+		t.Errorf("changes %+v", res.Changes)
+	}
+	t.Run("damaged", func(t *testing.T) {
+		bad := file(t)
+		if err := os.WriteFile(bad, []byte("C1ZF\x00 not really"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		res := run(t, syncer.Config{Connector: org(everybody, settled), Path: file(t), Previous: bad, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if res.Changes != nil || !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "cannot be read") {
+			t.Errorf("changes %v, log %s", res.Changes, &log)
+		}
+	})
+	t.Run("missing", func(t *testing.T) {
+		if res := run(t, syncer.Config{Connector: org(everybody, settled), Path: file(t), Previous: file(t)}); res.Changes != nil {
+			t.Errorf("changes %v", res.Changes)
+		}
+	})
+}

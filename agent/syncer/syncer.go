@@ -1,0 +1,468 @@
+// Package syncer turns a connector's feeds into a sealed sync.
+//
+// A sync goes through three states. It is begun when its header is in the page log;
+// it is read while its feeds run side by side, each committing page after page with
+// its cursor; it is sealed when every feed said that it is done and the rows add
+// up, and only then does the file change, in one rename. Until then everything that
+// was read stays beside the file, and the next run goes on from there:
+//
+//	Run ─▶ begin or resume ─▶ read (feeds ─▶ page log) ─▶ seal (page log ─▶ c1z) ─▶ remove the page log
+package syncer
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/segmentio/ksuid"
+
+	"baton"
+	"baton/agent/pagelog"
+	"baton/c1z"
+	"baton/internal/disk"
+)
+
+// Config says what to sync and where to.
+type Config struct {
+	Connector *baton.Connector
+	Path      string // the c1z file
+	TempDir   string // where the page log and scratch files live; "" is beside Path
+	KeepSyncs int    // full syncs kept in the file, this one included; 0 is 2
+
+	// Types limits the sync to these resource types.
+	Types []string
+	// Resources makes a targeted sync of just these, through Connector.Get.
+	Resources []baton.ResourceID
+	// SkipGrants leaves grants out; SkipEntitlementsAndGrants leaves both out.
+	SkipGrants                bool
+	SkipEntitlementsAndGrants bool
+	// AllowEmpty accepts a resource type of which the upstream has nothing. Otherwise
+	// an empty list is taken for a failed read.
+	AllowEmpty bool
+	// Previous is the file with the sync that this one is compared with; "" is the one at
+	// Path. One that cannot be read is none, with a warning.
+	Previous string
+	// MaxRemovals is the share, in percent, of what the previous sync had of a resource
+	// type that may be gone; more is taken for a failed read. It is looked at from
+	// RemovalsFrom rows on, and whenever everything is gone. 0 is 20, and 100 rows.
+	MaxRemovals, RemovalsFrom int
+	// AllowRemovals lets a sync through whatever is gone. Pass lets that one through that
+	// was held and named it.
+	AllowRemovals bool
+	Pass          Pass
+
+	Disk disk.FS // the system's when nil
+	Log  *slog.Logger
+	// Progress, when set, hears of every page, from one goroutine at a time.
+	Progress func(Progress)
+}
+
+// Progress is where one feed stands.
+type Progress struct {
+	Feed     string
+	Pages    int
+	Rows     int // resources, entitlements and grants
+	Objects  int // resources, comparable with Expected
+	Expected int // resources in all, as far as the upstream says; 0 is unknown
+	Done     bool
+	Resumed  bool          // the feed went on from an earlier process
+	Waiting  time.Duration // the upstream is not ready; the next look is after this
+	Sealing  bool          // all feeds are done, the file is being written
+}
+
+// Result is a sealed sync.
+type Result struct {
+	SyncID   string
+	SyncType string
+	Resumed  bool
+	Started  time.Time
+	Ended    time.Time
+	Pages    int
+	Counts   []c1z.Count // by resource type, in the connector's order
+	Excluded []Exclusion
+	Changes  *c1z.Changes // since the previous full sync in the file; nil without one
+	Notes    []baton.Note
+	Size     int64 // bytes of the file
+}
+
+// Exclusion counts rows that were left out for one reason.
+type Exclusion struct {
+	Reason  string
+	Count   int
+	Example string // one of them
+}
+
+// maxAge bounds how old an interrupted sync may be to be resumed: older pages are
+// not today's tenant.
+const maxAge = 7 * 24 * time.Hour
+
+// headerVersion changes whenever an older program could misread the page log.
+const headerVersion = 4
+
+// header identifies a sync in its page log. A run resumes only a sync that is equal
+// in everything but SyncID and Started.
+type header struct {
+	Version    int
+	Connector  string
+	Origin     string
+	Types      []string
+	Resources  []baton.ResourceID
+	SkipGrants bool
+	SkipBoth   bool
+	SyncID     string
+	Started    time.Time
+}
+
+// Run syncs. On an error, and when ctx ends, the file at Path is what it was, and
+// the pages read so far are kept for the next Run.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.Disk = disk.Of(cfg.Disk)
+	r := &run{cfg: cfg}
+	if err := r.plan(); err != nil {
+		return Result{}, err
+	}
+	log, err := pagelog.Open(cfg.Disk, logDir(cfg.Path, cfg.TempDir))
+	if err != nil {
+		return Result{}, err
+	}
+	r.log = log
+	out, err := r.own()
+	if err != nil {
+		return Result{}, first(err, r.leave())
+	}
+	res, err := r.run(ctx)
+	err = first(err, disk.Errorf(out.Remove(), cfg.Path, "release the lock of %s", cfg.Path))
+	for _, f := range r.feeds {
+		err = first(err, f.close())
+	}
+	if err == nil {
+		return res, log.Remove()
+	}
+	return Result{}, first(err, r.leave())
+}
+
+// leave gives the page log up after an error, with all that a later run can go on from.
+// A run that was refused or failed before it could begin leaves what it found.
+func (r *run) leave() error {
+	keep := !r.void && slices.ContainsFunc(r.feeds, func(f *feedRun) bool { return f.state.Pages > 0 })
+	if !r.begun {
+		found, err := r.log.Header()
+		keep = found != nil || err != nil
+	}
+	if keep {
+		return r.log.Close()
+	}
+	return r.log.Remove()
+}
+
+// own takes the file that the sync goes into. The page log keeps out those that use the
+// same scratch directory, and this the others; and a folder that the file cannot be in
+// is noticed before anything is read.
+func (r *run) own() (*disk.Lock, error) {
+	path := r.cfg.Path + ".lock"
+	lock, err := disk.Acquire(r.cfg.Disk, path)
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, baton.Errorf(baton.Refused, "another process is writing %s", r.cfg.Path).
+			WithFix("Wait for it to end, or write to another file.")
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, nil // that disk knows no locks; the page log's has to do
+	}
+	return lock, disk.Errorf(err, path, "lock %s", r.cfg.Path)
+}
+
+// Discard throws an interrupted sync away.
+func Discard(path, tempDir string) error {
+	dir := logDir(path, tempDir)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	log, err := pagelog.Open(disk.OS{}, dir)
+	if err != nil {
+		return err
+	}
+	return log.Remove()
+}
+
+// logDir is where the page log of a file lives. Away from the file it is named
+// after the whole path, for two outputs may share a name.
+func logDir(path, tempDir string) string {
+	if tempDir == "" {
+		return path + ".pages"
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	sum := sha256.Sum256([]byte(abs))
+	return filepath.Join(tempDir, fmt.Sprintf("%s-%s.pages", filepath.Base(path), hex.EncodeToString(sum[:4])))
+}
+
+// run is one Run.
+type run struct {
+	cfg     Config
+	log     *pagelog.Log
+	head    header
+	resumed bool
+	begun   bool // its feeds are open
+	void    bool // what was read must not be sealed, and reading it again may help
+	plans   []baton.Feed
+	feeds   []*feedRun
+
+	previous *c1z.File // until it is sealed beside
+
+	progress sync.Mutex
+}
+
+// plan checks the request against the connector and decides which feeds run.
+func (r *run) plan() error {
+	cfg := &r.cfg
+	for _, t := range cfg.Types {
+		if _, ok := cfg.Connector.ResourceType(t); !ok {
+			return unknownType(cfg.Connector, t)
+		}
+	}
+	if len(cfg.Resources) > 0 {
+		if cfg.Connector.Get == nil {
+			return baton.Errorf(baton.Unsupported, "%s cannot sync single resources", cfg.Connector.Name)
+		}
+		for _, id := range cfg.Resources {
+			if _, ok := cfg.Connector.ResourceType(id.Type); !ok {
+				return unknownType(cfg.Connector, id.Type)
+			}
+		}
+		r.plans = []baton.Feed{targeted(cfg.Connector, cfg.Resources)}
+		return nil
+	}
+	for _, f := range cfg.Connector.Feeds {
+		if len(cfg.Types) == 0 || slices.ContainsFunc(f.Types, func(t string) bool { return slices.Contains(cfg.Types, t) }) {
+			r.plans = append(r.plans, f)
+		}
+	}
+	return nil
+}
+
+func unknownType(c *baton.Connector, t string) error {
+	var known []string
+	for _, rt := range c.ResourceTypes {
+		known = append(known, rt.ID)
+	}
+	return baton.Errorf(baton.Invalid, "there is no resource type %q", t).WithFix("Choose among %q.", known)
+}
+
+func (r *run) run(ctx context.Context) (Result, error) {
+	if err := r.checkPrevious(); err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		if r.previous != nil {
+			r.previous.Close()
+		}
+	}()
+	if err := r.begin(); err != nil {
+		return Result{}, err
+	}
+	if err := r.read(ctx); err != nil {
+		return Result{}, err
+	}
+	r.report(Progress{Sealing: true})
+	return r.seal(ctx)
+}
+
+// checkPrevious refuses to spend an hour reading only to find that the file it
+// should go into is not a c1z. Unpacked it stays until it is wanted, unless it would be in
+// the way when the page log's folder is cleared.
+func (r *run) checkPrevious() error {
+	path := cmp.Or(r.cfg.Previous, r.cfg.Path)
+	info, err := r.cfg.Disk.Stat(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		return nil
+	}
+	f, err := c1z.OpenOn(r.cfg.Disk, path, r.log.Dir())
+	if r.doWithout(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !f.Hidden() {
+		return f.Close()
+	}
+	r.previous = f
+	return nil
+}
+
+// doWithout reports whether the error is that the file to compare with cannot be used,
+// and has the sync go on without. A file at Path is never given up like that.
+func (r *run) doWithout(err error) bool {
+	kind := baton.KindOf(err)
+	if err == nil || r.cfg.Previous == "" || kind != baton.Corrupt && kind != baton.Unsupported {
+		return false
+	}
+	r.cfg.Log.Warn("the sync before cannot be read; whatever is gone since, this one is not held for it", "error", err)
+	r.cfg.Previous = ""
+	return true
+}
+
+// begin resumes the sync in the page log if it is the one asked for, or begins a
+// new one.
+func (r *run) begin() error {
+	now := time.Now().UTC()
+	r.head = header{
+		Version: headerVersion, Connector: r.cfg.Connector.Name, Origin: r.cfg.Connector.Origin,
+		Types: r.cfg.Types, Resources: r.cfg.Resources,
+		SkipGrants: r.cfg.SkipGrants, SkipBoth: r.cfg.SkipEntitlementsAndGrants,
+	}
+	old, err := r.interrupted()
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		if why := r.head.differs(old, now); why != "" {
+			r.cfg.Log.Warn("an interrupted sync is dropped", "sync_id", old.SyncID, "started", old.Started, "why", why)
+			old = nil
+		}
+	}
+	if old != nil {
+		r.head, r.resumed = *old, true
+		r.cfg.Log.Info("resuming the interrupted sync", "sync_id", old.SyncID, "started", old.Started)
+	} else {
+		id, err := ksuid.NewRandomWithTime(now)
+		if err != nil {
+			return fmt.Errorf("make a sync id: %w", err)
+		}
+		r.head.SyncID, r.head.Started = id.String(), now
+		b, err := r.head.encode()
+		if err != nil {
+			return err
+		}
+		if err := r.log.Begin(b); err != nil {
+			return err
+		}
+	}
+	for _, plan := range r.plans {
+		f, err := openFeed(r, plan)
+		if err != nil {
+			return err
+		}
+		r.feeds = append(r.feeds, f)
+	}
+	r.begun = true
+	return nil
+}
+
+// interrupted is the sync that an earlier process left, if any.
+func (r *run) interrupted() (*header, error) {
+	b, err := r.log.Header()
+	if err != nil || b == nil {
+		return nil, err
+	}
+	var h header
+	line, sum, _ := bytes.Cut(b, newline)
+	damaged := func(err error) error {
+		return baton.Errorf(baton.Corrupt, "the interrupted sync in %s cannot be read: %w", r.log.Dir(), err).
+			WithFix("Run with --fresh to drop it and start over.")
+	}
+	if err := json.Unmarshal(line, &h); err != nil {
+		return nil, damaged(err)
+	}
+	if h.Version != headerVersion {
+		return nil, baton.Errorf(baton.Corrupt, "the interrupted sync in %s was written by another version of this program (format %d, this is %d)",
+			r.log.Dir(), h.Version, headerVersion).WithFix("Finish it with that version, or run with --fresh to drop it and start over.")
+	}
+	if !bytes.Equal(sum, checksum(line)) {
+		return nil, damaged(errors.New("its header is damaged"))
+	}
+	if _, err := ksuid.Parse(h.SyncID); err != nil {
+		return nil, damaged(fmt.Errorf("sync id %q: %w", h.SyncID, err))
+	}
+	return &h, nil
+}
+
+// encode is the header as it is kept: a line, and its checksum, for what is damaged in it
+// would show nowhere else.
+func (h *header) encode() ([]byte, error) {
+	line, err := json.Marshal(h)
+	return slices.Concat(line, newline, checksum(line)), err
+}
+
+var newline = []byte("\n")
+
+func checksum(line []byte) []byte {
+	return fmt.Appendf(nil, "%08x\n", crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// differs says why old is not the sync that h asks for, or "".
+func (h *header) differs(old *header, now time.Time) string {
+	switch {
+	case now.Sub(old.Started) > maxAge:
+		return fmt.Sprintf("it is older than %d days", int(maxAge.Hours()/24))
+	case h.Connector != old.Connector || h.Origin != old.Origin:
+		from, _, _ := strings.Cut(h.Origin, "#")
+		before, _, _ := strings.Cut(old.Origin, "#")
+		if h.Connector == old.Connector && from == before {
+			return "it was begun with other settings of what is read"
+		}
+		return fmt.Sprintf("it read %s", before)
+	case !slices.Equal(h.Types, old.Types) || !slices.Equal(h.Resources, old.Resources) ||
+		h.SkipGrants != old.SkipGrants || h.SkipBoth != old.SkipBoth:
+		return "it was to sync something else"
+	}
+	return ""
+}
+
+// read runs the feeds side by side until all are done or one fails. An asker who
+// gave up is told so, by whatever cause.
+func (r *run) read(asked context.Context) error {
+	ctx, cancel := context.WithCancelCause(asked)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, f := range r.feeds {
+		wg.Go(func() {
+			if err := f.read(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	cause := context.Cause(ctx)
+	if asked.Err() != nil && baton.KindOf(cause) == baton.Internal {
+		return baton.Errorf(baton.KindOf(asked.Err()), "stopped: %w", cause)
+	}
+	return cause
+}
+
+func (r *run) report(p Progress) {
+	if r.cfg.Progress == nil {
+		return
+	}
+	r.progress.Lock()
+	defer r.progress.Unlock()
+	r.cfg.Progress(p)
+}
+
+// first is the first error that is not nil; what follows a failure adds nothing.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

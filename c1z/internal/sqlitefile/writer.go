@@ -1,0 +1,487 @@
+package sqlitefile
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"baton/internal/extsort"
+)
+
+var errOver = errors.New("sqlitefile: the database is finished or given up")
+
+// ErrDuplicate is in the chain of the error of Finish when two entries of a unique index
+// have the same key, or two of any index the same rowid as well.
+var ErrDuplicate = errors.New("duplicate key")
+
+// OrderError says that an entry of an index that was declared to come in order did not.
+// The database cannot be finished.
+type OrderError struct{ Index string }
+
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("sqlitefile: the entries of index %s do not come in order", e.Index)
+}
+
+const (
+	maxColumns = 2000          // of a table, by default
+	maxRecord  = 1_000_000_000 // bytes of a row or an entry, by default
+)
+
+// Writer lays out one database. It is not safe for concurrent use.
+type Writer struct {
+	pages   *pageWriter
+	head    int // pages of the schema
+	tables  []*Table
+	indexes []*Index
+	schema  []object
+	pool    *extsort.Pool
+	buf     []byte
+	all     []int // 0, 1, 2, ...
+	record  record
+	entry   entry
+	err     error // of what was declared, or that it is over
+}
+
+// object is a table or an index as the schema lists it.
+type object struct {
+	statement
+	kind string
+	root *uint32
+}
+
+// New begins a database in out, of which every byte is written once. The first write
+// begins where the schema ends, and each other one where the one before ended; the
+// last of all is the schema's, at 0. So a file will do, and so will something that can
+// put the first few pages in front of a stream, at the end.
+//
+// Entries of indexes are sorted in the pool, which is the Writer's alone from the first
+// of them on, and closed with it.
+func New(out io.WriterAt, pool *extsort.Pool) *Writer {
+	return &Writer{pages: newPageWriter(out, 1), pool: pool}
+}
+
+// Table is a table that rows are added to.
+type Table struct {
+	w     *Writer
+	name  string
+	tree  *tree
+	root  uint32
+	rows  int64
+	rowid int64 // of the last row
+}
+
+// Index is an index that entries are added to.
+type Index struct {
+	w       *Writer
+	table   *Table
+	name    string
+	unique  bool
+	partial bool
+	root    uint32
+	columns int // without the rowid; known from the first entry on
+	sorter  *extsort.Sorter
+	ordered *ordered // instead of the sorter
+}
+
+// ordered is what takes the entries of an index that come in order. The last one is compared
+// with where it was laid, which stays as it is until the next one is.
+type ordered struct {
+	tree    *tree
+	n       int64
+	columns []laid // of the last entry
+	body    []byte // what is in them, and the rowid
+	rowid   int64
+	long    []byte // the last entry that overflowed
+}
+
+// laid is a column as it was laid.
+type laid struct {
+	kind   kind
+	width  int
+	number int64
+}
+
+// Table declares a table by its CREATE TABLE statement: with a plain name, with a rowid
+// and without constraints that SQLite makes an index for. A statement that cannot be
+// read fails the first row and Finish. All declarations come before the first row.
+func (w *Writer) Table(createSQL string) *Table {
+	s, err := parseTable(createSQL)
+	t := &Table{w: w, name: s.name, tree: newTree(w.pages, false)}
+	w.declare(object{s, "table", &t.root}, err)
+	w.tables = append(w.tables, t)
+	return t
+}
+
+// Index declares an index by its CREATE INDEX statement: on a table declared before,
+// with plain names, ascending columns and the BINARY collation.
+func (w *Writer) Index(createSQL string) *Index {
+	s, err := parseIndex(createSQL)
+	ix := &Index{w: w, name: s.name, unique: s.unique, partial: s.partial, sorter: w.pool.Sorter()}
+	for _, t := range w.tables {
+		if strings.EqualFold(t.name, s.table) {
+			ix.table = t
+			s.table = t.name
+		}
+	}
+	if err == nil && ix.table == nil {
+		err = fmt.Errorf("sqlitefile: index %s is on a table %s that is not declared", s.name, s.table)
+	}
+	w.declare(object{s, "index", &ix.root}, err)
+	w.indexes = append(w.indexes, ix)
+	return ix
+}
+
+// InOrder promises, before the first row, that entries come in the order of the index. They
+// are not sorted then, and the pages of the index are written between those of the tables.
+// An entry that breaks the promise is an [OrderError].
+func (ix *Index) InOrder() {
+	ix.ordered = &ordered{tree: newTree(ix.w.pages, true)}
+}
+
+func (w *Writer) declare(o object, err error) {
+	if err == nil && w.head > 0 {
+		err = fmt.Errorf("sqlitefile: %s %s is declared after the first row", o.kind, o.name)
+	}
+	for _, other := range w.schema {
+		if err == nil && strings.EqualFold(other.name, o.name) {
+			err = fmt.Errorf("sqlitefile: %s %s is declared twice", o.kind, o.name)
+		}
+	}
+	if w.err == nil {
+		w.err = err
+	}
+	w.schema = append(w.schema, o)
+}
+
+// begin makes room for the schema, before the first page is written.
+func (w *Writer) begin() error {
+	if w.err != nil || w.head > 0 {
+		return w.err
+	}
+	head, err := w.writeSchema()
+	if err != nil {
+		return err
+	}
+	w.head = len(head) / pageSize
+	w.pages.next = uint32(w.head) + 1
+	w.pages.offset = int64(len(head))
+	return nil
+}
+
+// Append adds a row after the last one. The values are those of all columns, in their
+// order; that of the column that is the rowid under another name, if there is one, is
+// NULL. They are not kept.
+func (t *Table) Append(rowid int64, values ...Value) error {
+	w := t.w
+	if err := w.begin(); err != nil {
+		return err
+	}
+	if t.rows > 0 && rowid <= t.rowid {
+		return fmt.Errorf("sqlitefile: table %s: row %d comes after row %d", t.name, rowid, t.rowid)
+	}
+	if len(values) == 0 || len(values) > maxColumns {
+		return fmt.Errorf("sqlitefile: table %s: row %d has %d columns", t.name, rowid, len(values))
+	}
+	all, r := w.every(len(values)), &w.record
+	r.measure(values, all)
+	size := r.size()
+	if size > maxRecord {
+		return fmt.Errorf("sqlitefile: table %s: row %d is larger than %d bytes", t.name, rowid, maxRecord)
+	}
+	if size > maxLocalTable {
+		w.buf = r.append(w.buf[:0], values, all, 0)
+		if err := t.tree.row(rowid, t.rowid, w.buf); err != nil {
+			return err
+		}
+	} else {
+		room, err := t.tree.rowRoom(rowid, t.rowid, size)
+		if err != nil {
+			return err
+		}
+		r.append(room, values, all, 0)
+	}
+	t.rowid = rowid
+	t.rows++
+	return nil
+}
+
+// every is the numbers of so many columns.
+func (w *Writer) every(n int) []int {
+	for len(w.all) < n {
+		w.all = append(w.all, len(w.all))
+	}
+	return w.all[:n]
+}
+
+// Add adds the entry of a row, in any order of rows unless the index is [Index.InOrder]: the
+// values of the columns that the index is on, where the column that is the rowid under
+// another name is that integer. A partial index gets entries only of the rows that it is
+// about. Values are not kept.
+func (ix *Index) Add(rowid int64, values ...Value) error {
+	return ix.AddRow(rowid, values, ix.w.every(len(values)))
+}
+
+// AddRow is Add with those of the row's values that are in the columns.
+func (ix *Index) AddRow(rowid int64, row []Value, columns []int) error {
+	w := ix.w
+	if err := w.begin(); err != nil {
+		return err
+	}
+	if ix.columns == 0 {
+		ix.columns = len(columns)
+	}
+	if len(columns) != ix.columns || len(columns) == 0 || len(columns) > maxColumns {
+		return fmt.Errorf("sqlitefile: index %s: the entry of row %d has %d columns", ix.name, rowid, len(columns))
+	}
+	nulls := false
+	for _, c := range columns {
+		switch row[c].kind {
+		case real:
+			return fmt.Errorf("sqlitefile: index %s: the entry of row %d has a real", ix.name, rowid)
+		case null:
+			nulls = true
+		}
+	}
+	w.record.measureEntry(row, columns, rowid)
+	if w.record.size() > maxRecord {
+		return fmt.Errorf("sqlitefile: index %s: the entry of row %d is larger than %d bytes", ix.name, rowid, maxRecord)
+	}
+	if ix.ordered == nil {
+		w.buf = appendEntryKey(w.buf[:0], row, columns, rowid)
+		w.err = ix.sorter.Add(w.buf)
+		return w.err
+	}
+	if w.err = ix.follows(row, columns, rowid, nulls); w.err == nil {
+		w.err = ix.ordered.add(w, row, columns, rowid)
+	}
+	return w.err
+}
+
+// follows sees that an entry may come after the last one.
+func (ix *Index) follows(row []Value, columns []int, rowid int64, nulls bool) error {
+	o := ix.ordered
+	if o.n == 0 {
+		return nil
+	}
+	order := o.compare(row, columns)
+	same := order == 0
+	if same {
+		order = cmp.Compare(rowid, o.rowid)
+	}
+	switch {
+	case order < 0:
+		return &OrderError{ix.name}
+	case order == 0, same && ix.unique && !nulls:
+		return ix.duplicate(appendEntryKey(nil, row, columns, rowid))
+	}
+	return nil
+}
+
+// compare compares columns of a row with those of the last entry.
+func (o *ordered) compare(row []Value, columns []int) int {
+	body := o.body
+	for i, c := range columns {
+		v, last := &row[c], &o.columns[i]
+		order := 0
+		switch {
+		case v.kind != last.kind:
+			order = cmp.Compare(v.kind, last.kind)
+		case v.kind == integer:
+			order = cmp.Compare(v.n, last.number)
+		case !bytes.Equal(v.b, body[:last.width]):
+			order = bytes.Compare(v.b, body[:last.width])
+		}
+		if order != 0 {
+			return order
+		}
+		body = body[last.width:]
+	}
+	return 0
+}
+
+// add adds an entry that was measured.
+func (o *ordered) add(w *Writer, row []Value, columns []int, rowid int64) error {
+	r := &w.record
+	size := r.size()
+	var entry []byte
+	if size > maxLocalIndex {
+		o.long = r.append(o.long[:0], row, columns, rowid)
+		if err := o.tree.entry(o.long); err != nil {
+			return err
+		}
+		entry = o.long
+	} else {
+		room, err := o.tree.entryRoom(size)
+		if err != nil {
+			return err
+		}
+		entry = r.append(room, row, columns, rowid)
+	}
+	o.body = entry[len(entry)-r.body:]
+	o.columns = o.columns[:0]
+	for i, c := range columns {
+		v := &row[c]
+		width := len(v.b)
+		if v.kind == integer {
+			width = widths[r.serials[i]]
+		}
+		o.columns = append(o.columns, laid{v.kind, width, v.n})
+	}
+	o.rowid = rowid
+	o.n++
+	return nil
+}
+
+// duplicate is the error of an entry that may be there only once.
+func (ix *Index) duplicate(key []byte) error {
+	ix.w.entry.parse(key, ix.columns)
+	return fmt.Errorf("sqlitefile: index %s: %w: %s", ix.name, ErrDuplicate, ix.w.entry.describe())
+}
+
+// Finish writes what is left and returns the size of the database in bytes. The Writer
+// is closed afterwards, whether it worked or not.
+func (w *Writer) Finish() (size int64, err error) {
+	defer func() {
+		if e := w.Close(); err == nil {
+			err = e
+		}
+	}()
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	for _, t := range w.tables {
+		if t.root, err = w.plant(t.tree); err != nil {
+			return 0, err
+		}
+	}
+	for _, ix := range w.indexes {
+		if err := ix.write(); err != nil {
+			return 0, err
+		}
+	}
+	head, err := w.writeSchema()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := w.pages.out.WriteAt(head, 0); err != nil {
+		return 0, fmt.Errorf("sqlitefile: write the database: %w", err)
+	}
+	return w.pages.offset, nil
+}
+
+// Drop gives the database up and leaves the pool to another one.
+func (w *Writer) Drop() {
+	w.err = errOver
+	for _, ix := range w.indexes {
+		ix.sorter.Release()
+	}
+}
+
+// Close gives the database up, unless it is finished. It can be called more than once.
+func (w *Writer) Close() error {
+	w.err = errOver
+	return w.pool.Close()
+}
+
+// plant finishes a tree and returns the number of its root.
+func (w *Writer) plant(t *tree) (root uint32, err error) {
+	p, err := t.finish()
+	if err != nil {
+		return 0, err
+	}
+	return w.pages.add(p.finish())
+}
+
+// write merges the entries into a tree.
+func (ix *Index) write() (err error) {
+	w := ix.w
+	entries := int64(ix.sorter.Len())
+	if ix.ordered != nil {
+		entries = ix.ordered.n
+	}
+	if entries > ix.table.rows || entries < ix.table.rows && !ix.partial {
+		return fmt.Errorf("sqlitefile: index %s has %d entries for the %d rows of %s", ix.name, entries, ix.table.rows, ix.table.name)
+	}
+	if ix.ordered != nil {
+		ix.root, err = w.plant(ix.ordered.tree)
+		return err
+	}
+	m, err := ix.sorter.Merge()
+	if err != nil {
+		return err
+	}
+	t := newTree(w.pages, true)
+	unique, nulls := math.MaxInt, false // the length of the last key without its rowid
+	for {
+		key, shared, err := m.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		w.entry.parse(key, ix.columns)
+		if shared >= unique && (ix.unique && !nulls || shared == len(key)) {
+			return ix.duplicate(key)
+		}
+		unique, nulls = w.entry.unique, w.entry.nulls
+		w.buf = w.entry.appendRecord(w.buf[:0])
+		if err := t.entry(w.buf); err != nil {
+			return err
+		}
+	}
+	ix.sorter.Release()
+	ix.root, err = w.plant(t)
+	return err
+}
+
+// version is the release of SQLite whose format this is, as its own writers put it.
+const version = 3_045_000
+
+// writeSchema returns the first pages: the header and the table of tables and indexes.
+func (w *Writer) writeSchema() ([]byte, error) {
+	pages := newPageWriter(nil, 2)
+	t := newTree(pages, false)
+	var r record
+	for i, o := range w.schema {
+		name := o.table
+		if name == "" {
+			name = o.name
+		}
+		values := []Value{Text(o.kind), Text(o.name), Text(name), {kind: number, n: int64(*o.root)}, Text(o.sql)}
+		all := w.every(len(values))
+		r.measure(values, all)
+		if err := t.row(int64(i+1), int64(i), r.append(nil, values, all, 0)); err != nil {
+			return nil, err
+		}
+	}
+	p, err := t.finish()
+	if err != nil {
+		return nil, err
+	}
+	first := make([]byte, pageSize)
+	if !p.moveTo(first) {
+		number, _ := pages.add(p.finish())
+		p.reset(tableInterior)
+		p.setRight(number)
+		p.moveTo(first)
+	}
+	copy(first, "SQLite format 3\x00")
+	be := binary.BigEndian
+	be.PutUint16(first[16:], pageSize)
+	first[18], first[19] = 1, 1                     // a rollback journal, for writing and reading
+	first[21], first[22], first[23] = 64, 32, 32    // payload fractions
+	be.PutUint32(first[24:], 1)                     // change counter
+	be.PutUint32(first[28:], w.pages.next-1)        // pages
+	be.PutUint32(first[40:], 1)                     // schema cookie
+	be.PutUint32(first[44:], 4)                     // schema format
+	be.PutUint32(first[56:], 1)                     // UTF-8
+	be.PutUint32(first[92:], be.Uint32(first[24:])) // the change that the version is of
+	be.PutUint32(first[96:], version)
+	return append(first, pages.kept...), nil
+}

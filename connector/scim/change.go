@@ -1,0 +1,179 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"baton"
+	"baton/connector/rest"
+	"baton/internal/jsonscan"
+)
+
+const (
+	userSchema  = "urn:ietf:params:scim:schemas:core:2.0:User"
+	patchSchema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+)
+
+// NewUser is what an account is created from. Empty fields are not sent: servers
+// reject null and dislike empty strings.
+type NewUser struct {
+	UserName    string // required
+	ExternalID  string
+	DisplayName string
+	GivenName   string
+	FamilyName  string
+	Email       string // becomes the primary address for work
+}
+
+type newUserBody struct {
+	Schemas     []string       `json:"schemas"`
+	UserName    string         `json:"userName"`
+	ExternalID  string         `json:"externalId,omitempty"`
+	Name        *newNameBody   `json:"name,omitempty"`
+	DisplayName string         `json:"displayName,omitempty"`
+	Emails      []newEmailBody `json:"emails,omitempty"`
+	Active      bool           `json:"active"`
+}
+
+type newNameBody struct {
+	GivenName  string `json:"givenName,omitempty"`
+	FamilyName string `json:"familyName,omitempty"`
+}
+
+type newEmailBody struct {
+	Value   string `json:"value"`
+	Type    string `json:"type"`
+	Primary bool   `json:"primary"`
+}
+
+// CreateUser creates an active user. AlreadyExists on a conflict, which need not
+// mean that the other user is visible through SCIM. An error does not prove that
+// nothing was stored: a server may keep what it rejected, and an answer may be
+// lost on the way; look before trying again.
+func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
+	const doing = "create user"
+	if strings.TrimSpace(user.UserName) == "" {
+		return User{}, explain(doing, baton.Errorf(baton.Invalid, "a user needs a userName"))
+	}
+	body := newUserBody{
+		Schemas:     []string{userSchema},
+		UserName:    user.UserName,
+		ExternalID:  user.ExternalID,
+		DisplayName: user.DisplayName,
+		Active:      true,
+	}
+	if user.GivenName != "" || user.FamilyName != "" {
+		body.Name = &newNameBody{GivenName: user.GivenName, FamilyName: user.FamilyName}
+	}
+	if user.Email != "" {
+		body.Emails = []newEmailBody{{Value: user.Email, Type: "work", Primary: true}}
+	}
+	resp, err := c.write(ctx, http.MethodPost, "/Users", rest.RetryNever, body)
+	if err != nil {
+		return User{}, explain(doing, err)
+	}
+	if created, ok := userOf(resp.Body); ok {
+		return created, nil
+	}
+	// Created, but the answer does not say what.
+	found, err := c.FindUsers(ctx, user.UserName)
+	if err != nil {
+		return User{}, explain(doing, err)
+	}
+	if len(found) != 1 {
+		return User{}, explain(doing, baton.Errorf(baton.Incomplete, "the server reports success, but %d users are found under that userName", len(found)))
+	}
+	return found[0], nil
+}
+
+// userOf is the user that a body holds, if it holds one with an id.
+func userOf(body []byte) (User, bool) {
+	s := jsonscan.New(bytes.NewReader(body))
+	defer s.Free()
+	r := newUserReader(nil)
+	id, err := readRow(s, r, nil)
+	return r.user, err == nil && s.End() == nil && id != ""
+}
+
+// SetActive enables or disables a user, changing nothing else. A server that does
+// not take the attribute as a path gets the form without one. NotFound if there is
+// no such user; success does not prove the change, so read again.
+func (c *Client) SetActive(ctx context.Context, id string, active bool) error {
+	err := c.patch(ctx, "Users", id, operation{Op: "replace", Path: "active", Value: active})
+	if statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid {
+		pathless := operation{Op: "replace", Value: map[string]bool{"active": active}}
+		if c.patch(ctx, "Users", id, pathless) == nil {
+			err = nil
+		}
+	}
+	return explain("set active", err)
+}
+
+// AddMember adds one user to a group, touching no other member. Success does not
+// prove membership: servers drop users they cannot resolve and say nothing.
+func (c *Client) AddMember(ctx context.Context, groupID, userID string) error {
+	if userID == "" {
+		return explain("add member", errNoID())
+	}
+	value := []map[string]string{{"value": userID}}
+	return explain("add member", c.patch(ctx, "Groups", groupID, operation{Op: "add", Path: "members", Value: value}))
+}
+
+// RemoveMember removes one user from a group, touching no other member.
+func (c *Client) RemoveMember(ctx context.Context, groupID, userID string) error {
+	if userID == "" {
+		return explain("remove member", errNoID())
+	}
+	// The filter is never left out: "remove members" empties the group.
+	path := "members[value eq " + quote(userID) + "]"
+	return explain("remove member", c.patch(ctx, "Groups", groupID, operation{Op: "remove", Path: path}))
+}
+
+func errNoID() error { return baton.Errorf(baton.Invalid, "no id given") }
+
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path,omitempty"`
+	Value any    `json:"value,omitempty"`
+}
+
+// patch sends one operation. All operations of this package can be repeated.
+func (c *Client) patch(ctx context.Context, endpoint, id string, op operation) error {
+	if id == "" {
+		return errNoID()
+	}
+	_, err := c.write(ctx, http.MethodPatch, rest.Join(endpoint, id), rest.RetrySafe, struct {
+		Schemas    []string    `json:"schemas"`
+		Operations []operation `json:"Operations"`
+	}{[]string{patchSchema}, []operation{op}})
+	return err
+}
+
+// write sends a body and accepts any 2xx but 202, which promises the change for
+// later (RFC 9967): nothing could be verified then.
+func (c *Client) write(ctx context.Context, method, path string, retry rest.RetryPolicy, body any) (*rest.Response, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(body); err != nil {
+		return nil, baton.Errorf(baton.Internal, "encode request: %w", err)
+	}
+	resp, err := c.rest.Do(ctx, rest.Request{
+		Method: method,
+		Path:   path,
+		Header: http.Header{"Accept": {accept}, "Content-Type": {mediaType}},
+		Body:   bytes.TrimRight(b.Bytes(), "\n"),
+		Retry:  retry,
+	})
+	if err == nil && resp.Status == http.StatusAccepted {
+		return nil, baton.Errorf(baton.Unavailable, "%s %s: %w", method, path, errAccepted).
+			WithFix("look again later whether the change took place")
+	}
+	return resp, err
+}
+
+var errAccepted = errors.New("the server accepted the change, but has not made it yet")

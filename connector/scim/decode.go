@@ -1,0 +1,343 @@
+package scim
+
+import (
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/internal/jsonscan"
+)
+
+// What is below reads what servers send in place of what the RFC says. It never fails on
+// well-formed JSON: what cannot be read counts as not said, and leaves what was said
+// before. Names of attributes are compared in lower case, for SCIM ignores their case.
+
+// each calls field for every attribute of an object, with its name in lower case; it
+// must read the value. Anything but an object is skipped.
+func each(s *jsonscan.Scanner, field func(name []byte)) {
+	if s.Kind() != '{' {
+		s.Skip()
+		return
+	}
+	for s.Object(); s.Field(); {
+		field(s.Lower())
+	}
+}
+
+// isObject reports whether an object comes next. Anything else is read over, so that
+// what is no JSON either shows as that.
+func isObject(s *jsonscan.Scanner) bool {
+	if s.Empty() {
+		return false
+	}
+	if s.Kind() != '{' {
+		s.Skip()
+		return false
+	}
+	return true
+}
+
+// text is a string, also when it was sent as a number or boolean.
+func text(s *jsonscan.Scanner, into *string) {
+	if t := s.Text(); t != nil {
+		*into = s.Keep(t)
+	}
+}
+
+var yes, no = true, false
+
+// flag is a boolean, also as "True", "false", 1 or "0".
+func flag(s *jsonscan.Scanner, into **bool) {
+	switch strings.ToLower(strings.TrimSpace(string(s.Text()))) {
+	case "true", "1":
+		*into = &yes
+	case "false", "0":
+		*into = &no
+	}
+}
+
+// number is a count, also as a string.
+func number(s *jsonscan.Scanner, into *int) (said bool) {
+	var t string
+	text(s, &t)
+	v, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
+	if err == nil && v >= 0 && v <= maxRows && v == math.Trunc(v) {
+		*into, said = int(v), true
+	}
+	return said
+}
+
+// moment is a time, with or without a zone (then UTC).
+func moment(s *jsonscan.Scanner, into *time.Time) {
+	var t string
+	text(s, &t)
+	t = strings.TrimSpace(t)
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05Z0700",
+		"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02"} {
+		if at, err := time.Parse(layout, t); err == nil {
+			*into = at.UTC()
+			break
+		}
+	}
+}
+
+// list calls item for every value of a multi-valued attribute, also for a single value
+// in place of the array, and reports whether the attribute was there and not null.
+func list(s *jsonscan.Scanner, item func()) (listed bool) {
+	switch s.Kind() {
+	case 'n':
+		s.Skip()
+		return false
+	case '[':
+		for s.Array(); s.Element(); {
+			if s.Kind() == 'n' {
+				s.Skip()
+				continue
+			}
+			item()
+		}
+	default:
+		item()
+	}
+	return true
+}
+
+// value is one value of a multi-valued attribute (RFC 7643 section 2.4), also when it
+// was sent as a bare string.
+type value struct {
+	Value, Type, Ref, Display string
+	Primary                   *bool
+}
+
+// The parts of a value.
+const (
+	valueValue = iota
+	valueType
+	valueRef
+	valueDisplay
+	valuePrimary
+	valueParts
+)
+
+var valueNames = [valueParts]string{valueValue: "value", valueType: "type", valueRef: "$ref", valueDisplay: "display", valuePrimary: "primary"}
+
+// memberNames are what is wanted of a member of a group, of which there are most.
+func memberNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:valueDisplay]) }
+
+func groupRefNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:valuePrimary]) }
+
+func emailNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:]) }
+
+func readValue(s *jsonscan.Scanner, names *jsonscan.Names) (v value) {
+	if s.Kind() != '{' {
+		text(s, &v.Value)
+		return v
+	}
+	for s.Object(); s.Known(names); {
+		switch names.Field {
+		case valueValue:
+			text(s, &v.Value)
+		case valueType:
+			text(s, &v.Type)
+		case valueRef:
+			text(s, &v.Ref)
+		case valueDisplay:
+			text(s, &v.Display)
+		case valuePrimary:
+			flag(s, &v.Primary)
+		}
+	}
+	return v
+}
+
+// id is the id of a referenced user or group: its value, or else the segment after the
+// endpoint in its reference.
+func (v value) id() string {
+	if v.Value != "" {
+		return v.Value
+	}
+	for _, endpoint := range []string{"users/", "groups/"} {
+		if i := strings.LastIndex(strings.ToLower(v.Ref), endpoint); i >= 0 {
+			segment := v.Ref[i+len(endpoint):]
+			if j := strings.IndexAny(segment, "/?#"); j >= 0 {
+				segment = segment[:j]
+			}
+			if id, err := url.PathUnescape(segment); err == nil {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// A rowReader reads resources of one kind, one after the other.
+type rowReader interface {
+	// read reads an object and is its id. What belongs to a row of its own, such as a
+	// member of a group, may be handed out before the end, if fresh says so.
+	read(s *jsonscan.Scanner, fresh func(id string) bool) (id string, err error)
+	// deliver hands out the object that was read last.
+	deliver()
+}
+
+// readRow reads one resource. The error quotes nothing of it.
+func readRow(s *jsonscan.Scanner, rows rowReader, fresh func(id string) bool) (string, error) {
+	if !isObject(s) {
+		return "", baton.Errorf(baton.Incomplete, "a resource is not a JSON object")
+	}
+	return rows.read(s, fresh)
+}
+
+// metaNames are what is wanted of what a server says of a resource itself.
+func metaNames() *jsonscan.Names { return jsonscan.NewFolded([]string{"created"}) }
+
+// created reads when the resource came to be out of what the server says of it.
+func created(s *jsonscan.Scanner, names *jsonscan.Names, into *time.Time) {
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(names); {
+		moment(s, into)
+	}
+}
+
+// userReader reads users.
+type userReader struct {
+	user User
+	row  func(User)
+
+	attributes, fullName, email, group, meta, enterprise *jsonscan.Names
+}
+
+// The attributes of a user.
+const (
+	userID = iota
+	userExternalID
+	userUserName
+	userDisplayName
+	userName
+	userEmails
+	userActive
+	userTitle
+	userType
+	userGroups
+	userMeta
+	userEnterprise
+)
+
+// The parts of a name.
+const (
+	nameFormatted = iota
+	nameFamily
+	nameGiven
+	nameMiddle
+)
+
+// The attributes of the enterprise extension.
+const (
+	enterpriseNumber = iota
+	enterpriseDepartment
+)
+
+const enterpriseSchema = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
+
+// newUserReader makes a reader that delivers to row, which may be nil.
+func newUserReader(row func(User)) *userReader {
+	return &userReader{
+		row: row,
+		attributes: jsonscan.NewFolded([]string{
+			userID: "id", userExternalID: "externalid", userUserName: "username", userDisplayName: "displayname",
+			userName: "name", userEmails: "emails", userActive: "active", userTitle: "title", userType: "usertype",
+			userGroups: "groups", userMeta: "meta", userEnterprise: enterpriseSchema,
+		}),
+		fullName: jsonscan.NewFolded([]string{
+			nameFormatted: "formatted", nameFamily: "familyname", nameGiven: "givenname", nameMiddle: "middlename",
+		}),
+		enterprise: jsonscan.NewFolded([]string{
+			enterpriseNumber: "employeenumber", enterpriseDepartment: "department",
+		}),
+		email: emailNames(), group: groupRefNames(), meta: metaNames(),
+	}
+}
+
+func (r *userReader) deliver() { r.row(r.user) }
+
+func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, error) {
+	u := &r.user
+	*u = User{Emails: u.Emails[:0], Groups: u.Groups[:0]}
+	for s.Object(); s.Known(r.attributes); {
+		switch r.attributes.Field {
+		case userID:
+			text(s, &u.ID)
+		case userExternalID:
+			text(s, &u.ExternalID)
+		case userUserName:
+			text(s, &u.UserName)
+		case userDisplayName:
+			text(s, &u.DisplayName)
+		case userName:
+			r.readName(s, &u.Name)
+		case userEmails:
+			list(s, func() { u.addEmail(readValue(s, r.email)) })
+		case userActive:
+			flag(s, &u.Active)
+		case userTitle:
+			text(s, &u.Title)
+		case userType:
+			text(s, &u.UserType)
+		case userGroups:
+			if list(s, func() { u.addGroup(readValue(s, r.group)) }) {
+				u.GroupsListed = true
+			}
+		case userMeta:
+			created(s, r.meta, &u.Created)
+		case userEnterprise:
+			r.readEnterprise(s, u)
+		}
+	}
+	return u.ID, nil
+}
+
+func (u *User) addEmail(v value) {
+	if address := strings.TrimSpace(v.Value); address != "" {
+		u.Emails = append(u.Emails, Email{Value: address, Type: v.Type, Primary: v.Primary != nil && *v.Primary})
+	}
+}
+
+func (u *User) addGroup(v value) {
+	u.Groups = append(u.Groups, GroupRef{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display})
+}
+
+func (r *userReader) readName(s *jsonscan.Scanner, n *Name) {
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(r.fullName); {
+		switch r.fullName.Field {
+		case nameFormatted:
+			text(s, &n.Formatted)
+		case nameFamily:
+			text(s, &n.FamilyName)
+		case nameGiven:
+			text(s, &n.GivenName)
+		case nameMiddle:
+			text(s, &n.MiddleName)
+		}
+	}
+}
+
+func (r *userReader) readEnterprise(s *jsonscan.Scanner, u *User) {
+	if !isObject(s) {
+		return
+	}
+	for s.Object(); s.Known(r.enterprise); {
+		switch r.enterprise.Field {
+		case enterpriseNumber:
+			text(s, &u.EmployeeNumber)
+		case enterpriseDepartment:
+			text(s, &u.Department)
+		}
+	}
+}

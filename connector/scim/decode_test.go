@@ -1,0 +1,263 @@
+package scim_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"baton"
+	"baton/connector/scim"
+)
+
+// listOf is a client of a server that answers every list with one body.
+func listOf(t testing.TB, body string) *scim.Client {
+	return connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("startIndex") != "1" {
+			body = `{"totalResults":0}`
+		}
+		reply(w, 200, body)
+	}), 100)
+}
+
+func users(t testing.TB, body string) ([]scim.User, scim.ListStep, error) {
+	var got []scim.User
+	step, err := listUsers(listOf(t, body), t.Context(), scim.Position{}, nil, func(u scim.User) { got = append(got, u) })
+	return got, step, err
+}
+
+func TestListBodies(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body string
+		rows int
+		done bool
+		err  string
+	}{
+		"no resources, total 0":    {`{"totalResults":0}`, 0, true, ""},
+		"null resources, total 0":  {`{"totalResults":"0","Resources":null}`, 0, true, ""},
+		"no rows, total not said":  {`{"Resources":[]}`, 0, true, ""},
+		"names in any case":        {`{"TOTALRESULTS":2,"resources":[{"ID":"1"}]}`, 1, false, ""},
+		"one object for an array":  {`{"totalResults":1,"Resources":{"id":"1"}}`, 1, false, ""},
+		"byte order mark":          {"\ufeff" + `{"totalResults":0}`, 0, true, ""},
+		"unknown fields":           {`{"schemas":7,"x":{"y":[]},"totalResults":2.0,"Resources":[{"id":"1","z":null}]}`, 1, false, ""},
+		"id a number":              {`{"totalResults":2,"Resources":[{"id":12345678901234567890}]}`, 1, false, ""},
+		"twice the same row":       {`{"totalResults":3,"Resources":[{"id":"1"},{"id":"1"},{"id":"2"}]}`, 2, false, ""},
+		"empty object":             {`{}`, 0, false, "not a SCIM list"},
+		"empty body":               {``, 0, false, "not a SCIM list"},
+		"null":                     {`null`, 0, false, "not a SCIM list"},
+		"bare array":               {`[{"id":"1"}]`, 0, false, "not a SCIM list"},
+		"string":                   {`"hello"`, 0, false, "not a SCIM list"},
+		"error object":             {`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500","detail":"x"}`, 0, false, "not a SCIM list"},
+		"one user":                 {`{"id":"1","userName":"ann"}`, 0, false, "not a SCIM list"},
+		"resources a string":       {`{"totalResults":1,"Resources":"none"}`, 0, false, "not a SCIM list"},
+		"null total, no resources": {`{"totalResults":null}`, 0, false, "not a SCIM list"},
+		"row without id":           {`{"totalResults":2,"Resources":[{"id":"1"},{"userName":"x"}]}`, 0, false, "row 2 of the page has no id"},
+		"row with null id":         {`{"totalResults":1,"Resources":[{"id":null}]}`, 0, false, "row 1 of the page has no id"},
+		"row with object id":       {`{"totalResults":1,"Resources":[{"id":{}}]}`, 0, false, "row 1 of the page has no id"},
+		"row null":                 {`{"totalResults":1,"Resources":[null]}`, 0, false, "not a JSON object"},
+		"row a string":             {`{"totalResults":1,"Resources":["1"]}`, 0, false, "not a JSON object"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, step, err := users(t, tt.body)
+			if tt.err != "" {
+				wantError(t, err, baton.Incomplete, tt.err, "")
+				if len(got) > 0 || step != (scim.ListStep{}) {
+					t.Errorf("beside the error: %d rows, %+v", len(got), step)
+				}
+				return
+			}
+			if err != nil || len(got) != tt.rows || step.Done != tt.done {
+				t.Errorf("%d rows, %+v, %v", len(got), step, err)
+			}
+		})
+	}
+}
+
+func TestDecodeUser(t *testing.T) {
+	yes, no := true, false
+	created := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		row  string
+		want scim.User
+	}{
+		"everything": {`{
+			"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],
+			"id":"u1","externalId":"e1","userName":"ann@example.com","displayName":"Ann Lee","nickName":"Annie",
+			"name":{"formatted":"Dr Ann B Lee","familyName":"Lee","givenName":"Ann","middleName":"B","honorificPrefix":"Dr","honorificSuffix":"III"},
+			"emails":[{"value":"ann@example.com","type":"work","primary":true},{"value":" ann@home.example ","type":"home"},{"value":""}],
+			"active":true,"title":"CTO","userType":"Employee","preferredLanguage":"en","locale":"en-GB","timezone":"Europe/London",
+			"groups":[{"value":"g1","display":"Admins","$ref":"../Groups/g1","type":"direct"}],
+			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"7","department":"R&D","division":"D",
+				"organization":"O","costCenter":"C","manager":{"value":"u0","displayName":"Bo"}},
+			"meta":{"resourceType":"User","created":"2026-03-01T12:00:00Z","lastModified":"2026-03-01T13:00:00.5+01:00","location":"https://x/Users/u1","version":"W/\"1\""}}`,
+			scim.User{
+				ID: "u1", ExternalID: "e1", UserName: "ann@example.com", DisplayName: "Ann Lee",
+				Name:   scim.Name{Formatted: "Dr Ann B Lee", FamilyName: "Lee", GivenName: "Ann", MiddleName: "B"},
+				Emails: []scim.Email{{Value: "ann@example.com", Type: "work", Primary: true}, {Value: "ann@home.example", Type: "home"}},
+				Active: &yes, Title: "CTO", UserType: "Employee",
+				EmployeeNumber: "7", Department: "R&D",
+				Groups: []scim.GroupRef{{Value: "g1", Display: "Admins", Ref: "../Groups/g1", Type: "direct"}}, GroupsListed: true,
+				Created: created,
+			}},
+		"in another case": {`{"ID":"u1","USERNAME":"ann","Emails":[{"VALUE":"a@b.c","Primary":"TRUE"}],"Active":"False",
+			"URN:IETF:PARAMS:SCIM:SCHEMAS:EXTENSION:ENTERPRISE:2.0:USER":{"Department":"R&D"}}`,
+			scim.User{ID: "u1", UserName: "ann", Active: &no, Emails: []scim.Email{{Value: "a@b.c", Primary: true}}, Department: "R&D"}},
+		"null everywhere": {`{"id":"u1","userName":null,"name":null,"emails":null,"active":null,"groups":null,"meta":null,
+			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":null}`, scim.User{ID: "u1"}},
+		"null inside": {`{"id":"u1","name":{"givenName":null},"emails":[null,{"value":null}],"groups":[null],"meta":{"created":null}}`,
+			scim.User{ID: "u1", GroupsListed: true}},
+		"numbers for strings": {`{"id":17,"userName":4711,"displayName":true,"emails":[{"value":1}],"meta":{"created":5}}`,
+			scim.User{ID: "17", UserName: "4711", DisplayName: "true", Emails: []scim.Email{{Value: "1"}}}},
+		"objects for strings": {`{"id":"u1","userName":{},"displayName":[1],"name":"Ann","meta":[],"title":{"x":1}}`, scim.User{ID: "u1"}},
+		"one e-mail, no array": {`{"id":"u1","emails":{"value":"a@b.c"},"groups":{"value":"g1"}}`,
+			scim.User{ID: "u1", Emails: []scim.Email{{Value: "a@b.c"}}, Groups: []scim.GroupRef{{Value: "g1"}}, GroupsListed: true}},
+		"bare strings": {`{"id":"u1","emails":["a@b.c"],"groups":"g1"}`,
+			scim.User{ID: "u1", Emails: []scim.Email{{Value: "a@b.c"}}, Groups: []scim.GroupRef{{Value: "g1"}}, GroupsListed: true}},
+		"active 1":             {`{"id":"u1","active":1}`, scim.User{ID: "u1", Active: &yes}},
+		`active "0"`:           {`{"id":"u1","active":"0"}`, scim.User{ID: "u1", Active: &no}},
+		`active "True"`:        {`{"id":"u1","active":"True"}`, scim.User{ID: "u1", Active: &yes}},
+		`active "suspended"`:   {`{"id":"u1","active":"suspended"}`, scim.User{ID: "u1"}},
+		"active {}":            {`{"id":"u1","active":{}}`, scim.User{ID: "u1"}},
+		"time without zone":    {`{"id":"u1","meta":{"created":"2026-03-01T12:00:00"}}`, scim.User{ID: "u1", Created: created}},
+		"time with fraction":   {`{"id":"u1","meta":{"created":"2026-03-01T12:00:00.000"}}`, scim.User{ID: "u1", Created: created}},
+		"time, zone colonless": {`{"id":"u1","meta":{"created":"2026-03-01T14:00:00+0200"}}`, scim.User{ID: "u1", Created: created}},
+		"time with a space":    {`{"id":"u1","meta":{"created":"2026-03-01 12:00:00"}}`, scim.User{ID: "u1", Created: created}},
+		"time unreadable":      {`{"id":"u1","meta":{"created":"yesterday"}}`, scim.User{ID: "u1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, _, err := users(t, `{"totalResults":2,"Resources":[`+tt.row+`]}`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]scim.User{tt.want}, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestDecodeGroup(t *testing.T) {
+	for name, tt := range map[string]struct {
+		row  string
+		want scim.Group
+	}{
+		"everything": {`{"id":"g1","externalId":"e","displayName":"Admins","members":[{"value":"u1","type":"User","$ref":"https://x/Users/u1","display":"Ann"}]}`,
+			scim.Group{ID: "g1", ExternalID: "e", DisplayName: "Admins", MembersListed: true,
+				Members: []scim.Member{{Value: "u1", Type: "User", Ref: "https://x/Users/u1"}}}},
+		"members absent": {`{"id":"g1"}`, scim.Group{ID: "g1"}},
+		"members null":   {`{"id":"g1","members":null}`, scim.Group{ID: "g1"}},
+		"members empty":  {`{"id":"g1","members":[]}`, scim.Group{ID: "g1", MembersListed: true}},
+		"one member":     {`{"id":"g1","members":{"value":7}}`, scim.Group{ID: "g1", MembersListed: true, Members: []scim.Member{{Value: "7"}}}},
+		"bare ids":       {`{"id":"g1","members":["u1",null,"u2"]}`, scim.Group{ID: "g1", MembersListed: true, Members: []scim.Member{{Value: "u1"}, {Value: "u2"}}}},
+		"references only": {`{"id":"g1","members":[{"$ref":"https://x/v2/Users/a%2Fb?x=1"},{"$ref":"Groups/g2/"},{"$ref":"urn:x"}]}`,
+			scim.Group{ID: "g1", MembersListed: true, Members: []scim.Member{
+				{Value: "a/b", Ref: "https://x/v2/Users/a%2Fb?x=1"}, {Value: "g2", Ref: "Groups/g2/"}, {Ref: "urn:x"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []scim.Group
+			_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[`+tt.row+`]}`),
+				t.Context(), scim.Position{}, nil, func(g scim.Group) { got = append(got, g) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]scim.Group{tt.want}, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestMemberIsUser(t *testing.T) {
+	for _, tt := range []struct {
+		member scim.Member
+		want   bool
+	}{
+		{scim.Member{Value: "1"}, true},
+		{scim.Member{Value: "1", Type: "User"}, true},
+		{scim.Member{Value: "1", Type: "direct"}, true},
+		{scim.Member{Value: "1", Type: "Group"}, false},
+		{scim.Member{Value: "1", Type: " gROUP"}, false},
+		{scim.Member{Value: "1", Ref: "https://x/scim/v2/Users/1"}, true},
+		{scim.Member{Value: "1", Ref: "https://x/scim/v2/GROUPS/1"}, false},
+		{scim.Member{Value: "1", Ref: "Groups/1"}, false},
+		{scim.Member{Value: "1", Ref: "../Groups/1", Type: "User"}, false},
+	} {
+		if got := tt.member.IsUser(); got != tt.want {
+			t.Errorf("%+v: %v", tt.member, got)
+		}
+	}
+}
+
+func TestEmailAndLabel(t *testing.T) {
+	work, home := scim.Email{Value: "w@x.y", Type: "Work"}, scim.Email{Value: "h@x.y", Type: "home"}
+	primary := scim.Email{Value: "p@x.y", Primary: true}
+	for _, tt := range []struct {
+		user         scim.User
+		email, label string
+	}{
+		{scim.User{}, "", "(unnamed)"},
+		{scim.User{ID: "u1"}, "", "u1"},
+		{scim.User{ID: "u1", Emails: []scim.Email{home, work, primary}}, "p@x.y", "p@x.y"},
+		{scim.User{ID: "u1", Emails: []scim.Email{home, work}}, "w@x.y", "w@x.y"},
+		{scim.User{ID: "u1", Emails: []scim.Email{home}}, "h@x.y", "h@x.y"},
+		{scim.User{ID: "u1", UserName: "a@x.y"}, "a@x.y", "a@x.y"},
+		{scim.User{ID: "u1", UserName: "Ann <a@x.y>"}, "", "Ann <a@x.y>"},
+		{scim.User{ID: "u1", UserName: "ann"}, "", "ann"},
+		{scim.User{ID: "u1", UserName: "ann", Name: scim.Name{GivenName: "Ann"}}, "", "Ann"},
+		{scim.User{ID: "u1", Name: scim.Name{GivenName: "Ann", FamilyName: "Lee"}}, "", "Ann Lee"},
+		{scim.User{ID: "u1", Name: scim.Name{Formatted: "Dr Lee", FamilyName: "Lee"}}, "", "Dr Lee"},
+		{scim.User{ID: "u1", DisplayName: "  ", Name: scim.Name{FamilyName: "Lee"}}, "", "Lee"},
+		{scim.User{ID: "u1", DisplayName: "Ann", Name: scim.Name{Formatted: "Dr Lee"}}, "", "Ann"},
+	} {
+		if email, label := tt.user.Email(), tt.user.Label(); email != tt.email || label != tt.label {
+			t.Errorf("%+v: %q, %q", tt.user, email, label)
+		}
+	}
+	if label := (&scim.Group{ExternalID: "e"}).Label(); label != "e" {
+		t.Errorf("label of a nameless group: %q", label)
+	}
+}
+
+func FuzzListBody(f *testing.F) {
+	for _, seed := range []string{
+		`{"totalResults":0}`, `{}`, `[]`, "\ufeff{}", `{"Resources":[{"id":1},{"id":"2","emails":{"value":null}}]}`,
+		`{"totalResults":"2","Resources":[{"id":"1","active":"True","meta":{"created":"2026-03-01"}}],"nextCursor":"x"}`,
+		`{"totalResults":1e400,"Resources":{"id":"1","members":[{"$ref":"/Users/%zz"}]}}`, `{"Resources":[[]]}`, `{"totalResults":-5,"Resources":null}`,
+	} {
+		f.Add([]byte(seed), "")
+		f.Add([]byte(seed), `{"pages":1,"received":1,"distinct":1,"total":1,"first":"1","check":true}`)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, position string) {
+		at, err := scim.ParsePosition(position)
+		if err != nil {
+			return
+		}
+		if again, err := scim.ParsePosition(at.String()); err != nil || again != at {
+			t.Fatalf("%+v became %+v, %v", at, again, err)
+		}
+		c := connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, string(body)) }), 100)
+		rows := 0
+		step, err := listUsers(c, t.Context(), at, func(string) bool { return false }, func(u scim.User) {
+			rows++
+			if u.ID == "" || u.Label() == "" {
+				t.Errorf("%+v", u)
+			}
+		})
+		switch {
+		case err != nil && (rows > 0 || step != scim.ListStep{}):
+			t.Errorf("%d rows and %+v beside %v", rows, step, err)
+		case err == nil && rows != step.Fresh && !step.Restart:
+			t.Errorf("%d rows, %+v", rows, step)
+		case err == nil && !strings.HasPrefix(strings.TrimLeft(string(body), "\ufeff \t\r\n"), "{"):
+			t.Errorf("%q passed for a list", body)
+		case err == nil && !json.Valid([]byte(strings.TrimPrefix(string(body), "\ufeff"))):
+			t.Errorf("%q passed for JSON", body)
+		}
+		if _, err := listGroups(c, t.Context(), at, nil, func(scim.Group) {}); err == nil && step == (scim.ListStep{}) {
+			t.Errorf("%q is a list of groups only", body)
+		}
+	})
+}

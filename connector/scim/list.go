@@ -1,0 +1,245 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"baton"
+	"baton/internal/jsonscan"
+)
+
+// ListStep is the state of a list after a page.
+type ListStep struct {
+	Next Position
+	Done bool // the list is complete, and proved to be
+	// Restart voids all rows of this pass: the list changed and begins anew at Next.
+	Restart bool
+	Total   int // rows in all as the server claims, 0 if it does not or cannot be believed
+	Rows    int // rows in this page
+	Fresh   int // rows in this page that were not seen before
+}
+
+// Sink takes the rows of one page as they arrive.
+type Sink[T any] struct {
+	// Seen reports whether a row with that id came with an earlier page of this pass,
+	// also if another process read that page. Nothing was seen when it is nil.
+	Seen func(id string) bool
+	// Row gets the rows that were not seen, each once. They count only if the whole page
+	// does: after an error, or with ListStep.Restart, they are void. A row's lists are good
+	// during the call.
+	Row func(T)
+	// Void says that the rows of this page so far are void: the answer broke off and is
+	// read anew.
+	Void func()
+}
+
+func (s Sink[T]) void() {
+	if s.Void != nil {
+		s.Void()
+	}
+}
+
+// ListUsers reads one page of users, with one request. After an error the same
+// position may be read again. Incomplete if the list cannot be proved complete; see
+// the package comment.
+func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
+	step, err := listPage(ctx, c, "Users", "", at, sink, newUserReader(sink.Row))
+	return step, explain("list users", err)
+}
+
+// ListGroups reads one page of groups, as ListUsers does users.
+func (c *Client) ListGroups(ctx context.Context, at Position, sink GroupSink) (ListStep, error) {
+	rows := newGroupReader(sink.Row, sink.Member)
+	step, err := listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
+	if errors.Is(err, errSaidAgain) {
+		rows.hold = true
+		sink.void()
+		step, err = listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
+	}
+	return step, explain("list groups", err)
+}
+
+// listPage reads and judges one page.
+func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at Position, sink Sink[T], rows rowReader) (ListStep, error) {
+	var a answer
+	var own error // of an answer that is no list
+	begun := false
+	read := func(query url.Values) error {
+		return c.get(ctx, "/"+endpoint, query, false, func(s *jsonscan.Scanner) error {
+			if begun {
+				sink.void()
+			}
+			begun = true
+			a, own = readList(s, rows, sink.Seen)
+			return own
+		})
+	}
+	err := read(c.pageQuery(endpoint, at, filter))
+	if at.Pages == 0 && filter == "" && statusOf(err) == http.StatusBadRequest {
+		// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
+		if failed := read(url.Values{"count": {strconv.Itoa(c.pageSize)}, "cursor": {""}}); failed == nil || failed == own {
+			err, at.Cursor = failed, beginning
+		}
+	}
+	switch {
+	case err == nil:
+	case at.Cursor != "" && cursorLost(err):
+		next, v, err := at.again(baton.Errorf(baton.Incomplete, "the list kept changing: %w", err))
+		return ListStep{Next: next, Restart: v == restart}, err
+	case statusOf(err) == http.StatusNotFound:
+		return ListStep{}, baton.Errorf(baton.NotFound, "%w", err).WithFix("check the SCIM URL; it ends above /%s", endpoint)
+	case !probeRefused(at, err) && !c.cursorsOnly(ctx, at, err):
+		return ListStep{}, err
+	default:
+		a.refused = true
+	}
+	next, v, err := at.after(a, c.pageSize)
+	if err != nil {
+		return ListStep{}, err
+	}
+	step := ListStep{Next: next, Done: v == end, Restart: v == restart, Rows: a.rows, Fresh: a.fresh}
+	if next.counted() {
+		step.Total = next.Total
+	}
+	return step, nil
+}
+
+// beginning stands for the empty cursor of a first page.
+const beginning = "-"
+
+// sortKeys are attributes that every server has and can compare.
+var sortKeys = map[string]string{"Users": "userName", "Groups": "displayName"}
+
+func (c *Client) pageQuery(endpoint string, at Position, filter string) url.Values {
+	q := url.Values{"count": {strconv.Itoa(c.pageSize)}}
+	if at.Sorted {
+		q.Set("sortBy", sortKeys[endpoint])
+	}
+	switch {
+	case at.Cursor != "":
+		q.Set("cursor", at.Cursor)
+	default:
+		q.Set("startIndex", strconv.Itoa(at.startIndex()))
+	}
+	if filter != "" {
+		q.Set("filter", filter)
+	}
+	return q
+}
+
+// cursorLost recognises the errors of RFC 9865 for a cursor that no longer works.
+func cursorLost(err error) bool {
+	t := ErrorType(err)
+	return statusOf(err) == http.StatusBadRequest && (t == "invalidCursor" || t == "expiredCursor")
+}
+
+// probeRefused reports whether a server that claimed no more rows than it had sent
+// refused to be asked for more. The RFC wants an empty page there.
+func probeRefused(at Position, err error) bool {
+	return at.Cursor == "" && !at.Check && at.counted() && at.Distinct == at.Total &&
+		statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid
+}
+
+// cursorsOnly reports whether a first page that came without total and cursor, and
+// that the server refuses to go on from, is all there is: so it is where the server
+// says that it knows cursors and no startIndex.
+func (c *Client) cursorsOnly(ctx context.Context, at Position, err error) bool {
+	if at.Pages != 1 || at.Cursor != "" || at.Total > 0 || statusOf(err) != http.StatusBadRequest {
+		return false
+	}
+	says, err := c.ServiceProviderConfig(ctx)
+	return err == nil && says.CursorPaging != nil && *says.CursorPaging && says.IndexPaging != nil && !*says.IndexPaging
+}
+
+// readList reads a ListResponse. Anything else, however successful its status, is an
+// error: an empty list is one that says so.
+func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (answer, error) {
+	if !isObject(s) {
+		return answer{}, notAList()
+	}
+	p := pageReader{rows: rows, seen: seen, inPage: make(map[string]bool, defaultPageSize)}
+	said, listed := false, false
+	var err error
+	for s.Object(); err == nil && s.Field(); {
+		switch string(s.Lower()) {
+		case "totalresults":
+			said = number(s, &p.total) || said
+		case "nextcursor":
+			text(s, &p.next)
+		case "resources":
+			switch kind := s.Kind(); {
+			case kind == 'n':
+				s.Skip()
+			case kind != '[' && kind != '{':
+				s.Skip()
+				err = notAList()
+			case listed:
+				err = baton.Errorf(baton.Incomplete, "the answer has Resources twice")
+			default:
+				listed = true
+				err = p.read(s)
+			}
+		default:
+			s.Skip()
+		}
+	}
+	if err == nil && !listed && !said {
+		err = notAList()
+	}
+	return p.answer, err
+}
+
+// pageReader reads the rows of one page.
+type pageReader struct {
+	answer
+	rows   rowReader
+	seen   func(id string) bool
+	inPage map[string]bool
+}
+
+func (p *pageReader) read(s *jsonscan.Scanner) error {
+	if s.Kind() == '{' {
+		return p.row(s) // one object in place of the array
+	}
+	for s.Array(); s.Element(); {
+		if err := p.row(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pageReader) row(s *jsonscan.Scanner) error {
+	id, err := readRow(s, p.rows, p.isFresh)
+	p.answer.rows++
+	switch {
+	case err != nil || s.Err() != nil:
+		return err
+	case id == "":
+		return baton.Errorf(baton.Incomplete, "row %d of the page has no id, so the list cannot be proved complete", p.answer.rows)
+	}
+	fresh := p.isFresh(id)
+	if p.answer.rows == 1 {
+		p.first, p.skips = id, fresh
+	}
+	p.last = id
+	if fresh {
+		p.inPage[strings.Clone(id)] = true // and not all that came with it
+		p.fresh++
+		p.rows.deliver()
+	}
+	return nil
+}
+
+func (p *pageReader) isFresh(id string) bool {
+	return !p.inPage[id] && (p.seen == nil || !p.seen(id))
+}
+
+func notAList() error {
+	return baton.Errorf(baton.Incomplete, "the answer is not a SCIM list: it has neither totalResults nor Resources").
+		WithFix("check the SCIM URL; it ends above /Users")
+}

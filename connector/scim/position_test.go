@@ -1,0 +1,98 @@
+package scim_test
+
+import (
+	"slices"
+	"testing"
+
+	"baton"
+	"baton/connector/scim"
+)
+
+// TestPageAgain reads every page twice from the same position, as after a crash
+// before the page was stored.
+func TestPageAgain(t *testing.T) {
+	for name, server := range map[string]dialect{
+		"index":   honest(250, 100),
+		"mute":    func(q query) page { return page{rows: window(q, 250, 100)} },
+		"check":   func(q query) page { return page{rows: wrapping(100, 100)(q), total: 100} },
+		"cursors": cursors(250, 100, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, 100, server.handler())
+			seen := map[string]bool{}
+			isSeen := func(id string) bool { return seen[id] }
+			for at := (scim.Position{}); ; {
+				var ids [2][]string
+				var steps [2]scim.ListStep
+				for i := range 2 {
+					var err error
+					steps[i], err = listUsers(c, t.Context(), at, isSeen, func(u scim.User) { ids[i] = append(ids[i], u.ID) })
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !slices.Equal(ids[0], ids[1]) || steps[0] != steps[1] {
+					t.Fatalf("at %s: first %d rows and %+v, then %d and %+v", at, len(ids[0]), steps[0], len(ids[1]), steps[1])
+				}
+				for _, id := range ids[0] {
+					seen[id] = true
+				}
+				if at = steps[0].Next; steps[0].Done {
+					break
+				}
+			}
+		})
+	}
+}
+
+func TestPageCap(t *testing.T) {
+	c := serve(t, 100, dialect(func(q query) page { return page{rows: []int{q.start}} }).handler())
+	at, err := scim.ParsePosition(`{"pages":99999,"received":99999,"distinct":99999}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = listUsers(c, t.Context(), at, nil, func(scim.User) { t.Error("a row of a list that was given up") })
+	wantError(t, err, baton.Incomplete, "no end: 100000 pages", "")
+}
+
+// TestProbeThrottled: a server that asks to slow down has not said that the list ends.
+func TestProbeThrottled(t *testing.T) {
+	c := serve(t, 100, dialect(func(q query) page {
+		if q.start > 1 {
+			return page{status: 400, error: "throttled"}
+		}
+		return page{rows: span(1, 100), total: 100}
+	}).handler())
+	wantError(t, drain(t, c).err, baton.RateLimited, "400 Bad Request", "")
+}
+
+func TestStep(t *testing.T) {
+	c := serve(t, 100, honest(250, 100).handler())
+	step, err := listUsers(c, t.Context(), scim.Position{}, func(id string) bool { return id == "u7" }, func(scim.User) {})
+	if err != nil || step.Total != 250 || step.Rows != 100 || step.Fresh != 99 || step.Done || step.Restart {
+		t.Errorf("%+v, %v", step, err)
+	}
+	c = serve(t, 100, dialect(func(q query) page { return page{rows: window(q, 250, 100), total: 10} }).handler())
+	step, err = listUsers(c, t.Context(), scim.Position{}, nil, func(scim.User) {})
+	if err != nil || step.Total != 0 {
+		t.Errorf("a total nobody can believe is passed on: %+v, %v", step, err)
+	}
+}
+
+func TestPosition(t *testing.T) {
+	if s := (scim.Position{}).String(); s != "" {
+		t.Errorf("the start is written %q", s)
+	}
+	if at, err := scim.ParsePosition(""); err != nil || at != (scim.Position{}) {
+		t.Errorf("%+v, %v", at, err)
+	}
+	for _, s := range []string{"{", "7", "x", `{"unknown":1}`, `{"pages":-1}`, `{"received":1,"distinct":2}`, `{"pages":1} {}`,
+		`{"received":99999999999999}`, `{"received":9223372036854775807}`, `{"total":-1}`, `{"cursor":7}`, `{"restarts":-1}`,
+		`{"pages":9223372036854775807}`, `{"barren":9223372036854775807}`} {
+		if _, err := scim.ParsePosition(s); err == nil {
+			t.Errorf("%s is a position", s)
+		} else {
+			wantError(t, err, baton.Invalid, "not a position", "anew")
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package scim
+
+import (
+	"context"
+	"net/mail"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/connector/rest"
+	"baton/internal/jsonscan"
+)
+
+// User is what is wanted of a SCIM user. Fields that the server leaves out, or fills with
+// something unreadable, are zero.
+type User struct {
+	ID          string // opaque and case-exact; never empty in what this package returns
+	ExternalID  string
+	UserName    string
+	DisplayName string
+	Name        Name
+	Emails      []Email // those with an address
+	Active      *bool   // nil: not said, which is not the same as false
+
+	Title    string
+	UserType string
+
+	// Of the enterprise extension.
+	EmployeeNumber string
+	Department     string
+
+	Groups       []GroupRef
+	GroupsListed bool // the attribute was there; without it, Groups proves nothing
+
+	Created time.Time // zero when missing or unreadable
+}
+
+// Name is the parts of a person's name.
+type Name struct{ Formatted, FamilyName, GivenName, MiddleName string }
+
+// Email is one address.
+type Email struct {
+	Value   string // not blank
+	Type    string // "work", "home", "other", or empty
+	Primary bool
+}
+
+// GroupRef is a group that a user says to be in.
+type GroupRef struct{ Value, Type, Ref, Display string }
+
+// Email is the primary address, else the first for work, else the first, else the
+// userName if it is an address, else empty.
+func (u *User) Email() string {
+	for _, e := range u.Emails {
+		if e.Primary {
+			return e.Value
+		}
+	}
+	for _, e := range u.Emails {
+		if strings.EqualFold(e.Type, "work") {
+			return e.Value
+		}
+	}
+	if len(u.Emails) > 0 {
+		return u.Emails[0].Value
+	}
+	if name := strings.TrimSpace(u.UserName); isAddress(name) {
+		return name
+	}
+	return ""
+}
+
+func isAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s
+}
+
+// Label is a name to show: displayName, the formatted name, given and family name,
+// userName, e-mail or id, whichever comes first. It is never empty.
+func (u *User) Label() string {
+	if name := strings.TrimSpace(u.DisplayName); name != "" {
+		return name // nearly always, and the others cost something
+	}
+	full := u.Name.GivenName + " " + u.Name.FamilyName
+	return firstText(u.Name.Formatted, full, u.UserName, u.Email(), u.ID)
+}
+
+func firstText(candidates ...string) string {
+	for _, s := range candidates {
+		if s = strings.TrimSpace(s); s != "" {
+			return s
+		}
+	}
+	return "(unnamed)"
+}
+
+// GetUser reads one user, past any cache. NotFound if there is none with that id.
+func (c *Client) GetUser(ctx context.Context, id string) (User, error) {
+	r := newUserReader(nil)
+	if err := c.getOne(ctx, "user", "Users", id, r); err != nil {
+		return User{}, err
+	}
+	return r.user, nil
+}
+
+// getOne reads one resource and makes sure that it is the one asked for: an answer
+// without its id proves nothing, whatever its status.
+func (c *Client) getOne(ctx context.Context, noun, endpoint, id string, rows rowReader) error {
+	doing := "get " + noun
+	if id == "" {
+		return explain(doing, baton.Errorf(baton.Invalid, "no id given"))
+	}
+	err := c.get(ctx, rest.Join(endpoint, id), nil, true, func(s *jsonscan.Scanner) error {
+		got, err := readRow(s, rows, nil)
+		if err == nil && got != id {
+			return baton.Errorf(baton.Incomplete, "the answer is not the %s that was asked for", noun)
+		}
+		return err
+	})
+	return explain(doing, err)
+}

@@ -1,0 +1,62 @@
+package extsort
+
+import (
+	"context"
+	"encoding/binary"
+
+	"baton/internal/disk"
+)
+
+// Queue is keys that are read in the order in which they were added, any number of times.
+// They may be the same, and the beginning of each other.
+type Queue struct {
+	// kept is chunks in which each key stands after its length, an unsigned varint.
+	kept run
+}
+
+// Queue begins a queue.
+func (p *Pool) Queue() *Queue { return &Queue{run{scratch: &p.scratch}} }
+
+// Add adds a key, which is not kept.
+func (q *Queue) Add(key []byte) error {
+	q.kept.tail = binary.AppendUvarint(q.kept.tail, uint64(len(key)))
+	q.kept.tail = append(q.kept.tail, key...)
+	if len(q.kept.tail) < chunkSize {
+		return nil
+	}
+	return q.kept.flush()
+}
+
+// Each calls fn with each key, which is good during the call only.
+func (q *Queue) Each(ctx context.Context, fn func(key []byte) error) (err error) {
+	var buf []byte
+	for _, c := range q.kept.chunks {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if buf, err = q.kept.scratch.read(c, buf); err != nil {
+			return err
+		}
+		if err := q.each(buf, fn); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return q.each(q.kept.tail, fn)
+}
+
+func (q *Queue) each(chunk []byte, fn func(key []byte) error) error {
+	for len(chunk) > 0 {
+		n, width := binary.Uvarint(chunk)
+		if width <= 0 || n > uint64(len(chunk)-width) {
+			return disk.Errorf(errChanged, q.kept.scratch.file.Name(), "sort: read the scratch file")
+		}
+		if err := fn(chunk[width : width+int(n)]); err != nil {
+			return err
+		}
+		chunk = chunk[width+int(n):]
+	}
+	return nil
+}

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package runner
-
-import "os"
-
-// raiseSignals hears of nothing: there is no signal for it here.
-func raiseSignals() (signals <-chan os.Signal, forget func()) { return nil, func() {} }

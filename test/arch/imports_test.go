@@ -1,0 +1,150 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowedImports lists, for each package, the packages of this module that it may import.
+// A package without an entry fails the test.
+var allowedImports = map[string][]string{
+	".":                       {},
+	"internal/disk":           {"."},
+	"internal/disk/disktest":  {"internal/disk"},
+	"internal/extsort":        {"internal/disk"},
+	"internal/intern":         {},
+	"internal/jsonscan":       {},
+	"internal/markup":         {},
+	"internal/pb/*":           {"internal/pb/*"},
+	"connector/rest":          {".", "internal/jsonscan"},
+	"connector/scim":          {".", "internal/jsonscan", "connector/rest"},
+	"connector/perplexity":    {".", "connector/rest", "connector/scim"},
+	"connector/percipio":      {".", "connector/rest", "connector/percipio/api"},
+	"connector/percipio/api":  {".", "internal/jsonscan", "connector/rest"},
+	"connector/connectortest": {".", "agent/syncer", "c1z", "wire"},
+	"wire":                    {".", "internal/pb/*"},
+	"c1z":                     {".", "c1z/internal/*", "internal/disk", "internal/extsort", "internal/intern", "wire"},
+	"c1z/internal/sqlitefile": {"internal/extsort"},
+	"c1z/internal/zblock":     {},
+	"agent/pagelog":           {".", "internal/disk"},
+	"agent/syncer":            {".", "agent/pagelog", "c1z", "internal/disk", "internal/intern"},
+	"agent/otlp":              {"."},
+	"agent/service":           {".", "agent/syncer", "connector/rest", "internal/disk", "wire"},
+	"agent/cli":               {".", "agent/*", "c1z", "connector/rest", "internal/disk", "report", "wire"},
+	"report":                  {".", "c1z", "internal/markup"},
+	"console/rpc":             {".", "internal/pb/*", "wire"},
+	"sandbox/fault":           {},
+	"sandbox/perplexity":      {".", "sandbox/fault"},
+	"sandbox/percipio":        {".", "sandbox/fault"},
+	"cmd/*":                   {".", "agent/cli", "connector/*", "sandbox/*"},
+	"test/arch":               {},
+	"test/bench":              {"console/rpc", "test/bench/*"},
+	"test/bench/*":            {},
+	"test/crash":              {},
+	"test/image":              {},
+	"test/storm":              {".", "agent/syncer", "c1z", "connector/*", "sandbox/*"},
+	"docs":                    {},
+	"proto":                   {},
+}
+
+// TestImports compares the imports of all packages, tests excluded, with allowedImports.
+func TestImports(t *testing.T) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	packages := 0
+	for {
+		var pkg struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&pkg); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages++
+		from := packagePath(pkg.ImportPath)
+		allowed, ok := lookUp(from)
+		if !ok {
+			t.Errorf("%s is not in allowedImports", from)
+			continue
+		}
+		for _, imp := range pkg.Imports {
+			if imp != "baton" && !strings.HasPrefix(imp, "baton/") {
+				continue
+			}
+			if to := packagePath(imp); !slices.ContainsFunc(allowed, func(p string) bool { return matches(p, to) }) {
+				t.Errorf("%s must not import %s", from, to)
+			}
+		}
+	}
+	if packages < 10 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}
+
+// TestNestedModules holds modules of their own to importing nothing
+// from here: what they need of the connectors they ask the binaries.
+func TestNestedModules(t *testing.T) {
+	found, err := filepath.Glob("*/go.mod")
+	if err != nil || !slices.Equal(found, []string{"deploy/go.mod", "release/go.mod"}) {
+		t.Errorf("modules %q (%v); give a new one its line here and in CONTRIBUTING.md", found, err)
+	}
+	for _, mod := range found {
+		files, err := filepath.Glob(filepath.Join(filepath.Dir(mod), "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files beside %s (%v)", mod, err)
+		}
+		for _, file := range files {
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imp := range parsed.Imports {
+				if path := strings.Trim(imp.Path.Value, `"`); path == "baton" || strings.HasPrefix(path, "baton/") {
+					t.Errorf("%s must not import %s", file, path)
+				}
+			}
+		}
+	}
+}
+
+func packagePath(importPath string) string {
+	if importPath == "baton" {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, "baton/")
+}
+
+func lookUp(from string) ([]string, bool) {
+	if allowed, ok := allowedImports[from]; ok {
+		return allowed, true
+	}
+	for pattern, allowed := range allowedImports {
+		if matches(pattern, from) {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func matches(pattern, name string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "/*"); ok {
+		return strings.HasPrefix(name, prefix+"/")
+	}
+	ok, _ := path.Match(pattern, name)
+	return ok
+}

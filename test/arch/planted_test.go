@@ -1,0 +1,119 @@
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var planted = flag.Bool("planted", false, "build defects in, one at a time, and demand that a test goes red")
+
+// plants are defects that the tests of the brake, of parsers and of security must see.
+// Each is a change of one place in the source, as somebody might make it in good faith.
+var plants = []struct {
+	defect   string
+	file     string
+	old, new string
+	pkg, run string
+}{
+	{"the brake counts rows and does not look which they are", "agent/syncer/brake.go", "for _, l := range losses {\n",
+		"for _, l := range losses {\n\t\tif c := s.counts[l.Type]; c != nil {\n\t\t\tl.Gone = max(0, l.Before-map[c1z.Table]int{c1z.Resources: c.Resources, c1z.Entitlements: c.Entitlements, c1z.Grants: c.Grants}[l.Table])\n\t\t}\n",
+		"./agent/syncer", "TestTheBrake"},
+	{"a share is looked at however few rows there are", "agent/syncer/brake.go", "before < cmp.Or(s.run.cfg.RemovalsFrom, defaultRemovalsFrom) || ", "", "./agent/syncer", "TestTheBrake"},
+	{"all of a kind may be gone where there were few", "agent/syncer/brake.go", "return gone < before && (", "return (", "./agent/syncer", "TestTheBrake"},
+	{"floors are not looked at", "agent/syncer/brake.go", "short = append(short, under...)", "_ = under", "./connector/perplexity", "TestLockoutIsHeld"},
+	{"a guessed group counts as the Admin group", "connector/perplexity/review.go", "if !r.named {", "if false {", "./connector/perplexity", "TestFloors"},
+	{"a pass lets any loss of that size through", "agent/syncer/pass.go", "return same*2 >= len(known) && same > 0", "return true", "./agent/syncer", "TestAPass"},
+	{"a pass lets any number of syncs through", "agent/syncer/pass.go", "if p.IsZero() || previous.After(p.held) {", "if p.IsZero() {", "./agent/syncer", "TestAPass"},
+	{"a pass lets more through than was held", "agent/syncer/pass.go", "(more <= 0 || more < left && more*100 <= left*maxRemovals)", "(more <= 0 || more > 0)", "./agent/syncer", "TestAPass"},
+	{"the pages of a held sync are sealed by the next run", "agent/syncer/brake.go", "s.run.void = true", "", "./agent/syncer", "TestTheBrake"},
+	{"the service compares with nothing", "agent/service/sync.go", "cfg.Previous = s.base(cfg, wish)", "", "./agent/service", "TestHeld"},
+	{"the service keeps the first sync and never a later one", "agent/service/base.go", "err = os.Rename(second, base)", "err = os.Link(second, base)", "./agent/service", "TestWhatIsKept"},
+	{"a file that is damaged stops the service's syncs for good", "agent/syncer/syncer.go", "if err == nil || r.cfg.Previous == \"\" ||", "if true || r.cfg.Previous == \"\" ||", "./agent/service", "TestNothingToCompareWith"},
+	{"the trees of a file are not looked at", "c1z/trees.go", "if t.seen[n/64]&(1<<(n%64)) != 0 {", "if t.seen[n/64]&(1<<(n%64)) != 0 && len(todo) < 0 {", "./c1z", "TestTreeOfSharedBranches"},
+	{"an id that begins another one has a place of its own", "c1z/grants.go", "last >= 0 && begins(id, first)", "last >= 0 && begins(id, first) && len(id) < 0", "./c1z", "TestLibraryAgrees"},
+	{"an index is written in any order", "c1z/internal/sqlitefile/writer.go", "return &OrderError{ix.name}", "break", "./c1z/internal/sqlitefile", "TestInOrderRefuses"},
+	{"a grant leans on one of a page that was dropped", "agent/syncer/page.go", "p.feed.rows.Restart()", "", "./agent/syncer", "TestGrantsAfterADrop"},
+	{"a grant leans on one of a pass that was dropped", "agent/syncer/feed.go", "f.rows.Restart()", "", "./agent/syncer", "TestGrantsAfterADrop"},
+	{"what is in another slot than the first is not found", "internal/intern/intern.go", "n, _ := t.add(s, hashes[i])", "n := t.Len(); t.places = append(t.places, t.keep(n, s))", "./internal/intern", "TestAddAll"},
+	{"rows of the sync before are taken to be in order", "c1z/past.go", "if bytes.Compare(id, s.last) <= 0 {", "if len(id) == 0 {", "./c1z", "TestPastAsTheLibrary"},
+	{"columns of the sync before are taken for what they should be", "c1z/past.go", "		default:\n			return errUnlike\n", "", "./c1z", "TestPastAsTheLibrary"},
+	{"the last child of a branch is not read", "c1z/internal/sqlitefile/scan.go", "if b.at < b.cells {", "if b.at < b.cells-1 {", "./c1z/internal/sqlitefile", "TestSizes"},
+	{"a search goes on behind what it looks for", "internal/extsort/list.go", "c.again, c.on = true, false", "c.again, c.on = false, false", "./internal/extsort", "TestSeek"},
+	{"a link to a folder is taken for the folder", "internal/disk/own.go", "info, err := os.Lstat(dir)", "info, err := os.Stat(dir)", "./internal/disk", "TestOwnDir"},
+	{"what an upstream says is printed with the token in it", "connector/rest/content.go", "pairs = append(pairs, spelling, secret.String())", "pairs = append(pairs, spelling, spelling)", "./connector/rest", "TestTokenIsNeverRepeated"},
+	{"bodies are read to their end", "connector/rest/content.go", "io.ReadAll(io.LimitReader(r, c.maxBody+1))", "io.ReadAll(io.LimitReader(r, 1<<30))", "./connector/rest", "TestBombs"},
+	{"a wait is as long as an upstream likes", "connector/rest/retryafter.go", "min(max(d, 0), float64(maxAsk))", "max(d, 0)", "./connector/rest", "RetryAfter"},
+}
+
+// TestPlantsFit: the places are still there.
+func TestPlantsFit(t *testing.T) {
+	for _, p := range plants {
+		source, err := os.ReadFile(filepath.FromSlash(p.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(source, []byte(p.old)) {
+			t.Errorf("%s: %s has no %q", p.defect, p.file, p.old)
+		}
+	}
+}
+
+// TestPlanted builds each defect in, in an overlay and not on disk, and runs the test
+// that is to see it.
+func TestPlanted(t *testing.T) {
+	if !*planted {
+		t.Skip("takes minutes; make planted")
+	}
+	red := 0
+	for _, p := range plants {
+		t.Run(p.defect, func(t *testing.T) {
+			source, err := os.ReadFile(filepath.FromSlash(p.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			changed := filepath.Join(dir, "planted.go")
+			if err := os.WriteFile(changed, []byte(strings.Replace(string(source), p.old, p.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			original, err := filepath.Abs(filepath.FromSlash(p.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-timeout=90s", "-run", p.run, p.pkg).CombinedOutput()
+			switch {
+			case err == nil:
+				t.Errorf("%s %s stays green", p.pkg, p.run)
+			case !bytes.Contains(out, []byte("--- FAIL")) && !bytes.Contains(out, []byte("panic: test timed out")):
+				t.Errorf("it does not get as far as the test:\n%s", out)
+			default:
+				red++
+				t.Logf("red, as it should be: %s", firstFailure(string(out)))
+			}
+		})
+	}
+	t.Logf("%d defects planted, %d seen", len(plants), red)
+}
+
+// firstFailure is the line in which a test says what it saw.
+func firstFailure(out string) string {
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "_test.go:") || strings.HasPrefix(line, "panic: test timed out") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return strings.TrimSpace(out)
+}

@@ -1,0 +1,236 @@
+package storm
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/connector/percipio"
+	"baton/connector/perplexity"
+	"baton/connector/rest"
+	sandboxpercipio "baton/sandbox/percipio"
+	sandboxperplexity "baton/sandbox/perplexity"
+)
+
+// server is a sandbox, as far as a storm of syncs is concerned.
+type server interface {
+	http.Handler
+	SetFaults(names ...string) error
+	ActiveFaults() []string
+	FaultsMet() map[string]int
+	Token() string
+}
+
+// tenant is a sandbox with an organisation in it.
+type tenant struct {
+	server
+	look    func() look
+	change  func(*rand.Rand) // what somebody else does
+	connect func(*wire) (*baton.Connector, error)
+	hook    func(n int, r *http.Request)
+}
+
+// token is what no output may show.
+const token = "sk-storm-0123456789abcdef"
+
+func client(w *wire, path string, log *discreet) (*rest.Client, error) {
+	return rest.New(rest.Config{BaseURL: "http://" + host + path, Token: baton.NewSecret(token), Transport: w,
+		RetryFor: time.Hour, MaxBody: 1 << 20, Log: log.logger()})
+}
+
+// demonstration makes the organisation that the sandbox shows by itself.
+func demonstration(upstream string, limited bool) func(*rand.Rand, *discreet) *tenant {
+	return func(r *rand.Rand, log *discreet) *tenant {
+		t := &tenant{}
+		hook := func(n int, req *http.Request) { t.hook(n, req) }
+		if upstream == "percipio" {
+			t.percipio(sandboxpercipio.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}, limited, log)
+		} else {
+			t.perplexity(sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}, log)
+		}
+		return t
+	}
+}
+
+// newPerplexity makes an organisation of a shape by chance.
+func newPerplexity(r *rand.Rand, log *discreet) *tenant {
+	t := &tenant{}
+	users := 1 + r.IntN(40)
+	opts := sandboxperplexity.Options{Users: users, Groups: 2 + r.IntN(8), MembersMin: 1, MembersMax: 1 + r.IntN(12), Seed: r.Uint64(),
+		Token: token, OnRequest: func(n int, req *http.Request) { t.hook(n, req) }}
+	if chance(r, 25) {
+		opts = sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: opts.OnRequest} // the demonstration
+	}
+	t.perplexity(opts, log)
+	return t
+}
+
+func (t *tenant) perplexity(opts sandboxperplexity.Options, log *discreet) {
+	s := sandboxperplexity.New(opts)
+	t.server = s
+	t.look = func() look { return lookPerplexity(s) }
+	t.change = func(r *rand.Rand) { changePerplexity(r, s) }
+	t.connect = func(w *wire) (*baton.Connector, error) {
+		c, err := client(w, s.URLPath(), log)
+		return perplexity.New(perplexity.Config{REST: c, MinAdmins: 1}), err
+	}
+}
+
+// lookPerplexity: accounts and groups are known through their lists, memberships through
+// the group or the account.
+func lookPerplexity(s *sandboxperplexity.Server) look {
+	l := look{rows: map[string]bool{}, sides: [2]map[string]bool{{}, {}}}
+	st, on := s.State(), s.ActiveFaults()
+	truncated := limitOf(on, "members-truncated")
+	shown := map[string]bool{}
+	for _, u := range st.Users {
+		if !u.Managed {
+			continue
+		}
+		id := "user:" + u.ID
+		l.rows[id] = true
+		if shown[u.ID] = u.Active || !has(on, "soft-delete-off"); shown[u.ID] {
+			l.sides[0][id], l.sides[1][id] = true, true
+		}
+		for _, g := range u.Groups {
+			id := "group:" + g + ":member:user:" + u.ID
+			l.rows[id] = true
+			if shown[u.ID] && !has(on, "no-groups-attribute") {
+				l.sides[1][id] = true
+			}
+		}
+	}
+	for _, g := range st.Groups {
+		for _, id := range []string{"group:" + g.ID, "group:" + g.ID + ":member"} {
+			l.rows[id], l.sides[0][id], l.sides[1][id] = true, true, true
+		}
+		n := 0
+		for _, m := range g.Members {
+			if !shown[m] || has(on, "members-absent-everywhere", "members-empty-everywhere") {
+				continue
+			}
+			if n++; truncated == 0 || n <= truncated {
+				l.sides[0]["group:"+g.ID+":member:user:"+m] = true
+			}
+		}
+	}
+	return l
+}
+
+func limitOf(settings []string, name string) int {
+	n := 0
+	for _, s := range settings {
+		if v, ok := strings.CutPrefix(s, name+"="); ok {
+			for _, c := range v {
+				n = n*10 + int(c-'0')
+			}
+		}
+	}
+	return n
+}
+
+// changePerplexity is one thing that happens to an organisation on any day.
+func changePerplexity(r *rand.Rand, s *sandboxperplexity.Server) {
+	st := s.State()
+	managed := slices.DeleteFunc(st.Users, func(u sandboxperplexity.UserState) bool { return !u.Managed })
+	if len(managed) < 2 || len(st.Groups) == 0 {
+		return
+	}
+	u, g := managed[r.IntN(len(managed))], st.Groups[r.IntN(len(st.Groups))]
+	switch r.IntN(8) {
+	case 0:
+		s.RemoveUser(u.ID)
+	case 1, 2:
+		s.AddUser(sandboxperplexity.Person{UserName: "new" + u.ID[len(u.ID)-6:] + "@acme.example", GivenName: "New"})
+	case 3:
+		s.RemoveUser(u.ID)
+		s.AddUser(sandboxperplexity.Person{UserName: "next" + u.ID[len(u.ID)-6:] + "@acme.example", GivenName: "Next"})
+	case 4:
+		s.AddMember(g.ID, u.ID)
+	case 5:
+		s.RemoveMember(g.ID, u.ID)
+	case 6:
+		s.SetActive(u.ID, !u.Active)
+	case 7:
+		if len(st.Groups) > 3 && g.Role == sandboxperplexity.NoRole {
+			s.RemoveGroup(g.ID)
+		} else {
+			s.AddMember(s.AddGroup("Project "+u.ID[len(u.ID)-6:]), u.ID)
+		}
+	}
+}
+
+// newPercipio makes an organisation of a shape by chance.
+func newPercipio(r *rand.Rand, log *discreet) *tenant {
+	t := &tenant{}
+	opts := sandboxpercipio.Options{Users: 1 + r.IntN(40), Courses: 2 + r.IntN(25), Rows: 1 + r.IntN(200), Seed: r.Uint64(), PendingPolls: r.IntN(3),
+		Token: token, OnRequest: func(n int, req *http.Request) { t.hook(n, req) }}
+	if chance(r, 25) {
+		opts.Users, opts.Courses, opts.Rows = 0, 0, 0 // the demonstration
+	}
+	t.percipio(opts, chance(r, 30), log)
+	return t
+}
+
+func (t *tenant) percipio(opts sandboxpercipio.Options, some bool, log *discreet) {
+	s := sandboxpercipio.New(opts)
+	var limited []string
+	for _, c := range s.State().Courses {
+		if some && c.Listed && len(limited) < 3 {
+			limited = append(limited, c.ID)
+		}
+	}
+	t.server = s
+	t.look = func() look { return lookPercipio(s, limited) }
+	t.change = func(r *rand.Rand) { changePercipio(r, s) }
+	t.connect = func(w *wire) (*baton.Connector, error) {
+		c, err := client(w, "", log)
+		return percipio.New(percipio.Config{REST: c, Token: baton.NewSecret(token), OrganizationID: s.OrganizationID(),
+			LimitedCourses: limited, SkipMissing: true, Lookback: 20 * 365 * 24 * time.Hour}), err
+	}
+}
+
+func lookPercipio(s *sandboxpercipio.Server, limited []string) look {
+	rows, st := map[string]bool{}, s.State()
+	for _, u := range st.Users {
+		rows["user:"+u.ID] = true
+	}
+	for _, c := range st.Courses {
+		if c.Listed && (len(limited) == 0 || slices.Contains(limited, c.ID)) {
+			rows["course:"+c.ID], rows["course:"+c.ID+":completed"], rows["course:"+c.ID+":in_progress"] = true, true, true
+		}
+	}
+	for p := range st.Expected(limited...) {
+		rows["course:"+p.Course+":"+string(p.Status)+":user:"+p.User] = true
+	}
+	return look{rows: rows, sides: [2]map[string]bool{rows, rows}}
+}
+
+// changePercipio is one thing that happens to an organisation on any day.
+func changePercipio(r *rand.Rand, s *sandboxpercipio.Server) {
+	st := s.State()
+	if len(st.Users) < 2 || len(st.Courses) == 0 {
+		return
+	}
+	u, c := st.Users[r.IntN(len(st.Users))], st.Courses[r.IntN(len(st.Courses))]
+	switch r.IntN(7) {
+	case 0:
+		s.RemoveUser(u.ID)
+	case 1:
+		s.AddUser(sandboxpercipio.Person{Email: "new" + u.ID[:6] + "@acme.example", LoginName: "new" + u.ID[:6]})
+	case 2:
+		s.RemoveUser(u.ID)
+		s.AddUser(sandboxpercipio.Person{Email: "next" + u.ID[:6] + "@acme.example", LoginName: "next" + u.ID[:6]})
+	case 3:
+		s.SetActive(u.ID, !u.Active)
+	case 4:
+		s.AddCourse(sandboxpercipio.Item{Title: "Something new"})
+	case 5:
+		s.Record(u.ID, c.ID, pick(r, "Started", "Completed"))
+	case 6:
+		s.Forget(u.ID, c.ID)
+	}
+}
