@@ -1,0 +1,109 @@
+// Package field tests the built binaries against imitated servers that behave as real ones did.
+// Each test is an example of a kind of fault; docs/reliability.md has the table.
+//
+// To see what another build makes of the same cases, build its binaries and run
+//
+//	go test ./test/field -binaries DIR
+package field
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var binaries = flag.String("binaries", "", "folder of the baton-perplexity and baton-percipio to test, instead of this tree's")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := withBinaries(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// withBinaries builds the connectors of this tree if no others were named, and calls run.
+func withBinaries(run func() int) (int, error) {
+	if *binaries != "" {
+		dir, err := filepath.Abs(*binaries)
+		*binaries = dir
+		if err != nil {
+			return 1, err
+		}
+		return run(), nil
+	}
+	dir, err := os.MkdirTemp("", "field")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "baton/cmd/baton-perplexity", "baton/cmd/baton-percipio")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	*binaries = dir
+	return run(), nil
+}
+
+// result is what a program left behind.
+type result struct {
+	code           int
+	stdout, stderr string
+	maxRSS         int64 // peak resident memory in bytes, 0 where the system does not tell
+}
+
+// program starts connectors in a folder of their own, without the caller's environment.
+type program struct {
+	name string
+	dir  string
+	env  []string
+}
+
+// perplexity returns baton-perplexity for the SCIM server at url.
+func perplexity(t *testing.T, url string, env ...string) *program {
+	t.Helper()
+	return &program{name: "baton-perplexity", dir: t.TempDir(), env: append([]string{"BATON_SCIM_URL=" + url, "BATON_SCIM_TOKEN=field-test-token"}, env...)}
+}
+
+// percipio returns baton-percipio for the API at url.
+func percipio(t *testing.T, url string, env ...string) *program {
+	t.Helper()
+	return &program{name: "baton-percipio", dir: t.TempDir(), env: append([]string{
+		"BATON_BASE_URL=" + url, "BATON_API_TOKEN=field-test-token", "BATON_ORGANIZATION_ID=2f0e7c1e-8f0c-4a45-9a0e-6f3f3f7f0a11"}, env...)}
+}
+
+// run starts the program with args and waits for it, two minutes at most.
+func (p *program) run(t *testing.T, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(*binaries, p.name), args...)
+	cmd.Dir = p.dir
+	cmd.Env = append([]string{"HOME=" + p.dir, "TMPDIR=" + p.dir}, p.env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s %s: %v", p.name, strings.Join(args, " "), err)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("%s %s did not end:\n%s", p.name, strings.Join(args, " "), stderr.String())
+	}
+	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), maxRSS: maxRSS(cmd.ProcessState)}
+}
+
+// sealed reports whether a sync file was published.
+func (p *program) sealed() bool {
+	_, err := os.Stat(filepath.Join(p.dir, "sync.c1z"))
+	return err == nil
+}
