@@ -50,7 +50,7 @@ var allowedImports = map[string][]string{
 	"test/bench":              {"console/rpc", "test/bench/*"},
 	"test/bench/*":            {},
 	"test/crash":              {},
-	"test/field":               {},
+	"test/field":              {},
 	"test/image":              {},
 	"test/storm":              {".", "agent/syncer", "c1z", "connector/*", "sandbox/*"},
 	"docs":                    {},
