@@ -41,6 +41,7 @@ var allowedImports = map[string][]string{
 	"agent/service":           {".", "agent/syncer", "connector/rest", "internal/disk", "wire"},
 	"agent/cli":               {".", "agent/*", "c1z", "connector/rest", "internal/disk", "report", "wire"},
 	"report":                  {".", "c1z", "internal/markup"},
+	"console":                 {"."},
 	"console/rpc":             {".", "internal/pb/*", "wire"},
 	"sandbox/fault":           {},
 	"sandbox/perplexity":      {".", "sandbox/fault"},

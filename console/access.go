@@ -1,0 +1,76 @@
+package console
+
+import "time"
+
+// Access joins what is known about one account and entitlement.
+type Access struct {
+	Held       bool       // the head shows it; for [AccountItself], [HasAccount]
+	From       SyncNumber // the sync that first showed it; meaningless unless Held
+	Direct     bool       // it can be revoked by itself; meaningless unless Held
+	LastHeld   bool       // it was held at some time after the oldest open reason was written
+	Reasons    []Reason
+	Bar        *Bar
+	Operation  *Operation // the one that is alive; nil when none is
+	Removal    *Operation // the newest verified removal; nil when there is none
+	FirstShown SyncNumber // the first sync that showed the connector, type or course
+}
+
+// State names how facts and reasons of an access agree.
+type State string
+
+// The states of an access.
+const (
+	StateNone        State = "none"         // not held, and nobody says it should be
+	StateExplained   State = "explained"    // held, with a reason
+	StateUnexplained State = "unexplained"  // held without a reason; appeared after the baseline
+	StateBaseline    State = "baseline"     // held without a reason since the first sync that could show it
+	StateCameBack    State = "came-back"    // held again after the console had removed it
+	StateHeldThrough State = "held-through" // removed directly, still held through another entitlement
+	StateEnding      State = "ending"       // held; a removal is under way
+	StateOverdue     State = "overdue"      // held although its last reason ran out
+	StatePending     State = "pending"      // a reason, and not held yet
+	StateUndone      State = "was-undone"   // a reason; it was held, and somebody else removed it
+)
+
+// State returns how facts and reasons agree at a time.
+func (a Access) State(at time.Time) State {
+	explained := len(OpenReasons(a.Reasons, a.Bar, at)) > 0
+	switch {
+	case !a.Held && !explained:
+		return StateNone
+	case !a.Held && a.LastHeld:
+		return StateUndone
+	case !a.Held:
+		return StatePending
+	case explained:
+		return StateExplained
+	}
+	expired, removed := ExpiredAt(a.Reasons, a.Bar, at), a.removed()
+	switch {
+	case !expired.IsZero() && !removed:
+		return StateOverdue
+	case a.Operation != nil && a.Operation.Verb == Revoke && a.Operation.State.Alive():
+		return StateEnding
+	case removed && !a.Direct:
+		return StateHeldThrough
+	case removed && a.From > a.Removal.Verified:
+		return StateCameBack
+	case IsBaseline(a.From, a.FirstShown):
+		return StateBaseline
+	}
+	return StateUnexplained
+}
+
+// removed reports whether a removal was verified and no reason was written or ran out
+// after it had been decided.
+func (a Access) removed() bool {
+	if a.Removal == nil {
+		return false
+	}
+	for _, r := range a.Reasons {
+		if r.Created.After(a.Removal.Created) || !r.Until.IsZero() && r.Ended.IsZero() && r.Until.After(a.Removal.Created) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,44 @@
+package console
+
+import "time"
+
+// Actor is who does something.
+type Actor struct {
+	Kind ActorKind `json:"kind"`
+	ID   string    `json:"id,omitempty"` // a person's ID, a connector's ID, the name of a rule
+}
+
+// ActorKind says what an actor is.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ActorPerson     ActorKind = "person"
+	ActorConnector  ActorKind = "connector"
+	ActorAutomation ActorKind = "automation"
+	ActorSystem     ActorKind = "system" // the console itself, for example an expiry
+)
+
+// Console is the actor of what the console does by itself.
+var Console = Actor{Kind: ActorSystem}
+
+// ByPerson returns the actor for a person.
+func ByPerson(id ID) Actor { return Actor{Kind: ActorPerson, ID: string(id)} }
+
+// Person returns the person who acts; "" when no person does.
+func (a Actor) Person() ID {
+	if a.Kind == ActorPerson {
+		return ID(a.ID)
+	}
+	return ""
+}
+
+// By says who does something, when, and through what. It accompanies every change and
+// becomes part of its events.
+type By struct {
+	At         time.Time
+	Actor      Actor
+	OnBehalfOf ID     // the person whose decision the actor takes as a delegate
+	Request    string // id of the call, as in logs
+	Address    string // network address that the call came from
+}

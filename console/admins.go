@@ -1,0 +1,85 @@
+package console
+
+import "slices"
+
+// Admins is what the minimum of admins is judged by. In the store it is read after the
+// app's row was locked.
+type Admins struct {
+	Minimum  int // 0 when no minimum is set
+	Roles    RoleMap
+	Holders  []RoleHolder
+	InFlight []Change // of operations that are queued or handed out, or not verified yet
+}
+
+// RoleHolder is an account that holds entitlements of the role map.
+type RoleHolder struct {
+	Account      ResourceKey
+	Person       ID   // the canonical person; "" when the account is matched to nobody
+	PersonActive bool // the person is neither disabled nor gone
+	Kind         AccountKind
+	Enabled      bool
+	Held         []EntitlementKey
+}
+
+// Change is what an operation does to one account.
+type Change struct {
+	Account     ResourceKey
+	Entitlement EntitlementKey
+	Verb        Verb
+}
+
+// Count returns how many people are administrators for certain: effective, enabled, human
+// and matched to an active person, whether or not the changes in flight and those given
+// come about. Several accounts of one person count once.
+func (a Admins) Count(changes ...Change) int {
+	all := append(slices.Clone(a.InFlight), changes...)
+	people := map[ID]bool{}
+	for _, h := range a.Holders {
+		if h.Person != "" && h.PersonActive && h.Kind.Human() && a.certain(h, all) {
+			people[h.Person] = true
+		}
+	}
+	return len(people)
+}
+
+// maxUncertain limits the changes of one account that are tried in all combinations. An
+// account with more of them does not count.
+const maxUncertain = 8
+
+// certain reports whether a holder is an administrator after every subset of the changes.
+func (a Admins) certain(h RoleHolder, changes []Change) bool {
+	var own []Change
+	for _, c := range changes {
+		if c.Account == h.Account && !slices.Contains(own, c) {
+			own = append(own, c)
+		}
+	}
+	if len(own) > maxUncertain {
+		return false
+	}
+	for set := range 1 << len(own) {
+		held, enabled := slices.Clone(h.Held), h.Enabled
+		for i, c := range own {
+			switch {
+			case set&(1<<i) == 0:
+			case c.Entitlement == AccountItself:
+				enabled = c.Verb == Grant
+			case c.Verb == Grant:
+				held = append(held, c.Entitlement)
+			default:
+				held = slices.DeleteFunc(held, func(e EntitlementKey) bool { return e == c.Entitlement })
+			}
+		}
+		if !enabled || !a.Roles.Effective(held).Floor.admin() {
+			return false
+		}
+	}
+	return true
+}
+
+// lowers reports whether a change may lower the count below the minimum, and the count
+// before and after it.
+func (a Admins) lowers(c Change) (before, after int, below bool) {
+	before, after = a.Count(), a.Count(c)
+	return before, after, after < before && after < a.Minimum
+}

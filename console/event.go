@@ -1,0 +1,67 @@
+package console
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Event is one change of state, as timelines, audit, notifications and automations read
+// it. It names persons by ID only, so that erasing a person leaves the chain intact.
+type Event struct {
+	Kind        string          `json:"kind"` // noun.verb, for example "sync.applied"
+	At          time.Time       `json:"at"`
+	Actor       Actor           `json:"actor"`
+	OnBehalfOf  ID              `json:"on_behalf_of,omitempty"`
+	Request     string          `json:"request,omitempty"`
+	Address     string          `json:"address,omitempty"`
+	App         ID              `json:"app,omitempty"`
+	Connector   ID              `json:"connector,omitempty"`
+	Person      ID              `json:"person,omitempty"` // whom it is about
+	Account     ResourceKey     `json:"account,omitempty"`
+	Entitlement EntitlementKey  `json:"entitlement,omitempty"`
+	Object      string          `json:"object,omitempty"` // id of the row that changed
+	Data        json.RawMessage `json:"data,omitempty"`
+}
+
+// Link is the place of an event in the chain.
+type Link struct {
+	Epoch    int64 // counts the restores of the database, from 1
+	Number   int64 // counts the events, from 1, across epochs
+	Previous Hash  // of the event before; zero for the first
+}
+
+// Hash is the SHA-256 of an event and its link.
+type Hash [sha256.Size]byte
+
+// String returns the hash in hex.
+func (h Hash) String() string { return fmt.Sprintf("%x", h[:]) }
+
+// chainVersion separates these hashes from all others.
+const chainVersion = "baton console event 1\n"
+
+// HashEvent returns the hash of an event's stored bytes at its place in the chain.
+func HashEvent(l Link, payload []byte) Hash {
+	h := sha256.New()
+	h.Write([]byte(chainVersion))
+	var n [16]byte
+	binary.BigEndian.PutUint64(n[:8], uint64(l.Epoch))
+	binary.BigEndian.PutUint64(n[8:], uint64(l.Number))
+	h.Write(n[:])
+	h.Write(l.Previous[:])
+	h.Write(payload)
+	var sum Hash
+	h.Sum(sum[:0])
+	return sum
+}
+
+// ChainHead is the last event of a chain. Exported and kept elsewhere, it proves later
+// that nothing before it changed.
+type ChainHead struct {
+	Epoch  int64     `json:"epoch"`
+	Number int64     `json:"number"`
+	Hash   Hash      `json:"-"`
+	At     time.Time `json:"at"`
+}

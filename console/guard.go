@@ -1,0 +1,150 @@
+package console
+
+import "baton"
+
+// Guard names a rule that refuses changes.
+type Guard string
+
+// The guards.
+const (
+	GuardAdmins   Guard = "minimum-of-admins"
+	GuardSelf     Guard = "self-decision"
+	GuardAbsence  Guard = "absence-is-no-evidence"
+	GuardMastered Guard = "mastered-elsewhere"
+	GuardHeld     Guard = "held-sync"
+	GuardPaused   Guard = "paused"
+	GuardBar      Guard = "bar"
+	GuardDirect   Guard = "not-direct"
+)
+
+// Refusal is the error of a guard. Its kind is [baton.Refused].
+type Refusal struct {
+	Guard Guard
+	err   *baton.Error
+}
+
+func refuse(g Guard, fix, format string, args ...any) *Refusal {
+	return &Refusal{Guard: g, err: baton.Errorf(baton.Refused, format, args...).WithFix("%s", fix)}
+}
+
+func (r *Refusal) Error() string { return r.err.Error() }
+
+func (r *Refusal) Unwrap() error { return r.err }
+
+// Decision is what somebody decides about access.
+type Decision struct {
+	Actor      ID // who decides
+	OnBehalfOf ID // whose decision it is, when the actor is a delegate; else ""
+	Requester  ID // who asked; "" when nobody did
+	Subject    ID // whose access it is; "" for an account without a person
+}
+
+// CheckSelf refuses a decision about one's own access or request, also when a delegate
+// takes it or the decider has every right. canonical maps a person
+// to the one it was merged into.
+func (d Decision) CheckSelf(canonical func(ID) ID) error {
+	for _, who := range []ID{d.Actor, d.OnBehalfOf} {
+		if who == "" {
+			continue
+		}
+		switch who = canonical(who); {
+		case d.Subject != "" && who == canonical(d.Subject):
+			return refuse(GuardSelf, "Let another approver decide.", "nobody decides about their own access")
+		case d.Requester != "" && who == canonical(d.Requester):
+			return refuse(GuardSelf, "Let another approver decide.", "nobody decides about their own request")
+		}
+	}
+	return nil
+}
+
+// Proposal is a change that is about to become an operation, or an operation that is about
+// to be handed out. Both are checked in the transaction that writes it, after the app's row
+// was locked.
+type Proposal struct {
+	Change   Change
+	Cause    Cause
+	Admins   Admins
+	Override *Override // of the minimum of admins; nil when there is none
+	Bar      *Bar
+	Fact     *Fact // what the head shows; nil when nothing is held, and for [AccountItself]
+	// MasteredBy names the identity provider that pushes the entitlement's group; "" when
+	// none does. ComeBacks counts how often removed access came back since.
+	MasteredBy string
+	ComeBacks  int
+	// ByHand says that a person does it now, on a page, having seen the warnings.
+	ByHand          bool
+	ConnectorHeld   bool // the connector's newest sync is held
+	ConnectorPaused bool
+	WritesPaused    bool // of the whole console
+}
+
+// Override lets a change go below the minimum of admins. It takes two people and a reason.
+type Override struct {
+	First, Second ID // canonical persons
+	Why           string
+}
+
+// maxComeBacks is how often removed access may come back before the console stops trying.
+const maxComeBacks = 2
+
+// Check applies every guard to a proposal, in the order of their weight, and returns the
+// first refusal. The cause never exempts from a guard.
+func (p Proposal) Check() error {
+	removes := p.Change.Verb == Revoke
+	if removes && p.Cause.Evidence == EvidenceAbsence {
+		return refuse(GuardAbsence, "Let a person decide.", "something missing, unused or not read is no evidence: it never removes access by itself")
+	}
+	if before, after, below := p.Admins.lowers(p.Change); below && !p.Override.valid() {
+		return refuse(GuardAdmins, "Make somebody else an administrator first, or let two people confirm an exception.",
+			"it would leave %d of %d administrators; the minimum is %d", after, before, p.Admins.Minimum)
+	}
+	if !removes && p.Cause.byRule() && p.Bar != nil && p.Bar.Lifted.IsZero() {
+		return refuse(GuardBar, "A person must lift the bar first.", "somebody removed this access: a rule cannot grant it again")
+	}
+	if removes && p.Fact != nil && p.Fact.Immutable {
+		return refuse(GuardMastered, "Remove it in the application.", "the connector says that it cannot be revoked")
+	}
+	if removes && p.Fact != nil && !p.Fact.Direct() {
+		return refuse(GuardDirect, "Remove it where it comes from.", "it is not held directly but through another entitlement")
+	}
+	if removes && p.MasteredBy != "" && p.ComeBacks >= maxComeBacks {
+		return refuse(GuardMastered, "Remove it in "+p.MasteredBy+".", "it came back %d times, because %s puts it back", p.ComeBacks, p.MasteredBy)
+	}
+	return nil
+}
+
+// CheckDispatch applies the guards that hold an operation back without ending it, beside
+// those of [Proposal.Check].
+func (p Proposal) CheckDispatch() error {
+	switch {
+	case p.WritesPaused:
+		return refuse(GuardPaused, "Resume writes in the settings.", "all writes are paused")
+	case p.ConnectorPaused:
+		return refuse(GuardPaused, "Resume the connector.", "the connector is paused")
+	case p.ConnectorHeld && !(p.ByHand && p.Change.Verb == Revoke && p.Change.Entitlement == AccountItself):
+		return refuse(GuardHeld, "Confirm or discard the held sync.", "the connector's newest sync is held")
+	}
+	return p.Check()
+}
+
+// Warnings returns what a person should know before the click, for people.
+func (p Proposal) Warnings() []string {
+	var w []string
+	if p.MasteredBy != "" {
+		w = append(w, p.MasteredBy+" masters this group. A change made here may be undone; make it in "+p.MasteredBy+".")
+	}
+	if p.ConnectorHeld {
+		w = append(w, "The connector's newest sync is held. What is shown here may be out of date.")
+	}
+	if before, after, below := p.Admins.lowers(p.Change); !below && after < before {
+		w = append(w, "One administrator fewer will remain.")
+	}
+	return w
+}
+
+func (c Cause) byRule() bool { return c.Kind == CauseAutomation }
+
+// valid reports whether two different people confirmed the override with a reason.
+func (o *Override) valid() bool {
+	return o != nil && o.First != "" && o.Second != "" && o.First != o.Second && o.Why != ""
+}

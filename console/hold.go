@@ -1,0 +1,91 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Hold is one thing that keeps a sync from being applied.
+type Hold struct {
+	Kind   HoldKind `json:"kind"`
+	Type   string   `json:"type,omitempty"` // resource type
+	Before int64    `json:"before"`
+	After  int64    `json:"after"`
+	Detail string   `json:"detail"` // for people
+}
+
+// HoldKind says what is wrong with a sync.
+type HoldKind string
+
+// The kinds of holds.
+const (
+	HoldShrink   HoldKind = "shrink"   // much fewer rows of a type
+	HoldVanished HoldKind = "vanished" // no row left of a type
+	HoldReplaced HoldKind = "replaced" // less than half of the accounts are the same
+	HoldAdmins   HoldKind = "admins"   // fewer admins than the minimum
+	HoldDangling HoldKind = "dangling" // too many grants of unknown principals
+)
+
+// HoldPolicy sets the limits of [Holds].
+type HoldPolicy struct {
+	ShrinkPercent   int   // holds when a type loses more than this share of its rows
+	MinRows         int64 // types with fewer rows before are not judged by shares
+	OverlapPercent  int   // holds when fewer than this share of the accounts remain
+	DanglingPercent int   // holds when more than this share of the grants dangle
+}
+
+// DefaultHoldPolicy is used unless an app's owner sets another.
+var DefaultHoldPolicy = HoldPolicy{ShrinkPercent: 30, MinRows: 10, OverlapPercent: 50, DanglingPercent: 10}
+
+// SyncView is what [Holds] compares: the head and a sync, or nothing and the first sync.
+type SyncView struct {
+	First        bool             // the connector has no applied sync
+	Before       map[string]int64 // rows by resource type, and facts under "grants"
+	After        map[string]int64
+	AccountsHead int64 // accounts that the head shows
+	AccountsKept int64 // of these, the ones that the sync shows too
+	Grants       int64 // rows read, dangling ones included
+	Dangling     int64
+	AdminsBefore int
+	AdminsAfter  int
+	Minimum      int // 0 when no minimum is set
+}
+
+// Holds returns everything that keeps a full sync from being applied; nil if nothing does.
+// The first sync of a connector is held only for dangling grants: there is nothing to
+// compare with, and too few admins are a finding.
+func Holds(v SyncView, p HoldPolicy) []Hold {
+	var holds []Hold
+	for _, t := range sortedKeys(v.Before) {
+		before, after := v.Before[t], v.After[t]
+		switch {
+		case before > 0 && after == 0:
+			holds = append(holds, Hold{HoldVanished, t, before, after, fmt.Sprintf("The previous sync had %d of type %q; this one has none.", before, t)})
+		case before >= p.MinRows && (before-after)*100 > before*int64(p.ShrinkPercent):
+			holds = append(holds, Hold{HoldShrink, t, before, after, fmt.Sprintf("The previous sync had %d of type %q; this one has %d.", before, t, after)})
+		}
+	}
+	if !v.First && v.AccountsHead > 0 && v.AccountsKept*100 < v.AccountsHead*int64(p.OverlapPercent) {
+		holds = append(holds, Hold{HoldReplaced, "", v.AccountsHead, v.AccountsKept,
+			fmt.Sprintf("Only %d of %d accounts are still there under the same id. The connector may read another tenant.", v.AccountsKept, v.AccountsHead)})
+	}
+	if !v.First && v.AdminsAfter < v.Minimum && v.AdminsAfter < v.AdminsBefore {
+		holds = append(holds, Hold{HoldAdmins, "", int64(v.AdminsBefore), int64(v.AdminsAfter),
+			fmt.Sprintf("It leaves %d administrators; the minimum is %d.", v.AdminsAfter, v.Minimum)})
+	}
+	if v.Dangling*100 > v.Grants*int64(p.DanglingPercent) && v.Dangling >= p.MinRows {
+		holds = append(holds, Hold{HoldDangling, "", v.Grants, v.Grants - v.Dangling,
+			fmt.Sprintf("%d of %d grants name a principal that the sync does not contain.", v.Dangling, v.Grants)})
+	}
+	return holds
+}
+
+func sortedKeys(m map[string]int64) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, strings.Compare)
+	return keys
+}

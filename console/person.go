@@ -1,0 +1,61 @@
+package console
+
+import "strings"
+
+// Person is somebody who has access, decides about it, or both. Accounts are matched to
+// persons.
+type Person struct {
+	ID         ID
+	MergedInto ID // the person that this one was merged into; "" for a person of its own
+	Name       string
+	Emails     []string // normalized by [NormalizeEmail]; the first is the primary one
+	Status     PersonStatus
+	Manager    ID // "" when unknown
+	Department string
+	Roles      []ConsoleRole
+	Version    int64 // counts the changes, for optimistic locking
+}
+
+// Canonical returns the identity by which persons are compared: people merged into one
+// are one person.
+func (p Person) Canonical() ID {
+	if p.MergedInto != "" {
+		return p.MergedInto
+	}
+	return p.ID
+}
+
+// PersonStatus says whether a person works here.
+type PersonStatus string
+
+// The states of a person.
+const (
+	PersonActive   PersonStatus = "active"
+	PersonDisabled PersonStatus = "disabled"
+	PersonGone     PersonStatus = "gone" // absent from the directory
+)
+
+// ConsoleRole is a right in the console itself. Everybody has the rights of a user; the
+// owner of an app or a connector has further rights on it, without a role.
+type ConsoleRole string
+
+// The roles of the console.
+const (
+	Helpdesk               ConsoleRole = "helpdesk"
+	ConnectorAdministrator ConsoleRole = "connector-administrator"
+	CampaignAdministrator  ConsoleRole = "campaign-administrator"
+	Auditor                ConsoleRole = "auditor"
+	SecurityOfficer        ConsoleRole = "security-officer"
+	SuperAdministrator     ConsoleRole = "super-administrator"
+)
+
+// ConsoleRoles lists the roles that a person can be given.
+func ConsoleRoles() []ConsoleRole {
+	return []ConsoleRole{Helpdesk, ConnectorAdministrator, CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}
+}
+
+// NormalizeEmail returns the form in which addresses are stored and looked up: without
+// surrounding space, in lower case. Persons are never compared by it.
+func NormalizeEmail(address string) string {
+	return strings.ToLower(strings.TrimSpace(address))
+}
