@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/internal/english"
 )
 
 // doctor prints what the connector finds out about its upstream, as it finds it.
@@ -41,13 +42,13 @@ func (r *run) doctor(ctx context.Context) error {
 		return stopped(ctx, "doctor", context.Cause(ctx))
 	}
 	if n := count[baton.Failure]; n > 0 {
-		return baton.Errorf(baton.Refused, "doctor: %s failed", plural(n, "check"))
+		return baton.Errorf(baton.Refused, "doctor: %s failed", english.Count(n, "check"))
 	}
 	tail := "everything is in order"
 	if n := count[baton.Warning]; n > 0 {
-		tail = plural(n, "warning")
+		tail = english.Count(n, "warning")
 	}
-	r.line("%s looked at: %s", plural(count[baton.OK]+count[baton.Warning], "thing"), tail)
+	r.line("%s looked at: %s", english.Count(count[baton.OK]+count[baton.Warning], "thing"), tail)
 	return nil
 }
 
@@ -66,12 +67,4 @@ func (r *run) finding(f baton.Finding) {
 		lines = append(lines, fmt.Sprintf("%-8s fix: %s", "", f.Fix))
 	}
 	r.result(lines, f.Detail)
-}
-
-// plural counts things: "1 check", "2 checks".
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return thousands(n) + " " + thing + "s"
 }

@@ -164,13 +164,8 @@ func TestShellQuote(t *testing.T) {
 	}
 }
 
-func TestNumbers(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000"} {
-		if got := thousands(n); got != want {
-			t.Errorf("%d: got %s", n, got)
-		}
-	}
-	for n, want := range map[int64]string{1: "1 B", 1023: "1023 B", 1024: "1.0 KiB", 5 << 30: "5.0 GiB"} {
+func TestSizes(t *testing.T) {
+	for n, want := range map[int64]string{1: "1 B", 999: "999 B", 1000: "1.0 KiB", 1024: "1.0 KiB", 1023 << 10: "1.0 MiB", 999 << 10: "999.0 KiB", 5 << 30: "5.0 GiB"} {
 		if got := size(n); got != want {
 			t.Errorf("%d: got %s", n, got)
 		}

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"baton/agent/syncer"
 	"baton/connector/rest"
+	"baton/internal/english"
 )
 
 const (
@@ -136,9 +136,9 @@ func (p *progress) text(now time.Time) string {
 	}
 	var parts []string
 	for _, f := range p.feeds {
-		part := f.Feed + " " + thousands(f.Objects)
+		part := f.Feed + " " + english.Number(f.Objects)
 		if f.Expected > 0 && !f.Done {
-			part += "/" + thousands(max(f.Expected, f.Objects))
+			part += "/" + english.Number(max(f.Expected, f.Objects))
 		}
 		if f.Done {
 			part += " (done)"
@@ -147,7 +147,7 @@ func (p *progress) text(now time.Time) string {
 	}
 	rate, left := p.rate(now)
 	if rate > 0 {
-		parts = append(parts, fmt.Sprintf("%s/s", thousands(int(rate+0.5))))
+		parts = append(parts, fmt.Sprintf("%s/s", english.Number(int(rate+0.5))))
 	}
 	if left >= time.Second {
 		parts = append(parts, "about "+left.Round(time.Second).String()+" left")
@@ -212,13 +212,4 @@ func (p *progress) waiting(now time.Time) string {
 		}
 	}
 	return ""
-}
-
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

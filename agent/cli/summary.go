@@ -10,6 +10,7 @@ import (
 	"baton"
 	"baton/agent/syncer"
 	"baton/c1z"
+	"baton/internal/english"
 )
 
 // summary says what a sync brought.
@@ -28,9 +29,9 @@ func (r *run) summary(cfg syncer.Config, res syncer.Result, took time.Duration) 
 		width = max(width, len(c.Type))
 	}
 	for _, c := range res.Counts {
-		line := fmt.Sprintf("  %-*s  %s", width, c.Type, plural(c.Resources, "resource"))
+		line := fmt.Sprintf("  %-*s  %s", width, c.Type, english.Count(c.Resources, "resource"))
 		if c.Entitlements > 0 || c.Grants > 0 {
-			line += fmt.Sprintf(", %s, %s", plural(c.Entitlements, "entitlement"), plural(c.Grants, "grant"))
+			line += fmt.Sprintf(", %s, %s", english.Count(c.Entitlements, "entitlement"), english.Count(c.Grants, "grant"))
 		}
 		lines = append(lines, line)
 	}
@@ -38,7 +39,7 @@ func (r *run) summary(cfg syncer.Config, res syncer.Result, took time.Duration) 
 		lines = append(lines, "left out:")
 	}
 	for _, e := range res.Excluded {
-		line := fmt.Sprintf("  %s: %s", thousands(e.Count), e.Reason)
+		line := fmt.Sprintf("  %s: %s", english.Number(e.Count), e.Reason)
 		if e.Example != "" {
 			line += " (such as " + e.Example + ")"
 		}
@@ -87,7 +88,7 @@ func changeLines(c *c1z.Changes) []string {
 			word  string
 		}{{part.Created, "new"}, {part.Deleted, "gone"}, {part.Modified, "changed"}} {
 			if n.count > 0 {
-				counts = append(counts, thousands(n.count)+" "+n.word)
+				counts = append(counts, english.Number(n.count)+" "+n.word)
 			}
 		}
 		if len(counts) > 0 {
@@ -150,15 +151,15 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// size is a number of bytes that a person can read.
+// size returns a number of bytes in the largest unit that keeps it below 1000.
 func size(n int64) string {
-	const step = 1024
-	if n < step {
+	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
-	value, unit := float64(n)/step, 0
-	for value >= step && unit < 3 {
-		value, unit = value/step, unit+1
+	units := [...]string{"KiB", "MiB", "GiB", "TiB"}
+	value, unit := float64(n)/1024, 0
+	for value >= 999.95 && unit < len(units)-1 {
+		value, unit = value/1024, unit+1
 	}
-	return fmt.Sprintf("%.1f %s", value, [...]string{"KiB", "MiB", "GiB", "TiB"}[unit])
+	return fmt.Sprintf("%.1f %s", value, units[unit])
 }

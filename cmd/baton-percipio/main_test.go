@@ -125,3 +125,30 @@ func TestWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// TestDemoOfAnySize checks that each size works alone.
+func TestDemoOfAnySize(t *testing.T) {
+	for args, want := range map[string]string{
+		"--users 100":   "user    100 resources\n",
+		"--users 1":     "user    1 resource\n",
+		"--courses 40":  "user    20 resources\n",
+		"--rows 30":     "user    20 resources\n",
+		"--courses 1":   "  course ",
+		"--users -1":    "",
+		"--courses two": "",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			code, stdout, stderr := run(t, []string{"BATON_LOG_FORMAT=console"}, append([]string{"demo"}, strings.Fields(args)...)...)
+			if want == "" {
+				if code != 3 || stdout != "" {
+					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+				}
+				return
+			}
+			if code != 0 || !strings.Contains(stdout, want) {
+				t.Errorf("exit code %d, %q is missing in\n%s%s", code, want, stdout, stderr)
+			}
+		})
+	}
+}

@@ -83,3 +83,34 @@ func TestUnknownFault(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
+
+// TestDemoOfAnySize checks that each size works alone, and that a size without effect is refused.
+func TestDemoOfAnySize(t *testing.T) {
+	for args, want := range map[string]string{
+		"--users 100":                                "group  12 resources, 12 entitlements, 199 grants",
+		"--users 1":                                  "user   1 resource\n",
+		"--users 2":                                  "  Admin ",
+		"--groups 4":                                 "user   100 resources\n  group  4 resources, 4 entitlements",
+		"--users 60 --groups 3":                      "group  3 resources, 3 entitlements",
+		"--users 60 --groups 3 --members-min 9":      "group  3 resources, 3 entitlements",
+		"--users 10 --groups 1 --members-max 1":      "group  1 resource, 1 entitlement, 1 grant\n",
+		"--members-max 5":                            "",
+		"--users 10 --members-min 5":                 "",
+		"--groups 2 --members-min 5 --members-max 4": "",
+		"--users -1":                                 "",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			code, stdout, stderr := run(t, []string{"BATON_LOG_FORMAT=console"}, append([]string{"demo"}, strings.Fields(args)...)...)
+			if want == "" {
+				if code != 3 || stdout != "" {
+					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+				}
+				return
+			}
+			if code != 0 || !strings.Contains(stdout, want) {
+				t.Errorf("exit code %d, %q is missing in\n%s%s", code, want, stdout, stderr)
+			}
+		})
+	}
+}

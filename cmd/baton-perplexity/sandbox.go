@@ -13,9 +13,9 @@ import (
 func sandbox() *cli.Sandbox {
 	s := &cli.Sandbox{New: newSandbox, Sizes: []cli.Size{
 		{Name: "users", Description: "how many users to make up (the demonstration organisation unless given)"},
-		{Name: "groups", Description: "how many groups to make up, with --users"},
-		{Name: "members-min", Description: "how many members a group has at least (a twentieth of the users unless given)"},
-		{Name: "members-max", Description: "how many it has at most (a quarter of the users unless given)"},
+		{Name: "groups", Description: "how many groups to make up (the two role groups and ten departments unless given)"},
+		{Name: "members-min", Description: "with --groups: how many members a group has at least (a twentieth of the users unless given)"},
+		{Name: "members-max", Description: "with --groups: how many it has at most (a quarter of the users unless given)"},
 	}}
 	for _, f := range perplexity.Faults() {
 		name := f.Name
@@ -28,9 +28,11 @@ func sandbox() *cli.Sandbox {
 }
 
 func newSandbox(o cli.SandboxOptions) (cli.SandboxServer, error) {
-	users := o.Sizes["users"]
-	server := perplexity.New(perplexity.Options{Users: users, Groups: o.Sizes["groups"],
-		MembersMin: cmp.Or(o.Sizes["members-min"], users/20), MembersMax: cmp.Or(o.Sizes["members-max"], users/4)})
+	options, err := organisation(o.Sizes)
+	if err != nil {
+		return cli.SandboxServer{}, err
+	}
+	server := perplexity.New(options)
 	if err := server.SetFaults(o.Faults...); err != nil {
 		return cli.SandboxServer{}, baton.Errorf(baton.Invalid, "%w", err).WithFix("see baton-perplexity sandbox --list-faults")
 	}
@@ -42,11 +44,37 @@ func newSandbox(o cli.SandboxOptions) (cli.SandboxServer, error) {
 		},
 		Mark: baton.ResourceID{Type: "user", ID: state.Users[0].ID},
 	}
-	if users == 0 {
+	if options.Users == 0 {
 		demo.Tour = tour(state) // which knows the demonstration organisation
 	}
 	return demo, nil
 }
+
+// organisation is the organisation of the sizes that were given: the demonstration
+// organisation without any, and an ordinary company without groups.
+func organisation(sizes map[string]int) (perplexity.Options, error) {
+	users, groups := sizes["users"], sizes["groups"]
+	low, high := sizes["members-min"], sizes["members-max"]
+	o := perplexity.Options{Users: users, Groups: groups}
+	switch {
+	case low+high > 0 && groups == 0:
+		return o, baton.Errorf(baton.Invalid, "--members-min and --members-max are for groups that are made up").WithFix("add --groups")
+	case high > 0 && low > high:
+		return o, baton.Errorf(baton.Invalid, "--members-min is above --members-max")
+	case users == 0 && groups == 0:
+		return o, nil
+	case users == 0:
+		o.Users = defaultUsers
+	case groups == 0:
+		o.Departments = true
+	}
+	o.MembersMax = cmp.Or(high, max(low, o.Users/4, 1))
+	o.MembersMin = cmp.Or(low, min(o.MembersMax, o.Users/20))
+	return o, nil
+}
+
+// defaultUsers is how many users are made up when only the number of groups is given.
+const defaultUsers = 100
 
 // tour makes somebody a Member and takes it back, and runs into the guard of the
 // last admin.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
 	"baton"
 	"baton/connector/percipio/api"
+	"baton/internal/english"
 )
 
 // expiresSoon is how long before its end a token is worth a warning.
@@ -63,7 +63,7 @@ func listed(what string, n api.Check, fix string) baton.Finding {
 	case n.Rows == 0:
 		return baton.Finding{Check: what, Level: baton.Warning, Detail: "there is nothing", Fix: fix}
 	case n.Said:
-		return baton.Finding{Check: what, Detail: fmt.Sprintf("may be read; there are %d rows", n.Total)}
+		return baton.Finding{Check: what, Detail: "may be read; it has " + english.Count(n.Total, "row")}
 	}
 	return baton.Finding{Check: what, Detail: "may be read; the API gives no total"}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"baton"
+	"baton/internal/english"
 )
 
 // shown is how many courses and names a line of the review has.
@@ -57,14 +58,14 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 		}
 	}
 	notes := courseNotes(courses)
-	notes = append(notes, baton.Note{Label: "Accounts", Text: fmt.Sprintf("%d not disabled, %d disabled", accounts-len(inactive), len(inactive))})
+	notes = append(notes, baton.Note{Label: "Accounts", Text: fmt.Sprintf("%s not disabled, %s disabled", english.Number(accounts-len(inactive)), english.Number(len(inactive)))})
 	if len(dormant) > 0 {
 		var names []string
 		for id := range dormant {
 			names = append(names, inactive[id])
 		}
 		slices.Sort(names)
-		text := fmt.Sprintf("%d, such as %s", len(names), names[0])
+		text := english.Number(len(names)) + ", such as " + names[0]
 		notes = append(notes, baton.Note{Label: "Disabled, with progress", Text: text})
 	}
 	return notes, nil
@@ -84,11 +85,11 @@ func courseNotes(courses []tally) []baton.Note {
 	slices.SortFunc(courses, func(a, b tally) int {
 		return cmp.Or(cmp.Compare(b.completed+b.inProgress, a.completed+a.inProgress), cmp.Compare(a.name, b.name))
 	})
-	in := fmt.Sprintf(" in %d courses, %d of them without any", len(courses), untouched)
-	if len(courses) == 1 {
-		in = " in one course"
+	progress := fmt.Sprintf("%s: %s, %s in progress", english.Count(len(courses), "course"), english.Count(all.completed, "completion"), english.Number(all.inProgress))
+	if untouched > 0 {
+		progress += fmt.Sprintf("; %s without progress", english.Count(untouched, "course"))
 	}
-	notes := []baton.Note{{Label: "Progress", Text: all.String() + in}}
+	notes := []baton.Note{{Label: "Progress", Text: progress}}
 	for _, t := range courses[:min(shown, len(courses))] {
 		if t.completed+t.inProgress > 0 {
 			notes = append(notes, baton.Note{Label: t.name, Text: t.String()})
@@ -98,5 +99,5 @@ func courseNotes(courses []tally) []baton.Note {
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d completed, %d in progress", t.completed, t.inProgress)
+	return fmt.Sprintf("%s completed, %s in progress", english.Number(t.completed), english.Number(t.inProgress))
 }

@@ -152,7 +152,7 @@ func TestDiagnose(t *testing.T) {
 		want   []string
 		posts  int
 	}{
-		{"well", nil, nil, []string{"ok accounts: may be read; there are 20 rows", "ok catalogue", "ok report: may be read; none was requested"}, 0},
+		{"well", nil, nil, []string{"ok accounts: may be read; it has 20 rows", "ok catalogue", "ok report: may be read; none was requested"}, 0},
 		{"no totals", []string{"no-total"}, nil, []string{"ok accounts: may be read; the API gives no total"}, 0},
 		{"asked to request", nil, func(cfg *percipio.Config) { cfg.CheckReport = true }, []string{"ok report: may be requested"}, 1},
 		{"no reports", []string{"missing-permission=reporting"}, nil, []string{"ok accounts", "failure report: ", "FIX Give the service account the permission for the reporting API"}, 0},
@@ -226,7 +226,7 @@ func TestReview(t *testing.T) {
 		for _, n := range res.Notes {
 			got = append(got, n.Label+": "+n.Text)
 		}
-		want := []string{"Progress: 2 completed, 1 in progress in 3 courses, 1 of them without any", "Go: 1 completed, 1 in progress", "RUST: 1 completed, 0 in progress",
+		want := []string{"Progress: 3 courses: 2 completions, 1 in progress; 1 course without progress", "Go: 1 completed, 1 in progress", "RUST: 1 completed, 0 in progress",
 			"Accounts: 2 not disabled, 1 disabled", "Disabled, with progress: 1, such as Bob"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

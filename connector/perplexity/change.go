@@ -12,6 +12,7 @@ import (
 	"baton"
 	"baton/connector/rest"
 	"baton/connector/scim"
+	"baton/internal/english"
 )
 
 // rereads is how long a change may take to become visible: the waits before each
@@ -396,13 +397,10 @@ func pause(ctx context.Context, d time.Duration) error {
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
 
 func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
 	if n == 0 {
 		return "no " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return english.Count(n, what)
 }
 
 func first(errs ...error) error {

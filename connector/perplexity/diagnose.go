@@ -7,6 +7,7 @@ import (
 
 	"baton"
 	"baton/connector/scim"
+	"baton/internal/english"
 )
 
 // validate makes the cheapest call that needs the token.
@@ -44,9 +45,9 @@ func (c *connector) probe(ctx context.Context, report func(baton.Finding)) (user
 	}
 	report(baton.Finding{Check: "endpoint", Detail: c.cfg.REST.Origin() + " answers SCIM"})
 	report(baton.Finding{Check: "token", Detail: "accepted"})
-	detail := fmt.Sprintf("the first page has %d of %d accounts", step.Rows, step.Total)
+	detail := fmt.Sprintf("the first page has %s of %s accounts", english.Number(step.Rows), english.Number(step.Total))
 	if step.Total == 0 {
-		detail = fmt.Sprintf("the first page has %d accounts, and the server gives no total", step.Rows)
+		detail = fmt.Sprintf("the first page has %s accounts, and the server gives no total", english.Number(step.Rows))
 	}
 	report(baton.Finding{Check: "paging", Detail: detail})
 	if step.Fresh == 0 {
@@ -72,7 +73,7 @@ func (c *connector) advertised(ctx context.Context, report func(baton.Finding)) 
 		}
 	}
 	if spc.MaxPageSize > 0 {
-		says = append(says, fmt.Sprintf("pages of at most %d", spc.MaxPageSize))
+		says = append(says, "pages of at most "+english.Number(spc.MaxPageSize))
 	}
 	f := baton.Finding{Check: "advertised", Detail: strings.Join(says, ", ")}
 	if spc.Patch != nil && !*spc.Patch {
@@ -100,7 +101,7 @@ func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users
 			Fix: "Push an Admin and a Member group from the identity provider."})
 		return
 	case listed > 0:
-		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%s, %d of them listed with members: no further calls are needed", count(len(groups), "group"), listed)})
+		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%s, %s of them listed with members: no further calls are needed", count(len(groups), "group"), english.Number(listed))})
 	case users > 0:
 		shown, err := c.showsMembers(ctx, groups, "")
 		if err != nil {
@@ -115,7 +116,7 @@ func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users
 		}
 	}
 	if nested > 0 {
-		report(baton.Finding{Check: "nested groups", Level: baton.Warning, Detail: fmt.Sprintf("%d members are groups; they are left out", nested),
+		report(baton.Finding{Check: "nested groups", Level: baton.Warning, Detail: english.Number(nested) + " members are groups; they are left out",
 			Fix: "Perplexity maps roles from direct members; put accounts into the role groups themselves."})
 	}
 }

@@ -1,12 +1,12 @@
 package perplexity
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"baton"
 	"baton/connector/scim"
+	"baton/internal/english"
 )
 
 // review says who is Admin, Member, both or neither.
@@ -130,9 +130,9 @@ func (p people) String() string {
 	if p.n == 0 {
 		return "nobody"
 	}
-	s := fmt.Sprintf("%d: %s", p.n, strings.Join(p.first, ", "))
+	s := english.Number(p.n) + ": " + strings.Join(p.first, ", ")
 	if more := p.n - len(p.first); more > 0 {
-		s += fmt.Sprintf(" and %d more", more)
+		s += " and " + english.Number(more) + " more"
 	}
 	return s
 }
@@ -153,14 +153,15 @@ func (t *tally) add(r baton.Resource) error {
 		if admin || member {
 			t.dormant.add(r)
 		}
-	case admin && member:
-		t.both.add(r)
-	case admin:
-		t.admins.add(r)
+	case admin && (!member || t.roles.priority != priorityMember):
+		t.admins.add(r) // also where the priority is unknown: nobody who may be Admin is left out of the count
 	case member:
 		t.members.add(r)
 	default:
 		t.neither.add(r)
+	}
+	if r.Status != baton.StatusDisabled && admin && member {
+		t.both.add(r)
 	}
 	return nil
 }
@@ -185,7 +186,7 @@ func (t *tally) notes() []baton.Note {
 		level := baton.OK
 		switch r.priority {
 		case "":
-			level, text = baton.Warning, text+" (which role counts is not known; set --role-priority)"
+			level, text = baton.Warning, text+" (which role counts is not known, so they are counted as Admin; set --role-priority)"
 		default:
 			text += " (" + r.effective(true, true) + " has priority)"
 		}

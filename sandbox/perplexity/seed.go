@@ -72,7 +72,11 @@ func (s *Server) seed() {
 		s.demo()
 	default:
 		s.makeUp(s.opts.Users)
-		s.makeUpGroups(s.opts.Groups)
+		if s.opts.Departments {
+			s.makeUpDepartments()
+		} else {
+			s.makeUpGroups(s.opts.Groups)
+		}
 	}
 }
 
@@ -142,6 +146,26 @@ func (s *Server) demo() {
 		if i%4 == 0 {
 			s.link(engineering, u)
 		}
+	}
+}
+
+// makeUpDepartments makes one user in 200 an admin, at least two, and the first admin
+// but one a Member as well. One user in 50 has no role. Everybody is in a department.
+func (s *Server) makeUpDepartments() {
+	admins, members := s.makeUpGroup(defaultRoles()[0].Group, 0), s.makeUpGroup(defaultRoles()[1].Group, 1)
+	var teams []*group
+	for i, name := range strings.Fields(departments) {
+		teams = append(teams, s.makeUpGroup(name, 2+i))
+	}
+	few := max(2, len(s.users)/200)
+	for i, u := range s.users {
+		if i < few {
+			s.link(admins, u)
+		}
+		if i == 1 || i >= few && i%50 != 49 {
+			s.link(members, u)
+		}
+		s.link(teams[i*7%len(teams)], u)
 	}
 }
 

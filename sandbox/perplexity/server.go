@@ -51,6 +51,9 @@ type Options struct {
 	// gets between MembersMin and MembersMax members.
 	Groups                 int
 	MembersMin, MembersMax int
+	// Departments makes up the groups of an ordinary company instead: few admins, most
+	// users Members, and each user in the group of one department.
+	Departments bool
 	// Empty leaves the organisation without any user or group.
 	Empty bool
 	// Seed decides every id and name; the same seed makes the same organisation.
