@@ -22,7 +22,7 @@ import (
 
 	"baton"
 	"baton/connector/rest"
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	"baton/wire"

@@ -17,7 +17,7 @@ import (
 	"baton"
 	"baton/agent/service"
 	"baton/c1z"
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"

@@ -19,7 +19,7 @@ import (
 	"baton/agent/service"
 	"baton/connector/perplexity"
 	"baton/connector/rest"
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"

@@ -1,30 +1,15 @@
-// Package rpc is the server side of the Baton protocol: what a connector
-// that runs as a service talks to. It issues credentials, exchanges signed
-// assertions for bearer tokens, hands out tasks under leases, takes uploads, and
-// keeps how every task ended.
+// Package rpc is the server side of the Baton protocol: what connectors that run as a
+// service talk to.
 //
-// # Layers
+// # Words
 //
-//	HTTP    handler.go, token.go, auth.go    one port: gRPC beside POST /auth/v1/token
-//	gRPC    service.go, upload.go            BatonService, held to validate.go
-//	tasks   queue.go, credential.go          leases, hellos, credentials; knows no gRPC
-//	storage store.go, dirstore.go            the four methods a database would have
+// A connector is a configured connection to one application; its id is opaque here. A
+// host is a process that serves a connector; several may share the work. A [Task] is one
+// piece of work for a connector: this package's word for the protocol's Task message,
+// without protobuf. What people ask the console for is called a request elsewhere.
 //
-// State is kept in memory and written through to a [Store] before it counts, so a
-// server that comes back from a [DirStore] knows its credentials, tasks and leases.
-// Tokens and the nonces of assertions live in memory only: after a restart every
-// connector asks for a new token.
+// # Storage
 //
-// # Tasks
-//
-// A task is handed out once, to whichever host of its connector asks first, and is
-// leased to that host. Heartbeats extend the lease; when it lapses the next host that
-// asks gets the task. Of the syncs of one connector only one is out at a time. Only
-// the host that holds a task may say that it works on it, upload for it or finish it;
-// finishing again, because the answer was lost, changes nothing and succeeds.
-//
-// # Faults
-//
-// [Server.SetFault] makes the server misbehave on purpose, by the names of [Faults];
-// [Local.Down] takes it away altogether.
+// All state is in a [Store]: servers are replicas of each other. The rules of tasks are
+// functions of values (rules.go) that stores apply inside their transactions.
 package rpc

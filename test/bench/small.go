@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/test/bench/figures"
 	"baton/test/bench/process"
 )

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"

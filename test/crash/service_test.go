@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 )
 

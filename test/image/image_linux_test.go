@@ -22,7 +22,7 @@ import (
 
 	"baton"
 	"baton/c1z"
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/sandbox/percipio"
 	"baton/sandbox/perplexity"

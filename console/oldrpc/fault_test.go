@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"baton"
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 )
 

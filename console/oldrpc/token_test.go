@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"baton"
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 )
 
 func TestUpload(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"baton/console/rpc"
+	"baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 )

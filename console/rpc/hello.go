@@ -1,0 +1,83 @@
+package rpc
+
+import (
+	"time"
+
+	"baton"
+)
+
+// Hello is how a host introduces itself: the process, its machine and the connector that
+// it runs. Stores keep its JSON form.
+type Hello struct {
+	Host      string      `json:"host"`           // host id; the machine's name unless the operator sets it
+	Task      string      `json:"task,omitempty"` // id of the hello task that asked for it; empty at the start
+	Build     Build       `json:"build"`
+	System    System      `json:"system"`
+	Connector Description `json:"connector"`
+}
+
+// Build is the program that a host runs.
+type Build struct {
+	Language string `json:"language,omitempty"` // "go1.26.8"
+	Package  string `json:"package,omitempty"`  // "github.com/conductorone/baton-percipio"
+	Version  string `json:"version,omitempty"`
+}
+
+// System is the machine that a host runs on.
+type System struct {
+	Hostname        string `json:"hostname,omitempty"`
+	OS              string `json:"os,omitempty"`
+	Platform        string `json:"platform,omitempty"`
+	PlatformVersion string `json:"platform_version,omitempty"`
+	PlatformFamily  string `json:"platform_family,omitempty"`
+	KernelVersion   string `json:"kernel_version,omitempty"`
+	KernelArch      string `json:"kernel_arch,omitempty"`
+	Virtualization  string `json:"virtualization,omitempty"`
+}
+
+// Description is what a connector says of itself and of what it can do.
+type Description struct {
+	DisplayName   string            `json:"display_name"`
+	Description   string            `json:"description,omitempty"`
+	HelpURL       string            `json:"help_url,omitempty"`
+	Capabilities  []Capability      `json:"capabilities,omitempty"` // of the connector as a whole
+	ResourceTypes []TypeDescription `json:"resource_types,omitempty"`
+	AccountFields []Field           `json:"account_fields,omitempty"` // to fill in for a new account, in the connector's order
+	Passwords     []PasswordKind    `json:"passwords,omitempty"`      // supported for new accounts, the preferred one first
+}
+
+// TypeDescription is a resource type and what the connector can do with it.
+type TypeDescription struct {
+	ID             string        `json:"id"`
+	DisplayName    string        `json:"display_name,omitempty"`
+	Description    string        `json:"description,omitempty"`
+	Traits         []baton.Trait `json:"traits,omitempty"`
+	NoEntitlements bool          `json:"no_entitlements,omitempty"`
+	Capabilities   []Capability  `json:"capabilities,omitempty"`
+	Permissions    []string      `json:"permissions,omitempty"` // that the connector needs upstream
+}
+
+// Capability is something a connector can do: the protocol's name in lower case.
+type Capability string
+
+// The capabilities that the console asks about. A connector may name others.
+const (
+	CanSync               Capability = "sync"
+	CanSyncTargeted       Capability = "targeted_sync"
+	CanSyncTargetedByTask Capability = "service_mode_targeted_sync"
+	CanProvision          Capability = "provision"
+	CanCreateAccounts     Capability = "account_provisioning"
+	CanDeleteResources    Capability = "resource_delete"
+	CanRunActions         Capability = "actions"
+)
+
+// Host is a process that serves a connector.
+type Host struct {
+	Connector string
+	ID        string
+	First     time.Time // first hello
+	Last      time.Time // latest hello
+	Seen      time.Time // latest hello or request for tasks, up to a minute late
+	Hellos    int
+	Hello     Hello // latest
+}

@@ -1,0 +1,97 @@
+package rpc
+
+import (
+	"time"
+
+	"github.com/segmentio/ksuid"
+
+	"baton"
+)
+
+// Task is one piece of work for a connector, from the moment it is queued to its result.
+// A Task is a value: a store returns copies, and nobody changes what it points to.
+type Task struct {
+	ID        string // 27 letters and digits (a KSUID)
+	Connector string // id of the connector whose hosts may lease it
+	Ref       string // what the task serves in the console: a sync, an operation; stored, not interpreted
+	Work      Work
+	OnlyHost  string        // the only host that may lease it; empty: any host of the connector
+	Debug     bool          // the connector is to log in detail and to upload its log
+	Due       time.Time     // not leased before; tasks are leased in the order of Due
+	LeaseTime time.Duration // how long a lease lasts after the last heartbeat
+
+	State      State
+	Added      time.Time
+	Cancelled  bool   // the console gave the task up; its host learns so from its next heartbeat
+	Lease      Lease  // the current lease, or the last one; zero before the first
+	Heartbeats int    // number of heartbeats, over all leases
+	Result     Result // zero until State is Finished
+}
+
+// NewTask returns a queued task that is due at now, with a new id and the lease time of
+// its type. The error is Invalid if the work cannot be sent to a connector.
+func NewTask(connector string, work Work, now time.Time) (Task, error) {
+	if err := work.Check(); err != nil {
+		return Task{}, baton.Errorf(baton.Invalid, "rpc: new task for connector %s: %w", connector, err)
+	}
+	return Task{ID: ksuid.New().String(), Connector: connector, Work: work, Due: now,
+		LeaseTime: LeaseTime(work.Type()), State: Queued, Added: now}, nil
+}
+
+// State is the progress of a task.
+type State string
+
+// The states of a task.
+const (
+	Queued   State = "queued"   // no host has it
+	Leased   State = "leased"   // a host has it; the lease may have ended
+	Lost     State = "lost"     // a write whose lease ended without a result: whether it was done is unknown
+	Finished State = "finished" // it has a result, or it was cancelled while no host worked on it
+)
+
+// Lease is the right of one host to work on a task until a time.
+type Lease struct {
+	Host   string
+	Number int       // fencing token: 1 for the first lease of the task, 2 for the next, …
+	Since  time.Time // when the task was handed to the host
+	Until  time.Time // heartbeats move it
+}
+
+// Holder is a claim to hold the lease of a task.
+type Holder struct {
+	Connector string
+	Host      string
+	Task      string // id
+	// Number is the number of the lease, or 0 for any lease of this host: messages of
+	// the protocol name the host and the task only.
+	Number int
+}
+
+// Upload is a file that a connector sent for a task.
+type Upload struct {
+	ID        string // 27 letters and digits (a KSUID)
+	Connector string
+	Task      string // id
+	Ref       string // Task.Ref: the id of the sync, if the task is one
+	Lease     Lease  // under which it was sent
+	Kind      UploadKind
+	Began     time.Time
+	Finished  time.Time // zero until all of it is stored
+	Size      int64     // bytes
+	SHA256    [32]byte
+	Chunks    int // number of chunks; see [Store]
+}
+
+// UploadKind is what an upload holds, by its first bytes.
+type UploadKind string
+
+// The kinds of uploads.
+const (
+	SyncFile UploadKind = "c1z" // a sync file, of format 1 ("C1ZF\0") or 3 ("C1Z3")
+	LogFile  UploadKind = "log" // the connector's debug log, JSON lines
+)
+
+// Holder returns the claim to the lease under which the upload was sent.
+func (u Upload) Holder() Holder {
+	return Holder{Connector: u.Connector, Host: u.Lease.Host, Task: u.Task, Number: u.Lease.Number}
+}
