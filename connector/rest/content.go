@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/internal/jsonscan"
 )
 
 // ErrHTML is in the chain of the error for a web page where an answer of the API
@@ -39,8 +40,6 @@ func redactor(secret baton.Secret) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-func trimBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
-
 func isMarkup(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
 
 // isHTML decides by content, for the content type of such pages is often wrong.
@@ -52,16 +51,20 @@ func isHTML(body []byte) bool {
 	return bytes.Contains(head, []byte("<!doctype html")) || bytes.Contains(head, []byte("<html"))
 }
 
-// readBody reads a body of at most c.maxBody bytes, after decompression.
-func (c *Client) readBody(r io.Reader) ([]byte, *failure) {
-	body, err := io.ReadAll(io.LimitReader(r, c.maxBody+1))
+// readBody reads a body as text, of at most c.maxBody bytes after decompression.
+func (c *Client) readBody(resp *http.Response) ([]byte, *failure) {
+	text, err := textReader(resp)
+	if err != nil {
+		return nil, c.networkFailure(err)
+	}
+	body, err := io.ReadAll(io.LimitReader(text, c.maxBody+1))
 	if int64(len(body)) > c.maxBody {
 		return nil, c.tooLarge()
 	}
 	if err != nil {
 		return nil, c.networkFailure(err)
 	}
-	return trimBOM(body), nil
+	return body, nil
 }
 
 // ErrTooLarge is in the chain of the error for an answer beyond the limit of one.
@@ -79,6 +82,18 @@ func breaksOff() *failure {
 func notJSON() *failure {
 	return &failure{kind: baton.Invalid, err: errors.New("the answer is not JSON"), fix: "check the URL"}
 }
+
+// notUnicode is the failure for a text that package jsonscan could not read.
+func notUnicode(err *jsonscan.EncodingError, h http.Header) *failure {
+	label := "no charset is declared"
+	if name, _ := declared(h); name != "" {
+		label = fmt.Sprintf("the declared charset is %q", name)
+	}
+	return &failure{kind: baton.Invalid, err: fmt.Errorf("%w; %s", err, label), fix: FixUnicode}
+}
+
+// FixUnicode is what to do about a *jsonscan.EncodingError.
+const FixUnicode = "correct that text in the upstream, or have the server send UTF-8 or declare the charset that it sends"
 
 // checkContent finds answers that cannot be what was asked for, whatever their
 // content type says. Only the body of a GET has to be JSON.

@@ -43,9 +43,12 @@ func (c *Client) decode(parent context.Context, req Request, decode func(http.He
 	if own == nil {
 		own = s.End()
 	}
+	var encoding *jsonscan.EncodingError
 	switch err := s.Err(); {
 	case err == nil:
 		return in.Status, nil, own
+	case errors.As(err, &encoding):
+		f = notUnicode(encoding, in.Header)
 	case in.broke != nil:
 		f = in.broke
 	case errors.Is(err, ErrTooLarge):

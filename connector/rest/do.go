@@ -157,7 +157,7 @@ func (c *Client) attempt(parent context.Context, req Request) (*Response, *failu
 		return nil, f
 	}
 	defer in.Body.Close()
-	body, f := c.readBody(in.Body)
+	body, f := c.readBody(in)
 	if f != nil {
 		f = c.broken(parent, ctx, f)
 	} else {
@@ -188,12 +188,21 @@ func (c *Client) send(parent, ctx context.Context, req Request) (*http.Response,
 		return in, nil
 	}
 	defer in.Body.Close()
-	// Some more than is kept, so that no secret is cut in two and missed.
-	body, _ := io.ReadAll(io.LimitReader(in.Body, 2*maxErrorBody))
 	if in.StatusCode/100 == 3 {
 		return nil, redirectFailure(in)
 	}
-	return nil, c.statusFailure(in, trimBOM(body))
+	return nil, c.statusFailure(in, errorBody(in))
+}
+
+// errorBody reads the beginning of the body of an error, as text where that is possible.
+func errorBody(in *http.Response) []byte {
+	text, err := textReader(in)
+	if err != nil {
+		return nil
+	}
+	// Some more than is kept, so that no secret is cut in two and missed.
+	body, _ := io.ReadAll(io.LimitReader(text, 2*maxErrorBody))
+	return body
 }
 
 // broken says why an exchange really broke off, when it was a clock or the caller

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"compress/gzip"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -39,6 +40,7 @@ func (c *Client) networkFailure(err error) *failure {
 		authority x509.UnknownAuthorityError
 		cert      *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
+		content   *contentError
 	)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
 		f.retry = retryAlways
@@ -47,6 +49,10 @@ func (c *Client) networkFailure(err error) *failure {
 	throughProxy := op != nil && op.Op == "proxyconnect"
 	permanent := func(fix string) { f.kind, f.fix, f.retry = baton.Invalid, fix, retryNo }
 	switch {
+	case errors.As(err, &content):
+		permanent(content.fix)
+	case errors.Is(err, gzip.ErrHeader):
+		f.err = errors.New("the answer is labelled gzip and is not gzip")
 	case errors.As(err, &proxy):
 		if proxy.status < 500 && proxy.status != http.StatusTooManyRequests {
 			permanent("check HTTPS_PROXY and NO_PROXY, and whether the proxy allows this host")

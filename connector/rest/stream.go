@@ -2,7 +2,6 @@ package rest
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,9 @@ import (
 
 	"baton"
 )
+
+// maxPage is how many bytes of a web page are looked at.
+const maxPage = 4096
 
 // maxSilence is how long a stream may stay without a byte.
 const maxSilence = 2 * time.Minute
@@ -32,7 +34,8 @@ type Stream struct {
 	clock  *time.Timer // of the whole exchange, or of its beginning
 	watch  *time.Timer // of one read; nil before the first
 	body   io.ReadCloser
-	head   *bufio.Reader // of the body; nil once the beginning was looked at and read
+	text   io.Reader     // the body in UTF-8
+	head   *bufio.Reader // of text; nil once the beginning was looked at and read
 	broke  *failure      // behind err, where the upstream is the reason
 	err    error
 }
@@ -65,20 +68,23 @@ func (c *Client) begin(parent context.Context, req Request) (*Stream, *failure) 
 		return nil, f
 	}
 	s := &Stream{Status: in.StatusCode, Header: in.Header, client: c, req: req, parent: parent, ctx: ctx, cancel: cancel, clock: clock, body: in.Body}
-	s.head = bufio.NewReaderSize(s.body, 4096)
-	start, err := s.head.Peek(3)
+	var err error
+	if s.text, err = textReader(in); err == nil {
+		s.head = bufio.NewReaderSize(s.text, maxPage)
+		_, err = s.head.Peek(1)
+	}
 	if err != nil && err != io.EOF {
 		f = c.broken(parent, ctx, c.networkFailure(err))
-	} else if start, _ = s.head.Peek(s.head.Buffered()); isHTML(start) {
-		f = checkContent(req.Method, start)
+	} else if start, _ := s.head.Peek(s.head.Buffered()); isMarkup(start) {
+		start, _ = s.head.Peek(maxPage) // whatever it is, it is not JSON
+		if isHTML(start) {
+			f = checkContent(req.Method, start)
+		}
 	}
 	if f != nil {
 		f.status = s.Status
 		s.Close()
 		return nil, f
-	}
-	if !bytes.Equal(trimBOM(start), start) {
-		s.head.Discard(len(start) - len(trimBOM(start)))
 	}
 	return s, nil
 }
@@ -117,7 +123,7 @@ func (s *Stream) read(p []byte) (int, error) {
 		s.watch.Reset(s.silence())
 	}
 	defer s.watch.Stop()
-	return s.body.Read(p)
+	return s.text.Read(p)
 }
 
 var errSilent = errors.New("the upstream fell silent")

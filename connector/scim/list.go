@@ -216,6 +216,7 @@ func (p *pageReader) read(s *jsonscan.Scanner) error {
 func (p *pageReader) row(s *jsonscan.Scanner) error {
 	id, err := readRow(s, p.rows, p.isFresh)
 	p.answer.rows++
+	s.Locate(p.answer.rows, id)
 	switch {
 	case err != nil || s.Err() != nil:
 		return err

@@ -3,7 +3,8 @@
 // but neither copied nor decoded.
 //
 // It takes what encoding/json takes and gives the same values; a fuzz test holds the
-// two against each other. Errors are sticky: after one every method does nothing, so a
+// two against each other. There is one difference: a text that is read and is not Unicode is
+// an [EncodingError], where encoding/json puts U+FFFD in its place. Errors are sticky: after one every method does nothing, so a
 // reader looks at [Scanner.Err] once, at its end.
 //
 //	for s.Object(); s.Field(); {
@@ -58,6 +59,35 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s at byte %d of the answer", e.What, e.Offset)
+}
+
+// EncodingError reports a text that is not Unicode: a byte that is not UTF-8, or an escape that is
+// one half of a surrogate pair. Texts that are skipped are not looked at.
+type EncodingError struct {
+	What   string // "the byte 0xF6"
+	Offset int64  // of it in the source
+	// Where names the row that the text belongs to, see [Scanner.Locate]; it may be empty.
+	Where string
+}
+
+func (e *EncodingError) Error() string {
+	where := ""
+	if e.Where != "" {
+		where = " of " + e.Where
+	}
+	return fmt.Sprintf("a text%s is not Unicode: %s at byte %d of the answer", where, e.What, e.Offset)
+}
+
+// Locate says in the error of the scanner, if it is an *EncodingError, which row the text belongs to.
+// Rows count from 1; id is the row's, or empty.
+func (s *Scanner) Locate(row int, id string) {
+	encoding, ok := s.err.(*EncodingError)
+	if !ok || encoding.Where != "" {
+		return
+	}
+	if encoding.Where = fmt.Sprintf("row %d", row); id != "" {
+		encoding.Where += " (" + id + ")"
+	}
 }
 
 // Scanner reads one JSON value from a source. Not safe for concurrent use.
@@ -116,7 +146,7 @@ func (s *Scanner) Keep(text []byte) string {
 }
 
 // Err is why the scanner stopped: nil, an error of the source, io.ErrUnexpectedEOF when
-// the source ended in the middle, or a *SyntaxError.
+// the source ended in the middle, a *SyntaxError or an *EncodingError.
 func (s *Scanner) Err() error { return s.err }
 
 // Fail stops the scanner, if it has not stopped already.

@@ -106,8 +106,15 @@ var bodies = []string{
 	`["0123456","01234567","012345678","0123456\"","01234567\\","0123456789abcde"]`, strings.Repeat("[", 99) + strings.Repeat("]", 99),
 }
 
+// replaced reports whether encoding/json has put U+FFFD into want, the values of body. It may say
+// no where body has that character itself.
+func replaced(body []byte, want string) bool {
+	own := bytes.Contains(body, []byte("\ufffd")) || bytes.Contains(bytes.ToLower(body), []byte("\\ufffd"))
+	return strings.Contains(want, "\ufffd") && !own
+}
+
 // FuzzValues: any input is taken or refused as encoding/json does, and read as the same
-// values; skipping it comes to the same verdict.
+// values, except that a text that is not Unicode is an error. Skipping it comes to the same verdict.
 func FuzzValues(f *testing.F) {
 	for _, body := range bodies {
 		f.Add([]byte(body))
@@ -121,10 +128,17 @@ func FuzzValues(f *testing.F) {
 			for _, s := range []*Scanner{New(src), small(New(bytes.NewReader(body)))} {
 				var out strings.Builder
 				written(s, &out)
-				if err := s.End(); valid != (err == nil) {
+				err := s.End()
+				if encoding := (*EncodingError)(nil); errors.As(err, &encoding) {
+					if valid && !strings.Contains(want, "\ufffd") {
+						t.Fatalf("%s: encoding/json reads %s, the scanner says %v", name, want, err)
+					}
+					continue
+				}
+				if valid != (err == nil) {
 					t.Fatalf("%s: encoding/json takes it: %v, the scanner says %v", name, valid, err)
 				}
-				if valid && out.String() != want {
+				if valid && (out.String() != want || replaced(body, want)) {
 					t.Fatalf("%s: got %s, want %s", name, out.String(), want)
 				}
 			}
@@ -337,13 +351,56 @@ func TestLimits(t *testing.T) {
 // TestLower: names fold as in encoding/json.
 func TestLower(t *testing.T) {
 	for name, want := range map[string]string{
-		"userName": "username", "id": "id", "USERNAME": "username", "\u017f\u212a": "sk", "\u00c4B": "\u00c4b", "\u0130D": "\u0130d", "\xff": "\ufffd",
+		"userName": "username", "id": "id", "USERNAME": "username", "\u017f\u212a": "sk", "\u00c4B": "\u00c4b", "\u0130D": "\u0130d",
 	} {
 		quoted := `{"` + name + `" : 1}`
 		s := New(strings.NewReader(quoted))
 		if s.Object(); !s.Field() || string(s.Lower()) != want {
 			t.Errorf("%q becomes %q, %v", name, s.Lower(), s.Err())
 		}
+	}
+}
+
+// TestNotUnicode: a text that is read and is not Unicode is an error that says where, and never U+FFFD.
+func TestNotUnicode(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body, what string
+		offset     int64
+	}{
+		"a byte of ISO-8859-1":        {"[\"J\xf6rg\"]", "the byte 0xF6", 3},
+		"a byte after UTF-8":          {"[\"\u00fc, J\xf6rg\"]", "the byte 0xF6", 7},
+		"the start of a character":    {"[\"\xe4\xbe\"]", "the byte 0xE4", 2},
+		"half a pair, encoded":        {"[\"\xed\xa0\xbd\"]", "the byte 0xED", 2},
+		"a byte after an escape":      {"[\"a\\nJ\xf6rg\"]", "the byte 0xF6", -1},
+		"the first half":              {`["\ud83d"]`, "half of a surrogate pair", -1},
+		"the first half, then text":   {`["\ud83dx"]`, "half of a surrogate pair", -1},
+		"the first half, then escape": {`["\ud83d\n"]`, "half of a surrogate pair", -1},
+		"the first half twice":        {`["\ud83d\ud83d\ude00"]`, "half of a surrogate pair", -1},
+		"the second half":             {`["x\ude00"]`, "half of a surrogate pair", -1},
+		"a name of a field":           {"{\"n\xe4me\":1}", "the byte 0xE4", 3},
+	} {
+		for piece, src := range sources([]byte(tc.body)) {
+			s := New(src)
+			written(s, new(strings.Builder))
+			var encoding *EncodingError
+			if err := s.End(); !errors.As(err, &encoding) || encoding.What != tc.what || tc.offset >= 0 && encoding.Offset != tc.offset {
+				t.Errorf("%s, %s: got %v, want %s at %d", name, piece, err, tc.what, tc.offset)
+			}
+			s = small(New(strings.NewReader(tc.body)))
+			if s.Skip(); s.End() != nil {
+				t.Errorf("%s, skipped: %v", name, s.Err())
+			}
+		}
+	}
+	for _, body := range []string{`["\ud83d\ude00"]`, "[\"\U0001f600 \ufffd\"]", `["\ufffd"]`} {
+		s := New(strings.NewReader(body))
+		if written(s, new(strings.Builder)); s.End() != nil {
+			t.Errorf("%s: %v", body, s.Err())
+		}
+	}
+	where := &EncodingError{What: "the byte 0xF6", Offset: 3, Where: "user u1"}
+	if want := "a text of user u1 is not Unicode: the byte 0xF6 at byte 3 of the answer"; where.Error() != want {
+		t.Errorf("got %q, want %q", where, want)
 	}
 }
 

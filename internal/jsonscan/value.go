@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math/bits"
 	"unicode/utf16"
@@ -71,8 +72,7 @@ func plain(buf []byte, i int) (end int, ascii bool) {
 	return len(buf) - len(b), all&highs == 0
 }
 
-// text reads a string. Bytes that are no UTF-8 become U+FFFD one by one, as in
-// encoding/json.
+// text reads a string. One that is not Unicode is an [EncodingError].
 func (s *Scanner) text() []byte {
 	s.pos++
 	// Nearly always it is in the buffer as a whole, and stands for itself.
@@ -104,11 +104,32 @@ func (s *Scanner) text() []byte {
 		s.wrong("a text that is too long")
 		return nil
 	}
-	if !ascii && !utf8.Valid(t) {
-		s.kept = mend(append(s.kept[:0], t...), 0)
-		return s.kept
+	if !ascii && !s.isUTF8(t, s.gone+int64(s.pos-1-len(t))) {
+		return nil
 	}
 	return t
+}
+
+// isUTF8 reports whether t is UTF-8 and stops the scanner if it is not. at is the offset of t in the
+// source.
+func (s *Scanner) isUTF8(t []byte, at int64) bool {
+	if utf8.Valid(t) {
+		return true
+	}
+	for len(t) > 0 {
+		r, n := utf8.DecodeRune(t)
+		if r == utf8.RuneError && n == 1 {
+			s.Fail(&EncodingError{What: fmt.Sprintf("the byte 0x%02X", t[0]), Offset: at})
+			return false
+		}
+		t, at = t[n:], at+int64(n)
+	}
+	return true
+}
+
+// half stops the scanner: one half of a surrogate pair stands alone.
+func (s *Scanner) half() {
+	s.Fail(&EncodingError{What: "half of a surrogate pair", Offset: s.gone + int64(s.pos)})
 }
 
 // escaped reads the rest of a string that begins like t and goes on with something else
@@ -124,31 +145,35 @@ func (s *Scanner) escaped(t []byte) []byte {
 		}
 		if b := s.buf[s.pos]; b == '"' || b == '\\' || b < ' ' {
 			r, ok := s.escape()
-			if !ok {
+			switch {
+			case !ok:
 				return nil
-			}
-			if high != 0 {
-				pair := utf8.RuneError
-				if r.unicode {
-					pair = utf16.DecodeRune(high, r.rune)
+			case high != 0:
+				pair := utf16.DecodeRune(high, r.rune)
+				if !r.unicode || pair == utf8.RuneError {
+					s.half()
+					return nil
 				}
 				s.kept, high = utf8.AppendRune(s.kept, pair), 0
-				if pair != utf8.RuneError {
-					continue
-				}
-			}
-			switch {
 			case r.end:
-				return mend(s.kept, 0)
+				// Where an escape has changed the length, the offset of a bad byte is about right.
+				if !s.isUTF8(s.kept, s.gone+int64(s.pos-1-len(s.kept))) {
+					return nil
+				}
+				return s.kept
 			case r.unicode && 0xd800 <= r.rune && r.rune < 0xdc00:
 				high = r.rune
+			case r.unicode && utf16.IsSurrogate(r.rune):
+				s.half()
+				return nil
 			default:
-				s.kept = utf8.AppendRune(s.kept, r.rune) // half a pair comes out as U+FFFD
+				s.kept = utf8.AppendRune(s.kept, r.rune)
 			}
 			continue
 		}
 		if high != 0 {
-			s.kept, high = utf8.AppendRune(s.kept, utf8.RuneError), 0
+			s.half()
+			return nil
 		}
 		from := s.pos
 		s.pos, _ = plain(s.buf[:s.end], from)
@@ -226,19 +251,6 @@ func (s *Scanner) unicode() (char, bool) {
 		r = r<<4 | rune(b)
 	}
 	return char{rune: r, unicode: true}, true
-}
-
-// mend makes UTF-8 of dst from start on.
-func mend(dst []byte, start int) []byte {
-	if utf8.Valid(dst[start:]) {
-		return dst
-	}
-	bad := string(dst[start:])
-	dst = dst[:start]
-	for _, r := range bad { // every byte that is none yields one U+FFFD
-		dst = utf8.AppendRune(dst, r)
-	}
-	return dst
 }
 
 // skipText reads over a string.

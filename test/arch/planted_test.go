@@ -47,7 +47,7 @@ var plants = []struct {
 	{"a search goes on behind what it looks for", "internal/extsort/list.go", "c.again, c.on = true, false", "c.again, c.on = false, false", "./internal/extsort", "TestSeek"},
 	{"a link to a folder is taken for the folder", "internal/disk/own.go", "info, err := os.Lstat(dir)", "info, err := os.Stat(dir)", "./internal/disk", "TestOwnDir"},
 	{"what an upstream says is printed with the token in it", "connector/rest/content.go", "pairs = append(pairs, spelling, secret.String())", "pairs = append(pairs, spelling, spelling)", "./connector/rest", "TestTokenIsNeverRepeated"},
-	{"bodies are read to their end", "connector/rest/content.go", "io.ReadAll(io.LimitReader(r, c.maxBody+1))", "io.ReadAll(io.LimitReader(r, 1<<30))", "./connector/rest", "TestBombs"},
+	{"bodies are read to their end", "connector/rest/content.go", "io.ReadAll(io.LimitReader(text, c.maxBody+1))", "io.ReadAll(io.LimitReader(text, 1<<30))", "./connector/rest", "TestBombs"},
 	{"a wait is as long as an upstream likes", "connector/rest/retryafter.go", "min(max(d, 0), float64(maxAsk))", "max(d, 0)", "./connector/rest", "RetryAfter"},
 }
 

@@ -132,10 +132,11 @@ func readPage[T any](h http.Header, s *jsonscan.Scanner, l listing[T], at Positi
 	read := l.rows(s)
 	err := readRows(s, func() {
 		item := read()
+		id := l.id(item)
 		if s.Err() != nil {
+			s.Locate(a.rows+1, id)
 			return
 		}
-		id := l.id(item)
 		// The row that comes again is known, even to a caller who had no use for it.
 		again := a.rows == 0 && at.overlaps() && id == at.Last
 		known := id != "" && (again || inPage[id] || l.sink.Seen != nil && l.sink.Seen(id))

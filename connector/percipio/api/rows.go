@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"baton"
+	"baton/connector/rest"
 	"baton/internal/jsonscan"
 )
 
@@ -43,9 +44,9 @@ func newRows(s *jsonscan.Scanner, closer io.Closer) *Rows {
 	return &Rows{scan: s, closer: closer, names: names}
 }
 
-// Next is the next row. The error after the last is io.EOF. It is Unavailable when
-// the answer breaks off, and Incomplete when it is not a list of rows; which bytes
-// came before it does not matter to the rows that were handed out.
+// Next returns the next row. The error after the last is io.EOF. It is Unavailable when
+// the answer breaks off, Incomplete when it is not a list of rows, and Invalid when a text of a row
+// is not Unicode; the rows that were returned before remain good.
 func (r *Rows) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
@@ -56,13 +57,17 @@ func (r *Rows) Next() (Row, error) {
 			return row, nil
 		}
 	}
+	r.scan.Locate(r.read+1, "")
 	var syntax *jsonscan.SyntaxError
+	var encoding *jsonscan.EncodingError
 	switch err := r.scan.End(); {
 	case err == nil:
 		r.err = io.EOF
 	case err == io.ErrUnexpectedEOF:
 		r.err = baton.Errorf(baton.Unavailable, "percipio: read the report: it breaks off after %d rows", r.read).
 			WithFix("Try again later; what was read so far is kept.")
+	case errors.As(err, &encoding):
+		r.err = explain("read the report", reporting, baton.Errorf(baton.Invalid, "after %d rows: %w", r.read, err).WithFix(rest.FixUnicode))
 	case errors.As(err, &syntax):
 		r.err = explain("read the report", reporting, baton.Errorf(baton.Incomplete, "after %d rows: %w", r.read, err))
 	default:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -89,6 +90,12 @@ func FuzzRows(f *testing.F) {
 		want, valid := byTheBook(body)
 		for name, src := range map[string]io.Reader{"whole": bytes.NewReader(body), "bytewise": iotest.OneByteReader(bytes.NewReader(body)), "with its end": iotest.DataErrReader(bytes.NewReader(body))} {
 			got, err := rowsOf(src)
+			if encoding := (*jsonscan.EncodingError)(nil); errors.As(err, &encoding) {
+				if utf8.Valid(body) && !bytes.Contains(body, []byte(`\u`)) {
+					t.Fatalf("%s: %v", name, err)
+				}
+				continue // encoding/json replaces what is not Unicode
+			}
 			if valid != (err == nil) {
 				t.Fatalf("%s: encoding/json takes it: %v, the scanner says %v", name, valid, err)
 			}
