@@ -46,6 +46,13 @@ type Connector struct {
 	// as who holds which role.
 	Review func(facts Facts) ([]Note, error)
 
+	// Resolve finds out whom grants mean whose principals are the ids of no resource in the
+	// sync: same has the ids of those who are known by another name, and unread are
+	// principals of which it is not known whom they mean, so that the sync must not be
+	// sealed. The others are principals that the upstream does not list; their grants are
+	// dropped and counted, as they all are if Resolve is nil.
+	Resolve func(unknown Unknown) (same map[string]string, unread []string, err error)
+
 	// Roles says which entitlements of a sync amount to which role, where the upstream
 	// has roles that are not entitlements themselves.
 	Roles func(facts Facts) (Roles, error)

@@ -3,6 +3,7 @@ package syncer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,14 +38,24 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	defer cancel()
 	res, err := r.sealOnce(ctx)
 	if r.doWithout(err) {
-		for _, f := range r.feeds {
-			if err := f.recall(); err != nil {
-				return res, err
-			}
+		if res, err = r.sealAgain(ctx); err == nil {
+			return res, nil
 		}
-		return r.sealOnce(ctx)
+	}
+	if errors.Is(err, errRenamed) {
+		return r.sealAgain(ctx)
 	}
 	return res, err
+}
+
+// sealAgain seals with the resources known again that a failed attempt may have forgotten.
+func (r *run) sealAgain(ctx context.Context) (res Result, err error) {
+	for _, f := range r.feeds {
+		if err := f.recall(); err != nil {
+			return res, err
+		}
+	}
+	return r.sealOnce(ctx)
 }
 
 func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
@@ -158,6 +169,9 @@ func (s *sealing) write(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			if renamed, ok, err := s.run.rename(row); ok || err != nil {
+				return first(err, s.out.Add(renamed))
+			}
 			return s.out.AddFrom(row, c1z.Place{In: f.log, At: at, Size: len(record)})
 		})
 		if err != nil {
@@ -166,7 +180,9 @@ func (s *sealing) write(ctx context.Context) error {
 	}
 	// What the sync was not to cover cannot be checked, and is not left out for it.
 	if !s.targeted() {
-		s.out.LeaveOut(s.known)
+		if err := s.dropUnknown(); err != nil {
+			return err
+		}
 	}
 	for _, f := range s.run.feeds {
 		f.seen.Clear() // what was read is in order from here on, and the memory is wanted

@@ -226,6 +226,8 @@ type run struct {
 	feeds   []*feedRun
 
 	previous *c1z.File // until it is sealed beside
+	// renamed has the ids of principals that grants name in another way, by resource type.
+	renamed map[string]map[string]string
 
 	progress sync.Mutex
 }

@@ -34,12 +34,10 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
 	}
-	if !before.proven {
-		if err := c.askAccount(ctx, &before, m); err != nil {
-			return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
-		}
+	if err := c.knowBefore(ctx, &before, m); err != nil {
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
 	}
-	if before.members[m.userID] {
+	if before.has(m.userID) {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
 	}
 	unlockRoles, err := c.lockRoles(ctx, before.Group)
@@ -86,22 +84,10 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
 	}
-	if !before.members[m.userID] {
-		if err := c.prove(ctx, &before, nil); err != nil {
-			return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
-		}
-		if !before.proven {
-			return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, before.unproven())
-		}
+	if err := c.knowWhether(ctx, &before, m); err != nil {
+		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
 	}
-	if !before.members[m.userID] {
-		// Some servers show the first members of a group only, or leave accounts out of
-		// lists: the account itself knows better.
-		if err := c.askAccount(ctx, &before, m); err != nil {
-			return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
-		}
-	}
-	if !before.members[m.userID] {
+	if !before.has(m.userID) {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())}}, nil
 	}
 	unlockRoles, err := c.lockRoles(ctx, before.Group)
@@ -117,7 +103,7 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 		out.Done = append([]string{fmt.Sprintf("Would remove %s from %s.", m.userID, before.label())}, out.Done...)
 		return out, nil
 	}
-	wrote := c.scim.RemoveMember(ctx, m.groupID, m.userID)
+	wrote := c.scim.RemoveMember(ctx, m.groupID, before.as(m.userID))
 	err = c.recheck(ctx, ch, c.settle(ctx, before, m, false, wrote),
 		func(ctx context.Context) error { return c.scim.AddMember(ctx, m.groupID, m.userID) })
 	if err != nil {
@@ -155,7 +141,7 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 	if !c.mayCarryRole(before.Group) {
 		return out, nil, nil
 	}
-	p, err := c.picture(ctx)
+	p, err := c.picture(ctx, m.userID)
 	if err == nil {
 		err = p.lists(m.groupID)
 	}
@@ -233,12 +219,15 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 			}
 			return notVerified(err)
 		}
-		if adding && !after.members[m.userID] && after.proven && !after.fromAccounts {
-			if err := c.askAccount(ctx, &after, m); err != nil {
+		if adding && !after.has(m.userID) && after.proven && !after.fromAccounts {
+			if err := c.nameIfUnlike(ctx, &after, m.userID); err != nil {
+				return first(perhaps(wrote), notVerified(err))
+			}
+			if _, err := c.askAccount(ctx, &after, m); err != nil {
 				return first(perhaps(wrote), notVerified(err))
 			}
 		}
-		if after.members[m.userID] == adding {
+		if after.has(m.userID) == adding {
 			return bystanders(before, after, m)
 		}
 	}
@@ -253,42 +242,36 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 // showed members before; otherwise the account is asked.
 func (c *connector) after(ctx context.Context, before roster, m membershipChange) (roster, error) {
 	r, err := c.roster(ctx, m.groupID)
+	r.recall(before)
 	switch {
 	case err != nil:
 		return r, err
-	case before.byAccount && !r.members[m.userID]:
-		return r, c.askAccount(ctx, &r, m)
+	case r.problem() != "":
+		return r, r.unproven()
+	case before.byAccount && !r.has(m.userID):
+		_, err := c.askAccount(ctx, &r, m)
+		return r, err
 	case r.proven:
 		return r, nil
 	case before.fromAccounts:
 		return r, c.askAccounts(ctx, &r)
-	case len(before.members) > 0:
+	case before.size() > 0:
 		return r, nil
 	}
-	return r, c.askAccount(ctx, &r, m)
-}
-
-// askAccount looks at the account's side of a group that does not show the account.
-func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) error {
-	u, err := c.scim.GetUser(ctx, m.userID)
-	if err != nil && baton.KindOf(err) != baton.NotFound {
-		return err
-	}
-	if slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return ref.Value == m.groupID }) {
-		r.members[m.userID], r.byAccount = true, true
-	}
-	return nil
+	_, err = c.askAccount(ctx, &r, m)
+	return r, err
 }
 
 // bystanders reports members who were there before and are not now. Additions by
 // others are their business.
 func bystanders(before, after roster, m membershipChange) error {
 	var lost []string
-	for _, id := range sorted(before.members) {
-		if id != m.userID && !after.members[id] {
+	for id := range before.names() {
+		if id != before.as(m.userID) && !after.lists(id) {
 			lost = append(lost, id)
 		}
 	}
+	slices.Sort(lost)
 	if len(lost) == 0 {
 		return nil
 	}
@@ -394,7 +377,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
+func sorted[V any](set map[string]V) []string { return slices.Sorted(maps.Keys(set)) }
 
 func count(n int, what string) string {
 	if n == 0 {

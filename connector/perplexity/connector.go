@@ -53,6 +53,7 @@ type connector struct {
 	// leaving holds accounts whose admin rights were to be taken away, and where that did
 	// not show: user id ─▶ time.Time. They do not count as admins for a while.
 	leaving sync.Map
+	doubts  doubts // of the last sync in this process
 }
 
 // New makes the connector. Without Config.REST it can be described but not used.
@@ -90,6 +91,7 @@ func New(cfg Config) *baton.Connector {
 		Diagnose: c.diagnose,
 		Review:   c.review,
 		Roles:    c.readRoles,
+		Resolve:  c.resolvePrincipals,
 	}
 }
 

@@ -61,7 +61,7 @@ func TestCost(t *testing.T) {
 				{name: "grant", group: plain, change: grantOn(t, c), want: 3},
 				{name: "grant again", group: plain, change: grantOn(t, c), already: true, want: 1},
 				{name: "revoke", group: plain, change: revokeOn(t, c), want: 3},
-				{name: "revoke again", group: plain, change: revokeOn(t, c), already: true, want: 2},
+				{name: "revoke again", group: plain, change: revokeOn(t, c), already: true, want: 3},
 
 				{name: "grant, nobody there yet", group: empty, change: grantOn(t, c), want: 4},
 				{name: "revoke, the last one", group: empty, change: revokeOn(t, c), want: 3},
@@ -69,7 +69,7 @@ func TestCost(t *testing.T) {
 				{name: "grant Admin", group: bosses, change: grantOn(t, c), want: 5},
 				{name: "grant Admin again", group: bosses, change: grantOn(t, c), already: true, want: 1},
 				{name: "revoke Admin", group: bosses, change: revokeOn(t, c), want: 9},
-				{name: "revoke Admin again", group: bosses, change: revokeOn(t, c), already: true, want: 2},
+				{name: "revoke Admin again", group: bosses, change: revokeOn(t, c), already: true, want: 3},
 			} {
 				if members > 1000 && tc.group != plain {
 					continue // they read the same group more often, and this one is large

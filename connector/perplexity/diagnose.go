@@ -23,7 +23,7 @@ func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 		return
 	}
 	c.advertised(ctx, report)
-	groups, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool { return !m.IsUser() })
+	groups, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool { return m.Kind != scim.UserMember })
 	if err != nil {
 		report(failure("groups", err))
 		return
@@ -84,15 +84,23 @@ func (c *connector) advertised(ctx context.Context, report func(baton.Finding)) 
 
 // judgeMembers says how memberships can be read.
 func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users int, report func(baton.Finding)) {
-	listed, nested := 0, 0
+	listed, nested, others, doubtful := 0, 0, 0, 0
 	for _, g := range groups {
-		if len(g.Members) > 0 {
+		if showsAny(g) {
 			listed++
 		}
-		for _, m := range g.Members {
-			if !m.IsUser() {
+		for _, kinds := range g.Members.All() {
+			switch {
+			case kinds.Has(scim.GroupMember):
 				nested++
+			case kinds.Has(scim.OtherMember):
+				others++
+			case kinds.Has(scim.LikelyUser):
+				doubtful++
 			}
+		}
+		if problem := g.Members.Problem(); problem != "" {
+			report(failure("members", rosterOf(g).unproven()))
 		}
 	}
 	switch {
@@ -115,9 +123,20 @@ func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users
 				Fix: "If the groups are really empty, sync with --allow-empty; otherwise ask Perplexity support why SCIM does not show members."})
 		}
 	}
+	judgeKinds(nested, others, doubtful, report)
+}
+
+// judgeKinds says which members are no accounts, or may be none.
+func judgeKinds(nested, others, doubtful int, report func(baton.Finding)) {
 	if nested > 0 {
 		report(baton.Finding{Check: "nested groups", Level: baton.Warning, Detail: english.Number(nested) + " members are groups; they are left out",
 			Fix: "Perplexity maps roles from direct members; put accounts into the role groups themselves."})
+	}
+	if others > 0 {
+		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%d members are neither accounts nor groups; they are left out", others)})
+	}
+	if doubtful > 0 {
+		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%d members are of a type that SCIM does not know; they are taken for accounts, and are not counted as admins who remain", doubtful)})
 	}
 }
 
@@ -134,7 +153,7 @@ func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report 
 	if !r.settled() {
 		return
 	}
-	p, err := c.picture(ctx)
+	p, err := c.picture(ctx, "")
 	if err != nil {
 		report(failure("roles", err))
 		return

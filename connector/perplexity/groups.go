@@ -17,6 +17,8 @@ type groupsCursor struct {
 	Listed  bool     `json:"listed,omitempty"` // the list is at its end
 	Shows   bool     `json:"shows,omitempty"`  // the list has shown a member of some group
 	Pending []string `json:"pending,omitempty"`
+	// Doubtful are role groups with members of which it is not certain that they are accounts.
+	Doubtful []string `json:"doubtful,omitempty"`
 }
 
 // Members that the list does not show are fetched a few groups at a time.
@@ -37,6 +39,10 @@ func (c *connector) nextGroups(ctx context.Context, at baton.Cursor, page baton.
 			return baton.Step{}, baton.Errorf(baton.Corrupt, "cursor of the groups: %w", err)
 		}
 	}
+	if at == "" {
+		c.doubts.reset()
+	}
+	c.doubts.restore(cur.Doubtful)
 	restart := false
 	var err error
 	if len(cur.Pending) > 0 {
@@ -49,6 +55,7 @@ func (c *connector) nextGroups(ctx context.Context, at baton.Cursor, page baton.
 	if err != nil {
 		return baton.Step{}, err
 	}
+	cur.Doubtful = c.doubts.in()
 	b, err := json.Marshal(cur)
 	if err != nil {
 		return baton.Step{}, err
@@ -62,13 +69,15 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 		return false, err
 	}
 	var absent, empty []string
-	shows, members := cur.Shows, 0
+	shows, members, unread := cur.Shows, 0, false
 	step, err := c.scim.ListGroups(ctx, pos, scim.GroupSink{
 		Sink: scim.Sink[scim.Group]{
 			Seen: func(id string) bool { return page.Seen(groupResource(id)) },
 			Row: func(g scim.Group) {
 				addGroup(page, g)
 				switch {
+				case unread:
+					absent = append(absent, g.ID) // the group itself may be written better
 				case members > 0:
 					shows = true
 				case g.MembersListed:
@@ -76,17 +85,21 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 				default:
 					absent = append(absent, g.ID)
 				}
-				members = 0
+				members, unread = 0, false
 			},
 			Void: func() {
 				page.Void()
-				absent, empty, shows, members = nil, nil, cur.Shows, 0
+				absent, empty, shows, members, unread = nil, nil, cur.Shows, 0, false
 			},
 		},
 		// As it is decoded: a page of large groups is more than should be held at once.
 		Member: func(g *scim.Group, m scim.Member) {
+			if m.Kind == scim.UnreadableMember {
+				unread = true
+				return
+			}
 			members++
-			addMember(page, g, m)
+			c.addMember(page, g, m)
 		},
 	})
 	if err != nil {
@@ -104,20 +117,34 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 	return step.Restart, nil
 }
 
-// fetchMembers asks for the groups one by one, several at a time, and yields their
-// members in the order of ids.
+// fetchMembers asks for the groups one by one, several at a time, and yields their members
+// as they arrive.
 func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.Page) error {
-	groups := make([]scim.Group, len(ids))
 	errs := make([]error, len(ids))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	slots := make(chan struct{}, groupsAtOnce)
 	var wg sync.WaitGroup
+	var one sync.Mutex // of them writes to the page
 	for i, id := range ids {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if groups[i], errs[i] = c.scim.GetGroup(ctx, id); errs[i] != nil && baton.KindOf(errs[i]) != baton.NotFound {
+			entries := 0
+			var unread error
+			// What was written of an answer that broke off stays: it was so then.
+			_, err := c.scim.StreamGroup(ctx, id, func(g *scim.Group, m scim.Member) {
+				if entries++; m.Kind == scim.UnreadableMember {
+					if unread == nil {
+						unread = unreadable(g, entries, m)
+					}
+					return
+				}
+				one.Lock()
+				defer one.Unlock()
+				c.addMember(page, g, m)
+			}, func() { entries, unread = 0, nil })
+			if errs[i] = first(err, unread); errs[i] != nil && baton.KindOf(errs[i]) != baton.NotFound {
 				cancel()
 			}
 		})
@@ -129,11 +156,20 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 	for i, id := range ids {
 		if errs[i] != nil {
 			page.Exclude("group that was deleted while it was read", id)
-			continue
 		}
-		addMembers(page, &groups[i])
 	}
 	return nil
+}
+
+// unreadable is the error for a group with a member that cannot be read. Without it, the
+// sync would show that somebody is not in the group.
+func unreadable(g *scim.Group, entry int, m scim.Member) error {
+	members := new(scim.Members)
+	for range entry - 1 {
+		members.Skip()
+	}
+	members.Add(m)
+	return rosterOf(scim.Group{ID: g.ID, DisplayName: g.DisplayName, Members: members}).unproven()
 }
 
 // cause is the error that made the others cancel; a group that is gone is none.
@@ -175,19 +211,17 @@ func addGroup(page baton.Page, g scim.Group) {
 	})
 }
 
-func addMembers(page baton.Page, g *scim.Group) {
-	for _, m := range g.Members {
-		addMember(page, g, m)
-	}
-}
-
-func addMember(page baton.Page, g *scim.Group, m scim.Member) {
-	switch {
-	case m.Value == "":
-		page.Exclude("member without an id", g.ID)
-	case !m.IsUser():
+// addMember writes the membership of an account. What is no account is counted.
+func (c *connector) addMember(page baton.Page, g *scim.Group, m scim.Member) {
+	switch m.Kind {
+	case scim.GroupMember:
 		page.Exclude("nested group", m.Value+" in "+g.ID)
+	case scim.OtherMember:
+		page.Exclude("member that is neither an account nor a group", fmt.Sprintf("%s in %s (%s)", m.Value, g.ID, m.Detail))
 	default:
+		if m.Kind == scim.LikelyUser && c.mayCarryRole(*g) {
+			c.doubts.add(g.ID, m.Value)
+		}
 		page.Grant(membership(g.ID, g.Label(), m.Value))
 	}
 }
@@ -215,7 +249,31 @@ func (c *connector) get(ctx context.Context, id baton.ResourceID, page baton.Pag
 	if !g.proven {
 		return g.unproven()
 	}
+	if err := c.nameIfOdd(ctx, &g); err != nil {
+		return err
+	}
+	if !g.proven {
+		return g.unproven()
+	}
 	addGroup(page, g.Group)
-	addMembers(page, &g.Group)
+	for name, kinds := range g.Members.All() {
+		switch {
+		case kinds.IsUser():
+			id := name
+			if as, ok := g.named[name]; ok {
+				id = as
+			}
+			page.Grant(membership(g.ID, g.Label(), id))
+		case kinds.Has(scim.GroupMember):
+			c.addMember(page, &g.Group, scim.Member{Value: name, Kind: scim.GroupMember})
+		default:
+			c.addMember(page, &g.Group, scim.Member{Value: name, Kind: scim.OtherMember})
+		}
+	}
+	for id, as := range g.aside {
+		if as == "" {
+			page.Grant(membership(g.ID, g.Label(), id))
+		}
+	}
 	return nil
 }

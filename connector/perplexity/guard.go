@@ -18,9 +18,10 @@ type picture struct {
 	rosters map[string]roster // of the role groups
 }
 
-// picture reads the role groups. One list call where the list shows members.
-func (c *connector) picture(ctx context.Context) (*picture, error) {
-	groups, err := c.scim.AllGroups(ctx, func(g *scim.Group, _ scim.Member) bool { return c.mayCarryRole(*g) })
+// picture reads the role groups, as seen from one user or, if userID is empty, from nobody.
+// One list call where the list shows members.
+func (c *connector) picture(ctx context.Context, userID string) (*picture, error) {
+	groups, err := c.scim.AllGroups(ctx, func(g *scim.Group, m scim.Member) bool { return c.mayCarryRole(*g) || m.Value == userID })
 	if err != nil {
 		return nil, err
 	}
@@ -28,13 +29,13 @@ func (c *connector) picture(ctx context.Context) (*picture, error) {
 	if p.roles, err = c.rolesAmong(groups); err != nil {
 		return nil, err
 	}
-	shows := slices.ContainsFunc(groups, func(g scim.Group) bool { return len(g.Members) > 0 })
+	shows := slices.ContainsFunc(groups, showsAny)
 	for _, g := range groups {
 		if !p.roles.carries(g.ID) {
 			continue
 		}
 		r := rosterOf(g)
-		r.proven = r.proven || shows && g.MembersListed
+		r.proven = r.proven || shows && g.MembersListed && r.problem() == ""
 		if !r.proven {
 			if r, err = c.roster(ctx, g.ID); err != nil {
 				return nil, err
@@ -50,7 +51,7 @@ func (c *connector) picture(ctx context.Context) (*picture, error) {
 
 // in reports whether the user is in any of the groups.
 func (p *picture) in(userID string, groupIDs []string) bool {
-	return slices.ContainsFunc(groupIDs, func(id string) bool { return p.rosters[id].members[userID] })
+	return slices.ContainsFunc(groupIDs, func(id string) bool { return p.rosters[id].has(userID) })
 }
 
 // mayBeAdmin is the doubtful reading: true unless it is certain that the user has
@@ -59,12 +60,32 @@ func (p *picture) mayBeAdmin(userID string, alternative []string) bool {
 	if p.in(userID, alternative) {
 		return !(p.in(userID, p.roles.member) && p.roles.priority == priorityMember)
 	}
-	return slices.ContainsFunc(alternative, func(id string) bool { return !p.rosters[id].proven })
+	return p.nobodyKnown() || slices.ContainsFunc(alternative, func(id string) bool { return !p.rosters[id].proven })
 }
 
 // surelyAdmin is the strict reading, for those who would remain.
 func (p *picture) surelyAdmin(userID string, alternative []string) bool {
-	return p.in(userID, alternative) && (p.roles.priority == priorityAdmin || !p.in(userID, p.roles.member))
+	surely := slices.ContainsFunc(alternative, func(id string) bool { return p.rosters[id].surely(userID) })
+	return surely && (p.roles.priority == priorityAdmin || !p.in(userID, p.roles.member))
+}
+
+// nobodyKnown reports whether no account is known to be in any group that may be the Admin
+// group. Then it is not known who is Admin; that nobody is would be another thing.
+func (p *picture) nobodyKnown() bool {
+	return !slices.ContainsFunc(slices.Concat(p.roles.admin...), func(id string) bool { return p.rosters[id].known() > 0 })
+}
+
+// unknownAdmins says why it is not known who is in the groups, if it is not.
+func (p *picture) unknownAdmins(alternative []string) error {
+	for _, id := range alternative {
+		if r := p.rosters[id]; !r.proven {
+			return r.unproven()
+		}
+	}
+	if p.nobodyKnown() {
+		return baton.Errorf(baton.Incomplete, "SCIM shows no account in %s", p.names(alternative))
+	}
+	return nil
 }
 
 // change is what a guard is asked about, as seen from one user.
@@ -82,6 +103,11 @@ func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings 
 	if len(p.roles.admin) == 0 {
 		return []string{"No group was recognised as the Admin group, so nothing guards the last admin; set --admin-group."}, false, nil
 	}
+	if slices.ContainsFunc(p.roles.admin, func(alternative []string) bool { return ch.takes(p, alternative) }) {
+		if err := c.establishRoles(ctx, p, ch.userID); err != nil {
+			return nil, false, err
+		}
+	}
 	for _, alternative := range p.roles.admin {
 		if !p.mayBeAdmin(ch.userID, alternative) || !ch.takes(p, alternative) {
 			continue
@@ -97,6 +123,10 @@ func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings 
 		if c.cfg.AllowLastAdmin {
 			warnings = append(warnings, "This leaves "+admins(left)+" in the organisation; it was allowed by --allow-last-admin.")
 			continue
+		}
+		if err := p.unknownAdmins(alternative); err != nil {
+			return nil, guarded, baton.Errorf(baton.Refused, "%s may take the last admin away, for it is not known who is Admin: %w", ch.doing, err).
+				WithFix("Check who is in %s in Perplexity; if an enabled admin remains, run again with --allow-last-admin.", p.names(alternative))
 		}
 		return nil, guarded, baton.Errorf(baton.Refused, "%s would leave %s in the organisation, and at least %s must remain",
 			ch.doing, admins(left), count(c.cfg.minAdmins(), "enabled admin")).
@@ -171,7 +201,7 @@ func (p *picture) lists(ids ...string) error {
 
 // tooFew is the alternative that the change has left too few admins of, or nil.
 func (c *connector) tooFew(ctx context.Context, ch *change) (p *picture, alternative []string, left int, err error) {
-	if p, err = c.picture(ctx); err != nil {
+	if p, err = c.picture(ctx, ch.userID); err != nil {
 		return nil, nil, 0, err
 	}
 	for _, alternative := range p.roles.admin {
@@ -202,7 +232,7 @@ func (c *connector) mayHaveLeft(userID string) bool {
 func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string, alternative []string) (int, error) {
 	left := 0
 	for _, id := range alternative {
-		for _, other := range sorted(p.rosters[id].members) {
+		for _, other := range slices.Sorted(p.rosters[id].users()) {
 			if left >= c.cfg.minAdmins() {
 				return left, nil
 			}
@@ -231,7 +261,7 @@ func countedBefore(p *picture, alternative []string, groupID, userID string) boo
 		if id == groupID {
 			return false
 		}
-		if p.rosters[id].members[userID] {
+		if p.rosters[id].has(userID) {
 			return true
 		}
 	}

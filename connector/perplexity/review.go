@@ -19,10 +19,15 @@ func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
 	if err != nil {
 		return []baton.Note{{Level: baton.Warning, Label: "Roles", Text: err.Error() + ". " + baton.FixOf(err), Floors: c.floors(0, 0)}}, nil
 	}
+	// Who is in the groups, and whether that is certain.
 	in := func(ids []string) (map[string]bool, error) {
 		set := map[string]bool{}
 		for _, id := range ids {
-			if err := facts.Grants(memberOf(id), func(g baton.Grant) error { set[g.ID.Principal.ID] = true; return nil }); err != nil {
+			if err := facts.Grants(memberOf(id), func(g baton.Grant) error {
+				user := g.ID.Principal.ID
+				set[user] = set[user] || !c.doubts.has(id, user)
+				return nil
+			}); err != nil {
 				return nil, err
 			}
 		}
@@ -104,7 +109,7 @@ func (c *connector) readRoles(facts baton.Facts) (baton.Roles, error) {
 // tally counts accounts by the roles they hold.
 type tally struct {
 	roles  roles
-	admin  []map[string]bool // by alternative
+	admin  []map[string]bool // by alternative; the value says whether it is certain
 	member map[string]bool
 
 	sure []int // enabled admins beyond doubt, by alternative
@@ -138,13 +143,15 @@ func (p people) String() string {
 }
 
 func (t *tally) add(r baton.Resource) error {
-	admin, member := false, t.member[r.ID.ID]
+	admin := false
+	_, member := t.member[r.ID.ID]
 	for i, holders := range t.admin {
-		if !holders[r.ID.ID] {
+		certain, ok := holders[r.ID.ID]
+		if !ok {
 			continue
 		}
 		admin = true
-		if r.Status == baton.StatusEnabled && (!member || t.roles.priority == priorityAdmin) {
+		if certain && r.Status == baton.StatusEnabled && (!member || t.roles.priority == priorityAdmin) {
 			t.sure[i]++
 		}
 	}

@@ -1,7 +1,6 @@
 package perplexity
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,98 +13,6 @@ const (
 	priorityAdmin  = "admin"
 	priorityMember = "member"
 )
-
-// roster is one group with its members, and whether they are known.
-type roster struct {
-	scim.Group
-	members map[string]bool // user ids
-	// proven says that the members are what the server has, rather than what it
-	// chose to show: it shows at least one, or it shows members of other groups.
-	proven bool
-	// byAccount says that the account itself is known as a member from its own side only.
-	byAccount bool
-	// fromAccounts says that the members are known from the accounts' side only.
-	fromAccounts bool
-}
-
-func (r roster) unproven() error {
-	return baton.Errorf(baton.Incomplete, "the server shows no members of group %s, nor of any other group", r.label()).
-		WithFix("Check in Perplexity who is in the group; the server does not let it be read.")
-}
-
-func (r roster) label() string { return quoted(r.Group.Label(), r.ID) }
-
-func rosterOf(g scim.Group) roster {
-	r := roster{Group: g, members: make(map[string]bool, len(g.Members))}
-	for _, m := range g.Members {
-		if m.IsUser() && m.Value != "" {
-			r.members[m.Value] = true
-		}
-	}
-	r.proven = len(g.Members) > 0
-	return r
-}
-
-// roster reads one group, uncached, with one call.
-func (c *connector) roster(ctx context.Context, id string) (roster, error) {
-	g, err := c.scim.GetGroup(ctx, id)
-	return rosterOf(g), err
-}
-
-// prove looks for evidence about a group that shows nobody: another group that
-// does show somebody, or accounts that say which groups they are in. Without any,
-// the roster stays unproven. Groups are those of the list, if it was read already.
-func (c *connector) prove(ctx context.Context, r *roster, groups []scim.Group) (err error) {
-	if r.proven {
-		return nil
-	}
-	if groups == nil {
-		if groups, err = c.scim.AllGroups(ctx, nobody); err != nil {
-			return err
-		}
-	}
-	if r.proven, err = c.showsMembers(ctx, groups, r.ID); r.proven || err != nil {
-		return err
-	}
-	return c.askAccounts(ctx, r)
-}
-
-// showsMembers reports whether the server shows the members of any other group, in
-// the list or, where the list leaves them out, one by one.
-func (c *connector) showsMembers(ctx context.Context, groups []scim.Group, except string) (bool, error) {
-	if slices.ContainsFunc(groups, func(g scim.Group) bool { return len(g.Members) > 0 }) {
-		return true, nil
-	}
-	for _, g := range groups {
-		if g.ID == except {
-			continue
-		}
-		one, err := c.scim.GetGroup(ctx, g.ID)
-		if err != nil && baton.KindOf(err) != baton.NotFound {
-			return false, err
-		}
-		if len(one.Members) > 0 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// nobody keeps no members of a list of groups, where it is enough that there are some.
-func nobody(*scim.Group, scim.Member) bool { return false }
-
-// askAccounts fills the roster from the accounts' side, where that is shown.
-func (c *connector) askAccounts(ctx context.Context, r *roster) error {
-	err := c.scim.UsersInGroup(ctx, r.ID, func(u scim.User) {
-		r.members[u.ID] = true
-		r.Members = append(r.Members, scim.Member{Value: u.ID})
-	})
-	if baton.KindOf(err) == baton.Unsupported {
-		return nil
-	}
-	r.proven, r.fromAccounts = err == nil, err == nil && len(r.members) > 0
-	return err
-}
 
 // roles says which groups carry which role. Several candidates for Admin that
 // nobody configured are alternatives: only one of them is the real one, and a guard

@@ -62,7 +62,7 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 	if u.Active != nil && !*u.Active {
 		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is disabled already.", nameOf(u))}}), nil
 	}
-	p, err := c.picture(ctx)
+	p, err := c.picture(ctx, id)
 	for _, ref := range u.Groups {
 		if err == nil && !strings.EqualFold(ref.Type, "indirect") {
 			err = p.lists(ref.Value)
@@ -163,7 +163,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 
 // groupsOf names the groups that the account is in, role groups first told.
 func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error) {
-	groups, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool { return m.Value == u.ID })
+	groups, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool { return m.Value == u.ID || scim.SameUUID(m.Value, u.ID) })
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error)
 	}
 	var names []string
 	for _, g := range groups {
-		if in[g.ID] || rosterOf(g).members[u.ID] {
+		if in[g.ID] || rosterOf(g).has(u.ID) {
 			names = append(names, g.Label())
 		}
 	}

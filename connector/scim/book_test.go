@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,7 +68,10 @@ func FuzzByTheBook(f *testing.F) {
 		`{"totalResults":2,"Resources":[{"id":"1","userName":"ann","emails":[{"value":" a@b.c ","primary":"TRUE"},null,"x",[1]],"active":1,"meta":{"created":"2026-03-01"}},{"id":"1"}]}`,
 		`{"Resources":[{"ID":7,"name":{"givenName":"A","GivenName":null},"name":5,"groups":[{"$ref":"/Groups/a%2Fb"},"g",null],"groups":"h","active":"no"}]}`,
 		`{"Resources":[{"id":"g","displayName":"G","members":["u",{"value":1,"type":"Group"}],"members":{"value":"v"},"members":null},{"members":[[]],"id":"h"}]}`,
-		`{"Resources":[{"id":"g","displayName":"G","members":["u"],"displayName":"H","id":"g2"}]}`, `{"Resources":{"id":"1","\u0130d":"2","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"m","department":true}}}`,
+		`{"Resources":[{"id":"g","displayName":"G","members":["u"],"displayName":"H","id":"g2"}]}`,
+		`{"Resources":[{"id":"g","members":{"0":"u","2":{"$ref":"/Devices/7"},"x":1}},{"members":{"value":{"id":"u"},"type":"device","k":1},"membersCount":3,"members@odata.nextLink":"x"}]}`,
+		`{"Resources":[{"id":"g","members":[{"id":"u","type":"value"},{"user":{"id":1,"k":2},"$ref":"Users/2"},{"value":[1]},{"ref":"Users/7/"},{"value":"7","$ref":"Groups/7","type":"user"},true,null,""]}]}`,
+		`{"Resources":[{"id":"u","groups":[{"value":"3","$ref":"Roles/3"},{"display":"G","type":"direct"},{"group":{"id":"g"}},{"meta":{"resourceType":"Group"}}]}]}`, `{"Resources":{"id":"1","\u0130d":"2","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"m","department":true}}}`,
 		"{\"Resources\":[{\"id\":\"\xff\",\"di\u017fplayName\":\"folded\"}]} ", `{"Resources":[{"id":"1"}]}{}`, `{"Resources":[{"id":"1"}`,
 	} {
 		f.Add([]byte(seed))
@@ -85,11 +87,7 @@ func FuzzByTheBook(f *testing.F) {
 			return got, step, err
 		})
 		groups, n, isList := listByTheBook(body, decodeGroup)
-		compare(t, body, groups, n, isList, func() (got []scim.Group, step scim.ListStep, err error) {
-			step, err = listGroups(c, t.Context(), scim.Position{}, nil, func(g scim.Group) { got = append(got, g) })
-			return got, step, err
-		})
-		compare(t, body, groups, n, isList, func() ([]scim.Group, scim.ListStep, error) {
+		compare(t, body, groups, n, isList, func() ([]bookGroup, scim.ListStep, error) {
 			var got assembled
 			step, err := c.ListGroups(t.Context(), scim.Position{}, got.sink(t))
 			return got.groups, step, err
@@ -256,8 +254,8 @@ func (l *list[T]) UnmarshalJSON(b []byte) error {
 // bookValue is one value of a multi-valued attribute (RFC 7643 section 2.4), also when
 // it was sent as a bare string.
 type bookValue struct {
-	Value, Type, Ref, Display string
-	Primary                   bool
+	Value, Type string
+	Primary     bool
 }
 
 func (v *bookValue) UnmarshalJSON(b []byte) error {
@@ -270,12 +268,10 @@ func (v *bookValue) UnmarshalJSON(b []byte) error {
 	var w struct {
 		Value   text     `json:"value"`
 		Type    text     `json:"type"`
-		Ref     text     `json:"$ref"`
-		Display text     `json:"display"`
 		Primary bookFlag `json:"primary"`
 	}
 	err := json.Unmarshal(b, &w)
-	*v = bookValue{Value: string(w.Value), Type: string(w.Type), Ref: string(w.Ref), Display: string(w.Display), Primary: w.Primary.value}
+	*v = bookValue{Value: string(w.Value), Type: string(w.Type), Primary: w.Primary.value}
 	return err
 }
 
@@ -305,7 +301,7 @@ type userRow struct {
 	Active      bookFlag              `json:"active"`
 	Title       text                  `json:"title"`
 	UserType    text                  `json:"userType"`
-	Groups      list[bookValue]       `json:"groups"`
+	Groups      bookRefs              `json:"groups"`
 	Meta        object[metaRow]       `json:"meta"`
 	Enterprise  object[enterpriseRow] `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"`
 }
@@ -333,49 +329,278 @@ func decodeUser(b json.RawMessage) (string, scim.User, error) {
 		}
 	}
 	for _, g := range r.Groups.items {
-		u.Groups = append(u.Groups, scim.GroupRef{Value: idOf(g), Type: g.Type, Ref: g.Ref, Display: g.Display})
+		_, group := g.refer()
+		u.Groups = append(u.Groups, group)
 	}
 	return u.ID, u, nil
 }
 
+// bookGroup is a group with its members in the order in which they are listed.
+type bookGroup struct {
+	scim.Group
+	Members []scim.Member
+}
+
 // decodeGroup reads a group and its id.
-func decodeGroup(b json.RawMessage) (string, scim.Group, error) {
+func decodeGroup(b json.RawMessage) (string, bookGroup, error) {
 	var r struct {
 		ID          text            `json:"id"`
 		ExternalID  text            `json:"externalId"`
 		DisplayName text            `json:"displayName"`
-		Members     list[bookValue] `json:"members"`
+		Members     bookRefs        `json:"members"`
 		Meta        object[metaRow] `json:"meta"`
 	}
 	if err := decodeRow(b, &r); err != nil {
-		return "", scim.Group{}, err
+		return "", bookGroup{}, err
 	}
-	g := scim.Group{ID: string(r.ID), ExternalID: string(r.ExternalID), DisplayName: string(r.DisplayName),
-		MembersListed: r.Members.listed, Created: time.Time(r.Meta.v.Created)}
+	g := bookGroup{Group: scim.Group{ID: string(r.ID), ExternalID: string(r.ExternalID), DisplayName: string(r.DisplayName),
+		MembersListed: r.Members.listed, Created: time.Time(r.Meta.v.Created)}}
 	for _, m := range r.Members.items {
-		g.Members = append(g.Members, scim.Member{Value: idOf(m), Type: m.Type, Ref: m.Ref})
+		member, _ := m.refer()
+		g.Members = append(g.Members, member)
+	}
+	counted, more := 0, ""
+	for _, f := range fieldsOf(b) {
+		var said text
+		switch count, leads := scim.About(f.name); {
+		case f.raw[0] == '{' || f.raw[0] == '[':
+		case leads:
+			if json.Unmarshal(f.raw, &said); said != "" && said != "0" && !strings.EqualFold(string(said), "false") {
+				more = f.name
+			}
+		case count:
+			var n number
+			json.Unmarshal(f.raw, &n)
+			counted = max(counted, n.n)
+		}
+	}
+	if problem := scim.Disagree(len(g.Members), counted, more); problem != "" {
+		g.Members = append(g.Members, scim.Member{Kind: scim.UnreadableMember, Detail: problem})
+		g.MembersListed = true
 	}
 	return g.ID, g, nil
 }
 
-// idOf is the id of a referenced user or group: its value, or else the segment
-// after the endpoint in its reference.
-func idOf(v bookValue) string {
-	if v.Value != "" {
-		return v.Value
+// field is one attribute of an object; its name is in lower case.
+type field struct {
+	name string
+	raw  json.RawMessage
+}
+
+// fieldsOf is an object's attributes in order, those that come twice, too.
+func fieldsOf(b []byte) (all []field) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.Token()
+	for d.More() {
+		name, err := d.Token()
+		var raw json.RawMessage
+		if err != nil || d.Decode(&raw) != nil {
+			return all
+		}
+		all = append(all, field{lower(name.(string)), raw})
 	}
-	for _, endpoint := range []string{"users/", "groups/"} {
-		if i := strings.LastIndex(strings.ToLower(v.Ref), endpoint); i >= 0 {
-			segment := v.Ref[i+len(endpoint):]
-			if j := strings.IndexAny(segment, "/?#"); j >= 0 {
-				segment = segment[:j]
-			}
-			if id, err := url.PathUnescape(segment); err == nil {
-				return id
-			}
+	return all
+}
+
+// lower folds a name as encoding/json does.
+func lower(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		case r == '\u212a':
+			return 'k'
+		case r == '\u017f':
+			return 's'
+		}
+		return r
+	}, name)
+}
+
+// bookRefs is a list of references, in any of the forms that servers use.
+type bookRefs struct {
+	listed bool
+	items  []bookRef
+}
+
+func (l *bookRefs) UnmarshalJSON(b []byte) error {
+	switch b[0] {
+	case 'n', 'f':
+		return nil
+	case '[':
+		var rows []json.RawMessage
+		if err := json.Unmarshal(b, &rows); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			l.items = append(l.items, newBookRef(row))
+		}
+	case '"':
+		r := newBookRef(b)
+		if strings.TrimSpace(r.value) == "" {
+			return nil
+		}
+		if digits(r.value) {
+			r.problem = "a number stands in place of the list"
+		}
+		l.items = append(l.items, r)
+	case '{':
+		l.items = append(l.items, indexed(b)...)
+	default:
+		l.items = append(l.items, bookRef{problem: "a number or true stands in place of the list"})
+	}
+	l.listed = true
+	return nil
+}
+
+// indexed reads an object in place of a list.
+func indexed(b []byte) (items []bookRef) {
+	var single bookRef
+	alone, strange := false, ""
+	for _, f := range fieldsOf(b) {
+		switch {
+		case digits(f.name):
+			items = append(items, newBookRef(f.raw))
+		case scim.Describes(f.name):
+			alone = true
+		case single.attribute(f.name, f.raw, true):
+			alone = true
+		case strange == "":
+			strange = f.name
 		}
 	}
-	return ""
+	if strange != "" {
+		strange = strings.Join(strings.FieldsFunc(strange, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+		if runes := []rune(strange); len(runes) > 40 {
+			strange = string(runes[:39]) + "…"
+		}
+	}
+	switch {
+	case alone && len(items) > 0, !alone && strange != "":
+		name := strings.TrimSpace(strange)
+		if name == "" {
+			name = "value"
+		}
+		return append(items, bookRef{problem: "an object with the attribute " + name + " stands in place of the list"})
+	case alone:
+		single.foreign = strange != "" || single.foreign
+		return []bookRef{single}
+	}
+	return items
+}
+
+func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// bookRef is an entry that refers to an account or a group.
+type bookRef struct {
+	value, kind, ref, display, id, inside, problem string
+	foreign                                        bool
+}
+
+func (r bookRef) refer() (scim.Member, scim.GroupRef) {
+	return scim.Refer(r.value, r.kind, r.ref, r.display, r.id, r.inside, r.foreign, r.problem)
+}
+
+func newBookRef(b json.RawMessage) (r bookRef) {
+	switch b[0] {
+	case '{':
+		for _, f := range fieldsOf(b) {
+			if !r.attribute(f.name, f.raw, true) && !scim.Describes(f.name) {
+				r.foreign = true
+			}
+		}
+	case '[':
+		r.problem = "it is a list"
+	case 'n':
+		r.problem = "it is null"
+	case 't', 'f':
+		r.problem = "it is true or false"
+	default:
+		if r.value = string(textOf(b)); r.value == "" {
+			r.problem = "it is empty"
+		}
+	}
+	return r
+}
+
+func textOf(b []byte) (t text) {
+	json.Unmarshal(b, &t)
+	return t
+}
+
+// attribute takes an attribute of the entry, and reports whether it is one of those that
+// matter.
+func (r *bookRef) attribute(name string, raw json.RawMessage, outer bool) bool {
+	set := func(to *string) {
+		if t := textOf(raw); t != "" || raw[0] == '"' {
+			*to = string(t)
+		}
+	}
+	switch name {
+	case "value":
+		r.identifier(name, raw, outer)
+	case "type", "resourcetype", "objecttype", "kind", "membertype", "@odata.type":
+		r.kind = scim.JoinKinds(r.kind, string(textOf(raw)))
+	case "$ref":
+		set(&r.ref)
+	case "ref":
+		if r.ref == "" {
+			set(&r.ref)
+		}
+	case "display":
+		set(&r.display)
+	case "id":
+		set(&r.id)
+	case "meta":
+		if raw[0] == '{' {
+			for _, f := range fieldsOf(raw) {
+				if f.name == "resourcetype" {
+					r.kind = scim.JoinKinds(r.kind, string(textOf(f.raw)))
+				}
+			}
+		}
+	case "user", "group", "member":
+		if raw[0] != '{' || !outer {
+			r.foreign = true
+			return true
+		}
+		r.identifier(name, raw, outer)
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *bookRef) identifier(name string, raw json.RawMessage, outer bool) {
+	switch {
+	case raw[0] == '[' || raw[0] == 't' || raw[0] == 'f':
+		r.problem = "its " + name + " is a list, true or false"
+	case raw[0] != '{':
+		if t := textOf(raw); t != "" || raw[0] == '"' {
+			r.value = string(t)
+		}
+	case !outer:
+		r.problem = "its " + name + " is an object inside an object"
+	default:
+		var inner bookRef
+		for _, f := range fieldsOf(raw) {
+			inner.attribute(f.name, f.raw, false)
+		}
+		value := scim.Inner(inner.value, inner.ref, inner.id)
+		if value == "" && inner.problem == "" {
+			inner.problem = "its " + name + " is an object without an id"
+		}
+		r.value, r.inside = value, name
+		if r.problem == "" {
+			r.problem = inner.problem
+		}
+		if r.kind == "" {
+			r.kind = inner.kind
+		}
+		if r.ref == "" {
+			r.ref = inner.ref
+		}
+	}
 }
 
 // decodeRow reads one resource. The error quotes nothing of it.

@@ -1,8 +1,8 @@
 package scim
 
 import (
+	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -108,28 +108,20 @@ func list(s *jsonscan.Scanner, item func()) (listed bool) {
 // value is one value of a multi-valued attribute (RFC 7643 section 2.4), also when it
 // was sent as a bare string.
 type value struct {
-	Value, Type, Ref, Display string
-	Primary                   *bool
+	Value, Type string
+	Primary     bool
 }
 
 // The parts of a value.
 const (
 	valueValue = iota
 	valueType
-	valueRef
-	valueDisplay
 	valuePrimary
-	valueParts
 )
 
-var valueNames = [valueParts]string{valueValue: "value", valueType: "type", valueRef: "$ref", valueDisplay: "display", valuePrimary: "primary"}
-
-// memberNames are what is wanted of a member of a group, of which there are most.
-func memberNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:valueDisplay]) }
-
-func groupRefNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:valuePrimary]) }
-
-func emailNames() *jsonscan.Names { return jsonscan.NewFolded(valueNames[:]) }
+func emailNames() *jsonscan.Names {
+	return jsonscan.NewFolded([]string{valueValue: "value", valueType: "type", valuePrimary: "primary"})
+}
 
 func readValue(s *jsonscan.Scanner, names *jsonscan.Names) (v value) {
 	if s.Kind() != '{' {
@@ -142,39 +134,20 @@ func readValue(s *jsonscan.Scanner, names *jsonscan.Names) (v value) {
 			text(s, &v.Value)
 		case valueType:
 			text(s, &v.Type)
-		case valueRef:
-			text(s, &v.Ref)
-		case valueDisplay:
-			text(s, &v.Display)
 		case valuePrimary:
-			flag(s, &v.Primary)
+			var primary *bool
+			if flag(s, &primary); primary != nil {
+				v.Primary = *primary
+			}
 		}
 	}
 	return v
 }
 
-// id is the id of a referenced user or group: its value, or else the segment after the
-// endpoint in its reference.
-func (v value) id() string {
-	if v.Value != "" {
-		return v.Value
-	}
-	for _, endpoint := range []string{"users/", "groups/"} {
-		if i := strings.LastIndex(strings.ToLower(v.Ref), endpoint); i >= 0 {
-			segment := v.Ref[i+len(endpoint):]
-			if j := strings.IndexAny(segment, "/?#"); j >= 0 {
-				segment = segment[:j]
-			}
-			if id, err := url.PathUnescape(segment); err == nil {
-				return id
-			}
-		}
-	}
-	return ""
-}
-
 // A rowReader reads resources of one kind, one after the other.
 type rowReader interface {
+	// begin is called before an answer is read, also before it is read again.
+	begin()
 	// read reads an object and is its id. What belongs to a row of its own, such as a
 	// member of a group, may be handed out before the end, if fresh says so.
 	read(s *jsonscan.Scanner, fresh func(id string) bool) (id string, err error)
@@ -208,7 +181,8 @@ type userReader struct {
 	user User
 	row  func(User)
 
-	attributes, fullName, email, group, meta, enterprise *jsonscan.Names
+	attributes, fullName, email, meta, enterprise *jsonscan.Names
+	group                                         *referenceReader
 }
 
 // The attributes of a user.
@@ -258,9 +232,11 @@ func newUserReader(row func(User)) *userReader {
 		enterprise: jsonscan.NewFolded([]string{
 			enterpriseNumber: "employeenumber", enterpriseDepartment: "department",
 		}),
-		email: emailNames(), group: groupRefNames(), meta: metaNames(),
+		email: emailNames(), group: newReferenceReader(), meta: metaNames(),
 	}
 }
+
+func (r *userReader) begin() {}
 
 func (r *userReader) deliver() { r.row(r.user) }
 
@@ -288,7 +264,7 @@ func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, err
 		case userType:
 			text(s, &u.UserType)
 		case userGroups:
-			if list(s, func() { u.addGroup(readValue(s, r.group)) }) {
+			if r.group.list(s, u.addGroup) {
 				u.GroupsListed = true
 			}
 		case userMeta:
@@ -300,14 +276,25 @@ func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, err
 	return u.ID, nil
 }
 
+// Limits of what is kept of one user, far beyond any real one.
+const (
+	maxEmails = 1_000
+	maxGroups = 100_000
+)
+
 func (u *User) addEmail(v value) {
-	if address := strings.TrimSpace(v.Value); address != "" {
-		u.Emails = append(u.Emails, Email{Value: address, Type: v.Type, Primary: v.Primary != nil && *v.Primary})
+	if address := strings.TrimSpace(v.Value); address != "" && len(address) <= maxID && len(u.Emails) < maxEmails {
+		u.Emails = append(u.Emails, Email{Value: address, Type: v.Type, Primary: v.Primary})
 	}
 }
 
-func (u *User) addGroup(v value) {
-	u.Groups = append(u.Groups, GroupRef{Value: v.id(), Type: v.Type, Ref: v.Ref, Display: v.Display})
+func (u *User) addGroup(r reference) {
+	switch {
+	case len(u.Groups) < maxGroups:
+		u.Groups = append(u.Groups, r.groupRef())
+	case len(u.Groups) == maxGroups:
+		u.Groups = append(u.Groups, GroupRef{Problem: fmt.Sprintf("there are more than %d groups", maxGroups)})
+	}
 }
 
 func (r *userReader) readName(s *jsonscan.Scanner, n *Name) {

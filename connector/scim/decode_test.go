@@ -108,7 +108,7 @@ func TestDecodeUser(t *testing.T) {
 		"null everywhere": {`{"id":"u1","userName":null,"name":null,"emails":null,"active":null,"groups":null,"meta":null,
 			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":null}`, scim.User{ID: "u1"}},
 		"null inside": {`{"id":"u1","name":{"givenName":null},"emails":[null,{"value":null}],"groups":[null],"meta":{"created":null}}`,
-			scim.User{ID: "u1", GroupsListed: true}},
+			scim.User{ID: "u1", Groups: []scim.GroupRef{{Problem: "it is null"}}, GroupsListed: true}},
 		"numbers for strings": {`{"id":17,"userName":4711,"displayName":true,"emails":[{"value":1}],"meta":{"created":5}}`,
 			scim.User{ID: "17", UserName: "4711", DisplayName: "true", Emails: []scim.Email{{Value: "1"}}}},
 		"objects for strings": {`{"id":"u1","userName":{},"displayName":[1],"name":"Ann","meta":[],"title":{"x":1}}`, scim.User{ID: "u1"}},
@@ -140,54 +140,45 @@ func TestDecodeUser(t *testing.T) {
 }
 
 func TestDecodeGroup(t *testing.T) {
+	unread := func(why string) scim.Member { return scim.Member{Kind: scim.UnreadableMember, Detail: why} }
 	for name, tt := range map[string]struct {
-		row  string
-		want scim.Group
+		row     string
+		want    scim.Group
+		members []scim.Member
 	}{
 		"everything": {`{"id":"g1","externalId":"e","displayName":"Admins","members":[{"value":"u1","type":"User","$ref":"https://x/Users/u1","display":"Ann"}]}`,
-			scim.Group{ID: "g1", ExternalID: "e", DisplayName: "Admins", MembersListed: true,
-				Members: []scim.Member{{Value: "u1", Type: "User", Ref: "https://x/Users/u1"}}}},
-		"members absent": {`{"id":"g1"}`, scim.Group{ID: "g1"}},
-		"members null":   {`{"id":"g1","members":null}`, scim.Group{ID: "g1"}},
-		"members empty":  {`{"id":"g1","members":[]}`, scim.Group{ID: "g1", MembersListed: true}},
-		"one member":     {`{"id":"g1","members":{"value":7}}`, scim.Group{ID: "g1", MembersListed: true, Members: []scim.Member{{Value: "7"}}}},
-		"bare ids":       {`{"id":"g1","members":["u1",null,"u2"]}`, scim.Group{ID: "g1", MembersListed: true, Members: []scim.Member{{Value: "u1"}, {Value: "u2"}}}},
+			scim.Group{ID: "g1", ExternalID: "e", DisplayName: "Admins", MembersListed: true}, []scim.Member{{Value: "u1"}}},
+		"members absent": {`{"id":"g1"}`, scim.Group{ID: "g1"}, nil},
+		"members null":   {`{"id":"g1","members":null}`, scim.Group{ID: "g1"}, nil},
+		"members false":  {`{"id":"g1","members":false}`, scim.Group{ID: "g1"}, nil},
+		"members blank":  {`{"id":"g1","members":" "}`, scim.Group{ID: "g1"}, nil},
+		"members empty":  {`{"id":"g1","members":[]}`, scim.Group{ID: "g1", MembersListed: true}, nil},
+		"no members, {}": {`{"id":"g1","members":{}}`, scim.Group{ID: "g1", MembersListed: true}, nil},
+		"one member":     {`{"id":"g1","members":{"value":7}}`, scim.Group{ID: "g1", MembersListed: true}, []scim.Member{{Value: "7"}}},
+		"one bare id":    {`{"id":"g1","members":"u1"}`, scim.Group{ID: "g1", MembersListed: true}, []scim.Member{{Value: "u1"}}},
+		"bare ids": {`{"id":"g1","members":["u1",null,7]}`, scim.Group{ID: "g1", MembersListed: true},
+			[]scim.Member{{Value: "u1"}, unread("it is null"), {Value: "7"}}},
+		"numbers for names": {`{"id":"g1","members":{"0":{"value":"u1"},"2":"u3"}}`, scim.Group{ID: "g1", MembersListed: true}, []scim.Member{{Value: "u1"}, {Value: "u3"}}},
 		"references only": {`{"id":"g1","members":[{"$ref":"https://x/v2/Users/a%2Fb?x=1"},{"$ref":"Groups/g2/"},{"$ref":"urn:x"}]}`,
-			scim.Group{ID: "g1", MembersListed: true, Members: []scim.Member{
-				{Value: "a/b", Ref: "https://x/v2/Users/a%2Fb?x=1"}, {Value: "g2", Ref: "Groups/g2/"}, {Ref: "urn:x"}}}},
+			scim.Group{ID: "g1", MembersListed: true}, []scim.Member{
+				{Value: "a/b"}, {Value: "g2", Kind: scim.GroupMember}, unread("it has neither a value nor a $ref with an id")}},
+		"a count": {`{"id":"g1","members":3}`, scim.Group{ID: "g1", MembersListed: true}, []scim.Member{unread("a number or true stands in place of the list")}},
+		"a map": {`{"id":"g1","members":{"u1":{}}}`, scim.Group{ID: "g1", MembersListed: true},
+			[]scim.Member{unread("an object with the attribute u1 stands in place of the list")}},
+		"more of them": {`{"id":"g1","members":["u1"],"totalMembers":"3"}`, scim.Group{ID: "g1", MembersListed: true},
+			[]scim.Member{{Value: "u1"}, unread("the group lists 1 members and says that there are 3")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var got []scim.Group
+			var got []bookGroup
 			_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[`+tt.row+`]}`),
-				t.Context(), scim.Position{}, nil, func(g scim.Group) { got = append(got, g) })
+				t.Context(), scim.Position{}, nil, func(g bookGroup) { got = append(got, g) })
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]scim.Group{tt.want}, got); diff != "" {
+			if diff := cmp.Diff([]bookGroup{{tt.want, tt.members}}, got); diff != "" {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-func TestMemberIsUser(t *testing.T) {
-	for _, tt := range []struct {
-		member scim.Member
-		want   bool
-	}{
-		{scim.Member{Value: "1"}, true},
-		{scim.Member{Value: "1", Type: "User"}, true},
-		{scim.Member{Value: "1", Type: "direct"}, true},
-		{scim.Member{Value: "1", Type: "Group"}, false},
-		{scim.Member{Value: "1", Type: " gROUP"}, false},
-		{scim.Member{Value: "1", Ref: "https://x/scim/v2/Users/1"}, true},
-		{scim.Member{Value: "1", Ref: "https://x/scim/v2/GROUPS/1"}, false},
-		{scim.Member{Value: "1", Ref: "Groups/1"}, false},
-		{scim.Member{Value: "1", Ref: "../Groups/1", Type: "User"}, false},
-	} {
-		if got := tt.member.IsUser(); got != tt.want {
-			t.Errorf("%+v: %v", tt.member, got)
-		}
 	}
 }
 
@@ -256,7 +247,7 @@ func FuzzListBody(f *testing.F) {
 		case err == nil && !json.Valid([]byte(strings.TrimPrefix(string(body), "\ufeff"))):
 			t.Errorf("%q passed for JSON", body)
 		}
-		if _, err := listGroups(c, t.Context(), at, nil, func(scim.Group) {}); err == nil && step == (scim.ListStep{}) {
+		if _, err := listGroups(c, t.Context(), at, nil, func(bookGroup) {}); err == nil && step == (scim.ListStep{}) {
 			t.Errorf("%q is a list of groups only", body)
 		}
 	})

@@ -2,6 +2,8 @@ package scim
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"baton"
@@ -49,23 +51,27 @@ func answersTo(userName string) func(*User) bool {
 func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(User)) error {
 	const doing = "find users of a group"
 	said, silent := 0, 0
+	problem := ""
 	inGroup := func(u *User) bool {
 		if !u.GroupsListed {
 			silent++
 			return false
 		}
 		said++
-		for _, g := range u.Groups {
-			if g.Value == groupID {
-				return true
-			}
+		if p := u.GroupsProblem(); p != "" && problem == "" {
+			problem = fmt.Sprintf("the groups of user %s cannot be read: %s", u.ID, p)
 		}
-		return false
+		return slices.ContainsFunc(u.Groups, func(g GroupRef) bool {
+			return g.IsGroup() && (g.Value == groupID || SameUUID(g.Value, groupID))
+		})
 	}
 	found, err := c.collect(ctx, "groups.value eq "+quote(groupID), false, inGroup)
 	if filterRejected(err) || err == nil && len(found) == 0 {
 		said, silent = 0, 0
 		found, err = c.collect(ctx, "", false, inGroup)
+	}
+	if err == nil && problem != "" {
+		err = baton.Errorf(baton.Incomplete, "%s", problem)
 	}
 	if err != nil {
 		return explain(doing, err)
@@ -99,24 +105,34 @@ func (c *Client) collect(ctx context.Context, filter string, single bool, keep f
 	})
 }
 
-// AllGroups reads the list of groups to its end. Of the members of each group there is
-// the first, to show that the server lists any, and those that keep takes: all members
-// of all groups are more than should be held at once.
+// AllUsers calls each with every user. What it got counts only if there is no error; a user
+// may come twice where the list had to be read anew.
+func (c *Client) AllUsers(ctx context.Context, each func(User)) error {
+	_, err := c.collect(ctx, "", false, func(u *User) bool {
+		each(*u)
+		return false
+	})
+	return explain("list users", err)
+}
+
+// AllGroups reads the list of groups to its end. Of the members of each group it keeps the
+// first, to show that the server lists any, those that keep takes, and those that cannot
+// be read: all members of all groups are more than should be held at once.
 func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) ([]Group, error) {
 	return readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
-		var members []Member // of the group in hand
+		members := new(Members) // of the group in hand
 		row, void := sink.Row, sink.Void
 		sink.Row = func(g Group) {
-			g.Members, members = members, nil
+			g.Members, members = members, new(Members)
 			row(g.clone())
 		}
 		sink.Void = func() {
-			members = nil
+			members = new(Members)
 			void()
 		}
 		return c.ListGroups(ctx, at, GroupSink{Sink: sink, Member: func(g *Group, m Member) {
-			if len(members) == 0 || keep(g, m) {
-				members = append(members, m.clone())
+			if members.Entries() == 0 || m.Kind == UnreadableMember || keep(g, m) {
+				members.Add(m)
 			}
 		}})
 	}, func(g *Group) (string, bool) { return g.ID, true })

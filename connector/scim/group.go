@@ -2,10 +2,10 @@ package scim
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
+	"baton"
 	"baton/internal/jsonscan"
 )
 
@@ -14,10 +14,12 @@ type Group struct {
 	ID          string // opaque and case-exact; never empty in what this package returns
 	ExternalID  string
 	DisplayName string
-	Members     []Member
-	// MembersListed says that the attribute was there and not null. Without it,
-	// nothing is known about members; and some servers list none although there
-	// are some, so that an empty list is weak evidence too.
+	// Members are the members, where the whole group was asked for. Lists hand them out one
+	// by one.
+	Members *Members
+	// MembersListed says that the attribute was there and not null. Without it, nothing is
+	// known about members. Some servers list none although there are some, so an empty
+	// list is weak evidence too.
 	MembersListed bool
 	Created       time.Time // zero when missing or unreadable
 }
@@ -25,62 +27,79 @@ type Group struct {
 // Label is a name to show: displayName, externalId or id. It is never empty.
 func (g *Group) Label() string { return firstText(g.DisplayName, g.ExternalID, g.ID) }
 
-// Member is one member of a group.
-type Member struct {
-	Value string // id; taken from Ref if the server gives only that; may be empty
-	Type  string // "User", "Group", or empty
-	Ref   string
-}
-
-// clone is a member that keeps alive nothing but itself.
-func (m Member) clone() Member {
-	return Member{Value: strings.Clone(m.Value), Type: strings.Clone(m.Type), Ref: strings.Clone(m.Ref)}
-}
-
-// IsUser is false for a member that says to be a group, by its type or its
-// reference. A server that says neither means users.
-func (m Member) IsUser() bool {
-	if strings.EqualFold(strings.TrimSpace(m.Type), "group") {
-		return false
-	}
-	ref := strings.ToLower(m.Ref)
-	return !strings.Contains(ref, "/groups/") && !strings.HasPrefix(ref, "groups/")
-}
-
-// clone is a group that keeps alive nothing but itself. Its members are not cloned.
+// clone returns a group that keeps no other memory alive. Its members are not cloned.
 func (g Group) clone() Group {
 	g.ID, g.ExternalID, g.DisplayName = strings.Clone(g.ID), strings.Clone(g.ExternalID), strings.Clone(g.DisplayName)
 	return g
 }
 
-// GetGroup reads one group, past any cache. NotFound if there is none with that id.
+// GetGroup reads one group with its members, past any cache. NotFound if there is none with
+// that id.
 func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
-	r := newGroupReader(nil, nil)
+	members := new(Members)
+	r := newGroupReader(nil, func(_ *Group, m Member) { members.Add(m) })
+	r.void = func() { *members = Members{} }
+	r.known, r.nameless = []identity{{id: id}}, true
+	g, err := c.readGroup(ctx, id, r)
+	g.Members = members
+	return g, err
+}
+
+// StreamGroup reads one group as GetGroup does, and holds none of its members: member gets
+// each as it arrives, with the group's id and name. After void, what it got before does not
+// count: the answer is read again.
+func (c *Client) StreamGroup(ctx context.Context, id string, member func(*Group, Member), void func()) (Group, error) {
+	r := newGroupReader(nil, member)
+	r.void = void
+	return c.readGroup(ctx, id, r)
+}
+
+func (c *Client) readGroup(ctx context.Context, id string, r *groupReader) (Group, error) {
 	err := c.getOne(ctx, "group", "Groups", id, r)
+	for err == nil && r.readAgain() {
+		err = c.getOne(ctx, "group", "Groups", id, r)
+	}
+	if err == nil && r.late {
+		err = explain("get group", errLate())
+	}
 	if err != nil {
 		return Group{}, err
 	}
+	r.flush()
 	return r.group, nil
 }
 
-// GroupSink is a Sink of groups that can take their members one by one.
+// GroupSink is a Sink of groups that takes their members one by one.
 type GroupSink struct {
 	Sink[Group]
-	// Member gets each member of a group before Row gets the group, which then has no
-	// Members. Of the group, id and label are certain. When nil, Row gets all.
+	// Member gets each member of a group before Row gets the group. Of the group, id and
+	// label are certain.
 	Member func(*Group, Member)
 }
 
-// groupReader reads groups. A server may name the members of a group before it names
-// the group itself; they are kept then, until it does.
+// groupReader reads groups. A server may write the members of a group before the group's
+// id and name, or change these afterwards. Members are held until the id and the name
+// arrive. If that does not do, the same answer is read once more, with the ids and names
+// known from the first time.
 type groupReader struct {
 	group  Group
-	member func(*Group, Member) // nil to keep members in the group
-	row    func(Group)
-	hold   bool // keep members until the end of the group, whatever comes first
+	row    func(Group) // may be nil
+	member func(*Group, Member)
+	void   func() // called before an answer is read another time; may be nil
 
-	attributes, value, meta *jsonscan.Names
+	held     heldMembers // of the group in hand
+	known    []identity  // of the groups of the answer that is read now, in order
+	nameless bool        // members may be handed out without the group's name
+	learnt   []identity  // of the groups of the answer so far
+	late     bool        // an id or a name came too late: what was handed out is void
+	begun    bool
+	rounds   int
+
+	attributes, meta *jsonscan.Names
+	references       *referenceReader
 }
+
+type identity struct{ id, name string }
 
 // The attributes of a group.
 const (
@@ -89,26 +108,59 @@ const (
 	groupDisplayName
 	groupMembers
 	groupMeta
+	groupAside
 )
 
-// newGroupReader makes a reader that delivers to row and member; both may be nil.
 func newGroupReader(row func(Group), member func(*Group, Member)) *groupReader {
 	return &groupReader{
-		row: row, member: member, value: memberNames(), meta: metaNames(),
+		row: row, member: member, references: newReferenceReader(), meta: metaNames(),
 		attributes: jsonscan.NewFolded([]string{
 			groupID: "id", groupExternalID: "externalid", groupDisplayName: "displayname", groupMembers: "members", groupMeta: "meta",
+		}).Others(func(name []byte) int {
+			if aboutMembers(name) {
+				return groupAside
+			}
+			return -1
 		}),
 	}
 }
 
-// errSaidAgain is for a group that changes its name behind its members: who it is that
-// has them is known only at its end.
-var errSaidAgain = errors.New("a group names itself twice")
+// errLate is the error where reading the answer again does not help.
+func errLate() error {
+	return baton.Errorf(baton.Incomplete, "groups change their ids or names from one answer to the next")
+}
+
+// maxRounds is how often one answer is read for the sake of ids and names.
+const maxRounds = 3
+
+// readAgain reports whether the answer that was read must be read once more, and prepares
+// for that.
+func (r *groupReader) readAgain() bool {
+	if !r.late || r.rounds == maxRounds {
+		return false
+	}
+	r.rounds++
+	r.known, r.nameless = r.learnt, false
+	return true
+}
+
+func (r *groupReader) begin() {
+	if r.begun && r.void != nil {
+		r.void()
+	}
+	r.begun, r.late, r.learnt = true, false, nil
+}
 
 func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (string, error) {
 	r.group = Group{}
+	r.held.reset()
 	g := &r.group
-	var told *Group // what members were handed out as
+	var to, told identity // to whom members belong, as far as known, and as was said
+	if n := len(r.learnt); n < len(r.known) {
+		to = r.known[n]
+	}
+	known := to.id != ""
+	tally := memberTally{}
 	for s.Object(); s.Known(r.attributes); {
 		switch r.attributes.Field {
 		case groupID:
@@ -118,55 +170,69 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 		case groupDisplayName:
 			text(s, &g.DisplayName)
 		case groupMembers:
-			if r.mayStream() {
-				told = &Group{ID: g.ID, DisplayName: g.DisplayName}
+			if !known {
+				to = identity{g.ID, g.DisplayName}
 			}
-			if r.members(s, told != nil, fresh) {
+			stream := to.id != "" && (known || strings.TrimSpace(to.name) != "")
+			if stream {
+				told = to
+			}
+			if r.readMembers(s, to, stream, &tally, fresh) {
 				g.MembersListed = true
 			}
 		case groupMeta:
 			created(s, r.meta, &g.Created)
+		case groupAside:
+			tally.read(s, string(s.Lower()))
 		}
 	}
-	if told != nil && (told.ID != g.ID || told.DisplayName != g.DisplayName) {
-		return "", errSaidAgain
+	if s.Err() != nil {
+		return "", nil
+	}
+	if told.id != "" && (told.id != g.ID || told.name != g.DisplayName && !r.nameless) {
+		r.late = true
+	}
+	r.learnt = append(r.learnt, identity{strings.Clone(g.ID), strings.Clone(g.DisplayName)})
+	if problem := tally.problem(); problem != "" {
+		r.held.add(unreadable("%s", problem))
+		g.MembersListed = true
 	}
 	return g.ID, nil
 }
 
-// mayStream reports whether members can be handed out now: the group has told its id,
-// and the name that its label comes from.
-func (r *groupReader) mayStream() bool {
-	return r.member != nil && !r.hold && r.group.ID != "" && strings.TrimSpace(r.group.DisplayName) != ""
-}
-
-// members reads the attribute of that name.
-func (r *groupReader) members(s *jsonscan.Scanner, stream bool, fresh func(id string) bool) (listed bool) {
-	g := &r.group
-	if stream && !fresh(g.ID) {
-		// Of a group that comes again, its members came before.
-		return list(s, s.Skip)
+// readMembers reads the attribute of that name. It hands the members out, or holds them.
+func (r *groupReader) readMembers(s *jsonscan.Scanner, to identity, stream bool, tally *memberTally, fresh func(id string) bool) (listed bool) {
+	if r.late || stream && fresh != nil && !fresh(to.id) {
+		// What is read is void, or the group's members came before.
+		listed = s.Kind() != 'n'
+		s.Skip()
+		return listed
 	}
-	return list(s, func() {
-		v := readValue(s, r.value)
-		m := Member{Value: v.id(), Type: v.Type, Ref: v.Ref}
-		switch {
-		case s.Err() != nil:
-		case stream:
-			r.member(g, m)
-		default:
-			g.Members = append(g.Members, m)
+	g := Group{ID: to.id, DisplayName: to.name}
+	return r.references.list(s, func(ref reference) {
+		if s.Err() != nil || r.late {
+			return
+		}
+		tally.listed++
+		if m := ref.member(); stream {
+			r.member(&g, m)
+		} else if !r.held.add(m) {
+			r.held.reset()
+			r.late = true
 		}
 	})
 }
 
+// flush hands out the members that were held.
+func (r *groupReader) flush() {
+	r.held.each(func(m Member) { r.member(&r.group, m) })
+	r.held.reset()
+}
+
 func (r *groupReader) deliver() {
-	if r.member != nil {
-		kept := r.group.Members
-		r.group.Members = nil
-		for _, m := range kept {
-			r.member(&r.group, m)
-		}
+	if r.late {
+		return
 	}
+	r.flush()
 	r.row(r.group)
 }

@@ -2,7 +2,6 @@ package scim
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -55,10 +54,15 @@ func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (L
 func (c *Client) ListGroups(ctx context.Context, at Position, sink GroupSink) (ListStep, error) {
 	rows := newGroupReader(sink.Row, sink.Member)
 	step, err := listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
-	if errors.Is(err, errSaidAgain) {
-		rows.hold = true
+	for err == nil && rows.readAgain() {
 		sink.void()
 		step, err = listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
+	}
+	if err == nil && rows.late {
+		err = errLate()
+	}
+	if err != nil {
+		step = ListStep{}
 	}
 	return step, explain("list groups", err)
 }
@@ -74,6 +78,7 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 				sink.void()
 			}
 			begun = true
+			rows.begin()
 			a, own = readList(s, rows, sink.Seen)
 			return own
 		})

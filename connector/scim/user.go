@@ -2,6 +2,7 @@ package scim
 
 import (
 	"context"
+	"fmt"
 	"net/mail"
 	"strings"
 	"time"
@@ -45,8 +46,53 @@ type Email struct {
 	Primary bool
 }
 
-// GroupRef is a group that a user says to be in.
-type GroupRef struct{ Value, Type, Ref, Display string }
+// GroupRef is an entry of a user's groups.
+type GroupRef struct {
+	Value   string // id of the group as the server writes it; empty with a Problem
+	Type    string // "direct", "indirect", or empty
+	Ref     string
+	Display string
+	Problem string // why the entry cannot be read, or empty
+}
+
+// IsGroup is false for an entry that refers to something else, such as a role.
+func (g GroupRef) IsGroup() bool {
+	endpoint, _ := splitRef(g.Ref, g.Value)
+	switch kindOfEndpoint(endpoint) {
+	case groupKind:
+		return true
+	case userKind, otherKind:
+		return false
+	}
+	says := kindOf(g.Type)
+	return says != userKind && says != otherKind
+}
+
+func (r *reference) groupRef() GroupRef {
+	r.identify()
+	g := GroupRef{Value: r.value, Type: r.kind, Ref: r.ref, Display: r.display, Problem: r.problem}
+	switch {
+	case g.Problem != "":
+	case r.value == "":
+		g.Problem = "it has neither a value nor a $ref with an id"
+	case len(r.value) > maxID:
+		g.Problem = fmt.Sprintf("its id is longer than %d bytes", maxID)
+	}
+	if g.Problem != "" {
+		g.Value = ""
+	}
+	return g
+}
+
+// GroupsProblem says why the groups of the user cannot all be read, or is empty.
+func (u *User) GroupsProblem() string {
+	for _, g := range u.Groups {
+		if g.Problem != "" && g.IsGroup() {
+			return g.Problem
+		}
+	}
+	return ""
+}
 
 // Email is the primary address, else the first for work, else the first, else the
 // userName if it is an address, else empty.
@@ -111,8 +157,9 @@ func (c *Client) getOne(ctx context.Context, noun, endpoint, id string, rows row
 		return explain(doing, baton.Errorf(baton.Invalid, "no id given"))
 	}
 	err := c.get(ctx, rest.Join(endpoint, id), nil, true, func(s *jsonscan.Scanner) error {
+		rows.begin()
 		got, err := readRow(s, rows, nil)
-		if err == nil && got != id {
+		if err == nil && s.Err() == nil && got != id {
 			return baton.Errorf(baton.Incomplete, "the answer is not the %s that was asked for", noun)
 		}
 		return err

@@ -16,8 +16,9 @@ type Names struct {
 
 	known map[string]int
 	fold  bool
-	order []spelling // as they were met, each once
-	at    int        // of the spelling that is expected next
+	other func(name []byte) int // decides about a name that is not among the known; may be nil
+	order []spelling            // as they were met, each once
+	at    int                   // of the spelling that is expected next
 }
 
 // spelling is what stands between a comma and a value: white space, a name in quotes, a
@@ -41,6 +42,14 @@ func NewNames(names []string) *Names { return newNames(names, false) }
 // NewFolded makes Names that are matched like [Scanner.Lower]: they are given in lower
 // case.
 func NewFolded(names []string) *Names { return newNames(names, true) }
+
+// Others has decide return the number of the field for a name that is not among the
+// known ones, or a negative number to skip it. Folded names are given in lower case. What
+// decide returns for a name is remembered.
+func (n *Names) Others(decide func(name []byte) int) *Names {
+	n.other = decide
+	return n
+}
 
 func newNames(names []string, fold bool) *Names {
 	n := &Names{known: make(map[string]int, len(names)), fold: fold}
@@ -160,7 +169,9 @@ func (s *Scanner) learn(n *Names) (field int, ok bool) {
 	}
 	field, ok = n.known[string(name)]
 	if !ok {
-		field = -1
+		if field = -1; n.other != nil {
+			field = n.other(name)
+		}
 	}
 	if s.token(); s.err != nil {
 		return 0, false

@@ -1,0 +1,174 @@
+package syncer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"baton"
+	"baton/c1z"
+	"baton/internal/intern"
+	"baton/wire"
+)
+
+// maxUnknown is how many different principals may be the id of no resource. More are taken
+// for a failed read: to tell what each of them means takes memory.
+const maxUnknown = 1 << 20
+
+// errRenamed says that grants name accounts in another way than by their ids, and that the
+// sync must be written anew with the ids that are known now.
+var errRenamed = errors.New("syncer: principals have other names")
+
+// dropUnknown has the grants dropped whose principal no resource is, unless the connector
+// knows whom they mean. It fails with errRenamed if some are known, and with
+// baton.Incomplete if it is not known whom one means.
+func (s *sealing) dropUnknown() error {
+	unknown := map[string]*intern.Table{}
+	s.out.LeaveOut(func(kind, id []byte) bool {
+		if s.known(kind, id) {
+			return true
+		}
+		t := unknown[string(kind)]
+		if t == nil {
+			t = new(intern.Table)
+			unknown[string(kind)] = t
+		}
+		if t.Len() <= maxUnknown {
+			t.Add(id)
+		}
+		return false
+	})
+	resolve := s.run.cfg.Connector.Resolve
+	if resolve == nil || s.run.renamed != nil {
+		return nil
+	}
+	for _, kind := range slices.Sorted(maps.Keys(unknown)) {
+		t := unknown[kind]
+		if t.Len() > maxUnknown {
+			return s.notUnderstood("more than %d different principals of grants are the id of no %s", maxUnknown, kind)
+		}
+		same, unread, err := resolve(baton.Unknown{
+			Principals: func(yield func(string) bool) {
+				for n := range t.Len() {
+					if !yield(string(t.Text(n))) {
+						return
+					}
+				}
+			},
+			Accounts: func(fn func(baton.Resource) error) error { return s.resources(kind, fn) },
+			Has:      func(id baton.ResourceID) bool { return s.known([]byte(id.Type), []byte(id.ID)) },
+		})
+		if err != nil {
+			return fmt.Errorf("find out whom grants mean: %w", err)
+		}
+		if len(unread) > 0 {
+			return s.unread(baton.ResourceID{Type: kind, ID: unread[0]}, len(unread))
+		}
+		if len(same) > 0 {
+			if s.run.renamed == nil {
+				s.run.renamed = map[string]map[string]string{}
+			}
+			s.run.renamed[kind] = same
+		}
+	}
+	if s.run.renamed != nil {
+		return errRenamed
+	}
+	return nil
+}
+
+// resources calls fn for each resource of a type in the page log.
+func (s *sealing) resources(kind string, fn func(baton.Resource) error) error {
+	return s.replay(func(row c1z.Row) error {
+		if k, _ := row.Resource(); row.Table != c1z.Resources || string(k) != kind {
+			return nil
+		}
+		r, err := wire.UnmarshalResource(row.Data())
+		if err != nil {
+			return err
+		}
+		return fn(r)
+	})
+}
+
+func (s *sealing) replay(fn func(c1z.Row) error) error {
+	for _, f := range s.run.feeds {
+		var rows c1z.Decoder
+		err := f.log.Replay(func(record []byte, _ int64) error {
+			row, err := rows.Row(record)
+			if err != nil {
+				return err
+			}
+			return fn(row)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unread is the error for a principal of which it is not known whom it means. It names the
+// resource on which the principal has a grant.
+func (s *sealing) unread(principal baton.ResourceID, n int) error {
+	var on baton.ResourceID
+	name := ""
+	err := s.replay(func(row c1z.Row) error {
+		if row.Table != c1z.Grants || row.PrincipalID() != principal {
+			return nil
+		}
+		g, err := wire.UnmarshalGrant(row.Data())
+		if err != nil {
+			return err
+		}
+		on, name = g.ID.Entitlement.Resource, g.ResourceName
+		return errFound
+	})
+	if err != nil && !errors.Is(err, errFound) {
+		return err
+	}
+	others := ""
+	if n > 1 {
+		others = fmt.Sprintf(", and so with %d others", n-1)
+	}
+	return s.notUnderstood("the upstream lists %q as a member of %s %s (%s), and it is not known which %s that is%s",
+		clip(principal.ID), on.Type, name, on.ID, principal.Type, others)
+}
+
+var errFound = errors.New("found")
+
+// notUnderstood is the error of a sync that must not be sealed. The next one reads anew.
+func (s *sealing) notUnderstood(format string, args ...any) error {
+	s.run.void = true
+	return baton.Errorf(baton.Incomplete, format, args...).
+		WithFix("Nothing was written: the members would be missing. Show this line to whoever runs the upstream; if the account is to be ignored, take it out of the group there.")
+}
+
+// rename returns the row of a grant with the id of its principal, if the principal has
+// another name; else ok is false.
+func (r *run) rename(row c1z.Row) (renamed c1z.Row, ok bool, err error) {
+	if r.renamed == nil || row.Table != c1z.Grants {
+		return row, false, nil
+	}
+	p := row.PrincipalID()
+	id, ok := r.renamed[p.Type][p.ID]
+	if !ok {
+		return row, false, nil
+	}
+	g, err := wire.UnmarshalGrant(row.Data())
+	if err != nil {
+		return row, false, err
+	}
+	g.ID.Principal.ID = id
+	renamed, err = c1z.GrantRow(g)
+	return renamed, true, err
+}
+
+// clip shortens what an upstream says for a message.
+func clip(text string) string {
+	if runes := []rune(text); len(runes) > 80 {
+		return string(runes[:79]) + "…"
+	}
+	return text
+}

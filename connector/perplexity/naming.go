@@ -1,0 +1,387 @@
+package perplexity
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"strings"
+
+	"baton"
+	"baton/connector/scim"
+)
+
+// Groups list members by the ids of accounts. Some servers write an id in another case, or
+// the userName in its place. This file finds out whom such a name means, and tells ids
+// that no listed account has from names that cannot be understood:
+//
+//	a name that is the id of no account               means
+//	a UUID, and one account has it in another case    that account
+//	a path that ends in Users/ and an account's id    that account
+//	the userName, externalId or else an address of    that account, unless the name is
+//	one account only                                  written like an id: then it is not known
+//	the same of several accounts                      not known
+//	the id of a group                                 a nested group
+//	written like the ids of the accounts              an account that the server does not
+//	                                                  list: disabled, or of another organisation
+//	anything else                                     not known
+//
+// A group with a name of which it is not known whom it means is unproven.
+
+// naming resolves names. Accounts are shown to it one by one, and it keeps none of them.
+type naming struct {
+	form  idForm
+	names []*nameInQuestion
+	by    map[string][]*nameInQuestion // by each text that an account may have, in lower case
+}
+
+// nameInQuestion is a name that is the exact id of no account.
+type nameInQuestion struct {
+	name     string
+	inPath   string // the id in a name that is a path to a user
+	byID     match  // accounts whose id it is, but for its case or a path around it
+	byName   match  // accounts with the userName or externalId
+	byMail   match
+	verdict  verdict
+	resolved string
+}
+
+// match counts different accounts and keeps the first.
+type match struct {
+	id string
+	n  int
+}
+
+func (m *match) add(id string) {
+	if m.n == 0 || m.id != id {
+		m.n++
+	}
+	if m.n == 1 {
+		m.id = id
+	}
+}
+
+// verdict says what is known of a name.
+type verdict int
+
+const (
+	notKnown verdict = iota // whom it means
+	unlisted                // it is the id of an account that the server does not list
+	resolved
+)
+
+func newNaming(names iter.Seq[string]) *naming {
+	n := &naming{by: map[string][]*nameInQuestion{}}
+	for name := range names {
+		q := &nameInQuestion{name: name, inPath: scim.UserInPath(name)}
+		n.names = append(n.names, q)
+		key := strings.ToLower(name)
+		n.by[key] = append(n.by[key], q)
+		if q.inPath != "" {
+			key := strings.ToLower(q.inPath)
+			n.by[key] = append(n.by[key], q)
+		}
+	}
+	return n
+}
+
+// listed takes an account of the server.
+func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[string]) {
+	n.form.add(id)
+	for _, q := range n.by[strings.ToLower(id)] {
+		if scim.SameUUID(q.name, id) || q.inPath == id || scim.SameUUID(q.inPath, id) {
+			q.byID.add(id)
+		}
+	}
+	if userName != "" {
+		for _, q := range n.by[strings.ToLower(userName)] {
+			if strings.EqualFold(q.name, userName) {
+				q.byName.add(id)
+			}
+		}
+	}
+	if externalID != "" {
+		for _, q := range n.by[strings.ToLower(externalID)] {
+			if q.name == externalID {
+				q.byName.add(id)
+			}
+		}
+	}
+	for address := range addresses {
+		for _, q := range n.by[strings.ToLower(address)] {
+			if strings.EqualFold(q.name, address) {
+				q.byMail.add(id)
+			}
+		}
+	}
+}
+
+// resolve calls fn with what is known of each name, once all accounts were listed.
+func (n *naming) resolve(isGroup func(id string) bool, fn func(name string, v verdict, account string)) {
+	for _, q := range n.names {
+		like := n.form.like(q.name)
+		by := q.byName
+		if by.n == 0 {
+			by = q.byMail
+		}
+		switch {
+		case q.byID.n == 1:
+			fn(q.name, resolved, q.byID.id)
+		case q.byID.n > 1:
+			fn(q.name, notKnown, "")
+		case isGroup(q.name):
+			fn(q.name, unlisted, "")
+		case by.n == 1 && !like:
+			fn(q.name, resolved, by.id)
+		case by.n == 0 && like:
+			fn(q.name, unlisted, "")
+		default:
+			fn(q.name, notKnown, "")
+		}
+	}
+}
+
+// idForm describes how a server writes the ids of accounts: which characters occur, how
+// long they are, and what they all begin with.
+type idForm struct {
+	uuids, others int
+	classes       uint // of characters, a bit for each
+	punctuation   [2]uint64
+	min, max      int
+	prefix        string // of others, without digits
+}
+
+// Classes of characters.
+const (
+	lowerCase = 1 << iota
+	upperCase
+	digit
+	beyondASCII
+)
+
+func (f *idForm) add(id string) {
+	if scim.IsUUID(id) {
+		f.uuids++
+		return
+	}
+	classes, punctuation := contents(id)
+	f.classes |= classes
+	f.punctuation[0] |= punctuation[0]
+	f.punctuation[1] |= punctuation[1]
+	if f.others == 0 {
+		f.min, f.max = len(id), len(id)
+		f.prefix = id
+		if i := strings.IndexAny(id, "0123456789"); i >= 0 {
+			f.prefix = id[:i]
+		}
+	}
+	f.others++
+	f.min, f.max = min(f.min, len(id)), max(f.max, len(id))
+	for !strings.HasPrefix(id, f.prefix) {
+		f.prefix = f.prefix[:len(f.prefix)-1]
+	}
+}
+
+// like reports whether a name is written like the ids of the accounts.
+func (f *idForm) like(name string) bool {
+	if scim.IsUUID(name) {
+		return f.uuids > 0
+	}
+	if f.others == 0 || len(name) < (f.min+1)/2 || len(name) > 2*f.max {
+		return false
+	}
+	classes, punctuation := contents(name)
+	if classes&^f.classes != 0 || punctuation[0]&^f.punctuation[0] != 0 || punctuation[1]&^f.punctuation[1] != 0 {
+		return false
+	}
+	return f.others < 2 || strings.HasPrefix(name, f.prefix) // of one id alone, anything may be the prefix
+}
+
+func contents(s string) (classes uint, punctuation [2]uint64) {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z':
+			classes |= lowerCase
+		case 'A' <= c && c <= 'Z':
+			classes |= upperCase
+		case '0' <= c && c <= '9':
+			classes |= digit
+		case c >= 0x80:
+			classes |= beyondASCII
+		default:
+			punctuation[c/64] |= 1 << (c % 64)
+		}
+	}
+	return classes, punctuation
+}
+
+// resolvePrincipals finds out for a sync whom the principals mean that are the id of no account in
+// it.
+func (c *connector) resolvePrincipals(unknown baton.Unknown) (same map[string]string, unread []string, err error) {
+	n := newNaming(unknown.Principals)
+	err = unknown.Accounts(func(r baton.Resource) error {
+		userName, _ := r.Profile["user_name"].(string)
+		externalID, _ := r.Profile["external_id"].(string)
+		n.listed(r.ID.ID, userName, externalID, func(yield func(string) bool) {
+			if r.User == nil {
+				return
+			}
+			for _, e := range r.User.Emails {
+				if !yield(e.Address) {
+					return
+				}
+			}
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	same = map[string]string{}
+	isGroup := func(id string) bool { return unknown.Has(groupResource(id)) }
+	n.resolve(isGroup, func(name string, v verdict, account string) {
+		switch v {
+		case resolved:
+			same[name] = account
+		case notKnown:
+			unread = append(unread, name)
+		}
+	})
+	return same, unread, nil
+}
+
+// establish makes sure that the group lists members by the ids of accounts, or finds out
+// whom it means. It is asked before an account that is not listed under its id is taken
+// for no member.
+func (c *connector) establish(ctx context.Context, r *roster, userID string) error {
+	for name := range r.names() {
+		u, err := c.scim.GetUser(ctx, name)
+		switch {
+		case err == nil && u.ID == name:
+			return c.nameIfUnlike(ctx, r, userID, name)
+		case err != nil && !refersToNobody(err):
+			return err
+		}
+		return c.nameAll(ctx, r)
+	}
+	return nil
+}
+
+// nameIfUnlike finds out whom the group means if it has a member that is not written like
+// the ids of accounts that are given.
+func (c *connector) nameIfUnlike(ctx context.Context, r *roster, ids ...string) error {
+	if r.fromAccounts {
+		return nil
+	}
+	var form idForm
+	for _, id := range ids {
+		form.add(id)
+	}
+	for name := range r.names() {
+		if !form.like(name) {
+			return c.nameAll(ctx, r)
+		}
+	}
+	return nil
+}
+
+// nameIfOdd finds out whom the group means if it has a member whose name no server uses
+// for an id, such as an address, or if the case of its UUIDs is not that of the group's own
+// id.
+func (c *connector) nameIfOdd(ctx context.Context, r *roster) error {
+	for name := range r.names() {
+		if strings.ContainsAny(name, "@ ,;=:/") || scim.IsUUID(name) && scim.IsUUID(r.ID) && upper(name) != upper(r.ID) {
+			return c.nameAll(ctx, r)
+		}
+	}
+	return nil
+}
+
+// upper reports whether a UUID is written in capitals.
+func upper(uuid string) bool { return strings.ContainsAny(uuid, "ABCDEF") }
+
+// establishRoles makes sure that the role groups list members by the ids of accounts,
+// where the account is not among them.
+func (c *connector) establishRoles(ctx context.Context, p *picture, userID string) error {
+	evidence := ""
+	for _, g := range p.groups {
+		if as, kinds := g.Members.Find(userID); kinds.IsUser() && as == userID {
+			evidence = userID // some group lists it under its id: the server does so
+		}
+	}
+	for _, id := range sorted(p.rosters) {
+		r := p.rosters[id]
+		if r.has(userID) || !r.proven {
+			continue
+		}
+		var err error
+		if evidence != "" {
+			err = c.nameIfUnlike(ctx, &r, userID)
+		} else if err = c.establish(ctx, &r, userID); err == nil && r.proven && r.known() > 0 {
+			evidence = userID
+		}
+		if err != nil {
+			return err
+		}
+		p.rosters[id] = r
+	}
+	return nil
+}
+
+// refersToNobody reports whether an error of reading a user may mean that the id is none.
+func refersToNobody(err error) bool {
+	switch baton.KindOf(err) {
+	case baton.NotFound, baton.Invalid, baton.Incomplete:
+		return true
+	}
+	return false
+}
+
+// nameAll finds out whom the group lists, by means of all accounts and groups.
+func (c *connector) nameAll(ctx context.Context, r *roster) error {
+	n := newNaming(r.users())
+	ids := map[string]bool{} // listed as they are
+	err := c.scim.AllUsers(ctx, func(u scim.User) {
+		if as, kinds := r.Members.Find(u.ID); as == u.ID && kinds != 0 {
+			ids[u.ID] = true
+		}
+		n.listed(u.ID, u.UserName, u.ExternalID, func(yield func(string) bool) {
+			for _, e := range u.Emails {
+				if !yield(e.Value) {
+					return
+				}
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	groups, err := c.scim.AllGroups(ctx, nobody)
+	if err != nil {
+		return err
+	}
+	isGroup := map[string]bool{}
+	for _, g := range groups {
+		isGroup[g.ID] = true
+	}
+	n.resolve(func(id string) bool { return isGroup[id] }, func(name string, v verdict, account string) {
+		switch {
+		case ids[name]:
+		case v == resolved:
+			r.aside[account], r.named[name] = name, account
+		case v == unlisted:
+			r.unlisted++
+		default:
+			r.Members.Fail("it lists " + strconv.Quote(clip(name)) + ", and it is not known which account that is")
+			r.proven = false
+		}
+	})
+	return nil
+}
+
+// clip shortens a name for a message.
+func clip(name string) string {
+	if runes := []rune(name); len(runes) > 60 {
+		return string(runes[:59]) + "…"
+	}
+	return name
+}

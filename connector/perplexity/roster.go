@@ -1,0 +1,289 @@
+package perplexity
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"baton"
+	"baton/connector/scim"
+)
+
+// roster is one group with its members, and whether they are known.
+type roster struct {
+	scim.Group
+	// aside holds members that the group does not list under their id, with how it lists
+	// them; that is empty for those that only the account's side shows.
+	aside    map[string]string
+	named    map[string]string // the same the other way round
+	unlisted int               // members that are accounts which the server does not list
+	// proven says that the members are those that the server has, and not only those that
+	// it shows: it shows some, all of which can be read, or it shows members of other groups.
+	proven bool
+	// byAccount says that an account is known as a member from its own side only.
+	byAccount bool
+	// fromAccounts says that the members are known from the accounts' side only.
+	fromAccounts bool
+}
+
+func rosterOf(g scim.Group) roster {
+	return roster{Group: g, aside: map[string]string{}, named: map[string]string{}, proven: g.Members.Entries() > 0 && g.Members.Problem() == ""}
+}
+
+// roster reads one group, uncached, with one call.
+func (c *connector) roster(ctx context.Context, id string) (roster, error) {
+	g, err := c.scim.GetGroup(ctx, id)
+	return rosterOf(g), err
+}
+
+func (r roster) label() string { return quoted(r.Group.Label(), r.ID) }
+
+// has reports whether the account is a member.
+func (r roster) has(userID string) bool {
+	if _, ok := r.aside[userID]; ok {
+		return true
+	}
+	_, kinds := r.Members.Find(userID)
+	return kinds.IsUser()
+}
+
+// lists reports whether the group lists an account under the name, or has it as a member.
+func (r roster) lists(name string) bool {
+	_, kinds := r.Members.Find(name)
+	return kinds.IsUser() || r.has(name)
+}
+
+// surely reports whether the account is a member beyond doubt: nothing says that the entry
+// may mean something that is no account.
+func (r roster) surely(userID string) bool {
+	if _, ok := r.aside[userID]; ok {
+		return true
+	}
+	_, kinds := r.Members.Find(userID)
+	return kinds.Has(scim.UserMember) && !kinds.Has(scim.LikelyUser)
+}
+
+// other reports whether the group also has a member with this id that is no account.
+func (r roster) other(userID string) bool {
+	_, kinds := r.Members.Find(userID)
+	return kinds.Has(scim.OtherMember) || kinds.Has(scim.GroupMember)
+}
+
+// as returns how the group lists the account.
+func (r roster) as(userID string) string {
+	if as := r.aside[userID]; as != "" {
+		return as
+	}
+	if as, kinds := r.Members.Find(userID); kinds.IsUser() {
+		return as
+	}
+	return userID
+}
+
+// users returns the ids of the members that count as accounts, in the order of the list.
+func (r roster) users() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range r.names() {
+			if id, ok := r.named[name]; ok {
+				name = id
+			}
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// size returns the number of members that count as accounts.
+func (r roster) size() int {
+	n := 0
+	for range r.names() {
+		n++
+	}
+	return n
+}
+
+// problem says why the members cannot all be read, or is empty.
+func (r roster) problem() string { return r.Members.Problem() }
+
+func (r roster) unproven() error {
+	if problem := r.problem(); problem != "" {
+		return baton.Errorf(baton.Incomplete, "the members of group %s are not known: %s", r.label(), problem).
+			WithFix("Check in Perplexity who is in the group, and show this line to whoever runs the SCIM server.")
+	}
+	return baton.Errorf(baton.Incomplete, "the server shows no members of group %s, nor of any other group", r.label()).
+		WithFix("Check in Perplexity who is in the group; the server does not let it be read.")
+}
+
+// prove looks for evidence about a group that shows nobody: another group that does show
+// somebody, or accounts that say which groups they are in. Without any, and where members
+// cannot be read, the roster stays unproven. Groups are those of the list, if it was read
+// already.
+func (c *connector) prove(ctx context.Context, r *roster, groups []scim.Group) (err error) {
+	if r.proven || r.problem() != "" {
+		return nil
+	}
+	if groups == nil {
+		if groups, err = c.scim.AllGroups(ctx, nobody); err != nil {
+			return err
+		}
+	}
+	if r.proven, err = c.showsMembers(ctx, groups, r.ID); r.proven || err != nil {
+		return err
+	}
+	return c.askAccounts(ctx, r)
+}
+
+// showsMembers reports whether the server shows the members of any other group, in the
+// list or, where the list leaves them out, one by one.
+func (c *connector) showsMembers(ctx context.Context, groups []scim.Group, except string) (bool, error) {
+	if slices.ContainsFunc(groups, showsAny) {
+		return true, nil
+	}
+	for _, g := range groups {
+		if g.ID == except {
+			continue
+		}
+		one, err := c.scim.GetGroup(ctx, g.ID)
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return false, err
+		}
+		if showsAny(one) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// showsAny reports whether a group shows a member that can be read.
+func showsAny(g scim.Group) bool {
+	for range g.Members.All() {
+		return true
+	}
+	return false
+}
+
+// nobody keeps no members of a list of groups, where it is enough that there are some.
+func nobody(*scim.Group, scim.Member) bool { return false }
+
+// askAccounts fills the roster from the accounts' side, where that is shown.
+func (c *connector) askAccounts(ctx context.Context, r *roster) error {
+	found := 0
+	err := c.scim.UsersInGroup(ctx, r.ID, func(u scim.User) {
+		r.aside[u.ID] = ""
+		found++
+	})
+	if baton.KindOf(err) == baton.Unsupported {
+		return nil
+	}
+	r.proven, r.fromAccounts = err == nil, err == nil && found > 0
+	return err
+}
+
+// known returns the number of members that are accounts as far as known, without those
+// that the server does not list as accounts.
+func (r roster) known() int { return r.size() - r.unlisted }
+
+// names returns what the accounts among the members are listed as, and the ids of those
+// that only the accounts' side shows.
+func (r roster) names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name, kinds := range r.Members.All() {
+			if kinds.IsUser() && !yield(name) {
+				return
+			}
+		}
+		for _, id := range sorted(r.aside) {
+			if r.aside[id] == "" && !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// recall takes over what was found out earlier about the names that the group still lists.
+func (r *roster) recall(before roster) {
+	for id, as := range before.aside {
+		if _, kinds := r.Members.Find(as); as != "" && kinds.IsUser() {
+			r.aside[id], r.named[as] = as, id
+		}
+	}
+}
+
+// take adds the account to the members if it says that it is one.
+func (r *roster) take(u scim.User) {
+	if slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return refersTo(ref, &r.Group) }) {
+		r.aside[u.ID], r.byAccount = "", true
+	}
+}
+
+// refersTo reports whether an entry among the groups of an account means the group. Some
+// servers write the name of the group there.
+func refersTo(ref scim.GroupRef, g *scim.Group) bool {
+	return ref.IsGroup() && ref.Value != "" &&
+		(ref.Value == g.ID || scim.SameUUID(ref.Value, g.ID) || ref.Value == g.DisplayName)
+}
+
+// askAccount looks at the account's side of a group that does not show the account. Sure
+// says that the account names groups, and not this one: that is evidence as good as the
+// group's own.
+func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) (sure bool, err error) {
+	u, err := c.scim.GetUser(ctx, m.userID)
+	if err != nil && baton.KindOf(err) != baton.NotFound {
+		return false, err
+	}
+	if r.take(u); r.has(m.userID) {
+		return true, nil
+	}
+	if problem := u.GroupsProblem(); problem != "" {
+		return false, baton.Errorf(baton.Incomplete, "the groups of account %s cannot be read, and group %s does not list it: %s", m.userID, r.label(), problem).
+			WithFix("Check in Perplexity who is in the group, and show this line to whoever runs the SCIM server.")
+	}
+	return len(u.Groups) > 0, nil
+}
+
+// knowBefore finds out for a grant whether the account is a member already.
+func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChange) error {
+	if r.problem() != "" {
+		return r.unproven()
+	}
+	if r.has(m.userID) {
+		return nil
+	}
+	if !r.proven {
+		_, err := c.askAccount(ctx, r, m)
+		return err
+	}
+	return c.nameIfUnlike(ctx, r, m.userID)
+}
+
+// knowWhether finds out for a revocation whether the account is a member. Afterwards an
+// account that the roster does not have is none.
+func (c *connector) knowWhether(ctx context.Context, r *roster, m membershipChange) error {
+	if !r.has(m.userID) {
+		if err := c.prove(ctx, r, nil); err != nil {
+			return err
+		}
+	}
+	if r.problem() != "" || !r.proven && !r.has(m.userID) {
+		return r.unproven()
+	}
+	if r.has(m.userID) {
+		return nil
+	}
+	// Some servers show the first members of a group only, or leave accounts out of lists:
+	// the account itself knows better.
+	sure, err := c.askAccount(ctx, r, m)
+	if err != nil || r.has(m.userID) {
+		return err
+	}
+	if sure {
+		err = c.nameIfUnlike(ctx, r, m.userID)
+	} else {
+		err = c.establish(ctx, r, m.userID)
+	}
+	if err == nil && !r.proven {
+		err = r.unproven()
+	}
+	return err
+}
