@@ -69,4 +69,8 @@ type Action struct {
 type ActionRequest struct {
 	Arguments map[string]any
 	DryRun    bool
+	// Previously reports whether a previous sync has the resource. It serves to tell what
+	// the upstream no longer has from what never existed. It is nil where no previous sync
+	// can be read.
+	Previously func(ResourceID) (bool, error)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/agent/syncer"
 )
 
 // wish is a change that was asked for, checked as far as that goes without the
@@ -165,9 +166,19 @@ func (r *run) wishAction() (wish, error) {
 			if !ok {
 				return baton.Outcome{}, baton.Errorf(baton.Unsupported, "the action %s is not available with these settings", name)
 			}
-			return a.Run(ctx, baton.ActionRequest{Arguments: arguments, DryRun: r.values.Bool("dry-run")})
+			return a.Run(ctx, baton.ActionRequest{Arguments: arguments, DryRun: r.values.Bool("dry-run"), Previously: r.previously})
 		},
 	}, nil
+}
+
+// previously reports whether the file has the resource. A file that cannot be read has
+// nothing.
+func (r *run) previously(id baton.ResourceID) (bool, error) {
+	held, err := syncer.Holds(r.values.String("file"), r.values.String("c1z-temp-dir"), id)
+	if err != nil {
+		r.warn("the previous sync cannot be read: %v", err)
+	}
+	return held && err == nil, nil
 }
 
 // object reads a JSON object; no text is an empty one.

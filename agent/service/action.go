@@ -104,7 +104,7 @@ func (s *service) invoke(ctx context.Context, work wire.ActionTask, log *slog.Lo
 		defer close(a.done)
 		ctx, cancel := context.WithTimeout(s.hard, maxAction)
 		defer cancel()
-		if a.values, a.err = runAction(ctx, action, arguments, log.With("action", work.Name, "action_id", a.id)); a.err != nil && s.hard.Err() != nil {
+		if a.values, a.err = runAction(ctx, action, baton.ActionRequest{Arguments: arguments, Previously: s.previously}, log.With("action", work.Name, "action_id", a.id)); a.err != nil && s.hard.Err() != nil {
 			s.interrupted.Add(1)
 		}
 	})
@@ -124,9 +124,9 @@ func (s *service) invoke(ctx context.Context, work wire.ActionTask, log *slog.Lo
 }
 
 // runAction runs an action to its end.
-func runAction(ctx context.Context, action baton.Action, arguments map[string]any, log *slog.Logger) (values map[string]any, err error) {
+func runAction(ctx context.Context, action baton.Action, req baton.ActionRequest, log *slog.Logger) (values map[string]any, err error) {
 	defer recovered(log, &err)
-	out, err := action.Run(ctx, baton.ActionRequest{Arguments: arguments})
+	out, err := action.Run(ctx, req)
 	if err != nil {
 		log.Warn("action failed", "error", err, "fix", baton.FixOf(err))
 		return nil, err

@@ -3,6 +3,7 @@ package perplexity
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/mail"
 	"strings"
@@ -33,21 +34,25 @@ func (c *connector) createAccount(ctx context.Context, req baton.AccountRequest)
 	}
 	// Looking first keeps a repeated request from counting as a conflict, and tells
 	// an answer that was lost from an account that somebody else made.
-	found, err := c.find(ctx, account.UserName)
+	found, ok, err := c.find(ctx, account.UserName)
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("look for an account %s: %w", account.UserName, err)
 	}
-	if found != nil {
-		return existing(*found), nil
+	if ok {
+		return existing(found, account), nil
 	}
 	if req.DryRun {
 		return baton.Outcome{Done: []string{fmt.Sprintf("Would create an account for %s (%s).", account.DisplayName, account.UserName)}}, nil
 	}
-	created, err := c.scim.CreateUser(ctx, account)
+	created, isNew, err := c.scim.CreateUser(ctx, account)
 	if err != nil {
 		return c.afterRefusal(ctx, account, err)
 	}
-	return c.confirm(ctx, created, account)
+	out, err := c.confirm(ctx, created, account)
+	if err == nil && !isNew {
+		out.Warnings = append(out.Warnings, "The server did not answer as to a creation: the account may have been there before.")
+	}
+	return out, err
 }
 
 func newAccount(req baton.AccountRequest) (scim.NewUser, error) {
@@ -73,32 +78,32 @@ func newAccount(req baton.AccountRequest) (scim.NewUser, error) {
 	}, nil
 }
 
-// find is the account with that user name or address, or nil.
-func (c *connector) find(ctx context.Context, name string) (*scim.User, error) {
+// find returns the account that goes by the name, and whether there is one.
+func (c *connector) find(ctx context.Context, name string) (scim.User, bool, error) {
 	users, err := c.scim.FindUsers(ctx, name)
-	return pick(users, name), err
+	if err != nil {
+		return scim.User{}, false, err
+	}
+	return scim.Choose(users, name)
 }
 
-// pick prefers the account with that user name to one that only has the address.
-func pick(users []scim.User, name string) *scim.User {
-	for i := range users {
-		if strings.EqualFold(users[i].UserName, name) {
-			return &users[i]
-		}
-	}
-	if len(users) == 0 {
-		return nil
-	}
-	return &users[0]
-}
-
-func existing(u scim.User) baton.Outcome {
+// existing is the outcome for an account that was there before.
+func existing(u scim.User, asked scim.NewUser) baton.Outcome {
 	res := accountOf(u)
 	out := baton.Outcome{Already: true, Resource: &res, Done: []string{fmt.Sprintf("The account %s exists already.", quoted(u.UserName, u.ID))}}
+	out.Warnings = renamed(u, asked)
 	if u.Active != nil && !*u.Active {
 		out.Warnings = append(out.Warnings, "It is disabled. The action enable_user enables it, and gives back the groups that it is still in.")
 	}
 	return out
+}
+
+// renamed says so if the account has another user name than the one that was asked for.
+func renamed(u scim.User, asked scim.NewUser) []string {
+	if scim.SameName(u.UserName, asked.UserName) {
+		return nil
+	}
+	return []string{fmt.Sprintf("Its user name is %q and not %q; it is the account because that is its primary address.", u.UserName, asked.UserName)}
 }
 
 // afterRefusal tells apart what an error of the creation can mean: it exists, it was
@@ -106,20 +111,27 @@ func existing(u scim.User) baton.Outcome {
 func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refusal error) (baton.Outcome, error) {
 	kind := baton.KindOf(refusal)
 	if kind == baton.AlreadyExists || kind == baton.Unavailable || kind == baton.DeadlineExceeded {
-		found, err := c.find(ctx, account.UserName)
-		if found == nil && err == nil && kind == baton.AlreadyExists {
+		found, ok, err := c.find(ctx, account.UserName)
+		var others []scim.User
+		if !ok && err == nil && kind == baton.AlreadyExists {
 			// The filter may mind the case of the name where the conflict did not.
-			var users []scim.User
-			users, err = c.scim.ScanUsers(ctx, account.UserName)
-			found = pick(users, account.UserName)
+			if others, err = c.scim.ScanUsers(ctx, account.UserName); err == nil {
+				found, ok, err = scim.Choose(others, account.UserName)
+			}
 		}
 		switch {
+		case err != nil && baton.KindOf(err) == baton.AlreadyExists: // and not clear which
+			return baton.Outcome{}, fmt.Errorf("create %s: %w; the server said: %v, which may have been carried out", account.UserName, err, refusal)
 		case err != nil:
 			return baton.Outcome{}, fmt.Errorf("create %s: %w; it may have been carried out, for looking for the account failed: %v", account.UserName, refusal, err)
-		case found != nil && kind == baton.AlreadyExists:
-			return existing(*found), nil
-		case found != nil:
-			return c.confirm(ctx, *found, account)
+		case ok && kind == baton.AlreadyExists:
+			return existing(found, account), nil
+		case ok:
+			return c.confirm(ctx, found, account)
+		case len(others) > 0:
+			return baton.Outcome{}, baton.Errorf(baton.AlreadyExists, "create %s: the address is taken, but not by an account of that person: %s; if it was free before, this may have been carried out: %w",
+				account.UserName, scim.Naming(others), refusal).
+				WithFix("Remove the address from the account that has it in the identity provider, or use another address.")
 		case kind == baton.AlreadyExists:
 			return baton.Outcome{}, baton.Errorf(baton.AlreadyExists, "create %s: it exists, but SCIM does not show it; if it did not exist before, this may have been carried out: %w", account.UserName, refusal).
 				WithFix("It was probably created in the Perplexity console, or belongs to another organisation; have Perplexity move it under SCIM.")
@@ -128,7 +140,8 @@ func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refu
 	return baton.Outcome{}, fmt.Errorf("create %s: %w", account.UserName, perhaps(refusal))
 }
 
-// confirm reads the new account back.
+// confirm reads the new account back, and makes sure that it is the one that was asked
+// for: some servers answer a creation with somebody else's record.
 func (c *connector) confirm(ctx context.Context, created scim.User, account scim.NewUser) (baton.Outcome, error) {
 	var u scim.User
 	var err error
@@ -136,26 +149,25 @@ func (c *connector) confirm(ctx context.Context, created scim.User, account scim
 		if err := pause(ctx, wait); err != nil {
 			return baton.Outcome{}, notVerified(err)
 		}
-		if created.ID == "" {
-			var found *scim.User
-			if found, err = c.find(ctx, account.UserName); found != nil {
-				u = *found
-			} else if err == nil {
-				err = baton.Errorf(baton.NotFound, "no account %s", account.UserName)
-			}
-		} else {
-			u, err = c.scim.GetUser(ctx, created.ID)
-		}
-		if baton.KindOf(err) != baton.NotFound {
+		if u, err = c.scim.GetUser(ctx, created.ID); !errors.Is(err, scim.ErrNotShown) {
 			break
 		}
+	}
+	if errors.Is(err, scim.ErrNotShown) {
+		shown := false
+		if u, shown, err = c.scim.LookUser(ctx, created.ID); err == nil && !shown {
+			err = gone("account", created.ID)
+		}
+	}
+	if err == nil && !u.GoesBy(account.UserName) {
+		return baton.Outcome{}, fmt.Errorf("create %s: %w", account.UserName, scim.OtherRecord(account.UserName, u))
 	}
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("create %s: %w", account.UserName, notVerified(err))
 	}
 	res := accountOf(u)
 	out := baton.Outcome{Resource: &res, Done: []string{fmt.Sprintf("Created the account %s.", quoted(u.UserName, u.ID))}}
-	out.Warnings = append(out.Warnings, "Perplexity sends no welcome mail, and the account has no role until it is in a role group.")
+	out.Warnings = append(renamed(u, account), "Perplexity sends no welcome mail, and the account has no role until it is in a role group.")
 	if u.Active != nil && !*u.Active {
 		out.Warnings = append(out.Warnings, "The server created it disabled.")
 	}

@@ -30,11 +30,22 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 		return baton.Outcome{}, err
 	}
 	defer unlock()
-	before, err := c.roster(ctx, m.groupID)
+	before, shown, err := c.roster(ctx, m.groupID)
+	if err == nil && !shown {
+		err = gone("group", m.groupID)
+	}
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
 	}
-	if err := c.knowBefore(ctx, &before, m); err != nil {
+	// Some servers accept any id as a member, and the next sync would not know whose it is.
+	u, shown, err := c.scim.LookUser(ctx, m.userID)
+	if err == nil && !shown {
+		err = gone("account", m.userID)
+	}
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("grant %s to %s: %w", req.Entitlement, m.userID, err)
+	}
+	if err := c.knowBefore(ctx, &before, m, u); err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
 	}
 	if before.has(m.userID) {
@@ -77,12 +88,12 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 		return baton.Outcome{}, err
 	}
 	defer unlock()
-	before, err := c.roster(ctx, m.groupID)
-	if baton.KindOf(err) == baton.NotFound {
-		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("The group %s does not exist any more.", m.groupID)}}, nil
-	}
+	before, shown, err := c.roster(ctx, m.groupID)
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+	}
+	if !shown {
+		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("SCIM has no group %s any more: its list of groups is complete without it.", m.groupID)}}, nil
 	}
 	if err := c.knowWhether(ctx, &before, m); err != nil {
 		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
@@ -187,7 +198,7 @@ func (c *connector) lockRoles(ctx context.Context, g scim.Group) (unlock func(),
 func (c *connector) mayCarryRole(g scim.Group) bool {
 	configured := func(names []string) bool {
 		return slices.ContainsFunc(names, func(n string) bool {
-			return n == g.ID || strings.EqualFold(strings.TrimSpace(n), strings.TrimSpace(g.DisplayName))
+			return n == g.ID || similarName(n, g.Label())
 		})
 	}
 	name := plain(g.DisplayName)
@@ -209,11 +220,16 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 		if err := pause(ctx, wait); err != nil {
 			return notVerified(err)
 		}
+		var shown bool
 		var err error
-		if after, err = c.after(ctx, before, m); err != nil {
-			if !adding && baton.KindOf(err) == baton.NotFound {
+		after, shown, err = c.after(ctx, before, m)
+		if err == nil && !shown {
+			if !adding {
 				return nil // the whole group is gone
 			}
+			err = gone("group", m.groupID)
+		}
+		if err != nil {
 			if wrote != nil {
 				return perhaps(wrote)
 			}
@@ -238,28 +254,29 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 	return first(bystanders(before, after, m), c.explain(ctx, before, m, adding))
 }
 
-// after re-reads the group. An empty-looking group is believed where the same read
-// showed members before; otherwise the account is asked.
-func (c *connector) after(ctx context.Context, before roster, m membershipChange) (roster, error) {
-	r, err := c.roster(ctx, m.groupID)
+// after re-reads the group; shown is false if it is proved gone. An empty-looking group
+// is believed where the same read showed members before; otherwise the account is asked.
+func (c *connector) after(ctx context.Context, before roster, m membershipChange) (r roster, shown bool, err error) {
+	r, shown, err = c.roster(ctx, m.groupID)
+	if err != nil || !shown {
+		return r, shown, err
+	}
 	r.recall(before)
 	switch {
-	case err != nil:
-		return r, err
 	case r.problem() != "":
-		return r, r.unproven()
+		return r, true, r.unproven()
 	case before.byAccount && !r.has(m.userID):
 		_, err := c.askAccount(ctx, &r, m)
-		return r, err
+		return r, true, err
 	case r.proven:
-		return r, nil
+		return r, true, nil
 	case before.fromAccounts:
-		return r, c.askAccounts(ctx, &r)
+		return r, true, c.askAccounts(ctx, &r)
 	case before.size() > 0:
-		return r, nil
+		return r, true, nil
 	}
 	_, err = c.askAccount(ctx, &r, m)
-	return r, err
+	return r, true, err
 }
 
 // bystanders reports members who were there before and are not now. Additions by
@@ -287,9 +304,8 @@ func bystanders(before, after roster, m membershipChange) error {
 // explain says why a change that was accepted does not show.
 func (c *connector) explain(ctx context.Context, before roster, m membershipChange, adding bool) error {
 	if adding {
-		if _, err := c.scim.GetUser(ctx, m.userID); baton.KindOf(err) == baton.NotFound {
-			return baton.Errorf(baton.NotFound, "there is no account %s", m.userID).
-				WithFix("Sync again to see which accounts SCIM shows.")
+		if _, shown, err := c.scim.LookUser(ctx, m.userID); err == nil && !shown {
+			return gone("account", m.userID)
 		}
 	}
 	return baton.Errorf(baton.Incomplete, "the server accepted the change of %s, but %s does not show in it", before.label(), m.userID).
@@ -343,6 +359,9 @@ func (r roles) effective(admin, member bool) string {
 
 // ambiguous reports whether a write that failed may have been carried out all the same.
 func ambiguous(wrote error) bool {
+	if errors.Is(wrote, scim.ErrNotShown) {
+		return errors.Is(wrote, rest.ErrEarlierAttempt)
+	}
 	switch baton.KindOf(wrote) {
 	case baton.Unavailable, baton.RateLimited, baton.DeadlineExceeded, baton.Canceled, baton.Incomplete, baton.Internal:
 		return true

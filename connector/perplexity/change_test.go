@@ -197,7 +197,7 @@ func TestChangesUnderFaults(t *testing.T) {
 		"disable, seen late":                  {"stale-reads-always=3", "disable bob", done, "Disabled", ""},
 		"disable, string booleans":            {"string-booleans", "disable bob", done, "Disabled", ""},
 		"disable, active not shown":           {"missing-active", "disable bob", baton.Incomplete, "does not show whether", ""},
-		"disable, no such account":            {"", "disable nobody", done, "the id is mistaken", ""},
+		"disable, no such account":            {"", "disable nobody", baton.NotFound, "no account with the id", ""},
 		"grant, failed after the work":        {"error-after-work=1", "grant crew newcomer", done, "", ""},
 		"disable, answers lost":               {"drop-connection=2", "disable bob", done, "Disabled", ""},
 		"disable an admin, nobody is shown":   {"members-empty-everywhere,no-groups-attribute", "disable ann", baton.Refused, "it is not known who is Admin", ""},

@@ -53,7 +53,8 @@ type connector struct {
 	// leaving holds accounts whose admin rights were to be taken away, and where that did
 	// not show: user id ─▶ time.Time. They do not count as admins for a while.
 	leaving sync.Map
-	doubts  doubts // of the last sync in this process
+	doubts  doubts   // of the last sync in this process
+	met     sync.Map // ids of accounts that an action has met: user id ─▶ true
 }
 
 // New makes the connector. Without Config.REST it can be described but not used.

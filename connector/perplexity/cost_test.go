@@ -25,10 +25,10 @@ func bill(t *testing.T, server *sandbox.Server, change func() error) (n int, rou
 	return n, routes
 }
 
-// TestCost: a change of a group is three requests, and one or two where nothing has to be
-// done, whatever the size of the group. Where a role is at stake, the guard adds the list
-// of groups; where an admin is, the accounts of as many as must remain, and all of it
-// again afterwards. docs/perplexity.md says so.
+// TestCost counts the requests of a change of a group. A grant takes four and a revocation
+// three, and both two where nothing has to be done, whatever the size of the group. Where a
+// role is at stake, the guard adds the list of groups; where an admin is, the accounts of as
+// many as must remain, and all of it again afterwards. docs/perplexity.md says so.
 func TestCost(t *testing.T) {
 	for _, members := range []int{10, 1000, 100_000} {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
@@ -57,17 +57,17 @@ func TestCost(t *testing.T) {
 				already bool
 				want    int
 			}{
-				{name: "dry-run grant", group: plain, change: grantOn(t, c), dry: true, want: 1},
-				{name: "grant", group: plain, change: grantOn(t, c), want: 3},
-				{name: "grant again", group: plain, change: grantOn(t, c), already: true, want: 1},
+				{name: "dry-run grant", group: plain, change: grantOn(t, c), dry: true, want: 2},
+				{name: "grant", group: plain, change: grantOn(t, c), want: 4},
+				{name: "grant again", group: plain, change: grantOn(t, c), already: true, want: 2},
 				{name: "revoke", group: plain, change: revokeOn(t, c), want: 3},
 				{name: "revoke again", group: plain, change: revokeOn(t, c), already: true, want: 3},
 
 				{name: "grant, nobody there yet", group: empty, change: grantOn(t, c), want: 4},
 				{name: "revoke, the last one", group: empty, change: revokeOn(t, c), want: 3},
 
-				{name: "grant Admin", group: bosses, change: grantOn(t, c), want: 5},
-				{name: "grant Admin again", group: bosses, change: grantOn(t, c), already: true, want: 1},
+				{name: "grant Admin", group: bosses, change: grantOn(t, c), want: 6},
+				{name: "grant Admin again", group: bosses, change: grantOn(t, c), already: true, want: 2},
 				{name: "revoke Admin", group: bosses, change: revokeOn(t, c), want: 9},
 				{name: "revoke Admin again", group: bosses, change: revokeOn(t, c), already: true, want: 3},
 			} {
@@ -88,6 +88,41 @@ func TestCost(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCostOfAccounts counts the requests of actions and of a creation.
+func TestCostOfAccounts(t *testing.T) {
+	server := sandbox.New(sandbox.Options{Users: 30, Groups: 3, MembersMin: 5, MembersMax: 9, Token: "sk-scim-0123456789"})
+	user := server.AddUser(sandbox.Person{UserName: "new@acme.example", GivenName: "New", FamilyName: "Comer"})
+	bosses, _ := server.State().Group("PPLX_Admin")
+	c := connectTo(t, server, admin)
+	for _, tc := range []struct {
+		action, user string
+		want         int
+	}{
+		{"disable_user", user, 6},
+		{"disable_user", user, 1},
+		{"enable_user", user, 5},
+		{"disable_user", bosses.Members[0], 9},
+		{"disable_user", bosses.Members[0], 1},
+		{"enable_user", bosses.Members[0], 5},
+	} {
+		n, routes := bill(t, server, func() error {
+			a, _ := c.Action(tc.action)
+			_, err := a.Run(t.Context(), baton.ActionRequest{Arguments: map[string]any{"user_id": tc.user}})
+			return err
+		})
+		if n != tc.want {
+			t.Errorf("%s: %d requests, want %d: %v", tc.action, n, tc.want, routes)
+		}
+	}
+	n, routes := bill(t, server, func() error {
+		_, err := c.Account.Create(t.Context(), baton.AccountRequest{Email: "jane@acme.example", Profile: map[string]any{"display_name": "Jane Smith"}})
+		return err
+	})
+	if n != 3 {
+		t.Errorf("create: %d requests, want 3: %v", n, routes)
 	}
 }
 

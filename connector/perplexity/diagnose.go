@@ -148,7 +148,7 @@ func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report 
 		return
 	}
 	for _, n := range r.notes(groups) {
-		report(baton.Finding{Check: "roles", Level: n.Level, Detail: strings.ToLower(n.Label) + " " + n.Text, Fix: "Set --admin-group to the group that Perplexity maps to Admin."})
+		report(baton.Finding{Check: "roles", Level: n.Level, Detail: strings.ToLower(n.Label) + ": " + n.Text, Fix: "Name the groups that Perplexity maps to the roles, by id."})
 	}
 	if !r.settled() {
 		return

@@ -120,6 +120,7 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 // fetchMembers asks for the groups one by one, several at a time, and yields their members
 // as they arrive.
 func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.Page) error {
+	shown := make([]bool, len(ids))
 	errs := make([]error, len(ids))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -133,7 +134,7 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 			entries := 0
 			var unread error
 			// What was written of an answer that broke off stays: it was so then.
-			_, err := c.scim.StreamGroup(ctx, id, func(g *scim.Group, m scim.Member) {
+			_, there, err := c.scim.StreamGroup(ctx, id, func(g *scim.Group, m scim.Member) {
 				if entries++; m.Kind == scim.UnreadableMember {
 					if unread == nil {
 						unread = unreadable(g, entries, m)
@@ -144,7 +145,7 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 				defer one.Unlock()
 				c.addMember(page, g, m)
 			}, func() { entries, unread = 0, nil })
-			if errs[i] = first(err, unread); errs[i] != nil && baton.KindOf(errs[i]) != baton.NotFound {
+			if shown[i], errs[i] = there, first(err, unread); errs[i] != nil {
 				cancel()
 			}
 		})
@@ -154,7 +155,7 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 		return err
 	}
 	for i, id := range ids {
-		if errs[i] != nil {
+		if !shown[i] {
 			page.Exclude("group that was deleted while it was read", id)
 		}
 	}
@@ -172,12 +173,12 @@ func unreadable(g *scim.Group, entry int, m scim.Member) error {
 	return rosterOf(scim.Group{ID: g.ID, DisplayName: g.DisplayName, Members: members}).unproven()
 }
 
-// cause is the error that made the others cancel; a group that is gone is none.
+// cause is the error that made the others cancel.
 func cause(errs []error) error {
 	var canceled error
 	for _, err := range errs {
 		switch {
-		case err == nil || baton.KindOf(err) == baton.NotFound:
+		case err == nil:
 		case baton.KindOf(err) == baton.Canceled:
 			canceled = err
 		default:
@@ -233,15 +234,22 @@ func membership(groupID, groupName, userID string) baton.Grant {
 // get reads one account or one group for a targeted sync.
 func (c *connector) get(ctx context.Context, id baton.ResourceID, page baton.Page) error {
 	if id.Type == userType {
-		u, err := c.scim.GetUser(ctx, id.ID)
-		if err == nil {
-			page.Resource(accountOf(u))
+		u, shown, err := c.scim.LookUser(ctx, id.ID)
+		switch {
+		case err != nil:
+			return err
+		case !shown:
+			return gone("account", id.ID)
 		}
-		return err
+		page.Resource(accountOf(u))
+		return nil
 	}
-	g, err := c.roster(ctx, id.ID)
-	if err != nil {
+	g, shown, err := c.roster(ctx, id.ID)
+	switch {
+	case err != nil:
 		return err
+	case !shown:
+		return gone("group", id.ID)
 	}
 	if err := c.prove(ctx, &g, nil); err != nil {
 		return err

@@ -2,8 +2,10 @@ package perplexity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"baton"
@@ -37,8 +39,13 @@ func (c *connector) picture(ctx context.Context, userID string) (*picture, error
 		r := rosterOf(g)
 		r.proven = r.proven || shows && g.MembersListed && r.problem() == ""
 		if !r.proven {
-			if r, err = c.roster(ctx, g.ID); err != nil {
+			shown := false
+			if r, shown, err = c.roster(ctx, g.ID); err != nil {
 				return nil, err
+			}
+			if !shown {
+				return nil, baton.Errorf(baton.Incomplete, "the list of groups has %s, and then it is gone", quoted(g.Label(), g.ID)).
+					WithFix("Try again: the groups changed while they were read.")
 			}
 			if err := c.prove(ctx, &r, groups); err != nil {
 				return nil, err
@@ -58,7 +65,7 @@ func (p *picture) in(userID string, groupIDs []string) bool {
 // no admin rights to lose.
 func (p *picture) mayBeAdmin(userID string, alternative []string) bool {
 	if p.in(userID, alternative) {
-		return !(p.in(userID, p.roles.member) && p.roles.priority == priorityMember)
+		return p.roles.memberUnclear || !(p.in(userID, p.roles.member) && p.roles.priority == priorityMember)
 	}
 	return p.nobodyKnown() || slices.ContainsFunc(alternative, func(id string) bool { return !p.rosters[id].proven })
 }
@@ -231,6 +238,7 @@ func (c *connector) mayHaveLeft(userID string) bool {
 // adminsBeside counts the enabled admins other than the user, as far as needed.
 func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string, alternative []string) (int, error) {
 	left := 0
+	var denied []string // accounts that were answered 404
 	for _, id := range alternative {
 		for _, other := range slices.Sorted(p.rosters[id].users()) {
 			if left >= c.cfg.minAdmins() {
@@ -240,20 +248,35 @@ func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string,
 				continue
 			}
 			u, err := c.scim.GetUser(ctx, other)
-			if err != nil {
-				if baton.KindOf(err) == baton.NotFound {
-					continue
-				}
+			switch {
+			case errors.Is(err, scim.ErrNotShown):
+				denied = append(denied, other)
+			case err != nil:
 				return 0, err
-			}
-			// An account that does not say whether it is active does not count.
-			if u.Active != nil && *u.Active {
+			case enabled(u):
 				left++
 			}
 		}
 	}
+	if left >= c.cfg.minAdmins() || len(denied) == 0 {
+		return left, nil
+	}
+	// Whether these remain decides, and a 404 does not tell: the list does.
+	shown, err := c.scim.ListedUsers(ctx, denied...)
+	if err != nil {
+		return 0, fmt.Errorf("whether %s can still be Admin is not known: %w", strings.Join(denied[:min(5, len(denied))], ", "), err)
+	}
+	for _, u := range shown {
+		if enabled(u) {
+			left++
+		}
+	}
 	return left, nil
 }
+
+// enabled reports whether the account says that it is active. One that does not say so
+// does not count as an admin who remains.
+func enabled(u scim.User) bool { return u.Active != nil && *u.Active }
 
 // countedBefore reports whether the user was met in an earlier group already.
 func countedBefore(p *picture, alternative []string, groupID, userID string) bool {

@@ -94,7 +94,7 @@ func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[stri
 	}
 	if userName != "" {
 		for _, q := range n.by[strings.ToLower(userName)] {
-			if strings.EqualFold(q.name, userName) {
+			if scim.SameName(q.name, userName) {
 				q.byName.add(id)
 			}
 		}
@@ -108,7 +108,7 @@ func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[stri
 	}
 	for address := range addresses {
 		for _, q := range n.by[strings.ToLower(address)] {
-			if strings.EqualFold(q.name, address) {
+			if scim.SameName(q.name, address) {
 				q.byMail.add(id)
 			}
 		}
@@ -330,7 +330,7 @@ func (c *connector) establishRoles(ctx context.Context, p *picture, userID strin
 // refersToNobody reports whether an error of reading a user may mean that the id is none.
 func refersToNobody(err error) bool {
 	switch baton.KindOf(err) {
-	case baton.NotFound, baton.Invalid, baton.Incomplete:
+	case baton.Invalid, baton.Incomplete:
 		return true
 	}
 	return false

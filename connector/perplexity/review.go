@@ -211,20 +211,21 @@ func (t *tally) notes() []baton.Note {
 
 // notes says which groups were taken for role groups, where that is in doubt.
 func (r roles) notes(groups []scim.Group) []baton.Note {
-	name := func(ids []string) string {
-		var names []string
-		for _, g := range groups {
-			if slices.Contains(ids, g.ID) {
-				names = append(names, g.Label())
-			}
-		}
-		return strings.Join(names, ", ")
+	var notes []baton.Note
+	warn := func(label, text string) {
+		notes = append(notes, baton.Note{Level: baton.Warning, Label: label, Text: text})
 	}
 	switch {
 	case len(r.admin) == 0:
-		return []baton.Note{{Level: baton.Warning, Label: "Admin group", Text: "none was recognised by its name; set --admin-group"}}
+		warn("Admin group", "none was recognised by its name; set --admin-group")
 	case len(r.admin) > 1:
-		return []baton.Note{{Level: baton.Warning, Label: "Admin group", Text: "could be any of " + name(slices.Concat(r.admin...)) + "; set --admin-group"}}
+		warn("Admin group", severalGroups(withIDs(groups, slices.Concat(r.admin...)), roleAdmin)+". Set --admin-group to one of the ids.")
 	}
-	return nil
+	if r.memberUnclear {
+		warn("Member group", severalGroups(withIDs(groups, r.member), roleMember)+". Set --member-group to one of the ids.")
+	}
+	for _, text := range r.nearly {
+		warn("Role groups", text)
+	}
+	return notes
 }

@@ -1,6 +1,7 @@
 package perplexity
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -22,6 +23,12 @@ type roles struct {
 	member   []string
 	named    bool // configured, or found by one of the usual names
 	priority string
+	// memberUnclear says that several groups have one of the usual names for Member, and
+	// nobody configured which of them carries the role.
+	memberUnclear bool
+	// nearly are warnings about groups whose names differ from a configured one in
+	// the case of letters only.
+	nearly []string
 }
 
 // The usual names of role groups, letters and digits only, lower case. A later
@@ -34,11 +41,11 @@ var (
 func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 	r := roles{priority: c.cfg.Priority}
 	if len(c.cfg.AdminGroups) > 0 {
-		ids, err := named(groups, c.cfg.AdminGroups, "admin-group")
+		ids, nearly, err := configured(groups, c.cfg.AdminGroups, roleAdmin, "admin-group")
 		if err != nil {
 			return r, err
 		}
-		r.admin, r.named = [][]string{ids}, true
+		r.admin, r.named, r.nearly = [][]string{ids}, true, nearly
 	} else {
 		var ids []string
 		ids, r.named = guessAdmin(groups)
@@ -47,11 +54,11 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 		}
 	}
 	if len(c.cfg.MemberGroups) > 0 {
-		ids, err := named(groups, c.cfg.MemberGroups, "member-group")
+		ids, nearly, err := configured(groups, c.cfg.MemberGroups, roleMember, "member-group")
 		if err != nil {
 			return r, err
 		}
-		r.member = ids
+		r.member, r.nearly = ids, append(r.nearly, nearly...)
 		return r, nil
 	}
 	for _, g := range groups {
@@ -59,6 +66,7 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 			r.member = append(r.member, g.ID)
 		}
 	}
+	r.memberUnclear = len(r.member) > 1
 	return r, nil
 }
 
@@ -84,23 +92,76 @@ func guessAdmin(groups []scim.Group) (ids []string, usual bool) {
 	return ids, false
 }
 
-// named finds the configured groups by id or display name; one that is missing is
-// an error, for a guard that guards nothing must not look like one.
-func named(groups []scim.Group, names []string, setting string) ([]string, error) {
-	var ids []string
+// configured returns the ids of the groups that a setting names, by id or by display
+// name. An id is exact. A name that one group spells exactly so means that group; nearly
+// then warns about others that differ in case only. Blanks at the ends of a name do not
+// count, for a sync does not keep them. A name that several groups could be meant by is an error with their ids, and so is a name
+// that no group has: a guard that guards the wrong group must not look like one.
+func configured(groups []scim.Group, names []string, role, setting string) (ids, nearly []string, err error) {
 	for _, name := range names {
-		found := false
+		var exact, similar []scim.Group
+		byID := false
 		for _, g := range groups {
-			if g.ID == name || strings.EqualFold(strings.TrimSpace(g.DisplayName), strings.TrimSpace(name)) {
-				ids, found = append(ids, g.ID), true
+			switch {
+			case g.ID == name:
+				exact, byID = []scim.Group{g}, true
+			case byID:
+			case g.Label() == strings.TrimSpace(name):
+				exact = append(exact, g)
+			case similarName(g.Label(), name):
+				similar = append(similar, g)
 			}
 		}
-		if !found {
-			return nil, baton.Errorf(baton.Invalid, "the group %q that %s names is not there", name, setting).
+		found := exact
+		if len(exact) == 0 {
+			found = similar
+		}
+		switch {
+		case len(found) == 0:
+			return nil, nil, baton.Errorf(baton.Invalid, "the group %q that %s names is not there", name, setting).
 				WithFix("Correct %s; it takes the display name or the id of a group that SCIM lists.", setting)
+		case len(found) > 1:
+			return nil, nil, baton.Errorf(baton.Invalid, "%s", severalGroups(found, role)).WithFix("Set --%s to one of the ids.", setting)
+		case !byID && len(exact) == 1 && len(similar) > 0:
+			nearly = append(nearly, fmt.Sprintf("%s is the %s group because --%s spells it exactly so; there is also %s. Set --%s to the id to be certain.",
+				labels(exact), role, setting, labels(similar), setting))
+		}
+		if id := found[0].ID; !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
-	return ids, nil
+	return ids, nearly, nil
+}
+
+// similarName compares names without the case of ASCII letters and blanks at the ends.
+func similarName(a, b string) bool {
+	return scim.SameName(strings.TrimSpace(a), strings.TrimSpace(b))
+}
+
+// severalGroups says that it is not clear which group carries a role.
+func severalGroups(groups []scim.Group, role string) string {
+	number := fmt.Sprint(len(groups))
+	if len(groups) == 2 {
+		number = "Two"
+	}
+	return fmt.Sprintf("%s groups could be the %s group: %s", number, role, labels(groups))
+}
+
+// labels names groups with their ids.
+func labels(groups []scim.Group) string {
+	var names []string
+	for i := range groups {
+		names = append(names, groups[i].Label()+" ("+groups[i].ID+")")
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+// withIDs returns the groups with those ids.
+func withIDs(groups []scim.Group, ids []string) []scim.Group {
+	return slices.DeleteFunc(slices.Clone(groups), func(g scim.Group) bool { return !slices.Contains(ids, g.ID) })
 }
 
 func (r roles) isAdmin(groupID string) bool {

@@ -2,8 +2,10 @@ package perplexity
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
+	"strings"
 
 	"baton"
 	"baton/connector/scim"
@@ -30,10 +32,11 @@ func rosterOf(g scim.Group) roster {
 	return roster{Group: g, aside: map[string]string{}, named: map[string]string{}, proven: g.Members.Entries() > 0 && g.Members.Problem() == ""}
 }
 
-// roster reads one group, uncached, with one call.
-func (c *connector) roster(ctx context.Context, id string) (roster, error) {
-	g, err := c.scim.GetGroup(ctx, id)
-	return rosterOf(g), err
+// roster reads one group, uncached, with one request where SCIM shows it. Without an
+// error, shown is false if the group is proved gone.
+func (c *connector) roster(ctx context.Context, id string) (r roster, shown bool, err error) {
+	g, shown, err := c.scim.LookGroup(ctx, id)
+	return rosterOf(g), shown, err
 }
 
 func (r roster) label() string { return quoted(r.Group.Label(), r.ID) }
@@ -145,7 +148,7 @@ func (c *connector) showsMembers(ctx context.Context, groups []scim.Group, excep
 			continue
 		}
 		one, err := c.scim.GetGroup(ctx, g.ID)
-		if err != nil && baton.KindOf(err) != baton.NotFound {
+		if err != nil && !errors.Is(err, scim.ErrNotShown) {
 			return false, err
 		}
 		if showsAny(one) {
@@ -217,10 +220,10 @@ func (r *roster) take(u scim.User) {
 	}
 }
 
-// refersTo reports whether an entry among the groups of an account means the group. Some
-// servers write the name of the group there.
+// refersTo reports whether an entry among the groups of an account means the group, and
+// the account is a direct member of it. Some servers write the name of the group there.
 func refersTo(ref scim.GroupRef, g *scim.Group) bool {
-	return ref.IsGroup() && ref.Value != "" &&
+	return ref.IsGroup() && ref.Value != "" && !strings.EqualFold(ref.Type, "indirect") &&
 		(ref.Value == g.ID || scim.SameUUID(ref.Value, g.ID) || ref.Value == g.DisplayName)
 }
 
@@ -228,22 +231,27 @@ func refersTo(ref scim.GroupRef, g *scim.Group) bool {
 // says that the account names groups, and not this one: that is evidence as good as the
 // group's own.
 func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) (sure bool, err error) {
-	u, err := c.scim.GetUser(ctx, m.userID)
-	if err != nil && baton.KindOf(err) != baton.NotFound {
-		return false, err
+	u, shown, err := c.scim.LookUser(ctx, m.userID)
+	if err != nil || !shown {
+		return false, err // who is proved gone is in no group
 	}
-	if r.take(u); r.has(m.userID) {
+	return r.ask(u)
+}
+
+// ask is askAccount for an account that was read.
+func (r *roster) ask(u scim.User) (sure bool, err error) {
+	if r.take(u); r.has(u.ID) {
 		return true, nil
 	}
 	if problem := u.GroupsProblem(); problem != "" {
-		return false, baton.Errorf(baton.Incomplete, "the groups of account %s cannot be read, and group %s does not list it: %s", m.userID, r.label(), problem).
+		return false, baton.Errorf(baton.Incomplete, "the groups of account %s cannot be read, and group %s does not list it: %s", u.ID, r.label(), problem).
 			WithFix("Check in Perplexity who is in the group, and show this line to whoever runs the SCIM server.")
 	}
 	return len(u.Groups) > 0, nil
 }
 
-// knowBefore finds out for a grant whether the account is a member already.
-func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChange) error {
+// knowBefore finds out for a grant whether the account, which was read, is a member already.
+func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChange, u scim.User) error {
 	if r.problem() != "" {
 		return r.unproven()
 	}
@@ -251,7 +259,7 @@ func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChang
 		return nil
 	}
 	if !r.proven {
-		_, err := c.askAccount(ctx, r, m)
+		_, err := r.ask(u)
 		return err
 	}
 	return c.nameIfUnlike(ctx, r, m.userID)

@@ -38,27 +38,31 @@ func (c *connector) actions() []baton.Action {
 }
 
 func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton.Outcome, error) {
-	id, err := userID(req)
-	if err != nil {
-		return baton.Outcome{}, err
-	}
 	unlock, err := c.lock(ctx, roleLock)
 	if err != nil {
 		return baton.Outcome{}, err
 	}
 	defer unlock()
-	u, err := c.scim.GetUser(ctx, id)
-	if baton.KindOf(err) == baton.NotFound {
-		// Perplexity's directory may drop the accounts that it disables.
-		return acted(id, baton.Outcome{
-			Already:  true,
-			Done:     []string{fmt.Sprintf("There is no account %s, and so nothing to disable.", id)},
-			Warnings: []string{"Unless the account was removed, the id is mistaken: a sync lists those that there are."},
-		}), nil
-	}
+	u, shown, err := c.named(ctx, req)
+	id := u.ID
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("disable %s: %w", id, err)
 	}
+	if !shown {
+		// Perplexity's directory may drop the accounts that it disables.
+		was, err := c.wasShown(req, id)
+		if err == nil && !was {
+			err = gone("account", id)
+		}
+		if err != nil {
+			return baton.Outcome{}, fmt.Errorf("disable %s: %w", id, err)
+		}
+		return acted(id, baton.Outcome{
+			Already: true,
+			Done:    []string{fmt.Sprintf("SCIM showed the account %s before and has it no more: its list of accounts is complete without it.", id)},
+		}), nil
+	}
+	c.met.Store(id, true)
 	if u.Active != nil && !*u.Active {
 		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is disabled already.", nameOf(u))}}), nil
 	}
@@ -90,18 +94,15 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 }
 
 func (c *connector) enable(ctx context.Context, req baton.ActionRequest) (baton.Outcome, error) {
-	id, err := userID(req)
-	if err != nil {
-		return baton.Outcome{}, err
-	}
-	u, err := c.scim.GetUser(ctx, id)
-	if baton.KindOf(err) == baton.NotFound {
-		return baton.Outcome{}, baton.Errorf(baton.NotFound, "enable %s: there is no such account: %w", id, err).
-			WithFix("If it was disabled, the directory has dropped it; create the account again.")
+	u, shown, err := c.named(ctx, req)
+	id := u.ID
+	if err == nil && !shown {
+		err = gone("account", id).WithFix("If it was disabled, the directory has dropped it; create the account again. Otherwise check the id.")
 	}
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("enable %s: %w", id, err)
 	}
+	c.met.Store(id, true)
 	if u.Active != nil && *u.Active {
 		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is enabled already.", nameOf(u))}}), nil
 	}
@@ -135,16 +136,16 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 		if err := pause(ctx, wait); err != nil {
 			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, notVerified(err))
 		}
+		var shown bool
 		var err error
-		now, err = c.scim.GetUser(ctx, u.ID)
-		gone := baton.KindOf(err) == baton.NotFound
+		now, shown, err = c.scim.LookUser(ctx, u.ID)
 		switch {
-		case gone && !active:
-			return acted(u.ID, baton.Outcome{Done: []string{did + " " + nameOf(u) + "; the directory no longer shows the account."}, Warnings: warnings}), nil
-		case gone:
-			return baton.Outcome{}, baton.Errorf(baton.NotFound, "enable %s: the account is gone", u.ID).WithFix("Create the account again.")
 		case err != nil:
 			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, first(perhaps(wrote), notVerified(err)))
+		case !shown && !active:
+			return acted(u.ID, baton.Outcome{Done: []string{did + " " + nameOf(u) + "; the directory no longer shows the account."}, Warnings: warnings}), nil
+		case !shown:
+			return baton.Outcome{}, fmt.Errorf("enable %s: %w", u.ID, gone("account", u.ID))
 		case now.Active != nil && *now.Active == active:
 			res := accountOf(now)
 			return acted(u.ID, baton.Outcome{Done: []string{did + " " + nameOf(now) + "."}, Warnings: warnings, Resource: &res}), nil
@@ -180,14 +181,42 @@ func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error)
 	return names, nil
 }
 
-func userID(req baton.ActionRequest) (string, error) {
+// named returns the account that the request names. If shown is false, the account is
+// proved gone, and of u only ID is set. Ids are opaque: the id is looked up as it was
+// given, blanks included. Only if there never was an account with that id, and it begins
+// with the type of a resource's identity, the rest is looked up.
+func (c *connector) named(ctx context.Context, req baton.ActionRequest) (u scim.User, shown bool, err error) {
 	id, _ := req.Arguments["user_id"].(string)
-	// C1 hands over a bare id; a person may well paste the resource's identity.
-	id = strings.TrimPrefix(strings.TrimSpace(id), userType+":")
-	if id == "" {
-		return "", baton.Errorf(baton.Invalid, "user_id is missing").WithFix(`Give the account's id, as in {"user_id": "..."}.`)
+	if strings.TrimSpace(id) == "" {
+		return u, false, baton.Errorf(baton.Invalid, "user_id is missing").WithFix(`Give the account's id, as in {"user_id": "..."}.`)
 	}
-	return id, nil
+	u, shown, err = c.scim.LookUser(ctx, id)
+	bare, prefixed := strings.CutPrefix(id, userType+":")
+	if err != nil || shown || !prefixed || bare == "" {
+		u.ID = id
+		return u, shown, err
+	}
+	u.ID = id
+	if was, err := c.wasShown(req, id); was || err != nil {
+		return u, false, err
+	}
+	other, shown, err := c.scim.LookUser(ctx, bare)
+	if err != nil {
+		return u, false, err
+	}
+	if was, err := c.wasShown(req, bare); shown || was || err != nil {
+		other.ID = bare
+		return other, shown, err
+	}
+	return u, false, nil
+}
+
+// wasShown reports whether this process has met the account, or a previous sync has it.
+func (c *connector) wasShown(req baton.ActionRequest, id string) (bool, error) {
+	if _, met := c.met.Load(id); met || req.Previously == nil {
+		return met, nil
+	}
+	return req.Previously(userResource(id))
 }
 
 func acted(id string, out baton.Outcome) baton.Outcome {

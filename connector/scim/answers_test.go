@@ -37,9 +37,11 @@ func FuzzAnswers(f *testing.F) {
 			"AddMember":             func() error { return c.AddMember(ctx, "g1", "u1") },
 			"RemoveMember":          func() error { return c.RemoveMember(ctx, "g1", "u1") },
 			"SetActive":             func() error { return c.SetActive(ctx, "u1", false) },
-			"CreateUser":            func() error { _, err := c.CreateUser(ctx, scim.NewUser{UserName: "a@x.y"}); return err },
+			"CreateUser":            func() error { _, _, err := c.CreateUser(ctx, scim.NewUser{UserName: "a@x.y"}); return err },
 			"GetUser":               func() error { _, err := c.GetUser(ctx, "u1"); return err },
 			"GetGroup":              func() error { _, err := c.GetGroup(ctx, "g1"); return err },
+			"LookUser":              func() error { _, _, err := c.LookUser(ctx, "u1"); return err },
+			"LookGroup":             func() error { _, _, err := c.LookGroup(ctx, "g1"); return err },
 			"FindUsers":             func() error { _, err := c.FindUsers(ctx, "a@x.y"); return err },
 			"ServiceProviderConfig": func() error { _, err := c.ServiceProviderConfig(ctx); return err },
 		} {
@@ -47,6 +49,8 @@ func FuzzAnswers(f *testing.F) {
 			switch {
 			case err == nil && status/100 != 2:
 				t.Errorf("%s takes a %d for success", name, status)
+			case baton.KindOf(err) == baton.NotFound:
+				t.Errorf("%s takes a %d for proof: %v", name, status, err)
 			case err == nil:
 			case strings.Contains(err.Error(), token), strings.ContainsAny(err.Error(), "\r\n\x1b\x00"):
 				t.Errorf("%s: %q", name, err)

@@ -50,14 +50,18 @@ type newEmailBody struct {
 	Primary bool   `json:"primary"`
 }
 
-// CreateUser creates an active user. AlreadyExists on a conflict, which need not
-// mean that the other user is visible through SCIM. An error does not prove that
-// nothing was stored: a server may keep what it rejected, and an answer may be
-// lost on the way; look before trying again.
-func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
+// CreateUser creates an active user and returns the record that the server answers with,
+// or that it shows under the userName where the answer names none. If that is somebody
+// else's record, the error is Incomplete and names it. The answer may still be untrue:
+// read the user back by ID, and ask GoesBy again. isNew is false if the status is not
+// that of a creation: the user may have been there before. AlreadyExists on a conflict,
+// which need not mean that the other user is visible through SCIM. An error does not prove
+// that nothing was stored: a server may keep what it rejected, and an answer may be lost
+// on the way; look before trying again.
+func (c *Client) CreateUser(ctx context.Context, user NewUser) (u User, isNew bool, err error) {
 	const doing = "create user"
 	if strings.TrimSpace(user.UserName) == "" {
-		return User{}, explain(doing, baton.Errorf(baton.Invalid, "a user needs a userName"))
+		return User{}, false, explain(doing, baton.Errorf(baton.Invalid, "a user needs a userName"))
 	}
 	body := newUserBody{
 		Schemas:     []string{userSchema},
@@ -74,20 +78,35 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (User, error) {
 	}
 	resp, err := c.write(ctx, http.MethodPost, "/Users", rest.RetryNever, body)
 	if err != nil {
-		return User{}, explain(doing, err)
+		return User{}, false, explain(doing, err)
 	}
-	if created, ok := userOf(resp.Body); ok {
-		return created, nil
+	isNew = resp.Status == http.StatusCreated
+	if u, ok := userOf(resp.Body); ok {
+		if (u.UserName != "" || u.OwnAddress() != "") && !u.GoesBy(user.UserName) {
+			return User{}, false, explain(doing, OtherRecord(user.UserName, u))
+		}
+		return u, isNew, nil
 	}
-	// Created, but the answer does not say what.
+	// The answer does not say what was created.
 	found, err := c.FindUsers(ctx, user.UserName)
-	if err != nil {
-		return User{}, explain(doing, err)
+	ok := false
+	if err == nil {
+		u, ok, err = Choose(found, user.UserName)
 	}
-	if len(found) != 1 {
-		return User{}, explain(doing, baton.Errorf(baton.Incomplete, "the server reports success, but %d users are found under that userName", len(found)))
+	switch {
+	case err != nil:
+		return User{}, false, explain(doing, baton.Errorf(baton.Incomplete, "the server reports success, but not which user it created: %w", err))
+	case !ok:
+		return User{}, false, explain(doing, baton.Errorf(baton.Incomplete, "the server reports success, but shows no user with that userName"))
 	}
-	return found[0], nil
+	return u, isNew, nil
+}
+
+// OtherRecord is the error for a creation that the server answered with the record of
+// somebody else than the user that was asked for.
+func OtherRecord(userName string, got User) error {
+	return baton.Errorf(baton.Incomplete, "the server reports success, but shows another record than that of %q: %s", userName, Naming([]User{got})).
+		WithFix("Look at the record %s and for an account of %s in the identity provider; whether an account was created is not known.", got.ID, userName)
 }
 
 // userOf is the user that a body holds, if it holds one with an id.
@@ -100,8 +119,8 @@ func userOf(body []byte) (User, bool) {
 }
 
 // SetActive enables or disables a user, changing nothing else. A server that does
-// not take the attribute as a path gets the form without one. NotFound if there is
-// no such user; success does not prove the change, so read again.
+// not take the attribute as a path gets the form without one. Success does
+// not prove the change, so read again.
 func (c *Client) SetActive(ctx context.Context, id string, active bool) error {
 	err := c.patch(ctx, "Users", id, operation{Op: "replace", Path: "active", Value: active})
 	if statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid {
@@ -173,7 +192,7 @@ func (c *Client) write(ctx context.Context, method, path string, retry rest.Retr
 		return nil, baton.Errorf(baton.Unavailable, "%s %s: %w", method, path, errAccepted).
 			WithFix("look again later whether the change took place")
 	}
-	return resp, err
+	return resp, c.notShown(err)
 }
 
 var errAccepted = errors.New("the server accepted the change, but has not made it yet")

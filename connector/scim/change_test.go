@@ -77,7 +77,7 @@ func TestWritesAsSent(t *testing.T) {
 		do     func(t *testing.T, c *scim.Client) error
 	}{
 		"create-user": {created, func(t *testing.T, c *scim.Client) error {
-			u, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com", ExternalID: "e9", DisplayName: "Ann de <Lee>",
+			u, _, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com", ExternalID: "e9", DisplayName: "Ann de <Lee>",
 				GivenName: "Ann", FamilyName: "de <Lee>", Email: "ann@example.com"})
 			if err == nil && u.ID != "u9" {
 				t.Errorf("%+v", u)
@@ -85,11 +85,11 @@ func TestWritesAsSent(t *testing.T) {
 			return err
 		}},
 		"create-user-least": {created, func(t *testing.T, c *scim.Client) error {
-			_, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com"})
+			_, _, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com"})
 			return err
 		}},
 		"create-user-one-name": {created, func(t *testing.T, c *scim.Client) error {
-			_, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com", DisplayName: "Ann", GivenName: "Ann"})
+			_, _, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com", DisplayName: "Ann", GivenName: "Ann"})
 			return err
 		}},
 		"disable":       {status(204), func(t *testing.T, c *scim.Client) error { return c.SetActive(t.Context(), "u1", false) }},
@@ -128,7 +128,7 @@ func TestAnswersToPatch(t *testing.T) {
 		"200, a web page": {func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `<html>`) }, baton.Invalid, "HTML page"},
 		"202":             {status(202), baton.Unavailable, "accepted the change, but has not made it yet"},
 		"400":             {func(w http.ResponseWriter, _ *http.Request) { scimError(w, 400, "noTarget", "no such value") }, baton.Invalid, "no such value"},
-		"404":             {status(404), baton.NotFound, "404"},
+		"404":             {status(404), baton.Incomplete, "404 alone does not prove"},
 		"409":             {status(409), baton.AlreadyExists, "409"},
 		"412":             {status(412), baton.Refused, "412"},
 		"413":             {status(413), baton.Invalid, "413"},
@@ -161,7 +161,7 @@ func TestAnswersToPatch(t *testing.T) {
 func TestRefusalsHaveAdvice(t *testing.T) {
 	for _, code := range []int{400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 418, 422, 429, 500, 501, 502, 503, 504} {
 		c := serve(t, 0, status(code))
-		_, created := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com"})
+		_, _, created := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com"})
 		_, read := c.GetGroup(t.Context(), "g1")
 		for doing, err := range map[string]error{
 			"add":    c.AddMember(t.Context(), "g1", "u1"),
@@ -180,7 +180,7 @@ func TestRefusalsHaveAdvice(t *testing.T) {
 func TestNothingIsSentWithoutIDs(t *testing.T) {
 	rec := &recorder{answer: status(204)}
 	c := serve(t, 0, rec.ServeHTTP)
-	_, created := c.CreateUser(t.Context(), scim.NewUser{UserName: " "})
+	_, _, created := c.CreateUser(t.Context(), scim.NewUser{UserName: " "})
 	for text, err := range map[string]error{
 		"create user: a user needs a userName": created,
 		"set active: no id given":              c.SetActive(t.Context(), "", false),
@@ -242,14 +242,14 @@ func TestCreateUserAnswers(t *testing.T) {
 		"201":                   {find(func(w http.ResponseWriter) { reply(w, 201, ann) }, ""), 0, ""},
 		"200":                   {find(func(w http.ResponseWriter) { reply(w, 200, ann) }, ""), 0, ""},
 		"201, no body":          {find(func(w http.ResponseWriter) { w.WriteHeader(201) }, `{"totalResults":1,"Resources":[`+ann+`]}`), 0, ""},
-		"201, not found":        {find(func(w http.ResponseWriter) { reply(w, 201, `{}`) }, `{"totalResults":0}`), baton.Incomplete, "0 users are found"},
+		"201, not found":        {find(func(w http.ResponseWriter) { reply(w, 201, `{}`) }, `{"totalResults":0}`), baton.Incomplete, "shows no user with that userName"},
 		"202":                   {find(func(w http.ResponseWriter) { reply(w, 202, ann) }, ""), baton.Unavailable, "has not made it yet"},
 		"409 without scimType":  {find(func(w http.ResponseWriter) { scimError(w, 409, "", "Another user already exists") }, ""), baton.AlreadyExists, "Another user"},
 		"400 without a body":    {find(func(w http.ResponseWriter) { w.WriteHeader(400) }, ""), baton.Invalid, "400 Bad Request"},
 		"502, perhaps received": {find(func(w http.ResponseWriter) { w.WriteHeader(502) }, ""), baton.Unavailable, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u, err := serve(t, 0, tt.answer).CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com"})
+			u, _, err := serve(t, 0, tt.answer).CreateUser(t.Context(), scim.NewUser{UserName: "ann@example.com"})
 			if tt.text != "" {
 				wantError(t, err, tt.kind, tt.text, "")
 			} else if err != nil || u.ID != "u9" {
@@ -275,7 +275,7 @@ func TestLostAnswers(t *testing.T) {
 	if err := c.AddMember(t.Context(), "g1", "u1"); err != nil {
 		t.Error(err)
 	}
-	_, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann"})
+	_, _, err := c.CreateUser(t.Context(), scim.NewUser{UserName: "ann"})
 	wantError(t, err, baton.Unavailable, "may have been carried out", "")
 	var all []string
 	for range len(got) {

@@ -153,6 +153,8 @@ type rowReader interface {
 	read(s *jsonscan.Scanner, fresh func(id string) bool) (id string, err error)
 	// deliver hands out the object that was read last.
 	deliver()
+	// named reports whether the object that was read last has a name of its kind.
+	named() bool
 }
 
 // readRow reads one resource. The error quotes nothing of it.
@@ -239,6 +241,8 @@ func newUserReader(row func(User)) *userReader {
 func (r *userReader) begin() {}
 
 func (r *userReader) deliver() { r.row(r.user) }
+
+func (r *userReader) named() bool { return r.user.UserName != "" }
 
 func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, error) {
 	u := &r.user

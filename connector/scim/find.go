@@ -9,14 +9,21 @@ import (
 	"baton"
 )
 
-// FindUsers returns the users whose userName or one of whose addresses is the
-// given one, whatever the case. It asks with a filter and checks each row itself,
-// for some servers ignore filters; where the server rejects filters it reads the
-// whole list. A server whose filters mind the case may have a match and not show
-// it: after a conflict, ask ScanUsers.
+// FindUsers returns the users whose userName or one of whose addresses is the given one,
+// compared as SameName does. Choose tells which of them the account is. FindUsers asks
+// with a filter and checks each row itself, for some servers ignore filters; where the
+// server rejects filters it reads the whole list. A server whose filters mind the case
+// may have a match and not show it: after a conflict, ask ScanUsers.
 func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error) {
-	filter := "userName eq " + quote(userName)
-	found, err := c.collect(ctx, filter, true, answersTo(userName))
+	active := false // the last row has that userName, and is not said to be disabled
+	keep := func(u *User) bool {
+		active = SameName(u.UserName, userName) && (u.Active == nil || *u.Active)
+		return answersTo(u, userName)
+	}
+	// One active user with that name is enough: no further request is made to prove that
+	// nothing follows.
+	enough := func(s ListStep, hits int) bool { return s.Rows == 1 && hits == 1 && s.Total <= 1 && active }
+	found, _, err := c.collect(ctx, search{filter: "userName eq " + quote(userName)}, keep, enough)
 	if filterRejected(err) {
 		return c.ScanUsers(ctx, userName)
 	}
@@ -25,22 +32,8 @@ func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error)
 
 // ScanUsers finds the same users as FindUsers by reading the whole list.
 func (c *Client) ScanUsers(ctx context.Context, userName string) ([]User, error) {
-	found, err := c.collect(ctx, "", false, answersTo(userName))
+	found, _, err := c.collect(ctx, search{}, func(u *User) bool { return answersTo(u, userName) }, nil)
 	return found, explain("find user in the list", err)
-}
-
-func answersTo(userName string) func(*User) bool {
-	return func(u *User) bool {
-		if strings.EqualFold(u.UserName, userName) {
-			return true
-		}
-		for _, e := range u.Emails {
-			if strings.EqualFold(e.Value, userName) {
-				return true
-			}
-		}
-		return false
-	}
 }
 
 // UsersInGroup calls each with every user whose groups attribute names the group,
@@ -65,10 +58,10 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 			return g.IsGroup() && (g.Value == groupID || SameUUID(g.Value, groupID))
 		})
 	}
-	found, err := c.collect(ctx, "groups.value eq "+quote(groupID), false, inGroup)
+	found, _, err := c.collect(ctx, search{filter: "groups.value eq " + quote(groupID)}, inGroup, nil)
 	if filterRejected(err) || err == nil && len(found) == 0 {
 		said, silent = 0, 0
-		found, err = c.collect(ctx, "", false, inGroup)
+		found, _, err = c.collect(ctx, search{}, inGroup, nil)
 	}
 	if err == nil && problem != "" {
 		err = baton.Errorf(baton.Incomplete, "%s", problem)
@@ -87,19 +80,21 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 	return nil
 }
 
-// collect reads all pages of the users that match the filter and keeps some. With
-// single set, the filter can match one user only: once that is the answer, no
-// further proof is asked for that nothing follows.
-func (c *Client) collect(ctx context.Context, filter string, single bool, keep func(*User) bool) ([]User, error) {
+// collect reads all pages of the users that match a search, and returns those to keep. If
+// enough is not nil and returns true for a page and the number of users kept so far, it
+// stops there.
+func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, testimony, error) {
 	hits := 0
 	return readAll(func(at Position, sink Sink[User]) (ListStep, error) {
-		step, err := listPage(ctx, c, "Users", filter, at, sink, newUserReader(sink.Row))
-		step.Done = step.Done || single && step.Rows == 1 && hits == 1 && !step.Restart
+		step, err := listPage(ctx, c, "Users", by, at, sink, newUserReader(sink.Row))
+		step.Done = step.Done || enough != nil && !step.Restart && enough(step, hits)
 		return step, err
 	}, func(u *User) (string, bool) {
 		hit := keep(u)
 		if hit {
 			hits++
+			// The reader uses the lists again for the next row.
+			u.Emails, u.Groups = slices.Clone(u.Emails), slices.Clone(u.Groups)
 		}
 		return u.ID, hit
 	})
@@ -108,10 +103,10 @@ func (c *Client) collect(ctx context.Context, filter string, single bool, keep f
 // AllUsers calls each with every user. What it got counts only if there is no error; a user
 // may come twice where the list had to be read anew.
 func (c *Client) AllUsers(ctx context.Context, each func(User)) error {
-	_, err := c.collect(ctx, "", false, func(u *User) bool {
+	_, _, err := c.collect(ctx, search{}, func(u *User) bool {
 		each(*u)
 		return false
-	})
+	}, nil)
 	return explain("list users", err)
 }
 
@@ -119,6 +114,11 @@ func (c *Client) AllUsers(ctx context.Context, each func(User)) error {
 // first, to show that the server lists any, those that keep takes, and those that cannot
 // be read: all members of all groups are more than should be held at once.
 func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) ([]Group, error) {
+	groups, _, err := c.allGroups(ctx, search{}, keep)
+	return groups, err
+}
+
+func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Member) bool) ([]Group, testimony, error) {
 	return readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
 		members := new(Members) // of the group in hand
 		row, void := sink.Row, sink.Void
@@ -130,7 +130,7 @@ func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) 
 			members = new(Members)
 			void()
 		}
-		return c.ListGroups(ctx, at, GroupSink{Sink: sink, Member: func(g *Group, m Member) {
+		return c.listGroups(ctx, by, at, GroupSink{Sink: sink, Member: func(g *Group, m Member) {
 			if members.Entries() == 0 || m.Kind == UnreadableMember || keep(g, m) {
 				members.Add(m)
 			}
@@ -138,10 +138,12 @@ func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) 
 	}, func(g *Group) (string, bool) { return g.ID, true })
 }
 
-// readAll reads page after page of a list and is the rows to keep, once it is complete.
-func readAll[T any](page func(Position, Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, error) {
+// readAll reads page after page of a list and returns the rows to keep, once the list is
+// complete, and how the pages vouch for being SCIM.
+func readAll[T any](page func(Position, Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, testimony, error) {
 	seen := map[string]bool{}
 	var kept []T
+	var said testimony
 	for at := (Position{}); ; {
 		before := len(kept)
 		var ids []string // of this page
@@ -157,14 +159,15 @@ func readAll[T any](page func(Position, Sink[T]) (ListStep, error), row func(*T)
 			},
 			Void: void,
 		})
+		said.add(step)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, said, err
 		case step.Restart:
 			clear(seen)
 			kept, ids = nil, nil
 		case step.Done:
-			return kept, nil
+			return kept, said, nil
 		}
 		for _, id := range ids {
 			seen[id] = true

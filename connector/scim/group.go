@@ -33,8 +33,8 @@ func (g Group) clone() Group {
 	return g
 }
 
-// GetGroup reads one group with its members, past any cache. NotFound if there is none with
-// that id.
+// GetGroup reads one group with its members, past any cache. An error never proves that it
+// is gone; ask LookGroup.
 func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
 	members := new(Members)
 	r := newGroupReader(nil, func(_ *Group, m Member) { members.Add(m) })
@@ -45,10 +45,8 @@ func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
 	return g, err
 }
 
-// StreamGroup reads one group as GetGroup does, and holds none of its members: member gets
-// each as it arrives, with the group's id and name. After void, what it got before does not
-// count: the answer is read again.
-func (c *Client) StreamGroup(ctx context.Context, id string, member func(*Group, Member), void func()) (Group, error) {
+// streamGroup reads one group as GetGroup does, but does not hold its members.
+func (c *Client) streamGroup(ctx context.Context, id string, member func(*Group, Member), void func()) (Group, error) {
 	r := newGroupReader(nil, member)
 	r.void = void
 	return c.readGroup(ctx, id, r)
@@ -228,6 +226,8 @@ func (r *groupReader) flush() {
 	r.held.each(func(m Member) { r.member(&r.group, m) })
 	r.held.reset()
 }
+
+func (r *groupReader) named() bool { return r.group.DisplayName != "" }
 
 func (r *groupReader) deliver() {
 	if r.late {

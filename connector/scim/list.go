@@ -20,6 +20,11 @@ type ListStep struct {
 	Total   int // rows in all as the server claims, 0 if it does not or cannot be believed
 	Rows    int // rows in this page
 	Fresh   int // rows in this page that were not seen before
+
+	// What the page proves about rows that are not in the list; see testimony.
+	formal  bool // it has the schema of a list response
+	named   bool // it has a row with the name that such rows have
+	refused bool // there is no page: the server refused to go on behind the end
 }
 
 // Sink takes the rows of one page as they arrive.
@@ -46,17 +51,21 @@ func (s Sink[T]) void() {
 // position may be read again. Incomplete if the list cannot be proved complete; see
 // the package comment.
 func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
-	step, err := listPage(ctx, c, "Users", "", at, sink, newUserReader(sink.Row))
+	step, err := listPage(ctx, c, "Users", search{}, at, sink, newUserReader(sink.Row))
 	return step, explain("list users", err)
 }
 
 // ListGroups reads one page of groups, as ListUsers does users.
 func (c *Client) ListGroups(ctx context.Context, at Position, sink GroupSink) (ListStep, error) {
+	return c.listGroups(ctx, search{}, at, sink)
+}
+
+func (c *Client) listGroups(ctx context.Context, by search, at Position, sink GroupSink) (ListStep, error) {
 	rows := newGroupReader(sink.Row, sink.Member)
-	step, err := listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
+	step, err := listPage(ctx, c, "Groups", by, at, sink.Sink, rows)
 	for err == nil && rows.readAgain() {
 		sink.void()
-		step, err = listPage(ctx, c, "Groups", "", at, sink.Sink, rows)
+		step, err = listPage(ctx, c, "Groups", by, at, sink.Sink, rows)
 	}
 	if err == nil && rows.late {
 		err = errLate()
@@ -67,24 +76,32 @@ func (c *Client) ListGroups(ctx context.Context, at Position, sink GroupSink) (L
 	return step, explain("list groups", err)
 }
 
+// search says how a list is asked for.
+type search struct {
+	filter string
+	fresh  bool // past any cache
+}
+
 // listPage reads and judges one page.
-func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at Position, sink Sink[T], rows rowReader) (ListStep, error) {
+func listPage[T any](ctx context.Context, c *Client, endpoint string, by search, at Position, sink Sink[T], rows rowReader) (ListStep, error) {
 	var a answer
 	var own error // of an answer that is no list
 	begun := false
 	read := func(query url.Values) error {
-		return c.get(ctx, "/"+endpoint, query, false, func(s *jsonscan.Scanner) error {
-			if begun {
-				sink.void()
-			}
-			begun = true
-			rows.begin()
-			a, own = readList(s, rows, sink.Seen)
-			return own
+		return c.persist(ctx, func() error {
+			return c.get(ctx, "/"+endpoint, query, by.fresh, func(s *jsonscan.Scanner) error {
+				if begun {
+					sink.void()
+				}
+				begun = true
+				rows.begin()
+				a, own = readList(s, rows, sink.Seen)
+				return own
+			})
 		})
 	}
-	err := read(c.pageQuery(endpoint, at, filter))
-	if at.Pages == 0 && filter == "" && statusOf(err) == http.StatusBadRequest {
+	err := read(c.pageQuery(endpoint, at, by.filter))
+	if at.Pages == 0 && by.filter == "" && statusOf(err) == http.StatusBadRequest {
 		// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
 		if failed := read(url.Values{"count": {strconv.Itoa(c.pageSize)}, "cursor": {""}}); failed == nil || failed == own {
 			err, at.Cursor = failed, beginning
@@ -95,8 +112,6 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 	case at.Cursor != "" && cursorLost(err):
 		next, v, err := at.again(baton.Errorf(baton.Incomplete, "the list kept changing: %w", err))
 		return ListStep{Next: next, Restart: v == restart}, err
-	case statusOf(err) == http.StatusNotFound:
-		return ListStep{}, baton.Errorf(baton.NotFound, "%w", err).WithFix("check the SCIM URL; it ends above /%s", endpoint)
 	case !probeRefused(at, err) && !c.cursorsOnly(ctx, at, err):
 		return ListStep{}, err
 	default:
@@ -106,7 +121,8 @@ func listPage[T any](ctx context.Context, c *Client, endpoint, filter string, at
 	if err != nil {
 		return ListStep{}, err
 	}
-	step := ListStep{Next: next, Done: v == end, Restart: v == restart, Rows: a.rows, Fresh: a.fresh}
+	step := ListStep{Next: next, Done: v == end, Restart: v == restart, Rows: a.rows, Fresh: a.fresh,
+		formal: a.formal, named: a.named, refused: a.refused}
 	if next.counted() {
 		step.Total = next.Total
 	}
@@ -171,6 +187,12 @@ func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (a
 	var err error
 	for s.Object(); err == nil && s.Field(); {
 		switch string(s.Lower()) {
+		case "schemas":
+			list(s, func() {
+				var urn string
+				text(s, &urn)
+				p.formal = p.formal || isListSchema(urn)
+			})
 		case "totalresults":
 			said = number(s, &p.total) || said
 		case "nextcursor":
@@ -233,6 +255,7 @@ func (p *pageReader) row(s *jsonscan.Scanner) error {
 		p.first, p.skips = id, fresh
 	}
 	p.last = id
+	p.named = p.named || p.rows.named()
 	if fresh {
 		p.inPage[strings.Clone(id)] = true // and not all that came with it
 		p.fresh++

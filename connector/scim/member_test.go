@@ -186,7 +186,7 @@ func TestMoreMembersThanAreHeld(t *testing.T) {
 		t.Errorf("%d members, %v", g.Members.Entries(), err)
 	}
 	count := 0
-	if _, err := c.StreamGroup(t.Context(), "g3", func(g *scim.Group, m scim.Member) {
+	if _, _, err := c.StreamGroup(t.Context(), "g3", func(g *scim.Group, m scim.Member) {
 		if count++; g.Label() != "Group 3" {
 			t.Errorf("a member of %s", g.Label())
 		}

@@ -69,6 +69,8 @@ type answer struct {
 	first, last string // ids of the first row and the last one
 	skips       bool   // the first row is one that was not seen before
 	refused     bool   // the server refuses to go on, and that is credible
+
+	formal, named bool // see ListStep
 }
 
 type verdict int

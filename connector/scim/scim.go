@@ -58,6 +58,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"baton"
 	"baton/connector/rest"
@@ -77,10 +78,12 @@ type Config struct {
 }
 
 // Client speaks SCIM to one server. It is safe for concurrent use. Its errors are
-// *baton.Error of the kinds that package rest assigns; an unproved list is Incomplete.
+// *baton.Error of the kinds that package rest assigns, except that a 404 is Incomplete, as
+// an unproved list is: no error says that something does not exist. See proof.go.
 type Client struct {
 	rest     *rest.Client
 	pageSize int
+	answered atomic.Bool // a read succeeded
 }
 
 // New makes a client; it sends nothing.
@@ -117,12 +120,16 @@ func ErrorType(err error) string {
 
 // get sends a GET with the headers of SCIM and decodes the answer as it arrives.
 func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool, decode func(*jsonscan.Scanner) error) error {
-	return c.rest.Decode(ctx, rest.Request{
+	err := c.rest.Decode(ctx, rest.Request{
 		Path:    path,
 		Query:   query,
 		Header:  http.Header{"Accept": {accept}},
 		NoCache: noCache,
 	}, func(_ http.Header, s *jsonscan.Scanner) error { return decode(s) })
+	if err == nil {
+		c.answered.Store(true)
+	}
+	return c.notShown(err)
 }
 
 // explain says what was being done and, where a SCIM administrator would know more
@@ -146,8 +153,6 @@ func explain(doing string, err error) error {
 		return e.WithFix("correct what the server objects to; if that is how the request is written, show this line to whoever runs the SCIM server")
 	case e.Kind == baton.DeadlineExceeded:
 		return e.WithFix("try again later, or allow more time")
-	case e.Kind == baton.NotFound:
-		return e.WithFix("sync again to see what is there")
 	case e.Kind == baton.AlreadyExists || e.Kind == baton.Refused:
 		return e.WithFix("look at what is there now; if it is not as asked, try again")
 	case e.Kind == baton.Incomplete:
@@ -175,5 +180,5 @@ func filterRejected(err error) bool {
 	case http.StatusNotImplemented:
 		return true
 	}
-	return false
+	return errors.Is(err, ErrNotShown) // some servers answer so where nothing matches
 }

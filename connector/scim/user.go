@@ -140,7 +140,8 @@ func firstText(candidates ...string) string {
 	return "(unnamed)"
 }
 
-// GetUser reads one user, past any cache. NotFound if there is none with that id.
+// GetUser reads one user, past any cache. An error never proves that the user is gone;
+// ask LookUser.
 func (c *Client) GetUser(ctx context.Context, id string) (User, error) {
 	r := newUserReader(nil)
 	if err := c.getOne(ctx, "user", "Users", id, r); err != nil {

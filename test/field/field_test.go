@@ -23,6 +23,8 @@ import (
 var binaries = flag.String("binaries", "", "folder of the baton-perplexity and baton-percipio to test, instead of this tree's")
 
 func TestMain(m *testing.M) {
+	// The tests wait for programs that wait for servers.
+	_ = flag.Set("test.parallel", "12")
 	flag.Parse()
 	code, err := withBinaries(m.Run)
 	if err != nil {

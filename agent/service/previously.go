@@ -1,0 +1,24 @@
+package service
+
+import (
+	"path/filepath"
+
+	"baton"
+	"baton/agent/syncer"
+)
+
+// previously reports whether a sync that ConductorOne took, and that this instance still
+// has, holds the resource. A file that cannot be read holds nothing.
+func (s *service) previously(id baton.ResourceID) (bool, error) {
+	bases, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, basePrefix+"*"+baseSuffix))
+	for _, path := range bases {
+		held, err := syncer.Holds(path, s.cfg.StateDir, id)
+		if held {
+			return true, nil
+		}
+		if err != nil {
+			s.log.Warn("a previous sync cannot be read", "error", err)
+		}
+	}
+	return false, nil
+}
