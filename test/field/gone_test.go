@@ -21,7 +21,7 @@ func granting(group, user string) []string {
 }
 
 func acting(action, user string) []string {
-	return []string{"--invoke-action", action, "--invoke-action-args", `{"user_id":` + text(user) + `}`}
+	return []string{"--invoke-action", action, "--invoke-action-args", `{"user_id":` + jsonText(user) + `}`}
 }
 
 func creating(email string) []string {
@@ -102,7 +102,7 @@ func TestA404ToTheWriteOnly(t *testing.T) {
 			t.Run(form+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				m, p := syncedAcme(t)
-				m.answer(where("^(PATCH|POST) ", denies))
+				m.answer(onRequest("^(PATCH|POST) ", denies))
 				p.run(t, args...).fails(t, "404")
 			})
 		}
@@ -160,7 +160,7 @@ func TestOneGroupMissingForGood(t *testing.T) {
 		t.Run(form, func(t *testing.T) {
 			t.Parallel()
 			m := largeAcme()
-			m.instead = where("^GET /scim/v2/Groups/g7$", denies)
+			m.instead = onRequest("^GET /scim/v2/Groups/g7$", denies)
 			p := perplexity(t, m.start(t))
 			p.run(t).fails(t, "/Groups/g7")
 			if p.sealed() {
@@ -194,10 +194,10 @@ func TestListsMissingNowAndThen(t *testing.T) {
 func largeAcme() *imitation {
 	m := &imitation{}
 	for i := range 150 {
-		m.people = append(m.people, &person{id: fmt.Sprint("u", i), userName: fmt.Sprintf("p%d@acme.example", i)})
+		m.people = append(m.people, &fakeUser{id: fmt.Sprint("u", i), userName: fmt.Sprintf("p%d@acme.example", i)})
 	}
 	for i := range 30 {
-		g := &crew{id: fmt.Sprint("g", i), name: fmt.Sprint("Crew ", i), hidden: true}
+		g := &fakeGroup{id: fmt.Sprint("g", i), name: fmt.Sprint("Crew ", i), hidden: true}
 		for k := range 10 - (i+9)/10%2*(i%2) {
 			g.members = append(g.members, fmt.Sprint("u", (i*7+k)%150))
 		}
@@ -228,7 +228,7 @@ func TestAGroupThatIsGone(t *testing.T) {
 			t.Parallel()
 			m, p := syncedAcme(t)
 			m.do(func() { m.crews = slices.Delete(m.crews, 1, 2) })
-			m.answer(where("^GET /scim/v2/Groups/g2$", denies))
+			m.answer(onRequest("^GET /scim/v2/Groups/g2$", denies))
 			p.run(t, revoking("g2", "u2")...).succeeds(t, "already revoked")
 			r := p.run(t, granting("g2", "u4")...)
 			r.fails(t, "g2")
@@ -243,21 +243,21 @@ func TestAGroupThatIsGone(t *testing.T) {
 func unproved() map[string]answering {
 	lists := "^GET /scim/v2/(Users|Groups)$"
 	return map[string]answering{
-		"a 404":                             where(lists, text404),
-		"a SCIM 404":                        where(lists, scim404),
-		"a 403 of a firewall":               where(lists, body(403, `<html><title>Attention Required! | Cloudflare</title></html>`)),
-		"a web page":                        where(lists, body(200, `<html><title>Sign in</title></html>`)),
-		"nothing":                           where(lists, body(200, ``)),
-		"null":                              where(lists, body(200, `null`)),
-		"an empty object":                   where(lists, body(200, `{}`)),
-		"an empty array":                    where(lists, body(200, `[]`)),
-		"an error with status 200":          where(lists, body(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500"}`)),
-		"a total that is not SCIM":          where(lists, body(200, `{"totalResults":0}`)),
-		"an empty list that is not SCIM":    where(lists, body(200, `{"totalResults":0,"Resources":[]}`)),
-		"rows that are not SCIM":            where(lists, body(200, `{"totalResults":1,"Resources":[{"id":"x"}]}`)),
-		"another kind of list":              where(lists, body(200, `{"total":1,"items":[{"id":"x"}],"totalResults":1,"Resources":[{"id":"x","title":"X"}]}`)),
-		"empty lists of everything":         where(lists, body(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)),
-		"a list that is shorter than total": where(lists, body(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":3,"Resources":[{"id":"x","userName":"x@acme.example","displayName":"X"}]}`)),
+		"a 404":                             onRequest(lists, text404),
+		"a SCIM 404":                        onRequest(lists, scim404),
+		"a 403 of a firewall":               onRequest(lists, reply(403, `<html><title>Attention Required! | Cloudflare</title></html>`)),
+		"a web page":                        onRequest(lists, reply(200, `<html><title>Sign in</title></html>`)),
+		"nothing":                           onRequest(lists, reply(200, ``)),
+		"null":                              onRequest(lists, reply(200, `null`)),
+		"an empty object":                   onRequest(lists, reply(200, `{}`)),
+		"an empty array":                    onRequest(lists, reply(200, `[]`)),
+		"an error with status 200":          onRequest(lists, reply(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500"}`)),
+		"a total that is not SCIM":          onRequest(lists, reply(200, `{"totalResults":0}`)),
+		"an empty list that is not SCIM":    onRequest(lists, reply(200, `{"totalResults":0,"Resources":[]}`)),
+		"rows that are not SCIM":            onRequest(lists, reply(200, `{"totalResults":1,"Resources":[{"id":"x"}]}`)),
+		"another kind of list":              onRequest(lists, reply(200, `{"total":1,"items":[{"id":"x"}],"totalResults":1,"Resources":[{"id":"x","title":"X"}]}`)),
+		"empty lists of everything":         onRequest(lists, reply(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)),
+		"a list that is shorter than total": onRequest(lists, reply(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":3,"Resources":[{"id":"x","userName":"x@acme.example","displayName":"X"}]}`)),
 	}
 }
 
@@ -267,7 +267,7 @@ func TestListsThatProveNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, p := syncedAcme(t)
-			m.answer(either(where("^GET /scim/v2/(Users/u2|Groups/g2)$", scim404), lists))
+			m.answer(either(onRequest("^GET /scim/v2/(Users/u2|Groups/g2)$", scim404), lists))
 			p.run(t, revoking("g2", "u2")...).fails(t)
 			p.run(t, acting("disable_user", "u2")...).fails(t)
 			p.run(t, granting("g2", "u4")...).fails(t)
@@ -285,7 +285,7 @@ func TestListsThatSpeakAgainstA404(t *testing.T) {
 		t.Run(form, func(t *testing.T) {
 			t.Parallel()
 			m, p := syncedAcme(t)
-			m.answer(where("^GET /scim/v2/(Users|Groups)/", denies))
+			m.answer(onRequest("^GET /scim/v2/(Users|Groups)/", denies))
 			p.run(t, revoking("g2", "u2")...).succeeds(t, "Removed u2")
 			p.run(t, acting("disable_user", "u3")...).succeeds(t, "Disabled")
 			p.run(t, granting("g3", "u2")...).succeeds(t, "Added u2")
@@ -299,8 +299,8 @@ func TestListsThatSpeakAgainstA404(t *testing.T) {
 // TestFiltersDoNotProve: an account that a search does not find may be there all the same.
 func TestFiltersDoNotProve(t *testing.T) {
 	m, p := syncedAcme(t)
-	empty := body(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)
-	m.answer(either(where("^GET /scim/v2/Users/u2$", scim404), func(w http.ResponseWriter, r *http.Request) bool {
+	empty := reply(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)
+	m.answer(either(onRequest("^GET /scim/v2/Users/u2$", scim404), func(w http.ResponseWriter, r *http.Request) bool {
 		return r.URL.Query().Has("filter") && empty(w, r)
 	}))
 	p.run(t, acting("disable_user", "u2")...).succeeds(t, "Disabled")
@@ -316,7 +316,7 @@ func TestDisablingNobody(t *testing.T) {
 		t.Run(form, func(t *testing.T) {
 			t.Parallel()
 			m, p := syncedAcme(t)
-			m.answer(where("^GET /scim/v2/Users/u222$", denies))
+			m.answer(onRequest("^GET /scim/v2/Users/u222$", denies))
 			for _, action := range []string{"disable_user", "enable_user"} {
 				r := p.run(t, acting(action, "u222")...)
 				r.fails(t, "u222")
@@ -342,7 +342,7 @@ func TestDisablingWhoWasThere(t *testing.T) {
 			t.Parallel()
 			m, p := syncedAcme(t)
 			m.do(func() { m.people = slices.Delete(m.people, 1, 2) })
-			m.answer(where("^GET /scim/v2/Users/u2$", denies))
+			m.answer(onRequest("^GET /scim/v2/Users/u2$", denies))
 			p.run(t, acting("disable_user", "u2")...).succeeds(t, "already so")
 			r := p.run(t, acting("enable_user", "u2")...)
 			r.fails(t, "u2")
@@ -367,7 +367,7 @@ func TestDisablingWhoVanishes(t *testing.T) {
 						break
 					}
 				}
-				return m.person("u2") == nil && where("/Users/u2$", denies)(w, r)
+				return m.fakeUser("u2") == nil && onRequest("/Users/u2$", denies)(w, r)
 			})
 			p.run(t, acting("disable_user", "u2")...).succeeds(t, "Disabled")
 			p.run(t, acting("disable_user", "u2")...).succeeds(t, "already so")
@@ -379,7 +379,7 @@ func TestDisablingWhoVanishes(t *testing.T) {
 // guard is not satisfied by that.
 func TestAdminsWhoCannotBeRead(t *testing.T) {
 	for name, answers := range map[string]answering{
-		"neither alone nor listed": either(where("^GET /scim/v2/Users/u4$", text404), where("^GET /scim/v2/Users$", text404)),
+		"neither alone nor listed": either(onRequest("^GET /scim/v2/Users/u4$", text404), onRequest("^GET /scim/v2/Users$", text404)),
 		"gone":                     nil,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -399,7 +399,7 @@ func TestAdminsWhoCannotBeRead(t *testing.T) {
 	t.Run("denied, and listed", func(t *testing.T) {
 		t.Parallel()
 		m, p := syncedAcme(t)
-		m.answer(where("^GET /scim/v2/Users/u4$", text404))
+		m.answer(onRequest("^GET /scim/v2/Users/u4$", text404))
 		p.run(t, revoking("g1", "u1")...).succeeds(t, "Removed u1")
 	})
 }
@@ -419,7 +419,7 @@ func TestAServiceTellsC1WhatIsKnown(t *testing.T) {
 			taskFails(t, s.create("jane@acme.example", "Jane Smith"), "404")
 			taskFails(t, s.sync())
 			m.answer(nil)
-			m.answer(where("^PATCH ", denies))
+			m.answer(onRequest("^PATCH ", denies))
 			taskFails(t, s.revoke("g2", "u2"), "404")
 			taskFails(t, s.action("disable_user", "u2"), "404")
 			if changed := m.changed(); len(changed) > 0 {

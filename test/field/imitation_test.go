@@ -23,25 +23,25 @@ import (
 // answer. By itself it behaves as RFC 7644 has it, with filters by userName and id.
 type imitation struct {
 	mu     sync.Mutex
-	people []*person
-	crews  []*crew
+	people []*fakeUser
+	crews  []*fakeGroup
 	// instead answers in place of the server; it returns whether it did. It is called with
 	// mu held.
 	instead func(w http.ResponseWriter, r *http.Request) bool
 	// accepted is what a POST stores; nil stores what was sent.
-	accepted func(sent person) person
+	accepted func(sent fakeUser) fakeUser
 	asked    []string // the requests
 	changes  []string // what writes did, such as "-g2:u2" or "u2 disabled"
 }
 
-type person struct {
+type fakeUser struct {
 	id, userName string
 	disabled     bool
 	primary      string   // address; "" is the userName
 	secondary    []string // addresses
 }
 
-type crew struct {
+type fakeGroup struct {
 	id, name string
 	members  []string
 	hidden   bool // lists do not show the members
@@ -50,11 +50,11 @@ type crew struct {
 // acme has one admin group with two admins and two other groups.
 func acme() *imitation {
 	return &imitation{
-		people: []*person{
+		people: []*fakeUser{
 			{id: "u1", userName: "ann@acme.example"}, {id: "u2", userName: "bob@acme.example"},
 			{id: "u3", userName: "cid@acme.example"}, {id: "u4", userName: "dan@acme.example"},
 		},
-		crews: []*crew{
+		crews: []*fakeGroup{
 			{id: "g1", name: "PPLX_Admin", members: []string{"u1", "u4"}},
 			{id: "g2", name: "Engineering", members: []string{"u2", "u3"}},
 			{id: "g3", name: "Sales", members: []string{"u3"}},
@@ -96,15 +96,15 @@ func (m *imitation) requests() int {
 	return len(m.asked)
 }
 
-func (m *imitation) person(id string) *person {
-	if i := slices.IndexFunc(m.people, func(u *person) bool { return u.id == id }); i >= 0 {
+func (m *imitation) fakeUser(id string) *fakeUser {
+	if i := slices.IndexFunc(m.people, func(u *fakeUser) bool { return u.id == id }); i >= 0 {
 		return m.people[i]
 	}
 	return nil
 }
 
-func (m *imitation) crew(id string) *crew {
-	if i := slices.IndexFunc(m.crews, func(g *crew) bool { return g.id == id }); i >= 0 {
+func (m *imitation) fakeGroup(id string) *fakeGroup {
+	if i := slices.IndexFunc(m.crews, func(g *fakeGroup) bool { return g.id == id }); i >= 0 {
 		return m.crews[i]
 	}
 	return nil
@@ -145,15 +145,15 @@ func (m *imitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			g := m.crews[i]
 			return g.document(!g.hidden), true
 		})
-	case resource == "Users" && m.person(id) != nil:
-		u := m.person(id)
+	case resource == "Users" && m.fakeUser(id) != nil:
+		u := m.fakeUser(id)
 		if r.Method == http.MethodPatch {
 			u.disabled = strings.Contains(string(body), "false")
 			m.changes = append(m.changes, u.id+map[bool]string{true: " disabled", false: " enabled"}[u.disabled])
 		}
 		io.WriteString(w, u.document())
-	case resource == "Groups" && m.crew(id) != nil:
-		g := m.crew(id)
+	case resource == "Groups" && m.fakeGroup(id) != nil:
+		g := m.fakeGroup(id)
 		if r.Method == http.MethodPatch {
 			m.patch(g, body)
 		}
@@ -163,16 +163,16 @@ func (m *imitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (m *imitation) filtered(r *http.Request, u *person) bool {
+func (m *imitation) filtered(r *http.Request, u *fakeUser) bool {
 	filter := r.URL.Query().Get("filter")
 	name, value, _ := strings.Cut(filter, " eq ")
 	switch strings.ToLower(name) {
 	case "":
 		return true
 	case "username":
-		return strings.EqualFold(value, text(u.userName))
+		return strings.EqualFold(value, jsonText(u.userName))
 	case "id":
-		return value == text(u.id)
+		return value == jsonText(u.id)
 	}
 	return false
 }
@@ -192,30 +192,30 @@ func (m *imitation) page(w http.ResponseWriter, r *http.Request, n int, row func
 		len(rows), start, strings.Join(rows[from:min(from+count, len(rows))], ","))
 }
 
-func text(s string) string {
+func jsonText(s string) string {
 	b, _ := json.Marshal(s) // a string always encodes
 	return string(b)
 }
 
-func (u *person) document() string {
-	emails := fmt.Sprintf(`{"value":%s,"primary":true}`, text(cmp.Or(u.primary, u.userName)))
+func (u *fakeUser) document() string {
+	emails := fmt.Sprintf(`{"value":%s,"primary":true}`, jsonText(cmp.Or(u.primary, u.userName)))
 	for _, e := range u.secondary {
-		emails += fmt.Sprintf(`,{"value":%s,"type":"other"}`, text(e))
+		emails += fmt.Sprintf(`,{"value":%s,"type":"other"}`, jsonText(e))
 	}
 	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":%s,"userName":%s,"active":%t,"emails":[%s]}`,
-		text(u.id), text(u.userName), !u.disabled, emails)
+		jsonText(u.id), jsonText(u.userName), !u.disabled, emails)
 }
 
-func (g *crew) document(members bool) string {
+func (g *fakeGroup) document(members bool) string {
 	shown := ""
 	if members {
 		var parts []string
 		for _, id := range g.members {
-			parts = append(parts, fmt.Sprintf(`{"value":%s,"type":"User"}`, text(id)))
+			parts = append(parts, fmt.Sprintf(`{"value":%s,"type":"User"}`, jsonText(id)))
 		}
 		shown = `,"members":[` + strings.Join(parts, ",") + `]`
 	}
-	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":%s,"displayName":%s%s}`, text(g.id), text(g.name), shown)
+	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"id":%s,"displayName":%s%s}`, jsonText(g.id), jsonText(g.name), shown)
 }
 
 func (m *imitation) create(w http.ResponseWriter, body []byte) {
@@ -227,12 +227,12 @@ func (m *imitation) create(w http.ResponseWriter, body []byte) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if slices.ContainsFunc(m.people, func(u *person) bool { return strings.EqualFold(u.userName, sent.UserName) }) {
+	if slices.ContainsFunc(m.people, func(u *fakeUser) bool { return strings.EqualFold(u.userName, sent.UserName) }) {
 		w.WriteHeader(http.StatusConflict)
 		io.WriteString(w, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","detail":"Another user already exists"}`)
 		return
 	}
-	u := person{userName: sent.UserName}
+	u := fakeUser{userName: sent.UserName}
 	if len(sent.Emails) > 0 {
 		u.primary = sent.Emails[0].Value
 	}
@@ -249,7 +249,7 @@ func (m *imitation) create(w http.ResponseWriter, body []byte) {
 var memberFilter = regexp.MustCompile(`^members\[value eq (".*")\]$`)
 
 // patch adds or removes members, whatever their ids are.
-func (m *imitation) patch(g *crew, body []byte) {
+func (m *imitation) patch(g *fakeGroup, body []byte) {
 	var sent struct {
 		Operations []struct {
 			Op, Path string
@@ -318,16 +318,16 @@ type answering = func(http.ResponseWriter, *http.Request) bool
 // denials are all of them, by name.
 var denials = map[string]answering{"SCIM": scim404, "text": text404, "HTML": html404, "bare": bare404, "JSON": json404, "410": gone410}
 
-// where answers so to the requests that match, as "METHOD path", a regular expression.
-func where(pattern string, with answering) answering {
+// onRequest answers so to the requests that match, as "METHOD path", a regular expression.
+func onRequest(pattern string, with answering) answering {
 	re := regexp.MustCompile(pattern)
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		return re.MatchString(r.Method+" "+r.URL.Path) && with(w, r)
 	}
 }
 
-// body answers with a JSON body and a status.
-func body(status int, json string) answering {
+// reply answers with a JSON body and a status.
+func reply(status int, json string) answering {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
