@@ -16,11 +16,14 @@ type Connector struct {
 	// Directory says that the connector's accounts make people. Accounts of other
 	// connectors are only matched to people.
 	Directory bool
-	// Rows numbers the rows that the connector's syncs show. A connector that continues
-	// another one takes over its number, and with it the rows.
-	Rows    int64
+	// Stream numbers the rows that the connector's syncs show. A connector that continues
+	// another one takes over its stream, and with it the rows.
+	Stream  Stream
 	Version int64
 }
+
+// Stream numbers a sequence of syncs whose rows continue each other.
+type Stream int64
 
 // Hosting says where a connector runs.
 type Hosting string
@@ -31,21 +34,3 @@ const (
 	Hosted     Hosting = "hosted"      // inside the console
 	ByFile     Hosting = "file"        // people upload sync files
 )
-
-// Credential is a key of a connector. Only the public half is kept.
-type Credential struct {
-	ClientID  string
-	Connector ID
-	PublicKey []byte // Ed25519
-	Created   time.Time
-	CreatedBy ID        // person; "" for the console itself
-	Expires   time.Time // zero when it does not
-	Revoked   time.Time // zero while it is accepted
-	LastUsed  time.Time
-	LastHost  string
-}
-
-// Accepts reports whether the credential is accepted at a time.
-func (c Credential) Accepts(at time.Time) bool {
-	return (c.Revoked.IsZero() || at.Before(c.Revoked)) && (c.Expires.IsZero() || at.Before(c.Expires))
-}

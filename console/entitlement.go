@@ -12,3 +12,15 @@ type Entitlement struct {
 	// Immutable says that the connector can neither grant nor revoke it.
 	Immutable bool
 }
+
+// Digest returns 16 bytes that differ when anything about an entitlement differs, except
+// its own key.
+func (e Entitlement) Digest() [16]byte {
+	d := newDigest()
+	d.str(e.ID, e.Slug, e.Name, e.Description)
+	d.num(int64(e.Resource), int64(e.Purpose))
+	if e.Immutable {
+		d.num(1)
+	}
+	return d.sum()
+}

@@ -3,6 +3,7 @@ package console
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -37,7 +38,20 @@ type Link struct {
 type Hash [sha256.Size]byte
 
 // String returns the hash in hex.
-func (h Hash) String() string { return fmt.Sprintf("%x", h[:]) }
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText returns the hash in hex.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText reads a hash in hex.
+func (h *Hash) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != len(h) {
+		return fmt.Errorf("%q is no hash", text)
+	}
+	copy(h[:], b)
+	return nil
+}
 
 // chainVersion separates these hashes from all others.
 const chainVersion = "baton console event 1\n"
@@ -62,6 +76,6 @@ func HashEvent(l Link, payload []byte) Hash {
 type ChainHead struct {
 	Epoch  int64     `json:"epoch"`
 	Number int64     `json:"number"`
-	Hash   Hash      `json:"-"`
+	Hash   Hash      `json:"hash"`
 	At     time.Time `json:"at"`
 }

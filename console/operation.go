@@ -41,6 +41,7 @@ type OperationState string
 
 // The states of an operation.
 const (
+	Waiting      OperationState = "waiting"      // waits for the end of another operation on the same access
 	Queued       OperationState = "queued"       // waits to be handed out
 	Dispatched   OperationState = "dispatched"   // a host has its task
 	Applied      OperationState = "applied"      // the connector says that it is done
@@ -56,6 +57,7 @@ const (
 // transitions lists the states that each state can be followed by. States without an
 // entry are final.
 var transitions = map[OperationState][]OperationState{
+	Waiting:    {Queued, Superseded, Cancelled},
 	Queued:     {Dispatched, Superseded, Cancelled, Failed},
 	Dispatched: {Applied, Unknown, Failed, Declined, Verified, Contradicted},
 	Applied:    {Verified, Contradicted},

@@ -7,7 +7,8 @@ type Sync struct {
 	ID         ID
 	Number     SyncNumber // 0 until its rows are written
 	Connector  ID
-	Task       ID // "" for uploads and imports
+	Stream     Stream // of the connector when the sync was received
+	Task       ID     // "" for uploads and imports
 	Kind       SyncKind
 	State      SyncState
 	Dispatched time.Time // when the task was handed out, by the console's clock; zero for uploads
@@ -46,6 +47,7 @@ const (
 	SyncStaging    SyncState = "staging"    // its rows are being written
 	SyncApplied    SyncState = "applied"    // its rows are visible
 	SyncHeld       SyncState = "held"       // it removes too much; a person must confirm it
+	SyncConfirmed  SyncState = "confirmed"  // a person confirmed it; its rows are not written yet
 	SyncDiscarded  SyncState = "discarded"  // a person discarded it
 	SyncSuperseded SyncState = "superseded" // it began before a sync that is applied, or a newer one replaced it while held
 	SyncRefused    SyncState = "refused"    // the file is damaged, foreign or too large

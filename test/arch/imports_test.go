@@ -59,6 +59,11 @@ var allowedImports = map[string][]string{
 	"test/storm":              {".", "agent/syncer", "c1z", "connector/*", "sandbox/*"},
 	"docs":                    {},
 	"proto":                   {},
+
+	"console/store":            {".", "console", "console/store/internal/*"},
+	"console/store/internal/*": {"."},
+	"console/store/sqlite":     {".", "console/store", "console/store/internal/*"},
+	"console/store/storetest":  {".", "console", "console/store", "console/store/internal/*"},
 }
 
 // TestImports compares the imports of all packages, tests excluded, with allowedImports.

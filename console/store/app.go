@@ -1,0 +1,174 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// AddApp adds an app. Its ID may be empty and is set. AlreadyExists if the name is taken.
+func (t *Tx) AddApp(a console.App) (console.ID, error) {
+	if a.ID == "" {
+		a.ID = console.NewID(t.by.At)
+	}
+	if err := need("the app's name", a.Name); err != nil {
+		return "", err
+	}
+	err := t.insert("app "+quote(a.Name), "INSERT INTO app (id, name, sort_key, created, version) VALUES ($1, $2, $3, $4, 1)",
+		a.ID, []byte(a.Name), console.SortKey(a.Name), t.by.At)
+	if err != nil {
+		return "", err
+	}
+	if err := t.setOwners("app_owner", "app", a.ID, a.Owners); err != nil {
+		return "", err
+	}
+	if err := t.event(console.Event{Kind: "app.added", App: a.ID, Object: string(a.ID)}, map[string]any{"name": a.Name, "owners": a.Owners}); err != nil {
+		return "", err
+	}
+	return a.ID, t.setRoleMap(a.ID, a.Roles, a.MinimumAdmins)
+}
+
+// ChangeApp changes the name and the owners of an app. a.Version must be the version that
+// was read.
+func (t *Tx) ChangeApp(a console.App) error {
+	before, err := t.LockApp(a.ID)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(checkVersion("the app", before.Version, a.Version), need("the app's name", a.Name)); err != nil {
+		return err
+	}
+	if err := t.insert("app "+quote(a.Name), "UPDATE app SET name = $2, sort_key = $3, version = version + 1 WHERE id = $1", a.ID, []byte(a.Name), console.SortKey(a.Name)); err != nil {
+		return err
+	}
+	if err := t.setOwners("app_owner", "app", a.ID, a.Owners); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "app.changed", App: a.ID, Object: string(a.ID)}, map[string]any{
+		"name_before": before.Name, "name": a.Name, "owners_before": before.Owners, "owners": a.Owners})
+}
+
+// SetRoleMap sets which entitlements give which role in an app, and the minimum of admins,
+// from now on.
+func (t *Tx) SetRoleMap(app console.ID, roles console.RoleMap, minimum int) error {
+	if _, err := t.LockApp(app); err != nil {
+		return err
+	}
+	if minimum < 0 {
+		return baton.Errorf(baton.Invalid, "the minimum of admins is %d", minimum)
+	}
+	if _, err := t.e.Exec("UPDATE app SET version = version + 1 WHERE id = $1", app); err != nil {
+		return err
+	}
+	return t.setRoleMap(app, roles, minimum)
+}
+
+func (t *Tx) setRoleMap(app console.ID, roles console.RoleMap, minimum int) error {
+	b, err := json.Marshal(roles.Roles)
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode roles: %w", err)
+	}
+	if err := t.endInterval("role_map", "app", app); err != nil {
+		return err
+	}
+	if err := t.insert("role map", "INSERT INTO role_map (app, from_at, minimum, priority, roles) VALUES ($1, $2, $3, $4, $5)",
+		app, t.by.At, minimum, roles.Priority, b); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "app.roles-changed", App: app, Object: string(app)}, map[string]any{"minimum_admins": minimum, "priority": roles.Priority, "roles": roles.Roles})
+}
+
+// App returns an app with its current role map.
+func (t *Tx) App(id console.ID) (console.App, error) {
+	return t.app("SELECT id, name, version FROM app WHERE id = $1", id)
+}
+
+// LockApp returns an app and keeps other commands that lock it waiting until this one ends.
+// Guards read what they judge by after it.
+func (t *Tx) LockApp(id console.ID) (console.App, error) {
+	return t.app("SELECT id, name, version FROM app WHERE id = $1 FOR UPDATE", id)
+}
+
+// AppByName returns the app with a name.
+func (t *Tx) AppByName(name string) (console.App, error) {
+	return t.app("SELECT id, name, version FROM app WHERE name = $1", []byte(name))
+}
+
+// Apps returns up to n apps in the order of their names.
+func (t *Tx) Apps(after NameAfter, n int) ([]console.App, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list(t, scanApp, "SELECT id, name, version FROM app WHERE (sort_key, id) > ($1, $2) ORDER BY sort_key, id LIMIT $3", bytesOf(after.Sort), after.ID, n)
+	for i := range all {
+		if err == nil {
+			err = t.fillApp(&all[i])
+		}
+	}
+	return all, err
+}
+
+func scanApp(r engine.Row) console.App {
+	return console.App{ID: console.ID(r.Text(0)), Name: str(r, 1), Version: r.Int(2)}
+}
+
+func (t *Tx) app(sql string, args ...any) (console.App, error) {
+	a, err := get(t, scanApp, "app", sql, args...)
+	if err != nil {
+		return a, err
+	}
+	return a, t.fillApp(&a)
+}
+
+func (t *Tx) fillApp(a *console.App) (err error) {
+	if a.Owners, err = t.owners("app_owner", "app", a.ID); err != nil {
+		return err
+	}
+	a.Roles, a.MinimumAdmins, err = t.RoleMapAt(a.ID, time.Time{})
+	return err
+}
+
+// RoleMapAt returns the role map and the minimum of admins of an app as of a time; the zero
+// time means now.
+func (t *Tx) RoleMapAt(app console.ID, when time.Time) (console.RoleMap, int, error) {
+	where, args := "until_at IS NULL", []any{app}
+	if !when.IsZero() {
+		where, args = "from_at <= $2 AND (until_at IS NULL OR until_at > $2)", append(args, when)
+	}
+	var m console.RoleMap
+	var minimum int
+	var decode error
+	err := t.row(func(r engine.Row) {
+		minimum, m.Priority = int(r.Int(0)), console.Priority(r.Text(1))
+		decode = json.Unmarshal(r.Bytes(2), &m.Roles)
+	}, "SELECT minimum, priority, roles FROM role_map WHERE app = $1 AND "+where, args...)
+	if errors.Is(err, errNoRow) {
+		err = nil // before the app was added
+	}
+	return m, minimum, errors.Join(err, decode)
+}
+
+// setOwners replaces the owners of an app or a connector.
+func (t *Tx) setOwners(table, column string, id console.ID, owners []console.ID) error {
+	if _, err := t.e.Exec("DELETE FROM "+table+" WHERE "+column+" = $1", id); err != nil {
+		return err
+	}
+	for _, o := range owners {
+		if _, err := t.Person(o); err != nil {
+			return err
+		}
+		if err := t.insert("owner", "INSERT INTO "+table+" ("+column+", person) VALUES ($1, $2)", id, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Tx) owners(table, column string, id console.ID) ([]console.ID, error) {
+	return list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT person FROM "+table+" WHERE "+column+" = $1 ORDER BY person", id)
+}

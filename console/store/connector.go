@@ -1,0 +1,151 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// AddConnector adds a connector to an app. Its ID may be empty and is set; it gets a stream
+// of its own. AlreadyExists if the name is taken.
+func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
+	if c.ID == "" {
+		c.ID = console.NewID(t.by.At)
+	}
+	if err := need("the connector's name", c.Name); err != nil {
+		return "", err
+	}
+	if _, err := t.App(c.App); err != nil {
+		return "", err
+	}
+	if c.Hosting == "" {
+		c.Hosting = console.SelfHosted
+	}
+	stream, err := t.numbers("stream", 1)
+	if err != nil {
+		return "", err
+	}
+	err = t.insert("connector "+quote(c.Name), `INSERT INTO connector (id, app, name, product, hosting, interval_us, paused, directory, stream, created, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)`,
+		c.ID, c.App, []byte(c.Name), []byte(c.Product), c.Hosting, c.Interval, c.Paused, c.Directory, stream, t.by.At)
+	if err != nil {
+		return "", err
+	}
+	if err := t.insert("stream", "INSERT INTO head (stream, head, staging) VALUES ($1, 0, 0)", stream); err != nil {
+		return "", err
+	}
+	if err := t.setOwners("connector_owner", "connector", c.ID, c.Owners); err != nil {
+		return "", err
+	}
+	return c.ID, t.event(console.Event{Kind: "connector.added", App: c.App, Connector: c.ID, Object: string(c.ID)},
+		map[string]any{"name": c.Name, "hosting": c.Hosting, "owners": c.Owners})
+}
+
+// ChangeConnector changes name, product, interval, pause, directory and owners of a
+// connector. c.Version must be the version that was read.
+func (t *Tx) ChangeConnector(c console.Connector) error {
+	before, err := t.lockConnector(c.ID)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(checkVersion("the connector", before.Version, c.Version), need("the connector's name", c.Name)); err != nil {
+		return err
+	}
+	err = t.insert("connector "+quote(c.Name), `UPDATE connector SET name = $2, product = $3, interval_us = $4, paused = $5, directory = $6, version = version + 1 WHERE id = $1`,
+		c.ID, []byte(c.Name), []byte(c.Product), c.Interval, c.Paused, c.Directory)
+	if err != nil {
+		return err
+	}
+	if err := t.setOwners("connector_owner", "connector", c.ID, c.Owners); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "connector.changed", App: before.App, Connector: c.ID, Object: string(c.ID)}, map[string]any{
+		"name_before": before.Name, "name": c.Name, "paused_before": before.Paused, "paused": c.Paused,
+		"directory_before": before.Directory, "directory": c.Directory, "interval_before": before.Interval.String(), "interval": c.Interval.String(),
+		"owners_before": before.Owners, "owners": c.Owners})
+}
+
+// ContinueConnector lets a connector continue another one of the same app, for example a
+// self-hosted one a hosted one: it takes over the stream, and with it the rows. The former
+// one gets an empty stream and is paused. The new one must not have applied a sync.
+func (t *Tx) ContinueConnector(id, former console.ID) error {
+	for _, c := range []console.ID{min(id, former), max(id, former)} {
+		if _, err := t.lockConnector(c); err != nil {
+			return err
+		}
+	}
+	to, err := t.Connector(id)
+	if err != nil {
+		return err
+	}
+	from, err := t.Connector(former)
+	if err != nil {
+		return err
+	}
+	if to.App != from.App || id == former {
+		return baton.Errorf(baton.Refused, "connector %q does not belong to the app of %q", to.Name, from.Name)
+	}
+	for _, c := range []console.Connector{to, from} {
+		h, err := t.lockHead(c.Stream)
+		if err != nil {
+			return err
+		}
+		if h.staging != 0 {
+			return baton.Errorf(baton.Unavailable, "a sync of connector %q is being written", c.Name).WithFix("Try again when it is done.")
+		}
+		if c.ID == id && h.head != 0 {
+			return baton.Errorf(baton.Refused, "connector %q has syncs of its own", c.Name)
+		}
+	}
+	for _, step := range []struct {
+		id     console.ID
+		stream console.Stream
+		paused bool
+	}{{id, -to.Stream, to.Paused}, {former, to.Stream, true}, {id, from.Stream, to.Paused}} { // a stream belongs to one connector at a time
+		if err := t.change("connector", "UPDATE connector SET stream = $2, paused = $3, version = version + 1 WHERE id = $1", step.id, step.stream, step.paused); err != nil {
+			return err
+		}
+	}
+	return t.event(console.Event{Kind: "connector.continued", App: to.App, Connector: id, Object: string(id)}, map[string]any{"former": former, "stream": from.Stream})
+}
+
+const connectorColumns = "id, app, name, product, hosting, interval_us, paused, directory, stream, version"
+
+func scanConnector(r engine.Row) console.Connector {
+	return console.Connector{ID: console.ID(r.Text(0)), App: console.ID(r.Text(1)), Name: str(r, 2), Product: str(r, 3), Hosting: console.Hosting(r.Text(4)),
+		Interval: time.Duration(r.Int(5)) * time.Microsecond, Paused: r.Bool(6), Directory: r.Bool(7), Stream: console.Stream(r.Int(8)), Version: r.Int(9)}
+}
+
+func (t *Tx) connector(sql string, args ...any) (console.Connector, error) {
+	c, err := get(t, scanConnector, "connector", "SELECT "+connectorColumns+" FROM connector WHERE "+sql, args...)
+	if err == nil {
+		c.Owners, err = t.owners("connector_owner", "connector", c.ID)
+	}
+	return c, err
+}
+
+// Connector returns a connector.
+func (t *Tx) Connector(id console.ID) (console.Connector, error) { return t.connector("id = $1", id) }
+
+// ConnectorByName returns the connector with a name.
+func (t *Tx) ConnectorByName(name string) (console.Connector, error) {
+	return t.connector("name = $1", []byte(name))
+}
+
+func (t *Tx) lockConnector(id console.ID) (console.Connector, error) {
+	return t.connector("id = $1 FOR UPDATE", id)
+}
+
+// Connectors returns the connectors of an app, or of all apps if app is empty, oldest first.
+func (t *Tx) Connectors(app console.ID) ([]console.Connector, error) {
+	all, err := list(t, scanConnector, "SELECT "+connectorColumns+" FROM connector WHERE app = $1 OR $1 = '' ORDER BY created, id", app)
+	for i := range all {
+		if err == nil {
+			all[i].Owners, err = t.owners("connector_owner", "connector", all[i].ID)
+		}
+	}
+	return all, err
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// Due is a row that waits for a time: an expiry, a schedule, a retry, a mail. Whoever
+// claims it holds it under a lease; if it does not finish it in time, another one may.
+type Due struct {
+	ID       console.ID
+	Kind     string // what is to be done, for example "reason.expiry"
+	Ref      string // the row that it is about; one Due for each kind and ref
+	At       time.Time
+	Payload  []byte
+	Attempts int   // how often it was claimed, this time included
+	Lease    int64 // fencing token: another claim has another one
+}
+
+// DueTopic is woken when a due row of a kind was added or moved to an earlier time.
+func DueTopic(kind string) string { return "due:" + kind }
+
+// SetDue adds a due row, or moves the one of the same kind and ref to another time. A row
+// that is claimed meanwhile loses its lease: finishing it fails.
+func (t *Tx) SetDue(kind, ref string, when time.Time, payload []byte) error {
+	_, err := t.e.Exec(`INSERT INTO due (id, kind, ref, at, ready, payload, attempts, lease) VALUES ($1, $2, $3, $4, $4, $5, 0, 0)
+		ON CONFLICT (kind, ref) DO UPDATE SET at = excluded.at, ready = excluded.ready, payload = excluded.payload, attempts = 0, lease = due.lease + 1, owner = NULL`,
+		console.NewID(t.by.At), kind, ref, when, bytesOf(payload))
+	t.Wake(DueTopic(kind))
+	return err
+}
+
+// RemoveDue removes a due row. It is no error if there is none.
+func (t *Tx) RemoveDue(kind, ref string) error {
+	_, err := t.e.Exec("DELETE FROM due WHERE kind = $1 AND ref = $2", kind, ref)
+	return err
+}
+
+// DueAt returns when a due row is due. ok is false if there is none.
+func (t *Tx) DueAt(kind, ref string) (when time.Time, ok bool, err error) {
+	v, err := find(t, func(r engine.Row) time.Time { return at(r, 0) }, "SELECT at FROM due WHERE kind = $1 AND ref = $2", kind, ref)
+	if v != nil {
+		when, ok = *v, true
+	}
+	return when, ok, err
+}
+
+// NextDue returns when the next row of a kind can be claimed. ok is false if there is none.
+func (t *Tx) NextDue(kind string) (when time.Time, ok bool, err error) {
+	v, err := find(t, func(r engine.Row) time.Time { return at(r, 0) }, "SELECT ready FROM due WHERE kind = $1 ORDER BY ready LIMIT 1", kind)
+	if v != nil {
+		when, ok = *v, true
+	}
+	return when, ok, err
+}
+
+// Claim leases up to n rows of a kind that are due to an owner, the most overdue first. No
+// two owners hold a row at the same time.
+func (s *Store) Claim(ctx context.Context, now time.Time, kind, owner string, lease time.Duration, n int) ([]Due, error) {
+	if n, err := limit(n); err != nil {
+		return nil, baton.Errorf(baton.Invalid, "claim %s: %d rows: %w", kind, n, err)
+	}
+	var all []Due
+	err := s.db.Write(ctx, func(e engine.Tx) error {
+		all = nil
+		now, err := e.Now(now)
+		if err != nil {
+			return err
+		}
+		t := &Tx{e: e, s: s}
+		all, err = list(t, scanDue, `UPDATE due SET ready = $1, owner = $2, lease = lease + 1, attempts = attempts + 1
+			WHERE id IN (SELECT id FROM due WHERE kind = $3 AND ready <= $4 ORDER BY ready, at, id LIMIT $5 FOR UPDATE SKIP LOCKED)
+			RETURNING id, kind, ref, at, payload, attempts, lease`, now.Add(lease), owner, kind, now, n)
+		return err
+	})
+	sortByTime(all)
+	return all, err
+}
+
+func scanDue(r engine.Row) Due {
+	return Due{ID: console.ID(r.Text(0)), Kind: r.Text(1), Ref: r.Text(2), At: at(r, 3), Payload: r.Bytes(4), Attempts: int(r.Int(5)), Lease: r.Int(6)}
+}
+
+// FinishDue removes a claimed row in the transaction that writes its effect, which so
+// happens exactly once. The error is Refused if the lease was lost: the transaction must
+// end with it.
+func (t *Tx) FinishDue(d Due) error {
+	return t.heldDue(d, "DELETE FROM due WHERE id = $1 AND lease = $2", d.ID, d.Lease)
+}
+
+// RetryDue gives a claimed row back, to be due again at a time. The error is Refused if the
+// lease was lost.
+func (t *Tx) RetryDue(d Due, when time.Time) error {
+	return t.heldDue(d, "UPDATE due SET ready = $3, lease = lease + 1, owner = NULL WHERE id = $1 AND lease = $2", d.ID, d.Lease, when)
+}
+
+// ExtendDue extends the lease of a claimed row from now on. The error is Refused if the
+// lease was lost.
+func (t *Tx) ExtendDue(d Due, lease time.Duration) error {
+	now, err := t.e.Now(t.by.At)
+	if err != nil {
+		return err
+	}
+	return t.heldDue(d, "UPDATE due SET ready = $3 WHERE id = $1 AND lease = $2", d.ID, d.Lease, now.Add(lease))
+}
+
+func (t *Tx) heldDue(d Due, sql string, args ...any) error {
+	n, err := t.e.Exec(sql, args...)
+	if err == nil && n != 1 {
+		err = baton.Errorf(baton.Refused, "the lease of %s %s was lost", d.Kind, d.Ref)
+	}
+	return err
+}
+
+func sortByTime(all []Due) {
+	slices.SortFunc(all, func(a, b Due) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// Flags of facts.
+const (
+	flagExpandable = 1
+	flagImmutable  = 2
+)
+
+func flagsOf(f console.Fact) (flags int64) {
+	if f.Expandable {
+		flags |= flagExpandable
+	}
+	if f.Immutable {
+		flags |= flagImmutable
+	}
+	return flags
+}
+
+const factColumns = "f.entitlement, f.principal, f.opened, f.closed, f.flags, f.detail, s.sources"
+
+func scanFact(r engine.Row) console.Fact {
+	f := console.Fact{Entitlement: console.EntitlementKey(r.Int(0)), Principal: console.ResourceKey(r.Int(1)),
+		From: console.SyncNumber(r.Int(2)), Until: console.SyncNumber(r.Int(3)),
+		Expandable: r.Int(4)&flagExpandable != 0, Immutable: r.Int(4)&flagImmutable != 0, Detail: r.Bytes(5)}
+	if !r.Null(6) {
+		decode(r.Bytes(6), &f.Sources)
+	}
+	return f
+}
+
+// Fact returns whether a principal holds an entitlement at a moment; nil if it does not.
+func (t *Tx) Fact(m Moment, e console.EntitlementKey, principal console.ResourceKey) (*console.Fact, error) {
+	for _, s := range m.Streams {
+		f, err := find(t, scanFact, "SELECT "+factColumns+` FROM fact f LEFT JOIN source_set s ON s.key = f.sources
+			WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal = $3 AND f.opened <= $4 AND f.closed > $4`, s.Stream, e, principal, s.Sync)
+		if err != nil || f != nil {
+			return f, err
+		}
+	}
+	return nil, nil
+}
+
+// FactHistory returns every interval in which a principal held an entitlement, oldest first.
+func (t *Tx) FactHistory(stream console.Stream, e console.EntitlementKey, principal console.ResourceKey) ([]console.Fact, error) {
+	return list(t, scanFact, "SELECT "+factColumns+` FROM fact f JOIN head h ON h.stream = f.stream LEFT JOIN source_set s ON s.key = f.sources
+		WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal = $3 AND f.opened <= h.head ORDER BY f.opened`, stream, e, principal)
+}
+
+// HeldBy returns up to n facts of a principal at a moment, by entitlement, after one.
+func (t *Tx) HeldBy(m Moment, principal console.ResourceKey, after console.EntitlementKey, n int) ([]console.Fact, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	var all []console.Fact
+	for _, s := range m.Streams {
+		part, err := list(t, scanFact, "SELECT "+factColumns+` FROM fact_by_principal p
+			JOIN fact f ON f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened
+			LEFT JOIN source_set s ON s.key = f.sources
+			WHERE p.principal = $2 AND p.entitlement > $3 AND p.opened <= $4 AND f.closed > $4 ORDER BY p.entitlement LIMIT $5`,
+			s.Stream, principal, after, s.Sync, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...) // a principal belongs to one stream
+	}
+	return all, nil
+}
+
+// Holder is a fact with the principal that holds it.
+type Holder struct {
+	Fact      console.Fact
+	Principal Resource
+}
+
+// manyHolders is from how many holders on a page is found by walking the names of all
+// accounts. Below, all holders are read and sorted.
+const manyHolders = 2000
+
+// CountHolders counts the holders of an entitlement at a moment, up to a maximum.
+func (t *Tx) CountHolders(m Moment, e console.EntitlementKey, maximum int) (int, error) {
+	n := 0
+	for _, s := range m.Streams {
+		c, err := get(t, func(r engine.Row) int { return int(r.Int(0)) }, "stream", `SELECT count(*) FROM (
+			SELECT 1 FROM fact WHERE stream = $1 AND entitlement = $2 AND opened <= $3 AND closed > $3 LIMIT $4) AS some`, s.Stream, e, s.Sync, maximum-n)
+		if err != nil {
+			return 0, err
+		}
+		n += c
+	}
+	return n, nil
+}
+
+// Holders returns up to n holders of an entitlement at a moment, in the order of their
+// names: accounts first, then groups and others whose members hold it.
+func (t *Tx) Holders(m Moment, e console.EntitlementKey, after HolderAfter, n int) ([]Holder, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	count, err := t.CountHolders(m, e, manyHolders)
+	if err != nil {
+		return nil, err
+	}
+	if count < manyHolders {
+		return t.fewHolders(m, e, after, n)
+	}
+	var all []Holder
+	if !after.Other {
+		if all, err = t.walkHolders(m, e, listAccounts, after.ResourceAfter, n); err != nil || len(all) == n {
+			return all, err
+		}
+		after.ResourceAfter = ResourceAfter{}
+	}
+	others, err := t.walkHolders(m, e, listResources, after.ResourceAfter, n-len(all))
+	return append(all, others...), err
+}
+
+// HolderAfter is the place in a list of holders. The zero value begins it.
+type HolderAfter struct {
+	ResourceAfter
+	Other bool // the holder is no account
+}
+
+// After returns the place after a holder.
+func (h Holder) After() HolderAfter {
+	return HolderAfter{ResourceAfter: h.Principal.After(), Other: h.Principal.Account == nil}
+}
+
+// fewHolders reads all holders and sorts them.
+func (t *Tx) fewHolders(m Moment, e console.EntitlementKey, after HolderAfter, n int) ([]Holder, error) {
+	var all []Holder
+	for _, s := range m.Streams {
+		part, err := list(t, scanHolder, "SELECT "+resourceColumns+", "+factColumns+` FROM fact f
+			JOIN resource_version v ON v.resource = f.principal AND v.opened <= $3 AND v.closed > $3`+resourceTables+`
+			LEFT JOIN source_set s ON s.key = f.sources
+			WHERE f.stream = $1 AND f.entitlement = $2 AND f.opened <= $3 AND f.closed > $3`, s.Stream, e, s.Sync)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	slices.SortFunc(all, compareHolders)
+	i, found := slices.BinarySearchFunc(all, after, func(h Holder, a HolderAfter) int { return comparePlaces(h.After(), a) })
+	if found {
+		i++
+	}
+	return all[i:min(i+n, len(all))], nil
+}
+
+// walkHolders walks a list of names and keeps the principals that hold the entitlement.
+func (t *Tx) walkHolders(m Moment, e console.EntitlementKey, which int, after ResourceAfter, n int) ([]Holder, error) {
+	var all []Holder
+	for _, s := range m.Streams {
+		part, err := list(t, scanHolder, "SELECT "+resourceColumns+", "+factColumns+` FROM lookup l
+			JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened AND v.closed > $5
+			JOIN fact f ON f.stream = $1 AND f.entitlement = $7 AND f.principal = l.key AND f.opened <= $5 AND f.closed > $5`+resourceTables+`
+			LEFT JOIN source_set s ON s.key = f.sources
+			WHERE l.stream = $1 AND l.list = $2 AND (l.value, l.key) > ($3, $4) AND l.opened <= $5 ORDER BY l.value, l.key LIMIT $6`,
+			s.Stream, which, bytesOf(after.Sort), after.Key, s.Sync, n, e)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	slices.SortFunc(all, compareHolders)
+	return all[:min(n, len(all))], nil
+}
+
+func scanHolder(r engine.Row) Holder {
+	return Holder{Principal: scanResource(r), Fact: scanFact(from(r, 16))}
+}
+
+func compareHolders(a, b Holder) int { return comparePlaces(a.After(), b.After()) }
+
+func comparePlaces(a, b HolderAfter) int {
+	if a.Other != b.Other {
+		if b.Other {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(slices.Compare(a.Sort, b.Sort), cmp.Compare(a.Key, b.Key))
+}
+
+// columnsFrom is a row without its first columns.
+type columnsFrom struct {
+	engine.Row
+	first int
+}
+
+func from(r engine.Row, first int) engine.Row { return columnsFrom{r, first} }
+
+func (c columnsFrom) Int(i int) int64    { return c.Row.Int(c.first + i) }
+func (c columnsFrom) Bool(i int) bool    { return c.Row.Bool(c.first + i) }
+func (c columnsFrom) Text(i int) string  { return c.Row.Text(c.first + i) }
+func (c columnsFrom) Bytes(i int) []byte { return c.Row.Bytes(c.first + i) }
+func (c columnsFrom) Null(i int) bool    { return c.Row.Null(c.first + i) }

@@ -1,0 +1,56 @@
+package engine
+
+import "sync"
+
+// Watchers tells the watchers of this process about wake-ups. The zero value is ready.
+type Watchers struct {
+	mu     sync.Mutex
+	topics map[string]map[chan struct{}]bool
+}
+
+// Wake tells the watchers of a topic.
+func (w *Watchers) Wake(topic string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.topics[topic] {
+		select {
+		case c <- struct{}{}:
+		default: // one is unread already
+		}
+	}
+}
+
+// WakeAll tells the watchers of every topic, for example after wake-ups may have been lost.
+func (w *Watchers) WakeAll() {
+	w.mu.Lock()
+	topics := make([]string, 0, len(w.topics))
+	for t := range w.topics {
+		topics = append(topics, t)
+	}
+	w.mu.Unlock()
+	for _, t := range topics {
+		w.Wake(t)
+	}
+}
+
+// Watch implements [DB.Watch].
+func (w *Watchers) Watch(topic string) (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.topics == nil {
+		w.topics = map[string]map[chan struct{}]bool{}
+	}
+	if w.topics[topic] == nil {
+		w.topics[topic] = map[chan struct{}]bool{}
+	}
+	w.topics[topic][c] = true
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.topics[topic], c)
+		if len(w.topics[topic]) == 0 {
+			delete(w.topics, topic)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// AddPerson adds a person. Its ID may be empty and is set. AlreadyExists if one of the
+// e-mail addresses is taken.
+func (t *Tx) AddPerson(p console.Person) (console.ID, error) {
+	if p.ID == "" {
+		p.ID = console.NewID(t.by.At)
+	}
+	if p.Status == "" {
+		p.Status = console.PersonActive
+	}
+	if err := need("the person's name", p.Name); err != nil {
+		return "", err
+	}
+	err := t.insert("person "+string(p.ID), `INSERT INTO person (id, name, sort_key, status, manager, department, created, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 1)`,
+		p.ID, []byte(p.Name), console.SortKey(p.Name), p.Status, null(p.Manager), []byte(p.Department), t.by.At)
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(t.setStatus(p.ID, p.Status), t.setEmails(p.ID, p.Emails)); err != nil {
+		return "", err
+	}
+	if err := t.event(console.Event{Kind: "person.added", Person: p.ID, Object: string(p.ID)}, nil); err != nil {
+		return "", err
+	}
+	return p.ID, t.setRoles(p.ID, nil, p.Roles)
+}
+
+// ChangePerson changes name, e-mail addresses, status, manager and department of a person.
+// p.Version must be the version that was read.
+func (t *Tx) ChangePerson(p console.Person) error {
+	before, err := t.lockPerson(p.ID)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(checkVersion("the person", before.Version, p.Version), need("the person's name", p.Name)); err != nil {
+		return err
+	}
+	if p.Status != console.PersonActive {
+		if err := t.keepSuperAdministrator(before); err != nil {
+			return err
+		}
+	}
+	err = t.change("person", "UPDATE person SET name = $2, sort_key = $3, status = $4, manager = $5, department = $6, version = version + 1 WHERE id = $1",
+		p.ID, []byte(p.Name), console.SortKey(p.Name), p.Status, null(p.Manager), []byte(p.Department))
+	if err != nil {
+		return err
+	}
+	if before.Status != p.Status {
+		if err := t.setStatus(p.ID, p.Status); err != nil {
+			return err
+		}
+	}
+	if err := t.setEmails(p.ID, p.Emails); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "person.changed", Person: p.ID, Object: string(p.ID)},
+		map[string]any{"status_before": before.Status, "status": p.Status, "manager_before": before.Manager, "manager": p.Manager})
+}
+
+// SetRoles sets the console roles of a person. The last super administrator cannot lose
+// the role.
+func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
+	p, err := t.lockPerson(person)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(roles, console.SuperAdministrator) {
+		if err := t.keepSuperAdministrator(p); err != nil {
+			return err
+		}
+	}
+	return t.setRoles(person, p.Roles, roles)
+}
+
+// keepSuperAdministrator refuses that a person stops being super administrator if nobody
+// else is.
+func (t *Tx) keepSuperAdministrator(p console.Person) error {
+	if !slices.Contains(p.Roles, console.SuperAdministrator) {
+		return nil
+	}
+	others, err := list(t, func(r engine.Row) string { return r.Text(0) },
+		`SELECT p.id FROM person_role r JOIN person p ON p.id = r.person
+		WHERE r.role = $1 AND p.status = $2 AND p.id <> $3 AND p.merged_into IS NULL ORDER BY p.id FOR UPDATE`,
+		console.SuperAdministrator, console.PersonActive, p.ID)
+	if err == nil && len(others) == 0 {
+		err = baton.Errorf(baton.Refused, "nobody else is super administrator").WithFix("Give the role to somebody else first.")
+	}
+	return err
+}
+
+func (t *Tx) setRoles(person console.ID, before, after []console.ConsoleRole) error {
+	for _, r := range after {
+		if !slices.Contains(console.ConsoleRoles(), r) {
+			return baton.Errorf(baton.Invalid, "there is no role %q", r)
+		}
+	}
+	if slices.Equal(before, after) {
+		return nil
+	}
+	if _, err := t.e.Exec("DELETE FROM person_role WHERE person = $1", person); err != nil {
+		return err
+	}
+	for _, r := range after {
+		if err := t.insert("role", "INSERT INTO person_role (person, role) VALUES ($1, $2)", person, r); err != nil {
+			return err
+		}
+	}
+	return t.event(console.Event{Kind: "person.roles-changed", Person: person, Object: string(person)}, map[string]any{"before": before, "after": after})
+}
+
+// setStatus begins a new interval of a person's status.
+func (t *Tx) setStatus(person console.ID, status console.PersonStatus) error {
+	if err := t.endInterval("person_status", "person", person); err != nil {
+		return err
+	}
+	return t.insert("status", "INSERT INTO person_status (person, from_at, status) VALUES ($1, $2, $3)", person, t.by.At, status)
+}
+
+// PersonStatusAt returns the status of a person at a time; [console.PersonActive] before the
+// person was added.
+func (t *Tx) PersonStatusAt(person console.ID, when time.Time) (console.PersonStatus, error) {
+	s, err := find(t, func(r engine.Row) console.PersonStatus { return console.PersonStatus(r.Text(0)) },
+		"SELECT status FROM person_status WHERE person = $1 AND from_at <= $2 AND (until_at IS NULL OR until_at > $2)", person, when)
+	if err != nil || s == nil {
+		return console.PersonActive, err
+	}
+	return *s, nil
+}
+
+func (t *Tx) setEmails(person console.ID, emails []string) error {
+	if _, err := t.e.Exec("DELETE FROM person_email WHERE person = $1", person); err != nil {
+		return err
+	}
+	for i, e := range emails {
+		e = console.NormalizeEmail(e)
+		if err := t.insert("a person with the address "+quote(e), "INSERT INTO person_email (email, person, position) VALUES ($1, $2, $3)", []byte(e), person, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MergePersons merges one person into another: they are one person from now on. The e-mail
+// addresses and accounts of the first move; its past decisions stay under its own ID.
+func (t *Tx) MergePersons(from, into console.ID) error {
+	// Lock in one order, so that two merges cannot wait for each other.
+	for _, id := range slices.Sorted(slices.Values([]console.ID{from, into})) {
+		if _, err := t.lockPerson(id); err != nil {
+			return err
+		}
+	}
+	target, err := t.Person(into)
+	if err != nil {
+		return err
+	}
+	into = target.Canonical()
+	if from == into {
+		return baton.Errorf(baton.Invalid, "a person cannot be merged into itself")
+	}
+	source, err := t.Person(from)
+	if err != nil {
+		return err
+	}
+	if err := t.keepSuperAdministrator(source); err != nil {
+		return err
+	}
+	last, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "person", "SELECT count(*) FROM person_email WHERE person = $1", into)
+	if err != nil {
+		return err
+	}
+	for _, sql := range []string{
+		"UPDATE person SET merged_into = $2, version = version + 1 WHERE id = $1 OR merged_into = $1",
+		"DELETE FROM person_role WHERE person = $1 AND person <> $2",
+	} {
+		if _, err := t.e.Exec(sql, from, into); err != nil {
+			return err
+		}
+	}
+	if _, err := t.e.Exec("UPDATE person_email SET person = $2, position = position + $3 WHERE person = $1", from, into, last); err != nil {
+		return err
+	}
+	accounts, err := t.AccountsOf(from)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if err := t.SetAccountOwner(a, into, OwnerMerged); err != nil {
+			return err
+		}
+	}
+	return t.event(console.Event{Kind: "person.merged", Person: into, Object: string(from)}, nil)
+}
+
+// Person returns a person, also one that was merged into another.
+func (t *Tx) Person(id console.ID) (console.Person, error) {
+	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1", id)
+}
+
+func (t *Tx) lockPerson(id console.ID) (console.Person, error) {
+	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1 FOR UPDATE", id)
+}
+
+// Canonical returns the person that counts for an ID: the one it was merged into, or the ID
+// itself.
+func (t *Tx) Canonical(id console.ID) (console.ID, error) {
+	if id == "" {
+		return "", nil
+	}
+	p, err := find(t, scanPerson, "SELECT "+personColumns+" FROM person WHERE id = $1", id)
+	if err != nil || p == nil {
+		return id, err
+	}
+	return p.Canonical(), nil
+}
+
+// PersonByEmail returns the person with an e-mail address.
+func (t *Tx) PersonByEmail(email string) (console.Person, error) {
+	return t.person("SELECT "+personColumns+" FROM person WHERE id = (SELECT person FROM person_email WHERE email = $1)", []byte(console.NormalizeEmail(email)))
+}
+
+const personColumns = "id, merged_into, name, status, manager, department, version"
+
+func scanPerson(r engine.Row) console.Person {
+	return console.Person{ID: console.ID(r.Text(0)), MergedInto: console.ID(r.Text(1)), Name: str(r, 2), Status: console.PersonStatus(r.Text(3)),
+		Manager: console.ID(r.Text(4)), Department: str(r, 5), Version: r.Int(6)}
+}
+
+func (t *Tx) person(sql string, args ...any) (console.Person, error) {
+	p, err := get(t, scanPerson, "person", sql, args...)
+	if err != nil {
+		return p, err
+	}
+	return p, t.fillPerson(&p)
+}
+
+// fillPerson reads the addresses and roles of a person.
+func (t *Tx) fillPerson(p *console.Person) (err error) {
+	p.Emails, err = list(t, func(r engine.Row) string { return str(r, 0) }, "SELECT email FROM person_email WHERE person = $1 ORDER BY position, email", p.ID)
+	if err == nil {
+		p.Roles, err = list(t, func(r engine.Row) console.ConsoleRole { return console.ConsoleRole(r.Text(0)) },
+			"SELECT role FROM person_role WHERE person = $1 ORDER BY role", p.ID)
+	}
+	return err
+}
+
+// NameAfter is the place in a list that is ordered by name: the last row of the page
+// before. The zero value begins the list.
+type NameAfter struct {
+	Sort []byte // [console.SortKey] of the name
+	ID   console.ID
+}
+
+// Persons returns up to n persons in the order of their names, without merged ones.
+func (t *Tx) Persons(after NameAfter, n int) ([]console.Person, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list(t, scanPerson, "SELECT "+personColumns+` FROM person
+		WHERE (sort_key, id) > ($1, $2) AND merged_into IS NULL ORDER BY sort_key, id LIMIT $3`, bytesOf(after.Sort), after.ID, n)
+	for i := range all {
+		if err == nil {
+			err = t.fillPerson(&all[i])
+		}
+	}
+	return all, err
+}
+
+// bytesOf returns b, and an empty value instead of NULL.
+func bytesOf(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

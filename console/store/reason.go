@@ -1,0 +1,129 @@
+package store
+
+import (
+	"encoding/json"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// ExpiryKind is the kind of the due rows that end reasons by time. Their ref is the
+// reason's ID.
+const ExpiryKind = "reason.expiry"
+
+// AddReason writes a reason and, if it has an end, the due row of its expiry. Its ID may be
+// empty and is set. Created and CreatedBy are the command's.
+func (t *Tx) AddReason(r console.Reason) (console.ID, error) {
+	if r.ID == "" {
+		r.ID = console.NewID(t.by.At)
+	}
+	if r.Account == 0 || r.Kind == "" {
+		return "", baton.Errorf(baton.Invalid, "a reason needs an account and a kind")
+	}
+	if !r.Until.IsZero() && !r.Until.After(t.by.At) {
+		return "", baton.Errorf(baton.Invalid, "a reason cannot end at %s, which has passed", r.Until.UTC().Format(time.RFC3339))
+	}
+	err := t.insert("reason", "INSERT INTO reason (id, app, account, entitlement, kind, ref, created, created_by, until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		r.ID, r.App, r.Account, r.Entitlement, r.Kind, r.Ref, t.by.At, encodeActor(t.by.Actor), r.Until)
+	if err != nil {
+		return "", err
+	}
+	if err := t.setExpiry(r.ID, r.Until); err != nil {
+		return "", err
+	}
+	return r.ID, t.event(console.Event{Kind: "reason.added", App: r.App, Account: r.Account, Entitlement: r.Entitlement, Object: string(r.ID)},
+		map[string]any{"kind": r.Kind, "ref": r.Ref, "until": timeOrNil(r.Until)})
+}
+
+// EndReason ends a reason before its time. It is no error if it has ended.
+func (t *Tx) EndReason(id console.ID, why string) error {
+	r, err := t.lockReason(id)
+	if err != nil || !r.Ended.IsZero() {
+		return err
+	}
+	err = t.change("reason", "UPDATE reason SET ended = $2, ended_by = $3, ended_why = $4 WHERE id = $1", id, t.by.At, encodeActor(t.by.Actor), []byte(why))
+	if err != nil {
+		return err
+	}
+	if err := t.RemoveDue(ExpiryKind, string(id)); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "reason.ended", App: r.App, Account: r.Account, Entitlement: r.Entitlement, Object: string(id)}, map[string]any{"why": why})
+}
+
+// SetReasonUntil moves the end of an open reason; the zero time makes it open-ended.
+// Shortening and extending are both allowed here: callers apply the rule that fits.
+func (t *Tx) SetReasonUntil(id console.ID, until time.Time) error {
+	r, err := t.lockReason(id)
+	if err != nil {
+		return err
+	}
+	if !r.Open(t.by.At) {
+		return baton.Errorf(baton.Refused, "the reason has ended")
+	}
+	if err := t.change("reason", "UPDATE reason SET until = $2 WHERE id = $1", id, until); err != nil {
+		return err
+	}
+	if err := t.setExpiry(id, until); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "reason.until-changed", App: r.App, Account: r.Account, Entitlement: r.Entitlement, Object: string(id)},
+		map[string]any{"before": timeOrNil(r.Until), "until": timeOrNil(until)})
+}
+
+func (t *Tx) setExpiry(id console.ID, until time.Time) error {
+	if until.IsZero() {
+		return t.RemoveDue(ExpiryKind, string(id))
+	}
+	return t.SetDue(ExpiryKind, string(id), until, nil)
+}
+
+const reasonColumns = "id, app, account, entitlement, kind, ref, created, created_by, until, ended, ended_by, ended_why"
+
+func scanReason(r engine.Row) console.Reason {
+	return console.Reason{ID: console.ID(r.Text(0)), App: console.ID(r.Text(1)), Account: console.ResourceKey(r.Int(2)), Entitlement: console.EntitlementKey(r.Int(3)),
+		Kind: console.ReasonKind(r.Text(4)), Ref: r.Text(5), Created: at(r, 6), CreatedBy: decodeActor(r.Bytes(7)), Until: at(r, 8),
+		Ended: at(r, 9), EndedBy: decodeActor(r.Bytes(10)), EndedWhy: str(r, 11)}
+}
+
+// Reason returns a reason.
+func (t *Tx) Reason(id console.ID) (console.Reason, error) {
+	return get(t, scanReason, "reason", "SELECT "+reasonColumns+" FROM reason WHERE id = $1", id)
+}
+
+func (t *Tx) lockReason(id console.ID) (console.Reason, error) {
+	return get(t, scanReason, "reason", "SELECT "+reasonColumns+" FROM reason WHERE id = $1 FOR UPDATE", id)
+}
+
+// Reasons returns all reasons of an access, oldest first, also those that have ended.
+func (t *Tx) Reasons(app console.ID, account console.ResourceKey, e console.EntitlementKey) ([]console.Reason, error) {
+	return list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE account = $1 AND entitlement = $2 AND app = $3 ORDER BY created, id", account, e, app)
+}
+
+// ReasonsOf returns all reasons of an account, by entitlement and age.
+func (t *Tx) ReasonsOf(account console.ResourceKey) ([]console.Reason, error) {
+	return list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE account = $1 ORDER BY entitlement, created, id", account)
+}
+
+func encodeActor(a console.Actor) []byte {
+	b, err := json.Marshal(a)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return b
+}
+
+func decodeActor(b []byte) (a console.Actor) {
+	json.Unmarshal(b, &a) // only what encodeActor wrote; nil for none
+	return a
+}
+
+// timeOrNil returns a time as event data.
+func timeOrNil(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC()
+}

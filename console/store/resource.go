@@ -1,0 +1,175 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// The lists of table lookup.
+const (
+	listAccounts     = 1 // by sort key
+	listResources    = 2 // other resources, by sort key
+	listEntitlements = 3 // by sort key
+	listEmails       = 4 // accounts by normalized e-mail address
+	listLogins       = 5 // accounts by login, without case
+)
+
+// Resource is a resource as it was from one sync until another.
+type Resource struct {
+	console.Resource
+	Stream      console.Stream
+	From, Until console.SyncNumber // of this version; [console.Never] while it is open
+}
+
+// ResourceAfter is the place in a list of resources: the last row of the page before. The
+// zero value begins the list.
+type ResourceAfter struct {
+	Sort []byte // [console.SortKey] of the name
+	Key  console.ResourceKey
+}
+
+// After returns the place after a resource.
+func (r Resource) After() ResourceAfter {
+	return ResourceAfter{Sort: nameKey(r.Name, r.ID), Key: r.Key}
+}
+
+// nameKey returns the sort key of a row: its name, or its id if it has none.
+func nameKey(name, id string) []byte {
+	if key := console.SortKey(name); len(key) > 0 {
+		return key
+	}
+	return console.SortKey(id)
+}
+
+// resourceDetail is the part of a version that no statement looks into.
+type resourceDetail struct {
+	Description string   `json:"description,omitempty"`
+	Profile     []byte   `json:"profile,omitempty"`
+	Aliases     []string `json:"aliases,omitempty"`
+	Emails      []string `json:"emails,omitempty"`
+	GivenName   string   `json:"given_name,omitempty"`
+	FamilyName  string   `json:"family_name,omitempty"`
+	EmployeeIDs []string `json:"employee_ids,omitempty"`
+	Manager     string   `json:"manager,omitempty"`
+	Department  string   `json:"department,omitempty"`
+}
+
+// Columns of a version v of a resource r. Volatile attributes x are those at the head h.
+const resourceColumns = `r.key, r.stream, r.type, r.id, r.incarnation, v.opened, v.closed, v.name, v.parent, v.status, v.created,
+	v.account, v.kind, v.login, v.detail, CASE WHEN x.sync <= h.head THEN x.last_login ELSE x.before END`
+
+const resourceTables = ` JOIN resource r ON r.key = v.resource JOIN head h ON h.stream = r.stream LEFT JOIN volatile x ON x.resource = v.resource `
+
+func scanResource(r engine.Row) Resource {
+	res := Resource{
+		Resource: console.Resource{Key: console.ResourceKey(r.Int(0)), Type: str(r, 2), ID: str(r, 3), Incarnation: int(r.Int(4)),
+			Name: str(r, 7), Parent: console.ResourceKey(r.Int(8)), Status: console.Status(r.Int(9)), Created: at(r, 10)},
+		Stream: console.Stream(r.Int(1)), From: console.SyncNumber(r.Int(5)), Until: console.SyncNumber(r.Int(6)),
+	}
+	var d resourceDetail
+	decode(r.Bytes(14), &d)
+	res.Description, res.Profile = d.Description, d.Profile
+	if r.Bool(11) {
+		res.Account = &console.Account{Kind: console.AccountKind(r.Int(12)), Login: str(r, 13), Aliases: d.Aliases, Emails: d.Emails,
+			GivenName: d.GivenName, FamilyName: d.FamilyName, EmployeeIDs: d.EmployeeIDs, Manager: d.Manager, Department: d.Department, LastLogin: at(r, 15)}
+	}
+	return res
+}
+
+func detailOf(r console.Resource) []byte {
+	d := resourceDetail{Description: r.Description, Profile: r.Profile}
+	if a := r.Account; a != nil {
+		d.Aliases, d.Emails, d.GivenName, d.FamilyName, d.EmployeeIDs, d.Manager, d.Department = a.Aliases, a.Emails, a.GivenName, a.FamilyName, a.EmployeeIDs, a.Manager, a.Department
+	}
+	return encode(d)
+}
+
+// loginKey returns the value by which logins are looked up.
+func loginKey(login string) []byte { return []byte(console.NormalizeEmail(login)) }
+
+// Resource returns a resource as it was at a moment. NotFound if the moment does not show
+// it.
+func (t *Tx) Resource(m Moment, key console.ResourceKey) (Resource, error) {
+	for _, s := range m.Streams {
+		r, err := find(t, scanResource, "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
+			"WHERE v.resource = $1 AND r.stream = $2 AND v.opened <= $3 AND v.closed > $3", key, s.Stream, s.Sync)
+		if err != nil {
+			return Resource{}, err
+		}
+		if r != nil {
+			return *r, nil
+		}
+	}
+	return Resource{}, baton.Errorf(baton.NotFound, "no resource")
+}
+
+// ResourceByID returns the resource with a type and id at a moment. NotFound if the moment
+// does not show it.
+func (t *Tx) ResourceByID(m Moment, typ, id string) (Resource, error) {
+	for _, s := range m.Streams {
+		r, err := find(t, scanResource, "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
+			"WHERE r.stream = $1 AND r.type = $2 AND r.id = $3 AND v.opened <= $4 AND v.closed > $4", s.Stream, []byte(typ), []byte(id), s.Sync)
+		if err != nil {
+			return Resource{}, err
+		}
+		if r != nil {
+			return *r, nil
+		}
+	}
+	return Resource{}, baton.Errorf(baton.NotFound, "no resource")
+}
+
+// ResourceVersions returns everything that applied syncs showed of a resource, oldest first.
+func (t *Tx) ResourceVersions(key console.ResourceKey) ([]Resource, error) {
+	return list(t, scanResource, "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
+		"WHERE v.resource = $1 AND v.opened <= h.head ORDER BY v.opened", key)
+}
+
+// Resources returns up to n resources that are no accounts, at a moment, in the order of
+// their names.
+func (t *Tx) Resources(m Moment, after ResourceAfter, n int) ([]Resource, error) {
+	return t.resources(m, listResources, after, n)
+}
+
+func (t *Tx) resources(m Moment, which int, after ResourceAfter, n int) ([]Resource, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	var all []Resource
+	for _, s := range m.Streams {
+		part, err := list(t, scanResource, "SELECT "+resourceColumns+" FROM lookup l JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened"+resourceTables+
+			"WHERE l.stream = $1 AND l.list = $2 AND (l.value, l.key) > ($3, $4) AND l.opened <= $5 AND v.closed > $5 ORDER BY l.value, l.key LIMIT $6",
+			s.Stream, which, bytesOf(after.Sort), after.Key, s.Sync, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	return firstByName(all, n), nil
+}
+
+func (t *Tx) resourcesByValue(m Moment, which int, value []byte) ([]Resource, error) {
+	var all []Resource
+	for _, s := range m.Streams {
+		part, err := list(t, scanResource, "SELECT "+resourceColumns+" FROM lookup l JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened"+resourceTables+
+			"WHERE l.stream = $1 AND l.list = $2 AND l.value = $3 AND l.opened <= $4 AND v.closed > $4 ORDER BY l.key", s.Stream, which, value, s.Sync)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	return all, nil
+}
+
+// firstByName orders the pages of several streams by name and returns the first n rows.
+func firstByName(all []Resource, n int) []Resource {
+	slices.SortStableFunc(all, func(a, b Resource) int {
+		return cmp.Or(slices.Compare(nameKey(a.Name, a.ID), nameKey(b.Name, b.ID)), cmp.Compare(a.Key, b.Key))
+	})
+	return all[:min(n, len(all))]
+}

@@ -1,0 +1,206 @@
+package store
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"slices"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// Keyring holds the keys that seal secrets. They lie outside the database. New values are
+// sealed with the current key; the others only open.
+type Keyring struct {
+	current string
+	keys    map[string]cipher.AEAD
+}
+
+// KeySize is the length of a key in bytes.
+const KeySize = 32
+
+// NewKeyring returns a keyring. Every key has a name of its own, which is stored beside
+// what it sealed.
+func NewKeyring(current string, keys map[string][]byte) (*Keyring, error) {
+	k := &Keyring{current: current, keys: map[string]cipher.AEAD{}}
+	for name, key := range keys {
+		if name == "" || len(key) != KeySize {
+			return nil, baton.Errorf(baton.Invalid, "key %q has %d bytes, and must have a name and %d bytes", name, len(key), KeySize)
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, baton.Errorf(baton.Internal, "key %q: %w", name, err)
+		}
+		if k.keys[name], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+			return nil, baton.Errorf(baton.Internal, "key %q: %w", name, err)
+		}
+	}
+	if k.keys[current] == nil {
+		return nil, baton.Errorf(baton.Invalid, "the current key %q is not among the keys", current)
+	}
+	return k, nil
+}
+
+// NewKey returns a new random key.
+func NewKey() []byte {
+	key := make([]byte, KeySize)
+	rand.Read(key) // never fails
+	return key
+}
+
+// binding ties a sealed value to its place: it cannot be moved to another one.
+func binding(owner, name, key string) []byte {
+	return []byte("baton console secret 1\x00" + owner + "\x00" + name + "\x00" + key)
+}
+
+func (k *Keyring) seal(owner, name string, value []byte) (key string, sealed []byte, err error) {
+	if k == nil {
+		return "", nil, errNoKeys
+	}
+	return k.current, k.keys[k.current].Seal(nil, nil, value, binding(owner, name, k.current)), nil
+}
+
+func (k *Keyring) open(owner, name, key string, sealed []byte) ([]byte, error) {
+	if k == nil {
+		return nil, errNoKeys
+	}
+	aead := k.keys[key]
+	if aead == nil {
+		return nil, baton.Errorf(baton.Refused, "secret %s of %s is sealed with key %q, which this process does not have", name, owner, key).
+			WithFix("Give it every key that is in use, and the same to every replica.")
+	}
+	value, err := aead.Open(nil, nil, sealed, binding(owner, name, key))
+	if err != nil {
+		return nil, baton.Errorf(baton.Corrupt, "secret %s of %s cannot be opened with key %q: the key is another one, or the value was altered", name, owner, key)
+	}
+	return value, nil
+}
+
+var errNoKeys = baton.Errorf(baton.Refused, "this process has no key for secrets").WithFix("Configure the key file.")
+
+// SetSecret seals a value under an owner, for example a connector, and a name.
+func (t *Tx) SetSecret(owner, name string, value baton.Secret) error {
+	if err := t.writeSecret(owner, name, []byte(value.Reveal())); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "secret.set", Object: owner}, map[string]any{"name": name, "key": t.s.keys.current})
+}
+
+func (t *Tx) writeSecret(owner, name string, value []byte) error {
+	key, sealed, err := t.s.keys.seal(owner, name, value)
+	if err != nil {
+		return err
+	}
+	_, err = t.e.Exec(`INSERT INTO secret (owner, name, key_name, sealed, changed) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (owner, name) DO UPDATE SET key_name = excluded.key_name, sealed = excluded.sealed, changed = excluded.changed`,
+		owner, name, key, sealed, t.by.At)
+	return err
+}
+
+type sealed struct {
+	owner, name, key string
+	value            []byte
+}
+
+func scanSecret(r engine.Row) sealed { return sealed{r.Text(0), r.Text(1), r.Text(2), r.Bytes(3)} }
+
+// Secret opens a secret. NotFound if it was never set.
+func (t *Tx) Secret(owner, name string) (baton.Secret, error) {
+	s, err := get(t, scanSecret, "secret "+name+" of "+owner, "SELECT owner, name, key_name, sealed FROM secret WHERE owner = $1 AND name = $2", owner, name)
+	if err != nil {
+		return baton.Secret{}, err
+	}
+	value, err := t.s.keys.open(owner, name, s.key, s.value)
+	return baton.NewSecret(string(value)), err
+}
+
+// SecretNames returns the names of an owner's secrets.
+func (t *Tx) SecretNames(owner string) ([]string, error) {
+	return list(t, func(r engine.Row) string { return r.Text(0) }, "SELECT name FROM secret WHERE owner = $1 ORDER BY name", owner)
+}
+
+// RemoveSecret removes a secret. It is no error if there is none.
+func (t *Tx) RemoveSecret(owner, name string) error {
+	n, err := t.e.Exec("DELETE FROM secret WHERE owner = $1 AND name = $2", owner, name)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.event(console.Event{Kind: "secret.removed", Object: owner}, map[string]any{"name": name})
+}
+
+// probeOwner owns the one value by which processes prove that they have the right keys.
+const probeOwner, probeName = "console", "key-probe"
+
+// ProveKeys shows that this process can open what others sealed, and they what it seals. It
+// runs when a process starts. In a new database it seals the probe with the current key.
+func (s *Store) ProveKeys(ctx context.Context, by console.By) error {
+	return s.Update(ctx, by, func(t *Tx) error {
+		probe, err := find(t, scanSecret, "SELECT owner, name, key_name, sealed FROM secret WHERE owner = $1 AND name = $2", probeOwner, probeName)
+		if err != nil {
+			return err
+		}
+		if probe == nil {
+			return t.writeSecret(probeOwner, probeName, []byte("baton"))
+		}
+		if _, err := s.keys.open(probeOwner, probeName, probe.key, probe.value); err != nil {
+			return err
+		}
+		names, err := list(t, func(r engine.Row) string { return r.Text(0) }, "SELECT DISTINCT key_name FROM secret ORDER BY key_name")
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if s.keys.keys[name] == nil {
+				return baton.Errorf(baton.Refused, "some secrets are sealed with key %q, which this process does not have", name).
+					WithFix("Give it every key that is in use, and the same to every replica.")
+			}
+		}
+		return nil
+	})
+}
+
+// resealBatch is how many secrets one transaction seals anew.
+const resealBatch = 100
+
+// RotateKeys seals every secret with the current key, in small transactions while others
+// work, and returns how many it changed. Secrets that are changed meanwhile are sealed with
+// the key of the process that changes them: rotate again when every replica has the new key.
+func (s *Store) RotateKeys(ctx context.Context, by console.By) (changed int, err error) {
+	if s.keys == nil {
+		return 0, errNoKeys
+	}
+	for {
+		n := 0
+		err := s.Update(ctx, by, func(t *Tx) error {
+			old, err := list(t, scanSecret, "SELECT owner, name, key_name, sealed FROM secret WHERE key_name <> $1 ORDER BY owner, name LIMIT $2 FOR UPDATE", s.keys.current, resealBatch)
+			if err != nil {
+				return err
+			}
+			n = len(old)
+			var from []string
+			for _, o := range old {
+				value, err := s.keys.open(o.owner, o.name, o.key, o.value)
+				if err != nil {
+					return err
+				}
+				if err := t.writeSecret(o.owner, o.name, value); err != nil {
+					return err
+				}
+				if !slices.Contains(from, o.key) {
+					from = append(from, o.key)
+				}
+			}
+			if n == 0 {
+				return nil
+			}
+			return t.event(console.Event{Kind: "keys.rotated"}, map[string]any{"secrets": n, "from": from, "to": s.keys.current})
+		})
+		changed += n
+		if err != nil || n == 0 {
+			return changed, err
+		}
+	}
+}

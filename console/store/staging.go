@@ -1,0 +1,544 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"iter"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// Staging writes the rows of one sync. Rows are written in chunks, each in a transaction of
+// its own that takes at most some 100 ms, so that other commands do not wait. Rows carry
+// the sync's number; readers ignore them until [Staging.Publish] moves the head to it in
+// one short transaction.
+//
+// A Staging is used by one goroutine. If its process dies, the next BeginSync of the stream
+// undoes what it wrote.
+type Staging struct {
+	Sync   console.Sync
+	Number console.SyncNumber
+	Head   console.SyncNumber // what the stream shows meanwhile; 0 before the first sync
+
+	s      *Store
+	chunk  int64
+	pace   pace
+	digest hash.Hash
+	counts Written
+	sets   map[[16]byte]int64
+	// Rows of tables that repeat others in another order. They are written sorted, after
+	// the rows themselves: in their arrival order each chunk would touch the whole table.
+	lookups     lookups
+	byPrincipal []principalFact
+}
+
+// Written counts the rows that a sync opened and closed. A changed row counts as both.
+type Written struct {
+	ResourcesOpened    int64 `json:"resources_opened"`
+	ResourcesClosed    int64 `json:"resources_closed"`
+	EntitlementsOpened int64 `json:"entitlements_opened"`
+	EntitlementsClosed int64 `json:"entitlements_closed"`
+	FactsOpened        int64 `json:"facts_opened"`
+	FactsClosed        int64 `json:"facts_closed"`
+}
+
+// BeginSync begins to write a sync that was received or confirmed: its stream accepts no
+// other one until it is published, held or abandoned. It undoes what a sync left behind
+// that was never finished. The error is Refused if the sync may not be applied, because it
+// began before the head ([console.OrderOf]); the sync is then recorded as superseded or
+// stored.
+//
+// While another process writes a sync of the stream, BeginSync takes it over: only one
+// process at a time should be given the work, under a lease ([Store.Claim]).
+func (s *Store) BeginSync(ctx context.Context, by console.By, id console.ID) (*Staging, error) {
+	var st *Staging
+	var refused error
+	for {
+		var left console.SyncNumber // of an unfinished sync
+		err := s.Update(ctx, by, func(t *Tx) (err error) {
+			st, left, refused, err = t.beginSync(id)
+			return err
+		})
+		switch {
+		case err != nil:
+			return nil, baton.Errorf(baton.KindOf(err), "begin sync %s: %w", id, err)
+		case refused != nil:
+			return nil, refused
+		case left == 0:
+			return st, s.forgetPublished(ctx)
+		}
+		if err := s.undo(ctx, by, st.Sync.Stream, left); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// beginSync starts a sync, or returns the number of an unfinished one that must be undone
+// first.
+func (t *Tx) beginSync(id console.ID) (st *Staging, left console.SyncNumber, refused, err error) {
+	sync, err := t.lockSync(id)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	h, err := t.lockHead(sync.Stream)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	st = &Staging{s: t.s, Sync: sync, Head: h.head, digest: sha256.New(), sets: map[[16]byte]int64{}}
+	if h.staging != 0 {
+		return st, h.staging, nil, nil
+	}
+	switch sync.State {
+	case console.SyncReceived, console.SyncConfirmed:
+	default:
+		return nil, 0, nil, baton.Errorf(baton.Refused, "the sync is %s", sync.State)
+	}
+	if refused, err = t.checkOrder(sync); refused != nil || err != nil {
+		return nil, 0, refused, err
+	}
+	n, err := t.numbers("sync", 1)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	st.Number = console.SyncNumber(n)
+	if err := t.change("stream", "UPDATE head SET staging = $2 WHERE stream = $1", sync.Stream, st.Number); err != nil {
+		return nil, 0, nil, err
+	}
+	return st, 0, nil, t.change("sync", "UPDATE sync SET state = $2, number = $3 WHERE id = $1", id, console.SyncStaging, st.Number)
+}
+
+// checkOrder records a sync that may never be applied, and returns why.
+func (t *Tx) checkOrder(sync console.Sync) (refused, err error) {
+	head, err := t.HeadSync(sync.Stream)
+	if err != nil {
+		return nil, err
+	}
+	live, err := t.liveSync(sync.Stream)
+	if err != nil {
+		return nil, err
+	}
+	state, why := console.SyncSuperseded, ""
+	switch console.OrderOf(sync, head, live) {
+	case console.Applicable:
+		return nil, nil
+	case console.TooOld:
+		why = "a sync that began later is applied already"
+	case console.TooLate:
+		state, why = console.SyncRefused, "history cannot be imported after the connector's first own sync"
+	case console.Stored:
+		state, why = console.SyncStored, "a partial file is kept and not applied"
+	}
+	return baton.Errorf(baton.Refused, "sync %s is not applied: %s", sync.ID, why), t.setSyncState(sync, state, why)
+}
+
+// Hold ends the staging before anything was written: the sync is held until a person
+// confirms it.
+func (st *Staging) Hold(ctx context.Context, by console.By, holds []console.Hold) error {
+	return st.end(ctx, by, func(t *Tx) error { return t.holdSync(st.Sync, holds) })
+}
+
+// Refuse ends the staging: the file is damaged, foreign or too large. What was written is
+// undone.
+func (st *Staging) Refuse(ctx context.Context, by console.By, why string) error {
+	return st.end(ctx, by, func(t *Tx) error { return t.setSyncState(st.Sync, console.SyncRefused, why) })
+}
+
+// Abandon undoes what was written. The sync is as it was before BeginSync.
+func (st *Staging) Abandon(ctx context.Context, by console.By) error {
+	return st.end(ctx, by, func(t *Tx) error { return nil })
+}
+
+func (st *Staging) end(ctx context.Context, by console.By, fn func(*Tx) error) error {
+	if err := st.s.undo(ctx, by, st.Sync.Stream, st.Number); err != nil {
+		return err
+	}
+	return st.s.Update(ctx, by, fn)
+}
+
+// Publish makes the written rows visible. counts describe the file; the differences are
+// filled in. Older syncs of the connector that are held are superseded. The event
+// "sync.applied" carries the counts and a digest of all changes.
+func (st *Staging) Publish(ctx context.Context, by console.By, counts console.Counts) error {
+	if err := st.writeSorted(ctx); err != nil {
+		return err
+	}
+	counts.Opened, counts.Closed = st.counts.FactsOpened, st.counts.FactsClosed
+	err := st.s.Update(ctx, by, func(t *Tx) error {
+		if err := t.holdsStaging(st); err != nil {
+			return err
+		}
+		if err := t.change("stream", "UPDATE head SET head = $2, staging = 0 WHERE stream = $1", st.Sync.Stream, st.Number); err != nil {
+			return err
+		}
+		if err := t.change("sync", "UPDATE sync SET state = $2, applied = $3, counts = $4 WHERE id = $1", st.Sync.ID, console.SyncApplied, by.At, encode(counts)); err != nil {
+			return err
+		}
+		held, err := list(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE connector = $1 AND state = $2 FOR UPDATE", st.Sync.Connector, console.SyncHeld)
+		if err != nil {
+			return err
+		}
+		for _, old := range held {
+			if err := t.setSyncState(old, console.SyncSuperseded, "a newer sync is applied"); err != nil {
+				return err
+			}
+		}
+		t.Wake(SyncTopic)
+		return t.syncEvent(st.Sync, "sync.applied", map[string]any{"number": st.Number, "counts": counts, "written": st.counts,
+			"digest": hexOf(st.digest.Sum(nil)), "sha256": hexOf(st.Sync.SHA256), "confirmed": st.Sync.State == console.SyncConfirmed})
+	})
+	if err != nil {
+		return baton.Errorf(baton.KindOf(err), "publish sync %s: %w", st.Sync.ID, err)
+	}
+	if err := st.s.forgetStaged(ctx, st.Number); err != nil {
+		return baton.Errorf(baton.KindOf(err), "sync %s is published; clean up after it: %w", st.Sync.ID, err)
+	}
+	return nil
+}
+
+// SyncTopic is woken after a sync was applied.
+const SyncTopic = "sync"
+
+// holdsStaging locks the stream's head and checks that no other process took over.
+func (t *Tx) holdsStaging(st *Staging) error {
+	h, err := t.lockHead(st.Sync.Stream)
+	if err == nil && h.staging != st.Number {
+		err = baton.Errorf(baton.Refused, "another process took over sync %s", st.Sync.ID)
+	}
+	return err
+}
+
+// inChunk runs fn in a transaction that writes some rows, together with the list by which
+// they can be undone.
+func (st *Staging) inChunk(ctx context.Context, kind string, undo []byte, fn func(*Tx) error) error {
+	return st.s.db.Write(ctx, func(e engine.Tx) error {
+		t := &Tx{e: e, s: st.s}
+		if err := t.holdsStaging(st); err != nil {
+			return err
+		}
+		if undo != nil {
+			if _, err := e.Exec("INSERT INTO staged (sync, chunk, kind, changes) VALUES ($1, $2, $3, $4)", st.Number, st.chunk, kind, undo); err != nil {
+				return err
+			}
+		}
+		return fn(t)
+	})
+}
+
+// pace adapts the size of chunks to a duration.
+type pace struct{ rows int }
+
+const (
+	chunkTarget = 40 * time.Millisecond
+	minChunk    = 256
+	maxChunk    = 1 << 15
+)
+
+func (p *pace) size() int {
+	if p.rows == 0 {
+		p.rows = 2048
+	}
+	return p.rows
+}
+
+// took notes how long a chunk of n rows took, by the machine's own clock.
+func (p *pace) took(n int, d time.Duration) {
+	if n == 0 || d <= 0 {
+		return
+	}
+	want := int(float64(n) * float64(chunkTarget) / float64(d))
+	p.rows = min(max(want, p.rows/2, minChunk), p.rows*2, maxChunk)
+}
+
+// inChunks cuts a sequence into chunks and writes each. write must not keep the slice.
+func inChunks[T any](st *Staging, seq iter.Seq2[T, error], write func([]T) error) error {
+	batch := make([]T, 0, st.pace.size())
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		began := time.Now()
+		if err := write(batch); err != nil {
+			return err
+		}
+		st.pace.took(len(batch), time.Since(began))
+		st.chunk++
+		clear(batch)
+		batch = batch[:0]
+		return nil
+	}
+	for v, err := range seq {
+		if err != nil {
+			return err
+		}
+		batch = append(batch, v)
+		if len(batch) >= st.pace.size() {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// Change says what a sync does to a row.
+type Change int
+
+// The changes of a row.
+const (
+	Open    Change = iota + 1 // the head does not show it
+	Close                     // only the head shows it
+	Replace                   // both show it, differently
+	Touch                     // only what has no history differs
+)
+
+func (c Change) opens() bool  { return c == Open || c == Replace }
+func (c Change) closes() bool { return c == Close || c == Replace }
+
+// undoList lists changes so that they can be undone: numbers in variable length.
+type undoList []byte
+
+func (u *undoList) add(c Change, values ...int64) {
+	*u = append(*u, byte(c))
+	for _, v := range values {
+		*u = binary.AppendVarint(*u, v)
+	}
+}
+
+// each calls fn for each change in a list, with so many values.
+func (u undoList) each(values int, fn func(c Change, v []int64) error) error {
+	v := make([]int64, values)
+	for len(u) > 0 {
+		c := Change(u[0])
+		u = u[1:]
+		for i := range v {
+			n, size := binary.Varint(u)
+			if size <= 0 {
+				return baton.Errorf(baton.Corrupt, "the list of staged changes is cut off")
+			}
+			v[i], u = n, u[size:]
+		}
+		if err := fn(c, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The kinds of rows in table staged.
+const (
+	stagedResources    = "resource"
+	stagedEntitlements = "entitlement"
+	stagedFacts        = "fact"
+)
+
+// undo removes everything that an unfinished sync wrote, the newest chunk first, each in a
+// transaction of its own, and then releases the stream.
+func (s *Store) undo(ctx context.Context, by console.By, stream console.Stream, n console.SyncNumber) error {
+	for done := false; !done; {
+		err := s.db.Write(ctx, func(e engine.Tx) error {
+			t := &Tx{e: e, s: s}
+			h, err := t.lockHead(stream)
+			if err != nil {
+				return err
+			}
+			if h.staging != n {
+				done = true // undone by another process
+				return nil
+			}
+			done, err = t.undoChunk(stream, n)
+			return err
+		})
+		if err != nil {
+			return baton.Errorf(baton.KindOf(err), "undo the unfinished sync %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+type stagedChunk struct {
+	chunk   int64
+	kind    string
+	changes undoList
+}
+
+// undoChunk undoes the newest chunk. Without any, it releases the stream.
+func (t *Tx) undoChunk(stream console.Stream, n console.SyncNumber) (done bool, err error) {
+	c, err := find(t, func(r engine.Row) stagedChunk { return stagedChunk{r.Int(0), r.Text(1), r.Bytes(2)} },
+		"SELECT chunk, kind, changes FROM staged WHERE sync = $1 ORDER BY chunk DESC LIMIT 1", n)
+	if err != nil {
+		return false, err
+	}
+	if c == nil {
+		if _, err := t.e.Exec("UPDATE sync SET number = NULL, state = CASE WHEN holds = $3 THEN $2 ELSE $4 END WHERE number = $1",
+			n, console.SyncReceived, encode([]console.Hold(nil)), console.SyncConfirmed); err != nil {
+			return false, err
+		}
+		return true, t.change("stream", "UPDATE head SET staging = 0 WHERE stream = $1", stream)
+	}
+	switch c.kind {
+	case stagedResources:
+		err = t.undoResources(stream, n, c.changes)
+	case stagedEntitlements:
+		err = t.undoEntitlements(stream, n, c.changes)
+	case stagedFacts:
+		err = t.undoFacts(stream, n, c.changes)
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, t.change("chunk", "DELETE FROM staged WHERE sync = $1 AND chunk = $2", n, c.chunk)
+}
+
+// forgetPublished removes the undo lists of published syncs, which a process that died may
+// have left.
+func (s *Store) forgetPublished(ctx context.Context) error {
+	var left []console.SyncNumber
+	err := s.View(ctx, func(t *Tx) (err error) {
+		left, err = list(t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) },
+			"SELECT DISTINCT sync FROM staged WHERE sync NOT IN (SELECT staging FROM head)")
+		return err
+	})
+	for _, n := range left {
+		if err == nil {
+			err = s.forgetStaged(ctx, n)
+		}
+	}
+	return err
+}
+
+// forgetStaged removes the undo lists of a published sync, some at a time.
+func (s *Store) forgetStaged(ctx context.Context, n console.SyncNumber) error {
+	for {
+		removed := int64(0)
+		err := s.db.Write(ctx, func(e engine.Tx) (err error) {
+			removed, err = e.Exec("DELETE FROM staged WHERE sync = $1 AND chunk < (SELECT min(chunk) FROM staged WHERE sync = $1) + 32", n)
+			return err
+		})
+		if err != nil || removed == 0 {
+			return err
+		}
+	}
+}
+
+// numbers hands out numbers of a counter in blocks, in transactions of their own: numbers
+// of an abandoned sync are not used again.
+func (st *Staging) numbers(ctx context.Context, counter string, n int) (first int64, err error) {
+	err = st.s.db.Write(ctx, func(e engine.Tx) (err error) {
+		first, err = (&Tx{e: e}).numbers(counter, int64(n))
+		return err
+	})
+	return first, err
+}
+
+// ResourceKeys returns the first of n new keys for resources. Ascending keys in the order
+// of type and id keep neighbours together.
+func (st *Staging) ResourceKeys(ctx context.Context, n int) (console.ResourceKey, error) {
+	first, err := st.numbers(ctx, "resource", n)
+	return console.ResourceKey(first), err
+}
+
+// EntitlementKeys returns the first of n new keys for entitlements.
+func (st *Staging) EntitlementKeys(ctx context.Context, n int) (console.EntitlementKey, error) {
+	first, err := st.numbers(ctx, "entitlement", n)
+	return console.EntitlementKey(first), err
+}
+
+// lookups collects rows of table lookup in one buffer.
+type lookups struct {
+	buf  []byte
+	rows []lookupRow
+}
+
+type lookupRow struct {
+	offset uint32
+	length uint16
+	list   uint8
+	key    int64
+}
+
+func (l *lookups) add(which uint8, value []byte, key int64) {
+	l.rows = append(l.rows, lookupRow{uint32(len(l.buf)), uint16(len(value)), which, key})
+	l.buf = append(l.buf, value...)
+}
+
+func (l *lookups) value(r lookupRow) []byte { return l.buf[r.offset:][:r.length] }
+
+type principalFact struct {
+	principal   console.ResourceKey
+	entitlement console.EntitlementKey
+}
+
+// writeSorted writes the rows of tables that repeat others in another order.
+func (st *Staging) writeSorted(ctx context.Context) error {
+	l := &st.lookups
+	slices.SortFunc(l.rows, func(a, b lookupRow) int {
+		if a.list != b.list {
+			return int(a.list) - int(b.list)
+		}
+		if c := bytes.Compare(l.value(a), l.value(b)); c != 0 {
+			return c
+		}
+		return int(a.key - b.key)
+	})
+	err := inChunks(st, values(l.rows), func(rows []lookupRow) error {
+		return st.inChunk(ctx, "", nil, func(t *Tx) error {
+			return t.e.Copy("lookup", []string{"stream", "list", "value", "key", "opened"}, func(w engine.Writer) error {
+				for _, r := range rows {
+					w.Int(int64(st.Sync.Stream))
+					w.Int(int64(r.list))
+					w.Bytes(l.value(r))
+					w.Int(r.key)
+					w.Int(int64(st.Number))
+					if err := w.End(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		return err
+	}
+	*l = lookups{}
+	slices.SortFunc(st.byPrincipal, func(a, b principalFact) int {
+		if a.principal != b.principal {
+			return int(a.principal - b.principal)
+		}
+		return int(a.entitlement - b.entitlement)
+	})
+	err = inChunks(st, values(st.byPrincipal), func(rows []principalFact) error {
+		return st.inChunk(ctx, "", nil, func(t *Tx) error {
+			return t.e.Copy("fact_by_principal", []string{"principal", "entitlement", "opened"}, func(w engine.Writer) error {
+				for _, r := range rows {
+					w.Int(int64(r.principal))
+					w.Int(int64(r.entitlement))
+					w.Int(int64(st.Number))
+					if err := w.End(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	})
+	st.byPrincipal = nil
+	return err
+}
+
+func values[T any](s []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range s {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}

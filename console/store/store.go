@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// Store is the console's database.
+type Store struct {
+	db   engine.DB
+	keys *Keyring
+}
+
+// New returns a store on a database. keys seals secrets; nil for a program that needs none.
+func New(db engine.DB, keys *Keyring) *Store { return &Store{db: db, keys: keys} }
+
+// Engine returns the database, for the packages below this one.
+func (s *Store) Engine() engine.DB { return s.db }
+
+// Close closes the database after the transactions that run.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Database returns "sqlite" or "postgres".
+func (s *Store) Database() string { return s.db.Name() }
+
+// View runs fn in a read-only transaction that sees one snapshot.
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
+	return s.db.Read(ctx, func(e engine.Tx) error { return fn(&Tx{e: e, s: s}) })
+}
+
+// Update runs a command. It commits what fn changed and the events of it if fn returns nil.
+// fn may run more than once and must change nothing but the transaction.
+func (s *Store) Update(ctx context.Context, by console.By, fn func(*Tx) error) error {
+	var topics []string
+	err := s.db.Write(ctx, func(e engine.Tx) error {
+		tx := &Tx{e: e, s: s, by: by}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		topics = tx.topics
+		return tx.appendEvents()
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range topics {
+		s.db.Wake(ctx, t)
+	}
+	return nil
+}
+
+// Watch returns a channel that receives after a command woke a topic, and a function that
+// ends the watch. Wake-ups can be lost: look on your own from time to time as well.
+func (s *Store) Watch(topic string) (<-chan struct{}, func()) { return s.db.Watch(topic) }
+
+// Tx is a transaction of [Store.View] or [Store.Update].
+type Tx struct {
+	e      engine.Tx
+	s      *Store
+	by     console.By
+	events []console.Event
+	topics []string
+}
+
+// Engine returns the transaction of the database, for the packages below this one.
+func (t *Tx) Engine() engine.Tx { return t.e }
+
+// By returns who runs the command.
+func (t *Tx) By() console.By { return t.by }
+
+// Wake wakes the watchers of a topic after the commit.
+func (t *Tx) Wake(topic string) {
+	if !slices.Contains(t.topics, topic) {
+		t.topics = append(t.topics, topic)
+	}
+}
+
+// numbers returns the first of n new numbers of a counter.
+func (t *Tx) numbers(counter string, n int64) (first int64, err error) {
+	err = t.row(func(r engine.Row) { first = r.Int(0) - n }, "UPDATE counter SET next = next + $1 WHERE name = $2 RETURNING next", n, counter)
+	return first, err
+}
+
+var errNoRow = errors.New("no row")
+
+// row runs a query for exactly one row. The error is errNoRow if there is none.
+func (t *Tx) row(scan func(engine.Row), sql string, args ...any) error {
+	found := false
+	err := t.e.Query(func(r engine.Row) error {
+		found = true
+		scan(r)
+		return nil
+	}, sql, args...)
+	if err == nil && !found {
+		err = errNoRow
+	}
+	return err
+}
+
+// get runs a query for one row and returns it. The error is NotFound if there is none.
+func get[T any](t *Tx, scan func(engine.Row) T, what, sql string, args ...any) (T, error) {
+	var v T
+	err := t.row(func(r engine.Row) { v = scan(r) }, sql, args...)
+	if errors.Is(err, errNoRow) {
+		err = baton.Errorf(baton.NotFound, "no %s", what)
+	}
+	return v, err
+}
+
+// find runs a query for at most one row and returns nil if there is none.
+func find[T any](t *Tx, scan func(engine.Row) T, sql string, args ...any) (*T, error) {
+	var v *T
+	err := t.row(func(r engine.Row) { x := scan(r); v = &x }, sql, args...)
+	if errors.Is(err, errNoRow) {
+		err = nil
+	}
+	return v, err
+}
+
+// list runs a query and returns its rows.
+func list[T any](t *Tx, scan func(engine.Row) T, sql string, args ...any) ([]T, error) {
+	var all []T
+	err := t.e.Query(func(r engine.Row) error {
+		all = append(all, scan(r))
+		return nil
+	}, sql, args...)
+	return all, err
+}
+
+// change runs a statement that must change exactly one row.
+func (t *Tx) change(what, sql string, args ...any) error {
+	n, err := t.e.Exec(sql, args...)
+	if err == nil && n != 1 {
+		err = baton.Errorf(baton.NotFound, "no %s", what)
+	}
+	return err
+}
+
+// insert runs a statement that inserts rows. The error is AlreadyExists if one exists.
+func (t *Tx) insert(what, sql string, args ...any) error {
+	_, err := t.e.Exec(sql, args...)
+	if errors.Is(err, engine.ErrUnique) {
+		err = baton.Errorf(baton.AlreadyExists, "%s exists already", what)
+	}
+	return err
+}
+
+// endInterval ends the open interval of a row in a table with the columns from_at and
+// until_at. Two changes in one microsecond leave one interval.
+func (t *Tx) endInterval(table, column string, key any) error {
+	if _, err := t.e.Exec("DELETE FROM "+table+" WHERE "+column+" = $1 AND from_at >= $2", key, t.by.At); err != nil {
+		return err
+	}
+	_, err := t.e.Exec("UPDATE "+table+" SET until_at = $2 WHERE "+column+" = $1 AND (until_at IS NULL OR until_at > $2)", key, t.by.At)
+	return err
+}
+
+// checkVersion refuses a change that was made to an older version of a row.
+func checkVersion(what string, have, want int64) error {
+	if have != want {
+		return baton.Errorf(baton.Refused, "%s was changed meanwhile", what).WithFix("Reload it and try again.")
+	}
+	return nil
+}
+
+func need(what, value string) error {
+	if value == "" {
+		return baton.Errorf(baton.Invalid, "%s is missing", what)
+	}
+	return nil
+}
+
+// at returns the time in a column; zero for NULL.
+func at(r engine.Row, column int) time.Time {
+	if r.Null(column) {
+		return time.Time{}
+	}
+	return engine.Time(r.Int(column))
+}
+
+// str returns a bytea column as a string.
+func str(r engine.Row, column int) string { return string(r.Bytes(column)) }
+
+// null returns the text as an argument, or NULL if it is empty.
+func null[S ~string](s S) any {
+	if s == "" {
+		return nil
+	}
+	return string(s)
+}
+
+// PageSize limits how many rows a list returns at once.
+const PageSize = 1000
+
+// limit returns the number of rows to ask for.
+func limit(n int) (int, error) {
+	if n < 1 || n > PageSize {
+		return 0, baton.Errorf(baton.Invalid, "a page has 1 to %d rows, not %d", PageSize, n)
+	}
+	return n, nil
+}
+
+func quote(s string) string { return fmt.Sprintf("%q", s) }

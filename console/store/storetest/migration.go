@@ -1,0 +1,80 @@
+package storetest
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"baton"
+	"baton/console/store/internal/engine"
+)
+
+// A Database of the suite reports why it cannot be opened as an error.
+type tryOpener interface {
+	TryOpen(t testing.TB) (engine.DB, error)
+}
+
+// testMigrations checks that a database of a newer or an altered schema is refused by name
+// and stays as it is, and that several processes may open a new one at once.
+func testMigrations(t *testing.T, db Database) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if _, err := db.(tryOpener).TryOpen(t); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	e := db.Open(t)
+	exec := func(sql string) {
+		t.Helper()
+		err := e.Write(ctx, func(tx engine.Tx) error {
+			_, err := tx.Exec(sql)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(what, name string) {
+		t.Helper()
+		_, err := db.(tryOpener).TryOpen(t)
+		if baton.KindOf(err) != baton.Refused || !strings.Contains(err.Error(), name) || baton.FixOf(err) == "" {
+			t.Errorf("%s: %v (%v), want a refusal that names %s and says what to do", what, err, baton.KindOf(err), name)
+		}
+	}
+	exec("INSERT INTO schema_migration (number, name, sum, applied) SELECT number + 1, '9999_future.sql', sum, applied FROM schema_migration WHERE number = (SELECT max(number) FROM schema_migration)")
+	refused("a newer schema", "9999_future.sql")
+	exec("DELETE FROM schema_migration WHERE name = '9999_future.sql'")
+	if _, err := db.(tryOpener).TryOpen(t); err != nil {
+		t.Errorf("the schema of this program: %v", err)
+	}
+	exec("UPDATE schema_migration SET name = '0001_other.sql' WHERE number = 1")
+	refused("another migration", "0001_other.sql")
+	exec("UPDATE schema_migration SET name = '0001_base.sql', sum = (SELECT previous FROM event UNION ALL SELECT hash FROM chain LIMIT 1) WHERE number = 1")
+	refused("a changed migration", "0001_base.sql")
+}
+
+// tables returns every column of every table, as "table.column kind nullable", and every
+// primary key and unique index, in words that both databases share.
+func tables(db engine.DB) (all []string, err error) {
+	sql := `SELECT m.name || '.' || c.name || ' ' || lower(c.type) || CASE WHEN c."notnull" = 1 OR c.pk > 0 THEN '' ELSE ' null' END
+		FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name <> 'schema_migration'`
+	if db.Name() == "postgres" {
+		sql = `SELECT table_name || '.' || column_name || ' ' || CASE data_type WHEN 'bigint' THEN 'integer' WHEN 'boolean' THEN 'integer' WHEN 'bytea' THEN 'blob' ELSE data_type END
+			|| CASE is_nullable WHEN 'YES' THEN ' null' ELSE '' END
+			FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'schema_migration'`
+	}
+	err = db.Read(ctx, func(tx engine.Tx) error {
+		return tx.Query(func(r engine.Row) error {
+			all = append(all, r.Text(0))
+			return nil
+		}, sql)
+	})
+	if err == nil && len(all) < 100 {
+		err = errors.New("few columns were found")
+	}
+	return all, err
+}

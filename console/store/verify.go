@@ -1,0 +1,150 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// ChainFault is something wrong with the chain of events.
+type ChainFault struct {
+	Number int64 // of the event
+	Kind   ChainFaultKind
+	Detail string // for people
+}
+
+// ChainFaultKind says what is wrong with an event.
+type ChainFaultKind string
+
+// The kinds of faults.
+const (
+	EventEdited  ChainFaultKind = "edited"  // its content, or what is stored beside it, was changed
+	EventRemoved ChainFaultKind = "removed" // it is missing between others
+	EventCutOff  ChainFaultKind = "cut-off" // it is missing at the end
+	EventAdded   ChainFaultKind = "added"   // it stands after the recorded end
+)
+
+// ChainReport is the result of a verification.
+type ChainReport struct {
+	Events int64 // that were read
+	Head   console.ChainHead
+	Faults []ChainFault // the first ones, up to maxFaults
+}
+
+// maxFaults limits the faults of a report.
+const maxFaults = 100
+
+// verifyPage is how many events a verification reads in one transaction.
+const verifyPage = 4096
+
+// VerifyChain checks every event against its hash, its place and its columns, and the
+// chain against heads that were exported earlier and kept elsewhere. Without an exported
+// head, somebody who can write to the database could have replaced the whole chain. No
+// transaction is open for long. Events that are appended meanwhile may or may not be
+// checked.
+func (s *Store) VerifyChain(ctx context.Context, exported ...console.ChainHead) (ChainReport, error) {
+	v := chainCheck{exported: exported}
+	for more := true; more && len(v.Faults) < maxFaults; {
+		err := s.View(ctx, func(t *Tx) (err error) {
+			more, err = v.page(t)
+			return err
+		})
+		if err != nil {
+			return v.ChainReport, baton.Errorf(baton.KindOf(err), "verify events: %w", err)
+		}
+	}
+	return v.ChainReport, nil
+}
+
+type chainCheck struct {
+	ChainReport
+	exported []console.ChainHead
+	last     console.ChainHead // the newest event that was read
+}
+
+func (v *chainCheck) fault(number int64, kind ChainFaultKind, format string, args ...any) {
+	if len(v.Faults) < maxFaults {
+		v.Faults = append(v.Faults, ChainFault{number, kind, fmt.Sprintf(format, args...)})
+	}
+}
+
+// page checks the next events, and at the end the head.
+func (v *chainCheck) page(t *Tx) (more bool, err error) {
+	read := 0
+	err = t.e.Query(func(r engine.Row) error {
+		read++
+		v.event(r)
+		return nil
+	}, `SELECT number, epoch, payload, previous, hash, at, kind, actor, app, connector, person, account, entitlement, object FROM event
+		WHERE number > $1 ORDER BY number LIMIT $2`, v.last.Number, verifyPage)
+	if err != nil || read == verifyPage {
+		return err == nil, err
+	}
+	v.Head, err = t.ChainHead()
+	v.end()
+	return false, err
+}
+
+func (v *chainCheck) event(r engine.Row) {
+	v.Events++
+	number, epoch := r.Int(0), r.Int(1)
+	payload, previous, hash := r.Bytes(2), hashOf(r.Bytes(3)), hashOf(r.Bytes(4))
+	for n := v.last.Number + 1; n < number && len(v.Faults) < maxFaults; n++ {
+		v.fault(n, EventRemoved, "event %d is missing", n)
+	}
+	contiguous := number == v.last.Number+1
+	if contiguous && previous != v.last.Hash {
+		v.fault(v.last.Number, EventEdited, "event %d was chained to another event %d", number, v.last.Number)
+	}
+	if epoch < v.last.Epoch {
+		v.fault(number, EventEdited, "event %d has epoch %d after epoch %d", number, epoch, v.last.Epoch)
+	}
+	switch {
+	case console.HashEvent(console.Link{Epoch: epoch, Number: number, Previous: previous}, payload) != hash:
+		v.fault(number, EventEdited, "event %d does not have its hash", number)
+	case !columnsAgree(r, payload):
+		v.fault(number, EventEdited, "the columns of event %d differ from its content", number)
+	}
+	v.last = console.ChainHead{Epoch: epoch, Number: number, Hash: hash, At: at(r, 5)}
+	for _, h := range v.exported {
+		if h.Number == number && (h.Hash != hash || h.Epoch != epoch) {
+			v.fault(number, EventEdited, "event %d is not the one whose hash was exported: it or one before it was replaced", number)
+		}
+	}
+}
+
+// columnsAgree reports whether the columns that events are found by say what the content
+// says.
+func columnsAgree(r engine.Row, payload []byte) bool {
+	var e console.Event
+	if json.Unmarshal(payload, &e) != nil {
+		return false
+	}
+	account := r.Null(11) && r.Null(12) && e.Account == 0 ||
+		!r.Null(11) && e.Account != 0 && r.Int(11) == int64(e.Account) && r.Int(12) == int64(e.Entitlement)
+	return account && at(r, 5).Equal(e.At) && r.Text(6) == e.Kind && r.Text(7) == actorText(e.Actor) &&
+		r.Text(8) == string(e.App) && r.Text(9) == string(e.Connector) && r.Text(10) == string(e.Person) && r.Text(13) == e.Object
+}
+
+// end compares the newest event with the recorded head and the exported ones.
+func (v *chainCheck) end() {
+	for n := v.last.Number + 1; n <= v.Head.Number && len(v.Faults) < maxFaults; n++ {
+		v.fault(n, EventCutOff, "event %d is missing at the end", n)
+	}
+	switch {
+	case v.Head.Number < v.last.Number:
+		v.fault(v.last.Number, EventAdded, "event %d stands after the recorded end, event %d", v.last.Number, v.Head.Number)
+	case v.Head.Number == v.last.Number && v.Head.Number > 0 && !bytes.Equal(v.Head.Hash[:], v.last.Hash[:]):
+		v.fault(v.last.Number, EventEdited, "event %d is not the one whose hash was recorded as the end", v.last.Number)
+	}
+	for _, h := range v.exported {
+		for n := max(v.last.Number, v.Head.Number) + 1; n <= h.Number && len(v.Faults) < maxFaults; n++ {
+			v.fault(n, EventCutOff, "event %d is missing at the end; the exported head is event %d", n, h.Number)
+		}
+	}
+}
