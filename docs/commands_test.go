@@ -20,6 +20,7 @@ import (
 
 	percipiosandbox "baton/sandbox/percipio"
 	perplexitysandbox "baton/sandbox/perplexity"
+	"baton/test/programs"
 )
 
 // TestCommandsRun runs every block of shell commands in the README and in the documents
@@ -29,12 +30,11 @@ import (
 //
 // A block that cannot run here has the line <!-- not run: REASON --> before it.
 func TestCommandsRun(t *testing.T) {
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+"/", "./cmd/...")
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	bin, remove, err := programs.Build()
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(remove)
 	pages, err := filepath.Glob("*.md")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/longtest"
 	"baton/test/bench/figures"
 )
 
@@ -52,6 +53,7 @@ func build(t *testing.T) (bin string) {
 // TestWholeBenchmark measures a tiny organisation of both upstreams, with and without
 // latency.
 func TestWholeBenchmark(t *testing.T) {
+	longtest.Only(t)
 	bin := build(t)
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }

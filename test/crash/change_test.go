@@ -81,7 +81,7 @@ func nextChange(org *sandboxed.Server, r *rand.Rand) change {
 // TestKilledInChange kills the service while it grants and revokes: in the end the
 // change was made, once, and nobody else's membership moved.
 func TestKilledInChange(t *testing.T) {
-	if *long {
+	if *every {
 		t.Parallel()
 	}
 	r := rand.New(rand.NewPCG(*seed, 3))

@@ -13,6 +13,7 @@ import (
 	"baton"
 	"baton/internal/disk"
 	"baton/internal/disk/disktest"
+	"baton/internal/longtest"
 )
 
 // errnos are what a disk says when it fails.
@@ -116,18 +117,18 @@ func asIs(d disk.FS) disk.FS { return d }
 func TestDiskFaults(t *testing.T) {
 	for _, tn := range tenants(t) {
 		for _, goes := range []bool{false, true} {
-			if *long {
+			if *every {
 				for op, o := range faulty(t, tn, disktest.Fault{On: goes}, 1, 0, asIs) {
 					o.report(t)
 					summed("disk faults", []string{string(op)}, o.points, o.failed, o.absorbed, o.replaced, len(o.wrong))
 				}
 				continue
 			}
-			for _, o := range faulty(t, tn, disktest.Fault{On: goes}, 53, 0, asIs) {
+			for _, o := range faulty(t, tn, disktest.Fault{On: goes}, longtest.Pick(263, 53), 0, asIs) {
 				o.report(t)
 			}
 		}
-		if !*long {
+		if !*every {
 			for _, op := range disktest.Ops() {
 				for _, o := range faulty(t, tn, disktest.Fault{Op: op}, 3, 1, asIs) {
 					o.report(t)
@@ -295,9 +296,9 @@ func durable(t *testing.T, tn *tenant, o *outcome, wrap func(disk.FS) disk.FS) {
 
 // TestCrashes kills a sync, and cuts its power, before each operation of its disk.
 func TestCrashes(t *testing.T) {
-	much := thoroughness{calls: 1, judge: 1}
-	if !*long {
-		much = thoroughness{calls: 9, judge: 7}
+	much := thoroughness{calls: longtest.Pick(61, 9), judge: longtest.Pick(29, 7)}
+	if *every {
+		much = thoroughness{calls: 1, judge: 1}
 	}
 	for _, tn := range tenants(t) {
 		for cut, o := range crashes(t, tn, much, asIs) {

@@ -8,6 +8,6 @@
 //   - The page log is cut and flipped byte by byte (torn_test.go).
 //   - Defects that were planted on purpose must turn each of these red (planted_test.go).
 //
-// Each is short in go test ./... and whole with -long; `make crash-sweep` prints what
-// the whole counted.
+// Each takes a sample in go test ./..., a larger one with -tags long, and every point with
+// -every; `make crash-sweep` does that, and prints what was counted.
 package crash

@@ -17,6 +17,7 @@ import (
 	"baton/connector/rest"
 	"baton/internal/disk"
 	"baton/internal/disk/disktest"
+	"baton/internal/longtest"
 )
 
 // These tests plant a defect and demand that the harness sees it.
@@ -71,6 +72,7 @@ func (nowhere) Grant(baton.Grant) {}
 
 // TestPlantedInFeeds: the kill sweep finds what goes wrong when a sync is resumed.
 func TestPlantedInFeeds(t *testing.T) {
+	longtest.Only(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -204,6 +206,7 @@ func (f *defectiveFile) Write(b []byte) (int, error) {
 
 // TestPlantedInDisk: the crash sweep and the disk faults find a careless way to write.
 func TestPlantedInDisk(t *testing.T) {
+	longtest.Only(t)
 	tn := percipioTenant(t, "page-cap=8")
 	wrapped := func(defect string) func(disk.FS) disk.FS {
 		return func(d disk.FS) disk.FS { return &defectiveDisk{FS: d, defect: defect, held: map[string]func() error{}} }

@@ -313,7 +313,7 @@ func points(short, whole int) int {
 	if *many > 0 {
 		return *many
 	}
-	if *long {
+	if *every {
 		return whole
 	}
 	return short
@@ -322,7 +322,7 @@ func points(short, whole int) int {
 // shards share out moments, so that a long run waits for several processes at a time.
 func shards(moments []moment) [][]moment {
 	n := 1
-	if *long {
+	if *every {
 		n = 3
 	}
 	all := make([][]moment, n)
@@ -334,7 +334,7 @@ func shards(moments []moment) [][]moment {
 
 // TestKilledOneShot kills the real programs in one-shot mode.
 func TestKilledOneShot(t *testing.T) {
-	if *long {
+	if *every {
 		t.Parallel()
 	}
 	n := points(1, 100)
@@ -345,7 +345,7 @@ func TestKilledOneShot(t *testing.T) {
 			t.Fatalf("%+v: too short a life to be worth ending", s)
 		}
 		moments := s.moments(n, r)
-		if *long { // every boundary of a page, at any rate
+		if *every { // every boundary of a page, at any rate
 			for k := range s.requests {
 				moments = append(moments, moment{kind: arrives, n: k + 1}, moment{kind: answered, n: k + 1})
 			}
@@ -355,7 +355,7 @@ func TestKilledOneShot(t *testing.T) {
 		}
 		for i, some := range shards(moments) {
 			t.Run(fmt.Sprint(tn.name, " ", i), func(t *testing.T) {
-				if *long {
+				if *every {
 					t.Parallel()
 				}
 				ts := newTallies()

@@ -221,7 +221,7 @@ func (s *served) left() (names []string) {
 // the upload arrives once, whole, with the facts of an undisturbed sync, and the task
 // ends well.
 func TestKilledService(t *testing.T) {
-	if *long {
+	if *every {
 		t.Parallel()
 	}
 	n := points(1, 60)
@@ -231,7 +231,7 @@ func TestKilledService(t *testing.T) {
 		sp, _ := one.lives(one.enqueue(fullSync()))
 		for i, some := range shards(sp.moments(n, r)) {
 			t.Run(fmt.Sprint(tn.name, " ", i), func(t *testing.T) {
-				if *long {
+				if *every {
 					t.Parallel()
 				}
 				s, ts := newServed(t, tn), newTallies()

@@ -3,13 +3,14 @@ package crash_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"baton/test/programs"
 )
 
 // heads are the tables that a long run prints, in this order.
@@ -71,7 +72,7 @@ var underWay struct {
 
 // point counts a point of a long run, and says now and then how far it is.
 func point(where string) {
-	if !*long {
+	if !*every {
 		return
 	}
 	underWay.Lock()
@@ -109,31 +110,26 @@ func TestMain(m *testing.M) {
 		os.Exit(planted(defect))
 	}
 	code := m.Run()
-	if *long {
+	if *every {
 		printTables()
 	}
 	cleanBinaries()
 	os.Exit(code)
 }
 
-// binaries are the programs, built once.
+// binaries holds the programs.
 var binaries struct {
-	once sync.Once
-	dir  string
-	err  error
+	once   sync.Once
+	dir    string
+	remove func()
+	err    error
 }
 
 // program is the path of a connector's program.
 func program(t testing.TB, name string) string {
 	t.Helper()
 	binaries.once.Do(func() {
-		if binaries.dir, binaries.err = os.MkdirTemp("", "baton-crash-"); binaries.err != nil {
-			return
-		}
-		build := exec.Command("go", "build", "-o", binaries.dir, "baton/cmd/...")
-		if out, err := build.CombinedOutput(); err != nil {
-			binaries.err = fmt.Errorf("%w\n%s", err, out)
-		}
+		binaries.dir, binaries.remove, binaries.err = programs.Build()
 	})
 	if binaries.err != nil {
 		t.Fatal(binaries.err)
@@ -142,7 +138,7 @@ func program(t testing.TB, name string) string {
 }
 
 func cleanBinaries() {
-	if binaries.dir != "" {
-		os.RemoveAll(binaries.dir)
+	if binaries.remove != nil {
+		binaries.remove()
 	}
 }

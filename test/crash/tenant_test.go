@@ -26,9 +26,9 @@ import (
 )
 
 var (
-	long = flag.Bool("long", false, "every point instead of some of each kind")
-	many = flag.Int("points", 0, "how many moments of each kind to kill at, instead of the usual number")
-	seed = flag.Uint64("seed", 1, "decides what is left to chance")
+	every = flag.Bool("every", false, "every point instead of some of each kind")
+	many  = flag.Int("points", 0, "how many moments of each kind to kill at, instead of the usual number")
+	seed  = flag.Uint64("seed", 1, "decides what is left to chance")
 )
 
 // tenant is an upstream that is the same whenever it is asked.

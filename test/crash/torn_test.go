@@ -13,13 +13,14 @@ import (
 	"baton"
 	"baton/agent/syncer"
 	"baton/internal/disk/disktest"
+	"baton/internal/longtest"
 )
 
 // TestTornPages damages what an interrupted sync has left, byte by byte: the next one
 // ends with the right facts, or is refused by name with the way out, which works.
 func TestTornPages(t *testing.T) {
-	of := 2 // places in each file
-	if *long {
+	of := longtest.Pick(1, 2) // places in each file
+	if *every {
 		of = 100
 	}
 	for _, tn := range tenants(t) {

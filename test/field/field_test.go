@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"baton/test/programs"
 )
 
 var binaries = flag.String("binaries", "", "folder of the baton-perplexity and baton-percipio to test, instead of this tree's")
@@ -44,15 +46,11 @@ func withBinaries(run func() int) (int, error) {
 		}
 		return run(), nil
 	}
-	dir, err := os.MkdirTemp("", "field")
+	dir, remove, err := programs.Build()
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "baton/cmd/baton-perplexity", "baton/cmd/baton-percipio")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("build: %w\n%s", err, out)
-	}
+	defer remove()
 	*binaries = dir
 	return run(), nil
 }

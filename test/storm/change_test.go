@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"baton/internal/longtest"
 	sandbox "baton/sandbox/perplexity"
 )
 
@@ -33,6 +34,9 @@ func TestChanges(t *testing.T) {
 		})
 	}
 	for i, f := range sandbox.Faults() {
+		if i%longtest.Pick(3, 1) != 0 {
+			continue
+		}
 		r := rand.New(rand.NewPCG(*seed, uint64(i)))
 		for n := range min(*runs-1, 8) {
 			one(ChangeRun{Seed: *seed + uint64(100*i+n), Alone: alone(r, f)})

@@ -97,7 +97,6 @@ func (t *Tally) Print(w io.Writer) {
 	operations := map[string]map[string]bool{}
 	for fault, by := range t.met {
 		for key, n := range by {
-			upstream, _, _ := strings.Cut(fault, " ")
 			if operations[key[0]] == nil {
 				operations[key[0]] = map[string]bool{}
 			}
@@ -106,7 +105,6 @@ func (t *Tally) Print(w io.Writer) {
 			}
 			operations[key[0]][fault] = true
 			meetings += n
-			_ = upstream
 		}
 	}
 	fmt.Fprintf(w, "\n%d pairs of fault and operation, met %d times; %d requests.\n\n| operation | faults met |\n|---|---:|\n", pairs, meetings, t.requests)

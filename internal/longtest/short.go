@@ -1,0 +1,6 @@
+//go:build !long
+
+package longtest
+
+// Enabled reports whether the run is long.
+const Enabled = false
