@@ -18,22 +18,27 @@ help: ## List the targets
 build: ## Build the connectors into bin/
 	@for b in $(BINARIES); do CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/$$b ./cmd/$$b || exit 1; done
 
-# Rooms with a go.mod of their own, for what only they need.
+# Modules of their own (docs/adr/0006-nested-modules.md).
 NESTED := deploy release
 
 .PHONY: test
-test: ## Run all tests
+test: ## Run the tests in their short size: two minutes of CPU
 	$(GO) test ./...
-	@for m in $(NESTED); do (cd $$m && $(GO) test ./...) || exit 1; done
+
+.PHONY: test-all
+test-all: ## Run the tests in their long size, and those of the nested modules
+	$(GO) test -tags long -timeout 20m ./...
+	@for m in $(NESTED); do (cd $$m && $(GO) test -timeout 20m ./...) || exit 1; done
 
 .PHONY: race
-race: ## Run all tests under the race detector (needs a C compiler)
+race: ## Run the short tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
 .PHONY: check
 check: ## Formatting, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); [ -z "$$out" ] || { echo "not gofmt-clean: $$out"; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags long ./internal/longtest
 	$(STATICCHECK) ./...
 	@for m in $(NESTED); do echo $$m; (cd $$m && $(GO) vet ./...) || exit 1; done
 	cd release && $(STATICCHECK) ./...

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"baton"
+	"baton/internal/longtest"
 	"baton/internal/pb/connectorv2"
 )
 
@@ -114,7 +115,7 @@ func TestEncoderIsTheLibrarys(t *testing.T) {
 		}
 	}
 	written := 0
-	for seed := range uint64(20_000) {
+	for seed := range longtest.Pick[uint64](3_000, 20_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		res := oddResource(r)
 		got, err := MarshalResource(res)
@@ -136,7 +137,7 @@ func TestEncoderIsTheLibrarys(t *testing.T) {
 		mg, wantErr := grant(g)
 		same(fmt.Sprintf("%+v", g), got, err, mg, wantErr)
 	}
-	if written < 3000 {
+	if written < longtest.Pick(450, 3000) {
 		t.Errorf("only %d resources could be written", written)
 	}
 }
@@ -146,7 +147,7 @@ func TestResourcesRemember(t *testing.T) {
 	names := []string{"", "a", "active", "aa", "department", "Z", "\u00e4", "a b", "email", "id", "title", "zone"}
 	r := rand.New(rand.NewPCG(1, 2))
 	var rs Resources
-	for n := range 20_000 {
+	for n := range longtest.Pick(5_000, 20_000) {
 		if n%500 == 0 {
 			r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		}
@@ -174,7 +175,7 @@ func TestResourcesRemember(t *testing.T) {
 // changed, cut off or moved, which may.
 func TestDecoderIsTheLibrarys(t *testing.T) {
 	decoded := 0
-	for seed := range uint64(10_000) {
+	for seed := range longtest.Pick[uint64](1_500, 10_000) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		b, err := MarshalResource(oddResource(r))
 		if err != nil {
@@ -206,7 +207,7 @@ func TestDecoderIsTheLibrarys(t *testing.T) {
 			decoded++
 		}
 	}
-	if decoded < 10_000 {
+	if decoded < longtest.Pick(1_500, 10_000) {
 		t.Errorf("only %d were decoded", decoded)
 	}
 }
@@ -214,7 +215,7 @@ func TestDecoderIsTheLibrarys(t *testing.T) {
 // TestMetadataIsTheLibrarys does the same with the metadata of grants.
 func TestMetadataIsTheLibrarys(t *testing.T) {
 	decoded := 0
-	for seed := range uint64(5_000) {
+	for seed := range longtest.Pick[uint64](1_000, 5_000) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		id := baton.ResourceID{Type: "user", ID: "u1"}
 		g := baton.Grant{ID: baton.GrantID{Entitlement: baton.EntitlementID{Resource: id, Slug: "s"}, Principal: id}, Metadata: oddProfile(r, 1)}
@@ -246,7 +247,7 @@ func TestMetadataIsTheLibrarys(t *testing.T) {
 			decoded++
 		}
 	}
-	if decoded < 5_000 {
+	if decoded < longtest.Pick(1_000, 5_000) {
 		t.Errorf("only %d were decoded", decoded)
 	}
 }

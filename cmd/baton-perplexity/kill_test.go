@@ -16,6 +16,7 @@ import (
 	"baton"
 	"baton/agent/cli"
 	"baton/c1z"
+	"baton/internal/longtest"
 	sandboxed "baton/sandbox/perplexity"
 )
 
@@ -117,7 +118,7 @@ func TestKilledBetweenAnyTwoPages(t *testing.T) {
 			if pages < 6 {
 				t.Fatalf("only %d requests: too few to be worth killing", pages)
 			}
-			for n := range pages {
+			for n := 0; n < pages; n += longtest.Pick(max(1, pages/3), 1) {
 				path := filepath.Join(t.TempDir(), "sync.c1z")
 				for _, limit := range []int{n, 1} {
 					if err := v.sync(path, limit); err == nil {

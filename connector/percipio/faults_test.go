@@ -12,6 +12,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
+	"baton/internal/longtest"
 	sandbox "baton/sandbox/percipio"
 )
 
@@ -40,12 +41,15 @@ var mayFail = map[string]baton.Kind{"empty-page": baton.Incomplete}
 // tried on small pages, so that lists have several, and with limited courses.
 func TestEveryFault(t *testing.T) {
 	names := map[string]bool{}
-	for _, fault := range sandbox.Faults() {
+	for i, fault := range sandbox.Faults() {
 		names[fault.Name] = true
 		t.Run(fault.Name, func(t *testing.T) {
 			kind, fails := refused[fault.Name]
 			synctest.Test(t, func(t *testing.T) { faultySync(t, fault.Name, nil, kind, fails) })
 		})
+		if i%longtest.Pick(4, 1) != 0 {
+			continue
+		}
 		t.Run(fault.Name+" with limited courses", func(t *testing.T) {
 			kind, fails := refused[fault.Name]
 			if k, ok := refusedLimited[fault.Name]; ok {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"baton"
+	"baton/internal/longtest"
 	sandbox "baton/sandbox/perplexity"
 )
 
@@ -30,7 +31,7 @@ func bill(t *testing.T, server *sandbox.Server, change func() error) (n int, rou
 // role is at stake, the guard adds the list of groups; where an admin is, the accounts of as
 // many as must remain, and all of it again afterwards. docs/perplexity.md says so.
 func TestCost(t *testing.T) {
-	for _, members := range []int{10, 1000, 100_000} {
+	for _, members := range longtest.Pick([]int{10, 3000}, []int{10, 1000, 100_000}) {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
 			server := sandbox.New(sandbox.Options{Users: members, Groups: 3, MembersMin: members, MembersMax: members, Token: "sk-scim-0123456789"})
 			bosses, plain := "", ""

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/longtest"
 	"baton/sandbox/percipio"
 )
 
@@ -302,7 +303,7 @@ func TestOnRequestChangesTheOrganisation(t *testing.T) {
 // TestLargeReportInBoundedMemory downloads a large report and looks at the heap
 // meanwhile: 285 MB go by.
 func TestLargeReportInBoundedMemory(t *testing.T) {
-	const rows = 250_000
+	rows := longtest.Pick(60_000, 250_000)
 	s := start(t, percipio.Options{Users: 10_000, Courses: 1000, Rows: rows})
 	res, err := s.open("GET", s.reportPath(s.request()), "", "Accept-Encoding: identity")
 	if err != nil {

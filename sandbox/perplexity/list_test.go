@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/internal/longtest"
 	"baton/sandbox/perplexity"
 )
 
@@ -286,8 +287,9 @@ func BenchmarkPages(b *testing.B) {
 // TestBigOrganisation: a page of the end of a long list is as cheap as one of its
 // beginning. What is counted is allocations; BenchmarkNew and BenchmarkPages have times.
 func TestBigOrganisation(t *testing.T) {
-	s := perplexity.New(perplexity.Options{Users: 100_000, Groups: 1000, MembersMin: 100, MembersMax: 1000})
-	for list, rows := range map[string]int{"/Users": 100_000, "/Groups": 1000} {
+	users, groups := longtest.Pick(5_000, 100_000), longtest.Pick(150, 1000)
+	s := perplexity.New(perplexity.Options{Users: users, Groups: groups, MembersMin: 100, MembersMax: 1000})
+	for list, rows := range map[string]int{"/Users": users, "/Groups": groups} {
 		page := func(start int) float64 {
 			path := fmt.Sprintf("%s?startIndex=%d&count=100", list, start)
 			return testing.AllocsPerRun(3, func() {

@@ -32,7 +32,7 @@ var allowedImports = map[string][]string{
 	"connector/perplexity":    {".", "connector/rest", "connector/scim", "internal/english", "internal/intern"},
 	"connector/percipio":      {".", "connector/rest", "connector/percipio/api", "internal/english"},
 	"connector/percipio/api":  {".", "internal/jsonscan", "connector/rest"},
-	"connector/connectortest": {".", "agent/syncer", "c1z", "wire"},
+	"connector/connectortest": {".", "agent/syncer", "c1z", "internal/longtest", "wire"},
 	"wire":                    {".", "internal/pb/*"},
 	"c1z":                     {".", "c1z/internal/*", "internal/disk", "internal/extsort", "internal/intern", "wire"},
 	"c1z/internal/sqlitefile": {"internal/extsort"},
