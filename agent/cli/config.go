@@ -112,6 +112,35 @@ func resolve(all []option, flags map[string][]string, env map[string]string, fil
 	return c
 }
 
+// maxSlips is how many letters a misspelt variable may differ in. Another connector's token, which the
+// same environment may hold, differs in three.
+const maxSlips = 2
+
+// misspelt notes the variables that are named almost like a setting: a value that is not read is worse than
+// one that is refused. Variables of other names are somebody else's.
+func misspelt(all []option, env map[string]string, bad *problems) {
+	known, names := map[string]bool{"BATON_CONFIG_PATH": true}, []string{"CONFIG_PATH"}
+	for _, o := range all {
+		known[envName(o.Name)], known[o.Env] = true, true
+		names = append(names, strings.TrimPrefix(envName(o.Name), "BATON_"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		word, ours := strings.CutPrefix(strings.ToUpper(name), "BATON_")
+		if !ours || env[name] == "" || known[name] {
+			continue
+		}
+		var meant []string
+		for _, candidate := range near(word, names) {
+			if distance(word, candidate, maxSlips) <= maxSlips {
+				meant = append(meant, "BATON_"+candidate)
+			}
+		}
+		if len(meant) > 0 {
+			bad.add("write it as it is meant, or unset it", "%s is not a setting; did you mean %s?", name, orList(meant))
+		}
+	}
+}
+
 // pick takes the value of the highest place. An empty value is no value.
 func pick(o option, flags map[string][]string, env map[string]string, file map[string]given) (given, bool) {
 	candidates := []given{
@@ -248,7 +277,7 @@ func secretFrom(path string) (baton.Secret, error) {
 }
 
 // require notes the required settings that are missing.
-func (c configuration) require(p Program, env map[string]string, bad *problems) {
+func (c configuration) require(p Program, bad *problems) {
 	complete := true
 	for _, s := range p.Settings {
 		if !s.Required || c.has(s.Name) {
@@ -262,11 +291,6 @@ func (c configuration) require(p Program, env map[string]string, bad *problems) 
 		fix := fmt.Sprintf("set --%s or %s", s.Name, envName(s.Name))
 		if s.Kind == baton.SecretSetting {
 			fix = fmt.Sprintf("set %s, or --%s-file to a file that holds it", envName(s.Name), s.Name)
-		}
-		for _, typo := range near(envName(s.Name), slices.Sorted(maps.Keys(env))) {
-			if env[typo] != "" && !slices.ContainsFunc(p.Settings, func(s baton.Setting) bool { return envName(s.Name) == typo }) {
-				fix += fmt.Sprintf(" (%s is set: is it meant?)", typo)
-			}
 		}
 		bad.add(fix, "%s is required", s.Name)
 	}

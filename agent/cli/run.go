@@ -101,8 +101,9 @@ func (r *run) start(format string, required bool) error {
 		file = fileValues(r.env, r.all, &bad)
 	}
 	r.configuration = resolve(r.all, r.texts(), r.env, file, &bad)
+	misspelt(r.all, r.env, &bad)
 	if required {
-		r.require(r.program, r.env, &bad)
+		r.require(r.program, &bad)
 	}
 	var err error
 	r.printer, err = newPrinter(r.configuration, r.stdout, r.stderr, format)
@@ -121,7 +122,7 @@ func (r *run) start(format string, required bool) error {
 // sub-command asks for it once it is clear that what is wanted makes sense.
 func (r *run) checkRequired() error {
 	var bad problems
-	r.require(r.program, r.env, &bad)
+	r.require(r.program, &bad)
 	return bad.err()
 }
 
@@ -153,6 +154,12 @@ func (r *run) open(ctx context.Context, retryFor time.Duration, observe func(res
 		UserAgent:   r.program.Name + "/" + r.program.version(),
 		Observe:     observe,
 	}
+	if err := checkNetwork(r.env); err != nil {
+		return nil, env, err
+	}
 	c, err := r.program.Open(ctx, maps.Clone(r.values), env)
-	return c, env, err
+	if err != nil {
+		return nil, env, err
+	}
+	return c, env, checkRoute(r.env, hostOf(c.Origin))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"baton"
@@ -27,6 +28,9 @@ func (r *run) service(ctx context.Context) error {
 		return err
 	}
 	v := r.values
+	if err := r.checkService(); err != nil {
+		return err
+	}
 	if v.Bool("allow-removals") {
 		r.log.Warn(r.label("allow-removals") + " does nothing in a service; a sync that is held says how to let just that one through")
 	}
@@ -72,6 +76,18 @@ func (r *run) service(ctx context.Context) error {
 	}
 	done(err)
 	return err
+}
+
+// checkService looks at the variables for the network before anything is sent.
+func (r *run) checkService() error {
+	if err := checkNetwork(r.env); err != nil {
+		return err
+	}
+	host := r.values.String("c1-api-host")
+	if host == "" {
+		_, host, _ = strings.Cut(r.values.String("client-id"), "@")
+	}
+	return checkRoute(r.env, hostOf("https://"+host))
 }
 
 // openServed makes the connector of a service. Waiting is logged, as in a sync.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -63,6 +64,19 @@ func (n network) transport() *http.Transport {
 	return t
 }
 
+// checkProxy refuses a proxy that the gRPC library would speak plain HTTP to although it is of another kind.
+func (n network) checkProxy(host string) error {
+	if n.dial != nil {
+		return nil
+	}
+	via, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: host}})
+	if err != nil || via == nil || via.Scheme == "http" {
+		return nil // what cannot be parsed was refused before
+	}
+	return baton.Errorf(baton.Invalid, "HTTPS_PROXY names a proxy by %s://, and ConductorOne is reached through http:// proxies only", via.Scheme).
+		WithFix("name an http:// proxy, or add %s to NO_PROXY", host)
+}
+
 // link is the way to C1: one connection, and the token that every call carries.
 type link struct {
 	conn      *grpc.ClientConn
@@ -90,6 +104,9 @@ func newLink(creds credential, apiHost, product string, n network, onToken func(
 		grpc.WithDisableServiceConfig(),
 	}
 	target := "dns:///" + host
+	if err := n.checkProxy(host); err != nil {
+		return nil, err
+	}
 	if n.dial != nil {
 		target = "passthrough:///" + host
 		options = append(options, grpc.WithContextDialer(n.dial))

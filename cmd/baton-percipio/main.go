@@ -10,6 +10,7 @@ import (
 	"baton"
 	"baton/agent/cli"
 	"baton/connector/percipio"
+	"baton/connector/percipio/api"
 	"baton/connector/rest"
 )
 
@@ -36,7 +37,7 @@ func open(_ context.Context, v baton.Values, env cli.Env) (*baton.Connector, err
 	if err := errors.Join(err, baseErr); err != nil {
 		return nil, err
 	}
-	cfg.REST, err = rest.New(rest.Config{BaseURL: base, Token: cfg.Token,
+	cfg.REST, err = rest.New(rest.Config{BaseURL: base, BaseURLName: "base-url", ReservedQuery: api.QueryParameters(), Token: cfg.Token, TokenName: "api-token",
 		UserAgent: env.UserAgent, Timeout: env.HTTPTimeout, RetryFor: env.RetryFor, CAFile: env.CAFile, Log: env.Log, Observe: env.Observe})
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"baton/agent/cli"
 	"baton/connector/perplexity"
 	"baton/connector/rest"
+	"baton/connector/scim"
 )
 
 // version is set when a release is linked, see the Makefile.
@@ -39,7 +40,8 @@ func offline(v baton.Values) (*baton.Connector, error) {
 // open makes the connector of a run from its settings.
 func open(_ context.Context, v baton.Values, env cli.Env) (*baton.Connector, error) {
 	cfg, err := perplexity.Configure(v)
-	client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), Token: v.Secret("scim-token"),
+	client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), BaseURLName: "scim-url", ReservedQuery: scim.QueryParameters(),
+		Token: v.Secret("scim-token"), TokenName: "scim-token",
 		UserAgent: env.UserAgent, Timeout: env.HTTPTimeout, RetryFor: env.RetryFor, CAFile: env.CAFile, Log: env.Log, Observe: env.Observe})
 	if err := errors.Join(err, restErr); err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func New(cfg Config) *baton.Connector {
 	origin := ""
 	if cfg.REST != nil {
 		c.api = api.New(cfg.REST, cfg.OrganizationID)
-		origin = cfg.REST.Origin() + "/organizations/" + cfg.OrganizationID + cfg.scope()
+		origin = cfg.REST.Origin() + "/organizations/" + cfg.OrganizationID + cfg.scope() + cfg.REST.Scope()
 	}
 	return &baton.Connector{
 		Name:        "baton-percipio",

@@ -63,7 +63,7 @@ func New(cfg Config) *baton.Connector {
 	origin := ""
 	if cfg.REST != nil {
 		c.scim = scim.New(scim.Config{REST: cfg.REST})
-		origin = cfg.REST.Origin()
+		origin = cfg.REST.Origin() + cfg.REST.Scope()
 	}
 	return &baton.Connector{
 		Name:        "baton-perplexity",

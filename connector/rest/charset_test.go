@@ -149,7 +149,9 @@ func TestContentEncodings(t *testing.T) {
 		z.Close()
 		return b.Bytes()
 	}
-	zip := func(body []byte) []byte { return packed(body, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }) }
+	zip := func(body []byte) []byte {
+		return packed(body, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+	}
 	deflate := packed([]byte(body), func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) })
 	raw := packed([]byte(body), func(w io.Writer) io.WriteCloser { z, _ := flate.NewWriter(w, 9); return z })
 	for name, tt := range map[string]struct {

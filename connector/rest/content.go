@@ -19,23 +19,37 @@ import (
 // was expected: a login page, a portal, or the wrong URL.
 var ErrHTML = errors.New("got an HTML page instead of an answer of the API")
 
-// redactor replaces a secret in every spelling an upstream may echo it in.
-func redactor(secret baton.Secret) *strings.Replacer {
-	value := secret.Reveal()
-	if value == "" {
-		return strings.NewReplacer()
+// minQuerySecret is the length from which the value of a query parameter may be a secret.
+const minQuerySecret = 12
+
+// redactor replaces the secret, and what may be one in the query of the base URL, in every spelling an
+// upstream may echo it in.
+func redactor(secret baton.Secret, query url.Values) *strings.Replacer {
+	secrets := []baton.Secret{secret}
+	for _, values := range query {
+		for _, value := range values {
+			if len(value) >= minQuerySecret {
+				secrets = append(secrets, baton.NewSecret(value))
+			}
+		}
 	}
-	quoted, _ := json.Marshal(value)
 	var pairs []string
-	for _, spelling := range []string{
-		value,
-		strings.Trim(string(quoted), `"`),
-		strings.ReplaceAll(value, "/", `\/`), // as some JSON encoders have it
-		url.QueryEscape(value),
-		url.PathEscape(value),
-		base64.StdEncoding.EncodeToString([]byte(value)),
-	} {
-		pairs = append(pairs, spelling, secret.String())
+	for _, secret := range secrets {
+		value := secret.Reveal()
+		if value == "" {
+			continue
+		}
+		quoted, _ := json.Marshal(value)
+		for _, spelling := range []string{
+			value,
+			strings.Trim(string(quoted), `"`),
+			strings.ReplaceAll(value, "/", `\/`), // as some JSON encoders have it
+			url.QueryEscape(value),
+			url.PathEscape(value),
+			base64.StdEncoding.EncodeToString([]byte(value)),
+		} {
+			pairs = append(pairs, spelling, secret.String())
+		}
 	}
 	return strings.NewReplacer(pairs...)
 }

@@ -26,6 +26,8 @@ package rest
 
 import (
 	"cmp"
+	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -47,9 +49,14 @@ const (
 // Config says how to reach the upstream. Only BaseURL is required.
 type Config struct {
 	// BaseURL is the https URL that request paths are appended to; http is allowed
-	// to localhost and loopback addresses. Query and fragment are dropped.
-	BaseURL   string
-	Token     baton.Secret // bearer token; none is sent when zero
+	// to localhost and loopback addresses. Its query is sent with every request.
+	BaseURL string
+	// ReservedQuery are the query parameters that requests set; BaseURL must not have them.
+	ReservedQuery []string
+	Token         baton.Secret // bearer token; none is sent when zero
+	// BaseURLName and TokenName are the settings that the errors of New name.
+	BaseURLName, TokenName string
+
 	UserAgent string
 	Timeout   time.Duration // one attempt including its body, but for a Stream; 300 s when zero
 	CAFile    string        // PEM file of authorities to trust beside the system's
@@ -93,13 +100,13 @@ type Client struct {
 // New checks the configuration and makes a client; it sends nothing. The error is
 // Invalid for a URL, token, proxy or CA file that cannot be used.
 func New(cfg Config) (*Client, error) {
-	base, err := parseBase(cfg.BaseURL)
+	base, err := parseBase(cfg.BaseURL, cfg.BaseURLName, cfg.ReservedQuery)
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsFunc(cfg.Token.Reveal(), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, baton.Errorf(baton.Invalid, "the token holds a space, a line break or another character that no token has").
-			WithFix("copy the token again, on its own, without the word Bearer")
+	if problem := tokenProblem(cfg.Token.Reveal()); problem != "" {
+		return nil, baton.Errorf(baton.Invalid, "%s%s", prefix(cfg.TokenName), problem).
+			WithFix("copy the token again, on its own: without quotes, blanks and the word Bearer")
 	}
 	c := &Client{
 		base:      base,
@@ -109,7 +116,7 @@ func New(cfg Config) (*Client, error) {
 		retryFor:  cmp.Or(cfg.RetryFor, defaultRetryFor),
 		maxBody:   cmp.Or(cfg.MaxBody, defaultMaxBody),
 		transport: cfg.Transport,
-		redact:    redactor(cfg.Token),
+		redact:    redactor(cfg.Token, base.Query()),
 		log:       cfg.Log,
 		observe:   cfg.Observe,
 	}
@@ -124,9 +131,24 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Origin is the upstream's address, scheme://host[:port]/path, without secrets
+// Origin returns the upstream's address, scheme://host[:port]/path, without secrets
 // and without a trailing slash.
-func (c *Client) Origin() string { return c.base.String() }
+func (c *Client) Origin() string {
+	origin := *c.base
+	origin.RawQuery = ""
+	return origin.String()
+}
+
+// Scope tells upstreams apart that differ in the query of their base URL only. It is "#" and a hash of
+// the query, which may hold a secret, or empty without a query.
+func (c *Client) Scope() string {
+	if c.base.RawQuery == "" {
+		return ""
+	}
+	h := fnv.New64a()
+	h.Write([]byte(c.base.RawQuery))
+	return fmt.Sprintf("#%x", h.Sum64())
+}
 
 // Proxy is the address of the proxy that requests go through, without its
 // credentials, or empty when there is none.

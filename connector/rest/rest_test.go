@@ -70,21 +70,40 @@ func TestNewRefuses(t *testing.T) {
 		cfg       rest.Config
 		text, fix string
 	}{
-		"no URL":         {rest.Config{}, "missing", ""},
-		"no scheme":      {rest.Config{BaseURL: "scim.example.com/v2"}, "not an https", "whole URL"},
-		"other scheme":   {rest.Config{BaseURL: "ftp://scim.example.com"}, "not an https", "whole URL"},
-		"no host":        {rest.Config{BaseURL: "https:///v2"}, "not an https", "whole URL"},
-		"no host http":   {rest.Config{BaseURL: "http://"}, "not an https", "whole URL"},
-		"http":           {rest.Config{BaseURL: "http://scim.example.com/v2"}, "refusing http:// to scim.example.com", "use https"},
-		"http lookalike": {rest.Config{BaseURL: "http://localhost.example.com"}, "refusing http://", "use https"},
-		"http LAN":       {rest.Config{BaseURL: "http://10.0.0.1"}, "refusing http://", "use https"},
-		"userinfo":       {rest.Config{BaseURL: "https://me:" + token + "@scim.example.com"}, "cannot be parsed", "copy"},
-		"userinfo plain": {rest.Config{BaseURL: "https://me:hunter2@scim.example.com"}, "user name or password", "before the @"},
-		"bad port":       {rest.Config{BaseURL: "https://scim.example.com:hunter2"}, "cannot be parsed", "copy"},
-		"token lines":    {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("a\nb")}, "line break", "without the word Bearer"},
-		"token prefixed": {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("Bearer x")}, "space", "without the word Bearer"},
-		"CA missing":     {rest.Config{BaseURL: "https://scim.example.com", CAFile: filepath.Join(t.TempDir(), "no.pem")}, "no such file", "--ca-file"},
-		"CA empty":       {rest.Config{BaseURL: "https://scim.example.com", CAFile: empty}, "no certificate", "--ca-file"},
+		"no URL":          {rest.Config{}, "missing", ""},
+		"no scheme":       {rest.Config{BaseURL: "scim.example.com/v2"}, "not an https", "whole URL"},
+		"other scheme":    {rest.Config{BaseURL: "ftp://scim.example.com"}, "not an https", "whole URL"},
+		"no host":         {rest.Config{BaseURL: "https:///v2"}, "not an https", "whole URL"},
+		"no host http":    {rest.Config{BaseURL: "http://"}, "not an https", "whole URL"},
+		"http":            {rest.Config{BaseURL: "http://scim.example.com/v2"}, "refusing http:// to scim.example.com", "use https"},
+		"http lookalike":  {rest.Config{BaseURL: "http://localhost.example.com"}, "refusing http://", "use https"},
+		"http LAN":        {rest.Config{BaseURL: "http://10.0.0.1"}, "refusing http://", "use https"},
+		"userinfo":        {rest.Config{BaseURL: "https://me:" + token + "@scim.example.com"}, "cannot be parsed", "copy"},
+		"userinfo plain":  {rest.Config{BaseURL: "https://me:hunter2@scim.example.com"}, "user name or password", "before the @"},
+		"bad port":        {rest.Config{BaseURL: "https://scim.example.com:hunter2"}, "cannot be parsed", "copy"},
+		"URL in quotes":   {rest.Config{BaseURL: `"https://scim.example.com"`, BaseURLName: "scim-url"}, "scim-url: the URL is in quotes", "remove the quotes"},
+		"URL half quoted": {rest.Config{BaseURL: "https://scim.example.com'"}, "the URL is in quotes", "remove the quotes"},
+		"placeholder":     {rest.Config{BaseURL: "${SCIM_URL}"}, "placeholder", "the address itself"},
+		"fragment":        {rest.Config{BaseURL: "https://scim.example.com/v2#x", BaseURLName: "scim-url"}, "scim-url: the URL has a fragment", "remove the #"},
+		"empty fragment":  {rest.Config{BaseURL: "https://scim.example.com/v2#"}, "fragment", "remove the #"},
+		"blank inside":    {rest.Config{BaseURL: "https://scim.example.com/a b"}, "cannot be parsed", "copy"},
+		"line break":      {rest.Config{BaseURL: "https://scim.example.com/a\nb"}, "cannot be parsed", "copy"},
+		"query, broken":   {rest.Config{BaseURL: "https://scim.example.com/v2?a=%zz"}, "the query of the URL", "without a query"},
+		"query, ours":     {rest.Config{BaseURL: "https://scim.example.com/v2?tenant=a&Count=5", ReservedQuery: []string{"count"}}, `the query of the URL sets "Count"`, "without a query"},
+		"token lines":     {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("a\nb"), TokenName: "scim-token"}, "scim-token: the token has a line break", "the word Bearer"},
+		"token prefixed":  {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("Bearer x")}, "begins with the word Bearer", "the word Bearer"},
+		"token header":    {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("Authorization: Bearer x")}, "begins with the word Authorization:", "the word Bearer"},
+		"token, blank":    {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret(" abc")}, "begins or ends with a blank", "blanks"},
+		"token, blanks":   {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("  ")}, "the token is blank", "blanks"},
+		"token in two":    {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("abc def")}, "holds a space", "blanks"},
+		"token, line":     {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("abc\n")}, "ends with a blank or a line break", "blanks"},
+		"token quoted":    {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret(`"abc"`)}, "the token is in quotes", "without quotes"},
+		"token, single":   {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret(`'abc'`)}, "the token is in quotes", "without quotes"},
+		"token, typeset":  {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("\u201cabc\u201d")}, "the token is in quotes", "without quotes"},
+		"token unfilled":  {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("$(SCIM_TOKEN)")}, "placeholder", "copy"},
+		"token marked":    {rest.Config{BaseURL: "https://scim.example.com", Token: baton.NewSecret("\ufeffabc")}, "byte order mark", "copy"},
+		"CA missing":      {rest.Config{BaseURL: "https://scim.example.com", CAFile: filepath.Join(t.TempDir(), "no.pem")}, "no such file", "--ca-file"},
+		"CA empty":        {rest.Config{BaseURL: "https://scim.example.com", CAFile: empty}, "no certificate", "--ca-file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := rest.New(tt.cfg)
@@ -98,14 +117,14 @@ func TestNewRefuses(t *testing.T) {
 
 func TestOrigin(t *testing.T) {
 	for in, want := range map[string]string{
-		"https://API.Example.com/scim/v2.0/Key/":      "https://api.example.com/scim/v2.0/Key",
-		" https://api.example.com:443/x?token=1#frag": "https://api.example.com/x",
-		"https://api.example.com:8443":                "https://api.example.com:8443",
-		"http://localhost:80/a//":                     "http://localhost/a",
-		"http://127.0.0.7:8080/":                      "http://127.0.0.7:8080",
-		"http://[::1]:8080/x":                         "http://[::1]:8080/x",
-		"https://[2001:db8::1]/x":                     "https://[2001:db8::1]/x",
-		"https://api.example.com/a%2Fb":               "https://api.example.com/a%2Fb",
+		"https://API.Example.com/scim/v2.0/Key/": "https://api.example.com/scim/v2.0/Key",
+		" https://api.example.com:443/x?token=1": "https://api.example.com/x",
+		"https://api.example.com:8443":           "https://api.example.com:8443",
+		"http://localhost:80/a//":                "http://localhost/a",
+		"http://127.0.0.7:8080/":                 "http://127.0.0.7:8080",
+		"http://[::1]:8080/x":                    "http://[::1]:8080/x",
+		"https://[2001:db8::1]/x":                "https://[2001:db8::1]/x",
+		"https://api.example.com/a%2Fb":          "https://api.example.com/a%2Fb",
 	} {
 		c := client(t, rest.Config{BaseURL: in})
 		if got := c.Origin(); got != want {
@@ -138,7 +157,7 @@ func TestRequestAsSent(t *testing.T) {
 		got, body = r, string(b)
 	}))
 	defer server.Close()
-	c := client(t, rest.Config{BaseURL: server.URL + "/scim/v2/?dropped=1", UserAgent: "test/1"})
+	c := client(t, rest.Config{BaseURL: server.URL + "/scim/v2/?tenant=acme&flag", UserAgent: "test/1"})
 	header := http.Header{"Accept": {"x/y"}, "Authorization": {"other"}}
 	_, err := c.Do(t.Context(), rest.Request{
 		Method: "PATCH", Path: rest.Join("Users", "a/b c"), Query: url.Values{"filter": {`userName eq "a+b"`}},
@@ -150,7 +169,7 @@ func TestRequestAsSent(t *testing.T) {
 	if len(header) != 2 || header.Get("Authorization") != "other" {
 		t.Errorf("the caller's header became %v", header)
 	}
-	if want := "/scim/v2/Users/a%2Fb%20c?filter=userName%20eq%20%22a%2Bb%22"; got.RequestURI != want {
+	if want := "/scim/v2/Users/a%2Fb%20c?tenant=acme&flag&filter=userName%20eq%20%22a%2Bb%22"; got.RequestURI != want {
 		t.Errorf("target %q, want %q", got.RequestURI, want)
 	}
 	for name, want := range map[string]string{
@@ -163,6 +182,57 @@ func TestRequestAsSent(t *testing.T) {
 	}
 	if body != "{}" {
 		t.Errorf("body %q", body)
+	}
+}
+
+// TestBaseQuery: the query of the base URL goes with every request as it was written, tells upstreams
+// apart, and is in no address that is shown.
+func TestBaseQuery(t *testing.T) {
+	scopes := map[string]string{}
+	for in, want := range map[string]string{
+		"":                    "",
+		"?":                   "",
+		"?tenant=acme":        "tenant=acme",
+		"?aadOptscim062020":   "aadOptscim062020",
+		"?b=2&a=1&a=3&":       "b=2&a=1&a=3",
+		"?tenant=J%C3%B6rg+x": "tenant=J%C3%B6rg+x",
+		"?tenant=Jörg":        "tenant=J%C3%B6rg",
+	} {
+		var asked []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r.URL.RawQuery)
+			io.WriteString(w, "{}")
+		}))
+		c := client(t, rest.Config{BaseURL: server.URL + "/v2" + in, ReservedQuery: []string{"count"}})
+		for _, method := range []string{"GET", "POST", "PATCH"} {
+			for _, query := range []url.Values{nil, {"count": {"5"}}} {
+				if _, err := c.Do(t.Context(), rest.Request{Method: method, Path: "/x", Query: query}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		server.Close()
+		for i, got := range asked {
+			if want := strings.Trim(want+[]string{"", "&count=5"}[i%2], "&"); got != want {
+				t.Errorf("%q: query %q, want %q", in, got, want)
+			}
+		}
+		if len(asked) != 6 || c.Origin() != server.URL+"/v2" {
+			t.Errorf("%q: %d requests, origin %s", in, len(asked), c.Origin())
+		}
+		if other, taken := scopes[c.Scope()]; taken && want != other || (c.Scope() == "") != (want == "") {
+			t.Errorf("%q: scope %q is that of %q", in, c.Scope(), other)
+		}
+		scopes[c.Scope()] = want
+	}
+}
+
+// TestBaseQueryIsNotShown: a key in the query is not repeated when the upstream does.
+func TestBaseQueryIsNotShown(t *testing.T) {
+	c := client(t, rest.Config{BaseURL: "https://scim.example.com/v2?code=azure-function-key", RetryFor: -1,
+		Transport: &script{steps: steps{answer(400, `{"detail":"no route for /v2/x?code=azure-function-key"}`)}}})
+	if _, err := c.Do(t.Context(), rest.Request{Path: "/x"}); err == nil || strings.Contains(err.Error(), "azure-function-key") {
+		t.Error(err)
 	}
 }
 

@@ -1,36 +1,53 @@
 package rest
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"baton"
 )
 
-// parseBase checks and normalises a base URL. Errors do not repeat it: people
-// paste credentials into URLs.
-func parseBase(raw string) (*url.URL, error) {
+// parseBase checks and normalises a base URL. Errors begin with name, the setting, and do not repeat the
+// URL: people paste credentials into URLs. reserved are the query parameters that it must not have.
+func parseBase(raw, name string, reserved []string) (*url.URL, error) {
+	invalid := func(problem string, args ...any) *baton.Error {
+		return baton.Errorf(baton.Invalid, "%s"+problem, append([]any{prefix(name)}, args...)...)
+	}
 	raw = strings.TrimSpace(raw)
-	if raw == "" {
-		return nil, baton.Errorf(baton.Invalid, "the URL is missing")
+	switch {
+	case raw == "":
+		return nil, invalid("the URL is missing")
+	case isQuoted(raw):
+		return nil, invalid("the URL is in quotes").WithFix("remove the quotes")
+	case isPlaceholder(raw):
+		return nil, invalid("the URL is a placeholder that nothing was put in place of").WithFix("set it to the address itself")
 	}
 	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, baton.Errorf(baton.Invalid, "the URL cannot be parsed").
-			WithFix("copy the URL again; it looks like https://host/path")
+	if err != nil || strings.ContainsFunc(raw, unicode.IsSpace) {
+		return nil, invalid("the URL cannot be parsed").WithFix("copy the URL again; it looks like https://host/path")
 	}
 	host := strings.ToLower(u.Hostname())
 	switch {
 	case u.User != nil:
-		return nil, baton.Errorf(baton.Invalid, "the URL holds a user name or password").
+		return nil, invalid("the URL holds a user name or password").
 			WithFix("remove what stands before the @; the token is configured on its own")
 	case u.Scheme == "http" && host != "" && !isLoopback(host):
-		return nil, baton.Errorf(baton.Invalid, "refusing http:// to %s: the token would travel unencrypted", host).
+		return nil, invalid("refusing http:// to %s: the token would travel unencrypted", host).
 			WithFix("use https://; plain http:// is for localhost only")
 	case u.Scheme != "https" && u.Scheme != "http" || host == "":
-		return nil, baton.Errorf(baton.Invalid, "the URL is not an https:// address").
-			WithFix("give the whole URL, such as https://%s/path", "host")
+		return nil, invalid("the URL is not an https:// address").WithFix("give the whole URL, such as https://%s/path", "host")
+	case strings.Contains(raw, "#"):
+		return nil, invalid("the URL has a fragment, which is never sent").WithFix("remove the # and what follows it")
+	}
+	query, err := parseQuery(u.RawQuery, reserved)
+	if err != nil {
+		return nil, invalid("%w", err).WithFix("copy the URL again, without a query unless the server needs it")
 	}
 	port := u.Port()
 	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
@@ -44,7 +61,82 @@ func parseBase(raw string) (*url.URL, error) {
 		authority = net.JoinHostPort(host, port)
 	}
 	path := strings.TrimRight(u.EscapedPath(), "/")
-	return url.Parse(u.Scheme + "://" + authority + path)
+	base, err := url.Parse(u.Scheme + "://" + authority + path)
+	if err != nil {
+		return nil, invalid("the URL cannot be parsed")
+	}
+	base.RawQuery = query
+	return base, nil
+}
+
+// parseQuery checks the query of a base URL, which is sent with every request, and returns it as it is sent.
+func parseQuery(raw string, reserved []string) (string, error) {
+	raw = strings.Trim(raw, "&")
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return "", errors.New("the query of the URL cannot be parsed")
+	}
+	for key := range values {
+		if slices.ContainsFunc(reserved, func(name string) bool { return strings.EqualFold(name, key) }) {
+			return "", fmt.Errorf("the query of the URL sets %q, which every request sets for itself", oneLine(key, 40))
+		}
+	}
+	for i := range len(raw) {
+		if b := raw[i]; b <= ' ' || b >= 0x7f || strings.IndexByte("\"<>\\^`{|}", b) >= 0 {
+			return values.Encode(), nil
+		}
+	}
+	return raw, nil
+}
+
+// prefix begins a message about a setting.
+func prefix(setting string) string {
+	if setting == "" {
+		return ""
+	}
+	return setting + ": "
+}
+
+func isQuoted(value string) bool {
+	first, _ := utf8.DecodeRuneInString(value)
+	last, _ := utf8.DecodeLastRuneInString(value)
+	return strings.ContainsRune("\"'`\u201c\u201d\u201e\u2018\u2019\u00ab", first) || strings.ContainsRune("\"'`\u201c\u201d\u2018\u2019\u00bb", last)
+}
+
+// isPlaceholder recognises what templates and documentation write in place of a value.
+func isPlaceholder(value string) bool {
+	for _, ends := range [][2]string{{"<", ">"}, {"${", "}"}, {"$(", ")"}, {"{{", "}}"}, {"%", "%"}} {
+		if strings.HasPrefix(value, ends[0]) && strings.HasSuffix(value, ends[1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenProblem says what is wrong with a bearer token, or nothing. It does not repeat any of it.
+func tokenProblem(token string) string {
+	trimmed := strings.TrimSpace(token)
+	switch word, _, _ := strings.Cut(trimmed, " "); {
+	case token == "":
+		return ""
+	case trimmed == "":
+		return "the token is blank"
+	case strings.HasPrefix(token, "\ufeff"), strings.Contains(token, "\x00"):
+		return "the token begins with a byte order mark or is in UTF-16, as some editors save files"
+	case strings.EqualFold(word, "bearer"), strings.EqualFold(word, "bearer:"), strings.EqualFold(word, "authorization:"):
+		return "the token begins with the word " + word
+	case strings.ContainsAny(trimmed, "\r\n"):
+		return "the token has a line break in it"
+	case trimmed != token:
+		return "the token begins or ends with a blank or a line break"
+	case isQuoted(token):
+		return "the token is in quotes"
+	case isPlaceholder(token):
+		return "the token is a placeholder that nothing was put in place of"
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return "the token holds a space or another character that no token has"
+	}
+	return ""
 }
 
 // isLoopback accepts literals and "localhost" only: any other name may resolve to
@@ -84,6 +176,7 @@ func target(base *url.URL, req Request) (*url.URL, error) {
 		return nil, baton.Errorf(baton.Internal, "request path %q is not escaped", path)
 	}
 	// A space as %20: not every server takes the form encoding's plus sign.
-	u.RawQuery = strings.ReplaceAll(req.Query.Encode(), "+", "%20")
+	own := strings.ReplaceAll(req.Query.Encode(), "+", "%20")
+	u.RawQuery = strings.Trim(base.RawQuery+"&"+own, "&")
 	return u, nil
 }

@@ -86,6 +86,11 @@ type Client struct {
 	answered atomic.Bool // a read succeeded
 }
 
+// QueryParameters returns the query parameters of SCIM, which the base URL must not set.
+func QueryParameters() []string {
+	return []string{"attributes", "excludedAttributes", "filter", "sortBy", "sortOrder", "startIndex", "count", "cursor"}
+}
+
 // New makes a client; it sends nothing.
 func New(cfg Config) *Client {
 	c := &Client{rest: cfg.REST, pageSize: cfg.PageSize}

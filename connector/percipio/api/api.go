@@ -60,6 +60,11 @@ type Client struct {
 	organization string
 }
 
+// QueryParameters returns the query parameters of the API, which the base URL must not set.
+func QueryParameters() []string {
+	return []string{"offset", "max", "pagingRequestId", "updatedSince", "transformName", "q", "localeCode", "typeFilter", "modality"}
+}
+
 // New makes a client; it sends nothing. The base URL of the rest client is the
 // region's, such as https://api.percipio.com.
 func New(client *rest.Client, organizationID string) *Client {
