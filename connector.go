@@ -114,7 +114,7 @@ type Note struct {
 }
 
 // Floor counts what an upstream must not run out of, such as its enabled admins. A sync
-// that counts fewer than the least, and fewer than the sync before, is held.
+// that counts fewer than Least, and fewer than the previous sync, is held.
 type Floor struct {
 	What  string // in the plural, "enabled admins"; it tells floors apart
 	Count int

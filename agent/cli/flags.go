@@ -94,7 +94,7 @@ func syncOptions() []option {
 		{Setting: setting("skip-full-sync", "Check settings and credentials, and sync nothing", false), For: opSync, Served: true},
 		{Setting: setting("allow-empty", "Accept a resource type of which the upstream has none", false), For: opSync, Served: true},
 		{Setting: setting("allow-removals", "Accept a sync that shows much of the previous one gone", false), For: opSync},
-		{Setting: setting("allow-held", "Let the sync through that was held and named this pass, once", ""), For: opSync, Served: true},
+		{Setting: setting("allow-held", "Allow the one sync that was held and named this override; several are separated by commas", ""), For: opSync, Served: true},
 		{Setting: setting("max-removals", "Share of a resource type, in percent, that may be gone since the previous sync", 20, 1, 100), For: opSync, Served: true, Hidden: true},
 		{Setting: setting("max-removals-from", "Rows that a resource type needs to be judged by a share", 100, 1, 1<<30), For: opSync, Served: true, Hidden: true},
 		{Setting: setting("fresh", "Throw away an interrupted sync instead of resuming it", false), For: opSync},

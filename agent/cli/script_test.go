@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "upstream": breakUpstream, "events": events, "configure": configure, "pass": pass,
+			"exits": exits, "upstream": breakUpstream, "events": events, "configure": configure, "override": override,
 		},
 	})
 }
@@ -59,11 +59,11 @@ func configure(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("BATON_LOG_FORMAT", "console")
 }
 
-// pass puts the pass that the last message named into the environment.
-func pass(ts *testscript.TestScript, _ bool, args []string) {
+// override puts the override that the last message named into the environment.
+func override(ts *testscript.TestScript, _ bool, args []string) {
 	m := regexp.MustCompile(`--allow-held ([\w-]+)`).FindStringSubmatch(ts.ReadFile("stderr"))
 	if m == nil {
-		ts.Fatalf("no pass was named")
+		ts.Fatalf("no override was named")
 	}
 	ts.Setenv(args[0], m[1])
 }

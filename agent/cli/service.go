@@ -23,7 +23,7 @@ func (r *run) service(ctx context.Context) error {
 	if err := r.checkRequired(); err != nil {
 		return err
 	}
-	pass, err := r.pass()
+	overrides, err := r.overrides()
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (r *run) service(ctx context.Context) error {
 		return err
 	}
 	if v.Bool("allow-removals") {
-		r.log.Warn(r.label("allow-removals") + " does nothing in a service; a sync that is held says how to let just that one through")
+		r.log.Warn(r.label("allow-removals") + " does nothing in a service; the message of a held sync names an override for that sync")
 	}
 	cfg := service.Config{
 		Open:              r.openServed,
@@ -46,12 +46,13 @@ func (r *run) service(ctx context.Context) error {
 		TaskConcurrency:   v.Int("task-concurrency"),
 		BatchTasks:        v.Bool("get-tasks"),
 		StateDir:          r.stateDir(),
+		StateIsTemporary:  r.stateIsTemporary(),
 		SkipFullSync:      v.Bool("skip-full-sync"),
 		SyncResourceTypes: v.Strings("sync-resource-types"),
 		AllowEmpty:        v.Bool("allow-empty"),
 		MaxRemovals:       v.Int("max-removals"),
 		RemovalsFrom:      v.Int("max-removals-from"),
-		Pass:              pass,
+		Overrides:         overrides,
 		ForgetSyncs:       !v.Bool("keep-previous-sync-c1z"),
 		Grace:             time.Duration(v.Int("shutdown-grace-seconds")) * time.Second,
 		Log:               r.log,
@@ -99,6 +100,14 @@ func (r *run) openServed(ctx context.Context, observe func(rest.Attempt)) (*bato
 		}
 	})
 	return c, err
+}
+
+// stateIsTemporary says why the state directory is known not to outlive the process.
+func (r *run) stateIsTemporary() string {
+	if r.values.String("c1z-temp-dir") != "" {
+		return ""
+	}
+	return envName("c1z-temp-dir") + " is not set, so it is in the system's temporary folder"
 }
 
 // stateDir is the program's own folder below --c1z-temp-dir, or below the system's

@@ -18,7 +18,7 @@ func (r *run) sync(ctx context.Context) error {
 	if err := r.checkRequired(); err != nil {
 		return err
 	}
-	pass, err := r.pass()
+	overrides, err := r.overrides()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (r *run) sync(ctx context.Context) error {
 		MaxRemovals:               r.values.Int("max-removals"),
 		RemovalsFrom:              r.values.Int("max-removals-from"),
 		AllowRemovals:             r.values.Bool("allow-removals"),
-		Pass:                      pass,
+		Overrides:                 overrides,
 		Log:                       r.log,
 		Progress:                  progress.page,
 	}
@@ -67,13 +67,13 @@ func (r *run) sync(ctx context.Context) error {
 	return nil
 }
 
-// pass is what lets a held sync through, if there is one.
-func (r *run) pass() (syncer.Pass, error) {
-	pass, err := syncer.ParsePass(r.values.String("allow-held"))
+// overrides returns the overrides of held syncs that were given.
+func (r *run) overrides() ([]syncer.Override, error) {
+	list, err := syncer.ParseOverrides(r.values.String("allow-held"))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", r.label("allow-held"), err)
 	}
-	return pass, err
+	return list, err
 }
 
 // syncFailed says how to go on after an error, when the error does not.

@@ -51,17 +51,20 @@ type Config struct {
 	TaskConcurrency int  // tasks at a time, 1 to 100; 0 is 3
 	BatchTasks      bool // take several tasks at once (GetTasks)
 
-	// StateDir keeps what interrupted syncs have read, and the last sync of each kind that
-	// was uploaded. It is this program's own, and survives a restart if the interrupted
-	// sync is to be resumed after one, and the next one compared with the one before.
-	StateDir          string
+	// StateDir keeps the pages of interrupted syncs and, for each kind of full sync, the file
+	// that was uploaded last and a record of it. No other program uses it. It must outlive the
+	// process if the next one is to resume a sync, and to notice missing rows.
+	StateDir string
+	// StateIsTemporary says why StateDir is known not to outlive the process, "" if that is
+	// not known.
+	StateIsTemporary  string
 	SkipFullSync      bool     // finish sync tasks without a sync
 	SyncResourceTypes []string // what to sync when a task does not say
 	AllowEmpty        bool     // see syncer.Config
-	// A sync that shows too much gone since the last one that was uploaded is held; see
-	// syncer.Config. ForgetSyncs keeps none to compare with, and holds none.
+	// A sync that removes too much of the last upload is held; see syncer.Config.
+	// ForgetSyncs remembers no upload, and holds no sync.
 	MaxRemovals, RemovalsFrom int
-	Pass                      syncer.Pass
+	Overrides                 []syncer.Override
 	ForgetSyncs               bool
 
 	// Grace is how long changes that are under way may take when the service stops;
@@ -143,6 +146,9 @@ func run(ctx context.Context, cfg Config, over *network) error {
 		defer stopHealth()
 	}
 	s.sweep()
+	if err := s.sweepUploads(); err != nil {
+		return err
+	}
 	if err := s.introduce(soft); err != nil {
 		if ctx.Err() != nil {
 			return nil

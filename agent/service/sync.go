@@ -20,15 +20,16 @@ import (
 )
 
 const (
-	syncPrefix = "sync-"
-	syncFile   = "sync.c1z"
-	// staleAfter is when what a sync left behind is of no use to any other: a little
-	// after the syncer refuses to resume it.
+	syncPrefix   = "sync-"
+	syncFile     = "sync.c1z"
+	sealedSuffix = ".sealed"
+	// staleAfter is when an interrupted sync is removed: a little after the syncer refuses
+	// to resume it.
 	staleAfter = 8 * 24 * time.Hour
 )
 
-// syncTask reads the upstream and uploads the file. Whatever ends it early, what was
-// read stays in the state directory: a task that asks for the same goes on from
+// syncTask reads the upstream and uploads the file. Whatever ends it early, the pages
+// stay in the state directory, and the next task that asks for the same sync resumes
 // there. A file that was sealed and not uploaded waits for its own task.
 func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, log *slog.Logger) error {
 	if s.cfg.SkipFullSync {
@@ -39,27 +40,22 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 		log.Info("the storage engine that was asked for is not written; sqlite is", "asked", work.StorageEngine)
 	}
 	cfg := s.syncConfig(work, log)
-	wish, err := wishOf(cfg)
+	key, err := syncKey(cfg)
 	if err != nil {
 		return err
 	}
-	dir, release, err := s.syncDir(wish)
+	dir, release, err := s.syncDir(key)
 	if err != nil {
 		return err
 	}
 	defer release()
 	cfg.Path = filepath.Join(dir, syncFile)
-	cfg.Previous = s.base(cfg, wish)
-	sealed := filepath.Join(dir, fileName(t.ID)+".sealed")
-	if _, err := os.Stat(sealed); err != nil {
-		if err := s.read(ctx, t, cfg, dir, log); err != nil {
-			return err
-		}
-		if err := os.Rename(cfg.Path, sealed); err != nil {
-			return storage(err)
-		}
-	} else {
+	sealed := filepath.Join(dir, fileName(t.ID)+sealedSuffix)
+	rec, ok := sealedBefore(sealed)
+	if ok {
 		log.Info("the file of this task is here already; uploading it")
+	} else if rec, err = s.read(ctx, t, cfg, key, sealed, log); err != nil {
+		return err
 	}
 	if err := s.upload(ctx, t, sealed, log); err != nil {
 		return err
@@ -67,34 +63,46 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 	if !work.SkipEntitlementsAndGrants && !work.SkipGrants && len(cfg.Resources) == 0 {
 		s.metrics.set("baton_last_successful_sync_timestamp_seconds", float64(time.Now().Unix()))
 	}
-	if base := s.base(cfg, wish); base != "" {
-		s.keepBase(sealed, base, log)
+	if s.guarded(cfg) {
+		s.remember(sealed, key, rec, log)
 	}
 	// Not before the answer is accepted: if the task comes again, so does the same file.
 	t.after = func() { s.tidy(dir, sealed, log) }
 	return nil
 }
 
-// tidy removes what a sync task has left, unless the next one of the same wish is at
-// work there already.
+// sealedBefore returns the record of a file that an earlier process sealed and did not
+// upload, or uploaded without an answer. A file without a record is not used.
+func sealedBefore(sealed string) (record, bool) {
+	if _, err := os.Stat(sealed); err != nil {
+		return record{}, false
+	}
+	r, err := readRecord(sealed + recordSuffix)
+	return r, err == nil
+}
+
+// tidy removes what a sync task has left, unless the next task for the same sync works
+// there already.
 func (s *service) tidy(dir, sealed string, log *slog.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	path := dir
+	paths := []string{dir}
 	if s.syncs[dir] {
-		path = sealed
+		paths = []string{sealed, sealed + recordSuffix}
 	}
-	if err := os.RemoveAll(path); err != nil {
-		log.Warn("what a sync left behind cannot be removed", "error", err)
+	for _, path := range paths {
+		if err := os.RemoveAll(path); err != nil {
+			log.Warn("what a sync left behind cannot be removed", "error", err)
+		}
 	}
 }
 
-// syncConfig is the sync that the task asks for. Lists are in order, so that the
-// same wish is recognised however it is written.
+// syncConfig returns the sync that the task asks for. Lists are sorted, so that equal
+// syncs have equal keys.
 func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config {
 	cfg := syncer.Config{
-		Connector: guarded(s.connector, log), KeepSyncs: 1, Log: log, AllowEmpty: s.cfg.AllowEmpty,
-		MaxRemovals: s.cfg.MaxRemovals, RemovalsFrom: s.cfg.RemovalsFrom, Pass: s.cfg.Pass,
+		Connector: withRecovery(s.connector, log), KeepSyncs: 1, Log: log, AllowEmpty: s.cfg.AllowEmpty,
+		MaxRemovals: s.cfg.MaxRemovals, RemovalsFrom: s.cfg.RemovalsFrom,
 		SkipGrants: work.SkipGrants, SkipEntitlementsAndGrants: work.SkipEntitlementsAndGrants,
 		Types: slices.Clone(work.Types), Resources: slices.Clone(work.Resources),
 	}
@@ -107,9 +115,9 @@ func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config
 	return cfg
 }
 
-// guarded is the connector with feeds that fail where they panic. The syncer calls
-// them in goroutines of its own, where a panic would end the process.
-func guarded(c *baton.Connector, log *slog.Logger) *baton.Connector {
+// withRecovery returns the connector with feeds that fail where they would panic. The
+// syncer calls them in goroutines of its own, where a panic would end the process.
+func withRecovery(c *baton.Connector, log *slog.Logger) *baton.Connector {
 	safe := *c
 	safe.Feeds = slices.Clone(c.Feeds)
 	for i, f := range c.Feeds {
@@ -127,17 +135,17 @@ func guarded(c *baton.Connector, log *slog.Logger) *baton.Connector {
 	return &safe
 }
 
-// wishOf tells syncs apart that read different things.
-func wishOf(cfg syncer.Config) (string, error) {
-	wish, err := json.Marshal([]any{cfg.Connector.Name, cfg.Connector.Origin, cfg.Types, cfg.Resources, cfg.SkipGrants, cfg.SkipEntitlementsAndGrants})
-	sum := sha256.Sum256(wish)
+// syncKey tells syncs apart that read different things.
+func syncKey(cfg syncer.Config) (string, error) {
+	text, err := json.Marshal([]any{cfg.Connector.Name, cfg.Connector.Origin, cfg.Types, cfg.Resources, cfg.SkipGrants, cfg.SkipEntitlementsAndGrants})
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8]), err
 }
 
-// syncDir is where the sync works: a directory for each different wish, which one
-// task at a time has.
-func (s *service) syncDir(wish string) (dir string, release func(), err error) {
-	dir = filepath.Join(s.cfg.StateDir, syncPrefix+wish)
+// syncDir returns the directory in which the sync with the key works. One task at a time
+// has it.
+func (s *service) syncDir(key string) (dir string, release func(), err error) {
+	dir = filepath.Join(s.cfg.StateDir, syncPrefix+key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.syncs[dir] {
@@ -154,11 +162,18 @@ func (s *service) syncDir(wish string) (dir string, release func(), err error) {
 	}, nil
 }
 
-// read makes the file. It stops at once when the service does: its pages are kept.
-func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir string, log *slog.Logger) error {
-	others, _ := filepath.Glob(filepath.Join(dir, "*.sealed"))
+// read makes the sealed file of a task and its record. It stops at once when the service
+// does: its pages are kept.
+func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, key, sealed string, log *slog.Logger) (rec record, err error) {
+	if s.guarded(cfg) {
+		cfg.Overrides = s.cfg.Overrides
+		if cfg.Previous, cfg.LastUpload, err = s.lastUpload(cfg, key, log); err != nil {
+			return rec, err
+		}
+	}
+	others, _ := filepath.Glob(filepath.Join(filepath.Dir(sealed), "*"+sealedSuffix+"*"))
 	for _, path := range append(others, cfg.Path) {
-		_ = os.RemoveAll(path) // of tasks that are over; what cannot be removed is in nobody's way
+		_ = os.RemoveAll(path) // of tasks that are over; a file that cannot be removed does no harm
 	}
 	pages := map[string]int{}
 	cfg.Progress = func(p syncer.Progress) {
@@ -176,16 +191,16 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir str
 		// to ask for a fresh start.
 		log.Warn("what an interrupted sync has left cannot be used and is dropped; reading anew", "error", err)
 		if err := syncer.Discard(cfg.Path, cfg.TempDir); err != nil {
-			return err
+			return rec, err
 		}
 		result, err = s.sync(reading, cfg)
 	}
 	if err != nil && reading.Err() != nil {
-		return context.Cause(reading)
+		return rec, context.Cause(reading)
 	}
-	s.judged(cfg.Previous, result, err, log)
+	s.compared(cfg, result, err, log)
 	if err != nil {
-		return err
+		return rec, err
 	}
 	log.Info("sync sealed", "sync_id", result.SyncID, "sync_type", result.SyncType, "resumed", result.Resumed,
 		"pages", result.Pages, "bytes", result.Size, "counts", result.Counts, "excluded", result.Excluded)
@@ -194,7 +209,14 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, dir str
 		s.metrics.set("baton_sync_entitlements", float64(c.Entitlements), "type", c.Type)
 		s.metrics.set("baton_sync_grants", float64(c.Grants), "type", c.Type)
 	}
-	return nil
+	rec = s.newRecord(cfg, result)
+	if err := rec.write(sealed + recordSuffix); err != nil {
+		return rec, storage(err)
+	}
+	if err := os.Rename(cfg.Path, sealed); err != nil {
+		return rec, storage(err)
+	}
+	return rec, nil
 }
 
 // sync is syncer.Run, which does not look up while it writes the file, however large:
@@ -230,9 +252,8 @@ func (s *service) untilStop(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// sweep removes what syncs left behind that nobody asked for again.
+// sweep removes what is left of syncs that nobody asked for again.
 func (s *service) sweep() {
-	s.recall()
 	left, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, syncPrefix+"*"))
 	for _, dir := range left {
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {

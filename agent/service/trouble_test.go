@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -160,7 +161,7 @@ func TestUploadAfterRestart(t *testing.T) {
 	id := w.enqueue(syncTask(nil))
 	until(t, "the file is sealed", func() bool {
 		left := files(t, w.state)
-		return len(left) == 1 && strings.HasSuffix(left[0], ".sealed")
+		return len(left) == 2 && slices.ContainsFunc(left, sealed)
 	})
 	if err := r.stop(); baton.KindOf(err) != baton.Canceled {
 		t.Errorf("it ends with %v", err)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -8,9 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -374,4 +379,104 @@ func TestMessage(t *testing.T) {
 	if n := len(message(errors.New(strings.Repeat("é", 5000)))); n > maxMessage+1 {
 		t.Errorf("a message of %d bytes", n)
 	}
+}
+
+// TestTemporary reads mount tables as they are in pods and containers.
+func TestTemporary(t *testing.T) {
+	const table = `22 1 0:21 / / rw,relatime - overlay overlay rw,lowerdir=/l
+30 22 8:1 /var/lib/kubelet/pods/7a/volumes/kubernetes.io~empty-dir/data /data rw,relatime shared:3 master:1 - ext4 /dev/sda1 rw
+31 22 8:17 / /claim rw,relatime - ext4 /dev/sdb rw
+32 22 0:40 / /dev/shm rw - tmpfs tmpfs rw
+33 22 8:1 /var/lib/containerd/io.containerd.grpc.v1.cri/containers/9c/volumes/1f /image rw - ext4 /dev/sda1 rw
+34 22 8:33 / /with\040space rw - xfs /dev/sdc rw
+35 22 0:41 / /covered rw - tmpfs tmpfs rw
+36 22 8:34 / /covered rw - xfs /dev/sdd rw
+37 31 0:42 / /claim/fast rw - tmpfs tmpfs rw
+broken
+`
+	pod := fstest.MapFS{"proc/self/mountinfo": {Data: []byte(table)}, "proc/1/cgroup": {Data: []byte("0::/kubepods/pod7a/9c")}}
+	host := fstest.MapFS{"proc/self/mountinfo": {Data: []byte(table)}}
+	for _, tt := range []struct {
+		dir  string
+		root fs.FS
+		want string
+	}{
+		{"/data", pod, "emptyDir"}, {"/data/baton-perplexity", pod, "emptyDir"}, {"/claim/baton-perplexity", pod, ""}, {"/claim/fast/x", pod, "in memory"},
+		{"/image/x", pod, "image's own"}, {"/dev/shm/x", pod, "in memory"}, {"/tmp/x", pod, "container's own file system"}, {"/database", pod, "container's own file system"},
+		{"/with space/x", pod, ""}, {"/covered/x", pod, ""}, {"/tmp/x", host, ""}, {"/data", fstest.MapFS{}, ""},
+	} {
+		if got := temporary(tt.dir, tt.root); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.dir, got, tt.want)
+		}
+	}
+}
+
+func FuzzTemporary(f *testing.F) {
+	f.Add([]byte("22 1 0:21 / / rw,relatime - overlay overlay rw\n30 22 8:1 /a /data rw shared:3 - ext4 /dev/sda1 rw\n"), "/data/x")
+	f.Fuzz(func(t *testing.T, table []byte, dir string) {
+		if why := temporary(dir, fstest.MapFS{"proc/self/mountinfo": {Data: table}}); strings.Contains(why, "\n") {
+			t.Errorf("%q", why)
+		}
+	})
+}
+
+// goodRecord is a record with everything in it.
+func goodRecord() record {
+	at := time.Date(2026, 3, 2, 10, 1, 0, 0, time.UTC)
+	return record{Version: recordVersion, Connector: "baton-perplexity", Origin: "https://scim.example/v2", Client: "0123456789abcdef", Types: []string{"user"},
+		SyncID: "2d5H156amZCr4RtkRHTNCLb448Z", Ended: at, Uploaded: at.Add(time.Second), Rows: []recordRows{{"user", 25, 0, 0}}, Floors: []recordFloor{{"admins", 2}}}
+}
+
+// TestRecord: a record is read back as it was written, and one that is damaged anywhere is
+// refused.
+func TestRecord(t *testing.T) {
+	want := goodRecord()
+	text, err := want.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := parseRecord(text); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for i := range text {
+		bad := slices.Clone(text)
+		bad[i] ^= 4
+		if _, err := parseRecord(bad); err == nil {
+			t.Errorf("byte %d may be changed: %s", i, bad)
+		}
+		if _, err := parseRecord(text[:i]); err == nil {
+			t.Errorf("it may be cut after %d bytes", i)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "record.json")
+	if err := want.write(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readRecord(path); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	text, err := goodRecord().encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("{}\n00000000\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		// The checksum is made to fit, so that what is behind it is reached.
+		line, _, _ := bytes.Cut(text, []byte("\n"))
+		r, err := parseRecord(fmt.Appendf(line[:len(line):len(line)], "\n%08x\n", checksum(line)))
+		if err != nil {
+			return
+		}
+		again, err := r.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := parseRecord(again); err != nil || !reflect.DeepEqual(back, r) {
+			t.Errorf("%s: %+v became %+v, %v", text, r, back, err)
+		}
+	})
 }

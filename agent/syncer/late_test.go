@@ -55,17 +55,18 @@ func change(t *testing.T, path, script string) {
 	}
 }
 
-// TestPreviousFailsLate: what is wrong with the file to compare with shows when all its
-// rows have been read. The sync goes on without it, and is whole.
+// TestPreviousFailsLate damages the previous file so that it shows only when all its rows have
+// been read. The sync is complete, and compared with the counts of the last upload.
 func TestPreviousFailsLate(t *testing.T) {
 	base, path := file(t), file(t)
-	run(t, syncer.Config{Connector: tenant(), Path: base})
+	last := run(t, syncer.Config{Connector: tenant(), Path: base}).Upload("")
 	change(t, base, `drop index idx_grants_external_sync_v1;
 		insert into v1_grants (resource_type_id, resource_id, entitlement_id, principal_resource_type_id, principal_resource_id, external_id, data, sync_id, discovered_at)
 		select resource_type_id, resource_id, entitlement_id, principal_resource_type_id, principal_resource_id, external_id, data, sync_id, discovered_at from v1_grants limit 1;`)
-	res := run(t, syncer.Config{Connector: tenant(), Path: path, Previous: base})
-	if got, want := counts(res), "[{user 3 0 0} {group 2 2 3}]"; got != want || res.Changes != nil {
-		t.Errorf("counts %s, want %s; changes %+v", got, want, res.Changes)
+	held(t, syncer.Config{Connector: tenant(), Path: path, Previous: base})
+	res := run(t, syncer.Config{Connector: tenant(), Path: path, Previous: base, LastUpload: &last})
+	if got, want := counts(res), "[{user 3 0 0} {group 2 2 3}]"; got != want || res.Changes != nil || res.Compared != syncer.ComparedCounts {
+		t.Errorf("counts %s, want %s; changes %+v, compared %d", got, want, res.Changes, res.Compared)
 	}
 }
 

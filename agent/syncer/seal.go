@@ -29,6 +29,8 @@ type sealing struct {
 	out      *c1z.Writer
 	counts   map[string]*c1z.Count
 	excluded map[string]Exclusion
+	totals   map[subject]int // rows and floors of this sync
+	compared Comparison
 	id       []byte // for reuse
 }
 
@@ -37,7 +39,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealFor)
 	defer cancel()
 	res, err := r.sealOnce(ctx)
-	if r.doWithout(err) {
+	if r.continueWithout(err) {
 		if res, err = r.sealAgain(ctx); err == nil {
 			return res, nil
 		}
@@ -83,13 +85,14 @@ func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
 			return res, err
 		}
 	}
-	passed, err := s.brake(res.Notes)
+	allowed, err := s.checkRemovals(res.Notes)
 	if err != nil {
 		return res, err
 	}
-	if err := s.addsUp(passed); err != nil {
+	if err := s.addsUp(allowed); err != nil {
 		return res, err
 	}
+	res.Compared = s.compared
 	res.Ended = time.Now().UTC()
 	sealed, err := out.Seal(ctx, res.Ended)
 	if err != nil {
@@ -228,14 +231,14 @@ func (s *sealing) exclude(reason string, n int, example string) {
 	}
 }
 
-// addsUp refuses to seal what looks like a failed read, unless the brake let just that
-// through. What it refuses is read anew by the next run.
-func (s *sealing) addsUp(passed map[what]bool) error {
+// addsUp refuses to seal what looks like a failed read, except for subjects that an
+// override allows. The next run reads a refused sync anew.
+func (s *sealing) addsUp(allowed map[subject]bool) error {
 	if s.run.cfg.AllowEmpty || s.targeted() {
 		return nil
 	}
 	for _, t := range s.run.cfg.Connector.ResourceTypes {
-		if missing, of := s.missing(t); missing != "" && !passed[of] {
+		if missing, of := s.missing(t); missing != "" && !allowed[of] {
 			s.run.void = true
 			return baton.Errorf(baton.Incomplete, "the upstream shows %s at all, which is taken for a failed read", missing).
 				WithFix("Check that the credential belongs to the right tenant and may read everything; if there really are none, run again with --allow-empty.")
@@ -244,17 +247,17 @@ func (s *sealing) addsUp(passed map[what]bool) error {
 	return nil
 }
 
-// missing says what a sync of the type should have and has not.
-func (s *sealing) missing(t baton.ResourceType) (string, what) {
+// missing names the rows that a sync of the type should have and lacks, or "".
+func (s *sealing) missing(t baton.ResourceType) (string, subject) {
 	c, cfg := s.counts[t.ID], s.run.cfg
 	switch {
 	case c == nil:
 	case c.Resources == 0:
-		return fmt.Sprintf("no resource of type %q", t.ID), rowsOf(c1z.Resources, t.ID)
+		return fmt.Sprintf("no resource of type %q", t.ID), subject{c1z.Resources, t.ID}
 	case c.Entitlements > 0 && c.Grants == 0 && !cfg.SkipGrants:
-		return fmt.Sprintf("no grant on any of %d resources of type %q", c.Resources, t.ID), rowsOf(c1z.Grants, t.ID)
+		return fmt.Sprintf("no grant on any of %d resources of type %q", c.Resources, t.ID), subject{c1z.Grants, t.ID}
 	}
-	return "", what{}
+	return "", subject{}
 }
 
 func (s *sealing) result() Result {

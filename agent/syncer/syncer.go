@@ -53,16 +53,20 @@ type Config struct {
 	// an empty list is taken for a failed read.
 	AllowEmpty bool
 	// Previous is the file with the sync that this one is compared with; "" is the one at
-	// Path. One that cannot be read is none, with a warning.
+	// Path. If a file other than the one at Path cannot be read, the sync is compared with
+	// the counts of LastUpload, and held without them.
 	Previous string
+	// LastUpload describes the last upload, for when Previous does not exist, is older, or
+	// cannot be read. nil: no upload is known.
+	LastUpload *Upload
 	// MaxRemovals is the share, in percent, of what the previous sync had of a resource
 	// type that may be gone; more is taken for a failed read. It is looked at from
 	// RemovalsFrom rows on, and whenever everything is gone. 0 is 20, and 100 rows.
 	MaxRemovals, RemovalsFrom int
-	// AllowRemovals lets a sync through whatever is gone. Pass lets that one through that
-	// was held and named it.
+	// AllowRemovals allows any removal. Each of the Overrides allows the one sync that was
+	// held and named it.
 	AllowRemovals bool
-	Pass          Pass
+	Overrides     []Override
 
 	Disk disk.FS // the system's when nil
 	Log  *slog.Logger
@@ -94,6 +98,7 @@ type Result struct {
 	Counts   []c1z.Count // by resource type, in the connector's order
 	Excluded []Exclusion
 	Changes  *c1z.Changes // since the previous full sync in the file; nil without one
+	Compared Comparison   // what the removal guard compared a full sync with
 	Notes    []baton.Note
 	Size     int64 // bytes of the file
 }
@@ -225,7 +230,8 @@ type run struct {
 	plans   []baton.Feed
 	feeds   []*feedRun
 
-	previous *c1z.File // until it is sealed beside
+	previous     *c1z.File // until it is sealed beside
+	previousLost bool      // there is one that cannot be read
 	// renamed has the ids of principals that grants name in another way, by resource type.
 	renamed map[string]map[string]string
 
@@ -293,11 +299,15 @@ func (r *run) run(ctx context.Context) (Result, error) {
 func (r *run) checkPrevious() error {
 	path := cmp.Or(r.cfg.Previous, r.cfg.Path)
 	info, err := r.cfg.Disk.Stat(path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+	empty := err == nil && info.Mode().IsRegular() && info.Size() == 0
+	if errors.Is(err, os.ErrNotExist) || empty && r.cfg.Previous == "" {
 		return nil
 	}
-	f, err := c1z.OpenOn(r.cfg.Disk, path, r.log.Dir())
-	if r.doWithout(err) {
+	var f *c1z.File
+	if err = baton.Errorf(baton.Corrupt, "%s is empty", path); !empty {
+		f, err = c1z.OpenOn(r.cfg.Disk, path, r.log.Dir())
+	}
+	if r.continueWithout(err) {
 		return nil
 	}
 	if err != nil {
@@ -310,15 +320,16 @@ func (r *run) checkPrevious() error {
 	return nil
 }
 
-// doWithout reports whether the error is that the file to compare with cannot be used,
-// and has the sync go on without. A file at Path is never given up like that.
-func (r *run) doWithout(err error) bool {
+// continueWithout reports whether the error is that Config.Previous cannot be read, and
+// lets the sync go on without it: the removal guard knows that there was a previous
+// sync. An unreadable file at Path ends the sync instead.
+func (r *run) continueWithout(err error) bool {
 	kind := baton.KindOf(err)
 	if err == nil || r.cfg.Previous == "" || kind != baton.Corrupt && kind != baton.Unsupported {
 		return false
 	}
-	r.cfg.Log.Warn("the sync before cannot be read; whatever is gone since, this one is not held for it", "error", err)
-	r.cfg.Previous = ""
+	r.cfg.Log.Warn("the previous sync cannot be read", "error", err)
+	r.cfg.Previous, r.previousLost = "", true
 	return true
 }
 

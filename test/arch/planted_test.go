@@ -13,7 +13,7 @@ import (
 
 var planted = flag.Bool("planted", false, "build defects in, one at a time, and demand that a test goes red")
 
-// plants are defects that the tests of the brake, of parsers and of security must see.
+// plants are defects that the tests of the removal guard, of parsers and of security must see.
 // Each is a change of one place in the source, as somebody might make it in good faith.
 var plants = []struct {
 	defect   string
@@ -21,28 +21,32 @@ var plants = []struct {
 	old, new string
 	pkg, run string
 }{
-	{"the brake counts rows and does not look which they are", "agent/syncer/brake.go", "for _, l := range losses {\n",
+	{"the removal guard compares counts and not identities", "agent/syncer/removal_guard.go", "for _, l := range losses {\n",
 		"for _, l := range losses {\n\t\tif c := s.counts[l.Type]; c != nil {\n\t\t\tl.Gone = max(0, l.Before-map[c1z.Table]int{c1z.Resources: c.Resources, c1z.Entitlements: c.Entitlements, c1z.Grants: c.Grants}[l.Table])\n\t\t}\n",
-		"./agent/syncer", "TestTheBrake"},
-	{"a share is looked at however few rows there are", "agent/syncer/brake.go", "before < cmp.Or(s.run.cfg.RemovalsFrom, defaultRemovalsFrom) || ", "", "./agent/syncer", "TestTheBrake"},
-	{"all of a kind may be gone where there were few", "agent/syncer/brake.go", "return gone < before && (", "return (", "./agent/syncer", "TestTheBrake"},
-	{"floors are not looked at", "agent/syncer/brake.go", "short = append(short, under...)", "_ = under", "./connector/perplexity", "TestLockoutIsHeld"},
+		"./agent/syncer", "TestRemovalGuard"},
+	{"a share is looked at however few rows there are", "agent/syncer/removal_guard.go", "before < cmp.Or(s.run.cfg.RemovalsFrom, defaultRemovalsFrom) || ", "", "./agent/syncer", "TestRemovalGuard"},
+	{"all of a kind may be gone where there were few", "agent/syncer/removal_guard.go", "return gone < before && (", "return (", "./agent/syncer", "TestRemovalGuard"},
+	{"floors are not looked at", "agent/syncer/removal_guard.go", "return file.ID, append(short, under...), err", "_ = under\n\t\treturn file.ID, short, err", "./connector/perplexity", "TestLockoutIsHeld"},
 	{"a guessed group counts as the Admin group", "connector/perplexity/review.go", "if !r.named {", "if false {", "./connector/perplexity", "TestFloors"},
-	{"a pass lets any loss of that size through", "agent/syncer/pass.go", "return same*2 >= len(known) && same > 0", "return true", "./agent/syncer", "TestAPass"},
-	{"a pass lets any number of syncs through", "agent/syncer/pass.go", "if p.IsZero() || previous.After(p.held) {", "if p.IsZero() {", "./agent/syncer", "TestAPass"},
-	{"a pass lets more through than was held", "agent/syncer/pass.go", "(more <= 0 || more < left && more*100 <= left*maxRemovals)", "(more <= 0 || more > 0)", "./agent/syncer", "TestAPass"},
-	{"the pages of a held sync are sealed by the next run", "agent/syncer/brake.go", "s.run.void = true", "", "./agent/syncer", "TestTheBrake"},
-	{"the service compares with nothing", "agent/service/sync.go", "cfg.Previous = s.base(cfg, wish)", "", "./agent/service", "TestHeld"},
-	{"the service keeps the first sync and never a later one", "agent/service/base.go", "err = os.Rename(second, base)", "err = os.Link(second, base)", "./agent/service", "TestWhatIsKept"},
-	{"a file that is damaged stops the service's syncs for good", "agent/syncer/syncer.go", "if err == nil || r.cfg.Previous == \"\" ||", "if true || r.cfg.Previous == \"\" ||", "./agent/service", "TestNothingToCompareWith"},
+	{"an override allows any loss of that size", "agent/syncer/override.go", "return same*2 >= len(known) && same > 0", "return true", "./agent/syncer", "TestOverride"},
+	{"an override allows any number of syncs", "agent/syncer/override.go", "if o.IsZero() || o.previous != hash8(previous) {", "if o.IsZero() {", "./agent/syncer", "TestOverride"},
+	{"an override allows more than was held", "agent/syncer/override.go", "return more <= 0 || more < left && more*100 <= left*maxRemovals", "return more <= left", "./agent/syncer", "TestOverride"},
+	{"an override alone switches the removal guard off", "agent/syncer/removal_guard.go", "short, err = s.fewerThanHeld(notes)", "", "./agent/syncer", "TestOverrideWithoutPrevious"},
+	{"a share of the counts may be gone", "agent/syncer/removal_guard.go", "if known && now < of.n {", "if known && now == 0 {", "./agent/syncer", "TestPreviousLost"},
+	{"a damaged previous sync is none", "agent/syncer/syncer.go", "r.cfg.Previous, r.previousLost = \"\", true", "r.cfg.Previous = \"\"", "./agent/syncer", "TestUnknownUpload"},
+	{"a damaged record is none", "agent/service/uploads.go", "p.last = &syncer.Upload{}", "", "./agent/service", "TestUploadIsRemembered"},
+	{"the pages of a held sync are sealed by the next run", "agent/syncer/removal_guard.go", "s.run.void = true", "", "./agent/syncer", "TestRemovalGuard"},
+	{"the service compares with nothing", "agent/service/sync.go", "cfg.Previous, cfg.LastUpload, err = s.lastUpload(cfg, key, log); err", "err", "./agent/service", "TestHeld"},
+	{"the service keeps the first sync and never a later one", "agent/service/uploads.go", "err = os.Rename(second, s.uploadedFile(key))", "err = os.Link(second, s.uploadedFile(key))", "./agent/service", "TestWhatIsKept"},
+	{"a file that is damaged stops the service's syncs for good", "agent/syncer/syncer.go", "if err == nil || r.cfg.Previous == \"\" ||", "if true || r.cfg.Previous == \"\" ||", "./agent/service", "TestUploadIsRemembered"},
 	{"the trees of a file are not looked at", "c1z/trees.go", "if t.seen[n/64]&(1<<(n%64)) != 0 {", "if t.seen[n/64]&(1<<(n%64)) != 0 && len(todo) < 0 {", "./c1z", "TestTreeOfSharedBranches"},
 	{"an id that begins another one has a place of its own", "c1z/grants.go", "last >= 0 && begins(id, first)", "last >= 0 && begins(id, first) && len(id) < 0", "./c1z", "TestLibraryAgrees"},
 	{"an index is written in any order", "c1z/internal/sqlitefile/writer.go", "return &OrderError{ix.name}", "break", "./c1z/internal/sqlitefile", "TestInOrderRefuses"},
 	{"a grant leans on one of a page that was dropped", "agent/syncer/page.go", "p.feed.rows.Restart()", "", "./agent/syncer", "TestGrantsAfterADrop"},
 	{"a grant leans on one of a pass that was dropped", "agent/syncer/feed.go", "f.rows.Restart()", "", "./agent/syncer", "TestGrantsAfterADrop"},
 	{"what is in another slot than the first is not found", "internal/intern/intern.go", "n, _ := t.add(s, hashes[i])", "n := t.Len(); t.places = append(t.places, t.keep(n, s))", "./internal/intern", "TestAddAll"},
-	{"rows of the sync before are taken to be in order", "c1z/past.go", "if bytes.Compare(id, s.last) <= 0 {", "if len(id) == 0 {", "./c1z", "TestPastAsTheLibrary"},
-	{"columns of the sync before are taken for what they should be", "c1z/past.go", "		default:\n			return errUnlike\n", "", "./c1z", "TestPastAsTheLibrary"},
+	{"rows of the previous sync are taken to be in order", "c1z/past.go", "if bytes.Compare(id, s.last) <= 0 {", "if len(id) == 0 {", "./c1z", "TestPastAsTheLibrary"},
+	{"columns of the previous sync are taken for what they should be", "c1z/past.go", "		default:\n			return errUnlike\n", "", "./c1z", "TestPastAsTheLibrary"},
 	{"the last child of a branch is not read", "c1z/internal/sqlitefile/scan.go", "if b.at < b.cells {", "if b.at < b.cells-1 {", "./c1z/internal/sqlitefile", "TestSizes"},
 	{"a search goes on behind what it looks for", "internal/extsort/list.go", "c.again, c.on = true, false", "c.again, c.on = false, false", "./internal/extsort", "TestSeek"},
 	{"a link to a folder is taken for the folder", "internal/disk/own.go", "info, err := os.Lstat(dir)", "info, err := os.Stat(dir)", "./internal/disk", "TestOwnDir"},

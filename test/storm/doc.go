@@ -15,7 +15,7 @@
 // must not be. Without changes the two are the same.
 //
 // A sync ends in one of three ways, and in no other: with the right facts; held, by the
-// brake; or with an error of a stated kind that is one line and says what to do. Then
+// removal guard; or with an error of a stated kind that is one line and says what to do. Then
 // the file is what it was. Where it failed, the same sync is run again without faults,
 // and goes on from what is left: it must find the right facts, though it may first have
 // to find a list that the storm has cut short incomplete.

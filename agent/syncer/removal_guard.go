@@ -1,0 +1,382 @@
+package syncer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/c1z"
+)
+
+// Defaults of Config.MaxRemovals and Config.RemovalsFrom. Below 100 rows, a few people are
+// a large share.
+const (
+	defaultMaxRemovals  = 20
+	defaultRemovalsFrom = 100
+)
+
+// Held reports a sync that was read completely and is not sealed, because it removes more
+// of the previous sync than is configured, or because the previous sync is lost and
+// nobody can tell what it removes. Nothing was written.
+type Held struct {
+	Reasons  []string // sentences
+	Override Override // allows this sync; see [Config.Overrides]
+	Compared Comparison
+}
+
+func (h *Held) Error() string { return "this sync is held: " + strings.Join(h.Reasons, " ") }
+
+// Comparison says what the removal guard compared a sync with.
+type Comparison int
+
+// The comparisons. ComparedRows is the only one that notices rows that were replaced by
+// as many others.
+const (
+	NotCompared      Comparison = iota // with nothing: no previous sync is known, or none is wanted
+	ComparedRows                       // with the rows of the previous sync
+	ComparedCounts                     // with the counts of Config.LastUpload
+	ComparedOverride                   // with the counts of the sync that an override was made for
+)
+
+// Upload describes the last sync that was uploaded: what is left to compare with when the
+// uploaded file is lost.
+type Upload struct {
+	SyncID string      // "" when the record of the upload cannot be read
+	Ended  time.Time   // of the sync
+	Origin string      // of the connector
+	Counts []c1z.Count // by resource type
+	Floors []baton.Floor
+}
+
+// Upload describes the sync for when it is the last one that was uploaded.
+func (r Result) Upload(origin string) Upload {
+	u := Upload{SyncID: r.SyncID, Ended: r.Ended, Origin: origin, Counts: r.Counts}
+	for _, n := range r.Notes {
+		u.Floors = append(u.Floors, n.Floors...)
+	}
+	return u
+}
+
+// subject identifies what can run short: the rows of a table and resource type, or a
+// floor.
+type subject struct {
+	table c1z.Table
+	name  string // of the resource type or floor
+}
+
+// floorTable stands for no table of a file.
+const floorTable = c1z.Table(0xff)
+
+// previousSync is the subject when nothing of the previous sync can be read.
+var previousSync = subject{c1z.Table(0xfe), "previous sync"}
+
+// shortfall is one reason to hold a sync.
+type shortfall struct {
+	subject
+	now, before int      // before: how many there were; now: how many of these are left
+	sample      []string // ids of missing rows, where rows were compared
+	reason      string
+}
+
+// checkRemovals holds a sync that removes too much. It returns the subjects that an
+// override allows to run short.
+func (s *sealing) checkRemovals(notes []baton.Note) (allowed map[subject]bool, err error) {
+	cfg := s.run.cfg
+	if cfg.AllowRemovals || s.run.syncType() != c1z.Full {
+		return nil, nil
+	}
+	s.countRows(notes)
+	previous, short, err := s.compare(notes)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(short) == 0 && s.compared == ComparedOverride:
+		return s.everything(), nil
+	case len(short) == 0:
+		return nil, nil
+	}
+	for _, o := range cfg.Overrides {
+		if !o.allows(previous, short, s.totals, s.maxRemovals()) {
+			continue
+		}
+		allowed = map[subject]bool{}
+		for _, f := range short {
+			cfg.Log.Warn("let through as told", "reason", f.reason)
+			allowed[f.subject] = true
+		}
+		if allowed[previousSync] {
+			allowed = s.everything()
+		}
+		return allowed, nil
+	}
+	s.run.void = true
+	held := &Held{Compared: s.compared, Override: newOverride(previous, short, s.totals)}
+	for _, f := range short {
+		held.Reasons = append(held.Reasons, f.reason)
+	}
+	if last := cfg.LastUpload; last != nil && last.Origin != "" && last.Origin != cfg.Connector.Origin {
+		held.Reasons = append(held.Reasons, fmt.Sprintf("The last upload was of %s; this sync is of %s.", last.Origin, cfg.Connector.Origin))
+	}
+	note := ""
+	if len(cfg.Overrides) > 0 {
+		note = "The override that was given is for another sync, or was used already. "
+	}
+	return nil, baton.Errorf(baton.Refused, "%w", held).
+		WithFix("%sCheck the upstream and the credential; nothing was written or uploaded. If all this really is gone, allow this one sync with --allow-held %s (in the environment BATON_ALLOW_HELD).", note, held.Override)
+}
+
+// compare lists what runs short in comparison with the previous sync. previous is the id
+// of that sync, "" when it is unknown.
+func (s *sealing) compare(notes []baton.Note) (previous string, short []shortfall, err error) {
+	file, last := s.out.Before(), s.run.cfg.LastUpload
+	switch {
+	case file.ID != "" && (last == nil || file.ID == last.SyncID || !file.Ended.Before(last.Ended)):
+		s.compared = ComparedRows
+		if short, err = s.missingRows(); err != nil {
+			return "", nil, err
+		}
+		under, err := s.belowFloor(notes, s.previousFloors)
+		return file.ID, append(short, under...), err
+	case last != nil && last.SyncID != "":
+		s.compared = ComparedCounts
+		short, err := s.belowFloor(notes, func() (map[string]int, error) { return floorCounts(last.Floors), nil })
+		short = append(s.fewerRows(last.Counts), short...)
+		if n := len(short); n > 0 {
+			short[n-1].reason += " The uploaded file is missing or cannot be read, so it is unknown which rows are gone."
+		}
+		return last.SyncID, short, err
+	case last != nil || s.run.previousLost:
+		return "", []shortfall{{subject: previousSync,
+			reason: "A previous sync was uploaded, but neither its file nor its row counts can be read, so this sync cannot be checked for missing rows."}}, nil
+	}
+	short, err = s.fewerThanHeld(notes)
+	return "", short, err
+}
+
+// missingRows lists the tables and resource types that lost more rows than they may.
+func (s *sealing) missingRows() (short []shortfall, err error) {
+	losses, err := s.out.Losses()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range losses {
+		of := subject{l.Table, l.Type}
+		if !s.covers(l.Type) || l.Table == c1z.Grants && s.run.cfg.SkipGrants || s.bearable(l.Gone, l.Before) {
+			continue
+		}
+		example := ""
+		if len(l.Sample) > 0 {
+			example = fmt.Sprintf(", for example %q", l.Sample[0])
+		}
+		f := shortfall{subject: of, now: l.Before - l.Gone, before: l.Before, sample: l.Sample}
+		switch {
+		case l.Gone < l.Before:
+			f.reason = fmt.Sprintf("Of %s in the previous sync, %d are missing from this one (%d %%, more than %d %%)%s.",
+				of.number(l.Before), l.Gone, l.Gone*100/l.Before, s.maxRemovals(), example)
+		case s.totals[of] == 0:
+			f.reason = fmt.Sprintf("The previous sync had %s%s; this one has none.", of.number(l.Before), example)
+		default:
+			f.reason = fmt.Sprintf("The previous sync had %s%s; this one has none of them.", of.number(l.Before), example)
+		}
+		short = append(short, f)
+	}
+	return short, nil
+}
+
+// bearable reports whether so many rows may be gone.
+func (s *sealing) bearable(gone, before int) bool {
+	if gone == 0 {
+		return true
+	}
+	return gone < before && (before < cmp.Or(s.run.cfg.RemovalsFrom, defaultRemovalsFrom) || gone*100 <= before*s.maxRemovals())
+}
+
+func (s *sealing) maxRemovals() int { return cmp.Or(s.run.cfg.MaxRemovals, defaultMaxRemovals) }
+
+// fewerRows lists the tables and resource types that have fewer rows than before. Counts
+// do not tell which rows are gone, so no share is bearable.
+func (s *sealing) fewerRows(before []c1z.Count) (short []shortfall) {
+	for _, c := range before {
+		for _, of := range rowsOf(c) {
+			now, known := s.totals[of.subject]
+			if known && now < of.n {
+				short = append(short, shortfall{subject: of.subject, now: now, before: of.n,
+					reason: fmt.Sprintf("The last upload had %s; this sync has %s.", of.number(of.n), none(now))})
+			}
+		}
+	}
+	return short
+}
+
+// fewerThanHeld lists what runs short in comparison with the sync that an override was
+// made for. Where no previous sync is known, the override is the evidence that there was
+// one, and all that is left of it.
+func (s *sealing) fewerThanHeld(notes []baton.Note) (short []shortfall, err error) {
+	for _, o := range s.run.cfg.Overrides {
+		held, ok := o.totalsOf(s.totals)
+		if !ok {
+			continue // it was made for a sync of other resource types
+		}
+		s.compared = ComparedOverride
+		fewer, err := s.belowFloor(notes, func() (map[string]int, error) { return floorsIn(held), nil })
+		if err != nil {
+			return nil, err
+		}
+		for _, of := range sortedSubjects(held) {
+			if before, now := held[of], s.totals[of]; of.table != floorTable && !bearableSince(before-now, before, s.maxRemovals()) {
+				fewer = append(fewer, shortfall{subject: of, now: now, before: before,
+					reason: fmt.Sprintf("No previous sync is known here. The sync that the override was made for had %s; this one has %s.", of.number(before), none(now))})
+			}
+		}
+		if len(fewer) == 0 {
+			return nil, nil
+		}
+		if short == nil {
+			short = fewer
+		}
+	}
+	return short, nil
+}
+
+// belowFloor lists the floors that the review finds broken and that the previous sync had
+// more for.
+func (s *sealing) belowFloor(notes []baton.Note, counts func() (map[string]int, error)) (short []shortfall, err error) {
+	var then map[string]int
+	for _, n := range notes {
+		for _, f := range n.Floors {
+			if f.Count >= f.Least {
+				continue
+			}
+			if then == nil {
+				if then, err = counts(); err != nil {
+					return nil, err
+				}
+			}
+			if before := then[f.What]; before > f.Count {
+				short = append(short, shortfall{subject: subject{floorTable, f.What}, now: f.Count, before: before,
+					reason: fmt.Sprintf("This sync has %d %s, fewer than %d; the previous sync had %d.", f.Count, f.What, f.Least, before)})
+				break // further floors of a note count the same less strictly
+			}
+		}
+	}
+	return short, nil
+}
+
+// previousFloors returns what the review counts in the previous sync.
+func (s *sealing) previousFloors() (counts map[string]int, err error) {
+	cfg := s.run.cfg
+	f, err := c1z.OpenOn(cfg.Disk, cmp.Or(cfg.Previous, cfg.Path), s.run.log.Dir())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	before, err := f.At(s.out.Before().ID)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := cfg.Connector.Review(before)
+	if err != nil {
+		return nil, err
+	}
+	var floors []baton.Floor
+	for _, n := range notes {
+		floors = append(floors, n.Floors...)
+	}
+	return floorCounts(floors), nil
+}
+
+func floorCounts(floors []baton.Floor) map[string]int {
+	counts := map[string]int{}
+	for _, f := range floors {
+		counts[f.What] = f.Count
+	}
+	return counts
+}
+
+func floorsIn(totals map[subject]int) map[string]int {
+	counts := map[string]int{}
+	for of, n := range totals {
+		if of.table == floorTable {
+			counts[of.name] = n
+		}
+	}
+	return counts
+}
+
+// countRows fills totals: the rows of this sync, and its floors.
+func (s *sealing) countRows(notes []baton.Note) {
+	s.totals = map[subject]int{}
+	for _, c := range s.counts {
+		for _, of := range rowsOf(*c) {
+			if of.table != c1z.Grants || !s.run.cfg.SkipGrants {
+				s.totals[of.subject] = of.n
+			}
+		}
+	}
+	for _, n := range notes {
+		for _, f := range n.Floors {
+			s.totals[subject{floorTable, f.What}] = f.Count
+		}
+	}
+}
+
+// everything returns all subjects of this sync.
+func (s *sealing) everything() map[subject]bool {
+	all := map[subject]bool{}
+	for of := range s.totals {
+		all[of] = true
+	}
+	return all
+}
+
+func sortedSubjects(totals map[subject]int) []subject {
+	return slices.SortedFunc(maps.Keys(totals), func(a, b subject) int {
+		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.name, b.name))
+	})
+}
+
+// counted is a subject and its number of rows.
+type counted struct {
+	subject
+	n int
+}
+
+func rowsOf(c c1z.Count) []counted {
+	return []counted{{subject{c1z.Resources, c.Type}, c.Resources}, {subject{c1z.Entitlements, c.Type}, c.Entitlements}, {subject{c1z.Grants, c.Type}, c.Grants}}
+}
+
+// number says n of the subject in words: "1 group", "160 grants on groups".
+func (of subject) number(n int) string {
+	switch {
+	case of.table == floorTable:
+		return fmt.Sprint(n, " ", of.name)
+	case of.table != c1z.Resources:
+		return fmt.Sprint(n, " ", inflect(of.table.String(), n), " on ", inflect(of.name, 0))
+	}
+	return fmt.Sprint(n, " ", inflect(of.name, n))
+}
+
+// inflect returns the singular of a regular English noun for 1, the plural otherwise.
+func inflect(noun string, n int) string {
+	switch stem, y := strings.CutSuffix(noun, "y"); {
+	case n == 1 || noun == "":
+		return noun
+	case y && stem != "" && !strings.ContainsAny(stem[len(stem)-1:], "aeiou"):
+		return stem + "ies"
+	case strings.HasSuffix(noun, "s"), strings.HasSuffix(noun, "x"), strings.HasSuffix(noun, "ch"), strings.HasSuffix(noun, "sh"):
+		return noun + "es"
+	}
+	return noun + "s"
+}
+
+func none(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
+}
