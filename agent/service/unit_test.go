@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/agent/syncer"
 	"baton/wire"
 )
 
@@ -423,8 +424,9 @@ func FuzzTemporary(f *testing.F) {
 // goodRecord is a record with everything in it.
 func goodRecord() record {
 	at := time.Date(2026, 3, 2, 10, 1, 0, 0, time.UTC)
-	return record{Version: recordVersion, Connector: "baton-perplexity", Origin: "https://scim.example/v2", Client: "0123456789abcdef", Types: []string{"user"},
-		SyncID: "2d5H156amZCr4RtkRHTNCLb448Z", Ended: at, Uploaded: at.Add(time.Second), Rows: []recordRows{{"user", 25, 0, 0}}, Floors: []recordFloor{{"admins", 2}}}
+	return record{Version: recordVersion, Connector: "baton-perplexity", Client: "0123456789abcdef", Types: []string{"user"}, Uploaded: at.Add(time.Second),
+		Upload: syncer.Upload{SyncID: "2d5H156amZCr4RtkRHTNCLb448Z", Ended: at, Origin: "https://scim.example/v2",
+			Rows: []syncer.RowCount{{Type: "user", Resources: 25}}, Floors: []syncer.FloorCount{{What: "admins", Count: 2}}}}
 }
 
 // TestRecord: a record is read back as it was written, and one that is damaged anywhere is

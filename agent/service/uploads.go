@@ -22,7 +22,6 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
-	"baton/c1z"
 	"baton/internal/disk"
 )
 
@@ -42,55 +41,19 @@ const (
 
 // record describes an upload. Its text is a line of JSON and the checksum of that line.
 type record struct {
-	Version    int           `json:"version"`
-	Connector  string        `json:"connector"`
-	Origin     string        `json:"origin"`                // of the connector
-	Client     string        `json:"client"`                // a hash of the client id
-	Types      []string      `json:"types,omitempty"`       // none: all
-	SkipGrants bool          `json:"skip_grants,omitempty"` // the sync had no grants
-	SyncID     string        `json:"sync_id"`
-	Ended      time.Time     `json:"ended"`             // of the sync
-	Uploaded   time.Time     `json:"uploaded,omitzero"` // zero until then
-	Rows       []recordRows  `json:"rows"`
-	Floors     []recordFloor `json:"floors,omitempty"`
-}
-
-type recordRows struct {
-	Type         string `json:"type"`
-	Resources    int    `json:"resources"`
-	Entitlements int    `json:"entitlements"`
-	Grants       int    `json:"grants"`
-}
-
-type recordFloor struct {
-	What  string `json:"what"`
-	Count int    `json:"count"`
+	Version    int       `json:"version"`
+	Connector  string    `json:"connector"`
+	Client     string    `json:"client"`                // a hash of the client id
+	Types      []string  `json:"types,omitempty"`       // none: all
+	SkipGrants bool      `json:"skip_grants,omitempty"` // the sync had no grants
+	Uploaded   time.Time `json:"uploaded,omitzero"`     // zero until then
+	syncer.Upload
 }
 
 // newRecord makes the record of a sync that is going to be uploaded.
 func (s *service) newRecord(cfg syncer.Config, result syncer.Result) record {
-	u := result.Upload(cfg.Connector.Origin)
-	r := record{Version: recordVersion, Connector: cfg.Connector.Name, Origin: u.Origin, Client: s.clientHash(),
-		Types: cfg.Types, SkipGrants: cfg.SkipGrants, SyncID: u.SyncID, Ended: u.Ended}
-	for _, c := range u.Counts {
-		r.Rows = append(r.Rows, recordRows(c))
-	}
-	for _, f := range u.Floors {
-		r.Floors = append(r.Floors, recordFloor{f.What, f.Count})
-	}
-	return r
-}
-
-// upload is what the syncer needs to know of it.
-func (r record) upload() *syncer.Upload {
-	u := &syncer.Upload{SyncID: r.SyncID, Ended: r.Ended, Origin: r.Origin}
-	for _, c := range r.Rows {
-		u.Counts = append(u.Counts, c1z.Count(c))
-	}
-	for _, f := range r.Floors {
-		u.Floors = append(u.Floors, baton.Floor{What: f.What, Count: f.Count})
-	}
-	return u
+	return record{Version: recordVersion, Connector: cfg.Connector.Name, Client: s.clientHash(),
+		Types: cfg.Types, SkipGrants: cfg.SkipGrants, Upload: result.Upload(cfg.Connector.Origin)}
 }
 
 // encode returns the text of the record.
@@ -199,7 +162,7 @@ func (s *service) lastUpload(cfg syncer.Config, key string, log *slog.Logger) (f
 		case err == nil && s.sameSource(r, cfg.Connector):
 			var overlaps bool
 			if p.covers, overlaps = r.has(cfg); overlaps {
-				p.last, p.at = r.upload(), r.Ended
+				p.last, p.at = &r.Upload, r.Ended
 				found = append(found, p)
 			}
 		case err == nil:

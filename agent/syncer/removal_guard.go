@@ -46,18 +46,32 @@ const (
 // Upload describes the last sync that was uploaded: what is left to compare with when the
 // uploaded file is lost.
 type Upload struct {
-	SyncID string      // "" when the record of the upload cannot be read
-	Ended  time.Time   // of the sync
-	Origin string      // of the connector
-	Counts []c1z.Count // by resource type
-	Floors []baton.Floor
+	SyncID string       `json:"sync_id"` // "" when the record of the upload cannot be read
+	Ended  time.Time    `json:"ended"`   // of the sync
+	Origin string       `json:"origin"`  // of the connector
+	Rows   []RowCount   `json:"rows"`
+	Floors []FloorCount `json:"floors,omitempty"`
+}
+
+// RowCount is the number of rows of a resource type.
+type RowCount struct {
+	Type         string `json:"type"`
+	Resources    int    `json:"resources"`
+	Entitlements int    `json:"entitlements"`
+	Grants       int    `json:"grants"`
+}
+
+// FloorCount is what a floor counted.
+type FloorCount struct {
+	What  string `json:"what"`
+	Count int    `json:"count"`
 }
 
 // Upload describes the sync for when it is the last one that was uploaded.
 func (r Result) Upload(origin string) Upload {
-	u := Upload{SyncID: r.SyncID, Ended: r.Ended, Origin: origin, Counts: r.Counts}
-	for _, n := range r.Notes {
-		u.Floors = append(u.Floors, n.Floors...)
+	u := Upload{SyncID: r.SyncID, Ended: r.Ended, Origin: origin, Floors: floorCounts(r.Notes)}
+	for _, c := range r.Counts {
+		u.Rows = append(u.Rows, RowCount(c))
 	}
 	return u
 }
@@ -144,8 +158,8 @@ func (s *sealing) compare(notes []baton.Note) (previous string, short []shortfal
 		return file.ID, append(short, under...), err
 	case last != nil && last.SyncID != "":
 		s.compared = ComparedCounts
-		short, err := s.belowFloor(notes, func() (map[string]int, error) { return floorCounts(last.Floors), nil })
-		short = append(s.fewerRows(last.Counts), short...)
+		short, err := s.belowFloor(notes, func() ([]FloorCount, error) { return last.Floors, nil })
+		short = append(s.fewerRows(last.Rows), short...)
 		if n := len(short); n > 0 {
 			short[n-1].reason += " The uploaded file is missing or cannot be read, so it is unknown which rows are gone."
 		}
@@ -200,7 +214,7 @@ func (s *sealing) maxRemovals() int { return cmp.Or(s.run.cfg.MaxRemovals, defau
 
 // fewerRows lists the tables and resource types that have fewer rows than before. Counts
 // do not tell which rows are gone, so no share is bearable.
-func (s *sealing) fewerRows(before []c1z.Count) (short []shortfall) {
+func (s *sealing) fewerRows(before []RowCount) (short []shortfall) {
 	for _, c := range before {
 		for _, of := range rowsOf(c) {
 			now, known := s.totals[of.subject]
@@ -223,7 +237,7 @@ func (s *sealing) fewerThanHeld(notes []baton.Note) (short []shortfall, err erro
 			continue // it was made for a sync of other resource types
 		}
 		s.compared = ComparedOverride
-		fewer, err := s.belowFloor(notes, func() (map[string]int, error) { return floorsIn(held), nil })
+		fewer, err := s.belowFloor(notes, func() ([]FloorCount, error) { return floorsIn(held), nil })
 		if err != nil {
 			return nil, err
 		}
@@ -245,7 +259,7 @@ func (s *sealing) fewerThanHeld(notes []baton.Note) (short []shortfall, err erro
 
 // belowFloor lists the floors that the review finds broken and that the previous sync had
 // more for.
-func (s *sealing) belowFloor(notes []baton.Note, counts func() (map[string]int, error)) (short []shortfall, err error) {
+func (s *sealing) belowFloor(notes []baton.Note, counts func() ([]FloorCount, error)) (short []shortfall, err error) {
 	var then map[string]int
 	for _, n := range notes {
 		for _, f := range n.Floors {
@@ -253,8 +267,13 @@ func (s *sealing) belowFloor(notes []baton.Note, counts func() (map[string]int, 
 				continue
 			}
 			if then == nil {
-				if then, err = counts(); err != nil {
+				list, err := counts()
+				if err != nil {
 					return nil, err
+				}
+				then = map[string]int{}
+				for _, c := range list {
+					then[c.What] = c.Count
 				}
 			}
 			if before := then[f.What]; before > f.Count {
@@ -268,7 +287,7 @@ func (s *sealing) belowFloor(notes []baton.Note, counts func() (map[string]int, 
 }
 
 // previousFloors returns what the review counts in the previous sync.
-func (s *sealing) previousFloors() (counts map[string]int, err error) {
+func (s *sealing) previousFloors() (counts []FloorCount, err error) {
 	cfg := s.run.cfg
 	f, err := c1z.OpenOn(cfg.Disk, cmp.Or(cfg.Previous, cfg.Path), s.run.log.Dir())
 	if err != nil {
@@ -283,26 +302,22 @@ func (s *sealing) previousFloors() (counts map[string]int, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var floors []baton.Floor
-	for _, n := range notes {
-		floors = append(floors, n.Floors...)
-	}
-	return floorCounts(floors), nil
+	return floorCounts(notes), nil
 }
 
-func floorCounts(floors []baton.Floor) map[string]int {
-	counts := map[string]int{}
-	for _, f := range floors {
-		counts[f.What] = f.Count
+func floorCounts(notes []baton.Note) (counts []FloorCount) {
+	for _, n := range notes {
+		for _, f := range n.Floors {
+			counts = append(counts, FloorCount{f.What, f.Count})
+		}
 	}
 	return counts
 }
 
-func floorsIn(totals map[subject]int) map[string]int {
-	counts := map[string]int{}
+func floorsIn(totals map[subject]int) (counts []FloorCount) {
 	for of, n := range totals {
 		if of.table == floorTable {
-			counts[of.name] = n
+			counts = append(counts, FloorCount{of.name, n})
 		}
 	}
 	return counts
@@ -312,16 +327,14 @@ func floorsIn(totals map[subject]int) map[string]int {
 func (s *sealing) countRows(notes []baton.Note) {
 	s.totals = map[subject]int{}
 	for _, c := range s.counts {
-		for _, of := range rowsOf(*c) {
+		for _, of := range rowsOf(RowCount(*c)) {
 			if of.table != c1z.Grants || !s.run.cfg.SkipGrants {
 				s.totals[of.subject] = of.n
 			}
 		}
 	}
-	for _, n := range notes {
-		for _, f := range n.Floors {
-			s.totals[subject{floorTable, f.What}] = f.Count
-		}
+	for _, f := range floorCounts(notes) {
+		s.totals[subject{floorTable, f.What}] = f.Count
 	}
 }
 
@@ -346,7 +359,7 @@ type counted struct {
 	n int
 }
 
-func rowsOf(c c1z.Count) []counted {
+func rowsOf(c RowCount) []counted {
 	return []counted{{subject{c1z.Resources, c.Type}, c.Resources}, {subject{c1z.Entitlements, c.Type}, c.Entitlements}, {subject{c1z.Grants, c.Type}, c.Grants}}
 }
 
