@@ -10,8 +10,8 @@ import (
 // previously reports whether a sync that ConductorOne took, and that this instance still
 // has, holds the resource. A file that cannot be read holds nothing.
 func (s *service) previously(id baton.ResourceID) (bool, error) {
-	bases, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, basePrefix+"*"+baseSuffix))
-	for _, path := range bases {
+	files, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, uploadPrefix+"*"+fileSuffix))
+	for _, path := range files {
 		held, err := syncer.Holds(path, s.cfg.StateDir, id)
 		if held {
 			return true, nil
