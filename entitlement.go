@@ -1,5 +1,7 @@
 package baton
 
+import "strings"
+
 // Purpose says what holding an entitlement means.
 type Purpose int
 
@@ -17,6 +19,13 @@ type EntitlementID struct {
 
 // String is the entitlement's identity, "type:id:slug".
 func (e EntitlementID) String() string { return e.Resource.String() + ":" + e.Slug }
+
+// ParseEntitlementID splits the id of an entitlement on a resource at its slug. It reports
+// false for an id of another form, which files of other programs may hold.
+func ParseEntitlementID(id string, resource ResourceID) (e EntitlementID, ok bool) {
+	slug, ok := strings.CutPrefix(id, resource.String()+":")
+	return EntitlementID{Resource: resource, Slug: slug}, ok && slug != ""
+}
 
 // Entitlement is something that can be held on a resource.
 type Entitlement struct {

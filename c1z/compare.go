@@ -2,147 +2,139 @@ package c1z
 
 import (
 	"bytes"
-	"slices"
+	"context"
+	"errors"
+	"iter"
 
-	"zombiezen.com/go/sqlite"
-
-	"baton"
-	"baton/wire"
+	"baton/c1z/internal/database"
 )
 
-// CompareResources calls fn for each resource that is not the same in two syncs, in the
-// order of ids; before or after is nil where the sync has none. The two may be of one
-// file or of two. Rows that are the same byte for byte are not decoded.
-func CompareResources(before, after *File, fn func(before, after *baton.Resource) error) error {
-	return compare(before, after, Resources, wire.UnmarshalResource, fn)
+// Difference is a row that is not the same in two syncs. Before or After is nil where that
+// sync has no such row.
+type Difference[T any] struct{ Before, After *T }
+
+// CompareResources iterates over the resources that differ between two syncs, in the order
+// of their ids. The syncs may be of one file or of two. Rows that are the same byte for byte
+// are not decoded. It holds one row of each sync at a time, and ends with the first error.
+func CompareResources(ctx context.Context, before, after *Sync) iter.Seq2[Difference[Resource], error] {
+	return compare(ctx, before, after, resources)
 }
 
 // CompareEntitlements is CompareResources for entitlements.
-func CompareEntitlements(before, after *File, fn func(before, after *baton.Entitlement) error) error {
-	return compare(before, after, Entitlements, wire.UnmarshalEntitlement, fn)
+func CompareEntitlements(ctx context.Context, before, after *Sync) iter.Seq2[Difference[Entitlement], error] {
+	return compare(ctx, before, after, entitlements)
 }
 
 // CompareGrants is CompareResources for grants.
-func CompareGrants(before, after *File, fn func(before, after *baton.Grant) error) error {
-	return compare(before, after, Grants, wire.UnmarshalGrant, fn)
+func CompareGrants(ctx context.Context, before, after *Sync) iter.Seq2[Difference[Grant], error] {
+	return compare(ctx, before, after, grants)
 }
 
-// compare walks both tables side by side in the order of external ids, so that it
-// holds two rows and no more.
-func compare[T any](before, after *File, t Table, decode func([]byte) (T, error), fn func(before, after *T) error) (err error) {
-	if err := before.check(); err != nil {
-		return err
-	}
-	if err := after.check(); err != nil {
-		return err
-	}
-	var old, now sorted
-	defer func() { old.close(); now.close() }()
-	if old, err = before.view.sorted(t); err != nil {
-		return err
-	}
-	if now, err = after.view.sorted(t); err != nil {
-		return err
-	}
-	row := func(s *sorted) (*T, error) {
-		v, err := decode(s.data)
-		if err != nil {
-			return nil, damaged(s.view.path, err)
-		}
-		return &v, nil
-	}
-	for old.more || now.more {
-		var b, a *T
-		order := bytes.Compare(old.id, now.id)
-		switch {
-		case !now.more:
-			order = -1
-		case !old.more:
-			order = +1
-		}
-		if order != 0 || !bytes.Equal(old.data, now.data) {
-			if order <= 0 {
-				if b, err = row(&old); err != nil {
-					return err
+// compare walks through both tables in the order of external ids.
+func compare[T any](ctx context.Context, before, after *Sync, t table[T]) iter.Seq2[Difference[T], error] {
+	return func(yield func(Difference[T], error) bool) {
+		err := func() error {
+			b, err := newSide(ctx, before, t)
+			if err != nil {
+				return err
+			}
+			defer b.close()
+			a, err := newSide(ctx, after, t)
+			if err != nil {
+				return err
+			}
+			defer a.close()
+			for b.more || a.more {
+				order := bytes.Compare(b.id(), a.id())
+				switch {
+				case !a.more:
+					order = -1
+				case !b.more:
+					order = +1
+				}
+				var d Difference[T]
+				differs := order != 0 || !bytes.Equal(b.scan.row.data, a.scan.row.data)
+				if order <= 0 {
+					if d.Before, err = b.take(differs); err != nil {
+						return err
+					}
+				}
+				if order >= 0 {
+					if d.After, err = a.take(differs); err != nil {
+						return err
+					}
+				}
+				if differs && !yield(d, nil) {
+					return nil
 				}
 			}
-			if order >= 0 {
-				if a, err = row(&now); err != nil {
-					return err
-				}
-			}
-			if err := fn(b, a); err != nil {
-				return err
-			}
-		}
-		if order <= 0 {
-			if err := old.next(); err != nil {
-				return err
-			}
-		}
-		if order >= 0 {
-			if err := now.next(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// sorted is a walk through a table in the order of external ids, and the row where it
-// stands. It shares nothing with other walks.
-type sorted struct {
-	view     view
-	stmt     *sqlite.Stmt // nil when there is no such table
-	more     bool
-	id, data []byte
-}
-
-func (v view) sorted(t Table) (sorted, error) {
-	s := sorted{view: v}
-	if v.has[t.name()] == nil {
-		return s, nil
-	}
-	stmt, _, err := v.conn.PrepareTransient(`select external_id, data from ` + t.name() + ` where sync_id = ?1 order by external_id`)
-	if err != nil {
-		return s, unreadable(v.path, err)
-	}
-	stmt.BindText(1, v.syncID)
-	s.stmt = stmt
-	return s, s.next()
-}
-
-// next goes to the next row. Of rows that repeat an id the first counts.
-func (s *sorted) next() error {
-	for s.stmt != nil {
-		more, err := s.stmt.Step()
-		if err != nil {
-			return unreadable(s.view.path, err)
-		}
-		if !more {
-			s.more = false
 			return nil
+		}()
+		if err != nil {
+			yield(Difference[T]{}, err)
 		}
-		id := columnBytes(s.stmt, 0, nil)
-		if s.more && bytes.Equal(id, s.id) {
-			continue
-		}
-		s.more, s.id = true, id
-		s.data = columnBytes(s.stmt, 1, s.data)
+	}
+}
+
+// side is one of two syncs that are compared.
+type side[T any] struct {
+	table table[T]
+	scan  *scan // nil: the file has no such table
+	more  bool
+	last  []byte
+}
+
+func newSide[T any](ctx context.Context, sync *Sync, t table[T]) (s *side[T], err error) {
+	s = &side[T]{table: t}
+	if s.scan, err = sync.scan(ctx, t.name, t.columns, `external_id`); err != nil || s.scan == nil {
+		return s, err
+	}
+	if err := s.next(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *side[T]) id() []byte {
+	if s.scan == nil {
 		return nil
 	}
-	return nil
+	return s.scan.row.id
 }
 
-func (s *sorted) close() {
-	if s.stmt != nil {
-		s.stmt.Finalize()
+// take goes on to the next row and returns this one, if it is wanted.
+func (s *side[T]) take(wanted bool) (one *T, err error) {
+	if wanted {
+		value, err := s.table.decode(&s.scan.row)
+		if err != nil {
+			return nil, database.Damaged(s.scan.db.Name, err)
+		}
+		one = &value
+	}
+	return one, s.next()
+}
+
+// next goes to the next row. Of rows that repeat an id the first one counts.
+func (s *side[T]) next() (err error) {
+	for {
+		first := !s.more
+		if s.more, err = s.scan.next(); err != nil || !s.more {
+			return err
+		}
+		order := bytes.Compare(s.scan.row.id, s.last)
+		if first || order > 0 {
+			s.last = append(s.last[:0], s.scan.row.id...)
+			return nil
+		}
+		if order < 0 {
+			return database.Damaged(s.scan.db.Name, errors.New("rows are not in the order of their ids"))
+		}
 	}
 }
 
-// columnBytes is the column's value, in buf's memory where it fits.
-func columnBytes(stmt *sqlite.Stmt, column int, buf []byte) []byte {
-	buf = slices.Grow(buf[:0], stmt.ColumnLen(column))[:stmt.ColumnLen(column)]
-	stmt.ColumnBytes(column, buf)
-	return buf
+func (s *side[T]) close() {
+	if s.scan != nil {
+		s.scan.close()
+	}
 }

@@ -1,6 +1,10 @@
 package c1z_test
 
 import (
+	"baton/c1z/internal/c1ztest"
+	"baton/c1z/writer"
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,46 +12,30 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"baton"
 	"baton/c1z"
 )
 
 // compared lists the differences of two syncs in all tables, in the order they come.
-func compared(t *testing.T, before, after *c1z.File) (list []string) {
+func compared(t *testing.T, before, after *c1z.Sync) (list []string) {
 	t.Helper()
-	tell := func(b, a bool, id string) error {
-		list = append(list, fmt.Sprintf("%t %t %s", b, a, id))
-		return nil
+	for _, d := range c1ztest.All(t, c1z.CompareResources(t.Context(), before, after)) {
+		list = append(list, difference(d.Before, d.After, func(r *c1z.Resource) string { return r.ID.String() }))
 	}
-	err := c1z.CompareResources(before, after, func(b, a *baton.Resource) error {
-		one := b
-		if a != nil {
-			one = a
-		}
-		return tell(b != nil, a != nil, one.ID.String())
-	})
-	if err == nil {
-		err = c1z.CompareEntitlements(before, after, func(b, a *baton.Entitlement) error {
-			one := b
-			if a != nil {
-				one = a
-			}
-			return tell(b != nil, a != nil, one.ID.String())
-		})
+	for _, d := range c1ztest.All(t, c1z.CompareEntitlements(t.Context(), before, after)) {
+		list = append(list, difference(d.Before, d.After, func(e *c1z.Entitlement) string { return e.ID }))
 	}
-	if err == nil {
-		err = c1z.CompareGrants(before, after, func(b, a *baton.Grant) error {
-			one := b
-			if a != nil {
-				one = a
-			}
-			return tell(b != nil, a != nil, one.ID.String())
-		})
-	}
-	if err != nil {
-		t.Fatal(err)
+	for _, d := range c1ztest.All(t, c1z.CompareGrants(t.Context(), before, after)) {
+		list = append(list, difference(d.Before, d.After, func(g *c1z.Grant) string { return g.ID }))
 	}
 	return list
+}
+
+func difference[T any](before, after *T, id func(*T) string) string {
+	one := after
+	if one == nil {
+		one = before
+	}
+	return fmt.Sprintf("%t %t %s", before != nil, after != nil, id(one))
 }
 
 // TestCompare: two syncs of one file, and the same two of two files, differ in the same
@@ -55,31 +43,24 @@ func compared(t *testing.T, before, after *c1z.File) (list []string) {
 func TestCompare(t *testing.T) {
 	dir := t.TempDir()
 	path, alone := filepath.Join(dir, "sync.c1z"), filepath.Join(dir, "alone.c1z")
-	later := slices.Clone(smallSync())
-	later[2] = row(c1z.ResourceRow(account("u1", "Anna")))
-	later[3] = row(c1z.ResourceRow(account("u3", "Cy")))
-	later[7] = row(c1z.GrantRow(membership("u3")))
-	write(t, path, full(first), smallSync())
-	write(t, path, full(second), later)
-	write(t, alone, full(first), smallSync())
-	f := open(t, path)
-	if s := f.Shown(); s.ID != second {
-		t.Errorf("it shows %s", s.ID)
+	later := slices.Clone(c1ztest.SmallSync())
+	later[2] = c1ztest.Row(writer.ResourceRow(c1ztest.Account("u1", "Anna")))
+	later[3] = c1ztest.Row(writer.ResourceRow(c1ztest.Account("u3", "Cy")))
+	later[7] = c1ztest.Row(writer.GrantRow(c1ztest.Membership("u3")))
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), later)
+	c1ztest.Write(t, alone, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	f := c1ztest.Latest(t, path)
+	if f.ID != c1ztest.Second {
+		t.Errorf("the latest is %s", f.ID)
 	}
-	before, ok := f.Before()
-	if !ok || before.ID != first {
-		t.Errorf("before it is %v, %v", before, ok)
-	}
-	old, err := f.At(before.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := old.Before(); ok || old.Shown().ID != first {
-		t.Errorf("%v, and something before it: %v", old.Shown(), ok)
+	old := f.Previous()
+	if old == nil || old.ID != c1ztest.First || old.Previous() != nil {
+		t.Fatalf("before it is %v", old)
 	}
 	want := []string{"true true user:u1", "true false user:u2", "false true user:u3",
 		"true false group:g1:member:user:u2", "false true group:g1:member:user:u3"}
-	for name, before := range map[string]*c1z.File{"of one file": old, "of two files": open(t, alone)} {
+	for name, before := range map[string]*c1z.Sync{"of one file": old, "of two files": c1ztest.Latest(t, alone)} {
 		if diff := cmp.Diff(want, compared(t, before, f)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -87,14 +68,21 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: a sync differs from itself: %q", name, got)
 		}
 	}
-	if err := old.Close(); err != nil {
-		t.Error(err)
+	for range c1z.CompareResources(t.Context(), old, f) {
+		break // and the rest is not read
 	}
-	n := 0
-	if err := f.EachGrant(func(baton.Grant) error { n++; return nil }); err != nil || n != 2 {
-		t.Errorf("%d grants after the view was closed (%v)", n, err)
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := drain(c1z.CompareGrants(canceled, old, f)); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
 	}
-	if _, err := f.At(third); baton.KindOf(err) != baton.NotFound {
-		t.Errorf("a sync that is not there: %v", err)
+	if err := drain(f.Grants(canceled)); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	if _, err := f.Counts(canceled); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	if n := len(c1ztest.All(t, f.Grants(t.Context()))); n != 2 {
+		t.Errorf("%d grants after a context that was canceled", n)
 	}
 }

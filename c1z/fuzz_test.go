@@ -1,6 +1,7 @@
 package c1z_test
 
 import (
+	"baton/c1z/internal/c1ztest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // line, or it can be read or refused row by row.
 func FuzzOpen(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "sync.c1z")
-	write(f, path, full(first), smallSync())
+	c1ztest.Write(f, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)
@@ -29,15 +30,15 @@ func FuzzOpen(f *testing.F) {
 // FuzzDatabase puts its bytes over a sound database, behind a sound container.
 func FuzzDatabase(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "sync.c1z")
-	write(f, path, full(first), smallSync())
-	db := database(f, path)
+	c1ztest.Write(f, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	db := c1ztest.Database(f, path)
 	f.Add(0, []byte("SQLite format 3"))
 	f.Add(100, []byte{0x0d, 0, 0, 0, 1})
 	f.Add(4096, []byte{0xff})
 	f.Fuzz(func(t *testing.T, at int, b []byte) {
 		damaged := append([]byte(nil), db...)
 		copy(damaged[uint(at)%uint(len(damaged)):], b)
-		tryOpen(t, contain(t, damaged))
+		tryOpen(t, c1ztest.Contain(t, damaged))
 	})
 }
 
@@ -47,7 +48,7 @@ func tryOpen(t *testing.T, content []byte) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := c1z.Open(path, dir)
+	f, err := c1z.Opener{TempDir: dir}.Open(t.Context(), path)
 	if err == nil {
 		err = readEverything(f)
 		if e := f.Close(); e != nil {

@@ -1,8 +1,12 @@
 package c1z_test
 
 import (
+	"baton/c1z/internal/c1ztest"
+	"baton/c1z/writer"
 	"bytes"
+	"context"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,68 +26,57 @@ func TestReadRecorded(t *testing.T) {
 		"percipio-v1.c1z": {{Type: "course", Resources: 6, Entitlements: 12, Grants: 36}, {Type: "user", Resources: 20}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := recorded(t, name)
-			f := open(t, path)
-			counts, err := f.Counts()
+			s := c1ztest.Latest(t, c1ztest.Recorded(t, name))
+			counts, err := s.Counts(t.Context())
 			if diff := cmp.Diff(want, counts); err != nil || diff != "" {
 				t.Errorf("counts: %v (-want +got):\n%s", err, diff)
-			}
-			types, err := f.ResourceTypes()
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := map[string]c1z.Count{}
-			for _, rt := range types {
-				got[rt.ID] = readAll(t, f, path, rt.ID)
 			}
 			for _, c := range want {
 				if name == "percipio-v1.c1z" && c.Type == "course" {
 					c.Grants-- // one is of an entitlement that the file does not list
 				}
-				if got[c.Type] != c {
-					t.Errorf("read %+v, want %+v", got[c.Type], c)
+				if got := readAll(t, s, c.Type); got != c {
+					t.Errorf("read %+v, want %+v", got, c)
 				}
 			}
-			if s := f.Syncs(); len(s) != 1 || s[0].Type != c1z.Full || s[0].Ended.Before(s[0].Started) {
-				t.Errorf("syncs %+v", s)
+			if s.Type != c1z.Full || s.Ended.Before(s.Started) {
+				t.Errorf("sync %+v", s.SyncInfo)
 			}
 		})
 	}
 }
 
-// readAll counts what can be read of a type: its resources, and by them the
-// entitlements that the file lists and their grants.
-func readAll(t *testing.T, f *c1z.File, path, resourceType string) c1z.Count {
+// readAll counts what can be read of a type: its resources, and by them the entitlements that
+// the file lists and their grants.
+func readAll(t *testing.T, s *c1z.Sync, resourceType string) c1z.Count {
+	ctx := t.Context()
 	c := c1z.Count{Type: resourceType}
-	err := f.Resources(resourceType, func(r baton.Resource) error {
+	for _, r := range c1ztest.All(t, s.ResourcesOfType(ctx, resourceType)) {
 		if r.ID.Type != resourceType || r.DisplayName == "" || (r.User != nil) != (resourceType == "user") {
 			t.Errorf("resource %+v", r)
 		}
 		if r.User != nil && (r.Status == baton.StatusUnspecified || r.Profile["first_name"] == nil || len(r.User.Emails) == 0) {
 			t.Errorf("account %+v", r)
 		}
-		c.Resources++
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range query(t, path, `select external_id from v1_entitlements where resource_type_id = '`+resourceType+`'`) {
-		e, err := f.Entitlement(id)
-		if err != nil || e.ID.String() != id || !slices.Equal(e.GrantableTo, []string{"user"}) {
-			t.Errorf("entitlement %+v, %v", e, err)
+		if again, err := s.Resource(ctx, r.ID); err != nil || !cmp.Equal(r, again) {
+			t.Errorf("resource %+v, %v", again, err)
 		}
-		c.Entitlements++
-		err = f.Grants(e.ID, func(g baton.Grant) error {
-			c.Grants++
-			again, err := f.Grant(g.ID.String())
-			if diff := cmp.Diff(g, again); diff != "" {
-				t.Errorf("grant (-want +got):\n%s", diff)
+		c.Resources++
+		for _, e := range c1ztest.All(t, s.EntitlementsOn(ctx, r.ID)) {
+			if again, err := s.Entitlement(ctx, e.ID); err != nil || !cmp.Equal(e, again) || !slices.Equal(e.GrantableTo, []string{"user"}) {
+				t.Errorf("entitlement %+v, %v", again, err)
 			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+			c.Entitlements++
+			for _, g := range c1ztest.All(t, s.GrantsOf(ctx, e.ID)) {
+				if again, err := s.Grant(ctx, g.ID); err != nil || !cmp.Equal(g, again) {
+					t.Errorf("grant %+v, %v", again, err)
+				}
+				held := c1ztest.All(t, s.GrantsTo(ctx, g.Principal))
+				if !slices.ContainsFunc(held, func(other c1z.Grant) bool { return other.ID == g.ID }) {
+					t.Errorf("%s is not among the grants to %s", g.ID, g.Principal)
+				}
+				c.Grants++
+			}
 		}
 	}
 	return c
@@ -92,12 +85,12 @@ func readAll(t *testing.T, f *c1z.File, path, resourceType string) c1z.Count {
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good.c1z")
-	write(t, good, full(first), smallSync())
+	c1ztest.Write(t, good, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
 	whole, err := os.ReadFile(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := database(t, good)
+	db := c1ztest.Database(t, good)
 	// A zstd frame header that asks for 2^41 bytes of window, or promises 2^40 bytes.
 	window := "C1ZF\x00\x28\xb5\x2f\xfd\x00\xf8\x01\x00\x00"
 	size := "C1ZF\x00\x28\xb5\x2f\xfd\xc0\x00\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x00"
@@ -107,7 +100,7 @@ func TestOpenRefuses(t *testing.T) {
 		says    string
 	}{
 		"empty":           {"", baton.NotFound, "is empty"},
-		"v3":              {"C1Z3\x00\x00\x00\x00\x58", baton.Unsupported, "v3 (Pebble)"},
+		"v3":              {"C1Z3\x00\x00\x00\x00\x58", baton.Unsupported, `written by storage engine`},
 		"foreign":         {"PK\x03\x04 and so on", baton.Corrupt, "is not a c1z file"},
 		"short foreign":   {"PK", baton.Corrupt, "is not a c1z file"},
 		"part of magic":   {"C1Z", baton.Corrupt, "is cut short"},
@@ -116,9 +109,9 @@ func TestOpenRefuses(t *testing.T) {
 		"half":            {string(whole[:len(whole)/2]), baton.Corrupt, "is cut short"},
 		"all but a byte":  {string(whole[:len(whole)-1]), baton.Corrupt, "is cut short"},
 		"more":            {string(whole) + "more", baton.Corrupt, "is damaged"},
-		"not a database":  {string(contain(t, []byte("hello, world, hello, world"))), baton.Corrupt, "does not hold a SQLite database"},
-		"nothing inside":  {string(contain(t, nil)), baton.Corrupt, "does not hold a SQLite database"},
-		"half a database": {string(contain(t, db[:len(db)/2])), baton.Corrupt, ""},
+		"not a database":  {string(c1ztest.Contain(t, []byte("hello, world, hello, world"))), baton.Corrupt, "does not hold a SQLite database"},
+		"nothing inside":  {string(c1ztest.Contain(t, nil)), baton.Corrupt, "does not hold a SQLite database"},
+		"half a database": {string(c1ztest.Contain(t, db[:len(db)/2])), baton.Corrupt, ""},
 		"window":          {window, baton.Unsupported, "2199023255552 bytes to unpack, the limit is 134217728"},
 		"size":            {size, baton.Unsupported, "1099511627776 bytes, the limit is 10737418240"},
 	}
@@ -129,13 +122,13 @@ func TestOpenRefuses(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			f, err := c1z.Open(path, dir)
+			f, err := c1z.Opener{TempDir: dir}.Open(t.Context(), path)
 			if err == nil {
 				err = errors.Join(readEverything(f), f.Close())
 			}
 			refused(t, err, test.kind, test.says, path)
 			if name != "empty" { // which is as good as no file for a writer
-				if w, err := c1z.Create(path, full(second)); err != nil {
+				if w, err := writer.Create(path, c1ztest.Full(c1ztest.Second)); err != nil {
 					refused(t, err, test.kind, test.says, path)
 				} else if name != "half a database" {
 					t.Errorf("the writer took it")
@@ -149,19 +142,19 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	t.Run("missing", func(t *testing.T) {
 		path := filepath.Join(dir, "none.c1z")
-		_, err := c1z.Open(path, dir)
+		_, err := c1z.Open(t.Context(), path)
 		refused(t, err, baton.NotFound, "does not exist", path)
 	})
 	t.Run("directory", func(t *testing.T) {
-		_, err := c1z.Open(dir, dir)
+		_, err := c1z.Open(t.Context(), dir)
 		refused(t, err, baton.Invalid, "is not a regular file", dir)
-		_, err = c1z.Create(dir, full(first))
+		_, err = writer.Create(dir, c1ztest.Full(c1ztest.First))
 		refused(t, err, baton.Invalid, "is not a regular file", dir)
 	})
 	t.Run("recorded v3", func(t *testing.T) {
-		path := recorded(t, "percipio-v3.c1z")
-		_, err := c1z.Open(path, dir)
-		refused(t, err, baton.Unsupported, "v3 (Pebble)", path)
+		path := c1ztest.Recorded(t, "percipio-v3.c1z")
+		_, err := c1z.Open(t.Context(), path)
+		refused(t, err, baton.Unsupported, `written by storage engine`, path)
 	})
 }
 
@@ -178,20 +171,29 @@ func refused(t *testing.T, err error, kind baton.Kind, says, path string) {
 	}
 }
 
+// readEverything reads each table of the latest sync, and of all syncs.
 func readEverything(f *c1z.File) error {
-	types, err := f.ResourceTypes()
-	if err != nil {
-		return err
+	_, err := f.Latest()
+	for _, s := range f.Syncs() {
+		_, e := s.Counts(context.Background())
+		err = errors.Join(err, e)
+		for _, e := range []error{drain(s.ResourceTypes(context.Background())), drain(s.Resources(context.Background())),
+			drain(s.Entitlements(context.Background())), drain(s.Grants(context.Background()))} {
+			if err == nil {
+				err = e
+			}
+		}
 	}
-	if _, err := f.Counts(); err != nil {
-		return err
-	}
-	for _, rt := range types {
-		if err := f.Resources(rt.ID, func(baton.Resource) error { return nil }); err != nil {
+	return err
+}
+
+func drain[T any](seq iter.Seq2[T, error]) error {
+	for _, err := range seq {
+		if err != nil {
 			return err
 		}
 	}
-	return f.Grants(member, func(baton.Grant) error { return nil })
+	return nil
 }
 
 // TestEveryByteFlipped: no single damaged byte goes unnoticed, but for one with a bit
@@ -199,12 +201,12 @@ func readEverything(f *c1z.File) error {
 func TestEveryByteFlipped(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
-	write(t, path, full(first), smallSync())
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, bad := database(t, path), filepath.Join(dir, "bad.c1z")
+	db, bad := c1ztest.Database(t, path), filepath.Join(dir, "bad.c1z")
 	for i := range whole {
 		if i > 64 && i < 8000 && i%32 > 0 {
 			continue // the first pages lie there as they are; one byte is like the other
@@ -214,10 +216,10 @@ func TestEveryByteFlipped(t *testing.T) {
 		if err := os.WriteFile(bad, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		f, err := c1z.Open(bad, dir)
+		f, err := c1z.Opener{TempDir: dir}.Open(t.Context(), bad)
 		if err == nil {
 			f.Close()
-			if !bytes.Equal(database(t, bad), db) {
+			if !bytes.Equal(c1ztest.Database(t, bad), db) {
 				t.Fatalf("byte %d of %d", i, len(whole))
 			}
 			continue
@@ -233,15 +235,15 @@ func TestEveryByteFlipped(t *testing.T) {
 func TestWriteAheadLog(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
-	write(t, path, full(first), smallSync())
-	db := database(t, path)
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	db := c1ztest.Database(t, path)
 	db[18], db[19] = 2, 2
-	if err := os.WriteFile(path, contain(t, db), 0o600); err != nil {
+	if err := os.WriteFile(path, c1ztest.Contain(t, db), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	checkSmallSync(t, open(t, path))
-	write(t, path, full(second), smallSync())
-	if n := len(open(t, path).Syncs()); n != 2 {
+	c1ztest.CheckSmallSync(t, c1ztest.Latest(t, path).Facts(t.Context()))
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), c1ztest.SmallSync())
+	if n := len(c1ztest.Open(t, path).Syncs()); n != 2 {
 		t.Errorf("%d syncs", n)
 	}
 }
@@ -249,19 +251,26 @@ func TestWriteAheadLog(t *testing.T) {
 // TestUnfinished: a sync without an end is none.
 func TestUnfinished(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	write(t, path, full(first), smallSync())
-	db := database(t, path)
-	edit(t, path, db, `update v1_sync_runs set ended_at = null`)
-	f := open(t, path)
-	if s := f.Syncs(); len(s) != 1 || !s[0].Ended.IsZero() {
-		t.Errorf("syncs %+v", s)
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	db := c1ztest.Database(t, path)
+	c1ztest.Edit(t, path, db, `update v1_sync_runs set ended_at = null`)
+	f := c1ztest.Open(t, path)
+	syncs := f.Syncs()
+	if len(syncs) != 1 || syncs[0].Finished() {
+		t.Errorf("syncs %+v", syncs)
 	}
-	_, err := f.Resource(baton.ResourceID{Type: "user", ID: "u1"})
+	_, err := f.Latest()
 	refused(t, err, baton.NotFound, "holds no finished sync", path)
-	if sealed := write(t, path, full(second), smallSync()); sealed.Changes != nil {
+	if !errors.Is(err, c1z.ErrNoSync) {
+		t.Errorf("%v is not ErrNoSync", err)
+	}
+	if s, err := f.Sync(c1ztest.First); err != nil || len(c1ztest.All(t, s.Grants(t.Context()))) != 2 {
+		t.Errorf("the unfinished sync cannot be read: %v", err)
+	}
+	if sealed := c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), c1ztest.SmallSync()); sealed.Changes != nil {
 		t.Errorf("changes since a sync that was not finished: %+v", sealed.Changes)
 	}
-	if s := open(t, path).Syncs(); len(s) != 1 || s[0].ID != second {
+	if s := c1ztest.Open(t, path).Syncs(); len(s) != 1 || s[0].ID != c1ztest.Second {
 		t.Errorf("syncs %+v", s)
 	}
 }
@@ -275,7 +284,8 @@ func TestOddDatabases(t *testing.T) {
 		`update v1_sync_runs set started_at = 'yesterday'`:               baton.Corrupt,
 		`update v1_sync_runs set ended_at = 'soon'`:                      baton.Corrupt,
 		`update v1_resources set data = x'ff'`:                           baton.Corrupt,
-		`update v1_grants set data = x''`:                                baton.Corrupt,
+		`update v1_grants set data = x'0a'`:                              baton.Corrupt,
+		`update v1_grants set data = x''`:                                -1, // the columns say the same
 		`update v1_resource_types set data = 'text'`:                     baton.Corrupt,
 		`delete from v1_sync_runs`:                                       baton.NotFound,
 		`drop table v1_grants; drop table v1_assets`:                     -1,
@@ -285,9 +295,9 @@ func TestOddDatabases(t *testing.T) {
 	} {
 		t.Run(statement, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sync.c1z")
-			write(t, path, full(first), smallSync())
-			edit(t, path, database(t, path), statement)
-			f, err := c1z.Open(path, t.TempDir())
+			c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+			c1ztest.Edit(t, path, c1ztest.Database(t, path), statement)
+			f, err := c1z.Open(t.Context(), path)
 			if err == nil {
 				err = readEverything(f)
 				f.Close()
@@ -298,5 +308,18 @@ func TestOddDatabases(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// unchanged: the file has these bytes and is alone in its directory.
+func unchanged(t *testing.T, path string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != string(want) {
+		t.Errorf("the file was touched (%v)", err)
+	}
+	names, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(names) != 1 {
+		t.Errorf("left behind: %v, %v", names, err)
 	}
 }

@@ -1,6 +1,8 @@
 package c1z_test
 
 import (
+	"baton/c1z/internal/c1ztest"
+	"baton/c1z/writer"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -8,9 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
 	"baton/c1z"
@@ -21,7 +20,7 @@ import (
 func rootOf(t testing.TB, path, table string) uint32 {
 	t.Helper()
 	var root uint32
-	if _, err := fmt.Sscan(query(t, path, `select rootpage from sqlite_schema where name = '`+table+`'`)[0], &root); err != nil {
+	if _, err := fmt.Sscan(c1ztest.Query(t, path, `select rootpage from sqlite_schema where name = '`+table+`'`)[0], &root); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -33,7 +32,7 @@ func bomb(t testing.TB, path, table string) []byte {
 	t.Helper()
 	const size, levels, fan = 4096, 10, 300
 	root := rootOf(t, path, table)
-	db := database(t, path)
+	db := c1ztest.Database(t, path)
 	if got := binary.BigEndian.Uint16(db[16:]); got != size || root < 2 {
 		t.Fatalf("pages of %d bytes, root %d", got, root)
 	}
@@ -63,18 +62,18 @@ func bomb(t testing.TB, path, table string) []byte {
 // count is refused, whichever table it is.
 func TestTreeOfSharedBranches(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	write(t, path, full(first), smallSync())
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
 	for _, table := range []string{"v1_grants", "v1_resources", "v1_sync_runs"} {
 		file := filepath.Join(t.TempDir(), "bomb.c1z")
-		if err := os.WriteFile(file, contain(t, bomb(t, path, table)), 0o600); err != nil {
+		if err := os.WriteFile(file, c1ztest.Contain(t, bomb(t, path, table)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := c1z.Open(file, t.TempDir())
+		_, err := c1z.Open(t.Context(), file)
 		if baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "two branches share a page") {
 			t.Errorf("%s: %v", table, err)
 		}
-		opt := full(second)
-		if _, err := c1z.Create(file, opt); baton.KindOf(err) != baton.Corrupt {
+		opt := c1ztest.Full(c1ztest.Second)
+		if _, err := writer.Create(file, opt); baton.KindOf(err) != baton.Corrupt {
 			t.Errorf("%s, as the file before: %v", table, err)
 		}
 	}
@@ -83,9 +82,9 @@ func TestTreeOfSharedBranches(t *testing.T) {
 // TestFarPointers: a tree that leads out of the file, or in circles, is refused.
 func TestFarPointers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	write(t, path, full(first), smallSync())
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
 	root := rootOf(t, path, "v1_grants")
-	for name, edit := range map[string]func(db []byte){
+	for name, change := range map[string]func(db []byte){
 		"beyond the end": func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], 1<<30) },
 		"page 0":         func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], 0) },
 		"itself":         func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], root) },
@@ -94,13 +93,13 @@ func TestFarPointers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := bomb(t, path, "v1_grants")
-			edit(db)
-			tryOpen(t, contain(t, db))
+			change(db)
+			tryOpen(t, c1ztest.Contain(t, db))
 			file := filepath.Join(t.TempDir(), "bad.c1z")
-			if err := os.WriteFile(file, contain(t, db), 0o600); err != nil {
+			if err := os.WriteFile(file, c1ztest.Contain(t, db), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c1z.Open(file, t.TempDir()); baton.KindOf(err) != baton.Corrupt {
+			if _, err := c1z.Open(t.Context(), file); baton.KindOf(err) != baton.Corrupt {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -111,55 +110,31 @@ func TestFarPointers(t *testing.T) {
 // be endless.
 func TestTablesThatAreNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	write(t, path, full(first), smallSync())
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
 	for name, script := range map[string][]string{
 		"a view without an end": {`drop table v1_grants`, `create view v1_grants as with recursive n(i) as (select 1 union all select i + 1 from n)
-			select i as id, 'x' as external_id, 'group:g1:member' as entitlement_id, 'group' as resource_type_id, x'00' as data, (select sync_id from v1_sync_runs) as sync_id from n`},
+			select i as id, 'x' as external_id, 'group:g1:c1ztest.Member' as entitlement_id, 'group' as resource_type_id, x'00' as data, (select sync_id from v1_sync_runs) as sync_id from n`},
 		"a column that is computed": {`drop table v1_grants`, `create table v1_grants (id integer primary key, external_id text, entitlement_id text, resource_type_id text, sync_id text,
-			data blob generated always as (zeroblob(900000000)))`, `insert into v1_grants (external_id, entitlement_id, resource_type_id, sync_id) select 'x', 'group:g1:member', 'group', sync_id from v1_sync_runs`},
+			data blob generated always as (zeroblob(900000000)))`, `insert into v1_grants (external_id, entitlement_id, resource_type_id, sync_id) select 'x', 'group:g1:c1ztest.Member', 'group', sync_id from v1_sync_runs`},
 		"an enormous value": {`update v1_grants set data = zeroblob(300000000)`},
 	} {
-		t.Run(name, func(t *testing.T) { tryOpen(t, contain(t, edited(t, path, script...))) })
+		t.Run(name, func(t *testing.T) { tryOpen(t, c1ztest.Contain(t, c1ztest.Edited(t, path, script...))) })
 	}
-}
-
-// edited is the database of a file after some statements.
-func edited(t testing.TB, path string, script ...string) []byte {
-	t.Helper()
-	tmp := filepath.Join(t.TempDir(), "e.db")
-	if err := os.WriteFile(tmp, database(t, path), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := sqlite.OpenConn(tmp, sqlite.OpenReadWrite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, s := range script {
-		if err := sqlitex.ExecuteTransient(conn, s, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b, err := os.ReadFile(tmp)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // TestTreesOnABadDisk: a disk that cannot be read is not a file that is damaged.
 func TestTreesOnABadDisk(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
-	write(t, path, full(first), smallSync())
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
 	for n := 1; ; n++ {
 		fsys, err := disktest.New(dir, disktest.Fault{Op: disktest.Read, Name: ".c1z-*", Nth: n, Err: syscall.EIO})
 		if err != nil {
 			t.Fatal(err)
 		}
-		opt := full(second)
+		opt := c1ztest.Full(c1ztest.Second)
 		opt.Disk = fsys
-		w, err := c1z.Create(path, opt)
+		w, err := writer.Create(path, opt)
 		if err == nil {
 			w.Abort()
 			if n < 5 {

@@ -2,8 +2,11 @@ package wire
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"baton"
@@ -36,23 +39,36 @@ func MarshalEntitlement(e baton.Entitlement, grantable []baton.ResourceType) ([]
 	return marshal(m, what)
 }
 
-// UnmarshalEntitlement decodes a c1.connector.v2.Entitlement.
-func UnmarshalEntitlement(b []byte) (baton.Entitlement, error) {
+// Entitlement holds what a c1.connector.v2.Entitlement of any writer says. Nothing follows
+// from the form of its id.
+type Entitlement struct {
+	ID           string
+	Resource     baton.ResourceID
+	ResourceName string
+	Slug         string
+	DisplayName  string
+	Description  string
+	Purpose      baton.Purpose
+	GrantableTo  []string // resource type ids
+	Annotations  []string // names of their messages, without the package
+}
+
+// UnmarshalEntitlement decodes a c1.connector.v2.Entitlement. What it does not say is zero.
+func UnmarshalEntitlement(b []byte) (Entitlement, error) {
 	const what = "entitlement"
 	var m connectorv2.Entitlement
 	if err := unmarshal(b, &m, what); err != nil {
-		return baton.Entitlement{}, err
+		return Entitlement{}, err
 	}
-	ent, err := entitlementID(&m)
-	if err != nil {
-		return baton.Entitlement{}, corrupt(what, err)
-	}
-	e := baton.Entitlement{
-		ID:           ent,
+	e := Entitlement{
+		ID:           m.Id,
+		Resource:     id(m.Resource.GetId()),
 		ResourceName: m.Resource.GetDisplayName(),
+		Slug:         m.Slug,
 		DisplayName:  m.DisplayName,
 		Description:  m.Description,
 		Purpose:      baton.Purpose(m.Purpose),
+		Annotations:  annotationNames(m.Annotations),
 	}
 	for _, t := range m.GrantableTo {
 		e.GrantableTo = append(e.GrantableTo, t.GetId())
@@ -90,34 +106,77 @@ func grant(g baton.Grant) (*connectorv2.Grant, error) {
 	return m, nil
 }
 
-// UnmarshalGrant decodes a c1.connector.v2.Grant. Where a grant was derived from
-// is not kept.
-func UnmarshalGrant(b []byte) (baton.Grant, error) {
+// Grant holds what a c1.connector.v2.Grant of any writer says. Nothing follows from the form
+// of its ids. A slim grant says no more than its id.
+type Grant struct {
+	ID           string
+	Entitlement  string // id
+	Resource     baton.ResourceID
+	ResourceName string
+	Principal    baton.ResourceID
+	Metadata     baton.Profile
+	Sources      []string // ids of the entitlements that it was derived from, sorted
+	Annotations  []string // names of their messages, without the package
+}
+
+// UnmarshalGrant decodes a c1.connector.v2.Grant. What it does not say is zero.
+func UnmarshalGrant(b []byte) (Grant, error) {
 	const what = "grant"
 	var m connectorv2.Grant
 	if err := unmarshal(b, &m, what); err != nil {
-		return baton.Grant{}, err
+		return Grant{}, err
 	}
-	ent, err := entitlementID(m.Entitlement)
-	if err != nil {
-		return baton.Grant{}, corrupt(what+" "+m.Id, err)
-	}
-	g := baton.Grant{
-		ID:           baton.GrantID{Entitlement: ent, Principal: id(m.Principal.GetId())},
+	g := Grant{
+		ID:           m.Id,
+		Entitlement:  m.Entitlement.GetId(),
+		Resource:     id(m.Entitlement.GetResource().GetId()),
 		ResourceName: m.Entitlement.GetResource().GetDisplayName(),
+		Principal:    id(m.Principal.GetId()),
+		Annotations:  annotationNames(m.Annotations),
 	}
-	switch {
-	case g.ID.Principal.Type == "" || g.ID.Principal.ID == "":
-		return baton.Grant{}, corrupt(what+" "+m.Id, errNoID)
-	case g.ID.String() != m.Id:
-		return baton.Grant{}, corrupt(what, fmt.Errorf("id %q is not %q", m.Id, g.ID))
+	if sources := m.Sources.GetSources(); len(sources) > 0 {
+		g.Sources = slices.Sorted(maps.Keys(sources))
 	}
 	var metadata connectorv2.GrantMetadata
 	if _, err := find(m.Annotations, &metadata); err != nil {
-		return baton.Grant{}, corrupt(what+" "+m.Id, err)
+		return Grant{}, corrupt(what+" "+m.Id, err)
 	}
 	g.Metadata = profile(metadata.Metadata)
 	return g, nil
+}
+
+// annotationNames returns the names of the annotations' messages, without the package.
+func annotationNames(annotations []*anypb.Any) (names []string) {
+	for _, a := range annotations {
+		names = append(names, messageName(a.GetTypeUrl()))
+	}
+	return names
+}
+
+// messageName is the last part of a type URL.
+func messageName(url string) string { return url[strings.LastIndexAny(url, "/.")+1:] }
+
+// AnnotationNames returns the names of the annotations of a c1.connector.v2.Resource.
+func AnnotationNames(resource []byte) (names []string, err error) {
+	const annotations = 4
+	err = eachField(resource, func(field protowire.Number, value []byte, _ uint64) error {
+		if field != annotations || value == nil {
+			return nil
+		}
+		url := ""
+		err := eachField(value, func(field protowire.Number, value []byte, _ uint64) error {
+			if field == 1 {
+				url = string(value)
+			}
+			return nil
+		})
+		names = append(names, messageName(url))
+		return err
+	})
+	if err != nil {
+		return nil, corrupt("resource", err)
+	}
+	return names, nil
 }
 
 // UnmarshalGrantAnnotations decodes what AppendGrantAnnotations wrote, which is the
@@ -153,14 +212,13 @@ func checkEntitlement(e baton.EntitlementID) error {
 	return nil
 }
 
-// entitlementID splits an entitlement's id at its resource. The slug is what
-// remains: entitlements inside grants do not carry it as a field.
+// entitlementID splits an entitlement's id at its resource: entitlements inside grants do not
+// carry the slug as a field.
 func entitlementID(m *connectorv2.Entitlement) (baton.EntitlementID, error) {
-	e := baton.EntitlementID{Resource: id(m.GetResource().GetId())}
-	slug, ok := strings.CutPrefix(m.GetId(), e.Resource.String()+":")
+	resource := id(m.GetResource().GetId())
+	e, ok := baton.ParseEntitlementID(m.GetId(), resource)
 	if !ok {
-		return e, fmt.Errorf("id %q is not its resource's %q and a slug", m.GetId(), e.Resource)
+		return e, fmt.Errorf("id %q is not its resource's %q and a slug", m.GetId(), resource)
 	}
-	e.Slug = slug
 	return e, checkEntitlement(e)
 }

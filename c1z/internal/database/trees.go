@@ -1,0 +1,147 @@
+package database
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// maxRow bounds one value, which SQLite reads into memory as large as it claims to be.
+const maxRow = 256 << 20
+
+// trees walks the pages of a database that may be anybody's. SQLite follows every
+// pointer, so a tree whose branches share their children is small on disk and has an
+// endless number of rows. Each page must therefore belong to one branch only.
+type trees struct {
+	in       io.ReaderAt
+	pageSize int64
+	reserved int64
+	pages    int64
+	seen     []uint64 // a bit for each page
+}
+
+var errShared = errors.New("two branches share a page")
+
+// Types of pages that have children.
+const (
+	branchOfIndex = 2
+	branchOfTable = 5
+)
+
+func newTrees(in io.ReaderAt, size int64) (*trees, error) {
+	head := make([]byte, 100)
+	if _, err := in.ReadAt(head, 0); err == io.EOF {
+		return nil, errors.New("it has no header")
+	} else if err != nil {
+		return nil, err
+	}
+	t := &trees{in: in, pageSize: int64(binary.BigEndian.Uint16(head[16:])), reserved: int64(head[20])}
+	if t.pageSize == 1 {
+		t.pageSize = 1 << 16
+	}
+	if t.pageSize < 512 || t.pageSize&(t.pageSize-1) != 0 {
+		return nil, errors.New("its page size makes no sense")
+	}
+	t.pages = (size + t.pageSize - 1) / t.pageSize
+	t.seen = make([]uint64, t.pages/64+1)
+	return t, nil
+}
+
+// walk visits a tree from its root.
+func (t *trees) walk(root int64) error {
+	page := make([]byte, t.pageSize)
+	for todo := []int64{root}; len(todo) > 0; {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if n < 1 || n > t.pages {
+			return errors.New("a page is beyond the end")
+		}
+		if t.seen[n/64]&(1<<(n%64)) != 0 {
+			return errShared
+		}
+		t.seen[n/64] |= 1 << (n % 64)
+		head, at := page[:12], (n-1)*t.pageSize
+		if n == 1 {
+			at = 100 // behind the header of the file
+		}
+		if _, err := t.in.ReadAt(head, at); err != nil && err != io.EOF {
+			return err
+		} else if err != nil {
+			return errors.New("a page is beyond the end")
+		}
+		if head[0] != branchOfIndex && head[0] != branchOfTable {
+			continue
+		}
+		if _, err := t.in.ReadAt(page, (n-1)*t.pageSize); err != nil && err != io.EOF {
+			return err
+		}
+		children, err := t.children(page, at-(n-1)*t.pageSize)
+		if err != nil {
+			return err
+		}
+		todo = append(todo, children...)
+	}
+	return nil
+}
+
+// children returns the pages that a branch points at. Its header is at start.
+func (t *trees) children(page []byte, start int64) (children []int64, err error) {
+	cells := int64(binary.BigEndian.Uint16(page[start+3:]))
+	if start+12+2*cells > t.pageSize-t.reserved {
+		return nil, errors.New("a page has more rows than it can hold")
+	}
+	children = append(children, int64(binary.BigEndian.Uint32(page[start+8:])))
+	for i := range cells {
+		cell := int64(binary.BigEndian.Uint16(page[start+12+2*i:]))
+		if cell+4 > t.pageSize {
+			return nil, errors.New("a row is beyond the end of its page")
+		}
+		children = append(children, int64(binary.BigEndian.Uint32(page[cell:])))
+	}
+	return children, nil
+}
+
+// checkTrees proves that a database can be read in a time that its size bounds. The
+// schema, which SQLite reads first, is a tree itself.
+func checkTrees(in io.ReaderAt, size int64, path string, open func() (*sqlite.Conn, error)) (*sqlite.Conn, error) {
+	t, err := newTrees(in, size)
+	if err == nil {
+		err = t.walk(1)
+	}
+	if err != nil {
+		return nil, misread(path, err)
+	}
+	conn, err := open()
+	if err != nil {
+		return nil, err
+	}
+	conn.Limit(sqlite.LimitLength, maxRow)
+	var roots []int64
+	err = sqlitex.ExecuteTransient(conn, `select rootpage from sqlite_schema where rootpage > 0`, &sqlitex.ExecOptions{
+		ResultFunc: func(s *sqlite.Stmt) error { roots = append(roots, s.ColumnInt64(0)); return nil }})
+	err = Unreadable(path, err)
+	for _, root := range roots {
+		if err == nil {
+			if e := t.walk(root); e != nil {
+				err = misread(path, e)
+			}
+		}
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// misread classifies an error as one of the disk or as damage of the file.
+func misread(path string, err error) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return Storage("read", path, err)
+	}
+	return Damaged(path, err)
+}

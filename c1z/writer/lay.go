@@ -1,0 +1,391 @@
+package writer
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"baton"
+	"baton/c1z"
+	"baton/c1z/internal/database"
+	"baton/c1z/internal/sqlitefile"
+	"baton/internal/extsort"
+)
+
+// layOut writes all rows, those of the new sync beside those of the syncs that are
+// carried over, and compares while they pass: every source gives its rows in the order
+// of their external ids. Rows with the same id lie side by side, in the order of their
+// syncs, so that the file compresses well and its unique indexes come in order, too.
+func (w *Writer) layOut(ctx context.Context) error {
+	if w.laid || w.failed != nil {
+		return w.failed
+	}
+	if _, err := w.Sort(ctx); err != nil {
+		return err
+	}
+	w.laid = true
+	for {
+		w.failed = w.lay(ctx)
+		var order *sqlitefile.OrderError
+		switch {
+		case errors.As(w.failed, &order):
+			// Ids of several lengths are in one order by themselves and in another one with
+			// what follows them. Such an index must be sorted, which cannot be made up for.
+			w.disordered[order.Index] = true
+		case errors.Is(w.failed, errUnlike):
+			clear(w.previous.roots)
+		default:
+			return w.failed
+		}
+		w.laying.w.Drop()
+		w.frame.close()
+		w.out.Abort()
+		w.frame, w.changes, w.losses = nil, nil, nil
+	}
+}
+
+// Indexes whose entries are in order only by accident where there are rows of several syncs:
+// grants by principal ([principalIndex] has them otherwise), and those by entitlement and sync.
+const (
+	byPrincipal       = "idx_grants_principal_id_v1"
+	byEntitlementSync = "idx_grants_entitlement_sync_grant_v1"
+)
+
+func (w *Writer) lay(ctx context.Context) (err error) {
+	if w.previous != nil {
+		w.previous.db.Conn.SetInterrupt(ctx.Done())
+	}
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	if w.compares() {
+		w.changes = new(Changes)
+	}
+	for t := ResourceTypes; t <= Grants; t++ {
+		if err := w.merge(ctx, t); err != nil {
+			return w.laying.failure(w, err)
+		}
+	}
+	if w.principalIndex != nil {
+		if err := w.principalIndex.write(ctx, w.laying.principalIndex); err != nil {
+			return w.laying.failure(w, err)
+		}
+	}
+	if w.previous != nil {
+		for _, name := range []string{"v1_sync_runs", "v1_assets"} {
+			if err := w.previous.carry(ctx, w.laying.tables[name]); err != nil {
+				return w.laying.failure(w, err)
+			}
+		}
+	}
+	return nil
+}
+
+// failure says what an error of the pages or of sorting is about.
+func (l *laying) failure(w *Writer, err error) error {
+	var classified *baton.Error
+	switch {
+	case errors.As(err, &classified), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, sqlitefile.ErrDuplicate) && w.previous != nil:
+		return database.Damaged(w.previous.db.Name, err) // no two of the new rows are the same
+	}
+	return baton.Errorf(baton.Internal, "c1z: write %s: %w", w.path, err)
+}
+
+// compares reports whether the new sync is one to compare with the full one before it.
+func (w *Writer) compares() bool {
+	return w.previous != nil && w.previous.newest.ID != "" && w.opt.SyncType == c1z.Full
+}
+
+// source gives the rows of one sync in the order of their external ids.
+type source struct {
+	syncID string
+	id     []byte // of the row; nil after the last one
+	keep   bool   // the rows are written
+	before bool   // the new sync is compared with this one
+	past   past   // nil: this is the new sync
+	fresh  *fresh
+}
+
+// fresh reads the rows of the new sync in one table.
+type fresh struct {
+	cursor   *extsort.Cursor
+	table    Table
+	row      Row
+	rowStore *rowStore
+	buf      []byte
+	grants   *grantReader // of the table of grants
+
+	principal int // of a grant, by order
+}
+
+// next goes to the next row of the table.
+func (f *fresh) next() (more bool, err error) {
+	if f.grants != nil {
+		f.row, f.principal, err = f.grants.next()
+		return isMore(err)
+	}
+	key, err := f.cursor.Next()
+	if err != nil {
+		return isMore(err)
+	}
+	if Table(key[0]) != f.table {
+		return false, nil
+	}
+	f.row, err = f.rowStore.read(key, &f.buf)
+	return err == nil, err
+}
+
+// isMore tells the end from an error.
+func isMore(err error) (bool, error) {
+	if err == io.EOF {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (s *source) next() (err error) {
+	if s.past != nil {
+		s.id, err = s.past.next()
+		return err
+	}
+	more, err := s.fresh.next()
+	if s.id = nil; more {
+		s.id = s.fresh.row.id
+	}
+	return err
+}
+
+// sources are all syncs with rows in the table, in the order of their ids.
+func (w *Writer) sources(t *table, of Table) (sources []*source, err error) {
+	f := &fresh{table: of, rowStore: &w.rowStore}
+	if of == Grants {
+		f.grants = &grantReader{of: w.grants, cursor: w.grants.sorted.From(nil)}
+	} else {
+		f.cursor = w.list.From([]byte{byte(of)})
+	}
+	sources = append(sources, &source{syncID: w.opt.SyncID, keep: true, fresh: f})
+	if w.previous != nil {
+		syncs := slices.Clone(w.previous.kept)
+		compared := w.compares() && of != ResourceTypes
+		if newest := w.previous.newest; compared && !slices.Contains(syncs, newest) {
+			syncs = append(syncs, newest)
+		}
+		for _, sync := range syncs {
+			rows, err := w.previous.rows(&t.layout, sync)
+			if err != nil {
+				return sources, err
+			}
+			if rows != nil {
+				sources = append(sources, &source{syncID: sync.ID, past: rows,
+					keep: slices.Contains(w.previous.kept, sync), before: compared && sync == w.previous.newest})
+			}
+		}
+	}
+	slices.SortFunc(sources, func(a, b *source) int { return cmp.Compare(a.syncID, b.syncID) })
+	for _, s := range sources {
+		if err := s.next(); err != nil {
+			return sources, err
+		}
+	}
+	return sources, nil
+}
+
+// merge writes the rows of one table.
+func (w *Writer) merge(ctx context.Context, of Table) error {
+	t := w.laying.tables[of.name()]
+	sources, err := w.sources(t, of)
+	defer func() {
+		for _, s := range sources {
+			if s.past != nil {
+				s.past.close()
+			}
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	fresh := 0
+	if len(sources) == 1 {
+		fresh, err = w.mergeOne(ctx, t, sources[0])
+	} else {
+		fresh, err = w.mergeSeveral(ctx, t, of, sources)
+	}
+	if err == nil && fresh != w.rows[of] {
+		return baton.Errorf(baton.Internal, "c1z: %s has %d new rows where %d were added", t.name, fresh, w.rows[of])
+	}
+	return err
+}
+
+// mergeOne writes the rows of the new sync alone, of which there are so many.
+func (w *Writer) mergeOne(ctx context.Context, t *table, s *source) (fresh int, err error) {
+	of := s.fresh.table
+	for ; s.id != nil; fresh++ {
+		if fresh%1024 == 0 && ctx.Err() != nil {
+			return fresh, ctx.Err()
+		}
+		if err := w.write(t, s); err != nil {
+			return fresh, err
+		}
+		if err := s.next(); err != nil {
+			return fresh, err
+		}
+	}
+	if w.changes != nil {
+		w.changes.of(of).Created += fresh
+	}
+	return fresh, nil
+}
+
+// write writes a row.
+func (w *Writer) write(t *table, s *source) error {
+	if s.past != nil {
+		if err := s.past.values(t.row); err != nil {
+			return err
+		}
+	} else {
+		w.values(t, &s.fresh.row)
+	}
+	if err := t.add(t.row); err != nil {
+		return err
+	}
+	if s.fresh != nil && s.fresh.table == Grants && w.principalIndex != nil { // and then all are fresh
+		return w.principalIndex.add(s.fresh.principal, t.rows)
+	}
+	return nil
+}
+
+// mergeSeveral writes the rows of several syncs, of which so many are new.
+func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources []*source) (fresh int, err error) {
+	gone := comparison{table: of}
+	var id []byte
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return fresh, ctx.Err()
+		}
+		first := true
+		for _, s := range sources {
+			if s.id != nil && (first || bytes.Compare(s.id, id) < 0) {
+				id, first = append(id[:0], s.id...), false
+			}
+		}
+		if first {
+			break
+		}
+		var now, before *source
+		for _, s := range sources {
+			if !bytes.Equal(s.id, id) || s.id == nil {
+				continue
+			}
+			if s.before {
+				before = s
+			}
+			if s.past == nil {
+				now = s
+				fresh++
+			}
+			if s.keep {
+				if err := w.write(t, s); err != nil {
+					return fresh, err
+				}
+			}
+		}
+		if w.changes != nil && (now != nil || before != nil) {
+			gone.see(w, now, before)
+		}
+		for _, s := range sources {
+			if bytes.Equal(s.id, id) && s.id != nil {
+				if err := s.next(); err != nil {
+					return fresh, err
+				}
+			}
+		}
+	}
+	gone.end(w)
+	return fresh, nil
+}
+
+// values fills in a row of the new sync.
+func (w *Writer) values(t *table, r *Row) {
+	text := func(b []byte) sqlitefile.Value { return sqlitefile.TextOf(b) }
+	w.message = r.appendMessage(w.message[:0])
+	data := sqlitefile.Blob(w.message)
+	ends := [...]sqlitefile.Value{text(r.id), data, w.laying.syncID, w.laying.discovered}
+	row := append(t.row[:0], sqlitefile.Value{})
+	switch r.Table {
+	case ResourceTypes:
+		row = append(row, ends[:]...)
+	case Resources:
+		row = append(row, text(r.part(0)), text(r.id))
+		if r.parent == (baton.ResourceID{}) {
+			row = append(row, sqlitefile.Value{}, sqlitefile.Value{})
+		} else {
+			row = append(row, sqlitefile.Text(r.parent.Type), sqlitefile.Text(r.parent.ID))
+		}
+		row = append(row, ends[1:]...)
+	case Entitlements:
+		row = append(append(row, text(r.part(0)), text(r.part(1))), ends[:]...)
+	case Grants:
+		row = append(row, text(r.part(0)), text(r.part(1)), text(r.entitlement()), text(r.part(3)), text(r.part(4)),
+			ends[0], sqlitefile.Value{}, sqlitefile.Int(0))
+		row = append(row, ends[1:]...)
+	}
+	t.row = row
+}
+
+// comparison gathers what is gone of one table, by resource type.
+type comparison struct {
+	table  Table
+	losses []Loss
+	ids    []sample
+}
+
+// see compares a row with the one of the same id in the sync before; either may be nil.
+func (c *comparison) see(w *Writer, now, before *source) {
+	change := w.changes.of(c.table)
+	if before == nil {
+		change.Created++
+		return
+	}
+	if now != nil && !bytes.Equal(before.past.named("data"), w.message) {
+		change.Modified++
+	}
+	kind := before.past.named("resource_type_id")
+	at := slices.IndexFunc(c.losses, func(l Loss) bool { return l.Type == string(kind) })
+	if at < 0 {
+		at = len(c.losses)
+		c.losses, c.ids = append(c.losses, Loss{Table: c.table, Type: string(kind)}), append(c.ids, sample{})
+	}
+	c.losses[at].Before++
+	if now == nil {
+		change.Deleted++
+		c.losses[at].Gone++
+		c.ids[at].add(string(before.id))
+	}
+}
+
+func (c *comparison) end(w *Writer) {
+	for i := range c.losses {
+		c.losses[i].Sample = c.ids[i].ids
+	}
+	slices.SortFunc(c.losses, func(a, b Loss) int { return strings.Compare(a.Type, b.Type) })
+	w.losses = append(w.losses, c.losses...)
+}
+
+// of is the change of a table that is compared; resource types are not.
+func (c *Changes) of(t Table) *Change {
+	switch t {
+	case Resources:
+		return &c.Resources
+	case Entitlements:
+		return &c.Entitlements
+	case Grants:
+		return &c.Grants
+	}
+	return new(Change)
+}

@@ -1,0 +1,100 @@
+package writer_test
+
+import (
+	"baton/c1z/internal/c1ztest"
+	"baton/c1z/writer"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// people are accounts from one number up to another.
+func people(from, to int) (rows []writer.Row) {
+	for i := from; i < to; i++ {
+		rows = append(rows, c1ztest.Row(writer.ResourceRow(c1ztest.Account(fmt.Sprintf("u%03d", i), "Ann"))))
+	}
+	return rows
+}
+
+// TestLosses goes by identities: as many rows as before are no comfort if they are
+// others.
+func TestLosses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), append(c1ztest.SmallSync(), people(100, 200)...))
+	losses := func(rows []writer.Row) []writer.Loss {
+		t.Helper()
+		l, err := c1ztest.Create(t, path, c1ztest.Full(c1ztest.Second), rows).Losses()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	if l := losses(append(c1ztest.SmallSync(), people(90, 210)...)); len(l) > 0 {
+		t.Errorf("nothing is gone, and yet: %v", l)
+	}
+	swapped := losses(append(c1ztest.SmallSync(), people(150, 250)...))
+	if len(swapped) != 1 || swapped[0].Table != writer.Resources || swapped[0].Type != "user" || swapped[0].Before != 102 || swapped[0].Gone != 50 {
+		t.Fatalf("half of the people are others: %v", swapped)
+	}
+	if s := swapped[0].Sample; len(s) != 16 || slices.ContainsFunc(s, func(id string) bool { return !strings.HasPrefix(id, "user:u1") || id >= "user:u150" }) {
+		t.Errorf("sample %v", s)
+	}
+	again := losses(append(people(150, 250), c1ztest.SmallSync()...))
+	if !slices.Equal(swapped[0].Sample, again[0].Sample) {
+		t.Errorf("the same loss has the samples %v and %v", swapped[0].Sample, again[0].Sample)
+	}
+	nearly := losses(append(c1ztest.SmallSync(), people(152, 250)...))
+	other := losses(append(c1ztest.SmallSync(), people(50, 150)...))
+	if n := common(swapped[0].Sample, nearly[0].Sample); n < 14 {
+		t.Errorf("a loss of two more has %d of 16 in common", n)
+	}
+	if n := common(swapped[0].Sample, other[0].Sample); n > 0 {
+		t.Errorf("the loss of the other half has %d in common", n)
+	}
+	all := losses(people(300, 301))
+	var what []string
+	for _, l := range all {
+		what = append(what, fmt.Sprint(l.Table, " ", l.Type, " ", l.Before, " ", l.Gone))
+	}
+	if want := []string{"resource group 1 1", "resource user 102 102", "entitlement group 1 1", "grant group 2 2"}; !slices.Equal(what, want) {
+		t.Errorf("losses %q, want %q", what, want)
+	}
+}
+
+func common(a, b []string) (n int) {
+	for _, id := range a {
+		if slices.Contains(b, id) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestPreviousElsewhere compares with a file that is not the one to be written, and
+// leaves it alone.
+func TestPreviousElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	base, path := filepath.Join(dir, "base.c1z"), filepath.Join(dir, "sync.c1z")
+	c1ztest.Write(t, base, c1ztest.Full(c1ztest.First), append(c1ztest.SmallSync(), people(0, 3)...))
+	before, _ := os.ReadFile(base)
+	opt := c1ztest.Full(c1ztest.Second)
+	opt.Previous, opt.KeepSyncs = base, 1
+	sealed := c1ztest.Write(t, path, opt, c1ztest.SmallSync())
+	if sealed.Changes == nil || sealed.Changes.Resources.Deleted != 3 {
+		t.Errorf("changes %+v", sealed.Changes)
+	}
+	if after, _ := os.ReadFile(base); !bytes.Equal(before, after) {
+		t.Error("the file that was compared with has changed")
+	}
+	if syncs := c1ztest.Open(t, path).Syncs(); len(syncs) != 1 || syncs[0].ID != c1ztest.Second {
+		t.Errorf("syncs %v", syncs)
+	}
+	opt.Previous = filepath.Join(dir, "missing.c1z")
+	if sealed := c1ztest.Write(t, path, opt, c1ztest.SmallSync()); sealed.Changes != nil {
+		t.Errorf("without a previous file, changes %+v", sealed.Changes)
+	}
+}

@@ -1,0 +1,218 @@
+package writer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+
+	"baton/c1z"
+	"baton/c1z/internal/database"
+	"baton/c1z/internal/sqlitefile"
+)
+
+// past reads the rows of one earlier sync in one table, by external id. Tables that are as
+// a [Writer] makes them are scanned as they lie; all others are left to the library, which
+// has to look up each row.
+type past interface {
+	// next goes to the next row and is its external id, nil after the last one.
+	next() (id []byte, err error)
+	// named is a column of the row, as bytes; nil if it is missing. It is good until the
+	// next row.
+	named(column string) []byte
+	// values fills in the columns of the row as they are to be stored.
+	values(row []sqlitefile.Value) error
+	close()
+}
+
+// rows reads the rows of a sync in a table; nil if there is no such table.
+func (p *Previous) rows(t *layout, s c1z.SyncInfo) (past, error) {
+	if root, ok := p.roots[t.name]; ok {
+		in, _, err := p.db.Scratch()
+		if err != nil {
+			return nil, err
+		}
+		scan, err := sqlitefile.NewScan(in, p.size, root)
+		if err != nil {
+			return nil, unlike(err)
+		}
+		return &scanned{layout: t, scan: scan, syncID: []byte(s.ID), idAt: t.column("external_id"), syncAt: t.column("sync_id")}, nil
+	}
+	rows, err := p.query(t, s, "external_id collate binary")
+	if rows == nil || err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// scanned is the rows of a sync in a table that is read as it lies.
+type scanned struct {
+	layout       *layout
+	scan         *sqlitefile.Scan
+	syncID       []byte
+	idAt, syncAt int
+	last         []byte
+}
+
+// errUnlike says that a table is not as a Writer makes it after all. What it is then, and
+// whether it makes sense, the library has to say.
+var errUnlike = errors.New("c1z: a table is not as it is written here")
+
+func unlike(err error) error { return errors.Join(errUnlike, err) }
+
+func (s *scanned) next() ([]byte, error) {
+	for s.scan.Next() {
+		row := s.scan.Row
+		if len(row) != len(s.layout.columns) || !row[s.idAt].IsText() || !row[s.syncAt].IsText() {
+			return nil, errUnlike
+		}
+		if !bytes.Equal(row[s.syncAt].Bytes(), s.syncID) {
+			continue
+		}
+		id := row[s.idAt].Bytes()
+		if bytes.Compare(id, s.last) <= 0 { // and none is empty
+			return nil, errUnlike
+		}
+		s.last = append(s.last[:0], id...)
+		return id, nil
+	}
+	if err := s.scan.Err(); err != nil {
+		return nil, unlike(err)
+	}
+	return nil, nil
+}
+
+func (s *scanned) named(column string) []byte { return s.scan.Row[s.layout.column(column)].Bytes() }
+
+func (s *scanned) values(row []sqlitefile.Value) error {
+	copy(row, s.scan.Row)
+	for i, c := range s.layout.columns[1:] {
+		v := &row[1+i]
+		switch {
+		case v.IsNull() && !c.required:
+		case c.kind == "blob" && v.IsBlob(), c.kind == "integer" && v.IsInteger():
+		case (c.kind == "text" || c.kind == "datetime") && v.IsText():
+		default:
+			return errUnlike
+		}
+	}
+	return nil
+}
+
+func (s *scanned) close() {}
+
+// queried is the rows of a sync in a table that the library reads.
+type queried struct {
+	from    *Previous
+	layout  *layout
+	stmt    *sqlite.Stmt
+	columns []int    // where in the statement each column is; -1 for one that is missing
+	read    [][]byte // of the row, as far as it was asked for
+	last    []byte
+}
+
+// query reads the rows of a sync in a table; nil if there is no such table.
+func (p *Previous) query(t *layout, s c1z.SyncInfo, order string) (*queried, error) {
+	if p.db.Columns[t.name] == nil {
+		return nil, nil
+	}
+	rows := &queried{from: p, layout: t}
+	var names []string
+	for _, c := range t.columns {
+		at := -1
+		switch {
+		case c.name == "id":
+		case p.db.Columns[t.name][c.name]:
+			at = len(names)
+			names = append(names, c.name)
+		case !c.optional:
+			return nil, database.Damaged(p.db.Name, fmt.Errorf("table %s has no column %s", t.name, c.name))
+		}
+		rows.columns = append(rows.columns, at)
+	}
+	stmt, _, err := p.db.Conn.PrepareTransient(`select ` + strings.Join(names, ", ") + ` from ` + t.name +
+		` where sync_id = ?1 order by ` + order)
+	if err != nil {
+		return nil, database.Unreadable(p.db.Name, err)
+	}
+	stmt.BindText(1, s.ID)
+	rows.stmt, rows.read = stmt, make([][]byte, len(names))
+	return rows, nil
+}
+
+func (p *queried) close() { p.stmt.Finalize() }
+
+// step goes to the next row.
+func (p *queried) step() (more bool, err error) {
+	more, err = p.stmt.Step()
+	if err != nil {
+		return false, database.Unreadable(p.from.db.Name, err)
+	}
+	return more, nil
+}
+
+// next goes to the next row of those that are read by external id.
+func (p *queried) next() (id []byte, err error) {
+	more, err := p.step()
+	if !more || err != nil {
+		return nil, err
+	}
+	id = p.bytes(p.columns[p.layout.column("external_id")])
+	if len(id) == 0 || bytes.Compare(id, p.last) < 0 {
+		return nil, database.Damaged(p.from.db.Name, fmt.Errorf("table %s has rows with impossible ids", p.layout.name))
+	}
+	p.last = append(p.last[:0], id...)
+	return id, nil
+}
+
+// bytes is a column of the statement; it is good until the next row.
+func (p *queried) bytes(at int) []byte {
+	n := p.stmt.ColumnLen(at)
+	b := slices.Grow(p.read[at][:0], max(n, 1))[:n]
+	p.stmt.ColumnBytes(at, b)
+	p.read[at] = b
+	return b
+}
+
+// named is a column of the row, as bytes; nil if it is missing.
+func (p *queried) named(column string) []byte {
+	if at := p.columns[p.layout.column(column)]; at >= 0 {
+		return p.bytes(at)
+	}
+	return nil
+}
+
+// values fills in the columns of the row as they are to be stored, which is what the
+// library would make of them.
+func (p *queried) values(row []sqlitefile.Value) error {
+	for i, c := range p.layout.columns {
+		at := p.columns[i]
+		if at < 0 {
+			row[i] = c.absent
+			continue
+		}
+		kind := p.stmt.ColumnType(at)
+		switch {
+		case kind == sqlite.TypeNull && c.required && c.optional:
+			row[i] = c.absent
+		case kind == sqlite.TypeNull && c.required:
+			return database.Damaged(p.from.db.Name, fmt.Errorf("table %s has a row without %s", p.layout.name, c.name))
+		case kind == sqlite.TypeNull:
+			row[i] = sqlitefile.Value{}
+		case kind == sqlite.TypeBlob:
+			row[i] = sqlitefile.Blob(p.bytes(at))
+		case kind == sqlite.TypeText && c.kind != "integer":
+			row[i] = sqlitefile.TextOf(p.bytes(at))
+		case c.kind == "text":
+			row[i] = sqlitefile.Text(p.stmt.ColumnText(at))
+		case kind == sqlite.TypeFloat && c.kind != "integer":
+			row[i] = sqlitefile.Real(p.stmt.ColumnFloat(at))
+		default:
+			row[i] = sqlitefile.Int(p.stmt.ColumnInt64(at))
+		}
+	}
+	return nil
+}

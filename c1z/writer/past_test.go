@@ -1,0 +1,140 @@
+package writer_test
+
+import (
+	"baton/c1z/internal/c1ztest"
+	"baton/c1z/writer"
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"baton"
+)
+
+// TestPastAsTheLibrary seals a sync beside two others, of which tables are read as they lie
+// where that can be done, and beside the same ones in a file that nobody reads but the
+// library. What comes out is the same, whatever somebody has done to them.
+func TestPastAsTheLibrary(t *testing.T) {
+	respelt := []string{"pragma writable_schema = on", "update sqlite_schema set sql = replace(sql, 'CREATE TABLE v1', 'CREATE TABLE  v1')"}
+	r := rand.New(rand.NewPCG(4, 4))
+	two := filepath.Join(t.TempDir(), "two.c1z")
+	for _, id := range []string{c1ztest.First, c1ztest.Second} {
+		opt := c1ztest.Full(id)
+		opt.Ranks, opt.KeepSyncs = ranks, 3
+		c1ztest.Write(t, two, opt, oddRows(r, 120))
+	}
+	now := oddRows(r, 120)
+	seal := func(script ...string) (db []byte, changes writer.Changes, scans bool, err error) {
+		path := filepath.Join(t.TempDir(), "sync.c1z")
+		if err := os.WriteFile(path, c1ztest.Contain(t, c1ztest.Edited(t, two, script...)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		opt := c1ztest.Full(c1ztest.Third)
+		opt.Ranks, opt.KeepSyncs = ranks, 3
+		w := c1ztest.Create(t, path, opt, now)
+		c, err := w.Changes()
+		if err != nil {
+			return nil, changes, false, err
+		}
+		scans = w.Scans()
+		if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.Third)); err != nil {
+			return nil, changes, scans, err
+		}
+		return c1ztest.Database(t, path), *c, scans, nil
+	}
+	for name, test := range map[string]struct {
+		script []string
+		scans  bool
+	}{
+		"as they are":              {nil, true},
+		"rows deleted":             {[]string{"delete from v1_grants where id % 3 = 1", "delete from v1_resources where id % 2 = 1"}, true},
+		"no rows":                  {[]string{"delete from v1_grants", "delete from v1_entitlements"}, true},
+		"one sync":                 {[]string{"delete from v1_grants where sync_id = '" + c1ztest.Second + "'"}, true},
+		"packed":                   {[]string{"delete from v1_grants where id % 3 = 1", "vacuum"}, true},
+		"rows that overflow":       {[]string{"update v1_resources set data = cast(data || printf('%.*c', id * 997 % 20000, 'x') as blob)"}, true},
+		"expansions":               {[]string{"update v1_grants set expansion = x'0a0b', needs_expansion = id % 2 where id % 3 = 0"}, true},
+		"large rowids":             {[]string{"update v1_grants set id = id + 9000000000000000000"}, true},
+		"rows the other way round": {[]string{"update v1_grants set id = -id"}, false},
+		"rows at the end":          {[]string{"update v1_resources set id = id + 100000 where id % 5 = 0"}, false},
+		"numbers for text":         {[]string{"update v1_grants set discovered_at = 5 where id % 7 = 0"}, false},
+		"reals":                    {[]string{"update v1_resources set discovered_at = 1.5"}, false},
+		"blobs for text":           {[]string{"update v1_entitlements set resource_id = cast(resource_id as blob)"}, false},
+		"text for blobs":           {[]string{"update v1_grants set data = cast('text' as text)"}, false},
+		"another column":           {[]string{"alter table v1_grants add column more text default 'x'"}, true}, // of the other tables
+		"larger pages":             {[]string{"pragma page_size = 8192", "vacuum"}, false},
+		"smaller pages":            {[]string{"pragma page_size = 512", "vacuum"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, changes, scans, err := seal(test.script...)
+			want, wantChanges, never, wantErr := seal(append(append([]string{}, test.script...), respelt...)...)
+			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
+				t.Fatalf("%v; by the library: %v", err, wantErr)
+			}
+			if never {
+				t.Error("what is spelt in another way is scanned")
+			}
+			if err == nil && scans != test.scans {
+				t.Errorf("scans: %v, want %v", scans, test.scans)
+			}
+			if changes != wantChanges || !bytes.Equal(got, want) {
+				t.Errorf("changes %+v and %d bytes, by the library %+v and %d", changes, len(got), wantChanges, len(want))
+			}
+		})
+	}
+}
+
+// TestCreateTakesOver: a file that is open already is not unpacked again, unless it is
+// another one by now.
+func TestCreateTakesOver(t *testing.T) {
+	for name, between := range map[string]struct {
+		change func(path string)
+		kept   string
+	}{
+		"as it was": {func(string) {}, c1ztest.First},
+		"replaced":  {func(path string) { c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), c1ztest.SmallSync()) }, c1ztest.Second},
+		"gone":      {func(path string) { os.Remove(path) }, ""},
+		"another":   {func(path string) { os.Rename(path, path+".old") }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "sync.c1z")
+			c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+			f, err := writer.OpenPrevious(t.Context(), nil, path, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			between.change(path)
+			opt := c1ztest.Full(c1ztest.Third)
+			opt.Opened, opt.TempDir = f, dir
+			w := c1ztest.Create(t, path, opt, c1ztest.SmallSync())
+			if got := w.Previous().ID; got != between.kept {
+				t.Errorf("it is compared with %q, want %q", got, between.kept)
+			}
+			if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.Third)); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(c1ztest.Open(t, path).Syncs()); got != min(2, 1+len(between.kept)) {
+				t.Errorf("%d syncs", got)
+			}
+		})
+	}
+	t.Run("refused", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "sync.c1z")
+		c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+		f, err := writer.OpenPrevious(t.Context(), nil, path, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := c1ztest.Full("not an id")
+		opt.Opened = f
+		if _, err := writer.Create(path, opt); baton.KindOf(err) != baton.Invalid {
+			t.Errorf("%v", err)
+		}
+		if !f.Closed() {
+			t.Error("it was left open")
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package writer_test
+
+import (
+	"baton/c1z/internal/c1ztest"
+	"baton/c1z/writer"
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"baton"
+)
+
+// TestAddFrom makes the same file of rows that are read from two places as of rows that
+// were handed over, and of two rows with the same id it takes the one of the first place.
+func TestAddFrom(t *testing.T) {
+	handed := filepath.Join(t.TempDir(), "sync.c1z")
+	rows := c1ztest.SmallSync()
+	c1ztest.Write(t, handed, c1ztest.Full(c1ztest.First), rows)
+	want, err := os.ReadFile(handed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := append([]writer.Row{c1ztest.Row(writer.ResourceRow(c1ztest.Account("u1", "Eve")))}, rows[4:]...)
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	w := c1ztest.Create(t, path, c1ztest.Full(c1ztest.First), rows[:2])
+	for _, part := range [][]writer.Row{rows[2:4], late} {
+		b := []byte("what comes before")
+		var at []int
+		for _, r := range part {
+			at = append(at, len(b))
+			b = r.Append(b)
+		}
+		at = append(at, len(b))
+		in := bytes.NewReader(b)
+		for i, r := range part {
+			if err := w.AddFrom(r, writer.Place{In: in, At: int64(at[i]), Size: at[i+1] - at[i]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.First)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("the files differ")
+	}
+}
+
+// TestPlaceChanged finds another row where one was added, and none at all.
+func TestPlaceChanged(t *testing.T) {
+	ann, bob := c1ztest.Row(writer.ResourceRow(c1ztest.Account("u1", "Ann"))), c1ztest.Row(writer.ResourceRow(c1ztest.Account("u2", "Bob")))
+	whole := ann.Append(nil)
+	for name, changed := range map[string][]byte{
+		"another row": bob.Append(nil),
+		"no row":      make([]byte, len(whole)),
+		"cut short":   whole[:len(whole)-1],
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sync.c1z")
+			w := c1ztest.Create(t, path, c1ztest.Full(c1ztest.First), nil)
+			if err := w.AddFrom(ann, writer.Place{In: bytes.NewReader(changed), Size: len(whole)}); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.First))
+			if baton.KindOf(err) != baton.Corrupt {
+				t.Errorf("%v, want %v", err, baton.Corrupt)
+			}
+			if _, err := os.Stat(path); err == nil {
+				t.Error("there is a file")
+			}
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package writer
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"baton/c1z/internal/sqlitefile"
+)
+
+// principalIndex are the entries of the index of grants by principal. Where all grants in the file
+// are of the new sync, each is two numbers until all are there, of a principal in the order
+// of that index and of a row, and none is sorted as text.
+type principalIndex struct {
+	of         *grants
+	place      []int // by the order of the principal: its place in the index; nil: the same
+	at         []int // and the other way round
+	partitions *partitions
+	key        []byte // for reuse
+}
+
+// newPrincipalIndex puts principals in order. They are by their joined ids, and in the index by
+// type, and then by id.
+func newPrincipalIndex(g *grants, rows int) *principalIndex {
+	h := &principalIndex{of: g}
+	kind := func(n int) []byte {
+		id, end := g.principal(n)
+		return id[:end]
+	}
+	held := g.held
+	for n := 1; n < len(held) && h.place == nil; n++ {
+		if bytes.Compare(kind(n-1), kind(n)) > 0 {
+			held = h.reorder(kind)
+		}
+	}
+	h.partitions = newPartitions(g.pool, held, rows+1, func(int) bool { return false })
+	return h
+}
+
+// reorder puts principals in the order of their types, and returns how many grants each
+// holds.
+func (h *principalIndex) reorder(kind func(n int) []byte) (held []int) {
+	h.place, h.at, held = make([]int, len(h.of.held)), make([]int, len(h.of.held)), make([]int, len(h.of.held))
+	for n := range h.at {
+		h.at[n] = n
+	}
+	slices.SortStableFunc(h.at, func(a, b int) int { return bytes.Compare(kind(a), kind(b)) })
+	for place, n := range h.at {
+		h.place[n], held[place] = place, h.of.held[n]
+	}
+	return held
+}
+
+// add notes the row of a principal's grant.
+func (h *principalIndex) add(principal int, row int64) error {
+	place := principal
+	if h.place != nil {
+		place = h.place[principal]
+	}
+	h.key = binary.AppendUvarint(h.key[:0], uint64(place))
+	h.key = binary.AppendUvarint(h.key, uint64(row))
+	return h.partitions.of(place, int(row)).Add(h.key)
+}
+
+// write adds the entries to the index, in order.
+func (h *principalIndex) write(ctx context.Context, index *sqlitefile.Index) error {
+	var items, spare []partitionItem
+	for i, partition := range h.partitions.lists {
+		items = items[:0]
+		err := partition.Each(ctx, func(b []byte) error {
+			place, width := binary.Uvarint(b)
+			row, _ := binary.Uvarint(b[width:])
+			items = append(items, partitionItem{key: place<<32 | row})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		h.partitions.lists[i] = nil
+		spare = slices.Grow(spare[:0], len(items))[:len(items)]
+		items, spare = byKey(items, spare)
+		for n, it := range items {
+			if n%1024 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			principal := int(it.key >> 32)
+			if h.at != nil {
+				principal = h.at[principal]
+			}
+			id, kind := h.of.principal(principal)
+			if err := index.Add(int64(uint32(it.key)), sqlitefile.TextOf(id[:kind]), sqlitefile.TextOf(id[kind+1:])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+//go:build unix
+
+package writer_test
+
+import (
+	"baton/c1z/internal/c1ztest"
+	"baton/c1z/writer"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"baton"
+	"baton/internal/disk/disktest"
+)
+
+// These tests run parts of themselves in a process of their own, which says by this
+// variable what it is for.
+const child = "C1Z_TEST_CHILD"
+
+func startChild(t *testing.T, test, task string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), child+"="+task)
+	return cmd
+}
+
+// incompressible are rows that fill a disk.
+func incompressible(n int) []writer.Row {
+	r := rand.New(rand.NewPCG(1, 2))
+	var rows []writer.Row
+	for i := range n {
+		noise := make([]byte, 4000)
+		for j := range noise {
+			noise[j] = byte('!' + r.IntN(90))
+		}
+		a := c1ztest.Account(fmt.Sprint("noise", i), string(noise))
+		rows = append(rows, c1ztest.Row(writer.ResourceRow(a)))
+	}
+	return rows
+}
+
+// TestFullScratch runs out of space while grants are added. The limit on the size of a
+// file is the same to a program as a disk that is full.
+func TestFullScratch(t *testing.T) {
+	if path := os.Getenv(child); path != "" {
+		signal.Ignore(syscall.SIGXFSZ)
+		limit := syscall.Rlimit{Cur: 1 << 20, Max: 1 << 20}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		w := c1ztest.Create(t, path, c1ztest.Full(c1ztest.Second), nil)
+		for _, r := range incompressible(12_000) {
+			g := baton.Grant{ID: baton.GrantID{Entitlement: c1ztest.Member, Principal: r.ResourceID()}, ResourceName: hex.EncodeToString(r.Data())}
+			if err := w.Add(c1ztest.Row(writer.GrantRow(g))); err != nil {
+				storageError(t, err)
+				if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.Second)); err == nil {
+					t.Error("sealed all the same")
+				}
+				return
+			}
+		}
+		t.Fatal("everything fitted")
+	}
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := startChild(t, "TestFullScratch", path).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	unchanged(t, path, before)
+}
+
+func storageError(t *testing.T, err error) {
+	t.Helper()
+	if baton.KindOf(err) != baton.Storage || strings.Contains(err.Error(), "\n") || baton.FixOf(err) == "" {
+		t.Errorf("%v (%v), fix %q", err, baton.KindOf(err), baton.FixOf(err))
+	}
+}
+
+// killAt says at which operation of its disk the child of TestKilled dies.
+const killAt = "C1Z_TEST_KILL_AT"
+
+// TestKilled kills a process that seals one sync after the other, each time at a later
+// operation of its disk: there is always a whole file, and the next process goes on from
+// it.
+func TestKilled(t *testing.T) {
+	if path := os.Getenv(child); path != "" {
+		at, err := strconv.Atoi(os.Getenv(killAt))
+		for err == nil {
+			_, err = sealThree(path, func(n int) {
+				if n == at {
+					syscall.Kill(os.Getpid(), syscall.SIGKILL)
+					select {}
+				}
+			})
+		}
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	operations, err := sealThree(filepath.Join(t.TempDir(), "sync.c1z"), func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	const deaths = 20
+	for i := range deaths {
+		cmd := startChild(t, "TestKilled", path)
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", killAt, 1+i*operations/deaths))
+		out, err := cmd.CombinedOutput()
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL || len(out) > 0 {
+			t.Fatalf("after %d kills: %v\n%s", i, err, out)
+		}
+		c1ztest.CheckSmallSync(t, c1ztest.Latest(t, path).Facts(t.Context()))
+	}
+}
+
+// sealThree seals one sync after the other and says how many operations of the disk that
+// took; before hears of each by its number.
+func sealThree(path string, before func(n int)) (operations int, err error) {
+	fsys, err := disktest.New(filepath.Dir(path))
+	if err != nil {
+		return 0, err
+	}
+	fsys.Before = func(disktest.Call) {
+		operations++
+		before(operations)
+	}
+	for _, id := range []string{c1ztest.First, c1ztest.Second, c1ztest.Third} {
+		opt := c1ztest.Full(id)
+		opt.Disk = fsys
+		w, err := writer.Create(path, opt)
+		if err != nil {
+			return operations, err
+		}
+		for _, r := range append(c1ztest.SmallSync(), incompressible(50)...) {
+			if err := w.Add(r); err != nil {
+				return operations, errors.Join(err, w.Abort())
+			}
+		}
+		if _, err := w.Seal(context.Background(), c1ztest.Ended(id)); err != nil {
+			return operations, err
+		}
+	}
+	return operations, nil
+}
+
+func TestUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing")
+	_, err := writer.Create(filepath.Join(missing, "sync.c1z"), c1ztest.Full(c1ztest.First))
+	storageError(t, err)
+	opt := c1ztest.Full(c1ztest.First)
+	opt.TempDir = missing
+	_, err = writer.Create(filepath.Join(dir, "sync.c1z"), opt)
+	storageError(t, err)
+	opt.TempDir = dir
+	// Found out late, with everything else written.
+	_, err = c1ztest.Create(t, filepath.Join(missing, "sync.c1z"), opt, c1ztest.SmallSync()).Seal(context.Background(), c1ztest.Ended(c1ztest.First))
+	storageError(t, err)
+
+	if os.Getuid() == 0 {
+		return // whom no permission stops
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	opt.TempDir = t.TempDir()
+	_, err = c1ztest.Create(t, filepath.Join(dir, "sync.c1z"), opt, c1ztest.SmallSync()).Seal(context.Background(), c1ztest.Ended(c1ztest.First))
+	storageError(t, err)
+}
