@@ -99,7 +99,7 @@ generate: ## Generate internal/pb from proto/ (needs protoc)
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the diff before committing it
-	$(GO) test ./connector/... ./cmd/... ./docs ./c1z ./report -update
+	$(GO) test ./connector/... ./cmd/... ./docs ./c1z/writer ./report -update
 
 .PHONY: clean
 clean: ## Remove what was built

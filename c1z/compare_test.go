@@ -1,7 +1,7 @@
 package c1z_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"context"
 	"errors"
@@ -18,13 +18,13 @@ import (
 // compared lists the differences of two syncs in all tables, in the order they come.
 func compared(t *testing.T, before, after *c1z.Sync) (list []string) {
 	t.Helper()
-	for _, d := range c1ztest.All(t, c1z.CompareResources(t.Context(), before, after)) {
+	for _, d := range fixture.All(t, c1z.CompareResources(t.Context(), before, after)) {
 		list = append(list, difference(d.Before, d.After, func(r *c1z.Resource) string { return r.ID.String() }))
 	}
-	for _, d := range c1ztest.All(t, c1z.CompareEntitlements(t.Context(), before, after)) {
+	for _, d := range fixture.All(t, c1z.CompareEntitlements(t.Context(), before, after)) {
 		list = append(list, difference(d.Before, d.After, func(e *c1z.Entitlement) string { return e.ID }))
 	}
-	for _, d := range c1ztest.All(t, c1z.CompareGrants(t.Context(), before, after)) {
+	for _, d := range fixture.All(t, c1z.CompareGrants(t.Context(), before, after)) {
 		list = append(list, difference(d.Before, d.After, func(g *c1z.Grant) string { return g.ID }))
 	}
 	return list
@@ -43,24 +43,24 @@ func difference[T any](before, after *T, id func(*T) string) string {
 func TestCompare(t *testing.T) {
 	dir := t.TempDir()
 	path, alone := filepath.Join(dir, "sync.c1z"), filepath.Join(dir, "alone.c1z")
-	later := slices.Clone(c1ztest.SmallSync())
-	later[2] = c1ztest.Row(writer.ResourceRow(c1ztest.Account("u1", "Anna")))
-	later[3] = c1ztest.Row(writer.ResourceRow(c1ztest.Account("u3", "Cy")))
-	later[7] = c1ztest.Row(writer.GrantRow(c1ztest.Membership("u3")))
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), later)
-	c1ztest.Write(t, alone, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-	f := c1ztest.Latest(t, path)
-	if f.ID != c1ztest.Second {
+	later := slices.Clone(fixture.SmallSync())
+	later[2] = fixture.Row(writer.ResourceRow(fixture.Account("u1", "Anna")))
+	later[3] = fixture.Row(writer.ResourceRow(fixture.Account("u3", "Cy")))
+	later[7] = fixture.Row(writer.GrantRow(fixture.Membership("u3")))
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+	fixture.Write(t, path, fixture.Full(fixture.Second), later)
+	fixture.Write(t, alone, fixture.Full(fixture.First), fixture.SmallSync())
+	f := fixture.Latest(t, path)
+	if f.ID != fixture.Second {
 		t.Errorf("the latest is %s", f.ID)
 	}
 	old := f.Previous()
-	if old == nil || old.ID != c1ztest.First || old.Previous() != nil {
+	if old == nil || old.ID != fixture.First || old.Previous() != nil {
 		t.Fatalf("before it is %v", old)
 	}
 	want := []string{"true true user:u1", "true false user:u2", "false true user:u3",
 		"true false group:g1:member:user:u2", "false true group:g1:member:user:u3"}
-	for name, before := range map[string]*c1z.Sync{"of one file": old, "of two files": c1ztest.Latest(t, alone)} {
+	for name, before := range map[string]*c1z.Sync{"of one file": old, "of two files": fixture.Latest(t, alone)} {
 		if diff := cmp.Diff(want, compared(t, before, f)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -82,7 +82,7 @@ func TestCompare(t *testing.T) {
 	if _, err := f.Counts(canceled); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
-	if n := len(c1ztest.All(t, f.Grants(t.Context()))); n != 2 {
+	if n := len(fixture.All(t, f.Grants(t.Context()))); n != 2 {
 		t.Errorf("%d grants after a context that was canceled", n)
 	}
 }

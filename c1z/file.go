@@ -145,6 +145,9 @@ type Sync struct {
 	file *File
 }
 
+// File is the file that the sync is in.
+func (s *Sync) File() *File { return s.file }
+
 func (s *Sync) isFull() bool { return s.Finished() && s.Type == Full }
 
 // Finished reports whether the sync came to its end.

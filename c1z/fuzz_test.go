@@ -1,7 +1,7 @@
 package c1z_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +15,7 @@ import (
 // line, or it can be read or refused row by row.
 func FuzzOpen(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "sync.c1z")
-	c1ztest.Write(f, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	fixture.Write(f, path, fixture.Full(fixture.First), fixture.SmallSync())
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)
@@ -30,15 +30,15 @@ func FuzzOpen(f *testing.F) {
 // FuzzDatabase puts its bytes over a sound database, behind a sound container.
 func FuzzDatabase(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "sync.c1z")
-	c1ztest.Write(f, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-	db := c1ztest.Database(f, path)
+	fixture.Write(f, path, fixture.Full(fixture.First), fixture.SmallSync())
+	db := fixture.Database(f, path)
 	f.Add(0, []byte("SQLite format 3"))
 	f.Add(100, []byte{0x0d, 0, 0, 0, 1})
 	f.Add(4096, []byte{0xff})
 	f.Fuzz(func(t *testing.T, at int, b []byte) {
 		damaged := append([]byte(nil), db...)
 		copy(damaged[uint(at)%uint(len(damaged)):], b)
-		tryOpen(t, c1ztest.Contain(t, damaged))
+		tryOpen(t, fixture.Contain(t, damaged))
 	})
 }
 

@@ -1,7 +1,7 @@
 package c1z_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"bytes"
 	"context"
@@ -26,7 +26,7 @@ func TestReadRecorded(t *testing.T) {
 		"percipio-v1.c1z": {{Type: "course", Resources: 6, Entitlements: 12, Grants: 36}, {Type: "user", Resources: 20}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := c1ztest.Latest(t, c1ztest.Recorded(t, name))
+			s := fixture.Latest(t, fixture.Recorded(t, name))
 			counts, err := s.Counts(t.Context())
 			if diff := cmp.Diff(want, counts); err != nil || diff != "" {
 				t.Errorf("counts: %v (-want +got):\n%s", err, diff)
@@ -51,7 +51,7 @@ func TestReadRecorded(t *testing.T) {
 func readAll(t *testing.T, s *c1z.Sync, resourceType string) c1z.Count {
 	ctx := t.Context()
 	c := c1z.Count{Type: resourceType}
-	for _, r := range c1ztest.All(t, s.ResourcesOfType(ctx, resourceType)) {
+	for _, r := range fixture.All(t, s.ResourcesOfType(ctx, resourceType)) {
 		if r.ID.Type != resourceType || r.DisplayName == "" || (r.User != nil) != (resourceType == "user") {
 			t.Errorf("resource %+v", r)
 		}
@@ -62,16 +62,16 @@ func readAll(t *testing.T, s *c1z.Sync, resourceType string) c1z.Count {
 			t.Errorf("resource %+v, %v", again, err)
 		}
 		c.Resources++
-		for _, e := range c1ztest.All(t, s.EntitlementsOn(ctx, r.ID)) {
+		for _, e := range fixture.All(t, s.EntitlementsOn(ctx, r.ID)) {
 			if again, err := s.Entitlement(ctx, e.ID); err != nil || !cmp.Equal(e, again) || !slices.Equal(e.GrantableTo, []string{"user"}) {
 				t.Errorf("entitlement %+v, %v", again, err)
 			}
 			c.Entitlements++
-			for _, g := range c1ztest.All(t, s.GrantsOf(ctx, e.ID)) {
+			for _, g := range fixture.All(t, s.GrantsOf(ctx, e.ID)) {
 				if again, err := s.Grant(ctx, g.ID); err != nil || !cmp.Equal(g, again) {
 					t.Errorf("grant %+v, %v", again, err)
 				}
-				held := c1ztest.All(t, s.GrantsTo(ctx, g.Principal))
+				held := fixture.All(t, s.GrantsTo(ctx, g.Principal))
 				if !slices.ContainsFunc(held, func(other c1z.Grant) bool { return other.ID == g.ID }) {
 					t.Errorf("%s is not among the grants to %s", g.ID, g.Principal)
 				}
@@ -85,12 +85,12 @@ func readAll(t *testing.T, s *c1z.Sync, resourceType string) c1z.Count {
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good.c1z")
-	c1ztest.Write(t, good, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	fixture.Write(t, good, fixture.Full(fixture.First), fixture.SmallSync())
 	whole, err := os.ReadFile(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := c1ztest.Database(t, good)
+	db := fixture.Database(t, good)
 	// A zstd frame header that asks for 2^41 bytes of window, or promises 2^40 bytes.
 	window := "C1ZF\x00\x28\xb5\x2f\xfd\x00\xf8\x01\x00\x00"
 	size := "C1ZF\x00\x28\xb5\x2f\xfd\xc0\x00\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x00"
@@ -109,9 +109,9 @@ func TestOpenRefuses(t *testing.T) {
 		"half":            {string(whole[:len(whole)/2]), baton.Corrupt, "is cut short"},
 		"all but a byte":  {string(whole[:len(whole)-1]), baton.Corrupt, "is cut short"},
 		"more":            {string(whole) + "more", baton.Corrupt, "is damaged"},
-		"not a database":  {string(c1ztest.Contain(t, []byte("hello, world, hello, world"))), baton.Corrupt, "does not hold a SQLite database"},
-		"nothing inside":  {string(c1ztest.Contain(t, nil)), baton.Corrupt, "does not hold a SQLite database"},
-		"half a database": {string(c1ztest.Contain(t, db[:len(db)/2])), baton.Corrupt, ""},
+		"not a database":  {string(fixture.Contain(t, []byte("hello, world, hello, world"))), baton.Corrupt, "does not hold a SQLite database"},
+		"nothing inside":  {string(fixture.Contain(t, nil)), baton.Corrupt, "does not hold a SQLite database"},
+		"half a database": {string(fixture.Contain(t, db[:len(db)/2])), baton.Corrupt, ""},
 		"window":          {window, baton.Unsupported, "2199023255552 bytes to unpack, the limit is 134217728"},
 		"size":            {size, baton.Unsupported, "1099511627776 bytes, the limit is 10737418240"},
 	}
@@ -128,7 +128,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			refused(t, err, test.kind, test.says, path)
 			if name != "empty" { // which is as good as no file for a writer
-				if w, err := writer.Create(path, c1ztest.Full(c1ztest.Second)); err != nil {
+				if w, err := writer.Create(path, fixture.Full(fixture.Second)); err != nil {
 					refused(t, err, test.kind, test.says, path)
 				} else if name != "half a database" {
 					t.Errorf("the writer took it")
@@ -148,11 +148,11 @@ func TestOpenRefuses(t *testing.T) {
 	t.Run("directory", func(t *testing.T) {
 		_, err := c1z.Open(t.Context(), dir)
 		refused(t, err, baton.Invalid, "is not a regular file", dir)
-		_, err = writer.Create(dir, c1ztest.Full(c1ztest.First))
+		_, err = writer.Create(dir, fixture.Full(fixture.First))
 		refused(t, err, baton.Invalid, "is not a regular file", dir)
 	})
 	t.Run("recorded v3", func(t *testing.T) {
-		path := c1ztest.Recorded(t, "percipio-v3.c1z")
+		path := fixture.Recorded(t, "percipio-v3.c1z")
 		_, err := c1z.Open(t.Context(), path)
 		refused(t, err, baton.Unsupported, `written by storage engine`, path)
 	})
@@ -201,12 +201,12 @@ func drain[T any](seq iter.Seq2[T, error]) error {
 func TestEveryByteFlipped(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, bad := c1ztest.Database(t, path), filepath.Join(dir, "bad.c1z")
+	db, bad := fixture.Database(t, path), filepath.Join(dir, "bad.c1z")
 	for i := range whole {
 		if i > 64 && i < 8000 && i%32 > 0 {
 			continue // the first pages lie there as they are; one byte is like the other
@@ -219,7 +219,7 @@ func TestEveryByteFlipped(t *testing.T) {
 		f, err := c1z.Opener{TempDir: dir}.Open(t.Context(), bad)
 		if err == nil {
 			f.Close()
-			if !bytes.Equal(c1ztest.Database(t, bad), db) {
+			if !bytes.Equal(fixture.Database(t, bad), db) {
 				t.Fatalf("byte %d of %d", i, len(whole))
 			}
 			continue
@@ -235,15 +235,15 @@ func TestEveryByteFlipped(t *testing.T) {
 func TestWriteAheadLog(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-	db := c1ztest.Database(t, path)
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+	db := fixture.Database(t, path)
 	db[18], db[19] = 2, 2
-	if err := os.WriteFile(path, c1ztest.Contain(t, db), 0o600); err != nil {
+	if err := os.WriteFile(path, fixture.Contain(t, db), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c1ztest.CheckSmallSync(t, c1ztest.Latest(t, path).Facts(t.Context()))
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), c1ztest.SmallSync())
-	if n := len(c1ztest.Open(t, path).Syncs()); n != 2 {
+	fixture.CheckSmallSync(t, fixture.Latest(t, path).Facts(t.Context()))
+	fixture.Write(t, path, fixture.Full(fixture.Second), fixture.SmallSync())
+	if n := len(fixture.Open(t, path).Syncs()); n != 2 {
 		t.Errorf("%d syncs", n)
 	}
 }
@@ -251,10 +251,10 @@ func TestWriteAheadLog(t *testing.T) {
 // TestUnfinished: a sync without an end is none.
 func TestUnfinished(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-	db := c1ztest.Database(t, path)
-	c1ztest.Edit(t, path, db, `update v1_sync_runs set ended_at = null`)
-	f := c1ztest.Open(t, path)
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+	db := fixture.Database(t, path)
+	fixture.Edit(t, path, db, `update v1_sync_runs set ended_at = null`)
+	f := fixture.Open(t, path)
 	syncs := f.Syncs()
 	if len(syncs) != 1 || syncs[0].Finished() {
 		t.Errorf("syncs %+v", syncs)
@@ -264,13 +264,13 @@ func TestUnfinished(t *testing.T) {
 	if !errors.Is(err, c1z.ErrNoSync) {
 		t.Errorf("%v is not ErrNoSync", err)
 	}
-	if s, err := f.Sync(c1ztest.First); err != nil || len(c1ztest.All(t, s.Grants(t.Context()))) != 2 {
+	if s, err := f.Sync(fixture.First); err != nil || len(fixture.All(t, s.Grants(t.Context()))) != 2 {
 		t.Errorf("the unfinished sync cannot be read: %v", err)
 	}
-	if sealed := c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), c1ztest.SmallSync()); sealed.Changes != nil {
+	if sealed := fixture.Write(t, path, fixture.Full(fixture.Second), fixture.SmallSync()); sealed.Changes != nil {
 		t.Errorf("changes since a sync that was not finished: %+v", sealed.Changes)
 	}
-	if s := c1ztest.Open(t, path).Syncs(); len(s) != 1 || s[0].ID != c1ztest.Second {
+	if s := fixture.Open(t, path).Syncs(); len(s) != 1 || s[0].ID != fixture.Second {
 		t.Errorf("syncs %+v", s)
 	}
 }
@@ -295,8 +295,8 @@ func TestOddDatabases(t *testing.T) {
 	} {
 		t.Run(statement, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sync.c1z")
-			c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-			c1ztest.Edit(t, path, c1ztest.Database(t, path), statement)
+			fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+			fixture.Edit(t, path, fixture.Database(t, path), statement)
 			f, err := c1z.Open(t.Context(), path)
 			if err == nil {
 				err = readEverything(f)

@@ -104,11 +104,11 @@ func (b *builder) stageAnswers() []answer {
 func (b *builder) stages(t baton.ResourceType) (slugs []string, counts []int) {
 	counts = make([]int, len(t.Ranks))
 	for _, e := range b.after.entitlements {
-		if e.id.Resource.Type != t.ID {
+		if e.resource.Type != t.ID {
 			continue
 		}
 		for i, slug := range t.Ranks {
-			if e.id.Slug == slug {
+			if e.slug == slug {
 				counts[i] += len(e.holders)
 			}
 		}
@@ -123,7 +123,7 @@ func (b *builder) changeAnswers() []answer {
 			Text: "There is no full sync before this one to compare with."}}
 	}
 	d := &b.diff
-	since := b.o.Before.Shown().Ended.UTC().Format("2 January 2006")
+	since := b.o.Before.Ended.UTC().Format("2 January 2006")
 	moved := answer{Question: "What changed since " + since + "?", Figure: number(d.total), Link: "changes", Level: "ok", Text: "Nothing"}
 	if d.total > 0 {
 		moved.Text = d.sentence()

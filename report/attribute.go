@@ -1,6 +1,8 @@
 package report
 
 import (
+	"baton/c1z"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -77,20 +79,28 @@ func resourceAttributes(r *baton.Resource) map[string]string {
 	return all
 }
 
-func entitlementAttributes(e *baton.Entitlement) map[string]string {
+func entitlementAttributes(e *c1z.Entitlement) map[string]string {
 	return map[string]string{
 		"display name": e.DisplayName,
 		"description":  e.Description,
 		"resource":     e.ResourceName,
-		"purpose":      [...]string{"", "assignment", "permission"}[max(0, min(int(e.Purpose), 2))],
+		"purpose":      purposeWord(e.Purpose),
 		"grantable to": strings.Join(e.GrantableTo, ", "),
 	}
+}
+
+func purposeWord(p baton.Purpose) string {
+	words := [...]string{"", "assignment", "permission", "ownership"}
+	if p < 0 || int(p) >= len(words) {
+		return fmt.Sprint(int(p))
+	}
+	return words[p]
 }
 
 // resourceName is the attribute of a grant that repeats its resource's name.
 const resourceName = "resource"
 
-func grantAttributes(g *baton.Grant) map[string]string {
+func grantAttributes(g *c1z.Grant) map[string]string {
 	all := map[string]string{resourceName: g.ResourceName}
 	addProfile(all, "", g.Metadata)
 	return all

@@ -1,7 +1,7 @@
 package report
 
 import (
-	"errors"
+	"context"
 	"slices"
 
 	"baton"
@@ -22,15 +22,16 @@ const (
 type change struct {
 	kind        string
 	resource    [2]*baton.Resource // before, after
-	entitlement [2]*baton.Entitlement
-	grant       [2]*baton.Grant
+	entitlement [2]*c1z.Entitlement
+	grant       [2]*c1z.Grant
 	attributes  []attribute // what was modified
 	why         string      // what it came with; "" when it stands alone
 }
 
 // comparison is what is known of two syncs while their grants are compared.
 type comparison struct {
-	before, after *c1z.File
+	ctx           context.Context
+	before, after *c1z.Sync
 	connector     *baton.Connector
 	types         map[string]string // names of types, for explanations
 	fates         map[baton.ResourceID]fate
@@ -48,8 +49,8 @@ type fate struct {
 // compareSyncs calls fn for everything that changed: resources, then entitlements, then
 // grants, each in the order of ids. A grant is explained by what became of its account
 // and of its resource; who changed it no file says.
-func compareSyncs(c *baton.Connector, before, after *population, fn func(change) error) (same int, err error) {
-	x := &comparison{before: before.file, after: after.file, connector: c, types: map[string]string{}, fates: map[baton.ResourceID]fate{}}
+func compareSyncs(ctx context.Context, c *baton.Connector, before, after *population, fn func(change) error) (same int, err error) {
+	x := &comparison{ctx: ctx, before: before.sync, after: after.sync, connector: c, types: map[string]string{}, fates: map[baton.ResourceID]fate{}}
 	for _, t := range slices.Concat(before.types, after.types) {
 		x.types[t.ID] = lower(t.DisplayName)
 	}
@@ -60,22 +61,43 @@ func compareSyncs(c *baton.Connector, before, after *population, fn func(change)
 		}
 		return fn(ch)
 	}
-	err = c1z.CompareResources(x.before, x.after, func(b, a *baton.Resource) error { return tell(x.resource(b, a)) })
-	if err != nil {
-		return 0, err
-	}
-	err = c1z.CompareEntitlements(x.before, x.after, func(b, a *baton.Entitlement) error { return tell(x.entitlement(b, a)) })
-	if err != nil {
-		return 0, err
-	}
-	err = c1z.CompareGrants(x.before, x.after, func(b, a *baton.Grant) error {
-		ch, err := x.grant(b, a)
-		if err != nil {
-			return err
+	for d, err := range c1z.CompareResources(ctx, x.before, x.after) {
+		if err == nil {
+			err = tell(x.resource(plainResource(d.Before), plainResource(d.After)))
 		}
-		return tell(ch)
-	})
-	return x.same, err
+		if err != nil {
+			return 0, err
+		}
+	}
+	for d, err := range c1z.CompareEntitlements(ctx, x.before, x.after) {
+		if err == nil {
+			err = tell(x.entitlement(d.Before, d.After))
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	for d, err := range c1z.CompareGrants(ctx, x.before, x.after) {
+		var ch change
+		if err == nil {
+			ch, err = x.grant(d.Before, d.After)
+		}
+		if err == nil {
+			err = tell(ch)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return x.same, nil
+}
+
+// plainResource is the resource without its annotations; nil for nil.
+func plainResource(r *c1z.Resource) *baton.Resource {
+	if r == nil {
+		return nil
+	}
+	return &r.Resource
 }
 
 func kindOf(hasBefore, hasAfter bool) string {
@@ -113,22 +135,22 @@ func (x *comparison) resource(b, a *baton.Resource) change {
 	return ch
 }
 
-func (x *comparison) entitlement(b, a *baton.Entitlement) change {
-	ch := change{kind: kindOf(b != nil, a != nil), entitlement: [2]*baton.Entitlement{b, a}}
+func (x *comparison) entitlement(b, a *c1z.Entitlement) change {
+	ch := change{kind: kindOf(b != nil, a != nil), entitlement: [2]*c1z.Entitlement{b, a}}
 	one := b
 	if a != nil {
 		one = a
 	}
-	f := x.fates[one.ID.Resource]
+	f := x.fates[one.Resource]
 	switch {
 	case ch.kind != modified:
 		if f.kind == ch.kind {
-			ch.why = with(ch.kind, x.types[one.ID.Resource.Type])
+			ch.why = with(ch.kind, x.types[one.Resource.Type])
 		}
 	default:
 		ch.attributes = differences(entitlementAttributes(b), entitlementAttributes(a))
 		if f.renamed {
-			ch.why = "the " + x.types[one.ID.Resource.Type] + " was renamed"
+			ch.why = "the " + x.types[one.Resource.Type] + " was renamed"
 		}
 	}
 	return ch
@@ -142,18 +164,18 @@ func with(kind, what string) string {
 	return "the " + what + " is gone"
 }
 
-func (x *comparison) grant(b, a *baton.Grant) (change, error) {
-	ch := change{kind: kindOf(b != nil, a != nil), grant: [2]*baton.Grant{b, a}}
+func (x *comparison) grant(b, a *c1z.Grant) (change, error) {
+	ch := change{kind: kindOf(b != nil, a != nil), grant: [2]*c1z.Grant{b, a}}
 	one := b
 	if a != nil {
 		one = a
 	}
-	who, what := x.fates[one.ID.Principal], x.fates[one.ID.Entitlement.Resource]
-	whoWord := x.types[one.ID.Principal.Type]
+	who, what := x.fates[one.Principal], x.fates[one.Resource]
+	whoWord := x.types[one.Principal.Type]
 	if who.account {
 		whoWord = "account"
 	}
-	whatWord := x.types[one.ID.Entitlement.Resource.Type]
+	whatWord := x.types[one.Resource.Type]
 	switch {
 	case ch.kind == modified:
 		ch.attributes = differences(grantAttributes(b), grantAttributes(a))
@@ -169,7 +191,7 @@ func (x *comparison) grant(b, a *baton.Grant) (change, error) {
 	case ch.kind == created && who.kind == enabled:
 		ch.why = "the " + whoWord + " was enabled"
 	default:
-		why, err := x.stage(one.ID, ch.kind)
+		why, err := x.stage(one, ch.kind)
 		ch.why = why
 		return ch, err
 	}
@@ -178,9 +200,10 @@ func (x *comparison) grant(b, a *baton.Grant) (change, error) {
 
 // stage explains a grant of a type whose entitlements are stages of one thing, such as
 // started and completed, by the other stage that came or went.
-func (x *comparison) stage(id baton.GrantID, kind string) (string, error) {
-	t, ok := x.connector.ResourceType(id.Entitlement.Resource.Type)
-	if !ok || !slices.Contains(t.Ranks, id.Entitlement.Slug) {
+func (x *comparison) stage(g *c1z.Grant, kind string) (string, error) {
+	e, ok := baton.ParseEntitlementID(g.Entitlement, g.Resource)
+	t, known := x.connector.ResourceType(g.Resource.Type)
+	if !ok || !known || !slices.Contains(t.Ranks, e.Slug) {
 		return "", nil
 	}
 	from, to := x.before, x.after // where the other stage was, and is not now
@@ -188,19 +211,18 @@ func (x *comparison) stage(id baton.GrantID, kind string) (string, error) {
 		from, to = to, from
 	}
 	for _, slug := range t.Ranks {
-		if slug == id.Entitlement.Slug {
+		if slug == e.Slug {
 			continue
 		}
-		other := id
-		other.Entitlement.Slug = slug
-		was, err := has(from, other)
+		other := baton.GrantID{Entitlement: baton.EntitlementID{Resource: e.Resource, Slug: slug}, Principal: g.Principal}
+		was, err := x.has(from, other)
 		if err != nil || !was {
 			if err != nil {
 				return "", err
 			}
 			continue
 		}
-		is, err := has(to, other)
+		is, err := x.has(to, other)
 		if err != nil || is {
 			return "", err
 		}
@@ -212,10 +234,9 @@ func (x *comparison) stage(id baton.GrantID, kind string) (string, error) {
 	return "", nil
 }
 
-func has(f *c1z.File, id baton.GrantID) (bool, error) {
-	_, err := f.Grant(id.String())
-	var e *baton.Error
-	if errors.As(err, &e) && e.Kind == baton.NotFound {
+func (x *comparison) has(s *c1z.Sync, id baton.GrantID) (bool, error) {
+	_, err := s.Grant(x.ctx, id.String())
+	if baton.KindOf(err) == baton.NotFound {
 		return false, nil
 	}
 	return err == nil, err

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ type Table struct {
 	Name        string
 	Description string
 	Columns     []string
-	rows        func(b *builder, row func(...string) error) error
+	rows        func(ctx context.Context, b *builder, row func(...string) error) error
 }
 
 // Tables are those that there are. The first has every account and every grant.
@@ -36,8 +37,8 @@ func Tables() []Table {
 
 // CSV writes one of the tables as RFC 4180 has it, with a header. What a spreadsheet
 // would take for a formula begins with an apostrophe.
-func CSV(w io.Writer, o Options, table Table) error {
-	b, err := read(o)
+func CSV(ctx context.Context, w io.Writer, o Options, table Table) error {
+	b, err := read(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func CSV(w io.Writer, o Options, table Table) error {
 		return written(err)
 	}
 	cells := make([]string, len(table.Columns))
-	err = table.rows(b, func(values ...string) error {
+	err = table.rows(ctx, b, func(values ...string) error {
 		for i, v := range values {
 			cells[i] = cell(v)
 		}
@@ -61,15 +62,15 @@ func CSV(w io.Writer, o Options, table Table) error {
 }
 
 // read reads what the options name.
-func read(o Options) (b *builder, err error) {
+func read(ctx context.Context, o Options) (b *builder, err error) {
 	b = &builder{o: o}
-	if b.after, err = populate(o.Connector, o.After); err == nil && o.Before != nil {
-		b.before, err = populate(o.Connector, o.Before)
+	if b.after, err = populate(ctx, o.Connector, o.After); err == nil && o.Before != nil {
+		b.before, err = populate(ctx, o.Connector, o.Before)
 	}
 	return b, err
 }
 
-func accessRows(b *builder, row func(...string) error) error {
+func accessRows(_ context.Context, b *builder, row func(...string) error) error {
 	p := b.after
 	for m := range p.people() {
 		who := []string{m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles)}
@@ -90,8 +91,8 @@ func accessRows(b *builder, row func(...string) error) error {
 		for _, h := range e.holders {
 			m := &p.members[h.member]
 			err := row(m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles),
-				e.id.Resource.Type, e.id.Resource.ID, b.resourceName(e.id.Resource), e.id.String(), e.name,
-				baton.GrantID{Entitlement: e.id, Principal: m.id}.String(), joinPairs(p.details(h)))
+				e.resource.Type, e.resource.ID, b.resourceName(e.resource), e.id, e.name,
+				p.grantID(e, h), joinPairs(p.details(h)))
 			if err != nil {
 				return err
 			}
@@ -124,7 +125,7 @@ func (b *builder) statusText(m *member) string {
 	return statusWord(m.status)
 }
 
-func accountRows(b *builder, row func(...string) error) error {
+func accountRows(_ context.Context, b *builder, row func(...string) error) error {
 	p := b.after
 	for m := range p.people() {
 		if !m.account {
@@ -145,7 +146,7 @@ func accountRows(b *builder, row func(...string) error) error {
 	return nil
 }
 
-func resourceRows(b *builder, row func(...string) error) error {
+func resourceRows(_ context.Context, b *builder, row func(...string) error) error {
 	p := b.after
 	for _, s := range b.typesOfThings() {
 		for _, t := range p.things[s] {
@@ -161,7 +162,7 @@ func resourceRows(b *builder, row func(...string) error) error {
 			}
 			for _, i := range t.entitlements {
 				e := &p.entitlements[i]
-				if err := row(append(head, e.id.String(), e.name, e.id.Slug, fmt.Sprint(len(e.holders)), standing(p.roles, e.roles))...); err != nil {
+				if err := row(append(head, e.id, e.name, e.slug, fmt.Sprint(len(e.holders)), standing(p.roles, e.roles))...); err != nil {
 					return err
 				}
 			}
@@ -170,12 +171,12 @@ func resourceRows(b *builder, row func(...string) error) error {
 	return nil
 }
 
-func changeRows(b *builder, row func(...string) error) error {
+func changeRows(ctx context.Context, b *builder, row func(...string) error) error {
 	if b.before == nil {
 		return baton.Errorf(baton.NotFound, "report: there is no full sync before this one to compare with").
 			WithFix("Name a file to compare with, or sync once more.")
 	}
-	_, err := compareSyncs(b.o.Connector, b.before, b.after, func(ch change) error {
+	_, err := compareSyncs(ctx, b.o.Connector, b.before, b.after, func(ch change) error {
 		of, id, name, account := b.changed(ch)
 		who := ""
 		if account != (baton.ResourceID{}) {
@@ -203,10 +204,10 @@ func (b *builder) changed(ch change) (of, id, name string, account baton.Resourc
 			return "resource", r.ID.String(), r.DisplayName, baton.ResourceID{}
 		case ch.entitlement[side] != nil:
 			e := ch.entitlement[side]
-			return "entitlement", e.ID.String(), e.DisplayName, baton.ResourceID{}
+			return "entitlement", e.ID, e.DisplayName, baton.ResourceID{}
 		case ch.grant[side] != nil:
 			g := ch.grant[side]
-			return "grant", g.ID.String(), b.entitlementName(g.ID.Entitlement), g.ID.Principal
+			return "grant", g.ID, b.entitlementName(g.Entitlement, g.Resource), g.Principal
 		}
 	}
 	return "", "", "", baton.ResourceID{}

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"baton/c1z"
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,9 +40,9 @@ func (k *kept[T]) add(limit int, one T) {
 }
 
 type grantChange struct {
-	kind string
-	id   baton.GrantID
-	why  string
+	kind  string
+	grant *c1z.Grant
+	why   string
 }
 
 type resourceChange struct {
@@ -62,10 +64,10 @@ type roleChange struct {
 	rank                int
 }
 
-func (b *builder) compare() (err error) {
+func (b *builder) compare(ctx context.Context) (err error) {
 	d := &b.diff
 	d.with, d.counts = map[baton.ResourceID][2]int{}, map[string]int{}
-	d.same, err = compareSyncs(b.o.Connector, b.before, b.after, func(ch change) error {
+	d.same, err = compareSyncs(ctx, b.o.Connector, b.before, b.after, func(ch change) error {
 		d.total++
 		b.sortOut(ch)
 		return nil
@@ -92,13 +94,13 @@ func (b *builder) sortOut(ch change) {
 		}
 		d.counts["resource "+ch.kind]++
 		d.things.add(limit, row)
-	case ch.grant != [2]*baton.Grant{}:
+	case ch.grant != [2]*c1z.Grant{}:
 		g := ch.grant[1]
 		if g == nil {
 			g = ch.grant[0]
 		}
 		d.counts["grant "+ch.kind]++
-		b.sortOutGrant(ch, g.ID)
+		b.sortOutGrant(ch, g)
 	default:
 		e := ch.entitlement[1]
 		if e == nil {
@@ -109,18 +111,18 @@ func (b *builder) sortOut(ch change) {
 			d.follow++
 			return
 		}
-		d.other.add(limit, otherChange{ch.kind, e.ID.String(), e.DisplayName, ch.why, ch.attributes})
+		d.other.add(limit, otherChange{ch.kind, e.ID, e.DisplayName, ch.why, ch.attributes})
 	}
 }
 
-func (b *builder) sortOutGrant(ch change, id baton.GrantID) {
+func (b *builder) sortOutGrant(ch change, g *c1z.Grant) {
 	d, limit := &b.diff, b.o.rows()
-	row := grantChange{ch.kind, id, ch.why}
+	row := grantChange{ch.kind, g, ch.why}
 	switch {
 	case ch.kind == modified && ch.why != "":
 		d.follow++
 	case ch.kind == modified:
-		d.other.add(limit, otherChange{ch.kind, id.String(), b.nameOf(id.Principal) + ", " + b.entitlementName(id.Entitlement), ch.why, ch.attributes})
+		d.other.add(limit, otherChange{ch.kind, g.ID, b.nameOf(g.Principal) + ", " + b.entitlementName(g.Entitlement, g.Resource), ch.why, ch.attributes})
 	case ch.why == "":
 		d.alone.add(limit, row)
 		if ch.kind == created {
@@ -132,7 +134,7 @@ func (b *builder) sortOutGrant(ch change, id baton.GrantID) {
 		}
 	default:
 		d.follow++
-		for _, id := range []baton.ResourceID{id.Principal, id.Entitlement.Resource} {
+		for _, id := range []baton.ResourceID{g.Principal, g.Resource} {
 			n := d.with[id]
 			n[flag(ch.kind == removed)]++
 			d.with[id] = n
@@ -169,7 +171,7 @@ func (b *builder) emailOf(id baton.ResourceID) string {
 }
 
 // entitlementName is the name of what is held, with its resource.
-func (b *builder) entitlementName(id baton.EntitlementID) string {
+func (b *builder) entitlementName(id string, resource baton.ResourceID) string {
 	for _, p := range []*population{b.after, b.before} {
 		if p == nil {
 			continue
@@ -178,7 +180,7 @@ func (b *builder) entitlementName(id baton.EntitlementID) string {
 			return p.entitlements[i].name
 		}
 	}
-	return b.nameOf(id.Resource) + " " + words(id.Slug)
+	return b.nameOf(resource) + " " + words(slugOf(id, resource))
 }
 
 // sentence counts the changes: "2 accounts disabled, 1 grant created".

@@ -11,6 +11,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/c1z/writer"
 	"baton/report"
 )
 
@@ -167,12 +168,12 @@ func write(t testing.TB, path, syncID string, w *world) {
 	if syncID != first {
 		hours = 24 * time.Hour
 	}
-	out, err := c1z.Create(path, c1z.Options{SyncID: syncID, SyncType: c1z.Full, Started: began.Add(hours), KeepSyncs: 2})
+	out, err := writer.Create(path, writer.Options{SyncID: syncID, SyncType: c1z.Full, Started: began.Add(hours), KeepSyncs: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Abort()
-	add := func(r c1z.Row, err error) {
+	add := func(r writer.Row, err error) {
 		t.Helper()
 		if err == nil {
 			err = out.Add(r)
@@ -182,16 +183,16 @@ func write(t testing.TB, path, syncID string, w *world) {
 		}
 	}
 	for _, v := range w.types {
-		add(c1z.ResourceTypeRow(v))
+		add(writer.ResourceTypeRow(v))
 	}
 	for _, v := range w.resources {
-		add(c1z.ResourceRow(v))
+		add(writer.ResourceRow(v))
 	}
 	for _, v := range w.entitlements {
-		add(c1z.EntitlementRow(v, []baton.ResourceType{userType}))
+		add(writer.EntitlementRow(v, []baton.ResourceType{userType}))
 	}
 	for _, v := range w.grants {
-		add(c1z.GrantRow(v))
+		add(writer.GrantRow(v))
 	}
 	if _, err := out.Seal(t.Context(), began.Add(hours+time.Minute)); err != nil {
 		t.Fatal(err)
@@ -202,7 +203,7 @@ func write(t testing.TB, path, syncID string, w *world) {
 // there is one.
 func options(t testing.TB, c *baton.Connector, path string) report.Options {
 	t.Helper()
-	f, source, err := report.Open(path, t.TempDir())
+	f, source, err := report.Open(t.Context(), path, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,11 +212,12 @@ func options(t testing.TB, c *baton.Connector, path string) report.Options {
 			t.Error(err)
 		}
 	})
-	o := report.Options{Connector: c, Program: "baton-clubhouse 1.2.3", After: f, AfterSource: source}
-	if before, ok := f.Before(); ok {
-		if o.Before, err = f.At(before.ID); err != nil {
-			t.Fatal(err)
-		}
+	sync, err := f.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := report.Options{Connector: c, Program: "baton-clubhouse 1.2.3", After: sync, AfterSource: source}
+	if o.Before = sync.Previous(); o.Before != nil {
 		o.BeforeSource = source
 	}
 	return o

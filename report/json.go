@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,12 +17,16 @@ import (
 // JSONLines writes everything as one JSON object on each line. Its "record" says what
 // it is: report, resource_type, resource, entitlement, grant, note or change. Nothing
 // of what this program reads in a file is left out.
-func JSONLines(w io.Writer, o Options) error { return records(w, o, "", "\n", "") }
+func JSONLines(ctx context.Context, w io.Writer, o Options) error {
+	return records(ctx, w, o, "", "\n", "")
+}
 
 // JSON writes the same objects as one array.
-func JSON(w io.Writer, o Options) error { return records(w, o, "[\n", ",\n", "\n]\n") }
+func JSON(ctx context.Context, w io.Writer, o Options) error {
+	return records(ctx, w, o, "[\n", ",\n", "\n]\n")
+}
 
-func records(w io.Writer, o Options, begin, between, end string) error {
+func records(ctx context.Context, w io.Writer, o Options, begin, between, end string) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	first := true
 	emit := func(v any) error {
@@ -40,7 +45,7 @@ func records(w io.Writer, o Options, begin, between, end string) error {
 		_, err = out.Write(plain(text))
 		return written(err)
 	}
-	if err := emitAll(o, emit); err != nil {
+	if err := emitAll(ctx, o, emit); err != nil {
 		return err
 	}
 	if end == "" {
@@ -83,8 +88,8 @@ func plain(text []byte) []byte {
 
 // emitAll emits every record: the report itself first, then what the sync holds, then
 // what changed.
-func emitAll(o Options, emit func(any) error) error {
-	b, err := read(o)
+func emitAll(ctx context.Context, o Options, emit func(any) error) error {
+	b, err := read(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -96,31 +101,40 @@ func emitAll(o Options, emit func(any) error) error {
 			return err
 		}
 	}
-	if err := o.After.EachResource(func(r baton.Resource) error {
-		record := recordOf(&r)
+	for r, err := range o.After.Resources(ctx) {
+		if err != nil {
+			return err
+		}
+		record := recordOf(&r.Resource)
 		if i, ok := b.after.byID[r.ID]; ok {
 			record.Role = standing(b.after.roles, b.after.members[i].roles)
 		}
 		record.Record = "resource"
-		return emit(record)
-	}); err != nil {
-		return err
+		if err := emit(record); err != nil {
+			return err
+		}
 	}
-	if err := o.After.EachEntitlement(func(e baton.Entitlement) error {
-		return emit(struct {
-			Record string `json:"record"`
-			entitlementRecord
-		}{"entitlement", entitlementOf(&e)})
-	}); err != nil {
-		return err
+	for e, err := range o.After.Entitlements(ctx) {
+		if err == nil {
+			err = emit(struct {
+				Record string `json:"record"`
+				entitlementRecord
+			}{"entitlement", entitlementOf(&e)})
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := o.After.EachGrant(func(g baton.Grant) error {
-		return emit(struct {
-			Record string `json:"record"`
-			grantRecord
-		}{"grant", grantOf(&g)})
-	}); err != nil {
-		return err
+	for g, err := range o.After.Grants(ctx) {
+		if err == nil {
+			err = emit(struct {
+				Record string `json:"record"`
+				grantRecord
+			}{"grant", grantOf(&g)})
+		}
+		if err != nil {
+			return err
+		}
 	}
 	for _, n := range b.after.notes {
 		if err := emit(noteRecord{"note", n.Level.String(), n.Label, n.Text}); err != nil {
@@ -130,7 +144,7 @@ func emitAll(o Options, emit func(any) error) error {
 	if b.before == nil {
 		return nil
 	}
-	_, err = compareSyncs(o.Connector, b.before, b.after, func(ch change) error { return emit(b.changeRecord(ch)) })
+	_, err = compareSyncs(ctx, o.Connector, b.before, b.after, func(ch change) error { return emit(b.changeRecord(ch)) })
 	return err
 }
 
@@ -256,20 +270,20 @@ type attributeRecord struct {
 
 func (b *builder) reportRecord() reportRecord {
 	o := b.o
-	r := reportRecord{Record: "report", Program: o.Program, Connector: o.Connector.Name, File: sourceRecord(o.AfterSource), Sync: syncOf(o.After.Shown())}
-	for _, s := range o.After.Syncs() {
+	r := reportRecord{Record: "report", Program: o.Program, Connector: o.Connector.Name, File: sourceRecord(o.AfterSource), Sync: syncOf(o.After)}
+	for _, s := range o.After.File().Syncs() {
 		r.Syncs = append(r.Syncs, syncOf(s))
 	}
 	for _, c := range b.after.counts {
 		r.Counts = append(r.Counts, countRecord(c))
 	}
 	if o.Before != nil {
-		r.Compared = &comparedWith{sourceRecord(o.BeforeSource), syncOf(o.Before.Shown())}
+		r.Compared = &comparedWith{sourceRecord(o.BeforeSource), syncOf(o.Before)}
 	}
 	return r
 }
 
-func syncOf(s c1z.Sync) syncRecord { return syncRecord{s.ID, s.Type, s.Started, s.Ended} }
+func syncOf(s *c1z.Sync) syncRecord { return syncRecord{s.ID, s.Type, s.Started, s.Ended} }
 
 func traits(list []baton.Trait) (names []string) {
 	known := map[baton.Trait]string{baton.TraitUser: "user", baton.TraitGroup: "group", baton.TraitRole: "role", baton.TraitApp: "app"}
@@ -320,12 +334,12 @@ func encodable(p baton.Profile) baton.Profile {
 	return out
 }
 
-func entitlementOf(e *baton.Entitlement) entitlementRecord {
-	return entitlementRecord{e.ID.String(), e.ID.Resource.String(), e.ResourceName, e.ID.Slug, e.DisplayName, e.Description, int(e.Purpose), e.GrantableTo}
+func entitlementOf(e *c1z.Entitlement) entitlementRecord {
+	return entitlementRecord{e.ID, e.Resource.String(), e.ResourceName, e.Slug, e.DisplayName, e.Description, int(e.Purpose), e.GrantableTo}
 }
 
-func grantOf(g *baton.Grant) grantRecord {
-	return grantRecord{g.ID.String(), g.ID.Entitlement.String(), g.ID.Principal.String(), g.ResourceName, encodable(g.Metadata)}
+func grantOf(g *c1z.Grant) grantRecord {
+	return grantRecord{g.ID, g.Entitlement, g.Principal.String(), g.ResourceName, encodable(g.Metadata)}
 }
 
 func (b *builder) changeRecord(ch change) changeRecord {

@@ -44,9 +44,9 @@ func TestLarge(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		o := options(t, clubhouse(), path)
 		for name, do := range map[string]func(io.Writer) error{
-			"html": func(w io.Writer) error { return report.HTML(w, o) },
-			"csv":  func(w io.Writer) error { return report.CSV(w, o, report.Tables()[0]) },
-			"json": func(w io.Writer) error { return report.JSONLines(w, o) },
+			"html": func(w io.Writer) error { return report.HTML(t.Context(), w, o) },
+			"csv":  func(w io.Writer) error { return report.CSV(t.Context(), w, o, report.Tables()[0]) },
+			"json": func(w io.Writer) error { return report.JSONLines(t.Context(), w, o) },
 		} {
 			var n counter
 			var to io.Writer = &n

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -161,8 +162,8 @@ func bar(labels []string, counts []int) []segment {
 }
 
 // HTML writes the report as one page that needs nothing else.
-func HTML(w io.Writer, o Options) error {
-	b, err := read(o)
+func HTML(ctx context.Context, w io.Writer, o Options) error {
+	b, err := read(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func HTML(w io.Writer, o Options) error {
 		b.budget *= 10
 	}
 	if b.before != nil {
-		if err := b.compare(); err != nil {
+		if err := b.compare(ctx); err != nil {
 			return err
 		}
 	}
@@ -207,7 +208,7 @@ type builder struct {
 }
 
 func (b *builder) page() page {
-	c, sync := b.o.Connector, b.o.After.Shown()
+	c, sync := b.o.Connector, b.o.After
 	name := c.DisplayName
 	if name == "" {
 		name = c.Name
@@ -244,7 +245,7 @@ func (b *builder) comparedWith() string {
 	if b.before == nil {
 		return "nothing: there is no full sync before it"
 	}
-	before := b.o.Before.Shown()
+	before := b.o.Before
 	text := "the sync of " + moment(before.Ended)
 	if b.o.BeforeSource.Name != b.o.AfterSource.Name || b.o.BeforeSource.SHA256 != b.o.AfterSource.SHA256 {
 		text += " in " + visible(b.o.BeforeSource.Name)
@@ -274,7 +275,7 @@ func rows[T any](t table, limit int, list []T, row func(T) []td) table {
 
 func (b *builder) evidence() (list []fact, syncs table, small []string) {
 	o := b.o
-	sync := o.After.Shown()
+	sync := o.After
 	source := func(prefix string, s Source) []fact {
 		return []fact{
 			{Name: prefix, Text: fmt.Sprintf("%s, %s bytes", visible(s.Name), number(int(s.Size)))},
@@ -299,12 +300,12 @@ func (b *builder) evidence() (list []fact, syncs table, small []string) {
 	}
 	list = append(list, fact{Name: "Made by", Text: visible(o.Program)})
 	syncs = table{ID: b.id("t"), Caption: "Syncs in the file", Columns: []column{{"Sync", ""}, {"Type", ""}, {"Started", ""}, {"Ended", ""}, {"In this report", ""}}}
-	syncs = rows(syncs, b.o.rows(), o.After.Syncs(), func(s c1z.Sync) []td {
+	syncs = rows(syncs, b.o.rows(), o.After.File().Syncs(), func(s *c1z.Sync) []td {
 		use := ""
 		switch {
 		case s.ID == sync.ID:
 			use = "reported"
-		case o.Before != nil && o.BeforeSource == o.AfterSource && s.ID == o.Before.Shown().ID:
+		case o.Before != nil && o.BeforeSource == o.AfterSource && s.ID == o.Before.ID:
 			use = "compared with"
 		}
 		ended := moment(s.Ended)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"math/bits"
@@ -14,9 +15,9 @@ import (
 )
 
 // population is who and what is in a sync, and who holds what. It costs some 300 bytes
-// for an account and 16 for a grant, and holds no row as it was read.
+// for an account and 20 for a grant, and holds no row as it was read.
 type population struct {
-	file         *c1z.File
+	sync         *c1z.Sync
 	types        []baton.ResourceType
 	members      []member // accounts, in the order of the page once sorted
 	things       map[string][]*thing
@@ -28,7 +29,7 @@ type population struct {
 
 	byID    map[baton.ResourceID]int32 // into members
 	thingOf map[baton.ResourceID]*thing
-	heldAs  map[baton.EntitlementID]int32 // into entitlements
+	heldAs  map[string]int32 // into entitlements, by id
 	words   interned
 }
 
@@ -65,17 +66,20 @@ type thing struct {
 }
 
 type entitlement struct {
-	id      baton.EntitlementID
-	name    string
-	holders []holder
-	roles   uint32
-	listed  bool
+	id       string
+	resource baton.ResourceID
+	slug     string // its own or, where it has none, the rest of its id
+	name     string
+	holders  []holder
+	roles    uint32
+	listed   bool
 }
 
 // holder is one grant: who, and what the upstream says of it.
 type holder struct {
 	member int32
 	said   int32 // an interned text; 0 is none
+	id     int32 // an interned text; 0 is an id that joins those of entitlement and principal
 }
 
 // interned keeps each text once. The first is empty.
@@ -94,12 +98,12 @@ func (in *interned) add(text string) int32 {
 }
 
 // populate reads a sync.
-func populate(c *baton.Connector, file *c1z.File) (*population, error) {
-	p := &population{file: file, things: map[string][]*thing{}, byID: map[baton.ResourceID]int32{},
-		thingOf: map[baton.ResourceID]*thing{}, heldAs: map[baton.EntitlementID]int32{},
+func populate(ctx context.Context, c *baton.Connector, sync *c1z.Sync) (*population, error) {
+	p := &population{sync: sync, things: map[string][]*thing{}, byID: map[baton.ResourceID]int32{},
+		thingOf: map[baton.ResourceID]*thing{}, heldAs: map[string]int32{},
 		words: interned{[]string{""}, map[string]int32{"": 0}}}
-	for _, step := range []func(*baton.Connector) error{p.readTypes, p.readResources, p.readRoles, p.readGrants, p.readNotes} {
-		if err := step(c); err != nil {
+	for _, step := range []func(context.Context, *baton.Connector) error{p.readTypes, p.readResources, p.readRoles, p.readGrants, p.readNotes} {
+		if err := step(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -109,9 +113,12 @@ func populate(c *baton.Connector, file *c1z.File) (*population, error) {
 
 // readTypes takes the types from the file and completes them by what the connector
 // knows of them.
-func (p *population) readTypes(c *baton.Connector) (err error) {
-	if p.types, err = p.file.ResourceTypes(); err != nil {
-		return err
+func (p *population) readTypes(ctx context.Context, c *baton.Connector) (err error) {
+	for t, err := range p.sync.ResourceTypes(ctx) {
+		if err != nil {
+			return err
+		}
+		p.types = append(p.types, t)
 	}
 	for i, t := range p.types {
 		if own, ok := c.ResourceType(t.ID); ok {
@@ -129,7 +136,7 @@ func (p *population) readTypes(c *baton.Connector) (err error) {
 	slices.SortFunc(p.types, func(a, b baton.ResourceType) int {
 		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.ID, b.ID))
 	})
-	p.counts, err = p.file.Counts()
+	p.counts, err = p.sync.Counts(ctx)
 	return err
 }
 
@@ -141,38 +148,44 @@ func (p *population) typeOf(id string) baton.ResourceType {
 	return baton.ResourceType{ID: id, DisplayName: title(words(id))}
 }
 
-func (p *population) readResources(*baton.Connector) error {
+func (p *population) readResources(ctx context.Context, _ *baton.Connector) error {
 	columns, users := map[string][]baton.Column{}, map[string]bool{}
 	for _, t := range p.types {
 		columns[t.ID], users[t.ID] = t.Columns, slices.Contains(t.Traits, baton.TraitUser)
 	}
-	err := p.file.EachResource(func(r baton.Resource) error {
-		var cells []string
-		for _, col := range columns[r.ID.Type] {
-			cells = append(cells, clip(flat(r.Profile[col.Key])))
+	for r, err := range p.sync.Resources(ctx) {
+		if err != nil {
+			return err
 		}
-		if r.User != nil || users[r.ID.Type] {
-			m := p.member(r.ID)
-			m.name, m.status, m.created, m.cells = clip(r.DisplayName), r.Status, r.CreatedAt, cells
-			m.listed, m.account = true, true
-			if r.User != nil {
-				m.email, m.login = clip(addressOf(r.User)), r.User.LastLogin
-			}
-			return nil
-		}
-		t := p.thing(r.ID)
-		t.name, t.description, t.status, t.created = clip(r.DisplayName), clip(r.Description), r.Status, r.CreatedAt
-		t.cells, t.listed = cells, true
-		return nil
-	})
-	if err != nil {
-		return err
+		p.addResource(&r.Resource, columns[r.ID.Type], users[r.ID.Type])
 	}
-	return p.file.EachEntitlement(func(e baton.Entitlement) error {
-		held := p.entitlement(e.ID)
-		held.name, held.listed = clip(cmp.Or(e.DisplayName, e.ID.Slug)), true
-		return nil
-	})
+	for e, err := range p.sync.Entitlements(ctx) {
+		if err != nil {
+			return err
+		}
+		held := p.entitlement(e.ID, e.Resource, e.Slug)
+		held.name, held.listed = clip(cmp.Or(e.DisplayName, held.slug)), true
+	}
+	return nil
+}
+
+func (p *population) addResource(r *baton.Resource, columns []baton.Column, isUser bool) {
+	var cells []string
+	for _, col := range columns {
+		cells = append(cells, clip(flat(r.Profile[col.Key])))
+	}
+	if r.User != nil || isUser {
+		m := p.member(r.ID)
+		m.name, m.status, m.created, m.cells = clip(r.DisplayName), r.Status, r.CreatedAt, cells
+		m.listed, m.account = true, true
+		if r.User != nil {
+			m.email, m.login = clip(addressOf(r.User)), r.User.LastLogin
+		}
+		return
+	}
+	t := p.thing(r.ID)
+	t.name, t.description, t.status, t.created = clip(r.DisplayName), clip(r.Description), r.Status, r.CreatedAt
+	t.cells, t.listed = cells, true
 }
 
 // clip bounds what is kept of a text; the page shows no more.
@@ -214,48 +227,78 @@ func (p *population) thing(id baton.ResourceID) *thing {
 	return t
 }
 
-func (p *population) entitlement(id baton.EntitlementID) *entitlement {
+// entitlement is the entitlement with that id. One that is new is not listed yet. The pointer
+// is valid until the next one is made.
+func (p *population) entitlement(id string, resource baton.ResourceID, slug string) *entitlement {
 	i, ok := p.heldAs[id]
 	if !ok {
 		i = int32(len(p.entitlements))
-		p.entitlements, p.heldAs[id] = append(p.entitlements, entitlement{id: id, name: id.Slug}), i
-		t := p.thing(id.Resource)
+		if slug == "" {
+			slug = slugOf(id, resource)
+		}
+		p.entitlements, p.heldAs[id] = append(p.entitlements, entitlement{id: id, resource: resource, slug: slug, name: slug}), i
+		t := p.thing(resource)
 		t.entitlements = append(t.entitlements, i)
 	}
 	return &p.entitlements[i]
 }
 
-func (p *population) readRoles(c *baton.Connector) (err error) {
-	if c.Roles == nil || p.file.Shown().Type != c1z.Full {
+// slugOf is the slug in an entitlement's id, or the whole id if it is of another form.
+func slugOf(id string, resource baton.ResourceID) string {
+	if e, ok := baton.ParseEntitlementID(id, resource); ok {
+		return e.Slug
+	}
+	return id
+}
+
+func (p *population) readRoles(ctx context.Context, c *baton.Connector) (err error) {
+	if c.Roles == nil || p.sync.Type != c1z.Full {
 		return nil
 	}
-	if p.roles, err = c.Roles(p.file); err != nil {
+	if p.roles, err = c.Roles(p.sync.Facts(ctx)); err != nil {
 		return err
 	}
 	p.roles.Roles = p.roles.Roles[:min(len(p.roles.Roles), 32)]
 	for i, r := range p.roles.Roles {
 		for _, id := range r.Entitlements {
-			p.entitlement(id).roles |= 1 << i
+			p.entitlement(id.String(), id.Resource, id.Slug).roles |= 1 << i
 		}
 	}
 	return nil
 }
 
-func (p *population) readGrants(*baton.Connector) error {
-	return p.file.EachGrant(func(g baton.Grant) error {
+func (p *population) readGrants(ctx context.Context, _ *baton.Connector) error {
+	for g, err := range p.sync.Grants(ctx) {
+		if err != nil {
+			return err
+		}
 		p.grants++
-		e := p.entitlement(g.ID.Entitlement)
-		m := p.member(g.ID.Principal)
+		e := p.entitlement(g.Entitlement, g.Resource, "")
+		m := p.member(g.Principal)
 		if !m.listed && m.name == "" {
-			if t := p.thingOf[g.ID.Principal]; t != nil {
+			if t := p.thingOf[g.Principal]; t != nil {
 				m.name, m.listed, m.status = t.name, t.listed, t.status
 			}
 		}
-		e.holders = append(e.holders, holder{p.byID[m.id], p.words.add(said(g.Metadata))})
+		h := holder{member: p.byID[m.id], said: p.words.add(said(g.Metadata))}
+		if g.ID != joined(g.Entitlement, g.Principal) {
+			h.id = p.words.add(g.ID)
+		}
+		e.holders = append(e.holders, h)
 		m.holds = append(m.holds, p.heldAs[e.id])
 		m.roles |= e.roles
-		return nil
-	})
+	}
+	return nil
+}
+
+// joined is the id that most connectors give a grant.
+func joined(entitlement string, principal baton.ResourceID) string {
+	return entitlement + ":" + principal.String()
+}
+
+// grantID is the id of a grant.
+func (p *population) grantID(e *entitlement, h holder) string {
+	return cmp.Or(p.words.texts[h.id], joined(e.id, p.members[h.member].id))
 }
 
 // said is the metadata of a grant as one text, which many grants may share: keys and
@@ -316,11 +359,11 @@ func flat(value any) string {
 
 // readNotes asks the connector what it makes of the sync. What roles say is counted
 // here, so only its warnings are wanted then.
-func (p *population) readNotes(c *baton.Connector) error {
-	if c.Review == nil || p.file.Shown().Type != c1z.Full {
+func (p *population) readNotes(ctx context.Context, c *baton.Connector) error {
+	if c.Review == nil || p.sync.Type != c1z.Full {
 		return nil
 	}
-	notes, err := c.Review(p.file)
+	notes, err := c.Review(p.sync.Facts(ctx))
 	if err != nil {
 		return err
 	}
@@ -376,7 +419,7 @@ func (p *population) sort() {
 // byWeight orders entitlements: those that give a role first, then by name.
 func (p *population) byWeight(a, b int32) int {
 	x, y := &p.entitlements[a], &p.entitlements[b]
-	return cmp.Or(cmp.Compare(roleOrder(x.roles), roleOrder(y.roles)), cmp.Compare(folded(x.name), folded(y.name)), cmp.Compare(x.id.String(), y.id.String()))
+	return cmp.Or(cmp.Compare(roleOrder(x.roles), roleOrder(y.roles)), cmp.Compare(folded(x.name), folded(y.name)), cmp.Compare(x.id, y.id))
 }
 
 // roleOrder is the most powerful of some roles, for sorting.

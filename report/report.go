@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -20,8 +21,8 @@ const DefaultRows = 5000
 type Options struct {
 	Connector *baton.Connector // what it knows of its own; it is not asked for anything else
 	Program   string           // name and version of the program, for the evidence
-	After     *c1z.File        // the sync that is reported
-	Before    *c1z.File        // the sync to compare it with; nil for none
+	After     *c1z.Sync        // the sync that is reported
+	Before    *c1z.Sync        // the sync to compare it with; nil for none
 	// AfterSource and BeforeSource are the files that the syncs are in.
 	AfterSource, BeforeSource Source
 	Rows                      int // of a table on the page; DefaultRows when zero, all when below
@@ -41,11 +42,12 @@ type Source struct {
 	SHA256 string
 }
 
-// Open opens the file at path and says which bytes it holds.
-func Open(path, tempDir string) (*c1z.File, Source, error) {
+// Open opens the file at path and returns the bytes it holds as a Source. Scratch files go to
+// tempDir, or beside the file when that is empty.
+func Open(ctx context.Context, path, tempDir string) (*c1z.File, Source, error) {
 	const attempts = 3
 	for range attempts {
-		f, s, same, err := open(path, tempDir)
+		f, s, same, err := open(ctx, path, tempDir)
 		if same || err != nil {
 			return f, s, err
 		}
@@ -60,10 +62,11 @@ func Open(path, tempDir string) (*c1z.File, Source, error) {
 // open hashes the file and unpacks it. The two are the same when the path still leads
 // to what was hashed: a file is replaced by a rename and not written again, and while
 // the old one is open no other can pass for it.
-func open(path, tempDir string) (f *c1z.File, s Source, same bool, err error) {
+func open(ctx context.Context, path, tempDir string) (f *c1z.File, s Source, same bool, err error) {
+	opener := c1z.Opener{TempDir: cmp.Or(tempDir, filepath.Dir(path))}
 	in, err := os.Open(path)
 	if err != nil {
-		f, err := c1z.Open(path, tempDir) // which says it better
+		f, err := opener.Open(ctx, path) // which says it better
 		if err == nil {
 			err = f.Close()
 		}
@@ -79,7 +82,7 @@ func open(path, tempDir string) (f *c1z.File, s Source, same bool, err error) {
 		return nil, s, false, baton.Errorf(baton.Storage, "report: read %s: %w", path, err)
 	}
 	s.Name, s.SHA256 = filepath.Base(path), hex.EncodeToString(h.Sum(nil))
-	if f, err = c1z.Open(path, tempDir); err != nil {
+	if f, err = opener.Open(ctx, path); err != nil {
 		return nil, s, false, err
 	}
 	now, err := os.Stat(path)

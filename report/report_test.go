@@ -36,13 +36,13 @@ func text(t testing.TB, write func(io.Writer) error) string {
 
 func page(t testing.TB, o report.Options) string {
 	t.Helper()
-	return text(t, func(w io.Writer) error { return report.HTML(w, o) })
+	return text(t, func(w io.Writer) error { return report.HTML(t.Context(), w, o) })
 }
 
 func table(t testing.TB, o report.Options, name string) [][]string {
 	t.Helper()
 	i := slices.IndexFunc(report.Tables(), func(t report.Table) bool { return t.Name == name })
-	out := text(t, func(w io.Writer) error { return report.CSV(w, o, report.Tables()[i]) })
+	out := text(t, func(w io.Writer) error { return report.CSV(t.Context(), w, o, report.Tables()[i]) })
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	if err != nil {
 		t.Fatal(err)
@@ -67,10 +67,10 @@ func TestGolden(t *testing.T) {
 	got := map[string]string{
 		"club.html":   digests.ReplaceAllString(styles.ReplaceAllString(page(t, o), ""), "sha256-"),
 		"single.html": digests.ReplaceAllString(styles.ReplaceAllString(page(t, single), ""), "sha256-"),
-		"club.jsonl":  text(t, func(w io.Writer) error { return report.JSONLines(w, o) }),
+		"club.jsonl":  text(t, func(w io.Writer) error { return report.JSONLines(t.Context(), w, o) }),
 	}
 	for _, table := range report.Tables() {
-		got[table.Name+".csv"] = text(t, func(w io.Writer) error { return report.CSV(w, o, table) })
+		got[table.Name+".csv"] = text(t, func(w io.Writer) error { return report.CSV(t.Context(), w, o, table) })
 	}
 	for name, got := range got {
 		golden := filepath.Join("testdata", name)
@@ -122,7 +122,7 @@ func TestEverythingIsThere(t *testing.T) {
 		t.Errorf("%d rows without a grant, %d grants, %d resources, %d entitlements", holdsNothing,
 			len(records["grant"]), len(records["resource"]), len(records["entitlement"]))
 	}
-	all := text(t, func(w io.Writer) error { return report.JSON(w, o) })
+	all := text(t, func(w io.Writer) error { return report.JSON(t.Context(), w, o) })
 	var list []map[string]any
 	if err := json.Unmarshal([]byte(all), &list); err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestEverythingIsThere(t *testing.T) {
 func lines(t testing.TB, o report.Options) map[string]map[string]map[string]any {
 	t.Helper()
 	all := map[string]map[string]map[string]any{}
-	for line := range strings.Lines(text(t, func(w io.Writer) error { return report.JSONLines(w, o) })) {
+	for line := range strings.Lines(text(t, func(w io.Writer) error { return report.JSONLines(t.Context(), w, o) })) {
 		var record map[string]any
 		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			t.Fatalf("%q: %v", line, err)
@@ -231,7 +231,7 @@ func TestRows(t *testing.T) {
 	if strings.Contains(whole, `class="cut"`) || strings.Contains(whole, `class="cut screen"`) || !strings.Contains(cut, "The first 20 of 300 rows.") || len(cut) > len(whole)/3 {
 		t.Errorf("whole %d bytes, cut %d bytes", len(whole), len(cut))
 	}
-	counts, err := o.After.Counts()
+	counts, err := o.After.Counts(t.Context())
 	if rows := table(t, o, "access"); err != nil || len(rows) <= counts[0].Grants || counts[0].Grants < 600 {
 		t.Errorf("the table is cut to %d rows of %d (%v)", len(rows), counts[0].Grants, err)
 	}
@@ -347,7 +347,7 @@ func TestHostileNames(t *testing.T) {
 			t.Errorf("%q is %q in the records", name, got)
 		}
 	}
-	raw := text(t, func(w io.Writer) error { return report.JSONLines(w, o) })
+	raw := text(t, func(w io.Writer) error { return report.JSONLines(t.Context(), w, o) })
 	if i := strings.IndexFunc(raw, func(r rune) bool { return r != '\n' && controls(r) }); i >= 0 {
 		t.Errorf("%q is in the records", raw[i:i+10])
 	}

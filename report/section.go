@@ -16,7 +16,7 @@ func mark(kind string) tag {
 
 func (b *builder) changeSection() section {
 	d := &b.diff
-	s := section{ID: "changes", Nav: "Changes", Title: "What changed since " + moment(b.o.Before.Shown().Ended),
+	s := section{ID: "changes", Nav: "Changes", Title: "What changed since " + moment(b.o.Before.Ended),
 		Lead: "A change is told with what it came with in the same interval: an account that was disabled, a group that vanished. Who made it is not recorded here."}
 	if d.total == 0 {
 		s.Lead = "Nothing. Both syncs hold the same resources, entitlements and grants."
@@ -36,7 +36,7 @@ func (b *builder) changeSection() section {
 		return []td{b.who(r.id), {Text: r.before}, after, {Code: visible(r.id.ID)}}
 	}))
 	grant := func(g grantChange) []td {
-		return []td{b.who(g.id.Principal), {Tags: []tag{grantMark(g)}}, {Text: shown(b.entitlementName(g.id.Entitlement))}, {Code: visible(g.id.String())}}
+		return []td{b.who(g.grant.Principal), {Tags: []tag{grantMark(g)}}, {Text: shown(b.entitlementName(g.grant.Entitlement, g.grant.Resource))}, {Code: visible(g.grant.ID)}}
 	}
 	alone := table{ID: "changes-alone", Caption: "Access that changed on its own", Columns: []column{{"Account", "w"}, {"Change", ""}, {"Access", "w"}, {"Grant", ""}},
 		Lead: "Neither the account nor the resource came, went or changed its status meanwhile."}
@@ -132,7 +132,7 @@ func (b *builder) roleSection() section {
 		r := p.roles.Roles[i]
 		var given []string
 		for _, id := range r.Entitlements {
-			given = append(given, shown(b.entitlementName(id)))
+			given = append(given, shown(b.entitlementName(id.String(), id.Resource)))
 		}
 		if len(given) == 0 {
 			given = []string{"no group that was recognised"}
@@ -238,9 +238,9 @@ func (b *builder) holds(m *member) td {
 	const few = 3
 	var list []string
 	for _, e := range m.holds[:min(few, len(m.holds))] {
-		id := b.after.entitlements[e].id
-		name := shown(b.nameOf(id.Resource))
-		if slug := words(id.Slug); slug != "member" {
+		held := &b.after.entitlements[e]
+		name := shown(b.nameOf(held.resource))
+		if slug := words(held.slug); slug != "member" {
 			name += " (" + slug + ")"
 		}
 		list = append(list, name)

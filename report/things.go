@@ -84,7 +84,7 @@ func (b *builder) slugs(t baton.ResourceType, things []*thing) []string {
 	seen := map[string]bool{}
 	for _, one := range things {
 		for _, e := range one.entitlements {
-			seen[b.after.entitlements[e].id.Slug] = true
+			seen[b.after.entitlements[e].slug] = true
 		}
 	}
 	var list []string
@@ -198,7 +198,7 @@ func (b *builder) thingTags(t *thing) []tag {
 func (b *builder) countBySlug(t *thing, slugs []string) []int {
 	counts := make([]int, len(slugs))
 	for _, e := range t.entitlements {
-		if i := slices.Index(slugs, b.after.entitlements[e].id.Slug); i >= 0 {
+		if i := slices.Index(slugs, b.after.entitlements[e].slug); i >= 0 {
 			counts[i] += len(b.after.entitlements[e].holders)
 		}
 	}
@@ -218,7 +218,7 @@ func (b *builder) thingDetail(t *thing, slugs []string) (detail, bool) {
 	for _, slug := range slugs {
 		for _, i := range t.entitlements {
 			e := &b.after.entitlements[i]
-			if e.id.Slug != slug || len(e.holders) == 0 {
+			if e.slug != slug || len(e.holders) == 0 {
 				continue
 			}
 			total += len(e.holders)
@@ -258,7 +258,7 @@ func (b *builder) keys(e *entitlement) []string {
 }
 
 func (b *builder) holderTable(name string, e *entitlement) table {
-	t := table{ID: b.id("t"), Caption: fmt.Sprintf("%s: %s", shown(name), words(visible(e.id.Slug))), Columns: []column{{"Account", "w"}}}
+	t := table{ID: b.id("t"), Caption: fmt.Sprintf("%s: %s", shown(name), words(visible(e.slug))), Columns: []column{{"Account", "w"}}}
 	keys := b.keys(e)
 	hasRoles := len(b.after.roles.Roles) > 0
 	if hasRoles {

@@ -29,7 +29,7 @@ func (r *run) change(ctx context.Context, op operation) error {
 	if r.has("provisioning") && !r.values.Bool("provisioning") {
 		return baton.Errorf(baton.Refused, "%s switches changes off", r.label("provisioning")).WithFix("take it away to allow them")
 	}
-	w, err := r.wish(op)
+	w, err := r.wish(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -51,25 +51,29 @@ func (r *run) change(ctx context.Context, op operation) error {
 	return nil
 }
 
-func (r *run) wish(op operation) (wish, error) {
+func (r *run) wish(ctx context.Context, op operation) (wish, error) {
 	switch op {
 	case opGrant:
-		return r.wishGrant()
+		return r.wishGrant(ctx)
 	case opRevoke:
-		return r.wishRevoke()
+		return r.wishRevoke(ctx)
 	case opCreate:
 		return r.wishAccount()
 	}
 	return r.wishAction()
 }
 
-func (r *run) wishGrant() (w wish, err error) {
+func (r *run) wishGrant(ctx context.Context) (w wish, err error) {
 	kind := r.values.String("grant-principal-type")
 	if err := knownType(r.program.Describe(), r.label("grant-principal-type"), kind); err != nil {
 		return w, err
 	}
-	err = r.withFile(func(l *lookup) error {
+	err = r.withFile(ctx, func(l *lookup) error {
 		e, err := l.entitlement(r.values.String("grant-entitlement"))
+		if err != nil {
+			return err
+		}
+		id, err := l.entitlementID(e.ID, e.Resource, e.Slug)
 		if err != nil {
 			return err
 		}
@@ -84,7 +88,7 @@ func (r *run) wishGrant() (w wish, err error) {
 			done:    fmt.Sprintf("granted %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
 			already: fmt.Sprintf("already granted: %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
 			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
-				return c.Grant(ctx, baton.GrantRequest{Entitlement: e.ID, Principal: who.ID, DryRun: r.values.Bool("dry-run")})
+				return c.Grant(ctx, baton.GrantRequest{Entitlement: id, Principal: who.ID, DryRun: r.values.Bool("dry-run")})
 			},
 		}
 		return nil
@@ -92,18 +96,22 @@ func (r *run) wishGrant() (w wish, err error) {
 	return w, err
 }
 
-func (r *run) wishRevoke() (w wish, err error) {
-	err = r.withFile(func(l *lookup) error {
+func (r *run) wishRevoke(ctx context.Context) (w wish, err error) {
+	err = r.withFile(ctx, func(l *lookup) error {
 		g, err := l.grant(r.values.String("revoke-grant"))
 		if err != nil {
 			return err
 		}
-		e, who := g.ID.Entitlement, g.ID.Principal
+		id, err := l.entitlementID(g.Entitlement, g.Resource, "")
+		if err != nil {
+			return err
+		}
+		e, who := g.Entitlement, g.Principal
 		w = wish{
 			done:    fmt.Sprintf("revoked %s%s from %s", e, called(g.ResourceName), who),
 			already: fmt.Sprintf("already revoked: %s%s from %s", e, called(g.ResourceName), who),
 			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
-				return c.Revoke(ctx, baton.GrantRequest{Entitlement: e, Principal: who, DryRun: r.values.Bool("dry-run")})
+				return c.Revoke(ctx, baton.GrantRequest{Entitlement: id, Principal: who, DryRun: r.values.Bool("dry-run")})
 			},
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"baton"
 	"baton/agent/syncer"
@@ -131,10 +132,14 @@ func exists(path string) bool {
 
 // isDemo reports whether the file holds the resource by which demos are known.
 func isDemo(path string, mark baton.ResourceID) bool {
-	f, err := c1z.Open(path, "")
+	ctx := context.Background()
+	f, err := c1z.Opener{TempDir: filepath.Dir(path)}.Open(ctx, path)
 	if err != nil {
 		return false
 	}
-	_, err = f.Resource(mark)
+	s, err := f.Latest()
+	if err == nil {
+		_, err = s.Resource(ctx, mark)
+	}
 	return errors.Join(err, f.Close()) == nil
 }

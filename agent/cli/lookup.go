@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,19 +16,24 @@ import (
 const memberSlug = "member"
 
 // withFile opens the file of the run for looking things up.
-func (r *run) withFile(do func(*lookup) error) error {
+func (r *run) withFile(ctx context.Context, do func(*lookup) error) error {
 	path := r.values.String("file")
-	f, err := c1z.Open(path, r.values.String("c1z-temp-dir"))
+	f, err := c1z.Opener{TempDir: cmp.Or(r.values.String("c1z-temp-dir"), filepath.Dir(path))}.Open(ctx, path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(&lookup{file: f, path: path, connector: r.program.Describe()}), f.Close())
+	sync, err := f.Latest()
+	if err == nil {
+		err = do(&lookup{ctx: ctx, sync: sync, path: path, connector: r.program.Describe()})
+	}
+	return errors.Join(err, f.Close())
 }
 
 // lookup finds what a person names on the command line in the newest sync of the
 // file. What is not there is NotFound, with what was probably meant.
 type lookup struct {
-	file      *c1z.File
+	ctx       context.Context
+	sync      *c1z.Sync
 	path      string
 	connector *baton.Connector
 }
@@ -40,8 +48,8 @@ func (l *lookup) missing(what, id string, candidates []string) error {
 }
 
 // principal is the resource with that id.
-func (l *lookup) principal(kind, id string) (baton.Resource, error) {
-	res, err := l.file.Resource(baton.ResourceID{Type: kind, ID: id})
+func (l *lookup) principal(kind, id string) (c1z.Resource, error) {
+	res, err := l.sync.Resource(l.ctx, baton.ResourceID{Type: kind, ID: id})
 	if err == nil || baton.KindOf(err) != baton.NotFound {
 		return res, err
 	}
@@ -57,8 +65,8 @@ func (l *lookup) principal(kind, id string) (baton.Resource, error) {
 }
 
 // entitlement is the entitlement with that id.
-func (l *lookup) entitlement(id string) (baton.Entitlement, error) {
-	e, err := l.file.Entitlement(id)
+func (l *lookup) entitlement(id string) (c1z.Entitlement, error) {
+	e, err := l.sync.Entitlement(l.ctx, id)
 	if err == nil || baton.KindOf(err) != baton.NotFound {
 		return e, err
 	}
@@ -89,7 +97,7 @@ func (l *lookup) entitlements(text string) ([]string, error) {
 			for _, res := range found {
 				for _, slug := range slugs {
 					id := baton.EntitlementID{Resource: res.ID, Slug: slug}.String()
-					_, err := l.file.Entitlement(id)
+					_, err := l.sync.Entitlement(l.ctx, id)
 					text := id + called(res.DisplayName)
 					if err == nil && len(candidates) < 3 && !slices.Contains(candidates, text) {
 						candidates = append(candidates, text)
@@ -102,8 +110,8 @@ func (l *lookup) entitlements(text string) ([]string, error) {
 }
 
 // grant is the grant with that id.
-func (l *lookup) grant(id string) (baton.Grant, error) {
-	g, err := l.file.Grant(id)
+func (l *lookup) grant(id string) (c1z.Grant, error) {
+	g, err := l.sync.Grant(l.ctx, id)
 	if err == nil || baton.KindOf(err) != baton.NotFound {
 		return g, err
 	}
@@ -126,24 +134,44 @@ func (l *lookup) grant(id string) (baton.Grant, error) {
 	return g, l.missing("grant", id, nil)
 }
 
+// entitlementID is the id of an entitlement as the connector knows it.
+func (l *lookup) entitlementID(id string, resource baton.ResourceID, slug string) (baton.EntitlementID, error) {
+	if e, ok := baton.ParseEntitlementID(id, resource); ok {
+		return e, nil
+	}
+	if slug == "" { // a grant does not say it
+		e, err := l.sync.Entitlement(l.ctx, id)
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return baton.EntitlementID{}, err
+		}
+		slug = e.Slug
+	}
+	if slug == "" {
+		return baton.EntitlementID{}, baton.Errorf(baton.Unsupported, "the entitlement %q in %s was not written by this connector", id, l.path).
+			WithFix("use a file that this connector has synced")
+	}
+	return baton.EntitlementID{Resource: resource, Slug: slug}, nil
+}
+
 // similar are up to three resources that go by the word: by id, e-mail, login or
 // name, whatever the case; or else by an id that is nearly it.
 func (l *lookup) similar(kind, word string) ([]baton.Resource, error) {
 	var same []baton.Resource
 	var close nearest[baton.Resource]
-	err := l.file.Resources(kind, func(r baton.Resource) error {
+	for r, err := range l.sync.ResourcesOfType(l.ctx, kind) {
 		switch {
-		case slices.ContainsFunc(names(r), func(name string) bool { return strings.EqualFold(name, word) }):
-			same = append(same, r)
+		case err != nil:
+			return nil, err
+		case slices.ContainsFunc(names(r.Resource), func(name string) bool { return strings.EqualFold(name, word) }):
+			same = append(same, r.Resource)
 		default:
-			close.add(word, r.ID.ID, r)
+			close.add(word, r.ID.ID, r.Resource)
 		}
-		return nil
-	})
-	if len(same) == 0 {
-		return close.best(), err
 	}
-	return same[:min(3, len(same))], err
+	if len(same) == 0 {
+		return close.best(), nil
+	}
+	return same[:min(3, len(same))], nil
 }
 
 func names(r baton.Resource) []string {

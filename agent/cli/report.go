@@ -123,7 +123,7 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 	if o.Connector, err = r.offline(); err != nil {
 		return err
 	}
-	close, err := r.openReport(&o, files, flags)
+	close, err := r.openReport(ctx, &o, files, flags)
 	defer func() { err = errors.Join(err, close()) }()
 	if err != nil {
 		return err
@@ -132,13 +132,13 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 		w = whileWanted{ctx, w}
 		switch format {
 		case "csv":
-			return report.CSV(w, o, table)
+			return report.CSV(ctx, w, o, table)
 		case "json":
-			return report.JSON(w, o)
+			return report.JSON(ctx, w, o)
 		case "jsonl":
-			return report.JSONLines(w, o)
+			return report.JSONLines(ctx, w, o)
 		}
-		return report.HTML(w, o)
+		return report.HTML(ctx, w, o)
 	}
 	if flags.out == "" {
 		err = write(r.stdout)
@@ -160,7 +160,7 @@ func (r *run) offline() (*baton.Connector, error) {
 }
 
 // openReport opens the files and chooses the syncs.
-func (r *run) openReport(o *report.Options, files []string, flags reportFlags) (close func() error, err error) {
+func (r *run) openReport(ctx context.Context, o *report.Options, files []string, flags reportFlags) (close func() error, err error) {
 	var opened []*c1z.File
 	close = func() error {
 		var errs []error
@@ -170,54 +170,53 @@ func (r *run) openReport(o *report.Options, files []string, flags reportFlags) (
 		return errors.Join(errs...)
 	}
 	open := func(path string) (*c1z.File, report.Source, error) {
-		f, source, err := report.Open(path, r.values.String("c1z-temp-dir"))
+		f, source, err := report.Open(ctx, path, r.values.String("c1z-temp-dir"))
 		if err == nil {
 			opened = append(opened, f)
 		}
 		return f, source, err
 	}
 	path := files[len(files)-1]
-	if o.After, o.AfterSource, err = open(path); err != nil {
+	file, source, err := open(path)
+	if err != nil {
 		return close, err
 	}
-	older, source, name := o.After, o.AfterSource, path
+	o.AfterSource = source
+	if o.After, err = syncIn(file, path, flags.sync); err != nil {
+		return close, err
+	}
+	older, name := file, path
 	if len(files) == 2 {
 		name = files[0]
 		if older, source, err = open(name); err != nil {
 			return close, err
 		}
 	}
-	if flags.sync != "" {
-		if o.After, err = showing(o.After, path, flags.sync); err != nil {
-			return close, err
-		}
-	}
-	switch before, ok := o.After.Before(); {
-	case flags.before != "":
-		o.Before, err = showing(older, name, flags.before)
-	case len(files) == 2:
-		o.Before = older
-	case ok:
-		o.Before, err = o.After.At(before.ID)
+	if flags.before != "" || len(files) == 2 {
+		o.Before, err = syncIn(older, name, flags.before)
+	} else {
+		o.Before = o.After.Previous()
 	}
 	if o.Before != nil {
 		o.BeforeSource = source
-		if o.Before.Shown().Ended.After(o.After.Shown().Ended) {
+		if o.Before.Ended.After(o.After.Ended) {
 			r.warn("the sync to compare with is the newer one: what was created is told as removed")
 		}
 	}
 	return close, err
 }
 
-// showing is the file as it shows the sync with that id.
-func showing(f *c1z.File, path, id string) (*c1z.File, error) {
-	at, err := f.At(id)
-	if err == nil {
-		return at, nil
+// syncIn is the finished sync with that id, or the latest one when it is empty.
+func syncIn(f *c1z.File, path, id string) (*c1z.Sync, error) {
+	if id == "" {
+		return f.Latest()
 	}
 	var ids []string
 	for _, s := range f.Syncs() {
-		if !s.Ended.IsZero() {
+		if s.ID == id && s.Finished() {
+			return s, nil
+		}
+		if s.Finished() {
 			ids = append(ids, s.ID)
 		}
 	}

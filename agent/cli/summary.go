@@ -9,7 +9,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
-	"baton/c1z"
+	"baton/c1z/writer"
 	"baton/internal/english"
 )
 
@@ -70,17 +70,17 @@ func noteLines(notes []baton.Note) []string {
 }
 
 // changeLines tell what changed since the sync before, nothing on a first sync.
-func changeLines(c *c1z.Changes) []string {
+func changeLines(c *writer.Changes) []string {
 	switch {
 	case c == nil:
 		return nil
-	case *c == c1z.Changes{}:
+	case *c == writer.Changes{}:
 		return []string{"since the previous sync: no change"}
 	}
 	lines := []string{"since the previous sync:"}
 	for _, part := range []struct {
 		name string
-		c1z.Change
+		writer.Change
 	}{{"resources", c.Resources}, {"entitlements", c.Entitlements}, {"grants", c.Grants}} {
 		var counts []string
 		for _, n := range []struct {
@@ -132,7 +132,7 @@ func summaryAttrs(cfg syncer.Config, res syncer.Result, took time.Duration) []an
 	}
 	if c := res.Changes; c != nil {
 		var parts []any
-		for name, change := range map[string]c1z.Change{"resources": c.Resources, "entitlements": c.Entitlements, "grants": c.Grants} {
+		for name, change := range map[string]writer.Change{"resources": c.Resources, "entitlements": c.Entitlements, "grants": c.Grants} {
 			parts = append(parts, slog.Group(name, "created", change.Created, "deleted", change.Deleted, "modified", change.Modified))
 		}
 		attrs = append(attrs, slog.Group("changes", parts...))

@@ -17,7 +17,7 @@ import (
 
 	"baton"
 	"baton/agent/cli"
-	"baton/console/oldrpc"
+	rpc "baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 )
 

@@ -14,10 +14,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"baton"
 	"baton/agent/service"
-	"baton/c1z"
-	"baton/console/oldrpc"
+	"baton/c1z/c1ztest"
+	rpc "baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"
@@ -95,7 +94,7 @@ func (w *world) testHello() {
 }
 
 // uploaded is the one file that a task uploaded, opened.
-func (w *world) uploaded(r rpc.Result) *c1z.File {
+func (w *world) uploaded(r rpc.Result) c1ztest.Rows {
 	w.t.Helper()
 	if len(r.Assets) != 1 {
 		w.t.Fatalf("%d uploads", len(r.Assets))
@@ -107,27 +106,15 @@ func (w *world) uploaded(r rpc.Result) *c1z.File {
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != r.Assets[0].SHA256 || int64(len(b)) != r.Assets[0].Size {
 		w.t.Error("the upload is not what was sent")
 	}
-	f, err := c1z.Open(r.Assets[0].Path, w.t.TempDir())
+	rows, err := c1ztest.Read(r.Assets[0].Path)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { f.Close() })
-	return f
+	return rows
 }
 
-func (w *world) count(f *c1z.File, resourceType string) (resources, grants int) {
-	w.t.Helper()
-	err := f.Resources(resourceType, func(baton.Resource) error { resources++; return nil })
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	err = f.Entitlements(resourceType, func(e baton.Entitlement) error {
-		return f.Grants(e.ID, func(baton.Grant) error { grants++; return nil })
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return resources, grants
+func (w *world) count(rows c1ztest.Rows, resourceType string) (resources, grants int) {
+	return len(rows.ResourcesOf(resourceType)), len(rows.GrantsOf(resourceType))
 }
 
 func (w *world) testSync() {

@@ -8,7 +8,7 @@ import (
 
 	"baton"
 	"baton/agent/pagelog"
-	"baton/c1z"
+	"baton/c1z/writer"
 	"baton/internal/intern"
 )
 
@@ -30,7 +30,7 @@ type feedRun struct {
 	log     *pagelog.Feed
 	state   feedState
 	seen    intern.Table // resources of committed pages and of the one in progress, as appendID has them
-	rows    c1z.Encoder
+	rows    writer.Encoder
 	resumed bool
 }
 
@@ -65,13 +65,13 @@ func (f *feedRun) restore() error {
 func (f *feedRun) recall() error {
 	f.seen.Clear()
 	var id []byte
-	var rows c1z.Decoder
+	var rows writer.Decoder
 	return f.log.Replay(func(record []byte, _ int64) error {
 		row, err := rows.Row(record)
 		if err != nil {
 			return err
 		}
-		if row.Table == c1z.Resources {
+		if row.Table == writer.Resources {
 			kind, name := row.Resource()
 			id = appendID(id[:0], kind, name)
 			f.seen.Add(id)

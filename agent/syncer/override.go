@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"baton/c1z/writer"
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
@@ -9,7 +10,6 @@ import (
 	"strings"
 
 	"baton"
-	"baton/c1z"
 )
 
 // Override allows one sync that was held, and others only as far as they are like it. It
@@ -29,7 +29,7 @@ type Override struct {
 
 // overrideKey is a subject with the hash of its name.
 type overrideKey struct {
-	table c1z.Table
+	table writer.Table
 	name  [4]byte
 }
 
@@ -150,7 +150,7 @@ func (r *overrideReader) number() int {
 
 func (r *overrideReader) key() (k overrideKey) {
 	table, _ := r.ReadByte()
-	k.table = c1z.Table(table)
+	k.table = writer.Table(table)
 	r.fill(k.name[:])
 	return k
 }

@@ -3,32 +3,32 @@ package syncer
 import (
 	"baton"
 	"baton/c1z"
+	"cmp"
+	"context"
+	"path/filepath"
 )
 
 // Holds reports whether any finished sync in the file at path has the resource. A file
 // that does not exist has none. tempDir is where the file is unpacked; "" is beside it.
 func Holds(path, tempDir string, id baton.ResourceID) (bool, error) {
-	f, err := c1z.Open(path, tempDir)
+	ctx := context.Background()
+	f, err := c1z.Opener{TempDir: cmp.Or(tempDir, filepath.Dir(path))}.Open(ctx, path)
 	if baton.KindOf(err) == baton.NotFound && err != nil {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	held, err := holds(f, id)
+	held, err := holds(ctx, f, id)
 	return held, first(err, f.Close())
 }
 
-func holds(f *c1z.File, id baton.ResourceID) (bool, error) {
+func holds(ctx context.Context, f *c1z.File, id baton.ResourceID) (bool, error) {
 	for _, s := range f.Syncs() {
-		if s.Ended.IsZero() {
+		if !s.Finished() {
 			continue
 		}
-		at, err := f.At(s.ID)
-		if err != nil {
-			return false, err
-		}
-		_, err = at.Resource(id)
+		_, err := s.Resource(ctx, id)
 		if err == nil || baton.KindOf(err) != baton.NotFound {
 			return err == nil, err
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"baton"
-	"baton/c1z"
+	"baton/c1z/writer"
 	"baton/internal/intern"
 	"baton/wire"
 )
@@ -25,7 +25,7 @@ var errRenamed = errors.New("syncer: principals have other names")
 // baton.Incomplete if it is not known whom one means.
 func (s *sealing) dropUnknown() error {
 	unknown := map[string]*intern.Table{}
-	s.out.LeaveOut(func(kind, id []byte) bool {
+	s.out.DropUnknownPrincipals(func(kind, id []byte) bool {
 		if s.known(kind, id) {
 			return true
 		}
@@ -80,8 +80,8 @@ func (s *sealing) dropUnknown() error {
 
 // resources calls fn for each resource of a type in the page log.
 func (s *sealing) resources(kind string, fn func(baton.Resource) error) error {
-	return s.replay(func(row c1z.Row) error {
-		if k, _ := row.Resource(); row.Table != c1z.Resources || string(k) != kind {
+	return s.replay(func(row writer.Row) error {
+		if k, _ := row.Resource(); row.Table != writer.Resources || string(k) != kind {
 			return nil
 		}
 		r, err := wire.UnmarshalResource(row.Data())
@@ -92,9 +92,9 @@ func (s *sealing) resources(kind string, fn func(baton.Resource) error) error {
 	})
 }
 
-func (s *sealing) replay(fn func(c1z.Row) error) error {
+func (s *sealing) replay(fn func(writer.Row) error) error {
 	for _, f := range s.run.feeds {
-		var rows c1z.Decoder
+		var rows writer.Decoder
 		err := f.log.Replay(func(record []byte, _ int64) error {
 			row, err := rows.Row(record)
 			if err != nil {
@@ -114,11 +114,11 @@ func (s *sealing) replay(fn func(c1z.Row) error) error {
 func (s *sealing) unread(principal baton.ResourceID, n int) error {
 	var on baton.ResourceID
 	name := ""
-	err := s.replay(func(row c1z.Row) error {
-		if row.Table != c1z.Grants || row.PrincipalID() != principal {
+	err := s.replay(func(row writer.Row) error {
+		if row.Table != writer.Grants || row.PrincipalID() != principal {
 			return nil
 		}
-		g, err := wire.UnmarshalGrant(row.Data())
+		g, err := row.Grant()
 		if err != nil {
 			return err
 		}
@@ -147,8 +147,8 @@ func (s *sealing) notUnderstood(format string, args ...any) error {
 
 // rename returns the row of a grant with the id of its principal, if the principal has
 // another name; else ok is false.
-func (r *run) rename(row c1z.Row) (renamed c1z.Row, ok bool, err error) {
-	if r.renamed == nil || row.Table != c1z.Grants {
+func (r *run) rename(row writer.Row) (renamed writer.Row, ok bool, err error) {
+	if r.renamed == nil || row.Table != writer.Grants {
 		return row, false, nil
 	}
 	p := row.PrincipalID()
@@ -156,12 +156,12 @@ func (r *run) rename(row c1z.Row) (renamed c1z.Row, ok bool, err error) {
 	if !ok {
 		return row, false, nil
 	}
-	g, err := wire.UnmarshalGrant(row.Data())
+	g, err := row.Grant()
 	if err != nil {
 		return row, false, err
 	}
 	g.ID.Principal.ID = id
-	renamed, err = c1z.GrantRow(g)
+	renamed, err = writer.GrantRow(g)
 	return renamed, true, err
 }
 

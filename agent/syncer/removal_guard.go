@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/c1z/writer"
 )
 
 // Defaults of Config.MaxRemovals and Config.RemovalsFrom. Below 100 rows, a few people are
@@ -79,15 +81,15 @@ func (r Result) Upload(origin string) Upload {
 // subject identifies what can run short: the rows of a table and resource type, or a
 // floor.
 type subject struct {
-	table c1z.Table
+	table writer.Table
 	name  string // of the resource type or floor
 }
 
 // floorTable stands for no table of a file.
-const floorTable = c1z.Table(0xff)
+const floorTable = writer.Table(0xff)
 
 // previousSync is the subject when nothing of the previous sync can be read.
-var previousSync = subject{c1z.Table(0xfe), "previous sync"}
+var previousSync = subject{writer.Table(0xfe), "previous sync"}
 
 // shortfall is one reason to hold a sync.
 type shortfall struct {
@@ -147,7 +149,7 @@ func (s *sealing) checkRemovals(notes []baton.Note) (allowed map[subject]bool, e
 // compare lists what runs short in comparison with the previous sync. previous is the id
 // of that sync, "" when it is unknown.
 func (s *sealing) compare(notes []baton.Note) (previous string, short []shortfall, err error) {
-	file, last := s.out.Before(), s.run.cfg.LastUpload
+	file, last := s.out.Previous(), s.run.cfg.LastUpload
 	switch {
 	case file.ID != "" && (last == nil || file.ID == last.SyncID || !file.Ended.Before(last.Ended)):
 		s.compared = ComparedRows
@@ -180,7 +182,7 @@ func (s *sealing) missingRows() (short []shortfall, err error) {
 	}
 	for _, l := range losses {
 		of := subject{l.Table, l.Type}
-		if !s.covers(l.Type) || l.Table == c1z.Grants && s.run.cfg.SkipGrants || s.bearable(l.Gone, l.Before) {
+		if !s.covers(l.Type) || l.Table == writer.Grants && s.run.cfg.SkipGrants || s.bearable(l.Gone, l.Before) {
 			continue
 		}
 		example := ""
@@ -289,16 +291,17 @@ func (s *sealing) belowFloor(notes []baton.Note, counts func() ([]FloorCount, er
 // previousFloors returns what the review counts in the previous sync.
 func (s *sealing) previousFloors() (counts []FloorCount, err error) {
 	cfg := s.run.cfg
-	f, err := c1z.OpenOn(cfg.Disk, cmp.Or(cfg.Previous, cfg.Path), s.run.log.Dir())
+	ctx := context.Background()
+	f, err := c1z.Opener{Disk: cfg.Disk, TempDir: s.run.log.Dir()}.Open(ctx, cmp.Or(cfg.Previous, cfg.Path))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	before, err := f.At(s.out.Before().ID)
+	before, err := f.Sync(s.out.Previous().ID)
 	if err != nil {
 		return nil, err
 	}
-	notes, err := cfg.Connector.Review(before)
+	notes, err := cfg.Connector.Review(before.Facts(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -328,7 +331,7 @@ func (s *sealing) countRows(notes []baton.Note) {
 	s.totals = map[subject]int{}
 	for _, c := range s.counts {
 		for _, of := range rowsOf(RowCount(*c)) {
-			if of.table != c1z.Grants || !s.run.cfg.SkipGrants {
+			if of.table != writer.Grants || !s.run.cfg.SkipGrants {
 				s.totals[of.subject] = of.n
 			}
 		}
@@ -360,7 +363,7 @@ type counted struct {
 }
 
 func rowsOf(c RowCount) []counted {
-	return []counted{{subject{c1z.Resources, c.Type}, c.Resources}, {subject{c1z.Entitlements, c.Type}, c.Entitlements}, {subject{c1z.Grants, c.Type}, c.Grants}}
+	return []counted{{subject{writer.Resources, c.Type}, c.Resources}, {subject{writer.Entitlements, c.Type}, c.Entitlements}, {subject{writer.Grants, c.Type}, c.Grants}}
 }
 
 // number says n of the subject in words: "1 group", "160 grants on groups".
@@ -368,7 +371,7 @@ func (of subject) number(n int) string {
 	switch {
 	case of.table == floorTable:
 		return fmt.Sprint(n, " ", of.name)
-	case of.table != c1z.Resources:
+	case of.table != writer.Resources:
 		return fmt.Sprint(n, " ", inflect(of.table.String(), n), " on ", inflect(of.name, 0))
 	}
 	return fmt.Sprint(n, " ", inflect(of.name, n))

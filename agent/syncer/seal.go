@@ -11,6 +11,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/c1z/writer"
 )
 
 // sealFor bounds writing the file. It is counted from the last page and not from
@@ -26,7 +27,7 @@ const (
 // sealing is the passage from the page log to the file.
 type sealing struct {
 	run      *run
-	out      *c1z.Writer
+	out      *writer.Writer
 	counts   map[string]*c1z.Count
 	excluded map[string]Exclusion
 	totals   map[subject]int // rows and floors of this sync
@@ -61,10 +62,10 @@ func (r *run) sealAgain(ctx context.Context) (res Result, err error) {
 }
 
 func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
-	open := r.previous
+	opened := r.previous
 	r.previous = nil
-	out, err := c1z.Create(r.cfg.Path, c1z.Options{
-		Disk: r.cfg.Disk, TempDir: r.log.Dir(), Previous: r.cfg.Previous, Open: open, KeepSyncs: r.cfg.KeepSyncs,
+	out, err := writer.Create(r.cfg.Path, writer.Options{
+		Disk: r.cfg.Disk, TempDir: r.log.Dir(), Previous: r.cfg.Previous, Opened: opened, KeepSyncs: r.cfg.KeepSyncs,
 		SyncID: r.head.SyncID, SyncType: r.syncType(), Started: r.head.Started, Ranks: r.ranks(), Types: r.types(),
 	})
 	if err != nil {
@@ -145,7 +146,7 @@ func (r *run) ranks() map[string][]string {
 	return ranks
 }
 
-// write adds the rows of the page log and settles them.
+// write adds the rows of the page log and sorts them.
 func (s *sealing) write(ctx context.Context) error {
 	for _, f := range s.run.feeds {
 		if !f.state.Done {
@@ -157,7 +158,7 @@ func (s *sealing) write(ctx context.Context) error {
 			continue
 		}
 		s.counts[t.ID] = &c1z.Count{Type: t.ID}
-		row, err := c1z.ResourceTypeRow(t)
+		row, err := writer.ResourceTypeRow(t)
 		if err != nil {
 			return err
 		}
@@ -166,7 +167,7 @@ func (s *sealing) write(ctx context.Context) error {
 		}
 	}
 	for _, f := range s.run.feeds {
-		var rows c1z.Decoder
+		var rows writer.Decoder
 		err := f.log.Replay(func(record []byte, at int64) error {
 			row, err := rows.Row(record)
 			if err != nil {
@@ -175,7 +176,7 @@ func (s *sealing) write(ctx context.Context) error {
 			if renamed, ok, err := s.run.rename(row); ok || err != nil {
 				return first(err, s.out.Add(renamed))
 			}
-			return s.out.AddFrom(row, c1z.Place{In: f.log, At: at, Size: len(record)})
+			return s.out.AddFrom(row, writer.Place{In: f.log, At: at, Size: len(record)})
 		})
 		if err != nil {
 			return err
@@ -190,18 +191,18 @@ func (s *sealing) write(ctx context.Context) error {
 	for _, f := range s.run.feeds {
 		f.seen.Clear() // what was read is in order from here on, and the memory is wanted
 	}
-	settled, err := s.out.Settle(ctx)
+	summary, err := s.out.Sort(ctx)
 	if err != nil {
 		return err
 	}
-	for name, c := range settled.Counts {
+	for name, c := range summary.Counts {
 		if s.counts[name] != nil {
 			s.counts[name] = c
 		}
 	}
-	s.exclude(unknownHolder, settled.Strangers, settled.Stranger)
-	s.exclude(unknownEntitlement, settled.Orphans, settled.Orphan)
-	for name, n := range settled.Outranked {
+	s.exclude(unknownHolder, summary.UnknownPrincipals, summary.UnknownExample)
+	s.exclude(unknownEntitlement, summary.Dangling, summary.DanglingExample)
+	for name, n := range summary.Superseded {
 		s.exclude(fmt.Sprintf("grant on a %s that a higher one of the same account replaces", name), n, "")
 	}
 	return nil
@@ -253,9 +254,9 @@ func (s *sealing) missing(t baton.ResourceType) (string, subject) {
 	switch {
 	case c == nil:
 	case c.Resources == 0:
-		return fmt.Sprintf("no resource of type %q", t.ID), subject{c1z.Resources, t.ID}
+		return fmt.Sprintf("no resource of type %q", t.ID), subject{writer.Resources, t.ID}
 	case c.Entitlements > 0 && c.Grants == 0 && !cfg.SkipGrants:
-		return fmt.Sprintf("no grant on any of %d resources of type %q", c.Resources, t.ID), subject{c1z.Grants, t.ID}
+		return fmt.Sprintf("no grant on any of %d resources of type %q", c.Resources, t.ID), subject{writer.Grants, t.ID}
 	}
 	return "", subject{}
 }

@@ -32,6 +32,7 @@ import (
 	"baton"
 	"baton/agent/pagelog"
 	"baton/c1z"
+	"baton/c1z/writer"
 	"baton/internal/disk"
 )
 
@@ -97,8 +98,8 @@ type Result struct {
 	Pages    int
 	Counts   []c1z.Count // by resource type, in the connector's order
 	Excluded []Exclusion
-	Changes  *c1z.Changes // since the previous full sync in the file; nil without one
-	Compared Comparison   // what the removal guard compared a full sync with
+	Changes  *writer.Changes // since the previous full sync in the file; nil without one
+	Compared Comparison      // what the removal guard compared a full sync with
 	Notes    []baton.Note
 	Size     int64 // bytes of the file
 }
@@ -230,8 +231,8 @@ type run struct {
 	plans   []baton.Feed
 	feeds   []*feedRun
 
-	previous     *c1z.File // until it is sealed beside
-	previousLost bool      // there is one that cannot be read
+	previous     *writer.Previous // until it is sealed beside
+	previousLost bool             // there is one that cannot be read
 	// renamed has the ids of principals that grants name in another way, by resource type.
 	renamed map[string]map[string]string
 
@@ -275,7 +276,7 @@ func unknownType(c *baton.Connector, t string) error {
 }
 
 func (r *run) run(ctx context.Context) (Result, error) {
-	if err := r.checkPrevious(); err != nil {
+	if err := r.checkPrevious(ctx); err != nil {
 		return Result{}, err
 	}
 	defer func() {
@@ -296,16 +297,16 @@ func (r *run) run(ctx context.Context) (Result, error) {
 // checkPrevious refuses to spend an hour reading only to find that the file it
 // should go into is not a c1z. Unpacked it stays until it is wanted, unless it would be in
 // the way when the page log's folder is cleared.
-func (r *run) checkPrevious() error {
+func (r *run) checkPrevious(ctx context.Context) error {
 	path := cmp.Or(r.cfg.Previous, r.cfg.Path)
 	info, err := r.cfg.Disk.Stat(path)
 	empty := err == nil && info.Mode().IsRegular() && info.Size() == 0
 	if errors.Is(err, os.ErrNotExist) || empty && r.cfg.Previous == "" {
 		return nil
 	}
-	var f *c1z.File
+	var f *writer.Previous
 	if err = baton.Errorf(baton.Corrupt, "%s is empty", path); !empty {
-		f, err = c1z.OpenOn(r.cfg.Disk, path, r.log.Dir())
+		f, err = writer.OpenPrevious(ctx, r.cfg.Disk, path, r.log.Dir())
 	}
 	if r.continueWithout(err) {
 		return nil

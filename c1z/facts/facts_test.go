@@ -15,14 +15,14 @@ import (
 	"baton"
 	"baton/c1z"
 	"baton/c1z/facts"
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 )
 
 func factsOf(t *testing.T, path string) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := facts.WriteFile(t.Context(), &out, c1ztest.Open(t, path), t.TempDir()); err != nil {
+	if err := facts.WriteFile(t.Context(), &out, fixture.Open(t, path), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -33,7 +33,7 @@ func factsOf(t *testing.T, path string) string {
 // by its name.
 func TestRecorded(t *testing.T) {
 	for _, dir := range []string{"c1z-forms", "c1z-v3"} {
-		files, err := filepath.Glob(filepath.Join(c1ztest.Recorded(t, dir), "*.c1z"))
+		files, err := filepath.Glob(filepath.Join(fixture.Recorded(t, dir), "*.c1z"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no files in %s (%v)", dir, err)
 		}
@@ -83,7 +83,7 @@ const slim = `update v1_grants set data = cast(x'1a' || char(length(external_id)
 // TestForms writes one sync in the forms in which other programs do, or could. Its facts are
 // always the same.
 func TestForms(t *testing.T) {
-	want := "sync\t" + c1ztest.First + "\tfull\tfinished\n" +
+	want := "sync\t" + fixture.First + "\tfull\tfinished\n" +
 		"entitlement\tgroup:g1:member\tgroup/g1\tAdmins member\tmember\tASSIGNMENT\tuser\n" +
 		"grant\tgroup:g1:member:user:u1\tgroup:g1:member\tgroup/g1\tuser/u1\t\t\n" +
 		"grant\tgroup:g1:member:user:u2\tgroup:g1:member\tgroup/g1\tuser/u2\tGrantMetadata\t\n" +
@@ -104,7 +104,7 @@ func TestForms(t *testing.T) {
 	}
 	oldRuns := []string{`create table old as select id, sync_id, started_at, ended_at, sync_token from v1_sync_runs`, `drop table v1_sync_runs`, `alter table old rename to v1_sync_runs`}
 	otherSync := func(columns, values string) string {
-		return `insert into v1_sync_runs (sync_id, started_at, sync_token` + columns + `) values ('` + c1ztest.Second + `', '2024-03-02 10:00:00', ''` + values + `)`
+		return `insert into v1_sync_runs (sync_id, started_at, sync_token` + columns + `) values ('` + fixture.Second + `', '2024-03-02 10:00:00', ''` + values + `)`
 	}
 	for name, test := range map[string]struct {
 		script []string
@@ -146,8 +146,8 @@ func TestForms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sync.c1z")
-			c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-			if err := os.WriteFile(path, c1ztest.Contain(t, c1ztest.Edited(t, path, test.script...)), 0o600); err != nil {
+			fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+			if err := os.WriteFile(path, fixture.Contain(t, fixture.Edited(t, path, test.script...)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, factsOf(t, path)); diff != "" {
@@ -157,8 +157,8 @@ func TestForms(t *testing.T) {
 				return // a later sync needs all columns that each release has written
 			}
 			// A later sync keeps the rows as they are.
-			c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), c1ztest.SmallSync())
-			s, err := c1ztest.Open(t, path).Sync(c1ztest.First)
+			fixture.Write(t, path, fixture.Full(fixture.Second), fixture.SmallSync())
+			s, err := fixture.Open(t, path).Sync(fixture.First)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,20 +176,20 @@ func TestForms(t *testing.T) {
 // TestWriteFileChooses shows the finished sync of any type that ended last.
 func TestWriteFileChooses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-	partial := writer.Options{SyncID: c1ztest.Second, SyncType: c1z.Partial, Started: c1ztest.Started}
-	c1ztest.Write(t, path, partial, c1ztest.SmallSync()[:3])
-	if got, _, _ := strings.Cut(factsOf(t, path), "\n"); got != "sync\t"+c1ztest.Second+"\tpartial\tfinished" {
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+	partial := writer.Options{SyncID: fixture.Second, SyncType: c1z.Partial, Started: fixture.Started}
+	fixture.Write(t, path, partial, fixture.SmallSync()[:3])
+	if got, _, _ := strings.Cut(factsOf(t, path), "\n"); got != "sync\t"+fixture.Second+"\tpartial\tfinished" {
 		t.Errorf("%q", got)
 	}
-	for id, want := range map[string]string{c1ztest.Second: c1ztest.First + "\tfull\tfinished", c1ztest.First: c1ztest.Second + "\tpartial\tunfinished"} {
-		c1ztest.Edit(t, path, c1ztest.Database(t, path), `update v1_sync_runs set ended_at = null where sync_id = '`+id+`'`)
-		if got, _, _ := strings.Cut(factsOf(t, path), "\n"); id == c1ztest.Second && got != "sync\t"+want {
+	for id, want := range map[string]string{fixture.Second: fixture.First + "\tfull\tfinished", fixture.First: fixture.Second + "\tpartial\tunfinished"} {
+		fixture.Edit(t, path, fixture.Database(t, path), `update v1_sync_runs set ended_at = null where sync_id = '`+id+`'`)
+		if got, _, _ := strings.Cut(factsOf(t, path), "\n"); id == fixture.Second && got != "sync\t"+want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	c1ztest.Edit(t, path, c1ztest.Database(t, path), `delete from v1_sync_runs`)
-	err := facts.WriteFile(t.Context(), new(bytes.Buffer), c1ztest.Open(t, path), "")
+	fixture.Edit(t, path, fixture.Database(t, path), `delete from v1_sync_runs`)
+	err := facts.WriteFile(t.Context(), new(bytes.Buffer), fixture.Open(t, path), "")
 	if baton.KindOf(err) != baton.NotFound {
 		t.Errorf("%v", err)
 	}

@@ -1,7 +1,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"context"
 	"fmt"
@@ -27,7 +27,7 @@ func newTenant(users, courses int) *tenant {
 		a, b := r.Uint64(), r.Uint64()
 		return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", a>>32, a>>16&0xffff, a&0xffff, b>>48, b&(1<<48-1))
 	}
-	t := &tenant{types: []writer.Row{c1ztest.Row(writer.ResourceTypeRow(c1ztest.GroupType)), c1ztest.Row(writer.ResourceTypeRow(c1ztest.UserType))}}
+	t := &tenant{types: []writer.Row{fixture.Row(writer.ResourceTypeRow(fixture.GroupType)), fixture.Row(writer.ResourceTypeRow(fixture.UserType))}}
 	for range users {
 		t.users = append(t.users, uuid())
 	}
@@ -55,16 +55,16 @@ func (t *tenant) each(grants int, fn func(writer.Row) error) error {
 		give(r)
 	}
 	for i, id := range t.users {
-		give(c1ztest.Row(writer.ResourceRow(c1ztest.Account(id, fmt.Sprint("Account ", i)))))
+		give(fixture.Row(writer.ResourceRow(fixture.Account(id, fmt.Sprint("Account ", i)))))
 	}
 	slugs := []string{"completed", "in_progress"}
 	for i, id := range t.courses {
 		course := baton.ResourceID{Type: "course", ID: id}
 		name := fmt.Sprint("Course number ", i)
-		give(c1ztest.Row(writer.ResourceRow(baton.Resource{ID: course, DisplayName: name, Profile: baton.Profile{"content_type": "COURSE"}})))
+		give(fixture.Row(writer.ResourceRow(baton.Resource{ID: course, DisplayName: name, Profile: baton.Profile{"content_type": "COURSE"}})))
 		for _, slug := range slugs {
-			give(c1ztest.Row(writer.EntitlementRow(baton.Entitlement{ID: baton.EntitlementID{Resource: course, Slug: slug}, ResourceName: name,
-				DisplayName: slug, Purpose: baton.PurposeAssignment, GrantableTo: []string{"user"}}, []baton.ResourceType{c1ztest.UserType})))
+			give(fixture.Row(writer.EntitlementRow(baton.Entitlement{ID: baton.EntitlementID{Resource: course, Slug: slug}, ResourceName: name,
+				DisplayName: slug, Purpose: baton.PurposeAssignment, GrantableTo: []string{"user"}}, []baton.ResourceType{fixture.UserType})))
 		}
 	}
 	r := rand.New(rand.NewPCG(5, 6))
@@ -76,7 +76,7 @@ func (t *tenant) each(grants int, fn func(writer.Row) error) error {
 		if g.ID.Entitlement.Slug == "completed" {
 			g.Metadata = baton.Profile{"completed_date": fmt.Sprintf("2024-%02d-%02d", 1+r.IntN(12), 1+r.IntN(28))}
 		}
-		give(c1ztest.Row(writer.GrantRow(g)))
+		give(fixture.Row(writer.GrantRow(g)))
 	}
 	return failed
 }
@@ -94,11 +94,11 @@ func BenchmarkSeal(b *testing.B) {
 					b.StopTimer()
 					path := filepath.Join(b.TempDir(), "sync.c1z")
 					if beside != "nothing" {
-						sealTenant(b, t, path, c1ztest.First)
+						sealTenant(b, t, path, fixture.First)
 					}
 					b.StartTimer()
 					before := cpuSeconds(b)
-					size := sealTenant(b, t, path, c1ztest.Second)
+					size := sealTenant(b, t, path, fixture.Second)
 					cpu += cpuSeconds(b) - before
 					b.ReportMetric(float64(size)/1e6, "MB")
 				}
@@ -131,7 +131,7 @@ func BenchmarkRows(b *testing.B) {
 }
 
 func sealTenant(b *testing.B, t *tenant, path, id string) int64 {
-	opt := c1ztest.Full(id)
+	opt := fixture.Full(id)
 	opt.Ranks = map[string][]string{"course": {"completed", "in_progress"}}
 	w, err := writer.Create(path, opt)
 	if err != nil {
@@ -141,7 +141,7 @@ func sealTenant(b *testing.B, t *tenant, path, id string) int64 {
 	if err := t.each(len(t.users)*10, w.Add); err != nil {
 		b.Fatal(err)
 	}
-	sealed, err := w.Seal(context.Background(), c1ztest.Started.Add(time.Hour))
+	sealed, err := w.Seal(context.Background(), fixture.Started.Add(time.Hour))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,8 +1,11 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
+	"crypto/sha256"
 	"flag"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +19,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestGolden pins the schema and every byte of the rows.
 func TestGolden(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
-	got := c1ztest.Dump(t, path)
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+	got := fixture.Dump(t, path)
 	golden := filepath.Join("testdata", "small.txt")
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -43,13 +46,35 @@ func TestSchemaAsRecorded(t *testing.T) {
 		from sqlite_schema m join pragma_index_info(m.name) c where m.type = 'index'
 		order by 1`
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), nil)
-	want := append(c1ztest.Query(t, c1ztest.Recorded(t, "percipio-v1.c1z"), shape),
+	fixture.Write(t, path, fixture.Full(fixture.First), nil)
+	want := append(fixture.Query(t, fixture.Recorded(t, "percipio-v1.c1z"), shape),
 		"table v1_sync_runs v1_sync_runs ingest_invariant_coverage",
 		"table v1_sync_runs v1_sync_runs ingest_invariant_generation",
 		"table v1_sync_runs v1_sync_runs ingest_invariant_mode")
 	slices.Sort(want)
-	if diff := cmp.Diff(want, c1ztest.Query(t, path, shape)); diff != "" {
+	if diff := cmp.Diff(want, fixture.Query(t, path, shape)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestGoldenBytes pins the database in files of odd rows, byte for byte: of one sync, and of
+// two beside each other.
+func TestGoldenBytes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	r := rand.New(rand.NewPCG(11, 12))
+	var got []string
+	for _, id := range []string{fixture.First, fixture.Second, fixture.Third} {
+		opt := fixture.Full(id)
+		opt.Ranks = ranks
+		fixture.Write(t, path, opt, oddRows(r, 400))
+		got = append(got, fmt.Sprintf("%x", sha256.Sum256(fixture.Database(t, path))))
+	}
+	want := []string{
+		"fa47d6a0636b5a0ce7175693738b4cfe1bb619ee5c8a816413ca2e8f976aebba",
+		"f38407ea00b0a4d77c7fad9d841d4574606f37326f5377cd1f2abf8d8431c98d",
+		"8b1212aca6dd4eb5926e63950752414be126cecb2e164270ec559f2e4fd37cc7",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

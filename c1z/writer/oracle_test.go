@@ -1,7 +1,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"context"
 	"fmt"
@@ -83,7 +83,7 @@ func store(t *testing.T, like string, syncs map[string]*model) *sqlite.Conn {
 		}
 	}
 	run("begin")
-	for _, sql := range c1ztest.Query(t, like, "select sql from sqlite_schema order by rowid") {
+	for _, sql := range fixture.Query(t, like, "select sql from sqlite_schema order by rowid") {
 		run(sql)
 	}
 	const at = "2024-03-01 10:00:00.12"
@@ -125,17 +125,17 @@ func oddRows(r *rand.Rand, n int) (rows []writer.Row) {
 		}
 		return s
 	}
-	rows = append(rows, c1ztest.Row(writer.ResourceTypeRow(c1ztest.GroupType)), c1ztest.Row(writer.ResourceTypeRow(c1ztest.UserType)))
+	rows = append(rows, fixture.Row(writer.ResourceTypeRow(fixture.GroupType)), fixture.Row(writer.ResourceTypeRow(fixture.UserType)))
 	split := r.IntN(2) == 0
 	slugs := []string{"completed", "in_progress", "passed", "in_progress:1", "member"}
 	var courses []string
 	for range n {
-		rows = append(rows, c1ztest.Row(writer.ResourceRow(c1ztest.Account(id(), fmt.Sprint("Ann ", r.IntN(3))))))
+		rows = append(rows, fixture.Row(writer.ResourceRow(fixture.Account(id(), fmt.Sprint("Ann ", r.IntN(3))))))
 		courses = append(courses, id())
 	}
 	for range 4 * n {
 		e := baton.EntitlementID{Resource: baton.ResourceID{Type: "course", ID: courses[r.IntN(min(n, 20))]}, Slug: slugs[r.IntN(len(slugs))]}
-		rows = append(rows, c1ztest.Row(writer.EntitlementRow(baton.Entitlement{ID: e, DisplayName: fmt.Sprint(r.IntN(2))}, nil)))
+		rows = append(rows, fixture.Row(writer.EntitlementRow(baton.Entitlement{ID: e, DisplayName: fmt.Sprint(r.IntN(2))}, nil)))
 	}
 	for range 8 * n {
 		e := baton.EntitlementID{Resource: baton.ResourceID{Type: "course", ID: courses[r.IntN(min(n, 8))]}, Slug: slugs[r.IntN(len(slugs))]}
@@ -146,7 +146,7 @@ func oddRows(r *rand.Rand, n int) (rows []writer.Row) {
 		if r.IntN(3) == 0 {
 			g.Metadata = baton.Profile{"date": strings.Repeat("long ", r.IntN(1500))}
 		}
-		rows = append(rows, c1ztest.Row(writer.GrantRow(g)))
+		rows = append(rows, fixture.Row(writer.GrantRow(g)))
 	}
 	r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	return rows
@@ -183,19 +183,19 @@ func TestLibraryAgrees(t *testing.T) {
 			writer.SetPartitionSize(t, 1+r.IntN(30)) // seldom all in one
 			path := filepath.Join(t.TempDir(), "sync.c1z")
 			syncs, before := map[string]*model{}, (*model)(nil)
-			for _, id := range []string{c1ztest.First, c1ztest.Second, c1ztest.Third} {
+			for _, id := range []string{fixture.First, fixture.Second, fixture.Third} {
 				rows := oddRows(r, 30+r.IntN(300))
 				m := modelOf(rows)
 				orphans, outranked = orphans+m.orphans, outranked+m.outrank
 				syncs[id] = m
-				opt := c1ztest.Full(id)
+				opt := fixture.Full(id)
 				opt.Ranks, opt.KeepSyncs = ranks, 3
-				w := c1ztest.Create(t, path, opt, rows)
+				w := fixture.Create(t, path, opt, rows)
 				summary, err := w.Sort(context.Background())
 				if err != nil || summary.Dangling != m.orphans || summary.Superseded["course"] != m.outrank {
 					t.Fatalf("%d orphans, %d outranked, %v; want %d and %d", summary.Dangling, summary.Superseded["course"], err, m.orphans, m.outrank)
 				}
-				sealed, err := w.Seal(context.Background(), c1ztest.Ended(id))
+				sealed, err := w.Seal(context.Background(), fixture.Ended(id))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -207,7 +207,7 @@ func TestLibraryAgrees(t *testing.T) {
 					}
 				}
 				before = m
-				if id != c1ztest.Second {
+				if id != fixture.Second {
 					agrees(t, path, syncs)
 				}
 			}
@@ -230,7 +230,7 @@ func agrees(t *testing.T, path string, syncs map[string]*model) {
 	}
 	conn := store(t, path, syncs)
 	ours := filepath.Join(t.TempDir(), "ours.db")
-	if err := os.WriteFile(ours, c1ztest.Database(t, path), 0o600); err != nil {
+	if err := os.WriteFile(ours, fixture.Database(t, path), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	laid, err := sqlite.OpenConn(ours, sqlite.OpenReadWrite)

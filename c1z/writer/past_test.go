@@ -1,7 +1,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"bytes"
 	"context"
@@ -21,29 +21,29 @@ func TestPastAsTheLibrary(t *testing.T) {
 	respelt := []string{"pragma writable_schema = on", "update sqlite_schema set sql = replace(sql, 'CREATE TABLE v1', 'CREATE TABLE  v1')"}
 	r := rand.New(rand.NewPCG(4, 4))
 	two := filepath.Join(t.TempDir(), "two.c1z")
-	for _, id := range []string{c1ztest.First, c1ztest.Second} {
-		opt := c1ztest.Full(id)
+	for _, id := range []string{fixture.First, fixture.Second} {
+		opt := fixture.Full(id)
 		opt.Ranks, opt.KeepSyncs = ranks, 3
-		c1ztest.Write(t, two, opt, oddRows(r, 120))
+		fixture.Write(t, two, opt, oddRows(r, 120))
 	}
 	now := oddRows(r, 120)
 	seal := func(script ...string) (db []byte, changes writer.Changes, scans bool, err error) {
 		path := filepath.Join(t.TempDir(), "sync.c1z")
-		if err := os.WriteFile(path, c1ztest.Contain(t, c1ztest.Edited(t, two, script...)), 0o600); err != nil {
+		if err := os.WriteFile(path, fixture.Contain(t, fixture.Edited(t, two, script...)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		opt := c1ztest.Full(c1ztest.Third)
+		opt := fixture.Full(fixture.Third)
 		opt.Ranks, opt.KeepSyncs = ranks, 3
-		w := c1ztest.Create(t, path, opt, now)
+		w := fixture.Create(t, path, opt, now)
 		c, err := w.Changes()
 		if err != nil {
 			return nil, changes, false, err
 		}
 		scans = w.Scans()
-		if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.Third)); err != nil {
+		if _, err := w.Seal(context.Background(), fixture.Ended(fixture.Third)); err != nil {
 			return nil, changes, scans, err
 		}
-		return c1ztest.Database(t, path), *c, scans, nil
+		return fixture.Database(t, path), *c, scans, nil
 	}
 	for name, test := range map[string]struct {
 		script []string
@@ -52,7 +52,7 @@ func TestPastAsTheLibrary(t *testing.T) {
 		"as they are":              {nil, true},
 		"rows deleted":             {[]string{"delete from v1_grants where id % 3 = 1", "delete from v1_resources where id % 2 = 1"}, true},
 		"no rows":                  {[]string{"delete from v1_grants", "delete from v1_entitlements"}, true},
-		"one sync":                 {[]string{"delete from v1_grants where sync_id = '" + c1ztest.Second + "'"}, true},
+		"one sync":                 {[]string{"delete from v1_grants where sync_id = '" + fixture.Second + "'"}, true},
 		"packed":                   {[]string{"delete from v1_grants where id % 3 = 1", "vacuum"}, true},
 		"rows that overflow":       {[]string{"update v1_resources set data = cast(data || printf('%.*c', id * 997 % 20000, 'x') as blob)"}, true},
 		"expansions":               {[]string{"update v1_grants set expansion = x'0a0b', needs_expansion = id % 2 where id % 3 = 0"}, true},
@@ -93,42 +93,42 @@ func TestCreateTakesOver(t *testing.T) {
 		change func(path string)
 		kept   string
 	}{
-		"as it was": {func(string) {}, c1ztest.First},
-		"replaced":  {func(path string) { c1ztest.Write(t, path, c1ztest.Full(c1ztest.Second), c1ztest.SmallSync()) }, c1ztest.Second},
+		"as it was": {func(string) {}, fixture.First},
+		"replaced":  {func(path string) { fixture.Write(t, path, fixture.Full(fixture.Second), fixture.SmallSync()) }, fixture.Second},
 		"gone":      {func(path string) { os.Remove(path) }, ""},
 		"another":   {func(path string) { os.Rename(path, path+".old") }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "sync.c1z")
-			c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+			fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
 			f, err := writer.OpenPrevious(t.Context(), nil, path, dir)
 			if err != nil {
 				t.Fatal(err)
 			}
 			between.change(path)
-			opt := c1ztest.Full(c1ztest.Third)
+			opt := fixture.Full(fixture.Third)
 			opt.Opened, opt.TempDir = f, dir
-			w := c1ztest.Create(t, path, opt, c1ztest.SmallSync())
+			w := fixture.Create(t, path, opt, fixture.SmallSync())
 			if got := w.Previous().ID; got != between.kept {
 				t.Errorf("it is compared with %q, want %q", got, between.kept)
 			}
-			if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.Third)); err != nil {
+			if _, err := w.Seal(context.Background(), fixture.Ended(fixture.Third)); err != nil {
 				t.Fatal(err)
 			}
-			if got := len(c1ztest.Open(t, path).Syncs()); got != min(2, 1+len(between.kept)) {
+			if got := len(fixture.Open(t, path).Syncs()); got != min(2, 1+len(between.kept)) {
 				t.Errorf("%d syncs", got)
 			}
 		})
 	}
 	t.Run("refused", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "sync.c1z")
-		c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+		fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
 		f, err := writer.OpenPrevious(t.Context(), nil, path, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
-		opt := c1ztest.Full("not an id")
+		opt := fixture.Full("not an id")
 		opt.Opened = f
 		if _, err := writer.Create(path, opt); baton.KindOf(err) != baton.Invalid {
 			t.Errorf("%v", err)

@@ -1,7 +1,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"bytes"
 	"context"
@@ -16,15 +16,15 @@ import (
 // were handed over, and of two rows with the same id it takes the one of the first place.
 func TestAddFrom(t *testing.T) {
 	handed := filepath.Join(t.TempDir(), "sync.c1z")
-	rows := c1ztest.SmallSync()
-	c1ztest.Write(t, handed, c1ztest.Full(c1ztest.First), rows)
+	rows := fixture.SmallSync()
+	fixture.Write(t, handed, fixture.Full(fixture.First), rows)
 	want, err := os.ReadFile(handed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := append([]writer.Row{c1ztest.Row(writer.ResourceRow(c1ztest.Account("u1", "Eve")))}, rows[4:]...)
+	late := append([]writer.Row{fixture.Row(writer.ResourceRow(fixture.Account("u1", "Eve")))}, rows[4:]...)
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	w := c1ztest.Create(t, path, c1ztest.Full(c1ztest.First), rows[:2])
+	w := fixture.Create(t, path, fixture.Full(fixture.First), rows[:2])
 	for _, part := range [][]writer.Row{rows[2:4], late} {
 		b := []byte("what comes before")
 		var at []int
@@ -40,7 +40,7 @@ func TestAddFrom(t *testing.T) {
 			}
 		}
 	}
-	if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.First)); err != nil {
+	if _, err := w.Seal(context.Background(), fixture.Ended(fixture.First)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
@@ -54,7 +54,7 @@ func TestAddFrom(t *testing.T) {
 
 // TestPlaceChanged finds another row where one was added, and none at all.
 func TestPlaceChanged(t *testing.T) {
-	ann, bob := c1ztest.Row(writer.ResourceRow(c1ztest.Account("u1", "Ann"))), c1ztest.Row(writer.ResourceRow(c1ztest.Account("u2", "Bob")))
+	ann, bob := fixture.Row(writer.ResourceRow(fixture.Account("u1", "Ann"))), fixture.Row(writer.ResourceRow(fixture.Account("u2", "Bob")))
 	whole := ann.Append(nil)
 	for name, changed := range map[string][]byte{
 		"another row": bob.Append(nil),
@@ -63,11 +63,11 @@ func TestPlaceChanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sync.c1z")
-			w := c1ztest.Create(t, path, c1ztest.Full(c1ztest.First), nil)
+			w := fixture.Create(t, path, fixture.Full(fixture.First), nil)
 			if err := w.AddFrom(ann, writer.Place{In: bytes.NewReader(changed), Size: len(whole)}); err != nil {
 				t.Fatal(err)
 			}
-			_, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.First))
+			_, err := w.Seal(context.Background(), fixture.Ended(fixture.First))
 			if baton.KindOf(err) != baton.Corrupt {
 				t.Errorf("%v, want %v", err, baton.Corrupt)
 			}

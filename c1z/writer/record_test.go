@@ -1,7 +1,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"bytes"
 	"fmt"
@@ -32,10 +32,10 @@ func TestRecords(t *testing.T) {
 		switch r.IntN(20) {
 		case 0:
 			res := baton.Resource{ID: baton.ResourceID{Type: "user", ID: one("a", "b")}, DisplayName: one("A", "B")}
-			want, err = c1ztest.Row(writer.ResourceRow(res)), e.Resource(res)
+			want, err = fixture.Row(writer.ResourceRow(res)), e.Resource(res)
 		case 1:
 			ent := baton.Entitlement{ID: baton.EntitlementID{Resource: baton.ResourceID{Type: "group", ID: "g"}, Slug: "member"}}
-			want, err = c1ztest.Row(writer.EntitlementRow(ent, nil)), e.Entitlement(ent, nil)
+			want, err = fixture.Row(writer.EntitlementRow(ent, nil)), e.Entitlement(ent, nil)
 		case 2: // what cannot be written changes nothing
 			if err := e.Grant(baton.Grant{ID: baton.GrantID{Principal: baton.ResourceID{Type: "user", ID: "a"}}}); baton.KindOf(err) != baton.Invalid {
 				t.Fatalf("a grant of nothing: %v", err)
@@ -48,7 +48,7 @@ func TestRecords(t *testing.T) {
 			if r.IntN(3) == 0 {
 				g.Metadata = baton.Profile{"completed": one("yes", "no")}
 			}
-			want, err = c1ztest.Row(writer.GrantRow(g)), e.Grant(g)
+			want, err = fixture.Row(writer.GrantRow(g)), e.Grant(g)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestDecoderRefuses(t *testing.T) {
 	whole := "\x04\x05\x02\x06\x04\x03group:g1:member:user:ann\x07Team g1"
 	for name, records := range map[string][]string{
 		"nothing before it":        {"\x54\x04\x03user:bob"},
-		"nothing but a resource":   {string(c1ztest.Row(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u"}})).Append(nil)), "\x74"},
+		"nothing but a resource":   {string(fixture.Row(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u"}})).Append(nil)), "\x74"},
 		"more behind what is same": {whole, "\x54\x04\x03user:bobs"},
 		"cut short":                {whole, "\x54\x04\x03user:bo"},
 		"no colon":                 {whole, "\x54\x04\x03user-bob"},
@@ -132,7 +132,7 @@ func FuzzDecoder(f *testing.F) {
 		f.Add(b)
 	}
 	add("\x04\x05\x02\x06\x04\x03group:g1:member:user:ann\x07Team g1", "\x54\x04\x03user:bob", "\x24\x05\x02\x06group:g2:member\x07Team g2", "\x74",
-		string(c1ztest.Row(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u"}})).Append(nil)), "\x64\x05\x02\x06group:g2:member")
+		string(fixture.Row(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u"}})).Append(nil)), "\x64\x05\x02\x06group:g2:member")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d, again writer.Decoder
 		for len(b) > 0 {
@@ -157,19 +157,19 @@ func FuzzDecoder(f *testing.F) {
 
 // TestLargeTails adds grants whose tails are more than should wait at a time.
 func TestLargeTails(t *testing.T) {
-	rows := c1ztest.SmallSync()
+	rows := fixture.SmallSync()
 	want := 0
 	for n := range 40 {
-		g := c1ztest.Membership(fmt.Sprint("big", n))
+		g := fixture.Membership(fmt.Sprint("big", n))
 		note := strings.Repeat(fmt.Sprint(n, " "), 20_000)
 		g.Metadata = baton.Profile{"note": note}
 		want += len(note)
-		rows = append(rows, c1ztest.Row(writer.GrantRow(g)))
+		rows = append(rows, fixture.Row(writer.GrantRow(g)))
 	}
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), rows)
+	fixture.Write(t, path, fixture.Full(fixture.First), rows)
 	got := 0
-	for _, g := range c1ztest.All(t, c1ztest.Latest(t, path).Grants(t.Context())) {
+	for _, g := range fixture.All(t, fixture.Latest(t, path).Grants(t.Context())) {
 		note, _ := g.Metadata["note"].(string)
 		got += len(note)
 	}

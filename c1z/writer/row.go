@@ -134,6 +134,15 @@ func (r Row) PrincipalID() baton.ResourceID {
 	return baton.ResourceID{Type: string(r.part(3)), ID: string(r.part(4))}
 }
 
+// Grant decodes the row of a grant.
+func (r Row) Grant() (baton.Grant, error) {
+	name, annotations := r.tail()
+	metadata, err := wire.UnmarshalGrantAnnotations(annotations)
+	return baton.Grant{ID: baton.GrantID{
+		Entitlement: baton.EntitlementID{Resource: r.ResourceID(), Slug: string(r.part(2))}, Principal: r.PrincipalID(),
+	}, ResourceName: string(name), Metadata: metadata}, err
+}
+
 // Data is the protobuf message.
 func (r Row) Data() []byte { return r.appendMessage(nil) }
 

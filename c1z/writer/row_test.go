@@ -1,7 +1,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"bytes"
 	"reflect"
@@ -23,15 +23,15 @@ func TestRow(t *testing.T) {
 		entitlement string
 		principal   baton.ResourceID
 	}{
-		"resource type": {row: c1ztest.Row(writer.ResourceTypeRow(c1ztest.UserType)), table: writer.ResourceTypes,
+		"resource type": {row: fixture.Row(writer.ResourceTypeRow(fixture.UserType)), table: writer.ResourceTypes,
 			id: "user", resource: baton.ResourceID{Type: "user"}},
-		"resource": {row: c1ztest.Row(writer.ResourceRow(baton.Resource{ID: group})), table: writer.Resources,
+		"resource": {row: fixture.Row(writer.ResourceRow(baton.Resource{ID: group})), table: writer.Resources,
 			id: "group:g:1", resource: group},
-		"child": {row: c1ztest.Row(writer.ResourceRow(baton.Resource{ID: ann, Parent: group})), table: writer.Resources,
+		"child": {row: fixture.Row(writer.ResourceRow(baton.Resource{ID: ann, Parent: group})), table: writer.Resources,
 			id: "user:u1", resource: ann},
-		"entitlement": {row: c1ztest.Row(writer.EntitlementRow(baton.Entitlement{ID: member}, nil)), table: writer.Entitlements,
+		"entitlement": {row: fixture.Row(writer.EntitlementRow(baton.Entitlement{ID: member}, nil)), table: writer.Entitlements,
 			id: "group:g:1:member", resource: group, entitlement: "group:g:1:member"},
-		"grant": {row: c1ztest.Row(writer.GrantRow(baton.Grant{ID: baton.GrantID{Entitlement: member, Principal: ann}})), table: writer.Grants,
+		"grant": {row: fixture.Row(writer.GrantRow(baton.Grant{ID: baton.GrantID{Entitlement: member, Principal: ann}})), table: writer.Grants,
 			id: "group:g:1:member:user:u1", resource: group, entitlement: "group:g:1:member", principal: ann},
 	}
 	for name, test := range tests {
@@ -54,7 +54,7 @@ func TestRow(t *testing.T) {
 
 func TestRowData(t *testing.T) {
 	want := baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u1"}, DisplayName: "Ann"}
-	got, err := wire.UnmarshalResource(c1ztest.Row(writer.ResourceRow(want)).Data())
+	got, err := wire.UnmarshalResource(fixture.Row(writer.ResourceRow(want)).Data())
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -64,8 +64,8 @@ func TestRowRefuses(t *testing.T) {
 	if _, err := writer.GrantRow(baton.Grant{}); baton.KindOf(err) != baton.Invalid {
 		t.Errorf("empty grant: %v", err)
 	}
-	whole := c1ztest.Row(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u1"}})).Append(nil)
-	head := len(whole) - len(c1ztest.Row(writer.ParseRow(whole)).Data())
+	whole := fixture.Row(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: "u1"}})).Append(nil)
+	head := len(whole) - len(fixture.Row(writer.ParseRow(whole)).Data())
 	for n := range head {
 		if _, err := writer.ParseRow(whole[:n]); baton.KindOf(err) != baton.Corrupt {
 			t.Errorf("first %d bytes: %v", n, err)
@@ -84,7 +84,7 @@ func TestRowRefuses(t *testing.T) {
 }
 
 func FuzzParseRow(f *testing.F) {
-	for _, r := range c1ztest.SmallSync() {
+	for _, r := range fixture.SmallSync() {
 		f.Add(r.Append(nil))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -1,7 +1,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"context"
 	"errors"
 	"os"
@@ -40,18 +40,18 @@ func TestFullDisk(t *testing.T) {
 }
 
 func fillDisk(t *testing.T, path string) {
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := c1ztest.Full(c1ztest.Second)
+	opt := fixture.Full(fixture.Second)
 	opt.TempDir = t.TempDir()
-	_, err = c1ztest.Create(t, path, opt, incompressible(300)).Seal(context.Background(), c1ztest.Ended(c1ztest.Second))
+	_, err = fixture.Create(t, path, opt, incompressible(300)).Seal(context.Background(), fixture.Ended(fixture.Second))
 	storageError(t, err)
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), path+".tmp") {
 		t.Errorf("it failed somewhere else: %v", err)
 	}
 	unchanged(t, path, before)
-	c1ztest.CheckSmallSync(t, c1ztest.Latest(t, path).Facts(t.Context()))
+	fixture.CheckSmallSync(t, fixture.Latest(t, path).Facts(t.Context()))
 }

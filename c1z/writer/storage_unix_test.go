@@ -3,7 +3,7 @@
 package writer_test
 
 import (
-	"baton/c1z/internal/c1ztest"
+	"baton/c1z/internal/fixture"
 	"baton/c1z/writer"
 	"context"
 	"encoding/hex"
@@ -47,8 +47,8 @@ func incompressible(n int) []writer.Row {
 		for j := range noise {
 			noise[j] = byte('!' + r.IntN(90))
 		}
-		a := c1ztest.Account(fmt.Sprint("noise", i), string(noise))
-		rows = append(rows, c1ztest.Row(writer.ResourceRow(a)))
+		a := fixture.Account(fmt.Sprint("noise", i), string(noise))
+		rows = append(rows, fixture.Row(writer.ResourceRow(a)))
 	}
 	return rows
 }
@@ -62,12 +62,12 @@ func TestFullScratch(t *testing.T) {
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 			t.Fatal(err)
 		}
-		w := c1ztest.Create(t, path, c1ztest.Full(c1ztest.Second), nil)
+		w := fixture.Create(t, path, fixture.Full(fixture.Second), nil)
 		for _, r := range incompressible(12_000) {
-			g := baton.Grant{ID: baton.GrantID{Entitlement: c1ztest.Member, Principal: r.ResourceID()}, ResourceName: hex.EncodeToString(r.Data())}
-			if err := w.Add(c1ztest.Row(writer.GrantRow(g))); err != nil {
+			g := baton.Grant{ID: baton.GrantID{Entitlement: fixture.Member, Principal: r.ResourceID()}, ResourceName: hex.EncodeToString(r.Data())}
+			if err := w.Add(fixture.Row(writer.GrantRow(g))); err != nil {
 				storageError(t, err)
-				if _, err := w.Seal(context.Background(), c1ztest.Ended(c1ztest.Second)); err == nil {
+				if _, err := w.Seal(context.Background(), fixture.Ended(fixture.Second)); err == nil {
 					t.Error("sealed all the same")
 				}
 				return
@@ -76,7 +76,7 @@ func TestFullScratch(t *testing.T) {
 		t.Fatal("everything fitted")
 	}
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "sync.c1z")
-	c1ztest.Write(t, path, c1ztest.Full(c1ztest.First), c1ztest.SmallSync())
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
 	const deaths = 20
 	for i := range deaths {
 		cmd := startChild(t, "TestKilled", path)
@@ -128,7 +128,7 @@ func TestKilled(t *testing.T) {
 		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL || len(out) > 0 {
 			t.Fatalf("after %d kills: %v\n%s", i, err, out)
 		}
-		c1ztest.CheckSmallSync(t, c1ztest.Latest(t, path).Facts(t.Context()))
+		fixture.CheckSmallSync(t, fixture.Latest(t, path).Facts(t.Context()))
 	}
 }
 
@@ -143,19 +143,19 @@ func sealThree(path string, before func(n int)) (operations int, err error) {
 		operations++
 		before(operations)
 	}
-	for _, id := range []string{c1ztest.First, c1ztest.Second, c1ztest.Third} {
-		opt := c1ztest.Full(id)
+	for _, id := range []string{fixture.First, fixture.Second, fixture.Third} {
+		opt := fixture.Full(id)
 		opt.Disk = fsys
 		w, err := writer.Create(path, opt)
 		if err != nil {
 			return operations, err
 		}
-		for _, r := range append(c1ztest.SmallSync(), incompressible(50)...) {
+		for _, r := range append(fixture.SmallSync(), incompressible(50)...) {
 			if err := w.Add(r); err != nil {
 				return operations, errors.Join(err, w.Abort())
 			}
 		}
-		if _, err := w.Seal(context.Background(), c1ztest.Ended(id)); err != nil {
+		if _, err := w.Seal(context.Background(), fixture.Ended(id)); err != nil {
 			return operations, err
 		}
 	}
@@ -165,15 +165,15 @@ func sealThree(path string, before func(n int)) (operations int, err error) {
 func TestUnwritable(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing")
-	_, err := writer.Create(filepath.Join(missing, "sync.c1z"), c1ztest.Full(c1ztest.First))
+	_, err := writer.Create(filepath.Join(missing, "sync.c1z"), fixture.Full(fixture.First))
 	storageError(t, err)
-	opt := c1ztest.Full(c1ztest.First)
+	opt := fixture.Full(fixture.First)
 	opt.TempDir = missing
 	_, err = writer.Create(filepath.Join(dir, "sync.c1z"), opt)
 	storageError(t, err)
 	opt.TempDir = dir
 	// Found out late, with everything else written.
-	_, err = c1ztest.Create(t, filepath.Join(missing, "sync.c1z"), opt, c1ztest.SmallSync()).Seal(context.Background(), c1ztest.Ended(c1ztest.First))
+	_, err = fixture.Create(t, filepath.Join(missing, "sync.c1z"), opt, fixture.SmallSync()).Seal(context.Background(), fixture.Ended(fixture.First))
 	storageError(t, err)
 
 	if os.Getuid() == 0 {
@@ -183,6 +183,6 @@ func TestUnwritable(t *testing.T) {
 		t.Fatal(err)
 	}
 	opt.TempDir = t.TempDir()
-	_, err = c1ztest.Create(t, filepath.Join(dir, "sync.c1z"), opt, c1ztest.SmallSync()).Seal(context.Background(), c1ztest.Ended(c1ztest.First))
+	_, err = fixture.Create(t, filepath.Join(dir, "sync.c1z"), opt, fixture.SmallSync()).Seal(context.Background(), fixture.Ended(fixture.First))
 	storageError(t, err)
 }

@@ -13,9 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"baton"
 	"baton/agent/cli"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 	"baton/internal/longtest"
 	sandboxed "baton/sandbox/percipio"
 )
@@ -74,21 +73,16 @@ func (v *victim) sync(path string, n int) error {
 // facts are the resources and grants in a file.
 func facts(t *testing.T, path string) []string {
 	t.Helper()
-	f, err := c1z.Open(path, t.TempDir())
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	var all []string
-	for _, kind := range []string{"user", "course"} {
-		if err := f.Resources(kind, func(r baton.Resource) error { all = append(all, fmt.Sprintf("%+v", r.Profile)); return nil }); err != nil {
-			t.Fatal(err)
-		}
+	for _, r := range rows.Resources {
+		all = append(all, fmt.Sprintf("%+v", r.Profile))
 	}
-	if err := f.Entitlements("course", func(e baton.Entitlement) error {
-		return f.Grants(e.ID, func(g baton.Grant) error { all = append(all, fmt.Sprint(g.ID, g.Metadata)); return nil })
-	}); err != nil {
-		t.Fatal(err)
+	for _, g := range rows.Grants {
+		all = append(all, fmt.Sprint(g.ID, g.Metadata))
 	}
 	slices.Sort(all)
 	return all

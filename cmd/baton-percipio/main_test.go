@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"baton"
 	"baton/agent/cli"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 	sandboxed "baton/sandbox/percipio"
 )
 
@@ -58,14 +57,12 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}
 	}
-	f, err := c1z.Open("sync.c1z", "")
+	rows, err := c1ztest.Read("sync.c1z")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	accounts := 0
-	if err := f.Resources("user", func(baton.Resource) error { accounts++; return nil }); err != nil || accounts != 20 {
-		t.Errorf("%d accounts in the file (%v)", accounts, err)
+	if accounts := len(rows.ResourcesOf("user")); accounts != 20 {
+		t.Errorf("%d accounts in the file", accounts)
 	}
 	if entries, err := os.ReadDir("."); err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v (%v)", entries, err)

@@ -13,9 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"baton"
 	"baton/agent/cli"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 	"baton/internal/longtest"
 	sandboxed "baton/sandbox/perplexity"
 )
@@ -74,22 +73,19 @@ func (v *victim) sync(path string, n int) error {
 // facts are the resources and grants in a file.
 func facts(t *testing.T, path string) []string {
 	t.Helper()
-	f, err := c1z.Open(path, t.TempDir())
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	var all []string
-	for _, kind := range []string{"user", "group"} {
-		if err := f.Resources(kind, func(r baton.Resource) error { all = append(all, fmt.Sprintf("%+v", r.Profile)); return nil }); err != nil {
-			t.Fatal(err)
-		}
+	for _, r := range rows.Resources {
+		all = append(all, fmt.Sprintf("%+v", r.Profile))
 	}
-	if err := f.Entitlements("group", func(e baton.Entitlement) error {
-		all = append(all, e.ID.String())
-		return f.Grants(e.ID, func(g baton.Grant) error { all = append(all, g.ID.String()); return nil })
-	}); err != nil {
-		t.Fatal(err)
+	for _, e := range rows.Entitlements {
+		all = append(all, e.ID)
+	}
+	for _, g := range rows.Grants {
+		all = append(all, g.ID)
 	}
 	slices.Sort(all)
 	return all

@@ -1,6 +1,7 @@
 package connectortest
 
 import (
+	"baton/c1z/writer"
 	"bytes"
 	"io"
 	"net/http"
@@ -9,7 +10,6 @@ import (
 	"testing"
 
 	"baton"
-	"baton/c1z"
 )
 
 // BenchmarkFeeds reads each feed to its end, and encodes the rows as they go into the page
@@ -61,7 +61,7 @@ func (k *kept) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // encoded is a page that encodes its rows.
 type encoded struct {
-	encoder c1z.Encoder
+	encoder writer.Encoder
 	seen    map[baton.ResourceID]bool
 	rows    int
 }

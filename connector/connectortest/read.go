@@ -18,6 +18,8 @@ import (
 	"baton"
 	"baton/agent/syncer"
 	"baton/c1z"
+	"baton/c1z/c1ztest"
+	"baton/c1z/writer"
 	"baton/internal/longtest"
 	"baton/wire"
 )
@@ -30,27 +32,22 @@ func (f facts) ids() string { return strings.Join(slices.Sorted(maps.Keys(f)), "
 // read opens a file and returns what its newest sync says.
 func read(t *testing.T, path string) facts {
 	t.Helper()
-	file, err := c1z.Open(path, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	types, err := file.ResourceTypes()
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := facts{}
-	for _, rt := range types {
+	for _, rt := range rows.Types {
 		got["type "+rt.ID] = rt
-		err := errors.Join(
-			file.Resources(rt.ID, func(r baton.Resource) error { got["resource "+r.ID.String()] = r; return nil }),
-			file.Entitlements(rt.ID, func(e baton.Entitlement) error {
-				got["entitlement "+e.ID.String()] = e
-				return file.Grants(e.ID, func(g baton.Grant) error { got["grant "+g.ID.String()] = g; return nil })
-			}))
-		if err != nil {
-			t.Fatal(err)
-		}
+	}
+	for _, r := range rows.Resources {
+		got["resource "+r.ID.String()] = r
+	}
+	for _, e := range rows.Entitlements {
+		got["entitlement "+e.ID] = e
+	}
+	for _, g := range rows.Grants {
+		got["grant "+g.ID] = g
 	}
 	return got
 }
@@ -158,15 +155,15 @@ func (f facts) checkReferences(t *testing.T) {
 	t.Helper()
 	grants := 0
 	for id, fact := range f {
-		g, ok := fact.(baton.Grant)
+		g, ok := fact.(c1z.Grant)
 		if !ok {
 			continue
 		}
 		grants++
-		if f["entitlement "+g.ID.Entitlement.String()] == nil {
+		if f["entitlement "+g.Entitlement] == nil {
 			t.Errorf("%s: there is no such entitlement", id)
 		}
-		if f["resource "+g.ID.Principal.String()] == nil {
+		if f["resource "+g.Principal.String()] == nil {
 			t.Errorf("%s: there is no such principal", id)
 		}
 	}
@@ -183,7 +180,7 @@ func (s Suite) unchanged(t *testing.T) {
 	if diff := cmp.Diff(one, two); diff != "" {
 		t.Errorf("two syncs of the same data differ (-first +second):\n%s", diff)
 	}
-	if res.Changes == nil || *res.Changes != (c1z.Changes{}) {
+	if res.Changes == nil || *res.Changes != (writer.Changes{}) {
 		t.Errorf("changes of a sync without changes: %+v", res.Changes)
 	}
 }
@@ -364,16 +361,16 @@ func (s Suite) targeted(t *testing.T) {
 	}
 	path := target(t)
 	_, full := mustSync(t, up, path)
-	file, err := c1z.Open(path, t.TempDir())
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
 	for _, rt := range c.ResourceTypes {
-		var id baton.ResourceID
-		if err := file.Resources(rt.ID, func(r baton.Resource) error { id = r.ID; return nil }); err != nil {
-			t.Fatal(err)
+		of := rows.ResourcesOf(rt.ID)
+		if len(of) == 0 {
+			t.Fatalf("the sync has no %s", rt.ID)
 		}
+		id := of[len(of)-1].ID
 		one := target(t)
 		if _, err := syncer.Run(t.Context(), syncer.Config{Connector: up.Connect(), Path: one, Resources: []baton.ResourceID{id}}); err != nil {
 			t.Fatalf("targeted sync of %s: %v", id, err)

@@ -1,6 +1,7 @@
 package percipio_test
 
 import (
+	"baton/c1z/c1ztest"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -14,7 +15,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"baton"
-	"baton/c1z"
 )
 
 // TestAsTheOfficialConnector rebuilds the upstream that a file of the official
@@ -26,12 +26,11 @@ func TestAsTheOfficialConnector(t *testing.T) {
 		t.Skip("the recorded file is not here")
 	}
 	inBubble(t, func(t *testing.T) {
-		f, err := c1z.Open(path, t.TempDir())
+		rows, err := c1ztest.Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
-		up := rebuilt(t, f)
+		up := rebuilt(t, rows)
 		ours := file(t)
 		mustSync(t, up.connect(t), ours)
 		if diff := gocmp.Diff(found(t, path), found(t, ours)); diff != "" {
@@ -44,7 +43,7 @@ func TestAsTheOfficialConnector(t *testing.T) {
 
 // rebuilt is the upstream of a file. Rows with a status that the official connector
 // knew no entitlement for are not in it, for it granted them all the same.
-func rebuilt(t *testing.T, f *c1z.File) small {
+func rebuilt(t *testing.T, from c1ztest.Rows) small {
 	t.Helper()
 	var users, items, rows []string
 	add := func(to *[]string, v any) {
@@ -57,34 +56,32 @@ func rebuilt(t *testing.T, f *c1z.File) small {
 	builtIn := map[string]string{"id": "id", "external_id": "externalUserId", "email": "email", "first_name": "firstName", "last_name": "lastName",
 		"login_name": "loginName", "role": "role", "job_title": "jobTitle", "is_active": "isActive", "is_instructor": "isInstructor",
 		"has_coaching": "hasCoaching", "has_enterprise_coaching": "hasEnterpriseCoaching"}
-	err := errors.Join(
-		f.Resources("user", func(r baton.Resource) error {
-			user, custom := map[string]any{}, []map[string]any{}
-			for key, value := range r.Profile {
-				if name, ok := builtIn[key]; ok {
-					user[name] = value
-				} else if key != "approval_manager" && key != "has_enterprise_coaching_dashboard" {
-					custom = append(custom, map[string]any{"id": "a" + key, "name": key, "value": value})
-				}
+	for _, r := range from.ResourcesOf("user") {
+		user, custom := map[string]any{}, []map[string]any{}
+		for key, value := range r.Profile {
+			if name, ok := builtIn[key]; ok {
+				user[name] = value
+			} else if key != "approval_manager" && key != "has_enterprise_coaching_dashboard" {
+				custom = append(custom, map[string]any{"id": "a" + key, "name": key, "value": value})
 			}
-			user["customAttributes"] = custom
-			add(&users, user)
-			return nil
-		}),
-		f.Resources("course", func(r baton.Resource) error {
-			add(&items, map[string]any{"id": r.ID.ID, "contentType": map[string]any{"percipioType": "COURSE"}, "lifecycle": map[string]any{"status": "ACTIVE"},
-				"localizedMetadata": []any{map[string]any{"localeCode": "en-US", "title": r.DisplayName}}})
-			return nil
-		}),
-		f.Entitlements("course", func(e baton.Entitlement) error {
-			status := map[string]string{"completed": "Completed", "in_progress": "Started"}[e.ID.Slug]
-			return f.Grants(e.ID, func(g baton.Grant) error {
-				add(&rows, map[string]any{"userUuid": g.ID.Principal.ID, "contentUuid": e.ID.Resource.ID, "contentTitle": e.ResourceName, "status": status})
-				return nil
-			})
-		}))
-	if err != nil || len(users) < 10 || len(items) < 3 || len(rows) < 10 {
-		t.Fatalf("%d users, %d courses, %d rows, %v", len(users), len(items), len(rows), err)
+		}
+		user["customAttributes"] = custom
+		add(&users, user)
+	}
+	for _, r := range from.ResourcesOf("course") {
+		add(&items, map[string]any{"id": r.ID.ID, "contentType": map[string]any{"percipioType": "COURSE"}, "lifecycle": map[string]any{"status": "ACTIVE"},
+			"localizedMetadata": []any{map[string]any{"localeCode": "en-US", "title": r.DisplayName}}})
+	}
+	for _, e := range from.Entitlements {
+		status := map[string]string{"completed": "Completed", "in_progress": "Started"}[e.Slug]
+		for _, g := range from.Grants {
+			if g.Entitlement == e.ID {
+				add(&rows, map[string]any{"userUuid": g.Principal.ID, "contentUuid": e.Resource.ID, "contentTitle": e.ResourceName, "status": status})
+			}
+		}
+	}
+	if len(users) < 10 || len(items) < 3 || len(rows) < 10 {
+		t.Fatalf("%d users, %d courses, %d rows", len(users), len(items), len(rows))
 	}
 	return small{users: strings.Join(users, ","), items: strings.Join(items, ","), rows: strings.Join(rows, ",")}
 }
@@ -108,17 +105,12 @@ func compareUsers(t *testing.T, official, ours []baton.Resource) {
 func compareTypes(t *testing.T, official, ours string) {
 	t.Helper()
 	types := func(path string) map[string]baton.ResourceType {
-		f, err := c1z.Open(path, t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		all, err := f.ResourceTypes()
+		rows, err := c1ztest.Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := map[string]baton.ResourceType{}
-		for _, rt := range all {
+		for _, rt := range rows.Types {
 			rt.DisplayName, rt.Description = "", "" // one of the official ones is in lower case
 			m[rt.ID] = rt
 		}

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"baton"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 	"baton/connector/percipio"
 	"baton/connector/rest"
 )
@@ -58,16 +58,11 @@ func (s small) connect(t *testing.T, edit ...func(*percipio.Config)) *baton.Conn
 
 func resources(t *testing.T, path, kind string) []baton.Resource {
 	t.Helper()
-	f, err := c1z.Open(path, t.TempDir())
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	var all []baton.Resource
-	if err := f.Resources(kind, func(r baton.Resource) error { all = append(all, r); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return rows.ResourcesOf(kind)
 }
 
 // sink is a page that keeps the grants, or just counts them.

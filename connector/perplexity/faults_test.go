@@ -1,7 +1,6 @@
 package perplexity_test
 
 import (
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -14,7 +13,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 	"baton/connector/perplexity"
 	"baton/connector/rest"
 	sandbox "baton/sandbox/perplexity"
@@ -43,24 +42,11 @@ func truth(st sandbox.State, fault string) []string {
 // found is what a file says, in the same form.
 func found(t *testing.T, path string) []string {
 	t.Helper()
-	f, err := c1z.Open(path, t.TempDir())
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	var ids []string
-	add := func(id fmt.Stringer) { ids = append(ids, id.String()) }
-	for _, kind := range []string{"user", "group"} {
-		if err := f.Resources(kind, func(r baton.Resource) error { add(r.ID); return nil }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := f.Entitlements("group", func(e baton.Entitlement) error {
-		add(e.ID)
-		return f.Grants(e.ID, func(g baton.Grant) error { add(g.ID); return nil })
-	}); err != nil {
-		t.Fatal(err)
-	}
+	ids := rows.IDs()
 	slices.Sort(ids)
 	return ids
 }

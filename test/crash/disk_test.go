@@ -103,7 +103,7 @@ func (o *outcome) fault(t *testing.T, where, path string, err error, old []byte,
 	if err != nil {
 		o.replaced++ // too late to undo: the folder was not flushed, the pages not removed
 	}
-	got, err := read(path, t.TempDir())
+	got, err := read(path)
 	if err != nil {
 		o.divergent("%s: the file is neither the old one nor a new one: %v", where, err)
 	} else if diff := want.differs(got); diff != "" {
@@ -218,7 +218,7 @@ func judge(t *testing.T, o *outcome, tn *tenant, im image, old []byte, want fact
 	case err == nil && old != nil && bytes.Equal(now, old):
 	default:
 		o.replaced++
-		got, err := read(path, os.TempDir())
+		got, err := read(path)
 		if err != nil {
 			o.divergent("%s, %s: the file is neither the old one nor a new one: %v", tn.name, im.where, err)
 		} else if diff := want.differs(got); diff != "" {

@@ -273,7 +273,7 @@ func (v *victim) stands(path string, before bool, o *tally) string {
 		return "the file from before is gone: " + err.Error()
 	}
 	o.replaced++
-	got, err := read(path, v.t.TempDir())
+	got, err := read(path)
 	if err != nil {
 		return "the file is neither the old one nor a new one: " + err.Error()
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"baton/console/oldrpc"
+	rpc "baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 )
 
@@ -141,7 +141,7 @@ func (s *served) delivered(id string, r rpc.Result) string {
 	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != r.Assets[0].SHA256 {
 		return "the file that was uploaded is not the one that was announced"
 	}
-	got, err := read(r.Assets[0].Path, s.t.TempDir())
+	got, err := read(r.Assets[0].Path)
 	if err != nil {
 		return "the file that was uploaded cannot be read: " + err.Error()
 	}

@@ -16,7 +16,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 	"baton/connector/percipio"
 	"baton/connector/perplexity"
 	"baton/connector/rest"
@@ -122,30 +122,25 @@ func (f facts) add(kind, id string, row any) error {
 }
 
 // read is what a file says.
-func read(path, scratch string) (facts, error) {
-	file, err := c1z.Open(path, scratch)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	types, err := file.ResourceTypes()
+func read(path string) (facts, error) {
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		return nil, err
 	}
 	all := facts{}
-	for _, rt := range types {
-		err := errors.Join(
-			all.add("type", rt.ID, rt),
-			file.Resources(rt.ID, func(r baton.Resource) error { return all.add("resource", r.ID.String(), r) }),
-			file.Entitlements(rt.ID, func(e baton.Entitlement) error {
-				return errors.Join(all.add("entitlement", e.ID.String(), e),
-					file.Grants(e.ID, func(g baton.Grant) error { return all.add("grant", g.ID.String(), g) }))
-			}))
-		if err != nil {
-			return nil, err
-		}
+	for _, rt := range rows.Types {
+		err = errors.Join(err, all.add("type", rt.ID, rt))
 	}
-	return all, nil
+	for _, r := range rows.Resources {
+		err = errors.Join(err, all.add("resource", r.ID.String(), r))
+	}
+	for _, e := range rows.Entitlements {
+		err = errors.Join(err, all.add("entitlement", e.ID, e))
+	}
+	for _, g := range rows.Grants {
+		err = errors.Join(err, all.add("grant", g.ID, g))
+	}
+	return all, err
 }
 
 // differs says how got differs from want, or "".
@@ -194,7 +189,7 @@ func mustRead(t testing.TB, path string) []byte {
 
 func mustFacts(t testing.TB, path string) facts {
 	t.Helper()
-	f, err := read(path, t.TempDir())
+	f, err := read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +207,7 @@ func (tn *tenant) ends(ctx context.Context, path string, want facts) string {
 
 // ended says what is wrong with what a finished sync has left, or "".
 func ended(path string, want facts) string {
-	got, err := read(path, os.TempDir())
+	got, err := read(path)
 	if err != nil {
 		return "the file cannot be read: " + err.Error()
 	}

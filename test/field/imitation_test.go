@@ -1,6 +1,7 @@
 package field
 
 import (
+	"baton/c1z/c1ztest"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -14,9 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"baton"
-	"baton/c1z"
 )
 
 // imitation is a SCIM server with a few people and groups, of which a test can replace any
@@ -346,16 +344,12 @@ func either(all ...answering) answering {
 // synced returns the memberships in the sync file, sorted.
 func (p *program) synced(t *testing.T) (all []string) {
 	t.Helper()
-	f, err := c1z.Open(filepath.Join(p.dir, "sync.c1z"), t.TempDir())
+	rows, err := c1ztest.Read(filepath.Join(p.dir, "sync.c1z"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := f.EachGrant(func(g baton.Grant) error {
-		all = append(all, g.ID.Entitlement.Resource.ID+":"+g.ID.Principal.ID)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+	for _, g := range rows.Grants {
+		all = append(all, g.Resource.ID+":"+g.Principal.ID)
 	}
 	slices.Sort(all)
 	return all

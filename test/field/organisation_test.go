@@ -1,9 +1,9 @@
 package field
 
 import (
+	"baton/c1z/c1ztest"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,9 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"baton"
-	"baton/c1z"
 )
 
 // organisation is a SCIM server whose members a test can write in any form. Users do not
@@ -235,20 +232,13 @@ func (o *organisation) patch(g *team, r *http.Request) {
 // grants returns the memberships in the sync file, as "group:user", sorted.
 func (p *program) grants(t *testing.T) []string {
 	t.Helper()
-	f, err := c1z.Open(filepath.Join(p.dir, "sync.c1z"), t.TempDir())
+	rows, err := c1ztest.Read(filepath.Join(p.dir, "sync.c1z"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	found := []string{}
-	err = f.Entitlements("group", func(e baton.Entitlement) error {
-		return f.Grants(e.ID, func(g baton.Grant) error {
-			found = append(found, e.ID.Resource.ID+":"+g.ID.Principal.ID)
-			return nil
-		})
-	})
-	if err = errors.Join(err, f.Close()); err != nil {
-		t.Fatal(err)
+	for _, g := range rows.Grants {
+		found = append(found, g.Resource.ID+":"+g.Principal.ID)
 	}
 	slices.Sort(found)
 	return found

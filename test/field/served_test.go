@@ -13,7 +13,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"baton/console/oldrpc"
+	rpc "baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 )

@@ -1,6 +1,7 @@
 package field
 
 import (
+	"baton/c1z/c1ztest"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"testing"
 
 	"baton"
-	"baton/c1z"
 )
 
 // upstream is an HTTP server that counts its requests. Tests put what real servers and proxies did
@@ -257,17 +257,13 @@ func (u *upstream) scimURL() string { return u.URL + "/scim/v2" }
 // resources returns the display names of the resources of a type in the sync file, by id.
 func (p *program) resources(t *testing.T, kind string) map[string]baton.Resource {
 	t.Helper()
-	f, err := c1z.Open(filepath.Join(p.dir, "sync.c1z"), p.dir)
+	rows, err := c1ztest.Read(filepath.Join(p.dir, "sync.c1z"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	found := map[string]baton.Resource{}
-	if err := f.Resources(kind, func(r baton.Resource) error {
+	for _, r := range rows.ResourcesOf(kind) {
 		found[r.ID.ID] = r
-		return nil
-	}); err != nil {
-		t.Fatal(err)
 	}
 	return found
 }

@@ -20,9 +20,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"baton"
-	"baton/c1z"
-	"baton/console/oldrpc"
+	"baton/c1z/c1ztest"
+	rpc "baton/console/oldrpc"
 	"baton/internal/pb/batonv1"
 	"baton/sandbox/percipio"
 	"baton/sandbox/perplexity"
@@ -255,18 +254,19 @@ func status(t *testing.T, cmd *exec.Cmd, when string) {
 // facts are the rows of a file.
 func facts(t *testing.T, path string) []string {
 	t.Helper()
-	f, err := c1z.Open(path, t.TempDir())
+	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	var all []string
-	if err := errors.Join(
-		f.EachResource(func(r baton.Resource) error { all = append(all, fmt.Sprint(r.ID, r.Profile)); return nil }),
-		f.EachEntitlement(func(e baton.Entitlement) error { all = append(all, e.ID.String()); return nil }),
-		f.EachGrant(func(g baton.Grant) error { all = append(all, fmt.Sprint(g.ID, g.Metadata)); return nil }),
-	); err != nil {
-		t.Fatal(err)
+	for _, r := range rows.Resources {
+		all = append(all, fmt.Sprint(r.ID, r.Profile))
+	}
+	for _, e := range rows.Entitlements {
+		all = append(all, e.ID)
+	}
+	for _, g := range rows.Grants {
+		all = append(all, fmt.Sprint(g.ID, g.Metadata))
 	}
 	slices.Sort(all)
 	return all

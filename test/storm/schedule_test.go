@@ -58,7 +58,7 @@ func schedule(t *testing.T, r *rand.Rand) {
 			t.Fatalf("%v (%v)", err, kind)
 		}
 	}
-	found, err := read(path, temp)
+	found, err := read(path)
 	if err != nil {
 		t.Fatal(err)
 	}

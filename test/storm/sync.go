@@ -19,7 +19,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 )
 
 // Wrapper changes a connector before it is used: how bugs are planted.
@@ -232,7 +232,7 @@ func (s *syncing) judge(_ syncer.Result, err error, before []byte) (outcome, pro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		found, err := read(s.path, s.temp)
+		found, err := read(s.path)
 		if err != nil {
 			return Right, "the file cannot be read: " + err.Error()
 		}
@@ -302,7 +302,7 @@ func (s *syncing) again() string {
 	if err != nil {
 		return ""
 	}
-	found, err := read(s.path, s.temp)
+	found, err := read(s.path)
 	if err != nil {
 		return err.Error()
 	}
@@ -354,21 +354,11 @@ func (s *syncing) story() string {
 }
 
 // read is the identities of all rows in a file.
-func read(path, temp string) (map[string]bool, error) {
-	f, err := c1z.Open(path, temp)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+func read(path string) (map[string]bool, error) {
+	rows, err := c1ztest.Read(path)
 	found := map[string]bool{}
-	types, err := f.ResourceTypes()
-	for _, rt := range types {
-		err = errors.Join(err,
-			f.Resources(rt.ID, func(r baton.Resource) error { found[r.ID.String()] = true; return nil }),
-			f.Entitlements(rt.ID, func(e baton.Entitlement) error {
-				found[e.ID.String()] = true
-				return f.Grants(e.ID, func(g baton.Grant) error { found[g.ID.String()] = true; return nil })
-			}))
+	for _, id := range rows.IDs() {
+		found[id] = true
 	}
 	return found, err
 }

@@ -68,7 +68,7 @@ func unpack(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string, m
 	if err != nil {
 		return nil, err
 	}
-	if err := unpackDatabase(ctx, name, out, dec, max); err != nil {
+	if err := unpackDatabase(name, out, dec, max); err != nil {
 		out.Close()
 		return nil, err
 	}
@@ -157,12 +157,10 @@ func checkFrame(name string, r *bufio.Reader, max limits) error {
 	return nil
 }
 
-func unpackDatabase(ctx context.Context, name string, out *disk.Scratch, dec io.Reader, max limits) error {
+func unpackDatabase(name string, out *disk.Scratch, dec io.Reader, max limits) error {
 	n, err := io.Copy(out, io.LimitReader(dec, int64(max.decoded)+1))
 	var write *fs.PathError
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case errors.As(err, &write):
 		return Storage("unpack", name, err)
 	case errors.Is(err, io.ErrUnexpectedEOF):

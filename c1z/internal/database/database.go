@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -55,6 +56,9 @@ func OpenFile(ctx context.Context, fsys disk.FS, path, dir string) (*DB, error) 
 // Open unpacks the file that in reads. Errors call it by the name.
 func Open(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string) (_ *DB, err error) {
 	scratch, err := unpack(ctx, fsys, in, name, dir, defaultLimits)
+	if e := ctx.Err(); e != nil && err != nil {
+		err = fmt.Errorf("c1z: read %s: %w", name, e)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +78,7 @@ func Open(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string) (_ 
 	if d.Syncs, err = syncsOf(d.Conn, name, d.Columns); err != nil {
 		return nil, err
 	}
-	return d, ctx.Err()
+	return d, nil
 }
 
 // Scratch is the database as bytes, and its size.
