@@ -35,7 +35,7 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 		err = gone("group", m.groupID)
 	}
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
 	}
 	// Some servers accept any id as a member, and the next sync would not know whose it is.
 	u, shown, err := c.scim.LookUser(ctx, m.userID)
@@ -43,10 +43,10 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 		err = gone("account", m.userID)
 	}
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s to %s: %w", req.Entitlement, m.userID, err)
+		return baton.Outcome{}, fmt.Errorf("grant %s to %s: %w", idText(req.Entitlement.String()), idText(m.userID), err)
 	}
 	if err := c.knowBefore(ctx, &before, m, u); err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
 	}
 	if before.has(m.userID) {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
@@ -68,7 +68,7 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	err = c.recheck(ctx, ch, c.settle(ctx, before, m, true, wrote),
 		func(ctx context.Context) error { return c.scim.RemoveMember(ctx, m.groupID, m.userID) })
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", req.Entitlement, err)
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
 	}
 	if c.mayCarryRole(before.Group) {
 		c.leaving.Delete(m.userID)
@@ -90,13 +90,13 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	defer unlock()
 	before, shown, err := c.roster(ctx, m.groupID)
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", idText(req.Entitlement.String()), err)
 	}
 	if !shown {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("SCIM has no group %s any more: its list of groups is complete without it.", m.groupID)}}, nil
 	}
 	if err := c.knowWhether(ctx, &before, m); err != nil {
-		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", idText(req.Entitlement.String()), err)
 	}
 	if !before.has(m.userID) {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())}}, nil
@@ -118,7 +118,7 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	err = c.recheck(ctx, ch, c.settle(ctx, before, m, false, wrote),
 		func(ctx context.Context) error { return c.scim.AddMember(ctx, m.groupID, m.userID) })
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", req.Entitlement, err)
+		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", idText(req.Entitlement.String()), err)
 	}
 	out.Done = append([]string{fmt.Sprintf("Removed %s from %s.", m.userID, before.label())}, out.Done...)
 	return out, nil

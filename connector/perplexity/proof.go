@@ -1,6 +1,10 @@
 package perplexity
 
 import (
+	"strconv"
+	"strings"
+	"unicode"
+
 	"baton"
 )
 
@@ -10,6 +14,15 @@ import (
 
 // gone is the error for something that was asked for and that the upstream does not have.
 func gone(noun, id string) *baton.Error {
-	return baton.Errorf(baton.NotFound, "SCIM shows no %s with the id %q, and its list, which is complete, does not have it", noun, id).
+	return baton.Errorf(baton.NotFound, "SCIM has no %s with the id %q: the list of %ss is complete without it", noun, id, noun).
 		WithFix("Check the id. A sync lists what there is.")
+}
+
+// idText writes an id for a message: as it is, or quoted if it has characters that cannot be
+// seen.
+func idText(id string) string {
+	if strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
+		return strconv.Quote(id)
+	}
+	return id
 }

@@ -46,7 +46,7 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 	u, shown, err := c.named(ctx, req)
 	id := u.ID
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("disable %s: %w", id, err)
+		return baton.Outcome{}, fmt.Errorf("disable %s: %w", idText(id), err)
 	}
 	if !shown {
 		// Perplexity's directory may drop the accounts that it disables.
@@ -55,7 +55,7 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 			err = gone("account", id)
 		}
 		if err != nil {
-			return baton.Outcome{}, fmt.Errorf("disable %s: %w", id, err)
+			return baton.Outcome{}, fmt.Errorf("disable %s: %w", idText(id), err)
 		}
 		return acted(id, baton.Outcome{
 			Already: true,
@@ -100,7 +100,7 @@ func (c *connector) enable(ctx context.Context, req baton.ActionRequest) (baton.
 		err = gone("account", id).WithFix("If it was disabled, the directory has dropped it; create the account again. Otherwise check the id.")
 	}
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("enable %s: %w", id, err)
+		return baton.Outcome{}, fmt.Errorf("enable %s: %w", idText(id), err)
 	}
 	c.met.Store(id, true)
 	if u.Active != nil && *u.Active {
@@ -108,7 +108,7 @@ func (c *connector) enable(ctx context.Context, req baton.ActionRequest) (baton.
 	}
 	groups, err := c.groupsOf(ctx, u)
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("enable %s: %w", id, err)
+		return baton.Outcome{}, fmt.Errorf("enable %s: %w", idText(id), err)
 	}
 	var warnings []string
 	if len(groups) > 0 {

@@ -128,7 +128,7 @@ func TestAnswersToPatch(t *testing.T) {
 		"200, a web page": {func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, `<html>`) }, baton.Invalid, "HTML page"},
 		"202":             {status(202), baton.Unavailable, "accepted the change, but has not made it yet"},
 		"400":             {func(w http.ResponseWriter, _ *http.Request) { scimError(w, 400, "noTarget", "no such value") }, baton.Invalid, "no such value"},
-		"404":             {status(404), baton.Incomplete, "404 alone does not prove"},
+		"404":             {status(404), baton.Incomplete, "404 Not Found (this is no SCIM answer)"},
 		"409":             {status(409), baton.AlreadyExists, "409"},
 		"412":             {status(412), baton.Refused, "412"},
 		"413":             {status(413), baton.Invalid, "413"},

@@ -29,6 +29,16 @@ import (
 // prove that anything is gone; LookUser and LookGroup look for proof.
 var ErrNotShown = errors.New("a 404 alone does not prove that anything is gone")
 
+// notShownError is the error of package rest for a 404 or a 410, without its kind.
+type notShownError struct {
+	err  error
+	form string
+}
+
+func (e *notShownError) Error() string        { return e.err.Error() + " (" + e.form + ")" }
+func (e *notShownError) Unwrap() error        { return e.err }
+func (e *notShownError) Is(target error) bool { return target == ErrNotShown }
+
 // relooks are the waits before a read that was answered 404 is repeated, where something
 // speaks against that answer.
 var relooks = [...]time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second}
@@ -201,11 +211,11 @@ func (c *Client) notShown(err error) error {
 	if baton.KindOf(err) != baton.NotFound {
 		return err
 	}
-	form := "no SCIM answer"
+	e := &notShownError{err: err, form: "this is no SCIM answer"}
 	if isSCIMError(err) {
-		form = "an answer in SCIM's form"
+		e.form = "a SCIM answer"
 	}
-	return baton.Errorf(baton.Incomplete, "%w (%s, from %s); %w", err, form, c.rest.Origin(), ErrNotShown).WithFix("%s", c.whoAnswers())
+	return baton.Errorf(baton.Incomplete, "%w", e).WithFix("%s", c.whoAnswers())
 }
 
 // persist repeats the read of a list that is answered 404 by something that is not SCIM,
@@ -226,7 +236,7 @@ func (c *Client) persist(ctx context.Context, read func() error) error {
 }
 
 func (c *Client) whoAnswers() string {
-	return fmt.Sprintf("Find out what answers at %s: a proxy, a load balancer or a SCIM server that is starting may. Check the SCIM URL, which ends above /Users, and try again.", c.rest.Origin())
+	return fmt.Sprintf("Find out what answers at %s: a proxy, a load balancer or a SCIM server that is starting may say 404. Check the SCIM URL, which ends above /Users, and try again.", c.rest.Origin())
 }
 
 // isSCIMError reports whether the body of the error answer behind err is a SCIM error.
@@ -254,7 +264,7 @@ func isSCIMError(err error) bool {
 
 // unsettled is the error for an object that is neither shown nor gone.
 func unsettled(read, list error) error {
-	return baton.Errorf(baton.Incomplete, "%w; nor does the list settle it: %w", read, list).WithFix("%s", baton.FixOf(read))
+	return baton.Errorf(baton.Incomplete, "%w; that does not prove that it is gone, and the list does not, either: %w", read, list).WithFix("%s", baton.FixOf(read))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -93,7 +93,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"wrong token":  {401, `{"detail":"bad token ` + token + `"}`, baton.Unauthenticated, "401 Unauthorized: bad token REDACTED", "check the SCIM token", ""},
 		"wrong scope":  {403, `{}`, baton.PermissionDenied, "403", "SCIM is switched on", ""},
-		"wrong URL":    {404, `not here`, baton.Incomplete, "404 Not Found: not here (no SCIM answer, from http", "Check the SCIM URL, which ends above /Users", ""},
+		"wrong URL":    {404, `not here`, baton.Incomplete, "404 Not Found: not here (this is no SCIM answer)", "Check the SCIM URL, which ends above /Users", ""},
 		"login page":   {200, `<!doctype html>`, baton.Invalid, "HTML page", "check the SCIM URL", ""},
 		"count":        {400, `{"scimType":"invalidCount","detail":"too many"}`, baton.Invalid, "400 Bad Request: too many", "", "invalidCount"},
 		"conflict":     {409, `{"scimType":null}`, baton.AlreadyExists, "409", "", ""},

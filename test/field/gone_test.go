@@ -367,7 +367,7 @@ func TestDisablingWhoVanishes(t *testing.T) {
 						break
 					}
 				}
-				return m.fakeUser("u2") == nil && onRequest("/Users/u2$", denies)(w, r)
+				return m.user("u2") == nil && onRequest("/Users/u2$", denies)(w, r)
 			})
 			p.run(t, acting("disable_user", "u2")...).succeeds(t, "Disabled")
 			p.run(t, acting("disable_user", "u2")...).succeeds(t, "already so")

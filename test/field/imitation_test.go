@@ -3,6 +3,7 @@ package field
 import (
 	"baton/c1z/c1ztest"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -94,14 +95,14 @@ func (m *imitation) requests() int {
 	return len(m.asked)
 }
 
-func (m *imitation) fakeUser(id string) *fakeUser {
+func (m *imitation) user(id string) *fakeUser {
 	if i := slices.IndexFunc(m.people, func(u *fakeUser) bool { return u.id == id }); i >= 0 {
 		return m.people[i]
 	}
 	return nil
 }
 
-func (m *imitation) fakeGroup(id string) *fakeGroup {
+func (m *imitation) group(id string) *fakeGroup {
 	if i := slices.IndexFunc(m.crews, func(g *fakeGroup) bool { return g.id == id }); i >= 0 {
 		return m.crews[i]
 	}
@@ -124,6 +125,7 @@ func (m *imitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked = append(m.asked, r.Method+" "+r.URL.RequestURI())
+	r = r.WithContext(context.WithValue(r.Context(), serverKey{}, m))
 	if m.instead != nil && m.instead(w, r) {
 		return
 	}
@@ -143,15 +145,15 @@ func (m *imitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			g := m.crews[i]
 			return g.document(!g.hidden), true
 		})
-	case resource == "Users" && m.fakeUser(id) != nil:
-		u := m.fakeUser(id)
+	case resource == "Users" && m.user(id) != nil:
+		u := m.user(id)
 		if r.Method == http.MethodPatch {
 			u.disabled = strings.Contains(string(body), "false")
 			m.changes = append(m.changes, u.id+map[bool]string{true: " disabled", false: " enabled"}[u.disabled])
 		}
 		io.WriteString(w, u.document())
-	case resource == "Groups" && m.fakeGroup(id) != nil:
-		g := m.fakeGroup(id)
+	case resource == "Groups" && m.group(id) != nil:
+		g := m.group(id)
 		if r.Method == http.MethodPatch {
 			m.patch(g, body)
 		}

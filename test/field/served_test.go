@@ -52,7 +52,8 @@ func (p *program) serve(t *testing.T) *service {
 		_ = cmd.Wait()
 		ended.Stop()
 		if t.Failed() {
-			t.Logf("the service's log:\n%s", s.stderr)
+			log := s.stderr.String()
+			t.Logf("the end of the service's log:\n%s", log[max(0, len(log)-4000):])
 		}
 	})
 	return s
@@ -114,7 +115,7 @@ func principal(user string) *connectorv2.Resource {
 // fails checks that a task failed, and that C1 was told so without a claim of success.
 func taskFails(t *testing.T, r rpc.Result, says ...string) {
 	t.Helper()
-	told := fmt.Sprint(r.Status, r.Response)
+	told := fmt.Sprint(r.Status.GetMessage(), r.Response)
 	if r.OK() {
 		t.Errorf("C1 is told success: %s", told)
 	}
