@@ -22,12 +22,15 @@ type wish struct {
 	do      func(context.Context, *baton.Connector) (baton.Outcome, error)
 }
 
-// change carries out one change and says what it did. A flag that asks for a change
-// is consent enough, as with the official connectors; --provisioning is about what
-// C1 may do. Switching it off explicitly holds here too.
+// readOnly reports whether all changes were switched off: provisioning is set to false,
+// as opposed to not being set.
+func (r *run) readOnly() bool { return r.has("provisioning") && !r.values.Bool("provisioning") }
+
+// change makes one change and says what it did. A flag that asks for a change is consent
+// enough, as with the official connectors; --provisioning is about what C1 may do.
 func (r *run) change(ctx context.Context, op operation) error {
-	if r.has("provisioning") && !r.values.Bool("provisioning") {
-		return baton.Errorf(baton.Refused, "%s switches changes off", r.label("provisioning")).WithFix("take it away to allow them")
+	if r.readOnly() {
+		return baton.Errorf(baton.Refused, "%s is false, so nothing is changed", r.label("provisioning")).WithFix("take it away to allow changes")
 	}
 	w, err := r.wish(ctx, op)
 	if err != nil {

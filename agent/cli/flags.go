@@ -121,7 +121,7 @@ func changeOptions() []option {
 		{Setting: setting("invoke-action-args", "Its arguments, as a JSON object", ""), For: opInvoke},
 		{Setting: setting("list-action-schemas", "Print the actions and their arguments", false), For: opList},
 		{Setting: setting("dry-run", "Say what a change would do, and do not do it", false)},
-		{Setting: setting("provisioning", "Let C1 make changes (service mode); false refuses the changes above too", false), Short: "p"},
+		{Setting: setting("provisioning", "Let C1 grant, revoke and create accounts (service mode); false refuses every change, in any mode", false), Short: "p"},
 	}
 }
 

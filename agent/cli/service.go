@@ -43,6 +43,7 @@ func (r *run) service(ctx context.Context) error {
 		CAFile:            v.String("ca-file"),
 		Version:           r.program.version(),
 		Provisioning:      v.Bool("provisioning"),
+		ReadOnly:          r.readOnly(),
 		TaskConcurrency:   v.Int("task-concurrency"),
 		BatchTasks:        v.Bool("get-tasks"),
 		StateDir:          r.stateDir(),

@@ -90,6 +90,9 @@ func noAction(name string) error { return baton.Errorf(baton.NotFound, "there is
 // invoke starts an action and waits a while for its end. The action goes on
 // without the task.
 func (s *service) invoke(ctx context.Context, work wire.ActionTask, log *slog.Logger) (wire.Response, error) {
+	if err := s.mayAct(); err != nil {
+		return wire.Response{}, err
+	}
 	action, ok := s.connector.Action(work.Name)
 	if !ok || work.ResourceType != "" {
 		return wire.Response{}, noAction(work.Name)

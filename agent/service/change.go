@@ -3,17 +3,43 @@ package service
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"baton"
 	"baton/wire"
 )
 
-// mayProvision refuses changes unless they were switched on.
-func (s *service) mayProvision() error {
-	if s.cfg.Provisioning {
+// errReadOnly is why a change is refused that Config.ReadOnly forbids.
+var errReadOnly = errors.New("provisioning is switched off, so this connector changes nothing")
+
+// withoutChanges returns the connector as ConductorOne sees it when it may change nothing:
+// without capabilities to change, and without actions.
+func withoutChanges(c *baton.Connector) *baton.Connector {
+	reader := *c
+	reader.Grant, reader.Revoke, reader.Account, reader.Actions = nil, nil, nil, nil
+	reader.ResourceTypes = slices.Clone(c.ResourceTypes)
+	for i := range reader.ResourceTypes {
+		reader.ResourceTypes[i].Provision = false
+	}
+	return &reader
+}
+
+// mayAct refuses every change of a service that is read-only.
+func (s *service) mayAct() error {
+	if !s.cfg.ReadOnly {
 		return nil
+	}
+	return baton.Errorf(baton.Refused, "%w", errReadOnly).
+		WithFix("to allow changes, set BATON_PROVISIONING to true instead of false, and restart")
+}
+
+// mayProvision refuses grants, revocations and new accounts unless they were switched on.
+func (s *service) mayProvision() error {
+	if err := s.mayAct(); err != nil || s.cfg.Provisioning {
+		return err
 	}
 	return baton.Errorf(baton.Refused, "provisioning is not enabled").
 		WithFix("start the connector with BATON_PROVISIONING=true")

@@ -271,3 +271,53 @@ func TestWithoutProvisioning(t *testing.T) {
 		}
 	}
 }
+
+// TestReadOnly: no change is made, not even by an action; ConductorOne is offered none, and
+// is told that trying again is of no use. Syncs go on.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	for name, provisioning := range map[string]bool{"": false, "wins over provisioning": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.start(func(c *service.Config) { c.ReadOnly, c.Provisioning = true, provisioning })
+			engineering, someone := w.group("Engineering"), w.outsider("Engineering")
+			const refused = "provisioning is switched off"
+			w.fail(grantTask(engineering, someone), 9, true, refused)
+			w.fail(revokeTask(engineering, engineering.Members[0]), 9, true, refused)
+			w.fail(accountTask("jane@acme.example", "Jane Smith"), 9, true, refused)
+			w.fail(&batonv1.Task{TaskType: &batonv1.Task_DeleteResource{DeleteResource: &batonv1.Task_DeleteResourceTask{}}}, 9, true, refused)
+			for _, action := range []string{"disable_user", "enable_user", "fly"} {
+				w.fail(actionTask(action, map[string]any{"user_id": someone}), 9, true, refused)
+			}
+			var schemas connectorv2.ListActionSchemasResponse
+			w.succeed(&batonv1.Task{TaskType: &batonv1.Task_ActionListSchemas{ActionListSchemas: &batonv1.Task_ActionListSchemasTask{}}}, &schemas)
+			if len(schemas.Schemas) > 0 {
+				t.Errorf("it offers %v", &schemas)
+			}
+			f := w.uploaded(w.succeed(syncTask(nil), nil))
+			if _, grants := w.count(f, "group"); grants == 0 {
+				t.Error("the sync has no grants")
+			}
+			metadata := w.c1.Hellos()[0].Request.ConnectorMetadata
+			capabilities := slices.Clone(metadata.Capabilities.ConnectorCapabilities)
+			for _, rt := range metadata.Capabilities.ResourceTypeCapabilities {
+				capabilities = append(capabilities, rt.Capabilities...)
+			}
+			for _, c := range capabilities {
+				switch c {
+				case connectorv2.Capability_CAPABILITY_PROVISION, connectorv2.Capability_CAPABILITY_ACCOUNT_PROVISIONING, connectorv2.Capability_CAPABILITY_ACTIONS:
+					t.Errorf("it says hello with %v", c)
+				}
+			}
+			if !slices.Contains(capabilities, connectorv2.Capability_CAPABILITY_SYNC) || metadata.AccountCreationSchema != nil {
+				t.Errorf("capabilities %v, account creation %v", capabilities, metadata.AccountCreationSchema)
+			}
+			for call, n := range w.org.Requests() {
+				if !strings.HasPrefix(call, "GET ") {
+					t.Errorf("%d of %s", n, call)
+				}
+			}
+		})
+	}
+}

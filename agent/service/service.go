@@ -47,7 +47,10 @@ type Config struct {
 	CAFile       string // PEM file of authorities to trust beside the system's
 	Version      string // of the connector
 
-	Provisioning    bool // make changes
+	// Provisioning allows grants, revocations and new accounts; actions do not need it.
+	// ReadOnly allows no change at all, and wins over it.
+	Provisioning    bool
+	ReadOnly        bool
 	TaskConcurrency int  // tasks at a time, 1 to 100; 0 is 3
 	BatchTasks      bool // take several tasks at once (GetTasks)
 
@@ -245,6 +248,9 @@ func prepare(ctx context.Context, cfg Config, over *network) (*service, error) {
 	}
 	if s.connector, err = cfg.Open(ctx, s.observe); err != nil {
 		return nil, err
+	}
+	if cfg.ReadOnly {
+		s.connector = withoutChanges(s.connector)
 	}
 	s.host = thisHost(cfg.HostID, cfg.Version)
 	s.metrics.set("process_start_time_seconds", float64(time.Now().Unix()))

@@ -197,6 +197,8 @@ func answerTo(t *entry, response wire.Response, err error) wire.Answer {
 		a.NonRetryable, a.Deliberate = true, baton.KindOf(err) == baton.Refused
 	case wire.RevokeTask, wire.AccountTask:
 		a.NonRetryable = true
+	case wire.ActionTask:
+		a.NonRetryable = errors.Is(err, errReadOnly)
 	case nil:
 		a.NonRetryable = foreignChange(t.Type)
 	}
