@@ -175,11 +175,23 @@ func (c *Client) send(parent, ctx context.Context, req Request) (*http.Response,
 	if err := parent.Err(); err != nil {
 		return nil, &failure{kind: baton.KindOf(err), err: err}
 	}
+	path := req.Path
+	req.Path = c.slashes.path(path)
 	out, err := c.build(ctx, req)
 	if err != nil {
 		return nil, &failure{kind: baton.KindOf(err), err: err}
 	}
 	in, err := c.transport.RoundTrip(out)
+	if err == nil && req.mayTurn(out, in) {
+		_, _ = io.CopyN(io.Discard, in.Body, 4096) // so that the connection can be used again
+		in.Body.Close()
+		req.Path = otherEnding(req.Path)
+		c.slashes.remember(path, req.Path)
+		if out, err = c.build(ctx, req); err != nil {
+			return nil, &failure{kind: baton.KindOf(err), err: err}
+		}
+		in, err = c.transport.RoundTrip(out)
+	}
 	if err != nil {
 		return nil, c.broken(parent, ctx, c.networkFailure(err))
 	}
@@ -189,7 +201,7 @@ func (c *Client) send(parent, ctx context.Context, req Request) (*http.Response,
 	}
 	defer in.Body.Close()
 	if in.StatusCode/100 == 3 {
-		return nil, redirectFailure(in)
+		return nil, c.redirectFailure(out, in)
 	}
 	return nil, c.statusFailure(in, errorBody(in))
 }

@@ -18,8 +18,8 @@
 //
 // # What never happens
 //
-// Redirects are not followed, since that would carry the credential elsewhere;
-// nothing but https is spoken except to loopback; there are no cookies and no
+// Redirects are not followed, since that would carry the credential elsewhere; one to the
+// same address with or without a slash at the end is answered by asking there. Nothing but https is spoken except to loopback; there are no cookies and no
 // cache. The connection is HTTP/1.1: the traffic is a handful of sequential
 // requests, and one stalled HTTP/2 connection behind a proxy would stall all.
 package rest
@@ -95,6 +95,7 @@ type Client struct {
 	log       *slog.Logger
 	observe   func(Attempt)
 	answered  atomic.Bool // the upstream has answered at least once
+	slashes   slashes
 }
 
 // New checks the configuration and makes a client; it sends nothing. The error is

@@ -108,20 +108,6 @@ func hiddenThrottling(status int, body []byte) bool {
 	return false
 }
 
-// redirectFailure refuses a redirect. It names the host only: the rest of a
-// location may repeat what was sent.
-func redirectFailure(resp *http.Response) *failure {
-	to := "nowhere"
-	if u, err := resp.Location(); err == nil {
-		to = u.Scheme + "://" + u.Host
-	}
-	f := &failure{kind: baton.Invalid, status: resp.StatusCode}
-	f.err = fmt.Errorf("%w: the upstream redirects to %s, which is not followed because the token would go there",
-		&StatusError{Status: resp.StatusCode}, to)
-	f.fix = "check the URL; use the address that the redirect leads to if that is the right one"
-	return f
-}
-
 // detail is what an error body says, in one line: the text of the first field
 // that APIs use for it, or the body itself when it is plain text.
 func (c *Client) detail(body []byte) string {

@@ -181,12 +181,16 @@ func (c *Client) write(ctx context.Context, method, path string, retry rest.Retr
 	if err := e.Encode(body); err != nil {
 		return nil, baton.Errorf(baton.Internal, "encode request: %w", err)
 	}
-	resp, err := c.rest.Do(ctx, rest.Request{
-		Method: method,
-		Path:   path,
-		Header: http.Header{"Accept": {accept}, "Content-Type": {mediaType}},
-		Body:   bytes.TrimRight(b.Bytes(), "\n"),
-		Retry:  retry,
+	var resp *rest.Response
+	err := c.negotiate(retry == rest.RetrySafe, func(accept, content string) (err error) {
+		resp, err = c.rest.Do(ctx, rest.Request{
+			Method: method,
+			Path:   path,
+			Header: http.Header{"Accept": {accept}, "Content-Type": {content}},
+			Body:   bytes.TrimRight(b.Bytes(), "\n"),
+			Retry:  retry,
+		})
+		return err
 	})
 	if err == nil && resp.Status == http.StatusAccepted {
 		return nil, baton.Errorf(baton.Unavailable, "%s %s: %w", method, path, errAccepted).

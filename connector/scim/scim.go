@@ -69,6 +69,7 @@ const (
 	defaultPageSize = 100
 	mediaType       = "application/scim+json"
 	accept          = "application/scim+json, application/json"
+	plainType       = "application/json"
 )
 
 // Config says which server to speak to and how.
@@ -84,6 +85,7 @@ type Client struct {
 	rest     *rest.Client
 	pageSize int
 	answered atomic.Bool // a read succeeded
+	plain    atomic.Bool // the server does not know mediaType
 }
 
 // QueryParameters returns the query parameters of SCIM, which the base URL must not set.
@@ -125,16 +127,46 @@ func ErrorType(err error) string {
 
 // get sends a GET with the headers of SCIM and decodes the answer as it arrives.
 func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool, decode func(*jsonscan.Scanner) error) error {
-	err := c.rest.Decode(ctx, rest.Request{
-		Path:    path,
-		Query:   query,
-		Header:  http.Header{"Accept": {accept}},
-		NoCache: noCache,
-	}, func(_ http.Header, s *jsonscan.Scanner) error { return decode(s) })
+	err := c.negotiate(true, func(accept, _ string) error {
+		return c.rest.Decode(ctx, rest.Request{
+			Path:    path,
+			Query:   query,
+			Header:  http.Header{"Accept": {accept}},
+			NoCache: noCache,
+		}, func(_ http.Header, s *jsonscan.Scanner) error { return decode(s) })
+	})
 	if err == nil {
 		c.answered.Store(true)
 	}
 	return c.notShown(err)
+}
+
+// negotiate sends a request by its media types, Accept and Content-Type. A server that does not know those of
+// SCIM is asked again by that of JSON, and from then on always.
+//
+// A 415 comes before the request is carried out. A 406 may come after, when the answer is written, so that
+// only a request that can be repeated is sent again.
+func (c *Client) negotiate(repeatable bool, send func(accept, content string) error) error {
+	if c.plain.Load() {
+		return send(plainType, plainType)
+	}
+	err := send(accept, mediaType)
+	switch statusOf(err) {
+	case http.StatusUnsupportedMediaType:
+	case http.StatusNotAcceptable:
+		if !repeatable {
+			c.plain.Store(true)
+			return baton.Errorf(baton.KindOf(err), "%w; it may have been carried out all the same", err)
+		}
+	default:
+		return err
+	}
+	again := send(plainType, plainType)
+	if s := statusOf(again); s == http.StatusUnsupportedMediaType || s == http.StatusNotAcceptable {
+		return err
+	}
+	c.plain.Store(true)
+	return again
 }
 
 // explain says what was being done and, where a SCIM administrator would know more

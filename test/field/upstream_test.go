@@ -51,133 +51,6 @@ func (u *upstream) seen() []*http.Request {
 	return slices.Clone(u.requests)
 }
 
-// person is an account of the directory.
-type person struct{ id, userName, given, family string }
-
-// directory is a SCIM server without faults: accounts, and groups with their members, below /scim/v2.
-type directory struct {
-	mu      sync.Mutex
-	people  []person
-	off     map[string]bool // disabled accounts
-	groups  []string        // ids; the display name of g1 is PPLX_Admin
-	members map[string][]string
-}
-
-func newDirectory() *directory {
-	return &directory{
-		people: []person{
-			{"u1", "ada@acme.example", "Ada", "Haddad"}, {"u2", "joerg@acme.example", "Jörg", "Müller"}, {"u3", "grace@acme.example", "Grace", "Hopper"},
-		},
-		off: map[string]bool{}, groups: []string{"g1", "g2"}, members: map[string][]string{"g1": {"u1", "u3"}, "g2": {"u1", "u2"}},
-	}
-}
-
-func (d *directory) user(p person) map[string]any {
-	return map[string]any{"id": p.id, "userName": p.userName, "active": !d.off[p.id],
-		"name":   map[string]any{"givenName": p.given, "familyName": p.family, "formatted": p.given + " " + p.family},
-		"emails": []any{map[string]any{"value": p.userName, "type": "work", "primary": true}}}
-}
-
-func (d *directory) group(id string) map[string]any {
-	members := []any{}
-	for _, m := range d.members[id] {
-		members = append(members, map[string]any{"value": m, "type": "User"})
-	}
-	return map[string]any{"id": id, "displayName": map[string]string{"g1": "PPLX_Admin", "g2": "Readers"}[id], "members": members}
-}
-
-func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	body, _ := io.ReadAll(r.Body)
-	parts := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.Path, "/scim/v2"), "/"), "/")
-	if !strings.HasPrefix(r.URL.Path, "/scim/v2/") || len(parts) > 2 {
-		scimError(w, 404, "no such endpoint")
-		return
-	}
-	var all []map[string]any
-	switch parts[0] {
-	case "Users":
-		for _, p := range d.people {
-			all = append(all, d.user(p))
-		}
-	case "Groups":
-		for _, id := range d.groups {
-			all = append(all, d.group(id))
-		}
-	case "ServiceProviderConfig":
-		scimAnswer(w, 200, map[string]any{"patch": map[string]any{"supported": true}})
-		return
-	default:
-		scimError(w, 404, "no such endpoint")
-		return
-	}
-	if len(parts) == 1 {
-		d.collection(w, r, all, body)
-		return
-	}
-	for _, one := range all {
-		if one["id"] != parts[1] {
-			continue
-		}
-		if r.Method == http.MethodPatch {
-			d.patch(parts[0], parts[1], string(body))
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		scimAnswer(w, 200, one)
-		return
-	}
-	scimError(w, 404, "no such resource")
-}
-
-// collection answers a list, a filter by userName, or a creation.
-func (d *directory) collection(w http.ResponseWriter, r *http.Request, all []map[string]any, body []byte) {
-	if r.Method == http.MethodPost {
-		var u struct{ UserName, DisplayName string }
-		json.Unmarshal(body, &u)
-		p := person{"u" + strconv.Itoa(len(d.people)+1), u.UserName, u.DisplayName, ""}
-		d.people = append(d.people, p)
-		scimAnswer(w, 201, d.user(p))
-		return
-	}
-	if _, name, ok := strings.Cut(r.URL.Query().Get("filter"), "userName eq "); ok {
-		all = slices.DeleteFunc(all, func(u map[string]any) bool { return strconv.Quote(u["userName"].(string)) != name })
-	}
-	start, _ := strconv.Atoi(r.URL.Query().Get("startIndex"))
-	page := all[min(max(start-1, 0), len(all)):]
-	scimAnswer(w, 200, map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:ListResponse"},
-		"totalResults": len(all), "startIndex": max(start, 1), "itemsPerPage": len(page), "Resources": page})
-}
-
-// patch carries out the operations that the connector is known to send.
-func (d *directory) patch(endpoint, id, body string) {
-	for _, p := range d.people {
-		named := strings.Contains(body, `"`+p.id+`"`) || strings.Contains(body, `\"`+p.id+`\"`)
-		switch {
-		case endpoint == "Users" && p.id == id:
-			d.off[id] = strings.Contains(body, "false")
-		case endpoint == "Groups" && named:
-			d.members[id] = slices.DeleteFunc(d.members[id], func(m string) bool { return m == p.id })
-			if strings.Contains(body, `"add"`) {
-				d.members[id] = append(d.members[id], p.id)
-			}
-		}
-	}
-}
-
-func scimAnswer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/scim+json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(v)
-}
-
-func scimError(w http.ResponseWriter, status int, detail string) {
-	scimAnswer(w, status, map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"}, "status": strconv.Itoa(status), "detail": detail})
-}
-
 // academy is a Percipio API without faults. What a test sets in place of the defaults is JSON.
 type academy struct {
 	users, courses, rows string
@@ -251,7 +124,7 @@ func (a *academy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// scimURL is the base of the directory's SCIM.
+// scimURL returns the base URL of an imitation of SCIM.
 func (u *upstream) scimURL() string { return u.URL + "/scim/v2" }
 
 // resources returns the display names of the resources of a type in the sync file, by id.
@@ -268,29 +141,15 @@ func (p *program) resources(t *testing.T, kind string) map[string]baton.Resource
 	return found
 }
 
-// wantRefusal checks that a run failed, wrote nothing, and said each of the texts.
-func (p *program) wantRefusal(t *testing.T, got result, texts ...string) {
+// refuses checks that a run failed, wrote nothing, and said each of the texts and not the token.
+func (p *program) refuses(t *testing.T, got result, says ...string) {
 	t.Helper()
-	if got.code == 0 {
-		t.Errorf("exit code 0, want an error\n%s%s", got.stdout, got.stderr)
-	}
+	got.fails(t, says...)
 	if p.sealed() {
 		t.Error("a sync file was written")
 	}
-	wantSaid(t, got, texts...)
-}
-
-// wantSaid checks that a program said each of the texts, and neither the token nor a line of a page.
-func wantSaid(t *testing.T, got result, texts ...string) {
-	t.Helper()
-	said := got.stdout + got.stderr
-	for _, text := range texts {
-		if !strings.Contains(said, text) {
-			t.Errorf("it does not say %q:\n%s", text, said)
-		}
-	}
-	if strings.Contains(said, "field-test-token") {
-		t.Errorf("it shows the token:\n%s", said)
+	if strings.Contains(got.stdout+got.stderr, "field-test-token") {
+		t.Errorf("it shows the token:\n%s", got.stderr)
 	}
 }
 

@@ -1,0 +1,128 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"baton"
+)
+
+// slashes are the paths that the upstream wants with the other ending: with a slash at the end, or
+// without. It is safe for concurrent use.
+type slashes struct {
+	mu    sync.Mutex
+	other map[string]bool
+}
+
+// maxSlashes bounds what is remembered. Further paths are redirected each time.
+const maxSlashes = 10_000
+
+// path returns the path as the upstream wants it.
+func (s *slashes) path(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.other[path] {
+		return otherEnding(path)
+	}
+	return path
+}
+
+// remember notes how the upstream wants the path.
+func (s *slashes) remember(path, wanted string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case path == wanted:
+		delete(s.other, path)
+	case s.other == nil:
+		s.other = map[string]bool{path: true}
+	case len(s.other) < maxSlashes:
+		s.other[path] = true
+	}
+}
+
+func otherEnding(path string) string {
+	if without, ok := strings.CutSuffix(path, "/"); ok {
+		return without
+	}
+	return path + "/"
+}
+
+// mayTurn reports whether the answer redirects the request to its own address with the other ending, and
+// the request may be sent there. No part of Location is used for that, so that the token goes nowhere else.
+//
+// A server that redirects has not carried the request out. Clients may turn a write into a GET when they
+// follow a 301 or 302, so servers do not expect it to be repeated: only a request that does no harm when
+// it is sent twice is. A 303 answers a request that was carried out.
+func (r Request) mayTurn(out *http.Request, in *http.Response) bool {
+	switch in.StatusCode {
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound:
+		if !r.safe() {
+			return false
+		}
+	default:
+		return false
+	}
+	return isOtherEnding(out.URL, location(out, in))
+}
+
+// location returns the address that an answer leads to, nil if there is none that can be read.
+func location(out *http.Request, in *http.Response) *url.URL {
+	text := in.Header.Get("Location")
+	if text == "" {
+		return nil
+	}
+	to, err := out.URL.Parse(text)
+	if err != nil || to.Host == "" {
+		return nil
+	}
+	return to
+}
+
+// isOtherEnding reports whether to is the address from on the same origin, but for a slash at the end of the
+// path. A query that is left out there is sent again all the same; another one is another address.
+func isOtherEnding(from, to *url.URL) bool {
+	return to != nil && sameOrigin(from, to) && to.User == nil && to.Path == otherEnding(from.Path) && (to.RawQuery == "" || sameQuery(from, to))
+}
+
+func sameOrigin(a, b *url.URL) bool {
+	port := func(u *url.URL) string {
+		if p := u.Port(); p != "" {
+			return p
+		}
+		return map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func sameQuery(a, b *url.URL) bool {
+	x, errX := url.ParseQuery(a.RawQuery)
+	y, errY := url.ParseQuery(b.RawQuery)
+	return errX == nil && errY == nil && x.Encode() == y.Encode()
+}
+
+// redirectFailure refuses a redirect. It names the host only: the rest of a
+// location may repeat what was sent.
+func (c *Client) redirectFailure(out *http.Request, in *http.Response) *failure {
+	f := &failure{kind: baton.Invalid, status: in.StatusCode}
+	status := &StatusError{Status: in.StatusCode}
+	to := location(out, in)
+	switch {
+	case to == nil:
+		f.err = fmt.Errorf("%w: the upstream redirects to nowhere", status)
+	case !sameOrigin(out.URL, to):
+		f.err = fmt.Errorf("%w: the upstream redirects to %s, which is not followed because the token would go there", status, to.Scheme+"://"+to.Host)
+	case isOtherEnding(out.URL, to):
+		f.err = fmt.Errorf("%w: the upstream redirects a %s to the same path with or without a slash at its end, and it cannot be sent there", status, out.Method)
+		f.fix = "have the server take the path with and without a slash at its end, or redirect with 308"
+		return f
+	default:
+		f.err = fmt.Errorf("%w: the upstream redirects to another path of its own, which is not followed", status)
+	}
+	f.fix = "check the URL; use the address that the redirect leads to if that is the right one"
+	return f
+}
