@@ -51,6 +51,7 @@ var allowedImports = map[string][]string{
 	"report":                  {".", "c1z", "internal/english", "internal/markup"},
 	"console":                 {"."},
 	"console/oldrpc":          {".", "internal/pb/*", "wire"},
+	"console/c1z3":            {".", "c1z", "wire"},
 	"console/rpc":             {"."},
 	"console/rpc/rpctest":     {".", "console/rpc"},
 	"sandbox/fault":           {},
