@@ -88,7 +88,18 @@ type User struct {
 	MiddleNames  []string
 	EmployeeIDs  []string
 	LastLogin    time.Time
+	Kind         AccountKind
 }
+
+// AccountKind says whom an account is for.
+type AccountKind int
+
+// The kinds of accounts. An account of which the file does not say it counts as a person's.
+const (
+	PersonAccount AccountKind = iota
+	ServiceAccount
+	SystemAccount
+)
 
 // Group is what a resource with the group trait adds.
 type Group struct{}

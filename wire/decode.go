@@ -321,7 +321,7 @@ func (d *decoder) user(u *baton.User, said *traits) {
 			d.odd = d.odd || said.profile != nil && !bytes.Equal(said.profile, v)
 			said.profile = v
 		case 5:
-			d.number(n, v)
+			u.Kind = accountKind(int64(int32(d.number(n, v))))
 		case 6:
 			u.Login = d.text(v)
 		case 7:

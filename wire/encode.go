@@ -331,8 +331,16 @@ func (e *encoder) status(field int, s baton.Status) {
 	}
 }
 
-// accountHuman is UserTrait's ACCOUNT_TYPE_HUMAN.
+// accountHuman is UserTrait's ACCOUNT_TYPE_HUMAN. Service and system accounts follow it.
 const accountHuman = 1
+
+// accountKind returns the kind for a UserTrait's account type.
+func accountKind(n int64) baton.AccountKind {
+	if k := baton.AccountKind(n - accountHuman); k == baton.ServiceAccount || k == baton.SystemAccount {
+		return k
+	}
+	return baton.PersonAccount
+}
 
 // user appends a UserTrait, which repeats what the resource says of itself.
 func (e *encoder) user(r baton.Resource, profile []byte) {
@@ -347,7 +355,7 @@ func (e *encoder) user(r baton.Resource, profile []byte) {
 	}
 	e.status(2, r.Status)
 	e.raw(3, profile)
-	e.number(5, accountHuman)
+	e.number(5, accountHuman+int64(u.Kind))
 	e.text(6, u.Login)
 	e.texts(7, u.LoginAliases)
 	e.time(8, r.CreatedAt)

@@ -107,7 +107,7 @@ func resource(r baton.Resource) (*connectorv2.Resource, error) {
 func userTrait(u *baton.User, r *connectorv2.Resource) (*connectorv2.UserTrait, error) {
 	t := &connectorv2.UserTrait{
 		Profile:      r.Profile,
-		AccountType:  connectorv2.UserTrait_ACCOUNT_TYPE_HUMAN,
+		AccountType:  connectorv2.UserTrait_AccountType(accountHuman + u.Kind),
 		Login:        u.Login,
 		LoginAliases: u.LoginAliases,
 		CreatedAt:    r.CreatedAt,
@@ -206,6 +206,7 @@ func fromUserTrait(t *connectorv2.UserTrait) (*baton.User, error) {
 		FamilyName:   t.StructuredName.GetFamilyName(),
 		MiddleNames:  t.StructuredName.GetMiddleNames(),
 		EmployeeIDs:  t.EmployeeIds,
+		Kind:         accountKind(int64(t.AccountType)),
 	}
 	for _, e := range t.Emails {
 		u.Emails = append(u.Emails, baton.Email{Address: e.GetAddress(), Primary: e.GetIsPrimary()})

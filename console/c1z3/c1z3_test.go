@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
-	"baton/c1z"
 	"baton/c1z/facts"
 	"baton/console/c1z3"
 )
@@ -73,7 +72,7 @@ func TestRecorded(t *testing.T) {
 func factsOf(t *testing.T, path string) (string, error) {
 	t.Helper()
 	scratch := t.TempDir()
-	f, err := c1z3.Open(path, scratch, c1z3.DefaultLimits)
+	f, err := openPath(t, path, scratch, c1z3.DefaultLimits)
 	if err != nil {
 		if left, _ := os.ReadDir(scratch); len(left) > 0 {
 			t.Errorf("%d files are left behind", len(left))
@@ -95,6 +94,15 @@ func factsOf(t *testing.T, path string) (string, error) {
 	var out bytes.Buffer
 	err = facts.Write(t.Context(), &out, info, f, scratch)
 	return out.String(), err
+}
+
+func openPath(t *testing.T, path, scratch string, limits c1z3.Limits) (*c1z3.File, error) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c1z3.Open(bytes.NewReader(b), int64(len(b)), filepath.Base(path), scratch, limits)
 }
 
 // TestDamage cuts and flips a sound file at many places: it is refused, or the damage is in
@@ -141,4 +149,3 @@ func flipped(b []byte, at int) []byte {
 }
 
 var _ facts.Rows = (*c1z3.File)(nil)
-var _ = c1z.Full

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -56,27 +55,11 @@ type manifest struct {
 	encoding uint64
 }
 
-// unpack writes the database files of the c1z file at path into dir, which must be empty.
-func unpack(path, dir string, limits Limits) (manifest, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return manifest{}, baton.Errorf(baton.NotFound, "c1z: %s does not exist", path).WithFix("Name another file.")
-	}
-	if err != nil {
-		return manifest{}, baton.Errorf(baton.Storage, "c1z: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return manifest{}, baton.Errorf(baton.Storage, "c1z: %w", err)
-	}
-	c := container{in: f, size: info.Size(), dir: dir, limits: limits}
-	c.budget = max(limits.Decoded, saturate(limits.Ratio, c.size))
-	m, err := c.unpack()
-	if err != nil {
-		return manifest{}, fmt.Errorf("c1z: %s: %w", path, err)
-	}
-	return m, nil
+// unpack writes the database files of a c1z file into dir, which must be empty.
+func unpack(in io.ReaderAt, size int64, dir string, limits Limits) (manifest, error) {
+	c := container{in: in, size: size, dir: dir, limits: limits}
+	c.budget = max(limits.Decoded, saturate(limits.Ratio, size))
+	return c.unpack()
 }
 
 func saturate(a, b int64) int64 {

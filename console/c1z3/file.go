@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"strconv"
@@ -21,7 +22,7 @@ const cacheSize = 8 << 20 // bytes; enough for scans
 
 // File is an open file of version 3.
 type File struct {
-	path   string
+	name   string
 	dir    string
 	engine string
 	db     *pebble.DB
@@ -32,24 +33,28 @@ type File struct {
 // types are the words for the types of syncs, by number.
 var types = [...]string{"", c1z.Full, c1z.Partial, c1z.ResourcesOnly, c1z.PartialUpserts, c1z.PartialDeletions}
 
-// Open unpacks the file at path into a new folder in scratch, and opens it. Close removes the folder.
-func Open(path, scratch string, limits Limits) (_ *File, err error) {
+// Open unpacks a file of so many bytes, which errors call by name, into a new folder in
+// scratch, and opens it. Close removes the folder.
+func Open(in io.ReaderAt, size int64, name, scratch string, limits Limits) (_ *File, err error) {
 	dir, err := os.MkdirTemp(scratch, "c1z3-")
 	if err != nil {
 		return nil, baton.Errorf(baton.Storage, "c1z: %w", err)
 	}
-	f := &File{path: path, dir: dir}
+	f := &File{name: name, dir: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	m, err := unpack(path, dir, limits)
+	err = f.guard(func() error {
+		m, err := unpack(in, size, dir, limits)
+		if err != nil {
+			return err
+		}
+		f.engine = m.engine
+		return f.open()
+	})
 	if err != nil {
-		return nil, err
-	}
-	f.engine = m.engine
-	if err := f.guard(f.open); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -227,11 +232,11 @@ func (f *File) guard(fn func() error) (err error) {
 			if !ok {
 				panic(p)
 			}
-			err = damaged("c1z: %s: its database is damaged: %s", f.path, string(fatal))
+			err = damaged("c1z: %s: its database is damaged: %s", f.name, string(fatal))
 		}
 	}()
 	if err := fn(); err != nil {
-		return fmt.Errorf("c1z: %s: %w", f.path, err)
+		return fmt.Errorf("c1z: %s: %w", f.name, err)
 	}
 	return nil
 }

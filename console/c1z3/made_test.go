@@ -228,7 +228,7 @@ func TestBomb(t *testing.T) {
 		f.encoding = encoding
 		f.parts["big"] = make([]byte, 8<<20)
 		limits := c1z3.Limits{Window: 64 << 20, Decoded: 1 << 20, Ratio: 1}
-		_, err := c1z3.Open(f.write(t), t.TempDir(), limits)
+		_, err := openPath(t, f.write(t), t.TempDir(), limits)
 		if baton.KindOf(err) != baton.Unsupported || !strings.Contains(err.Error(), "more than this program accepts") {
 			t.Errorf("encoding %d: %v", encoding, err)
 		}
@@ -241,11 +241,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(c1z3.Magic + "\x00\x00\x00\x0b\x0a\x07pebble3\x20\x02"))
 	f.Add([]byte(c1z3.Magic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(t.TempDir(), "fuzz.c1z")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		file, err := c1z3.Open(path, t.TempDir(), c1z3.Limits{Window: 1 << 20, Decoded: 1 << 20, Ratio: 1})
+		file, err := c1z3.Open(bytes.NewReader(b), int64(len(b)), "fuzz.c1z", t.TempDir(), c1z3.Limits{Window: 1 << 20, Decoded: 1 << 20, Ratio: 1})
 		if err != nil {
 			if kind := baton.KindOf(err); kind != baton.Corrupt && kind != baton.Unsupported {
 				t.Fatalf("%v (%v)", err, kind)

@@ -80,28 +80,33 @@ func (t *Tx) addHolder(a *console.Admins, m Moment, s StreamAt, account console.
 			h.Held = append(h.Held, e)
 		}
 	}
-	owner, err := t.AccountOwner(account, m.At)
-	if err != nil {
+	if h.Person, h.PersonActive, err = t.AccountPerson(account, m.At); err != nil {
 		return err
-	}
-	if owner.Person != "" {
-		p, err := t.Person(owner.Person)
-		if err != nil {
-			return err
-		}
-		h.Person = p.Canonical()
-		if h.Person != p.ID {
-			if p, err = t.Person(h.Person); err != nil {
-				return err
-			}
-		}
-		if !m.At.IsZero() {
-			if p.Status, err = t.PersonStatusAt(p.ID, m.At); err != nil {
-				return err
-			}
-		}
-		h.PersonActive = p.Status == console.PersonActive
 	}
 	a.Holders = append(a.Holders, h)
 	return nil
+}
+
+// AccountPerson returns whose an account was at a time, as the canonical person, and whether
+// that person was active; the zero time means now. The person is "" if nobody is known.
+func (t *Tx) AccountPerson(account console.ResourceKey, when time.Time) (id console.ID, active bool, err error) {
+	owner, err := t.AccountOwner(account, when)
+	if err != nil || owner.Person == "" {
+		return "", false, err
+	}
+	p, err := t.Person(owner.Person)
+	if err != nil {
+		return "", false, err
+	}
+	if id = p.Canonical(); id != p.ID {
+		if p, err = t.Person(id); err != nil {
+			return "", false, err
+		}
+	}
+	if !when.IsZero() {
+		if p.Status, err = t.PersonStatusAt(p.ID, when); err != nil {
+			return "", false, err
+		}
+	}
+	return id, p.Status == console.PersonActive, nil
 }

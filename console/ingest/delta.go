@@ -1,0 +1,360 @@
+package ingest
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"baton"
+	"baton/c1z"
+	"baton/c1z/facts"
+	"baton/console"
+	"baton/console/store"
+	"baton/internal/intern"
+)
+
+// delta is the difference between the head of a stream and a sync of it. Resources and
+// entitlements are numbered from 0 in the order in which they are met: first those that the
+// head knows, then those that only the file shows.
+type delta struct {
+	st       *store.Staging
+	rows     facts.Rows
+	targeted bool
+	counts   console.Counts
+
+	userTypes map[string]bool
+
+	resources  intern.Table // identities of resources
+	resource   []resource
+	returning  map[int]identity // accounts that the head does not show any more
+	headByType map[string]int64
+	fileByType map[string]int64
+	headRows   int64 // accounts that the head shows
+	keptRows   int64 // of these, those that the file shows too
+
+	entitlements intern.Table // ids of entitlements
+	entitlement  []entitlement
+
+	sources intern.Table // encoded sets of sources; number 0 is the empty set
+	details intern.Table // further attributes of grants; number 0 is none
+	grants  []grant      // in the order of the stored facts, each pair once
+	read    int64        // grants in the file, dangling ones included
+	exclude example
+}
+
+// resource is what must be known of a resource beside its identity.
+type resource struct {
+	key         console.ResourceKey // 0 until it has one
+	digest      [16]byte            // of its newest stored version
+	lastLogin   int64               // of the stored row, in microseconds; 0 for none
+	incarnation int32
+	status      int8 // in the file
+	kind        int8 // console.AccountKind, in the file
+	shown       bool // by the head
+	inFile      bool
+	fresh       bool // its key is new
+	account     bool // in the file, or at the head
+}
+
+// identity tells whether an account that reappears is the same one.
+type identity struct{ known store.KnownResource }
+
+type entitlement struct {
+	key      console.EntitlementKey
+	digest   [16]byte
+	resource int // number of its resource, or -1
+	shown    bool
+	inFile   bool
+	fresh    bool
+	inScope  bool // of a targeted sync: its facts may change
+}
+
+// grant is a fact of the file: numbers of its entitlement and principal.
+type grant struct {
+	entitlement, principal int32
+	sources, detail        int32
+	flags                  int8
+}
+
+// example keeps one of the grants that were left out.
+type example struct{ entitlement, principal string }
+
+// place appends the identity of a resource.
+func place(buf []byte, id baton.ResourceID) []byte {
+	buf = binary.AppendUvarint(buf[:0], uint64(len(id.Type)))
+	return append(append(buf, id.Type...), id.ID...)
+}
+
+// readIdentities numbers what the head knows and the file shows, and gives keys to what is
+// new.
+func (d *delta) readIdentities(ctx context.Context) error {
+	d.headByType, d.fileByType, d.returning = map[string]int64{}, map[string]int64{}, map[int]identity{}
+	d.userTypes = map[string]bool{}
+	for t, err := range d.rows.ResourceTypes(ctx) {
+		if err != nil {
+			return blame(err)
+		}
+		d.userTypes[t.ID] = slices.Contains(t.Traits, baton.TraitUser)
+	}
+	if err := d.knownResources(ctx); err != nil {
+		return err
+	}
+	if err := d.fileResources(ctx); err != nil {
+		return err
+	}
+	if err := d.resourceKeys(ctx); err != nil {
+		return err
+	}
+	return d.readEntitlements(ctx)
+}
+
+func (d *delta) knownResources(ctx context.Context) error {
+	var buf []byte
+	for k, err := range d.st.KnownResources(ctx) {
+		if err != nil {
+			return err
+		}
+		buf = place(buf, baton.ResourceID{Type: k.Type, ID: k.ID})
+		n, fresh := d.resources.Add(buf)
+		if !fresh {
+			return baton.Errorf(baton.Internal, "the store lists resource %s:%s twice", k.Type, k.ID)
+		}
+		d.resource = append(d.resource, resource{key: k.Key, digest: k.Digest, lastLogin: microsOf(k.LastLogin), incarnation: int32(k.Incarnation),
+			shown: k.Shown, account: k.Account, status: int8(k.Status)})
+		switch {
+		case k.Shown:
+			d.headByType[k.Type]++
+			if k.Account {
+				d.headRows++
+			}
+		case k.Account:
+			d.returning[n] = identity{k}
+		}
+	}
+	return nil
+}
+
+func (d *delta) fileResources(ctx context.Context) error {
+	var buf []byte
+	for row, err := range d.rows.Resources(ctx) {
+		if err != nil {
+			return blame(err)
+		}
+		buf = place(buf, row.ID)
+		n, ok := d.resources.Find(buf)
+		if !ok {
+			if d.targeted {
+				continue // a targeted sync adds no resources
+			}
+			n, _ = d.resources.Add(buf)
+			d.resource = append(d.resource, resource{fresh: true, incarnation: 1})
+		}
+		r := &d.resource[n]
+		if r.inFile {
+			return unusable("the file lists resource %s twice", row.ID)
+		}
+		if d.targeted && !r.shown {
+			continue
+		}
+		r.inFile = true
+		r.status, r.kind = int8(row.Status), int8(accountKind(row.User))
+		wasAccount := r.account
+		r.account = d.isAccount(row)
+		d.counts.Resources++
+		d.fileByType[row.ID.Type]++
+		if r.account {
+			d.counts.Accounts++
+		}
+		if r.shown && wasAccount {
+			d.keptRows++
+		}
+		if was, ok := d.returning[n]; ok {
+			k := was.known
+			before := console.Resource{Type: k.Type, ID: k.ID, Created: k.Created, Account: &console.Account{Login: k.Login}}
+			if !console.SameAccount(before, d.content(row, r.account)) {
+				r.key, r.fresh = 0, true // another account under the former one's id
+				r.incarnation++
+			}
+		}
+	}
+	return nil
+}
+
+// isAccount reports whether a resource is an account: it or its type has the user trait.
+func (d *delta) isAccount(r c1z.Resource) bool { return r.User != nil || d.userTypes[r.ID.Type] }
+
+// resourceKeys gives keys to what the store does not have yet.
+func (d *delta) resourceKeys(ctx context.Context) error {
+	missing := 0
+	for i := range d.resource {
+		if d.resource[i].inFile && d.resource[i].key == 0 {
+			missing++
+		}
+	}
+	if missing > 0 {
+		next, err := d.st.ResourceKeys(ctx, missing)
+		if err != nil {
+			return err
+		}
+		for i := range d.resource {
+			if r := &d.resource[i]; r.inFile && r.key == 0 {
+				r.key = next
+				next++
+			}
+		}
+	}
+	return nil
+}
+
+func (d *delta) readEntitlements(ctx context.Context) error {
+	for k, err := range d.st.KnownEntitlements(ctx) {
+		if err != nil {
+			return err
+		}
+		d.entitlements.Add([]byte(k.ID))
+		d.entitlement = append(d.entitlement, entitlement{key: k.Key, digest: k.Digest, shown: k.Shown, resource: -1})
+	}
+	missing := 0
+	var buf []byte
+	for row, err := range d.rows.Entitlements(ctx) {
+		if err != nil {
+			return blame(err)
+		}
+		if row.ID == "" {
+			return unusable("an entitlement on %s has no id", row.Resource)
+		}
+		n, ok := d.entitlements.Find([]byte(row.ID))
+		if !ok {
+			if d.targeted {
+				continue
+			}
+			n, _ = d.entitlements.Add([]byte(row.ID))
+			d.entitlement = append(d.entitlement, entitlement{fresh: true})
+			missing++
+		}
+		e := &d.entitlement[n]
+		if e.inFile {
+			return unusable("the file lists entitlement %q twice", row.ID)
+		}
+		if d.targeted && !e.shown {
+			continue
+		}
+		buf = place(buf, row.Resource)
+		e.inFile, e.resource = true, -1
+		if r, ok := d.resources.Find(buf); ok && d.resource[r].inFile {
+			e.resource = r
+		}
+		d.counts.Entitlements++
+	}
+	if missing == 0 {
+		return nil
+	}
+	next, err := d.st.EntitlementKeys(ctx, missing)
+	if err != nil {
+		return err
+	}
+	for i := range d.entitlement {
+		if e := &d.entitlement[i]; e.inFile && e.key == 0 {
+			e.key = next
+			next++
+		}
+	}
+	return nil
+}
+
+// readGrants reads the file's grants. A grant of an entitlement or to a principal that the
+// sync does not contain is counted and left out.
+func (d *delta) readGrants(ctx context.Context) error {
+	d.sources.Add(nil)
+	d.details.Add(nil)
+	var buf []byte
+	granted := map[int]bool{} // resources with a grant, of a targeted sync
+	for row, err := range d.rows.Grants(ctx) {
+		if err != nil {
+			return blame(err)
+		}
+		d.read++
+		e, ok := d.entitlements.Find([]byte(row.Entitlement))
+		buf = place(buf, row.Principal)
+		p, known := d.resources.Find(buf)
+		if known && ok {
+			known = d.resource[p].inFile || d.targeted && d.resource[p].shown
+			ok = d.entitlement[e].inFile
+		}
+		if !ok || !known {
+			d.counts.Dangling++
+			if d.exclude == (example{}) {
+				d.exclude = example{row.Entitlement, row.Principal.String()}
+			}
+			continue
+		}
+		g := grant{entitlement: int32(e), principal: int32(p)}
+		if g.sources, err = d.sourceSet(row); err != nil {
+			return err
+		}
+		if g.detail, err = d.detail(row); err != nil {
+			return err
+		}
+		g.flags = int8(store.Flags(slices.Contains(row.Annotations, "GrantExpandable"), slices.Contains(row.Annotations, "GrantImmutable")))
+		d.grants = append(d.grants, g)
+		if d.targeted && d.entitlement[e].resource >= 0 {
+			granted[d.entitlement[e].resource] = true
+		}
+	}
+	for i := range d.entitlement {
+		// An empty list of grants proves nothing in a targeted sync.
+		d.entitlement[i].inScope = !d.targeted || d.entitlement[i].inFile && granted[d.entitlement[i].resource]
+	}
+	d.sortGrants()
+	d.counts.Facts = int64(len(d.grants))
+	return nil
+}
+
+// sortGrants brings the grants into the order of the stored facts, and unites those of one
+// entitlement and principal.
+func (d *delta) sortGrants() {
+	order := func(a, b grant) int {
+		if a.entitlement != b.entitlement {
+			return cmpKeys(d.entitlement[a.entitlement].key, d.entitlement[b.entitlement].key)
+		}
+		return cmpKeys(d.resource[a.principal].key, d.resource[b.principal].key)
+	}
+	if !slices.IsSortedFunc(d.grants, order) {
+		slices.SortStableFunc(d.grants, order)
+	}
+	kept := d.grants[:0]
+	for _, g := range d.grants {
+		if n := len(kept); n > 0 && kept[n-1].entitlement == g.entitlement && kept[n-1].principal == g.principal {
+			kept[n-1] = d.united(kept[n-1], g)
+			continue
+		}
+		kept = append(kept, g)
+	}
+	d.grants = kept
+}
+
+func cmpKeys[K ~int64](a, b K) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return +1
+	}
+	return 0
+}
+
+// united returns one grant for two of the same entitlement and principal.
+func (d *delta) united(a, b grant) grant {
+	switch {
+	case a.sources == 0 || b.sources == 0: // one of them is direct
+		a.sources = 0
+	case a.sources != b.sources:
+		both := append(decodeSources(d.sources.Text(int(a.sources))), decodeSources(d.sources.Text(int(b.sources)))...)
+		a.sources = d.addSources(both)
+	}
+	a.flags |= b.flags
+	if a.detail == 0 {
+		a.detail = b.detail
+	}
+	return a
+}
