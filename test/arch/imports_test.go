@@ -52,6 +52,8 @@ var allowedImports = map[string][]string{
 	"console":                 {"."},
 	"console/oldrpc":          {".", "internal/pb/*", "wire"},
 	"console/c1z3":            {".", "c1z", "wire"},
+	"console/syncfile":        {".", "c1z", "c1z/facts", "console/c1z3"},
+	"console/ingest":          {".", "c1z", "c1z/facts", "console", "console/store", "console/syncfile", "internal/intern"},
 	"console/rpc":             {"."},
 	"console/rpc/rpctest":     {".", "console/rpc"},
 	"sandbox/fault":           {},
