@@ -66,7 +66,7 @@ func (u *User) OwnAddress() string {
 // GoesBy reports whether the user is the account for a name: by userName or by
 // OwnAddress. Any other address may be somebody else's as well.
 func (u *User) GoesBy(name string) bool {
-	return SameName(u.UserName, name) || SameName(u.OwnAddress(), name) && name != ""
+	return name != "" && (SameName(u.UserName, name) || SameName(u.OwnAddress(), name))
 }
 
 // Choose returns the account for a name among users, and whether there is one. The

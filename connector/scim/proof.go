@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -264,7 +265,7 @@ func isSCIMError(err error) bool {
 
 // unsettled is the error for an object that is neither shown nor gone.
 func unsettled(read, list error) error {
-	return baton.Errorf(baton.Incomplete, "%w; that does not prove that it is gone, and the list does not, either: %w", read, list).WithFix("%s", baton.FixOf(read))
+	return baton.Errorf(baton.Incomplete, "%w; that does not prove that it is gone, and the list does not, either: %w", read, list).WithFix("%s", cmp.Or(baton.FixOf(list), baton.FixOf(read)))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

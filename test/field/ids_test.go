@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"baton/internal/longtest"
 )
 
 // five has an account 5 and, if both, one whose id is user:5.
@@ -73,7 +75,8 @@ func TestAnIDWithAPrefix(t *testing.T) {
 
 // oddIDs are the id u2 as it is not.
 func oddIDs() []string {
-	return []string{"u2 ", " u2", "u2\t", "u2\n", "u2\u00a0", "u2\u200b", "U2", "u2/", "u2?", "u2#", "%75%32", "u2%20", "./u2", "../Users/u2", "u2/../u2", ".", "..", "u2\x00", "u2*"}
+	all := []string{"u2 ", "U2", "u2/", "%75%32", "..", " u2", "u2\t", "u2\n", "u2\u00a0", "u2\u200b", "u2?", "u2#", "u2%20", "./u2", "../Users/u2", "u2/../u2", ".", "u2\x00", "u2*"}
+	return all[:longtest.Pick(5, len(all))]
 }
 
 // TestAnIDIsNotTrimmed: an id that is nearly one is another id, also where the server
@@ -139,7 +142,7 @@ func TestAnAccountWithAnOddID(t *testing.T) {
 // TestAGrantToNobody: the server accepts any id as a member and reports success. The next
 // sync would drop the grant.
 func TestAGrantToNobody(t *testing.T) {
-	for form, denies := range denials {
+	for form, denies := range denials() {
 		t.Run("in service mode/"+form, func(t *testing.T) {
 			t.Parallel()
 			m := acme()

@@ -1,7 +1,6 @@
 package field
 
 import (
-	"baton/c1z/c1ztest"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -16,6 +15,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"baton/c1z/c1ztest"
+	"baton/internal/longtest"
 )
 
 // imitation is a SCIM server with a few people and groups, of which a test can replace any
@@ -315,8 +317,14 @@ func gone410(w http.ResponseWriter, _ *http.Request) bool {
 
 type answering = func(http.ResponseWriter, *http.Request) bool
 
-// denials are all of them, by name.
-var denials = map[string]answering{"SCIM": scim404, "text": text404, "HTML": html404, "bare": bare404, "JSON": json404, "410": gone410}
+// denials returns them by name; in a short run, one that speaks SCIM and one that does not.
+func denials() map[string]answering {
+	all := map[string]answering{"SCIM": scim404, "text": text404}
+	if longtest.Enabled {
+		all["HTML"], all["bare"], all["JSON"], all["410"] = html404, bare404, json404, gone410
+	}
+	return all
+}
 
 // onRequest answers so to the requests that match, as "METHOD path", a regular expression.
 func onRequest(pattern string, with answering) answering {
