@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ var errByTheBook = errors.New("no list by the book")
 func listByTheBook[T any](body []byte, decode func(json.RawMessage) (string, T, error)) (rows []T, total int, ok bool) {
 	var l struct {
 		TotalResults number          `json:"totalResults"`
+		Schemas      json.RawMessage `json:"schemas"`
 		Resources    json.RawMessage `json:"Resources"`
 	}
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
@@ -45,6 +47,9 @@ func listByTheBook[T any](body []byte, decode func(json.RawMessage) (string, T, 
 	case resources[0] != '[' || json.Unmarshal(resources, &raw) != nil:
 		return nil, 0, false
 	}
+	if len(raw) == 0 && l.TotalResults.n == 0 && !listSchemaIn(l.Schemas) {
+		return nil, 0, false
+	}
 	seen := map[string]bool{}
 	for _, b := range raw {
 		id, v, err := decode(b)
@@ -59,11 +64,26 @@ func listByTheBook[T any](body []byte, decode func(json.RawMessage) (string, T, 
 	return rows, len(raw), true
 }
 
+// listSchemaIn reports whether one of the schemas is that of a list.
+func listSchemaIn(schemas json.RawMessage) bool {
+	var one string
+	var several []json.RawMessage
+	if json.Unmarshal(schemas, &several) != nil {
+		several = []json.RawMessage{schemas}
+	}
+	return slices.ContainsFunc(several, func(b json.RawMessage) bool {
+		one = ""
+		return json.Unmarshal(b, &one) == nil &&
+			(strings.EqualFold(one, "urn:ietf:params:scim:api:messages:2.0:ListResponse") || strings.EqualFold(one, "urn:scim:schemas:core:1.0"))
+	})
+}
+
 // FuzzByTheBook: any answer is a list exactly where encoding/json finds one in it, and
 // has the same rows, whether members come with their group or one by one. A text that is not
 // Unicode is an error, where encoding/json replaces it.
 func FuzzByTheBook(f *testing.F) {
 	for _, seed := range []string{
+		`{` + listSchema + `"totalResults":0}`, `{"totalResults":"0","Resources":null,"Schemas":"urn:scim:schemas:core:1.0"}`, `{"RESOURCES":[],` + listSchema + `"x":1}`,
 		`{"totalResults":0}`, `{"totalResults":"0","Resources":null}`, `{"RESOURCES":[]}`, `{}`, `[]`, ``, `{"Resources":"x"}`, `{"Resources":[1]}`, `{"Resources":[{}]}`,
 		`{"totalResults":2,"Resources":[{"id":"1","userName":"ann","emails":[{"value":" a@b.c ","primary":"TRUE"},null,"x",[1]],"active":1,"meta":{"created":"2026-03-01"}},{"id":"1"}]}`,
 		`{"Resources":[{"ID":7,"name":{"givenName":"A","GivenName":null},"name":5,"groups":[{"$ref":"/Groups/a%2Fb"},"g",null],"groups":"h","active":"no"}]}`,

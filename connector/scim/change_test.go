@@ -242,7 +242,7 @@ func TestCreateUserAnswers(t *testing.T) {
 		"201":                   {find(func(w http.ResponseWriter) { reply(w, 201, ann) }, ""), 0, ""},
 		"200":                   {find(func(w http.ResponseWriter) { reply(w, 200, ann) }, ""), 0, ""},
 		"201, no body":          {find(func(w http.ResponseWriter) { w.WriteHeader(201) }, `{"totalResults":1,"Resources":[`+ann+`]}`), 0, ""},
-		"201, not found":        {find(func(w http.ResponseWriter) { reply(w, 201, `{}`) }, `{"totalResults":0}`), baton.Incomplete, "shows no user with that userName"},
+		"201, not found":        {find(func(w http.ResponseWriter) { reply(w, 201, `{}`) }, `{`+listSchema+`"totalResults":0}`), baton.Incomplete, "shows no user with that userName"},
 		"202":                   {find(func(w http.ResponseWriter) { reply(w, 202, ann) }, ""), baton.Unavailable, "has not made it yet"},
 		"409 without scimType":  {find(func(w http.ResponseWriter) { scimError(w, 409, "", "Another user already exists") }, ""), baton.AlreadyExists, "Another user"},
 		"400 without a body":    {find(func(w http.ResponseWriter) { w.WriteHeader(400) }, ""), baton.Invalid, "400 Bad Request"},

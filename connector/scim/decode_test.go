@@ -36,12 +36,14 @@ func TestListBodies(t *testing.T) {
 		done bool
 		err  string
 	}{
-		"no resources, total 0":    {`{"totalResults":0}`, 0, true, ""},
-		"null resources, total 0":  {`{"totalResults":"0","Resources":null}`, 0, true, ""},
-		"no rows, total not said":  {`{"Resources":[]}`, 0, true, ""},
+		"no resources, total 0":    {`{` + listSchema + `"totalResults":0}`, 0, true, ""},
+		"null resources, total 0":  {`{` + listSchema + `"totalResults":"0","Resources":null}`, 0, true, ""},
+		"no rows, total not said":  {`{"Resources":[],"SCHEMAS":"URN:ietf:params:scim:api:messages:2.0:ListResponse"}`, 0, true, ""},
+		"empty, without a schema":  {`{"totalResults":0,"Resources":[]}`, 0, false, "not a SCIM list"},
+		"empty, of another schema": {`{"schemas":["urn:x"],"totalResults":0,"Resources":[]}`, 0, false, "not a SCIM list"},
 		"names in any case":        {`{"TOTALRESULTS":2,"resources":[{"ID":"1"}]}`, 1, false, ""},
 		"one object for an array":  {`{"totalResults":1,"Resources":{"id":"1"}}`, 1, false, ""},
-		"byte order mark":          {"\ufeff" + `{"totalResults":0}`, 0, true, ""},
+		"byte order mark":          {"\ufeff" + `{` + listSchema + `"totalResults":0}`, 0, true, ""},
 		"unknown fields":           {`{"schemas":7,"x":{"y":[]},"totalResults":2.0,"Resources":[{"id":"1","z":null}]}`, 1, false, ""},
 		"id a number":              {`{"totalResults":2,"Resources":[{"id":12345678901234567890}]}`, 1, false, ""},
 		"twice the same row":       {`{"totalResults":3,"Resources":[{"id":"1"},{"id":"1"},{"id":"2"}]}`, 2, false, ""},

@@ -12,7 +12,7 @@ import (
 // FindUsers returns the users whose userName or one of whose addresses is the given one,
 // compared as SameName does. Choose tells which of them the account is. FindUsers asks
 // with a filter and checks each row itself, for some servers ignore filters; where the
-// server rejects filters it reads the whole list. A server whose filters mind the case
+// server rejects filters, or finds nobody without speaking SCIM, it reads the whole list. A server whose filters mind the case
 // may have a match and not show it: after a conflict, ask ScanUsers.
 func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error) {
 	active := false // the last row has that userName, and is not said to be disabled
@@ -23,8 +23,8 @@ func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error)
 	// One active user with that name is enough: no further request is made to prove that
 	// nothing follows.
 	enough := func(s ListStep, hits int) bool { return s.Rows == 1 && hits == 1 && s.Total <= 1 && active }
-	found, _, err := c.collect(ctx, search{filter: "userName eq " + quote(userName)}, keep, enough)
-	if filterRejected(err) {
+	found, said, err := c.collect(ctx, search{filter: "userName eq " + quote(userName)}, keep, enough)
+	if filterRejected(err) || err == nil && said.rows == 0 && !said.inForm() {
 		return c.ScanUsers(ctx, userName)
 	}
 	return found, explain("find user", err)
@@ -32,7 +32,7 @@ func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error)
 
 // ScanUsers finds the same users as FindUsers by reading the whole list.
 func (c *Client) ScanUsers(ctx context.Context, userName string) ([]User, error) {
-	found, _, err := c.collect(ctx, search{}, func(u *User) bool { return answersTo(u, userName) }, nil)
+	found, err := c.collectAll(ctx, search{}, func(u *User) bool { return answersTo(u, userName) }, nil)
 	return found, explain("find user in the list", err)
 }
 
@@ -61,7 +61,7 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 	found, _, err := c.collect(ctx, search{filter: "groups.value eq " + quote(groupID)}, inGroup, nil)
 	if filterRejected(err) || err == nil && len(found) == 0 {
 		said, silent = 0, 0
-		found, _, err = c.collect(ctx, search{}, inGroup, nil)
+		found, err = c.collectAll(ctx, search{}, inGroup, nil)
 	}
 	if err == nil && problem != "" {
 		err = baton.Errorf(baton.Incomplete, "%s", problem)
@@ -100,10 +100,23 @@ func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, 
 	})
 }
 
+// collectAll is collect for the list of all users. An error says if the list does not prove
+// that there are no others.
+func (c *Client) collectAll(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, error) {
+	found, said, err := c.collect(ctx, by, keep, enough)
+	if err == nil {
+		err = c.proves(ctx, "Users", said)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
 // AllUsers calls each with every user. What it got counts only if there is no error; a user
 // may come twice where the list had to be read anew.
 func (c *Client) AllUsers(ctx context.Context, each func(User)) error {
-	_, _, err := c.collect(ctx, search{}, func(u *User) bool {
+	_, err := c.collectAll(ctx, search{}, func(u *User) bool {
 		each(*u)
 		return false
 	}, nil)
@@ -114,12 +127,13 @@ func (c *Client) AllUsers(ctx context.Context, each func(User)) error {
 // first, to show that the server lists any, those that keep takes, and those that cannot
 // be read: all members of all groups are more than should be held at once.
 func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) ([]Group, error) {
-	groups, _, err := c.allGroups(ctx, search{}, keep)
-	return groups, err
+	return c.allGroups(ctx, search{}, keep)
 }
 
-func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Member) bool) ([]Group, testimony, error) {
-	return readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
+// allGroups reads all groups. An error says if the list does not prove that there are no
+// others.
+func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Member) bool) ([]Group, error) {
+	groups, said, err := readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
 		members := new(Members) // of the group in hand
 		row, void := sink.Row, sink.Void
 		sink.Row = func(g Group) {
@@ -136,6 +150,13 @@ func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Mem
 			}
 		}})
 	}, func(g *Group) (string, bool) { return g.ID, true })
+	if err == nil {
+		err = explain("list groups", c.proves(ctx, "Groups", said))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return groups, nil
 }
 
 // readAll reads page after page of a list and returns the rows to keep, once the list is

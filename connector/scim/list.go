@@ -121,6 +121,9 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 	if err != nil {
 		return ListStep{}, err
 	}
+	if v == end && next.Distinct == 0 && by.filter == "" && !a.formal {
+		return ListStep{}, c.notSCIM(endpoint)
+	}
 	step := ListStep{Next: next, Done: v == end, Restart: v == restart, Rows: a.rows, Fresh: a.fresh,
 		formal: a.formal, named: a.named, refused: a.refused}
 	if next.counted() {

@@ -48,7 +48,7 @@ func (d dialect) handler() http.HandlerFunc {
 			rows = append(rows, map[string]any{"id": fmt.Sprint("u", id), "userName": fmt.Sprintf("user%d@example.com", id)})
 		}
 		// itemsPerPage and startIndex are what misled other clients.
-		body := map[string]any{"Resources": rows, "itemsPerPage": q.count, "startIndex": 1}
+		body := map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:ListResponse"}, "Resources": rows, "itemsPerPage": q.count, "startIndex": 1}
 		if p.total != nil {
 			body["totalResults"] = p.total
 		}

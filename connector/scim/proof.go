@@ -67,11 +67,8 @@ func (c *Client) ListedUsers(ctx context.Context, ids ...string) (map[string]Use
 	for _, id := range ids {
 		found[id] = User{}
 	}
-	rows, said, err := c.collect(ctx, search{fresh: true}, func(u *User) bool { _, wanted := found[u.ID]; return wanted },
+	rows, err := c.collectAll(ctx, search{fresh: true}, func(u *User) bool { _, wanted := found[u.ID]; return wanted },
 		func(_ ListStep, hits int) bool { return hits == len(found) })
-	if err == nil {
-		err = c.proves(ctx, "Users", said)
-	}
 	if err != nil {
 		return nil, explain("look for a user in the list", err)
 	}
@@ -125,10 +122,7 @@ func (c *Client) lookGroup(ctx context.Context, id string, get func() (Group, er
 // listedGroup returns the group as the list of groups shows it, with its members, and
 // whether the list shows it. Where it does not, the group is proved gone.
 func (c *Client) listedGroup(ctx context.Context, id string) (g Group, listed bool, err error) {
-	groups, said, err := c.allGroups(ctx, search{fresh: true}, func(g *Group, _ Member) bool { return g.ID == id })
-	if err == nil {
-		err = c.proves(ctx, "Groups", said)
-	}
+	groups, err := c.allGroups(ctx, search{fresh: true}, func(g *Group, _ Member) bool { return g.ID == id })
 	if err != nil {
 		return Group{}, false, explain("look for a group in the list", err)
 	}
@@ -145,8 +139,7 @@ func (c *Client) listedGroup(ctx context.Context, id string) (g Group, listed bo
 func (c *Client) proves(ctx context.Context, endpoint string, said testimony) error {
 	switch {
 	case !said.inForm():
-		return baton.Errorf(baton.Incomplete, "GET /%s: the answer of %s is JSON, but not a SCIM list: it does not have the schema of one", endpoint, c.rest.Origin()).
-			WithFix("%s", c.whoAnswers())
+		return c.notSCIM(endpoint)
 	case said.rows > 0:
 		return nil
 	}
@@ -168,6 +161,12 @@ func (c *Client) proves(ctx context.Context, endpoint string, said testimony) er
 			WithFix("Check that the token belongs to the right organisation, and try again when the SCIM server shows its users.")
 	}
 	return nil
+}
+
+// notSCIM is the error for a list that may come from something that is not SCIM.
+func (c *Client) notSCIM(endpoint string) error {
+	return baton.Errorf(baton.Incomplete, "GET /%s: the answer is JSON, but not a SCIM list: it does not have the schema of one", endpoint).
+		WithFix("Find out what answers at %s. Check the SCIM URL, which ends above /%s.", c.rest.Origin(), endpoint)
 }
 
 // testimony is how the pages of one list vouch for being SCIM.

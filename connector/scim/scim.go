@@ -17,7 +17,7 @@
 //	not a list (no totalResults, no Resources)  error; never an empty list
 //	no rows on the first page, total not 0      restart
 //	a row without an id                         error: rows cannot be counted
-//	empty list, total 0                         done
+//	empty list, total 0                         done, if it has the schema of a list
 //	distinct = total                            probe: the total may be the page size, or old
 //	begins with a row not seen before, not      rows before it have gone, and some were
 //	with the last one of the page before        skipped: restart, the second time sorted

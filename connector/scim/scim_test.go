@@ -122,7 +122,7 @@ func TestHeadersOfReads(t *testing.T) {
 		if want := "count=7&startIndex=1"; strings.HasSuffix(r.URL.Path, "/Groups") && r.URL.RawQuery != want {
 			t.Errorf("query %q, want %q", r.URL.RawQuery, want)
 		}
-		reply(w, 200, `{"totalResults":0}`)
+		reply(w, 200, `{`+listSchema+`"totalResults":0}`)
 	})
 	if _, err := listGroups(c, t.Context(), scim.Position{}, nil, nil); err != nil {
 		t.Fatal(err)
