@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -57,37 +59,27 @@ func rendered(t *testing.T, release, values string) *manifests {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if len(m.deployments) != 1 {
-		t.Fatalf("%d deployments in\n%s", len(m.deployments), text)
-	}
 	return m
 }
 
-// TestChartDefaults installs either connector with no other value.
+// TestChartDefaults installs either connector with no other value than where the images are.
 func TestChartDefaults(t *testing.T) {
-	for name, want := range map[string]map[string]string{
-		"perplexity": {"BATON_CLIENT_ID": "secret BATON_CLIENT_ID", "BATON_SCIM_URL": "secret BATON_SCIM_URL", "BATON_PROVISIONING": "secret BATON_PROVISIONING",
-			"BATON_SCIM_TOKEN_FILE": "/run/secrets/baton/BATON_SCIM_TOKEN", "BATON_CLIENT_SECRET_FILE": "/run/secrets/baton/BATON_CLIENT_SECRET"},
-		"percipio": {"BATON_CLIENT_ID": "secret BATON_CLIENT_ID", "BATON_ORGANIZATION_ID": "secret BATON_ORGANIZATION_ID", "BATON_LIMITED_COURSES": "secret BATON_LIMITED_COURSES",
-			"BATON_API_TOKEN_FILE": "/run/secrets/baton/BATON_API_TOKEN", "BATON_CLIENT_SECRET_FILE": "/run/secrets/baton/BATON_CLIENT_SECRET"},
-	} {
+	for name, p := range programs {
 		t.Run(name, func(t *testing.T) {
-			m := rendered(t, "baton-"+name, "connector: "+name)
-			d := m.deployments[0]
-			env, secret := checkDeployment(t, programs[name], d)
-			for key, value := range want {
-				if env[key] != value {
-					t.Errorf("%s is %q, want %q", key, env[key], value)
-				}
+			m := rendered(t, "baton-"+name, "{connector: "+name+", image: {registry: registry.example}}")
+			w := m.workload(t)
+			env, _ := checkWorkload(t, p, w)
+			if _, set := env["BATON_PROVISIONING"]; set || env["BATON_SETTINGS_DIR"] != "/run/secrets/baton" {
+				t.Errorf("environment %v", env)
 			}
-			if secret != "baton-"+name+"-secrets" || d.Name != "baton-"+name || *d.Spec.Replicas != 2 {
-				t.Errorf("secret %s, deployment %s, %d replicas", secret, d.Name, *d.Spec.Replicas)
+			secret := slices.IndexFunc(w.pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == "baton-"+name+"-secrets" })
+			if secret < 0 || w.kind != "StatefulSet" || w.Name != "baton-"+name || *w.replicas != 1 {
+				t.Errorf("%s %s, %d replicas, volumes %+v", w.kind, w.Name, *w.replicas, w.pod.Spec.Volumes)
 			}
-			if image := d.Spec.Template.Spec.Containers[0].Image; image != "baton-"+name+":v0.1.0" {
+			if image := w.pod.Spec.Containers[0].Image; image != "registry.example/baton-"+name+":v0.1.0" {
 				t.Errorf("image %s", image)
 			}
-			checkBudget(t, m, d)
-			if len(m.secrets)+len(m.services)+len(m.monitors)+len(m.rules)+len(m.policies) > 0 {
+			if len(m.secrets)+len(m.services)+len(m.monitors)+len(m.rules)+len(m.policies)+len(m.budgets) > 0 {
 				t.Error("more is made than was asked for")
 			}
 		})
@@ -98,25 +90,140 @@ func TestChartDefaults(t *testing.T) {
 // one is not hardened more than the other.
 func TestChartIsThePlainManifests(t *testing.T) {
 	for name := range programs {
-		plain, err := decode(read(t, "kubernetes/baton-"+name+".yaml"))
-		if err != nil {
+		for kind, file := range map[string]string{"Deployment": "", "StatefulSet": "-statefulset"} {
+			m, err := decode(read(t, "kubernetes/baton-"+name+file+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain := m.workload(t)
+			chart := rendered(t, "baton-"+name, "{connector: "+name+", secretsAs: env, image: {registry: registry.example}, workload: "+kind+"}").workload(t)
+			want, got := plain.pod.Spec, chart.pod.Spec
+			for _, c := range []struct{ got, want any }{
+				{chart.kind, plain.kind}, {chart.replicas, plain.replicas}, {chart.claims, plain.claims},
+				{got.SecurityContext, want.SecurityContext}, {got.Volumes, want.Volumes}, {got.TerminationGracePeriodSeconds, want.TerminationGracePeriodSeconds},
+				{got.TopologySpreadConstraints, want.TopologySpreadConstraints},
+				{got.Containers[0].SecurityContext, want.Containers[0].SecurityContext}, {got.Containers[0].Resources, want.Containers[0].Resources},
+				{got.Containers[0].LivenessProbe, want.Containers[0].LivenessProbe}, {got.Containers[0].ReadinessProbe, want.Containers[0].ReadinessProbe},
+				{got.Containers[0].StartupProbe, want.Containers[0].StartupProbe}, {got.Containers[0].EnvFrom, want.Containers[0].EnvFrom},
+				{got.Containers[0].Image, want.Containers[0].Image}, {got.Containers[0].Ports, want.Containers[0].Ports},
+				{got.Containers[0].VolumeMounts, want.Containers[0].VolumeMounts},
+			} {
+				g, err1 := yaml.Marshal(c.got)
+				w, err2 := yaml.Marshal(c.want)
+				if err1 != nil || err2 != nil || string(g) != string(w) {
+					t.Errorf("%s %s: the chart has\n%s\nand the plain manifest\n%s", kind, name, g, w)
+				}
+			}
+		}
+	}
+}
+
+// wrong are values that no setting of the kind takes.
+var wrong = map[string]string{"": "perhaps", "number": "many", "list": `"never closed`, "secret": "two\nlines", "text": "\x00"}
+
+// TestEverySettingOfTheSecret puts every setting of the program into the Secret, with a wrong value,
+// and starts the program with the files and variables that its container would have. It must
+// complain of each one: what it does not complain of did not arrive.
+func TestEverySettingOfTheSecret(t *testing.T) {
+	for name, p := range programs {
+		for _, as := range []string{"files", "env"} {
+			t.Run(name+" as "+as, func(t *testing.T) {
+				w := rendered(t, "baton-"+name, "{connector: "+name+", image: {registry: registry.example}, secretsAs: "+as+"}").workload(t)
+				env, _ := checkWorkload(t, p, w)
+				secret := map[string]string{}
+				for setting, kind := range p.settings {
+					if _, set := env[setting]; !set && (as == "files" || kind != "text") { // the environment holds no NUL
+						secret[setting] = wrong[kind]
+					}
+				}
+				if len(secret) < 40 {
+					t.Fatalf("only %d settings are tried", len(secret))
+				}
+				cmd := exec.Command(p.binary, "doctor")
+				cmd.Dir = t.TempDir()
+				cmd.Env = started(t, w, env, secret)
+				out, _ := cmd.CombinedOutput()
+				if code := cmd.ProcessState.ExitCode(); code != 3 {
+					t.Errorf("it ends with %d: %s", code, out)
+				}
+				for setting := range secret {
+					if !regexp.MustCompile(`\b` + setting + `\b`).Match(out) {
+						t.Errorf("%s of the Secret does not arrive: %s", setting, out)
+					}
+				}
+			})
+		}
+	}
+}
+
+// started returns the environment of the container when the Secret holds this, and puts what would
+// be mounted into a folder.
+func started(t *testing.T, w workload, env, secret map[string]string) (vars []string) {
+	t.Helper()
+	c, mounts := w.pod.Spec.Containers[0], t.TempDir()
+	for name, value := range env {
+		if value == c.VolumeMounts[0].MountPath || strings.HasPrefix(value, "/run/") {
+			value = filepath.Join(mounts, value)
+		}
+		vars = append(vars, name+"="+value)
+	}
+	if len(c.EnvFrom) > 0 {
+		for name, value := range secret {
+			vars = append(vars, name+"="+value)
+		}
+	}
+	for _, m := range c.VolumeMounts {
+		dir := filepath.Join(mounts, m.MountPath)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		want := plain.deployments[0].Spec.Template.Spec
-		got := rendered(t, "baton-"+name, "{connector: "+name+", secretsAs: env, image: {registry: registry.example}}").deployments[0].Spec.Template.Spec
-		for _, c := range []struct{ got, want any }{
-			{got.SecurityContext, want.SecurityContext}, {got.Volumes, want.Volumes}, {got.TerminationGracePeriodSeconds, want.TerminationGracePeriodSeconds},
-			{got.TopologySpreadConstraints, want.TopologySpreadConstraints},
-			{got.Containers[0].SecurityContext, want.Containers[0].SecurityContext}, {got.Containers[0].Resources, want.Containers[0].Resources},
-			{got.Containers[0].LivenessProbe, want.Containers[0].LivenessProbe}, {got.Containers[0].ReadinessProbe, want.Containers[0].ReadinessProbe},
-			{got.Containers[0].StartupProbe, want.Containers[0].StartupProbe}, {got.Containers[0].EnvFrom, want.Containers[0].EnvFrom},
-			{got.Containers[0].Image, want.Containers[0].Image}, {got.Containers[0].Ports, want.Containers[0].Ports},
-		} {
-			g, err1 := yaml.Marshal(c.got)
-			w, err2 := yaml.Marshal(c.want)
-			if err1 != nil || err2 != nil || string(g) != string(w) {
-				t.Errorf("%s: the chart has\n%s\nand the plain manifest\n%s", name, g, w)
+		if !slices.ContainsFunc(w.pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name && v.Secret != nil }) {
+			continue
+		}
+		for name, value := range secret {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600); err != nil {
+				t.Fatal(err)
 			}
+		}
+	}
+	return vars
+}
+
+// TestImages: an image is named with its registry, which the operator has to give.
+func TestImages(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0a", 32)
+	for image, want := range map[string]string{
+		"{registry: registry.example}":                                 "registry.example/baton-percipio:v0.1.0",
+		"{registry: 'localhost:5000'}":                                 "localhost:5000/baton-percipio:v0.1.0",
+		"{registry: 'registry:5000/team'}":                             "registry:5000/team/baton-percipio:v0.1.0",
+		"{registry: ghcr.io/acme-co/it, tag: v1.2.3-rc.1}":             "ghcr.io/acme-co/it/baton-percipio:v1.2.3-rc.1",
+		"{registry: public.ecr.aws/a1b2, digest: '" + digest + "'}":    "public.ecr.aws/a1b2/baton-percipio@" + digest,
+		"{registry: registry.example, name: mirror/of/baton-percipio}": "registry.example/mirror/of/baton-percipio:v0.1.0",
+	} {
+		c := rendered(t, "x", "{connector: percipio, image: "+image+"}").workload(t).pod.Spec.Containers[0]
+		if c.Image != want {
+			t.Errorf("%s gives %s, want %s", image, c.Image, want)
+		}
+		checkImage(t, image, "percipio", c.Image)
+	}
+	for _, image := range []string{"", ", image: {registry: ''}", ", image: {digest: '" + digest + "'}"} {
+		if _, err := render(t, "x", "{connector: percipio"+image+"}"); err == nil || !strings.Contains(err.Error(), "image.registry is not set") {
+			t.Errorf("without a registry (%s): %v", image, err)
+		}
+	}
+	for _, registry := range []string{"team", "library/team", "Docker.io", "https://registry.example", "registry.example/", "registry.example//team", "registry.example/team:v1"} {
+		if text, err := render(t, "x", "{connector: percipio, image: {registry: '"+registry+"'}}"); err == nil {
+			t.Errorf("the registry %s is accepted:\n%s", registry, text)
+		}
+	}
+}
+
+// TestProvisioningValue: not set is left to the Secret, and false is told to the connector.
+func TestProvisioningValue(t *testing.T) {
+	for value, want := range map[string]string{"null": "", "true": "true", "false": "false"} {
+		w := rendered(t, "x", "{connector: perplexity, image: {registry: registry.example}, provisioning: "+value+"}").workload(t)
+		if env, _ := checkWorkload(t, programs["perplexity"], w); env["BATON_PROVISIONING"] != want {
+			t.Errorf("provisioning: %s gives %q", value, env["BATON_PROVISIONING"])
 		}
 	}
 }
@@ -139,7 +246,7 @@ healthPort: 9091
 shutdownGraceSeconds: 300
 extraCA: {configMap: corporate, key: root.pem}
 proxy: {https: "http://proxy.example:3128", noProxy: .internal}
-state: {sizeLimit: 10Gi}
+state: {size: 10Gi, storageClass: fast}
 resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 1Gi}}
 networkPolicy: {enabled: true, extraEgress: [{ports: [{protocol: TCP, port: 3128}]}]}
 serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}
@@ -154,8 +261,8 @@ priorityClassName: high
 // TestValuesReachThePod sets every value and looks for it.
 func TestValuesReachThePod(t *testing.T) {
 	m := rendered(t, "acme", everything)
-	d := m.deployments[0]
-	env, _ := checkDeployment(t, programs["perplexity"], d)
+	d := m.workload(t)
+	env, _ := checkWorkload(t, programs["perplexity"], d)
 	for name, want := range map[string]string{
 		"BATON_LOG_LEVEL": "debug", "BATON_MIN_ADMINS": "3", "BATON_ALLOW_EMPTY": "true", "BATON_PROVISIONING": "true", "BATON_ADMIN_GROUP": "Admins, all",
 		"BATON_CA_FILE": "/etc/baton/ca/root.pem", "HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": ".internal",
@@ -165,17 +272,19 @@ func TestValuesReachThePod(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, env[name], want)
 		}
 	}
-	s, c := d.Spec.Template.Spec, d.Spec.Template.Spec.Containers[0]
+	s, c := d.pod.Spec, d.pod.Spec.Containers[0]
 	for what, ok := range map[string]bool{
 		"image":         c.Image == "registry.example:5000/team/baton-perplexity@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 		"pullPolicy":    c.ImagePullPolicy == "Always",
 		"pull secrets":  len(s.ImagePullSecrets) == 1 && s.ImagePullSecrets[0].Name == "pull",
-		"replicas":      *d.Spec.Replicas == 3,
-		"state":         s.Volumes[0].EmptyDir.SizeLimit.String() == "10Gi",
+		"replicas":      *d.replicas == 3,
+		"state":         d.claims[0].Spec.Resources.Requests.Storage().String() == "10Gi" && *d.claims[0].Spec.StorageClassName == "fast",
+		"spread":        len(s.TopologySpreadConstraints) == 1,
+		"budget":        len(m.budgets) == 1,
 		"cpu":           c.Resources.Requests.Cpu().String() == "50m" && c.Resources.Limits.Cpu().IsZero(),
 		"memory":        c.Resources.Requests.Memory().String() == "64Mi" && c.Resources.Limits.Memory().String() == "1Gi",
-		"annotations":   d.Spec.Template.Annotations["team"] == "identity" && d.Spec.Template.Annotations["baton/secret"] != "",
-		"labels":        d.Spec.Template.Labels["cost-center"] == "17",
+		"annotations":   d.pod.Annotations["team"] == "identity" && d.pod.Annotations["baton/secret"] != "",
+		"labels":        d.pod.Labels["cost-center"] == "17",
 		"node selector": s.NodeSelector["kubernetes.io/arch"] == "arm64",
 		"tolerations":   len(s.Tolerations) == 1 && s.Tolerations[0].Key == "dedicated",
 		"priority":      s.PriorityClassName == "high",
@@ -192,9 +301,10 @@ func TestValuesReachThePod(t *testing.T) {
 		}
 	}
 	if port := m.services[0].Spec.Ports[0]; port.Name != m.monitors[0].Spec.Endpoints[0].Port || port.TargetPort.String() != "health" ||
-		m.services[0].Spec.Selector["app"] != d.Spec.Template.Labels["app"] || m.monitors[0].Spec.Selector.MatchLabels["app"] != m.services[0].Labels["app"] {
+		m.services[0].Spec.Selector["app"] != d.pod.Labels["app"] || m.monitors[0].Spec.Selector.MatchLabels["app"] != m.services[0].Labels["app"] {
 		t.Errorf("the monitor does not find the pods: %+v", m.services[0])
 	}
+	checkBudget(t, m, d)
 	checkRules(t, m.rules[0], m.services[0].Name)
 }
 
@@ -265,7 +375,7 @@ func checkRules(t *testing.T, r prometheusRule, job string) {
 			t.Errorf("%s says nothing", rule.Alert)
 		}
 	}
-	for _, want := range []string{"BatonSyncStale", "BatonCredentialRefused", "BatonSyncHeld", "BatonTasksFailing"} {
+	for _, want := range []string{"BatonSyncStale", "BatonCredentialRefused", "BatonSyncHeld", "BatonStateTemporary", "BatonTasksFailing"} {
 		if !slices.Contains(alerts, want) {
 			t.Errorf("there is no alert %s", want)
 		}
@@ -274,11 +384,11 @@ func checkRules(t *testing.T, r prometheusRule, job string) {
 
 // TestOpenShift leaves the choice of users to the platform.
 func TestOpenShift(t *testing.T) {
-	d := rendered(t, "percipio", "{connector: percipio, runAsUser: null, fsGroup: null}").deployments[0]
-	if c := d.Spec.Template.Spec.SecurityContext; c.RunAsUser != nil || c.RunAsGroup != nil || c.FSGroup != nil || !*c.RunAsNonRoot {
+	d := rendered(t, "percipio", "{connector: percipio, image: {registry: registry.example}, runAsUser: null, fsGroup: null}").workload(t)
+	if c := d.pod.Spec.SecurityContext; c.RunAsUser != nil || c.RunAsGroup != nil || c.FSGroup != nil || !*c.RunAsNonRoot {
 		t.Errorf("%+v", c)
 	}
-	checkDeployment(t, programs["percipio"], d)
+	checkWorkload(t, programs["percipio"], d)
 	if d.Name != "baton-percipio" {
 		t.Error(d.Name)
 	}
@@ -287,9 +397,12 @@ func TestOpenShift(t *testing.T) {
 // TestBadValues must fail before anything is applied.
 func TestBadValues(t *testing.T) {
 	for _, values := range []string{
-		"{}",
-		"connector: slack",
+		"{image: {tag: v1}}",
+		"{connector: slack}",
 		"{connector: percipio, replica: 3}",
+		"{connector: percipio, workload: DaemonSet}",
+		"{connector: percipio, provisioning: 'no'}",
+		"{connector: percipio, state: {sizeLimit: 4Gi}}",
 		"{connector: percipio, replicas: many}",
 		"{connector: percipio, image: {tag: latest}}",
 		"{connector: percipio, image: {digest: 'sha256:123'}}",
@@ -305,10 +418,15 @@ func TestBadValues(t *testing.T) {
 		"{connector: percipio, shutdownGraceSeconds: 0}",
 		"{connector: percipio, runAsUser: 0}",
 		"{connector: percipio, proxy: {https: 'proxy.example:3128'}}",
-		"{connector: percipio, state: {sizeLimit: 2 GB}}",
+		"{connector: percipio, state: {size: 2 GB}}",
 		"{connector: percipio, prometheusRule: {enabled: true, staleAfterHours: 0}}",
 		"{connector: percipio, serviceMonitor: {interval: often}}",
 	} {
+		// A registry, so that what is wrong is what the line says.
+		values = strings.Replace(values, "image: {", "image: {registry: registry.example, ", 1)
+		if !strings.Contains(values, "image: {") {
+			values = strings.Replace(values, "{", "{image: {registry: registry.example}, ", 1)
+		}
 		if _, err := render(t, "x", values); err == nil {
 			t.Errorf("%s is accepted", values)
 		}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,12 +52,45 @@ type compose struct {
 	Volumes map[string]struct{} `json:"volumes"`
 }
 
+var variable = regexp.MustCompile(`\$\{([A-Z_]+)(?:(:-|:\?)([^}]*))?\}`)
+
+// interpolate replaces variables as Compose does, as far as our file has them: with a default,
+// or with a message for when they are not set.
+func interpolate(text string, vars map[string]string) (string, error) {
+	var missing error
+	text = variable.ReplaceAllStringFunc(text, func(v string) string {
+		part := variable.FindStringSubmatch(v)
+		switch value := vars[part[1]]; {
+		case value != "":
+			return value
+		case part[2] == ":-":
+			return part[3]
+		case part[2] == ":?":
+			missing = errors.New(part[3])
+		}
+		return ""
+	})
+	return text, missing
+}
+
 // TestCompose reads the Compose file strictly and holds it against the image and the
 // settings.
 func TestCompose(t *testing.T) {
 	var c compose
-	if err := yaml.UnmarshalStrict([]byte(read(t, "compose/compose.yaml")), &c); err != nil {
+	text := read(t, "compose/compose.yaml")
+	if _, err := interpolate(text, nil); err == nil || !strings.Contains(err.Error(), "set REGISTRY to") {
+		t.Errorf("without a registry: %v", err)
+	}
+	digest := "@sha256:" + strings.Repeat("0a", 32)
+	text, err := interpolate(text, map[string]string{"REGISTRY": "registry.example:5000/team", "PERCIPIO_VERSION": digest})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalStrict([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	if image := c.Services["percipio"].Image; image != "registry.example:5000/team/baton-percipio"+digest {
+		t.Errorf("the digest gives %s", image)
 	}
 	if len(c.Services) != len(programs) {
 		t.Errorf("%d services", len(c.Services))
@@ -69,8 +103,9 @@ func TestCompose(t *testing.T) {
 		if s.User != image["USER"] || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.MemLimit == "" {
 			t.Errorf("%s is not hardened: %+v", name, s)
 		}
-		if !strings.HasPrefix(s.Image, "baton-"+name+":v") || !slices.Equal(s.Profiles, []string{name}) {
-			t.Errorf("%s: image %s, profiles %q", name, s.Image, s.Profiles)
+		checkImage(t, "compose", name, s.Image)
+		if !slices.Equal(s.Profiles, []string{name}) {
+			t.Errorf("%s: profiles %q", name, s.Profiles)
 		}
 		if want := `HEALTHCHECK ` + image["HEALTHCHECK"]; !strings.Contains(want, `["`+s.Healthcheck.Test[1]+`", "`+s.Healthcheck.Test[2]+`"]`) || s.Healthcheck.Test[0] != "CMD" {
 			t.Errorf("%s: health check %q, but the image has %s", name, s.Healthcheck.Test, want)

@@ -4,10 +4,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 // TestSeedManifests goes the way of the connector pages: the Secret, the Deployment, the
-// names and labels that they have there.
+// names and labels that they have there. The StatefulSet is the same pod with a volume.
 func TestSeedManifests(t *testing.T) {
 	for name, own := range map[string][]string{
 		"perplexity": {"BATON_SCIM_TOKEN", "BATON_SCIM_URL", "BATON_PROVISIONING"},
@@ -20,14 +22,10 @@ func TestSeedManifests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			main, err := decode(read(t, "kubernetes/baton-"+name+".yaml"))
-			if err != nil {
-				t.Fatal(err)
+			if len(secrets.secrets) != 1 {
+				t.Fatalf("%d secrets", len(secrets.secrets))
 			}
-			if len(secrets.secrets) != 1 || len(main.deployments) != 1 {
-				t.Fatalf("%d secrets, %d deployments", len(secrets.secrets), len(main.deployments))
-			}
-			secret, deployment := secrets.secrets[0], main.deployments[0]
+			secret := secrets.secrets[0]
 			var keys []string
 			for key := range secret.StringData {
 				p.knows(t, "secret", key)
@@ -43,42 +41,58 @@ func TestSeedManifests(t *testing.T) {
 					p.knows(t, "secret", key)
 				}
 			}
-			env, from := checkDeployment(t, p, deployment)
-			if from != secret.Name || from != "baton-"+name+"-secrets" {
-				t.Errorf("the deployment reads the secret %q, and there is %q", from, secret.Name)
-			}
-			for key := range secret.StringData {
-				if _, both := env[key]; both {
-					t.Errorf("%s is set beside the secret, which would lose", key)
-				}
-			}
-			if deployment.Name != "baton-"+name || deployment.Labels["app"] != deployment.Name || *deployment.Spec.Replicas != 2 {
-				t.Errorf("%s, %v, %d replicas", deployment.Name, deployment.Labels, *deployment.Spec.Replicas)
-			}
-			image := deployment.Spec.Template.Spec.Containers[0].Image
-			if !strings.Contains(image, "/baton-"+name+":v") || strings.HasSuffix(image, ":latest") {
-				t.Errorf("image %s", image)
-			}
-			checkBudget(t, main, deployment)
 			network, err := decode(read(t, "kubernetes/baton-networkpolicy.yaml"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkNetwork(t, network.policies[0], deployment)
+			pods := map[string]string{}
+			for kind, file := range map[string]string{"Deployment": "", "StatefulSet": "-statefulset"} {
+				m, err := decode(read(t, "kubernetes/baton-"+name+file+".yaml"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w := m.workload(t)
+				env, from := checkWorkload(t, p, w)
+				if from != secret.Name || from != "baton-"+name+"-secrets" {
+					t.Errorf("the %s reads the secret %q, and there is %q", kind, from, secret.Name)
+				}
+				for key := range secret.StringData {
+					if _, both := env[key]; both {
+						t.Errorf("%s is set beside the secret, which would lose", key)
+					}
+				}
+				if w.kind != kind || w.Name != "baton-"+name || w.Labels["app"] != w.Name || deref(w.replicas) != 1 {
+					t.Errorf("%s %s, %v, %d replicas", w.kind, w.Name, w.Labels, deref(w.replicas))
+				}
+				if image := w.pod.Spec.Containers[0].Image; !strings.HasPrefix(image, "registry.example/") {
+					t.Errorf("the image %s may be somebody's", image)
+				}
+				checkNetwork(t, network.policies[0], w)
+				w.pod.Spec.Volumes = nil // one has them elsewhere
+				pod, err := yaml.Marshal(w.pod)
+				if err != nil {
+					t.Fatal(err)
+				}
+				pods[kind] = string(pod)
+			}
+			if pods["Deployment"] != pods["StatefulSet"] {
+				t.Errorf("the pods differ in more than the volume:\n%s\n%s", pods["Deployment"], pods["StatefulSet"])
+			}
 		})
 	}
 }
 
 // TestDecodingIsStrict refuses what an API server refuses, or passes over in silence.
 func TestDecodingIsStrict(t *testing.T) {
-	good := read(t, "kubernetes/baton-percipio.yaml")
+	good := read(t, "kubernetes/baton-percipio-statefulset.yaml")
 	for name, edit := range map[string][2]string{
 		"a label that is no string": {`baton: "true"`, `baton: true`},
 		"a field that is not there": {"automountServiceAccountToken", "automountServiceAccountTokens"},
-		"a field twice":             {"  replicas: 2\n", "  replicas: 2\n  replicas: 3\n"},
+		"a field twice":             {"  replicas: 1\n", "  replicas: 1\n  replicas: 3\n"},
 		"another kind of value":     {"failureThreshold: 30", "failureThreshold: thirty"},
 		"no quantity":               {"memory: 256Mi", "memory: 256 MB"},
-		"an unknown kind":           {"kind: Deployment", "kind: Deploymant"},
+		"a claim's field misspelt":  {"accessModes", "accessMode"},
+		"an unknown kind":           {"kind: StatefulSet", "kind: StatefullSet"},
 	} {
 		bad := strings.Replace(good, edit[0], edit[1], 1)
 		if bad == good {

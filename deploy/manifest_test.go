@@ -63,6 +63,7 @@ type (
 // manifests are the objects of a text, by kind.
 type manifests struct {
 	deployments []appsv1.Deployment
+	sets        []appsv1.StatefulSet
 	secrets     []corev1.Secret
 	services    []corev1.Service
 	budgets     []policyv1.PodDisruptionBudget
@@ -90,6 +91,8 @@ func decode(text string) (*manifests, error) {
 			}
 		case "apps/v1 Deployment":
 			err = add(doc, &m.deployments)
+		case "apps/v1 StatefulSet":
+			err = add(doc, &m.sets)
 		case "v1 Secret":
 			err = add(doc, &m.secrets)
 		case "v1 Service":
@@ -127,11 +130,47 @@ func add[T any](doc string, to *[]T) error {
 	return nil
 }
 
+// workload is a Deployment or a StatefulSet.
+type workload struct {
+	kind string
+	metav1.ObjectMeta
+	replicas *int32
+	selector *metav1.LabelSelector
+	pod      corev1.PodTemplateSpec
+	claims   []corev1.PersistentVolumeClaim
+}
+
+// workload returns the one workload of the manifests.
+func (m *manifests) workload(t *testing.T) workload {
+	t.Helper()
+	if len(m.deployments)+len(m.sets) != 1 {
+		t.Fatalf("%d deployments, %d stateful sets", len(m.deployments), len(m.sets))
+	}
+	if len(m.sets) == 1 {
+		s := m.sets[0]
+		return workload{"StatefulSet", s.ObjectMeta, s.Spec.Replicas, s.Spec.Selector, s.Spec.Template, s.Spec.VolumeClaimTemplates}
+	}
+	d := m.deployments[0]
+	return workload{"Deployment", d.ObjectMeta, d.Spec.Replicas, d.Spec.Selector, d.Spec.Template, nil}
+}
+
+// reference is an image in a registry that is named, by tag or by digest. A name without a
+// registry is one of Docker's own, which nobody here owns.
+var reference = regexp.MustCompile(`^((localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]+)?|[a-z0-9-]+:[0-9]+)/([a-z0-9._-]+/)*baton-(perplexity|percipio)(:v[0-9][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$`)
+
+func checkImage(t *testing.T, where, name, image string) {
+	t.Helper()
+	if !reference.MatchString(image) || !strings.Contains(image, "/baton-"+name) {
+		t.Errorf("%s: the image %s names no registry, no version or another connector", where, image)
+	}
+}
+
 // program is a connector, as its binary and its image describe it.
 type program struct {
-	name     string          // "perplexity"
-	settings map[string]bool // environment variables that it reads
-	grace    int             // default of shutdown-grace-seconds
+	name     string            // "perplexity"
+	binary   string            // path
+	settings map[string]string // environment variables that it reads, and of what kind the value is; "" is a switch
+	grace    int               // default of shutdown-grace-seconds
 }
 
 var programs = map[string]*program{}
@@ -154,7 +193,7 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	flagLine  = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z0-9-]+)`)
+	flagLine  = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z0-9-]+)(?: (text|number|list|secret))?`)
 	graceLine = regexp.MustCompile(`--shutdown-grace-seconds.*default (\d+)`)
 )
 
@@ -169,9 +208,9 @@ func ask(dir, name string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &program{name: name, settings: map[string]bool{}}
+	p := &program{name: name, binary: binary, settings: map[string]string{}}
 	for _, found := range flagLine.FindAllSubmatch(help, -1) {
-		p.settings["BATON_"+strings.ToUpper(strings.ReplaceAll(string(found[1]), "-", "_"))] = true
+		p.settings["BATON_"+strings.ToUpper(strings.ReplaceAll(string(found[1]), "-", "_"))] = string(found[2])
 	}
 	if found := graceLine.FindSubmatch(help); found != nil {
 		p.grace, err = strconv.Atoi(string(found[1]))
@@ -183,12 +222,12 @@ func ask(dir, name string) (*program, error) {
 }
 
 // foreign are variables that are read, too, without being settings.
-var foreign = []string{"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "GOMEMLIMIT"}
+var foreign = []string{"BATON_SETTINGS_DIR", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "GOMEMLIMIT"}
 
 // knows checks that a variable means something to the program.
 func (p *program) knows(t *testing.T, where, name string) {
 	t.Helper()
-	if !p.settings[name] && !slices.Contains(foreign, name) && !strings.HasPrefix(name, "OTEL_") {
+	if _, ok := p.settings[name]; !ok && !slices.Contains(foreign, name) && !strings.HasPrefix(name, "OTEL_") {
 		t.Errorf("%s: baton-%s does not read %s", where, p.name, name)
 	}
 }
@@ -214,14 +253,14 @@ func dockerfile(t *testing.T, image string) map[string]string {
 	return last
 }
 
-// checkDeployment holds a deployment against the program, the image, and what
+// checkWorkload holds a workload against the program, the image, and what
 // Kubernetes calls restricted. env are the variables that the container ends up with, without
 // those of a Secret as a whole.
-func checkDeployment(t *testing.T, p *program, d appsv1.Deployment) (env map[string]string, secret string) {
+func checkWorkload(t *testing.T, p *program, w workload) (env map[string]string, secret string) {
 	t.Helper()
 	image := dockerfile(t, "baton-"+p.name)
-	pod := d.Spec.Template
-	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	pod := w.pod
+	selector, err := metav1.LabelSelectorAsSelector(w.selector)
 	if err != nil || !selector.Matches(labels.Set(pod.Labels)) || selector.Empty() {
 		t.Errorf("the selector %v does not match the pods' labels %v (%v)", selector, pod.Labels, err)
 	}
@@ -244,7 +283,8 @@ func checkDeployment(t *testing.T, p *program, d appsv1.Deployment) (env map[str
 		t.Errorf("user %s, but the image's is %s", user, image["USER"])
 	}
 	env, secret = environment(t, p, c)
-	checkVolumes(t, s, c, env, image["VOLUME"])
+	checkImage(t, w.kind, p.name, c.Image)
+	checkVolumes(t, w, env, image["VOLUME"])
 	checkHealth(t, c, env, image["EXPOSE"])
 	grace := p.grace
 	if text := env["BATON_SHUTDOWN_GRACE_SECONDS"]; text != "" {
@@ -298,6 +338,9 @@ func environment(t *testing.T, p *program, c corev1.Container) (env map[string]s
 		}
 	}
 	for _, from := range c.EnvFrom {
+		if from.SecretRef.Optional != nil || from.Prefix != "" {
+			t.Errorf("the Secret is %+v", from)
+		}
 		secret = from.SecretRef.Name
 	}
 	if env["BATON_HOST_ID"] != "field metadata.name" {
@@ -306,12 +349,19 @@ func environment(t *testing.T, p *program, c corev1.Container) (env map[string]s
 	return env, secret
 }
 
-// checkVolumes checks that what is mounted exists, and that the state has a place.
-func checkVolumes(t *testing.T, s corev1.PodSpec, c corev1.Container, env map[string]string, imageVolume string) {
+// checkVolumes checks that what is mounted exists, and that the state has a place: on a claim of
+// a StatefulSet, in the pod of a Deployment.
+func checkVolumes(t *testing.T, w workload, env map[string]string, imageVolume string) {
 	t.Helper()
-	volumes := map[string]corev1.Volume{}
-	for _, v := range s.Volumes {
+	volumes, c := map[string]corev1.Volume{}, w.pod.Spec.Containers[0]
+	for _, v := range w.pod.Spec.Volumes {
 		volumes[v.Name] = v
+	}
+	for _, claim := range w.claims {
+		volumes[claim.Name] = corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{}}}
+		if storage := claim.Spec.Resources.Requests.Storage(); storage.IsZero() || !slices.Equal(claim.Spec.AccessModes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}) {
+			t.Errorf("claim %+v", claim.Spec)
+		}
 	}
 	mounted := map[string]corev1.Volume{}
 	for _, m := range c.VolumeMounts {
@@ -325,9 +375,15 @@ func checkVolumes(t *testing.T, s corev1.PodSpec, c corev1.Container, env map[st
 	if len(volumes) > 0 {
 		t.Errorf("volumes that nobody mounts: %v", volumes)
 	}
-	state := mounted[env["BATON_C1Z_TEMP_DIR"]].EmptyDir
-	if state == nil || state.SizeLimit == nil || env["BATON_C1Z_TEMP_DIR"] != imageVolume {
-		t.Errorf("the state is in %q, where %+v is mounted, and the image has %s for it", env["BATON_C1Z_TEMP_DIR"], state, imageVolume)
+	state := mounted[env["BATON_C1Z_TEMP_DIR"]]
+	kept := state.PersistentVolumeClaim != nil
+	if kept != (w.kind == "StatefulSet") || !kept && (state.EmptyDir == nil || state.EmptyDir.SizeLimit == nil) || env["BATON_C1Z_TEMP_DIR"] != imageVolume {
+		t.Errorf("the state of a %s is in %q, where %+v is mounted, and the image has %s for it", w.kind, env["BATON_C1Z_TEMP_DIR"], state, imageVolume)
+	}
+	if dir := env["BATON_SETTINGS_DIR"]; dir != "" {
+		if secret := mounted[dir].Secret; secret == nil || len(secret.Items) > 0 || secret.Optional != nil {
+			t.Errorf("the settings are in %s, where not the whole Secret is mounted: %+v", dir, secret)
+		}
 	}
 	for name, value := range env {
 		if strings.HasSuffix(name, "_FILE") {
@@ -361,23 +417,23 @@ func checkHealth(t *testing.T, c corev1.Container, env map[string]string, expose
 	}
 }
 
-// checkBudget checks that a budget is about the deployment, and lets a node be drained.
-func checkBudget(t *testing.T, m *manifests, d appsv1.Deployment) {
+// checkBudget checks that a budget is about the workload, and lets a node be drained.
+func checkBudget(t *testing.T, m *manifests, w workload) {
 	t.Helper()
 	if len(m.budgets) != 1 {
 		t.Fatalf("%d pod disruption budgets", len(m.budgets))
 	}
 	selector, err := metav1.LabelSelectorAsSelector(m.budgets[0].Spec.Selector)
-	if err != nil || !selector.Matches(labels.Set(d.Spec.Template.Labels)) || m.budgets[0].Spec.MaxUnavailable == nil {
+	if err != nil || !selector.Matches(labels.Set(w.pod.Labels)) || m.budgets[0].Spec.MaxUnavailable == nil {
 		t.Errorf("budget %+v (%v)", m.budgets[0].Spec, err)
 	}
 }
 
 // checkNetwork checks that a policy lets out what is needed, and no more.
-func checkNetwork(t *testing.T, policy networkingv1.NetworkPolicy, d appsv1.Deployment) {
+func checkNetwork(t *testing.T, policy networkingv1.NetworkPolicy, w workload) {
 	t.Helper()
 	selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
-	if err != nil || !selector.Matches(labels.Set(d.Spec.Template.Labels)) || len(policy.Spec.PolicyTypes) != 2 {
+	if err != nil || !selector.Matches(labels.Set(w.pod.Labels)) || len(policy.Spec.PolicyTypes) != 2 {
 		t.Errorf("policy %+v (%v)", policy.Spec, err)
 	}
 	var out []string

@@ -119,7 +119,7 @@ const maxSlips = 2
 // misspelt notes the variables that are named almost like a setting: a value that is not read is worse than
 // one that is refused. Variables of other names are somebody else's.
 func misspelt(all []option, env map[string]string, bad *problems) {
-	known, names := map[string]bool{"BATON_CONFIG_PATH": true}, []string{"CONFIG_PATH"}
+	known, names := map[string]bool{"BATON_CONFIG_PATH": true, settingsDirEnv: true}, []string{"CONFIG_PATH", "SETTINGS_DIR"}
 	for _, o := range all {
 		known[envName(o.Name)], known[o.Env] = true, true
 		names = append(names, strings.TrimPrefix(envName(o.Name), "BATON_"))

@@ -11,7 +11,7 @@
 // --scim-url, the environment variable BATON_SCIM_URL and the key scim-url in
 // .baton.yaml, and has the same value whichever way it came:
 //
-//	flag  >  BATON_*  >  .baton.yaml (or the file BATON_CONFIG_PATH names)  >  default
+//	flag  >  BATON_*  >  a file in BATON_SETTINGS_DIR  >  .baton.yaml (or the file BATON_CONFIG_PATH names)  >  default
 //
 // An empty value is no value, wherever it stands. A list is comma separated, with
 // double quotes around an item that holds a comma; in YAML it may also be a

@@ -85,6 +85,7 @@ func (r *run) man(to io.Writer, root *cobra.Command) error {
 	r.manOptions(p)
 	p.section("Environment")
 	p.item("BATON_CONFIG_PATH", "The settings file, in place of .baton.yaml.")
+	p.item(settingsDirEnv, "A folder with a file for each variable, named as the variable, for those that are not set.")
 	p.item("HTTPS_PROXY, NO_PROXY", "The proxy to use, and for which hosts not to.")
 	p.item("SSL_CERT_FILE", "The authorities to trust, in place of the system's.")
 	p.item("GOMEMLIMIT", "How much memory to use before more is spent on collecting garbage; nine tenths of the control group's limit unless set.")

@@ -114,7 +114,9 @@ func newRun(p Program, env []string, stdout, stderr io.Writer) *run {
 			vars[name] = value
 		}
 	}
-	return &run{program: p, env: vars, stdout: stdout, stderr: stderr}
+	r := &run{program: p, env: vars, stdout: stdout, stderr: stderr}
+	addSettingsDir(r.env, &r.envProblems)
+	return r
 }
 
 // version is what --version and the user agent say.

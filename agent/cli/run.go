@@ -18,6 +18,7 @@ import (
 type run struct {
 	program        Program
 	env            map[string]string
+	envProblems    problems // of the environment itself
 	stdout, stderr io.Writer
 	memory         memory // of the process
 	noConfigFile   bool   // the demo's steps depend on nothing that lies around
@@ -95,7 +96,7 @@ func (r *run) texts() map[string][]string {
 // format when none is asked for. Options that are wrong are reported together with
 // required settings that are missing, where required.
 func (r *run) start(format string, required bool) error {
-	var bad problems
+	bad := problems{slices.Clone(r.envProblems.texts), slices.Clone(r.envProblems.fixes)}
 	var file map[string]given
 	if !r.noConfigFile {
 		file = fileValues(r.env, r.all, &bad)

@@ -26,20 +26,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "baton.image" -}}
-{{- with .Values.image.registry }}{{ . }}/{{ end -}}
-baton-{{ .Values.connector }}
+{{- if not .Values.image.registry -}}
+{{- fail "image.registry is not set. Push the images to a registry of yours and name it, with its host: --set image.registry=registry.example/team" -}}
+{{- end -}}
+{{ .Values.image.registry }}/{{ .Values.image.name | default (printf "baton-%s" .Values.connector) }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end -}}
-{{- end }}
-
-{{- /* The credential of the upstream, in the Secret and as a setting. */ -}}
-{{- define "baton.token" -}}
-{{ if eq .Values.connector "perplexity" }}BATON_SCIM_TOKEN{{ else }}BATON_API_TOKEN{{ end }}
-{{- end }}
-
-{{- /* Keys of the Secret that are no credentials: needed, then optional. */ -}}
-{{- define "baton.plain" -}}
-{{ if eq .Values.connector "perplexity" }}BATON_CLIENT_ID BATON_SCIM_URL{{ else }}BATON_CLIENT_ID BATON_ORGANIZATION_ID{{ end }}
-{{- end }}
-{{- define "baton.optional" -}}
-{{ if eq .Values.connector "perplexity" }}BATON_ADMIN_GROUP BATON_MEMBER_GROUP BATON_ROLE_PRIORITY{{ else }}BATON_LIMITED_COURSES BATON_REGION{{ end }}
 {{- end }}

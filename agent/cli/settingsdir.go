@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// settingsDirEnv names the folder with a file for each setting, named as its variable:
+// the form in which Kubernetes mounts a Secret.
+const settingsDirEnv = "BATON_SETTINGS_DIR"
+
+// maxSettingFile bounds the value of a setting, in bytes.
+const maxSettingFile = 64 << 10
+
+// addSettingsDir adds the settings of the folder that the environment names. A variable
+// that is set in the environment itself wins. Files of other names are ignored.
+func addSettingsDir(env map[string]string, bad *problems) {
+	dir := env[settingsDirEnv]
+	if dir == "" {
+		return
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		bad.add("name a folder that this user can read", "%s: %v", settingsDirEnv, err)
+		return
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, "BATON_") || name == settingsDirEnv || env[name] != "" {
+			continue
+		}
+		value, err := readSetting(filepath.Join(dir, name))
+		if err != nil {
+			bad.add("", "%s: %v", settingsDirEnv, err)
+			continue
+		}
+		env[name] = value
+	}
+}
+
+// readSetting reads the file of a setting, without one line ending, which editors leave
+// behind.
+func readSetting(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSettingFile+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > maxSettingFile:
+		return "", fmt.Errorf("%s has more than %d bytes", path, maxSettingFile)
+	case strings.ContainsRune(string(text), 0):
+		return "", fmt.Errorf("%s is not text", path)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
+}
