@@ -90,7 +90,7 @@ func (t *Tx) CountHolders(m Moment, e console.EntitlementKey, maximum int) (int,
 	n := 0
 	for _, s := range m.Streams {
 		c, err := get(t, func(r engine.Row) int { return int(r.Int(0)) }, "stream", `SELECT count(*) FROM (
-			SELECT 1 FROM fact WHERE stream = $1 AND entitlement = $2 AND opened <= $3 AND closed > $3 LIMIT $4) AS some`, s.Stream, e, s.Sync, maximum-n)
+			SELECT 1 FROM fact WHERE stream = $1 AND entitlement = $2 AND opened <= $3 AND closed > $3 LIMIT $4) AS counted`, s.Stream, e, s.Sync, maximum-n)
 		if err != nil {
 			return 0, err
 		}

@@ -2,9 +2,12 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"baton"
 	"baton/console/store/internal/engine"
@@ -57,24 +60,50 @@ func testMigrations(t *testing.T, db Database) {
 	refused("a changed migration", "0001_base.sql")
 }
 
+// CompareSchemas checks that two databases have the same tables, columns, and indexes by
+// name.
+func CompareSchemas(t *testing.T, a, b engine.DB) {
+	t.Helper()
+	x, err := tables(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := tables(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(x, y); d != "" {
+		t.Errorf("%s and %s differ:\n%s", a.Name(), b.Name(), d)
+	}
+}
+
 // tables returns every column of every table, as "table.column kind nullable", and every
-// primary key and unique index, in words that both databases share.
+// index that is not a constraint's, sorted.
 func tables(db engine.DB) (all []string, err error) {
-	sql := `SELECT m.name || '.' || c.name || ' ' || lower(c.type) || CASE WHEN c."notnull" = 1 OR c.pk > 0 THEN '' ELSE ' null' END
+	columns := `SELECT m.name || '.' || c.name || ' ' || lower(c.type) || CASE WHEN c."notnull" = 1 OR c.pk > 0 THEN '' ELSE ' null' END
 		FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name <> 'schema_migration'`
+	indexes := "SELECT 'index ' || name || ' on ' || tbl_name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
 	if db.Name() == "postgres" {
-		sql = `SELECT table_name || '.' || column_name || ' ' || CASE data_type WHEN 'bigint' THEN 'integer' WHEN 'boolean' THEN 'integer' WHEN 'bytea' THEN 'blob' ELSE data_type END
+		columns = `SELECT table_name || '.' || column_name || ' ' || CASE data_type WHEN 'bigint' THEN 'integer' WHEN 'boolean' THEN 'integer' WHEN 'bytea' THEN 'blob' ELSE data_type END
 			|| CASE is_nullable WHEN 'YES' THEN ' null' ELSE '' END
-			FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'schema_migration'`
+			FROM information_schema.columns WHERE table_schema = current_schema() AND table_name <> 'schema_migration'`
+		indexes = "SELECT 'index ' || indexname || ' on ' || tablename FROM pg_indexes WHERE schemaname = current_schema() AND indexname NOT LIKE '%_pkey' AND indexname NOT LIKE '%_key'"
 	}
 	err = db.Read(ctx, func(tx engine.Tx) error {
-		return tx.Query(func(r engine.Row) error {
-			all = append(all, r.Text(0))
-			return nil
-		}, sql)
+		for _, sql := range []string{columns, indexes} {
+			err := tx.Query(func(r engine.Row) error {
+				all = append(all, r.Text(0))
+				return nil
+			}, sql)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	if err == nil && len(all) < 100 {
+	if err == nil && len(all) < 150 {
 		err = errors.New("few columns were found")
 	}
+	slices.Sort(all)
 	return all, err
 }

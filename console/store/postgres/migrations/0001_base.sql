@@ -71,7 +71,7 @@ CREATE TABLE secret (
 	changed bigint NOT NULL,
 	PRIMARY KEY (owner, name)
 );
-CREATE INDEX secret_key ON secret (key_name);
+CREATE INDEX secret_key_name ON secret (key_name);
 
 CREATE TABLE person (
 	id text COLLATE "C" NOT NULL PRIMARY KEY,

@@ -71,7 +71,7 @@ CREATE TABLE secret (
 	changed INTEGER NOT NULL,
 	PRIMARY KEY (owner, name)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX secret_key ON secret (key_name);
+CREATE INDEX secret_key_name ON secret (key_name);
 
 CREATE TABLE person (
 	id TEXT NOT NULL PRIMARY KEY,

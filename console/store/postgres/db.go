@@ -1,0 +1,267 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"baton"
+	"baton/console/store/internal/engine"
+)
+
+// Config says which database to open.
+type Config struct {
+	URL         baton.Secret // postgres://user:password@host/database?sslmode=verify-full
+	Connections int          // at most, beside one that listens; 0 means 10
+	Now         time.Time    // recorded with the migrations that are applied
+	// CallersClock compares leases with the time that callers give and not with the
+	// database's clock. Replicas have different clocks: this is for tests.
+	CallersClock bool
+}
+
+// DB is one PostgreSQL database.
+type DB struct {
+	pool         *pgxpool.Pool
+	callersClock bool
+	watchers     engine.Watchers
+	listen       sync.Once
+	ctx          context.Context // ends with Close
+	stop         context.CancelFunc
+	listening    sync.WaitGroup
+}
+
+var _ engine.DB = (*DB)(nil)
+
+// minVersion is the oldest version of PostgreSQL that is accepted.
+const minVersion = 140000
+
+// OpenDB opens a database and brings its schema up to date.
+func OpenDB(ctx context.Context, c Config) (*DB, error) {
+	config, err := pgxpool.ParseConfig(c.URL.Reveal())
+	if err != nil {
+		// The error may quote the address, and with it the password.
+		return nil, baton.Errorf(baton.Invalid, "store: the database's address cannot be read").
+			WithFix("Write it as postgres://user:password@host:port/database.")
+	}
+	config.MaxConns = 10
+	if c.Connections > 0 {
+		config.MaxConns = int32(c.Connections)
+	}
+	config.ConnConfig.RuntimeParams["application_name"] = "baton-console"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, classify(err, "open the database")
+	}
+	db := &DB{pool: pool, callersClock: c.CallersClock}
+	db.ctx, db.stop = context.WithCancel(context.Background())
+	if err := db.open(ctx, c); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context, c Config) error {
+	all, err := migrations()
+	if err != nil {
+		return err
+	}
+	var version int64
+	err = db.Read(ctx, func(tx engine.Tx) error {
+		return tx.Query(func(r engine.Row) error {
+			version = r.Int(0)
+			return nil
+		}, "SELECT current_setting('server_version_num')::bigint")
+	})
+	if err != nil {
+		return err
+	}
+	if version < minVersion {
+		return baton.Errorf(baton.Unsupported, "store: the database is PostgreSQL %d.%d", version/10000, version%10000).WithFix("Use PostgreSQL %d or newer.", minVersion/10000)
+	}
+	if err := db.createMigrationTable(ctx); err != nil {
+		return err
+	}
+	return engine.Migrate(ctx, db, all, c.Now, "LOCK TABLE schema_migration IN ACCESS EXCLUSIVE MODE", script)
+}
+
+// createMigrationTable creates the table that migrations lock. Two processes that create it
+// at once violate a unique index of the catalog; the second one then finds it.
+func (db *DB) createMigrationTable(ctx context.Context) error {
+	var err error
+	for range 3 {
+		err = db.Write(ctx, func(tx engine.Tx) error { return script(tx, migrationTable) })
+		if err == nil || !errors.Is(err, engine.ErrUnique) {
+			return err
+		}
+	}
+	return err
+}
+
+// Name implements [engine.DB].
+func (db *DB) Name() string { return "postgres" }
+
+// Close closes the database after the transactions that run.
+func (db *DB) Close() error {
+	db.stop()
+	db.listening.Wait()
+	db.pool.Close()
+	return nil
+}
+
+// Read implements [engine.DB].
+func (db *DB) Read(ctx context.Context, fn func(engine.Tx) error) error {
+	return db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
+// maxTries is how often a transaction runs that the database ends for the sake of another.
+const maxTries = 20
+
+// Write implements [engine.DB]. Statements see what was committed before each of them, so
+// that after a row was locked they see what its last holder wrote.
+func (db *DB) Write(ctx context.Context, fn func(engine.Tx) error) error {
+	for try := 1; ; try++ {
+		err := db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
+		if try == maxTries || !conflict(err) {
+			return err
+		}
+		select {
+		case <-time.After(time.Duration(rand.Int64N(int64(try) * int64(5*time.Millisecond)))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// conflict reports whether a transaction was ended because of another one.
+func conflict(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// commitTime limits how long a COMMIT waits when the caller has given up.
+const commitTime = 30 * time.Second
+
+func (db *DB) inTx(ctx context.Context, options pgx.TxOptions, fn func(engine.Tx) error) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return ctxOr(ctx, classify(err, "connect to the database"))
+	}
+	defer conn.Release()
+	t, err := conn.BeginTx(ctx, options)
+	if err != nil {
+		return ctxOr(ctx, classify(err, "begin"))
+	}
+	// The outcome of a COMMIT must be known even if the caller gives up meanwhile.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	defer cancel()
+	done := false
+	defer func() {
+		if !done { // an error or a panic
+			t.Rollback(last) // a connection that fails is not used again
+		}
+	}()
+	if err := fn(&tx{ctx: ctx, conn: conn.Conn(), callersClock: db.callersClock}); err != nil {
+		return ctxOr(ctx, err)
+	}
+	done = true
+	return classify(t.Commit(last), "commit")
+}
+
+// ctxOr returns the context's error for an error that it caused.
+func ctxOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || baton.KindOf(err) == baton.Unavailable) {
+		return ctx.Err()
+	}
+	return err
+}
+
+// channel carries the topics of wake-ups.
+const channel = "baton_console"
+
+// Wake implements [engine.DB].
+func (db *DB) Wake(ctx context.Context, topic string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := db.pool.Exec(ctx, "SELECT pg_notify($1, $2)", channel, topic); err != nil {
+		db.watchers.Wake(topic) // at least here; the others look on their own
+	}
+}
+
+// Watch implements [engine.DB].
+func (db *DB) Watch(topic string) (<-chan struct{}, func()) {
+	c, stop := db.watchers.Watch(topic)
+	db.listen.Do(func() { db.listening.Go(db.receive) })
+	return c, stop
+}
+
+// receive passes notifications on to the watchers until the database is closed.
+func (db *DB) receive() {
+	for wait := time.Second; db.ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
+		if db.receiveOn() {
+			wait = time.Second
+		}
+		select {
+		case <-time.After(wait):
+		case <-db.ctx.Done():
+		}
+	}
+}
+
+// receiveOn listens on one connection until it fails.
+func (db *DB) receiveOn() (connected bool) {
+	conn, err := pgx.ConnectConfig(db.ctx, db.pool.Config().ConnConfig)
+	if err != nil {
+		return false
+	}
+	defer conn.Close(context.WithoutCancel(db.ctx))
+	if _, err := conn.Exec(db.ctx, "LISTEN "+channel); err != nil {
+		return false
+	}
+	db.watchers.WakeAll() // whatever came before is lost
+	for {
+		n, err := conn.WaitForNotification(db.ctx)
+		if err != nil {
+			return true
+		}
+		db.watchers.Wake(n.Payload)
+	}
+}
+
+// classify turns an error of PostgreSQL or of the connection into one of a kind.
+func classify(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	what := "store: " + fmt.Sprintf(format, args...)
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return baton.Errorf(baton.Unavailable, "%s: %w", what, err)
+	}
+	switch {
+	case pg.Code == "23505":
+		return fmt.Errorf("%s: %w: %w", what, engine.ErrUnique, err)
+	case conflict(err):
+		return baton.Errorf(baton.Unavailable, "%s: other transactions were in the way: %w", what, err)
+	case strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "58"): // disk, memory, connections, files
+		return baton.Errorf(baton.Storage, "%s: %w", what, err)
+	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "57P"): // connection, shutdown
+		return baton.Errorf(baton.Unavailable, "%s: %w", what, err)
+	case strings.HasPrefix(pg.Code, "28"), pg.Code == "3D000", pg.Code == "42501":
+		return baton.Errorf(baton.Refused, "%s: %w", what, err).WithFix("Check user, password, database and rights.")
+	case strings.HasPrefix(pg.Code, "XX"):
+		return baton.Errorf(baton.Corrupt, "%s: %w", what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
