@@ -71,10 +71,12 @@ var allowedImports = map[string][]string{
 	"docs":                    {},
 	"proto":                   {},
 
-	"console/store":            {".", "console", "console/store/internal/*"},
-	"console/store/internal/*": {"."},
-	"console/store/sqlite":     {".", "console/store", "console/store/internal/*"},
-	"console/store/storetest":  {".", "console", "console/store", "console/store/internal/*"},
+	"console/store":                 {".", "console", "console/store/internal/*"},
+	"console/store/internal/*":      {"."},
+	"console/store/postgres":        {".", "console/store", "console/store/internal/*"},
+	"console/store/postgres/pgtest": {"."},
+	"console/store/sqlite":          {".", "console/store", "console/store/internal/*"},
+	"console/store/storetest":       {".", "console", "console/store", "console/store/internal/*"},
 }
 
 // TestImports compares the imports of all packages, tests excluded, with allowedImports.

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,7 +27,7 @@ func connectors() []string { return []string{"baton-percipio", "baton-perplexity
 func (o options) measureSmall(ctx context.Context) (*figures.Small, error) {
 	small := &figures.Small{Began: o.began, Idle: figures.Dwell{After: idle}}
 	var err error
-	if small.Direct, err = directDependencies(ctx); err != nil {
+	if small.Linked, err = linkedModules(ctx); err != nil {
 		return nil, err
 	}
 	for _, name := range connectors() {
@@ -50,23 +50,21 @@ func (o options) measureSmall(ctx context.Context) (*figures.Small, error) {
 	return small, err
 }
 
-// directDependencies counts those that go.mod names itself.
-func directDependencies(ctx context.Context) (int, error) {
-	out, err := exec.CommandContext(ctx, "go", "mod", "edit", "-json").Output()
-	if err != nil {
-		return 0, fmt.Errorf("go mod edit: %w", err)
-	}
-	var mod struct{ Require []struct{ Indirect bool } }
-	if err := json.Unmarshal(out, &mod); err != nil {
-		return 0, fmt.Errorf("go mod edit: %w", err)
-	}
-	n := 0
-	for _, r := range mod.Require {
-		if !r.Indirect {
-			n++
+// linkedModules counts the modules that the connectors link, the most of any.
+func linkedModules(ctx context.Context) (int, error) {
+	most := 0
+	for _, name := range connectors() {
+		out, err := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./cmd/"+name).Output()
+		if err != nil {
+			return 0, fmt.Errorf("go list: %w", err)
 		}
+		modules := map[string]bool{}
+		for _, m := range strings.Fields(string(out)) {
+			modules[m] = true
+		}
+		most = max(most, len(modules))
 	}
-	return n, nil
+	return most, nil
 }
 
 // measureIdle lets each connector live as a service with a control plane that has

@@ -69,7 +69,7 @@ func TestSpelling(t *testing.T) {
 
 // sample is a record with everything in it.
 func sample() *Record {
-	r := &Record{Machine: "2 × <made up> & fast", Small: &Small{Direct: 12, Idle: Dwell{8 * time.Second, []Sized{{"baton-x", 20e6}}},
+	r := &Record{Machine: "2 × <made up> & fast", Small: &Small{Linked: 12, Idle: Dwell{8 * time.Second, []Sized{{"baton-x", 20e6}}},
 		Binary: []Program{{"baton-x", 15e6, []time.Duration{4e6, 5e6, 6e6}}}}}
 	for _, upstream := range []string{Perplexity, Percipio} {
 		for i, size := range []string{"large", "small", "medium"} {
@@ -90,7 +90,7 @@ func TestTargets(t *testing.T) {
 		"| Percipio, large: memory | 130 MB | 1 000 MB | no |",
 		"| Perplexity, large: requests of the number of pages | 1.02 | 1.00 (7 of 7) | yes |",
 		"| Percipio: CPU of a row at 1M rows, of that at 100k | 1.15 | 1.00 | yes |",
-		"| direct dependencies | 12 | 12 | yes |",
+		"| modules linked by each connector | 21 | 12 | yes |",
 	} {
 		if !strings.Contains(table, want+"\n") {
 			t.Errorf("no line %q in\n%s", want, table)
@@ -142,7 +142,7 @@ func TestSavedAndPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(b); strings.Contains(got, "old") || !strings.Contains(got, "\nkept\n") || strings.Count(got, "direct dependencies") != 1 {
+	if got := string(b); strings.Contains(got, "old") || !strings.Contains(got, "\nkept\n") || strings.Count(got, "modules linked") != 1 {
 		t.Errorf("the document is\n%s", got)
 	}
 	if _, err := r.Fill("no marks"); err == nil {

@@ -65,7 +65,7 @@ type Run struct {
 // Small is what does not depend on a size.
 type Small struct {
 	Began  string    `json:"began"`
-	Direct int       `json:"direct"` // dependencies that go.mod names
+	Linked int       `json:"linked"` // modules that a connector links
 	Idle   Dwell     `json:"idle"`
 	Binary []Program `json:"binary"`
 }

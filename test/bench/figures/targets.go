@@ -130,5 +130,5 @@ func (s *Small) targets() []target {
 		what := fmt.Sprintf("%s: idle as a service, after %s", m.Name, s.Idle.After.Round(time.Second))
 		all = append(all, target{what, "25 MB", digits(float64(m.Bytes)/1e6) + " MB", m.Bytes <= 25e6})
 	}
-	return append(all, target{"direct dependencies", "12", fmt.Sprint(s.Direct), s.Direct <= 12})
+	return append(all, target{"modules linked by each connector", "21", fmt.Sprint(s.Linked), s.Linked <= 21})
 }
