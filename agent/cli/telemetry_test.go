@@ -17,7 +17,7 @@ import (
 
 	"baton"
 	"baton/agent/cli"
-	rpc "baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 )
 
@@ -61,7 +61,7 @@ func careless() cli.Program {
 // returns what it left and the secret of its credential.
 func served(t *testing.T, env ...string) (out outcome, secret string) {
 	t.Helper()
-	c1, err := rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond})
+	c1, err := rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 
 	"baton"
 	"baton/connector/rest"
-	"baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	"baton/wire"
@@ -62,7 +62,7 @@ func (p *pipes) dial(ctx context.Context, _ string) (net.Conn, error) {
 // that only a test moves.
 type bubble struct {
 	t      *testing.T
-	c1     *rpc.Server
+	c1     *rpctest.Server
 	http   *http.Server
 	pipes  *pipes
 	config Config
@@ -77,14 +77,14 @@ func newBubble(t *testing.T, connector *baton.Connector) *bubble {
 	dir := t.TempDir()
 	b := &bubble{t: t, pipes: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}, done: make(chan error, 1)}
 	var err error
-	if b.c1, err = rpc.New(t.Context(), rpc.Config{Host: "c1.example", Dir: dir}); err != nil {
+	if b.c1, err = rpctest.New(rpctest.Config{Host: "c1.example", Dir: dir}); err != nil {
 		t.Fatal(err)
 	}
 	id, secret, err := b.c1.Issue(t.Context(), "fake")
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, ca, err := rpc.NewCertificate(dir, "c1.example")
+	certificate, ca, err := rpctest.NewCertificate(dir, "c1.example")
 	if err != nil {
 		t.Fatal(err)
 	}

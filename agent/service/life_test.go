@@ -16,7 +16,8 @@ import (
 
 	"baton/agent/service"
 	"baton/c1z/c1ztest"
-	rpc "baton/console/oldrpc"
+	"baton/console/rpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"
@@ -94,7 +95,7 @@ func (w *world) testHello() {
 }
 
 // uploaded is the one file that a task uploaded, opened.
-func (w *world) uploaded(r rpc.Result) c1ztest.Rows {
+func (w *world) uploaded(r rpctest.Result) c1ztest.Rows {
 	w.t.Helper()
 	if len(r.Assets) != 1 {
 		w.t.Fatalf("%d uploads", len(r.Assets))

@@ -19,7 +19,7 @@ import (
 	"baton/agent/service"
 	"baton/connector/perplexity"
 	"baton/connector/rest"
-	"baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"
@@ -29,7 +29,7 @@ import (
 // connector between them.
 type world struct {
 	t        *testing.T
-	c1       *rpc.Local
+	c1       *rpctest.Server
 	org      *sandboxed.Server
 	upstream *httptest.Server
 	state    string // directory
@@ -55,7 +55,7 @@ func newWorldOf(t *testing.T, lease time.Duration, faults ...string) *world {
 	w.upstream = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(w.upstream.Close)
 	var err error
-	w.c1, err = rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(),
+	w.c1, err = rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(),
 		Poll: 20 * time.Millisecond, Heartbeat: time.Second, Lease: lease})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func (w *world) enqueue(task *batonv1.Task) string {
 }
 
 // result waits for a task's.
-func (w *world) result(id string) rpc.Result {
+func (w *world) result(id string) rpctest.Result {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 40*time.Second)
 	defer cancel()
@@ -195,13 +195,13 @@ func (w *world) result(id string) rpc.Result {
 	return r
 }
 
-func (w *world) do(task *batonv1.Task) rpc.Result {
+func (w *world) do(task *batonv1.Task) rpctest.Result {
 	w.t.Helper()
 	return w.result(w.enqueue(task))
 }
 
 // succeed does a task and decodes its response.
-func (w *world) succeed(task *batonv1.Task, response proto.Message) rpc.Result {
+func (w *world) succeed(task *batonv1.Task, response proto.Message) rpctest.Result {
 	w.t.Helper()
 	r := w.do(task)
 	if !r.OK() {
@@ -220,7 +220,7 @@ func (w *world) succeed(task *batonv1.Task, response proto.Message) rpc.Result {
 }
 
 // fail does a task and checks how it failed.
-func (w *world) fail(task *batonv1.Task, code int32, nonRetryable bool, text string) rpc.Result {
+func (w *world) fail(task *batonv1.Task, code int32, nonRetryable bool, text string) rpctest.Result {
 	w.t.Helper()
 	r := w.do(task)
 	if r.Status.GetCode() != code || r.NonRetryable != nonRetryable || !strings.Contains(r.Status.GetMessage(), text) {

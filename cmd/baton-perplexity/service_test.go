@@ -15,14 +15,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 )
 
 // served is a control plane that the victim lives with.
 type served struct {
 	*victim
-	c1    *rpc.Local
+	c1    *rpctest.Server
 	env   []string
 	state string
 }
@@ -30,7 +30,7 @@ type served struct {
 func newServed(t *testing.T, faults ...string) *served {
 	s := &served{victim: newVictim(t, faults...), state: t.TempDir()}
 	var err error
-	s.c1, err = rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
+	s.c1, err = rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func (s *served) sync() string {
 	return id
 }
 
-func (s *served) result(id string) rpc.Result {
+func (s *served) result(id string) rpctest.Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()

@@ -111,15 +111,16 @@ type Field struct {
 	Secret      bool      `json:"secret,omitempty"`
 }
 
-// FieldKind is the type of a [Field]: the protocol's name of it.
+// FieldKind is the type of a [Field].
 type FieldKind string
 
-// The kinds of fields that people can fill in. A connector may name others.
+// The kinds of fields.
 const (
 	StringField  FieldKind = "string"
 	BoolField    FieldKind = "bool"
 	IntField     FieldKind = "int"
 	StringsField FieldKind = "string_list"
+	OtherField   FieldKind = "other" // of a kind that this package does not know
 )
 
 // OtherAnswer is a message of a type that this package does not translate.

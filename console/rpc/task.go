@@ -31,11 +31,16 @@ type Task struct {
 // NewTask returns a queued task that is due at now, with a new id and the lease time of
 // its type. The error is Invalid if the work cannot be sent to a connector.
 func NewTask(connector string, work Work, now time.Time) (Task, error) {
-	if err := work.Check(); err != nil {
+	t := Task{ID: ksuid.New().String(), Connector: connector, Work: work, Due: now,
+		LeaseTime: LeaseTime(work.Type()), State: Queued, Added: now}
+	err := work.Check()
+	if err == nil {
+		err = canEncode(t)
+	}
+	if err != nil {
 		return Task{}, baton.Errorf(baton.Invalid, "rpc: new task for connector %s: %w", connector, err)
 	}
-	return Task{ID: ksuid.New().String(), Connector: connector, Work: work, Due: now,
-		LeaseTime: LeaseTime(work.Type()), State: Queued, Added: now}, nil
+	return t, nil
 }
 
 // State is the progress of a task.

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/test/bench/figures"
 	"baton/test/bench/process"
 )
@@ -96,7 +96,7 @@ func (o options) idleService(ctx context.Context, s size, after time.Duration) (
 		return 0, err
 	}
 	defer u.close()
-	plane, err := rpc.Listen(ctx, rpc.Config{Dir: dir})
+	plane, err := rpctest.Listen(ctx, rpctest.Config{Dir: dir})
 	if err != nil {
 		return 0, err
 	}

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"
@@ -95,7 +95,7 @@ func TestKilledInChange(t *testing.T) {
 		counter.n.Store(0)
 		return asked.work
 	}
-	check := func(_ string, _ rpc.Result) string {
+	check := func(_ string, _ rpctest.Result) string {
 		switch n, now := counter.n.Load(), membership(tn.org); {
 		case !slices.Equal(now, asked.want):
 			return fmt.Sprintf("the memberships are not what was asked for: %d instead of %d", len(now), len(asked.want))

@@ -14,20 +14,21 @@ import (
 	"testing"
 	"time"
 
-	rpc "baton/console/oldrpc"
+	"baton/console/rpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 )
 
 // served is a victim in service mode, with its own control plane.
 type served struct {
 	*victim
-	c1    *rpc.Local
+	c1    *rpctest.Server
 	state string
 }
 
 func newServed(t *testing.T, tn *tenant) *served {
 	t.Helper()
-	c1, err := rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
+	c1, err := rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func fullSync() *batonv1.Task {
 	return &batonv1.Task{TaskType: &batonv1.Task_SyncFull{SyncFull: &batonv1.Task_SyncFullTask{}}}
 }
 
-func (s *served) wait(id string) (rpc.Result, error) {
+func (s *served) wait(id string) (rpctest.Result, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
 	return s.c1.Wait(ctx, id)
@@ -98,11 +99,11 @@ func (s *served) until(at moment, id string) (killed bool, wrong string) {
 
 // finished reports whether the task has ended.
 func (s *served) finished(id string) bool {
-	return slices.ContainsFunc(s.c1.Tasks(), func(t rpc.Task) bool { return t.ID == id && t.State == rpc.Finished })
+	return slices.ContainsFunc(s.c1.Tasks(), func(t rpctest.Task) bool { return t.ID == id && t.State == rpc.Finished })
 }
 
 // finishes lets the task end, in a process that nothing happens to if need be.
-func (s *served) finishes(id string) (rpc.Result, string) {
+func (s *served) finishes(id string) (rpctest.Result, string) {
 	if s.finished(id) {
 		r, err := s.wait(id)
 		if err != nil {
@@ -129,7 +130,7 @@ func (s *served) finishes(id string) (rpc.Result, string) {
 }
 
 // delivered says what is wrong with what was uploaded for a task, or "".
-func (s *served) delivered(id string, r rpc.Result) string {
+func (s *served) delivered(id string, r rpctest.Result) string {
 	_, want := s.tn.undisturbed(s.t)
 	if len(r.Assets) != 1 {
 		return fmt.Sprintf("%d files were uploaded", len(r.Assets))
@@ -153,7 +154,7 @@ func (s *served) delivered(id string, r rpc.Result) string {
 
 // tasks kills the service during one task after the other. check says what is wrong
 // with how a task ended.
-func (s *served) tasks(sp span, moments []moment, r *rand.Rand, ts tallies, work func() *batonv1.Task, check func(id string, r rpc.Result) string) {
+func (s *served) tasks(sp span, moments []moment, r *rand.Rand, ts tallies, work func() *batonv1.Task, check func(id string, r rpctest.Result) string) {
 	for _, at := range moments {
 		o, died := ts[at.kind], 0
 		where := fmt.Sprint(s.tn.name, " as a service, killed: ", at)
@@ -194,7 +195,7 @@ func (s *served) tasks(sp span, moments []moment, r *rand.Rand, ts tallies, work
 }
 
 // lives measures a service that carries out one task.
-func (s *served) lives(id string) (span, rpc.Result) {
+func (s *served) lives(id string) (span, rpctest.Result) {
 	s.t.Helper()
 	l := s.start(moment{}, s.state)
 	r, err := s.wait(id)
@@ -283,7 +284,7 @@ func TestServiceKilledBeforeItsAnswer(t *testing.T) {
 	id := s.enqueue(fullSync())
 	l := s.start(moment{}, "")
 	uploaded := func() bool {
-		return slices.ContainsFunc(s.c1.Tasks(), func(t rpc.Task) bool { return t.ID == id && len(t.Result.Assets) > 0 })
+		return slices.ContainsFunc(s.c1.Tasks(), func(t rpctest.Task) bool { return t.ID == id && len(t.Result.Assets) > 0 })
 	}
 	for !uploaded() {
 		<-time.After(10 * time.Millisecond)

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	rpc "baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	sandbox "baton/sandbox/perplexity"
 )
@@ -28,7 +28,7 @@ import (
 // processes of baton-perplexity in service mode.
 type cluster struct {
 	t     *testing.T
-	plane *rpc.Local
+	plane *rpctest.Server
 	org   *sandbox.Server
 	env   []string
 	pods  int
@@ -40,7 +40,7 @@ func newCluster(t *testing.T) *cluster {
 	upstream := httptest.NewServer(c.org)
 	t.Cleanup(upstream.Close)
 	var err error
-	c.plane, err = rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
+	c.plane, err = rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func (p *pod) says(text string) {
 }
 
 // do gives the connector a task and waits for its result.
-func (c *cluster) do(work *batonv1.Task) rpc.Result {
+func (c *cluster) do(work *batonv1.Task) rpctest.Result {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
@@ -183,7 +183,7 @@ func (c *cluster) do(work *batonv1.Task) rpc.Result {
 	return r
 }
 
-func (c *cluster) sync() rpc.Result {
+func (c *cluster) sync() rpctest.Result {
 	c.t.Helper()
 	return c.do(&batonv1.Task{TaskType: &batonv1.Task_SyncFull{SyncFull: &batonv1.Task_SyncFullTask{}}})
 }

@@ -13,7 +13,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	rpc "baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 )
@@ -21,14 +21,14 @@ import (
 // service is a connector in service mode and the control plane that gives it tasks.
 type service struct {
 	t      *testing.T
-	plane  *rpc.Local
+	plane  *rpctest.Server
 	stderr *bytes.Buffer
 }
 
 // serve starts the program in service mode, until the test ends.
 func (p *program) serve(t *testing.T) *service {
 	t.Helper()
-	plane, err := rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
+	plane, err := rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func (p *program) serve(t *testing.T) *service {
 }
 
 // task gives the connector something to do and waits for the result.
-func (s *service) task(name string, work *batonv1.Task) rpc.Result {
+func (s *service) task(name string, work *batonv1.Task) rpctest.Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
@@ -75,26 +75,26 @@ func (s *service) task(name string, work *batonv1.Task) rpc.Result {
 	return r
 }
 
-func (s *service) sync() rpc.Result {
+func (s *service) sync() rpctest.Result {
 	return s.task("baton-perplexity", &batonv1.Task{TaskType: &batonv1.Task_SyncFull{SyncFull: &batonv1.Task_SyncFullTask{}}})
 }
 
-func (s *service) grant(group, user string) rpc.Result {
+func (s *service) grant(group, user string) rpctest.Result {
 	return s.task("baton-perplexity", &batonv1.Task{TaskType: &batonv1.Task_Grant{Grant: &batonv1.Task_GrantTask{
 		Entitlement: entitlement(group), Principal: principal(user)}}})
 }
 
-func (s *service) revoke(group, user string) rpc.Result {
+func (s *service) revoke(group, user string) rpctest.Result {
 	return s.task("baton-perplexity", &batonv1.Task{TaskType: &batonv1.Task_Revoke{Revoke: &batonv1.Task_RevokeTask{Grant: &connectorv2.Grant{
 		Id: "group:" + group + ":member:user:" + user, Entitlement: entitlement(group), Principal: principal(user)}}}})
 }
 
-func (s *service) action(name, user string) rpc.Result {
+func (s *service) action(name, user string) rpctest.Result {
 	args, _ := structpb.NewStruct(map[string]any{"user_id": user}) // a string always fits
 	return s.task("baton-perplexity", &batonv1.Task{TaskType: &batonv1.Task_ActionInvoke{ActionInvoke: &batonv1.Task_ActionInvokeTask{Name: name, Args: args}}})
 }
 
-func (s *service) create(email, name string) rpc.Result {
+func (s *service) create(email, name string) rpctest.Result {
 	profile, _ := structpb.NewStruct(map[string]any{"display_name": name}) // a string always fits
 	return s.task("baton-perplexity", &batonv1.Task{TaskType: &batonv1.Task_CreateAccount{CreateAccount: &batonv1.Task_CreateAccountTask{
 		AccountInfo: &connectorv2.AccountInfo{Emails: []*connectorv2.AccountInfo_Email{{Address: email, IsPrimary: true}}, Login: email, Profile: profile},
@@ -113,7 +113,7 @@ func principal(user string) *connectorv2.Resource {
 }
 
 // fails checks that a task failed, and that C1 was told so without a claim of success.
-func taskFails(t *testing.T, r rpc.Result, says ...string) {
+func taskFails(t *testing.T, r rpctest.Result, says ...string) {
 	t.Helper()
 	told := fmt.Sprint(r.Status.GetMessage(), r.Response)
 	if r.OK() {
@@ -126,7 +126,7 @@ func taskFails(t *testing.T, r rpc.Result, says ...string) {
 	}
 }
 
-func taskSucceeds(t *testing.T, r rpc.Result) {
+func taskSucceeds(t *testing.T, r rpctest.Result) {
 	t.Helper()
 	if !r.OK() {
 		t.Errorf("the task fails: %v", r.Status)
@@ -134,7 +134,7 @@ func taskSucceeds(t *testing.T, r rpc.Result) {
 }
 
 // already reports whether C1 is told that there was nothing to do.
-func already(r rpc.Result) bool {
+func already(r rpctest.Result) bool {
 	for _, a := range r.Annotations {
 		if strings.Contains(a.GetTypeUrl(), "Already") {
 			return true

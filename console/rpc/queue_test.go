@@ -12,7 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"baton"
-	"baton/console/oldrpc"
+	"baton/console/rpc"
+	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 )
@@ -28,7 +29,7 @@ func (f *fixture) pair() (a, b *host) {
 func TestLease(t *testing.T) {
 	f := newFixture(t)
 	a, b := f.pair()
-	id := f.enqueue("acme", grantTask())
+	id := f.enqueue("acme", listTask())
 
 	wantCode(t, a.succeed(id), codes.FailedPrecondition) // nobody was handed it
 	if got := a.pollID(); got != id {
@@ -70,7 +71,7 @@ func TestLease(t *testing.T) {
 func TestLateHolder(t *testing.T) {
 	f := newFixture(t)
 	a, _ := f.pair()
-	beaten, finished := f.enqueue("acme", grantTask()), f.enqueue("acme", grantTask())
+	beaten, finished := f.enqueue("acme", listTask()), f.enqueue("acme", listTask())
 	a.poll()
 	a.poll()
 	f.clock.advance(5 * time.Minute)
@@ -88,7 +89,7 @@ func TestForeignTasks(t *testing.T) {
 	f := newFixture(t)
 	a, _ := f.pair()
 	stranger := f.host("a", f.token(f.issue("other")))
-	id := f.enqueue("acme", grantTask())
+	id := f.enqueue("acme", listTask())
 	if got := stranger.pollID(); got != "" {
 		t.Errorf("another connector was handed %q", got)
 	}
@@ -103,7 +104,7 @@ func TestForeignTasks(t *testing.T) {
 			wantCode(t, err, codes.NotFound)
 			wantCode(t, h.succeed(task), codes.NotFound)
 			wantCode(t, h.hello(task), codes.NotFound)
-			wantCode(t, h.uploadFile(task, []byte("x")), codes.NotFound)
+			wantCode(t, h.uploadFile(task, syncFile(10)), codes.NotFound)
 		})
 	}
 }
@@ -149,7 +150,7 @@ func TestCancel(t *testing.T) {
 		}
 	}
 	t.Run("queued", func(t *testing.T) {
-		id := f.enqueue("acme", grantTask())
+		id := f.enqueue("acme", listTask())
 		cancel(id)
 		ended(id, "")
 		if got := a.pollID(); got != "" {
@@ -157,7 +158,7 @@ func TestCancel(t *testing.T) {
 		}
 	})
 	t.Run("running", func(t *testing.T) {
-		id := f.enqueue("acme", grantTask())
+		id := f.enqueue("acme", listTask())
 		a.poll()
 		if cancelled, err := a.beat(id); cancelled || err != nil {
 			t.Errorf("cancelled %v, %v", cancelled, err)
@@ -174,12 +175,15 @@ func TestCancel(t *testing.T) {
 		cancel(id)
 	})
 	t.Run("abandoned", func(t *testing.T) {
-		id := f.enqueue("acme", grantTask())
+		id := f.enqueue("acme", listTask())
 		a.poll()
 		cancel(id)
 		f.clock.advance(time.Minute)
 		if got := b.pollID(); got != "" {
 			t.Errorf("handed out %q", got)
+		}
+		if _, err := f.Store.Expire(t.Context(), f.clock.Now(), 10); err != nil {
+			t.Error(err)
 		}
 		ended(id, "")
 	})
@@ -193,7 +197,7 @@ func TestGetTasks(t *testing.T) {
 	a, b := f.pair()
 	var ids []string
 	for range 4 {
-		ids = append(ids, f.enqueue("acme", grantTask()))
+		ids = append(ids, f.enqueue("acme", listTask()))
 	}
 	get := func(h *host, size uint32, known ...string) (got []string, poll time.Duration) {
 		t.Helper()
@@ -276,7 +280,7 @@ func TestResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	finish := func(r *batonv1.BatonServiceFinishTaskRequest) rpc.Result {
+	finish := func(r *batonv1.BatonServiceFinishTaskRequest) rpctest.Result {
 		t.Helper()
 		r.HostId, r.TaskId = "a", f.enqueue("acme", grantTask())
 		a.poll()
@@ -311,15 +315,7 @@ func TestEnqueueAndWait(t *testing.T) {
 	if baton.KindOf(err) != baton.NotFound {
 		t.Errorf("unknown connector: %v", err)
 	}
-	none := &batonv1.Task{TaskType: &batonv1.Task_None{None: &batonv1.Task_NoneTask{}}}
-	if _, err := f.Enqueue(t.Context(), "acme", none); baton.KindOf(err) != baton.Invalid {
-		t.Errorf("nothing to do: %v", err)
-	}
 	work := grantTask()
-	work.Id = "short"
-	if _, err := f.Enqueue(t.Context(), "acme", work); baton.KindOf(err) != baton.Invalid {
-		t.Errorf("bad id: %v", err)
-	}
 	work.Id = unknownTask
 	if id := f.enqueue("acme", work); id != unknownTask {
 		t.Errorf("id %q", id)
