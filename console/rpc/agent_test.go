@@ -12,7 +12,7 @@ import (
 
 	"baton"
 	"baton/agent/service"
-	"baton/c1z"
+	"baton/c1z/c1ztest"
 	"baton/connector/rest"
 	"baton/console/rpc"
 	"baton/console/rpc/rpctest"
@@ -127,11 +127,10 @@ func TestAgent(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := c1z.Open(path, t.TempDir())
-	if err != nil {
-		t.Fatalf("what was uploaded cannot be read: %v", err)
+	rows, err := c1ztest.Read(path)
+	if err != nil || len(rows.ResourcesOf("user")) != 1 {
+		t.Fatalf("what was uploaded holds %+v, %v", rows, err)
 	}
-	file.Close()
 
 	group := baton.Resource{ID: baton.ResourceID{Type: "group", ID: "g1"}, DisplayName: "Admins", Group: &baton.Group{}}
 	entitlement := rpc.Entitlement{ID: "group:g1:member", Slug: "member", DisplayName: "Admins member", Resource: group}
