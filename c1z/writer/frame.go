@@ -4,59 +4,65 @@ import (
 	"context"
 	"encoding/binary"
 
+	"github.com/klauspost/compress/zstd"
+
 	"baton"
 	"baton/c1z/internal/database"
-	"baton/c1z/internal/zblock"
 	"baton/internal/disk"
 )
 
-// frame writes the container around a database while the database is written: it takes
-// pages in order but for the first few, which come last, and passes them through the
-// compressor into the file. The first pages become blocks of their own that are not
-// compressed, so that their place and size are known before they are:
+// frame writes the container around a database while the database is written. It takes the
+// pages in order, but for the first few, which come last. They become blocks that are not
+// compressed, so that their place and size are known from the beginning:
 //
-//	database.Magic of the file | frame header with the content size | the first pages |
+//	magic of the file | frame header with the content size | the first pages |
 //	compressed blocks | checksum
 //
-// Pages are gathered in a ring, and summed and compressed there beside whoever lays them out.
+// The blocks are those of package zstd's encoder. A goroutine sums and compresses the pages.
 type frame struct {
 	ctx  context.Context
 	out  *disk.Replacement
-	head int // the size of the first pages; 0 before the first write
-	ring *[zblock.Ring]byte
-	at   int // where in the ring the next page goes
-	load int // where what is not passed on yet begins
-	pack *packer
+	head int    // size of the first pages; 0 before the first write
+	buf  []byte // pages that the compressor does not have yet
+	comp *compressor
 	err  error
 }
 
-// packer compresses what is gathered, in a goroutine of its own.
-type packer struct {
-	full chan []byte // parts of the ring, one behind the other
-	done chan error  // for each of them, what the work has come to so far
-	enc  *zblock.Encoder
-	sum  checksum
-	out  *disk.Replacement
-	at   int64  // where the next compressed byte goes
-	room []byte // what is compressed and not written yet
+// compressor compresses pages in a goroutine of its own.
+type compressor struct {
+	full     chan []byte    // pages to compress
+	empty    chan load // the same memory, to be filled again
+	finished chan error
+	enc      *zstd.Encoder
+	sum      checksum
+	blocks   blockWriter
+}
+
+// load is memory whose pages are compressed, and the first error so far.
+type load struct {
+	buf []byte
+	err error
 }
 
 const (
-	// frameHeader is the database.Magic number, the descriptor, the window and the content size.
+	// frameHeader is the magic number, the descriptor, the window and the content size.
 	frameHeader = 4 + 1 + 1 + 8
-	// rawBlock is the largest block, blockHeader what comes before each.
+	// rawBlock is the size of the largest block, blockHeader of what comes before each.
 	rawBlock    = 128 << 10
 	blockHeader = 3
 
-	// A load is as much as is handed over at a time. The ring has room for that which is being
-	// gathered, one that waits, one that is being compressed, and the window before it.
-	loadSize = zblock.Window
-	loads    = zblock.Ring / loadSize
+	// loadSize is how much the compressor gets at a time. One load is filled while another
+	// one is compressed.
+	loadSize = 256 << 10
+	loads    = 3
 
 	frameMagic = 0xfd2fb528
-	// descriptor says: a content size of eight bytes, a window, a checksum.
+	// descriptor: a content size of eight bytes, a window, a checksum.
 	descriptor = 3<<6 | 1<<2
-	// windowLog is the logarithm of zblock's window, less ten, in the upper five bits.
+	// window is how far back a match may be. Sorted rows have nothing to find farther away:
+	// with 8 MiB a million grants are not smaller by a thousandth.
+	window = 1 << 20
+	// windowLog is the logarithm of the window, less ten, in the upper five bits.
 	windowLog = (20 - 10) << 3
 )
 
@@ -75,7 +81,7 @@ func (f *frame) WriteAt(b []byte, off int64) (int, error) {
 	if f.err == nil && off == 0 {
 		f.err = f.finish(b)
 	} else if f.err == nil {
-		f.gather(b)
+		f.add(b)
 	}
 	if f.err != nil {
 		return 0, f.err
@@ -83,72 +89,62 @@ func (f *frame) WriteAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-// gather takes pages, and passes on what is full.
-func (f *frame) gather(b []byte) {
+// begin starts the compressor, whose blocks follow the first pages.
+func (f *frame) begin(head int64) error {
+	f.head = int(head)
+	c := &compressor{full: make(chan []byte, loads), empty: make(chan load, loads), finished: make(chan error, 1), sum: newChecksum()}
+	blocks := (f.head + rawBlock - 1) / rawBlock
+	c.blocks = blockWriter{out: f.out, at: int64(len(database.Magic) + frameHeader + blocks*blockHeader + f.head)}
+	var err error
+	c.enc, err = zstd.NewWriter(&c.blocks, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(window), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return baton.Errorf(baton.Internal, "c1z: %w", err)
+	}
+	f.buf = make([]byte, 0, loadSize)
+	for range loads - 1 {
+		c.empty <- load{buf: make([]byte, 0, loadSize)}
+	}
+	f.comp = c
+	go c.run()
+	return nil
+}
+
+// add takes pages, and passes full loads on.
+func (f *frame) add(b []byte) {
 	for len(b) > 0 && f.err == nil {
-		n := copy(f.ring[f.at:f.load+loadSize], b)
-		f.at, b = f.at+n, b[n:]
-		if f.at == f.load+loadSize {
+		n := min(len(b), loadSize-len(f.buf))
+		f.buf, b = append(f.buf, b[:n]...), b[n:]
+		if len(f.buf) == loadSize {
 			f.pass()
 		}
 	}
 }
 
-// pass passes on what is gathered, and waits until there is room for more.
+// pass passes a load on, and waits for memory for the next one.
 func (f *frame) pass() {
-	f.pack.full <- f.ring[f.load:f.at]
-	f.err = <-f.pack.done
-	f.load = (f.load + loadSize) % len(f.ring)
-	f.at = f.load
+	f.comp.full <- f.buf
+	next := <-f.comp.empty
+	f.buf, f.err = next.buf, next.err
 }
 
-// begin leaves out the first pages.
-func (f *frame) begin(head int64) error {
-	f.head = int(head)
-	blocks := (f.head + rawBlock - 1) / rawBlock
-	f.ring = new([zblock.Ring]byte)
-	f.pack = &packer{full: make(chan []byte, loads), done: make(chan error, loads), enc: zblock.New(f.ring), sum: newChecksum(),
-		out: f.out, at: int64(len(database.Magic) + frameHeader + blocks*blockHeader + f.head)}
-	for range loads - 2 {
-		f.pack.done <- nil
-	}
-	go f.pack.run()
-	return nil
-}
-
-// run compresses until the channel is closed. After an error there is nothing to do.
-func (p *packer) run() {
+// run compresses until there are no more loads. After an error it only hands them back.
+func (c *compressor) run() {
 	var err error
-	for load := range p.full {
+	for b := range c.full {
 		if err == nil {
-			err = p.compress(load)
+			c.sum.add(b) // which brings it into the cache
+			_, err = c.enc.Write(b)
 		}
-		p.done <- err
+		c.empty <- load{b[:0], err}
 	}
-	close(p.done)
-}
-
-func (p *packer) compress(load []byte) (err error) {
-	for len(load) > 0 && err == nil {
-		n := min(len(load), zblock.BlockSize)
-		p.sum.add(load[:n]) // which brings it into the cache
-		p.room = p.enc.Append(p.room, n)
-		if load = load[n:]; len(p.room) >= rawBlock {
-			err = p.flush()
-		}
+	if e := c.enc.Close(); err == nil {
+		err = e
 	}
-	return err
+	c.finished <- err
 }
 
-// flush writes what is compressed.
-func (p *packer) flush() error {
-	_, err := p.out.WriteAt(p.room, p.at)
-	p.at += int64(len(p.room))
-	p.room = p.room[:0]
-	return database.Storage("write", p.out.Name(), err)
-}
-
-// finish writes the first pages and all that goes by the whole.
+// finish writes the first pages and what depends on the whole content.
 func (f *frame) finish(head []byte) error {
 	if len(head) != f.head {
 		return baton.Errorf(baton.Internal, "c1z: the schema has %d bytes where %d were left out", len(head), f.head)
@@ -156,50 +152,95 @@ func (f *frame) finish(head []byte) error {
 	if f.pass(); f.err != nil {
 		return f.err
 	}
-	p := f.pack
+	c := f.comp
 	if err := f.close(); err != nil {
 		return err
 	}
-	if err := p.sum.prepend(head, unused(head)); err != nil {
+	if err := c.sum.prepend(head, unused(head)); err != nil {
 		return baton.Errorf(baton.Internal, "%w", err)
 	}
-	p.room = binary.LittleEndian.AppendUint32(zblock.AppendEnd(p.room), p.sum.sum())
-	if err := p.flush(); err != nil {
+	if err := c.blocks.end(c.sum.sum()); err != nil {
 		return err
 	}
 	b := append(make([]byte, 0, len(database.Magic)+frameHeader+len(head)+blockHeader), database.Magic...)
 	b = binary.LittleEndian.AppendUint32(b, frameMagic)
 	b = append(b, descriptor, windowLog)
-	b = binary.LittleEndian.AppendUint64(b, p.sum.size)
+	b = binary.LittleEndian.AppendUint64(b, c.sum.size)
 	for rest := head; len(rest) > 0; {
 		n := min(len(rest), rawBlock)
 		b = append(b, byte(n<<3), byte(n>>5), byte(n>>13)) // of type 0, raw, and not the last
 		b = append(b, rest[:n]...)
 		rest = rest[n:]
 	}
-	p.at = 0
-	p.room = b
-	return p.flush()
+	_, err := f.out.WriteAt(b, 0)
+	return database.Storage("write", f.out.Name(), err)
 }
 
-// close ends the packer, if it is still at work, when it has done what was passed on.
-func (f *frame) close() (err error) {
-	if f.pack == nil {
+// close ends the compressor, if it is still at work, once it has done what was passed on.
+func (f *frame) close() error {
+	if f.comp == nil {
 		return nil
 	}
-	close(f.pack.full)
-	for e := range f.pack.done {
-		if e != nil {
-			err = e
-		}
-	}
-	f.pack = nil
+	close(f.comp.full)
+	err := <-f.comp.finished
+	f.comp = nil
 	return err
 }
 
-// unused is the offset of a whole stripe on the first page of a database that lies
-// between the pointers to its cells and the cells, where SQLite reads nothing; -1 if
-// there is none.
+// blockWriter writes the blocks of a frame to a place in a file. It takes a whole frame
+// without a checksum, and leaves its header out.
+type blockWriter struct {
+	out *disk.Replacement
+	at  int64
+	buf []byte
+	cut bool // the header is left out
+}
+
+// Write takes the next part of the frame.
+func (w *blockWriter) Write(b []byte) (int, error) {
+	w.buf = append(w.buf, b...)
+	if !w.cut && len(w.buf) >= zstd.HeaderMaxSize {
+		if err := w.cutHeader(); err != nil {
+			return 0, err
+		}
+	}
+	if w.cut && len(w.buf) >= rawBlock {
+		if err := w.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+func (w *blockWriter) cutHeader() error {
+	var h zstd.Header
+	if err := h.Decode(w.buf); err != nil {
+		return baton.Errorf(baton.Internal, "c1z: %w", err)
+	}
+	w.buf, w.cut = append(w.buf[:0], w.buf[h.HeaderSize:]...), true
+	return nil
+}
+
+func (w *blockWriter) flush() error {
+	_, err := w.out.WriteAt(w.buf, w.at)
+	w.at += int64(len(w.buf))
+	w.buf = w.buf[:0]
+	return database.Storage("write", w.out.Name(), err)
+}
+
+// end writes what is left, and the checksum of the frame.
+func (w *blockWriter) end(sum uint32) error {
+	if !w.cut {
+		if err := w.cutHeader(); err != nil {
+			return err
+		}
+	}
+	w.buf = binary.LittleEndian.AppendUint32(w.buf, sum)
+	return w.flush()
+}
+
+// unused is the offset of a stripe on the first page of a database that lies between the
+// pointers to its cells and the cells, where SQLite reads nothing; -1 if there is none.
 func unused(head []byte) int {
 	const header = 100
 	be := binary.BigEndian

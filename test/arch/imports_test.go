@@ -42,7 +42,6 @@ var allowedImports = map[string][]string{
 	"c1z/internal/schema":     {},
 	"c1z/writer":              {".", "c1z", "c1z/internal/*", "internal/disk", "internal/extsort", "internal/intern", "wire"},
 	"c1z/internal/sqlitefile": {"internal/extsort"},
-	"c1z/internal/zblock":     {},
 	"agent/pagelog":           {".", "internal/disk"},
 	"agent/syncer":            {".", "agent/pagelog", "c1z", "c1z/writer", "internal/disk", "internal/intern", "wire"},
 	"agent/otlp":              {"."},
