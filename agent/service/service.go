@@ -275,7 +275,7 @@ func (s *service) observe(a rest.Attempt) {
 	s.ledger.touch()
 	s.metrics.count("baton_upstream_requests_total", 1, "status", fmt.Sprint(a.Status))
 	switch {
-	case a.Status == 401:
+	case baton.KindOf(a.Err) == baton.Unauthenticated: // and not the 401 of a proxy
 		s.metrics.set("baton_upstream_credential_accepted", 0)
 	case a.Status >= 200 && a.Status < 300:
 		s.metrics.set("baton_upstream_credential_accepted", 1)

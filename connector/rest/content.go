@@ -19,6 +19,13 @@ import (
 // was expected: a login page, a portal, or the wrong URL.
 var ErrHTML = errors.New("got an HTML page instead of an answer of the API")
 
+// htmlError is ErrHTML with what can be seen of the page.
+type htmlError struct{ page string }
+
+func (e *htmlError) Error() string { return "got " + e.page + " instead of an answer of the API" }
+
+func (e *htmlError) Is(target error) bool { return target == ErrHTML }
+
 // minQuerySecret is the length from which the value of a query parameter may be a secret.
 const minQuerySecret = 12
 
@@ -52,17 +59,6 @@ func redactor(secret baton.Secret, query url.Values) *strings.Replacer {
 		}
 	}
 	return strings.NewReplacer(pairs...)
-}
-
-func isMarkup(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
-
-// isHTML decides by content, for the content type of such pages is often wrong.
-func isHTML(body []byte) bool {
-	if !isMarkup(body) {
-		return false
-	}
-	head := bytes.ToLower(body[:min(len(body), 1024)])
-	return bytes.Contains(head, []byte("<!doctype html")) || bytes.Contains(head, []byte("<html"))
 }
 
 // readBody reads a body as text, of at most c.maxBody bytes after decompression.
@@ -111,9 +107,9 @@ const FixUnicode = "correct that text in the upstream, or have the server send U
 
 // checkContent finds answers that cannot be what was asked for, whatever their
 // content type says. Only the body of a GET has to be JSON.
-func checkContent(method string, body []byte) *failure {
-	if isHTML(body) {
-		return &failure{kind: baton.Invalid, err: ErrHTML, fix: "check the URL: it leads to a web page"}
+func checkContent(method string, h http.Header, body []byte) *failure {
+	if isHTML(h, body) {
+		return &failure{kind: baton.Invalid, err: &htmlError{pageOf(h, body)}, fix: "check the URL: it leads to a web page, or something between here and the upstream answered, such as a proxy, a firewall or a login page"}
 	}
 	if method != http.MethodGet || len(bytes.TrimSpace(body)) == 0 || json.Valid(body) {
 		return nil

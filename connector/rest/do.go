@@ -161,7 +161,7 @@ func (c *Client) attempt(parent context.Context, req Request) (*Response, *failu
 	if f != nil {
 		f = c.broken(parent, ctx, f)
 	} else {
-		f = checkContent(req.Method, body)
+		f = checkContent(req.Method, in.Header, body)
 	}
 	if f != nil {
 		f.status = in.StatusCode

@@ -54,7 +54,10 @@ func (c *Client) networkFailure(err error) *failure {
 	case errors.Is(err, gzip.ErrHeader):
 		f.err = errors.New("the answer is labelled gzip and is not gzip")
 	case errors.As(err, &proxy):
-		if proxy.status < 500 && proxy.status != http.StatusTooManyRequests {
+		if proxy.status == http.StatusProxyAuthRequired {
+			_, fix := kindOfStatus(proxy.status)
+			permanent(fix)
+		} else if proxy.status < 500 && proxy.status != http.StatusTooManyRequests {
 			permanent("check HTTPS_PROXY and NO_PROXY, and whether the proxy allows this host")
 		}
 	case errors.As(err, &dns):

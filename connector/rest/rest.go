@@ -9,7 +9,8 @@
 //	body that breaks off              yes                no
 //	429, throttling told in a 400     yes                yes: refused unprocessed
 //	503 with Retry-After              yes                yes: refused unprocessed
-//	408, 500, 502, 503, 504           yes                no
+//	408, 425, 5xx but 501, 505, 506,  yes                no
+//	508, 510 and 511
 //	anything else                     no                 no
 //
 // A wait is what the upstream asks for plus a little jitter, or else exponential

@@ -2,9 +2,11 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -24,17 +26,30 @@ type StatusError struct {
 	Detail     string        // what the upstream says, on one line of at most 300 runes; may be empty
 	Body       []byte        // at most 64 KiB of it
 	RetryAfter time.Duration // how long the upstream asks to wait, 0 if it does not
+	// Page describes an answer that is not one of the API: "an HTML page titled "Sign in" (Server: nginx)".
+	// It is empty for all others.
+	Page string
 }
 
 func (e *StatusError) Error() string {
-	if e.Detail == "" {
-		return statusText(e.Status)
+	text := statusText(e.Status)
+	if e.Page != "" {
+		text += ": got " + e.Page + ", not an answer of the API"
 	}
-	return statusText(e.Status) + ": " + e.Detail
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text
+}
+
+// statusNames are the names of statuses that gateways send and package net/http does not know.
+var statusNames = map[int]string{
+	520: "Web Server Returned an Unknown Error", 521: "Web Server Is Down", 522: "Connection Timed Out", 523: "Origin Is Unreachable",
+	524: "A Timeout Occurred", 525: "SSL Handshake Failed", 526: "Invalid SSL Certificate", 527: "Railgun Error", 529: "Site Is Overloaded", 530: "Origin DNS Error",
 }
 
 func statusText(status int) string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+	return strings.TrimSpace(fmt.Sprintf("%d %s", status, cmp.Or(http.StatusText(status), statusNames[status])))
 }
 
 // statusFailure classifies an answer that is not 2xx.
@@ -44,26 +59,54 @@ func (c *Client) statusFailure(resp *http.Response, body []byte) *failure {
 	f := &failure{status: resp.StatusCode}
 	throttled := resp.StatusCode == http.StatusTooManyRequests || hiddenThrottling(resp.StatusCode, body)
 	f.ask.wait, f.ask.said = RetryAfter(resp.Header, time.Now(), throttled)
-	f.err = &StatusError{Status: resp.StatusCode, Detail: c.detail(body), Body: body, RetryAfter: f.ask.wait}
+	page := pageOf(resp.Header, body)
+	f.err = &StatusError{Status: resp.StatusCode, Detail: c.detail(body), Body: body, RetryAfter: f.ask.wait, Page: page}
 	f.kind, f.fix = kindOfStatus(resp.StatusCode)
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests:
+	f.retry = retryOfStatus(resp.StatusCode)
+	if resp.StatusCode == http.StatusServiceUnavailable && f.ask.said {
 		f.retry = retryAlways
-	case http.StatusServiceUnavailable:
-		f.retry = retryIfSafe
-		if f.ask.said {
-			f.retry = retryAlways
-		}
-	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-		f.retry = retryIfSafe
 	}
-	if throttled {
+	switch {
+	case throttled:
 		f.kind, f.fix = baton.RateLimited, ""
 		if resp.StatusCode < 500 {
 			f.retry = retryAlways
 		}
+	case page != "" && (f.kind == baton.Unauthenticated || f.kind == baton.PermissionDenied):
+		if asksForBearer(resp.Header) {
+			f.fix += "; if the page is not the upstream's, have what sent it let these requests through"
+			break
+		}
+		// It says nothing about the token: whoever answered may never have seen the API.
+		f.kind, f.fix = baton.Unavailable, "something between here and the upstream answered, such as a proxy, a firewall or a login page: have it let these requests through; if the page is the upstream's own, check the token"
 	}
 	return f
+}
+
+// retryOfStatus says after which statuses a request is sent again. Of the statuses from 500 on, these are
+// all but those that say that the request will never be carried out.
+func retryOfStatus(status int) retryWhen {
+	switch status {
+	case http.StatusTooManyRequests:
+		return retryAlways
+	case http.StatusRequestTimeout, http.StatusTooEarly:
+		return retryIfSafe
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusVariantAlsoNegotiates,
+		http.StatusLoopDetected, http.StatusNotExtended, http.StatusNetworkAuthenticationRequired:
+		return retryNo
+	}
+	if status >= 500 {
+		return retryIfSafe
+	}
+	return retryNo
+}
+
+// asksForBearer reports whether a 401 asks for a bearer token, which the API does and a proxy or a login
+// page does not.
+func asksForBearer(h http.Header) bool {
+	return slices.ContainsFunc(h.Values("WWW-Authenticate"), func(challenge string) bool {
+		return strings.Contains(strings.ToLower(challenge), "bearer")
+	})
 }
 
 func kindOfStatus(status int) (kind baton.Kind, fix string) {
@@ -82,8 +125,12 @@ func kindOfStatus(status int) (kind baton.Kind, fix string) {
 		return baton.Unsupported, ""
 	case http.StatusTooManyRequests:
 		return baton.RateLimited, ""
-	case http.StatusRequestTimeout:
+	case http.StatusRequestTimeout, http.StatusTooEarly:
 		return baton.Unavailable, ""
+	case http.StatusProxyAuthRequired:
+		return baton.Invalid, "a proxy wants a user name and a password: set HTTPS_PROXY to http://user:password@host:port"
+	case http.StatusNetworkAuthenticationRequired:
+		return baton.Unavailable, "sign in to the network that this machine is in; its portal answered in place of the upstream"
 	case http.StatusRequestEntityTooLarge:
 		return baton.Invalid, "send or ask for less at a time"
 	}

@@ -38,6 +38,10 @@ func TestKinds(t *testing.T) {
 		403: {baton.PermissionDenied, "allowed to do"},
 		404: {baton.NotFound, ""},
 		405: {baton.Unsupported, ""},
+		407: {baton.Invalid, "HTTPS_PROXY"},
+		425: {baton.Unavailable, ""},
+		511: {baton.Unavailable, "sign in to the network"},
+		520: {baton.Unavailable, ""},
 		408: {baton.Unavailable, ""},
 		409: {baton.AlreadyExists, ""},
 		410: {baton.NotFound, ""},
@@ -54,6 +58,50 @@ func TestKinds(t *testing.T) {
 	}
 	for _, status := range []int{400, 500} {
 		wantError(t, once(t, status, "Request THROTTLED"), baton.RateLimited, fmt.Sprint(status), "")
+	}
+}
+
+// TestSomethingInBetween: an answer that the API did not give is told by what can be seen of who did, and
+// speaks neither against the token nor for it.
+func TestSomethingInBetween(t *testing.T) {
+	const cloudflare = "<!DOCTYPE html>\n<html lang=\"en-US\"><head><title>Attention Required! | Cloudflare</title></head>"
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+		header []string
+		kind   baton.Kind
+		text   string
+		fix    string
+	}{
+		"Cloudflare":            {403, cloudflare, []string{"Server", "cloudflare"}, baton.Unavailable, `403 Forbidden: got an HTML page titled "Attention Required! | Cloudflare" (Server: cloudflare), not an answer of the API`, "something between"},
+		"Zscaler":               {403, "<html><head><title>Internet Security by Zscaler</title>", []string{"Server", "Zscaler/6.2"}, baton.Unavailable, `"Internet Security by Zscaler" (Server: Zscaler/6.2)`, "something between"},
+		"a login page":          {401, "<!doctype html><title>Sign in &amp; go on</title>", nil, baton.Unavailable, `401 Unauthorized: got an HTML page titled "Sign in & go on", not`, "something between"},
+		"a page without html":   {401, "<h1>Access  denied\n</h1>", []string{"Content-Type", "text/html"}, baton.Unavailable, `titled "Access denied"`, "something between"},
+		"a comment first":       {403, "<!-- " + strings.Repeat("x", 2000) + " -->\n<html><body>no</body></html>", []string{"Via", "1.1 proxy.acme.example (squid)"}, baton.Unavailable, "an HTML page (Via: 1.1 proxy.acme.example (squid))", "something between"},
+		"a basic proxy":         {401, "<html>", []string{"WWW-Authenticate", `Basic realm="Proxy"`}, baton.Unavailable, "an HTML page", "something between"},
+		"XML":                   {403, "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", []string{"Server", "AmazonS3"}, baton.Unavailable, "an XML document (Server: AmazonS3)", "something between"},
+		"a challenge":           {403, "", []string{"Cf-Mitigated", "challenge", "Server", "cloudflare"}, baton.Unavailable, "a challenge (Server: cloudflare)", "something between"},
+		"text of Cloudflare":    {403, "error code: 1020", []string{"Server", "cloudflare"}, baton.Unavailable, "an error of a proxy (Server: cloudflare), not an answer of the API: error code: 1020", "something between"},
+		"Squid":                 {403, "no", []string{"X-Squid-Error", "ERR_ACCESS_DENIED 0"}, baton.Unavailable, "an error of a Squid proxy", "something between"},
+		"the API's own page":    {401, "<html><title>HTTP Status 401</title>", []string{"WWW-Authenticate", `Bearer realm="scim"`}, baton.Unauthenticated, `"HTTP Status 401"`, "check the token"},
+		"the API":               {401, `{"detail":"bad token"}`, []string{"Server", "cloudflare"}, baton.Unauthenticated, "401 Unauthorized: bad token", "check the token"},
+		"the API, without body": {403, "", []string{"Server", "cloudflare"}, baton.PermissionDenied, "403 Forbidden", "allowed to do"},
+		"text":                  {403, "forbidden", nil, baton.PermissionDenied, "403 Forbidden: forbidden", "allowed to do"},
+		"another status":        {400, "<html><title>Bad</title>", nil, baton.Invalid, `400 Bad Request: got an HTML page titled "Bad"`, ""},
+		"a proxy":               {407, "<html><title>Proxy</title>", []string{"Proxy-Authenticate", "Basic"}, baton.Invalid, "407 Proxy Authentication Required", "user:password@host:port"},
+		"a gateway":             {522, "<html><title>522: Connection timed out</title>", nil, baton.Unavailable, "522 Connection Timed Out: got an HTML page", ""},
+		"the token in it":       {403, "<html><title>Bearer " + token + "</title>", nil, baton.Unavailable, "an HTML page titled", "something between"},
+		"a terminal's codes":    {403, "<html><title>\x1b[31mred\u202e</title>", []string{"Server", "x\x1b[2J"}, baton.Unavailable, `titled "[31mred"`, "something between"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantError(t, once(t, tt.status, tt.body, tt.header...), tt.kind, tt.text, tt.fix)
+		})
+	}
+	// A success can be such a page, too.
+	err := once(t, 200, "<html><title>Sign in</title>", "Server", "nginx")
+	wantError(t, err, baton.Invalid, `got an HTML page titled "Sign in" (Server: nginx) instead of an answer of the API`, "something between")
+	if !errors.Is(err, rest.ErrHTML) {
+		t.Errorf("%v is not ErrHTML", err)
 	}
 }
 

@@ -77,8 +77,8 @@ func (c *Client) begin(parent context.Context, req Request) (*Stream, *failure) 
 		f = c.broken(parent, ctx, c.networkFailure(err))
 	} else if start, _ := s.head.Peek(s.head.Buffered()); isMarkup(start) {
 		start, _ = s.head.Peek(maxPage) // whatever it is, it is not JSON
-		if isHTML(start) {
-			f = checkContent(req.Method, start)
+		if isHTML(s.Header, start) {
+			f = checkContent(req.Method, s.Header, start)
 		}
 	}
 	if f != nil {

@@ -178,7 +178,7 @@ func explain(doing string, err error) error {
 	e := baton.Errorf(baton.KindOf(err), "scim: %s: %w", doing, err)
 	switch {
 	case errors.Is(err, rest.ErrHTML):
-		return e.WithFix("check the SCIM URL: it leads to a web page")
+		return e.WithFix("check the SCIM URL: it leads to a web page, or something between here and the server answered, such as a proxy, a firewall or a login page")
 	case e.Kind == baton.Unauthenticated:
 		return e.WithFix("check the SCIM token; it may have expired, been rotated or been revoked")
 	case e.Kind == baton.PermissionDenied:
