@@ -36,13 +36,11 @@ type naming struct {
 
 // nameInQuestion is a name that is the exact id of no account.
 type nameInQuestion struct {
-	name     string
-	inPath   string // the id in a name that is a path to a user
-	byID     match  // accounts whose id it is, but for its case or a path around it
-	byName   match  // accounts with the userName or externalId
-	byMail   match
-	verdict  verdict
-	resolved string
+	name   string
+	inPath string // the id in a name that is a path to a user
+	byID   match  // accounts whose id it is, but for its case or a path around it
+	byName match  // accounts with the userName or externalId
+	byMail match
 }
 
 // match counts different accounts and keeps the first.

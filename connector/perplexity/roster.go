@@ -66,12 +66,6 @@ func (r roster) surely(userID string) bool {
 	return kinds.Has(scim.UserMember) && !kinds.Has(scim.LikelyUser)
 }
 
-// other reports whether the group also has a member with this id that is no account.
-func (r roster) other(userID string) bool {
-	_, kinds := r.Members.Find(userID)
-	return kinds.Has(scim.OtherMember) || kinds.Has(scim.GroupMember)
-}
-
 // as returns how the group lists the account.
 func (r roster) as(userID string) string {
 	if as := r.aside[userID]; as != "" {

@@ -217,16 +217,6 @@ func (t *Tx) StreamAt(stream console.Stream, when time.Time) (StreamAt, error) {
 	return *s, nil
 }
 
-// sync returns the sync of a stream at the moment; 0 if the moment does not contain it.
-func (m Moment) sync(stream console.Stream) console.SyncNumber {
-	for _, s := range m.Streams {
-		if s.Stream == stream {
-			return s.Sync
-		}
-	}
-	return 0
-}
-
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

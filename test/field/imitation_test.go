@@ -90,13 +90,6 @@ func (m *imitation) changed() []string {
 	return slices.Clone(m.changes)
 }
 
-// requests returns how many requests arrived so far.
-func (m *imitation) requests() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.asked)
-}
-
 func (m *imitation) user(id string) *fakeUser {
 	if i := slices.IndexFunc(m.people, func(u *fakeUser) bool { return u.id == id }); i >= 0 {
 		return m.people[i]

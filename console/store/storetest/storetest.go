@@ -159,15 +159,6 @@ func checkChain(t testing.TB, s *store.Store, heads ...console.ChainHead) {
 	}
 }
 
-// must returns v, or fails the command of which err is the error.
-func must[T any](t testing.TB, v T, err error) T {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 var errStop = errors.New("stop here")
 
 // kinds returns the kinds of all events, oldest first.

@@ -18,7 +18,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -143,5 +142,3 @@ func (s *Server) wait() error {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
-
-var errPlatform = baton.Errorf(baton.Unsupported, "pgtest: no server is started on %s", runtime.GOOS)

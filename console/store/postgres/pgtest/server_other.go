@@ -2,6 +2,14 @@
 
 package pgtest
 
+import (
+	"runtime"
+
+	"baton"
+)
+
+var errPlatform = baton.Errorf(baton.Unsupported, "pgtest: no server is started on %s", runtime.GOOS)
+
 // Server is one PostgreSQL server. On this platform there is none.
 type Server struct{ dir string }
 
