@@ -140,17 +140,19 @@ func (t *Tx) RoleMapAt(app console.ID, when time.Time) (console.RoleMap, int, er
 	if !when.IsZero() {
 		where, args = "from_at <= $2 AND (until_at IS NULL OR until_at > $2)", append(args, when)
 	}
-	var m console.RoleMap
-	var minimum int
-	var decode error
-	err := t.row(func(r engine.Row) {
-		minimum, m.Priority = int(r.Int(0)), console.Priority(r.Text(1))
-		decode = json.Unmarshal(r.Bytes(2), &m.Roles)
-	}, "SELECT minimum, priority, roles FROM role_map WHERE app = $1 AND "+where, args...)
-	if errors.Is(err, errNoRow) {
-		err = nil // before the app was added
+	type row struct {
+		minimum  int
+		priority console.Priority
+		roles    []byte
 	}
-	return m, minimum, errors.Join(err, decode)
+	r, err := find(t, func(r engine.Row) row { return row{int(r.Int(0)), console.Priority(r.Text(1)), r.Bytes(2)} },
+		"SELECT minimum, priority, roles FROM role_map WHERE app = $1 AND "+where, args...)
+	if err != nil || r == nil { // nil: before the app was added
+		return console.RoleMap{}, 0, err
+	}
+	m := console.RoleMap{Priority: r.priority}
+	err = json.Unmarshal(r.roles, &m.Roles)
+	return m, r.minimum, err
 }
 
 // setOwners replaces the owners of an app or a connector.

@@ -24,7 +24,7 @@ func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
 	if c.Hosting == "" {
 		c.Hosting = console.SelfHosted
 	}
-	stream, err := t.numbers("stream", 1)
+	stream, err := t.Numbers("stream", 1)
 	if err != nil {
 		return "", err
 	}

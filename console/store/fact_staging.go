@@ -96,7 +96,7 @@ func (st *Staging) SourceSet(ctx context.Context, sources []console.Source) (int
 			key = *known
 			return nil
 		}
-		if key, err = t.numbers("source_set", 1); err != nil {
+		if key, err = t.Numbers("source_set", 1); err != nil {
 			return err
 		}
 		return t.insert("set of sources", "INSERT INTO source_set (key, stream, digest, sources) VALUES ($1, $2, $3, $4)", key, st.Sync.Stream, digest, encoded)

@@ -104,6 +104,29 @@ func (t *Tx) DiscardFile(id console.ID) error {
 	return err
 }
 
+// RemoveFile deletes a file, also a finished one, that nothing refers to. It is no error if
+// there is none.
+func (t *Tx) RemoveFile(id console.ID) error {
+	f, err := find(t, scanFile, "SELECT "+fileColumns+" FROM file WHERE id = $1 FOR UPDATE", id)
+	if err != nil || f == nil {
+		return err
+	}
+	used, err := find(t, func(r engine.Row) string { return r.Text(0) },
+		"SELECT id FROM sync WHERE file = $1 UNION ALL SELECT holder FROM file_keep WHERE file = $1 LIMIT 1", id)
+	if err != nil {
+		return err
+	}
+	if used != nil {
+		return baton.Errorf(baton.Refused, "the file is used by %s", *used)
+	}
+	for _, sql := range []string{"DELETE FROM file_chunk WHERE file = $1", "DELETE FROM file WHERE id = $1"} {
+		if _, err := t.e.Exec(sql, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // KeepFile keeps the bytes of a file until every holder has released it.
 func (t *Tx) KeepFile(id console.ID, holder string) error {
 	f, err := t.lockFile(id)

@@ -103,7 +103,7 @@ func (t *Tx) beginSync(id console.ID) (st *Staging, left console.SyncNumber, ref
 	if refused, err = t.checkOrder(sync); refused != nil || err != nil {
 		return nil, 0, refused, err
 	}
-	n, err := t.numbers("sync", 1)
+	n, err := t.Numbers("sync", 1)
 	if err != nil {
 		return nil, 0, nil, err
 	}
@@ -431,7 +431,7 @@ func (s *Store) forgetStaged(ctx context.Context, n console.SyncNumber) error {
 // of an abandoned sync are not used again.
 func (st *Staging) numbers(ctx context.Context, counter string, n int) (first int64, err error) {
 	err = st.s.db.Write(ctx, func(e engine.Tx) (err error) {
-		first, err = (&Tx{e: e}).numbers(counter, int64(n))
+		first, err = (&Tx{e: e}).Numbers(counter, int64(n))
 		return err
 	})
 	return first, err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -82,74 +81,29 @@ func (t *Tx) Wake(topic string) {
 	}
 }
 
-// numbers returns the first of n new numbers of a counter.
-func (t *Tx) numbers(counter string, n int64) (first int64, err error) {
-	err = t.row(func(r engine.Row) { first = r.Int(0) - n }, "UPDATE counter SET next = next + $1 WHERE name = $2 RETURNING next", n, counter)
-	return first, err
+// Numbers returns the first of n new numbers of a counter.
+func (t *Tx) Numbers(counter string, n int64) (first int64, err error) {
+	return get(t, func(r engine.Row) int64 { return r.Int(0) - n }, "counter "+counter, "UPDATE counter SET next = next + $1 WHERE name = $2 RETURNING next", n, counter)
 }
 
-var errNoRow = errors.New("no row")
-
-// row runs a query for exactly one row. The error is errNoRow if there is none.
-func (t *Tx) row(scan func(engine.Row), sql string, args ...any) error {
-	found := false
-	err := t.e.Query(func(r engine.Row) error {
-		found = true
-		scan(r)
-		return nil
-	}, sql, args...)
-	if err == nil && !found {
-		err = errNoRow
-	}
-	return err
-}
-
-// get runs a query for one row and returns it. The error is NotFound if there is none.
 func get[T any](t *Tx, scan func(engine.Row) T, what, sql string, args ...any) (T, error) {
-	var v T
-	err := t.row(func(r engine.Row) { v = scan(r) }, sql, args...)
-	if errors.Is(err, errNoRow) {
-		err = baton.Errorf(baton.NotFound, "no %s", what)
-	}
-	return v, err
+	return engine.Get(t.e, scan, what, sql, args...)
 }
 
-// find runs a query for at most one row and returns nil if there is none.
 func find[T any](t *Tx, scan func(engine.Row) T, sql string, args ...any) (*T, error) {
-	var v *T
-	err := t.row(func(r engine.Row) { x := scan(r); v = &x }, sql, args...)
-	if errors.Is(err, errNoRow) {
-		err = nil
-	}
-	return v, err
+	return engine.Find(t.e, scan, sql, args...)
 }
 
-// list runs a query and returns its rows.
 func list[T any](t *Tx, scan func(engine.Row) T, sql string, args ...any) ([]T, error) {
-	var all []T
-	err := t.e.Query(func(r engine.Row) error {
-		all = append(all, scan(r))
-		return nil
-	}, sql, args...)
-	return all, err
+	return engine.List(t.e, scan, sql, args...)
 }
 
-// change runs a statement that must change exactly one row.
 func (t *Tx) change(what, sql string, args ...any) error {
-	n, err := t.e.Exec(sql, args...)
-	if err == nil && n != 1 {
-		err = baton.Errorf(baton.NotFound, "no %s", what)
-	}
-	return err
+	return engine.Change(t.e, what, sql, args...)
 }
 
-// insert runs a statement that inserts rows. The error is AlreadyExists if one exists.
 func (t *Tx) insert(what, sql string, args ...any) error {
-	_, err := t.e.Exec(sql, args...)
-	if errors.Is(err, engine.ErrUnique) {
-		err = baton.Errorf(baton.AlreadyExists, "%s exists already", what)
-	}
-	return err
+	return engine.Insert(t.e, what, sql, args...)
 }
 
 // endInterval ends the open interval of a row in a table with the columns from_at and

@@ -73,6 +73,7 @@ var allowedImports = map[string][]string{
 	"console/store/internal/*":      {"."},
 	"console/store/postgres":        {".", "console/store", "console/store/internal/*"},
 	"console/store/postgres/pgtest": {"."},
+	"console/store/rpcstore":        {".", "console", "console/rpc", "console/store", "console/store/internal/*"},
 	"console/store/sqlite":          {".", "console/store", "console/store/internal/*"},
 	"console/store/storetest":       {".", "console", "console/store", "console/store/internal/*"},
 }

@@ -185,6 +185,7 @@ CREATE TABLE sync (
 	why BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sync_connector ON sync (connector, received, id);
+CREATE INDEX sync_file ON sync (file) WHERE file IS NOT NULL;
 CREATE INDEX sync_applied ON sync (stream, began, number) WHERE state = 'applied';
 
 -- A resource is one identity under a type and id; a version is what syncs showed of it.
