@@ -190,6 +190,9 @@ func (r *run) own() (*disk.Lock, error) {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil, nil // that disk knows no locks; the page log's has to do
 	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, baton.Errorf(baton.Storage, "the folder %s does not exist", filepath.Dir(path)).WithFix("Create it, or use another --file.")
+	}
 	return lock, disk.Errorf(err, path, "lock %s", r.cfg.Path)
 }
 

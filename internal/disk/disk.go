@@ -26,7 +26,7 @@ type FS interface {
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	Stat(name string) (fs.FileInfo, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	MkdirAll(name string, perm fs.FileMode) error
+	Mkdir(name string, perm fs.FileMode) error // an error that is fs.ErrExist when there is something
 	Rename(from, to string) error
 	Remove(name string) error // an error that is fs.ErrNotExist when there is nothing
 	// SyncDir makes the names in a directory durable.
@@ -74,8 +74,8 @@ func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 // ReadDir is os.ReadDir.
 func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 
-// MkdirAll is os.MkdirAll.
-func (OS) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
+// Mkdir is os.Mkdir.
+func (OS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }
 
 // Rename is os.Rename.
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }

@@ -9,12 +9,18 @@ import (
 	"baton"
 )
 
-// OwnDir makes a directory that nobody but this user can get into, or makes sure of the
-// one that is there. In a folder that others can write to, such as /tmp, it might be
-// theirs, or a link to somewhere else: they could read what is put there, and replace
-// it.
+// OwnDir makes a directory that only this user can enter, or checks the one that is
+// there. In a folder that others can write to, such as /tmp, it might be theirs, or a link
+// to somewhere else: they could read what is put there, and replace it. The folder that
+// the directory goes into must exist: a path with a slip in it would otherwise begin a new
+// state beside the old one.
 func OwnDir(fsys FS, dir string) error {
-	if err := Of(fsys).MkdirAll(dir, 0o700); err != nil {
+	err := Of(fsys).Mkdir(dir, 0o700)
+	switch parent := filepath.Dir(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return baton.Errorf(baton.Storage, "the folder %s does not exist", parent).
+			WithFix("Create it, or use another place (--file, --c1z-temp-dir).")
+	case err != nil && !errors.Is(err, fs.ErrExist):
 		return Errorf(err, dir, "create %s", dir)
 	}
 	info, err := os.Lstat(dir)

@@ -5,6 +5,7 @@ package disk_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -51,6 +52,14 @@ func TestOwnDir(t *testing.T) {
 		if err := disk.OwnDir(nil, in(name)); baton.KindOf(err) != baton.Storage || baton.FixOf(err) == "" {
 			t.Errorf("a %s: %v (fix: %s)", name, err, baton.FixOf(err))
 		}
+	}
+	err := disk.OwnDir(nil, in("missing/dir"))
+	if _, there := os.Lstat(in("missing")); baton.KindOf(err) != baton.Storage || there == nil ||
+		err.Error() != "the folder "+in("missing")+" does not exist" || !strings.Contains(baton.FixOf(err), "Create it") {
+		t.Errorf("in a folder that is missing: %v (fix: %s)", err, baton.FixOf(err))
+	}
+	if err := disk.OwnDir(nil, in("file/dir")); baton.KindOf(err) != baton.Storage || baton.FixOf(err) == "" {
+		t.Errorf("in a file: %v (fix: %s)", err, baton.FixOf(err))
 	}
 	if os.Geteuid() != 0 {
 		return // nobody else's can be made

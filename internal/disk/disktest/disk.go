@@ -167,10 +167,10 @@ func (d *Disk) ReadDir(name string) ([]fs.DirEntry, error) {
 	return get(d, ReadDir, name, func() ([]fs.DirEntry, error) { return os.ReadDir(name) })
 }
 
-// MkdirAll makes a directory.
-func (d *Disk) MkdirAll(name string, perm fs.FileMode) error {
+// Mkdir makes a directory.
+func (d *Disk) Mkdir(name string, perm fs.FileMode) error {
 	return d.do(Mkdir, name, func() error {
-		err := os.MkdirAll(name, perm)
+		err := os.Mkdir(name, perm)
 		if err == nil {
 			d.book.made(name)
 		}
