@@ -140,33 +140,53 @@ func judgeKinds(nested, others, doubtful int, report func(baton.Finding)) {
 	}
 }
 
-// judgeRoles says which groups were taken for the role groups and who is admin.
+// judgeRoles says which groups were taken for the role groups and how many admins there are.
 func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report func(baton.Finding)) {
 	r, err := c.rolesAmong(groups)
 	if err != nil {
 		report(failure("roles", err))
-		return
 	}
 	for _, n := range r.notes(groups) {
 		report(baton.Finding{Check: "roles", Level: n.Level, Detail: strings.ToLower(n.Label) + ": " + n.Text, Fix: "Name the groups that Perplexity maps to the roles, by id."})
 	}
-	if !r.settled() {
+	if err != nil || len(r.admin) == 0 {
+		report(baton.Finding{Check: "admins", Level: baton.Warning, Detail: "how many there are is not known, because it is not known which group is the Admin group",
+			Fix: "Set --admin-group to the name or id of the group that Perplexity maps to Admin."})
 		return
 	}
 	p, err := c.picture(ctx, "")
 	if err != nil {
-		report(failure("roles", err))
+		report(failure("admins", err))
 		return
 	}
-	left, err := c.adminsBeside(ctx, p, "", r.admin[0])
+	if r.settled() {
+		report(baton.Finding{Check: "roles", Detail: fmt.Sprintf("Admin is %s, Member is %s", p.names(r.admin[0]), orNone(p.names(r.member)))})
+	}
+	for _, ids := range r.admin {
+		c.countAdmins(ctx, p, r, ids, report)
+	}
+}
+
+// maxCounted bounds how many admins are counted: each takes a request.
+const maxCounted = 100
+
+// countAdmins says how many admins there are if these groups carry Admin.
+func (c *connector) countAdmins(ctx context.Context, p *picture, r roles, ids []string, report func(baton.Finding)) {
+	n, err := c.adminsBeside(ctx, p, "", ids, maxCounted)
 	if err != nil {
-		report(failure("roles", err))
+		report(failure("admins", err))
 		return
 	}
-	f := baton.Finding{Check: "roles", Detail: fmt.Sprintf("Admin is %s, Member is %s", p.names(r.admin[0]), orNone(p.names(r.member)))}
-	if left < c.cfg.minAdmins() {
+	f := baton.Finding{Check: "admins", Detail: admins(n) + " can be counted on"}
+	if n >= maxCounted {
+		f.Detail = "at least " + f.Detail
+	}
+	if !r.settled() {
+		f.Detail = fmt.Sprintf("if Admin is %s: %s", p.names(ids), f.Detail)
+	}
+	if least := c.cfg.minAdmins(); n < least {
 		f.Level = baton.Warning
-		f.Detail += fmt.Sprintf("; %s can be counted on, fewer than the %d that must remain", admins(left), c.cfg.minAdmins())
+		f.Detail += fmt.Sprintf(", fewer than the %d that must remain", least)
 		f.Fix = "Add an enabled account to the Admin group" + p.doubt() + "."
 	}
 	report(f)

@@ -120,7 +120,7 @@ func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings 
 			continue
 		}
 		guarded = !c.cfg.AllowLastAdmin
-		left, err := c.adminsBeside(ctx, p, ch.userID, alternative)
+		left, err := c.adminsBeside(ctx, p, ch.userID, alternative, c.cfg.minAdmins())
 		if err != nil {
 			return nil, guarded, err
 		}
@@ -215,7 +215,7 @@ func (c *connector) tooFew(ctx context.Context, ch *change) (p *picture, alterna
 		if !ch.takes(p, alternative) {
 			continue
 		}
-		left, err := c.adminsBeside(ctx, p, ch.userID, alternative)
+		left, err := c.adminsBeside(ctx, p, ch.userID, alternative, c.cfg.minAdmins())
 		if err != nil {
 			return nil, nil, 0, err
 		}
@@ -235,13 +235,13 @@ func (c *connector) mayHaveLeft(userID string) bool {
 	return ok && time.Since(at.(time.Time)) < doubtFor
 }
 
-// adminsBeside counts the enabled admins other than the user, as far as needed.
-func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string, alternative []string) (int, error) {
+// adminsBeside counts the enabled admins other than the user, up to enough.
+func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string, alternative []string, enough int) (int, error) {
 	left := 0
 	var denied []string // accounts that were answered 404
 	for _, id := range alternative {
 		for _, other := range slices.Sorted(p.rosters[id].users()) {
-			if left >= c.cfg.minAdmins() {
+			if left >= enough {
 				return left, nil
 			}
 			if other == userID || c.mayHaveLeft(other) || !p.surelyAdmin(other, alternative) || countedBefore(p, alternative, id, other) {
@@ -258,7 +258,7 @@ func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string,
 			}
 		}
 	}
-	if left >= c.cfg.minAdmins() || len(denied) == 0 {
+	if left >= enough || len(denied) == 0 {
 		return left, nil
 	}
 	// Whether these remain decides, and a 404 does not tell: the list does.
