@@ -221,27 +221,47 @@ func refersTo(ref scim.GroupRef, g *scim.Group) bool {
 		(ref.Value == g.ID || scim.SameUUID(ref.Value, g.ID) || ref.Value == g.DisplayName)
 }
 
-// askAccount looks at the account's side of a group that does not show the account. Sure
-// says that the account names groups, and not this one: that is evidence as good as the
-// group's own.
+// askAccount looks at the account's side of a group that does not show the account under
+// its id. Sure says that the account names groups, and not this one: that is evidence as
+// good as the group's own.
 func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) (sure bool, err error) {
 	u, shown, err := c.scim.LookUser(ctx, m.userID)
 	if err != nil || !shown {
 		return false, err // who is proved gone is in no group
 	}
-	return r.ask(u)
+	return c.ask(ctx, r, u)
 }
 
 // ask is askAccount for an account that was read.
-func (r *roster) ask(u scim.User) (sure bool, err error) {
+func (c *connector) ask(ctx context.Context, r *roster, u scim.User) (sure bool, err error) {
 	if r.take(u); r.has(u.ID) {
 		return true, nil
+	}
+	if r.namesOf(u) {
+		if err := c.nameAll(ctx, r); err != nil || r.has(u.ID) {
+			return true, err
+		}
 	}
 	if problem := u.GroupsProblem(); problem != "" {
 		return false, baton.Errorf(baton.Incomplete, "the groups of account %s cannot be read, and group %s does not list it: %s", u.ID, r.label(), problem).
 			WithFix("Check in Perplexity who is in the group, and show this line to whoever runs the SCIM server.")
 	}
 	return len(u.Groups) > 0, nil
+}
+
+// namesOf reports whether the group lists the userName, the externalId or an address of the
+// account.
+func (r roster) namesOf(u scim.User) bool {
+	if u.ID == "" {
+		return false
+	}
+	for name := range r.names() {
+		if strings.EqualFold(name, u.UserName) || name == u.ExternalID ||
+			slices.ContainsFunc(u.Emails, func(e scim.Email) bool { return strings.EqualFold(e.Value, name) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // knowBefore finds out for a grant whether the account, which was read, is a member already.
@@ -252,8 +272,8 @@ func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChang
 	if r.has(m.userID) {
 		return nil
 	}
-	if !r.proven {
-		_, err := r.ask(u)
+	if !r.proven || r.namesOf(u) {
+		_, err := c.ask(ctx, r, u)
 		return err
 	}
 	return c.nameIfUnlike(ctx, r, m.userID)

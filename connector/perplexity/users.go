@@ -32,14 +32,16 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 func addUser(page baton.Page, u *scim.User, room *accountRoom) {
 	page.Resource(room.account(u))
 	for _, ref := range u.Groups {
-		if ref.Value == "" {
-			continue
-		}
-		if strings.EqualFold(ref.Type, "indirect") {
+		switch {
+		case !ref.IsGroup():
+			page.Exclude("membership in something that is no group", u.ID+" in "+ref.Value)
+		case ref.Value == "":
+			page.Exclude("group of an account that cannot be read", u.ID)
+		case strings.EqualFold(ref.Type, "indirect"):
 			page.Exclude("membership through a nested group", u.ID+" in "+ref.Value)
-			continue
+		default:
+			page.Grant(membership(ref.Value, ref.Display, u.ID))
 		}
-		page.Grant(membership(ref.Value, ref.Display, u.ID))
 	}
 }
 

@@ -40,9 +40,13 @@ func isObject(s *jsonscan.Scanner) bool {
 	return true
 }
 
+// maxAttribute is the longest text of one attribute in bytes. A longer one counts as not
+// said.
+const maxAttribute = 64 << 10
+
 // text is a string, also when it was sent as a number or boolean.
 func text(s *jsonscan.Scanner, into *string) {
-	if t := s.Text(); t != nil {
+	if t := s.Text(); t != nil && len(t) <= maxAttribute {
 		*into = s.Keep(t)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/internal/intern"
 )
 
 // FindUsers returns the users whose userName or one of whose addresses is the given one,
@@ -134,17 +135,20 @@ func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) 
 // others.
 func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Member) bool) ([]Group, error) {
 	groups, said, err := readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
-		members := new(Members) // of the group in hand
+		var members *Members // of the group in hand, nil while there are none
 		row, void := sink.Row, sink.Void
 		sink.Row = func(g Group) {
-			g.Members, members = members, new(Members)
+			g.Members, members = members, nil
 			row(g.clone())
 		}
 		sink.Void = func() {
-			members = new(Members)
+			members = nil
 			void()
 		}
 		return c.listGroups(ctx, by, at, GroupSink{Sink: sink, Member: func(g *Group, m Member) {
+			if members == nil {
+				members = new(Members)
+			}
 			if members.Entries() == 0 || m.Kind == UnreadableMember || keep(g, m) {
 				members.Add(m)
 			}
@@ -162,36 +166,37 @@ func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Mem
 // readAll reads page after page of a list and returns the rows to keep, once the list is
 // complete, and how the pages vouch for being SCIM.
 func readAll[T any](page func(Position, Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, testimony, error) {
-	seen := map[string]bool{}
+	var seen intern.Table
 	var kept []T
 	var said testimony
 	for at := (Position{}); ; {
-		before := len(kept)
-		var ids []string // of this page
-		void := func() { kept, ids = kept[:before], nil }
+		before, known := len(kept), seen.Len()
 		step, err := page(at, Sink[T]{
-			Seen: func(id string) bool { return seen[id] },
+			Seen: func(id string) bool {
+				_, ok := seen.Find([]byte(id))
+				return ok
+			},
 			Row: func(v T) {
 				id, keep := row(&v)
-				ids = append(ids, strings.Clone(id)) // and not all that came with it
+				seen.Add([]byte(id))
 				if keep {
 					kept = append(kept, v)
 				}
 			},
-			Void: void,
+			Void: func() {
+				kept = kept[:before]
+				seen.Truncate(known)
+			},
 		})
 		said.add(step)
 		switch {
 		case err != nil:
 			return nil, said, err
 		case step.Restart:
-			clear(seen)
-			kept, ids = nil, nil
+			seen.Clear()
+			kept = nil
 		case step.Done:
 			return kept, said, nil
-		}
-		for _, id := range ids {
-			seen[id] = true
 		}
 		at = step.Next
 	}

@@ -39,7 +39,7 @@ func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
 	members := new(Members)
 	r := newGroupReader(nil, func(_ *Group, m Member) { members.Add(m) })
 	r.void = func() { *members = Members{} }
-	r.known, r.nameless = []identity{{id: id}}, true
+	r.known, r.nameless = map[int]identity{0: {id: id}}, true
 	g, err := c.readGroup(ctx, id, r)
 	g.Members = members
 	return g, err
@@ -85,11 +85,12 @@ type groupReader struct {
 	member func(*Group, Member)
 	void   func() // called before an answer is read another time; may be nil
 
-	held     heldMembers // of the group in hand
-	known    []identity  // of the groups of the answer that is read now, in order
-	nameless bool        // members may be handed out without the group's name
-	learnt   []identity  // of the groups of the answer so far
-	late     bool        // an id or a name came too late: what was handed out is void
+	held     heldMembers      // of the group in hand
+	at       int              // number of the group in hand in the answer
+	known    map[int]identity // of groups of the answer, by number, from reading it before
+	nameless bool             // members may be handed out without the group's name
+	learnt   map[int]identity // of the groups so far that will need it if the answer is read again
+	late     bool             // an id or a name came too late: what was handed out is void
 	begun    bool
 	rounds   int
 
@@ -146,18 +147,16 @@ func (r *groupReader) begin() {
 	if r.begun && r.void != nil {
 		r.void()
 	}
-	r.begun, r.late, r.learnt = true, false, nil
+	r.begun, r.late, r.learnt, r.at = true, false, nil, 0
 }
 
 func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (string, error) {
 	r.group = Group{}
 	r.held.reset()
 	g := &r.group
-	var to, told identity // to whom members belong, as far as known, and as was said
-	if n := len(r.learnt); n < len(r.known) {
-		to = r.known[n]
-	}
-	known := to.id != ""
+	var told identity // whom members were said to belong to
+	to, known := r.known[r.at]
+	early := false // members came before the id and the name
 	tally := memberTally{}
 	for s.Object(); s.Known(r.attributes); {
 		switch r.attributes.Field {
@@ -174,6 +173,8 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 			stream := to.id != "" && (known || strings.TrimSpace(to.name) != "")
 			if stream {
 				told = to
+			} else {
+				early = true
 			}
 			if r.readMembers(s, to, stream, &tally, fresh) {
 				g.MembersListed = true
@@ -190,9 +191,15 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 	if told.id != "" && (told.id != g.ID || told.name != g.DisplayName && !r.nameless) {
 		r.late = true
 	}
-	r.learnt = append(r.learnt, identity{strings.Clone(g.ID), strings.Clone(g.DisplayName)})
+	if early || known || r.late {
+		if r.learnt == nil {
+			r.learnt = map[int]identity{}
+		}
+		r.learnt[r.at] = identity{strings.Clone(g.ID), strings.Clone(g.DisplayName)}
+	}
+	r.at++
 	if problem := tally.problem(); problem != "" {
-		r.held.add(unreadable("%s", problem))
+		r.held.add(unreadable(problem))
 		g.MembersListed = true
 	}
 	return g.ID, nil

@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"baton"
+	"baton/internal/intern"
 	"baton/internal/jsonscan"
 )
 
@@ -185,7 +185,7 @@ func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (a
 	if !isObject(s) {
 		return answer{}, notAList()
 	}
-	p := pageReader{rows: rows, seen: seen, inPage: make(map[string]bool, defaultPageSize)}
+	p := pageReader{rows: rows, seen: seen, inPage: new(intern.Table)}
 	said, listed := false, false
 	var err error
 	for s.Object(); err == nil && s.Field(); {
@@ -228,7 +228,7 @@ type pageReader struct {
 	answer
 	rows   rowReader
 	seen   func(id string) bool
-	inPage map[string]bool
+	inPage *intern.Table
 }
 
 func (p *pageReader) read(s *jsonscan.Scanner) error {
@@ -243,13 +243,22 @@ func (p *pageReader) read(s *jsonscan.Scanner) error {
 	return nil
 }
 
+// maxPageRows is how many rows a page may have. Servers that ignore count send all rows at
+// once; what has more is no directory that fits into memory.
+const maxPageRows = 1 << 17
+
 func (p *pageReader) row(s *jsonscan.Scanner) error {
+	if p.answer.rows == maxPageRows {
+		return baton.Errorf(baton.Incomplete, "a page has more than %d rows", maxPageRows)
+	}
 	id, err := readRow(s, p.rows, p.isFresh)
 	p.answer.rows++
 	s.Locate(p.answer.rows, id)
 	switch {
 	case err != nil || s.Err() != nil:
 		return err
+	case len(id) > maxID:
+		return baton.Errorf(baton.Incomplete, "row %d of the page has an id of more than %d bytes", p.answer.rows, maxID)
 	case id == "":
 		return baton.Errorf(baton.Incomplete, "row %d of the page has no id, so the list cannot be proved complete", p.answer.rows)
 	}
@@ -260,7 +269,7 @@ func (p *pageReader) row(s *jsonscan.Scanner) error {
 	p.last = id
 	p.named = p.named || p.rows.named()
 	if fresh {
-		p.inPage[strings.Clone(id)] = true // and not all that came with it
+		p.inPage.Add([]byte(id))
 		p.fresh++
 		p.rows.deliver()
 	}
@@ -268,7 +277,8 @@ func (p *pageReader) row(s *jsonscan.Scanner) error {
 }
 
 func (p *pageReader) isFresh(id string) bool {
-	return !p.inPage[id] && (p.seen == nil || !p.seen(id))
+	_, here := p.inPage.Find([]byte(id))
+	return !here && (p.seen == nil || !p.seen(id))
 }
 
 func notAList() error {

@@ -273,8 +273,13 @@ func init() {
 
 // kindOf classifies the value of type: "User", "urn:…:User", "#microsoft.graph.user".
 func kindOf(word string) wordKind {
-	if word == "" {
+	switch word { // as nearly all spell it
+	case "":
 		return noKind
+	case "User":
+		return userKind
+	case "Group":
+		return groupKind
 	}
 	if i := strings.LastIndexAny(word, ".:#/"); i >= 0 {
 		word = word[i+1:]
@@ -366,6 +371,14 @@ func needsEscape(r rune) bool {
 
 func lastSegment(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
+// plainUser reports whether the entry is written as most entries for accounts are.
+func (r *reference) plainUser() bool {
+	const users = "/Users/"
+	head := len(r.ref) - len(r.value)
+	return r.value != "" && len(r.value) <= maxID && r.problem == "" && r.inside == "" && (r.kind == "" || r.kind == "User") &&
+		(r.ref == "" || head >= len(users) && r.ref[head:] == r.value && r.ref[head-len(users):head] == users)
+}
+
 // member classifies an entry of a group's members. The endpoint of $ref and the words for
 // kinds decide:
 //
@@ -385,8 +398,8 @@ func lastSegment(path string) string { return path[strings.LastIndexByte(path, '
 //
 // A value and a $ref that name two accounts make the entry unreadable.
 func (r *reference) member() Member {
-	if r.value != "" && r.kind == "" && r.ref == "" && r.inside == "" && r.problem == "" && len(r.value) <= maxID {
-		return Member{Value: r.value} // most are no more than that
+	if r.plainUser() {
+		return Member{Value: r.value}
 	}
 	endpoint, refID := splitRef(r.ref, r.value)
 	refers, says := kindOfEndpoint(endpoint), kindOf(r.kind)
@@ -397,7 +410,7 @@ func (r *reference) member() Member {
 	m := Member{Value: r.value}
 	switch {
 	case refers == userKind && says == groupKind, refers == groupKind && says == userKind, refers == otherKind && says == userKind:
-		return unreadable("its type is %s, and it refers to %s", clip(r.kind), clip(endpoint))
+		return unreadable("its type is " + clip(r.kind) + ", and it refers to " + clip(endpoint))
 	case refers == groupKind, refers == noKind && says == groupKind:
 		m.Kind = GroupMember
 	case refers == otherKind, refers == noKind && says == otherKind:
@@ -412,9 +425,9 @@ func (r *reference) member() Member {
 		}
 		return m
 	case r.problem != "":
-		return unreadable("%s", r.problem)
+		return unreadable(r.problem)
 	case len(r.value) > maxID:
-		return unreadable("its id is longer than %d bytes", maxID)
+		return unreadable("its id is too long")
 	case r.value == "" && r.id != "":
 		return unreadable("it has an id and nothing that says what the id refers to")
 	case r.value == "":
@@ -425,9 +438,7 @@ func (r *reference) member() Member {
 	return m
 }
 
-func unreadable(format string, args ...any) Member {
-	return Member{Kind: UnreadableMember, Detail: fmt.Sprintf(format, args...)}
-}
+func unreadable(why string) Member { return Member{Kind: UnreadableMember, Detail: why} }
 
 // clip makes a word of a server fit for a message.
 func clip(word string) string {

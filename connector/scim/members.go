@@ -28,6 +28,8 @@ type Members struct {
 func (s *Members) Add(m Member) {
 	s.entries++
 	switch {
+	case s.problem != "" && (m.Kind == UnreadableMember || s.values.Len() == maxMembers):
+		return
 	case m.Kind == UnreadableMember:
 		s.Fail(fmt.Sprintf("member %d cannot be read: %s", s.entries, m.Detail))
 		return

@@ -2,7 +2,6 @@ package scim
 
 import (
 	"context"
-	"fmt"
 	"net/mail"
 	"strings"
 	"time"
@@ -76,7 +75,7 @@ func (r *reference) groupRef() GroupRef {
 	case r.value == "":
 		g.Problem = "it has neither a value nor a $ref with an id"
 	case len(r.value) > maxID:
-		g.Problem = fmt.Sprintf("its id is longer than %d bytes", maxID)
+		g.Problem = "its id is too long"
 	}
 	if g.Problem != "" {
 		g.Value = ""

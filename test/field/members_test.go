@@ -165,3 +165,127 @@ func TestChangesOfMembersInEveryForm(t *testing.T) {
 		})
 	}
 }
+
+// TestIDsInAnotherCase lists members that are UUIDs in capitals. Accounts have them in
+// small letters, or the other way round.
+func TestIDsInAnotherCase(t *testing.T) {
+	const ann, bob, cid = "0a1b2c3d-0000-4000-8000-00000000000a", "0a1b2c3d-0000-4000-8000-00000000000b", "0a1b2c3d-0000-4000-8000-00000000000c"
+	for name, to := range map[string]func(string) string{"members in capitals": strings.ToUpper, "accounts in capitals": strings.ToLower} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := small()
+			for i, id := range []string{ann, bob, cid} {
+				if o.accounts[i].id = id; name == "accounts in capitals" {
+					o.accounts[i].id = strings.ToUpper(id)
+				}
+			}
+			a := o.accounts
+			o.teams[0].members, o.teams[1].members = []string{a[0].id}, []string{a[1].id, a[2].id}
+			o.shape = func(g *team) string {
+				return array(func(id string) string { return `{"value":"` + to(id) + `"}` })(g.members)
+			}
+			p := perplexity(t, o.serve(t))
+			if r := p.run(t); r.code != 0 {
+				t.Fatal(r.stderr)
+			}
+			if got := p.grants(t); !slices.Equal(got, o.memberships()) {
+				t.Errorf("grants %q, want %q", got, o.memberships())
+			}
+			if r := p.run(t, "--revoke-grant", "group:g1:member:user:"+a[0].id); r.code == 0 || o.wrote() > 0 {
+				t.Errorf("taking Admin from the only admin ends with %d: %s", r.code, r.stdout)
+			}
+			if r := p.run(t, "--revoke-grant", "group:g2:member:user:"+a[1].id); r.code != 0 || o.has("g2", a[1].id) || !o.has("g2", a[2].id) {
+				t.Errorf("the revocation ends with %d: %s", r.code, r.stderr)
+			}
+			if r := p.run(t, "--grant-entitlement", "group:g2:member", "--grant-principal", a[2].id, "--grant-principal-type", "user"); r.code != 0 || len(o.team("g2").members) != 1 {
+				t.Errorf("the grant of what holds already ends with %d: %s", r.code, r.stderr)
+			}
+		})
+	}
+}
+
+// TestMembersWithoutAnAccount lists members that are the ids of no account. Written like
+// the ids of accounts, they are accounts that the server does not show: they are dropped and
+// counted. Anything else may be an account under another name.
+func TestMembersWithoutAnAccount(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ids    []string // of the accounts
+		member string
+		sealed bool
+	}{
+		"one of another organisation":           {[]string{"directory_user_01HCH1XJXP", "directory_user_01HCH2AAXP", "directory_user_01HCH3BBBB"}, "directory_user_01PVYFY7Z8", true},
+		"a UUID among UUIDs":                    {[]string{"0a1b2c3d-0000-4000-8000-00000000000a", "0a1b2c3d-0000-4000-8000-00000000000b", "0a1b2c3d-0000-4000-8000-00000000000c"}, "ffffffff-0000-4000-8000-00000000000c", true},
+		"a number among numbers":                {[]string{"1001", "1002", "1003"}, "1417", true},
+		"a number among UUIDs":                  {[]string{"0a1b2c3d-0000-4000-8000-00000000000a", "0a1b2c3d-0000-4000-8000-00000000000b", "0a1b2c3d-0000-4000-8000-00000000000c"}, "17", false},
+		"an address of nobody":                  {[]string{"1001", "1002", "1003"}, "zoe@acme.example", false},
+		"the number of somebody, but not as id": {[]string{"1001", "1002", "1003"}, "2001", false},
+		"a nested group without a type":         {[]string{"1001", "1002", "1003"}, "g1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := small()
+			for i, id := range tt.ids {
+				o.accounts[i].id = id
+				o.accounts[i].more = fmt.Sprintf(`"externalId":"200%d"`, i)
+			}
+			o.teams[0].members, o.teams[1].members = tt.ids[:1], tt.ids[1:]
+			want := o.memberships()
+			o.teams[1].members = append(slices.Clone(tt.ids[1:]), tt.member)
+			p := perplexity(t, o.serve(t))
+			r := p.run(t)
+			switch {
+			case tt.sealed != p.sealed() || tt.sealed != (r.code == 0):
+				t.Errorf("the sync ends with %d, sealed %t: %s", r.code, p.sealed(), r.stderr)
+			case tt.sealed && !slices.Equal(p.grants(t), want):
+				t.Errorf("grants %q, want %q", p.grants(t), want)
+			case tt.sealed && !strings.Contains(r.stdout+r.stderr, "does not list"):
+				t.Errorf("the member that was left out is not counted:\n%s%s", r.stdout, r.stderr)
+			case !tt.sealed && (!strings.Contains(r.stderr, "g2") || !strings.Contains(r.stderr, tt.member)):
+				t.Errorf("the error names neither group nor member: %s", r.stderr)
+			}
+			// Somebody has gone meanwhile.
+			o.teams[1].members = tt.ids[1:]
+			p = perplexity(t, o.serve(t))
+			if r := p.run(t); r.code != 0 {
+				t.Fatal(r.stderr)
+			}
+			o.teams[1].members = []string{tt.ids[2], tt.member}
+			r = p.run(t, "--revoke-grant", "group:g2:member:user:"+tt.ids[1])
+			if tt.sealed != (r.code == 0) || o.wrote() > 0 {
+				t.Errorf("the revocation of what is gone ends with %d after %d writes: %s%s", r.code, o.wrote(), r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
+// TestNoAdminKnown: where no account is known to be Admin, it is not known either that
+// there is nobody to lose.
+func TestNoAdminKnown(t *testing.T) {
+	for name, shape := range map[string]string{
+		"the group is empty":             `"members":[]`,
+		"it has an account of elsewhere": `"members":[{"value":"u9"}]`,
+		"it has a device":                `"members":[{"value":"d1","type":"Device"}]`,
+		"it has a group":                 `"members":[{"value":"g2","type":"Group"}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := small()
+			p := perplexity(t, o.serve(t))
+			o.shape = func(g *team) string {
+				if g.id == "g1" {
+					return shape
+				}
+				return usual(g)
+			}
+			args := []string{"--invoke-action", "disable_user", "--invoke-action-args", `{"user_id":"u1"}`}
+			if r := p.run(t, args...); r.code == 0 || o.wrote() > 0 {
+				t.Errorf("disabling ends with %d after %d writes: %s", r.code, o.wrote(), r.stdout)
+			} else if !strings.Contains(r.stderr, "--allow-last-admin") {
+				t.Errorf("it does not say how to go on: %s", r.stderr)
+			}
+			if r := p.run(t, append(args, "--allow-last-admin")...); r.code != 0 || o.wrote() != 1 {
+				t.Errorf("disabling as told ends with %d: %s", r.code, r.stderr)
+			}
+		})
+	}
+}

@@ -159,8 +159,10 @@ func matches(r *http.Request, name string) bool {
 }
 
 func list[T any](w http.ResponseWriter, r *http.Request, all []T, document func(T) string, keep func(T) bool) {
-	rows := slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !keep(v) })
-	query := r.URL.Query()
+	rows, query := all, r.URL.Query()
+	if query.Has("filter") {
+		rows = slices.DeleteFunc(slices.Clone(all), func(v T) bool { return !keep(v) })
+	}
 	start, _ := strconv.Atoi(cmp.Or(query.Get("startIndex"), "1"))
 	count, _ := strconv.Atoi(cmp.Or(query.Get("count"), "100"))
 	from := min(max(0, start-1), len(rows))
