@@ -101,6 +101,9 @@ func (s *Server) answer(r *http.Request, body []byte, tooLarge bool) *answer {
 	x := &exchange{s: s, r: r, query: r.URL.Query(), body: body, base: scheme + r.Host + s.base}
 	done := s.audit(x)
 	a := s.gate(r)
+	if a == nil {
+		a = s.foreign(r, resource, id)
+	}
 	switch {
 	case a != nil:
 	case tooLarge:

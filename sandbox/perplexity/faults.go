@@ -14,7 +14,7 @@ type Fault = fault.Fault
 
 // Faults is the table of all faults, grouped by what they touch.
 func Faults() []Fault {
-	return slices.Concat(transportFaults(), listFaults(), memberFaults(), attributeFaults(), writeFaults(), organisationFaults())
+	return slices.Concat(transportFaults(), listFaults(), memberFaults(), attributeFaults(), writeFaults(), organisationFaults(), foreignFaults(), recordFaults())
 }
 
 func transportFaults() []Fault {

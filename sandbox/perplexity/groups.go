@@ -35,6 +35,9 @@ func (g *group) memberList() []any {
 	for i, u := range g.members {
 		l[i] = object{{"value", u.id}, {"display", u.label()}, {"type", "User"}}
 	}
+	for _, id := range g.strangers {
+		l = append(l, object{{"value", id}, {"type", "User"}})
+	}
 	return l
 }
 
@@ -93,6 +96,9 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 		if nested := x.s.groups[at%len(x.s.groups)]; nested != g {
 			shown = append(shown, member{value: nested.id, display: nested.displayName, kind: "Group", ref: x.base + "/Groups/" + nested.id})
 		}
+	}
+	for _, id := range g.strangers {
+		shown = append(shown, member{value: id, kind: "User"})
 	}
 	if f.On("unknown-members") {
 		shown = append(shown, member{value: "directory_user_01UNKNOWN000000000000000000", kind: "User"})
@@ -202,6 +208,7 @@ func (x *exchange) patchGroup(g *group) *answer {
 		return f.answer()
 	}
 	next.members = x.s.misremember(g.members, next.members)
+	next.strangers = x.strangers(p.doc)
 	if x.s.carriesOut() {
 		x.s.updateGroup(g, next)
 	}
@@ -250,6 +257,7 @@ func (s *Server) updateGroup(g, next *group) {
 		s.remember(g, nil)
 		g.displayName, g.externalID, g.extra = next.displayName, next.externalID, next.extra
 	}
+	changed = s.admit(g, next.strangers) || changed
 	stay := setOf(next.members)
 	for _, u := range slices.Clone(g.members) {
 		if !stay[u] {

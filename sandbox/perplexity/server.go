@@ -100,6 +100,7 @@ type Server struct {
 	held       map[string]bool
 	ids        *identifiers
 	inserted   int
+	borrowed   string // the userName that was last searched for or created
 
 	faults   fault.Set
 	past     past

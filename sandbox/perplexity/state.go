@@ -18,6 +18,8 @@ type user struct {
 
 	elsewhere bool // belongs to another organisation: accepted, but excluded
 	console   bool // created in the console: SCIM does not show it
+
+	alias string // what filters take for the userName; the userName itself if empty
 }
 
 type email struct {
@@ -31,6 +33,7 @@ type group struct {
 	id, externalID, displayName string
 	identity                    string
 	members                     []*user
+	strangers                   []string // members that no user is
 	extra                       object
 	meta
 }

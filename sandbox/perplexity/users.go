@@ -1,6 +1,7 @@
 package perplexity
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ func (u *user) attribute(name string) any {
 	case "id":
 		return u.id
 	case "username":
-		return u.userName
+		return cmp.Or(u.alias, u.userName)
 	case "externalid":
 		return u.externalID
 	case "displayname":
@@ -125,6 +126,7 @@ func (x *exchange) userDocument(u *user) object {
 	if f.On("no-email") {
 		o.remove("emails")
 	}
+	x.borrow(u, &o)
 	if !f.On("no-groups-attribute") && x.fields.wants("groups") {
 		memberships := make([]member, len(u.groups))
 		for i, g := range u.groups {
@@ -182,10 +184,14 @@ func (x *exchange) users() []*user {
 }
 
 func (x *exchange) listUsers() *answer {
+	x.noteSearch()
 	rows := x.users()
 	candidates := func(path attrPath, value string) ([]*user, bool) {
 		switch {
 		case path == attrPath{attr: "username"} && x.past == nil:
+			if u := x.lookAlike(value); u != nil {
+				return []*user{u}, true
+			}
 			u := x.s.userByName[strings.ToLower(value)]
 			if u == nil || !x.visible(u) {
 				return nil, true
@@ -242,6 +248,11 @@ func (x *exchange) createUser() *answer {
 	if !u.active && s.faults.On("soft-delete-off") {
 		return x.refuseCreation(doc, &failure{status: 400, bare: true})
 	}
+	x.searchedFor(u.userName)
+	if other := x.another(u.userName); other != nil && s.faults.Every("create-other") {
+		return x.one(http.StatusCreated, x.userDocument(other), &other.meta)
+	}
+	x.misplace(u)
 	s.place(u)
 	// With soft deletion off a disabled user is invisible, and comes back, with the
 	// same id and every membership, when it is created again.
@@ -266,10 +277,7 @@ func (x *exchange) createUser() *answer {
 		s.insertUser(u, len(s.users))
 	}
 	delete(s.held, strings.ToLower(u.userName))
-	if s.faults.On("create-empty") {
-		return &answer{status: http.StatusCreated, header: http.Header{}}
-	}
-	return x.one(http.StatusCreated, x.userDocument(u), &u.meta)
+	return x.created(u)
 }
 
 func (x *exchange) refuseCreation(doc object, f *failure) *answer {

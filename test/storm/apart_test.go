@@ -32,6 +32,17 @@ var notOfSyncs = map[string]string{
 	"deactivated-loses-groups":  ofWrites,
 	"unverified-domain":         ofWrites,
 	"seats-full":                ofWrites,
+	"foreign-404-writes":        ofWrites,
+	"any-member":                ofWrites,
+	"create-other":              ofWrites,
+	"create-other-id":           ofWrites,
+	"create-ignored-body":       ofWrites,
+	"create-suffix":             ofWrites,
+	"create-lower-case":         ofWrites,
+	"create-id-only":            ofWrites,
+	"create-200":                ofWrites,
+	"borrowed-address":          ofFilters,
+	"look-alike":                ofFilters,
 	"filter-unsupported":        ofFilters,
 	"filter-ignored":            ofFilters,
 	"filter-case-sensitive":     ofFilters,
@@ -42,6 +53,7 @@ var notOfSyncs = map[string]string{
 
 // notOfChanges are faults that a change has no part in, and why.
 var notOfChanges = map[string]string{
+	"any-member":               "no change writes an id that no account has; the storm asks for that all the same",
 	"member-first":             "it decides what Perplexity makes of groups, and not what SCIM answers",
 	"soft-delete-on":           ofDefault,
 	"deactivated-keeps-groups": ofDefault,

@@ -195,7 +195,8 @@ func (c *changing) choose() request {
 			people = append(people, u)
 		}
 	}
-	if len(people) == 0 || len(st.Groups) == 0 || has(c.settings, "filter-unsupported") && chance(r, 40) {
+	creates := has(c.settings, "filter-unsupported", "create-other", "create-other-id", "create-ignored-body", "create-suffix", "create-lower-case", "create-id-only", "create-200", "borrowed-address", "look-alike")
+	if len(people) == 0 || len(st.Groups) == 0 || creates && chance(r, 40) {
 		q.operation = "create account"
 	}
 	switch q.operation {
@@ -217,8 +218,8 @@ func (c *changing) choose() request {
 		if q.operation != "grant" && len(g.Members) > 0 && chance(r, 75) {
 			q.user = g.Members[r.IntN(len(g.Members))]
 		}
-		if chance(r, 3) {
-			q.user = "directory_user_01NOBODY"
+		if chance(r, 3) || has(c.settings, "any-member") && chance(r, 40) {
+			q.user = nobody
 		}
 	}
 	return q

@@ -69,7 +69,8 @@ func (a *attempt) achieved(st sandbox.State) bool {
 	case "create account":
 		n := 0
 		for _, u := range st.Users {
-			if strings.EqualFold(u.UserName, a.email) {
+			// Some servers append something to the userName; the address stays.
+			if strings.EqualFold(u.UserName, a.email) || strings.EqualFold(u.Email, a.email) {
 				n++
 			}
 		}
@@ -78,6 +79,21 @@ func (a *attempt) achieved(st sandbox.State) bool {
 		u, ok := st.User(a.user)
 		return ok && u.Active == (a.operation == "enable_user") || !ok && a.operation == "disable_user"
 	}
+}
+
+// nobody is an id that no account has.
+const nobody = "directory_user_01NOBODY"
+
+// wrongPerson says so if the account that a creation names is not that of the address.
+func (a *attempt) wrongPerson() string {
+	if a.operation != "create account" || a.outcome.Resource == nil {
+		return ""
+	}
+	id := a.outcome.Resource.ID.ID
+	if u, ok := a.after.User(id); !ok || !strings.EqualFold(u.UserName, a.email) && !strings.EqualFold(u.Email, a.email) {
+		return fmt.Sprintf("it names %s (%s), who is somebody else", id, u.UserName)
+	}
+	return ""
 }
 
 // admins are those who are Admin as far as SCIM can know: that somebody belongs to
@@ -156,6 +172,11 @@ func (a *attempt) succeeded(own int, others []string, fail func(string, ...any))
 		fail("it keeps silent about %q", others)
 	case a.outcome.Already && !a.achieved(a.before) && own == 0:
 		fail("it was not so before")
+	case a.user == nobody && a.operation != "revoke":
+		fail("it claims success for an account that nobody ever had")
+	}
+	if problem := a.wrongPerson(); problem != "" {
+		fail("%s", problem)
 	}
 	switch {
 	case a.outcome.Already:

@@ -80,9 +80,13 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 		names = append(names, "duplicate-delivery")
 	case "held-row-on-reject":
 		names = append(names, "unverified-domain")
+	case "foreign-404-one", "denied-one", "crossed-answers":
+		names = append(names, "members-absent") // where a sync reads groups one by one
 	case "search-fail", "search-429":
 		return append(names, f.Name) // there are too few searches for every sixth
-	case "empty-page", "error-after-work":
+	case "borrowed-address":
+		names = append(names, pick(r, "filter-ignored", "create-empty"))
+	case "empty-page", "error-after-work", "create-other":
 		return append(names, f.Name+"=1")
 	}
 	if chance(r, 50) || f.Value == fault.Rows || f.Name == "huge-body" || f.Name == "gzip-bomb" {

@@ -1,15 +1,20 @@
 package storm
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"baton"
+	"baton/connector/scim"
 )
 
 // TestPlantedBugs: the storm goes red when a connector has a bug. Each is tried until the
@@ -29,6 +34,10 @@ func TestPlantedBugs(t *testing.T) {
 		"trusts a 200":                             {changeWith(trusts, []string{"drop-member-on-add", "patch-ignored"}), "says that it is done, and it is not"},
 		"replaces the whole membership":            {changeWith(replacesAll, nil), "others were touched"},
 		"skips the guard":                          {changeWith(unguarded, nil), "nobody is Admin any more"},
+		"takes a 404 for proof":                    {changeWith(believes404, []string{"foreign-404=1"}), "it is not"},
+		"adds anybody":                             {changeWith(addsAnybody, []string{"any-member"}), "it is not"},
+		"takes whom a search shows":                {changeWith(takesTheFirst, []string{"look-alike"}), "somebody else"},
+		"takes whom a creation answers with":       {changeWith(takesTheAnswer, []string{"create-other=1"}), "somebody else"},
 		"writes on a dry run":                      {changeWith(wetRun, nil), "a dry run wrote"},
 		"keeps silent about what it may have done": {changeWith(silent, []string{"error-after-work=1", "members-absent-everywhere"}), "does not say that it may have"},
 		"skips the guard in a race":                {func(t *testing.T, seed uint64) []string { return RaceRun{Seed: seed, Wrap: unguarded}.Run(t) }, "nobody is Admin any more"},
@@ -243,4 +252,76 @@ func silent(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 		return baton.Outcome{}, baton.Errorf(baton.Unavailable, "it did not work").WithFix("Try again.")
 	}
 	return &bad
+}
+
+func believes404(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Revoke = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		out, err := c.Revoke(ctx, req)
+		if errors.Is(err, scim.ErrNotShown) || err != nil && strings.Contains(err.Error(), "404") {
+			return baton.Outcome{Already: true, Done: []string{"It is gone."}}, nil
+		}
+		return out, err
+	}
+	return &bad
+}
+
+func addsAnybody(c *baton.Connector, over http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Grant = func(_ context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		op := fmt.Sprintf(`{"op":"add","path":"members","value":[{"value":%q}]}`, req.Principal.ID)
+		return baton.Outcome{Done: []string{"Added."}}, direct(over, "/Groups/"+req.Entitlement.Resource.ID, op)
+	}
+	return &bad
+}
+
+// creates wraps the creation of accounts.
+func creates(c *baton.Connector, create func(context.Context, baton.AccountRequest) (baton.Outcome, error)) *baton.Connector {
+	bad := *c
+	account := *c.Account
+	account.Create = create
+	bad.Account = &account
+	return &bad
+}
+
+// answered sends a request past everything and returns the id of the first user in the
+// answer.
+func answered(over http.RoundTripper, method, path, body string) string {
+	req, err := http.NewRequest(method, "http://"+host+"/scim/v2.0/sandbox"+path, strings.NewReader(body))
+	if err != nil {
+		return ""
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/scim+json")
+	resp, err := over.RoundTrip(req)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	_, text, _ = bytes.Cut(text, []byte(`"id":"`))
+	id, _, _ := bytes.Cut(text, []byte(`"`))
+	return string(id)
+}
+
+func named(id string) baton.Outcome {
+	return baton.Outcome{Done: []string{"It is there."}, Resource: &baton.Resource{ID: baton.ResourceID{Type: "user", ID: id}}}
+}
+
+func takesTheFirst(c *baton.Connector, over http.RoundTripper) *baton.Connector {
+	return creates(c, func(ctx context.Context, req baton.AccountRequest) (baton.Outcome, error) {
+		if id := answered(over, http.MethodGet, "/Users?filter="+url.QueryEscape("userName eq \""+req.Email+"\""), ""); id != "" && !req.DryRun {
+			return named(id), nil
+		}
+		return c.Account.Create(ctx, req)
+	})
+}
+
+func takesTheAnswer(c *baton.Connector, over http.RoundTripper) *baton.Connector {
+	return creates(c, func(ctx context.Context, req baton.AccountRequest) (baton.Outcome, error) {
+		if req.DryRun {
+			return c.Account.Create(ctx, req)
+		}
+		return named(answered(over, http.MethodPost, "/Users", `{"userName":"`+req.Email+`"}`)), nil
+	})
 }
