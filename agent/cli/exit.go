@@ -28,7 +28,7 @@ func ExitCodes() []ExitCodeRow {
 		{Kind: baton.PermissionDenied, Meaning: "the credential may not do this"},
 		{Kind: baton.Storage, Meaning: "the disk is full, read-only or failing"},
 		{Kind: baton.Refused, Meaning: "a guard or the state of things forbids it; also a failed doctor"},
-		{Kind: baton.Incomplete, Meaning: "what was read cannot be proved complete, so nothing was written"},
+		{Kind: baton.Incomplete, Meaning: "what was read does not prove enough: a list is not complete, or an answer is not the upstream's"},
 		{Kind: baton.Unsupported, Meaning: "the connector or the upstream cannot do this"},
 		{Kind: baton.Internal, Meaning: "a defect of this program, or an error nobody classified"},
 		{Kind: baton.Unavailable, Meaning: "the upstream is down or breaks off; try again later"},

@@ -54,6 +54,15 @@ var plants = []struct {
 	{"a link to a folder is taken for the folder", "internal/disk/own.go", "info, err := os.Lstat(dir)", "info, err := os.Stat(dir)", "./internal/disk", "TestOwnDir"},
 	{"what an upstream says is printed with the token in it", "connector/rest/content.go", "pairs = append(pairs, spelling, secret.String())", "pairs = append(pairs, spelling, spelling)", "./connector/rest", "TestTokenIsNeverRepeated"},
 	{"bodies are read to their end", "connector/rest/content.go", "io.ReadAll(io.LimitReader(text, c.maxBody+1))", "io.ReadAll(io.LimitReader(text, 1<<30))", "./connector/rest", "TestBombs"},
+	{"a 404 proves that a user is gone", "connector/scim/proof.go", "found, listErr := c.ListedUsers(ctx, id)\n", "found, listErr := map[string]User{}, error(nil)\n", "./connector/scim", "TestProof"},
+	{"an empty list proves that something is gone", "connector/scim/proof.go", "case said.rows > 0:", "case said.rows >= 0:", "./connector/scim", "TestProof"},
+	{"a list needs no schema", "connector/scim/proof.go", "return t.formal == t.pages || t.formal == 0 && t.named", "return true", "./connector/scim", "TestProof"},
+	{"one page with the schema is enough", "connector/scim/proof.go", "t.formal == 0 && t.named", "t.named", "./connector/scim", "TestPagesThatDoNotVouch"},
+	{"names are folded beyond ASCII", "connector/scim/identity.go", "	if len(a) != len(b) {", "	if strings.EqualFold(a, b) {\n\t\treturn true\n\t}\n\tif len(a) != len(b) {", "./connector/scim", "TestSameName"},
+	{"any address of several makes an account", "connector/scim/identity.go", "if primaries == 0 && len(u.Emails) == 1 {", "if primaries == 0 && len(u.Emails) > 0 {", "./connector/scim", "TestChoose"},
+	{"users that were found share their addresses with later rows", "connector/scim/find.go", "u.Emails, u.Groups = slices.Clone(u.Emails), slices.Clone(u.Groups)", "_ = slices.Clone(u.Emails)", "./connector/scim", "TestFoundUsersKeepTheirAddresses"},
+	{"the record that a creation returns is taken as it is", "connector/perplexity/account.go", "if err == nil && !u.GoesBy(account.UserName) {", "if false {", "./connector/perplexity", "TestRecordsOfOthers"},
+	{"a grant does not look its account up", "connector/perplexity/change.go", "	u, shown, err := c.scim.LookUser(ctx, m.userID)\n	if err == nil && !shown {", "	u, shown, err := c.scim.LookUser(ctx, m.userID)\n	if false {", "./connector/perplexity", "TestGrantToNobody"},
 	{"a wait is as long as an upstream likes", "connector/rest/retryafter.go", "min(max(d, 0), float64(maxAsk))", "max(d, 0)", "./connector/rest", "RetryAfter"},
 }
 
