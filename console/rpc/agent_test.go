@@ -54,7 +54,7 @@ func connector(asked *[]baton.GrantRequest) *baton.Connector {
 	}
 }
 
-// TestAgent has this project's own connector process do one task of every type.
+// TestAgent runs one task of every type through this project's own service mode.
 func TestAgent(t *testing.T) {
 	server, err := rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 10 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {

@@ -41,7 +41,7 @@ func TestFaultTable(t *testing.T) {
 	}
 }
 
-// TestCallFaults lays the three faults that every call can have on each of them.
+// TestCallFaults applies each of the three faults of calls to every call.
 func TestCallFaults(t *testing.T) {
 	f := newFixture(t)
 	h, _ := f.pair()
@@ -136,7 +136,7 @@ func TestTaskFaults(t *testing.T) {
 	a, b := f.pair()
 	f.fault("none-task")
 	if task := a.poll(); task.GetNone() == nil {
-		t.Errorf("handed %v, want a none task", task)
+		t.Errorf("got %v, want a none task", task)
 	}
 	id := f.enqueue("acme", grantTask())
 	f.fault("redeliver")
@@ -146,12 +146,12 @@ func TestTaskFaults(t *testing.T) {
 			want = ""
 		}
 		if got := h.pollID(); got != want {
-			t.Errorf("host %s was handed %q, want %q", h.id, got, want)
+			t.Errorf("host %s got %q, want %q", h.id, got, want)
 		}
 	}
 	f.fault("redeliver=1")
 	if got := b.pollID(); got != id {
-		t.Errorf("the other host was handed %q, want %q", got, id)
+		t.Errorf("the other host got %q, want %q", got, id)
 	}
 	if n := f.task(id).Deliveries; n != 3 {
 		t.Errorf("%d deliveries, want 3", n)

@@ -31,12 +31,12 @@ func TestLease(t *testing.T) {
 	a, b := f.pair()
 	id := f.enqueue("acme", listTask())
 
-	wantCode(t, a.succeed(id), codes.FailedPrecondition) // nobody was handed it
+	wantCode(t, a.succeed(id), codes.FailedPrecondition) // not leased
 	if got := a.pollID(); got != id {
-		t.Fatalf("handed out %q, want %q", got, id)
+		t.Fatalf("leased %q, want %q", got, id)
 	}
 	if again, other := a.pollID(), b.pollID(); again != "" || other != "" {
-		t.Errorf("handed out again: %q, %q", again, other)
+		t.Errorf("leased again: %q, %q", again, other)
 	}
 	f.clock.advance(50 * time.Second)
 	if _, err := a.beat(id); err != nil {
@@ -44,7 +44,7 @@ func TestLease(t *testing.T) {
 	}
 	f.clock.advance(59 * time.Second)
 	if got := b.pollID(); got != "" {
-		t.Errorf("handed out %q, in spite of the heartbeat", got)
+		t.Errorf("host b leased %q in spite of the heartbeat", got)
 	}
 	_, err := b.beat(id)
 	wantCode(t, err, codes.FailedPrecondition)
@@ -75,26 +75,26 @@ func TestLateHolder(t *testing.T) {
 	a.poll()
 	a.poll()
 	f.clock.advance(5 * time.Minute)
-	// The leases have lapsed, but nobody else has the tasks.
+	// The leases have ended, but no other host has the tasks.
 	if _, err := a.beat(beaten); err != nil {
 		t.Error(err)
 	}
 	wantCode(t, a.succeed(finished), codes.OK)
 	if got := a.pollID(); got != "" {
-		t.Errorf("handed out %q", got)
+		t.Errorf("leased %q", got)
 	}
 }
 
 func TestForeignTasks(t *testing.T) {
 	f := newFixture(t)
 	a, _ := f.pair()
-	stranger := f.host("a", f.token(f.issue("other")))
+	other := f.host("a", f.token(f.issue("other")))
 	id := f.enqueue("acme", listTask())
-	if got := stranger.pollID(); got != "" {
-		t.Errorf("another connector was handed %q", got)
+	if got := other.pollID(); got != "" {
+		t.Errorf("another connector leased %q", got)
 	}
 	a.poll()
-	for name, h := range map[string]*host{"unknown": a, "of another connector": stranger} {
+	for name, h := range map[string]*host{"unknown": a, "of another connector": other} {
 		task := id
 		if h == a {
 			task = unknownTask
@@ -154,7 +154,7 @@ func TestCancel(t *testing.T) {
 		cancel(id)
 		ended(id, "")
 		if got := a.pollID(); got != "" {
-			t.Errorf("handed out %q", got)
+			t.Errorf("leased %q", got)
 		}
 	})
 	t.Run("running", func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestCancel(t *testing.T) {
 		cancel(id)
 		f.clock.advance(time.Minute)
 		if got := b.pollID(); got != "" {
-			t.Errorf("handed out %q", got)
+			t.Errorf("leased %q", got)
 		}
 		if _, err := f.Store.Expire(t.Context(), f.clock.Now(), 10); err != nil {
 			t.Error(err)

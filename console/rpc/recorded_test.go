@@ -120,8 +120,8 @@ func workOf(calls []call) (work rpc.Work, debug bool) {
 	return work, uploads > 1
 }
 
-// TestRecordedSession has the server answer the calls that official connectors made, in
-// their order. Their private keys were not recorded, nor what they uploaded: the
+// TestRecordedSession sends the server the calls that official connectors made, in their
+// order. Their private keys were not recorded, nor what they uploaded: the
 // assertions are signed with another key, and files of the same size are made up.
 func TestRecordedSession(t *testing.T) {
 	var calls []call

@@ -76,7 +76,7 @@ func newHost(t *testing.T, store rpc.Store, address string, transport credential
 }
 
 // newToken returns a token of a new credential of the connector.
-func newToken(t *testing.T, store rpc.Store, connector string) string {
+func newToken(t testing.TB, store rpc.Store, connector string) string {
 	t.Helper()
 	now := time.Now()
 	c, _, err := rpc.NewCredential(connector, connector, "c1.example", now)
@@ -106,8 +106,8 @@ func add(t *testing.T, store rpc.Store, connector string, work rpc.Work) rpc.Tas
 	return task
 }
 
-// TestReplicas has hosts of two connectors of one application work through many tasks on
-// two servers that share a store. Each task is done once, by a host of its connector.
+// TestReplicas runs many tasks of two connectors of one application through two servers
+// that share a store. Each task is done once, by a host of its connector.
 func TestReplicas(t *testing.T) {
 	store := rpctest.NewMemory()
 	connectors := []string{"acme", "acme-second"}
@@ -216,7 +216,7 @@ func (f *failing) Credential(ctx context.Context, id string) (rpc.Credential, er
 	return f.Store.Credential(ctx, id)
 }
 
-// TestStoreFails wants the connector to get a code and no details, and to get its task
+// TestStoreFails checks that the connector gets a code and no details, and gets its task
 // once the store works again.
 func TestStoreFails(t *testing.T) {
 	memory := rpctest.NewMemory()
@@ -244,8 +244,7 @@ func TestStoreFails(t *testing.T) {
 	wantCode(t, h.uploadFile(task.ID, syncFile(3<<20)), codes.OK)
 }
 
-// TestUnsendableTask: a task that cannot be encoded fails, and does not keep the host from
-// getting the next one.
+// TestUnsendableTask: a task that cannot be encoded fails, and the host gets the next one.
 func TestUnsendableTask(t *testing.T) {
 	store := rpctest.NewMemory()
 	h := direct(t, store)
@@ -264,8 +263,8 @@ func TestUnsendableTask(t *testing.T) {
 	}
 }
 
-// TestTokenStoreFails: a connector that is told 401 stops for good, so a database that is
-// away must not look like that.
+// TestTokenStoreFails: a connector stops for good when the token endpoint answers 401, so a
+// database that is away must not have that effect.
 func TestTokenStoreFails(t *testing.T) {
 	store := &failing{Store: rpctest.NewMemory(), err: baton.Errorf(baton.Unavailable, "the database is away")}
 	server, err := rpc.New(rpc.Config{Store: store, Hosts: []string{"c1.example"}})

@@ -253,13 +253,13 @@ func FuzzToken(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	_, stranger, err := ed25519.GenerateKey(nil)
+	_, other, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
 	claims := map[string]any{"iss": id, "sub": id, "aud": "c1.example", "exp": time.Now().Add(time.Hour).Unix()}
 	for _, header := range []map[string]any{{"alg": "EdDSA", "nonce": "n"}, {"alg": "none"}, {}} {
-		f.Add(jws(stranger, header, claims))
+		f.Add(jws(other, header, claims))
 		maps.DeleteFunc(claims, func(key string, _ any) bool { return key == "aud" })
 	}
 	f.Add("..")

@@ -129,7 +129,7 @@ func TestDebugLog(t *testing.T) {
 	}
 }
 
-// TestReceived hands uploads on, and has one refused.
+// TestReceived checks what Config.Received gets, and that it can refuse an upload.
 func TestReceived(t *testing.T) {
 	store := rpctest.NewMemory()
 	var got []rpc.Upload

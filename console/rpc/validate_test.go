@@ -12,7 +12,7 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// TestRules wants every rule to refuse what is just past it, and to name the field.
+// TestRules checks both sides of the limit of each rule, and that the error names the field.
 func TestRules(t *testing.T) {
 	f := newFixture(t)
 	h, _ := f.pair()

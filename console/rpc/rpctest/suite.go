@@ -48,6 +48,7 @@ func Suite(t *testing.T, open func(t *testing.T) rpc.Store) {
 		{"Fencing", (*suite).fencing},
 		{"Cancel", (*suite).cancel},
 		{"Requeue", (*suite).requeue},
+		{"ExpireLimit", (*suite).expireLimit},
 		{"Hello", (*suite).hello},
 		{"HelloTask", (*suite).helloTask},
 		{"Upload", (*suite).upload},
@@ -194,7 +195,9 @@ func (s *suite) fullTask() rpc.Task {
 
 func (s *suite) task() {
 	want := s.fullTask()
+	s.advance(time.Second)
 	s.ok(s.AddTask(s.Context(), s.now, want))
+	want.Added = s.now
 	s.equal("the task", s.read(want), want)
 	s.fails(s.AddTask(s.Context(), s.now, want), baton.AlreadyExists)
 	_, err := s.Task(s.Context(), acme, ksuid.New().String())
@@ -362,6 +365,13 @@ func (s *suite) knownTasks() {
 	if got := s.state(write, rpc.Leased); !got.LeasedAt(s.now) || got.Lease.Number != 1 {
 		s.Errorf("the known write: %+v", got.Lease)
 	}
+	// A lease that lasts stays as it is.
+	until := s.read(known).Lease.Until
+	s.advance(time.Second)
+	s.lease(acme, "a", 3, known.ID, write.ID, unknown.ID)
+	if got := s.read(known).Lease.Until; !got.Equal(until) {
+		s.Errorf("a lease that lasts was moved from %v to %v", until, got)
+	}
 	// Another host cannot claim to have them.
 	if ids, _ := s.lease(acme, "b", 3, known.ID, unknown.ID, write.ID); len(ids) != 0 {
 		s.Errorf("another host leased %v", ids)
@@ -507,6 +517,19 @@ func (s *suite) requeue() {
 	s.ok(err)
 	s.fails(s.RequeueTask(ctx, s.now, acme, t.ID), baton.Refused)
 	s.fails(s.RequeueTask(ctx, s.now, acme, ksuid.New().String()), baton.NotFound)
+}
+
+func (s *suite) expireLimit() {
+	for range 5 {
+		s.add(acme, actionWork())
+	}
+	s.lease(acme, "a", 100)
+	s.advance(rpc.WriteLease)
+	for _, want := range []int{2, 2, 1, 0} {
+		if n, err := s.Expire(s.Context(), s.now, 2); err != nil || n != want {
+			s.Errorf("%d rows changed, %v; want %d", n, err, want)
+		}
+	}
 }
 
 func exampleHello(host string) rpc.Hello {

@@ -93,6 +93,12 @@ func (s *suite) upload() {
 	s.ok(err)
 	s.equal("the same upload", got, u)
 	s.equal("the uploads of the task", s.uploads(t), []rpc.Upload{u})
+	s.fails(s.AppendUpload(ctx, s.now, same.ID, 1, []byte("x")), baton.NotFound)
+	// A file of the same size is another one.
+	s.advance(time.Second)
+	if other := s.send(t, "a", strings.Repeat("9876543210", 10)); other.ID == u.ID {
+		s.Error("another file of the same size was taken for the first")
+	}
 
 	// A log without a byte, and a chunk of the largest size.
 	empty, err := s.BeginUpload(ctx, s.now, ksuid.New().String(), holder("a", t), rpc.LogFile)
@@ -111,14 +117,14 @@ func (s *suite) upload() {
 	if b, err := s.UploadChunk(ctx, acme, u.ID, 0); err != nil || !bytes.Equal(b, large) {
 		s.Errorf("the large chunk: %d bytes, %v", len(b), err)
 	}
-	s.equal("the number of uploads", len(s.uploads(t)), 3)
+	s.equal("the number of uploads", len(s.uploads(t)), 4)
 
 	// They stay when the task is finished and when time goes by.
 	_, err = s.Finish(ctx, s.now, holder("a", t), rpc.Result{})
 	s.ok(err)
 	s.advance(100 * rpc.UploadTime)
 	s.expire()
-	s.equal("the number of uploads later", len(s.uploads(t)), 3)
+	s.equal("the number of uploads later", len(s.uploads(t)), 4)
 }
 
 func (s *suite) uploadRefused() {
