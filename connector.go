@@ -109,6 +109,9 @@ type Note struct {
 	Level Level
 	Label string // "Admin"
 	Text  string // "2 enabled accounts: ann@…, bob@…"
+	// Counts marks a note that only counts what the sync holds. A report that shows the
+	// rows leaves it out.
+	Counts bool
 	// Floors are counts that must not fall too low.
 	Floors []Floor
 }

@@ -14,6 +14,8 @@ type Roles struct {
 	// Counts is the name of the role that counts for somebody who holds several; ""
 	// when that is not known.
 	Counts string
+	// Fix says what to do about an unknown Counts.
+	Fix string
 }
 
 // Column is an attribute of a profile that is worth a column where resources of a

@@ -26,6 +26,7 @@ type change struct {
 	grant       [2]*c1z.Grant
 	attributes  []attribute // what was modified
 	why         string      // what it came with; "" when it stands alone
+	stage       string      // the slug of the other stage, of a grant that is a step from one stage to another
 }
 
 // comparison is what is known of two syncs while their grants are compared.
@@ -191,15 +192,22 @@ func (x *comparison) grant(b, a *c1z.Grant) (change, error) {
 	case ch.kind == created && who.kind == enabled:
 		ch.why = "the " + whoWord + " was enabled"
 	default:
-		why, err := x.stage(one, ch.kind)
-		ch.why = why
+		var err error
+		ch.stage, err = x.stage(one, ch.kind)
+		switch {
+		case ch.stage == "":
+		case ch.kind == removed:
+			ch.why = "became " + words(ch.stage)
+		default:
+			ch.why = "was " + words(ch.stage) + " before"
+		}
 		return ch, err
 	}
 	return ch, nil
 }
 
-// stage explains a grant of a type whose entitlements are stages of one thing, such as
-// started and completed, by the other stage that came or went.
+// stage returns the slug of the other stage that came or went with a grant, where the
+// entitlements of the type are stages of one thing, such as in progress and completed.
 func (x *comparison) stage(g *c1z.Grant, kind string) (string, error) {
 	e, ok := baton.ParseEntitlementID(g.Entitlement, g.Resource)
 	t, known := x.connector.ResourceType(g.Resource.Type)
@@ -226,10 +234,7 @@ func (x *comparison) stage(g *c1z.Grant, kind string) (string, error) {
 		if err != nil || is {
 			return "", err
 		}
-		if kind == removed {
-			return "became " + words(slug), nil
-		}
-		return "was " + words(slug) + " before", nil
+		return slug, nil
 	}
 	return "", nil
 }

@@ -73,7 +73,7 @@ func read(ctx context.Context, o Options) (b *builder, err error) {
 func accessRows(_ context.Context, b *builder, row func(...string) error) error {
 	p := b.after
 	for m := range p.people() {
-		who := []string{m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles)}
+		who := []string{m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), roleText(p.roles, m.roles)}
 		if len(m.holds) == 0 {
 			if err := row(append(who, "", "", "", "", "", "", "")...); err != nil {
 				return err
@@ -90,7 +90,7 @@ func accessRows(_ context.Context, b *builder, row func(...string) error) error 
 		e := &p.entitlements[i]
 		for _, h := range e.holders {
 			m := &p.members[h.member]
-			err := row(m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles),
+			err := row(m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), roleText(p.roles, m.roles),
 				e.resource.Type, e.resource.ID, b.resourceName(e.resource), e.id, e.name,
 				p.grantID(e, h), joinPairs(p.details(h)))
 			if err != nil {
@@ -112,7 +112,7 @@ func joinPairs(list []string) string {
 
 // resourceName is the name of a resource, nothing when the sync does not list it.
 func (b *builder) resourceName(id baton.ResourceID) string {
-	if t := b.after.thingOf[id]; t != nil {
+	if t := b.after.resourceOf[id]; t != nil {
 		return t.name
 	}
 	return ""
@@ -137,7 +137,7 @@ func accountRows(_ context.Context, b *builder, row func(...string) error) error
 				attributes = append(attributes, col.Key+"="+m.cells[i])
 			}
 		}
-		err := row(m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), standing(p.roles, m.roles),
+		err := row(m.id.ID, m.id.Type, m.name, m.email, b.statusText(m), roleText(p.roles, m.roles),
 			stamp(m.created), stamp(m.login), fmt.Sprint(len(m.holds)), strings.Join(attributes, "; "))
 		if err != nil {
 			return err
@@ -148,8 +148,8 @@ func accountRows(_ context.Context, b *builder, row func(...string) error) error
 
 func resourceRows(_ context.Context, b *builder, row func(...string) error) error {
 	p := b.after
-	for _, s := range b.typesOfThings() {
-		for _, t := range p.things[s] {
+	for _, s := range b.resourceTypes() {
+		for _, t := range p.resources[s] {
 			status := statusWord(t.status)
 			if !t.listed {
 				status = "not in this sync"
@@ -162,7 +162,7 @@ func resourceRows(_ context.Context, b *builder, row func(...string) error) erro
 			}
 			for _, i := range t.entitlements {
 				e := &p.entitlements[i]
-				if err := row(append(head, e.id, e.name, e.slug, fmt.Sprint(len(e.holders)), standing(p.roles, e.roles))...); err != nil {
+				if err := row(append(head, e.id, e.name, e.slug, fmt.Sprint(len(e.holders)), roleText(p.roles, e.roles))...); err != nil {
 					return err
 				}
 			}
@@ -176,7 +176,7 @@ func changeRows(ctx context.Context, b *builder, row func(...string) error) erro
 		return baton.Errorf(baton.NotFound, "report: there is no full sync before this one to compare with").
 			WithFix("Name a file to compare with, or sync once more.")
 	}
-	_, err := compareSyncs(ctx, b.o.Connector, b.before, b.after, func(ch change) error {
+	_, err := compareSyncs(ctx, b.after.connector, b.before, b.after, func(ch change) error {
 		of, id, name, account := b.changed(ch)
 		who := ""
 		if account != (baton.ResourceID{}) {

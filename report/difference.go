@@ -6,25 +6,32 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"baton"
 )
 
-// differencesOf is what the page says of two syncs. Each list keeps as many rows as a
-// table has; the totals count all.
+// differencesOf is what the page says of two syncs. Each event is in one list: an account
+// whose role changed is among the roles, with the grants and the status that changed the
+// role; a grant that came or went with an account or a resource is counted there. Each list
+// keeps as many rows as a table has; the totals count all.
 type differencesOf struct {
-	total, same   int
-	alone, staged kept[grantChange] // grants without, and with, another stage of the same thing
+	total, same   int               // rows that changed, and that differ in nothing that can be told
+	alone, staged kept[grantChange] // grants on their own, and steps from one stage of a resource to another
 	given         int               // of those alone
+	steps         map[string]int    // staged by "in progress → completed"
 	accounts      kept[resourceChange]
-	things        kept[resourceChange]
+	resources     kept[resourceChange]
 	other         kept[otherChange]
-	follow        int // grants and entitlements that came or went with something else, or follow a new name
 	roles         []roleChange
-	privileged    int // of the roles
+	roleOf        map[baton.ResourceID]int // place in roles
+	privileged    int                      // of the roles
 	with          map[baton.ResourceID][2]int
-	counts        map[string]int
+	counts        map[string]int // of accounts and resources by kind: "account disabled"
+}
+
+// events returns how many events there were.
+func (d *differencesOf) events() int {
+	return len(d.roles) + d.alone.total + d.staged.total + d.accounts.total + d.resources.total + d.other.total
 }
 
 // kept is the first rows of something, and how many there are.
@@ -42,7 +49,7 @@ func (k *kept[T]) add(limit int, one T) {
 type grantChange struct {
 	kind  string
 	grant *c1z.Grant
-	why   string
+	step  string // "in progress → completed"
 }
 
 type resourceChange struct {
@@ -53,8 +60,8 @@ type resourceChange struct {
 }
 
 type otherChange struct {
-	kind, id, name, why string
-	attributes          []attribute
+	kind, id, name string
+	attributes     []attribute
 }
 
 type roleChange struct {
@@ -62,17 +69,18 @@ type roleChange struct {
 	name, before, after string
 	privileged          bool
 	rank                int
+	because             []string // what changed the role: "given PPLX_Admin member"
 }
 
 func (b *builder) compare(ctx context.Context) (err error) {
 	d := &b.diff
-	d.with, d.counts = map[baton.ResourceID][2]int{}, map[string]int{}
-	d.same, err = compareSyncs(ctx, b.o.Connector, b.before, b.after, func(ch change) error {
+	d.with, d.counts, d.steps, d.roleOf = map[baton.ResourceID][2]int{}, map[string]int{}, map[string]int{}, map[baton.ResourceID]int{}
+	b.compareRoles()
+	d.same, err = compareSyncs(ctx, b.after.connector, b.before, b.after, func(ch change) error {
 		d.total++
 		b.sortOut(ch)
 		return nil
 	})
-	b.compareRoles()
 	return err
 }
 
@@ -81,65 +89,89 @@ func (b *builder) sortOut(ch change) {
 	d, limit := &b.diff, b.o.rows()
 	switch {
 	case ch.resource != [2]*baton.Resource{}:
-		r := ch.resource[1]
-		if r == nil {
-			r = ch.resource[0]
-		}
-		row := resourceChange{kind: ch.kind, id: r.ID, name: r.DisplayName, attributes: distinct(ch.attributes)}
-		if r.User != nil {
-			row.sub = addressOf(r.User)
-			d.counts["account "+ch.kind]++
-			d.accounts.add(limit, row)
-			return
-		}
-		d.counts["resource "+ch.kind]++
-		d.things.add(limit, row)
+		b.sortOutResource(ch)
 	case ch.grant != [2]*c1z.Grant{}:
 		g := ch.grant[1]
 		if g == nil {
 			g = ch.grant[0]
 		}
-		d.counts["grant "+ch.kind]++
 		b.sortOutGrant(ch, g)
 	default:
 		e := ch.entitlement[1]
 		if e == nil {
 			e = ch.entitlement[0]
 		}
-		d.counts["entitlement "+ch.kind]++
-		if ch.why != "" {
-			d.follow++
-			return
+		if ch.why == "" {
+			d.other.add(limit, otherChange{ch.kind, e.ID, e.DisplayName, ch.attributes})
 		}
-		d.other.add(limit, otherChange{ch.kind, e.ID, e.DisplayName, ch.why, ch.attributes})
 	}
+}
+
+func (b *builder) sortOutResource(ch change) {
+	d, limit := &b.diff, b.o.rows()
+	r := ch.resource[1]
+	if r == nil {
+		r = ch.resource[0]
+	}
+	row := resourceChange{kind: ch.kind, id: r.ID, name: r.DisplayName, attributes: distinct(ch.attributes)}
+	if r.User == nil {
+		d.counts["resource "+ch.kind]++
+		d.resources.add(limit, row)
+		return
+	}
+	if at, ok := d.roleOf[r.ID]; ok && ch.kind != modified {
+		d.roles[at].because = append(d.roles[at].because, "account "+ch.kind)
+		row.attributes = slices.DeleteFunc(row.attributes, func(a attribute) bool { return a.name == "status" })
+		if len(row.attributes) == 0 {
+			return // the table of roles says it all
+		}
+		row.kind = modified
+	}
+	row.sub = addressOf(r.User)
+	d.counts["account "+row.kind]++
+	d.accounts.add(limit, row)
 }
 
 func (b *builder) sortOutGrant(ch change, g *c1z.Grant) {
 	d, limit := &b.diff, b.o.rows()
-	row := grantChange{ch.kind, g, ch.why}
+	if at, ok := d.roleOf[g.Principal]; ok && ch.kind != modified && b.givesRole(g.Entitlement) {
+		verb := map[string]string{created: "given ", removed: "taken away "}[ch.kind]
+		d.roles[at].because = append(d.roles[at].because, verb+b.entitlementName(g.Entitlement, g.Resource))
+		return
+	}
+	row := grantChange{kind: ch.kind, grant: g}
 	switch {
-	case ch.kind == modified && ch.why != "":
-		d.follow++
-	case ch.kind == modified:
-		d.other.add(limit, otherChange{ch.kind, g.ID, b.nameOf(g.Principal) + ", " + b.entitlementName(g.Entitlement, g.Resource), ch.why, ch.attributes})
+	case ch.kind == modified && ch.why == "":
+		d.other.add(limit, otherChange{ch.kind, g.ID, b.nameOf(g.Principal) + ", " + b.entitlementName(g.Entitlement, g.Resource), ch.attributes})
+	case ch.kind == modified: // follows a new name
 	case ch.why == "":
 		d.alone.add(limit, row)
 		if ch.kind == created {
 			d.given++
 		}
-	case strings.HasPrefix(ch.why, "was ") || strings.HasPrefix(ch.why, "became "):
+	case ch.stage != "":
 		if ch.kind == created { // the other half of the same step
+			row.step = words(ch.stage) + " → " + words(slugOf(g.Entitlement, g.Resource))
 			d.staged.add(limit, row)
+			d.steps[row.step]++
 		}
 	default:
-		d.follow++
 		for _, id := range []baton.ResourceID{g.Principal, g.Resource} {
 			n := d.with[id]
 			n[flag(ch.kind == removed)]++
 			d.with[id] = n
 		}
 	}
+}
+
+// givesRole reports whether the entitlement gives a role in either sync.
+func (b *builder) givesRole(id string) bool {
+	for _, p := range []*population{b.after, b.before} {
+		if i, ok := p.heldAs[id]; ok && p.entitlements[i].roles != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // nameOf is the name of an account or resource in the newer sync, or else in the older.
@@ -151,11 +183,21 @@ func (b *builder) nameOf(id baton.ResourceID) string {
 		if i, ok := p.byID[id]; ok && p.members[i].name != "" {
 			return p.members[i].name
 		}
-		if t := p.thingOf[id]; t != nil && t.name != "" {
+		if t := p.resourceOf[id]; t != nil && t.name != "" {
 			return t.name
 		}
 	}
 	return id.ID
+}
+
+// labelOf is the name of an account, with its address if the name is not enough.
+func (b *builder) labelOf(id baton.ResourceID) string {
+	for _, p := range []*population{b.after, b.before} {
+		if i, ok := p.byID[id]; ok && p.members[i].listed {
+			return p.label(&p.members[i])
+		}
+	}
+	return b.nameOf(id)
 }
 
 func (b *builder) emailOf(id baton.ResourceID) string {
@@ -183,17 +225,15 @@ func (b *builder) entitlementName(id string, resource baton.ResourceID) string {
 	return b.nameOf(resource) + " " + words(slugOf(id, resource))
 }
 
-// sentence counts the changes: "2 accounts disabled, 1 grant created".
-func (d *differencesOf) sentence() string {
+// counted is "2 created, 1 disabled" of accounts or resources.
+func (d *differencesOf) counted(what string) string {
 	var parts []string
-	for _, what := range []string{"account", "resource", "entitlement", "grant"} {
-		for _, kind := range []string{created, removed, disabled, enabled, modified} {
-			if n := d.counts[what+" "+kind]; n > 0 {
-				parts = append(parts, plural(n, what)+" "+kind)
-			}
+	for _, kind := range []string{created, removed, disabled, enabled, modified} {
+		if n := d.counts[what+" "+kind]; n > 0 {
+			parts = append(parts, number(n)+" "+kind)
 		}
 	}
-	return strings.Join(parts, ", ")
+	return join(parts)
 }
 
 // compareRoles finds who stands elsewhere than before, the privileged first.
@@ -208,7 +248,7 @@ func (b *builder) compareRoles() {
 			return "no account", false, len(roles.Roles)
 		}
 		m := &p.members[i]
-		text = standing(p.roles, m.roles)
+		text = roleText(p.roles, m.roles)
 		if text == "" {
 			text = "no role"
 		}
@@ -225,7 +265,8 @@ func (b *builder) compareRoles() {
 		if was == is || wasRank == len(roles.Roles) && isRank == len(roles.Roles) {
 			return
 		}
-		b.diff.roles = append(b.diff.roles, roleChange{id, b.nameOf(id), was, is, wasPrivileged || isPrivileged, min(wasRank, isRank)})
+		b.diff.roles = append(b.diff.roles, roleChange{id: id, name: b.labelOf(id), before: was, after: is,
+			privileged: wasPrivileged || isPrivileged, rank: min(wasRank, isRank)})
 		b.diff.privileged += flag(wasPrivileged || isPrivileged)
 	}
 	for i := range b.after.members {
@@ -239,6 +280,9 @@ func (b *builder) compareRoles() {
 	slices.SortStableFunc(b.diff.roles, func(x, y roleChange) int {
 		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(folded(x.name), folded(y.name)), cmp.Compare(x.id.ID, y.id.ID))
 	})
+	for i, r := range b.diff.roles {
+		b.diff.roleOf[r.id] = i
+	}
 }
 
 func (p *population) knows(id baton.ResourceID) bool {
@@ -254,5 +298,5 @@ func came(n [2]int) string {
 			parts = append(parts, fmt.Sprintf("%s %s", plural(n[i], "grant"), word))
 		}
 	}
-	return strings.Join(parts, ", ")
+	return join(parts)
 }

@@ -10,7 +10,12 @@
 // to one comes from it as data: [baton.Connector.Roles] says what amounts to which
 // role, [baton.ResourceType.Ranks] which entitlements are stages of one thing,
 // [baton.ResourceType.Columns] which attributes are worth a column, and
-// [baton.Connector.Review] is quoted.
+// [baton.Connector.Review] is quoted. All of that applies only to files whose resource types
+// are the connector's; a page has its name only if the file is its own.
+//
+// A browser opens a page quickly when it has few elements, so long tables have their first
+// rows in the HTML and all of them in a JSON block, from which the script makes the rows
+// that are looked at. Without the script, the first rows are there.
 //
 // The output is a function of the files and the options: there is no clock in it, so
 // the same file gives the same bytes.

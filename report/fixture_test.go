@@ -24,10 +24,10 @@ const (
 var began = time.Date(2026, 3, 1, 10, 0, 0, 120_000_000, time.UTC)
 
 var (
-	userType = baton.ResourceType{ID: "user", DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true,
+	userType = baton.ResourceType{ID: "user", DisplayName: "User", Description: "A member of the club.", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true,
 		Columns: []baton.Column{{Key: "department", Title: "Department"}}}
-	groupType  = baton.ResourceType{ID: "group", DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}}
-	courseType = baton.ResourceType{ID: "course", DisplayName: "Course", Ranks: []string{"completed", "in_progress"},
+	groupType  = baton.ResourceType{ID: "group", DisplayName: "Group", Description: "Some of the members.", Traits: []baton.Trait{baton.TraitGroup}}
+	courseType = baton.ResourceType{ID: "course", DisplayName: "Course", Description: "What is taught.", Ranks: []string{"completed", "in_progress"},
 		Columns: []baton.Column{{Key: "code", Title: "Code"}}}
 )
 

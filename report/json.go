@@ -107,7 +107,7 @@ func emitAll(ctx context.Context, o Options, emit func(any) error) error {
 		}
 		record := recordOf(&r.Resource)
 		if i, ok := b.after.byID[r.ID]; ok {
-			record.Role = standing(b.after.roles, b.after.members[i].roles)
+			record.Role = roleText(b.after.roles, b.after.members[i].roles)
 		}
 		record.Record = "resource"
 		if err := emit(record); err != nil {
@@ -144,14 +144,15 @@ func emitAll(ctx context.Context, o Options, emit func(any) error) error {
 	if b.before == nil {
 		return nil
 	}
-	_, err = compareSyncs(ctx, o.Connector, b.before, b.after, func(ch change) error { return emit(b.changeRecord(ch)) })
+	_, err = compareSyncs(ctx, b.after.connector, b.before, b.after, func(ch change) error { return emit(b.changeRecord(ch)) })
 	return err
 }
 
 type reportRecord struct {
 	Record    string        `json:"record"`
 	Program   string        `json:"program"`
-	Connector string        `json:"connector"`
+	Connector string        `json:"connector,omitempty"` // whose file it is, if it says so
+	Tenant    string        `json:"tenant,omitempty"`    // the domain of most accounts
 	File      sourceRecord  `json:"file"`
 	Sync      syncRecord    `json:"sync"`
 	Syncs     []syncRecord  `json:"syncs_in_file"`
@@ -270,7 +271,7 @@ type attributeRecord struct {
 
 func (b *builder) reportRecord() reportRecord {
 	o := b.o
-	r := reportRecord{Record: "report", Program: o.Program, Connector: o.Connector.Name, File: sourceRecord(o.AfterSource), Sync: syncOf(o.After)}
+	r := reportRecord{Record: "report", Program: o.Program, Connector: b.after.connector.Name, Tenant: b.after.tenant(), File: sourceRecord(o.AfterSource), Sync: syncOf(o.After)}
 	for _, s := range o.After.File().Syncs() {
 		r.Syncs = append(r.Syncs, syncOf(s))
 	}

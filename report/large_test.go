@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"baton/internal/longtest"
 	"baton/report"
 )
 
-var long = flag.Bool("long", false, "also the large sizes; -v says what they cost")
+var large = flag.Bool("large", false, "also 100,000 accounts; -v says what each size costs")
 var keep = flag.String("keep", "", "folder to leave the pages of large files in")
 
 type counter struct{ n int64 }
@@ -23,8 +24,11 @@ func (c *counter) Write(p []byte) (int, error) { c.n += int64(len(p)); return le
 // what is live on the heap meanwhile is some hundred bytes for each row.
 func TestLarge(t *testing.T) {
 	sizes := []struct{ accounts, groups, grants int }{{1000, 10, 3000}}
-	if *long {
-		sizes = append(sizes, struct{ accounts, groups, grants int }{10_000, 100, 50_000}, struct{ accounts, groups, grants int }{100_000, 1000, 500_000})
+	if longtest.Enabled || *large {
+		sizes = append(sizes, struct{ accounts, groups, grants int }{10_000, 100, 50_000})
+	}
+	if *large {
+		sizes = append(sizes, struct{ accounts, groups, grants int }{100_000, 1000, 500_000})
 	}
 	for _, s := range sizes {
 		path := filepath.Join(t.TempDir(), "large.c1z")

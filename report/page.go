@@ -1,13 +1,14 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"io"
-	"iter"
+	"slices"
 	"strings"
 
 	"baton"
@@ -25,6 +26,7 @@ var (
 // page is what is shown.
 type page struct {
 	Title    string
+	Kind     string // above the heading
 	Heading  string
 	Lead     string
 	Facts    []fact // in the head of the page
@@ -34,6 +36,16 @@ type page struct {
 	Evidence []fact
 	Syncs    table
 	Small    []string
+}
+
+// partial reports whether any table has more rows than the HTML.
+func (p page) partial() bool {
+	any := func(tables []table) bool {
+		return slices.ContainsFunc(tables, func(t table) bool { return t.Partial() })
+	}
+	return slices.ContainsFunc(p.Sections, func(s section) bool {
+		return any(s.Tables) || slices.ContainsFunc(s.Details, func(d detail) bool { return any(d.Tables) })
+	})
 }
 
 // fact is a line of a list: what, and its value.
@@ -46,9 +58,17 @@ type fact struct {
 // answer is a question of a reviewer with its answer.
 type answer struct {
 	Question, Figure, Text, Level, Link string
-	Names                               []string
+	Names                               []personName
 	More                                int
+	Lines                               []answerLine
+	Wide                                bool // as wide as the page
 }
+
+// personName is the name of an account; Sub tells it from others of the same name.
+type personName struct{ Text, Sub string }
+
+// answerLine is a part of an answer, with the table that it leads to.
+type answerLine struct{ Label, Link, Text string }
 
 type note struct{ Level, Label, Text string }
 
@@ -60,7 +80,7 @@ type section struct {
 	Tables          []table
 	Details         []detail
 	Cut             string // what of the details is not on the page
-	Many            bool   // the details are too many to print unless they are open
+	Many            bool   // the details are too many for the HTML
 }
 
 // detail is a table that opens under a heading.
@@ -71,60 +91,6 @@ type detail struct {
 	Open          bool
 	Tables        []table
 }
-
-// table is a table whose rows are made while they are written.
-type table struct {
-	ID, Caption, Lead string
-	Hidden            bool // the caption is for those who do not see the heading
-	Columns           []column
-	Rows              iter.Seq[[]td]
-	Total, Shown      int
-	Empty             string
-}
-
-// Cut says how much of the table is not on the page.
-func (t table) Cut() string {
-	if t.Shown >= t.Total {
-		return ""
-	}
-	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Shown), number(t.Total))
-}
-
-// On paper, a table has so many rows, and the details of a section if they have so many.
-const (
-	printedRows    = 200
-	printedDetails = 1000
-)
-
-// Paper says how much of the table is not printed.
-func (t table) Paper() string {
-	if t.Shown <= printedRows {
-		return ""
-	}
-	return fmt.Sprintf("The first %s of %s rows are printed. All of them are in the CSV and JSON forms of this report.", number(printedRows), number(t.Total))
-}
-
-// Large reports whether a filter is worth its place.
-func (t table) Large() bool { return t.Shown > 12 }
-
-type column struct{ Title, Class string }
-
-// td is one cell.
-type td struct {
-	Name   string // with Sub below it
-	Sub    string
-	Text   string
-	Code   string
-	Number string
-	Date   string
-	Link   string
-	Tags   []tag
-	Bar    []segment
-	Diff   []attribute
-	Head   bool
-}
-
-type tag struct{ Level, Text string }
 
 // segment is a part of a bar, in percent.
 type segment struct {
@@ -170,13 +136,14 @@ func HTML(ctx context.Context, w io.Writer, o Options) error {
 	if b.budget = o.rows(); o.Rows >= 0 {
 		b.budget *= 10
 	}
+	b.static = staticDetailRows
 	if b.before != nil {
 		if err := b.compare(ctx); err != nil {
 			return err
 		}
 	}
-	h := writer{markup.New(w)}
-	h.page(b.page())
+	h := &writer{Writer: markup.New(w)}
+	h.page(b.page(), func(partial []table) { (&data{w: h.Writer}).write(b, partial) })
 	return written(h.Flush())
 }
 
@@ -204,27 +171,42 @@ type builder struct {
 	after, before *population
 	diff          differencesOf
 	budget        int // rows of details that may still be on the page
+	static        int // of those, how many may still be in the HTML
 	ids           int
+	columns       []accountColumn // see people
 }
 
 func (b *builder) page() page {
-	c, sync := b.o.Connector, b.o.After
-	name := c.DisplayName
-	if name == "" {
-		name = c.Name
-	}
+	sync, tenant := b.o.After, b.after.tenant()
+	name := shown(cmp.Or(b.after.connector.DisplayName, b.after.connector.Name))
 	p := page{
-		Title:   name + " access report, " + day(sync.Ended),
+		Kind:    "Access report",
 		Heading: name,
 		Lead:    "Who has access to what, as of " + sync.Ended.UTC().Format("2 January 2006, 15:04 UTC"),
 		Answers: b.answers(),
 	}
-	p.Facts = []fact{
-		{Name: "Sync", Text: visible(sync.ID), Code: true},
-		{Name: "File", Text: visible(b.o.AfterSource.Name), Code: true},
-		{Name: "Compared with", Text: b.comparedWith()},
+	switch {
+	case name != "" && tenant != "":
+		p.Heading += ", " + shown(tenant)
+	case name == "":
+		p.Heading = shown(cmp.Or(tenant, b.o.AfterSource.Name))
+	}
+	p.Title = p.Heading + ": access report, " + day(sync.Ended)
+	if domains := b.after.domainList(); domains != "" {
+		p.Facts = append(p.Facts, fact{Name: "Accounts at", Text: domains})
+	}
+	p.Facts = append(p.Facts,
+		fact{Name: "Compared with", Text: b.comparedWith()},
+		fact{Name: "File", Text: visible(b.o.AfterSource.Name), Code: true},
+		fact{Name: "Sync", Text: visible(sync.ID), Code: true},
+	)
+	if name == "" {
+		p.Facts = append(p.Facts, fact{Name: "Connector", Text: "not known: the file does not say which one wrote it"})
 	}
 	for _, n := range b.after.notes {
+		if n.Counts {
+			continue // the page has its own counts
+		}
 		p.Notes = append(p.Notes, note{n.Level.String(), shown(n.Label), cut(n.Text, 3*maxText)})
 	}
 	if b.before != nil {
@@ -235,7 +217,7 @@ func (b *builder) page() page {
 	} else if s, ok := b.dormantSection(); ok {
 		p.Sections = append(p.Sections, s)
 	}
-	p.Sections = append(p.Sections, b.thingSections()...)
+	p.Sections = append(p.Sections, b.resourceSections()...)
 	p.Sections = append(p.Sections, b.accountSection())
 	p.Evidence, p.Syncs, p.Small = b.evidence()
 	return p
@@ -243,7 +225,7 @@ func (b *builder) page() page {
 
 func (b *builder) comparedWith() string {
 	if b.before == nil {
-		return "nothing: there is no full sync before it"
+		return "nothing: the file has no earlier full sync"
 	}
 	before := b.o.Before
 	text := "the sync of " + moment(before.Ended)
@@ -257,20 +239,6 @@ func (b *builder) comparedWith() string {
 func (b *builder) id(prefix string) string {
 	b.ids++
 	return fmt.Sprintf("%s%d", prefix, b.ids)
-}
-
-// rows makes the rows of a table, up to the limit.
-func rows[T any](t table, limit int, list []T, row func(T) []td) table {
-	t.Total = len(list)
-	t.Shown = min(limit, len(list))
-	t.Rows = func(yield func([]td) bool) {
-		for _, one := range list[:t.Shown] {
-			if !yield(row(one)) {
-				return
-			}
-		}
-	}
-	return t
 }
 
 func (b *builder) evidence() (list []fact, syncs table, small []string) {
@@ -299,7 +267,7 @@ func (b *builder) evidence() (list []fact, syncs table, small []string) {
 		list = append(list, source("Compared file", o.BeforeSource)...)
 	}
 	list = append(list, fact{Name: "Made by", Text: visible(o.Program)})
-	syncs = table{ID: b.id("t"), Caption: "Syncs in the file", Columns: []column{{"Sync", ""}, {"Type", ""}, {"Started", ""}, {"Ended", ""}, {"In this report", ""}}}
+	syncs = table{ID: b.id("t"), Caption: "Syncs in the file", Columns: []column{{"Sync", "c"}, {"Type", ""}, {"Started", ""}, {"Ended", ""}, {"In this report", ""}}}
 	syncs = rows(syncs, b.o.rows(), o.After.File().Syncs(), func(s *c1z.Sync) []td {
 		use := ""
 		switch {
@@ -315,25 +283,17 @@ func (b *builder) evidence() (list []fact, syncs table, small []string) {
 		return []td{{Head: true, Code: visible(s.ID)}, {Text: visible(s.Type)}, {Text: moment(s.Started)}, {Text: ended}, {Text: use}}
 	})
 	small = []string{
-		"A sync is written only when every list of the upstream was proved complete, so what is missing here was missing there. What a sync leaves out on purpose, with reasons and counts, is in its summary and log; the file does not record it.",
-		"A sync says what is there, not who put it there. Who made a change is not recorded here.",
-		"There is no clock in this page: the same file and the same program give the same bytes.",
+		"This project's connectors write a sync only when every list of the upstream was proved complete. What a sync leaves out on purpose, with reasons and counts, is in its summary and log, not in the file.",
+		"A sync records what is there. It does not record who put it there or who made a change.",
+		"The page depends only on the files, the settings and the version of the program: the same ones give the same bytes.",
 	}
 	if diff := b.diff.same; diff > 0 {
-		small = append(small, plural(diff, "row")+" differ in their bytes only, not in anything that they say.")
+		small = append(small, plural(diff, "row")+" changed in encoding only.")
 	}
 	if sync.Type != c1z.Full {
 		small = append(small, "This sync is not a full one ("+visible(sync.Type)+"): what is absent here may exist.")
 	}
 	return list, syncs, small
-}
-
-// names joins a few names, with how many more there are.
-func names(g group) (list []string, more int) {
-	for _, n := range g.first {
-		list = append(list, shown(n))
-	}
-	return list, g.n - len(g.first)
 }
 
 func join(parts []string) string { return strings.Join(parts, ", ") }

@@ -18,19 +18,21 @@ import (
 // for an account and 20 for a grant, and holds no row as it was read.
 type population struct {
 	sync         *c1z.Sync
+	connector    *baton.Connector // what applies of it to this file
 	types        []baton.ResourceType
 	members      []member // accounts, in the order of the page once sorted
-	things       map[string][]*thing
+	resources    map[string][]*resource
 	entitlements []entitlement
 	roles        baton.Roles
 	notes        []baton.Note
 	counts       []c1z.Count
 	grants       int
 
-	byID    map[baton.ResourceID]int32 // into members
-	thingOf map[baton.ResourceID]*thing
-	heldAs  map[string]int32 // into entitlements, by id
-	words   interned
+	byID       map[baton.ResourceID]int32 // into members
+	resourceOf map[baton.ResourceID]*resource
+	heldAs     map[string]int32 // into entitlements, by id
+	words      interned
+	named      map[string]int32 // how many accounts have a name, in lower case
 }
 
 // member is an account, or another principal that holds something.
@@ -54,7 +56,7 @@ func (m *member) disabled() bool {
 }
 
 // thing is a resource that is not an account: a group, a course.
-type thing struct {
+type resource struct {
 	id           baton.ResourceID
 	name         string
 	description  string
@@ -77,9 +79,9 @@ type entitlement struct {
 
 // holder is one grant: who, and what the upstream says of it.
 type holder struct {
-	member int32
-	said   int32 // an interned text; 0 is none
-	id     int32 // an interned text; 0 is an id that joins those of entitlement and principal
+	member   int32
+	metadata int32 // an interned text; 0 is none
+	id       int32 // an interned text; 0 is an id that joins those of entitlement and principal
 }
 
 // interned keeps each text once. The first is empty.
@@ -99,15 +101,19 @@ func (in *interned) add(text string) int32 {
 
 // populate reads a sync.
 func populate(ctx context.Context, c *baton.Connector, sync *c1z.Sync) (*population, error) {
-	p := &population{sync: sync, things: map[string][]*thing{}, byID: map[baton.ResourceID]int32{},
-		thingOf: map[baton.ResourceID]*thing{}, heldAs: map[string]int32{},
+	p := &population{sync: sync, resources: map[string][]*resource{}, byID: map[baton.ResourceID]int32{},
+		resourceOf: map[baton.ResourceID]*resource{}, heldAs: map[string]int32{},
 		words: interned{[]string{""}, map[string]int32{"": 0}}}
-	for _, step := range []func(context.Context, *baton.Connector) error{p.readTypes, p.readResources, p.readRoles, p.readGrants, p.readNotes} {
-		if err := step(ctx, c); err != nil {
+	if err := p.readTypes(ctx, c); err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{p.readResources, p.readRoles, p.readGrants, p.readNotes} {
+		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
 	p.sort()
+	p.countNames()
 	return p, nil
 }
 
@@ -120,6 +126,8 @@ func (p *population) readTypes(ctx context.Context, c *baton.Connector) (err err
 		}
 		p.types = append(p.types, t)
 	}
+	c = recognise(c, p.types)
+	p.connector = c
 	for i, t := range p.types {
 		if own, ok := c.ResourceType(t.ID); ok {
 			p.types[i].Ranks, p.types[i].Columns = own.Ranks, own.Columns
@@ -148,7 +156,7 @@ func (p *population) typeOf(id string) baton.ResourceType {
 	return baton.ResourceType{ID: id, DisplayName: title(words(id))}
 }
 
-func (p *population) readResources(ctx context.Context, _ *baton.Connector) error {
+func (p *population) readResources(ctx context.Context) error {
 	columns, users := map[string][]baton.Column{}, map[string]bool{}
 	for _, t := range p.types {
 		columns[t.ID], users[t.ID] = t.Columns, slices.Contains(t.Traits, baton.TraitUser)
@@ -183,7 +191,7 @@ func (p *population) addResource(r *baton.Resource, columns []baton.Column, isUs
 		}
 		return
 	}
-	t := p.thing(r.ID)
+	t := p.resource(r.ID)
 	t.name, t.description, t.status, t.created = clip(r.DisplayName), clip(r.Description), r.Status, r.CreatedAt
 	t.cells, t.listed = cells, true
 }
@@ -218,11 +226,11 @@ func (p *population) member(id baton.ResourceID) *member {
 	return &p.members[i]
 }
 
-func (p *population) thing(id baton.ResourceID) *thing {
-	t := p.thingOf[id]
+func (p *population) resource(id baton.ResourceID) *resource {
+	t := p.resourceOf[id]
 	if t == nil {
-		t = &thing{id: id}
-		p.thingOf[id], p.things[id.Type] = t, append(p.things[id.Type], t)
+		t = &resource{id: id}
+		p.resourceOf[id], p.resources[id.Type] = t, append(p.resources[id.Type], t)
 	}
 	return t
 }
@@ -237,7 +245,7 @@ func (p *population) entitlement(id string, resource baton.ResourceID, slug stri
 			slug = slugOf(id, resource)
 		}
 		p.entitlements, p.heldAs[id] = append(p.entitlements, entitlement{id: id, resource: resource, slug: slug, name: slug}), i
-		t := p.thing(resource)
+		t := p.resource(resource)
 		t.entitlements = append(t.entitlements, i)
 	}
 	return &p.entitlements[i]
@@ -251,7 +259,8 @@ func slugOf(id string, resource baton.ResourceID) string {
 	return id
 }
 
-func (p *population) readRoles(ctx context.Context, c *baton.Connector) (err error) {
+func (p *population) readRoles(ctx context.Context) (err error) {
+	c := p.connector
 	if c.Roles == nil || p.sync.Type != c1z.Full {
 		return nil
 	}
@@ -267,7 +276,7 @@ func (p *population) readRoles(ctx context.Context, c *baton.Connector) (err err
 	return nil
 }
 
-func (p *population) readGrants(ctx context.Context, _ *baton.Connector) error {
+func (p *population) readGrants(ctx context.Context) error {
 	for g, err := range p.sync.Grants(ctx) {
 		if err != nil {
 			return err
@@ -276,11 +285,11 @@ func (p *population) readGrants(ctx context.Context, _ *baton.Connector) error {
 		e := p.entitlement(g.Entitlement, g.Resource, "")
 		m := p.member(g.Principal)
 		if !m.listed && m.name == "" {
-			if t := p.thingOf[g.Principal]; t != nil {
+			if t := p.resourceOf[g.Principal]; t != nil {
 				m.name, m.listed, m.status = t.name, t.listed, t.status
 			}
 		}
-		h := holder{member: p.byID[m.id], said: p.words.add(said(g.Metadata))}
+		h := holder{member: p.byID[m.id], metadata: p.words.add(packed(g.Metadata))}
 		if g.ID != joined(g.Entitlement, g.Principal) {
 			h.id = p.words.add(g.ID)
 		}
@@ -301,9 +310,9 @@ func (p *population) grantID(e *entitlement, h holder) string {
 	return cmp.Or(p.words.texts[h.id], joined(e.id, p.members[h.member].id))
 }
 
-// said is the metadata of a grant as one text, which many grants may share: keys and
+// packed is the metadata of a grant as one text, which many grants may share: keys and
 // values, each with a separator behind it.
-func said(metadata baton.Profile) string {
+func packed(metadata baton.Profile) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		if text := flat(metadata[key]); text != "" {
@@ -315,9 +324,36 @@ func said(metadata baton.Profile) string {
 
 const separator = "\x00"
 
+// countNames counts how many accounts share each name.
+func (p *population) countNames() {
+	p.named = make(map[string]int32, len(p.members))
+	for i := range p.members {
+		p.named[folded(nameOf(&p.members[i]))]++
+	}
+}
+
+// personName returns the name of an account, with its address or id if another account
+// has the same name.
+func (p *population) personName(m *member) personName {
+	name := personName{Text: shown(nameOf(m))}
+	if p.named[folded(nameOf(m))] > 1 {
+		name.Sub = shown(cmp.Or(m.email, m.id.ID))
+	}
+	return name
+}
+
+// label is the same in one line.
+func (p *population) label(m *member) string {
+	name := p.personName(m)
+	if name.Sub == "" {
+		return name.Text
+	}
+	return name.Text + " (" + name.Sub + ")"
+}
+
 // details are the keys and values that a grant came with, in turn.
 func (p *population) details(h holder) []string {
-	parts := strings.Split(p.words.texts[h.said], separator)
+	parts := strings.Split(p.words.texts[h.metadata], separator)
 	return parts[:len(parts)-1]
 }
 
@@ -357,22 +393,13 @@ func flat(value any) string {
 	return fmt.Sprint(value)
 }
 
-// readNotes asks the connector what it makes of the sync. What roles say is counted
-// here, so only its warnings are wanted then.
-func (p *population) readNotes(ctx context.Context, c *baton.Connector) error {
-	if c.Review == nil || p.sync.Type != c1z.Full {
+// readNotes asks the connector what it makes of the sync.
+func (p *population) readNotes(ctx context.Context) (err error) {
+	if p.connector.Review == nil || p.sync.Type != c1z.Full {
 		return nil
 	}
-	notes, err := c.Review(p.sync.Facts(ctx))
-	if err != nil {
-		return err
-	}
-	for _, n := range notes {
-		if n.Level != baton.OK || len(p.roles.Roles) == 0 {
-			p.notes = append(p.notes, n)
-		}
-	}
-	return nil
+	p.notes, err = p.connector.Review(p.sync.Facts(ctx))
+	return err
 }
 
 // sort puts people in the order of the page: by role, those who can use it first, then
@@ -405,11 +432,11 @@ func (p *population) sort() {
 	for i := range p.members {
 		slices.SortFunc(p.members[i].holds, p.byWeight)
 	}
-	for _, list := range p.things {
+	for _, list := range p.resources {
 		for _, t := range list {
 			slices.SortFunc(t.entitlements, p.byWeight)
 		}
-		slices.SortFunc(list, func(a, b *thing) int {
+		slices.SortFunc(list, func(a, b *resource) int {
 			return cmp.Or(cmp.Compare(p.weight(a), p.weight(b)), cmp.Compare(flag(!a.listed), flag(!b.listed)),
 				cmp.Compare(folded(a.name), folded(b.name)), cmp.Compare(a.id.ID, b.id.ID))
 		})
@@ -426,7 +453,7 @@ func (p *population) byWeight(a, b int32) int {
 func roleOrder(roles uint32) int { return bits.TrailingZeros32(roles) }
 
 // weight puts what carries a role before the rest.
-func (p *population) weight(t *thing) int {
+func (p *population) weight(t *resource) int {
 	for i := range p.roles.Roles {
 		for _, e := range t.entitlements {
 			if p.entitlements[e].roles&(1<<i) != 0 {

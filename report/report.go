@@ -13,9 +13,9 @@ import (
 	"baton/c1z"
 )
 
-// DefaultRows is how many rows a table of the page has at the most, unless told
-// otherwise. CSV and JSON are never cut.
-const DefaultRows = 5000
+// DefaultRows is how many rows a table of the page has at most, unless told otherwise. CSV
+// and JSON are never cut.
+const DefaultRows = 20_000
 
 // Options say what is reported.
 type Options struct {

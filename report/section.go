@@ -17,8 +17,8 @@ func mark(kind string) tag {
 func (b *builder) changeSection() section {
 	d := &b.diff
 	s := section{ID: "changes", Nav: "Changes", Title: "What changed since " + moment(b.o.Before.Ended),
-		Lead: "A change is told with what it came with in the same interval: an account that was disabled, a group that vanished. Who made it is not recorded here."}
-	if d.total == 0 {
+		Lead: "Each change is listed once, with what came or went with it. Syncs do not record who made a change."}
+	if d.events() == 0 {
 		s.Lead = "Nothing. Both syncs hold the same resources, entitlements and grants."
 		return s
 	}
@@ -27,33 +27,42 @@ func (b *builder) changeSection() section {
 			s.Tables = append(s.Tables, t)
 		}
 	}
-	roles := table{ID: "changes-roles", Caption: "Roles that changed", Columns: []column{{"Account", "w"}, {"Before", ""}, {"After", ""}, {"Id", ""}}}
+	roles := table{ID: "changes-roles", Caption: "Roles that changed", Columns: []column{{"Account", "w"}, {"Before", ""}, {"After", ""}, {"Because", "w"}, {"Id", "c"}}}
 	add(rows(roles, b.o.rows(), d.roles, func(r roleChange) []td {
-		after := td{Text: r.after}
+		after := td{Text: shown(r.after)}
 		if r.privileged {
-			after.Tags, after.Text = []tag{{"warning", r.after}}, ""
+			after.Tags, after.Text = []tag{{"warning", shown(r.after)}}, ""
 		}
-		return []td{b.who(r.id), {Text: r.before}, after, {Code: visible(r.id.ID)}}
+		because := slices.Clone(r.because)
+		if text := came(d.with[r.id]); text != "" {
+			because = append(because, text)
+		}
+		for i := range because {
+			because[i] = shown(because[i])
+		}
+		return []td{b.who(r.id), {Text: shown(r.before)}, after, {Text: join(because)}, {Code: visible(r.id.ID)}}
 	}))
 	grant := func(g grantChange) []td {
 		return []td{b.who(g.grant.Principal), {Tags: []tag{grantMark(g)}}, {Text: shown(b.entitlementName(g.grant.Entitlement, g.grant.Resource))}, {Code: visible(g.grant.ID)}}
 	}
-	alone := table{ID: "changes-alone", Caption: "Access that changed on its own", Columns: []column{{"Account", "w"}, {"Change", ""}, {"Access", "w"}, {"Grant", ""}},
-		Lead: "Neither the account nor the resource came, went or changed its status meanwhile."}
+	alone := table{ID: "changes-alone", Caption: "Access given or taken away", Columns: []column{{"Account", "w"}, {"Change", ""}, {"Access", "w"}, {"Grant", "c"}},
+		Lead: "The account and the resource stayed."}
 	add(capped(rows(alone, b.o.rows(), d.alone.rows, grant), d.alone.total))
-	staged := table{ID: b.id("t"), Caption: "Progress", Columns: []column{{"Account", "w"}, {"Change", ""}, {"To", "w"}, {"Grant", ""}}}
-	add(capped(rows(staged, b.o.rows(), d.staged.rows, grant), d.staged.total))
+	staged := table{ID: "changes-steps", Caption: "Progress", Columns: []column{{"Account", "w"}, {"Step", ""}, {"On", "w"}, {"Grant", "c"}}}
+	add(capped(rows(staged, b.o.rows(), d.staged.rows, func(g grantChange) []td {
+		return []td{b.who(g.grant.Principal), {Tags: []tag{{"new", shown(g.step)}}}, {Text: shown(b.nameOf(g.grant.Resource))}, {Code: visible(g.grant.ID)}}
+	}), d.staged.total))
 	resource := func(r resourceChange) []td {
 		return []td{{Head: true, Name: shown(r.name), Sub: shown(r.sub)}, {Tags: []tag{mark(r.kind)}}, {Diff: r.attributes}, {Text: came(d.with[r.id])}, {Code: visible(r.id.String())}}
 	}
 	for _, of := range []struct {
-		caption, what string
-		list          kept[resourceChange]
-	}{{"Accounts that changed", "Account", d.accounts}, {"Resources that changed", "Resource", d.things}} {
-		t := table{ID: b.id("t"), Caption: of.caption, Columns: []column{{of.what, "w"}, {"Change", ""}, {"From what to what", "w"}, {"Grants that came or went with it", ""}, {"Id", ""}}}
+		id, caption, what string
+		list              kept[resourceChange]
+	}{{"changes-accounts", "Accounts", "Account", d.accounts}, {"changes-resources", "Resources", "Resource", d.resources}} {
+		t := table{ID: of.id, Caption: of.caption, Columns: []column{{of.what, "w"}, {"Change", ""}, {"Attributes, before and after", "w"}, {"Grants with it", ""}, {"Id", "c"}}}
 		add(capped(rows(t, b.o.rows(), of.list.rows, resource), of.list.total))
 	}
-	other := table{ID: b.id("t"), Caption: "Other changes", Columns: []column{{"What", "w"}, {"Change", ""}, {"From what to what", "w"}, {"Id", ""}}}
+	other := table{ID: "changes-other", Caption: "Other changes", Columns: []column{{"What", "w"}, {"Change", ""}, {"Attributes, before and after", "w"}, {"Id", "c"}}}
 	add(capped(rows(other, b.o.rows(), d.other.rows, func(o otherChange) []td {
 		return []td{{Head: true, Name: shown(o.name)}, {Tags: []tag{mark(o.kind)}}, {Diff: o.attributes}, {Code: visible(o.id)}}
 	}), d.other.total))
@@ -66,10 +75,7 @@ func capped(t table, total int) table {
 }
 
 func grantMark(g grantChange) tag {
-	switch {
-	case g.why != "":
-		return tag{"new", g.why}
-	case g.kind == created:
+	if g.kind == created {
 		return tag{"new", "given"}
 	}
 	return tag{"gone", "taken away"}
@@ -111,19 +117,19 @@ func (b *builder) roleTags(m *member) []tag {
 	if !sure {
 		level = "warning"
 	}
-	return []tag{{level, shown(standing(b.after.roles, m.roles))}}
+	return []tag{{level, shown(roleText(b.after.roles, m.roles))}}
 }
 
 func (b *builder) roleSection() section {
 	p := b.after
 	t := p.tally()
-	s := section{ID: "roles", Title: "Roles", Lead: "An account has a role through the groups that carry it. Disabled accounts are counted apart."}
+	s := section{ID: "roles", Title: "Roles", Lead: "An account has a role if it is in a group that gives the role. Disabled accounts are counted separately."}
 	labels, counts := []string{}, []int{}
 	for i, r := range p.roles.Roles {
 		labels, counts = append(labels, shown(r.Name)), append(counts, t.role[i].n)
 	}
 	s.Bar = bar(append(labels, "No role"), append(counts, t.none.n))
-	overview := table{ID: b.id("t"), Caption: "Which group carries which role", Columns: []column{{"Role", ""}, {"Given by", "w"}, {"Counts for", "n"}, {"Also held by disabled", "n"}}}
+	overview := table{ID: b.id("t"), Caption: "What gives which role", Columns: []column{{"Role", ""}, {"Given by", "w"}, {"Counts for", "n"}, {"Also held by disabled", "n"}}}
 	indexes := make([]int, len(p.roles.Roles))
 	for i := range indexes {
 		indexes[i] = i
@@ -135,7 +141,7 @@ func (b *builder) roleSection() section {
 			given = append(given, shown(b.entitlementName(id.String(), id.Resource)))
 		}
 		if len(given) == 0 {
-			given = []string{"no group that was recognised"}
+			given = []string{"nothing that was recognised"}
 		}
 		asleep := 0
 		for m := range p.people() {
@@ -154,10 +160,10 @@ func (b *builder) roleSection() section {
 	several := b.accountTable("roles-several", "Accounts that hold several roles", "", func(m *member) bool {
 		return m.account && !m.disabled() && m.roles&(m.roles-1) != 0
 	})
-	asleep := b.accountTable("roles-disabled", "Disabled, yet in a role group", "Enabling such an account gives the role back.", func(m *member) bool {
+	asleep := b.accountTable("roles-disabled", "Disabled accounts in a role group", "Enabling such an account gives the role back.", func(m *member) bool {
 		return m.account && m.disabled() && m.roles != 0
 	})
-	none := b.accountTable("roles-none", "Accounts that have no role", "They are enabled, and in no group that carries one.", func(m *member) bool {
+	none := b.accountTable("roles-none", "Accounts without a role", "They are enabled, and in no group that gives one.", func(m *member) bool {
 		return m.account && !m.disabled() && m.roles == 0
 	})
 	for _, t := range []table{several, asleep, none} {
@@ -172,10 +178,10 @@ func (b *builder) roleSection() section {
 func roleID(i int) string { return fmt.Sprintf("roles-%d", i) }
 
 func (b *builder) dormantSection() (section, bool) {
-	t := b.accountTable(b.id("t"), "Disabled accounts that hold something", "", func(m *member) bool {
+	t := b.accountTable(b.id("t"), "Disabled accounts that hold access", "", func(m *member) bool {
 		return m.account && m.disabled() && len(m.holds) > 0
 	})
-	return section{ID: "dormant", Title: "Disabled, and still holding something", Tables: []table{t}}, t.Total > 0
+	return section{ID: "dormant", Nav: "Disabled", Title: "Disabled accounts that hold access", Tables: []table{t}}, t.Total > 0
 }
 
 func (p *population) people() iter.Seq[*member] {
@@ -198,23 +204,41 @@ func (b *builder) accountSection() section {
 // accountColumn is a column of a table of accounts; it is left out where it would be
 // empty.
 type accountColumn struct {
+	key string // "" for those of the connector
 	column
 	has  func(*member) bool
 	cell func(*member) td
 }
 
+// people returns the columns that are used by any account, each of which has a place in
+// the data.
+func (b *builder) people() []accountColumn {
+	if b.columns != nil {
+		return b.columns
+	}
+	for _, c := range b.accountColumns() {
+		for m := range b.after.people() {
+			if c.has(m) {
+				b.columns = append(b.columns, c)
+				break
+			}
+		}
+	}
+	return b.columns
+}
+
 func (b *builder) accountColumns() []accountColumn {
 	p := b.after
 	always := func(*member) bool { return true }
-	list := []accountColumn{{column{"Account", "w"}, always, b.person}}
+	list := []accountColumn{{"account", column{"Account", "w"}, always, b.person}}
 	if len(p.roles.Roles) > 0 {
-		list = append(list, accountColumn{column{"Role", ""}, func(m *member) bool { return m.roles != 0 }, func(m *member) td { return td{Tags: b.roleTags(m)} }})
+		list = append(list, accountColumn{"role", column{"Role", ""}, func(m *member) bool { return m.roles != 0 }, func(m *member) td { return td{Tags: b.roleTags(m)} }})
 	}
-	list = append(list, accountColumn{column{"Status", ""}, always, func(m *member) td { return td{Tags: b.statusTags(m)} }})
+	list = append(list, accountColumn{"status", column{"Status", ""}, always, func(m *member) td { return td{Tags: b.statusTags(m)} }})
 	for _, t := range p.types {
 		for i, col := range t.Columns {
 			if slices.Contains(t.Traits, baton.TraitUser) {
-				list = append(list, accountColumn{column{col.Title, ""},
+				list = append(list, accountColumn{"", column{shown(col.Title), ""},
 					func(m *member) bool { return m.id.Type == t.ID && i < len(m.cells) && m.cells[i] != "" },
 					func(m *member) td {
 						if m.id.Type != t.ID || i >= len(m.cells) {
@@ -226,10 +250,10 @@ func (b *builder) accountColumns() []accountColumn {
 		}
 	}
 	return append(list,
-		accountColumn{column{"Holds", "w"}, func(m *member) bool { return len(m.holds) > 0 }, b.holds},
-		accountColumn{column{"Created", ""}, func(m *member) bool { return !m.created.IsZero() }, func(m *member) td { return td{Date: day(m.created)} }},
-		accountColumn{column{"Last login", ""}, func(m *member) bool { return !m.login.IsZero() }, func(m *member) td { return td{Date: day(m.login)} }},
-		accountColumn{column{"Id", ""}, always, func(m *member) td { return td{Code: visible(m.id.ID)} }},
+		accountColumn{"holds", column{"Holds", "w"}, func(m *member) bool { return len(m.holds) > 0 }, b.holds},
+		accountColumn{"created", column{"Created", "d"}, func(m *member) bool { return !m.created.IsZero() }, func(m *member) td { return td{Date: day(m.created)} }},
+		accountColumn{"login", column{"Last login", "d"}, func(m *member) bool { return !m.login.IsZero() }, func(m *member) td { return td{Date: day(m.login)} }},
+		accountColumn{"id", column{"Id", "c"}, always, func(m *member) td { return td{Code: visible(m.id.ID)} }},
 	)
 }
 
@@ -255,7 +279,7 @@ func (b *builder) holds(m *member) td {
 // accountTable is a table of those accounts for whom want holds.
 func (b *builder) accountTable(id, caption, lead string, want func(*member) bool) table {
 	t := table{ID: id, Caption: caption, Lead: lead, Empty: "Nobody."}
-	all := b.accountColumns()
+	all := b.people()
 	used := make([]bool, len(all))
 	for m := range b.after.people() {
 		if want(m) {
@@ -265,26 +289,44 @@ func (b *builder) accountTable(id, caption, lead string, want func(*member) bool
 			}
 		}
 	}
-	var columns []accountColumn
+	t.Shown = min(t.Total, b.o.rows())
+	var columns []int
 	for i, c := range all {
 		if used[i] {
-			columns, t.Columns = append(columns, c), append(t.Columns, c.column)
+			columns, t.Columns = append(columns, i), append(t.Columns, c.column)
 		}
 	}
-	t.Shown = min(t.Total, b.o.rows())
-	t.Rows = func(yield func([]td) bool) {
+	return b.peopleTable(t, columns, func(yield func(int32, []string) bool) {
 		left := t.Shown
-		for m := range b.after.people() {
+		for i := range b.after.members {
 			if left == 0 {
 				return
 			}
-			if !want(m) {
-				continue
+			if want(&b.after.members[i]) {
+				left--
+				if !yield(int32(i), nil) {
+					return
+				}
 			}
-			left--
+		}
+	})
+}
+
+// peopleTable completes a table of accounts whose columns are those of people, or texts of
+// the row.
+func (b *builder) peopleTable(t table, columns []int, members iter.Seq2[int32, []string]) table {
+	all := b.people()
+	t.Static = min(t.Shown, staticRows)
+	t.People = &peopleRows{columns, members}
+	t.Rows = func(yield func([]td) bool) {
+		for n, texts := range members {
 			cells := make([]td, len(columns))
 			for i, c := range columns {
-				cells[i] = c.cell(m)
+				if c == noPerson {
+					cells[i], texts = td{Text: texts[0]}, texts[1:]
+					continue
+				}
+				cells[i] = all[c].cell(&b.after.members[n])
 			}
 			if !yield(cells) {
 				return

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"baton"
+	"baton/internal/english"
 )
 
 // Limits of a text on the page: what is longer is cut, with a mark.
@@ -120,25 +121,10 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// number groups the digits of a count: 12 345.
-func number(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
-	}
-	return s
-}
-
-// plural counts things: "1 account", "2 accounts".
-func plural(n int, thing string) string {
-	switch {
-	case n == 1:
-		return "1 " + thing
-	case strings.HasSuffix(thing, "y"):
-		return number(n) + " " + strings.TrimSuffix(thing, "y") + "ies"
-	}
-	return number(n) + " " + thing + "s"
-}
+// number, plural and plurals are how counts are shown.
+func number(n int) string              { return english.Number(n) }
+func plural(n int, noun string) string { return english.Count(n, noun) }
+func plurals(noun string) string       { return english.Plural(noun) }
 
 // statusWords is a status as a person says it.
 func statusWord(s baton.Status) string {

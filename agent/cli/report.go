@@ -23,6 +23,7 @@ type reportFlags struct {
 	format, table, out string
 	sync, before       string
 	rows               int
+	bom, bomAsked      bool
 }
 
 // reportFormats are the forms of a report, and the endings of files that mean them.
@@ -46,6 +47,9 @@ func (r *run) reportCommand() *cobra.Command {
 			if err := r.accepts("report", descriptive(), "file", "c1z-temp-dir"); err != nil {
 				return err
 			}
+			if flags.bomAsked = c.Flags().Changed("bom"); !flags.bomAsked {
+				flags.bom = flags.out != ""
+			}
 			return r.report(c.Context(), files, flags)
 		},
 	}
@@ -53,7 +57,8 @@ func (r *run) reportCommand() *cobra.Command {
 		"the newest one of the file BEFORE. The same files give the same report, byte for byte."
 	c.Example = fmt.Sprintf(`  %[1]s report --out report.html                   the newest sync of sync.c1z, and what changed since the one before
   %[1]s report --out report.html old.c1z new.c1z   what is in new.c1z, and what changed since old.c1z
-  %[1]s report --format csv > access.csv           who holds what, for a spreadsheet
+  %[1]s report --out access.csv                    who holds what, for a spreadsheet
+  %[1]s report --format csv | head                 the same for a program
   %[1]s report --table changes --out changes.csv   what changed, attribute by attribute
   %[1]s report --format jsonl | jq                 everything, and nothing is cut or altered`, r.program.Name)
 	c.Flags().StringVar(&flags.out, "out", "", "write to this file, which is replaced in one step and readable for its owner only (default stdout)")
@@ -61,6 +66,7 @@ func (r *run) reportCommand() *cobra.Command {
 	c.Flags().StringVar(&flags.table, "table", "", "which table a CSV is: "+strings.Join(tables, ", ")+" (default "+tables[0]+")")
 	c.Flags().StringVar(&flags.sync, "sync", "", "report the sync with this id (default: the newest full one)")
 	c.Flags().StringVar(&flags.before, "before-sync", "", "compare with the sync with this id (default: the full one before)")
+	c.Flags().BoolVar(&flags.bom, "bom", false, "begin a CSV with a byte order mark, by which Excel knows UTF-8 (default: only with --out)")
 	c.Flags().IntVar(&flags.rows, "rows", report.DefaultRows, "rows that a table of the page has at the most; 0 is all")
 	return c
 }
@@ -85,6 +91,9 @@ func (f reportFlags) form() (format string, table report.Table, err error) {
 	}
 	if f.table != "" && format != "csv" {
 		return "", table, baton.Errorf(baton.Invalid, "--table chooses a table for CSV, and this is a report in %s", format).WithFix("add --format csv")
+	}
+	if f.bomAsked && format != "csv" {
+		return "", table, baton.Errorf(baton.Invalid, "--bom is about a CSV, and this is a report in %s", format).WithFix("add --format csv")
 	}
 	if f.rows < 0 {
 		return "", table, baton.Errorf(baton.Invalid, "--rows is below 0")
@@ -132,6 +141,11 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 		w = whileWanted{ctx, w}
 		switch format {
 		case "csv":
+			if flags.bom {
+				if _, err := io.WriteString(w, "\ufeff"); err != nil {
+					return baton.Errorf(baton.Storage, "report: write: %w", err)
+				}
+			}
 			return report.CSV(ctx, w, o, table)
 		case "json":
 			return report.JSON(ctx, w, o)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -29,5 +30,38 @@ func TestReportKnowsTheRoles(t *testing.T) {
 	}
 	if code, _, stderr := run(t, []string{"BATON_ROLE_PRIORITY=owner", "BATON_LOG_FORMAT=console"}, "report"); code != 3 || !strings.Contains(stderr, "role-priority") {
 		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestOneCountOfAdmins checks that the summary of a sync, the page and the table agree on
+// how many accounts have each role, whatever is known of the priority.
+func TestOneCountOfAdmins(t *testing.T) {
+	for _, args := range [][]string{{"demo"}, {"demo", "--users", "400"}, {"demo", "--users", "300", "--groups", "5"}} {
+		for _, priority := range []string{"", "admin", "member"} {
+			t.Run(strings.Join(args, " ")+" "+priority, func(t *testing.T) {
+				t.Chdir(t.TempDir())
+				env := []string{"BATON_LOG_FORMAT=console"}
+				if code, _, stderr := run(t, env, args...); code != 0 {
+					t.Fatal(stderr)
+				}
+				env = append(env, "BATON_ROLE_PRIORITY="+priority)
+				_, page, _ := run(t, env, "report")
+				_, records, _ := run(t, env, "report", "--format", "jsonl")
+				for _, role := range []string{"Admin", "Member"} {
+					said := regexp.MustCompile(`"label":"` + role + `","text":"([0-9,]+|nobody)`).FindStringSubmatch(records)
+					shown := regexp.MustCompile(`Who is ` + role + `\?</h3><p class="figure"><a [^>]*>([0-9,]+)</a>`).FindStringSubmatch(page)
+					bar := regexp.MustCompile(role + ` <b>([0-9,]+)</b>`).FindStringSubmatch(page)
+					if said == nil || shown == nil || bar == nil {
+						t.Fatalf("%s: %q, %q, %q", role, said, shown, bar)
+					}
+					if said[1] == "nobody" {
+						said[1] = "0"
+					}
+					if said[1] != shown[1] || bar[1] != shown[1] {
+						t.Errorf("%s: %s in the review, %s on the page, %s in its bar", role, said[1], shown[1], bar[1])
+					}
+				}
+			})
+		}
 	}
 }

@@ -58,7 +58,7 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 		}
 	}
 	notes := courseNotes(courses)
-	notes = append(notes, baton.Note{Label: "Accounts", Text: fmt.Sprintf("%s not disabled, %s disabled", english.Number(accounts-len(inactive)), english.Number(len(inactive)))})
+	notes = append(notes, baton.Note{Label: "Accounts", Text: fmt.Sprintf("%s not disabled, %s disabled", english.Number(accounts-len(inactive)), english.Number(len(inactive))), Counts: true})
 	if len(dormant) > 0 {
 		var names []string
 		for id := range dormant {
@@ -66,7 +66,7 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 		}
 		slices.Sort(names)
 		text := english.Number(len(names)) + ", such as " + names[0]
-		notes = append(notes, baton.Note{Label: "Disabled, with progress", Text: text})
+		notes = append(notes, baton.Note{Label: "Disabled, with progress", Text: text, Counts: true})
 	}
 	return notes, nil
 }
@@ -89,10 +89,10 @@ func courseNotes(courses []tally) []baton.Note {
 	if untouched > 0 {
 		progress += fmt.Sprintf("; %s without progress", english.Count(untouched, "course"))
 	}
-	notes := []baton.Note{{Label: "Progress", Text: progress}}
+	notes := []baton.Note{{Label: "Progress", Text: progress, Counts: true}}
 	for _, t := range courses[:min(shown, len(courses))] {
 		if t.completed+t.inProgress > 0 {
-			notes = append(notes, baton.Note{Label: t.name, Text: t.String()})
+			notes = append(notes, baton.Note{Label: t.name, Text: t.String(), Counts: true})
 		}
 	}
 	return notes

@@ -96,7 +96,7 @@ func (c *connector) readRoles(facts baton.Facts) (baton.Roles, error) {
 	for _, id := range r.member {
 		member.Entitlements = append(member.Entitlements, memberOf(id))
 	}
-	all := baton.Roles{Roles: []baton.Role{admin, member}}
+	all := baton.Roles{Roles: []baton.Role{admin, member}, Fix: "Set --role-priority to what Perplexity has."}
 	switch r.priority {
 	case priorityAdmin:
 		all.Counts = roleAdmin
@@ -185,8 +185,8 @@ func (t *tally) least() int {
 func (t *tally) notes() []baton.Note {
 	r := t.roles
 	notes := []baton.Note{
-		{Label: "Admin", Text: t.admins.String()},
-		{Label: "Member", Text: t.members.String()},
+		{Label: "Admin", Text: t.admins.String(), Counts: true},
+		{Label: "Member", Text: t.members.String(), Counts: true},
 	}
 	if t.both.n > 0 {
 		text := t.both.String()
@@ -197,11 +197,11 @@ func (t *tally) notes() []baton.Note {
 		default:
 			text += " (" + r.effective(true, true) + " has priority)"
 		}
-		notes = append(notes, baton.Note{Level: level, Label: "Both roles", Text: text})
+		notes = append(notes, baton.Note{Level: level, Label: "Both roles", Text: text, Counts: true})
 	}
-	notes = append(notes, baton.Note{Label: "No role", Text: t.neither.String()})
+	notes = append(notes, baton.Note{Label: "No role", Text: t.neither.String(), Counts: true})
 	if t.dormant.n > 0 {
-		notes = append(notes, baton.Note{Label: "Disabled, with a role", Text: t.dormant.String() + " (enabling gives the role back)"})
+		notes = append(notes, baton.Note{Label: "Disabled, with a role", Text: t.dormant.String() + " (enabling gives the role back)", Counts: true})
 	}
 	if t.least() == 0 && len(r.admin) > 0 {
 		notes = append(notes, baton.Note{Level: baton.Warning, Label: "No admin", Text: "no enabled account is certain to be Admin; see docs/perplexity.md on losing admin access"})

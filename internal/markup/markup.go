@@ -7,6 +7,7 @@ package markup
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"html"
 	"io"
@@ -33,6 +34,17 @@ func (w *Writer) Literal(markup constant) { w.out.WriteString(string(markup)) }
 // Embedded writes a file of the program, as go:embed has it: a style or a script. It is
 // the one way past the escaping.
 func (w *Writer) Embedded(file string) { w.out.WriteString(file) }
+
+// JSON writes v as JSON, for a script element of type application/json. The brackets and
+// ampersands in it are escaped, so that nothing in it ends the element.
+func (w *Writer) JSON(v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		w.wrong("JSON: %v", err)
+		return
+	}
+	w.out.Write(text)
+}
 
 // Text writes text.
 func (w *Writer) Text(text string) {

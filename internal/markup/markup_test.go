@@ -76,3 +76,16 @@ func FuzzTextStaysText(f *testing.F) {
 		}
 	})
 }
+
+// TestJSON checks that nothing in JSON ends the element that it is in.
+func TestJSON(t *testing.T) {
+	got, err := write(func(w *markup.Writer) {
+		w.JSON([]string{"</script><!--", "a&b", "\u2028"})
+	})
+	if want := `["\u003c/script\u003e\u003c!--","a\u0026b","\u2028"]`; got != want || err != nil {
+		t.Errorf("got %s (%v)\nwant %s", got, err, want)
+	}
+	if _, err := write(func(w *markup.Writer) { w.JSON(make(chan int)) }); err == nil {
+		t.Error("what JSON cannot hold is no error")
+	}
+}

@@ -2,15 +2,21 @@ package report
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"baton/internal/markup"
 )
 
-// writer writes the page, from its head to its end, one part after the other.
-type writer struct{ *markup.Writer }
+// writer writes the page from its head to its end.
+type writer struct {
+	*markup.Writer
+	partial []table // those whose other rows are in the data
+}
 
-func (w writer) page(p page) {
+// page writes the page; data is called for the tables with more rows than the HTML has.
+func (w *writer) page(p page, data func([]table)) {
 	w.Literal("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n")
 	w.Void("meta", markup.Attr("http-equiv", "Content-Security-Policy"), markup.Attr("content", policy()))
 	w.Literal(`
@@ -27,12 +33,15 @@ func (w writer) page(p page) {
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header>
-<p class="kind">Access report</p>
 `)
+	w.Element("p", p.Kind, markup.Class("kind"))
 	w.Element("h1", p.Heading)
 	w.Element("p", p.Lead, markup.Class("lead"))
 	w.facts(p.Facts, "head")
 	w.Literal("\n</header>\n")
+	if p.partial() {
+		w.Literal("<noscript><p class=\"cut\">Without JavaScript, long lists show their first rows. All rows are in the CSV and JSON forms of this report.</p></noscript>\n")
+	}
 	w.contents(p.Sections)
 	w.Literal("<main id=\"main\">\n")
 	w.glance(p)
@@ -40,12 +49,16 @@ func (w writer) page(p page) {
 		w.section(s)
 	}
 	w.evidence(p)
-	w.Literal("</main>\n<script>")
+	w.Literal("</main>\n")
+	if len(w.partial) > 0 {
+		data(w.partial)
+	}
+	w.Literal("<script>")
 	w.Embedded(script)
 	w.Literal("</script>\n</body>\n</html>\n")
 }
 
-func (w writer) contents(sections []section) {
+func (w *writer) contents(sections []section) {
 	w.Literal("<nav aria-label=\"Contents\"><ul>\n<li><a href=\"#glance\">At a glance</a></li>\n")
 	for _, s := range sections {
 		w.Start("li")
@@ -58,14 +71,14 @@ func (w writer) contents(sections []section) {
 // link leads to an element of the page.
 func link(id string) markup.Attribute { return markup.Attr("href", "#"+id) }
 
-func (w writer) glance(p page) {
+func (w *writer) glance(p page) {
 	w.Literal("<section id=\"glance\" aria-labelledby=\"glance-h\">\n<h2 id=\"glance-h\">At a glance</h2>\n<div class=\"answers\">\n")
 	for _, a := range p.Answers {
 		w.answer(a)
 	}
 	w.Literal("</div>\n")
 	if len(p.Notes) > 0 {
-		w.Literal("<h3 class=\"notes\">What the connector says</h3>\n<dl class=\"said\">")
+		w.Literal("<h3 class=\"notes\">What the connector found</h3>\n<dl class=\"said\">")
 		for _, n := range p.Notes {
 			w.Start("div", markup.Class(n.Level))
 			w.Start("dt")
@@ -85,8 +98,12 @@ func (w writer) glance(p page) {
 	w.Literal("</section>\n")
 }
 
-func (w writer) answer(a answer) {
-	w.Start("div", markup.Class(strings.TrimSpace("answer "+a.Level)))
+func (w *writer) answer(a answer) {
+	class := strings.TrimSpace("answer " + a.Level)
+	if a.Wide {
+		class += " long"
+	}
+	w.Start("div", markup.Class(class))
 	w.Element("h3", a.Question)
 	w.Start("p", markup.Class("figure"))
 	if a.Link != "" {
@@ -99,11 +116,28 @@ func (w writer) answer(a answer) {
 		w.Start("ul", markup.Class("few"))
 		for _, name := range a.Names {
 			w.Start("li")
-			w.Element("bdi", name)
+			w.isolated(name.Text)
+			if name.Sub != "" {
+				w.address(name.Sub)
+			}
 			w.End()
 		}
 		if a.More > 0 {
 			w.Element("li", "and "+number(a.More)+" more", markup.Class("more"))
+		}
+		w.End()
+	}
+	if len(a.Lines) > 0 {
+		w.Start("dl", markup.Class("lines"))
+		for _, l := range a.Lines {
+			w.Start("div")
+			w.Start("dt")
+			w.Element("a", l.Label, link(l.Link))
+			w.End()
+			w.Start("dd")
+			w.Element("bdi", l.Text)
+			w.End()
+			w.End()
 		}
 		w.End()
 	}
@@ -114,12 +148,8 @@ func (w writer) answer(a answer) {
 	w.Literal("\n")
 }
 
-func (w writer) section(s section) {
-	class := ""
-	if s.Many {
-		class = "many"
-	}
-	w.Start("section", markup.Attr("id", s.ID), markup.Attr("aria-labelledby", s.ID+"-h"), markup.Class(class))
+func (w *writer) section(s section) {
+	w.Start("section", markup.Attr("id", s.ID), markup.Attr("aria-labelledby", s.ID+"-h"))
 	w.Element("h2", s.Title, markup.Attr("id", s.ID+"-h"))
 	if s.Lead != "" {
 		w.Element("p", s.Lead, markup.Class("lead"))
@@ -145,10 +175,7 @@ func (w writer) section(s section) {
 		w.table(t)
 	}
 	if len(s.Details) > 0 {
-		w.Literal("<h3 class=\"each\">One by one</h3>\n")
-	}
-	if s.Many {
-		w.Literal("<p class=\"cut paper\">Of these, only what was open is printed. All of them are in the CSV and JSON forms of this report.</p>\n")
+		w.Literal("<h3 class=\"each\">Who holds what</h3>\n")
 	}
 	for _, d := range s.Details {
 		w.detail(d)
@@ -158,7 +185,7 @@ func (w writer) section(s section) {
 	w.Literal("\n")
 }
 
-func (w writer) detail(d detail) {
+func (w *writer) detail(d detail) {
 	w.Start("details", markup.Attr("id", d.ID), markup.Flag("open", d.Open))
 	w.Start("summary")
 	w.Start("h4")
@@ -179,7 +206,7 @@ func (w writer) detail(d detail) {
 	w.Literal("\n")
 }
 
-func (w writer) evidence(p page) {
+func (w *writer) evidence(p page) {
 	w.Literal("<section id=\"evidence\" aria-labelledby=\"evidence-h\">\n<h2 id=\"evidence-h\">Evidence</h2>\n")
 	w.facts(p.Evidence, "evidence")
 	w.Literal("\n")
@@ -190,7 +217,7 @@ func (w writer) evidence(p page) {
 	w.Literal("\n</section>\n")
 }
 
-func (w writer) facts(list []fact, class string) {
+func (w *writer) facts(list []fact, class string) {
 	w.Start("dl", markup.Class(class))
 	for _, f := range list {
 		w.Start("div")
@@ -210,14 +237,14 @@ func (w writer) facts(list []fact, class string) {
 	w.End()
 }
 
-func (w writer) tags(tags []tag) {
+func (w *writer) tags(tags []tag) {
 	for _, t := range tags {
 		w.Element("span", t.Text, markup.Class(strings.TrimSpace("tag "+t.Level)))
 	}
 }
 
 // bar is a picture of shares, with the shares as its text.
-func (w writer) bar(parts []segment) {
+func (w *writer) bar(parts []segment) {
 	var label []string
 	for _, part := range parts {
 		label = append(label, part.Label+" "+part.Count)
@@ -231,28 +258,28 @@ func (w writer) bar(parts []segment) {
 }
 
 // cut says what is not on the page.
-func (w writer) cut(text, class string) {
+func (w *writer) cut(text, class string) {
 	if text != "" {
 		w.Element("p", text, markup.Class(class))
 	}
 }
 
-func (w writer) table(t table) {
+func (w *writer) table(t table) {
 	w.Start("div", markup.Class("scroll"), markup.Attr("tabindex", "0"), markup.Attr("role", "region"), markup.Attr("aria-labelledby", t.ID+"-c"))
-	paper, class, cut := t.Paper(), "", "cut"
-	if paper != "" {
-		class, cut = "long", "cut screen"
+	partial := markup.Attribute{}
+	if t.Partial() {
+		partial = markup.Attr("data-partial", strconv.Itoa(t.Shown))
 	}
-	w.Start("table", markup.Attr("id", t.ID), markup.Class(class), markup.Flag("data-large", t.Large()))
+	w.Start("table", markup.Attr("id", t.ID), markup.Flag("data-large", t.Large()), partial)
 	hidden := ""
 	if t.Hidden {
 		hidden = "hidden"
 	}
-	w.Start("caption", markup.Attr("id", t.ID+"-c"), markup.Class(hidden))
-	w.Text(t.Caption)
+	w.Start("caption", markup.Class(hidden))
+	w.Element("span", t.Caption, markup.Attr("id", t.ID+"-c"))
 	if t.Lead != "" {
 		w.Text(" ")
-		w.Element("span", t.Lead)
+		w.Element("small", t.Lead)
 	}
 	w.End()
 	w.Literal("\n<thead><tr>")
@@ -260,19 +287,21 @@ func (w writer) table(t table) {
 		w.Element("th", c.Title, markup.Attr("scope", "col"), markup.Class(c.Class))
 	}
 	w.Literal("</tr></thead>\n<tbody>\n")
-	empty := true
-	for row := range t.Rows {
-		empty = false
+	if t.Total == 0 {
 		w.Start("tr")
-		for _, cell := range row {
-			w.cell(cell)
-		}
+		w.Element("td", cmp.Or(t.Empty, "Nothing."))
 		w.End()
 		w.Literal("\n")
 	}
-	if empty {
+	left := t.Static
+	for row := range t.Rows {
+		if left--; left < 0 {
+			break
+		}
 		w.Start("tr")
-		w.Element("td", cmp.Or(t.Empty, "Nothing."))
+		for i, cell := range row {
+			w.cell(cell, t.Columns[i])
+		}
 		w.End()
 		w.Literal("\n")
 	}
@@ -280,63 +309,115 @@ func (w writer) table(t table) {
 	w.End()
 	w.End()
 	w.Literal("\n")
-	w.cut(t.Cut(), cut)
-	w.cut(paper, "cut paper")
+	w.cut(t.Paper(), "cut static")
+	w.cut(t.Cut(), "cut")
+	if t.Partial() {
+		w.partial = append(w.partial, t)
+	}
 }
 
-func (w writer) cell(c td) {
-	switch {
-	case c.Head:
+// cell writes a cell. Its label is what a narrow screen shows in place of the head of the
+// column.
+func (w *writer) cell(c td, of column) {
+	if c.Head {
 		w.rowHead(c)
 		return
+	}
+	label := markup.Attr("data-label", of.Title)
+	w.Start("td", markup.Class(cellClass(of.Class)), label)
+	switch {
 	case c.Number != "":
-		w.Start("td", markup.Class("n"))
 		w.Text(c.Number)
 	case c.Date != "":
-		w.Start("td", markup.Class("d"))
 		w.Text(c.Date)
 	case len(c.Bar) > 0:
-		w.Start("td", markup.Class("b"))
 		w.bar(c.Bar)
 	case len(c.Diff) > 0:
-		w.Start("td")
 		w.diff(c.Diff)
 	case c.Code != "":
-		w.Start("td")
-		w.Element("code", c.Code)
+		w.code(c.Code)
 	default:
-		w.Start("td")
 		w.tags(c.Tags)
 		if c.Text != "" {
-			w.Element("bdi", c.Text)
+			w.isolated(c.Text)
 		}
 	}
 	w.End()
 }
 
-// rowHead is the cell that a row goes by.
-func (w writer) rowHead(c td) {
-	w.Start("th", markup.Attr("scope", "row"))
-	if c.Link != "" {
-		w.Start("a", link(c.Link))
-		w.Element("bdi", c.Name)
-		w.End()
-	} else if c.Name != "" {
-		w.Element("bdi", c.Name)
+// cellClass is the class of the cells of a column: that of its head, unless it is only
+// about the head.
+func cellClass(class string) string {
+	if class == "w" {
+		return ""
 	}
-	w.tags(c.Tags)
-	if c.Code != "" {
-		w.Element("code", c.Code)
+	return class
+}
+
+// isolated writes text whose direction does not affect its surroundings. Only a word too
+// long for a column may be broken in the middle.
+func (w *writer) isolated(text string) {
+	w.Element("bdi", text, markup.Class(map[bool]string{true: "u"}[unbroken(text)]))
+}
+
+// address writes what tells an account from others, which a line may break before an @.
+func (w *writer) address(text string) {
+	w.Start("small")
+	w.Start("bdi", markup.Class(map[bool]string{true: "u"}[unbroken(text)]))
+	local, host, found := strings.Cut(text, "@")
+	w.Text(local)
+	if found {
+		w.Void("wbr")
+		w.Text("@" + host)
 	}
-	if c.Sub != "" {
-		w.Start("small")
-		w.Element("bdi", c.Sub)
-		w.End()
+	w.End()
+	w.End()
+}
+
+// unbroken reports whether the text has a word longer than a column is wide.
+func unbroken(text string) bool {
+	const widest = 30 // runes
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ' ' || r == '-' || r == '@' }) {
+		if utf8.RuneCountInString(word) > widest {
+			return true
+		}
+	}
+	return false
+}
+
+// code writes an id, which a line may break after a colon.
+func (w *writer) code(id string) {
+	w.Start("code")
+	for i, part := range strings.SplitAfter(id, ":") {
+		if i > 0 {
+			w.Void("wbr")
+		}
+		w.Text(part)
 	}
 	w.End()
 }
 
-func (w writer) diff(list []attribute) {
+// rowHead is the cell that a row goes by.
+func (w *writer) rowHead(c td) {
+	w.Start("th", markup.Attr("scope", "row"))
+	if c.Link != "" {
+		w.Start("a", link(c.Link))
+		w.isolated(c.Name)
+		w.End()
+	} else if c.Name != "" {
+		w.isolated(c.Name)
+	}
+	w.tags(c.Tags)
+	if c.Code != "" {
+		w.code(c.Code)
+	}
+	if c.Sub != "" {
+		w.address(c.Sub)
+	}
+	w.End()
+}
+
+func (w *writer) diff(list []attribute) {
 	w.Start("ul", markup.Class("diff"))
 	for _, a := range list {
 		w.Start("li")

@@ -7,10 +7,10 @@ import (
 	"baton"
 )
 
-// standing is the role of an account in words: "Admin", "Admin and Member" when it
+// roleText is the role of an account in words: "Admin", "Admin and Member" when it
 // holds both and it is not known which counts, "Admin (also Member)" when it is, "" for
 // none.
-func standing(roles baton.Roles, held uint32) string {
+func roleText(roles baton.Roles, held uint32) string {
 	if held == 0 {
 		return ""
 	}
@@ -64,23 +64,26 @@ type tally struct {
 	both              group   // several roles
 	none              group   // enabled, without a role
 	dormant           group   // disabled, and holding a role; or anything, where there are no roles
-	strangers         int     // named by a grant only
+	unknown           int     // named by a grant only
 }
 
 // group counts people and knows the first few.
 type group struct {
 	n     int
-	first []string
+	first []personName
 }
 
 const fewNames = 5
 
-func (g *group) add(m *member) {
+func (g *group) add(p *population, m *member) {
 	g.n++
 	if len(g.first) < fewNames {
-		g.first = append(g.first, nameOf(m))
+		g.first = append(g.first, p.personName(m))
 	}
 }
+
+// more returns how many people are not among the first.
+func (g group) more() int { return g.n - len(g.first) }
 
 func nameOf(m *member) string {
 	for _, name := range []string{m.name, m.email} {
@@ -96,7 +99,7 @@ func (p *population) tally() tally {
 	for i := range p.members {
 		m := &p.members[i]
 		if !m.account {
-			t.strangers += flag(!m.listed)
+			t.unknown += flag(!m.listed)
 			continue
 		}
 		t.accounts++
@@ -106,15 +109,15 @@ func (p *population) tally() tally {
 		role, _ := effective(p.roles, m.roles)
 		switch {
 		case m.disabled() && (m.roles != 0 || len(p.roles.Roles) == 0 && len(m.holds) > 0):
-			t.dormant.add(m)
+			t.dormant.add(p, m)
 		case m.disabled():
 		case role >= 0:
 			if bits.OnesCount32(m.roles) > 1 {
-				t.both.add(m)
+				t.both.add(p, m)
 			}
-			t.role[role].add(m)
+			t.role[role].add(p, m)
 		default:
-			t.none.add(m)
+			t.none.add(p, m)
 		}
 	}
 	return t

@@ -4,31 +4,30 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"baton"
 )
 
-// thingSections has one section for each type of resource that is not an account: what
+// resourceSections has one section for each type of resource that is not an account: what
 // there is, and who holds what on each.
-func (b *builder) thingSections() []section {
+func (b *builder) resourceSections() []section {
 	var list []section
-	for _, id := range b.typesOfThings() {
-		list = append(list, b.thingSection(b.after.typeOf(id), b.after.things[id]))
+	for _, id := range b.resourceTypes() {
+		list = append(list, b.resourceSection(b.after.typeOf(id), b.after.resources[id]))
 	}
 	return list
 }
 
-// typesOfThings are the types of what is not an account: those that the sync declares
+// resourceTypes are the types of what is not an account: those that the sync declares
 // first, as it declares them.
-func (b *builder) typesOfThings() []string {
+func (b *builder) resourceTypes() []string {
 	var list []string
 	for _, t := range b.after.types {
-		if len(b.after.things[t.ID]) > 0 && !slices.Contains(list, t.ID) {
+		if len(b.after.resources[t.ID]) > 0 && !slices.Contains(list, t.ID) {
 			list = append(list, t.ID)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(b.after.things)) {
+	for _, id := range slices.Sorted(maps.Keys(b.after.resources)) {
 		if !slices.Contains(list, id) {
 			list = append(list, id)
 		}
@@ -36,10 +35,10 @@ func (b *builder) typesOfThings() []string {
 	return list
 }
 
-func (b *builder) thingSection(t baton.ResourceType, things []*thing) section {
+func (b *builder) resourceSection(t baton.ResourceType, resources []*resource) section {
 	name := shown(t.DisplayName)
-	s := section{ID: "type-" + anchor(t.ID), Title: plurals(name), Lead: plural(len(things), lower(name)) + "."}
-	slugs := b.slugs(t, things)
+	s := section{ID: "type-" + anchor(t.ID), Title: plurals(name), Lead: plural(len(resources), lower(name)) + "."}
+	slugs := b.slugs(t, resources)
 	if len(t.Ranks) > 0 {
 		labels := make([]string, len(t.Ranks))
 		for i, slug := range t.Ranks {
@@ -49,15 +48,15 @@ func (b *builder) thingSection(t baton.ResourceType, things []*thing) section {
 		s.Bar = bar(labels, counts)
 		s.Lead += " Dates and other details of a grant are shown where the upstream gives them."
 	}
-	details := map[*thing]string{}
+	details := map[*resource]string{}
 	held := 0
-	for _, one := range things {
-		d, ok := b.thingDetail(one, slugs)
+	for _, one := range resources {
+		d, ok := b.resourceDetail(one, slugs)
 		if !ok {
 			continue
 		}
 		if len(s.Details) >= b.o.rows() || b.budget <= 0 {
-			s.Cut = "Who holds what on further ones is in the CSV and JSON forms of this report."
+			s.Cut = "The holders on further " + lower(plurals(name)) + " are in the CSV and JSON forms of this report."
 			break
 		}
 		for _, t := range d.Tables {
@@ -67,22 +66,25 @@ func (b *builder) thingSection(t baton.ResourceType, things []*thing) section {
 		details[one] = d.ID
 		s.Details = append(s.Details, d)
 	}
-	s.Many = held > printedDetails
-	s.Tables = []table{b.thingTable(t, things, slugs, details)}
+	s.Many = held > b.static
+	for _, d := range s.Details {
+		for i := range d.Tables {
+			t := &d.Tables[i]
+			if s.Many {
+				t.Static = min(t.Static, staticListRows)
+			}
+			t.Static = min(t.Static, max(0, b.static))
+			b.static -= t.Static
+		}
+	}
+	s.Tables = []table{b.resourceTable(t, resources, slugs, details)}
 	return s
 }
 
-func plurals(name string) string {
-	if strings.HasSuffix(name, "y") {
-		return strings.TrimSuffix(name, "y") + "ies"
-	}
-	return name + "s"
-}
-
-// slugs are what can be held on things of the type: the ranks first, as they rank.
-func (b *builder) slugs(t baton.ResourceType, things []*thing) []string {
+// slugs are what can be held on resources of the type: the ranks first, as they rank.
+func (b *builder) slugs(t baton.ResourceType, resources []*resource) []string {
 	seen := map[string]bool{}
-	for _, one := range things {
+	for _, one := range resources {
 		for _, e := range one.entitlements {
 			seen[b.after.entitlements[e].slug] = true
 		}
@@ -104,12 +106,12 @@ func (b *builder) slugs(t baton.ResourceType, things []*thing) []string {
 
 const maxSlugs = 6 // that have a column of their own
 
-func (b *builder) thingTable(t baton.ResourceType, things []*thing, slugs []string, details map[*thing]string) table {
+func (b *builder) resourceTable(t baton.ResourceType, resources []*resource, slugs []string, details map[*resource]string) table {
 	name := shown(t.DisplayName)
 	all := table{ID: b.id("t"), Caption: "All " + lower(plurals(name)), Hidden: true, Columns: []column{{name, "w"}}}
 	used := make([]bool, len(t.Columns))
 	hasCreated, hasStatus := false, false
-	for _, one := range things {
+	for _, one := range resources {
 		for i := range used {
 			used[i] = used[i] || i < len(one.cells) && one.cells[i] != ""
 		}
@@ -132,11 +134,11 @@ func (b *builder) thingTable(t baton.ResourceType, things []*thing, slugs []stri
 		all.Columns = append(all.Columns, column{"Status", ""})
 	}
 	if hasCreated {
-		all.Columns = append(all.Columns, column{"Created", ""})
+		all.Columns = append(all.Columns, column{"Created", "d"})
 	}
-	all.Columns = append(all.Columns, column{"Id", ""})
-	return rows(all, b.o.rows(), things, func(one *thing) []td {
-		cells := []td{{Head: true, Name: shown(thingName(one)), Link: details[one], Tags: b.thingTags(one)}}
+	all.Columns = append(all.Columns, column{"Id", "c"})
+	return rows(all, b.o.rows(), resources, func(one *resource) []td {
+		cells := []td{{Head: true, Name: shown(resourceLabel(one)), Link: details[one], Tags: b.resourceTags(one)}}
 		counts := b.countBySlug(one, columns)
 		for _, n := range counts {
 			cells = append(cells, td{Number: number(n)})
@@ -167,15 +169,15 @@ func (b *builder) thingTable(t baton.ResourceType, things []*thing, slugs []stri
 	})
 }
 
-func thingName(t *thing) string {
+func resourceLabel(t *resource) string {
 	if t.name != "" {
 		return t.name
 	}
 	return t.id.ID
 }
 
-// thingTags say which role a thing carries, and that a sync does not list it.
-func (b *builder) thingTags(t *thing) []tag {
+// resourceTags say which role a thing carries, and that a sync does not list it.
+func (b *builder) resourceTags(t *resource) []tag {
 	var tags []tag
 	for i, r := range b.after.roles.Roles {
 		for _, e := range t.entitlements {
@@ -195,7 +197,7 @@ func (b *builder) thingTags(t *thing) []tag {
 	return tags
 }
 
-func (b *builder) countBySlug(t *thing, slugs []string) []int {
+func (b *builder) countBySlug(t *resource, slugs []string) []int {
 	counts := make([]int, len(slugs))
 	for _, e := range t.entitlements {
 		if i := slices.Index(slugs, b.after.entitlements[e].slug); i >= 0 {
@@ -209,10 +211,10 @@ func (b *builder) countBySlug(t *thing, slugs []string) []int {
 // few of them.
 const openRows = 12
 
-// thingDetail is who holds what on one thing; false when nobody holds anything.
-func (b *builder) thingDetail(t *thing, slugs []string) (detail, bool) {
+// resourceDetail is who holds what on one thing; false when nobody holds anything.
+func (b *builder) resourceDetail(t *resource, slugs []string) (detail, bool) {
 	ranks := b.after.typeOf(t.id.Type).Ranks
-	d := detail{ID: b.id("d"), Name: shown(thingName(t)), Tags: b.thingTags(t), Sub: shown(t.description)}
+	d := detail{ID: b.id("d"), Name: shown(resourceLabel(t)), Tags: b.resourceTags(t), Sub: shown(t.description)}
 	var counts []string
 	total := 0
 	for _, slug := range slugs {
@@ -227,11 +229,11 @@ func (b *builder) thingDetail(t *thing, slugs []string) (detail, bool) {
 			} else {
 				counts = append(counts, plural(len(e.holders), shown(words(slug))))
 			}
-			d.Tables = append(d.Tables, b.holderTable(thingName(t), e))
+			d.Tables = append(d.Tables, b.holderTable(resourceLabel(t), e))
 		}
 	}
 	d.Counts = join(counts)
-	d.Open = total <= openRows && len(b.after.things[t.id.Type]) <= openRows
+	d.Open = total <= openRows && len(b.after.resources[t.id.Type]) <= openRows
 	return d, total > 0
 }
 
@@ -243,10 +245,10 @@ func (b *builder) keys(e *entitlement) []string {
 	seen := map[int32]bool{0: true}
 	found := map[string]bool{}
 	for _, h := range e.holders {
-		if seen[h.said] {
+		if seen[h.metadata] {
 			continue
 		}
-		seen[h.said] = true
+		seen[h.metadata] = true
 		for i, part := range b.after.details(h) {
 			if i%2 == 0 {
 				found[part] = true
@@ -258,27 +260,30 @@ func (b *builder) keys(e *entitlement) []string {
 }
 
 func (b *builder) holderTable(name string, e *entitlement) table {
-	t := table{ID: b.id("t"), Caption: fmt.Sprintf("%s: %s", shown(name), words(visible(e.slug))), Columns: []column{{"Account", "w"}}}
+	t := table{ID: b.id("t"), Caption: fmt.Sprintf("%s: %s", shown(name), words(visible(e.slug))), Total: len(e.holders), Shown: min(len(e.holders), b.o.rows())}
+	var columns []int
+	add := func(key string) {
+		if i := slices.IndexFunc(b.people(), func(c accountColumn) bool { return c.key == key }); i >= 0 {
+			columns, t.Columns = append(columns, i), append(t.Columns, b.people()[i].column)
+		}
+	}
+	for _, key := range []string{"account", "role", "status"} {
+		add(key)
+	}
 	keys := b.keys(e)
-	hasRoles := len(b.after.roles.Roles) > 0
-	if hasRoles {
-		t.Columns = append(t.Columns, column{"Role", ""})
-	}
-	t.Columns = append(t.Columns, column{"Status", ""})
 	for _, key := range keys {
-		t.Columns = append(t.Columns, column{shown(title(words(key))), ""})
+		columns, t.Columns = append(columns, noPerson), append(t.Columns, column{shown(title(words(key))), ""})
 	}
-	t.Columns = append(t.Columns, column{"Id", ""})
-	return rows(t, b.o.rows(), e.holders, func(h holder) []td {
-		m := &b.after.members[h.member]
-		cells := []td{b.person(m)}
-		if hasRoles {
-			cells = append(cells, td{Tags: b.roleTags(m)})
+	add("id")
+	return b.peopleTable(t, columns, func(yield func(int32, []string) bool) {
+		for _, h := range e.holders[:t.Shown] {
+			var texts []string
+			for _, key := range keys {
+				texts = append(texts, dated(shown(b.after.detail(h, key))))
+			}
+			if !yield(h.member, texts) {
+				return
+			}
 		}
-		cells = append(cells, td{Tags: b.statusTags(m)})
-		for _, key := range keys {
-			cells = append(cells, td{Text: dated(shown(b.after.detail(h, key)))})
-		}
-		return append(cells, td{Code: visible(m.id.ID)})
 	})
 }

@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"baton"
@@ -17,18 +19,18 @@ func (b *builder) answers() []answer {
 		list = append(list, answer{Question: "How many accounts are there?", Figure: number(t.accounts), Link: "accounts",
 			Text: fmt.Sprintf("%s not disabled, %s disabled", number(t.enabled), number(t.accounts-t.enabled))})
 		list = append(list, b.stageAnswers()...)
-		a := answer{Question: "Who is disabled, and still holds something?", Figure: number(t.dormant.n), Link: "dormant", Level: warnIf(t.dormant.n > 0)}
-		a.Names, a.More = names(t.dormant)
+		a := answer{Question: "Who is disabled and still holds access?", Figure: number(t.dormant.n), Link: "dormant", Level: warnIf(t.dormant.n > 0)}
+		a.Names, a.More = t.dormant.first, t.dormant.more()
 		if t.dormant.n == 0 {
 			a.Text, a.Link = "Nobody", ""
 		}
 		list = append(list, a)
 	}
-	if t.strangers > 0 {
-		list = append(list, answer{Question: "Who holds something, and has no account in this sync?", Figure: number(t.strangers), Level: "warning", Link: "accounts",
-			Text: "They are named by grants only."})
+	if t.unknown > 0 {
+		list = append(list, answer{Question: "Who holds access without an account in this sync?", Figure: number(t.unknown), Level: "warning", Link: "accounts",
+			Text: "Only grants name them."})
 	}
-	return append(list, b.changeAnswers()...)
+	return append(list, b.changeAnswer())
 }
 
 func warnIf(bad bool) string {
@@ -42,7 +44,7 @@ func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 	var list []answer
 	for i, r := range roles.Roles {
 		a := answer{Question: "Who is " + shown(r.Name) + "?", Figure: number(t.role[i].n), Link: "roles", Level: "ok"}
-		a.Names, a.More = names(t.role[i])
+		a.Names, a.More = t.role[i].first, t.role[i].more()
 		if t.role[i].n == 0 {
 			a.Text = "Nobody who can sign in"
 		}
@@ -58,21 +60,21 @@ func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 	both := answer{Question: "Who holds several roles?", Figure: number(t.both.n), Link: "roles", Level: "ok", Text: "Nobody"}
 	if t.both.n > 0 {
 		both.Link = "roles-several"
-		both.Names, both.More = names(t.both)
-		both.Text = shown(roles.Counts) + " counts, by the priority that was set"
+		both.Names, both.More = t.both.first, t.both.more()
+		both.Text = shown(roles.Counts) + " counts: it has priority"
 		if roles.Counts == "" {
-			both.Level, both.Text = "warning", "Which role counts is not known; they are counted under the more powerful one"
+			both.Level, both.Text = "warning", "Which role counts is not known. Here they count as the more powerful one. "+roles.Fix
 		}
 	}
 	none := answer{Question: "Who has no role?", Figure: number(t.none.n), Link: "roles", Level: "ok", Text: "Nobody who can sign in"}
 	if t.none.n > 0 {
 		none.Text, none.Link = "", "roles-none"
-		none.Names, none.More = names(t.none)
+		none.Names, none.More = t.none.first, t.none.more()
 	}
-	dormant := answer{Question: "Who is disabled, yet in a role group?", Figure: number(t.dormant.n), Link: "roles", Level: warnIf(t.dormant.n > 0), Text: "Nobody"}
+	dormant := answer{Question: "Who is disabled and in a role group?", Figure: number(t.dormant.n), Link: "roles", Level: warnIf(t.dormant.n > 0), Text: "Nobody"}
 	if t.dormant.n > 0 {
 		dormant.Link = "roles-disabled"
-		dormant.Names, dormant.More = names(t.dormant)
+		dormant.Names, dormant.More = t.dormant.first, t.dormant.more()
 		dormant.Text = "Enabling the account gives the role back"
 	}
 	return append(list, both, none, dormant)
@@ -94,7 +96,7 @@ func (b *builder) stageAnswers() []answer {
 		}
 		list = append(list, answer{
 			Question: "How often is a " + lower(shown(t.DisplayName)) + " " + words(slugs[0]) + "?", Figure: number(counts[0]), Link: "type-" + anchor(t.ID),
-			Text: strings.Join(parts, ", ") + ", on " + plural(len(b.after.things[t.ID]), lower(shown(t.DisplayName))),
+			Text: strings.Join(parts, ", ") + ", on " + plural(len(b.after.resources[t.ID]), lower(shown(t.DisplayName))),
 		})
 	}
 	return list
@@ -116,37 +118,49 @@ func (b *builder) stages(t baton.ResourceType) (slugs []string, counts []int) {
 	return t.Ranks, counts
 }
 
-// changeAnswers say what changed since the sync before.
-func (b *builder) changeAnswers() []answer {
+// changeAnswer says what changed since the previous sync, each event once.
+func (b *builder) changeAnswer() answer {
 	if b.before == nil {
-		return []answer{{Question: "What changed since the last sync?", Figure: "–",
-			Text: "There is no full sync before this one to compare with."}}
+		return answer{Question: "What changed since the previous sync?", Figure: "–", Wide: true,
+			Text: "The file has no earlier full sync to compare with."}
 	}
 	d := &b.diff
-	since := b.o.Before.Ended.UTC().Format("2 January 2006")
-	moved := answer{Question: "What changed since " + since + "?", Figure: number(d.total), Link: "changes", Level: "ok", Text: "Nothing"}
-	if d.total > 0 {
-		moved.Text = d.sentence()
-	}
-	list := []answer{moved}
-	if len(b.after.roles.Roles) > 0 {
-		a := answer{Question: "Whose role changed?", Figure: number(len(d.roles)), Link: "changes", Level: warnIf(d.privileged > 0), Text: "Nobody's"}
-		if len(d.roles) > 0 {
-			a.Text, a.Link = "", "changes-roles"
-			for _, r := range d.roles[:min(fewNames, len(d.roles))] {
-				a.Names = append(a.Names, shown(r.name)+": "+r.before+" → "+r.after)
-			}
-			a.More = len(d.roles) - len(a.Names)
+	since := b.o.Before.Ended.UTC().Format("2 January 2006, 15:04 UTC")
+	a := answer{Question: "What changed since " + since + "?", Figure: number(d.events()), Link: "changes", Level: warnIf(d.privileged > 0), Wide: true}
+	line := func(n int, label, link, text string) {
+		if n > 0 {
+			a.Lines = append(a.Lines, answerLine{label, link, text})
 		}
-		list = append(list, a)
 	}
-	alone := answer{Question: "Which access changed on its own?", Figure: number(d.alone.total), Link: "changes", Level: "ok",
-		Text: "None: what came or went did so with its account or resource"}
-	if d.alone.total > 0 {
-		alone.Link = "changes-alone"
-		alone.Text = fmt.Sprintf("%s given, %s taken away, without the account or the resource coming or going", number(d.given), number(d.alone.total-d.given))
+	var roles []string
+	for _, r := range d.roles[:min(fewNames, len(d.roles))] {
+		roles = append(roles, shown(r.name)+": "+shown(r.before)+" → "+shown(r.after))
 	}
-	return append(list, alone)
+	if more := len(d.roles) - len(roles); more > 0 {
+		roles = append(roles, "and "+number(more)+" more")
+	}
+	line(len(d.roles), "Roles", "changes-roles", strings.Join(roles, "; "))
+	given, taken := d.given, d.alone.total-d.given
+	var access []string
+	if given > 0 {
+		access = append(access, number(given)+" given")
+	}
+	if taken > 0 {
+		access = append(access, number(taken)+" taken away")
+	}
+	line(d.alone.total, "Access", "changes-alone", join(access))
+	var steps []string
+	for _, step := range slices.Sorted(maps.Keys(d.steps)) {
+		steps = append(steps, number(d.steps[step])+" "+step)
+	}
+	line(d.staged.total, "Progress", "changes-steps", join(steps))
+	line(d.accounts.total, "Accounts", "changes-accounts", d.counted("account"))
+	line(d.resources.total, "Resources", "changes-resources", d.counted("resource"))
+	line(d.other.total, "Other", "changes-other", number(d.other.total))
+	if len(a.Lines) == 0 {
+		a.Text = "Nothing"
+	}
+	return a
 }
 
 // anchor is a resource type as part of an id.

@@ -1,0 +1,97 @@
+package report
+
+import (
+	"fmt"
+	"iter"
+)
+
+// table is a table of the page. Its first rows are in the HTML; a table with more has
+// all of them in the data of the page, for the script to show. Rows are made while they
+// are written.
+type table struct {
+	ID, Caption, Lead string
+	Hidden            bool // the caption is for those who do not see the heading
+	Columns           []column
+	Rows              iter.Seq[[]td]
+	People            *peopleRows // what the data have in place of Rows
+	Total, Shown      int         // all rows, and those on the page
+	Static            int         // of those, how many are in the HTML
+	Empty             string
+}
+
+// Rows in the HTML, which is what is there without the script and on paper.
+const (
+	staticRows       = 50   // of a table
+	staticListRows   = 20   // of the holders of one entitlement, on a page with many
+	staticDetailRows = 1000 // of the holders of all entitlements
+)
+
+// column is the head of a column: its title, the class of its cells ("n" a number, "d" a
+// date, "w" wide, "b" a bar, "c" an id).
+type column struct{ Title, Class string }
+
+// td is one cell.
+type td struct {
+	Name   string // with Sub below it
+	Sub    string
+	Text   string
+	Code   string
+	Number string
+	Date   string
+	Link   string
+	Tags   []tag
+	Bar    []segment
+	Diff   []attribute
+	Head   bool
+}
+
+type tag struct{ Level, Text string }
+
+// Large reports whether a filter is worth its place.
+func (t table) Large() bool { return t.Shown > 12 }
+
+// Partial reports whether the data have rows that the HTML has not.
+func (t table) Partial() bool { return t.Static < t.Shown }
+
+// Cut says how much of the table is not on the page.
+func (t table) Cut() string {
+	if t.Shown >= t.Total {
+		return ""
+	}
+	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Shown), number(t.Total))
+}
+
+// Paper says how much of the table is not in the HTML.
+func (t table) Paper() string {
+	switch {
+	case !t.Partial():
+		return ""
+	case t.Static == 0:
+		return plural(t.Total, "row") + ", which are in the CSV and JSON forms of this report."
+	}
+	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Static), number(t.Total))
+}
+
+// rows makes the rows of a table, up to the limit.
+func rows[T any](t table, limit int, list []T, row func(T) []td) table {
+	t.Total = len(list)
+	t.Shown = min(limit, len(list))
+	t.Static = min(t.Shown, staticRows)
+	t.Rows = func(yield func([]td) bool) {
+		for _, one := range list[:t.Shown] {
+			if !yield(row(one)) {
+				return
+			}
+		}
+	}
+	return t
+}
+
+// peopleRows are the rows of a table of accounts. What an account looks like is once in
+// the data; a row names it by its number.
+type peopleRows struct {
+	columns []int                      // for each column of the table one of builder.people, or noPerson for a text of the row
+	rows    iter.Seq2[int32, []string] // numbers of members, and the texts of the row
+}
+
+const noPerson = -1
