@@ -30,8 +30,8 @@ type frame struct {
 
 // compressor compresses pages in a goroutine of its own.
 type compressor struct {
-	full     chan []byte    // pages to compress
-	empty    chan load // the same memory, to be filled again
+	full     chan []byte // pages to compress
+	empty    chan load   // the same memory, to be filled again
 	finished chan error
 	enc      *zstd.Encoder
 	sum      checksum

@@ -17,7 +17,9 @@ func foreignTests() map[string]func(*testing.T, *sandbox) {
 		}
 	}
 	return map[string]func(*testing.T, *sandbox){
-		"foreign-404": func(t *testing.T, s *sandbox) { plain(t, response{Response: throttled(t, s, 404), raw: []byte("default backend")}) },
+		"foreign-404": func(t *testing.T, s *sandbox) {
+			plain(t, response{Response: throttled(t, s, 404), raw: []byte("default backend")})
+		},
 		"foreign-404-html": func(t *testing.T, s *sandbox) {
 			if r := throttled(t, s, 404); r.Header.Get("Content-Type") != "text/html" {
 				t.Errorf("%v", r.Header)

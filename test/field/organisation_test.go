@@ -104,6 +104,13 @@ func (o *organisation) wrote() int {
 	return o.writes
 }
 
+// asked returns how many requests arrived.
+func (o *organisation) asked() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.requests)
+}
+
 func (o *organisation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
