@@ -58,10 +58,12 @@ func (c *connector) createAccount(ctx context.Context, req baton.AccountRequest)
 func newAccount(req baton.AccountRequest) (scim.NewUser, error) {
 	email := cmp.Or(strings.TrimSpace(req.Email), strings.TrimSpace(req.Login))
 	if email == "" {
-		return scim.NewUser{}, baton.Errorf(baton.Invalid, "an account needs an e-mail address")
+		return scim.NewUser{}, baton.Errorf(baton.Invalid, "an account needs an e-mail address").
+			WithFix("Give the address with which the person signs in.")
 	}
 	if parsed, err := mail.ParseAddress(email); err != nil || parsed.Address != email {
-		return scim.NewUser{}, baton.Errorf(baton.Invalid, "%q is not an e-mail address", email)
+		return scim.NewUser{}, baton.Errorf(baton.Invalid, "%q is not an e-mail address", email).
+			WithFix("Give the bare address, as in jane@example.com.")
 	}
 	name, _ := req.Profile[displayNameField].(string)
 	words := strings.Fields(name)
