@@ -101,7 +101,7 @@ type shortfall struct {
 
 // checkRemovals holds a sync that removes too much. It returns the subjects that an
 // override allows to run short.
-func (s *sealing) checkRemovals(notes []baton.Note) (allowed map[subject]bool, err error) {
+func (s *sealing) checkRemovals(notes []baton.Note, excluded []Exclusion) (allowed map[subject]bool, err error) {
 	cfg := s.run.cfg
 	if cfg.AllowRemovals || s.run.syncType() != c1z.Full {
 		return nil, nil
@@ -134,6 +134,9 @@ func (s *sealing) checkRemovals(notes []baton.Note) (allowed map[subject]bool, e
 	held := &Held{Compared: s.compared, Override: newOverride(previous, short, s.totals)}
 	for _, f := range short {
 		held.Reasons = append(held.Reasons, f.reason)
+	}
+	if left := leftOut(excluded); left != "" {
+		held.Reasons = append(held.Reasons, left)
 	}
 	if last := cfg.LastUpload; last != nil && last.Origin != "" && last.Origin != cfg.Connector.Origin {
 		held.Reasons = append(held.Reasons, fmt.Sprintf("The last upload was of %s; this sync is of %s.", last.Origin, cfg.Connector.Origin))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"baton"
@@ -86,11 +87,11 @@ func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
 			return res, err
 		}
 	}
-	allowed, err := s.checkRemovals(res.Notes)
+	allowed, err := s.checkRemovals(res.Notes, res.Excluded)
 	if err != nil {
 		return res, err
 	}
-	if err := s.addsUp(allowed); err != nil {
+	if err := s.addsUp(allowed, res.Excluded); err != nil {
 		return res, err
 	}
 	res.Compared = s.compared
@@ -234,18 +235,44 @@ func (s *sealing) exclude(reason string, n int, example string) {
 
 // addsUp refuses to seal what looks like a failed read, except for subjects that an
 // override allows. The next run reads a refused sync anew.
-func (s *sealing) addsUp(allowed map[subject]bool) error {
+func (s *sealing) addsUp(allowed map[subject]bool, excluded []Exclusion) error {
 	if s.run.cfg.AllowEmpty || s.targeted() {
 		return nil
 	}
 	for _, t := range s.run.cfg.Connector.ResourceTypes {
 		if missing, of := s.missing(t); missing != "" && !allowed[of] {
 			s.run.void = true
-			return baton.Errorf(baton.Incomplete, "the upstream shows %s at all, which is taken for a failed read", missing).
-				WithFix("Check that the credential belongs to the right tenant and may read everything; if there really are none, run again with --allow-empty.")
+			e := baton.Errorf(baton.Incomplete, "the upstream shows %s at all, which is taken for a failed read", missing)
+			if left := leftOut(excluded); left != "" {
+				e.Err = fmt.Errorf("%w. %s", e.Err, left)
+				return e.WithFix("See why these rows were left out. If that is right and there are no others, run again with --allow-empty.")
+			}
+			return e.WithFix("Check that the credential belongs to the right tenant and may read everything; if there really are none, run again with --allow-empty.")
 		}
 	}
 	return nil
+}
+
+// maxLeftOut is how many reasons an error names for which rows were left out.
+const maxLeftOut = 3
+
+// leftOut says in a sentence which rows were left out of the sync and why, or is empty.
+func leftOut(excluded []Exclusion) string {
+	var parts []string
+	for _, e := range excluded[:min(len(excluded), maxLeftOut)] {
+		count := fmt.Sprint(e.Count)
+		if e.Example != "" {
+			count += ", such as " + e.Example
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", e.Reason, count))
+	}
+	if more := len(excluded) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("%d other reasons", more))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Rows were left out: " + strings.Join(parts, "; ") + "."
 }
 
 // missing names the rows that a sync of the type should have and lacks, or "".

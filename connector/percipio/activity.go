@@ -69,7 +69,7 @@ func (c *connector) addRow(page baton.Page, cur *reportCursor, row api.Row, meta
 	switch {
 	case row.UserID == "" || row.ContentID == "":
 		page.Exclude("activity without an account or a course", strings.TrimSpace(row.UserID+" "+row.ContentID))
-	case len(c.limited) > 0 && !c.limited[row.ContentID]:
+	case len(c.limited) > 0 && !c.isLimited(row.ContentID):
 		page.Exclude("activity in a course that is not among the limited ones", row.UserID+" in "+row.ContentID)
 	case !known:
 		page.Exclude(cur.unknown(row.Status), row.UserID+" in "+row.ContentID)

@@ -81,7 +81,7 @@ func New(cfg Config) *baton.Connector {
 	cfg.ReportTimeout = cmp.Or(cfg.ReportTimeout, defaultTimeout*time.Minute)
 	c := &connector{cfg: cfg, limited: map[string]bool{}, open: map[string]*download{}}
 	for _, id := range cfg.LimitedCourses {
-		c.limited[id] = true
+		c.limited[canonical(id)] = true
 	}
 	origin := ""
 	if cfg.REST != nil {
@@ -158,6 +158,23 @@ func Settings() []baton.Setting {
 	}
 }
 
+// canonical is the id of a course with the letters of a UUID in lower case, as Percipio writes them.
+func canonical(id string) string {
+	if lower := strings.ToLower(id); uuid.MatchString(lower) {
+		return lower
+	}
+	return id
+}
+
+// isLimited reports whether a course with that id is one of the limited ones.
+func (c *connector) isLimited(id string) bool {
+	if c.limited[id] {
+		return true
+	}
+	lower := strings.ToLower(id)
+	return lower != id && c.limited[lower] && uuid.MatchString(id)
+}
+
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // Configure reads the connector's own settings; the endpoint is the caller's, at the
@@ -176,7 +193,7 @@ func Configure(v baton.Values) (Config, error) {
 			WithFix("Copy it again; it looks like 12345678-90ab-cdef-1234-567890abcdef.")
 	}
 	for _, id := range v.Strings("limited-courses") {
-		if id = strings.TrimSpace(id); id != "" && !slices.Contains(cfg.LimitedCourses, id) {
+		if id = canonical(strings.TrimSpace(id)); id != "" && !slices.Contains(cfg.LimitedCourses, id) {
 			cfg.LimitedCourses = append(cfg.LimitedCourses, id)
 		}
 	}

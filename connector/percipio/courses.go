@@ -76,7 +76,7 @@ func (c *connector) findInCatalog(ctx context.Context, indexes []int, page baton
 		var here []api.Item // in this page
 		step, err := c.api.ListCatalog(ctx, pos, api.Sink[api.Item]{
 			Row: func(it api.Item) {
-				if c.limited[it.ID] {
+				if c.isLimited(it.ID) {
 					here = append(here, it)
 				}
 			},
@@ -90,14 +90,14 @@ func (c *connector) findInCatalog(ctx context.Context, indexes []int, page baton
 			here = nil
 		}
 		for _, it := range here {
-			found[it.ID] = it
+			found[canonical(it.ID)] = it
 		}
 		pos, done = step.Next, step.Done
 	}
 	var missing []string
 	for _, i := range indexes {
 		id := c.cfg.LimitedCourses[i]
-		if it, ok := found[id]; ok {
+		if it, ok := found[canonical(id)]; ok {
 			c.addCourse(page, it)
 		} else if missing = append(missing, id); c.cfg.SkipMissing {
 			page.Exclude("limited course that does not exist", id)
@@ -114,17 +114,28 @@ func (c *connector) findInCatalog(ctx context.Context, indexes []int, page baton
 		WithFix("Correct limited-courses; it takes the UUIDs of items. To go on without missing ones, set skip-missing-courses.")
 }
 
-// addCourse writes the item with its entitlements, if it is one to sync.
-func (c *connector) addCourse(page baton.Page, it api.Item) {
+// obstacle says why an item of the catalogue is not synced as a course, and which item it is. Reason is empty
+// if the item is synced.
+func (c *connector) obstacle(it api.Item) (reason, item string) {
+	limited := ""
+	if len(c.limited) > 0 {
+		limited = "limited "
+	}
 	switch {
 	case it.ID == "":
-		page.Exclude("content without an id", cmp.Or(it.Code, it.Link))
-		return
+		return "content without an id", cmp.Or(it.Code, it.Link)
 	case !slices.Contains(c.cfg.ContentTypes, strings.ToUpper(it.Type)):
-		page.Exclude("content of a type that is not synced", strings.TrimSpace(it.Type+" "+it.ID))
-		return
+		return limited + "content of a type that is not synced", strings.TrimSpace(it.Type + " " + it.ID)
 	case it.Status != "" && !strings.EqualFold(it.Status, "ACTIVE"):
-		page.Exclude("course that is not active", it.ID)
+		return limited + "course that is not active", it.ID
+	}
+	return "", ""
+}
+
+// addCourse writes the item with its entitlements, if it is one to sync.
+func (c *connector) addCourse(page baton.Page, it api.Item) {
+	if reason, item := c.obstacle(it); reason != "" {
+		page.Exclude(reason, item)
 		return
 	}
 	course := courseOf(it)

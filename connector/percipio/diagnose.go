@@ -47,12 +47,16 @@ func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 		report(listed("catalogue", catalog, "Ask Skillsoft which content the organisation has licences for."))
 	}
 	for _, id := range c.cfg.LimitedCourses {
-		if _, found, err := c.api.FindItem(ctx, id); err != nil {
+		it, found, err := c.api.FindItem(ctx, id)
+		if err != nil {
 			report(failure("limited courses", err))
 			break
 		} else if !found {
 			report(baton.Finding{Check: "limited courses", Level: baton.Warning, Detail: "the search does not find " + id,
 				Fix: "A sync will look for it in the whole catalogue; if it is not there either, it fails unless skip-missing-courses is set."})
+		} else if reason, item := c.obstacle(it); reason != "" {
+			report(baton.Finding{Check: "limited courses", Level: baton.Warning, Detail: item + ": " + reason,
+				Fix: "A sync leaves it out, and its progress. Correct limited-courses or content-types, or make it active in Percipio."})
 		}
 	}
 	report(c.reportFinding(ctx))
@@ -78,8 +82,13 @@ func (c *connector) reportFinding(ctx context.Context) baton.Finding {
 		}
 		return baton.Finding{Check: "report", Detail: "may be requested; one of a day was"}
 	}
-	if err := c.api.CheckReports(ctx); err != nil {
+	known, err := c.api.CheckReports(ctx)
+	switch {
+	case err != nil:
 		return failure("report", err)
+	case !known:
+		return baton.Finding{Check: "report", Level: baton.Warning, Detail: "the answer to a report that does not exist does not look like one of Percipio's API, so nothing is known",
+			Fix: "Try again later, or with --check-report, which requests a report of one day."}
 	}
 	return baton.Finding{Check: "report", Detail: "may be read; none was requested, see check-report"}
 }

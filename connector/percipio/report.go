@@ -20,6 +20,11 @@ const (
 	lastLook  = 30 * time.Second
 	// maxReports is how many reports are requested for one sync.
 	maxReports = 3
+	// maxFinished is how often in a row a report may be said to be done without its rows, and
+	// maxUnfilled how many such reports are requested. The rows of a report that is done come with the
+	// same answer, or soon after: it is looked for them for 40 seconds at least.
+	maxFinished = 7
+	maxUnfilled = 2
 	// maxBreaks is how often the rows of a report may break off within a page.
 	maxBreaks = 4
 )
@@ -30,12 +35,13 @@ type reportCursor struct {
 	Requested time.Time `json:"requested,omitzero"`
 	Start     time.Time `json:"start,omitzero"` // the window, the same for each attempt
 	End       time.Time `json:"end,omitzero"`
-	Attempt   int       `json:"attempt,omitempty"` // reports given up
-	Looks     int       `json:"looks,omitempty"`   // in vain, in a row
-	Breaks    int       `json:"breaks,omitempty"`  // since the last full page
-	Rows      int       `json:"rows,omitempty"`    // that are in pages
-	Hash      uint64    `json:"hash,omitempty"`    // of these rows, in order
-	Unknown   []string  `json:"unknown,omitempty"` // statuses that were named
+	Attempt   int       `json:"attempt,omitempty"`  // reports given up
+	Looks     int       `json:"looks,omitempty"`    // in vain, in a row
+	Finished  int       `json:"finished,omitempty"` // looks in a row at a report that is done and has no rows
+	Breaks    int       `json:"breaks,omitempty"`   // since the last full page
+	Rows      int       `json:"rows,omitempty"`     // that are in pages
+	Hash      uint64    `json:"hash,omitempty"`     // of these rows, in order
+	Unknown   []string  `json:"unknown,omitempty"`  // statuses that were named
 }
 
 func parseReportCursor(at baton.Cursor) (reportCursor, error) {
@@ -44,7 +50,7 @@ func parseReportCursor(at baton.Cursor) (reportCursor, error) {
 		return cur, nil
 	}
 	err := json.Unmarshal([]byte(at), &cur)
-	if err != nil || cur.Attempt < 0 || cur.Attempt >= maxReports || cur.Looks < 0 || cur.Breaks < 0 || cur.Rows < 0 || len(cur.Unknown) > maxStatuses {
+	if err != nil || cur.Attempt < 0 || cur.Attempt >= maxReports || cur.Looks < 0 || cur.Finished < 0 || cur.Breaks < 0 || cur.Rows < 0 || len(cur.Unknown) > maxStatuses {
 		return cur, corrupt("report")
 	}
 	return cur, nil
@@ -68,11 +74,15 @@ func pause(n int) time.Duration {
 // again gives the report up for another, with nothing of it kept, or fails for good.
 func (cur reportCursor) again(why error) (baton.Step, error) {
 	if cur.Attempt+1 >= maxReports {
-		e := baton.Errorf(baton.Incomplete, "percipio: %d reports in a row came to nothing; the last one: %w", maxReports, why)
-		return baton.Step{}, e.WithFix("Try again later; if it stays so, request a learning-activity report in Percipio, and show this line to Skillsoft support.")
+		return baton.Step{}, failedReports(maxReports, why)
 	}
 	next := reportCursor{Start: cur.Start, End: cur.End, Attempt: cur.Attempt + 1}
 	return next.step(baton.Step{Restart: true, Wait: pause(next.Attempt)})
+}
+
+func failedReports(n int, why error) error {
+	e := baton.Errorf(baton.Incomplete, "percipio: %d reports in a row came to nothing; the last one: %w", n, why)
+	return e.WithFix("Try again later; if it stays so, request a learning-activity report in Percipio, and show this line to Skillsoft support.")
 }
 
 // nextReport takes the report one step further: requests it, looks whether it is
@@ -91,19 +101,22 @@ func (c *connector) nextReport(ctx context.Context, at baton.Cursor, page baton.
 	if d == nil {
 		report, err := c.api.ReadReport(ctx, cur.ID)
 		switch {
-		case baton.KindOf(err) == baton.NotFound, baton.KindOf(err) == baton.Incomplete:
+		case baton.KindOf(err) == baton.Incomplete:
 			return cur.again(err)
 		case err != nil:
 			return baton.Step{}, err
 		case report.Failed():
 			return cur.again(baton.Errorf(baton.Incomplete, "Percipio says %s", report.Status))
+		case report.Finished():
+			return c.unfilled(cur, report.Status)
 		case report.Rows == nil:
+			cur.Finished = 0
 			return c.look(cur, report.Status)
 		}
 		d = &download{id: cur.ID, rows: report.Rows, opened: ctx}
 		d.release = context.AfterFunc(ctx, func() { c.drop(d) })
 	}
-	cur.Looks = 0
+	cur.Looks, cur.Finished = 0, 0
 	return c.readRows(ctx, cur, d, page)
 }
 
@@ -137,6 +150,19 @@ func (c *connector) requestReport(ctx context.Context, cur reportCursor) (baton.
 	}
 	cur.ID, cur.Requested = report.ID, time.Now().UTC()
 	return cur.step(baton.Step{})
+}
+
+// unfilled is the step after a look at a report that is done and has no rows: another look, another report, or
+// an error. An empty list of rows is an answer and is not meant here.
+func (c *connector) unfilled(cur reportCursor, status string) (baton.Step, error) {
+	if cur.Finished++; cur.Finished < maxFinished {
+		return c.look(cur, status)
+	}
+	why := baton.Errorf(baton.Incomplete, "Percipio says %s, and sends no rows", status)
+	if cur.Attempt+1 < maxUnfilled {
+		return cur.again(why)
+	}
+	return baton.Step{}, failedReports(cur.Attempt+1, why)
 }
 
 // look is the step after a look in vain.

@@ -118,8 +118,7 @@ func configured(groups []scim.Group, names []string, role, setting string) (ids,
 		}
 		switch {
 		case len(found) == 0:
-			return nil, nil, baton.Errorf(baton.Invalid, "the group %q that %s names is not there", name, setting).
-				WithFix("Correct %s; it takes the display name or the id of a group that SCIM lists.", setting)
+			return nil, nil, notThere(groups, names, name, setting)
 		case len(found) > 1:
 			return nil, nil, baton.Errorf(baton.Invalid, "%s", severalGroups(found, role)).WithFix("Set --%s to one of the ids.", setting)
 		case !byID && len(exact) == 1 && len(similar) > 0:

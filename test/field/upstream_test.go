@@ -86,10 +86,13 @@ func (a *academy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var rows []json.RawMessage
 		json.Unmarshal([]byte(body), &rows)
 		w.Header().Set("X-Total-Count", strconv.Itoa(len(rows)))
-		if offset, _ := strconv.Atoi(r.URL.Query().Get("offset")); offset > 0 && offset >= len(rows) {
-			body = "[]"
+		offset, _ := strconv.Atoi(r.URL.Query().Get("offset"))
+		rows = rows[min(offset, len(rows)):]
+		if limit, err := strconv.Atoi(r.URL.Query().Get("max")); err == nil {
+			rows = rows[:min(limit, len(rows))]
 		}
-		io.WriteString(w, body)
+		b, _ := json.Marshal(append([]json.RawMessage{}, rows...))
+		w.Write(b)
 	}
 	switch path := r.URL.Path; {
 	case strings.HasSuffix(path, "/users"):

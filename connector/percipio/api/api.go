@@ -30,7 +30,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -54,7 +56,7 @@ const maxPage = 1000
 
 // Client speaks for one organisation. It is safe for concurrent use. Its errors are
 // *baton.Error of the kinds that package rest assigns, and Incomplete for what
-// cannot be proved to be all there is.
+// cannot be proved to be all there is, and for a 404.
 type Client struct {
 	rest         *rest.Client
 	organization string
@@ -87,11 +89,12 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, decode 
 var errNoAnswer = errors.New("the answer is not what was asked for")
 
 // patiently asks again where something else came in place of an answer: proxies in
-// front of this API put a web page there now and then, with status 200.
+// front of this API put a web page there now and then, with status 200, and load balancers a 404
+// while the API is being restarted.
 func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for n := 0; ; n++ {
 		answer, err := ask()
-		if n == 2 || !errors.Is(err, rest.ErrHTML) && !errors.Is(err, errNoAnswer) {
+		if n == 2 || !errors.Is(err, rest.ErrHTML) && !errors.Is(err, errNoAnswer) && !strayNotFound(err) {
 			return answer, err
 		}
 		select {
@@ -100,6 +103,16 @@ func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 			return answer, ctx.Err()
 		}
 	}
+}
+
+// strayNotFound reports whether err is a 404 or 410 in another form than the API's, which is JSON.
+func strayNotFound(err error) bool {
+	var status *rest.StatusError
+	if !errors.As(err, &status) || status.Status != http.StatusNotFound && status.Status != http.StatusGone {
+		return false
+	}
+	body := bytes.TrimSpace(status.Body)
+	return len(body) == 0 || body[0] != '{' || !json.Valid(body)
 }
 
 // Check asks for one row of the list of users, or of the catalogue, and says how many
@@ -139,19 +152,22 @@ func (c *Client) check(ctx context.Context, path string) (Check, error) {
 }
 
 // CheckReports asks for a report that nobody requested: whoever may not read reports
-// is told so, and everybody else that there is none. It requests nothing.
-func (c *Client) CheckReports(ctx context.Context) error {
-	err := c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil, func(_ http.Header, s *jsonscan.Scanner) error {
+// is told so, and everybody else that there is none. It requests nothing. Known is false if what
+// answered was not the API, so that nothing is known.
+func (c *Client) CheckReports(ctx context.Context) (known bool, err error) {
+	err = c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil, func(_ http.Header, s *jsonscan.Scanner) error {
 		if !s.Empty() {
 			s.Skip()
 		}
 		return nil
 	})
 	switch statusOf(err) {
-	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest:
-		return nil
+	case http.StatusNotFound, http.StatusGone:
+		return !strayNotFound(err), nil
+	case http.StatusBadRequest:
+		return true, nil
 	}
-	return explain("look for a report", reporting, err)
+	return err == nil, explain("look for a report", reporting, err)
 }
 
 // explain says what was being done and, where somebody who knows Percipio would know
@@ -161,6 +177,9 @@ func explain(doing, part string, err error) error {
 		return nil
 	}
 	e := baton.Errorf(baton.KindOf(err), "percipio: %s: %w", doing, err)
+	if e.Kind == baton.NotFound {
+		e.Kind = baton.Incomplete // a 404 does not prove that anything is gone
+	}
 	switch {
 	case errors.Is(err, rest.ErrHTML):
 		return e.WithFix("Try again later; if it stays so, check region and base-url: they lead to a web page, or something between here and Percipio answered, such as a proxy, a firewall or a login page.")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"baton/internal/jsonscan"
 )
@@ -98,13 +100,19 @@ func (r *itemReader) read() (it Item) {
 		case itemLevels:
 			it.Levels = texts(s)
 		case itemType:
-			if isObject(s) {
+			if s.Kind() == '"' {
+				it.Type = text(s)
+			} else if isObject(s) {
 				for s.Object(); s.Known(r.kind); {
 					it.Type = text(s)
 				}
 			}
 		case itemLifecycle:
-			r.readLifecycle(&it)
+			if s.Kind() == '"' {
+				it.Status = text(s)
+			} else {
+				r.readLifecycle(&it)
+			}
 		case itemTitles:
 			if isList(s) {
 				it.Titles = r.readTitles()
@@ -156,6 +164,11 @@ func (r *itemReader) readTitles() (all []Title) {
 	return all
 }
 
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// SameID reports whether two ids are the same: equal, or UUIDs that differ in case only.
+func SameID(a, b string) bool { return a == b || strings.EqualFold(a, b) && uuid.MatchString(a) }
+
 // ListCatalog reads one page of the catalogue, as ListUsers does accounts.
 func (c *Client) ListCatalog(ctx context.Context, at Position, sink Sink[Item]) (ListStep, error) {
 	l := listing[Item]{path: c.path(contentDiscovery, "v2", "catalog-content"), rows: readItems, id: func(it Item) string { return it.ID }, sink: sink}
@@ -163,15 +176,15 @@ func (c *Client) ListCatalog(ctx context.Context, at Position, sink Sink[Item]) 
 	return step, explain("list the catalogue", contentDiscovery, err)
 }
 
-// FindItem searches for the item with that id. Not finding one proves nothing: the
-// search is a full-text search in one language. The catalogue knows.
+// FindItem searches for the item with that id, whose spelling may differ as [SameID] allows. Not finding one
+// proves nothing: the search is a full-text search in one language. The catalogue knows.
 func (c *Client) FindItem(ctx context.Context, id string) (it Item, found bool, err error) {
 	query := url.Values{"q": {id}, "localeCode": {"en"}, "offset": {"0"}, "max": {strconv.Itoa(maxPage)}}
 	err = c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query, func(_ http.Header, s *jsonscan.Scanner) error {
 		it, found = Item{}, false
 		read := readItems(s)
 		return readRows(s, func() {
-			if row := read(); row.ID == id && !found {
+			if row := read(); SameID(row.ID, id) && (!found || row.ID == id) {
 				it, found = row, true
 			}
 		})

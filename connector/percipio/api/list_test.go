@@ -106,7 +106,7 @@ func TestWhenAListIsComplete(t *testing.T) {
 		{"no body", []page{{body: ``}}, "incomplete: not a list"},
 		{"rows that are none", []page{{body: `[{"id":"a"},null]`}}, "incomplete: row 2"},
 		{"rows without an id", []page{{total: "3", body: `[{"id":"a"},{},{"id":null}]`}, {total: "3", body: "[]"}}, "a  "},
-		{"wrong organisation", []page{{status: 404, body: "{}"}}, "not found: 404"},
+		{"wrong organisation", []page{{status: 404, body: "{}"}}, "incomplete: 404"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := &answers{pages: tc.pages}

@@ -33,6 +33,19 @@ type Report struct {
 	Rows   *Rows  // nil until the report is done; to be closed
 }
 
+// noAnswer is the status of an answer without a body that does not say that the report is being made.
+const noAnswer = "NO ANSWER YET"
+
+// Finished reports whether the status says that the report is done, although there are no rows. Reports
+// that are done are answered with their rows; some clients have met COMPLETED before that.
+func (r Report) Finished() bool {
+	switch r.Status {
+	case "COMPLETED", "COMPLETE", "DONE", "FINISHED", "READY", "AVAILABLE", "SUCCESS", "SUCCEEDED", "SUCCESSFUL", noAnswer:
+		return r.Rows == nil
+	}
+	return false
+}
+
 // Failed reports whether there will never be rows. A status that nobody has seen yet
 // is taken for one of a report in the making.
 func (r Report) Failed() bool {
@@ -84,7 +97,7 @@ func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, 
 	return report, explain("request a report", reporting, err)
 }
 
-// ReadReport looks at a report. NotFound when there is none, or none any more. The
+// ReadReport looks at a report. Incomplete when it cannot be read, or a 404 says that there is none. The
 // rows live as long as ctx.
 func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
 	const doing = "read the report"
@@ -98,9 +111,12 @@ func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
 	s := jsonscan.New(src)
 	switch {
 	case s.Empty():
-		// An answer without a body, as 202 and 204 are.
+		status := noAnswer
+		if stream.Status == http.StatusAccepted {
+			status = "ACCEPTED"
+		}
 		stream.Close()
-		return Report{ID: id, Status: "NO ANSWER YET"}, nil
+		return Report{ID: id, Status: status}, nil
 	case s.Kind() == '[':
 		src.N = math.MaxInt64
 		s.Array()
