@@ -104,7 +104,7 @@ func TestRemovalGuard(t *testing.T) {
 		"all others":      {users: people(100, 200), groups: members{"g1": people(100, 200), "g2": people(100, 160)}, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`}},
 
 		// An empty list.
-		"no users":                      {groups: settled, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`,
+		"no users": {groups: settled, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`,
 			`Rows were left out: grant to an account that the upstream does not list (160, such as group:g1:member:user:u`}},
 		"no groups":                     {users: everybody, held: []string{`The previous sync had 2 groups, for example "group:g`, `entitlements`, `grants`}},
 		"no groups, though empty is ok": {users: everybody, edit: func(c *syncer.Config) { c.AllowEmpty = true }, held: []string{`The previous sync had 2 groups`, ``, ``}},
