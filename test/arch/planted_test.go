@@ -62,7 +62,7 @@ var plants = []struct {
 	{"any address of several makes an account", "connector/scim/identity.go", "if primaries == 0 && len(u.Emails) == 1 {", "if primaries == 0 && len(u.Emails) > 0 {", "./connector/scim", "TestChoose"},
 	{"users that were found share their addresses with later rows", "connector/scim/find.go", "u.Emails, u.Groups = slices.Clone(u.Emails), slices.Clone(u.Groups)", "_ = slices.Clone(u.Emails)", "./connector/scim", "TestFoundUsersKeepTheirAddresses"},
 	{"the record that a creation returns is taken as it is", "connector/perplexity/account.go", "if err == nil && !u.GoesBy(account.UserName) {", "if false {", "./connector/perplexity", "TestRecordsOfOthers"},
-	{"a grant does not look its account up", "connector/perplexity/change.go", "	u, shown, err := c.scim.LookUser(ctx, m.userID)\n	if err == nil && !shown {", "	u, shown, err := c.scim.LookUser(ctx, m.userID)\n	if false {", "./connector/perplexity", "TestGrantToNobody"},
+	{"a grant does not look its account up", "connector/perplexity/change.go", "	u, shown, err := c.scim.LookUser(ctx, m.userID)\n	if err == nil && !shown {", "	u, shown, err := c.scim.LookUser(ctx, m.userID)\n	if err == nil && !shown && false {", "./connector/perplexity", "TestGrantToNobody"},
 	{"a wait is as long as an upstream likes", "connector/rest/retryafter.go", "min(max(d, 0), float64(maxAsk))", "max(d, 0)", "./connector/rest", "RetryAfter"},
 }
 
