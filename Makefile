@@ -31,8 +31,8 @@ test-all: ## Run the tests in their long size, and those of the nested modules
 	@for m in $(NESTED); do (cd $$m && $(GO) test -timeout 20m ./...) || exit 1; done
 
 .PHONY: race
-race: ## Run the short tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+race: ## Run the short tests under the race detector (needs a C compiler; RACE=./agent/... for some)
+	CGO_ENABLED=1 $(GO) test -race -timeout 25m $(or $(RACE),./...)
 
 .PHONY: check
 check: ## Formatting, vet, staticcheck
