@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"os"
@@ -9,60 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
-
 	"baton"
 	"baton/c1z"
+	"baton/c1z/c1ztest"
 	"baton/report"
 )
-
-// rewrite changes the database in a file by statements.
-func rewrite(t *testing.T, path string, script ...string) {
-	t.Helper()
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const magic = "C1ZF\x00"
-	dec, err := zstd.NewReader(bytes.NewReader(whole[len(magic):]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dec.Close()
-	db, err := io.ReadAll(dec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(t.TempDir(), "c.db")
-	if err := os.WriteFile(name, db, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := sqlite.OpenConn(name, sqlite.OpenReadWrite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range script {
-		if err := sqlitex.ExecuteTransient(conn, s, nil); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if db, err = os.ReadFile(name); err != nil {
-		t.Fatal(err)
-	}
-	enc, err := zstd.NewWriter(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer enc.Close()
-	if err := os.WriteFile(path, enc.EncodeAll(db, []byte(magic)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // TestOpaqueIDs reports a file whose ids of entitlements and grants are of free form and whose
 // grants are slim: whatever the ids look like, the same people hold the same things.
@@ -73,8 +23,10 @@ func TestOpaqueIDs(t *testing.T) {
 		write(t, path, first, club())
 		write(t, path, second, club())
 	}
-	rewrite(t, odd, `create table names as select distinct external_id as old, 'Ent ' || id as new from v1_entitlements where sync_id = '`+first+`'`,
-		`update v1_grants set data = x'', external_id = 'odd ' || replace(external_id, ':', '~'), entitlement_id = (select new from names where old = entitlement_id)`)
+	if err := c1ztest.Rewrite(odd, `create table names as select distinct external_id as old, 'Ent ' || id as new from v1_entitlements where sync_id = '`+first+`'`,
+		`update v1_grants set data = x'', external_id = 'odd ' || replace(external_id, ':', '~'), entitlement_id = (select new from names where old = entitlement_id)`); err != nil {
+		t.Fatal(err)
+	}
 	p, o := options(t, clubhouse(), plain), options(t, clubhouse(), odd)
 	held := func(o report.Options) (lines []string) {
 		for _, r := range table(t, o, "access")[1:] {

@@ -68,7 +68,7 @@ func failing(t *testing.T, err error) outcome {
 		c.Actions[0].Run = func(context.Context, baton.ActionRequest) (baton.Outcome, error) { return baton.Outcome{}, err }
 		return c, nil
 	}
-	return run(t, t.Context(), p, []string{"BATON_FAKE_URL=x", "BATON_FAKE_TOKEN=y", "BATON_LOG_FORMAT=console"},
+	return run(t, t.Context(), p, []string{"BATON_FAKE_URL=x", "BATON_FAKE_TOKEN=wrong-token", "BATON_LOG_FORMAT=console"},
 		"--invoke-action", "poke_user", "--invoke-action-args", `{"user_id":"u1"}`)
 }
 
@@ -83,6 +83,23 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		out := run(t, t.Context(), p, []string{"BATON_FAKE_URL=x", "BATON_FAKE_TOKEN=" + token, "BATON_LOG_FORMAT=" + format, "BATON_LOG_LEVEL=debug"})
 		if out.code != 16 || strings.Contains(out.stderr+out.stdout, "hunter2") || !strings.Contains(out.stderr, "REDACTED") {
 			t.Errorf("%s: exit code %d, %s", format, out.code, out.stderr)
+		}
+	}
+}
+
+// TestShortSecret: a secret that cannot be redacted is warned of, without its value.
+func TestShortSecret(t *testing.T) {
+	u := newUpstream()
+	for _, tt := range []struct {
+		token string
+		warns bool
+	}{{"tiny7", true}, {"tiny78", false}} {
+		u.token = tt.token
+		t.Chdir(t.TempDir())
+		out := run(t, t.Context(), program(), append(serve(t, u), "BATON_LOG_FORMAT=console"))
+		warned := strings.Contains(out.stderr, "BATON_FAKE_TOKEN has 5 characters")
+		if out.code != 0 || warned != tt.warns || strings.Contains(out.stderr, tt.token) {
+			t.Errorf("%d characters: exit code %d, %s", len(tt.token), out.code, out.stderr)
 		}
 	}
 }

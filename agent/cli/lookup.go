@@ -106,7 +106,17 @@ func (l *lookup) entitlements(text string) ([]string, error) {
 			}
 		}
 	}
-	return candidates, nil
+	if len(candidates) > 0 {
+		return candidates, nil
+	}
+	var close nearest[string]
+	for e, err := range l.sync.Entitlements(l.ctx) { // ids may be of free form
+		if err != nil {
+			return nil, err
+		}
+		close.add(text, e.ID, e.ID+called(e.DisplayName))
+	}
+	return close.best(), nil
 }
 
 // grant is the grant with that id.

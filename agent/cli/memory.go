@@ -38,7 +38,7 @@ func limitMemory(env map[string]string, root fs.FS) memory {
 // log says what the limit is; without one there is nothing to say.
 func (m memory) log(to *slog.Logger) {
 	if m.limit > 0 {
-		to.Info("memory is limited by the control group", "gomemlimit", m.limit, "from", m.from)
+		to.Info("memory is limited by the control group", "gomemlimit_bytes", m.limit, "from", m.from)
 	}
 }
 

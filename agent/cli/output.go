@@ -214,7 +214,7 @@ func (d debugUntil) Level() slog.Level {
 }
 
 // newHandler writes log records as JSON in the shape that Baton connectors log in,
-// or as lines.
+// or as lines. In JSON, a duration is a number of seconds and its key says so.
 func newHandler(json bool, to io.Writer, level slog.Leveler) slog.Handler {
 	if !json {
 		return &lineHandler{to: to, level: level}
@@ -225,6 +225,9 @@ func newHandler(json bool, to io.Writer, level slog.Leveler) slog.Handler {
 		}
 		if err, ok := a.Value.Any().(error); ok {
 			a.Value = slog.StringValue(clean(err.Error()))
+		}
+		if a.Value.Kind() == slog.KindDuration {
+			a = slog.Float64(a.Key+"_seconds", a.Value.Duration().Seconds())
 		}
 		if len(groups) > 0 {
 			return a

@@ -107,6 +107,16 @@ func TestLineHandler(t *testing.T) {
 	}
 }
 
+// TestDurationsHaveUnits: a reader of logs does not have to guess what a number means.
+func TestDurationsHaveUnits(t *testing.T) {
+	var b bytes.Buffer
+	log := slog.New(newHandler(true, &b, slog.LevelInfo))
+	log.Warn("again", "wait", 1500*time.Millisecond, slog.Group("g", "took", 2*time.Minute))
+	if got, want := b.String(), `"wait_seconds":1.5,"g":{"took_seconds":120}}`; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // TestScreen checks that text is written above the progress line.
 func TestScreen(t *testing.T) {
 	var b bytes.Buffer

@@ -10,6 +10,7 @@ import (
 
 	"baton"
 	"baton/connector/rest"
+	"baton/internal/english"
 
 	"github.com/spf13/cobra"
 )
@@ -111,12 +112,26 @@ func (r *run) start(format string, required bool) error {
 	if err := cmp.Or(bad.err(), err); err != nil {
 		return err
 	}
+	r.warnOfSecrets()
+	return nil
+}
+
+// warnOfSecrets warns of secrets that others can see, and of those that cannot be kept
+// out of the output.
+func (r *run) warnOfSecrets() {
 	for _, o := range r.all {
-		if o.Kind == baton.SecretSetting && r.from[o.Name].label == "--"+o.Name {
+		if o.Kind != baton.SecretSetting || !r.has(o.Name) {
+			continue
+		}
+		g := r.from[o.Name]
+		if g.label == "--"+o.Name {
 			r.warn("--%s on the command line can be seen by others on this machine; use --%s-file or %s", o.Name, o.Name, envName(o.Name))
 		}
+		if n := len(r.values.Secret(o.Name).Reveal()); n < minRedacted {
+			r.warn("%s has %s: a secret of fewer than %d is not redacted where an upstream repeats it, and is probably not the whole secret",
+				g.label, english.Count(n, "character"), minRedacted)
+		}
 	}
-	return nil
 }
 
 // checkRequired reports the required settings that are missing. A run without a

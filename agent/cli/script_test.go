@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"baton/agent/cli"
+	"baton/c1z/c1ztest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -33,6 +34,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "upstream": breakUpstream, "events": events, "configure": configure, "override": override,
+			"opaque": opaque,
 		},
 	})
 }
@@ -66,6 +68,14 @@ func override(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no override was named")
 	}
 	ts.Setenv(args[0], m[1])
+}
+
+// opaque gives the entitlement of g1 and its grant ids of free form.
+func opaque(ts *testscript.TestScript, _ bool, args []string) {
+	err := c1ztest.Rewrite(ts.MkAbs(args[0]),
+		`update v1_entitlements set external_id = 'custom-ent-id-1', data = unhex(replace(hex(data), hex('group:g1:member'), hex('custom-ent-id-1'))) where external_id = 'group:g1:member'`,
+		`update v1_grants set external_id = 'custom grant/1', entitlement_id = 'custom-ent-id-1', data = x'' where external_id = 'group:g1:member:user:u1'`)
+	ts.Check(err)
 }
 
 // breakUpstream changes how the upstream behaves: "upstream fail", "upstream well", or

@@ -87,6 +87,9 @@ func appendAttr(list []keyValue, prefix string, a slog.Attr) []keyValue {
 	if a.Key == "" {
 		return list
 	}
+	if value.Kind() == slog.KindDuration {
+		a.Key, value = a.Key+"_seconds", slog.Float64Value(value.Duration().Seconds())
+	}
 	kv := keyValue{prefix + a.Key, valueOf(value)}
 	if i := slices.IndexFunc(list, func(old keyValue) bool { return old.Key == kv.Key }); i >= 0 {
 		list[i] = kv
