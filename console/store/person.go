@@ -61,6 +61,11 @@ func (t *Tx) ChangePerson(p console.Person) error {
 		if err := t.setStatus(p.ID, p.Status); err != nil {
 			return err
 		}
+		if p.Status != console.PersonActive {
+			if err := t.endLogin(p.ID); err != nil {
+				return err
+			}
+		}
 	}
 	if err := t.setEmails(p.ID, p.Emails); err != nil {
 		return err

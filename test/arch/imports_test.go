@@ -49,6 +49,7 @@ var allowedImports = map[string][]string{
 	"agent/cli":               {".", "agent/*", "c1z", "c1z/writer", "connector/rest", "internal/disk", "internal/english", "report", "wire"},
 	"report":                  {".", "c1z", "internal/english", "internal/markup"},
 	"console":                 {"."},
+	"console/login":           {"."},
 	"console/c1z3":            {".", "c1z", "wire"},
 	"console/syncfile":        {".", "c1z", "c1z/facts", "console/c1z3"},
 	"console/ingest":          {".", "c1z", "c1z/facts", "console", "console/store", "console/syncfile", "internal/intern"},

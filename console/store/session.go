@@ -1,0 +1,145 @@
+package store
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// BeginSession records that a person signed in, by the SHA-256 of the session's token.
+func (t *Tx) BeginSession(hash [sha256.Size]byte, s console.Session) error {
+	p, err := t.lockPerson(s.Person)
+	if err != nil {
+		return err
+	}
+	if p.Status != console.PersonActive || p.MergedInto != "" {
+		return baton.Errorf(baton.Refused, "%s is not active", p.Name)
+	}
+	err = t.insert("session", "INSERT INTO session (hash, person, began, proved, seen, address) VALUES ($1, $2, $3, $4, $5, $6)",
+		hash[:], s.Person, s.Began, s.Proved, s.Seen, []byte(s.Address))
+	if err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "session.began", Person: s.Person, Object: string(s.Person)}, nil)
+}
+
+// Session returns a session and its person as they are now. NotFound if there is no such
+// session, it has ended by now, or the person is not active.
+func (t *Tx) Session(hash [sha256.Size]byte, now time.Time) (console.Session, console.Person, error) {
+	s, err := get(t, func(r engine.Row) console.Session {
+		return console.Session{Person: console.ID(r.Text(0)), Began: at(r, 1), Proved: at(r, 2), Seen: at(r, 3), Address: str(r, 4)}
+	}, "session", "SELECT person, began, proved, seen, address FROM session WHERE hash = $1", hash[:])
+	if err != nil {
+		return s, console.Person{}, err
+	}
+	p, err := t.Person(s.Person)
+	if err == nil && (s.Ended(now) || p.Status != console.PersonActive || p.MergedInto != "") {
+		err = baton.Errorf(baton.NotFound, "no session")
+	}
+	return s, p, err
+}
+
+// seenEvery is how exactly the last use of a session is known.
+const seenEvery = time.Minute
+
+// SeeSession notes that a session is used, unless that was noted within the last minute.
+func (t *Tx) SeeSession(hash [sha256.Size]byte, now time.Time) error {
+	_, err := t.e.Exec("UPDATE session SET seen = $2 WHERE hash = $1 AND seen <= $3", hash[:], now, now.Add(-seenEvery))
+	return err
+}
+
+// ProveSession notes that the person of a session proved again who it is.
+func (t *Tx) ProveSession(hash [sha256.Size]byte, now time.Time) error {
+	return t.change("session", "UPDATE session SET proved = $2, seen = $2 WHERE hash = $1", hash[:], now)
+}
+
+// EndSession ends a session. It is no error if there is none.
+func (t *Tx) EndSession(hash [sha256.Size]byte) error {
+	s, err := find(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT person FROM session WHERE hash = $1", hash[:])
+	if err != nil || s == nil {
+		return err
+	}
+	if _, err := t.e.Exec("DELETE FROM session WHERE hash = $1", hash[:]); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "session.ended", Person: *s, Object: string(*s)}, nil)
+}
+
+// EndSessions ends every session of a person.
+func (t *Tx) EndSessions(person console.ID) error {
+	n, err := t.e.Exec("DELETE FROM session WHERE person = $1", person)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.event(console.Event{Kind: "session.ended", Person: person, Object: string(person)}, map[string]any{"all": n})
+}
+
+// ForgetSessions removes up to n sessions, invitations and counts of attempts that ended
+// some time ago.
+func (t *Tx) ForgetSessions(now time.Time, n int) (int, error) {
+	removed := 0
+	for _, s := range []struct {
+		table, column string
+		before        time.Time
+	}{
+		{"session", "seen", now.Add(-console.SessionIdle)},
+		{"session", "began", now.Add(-console.SessionLife)},
+		{"invitation", "expires", now},
+		{"attempt", "last", now.Add(-24 * time.Hour)},
+	} {
+		k, err := t.e.Exec("DELETE FROM "+s.table+" WHERE hash IN (SELECT hash FROM "+s.table+" WHERE "+s.column+" <= $1 ORDER BY "+s.column+" LIMIT $2)", s.before, n)
+		if err != nil {
+			return removed, err
+		}
+		removed += int(k)
+	}
+	return removed, nil
+}
+
+// Attempt counts a login under a name, from an address, as failed, before anything is
+// checked: logins at the same time do not see each other's results. [Tx.ClearAttempts]
+// forgets them when it succeeds. Refused, with the time to wait, if there were too many.
+func (t *Tx) Attempt(name, address string) error {
+	for _, key := range []struct {
+		hash  [sha256.Size]byte
+		opens func(console.Attempts) time.Time
+	}{
+		{attemptKey("name", console.NormalizeEmail(name)), console.Attempts.NameOpens},
+		{attemptKey("address", address), console.Attempts.AddressOpens},
+	} {
+		// The row is there before it is locked, or logins at the same time would all be the first.
+		if _, err := t.e.Exec("INSERT INTO attempt (hash, failures, last) VALUES ($1, 0, $2) ON CONFLICT (hash) DO NOTHING", key.hash[:], t.by.At); err != nil {
+			return err
+		}
+		a, err := get(t, func(r engine.Row) console.Attempts { return console.Attempts{Failures: int(r.Int(0)), Last: at(r, 1)} }, "attempts",
+			"SELECT failures, last FROM attempt WHERE hash = $1 FOR UPDATE", key.hash[:])
+		if err != nil {
+			return err
+		}
+		if opens := key.opens(a); opens.After(t.by.At) {
+			return baton.Errorf(baton.RateLimited, "too many failed logins").WithFix("Wait %s and try again.", opens.Sub(t.by.At).Round(time.Second)+time.Second)
+		}
+		if err := t.change("attempts", "UPDATE attempt SET failures = failures + 1, last = $2 WHERE hash = $1", key.hash[:], t.by.At); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ClearAttempts forgets the failed logins under a name, and the one that [Tx.Attempt]
+// counted for the address.
+func (t *Tx) ClearAttempts(name, address string) error {
+	byName, byAddress := attemptKey("name", console.NormalizeEmail(name)), attemptKey("address", address)
+	if _, err := t.e.Exec("DELETE FROM attempt WHERE hash = $1", byName[:]); err != nil {
+		return err
+	}
+	_, err := t.e.Exec("UPDATE attempt SET failures = failures - 1 WHERE hash = $1 AND failures > 0", byAddress[:])
+	return err
+}
+
+func attemptKey(kind, value string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(kind + "\x00" + value))
+}
