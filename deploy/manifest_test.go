@@ -193,8 +193,8 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	flagLine  = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z0-9-]+)(?: (text|number|list|secret))?`)
-	graceLine = regexp.MustCompile(`--shutdown-grace-seconds.*default (\d+)`)
+	flagLine  = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z0-9-]+)(?: (text|number|list|secret))?(?: \[|$)`)
+	graceLine = regexp.MustCompile(`(?s)--shutdown-grace-seconds.*?default (\d+)`)
 )
 
 func ask(dir, name string) (*program, error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// commands is the command tree. The root command is the program proper: a sync, or
-// the change or service that flags ask for.
+// commands returns the command tree. The root command runs a sync, or the change or the
+// service that flags ask for.
 func (r *run) commands() *cobra.Command {
 	p := r.program
 	root := &cobra.Command{
@@ -22,10 +22,10 @@ func (r *run) commands() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
-	helpAll := root.Flags().Bool("help-all", false, "help with every flag")
+	helpAll := root.Flags().Bool("help-all", false, "the flags alone, as help flags prints them")
 	root.RunE = func(c *cobra.Command, _ []string) error {
 		if *helpAll {
-			return r.helpAll(c.OutOrStdout())
+			return r.helpFlags(c.OutOrStdout())
 		}
 		return r.root(c.Context())
 	}
@@ -34,12 +34,12 @@ func (r *run) commands() *cobra.Command {
 	root.SetHelpFunc(r.help)
 	root.SetHelpCommand(r.helpCommand(root))
 	root.AddCommand(
-		r.command("capabilities", "Print what the connector can do, as JSON", r.capabilities),
+		r.command("capabilities", "Print the capabilities of the connector, as JSON", r.capabilities),
 		r.command("config", "Print the settings, as JSON", r.config),
 		r.healthCheckCommand(),
 		r.manCommand(root),
 		r.reportCommand(),
-		r.command("doctor", "Check settings, credentials and the upstream, and say how to fix what is wrong", r.doctor),
+		r.command("doctor", "Check settings, credentials and the upstream, with a fix for each problem", r.doctor),
 	)
 	if p.Sandbox != nil {
 		root.AddCommand(r.demoCommand(), r.sandboxCommand())
@@ -56,13 +56,13 @@ func (r *run) command(name, short string, do func(context.Context) error) *cobra
 	}
 }
 
-// noArguments refuses what is neither a flag nor a command.
+// noArguments refuses arguments that are neither flags nor commands.
 func (r *run) noArguments(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	if c.HasParent() {
-		return baton.Errorf(baton.Invalid, "%s takes no arguments, and %q is one", c.Name(), args[0])
+		return baton.Errorf(baton.Invalid, "%s takes no arguments, but %q was given", c.Name(), args[0])
 	}
 	var names []string
 	for _, sub := range c.Commands() {
@@ -75,7 +75,7 @@ func (r *run) noArguments(c *cobra.Command, args []string) error {
 	return e.WithFix("see %s --help", c.Name())
 }
 
-// flagError classifies what cobra says of a command line, and helps with typos.
+// flagError classifies an error of cobra, and suggests flags of similar names.
 func (r *run) flagError(c *cobra.Command, err error) error {
 	e := baton.Errorf(baton.Invalid, "%w", err)
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
@@ -85,10 +85,10 @@ func (r *run) flagError(c *cobra.Command, err error) error {
 	if fix := meant(name, r.all); fix != "" {
 		return e.WithFix("%s", strings.Replace(fix, "did you mean ", "did you mean --", 1))
 	}
-	return e.WithFix("see %s --help-all", c.Root().Name())
+	return e.WithFix("see %s help flags", c.Root().Name())
 }
 
-// root is a run without a sub-command.
+// root runs the program without a sub-command.
 func (r *run) root(ctx context.Context) error {
 	if err := r.start("", false); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (r *run) root(ctx context.Context) error {
 	return r.change(ctx, op)
 }
 
-// possible checks that the connector has what the operation uses.
+// possible checks that the connector supports the operation.
 func (r *run) possible(op operation) error {
 	c := r.program.Describe()
 	has := map[operation]bool{

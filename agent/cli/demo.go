@@ -18,7 +18,7 @@ import (
 
 func (r *run) demoCommand() *cobra.Command {
 	var flags sandboxFlags
-	c := r.command("demo", "See it work on a made-up organisation, without an account", func(ctx context.Context) error {
+	c := r.command("demo", "Try the connector on a generated organisation, without an account", func(ctx context.Context) error {
 		if err := r.start("console", false); err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (r *run) demoCommand() *cobra.Command {
 		}
 		return r.demo(ctx, flags)
 	})
-	c.Long = "It syncs a sandbox into sync.c1z in the current directory, or into --file, and shows a few changes."
+	c.Long = "It syncs a sandbox into sync.c1z in the current directory, or into --file, and makes a few changes."
 	flags.add(c, r.program.Sandbox)
 	return c
 }

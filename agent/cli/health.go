@@ -16,22 +16,22 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthCheckCommand asks a service on this machine how it is, for containers that
-// have no other program to ask with.
+// healthCheckCommand requests the health of a service on this machine, for containers that
+// have no other HTTP client.
 func (r *run) healthCheckCommand() *cobra.Command {
 	var endpoint string
 	var timeout int
-	c := r.command("health-check", "Ask the service that runs here how it is", func(ctx context.Context) error {
+	c := r.command("health-check", "Check the health of the service on this machine", func(ctx context.Context) error {
 		if err := r.start("", false); err != nil {
 			return err
 		}
-		if err := r.accepts("health-check", []area{areaConnector, areaNetwork, areaOutput, areaService}); err != nil {
+		if err := r.accepts("health-check", []area{areaConnector, areaNetwork, areaOutput, areaService, areaTelemetry}); err != nil {
 			return err
 		}
 		return r.healthCheck(ctx, endpoint, time.Duration(timeout)*time.Second)
 	})
-	c.Long = "It ends with 0 if the answer is good. The service must have been started with --health-check."
-	c.Flags().StringVar(&endpoint, "endpoint", "health", "what to ask for: health, ready or live")
+	c.Long = "The exit code is 0 if the service is healthy. The service must have been started with --health-check. --health-check-port and --health-check-bind-address apply here as well."
+	c.Flags().StringVar(&endpoint, "endpoint", "health", "endpoint to request: health, ready or live")
 	c.Flags().IntVar(&timeout, "timeout", 5, "seconds to wait for the answer")
 	return c
 }
@@ -39,7 +39,7 @@ func (r *run) healthCheckCommand() *cobra.Command {
 func (r *run) healthCheck(ctx context.Context, endpoint string, timeout time.Duration) error {
 	endpoints := []string{"health", "ready", "live"}
 	if !slices.Contains(endpoints, endpoint) || timeout <= 0 {
-		return baton.Errorf(baton.Invalid, "there is no endpoint %q to ask for %s", endpoint, timeout).WithFix("use %s", orList(endpoints))
+		return baton.Errorf(baton.Invalid, "--endpoint %s --timeout %s: there is no such endpoint, or no time to wait", endpoint, timeout).WithFix("use %s", orList(endpoints))
 	}
 	host := r.values.String("health-check-bind-address")
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
@@ -64,7 +64,7 @@ func (r *run) healthCheck(ctx context.Context, endpoint string, timeout time.Dur
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil || json.Unmarshal(b, &body) != nil || body.Status == "" {
-		return baton.Errorf(baton.Unavailable, "health check: %s does not answer as a connector does (%s)", url, resp.Status)
+		return baton.Errorf(baton.Unavailable, "health check: the answer of %s is not that of a connector (%s)", url, resp.Status)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return baton.Errorf(baton.Unavailable, "%s", fmt.Sprintf("%s: %s", body.Status, body.Details["error"]))

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// manCommand prints the manual page, which is made from what --help is made from. It
-// is for those who package the program.
+// manCommand prints the manual page, which has the contents of --help. It is for those who
+// package the program.
 func (r *run) manCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:    "man",
@@ -22,33 +22,32 @@ func (r *run) manCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// page writes a manual page. What is passed to it is text; it does the escaping.
+// page writes a manual page. It escapes the text that is passed to it.
 type page struct{ *bufio.Writer }
 
-// section begins one.
+// section begins a section.
 func (p page) section(title string) { fmt.Fprintf(p, ".SH %s\n", roff(strings.ToUpper(title))) }
 
-// sub begins a part of a section.
+// sub begins a subsection.
 func (p page) sub(title string) { fmt.Fprintf(p, ".SS %s\n", roff(title)) }
 
-// text is a paragraph.
+// text writes a paragraph.
 func (p page) text(format string, args ...any) {
 	fmt.Fprintf(p, ".PP\n%s\n", roff(fmt.Sprintf(format, args...)))
 }
 
-// item is a term, in bold, and what it means.
+// item writes a term, in bold, and its meaning.
 func (p page) item(term, meaning string) {
 	fmt.Fprintf(p, ".TP\n\\fB%s\\fR\n%s\n", strings.TrimPrefix(roff(term), `\&`), roff(meaning))
 }
 
-// example is what to type, and why.
+// example writes a command line and its purpose.
 func (p page) example(line, why string) {
 	fmt.Fprintf(p, ".PP\n%s:\n.PP\n.in +4n\n.nf\n%s\n.fi\n.in\n", roff(why), roff(line))
 }
 
-// roff escapes what would mean something to the formatter: backslashes anywhere,
-// dots and quotes where a line begins, and hyphens, which it would print as dashes that
-// nobody can copy.
+// roff escapes the characters that the formatter interprets: backslashes, dots and quotes
+// at the beginning of a line, and hyphens, which it would print as dashes.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\r", "").Replace(text)
 	lines := strings.Split(text, "\n")
@@ -70,7 +69,7 @@ func (r *run) man(to io.Writer, root *cobra.Command) error {
 	fmt.Fprintf(p, ".B %s\n[\\fIcommand\\fR] [\\fIflags\\fR]\n", roff(name))
 	p.section("Description")
 	p.text("Without a command and without a change, %s syncs into the file that --file names. "+
-		"With --client-id and --client-secret it stays, and does what ConductorOne asks for.", name)
+		"With --client-id and --client-secret it runs as a service, which carries out the tasks of ConductorOne.", name)
 	p.text("Every flag is also an environment variable (--log-level is BATON_LOG_LEVEL) and a line in .baton.yaml (log-level: debug). " +
 		"The flag wins, then the environment.")
 	p.section("Examples")
@@ -84,15 +83,12 @@ func (r *run) man(to io.Writer, root *cobra.Command) error {
 	p.section("Options")
 	r.manOptions(p)
 	p.section("Environment")
-	p.item("BATON_CONFIG_PATH", "The settings file, in place of .baton.yaml.")
-	p.item(settingsDirEnv, "A folder with a file for each variable, named as the variable, for those that are not set.")
-	p.item("HTTPS_PROXY, NO_PROXY", "The proxy to use, and for which hosts not to.")
-	p.item("SSL_CERT_FILE", "The authorities to trust, in place of the system's.")
-	p.item("GOMEMLIMIT", "How much memory to use before more is spent on collecting garbage; nine tenths of the control group's limit unless set.")
-	p.item("OTEL_EXPORTER_OTLP_ENDPOINT", "The OpenTelemetry collector to export to. The other variables of that kind are respected, too.")
+	for _, row := range otherVariables() {
+		p.item(row[0], row[1]+".")
+	}
 	p.section("Files")
-	p.item("sync.c1z", "What a sync found.")
-	p.item("sync.c1z.pages", "The pages of a sync that is under way, or was interrupted.")
+	p.item("sync.c1z", "The result of a sync.")
+	p.item("sync.c1z.pages", "The pages of a sync that is in progress or was interrupted.")
 	p.item(".baton.yaml", "Settings.")
 	p.section("Exit status")
 	p.item("0", "Done, or nothing had to be done.")
@@ -102,8 +98,7 @@ func (r *run) man(to io.Writer, root *cobra.Command) error {
 	return p.Flush()
 }
 
-// manOptions lists what can be set, by area, but for what is answered with a reason
-// only.
+// manOptions lists the options by area, without those that are not supported.
 func (r *run) manOptions(p page) {
 	for where, title := range areaTitles {
 		if area(where) == areaUnsupported {

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// reportFlags are what the report can be told.
+// reportFlags holds the flags of the command report.
 type reportFlags struct {
 	format, table, out string
 	sync, before       string
@@ -26,7 +26,7 @@ type reportFlags struct {
 	bom, bomAsked      bool
 }
 
-// reportFormats are the forms of a report, and the endings of files that mean them.
+// reportFormats returns the formats of a report with their file endings.
 func reportFormats() map[string][]string {
 	return map[string][]string{"html": {".html", ".htm"}, "csv": {".csv"}, "json": {".json"}, "jsonl": {".jsonl", ".ndjson"}}
 }
@@ -39,7 +39,7 @@ func (r *run) reportCommand() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:   "report [[BEFORE] FILE]",
-		Short: "Turn a sync, or what changed between two, into a page to read, CSV or JSON",
+		Short: "Write a report of a sync, or of the changes between two, as HTML, CSV or JSON",
 		RunE: func(c *cobra.Command, files []string) error {
 			if err := r.start("console", false); err != nil {
 				return err
@@ -53,25 +53,31 @@ func (r *run) reportCommand() *cobra.Command {
 			return r.report(c.Context(), files, flags)
 		},
 	}
-	c.Long = "It reads the file and asks nobody. A sync is compared with the full sync before it in the same file, or with\n" +
-		"the newest one of the file BEFORE. The same files give the same report, byte for byte."
-	c.Example = fmt.Sprintf(`  %[1]s report --out report.html                   the newest sync of sync.c1z, and what changed since the one before
-  %[1]s report --out report.html old.c1z new.c1z   what is in new.c1z, and what changed since old.c1z
-  %[1]s report --out access.csv                    who holds what, for a spreadsheet
-  %[1]s report --format csv | head                 the same for a program
-  %[1]s report --table changes --out changes.csv   what changed, attribute by attribute
-  %[1]s report --format jsonl | jq                 everything, and nothing is cut or altered`, r.program.Name)
-	c.Flags().StringVar(&flags.out, "out", "", "write to this file, which is replaced in one step and readable for its owner only (default stdout)")
-	c.Flags().StringVar(&flags.format, "format", "", "html, csv, json or jsonl (default: what the ending of --out says, or html)")
-	c.Flags().StringVar(&flags.table, "table", "", "which table a CSV is: "+strings.Join(tables, ", ")+" (default "+tables[0]+")")
-	c.Flags().StringVar(&flags.sync, "sync", "", "report the sync with this id (default: the newest full one)")
-	c.Flags().StringVar(&flags.before, "before-sync", "", "compare with the sync with this id (default: the full one before)")
-	c.Flags().BoolVar(&flags.bom, "bom", false, "begin a CSV with a byte order mark, by which Excel knows UTF-8 (default: only with --out)")
-	c.Flags().IntVar(&flags.rows, "rows", report.DefaultRows, "rows that a table of the page has at the most; 0 is all")
+	c.Long = "It reads files only. A sync is compared with the previous full sync in the same file, or " +
+		"with the newest sync of the file BEFORE. The same files give the same report, byte for byte."
+	c.Example = fmt.Sprintf(`  %[1]s report --out report.html
+      the newest sync of sync.c1z, and what changed since the previous one
+  %[1]s report --out report.html old.c1z new.c1z
+      the sync in new.c1z, and what changed since old.c1z
+  %[1]s report --out access.csv
+      who holds what, for a spreadsheet
+  %[1]s report --format csv | head
+      the same for a program
+  %[1]s report --table changes --out changes.csv
+      the changes, one row for each attribute
+  %[1]s report --format jsonl | jq
+      everything, with nothing shortened or altered`, r.program.Name)
+	c.Flags().StringVar(&flags.out, "out", "", "file to write, replaced in one step and readable by its owner only (default stdout)")
+	c.Flags().StringVar(&flags.format, "format", "", "html, csv, json or jsonl (default: by the ending of --out, or html)")
+	c.Flags().StringVar(&flags.table, "table", "", "table to write as CSV: "+strings.Join(tables, ", ")+" (default "+tables[0]+")")
+	c.Flags().StringVar(&flags.sync, "sync", "", "id of the sync to report (default: the newest full one)")
+	c.Flags().StringVar(&flags.before, "before-sync", "", "id of the sync to compare with (default: the previous full one)")
+	c.Flags().BoolVar(&flags.bom, "bom", false, "begin a CSV with a byte order mark, by which Excel recognises UTF-8 (default: only with --out)")
+	c.Flags().IntVar(&flags.rows, "rows", report.DefaultRows, "maximum number of rows in a table of the page; 0 is all")
 	return c
 }
 
-// form is the format that the flags ask for, and the table of a CSV.
+// form returns the format of the report, and the table of a CSV.
 func (f reportFlags) form() (format string, table report.Table, err error) {
 	format = f.format
 	formats := reportFormats()
@@ -87,13 +93,13 @@ func (f reportFlags) form() (format string, table report.Table, err error) {
 		format = "html"
 	}
 	if formats[format] == nil {
-		return "", table, baton.Errorf(baton.Invalid, "--format: %q is not a form of a report", format).WithFix("use html, csv, json or jsonl")
+		return "", table, baton.Errorf(baton.Invalid, "--format: %q is not a format of a report", format).WithFix("use html, csv, json or jsonl")
 	}
 	if f.table != "" && format != "csv" {
-		return "", table, baton.Errorf(baton.Invalid, "--table chooses a table for CSV, and this is a report in %s", format).WithFix("add --format csv")
+		return "", table, baton.Errorf(baton.Invalid, "--table chooses the table of a CSV, but this is a report in %s", format).WithFix("add --format csv")
 	}
 	if f.bomAsked && format != "csv" {
-		return "", table, baton.Errorf(baton.Invalid, "--bom is about a CSV, and this is a report in %s", format).WithFix("add --format csv")
+		return "", table, baton.Errorf(baton.Invalid, "--bom applies to CSV, but this is a report in %s", format).WithFix("add --format csv")
 	}
 	if f.rows < 0 {
 		return "", table, baton.Errorf(baton.Invalid, "--rows is below 0")
@@ -120,7 +126,7 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 		return err
 	}
 	if format == "html" && flags.out == "" && isTerminal(r.stdout) {
-		return baton.Errorf(baton.Invalid, "a page of HTML is nothing to read on a terminal").WithFix("add --out report.html, or --format csv")
+		return baton.Errorf(baton.Invalid, "the report is HTML, which a terminal cannot show").WithFix("add --out report.html, or --format csv")
 	}
 	if len(files) == 0 {
 		files = []string{r.values.String("file")}
@@ -138,7 +144,7 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 		return err
 	}
 	write := func(w io.Writer) error {
-		w = whileWanted{ctx, w}
+		w = contextWriter{ctx, w}
 		switch format {
 		case "csv":
 			if flags.bom {
@@ -165,7 +171,7 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 	return err
 }
 
-// offline is the connector as the settings have it, without its upstream.
+// offline returns the connector with its settings and without its upstream.
 func (r *run) offline() (*baton.Connector, error) {
 	if r.program.Offline == nil {
 		return r.program.Describe(), nil
@@ -214,13 +220,13 @@ func (r *run) openReport(ctx context.Context, o *report.Options, files []string,
 	if o.Before != nil {
 		o.BeforeSource = source
 		if o.Before.Ended.After(o.After.Ended) {
-			r.warn("the sync to compare with is the newer one: what was created is told as removed")
+			r.warn("the sync to compare with is the newer one: created rows are reported as removed")
 		}
 	}
 	return close, err
 }
 
-// syncIn is the finished sync with that id, or the latest one when it is empty.
+// syncIn returns the finished sync with an id, or the latest one if the id is empty.
 func syncIn(f *c1z.File, path, id string) (*c1z.Sync, error) {
 	if id == "" {
 		return f.Latest()
@@ -237,20 +243,20 @@ func syncIn(f *c1z.File, path, id string) (*c1z.Sync, error) {
 	return nil, baton.Errorf(baton.NotFound, "there is no finished sync %q in %s", id, path).WithFix("it has %s", andList(ids))
 }
 
-// whileWanted stops writing when the context ends.
-type whileWanted struct {
+// contextWriter stops writing when the context ends.
+type contextWriter struct {
 	ctx context.Context
 	to  io.Writer
 }
 
-func (w whileWanted) Write(p []byte) (int, error) {
+func (w contextWriter) Write(p []byte) (int, error) {
 	if w.ctx.Err() != nil {
 		return 0, context.Cause(w.ctx)
 	}
 	return w.to.Write(p)
 }
 
-// reportInto replaces the file at path by what write writes, all of it or nothing.
+// reportInto replaces the file at path in one step.
 func (r *run) reportInto(path string, write func(io.Writer) error) error {
 	if err := overwritable(path); err != nil {
 		return err
@@ -263,7 +269,7 @@ func (r *run) reportInto(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// overwritable refuses a path that leads to something of more worth than a report.
+// overwritable refuses a path of a c1z file or of something that is not a regular file.
 func overwritable(path string) error {
 	info, err := os.Stat(path)
 	switch {

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// sandboxFlags are what the sandbox and the demo can be told about the sandbox.
+// sandboxFlags holds the flags of the commands sandbox and demo.
 type sandboxFlags struct {
 	sizes  map[string]*int
 	faults []string
@@ -28,10 +28,10 @@ func (f *sandboxFlags) add(c *cobra.Command, s *Sandbox) {
 	for _, size := range s.Sizes {
 		f.sizes[size.Name] = c.Flags().Int(size.Name, 0, size.Description)
 	}
-	c.Flags().StringSliceVar(&f.faults, "fault", nil, "faults to switch on, see sandbox --list-faults")
+	c.Flags().StringSliceVar(&f.faults, "fault", nil, "faults to switch on; sandbox --list-faults prints them")
 }
 
-// open makes the sandbox.
+// open creates the sandbox.
 func (f *sandboxFlags) open(s *Sandbox) (SandboxServer, error) {
 	o := SandboxOptions{Sizes: map[string]int{}, Faults: f.faults}
 	for name, n := range f.sizes {
@@ -49,7 +49,7 @@ func (r *run) sandboxCommand() *cobra.Command {
 	var flags sandboxFlags
 	var listen string
 	var list bool
-	c := r.command("sandbox", "Serve a made-up organisation to try things on", func(ctx context.Context) error {
+	c := r.command("sandbox", "Serve a generated organisation for trials", func(ctx context.Context) error {
 		if err := r.start("console", false); err != nil {
 			return err
 		}
@@ -61,11 +61,11 @@ func (r *run) sandboxCommand() *cobra.Command {
 		}
 		return r.serveSandbox(ctx, listen, flags)
 	})
-	c.Long = "It prints how to reach it as lines that a shell can source, and serves until it is stopped."
+	c.Long = "It prints the settings that reach it, as lines that a shell can source, and serves until it is stopped."
 	c.Example = fmt.Sprintf("  %[1]s sandbox --listen 127.0.0.1:8080 > sandbox.env &\n  set -a; . ./sandbox.env; %[1]s", r.program.Name)
 	flags.add(c, r.program.Sandbox)
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address to serve at; port 0 is any free one")
-	c.Flags().BoolVar(&list, "list-faults", false, "list the faults and end")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address to serve at; port 0 chooses a free one")
+	c.Flags().BoolVar(&list, "list-faults", false, "list the faults and exit")
 	return c
 }
 
@@ -75,7 +75,7 @@ func (r *run) listFaults() error {
 	for _, f := range r.program.Sandbox.Faults {
 		rows = append(rows, [2]string{f.Name, f.Description})
 	}
-	table(&text, rows)
+	table(&text, rows, 0)
 	return r.data([]byte(text.String()))
 }
 
@@ -101,8 +101,8 @@ func (r *run) serveSandbox(ctx context.Context, listen string, flags sandboxFlag
 	return stop()
 }
 
-// serve starts an HTTP server on a loopback address. Faults include connections
-// that break off, so what goes wrong with one is a matter for debugging.
+// serve starts an HTTP server on a loopback address. Faults break connections on purpose, so
+// errors of connections are logged at debug level.
 func serve(listen string, handler http.Handler, log *slog.Logger) (origin string, stop func() error, err error) {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -123,7 +123,7 @@ func serve(listen string, handler http.Handler, log *slog.Logger) (origin string
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
-			server.Close() // a slow answer is not worth waiting for
+			server.Close() // do not wait for a slow answer
 		}
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			return baton.Errorf(baton.Internal, "sandbox: %w", err)
@@ -133,7 +133,7 @@ func serve(listen string, handler http.Handler, log *slog.Logger) (origin string
 	return "http://" + listener.Addr().String(), stop, nil
 }
 
-// shellQuote writes a word so that a shell reads it back.
+// shellQuote quotes a word for a shell where necessary.
 func shellQuote(word string) string {
 	safe := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@=,+%", r)

@@ -11,12 +11,12 @@ import (
 	"baton/sandbox/percipio"
 )
 
-// sandbox is the organisation of the demo and of the sandbox command.
+// sandbox describes the upstream of the commands demo and sandbox.
 func sandbox() *cli.Sandbox {
 	s := &cli.Sandbox{New: newSandbox, Sizes: []cli.Size{
-		{Name: "users", Description: "how many users to make up (the demonstration organisation unless a size is given)"},
-		{Name: "courses", Description: "how many items of the catalogue (a fifth of the users unless given)"},
-		{Name: "rows", Description: "how many rows of activity (ten for each user unless given)"},
+		{Name: "users", Description: "number of users to generate (default: the demonstration organisation)"},
+		{Name: "courses", Description: "number of courses in the catalogue (default: a fifth of the users)"},
+		{Name: "rows", Description: "number of rows of learning activity (default: ten for each user)"},
 	}}
 	for _, f := range percipio.Faults() {
 		name := f.Name
@@ -28,14 +28,14 @@ func sandbox() *cli.Sandbox {
 	return s
 }
 
-// newSandbox makes an organisation. What the command line calls groups is courses
-// here; somebody has to do with ten of them on average.
+// newSandbox creates an organisation of the sizes that were given, or the demonstration
+// organisation.
 func newSandbox(o cli.SandboxOptions) (cli.SandboxServer, error) {
 	var server *percipio.Server
 	var reports atomic.Int64
 	var options percipio.Options
 	if len(o.Sizes) == 0 {
-		// While the second report is made, somebody finishes a course.
+		// Somebody finishes a course before the second report is generated.
 		options.OnRequest = func(_ int, r *http.Request) {
 			if r.Method == http.MethodPost && reports.Add(1) == 2 {
 				finish(server)
@@ -60,21 +60,21 @@ func newSandbox(o cli.SandboxOptions) (cli.SandboxServer, error) {
 	if options.OnRequest != nil {
 		name, title := newcomer(server.State())
 		demo.Tour = []cli.TourStep{
-			{Title: name + " finishes " + title + ". A fresh report for every sync sees it:"},
-			{Title: "What the settings are good for, without a sync:", Args: []string{"doctor"}},
+			{Title: name + " finishes " + title + ". The next sync requests a new report, which contains it:"},
+			{Title: "doctor checks the settings without a sync:", Args: []string{"doctor"}},
 		}
 	}
 	return demo, nil
 }
 
-// finish completes the course that the tour is about.
+// finish completes the course of the tour.
 func finish(s *percipio.Server) {
 	if p, ok := unfinished(s.State()); ok {
 		s.Record(p.User, p.Course, "Completed")
 	}
 }
 
-// unfinished is somebody who is at a course.
+// unfinished returns a course that somebody has started and not completed.
 func unfinished(st percipio.State) (percipio.Progress, bool) {
 	for p := range st.Expected() {
 		if p.Status == percipio.InProgress {
@@ -84,7 +84,7 @@ func unfinished(st percipio.State) (percipio.Progress, bool) {
 	return percipio.Progress{}, false
 }
 
-// newcomer names who will finish what.
+// newcomer returns the names of the user and of the course of [finish].
 func newcomer(st percipio.State) (name, title string) {
 	p, _ := unfinished(st)
 	for _, u := range st.Users {

@@ -9,13 +9,13 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// sandbox is the organisation of the demo and of the sandbox command.
+// sandbox describes the upstream of the commands demo and sandbox.
 func sandbox() *cli.Sandbox {
 	s := &cli.Sandbox{New: newSandbox, Sizes: []cli.Size{
-		{Name: "users", Description: "how many users to make up (the demonstration organisation unless given)"},
-		{Name: "groups", Description: "how many groups to make up (the two role groups and ten departments unless given)"},
-		{Name: "members-min", Description: "with --groups: how many members a group has at least (a twentieth of the users unless given)"},
-		{Name: "members-max", Description: "with --groups: how many it has at most (a quarter of the users unless given)"},
+		{Name: "users", Description: "number of users to generate (default: the demonstration organisation)"},
+		{Name: "groups", Description: "number of groups to generate (default: the two role groups and ten departments)"},
+		{Name: "members-min", Description: "with --groups: fewest members of a group (default: a twentieth of the users)"},
+		{Name: "members-max", Description: "with --groups: most members of a group (default: a quarter of the users)"},
 	}}
 	for _, f := range perplexity.Faults() {
 		name := f.Name
@@ -45,20 +45,20 @@ func newSandbox(o cli.SandboxOptions) (cli.SandboxServer, error) {
 		Mark: baton.ResourceID{Type: "user", ID: state.Users[0].ID},
 	}
 	if options.Users == 0 {
-		demo.Tour = tour(state) // which knows the demonstration organisation
+		demo.Tour = tour(state) // made for the demonstration organisation
 	}
 	return demo, nil
 }
 
-// organisation is the organisation of the sizes that were given: the demonstration
-// organisation without any, and an ordinary company without groups.
+// organisation returns the options for the sizes that were given. Without any, the sandbox
+// is the demonstration organisation; without groups, a company with departments.
 func organisation(sizes map[string]int) (perplexity.Options, error) {
 	users, groups := sizes["users"], sizes["groups"]
 	low, high := sizes["members-min"], sizes["members-max"]
 	o := perplexity.Options{Users: users, Groups: groups}
 	switch {
 	case low+high > 0 && groups == 0:
-		return o, baton.Errorf(baton.Invalid, "--members-min and --members-max are for groups that are made up").WithFix("add --groups")
+		return o, baton.Errorf(baton.Invalid, "--members-min and --members-max apply to generated groups only").WithFix("add --groups")
 	case high > 0 && low > high:
 		return o, baton.Errorf(baton.Invalid, "--members-min is above --members-max")
 	case users == 0 && groups == 0:
@@ -73,11 +73,10 @@ func organisation(sizes map[string]int) (perplexity.Options, error) {
 	return o, nil
 }
 
-// defaultUsers is how many users are made up when only the number of groups is given.
+// defaultUsers is the number of users if only the number of groups is given.
 const defaultUsers = 100
 
-// tour makes somebody a Member and takes it back, and runs into the guard of the
-// last admin.
+// tour grants and revokes a membership, and shows that the last admin cannot be removed.
 func tour(state perplexity.State) []cli.TourStep {
 	admins, _ := state.Group("PPLX_Admin")
 	members, _ := state.Group("PPLX_Members")
@@ -90,11 +89,11 @@ func tour(state perplexity.State) []cli.TourStep {
 	admin, _ := state.User(admins.Members[0])
 	grant := []string{"--grant-entitlement", entitlement(members), "--grant-principal", newcomer.ID, "--grant-principal-type", "user"}
 	return []cli.TourStep{
-		{Title: newcomer.DisplayName + " has no role yet. PPLX_Members gives one:", Args: grant},
-		{Title: "Asking again does no harm:", Args: grant},
-		{Title: "The file learns of it with the next sync:"},
-		{Title: "And back:", Args: []string{"--revoke-grant", entitlement(members) + ":user:" + newcomer.ID}},
-		{Title: admin.DisplayName + " is the only one who is certain to be Admin. That one stays:",
+		{Title: newcomer.DisplayName + " has no role. Membership of PPLX_Members gives the role Member:", Args: grant},
+		{Title: "The same grant again changes nothing:", Args: grant},
+		{Title: "The next sync reads the new grant into the file:"},
+		{Title: "The grant can be revoked:", Args: []string{"--revoke-grant", entitlement(members) + ":user:" + newcomer.ID}},
+		{Title: admin.DisplayName + " is the only account that is Admin for certain, so revoking this grant is refused:",
 			Args: []string{"--revoke-grant", entitlement(admins) + ":user:" + admin.ID}, Refused: true},
 	}
 }
