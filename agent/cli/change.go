@@ -12,6 +12,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
+	"baton/internal/english"
 )
 
 // wish is a change that was asked for, checked as far as that goes without the
@@ -24,7 +25,7 @@ type wish struct {
 
 // readOnly reports whether all changes were switched off: provisioning is set to false,
 // as opposed to not being set.
-func (r *run) readOnly() bool { return r.has("provisioning") && !r.values.Bool("provisioning") }
+func (r *run) readOnly() bool { return r.Has("provisioning") && !r.Values.Bool("provisioning") }
 
 // change makes one change and says what it did. A flag that asks for a change is consent
 // enough, as with the official connectors; --provisioning is about what C1 may do.
@@ -67,12 +68,12 @@ func (r *run) wish(ctx context.Context, op operation) (wish, error) {
 }
 
 func (r *run) wishGrant(ctx context.Context) (w wish, err error) {
-	kind := r.values.String("grant-principal-type")
+	kind := r.Values.String("grant-principal-type")
 	if err := knownType(r.program.Describe(), r.label("grant-principal-type"), kind); err != nil {
 		return w, err
 	}
 	err = r.withFile(ctx, func(l *lookup) error {
-		e, err := l.entitlement(r.values.String("grant-entitlement"))
+		e, err := l.entitlement(r.Values.String("grant-entitlement"))
 		if err != nil {
 			return err
 		}
@@ -80,18 +81,18 @@ func (r *run) wishGrant(ctx context.Context) (w wish, err error) {
 		if err != nil {
 			return err
 		}
-		who, err := l.principal(kind, r.values.String("grant-principal"))
+		who, err := l.principal(kind, r.Values.String("grant-principal"))
 		if err != nil {
 			return err
 		}
 		if len(e.GrantableTo) > 0 && !slices.Contains(e.GrantableTo, kind) {
-			return baton.Errorf(baton.Invalid, "%s cannot be granted to a %s", e.ID, kind).WithFix("it can be granted to a %s", orList(e.GrantableTo))
+			return baton.Errorf(baton.Invalid, "%s cannot be granted to a %s", e.ID, kind).WithFix("it can be granted to a %s", english.Or(e.GrantableTo))
 		}
 		w = wish{
 			done:    fmt.Sprintf("granted %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
 			already: fmt.Sprintf("already granted: %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
 			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
-				return c.Grant(ctx, baton.GrantRequest{Entitlement: id, Principal: who.ID, DryRun: r.values.Bool("dry-run")})
+				return c.Grant(ctx, baton.GrantRequest{Entitlement: id, Principal: who.ID, DryRun: r.Values.Bool("dry-run")})
 			},
 		}
 		return nil
@@ -101,7 +102,7 @@ func (r *run) wishGrant(ctx context.Context) (w wish, err error) {
 
 func (r *run) wishRevoke(ctx context.Context) (w wish, err error) {
 	err = r.withFile(ctx, func(l *lookup) error {
-		g, err := l.grant(r.values.String("revoke-grant"))
+		g, err := l.grant(r.Values.String("revoke-grant"))
 		if err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ func (r *run) wishRevoke(ctx context.Context) (w wish, err error) {
 			done:    fmt.Sprintf("revoked %s%s from %s", e, called(g.ResourceName), who),
 			already: fmt.Sprintf("already revoked: %s%s from %s", e, called(g.ResourceName), who),
 			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
-				return c.Revoke(ctx, baton.GrantRequest{Entitlement: id, Principal: who, DryRun: r.values.Bool("dry-run")})
+				return c.Revoke(ctx, baton.GrantRequest{Entitlement: id, Principal: who, DryRun: r.Values.Bool("dry-run")})
 			},
 		}
 		return nil
@@ -124,11 +125,11 @@ func (r *run) wishRevoke(ctx context.Context) (w wish, err error) {
 
 func (r *run) wishAccount() (wish, error) {
 	creation := r.program.Describe().Account
-	if kind := r.values.String("create-account-resource-type"); kind != "" && kind != creation.ResourceType {
+	if kind := r.Values.String("create-account-resource-type"); kind != "" && kind != creation.ResourceType {
 		return wish{}, baton.Errorf(baton.Invalid, "%s: there are no accounts of type %q", r.label("create-account-resource-type"), kind).
 			WithFix("use %s, or leave it out", creation.ResourceType)
 	}
-	profile, err := object(r.values.String("create-account-profile"))
+	profile, err := object(r.Values.String("create-account-profile"))
 	if err == nil {
 		err = baton.CheckFields(creation.Fields, profile)
 	}
@@ -136,8 +137,8 @@ func (r *run) wishAccount() (wish, error) {
 		return wish{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("create-account-profile"), err).
 			WithFix("%s", fieldHelp("--create-account-profile", creation.Fields))
 	}
-	email := r.values.String("create-account-email")
-	login := r.values.String("create-account-login")
+	email := r.Values.String("create-account-email")
+	login := r.Values.String("create-account-login")
 	if login == "" {
 		login = email
 	}
@@ -145,13 +146,13 @@ func (r *run) wishAccount() (wish, error) {
 		done:    "created an account for " + email,
 		already: "already there: an account for " + email,
 		do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
-			return c.Account.Create(ctx, baton.AccountRequest{Email: email, Login: login, Profile: profile, DryRun: r.values.Bool("dry-run")})
+			return c.Account.Create(ctx, baton.AccountRequest{Email: email, Login: login, Profile: profile, DryRun: r.Values.Bool("dry-run")})
 		},
 	}, nil
 }
 
 func (r *run) wishAction() (wish, error) {
-	name := r.values.String("invoke-action")
+	name := r.Values.String("invoke-action")
 	described := r.program.Describe()
 	action, ok := described.Action(name)
 	if !ok {
@@ -159,9 +160,9 @@ func (r *run) wishAction() (wish, error) {
 		for _, a := range described.Actions {
 			names = append(names, a.Name)
 		}
-		return wish{}, baton.Errorf(baton.NotFound, "there is no action %q", name).WithFix("use %s", orList(names))
+		return wish{}, baton.Errorf(baton.NotFound, "there is no action %q", name).WithFix("use %s", english.Or(names))
 	}
-	arguments, err := object(r.values.String("invoke-action-args"))
+	arguments, err := object(r.Values.String("invoke-action-args"))
 	if err == nil {
 		err = baton.CheckFields(action.Arguments, arguments)
 	}
@@ -177,7 +178,7 @@ func (r *run) wishAction() (wish, error) {
 			if !ok {
 				return baton.Outcome{}, baton.Errorf(baton.Unsupported, "the action %s is not available with these settings", name)
 			}
-			return a.Run(ctx, baton.ActionRequest{Arguments: arguments, DryRun: r.values.Bool("dry-run"), Previously: r.previously})
+			return a.Run(ctx, baton.ActionRequest{Arguments: arguments, DryRun: r.Values.Bool("dry-run"), Previously: r.previously})
 		},
 	}, nil
 }
@@ -185,7 +186,7 @@ func (r *run) wishAction() (wish, error) {
 // previously reports whether the file has the resource. A file that cannot be read has
 // nothing.
 func (r *run) previously(id baton.ResourceID) (bool, error) {
-	held, err := syncer.Holds(r.values.String("file"), r.values.String("c1z-temp-dir"), id)
+	held, err := syncer.Holds(r.Values.String("file"), r.Values.String("c1z-temp-dir"), id)
 	if err != nil {
 		r.warn("the previous sync cannot be read: %v", err)
 	}
@@ -223,7 +224,7 @@ func fieldHelp(flag string, fields []baton.Field) string {
 
 // outcome says what a change did.
 func (r *run) outcome(op operation, w wish, out baton.Outcome) {
-	dry := r.values.Bool("dry-run")
+	dry := r.Values.Bool("dry-run")
 	head := w.done
 	switch {
 	case out.Already:

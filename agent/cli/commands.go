@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"baton"
+	"baton/internal/english"
+	"baton/internal/settings"
 
 	"github.com/spf13/cobra"
 )
@@ -69,8 +71,8 @@ func (r *run) noArguments(c *cobra.Command, args []string) error {
 		names = append(names, sub.Name())
 	}
 	e := baton.Errorf(baton.Invalid, "there is no command %q", args[0])
-	if candidates := near(args[0], names); len(candidates) > 0 {
-		return e.WithFix("did you mean %s?", orList(candidates))
+	if candidates := english.Near(args[0], names); len(candidates) > 0 {
+		return e.WithFix("did you mean %s?", english.Or(candidates))
 	}
 	return e.WithFix("see %s --help", c.Name())
 }
@@ -82,7 +84,7 @@ func (r *run) flagError(c *cobra.Command, err error) error {
 	if !unknown {
 		return e.WithFix("see %s --help", c.CommandPath())
 	}
-	if fix := meant(name, r.all); fix != "" {
+	if fix := settings.Meant(name, known(r.all)); fix != "" {
 		return e.WithFix("%s", strings.Replace(fix, "did you mean ", "did you mean --", 1))
 	}
 	return e.WithFix("see %s help flags", c.Root().Name())

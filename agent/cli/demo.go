@@ -38,7 +38,7 @@ func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
 	if err != nil {
 		return err
 	}
-	path := r.values.String("file")
+	path := r.Values.String("file")
 	if err := r.makeRoom(path, server.Mark); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/internal/english"
 
 	"github.com/spf13/cobra"
 )
@@ -39,15 +40,15 @@ func (r *run) healthCheckCommand() *cobra.Command {
 func (r *run) healthCheck(ctx context.Context, endpoint string, timeout time.Duration) error {
 	endpoints := []string{"health", "ready", "live"}
 	if !slices.Contains(endpoints, endpoint) || timeout <= 0 {
-		return baton.Errorf(baton.Invalid, "--endpoint %s --timeout %s: there is no such endpoint, or no time to wait", endpoint, timeout).WithFix("use %s", orList(endpoints))
+		return baton.Errorf(baton.Invalid, "--endpoint %s --timeout %s: there is no such endpoint, or no time to wait", endpoint, timeout).WithFix("use %s", english.Or(endpoints))
 	}
-	host := r.values.String("health-check-bind-address")
+	host := r.Values.String("health-check-bind-address")
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(host, strconv.Itoa(r.values.Int("health-check-port"))) + "/" + endpoint
+	url := "http://" + net.JoinHostPort(host, strconv.Itoa(r.Values.Int("health-check-port"))) + "/" + endpoint
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return baton.Errorf(baton.Invalid, "health check: %w", err)

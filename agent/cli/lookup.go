@@ -10,6 +10,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/internal/english"
 )
 
 // memberSlug is the entitlement that somebody means who names just a group.
@@ -17,8 +18,8 @@ const memberSlug = "member"
 
 // withFile opens the file of the run for looking things up.
 func (r *run) withFile(ctx context.Context, do func(*lookup) error) error {
-	path := r.values.String("file")
-	f, err := c1z.Opener{TempDir: cmp.Or(r.values.String("c1z-temp-dir"), filepath.Dir(path))}.Open(ctx, path)
+	path := r.Values.String("file")
+	f, err := c1z.Opener{TempDir: cmp.Or(r.Values.String("c1z-temp-dir"), filepath.Dir(path))}.Open(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ type lookup struct {
 func (l *lookup) missing(what, id string, candidates []string) error {
 	e := baton.Errorf(baton.NotFound, "there is no %s %q in %s", what, id, l.path)
 	if len(candidates) > 0 {
-		return e.WithFix("did you mean %s?", orList(candidates))
+		return e.WithFix("did you mean %s?", english.Or(candidates))
 	}
 	return e.WithFix("sync again if it is new; the report command lists what is there")
 }
@@ -109,14 +110,14 @@ func (l *lookup) entitlements(text string) ([]string, error) {
 	if len(candidates) > 0 {
 		return candidates, nil
 	}
-	var close nearest[string]
+	var close english.Nearest[string]
 	for e, err := range l.sync.Entitlements(l.ctx) { // ids may be of free form
 		if err != nil {
 			return nil, err
 		}
-		close.add(text, e.ID, e.ID+called(e.DisplayName))
+		close.Add(text, e.ID, e.ID+called(e.DisplayName))
 	}
-	return close.best(), nil
+	return close.Best(), nil
 }
 
 // grant is the grant with that id.
@@ -167,7 +168,7 @@ func (l *lookup) entitlementID(id string, resource baton.ResourceID, slug string
 // name, whatever the case; or else by an id that is nearly it.
 func (l *lookup) similar(kind, word string) ([]baton.Resource, error) {
 	var same []baton.Resource
-	var close nearest[baton.Resource]
+	var close english.Nearest[baton.Resource]
 	for r, err := range l.sync.ResourcesOfType(l.ctx, kind) {
 		switch {
 		case err != nil:
@@ -175,11 +176,11 @@ func (l *lookup) similar(kind, word string) ([]baton.Resource, error) {
 		case slices.ContainsFunc(names(r.Resource), func(name string) bool { return strings.EqualFold(name, word) }):
 			same = append(same, r.Resource)
 		default:
-			close.add(word, r.ID.ID, r.Resource)
+			close.Add(word, r.ID.ID, r.Resource)
 		}
 	}
 	if len(same) == 0 {
-		return close.best(), nil
+		return close.Best(), nil
 	}
 	return same[:min(3, len(same))], nil
 }

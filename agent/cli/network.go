@@ -16,12 +16,14 @@ import (
 	"unicode"
 
 	"baton"
+	"baton/internal/output"
+	"baton/internal/settings"
 )
 
 // checkNetwork refuses variables for proxies and certificate authorities that the Go libraries
 // would ignore without a word: a proxy that cannot be parsed makes them connect directly.
 func checkNetwork(env map[string]string) error {
-	var bad problems
+	var bad settings.Problems
 	names := []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"}
 	if name, _ := anyOf(env, names[:2]...); name == "" {
 		names = append(names, "ALL_PROXY", "all_proxy")
@@ -29,14 +31,14 @@ func checkNetwork(env map[string]string) error {
 	for _, name := range names {
 		if value := env[name]; value != "" {
 			if problem := proxyProblem(value); problem != "" {
-				bad.add("write it as http://host:port or http://user:password@host:port, with characters such as % @ # ? / of the password as %25 %40 %23 %3F %2F; or unset it", "%s %s", name, problem)
+				bad.Add("write it as http://host:port or http://user:password@host:port, with characters such as % @ # ? / of the password as %25 %40 %23 %3F %2F; or unset it", "%s %s", name, problem)
 			}
 		}
 	}
 	if runtime.GOOS != "windows" && runtime.GOOS != "darwin" { // where Go does not read them
 		checkAuthorities(env, &bad)
 	}
-	return bad.err()
+	return bad.Err()
 }
 
 // anyOf is the first of the variables that is set, and its value.
@@ -88,13 +90,13 @@ func proxyProblem(value string) string {
 
 // checkAuthorities looks at the variables that replace the system's certificate authorities. Go falls
 // back to the system's, or to none, where it cannot read them.
-func checkAuthorities(env map[string]string, bad *problems) {
+func checkAuthorities(env map[string]string, bad *settings.Problems) {
 	const fix = "point it to certificates in PEM, or unset it"
 	if file := env["SSL_CERT_FILE"]; file != "" {
 		if pem, err := os.ReadFile(file); err != nil {
-			bad.add(fix, "SSL_CERT_FILE: %v", err)
+			bad.Add(fix, "SSL_CERT_FILE: %v", err)
 		} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			bad.add(fix, "SSL_CERT_FILE: %s holds no certificate", file)
+			bad.Add(fix, "SSL_CERT_FILE: %s holds no certificate", file)
 		}
 	}
 	if list := env["SSL_CERT_DIR"]; list != "" {
@@ -102,7 +104,7 @@ func checkAuthorities(env map[string]string, bad *problems) {
 		for _, dir := range strings.Split(list, ":") {
 			entries, err := os.ReadDir(dir)
 			if err != nil {
-				bad.add(fix, "SSL_CERT_DIR: %v", err)
+				bad.Add(fix, "SSL_CERT_DIR: %v", err)
 				return
 			}
 			for _, e := range entries {
@@ -114,7 +116,7 @@ func checkAuthorities(env map[string]string, bad *problems) {
 			}
 		}
 		if !found {
-			bad.add(fix, "SSL_CERT_DIR: no file in %s holds a certificate", list)
+			bad.Add(fix, "SSL_CERT_DIR: no file in %s holds a certificate", list)
 		}
 	}
 }
@@ -133,7 +135,7 @@ func checkRoute(env map[string]string, host string) error {
 	case proxyName == "" && all == "" || entry != "" && matched:
 		return nil
 	case entry != "":
-		return baton.Errorf(baton.Invalid, "%s has %q, which seems to mean %s and does not match it", noProxyName, clean(entry), host).
+		return baton.Errorf(baton.Invalid, "%s has %q, which seems to mean %s and does not match it", noProxyName, output.Clean(entry), host).
 			WithFix("write its entries as host, .domain, address or network/bits, separated by commas")
 	case proxyName == "":
 		return baton.Errorf(baton.Invalid, "%s is set and is not read; the connection to %s would not go through that proxy", all, host).

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"baton"
+	"baton/internal/english"
 )
 
 // operation is what a run without a sub-command does.
@@ -49,7 +50,7 @@ func (op operation) changes() bool {
 func choose(all []option, c configuration) (operation, error) {
 	var asked []trigger
 	for _, t := range triggers() {
-		if c.has(t.flag) && (t.op != opList || c.values.Bool(t.flag)) {
+		if c.Has(t.flag) && (t.op != opList || c.Values.Bool(t.flag)) {
 			asked = append(asked, t)
 		}
 	}
@@ -64,19 +65,19 @@ func choose(all []option, c configuration) (operation, error) {
 		if err := c.complete(asked[0]); err != nil {
 			return "", err
 		}
-		if c.typed("client-id") {
+		if c.Typed("client-id") {
 			return "", baton.Errorf(baton.Invalid, "--client-id starts the service, so %s does not go with it", c.label(asked[0].flag))
 		}
-	case c.has("client-id") != c.has("client-secret"):
+	case c.Has("client-id") != c.Has("client-secret"):
 		return "", baton.Errorf(baton.Invalid, "client-id and client-secret go together, and one of them is not set").
 			WithFix("set both to run as a service, or neither to sync into a file")
-	case c.has("client-id"):
+	case c.Has("client-id"):
 		op = opService
 	}
 	if err := c.fits(all, op); err != nil {
 		return "", err
 	}
-	if c.values.Bool("dry-run") && !op.changes() {
+	if c.Values.Bool("dry-run") && !op.changes() {
 		return "", baton.Errorf(baton.Invalid, "%s goes with a change, and none is asked for", c.label("dry-run")).
 			WithFix("add --grant-entitlement, --revoke-grant, --create-account-email or --invoke-action")
 	}
@@ -85,8 +86,8 @@ func choose(all []option, c configuration) (operation, error) {
 
 // label is where an option was given.
 func (c configuration) label(name string) string {
-	if g := c.from[name]; g.label != "" {
-		return g.label
+	if g := c.From[name]; g.Label != "" {
+		return g.Label
 	}
 	return "--" + name
 }
@@ -95,14 +96,14 @@ func (c configuration) label(name string) string {
 func (c configuration) complete(t trigger) error {
 	var missing []string
 	for _, name := range t.needs {
-		if !c.has(name) {
+		if !c.Has(name) {
 			missing = append(missing, "--"+name)
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	return baton.Errorf(baton.Invalid, "%s needs %s too", c.label(t.flag), andList(missing))
+	return baton.Errorf(baton.Invalid, "%s needs %s too", c.label(t.flag), english.And(missing))
 }
 
 // fits checks that every option that was given belongs to the operation. Sync
@@ -110,11 +111,11 @@ func (c configuration) complete(t trigger) error {
 // wish for this run, so they do not get in the way of a change.
 func (c configuration) fits(all []option, op operation) error {
 	for _, o := range all {
-		if o.For == noOperation || o.For == op || !c.has(o.Name) {
+		if o.For == noOperation || o.For == op || !c.Has(o.Name) {
 			continue
 		}
 		if o.For == opSync {
-			if c.typed(o.Name) && !(op == opService && o.Served) {
+			if c.Typed(o.Name) && !(op == opService && o.Served) {
 				return baton.Errorf(baton.Invalid, "--%s is for a sync, and this is a run of %s", o.Name, op)
 			}
 			continue
@@ -145,7 +146,7 @@ func ignored(all []option, c configuration) (texts []string) {
 			texts = append(texts, fmt.Sprintf("%s changes nothing: %s", c.label(o.Name), o.Ignore))
 		}
 	}
-	if engine := c.values.String("storage-engine"); engine != "" && engine != "sqlite" {
+	if engine := c.Values.String("storage-engine"); engine != "" && engine != "sqlite" {
 		texts = append(texts, fmt.Sprintf("%s changes nothing: the file is in the sqlite format, which every Baton tool reads (baton to-pebble converts it)",
 			c.label("storage-engine")))
 	}
@@ -154,20 +155,20 @@ func ignored(all []option, c configuration) (texts []string) {
 
 // asks reports whether the option was set to something that is not its default.
 func (c configuration) asks(o option) bool {
-	return c.has(o.Name) && (o.Kind != baton.BoolSetting || c.values.Bool(o.Name))
+	return c.Has(o.Name) && (o.Kind != baton.BoolSetting || c.Values.Bool(o.Name))
 }
 
 // syncFits checks the options of a sync against each other and against the
 // connector, before anything is opened.
 func syncFits(connector *baton.Connector, c configuration) ([]baton.ResourceID, error) {
-	types, targets := c.values.Strings("sync-resource-types"), c.values.Strings("sync-resources")
+	types, targets := c.Values.Strings("sync-resource-types"), c.Values.Strings("sync-resources")
 	switch {
 	case len(types) > 0 && len(targets) > 0:
 		return nil, baton.Errorf(baton.Invalid, "%s and %s do not go together", c.label("sync-resource-types"), c.label("sync-resources"))
-	case c.values.Bool("skip-grants") && len(targets) == 0:
+	case c.Values.Bool("skip-grants") && len(targets) == 0:
 		return nil, baton.Errorf(baton.Invalid, "%s needs --sync-resources", c.label("skip-grants")).
 			WithFix("use --skip-entitlements-and-grants for a sync of resources only")
-	case c.values.Bool("skip-full-sync") && len(targets) > 0:
+	case c.Values.Bool("skip-full-sync") && len(targets) > 0:
 		return nil, baton.Errorf(baton.Invalid, "%s and %s do not go together", c.label("skip-full-sync"), c.label("sync-resources"))
 	case len(targets) > 0 && connector.Get == nil:
 		return nil, baton.Errorf(baton.Unsupported, "%s: this connector cannot read single resources", c.label("sync-resources"))
@@ -203,5 +204,5 @@ func knownType(connector *baton.Connector, label, name string) error {
 	for _, t := range connector.ResourceTypes {
 		names = append(names, t.ID)
 	}
-	return baton.Errorf(baton.Invalid, "%s: there is no resource type %q", label, name).WithFix("use %s", orList(names))
+	return baton.Errorf(baton.Invalid, "%s: there is no resource type %q", label, name).WithFix("use %s", english.Or(names))
 }

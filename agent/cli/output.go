@@ -7,13 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"baton"
+	"baton/internal/output"
 
 	"golang.org/x/term"
 )
@@ -36,15 +35,15 @@ type printer struct {
 // when none is asked for; "" is what Baton connectors do, JSON unless stdout is a
 // terminal.
 func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*printer, error) {
-	format := c.values.String("log-format")
+	format := c.Values.String("log-format")
 	if format == "" {
 		format = fallback
 	}
 	if format == "" && !isTerminal(stdout) {
 		format = "json"
 	}
-	p := &printer{json: format == "json", out: newRedactor(stdout, c.secret)}
-	p.screen = &screen{to: newRedactor(stderr, c.secret)}
+	p := &printer{json: format == "json", out: output.NewRedactor(stdout, c.Secrets)}
+	p.screen = &screen{to: output.NewRedactor(stderr, c.Secrets)}
 	if f, ok := stderr.(*os.File); ok && !p.json && isTerminal(f) {
 		p.screen.terminal = f
 	}
@@ -53,14 +52,14 @@ func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*pr
 		return p.ready(p.screen, slog.LevelInfo), err
 	}
 	var logs []io.Writer
-	for _, path := range c.values.Strings("log-path") {
+	for _, path := range c.Values.Strings("log-path") {
 		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			p.close()
 			return p.ready(p.screen, level), baton.Errorf(baton.Storage, "%s: %w", c.label("log-path"), err)
 		}
 		p.files = append(p.files, file)
-		logs = append(logs, newRedactor(file, c.secret))
+		logs = append(logs, output.NewRedactor(file, c.Secrets))
 	}
 	if len(logs) == 0 {
 		return p.ready(p.screen, level), nil
@@ -71,12 +70,12 @@ func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*pr
 // ready attaches the loggers. Events are logged as well when logs go elsewhere.
 func (p *printer) ready(logs io.Writer, level slog.Leveler) *printer {
 	p.level = raisable{level, &p.raised}
-	p.log = slog.New(newHandler(p.json, logs, p.level))
+	p.log = slog.New(output.NewHandler(p.json, logs, p.level))
 	events := logs
 	if logs != io.Writer(p.screen) {
 		events = io.MultiWriter(p.screen, logs)
 	}
-	p.events = slog.New(newHandler(p.json, events, slog.LevelInfo))
+	p.events = slog.New(output.NewHandler(p.json, events, slog.LevelInfo))
 	return p
 }
 
@@ -95,7 +94,7 @@ func (p *printer) result(lines []string, event string, attrs ...any) {
 	}
 	p.screen.show("")
 	for _, line := range lines {
-		fmt.Fprintln(p.out, clean(line))
+		fmt.Fprintln(p.out, output.Clean(line))
 	}
 }
 
@@ -123,41 +122,24 @@ func (p *printer) data(b []byte) error {
 
 // fail says what went wrong and what to do about it.
 func (p *printer) fail(err error) {
-	text, fix := explain(err)
+	text, fix := output.Explain(err)
 	if p.json {
 		attrs := []any{"kind", baton.KindOf(err).String(), "code", exitCode(err)}
 		if fix != "" {
-			attrs = append(attrs, "fix", clean(fix))
+			attrs = append(attrs, "fix", output.Clean(fix))
 		}
 		p.events.Error(text, attrs...)
 		return
 	}
-	lines := "error: " + clean(text) + "\n"
+	lines := "error: " + output.Clean(text) + "\n"
 	if fix != "" {
-		lines += "fix: " + clean(fix) + "\n"
+		lines += "fix: " + output.Clean(fix) + "\n"
 	}
 	p.screen.show("")
 	_, _ = io.WriteString(p.screen, lines)
 	if len(p.files) > 0 {
 		p.log.Error(text, "fix", fix)
 	}
-}
-
-// explain is an error and the way out of it, on one line each; joined errors are
-// told one after the other.
-func explain(err error) (text, fix string) {
-	parts := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		parts = joined.Unwrap()
-	}
-	var texts, fixes []string
-	for _, e := range parts {
-		texts = append(texts, e.Error())
-		if f := baton.FixOf(e); f != "" && !slices.Contains(fixes, f) {
-			fixes = append(fixes, f)
-		}
-	}
-	return strings.Join(texts, "; "), strings.Join(fixes, "; ")
 }
 
 func isTerminal(w io.Writer) bool {
@@ -168,10 +150,10 @@ func isTerminal(w io.Writer) bool {
 // logLevel is the level asked for; debug can be given an end.
 func logLevel(c configuration) (slog.Leveler, error) {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.values.String("log-level"))); err != nil {
+	if err := level.UnmarshalText([]byte(c.Values.String("log-level"))); err != nil {
 		return nil, baton.Errorf(baton.Invalid, "log-level: %w", err)
 	}
-	text := c.values.String("log-level-debug-expires-at")
+	text := c.Values.String("log-level-debug-expires-at")
 	if text == "" || level != slog.LevelDebug {
 		return level, nil
 	}
@@ -211,96 +193,6 @@ func (d debugUntil) Level() slog.Level {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
-}
-
-// newHandler writes log records as JSON in the shape that Baton connectors log in,
-// or as lines. In JSON, a duration is a number of seconds and its key says so.
-func newHandler(json bool, to io.Writer, level slog.Leveler) slog.Handler {
-	if !json {
-		return &lineHandler{to: to, level: level}
-	}
-	return slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if a.Value.Kind() == slog.KindString {
-			a.Value = slog.StringValue(clean(a.Value.String()))
-		}
-		if err, ok := a.Value.Any().(error); ok {
-			a.Value = slog.StringValue(clean(err.Error()))
-		}
-		if a.Value.Kind() == slog.KindDuration {
-			a = slog.Float64(a.Key+"_seconds", a.Value.Duration().Seconds())
-		}
-		if len(groups) > 0 {
-			return a
-		}
-		switch a.Key {
-		case slog.TimeKey:
-			return slog.Float64("ts", float64(a.Value.Time().UnixMicro())/1e6)
-		case slog.LevelKey:
-			return slog.String(slog.LevelKey, strings.ToLower(a.Value.String()))
-		}
-		return a
-	}})
-}
-
-// lineHandler writes a record as one line for a person: "warning: text (key: value)".
-type lineHandler struct {
-	to     io.Writer
-	level  slog.Leveler
-	attrs  string // formatted ones, each with ", " before it
-	prefix string // of the open groups
-}
-
-func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= h.level.Level()
-}
-
-func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
-	level := strings.ToLower(r.Level.String())
-	if r.Level == slog.LevelWarn {
-		level = "warning"
-	}
-	attrs := h.attrs
-	r.Attrs(func(a slog.Attr) bool {
-		attrs += formatAttr(h.prefix, a)
-		return true
-	})
-	if attrs != "" {
-		attrs = " (" + strings.TrimPrefix(attrs, ", ") + ")"
-	}
-	_, err := io.WriteString(h.to, clean(level+": "+r.Message+attrs)+"\n")
-	return err
-}
-
-func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	next := *h
-	for _, a := range attrs {
-		next.attrs += formatAttr(h.prefix, a)
-	}
-	return &next
-}
-
-func (h *lineHandler) WithGroup(name string) slog.Handler {
-	next := *h
-	next.prefix += name + "."
-	return &next
-}
-
-func formatAttr(prefix string, a slog.Attr) string {
-	value := a.Value.Resolve()
-	if value.Kind() == slog.KindGroup {
-		var text strings.Builder
-		if a.Key != "" {
-			prefix += a.Key + "."
-		}
-		for _, inner := range value.Group() {
-			text.WriteString(formatAttr(prefix, inner))
-		}
-		return text.String()
-	}
-	if a.Equal(slog.Attr{}) {
-		return ""
-	}
-	return ", " + prefix + a.Key + ": " + value.String()
 }
 
 // stopped classifies what a signal or a deadline ended.

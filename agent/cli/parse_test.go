@@ -1,65 +1,11 @@
 package cli
 
 import (
-	"bytes"
-	"io"
-	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"baton"
 )
-
-func FuzzList(f *testing.F) {
-	for _, s := range []string{"", "a", "a,b", `"a,b", c`, `"a""b"`, `"a`, `"a" b`, `a"b`, " , ,x", "\"\""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		items, err := parseList(text)
-		if err != nil {
-			return
-		}
-		again, err := parseList(formatList(items))
-		if err != nil || !slices.Equal(items, again) {
-			t.Errorf("%q gives %q, which is written %q and read as %q (%v)", text, items, formatList(items), again, err)
-		}
-	})
-}
-
-func FuzzFormattedList(f *testing.F) {
-	f.Add("a", "b,c", `"`)
-	f.Fuzz(func(t *testing.T, a, b, c string) {
-		items := []string{a, b, c}
-		got, err := parseList(formatList(items))
-		if err != nil || !slices.Equal(items, got) {
-			t.Errorf("%q is written %q and read as %q (%v)", items, formatList(items), got, err)
-		}
-	})
-}
-
-func FuzzYAML(f *testing.F) {
-	for _, s := range []string{"", "file: x", "file: [a]", "sync-resource-types: [a, 1, null]", "a: &x b\nfile: *x", "file: {a: b}",
-		"---\n---\n", "? [a]\n: b", "file: !!binary aGk=", "<<: {file: x}", "file: |\n  a\n  b\n", "[", "# only\n", "workers: 1\nworkers: 2"} {
-		f.Add([]byte(s))
-	}
-	all := options(nil)
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var bad problems
-		values := parseYAML("c.yaml", text, all, &bad)
-		for name, g := range values {
-			if g.place != fromFile || !strings.HasPrefix(g.label, "c.yaml line ") {
-				t.Errorf("%s: %+v", name, g)
-			}
-		}
-		resolve(all, nil, nil, values, &bad)
-		for _, problem := range bad.texts {
-			if !strings.HasPrefix(problem, "c.yaml") {
-				t.Errorf("problem %q does not name the file", problem)
-			}
-		}
-	})
-}
 
 func TestParseResource(t *testing.T) {
 	for text, want := range map[string]baton.ResourceID{
@@ -100,60 +46,6 @@ func FuzzResource(f *testing.F) {
 			t.Errorf("%q/%q: got %v, %v", kind, id, got, err)
 		}
 	})
-}
-
-func TestNear(t *testing.T) {
-	for _, c := range []struct {
-		word string
-		in   []string
-		want string
-	}{
-		{"scim-tokn", []string{"scim-token", "scim-url"}, "scim-token"},
-		{"SCIM-TOKEN", []string{"scim-token"}, "scim-token"},
-		{"file", []string{"fail", "tile", "filed", "field", "xxxx"}, "filed or tile"},
-		{"x", nil, ""},
-		{"something", []string{"else"}, ""},
-	} {
-		if got := strings.Join(near(c.word, c.in), " or "); got != c.want {
-			t.Errorf("near %q: got %s, want %s", c.word, got, c.want)
-		}
-	}
-}
-
-func TestClean(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain, ünï 界":             "plain, ünï 界",
-		"a\nb\tc":                  "a b c",
-		"\x1b]0;title\x07":         `\x1b]0;title\x07`,
-		"\u009b31m":                `\x9b31m`,
-		"abc\u202edef":             `abc\u202edef`,
-		"zero\u200bwidth":          `zero\u200bwidth`,
-		"bad \xff utf-8":           `bad \ufffd utf-8`,
-		"line\u2028separator\x7f.": `line\u2028separator\x7f.`,
-	} {
-		if got := clean(text); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
-	}
-}
-
-func FuzzClean(f *testing.F) {
-	f.Add("\x1b[2J\r\n\u202e")
-	f.Fuzz(func(t *testing.T, text string) {
-		got := clean(text)
-		if strings.ContainsFunc(got, unsafeRune) || !utf8.ValidString(got) {
-			t.Errorf("%q is cleaned to %q", text, got)
-		}
-	})
-}
-
-func TestRedactor(t *testing.T) {
-	var b bytes.Buffer
-	r := newRedactor(&b, []string{`abc"def<`, "tiny"})
-	io.WriteString(r, `plain abc"def< quoted abc\"def\u003c tiny`)
-	if got, want := b.String(), "plain REDACTED quoted REDACTED tiny"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
 }
 
 func TestShellQuote(t *testing.T) {

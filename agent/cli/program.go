@@ -115,7 +115,7 @@ func newRun(p Program, env []string, stdout, stderr io.Writer) *run {
 		}
 	}
 	r := &run{program: p, env: vars, stdout: stdout, stderr: stderr}
-	addSettingsDir(r.env, &r.envProblems)
+	settingNames.AddDir(r.env, settingsDirEnv, &r.envProblems)
 	return r
 }
 

@@ -11,6 +11,7 @@ import (
 	"baton/agent/syncer"
 	"baton/connector/rest"
 	"baton/internal/english"
+	"baton/internal/output"
 )
 
 const (
@@ -70,7 +71,7 @@ func (p *progress) tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.printer.screen.terminal != nil {
-		p.printer.screen.show(clean(p.text(time.Now())))
+		p.printer.screen.show(output.Clean(p.text(time.Now())))
 		return
 	}
 	if p.printer.json {

@@ -12,6 +12,8 @@ import (
 
 	"baton/agent/syncer"
 	"baton/connector/rest"
+
+	"baton/internal/output"
 )
 
 func quiet(json bool, to *bytes.Buffer) *printer {
@@ -99,7 +101,7 @@ func TestDebugExpires(t *testing.T) {
 
 func TestLineHandler(t *testing.T) {
 	var b bytes.Buffer
-	log := slog.New(newHandler(false, &b, slog.LevelInfo)).With("a", 1).WithGroup("g").With("b", "x")
+	log := slog.New(output.NewHandler(false, &b, slog.LevelInfo)).With("a", 1).WithGroup("g").With("b", "x")
 	log.Warn("two\nlines\x1b", "c", slog.GroupValue(slog.Int("d", 2)), slog.Attr{})
 	log.Debug("no")
 	if got, want := b.String(), "warning: two lines\\x1b (a: 1, g.b: x, g.c.d: 2)\n"; got != want {
@@ -110,7 +112,7 @@ func TestLineHandler(t *testing.T) {
 // TestDurationsHaveUnits: a reader of logs does not have to guess what a number means.
 func TestDurationsHaveUnits(t *testing.T) {
 	var b bytes.Buffer
-	log := slog.New(newHandler(true, &b, slog.LevelInfo))
+	log := slog.New(output.NewHandler(true, &b, slog.LevelInfo))
 	log.Warn("again", "wait", 1500*time.Millisecond, slog.Group("g", "took", 2*time.Minute))
 	if got, want := b.String(), `"wait_seconds":1.5,"g":{"took_seconds":120}}`; !strings.Contains(got, want) {
 		t.Errorf("got %s, want %s", got, want)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"baton"
+	"baton/internal/settings"
 )
 
 // Reference is one setting as documents list it.
@@ -53,7 +54,7 @@ func defaultText(s baton.Setting) string {
 			return fmt.Sprint(def)
 		}
 	case []string:
-		return formatList(def)
+		return settings.FormatList(def)
 	case bool:
 		if def {
 			return "true"

@@ -13,6 +13,7 @@ import (
 	"baton"
 	"baton/c1z"
 	"baton/internal/disk"
+	"baton/internal/english"
 	"baton/report"
 
 	"github.com/spf13/cobra"
@@ -110,7 +111,7 @@ func (f reportFlags) form() (format string, table report.Table, err error) {
 			return format, t, nil
 		}
 	}
-	return "", table, baton.Errorf(baton.Invalid, "--table: there is no table %q", f.table).WithFix("use %s", orList(names))
+	return "", table, baton.Errorf(baton.Invalid, "--table: there is no table %q", f.table).WithFix("use %s", english.Or(names))
 }
 
 // report writes a report of one sync.
@@ -118,7 +119,7 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 	if len(files) > 2 {
 		return baton.Errorf(baton.Invalid, "report takes one file, or two to compare").WithFix("name the older file first")
 	}
-	if len(files) > 0 && r.typed("file") {
+	if len(files) > 0 && r.Typed("file") {
 		return baton.Errorf(baton.Invalid, "the file is named twice, by --file and by %q", files[len(files)-1]).WithFix("leave --file out")
 	}
 	format, table, err := flags.form()
@@ -129,7 +130,7 @@ func (r *run) report(ctx context.Context, files []string, flags reportFlags) (er
 		return baton.Errorf(baton.Invalid, "the report is HTML, which a terminal cannot show").WithFix("add --out report.html, or --format csv")
 	}
 	if len(files) == 0 {
-		files = []string{r.values.String("file")}
+		files = []string{r.Values.String("file")}
 	}
 	o := report.Options{Program: r.program.Name + " " + r.program.version(), Rows: flags.rows}
 	if flags.rows == 0 {
@@ -176,7 +177,7 @@ func (r *run) offline() (*baton.Connector, error) {
 	if r.program.Offline == nil {
 		return r.program.Describe(), nil
 	}
-	return r.program.Offline(r.values)
+	return r.program.Offline(r.Values)
 }
 
 // openReport opens the files and chooses the syncs.
@@ -190,7 +191,7 @@ func (r *run) openReport(ctx context.Context, o *report.Options, files []string,
 		return errors.Join(errs...)
 	}
 	open := func(path string) (*c1z.File, report.Source, error) {
-		f, source, err := report.Open(ctx, path, r.values.String("c1z-temp-dir"))
+		f, source, err := report.Open(ctx, path, r.Values.String("c1z-temp-dir"))
 		if err == nil {
 			opened = append(opened, f)
 		}
@@ -240,7 +241,7 @@ func syncIn(f *c1z.File, path, id string) (*c1z.Sync, error) {
 			ids = append(ids, s.ID)
 		}
 	}
-	return nil, baton.Errorf(baton.NotFound, "there is no finished sync %q in %s", id, path).WithFix("it has %s", andList(ids))
+	return nil, baton.Errorf(baton.NotFound, "there is no finished sync %q in %s", id, path).WithFix("it has %s", english.And(ids))
 }
 
 // contextWriter stops writing when the context ends.

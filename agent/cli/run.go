@@ -11,6 +11,8 @@ import (
 	"baton"
 	"baton/connector/rest"
 	"baton/internal/english"
+	"baton/internal/output"
+	"baton/internal/settings"
 
 	"github.com/spf13/cobra"
 )
@@ -19,7 +21,7 @@ import (
 type run struct {
 	program        Program
 	env            map[string]string
-	envProblems    problems // of the environment itself
+	envProblems    settings.Problems // of the environment itself
 	stdout, stderr io.Writer
 	memory         memory // of the process
 	noConfigFile   bool   // the demo's steps depend on nothing that lies around
@@ -50,7 +52,7 @@ func (r *run) execute(ctx context.Context, args []string) error {
 	err := root.ExecuteContext(ctx)
 	if r.printer == nil {
 		// The command line was not read to its end; what was is enough to say so.
-		r.configuration = resolve(r.all, r.texts(), r.env, nil, new(problems))
+		r.configuration = resolve(r.all, r.texts(), r.env, nil, new(settings.Problems))
 		r.printer, _ = newPrinter(r.configuration, r.stdout, r.stderr, "console")
 	}
 	return err
@@ -97,19 +99,19 @@ func (r *run) texts() map[string][]string {
 // format when none is asked for. Options that are wrong are reported together with
 // required settings that are missing, where required.
 func (r *run) start(format string, required bool) error {
-	bad := problems{slices.Clone(r.envProblems.texts), slices.Clone(r.envProblems.fixes)}
-	var file map[string]given
+	bad := settings.Problems{Texts: slices.Clone(r.envProblems.Texts), Fixes: slices.Clone(r.envProblems.Fixes)}
+	var file map[string]settings.Given
 	if !r.noConfigFile {
 		file = fileValues(r.env, r.all, &bad)
 	}
 	r.configuration = resolve(r.all, r.texts(), r.env, file, &bad)
-	misspelt(r.all, r.env, &bad)
+	settingNames.Misspelt(known(r.all), r.env, &bad)
 	if required {
 		r.require(r.program, &bad)
 	}
 	var err error
 	r.printer, err = newPrinter(r.configuration, r.stdout, r.stderr, format)
-	if err := cmp.Or(bad.err(), err); err != nil {
+	if err := cmp.Or(bad.Err(), err); err != nil {
 		return err
 	}
 	r.warnOfSecrets()
@@ -120,16 +122,16 @@ func (r *run) start(format string, required bool) error {
 // out of the output.
 func (r *run) warnOfSecrets() {
 	for _, o := range r.all {
-		if o.Kind != baton.SecretSetting || !r.has(o.Name) {
+		if o.Kind != baton.SecretSetting || !r.Has(o.Name) {
 			continue
 		}
-		g := r.from[o.Name]
-		if g.label == "--"+o.Name {
+		g := r.From[o.Name]
+		if g.Label == "--"+o.Name {
 			r.warn("--%s on the command line can be seen by others on this machine; use --%s-file or %s", o.Name, o.Name, envName(o.Name))
 		}
-		if n := len(r.values.Secret(o.Name).Reveal()); n < minRedacted {
+		if n := len(r.Values.Secret(o.Name).Reveal()); n < output.MinRedacted {
 			r.warn("%s has %s: a secret of fewer than %d is not redacted where an upstream repeats it, and is probably not the whole secret",
-				g.label, english.Count(n, "character"), minRedacted)
+				g.Label, english.Count(n, "character"), output.MinRedacted)
 		}
 	}
 }
@@ -137,15 +139,15 @@ func (r *run) warnOfSecrets() {
 // checkRequired reports the required settings that are missing. A run without a
 // sub-command asks for it once it is clear that what is wanted makes sense.
 func (r *run) checkRequired() error {
-	var bad problems
+	var bad settings.Problems
 	r.require(r.program, &bad)
-	return bad.err()
+	return bad.Err()
 }
 
 // accepts checks the flags of a sub-command: those of the areas, and names.
 func (r *run) accepts(command string, areas []area, names ...string) error {
 	for _, o := range r.all {
-		if r.typed(o.Name) && !slices.Contains(areas, o.Area) && !slices.Contains(names, o.Name) {
+		if r.Typed(o.Name) && !slices.Contains(areas, o.Area) && !slices.Contains(names, o.Name) {
 			return baton.Errorf(baton.Invalid, "--%s does not go with %s", o.Name, command)
 		}
 	}
@@ -164,16 +166,16 @@ func (r *run) open(ctx context.Context, retryFor time.Duration, observe func(res
 	}
 	env := Env{
 		Log:         r.log,
-		HTTPTimeout: time.Duration(r.values.Int("http-timeout-seconds")) * time.Second,
+		HTTPTimeout: time.Duration(r.Values.Int("http-timeout-seconds")) * time.Second,
 		RetryFor:    retryFor,
-		CAFile:      r.values.String("ca-file"),
+		CAFile:      r.Values.String("ca-file"),
 		UserAgent:   r.program.Name + "/" + r.program.version(),
 		Observe:     observe,
 	}
 	if err := checkNetwork(r.env); err != nil {
 		return nil, env, err
 	}
-	c, err := r.program.Open(ctx, maps.Clone(r.values), env)
+	c, err := r.program.Open(ctx, maps.Clone(r.Values), env)
 	if err != nil {
 		return nil, env, err
 	}

@@ -27,7 +27,7 @@ func (r *run) service(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v := r.values
+	v := r.Values
 	if err := r.checkService(); err != nil {
 		return err
 	}
@@ -85,9 +85,9 @@ func (r *run) checkService() error {
 	if err := checkNetwork(r.env); err != nil {
 		return err
 	}
-	host := r.values.String("c1-api-host")
+	host := r.Values.String("c1-api-host")
 	if host == "" {
-		_, host, _ = strings.Cut(r.values.String("client-id"), "@")
+		_, host, _ = strings.Cut(r.Values.String("client-id"), "@")
 	}
 	return checkRoute(r.env, hostOf("https://"+host))
 }
@@ -105,7 +105,7 @@ func (r *run) openServed(ctx context.Context, observe func(rest.Attempt)) (*bato
 
 // stateIsTemporary says why the state directory is known not to outlive the process.
 func (r *run) stateIsTemporary() string {
-	if r.values.String("c1z-temp-dir") != "" {
+	if r.Values.String("c1z-temp-dir") != "" {
 		return ""
 	}
 	return envName("c1z-temp-dir") + " is not set, so it is in the system's temporary folder"
@@ -114,7 +114,7 @@ func (r *run) stateIsTemporary() string {
 // stateDir is the program's own folder below --c1z-temp-dir, or below the system's
 // temporary one.
 func (r *run) stateDir() string {
-	parent := r.values.String("c1z-temp-dir")
+	parent := r.Values.String("c1z-temp-dir")
 	if parent == "" {
 		parent = os.TempDir()
 	}
@@ -122,7 +122,7 @@ func (r *run) stateDir() string {
 }
 
 func (r *run) healthAddr() string {
-	return net.JoinHostPort(r.values.String("health-check-bind-address"), strconv.Itoa(r.values.Int("health-check-port")))
+	return net.JoinHostPort(r.Values.String("health-check-bind-address"), strconv.Itoa(r.Values.Int("health-check-port")))
 }
 
 // raiseOnSignal has everything logged for a while after each signal that asks for

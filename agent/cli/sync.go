@@ -27,7 +27,7 @@ func (r *run) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.values.Bool("skip-full-sync") {
+	if r.Values.Bool("skip-full-sync") {
 		if err := validate(ctx, connector); err != nil {
 			return err
 		}
@@ -36,22 +36,22 @@ func (r *run) sync(ctx context.Context) error {
 	}
 	cfg := syncer.Config{
 		Connector:                 connector,
-		Path:                      r.values.String("file"),
-		TempDir:                   r.values.String("c1z-temp-dir"),
-		KeepSyncs:                 r.values.Int("keep-sync-count"),
-		Types:                     r.values.Strings("sync-resource-types"),
+		Path:                      r.Values.String("file"),
+		TempDir:                   r.Values.String("c1z-temp-dir"),
+		KeepSyncs:                 r.Values.Int("keep-sync-count"),
+		Types:                     r.Values.Strings("sync-resource-types"),
 		Resources:                 targets,
-		SkipGrants:                r.values.Bool("skip-grants"),
-		SkipEntitlementsAndGrants: r.values.Bool("skip-entitlements-and-grants"),
-		AllowEmpty:                r.values.Bool("allow-empty"),
-		MaxRemovals:               r.values.Int("max-removals"),
-		RemovalsFrom:              r.values.Int("max-removals-from"),
-		AllowRemovals:             r.values.Bool("allow-removals"),
+		SkipGrants:                r.Values.Bool("skip-grants"),
+		SkipEntitlementsAndGrants: r.Values.Bool("skip-entitlements-and-grants"),
+		AllowEmpty:                r.Values.Bool("allow-empty"),
+		MaxRemovals:               r.Values.Int("max-removals"),
+		RemovalsFrom:              r.Values.Int("max-removals-from"),
+		AllowRemovals:             r.Values.Bool("allow-removals"),
 		Overrides:                 overrides,
 		Log:                       r.log,
 		Progress:                  progress.page,
 	}
-	if r.values.Bool("fresh") {
+	if r.Values.Bool("fresh") {
 		if err := syncer.Discard(cfg.Path, cfg.TempDir); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (r *run) sync(ctx context.Context) error {
 
 // overrides returns the overrides of held syncs that were given.
 func (r *run) overrides() ([]syncer.Override, error) {
-	list, err := syncer.ParseOverrides(r.values.String("allow-held"))
+	list, err := syncer.ParseOverrides(r.Values.String("allow-held"))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", r.label("allow-held"), err)
 	}

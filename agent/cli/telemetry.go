@@ -13,6 +13,7 @@ import (
 	"baton"
 	"baton/agent/otlp"
 	"baton/agent/service"
+	"baton/internal/output"
 )
 
 // lastExport is how long the end of a service waits for the OpenTelemetry collector.
@@ -21,7 +22,7 @@ const lastExport = 3 * time.Second
 // export has the service's logs, metrics and tasks exported if a collector is
 // configured. done is to be called with how the service ended.
 func (r *run) export(served *service.Config) (done func(error), err error) {
-	v := r.values
+	v := r.Values
 	host, _ := os.Hostname()
 	cfg, warnings, err := otlp.Configure(r.env, otlp.Options{
 		Service: r.program.Name, Version: r.program.version(), Instance: cmp.Or(v.String("host-id"), host),
@@ -47,7 +48,7 @@ func (r *run) export(served *service.Config) (done func(error), err error) {
 		IdleConnTimeout: time.Minute,
 	}
 	cfg.TraceKey = "task_id"
-	cfg.Redact = newRedactor(nil, r.secret).redact
+	cfg.Redact = output.NewRedactor(nil, r.Secrets).Redact
 	cfg.Log = r.log
 	exporter := otlp.New(cfg)
 	exported := exporter.Handler(r.level)
@@ -65,7 +66,7 @@ func (r *run) export(served *service.Config) (done func(error), err error) {
 	return func(err error) {
 		if err != nil {
 			// It is printed by whoever gets it.
-			text, fix := explain(err)
+			text, fix := output.Explain(err)
 			slog.New(exported).Error(text, "kind", baton.KindOf(err).String(), "fix", fix)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), lastExport)
@@ -84,13 +85,13 @@ func taskSpan(t service.TaskRun) otlp.Span {
 func (r *run) collectorRoots() (*x509.CertPool, error) {
 	type source struct{ label, pem string }
 	var sources []source
-	if pem := r.values.String("otel-collector-endpoint-tls-cert"); pem != "" {
+	if pem := r.Values.String("otel-collector-endpoint-tls-cert"); pem != "" {
 		sources = append(sources, source{r.label("otel-collector-endpoint-tls-cert"), pem})
 	}
 	for _, file := range []struct{ label, path string }{
-		{r.label("otel-collector-endpoint-tls-cert-path"), r.values.String("otel-collector-endpoint-tls-cert-path")},
+		{r.label("otel-collector-endpoint-tls-cert-path"), r.Values.String("otel-collector-endpoint-tls-cert-path")},
 		{"OTEL_EXPORTER_OTLP_CERTIFICATE", r.env["OTEL_EXPORTER_OTLP_CERTIFICATE"]},
-		{r.label("ca-file"), r.values.String("ca-file")},
+		{r.label("ca-file"), r.Values.String("ca-file")},
 	} {
 		if file.path == "" {
 			continue

@@ -1,5 +1,5 @@
-// Package english writes counts the way every output of the project shows them:
-// digits grouped by commas, nouns in the plural where they need it.
+// Package english writes counts and lists of words the way every output of the project
+// shows them, and finds the words that somebody may have meant.
 package english
 
 import (

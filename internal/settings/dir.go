@@ -1,4 +1,4 @@
-package cli
+package settings
 
 import (
 	"fmt"
@@ -8,33 +8,30 @@ import (
 	"strings"
 )
 
-// settingsDirEnv names the folder with a file for each setting, named as its variable:
-// the form in which Kubernetes mounts a Secret.
-const settingsDirEnv = "BATON_SETTINGS_DIR"
-
 // maxSettingFile bounds the value of a setting, in bytes.
 const maxSettingFile = 64 << 10
 
-// addSettingsDir adds the settings of the folder that the environment names. A variable
-// that is set in the environment itself wins. Files of other names are ignored.
-func addSettingsDir(env map[string]string, bad *problems) {
-	dir := env[settingsDirEnv]
+// AddDir adds the settings of the folder that a variable of the environment names: one file
+// for each setting, named as its variable, the form in which Kubernetes mounts a Secret. A
+// variable that is set in the environment itself wins. Files of other names are ignored.
+func (n Names) AddDir(env map[string]string, variable string, bad *Problems) {
+	dir := env[variable]
 	if dir == "" {
 		return
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		bad.add("name a folder that this user can read", "%s: %v", settingsDirEnv, err)
+		bad.Add("name a folder that this user can read", "%s: %v", variable, err)
 		return
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasPrefix(name, "BATON_") || name == settingsDirEnv || env[name] != "" {
+		if !strings.HasPrefix(name, n.Prefix) || name == variable || env[name] != "" {
 			continue
 		}
 		value, err := readSetting(filepath.Join(dir, name))
 		if err != nil {
-			bad.add("", "%s: %v", settingsDirEnv, err)
+			bad.Add("", "%s: %v", variable, err)
 			continue
 		}
 		env[name] = value

@@ -1,4 +1,4 @@
-package cli
+package settings
 
 import (
 	"errors"
@@ -58,8 +58,8 @@ func quotedItem(text string) (item, rest string, err error) {
 	}
 }
 
-// formatList writes a list so that parseList reads it back.
-func formatList(items []string) string {
+// FormatList writes a list so that it is read back as the same list.
+func FormatList(items []string) string {
 	quoted := make([]string, len(items))
 	for i, item := range items {
 		if item == "" || strings.ContainsAny(item, `",`) || strings.Trim(item, listSpace) != item {

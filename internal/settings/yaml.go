@@ -1,17 +1,15 @@
-package cli
+package settings
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"baton"
-	"baton/internal/disk"
+	"baton/internal/english"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -19,36 +17,17 @@ import (
 // maxConfigFile bounds what is read of a configuration file, in bytes.
 const maxConfigFile = 1 << 20
 
-// fileValues are the values of the configuration file that applies. A file that
-// BATON_CONFIG_PATH names must exist; .baton.yaml need not.
-func fileValues(env map[string]string, all []option, bad *problems) map[string]given {
-	candidates, required := []string{".baton.yaml", ".baton.yml"}, false
-	if path := env["BATON_CONFIG_PATH"]; path != "" {
-		if ext := filepath.Ext(path); ext != ".yaml" && ext != ".yml" {
-			bad.add("", "BATON_CONFIG_PATH: %s does not end in .yaml or .yml", path)
-			return nil
-		}
-		candidates, required = []string{path}, true
+// File reads a file of settings: one mapping from option names to scalars or sequences of
+// scalars. It must be readable; what is wrong in it is added to bad.
+func File(path string, all []Option, bad *Problems) (map[string]Given, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return nil, err
 	}
-	for _, path := range candidates {
-		text, err := readConfig(path)
-		if errors.Is(err, fs.ErrNotExist) && !required {
-			continue
-		}
-		if err != nil {
-			bad.add("", "%v", err)
-			return nil
-		}
-		if !required && disk.Planted(path) {
-			bad.add("remove it, or name it with BATON_CONFIG_PATH if it is meant", "%s belongs to another user, in a folder that everybody can write to", path)
-			return nil
-		}
-		return parseYAML(path, text, all, bad)
-	}
-	return nil
+	return parseYAML(path, text, all, bad), nil
 }
 
-func readConfig(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -64,44 +43,44 @@ func readConfig(path string) ([]byte, error) {
 // parseYAML reads a configuration file: one mapping from option names to scalars
 // or sequences of scalars. A scalar is taken as it is written, so that an id of
 // digits stays text. Whatever does not fit is a problem that names line and key.
-func parseYAML(name string, text []byte, all []option, bad *problems) map[string]given {
+func parseYAML(name string, text []byte, all []Option, bad *Problems) map[string]Given {
 	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		bad.add("", "%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+		bad.Add("", "%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
 		return nil
 	}
 	at := func(n *yaml.Node) string { return fmt.Sprintf("%s line %d", name, n.Line) }
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		bad.add("", "%s holds more than one document", name)
+		bad.Add("", "%s holds more than one document", name)
 	}
 	root := document.Content[0]
 	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
 		return nil
 	}
 	if root.Kind != yaml.MappingNode {
-		bad.add("write lines such as log-level: debug", "%s: it is not a list of settings", at(root))
+		bad.Add("write lines such as log-level: debug", "%s: it is not a list of settings", at(root))
 		return nil
 	}
-	values, lines := map[string]given{}, map[string]int{}
+	values, lines := map[string]Given{}, map[string]int{}
 	for i := 0; i < len(root.Content); i += 2 {
 		key, node := root.Content[i], root.Content[i+1]
-		index := slices.IndexFunc(all, func(o option) bool { return o.Name == key.Value })
+		index := slices.IndexFunc(all, func(o Option) bool { return o.Name == key.Value })
 		if index < 0 || key.Kind != yaml.ScalarNode {
-			bad.add(meant(key.Value, all), "%s: unknown setting %q", at(key), key.Value)
+			bad.Add(Meant(key.Value, all), "%s: unknown setting %q", at(key), key.Value)
 			continue
 		}
 		if first, twice := lines[key.Value]; twice {
-			bad.add("", "%s: %s is set in line %d already", at(key), key.Value, first)
+			bad.Add("", "%s: %s is set in line %d already", at(key), key.Value, first)
 			continue
 		}
 		lines[key.Value] = key.Line
-		g := given{place: fromFile, label: at(key) + " (" + key.Value + ")"}
+		g := Given{Place: FromFile, Label: at(key) + " (" + key.Value + ")"}
 		if err := g.fromNode(node, all[index].Kind); err != nil {
-			bad.add("", "%s: %v", g.label, err)
+			bad.Add("", "%s: %v", g.Label, err)
 			continue
 		}
 		values[key.Value] = g
@@ -109,20 +88,20 @@ func parseYAML(name string, text []byte, all []option, bad *problems) map[string
 	return values
 }
 
-// meant is advice for somebody who wrote an unknown name.
-func meant(name string, all []option) string {
+// Meant returns advice for somebody who wrote an unknown name: "did you mean …?", or "".
+func Meant(name string, all []Option) string {
 	var names []string
 	for _, o := range all {
 		names = append(names, o.Name)
 	}
-	if candidates := near(name, names); len(candidates) > 0 {
-		return "did you mean " + orList(candidates) + "?"
+	if candidates := english.Near(name, names); len(candidates) > 0 {
+		return "did you mean " + english.Or(candidates) + "?"
 	}
 	return ""
 }
 
 // fromNode takes the value of a key.
-func (g *given) fromNode(n *yaml.Node, kind baton.SettingKind) error {
+func (g *Given) fromNode(n *yaml.Node, kind baton.SettingKind) error {
 	text, err := scalar(n)
 	if err == nil {
 		g.texts = []string{text}

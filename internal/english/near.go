@@ -1,4 +1,4 @@
-package cli
+package english
 
 import (
 	"cmp"
@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// near returns up to three candidates that somebody who wrote word may have meant,
+// Near returns up to three candidates that somebody who wrote word may have meant,
 // nearest first. Case does not count.
-func near(word string, candidates []string) []string {
-	var n nearest[string]
+func Near(word string, candidates []string) []string {
+	var n Nearest[string]
 	for _, c := range candidates {
-		n.add(word, c, c)
+		n.Add(word, c, c)
 	}
-	return n.best()
+	return n.Best()
 }
 
-// nearest keeps the three things whose names are nearest to a word. A word may have
-// one slip in every four letters.
-type nearest[T any] struct {
+// Nearest keeps the three things whose names are nearest to a word. A word may have
+// one slip in every four letters. The zero value is ready.
+type Nearest[T any] struct {
 	found []ranked[T]
 }
 
@@ -28,9 +28,10 @@ type ranked[T any] struct {
 	distance int
 }
 
-func (n *nearest[T]) add(word, name string, thing T) {
+// Add considers a thing for a word.
+func (n *Nearest[T]) Add(word, name string, thing T) {
 	limit := len(word) / 4
-	d := distance(strings.ToLower(word), strings.ToLower(name), limit)
+	d := Distance(strings.ToLower(word), strings.ToLower(name), limit)
 	if d > limit {
 		return
 	}
@@ -41,7 +42,8 @@ func (n *nearest[T]) add(word, name string, thing T) {
 	n.found = n.found[:min(3, len(n.found))]
 }
 
-func (n *nearest[T]) best() []T {
+// Best returns the nearest things, nearest first.
+func (n *Nearest[T]) Best() []T {
 	var things []T
 	for _, r := range n.found {
 		things = append(things, r.thing)
@@ -49,9 +51,9 @@ func (n *nearest[T]) best() []T {
 	return things
 }
 
-// distance is the number of bytes to insert, delete or replace to get from a to b,
+// Distance returns the number of bytes to insert, delete or replace to get from a to b,
 // or some number above limit.
-func distance(a, b string, limit int) int {
+func Distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1
 	}
@@ -77,13 +79,13 @@ func distance(a, b string, limit int) int {
 	return row[len(b)]
 }
 
-// orList joins words as "a, b or c".
-func orList(words []string) string {
+// Or joins words as "a, b or c".
+func Or(words []string) string {
 	return joinLast(words, " or ")
 }
 
-// andList joins words as "a, b and c".
-func andList(words []string) string {
+// And joins words as "a, b and c".
+func And(words []string) string {
 	return joinLast(words, " and ")
 }
 
