@@ -3,13 +3,14 @@ package perplexity
 import (
 	"cmp"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"html"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
+
+	"baton/sandbox/fault"
 )
 
 //go:embed admin.html
@@ -21,41 +22,12 @@ var adminHead string
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.adminPage)
-	mux.HandleFunc("GET /admin.json", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, s.State()) })
+	mux.HandleFunc("GET /admin.json", func(w http.ResponseWriter, r *http.Request) { fault.WriteJSON(w, s.State()) })
 	mux.HandleFunc("POST /admin/remove", s.adminRemove)
-	mux.HandleFunc("GET /sandbox/faults", s.showFaults)
-	mux.HandleFunc("PUT /sandbox/faults", s.putFaults)
-	mux.HandleFunc("DELETE /sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
-		s.SetFaults() // no names, no error
-		s.showFaults(w, r)
-	})
+	for pattern, f := range fault.Control(s, Faults(), `["page-cap=5","patch-204"]`) {
+		mux.HandleFunc(pattern, f)
+	}
 	return http.NewCrossOriginProtection().Handler(mux)
-}
-
-func writeJSON(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(v)
-}
-
-func (s *Server) showFaults(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, struct {
-		Active []string `json:"active"`
-		Faults []Fault  `json:"faults"`
-	}{s.ActiveFaults(), Faults()})
-}
-
-// putFaults replaces the faults that are on by a JSON list of names.
-func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
-	var names []string
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&names); err != nil {
-		http.Error(w, `send a JSON list of names, such as ["page-cap=5","patch-204"]: `+err.Error(), http.StatusBadRequest)
-		return
-	}
-	if err := s.SetFaults(names...); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	s.showFaults(w, r)
 }
 
 // adminRemove is the console's button. It works on people of the console only:
