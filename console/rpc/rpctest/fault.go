@@ -22,6 +22,7 @@ import (
 
 	"baton"
 	"baton/console/rpc"
+	"baton/internal/pause"
 	"baton/internal/pb/batonv1"
 )
 
@@ -225,8 +226,8 @@ func callName(method string) string {
 // before applies the faults that keep a call from being done.
 func (s *Server) before(ctx context.Context, method string) error {
 	name := callName(method)
-	if err := pause(ctx, s.faults.duration(name+"-delay")); err != nil {
-		return err
+	if err := pause.For(ctx, s.faults.duration(name+"-delay")); err != nil {
+		return status.FromContextError(ctx.Err()).Err()
 	}
 	if code, ok := s.faults.happens(name + "-error"); ok {
 		return status.Errorf(codes.Code(code), "%s fails by the fault %s-error", path.Base(method), name)
@@ -322,7 +323,7 @@ func (f *faults) handler(next http.Handler) http.Handler {
 		name := callName(r.URL.Path)
 		if r.URL.Path == rpc.TokenPath {
 			name = "token"
-			if err := pause(r.Context(), f.duration("token-delay")); err != nil {
+			if err := pause.For(r.Context(), f.duration("token-delay")); err != nil {
 				return // the client is gone
 			}
 			if code, ok := f.happens("token-error"); ok {
@@ -369,21 +370,6 @@ func (f *faults) shortLived(w http.ResponseWriter, r *http.Request, next http.Ha
 	}
 	w.WriteHeader(recorded.Code)
 	_, _ = w.Write(recorded.Body.Bytes())
-}
-
-// pause waits, but not longer than the context lasts.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return status.FromContextError(ctx.Err()).Err()
-	}
 }
 
 // connKey is the key of a request's connection in its context.

@@ -26,6 +26,7 @@ import (
 
 	"baton"
 	"baton/console/rpc"
+	"baton/internal/disk"
 	"baton/internal/pb/batonv1"
 )
 
@@ -364,19 +365,11 @@ func (s *Server) assetPath(u rpc.Upload) string {
 
 // received writes an upload to its file.
 func (s *Server) received(_ context.Context, u rpc.Upload, content io.Reader) error {
-	f, err := os.CreateTemp(filepath.Dir(s.assetPath(u)), ".upload")
-	if err != nil {
-		return baton.Errorf(baton.Storage, "rpctest: %w", err)
-	}
-	_, err = io.Copy(f, content)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), s.assetPath(u))
-	}
-	if err != nil {
-		return baton.Errorf(baton.Storage, "rpctest: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
+	_, err := disk.Replace(disk.OS{}, s.assetPath(u), func(w io.Writer) error {
+		_, err := io.Copy(w, content)
+		return err
+	})
+	return err
 }
 
 // record is an interceptor that keeps what hosts send, and hands out messages of Enqueue.
