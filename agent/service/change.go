@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -139,7 +140,7 @@ func (s *service) patiently(ctx context.Context, log *slog.Logger, change func()
 		wait := jittered(patience[n])
 		log.Warn("the upstream is not available; trying the change again", "error", err, "wait", wait)
 		waiting, end := s.untilStop(ctx)
-		err = pause(waiting, wait)
+		err = pause.For(waiting, wait)
 		end()
 		if err != nil {
 			return out, err

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -48,7 +49,7 @@ func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release
 		release()
 		wait := doubling(n, maxBackoff)
 		log.Warn("the answer of a task was not delivered; trying again", "error", err, "wait", wait)
-		_ = pause(s.last, wait) // once that has ended, so does the next try
+		_ = pause.For(s.last, wait) // once that has ended, so does the next try
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -36,7 +37,7 @@ func (s *service) heartbeats(ctx context.Context, cancel context.CancelCauseFunc
 	go func() {
 		defer close(done)
 		held := &lease{since: time.Now()}
-		for next := first; next > 0 && pause(ctx, next) == nil; {
+		for next := first; next > 0 && pause.For(ctx, next) == nil; {
 			next = s.beat(ctx, cancel, t, log, held)
 		}
 	}()

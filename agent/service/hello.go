@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"baton"
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -74,16 +75,5 @@ func jittered(d time.Duration) time.Duration { return d*4/5 + rand.N(d*2/5+1) }
 // pause waits, and tells the watchdog how long.
 func (s *service) pause(ctx context.Context, d time.Duration) error {
 	s.watch.back(d)
-	return pause(ctx, d)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return pause.For(ctx, d)
 }

@@ -23,6 +23,7 @@ import (
 	"baton"
 	"baton/connector/rest"
 	"baton/console/rpc/rpctest"
+	"baton/internal/pause"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	"baton/wire"
@@ -208,7 +209,7 @@ func TestLongTask(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				connector := fake()
 				connector.Revoke = func(ctx context.Context, _ baton.GrantRequest) (baton.Outcome, error) {
-					return baton.Outcome{}, pause(ctx, c.takes)
+					return baton.Outcome{}, pause.For(ctx, c.takes)
 				}
 				b := newBubble(t, connector)
 				if c.fault != "" {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -209,24 +208,3 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 
 // Name is empty so that the content type is what every peer understands.
 func (rawCodec) Name() string { return "" }
-
-// loadRoots is the system's authorities plus those of the file, or nil for the
-// system's alone.
-func loadRoots(caFile string) (*x509.CertPool, error) {
-	if caFile == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, baton.Errorf(baton.Invalid, "read CA file: %w", err).WithFix("point --ca-file to a readable PEM file")
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool() // no system pool, as in an empty image
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, baton.Errorf(baton.Invalid, "CA file %s holds no certificate", caFile).
-			WithFix("point --ca-file to a PEM file with at least one CERTIFICATE block")
-	}
-	return roots, nil
-}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -79,7 +80,7 @@ func (s *service) ask(ctx context.Context) ([]wire.Task, time.Duration, error) {
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
-		if pause(call, lastPoll) == nil {
+		if pause.For(call, lastPoll) == nil {
 			cancel()
 		}
 	})()

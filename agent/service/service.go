@@ -30,6 +30,7 @@ import (
 	"baton/agent/syncer"
 	"baton/connector/rest"
 	"baton/internal/disk"
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -206,10 +207,10 @@ func deadlines(soft context.Context, grace time.Duration) (hard, last context.Co
 	hard, endHard := context.WithCancelCause(detached)
 	last, endLast := context.WithCancelCause(detached)
 	stop := context.AfterFunc(soft, func() {
-		if pause(last, grace) == nil {
+		if pause.For(last, grace) == nil {
 			endHard(errStopping)
 		}
-		if pause(last, lastAnswers) == nil {
+		if pause.For(last, lastAnswers) == nil {
 			endLast(errStopping)
 		}
 	})
@@ -240,7 +241,7 @@ func prepare(ctx context.Context, cfg Config, over *network) (*service, error) {
 		return nil, storage(err)
 	}
 	if over == nil {
-		roots, err := loadRoots(cfg.CAFile)
+		roots, err := rest.LoadRoots(cfg.CAFile)
 		if err != nil {
 			return nil, err
 		}

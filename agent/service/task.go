@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -216,7 +217,7 @@ func (s *service) helloTask(ctx context.Context, t *entry, log *slog.Logger) {
 			}
 			return
 		}
-		if pause(ctx, doubling(n, maxBackoff)) != nil {
+		if pause.For(ctx, doubling(n, maxBackoff)) != nil {
 			s.interrupted.Add(1)
 			return
 		}

@@ -24,6 +24,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -339,7 +340,7 @@ func TestSlowAction(t *testing.T) {
 	for name, fails := range map[string]error{"done": nil, "failed": errors.New("it broke")} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &service{hard: t.Context(), soft: t.Context(), connector: &baton.Connector{Actions: []baton.Action{{Name: "slow", Run: func(ctx context.Context, _ baton.ActionRequest) (baton.Outcome, error) {
-				return baton.Outcome{Values: map[string]any{"success": true}}, errors.Join(pause(ctx, time.Minute), fails)
+				return baton.Outcome{Values: map[string]any{"success": true}}, errors.Join(pause.For(ctx, time.Minute), fails)
 			}}}}}
 			response, err := s.invoke(t.Context(), wire.ActionTask{Name: "slow"}, slog.New(slog.DiscardHandler))
 			id := s.actions.order[0]

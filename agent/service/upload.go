@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"baton"
+	"baton/internal/pause"
 	"baton/wire"
 )
 
@@ -46,7 +47,7 @@ func (s *service) upload(ctx context.Context, t *entry, path string, log *slog.L
 		}
 		wait := jittered(time.Duration((n-1)*(n-1)) * 2 * time.Second)
 		log.Warn("the upload failed; trying again", "error", err, "wait", wait)
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"baton/agent/pagelog"
 	"baton/c1z/writer"
 	"baton/internal/intern"
+	"baton/internal/pause"
 )
 
 // feedState is what is committed with every page of a feed.
@@ -94,7 +96,7 @@ func (f *feedRun) read(ctx context.Context) error {
 			return fmt.Errorf("feed %s: %w", f.feed.Name, err)
 		}
 		f.progress(wait)
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -106,8 +108,8 @@ func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
 	p := &page{feed: f, before: f.seen.Len()}
 	f.rows.Restart() // the page before may be taken back
 	step, err := f.feed.Next(ctx, f.state.Cursor, p)
-	if err = first(err, p.err); err != nil {
-		return 0, first(err, f.undo(p, err))
+	if err = cmp.Or(err, p.err); err != nil {
+		return 0, cmp.Or(err, f.undo(p, err))
 	}
 	if !step.Done && !step.Restart && step.Wait <= 0 && step.Cursor == f.state.Cursor {
 		return 0, baton.Errorf(baton.Internal, "it stands still at cursor %q", step.Cursor)
@@ -139,7 +141,7 @@ func (f *feedRun) undo(p *page, err error) error {
 	f.state = feedState{}
 	f.seen.Clear()
 	b, err := json.Marshal(f.state)
-	return first(err, f.log.Reset(b))
+	return cmp.Or(err, f.log.Reset(b))
 }
 
 // after is the state once the page counts.
@@ -164,20 +166,6 @@ func (f *feedRun) progress(wait time.Duration) {
 		Feed: f.feed.Name, Pages: f.state.Pages, Rows: f.state.Rows, Objects: f.state.Objects,
 		Expected: f.state.Expected, Done: f.state.Done, Resumed: f.resumed, Waiting: wait,
 	})
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // merge adds counts by reason into a new map; the old one may already be durable.

@@ -20,7 +20,7 @@ func Holds(path, tempDir string, id baton.ResourceID) (bool, error) {
 		return false, err
 	}
 	held, err := holds(ctx, f, id)
-	return held, first(err, f.Close())
+	return held, cmp.Or(err, f.Close())
 }
 
 func holds(ctx context.Context, f *c1z.File, id baton.ResourceID) (bool, error) {

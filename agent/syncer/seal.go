@@ -74,7 +74,7 @@ func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = first(err, out.Abort())
+			err = cmp.Or(err, out.Abort())
 		}
 	}()
 	s := &sealing{run: r, out: out, counts: map[string]*c1z.Count{}}
@@ -175,7 +175,7 @@ func (s *sealing) write(ctx context.Context) error {
 				return err
 			}
 			if renamed, ok, err := s.run.rename(row); ok || err != nil {
-				return first(err, s.out.Add(renamed))
+				return cmp.Or(err, s.out.Add(renamed))
 			}
 			return s.out.AddFrom(row, writer.Place{In: f.log, At: at, Size: len(record)})
 		})

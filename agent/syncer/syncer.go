@@ -150,17 +150,17 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	r.log = log
 	out, err := r.own()
 	if err != nil {
-		return Result{}, first(err, r.leave())
+		return Result{}, cmp.Or(err, r.leave())
 	}
 	res, err := r.run(ctx)
-	err = first(err, disk.Errorf(out.Remove(), cfg.Path, "release the lock of %s", cfg.Path))
+	err = cmp.Or(err, disk.Errorf(out.Remove(), cfg.Path, "release the lock of %s", cfg.Path))
 	for _, f := range r.feeds {
-		err = first(err, f.close())
+		err = cmp.Or(err, f.close())
 	}
 	if err == nil {
 		return res, log.Remove()
 	}
-	return Result{}, first(err, r.leave())
+	return Result{}, cmp.Or(err, r.leave())
 }
 
 // leave gives the page log up after an error, with all that a later run can go on from.
@@ -472,14 +472,4 @@ func (r *run) report(p Progress) {
 	r.progress.Lock()
 	defer r.progress.Unlock()
 	r.cfg.Progress(p)
-}
-
-// first is the first error that is not nil; what follows a failure adds nothing.
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -23,6 +23,7 @@ import (
 
 	"baton"
 	"baton/agent/syncer"
+	"baton/connector/connectortest"
 	"baton/connector/percipio"
 	"baton/connector/rest"
 	sandbox "baton/sandbox/percipio"
@@ -311,7 +312,7 @@ func TestD12SameReportAfterARestart(t *testing.T) {
 func TestD14NoTimeLimitOnTheReport(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, sandbox.Options{Users: 50, Courses: 20, Rows: 400}, "slow-body=5s", "page-cap=5")
-		client := restTo(t, server, rest.Config{BaseURL: "http://localhost", Transport: serve(t, server), Timeout: 20 * time.Second, RetryFor: -1})
+		client := restTo(t, server, rest.Config{BaseURL: "http://localhost", Transport: connectortest.Serve(t, server), Timeout: 20 * time.Second, RetryFor: -1})
 		begun := time.Now()
 		holds(t, server, connector(client, server))
 		if took := time.Since(begun); took < time.Minute {

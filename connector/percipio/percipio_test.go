@@ -64,7 +64,7 @@ func (o *org) connect(t *testing.T, edit ...func(*percipio.Config)) *baton.Conne
 // connectTo opens a connector inside a bubble.
 func connectTo(t *testing.T, server *sandbox.Server, edit ...func(*percipio.Config)) *baton.Connector {
 	t.Helper()
-	return connector(restTo(t, server, rest.Config{BaseURL: "http://localhost", Transport: serve(t, server), RetryFor: time.Hour}), server, edit...)
+	return connector(restTo(t, server, rest.Config{BaseURL: "http://localhost", Transport: connectortest.Serve(t, server), RetryFor: time.Hour}), server, edit...)
 }
 
 func connector(client *rest.Client, server *sandbox.Server, edit ...func(*percipio.Config)) *baton.Connector {

@@ -13,6 +13,7 @@ import (
 
 	"baton"
 	"baton/c1z/c1ztest"
+	"baton/connector/connectortest"
 	"baton/connector/percipio"
 	"baton/connector/rest"
 )
@@ -45,7 +46,7 @@ func (s small) connect(t *testing.T, edit ...func(*percipio.Config)) *baton.Conn
 	answer("GET /content-discovery/v2"+base+"catalog-content", "["+items+"]")
 	answer("POST /reporting/v1"+base+"report-requests/learning-activity", `{"id":"r1","status":"PENDING"}`)
 	answer("GET /reporting/v1"+base+"report-requests/r1", "["+s.rows+"]")
-	client, err := rest.New(rest.Config{BaseURL: "http://localhost", Transport: serve(t, mux)})
+	client, err := rest.New(rest.Config{BaseURL: "http://localhost", Transport: connectortest.Serve(t, mux)})
 	if err != nil {
 		t.Fatal(err)
 	}

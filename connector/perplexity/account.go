@@ -10,6 +10,7 @@ import (
 
 	"baton"
 	"baton/connector/scim"
+	"baton/internal/pause"
 )
 
 const displayNameField = "display_name"
@@ -148,7 +149,7 @@ func (c *connector) confirm(ctx context.Context, created scim.User, account scim
 	var u scim.User
 	var err error
 	for _, wait := range rereads {
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return baton.Outcome{}, notVerified(err)
 		}
 		if u, err = c.scim.GetUser(ctx, created.ID); !errors.Is(err, scim.ErrNotShown) {

@@ -1,6 +1,7 @@
 package perplexity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"baton/connector/rest"
 	"baton/connector/scim"
 	"baton/internal/english"
+	"baton/internal/pause"
 )
 
 // rereads is how long a change may take to become visible: the waits before each
@@ -217,7 +219,7 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 	}
 	var after roster
 	for _, wait := range waits {
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return notVerified(err)
 		}
 		var shown bool
@@ -237,10 +239,10 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 		}
 		if adding && !after.has(m.userID) && after.proven && !after.fromAccounts {
 			if err := c.nameIfUnlike(ctx, &after, m.userID); err != nil {
-				return first(perhaps(wrote), notVerified(err))
+				return cmp.Or(perhaps(wrote), notVerified(err))
 			}
 			if _, err := c.askAccount(ctx, &after, m); err != nil {
-				return first(perhaps(wrote), notVerified(err))
+				return cmp.Or(perhaps(wrote), notVerified(err))
 			}
 		}
 		if after.has(m.userID) == adding {
@@ -248,10 +250,10 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 		}
 	}
 	if wrote != nil {
-		return first(bystanders(before, after, m), perhaps(wrote))
+		return cmp.Or(bystanders(before, after, m), perhaps(wrote))
 	}
 	// Somebody else's loss is worse news than a change that did not take.
-	return first(bystanders(before, after, m), c.explain(ctx, before, m, adding))
+	return cmp.Or(bystanders(before, after, m), c.explain(ctx, before, m, adding))
 }
 
 // after re-reads the group; shown is false if it is proved gone. An empty-looking group
@@ -382,20 +384,6 @@ func notVerified(err error) error {
 	return fmt.Errorf("the change was sent, but reading it back failed: %w", err)
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 func sorted[V any](set map[string]V) []string { return slices.Sorted(maps.Keys(set)) }
 
 func count(n int, what string) string {
@@ -403,13 +391,4 @@ func count(n int, what string) string {
 		return "no " + what
 	}
 	return english.Count(n, what)
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

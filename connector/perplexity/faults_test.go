@@ -14,6 +14,7 @@ import (
 	"baton"
 	"baton/agent/syncer"
 	"baton/c1z/c1ztest"
+	"baton/connector/connectortest"
 	"baton/connector/perplexity"
 	"baton/connector/rest"
 	sandbox "baton/sandbox/perplexity"
@@ -90,7 +91,7 @@ func client(t *testing.T, server *sandbox.Server, retryFor time.Duration) *rest.
 	t.Helper()
 	c, err := rest.New(rest.Config{
 		BaseURL: "http://localhost" + server.URLPath(), Token: baton.NewSecret(server.Token()),
-		Transport: serve(t, server), RetryFor: retryFor,
+		Transport: connectortest.Serve(t, server), RetryFor: retryFor,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package perplexity
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -145,7 +146,7 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 				defer one.Unlock()
 				c.addMember(page, g, m)
 			}, func() { entries, unread = 0, nil })
-			if shown[i], errs[i] = there, first(err, unread); errs[i] != nil {
+			if shown[i], errs[i] = there, cmp.Or(err, unread); errs[i] != nil {
 				cancel()
 			}
 		})

@@ -10,6 +10,7 @@ import (
 
 	"baton"
 	"baton/connector/scim"
+	"baton/internal/pause"
 )
 
 // picture is what a change that touches roles must know: which groups carry them
@@ -185,7 +186,7 @@ const recheckFor = 2 * time.Minute
 func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		_ = pause(longer, by)
+		_ = pause.For(longer, by)
 		cancel()
 	})
 	return longer, func() {

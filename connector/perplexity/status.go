@@ -1,12 +1,14 @@
 package perplexity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
 	"baton"
 	"baton/connector/scim"
+	"baton/internal/pause"
 )
 
 // actions are the two ways to change an account's status. Names, arguments and
@@ -133,7 +135,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 	}
 	var now scim.User
 	for _, wait := range waits {
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, notVerified(err))
 		}
 		var shown bool
@@ -141,7 +143,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 		now, shown, err = c.scim.LookUser(ctx, u.ID)
 		switch {
 		case err != nil:
-			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, first(perhaps(wrote), notVerified(err)))
+			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, cmp.Or(perhaps(wrote), notVerified(err)))
 		case !shown && !active:
 			return acted(u.ID, baton.Outcome{Done: []string{did + " " + nameOf(u) + "; the directory no longer shows the account."}, Warnings: warnings}), nil
 		case !shown:

@@ -34,7 +34,7 @@ func newTransport(base *url.URL, caFile string, timeout time.Duration) (http.Rou
 		return nil, "", baton.Errorf(baton.Invalid, "the proxy address in the environment cannot be used").
 			WithFix("correct HTTPS_PROXY; it looks like http://host:port")
 	}
-	roots, err := loadRoots(caFile)
+	roots, err := LoadRoots(caFile)
 	if err != nil {
 		return nil, "", err
 	}
@@ -59,9 +59,9 @@ func newTransport(base *url.URL, caFile string, timeout time.Duration) (http.Rou
 	}, proxy, nil
 }
 
-// loadRoots is the system's authorities plus those of the file, or nil for the
-// system's alone.
-func loadRoots(caFile string) (*x509.CertPool, error) {
+// LoadRoots returns the certificate authorities of the system and of a PEM file, or nil,
+// which stands for those of the system alone, if there is no file.
+func LoadRoots(caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
 		return nil, nil
 	}

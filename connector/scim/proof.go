@@ -12,6 +12,7 @@ import (
 	"baton"
 	"baton/connector/rest"
 	"baton/internal/jsonscan"
+	"baton/internal/pause"
 )
 
 // This file decides what an answer proves about one user or group. There are three cases:
@@ -109,7 +110,7 @@ func (c *Client) lookGroup(ctx context.Context, id string, get func() (Group, er
 	}
 	// Many servers list groups without members. Only the group itself says who is in it.
 	for _, wait := range relooks {
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return Group{}, false, err
 		}
 		if g, err = get(); !errors.Is(err, ErrNotShown) {
@@ -227,7 +228,7 @@ func (c *Client) persist(ctx context.Context, read func() error) error {
 		if !c.answered.Load() || !errors.Is(err, ErrNotShown) || isSCIMError(err) {
 			break
 		}
-		if paused := pause(ctx, wait); paused != nil {
+		if paused := pause.For(ctx, wait); paused != nil {
 			break
 		}
 		err = read()
@@ -265,18 +266,4 @@ func isSCIMError(err error) bool {
 // unsettled is the error for an object that is neither shown nor gone.
 func unsettled(read, list error) error {
 	return baton.Errorf(baton.Incomplete, "%w; that does not prove that it is gone, and the list does not, either: %w", read, list).WithFix("%s", cmp.Or(baton.FixOf(list), baton.FixOf(read)))
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
