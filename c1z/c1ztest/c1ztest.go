@@ -4,7 +4,9 @@ package c1ztest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
 
 	"baton"
 	"baton/c1z"
@@ -77,4 +79,20 @@ func (r Rows) IDs() (ids []string) {
 		ids = append(ids, g.ID)
 	}
 	return ids
+}
+
+// Facts are the ids of all rows, with the profiles of resources and the metadata of grants,
+// sorted.
+func (r Rows) Facts() (facts []string) {
+	for _, one := range r.Resources {
+		facts = append(facts, fmt.Sprint(one.ID, one.Profile))
+	}
+	for _, e := range r.Entitlements {
+		facts = append(facts, e.ID)
+	}
+	for _, g := range r.Grants {
+		facts = append(facts, fmt.Sprint(g.ID, g.Metadata))
+	}
+	slices.Sort(facts)
+	return facts
 }

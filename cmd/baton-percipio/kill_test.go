@@ -1,131 +1,25 @@
 package main
 
 import (
-	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"baton/agent/cli"
-	"baton/c1z/c1ztest"
-	"baton/internal/longtest"
 	sandboxed "baton/sandbox/percipio"
+	"baton/test/clitest"
 )
 
-// TestMain lets the test binary be the program, so that a real process can be
-// killed.
-func TestMain(m *testing.M) {
-	if os.Getenv("BE_THE_PROGRAM") != "" {
-		os.Exit(cli.Main(program()))
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { clitest.Main(m, program()) }
 
-// victim is the program as a process, and an organisation that kills it.
-type victim struct {
-	t      *testing.T
-	org    *sandboxed.Server
-	origin string
-
-	mu       sync.Mutex
-	process  *os.Process
-	requests int // until the process is killed; negative is never
-}
-
-func newVictim(t *testing.T) *victim {
-	v := &victim{t: t, org: sandboxed.New(sandboxed.Options{Users: 40, Courses: 150, Rows: 6000, Token: "sandbox-token-0123456789"})}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v.mu.Lock()
-		if v.requests == 0 {
-			v.process.Kill()
-		}
-		v.requests--
-		v.mu.Unlock()
-		v.org.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	v.origin = server.URL
-	return v
-}
-
-// sync runs the program; it is killed when the request after the first n arrives.
-func (v *victim) sync(path string, n int) error {
-	v.t.Helper()
-	cmd := exec.Command(os.Args[0], "--file", path)
-	cmd.Dir = v.t.TempDir()
-	cmd.Env = []string{"BE_THE_PROGRAM=1", "BATON_BASE_URL=" + v.origin, "BATON_ORGANIZATION_ID=" + v.org.OrganizationID(), "BATON_API_TOKEN=" + v.org.Token(), "PATH=" + os.Getenv("PATH")}
-	v.mu.Lock()
-	if err := cmd.Start(); err != nil {
-		v.t.Fatal(err)
-	}
-	v.process, v.requests = cmd.Process, n
-	v.mu.Unlock()
-	return cmd.Wait()
-}
-
-// facts are the resources and grants in a file.
-func facts(t *testing.T, path string) []string {
-	t.Helper()
-	rows, err := c1ztest.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []string
-	for _, r := range rows.Resources {
-		all = append(all, fmt.Sprintf("%+v", r.Profile))
-	}
-	for _, g := range rows.Grants {
-		all = append(all, fmt.Sprint(g.ID, g.Metadata))
-	}
-	slices.Sort(all)
-	return all
-}
-
-// TestKilledAtAnyRequest kills the process at every request of a sync, and the one
-// that resumes it, too. A third always ends with the facts of a sync that nobody
-// disturbed, and until then there is no file.
+// TestKilledAtAnyRequest also breaks the first download off, so that some of its rows are
+// durable when the second is requested.
 func TestKilledAtAnyRequest(t *testing.T) {
-	v := newVictim(t)
-	path := filepath.Join(t.TempDir(), "sync.c1z")
-	if err := v.org.SetFaults("page-cap=30"); err != nil {
-		t.Fatal(err)
-	}
-	if err := v.sync(path, -1); err != nil {
-		t.Fatal(err)
-	}
-	want, requests := facts(t, path), -1-v.requests
-	if len(want) < 1000 || requests < 9 {
-		t.Fatalf("%d facts in %d requests: too few to be worth killing", len(want), requests)
-	}
-	for n := 0; n < requests; n += longtest.Pick(max(1, requests/3), 1) {
-		path := filepath.Join(t.TempDir(), "sync.c1z")
-		// The first download breaks off, so that rows of it are durable when the second is asked for.
-		if err := v.org.SetFaults("page-cap=30", "truncated-report=2000/1"); err != nil {
+	org := sandboxed.New(sandboxed.Options{Users: 40, Courses: 150, Rows: 6000, Token: "sandbox-token-0123456789"})
+	faults := func(names ...string) {
+		if err := org.SetFaults(append(names, "page-cap=30")...); err != nil {
 			t.Fatal(err)
 		}
-		for _, limit := range []int{n, 1} {
-			if err := v.sync(path, limit); err == nil {
-				break // the second one may need no more than one request
-			}
-			if _, err := os.Stat(path); err == nil {
-				t.Fatalf("killed at request %d, and there is a file", n)
-			}
-		}
-		if err := v.sync(path, -1); err != nil {
-			t.Fatalf("after two deaths at %d: %v", n, err)
-		}
-		if diff := cmp.Diff(want, facts(t, path)); diff != "" {
-			t.Fatalf("killed at request %d (-undisturbed +resumed):\n%s", n, diff)
-		}
-		if left, _ := filepath.Glob(path + "*"); len(left) != 1 {
-			t.Errorf("left behind: %q", left)
-		}
 	}
+	v := clitest.NewVictim(t, org)
+	v.Env = []string{"BATON_BASE_URL=" + v.Origin, "BATON_ORGANIZATION_ID=" + org.OrganizationID(), "BATON_API_TOKEN=" + org.Token()}
+	faults()
+	v.KillAtEveryRequest(t, 9, 1000, func() { faults("truncated-report=2000/1") })
 }

@@ -1,47 +1,20 @@
 package main
 
 import (
-	"bytes"
-	"flag"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"baton/agent/cli"
 	"baton/c1z/c1ztest"
+	"baton/test/clitest"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, err bytes.Buffer
-	code = cli.Run(t.Context(), program(), args, env, &out, &err)
-	return code, out.String(), err.String()
+	return clitest.Run(t, program(), env, args...)
 }
 
-// TestDescriptions pins what C1 and the documentation are made from.
-func TestDescriptions(t *testing.T) {
-	for _, command := range []string{"capabilities", "config", "--help"} {
-		t.Run(command, func(t *testing.T) {
-			code, got, stderr := run(t, nil, command)
-			if code != 0 {
-				t.Fatal(stderr)
-			}
-			golden := filepath.Join("testdata", strings.Trim(command, "-")+".golden")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil || got != string(want) {
-				t.Errorf("it differs from %s (%v); run with -update and read the difference:\n%s", golden, err, got)
-			}
-		})
-	}
-}
+func TestDescriptions(t *testing.T) { clitest.Descriptions(t, program()) }
 
 // TestDemo runs the first command that a newcomer runs.
 func TestDemo(t *testing.T) {

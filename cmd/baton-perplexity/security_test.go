@@ -317,14 +317,14 @@ func TestTheServiceStaysHome(t *testing.T) {
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	listener.Close()
 	clientSecret := ""
-	for _, e := range s.env {
+	for _, e := range s.Env {
 		if v, ok := strings.CutPrefix(e, "BATON_CLIENT_SECRET="); ok {
 			clientSecret = v
 		}
 	}
 	private := clientSecret[strings.LastIndex(clientSecret, ":")+1:]
-	s.env = append(o.env("OTEL_EXPORTER_OTLP_ENDPOINT=https://"+collectorHost, "OTEL_EXPORTER_OTLP_HEADERS=x-key="+collectorKey, "OTEL_METRIC_EXPORT_INTERVAL=200",
-		"BATON_HEALTH_CHECK=true", "BATON_HEALTH_CHECK_BIND_ADDRESS=127.0.0.1", "BATON_HEALTH_CHECK_PORT="+port, "BATON_PROVISIONING=true"), clientEnv(s.env)...)
+	s.Env = append(o.env("OTEL_EXPORTER_OTLP_ENDPOINT=https://"+collectorHost, "OTEL_EXPORTER_OTLP_HEADERS=x-key="+collectorKey, "OTEL_METRIC_EXPORT_INTERVAL=200",
+		"BATON_HEALTH_CHECK=true", "BATON_HEALTH_CHECK_BIND_ADDRESS=127.0.0.1", "BATON_HEALTH_CHECK_PORT="+port, "BATON_PROVISIONING=true"), clientEnv(s.Env)...)
 	cmd, log := s.start(-1)
 	whole := s.result(s.sync())
 	if !whole.OK() {

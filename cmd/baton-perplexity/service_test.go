@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,18 +16,19 @@ import (
 
 	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
+	"baton/test/clitest"
 )
 
-// served is a control plane that the victim lives with.
+// served is a service, killed by its upstream, with the server of its tasks.
 type served struct {
-	*victim
+	victim
+	t     *testing.T
 	c1    *rpctest.Server
-	env   []string
 	state string
 }
 
 func newServed(t *testing.T, faults ...string) *served {
-	s := &served{victim: newVictim(t, faults...), state: t.TempDir()}
+	s := &served{t: t, victim: newVictim(t, faults...), state: t.TempDir()}
 	var err error
 	s.c1, err = rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
 	if err != nil {
@@ -39,9 +39,8 @@ func newServed(t *testing.T, faults ...string) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.env = []string{"BE_THE_PROGRAM=1", "BATON_SCIM_URL=" + s.origin + s.org.URLPath(), "BATON_SCIM_TOKEN=" + s.org.Token(), "PATH=" + os.Getenv("PATH"),
-		"BATON_CLIENT_ID=" + id, "BATON_CLIENT_SECRET=" + secret.Reveal(), "BATON_CA_FILE=" + s.c1.CAFile,
-		"BATON_C1Z_TEMP_DIR=" + s.state, "BATON_HOST_ID=pod-0"}
+	s.Env = append(s.Env, "BATON_CLIENT_ID="+id, "BATON_CLIENT_SECRET="+secret.Reveal(), "BATON_CA_FILE="+s.c1.CAFile,
+		"BATON_C1Z_TEMP_DIR="+s.state, "BATON_HOST_ID=pod-0")
 	return s
 }
 
@@ -49,18 +48,9 @@ func newServed(t *testing.T, faults ...string) *served {
 // unless n is negative.
 func (s *served) start(n int, args ...string) (*exec.Cmd, *strings.Builder) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), time.Minute)
-	s.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Dir, cmd.Env = s.t.TempDir(), s.env
-	log := new(strings.Builder)
+	cmd, log := s.Command(s.t, args...), new(strings.Builder)
 	cmd.Stderr = log
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.process, s.requests = cmd.Process, n
+	s.Start(s.t, cmd, n)
 	return cmd, log
 }
 
@@ -96,7 +86,7 @@ func TestServiceKilledInSync(t *testing.T) {
 		t.Fatalf("%v\n%s", whole.Status, log)
 	}
 	stop(t, undisturbed, log, 0)
-	want := facts(t, whole.Assets[0].Path)
+	want := clitest.Facts(t, whole.Assets[0].Path)
 	pages, requests := s.org.Requests()["GET /Users"], 0
 	for _, n := range s.org.Requests() {
 		requests += n
@@ -117,7 +107,7 @@ func TestServiceKilledInSync(t *testing.T) {
 			if !r.OK() || len(r.Assets) != 1 {
 				t.Fatalf("%v\n%s", r, log)
 			}
-			if diff := cmp.Diff(want, facts(t, r.Assets[0].Path)); diff != "" {
+			if diff := cmp.Diff(want, clitest.Facts(t, r.Assets[0].Path)); diff != "" {
 				t.Errorf("(-undisturbed +resumed):\n%s", diff)
 			}
 			// What was under way when the process died may be asked for twice.

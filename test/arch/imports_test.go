@@ -65,6 +65,7 @@ var allowedImports = map[string][]string{
 	"test/arch":               {},
 	"test/bench":              {"console/rpc/rpctest", "test/bench/*"},
 	"test/bench/*":            {},
+	"test/clitest":            {"agent/cli", "c1z/c1ztest", "internal/longtest"},
 	"test/crash":              {},
 	"test/field":              {},
 	"test/image":              {},

@@ -3,7 +3,6 @@ package image
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -251,23 +250,12 @@ func status(t *testing.T, cmd *exec.Cmd, when string) {
 	}
 }
 
-// facts are the rows of a file.
+// facts are the facts of a file.
 func facts(t *testing.T, path string) []string {
 	t.Helper()
 	rows, err := c1ztest.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []string
-	for _, r := range rows.Resources {
-		all = append(all, fmt.Sprint(r.ID, r.Profile))
-	}
-	for _, e := range rows.Entitlements {
-		all = append(all, e.ID)
-	}
-	for _, g := range rows.Grants {
-		all = append(all, fmt.Sprint(g.ID, g.Metadata))
-	}
-	slices.Sort(all)
-	return all
+	return rows.Facts()
 }
