@@ -123,6 +123,12 @@ func (t *Tx) ResourceByID(m Moment, typ, id string) (Resource, error) {
 	return Resource{}, baton.Errorf(baton.NotFound, "no resource")
 }
 
+// AppOfResource returns the app whose connector shows a resource, or showed it.
+func (t *Tx) AppOfResource(key console.ResourceKey) (console.ID, error) {
+	return get(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "resource",
+		"SELECT c.app FROM resource r JOIN connector c ON c.stream = r.stream WHERE r.key = $1", key)
+}
+
 // ResourceVersions returns everything that applied syncs showed of a resource, oldest first.
 func (t *Tx) ResourceVersions(key console.ResourceKey) ([]Resource, error) {
 	return list(t, scanResource, "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+

@@ -143,6 +143,12 @@ func (t *Tx) HeadSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE number = (SELECT head FROM head WHERE stream = $1)", stream)
 }
 
+// FirstSync returns the number of the first applied sync of a stream; 0 if there is none.
+func (t *Tx) FirstSync(stream console.Stream) (console.SyncNumber, error) {
+	return get(t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) }, "stream",
+		"SELECT COALESCE(min(number), 0) FROM sync WHERE stream = $1 AND state = 'applied'", stream)
+}
+
 // liveSync returns the newest applied sync of a stream that is no import, or nil.
 func (t *Tx) liveSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = $2 AND kind <> $3 ORDER BY number DESC LIMIT 1",

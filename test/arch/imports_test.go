@@ -53,6 +53,8 @@ var allowedImports = map[string][]string{
 	"report":                  {".", "c1z", "internal/english", "internal/markup"},
 	"console":                 {"."},
 	"console/login":           {"."},
+	"console/govern":          {".", "console", "console/login", "console/store"},
+	"console/web":             {".", "console", "console/govern", "console/login", "console/store"},
 	"console/c1z3":            {".", "c1z", "wire"},
 	"console/syncfile":        {".", "c1z", "c1z/facts", "console/c1z3"},
 	"console/ingest":          {".", "c1z", "c1z/facts", "console", "console/store", "console/syncfile", "internal/intern"},

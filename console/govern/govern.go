@@ -1,0 +1,109 @@
+// Package govern is the one way in which people read and change the console. Each command
+// and query knows who asks and decides whether that person may; a command is one
+// transaction together with its events. Web pages and the REST interface call it and
+// decide nothing.
+//
+// What a person may not see does not exist for that person: the error is NotFound. What
+// the person sees but may not do is PermissionDenied, with the roles that may.
+package govern
+
+import (
+	"context"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// Console is the console on a store.
+type Console struct {
+	store *store.Store
+	hosts []string
+	now   func() time.Time
+}
+
+// Config configures a [Console].
+type Config struct {
+	Store *store.Store
+	// Hosts are the names under which connectors reach the console, host[:port]. The first
+	// becomes part of new client ids.
+	Hosts []string
+	Now   func() time.Time // nil: time.Now
+}
+
+// New returns a console.
+func New(c Config) *Console {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Console{store: c.Store, hosts: c.Hosts, now: c.Now}
+}
+
+// Now returns the time by the console's clock.
+func (c *Console) Now() time.Time { return c.now() }
+
+// Caller is who asks.
+type Caller struct {
+	Person  console.Person
+	Session console.Session
+	Request string // id of the call, as in logs
+	Address string // network address that the call came from
+	token   tokenHash
+}
+
+// by returns who runs a command of the caller.
+func (c *Console) by(caller Caller) console.By {
+	return console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address}
+}
+
+// update runs a command of the caller. The person is read again in its transaction:
+// somebody who was disabled or lost a role meanwhile may not.
+func (c *Console) update(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
+	return c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
+		me, err := active(tx, caller)
+		if err != nil {
+			return err
+		}
+		return fn(tx, me)
+	})
+}
+
+// view runs a query of the caller.
+func (c *Console) view(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
+	return c.store.View(ctx, func(tx *store.Tx) error {
+		me, err := active(tx, caller)
+		if err != nil {
+			return err
+		}
+		return fn(tx, me)
+	})
+}
+
+func active(tx *store.Tx, caller Caller) (console.Person, error) {
+	me, err := tx.Person(caller.Person.ID)
+	if err == nil && (me.Status != console.PersonActive || me.MergedInto != "") {
+		err = baton.Errorf(baton.Unauthenticated, "%s is not active", me.Name)
+	}
+	return me, err
+}
+
+// recent refuses a sensitive command of a caller who signed in some time ago.
+func (c *Console) recent(caller Caller) error {
+	if caller.Session.Recent(c.now()) {
+		return nil
+	}
+	return ErrStepUp
+}
+
+// ErrStepUp is the error of sensitive commands when the caller signed in too long ago.
+var ErrStepUp = baton.Errorf(baton.PermissionDenied, "this needs a login that is less than 10 minutes old").
+	WithFix("Confirm your password and a one-time code, then try again.")
+
+// hidden turns a refusal to see something into the error for what does not exist.
+func hidden(what string, err error) error {
+	if baton.KindOf(err) == baton.PermissionDenied {
+		return baton.Errorf(baton.NotFound, "no %s", what)
+	}
+	return err
+}

@@ -1,0 +1,152 @@
+package govern
+
+import (
+	"context"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// People returns up to n persons whom the caller may see, in the order of their names, and
+// whether there are more.
+func (c *Console) People(ctx context.Context, caller Caller, after store.NameAfter, n int) (people []console.Person, more bool, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		people, more = nil, false
+		for {
+			page, err := tx.Persons(after, store.PageSize)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			for _, p := range page {
+				after = store.NameAfter{Sort: console.SortKey(p.Name), ID: p.ID}
+				if !console.SeePeople.Of(me, console.Object{Person: &p}) {
+					continue
+				}
+				if more = len(people) == n; more {
+					return nil
+				}
+				people = append(people, p)
+			}
+		}
+	})
+	return people, more, err
+}
+
+// PersonView is a person with the accounts that belong to it.
+type PersonView struct {
+	console.Person
+	ManagerPerson console.Person // zero when unknown
+	Login         console.Login  // zero when the person has none, or the caller may not manage people
+	Accounts      []AccountView
+}
+
+// maxAccountHolds limits the entitlements shown for each account of a person.
+const maxAccountHolds = 50
+
+// Person returns a person, with the accounts in all apps.
+func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v PersonView, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		v = PersonView{}
+		p, err := tx.Person(id)
+		if err != nil {
+			return err
+		}
+		if err := console.SeePeople.Check(me, console.Object{Person: &p}); err != nil {
+			return hidden("person", err)
+		}
+		v.Person = p
+		if p.Manager != "" {
+			if v.ManagerPerson, err = tx.Person(p.Manager); err != nil && baton.KindOf(err) != baton.NotFound {
+				return err
+			}
+		}
+		if console.ManagePeople.Of(me, console.Object{}) {
+			l, err := tx.Login(p.ID)
+			if err != nil && baton.KindOf(err) != baton.NotFound {
+				return err
+			}
+			l.Password = ""
+			v.Login = l
+		}
+		keys, err := tx.AccountsOf(p.Canonical())
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			app, err := tx.AppOfResource(key)
+			if err != nil {
+				return err
+			}
+			a, err := tx.App(app)
+			if err != nil {
+				return err
+			}
+			account, err := c.account(tx, a, key, 0, maxAccountHolds)
+			if baton.KindOf(err) == baton.NotFound {
+				continue // the newest sync does not show it
+			}
+			if err != nil {
+				return err
+			}
+			v.Accounts = append(v.Accounts, account)
+		}
+		return nil
+	})
+	return v, err
+}
+
+// AddPerson adds a person.
+func (c *Console) AddPerson(ctx context.Context, caller Caller, p console.Person) (id console.ID, err error) {
+	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		if len(p.Roles) > 0 {
+			if err := c.mayChangeRoles(caller, me, ""); err != nil {
+				return err
+			}
+		}
+		id, err = tx.AddPerson(p)
+		return err
+	})
+	return id, err
+}
+
+// SetPersonStatus activates or disables a person. Disabling ends sessions and invitations.
+func (c *Console) SetPersonStatus(ctx context.Context, caller Caller, id console.ID, status console.PersonStatus) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		p, err := tx.Person(id)
+		if err != nil {
+			return err
+		}
+		if p.Status == status {
+			return nil
+		}
+		p.Status = status
+		return tx.ChangePerson(p)
+	})
+}
+
+// SetRoles sets the console roles of a person. Nobody changes the own ones.
+func (c *Console) SetRoles(ctx context.Context, caller Caller, id console.ID, roles []console.ConsoleRole) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := c.mayChangeRoles(caller, me, id); err != nil {
+			return err
+		}
+		return tx.SetRoles(id, roles)
+	})
+}
+
+func (c *Console) mayChangeRoles(caller Caller, me console.Person, person console.ID) error {
+	if err := console.ChangeRoles.Check(me, console.Object{}); err != nil {
+		return err
+	}
+	if person == me.ID {
+		return baton.Errorf(baton.Refused, "nobody changes the own roles").WithFix("Ask another super administrator.")
+	}
+	return c.recent(caller)
+}

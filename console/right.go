@@ -1,0 +1,107 @@
+package console
+
+import (
+	"slices"
+	"strings"
+
+	"baton"
+)
+
+// Right is one thing that people may see or do. It belongs to roles, which have it
+// everywhere, and to the owners of an object, who have it there.
+type Right struct {
+	Do             string // "add connectors"; completes "… may"
+	Roles          []ConsoleRole
+	AppOwner       bool // the owners of the app have it
+	ConnectorOwner bool // the owners of the connector have it
+	Manager        bool // the manager of the person has it
+	Self           bool // the person itself has it
+}
+
+// What people may see.
+var (
+	SeeAccess = Right{Do: "see who has access", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	// SeeAccessCounts is what is left of SeeAccess for those who run connectors.
+	SeeAccessCounts = Right{Do: "see how many have access", AppOwner: true, ConnectorOwner: true,
+		Roles: []ConsoleRole{ConnectorAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
+	SeePeople     = Right{Do: "see people and their access", Manager: true, Self: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeConnectors = Right{Do: "see connectors", AppOwner: true, ConnectorOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeRawFiles   = Right{Do: "download sync files and exports", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeAudit      = Right{Do: "read the audit log", AppOwner: true, Self: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeSettings   = Right{Do: "see the settings", Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+)
+
+// What people may do.
+var (
+	AddConnectors       = Right{Do: "add connectors", Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
+	ConfigureConnectors = Right{Do: "configure, rotate, pause and sync connectors", AppOwner: true, ConnectorOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
+	JudgeHeldSyncs      = Right{Do: "apply or discard held syncs", AppOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
+	ConfigureApps       = Right{Do: "change the settings of applications", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
+	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
+	ChangeRoles         = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
+)
+
+// Object is what a right is asked for. Fields that play no part are nil.
+type Object struct {
+	App       *App
+	Connector *Connector
+	Person    *Person
+}
+
+// Of reports whether a person has a right for an object.
+func (r Right) Of(p Person, o Object) bool {
+	me := p.Canonical()
+	owns := func(owners []ID) bool { return slices.Contains(owners, me) }
+	return slices.ContainsFunc(r.Roles, func(role ConsoleRole) bool { return slices.Contains(p.Roles, role) }) ||
+		r.AppOwner && o.App != nil && owns(o.App.Owners) ||
+		r.ConnectorOwner && o.Connector != nil && owns(o.Connector.Owners) ||
+		r.Manager && o.Person != nil && o.Person.Manager != "" && o.Person.Manager == me ||
+		r.Self && o.Person != nil && o.Person.Canonical() == me
+}
+
+// Check returns an error if a person has no right for an object: PermissionDenied, with the
+// roles that have it.
+func (r Right) Check(p Person, o Object) error {
+	if r.Of(p, o) {
+		return nil
+	}
+	return baton.Errorf(baton.PermissionDenied, "you may not %s", r.Do).WithFix("This needs %s.", r.holders(o))
+}
+
+// holders names who has the right: "the role A or B, or to be an owner of the application".
+func (r Right) holders(o Object) string {
+	var names []string
+	for _, role := range r.Roles {
+		names = append(names, role.Label())
+	}
+	s := "the role " + orList(names)
+	var owners []string
+	if r.AppOwner && o.App != nil {
+		owners = append(owners, "the application")
+	}
+	if r.ConnectorOwner && o.Connector != nil {
+		owners = append(owners, "the connector")
+	}
+	if len(owners) > 0 {
+		s += ", or to own " + orList(owners)
+	}
+	return s
+}
+
+func orList(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
+	}
+	return strings.Join(words, "")
+}
+
+// Label returns the name of a role as people read it.
+func (r ConsoleRole) Label() string {
+	words := strings.Split(string(r), "-")
+	for i, w := range words {
+		if w != "" {
+			words[i] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,287 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/ksuid"
+
+	"baton"
+	"baton/c1z/writer"
+	"baton/console"
+	"baton/console/govern"
+	"baton/console/ingest"
+	"baton/console/login"
+	"baton/console/store"
+	"baton/console/store/sqlite"
+)
+
+var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// hostile is a name as an upstream can send it.
+const hostile = "<img src=x onerror=alert(1)>\"'&\x00\u202e</td>"
+
+// fixture is a console with its pages, and a clock of its own.
+type fixture struct {
+	t      testing.TB
+	store  *store.Store
+	govern *govern.Console
+	server *httptest.Server
+	now    time.Time
+	codes  map[string]baton.Secret // by login name
+
+	app, connector console.ID
+	people         map[string]console.ID
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{t: t, now: noon, codes: map[string]baton.Secret{}, people: map[string]console.ID{}}
+	keys, err := store.NewKeyring("test", map[string][]byte{"test": store.NewKey()})
+	f.check(err)
+	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
+	f.check(err)
+	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com"}, Now: func() time.Time { return f.now }})
+	f.server = httptest.NewServer(New(Config{Console: f.govern}))
+	t.Cleanup(func() {
+		f.server.Close()
+		if err := f.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+func (f *fixture) check(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) update(fn func(*store.Tx) error) {
+	f.t.Helper()
+	f.check(f.store.Update(context.Background(), console.By{At: f.now, Actor: console.Console}, fn))
+}
+
+// addPerson adds a person with a login of the same name.
+func (f *fixture) addPerson(name string, roles ...console.ConsoleRole) console.ID {
+	f.t.Helper()
+	hash, err := login.HashPassword(password(name))
+	f.check(err)
+	f.codes[name] = login.NewCodeSecret()
+	f.update(func(tx *store.Tx) error {
+		id, err := tx.AddPerson(console.Person{Name: name, Emails: []string{strings.ToLower(name) + "@example.com"}, Roles: roles})
+		if err != nil {
+			return err
+		}
+		f.people[name] = id
+		return tx.SetLogin(console.Login{Person: id, Name: name, Password: hash}, f.codes[name])
+	})
+	return f.people[name]
+}
+
+func password(name string) baton.Secret { return baton.NewSecret("a long password of " + name) }
+
+func (f *fixture) code(name string) string {
+	f.t.Helper()
+	c, err := login.Code(f.codes[name], f.now)
+	f.check(err)
+	return c
+}
+
+// addApp adds an app with a connector and applies a sync of it: Ana holds Admin and Member,
+// a disabled account holds Member, and names are hostile.
+func (f *fixture) addApp(owner console.ID) {
+	f.t.Helper()
+	f.update(func(tx *store.Tx) (err error) {
+		if f.app, err = tx.AddApp(console.App{Name: "Perplexity " + hostile, Owners: []console.ID{owner}, MinimumAdmins: 1}); err != nil {
+			return err
+		}
+		f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "perplexity"})
+		return err
+	})
+	f.sync()
+	f.update(func(tx *store.Tx) error {
+		m, err := tx.Moment(f.app, time.Time{})
+		if err != nil {
+			return err
+		}
+		admin, err := tx.EntitlementByID(m, "group:admins:member")
+		if err != nil {
+			return err
+		}
+		member, err := tx.EntitlementByID(m, "group:members:member")
+		if err != nil {
+			return err
+		}
+		return tx.SetRoleMap(f.app, console.RoleMap{Roles: []console.AppRole{{Name: "Admin", Admin: true, Entitlements: []console.EntitlementKey{admin.Key}},
+			{Name: "Member", Entitlements: []console.EntitlementKey{member.Key}}}}, 1)
+	})
+}
+
+// sync applies a sync file.
+func (f *fixture) sync() {
+	f.t.Helper()
+	ctx := context.Background()
+	path := filepath.Join(f.t.TempDir(), "sync.c1z")
+	w, err := writer.Create(path, writer.Options{SyncID: ksuid.New().String(), SyncType: "full", Started: f.now})
+	f.check(err)
+	add := func(r writer.Row, err error) {
+		f.t.Helper()
+		f.check(err)
+		f.check(w.Add(r))
+	}
+	user := baton.ResourceType{ID: "user", DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}}
+	add(writer.ResourceTypeRow(user))
+	add(writer.ResourceTypeRow(baton.ResourceType{ID: "group", DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}}))
+	person := func(id, name string, status baton.Status) {
+		add(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: id}, DisplayName: name, Status: status,
+			User: &baton.User{Login: id + "@example.com", Emails: []baton.Email{{Address: id + "@example.com", Primary: true}}}}))
+	}
+	person("ana", "Ana", baton.StatusEnabled)
+	person("eve", "Eve "+hostile, baton.StatusDisabled)
+	for i := range 60 {
+		person(fmt.Sprintf("u%02d", i), fmt.Sprintf("User %02d", i), baton.StatusEnabled)
+	}
+	group := func(id, name string, members ...string) {
+		g := baton.ResourceID{Type: "group", ID: id}
+		e := baton.EntitlementID{Resource: g, Slug: "member"}
+		add(writer.ResourceRow(baton.Resource{ID: g, DisplayName: name, Group: &baton.Group{}}))
+		add(writer.EntitlementRow(baton.Entitlement{ID: e, DisplayName: name + " member", Purpose: baton.PurposeAssignment, GrantableTo: []string{"user"}}, []baton.ResourceType{user}))
+		for _, m := range members {
+			add(writer.GrantRow(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: baton.ResourceID{Type: "user", ID: m}}}))
+		}
+	}
+	group("admins", "PPLX_Admin", "ana")
+	group("members", "PPLX_Members "+hostile, "ana", "eve")
+	_, err = w.Seal(ctx, f.now.Add(time.Second))
+	f.check(err)
+	in := &ingest.Ingester{Store: f.store, Scratch: f.t.TempDir(), Now: func() time.Time { return f.now }}
+	file, err := os.Open(path)
+	f.check(err)
+	defer file.Close()
+	actor := console.Actor{Kind: console.ActorConnector, ID: string(f.connector)}
+	id, err := in.Receive(ctx, actor, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: f.now}, file)
+	f.check(err)
+	s, err := in.Apply(ctx, actor, id)
+	f.check(err)
+	if s.State != console.SyncApplied {
+		f.t.Fatalf("the sync is %s: %s", s.State, s.Why)
+	}
+}
+
+// browser is somebody's browser, without JavaScript.
+type browser struct {
+	f      *fixture
+	client *http.Client
+}
+
+func (f *fixture) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	f.check(err)
+	return &browser{f, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// as returns the browser of a person who is signed in.
+func (f *fixture) as(name string) *browser {
+	f.t.Helper()
+	f.now = f.now.Add(time.Minute) // for a new code
+	b := f.browser()
+	r := b.post("/login", url.Values{"login": {name}, "password": {password(name).Reveal()}, "code": {f.code(name)}})
+	if r.status != http.StatusSeeOther || r.location != "/" {
+		f.t.Fatalf("%s cannot sign in: %d %s", name, r.status, r.body)
+	}
+	return b
+}
+
+type answer struct {
+	status   int
+	location string
+	body     string
+	header   http.Header
+}
+
+func (b *browser) do(r *http.Request) answer {
+	b.f.t.Helper()
+	resp, err := b.client.Do(r)
+	b.f.check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	b.f.check(err)
+	return answer{resp.StatusCode, resp.Header.Get("Location"), string(body), resp.Header}
+}
+
+func (b *browser) get(path string) answer {
+	b.f.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, b.f.server.URL+path, nil)
+	b.f.check(err)
+	return b.do(r)
+}
+
+func (b *browser) post(path string, form url.Values) answer {
+	b.f.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, b.f.server.URL+path, strings.NewReader(form.Encode()))
+	b.f.check(err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Referer", b.f.server.URL+path)
+	return b.do(r)
+}
+
+// wants checks the status of an answer and that its page has texts.
+func (a answer) wants(t testing.TB, what string, status int, texts ...string) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("%s: status %d, want %d: %s", what, a.status, status, a.body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			t.Errorf("%s: the page has no %q", what, text)
+		}
+	}
+}
+
+// link returns the address of the first link with a text.
+func (a answer) link(t testing.TB, text string) string {
+	t.Helper()
+	m := regexp.MustCompile(`<a [^>]*href="([^"]+)"[^>]*>` + regexp.QuoteMeta(text)).FindStringSubmatch(a.body)
+	if m == nil {
+		t.Fatalf("the page has no link %q: %s", text, a.body)
+	}
+	return strings.ReplaceAll(m[1], "&amp;", "&")
+}
+
+// field returns the value of a form's field.
+func (a answer) field(t testing.TB, name string) string {
+	t.Helper()
+	m := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(a.body)
+	if m == nil {
+		t.Fatalf("the page has no field %q: %s", name, a.body)
+	}
+	return m[1]
+}
+
+// checkSafe checks that a page shows hostile names as text.
+func (a answer) checkSafe(t testing.TB, path string) {
+	t.Helper()
+	for _, bad := range []string{"<img", "onerror=alert(1)>\"", "\u202e", "\x00", "\xff"} {
+		if strings.Contains(a.body, bad) {
+			t.Errorf("%s shows %q as it came", path, bad)
+		}
+	}
+	if !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("%s has no content security policy", path)
+	}
+}

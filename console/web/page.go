@@ -1,0 +1,272 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/console"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+// pages are the templates by name, each with the layout.
+var pages = parsePages()
+
+func parsePages() map[string]*template.Template {
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		panic(err) // the pattern is constant
+	}
+	layout := template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	all := map[string]*template.Template{}
+	for _, f := range files {
+		if name := strings.TrimSuffix(path.Base(f), ".html"); name != "layout" && name != "parts" {
+			all[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, f))
+		}
+	}
+	return all
+}
+
+// frame is what the layout shows around a page.
+type frame struct {
+	Title string
+	Me    console.Person // zero before signing in
+	Nav   []navSection
+	Path  string
+	Page  any
+	Now   time.Time
+}
+
+type navSection struct {
+	Label string
+	Links []navLink
+}
+
+type navLink struct {
+	Label, Path string
+	Current     bool
+}
+
+// navigation returns the links that a person has a use for.
+func navigation(me console.Person, at string) []navSection {
+	sections := []navSection{
+		{"", []navLink{{Label: "Home", Path: "/"}}},
+		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}}},
+	}
+	for i, s := range sections {
+		for j, l := range s.Links {
+			sections[i].Links[j].Current = at == l.Path || l.Path != "/" && strings.HasPrefix(at, l.Path+"/")
+		}
+	}
+	return sections
+}
+
+// show answers with a page.
+func (c *call) show(status int, name, title string, data any) error {
+	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now()}
+	if f.Me.ID != "" {
+		f.Nav = navigation(f.Me, c.r.URL.Path)
+	}
+	var buf bytes.Buffer
+	if err := pages[name].ExecuteTemplate(&buf, "layout", f); err != nil {
+		return baton.Errorf(baton.Internal, "page %s: %w", name, err)
+	}
+	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		c.w.Write(buf.Bytes()) // the browser is gone if it fails
+	}
+	return nil
+}
+
+// page answers with a page that is in order.
+func (c *call) page(name, title string, data any) error {
+	return c.show(http.StatusOK, name, title, data)
+}
+
+// static serves the style sheet and the script. Their addresses change with their content.
+func static(c *call) error {
+	name := c.r.PathValue("file")
+	b, err := staticFiles.ReadFile("static/" + name)
+	if err != nil {
+		return notFound(c)
+	}
+	c.w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	http.ServeContent(c.w, c.r, name, time.Time{}, bytes.NewReader(b))
+	return nil
+}
+
+// asset returns the address of a static file.
+func asset(name string) (string, error) {
+	b, err := staticFiles.ReadFile("static/" + name)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return "/static/" + name + "?v=" + hex.EncodeToString(sum[:6]), nil
+}
+
+var functions = template.FuncMap{
+	"asset":   asset,
+	"text":    text,
+	"count":   count,
+	"when":    when,
+	"ago":     ago,
+	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"chip":    func(kind, label string) chip { return chip{kind, label} },
+	"status":  statusChip,
+	"state":   stateChip,
+	"proof":   proofChip,
+	"account": accountKind,
+	"join":    func(s []string) string { return text(strings.Join(s, ", ")) },
+}
+
+// text returns bytes of an upstream as text that can be shown: invalid UTF-8 becomes
+// U+FFFD, and characters that would move or hide others become visible.
+func text(s string) string {
+	s = strings.ToValidUTF8(s, "\ufffd")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ' || r == 0x7f:
+			return '\ufffd'
+		case 0x200b <= r && r <= 0x200f, 0x202a <= r && r <= 0x202e, 0x2060 <= r && r <= 0x2069, r == 0xfeff: // zero width and direction
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}
+
+// count returns a number with groups of three digits.
+func count(n any) string {
+	var v int64
+	switch n := n.(type) {
+	case int:
+		v = int64(n)
+	case int64:
+		v = n
+	}
+	s := strconv.FormatInt(v, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// when returns a time for people, in UTC: "today 14:02", "4 Jan 2026 09:30".
+func when(now, t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	t, now = t.UTC(), now.UTC()
+	day := func(t time.Time) string { return t.Format("2006-01-02") }
+	switch day(t) {
+	case day(now):
+		return "today " + t.Format("15:04")
+	case day(now.AddDate(0, 0, -1)):
+		return "yesterday " + t.Format("15:04")
+	case day(now.AddDate(0, 0, 1)):
+		return "tomorrow " + t.Format("15:04")
+	}
+	return t.Format("2 Jan 2006 15:04")
+}
+
+// ago returns how long ago a time was, in one unit.
+func ago(now, t time.Time) string {
+	d := now.Sub(t)
+	unit := func(n int, name string) string {
+		if n != 1 {
+			name += "s"
+		}
+		return strconv.Itoa(n) + " " + name + " ago"
+	}
+	switch {
+	case t.IsZero():
+		return ""
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return unit(int(d/time.Minute), "minute")
+	case d < 48*time.Hour:
+		return unit(int(d/time.Hour), "hour")
+	}
+	return unit(int(d/(24*time.Hour)), "day")
+}
+
+// chip is a state as a word on a tinted ground.
+type chip struct{ Kind, Label string }
+
+func statusChip(s console.Status) chip {
+	switch s {
+	case console.StatusEnabled:
+		return chip{"good", "Enabled"}
+	case console.StatusDisabled:
+		return chip{"plain", "Disabled"}
+	case console.StatusDeleted:
+		return chip{"plain", "Deleted"}
+	}
+	return chip{"plain", "Status not given"}
+}
+
+// stateChip tells how facts and reasons of an access agree.
+func stateChip(s console.State) chip {
+	switch s {
+	case console.StateExplained:
+		return chip{"good", "Explained"}
+	case console.StateUnexplained:
+		return chip{"bad", "Unexplained"}
+	case console.StateBaseline:
+		return chip{"plain", "There when first looked"}
+	case console.StateCameBack:
+		return chip{"bad", "Came back"}
+	case console.StateHeldThrough:
+		return chip{"warn", "Held through another"}
+	case console.StateEnding:
+		return chip{"warn", "Ending"}
+	case console.StateOverdue:
+		return chip{"bad", "Overdue"}
+	case console.StatePending:
+		return chip{"plain", "Pending"}
+	case console.StateUndone:
+		return chip{"warn", "Was undone"}
+	}
+	return chip{"plain", "Not held"}
+}
+
+// proofChip tells what proves that an access is held.
+func proofChip(a console.Access) chip {
+	switch {
+	case a.Operation != nil && a.Operation.State == console.Applied:
+		return chip{"plain", "Applied"}
+	case a.Operation != nil && a.Operation.State == console.Unknown:
+		return chip{"warn", "No answer yet"}
+	case a.Held:
+		return chip{"good", "Seen in the sync"}
+	}
+	return chip{"plain", "Not seen"}
+}
+
+func accountKind(k console.AccountKind) string {
+	switch k {
+	case console.AccountService:
+		return "service"
+	case console.AccountSystem:
+		return "system"
+	case console.AccountHuman:
+		return "user"
+	}
+	return "user, as far as known"
+}

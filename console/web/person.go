@@ -1,0 +1,158 @@
+package web
+
+import (
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+	"baton/console/store"
+)
+
+type peopleList struct {
+	People    []console.Person
+	Next      string
+	MayManage bool
+}
+
+func (c *call) mayManagePeople() bool {
+	return console.ManagePeople.Of(c.caller.Person, console.Object{})
+}
+
+func peoplePage(c *call) error {
+	var after store.NameAfter
+	if err := c.place(&after); err != nil {
+		return err
+	}
+	people, more, err := c.console().People(c.ctx(), c.caller, after, rowsPerPage)
+	if err != nil {
+		return err
+	}
+	l := peopleList{People: people, MayManage: c.mayManagePeople()}
+	if more {
+		last := people[len(people)-1]
+		l.Next = cursor(store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID})
+	}
+	return c.page("people", "People", l)
+}
+
+type personDetail struct {
+	govern.PersonView
+	MayManage bool
+	Self      bool
+	Roles     []roleChoice
+	Problem   *problem
+	// Invitation is the link that was made just now.
+	Invitation string
+	Expires    time.Time
+}
+
+type roleChoice struct {
+	Role console.ConsoleRole
+	Has  bool
+}
+
+func (c *call) person() (personDetail, error) {
+	v, err := c.console().Person(c.ctx(), c.caller, console.ID(c.r.PathValue("person")))
+	d := personDetail{PersonView: v, MayManage: c.mayManagePeople(), Self: v.ID == c.caller.Person.ID}
+	for _, r := range console.ConsoleRoles() {
+		d.Roles = append(d.Roles, roleChoice{r, slices.Contains(v.Person.Roles, r)})
+	}
+	return d, err
+}
+
+func personPage(c *call) error {
+	d, err := c.person()
+	if err != nil {
+		return err
+	}
+	return c.page("person", d.Name, d)
+}
+
+// personForm answers with the person's page and what is wrong with a form on it.
+func (c *call) personForm(problem error) error {
+	if problem == nil {
+		return c.redirect("/people/" + c.r.PathValue("person"))
+	}
+	if k := baton.KindOf(problem); k != baton.Invalid && k != baton.Refused && k != baton.AlreadyExists {
+		return problem
+	}
+	d, err := c.person()
+	if err != nil {
+		return err
+	}
+	d.Problem = problemOf(problem)
+	return c.show(statusOf(problem), "person", d.Name, d)
+}
+
+func invitePerson(c *call) error {
+	token, expires, err := c.console().Invite(c.ctx(), c.caller, console.ID(c.r.PathValue("person")))
+	if err != nil {
+		return c.personForm(err)
+	}
+	d, err := c.person()
+	if err != nil {
+		return err
+	}
+	d.Invitation, d.Expires = c.inviteLink(token), expires
+	return c.page("person", d.Name, d)
+}
+
+func setPersonStatus(c *call) error {
+	status := console.PersonStatus(c.r.PostFormValue("status"))
+	if status != console.PersonActive && status != console.PersonDisabled {
+		return baton.Errorf(baton.Invalid, "a person is active or disabled")
+	}
+	return c.personForm(c.console().SetPersonStatus(c.ctx(), c.caller, console.ID(c.r.PathValue("person")), status))
+}
+
+func setPersonRoles(c *call) error {
+	return c.personForm(c.console().SetRoles(c.ctx(), c.caller, console.ID(c.r.PathValue("person")), c.roles()))
+}
+
+// roles returns the roles that a form names.
+func (c *call) roles() (roles []console.ConsoleRole) {
+	for _, r := range c.r.PostForm["role"] {
+		roles = append(roles, console.ConsoleRole(r))
+	}
+	return roles
+}
+
+type newPerson struct {
+	Name, Email, Department string
+	Roles                   []roleChoice
+	Problem                 *problem
+}
+
+func (c *call) newPerson() newPerson {
+	f := newPerson{Name: c.r.PostFormValue("name"), Email: c.r.PostFormValue("email"), Department: c.r.PostFormValue("department")}
+	for _, r := range console.ConsoleRoles() {
+		f.Roles = append(f.Roles, roleChoice{r, slices.Contains(c.roles(), r)})
+	}
+	return f
+}
+
+func newPersonPage(c *call) error {
+	if err := console.ManagePeople.Check(c.caller.Person, console.Object{}); err != nil {
+		return err
+	}
+	return c.page("person-new", "Add a person", c.newPerson())
+}
+
+func addPerson(c *call) error {
+	f := c.newPerson()
+	p := console.Person{Name: f.Name, Department: f.Department, Roles: c.roles()}
+	if f.Email != "" {
+		p.Emails = []string{f.Email}
+	}
+	id, err := c.console().AddPerson(c.ctx(), c.caller, p)
+	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.AlreadyExists) {
+		f.Problem = problemOf(err)
+		return c.show(statusOf(err), "person-new", "Add a person", f)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect("/people/" + string(id))
+}

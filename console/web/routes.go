@@ -1,0 +1,48 @@
+package web
+
+// who says whom a page is for.
+type who int
+
+const (
+	signedIn who = iota // people who are signed in; package govern knows what they may
+	anybody             // everybody, also before signing in
+)
+
+// route is one page or form.
+type route struct {
+	pattern string // method and path, as http.ServeMux takes them
+	who     who
+	serve   func(*call) error
+}
+
+// routes lists everything that is served.
+var routes = []route{
+	{"GET /static/{file}", anybody, static},
+
+	{"GET /setup", anybody, setupPage},
+	{"POST /setup", anybody, setUp},
+	{"GET /login", anybody, loginPage},
+	{"POST /login", anybody, signIn},
+	{"GET /invitation/{token}", anybody, invitationPage},
+	{"POST /invitation/{token}", anybody, acceptInvitation},
+	{"GET /confirm", signedIn, confirmPage},
+	{"POST /confirm", signedIn, confirm},
+	{"POST /logout", signedIn, signOut},
+
+	{"GET /{$}", signedIn, homePage},
+
+	{"GET /applications", signedIn, appsPage},
+	{"GET /applications/{app}", signedIn, appPage},
+	{"GET /applications/{app}/accounts", signedIn, accountsPage},
+	{"GET /applications/{app}/accounts/{account}", signedIn, accountPage},
+	{"GET /applications/{app}/entitlements", signedIn, entitlementsPage},
+	{"GET /applications/{app}/entitlements/{entitlement}", signedIn, entitlementPage},
+
+	{"GET /people", signedIn, peoplePage},
+	{"GET /people/new", signedIn, newPersonPage},
+	{"POST /people/new", signedIn, addPerson},
+	{"GET /people/{person}", signedIn, personPage},
+	{"POST /people/{person}/invite", signedIn, invitePerson},
+	{"POST /people/{person}/status", signedIn, setPersonStatus},
+	{"POST /people/{person}/roles", signedIn, setPersonRoles},
+}

@@ -1,0 +1,261 @@
+// Package web serves the console's pages. A page asks package govern and shows the answer;
+// it decides nothing itself. Every page and form works without JavaScript.
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"baton"
+	"baton/console/govern"
+)
+
+// Config configures the pages. Console is required.
+type Config struct {
+	Console *govern.Console
+	// URL is the address that people use. Without https, session cookies are sent over
+	// unencrypted connections.
+	URL *url.URL
+	Log *slog.Logger // nil: none
+}
+
+// site serves the pages.
+type site struct {
+	Config
+	secure bool
+}
+
+// New returns a handler of every page. Other paths are not found.
+func New(c Config) http.Handler {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &site{Config: c, secure: c.URL != nil && c.URL.Scheme == "https"}
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc(r.pattern, s.handle(r))
+	}
+	mux.HandleFunc("/", s.handle(route{who: anybody, serve: notFound}))
+	return http.NewCrossOriginProtection().Handler(secured(mux))
+}
+
+// secured sets the headers that limit what a page can do in a browser.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "+
+			"form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// call is one request of a page.
+type call struct {
+	site   *site
+	w      http.ResponseWriter
+	r      *http.Request
+	caller govern.Caller // zero on pages for anybody
+	id     string
+}
+
+func (c *call) ctx() context.Context     { return c.r.Context() }
+func (c *call) console() *govern.Console { return c.site.Console }
+
+// maxForm limits the body of a request, in bytes.
+const maxForm = 1 << 20
+
+// handle returns the handler of a route.
+func (s *site) handle(route route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := &call{site: s, w: w, r: r, id: requestID()}
+		w.Header().Set("X-Request-Id", c.id)
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.ErrorContext(r.Context(), "a page panicked", "request", c.id, "path", r.URL.Path, "panic", p)
+				c.fail(baton.Errorf(baton.Internal, "this page has a defect"))
+			}
+		}()
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := c.serve(route); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+func (c *call) serve(route route) error {
+	if err := c.r.ParseForm(); err != nil {
+		return baton.Errorf(baton.Invalid, "the form cannot be read")
+	}
+	if route.who == signedIn {
+		if err := c.authenticate(); err != nil {
+			return err
+		}
+	}
+	return route.serve(c)
+}
+
+func requestID() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// authenticate finds the caller by the session's cookie.
+func (c *call) authenticate() error {
+	cookie, err := c.r.Cookie(c.cookieName())
+	if err != nil {
+		return errSignIn
+	}
+	c.caller, err = c.console().Authenticate(c.ctx(), baton.NewSecret(cookie.Value), c.id, c.address())
+	if baton.KindOf(err) == baton.Unauthenticated {
+		return errSignIn
+	}
+	return err
+}
+
+// errSignIn leads to the login page.
+var errSignIn = errors.New("sign in first")
+
+// cookieName returns the name of the session's cookie. With the prefix, browsers accept it
+// only from this host and over TLS.
+func (c *call) cookieName() string {
+	if c.site.secure {
+		return "__Host-session"
+	}
+	return "session"
+}
+
+// setSession gives the browser a session; the zero secret takes it away.
+func (c *call) setSession(token baton.Secret) {
+	cookie := &http.Cookie{Name: c.cookieName(), Value: token.Reveal(), Path: "/", HttpOnly: true, Secure: c.site.secure, SameSite: http.SameSiteLaxMode}
+	if token.IsZero() {
+		cookie.MaxAge = -1
+	}
+	http.SetCookie(c.w, cookie)
+}
+
+// address returns the network address of the caller. Addresses of one IPv6 network are one:
+// its owner has all of them.
+func (c *call) address() string {
+	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	if err != nil {
+		return c.r.RemoteAddr
+	}
+	if a, err := netip.ParseAddr(host); err == nil && a.Is6() && !a.Is4In6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return host
+}
+
+// redirect leads the browser to another page of the console.
+func (c *call) redirect(path string) error {
+	http.Redirect(c.w, c.r, path, http.StatusSeeOther)
+	return nil
+}
+
+// local returns where a page leads back to: a path of the console, or the start page.
+func local(path string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\x00\r\n\t") {
+		return "/"
+	}
+	return path
+}
+
+// here returns the path of a page that can be shown again: that of a GET, or of the page
+// that a form was on.
+func (c *call) here() string {
+	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+		return c.r.URL.RequestURI()
+	}
+	if u, err := url.Parse(c.r.Referer()); err == nil && u.Host == c.r.Host {
+		return local(u.RequestURI())
+	}
+	return "/"
+}
+
+// statuses are the HTTP statuses of errors.
+var statuses = map[baton.Kind]int{
+	baton.Invalid:          http.StatusBadRequest,
+	baton.Unauthenticated:  http.StatusUnauthorized,
+	baton.PermissionDenied: http.StatusForbidden,
+	baton.NotFound:         http.StatusNotFound,
+	baton.AlreadyExists:    http.StatusConflict,
+	baton.Refused:          http.StatusConflict,
+	baton.RateLimited:      http.StatusTooManyRequests,
+	baton.Unavailable:      http.StatusServiceUnavailable,
+	baton.DeadlineExceeded: http.StatusServiceUnavailable,
+	baton.Storage:          http.StatusServiceUnavailable,
+}
+
+func statusOf(err error) int {
+	if status, ok := statuses[baton.KindOf(err)]; ok {
+		return status
+	}
+	return http.StatusInternalServerError
+}
+
+// fail answers with an error.
+func (c *call) fail(err error) {
+	switch {
+	case errors.Is(err, errSignIn):
+		c.setSession(baton.Secret{})
+		c.redirect("/login?next=" + url.QueryEscape(c.here()))
+		return
+	case errors.Is(err, govern.ErrStepUp):
+		c.redirect("/confirm?next=" + url.QueryEscape(c.here()))
+		return
+	case baton.KindOf(err) == baton.Canceled:
+		return
+	}
+	status := statusOf(err)
+	if status >= 500 {
+		c.site.Log.ErrorContext(c.ctx(), "a page failed", "request", c.id, "path", c.r.URL.Path, "error", err)
+	}
+	if err := c.show(status, "error", "Error", errorPage{Status: status, Problem: problemOf(err), Request: c.id}); err != nil {
+		c.site.Log.ErrorContext(c.ctx(), "the error page failed", "request", c.id, "error", err)
+	}
+}
+
+func notFound(c *call) error { return baton.Errorf(baton.NotFound, "there is no such page") }
+
+// problem is an error as people read it.
+type problem struct{ Text, Fix string }
+
+func problemOf(err error) *problem {
+	if err == nil {
+		return nil
+	}
+	if statusOf(err) == http.StatusInternalServerError {
+		return &problem{Text: "Something went wrong in the console.", Fix: "Its log has more about this request."}
+	}
+	return &problem{Text: sentence(err.Error()), Fix: baton.FixOf(err)}
+}
+
+// sentence returns text with a capital letter and a full stop.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}
+
+type errorPage struct {
+	Status  int
+	Problem *problem
+	Request string
+}

@@ -1,0 +1,355 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/login"
+	"baton/console/store"
+)
+
+// roles are the people of the tests: one for each way of having rights.
+var roles = []struct {
+	name  string
+	roles []console.ConsoleRole
+}{
+	{"user", nil},
+	{"owner", nil}, // owns the app
+	{"helpdesk", []console.ConsoleRole{console.Helpdesk}},
+	{"connectors", []console.ConsoleRole{console.ConnectorAdministrator}},
+	{"campaigns", []console.ConsoleRole{console.CampaignAdministrator}},
+	{"auditor", []console.ConsoleRole{console.Auditor}},
+	{"officer", []console.ConsoleRole{console.SecurityOfficer}},
+	{"super", []console.ConsoleRole{console.SuperAdministrator}},
+}
+
+// withPeople returns a console with an app and everybody of roles.
+func withPeople(t testing.TB) *fixture {
+	f := newFixture(t)
+	for _, r := range roles {
+		f.addPerson(r.name, r.roles...)
+	}
+	f.addApp(f.people["owner"])
+	return f
+}
+
+// want is the statuses that a route answers with, in the order of roles; the last number
+// holds for all that are left.
+var want = map[string][]int{
+	"GET /static/{file}":           {200},
+	"GET /setup":                   {303}, // somebody can sign in: to the login page
+	"POST /setup":                  {400}, // an empty form
+	"GET /login":                   {200},
+	"POST /login":                  {401},
+	"GET /invitation/{token}":      {404},
+	"POST /invitation/{token}":     {404},
+	"GET /confirm":                 {200},
+	"POST /confirm":                {401},
+	"POST /logout":                 {303},
+	"GET /{$}":                     {302},
+	"GET /applications":            {200},
+	"GET /applications/{app}":      {404, 200, 404, 200, 404, 200},
+	"GET /people":                  {200},
+	"GET /people/new":              {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /people/new":             {403, 403, 403, 403, 403, 403, 403, 400},
+	"GET /people/{person}":         {404, 404, 404, 404, 404, 200},
+	"POST /people/{person}/invite": {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /people/{person}/status": {403, 403, 403, 403, 403, 403, 403, 303},
+	"POST /people/{person}/roles":  {403, 403, 403, 403, 403, 403, 403, 303},
+
+	"GET /applications/{app}/accounts":                   {404, 200, 404, 403, 404, 200},
+	"GET /applications/{app}/accounts/{account}":         {404, 200, 404, 403, 404, 200},
+	"GET /applications/{app}/entitlements":               {404, 200, 404, 403, 404, 200},
+	"GET /applications/{app}/entitlements/{entitlement}": {404, 200, 404, 403, 404, 200},
+}
+
+// TestWhoMay asks for every route as everybody: what is not visible does not exist, and
+// what is visible but not allowed names the role that may.
+func TestWhoMay(t *testing.T) {
+	f := withPeople(t)
+	var account, entitlement string
+	f.check(f.store.View(t.Context(), func(tx *store.Tx) error {
+		m, err := tx.Moment(f.app, time.Time{})
+		if err != nil {
+			return err
+		}
+		a, err := tx.ResourceByID(m, "user", "eve")
+		if err != nil {
+			return err
+		}
+		e, err := tx.EntitlementByID(m, "group:members:member")
+		account, entitlement = fmt.Sprint(a.Key), fmt.Sprint(e.Key)
+		return err
+	}))
+	fill := strings.NewReplacer("{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
+		"{entitlement}", entitlement, "{person}", string(f.addPerson("victim")))
+	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}
+	for i, role := range roles {
+		b := f.as(role.name)
+		for _, r := range routes {
+			method, path, _ := strings.Cut(r.pattern, " ")
+			statuses := want[r.pattern]
+			if statuses == nil {
+				t.Errorf("%s has no row in this test", r.pattern)
+				continue
+			}
+			if r.pattern == "POST /logout" {
+				continue // at the end
+			}
+			var got answer
+			if path = fill.Replace(path); method == "GET" {
+				got = b.get(path)
+			} else {
+				got = b.post(path, forms[r.pattern])
+			}
+			if want := statuses[min(i, len(statuses)-1)]; got.status != want {
+				t.Errorf("%s as %s: %d, want %d", r.pattern, role.name, got.status, want)
+			}
+			if got.status == http.StatusForbidden && !strings.Contains(got.body, "Super Administrator") {
+				t.Errorf("%s as %s does not name the role that may", r.pattern, role.name)
+			}
+			if method == "GET" && !strings.HasPrefix(path, "/static/") {
+				got.checkSafe(t, path)
+			}
+		}
+		b.post("/logout", nil).wants(t, "sign out", http.StatusSeeOther)
+		if r := b.get("/people"); r.status != http.StatusSeeOther || r.location != "/login?next=%2Fpeople" {
+			t.Errorf("after signing out: %d %s", r.status, r.location)
+		}
+	}
+
+	// Nobody who is not signed in gets further than the pages for everybody.
+	b := f.browser()
+	for _, r := range routes {
+		method, path, _ := strings.Cut(r.pattern, " ")
+		if r.who != signedIn {
+			continue
+		}
+		got := b.get(fill.Replace(path))
+		if method == "POST" {
+			got = b.post(fill.Replace(path), nil)
+		}
+		if got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, "/login") {
+			t.Errorf("%s without a session: %d %s", r.pattern, got.status, got.location)
+		}
+	}
+}
+
+func TestSetup(t *testing.T) {
+	f := newFixture(t)
+	b := f.browser()
+	if r := b.get("/login"); r.location != "/setup" {
+		t.Fatalf("a new console: %d %s", r.status, r.location)
+	}
+	token, err := f.govern.NewSetupToken(t.Context())
+	f.check(err)
+	page := b.get("/setup?token=" + token.Reveal())
+	page.wants(t, "setup", 200, "Set up the console", "otpauth://totp/")
+	secret := baton.NewSecret(page.field(t, "code-secret"))
+	form := url.Values{"token": {page.field(t, "token")}, "name": {"Root"}, "email": {"root@example.com"}, "login": {"root"},
+		"password": {password("root").Reveal()}, "code-secret": {secret.Reveal()}, "code": {"000000"}}
+	again := b.post("/setup", form)
+	again.wants(t, "a wrong code", 400, "The one-time code is wrong.", `value="Root"`)
+	if got := again.field(t, "code-secret"); got != secret.Reveal() {
+		t.Errorf("the form shows another secret than before: %s", got)
+	}
+	code, err := login.Code(secret, f.now)
+	f.check(err)
+	form.Set("code", code)
+	if r := b.post("/setup", form); r.location != "/login" {
+		t.Fatalf("setup: %d %s", r.status, r.body)
+	}
+	f.codes["root"] = secret
+	f.as("root").get("/people").wants(t, "people", 200, "Root", "Super Administrator", "Add a person")
+	if r := b.get("/setup"); r.location != "/login" {
+		t.Errorf("setup again: %d", r.status)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	f := newFixture(t)
+	f.addPerson("ana", console.SuperAdministrator)
+	b := f.browser()
+	b.get("/login").wants(t, "login", 200, "Sign in")
+	form := func(next string) url.Values {
+		return url.Values{"login": {"ana"}, "password": {password("ana").Reveal()}, "code": {f.code("ana")}, "next": {next}}
+	}
+	wrong := form("/people")
+	wrong.Set("password", "another long password")
+	b.post("/login", wrong).wants(t, "a wrong password", 401, "Login name, password or one-time code is wrong.", `value="ana"`, `value="/people"`)
+
+	// A session that existed before the login is not the one after it.
+	fixed := &http.Cookie{Name: "session", Value: "chosen-by-somebody-else"}
+	r, err := http.NewRequest("POST", f.server.URL+"/login", strings.NewReader(form("/people?after=x").Encode()))
+	f.check(err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.AddCookie(fixed)
+	got := b.do(r)
+	if got.status != http.StatusSeeOther || got.location != "/people?after=x" {
+		t.Fatalf("sign in: %d %s", got.status, got.location)
+	}
+	cookie := got.header.Get("Set-Cookie")
+	if strings.Contains(cookie, fixed.Value) || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Lax") {
+		t.Errorf("cookie %q", cookie)
+	}
+
+	for _, elsewhere := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "people", "/a\nb", ""} {
+		f.now = f.now.Add(time.Minute)
+		if r := f.browser().post("/login", form(elsewhere)); r.location != "/" {
+			t.Errorf("next=%q leads to %q", elsewhere, r.location)
+		}
+	}
+}
+
+// TestSecureCookie checks the cookie of a console with an https address.
+func TestSecureCookie(t *testing.T) {
+	f := newFixture(t)
+	f.addPerson("ana")
+	address, err := url.Parse("https://console.example.com")
+	f.check(err)
+	f.server.Config.Handler = New(Config{Console: f.govern, URL: address})
+	r := f.browser().post("/login", url.Values{"login": {"ana"}, "password": {password("ana").Reveal()}, "code": {f.code("ana")}})
+	if c := r.header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-session=") || !strings.Contains(c, "Secure") || !strings.Contains(c, "Path=/") {
+		t.Errorf("cookie %q", c)
+	}
+}
+
+// TestCrossSite checks that other sites cannot send forms.
+func TestCrossSite(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("super")
+	for _, header := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}} {
+		r, err := http.NewRequest("POST", f.server.URL+"/people/"+string(f.people["user"])+"/status", strings.NewReader("status=disabled"))
+		f.check(err)
+		r.Header = header.Clone()
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if got := b.do(r); got.status != http.StatusForbidden {
+			t.Errorf("%v: %d", header, got.status)
+		}
+	}
+	b.get("/people/"+string(f.people["user"])).wants(t, "the person", 200, "Disable")
+}
+
+// TestStepUp checks that a sensitive form leads to a new proof and back.
+func TestStepUp(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("super")
+	person := "/people/" + string(f.people["user"])
+	f.now = f.now.Add(console.StepUp)
+	r := b.post(person+"/roles", url.Values{"role": {"auditor"}})
+	if r.location != "/confirm?next="+url.QueryEscape(person+"/roles") {
+		t.Fatalf("roles after ten minutes: %d %s", r.status, r.location)
+	}
+	b.get(r.location).wants(t, "confirm", 200, "Confirm that it is you")
+	f.now = f.now.Add(time.Minute)
+	b.post("/confirm", url.Values{"next": {person}, "password": {"another long password"}, "code": {f.code("super")}}).wants(t, "a wrong password", 401)
+	if r := b.post("/confirm", url.Values{"next": {person}, "password": {password("super").Reveal()}, "code": {f.code("super")}}); r.location != person {
+		t.Fatalf("confirm: %d %s", r.status, r.location)
+	}
+	if r := b.post(person+"/roles", url.Values{"role": {"auditor"}, "name": {"Mallory"}, "status": {"gone"}}); r.location != person {
+		t.Fatalf("roles: %d %s", r.status, r.body)
+	}
+	page := b.get(person)
+	page.wants(t, "the person", 200, `value="auditor" checked`)
+	if strings.Contains(page.body, "Mallory") || strings.Contains(page.body, "Gone") {
+		t.Error("fields that the form does not have were taken")
+	}
+	b.post("/people/"+string(f.people["super"])+"/roles", nil).wants(t, "one's own roles", 409, "Nobody changes the own roles.")
+}
+
+// TestInvitation checks the way from an invitation to a login.
+func TestInvitation(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("super")
+	r := b.post("/people/new", url.Values{"name": {"Ben"}, "email": {"ben@example.com"}, "role": {"auditor"}})
+	if r.status != http.StatusSeeOther {
+		t.Fatalf("add: %d %s", r.status, r.body)
+	}
+	b.post("/people/new", url.Values{"name": {"Other"}, "email": {"ben@example.com"}}).wants(t, "a taken address", 409, "exists already")
+	page := b.post(r.location+"/invite", nil)
+	page.wants(t, "invite", 200, "It works once")
+	m := regexp.MustCompile(`http://[^<]+/invitation/[A-Za-z0-9_-]+`).FindString(page.body)
+	path := strings.TrimPrefix(m, f.server.URL)
+	ben := f.browser()
+	form := ben.get(path)
+	form.wants(t, "the invitation", 200, "Welcome, Ben", `value="ben@example.com"`)
+	secret := baton.NewSecret(form.field(t, "code-secret"))
+	code, err := login.Code(secret, f.now)
+	f.check(err)
+	values := url.Values{"login": {"ben"}, "password": {"short"}, "code-secret": {secret.Reveal()}, "code": {code}}
+	ben.post(path, values).wants(t, "a short password", 400, "Choose one of at least 12 characters.")
+	values.Set("password", password("ben").Reveal())
+	if r := ben.post(path, values); r.location != "/login" {
+		t.Fatalf("accept: %d %s", r.status, r.body)
+	}
+	ben.get(path).wants(t, "the invitation again", 404, "Ask for a new one.")
+	f.codes["ben"] = secret
+	f.as("ben").get("/applications").wants(t, "applications", 200, "Perplexity")
+}
+
+// TestPages follows the way from an application to why somebody holds something.
+func TestPages(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("owner")
+	apps := b.get("/applications")
+	apps.wants(t, "applications", 200, "Managed apps", "62") // accounts
+	app := b.get(apps.link(t, "Perplexity"))
+	app.wants(t, "the application", 200, "owned by owner", "Data from the sync of")
+	accounts := b.get(app.link(t, "Accounts"))
+	accounts.wants(t, "accounts", 200, "Role unknown", "Disabled", "ana@example.com")
+	next := b.get(app.link(t, "Accounts") + accounts.link(t, "Next page"))
+	next.wants(t, "the next page", 200, "User 59")
+	if strings.Contains(next.body, "Next page") || strings.Contains(next.body, "ana@example.com") {
+		t.Error("the list does not end with its second page")
+	}
+	eve := b.get(app.link(t, "Accounts") + "?search=eve")
+	if n := strings.Count(eve.body, "/accounts/"); n != 1 {
+		t.Errorf("%d accounts are found, want 1", n)
+	}
+	b.get(app.link(t, "Accounts")+"?search=U07%40example.com").wants(t, "a search by address", 200, "User 07")
+	b.get(app.link(t, "Accounts")+"?filter=disabled").wants(t, "disabled with access", 200, "eve@example.com")
+	b.get(app.link(t, "Accounts")+"?filter=role-unknown").wants(t, "role unknown", 200, "ana@example.com")
+	b.get(app.link(t, "Accounts")+"?filter=service").wants(t, "service accounts", 200, "No account is one of these.")
+	b.get(app.link(t, "Accounts")+"?filter=x").wants(t, "another filter", 400)
+	b.get(app.link(t, "Accounts")+"?after=%25").wants(t, "a damaged place", 400)
+
+	entitlements := b.get(app.link(t, "Entitlements"))
+	entitlements.wants(t, "entitlements", 200, "PPLX_Admin member", "Admin")
+	holders := b.get(entitlements.link(t, "PPLX_Admin member"))
+	holders.wants(t, "holders", 200, "Who holds PPLX_Admin member", "There when first looked", "Seen in the sync")
+	account := b.get(holders.link(t, "Ana"))
+	account.wants(t, "the account", 200, "Role unknown", "PPLX_Admin member", "there when first looked")
+	b.get("/applications/"+string(f.app)+"/accounts/99999").wants(t, "no account", 404)
+	b.get("/applications/"+string(f.app)+"/accounts/x").wants(t, "no number", 404)
+	b.get("/nothing").wants(t, "no page", 404)
+}
+
+func TestText(t *testing.T) {
+	for in, out := range map[string]string{"Ana Müller": "Ana Müller", "a\x00b\n": "a\ufffdb\ufffd", "\xff": "\ufffd", "a\u202eb\u200b": "a\ufffdb\ufffd"} {
+		if got := text(in); got != out {
+			t.Errorf("text(%q) = %q, want %q", in, got, out)
+		}
+	}
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234"} {
+		if got := count(n); got != want {
+			t.Errorf("count(%d) = %s, want %s", n, got, want)
+		}
+	}
+	for age, want := range map[time.Duration]string{0: "just now", time.Minute: "1 minute ago", 90 * time.Minute: "1 hour ago", 72 * time.Hour: "3 days ago"} {
+		if got := ago(noon, noon.Add(-age)); got != want {
+			t.Errorf("ago(%v) = %s, want %s", age, got, want)
+		}
+	}
+	for after, want := range map[time.Duration]string{0: "today 12:00", -13 * time.Hour: "yesterday 23:00", 13 * time.Hour: "tomorrow 01:00", -800 * time.Hour: "27 Oct 2026 04:00"} {
+		if got := when(noon, noon.Add(after)); got != want {
+			t.Errorf("when(%v) = %s, want %s", after, got, want)
+		}
+	}
+}
