@@ -190,10 +190,10 @@ func second[A any](_ A, err error) error { return err }
 func TestSessionEnds(t *testing.T) {
 	f := newFixture(t)
 	a := f.setUp()
-	caller, token := f.signIn(a)
+	_, idle := f.signIn(a)
 	f.later(console.SessionIdle)
-	wantKind(t, "an idle session", second(f.Authenticate(ctx, token, "", "")), baton.Unauthenticated)
-	caller, token = f.signIn(a)
+	wantKind(t, "an idle session", second(f.Authenticate(ctx, idle, "", "")), baton.Unauthenticated)
+	caller, token := f.signIn(a)
 	if err := f.SignOut(ctx, caller); err != nil {
 		t.Fatal(err)
 	}
