@@ -1,0 +1,175 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/segmentio/ksuid"
+
+	"baton"
+	"baton/c1z/writer"
+	"baton/console/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"baton-console": func() { os.Exit(cli.Main("v1.2.3")) }})
+}
+
+// TestScripts runs the command lines in testdata/script.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tenant": writeTenant, "unroot": unroot},
+	})
+}
+
+// exits runs the program and expects its exit code: "exits 3 baton-console --nonsense".
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [arguments]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		code = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s instead of %s", code, args[0])
+	}
+}
+
+// unroot skips the script for the superuser, whom no permission stops.
+func unroot(ts *testscript.TestScript, _ bool, _ []string) {
+	if os.Getuid() == 0 {
+		ts.Setenv("root", "1")
+	}
+}
+
+var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// writeTenant writes a sync that began some minutes after noon: "tenant FILE 10 full
+// u1=ana,u2=ben admins=u1 staff=u1,u2". The first list are the accounts, the others groups
+// and their members.
+func writeTenant(ts *testscript.TestScript, _ bool, args []string) {
+	minutes, err := strconv.Atoi(args[1])
+	if err == nil {
+		err = writeSync(ts.MkAbs(args[0]), noon.Add(time.Duration(minutes)*time.Minute), args[2], args[3], args[4:]...)
+	}
+	ts.Check(err)
+}
+
+func writeSync(path string, began time.Time, syncType, accounts string, groups ...string) error {
+	id, err := ksuid.FromParts(began, bytes.Repeat([]byte{1}, 16))
+	if err != nil {
+		return err
+	}
+	os.Remove(path)
+	w, err := writer.Create(path, writer.Options{SyncID: id.String(), SyncType: syncType, Started: began})
+	if err != nil {
+		return err
+	}
+	add := func(r writer.Row, e error) {
+		if err == nil {
+			err = e
+		}
+		if err == nil {
+			err = w.Add(r)
+		}
+	}
+	user := baton.ResourceType{ID: "user", DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}}
+	add(writer.ResourceTypeRow(user))
+	add(writer.ResourceTypeRow(baton.ResourceType{ID: "group", DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}}))
+	for _, account := range strings.Split(accounts, ",") {
+		id, login, _ := strings.Cut(account, "=")
+		add(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "user", ID: id}, DisplayName: strings.ToUpper(login), Status: baton.StatusEnabled,
+			User: &baton.User{Login: login, Emails: []baton.Email{{Address: login + "@example.test", Primary: true}}}}))
+	}
+	for _, g := range groups {
+		name, members, _ := strings.Cut(g, "=")
+		group := baton.ResourceID{Type: "group", ID: name}
+		member := baton.EntitlementID{Resource: group, Slug: "member"}
+		add(writer.ResourceRow(baton.Resource{ID: group, DisplayName: name, Group: &baton.Group{}}))
+		add(writer.EntitlementRow(baton.Entitlement{ID: member, DisplayName: name + " member", Purpose: baton.PurposeAssignment, GrantableTo: []string{"user"}}, []baton.ResourceType{user}))
+		for _, m := range strings.FieldsFunc(members, func(r rune) bool { return r == ',' }) {
+			add(writer.GrantRow(baton.Grant{ID: baton.GrantID{Entitlement: member, Principal: baton.ResourceID{Type: "user", ID: m}}}))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := w.Seal(context.Background(), began.Add(time.Minute)); err != nil {
+		return err
+	}
+	return nil
+}
+
+// TestInspectRecorded prints the facts of files that official programs wrote, of every
+// version, and compares them with what those programs say.
+func TestInspectRecorded(t *testing.T) {
+	found := 0
+	for _, dir := range []string{"c1z-forms", "c1z-v3"} {
+		files, err := filepath.Glob(filepath.Join("../../../shared/recorded", dir, "*.facts"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, facts := range files {
+			found++
+			t.Run(strings.TrimSuffix(filepath.Base(facts), ".facts"), func(t *testing.T) {
+				want, err := os.ReadFile(facts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				code := 0
+				if string(want) == "refused\n" {
+					code = 15
+					if strings.HasSuffix(facts, "damaged-engine.facts") {
+						code = 12
+					}
+				}
+				var stdout, stderr bytes.Buffer
+				if got := cli.Run(t.Context(), "", []string{"inspect", "--facts", strings.TrimSuffix(facts, ".facts") + ".c1z"}, nil, &stdout, &stderr); got != code {
+					t.Errorf("exit code %d, want %d: %s", got, code, &stderr)
+				}
+				if stdout.String() != string(want) {
+					t.Errorf("other facts; %d bytes and want %d", stdout.Len(), len(want))
+				}
+				if (stderr.Len() > 0) != (code != 0) {
+					t.Errorf("stderr: %s", &stderr)
+				}
+			})
+		}
+	}
+	if found == 0 {
+		t.Skip("the recorded files are not here")
+	}
+	if found < 15 {
+		t.Errorf("only %d files", found)
+	}
+}
+
+// run runs a command line and returns what it printed.
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = cli.Run(t.Context(), "v1.2.3", args, nil, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// must runs a command line that must succeed.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	code, stdout, stderr := run(t, args...)
+	if code != 0 {
+		t.Fatalf("%q: exit code %d: %s", args, code, stderr)
+	}
+	return fmt.Sprint(stdout)
+}

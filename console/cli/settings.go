@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+
+	"baton"
+	"baton/internal/output"
+	"baton/internal/settings"
+)
+
+// names says how the settings are called outside the program.
+var names = settings.Names{Prefix: "BATON_CONSOLE_"}
+
+// options returns every setting of the program, by name.
+func options() map[string]settings.Option {
+	all := map[string]settings.Option{}
+	add := func(name, description string, def any, oneOf ...string) {
+		s := baton.Setting{Name: name, Description: description, Default: def}
+		switch def.(type) {
+		case bool:
+			s.Kind = baton.BoolSetting
+		case []string:
+			s.Kind = baton.StringsSetting
+		case baton.Secret:
+			s.Kind = baton.SecretSetting
+		}
+		all[name] = settings.Option{Setting: s, OneOf: oneOf}
+		if s.Kind == baton.SecretSetting {
+			all[name+"-file"] = settings.Option{FileOf: name, Setting: baton.Setting{Name: name + "-file", Description: "Read " + name + " from this file"}}
+		}
+	}
+	add("config", "File of settings, YAML", "")
+	add("log-format", "How to log: json or console (json unless stderr is a terminal)", "", "json", "console")
+	add("log-level", "What to log: debug, info, warn or error", "info", "debug", "info", "warn", "error")
+	add("data", "Folder of the database, the keys and temporary files", "baton-console")
+	add("database", "PostgreSQL database instead of the one in the data folder: postgres://user:password@host/database", baton.Secret{})
+	add("keys", "File with the keys that seal secrets (in the data folder)", "")
+	add("facts", "Print every fact, one a line, instead of counts", false)
+	return all
+}
+
+func optionList() []settings.Option {
+	var list []settings.Option
+	for _, o := range options() {
+		list = append(list, o)
+	}
+	return list
+}
+
+// flagText is a flag's value: what was written, not yet what it means, so that flags are
+// parsed by the same code as every other source.
+type flagText struct {
+	kind  baton.SettingKind
+	texts []string
+}
+
+func (f *flagText) String() string        { return "" }
+func (f *flagText) Set(text string) error { f.texts = append(f.texts, text); return nil }
+func (f *flagText) Type() string          { return [...]string{"text", "", "number", "list", "secret"}[f.kind] }
+func (f *flagText) IsBoolFlag() bool      { return f.kind == baton.BoolSetting }
+
+// start resolves the settings and sets up the log.
+func (r *run) start() error {
+	var bad settings.Problems
+	all, flags := optionList(), map[string][]string{}
+	for name, f := range r.flags {
+		flags[name] = f.texts
+	}
+	first := names.Resolve(all, flags, r.env, nil, new(settings.Problems)) // without the file, which it names
+	var file map[string]settings.Given
+	if path := first.Values.String("config"); path != "" {
+		var err error
+		if file, err = settings.File(path, all, &bad); err != nil {
+			kind := baton.Storage
+			if errors.Is(err, fs.ErrNotExist) {
+				kind = baton.NotFound
+			}
+			return r.ready(first, baton.Errorf(kind, "--config: %w", err).WithFix("Name a file that can be read."))
+		}
+	}
+	resolved := names.Resolve(all, flags, r.env, file, &bad)
+	names.Misspelt(all, r.env, &bad)
+	return r.ready(resolved, bad.Err())
+}
+
+func (r *run) ready(resolved settings.Resolved, err error) error {
+	r.Resolved = resolved
+	format := r.Values.String("log-format")
+	r.json = format == "json" || format == "" && r.serving && !isTerminal(r.stderr)
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(r.Values.String("log-level"))) // one of four words
+	r.log = slog.New(output.NewHandler(r.json, output.NewRedactor(r.stderr, r.Secrets), level))
+	if err == nil {
+		for name := range options() {
+			if r.From[name].Label == "--"+name && options()[name].Kind == baton.SecretSetting {
+				r.warn("--%s on the command line can be seen by others on this machine; use --%s-file or %s", name, name, names.Variable(name))
+			}
+		}
+	}
+	return err
+}
