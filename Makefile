@@ -68,6 +68,15 @@ image-test: ## Start the images from a read-only root as their user, beside the 
 sizes: ## Measure the binaries and images, and write the README's table
 	$(GO) run -C release . sizes -update ../README.md
 
+CHROMIUM ?= chromium
+
+.PHONY: picture
+picture: build ## Draw docs/report.png, the report in the README (needs chromium)
+	@dir=$$(mktemp -d) && trap "rm -rf $$dir" EXIT && \
+	(cd $$dir && $(CURDIR)/bin/baton-perplexity demo >/dev/null && $(CURDIR)/bin/baton-perplexity report --out report.html) && \
+	$(CHROMIUM) --headless=new --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=$$dir/profile --blink-settings=preferredColorScheme=1 \
+		--window-size=1100,650 --screenshot=$(CURDIR)/docs/report.png file://$$dir/report.html 2>/dev/null
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a while (FUZZTIME=30s), or some (FUZZ=Answer)
 	@GO=$(GO) .ci/fuzz

@@ -17,6 +17,7 @@ import (
 	"baton/sandbox/fault"
 	percipiosandbox "baton/sandbox/percipio"
 	perplexitysandbox "baton/sandbox/perplexity"
+	"baton/test/bench/figures"
 )
 
 var update = flag.Bool("update", false, "write the tables anew")
@@ -30,6 +31,7 @@ func TestDocumentsAreTrue(t *testing.T) {
 		{"commandline.md", "exit-codes", exitCodeTable()},
 		{"operate.md", "settings", settingTables(shared(false))},
 		{"operate.md", "sizing", sizingTable(t)},
+		{"../README.md", "headline", headlineTable(t)},
 		{"compatibility.md", "without-effect", reasonTable(func(r cli.Reference) string { return r.Ignored })},
 		{"compatibility.md", "refused", reasonTable(func(r cli.Reference) string { return r.Refused })},
 		{"perplexity.md", "settings", settingTable(ownSettings(perplexity.Settings()))},
@@ -61,6 +63,16 @@ func TestDocumentsAreTrue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// headlineTable has the figures of performance.md that the README shows.
+func headlineTable(t *testing.T) string {
+	t.Helper()
+	record, err := figures.Load("performance.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record.Headline()
 }
 
 func faultTable(faults []fault.Fault) string {

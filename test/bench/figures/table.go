@@ -104,6 +104,26 @@ func spelt(s spread, unit float64) string {
 	return fmt.Sprintf("%s (%s–%s)", middle, least, most)
 }
 
+// Headline is the table for the README: ours beside the official connectors at the large size.
+func (r *Record) Headline() string {
+	var b strings.Builder
+	b.WriteString("| first sync of | connector | time | CPU time | memory | requests |\n|---|---|--:|--:|--:|--:|\n")
+	for _, upstream := range []string{Percipio, Perplexity} {
+		c := r.Find(upstream, "large", 0)
+		ours, official := c.series(Ours), c.series(Official)
+		if ours == nil || official == nil {
+			continue
+		}
+		label := upstream + ": " + c.Label
+		for _, s := range []*Series{ours, official} {
+			fmt.Fprintf(&b, "| %s | %s | %s s | %s s | %s MB | %s |\n", label, map[bool]string{true: "this one", false: "official"}[s == ours],
+				digits(s.of(wall).median), digits(s.of(cpu).median), digits(s.of(memory).median/1e6), number(s.of(requests).median))
+			label = ""
+		}
+	}
+	return b.String()
+}
+
 // growthTable is what a row costs at each size.
 func (r *Record) growthTable() string {
 	var b strings.Builder
