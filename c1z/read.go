@@ -24,6 +24,7 @@ const (
 	entitlementID   = "entitlement_id"
 	principalTypeID = "principal_resource_type_id"
 	principalID     = "principal_resource_id"
+	expansion       = "expansion"
 )
 
 // table is a table with rows of type T.
@@ -37,7 +38,7 @@ var (
 	resourceTypes = table[baton.ResourceType]{schema.ResourceTypes, nil, func(r *row) (baton.ResourceType, error) { return wire.UnmarshalResourceType(r.data) }}
 	resources     = table[Resource]{schema.Resources, nil, decodeResource}
 	entitlements  = table[Entitlement]{schema.Entitlements, []string{externalID, resourceTypeID, resourceID}, decodeEntitlement}
-	grants        = table[Grant]{schema.Grants, []string{externalID, entitlementID, resourceTypeID, resourceID, principalTypeID, principalID}, decodeGrant}
+	grants        = table[Grant]{schema.Grants, []string{externalID, entitlementID, resourceTypeID, resourceID, principalTypeID, principalID, expansion}, decodeGrant}
 )
 
 // row is a row of a table: the message and, where the message leaves something out, the
@@ -45,14 +46,33 @@ var (
 type row struct {
 	id      []byte // external id
 	data    []byte
-	stmt    *sqlite.Stmt
-	columns []string // of the statement, from the third on
+	columns []string     // that complete the message
+	stmt    *sqlite.Stmt // has the columns from the third on; nil for a row of a plainScan
+	values  [][]byte     // of the columns, in a plainScan; nil for NULL
+}
+
+// text is the value of a column that completes the message.
+func (r *row) text(column string) string {
+	i := slices.Index(r.columns, column)
+	if r.stmt != nil {
+		return r.stmt.ColumnText(2 + i)
+	}
+	return string(r.values[i])
+}
+
+// isNull reports whether a column that completes the message is NULL.
+func (r *row) isNull(column string) bool {
+	i := slices.Index(r.columns, column)
+	if r.stmt != nil {
+		return r.stmt.ColumnType(2+i) == sqlite.TypeNull
+	}
+	return r.values[i] == nil
 }
 
 // complete sets a text that the message leaves out.
 func (r *row) complete(text *string, column string) {
 	if *text == "" {
-		*text = r.stmt.ColumnText(2 + slices.Index(r.columns, column))
+		*text = r.text(column)
 	}
 }
 
@@ -80,6 +100,11 @@ type scan struct {
 // scan begins a walk through the rows of the sync in a table that meet the conditions; nil
 // if the file has no such table.
 func (s *Sync) scan(ctx context.Context, table string, columns []string, order string, conditions ...condition) (*scan, error) {
+	return s.scanAfter(ctx, table, columns, order, nil, conditions...)
+}
+
+// scanAfter is scan for the rows whose column id is greater than a number, if there is one.
+func (s *Sync) scanAfter(ctx context.Context, table string, columns []string, order string, after *int64, conditions ...condition) (*scan, error) {
 	db := s.file.db
 	if db.Conn == nil {
 		return nil, baton.Errorf(baton.Internal, "c1z: %s is closed", db.Name)
@@ -89,13 +114,16 @@ func (s *Sync) scan(ctx context.Context, table string, columns []string, order s
 	}
 	query := `select external_id, data`
 	for _, c := range columns {
-		query += `, ` + db.Columns.Or(table, c, `''`)
+		query += `, ` + db.Columns.Or(table, c, absent(c))
 	}
 	query += ` from ` + table + ` where sync_id = ?1`
 	args := []string{s.ID}
 	for _, c := range conditions {
 		args = append(args, c.value)
 		query += fmt.Sprintf(` and %s = ?%d`, db.Columns.Or(table, c.column, `''`), len(args))
+	}
+	if after != nil {
+		query += fmt.Sprintf(` and id > %d`, *after)
 	}
 	// A statement of its own, because the caller may ask for other rows meanwhile.
 	stmt, _, err := db.Conn.PrepareTransient(query + ` order by ` + order)
@@ -140,12 +168,28 @@ func columnBytes(stmt *sqlite.Stmt, column int, buf []byte) []byte {
 	return buf
 }
 
+// absent is the value of a column that a table does not have.
+func absent(column string) string {
+	if column == expansion {
+		return `null`
+	}
+	return `''`
+}
+
 // rows iterates over the rows of a sync that meet the conditions, in the order in which
 // they were written. After an error there are no more.
 func rows[T any](ctx context.Context, s *Sync, t table[T], conditions ...condition) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
-		scan, err := s.scan(ctx, t.name, t.columns, `id`, conditions...)
+		var after *int64
+		if len(conditions) == 0 {
+			done, last := plainRows(ctx, s, t, yield)
+			if done {
+				return
+			}
+			after = last
+		}
+		scan, err := s.scanAfter(ctx, t.name, t.columns, `id`, after, conditions...)
 		if err != nil {
 			yield(zero, err)
 			return

@@ -1,6 +1,8 @@
 package c1z
 
 import (
+	"slices"
+
 	"baton"
 	"baton/wire"
 )
@@ -36,6 +38,8 @@ type Grant struct {
 	Metadata     baton.Profile // what the upstream says of this one grant
 	Sources      []string      // ids of the entitlements that it was derived from, sorted
 	Annotations  []string      // as in Resource
+	// Expandable says that the members of the principal hold the entitlement too.
+	Expandable bool
 }
 
 // decodeResource decodes a row of v1_resources.
@@ -62,10 +66,16 @@ func decodeEntitlement(r *row) (Entitlement, error) {
 // id; the rest is in the columns.
 func decodeGrant(r *row) (Grant, error) {
 	message, err := wire.UnmarshalGrant(r.data)
-	g := Grant(message)
+	g := Grant{ID: message.ID, Entitlement: message.Entitlement, Resource: message.Resource, ResourceName: message.ResourceName,
+		Principal: message.Principal, Metadata: message.Metadata, Sources: message.Sources, Annotations: message.Annotations}
 	r.complete(&g.ID, externalID)
 	r.complete(&g.Entitlement, entitlementID)
 	r.completeID(&g.Resource, resourceTypeID, resourceID)
 	r.completeID(&g.Principal, principalTypeID, principalID)
+	// Official writers move the annotation to a column.
+	g.Expandable = slices.Contains(g.Annotations, expandable) || !r.isNull(expansion)
 	return g, err
 }
+
+// expandable is the annotation of a grant whose principal's members hold the entitlement too.
+const expandable = "GrantExpandable"

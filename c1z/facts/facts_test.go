@@ -62,6 +62,7 @@ func recorded(t *testing.T, path string) {
 		return
 	}
 	name, _ := strings.CutSuffix(strings.TrimSuffix(path, ".c1z"), ".v1")
+	checkGrantRows(t, path)
 	want, err := os.ReadFile(name + ".facts")
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +154,7 @@ func TestForms(t *testing.T) {
 			if diff := cmp.Diff(test.want, factsOf(t, path)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
+			checkGrantRows(t, path)
 			if name == "columns in front" || name == "no principal columns" {
 				return // a later sync needs all columns that each release has written
 			}
@@ -170,6 +172,54 @@ func TestForms(t *testing.T) {
 				t.Errorf("carried over (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// checkGrantRows holds the undecoded grants of every sync of a file against the decoded ones.
+func checkGrantRows(t *testing.T, path string) {
+	t.Helper()
+	for _, s := range fixture.Open(t, path).Syncs() {
+		grants := fixture.All(t, s.Grants(t.Context()))
+		n := 0
+		for row, err := range s.GrantRows(t.Context()) {
+			if err != nil || n == len(grants) {
+				t.Fatalf("row %d of %d: %v", n, len(grants), err)
+			}
+			g := grants[n]
+			n++
+			if string(row.Entitlement) != g.Entitlement || string(row.PrincipalType) != g.Principal.Type || string(row.PrincipalID) != g.Principal.ID {
+				t.Errorf("row %d connects %q and %q:%q, decoded it is %+v", n, row.Entitlement, row.PrincipalType, row.PrincipalID, g)
+			}
+			if row.Plain && (g.Expandable || len(g.Annotations)+len(g.Sources)+len(g.Metadata) > 0) {
+				t.Errorf("row %d is plain, decoded it is %+v", n, g)
+			}
+			whole, err := row.Grant()
+			if diff := cmp.Diff(g, whole); diff != "" || err != nil {
+				t.Errorf("row %d: %v (-grant +row):\n%s", n, err, diff)
+			}
+		}
+		if n != len(grants) {
+			t.Errorf("%d rows of %d grants", n, len(grants))
+		}
+	}
+}
+
+// TestExpandable reads the column to which official writers move the annotation.
+func TestExpandable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+	const expand = `update v1_grants set expansion = x'0a03656e74' where external_id like '%u1'`
+	for name, script := range map[string][]string{"scanned": {expand}, "by the library": {expand, `pragma page_size = 512`, `vacuum`}} {
+		file := filepath.Join(t.TempDir(), "sync.c1z")
+		if err := os.WriteFile(file, fixture.Contain(t, fixture.Edited(t, path, script...)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range fixture.All(t, fixture.Latest(t, file).Grants(t.Context())) {
+			if want := g.Principal.ID == "u1"; g.Expandable != want {
+				t.Errorf("%s: %s is expandable: %v", name, g.ID, g.Expandable)
+			}
+		}
+		checkGrantRows(t, file)
 	}
 }
 

@@ -167,7 +167,6 @@ func parseEntitlement(b []byte) (e c1z.Entitlement, err error) {
 
 // parseGrant decodes a GrantRecord.
 func parseGrant(b []byte) (g c1z.Grant, err error) {
-	expandable := false
 	err = fields(b, func(number protowire.Number, kind protowire.Type, value []byte, n uint64) (err error) {
 		switch number {
 		case 2:
@@ -177,7 +176,7 @@ func parseGrant(b []byte) (g c1z.Grant, err error) {
 		case 4:
 			g.Principal, err = parseID(value)
 		case 6:
-			expandable = true
+			g.Expandable = true
 		case 8:
 			var name string
 			var message []byte
@@ -193,7 +192,7 @@ func parseGrant(b []byte) (g c1z.Grant, err error) {
 		}
 		return err
 	})
-	if expandable {
+	if g.Expandable {
 		// This version keeps the annotation of that name in a field of its own.
 		g.Annotations = append(g.Annotations, "GrantExpandable")
 	}

@@ -37,7 +37,7 @@ var allowedImports = map[string][]string{
 	"connector/percipio/api":  {".", "internal/jsonscan", "connector/rest"},
 	"connector/connectortest": {".", "agent/syncer", "c1z", "c1z/c1ztest", "c1z/writer", "internal/longtest", "wire"},
 	"wire":                    {".", "internal/pb/*"},
-	"c1z":                     {".", "c1z/internal/database", "c1z/internal/schema", "internal/disk", "wire"},
+	"c1z":                     {".", "c1z/internal/database", "c1z/internal/schema", "c1z/internal/sqlitefile", "internal/disk", "wire"},
 	"c1z/c1ztest":             {".", "c1z"},
 	"c1z/facts":               {".", "c1z", "internal/extsort"},
 	"c1z/internal/database":   {".", "c1z/internal/schema", "internal/disk"},

@@ -22,6 +22,7 @@ type DB struct {
 	Syncs   []Sync // in the order of their rows
 
 	scratch *disk.Scratch
+	plain   map[string]*PlainTable
 	info    fs.FileInfo // of the file that was unpacked; nil if it was none
 }
 
