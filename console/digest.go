@@ -6,10 +6,12 @@ import (
 	"time"
 )
 
-// digest hashes values so that no two sequences of values have the same bytes.
+// digest hashes values so that no two sequences of values have the same bytes. A new one
+// has an empty buffer of digestRoom.
 type digest struct{ buf []byte }
 
-func newDigest() *digest { return &digest{buf: make([]byte, 0, 512)} }
+// digestRoom is enough for most rows: callers keep it on the stack.
+const digestRoom = 512
 
 func (d *digest) str(values ...string) {
 	for _, v := range values {

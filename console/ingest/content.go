@@ -84,16 +84,16 @@ func entitlementContent(row c1z.Entitlement) console.Entitlement {
 }
 
 // sourceSet returns the number of a grant's set of sources.
-func (d *delta) sourceSet(row c1z.Grant) (int32, error) {
+func (d *delta) sourceSet(row c1z.Grant) int32 {
 	if len(row.Sources) == 0 {
-		return 0, nil
+		return 0
 	}
 	sources := make([]console.Source, 0, len(row.Sources))
 	for _, id := range row.Sources {
 		// A grant that is held directly as well names its own entitlement among the sources.
 		sources = append(sources, console.Source{Entitlement: id, Direct: id == row.Entitlement})
 	}
-	return d.addSources(sources), nil
+	return d.addSources(sources)
 }
 
 // addSources numbers a set of sources.
@@ -117,13 +117,13 @@ func decodeSources(b []byte) (sources []console.Source) {
 }
 
 // detail returns the number of what the upstream says of a grant.
-func (d *delta) detail(row c1z.Grant) (int32, error) {
+func (d *delta) detail(row c1z.Grant) int32 {
 	b := canonical(row.Metadata)
 	if b == nil {
-		return 0, nil
+		return 0
 	}
 	n, _ := d.details.Add(b)
-	return int32(n), nil
+	return int32(n)
 }
 
 func microsOf(t time.Time) int64 {

@@ -1,15 +1,17 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"iter"
 	"slices"
 
 	"baton"
 	"baton/c1z"
-	"baton/c1z/facts"
 	"baton/console"
 	"baton/console/store"
+	"baton/console/syncfile"
 	"baton/internal/intern"
 )
 
@@ -18,7 +20,7 @@ import (
 // head knows, then those that only the file shows.
 type delta struct {
 	st       *store.Staging
-	rows     facts.Rows
+	rows     syncfile.Sync
 	targeted bool
 	counts   console.Counts
 
@@ -29,8 +31,10 @@ type delta struct {
 	returning  map[int]identity // accounts that the head does not show any more
 	headByType map[string]int64
 	fileByType map[string]int64
-	headRows   int64 // accounts that the head shows
-	keptRows   int64 // of these, those that the file shows too
+	changed    []c1z.Resource // rows that may differ from the head's, while they are few
+	rescan     bool           // they are many: the file is read again
+	headRows   int64          // accounts that the head shows
+	keptRows   int64          // of these, those that the file shows too
 
 	entitlements intern.Table // ids of entitlements
 	entitlement  []entitlement
@@ -48,13 +52,17 @@ type resource struct {
 	digest      [16]byte            // of its newest stored version
 	lastLogin   int64               // of the stored row, in microseconds; 0 for none
 	incarnation int32
-	status      int8 // in the file
-	kind        int8 // console.AccountKind, in the file
-	shown       bool // by the head
+	status      int8  // in the file
+	kind        int8  // console.AccountKind, in the file
+	parent      int32 // number of the parent plus 1, if the row is otherwise as at the head
+	shown       bool  // by the head
 	inFile      bool
 	fresh       bool // its key is new
 	account     bool // in the file, or at the head
 }
+
+// fewChanged is how many changed resources are kept in memory.
+const fewChanged = 4096
 
 // identity tells whether an account that reappears is the same one.
 type identity struct{ known store.KnownResource }
@@ -79,10 +87,12 @@ type grant struct {
 // example keeps one of the grants that were left out.
 type example struct{ entitlement, principal string }
 
-// place appends the identity of a resource.
-func place(buf []byte, id baton.ResourceID) []byte {
-	buf = binary.AppendUvarint(buf[:0], uint64(len(id.Type)))
-	return append(append(buf, id.Type...), id.ID...)
+// place returns the identity of a resource in buf.
+func place(buf []byte, id baton.ResourceID) []byte { return placeOf(buf, id.Type, id.ID) }
+
+func placeOf[T ~string | ~[]byte](buf []byte, typ, id T) []byte {
+	buf = binary.AppendUvarint(buf[:0], uint64(len(typ)))
+	return append(append(buf, typ...), id...)
 }
 
 // readIdentities numbers what the head knows and the file shows, and gives keys to what is
@@ -176,8 +186,57 @@ func (d *delta) fileResources(ctx context.Context) error {
 				r.incarnation++
 			}
 		}
+		if !d.targeted {
+			buf = d.note(row, r, buf)
+		}
+	}
+	for i := range d.resource {
+		// The rows above were compared as if their parents were in the file.
+		if p := d.resource[i].parent; p != 0 && !d.resource[p-1].inFile {
+			d.rescan = true
+		}
+	}
+	if d.rescan {
+		d.changed = nil
 	}
 	return nil
+}
+
+// note compares a row of the file with the head, and keeps it if it differs: it is written
+// once everything has its key.
+func (d *delta) note(row c1z.Resource, r *resource, buf []byte) []byte {
+	if r.shown && !r.fresh {
+		c := d.content(row, r.account)
+		parent := int32(0)
+		if row.Parent != (baton.ResourceID{}) {
+			buf = place(buf, row.Parent)
+			if p, ok := d.resources.Find(buf); ok {
+				parent, c.Parent = int32(p+1), d.resource[p].key
+			}
+		}
+		if resourceChange(*r, c) == 0 {
+			r.parent = parent
+			return buf
+		}
+	}
+	if d.rescan = d.rescan || len(d.changed) == fewChanged; !d.rescan {
+		d.changed = append(d.changed, row)
+	}
+	return buf
+}
+
+// changedRows iterates over the rows of the file that may differ from the head's.
+func (d *delta) changedRows(ctx context.Context) iter.Seq2[c1z.Resource, error] {
+	if d.rescan {
+		return d.rows.Resources(ctx)
+	}
+	return func(yield func(c1z.Resource, error) bool) {
+		for _, row := range d.changed {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
 }
 
 // isAccount reports whether a resource is an account: it or its type has the user trait.
@@ -267,35 +326,35 @@ func (d *delta) readEntitlements(ctx context.Context) error {
 func (d *delta) readGrants(ctx context.Context) error {
 	d.sources.Add(nil)
 	d.details.Add(nil)
-	var buf []byte
+	var buf, last []byte
 	granted := map[int]bool{} // resources with a grant, of a targeted sync
-	for row, err := range d.rows.Grants(ctx) {
+	e, ok := 0, false
+	for row, err := range d.rows.GrantRows(ctx) {
 		if err != nil {
 			return blame(err)
 		}
 		d.read++
-		e, ok := d.entitlements.Find([]byte(row.Entitlement))
-		buf = place(buf, row.Principal)
-		p, known := d.resources.Find(buf)
-		if known && ok {
-			known = d.resource[p].inFile || d.targeted && d.resource[p].shown
-			ok = d.entitlement[e].inFile
+		if last == nil || !bytes.Equal(row.Entitlement, last) { // most files list the grants of one entitlement together
+			e, ok = d.entitlements.Find(row.Entitlement)
+			ok = ok && d.entitlement[e].inFile
+			last = append(last[:0], row.Entitlement...)
 		}
+		buf = placeOf(buf, row.PrincipalType, row.PrincipalID)
+		p, known := d.resources.Find(buf)
+		known = known && (d.resource[p].inFile || d.targeted && d.resource[p].shown)
 		if !ok || !known {
 			d.counts.Dangling++
 			if d.exclude == (example{}) {
-				d.exclude = example{row.Entitlement, row.Principal.String()}
+				d.exclude = example{string(row.Entitlement), string(row.PrincipalType) + ":" + string(row.PrincipalID)}
 			}
 			continue
 		}
 		g := grant{entitlement: int32(e), principal: int32(p)}
-		if g.sources, err = d.sourceSet(row); err != nil {
-			return err
+		if !row.Plain {
+			if err := d.attributes(&g, row); err != nil {
+				return err
+			}
 		}
-		if g.detail, err = d.detail(row); err != nil {
-			return err
-		}
-		g.flags = int8(store.Flags(slices.Contains(row.Annotations, "GrantExpandable"), slices.Contains(row.Annotations, "GrantImmutable")))
 		d.grants = append(d.grants, g)
 		if d.targeted && d.entitlement[e].resource >= 0 {
 			granted[d.entitlement[e].resource] = true
@@ -307,6 +366,17 @@ func (d *delta) readGrants(ctx context.Context) error {
 	}
 	d.sortGrants()
 	d.counts.Facts = int64(len(d.grants))
+	return nil
+}
+
+// attributes fills in what a grant says beside what it connects.
+func (d *delta) attributes(g *grant, row *c1z.GrantRow) error {
+	full, err := row.Grant()
+	if err != nil {
+		return blame(err)
+	}
+	g.sources, g.detail = d.sourceSet(full), d.detail(full)
+	g.flags = int8(store.Flags(full.Expandable, slices.Contains(full.Annotations, "GrantImmutable")))
 	return nil
 }
 

@@ -124,7 +124,7 @@ func (in *Ingester) apply(ctx context.Context, actor console.Actor, s console.Sy
 
 // stage compares the sync with the head, and holds or publishes it.
 func (in *Ingester) stage(ctx context.Context, actor console.Actor, st *store.Staging, from syncfile.Sync, confirmed bool) error {
-	d := &delta{st: st, rows: from.Rows, targeted: st.Sync.Kind == console.SyncTargeted}
+	d := &delta{st: st, rows: from, targeted: st.Sync.Kind == console.SyncTargeted}
 	if err := d.readIdentities(ctx); err != nil {
 		return err
 	}

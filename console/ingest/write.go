@@ -29,7 +29,7 @@ func (d *delta) write(ctx context.Context) error {
 func (d *delta) resourceChanges(ctx context.Context) iter.Seq2[store.ResourceChange, error] {
 	return func(yield func(store.ResourceChange, error) bool) {
 		var buf []byte
-		for row, err := range d.rows.Resources(ctx) {
+		for row, err := range d.changedRows(ctx) {
 			if err != nil {
 				yield(store.ResourceChange{}, blame(err))
 				return

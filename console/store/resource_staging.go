@@ -22,9 +22,11 @@ type KnownResource struct {
 	Digest      [16]byte           // of its newest version, [console.Resource.Digest]
 	Status      console.Status     // of its newest version
 	Account     bool
-	Login       string    // with Created, tells whether a reappearing account is the same one
-	Created     time.Time // zero when the upstream did not say
-	LastLogin   time.Time
+	// Login and Created tell whether a reappearing account is the same one. They are set if
+	// the head does not show the resource.
+	Login     string
+	Created   time.Time // zero when the upstream did not say
+	LastLogin time.Time
 }
 
 // scanPage is how many rows a scan reads in one transaction.
@@ -40,13 +42,10 @@ func (st *Staging) KnownResources(ctx context.Context) iter.Seq2[KnownResource, 
 func (s *Store) knownResources(ctx context.Context, stream console.Stream, head console.SyncNumber) iter.Seq2[KnownResource, error] {
 	return func(yield func(KnownResource, error) bool) {
 		var last KnownResource // the newest version so far of the newest type and id
-		for more := true; more; {
-			var page []KnownResource
-			after := last
-			err := s.View(ctx, func(t *Tx) (err error) {
-				page, more, err = t.knownPage(stream, head, after)
-				return err
-			})
+		page := make([]KnownResource, 0, scanPage)
+		for {
+			page = page[:0]
+			err := s.View(ctx, func(t *Tx) error { return t.knownPage(stream, head, last, &page) })
 			if err != nil {
 				yield(KnownResource{}, err)
 				return
@@ -57,6 +56,9 @@ func (s *Store) knownResources(ctx context.Context, stream console.Stream, head 
 				}
 				last = r
 			}
+			if len(page) < scanPage {
+				break
+			}
 		}
 		if last.Key != 0 {
 			yield(last, nil)
@@ -64,25 +66,29 @@ func (s *Store) knownResources(ctx context.Context, stream console.Stream, head 
 	}
 }
 
-// knownPage returns the versions of up to scanPage resources after one, in order.
-func (t *Tx) knownPage(stream console.Stream, head console.SyncNumber, after KnownResource) (page []KnownResource, more bool, err error) {
-	keys := int64(0)
-	page = make([]KnownResource, 0, scanPage)
-	err = t.e.Query(func(r engine.Row) error {
-		k := KnownResource{Key: console.ResourceKey(r.Int(0)), Type: str(r, 1), ID: str(r, 2), Incarnation: int(r.Int(3)), From: console.SyncNumber(r.Int(4)),
-			Shown: console.SyncNumber(r.Int(5)) > head, Status: console.Status(r.Int(7)), Account: r.Bool(8), Login: str(r, 9), Created: at(r, 10), LastLogin: at(r, 11)}
-		copy(k.Digest[:], r.Bytes(6))
-		if len(page) == 0 || page[len(page)-1].Key != k.Key {
-			keys++
+// knownPage appends up to scanPage versions of resources behind one, in order.
+func (t *Tx) knownPage(stream console.Stream, head console.SyncNumber, after KnownResource, page *[]KnownResource) error {
+	typ := after.Type
+	return t.e.Query(func(r engine.Row) error {
+		k := KnownResource{Key: console.ResourceKey(r.Int(0)), ID: str(r, 2), Incarnation: int(r.Int(3)), From: console.SyncNumber(r.Int(4)),
+			Shown: console.SyncNumber(r.Int(5)) > head, Status: console.Status(r.Int(7)), Account: r.Bool(8), LastLogin: at(r, 11)}
+		if b := r.Bytes(1); string(b) != typ { // most are of the type before
+			typ = string(b)
 		}
-		page = append(page, k)
+		k.Type = typ
+		copy(k.Digest[:], r.Bytes(6))
+		if !k.Shown { // it may reappear as another one
+			k.Login, k.Created = str(r, 9), at(r, 10)
+		}
+		*page = append(*page, k)
 		return nil
 	}, `SELECT r.key, r.type, r.id, r.incarnation, v.opened, v.closed, v.digest, v.status, v.account, v.login, v.created,
 			CASE WHEN x.sync <= $2 THEN x.last_login ELSE x.before END
-		FROM (SELECT key, type, id, incarnation FROM resource WHERE stream = $1 AND (type, id, incarnation) > ($3, $4, $5) ORDER BY type, id, incarnation LIMIT $6) r
-		JOIN resource_version v ON v.resource = r.key AND v.opened <= $2 LEFT JOIN volatile x ON x.resource = r.key
-		ORDER BY r.type, r.id, r.incarnation, v.opened`, stream, head, []byte(after.Type), []byte(after.ID), after.Incarnation, scanPage)
-	return page, len(page) > 0, err
+		FROM resource r JOIN resource_version v ON v.resource = r.key AND v.opened <= $2 LEFT JOIN volatile x ON x.resource = r.key
+		WHERE r.stream = $1 AND (r.type, r.id, r.incarnation) >= ($3, $4, $5)
+		AND NOT (r.type = $3 AND r.id = $4 AND r.incarnation = $5 AND v.opened <= $6)
+		ORDER BY r.type, r.id, r.incarnation, v.opened LIMIT $7`,
+		stream, head, []byte(after.Type), []byte(after.ID), after.Incarnation, after.From, scanPage)
 }
 
 // ResourceChange is what a sync does to a resource. For Close and Touch, Key is enough,

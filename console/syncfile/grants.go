@@ -1,0 +1,26 @@
+package syncfile
+
+import (
+	"context"
+	"iter"
+
+	"baton/c1z"
+)
+
+// GrantRows iterates over the grants without decoding more of each than what it connects,
+// where the file's engine can.
+func (s Sync) GrantRows(ctx context.Context) iter.Seq2[*c1z.GrantRow, error] {
+	if rows, ok := s.Rows.(interface {
+		GrantRows(context.Context) iter.Seq2[*c1z.GrantRow, error]
+	}); ok {
+		return rows.GrantRows(ctx)
+	}
+	return func(yield func(*c1z.GrantRow, error) bool) {
+		for g, err := range s.Grants(ctx) {
+			row := c1z.RowOf(g)
+			if !yield(&row, err) || err != nil {
+				return
+			}
+		}
+	}
+}
