@@ -104,3 +104,7 @@ func Gone(missedInARow int) bool { return missedInARow >= GoneAfter }
 // type or course was shown for the first time. Such a fact is no change, and its first sync
 // proves no date.
 func IsBaseline(from, firstShown SyncNumber) bool { return from <= firstShown }
+
+// DueIngest is the kind of the due rows of syncs that are to be applied. They refer to the
+// sync.
+const DueIngest = "ingest"

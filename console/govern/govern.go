@@ -18,9 +18,10 @@ import (
 
 // Console is the console on a store.
 type Console struct {
-	store *store.Store
-	hosts []string
-	now   func() time.Time
+	store    *store.Store
+	hosts    []string
+	products []Product
+	now      func() time.Time
 }
 
 // Config configures a [Console].
@@ -29,7 +30,9 @@ type Config struct {
 	// Hosts are the names under which connectors reach the console, host[:port]. The first
 	// becomes part of new client ids.
 	Hosts []string
-	Now   func() time.Time // nil: time.Now
+	// Products are the connectors that the catalogue names.
+	Products []Product
+	Now      func() time.Time // nil: time.Now
 }
 
 // New returns a console.
@@ -37,7 +40,7 @@ func New(c Config) *Console {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Console{store: c.Store, hosts: c.Hosts, now: c.Now}
+	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, now: c.Now}
 }
 
 // Now returns the time by the console's clock.

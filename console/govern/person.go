@@ -2,6 +2,8 @@ package govern
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -98,6 +100,9 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 
 // AddPerson adds a person.
 func (c *Console) AddPerson(ctx context.Context, caller Caller, p console.Person) (id console.ID, err error) {
+	if p.Name = strings.TrimSpace(p.Name); utf8.RuneCountInString(p.Name) > maxName {
+		return "", baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+	}
 	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {
 			return err

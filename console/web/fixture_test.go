@@ -32,6 +32,10 @@ var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 // hostile is a name as an upstream can send it.
 const hostile = "<img src=x onerror=alert(1)>\"'&\x00\u202e</td>"
 
+// products are the connectors of the catalogue.
+var products = []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts and groups, over SCIM", Notice: "It needs 50 seats, or one user of Enterprise Max.",
+	Settings: []baton.Setting{{Name: "scim-url", DisplayName: "SCIM endpoint URL", Required: true}, {Name: "provisioning", DisplayName: "Provisioning"}, {Name: "page-size", Advanced: true}}}}
+
 // fixture is a console with its pages, and a clock of its own.
 type fixture struct {
 	t      testing.TB
@@ -52,7 +56,7 @@ func newFixture(t testing.TB) *fixture {
 	f.check(err)
 	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
 	f.check(err)
-	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com"}, Now: func() time.Time { return f.now }})
+	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com"}, Products: products, Now: func() time.Time { return f.now }})
 	f.server = httptest.NewServer(New(Config{Console: f.govern}))
 	t.Cleanup(func() {
 		f.server.Close()
@@ -131,8 +135,16 @@ func (f *fixture) addApp(owner console.ID) {
 	})
 }
 
-// sync applies a sync file.
+// sync applies a sync with 62 accounts.
 func (f *fixture) sync() {
+	f.t.Helper()
+	if s := f.receive(60); s.State != console.SyncApplied {
+		f.t.Fatalf("the sync is %s: %s", s.State, s.Why)
+	}
+}
+
+// receive takes a sync file with a number of further accounts.
+func (f *fixture) receive(more int) console.Sync {
 	f.t.Helper()
 	ctx := context.Background()
 	path := filepath.Join(f.t.TempDir(), "sync.c1z")
@@ -152,7 +164,7 @@ func (f *fixture) sync() {
 	}
 	person("ana", "Ana", baton.StatusEnabled)
 	person("eve", "Eve "+hostile, baton.StatusDisabled)
-	for i := range 60 {
+	for i := range more {
 		person(fmt.Sprintf("u%02d", i), fmt.Sprintf("User %02d", i), baton.StatusEnabled)
 	}
 	group := func(id, name string, members ...string) {
@@ -177,9 +189,7 @@ func (f *fixture) sync() {
 	f.check(err)
 	s, err := in.Apply(ctx, actor, id)
 	f.check(err)
-	if s.State != console.SyncApplied {
-		f.t.Fatalf("the sync is %s: %s", s.State, s.Why)
-	}
+	return s
 }
 
 // browser is somebody's browser, without JavaScript.

@@ -9,12 +9,14 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"baton"
 	"baton/console"
+	"baton/console/rpc"
 )
 
 //go:embed templates/*.html
@@ -66,6 +68,7 @@ func navigation(me console.Person, at string) []navSection {
 	sections := []navSection{
 		{"", []navLink{{Label: "Home", Path: "/"}}},
 		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}}},
+		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
 	for i, s := range sections {
 		for j, l := range s.Links {
@@ -132,7 +135,11 @@ var functions = template.FuncMap{
 	"state":   stateChip,
 	"proof":   proofChip,
 	"account": accountKind,
-	"join":    func(s []string) string { return text(strings.Join(s, ", ")) },
+	"can":     can,
+
+	"connection": connectionChip,
+	"syncstate":  syncStateChip,
+	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
 }
 
 // text returns bytes of an upstream as text that can be shown: invalid UTF-8 becomes
@@ -270,3 +277,17 @@ func accountKind(k console.AccountKind) string {
 	}
 	return "user, as far as known"
 }
+
+func syncStateChip(s console.SyncState) chip {
+	label := strings.ToUpper(string(s[:1])) + string(s[1:])
+	switch s {
+	case console.SyncApplied:
+		return chip{"good", label}
+	case console.SyncHeld, console.SyncRefused:
+		return chip{"bad", label}
+	}
+	return chip{"plain", label}
+}
+
+// can reports whether capabilities contain one.
+func can(all []rpc.Capability, c string) bool { return slices.Contains(all, rpc.Capability(c)) }

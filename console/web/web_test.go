@@ -12,7 +12,9 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/login"
+	"baton/console/rpc"
 	"baton/console/store"
+	"baton/console/store/rpcstore"
 )
 
 // roles are the people of the tests: one for each way of having rights.
@@ -43,19 +45,34 @@ func withPeople(t testing.TB) *fixture {
 // want is the statuses that a route answers with, in the order of roles; the last number
 // holds for all that are left.
 var want = map[string][]int{
-	"GET /static/{file}":           {200},
-	"GET /setup":                   {303}, // somebody can sign in: to the login page
-	"POST /setup":                  {400}, // an empty form
-	"GET /login":                   {200},
-	"POST /login":                  {401},
-	"GET /invitation/{token}":      {404},
-	"POST /invitation/{token}":     {404},
-	"GET /confirm":                 {200},
-	"POST /confirm":                {401},
-	"POST /logout":                 {303},
-	"GET /{$}":                     {302},
-	"GET /applications":            {200},
-	"GET /applications/{app}":      {404, 200, 404, 200, 404, 200},
+	"GET /static/{file}":                 {200},
+	"GET /setup":                         {303}, // somebody can sign in: to the login page
+	"POST /setup":                        {400}, // an empty form
+	"GET /login":                         {200},
+	"POST /login":                        {401},
+	"GET /invitation/{token}":            {404},
+	"POST /invitation/{token}":           {404},
+	"GET /confirm":                       {200},
+	"POST /confirm":                      {401},
+	"POST /logout":                       {303},
+	"GET /{$}":                           {302},
+	"GET /applications":                  {200},
+	"GET /applications/{app}":            {404, 200, 404, 200, 404, 200},
+	"GET /connectors":                    {200},
+	"GET /catalog":                {403, 403, 403, 200, 403, 403, 403, 200},
+	"GET /catalog/{product}":      {403, 403, 403, 200, 403, 403, 403, 200},
+	"POST /catalog/{product}":     {403, 403, 403, 400, 403, 403, 403, 400},
+	"GET /connectors/{connector}":        {404, 200, 404, 200, 404, 200},
+	"POST /connectors/{connector}/pause": {404, 303, 404, 303, 404, 403, 403, 303},
+	"POST /connectors/{connector}/syncs/{sync}/judge": {404, 404, 404, 404, 404, 403, 403, 404},
+	"GET /connectors/{connector}/settings":            {404, 200, 404, 200, 404, 200},
+	"GET /connectors/{connector}/settings/edit":       {404, 200, 404, 200, 404, 403, 403, 200},
+	"POST /connectors/{connector}/settings/edit":      {404, 400, 404, 400, 404, 403, 403, 400},
+	"POST /connectors/{connector}/rotate":             {404, 200, 404, 200, 404, 403, 403, 200},
+	"POST /connectors/{connector}/revoke":             {404, 404, 404, 404, 404, 403, 403, 404},
+	"GET /connectors/{connector}/hosts":               {404, 200, 404, 200, 404, 200},
+	"GET /connectors/{connector}/log":                 {404, 200, 404, 200, 404, 200},
+
 	"GET /people":                  {200},
 	"GET /people/new":              {403, 403, 403, 403, 403, 403, 403, 200},
 	"POST /people/new":             {403, 403, 403, 403, 403, 403, 403, 400},
@@ -89,7 +106,8 @@ func TestWhoMay(t *testing.T) {
 		return err
 	}))
 	fill := strings.NewReplacer("{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
-		"{entitlement}", entitlement, "{person}", string(f.addPerson("victim")))
+		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x",
+		"{person}", string(f.addPerson("victim")))
 	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}
 	for i, role := range roles {
 		b := f.as(role.name)
@@ -292,6 +310,124 @@ func TestInvitation(t *testing.T) {
 	ben.get(path).wants(t, "the invitation again", 404, "Ask for a new one.")
 	f.codes["ben"] = secret
 	f.as("ben").get("/applications").wants(t, "applications", 200, "Perplexity")
+}
+
+// TestConnect follows the way of the installation guide: from Add connector to a connector
+// that calls, and its data.
+func TestConnect(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("connectors")
+	catalog := b.get(b.get("/connectors").link(t, "Add connector"))
+	catalog.wants(t, "the catalogue", 200, "Perplexity", "Baton")
+	none := b.get("/catalog?search=slack")
+	none.wants(t, "a search that finds nothing", 200, "/catalog/baton")
+	found := b.get("/catalog?search=perplex")
+	form := b.get(found.link(t, "Add"))
+	form.wants(t, "the form", 200, "Create a new managed app", "Set the owner for this connector", "50 seats", "Next")
+	path := found.link(t, "Add")
+	b.post(path, url.Values{"name": {"x"}, "where": {"new"}, "new-app": {" "}}).wants(t, "no app", 400)
+	b.post(path, url.Values{"name": {"x"}, "where": {"managed"}, "app": {"nothing"}}).wants(t, "another app", 404)
+	b.post(path, url.Values{"name": {"perplexity"}, "where": {"new"}, "new-app": {"B"}}).wants(t, "a taken name", 409, "exists already")
+	r := b.post(path, url.Values{"name": {"Perplexity EU"}, "where": {"new"}, "new-app": {"Perplexity EU"}, "owner": {string(f.people["user"])}})
+	if r.status != http.StatusSeeOther {
+		t.Fatalf("add: %d %s", r.status, r.body)
+	}
+	settings := b.get(r.location)
+	settings.wants(t, "settings", 200, "Not connected", "owned by user")
+	edit := b.get(settings.link(t, "Edit"))
+	edit.wants(t, "edit", 200, "Rotate", `value="60"`)
+	base := strings.TrimSuffix(r.location, "/settings")
+	rotated := b.post(base+"/rotate", nil)
+	rotated.wants(t, "rotate", 200, "The secret is shown once.", "baton-perplexity-secrets.yaml", "BATON_SCIM_URL", "systemd", "docker run")
+	id := regexp.MustCompile(`perplexity-eu-\d{5}@console\.example\.com/baton`).FindString(rotated.body)
+	secret := regexp.MustCompile(`secret-token:console\.example\.com:v1:[A-Za-z0-9_-]+`).FindString(rotated.body)
+	if id == "" || secret == "" {
+		t.Fatalf("no credentials: %s", rotated.body)
+	}
+	if again := b.get(base + "/settings"); strings.Contains(again.body, secret) || !strings.Contains(again.body, id) {
+		t.Error("the secret is shown again, or the client id is not")
+	}
+	b.post(base+"/rotate", nil).wants(t, "rotate again", 200, "Earlier credentials work until tomorrow")
+	b.post(base+"/revoke", url.Values{"client-id": {id}})
+	b.get(base+"/settings").wants(t, "settings after revoking", 200, "Revoked", "Works")
+	if r := b.post("/connectors/"+string(f.connector)+"/revoke", url.Values{"client-id": {id}}); r.status != 404 {
+		t.Errorf("a credential of another connector: %d", r.status)
+	}
+
+	b.post(base+"/settings/edit", url.Values{"name": {"EU"}, "interval": {"0.5"}, "version": {"1"}}).wants(t, "a short interval", 400, "from 1 to")
+	b.post(base+"/settings/edit", url.Values{"name": {"EU"}, "interval": {"5"}, "version": {"99"}}).wants(t, "an old form", 409, "was changed meanwhile")
+	b.post(base+"/pause", url.Values{"paused": {"true"}})
+	b.get(base).wants(t, "paused", 200, "Paused", "Resume")
+	version := b.get(base+"/settings/edit").field(t, "version")
+	if r := b.post(base+"/settings/edit", url.Values{"name": {"EU"}, "interval": {"5"}, "version": {version}, "hosting": {"hosted"}}); r.status != http.StatusSeeOther {
+		t.Fatalf("save: %d %s", r.status, r.body)
+	}
+	b.get(base+"/settings").wants(t, "settings after saving", 200, "EU", "self-hosted", "<dd>5</dd>")
+	b.post(base+"/pause", url.Values{"paused": {"false"}})
+
+	// A host calls, works on a sync, and fails it.
+	tasks := rpcstore.New(f.store)
+	connector := strings.TrimPrefix(base, "/connectors/")
+	f.check(tasks.Hello(t.Context(), f.now, connector, rpc.Hello{Host: "pod-a " + hostile, Connector: rpc.Description{DisplayName: "Perplexity",
+		ResourceTypes: []rpc.TypeDescription{{ID: "group", DisplayName: "Group", Capabilities: []rpc.Capability{"sync", "provision"}}}}}))
+	b.get(base).wants(t, "the first hello", 200, "Syncing")
+	hosts := b.get(base + "/hosts")
+	hosts.wants(t, "hosts", 200, "pod-a", "Group", "yes")
+	hosts.checkSafe(t, base+"/hosts")
+	task, err := rpc.NewTask(connector, rpc.Work{Sync: &rpc.SyncWork{}}, f.now)
+	f.check(err)
+	f.check(tasks.AddTask(t.Context(), f.now, task))
+	host := "pod-a " + hostile
+	_, err = tasks.Lease(t.Context(), f.now, rpc.LeaseRequest{Connector: connector, Host: host, Max: 1})
+	f.check(err)
+	b.get(base+"/log").wants(t, "the log", 200, "sync_full", "Running")
+	_, err = tasks.Finish(t.Context(), f.now, rpc.Holder{Connector: connector, Host: host, Task: task.ID}, rpc.Result{Code: 16, Message: "the token is wrong " + hostile})
+	f.check(err)
+	log := b.get(base + "/log")
+	log.wants(t, "the log", 200, "Failed", "the token is wrong")
+	log.checkSafe(t, base+"/log")
+	b.get(base).wants(t, "the connector", 200, "Error", "Its last sync failed: the token is wrong")
+}
+
+// TestJudge holds a sync and decides about it.
+func TestJudge(t *testing.T) {
+	f := withPeople(t)
+	f.now = f.now.Add(time.Hour)
+	if s := f.receive(5); s.State != console.SyncHeld {
+		t.Fatalf("the sync is %s", s.State)
+	}
+	base := "/connectors/" + string(f.connector)
+	auditor := f.as("auditor")
+	page := auditor.get(base)
+	page.wants(t, "as an auditor", 200, "is not applied", "Held", "decides")
+	if strings.Contains(page.body, "Apply it anyway") {
+		t.Error("an auditor is offered to apply it")
+	}
+	b := f.as("owner")
+	page = b.get(base)
+	page.wants(t, "as the owner", 200, "Apply it anyway", "Discard it")
+	judge := regexp.MustCompile(`action="([^"]+/judge)"`).FindStringSubmatch(page.body)[1]
+	b.post(judge, url.Values{"decision": {"apply"}}).wants(t, "no reason", 400, "The reason is missing.")
+	if r := b.post(judge, url.Values{"decision": {"discard"}, "why": {"the token was of another tenant"}}); r.location != base {
+		t.Fatalf("discard: %d %s", r.status, r.body)
+	}
+	b.get(base).wants(t, "afterwards", 200, "Discarded", "the token was of another tenant")
+	b.post(judge, url.Values{"decision": {"apply"}, "why": {"x"}}).wants(t, "a decision that was made", 409)
+
+	f.now = f.now.Add(time.Hour)
+	if s := f.receive(5); s.State != console.SyncHeld {
+		t.Fatalf("the sync is %s", s.State)
+	}
+	b = f.as("owner")
+	judge = regexp.MustCompile(`action="([^"]+/judge)"`).FindStringSubmatch(b.get(base).body)[1]
+	if r := b.post(judge, url.Values{"decision": {"apply"}, "why": {"we left that team"}}); r.location != base {
+		t.Fatalf("apply: %d %s", r.status, r.body)
+	}
+	due, err := f.store.Claim(t.Context(), f.now, console.DueIngest, "test", time.Minute, 10)
+	f.check(err)
+	if len(due) != 1 {
+		t.Errorf("%d syncs wait to be applied, want 1", len(due))
+	}
 }
 
 // TestPages follows the way from an application to why somebody holds something.

@@ -41,6 +41,27 @@ func (s Store) AddCredential(ctx context.Context, now time.Time, c rpc.Credentia
 	return s.updateByConsole(ctx, now, func(tx *store.Tx) error { return AddCredential(tx, c) })
 }
 
+// ExpireCredential lets a credential expire at a time, unless it ends before.
+func ExpireCredential(t *store.Tx, clientID string, when time.Time) error {
+	c, err := findCredential(t.Engine(), clientID, forUpdate)
+	if err != nil || !c.Revoked.IsZero() || !c.Expires.IsZero() && !c.Expires.After(when) {
+		return err
+	}
+	if err := engine.Change(t.Engine(), "credential", "UPDATE credential SET expires = $2 WHERE client_id = $1", []byte(clientID), when); err != nil {
+		return err
+	}
+	return credentialEvent(t, "credential.expires", c)
+}
+
+// CredentialOf returns a credential of a connector.
+func CredentialOf(t *store.Tx, connector, clientID string) (rpc.Credential, error) {
+	c, err := findCredential(t.Engine(), clientID, "")
+	if err == nil && c.Connector != connector {
+		err = baton.Errorf(baton.NotFound, "no credential %s", clientID)
+	}
+	return c, err
+}
+
 // RevokeCredential revokes a credential and its tokens in the transaction of a command.
 func RevokeCredential(t *store.Tx, clientID string) error {
 	c, err := findCredential(t.Engine(), clientID, forUpdate)

@@ -37,11 +37,18 @@ func (s Store) Hello(ctx context.Context, now time.Time, connector string, h rpc
 // Hosts implements [rpc.Store].
 func (s Store) Hosts(ctx context.Context, connector string) (hosts []rpc.Host, err error) {
 	err = s.s.View(ctx, func(tx *store.Tx) error {
-		return tx.Engine().Query(func(r engine.Row) error {
-			h := rpc.Host{Connector: connector, ID: string(r.Bytes(0)), First: at(r, 1), Last: at(r, 2), Seen: at(r, 3), Hellos: int(r.Int(4))}
-			hosts = append(hosts, h)
-			return json.Unmarshal(r.Bytes(5), &hosts[len(hosts)-1].Hello)
-		}, "SELECT id, first, last, seen, hellos, hello FROM host WHERE connector = $1 ORDER BY id", connector)
+		hosts, err = Hosts(tx, connector)
+		return err
 	})
+	return hosts, err
+}
+
+// Hosts returns the hosts of a connector, by id.
+func Hosts(t *store.Tx, connector string) (hosts []rpc.Host, err error) {
+	err = t.Engine().Query(func(r engine.Row) error {
+		h := rpc.Host{Connector: connector, ID: string(r.Bytes(0)), First: at(r, 1), Last: at(r, 2), Seen: at(r, 3), Hellos: int(r.Int(4))}
+		hosts = append(hosts, h)
+		return json.Unmarshal(r.Bytes(5), &hosts[len(hosts)-1].Hello)
+	}, "SELECT id, first, last, seen, hellos, hello FROM host WHERE connector = $1 ORDER BY id", connector)
 	return hosts, err
 }

@@ -51,6 +51,41 @@ func findTask(tx engine.Tx, connector, id, suffix string) (rpc.Task, error) {
 
 const forUpdate = " FOR UPDATE"
 
+// TasksBefore returns up to n tasks of a connector, the newest first, before the one with a
+// number; 0 begins with the newest. It returns the number of the last one, too.
+func TasksBefore(t *store.Tx, connector string, before int64, n int) (tasks []rpc.Task, last int64, err error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	stored, err := engine.List(t.Engine(), scanTask, "SELECT "+taskColumns+" FROM task WHERE connector = $1 AND number < $2 ORDER BY number DESC LIMIT $3", connector, before, n)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, s := range stored {
+		if s.err != nil {
+			return nil, 0, s.err
+		}
+		tasks, last = append(tasks, s.Task), s.number
+	}
+	return tasks, last, nil
+}
+
+// LastTasks returns the newest task of a type that a host works on, and the newest that is
+// finished; nil where there is none.
+func LastTasks(t *store.Tx, connector string, typ rpc.Type) (running, finished *rpc.Task, err error) {
+	find := func(state rpc.State) (*rpc.Task, error) {
+		s, err := engine.Find(t.Engine(), scanTask, "SELECT "+taskColumns+" FROM task WHERE connector = $1 AND type = $2 AND state = $3 ORDER BY number DESC LIMIT 1", connector, typ, state)
+		if err != nil || s == nil {
+			return nil, err
+		}
+		return &s.Task, s.err
+	}
+	if running, err = find(rpc.Leased); err == nil {
+		finished, err = find(rpc.Finished)
+	}
+	return running, finished, err
+}
+
 // AddTask queues a task in the transaction of a command.
 func AddTask(t *store.Tx, task rpc.Task) error {
 	work, err := encode("task "+task.ID, task.Work)

@@ -1,0 +1,76 @@
+package console
+
+import (
+	"fmt"
+	"time"
+)
+
+// Connection is what is known about how a connector and the console are connected.
+type Connection struct {
+	Paused   bool
+	Seen     time.Time // when a host last asked for work; zero: none ever did
+	Running  bool      // a host works on a sync
+	Finished time.Time // when the newest sync task that ended did; zero: none did
+	Code     uint32    // how it ended: a gRPC status code, 0 for success
+	Problem  string    // what the connector said when it failed
+	Held     *Sync     // waits for a person; nil when none does
+	Applied  *Sync     // what counts now; nil before the first
+	Refused  *Sync     // the newest sync, if its file was refused
+}
+
+// ConnectionState is the state of a connector, as people read it.
+type ConnectionState string
+
+// The states of a connector.
+const (
+	NotConnected    ConnectionState = "Not connected"
+	Syncing         ConnectionState = "Syncing"
+	Connected       ConnectionState = "Connected"
+	Held            ConnectionState = "Held"
+	HeldByConnector ConnectionState = "Held by the connector"
+	ConnectorError  ConnectionState = "Error"
+	Paused          ConnectionState = "Paused"
+	Offline         ConnectionState = "Offline"
+)
+
+// OfflineAfter is how long no host of a connector asks for work before it counts as
+// offline. Hosts ask every few seconds, and at least every minute.
+const OfflineAfter = 5 * time.Minute
+
+// failedPrecondition is the gRPC code with which a connector holds back a sync, or says
+// that it must not make changes (facts: service mode).
+const failedPrecondition = 9
+
+// State returns the state of a connector at a time, and a sentence about it. Where several
+// are true, it is the one that somebody has to act on first.
+func (c Connection) State(now time.Time) (ConnectionState, string) {
+	switch {
+	case c.Paused:
+		return Paused, "Nothing is asked of it until somebody resumes it." + c.data()
+	case c.Held != nil:
+		return Held, "A sync waits for a decision and is not applied." + c.data()
+	case c.Seen.IsZero():
+		return NotConnected, "No connector has called with its credentials yet."
+	case now.Sub(c.Seen) > OfflineAfter:
+		return Offline, fmt.Sprintf("No host has asked for work since %s UTC.", c.Seen.UTC().Format("2 Jan 2006 15:04")) + c.data()
+	case c.Code == failedPrecondition:
+		return HeldByConnector, "The connector itself held back its last sync: " + c.Problem
+	case c.Code != 0:
+		return ConnectorError, "Its last sync failed: " + c.Problem
+	case c.Refused != nil:
+		return ConnectorError, "The file of its last sync was refused: " + c.Refused.Why
+	case c.Running:
+		return Syncing, "A host is reading the application." + c.data()
+	case c.Applied == nil:
+		return Syncing, "It is connected; its first sync is about to begin."
+	}
+	return Connected, "Its syncs are applied." + c.data()
+}
+
+// data says which data counts.
+func (c Connection) data() string {
+	if c.Applied == nil {
+		return ""
+	}
+	return fmt.Sprintf(" The data of %s UTC counts.", c.Applied.Began.UTC().Format("2 Jan 2006 15:04"))
+}

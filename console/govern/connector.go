@@ -1,0 +1,476 @@
+package govern
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"baton"
+	"baton/console"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+)
+
+// Product is a connector that the console knows by name.
+type Product struct {
+	Name        string // "perplexity"; the binary is baton-perplexity
+	DisplayName string
+	Description string
+	Settings    []baton.Setting
+	// Notice is what somebody has to know before connecting it; may be empty.
+	Notice string
+}
+
+// Binary returns the name of the connector's program.
+func (p Product) Binary() string { return "baton-" + p.Name }
+
+// Generic is the entry of the catalogue for any Baton connector.
+var Generic = Product{Name: "baton", DisplayName: "Baton", Description: "Any Baton connector, run in your own environment"}
+
+// Catalog returns the products whose name or description contains a text, and Generic last.
+func (c *Console) Catalog(search string) []Product {
+	var found []Product
+	has := func(p Product) bool {
+		return strings.Contains(strings.ToLower(p.DisplayName+" "+p.Description), strings.ToLower(strings.TrimSpace(search)))
+	}
+	for _, p := range append(slices.Clone(c.products), Generic) {
+		if has(p) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// Product returns the product of a name.
+func (c *Console) Product(name string) (Product, error) {
+	for _, p := range append(slices.Clone(c.products), Generic) {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return Product{}, baton.Errorf(baton.NotFound, "no connector %q in the catalogue", name)
+}
+
+// ConnectorSummary is a connector in a list.
+type ConnectorSummary struct {
+	Connector console.Connector
+	App       console.App
+	State     console.ConnectionState
+	Sentence  string
+	Applied   *console.Sync // what counts now; nil before the first
+}
+
+// Connectors returns the connectors that the caller sees, by name.
+func (c *Console) Connectors(ctx context.Context, caller Caller) (all []ConnectorSummary, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		all = nil
+		connectors, err := tx.Connectors("")
+		if err != nil {
+			return err
+		}
+		for _, con := range connectors {
+			a, err := tx.App(con.App)
+			if err != nil {
+				return err
+			}
+			if !console.SeeConnectors.Of(me, console.Object{App: &a, Connector: &con}) {
+				continue
+			}
+			s, err := c.connectorSummary(tx, con, a)
+			if err != nil {
+				return err
+			}
+			all = append(all, s)
+		}
+		slices.SortStableFunc(all, func(a, b ConnectorSummary) int {
+			return slices.Compare(console.SortKey(a.Connector.Name), console.SortKey(b.Connector.Name))
+		})
+		return nil
+	})
+	return all, err
+}
+
+func (c *Console) connectorSummary(tx *store.Tx, con console.Connector, a console.App) (s ConnectorSummary, err error) {
+	connection, err := connectionOf(tx, con)
+	if err != nil {
+		return s, err
+	}
+	s = ConnectorSummary{Connector: con, App: a, Applied: connection.Applied}
+	s.State, s.Sentence = connection.State(c.now())
+	return s, nil
+}
+
+// connectionOf returns what is known about the connection of a connector.
+func connectionOf(tx *store.Tx, con console.Connector) (n console.Connection, err error) {
+	n.Paused = con.Paused
+	hosts, err := rpcstore.Hosts(tx, string(con.ID))
+	if err != nil {
+		return n, err
+	}
+	for _, h := range hosts {
+		if h.Seen.After(n.Seen) {
+			n.Seen = h.Seen
+		}
+	}
+	running, finished, err := rpcstore.LastTasks(tx, string(con.ID), rpc.SyncType)
+	if err != nil {
+		return n, err
+	}
+	n.Running = running != nil
+	if finished != nil {
+		n.Finished, n.Code, n.Problem = finished.Result.At, finished.Result.Code, finished.Result.Message
+	}
+	if n.Applied, err = tx.HeadSync(con.Stream); err != nil {
+		return n, err
+	}
+	if n.Held, err = tx.HeldSync(con.ID); err != nil {
+		return n, err
+	}
+	newest, err := tx.Syncs(con.ID, store.SyncBefore{}, 1)
+	if err == nil && len(newest) == 1 && newest[0].State == console.SyncRefused {
+		n.Refused = &newest[0]
+	}
+	return n, err
+}
+
+// ConnectorView is one connector.
+type ConnectorView struct {
+	ConnectorSummary
+	Owners       []console.Person
+	Held         *console.Sync
+	Hosts        []rpc.Host
+	Credentials  []rpc.Credential
+	MayConfigure bool
+	MayJudge     bool
+	SeesAccess   bool
+}
+
+// Connector returns a connector.
+func (c *Console) Connector(ctx context.Context, caller Caller, id console.ID) (v ConnectorView, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		con, a, err := seeConnector(tx, me, id, console.SeeConnectors)
+		if err != nil {
+			return err
+		}
+		v = ConnectorView{}
+		if v.ConnectorSummary, err = c.connectorSummary(tx, con, a); err != nil {
+			return err
+		}
+		if v.Owners, err = persons(tx, con.Owners); err != nil {
+			return err
+		}
+		if v.Held, err = tx.HeldSync(id); err != nil {
+			return err
+		}
+		if v.Hosts, err = rpcstore.Hosts(tx, string(id)); err != nil {
+			return err
+		}
+		if v.Credentials, err = rpcstore.Credentials(tx, string(id)); err != nil {
+			return err
+		}
+		o := console.Object{App: &a, Connector: &con}
+		v.MayConfigure, v.MayJudge, v.SeesAccess = console.ConfigureConnectors.Of(me, o), console.JudgeHeldSyncs.Of(me, o), console.SeeAccess.Of(me, o)
+		return nil
+	})
+	return v, err
+}
+
+// seeConnector returns a connector and its app if the person may see it, and refuses if the
+// person has no right to what is asked for.
+func seeConnector(tx *store.Tx, me console.Person, id console.ID, right console.Right) (console.Connector, console.App, error) {
+	con, err := tx.Connector(id)
+	if err != nil {
+		return con, console.App{}, err
+	}
+	a, err := tx.App(con.App)
+	if err != nil {
+		return con, a, err
+	}
+	o := console.Object{App: &a, Connector: &con}
+	if err := console.SeeConnectors.Check(me, o); err != nil {
+		return con, a, hidden("connector", err)
+	}
+	return con, a, right.Check(me, o)
+}
+
+// Syncs returns up to n syncs of a connector, the newest first, and whether there are more.
+func (c *Console) Syncs(ctx context.Context, caller Caller, id console.ID, before store.SyncBefore, n int) (syncs []console.Sync, more bool, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if _, _, err := seeConnector(tx, me, id, console.SeeConnectors); err != nil {
+			return err
+		}
+		if syncs, err = tx.Syncs(id, before, n+1); err != nil {
+			return err
+		}
+		if more = len(syncs) > n; more {
+			syncs = syncs[:n]
+		}
+		return nil
+	})
+	return syncs, more, err
+}
+
+// Tasks returns up to n tasks of a connector, the newest first, before the one with a
+// number, and the number before which the list goes on; 0 at its end.
+func (c *Console) Tasks(ctx context.Context, caller Caller, id console.ID, before int64, n int) (tasks []rpc.Task, next int64, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if _, _, err := seeConnector(tx, me, id, console.SeeConnectors); err != nil {
+			return err
+		}
+		if tasks, next, err = rpcstore.TasksBefore(tx, string(id), before, n); len(tasks) < n {
+			next = 0
+		}
+		return err
+	})
+	return tasks, next, err
+}
+
+// NewConnector is what somebody chooses for a connector.
+type NewConnector struct {
+	Name    string
+	Product string     // of the catalogue
+	App     console.ID // an app that exists, or
+	NewApp  string     // the name of a new one
+	Owners  []console.ID
+}
+
+// AddConnector adds a self-hosted connector to an app, or to a new one that the caller
+// owns.
+func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnector) (id console.ID, err error) {
+	product, err := c.Product(n.Product)
+	if err != nil {
+		return "", err
+	}
+	n.Name, n.NewApp = strings.TrimSpace(n.Name), strings.TrimSpace(n.NewApp)
+	if max(utf8.RuneCountInString(n.Name), utf8.RuneCountInString(n.NewApp)) > maxName {
+		return "", baton.Errorf(baton.Invalid, "a name is longer than %d characters", maxName)
+	}
+	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := console.AddConnectors.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		if (n.App == "") == (n.NewApp == "") {
+			return baton.Errorf(baton.Invalid, "choose a managed app, or name a new one")
+		}
+		app := n.App
+		if app == "" {
+			if app, err = tx.AddApp(console.App{Name: n.NewApp, Owners: []console.ID{me.Canonical()}, MinimumAdmins: console.ProposedMinimumAdmins}); err != nil {
+				return err
+			}
+		}
+		if len(n.Owners) == 0 {
+			n.Owners = []console.ID{me.Canonical()}
+		}
+		con := console.Connector{App: app, Name: n.Name, Hosting: console.SelfHosted, Owners: n.Owners, Interval: defaultInterval}
+		if product.Name != Generic.Name {
+			con.Product = product.Name
+		}
+		id, err = tx.AddConnector(con)
+		return err
+	})
+	return id, err
+}
+
+// defaultInterval is how often a connector syncs unless somebody says otherwise.
+const defaultInterval = time.Hour
+
+// Candidates returns the apps and people that a new connector can be given to, up to
+// [store.PageSize] of each.
+func (c *Console) Candidates(ctx context.Context, caller Caller) (apps []console.App, people []console.Person, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := console.AddConnectors.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		if apps, err = tx.Apps(store.NameAfter{}, store.PageSize); err != nil {
+			return err
+		}
+		people, err = activePersons(tx)
+		return err
+	})
+	return apps, people, err
+}
+
+// Owners returns the people who can own a connector, up to [store.PageSize], for somebody
+// who may configure it.
+func (c *Console) Owners(ctx context.Context, caller Caller, id console.ID) (people []console.Person, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if _, _, err := seeConnector(tx, me, id, console.ConfigureConnectors); err != nil {
+			return err
+		}
+		people, err = activePersons(tx)
+		return err
+	})
+	return people, err
+}
+
+func activePersons(tx *store.Tx) ([]console.Person, error) {
+	all, err := tx.Persons(store.NameAfter{}, store.PageSize)
+	return slices.DeleteFunc(all, func(p console.Person) bool { return p.Status != console.PersonActive }), err
+}
+
+// Overlap is how long earlier credentials still work after a rotation.
+const Overlap = 24 * time.Hour
+
+// Rotated is a new credential and its secret, which is not kept.
+type Rotated struct {
+	ClientID string
+	Secret   baton.Secret
+	Until    time.Time // until when the earlier ones work
+}
+
+// Rotate makes a new credential for a connector. The earlier ones work for another day.
+func (c *Console) Rotate(ctx context.Context, caller Caller, id console.ID) (r Rotated, err error) {
+	now := c.now()
+	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
+		if err != nil {
+			return err
+		}
+		if err := c.recent(caller); err != nil {
+			return err
+		}
+		if len(c.hosts) == 0 {
+			return baton.Errorf(baton.Refused, "connectors cannot reach this console over TLS").WithFix("Start it with --url https://… and a certificate, or behind a proxy.")
+		}
+		earlier, err := rpcstore.Credentials(tx, string(id))
+		if err != nil {
+			return err
+		}
+		r.Until = time.Time{}
+		for _, e := range earlier {
+			if !e.Good(now) {
+				continue
+			}
+			r.Until = now.Add(Overlap)
+			if err := rpcstore.ExpireCredential(tx, e.ClientID, r.Until); err != nil {
+				return err
+			}
+		}
+		for range 5 { // client ids are random: one may be taken
+			credential, secret, err := rpc.NewCredential(string(id), credentialName(con.Name), c.hosts[0], now)
+			if err != nil {
+				return err
+			}
+			r.ClientID, r.Secret = credential.ClientID, secret
+			if _, err := rpcstore.CredentialOf(tx, string(id), credential.ClientID); err == nil {
+				continue
+			}
+			return rpcstore.AddCredential(tx, credential)
+		}
+		return baton.Errorf(baton.Unavailable, "no client id is free").WithFix("Try again.")
+	})
+	return r, err
+}
+
+// credentialName returns the name in a connector's client ids: its own, in lower-case
+// letters, digits and dashes.
+func credentialName(name string) string {
+	var b strings.Builder
+	for _, r := range string(console.SortKey(name)) {
+		switch {
+		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() >= 40 {
+			break
+		}
+	}
+	if s := strings.Trim(b.String(), "-"); s != "" {
+		return s
+	}
+	return "connector"
+}
+
+// RevokeCredential ends a credential of a connector at once.
+func (c *Console) RevokeCredential(ctx context.Context, caller Caller, id console.ID, clientID string) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if _, _, err := seeConnector(tx, me, id, console.ConfigureConnectors); err != nil {
+			return err
+		}
+		if err := c.recent(caller); err != nil {
+			return err
+		}
+		if _, err := rpcstore.CredentialOf(tx, string(id), clientID); err != nil {
+			return err
+		}
+		return rpcstore.RevokeCredential(tx, clientID)
+	})
+}
+
+// PauseConnector pauses or resumes a connector.
+func (c *Console) PauseConnector(ctx context.Context, caller Caller, id console.ID, paused bool) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
+		if err != nil || con.Paused == paused {
+			return err
+		}
+		con.Paused = paused
+		return tx.ChangeConnector(con)
+	})
+}
+
+// ConnectorSettings is what can be changed about a connector.
+type ConnectorSettings struct {
+	Name     string
+	Interval time.Duration
+	Owners   []console.ID
+	Version  int64 // that was read
+}
+
+// MinInterval is the shortest time between the syncs of a connector.
+const MinInterval = time.Minute
+
+// maxName limits names that people give, in characters.
+const maxName = 200
+
+// ConfigureConnector changes the settings of a connector.
+func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id console.ID, s ConnectorSettings) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
+		if err != nil {
+			return err
+		}
+		if s.Interval < MinInterval {
+			return baton.Errorf(baton.Invalid, "a connector syncs at most once a minute")
+		}
+		if utf8.RuneCountInString(s.Name) > maxName {
+			return baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+		}
+		con.Name, con.Interval, con.Owners, con.Version = strings.TrimSpace(s.Name), s.Interval, s.Owners, s.Version
+		return tx.ChangeConnector(con)
+	})
+}
+
+// JudgeSync applies or discards a held sync, with a reason.
+func (c *Console) JudgeSync(ctx context.Context, caller Caller, id, sync console.ID, apply bool, why string) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if _, _, err := seeConnector(tx, me, id, console.JudgeHeldSyncs); err != nil {
+			return err
+		}
+		s, err := tx.Sync(sync)
+		if err != nil {
+			return err
+		}
+		if s.Connector != id {
+			return baton.Errorf(baton.NotFound, "no sync")
+		}
+		if why = strings.TrimSpace(why); why == "" {
+			return baton.Errorf(baton.Invalid, "the reason is missing").WithFix("Say why; it is kept with the decision.")
+		}
+		if !apply {
+			return tx.EndSync(sync, console.SyncDiscarded, why)
+		}
+		if err := c.recent(caller); err != nil {
+			return err
+		}
+		if err := tx.ConfirmSync(sync, why); err != nil {
+			return err
+		}
+		return tx.SetDue(console.DueIngest, string(sync), c.now(), nil)
+	})
+}

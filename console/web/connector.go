@@ -1,0 +1,404 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+	"baton/console/rpc"
+	"baton/console/store"
+)
+
+type connectorsList struct {
+	Connectors []govern.ConnectorSummary
+	MayAdd     bool
+}
+
+func connectorsPage(c *call) error {
+	all, err := c.console().Connectors(c.ctx(), c.caller)
+	if err != nil {
+		return err
+	}
+	return c.page("connectors", "Connectors", connectorsList{all, console.AddConnectors.Of(c.caller.Person, console.Object{})})
+}
+
+type catalogPage struct {
+	Search   string
+	Products []govern.Product
+}
+
+func connectorCatalog(c *call) error {
+	if err := console.AddConnectors.Check(c.caller.Person, console.Object{}); err != nil {
+		return err
+	}
+	search := c.r.FormValue("search")
+	return c.page("connector-catalog", "Add connector", catalogPage{search, c.console().Catalog(search)})
+}
+
+// connectorForm is the form of a new connector.
+type connectorForm struct {
+	Product govern.Product
+	Name    string
+	Where   string // "managed" or "new"
+	App     console.ID
+	NewApp  string
+	Apps    []console.App
+	People  []personChoice
+	Problem *problem
+}
+
+type personChoice struct {
+	console.Person
+	Chosen bool
+}
+
+func (c *call) connectorForm() (f connectorForm, err error) {
+	if f.Product, err = c.console().Product(c.r.PathValue("product")); err != nil {
+		return f, err
+	}
+	apps, people, err := c.console().Candidates(c.ctx(), c.caller)
+	if err != nil {
+		return f, err
+	}
+	f.Apps = apps
+	chosen := c.ids("owner")
+	if c.r.Method == http.MethodGet {
+		chosen = []console.ID{c.caller.Person.ID}
+	}
+	for _, p := range people {
+		f.People = append(f.People, personChoice{p, slices.Contains(chosen, p.ID)})
+	}
+	f.Name, f.Where, f.App, f.NewApp = c.r.PostFormValue("name"), c.r.PostFormValue("where"), console.ID(c.r.PostFormValue("app")), c.r.PostFormValue("new-app")
+	if c.r.Method == http.MethodGet {
+		f.Name, f.Where = f.Product.DisplayName, "new"
+		if f.Product.Name != govern.Generic.Name {
+			f.NewApp = f.Product.DisplayName
+		}
+	}
+	return f, nil
+}
+
+// ids returns the ids that a form's field holds.
+func (c *call) ids(field string) (ids []console.ID) {
+	for _, v := range c.r.PostForm[field] {
+		ids = append(ids, console.ID(v))
+	}
+	return ids
+}
+
+func newConnectorPage(c *call) error {
+	f, err := c.connectorForm()
+	if err != nil {
+		return err
+	}
+	return c.page("connector-new", "Add connector", f)
+}
+
+func addConnector(c *call) error {
+	f, err := c.connectorForm()
+	if err != nil {
+		return err
+	}
+	n := govern.NewConnector{Name: f.Name, Product: f.Product.Name, Owners: c.ids("owner")}
+	switch f.Where {
+	case "managed":
+		n.App = f.App
+	case "new":
+		n.NewApp = f.NewApp
+	}
+	id, err := c.console().AddConnector(c.ctx(), c.caller, n)
+	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.AlreadyExists || k == baton.NotFound) {
+		f.Problem = problemOf(err)
+		return c.show(statusOf(err), "connector-new", "Add connector", f)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(id) + "/settings")
+}
+
+// connectorHead is on top of every page of a connector.
+type connectorHead struct {
+	govern.ConnectorView
+	Tab  string
+	Tabs []appTab
+}
+
+func (c *call) connector() console.ID { return console.ID(c.r.PathValue("connector")) }
+
+func (c *call) connectorHead(tab string) (connectorHead, error) {
+	v, err := c.console().Connector(c.ctx(), c.caller, c.connector())
+	base := "/connectors/" + string(c.connector())
+	return connectorHead{v, tab, []appTab{{"syncs", "Syncs", base}, {"settings", "Settings", base + "/settings"}, {"hosts", "Hosts", base + "/hosts"}, {"log", "Log", base + "/log"}}}, err
+}
+
+// Chip returns the connector's state.
+func (h connectorHead) Chip() chip { return connectionChip(h.State) }
+
+func connectionChip(s console.ConnectionState) chip {
+	kind := "plain"
+	switch s {
+	case console.Connected:
+		kind = "good"
+	case console.Syncing:
+		kind = "accent"
+	case console.Held, console.HeldByConnector, console.ConnectorError:
+		kind = "bad"
+	case console.Offline:
+		kind = "warn"
+	}
+	return chip{kind, string(s)}
+}
+
+type syncsPage struct {
+	Head    connectorHead
+	Syncs   []console.Sync
+	Next    string
+	Problem *problem
+}
+
+func (c *call) syncs() (p syncsPage, err error) {
+	if p.Head, err = c.connectorHead("syncs"); err != nil {
+		return p, err
+	}
+	var before store.SyncBefore
+	if err := c.place(&before); err != nil {
+		return p, err
+	}
+	syncs, more, err := c.console().Syncs(c.ctx(), c.caller, c.connector(), before, rowsPerPage)
+	p.Syncs = syncs
+	if more {
+		last := syncs[len(syncs)-1]
+		p.Next = cursor(store.SyncBefore{Received: last.Received, ID: last.ID})
+	}
+	return p, err
+}
+
+func connectorPage(c *call) error {
+	p, err := c.syncs()
+	if err != nil {
+		return err
+	}
+	return c.page("connector", p.Head.Connector.Name, p)
+}
+
+func judgeSync(c *call) error {
+	err := c.console().JudgeSync(c.ctx(), c.caller, c.connector(), console.ID(c.r.PathValue("sync")), c.r.PostFormValue("decision") == "apply", c.r.PostFormValue("why"))
+	if k := baton.KindOf(err); k == baton.Invalid && err != nil || k == baton.Refused {
+		p, failed := c.syncs()
+		if failed != nil {
+			return failed
+		}
+		p.Problem = problemOf(err)
+		return c.show(statusOf(err), "connector", p.Head.Connector.Name, p)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(c.connector()))
+}
+
+func pauseConnector(c *call) error {
+	if err := c.console().PauseConnector(c.ctx(), c.caller, c.connector(), c.r.PostFormValue("paused") == "true"); err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(c.connector()))
+}
+
+type settingsPage struct {
+	Head     connectorHead
+	Editing  bool
+	Product  govern.Product
+	Name     string
+	Minutes  string
+	People   []personChoice
+	Problem  *problem
+	Rotated  *govern.Rotated
+	Snippets []snippet
+	Now      time.Time
+}
+
+// credentialRow is a credential in a list.
+func (p settingsPage) Credentials() (rows []credentialRow) {
+	for _, cr := range slices.Backward(p.Head.Credentials) {
+		row := credentialRow{Credential: cr, State: chip{"good", "Works"}}
+		switch {
+		case !cr.Revoked.IsZero():
+			row.State = chip{"plain", "Revoked"}
+		case !cr.Good(p.Now):
+			row.State = chip{"plain", "Expired"}
+		}
+		row.MayRevoke = p.Head.MayConfigure && cr.Good(p.Now)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+type credentialRow struct {
+	rpc.Credential
+	State     chip
+	MayRevoke bool
+}
+
+func (c *call) settings() (p settingsPage, err error) {
+	if p.Head, err = c.connectorHead("settings"); err != nil {
+		return p, err
+	}
+	con := p.Head.Connector
+	p.Now, p.Name, p.Minutes = c.console().Now(), con.Name, strconv.FormatFloat(con.Interval.Minutes(), 'f', -1, 64)
+	p.Product, err = c.console().Product(con.Product)
+	if baton.KindOf(err) == baton.NotFound { // another Baton connector
+		p.Product, err = govern.Generic, nil
+	}
+	return p, err
+}
+
+func connectorSettings(c *call) error {
+	p, err := c.settings()
+	if err != nil {
+		return err
+	}
+	return c.page("connector-settings", p.Head.Connector.Name, p)
+}
+
+func (c *call) editSettings() (settingsPage, error) {
+	p, err := c.settings()
+	if err != nil {
+		return p, err
+	}
+	if !p.Head.MayConfigure {
+		return p, console.ConfigureConnectors.Check(c.caller.Person, console.Object{App: &p.Head.App, Connector: &p.Head.Connector})
+	}
+	p.Editing = true
+	people, err := c.console().Owners(c.ctx(), c.caller, c.connector())
+	for _, person := range people {
+		p.People = append(p.People, personChoice{person, slices.Contains(p.Head.Connector.Owners, person.ID)})
+	}
+	return p, err
+}
+
+func connectorEdit(c *call) error {
+	p, err := c.editSettings()
+	if err != nil {
+		return err
+	}
+	return c.page("connector-settings", p.Head.Connector.Name, p)
+}
+
+func configureConnector(c *call) error {
+	p, err := c.editSettings()
+	if err != nil {
+		return err
+	}
+	p.Name, p.Minutes = c.r.PostFormValue("name"), c.r.PostFormValue("interval")
+	minutes, err := strconv.ParseFloat(p.Minutes, 64)
+	if err != nil || minutes < 1 || minutes > 60*24*31 {
+		err = baton.Errorf(baton.Invalid, "the interval is not a number of minutes, from 1 to %d", 60*24*31)
+	} else {
+		version, _ := strconv.ParseInt(c.r.PostFormValue("version"), 10, 64)
+		err = c.console().ConfigureConnector(c.ctx(), c.caller, c.connector(), govern.ConnectorSettings{Name: p.Name,
+			Interval: time.Duration(minutes * float64(time.Minute)).Round(time.Second), Owners: c.ids("owner"), Version: version})
+	}
+	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.AlreadyExists || k == baton.Refused) {
+		p.Problem = problemOf(err)
+		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, p)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
+}
+
+// rotateCredentials shows the new secret on the page that answers: it is not kept.
+func rotateCredentials(c *call) error {
+	r, err := c.console().Rotate(c.ctx(), c.caller, c.connector())
+	if err != nil && baton.KindOf(err) != baton.Refused {
+		return err
+	}
+	p, failed := c.editSettings()
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		p.Problem = problemOf(err)
+		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, p)
+	}
+	p.Rotated = &r
+	p.Snippets = snippets(p.Product, r)
+	return c.page("connector-settings", p.Head.Connector.Name, p)
+}
+
+func revokeCredential(c *call) error {
+	if err := c.console().RevokeCredential(c.ctx(), c.caller, c.connector(), c.r.PostFormValue("client-id")); err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
+}
+
+func connectorHosts(c *call) error {
+	h, err := c.connectorHead("hosts")
+	if err != nil {
+		return err
+	}
+	return c.page("connector-hosts", h.Connector.Name, h)
+}
+
+type logPage struct {
+	Head  connectorHead
+	Tasks []rpc.Task
+	Next  int64
+}
+
+// Chip returns how far a task is.
+func (logPage) Chip(t rpc.Task) chip {
+	switch {
+	case t.State == rpc.Queued:
+		return chip{"plain", "Waiting"}
+	case t.State == rpc.Leased:
+		return chip{"accent", "Running"}
+	case t.State == rpc.Lost:
+		return chip{"warn", "No answer"}
+	case t.Cancelled:
+		return chip{"plain", "Cancelled"}
+	case t.Result.OK():
+		return chip{"good", "Done"}
+	}
+	return chip{"bad", "Failed"}
+}
+
+// Took returns how long a task took, from its last lease to its result.
+func (logPage) Took(t rpc.Task) string {
+	if t.Result.At.IsZero() || t.Lease.Since.IsZero() {
+		return "–"
+	}
+	return t.Result.At.Sub(t.Lease.Since).Round(10 * time.Millisecond).String()
+}
+
+func connectorLog(c *call) error {
+	h, err := c.connectorHead("log")
+	if err != nil {
+		return err
+	}
+	var before int64
+	if err := c.place(&before); err != nil {
+		return err
+	}
+	p := logPage{Head: h}
+	if p.Tasks, p.Next, err = c.console().Tasks(c.ctx(), c.caller, c.connector(), before, rowsPerPage); err != nil {
+		return err
+	}
+	return c.page("connector-log", h.Connector.Name, p)
+}
+
+// NextPath returns the address of the next page; "" at the end.
+func (p logPage) NextPath() string {
+	if p.Next == 0 {
+		return ""
+	}
+	return "?after=" + url.QueryEscape(cursor(p.Next))
+}
