@@ -7,16 +7,15 @@ import (
 	"baton"
 )
 
-// parseResource reads the name of a resource: a Baton id, "bid:r:type/id" or
-// "bid:r:parenttype/parentid/type/id" with a backslash before a colon, slash or
-// backslash that belongs to a part, or plainly "type:id". The parent is not needed
-// to find a resource and is dropped.
+// parseResource parses the id of a resource: a Baton id, "bid:r:type/id" or
+// "bid:r:parenttype/parentid/type/id", in which a backslash escapes a colon, a slash or a
+// backslash, or simply "type:id". It drops the parent, which is not needed to find a resource.
 func parseResource(text string) (baton.ResourceID, error) {
 	bid, ok := strings.CutPrefix(text, "bid:")
 	if !ok {
 		kind, id, found := strings.Cut(text, ":")
 		if !found || kind == "" || id == "" {
-			return baton.ResourceID{}, fmt.Errorf("%q names no resource", text)
+			return baton.ResourceID{}, fmt.Errorf("%q is not the id of a resource", text)
 		}
 		return baton.ResourceID{Type: kind, ID: id}, nil
 	}

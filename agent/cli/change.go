@@ -15,25 +15,24 @@ import (
 	"baton/internal/english"
 )
 
-// wish is a change that was asked for, checked as far as that goes without the
-// upstream.
-type wish struct {
-	done    string // how it is told: "granted X to Y"
+// plannedChange is a change whose arguments are valid as far as the file shows.
+type plannedChange struct {
+	done    string // "granted X to Y"
 	already string // "already granted: X to Y"
 	do      func(context.Context, *baton.Connector) (baton.Outcome, error)
 }
 
-// readOnly reports whether all changes were switched off: provisioning is set to false,
-// as opposed to not being set.
+// readOnly reports whether provisioning is set to false, which switches all changes off. It is
+// not enough that it is unset.
 func (r *run) readOnly() bool { return r.Has("provisioning") && !r.Values.Bool("provisioning") }
 
-// change makes one change and says what it did. A flag that asks for a change is consent
-// enough, as with the official connectors; --provisioning is about what C1 may do.
+// change makes one change and prints the outcome. As with the official connectors, the flag
+// that asks for a change is enough; --provisioning limits what C1 may do.
 func (r *run) change(ctx context.Context, op operation) error {
 	if r.readOnly() {
-		return baton.Errorf(baton.Refused, "%s is false, so nothing is changed", r.label("provisioning")).WithFix("take it away to allow changes")
+		return baton.Errorf(baton.Refused, "%s is false, so nothing is changed", r.label("provisioning")).WithFix("unset it, or set it to true, to allow changes")
 	}
-	w, err := r.wish(ctx, op)
+	w, err := r.plan(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (r *run) change(ctx context.Context, op operation) error {
 	out, err := w.do(ctx, connector)
 	if err != nil {
 		if ctx.Err() != nil {
-			return stopped(ctx, string(op), err).WithFix("run the same command again: what was done is found done")
+			return stopped(ctx, string(op), err).WithFix("run the same command again; it does not repeat a change that was made")
 		}
 		return err
 	}
@@ -55,19 +54,19 @@ func (r *run) change(ctx context.Context, op operation) error {
 	return nil
 }
 
-func (r *run) wish(ctx context.Context, op operation) (wish, error) {
+func (r *run) plan(ctx context.Context, op operation) (plannedChange, error) {
 	switch op {
 	case opGrant:
-		return r.wishGrant(ctx)
+		return r.planGrant(ctx)
 	case opRevoke:
-		return r.wishRevoke(ctx)
+		return r.planRevoke(ctx)
 	case opCreate:
-		return r.wishAccount()
+		return r.planAccount()
 	}
-	return r.wishAction()
+	return r.planAction()
 }
 
-func (r *run) wishGrant(ctx context.Context) (w wish, err error) {
+func (r *run) planGrant(ctx context.Context) (w plannedChange, err error) {
 	kind := r.Values.String("grant-principal-type")
 	if err := knownType(r.program.Describe(), r.label("grant-principal-type"), kind); err != nil {
 		return w, err
@@ -88,7 +87,7 @@ func (r *run) wishGrant(ctx context.Context) (w wish, err error) {
 		if len(e.GrantableTo) > 0 && !slices.Contains(e.GrantableTo, kind) {
 			return baton.Errorf(baton.Invalid, "%s cannot be granted to a %s", e.ID, kind).WithFix("it can be granted to a %s", english.Or(e.GrantableTo))
 		}
-		w = wish{
+		w = plannedChange{
 			done:    fmt.Sprintf("granted %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
 			already: fmt.Sprintf("already granted: %s%s to %s%s", e.ID, called(e.DisplayName), who.ID, called(who.DisplayName)),
 			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
@@ -100,7 +99,7 @@ func (r *run) wishGrant(ctx context.Context) (w wish, err error) {
 	return w, err
 }
 
-func (r *run) wishRevoke(ctx context.Context) (w wish, err error) {
+func (r *run) planRevoke(ctx context.Context) (w plannedChange, err error) {
 	err = r.withFile(ctx, func(l *lookup) error {
 		g, err := l.grant(r.Values.String("revoke-grant"))
 		if err != nil {
@@ -111,7 +110,7 @@ func (r *run) wishRevoke(ctx context.Context) (w wish, err error) {
 			return err
 		}
 		e, who := g.Entitlement, g.Principal
-		w = wish{
+		w = plannedChange{
 			done:    fmt.Sprintf("revoked %s%s from %s", e, called(g.ResourceName), who),
 			already: fmt.Sprintf("already revoked: %s%s from %s", e, called(g.ResourceName), who),
 			do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
@@ -123,10 +122,10 @@ func (r *run) wishRevoke(ctx context.Context) (w wish, err error) {
 	return w, err
 }
 
-func (r *run) wishAccount() (wish, error) {
+func (r *run) planAccount() (plannedChange, error) {
 	creation := r.program.Describe().Account
 	if kind := r.Values.String("create-account-resource-type"); kind != "" && kind != creation.ResourceType {
-		return wish{}, baton.Errorf(baton.Invalid, "%s: there are no accounts of type %q", r.label("create-account-resource-type"), kind).
+		return plannedChange{}, baton.Errorf(baton.Invalid, "%s: there are no accounts of type %q", r.label("create-account-resource-type"), kind).
 			WithFix("use %s, or leave it out", creation.ResourceType)
 	}
 	profile, err := object(r.Values.String("create-account-profile"))
@@ -134,7 +133,7 @@ func (r *run) wishAccount() (wish, error) {
 		err = baton.CheckFields(creation.Fields, profile)
 	}
 	if err != nil {
-		return wish{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("create-account-profile"), err).
+		return plannedChange{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("create-account-profile"), err).
 			WithFix("%s", fieldHelp("--create-account-profile", creation.Fields))
 	}
 	email := r.Values.String("create-account-email")
@@ -142,16 +141,16 @@ func (r *run) wishAccount() (wish, error) {
 	if login == "" {
 		login = email
 	}
-	return wish{
+	return plannedChange{
 		done:    "created an account for " + email,
-		already: "already there: an account for " + email,
+		already: "already exists: an account for " + email,
 		do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
 			return c.Account.Create(ctx, baton.AccountRequest{Email: email, Login: login, Profile: profile, DryRun: r.Values.Bool("dry-run")})
 		},
 	}, nil
 }
 
-func (r *run) wishAction() (wish, error) {
+func (r *run) planAction() (plannedChange, error) {
 	name := r.Values.String("invoke-action")
 	described := r.program.Describe()
 	action, ok := described.Action(name)
@@ -160,19 +159,19 @@ func (r *run) wishAction() (wish, error) {
 		for _, a := range described.Actions {
 			names = append(names, a.Name)
 		}
-		return wish{}, baton.Errorf(baton.NotFound, "there is no action %q", name).WithFix("use %s", english.Or(names))
+		return plannedChange{}, baton.Errorf(baton.NotFound, "there is no action %q", name).WithFix("use %s", english.Or(names))
 	}
 	arguments, err := object(r.Values.String("invoke-action-args"))
 	if err == nil {
 		err = baton.CheckFields(action.Arguments, arguments)
 	}
 	if err != nil {
-		return wish{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("invoke-action-args"), err).
+		return plannedChange{}, baton.Errorf(baton.Invalid, "%s: %w", r.label("invoke-action-args"), err).
 			WithFix("%s", fieldHelp("--invoke-action-args", action.Arguments))
 	}
-	return wish{
+	return plannedChange{
 		done:    "ran " + name,
-		already: "already so: " + name,
+		already: name + ": nothing to change",
 		do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
 			a, ok := c.Action(name)
 			if !ok {
@@ -183,8 +182,8 @@ func (r *run) wishAction() (wish, error) {
 	}, nil
 }
 
-// previously reports whether the file has the resource. A file that cannot be read has
-// nothing.
+// previously reports whether the file has the resource. A file that cannot be read counts as
+// empty.
 func (r *run) previously(id baton.ResourceID) (bool, error) {
 	held, err := syncer.Holds(r.Values.String("file"), r.Values.String("c1z-temp-dir"), id)
 	if err != nil {
@@ -193,7 +192,7 @@ func (r *run) previously(id baton.ResourceID) (bool, error) {
 	return held && err == nil, nil
 }
 
-// object reads a JSON object; no text is an empty one.
+// object parses a JSON object. An empty text is an empty object.
 func object(text string) (map[string]any, error) {
 	values := map[string]any{}
 	if text == "" {
@@ -209,10 +208,10 @@ func object(text string) (map[string]any, error) {
 	return values, nil
 }
 
-// fieldHelp is an example of the JSON that a flag takes.
+// fieldHelp returns an example of the JSON that a flag takes.
 func fieldHelp(flag string, fields []baton.Field) string {
 	if len(fields) == 0 {
-		return "leave it out: it takes nothing"
+		return "leave it out: it takes no fields"
 	}
 	examples := [...]string{`"..."`, "true", "1", `["..."]`}
 	var pairs []string
@@ -222,15 +221,15 @@ func fieldHelp(flag string, fields []baton.Field) string {
 	return fmt.Sprintf("write %s '{%s}'", flag, strings.Join(pairs, ", "))
 }
 
-// outcome says what a change did.
-func (r *run) outcome(op operation, w wish, out baton.Outcome) {
+// outcome prints the outcome of a change.
+func (r *run) outcome(op operation, w plannedChange, out baton.Outcome) {
 	dry := r.Values.Bool("dry-run")
 	head := w.done
 	switch {
 	case out.Already:
 		head = w.already
 	case dry:
-		head = "dry run, nothing was changed; it would say: " + w.done
+		head = "dry run, nothing was changed; the result would be: " + w.done
 	}
 	attrs := []any{"operation", string(op), "already", out.Already, "dry_run", dry}
 	lines := []string{head}

@@ -11,7 +11,7 @@ import (
 	"baton/internal/settings"
 )
 
-// configuration is what one run is told.
+// configuration holds the resolved settings of a run.
 type configuration struct{ settings.Resolved }
 
 // settingsDirEnv names the folder with a file for each setting.
@@ -19,7 +19,7 @@ const settingsDirEnv = "BATON_SETTINGS_DIR"
 
 var settingNames = settings.Names{Prefix: "BATON_", Others: []string{"BATON_CONFIG_PATH", settingsDirEnv}}
 
-// envName is the environment variable of an option.
+// envName returns the environment variable of an option.
 func envName(option string) string { return settingNames.Variable(option) }
 
 // known returns the options as package settings resolves them.
@@ -36,8 +36,8 @@ func resolve(all []option, flags map[string][]string, env map[string]string, fil
 	return configuration{settingNames.Resolve(known(all), flags, env, file, bad)}
 }
 
-// fileValues are the values of the configuration file that applies. A file that
-// BATON_CONFIG_PATH names must exist; .baton.yaml need not.
+// fileValues returns the values of the configuration file. A file named by BATON_CONFIG_PATH
+// must exist; .baton.yaml need not.
 func fileValues(env map[string]string, all []option, bad *settings.Problems) map[string]settings.Given {
 	candidates, required := []string{".baton.yaml", ".baton.yml"}, false
 	if path := env["BATON_CONFIG_PATH"]; path != "" {
@@ -58,7 +58,7 @@ func fileValues(env map[string]string, all []option, bad *settings.Problems) map
 			return nil
 		}
 		if !required && disk.Planted(path) {
-			bad.Add("remove it, or name it with BATON_CONFIG_PATH if it is meant", "%s belongs to another user, in a folder that everybody can write to", path)
+			bad.Add("remove it, or set BATON_CONFIG_PATH to it to use it", "%s belongs to another user, in a folder that everybody can write to", path)
 			return nil
 		}
 		bad.Texts, bad.Fixes = append(bad.Texts, found.Texts...), append(bad.Fixes, found.Fixes...)
@@ -67,7 +67,7 @@ func fileValues(env map[string]string, all []option, bad *settings.Problems) map
 	return nil
 }
 
-// require notes the required settings that are missing.
+// require adds the required settings that are missing to bad.
 func (c configuration) require(p Program, bad *settings.Problems) {
 	complete := true
 	for _, s := range p.Settings {
@@ -76,7 +76,7 @@ func (c configuration) require(p Program, bad *settings.Problems) {
 		}
 		if s.Kind == baton.SecretSetting && c.Has(s.Name+"-file") {
 			complete = false
-			continue // what is wrong with the file was said
+			continue // the problem with the file is in bad already
 		}
 		complete = false
 		fix := fmt.Sprintf("set --%s or %s", s.Name, envName(s.Name))
@@ -86,6 +86,6 @@ func (c configuration) require(p Program, bad *settings.Problems) {
 		bad.Add(fix, "%s is required", s.Name)
 	}
 	if !complete && p.Sandbox != nil {
-		bad.Fixes = append(bad.Fixes, fmt.Sprintf("or see it work without an account: %s demo", p.Name))
+		bad.Fixes = append(bad.Fixes, fmt.Sprintf("or try it without an account: %s demo", p.Name))
 	}
 }

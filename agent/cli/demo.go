@@ -39,7 +39,7 @@ func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
 		return err
 	}
 	path := r.Values.String("file")
-	if err := r.makeRoom(path, server.Mark); err != nil {
+	if err := r.prepareFile(path, server.Mark); err != nil {
 		return err
 	}
 	origin, stop, err := serve("127.0.0.1:0", server.Handler, r.log)
@@ -55,26 +55,26 @@ func (r *run) demo(ctx context.Context, flags sandboxFlags) error {
 		env["BATON_LOG_FORMAT"] = "json"
 	}
 	env["BATON_FILE"] = path
-	r.line("A made-up organisation is at %s. First, everything in it goes into a file:", origin)
+	r.line("A generated organisation is served at %s. The first sync reads it into a file:", origin)
 	err = r.tour(ctx, env, append([]TourStep{{}}, server.Tour...))
 	if err != nil {
-		// This organisation is gone, so nothing can go on from what was read of it.
+		// The organisation ends with the demo, so its sync cannot be resumed.
 		return cmp.Or(err, syncer.Discard(path, ""), stop())
 	}
 	if err := stop(); err != nil {
 		return err
 	}
 	r.line("")
-	r.line("%s holds what the last sync found. Next:", path)
-	r.line("  %s report --out report.html %s   make a page of it for a reviewer", r.program.Name, shellQuote(path))
-	r.line("  baton resources -f %[1]s, baton grants -f %[1]s   look into it with the baton CLI", shellQuote(path))
-	r.line("  %s sandbox --listen 127.0.0.1:8080   keep such an organisation running and try things on it", r.program.Name)
-	r.line("  %[1]s doctor   check the settings of your own; %[1]s --help says which there are", r.program.Name)
+	r.line("%s holds the result of the last sync. Next:", path)
+	r.line("  %s report --out report.html %s   write a page for a reviewer", r.program.Name, shellQuote(path))
+	r.line("  baton resources -f %[1]s, baton grants -f %[1]s   read it with the baton CLI", shellQuote(path))
+	r.line("  %s sandbox --listen 127.0.0.1:8080   keep such an organisation running", r.program.Name)
+	r.line("  %[1]s doctor   check the settings for your own organisation; %[1]s --help lists them", r.program.Name)
 	return nil
 }
 
-// tour runs the steps. Each is a whole run of the program, and all that it knows is
-// in env.
+// tour runs the steps. Each is a whole run of the program, which reads its settings from env
+// only.
 func (r *run) tour(ctx context.Context, env map[string]string, steps []TourStep) error {
 	for _, step := range steps {
 		command := r.program.Name
@@ -90,7 +90,7 @@ func (r *run) tour(ctx context.Context, env map[string]string, steps []TourStep)
 		err := inner.execute(ctx, step.Args)
 		switch {
 		case err != nil && step.Refused && baton.KindOf(err) == baton.Refused:
-			// It belongs to the story, so it is told where the story is.
+			// The refusal is the point of this step, so it is printed among the other output.
 			r.line("error: %v", err)
 			r.line("fix: %s", baton.FixOf(err))
 			err = nil
@@ -105,9 +105,9 @@ func (r *run) tour(ctx context.Context, env map[string]string, steps []TourStep)
 	return nil
 }
 
-// makeRoom makes room for the demo's file. Neither a file that is not a demo's nor
-// an interrupted sync is touched.
-func (r *run) makeRoom(path string, mark baton.ResourceID) error {
+// prepareFile removes the file of an earlier demo. It refuses to replace any other file, or
+// one with an interrupted sync.
+func (r *run) prepareFile(path string, mark baton.ResourceID) error {
 	elsewhere := fmt.Sprintf("name another file: %s demo -f demo.c1z", r.program.Name)
 	if exists(path + ".pages") {
 		return baton.Errorf(baton.Refused, "demo: %s.pages holds an interrupted sync", path).WithFix("%s", elsewhere)
@@ -118,7 +118,7 @@ func (r *run) makeRoom(path string, mark baton.ResourceID) error {
 	if !isDemo(path, mark) {
 		return baton.Errorf(baton.Refused, "demo: %s exists and is not the file of a demo", path).WithFix("%s", elsewhere)
 	}
-	r.line("replacing %s, which holds a made-up organisation", path)
+	r.line("replacing %s, the file of an earlier demo", path)
 	if err := os.Remove(path); err != nil {
 		return baton.Errorf(baton.Storage, "demo: %w", err)
 	}
@@ -130,7 +130,7 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// isDemo reports whether the file holds the resource by which demos are known.
+// isDemo reports whether the file holds the resource that marks a demo.
 func isDemo(path string, mark baton.ResourceID) bool {
 	ctx := context.Background()
 	f, err := c1z.Opener{TempDir: filepath.Dir(path)}.Open(ctx, path)

@@ -10,17 +10,16 @@ import (
 	"baton/wire"
 )
 
-// descriptive are the areas of flags that commands which only describe the
-// connector, or look at it, let pass: a deployment's command line plus a
-// sub-command.
+// descriptive returns the areas of flags that read-only commands accept without using them, so
+// that a sub-command can be added to the command line of a deployment.
 func descriptive() []area { return []area{areaConnector, areaNetwork, areaOutput} }
 
 func (r *run) capabilities(context.Context) error {
 	return r.describe("capabilities", func() ([]byte, error) { return wire.Capabilities(r.program.Describe()) })
 }
 
-// config prints the form that C1 shows: the settings of the runtime that an
-// operator may want to change from there, then the connector's.
+// config prints the form that C1 shows: settings of the runtime that an operator may change
+// there, then those of the connector.
 func (r *run) config(context.Context) error {
 	operational := []string{"log-level", "log-level-debug-expires-at", "health-check", "health-check-port",
 		"health-check-bind-address", "http-timeout-seconds"}
@@ -49,8 +48,8 @@ func (r *run) describe(command string, print func() ([]byte, error)) error {
 	return r.document(text)
 }
 
-// document prints JSON in its official bytes, which end without a line break; on a
-// terminal one is added.
+// document prints JSON as the official connectors do, without a final line break, except on a
+// terminal.
 func (r *run) document(text []byte) error {
 	if isTerminal(r.stdout) {
 		text = append(text, '\n')
@@ -58,7 +57,7 @@ func (r *run) document(text []byte) error {
 	return r.data(text)
 }
 
-// listActions prints the actions: as JSON in the protocol's shape, or to read.
+// listActions prints the actions, as JSON in the form of the protocol or as text.
 func (r *run) listActions() error {
 	actions := r.program.Describe().Actions
 	if r.json {

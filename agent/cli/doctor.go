@@ -10,8 +10,8 @@ import (
 	"baton/internal/english"
 )
 
-// doctor prints what the connector finds out about its upstream, as it finds it.
-// Somebody is waiting for it, so it is not as patient with a dead upstream.
+// doctor prints the findings of the connector about its upstream one by one. It retries for a
+// short time only, because a person waits for it.
 func (r *run) doctor(ctx context.Context) error {
 	if err := r.start("console", true); err != nil {
 		return err
@@ -44,11 +44,11 @@ func (r *run) doctor(ctx context.Context) error {
 	if n := count[baton.Failure]; n > 0 {
 		return baton.Errorf(baton.Refused, "doctor: %s failed", english.Count(n, "check"))
 	}
-	tail := "everything is in order"
+	tail := "no problems"
 	if n := count[baton.Warning]; n > 0 {
 		tail = english.Count(n, "warning")
 	}
-	r.line("%s looked at: %s", english.Count(count[baton.OK]+count[baton.Warning], "thing"), tail)
+	r.line("%s passed: %s", english.Count(count[baton.OK]+count[baton.Warning], "check"), tail)
 	return nil
 }
 

@@ -15,25 +15,24 @@ type ExitCodeRow struct {
 	Meaning string
 }
 
-// ExitCodes is how a program ends after an error of each kind, in the order of the
-// codes: the numbers of the gRPC status codes, which the newer official connectors
-// exit with too. 0 is success, and nothing else is.
+// ExitCodes returns the exit code for each kind of error, sorted by code. The codes are those
+// of gRPC, which newer official connectors use as well. 0 is success.
 func ExitCodes() []ExitCodeRow {
 	rows := []ExitCodeRow{
-		{Kind: baton.Canceled, Meaning: "a signal came before the work was done"},
+		{Kind: baton.Canceled, Meaning: "a signal ended the run early"},
 		{Kind: baton.Invalid, Meaning: "a flag, a setting or a request is wrong"},
 		{Kind: baton.DeadlineExceeded, Meaning: "time ran out"},
-		{Kind: baton.NotFound, Meaning: "what was named does not exist"},
-		{Kind: baton.AlreadyExists, Meaning: "it exists and cannot be used as asked"},
+		{Kind: baton.NotFound, Meaning: "the named account, group, entitlement or file does not exist"},
+		{Kind: baton.AlreadyExists, Meaning: "it exists already and cannot be adopted"},
 		{Kind: baton.PermissionDenied, Meaning: "the credential may not do this"},
 		{Kind: baton.Storage, Meaning: "the disk is full, read-only or failing"},
-		{Kind: baton.Refused, Meaning: "a guard or the state of things forbids it; also a failed doctor"},
-		{Kind: baton.Incomplete, Meaning: "what was read does not prove enough: a list is not complete, or an answer is not the upstream's"},
+		{Kind: baton.Refused, Meaning: "a guard, or a file or process in use, forbids it; also a failed doctor"},
+		{Kind: baton.Incomplete, Meaning: "the data is not sufficient: a list is not complete, or an answer is not that of the upstream"},
 		{Kind: baton.Unsupported, Meaning: "the connector or the upstream cannot do this"},
-		{Kind: baton.Internal, Meaning: "a defect of this program, or an error nobody classified"},
-		{Kind: baton.Unavailable, Meaning: "the upstream is down or breaks off; try again later"},
-		{Kind: baton.RateLimited, Meaning: "the upstream still asks to slow down; try again later"},
-		{Kind: baton.Corrupt, Meaning: "a file is not what it should be"},
+		{Kind: baton.Internal, Meaning: "a defect of this program, or an unclassified error"},
+		{Kind: baton.Unavailable, Meaning: "the upstream is down or closes connections; try again later"},
+		{Kind: baton.RateLimited, Meaning: "the rate limit of the upstream is still exceeded; try again later"},
+		{Kind: baton.Corrupt, Meaning: "a file is damaged or of another kind"},
 		{Kind: baton.Unauthenticated, Meaning: "the credential was not accepted"},
 	}
 	for i := range rows {
@@ -43,7 +42,7 @@ func ExitCodes() []ExitCodeRow {
 	return rows
 }
 
-// exitCode is the exit code after an error.
+// exitCode returns the exit code for an error.
 func exitCode(err error) int {
 	if err == nil {
 		return 0

@@ -13,10 +13,10 @@ import (
 	"baton/internal/english"
 )
 
-// memberSlug is the entitlement that somebody means who names just a group.
+// memberSlug is the slug that is assumed if only a group is named.
 const memberSlug = "member"
 
-// withFile opens the file of the run for looking things up.
+// withFile calls do with a lookup in the newest sync of the file.
 func (r *run) withFile(ctx context.Context, do func(*lookup) error) error {
 	path := r.Values.String("file")
 	f, err := c1z.Opener{TempDir: cmp.Or(r.Values.String("c1z-temp-dir"), filepath.Dir(path))}.Open(ctx, path)
@@ -30,8 +30,8 @@ func (r *run) withFile(ctx context.Context, do func(*lookup) error) error {
 	return errors.Join(err, f.Close())
 }
 
-// lookup finds what a person names on the command line in the newest sync of the
-// file. What is not there is NotFound, with what was probably meant.
+// lookup finds ids of the command line in the newest sync of the file. An id that is not there
+// is a NotFound error, with suggestions.
 type lookup struct {
 	ctx       context.Context
 	sync      *c1z.Sync
@@ -39,16 +39,16 @@ type lookup struct {
 	connector *baton.Connector
 }
 
-// missing is the error for what is not in the file.
+// missing returns the error for an id that is not in the file.
 func (l *lookup) missing(what, id string, candidates []string) error {
 	e := baton.Errorf(baton.NotFound, "there is no %s %q in %s", what, id, l.path)
 	if len(candidates) > 0 {
 		return e.WithFix("did you mean %s?", english.Or(candidates))
 	}
-	return e.WithFix("sync again if it is new; the report command lists what is there")
+	return e.WithFix("sync again if it is new; the report command lists the contents of the file")
 }
 
-// principal is the resource with that id.
+// principal returns the resource with an id.
 func (l *lookup) principal(kind, id string) (c1z.Resource, error) {
 	res, err := l.sync.Resource(l.ctx, baton.ResourceID{Type: kind, ID: id})
 	if err == nil || baton.KindOf(err) != baton.NotFound {
@@ -65,7 +65,7 @@ func (l *lookup) principal(kind, id string) (c1z.Resource, error) {
 	return res, l.missing(kind, id, candidates)
 }
 
-// entitlement is the entitlement with that id.
+// entitlement returns the entitlement with an id.
 func (l *lookup) entitlement(id string) (c1z.Entitlement, error) {
 	e, err := l.sync.Entitlement(l.ctx, id)
 	if err == nil || baton.KindOf(err) != baton.NotFound {
@@ -78,7 +78,7 @@ func (l *lookup) entitlement(id string) (c1z.Entitlement, error) {
 	return e, l.missing("entitlement", id, candidates)
 }
 
-// entitlements are ids of entitlements that somebody may mean by the text.
+// entitlements returns up to three suggestions for the id of an entitlement.
 func (l *lookup) entitlements(text string) ([]string, error) {
 	var candidates []string
 	for _, t := range l.connector.ResourceTypes {
@@ -120,13 +120,13 @@ func (l *lookup) entitlements(text string) ([]string, error) {
 	return close.Best(), nil
 }
 
-// grant is the grant with that id.
+// grant returns the grant with an id.
 func (l *lookup) grant(id string) (c1z.Grant, error) {
 	g, err := l.sync.Grant(l.ctx, id)
 	if err == nil || baton.KindOf(err) != baton.NotFound {
 		return g, err
 	}
-	// The id names an entitlement and a principal; what is wrong may be one of them.
+	// The id usually contains an entitlement and a principal. Either may be the wrong part.
 	for _, t := range l.connector.ResourceTypes {
 		i := strings.LastIndex(id, ":"+t.ID+":")
 		if i < 0 {
@@ -145,12 +145,12 @@ func (l *lookup) grant(id string) (c1z.Grant, error) {
 	return g, l.missing("grant", id, nil)
 }
 
-// entitlementID is the id of an entitlement as the connector knows it.
+// entitlementID returns the id of an entitlement in the form that the connector uses.
 func (l *lookup) entitlementID(id string, resource baton.ResourceID, slug string) (baton.EntitlementID, error) {
 	if e, ok := baton.ParseEntitlementID(id, resource); ok {
 		return e, nil
 	}
-	if slug == "" { // a grant does not say it
+	if slug == "" { // a grant has no slug
 		e, err := l.sync.Entitlement(l.ctx, id)
 		if err != nil && baton.KindOf(err) != baton.NotFound {
 			return baton.EntitlementID{}, err
@@ -164,8 +164,8 @@ func (l *lookup) entitlementID(id string, resource baton.ResourceID, slug string
 	return baton.EntitlementID{Resource: resource, Slug: slug}, nil
 }
 
-// similar are up to three resources that go by the word: by id, e-mail, login or
-// name, whatever the case; or else by an id that is nearly it.
+// similar returns up to three resources whose id, e-mail address, login or name is the word,
+// ignoring case. If there is none, it returns those with a similar id.
 func (l *lookup) similar(kind, word string) ([]baton.Resource, error) {
 	var same []baton.Resource
 	var close english.Nearest[baton.Resource]
@@ -196,7 +196,7 @@ func names(r baton.Resource) []string {
 	return list
 }
 
-// called is a name beside an id.
+// called returns a display name in parentheses, or "".
 func called(name string) string {
 	if name == "" {
 		return ""

@@ -12,16 +12,15 @@ import (
 	"strings"
 )
 
-// memory is how much of it the Go runtime may use, and who says so. The zero value is
-// nobody.
+// memory is a limit for the Go runtime. The zero value is no limit.
 type memory struct {
 	limit int64
 	from  string // the file that holds the limit, of which this is nine tenths
 }
 
-// limitMemory tells the Go runtime of the memory limit of the control group that the
-// process lives in, so that it collects garbage in time instead of being killed. What
-// GOMEMLIMIT says, the runtime has read already, and it stays.
+// limitMemory sets the memory limit of the Go runtime to nine tenths of the limit of the
+// control group, so that garbage is collected before the kernel kills the process. If
+// GOMEMLIMIT is set, it does nothing.
 func limitMemory(env map[string]string, root fs.FS) memory {
 	if env["GOMEMLIMIT"] != "" {
 		return memory{}
@@ -35,19 +34,19 @@ func limitMemory(env map[string]string, root fs.FS) memory {
 	return m
 }
 
-// log says what the limit is; without one there is nothing to say.
+// log logs the limit, if there is one.
 func (m memory) log(to *slog.Logger) {
 	if m.limit > 0 {
 		to.Info("memory is limited by the control group", "gomemlimit_bytes", m.limit, "from", m.from)
 	}
 }
 
-// systemRoot is where limitMemory looks: the real files.
+// systemRoot returns the root of the file system.
 func systemRoot() fs.FS { return os.DirFS("/") }
 
-// memoryLimit is the lowest memory limit in bytes that a control group of this process
-// has, and its file; 0 when there is none. Both versions of control groups are asked,
-// for a machine can have both.
+// memoryLimit returns the lowest memory limit, in bytes, of the control groups of this
+// process, and the file that has it. It returns 0 if there is no limit. It reads both versions
+// of control groups, because a machine can use both.
 func memoryLimit(root fs.FS) (limit int64, from string) {
 	limit = math.MaxInt64
 	for _, group := range memoryGroups(root) {
@@ -69,16 +68,16 @@ func memoryLimit(root fs.FS) (limit int64, from string) {
 	return limit, from
 }
 
-// memoryGroup is a control group that accounts for memory. The groups above it limit
-// it, too.
+// memoryGroup is a control group that accounts for memory. The groups above it limit it as
+// well.
 type memoryGroup struct {
 	mount, path string
 	files       []string
 }
 
-// memoryGroups reads /proc/self/cgroup. Its lines are number:controllers:path; number 0
-// is version 2, which has no controllers here. In a container that does not see the
-// host's tree the path may lead nowhere, and the container's own limit is at the top.
+// memoryGroups parses /proc/self/cgroup. Its lines are number:controllers:path; number 0 is
+// version 2 and has no controllers. In a container that does not see the tree of the host, the
+// path may not exist; the limit of the container is then at the top.
 func memoryGroups(root fs.FS) []memoryGroup {
 	text, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -105,7 +104,7 @@ func memoryGroups(root fs.FS) []memoryGroup {
 	return groups
 }
 
-// unlimited is where numbers begin that mean "no limit": version 1 writes the largest
+// unlimited is a bound above which a number means "no limit": version 1 uses the largest
 // number of whole pages.
 const unlimited = math.MaxInt64 / 2
 

@@ -21,7 +21,7 @@ import (
 )
 
 // checkNetwork refuses variables for proxies and certificate authorities that the Go libraries
-// would ignore without a word: a proxy that cannot be parsed makes them connect directly.
+// would ignore silently: if they cannot parse a proxy, they connect directly.
 func checkNetwork(env map[string]string) error {
 	var bad settings.Problems
 	names := []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"}
@@ -41,7 +41,7 @@ func checkNetwork(env map[string]string) error {
 	return bad.Err()
 }
 
-// anyOf is the first of the variables that is set, and its value.
+// anyOf returns the first of the variables that is set, and its value.
 func anyOf(env map[string]string, names ...string) (name, value string) {
 	for _, name := range names {
 		if env[name] != "" {
@@ -51,20 +51,20 @@ func anyOf(env map[string]string, names ...string) (name, value string) {
 	return "", ""
 }
 
-// proxyProblem says what is wrong with the address of a proxy, without repeating it: it may hold a
-// password. It is empty if nothing is.
+// proxyProblem describes the problem of a proxy address, or returns "". It does not repeat the
+// address, which may contain a password.
 func proxyProblem(value string) string {
 	switch trimmed := strings.TrimSpace(value); {
 	case trimmed == "":
-		return "holds nothing but blanks"
+		return "contains only blanks"
 	case strings.TrimLeftFunc(value, unicode.IsSpace) != value:
 		return "begins with a blank or a line break"
 	case trimmed != value:
 		return "ends with a blank or a line break"
 	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return "has a blank or a line break in it"
+		return "contains a blank or a line break"
 	case strings.ContainsAny(value, "\"'`"):
-		return "has a quote in it"
+		return "contains a quote"
 	}
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
@@ -79,17 +79,17 @@ func proxyProblem(value string) string {
 	}
 	switch {
 	case !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme):
-		return fmt.Sprintf("begins with %.12q, which is not a kind of proxy that is supported (http, https, socks5, socks5h)", u.Scheme+"://")
+		return fmt.Sprintf("begins with %.12q, which is not a supported kind of proxy (http, https, socks5, socks5h)", u.Scheme+"://")
 	case u.Hostname() == "" || numeric != nil || port > 65535 || port == 0 && u.Port() != "":
 		return "is not the address of a proxy"
 	case strings.TrimRight(u.Path, "/") != "" || u.RawQuery != "" || strings.Contains(value, "#"):
-		return "has something behind host and port"
+		return "has a path, a query or a fragment after host and port"
 	}
 	return ""
 }
 
-// checkAuthorities looks at the variables that replace the system's certificate authorities. Go falls
-// back to the system's, or to none, where it cannot read them.
+// checkAuthorities checks the variables that replace the certificate authorities of the
+// system. Where Go cannot read them, it silently uses those of the system, or none.
 func checkAuthorities(env map[string]string, bad *settings.Problems) {
 	const fix = "point it to certificates in PEM, or unset it"
 	if file := env["SSL_CERT_FILE"]; file != "" {
@@ -121,8 +121,9 @@ func checkAuthorities(env map[string]string, bad *settings.Problems) {
 	}
 }
 
-// checkRoute refuses variables that are meant for the connection to host and would not apply to it:
-// ALL_PROXY, which the Go libraries do not read, and entries of NO_PROXY in a form that they do not match.
+// checkRoute refuses variables that are meant for the connection to host and would not apply:
+// ALL_PROXY, which the Go libraries do not read, and entries of NO_PROXY in a form that they
+// do not match.
 func checkRoute(env map[string]string, host string) error {
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil // never through a proxy
@@ -146,9 +147,9 @@ func checkRoute(env map[string]string, host string) error {
 
 var usualEntry = regexp.MustCompile(`^(\*\.|\.)?[\pL\pN_-]+(\.[\pL\pN_-]+)*(:[0-9]+)?$`)
 
-// bypass returns the entry of NO_PROXY that means host, and whether the Go libraries match it. Entries in
-// other forms are read as somebody would who wrote them: with blanks or semicolons between them, as
-// addresses with a scheme, or with a star anywhere.
+// bypass returns the entry of NO_PROXY that means host, and whether the Go libraries match it.
+// It also recognises entries in other forms: separated by blanks or semicolons, with a scheme,
+// or with a star in any position.
 func bypass(noProxy, host string) (entry string, matched bool) {
 	host = strings.ToLower(host)
 	for field := range strings.SplitSeq(noProxy, ",") {
@@ -196,7 +197,7 @@ func usualAddress(field string) bool {
 	return net.ParseIP(strings.Trim(field, "[]")) != nil
 }
 
-// hostOf is the host of an origin, without its port.
+// hostOf returns the host of an origin, without the port.
 func hostOf(origin string) string {
 	u, err := url.Parse(origin)
 	if err != nil {

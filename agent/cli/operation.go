@@ -8,7 +8,7 @@ import (
 	"baton/internal/english"
 )
 
-// operation is what a run without a sub-command does.
+// operation identifies what a run without a sub-command does.
 type operation string
 
 const (
@@ -22,8 +22,7 @@ const (
 	opService   operation = "service"
 )
 
-// trigger is the flag that asks for an operation, and the flags it cannot do
-// without.
+// trigger is a flag that asks for an operation, with the flags that it requires.
 type trigger struct {
 	op    operation
 	flag  string
@@ -45,8 +44,8 @@ func (op operation) changes() bool {
 	return op == opGrant || op == opRevoke || op == opCreate || op == opInvoke
 }
 
-// choose decides what a run without a sub-command does. Options that contradict
-// each other are an error: nothing falls back to a full sync.
+// choose returns the operation of a run without a sub-command. Options that contradict each
+// other are an error; no combination falls back to a full sync.
 func choose(all []option, c configuration) (operation, error) {
 	var asked []trigger
 	for _, t := range triggers() {
@@ -55,7 +54,7 @@ func choose(all []option, c configuration) (operation, error) {
 		}
 	}
 	if len(asked) > 1 {
-		return "", baton.Errorf(baton.Invalid, "%s and %s are two operations", c.label(asked[0].flag), c.label(asked[1].flag)).
+		return "", baton.Errorf(baton.Invalid, "%s and %s ask for two operations", c.label(asked[0].flag), c.label(asked[1].flag)).
 			WithFix("run one after the other")
 	}
 	op := opSync
@@ -66,10 +65,10 @@ func choose(all []option, c configuration) (operation, error) {
 			return "", err
 		}
 		if c.Typed("client-id") {
-			return "", baton.Errorf(baton.Invalid, "--client-id starts the service, so %s does not go with it", c.label(asked[0].flag))
+			return "", baton.Errorf(baton.Invalid, "--client-id starts the service, so it cannot be combined with %s", c.label(asked[0].flag))
 		}
 	case c.Has("client-id") != c.Has("client-secret"):
-		return "", baton.Errorf(baton.Invalid, "client-id and client-secret go together, and one of them is not set").
+		return "", baton.Errorf(baton.Invalid, "client-id and client-secret must both be set, and one of them is missing").
 			WithFix("set both to run as a service, or neither to sync into a file")
 	case c.Has("client-id"):
 		op = opService
@@ -78,13 +77,13 @@ func choose(all []option, c configuration) (operation, error) {
 		return "", err
 	}
 	if c.Values.Bool("dry-run") && !op.changes() {
-		return "", baton.Errorf(baton.Invalid, "%s goes with a change, and none is asked for", c.label("dry-run")).
+		return "", baton.Errorf(baton.Invalid, "%s requires a change", c.label("dry-run")).
 			WithFix("add --grant-entitlement, --revoke-grant, --create-account-email or --invoke-action")
 	}
 	return op, nil
 }
 
-// label is where an option was given.
+// label returns where an option was set, for messages.
 func (c configuration) label(name string) string {
 	if g := c.From[name]; g.Label != "" {
 		return g.Label
@@ -92,7 +91,7 @@ func (c configuration) label(name string) string {
 	return "--" + name
 }
 
-// complete checks that an operation has what it needs.
+// complete checks that the flags which an operation requires are set.
 func (c configuration) complete(t trigger) error {
 	var missing []string
 	for _, name := range t.needs {
@@ -106,9 +105,8 @@ func (c configuration) complete(t trigger) error {
 	return baton.Errorf(baton.Invalid, "%s needs %s too", c.label(t.flag), english.And(missing))
 }
 
-// fits checks that every option that was given belongs to the operation. Sync
-// options in the environment or in a file are how a container is set up, not a
-// wish for this run, so they do not get in the way of a change.
+// fits checks that every option that is set belongs to the operation. Sync options in the
+// environment or in a file configure a container and do not conflict with a change.
 func (c configuration) fits(all []option, op operation) error {
 	for _, o := range all {
 		if o.For == noOperation || o.For == op || !c.Has(o.Name) {
@@ -116,7 +114,7 @@ func (c configuration) fits(all []option, op operation) error {
 		}
 		if o.For == opSync {
 			if c.Typed(o.Name) && !(op == opService && o.Served) {
-				return baton.Errorf(baton.Invalid, "--%s is for a sync, and this is a run of %s", o.Name, op)
+				return baton.Errorf(baton.Invalid, "--%s applies to a sync, and this run is %s", o.Name, op)
 			}
 			continue
 		}
@@ -128,8 +126,8 @@ func (c configuration) fits(all []option, op operation) error {
 	return nil
 }
 
-// refused answers options that are known and not supported. One that is set to its
-// default asks for nothing.
+// refused returns an error if an option is set that is known and not supported. An option that
+// is set to its default is accepted.
 func refused(all []option, c configuration) error {
 	for _, o := range all {
 		if o.Refuse != "" && c.asks(o) {
@@ -139,7 +137,7 @@ func refused(all []option, c configuration) error {
 	return nil
 }
 
-// ignored lists, in words, what was set and changes nothing.
+// ignored describes the options that are set and have no effect.
 func ignored(all []option, c configuration) (texts []string) {
 	for _, o := range all {
 		if o.Ignore != "" && c.asks(o) {
@@ -153,23 +151,23 @@ func ignored(all []option, c configuration) (texts []string) {
 	return texts
 }
 
-// asks reports whether the option was set to something that is not its default.
+// asks reports whether the option is set to something other than its default.
 func (c configuration) asks(o option) bool {
 	return c.Has(o.Name) && (o.Kind != baton.BoolSetting || c.Values.Bool(o.Name))
 }
 
-// syncFits checks the options of a sync against each other and against the
-// connector, before anything is opened.
+// syncFits checks the options of a sync against each other and against the connector before
+// anything is opened.
 func syncFits(connector *baton.Connector, c configuration) ([]baton.ResourceID, error) {
 	types, targets := c.Values.Strings("sync-resource-types"), c.Values.Strings("sync-resources")
 	switch {
 	case len(types) > 0 && len(targets) > 0:
-		return nil, baton.Errorf(baton.Invalid, "%s and %s do not go together", c.label("sync-resource-types"), c.label("sync-resources"))
+		return nil, baton.Errorf(baton.Invalid, "%s and %s cannot be combined", c.label("sync-resource-types"), c.label("sync-resources"))
 	case c.Values.Bool("skip-grants") && len(targets) == 0:
 		return nil, baton.Errorf(baton.Invalid, "%s needs --sync-resources", c.label("skip-grants")).
 			WithFix("use --skip-entitlements-and-grants for a sync of resources only")
 	case c.Values.Bool("skip-full-sync") && len(targets) > 0:
-		return nil, baton.Errorf(baton.Invalid, "%s and %s do not go together", c.label("skip-full-sync"), c.label("sync-resources"))
+		return nil, baton.Errorf(baton.Invalid, "%s and %s cannot be combined", c.label("skip-full-sync"), c.label("sync-resources"))
 	case len(targets) > 0 && connector.Get == nil:
 		return nil, baton.Errorf(baton.Unsupported, "%s: this connector cannot read single resources", c.label("sync-resources"))
 	}

@@ -17,9 +17,8 @@ import (
 	"golang.org/x/term"
 )
 
-// printer is how a run speaks. In console format, lines for a person go to stdout
-// and the rest to stderr; in JSON format everything is an event on stderr, and
-// stdout is left to data.
+// printer writes the output of a run. In console format, results go to stdout and everything
+// else to stderr. In JSON format, everything is an event on stderr, and stdout is for data.
 type printer struct {
 	json   bool
 	out    io.Writer
@@ -27,13 +26,12 @@ type printer struct {
 	events *slog.Logger // results and errors, in JSON format
 	log    *slog.Logger
 	level  slog.Leveler // of log
-	raised atomic.Int32 // how many ask for everything to be logged
+	raised atomic.Int32 // number of reasons to log everything
 	files  []*os.File   // --log-path
 }
 
-// newPrinter makes the printer that the options ask for. fallback is the format
-// when none is asked for; "" is what Baton connectors do, JSON unless stdout is a
-// terminal.
+// newPrinter returns the printer for the configuration. fallback is the format if none is set;
+// "" is JSON unless stdout is a terminal, as with other Baton connectors.
 func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*printer, error) {
 	format := c.Values.String("log-format")
 	if format == "" {
@@ -67,7 +65,7 @@ func newPrinter(c configuration, stdout, stderr io.Writer, fallback string) (*pr
 	return p.ready(io.MultiWriter(logs...), level), nil
 }
 
-// ready attaches the loggers. Events are logged as well when logs go elsewhere.
+// ready creates the loggers. If logs go to files, events are written there as well.
 func (p *printer) ready(logs io.Writer, level slog.Leveler) *printer {
 	p.level = raisable{level, &p.raised}
 	p.log = slog.New(output.NewHandler(p.json, logs, p.level))
@@ -85,8 +83,7 @@ func (p *printer) close() {
 	}
 }
 
-// result says what was found or done: as lines for a person, or as one event with
-// attributes.
+// result prints a result, as lines for a person or as one event with attributes.
 func (p *printer) result(lines []string, event string, attrs ...any) {
 	if p.json {
 		p.events.Info(event, attrs...)
@@ -107,12 +104,12 @@ func (p *printer) line(format string, args ...any) {
 	p.result([]string{text}, text)
 }
 
-// warn says something true that may not be expected.
+// warn prints a warning.
 func (p *printer) warn(format string, args ...any) {
 	p.events.Warn(fmt.Sprintf(format, args...))
 }
 
-// data writes what a command was asked for to stdout, as it is.
+// data writes data to stdout unchanged.
 func (p *printer) data(b []byte) error {
 	if _, err := p.out.Write(b); err != nil {
 		return baton.Errorf(baton.Storage, "write to stdout: %w", err)
@@ -120,7 +117,7 @@ func (p *printer) data(b []byte) error {
 	return nil
 }
 
-// fail says what went wrong and what to do about it.
+// fail prints an error and its fix.
 func (p *printer) fail(err error) {
 	text, fix := output.Explain(err)
 	if p.json {
@@ -147,7 +144,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// logLevel is the level asked for; debug can be given an end.
+// logLevel returns the configured level. The level debug can have an end.
 func logLevel(c configuration) (slog.Leveler, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Values.String("log-level"))); err != nil {
@@ -165,19 +162,19 @@ func logLevel(c configuration) (slog.Leveler, error) {
 	return debugUntil(end), nil
 }
 
-// raise has everything logged until lower is called.
+// raise logs everything until lower is called.
 func (p *printer) raise() (lower func()) {
 	p.raised.Add(1)
 	return sync.OnceFunc(func() { p.raised.Add(-1) })
 }
 
-// raisable is a level, or debug while somebody asks for that.
+// raisable is a level that is debug while raised is above 0.
 type raisable struct {
 	slog.Leveler
 	raised *atomic.Int32
 }
 
-// Level is the level that counts now.
+// Level implements [slog.Leveler].
 func (r raisable) Level() slog.Level {
 	if r.raised.Load() > 0 {
 		return slog.LevelDebug
@@ -185,7 +182,7 @@ func (r raisable) Level() slog.Level {
 	return r.Leveler.Level()
 }
 
-// debugUntil is debug before a time and info after it.
+// debugUntil is the level debug before a time and info after it.
 type debugUntil time.Time
 
 func (d debugUntil) Level() slog.Level {
@@ -195,11 +192,11 @@ func (d debugUntil) Level() slog.Level {
 	return slog.LevelInfo
 }
 
-// stopped classifies what a signal or a deadline ended.
+// stopped returns the error of work that a signal or a deadline ended.
 func stopped(ctx context.Context, what string, err error) *baton.Error {
 	kind := baton.Canceled
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		kind = baton.DeadlineExceeded
 	}
-	return baton.Errorf(kind, "%s: stopped before it was done: %w", what, err)
+	return baton.Errorf(kind, "%s: stopped before the end: %w", what, err)
 }

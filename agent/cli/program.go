@@ -16,30 +16,29 @@ import (
 	"baton/connector/rest"
 )
 
-// Program is a connector with everything that the command line needs to know.
+// Program describes a connector for the command line.
 type Program struct {
 	Name     string // of the binary, "baton-perplexity"
-	Version  string // "" is what the build says
+	Version  string // "" is the version of the build
 	Settings []baton.Setting
-	// Describe is the connector without a configuration, for what is printed from
-	// it. Its functions are not called.
+	// Describe returns the connector without a configuration, to print its description. Its
+	// functions are not called.
 	Describe func() *baton.Connector
-	// Open makes the connector of a run. It checks the settings and reports all that
-	// is wrong with them in one Invalid error; it sends nothing.
+	// Open returns the connector of a run. It reports all invalid settings in one Invalid
+	// error, and sends nothing.
 	Open func(ctx context.Context, v baton.Values, env Env) (*baton.Connector, error)
-	// Offline is the connector with its settings and without its upstream, for looking
-	// at files. It is not asked for what a sync or a change needs. Describe serves when
-	// it is nil.
+	// Offline returns the connector with its settings and without its upstream, to read files.
+	// It does not require the settings of a sync or a change. If it is nil, Describe is used.
 	Offline func(v baton.Values) (*baton.Connector, error)
-	// Sandbox is the upstream to try the connector on; nil when there is none.
+	// Sandbox is the upstream for trials; nil if there is none.
 	Sandbox *Sandbox
 }
 
-// Env is what a run lends to a connector.
+// Env holds what a run provides to a connector.
 type Env struct {
 	Log         *slog.Logger
 	HTTPTimeout time.Duration
-	RetryFor    time.Duration // how long a request is retried; 0 is the client's default
+	RetryFor    time.Duration // time to retry a request; 0 is the default of the client
 	CAFile      string
 	UserAgent   string
 	Observe     func(rest.Attempt)
@@ -47,39 +46,38 @@ type Env struct {
 
 // Sandbox is an upstream that runs inside the program.
 type Sandbox struct {
-	Sizes  []Size // how much of what it can make up
+	Sizes  []Size // what it can generate
 	Faults []Fault
 	New    func(SandboxOptions) (SandboxServer, error)
 }
 
-// Size is a number that the sandbox takes: a flag of its name, 0 unless given.
+// Size is a number that the sandbox takes, by the flag of its name.
 type Size struct {
 	Name        string // "users"
-	Description string // "how many users to make up"
+	Description string // "number of users to generate"
 }
 
-// Fault is a way in which the sandbox can misbehave.
+// Fault is a fault of the sandbox.
 type Fault struct {
 	Name        string
 	Description string
 }
 
-// SandboxOptions say what the sandbox holds and does. Zero values are its own
-// defaults.
+// SandboxOptions configure a sandbox. Zero values are its defaults.
 type SandboxOptions struct {
-	Sizes  map[string]int // by name; what was not given is missing
+	Sizes  map[string]int // by name; without those that are not set
 	Faults []string
 }
 
 // SandboxServer is a seeded sandbox.
 type SandboxServer struct {
 	Handler http.Handler
-	// Settings are the settings that reach the handler when it is served at origin,
+	// Settings returns the settings that reach the handler if it is served at origin, such as
 	// "http://127.0.0.1:41234".
 	Settings func(origin string) map[string]string
-	// Mark is a resource that no real upstream has; the demo knows its own file by it.
+	// Mark is a resource that no real upstream has. The demo recognises its own file by it.
 	Mark baton.ResourceID
-	// Tour is what the demo shows after its sync.
+	// Tour lists the steps of the demo after its sync.
 	Tour []TourStep
 }
 
@@ -87,11 +85,11 @@ type SandboxServer struct {
 type TourStep struct {
 	Title   string
 	Args    []string
-	Refused bool // the point of the step is that it is refused
+	Refused bool // the step must be refused
 }
 
-// Main runs a program as the process it is and returns the exit code. SIGINT and
-// SIGTERM end the work in an orderly way; a second one ends it at once.
+// Main runs a program as this process and returns the exit code. SIGINT and SIGTERM end the
+// work in order; a second signal ends the process at once.
 func Main(p Program) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -101,8 +99,8 @@ func Main(p Program) int {
 	return r.main(ctx, os.Args[1:])
 }
 
-// Run is a whole run of a program; args are without the program's name, env is
-// as os.Environ has it. It returns the exit code; the error has been printed.
+// Run runs a program and returns its exit code, after printing the error. args are the
+// arguments without the name of the program; env has the form of os.Environ.
 func Run(ctx context.Context, p Program, args, env []string, stdout, stderr io.Writer) int {
 	return newRun(p, env, stdout, stderr).main(ctx, args)
 }
@@ -119,7 +117,7 @@ func newRun(p Program, env []string, stdout, stderr io.Writer) *run {
 	return r
 }
 
-// version is what --version and the user agent say.
+// version returns the version for --version and the user agent.
 func (p Program) version() string {
 	if p.Version != "" {
 		return p.Version

@@ -19,8 +19,8 @@ const (
 	logEvery    = 10 * time.Second       // the log elsewhere
 )
 
-// progress shows how far a sync is: one line on a terminal, and otherwise a log
-// record every few seconds.
+// progress shows the progress of a sync: as one line on a terminal, otherwise as a log record
+// every few seconds.
 type progress struct {
 	printer *printer
 
@@ -28,8 +28,8 @@ type progress struct {
 	began   time.Time
 	feeds   []*feedProgress
 	sealing bool
-	wait    string    // what the upstream makes us wait for
-	until   time.Time // and until when
+	wait    string    // reason to wait for the upstream
+	until   time.Time // end of the wait
 }
 
 type feedProgress struct {
@@ -81,7 +81,7 @@ func (p *progress) tick() {
 	p.printer.log.Info("syncing: " + p.text(time.Now()))
 }
 
-// page hears of a feed.
+// page records the progress of a feed.
 func (p *progress) page(report syncer.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +108,7 @@ func (p *progress) feed(report syncer.Progress) *feedProgress {
 	return f
 }
 
-// attempt hears of an HTTP request. It may be called from several goroutines.
+// attempt records an HTTP request. It is safe for concurrent use.
 func (p *progress) attempt(a rest.Attempt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +116,7 @@ func (p *progress) attempt(a rest.Attempt) {
 	p.wait, p.until = waitText(a, now), now.Add(a.Wait)
 }
 
-// waitText says why and until when a request waits; "" when it does not.
+// waitText describes why and until when a request waits, or returns "".
 func waitText(a rest.Attempt, now time.Time) string {
 	until := now.Add(a.Wait).Format(time.TimeOnly)
 	switch {
@@ -130,7 +130,7 @@ func waitText(a rest.Attempt, now time.Time) string {
 	return fmt.Sprintf("%v, trying again at %s", a.Err, until)
 }
 
-// text is the progress in one line.
+// text returns the progress as one line.
 func (p *progress) text(now time.Time) string {
 	if p.sealing {
 		return "everything is read, writing the file"
@@ -162,7 +162,7 @@ func (p *progress) text(now time.Time) string {
 	return strings.Join(parts, ", ")
 }
 
-// attrs is the progress as attributes of a log record.
+// attrs returns the progress as attributes of a log record.
 func (p *progress) attrs(now time.Time) []any {
 	var attrs []any
 	for _, f := range p.feeds {
@@ -179,8 +179,8 @@ func (p *progress) attrs(now time.Time) []any {
 	return append(attrs, "sealing", p.sealing)
 }
 
-// rate is how many resources a second this process reads, and how long it will
-// take to read the rest; 0 when that cannot be known.
+// rate returns the resources per second that this process reads, and the time to read the
+// rest; 0 if unknown.
 func (p *progress) rate(now time.Time) (perSecond float64, left time.Duration) {
 	seconds := now.Sub(p.began).Seconds()
 	read, rest, known := 0, 0, len(p.feeds) > 0
@@ -202,7 +202,7 @@ func (p *progress) rate(now time.Time) (perSecond float64, left time.Duration) {
 	return perSecond, left
 }
 
-// waiting is what the sync waits for, or "".
+// waiting describes what the sync waits for, or returns "".
 func (p *progress) waiting(now time.Time) string {
 	if p.until.After(now) {
 		return p.wait

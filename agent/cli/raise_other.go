@@ -4,5 +4,5 @@ package cli
 
 import "os"
 
-// raiseSignals hears of nothing: there is no signal for it here.
+// raiseSignals returns no signals: this system has none for this purpose.
 func raiseSignals() (signals <-chan os.Signal, forget func()) { return nil, func() {} }

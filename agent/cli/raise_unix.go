@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// raiseSignals hears of SIGUSR1 until forget is called.
+// raiseSignals returns a channel that receives SIGUSR1 until forget is called.
 func raiseSignals() (signals <-chan os.Signal, forget func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGUSR1)

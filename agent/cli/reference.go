@@ -7,23 +7,23 @@ import (
 	"baton/internal/settings"
 )
 
-// Reference is one setting as documents list it.
+// Reference describes one setting for documents.
 type Reference struct {
-	Area        string // the heading that it stands under in the help
+	Area        string // its heading in the help
 	Flag        string // without the dashes
 	Short       string // one-letter flag, or ""
 	Environment []string
 	Kind        string // "text", "number", "list", "secret"; "" is a switch
-	Default     string // as it would be written; "" when there is none
+	Default     string // as it is written; "" if there is none
 	Description string
 	Required    bool
-	Rare        bool   // left out of the short help
-	Ignored     string // why setting it changes nothing
-	Refused     string // why setting it is an error
+	Rare        bool   // among the advanced ones in the help
+	Ignored     string // why it has no effect
+	Refused     string // why it is refused
 }
 
-// References lists every setting of the program, in the order of its help. The file
-// that a secret can come from is among the environment of the secret.
+// References returns every setting of the program in the order of the help. The variable of a
+// secret that names a file is among those of the secret.
 func References(p Program) []Reference {
 	var refs []Reference
 	for _, o := range options(p.Settings) {
@@ -44,7 +44,7 @@ func References(p Program) []Reference {
 	return refs
 }
 
-// defaultText is the default as somebody would write it, or "".
+// defaultText returns the default as it is written on a command line, or "".
 func defaultText(s baton.Setting) string {
 	switch def := s.Default.(type) {
 	case string:

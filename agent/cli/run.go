@@ -17,14 +17,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// run is one run of a program: a command line on its way to an exit code.
+// run is one run of a program.
 type run struct {
 	program        Program
 	env            map[string]string
 	envProblems    settings.Problems // of the environment itself
 	stdout, stderr io.Writer
 	memory         memory // of the process
-	noConfigFile   bool   // the demo's steps depend on nothing that lies around
+	noConfigFile   bool   // ignore .baton.yaml, for the steps of the demo
 
 	all   []option
 	flags map[string]*flagText
@@ -32,7 +32,7 @@ type run struct {
 	*printer
 }
 
-// main runs, prints the error and returns the exit code.
+// main executes the run, prints the error and returns the exit code.
 func (r *run) main(ctx context.Context, args []string) int {
 	err := r.execute(ctx, args)
 	defer r.close()
@@ -42,7 +42,7 @@ func (r *run) main(ctx context.Context, args []string) int {
 	return exitCode(err)
 }
 
-// execute runs and leaves the error to be printed; there is a printer afterwards.
+// execute runs the command line and returns its error. r.printer is set afterwards.
 func (r *run) execute(ctx context.Context, args []string) error {
 	root := r.commands()
 	// cobra takes nil for "use os.Args".
@@ -51,15 +51,15 @@ func (r *run) execute(ctx context.Context, args []string) error {
 	root.SetErr(r.stderr)
 	err := root.ExecuteContext(ctx)
 	if r.printer == nil {
-		// The command line was not read to its end; what was is enough to say so.
+		// The flags before the error are enough to print it.
 		r.configuration = resolve(r.all, r.texts(), r.env, nil, new(settings.Problems))
 		r.printer, _ = newPrinter(r.configuration, r.stdout, r.stderr, "console")
 	}
 	return err
 }
 
-// flagText is a flag's value: what was written, not yet what it means, so that
-// flags are parsed by the same code as every other source.
+// flagText holds the texts of a flag. They are parsed by the same code as the values of other
+// sources.
 type flagText struct {
 	kind  baton.SettingKind
 	texts []string
@@ -72,8 +72,7 @@ func (f *flagText) IsBoolFlag() bool      { return f.kind == baton.BoolSetting }
 
 var kindWords = [...]string{"text", "", "number", "list", "secret"}
 
-// addFlags declares every option on the root command, for it and its
-// sub-commands.
+// addFlags declares every option on the root command and its sub-commands.
 func (r *run) addFlags(root *cobra.Command) {
 	r.all, r.flags = options(r.program.Settings), map[string]*flagText{}
 	for _, o := range r.all {
@@ -95,9 +94,9 @@ func (r *run) texts() map[string][]string {
 	return texts
 }
 
-// start resolves the options of a run and sets up its output. format is the log
-// format when none is asked for. Options that are wrong are reported together with
-// required settings that are missing, where required.
+// start resolves the options of a run and creates its printer. format is the log format if
+// none is set. Invalid options are reported together and, if required is set, with the
+// required settings that are missing.
 func (r *run) start(format string, required bool) error {
 	bad := settings.Problems{Texts: slices.Clone(r.envProblems.Texts), Fixes: slices.Clone(r.envProblems.Fixes)}
 	var file map[string]settings.Given
@@ -118,8 +117,8 @@ func (r *run) start(format string, required bool) error {
 	return nil
 }
 
-// warnOfSecrets warns of secrets that others can see, and of those that cannot be kept
-// out of the output.
+// warnOfSecrets warns of secrets on the command line and of secrets that are too short to
+// redact.
 func (r *run) warnOfSecrets() {
 	for _, o := range r.all {
 		if o.Kind != baton.SecretSetting || !r.Has(o.Name) {
@@ -136,26 +135,27 @@ func (r *run) warnOfSecrets() {
 	}
 }
 
-// checkRequired reports the required settings that are missing. A run without a
-// sub-command asks for it once it is clear that what is wanted makes sense.
+// checkRequired reports the required settings that are missing. A run without a sub-command
+// calls it after checking its operation.
 func (r *run) checkRequired() error {
 	var bad settings.Problems
 	r.require(r.program, &bad)
 	return bad.Err()
 }
 
-// accepts checks the flags of a sub-command: those of the areas, and names.
+// accepts checks the flags of a sub-command: only those of the areas and with the names are
+// allowed.
 func (r *run) accepts(command string, areas []area, names ...string) error {
 	for _, o := range r.all {
 		if r.Typed(o.Name) && !slices.Contains(areas, o.Area) && !slices.Contains(names, o.Name) {
-			return baton.Errorf(baton.Invalid, "--%s does not go with %s", o.Name, command)
+			return baton.Errorf(baton.Invalid, "--%s cannot be combined with %s", o.Name, command)
 		}
 	}
 	return nil
 }
 
-// open makes the connector of this run. observe hears of every request; when it is
-// nil, waiting is logged.
+// open returns the connector of this run. observe is called for every request; if it is nil,
+// waits are logged.
 func (r *run) open(ctx context.Context, retryFor time.Duration, observe func(rest.Attempt)) (*baton.Connector, Env, error) {
 	if observe == nil {
 		observe = func(a rest.Attempt) {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/term"
 )
 
-// screen is stderr shared by log lines and one progress line. On a terminal the
-// progress line stays below what is written; elsewhere there is none.
+// screen is stderr, shared by log lines and one progress line. On a terminal, the progress
+// line stays below the log lines; elsewhere there is none.
 type screen struct {
 	to       io.Writer
 	terminal *os.File // nil when stderr is not one
@@ -36,8 +36,8 @@ func (s *screen) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// show replaces the progress line; "" removes it. A terminal that went away is no
-// reason to stop working, so errors are not reported.
+// show replaces the progress line; "" removes it. It ignores errors, because the work does not
+// depend on a terminal.
 func (s *screen) show(status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

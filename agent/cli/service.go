@@ -15,7 +15,7 @@ import (
 	"baton/connector/rest"
 )
 
-// raiseFor is how long a signal has everything logged.
+// raiseFor is how long a signal makes the service log everything.
 const raiseFor = 15 * time.Minute
 
 // service runs the connector for C1 until ctx ends.
@@ -80,7 +80,7 @@ func (r *run) service(ctx context.Context) error {
 	return err
 }
 
-// checkService looks at the variables for the network before anything is sent.
+// checkService checks the network variables before anything is sent.
 func (r *run) checkService() error {
 	if err := checkNetwork(r.env); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (r *run) checkService() error {
 	return checkRoute(r.env, hostOf("https://"+host))
 }
 
-// openServed makes the connector of a service. Waiting is logged, as in a sync.
+// openServed returns the connector of a service. Waits are logged, as in a sync.
 func (r *run) openServed(ctx context.Context, observe func(rest.Attempt)) (*baton.Connector, error) {
 	c, _, err := r.open(ctx, 0, func(a rest.Attempt) {
 		observe(a)
@@ -103,7 +103,8 @@ func (r *run) openServed(ctx context.Context, observe func(rest.Attempt)) (*bato
 	return c, err
 }
 
-// stateIsTemporary says why the state directory is known not to outlive the process.
+// stateIsTemporary explains why the state directory ends with the process, or returns "" if
+// that is not known.
 func (r *run) stateIsTemporary() string {
 	if r.Values.String("c1z-temp-dir") != "" {
 		return ""
@@ -111,8 +112,8 @@ func (r *run) stateIsTemporary() string {
 	return envName("c1z-temp-dir") + " is not set, so it is in the system's temporary folder"
 }
 
-// stateDir is the program's own folder below --c1z-temp-dir, or below the system's
-// temporary one.
+// stateDir returns the folder of the program in --c1z-temp-dir, or in the temporary folder of
+// the system.
 func (r *run) stateDir() string {
 	parent := r.Values.String("c1z-temp-dir")
 	if parent == "" {
@@ -125,8 +126,8 @@ func (r *run) healthAddr() string {
 	return net.JoinHostPort(r.Values.String("health-check-bind-address"), strconv.Itoa(r.Values.Int("health-check-port")))
 }
 
-// raiseOnSignal has everything logged for a while after each signal that asks for
-// it, until the returned func is called.
+// raiseOnSignal logs everything for a while after each signal, until the returned function is
+// called.
 func (r *run) raiseOnSignal() (stop func()) {
 	signals, forget := raiseSignals()
 	done, ended := make(chan struct{}), make(chan struct{})

@@ -32,7 +32,7 @@ func TestStoppedSync(t *testing.T) {
 		cancel()
 	}()
 	out := run(t, ctx, program(), env, "-f", file)
-	if out.code != 1 || !strings.HasPrefix(out.stderr, "error: sync: stopped before it was done") || !strings.Contains(out.stderr, "\nfix: run the same command again") {
+	if out.code != 1 || !strings.HasPrefix(out.stderr, "error: sync: stopped before the end") || !strings.Contains(out.stderr, "\nfix: run the same command again") {
 		t.Errorf("exit code %d: %s", out.code, out.stderr)
 	}
 	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {

@@ -13,7 +13,7 @@ import (
 	"baton/internal/english"
 )
 
-// summary says what a sync brought.
+// summary prints the result of a sync.
 func (r *run) summary(cfg syncer.Config, res syncer.Result, took time.Duration) {
 	if r.json {
 		r.events.Info("sync complete", summaryAttrs(cfg, res, took)...)
@@ -36,7 +36,7 @@ func (r *run) summary(cfg syncer.Config, res syncer.Result, took time.Duration) 
 		lines = append(lines, line)
 	}
 	if len(res.Excluded) > 0 {
-		lines = append(lines, "left out:")
+		lines = append(lines, "dropped:")
 	}
 	for _, e := range res.Excluded {
 		line := fmt.Sprintf("  %s: %s", english.Number(e.Count), e.Reason)
@@ -49,7 +49,7 @@ func (r *run) summary(cfg syncer.Config, res syncer.Result, took time.Duration) 
 	r.result(append(lines, changeLines(res.Changes)...), "")
 }
 
-// noteLines are the review of a sync.
+// noteLines returns the lines of a review.
 func noteLines(notes []baton.Note) []string {
 	if len(notes) == 0 {
 		return nil
@@ -69,7 +69,7 @@ func noteLines(notes []baton.Note) []string {
 	return lines
 }
 
-// changeLines tell what changed since the sync before, nothing on a first sync.
+// changeLines returns the lines about changes since the previous sync, none for a first sync.
 func changeLines(c *writer.Changes) []string {
 	switch {
 	case c == nil:
@@ -140,7 +140,7 @@ func summaryAttrs(cfg syncer.Config, res syncer.Result, took time.Duration) []an
 	return attrs
 }
 
-// duration is a time that a person can read.
+// duration formats a duration for a person.
 func duration(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -151,7 +151,7 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// size returns a number of bytes in the largest unit that keeps it below 1000.
+// size formats a number of bytes in the largest unit that keeps it below 1000.
 func size(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)

@@ -67,7 +67,7 @@ func (r *run) sync(ctx context.Context) error {
 	return nil
 }
 
-// overrides returns the overrides of held syncs that were given.
+// overrides returns the overrides that are set.
 func (r *run) overrides() ([]syncer.Override, error) {
 	list, err := syncer.ParseOverrides(r.Values.String("allow-held"))
 	if err != nil {
@@ -76,9 +76,9 @@ func (r *run) overrides() ([]syncer.Override, error) {
 	return list, err
 }
 
-// syncFailed says how to go on after an error, when the error does not.
+// syncFailed adds how to continue to an error that has no fix.
 func syncFailed(ctx context.Context, err error) error {
-	const resume = "run the same command again: it goes on where this one stopped"
+	const resume = "run the same command again; it resumes where this run stopped"
 	if ctx.Err() != nil {
 		return stopped(ctx, "sync", err).WithFix(resume)
 	}

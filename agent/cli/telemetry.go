@@ -19,8 +19,8 @@ import (
 // lastExport is how long the end of a service waits for the OpenTelemetry collector.
 const lastExport = 3 * time.Second
 
-// export has the service's logs, metrics and tasks exported if a collector is
-// configured. done is to be called with how the service ended.
+// export exports the logs, metrics and tasks of the service if a collector is configured. The
+// caller calls done with the error that ended the service.
 func (r *run) export(served *service.Config) (done func(error), err error) {
 	v := r.Values
 	host, _ := os.Hostname()
@@ -65,7 +65,7 @@ func (r *run) export(served *service.Config) (done func(error), err error) {
 	served.Ended = func(t service.TaskRun) { exporter.Span(taskSpan(t)) }
 	return func(err error) {
 		if err != nil {
-			// It is printed by whoever gets it.
+			// The caller prints it.
 			text, fix := output.Explain(err)
 			slog.New(exported).Error(text, "kind", baton.KindOf(err).String(), "fix", fix)
 		}
@@ -80,8 +80,8 @@ func taskSpan(t service.TaskRun) otlp.Span {
 		Attributes: map[string]string{"task_id": t.ID, "task": t.Type, "code": t.Code}}
 }
 
-// collectorRoots are the authorities to trust for the collector beside the system's,
-// or nil for the system's alone.
+// collectorRoots returns the authorities to trust for the collector: those of the system and
+// of the settings, or nil for those of the system only.
 func (r *run) collectorRoots() (*x509.CertPool, error) {
 	type source struct{ label, pem string }
 	var sources []source

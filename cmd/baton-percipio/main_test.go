@@ -26,7 +26,7 @@ func TestDemo(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
-	for _, want := range []string{"synced in", "finishes", "\n  grants: 1 new, 1 gone\n", "everything is in order", "\nsync.c1z holds what the last sync found."} {
+	for _, want := range []string{"synced in", "finishes", "\n  grants: 1 new, 1 gone\n", "no problems", "\nsync.c1z holds the result of the last sync."} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}

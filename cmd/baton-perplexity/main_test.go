@@ -24,7 +24,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	for _, want := range []string{"synced in", "\ngranted group:", "\nalready granted: ", "\n  grants: 1 new\n", "\nrevoked group:",
-		"would leave no enabled admin", "\nsync.c1z holds what the last sync found."} {
+		"would leave no enabled admin", "\nsync.c1z holds the result of the last sync."} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}

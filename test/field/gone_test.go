@@ -345,7 +345,7 @@ func TestDisablingWhoWasThere(t *testing.T) {
 			m, p := syncedAcme(t)
 			m.do(func() { m.people = slices.Delete(m.people, 1, 2) })
 			m.answer(onRequest("^GET /scim/v2/Users/u2$", denies))
-			p.run(t, acting("disable_user", "u2")...).succeeds(t, "already so")
+			p.run(t, acting("disable_user", "u2")...).succeeds(t, "nothing to change")
 			r := p.run(t, acting("enable_user", "u2")...)
 			r.fails(t, "u2")
 			if r.code != 5 {
@@ -372,7 +372,7 @@ func TestDisablingWhoVanishes(t *testing.T) {
 				return m.user("u2") == nil && onRequest("/Users/u2$", denies)(w, r)
 			})
 			p.run(t, acting("disable_user", "u2")...).succeeds(t, "Disabled")
-			p.run(t, acting("disable_user", "u2")...).succeeds(t, "already so")
+			p.run(t, acting("disable_user", "u2")...).succeeds(t, "nothing to change")
 		})
 	}
 }
