@@ -143,7 +143,7 @@ func (r *run) planAccount() (plannedChange, error) {
 	}
 	return plannedChange{
 		done:    "created an account for " + email,
-		already: "already exists: an account for " + email,
+		already: "already there: an account for " + email,
 		do: func(ctx context.Context, c *baton.Connector) (baton.Outcome, error) {
 			return c.Account.Create(ctx, baton.AccountRequest{Email: email, Login: login, Profile: profile, DryRun: r.Values.Bool("dry-run")})
 		},

@@ -372,7 +372,7 @@ func (r result) fails(t *testing.T, names ...string) {
 	if r.code == 0 {
 		t.Errorf("exit code 0:\n%s", said)
 	}
-	for _, lie := range []string{"already revoked", "nothing to change", "already granted", "already exists", "Removed ", "Disabled ", "Added ", "Created ", "Enabled "} {
+	for _, lie := range []string{"already revoked", "nothing to change", "already granted", "already there", "Removed ", "Disabled ", "Added ", "Created ", "Enabled "} {
 		if strings.Contains(said, lie) {
 			t.Errorf("it says %q:\n%s", lie, said)
 		}
