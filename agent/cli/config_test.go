@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,7 +11,7 @@ import (
 	"testing"
 
 	"baton"
-	"baton/agent/cli"
+	"baton/connector/rest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,7 +21,7 @@ func resolved(t *testing.T, env []string, args ...string) (baton.Values, outcome
 	t.Helper()
 	p := program()
 	var values baton.Values
-	p.Open = func(_ context.Context, v baton.Values, _ cli.Env) (*baton.Connector, error) {
+	p.Open = func(v baton.Values, _ rest.Options) (*baton.Connector, error) {
 		values = v
 		return describe(fake{}), nil
 	}

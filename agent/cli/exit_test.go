@@ -9,6 +9,7 @@ import (
 
 	"baton"
 	"baton/agent/cli"
+	"baton/connector/rest"
 )
 
 // TestExitCodes pins the table: scripts depend on it.
@@ -63,7 +64,7 @@ func TestErrorsArePrintedOnce(t *testing.T) {
 func failing(t *testing.T, err error) outcome {
 	t.Helper()
 	p := program()
-	p.Open = func(context.Context, baton.Values, cli.Env) (*baton.Connector, error) {
+	p.Open = func(baton.Values, rest.Options) (*baton.Connector, error) {
 		c := describe(fake{})
 		c.Actions[0].Run = func(context.Context, baton.ActionRequest) (baton.Outcome, error) { return baton.Outcome{}, err }
 		return c, nil
@@ -75,8 +76,8 @@ func failing(t *testing.T, err error) outcome {
 func TestSecretsAreNotPrinted(t *testing.T) {
 	const token = "hunter2\"hunter2"
 	p := program()
-	p.Open = func(_ context.Context, v baton.Values, env cli.Env) (*baton.Connector, error) {
-		env.Log.Warn("values", "all", v, "token", v.Secret("fake-token"), "leak", v.Secret("fake-token").Reveal())
+	p.Open = func(v baton.Values, o rest.Options) (*baton.Connector, error) {
+		o.Log.Warn("values", "all", v, "token", v.Secret("fake-token"), "leak", v.Secret("fake-token").Reveal())
 		return nil, baton.Errorf(baton.Unauthenticated, "upstream said %s and %#v", v.Secret("fake-token").Reveal(), v)
 	}
 	for _, format := range []string{"json", "console"} {

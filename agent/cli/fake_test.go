@@ -232,9 +232,9 @@ func program() cli.Program {
 			{Name: "strict", Description: "Whether to be strict", Kind: baton.BoolSetting, Advanced: true},
 		},
 		Describe: func() *baton.Connector { return describe(fake{}) },
-		Open: func(_ context.Context, v baton.Values, env cli.Env) (*baton.Connector, error) {
-			client, err := rest.New(rest.Config{BaseURL: v.String("fake-url"), Token: v.Secret("fake-token"), UserAgent: env.UserAgent,
-				Timeout: env.HTTPTimeout, CAFile: env.CAFile, RetryFor: -1, Log: env.Log, Observe: env.Observe})
+		Open: func(v baton.Values, o rest.Options) (*baton.Connector, error) {
+			o.RetryFor = -1
+			client, err := rest.New(rest.Config{BaseURL: v.String("fake-url"), Token: v.Secret("fake-token")}.With(o))
 			if err != nil {
 				return nil, err
 			}

@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"baton"
 	"baton/connector/rest"
@@ -26,22 +24,12 @@ type Program struct {
 	Describe func() *baton.Connector
 	// Open returns the connector of a run. It reports all invalid settings in one Invalid
 	// error, and sends nothing.
-	Open func(ctx context.Context, v baton.Values, env Env) (*baton.Connector, error)
+	Open func(v baton.Values, o rest.Options) (*baton.Connector, error)
 	// Offline returns the connector with its settings and without its upstream, to read files.
 	// It does not require the settings of a sync or a change. If it is nil, Describe is used.
 	Offline func(v baton.Values) (*baton.Connector, error)
 	// Sandbox is the upstream for trials; nil if there is none.
 	Sandbox *Sandbox
-}
-
-// Env holds what a run provides to a connector.
-type Env struct {
-	Log         *slog.Logger
-	HTTPTimeout time.Duration
-	RetryFor    time.Duration // time to retry a request; 0 is the default of the client
-	CAFile      string
-	UserAgent   string
-	Observe     func(rest.Attempt)
 }
 
 // Sandbox is an upstream that runs inside the program.

@@ -156,7 +156,7 @@ func (r *run) accepts(command string, areas []area, names ...string) error {
 
 // open returns the connector of this run. observe is called for every request; if it is nil,
 // waits are logged.
-func (r *run) open(ctx context.Context, retryFor time.Duration, observe func(rest.Attempt)) (*baton.Connector, Env, error) {
+func (r *run) open(ctx context.Context, retryFor time.Duration, observe func(rest.Attempt)) (*baton.Connector, rest.Options, error) {
 	if observe == nil {
 		observe = func(a rest.Attempt) {
 			if text := waitText(a, time.Now()); text != "" {
@@ -164,20 +164,20 @@ func (r *run) open(ctx context.Context, retryFor time.Duration, observe func(res
 			}
 		}
 	}
-	env := Env{
-		Log:         r.log,
-		HTTPTimeout: time.Duration(r.Values.Int("http-timeout-seconds")) * time.Second,
-		RetryFor:    retryFor,
-		CAFile:      r.Values.String("ca-file"),
-		UserAgent:   r.program.Name + "/" + r.program.version(),
-		Observe:     observe,
+	o := rest.Options{
+		Log:       r.log,
+		Timeout:   time.Duration(r.Values.Int("http-timeout-seconds")) * time.Second,
+		RetryFor:  retryFor,
+		CAFile:    r.Values.String("ca-file"),
+		UserAgent: r.program.Name + "/" + r.program.version(),
+		Observe:   observe,
 	}
 	if err := checkNetwork(r.env); err != nil {
-		return nil, env, err
+		return nil, o, err
 	}
-	c, err := r.program.Open(ctx, maps.Clone(r.Values), env)
+	c, err := r.program.Open(maps.Clone(r.Values), o)
 	if err != nil {
-		return nil, env, err
+		return nil, o, err
 	}
-	return c, env, checkRoute(r.env, hostOf(c.Origin))
+	return c, o, checkRoute(r.env, hostOf(c.Origin))
 }

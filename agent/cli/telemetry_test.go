@@ -17,6 +17,7 @@ import (
 
 	"baton"
 	"baton/agent/cli"
+	"baton/connector/rest"
 	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 )
@@ -49,10 +50,10 @@ func collect(t *testing.T) (*collected, *httptest.Server) {
 func careless() cli.Program {
 	p := program()
 	open := p.Open
-	p.Open = func(ctx context.Context, v baton.Values, env cli.Env) (*baton.Connector, error) {
+	p.Open = func(v baton.Values, o rest.Options) (*baton.Connector, error) {
 		token := v.Secret("fake-token")
-		env.Log.Info("opened", "token", token, "header", "Bearer "+token.Reveal(), token.Reveal(), errors.New(token.Reveal()))
-		return open(ctx, v, env)
+		o.Log.Info("opened", "token", token, "header", "Bearer "+token.Reveal(), token.Reveal(), errors.New(token.Reveal()))
+		return open(v, o)
 	}
 	return p
 }

@@ -12,6 +12,7 @@ package percipio
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"regexp"
@@ -225,3 +226,18 @@ func BaseURL(v baton.Values) (string, error) {
 
 func userResource(id string) baton.ResourceID   { return baton.ResourceID{Type: userType, ID: id} }
 func courseResource(id string) baton.ResourceID { return baton.ResourceID{Type: courseType, ID: id} }
+
+// Open returns the connector that settings describe. It sends nothing. The error is Invalid
+// and tells all that is wrong with them.
+func Open(v baton.Values, o rest.Options) (*baton.Connector, error) {
+	cfg, err := Configure(v)
+	base, baseErr := BaseURL(v)
+	if err := errors.Join(err, baseErr); err != nil {
+		return nil, err
+	}
+	cfg.REST, err = rest.New(rest.Config{BaseURL: base, BaseURLName: "base-url", ReservedQuery: api.QueryParameters(), Token: cfg.Token, TokenName: "api-token"}.With(o))
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg), nil
+}

@@ -13,6 +13,7 @@ package perplexity
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -155,4 +156,17 @@ func groupResource(id string) baton.ResourceID { return baton.ResourceID{Type: g
 
 func memberOf(groupID string) baton.EntitlementID {
 	return baton.EntitlementID{Resource: groupResource(groupID), Slug: memberSlug}
+}
+
+// Open returns the connector that settings describe. It sends nothing. The error is Invalid
+// and tells all that is wrong with them.
+func Open(v baton.Values, o rest.Options) (*baton.Connector, error) {
+	cfg, err := Configure(v)
+	client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), BaseURLName: "scim-url", ReservedQuery: scim.QueryParameters(),
+		Token: v.Secret("scim-token"), TokenName: "scim-token"}.With(o))
+	if err := errors.Join(err, restErr); err != nil {
+		return nil, err
+	}
+	cfg.REST = client
+	return New(cfg), nil
 }

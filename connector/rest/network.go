@@ -41,6 +41,7 @@ func (c *Client) networkFailure(err error) *failure {
 		cert      *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
 		content   *contentError
+		refused   *addressError
 	)
 	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
 		f.retry = retryAlways
@@ -49,6 +50,9 @@ func (c *Client) networkFailure(err error) *failure {
 	throughProxy := op != nil && op.Op == "proxyconnect"
 	permanent := func(fix string) { f.kind, f.fix, f.retry = baton.Invalid, fix, retryNo }
 	switch {
+	case errors.As(err, &refused):
+		permanent(baton.FixOf(refused.err))
+		f.kind = baton.PermissionDenied
 	case errors.As(err, &content):
 		permanent(content.fix)
 	case errors.Is(err, gzip.ErrHeader):

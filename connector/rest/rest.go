@@ -31,6 +31,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -70,6 +71,8 @@ type Config struct {
 	Transport http.RoundTripper
 	Log       *slog.Logger  // waits and retries, at debug; nil for none
 	Observe   func(Attempt) // called after every attempt, from the requesting goroutine
+	// Allow is asked about every network address; see [Options].
+	Allow func(netip.Addr) error
 }
 
 // Attempt is one HTTP exchange, for logs and metrics. It holds no secret.
@@ -126,7 +129,7 @@ func New(cfg Config) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.transport == nil {
-		if c.transport, c.proxy, err = newTransport(base, cfg.CAFile, c.timeout); err != nil {
+		if c.transport, c.proxy, err = newTransport(base, cfg.CAFile, c.timeout, cfg.Allow); err != nil {
 			return nil, err
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"time"
@@ -27,8 +27,12 @@ const (
 // newTransport makes a transport for one origin and names the proxy on the way to
 // it, if any. The proxy is resolved here, once: there is only one host to reach,
 // and a bad setting should fail at the start.
-func newTransport(base *url.URL, caFile string, timeout time.Duration) (http.RoundTripper, string, error) {
-	via, err := http.ProxyFromEnvironment(&http.Request{URL: base})
+func newTransport(base *url.URL, caFile string, timeout time.Duration, allow func(netip.Addr) error) (http.RoundTripper, string, error) {
+	var via *url.URL
+	var err error
+	if allow == nil {
+		via, err = http.ProxyFromEnvironment(&http.Request{URL: base})
+	}
 	if err != nil {
 		// The cause repeats the address with its password.
 		return nil, "", baton.Errorf(baton.Invalid, "the proxy address in the environment cannot be used").
@@ -47,7 +51,7 @@ func newTransport(base *url.URL, caFile string, timeout time.Duration) (http.Rou
 	return &http.Transport{
 		Proxy:                  http.ProxyURL(via),
 		OnProxyConnectResponse: checkConnect,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:            dialer(allow).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		TLSHandshakeTimeout:    tlsTimeout,
 		ResponseHeaderTimeout:  min(headerTimeout, timeout),

@@ -27,9 +27,9 @@ func planted(defect string) int {
 	return cli.Main(cli.Program{
 		Name: "baton-perplexity", Settings: perplexity.Settings(),
 		Describe: func() *baton.Connector { return perplexity.New(perplexity.Config{}) },
-		Open: func(_ context.Context, v baton.Values, env cli.Env) (*baton.Connector, error) {
+		Open: func(v baton.Values, o rest.Options) (*baton.Connector, error) {
 			cfg, err := perplexity.Configure(v)
-			client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), Token: v.Secret("scim-token"), Log: env.Log, RetryFor: -1})
+			client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), Token: v.Secret("scim-token"), Log: o.Log, RetryFor: -1})
 			cfg.REST = client
 			c := perplexity.New(cfg)
 			for i, f := range c.Feeds {

@@ -1,0 +1,56 @@
+package rest_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"baton"
+	"baton/connector/rest"
+)
+
+// TestAllow checks that no connection is made to an address that is not allowed, by its
+// number or by a name, and that a proxy does not get around it.
+func TestAllow(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer server.Close()
+	t.Setenv("HTTP_PROXY", server.URL)
+	t.Setenv("NO_PROXY", "")
+	var seen []netip.Addr
+	private := func(a netip.Addr) error {
+		seen = append(seen, a)
+		if a.IsLoopback() || a.IsPrivate() {
+			return baton.Errorf(baton.PermissionDenied, "the address is not allowed").WithFix("Allow its network.")
+		}
+		return nil
+	}
+	port := server.URL[strings.LastIndex(server.URL, ":"):]
+	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
+		client, err := rest.New(rest.Config{BaseURL: "http://" + host + port}.With(rest.Options{RetryFor: -1, Allow: private}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Do(t.Context(), rest.Request{Method: http.MethodGet, Path: "/"})
+		if err == nil || !strings.Contains(err.Error(), "the address is not allowed") || baton.FixOf(err) == "" {
+			t.Errorf("%s: %v (%s)", host, err, baton.FixOf(err))
+		}
+		var e *baton.Error
+		if !errors.As(err, &e) || e.Kind != baton.PermissionDenied {
+			t.Errorf("%s: the error is %v", host, baton.KindOf(err))
+		}
+	}
+	if asked != 0 || len(seen) == 0 {
+		t.Errorf("the server was asked %d times; addresses %v were judged", asked, seen)
+	}
+	client, err := rest.New(rest.Config{BaseURL: server.URL}.With(rest.Options{RetryFor: -1, Allow: func(netip.Addr) error { return nil }}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Do(t.Context(), rest.Request{Method: http.MethodGet, Path: "/"}); asked != 1 {
+		t.Errorf("an allowed address was asked %d times: %v", asked, err)
+	}
+}
