@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// inlineWait is how long the start of an action waits for its end. What ends
-	// within it needs no status request, which another instance could not answer.
+	// inlineWait is how long the start of an action waits for its end. An action that
+	// ends within it needs no status request, which another instance could not answer.
 	inlineWait = 15 * time.Second
 	maxAction  = time.Hour
 	keptRuns   = 1000
 )
 
-// actionRuns are the actions that were started, running and ended ones.
+// actionRuns holds the actions that were started, including those that have ended.
 type actionRuns struct {
 	mu    sync.Mutex
 	runs  map[string]*actionRun
 	order []string // oldest first
 }
 
-// actionRun is one of them. The fields below done are set before it is closed.
+// actionRun is a started action. The fields below done are set before it is closed.
 type actionRun struct {
 	id, name string
 	done     chan struct{}
@@ -55,7 +55,7 @@ func (r *actionRuns) get(id string) *actionRun {
 	return r.runs[id]
 }
 
-// state is how far the action is.
+// state returns the state of the action.
 func (a *actionRun) state() wire.ActionRun {
 	run := wire.ActionRun{ID: a.id, Name: a.name, State: wire.ActionRunning}
 	select {
@@ -87,8 +87,7 @@ func (s *service) actionSchema(work wire.ActionSchemaTask) (wire.Response, error
 
 func noAction(name string) error { return baton.Errorf(baton.NotFound, "there is no action %q", name) }
 
-// invoke starts an action and waits a while for its end. The action goes on
-// without the task.
+// invoke starts an action and waits a while for its end. The action continues after the task.
 func (s *service) invoke(ctx context.Context, work wire.ActionTask, log *slog.Logger) (wire.Response, error) {
 	if err := s.mayAct(); err != nil {
 		return wire.Response{}, err
@@ -149,8 +148,8 @@ func (s *service) actionStatus(work wire.ActionStatusTask) (wire.Response, error
 	return wire.ActionStatusResponse(a.state())
 }
 
-// fit is the values that the schema knows, checked against it. What C1 sends beyond
-// that is nobody's.
+// fit returns the values that the schema has, checked against it. Further values that C1 sends
+// are ignored.
 func fit(fields []baton.Field, values map[string]any, log *slog.Logger) (map[string]any, error) {
 	known := map[string]any{}
 	for _, f := range fields {
@@ -159,7 +158,7 @@ func fit(fields []baton.Field, values map[string]any, log *slog.Logger) (map[str
 		}
 	}
 	if len(known) < len(values) {
-		log.Debug("some of the values that were sent are not known", "sent", len(values), "known", len(known))
+		log.Debug("unknown arguments are ignored", "sent", len(values), "known", len(known))
 	}
 	if err := baton.CheckFields(fields, known); err != nil {
 		return nil, baton.Errorf(baton.Invalid, "%w", err)

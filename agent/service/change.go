@@ -13,11 +13,11 @@ import (
 	"baton/wire"
 )
 
-// errReadOnly is why a change is refused that Config.ReadOnly forbids.
+// errReadOnly is the reason to refuse a change if Config.ReadOnly is set.
 var errReadOnly = errors.New("provisioning is switched off, so this connector changes nothing")
 
-// withoutChanges returns the connector as ConductorOne sees it when it may change nothing:
-// without capabilities to change, and without actions.
+// withoutChanges returns the connector without capabilities to change and without actions, for
+// the Hello of a read-only service.
 func withoutChanges(c *baton.Connector) *baton.Connector {
 	reader := *c
 	reader.Grant, reader.Revoke, reader.Account, reader.Actions = nil, nil, nil, nil
@@ -94,7 +94,7 @@ func (s *service) createAccount(ctx context.Context, work wire.AccountTask, log 
 	case creation == nil, work.ResourceType != "" && work.ResourceType != creation.ResourceType:
 		return wire.Response{}, baton.Errorf(baton.Unsupported, "%s cannot create accounts of resource type %q", s.connector.Name, work.ResourceType)
 	case work.Credential != "" && work.Credential != "no_password":
-		return wire.Response{}, baton.Errorf(baton.Invalid, "accounts are created without a password, and %s was asked for", work.Credential).
+		return wire.Response{}, baton.Errorf(baton.Invalid, "accounts are created without a password, but %s was requested", work.Credential).
 			WithFix("choose no password in ConductorOne")
 	}
 	req := work.Request
@@ -108,13 +108,13 @@ func (s *service) createAccount(ctx context.Context, work wire.AccountTask, log 
 		return wire.Response{}, err
 	}
 	if out.Resource == nil {
-		return wire.Response{}, baton.Errorf(baton.Internal, "the account was created, but the connector does not say which it is")
+		return wire.Response{}, baton.Errorf(baton.Internal, "the account was created, but the connector did not return its id")
 	}
 	tell(log, out, "account", out.Resource.ID.String())
 	return wire.AccountResponse(*out.Resource, out.Already)
 }
 
-// tell logs what C1 has no place for.
+// tell logs the details of a change that an answer to C1 has no field for.
 func tell(log *slog.Logger, out baton.Outcome, what, id string) {
 	log.Info("change made", what, id, "already", out.Already, "done", out.Done)
 	for _, w := range out.Warnings {
@@ -122,12 +122,12 @@ func tell(log *slog.Logger, out baton.Outcome, what, id string) {
 	}
 }
 
-// patience is how long the upstream is waited for before each further try of a
-// change, which C1 will not try again.
+// patience lists the waits before further attempts of a change while the upstream is
+// unavailable. C1 does not repeat a change.
 var patience = [...]time.Duration{15 * time.Second, 30 * time.Second, 45 * time.Second}
 
-// patiently makes a change, again while the upstream is away or asks to slow down.
-// Changes are idempotent, so that a try that succeeded unseen does no harm.
+// patiently makes a change and repeats it while the upstream is unavailable or limits the
+// rate. Changes are idempotent, so repeating one that succeeded does no harm.
 func (s *service) patiently(ctx context.Context, log *slog.Logger, change func() (baton.Outcome, error)) (baton.Outcome, error) {
 	for n := 0; ; n++ {
 		out, err := change()

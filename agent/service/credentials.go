@@ -12,17 +12,17 @@ import (
 	"baton"
 )
 
-// credential is what C1 gave out for one connector.
+// credential is a client id with its secret, parsed.
 type credential struct {
 	clientID string // name@host[:port]/suffix
 	name     string // "clever-otter-12345", part of the user agent
 	host     string // host[:port] of the tenant
 	key      ed25519.PrivateKey
-	keyID    string // empty when the secret names none
+	keyID    string // "" if the secret has none
 }
 
-// parseCredential takes a client id and its secret apart. Errors are Invalid and
-// never repeat any part of the secret.
+// parseCredential parses a client id and its secret. Errors are Invalid and do not repeat
+// any part of the secret.
 func parseCredential(clientID string, secret baton.Secret) (credential, error) {
 	c := credential{clientID: clientID}
 	name, rest, ok := strings.Cut(clientID, "@")
@@ -35,7 +35,7 @@ func parseCredential(clientID string, secret baton.Secret) (credential, error) {
 	var err error
 	if c.key, c.keyID, err = parseSecret(secret.Reveal()); err != nil {
 		return credential{}, baton.Errorf(baton.Invalid, "the client secret is not one of ConductorOne's: %w", err).
-			WithFix("copy it again, all of it, or have ConductorOne make a new one; it looks like secret-token:tenant.conductor.one:v1:...")
+			WithFix("copy the whole secret again, or rotate it in ConductorOne; it looks like secret-token:tenant.conductor.one:v1:...")
 	}
 	return c, nil
 }
@@ -70,11 +70,11 @@ func parseSecret(text string) (ed25519.PrivateKey, string, error) {
 	case len(text) > maxSecret:
 		return nil, "", errors.New("it is too long")
 	case len(parts) != 4:
-		return nil, "", errors.New("it has not four parts")
+		return nil, "", errors.New("it does not have four parts")
 	case parts[2] != "v1":
 		return nil, "", errors.New("its version is not v1")
 	}
-	// Causes are left out from here on: they quote what they could not read.
+	// Causes are not wrapped from here on, because they quote the secret.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[3])
 	if err != nil {
 		return nil, "", errors.New("its last part is not base64url")
@@ -93,7 +93,7 @@ func parseSecret(text string) (ed25519.PrivateKey, string, error) {
 	key := ed25519.NewKeyFromSeed(seed)
 	public, err := base64.RawURLEncoding.DecodeString(jwk.X)
 	if err != nil || !bytes.Equal(public, key.Public().(ed25519.PublicKey)) {
-		return nil, "", errors.New("the two halves of its key do not belong together")
+		return nil, "", errors.New("the public and the private part of its key do not match")
 	}
 	return key, jwk.Kid, nil
 }

@@ -11,19 +11,19 @@ import (
 	"baton/wire"
 )
 
-// finishFor bounds how long an answer is offered to C1. Leases are said to last a
-// few minutes, so after this one there is surely none.
+// finishFor bounds how long an answer is sent to C1. Leases last a few minutes, so
+// afterwards there is none.
 const finishFor = time.Hour
 
-// finish tells C1 how a task ended, until C1 accepts it or does not know the task
-// any more. It goes on when the task's own context has ended, and for a moment when
-// the service stops. After a failure the slot is released: a server that refuses
-// answers must not keep tasks from being taken. It reports whether the task is over.
+// finish sends the answer of a task until C1 accepts it or no longer knows the task. It
+// continues after the end of the context of the task, and for a moment when the service stops.
+// After a failure it calls release to free the slot, so that a server that refuses answers
+// does not block further tasks. It reports whether the task is over.
 func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release func()) (over bool) {
 	b, err := wire.MarshalFinish(s.host.ID, taskID, a)
 	bare := err != nil
 	if bare {
-		log.Error("the answer of a task cannot be written; leaving out its details", "error", err)
+		log.Error("the answer of a task cannot be encoded; leaving out its details", "error", err)
 		b = s.plain(taskID, a)
 	}
 	began := time.Now()
@@ -49,24 +49,24 @@ func (s *service) finish(taskID string, a wire.Answer, log *slog.Logger, release
 		release()
 		wait := doubling(n, maxBackoff)
 		log.Warn("the answer of a task was not delivered; trying again", "error", err, "wait", wait)
-		_ = pause.For(s.last, wait) // once that has ended, so does the next try
+		_ = pause.For(s.last, wait) // if s.last has ended, the next attempt fails
 	}
 }
 
-// plain is the answer without anything that a reader could object to.
+// plain returns the answer without details.
 func (s *service) plain(taskID string, a wire.Answer) []byte {
 	bare := wire.Answer{Code: a.Code, NonRetryable: a.NonRetryable}
 	if a.Code != 0 {
 		bare.Message = "the task failed; the connector's log says why"
 	}
-	b, _ := wire.MarshalFinish(s.host.ID, taskID, bare) // of plain text it cannot fail
+	b, _ := wire.MarshalFinish(s.host.ID, taskID, bare) // cannot fail for plain text
 	return b
 }
 
-// codeName is a gRPC code in a word.
+// codeName returns the name of a gRPC code.
 func codeName(code uint32) string { return codes.Code(code).String() }
 
-// contact notes how the last call to C1 went.
+// contact records the result of the last call to C1.
 func (s *service) contact(err error) {
 	s.status.contact(err)
 	if err == nil {

@@ -14,18 +14,17 @@ import (
 )
 
 const (
-	// slack is how much later than it said the poll loop may come back.
+	// slack is how late the poll loop may be.
 	slack = time.Minute
-	// patientFor is how long a task may get nowhere. A wait that the upstream asks for
-	// is shorter.
+	// patientFor is how long a task may make no progress. Waits that the upstream asks
+	// for are shorter.
 	patientFor = time.Hour
-	// outage is how long ConductorOne may be away before the service calls itself
-	// unhealthy.
+	// outage is how long ConductorOne may be unreachable before the service is unhealthy.
 	outage = time.Minute
 )
 
-// watch knows when the poll loop is due again.
-type watch struct{ due atomic.Int64 } // Unix nanoseconds; 0 is not due
+// watch records when the poll loop is due.
+type watch struct{ due atomic.Int64 } // Unix nanoseconds; 0 is never
 
 func (w *watch) back(after time.Duration) { w.due.Store(time.Now().Add(after + slack).UnixNano()) }
 func (w *watch) rest()                    { w.due.Store(0) }
@@ -34,12 +33,12 @@ func (w *watch) late(now time.Time) bool {
 	return due != 0 && now.UnixNano() > due
 }
 
-// condition is what the service knows of its dealings with C1.
+// condition is the state of the connection with C1.
 type condition struct {
 	mu      sync.Mutex
 	ready   bool      // hello was accepted, and the service is not stopping
-	good    time.Time // last call that went well
-	failing error     // of the last call, nil when it went well
+	good    time.Time // last call that succeeded
+	failing error     // of the last call, nil if it succeeded
 }
 
 func (c *condition) contact(err error) {
@@ -57,7 +56,7 @@ func (c *condition) setReady(ready bool) {
 	c.ready = ready
 }
 
-// report is the body of an answer to a probe.
+// report is the body of the answer to a probe.
 type report struct {
 	Status    string            `json:"status"`
 	Timestamp time.Time         `json:"timestamp"`
@@ -75,7 +74,7 @@ func (s *service) serveHealth(addr string) (stop func(), err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(listener) // always ends with an error, when it is told to
+		_ = server.Serve(listener) // returns an error when it is closed
 	}()
 	s.log.Info("health check is served", "address", listener.Addr().String())
 	return func() {
@@ -88,7 +87,7 @@ func (s *service) serveHealth(addr string) (stop func(), err error) {
 	}, nil
 }
 
-// probes answers from memory: the upstream is never asked.
+// probes answers from memory, without a request to the upstream.
 func (s *service) probes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/health", probe("healthy", "unhealthy", s.health))
@@ -113,7 +112,7 @@ func probe(good, bad string, problem func() string) http.HandlerFunc {
 	}
 }
 
-// health is what is wrong with the service, or "".
+// health describes the problem of the service, or returns "".
 func (s *service) health() string {
 	if p := s.ready(); p != "" {
 		return p
@@ -126,7 +125,7 @@ func (s *service) health() string {
 	return ""
 }
 
-// ready is why the service takes no tasks, or "".
+// ready explains why the service takes no tasks, or returns "".
 func (s *service) ready() string {
 	s.status.mu.Lock()
 	defer s.status.mu.Unlock()
@@ -141,14 +140,15 @@ func (s *service) ready() string {
 	return "ConductorOne has not accepted the connector yet"
 }
 
-// live is why the service must be killed, or "": its loop or a task stands still.
+// live explains why the service must be restarted, or returns "": the poll loop or a task
+// makes no progress.
 func (s *service) live() string {
 	now := time.Now()
 	if s.watch.late(now) {
-		return "the loop that takes tasks stands still"
+		return "the poll loop makes no progress"
 	}
 	if id := s.ledger.stuck(now, patientFor); id != "" {
-		return fmt.Sprintf("task %s has not got anywhere for %s", id, patientFor)
+		return fmt.Sprintf("task %s has made no progress for %s", id, patientFor)
 	}
 	return ""
 }

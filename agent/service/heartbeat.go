@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	heartbeatEvery = 30 * time.Second // when C1 does not say
+	heartbeatEvery = 30 * time.Second // unless C1 sets it
 	heartbeatMin   = time.Second
 	heartbeatMax   = 5 * time.Minute
-	// A lease is taken for lost after this many heartbeats that failed, but not
-	// before this long.
+	// A lease counts as lost after this many failed heartbeats, but not before this
+	// time.
 	leaseBeats = 9
 	leaseLife  = 5 * time.Minute
 )
 
-// heartbeats tells C1 that the task is being worked on, from now on if it is a sync
-// and otherwise once it turns out to be long, until the returned func is called. It
-// cancels the task when C1 says so or the lease is lost.
+// heartbeats sends heartbeats until the returned function is called: from the start for a
+// sync, otherwise once the task turns out to be long. It cancels the task if C1 says so or if
+// the lease is lost.
 func (s *service) heartbeats(ctx context.Context, cancel context.CancelCauseFunc, t *entry, log *slog.Logger) (stop func()) {
 	ctx, end := context.WithCancel(ctx)
 	var first time.Duration
 	if _, sync := t.Work.(wire.SyncTask); !sync {
 		first = longTask
 	} else {
-		// Before anything is read: a task that was cancelled meanwhile is not begun.
+		// The first one comes before any work, in case the task was cancelled meanwhile.
 		first = s.beat(ctx, cancel, t, log, new(lease))
 	}
 	done := make(chan struct{})
@@ -47,14 +47,14 @@ func (s *service) heartbeats(ctx context.Context, cancel context.CancelCauseFunc
 	}
 }
 
-// lease is how sure the service is that the task is still its own.
+// lease records how the heartbeats of a task went.
 type lease struct {
 	since    time.Time // last heartbeat that was accepted
 	failures int
 	every    time.Duration
 }
 
-// beat sends one heartbeat and says when the next one is due; 0 is never.
+// beat sends one heartbeat and returns the wait before the next one; 0 is never.
 func (s *service) beat(ctx context.Context, cancel context.CancelCauseFunc, t *entry, log *slog.Logger, held *lease) time.Duration {
 	if held.every == 0 {
 		held.every = heartbeatEvery

@@ -13,8 +13,7 @@ import (
 	"baton/wire"
 )
 
-// hello introduces the connector. taskID is the hello task that asked for it,
-// empty at the start.
+// hello sends a Hello. taskID is the task that asked for it, "" at the start.
 func (s *service) hello(ctx context.Context, taskID string) error {
 	b, err := wire.MarshalHello(s.host, taskID, s.connector)
 	if err != nil {
@@ -25,8 +24,8 @@ func (s *service) hello(ctx context.Context, taskID string) error {
 	return err
 }
 
-// introduce says hello until C1 accepts it. Only an answer that would not change by
-// itself is an error.
+// introduce sends a Hello until C1 accepts it. It returns an error only if another attempt
+// would fail in the same way.
 func (s *service) introduce(ctx context.Context) error {
 	for n := 1; ; n++ {
 		err := s.hello(ctx, "")
@@ -47,7 +46,7 @@ func (s *service) introduce(ctx context.Context) error {
 	}
 }
 
-// final reports whether a Hello that failed so fails again.
+// final reports whether another Hello would fail with the same error.
 func final(err error) bool {
 	if errors.Is(err, errRefused) || baton.KindOf(err) == baton.Invalid {
 		return true
@@ -59,8 +58,8 @@ func final(err error) bool {
 	return false
 }
 
-// doubling is the wait after the n-th failure in a row: about 1, 2, 4 s and so on
-// up to a limit, spread so that not all come back at once.
+// doubling returns the wait after the n-th failure in a row: about 1, 2, 4 s and so on up
+// to a limit, with jitter.
 func doubling(n int, limit time.Duration) time.Duration {
 	wait := limit
 	if n < 20 {
@@ -69,10 +68,10 @@ func doubling(n int, limit time.Duration) time.Duration {
 	return jittered(wait)
 }
 
-// jittered is between 80 and 120 % of d.
+// jittered returns 80 to 120 % of d.
 func jittered(d time.Duration) time.Duration { return d*4/5 + rand.N(d*2/5+1) }
 
-// pause waits, and tells the watchdog how long.
+// pause waits and tells the watchdog how long.
 func (s *service) pause(ctx context.Context, d time.Duration) error {
 	s.watch.back(d)
 	return pause.For(ctx, d)

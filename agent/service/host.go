@@ -12,7 +12,7 @@ import (
 	"baton/wire"
 )
 
-// maxText is how much of a text C1 accepts in a Hello.
+// maxText is the longest text that C1 accepts in a Hello.
 const maxText = 256
 
 // thisHost describes this process and machine. id is the configured host id.
@@ -32,7 +32,7 @@ func thisHost(id, version string) wire.Host {
 	return h
 }
 
-// complete fills what could not be found out: C1 wants every field to say something.
+// complete fills unknown fields, because C1 requires all of them.
 func complete(h *wire.Host) {
 	fill := func(field *string, values ...string) {
 		for _, v := range values {
@@ -56,13 +56,14 @@ func complete(h *wire.Host) {
 	fill(&h.Virtualization, "none")
 }
 
-// describe reads what a Unix system's files say of it. root is the system's.
+// describe reads the files with which a Unix system describes itself. root is the root of
+// the file system.
 func describe(h *wire.Host, root fs.FS) {
 	release := osRelease(root)
 	h.Platform = release["ID"]
 	h.PlatformVersion = release["VERSION_ID"]
 	if b, err := fs.ReadFile(root, "etc/debian_version"); err == nil && h.Platform == "debian" {
-		h.PlatformVersion = cmp.Or(strings.TrimSpace(string(b)), h.PlatformVersion) // has the minor version, too
+		h.PlatformVersion = cmp.Or(strings.TrimSpace(string(b)), h.PlatformVersion) // includes the minor version
 	}
 	h.PlatformFamily = family(h.Platform, release["ID_LIKE"])
 	h.Virtualization = container(root)
@@ -87,7 +88,7 @@ func osRelease(root fs.FS) map[string]string {
 	return values
 }
 
-// family is the distribution that a platform descends from.
+// family returns the distribution that a platform is derived from.
 func family(id, like string) string {
 	switch id {
 	case "debian", "ubuntu", "linuxmint", "raspbian":
@@ -103,7 +104,7 @@ func family(id, like string) string {
 	return cmp.Or(first, id)
 }
 
-// container names the kind of container that the process is in, or is empty.
+// container returns the kind of container that the process runs in, or "".
 func container(root fs.FS) string {
 	for _, mark := range []struct{ path, name string }{{".dockerenv", "docker"}, {"run/.containerenv", "podman"}} {
 		if _, err := fs.Stat(root, mark.path); err == nil {

@@ -2,7 +2,7 @@ package service
 
 import "golang.org/x/sys/unix"
 
-// kernel is the kernel's release and machine, as uname has them.
+// kernel returns the release and the machine of the kernel, as uname does.
 func kernel() (release, machine string) {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {

@@ -2,5 +2,5 @@
 
 package service
 
-// kernel is unknown where there is no uname as Linux has it.
+// kernel returns nothing: this system has no uname like that of Linux.
 func kernel() (release, machine string) { return "", "" }

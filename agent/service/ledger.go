@@ -10,11 +10,11 @@ import (
 	"baton/wire"
 )
 
-// remembered is how many answers are kept for tasks that C1 hands out again.
+// remembered is how many answers are kept for tasks that C1 delivers again.
 const remembered = 1000
 
-// ledger knows which tasks are here and how the last ones ended, so that a task
-// that is delivered twice is done once.
+// ledger records the running tasks and the answers of the last ones, so that a task that
+// is delivered twice runs once.
 type ledger struct {
 	mu      sync.Mutex
 	running map[string]*entry
@@ -22,11 +22,11 @@ type ledger struct {
 	order   []string // of answers, oldest first
 }
 
-// entry is a task that was taken and not finished yet.
+// entry is a running task.
 type entry struct {
 	wire.Task
-	progress atomic.Int64 // when it last got anywhere, in Unix nanoseconds
-	after    func()       // what is left to do when the answer is accepted; may be nil
+	progress atomic.Int64 // time of the last progress, in Unix nanoseconds
+	after    func()       // called when the answer is accepted; may be nil
 }
 
 func (e *entry) touch() { e.progress.Store(time.Now().UnixNano()) }
@@ -35,16 +35,16 @@ func newLedger() *ledger {
 	return &ledger{running: map[string]*entry{}, answers: map[string]wire.Answer{}}
 }
 
-// verdict is what to do with a task that was delivered.
+// verdict says how to handle a delivered task.
 type verdict int
 
 const (
 	toRun    verdict = iota
-	toIgnore         // it is here already
-	toRepeat         // it was done; only the answer is missing
+	toIgnore         // it is running
+	toRepeat         // it is done; send the answer again
 )
 
-// take enters a task.
+// take adds a task.
 func (l *ledger) take(t wire.Task) (verdict, wire.Answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,15 +60,15 @@ func (l *ledger) take(t wire.Task) (verdict, wire.Answer) {
 	return toRun, wire.Answer{}
 }
 
-// get is a task that was taken.
+// get returns a running task.
 func (l *ledger) get(id string) *entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.running[id]
 }
 
-// keep remembers the answer of a task. One that asks for another try is not kept: a
-// second delivery is that try.
+// keep stores the answer of a task. An answer that asks for another attempt is not stored,
+// because the second delivery is that attempt.
 func (l *ledger) keep(id string, a wire.Answer) {
 	if a.Code != 0 && !a.NonRetryable {
 		return
@@ -85,21 +85,21 @@ func (l *ledger) keep(id string, a wire.Answer) {
 	}
 }
 
-// done strikes a task out.
+// done removes a task.
 func (l *ledger) done(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.running, id)
 }
 
-// known are the ids of the tasks that are here.
+// known returns the ids of the running tasks.
 func (l *ledger) known() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Sorted(maps.Keys(l.running))
 }
 
-// touch notes that the upstream answered something, which may be any task's.
+// touch records progress of all tasks: the upstream answered, for any of them.
 func (l *ledger) touch() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *ledger) touch() {
 	}
 }
 
-// stuck is a task that has not got anywhere for that long, or "".
+// stuck returns a task without progress for that long, or "".
 func (l *ledger) stuck(now time.Time, patience time.Duration) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

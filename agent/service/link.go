@@ -27,20 +27,19 @@ import (
 const (
 	methods     = "/c1.connectorapi.baton.v1.BatonService/"
 	callTimeout = 30 * time.Second
-	// pollTimeout is longer: a server may hold a poll back until there is work.
+	// pollTimeout is longer, because a server may delay the answer until there is work.
 	pollTimeout = 2 * time.Minute
-	// pingEvery is above the 5 minutes that servers tolerate by default. What keeps a
-	// dead peer from being waited for is the time limit on unacknowledged data that
-	// comes with it, which is pingTimeout.
+	// pingEvery is above the 5 minutes that servers tolerate by default. A dead peer is
+	// detected by pingTimeout, which also limits the time for unacknowledged data.
 	pingEvery   = 6 * time.Minute
 	pingTimeout = 20 * time.Second
 	maxAnswer   = 16 << 20
 )
 
-// network is how hosts are reached.
+// network holds the settings of connections.
 type network struct {
-	roots *x509.CertPool // nil for the system's
-	// dial replaces the usual way, with its proxies, when it is not nil.
+	roots *x509.CertPool // nil for those of the system
+	// dial replaces the usual dialer, and proxies, if it is not nil.
 	dial func(ctx context.Context, addr string) (net.Conn, error)
 }
 
@@ -63,32 +62,33 @@ func (n network) transport() *http.Transport {
 	return t
 }
 
-// checkProxy refuses a proxy that the gRPC library would speak plain HTTP to although it is of another kind.
+// checkProxy refuses a proxy of another kind than HTTP, to which the gRPC library would
+// send plain HTTP.
 func (n network) checkProxy(host string) error {
 	if n.dial != nil {
 		return nil
 	}
 	via, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: host}})
 	if err != nil || via == nil || via.Scheme == "http" {
-		return nil // what cannot be parsed was refused before
+		return nil // an address that cannot be parsed is refused elsewhere
 	}
-	return baton.Errorf(baton.Invalid, "HTTPS_PROXY names a proxy by %s://, and ConductorOne is reached through http:// proxies only", via.Scheme).
+	return baton.Errorf(baton.Invalid, "HTTPS_PROXY has the scheme %s://, but ConductorOne can be reached through http:// proxies only", via.Scheme).
 		WithFix("name an http:// proxy, or add %s to NO_PROXY", host)
 }
 
-// link is the way to C1: one connection, and the token that every call carries.
+// link is the connection to C1, with the token of its calls.
 type link struct {
 	conn      *grpc.ClientConn
 	transport *http.Transport
 	tokens    *tokens
 }
 
-// newLink makes a link; it sends nothing. Product is the user agent's "name/version".
+// newLink returns a link and sends nothing. product is the "name/version" of the user agent.
 func newLink(creds credential, apiHost, product string, n network, onToken func(error)) (*link, error) {
 	host := creds.host
 	if apiHost != "" {
 		if !validHost(apiHost) {
-			return nil, baton.Errorf(baton.Invalid, "%q is not a host of ConductorOne's", apiHost).WithFix("write it as host or host:port")
+			return nil, baton.Errorf(baton.Invalid, "%q is not a host name", apiHost).WithFix("write it as host or host:port")
 		}
 		host = apiHost
 	}
@@ -124,8 +124,7 @@ func (l *link) close() error {
 	return l.conn.Close()
 }
 
-// call makes one call. A token that is rejected is dropped, and the call made once
-// more with a new one.
+// call makes one call. If the token is rejected, it repeats the call once with a new one.
 func (l *link) call(ctx context.Context, method string, request []byte) ([]byte, error) {
 	timeout := callTimeout
 	if strings.HasPrefix(method, "GetTask") {
@@ -150,7 +149,7 @@ func (l *link) call(ctx context.Context, method string, request []byte) ([]byte,
 	}
 }
 
-// failed classifies a call's error; the code stays available to code.
+// failed classifies the error of a call. [code] still returns its gRPC code.
 func failed(method string, err error) error {
 	var classified *baton.Error
 	if err == nil || errors.As(err, &classified) {
@@ -160,7 +159,7 @@ func failed(method string, err error) error {
 	return &baton.Error{Kind: wire.KindOfCode(uint32(s.Code())), Err: &callError{method: method, code: s.Code(), text: s.Message()}}
 }
 
-// callError is what C1, or the way to it, said to a call.
+// callError is an error that C1 or the network returned for a call.
 type callError struct {
 	method string
 	code   codes.Code
@@ -171,8 +170,8 @@ func (e *callError) Error() string {
 	return fmt.Sprintf("%s: %s (%s)", e.method, strings.ToValidUTF8(e.text, "?"), e.code)
 }
 
-// code is the gRPC code of a call's error, Unavailable when there was no call
-// because there was no token.
+// code returns the gRPC code of the error of a call. It is Unavailable if there was no
+// token for the call.
 func code(err error) codes.Code {
 	var e *callError
 	switch {
@@ -186,7 +185,7 @@ func code(err error) codes.Code {
 	return codes.Unavailable
 }
 
-// rawCodec hands bytes through: wire has made them, and wire reads them.
+// rawCodec passes bytes through. Package wire encodes and decodes them.
 type rawCodec struct{}
 
 func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
@@ -206,5 +205,5 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// Name is empty so that the content type is what every peer understands.
+// Name is empty, so that the content type is the one that every peer accepts.
 func (rawCodec) Name() string { return "" }

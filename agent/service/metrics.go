@@ -12,14 +12,14 @@ import (
 	"sync"
 )
 
-// metrics are the figures of the service.
+// metrics holds the metrics of the service.
 type metrics struct {
 	mu     sync.Mutex
-	values map[string]map[string]float64 // name, labels as they are written
-	labels map[string][]string           // pairs of name and value, by how they are written
+	values map[string]map[string]float64 // by name and formatted labels
+	labels map[string][]string           // pairs of name and value, by formatted labels
 }
 
-// Reading is one figure as it is now. Labels are pairs of name and value.
+// Reading is the current value of one metric. Labels are pairs of name and value.
 type Reading struct {
 	Name, Description string
 	Counter           bool // it only grows
@@ -31,36 +31,36 @@ func newMetrics() *metrics {
 	return &metrics{values: map[string]map[string]float64{}, labels: map[string][]string{}}
 }
 
-// families says what there is to be measured. Names that end in _total only grow.
+// families lists all metrics. Those whose names end in _total are counters.
 func families() [][2]string {
 	return [][2]string{
 		{"baton_info", "The connector and its version."},
 		{"baton_credential_accepted", "1 while ConductorOne accepts the credential, 0 once it refused it."},
 		{"baton_token_requests_total", "Requests for an access token."},
-		{"baton_last_contact_timestamp_seconds", "When ConductorOne last answered a call well."},
+		{"baton_last_contact_timestamp_seconds", "Time of the last successful call to ConductorOne."},
 		{"baton_polls_total", "Requests for tasks."},
 		{"baton_tasks_total", "Tasks that ended, by type and gRPC code."},
-		{"baton_tasks_running", "Tasks that were taken and not finished yet."},
-		{"baton_finishes_total", "Attempts to tell ConductorOne how a task ended."},
+		{"baton_tasks_running", "Tasks that are running."},
+		{"baton_finishes_total", "Attempts to send the answer of a task to ConductorOne."},
 		{"baton_uploads_total", "Attempts to upload a sync."},
-		{"baton_last_successful_sync_timestamp_seconds", "When the last full sync was uploaded."},
-		{"baton_sync_held", "1 when the last full sync was held for what it showed gone, 0 when it was not."},
+		{"baton_last_successful_sync_timestamp_seconds", "Time of the last upload of a full sync."},
+		{"baton_sync_held", "1 if the last full sync was held because of missing rows, otherwise 0."},
 		{"baton_syncs_held_total", "Syncs that were held."},
-		{"baton_sync_compared", "1 when the last full sync was compared with the previous one, 0 when none was available."},
-		{"baton_uploads_remembered", "Earlier uploads that are remembered here; with 0, the next sync is compared with nothing."},
-		{"baton_state_temporary", "1 when the state directory is known not to outlive this service."},
+		{"baton_sync_compared", "1 if the last full sync was compared with the previous one, 0 if none was available."},
+		{"baton_uploads_remembered", "Earlier uploads that are known here; with 0, the next sync is compared with nothing."},
+		{"baton_state_temporary", "1 if the state directory is known to end with this service."},
 		{"baton_sync_pages_total", "Pages read from the upstream."},
 		{"baton_sync_resources", "Resources in the last sync, by type."},
 		{"baton_sync_entitlements", "Entitlements in the last sync, by resource type."},
 		{"baton_sync_grants", "Grants in the last sync, by resource type."},
 		{"baton_upstream_requests_total", "Requests to the upstream, by status; 0 is no answer."},
 		{"baton_upstream_credential_accepted", "1 while the upstream accepts the credential, 0 once it answered 401."},
-		{"baton_upstream_waits_total", "Requests that wait before another try, because of a limit or a failure."},
-		{"baton_upstream_wait_seconds_total", "How long such waits are together."},
-		{"process_start_time_seconds", "When the service started."},
+		{"baton_upstream_waits_total", "Waits before another attempt, because of a rate limit or a failure."},
+		{"baton_upstream_wait_seconds_total", "Total time of such waits."},
+		{"process_start_time_seconds", "Start time of the service."},
 		{"process_resident_memory_bytes", "Resident memory size in bytes."},
 		{"go_memstats_heap_alloc_bytes", "Heap bytes in use."},
-		{"go_goroutines", "Goroutines that exist."},
+		{"go_goroutines", "Number of goroutines."},
 	}
 }
 
@@ -96,7 +96,7 @@ func labelText(labels []string) string {
 	return "{" + strings.Join(pairs, ",") + "}"
 }
 
-// readings is everything that was measured, in the order of the families.
+// readings returns all metrics in the order of the families.
 func (m *metrics) readings() []Reading {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
@@ -117,7 +117,7 @@ func (m *metrics) readings() []Reading {
 	return list
 }
 
-// prometheus writes readings as Prometheus reads them.
+// prometheus formats readings for Prometheus.
 func prometheus(readings []Reading) []byte {
 	var out bytes.Buffer
 	family := ""
@@ -135,7 +135,7 @@ func prometheus(readings []Reading) []byte {
 	return out.Bytes()
 }
 
-// residentMemory is 0 where the system does not say it as Linux does.
+// residentMemory returns the resident memory, 0 on systems other than Linux.
 func residentMemory() float64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -12,16 +12,16 @@ import (
 const (
 	maxNextPoll = 5 * time.Minute
 	maxBackoff  = time.Minute
-	// idlePoll is how soon C1 is asked again when it has nothing to do and does not
-	// say when to come back.
+	// idlePoll is the wait after an answer that has neither a task nor the time of the
+	// next poll.
 	idlePoll = time.Second
-	// lastPoll is how long a poll that is under way may go on when the service
-	// stops. It is not broken off at once: the answer may bring a task.
+	// lastPoll is how long a poll in progress may continue when the service stops. It is
+	// not cancelled at once, because the answer may contain a task.
 	lastPoll = 3 * time.Second
 )
 
-// poll takes tasks and starts them until ctx ends or the credential is refused. A
-// slot is had first, so that what is taken can begin.
+// poll takes tasks and starts them until ctx ends or the credential is refused. It waits for a
+// slot before it asks for a task, so that the task can start at once.
 func (s *service) poll(ctx context.Context) error {
 	var (
 		queue    []wire.Task
@@ -48,7 +48,7 @@ func (s *service) poll(ctx context.Context) error {
 			case err != nil && ctx.Err() == nil:
 				failures++
 				next = jittered(min(time.Duration(failures*failures)*time.Second, maxBackoff))
-				s.log.Warn("asking for tasks failed", "error", err, "again_in", next)
+				s.log.Warn("the request for tasks failed", "error", err, "again_in", next)
 			case err == nil:
 				failures = 0
 			}
@@ -63,9 +63,9 @@ func (s *service) poll(ctx context.Context) error {
 	}
 }
 
-// slot waits until a task may be begun; false when ctx ends first.
+// slot waits until a task may start. It reports false if ctx ends first.
 func (s *service) slot(ctx context.Context) bool {
-	s.watch.rest() // the tasks that hold the slots are watched one by one
+	s.watch.rest() // the tasks that hold the slots are watched themselves
 	select {
 	case s.slots <- struct{}{}:
 		return ctx.Err() == nil
@@ -74,8 +74,8 @@ func (s *service) slot(ctx context.Context) bool {
 	}
 }
 
-// ask asks for tasks once. It returns those that are not here already, and how long
-// to wait before asking again.
+// ask requests tasks once. It returns those that are new, and the wait before the next
+// request.
 func (s *service) ask(ctx context.Context) ([]wire.Task, time.Duration, error) {
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -104,7 +104,7 @@ func (s *service) ask(ctx context.Context) ([]wire.Task, time.Duration, error) {
 	return fresh, next, nil
 }
 
-// request is GetTask, or GetTasks for as many as fill the slots twice.
+// request returns the request for tasks: GetTask, or GetTasks for twice the number of slots.
 func (s *service) request(ctx context.Context) (wire.Poll, error) {
 	if !s.cfg.BatchTasks {
 		b, err := wire.MarshalGetTask(s.host.ID)

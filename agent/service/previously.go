@@ -7,8 +7,8 @@ import (
 	"baton/agent/syncer"
 )
 
-// previously reports whether a sync that ConductorOne took, and that this instance still
-// has, holds the resource. A file that cannot be read holds nothing.
+// previously reports whether a sync that was uploaded to ConductorOne, and that is still kept
+// here, has the resource. A file that cannot be read counts as empty.
 func (s *service) previously(id baton.ResourceID) (bool, error) {
 	files, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, uploadPrefix+"*"+fileSuffix))
 	for _, path := range files {

@@ -1,18 +1,17 @@
-// Package service runs a connector for ConductorOne ("C1"): it keeps a connection,
-// takes tasks, carries them out and answers every one that it took.
+// Package service runs a connector for ConductorOne ("C1"): it takes tasks, carries them
+// out and answers each of them.
 //
 //	Run ─▶ token ─▶ Hello ─▶ slot ─▶ GetTask ─▶ task ─▶ FinishTask
 //	                          ▲                  │ ├ sync: Heartbeat…, syncer, UploadAsset
 //	                          └──── next_poll ◀──┘ └ grant, revoke, account, action: the connector
 //
-// Three contexts decide how it ends. When soft ends, no more tasks are taken and
-// reading stops; changes may go on until hard ends, Config.Grace later; answers may
-// be delivered until last ends, a moment after that.
+// Three contexts control the shutdown. When soft ends, the service takes no more tasks and
+// syncs stop. Changes may continue until hard ends, Config.Grace later. Answers may be sent
+// until last ends, a moment after that.
 //
-// A task that C1 delivers twice is done once: while it runs the second delivery is
-// ignored, and afterwards it is given the answer that is remembered. After a restart
-// nothing is remembered; changes are idempotent by the connector then, and a sync
-// goes on from its last page.
+// A task that C1 delivers twice runs once: while it runs, the second delivery is ignored;
+// afterwards, the stored answer is sent again. After a restart no answers are stored.
+// Changes are idempotent, and a sync resumes at its last page.
 package service
 
 import (
@@ -34,18 +33,17 @@ import (
 	"baton/wire"
 )
 
-// Config says what to run and for whom. ClientID, ClientSecret, Open and StateDir
-// are required.
+// Config configures a service. ClientID, ClientSecret, Open and StateDir are required.
 type Config struct {
-	// Open makes the connector; it is called once. observe is to hear of every request
-	// to the upstream.
+	// Open returns the connector; it is called once. The connector calls observe for every
+	// request to the upstream.
 	Open func(ctx context.Context, observe func(rest.Attempt)) (*baton.Connector, error)
 
 	ClientID     string
 	ClientSecret baton.Secret
-	HostID       string // tells instances that share a credential apart; "" is the host's name
-	APIHost      string // host[:port] to talk to instead of the one in the client id
-	CAFile       string // PEM file of authorities to trust beside the system's
+	HostID       string // distinguishes instances that share a credential; "" is the host name
+	APIHost      string // host[:port] to connect to instead of the one in the client id
+	CAFile       string // PEM file of authorities to trust in addition to those of the system
 	Version      string // of the connector
 
 	// Provisioning allows grants, revocations and new accounts; actions do not need it.
@@ -63,32 +61,32 @@ type Config struct {
 	// not known.
 	StateIsTemporary  string
 	SkipFullSync      bool     // finish sync tasks without a sync
-	SyncResourceTypes []string // what to sync when a task does not say
+	SyncResourceTypes []string // used if a task does not name any
 	AllowEmpty        bool     // see syncer.Config
 	// A sync that removes too much of the last upload is held; see syncer.Config.
-	// ForgetSyncs remembers no upload, and holds no sync.
+	// ForgetSyncs keeps no upload and holds no sync.
 	MaxRemovals, RemovalsFrom int
 	Overrides                 []syncer.Override
 	ForgetSyncs               bool
 
-	// Grace is how long changes that are under way may take when the service stops;
-	// 20 s when zero. Some 5 s more are needed to deliver the last answers.
+	// Grace is how long running changes may take when the service stops; 20 s if zero.
+	// About 5 s more are needed to send the last answers.
 	Grace      time.Duration
 	HealthAddr string // host:port of probes and metrics; "" is none
 
 	Log *slog.Logger
-	// RaiseLog, when set, makes Log log everything until lower is called. C1 can ask
-	// for that with a task.
+	// RaiseLog, if set, makes Log log everything until lower is called. C1 can request
+	// that with a task.
 	RaiseLog func() (lower func())
 
-	// Measured, when set, is called once, with what reads the metrics as they are then.
+	// Measured, if set, is called once with a function that reads the metrics.
 	Measured func(read func() []Reading)
-	// Ended, when set, hears of every task that was carried out.
+	// Ended, if set, is called after every task.
 	Ended func(TaskRun)
 }
 
-// TaskRun is a task that was carried out. Code names the answer, "OK" when all went
-// well; Error is then "".
+// TaskRun is a task that has ended. Code is the name of its gRPC code; if it is "OK",
+// Error is "".
 type TaskRun struct {
 	ID, Type, Code, Error string
 	Began, Ended          time.Time
@@ -107,7 +105,7 @@ type service struct {
 	link      *link
 	host      wire.Host
 
-	slots   chan struct{} // one element for each task that has begun
+	slots   chan struct{} // one element for each running task
 	work    sync.WaitGroup
 	ledger  *ledger
 	actions actionRuns
@@ -116,20 +114,19 @@ type service struct {
 	metrics *metrics
 
 	soft, hard, last context.Context
-	interrupted      atomic.Int64 // pieces of work that the end of the service cut short
+	interrupted      atomic.Int64 // tasks and calls that the end of the service interrupted
 
 	mu    sync.Mutex
 	syncs map[string]bool // directories in use
 }
 
-// Run runs the service until ctx ends. It returns nil when that interrupted nothing,
-// and otherwise a Canceled error: C1 hands out again what was interrupted. Other
-// errors are those that make the service impossible: Invalid for a configuration
-// that cannot work, Unauthenticated when C1 refuses the credential, whatever C1
-// answers to a Hello that it will not accept.
+// Run runs the service until ctx ends. It returns nil if that interrupted nothing, and
+// otherwise a Canceled error; C1 delivers interrupted tasks again. It ends earlier with
+// Invalid if the configuration cannot work, with Unauthenticated if C1 refuses the
+// credential, and with the error of a Hello that C1 rejects for good.
 func Run(ctx context.Context, cfg Config) error { return run(ctx, cfg, nil) }
 
-// run is Run over a network of the caller's, nil for the usual one.
+// run is Run with a network, nil for the usual one.
 func run(ctx context.Context, cfg Config, over *network) error {
 	s, err := prepare(ctx, cfg, over)
 	if err != nil {
@@ -173,14 +170,14 @@ func run(ctx context.Context, cfg Config, over *network) error {
 	case err != nil:
 		return err
 	case s.interrupted.Load() > 0:
-		return baton.Errorf(baton.Canceled, "the service stopped before everything was done").
-			WithFix("nothing: ConductorOne hands out again what was interrupted")
+		return baton.Errorf(baton.Canceled, "the service stopped and interrupted some tasks").
+			WithFix("no action is needed: ConductorOne hands out again what was interrupted")
 	}
 	return nil
 }
 
-// finished waits for all work, or until there is no more time. What does not mind its
-// context then ends with the process.
+// finished waits for all tasks, at most until last ends. A task that ignores its context
+// ends with the process.
 func (s *service) finished() bool {
 	done := make(chan struct{})
 	go func() {
@@ -200,8 +197,8 @@ func (s *service) finished() bool {
 	}
 }
 
-// deadlines are the contexts that end after soft has: hard by the grace period, and
-// last a moment later. The returned func ends both.
+// deadlines returns the contexts that end after soft: hard after the grace period, and last
+// a moment later. The returned function ends both.
 func deadlines(soft context.Context, grace time.Duration) (hard, last context.Context, end func()) {
 	detached := context.WithoutCancel(soft)
 	hard, endHard := context.WithCancelCause(detached)
@@ -221,7 +218,7 @@ func deadlines(soft context.Context, grace time.Duration) (hard, last context.Co
 	}
 }
 
-// prepare checks the configuration and makes everything that needs no answer.
+// prepare checks the configuration and creates everything that needs no network.
 func prepare(ctx context.Context, cfg Config, over *network) (*service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -271,12 +268,12 @@ func (s *service) measure() []Reading {
 	return s.metrics.readings()
 }
 
-// observe hears of every request to the upstream.
+// observe counts a request to the upstream.
 func (s *service) observe(a rest.Attempt) {
 	s.ledger.touch()
 	s.metrics.count("baton_upstream_requests_total", 1, "status", fmt.Sprint(a.Status))
 	switch {
-	case baton.KindOf(a.Err) == baton.Unauthenticated: // and not the 401 of a proxy
+	case baton.KindOf(a.Err) == baton.Unauthenticated: // not for the 401 of a proxy
 		s.metrics.set("baton_upstream_credential_accepted", 0)
 	case a.Status >= 200 && a.Status < 300:
 		s.metrics.set("baton_upstream_credential_accepted", 1)
@@ -287,7 +284,7 @@ func (s *service) observe(a rest.Attempt) {
 	}
 }
 
-// gotToken hears of every request for an access token.
+// gotToken counts a request for an access token.
 func (s *service) gotToken(err error) {
 	s.metrics.count("baton_token_requests_total", 1, "result", outcome(err))
 	if err == nil || errors.Is(err, errRefused) {

@@ -23,21 +23,21 @@ const (
 	syncPrefix   = "sync-"
 	syncFile     = "sync.c1z"
 	sealedSuffix = ".sealed"
-	// staleAfter is when an interrupted sync is removed: a little after the syncer refuses
-	// to resume it.
+	// staleAfter is the age at which an interrupted sync is removed: a little above that at
+	// which the syncer refuses to resume it.
 	staleAfter = 8 * 24 * time.Hour
 )
 
-// syncTask reads the upstream and uploads the file. Whatever ends it early, the pages
-// stay in the state directory, and the next task that asks for the same sync resumes
-// there. A file that was sealed and not uploaded waits for its own task.
+// syncTask reads the upstream and uploads the file. If it ends early, the pages stay in the
+// state directory and the next task for the same sync resumes there. A file that was sealed
+// and not uploaded is kept for a second delivery of its task.
 func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, log *slog.Logger) error {
 	if s.cfg.SkipFullSync {
 		log.Info("nothing is synced, because of skip-full-sync")
 		return nil
 	}
 	if work.StorageEngine != "" && work.StorageEngine != "sqlite" {
-		log.Info("the storage engine that was asked for is not written; sqlite is", "asked", work.StorageEngine)
+		log.Info("the requested storage engine is not supported; the file is in the sqlite format", "asked", work.StorageEngine)
 	}
 	cfg := s.syncConfig(work, log)
 	key, err := syncKey(cfg)
@@ -53,7 +53,7 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 	sealed := filepath.Join(dir, fileName(t.ID)+sealedSuffix)
 	rec, ok := sealedBefore(sealed)
 	if ok {
-		log.Info("the file of this task is here already; uploading it")
+		log.Info("the file of this task exists already; uploading it")
 	} else if rec, err = s.read(ctx, t, cfg, key, sealed, log); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *service) syncTask(ctx context.Context, t *entry, work wire.SyncTask, lo
 	if s.guarded(cfg) {
 		s.remember(sealed, key, rec, log)
 	}
-	// Not before the answer is accepted: if the task comes again, so does the same file.
+	// Not before the answer is accepted: a second delivery of the task uploads the same file.
 	t.after = func() { s.tidy(dir, sealed, log) }
 	return nil
 }
@@ -81,8 +81,8 @@ func sealedBefore(sealed string) (record, bool) {
 	return r, err == nil
 }
 
-// tidy removes what a sync task has left, unless the next task for the same sync works
-// there already.
+// tidy removes the files of a sync task, unless the next task for the same sync uses the
+// directory already.
 func (s *service) tidy(dir, sealed string, log *slog.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *service) tidy(dir, sealed string, log *slog.Logger) {
 	}
 	for _, path := range paths {
 		if err := os.RemoveAll(path); err != nil {
-			log.Warn("what a sync left behind cannot be removed", "error", err)
+			log.Warn("the files of a finished sync cannot be removed", "error", err)
 		}
 	}
 }
@@ -115,8 +115,8 @@ func (s *service) syncConfig(work wire.SyncTask, log *slog.Logger) syncer.Config
 	return cfg
 }
 
-// withRecovery returns the connector with feeds that fail where they would panic. The
-// syncer calls them in goroutines of its own, where a panic would end the process.
+// withRecovery returns the connector with feeds whose panics become errors. The syncer calls
+// them in goroutines of its own, where a panic would end the process.
 func withRecovery(c *baton.Connector, log *slog.Logger) *baton.Connector {
 	safe := *c
 	safe.Feeds = slices.Clone(c.Feeds)
@@ -135,21 +135,20 @@ func withRecovery(c *baton.Connector, log *slog.Logger) *baton.Connector {
 	return &safe
 }
 
-// syncKey tells syncs apart that read different things.
+// syncKey identifies what a sync reads.
 func syncKey(cfg syncer.Config) (string, error) {
 	text, err := json.Marshal([]any{cfg.Connector.Name, cfg.Connector.Origin, cfg.Types, cfg.Resources, cfg.SkipGrants, cfg.SkipEntitlementsAndGrants})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8]), err
 }
 
-// syncDir returns the directory in which the sync with the key works. One task at a time
-// has it.
+// syncDir returns the directory of the syncs with a key. One task at a time may use it.
 func (s *service) syncDir(key string) (dir string, release func(), err error) {
 	dir = filepath.Join(s.cfg.StateDir, syncPrefix+key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.syncs[dir] {
-		return "", nil, baton.Errorf(baton.Unavailable, "the same sync is under way for another task")
+		return "", nil, baton.Errorf(baton.Unavailable, "another task is running the same sync")
 	}
 	if err := disk.OwnDir(nil, dir); err != nil {
 		return "", nil, storage(err)
@@ -162,8 +161,8 @@ func (s *service) syncDir(key string) (dir string, release func(), err error) {
 	}, nil
 }
 
-// read makes the sealed file of a task and its record. It stops at once when the service
-// does: its pages are kept.
+// read creates the sealed file of a task and its record. It stops at once when the service
+// stops, because its pages are kept.
 func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, key, sealed string, log *slog.Logger) (rec record, err error) {
 	if s.guarded(cfg) {
 		cfg.Overrides = s.cfg.Overrides
@@ -173,7 +172,7 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, key, se
 	}
 	others, _ := filepath.Glob(filepath.Join(filepath.Dir(sealed), "*"+sealedSuffix+"*"))
 	for _, path := range append(others, cfg.Path) {
-		_ = os.RemoveAll(path) // of tasks that are over; a file that cannot be removed does no harm
+		_ = os.RemoveAll(path) // of earlier tasks; a file that cannot be removed does no harm
 	}
 	pages := map[string]int{}
 	cfg.Progress = func(p syncer.Progress) {
@@ -187,9 +186,9 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, key, se
 	defer end()
 	result, err := s.sync(reading, cfg)
 	if baton.KindOf(err) == baton.Corrupt && reading.Err() == nil {
-		// An earlier process left it, perhaps one of another version, and nobody is here
-		// to ask for a fresh start.
-		log.Warn("what an interrupted sync has left cannot be used and is dropped; reading anew", "error", err)
+		// An earlier process wrote it, perhaps of another version, and there is no operator
+		// to add --fresh.
+		log.Warn("an interrupted sync cannot be resumed and is discarded; starting over", "error", err)
 		if err := syncer.Discard(cfg.Path, cfg.TempDir); err != nil {
 			return rec, err
 		}
@@ -219,8 +218,8 @@ func (s *service) read(ctx context.Context, t *entry, cfg syncer.Config, key, se
 	return rec, nil
 }
 
-// sync is syncer.Run, which does not look up while it writes the file, however large:
-// when time is up it is left behind, and the pages to the next process.
+// sync calls syncer.Run, which ignores its context while it writes the file. If the service
+// has to stop meanwhile, sync returns without it, and the next process uses the pages.
 func (s *service) sync(ctx context.Context, cfg syncer.Config) (syncer.Result, error) {
 	type end struct {
 		result syncer.Result
@@ -241,7 +240,7 @@ func (s *service) sync(ctx context.Context, cfg syncer.Config) (syncer.Result, e
 	}
 }
 
-// untilStop is a context that also ends, as interrupted, when the service begins to
+// untilStop returns a context that also ends, as interrupted, when the service begins to
 // stop.
 func (s *service) untilStop(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -252,7 +251,7 @@ func (s *service) untilStop(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// sweep removes what is left of syncs that nobody asked for again.
+// sweep removes interrupted syncs that are too old to be resumed.
 func (s *service) sweep() {
 	left, _ := filepath.Glob(filepath.Join(s.cfg.StateDir, syncPrefix+"*"))
 	for _, dir := range left {
@@ -264,8 +263,8 @@ func (s *service) sweep() {
 	}
 }
 
-// fileName is the task's id, or stands for it if it is not made of letters and
-// digits. Short ones may be names that some systems keep for themselves.
+// fileName returns the id of a task, or a hash of it if it is not made of letters and
+// digits or is short: short names may be reserved by some systems.
 func fileName(taskID string) string {
 	if len(taskID) >= 8 && len(taskID) <= 64 && !strings.ContainsFunc(taskID, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')

@@ -15,25 +15,24 @@ import (
 	"baton/wire"
 )
 
-// Causes for which a task's context ends.
+// Causes of the end of the context of a task.
 var (
-	errStopping  = errors.New("the connector is shutting down; what was done so far is kept, and the task can be handed out again")
+	errStopping  = errors.New("the connector is shutting down; the progress is kept, and the task can be handed out again")
 	errCancelled = errors.New("the task was cancelled")
-	errLease     = errors.New("the task was taken away: ConductorOne does not know it any more, or could not be reached for too long")
+	errLease     = errors.New("the lease of the task is lost: ConductorOne does not know it any more, or could not be reached for too long")
 )
 
-// longTask is how long a task runs before it sends heartbeats. A sync sends them
-// from its start.
+// longTask is how long a task runs before heartbeats begin. Those of a sync begin at once.
 const longTask = 10 * time.Second
 
-// take enters a task that was delivered and reports whether it is to be run.
+// take records a delivered task and reports whether to run it.
 func (s *service) take(t wire.Task) bool {
 	what, answer := s.ledger.take(t)
 	switch what {
 	case toIgnore:
-		s.log.Debug("a task that is here already was delivered again", "task_id", t.ID)
+		s.log.Debug("a running task was delivered again", "task_id", t.ID)
 	case toRepeat:
-		s.log.Info("a task that is done was delivered again; repeating the answer", "task_id", t.ID, "task", t.Type)
+		s.log.Info("a finished task was delivered again; sending the answer again", "task_id", t.ID, "task", t.Type)
 		s.work.Go(func() {
 			defer s.ledger.done(t.ID)
 			s.finish(t.ID, answer, s.log.With("task_id", t.ID), func() {})
@@ -42,13 +41,13 @@ func (s *service) take(t wire.Task) bool {
 	return what == toRun
 }
 
-// handBack answers a task that was taken and will not be begun.
+// handBack answers a task that was taken and cannot be started.
 func (s *service) handBack(t wire.Task) {
 	s.work.Go(func() {
 		defer s.ledger.done(t.ID)
 		s.interrupted.Add(1)
 		if _, hello := t.Work.(wire.HelloTask); hello {
-			return // a Hello is all that it can be answered with
+			return // only a Hello answers it
 		}
 		s.finish(t.ID, interruption(errStopping), s.log.With("task_id", t.ID, "task", t.Type), func() {})
 	})
@@ -64,7 +63,7 @@ func (s *service) start(t wire.Task) {
 	})
 }
 
-// run carries a task out and answers it, whatever happens.
+// run carries out a task and sends its answer in every case.
 func (s *service) run(t *entry, release func()) {
 	log := s.log.With("task_id", t.ID, "task", t.Type)
 	if t.Debug && s.cfg.RaiseLog != nil {
@@ -104,7 +103,7 @@ func (s *service) run(t *entry, release func()) {
 	}
 }
 
-// do carries the work out. A panic is the task's failure and nobody else's.
+// do carries out a task. A panic becomes the error of the task.
 func (s *service) do(ctx context.Context, t *entry, log *slog.Logger) (response wire.Response, err error) {
 	defer recovered(log, &err)
 	if ctx.Err() != nil {
@@ -135,16 +134,16 @@ func (s *service) do(ctx context.Context, t *entry, log *slog.Logger) (response 
 	return response, s.cannot(t)
 }
 
-// recovered turns a panic into an error. What it says may be anything, so it is for
-// the log alone.
+// recovered turns a panic into an error. The value of the panic may be anything, so it is
+// logged and not sent.
 func recovered(log *slog.Logger, err *error) {
 	if p := recover(); p != nil {
 		log.Error("the connector panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		*err = baton.Errorf(baton.Internal, "the connector has a defect: it panicked, and its log says where")
+		*err = baton.Errorf(baton.Internal, "the connector has a defect: it panicked; its log has the stack")
 	}
 }
 
-// cannot is why a task is not done that no connector of this project does.
+// cannot returns the error for a task that no connector of this project supports.
 func (s *service) cannot(t *entry) error {
 	switch {
 	case t.Malformed != nil:
@@ -153,14 +152,14 @@ func (s *service) cannot(t *entry) error {
 		if err := s.mayProvision(); err != nil {
 			return err
 		}
-		return baton.Errorf(baton.Unsupported, "%s has no way to do %s", s.connector.Name, t.Type)
+		return baton.Errorf(baton.Unsupported, "%s does not support tasks of type %s", s.connector.Name, t.Type)
 	case strings.Contains(t.Type, "ticket"):
 		return &unknownError{text: "ticketing is not enabled"}
 	}
 	return &unknownError{text: "unsupported task type"}
 }
 
-// unknownError is answered with code 2, which C1 knows for it.
+// unknownError is an error with code 2, which C1 expects in this case.
 type unknownError struct {
 	text         string
 	nonRetryable bool
@@ -168,8 +167,7 @@ type unknownError struct {
 
 func (e *unknownError) Error() string { return e.text }
 
-// foreignChange reports whether the type is one of the changes that only other
-// connectors make.
+// foreignChange reports whether the type is a change that only other connectors support.
 func foreignChange(taskType string) bool {
 	switch taskType {
 	case "create_resource", "delete_resource", "rotate_credentials", "issue_credential":
@@ -178,8 +176,8 @@ func foreignChange(taskType string) bool {
 	return false
 }
 
-// answerTo is what C1 is told. A change that failed is not to be repeated blindly;
-// what was interrupted is.
+// answerTo returns the answer for the result of a task. A change that failed must not be
+// repeated automatically; an interrupted task may.
 func answerTo(t *entry, response wire.Response, err error) wire.Answer {
 	if err == nil {
 		return wire.Answer{Response: response}
@@ -228,7 +226,7 @@ func interruption(cause error) wire.Answer {
 	return wire.Answer{Code: wire.Code(baton.Canceled), Message: cause.Error()}
 }
 
-// maxMessage bounds what C1 is told about an error.
+// maxMessage bounds the length of an error message for C1.
 const maxMessage = 4 << 10
 
 func message(err error) string {

@@ -23,26 +23,26 @@ import (
 const (
 	tokenPath     = "/auth/v1/token"
 	tokenTimeout  = 30 * time.Second
-	assertionLife = 2 * time.Minute // each way, for clocks that differ
-	defaultLife   = time.Minute     // of a token that does not say
+	assertionLife = 2 * time.Minute // in both directions, for clocks that differ
+	defaultLife   = time.Minute     // of a token without a lifetime
 )
 
-// errRefused marks the token endpoint's definite no.
+// errRefused marks a definite refusal by the token endpoint.
 var errRefused = errors.New("the client id or secret was not accepted")
 
-// tokens keeps one access token and gets the next one ahead of its end.
+// tokens keeps one access token and replaces it before it expires.
 type tokens struct {
 	creds     credential
 	host      string // host:port
 	audience  string // host without the port
 	userAgent string
 	client    *http.Client
-	onChange  func(err error) // hears of every attempt to get a token
+	onChange  func(err error) // called after every request for a token
 
-	lock    chan struct{} // held while the fields below are used, also by who waits for C1
+	lock    chan struct{} // held while the fields below are used, also during a request
 	header  string        // "Bearer …", empty for none
-	refresh time.Time     // from here on a new one is wanted
-	expires time.Time     // from here on the old one is worth nothing
+	refresh time.Time     // when to request a new one
+	expires time.Time     // when it becomes invalid
 	worked  bool          // C1 has answered before
 }
 
@@ -53,12 +53,12 @@ func newTokens(creds credential, host, userAgent string, transport http.RoundTri
 	}
 	return &tokens{creds: creds, host: host, audience: audience, userAgent: userAgent, onChange: onChange, lock: make(chan struct{}, 1),
 		client: &http.Client{Transport: transport, Timeout: tokenTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // an assertion goes to nobody else
+			return http.ErrUseLastResponse // an assertion is not sent to another host
 		}}}
 }
 
-// get is the authorization header of a call. While C1 cannot be reached, a token
-// that still has time left goes on being used.
+// get returns the authorization header of a call. While C1 cannot be reached, it returns
+// the old token as long as that is valid.
 func (t *tokens) get(ctx context.Context) (string, error) {
 	select {
 	case t.lock <- struct{}{}:
@@ -85,7 +85,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("get a token from https://%s: %w", t.host, err)
 }
 
-// drop forgets a token that was rejected, unless there is a newer one already.
+// drop removes a rejected token, unless it has been replaced.
 func (t *tokens) drop(header string) {
 	t.lock <- struct{}{}
 	defer func() { <-t.lock }()
@@ -94,7 +94,7 @@ func (t *tokens) drop(header string) {
 	}
 }
 
-// fetch asks for a token once.
+// fetch requests a token once.
 func (t *tokens) fetch(ctx context.Context) error {
 	asked := time.Now()
 	assertion, err := t.assertion(asked)
@@ -132,7 +132,7 @@ func (t *tokens) fetch(ctx context.Context) error {
 		ExpiresIn   int    `json:"expires_in"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || answer.AccessToken == "" || strings.ContainsFunc(answer.AccessToken, unprintable) {
-		return baton.Errorf(baton.Unavailable, "the answer holds no token")
+		return baton.Errorf(baton.Unavailable, "the answer has no token")
 	}
 	life := time.Duration(answer.ExpiresIn) * time.Second
 	if life <= 0 {
@@ -144,7 +144,7 @@ func (t *tokens) fetch(ctx context.Context) error {
 	return nil
 }
 
-// scheme is the token type as a header has it.
+// scheme returns the token type in the form of a header.
 func scheme(tokenType string) string {
 	if tokenType == "" || strings.EqualFold(tokenType, "bearer") || strings.ContainsFunc(tokenType, unprintable) {
 		return "Bearer"
@@ -152,7 +152,7 @@ func scheme(tokenType string) string {
 	return tokenType
 }
 
-// assertion proves who asks: a JWS in compact form, signed with the secret's key.
+// assertion returns the signed assertion of a token request: a JWS in compact form.
 func (t *tokens) assertion(now time.Time) (string, error) {
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
@@ -180,8 +180,8 @@ func (t *tokens) assertion(now time.Time) (string, error) {
 	return signed + "." + encode(ed25519.Sign(t.creds.key, []byte(signed))), nil
 }
 
-// unreachable classifies an error of the way to C1. A certificate that was never
-// good is a matter of configuration, anything else is weather.
+// unreachable classifies a failed connection to C1. A certificate that is not trusted is a
+// problem of the configuration; everything else is temporary.
 func (t *tokens) unreachable(err error) error {
 	var cert *tls.CertificateVerificationError
 	if errors.As(err, &cert) && !t.worked {
@@ -191,7 +191,7 @@ func (t *tokens) unreachable(err error) error {
 	return baton.Errorf(baton.Unavailable, "%w", err)
 }
 
-// refusal classifies an answer other than 200.
+// refusal classifies a response other than 200.
 func refusal(status int) error {
 	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	switch {
@@ -201,6 +201,6 @@ func refusal(status int) error {
 		return baton.Errorf(baton.Unauthenticated, "%w (%s)", errRefused, text).
 			WithFix("check client-id and client-secret, and whether the credential was revoked in ConductorOne; check this machine's clock")
 	}
-	return baton.Errorf(baton.Invalid, "%w: %s, which is no answer of ConductorOne's", errRefused, text).
+	return baton.Errorf(baton.Invalid, "%w: %s, which ConductorOne does not send", errRefused, text).
 		WithFix("check the host in the client id")
 }

@@ -22,14 +22,14 @@ import (
 const (
 	uploadPart  = 512 << 10
 	uploadTries = 6
-	// uploadStall is how long an upload may stand still, the server's work at its end
-	// included.
+	// uploadStall is how long an upload may make no progress, including the work of the
+	// server at its end.
 	uploadStall = 5 * time.Minute
 )
 
-var errStalled = errors.New("the upload stood still for too long")
+var errStalled = errors.New("the upload made no progress for too long")
 
-// upload sends the file to C1, from its beginning at every try.
+// upload sends the file to C1. Every attempt sends it from the beginning.
 func (s *service) upload(ctx context.Context, t *entry, path string, log *slog.Logger) error {
 	for n := 1; ; n++ {
 		size, err := s.uploadOnce(ctx, t, path)
@@ -70,7 +70,7 @@ func (s *service) uploadOnce(ctx context.Context, t *entry, path string) (size i
 	stream, err := s.link.conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, methods+"UploadAsset")
 	if err == nil {
 		size, err = s.send(stream, f, t, stall)
-		if err == nil || errors.Is(err, io.EOF) { // which only says that the answer is there
+		if err == nil || errors.Is(err, io.EOF) { // io.EOF means that the response has arrived
 			var answer []byte
 			err = stream.RecvMsg(&answer)
 		}
@@ -84,7 +84,7 @@ func (s *service) uploadOnce(ctx context.Context, t *entry, path string) (size i
 	return size, failed("UploadAsset", err)
 }
 
-// send writes the parts of the file, and their checksum after them.
+// send writes the parts of the file, followed by the checksum.
 func (s *service) send(stream grpc.ClientStream, f *os.File, t *entry, stall *time.Timer) (size int64, err error) {
 	message, err := wire.MarshalUploadStart(s.host.ID, t.ID)
 	if err != nil {

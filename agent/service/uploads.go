@@ -25,15 +25,15 @@ import (
 	"baton/internal/disk"
 )
 
-// For each kind of full sync, the state directory keeps the file that was uploaded last
-// and a record of the upload. The next sync is compared with the file; the record is what
-// is left when the file is lost.
+// For each kind of full sync, the state directory keeps the last uploaded file and a record
+// of the upload. The next sync is compared with the file, or with the record if the file is
+// lost.
 const (
 	uploadPrefix = "uploaded-"
 	fileSuffix   = ".c1z"
 	recordSuffix = ".json"
-	// keepFileFor is how long an uploaded file is kept that no sync was compared with.
-	// Records are kept for good.
+	// keepFileFor is how long an uploaded file is kept if no sync is compared with it.
+	// Records are kept forever.
 	keepFileFor   = 90 * 24 * time.Hour
 	maxRecord     = 1 << 20 // bytes
 	recordVersion = 1
@@ -50,7 +50,7 @@ type record struct {
 	syncer.Upload
 }
 
-// newRecord makes the record of a sync that is going to be uploaded.
+// newRecord returns the record of a sync before its upload.
 func (s *service) newRecord(cfg syncer.Config, result syncer.Result) record {
 	return record{Version: recordVersion, Connector: cfg.Connector.Name, Client: s.clientHash(),
 		Types: cfg.Types, SkipGrants: cfg.SkipGrants, Upload: result.Upload(cfg.Connector.Origin)}
@@ -114,16 +114,16 @@ func (s *service) clientHash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// sameSource reports whether the upload was made by this connector of ConductorOne, or is of
-// this upstream. A client id changes when it is rotated, and the address of an upstream when
-// it moves.
+// sameSource reports whether the upload is from this connector of ConductorOne or of this
+// upstream. One of them may change: the client id when it is rotated, or the address of the
+// upstream.
 func (s *service) sameSource(r record, c *baton.Connector) bool {
-	upstream, _, _ := strings.Cut(c.Origin, "#") // the rest is what is read of it
+	upstream, _, _ := strings.Cut(c.Origin, "#") // the rest is the part of it that is read
 	uploaded, _, _ := strings.Cut(r.Origin, "#")
 	return r.Connector == c.Name && (r.Client == s.clientHash() || uploaded == upstream)
 }
 
-// guarded reports whether the sync is compared with an upload, and remembered as one.
+// guarded reports whether the sync is compared with an upload, and kept as one.
 func (s *service) guarded(cfg syncer.Config) bool {
 	return !s.cfg.ForgetSyncs && len(cfg.Resources) == 0 && !cfg.SkipEntitlementsAndGrants
 }
@@ -140,14 +140,14 @@ func (s *service) uploadRecord(key string) string {
 type previousUpload struct {
 	file   string         // may be missing
 	last   *syncer.Upload // nil: there is a file and no record
-	covers bool           // it has all that the sync has
+	covers bool           // it contains everything that the sync reads
 	at     time.Time
 }
 
 // lastUpload finds the upload that the sync with this key is compared with: the newest one
-// from the same source that has all that the sync has, or failing that, a part of it. An
-// upload whose record cannot be read is an upload all the same. file is "" when there is no
-// sign of an upload.
+// from the same source that contains everything that the sync reads or, if there is none, a
+// part of it. An upload whose record cannot be read counts as well. file is "" if there is
+// no upload.
 func (s *service) lastUpload(cfg syncer.Config, key string, log *slog.Logger) (file string, last *syncer.Upload, err error) {
 	keys, err := s.uploads()
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *service) lastUpload(cfg syncer.Config, key string, log *slog.Logger) (f
 		}
 	}
 	if len(found) == 0 {
-		if unread { // it may be of this sync
+		if unread { // it may belong to this sync
 			return s.uploadedFile(key), &syncer.Upload{}, nil
 		}
 		return "", nil, nil
@@ -226,7 +226,7 @@ func (s *service) uploads() (keys []string, err error) {
 	return keys, nil
 }
 
-// uploadedAt is when the upload with the key took place, zero if that is unknown.
+// uploadedAt returns the time of the upload with the key, zero if it is unknown.
 func (s *service) uploadedAt(key string) (at time.Time) {
 	if r, err := readRecord(s.uploadRecord(key)); err == nil {
 		at = r.Uploaded
@@ -239,8 +239,8 @@ func (s *service) uploadedAt(key string) (at time.Time) {
 	return at
 }
 
-// remember keeps the file that was uploaded, and its record. After a failure the task is done
-// all the same, and the next sync is compared with what is there.
+// remember keeps the uploaded file and its record. A failure does not fail the task; the next
+// sync is then compared with the files that exist.
 func (s *service) remember(sealed, key string, r record, log *slog.Logger) {
 	r.Uploaded = time.Now().UTC()
 	err := os.Chtimes(sealed, r.Uploaded, r.Uploaded)
@@ -255,13 +255,13 @@ func (s *service) remember(sealed, key string, r record, log *slog.Logger) {
 	if err != nil {
 		log.Warn("the uploaded file cannot be kept; the next sync is compared with row counts", "error", err)
 	}
-	if err := r.write(s.uploadRecord(key)); err != nil { // which flushes the directory, too
+	if err := r.write(s.uploadRecord(key)); err != nil { // also flushes the directory
 		log.Warn("the upload cannot be recorded; the next sync is compared with an older one, or with none", "error", err, "fix", baton.FixOf(err))
 	}
 	s.countUploads()
 }
 
-// countUploads measures how many uploads are remembered.
+// countUploads sets the metric of known uploads.
 func (s *service) countUploads() (n int) {
 	keys, err := s.uploads()
 	if err != nil {
@@ -271,7 +271,7 @@ func (s *service) countUploads() (n int) {
 	return len(keys)
 }
 
-// compared reports what the removal guard made of a sync.
+// compared reports the result of the removal guard.
 func (s *service) compared(cfg syncer.Config, result syncer.Result, err error, log *slog.Logger) {
 	if !s.guarded(cfg) {
 		return
@@ -295,9 +295,9 @@ func (s *service) compared(cfg syncer.Config, result syncer.Result, err error, l
 	s.metrics.set("baton_sync_compared", map[bool]float64{true: 1}[with == syncer.ComparedRows || with == syncer.ComparedCounts])
 }
 
-// sweepUploads removes files that no sync was compared with for a long time, or everything
-// if uploads are not to be remembered. It measures when the last upload was, and says what
-// the next sync can be compared with.
+// sweepUploads removes files that no sync was compared with for a long time, or all files if
+// uploads are not kept. It sets the metric of the last upload, and logs what the next sync can
+// be compared with.
 func (s *service) sweepUploads() error {
 	keys, err := s.uploads()
 	if err != nil {
@@ -329,7 +329,7 @@ func (s *service) sweepUploads() error {
 	return nil
 }
 
-// reportMemory says what the next sync can be compared with.
+// reportMemory logs what the next sync can be compared with.
 func (s *service) reportMemory(uploads int, last time.Time) {
 	why := cmp.Or(s.cfg.StateIsTemporary, temporary(s.cfg.StateDir, os.DirFS("/")))
 	s.metrics.set("baton_state_temporary", map[bool]float64{true: 1}[why != ""])
@@ -338,12 +338,12 @@ func (s *service) reportMemory(uploads int, last time.Time) {
 		s.log.Warn("No sync is checked for missing rows, because uploads are not kept.", "setting", "keep-previous-sync-c1z")
 		return
 	case uploads == 0:
-		s.log.Warn("No upload is remembered here, so the first sync cannot be checked for missing rows and is uploaded as it is.", "dir", s.cfg.StateDir)
+		s.log.Warn("No earlier upload is known here, so the first sync cannot be checked for missing rows and is uploaded as it is.", "dir", s.cfg.StateDir)
 	default:
-		s.log.Info("earlier uploads are remembered", "uploads", uploads, "last", last, "dir", s.cfg.StateDir)
+		s.log.Info("earlier uploads are known", "uploads", uploads, "last", last, "dir", s.cfg.StateDir)
 	}
 	if why != "" {
-		s.log.Warn("Uploads are forgotten when this service is replaced, and the next one cannot check its first sync for missing rows.", "dir", s.cfg.StateDir, "why", why,
+		s.log.Warn("The state directory ends with this service, so the next instance cannot check its first sync for missing rows.", "dir", s.cfg.StateDir, "why", why,
 			"fix", "mount a volume that outlives the service, and set BATON_C1Z_TEMP_DIR to it")
 	}
 }

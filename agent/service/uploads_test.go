@@ -144,7 +144,7 @@ func TestNothingIsRemembered(t *testing.T) {
 		atStart, after string
 	}{
 		"another replica, or an empty volume": {edit: func(c *service.Config) { c.StateDir += "/elsewhere" },
-			atStart: "No upload is remembered here, so the first sync cannot be checked", after: "No previous sync is available here"},
+			atStart: "No earlier upload is known here, so the first sync cannot be checked", after: "No previous sync is available here"},
 		"told to forget": {edit: func(c *service.Config) { c.ForgetSyncs = true }, atStart: "No sync is checked for missing rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestTemporaryState(t *testing.T) {
 	g, l := new(gauge), new(logged)
 	w.start(g.in, l.in, func(c *service.Config) { c.StateIsTemporary = "it is a cloud" })
 	until(t, "it is accepted", func() bool { return strings.Contains(l.String(), "waiting for tasks") })
-	if !strings.Contains(l.String(), "Uploads are forgotten when this service is replaced") || !strings.Contains(l.String(), "it is a cloud") || !strings.Contains(l.String(), "mount a volume") {
+	if !strings.Contains(l.String(), "The state directory ends with this service") || !strings.Contains(l.String(), "it is a cloud") || !strings.Contains(l.String(), "mount a volume") {
 		t.Errorf("it does not say so: %s", l)
 	}
 	g.want(t, map[string]float64{"baton_state_temporary": 1})

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// temporary says why the directory does not outlive this container, or "" when that is not
-// known. root is the root of the file system. It reads mountinfo, see proc_pid_mountinfo(5);
-// on systems without one nothing is known.
+// temporary explains why the directory ends with this container, or returns "" if that is
+// not known. root is the root of the file system. It reads mountinfo, see
+// proc_pid_mountinfo(5), and knows nothing on systems without that file.
 func temporary(dir string, root fs.FS) string {
 	mounts, err := fs.ReadFile(root, "proc/self/mountinfo")
 	if err != nil {
@@ -23,7 +23,7 @@ func temporary(dir string, root fs.FS) string {
 	var at, source, kind string
 	for line := range strings.Lines(string(mounts)) {
 		fields := strings.Fields(line)
-		end := 6 // after it come optional fields, "-", and the type of the file system
+		end := 6 // followed by optional fields, "-", and the type of the file system
 		for end < len(fields) && fields[end] != "-" {
 			end++
 		}

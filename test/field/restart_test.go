@@ -304,7 +304,7 @@ func TestTwoPodsOnAVolume(t *testing.T) {
 func TestPodsWithoutAVolume(t *testing.T) {
 	c := newCluster(t)
 	first := c.pod(t.TempDir())
-	first.says("No upload is remembered here")
+	first.says("No earlier upload is known here")
 	first.says("BATON_C1Z_TEMP_DIR is not set")
 	first.measures(map[string]float64{"baton_uploads_remembered": 0, "baton_state_temporary": 1})
 	c.uploads()
@@ -316,7 +316,7 @@ func TestPodsWithoutAVolume(t *testing.T) {
 
 	others := c.empty("PPLX_Members")
 	second := c.pod(t.TempDir(), "BATON_ALLOW_HELD="+override)
-	second.says("No upload is remembered here")
+	second.says("No earlier upload is known here")
 	c.holds("No previous sync is known here", "override")
 	others()
 	c.uploads()
