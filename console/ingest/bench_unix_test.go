@@ -3,22 +3,35 @@
 package ingest_test
 
 import (
+	"context"
+	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/segmentio/ksuid"
+	zs "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
 	"baton/c1z"
 	"baton/c1z/writer"
 	"baton/console"
 	"baton/console/store"
+	"baton/console/store/postgres"
+	"baton/console/store/postgres/pgtest"
+	"baton/console/store/sqlite"
 )
 
 // large is a tenant of so many accounts with four grants each, one of them in a group that
@@ -69,49 +82,218 @@ func large(tb testing.TB, path string, minutes, accounts, changed int) {
 	}
 }
 
-// BenchmarkMillion applies a sync of a million grants, the same again, and one in which
-// 2,000 accounts hold other groups.
-func BenchmarkMillion(b *testing.B) {
-	const accounts = 250_000
+// grants is the size of the tenant: four grants for each account.
+var grants = flag.Int("grants", 100_000, "grants of the tenant in BenchmarkIngest")
+
+// bench is one database under measurement.
+type bench struct {
+	b      *testing.B
+	name   string
+	open   func() *store.Store
+	server func() time.Duration // processor time of the database's server
+	floor  func(pairs [][2]int64) error
+	rows   []benchRow
+}
+
+type benchRow struct {
+	what      string
+	wall, cpu time.Duration // cpu includes the server's
+	peak      int64         // resident bytes of this process
+}
+
+// measure runs fn and notes what it took.
+func (x *bench) measure(what string, fn func() error) benchRow {
+	x.b.Helper()
+	debug.FreeOSMemory()
+	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // from here on the peak counts; Linux only
+	began, cpu, server := time.Now(), processorTime(), x.server()
+	if err := fn(); err != nil {
+		x.b.Fatalf("%s: %s: %v", x.name, what, err)
+	}
+	row := benchRow{what: what, wall: time.Since(began), cpu: processorTime() - cpu + x.server() - server, peak: peakMemory()}
+	x.rows = append(x.rows, row)
+	x.b.ReportMetric(row.cpu.Seconds(), "cpu-s/"+strings.ReplaceAll(what, " ", "-"))
+	return row
+}
+
+// BenchmarkIngest receives and applies a sync, the same again, and one in which 2,000 grants
+// differ, compares the first and the last, and opens the store again. Beside the first sync,
+// another writer commits small changes. It prints a table.
+func BenchmarkIngest(b *testing.B) {
 	dir := b.TempDir()
 	files := []string{filepath.Join(dir, "1.c1z"), filepath.Join(dir, "2.c1z"), filepath.Join(dir, "3.c1z")}
+	accounts := *grants / 4
 	large(b, files[0], 1, accounts, 0)
 	large(b, files[1], 2, accounts, 0)
-	large(b, files[2], 3, accounts, 700)
-	for b.Loop() {
-		w := newWorld(b)
-		for i, name := range []string{"first", "unchanged", "changed"} {
-			id := w.receive(files[i], console.SyncFull)
-			runtime.GC()
-			before := processorTime()
-			s, err := w.in.Apply(b.Context(), console.Console, id)
-			if err != nil || s.State != console.SyncApplied {
-				b.Fatalf("%+v, %v", s, err)
-			}
-			b.ReportMetric((processorTime() - before).Seconds(), "cpu-s/"+name)
-			b.Logf("%s: %+v", name, s.Counts)
+	large(b, files[2], 3, accounts, min(334, accounts))
+	fmt.Printf("\n%d grants of %d accounts; processor time of the console and of the database's server\n\n", *grants, accounts)
+	fmt.Println("| database | step | processor s | wall s | peak MB |\n|---|---|--:|--:|--:|")
+	b.Run("sqlite", func(b *testing.B) {
+		for b.Loop() {
+			path := filepath.Join(b.TempDir(), "console.db")
+			x := &bench{b: b, name: "SQLite", server: func() time.Duration { return 0 }, floor: func(pairs [][2]int64) error { return sqliteFloor(filepath.Join(b.TempDir(), "floor.db"), pairs) },
+				open: func() *store.Store {
+					s, err := sqlite.Open(b.Context(), sqlite.Config{Path: path, Now: noon}, nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					return s
+				}}
+			x.run(files)
 		}
-		var syncs []console.Sync
-		err := w.s.View(b.Context(), func(tx *store.Tx) (err error) {
-			syncs, err = tx.Syncs(w.connector, store.SyncBefore{}, 3)
+	})
+	b.Run("postgres", func(b *testing.B) {
+		for b.Loop() {
+			server := pgtest.Start(b)
+			x := &bench{b: b, name: "PostgreSQL", server: func() time.Duration { return childrenTime(server.Pid()) }, floor: func(pairs [][2]int64) error { return postgresFloor(b.Context(), server.URL("public"), pairs) },
+				open: func() *store.Store {
+					s, err := postgres.Open(b.Context(), postgres.Config{URL: server.URL("public"), Now: noon}, nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					return s
+				}}
+			x.run(files)
+			server.Remove()
+		}
+	})
+}
+
+func (x *bench) run(files []string) {
+	pairs := make([][2]int64, *grants)
+	for i := range pairs {
+		pairs[i] = [2]int64{int64(i / 1000), int64(i)}
+	}
+	x.measure("raw insert of pairs of numbers", func() error { return x.floor(pairs) })
+	s := x.open()
+	w := newWorldOn(x.b, s)
+	for i, name := range []string{"first sync", "the same again", "2,000 changes"} {
+		var id console.ID
+		x.measure(name+": receive", func() error {
+			id = w.receive(files[i], console.SyncFull)
+			return nil
+		})
+		var stop func() []time.Duration
+		if i == 0 {
+			stop = commitBeside(x.b, s)
+		}
+		x.measure(name+": apply", func() error {
+			applied, err := w.in.Apply(x.b.Context(), console.Console, id)
+			if err == nil && applied.State != console.SyncApplied {
+				err = fmt.Errorf("%+v", applied)
+			}
 			return err
 		})
-		if err != nil {
-			b.Fatal(err)
+		if stop != nil {
+			took := stop()
+			slices.Sort(took)
+			x.rows = append(x.rows, benchRow{what: fmt.Sprintf("commits beside it: %d, p95", len(took)), wall: took[len(took)*95/100]})
+			x.b.ReportMetric(took[len(took)*95/100].Seconds()*1000, "ms/p95-beside")
 		}
-		before, lines := processorTime(), 0
-		for _, err := range w.s.FactDifferences(b.Context(), syncs[0].Stream, syncs[2].Number, syncs[0].Number) {
+	}
+	var syncs []console.Sync
+	err := s.View(x.b.Context(), func(tx *store.Tx) (err error) {
+		syncs, err = tx.Syncs(w.connector, store.SyncBefore{}, 3)
+		return err
+	})
+	if err != nil {
+		x.b.Fatal(err)
+	}
+	lines := 0
+	x.measure("difference", func() error {
+		for _, err := range s.FactDifferences(x.b.Context(), syncs[0].Stream, syncs[2].Number, syncs[0].Number) {
 			if err != nil {
-				b.Fatal(err)
+				return err
 			}
 			lines++
 		}
-		b.ReportMetric((processorTime() - before).Seconds(), "cpu-s/difference")
-		b.Logf("difference: %d lines", lines)
-		if info, err := os.ReadFile("/proc/self/status"); err == nil {
-			b.Logf("%s", info)
+		return nil
+	})
+	x.rows[len(x.rows)-1].what = fmt.Sprintf("difference, %d lines", lines)
+	s.Close()
+	x.measure("open the store and list accounts", func() error {
+		s = x.open()
+		return s.View(x.b.Context(), func(tx *store.Tx) error {
+			m, err := tx.Moment(w.app, time.Time{})
+			if err == nil {
+				_, err = tx.Accounts(m, store.ResourceAfter{}, store.PageSize)
+			}
+			return err
+		})
+	})
+	s.Close()
+	for _, r := range x.rows {
+		fmt.Printf("| %s | %s | %.2f | %.3f | %.0f |\n", x.name, r.what, r.cpu.Seconds(), r.wall.Seconds(), float64(r.peak)/1e6)
+	}
+}
+
+// commitBeside commits a small change every 20 ms until it is told to stop, and returns how
+// long each took.
+func commitBeside(b *testing.B, s *store.Store) (stop func() []time.Duration) {
+	ctx, cancel := context.WithCancel(b.Context())
+	var all []time.Duration
+	var done sync.WaitGroup
+	done.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			began := time.Now()
+			err := s.Update(ctx, console.By{At: noon, Actor: console.Console}, func(t *store.Tx) error {
+				_, err := t.AddPerson(console.Person{Name: fmt.Sprintf("Person %d", n)})
+				return err
+			})
+			if err != nil {
+				if ctx.Err() == nil {
+					b.Error(err)
+				}
+				return
+			}
+			all = append(all, time.Since(began))
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	return func() []time.Duration {
+		cancel()
+		done.Wait()
+		return all
+	}
+}
+
+// sqliteFloor inserts pairs in one transaction, by the library alone.
+func sqliteFloor(path string, pairs [][2]int64) (err error) {
+	conn, err := zs.OpenConn(path, zs.OpenReadWrite|zs.OpenCreate)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := sqlitex.ExecuteScript(conn, "CREATE TABLE f (a INTEGER, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID", nil); err != nil {
+		return err
+	}
+	defer sqlitex.Transaction(conn)(&err)
+	stmt := conn.Prep("INSERT INTO f VALUES (?, ?)")
+	for _, p := range pairs {
+		stmt.BindInt64(1, p[0])
+		stmt.BindInt64(2, p[1])
+		if _, err := stmt.Step(); err != nil {
+			return err
+		}
+		if err := stmt.Reset(); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// postgresFloor copies pairs into a table with a primary key.
+func postgresFloor(ctx context.Context, url baton.Secret, pairs [][2]int64) error {
+	conn, err := pgx.Connect(ctx, url.Reveal())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "CREATE TABLE f (a bigint, b bigint, PRIMARY KEY (a, b))"); err != nil {
+		return err
+	}
+	_, err = conn.CopyFrom(ctx, pgx.Identifier{"f"}, []string{"a", "b"}, pgx.CopyFromSlice(len(pairs), func(i int) ([]any, error) { return []any{pairs[i][0], pairs[i][1]}, nil }))
+	return err
 }
 
 // processorTime returns the processor time of this process.
@@ -121,4 +303,48 @@ func processorTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peakMemory returns the largest resident size of this process since the peak was reset; 0
+// where the system does not say.
+func peakMemory() int64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if kB, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kB), " kB"), 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// childrenTime returns the processor time of a process and of those that it started; 0
+// where the system does not say.
+func childrenTime(pid int) (total time.Duration) {
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range all {
+		f, err := os.Open(path)
+		if err != nil {
+			continue // it has ended
+		}
+		stat, _ := io.ReadAll(f)
+		f.Close()
+		_, rest, _ := strings.Cut(string(stat), ") ") // behind the name
+		fields := strings.Fields(rest)
+		if len(fields) < 15 {
+			continue
+		}
+		ticks := func(i int) time.Duration {
+			n, _ := strconv.ParseInt(fields[i], 10, 64)
+			return time.Duration(n) * 10 * time.Millisecond
+		}
+		own := filepath.Base(filepath.Dir(path)) == strconv.Itoa(pid)
+		if own || fields[1] == strconv.Itoa(pid) {
+			total += ticks(11) + ticks(12)
+		}
+		if own { // children that have ended
+			total += ticks(13) + ticks(14)
+		}
+	}
+	return total
 }

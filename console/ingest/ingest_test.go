@@ -20,8 +20,11 @@ import (
 	"baton/console"
 	"baton/console/ingest"
 	"baton/console/store"
+	"baton/console/store/postgres/pgtest"
 	"baton/console/store/sqlite"
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
@@ -140,6 +143,11 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+	return newWorldOn(t, s)
+}
+
+func newWorldOn(t testing.TB, s *store.Store) *world {
+	t.Helper()
 	w := &world{t: t, s: s, now: noon}
 	w.in = &ingest.Ingester{Store: s, Now: func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now }, Scratch: t.TempDir()}
 	w.update(func(tx *store.Tx) (err error) {
