@@ -65,6 +65,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Volatile", testVolatile},
 		{"Lists", testLists},
 		{"HoldersMany", testHoldersMany},
+		{"Plans", testPlans},
 		{"Incarnations", testIncarnations},
 		{"Reason", testReason},
 		{"Bar", testBar},
