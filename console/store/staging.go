@@ -169,6 +169,9 @@ func (st *Staging) Publish(ctx context.Context, by console.By, counts console.Co
 	if err := st.writeSorted(ctx); err != nil {
 		return err
 	}
+	if err := st.analyze(ctx); err != nil {
+		return err
+	}
 	counts.Opened, counts.Closed = st.counts.FactsOpened, st.counts.FactsClosed
 	err := st.s.Update(ctx, by, func(t *Tx) error {
 		if err := t.holdsStaging(st); err != nil {
@@ -200,6 +203,20 @@ func (st *Staging) Publish(ctx context.Context, by console.By, counts console.Co
 		return baton.Errorf(baton.KindOf(err), "sync %s is published; clean up after it: %w", st.Sync.ID, err)
 	}
 	return nil
+}
+
+// manyWritten is how many rows a sync opens or closes before the database should look at
+// the tables again.
+const manyWritten = 5000
+
+// analyze lets the database look at the tables of the sync after many changes. An error does
+// not matter, unless the context has ended: the database looks on its own later.
+func (st *Staging) analyze(ctx context.Context) error {
+	w := st.counts
+	if w.ResourcesOpened+w.ResourcesClosed+w.EntitlementsOpened+w.EntitlementsClosed+w.FactsOpened+w.FactsClosed >= manyWritten {
+		st.s.db.Analyze(ctx, "resource", "resource_version", "volatile", "entitlement", "entitlement_version", "lookup", "fact", "fact_by_principal")
+	}
+	return ctx.Err()
 }
 
 // SyncTopic is woken after a sync was applied.

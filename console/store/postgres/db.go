@@ -184,6 +184,12 @@ func ctxOr(ctx context.Context, err error) error {
 	return err
 }
 
+// Analyze implements [engine.DB].
+func (db *DB) Analyze(ctx context.Context, tables ...string) error {
+	_, err := db.pool.Exec(ctx, "ANALYZE "+strings.Join(tables, ", "))
+	return ctxOr(ctx, classify(err, "analyze"))
+}
+
 // channel carries the topics of wake-ups.
 const channel = "baton_console"
 

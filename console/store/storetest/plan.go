@@ -60,8 +60,17 @@ func testPlans(t *testing.T, db Database) {
 		m.grants[[2]string{"big", id}] = grant{}
 	}
 	w.sync(1, m)
-	if err := e.Write(ctx, func(tx engine.Tx) error { _, err := tx.Exec("ANALYZE"); return err }); err != nil {
-		t.Fatal(err)
+	if e.Name() == "postgres" { // without statistics, scans of a million facts sort the rest for each page
+		err := e.Read(ctx, func(tx engine.Tx) error {
+			n, err := engine.Get(tx, func(r engine.Row) int64 { return r.Int(0) }, "statistics", "SELECT count(*) FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'fact'")
+			if err == nil && n == 0 {
+				t.Error("the database has not looked at the facts after a large sync")
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	d := explained{e, map[string]string{}}
 	err := store.New(d, keyring(t, "first")).View(ctx, func(tx *store.Tx) error {

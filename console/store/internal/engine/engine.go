@@ -28,6 +28,10 @@ type DB interface {
 	// asks for it (a deadlock, a lost serialisation), fn runs again in a new transaction:
 	// it must not change anything else.
 	Write(ctx context.Context, fn func(Tx) error) error
+	// Analyze refreshes what the database knows about the content of tables, after bulk
+	// writes. Without, PostgreSQL plans queries as if the tables were still empty until it
+	// looks on its own, a minute later.
+	Analyze(ctx context.Context, tables ...string) error
 	// Wake tells every watcher of a topic, in every process, that something changed. It
 	// is called outside transactions. It is a hint: watchers also look on their own.
 	Wake(ctx context.Context, topic string)
