@@ -12,9 +12,10 @@ import (
 	"baton/wire"
 )
 
-// maxUnknown is how many different principals may be the id of no resource. More are taken
-// for a failed read: to tell what each of them means takes memory.
-const maxUnknown = 1 << 20
+// maxUnknown is how many different principals may be the id of no resource, where a
+// connector is asked whom they mean. More are taken for a failed read: to tell what each of
+// them means takes memory.
+const maxUnknown = 1 << 18
 
 // errRenamed says that grants name accounts in another way than by their ids, and that the
 // sync must be written anew with the ids that are known now.
@@ -46,7 +47,7 @@ func (s *sealing) dropUnknown() error {
 	for _, kind := range slices.Sorted(maps.Keys(unknown)) {
 		t := unknown[kind]
 		if t.Len() > maxUnknown {
-			return s.notUnderstood("more than %d different principals of grants are the id of no %s", maxUnknown, kind)
+			return s.tooManyUnknown()
 		}
 		same, unread, err := resolve(baton.Unknown{
 			Principals: func(yield func(string) bool) {
@@ -76,6 +77,26 @@ func (s *sealing) dropUnknown() error {
 		return errRenamed
 	}
 	return nil
+}
+
+// checkPrincipals fails if the grants so far have more principals than there are resources,
+// and than a connector is asked about.
+func (s *sealing) checkPrincipals() error {
+	if s.run.cfg.Connector.Resolve == nil || s.targeted() {
+		return nil
+	}
+	most := maxUnknown
+	for _, f := range s.run.feeds {
+		most += f.seen.Len()
+	}
+	if s.out.Principals() > most {
+		return s.tooManyUnknown()
+	}
+	return nil
+}
+
+func (s *sealing) tooManyUnknown() error {
+	return s.notUnderstood("more than %d different principals of grants are the id of no resource", maxUnknown)
 }
 
 // resources calls fn for each resource of a type in the page log.

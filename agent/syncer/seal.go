@@ -169,8 +169,12 @@ func (s *sealing) write(ctx context.Context) error {
 	}
 	for _, f := range s.run.feeds {
 		var rows writer.Decoder
+		n := 0
 		err := f.log.Replay(func(record []byte, at int64) error {
 			row, err := rows.Row(record)
+			if n++; err == nil && n%10_000 == 0 {
+				err = s.checkPrincipals()
+			}
 			if err != nil {
 				return err
 			}

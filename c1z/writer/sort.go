@@ -27,6 +27,10 @@ type Summary struct {
 	Superseded map[string]int
 }
 
+// Principals returns how many different principals the grants so far have, but for some of
+// the latest.
+func (w *Writer) Principals() int { return w.grants.principals.Len() }
+
 // DropUnknownPrincipals has the grants left out whose principal is not known. It is called when all rows
 // are added, and asks once for each principal.
 func (w *Writer) DropUnknownPrincipals(known func(kind, id []byte) bool) {

@@ -50,7 +50,11 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	if err := c.knowBefore(ctx, &before, m, u); err != nil {
 		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
 	}
-	if before.has(m.userID) {
+	already, err := c.holds(ctx, &before, u)
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
+	}
+	if already {
 		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
 	}
 	unlockRoles, err := c.lockRoles(ctx, before.Group)
@@ -179,7 +183,7 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 		ch.doing = fmt.Sprintf("removing %s from %s", m.userID, before.label())
 		ch.takes = func(p *picture, alternative []string) bool { return slices.Contains(alternative, m.groupID) }
 	}
-	warnings, guarded, err := c.guard(ctx, p, ch)
+	warnings, guarded, err := c.guard(ctx, p, &ch)
 	out.Warnings = append(out.Warnings, warnings...)
 	if !guarded {
 		return out, nil, err
@@ -245,7 +249,13 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 				return cmp.Or(perhaps(wrote), notVerified(err))
 			}
 		}
-		if after.has(m.userID) == adding {
+		shows := after.has(m.userID) == adding
+		if shows && adding && before.has(m.userID) { // as something else, perhaps
+			if shows, err = c.showsAccount(ctx, &after, m.userID); err != nil {
+				return first(perhaps(wrote), notVerified(err))
+			}
+		}
+		if shows {
 			return bystanders(before, after, m)
 		}
 	}

@@ -54,6 +54,20 @@ func (d *doubts) has(groupID, userID string) bool {
 	return ok || t.Len() == maxDoubts
 }
 
+// alias has an account in doubt wherever the name is that groups list it by.
+func (d *doubts) alias(name, userID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range d.groups {
+		if t == nil || t.Len() == maxDoubts {
+			continue // in doubt as a whole
+		}
+		if _, ok := t.Find([]byte(name)); ok {
+			t.Add([]byte(userID))
+		}
+	}
+}
+
 // in returns the groups with doubts, sorted.
 func (d *doubts) in() []string {
 	d.mu.Lock()

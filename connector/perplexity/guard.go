@@ -102,12 +102,22 @@ type change struct {
 	doing  string // "revoking PPLX_Admin from ann@example.com"
 	// takes says whether the change would take admin rights of an alternative away.
 	takes func(p *picture, alternative []string) bool
+
+	before  *picture   // what the guard saw
+	guarded [][]string // the alternatives of which the account may have admin rights to lose
+}
+
+// endangers reports whether the guard looked at the alternative, or at a part of it.
+func (ch *change) endangers(alternative []string) bool {
+	return slices.ContainsFunc(ch.guarded, func(ids []string) bool {
+		return slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(alternative, id) })
+	})
 }
 
 // guard refuses a change that would leave fewer enabled admins than configured. It
 // returns what the asker should know even if the change is allowed, and whether it is
 // one that takes admin rights away and must be looked at again afterwards.
-func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings []string, guarded bool, err error) {
+func (c *connector) guard(ctx context.Context, p *picture, ch *change) (warnings []string, guarded bool, err error) {
 	if len(p.roles.admin) == 0 {
 		return []string{"No group was recognised as the Admin group, so nothing guards the last admin; set --admin-group."}, false, nil
 	}
@@ -116,10 +126,12 @@ func (c *connector) guard(ctx context.Context, p *picture, ch change) (warnings 
 			return nil, false, err
 		}
 	}
+	ch.before = p
 	for _, alternative := range p.roles.admin {
 		if !p.mayBeAdmin(ch.userID, alternative) || !ch.takes(p, alternative) {
 			continue
 		}
+		ch.guarded = append(ch.guarded, alternative)
 		guarded = !c.cfg.AllowLastAdmin
 		left, err := c.adminsBeside(ctx, p, ch.userID, alternative, c.cfg.minAdmins())
 		if err != nil {
@@ -212,8 +224,14 @@ func (c *connector) tooFew(ctx context.Context, ch *change) (p *picture, alterna
 	if p, err = c.picture(ctx, ch.userID); err != nil {
 		return nil, nil, 0, err
 	}
+	for id, r := range p.rosters {
+		if before, ok := ch.before.rosters[id]; ok {
+			r.recall(before)
+			p.rosters[id] = r
+		}
+	}
 	for _, alternative := range p.roles.admin {
-		if !ch.takes(p, alternative) {
+		if !ch.endangers(alternative) || !ch.takes(p, alternative) {
 			continue
 		}
 		left, err := c.adminsBeside(ctx, p, ch.userID, alternative, c.cfg.minAdmins())

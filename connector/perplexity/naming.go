@@ -2,7 +2,9 @@ package perplexity
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +19,8 @@ import (
 //	a name that is the id of no account               means
 //	a UUID, and one account has it in another case    that account
 //	a path that ends in Users/ and an account's id    that account
+//	an id in another case, but no UUID, or with       not known
+//	other zeros or blanks around it
 //	the userName, externalId or else an address of    that account, unless the name is
 //	one account only                                  written like an id: then it is not known
 //	the same of several accounts                      not known
@@ -38,7 +42,8 @@ type naming struct {
 type nameInQuestion struct {
 	name   string
 	inPath string // the id in a name that is a path to a user
-	byID   match  // accounts whose id it is, but for its case or a path around it
+	byID   match  // accounts whose id it is, but for the case of a UUID or a path around it
+	nearly bool   // an account has nearly this id
 	byName match  // accounts with the userName or externalId
 	byMail match
 }
@@ -72,11 +77,10 @@ func newNaming(names iter.Seq[string]) *naming {
 	for name := range names {
 		q := &nameInQuestion{name: name, inPath: scim.UserInPath(name)}
 		n.names = append(n.names, q)
-		key := strings.ToLower(name)
-		n.by[key] = append(n.by[key], q)
-		if q.inPath != "" {
-			key := strings.ToLower(q.inPath)
-			n.by[key] = append(n.by[key], q)
+		for _, text := range [...]string{name, q.inPath, looseID(name)} {
+			if key := strings.ToLower(text); key != "" && !slices.Contains(n.by[key], q) {
+				n.by[key] = append(n.by[key], q)
+			}
 		}
 	}
 	return n
@@ -89,6 +93,9 @@ func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[stri
 		if scim.SameUUID(q.name, id) || q.inPath == id || scim.SameUUID(q.inPath, id) {
 			q.byID.add(id)
 		}
+	}
+	for _, q := range n.by[looseID(id)] {
+		q.nearly = q.nearly || nearlyID(q.name, id)
 	}
 	if userName != "" {
 		for _, q := range n.by[strings.ToLower(userName)] {
@@ -124,7 +131,7 @@ func (n *naming) resolve(isGroup func(id string) bool, fn func(name string, v ve
 		switch {
 		case q.byID.n == 1:
 			fn(q.name, resolved, q.byID.id)
-		case q.byID.n > 1:
+		case q.byID.n > 1, q.nearly:
 			fn(q.name, notKnown, "")
 		case isGroup(q.name):
 			fn(q.name, unlisted, "")
@@ -137,6 +144,15 @@ func (n *naming) resolve(isGroup func(id string) bool, fn func(name string, v ve
 		}
 	}
 }
+
+// looseID returns an id without what servers change in ids: case, zeros in front, and blanks
+// around it.
+func looseID(id string) string {
+	return strings.ToLower(strings.TrimLeft(strings.TrimSpace(id), "0"))
+}
+
+// nearlyID reports whether two ids may be the same, and are not.
+func nearlyID(a, b string) bool { return a != b && looseID(a) == looseID(b) }
 
 // idForm describes how a server writes the ids of accounts: which characters occur, how
 // long they are, and what they all begin with.
@@ -240,6 +256,7 @@ func (c *connector) resolvePrincipals(unknown baton.Unknown) (same map[string]st
 		switch v {
 		case resolved:
 			same[name] = account
+			c.doubts.alias(name, account)
 		case notKnown:
 			unread = append(unread, name)
 		}
@@ -275,7 +292,7 @@ func (c *connector) nameIfUnlike(ctx context.Context, r *roster, ids ...string) 
 		form.add(id)
 	}
 	for name := range r.names() {
-		if !form.like(name) {
+		if !form.like(name) || slices.ContainsFunc(ids, func(id string) bool { return nearlyID(name, id) }) {
 			return c.nameAll(ctx, r)
 		}
 	}
@@ -334,8 +351,17 @@ func refersToNobody(err error) bool {
 	return false
 }
 
+// maxNames is how many members of one group are looked for by their names. Each takes
+// memory.
+const maxNames = 1 << 18
+
 // nameAll finds out whom the group lists, by means of all accounts and groups.
 func (c *connector) nameAll(ctx context.Context, r *roster) error {
+	if r.size() > maxNames {
+		r.Members.Fail(fmt.Sprintf("it lists more than %d members, and not all of them by the ids of accounts", maxNames))
+		r.proven = false
+		return nil
+	}
 	n := newNaming(r.users())
 	ids := map[string]bool{} // listed as they are
 	err := c.scim.AllUsers(ctx, func(u scim.User) {

@@ -59,11 +59,62 @@ func (r roster) lists(name string) bool {
 // surely reports whether the account is a member beyond doubt: nothing says that the entry
 // may mean something that is no account.
 func (r roster) surely(userID string) bool {
-	if _, ok := r.aside[userID]; ok {
+	as, ok := r.aside[userID]
+	if ok && as == "" {
 		return true
 	}
-	_, kinds := r.Members.Find(userID)
+	if !ok {
+		as = userID
+	}
+	_, kinds := r.Members.Find(as)
 	return kinds.Has(scim.UserMember) && !kinds.Has(scim.LikelyUser)
+}
+
+// entry returns the kinds of the entries that the account is listed by.
+func (r roster) entry(userID string) scim.MemberKinds {
+	_, kinds := r.Members.Find(r.as(userID))
+	return kinds
+}
+
+// holds reports whether the account, which was read, is a member already. An entry of an
+// unknown type may mean something else that has the same id: then the account's own groups
+// decide and, where it names none, whether the server has another type for accounts.
+func (c *connector) holds(ctx context.Context, r *roster, u scim.User) (bool, error) {
+	if !r.has(u.ID) || r.entry(u.ID).Has(scim.UserMember) || r.surely(u.ID) {
+		return r.has(u.ID), nil
+	}
+	named := 0
+	for _, ref := range u.Groups {
+		if refersTo(ref, &r.Group) {
+			return true, nil
+		}
+		if ref.IsGroup() {
+			named++
+		}
+	}
+	if named > 0 && u.GroupsProblem() == "" {
+		return false, nil
+	}
+	for _, kinds := range r.Members.All() {
+		if kinds.Has(scim.UserMember) {
+			return false, nil
+		}
+	}
+	typed := false
+	_, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool {
+		typed = typed || m.Kind == scim.UserMember
+		return false
+	})
+	return !typed, err
+}
+
+// showsAccount reports whether the group lists the account as one, or the account the group.
+func (c *connector) showsAccount(ctx context.Context, r *roster, userID string) (bool, error) {
+	if r.entry(userID).Has(scim.UserMember) {
+		return true, nil
+	}
+	u, shown, err := c.scim.LookUser(ctx, userID)
+	return shown && slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return refersTo(ref, &r.Group) }), err
 }
 
 // as returns how the group lists the account.
@@ -205,6 +256,7 @@ func (r *roster) recall(before roster) {
 			r.aside[id], r.named[as] = as, id
 		}
 	}
+	r.unlisted = before.unlisted
 }
 
 // take adds the account to the members if it says that it is one.

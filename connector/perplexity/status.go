@@ -81,7 +81,7 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 		userID: id, doing: "disabling " + nameOf(u),
 		takes: func(*picture, []string) bool { return true },
 	}
-	warnings, guarded, err := c.guard(ctx, p, ch)
+	warnings, guarded, err := c.guard(ctx, p, &ch)
 	if err != nil {
 		return baton.Outcome{}, err
 	}

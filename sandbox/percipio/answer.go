@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"baton/sandbox/fault"
 )
 
 // answer is a response before it is sent, with what will go wrong on the way.
@@ -170,12 +172,30 @@ func (x *exchange) spoil(a *answer) {
 		a.body = nil
 		a.header.Del("Content-Type")
 	}
+	if f.Has("latin-1") || f.Has("latin-1-undeclared") {
+		x.encodeLatin1(a)
+	}
 	if f.Every("truncated-body") {
 		a.body = a.body[:len(a.body)/2]
 	}
 	a.breakOff = f.Every("drop-connection")
 	a.padMiB = f.Number("huge-body")
 	a.gzip = f.On("gzip") && strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip")
+}
+
+// encodeLatin1 encodes the body in ISO-8859-1.
+func (x *exchange) encodeLatin1(a *answer) {
+	encoded, changed := fault.Latin1(a.body)
+	if !changed {
+		return
+	}
+	a.body = encoded
+	if x.s.faults.On("latin-1") {
+		a.header.Set("Content-Type", "application/json; charset=ISO-8859-1")
+	} else {
+		x.s.faults.On("latin-1-undeclared")
+		a.header.Set("Content-Type", "application/json")
+	}
 }
 
 // errCut says that the answer ends here, in the middle.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"baton/sandbox/percipio"
 )
@@ -43,6 +44,17 @@ func fieldTests() map[string]func(*testing.T, *sandbox) {
 			s.ServeHTTP(rec, req)
 			if rec.Body.Len() != 0 || s.FaultsMet()["stall"] != 1 {
 				t.Errorf("%s", rec.Body)
+			}
+		},
+		"latin-1": func(t *testing.T, s *sandbox) {
+			r := s.want(200, s.users(""))
+			if !strings.Contains(string(r.raw), "Bj\xf6rn") || r.Header.Get("Content-Type") != "application/json; charset=ISO-8859-1" {
+				t.Errorf("%v %q", r.Header, r.raw)
+			}
+		},
+		"latin-1-undeclared": func(t *testing.T, s *sandbox) {
+			if r := s.want(200, s.users("")); utf8.Valid(r.raw) || strings.Contains(r.Header.Get("Content-Type"), "charset") {
+				t.Errorf("%v %q", r.Header, r.raw)
 			}
 		},
 		"empty-page": func(t *testing.T, s *sandbox) {

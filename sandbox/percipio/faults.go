@@ -34,6 +34,8 @@ func transportFaults() []Fault {
 		fault.Row("bare-errors", "", "", "errors come without a body"),
 		fault.Row("huge-body", fault.Count, "128", "answers are followed by N MiB of blanks"),
 		fault.Row("gzip", "", "", "answers are compressed for clients that accept it"),
+		fault.Row("latin-1", "", "", "lists are in ISO-8859-1, and say so"),
+		fault.Row("latin-1-undeclared", "", "", "lists are in ISO-8859-1, and do not say so"),
 	}
 }
 

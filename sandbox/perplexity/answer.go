@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"baton/sandbox/fault"
 )
 
 const (
@@ -55,6 +57,7 @@ type answer struct {
 	breakOff bool // close the connection half-way
 	padMiB   int  // blanks after the body
 	gzipMiB  int  // blanks after the body, compressed
+	inserts  []insert
 }
 
 func scimHeader() http.Header { return http.Header{"Content-Type": {scimType}} }
@@ -103,6 +106,9 @@ func (s *Server) answer(r *http.Request, body []byte, tooLarge bool) *answer {
 	a := s.gate(r)
 	if a == nil {
 		a = s.foreign(r, resource, id)
+	}
+	if a == nil {
+		a = x.otherTenant()
 	}
 	switch {
 	case a != nil:
@@ -204,8 +210,11 @@ func (s *Server) spoil(a *answer, r *http.Request) {
 	if len(a.body) > 0 && f.On("odd-content-type") {
 		a.header.Set("Content-Type", "text/plain; charset=utf-8")
 	}
+	if f.Has("latin-1") || f.Has("latin-1-undeclared") {
+		s.encodeLatin1(a)
+	}
 	if f.Every("truncated-body") {
-		a.body = a.body[:len(a.body)/2]
+		a.body, a.inserts = a.body[:len(a.body)/2], nil
 	}
 	a.breakOff = f.Every("drop-connection")
 	if len(a.body) > 0 {
@@ -213,6 +222,20 @@ func (s *Server) spoil(a *answer, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			a.gzipMiB = f.Number("gzip-bomb")
 		}
+	}
+}
+
+// encodeLatin1 encodes the body in ISO-8859-1.
+func (s *Server) encodeLatin1(a *answer) {
+	encoded, changed := fault.Latin1(a.body)
+	if !changed || len(a.inserts) > 0 {
+		return
+	}
+	a.body = encoded
+	if s.faults.On("latin-1") {
+		a.header.Set("Content-Type", a.header.Get("Content-Type")+"; charset=ISO-8859-1")
+	} else {
+		s.faults.On("latin-1-undeclared")
 	}
 }
 
@@ -252,11 +275,21 @@ func deliver(w http.ResponseWriter, r *http.Request, a *answer) {
 		z.Close()
 		return
 	}
-	if a.padMiB == 0 && a.status != http.StatusNoContent && a.status != http.StatusNotModified {
+	if a.padMiB == 0 && len(a.inserts) == 0 && a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)
-	w.Write(a.body)
+	at := 0
+	for _, in := range a.inserts {
+		w.Write(a.body[at:in.at])
+		at = in.at
+		for range in.times {
+			if _, err := w.Write(in.part); err != nil {
+				return // the client has had enough
+			}
+		}
+	}
+	w.Write(a.body[at:])
 	blanks(w, a.padMiB)
 }
 
@@ -370,7 +403,7 @@ func (x *exchange) one(status int, doc object, m *meta) *answer {
 	}
 	e := x.encoder()
 	e.value(x.fields.apply(doc))
-	a.body = e.buf
+	a.body, a.inserts = e.buf, e.inserts
 	return a
 }
 
@@ -378,9 +411,11 @@ func (m *meta) etag() string { return `W/"` + strconv.Itoa(m.version) + `"` }
 
 func (x *exchange) encoder() *encoder {
 	f := x.s.faults
-	e := &encoder{upper: f.On("upper-case-attributes"), stringBools: f.On("string-booleans"), single: f.On("single-object-arrays"), bareMembers: f.On("bare-members")}
+	e := &encoder{faults: f, upper: f.On("upper-case-attributes"), stringBools: f.On("string-booleans"), single: f.On("single-object-arrays"), bareMembers: f.On("bare-members")}
 	if f.On("members-by-reference") {
-		e.references = x.base
+		e.references, e.refName = x.base, "$ref"
+	} else if f.On("members-by-ref") {
+		e.references, e.refName = x.base, "ref"
 	}
 	return e
 }

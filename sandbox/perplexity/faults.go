@@ -14,7 +14,7 @@ type Fault = fault.Fault
 
 // Faults is the table of all faults, grouped by what they touch.
 func Faults() []Fault {
-	return slices.Concat(transportFaults(), listFaults(), memberFaults(), attributeFaults(), writeFaults(), organisationFaults(), foreignFaults(), recordFaults())
+	return slices.Concat(transportFaults(), listFaults(), memberFaults(), attributeFaults(), writeFaults(), organisationFaults(), foreignFaults(), recordFaults(), formFaults(), kindFaults())
 }
 
 func transportFaults() []Fault {
@@ -183,6 +183,7 @@ func (s *Server) SetFaults(names ...string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.arrange(set)
 	s.faults, s.past = set, past{}
 	return nil
 }

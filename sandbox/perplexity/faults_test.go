@@ -19,7 +19,7 @@ import (
 // faultTests show the effect of every fault on the demonstration organisation.
 func faultTests() map[string]func(*testing.T, *sandbox) {
 	tests := map[string]func(*testing.T, *sandbox){}
-	for _, part := range []map[string]func(*testing.T, *sandbox){transportTests(), listTests(), memberTests(), attributeTests(), writeTests(), organisationTests(), fieldTests(), foreignTests(), recordTests()} {
+	for _, part := range []map[string]func(*testing.T, *sandbox){transportTests(), listTests(), memberTests(), attributeTests(), writeTests(), organisationTests(), fieldTests(), foreignTests(), recordTests(), formTests(), kindTests()} {
 		maps.Copy(tests, part)
 	}
 	return tests

@@ -8,7 +8,7 @@ import (
 
 // fill takes a user's attributes out of a document. WorkOS is strict with what
 // creates or replaces a user, and lenient with what patches one: there a boolean
-// may be a string. missingEmails is the scimType when there is no address.
+// may be a string. missingEmails is the scimType when there is no address, or empty if there need not be one.
 func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
 	if f := refuseNulls(doc, ""); f != nil {
 		return f
@@ -42,6 +42,9 @@ func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
 		return fail(400, "invalidValue", "'userName' is required")
 	}
 	if len(u.emails) == 0 {
+		if missingEmails == "" {
+			return nil
+		}
 		if !isAddress(u.userName) {
 			return fail(400, missingEmails, "Required attributes missing: emails")
 		}

@@ -23,17 +23,18 @@ func (g *group) attribute(name string) any {
 	case "externalid":
 		return g.externalID
 	case "members":
-		return g.memberList()
+		return g.memberList(func(u *user) string { return u.id })
 	case "meta":
 		return g.meta.object("Group", "")
 	}
 	return g.extra.get(name)
 }
 
-func (g *group) memberList() []any {
+// memberList returns the members under the values that stand for them.
+func (g *group) memberList(value func(*user) string) []any {
 	l := make([]any, len(g.members))
 	for i, u := range g.members {
-		l[i] = object{{"value", u.id}, {"display", u.label()}, {"type", "User"}}
+		l[i] = object{{"value", value(u)}, {"display", u.label()}, {"type", "User"}}
 	}
 	for _, id := range g.strangers {
 		l = append(l, object{{"value", id}, {"type", "User"}})
@@ -50,8 +51,8 @@ func (u *user) label() string {
 }
 
 // writable is the document that a PATCH works on.
-func (g *group) writable() object {
-	o := object{{"displayName", g.displayName}, {"members", g.memberList()}}
+func (g *group) writable(value func(*user) string) object {
+	o := object{{"displayName", g.displayName}, {"members", g.memberList(value)}}
 	if g.externalID != "" {
 		o = append(o, attr{"externalId", g.externalID})
 	}
@@ -69,7 +70,15 @@ func (x *exchange) groupDocument(g *group, listed bool) object {
 	o = append(o, g.extra...)
 	absent := f.On("members-absent-everywhere") || listed && f.On("members-absent")
 	if !absent && x.fields.wants("members") {
-		o = append(o, attr{"members", x.shownMembers(g, listed)})
+		shown := x.shownMembers(g, listed)
+		if n := len(shown); n > 0 && f.On("members-miscounted") {
+			o = append(o, attr{"membersCount", n + 1})
+		}
+		if n := f.Number("members-linked"); n > 0 && n < len(shown) {
+			shown = shown[:n]
+			o = append(o, attr{"members@odata.nextLink", x.base + "/Groups/" + g.id + "/members?page=2"})
+		}
+		o = append(o, attr{"members", memberList(shown)})
 	}
 	if f.On("null-values") {
 		o = withNulls(o, "externalId")
@@ -85,7 +94,16 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 	shown := make([]member, 0, len(g.members)+2)
 	for _, u := range g.members {
 		if x.visible(u) {
-			shown = append(shown, member{value: u.id, display: u.label(), kind: "User"})
+			m := member{value: x.s.memberValue(u), display: u.label(), kind: "User"}
+			if f.On("odd-kind") {
+				m.kind = "value"
+			}
+			shown = append(shown, m)
+		}
+	}
+	if len(shown) > 0 {
+		for _, name := range [...]string{"members-by-user-name", "members-in-other-case", "members-by-display-name", "members-by-membership"} {
+			f.On(name) // has decided the value
 		}
 	}
 	if f.Has("members-truncated") {
@@ -97,6 +115,7 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 			shown = append(shown, member{value: nested.id, display: nested.displayName, kind: "Group", ref: x.base + "/Groups/" + nested.id})
 		}
 	}
+	shown = append(shown, x.others(g)...)
 	for _, id := range g.strangers {
 		shown = append(shown, member{value: id, kind: "User"})
 	}
@@ -118,6 +137,7 @@ func (x *exchange) group(id string) *group {
 
 func (x *exchange) listGroups() *answer {
 	rows := x.s.groups
+	x.s.faults.On("second-admin-group")
 	if x.past != nil {
 		rows = restore(rows, x.past.groups, func(g *group) bool { return g == nil })
 	}
@@ -190,7 +210,7 @@ func (x *exchange) replaceGroup(g *group) *answer {
 }
 
 func (x *exchange) patchGroup(g *group) *answer {
-	p, f := x.patched(g.writable().clone())
+	p, f := x.patched(g.writable(x.s.memberValue).clone())
 	if f != nil {
 		return f.answer()
 	}
@@ -222,7 +242,12 @@ func (x *exchange) member(g *group) func(string) *user {
 		if u := x.s.userByID[id]; u != nil && u.in(g) {
 			return u
 		}
-		return x.user(id)
+		for _, u := range g.members {
+			if x.s.memberValue(u) == id {
+				return u
+			}
+		}
+		return x.userByValue(id)
 	}
 }
 

@@ -238,7 +238,7 @@ func (x *exchange) listAnswer(win window, total, rows int, next string, write fu
 		e.buf = append(e.buf, ']')
 	}
 	e.buf = append(e.buf, '}')
-	return &answer{status: http.StatusOK, header: scimHeader(), body: e.buf}
+	return &answer{status: http.StatusOK, header: scimHeader(), body: e.buf, inserts: e.inserts}
 }
 
 func (e *encoder) number(name string, n int) {

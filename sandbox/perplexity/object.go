@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"baton/sandbox/fault"
 )
 
 // attr is one attribute of a resource or of a complex value.
 type attr struct {
 	name  string
-	value any // nil, bool, string, int, json.Number, object, []any or []member
+	value any // nil, bool, string, int, json.Number, object, []any, []member or memberList
 }
 
 // object is a JSON object as SCIM reads it: in order, and with names that are
@@ -88,11 +90,11 @@ func equalValue(a, b any) bool {
 	case []any:
 		b, ok := b.([]any)
 		return ok && slices.EqualFunc(a, b, equalValue)
-	case []member:
+	case []member, memberList:
 		return false // only ever written, never compared
 	}
 	switch b.(type) {
-	case object, []any, []member:
+	case object, []any, []member, memberList:
 		return false
 	}
 	return a == b
@@ -139,8 +141,12 @@ type encoder struct {
 	single      bool // a list of one is written as its element
 	bareMembers bool // members are written as their ids
 
+	faults  fault.Set // of the server, as far as they are about members
+	inserts []insert  // what is too large for buf
+
 	stringNumbers bool   // the numbers of a list are strings
 	references    string // not empty: members are written as references below this URL
+	refName       string // of the attribute with the reference
 }
 
 func (e *encoder) value(v any) {
@@ -169,6 +175,8 @@ func (e *encoder) value(v any) {
 		list(e, v, func(el any) { e.value(el) })
 	case []member:
 		list(e, v, e.member)
+	case memberList:
+		e.members(v)
 	}
 }
 
@@ -220,24 +228,47 @@ func (e *encoder) member(m member) {
 		e.buf = appendString(e.buf, m.value)
 		return
 	case e.references != "" && m.kind != "direct":
-		e.known('{', "$ref")
-		e.buf = appendString(e.buf, e.references+"/"+m.kind+"s/"+m.value)
+		e.known('{', e.refName)
+		e.buf = appendString(e.buf, e.reference(m))
 		e.buf = append(e.buf, '}')
 		return
 	}
-	e.known('{', "value")
-	e.buf = appendString(e.buf, m.value)
-	if m.display != "" {
-		e.known(',', "display")
-		e.buf = appendString(e.buf, m.display)
+	before := byte('{')
+	if m.value != "" {
+		e.memberID(m)
+		before = ','
 	}
-	e.known(',', "type")
-	e.buf = appendString(e.buf, m.kind)
+	if m.display != "" {
+		e.known(before, "display")
+		e.buf = appendString(e.buf, m.display)
+		before = ','
+	}
+	if m.kind != "" {
+		e.known(before, "type")
+		e.buf = appendString(e.buf, m.kind)
+	}
 	if m.ref != "" {
 		e.known(',', "$ref")
 		e.buf = appendString(e.buf, m.ref)
 	}
 	e.buf = append(e.buf, '}')
+}
+
+// memberID begins a member with its id. The groups of users have values in any form.
+func (e *encoder) memberID(m member) {
+	f := e.faults
+	switch direct := m.kind == "direct"; {
+	case !direct && f.Has("members-by-object"):
+		e.known('{', "value")
+		e.known('{', "id")
+		e.buf = append(appendString(e.buf, m.value), '}')
+	case !direct && (f.Has("members-by-id") || f.Has("members-by-membership")):
+		e.known('{', "id")
+		e.buf = appendString(e.buf, m.value)
+	default:
+		e.known('{', "value")
+		e.buf = appendString(e.buf, m.value)
+	}
 }
 
 // appendString appends a JSON string. What is stored came out of a JSON decoder

@@ -55,7 +55,7 @@ func effectiveRole(u *user, rules []RoleRule) Role {
 	}
 	for _, rule := range rules {
 		for _, g := range u.groups {
-			if strings.EqualFold(g.displayName, rule.Group) {
+			if !g.unmapped && strings.EqualFold(g.displayName, rule.Group) {
 				return rule.Role
 			}
 		}
@@ -66,7 +66,7 @@ func effectiveRole(u *user, rules []RoleRule) Role {
 // roleOfGroup is the role that a group carries, or NoRole.
 func roleOfGroup(g *group, rules []RoleRule) Role {
 	for _, rule := range rules {
-		if strings.EqualFold(g.displayName, rule.Group) {
+		if !g.unmapped && strings.EqualFold(g.displayName, rule.Group) {
 			return rule.Role
 		}
 	}

@@ -1,6 +1,7 @@
 package perplexity
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -26,15 +27,41 @@ const (
 // epoch is when the first made-up person joined.
 func epoch() time.Time { return time.Date(2025, time.January, 6, 9, 0, 0, 0, time.UTC) }
 
-// identifiers makes ids that look like WorkOS's, in a fixed order for a seed.
-type identifiers struct{ rand *rand.Rand }
+// IDForm is a form of ids.
+type IDForm int
 
-func newIdentifiers(seed uint64) *identifiers {
-	return &identifiers{rand.New(rand.NewPCG(seed, 0x5c1))}
+// The forms of ids.
+const (
+	WorkOSIDs IDForm = iota // directory_user_01…
+	UUIDs                   // in small letters
+	Numbers                 // of six digits and more
+)
+
+// identifiers makes ids in a fixed order for a seed.
+type identifiers struct {
+	rand   *rand.Rand
+	form   IDForm
+	number int
 }
 
-func (g *identifiers) user() string  { return g.next("directory_user_01") }
-func (g *identifiers) group() string { return g.next("directory_group_01") }
+func newIdentifiers(seed uint64, form IDForm) *identifiers {
+	return &identifiers{rand: rand.New(rand.NewPCG(seed, 0x5c1)), form: form, number: 100_000}
+}
+
+func (g *identifiers) user() string  { return g.id("directory_user_01") }
+func (g *identifiers) group() string { return g.id("directory_group_01") }
+
+func (g *identifiers) id(prefix string) string {
+	switch g.form {
+	case UUIDs:
+		a, b := g.rand.Uint64(), g.rand.Uint64()
+		return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0xfff, b&0xffffffffffff)
+	case Numbers:
+		g.number++
+		return strconv.Itoa(g.number)
+	}
+	return g.next(prefix)
+}
 
 func (g *identifiers) next(prefix string) string {
 	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

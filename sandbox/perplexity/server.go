@@ -23,7 +23,7 @@
 //	list.go    pages and cursors        filter.go, patch.go   the two languages
 //	faults.go, stale.go   the faults    answer.go  requests and answers
 //	discovery.go   what the server is   admin.go   the console
-//	audit.go   what SCIM wrote
+//	audit.go   what SCIM wrote       members.go  odd members
 //	object.go  JSON
 //
 // # Limits
@@ -58,6 +58,8 @@ type Options struct {
 	Empty bool
 	// Seed decides every id and name; the same seed makes the same organisation.
 	Seed uint64
+	// IDs is the form of the ids of users and groups; the zero value is that of WorkOS.
+	IDs IDForm
 
 	Key   string // last part of the SCIM path, "sandbox" if empty
 	Token string // the bearer token, random if empty
@@ -100,7 +102,12 @@ type Server struct {
 	held       map[string]bool
 	ids        *identifiers
 	inserted   int
-	borrowed   string // the userName that was last searched for or created
+	// secondAdmin and similar are there for faults; other is another organisation.
+	secondAdmin *group
+	similar     []*user
+	other       *Server
+
+	borrowed string // the userName that was last searched for or created
 
 	faults   fault.Set
 	past     past
@@ -134,7 +141,7 @@ func New(opts Options) *Server {
 	if err != nil {
 		panic(err)
 	}
-	s := &Server{opts: opts, base: "/scim/v2.0/" + opts.Key, faults: faults, ids: newIdentifiers(opts.Seed),
+	s := &Server{opts: opts, base: "/scim/v2.0/" + opts.Key, faults: faults, ids: newIdentifiers(opts.Seed, opts.IDs),
 		userByID: make(map[string]*user, opts.Users), userByName: make(map[string]*user, opts.Users), groupByID: make(map[string]*group, opts.Groups),
 		elsewhere: map[string]bool{}, held: map[string]bool{}, requests: map[string]int{}}
 	for _, e := range opts.Elsewhere {
@@ -142,6 +149,7 @@ func New(opts Options) *Server {
 	}
 	s.console = s.routes()
 	s.seed()
+	s.arrange(faults)
 	return s
 }
 

@@ -34,6 +34,7 @@ type group struct {
 	identity                    string
 	members                     []*user
 	strangers                   []string // members that no user is
+	unmapped                    bool     // no rule of roles is about it, whatever its name
 	extra                       object
 	meta
 }
@@ -173,6 +174,8 @@ type GroupState struct {
 	ExternalID  string   `json:"externalId,omitempty"`
 	Role        Role     `json:"role"`              // the role it carries
 	Members     []string `json:"members,omitempty"` // ids
+	// Doubtful are the ids of users whom a fault shows as members of an unknown type.
+	Doubtful []string `json:"doubtful,omitempty"`
 }
 
 // User finds a person by id or, regardless of case, by userName.
@@ -216,6 +219,9 @@ func (s *Server) State() State {
 		gs := GroupState{ID: g.id, DisplayName: g.displayName, ExternalID: g.externalID, Role: roleOfGroup(g, rules), Members: make([]string, len(g.members))}
 		for i, u := range g.members {
 			gs.Members[i] = u.id
+		}
+		if u := s.outsider(g); u != nil && s.faults.Has("odd-kind-members") {
+			gs.Doubtful = []string{u.id}
 		}
 		st.Groups = append(st.Groups, gs)
 	}

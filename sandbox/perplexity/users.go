@@ -127,12 +127,15 @@ func (x *exchange) userDocument(u *user) object {
 		o.remove("emails")
 	}
 	x.borrow(u, &o)
+	if s := x.s; s.faults.Has("shared-names") && len(s.users) > 1 && u == s.users[0] && s.faults.On("shared-names") {
+		o.set("externalId", s.users[1].userName)
+	}
 	if !f.On("no-groups-attribute") && x.fields.wants("groups") {
 		memberships := make([]member, len(u.groups))
 		for i, g := range u.groups {
 			memberships[i] = member{value: g.id, display: g.displayName, kind: "direct"}
 		}
-		o = append(o, attr{"groups", memberships})
+		o = append(o, attr{"groups", append(memberships, x.roleOf(u)...)})
 	}
 	if f.On("null-values") {
 		o = withNulls(o, "externalId", "name", "displayName", "emails", "title")
@@ -185,6 +188,7 @@ func (x *exchange) users() []*user {
 
 func (x *exchange) listUsers() *answer {
 	x.noteSearch()
+	x.s.faults.On("similar-ids")
 	rows := x.users()
 	candidates := func(path attrPath, value string) ([]*user, bool) {
 		switch {
@@ -356,8 +360,11 @@ func (x *exchange) patchUser(u *user) *answer {
 	if f != nil {
 		return f.answer()
 	}
-	next := &user{}
-	if f := next.fill(p.doc, true, "invalidValue"); f != nil {
+	next, missing := &user{}, "invalidValue"
+	if len(u.emails) == 0 {
+		missing = "" // as it was
+	}
+	if f := next.fill(p.doc, true, missing); f != nil {
 		return f.answer()
 	}
 	if x.s.carriesOut() {

@@ -95,6 +95,78 @@ func TestMemoryIsBounded(t *testing.T) {
 		"members in an object with unknown keys": func(w io.Writer) {
 			repeated(w, `{"members":{`, `"aa":"a","ab":"b"`, 60*mebi/18, `},"id":"g2","displayName":"E"}`)
 		},
+		"escaped one-letter ids": func(w io.Writer) {
+			repeated(w, `{"members":[`, `"\u0061","\u0062"`, 60*mebi/18, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-digit numbers": func(w io.Writer) {
+			repeated(w, `{"members":[`, `0,1,2,3,4,5,6,7,8,9`, 3*mebi, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter ids in value objects": func(w io.Writer) {
+			repeated(w, `{"members":[`, `{"value":{"id":"a"}},{"user":{"id":"b"}}`, 60*mebi/41, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter ids by id": func(w io.Writer) {
+			repeated(w, `{"members":[`, `{"id":"a"},{"id":"b"}`, 60*mebi/22, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter ids by reference": func(w io.Writer) {
+			repeated(w, `{"members":[`, `{"$ref":"/Users/a"},{"ref":"Users/%62"}`, 60*mebi/42, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter ids with nested extras": func(w io.Writer) {
+			repeated(w, `{"members":[`, `{"value":"a","x":{"y":[1,{"z":[]}],"value":"q"},"meta":{"resourceType":"User"}}`, 60*mebi/80, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter ids in every form": func(w io.Writer) {
+			repeated(w, `{"members":[`, `"a",1,{"value":"b"},{"id":"c"},{"$ref":"Users/d"},{"value":{"id":"e"}},"\u0066",{"value":"g","type":"x"},{"value":"h","type":"Group"},{"value":"i","type":"Device"},{"VALUE":"j"}`,
+				60*mebi/180, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter members of unknown types": func(w io.Writer) {
+			repeated(w, `{"members":[`, `{"value":"a","type":"x"},{"value":"b","type":"y"}`, 60*mebi/50, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter members with a type each": func(w io.Writer) {
+			io.WriteString(w, `{"members":[`)
+			many(w, `{"value":"a","type":"t%d"}`, 60*mebi/28)
+			io.WriteString(w, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"one-letter nested groups": func(w io.Writer) {
+			repeated(w, `{"members":[`, `{"value":"a","type":"Group"}`, 2*mebi, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"short ids, all different": func(w io.Writer) {
+			io.WriteString(w, `{"members":[`)
+			many(w, `"%d"`, 60*mebi/10)
+			io.WriteString(w, `],"id":"g2","displayName":"Engineering"}`)
+		},
+		"short ids, all different, behind the name": func(w io.Writer) {
+			io.WriteString(w, `{"id":"g2","displayName":"Engineering","members":[`)
+			many(w, `"x%d"`, 60*mebi/11)
+			io.WriteString(w, `]}`)
+		},
+		"devices, all different": func(w io.Writer) {
+			io.WriteString(w, `{"id":"g2","displayName":"Engineering","members":[`)
+			many(w, `{"value":"%d","type":"Device"}`, 60*mebi/38)
+			io.WriteString(w, `]}`)
+		},
+		"addresses, all different": func(w io.Writer) {
+			io.WriteString(w, `{"id":"g2","displayName":"Engineering","members":[`)
+			many(w, `"p%d@acme.example"`, 60*mebi/26)
+			io.WriteString(w, `]}`)
+		},
+		"as many addresses as are looked for": func(w io.Writer) {
+			io.WriteString(w, `{"id":"g2","displayName":"Engineering","members":[`)
+			many(w, `"p%d@acme.example"`, mebi/4-2)
+			io.WriteString(w, `]}`)
+		},
+		"UUIDs, all different": func(w io.Writer) {
+			io.WriteString(w, `{"id":"g2","displayName":"Engineering","members":[`)
+			many(w, `"%08d-0000-4000-8000-00000000000A"`, 60*mebi/39)
+			io.WriteString(w, `]}`)
+		},
+		"the attribute again and again": func(w io.Writer) {
+			repeated(w, `{"id":"g2",`, `"members":["a"]`, 60*mebi/16, `,"displayName":"Engineering"}`)
+		},
+		"one letters in one text": func(w io.Writer) {
+			repeated(w, `{"id":"g2","displayName":"Engineering","members":"`, `a,b`, 15*mebi, `"}`)
+		},
+		"a list in an envelope": func(w io.Writer) {
+			repeated(w, `{"id":"g2","displayName":"Engineering","members":{"Resources":[`, `"a","b"`, 60*mebi/8, `]}}`)
+		},
 		"many short rows":                                func(w io.Writer) { many(w, `{"id":"%d"}`, 60*mebi/14) },
 		"many rows that are the same":                    func(w io.Writer) { repeated(w, ``, `{"id":"g2"}`, 5*mebi, ``) },
 		"a group with a name that comes again and again": func(w io.Writer) { repeated(w, `{"id":"g2",`, `"displayName":"E"`, 3*mebi, `,"members":[]}`) },

@@ -83,7 +83,10 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	}))
 	c.wire = newWire(c.org)
 	defer c.wire.end()
-	rest, err := client(c.wire, c.org.URLPath(), &c.log)
+	if has(s.Alone, crowds...) {
+		c.wire.maxBody = 64 << 20
+	}
+	rest, err := client(c.wire, c.org.URLPath()+tenantQuery, &c.log)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -91,7 +94,11 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 		c.settings = faults(r, sandbox.Faults(), 1+r.IntN(5))
 	}
 	c.priority = priority(r, c.settings)
-	c.connector = perplexity.New(perplexity.Config{REST: rest, MinAdmins: 1, Priority: c.priority})
+	cfg := perplexity.Config{REST: rest, MinAdmins: 1, Priority: c.priority}
+	if chance(r, 25) {
+		cfg.AdminGroups = []string{pick(r, "PPLX_Admin", "Pplx_Admin")}
+	}
+	c.connector = perplexity.New(cfg)
 	if s.Wrap != nil {
 		c.connector = s.Wrap(c.connector, c.wire)
 	}
@@ -117,15 +124,19 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	if c.log.shows(token) {
 		c.fail("the log shows the token")
 	}
+	if held := c.wire.held(); held > maxHeld {
+		c.fail("it held %d MiB", held>>20)
+	}
 	return c.wrong
 }
 
 // organisation is one of a shape by chance, with at least two people who are Admin.
 func organisation(r *rand.Rand, hook func(int, *http.Request)) sandbox.Options {
+	opts := sandbox.Options{Seed: r.Uint64(), Token: token, OnRequest: hook, IDs: idForm(r)}
 	if chance(r, 50) {
-		return sandbox.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}
+		opts.Users, opts.Groups, opts.MembersMin, opts.MembersMax = 3+r.IntN(12), 3+r.IntN(3), 1, 1+r.IntN(5)
 	}
-	return sandbox.Options{Users: 3 + r.IntN(12), Groups: 3 + r.IntN(3), MembersMin: 1, MembersMax: 1 + r.IntN(5), Seed: r.Uint64(), Token: token, OnRequest: hook}
+	return opts
 }
 
 // priority is what the connector is told, which is right, or nothing.
@@ -221,8 +232,40 @@ func (c *changing) choose() request {
 		if chance(r, 3) || has(c.settings, "any-member") && chance(r, 40) {
 			q.user = nobody
 		}
+		if similar := c.similarTo(people); len(similar) > 0 && chance(r, 50) {
+			q.user = similar[r.IntN(len(similar))]
+		}
+		if doubtful := impostors(g, people); len(doubtful) > 0 && has(c.settings, others...) && chance(r, 30) {
+			q.user = doubtful[0]
+		}
 	}
 	return q
+}
+
+// others are faults that show something else with the id of an account as a member.
+var others = []string{"device-members", "principal-members", "odd-kind-members", "crossed-kinds"}
+
+// impostors returns the ids of active accounts that are not in the group. What is shown with
+// the first of them as a member is something else.
+func impostors(g sandbox.GroupState, people []sandbox.UserState) (ids []string) {
+	for _, u := range people {
+		if u.Active && !slices.Contains(g.Members, u.ID) {
+			ids = append(ids, u.ID)
+		}
+	}
+	return ids
+}
+
+// similarTo returns ids of which one is part of another.
+func (c *changing) similarTo(people []sandbox.UserState) (ids []string) {
+	for _, u := range people {
+		for _, other := range people {
+			if u.ID != other.ID && strings.Contains(u.ID, other.ID) {
+				ids = append(ids, u.ID, other.ID)
+			}
+		}
+	}
+	return ids
 }
 
 func (c *changing) ask(q request) (baton.Outcome, error) {

@@ -125,7 +125,7 @@ func (a *attempt) judge() (outcome string, wrong []string) {
 		switch {
 		case a.wanted(e):
 			own++
-		case a.operation == "disable_user" && strings.HasSuffix(e, ":user:"+a.user):
+		case a.operation == "disable_user" && strings.HasSuffix(e, ":member:user:"+a.user):
 			// a server that ends the memberships of whom it disables
 		default:
 			others = append(others, e)

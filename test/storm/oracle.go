@@ -12,6 +12,7 @@ import (
 type look struct {
 	rows  map[string]bool
 	sides [2]map[string]bool
+	names map[string][]string // what an account may be called, by its row
 }
 
 // truth is what a sync must find, gathered look by look while it reads.
@@ -19,11 +20,18 @@ type truth struct {
 	looks  int
 	ever   map[string]bool
 	always [2]map[string]bool // through that side
-	faults map[string]bool    // all that were on, by name and with the value
+	names  map[string]map[string]bool
+	faults map[string]bool // all that were on, by name and with the value
+}
+
+// rows are those of a sync file: their identities, and the names of the accounts.
+type rows struct {
+	ids   map[string]bool
+	names map[string]string
 }
 
 func newTruth() *truth {
-	return &truth{ever: map[string]bool{}, faults: map[string]bool{}}
+	return &truth{ever: map[string]bool{}, names: map[string]map[string]bool{}, faults: map[string]bool{}}
 }
 
 // add takes a look in.
@@ -34,6 +42,14 @@ func (t *truth) add(l look, settings []string) {
 	}
 	for id := range l.rows {
 		t.ever[id] = true
+	}
+	for id, names := range l.names {
+		if t.names[id] == nil {
+			t.names[id] = map[string]bool{}
+		}
+		for _, name := range names {
+			t.names[id][name] = true
+		}
 	}
 	for i, side := range l.sides {
 		if t.always[i] == nil {
@@ -55,8 +71,14 @@ func (t *truth) on(names ...string) bool {
 }
 
 // against is what is wrong with the rows that a sync found, or "".
-func (t *truth) against(found map[string]bool, blind bool) string {
+func (t *truth) against(r rows, blind bool) string {
 	var missing, extra []string
+	found := r.ids
+	for id, name := range r.names {
+		if known := t.names[id]; known != nil && !known[name] {
+			return fmt.Sprintf("%s is called %q, which is garbled", id, name)
+		}
+	}
 	if !blind {
 		for _, side := range t.always {
 			for id := range side {
@@ -93,8 +115,8 @@ func some(ids []string) []string { return ids[:min(len(ids), 3)] }
 
 // holder takes the identity of a grant apart.
 func holder(id string) (user, entitlement string, ok bool) {
-	i := strings.LastIndex(id, ":user:")
-	if i < 0 {
+	i := strings.Index(id, ":user:")
+	if i < 0 || strings.HasPrefix(id, "user:") {
 		return "", "", false
 	}
 	return id[i+1:], id[:i], true

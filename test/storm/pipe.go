@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime/metrics"
 	"sync"
 	"time"
 )
@@ -29,6 +30,47 @@ type wire struct {
 	endless  func()
 	stray    []string
 	lag      *rand.Rand // waits before and after each request; nil for none
+	before   uint64     // bytes of the heap at the beginning
+	most     uint64
+
+	maxBody int64 // of an answer that the client reads
+}
+
+// maxHeld is how many bytes more than at the beginning the heap may have while answers are
+// read. What is no longer used counts until it is collected.
+const maxHeld = 96 << 20
+
+// heap returns the bytes of the heap's objects.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// held returns how much more the heap had than at the beginning, at the most.
+func (w *wire) held() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most - min(w.most, w.before)
+}
+
+// gauge is a connection that looks at the heap now and then.
+type gauge struct {
+	net.Conn
+	w    *wire
+	left int // bytes until it looks
+}
+
+func (g *gauge) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if g.left -= n; g.left <= 0 {
+		g.left = 256 << 10
+		now := heap()
+		g.w.mu.Lock()
+		g.w.most = max(g.w.most, now)
+		g.w.mu.Unlock()
+	}
+	return n, err
 }
 
 // host is the only host there is.
@@ -36,7 +78,7 @@ const host = "localhost"
 
 func newWire(h http.Handler) *wire {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &wire{conns: make(chan net.Conn), closed: make(chan struct{}), hangUp: cancel}
+	w := &wire{before: heap(), maxBody: 1 << 20, conns: make(chan net.Conn), closed: make(chan struct{}), hangUp: cancel}
 	w.server = http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		pause(w.wait())
 		h.ServeHTTP(rw, r)
@@ -80,7 +122,7 @@ func (w *wire) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	select {
 	case w.conns <- far:
-		return near, nil
+		return &gauge{Conn: near, w: w}, nil
 	case <-w.closed:
 		return nil, errors.New("the server is gone")
 	case <-ctx.Done():

@@ -22,6 +22,8 @@ func setting(r *rand.Rand, f fault.Fault) string {
 		return f.Name
 	case f.Name == "huge-body" || f.Name == "gzip-bomb":
 		value = "2" // MiB, of which one is read
+	case slices.Contains(crowds, f.Name):
+		value = "2"
 	case f.Name == "retry-after":
 		value = pick(r, "1", "7", "600", "86400")
 	case f.Name == "body-limit":
@@ -82,6 +84,10 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 		names = append(names, "unverified-domain")
 	case "foreign-404-one", "denied-one", "crossed-answers":
 		names = append(names, "members-absent") // where a sync reads groups one by one
+	case "shared-names":
+		names = append(names, "members-by-user-name")
+	case "crowded-group", "repeated-members":
+		return append(names, f.Name+"=6")
 	case "search-fail", "search-429":
 		return append(names, f.Name) // there are too few searches for every sixth
 	case "borrowed-address":

@@ -38,7 +38,18 @@ const token = "sk-storm-0123456789abcdef"
 
 func client(w *wire, path string, log *discreet) (*rest.Client, error) {
 	return rest.New(rest.Config{BaseURL: "http://" + host + path, Token: baton.NewSecret(token), Transport: w,
-		RetryFor: time.Hour, MaxBody: 1 << 20, Log: log.logger()})
+		RetryFor: time.Hour, MaxBody: w.maxBody, Log: log.logger()})
+}
+
+// tenantQuery is the part of a SCIM URL that names the tenant, where a server wants that.
+const tenantQuery = "?tenant=acme"
+
+// crowds are faults with members without number.
+var crowds = []string{"crowded-group", "repeated-members"}
+
+// idForm returns a form of ids.
+func idForm(r *rand.Rand) sandboxperplexity.IDForm {
+	return pick(r, sandboxperplexity.WorkOSIDs, sandboxperplexity.WorkOSIDs, sandboxperplexity.UUIDs, sandboxperplexity.Numbers)
 }
 
 // demonstration makes the organisation that the sandbox shows by itself.
@@ -49,7 +60,7 @@ func demonstration(upstream string, limited bool) func(*rand.Rand, *discreet) *t
 		if upstream == "percipio" {
 			t.percipio(sandboxpercipio.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}, limited, log)
 		} else {
-			t.perplexity(sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: hook}, log)
+			t.perplexity(sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: hook, IDs: idForm(r)}, log)
 		}
 		return t
 	}
@@ -60,9 +71,9 @@ func newPerplexity(r *rand.Rand, log *discreet) *tenant {
 	t := &tenant{}
 	users := 1 + r.IntN(40)
 	opts := sandboxperplexity.Options{Users: users, Groups: 2 + r.IntN(8), MembersMin: 1, MembersMax: 1 + r.IntN(12), Seed: r.Uint64(),
-		Token: token, OnRequest: func(n int, req *http.Request) { t.hook(n, req) }}
+		Token: token, OnRequest: func(n int, req *http.Request) { t.hook(n, req) }, IDs: idForm(r)}
 	if chance(r, 25) {
-		opts = sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: opts.OnRequest} // the demonstration
+		opts = sandboxperplexity.Options{Seed: r.Uint64(), Token: token, OnRequest: opts.OnRequest, IDs: opts.IDs} // the demonstration
 	}
 	t.perplexity(opts, log)
 	return t
@@ -74,7 +85,7 @@ func (t *tenant) perplexity(opts sandboxperplexity.Options, log *discreet) {
 	t.look = func() look { return lookPerplexity(s) }
 	t.change = func(r *rand.Rand) { changePerplexity(r, s) }
 	t.connect = func(w *wire) (*baton.Connector, error) {
-		c, err := client(w, s.URLPath(), log)
+		c, err := client(w, s.URLPath()+tenantQuery, log)
 		return perplexity.New(perplexity.Config{REST: c, MinAdmins: 1}), err
 	}
 }
@@ -82,7 +93,7 @@ func (t *tenant) perplexity(opts sandboxperplexity.Options, log *discreet) {
 // lookPerplexity: accounts and groups are known through their lists, memberships through
 // the group or the account.
 func lookPerplexity(s *sandboxperplexity.Server) look {
-	l := look{rows: map[string]bool{}, sides: [2]map[string]bool{{}, {}}}
+	l := look{rows: map[string]bool{}, sides: [2]map[string]bool{{}, {}}, names: map[string][]string{}}
 	st, on := s.State(), s.ActiveFaults()
 	truncated := limitOf(on, "members-truncated")
 	shown := map[string]bool{}
@@ -92,6 +103,7 @@ func lookPerplexity(s *sandboxperplexity.Server) look {
 		}
 		id := "user:" + u.ID
 		l.rows[id] = true
+		l.names[id] = []string{u.DisplayName, strings.TrimSpace(u.GivenName + " " + u.FamilyName), u.GivenName, u.UserName, u.Email, u.ExternalID, u.ID}
 		if shown[u.ID] = u.Active || !has(on, "soft-delete-off"); shown[u.ID] {
 			l.sides[0][id], l.sides[1][id] = true, true
 		}
@@ -106,6 +118,9 @@ func lookPerplexity(s *sandboxperplexity.Server) look {
 	for _, g := range st.Groups {
 		for _, id := range []string{"group:" + g.ID, "group:" + g.ID + ":member"} {
 			l.rows[id], l.sides[0][id], l.sides[1][id] = true, true, true
+		}
+		for _, m := range g.Doubtful {
+			l.rows["group:"+g.ID+":member:user:"+m] = true // kept, for it may be an account
 		}
 		n := 0
 		for _, m := range g.Members {
@@ -195,8 +210,10 @@ func (t *tenant) percipio(opts sandboxpercipio.Options, some bool, log *discreet
 
 func lookPercipio(s *sandboxpercipio.Server, limited []string) look {
 	rows, st := map[string]bool{}, s.State()
+	names := map[string][]string{}
 	for _, u := range st.Users {
 		rows["user:"+u.ID] = true
+		names["user:"+u.ID] = []string{strings.TrimSpace(u.FirstName + " " + u.LastName), u.FirstName, u.LastName, u.LoginName, u.Email, u.ExternalID, u.ID}
 	}
 	for _, c := range st.Courses {
 		if c.Listed && (len(limited) == 0 || slices.Contains(limited, c.ID)) {
@@ -206,7 +223,7 @@ func lookPercipio(s *sandboxpercipio.Server, limited []string) look {
 	for p := range st.Expected(limited...) {
 		rows["course:"+p.Course+":"+string(p.Status)+":user:"+p.User] = true
 	}
-	return look{rows: rows, sides: [2]map[string]bool{rows, rows}}
+	return look{rows: rows, sides: [2]map[string]bool{rows, rows}, names: names}
 }
 
 // changePercipio is one thing that happens to an organisation on any day.
