@@ -3,6 +3,7 @@ package perplexity
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"baton"
@@ -18,6 +19,7 @@ func (c *connector) validate(ctx context.Context) error {
 
 // diagnose looks at the endpoint the way a sync would, one step after the other.
 func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
+	report = once(report)
 	users, ok := c.probe(ctx, report)
 	if !ok {
 		return
@@ -30,6 +32,17 @@ func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 	}
 	c.judgeMembers(ctx, groups, users, report)
 	c.judgeRoles(ctx, groups, report)
+}
+
+// once leaves out findings that were reported before.
+func once(report func(baton.Finding)) func(baton.Finding) {
+	reported := map[baton.Finding]bool{}
+	return func(f baton.Finding) {
+		if !reported[f] {
+			reported[f] = true
+			report(f)
+		}
+	}
 }
 
 // probe reads the first page of accounts and judges endpoint, token and paging by it.
@@ -124,6 +137,79 @@ func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users
 		}
 	}
 	judgeKinds(nested, others, doubtful, report)
+	c.judgeNames(ctx, groups, report)
+}
+
+// judgeNames says whether the accounts among the members can be identified. It looks at the
+// members that were kept of the list: of each group the first one, and those of odd types.
+func (c *connector) judgeNames(ctx context.Context, groups []scim.Group, report func(baton.Finding)) {
+	in := map[string]*scim.Group{} // a group that lists the name
+	var names []string
+	for i := range groups {
+		for name, kinds := range groups[i].Members.All() {
+			if kinds.IsUser() && in[name] == nil && len(names) < maxNames {
+				in[name] = &groups[i]
+				names = append(names, name)
+			}
+		}
+	}
+	names, err := c.questionable(ctx, names)
+	if err != nil {
+		report(failure("members", err))
+		return
+	}
+	if len(names) == 0 {
+		return
+	}
+	n, byID := newNaming(slices.Values(names)), map[string]bool{}
+	err = c.scim.AllUsers(ctx, func(u scim.User) {
+		if in[u.ID] != nil {
+			byID[strings.Clone(u.ID)] = true
+		}
+		n.account(u)
+	})
+	if err != nil {
+		report(failure("members", err))
+		return
+	}
+	named := 0
+	unknown := ""
+	isGroup := func(id string) bool {
+		return slices.ContainsFunc(groups, func(g scim.Group) bool { return g.ID == id })
+	}
+	n.resolve(isGroup, func(name string, v verdict, _ string) {
+		switch {
+		case byID[name], v == unlisted:
+		case v == resolved:
+			named++
+		case unknown == "":
+			unknown = name
+		}
+	})
+	if unknown != "" {
+		r := rosterOf(*in[unknown])
+		r.Members.Fail(notIdentified(unknown))
+		report(failure("members", r.unproven()))
+	} else if named > 0 {
+		report(baton.Finding{Check: "members", Detail: "members are not listed by the ids of accounts, but each of them stands for one account"})
+	}
+}
+
+// questionable returns the names that may not be the ids of accounts.
+func (c *connector) questionable(ctx context.Context, names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	u, err := c.scim.GetUser(ctx, names[0])
+	switch {
+	case err != nil && !refersToNobody(err):
+		return nil, err
+	case err != nil || u.ID != names[0]:
+		return names, nil
+	}
+	var form idForm
+	form.add(u.ID)
+	return slices.DeleteFunc(names, func(name string) bool { return form.like(name) }), nil
 }
 
 // judgeKinds says which members are no accounts, or may be none.
@@ -155,9 +241,17 @@ func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report 
 		return
 	}
 	p, err := c.picture(ctx, "")
+	if err == nil {
+		err = c.establishRoles(ctx, p, "")
+	}
 	if err != nil {
 		report(failure("admins", err))
 		return
+	}
+	for _, id := range sorted(p.rosters) {
+		if one := p.rosters[id]; one.problem() != "" {
+			report(failure("members", one.unproven()))
+		}
 	}
 	if r.settled() {
 		report(baton.Finding{Check: "roles", Detail: fmt.Sprintf("Admin is %s, Member is %s", p.names(r.admin[0]), orNone(p.names(r.member)))})

@@ -2,6 +2,7 @@ package perplexity_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,53 @@ func TestDoctorCountsAdmins(t *testing.T) {
 				if !strings.HasPrefix(got[i], want) {
 					t.Errorf("it says %q, want %q", got, tc.want)
 				}
+			}
+		})
+	}
+}
+
+// TestDoctorIdentifiesMembers: doctor says if it cannot be told who the members are, and
+// counts admins whom their group lists under another name.
+func TestDoctorIdentifiesMembers(t *testing.T) {
+	for faults, want := range map[string]string{
+		"":                        "",
+		"members-by-reference":    "",
+		"unknown-members":         "",
+		"nested-groups":           "",
+		"device-members":          "",
+		"members-by-user-name":    "ok: members are not listed by the ids of accounts, but each of them stands for one account",
+		"members-by-display-name": "failure: the members of group PPLX_Admin",
+		"members-in-other-case":   "failure: the members of group PPLX_Admin",
+		"members-by-membership":   "failure: the members of group PPLX_Admin",
+		"members-by-user-name,shared-names,members-empty": "failure: the members of group PPLX_Admin",
+		"members-as-text":  "failure: the members of group PPLX_Admin",
+		"members-nameless": "failure: the members of group PPLX_Admin",
+	} {
+		t.Run(faults, func(t *testing.T) {
+			o := start(t, sandbox.Options{})
+			if faults != "" {
+				if err := o.SetFaults(strings.Split(faults, ",")...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var got, admins []string
+			o.connect(t).Diagnose(t.Context(), func(f baton.Finding) {
+				text := fmt.Sprint(f.Level, ": ", f.Detail)
+				switch {
+				case f.Check == "admins":
+					admins = append(admins, text)
+				case f.Check == "members" && !strings.Contains(f.Detail, "listed with"):
+					got = append(got, text)
+				}
+				if f.Level != baton.OK && f.Fix == "" {
+					t.Errorf("%s: %s, without advice", f.Check, f.Detail)
+				}
+			})
+			if want == "" && faults != "device-members" && strings.Contains(strings.Join(got, " "), "failure") || !strings.Contains(strings.Join(got, " "), want) {
+				t.Errorf("it says %q, want %q", got, want)
+			}
+			if !strings.HasPrefix(want, "failure") && !slices.Equal(admins, []string{"ok: 2 enabled admins can be counted on"}) {
+				t.Errorf("it says %q", admins)
 			}
 		})
 	}

@@ -31,35 +31,44 @@ import (
 //
 // A group with a name of which it is not known whom it means is unproven.
 
-// naming resolves names. Accounts are shown to it one by one, and it keeps none of them.
+// naming resolves names. Accounts are shown to it one by one, and it keeps of them the ids
+// of those whom names may mean. There may be very many names, so that each takes little.
 type naming struct {
 	form  idForm
-	names []*nameInQuestion
-	by    map[string][]*nameInQuestion // by each text that an account may have, in lower case
+	names []nameInQuestion
+	first map[string]int32 // in entries, by each text that an account may have, in lower case
+	// entries are the names for a text, each with the place of the next one, or -1.
+	entries []struct{ name, next int32 }
+	ids     []string // of accounts
 }
 
 // nameInQuestion is a name that is the exact id of no account.
 type nameInQuestion struct {
 	name   string
-	inPath string // the id in a name that is a path to a user
-	byID   match  // accounts whose id it is, but for the case of a UUID or a path around it
-	nearly bool   // an account has nearly this id
-	byName match  // accounts with the userName or externalId
+	nearly bool  // an account has nearly this id
+	byID   match // accounts whose id it is, but for the case of a UUID or a path around it
+	byName match // accounts with the userName or externalId
 	byMail match
 }
 
-// match counts different accounts and keeps the first.
-type match struct {
-	id string
-	n  int
-}
+// match says which account was met: none, one, or several.
+type match int32
 
-func (m *match) add(id string) {
-	if m.n == 0 || m.id != id {
-		m.n++
-	}
-	if m.n == 1 {
-		m.id = id
+const (
+	nobodyMatches  match = 0 // place of the id in naming, plus one
+	severalMatches match = -1
+)
+
+// match notes that an account matches.
+func (n *naming) match(m *match, id string) {
+	switch {
+	case *m == nobodyMatches:
+		if last := len(n.ids); last == 0 || n.ids[last-1] != id {
+			n.ids = append(n.ids, strings.Clone(id))
+		}
+		*m = match(len(n.ids))
+	case *m > 0 && n.ids[*m-1] != id:
+		*m = severalMatches
 	}
 }
 
@@ -73,51 +82,88 @@ const (
 )
 
 func newNaming(names iter.Seq[string]) *naming {
-	n := &naming{by: map[string][]*nameInQuestion{}}
+	n := &naming{first: map[string]int32{}}
 	for name := range names {
-		q := &nameInQuestion{name: name, inPath: scim.UserInPath(name)}
-		n.names = append(n.names, q)
-		for _, text := range [...]string{name, q.inPath, looseID(name)} {
-			if key := strings.ToLower(text); key != "" && !slices.Contains(n.by[key], q) {
-				n.by[key] = append(n.by[key], q)
+		place := int32(len(n.names))
+		n.names = append(n.names, nameInQuestion{name: name})
+		for _, text := range [...]string{name, scim.UserInPath(name), looseID(name)} {
+			key := strings.ToLower(text)
+			head, ok := n.first[key]
+			if !ok {
+				head = -1
 			}
+			if key == "" || ok && n.entries[head].name == place {
+				continue
+			}
+			n.first[key] = int32(len(n.entries))
+			n.entries = append(n.entries, struct{ name, next int32 }{place, head})
 		}
 	}
 	return n
 }
 
+// asked returns the names for a text of an account.
+func (n *naming) asked(text string) iter.Seq[*nameInQuestion] {
+	return func(yield func(*nameInQuestion) bool) {
+		at, ok := n.first[strings.ToLower(text)]
+		for ok && at >= 0 {
+			e := n.entries[at]
+			if !yield(&n.names[e.name]) {
+				return
+			}
+			at = e.next
+		}
+	}
+}
+
 // listed takes an account of the server.
 func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[string]) {
 	n.form.add(id)
-	for _, q := range n.by[strings.ToLower(id)] {
-		if scim.SameUUID(q.name, id) || q.inPath == id || scim.SameUUID(q.inPath, id) {
-			q.byID.add(id)
+	for q := range n.asked(id) {
+		if inPath := scim.UserInPath(q.name); scim.SameUUID(q.name, id) || inPath == id || scim.SameUUID(inPath, id) {
+			n.match(&q.byID, id)
 		}
 	}
-	for _, q := range n.by[looseID(id)] {
+	for q := range n.asked(looseID(id)) {
 		q.nearly = q.nearly || nearlyID(q.name, id)
 	}
 	if userName != "" {
-		for _, q := range n.by[strings.ToLower(userName)] {
+		for q := range n.asked(userName) {
 			if scim.SameName(q.name, userName) {
-				q.byName.add(id)
+				n.match(&q.byName, id)
 			}
 		}
 	}
 	if externalID != "" {
-		for _, q := range n.by[strings.ToLower(externalID)] {
+		for q := range n.asked(externalID) {
 			if q.name == externalID {
-				q.byName.add(id)
+				n.match(&q.byName, id)
 			}
 		}
 	}
 	for address := range addresses {
-		for _, q := range n.by[strings.ToLower(address)] {
+		for q := range n.asked(address) {
 			if scim.SameName(q.name, address) {
-				q.byMail.add(id)
+				n.match(&q.byMail, id)
 			}
 		}
 	}
+}
+
+// account takes an account that was read.
+func (n *naming) account(u scim.User) {
+	n.listed(u.ID, u.UserName, u.ExternalID, func(yield func(string) bool) {
+		for _, e := range u.Emails {
+			if !yield(e.Value) {
+				return
+			}
+		}
+	})
+}
+
+// notIdentified says that it is not known whom a name means.
+func notIdentified(name string) string {
+	return "it lists " + strconv.Quote(clip(name)) + ", and it is not known which account that is"
 }
 
 // resolve calls fn with what is known of each name, once all accounts were listed.
@@ -125,19 +171,19 @@ func (n *naming) resolve(isGroup func(id string) bool, fn func(name string, v ve
 	for _, q := range n.names {
 		like := n.form.like(q.name)
 		by := q.byName
-		if by.n == 0 {
+		if by == nobodyMatches {
 			by = q.byMail
 		}
 		switch {
-		case q.byID.n == 1:
-			fn(q.name, resolved, q.byID.id)
-		case q.byID.n > 1, q.nearly:
+		case q.byID > 0:
+			fn(q.name, resolved, n.ids[q.byID-1])
+		case q.byID == severalMatches, q.nearly:
 			fn(q.name, notKnown, "")
 		case isGroup(q.name):
 			fn(q.name, unlisted, "")
-		case by.n == 1 && !like:
-			fn(q.name, resolved, by.id)
-		case by.n == 0 && like:
+		case by > 0 && !like:
+			fn(q.name, resolved, n.ids[by-1])
+		case by == nobodyMatches && like:
 			fn(q.name, unlisted, "")
 		default:
 			fn(q.name, notKnown, "")
@@ -173,6 +219,9 @@ const (
 )
 
 func (f *idForm) add(id string) {
+	if id == "" {
+		return
+	}
 	if scim.IsUUID(id) {
 		f.uuids++
 		return
@@ -315,7 +364,7 @@ func (c *connector) nameIfOdd(ctx context.Context, r *roster) error {
 func upper(uuid string) bool { return strings.ContainsAny(uuid, "ABCDEF") }
 
 // establishRoles makes sure that the role groups list members by the ids of accounts,
-// where the account is not among them.
+// where they do not list the account.
 func (c *connector) establishRoles(ctx context.Context, p *picture, userID string) error {
 	evidence := ""
 	for _, g := range p.groups {
@@ -325,7 +374,7 @@ func (c *connector) establishRoles(ctx context.Context, p *picture, userID strin
 	}
 	for _, id := range sorted(p.rosters) {
 		r := p.rosters[id]
-		if r.has(userID) || !r.proven {
+		if r.has(userID) && !r.byAccount || !r.proven {
 			continue
 		}
 		var err error
@@ -368,13 +417,7 @@ func (c *connector) nameAll(ctx context.Context, r *roster) error {
 		if as, kinds := r.Members.Find(u.ID); as == u.ID && kinds != 0 {
 			ids[u.ID] = true
 		}
-		n.listed(u.ID, u.UserName, u.ExternalID, func(yield func(string) bool) {
-			for _, e := range u.Emails {
-				if !yield(e.Value) {
-					return
-				}
-			}
-		})
+		n.account(u)
 	})
 	if err != nil {
 		return err
@@ -395,7 +438,7 @@ func (c *connector) nameAll(ctx context.Context, r *roster) error {
 		case v == unlisted:
 			r.unlisted++
 		default:
-			r.Members.Fail("it lists " + strconv.Quote(clip(name)) + ", and it is not known which account that is")
+			r.Members.Fail(notIdentified(name))
 			r.proven = false
 		}
 	})

@@ -164,6 +164,20 @@ func TestResolvePrincipals(t *testing.T) {
 	}
 }
 
+// TestTooManyNames: of a group with very many members under other names, it is not known who
+// they are.
+func TestTooManyNames(t *testing.T) {
+	members := new(scim.Members)
+	for i := range maxNames + 1 {
+		members.Add(scim.Member{Value: fmt.Sprintf("p%d@acme.example", i)})
+	}
+	r := rosterOf(scim.Group{ID: "g1", Members: members})
+	c := &connector{}
+	if err := c.nameAll(t.Context(), &r); err != nil || r.proven || !strings.Contains(r.unproven().Error(), "more than 262144 members") {
+		t.Errorf("proven %t, %v, %v", r.proven, err, r.unproven())
+	}
+}
+
 // TestIDForm: what is written like the ids of accounts.
 func TestIDForm(t *testing.T) {
 	for _, tt := range []struct {
@@ -231,6 +245,14 @@ func TestDoubts(t *testing.T) {
 	d.add("g4", "ann")
 	if d.has("g1", "cid") || !d.has("g4", "ann") || !d.has("g4", "cid") || !slices.Equal(d.in(), []string{"g1", "g2", "g4"}) {
 		t.Errorf("restored: %q, %t %t %t", d.in(), d.has("g1", "cid"), d.has("g4", "ann"), d.has("g4", "cid"))
+	}
+	// A sync finds out that somebody is listed by another name.
+	d.reset()
+	d.add("g1", "ann@acme.example")
+	d.add("g2", "bob@acme.example")
+	d.alias("ann@acme.example", "1001")
+	if !d.has("g1", "1001") || d.has("g2", "1001") {
+		t.Errorf("an alias: %t %t", d.has("g1", "1001"), d.has("g2", "1001"))
 	}
 	d.reset()
 	if d.has("g1", "ann") || d.has("g4", "ann") || len(d.in()) > 0 {

@@ -10,7 +10,7 @@ import (
 
 // maxMembers is how many different members of one group are held at once. A list of groups
 // hands members out one by one and holds none.
-const maxMembers = 1 << 20
+const maxMembers = 1 << 19
 
 // Members is the set of the members of one group, each once, in little more memory than
 // their ids take. A nil set is empty.

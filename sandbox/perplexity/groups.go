@@ -120,7 +120,7 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 		shown = append(shown, member{value: id, kind: "User"})
 	}
 	if f.On("unknown-members") {
-		shown = append(shown, member{value: "directory_user_01UNKNOWN000000000000000000", kind: "User"})
+		shown = append(shown, member{value: x.s.opts.IDs.unknown(), kind: "User"})
 	}
 	return shown
 }

@@ -37,6 +37,17 @@ const (
 	Numbers                 // of six digits and more
 )
 
+// unknown returns the id of a user whom the server does not show.
+func (f IDForm) unknown() string {
+	switch f {
+	case UUIDs:
+		return "ffffffff-0000-4000-8000-ffffffffffff"
+	case Numbers:
+		return "199999"
+	}
+	return "directory_user_01UNKNOWN000000000000000000"
+}
+
 // identifiers makes ids in a fixed order for a seed.
 type identifiers struct {
 	rand   *rand.Rand

@@ -92,14 +92,20 @@ func (p *program) run(t *testing.T, args ...string) result {
 	cmd.Env = append([]string{"HOME=" + p.dir, "TMPDIR=" + p.dir}, p.env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err := cmd.Start()
+	if err != nil {
+		t.Fatalf("%s: %v", p.name, err)
+	}
+	peak := watchMemory(cmd.Process.Pid)
+	err = cmd.Wait()
+	held := peak()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s %s: %v", p.name, strings.Join(args, " "), err)
 	}
 	if ctx.Err() != nil {
 		t.Fatalf("%s %s did not end:\n%s", p.name, strings.Join(args, " "), stderr.String())
 	}
-	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), maxRSS: maxRSS(cmd.ProcessState)}
+	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), maxRSS: held}
 }
 
 // sealed reports whether a sync file was published.

@@ -126,3 +126,48 @@ func TestGroupsOfAnotherKind(t *testing.T) {
 		t.Errorf("grants %q, want %q", got, o.memberships())
 	}
 }
+
+// TestUserAndDeviceWithOneID: a group lists a device and the account that has the same id. The
+// account has its grant, and counts as an admin who remains.
+func TestUserAndDeviceWithOneID(t *testing.T) {
+	o := fleet(`{"value":"7","type":"Device"}`)
+	for _, g := range o.teams {
+		g.members = append(g.members, "7")
+	}
+	p := perplexity(t, o.serve(t))
+	if r := p.run(t); r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	if got := p.grants(t); !slices.Equal(got, o.memberships()) {
+		t.Errorf("grants %q, want %q", got, o.memberships())
+	}
+	p.run(t, "--revoke-grant", "group:g1:member:user:1").succeeds(t, "Removed")
+	if r := p.run(t, "--revoke-grant", "group:g1:member:user:7"); r.code == 0 || !o.has("g1", "7") {
+		t.Errorf("taking Admin from the last admin ends with %d: %s", r.code, r.stdout)
+	}
+}
+
+// TestGrantToWhoMayBeListed: a group lists a member of an unknown type with the id of an
+// account. Where accounts have another type, a grant to the account is carried out; where
+// there is no other type, it is said to hold already.
+func TestGrantToWhoMayBeListed(t *testing.T) {
+	grant := []string{"--grant-entitlement", "group:g2:member", "--grant-principal", "7", "--grant-principal-type", "user"}
+	o := fleet(`{"value":"7","type":"Robot-2"}`)
+	p := perplexity(t, o.serve(t))
+	p.run(t).succeeds(t)
+	p.run(t, grant...).succeeds(t, "Added")
+	if !o.has("g2", "7") {
+		t.Error("the account is not a member")
+	}
+	o = fleet(`{"value":"8","type":"value"}`)
+	o.teams[1].members = []string{"2", "7"}
+	o.shape = func(g *team) string {
+		return array(func(id string) string { return `{"type":"value","value":"` + id + `"}` })(g.members)
+	}
+	p = perplexity(t, o.serve(t))
+	p.run(t).succeeds(t)
+	p.run(t, grant...).succeeds(t, "already")
+	if o.wrote() > 0 {
+		t.Errorf("%d writes", o.wrote())
+	}
+}

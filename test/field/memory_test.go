@@ -15,8 +15,7 @@ import (
 const most = 128 << 20
 
 // repeated writes a text that consists of before, n times part with a comma between, and
-// behind. It holds little itself: the peak of a process counts what its parent held when it
-// was started.
+// behind. It holds little itself.
 func repeated(w io.Writer, before, part string, n int, behind string) {
 	io.WriteString(w, before)
 	batch := max(1, (64<<10)/len(part))
@@ -278,6 +277,9 @@ func TestLargeGroup(t *testing.T) {
 		t.Logf("%q ends with %d after %s and %d requests, %d MiB", args, r.code, time.Since(begun).Round(time.Second/100), o.asked()-before, r.maxRSS>>20)
 		if r.code != 0 {
 			t.Error(r.stderr)
+		}
+		if r.maxRSS > 2*most {
+			t.Errorf("%q held %d MiB, more than %d", args, r.maxRSS>>20, 2*most>>20)
 		}
 		if len(args) == 0 && len(p.grants(t)) != n+1 {
 			t.Errorf("%d grants", len(p.grants(t)))

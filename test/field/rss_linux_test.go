@@ -1,13 +1,47 @@
 package field
 
 import (
+	"bytes"
+	"fmt"
 	"os"
-	"syscall"
+	"strconv"
+	"time"
 )
 
-func maxRSS(s *os.ProcessState) int64 {
-	if u, ok := s.SysUsage().(*syscall.Rusage); ok {
-		return u.Maxrss << 10
+// watchMemory returns a function that returns the peak of the resident memory of a process
+// in bytes, once the process has ended. What wait4 reports is not used: it counts the memory
+// of the parent at the time of the start.
+func watchMemory(pid int) (peak func() int64) {
+	done, result := make(chan struct{}), make(chan int64)
+	go func() {
+		most := int64(0)
+		for {
+			most = max(most, highWater(pid))
+			select {
+			case <-done:
+				result <- most
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return func() int64 {
+		close(done)
+		return <-result
 	}
-	return 0
+}
+
+// highWater returns the peak so far, or 0 if the process is gone.
+func highWater(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := bytes.Cut(status, []byte("VmHWM:"))
+	fields := bytes.Fields(after)
+	if len(fields) == 0 {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(string(fields[0]), 10, 64)
+	return kib << 10
 }

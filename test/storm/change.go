@@ -200,13 +200,19 @@ func (c *changing) meddling() {
 func (c *changing) choose() request {
 	r, st := c.rand, c.org.State()
 	q := request{operation: pick(r, "grant", "grant", "revoke", "revoke", "create account", "disable_user", "enable_user"), dry: chance(r, 15)}
+	lastAdmin := false // is to go, if the guard lets it
 	var people []sandbox.UserState
 	for _, u := range st.Users {
 		if u.Managed && !strings.HasPrefix(u.UserName, "meddler") {
 			people = append(people, u)
 		}
 	}
-	creates := has(c.settings, "filter-unsupported", "create-other", "create-other-id", "create-ignored-body", "create-suffix", "create-lower-case", "create-id-only", "create-200", "borrowed-address", "look-alike")
+	creates := has(c.settings, "filter-unsupported", "create-other", "create-other-id", "create-ignored-body", "create-suffix", "create-lower-case", "create-id-only", "create-200", "borrowed-address", "look-alike",
+		"conflict-without-scimtype", "conflict-by-email", "held-row-on-reject")
+	if has(c.settings, adminDoubts...) && chance(r, 50) {
+		q.operation = pick(r, "revoke", "disable_user")
+		lastAdmin = true
+	}
 	if len(people) == 0 || len(st.Groups) == 0 || creates && chance(r, 40) {
 		q.operation = "create account"
 	}
@@ -221,13 +227,16 @@ func (c *changing) choose() request {
 		}
 	default:
 		g := st.Groups[r.IntN(len(st.Groups))]
-		if chance(r, 50) {
+		if lastAdmin || chance(r, 50) {
 			g = st.Groups[0] // of the admins
 		}
 		q.group = g.ID
 		q.user = people[r.IntN(len(people))].ID
-		if q.operation != "grant" && len(g.Members) > 0 && chance(r, 75) {
+		if q.operation != "grant" && len(g.Members) > 0 && (lastAdmin || chance(r, 75)) {
 			q.user = g.Members[r.IntN(len(g.Members))]
+		}
+		if lastAdmin {
+			break
 		}
 		if chance(r, 3) || has(c.settings, "any-member") && chance(r, 40) {
 			q.user = nobody
@@ -244,6 +253,9 @@ func (c *changing) choose() request {
 
 // others are faults that show something else with the id of an account as a member.
 var others = []string{"device-members", "principal-members", "odd-kind-members", "crossed-kinds"}
+
+// adminDoubts are faults that leave it open who is Admin.
+var adminDoubts = append([]string{"second-admin-group", "odd-kind", "members-by-user-name"}, others...)
 
 // impostors returns the ids of active accounts that are not in the group. What is shown with
 // the first of them as a member is something else.

@@ -8,12 +8,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"baton"
+	"baton/connector/perplexity"
+	"baton/connector/rest"
 	"baton/connector/scim"
 )
 
@@ -36,6 +39,13 @@ func TestPlantedBugs(t *testing.T) {
 		"skips the guard":                          {changeWith(unguarded, nil), "nobody is Admin any more"},
 		"takes a 404 for proof":                    {changeWith(believes404, []string{"foreign-404=1"}), "it is not"},
 		"adds anybody":                             {changeWith(addsAnybody, []string{"any-member"}), "it is not"},
+		"holds every member":                       {syncWith(hoards, []string{"page-cap=6", "crowded-group=6"}), "it held"},
+		"takes unreadable members for none":        {syncWith(believesShort, []string{"page-cap=6", "members-nameless", "no-groups-attribute"}), "are missing"},
+		"takes a device for a user":                {syncWith(takesDevices, []string{"page-cap=6", "device-members"}), "are extra"},
+		"counts whoever has the id of an admin":    {changeWith(countsDoubts, []string{"odd-kind-members"}), "nobody is Admin any more"},
+		"edits ids":                                {changeWith(editsIDs, []string{"similar-ids"}), "others were touched"},
+		"takes bytes for text":                     {syncWith(garbles, []string{"page-cap=6", "latin-1"}), "garbled"},
+		"forgets the query":                        {syncWith(forgetsQuery, []string{"page-cap=6", "tenant-in-query"}), "are extra"},
 		"takes whom a search shows":                {changeWith(takesTheFirst, []string{"look-alike"}), "somebody else"},
 		"takes whom a creation answers with":       {changeWith(takesTheAnswer, []string{"create-other=1"}), "somebody else"},
 		"writes on a dry run":                      {changeWith(wetRun, nil), "a dry run wrote"},
@@ -200,6 +210,119 @@ func trusts(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 		return out, err
 	}
 	return &bad
+}
+
+// hoarder is a page that keeps what it is given.
+type hoarder struct {
+	baton.Page
+	kept *[]baton.Grant
+}
+
+func (h hoarder) Grant(g baton.Grant) {
+	g.ID.Principal.ID = strings.Clone(g.ID.Principal.ID)
+	*h.kept = append(*h.kept, g)
+	h.Page.Grant(g)
+}
+
+func hoards(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		var kept []baton.Grant
+		step, err := next(ctx, at, hoarder{p, &kept})
+		runtime.KeepAlive(kept)
+		return step, err
+	})
+}
+
+// credulous is a page that takes what is left out for a grant.
+type credulous struct{ baton.Page }
+
+func (c credulous) Exclude(reason, what string) {
+	user, group, ok := strings.Cut(what, " in ")
+	group, _, _ = strings.Cut(group, " ")
+	if !ok || !strings.Contains(reason, "neither") {
+		c.Page.Exclude(reason, what)
+		return
+	}
+	c.Page.Grant(baton.Grant{ID: baton.GrantID{Principal: baton.ResourceID{Type: "user", ID: user},
+		Entitlement: baton.EntitlementID{Resource: baton.ResourceID{Type: "group", ID: group}, Slug: "member"}}})
+}
+
+func takesDevices(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
+		return next(ctx, at, credulous{p})
+	})
+}
+
+// countsDoubts revokes where the guard refuses, if the group lists anybody else.
+func countsDoubts(c *baton.Connector, over http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Revoke = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+		out, err := c.Revoke(ctx, req)
+		if baton.KindOf(err) == baton.Refused && !req.DryRun {
+			return unguarded(c, over).Revoke(ctx, req)
+		}
+		return out, err
+	}
+	return &bad
+}
+
+func editsIDs(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
+	bad := *c
+	bad.Actions = slices.Clone(c.Actions)
+	for i, a := range c.Actions {
+		bad.Actions[i].Run = func(ctx context.Context, req baton.ActionRequest) (baton.Outcome, error) {
+			id, _ := req.Arguments["user_id"].(string)
+			req.Arguments = map[string]any{"user_id": strings.TrimSpace(strings.TrimPrefix(id, "user:"))}
+			return a.Run(ctx, req)
+		}
+	}
+	return &bad
+}
+
+// changed is a way to a server on which requests or answers are changed.
+type changed struct {
+	http.RoundTripper
+	request func(*http.Request)
+	answer  func(*http.Response)
+}
+
+func (c changed) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.request != nil {
+		r = r.Clone(r.Context())
+		c.request(r)
+	}
+	resp, err := c.RoundTripper.RoundTrip(r)
+	if err == nil && c.answer != nil {
+		c.answer(resp)
+	}
+	return resp, err
+}
+
+// connectOver makes the connector of a sandbox anew, over another way.
+func connectOver(over http.RoundTripper) *baton.Connector {
+	c, err := rest.New(rest.Config{BaseURL: "http://" + host + "/scim/v2.0/sandbox" + tenantQuery, Token: baton.NewSecret(token), Transport: over})
+	if err != nil {
+		panic(err) // all of it is written here
+	}
+	return perplexity.New(perplexity.Config{REST: c, MinAdmins: 1})
+}
+
+func garbles(_ *baton.Connector, over http.RoundTripper) *baton.Connector {
+	return connectOver(changed{over, nil, func(r *http.Response) {
+		text, _ := io.ReadAll(r.Body)
+		r.Header.Set("Content-Type", "application/scim+json")
+		r.Body = io.NopCloser(bytes.NewReader(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
+		r.ContentLength = -1
+		r.Header.Del("Content-Length")
+	}})
+}
+
+func forgetsQuery(_ *baton.Connector, over http.RoundTripper) *baton.Connector {
+	return connectOver(changed{over, func(r *http.Request) {
+		q := r.URL.Query()
+		q.Del("tenant")
+		r.URL.RawQuery = q.Encode()
+	}, nil})
 }
 
 // direct sends a write past everything.
