@@ -1,7 +1,6 @@
 package storm
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -74,7 +73,7 @@ func run(t *testing.T, settings []string, one func(*testing.T) []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		for _, wrong := range one(t) {
-			t.Error(fmt.Sprintf("%q: %s", settings, wrong))
+			t.Errorf("%q: %s", settings, wrong)
 		}
 	})
 }
