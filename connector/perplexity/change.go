@@ -252,7 +252,7 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 		shows := after.has(m.userID) == adding
 		if shows && adding && before.has(m.userID) { // as something else, perhaps
 			if shows, err = c.showsAccount(ctx, &after, m.userID); err != nil {
-				return first(perhaps(wrote), notVerified(err))
+				return cmp.Or(perhaps(wrote), notVerified(err))
 			}
 		}
 		if shows {
