@@ -1,6 +1,9 @@
 package console
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Connector is one source of an app's rows: a Baton connector that runs elsewhere, one
 // that runs inside the console, or files that people upload.
@@ -34,3 +37,11 @@ const (
 	Hosted     Hosting = "hosted"      // inside the console
 	ByFile     Hosting = "file"        // people upload sync files
 )
+
+// MayOperate reports whether a person may decide about the syncs of a connector: its owners,
+// those of its app, and administrators of connectors.
+func MayOperate(p Person, app App, c Connector) bool {
+	return p.Status == PersonActive && p.MergedInto == "" &&
+		(slices.Contains(p.Roles, ConnectorAdministrator) || slices.Contains(p.Roles, SuperAdministrator) ||
+			slices.Contains(c.Owners, p.ID) || slices.Contains(app.Owners, p.ID))
+}

@@ -25,6 +25,7 @@ const (
 	HoldReplaced HoldKind = "replaced" // less than half of the accounts are the same
 	HoldAdmins   HoldKind = "admins"   // fewer admins than the minimum
 	HoldDangling HoldKind = "dangling" // too many grants of unknown principals
+	HoldUpload   HoldKind = "upload"   // a person uploaded the file beside a connector that syncs by itself
 )
 
 // HoldPolicy sets the limits of [Holds].
@@ -50,6 +51,8 @@ type SyncView struct {
 	AdminsBefore int
 	AdminsAfter  int
 	Minimum      int // 0 when no minimum is set
+	// UploadBeside says that a person uploaded the file although the connector syncs by itself.
+	UploadBeside bool
 }
 
 // Holds returns everything that keeps a full sync from being applied; nil if nothing does.
@@ -78,7 +81,21 @@ func Holds(v SyncView, p HoldPolicy) []Hold {
 		holds = append(holds, Hold{HoldDangling, "", v.Grants, v.Grants - v.Dangling,
 			fmt.Sprintf("%d of %d grants name a principal that the sync does not contain.", v.Dangling, v.Grants)})
 	}
+	if v.UploadBeside {
+		holds = append(holds, Hold{Kind: HoldUpload, Detail: "A person uploaded this file beside a connector that syncs by itself. A second person must confirm it."})
+	}
 	return holds
+}
+
+// CheckConfirm refuses that somebody confirms a sync whose file the same person uploaded, if
+// it is held for that. canonical maps a person to the one it was merged into.
+func CheckConfirm(s Sync, uploader, confirmer ID, canonical func(ID) ID) error {
+	for _, h := range s.Holds {
+		if h.Kind == HoldUpload && canonical(uploader) == canonical(confirmer) {
+			return refuse(GuardSelf, "Let another person confirm it.", "nobody confirms a file that they uploaded themselves")
+		}
+	}
+	return nil
 }
 
 func sortedKeys(m map[string]int64) []string {

@@ -135,7 +135,7 @@ func (r *run) commands() *cobra.Command {
 		r.flags[name] = &flagText{kind: o.Kind}
 	}
 	root.AddCommand(
-		r.inspectCommand(), r.diffCommand(),
+		r.serveCommand(), r.setupTokenCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.inspectCommand(), r.diffCommand(),
 		r.command(spec{use: "version", short: "Print the version"}, func(context.Context, []string) error {
 			return r.line("%s", r.buildVersion())
 		}),
@@ -168,6 +168,7 @@ func (r *run) command(s spec, do func(ctx context.Context, args []string) error)
 		}
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
+		r.serving = c.Name() == "serve"
 		if err := r.start(); err != nil {
 			return err
 		}
@@ -235,7 +236,7 @@ func help(c *cobra.Command, _ []string) {
 		fmt.Fprintf(w, "\nCommands:\n")
 		for _, sub := range c.Commands() {
 			if sub.IsAvailableCommand() && sub.Name() != "help" {
-				fmt.Fprintf(w, "  %-10s %s\n", sub.Name(), sub.Short)
+				fmt.Fprintf(w, "  %-12s %s\n", sub.Name(), sub.Short)
 			}
 		}
 	}

@@ -37,6 +37,17 @@ func options() map[string]settings.Option {
 	add("data", "Folder of the database, the keys and temporary files", "baton-console")
 	add("database", "PostgreSQL database instead of the one in the data folder: postgres://user:password@host/database", baton.Secret{})
 	add("keys", "File with the keys that seal secrets (in the data folder)", "")
+	add("listen", "Address to listen on, host:port", "127.0.0.1:8443")
+	add("url", "Address that people and connectors use, such as https://console.example.com (made from --listen)", "")
+	add("tls", "self-signed: speak TLS with a certificate that is made for a trial", "", "self-signed")
+	add("tls-cert", "File with the certificate chain for TLS, PEM", "")
+	add("tls-key", "File with its key, PEM", "")
+	add("allow-network", "Private networks that the console may connect to, as 10.0.0.0/8 (no part of this version connects to any)", []string(nil))
+	add("bootstrap", "File with the people, apps and connectors to begin with, YAML", "")
+	add("env-file", "File to write the address and the credentials of the bootstrap file's connectors to", "")
+	add("as", "E-mail address of the person who does it", "")
+	add("connector", "Name of a connector", "")
+	add("reason", "Why", "")
 	add("facts", "Print every fact, one a line, instead of counts", false)
 	return all
 }

@@ -23,6 +23,11 @@ func (in *Ingester) judge(ctx context.Context, d *delta) ([]console.Hold, error)
 		if err != nil {
 			return err
 		}
+		live, err := t.HasLiveSync(d.st.Sync.Stream)
+		if err != nil {
+			return err
+		}
+		v.UploadBeside = d.st.Sync.Kind == console.SyncUpload && (live || c.Hosting != console.ByFile)
 		now, err := t.Moment(c.App, time.Time{})
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"slices"
+	"sync"
 
 	"baton"
 	"baton/console"
@@ -13,8 +14,15 @@ import (
 )
 
 // Keyring holds the keys that seal secrets. They lie outside the database. New values are
-// sealed with the current key; the others only open.
+// sealed with the current key; the others only open. It is safe for concurrent use.
 type Keyring struct {
+	mu   sync.RWMutex
+	ring ring
+	load func() (current string, keys map[string][]byte, err error)
+}
+
+// ring is what a Keyring holds at a time.
+type ring struct {
 	current string
 	keys    map[string]cipher.AEAD
 }
@@ -25,23 +33,73 @@ const KeySize = 32
 // NewKeyring returns a keyring. Every key has a name of its own, which is stored beside
 // what it sealed.
 func NewKeyring(current string, keys map[string][]byte) (*Keyring, error) {
-	k := &Keyring{current: current, keys: map[string]cipher.AEAD{}}
+	k := &Keyring{}
+	return k, k.set(current, keys)
+}
+
+// LoadKeyring returns a keyring with the keys that load returns. It loads them again when it
+// meets a key that it does not know, and on [Keyring.Reload]: another process may have
+// added one.
+func LoadKeyring(load func() (current string, keys map[string][]byte, err error)) (*Keyring, error) {
+	k := &Keyring{load: load}
+	return k, k.Reload()
+}
+
+// Reload loads the keys again. After an error the keyring is as it was.
+func (k *Keyring) Reload() error {
+	if k.load == nil {
+		return nil
+	}
+	current, keys, err := k.load()
+	if err != nil {
+		return err
+	}
+	return k.set(current, keys)
+}
+
+func (k *Keyring) set(current string, keys map[string][]byte) error {
+	r := ring{current, map[string]cipher.AEAD{}}
 	for name, key := range keys {
 		if name == "" || len(key) != KeySize {
-			return nil, baton.Errorf(baton.Invalid, "key %q has %d bytes, and must have a name and %d bytes", name, len(key), KeySize)
+			return baton.Errorf(baton.Invalid, "key %q has %d bytes, and must have a name and %d bytes", name, len(key), KeySize)
 		}
 		block, err := aes.NewCipher(key)
 		if err != nil {
-			return nil, baton.Errorf(baton.Internal, "key %q: %w", name, err)
+			return baton.Errorf(baton.Internal, "key %q: %w", name, err)
 		}
-		if k.keys[name], err = cipher.NewGCMWithRandomNonce(block); err != nil {
-			return nil, baton.Errorf(baton.Internal, "key %q: %w", name, err)
+		if r.keys[name], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+			return baton.Errorf(baton.Internal, "key %q: %w", name, err)
 		}
 	}
-	if k.keys[current] == nil {
-		return nil, baton.Errorf(baton.Invalid, "the current key %q is not among the keys", current)
+	if r.keys[current] == nil {
+		return baton.Errorf(baton.Invalid, "the current key %q is not among the keys", current)
 	}
-	return k, nil
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ring = r
+	return nil
+}
+
+// now returns the keys as they are now. No keyring has none.
+func (k *Keyring) now() ring {
+	if k == nil {
+		return ring{}
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.ring
+}
+
+// key returns a key by name; nil if there is none, also not after the keys were loaded
+// again.
+func (k *Keyring) key(name string) cipher.AEAD {
+	if aead := k.now().keys[name]; aead != nil {
+		return aead
+	}
+	if k.Reload() != nil {
+		return nil
+	}
+	return k.now().keys[name]
 }
 
 // NewKey returns a new random key.
@@ -60,14 +118,15 @@ func (k *Keyring) seal(owner, name string, value []byte) (key string, sealed []b
 	if k == nil {
 		return "", nil, errNoKeys
 	}
-	return k.current, k.keys[k.current].Seal(nil, nil, value, binding(owner, name, k.current)), nil
+	r := k.now()
+	return r.current, r.keys[r.current].Seal(nil, nil, value, binding(owner, name, r.current)), nil
 }
 
 func (k *Keyring) open(owner, name, key string, sealed []byte) ([]byte, error) {
 	if k == nil {
 		return nil, errNoKeys
 	}
-	aead := k.keys[key]
+	aead := k.key(key)
 	if aead == nil {
 		return nil, baton.Errorf(baton.Refused, "secret %s of %s is sealed with key %q, which this process does not have", name, owner, key).
 			WithFix("Give it every key that is in use, and the same to every replica.")
@@ -86,7 +145,7 @@ func (t *Tx) SetSecret(owner, name string, value baton.Secret) error {
 	if err := t.writeSecret(owner, name, []byte(value.Reveal())); err != nil {
 		return err
 	}
-	return t.event(console.Event{Kind: "secret.set", Object: owner}, map[string]any{"name": name, "key": t.s.keys.current})
+	return t.event(console.Event{Kind: "secret.set", Object: owner}, map[string]any{"name": name, "key": t.s.keys.now().current})
 }
 
 func (t *Tx) writeSecret(owner, name string, value []byte) error {
@@ -153,7 +212,7 @@ func (s *Store) ProveKeys(ctx context.Context, by console.By) error {
 			return err
 		}
 		for _, name := range names {
-			if s.keys.keys[name] == nil {
+			if s.keys.key(name) == nil {
 				return baton.Errorf(baton.Refused, "some secrets are sealed with key %q, which this process does not have", name).
 					WithFix("Give it every key that is in use, and the same to every replica.")
 			}
@@ -172,10 +231,11 @@ func (s *Store) RotateKeys(ctx context.Context, by console.By) (changed int, err
 	if s.keys == nil {
 		return 0, errNoKeys
 	}
+	current := s.keys.now().current
 	for {
 		n := 0
 		err := s.Update(ctx, by, func(t *Tx) error {
-			old, err := list(t, scanSecret, "SELECT owner, name, key_name, sealed FROM secret WHERE key_name <> $1 ORDER BY owner, name LIMIT $2 FOR UPDATE", s.keys.current, resealBatch)
+			old, err := list(t, scanSecret, "SELECT owner, name, key_name, sealed FROM secret WHERE key_name <> $1 ORDER BY owner, name LIMIT $2 FOR UPDATE", current, resealBatch)
 			if err != nil {
 				return err
 			}
@@ -196,11 +256,19 @@ func (s *Store) RotateKeys(ctx context.Context, by console.By) (changed int, err
 			if n == 0 {
 				return nil
 			}
-			return t.event(console.Event{Kind: "keys.rotated"}, map[string]any{"secrets": n, "from": from, "to": s.keys.current})
+			return t.event(console.Event{Kind: "keys.rotated"}, map[string]any{"secrets": n, "from": from, "to": current})
 		})
 		changed += n
 		if err != nil || n == 0 {
 			return changed, err
 		}
 	}
+}
+
+// ReloadKeys loads the keys of secrets again, if they come from somewhere.
+func (s *Store) ReloadKeys() error {
+	if s.keys == nil {
+		return nil
+	}
+	return s.keys.Reload()
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"baton"
@@ -68,6 +69,23 @@ func (t *Tx) ConfirmSync(id console.ID, why string) error {
 	}
 	if s.State != console.SyncHeld {
 		return baton.Errorf(baton.Refused, "the sync is %s and not held", s.State)
+	}
+	received, err := t.Events(EventFilter{Object: string(id)}, 0, 1)
+	if err != nil {
+		return err
+	}
+	var uploader console.ID
+	if len(received) > 0 {
+		uploader = received[0].Actor.Person()
+	}
+	var failed error
+	canonical := func(p console.ID) console.ID {
+		c, err := t.Canonical(p)
+		failed = errors.Join(failed, err)
+		return c
+	}
+	if err := errors.Join(console.CheckConfirm(s, uploader, t.by.Actor.Person(), canonical), failed); err != nil {
+		return err
 	}
 	if err := t.change("sync", "UPDATE sync SET state = $2, why = $3 WHERE id = $1", id, console.SyncConfirmed, []byte(why)); err != nil {
 		return err
@@ -153,6 +171,13 @@ func (t *Tx) FirstSync(stream console.Stream) (console.SyncNumber, error) {
 func (t *Tx) liveSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = $2 AND kind <> $3 ORDER BY number DESC LIMIT 1",
 		stream, console.SyncApplied, console.SyncImport)
+}
+
+// HasLiveSync reports whether a stream has an applied sync that a connector made by itself.
+func (t *Tx) HasLiveSync(stream console.Stream) (bool, error) {
+	s, err := find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = $2 AND kind IN ($3, $4) ORDER BY number DESC LIMIT 1",
+		stream, console.SyncApplied, console.SyncFull, console.SyncTargeted)
+	return s != nil, err
 }
 
 // HeldSync returns the newest sync of a connector that is held, or nil.

@@ -107,6 +107,15 @@ func AddTask(t *store.Tx, task rpc.Task) error {
 		task.State, t.By().At, task.Cancelled, []byte(task.Lease.Host), task.Lease.Number, task.Lease.Since, task.Lease.Until, task.Heartbeats)
 }
 
+// OpenTask returns the oldest task of a connector and a type that is not finished, or nil.
+func OpenTask(t *store.Tx, connector string, typ rpc.Type) (*rpc.Task, error) {
+	found, err := engine.Find(t.Engine(), scanTask, "SELECT "+taskColumns+" FROM task WHERE connector = $1 AND type = $2 AND state <> 'finished' ORDER BY due, number LIMIT 1", connector, typ)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	return &found.Task, found.err
+}
+
 // AddTask implements [rpc.Store].
 func (s Store) AddTask(ctx context.Context, now time.Time, t rpc.Task) error {
 	return s.updateByConsole(ctx, now, func(tx *store.Tx) error { return AddTask(tx, t) })

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"baton"
+	"baton/console/govern"
+	"baton/console/installation"
+	"baton/console/server"
+)
+
+// storeSettings are the settings of commands that work on an installation.
+var storeSettings = []string{"data", "database", "keys"}
+
+// installation returns the installation that the settings name.
+func (r *run) installation() installation.Config {
+	return installation.Config{Data: filepath.Clean(r.Values.String("data")), Database: r.Values.Secret("database"), Keys: r.Values.String("keys"), Now: r.now}
+}
+
+// withInstallation runs fn with the open installation.
+func (r *run) withInstallation(ctx context.Context, fn func(in *installation.Installation) error) (err error) {
+	in, err := installation.Open(ctx, r.installation())
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := in.Close(); err == nil {
+			err = e
+		}
+	}()
+	return fn(in)
+}
+
+func (r *run) serveCommand() *cobra.Command {
+	c := r.command(spec{use: "serve", short: "Serve pages and connectors, and run what is due",
+		settings: append([]string{"listen", "url", "tls", "tls-cert", "tls-key", "allow-network", "bootstrap", "env-file"}, storeSettings...),
+		long: `Serves until it is stopped (Ctrl-C, SIGTERM). On a loopback address, one port answers TLS with a
+certificate of its own and unencrypted HTTP; elsewhere it speaks TLS with --tls-cert and --tls-key or, for a
+trial, --tls self-signed. Behind a proxy that speaks TLS, --url says how people and connectors reach it.
+
+Once it serves it prints "console: ADDRESS". /health, /ready, /live and /metrics are for probes.`,
+		example: "  baton-console serve --bootstrap console.yaml --env-file console.env\n" +
+			"  baton-console serve --listen :8443 --url https://console.example.com --tls-cert chain.pem --tls-key key.pem \\\n" +
+			"      --database-file database.url"},
+		r.serve)
+	return c
+}
+
+func (r *run) serve(ctx context.Context, _ []string) error {
+	for _, text := range r.Values.Strings("allow-network") {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			return baton.Errorf(baton.Invalid, "--allow-network: %q is no network", text).WithFix("Write it as 10.0.0.0/8.")
+		}
+	}
+	return server.Run(ctx, server.Config{
+		Installation: r.installation(),
+		Listen:       r.Values.String("listen"),
+		URL:          r.Values.String("url"),
+		TLSCert:      r.Values.String("tls-cert"),
+		TLSKey:       r.Values.String("tls-key"),
+		SelfSigned:   r.Values.String("tls") == "self-signed",
+		Bootstrap:    r.Values.String("bootstrap"),
+		EnvFile:      r.Values.String("env-file"),
+		Version:      r.buildVersion(),
+		Now:          r.now,
+		Log:          r.log,
+		Ready: func(address string, setup baton.Secret) {
+			if !setup.IsZero() {
+				fmt.Fprintf(r.stdout, "setup token: %s\n", setup.Reveal())
+			}
+			fmt.Fprintf(r.stdout, "console: %s\n", address)
+		},
+	})
+}
+
+func (r *run) setupTokenCommand() *cobra.Command {
+	return r.command(spec{use: "setup-token", short: "Print a new token for the first administrator", settings: storeSettings,
+		long: "Prints a token with which the first administrator signs up at the console's address. It works while nobody\ncan sign in. The earlier token ends."},
+		func(ctx context.Context, _ []string) error {
+			return r.withInstallation(ctx, func(in *installation.Installation) error {
+				token, err := govern.New(govern.Config{Store: in.Store, Now: r.now}).NewSetupToken(ctx)
+				if err != nil {
+					return err
+				}
+				if token.IsZero() {
+					return baton.Errorf(baton.Refused, "somebody can sign in already").WithFix("Let an administrator invite you.")
+				}
+				_, err = fmt.Fprintln(r.stdout, token.Reveal())
+				return toStdout(err)
+			})
+		})
+}

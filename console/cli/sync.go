@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton"
+	"baton/console"
+	"baton/console/ingest"
+	"baton/console/installation"
+	"baton/console/store"
+	"baton/console/worker"
+	"baton/internal/output"
+)
+
+// asked are the settings that say who does something.
+var asked = append([]string{"as"}, storeSettings...)
+
+func (r *run) syncCommand() *cobra.Command {
+	c := &cobra.Command{Use: "sync", Short: "List syncs; confirm or discard a held one", RunE: func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return r.noCommand(c, args)
+		}
+		return c.Help()
+	}}
+	c.AddCommand(
+		r.command(spec{use: "list", short: "List the newest syncs of every connector", settings: append([]string{"connector"}, storeSettings...),
+			long: "Prints one line for each sync, the newest first: id, connector, kind, state, when it began, accounts, facts, what it\nopened and closed, and why it is held or was not applied. Fields are separated by tabs."}, r.syncList),
+		r.command(spec{use: "now", short: "Let a connector sync as soon as it asks for work", settings: append([]string{"connector"}, asked...)}, r.syncNow),
+		r.command(spec{use: "confirm SYNC", short: "Confirm a held sync: it is applied as it is", args: 1, settings: append([]string{"reason"}, asked...),
+			long: "Records who confirmed the sync, and why. A file that a person uploaded beside a live connector needs a second\nperson: not the one who uploaded it."},
+			func(ctx context.Context, args []string) error { return r.decideSync(ctx, console.ID(args[0]), true) }),
+		r.command(spec{use: "discard SYNC", short: "Discard a held sync: it is not applied", args: 1, settings: append([]string{"reason"}, asked...)},
+			func(ctx context.Context, args []string) error { return r.decideSync(ctx, console.ID(args[0]), false) }),
+	)
+	return c
+}
+
+func (r *run) uploadCommand() *cobra.Command {
+	return r.command(spec{use: "upload FILE", short: "Hand in a sync file by hand, for a connector that cannot reach the console", args: 1,
+		settings: append([]string{"connector"}, asked...),
+		long: `Stores a sync file (sync.c1z) as a sync of a connector. It is marked as uploaded wherever it shows, and it never
+proves that a change was done. Beside a connector that syncs by itself, it is held until a second person confirms it.
+The console that serves applies it; without one, it is applied when one starts.`}, r.upload)
+}
+
+func (r *run) importCommand() *cobra.Command {
+	return r.command(spec{use: "import FOLDER", short: "Make the history of a connector from a folder of old sync files", args: 1,
+		settings: append([]string{"connector"}, asked...),
+		long: `Applies every sync file of a folder, oldest first, as history of a connector, before the connector's first sync of
+its own. Files that are no full sync, or cannot be read, are told and left out. No console may serve meanwhile.`}, r.importFolder)
+}
+
+// person returns who acts, of the person that --as names, with one of the roles.
+func (r *run) person(t *store.Tx, c console.Connector) (console.ID, error) {
+	email := r.Values.String("as")
+	if email == "" {
+		return "", baton.Errorf(baton.Invalid, "it is not said who does it").WithFix("Name yourself with --as and your e-mail address.")
+	}
+	p, err := t.PersonByEmail(email)
+	if baton.KindOf(err) == baton.NotFound {
+		return "", baton.Errorf(baton.NotFound, "--as: nobody has the address %q", email).WithFix("Name a person of this console.")
+	}
+	if err != nil {
+		return "", err
+	}
+	id := p.Canonical()
+	if p.ID != id {
+		if p, err = t.Person(id); err != nil {
+			return "", err
+		}
+	}
+	app, err := t.App(c.App)
+	if err != nil {
+		return "", err
+	}
+	if !console.MayOperate(p, app, c) {
+		return "", baton.Errorf(baton.PermissionDenied, "%s may not decide about connector %q", email, c.Name).
+			WithFix("Its owners, the owners of its app, connector-administrators and super-administrators may.")
+	}
+	return id, nil
+}
+
+// connector returns the connector that --connector names.
+func (r *run) connector(t *store.Tx) (console.Connector, error) {
+	name := r.Values.String("connector")
+	if name != "" {
+		c, err := t.ConnectorByName(name)
+		if baton.KindOf(err) == baton.NotFound {
+			return c, baton.Errorf(baton.NotFound, "there is no connector %q", name).WithFix("%s", knownConnectors(t))
+		}
+		return c, err
+	}
+	return console.Connector{}, baton.Errorf(baton.Invalid, "it is not said for which connector").WithFix("Name one with --connector. %s", knownConnectors(t))
+}
+
+func knownConnectors(t *store.Tx) string {
+	all, err := t.Connectors("")
+	if err != nil || len(all) == 0 {
+		return "There is none yet; a bootstrap file adds one."
+	}
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Name)
+	}
+	return "There is " + strings.Join(names, ", ") + "."
+}
+
+// update runs a command of the person that --as names about a connector.
+func (r *run) update(ctx context.Context, in *installation.Installation, find func(*store.Tx) (console.Connector, error), fn func(t *store.Tx, c console.Connector) error) error {
+	var by console.By
+	err := in.Store.View(ctx, func(t *store.Tx) error {
+		c, err := find(t)
+		if err != nil {
+			return err
+		}
+		id, err := r.person(t, c)
+		by = console.By{At: r.now(), Actor: console.ByPerson(id)}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return in.Store.Update(ctx, by, func(t *store.Tx) error {
+		c, err := find(t)
+		if err != nil {
+			return err
+		}
+		return fn(t, c)
+	})
+}
+
+func (r *run) syncList(ctx context.Context, _ []string) error {
+	return r.withInstallation(ctx, func(in *installation.Installation) error {
+		return in.Store.View(ctx, func(t *store.Tx) error {
+			connectors, err := t.Connectors("")
+			if r.Values.String("connector") != "" {
+				var one console.Connector
+				one, err = r.connector(t)
+				connectors = []console.Connector{one}
+			}
+			if err != nil {
+				return err
+			}
+			for _, c := range connectors {
+				syncs, err := t.Syncs(c.ID, store.SyncBefore{}, 20)
+				if err != nil {
+					return err
+				}
+				for _, s := range syncs {
+					if err := r.syncLine(c, s); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	})
+}
+
+func (r *run) syncLine(c console.Connector, s console.Sync) error {
+	why := s.Why
+	for _, h := range s.Holds {
+		if s.State == console.SyncHeld {
+			why = strings.TrimSpace(why + " " + h.Detail)
+		}
+	}
+	fields := []string{string(s.ID), c.Name, string(s.Kind), string(s.State), s.Began.UTC().Format(time.RFC3339),
+		fmt.Sprint(s.Counts.Accounts), fmt.Sprint(s.Counts.Facts), fmt.Sprintf("+%d", s.Counts.Opened), fmt.Sprintf("-%d", s.Counts.Closed), why}
+	for i := range fields {
+		fields[i] = output.Clean(fields[i])
+	}
+	_, err := fmt.Fprintln(r.stdout, strings.Join(fields, "\t"))
+	return toStdout(err)
+}
+
+func (r *run) syncNow(ctx context.Context, _ []string) error {
+	return r.withInstallation(ctx, func(in *installation.Installation) error {
+		return r.update(ctx, in, r.connector, func(t *store.Tx, c console.Connector) error { return worker.Schedule(t, c, r.now()) })
+	})
+}
+
+// decideSync confirms or discards a held sync.
+func (r *run) decideSync(ctx context.Context, id console.ID, confirm bool) error {
+	why := r.Values.String("reason")
+	if why == "" {
+		return baton.Errorf(baton.Invalid, "it is not said why").WithFix("Say it with --reason.")
+	}
+	return r.withInstallation(ctx, func(in *installation.Installation) error {
+		return r.update(ctx, in, func(t *store.Tx) (console.Connector, error) {
+			s, err := t.Sync(id)
+			if baton.KindOf(err) == baton.NotFound {
+				return console.Connector{}, baton.Errorf(baton.NotFound, "there is no sync %q", id).WithFix("baton-console sync list shows them.")
+			}
+			if err != nil {
+				return console.Connector{}, err
+			}
+			return t.Connector(s.Connector)
+		}, func(t *store.Tx, _ console.Connector) error {
+			if confirm {
+				if err := t.ConfirmSync(id, why); err != nil {
+					return err
+				}
+				return t.SetDue(worker.IngestKind, string(id), r.now(), nil)
+			}
+			s, err := t.Sync(id)
+			if err == nil && s.State != console.SyncHeld {
+				err = baton.Errorf(baton.Refused, "the sync is %s and not held", s.State)
+			}
+			if err != nil {
+				return err
+			}
+			return t.EndSync(id, console.SyncDiscarded, why)
+		})
+	})
+}
+
+// open opens a file that a person names.
+func open(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	switch {
+	case os.IsNotExist(err):
+		return nil, baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Name another file.")
+	case err != nil:
+		return nil, baton.Errorf(baton.Storage, "%w", err)
+	}
+	return f, nil
+}
+
+func (r *run) upload(ctx context.Context, args []string) error {
+	f, err := open(args[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return r.withInstallation(ctx, func(in *installation.Installation) error {
+		var who console.ID
+		var c console.Connector
+		err := r.update(ctx, in, r.connector, func(t *store.Tx, found console.Connector) error {
+			c, who = found, t.By().Actor.Person()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return withScratch(func(dir string) error {
+			ingester := &ingest.Ingester{Store: in.Store, Now: r.now, Scratch: dir}
+			id, err := ingester.Receive(ctx, console.ByPerson(who), ingest.Origin{Connector: c.ID, Kind: console.SyncUpload}, f)
+			if err != nil {
+				return err
+			}
+			return in.Store.Update(ctx, console.By{At: r.now(), Actor: console.ByPerson(who)}, func(t *store.Tx) error {
+				s, err := t.Sync(id)
+				if err != nil {
+					return err
+				}
+				if s.State == console.SyncRefused {
+					return baton.Errorf(baton.Corrupt, "%s is refused: %s", args[0], s.Why).WithFix("Upload another file.")
+				}
+				if err := t.SetDue(worker.IngestKind, string(id), r.now(), nil); err != nil {
+					return err
+				}
+				return r.line("%s", id)
+			})
+		})
+	})
+}

@@ -1,0 +1,362 @@
+package config
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/login"
+	"baton/console/store"
+)
+
+// Applied are the connectors of a file that was applied, by name.
+type Applied map[string]console.Connector
+
+// Apply makes what the file describes and changes what differs from it, in one transaction.
+// What the file does not name stays as it is. Applying a file again changes nothing. The
+// error is Refused if nobody could administer the console afterwards.
+func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applied, error) {
+	logins := map[string]console.Login{} // by e-mail address
+	for _, p := range f.People {
+		if p.PasswordFile == "" {
+			continue
+		}
+		password, err := f.password(p)
+		if err != nil {
+			return nil, err
+		}
+		hash, err := login.HashPassword(password) // slow: outside the transaction
+		if err != nil {
+			return nil, baton.Errorf(baton.Invalid, "password_file of %s: %w", p.Email, err).WithFix("%s", baton.FixOf(err))
+		}
+		logins[p.Email] = console.Login{Name: p.loginName(), Password: hash}
+	}
+	applied := Applied{}
+	err := s.Update(ctx, by, func(t *store.Tx) error {
+		clear(applied)
+		if err := f.applyPeople(t, logins); err != nil {
+			return err
+		}
+		if err := f.applyApps(t); err != nil {
+			return err
+		}
+		if err := f.applyConnectors(t, applied, by.At); err != nil {
+			return err
+		}
+		return checkAdministrators(t)
+	})
+	return applied, err
+}
+
+func (f *File) applyPeople(t *store.Tx, logins map[string]console.Login) error {
+	for _, p := range f.People {
+		if err := applyPerson(t, p, logins); err != nil {
+			return err
+		}
+	}
+	for _, p := range f.People { // managers may come later in the file
+		if p.Manager == "" {
+			continue
+		}
+		manager, err := personOf(t, p.Manager, "manager of "+p.Email)
+		if err != nil {
+			return err
+		}
+		person, err := t.PersonByEmail(p.Email)
+		if err == nil && person.Manager != manager {
+			person.Manager = manager
+			err = t.ChangePerson(person)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func applyPerson(t *store.Tx, p Person, logins map[string]console.Login) error {
+	person, err := t.PersonByEmail(p.Email)
+	switch {
+	case baton.KindOf(err) == baton.NotFound:
+		person = console.Person{Name: p.Name, Emails: []string{p.Email}, Roles: slices.Compact(slices.Sorted(slices.Values(p.Roles)))}
+		if person.ID, err = t.AddPerson(person); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if person.Name != p.Name {
+			person.Name = p.Name
+			if err := t.ChangePerson(person); err != nil {
+				return err
+			}
+		}
+		if p.Roles != nil && !sameSet(p.Roles, person.Roles) {
+			if err := t.SetRoles(person.ID, slices.Compact(slices.Sorted(slices.Values(p.Roles)))); err != nil {
+				return err
+			}
+		}
+	}
+	l, wanted := logins[p.Email]
+	if !wanted {
+		return nil
+	}
+	if _, err := t.Login(person.ID); baton.KindOf(err) != baton.NotFound {
+		return err // nil for a login that is there
+	}
+	l.Person = person.ID
+	return t.SetLogin(l, p.TOTPSecret.Secret)
+}
+
+func sameSet[T ~string](a, b []T) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
+}
+
+// personOf returns the person with an e-mail address.
+func personOf(t *store.Tx, email, what string) (console.ID, error) {
+	p, err := t.PersonByEmail(email)
+	if baton.KindOf(err) == baton.NotFound {
+		return "", baton.Errorf(baton.Invalid, "%s: nobody has the address %q", what, email).WithFix("Add the person to people.")
+	}
+	return p.Canonical(), err
+}
+
+func personsOf(t *store.Tx, emails []string, what string) (ids []console.ID, err error) {
+	for _, email := range emails {
+		id, err := personOf(t, email, what)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (f *File) applyApps(t *store.Tx) error {
+	for _, a := range f.Apps {
+		owners, err := personsOf(t, a.Owners, "owners of app "+a.Name)
+		if err != nil {
+			return err
+		}
+		app, err := t.AppByName(a.Name)
+		switch {
+		case baton.KindOf(err) == baton.NotFound:
+			app = console.App{Name: a.Name, Owners: owners}
+			if a.MinimumAdmins != nil {
+				app.MinimumAdmins = *a.MinimumAdmins
+			}
+			if app.ID, err = t.AddApp(app); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			if a.Owners != nil && !sameSet(owners, app.Owners) {
+				app.Owners = owners
+				if err := t.ChangeApp(app); err != nil {
+					return err
+				}
+			}
+			if a.MinimumAdmins != nil && *a.MinimumAdmins != app.MinimumAdmins {
+				if err := t.SetRoleMap(app.ID, app.Roles, *a.MinimumAdmins); err != nil {
+					return err
+				}
+			}
+		}
+		if a.AdminEntitlements == nil {
+			continue
+		}
+		if err := nameAdmins(t, app.ID, a.AdminEntitlements); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) error {
+	for _, c := range f.Connectors {
+		app, err := t.AppByName(c.App)
+		if baton.KindOf(err) == baton.NotFound {
+			return baton.Errorf(baton.Invalid, "connector %s: there is no app %q", c.Name, c.App).WithFix("Add the app to apps.")
+		}
+		if err != nil {
+			return err
+		}
+		owners, err := personsOf(t, c.Owners, "owners of connector "+c.Name)
+		if err != nil {
+			return err
+		}
+		have, err := t.ConnectorByName(c.Name)
+		switch {
+		case baton.KindOf(err) == baton.NotFound:
+			have = console.Connector{App: app.ID, Name: c.Name, Product: c.Product, Hosting: console.SelfHosted, Owners: owners, Interval: time.Duration(c.Interval)}
+			if have.Interval == 0 {
+				have.Interval = DefaultInterval
+			}
+			if have.ID, err = t.AddConnector(have); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		case have.App != app.ID:
+			return baton.Errorf(baton.Refused, "connector %q belongs to another app than %q", c.Name, c.App).WithFix("Give the connector of %s another name.", c.App)
+		default:
+			want := have
+			if c.Product != "" {
+				want.Product = c.Product
+			}
+			if c.Interval != 0 {
+				want.Interval = time.Duration(c.Interval)
+			}
+			if c.Owners != nil && !sameSet(owners, have.Owners) {
+				want.Owners = owners
+			}
+			if want.Product != have.Product || want.Interval != have.Interval || !slices.Equal(want.Owners, have.Owners) {
+				if err := t.ChangeConnector(want); err != nil {
+					return err
+				}
+			}
+			have = want
+		}
+		applied[c.Name] = have
+	}
+	return nil
+}
+
+// checkAdministrators refuses a state in which nobody can administer the console: somebody
+// can sign in, so that the setup is over, and no super administrator can.
+func checkAdministrators(t *store.Tx) error {
+	some, err := t.HasLogins()
+	if err != nil || !some {
+		return err
+	}
+	var after store.NameAfter
+	for {
+		page, err := t.Persons(after, store.PageSize)
+		if err != nil {
+			return err
+		}
+		for _, p := range page {
+			if p.Status != console.PersonActive || !slices.Contains(p.Roles, console.SuperAdministrator) {
+				continue
+			}
+			l, err := t.Login(p.ID)
+			if err == nil && l.Password != "" {
+				return nil
+			}
+			if err != nil && baton.KindOf(err) != baton.NotFound {
+				return err
+			}
+		}
+		if len(page) < store.PageSize {
+			return baton.Errorf(baton.Refused, "nobody could administer the console: no active super-administrator has a login").
+				WithFix("Give one person the role super-administrator, a password_file and a totp_secret.")
+		}
+		last := page[len(page)-1]
+		after = store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID}
+	}
+}
+
+// adminRole is the role of an app whose entitlements a file names.
+const adminRole = "Administrator"
+
+func adminsSetting(app console.ID) string { return "admin-entitlements/" + string(app) }
+
+// nameAdmins records which entitlements of an app mean administrator, by the ids of the
+// application. They have numbers only once a sync shows them.
+func nameAdmins(t *store.Tx, app console.ID, ids []string) error {
+	b, err := json.Marshal(slices.Compact(slices.Sorted(slices.Values(ids))))
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode entitlements: %w", err)
+	}
+	before, err := t.Setting(adminsSetting(app))
+	if err != nil && baton.KindOf(err) != baton.NotFound {
+		return err
+	}
+	if string(before) == string(b) {
+		return ResolveAdmins(t, app)
+	}
+	if err := t.SetSetting(adminsSetting(app), b); err != nil {
+		return err
+	}
+	return resolveAdmins(t, app, true)
+}
+
+// MissingAdmins returns the ids of the entitlements that should mean administrator of an app,
+// and that its syncs do not show.
+func MissingAdmins(t *store.Tx, app console.ID) (missing []string, err error) {
+	_, missing, err = namedAdmins(t, app)
+	return missing, err
+}
+
+func namedAdmins(t *store.Tx, app console.ID) (keys []console.EntitlementKey, missing []string, err error) {
+	b, err := t.Setting(adminsSetting(app))
+	if err != nil {
+		if baton.KindOf(err) == baton.NotFound {
+			err = nil
+		}
+		return nil, nil, err
+	}
+	var ids []string
+	if err := json.Unmarshal(b, &ids); err != nil {
+		return nil, nil, baton.Errorf(baton.Corrupt, "the admin entitlements of app %s: %w", app, err)
+	}
+	now, err := t.Moment(app, time.Time{})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range ids {
+		e, err := t.EntitlementByID(now, id)
+		switch {
+		case baton.KindOf(err) == baton.NotFound:
+			missing = append(missing, id)
+		case err != nil:
+			return nil, nil, err
+		default:
+			keys = append(keys, e.Key)
+		}
+	}
+	slices.Sort(keys)
+	return keys, missing, nil
+}
+
+// ResolveAdmins gives the role of administrators the entitlements that a file named and that
+// the app's syncs show by now. An entitlement that is not shown any more keeps the role. It
+// runs after a sync was applied.
+func ResolveAdmins(t *store.Tx, id console.ID) error { return resolveAdmins(t, id, false) }
+
+// resolveAdmins does what [ResolveAdmins] does; if the list is another one, entitlements of
+// the old one lose the role.
+func resolveAdmins(t *store.Tx, id console.ID, another bool) error {
+	keys, _, err := namedAdmins(t, id)
+	if err != nil || len(keys) == 0 && !another {
+		return err
+	}
+	app, err := t.LockApp(id)
+	if err != nil {
+		return err
+	}
+	roles := app.Roles
+	roles.Roles = slices.Clone(roles.Roles)
+	i := slices.IndexFunc(roles.Roles, func(r console.AppRole) bool { return r.Name == adminRole })
+	if i < 0 && len(keys) == 0 {
+		return nil
+	}
+	if i < 0 {
+		roles.Roles = slices.Insert(roles.Roles, 0, console.AppRole{Name: adminRole, Admin: true})
+		i = 0
+	}
+	before := roles.Roles[i].Entitlements
+	after := keys
+	if !another {
+		after = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(before), keys...))))
+	}
+	if slices.Equal(before, after) {
+		return nil
+	}
+	roles.Roles[i].Entitlements = after
+	return t.SetRoleMap(id, roles, app.MinimumAdmins)
+}

@@ -1,0 +1,257 @@
+// Package config reads the files in which a console is described, people, apps and
+// connectors, and applies them. The schema is that of [File].
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"baton"
+	"baton/console"
+	"baton/console/login"
+	"baton/internal/english"
+)
+
+// File describes people, apps and connectors.
+type File struct {
+	People     []Person    `yaml:"people"`
+	Apps       []App       `yaml:"apps"`
+	Connectors []Connector `yaml:"connectors"`
+
+	dir string // of the file; other files that it names are relative to it
+}
+
+// Person describes somebody. What is not given stays as it is.
+type Person struct {
+	Email   string                `yaml:"email"`
+	Name    string                `yaml:"name"`
+	Roles   []console.ConsoleRole `yaml:"roles"`
+	Manager string                `yaml:"manager"` // e-mail address
+	Login   string                `yaml:"login"`   // the e-mail address if it is empty
+	// PasswordFile holds the first password. It and the secret of one-time codes make a
+	// login for a person who has none; a login that is there stays as it is.
+	PasswordFile string `yaml:"password_file"`
+	TOTPSecret   Secret `yaml:"totp_secret"`
+}
+
+// App describes an application.
+type App struct {
+	Name              string   `yaml:"name"`
+	Owners            []string `yaml:"owners"`             // e-mail addresses
+	AdminEntitlements []string `yaml:"admin_entitlements"` // ids, as the application's connector reports them
+	MinimumAdmins     *int     `yaml:"minimum_admins"`
+}
+
+// Connector describes a connector of an app.
+type Connector struct {
+	Name     string            `yaml:"name"`
+	App      string            `yaml:"app"`
+	Product  string            `yaml:"product"` // "baton-perplexity"
+	Hosted   bool              `yaml:"hosted"`
+	Owners   []string          `yaml:"owners"` // e-mail addresses
+	Settings map[string]Secret `yaml:"settings"`
+	Interval Duration          `yaml:"interval"` // between syncs; 1h if it is not given
+}
+
+// Secret is a text that is not printed.
+type Secret struct{ baton.Secret }
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: a plain value is needed", n.Line)
+	}
+	if n.Tag != "!!null" {
+		s.Secret = baton.NewSecret(n.Value)
+	}
+	return nil
+}
+
+// Duration is a time span such as 90m; zero if it is not given.
+type Duration time.Duration
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %q is no time span such as 90m or 1h", n.Line, n.Value)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// DefaultInterval is the time between syncs of connectors that name none.
+const DefaultInterval = time.Hour
+
+// maxFile limits the size of a file, in bytes.
+const maxFile = 4 << 20
+
+// Read reads and checks a file. minInterval is the shortest time between syncs that is
+// allowed. The error lists everything that is wrong.
+func Read(path string, minInterval time.Duration) (*File, error) {
+	in, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Name another file.")
+	}
+	if err != nil {
+		return nil, baton.Errorf(baton.Storage, "read %s: %w", path, err)
+	}
+	defer in.Close()
+	f := &File{dir: filepath.Dir(path)}
+	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
+		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps and connectors; docs/console.md lists what each may hold.")
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, baton.Errorf(baton.Invalid, "%s holds more than one document", path).WithFix("Write one document.")
+	}
+	var bad []string
+	f.check(minInterval, func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) })
+	if len(bad) > 0 {
+		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, strings.Join(bad, "; ")).WithFix("Correct the file and start again.")
+	}
+	return f, nil
+}
+
+var (
+	goType = regexp.MustCompile(` not found in type \S+`)
+	into   = regexp.MustCompile(` into \S+`)
+)
+
+// plain returns the text of an error of the YAML package, without types of Go.
+func plain(err error) string {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	text = strings.TrimPrefix(text, "unmarshal errors:\n")
+	text = goType.ReplaceAllString(text, " is not known")
+	text = into.ReplaceAllString(text, " does not fit")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// check notes what is wrong with the file by itself.
+func (f *File) check(minInterval time.Duration, bad func(format string, args ...any)) {
+	emails, logins, apps, connectors, variables := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
+	once := func(seen map[string]bool, what, value string) {
+		if seen[value] {
+			bad("%s %q is there twice", what, value)
+		}
+		seen[value] = true
+	}
+	for i, p := range f.People {
+		email := console.NormalizeEmail(p.Email)
+		if !strings.Contains(email, "@") {
+			bad("person %d has no e-mail address", i+1)
+			continue
+		}
+		once(emails, "the person", email)
+		if p.Name == "" {
+			bad("%s has no name", email)
+		}
+		for _, r := range p.Roles {
+			if !slices.Contains(console.ConsoleRoles(), r) {
+				bad("%s: there is no role %q: write %s", email, r, roleNames())
+			}
+		}
+		if p.PasswordFile == "" {
+			if p.Login != "" || !p.TOTPSecret.IsZero() {
+				bad("%s has a login without password_file", email)
+			}
+			continue
+		}
+		once(logins, "the login", console.NormalizeEmail(p.loginName()))
+		if p.TOTPSecret.IsZero() {
+			bad("%s has a password_file without totp_secret: every login needs a second factor", email)
+		} else if err := login.CheckCodeSecret(p.TOTPSecret.Secret); err != nil {
+			bad("%s: totp_secret: %v", email, err)
+		}
+	}
+	for i, a := range f.Apps {
+		if a.Name == "" {
+			bad("app %d has no name", i+1)
+		}
+		once(apps, "the app", a.Name)
+		if a.MinimumAdmins != nil && *a.MinimumAdmins < 0 {
+			bad("app %s: minimum_admins is %d", a.Name, *a.MinimumAdmins)
+		}
+	}
+	for i, c := range f.Connectors {
+		if c.Name == "" || c.App == "" {
+			bad("connector %d needs a name and an app", i+1)
+			continue
+		}
+		once(connectors, "the connector", c.Name)
+		v := Variable(c.Name)
+		if other, taken := variables[v]; taken && other != c.Name {
+			bad("the connectors %q and %q would have the same variable %s_CLIENT_ID", other, c.Name, v)
+		}
+		variables[v] = c.Name
+		if strings.Trim(v, "_") == "" {
+			bad("the name of connector %q needs a letter or digit", c.Name)
+		}
+		if d := time.Duration(c.Interval); d != 0 && d < minInterval {
+			bad("connector %s: the interval %s is shorter than %s", c.Name, d, minInterval)
+		}
+		if c.Hosted {
+			bad("connector %s: this version does not run connectors inside the console: remove hosted, and run it as a service", c.Name)
+		} else if len(c.Settings) > 0 {
+			bad("connector %s: settings are for hosted connectors: give them to the connector where it runs", c.Name)
+		}
+	}
+}
+
+func roleNames() string {
+	var names []string
+	for _, r := range console.ConsoleRoles() {
+		names = append(names, string(r))
+	}
+	return english.Or(names)
+}
+
+func (p Person) loginName() string {
+	if p.Login != "" {
+		return p.Login
+	}
+	return p.Email
+}
+
+// Variable returns a connector's name as part of the name of an environment variable.
+func Variable(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z' || r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// password returns what a password file holds.
+func (f *File) password(p Person) (baton.Secret, error) {
+	path := p.PasswordFile
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(f.dir, path)
+	}
+	info, err := os.Stat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > 64<<10) {
+		err = errors.New("it is no file, or too large for a password")
+	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return baton.Secret{}, baton.Errorf(baton.Invalid, "password_file of %s: %w", p.Email, err).WithFix("Name a file that holds the password on one line.")
+	}
+	return baton.NewSecret(strings.TrimRight(string(text), "\r\n")), nil
+}

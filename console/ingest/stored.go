@@ -1,0 +1,68 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// Examine reads a sync file, for example one that a connector is about to hand over, and
+// returns an error if it is no sync file that can be applied.
+func (in *Ingester) Examine(ctx context.Context, r io.Reader) error {
+	f, err := os.CreateTemp(in.Scratch, "examined-*.c1z")
+	if err != nil {
+		return baton.Errorf(baton.Storage, "receive: %w", err)
+	}
+	defer func() {
+		f.Close()
+		os.Remove(f.Name())
+	}()
+	if _, err := io.Copy(f, r); err != nil {
+		return baton.Errorf(baton.KindOf(err), "receive a sync file: %w", err)
+	}
+	_, _, err = in.inspect(ctx, f.Name(), console.SyncFull)
+	if file := (errFile{}); errors.As(err, &file) {
+		return file.error
+	}
+	return err
+}
+
+// Stored is a sync whose file is in the store already, and not recorded yet.
+type Stored struct {
+	sync    console.Sync
+	refused error // why its file cannot be read
+}
+
+// ReadStored reads a file of the store, so that its sync can be recorded.
+func (in *Ingester) ReadStored(ctx context.Context, o Origin, file console.ID) (Stored, error) {
+	path, err := in.fetch(ctx, file)
+	if err != nil {
+		return Stored{}, err
+	}
+	defer os.Remove(path)
+	s := Stored{sync: console.Sync{Connector: o.Connector, Task: o.Task, Dispatched: o.Dispatched, File: file}}
+	s.sync.Began, s.sync.Kind, s.refused = in.inspect(ctx, path, o.Kind)
+	if s.refused != nil && !errors.As(s.refused, new(errFile)) {
+		return Stored{}, s.refused
+	}
+	return s, in.Store.View(ctx, func(t *store.Tx) error {
+		f, err := t.File(file)
+		s.sync.SHA256, s.sync.Size = f.SHA256[:], f.Size
+		return err
+	})
+}
+
+// Record records the sync in the transaction of a command, and returns its id. ok is false
+// if the file cannot be read: the sync is refused, and there is nothing to apply.
+func (s Stored) Record(t *store.Tx) (id console.ID, ok bool, err error) {
+	id, err = t.ReceiveSync(s.sync)
+	if err == nil && s.refused != nil {
+		err = t.EndSync(id, console.SyncRefused, s.refused.Error())
+	}
+	return id, s.refused == nil, err
+}

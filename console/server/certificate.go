@@ -1,0 +1,94 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"baton"
+	"baton/console/rpc"
+	"baton/internal/disk"
+)
+
+// renewBefore is how long before its end a self-signed certificate is replaced.
+const renewBefore = 30 * 24 * time.Hour
+
+// certificate returns the certificate for TLS and the file with the authorities that
+// connectors need to trust it; "" if the system's are enough, or there is no TLS.
+func (c Config) certificate(dir string, hosts []string, selfSigned bool) (*tls.Certificate, string, error) {
+	if c.TLSCert != "" {
+		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return nil, "", baton.Errorf(baton.Invalid, "the certificate %s with the key %s: %w", c.TLSCert, c.TLSKey, err).
+				WithFix("Name a certificate chain and its key, both as PEM, with --tls-cert and --tls-key.")
+		}
+		intermediates := x509.NewCertPool()
+		for _, der := range cert.Certificate[1:] {
+			if i, err := x509.ParseCertificate(der); err == nil {
+				intermediates.AddCert(i)
+			}
+		}
+		if _, err := cert.Leaf.Verify(x509.VerifyOptions{Intermediates: intermediates, CurrentTime: c.Now()}); err == nil {
+			return &cert, "", nil
+		}
+		path, err := filepath.Abs(c.TLSCert)
+		return &cert, path, err
+	}
+	if !selfSigned {
+		return nil, "", nil
+	}
+	dir = filepath.Join(dir, "tls")
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, "", baton.Errorf(baton.Storage, "make the folder %s: %w", dir, err)
+	}
+	file := func(name string) string { return filepath.Join(dir, name) }
+	authority, err := filepath.Abs(file("authority.pem"))
+	if err != nil {
+		return nil, "", baton.Errorf(baton.Internal, "%w", err)
+	}
+	if cert, err := tls.LoadX509KeyPair(file("certificate.pem"), file("key.pem")); err == nil && good(cert, hosts, authority, c.Now()) {
+		return &cert, authority, nil
+	}
+	cert, ca, err := rpc.NewCertificate(c.Now(), hosts...)
+	if err != nil {
+		return nil, "", err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		return nil, "", baton.Errorf(baton.Internal, "encode a key: %w", err)
+	}
+	for name, text := range map[string][]byte{
+		"authority.pem":   ca,
+		"certificate.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}),
+		"key.pem":         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+	} {
+		_, err := disk.Replace(disk.OS{}, file(name), func(w io.Writer) error {
+			_, err := w.Write(text)
+			return err
+		})
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	return &cert, authority, nil
+}
+
+// good reports whether a certificate still serves for all hosts and its authority is there.
+func good(cert tls.Certificate, hosts []string, authority string, now time.Time) bool {
+	text, err := os.ReadFile(authority)
+	roots := x509.NewCertPool()
+	if err != nil || !roots.AppendCertsFromPEM(text) {
+		return false
+	}
+	for _, host := range hosts {
+		if _, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: roots, CurrentTime: now}); err != nil {
+			return false
+		}
+	}
+	return now.Add(renewBefore).Before(cert.Leaf.NotAfter)
+}

@@ -1,0 +1,442 @@
+// Package server is the console as a process: it listens, serves the pages and the protocol
+// of connectors, and works on what is due.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/config"
+	"baton/console/govern"
+	"baton/console/ingest"
+	"baton/console/installation"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+	"baton/console/web"
+	"baton/console/worker"
+)
+
+// Config configures a console that serves.
+type Config struct {
+	Installation installation.Config
+	Listen       string // host:port; a port of 0 is any that is free
+	URL          string // that people and connectors use; empty: made from Listen
+	TLSCert      string // file with a certificate chain
+	TLSKey       string // file with its key
+	SelfSigned   bool   // make a certificate, for a trial
+	Bootstrap    string // file of package config; empty: none
+	EnvFile      string // file for what clients need to know; empty: none
+	Version      string
+	Now          func() time.Time // nil: time.Now
+	Log          *slog.Logger     // nil: none
+	// Ready is called when the console serves: with its address, and with the token for the
+	// first administrator if no env file takes it.
+	Ready func(address string, setup baton.Secret)
+
+	MinInterval time.Duration // between syncs of a connector; 0: one minute
+	Poll        time.Duration // that connectors are asked to wait; 0: 5 seconds
+}
+
+// Server is a console that is about to serve.
+type Server struct {
+	config Config
+	log    *slog.Logger
+	in     *installation.Installation
+	url    *url.URL
+	hosts  []string // under which connectors reach it, host[:port]
+	rpc    *rpc.Server
+	worker *worker.Worker
+	http   *http.Server
+	trust  string // file with the authorities that connectors need to trust; "" for the system's
+
+	stopping atomic.Bool
+	meter    meter
+}
+
+// Run serves until the context ends, and then ends what is under way in an orderly way.
+func Run(ctx context.Context, c Config) (err error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.MinInterval == 0 {
+		c.MinInterval = time.Minute
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.Installation.Now, c.Installation.Create = c.Now, true
+	in, err := installation.Open(ctx, c.Installation)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	if err := in.Lock(); err != nil {
+		return err
+	}
+	scratch, remove, err := in.Scratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	s := &Server{config: c, log: c.Log, in: in}
+	return s.run(ctx, scratch)
+}
+
+// check refuses settings that contradict each other.
+func (c Config) check() error {
+	switch {
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return baton.Errorf(baton.Invalid, "--tls-cert and --tls-key belong together").WithFix("Give both, or neither.")
+	case c.TLSCert != "" && c.SelfSigned:
+		return baton.Errorf(baton.Invalid, "--tls self-signed and --tls-cert exclude each other").WithFix("Give one of them.")
+	}
+	if c.EnvFile != "" {
+		return checkEnvFile(c.EnvFile)
+	}
+	return nil
+}
+
+// address works out the address of the console and under which names it is reached.
+func (s *Server) address(listening net.Addr) error {
+	listenHost, _, err := net.SplitHostPort(s.config.Listen)
+	if err != nil {
+		return baton.Errorf(baton.Invalid, "--listen: %w", err).WithFix("Write it as 127.0.0.1:8443.")
+	}
+	_, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		return baton.Errorf(baton.Internal, "listen: %w", err)
+	}
+	local := isLoopback(listenHost)
+	encrypted := s.config.TLSCert != "" || s.config.SelfSigned || local
+	if s.config.URL != "" {
+		u, err := url.Parse(s.config.URL)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.Contains(u.Hostname(), ":") {
+			return baton.Errorf(baton.Invalid, "--url: %q is no address of a console", s.config.URL).WithFix("Write it as https://console.example.com: with a name or an IPv4 address, and without a path.")
+		}
+		u.Path = ""
+		s.url = u
+	} else {
+		host := listenHost
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			return baton.Errorf(baton.Invalid, "--listen %s is reached from other machines, and it is not known under which name", s.config.Listen).
+				WithFix("Say it with --url, for example --url https://console.example.com.")
+		}
+		if strings.Contains(host, ":") {
+			if !local {
+				return baton.Errorf(baton.Invalid, "--listen %s has no name that can be part of a client id", s.config.Listen).
+					WithFix("Give the console a name with --url, for example --url https://console.example.com.")
+			}
+			host = "localhost"
+		}
+		scheme := "http"
+		if encrypted {
+			scheme = "https"
+		}
+		s.url = &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}
+	}
+	s.hosts = []string{s.url.Host}
+	if local {
+		for _, name := range []string{"127.0.0.1", "localhost"} {
+			s.hosts = append(s.hosts, net.JoinHostPort(name, port))
+		}
+	}
+	return nil
+}
+
+// certificateHosts returns the names that a self-signed certificate is for.
+func (s *Server) certificateHosts() []string {
+	names := []string{s.url.Hostname()}
+	for _, name := range []string{"127.0.0.1", "localhost", "::1"} {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (s *Server) run(ctx context.Context, scratch string) error {
+	l, err := net.Listen("tcp", s.config.Listen)
+	if err != nil {
+		return baton.Errorf(baton.Unavailable, "listen: %w", err).WithFix("Name a free address of this machine with --listen, for example 127.0.0.1:8443.")
+	}
+	defer l.Close()
+	if err := s.address(l.Addr()); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(s.config.Listen)
+	cert, trust, err := s.config.certificate(s.in.Dir, s.certificateHosts(), s.config.SelfSigned || isLoopback(host))
+	if err != nil {
+		return err
+	}
+	s.trust = trust
+	copied, err := s.in.Identify(ctx)
+	if err != nil {
+		return err
+	}
+	if copied {
+		s.log.Warn("this database is a copy or was restored: a new epoch of the audit chain began, and writes, mail and webhooks are paused; resume them with baton-console resume when the original does not run any more")
+	}
+	applied, err := s.bootstrap(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.assemble(scratch, cert); err != nil {
+		return err
+	}
+	if err := s.worker.Prepare(ctx); err != nil {
+		return err
+	}
+	if cert != nil {
+		l = newEitherListener(l, s.http.TLSConfig, isLoopback(host))
+	}
+	return s.serve(ctx, l, applied)
+}
+
+// assemble makes the parts that serve.
+func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
+	ingester := &ingest.Ingester{Store: s.in.Store, Now: s.config.Now, Scratch: scratch}
+	s.rpc, err = rpc.New(rpc.Config{Store: rpcstore.New(s.in.Store), Hosts: s.hosts, Poll: s.config.Poll, MaxUpload: ingest.MaxFile, Now: s.config.Now, Log: s.log,
+		Received: func(ctx context.Context, u rpc.Upload, content io.Reader) error {
+			if u.Kind != rpc.SyncFile {
+				return nil
+			}
+			return ingester.Examine(ctx, content)
+		}})
+	if err != nil {
+		return err
+	}
+	hostname, _ := os.Hostname()
+	s.worker = worker.New(worker.Config{Store: s.in.Store, Ingester: ingester, Now: s.config.Now, Log: s.log.With("component", "worker"),
+		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now()))})
+	pages := web.New(web.Config{Console: govern.New(govern.Config{Store: s.in.Store, Hosts: s.hosts, Now: s.config.Now}), URL: s.url, Log: s.log.With("component", "web")})
+	mux := http.NewServeMux()
+	calls := s.rpc.Handler()
+	mux.Handle(rpc.CallPath, calls)
+	mux.Handle(rpc.TokenPath, calls)
+	s.probes(mux)
+	mux.Handle("/", pages)
+	s.http = &http.Server{Handler: mux, Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetHTTP2(true)
+	s.http.Protocols.SetUnencryptedHTTP2(true)
+	if cert != nil {
+		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	}
+	return nil
+}
+
+// shutdownTime is how long calls may go on when the server is stopped.
+const shutdownTime = 10 * time.Second
+
+// keyPoll is how often the key file is looked at: another process may have rotated the keys.
+const keyPoll = 5 * time.Second
+
+func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Applied) error {
+	background, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { s.rpc.Run(background) })
+	wg.Go(func() { s.worker.Run(background) })
+	wg.Go(func() { s.watchKeys(background) })
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.Serve(l) }()
+	defer s.rpc.Close()
+	setup, err := s.writeEnv(ctx, applied)
+	if err != nil {
+		s.http.Close()
+		return err
+	}
+	if s.config.Ready != nil {
+		s.config.Ready(s.url.String(), setup)
+	}
+	select {
+	case err := <-ended:
+		return baton.Errorf(baton.Unavailable, "serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	s.log.Info("stopping")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := s.http.Shutdown(grace); err != nil {
+		s.http.Close()
+	}
+	return nil
+}
+
+func (s *Server) watchKeys(ctx context.Context) {
+	ticker := time.NewTicker(keyPoll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := s.in.Store.ReloadKeys(); err != nil {
+				s.log.Error("the key file cannot be read; the keys in memory stay in use", "error", err)
+			}
+		}
+	}
+}
+
+// bootstrap applies the bootstrap file and schedules new connectors.
+func (s *Server) bootstrap(ctx context.Context) (config.Applied, error) {
+	if s.config.Bootstrap == "" {
+		return nil, nil
+	}
+	f, err := config.Read(s.config.Bootstrap, s.config.MinInterval)
+	if err != nil {
+		return nil, err
+	}
+	return f.Apply(ctx, s.in.Store, s.by())
+}
+
+func (s *Server) by() console.By { return console.By{At: s.config.Now(), Actor: console.Console} }
+
+// setupIssued says that a token for the first administrator was issued once.
+const setupIssued = "setup-token-issued"
+
+// writeEnv writes the env file: the address, the token for the first administrator, and
+// credentials of the connectors of the bootstrap file. Credentials that the file holds
+// already and that are still good stay in it.
+func (s *Server) writeEnv(ctx context.Context, applied config.Applied) (setup baton.Secret, err error) {
+	if setup, err = s.setupToken(ctx); err != nil || s.config.EnvFile == "" {
+		return setup, err
+	}
+	before, err := readVariables(s.config.EnvFile)
+	if err != nil {
+		return setup, err
+	}
+	var v variables
+	v.add("CONSOLE_URL", s.url.String())
+	if s.trust != "" {
+		v.add("SSL_CERT_FILE", s.trust)
+	}
+	if !setup.IsZero() {
+		v.add("SETUP_TOKEN", setup.Reveal())
+	}
+	names := make([]string, 0, len(applied))
+	for name := range applied {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		prefix := config.Variable(name)
+		id, secret := before.get(prefix+"_CLIENT_ID"), before.get(prefix+"_CLIENT_SECRET")
+		good, err := s.stillGood(ctx, applied[name].ID, id, secret)
+		if err != nil {
+			return setup, err
+		}
+		if !good {
+			var issued baton.Secret
+			if id, issued, err = s.issue(ctx, applied[name]); err != nil {
+				return setup, err
+			}
+			secret = issued.Reveal()
+		}
+		v.add(prefix+"_CLIENT_ID", id)
+		v.add(prefix+"_CLIENT_SECRET", secret)
+	}
+	return baton.Secret{}, v.write(s.config.EnvFile)
+}
+
+// setupToken returns the token for the first administrator, once: in the first run, unless
+// the bootstrap file gave somebody a login.
+func (s *Server) setupToken(ctx context.Context) (baton.Secret, error) {
+	issued := false
+	err := s.in.Store.View(ctx, func(t *store.Tx) error {
+		_, err := t.Setting(setupIssued)
+		issued = err == nil
+		if baton.KindOf(err) == baton.NotFound {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
+		return baton.Secret{}, err
+	}
+	g := govern.New(govern.Config{Store: s.in.Store, Now: s.config.Now})
+	if issued {
+		if needed, err := g.NeedsSetup(ctx); err != nil || needed {
+			s.log.Warn("nobody can sign in yet; the setup token of the first start is still good, and baton-console setup-token prints a new one")
+			return baton.Secret{}, err
+		}
+		return baton.Secret{}, nil
+	}
+	token, err := g.NewSetupToken(ctx)
+	if err != nil {
+		return baton.Secret{}, err
+	}
+	return token, s.in.Store.Update(ctx, s.by(), func(t *store.Tx) error { return t.SetSetting(setupIssued, []byte("yes")) })
+}
+
+// stillGood reports whether the credentials in the env file belong to a connector and can be
+// used at this address.
+func (s *Server) stillGood(ctx context.Context, connector console.ID, id, secret string) (bool, error) {
+	if id == "" || secret == "" || !strings.Contains(id, "@"+s.url.Host+"/") {
+		return false, nil
+	}
+	c, err := rpcstore.New(s.in.Store).Credential(ctx, id)
+	if baton.KindOf(err) == baton.NotFound {
+		return false, nil
+	}
+	return err == nil && c.Connector == string(connector) && c.Good(s.config.Now()), err
+}
+
+// issue makes credentials for a connector. Refused where they would be sent over unencrypted
+// connections.
+func (s *Server) issue(ctx context.Context, c console.Connector) (id string, secret baton.Secret, err error) {
+	if s.url.Scheme != "https" {
+		return "", secret, baton.Errorf(baton.Refused, "credentials of connector %q are not issued: connectors speak TLS only, and the console is at %s", c.Name, s.url).
+			WithFix("Give --tls-cert and --tls-key, or --tls self-signed for a trial; behind a proxy that speaks TLS, give its address as --url https://….")
+	}
+	for range 10 { // numbers in client ids may collide
+		var credential rpc.Credential
+		if credential, secret, err = rpc.NewCredential(string(c.ID), credentialName(c.Name), s.url.Host, s.config.Now()); err != nil {
+			return "", secret, err
+		}
+		err = s.in.Store.Update(ctx, s.by(), func(t *store.Tx) error { return rpcstore.AddCredential(t, credential) })
+		if baton.KindOf(err) != baton.AlreadyExists {
+			return credential.ClientID, secret, err
+		}
+	}
+	return "", secret, err
+}
+
+// credentialName returns a connector's name in the form that client ids begin with.
+func credentialName(name string) string {
+	mapped := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return '-'
+	}, name)
+	if mapped = strings.Trim(mapped[:min(len(mapped), 60)], "-"); mapped == "" {
+		return "connector"
+	}
+	return mapped
+}

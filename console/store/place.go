@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"baton/console/store/internal/engine"
+)
+
+// Place returns what tells a PostgreSQL database from its copies: its name, its number in
+// its cluster, and the cluster's identifier where this user may read it. It is "" for
+// SQLite.
+func (s *Store) Place(ctx context.Context) (string, error) {
+	if s.Database() != "postgres" {
+		return "", nil
+	}
+	var parts []string
+	ask := func(sql string) error {
+		return s.View(ctx, func(t *Tx) error {
+			return t.e.Query(func(r engine.Row) error {
+				parts = append(parts, r.Text(0))
+				return nil
+			}, sql)
+		})
+	}
+	if err := ask("SELECT datname || ' ' || oid::text FROM pg_database WHERE datname = current_database()"); err != nil {
+		return "", err
+	}
+	if err := ask("SELECT system_identifier::text FROM pg_control_system()"); err != nil && ctx.Err() != nil {
+		return "", err
+	}
+	return strings.Join(parts, " "), nil
+}

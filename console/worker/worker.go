@@ -1,0 +1,311 @@
+// Package worker does what waits in the store for a time: it queues the syncs of connectors,
+// applies the files that they hand over, ends access whose time is over, and removes what is
+// no longer needed. Any number of processes may work on one store: each due row is claimed
+// under a lease, and its effect is written in the transaction that ends it.
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/ingest"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+)
+
+// The kinds of due rows, beside those of packages store and rpcstore.
+const (
+	IngestKind   = "ingest"        // ref: a sync that was received or confirmed
+	ScheduleKind = "sync.schedule" // ref: a connector
+	SweepKind    = "store.sweep"   // ref: "console"
+)
+
+// Config configures a [Worker]. Store, Ingester and Owner are required.
+type Config struct {
+	Store    *store.Store
+	Ingester *ingest.Ingester
+	Owner    string // name of this process, in leases
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	Poll      time.Duration // how often due rows are looked for; 0: one second
+	Lease     time.Duration // of a due row; 0: one minute
+	Grace     time.Duration // how long work may go on when the worker is stopped; 0: 10 seconds
+	KeepFiles int           // sync files that are kept for each connector; 0: 10
+}
+
+// Worker works on due rows.
+type Worker struct {
+	Config
+	tasks rpcstore.Store
+}
+
+// New returns a worker.
+func New(c Config) *Worker {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Poll == 0 {
+		c.Poll = time.Second
+	}
+	if c.Lease == 0 {
+		c.Lease = time.Minute
+	}
+	if c.Grace == 0 {
+		c.Grace = 10 * time.Second
+	}
+	if c.KeepFiles == 0 {
+		c.KeepFiles = 10
+	}
+	return &Worker{Config: c, tasks: rpcstore.New(c.Store)}
+}
+
+// kind is one kind of due rows.
+type kind struct {
+	name  string
+	batch int // rows that are claimed at once
+	do    func(ctx context.Context, d store.Due) error
+}
+
+// kinds lists what the worker does.
+func (w *Worker) kinds() []kind {
+	return []kind{
+		{IngestKind, 1, w.ingest},
+		{rpcstore.EndedKind, 10, w.taskEnded},
+		{ScheduleKind, 20, w.schedule},
+		{store.ExpiryKind, 100, w.expire},
+		{SweepKind, 1, w.sweep},
+	}
+}
+
+// Kinds returns the names of the kinds of due rows.
+func Kinds() (names []string) {
+	for _, k := range (&Worker{}).kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// by is the console itself, now.
+func (w *Worker) by() console.By { return console.By{At: w.Now(), Actor: console.Console} }
+
+// Schedule sets when a connector is to sync next, in the transaction of a command. A
+// connector that takes files only has no schedule.
+func Schedule(t *store.Tx, c console.Connector, when time.Time) error {
+	if c.Hosting == console.ByFile {
+		return t.RemoveDue(ScheduleKind, string(c.ID))
+	}
+	return t.SetDue(ScheduleKind, string(c.ID), when, nil)
+}
+
+// Prepare sets the due rows of what happens at regular times, where they are missing.
+func (w *Worker) Prepare(ctx context.Context) error {
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		connectors, err := t.Connectors("")
+		if err != nil {
+			return err
+		}
+		for _, c := range connectors {
+			_, there, err := t.DueAt(ScheduleKind, string(c.ID))
+			if err == nil && !there {
+				err = Schedule(t, c, w.Now())
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if _, there, err := t.DueAt(SweepKind, "console"); err != nil || there {
+			return err
+		}
+		return t.SetDue(SweepKind, "console", w.Now(), nil)
+	})
+}
+
+// Run works until the context ends. Work that is under way then may go on for a while;
+// what does not end in time is given back.
+func (w *Worker) Run(ctx context.Context) {
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(w.Grace, stop)
+		<-working.Done()
+		timer.Stop()
+	})()
+	var wg sync.WaitGroup
+	for _, k := range w.kinds() {
+		wg.Go(func() { w.loop(ctx, working, k) })
+	}
+	wg.Wait()
+}
+
+// loop claims and does rows of a kind until claiming ends.
+func (w *Worker) loop(claiming, working context.Context, k kind) {
+	woken, done := w.Store.Watch(store.DueTopic(k.name))
+	defer done()
+	ticker := time.NewTicker(w.Poll)
+	defer ticker.Stop()
+	for {
+		for claiming.Err() == nil {
+			n, err := w.round(claiming, working, k)
+			if err != nil && claiming.Err() == nil {
+				w.Log.ErrorContext(claiming, "due rows could not be claimed; trying again", "kind", k.name, "error", err)
+			}
+			if n < k.batch || err != nil {
+				break
+			}
+		}
+		select {
+		case <-claiming.Done():
+			return
+		case <-woken:
+		case <-ticker.C:
+		}
+	}
+}
+
+// round claims rows of a kind and does them one after the other.
+func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
+	rows, err := w.Store.Claim(claiming, w.Now(), k.name, w.Owner, w.Lease, k.batch)
+	for _, d := range rows {
+		w.one(working, k, d)
+	}
+	return len(rows), err
+}
+
+// one does one row. A row that fails is due again after a while.
+func (w *Worker) one(ctx context.Context, k kind, d store.Due) {
+	held, release := w.hold(ctx, d)
+	err := k.do(held, d)
+	lost := errors.Is(context.Cause(held), errLost)
+	release()
+	if err == nil || lost {
+		return
+	}
+	after := retryAfter(d.Attempts)
+	if ctx.Err() != nil {
+		after = 0 // stopped: another process, or this one when it starts again, does it at once
+	}
+	w.Log.ErrorContext(ctx, "a due row was not done", "kind", k.name, "ref", d.Ref, "attempt", d.Attempts, "error", err, "again_in", after)
+	err = w.Store.Update(context.WithoutCancel(ctx), w.by(), func(t *store.Tx) error { return t.RetryDue(d, w.Now().Add(after)) })
+	if err != nil && baton.KindOf(err) != baton.Refused { // Refused: somebody else has it, or moved it
+		w.Log.ErrorContext(ctx, "a due row could not be given back; its lease ends by itself", "kind", k.name, "ref", d.Ref, "error", err)
+	}
+}
+
+// errLost is the cause of a context that ended because a lease was lost.
+var errLost = errors.New("the lease was lost")
+
+// hold extends the lease of a row until it is released. If the lease is lost, the context
+// ends.
+func (w *Worker) hold(ctx context.Context, d store.Due) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticker := time.NewTicker(w.Lease / 3)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			err := w.Store.Update(context.WithoutCancel(ctx), w.by(), func(t *store.Tx) error { return t.ExtendDue(d, w.Lease) })
+			if baton.KindOf(err) == baton.Refused {
+				cancel(errLost)
+				return
+			}
+		}
+	})
+	return ctx, func() {
+		close(done)
+		wg.Wait()
+		cancel(nil)
+	}
+}
+
+// retryAfter returns how long a row waits after it failed so many times.
+func retryAfter(attempts int) time.Duration {
+	return min(5*time.Second<<min(max(attempts-1, 0), 10), 15*time.Minute)
+}
+
+// taskRef is the [rpc.Task.Ref] of syncs by schedule.
+const taskRef = "sync"
+
+// schedule queues a sync of a connector, unless one is open, and sets the next one.
+func (w *Worker) schedule(ctx context.Context, d store.Due) error {
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		c, err := t.Connector(console.ID(d.Ref))
+		if baton.KindOf(err) == baton.NotFound || err == nil && (c.Hosting == console.ByFile || c.Interval <= 0) {
+			return t.FinishDue(d)
+		}
+		if err != nil {
+			return err
+		}
+		if !c.Paused {
+			if err := w.queueSync(t, c); err != nil {
+				return err
+			}
+		}
+		return t.RetryDue(d, next(d.At, c.Interval, w.Now()))
+	})
+}
+
+// next returns the next time of a schedule after now.
+func next(from time.Time, interval time.Duration, now time.Time) time.Time {
+	if !now.After(from) {
+		return from.Add(interval)
+	}
+	return from.Add(now.Sub(from).Truncate(interval) + interval)
+}
+
+// queueSync queues a full sync of a connector, unless one is open.
+func (w *Worker) queueSync(t *store.Tx, c console.Connector) error {
+	open, err := rpcstore.OpenTask(t, string(c.ID), rpc.SyncType)
+	if err != nil || open != nil {
+		return err
+	}
+	task, err := rpc.NewTask(string(c.ID), rpc.Work{Sync: &rpc.SyncWork{}}, w.Now())
+	if err != nil {
+		return err
+	}
+	task.Ref = taskRef
+	return rpcstore.AddTask(t, task)
+}
+
+// sweep removes what nobody needs any more.
+func (w *Worker) sweep(ctx context.Context, d store.Due) error {
+	by := w.by()
+	var connectors []console.Connector
+	err := w.Store.View(ctx, func(t *store.Tx) (err error) {
+		connectors, err = t.Connectors("")
+		return err
+	})
+	for _, c := range connectors {
+		if err == nil {
+			_, err = w.Store.DropFiles(ctx, by, c.ID, w.KeepFiles)
+		}
+	}
+	if err == nil {
+		err = w.Store.SweepFiles(ctx, by, by.At.Add(-2*rpc.UploadTime))
+	}
+	for n := 1; err == nil && n > 0; {
+		err = w.Store.Update(ctx, by, func(t *store.Tx) (err error) {
+			n, err = t.ForgetSessions(by.At, store.PageSize)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return t.RetryDue(d, w.Now().Add(time.Hour)) })
+}
