@@ -1,9 +1,6 @@
 package console
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Connector is one source of an app's rows: a Baton connector that runs elsewhere, one
 // that runs inside the console, or files that people upload.
@@ -38,10 +35,6 @@ const (
 	ByFile     Hosting = "file"        // people upload sync files
 )
 
-// MayOperate reports whether a person may decide about the syncs of a connector: its owners,
-// those of its app, and administrators of connectors.
-func MayOperate(p Person, app App, c Connector) bool {
-	return p.Status == PersonActive && p.MergedInto == "" &&
-		(slices.Contains(p.Roles, ConnectorAdministrator) || slices.Contains(p.Roles, SuperAdministrator) ||
-			slices.Contains(c.Owners, p.ID) || slices.Contains(app.Owners, p.ID))
-}
+// DueSync is the kind of the due rows of connectors that are to sync. They refer to the
+// connector.
+const DueSync = "sync.schedule"

@@ -34,7 +34,7 @@ func (r *run) importFolder(ctx context.Context, args []string) error {
 		}
 		var who console.ID
 		var c console.Connector
-		err := r.update(ctx, in, r.connector, func(t *store.Tx, found console.Connector) error {
+		err := r.update(ctx, in, console.ConfigureConnectors, r.connector, func(t *store.Tx, found console.Connector) error {
 			c, who = found, t.By().Actor.Person()
 			live, err := t.HasLiveSync(c.Stream)
 			if err == nil && live {

@@ -14,7 +14,6 @@ import (
 	"baton/console/ingest"
 	"baton/console/installation"
 	"baton/console/store"
-	"baton/console/worker"
 	"baton/internal/output"
 )
 
@@ -56,8 +55,8 @@ func (r *run) importCommand() *cobra.Command {
 its own. Files that are no full sync, or cannot be read, are told and left out. No console may serve meanwhile.`}, r.importFolder)
 }
 
-// person returns who acts, of the person that --as names, with one of the roles.
-func (r *run) person(t *store.Tx, c console.Connector) (console.ID, error) {
+// person returns the person that --as names, who must have a right for the connector.
+func (r *run) person(t *store.Tx, c console.Connector, right console.Right) (console.ID, error) {
 	email := r.Values.String("as")
 	if email == "" {
 		return "", baton.Errorf(baton.Invalid, "it is not said who does it").WithFix("Name yourself with --as and your e-mail address.")
@@ -79,9 +78,11 @@ func (r *run) person(t *store.Tx, c console.Connector) (console.ID, error) {
 	if err != nil {
 		return "", err
 	}
-	if !console.MayOperate(p, app, c) {
-		return "", baton.Errorf(baton.PermissionDenied, "%s may not decide about connector %q", email, c.Name).
-			WithFix("Its owners, the owners of its app, connector-administrators and super-administrators may.")
+	if p.Status != console.PersonActive {
+		return "", baton.Errorf(baton.PermissionDenied, "%s is %s", email, p.Status).WithFix("Name an active person with --as.")
+	}
+	if err := right.Check(p, console.Object{App: &app, Connector: &c}); err != nil {
+		return "", baton.Errorf(baton.PermissionDenied, "%s may not %s", email, right.Do).WithFix("%s", baton.FixOf(err))
 	}
 	return id, nil
 }
@@ -112,14 +113,14 @@ func knownConnectors(t *store.Tx) string {
 }
 
 // update runs a command of the person that --as names about a connector.
-func (r *run) update(ctx context.Context, in *installation.Installation, find func(*store.Tx) (console.Connector, error), fn func(t *store.Tx, c console.Connector) error) error {
+func (r *run) update(ctx context.Context, in *installation.Installation, right console.Right, find func(*store.Tx) (console.Connector, error), fn func(t *store.Tx, c console.Connector) error) error {
 	var by console.By
 	err := in.Store.View(ctx, func(t *store.Tx) error {
 		c, err := find(t)
 		if err != nil {
 			return err
 		}
-		id, err := r.person(t, c)
+		id, err := r.person(t, c, right)
 		by = console.By{At: r.now(), Actor: console.ByPerson(id)}
 		return err
 	})
@@ -181,7 +182,7 @@ func (r *run) syncLine(c console.Connector, s console.Sync) error {
 
 func (r *run) syncNow(ctx context.Context, _ []string) error {
 	return r.withInstallation(ctx, func(in *installation.Installation) error {
-		return r.update(ctx, in, r.connector, func(t *store.Tx, c console.Connector) error { return worker.Schedule(t, c, r.now()) })
+		return r.update(ctx, in, console.ConfigureConnectors, r.connector, func(t *store.Tx, c console.Connector) error { return t.ScheduleSync(c, r.now()) })
 	})
 }
 
@@ -192,7 +193,7 @@ func (r *run) decideSync(ctx context.Context, id console.ID, confirm bool) error
 		return baton.Errorf(baton.Invalid, "it is not said why").WithFix("Say it with --reason.")
 	}
 	return r.withInstallation(ctx, func(in *installation.Installation) error {
-		return r.update(ctx, in, func(t *store.Tx) (console.Connector, error) {
+		return r.update(ctx, in, console.JudgeHeldSyncs, func(t *store.Tx) (console.Connector, error) {
 			s, err := t.Sync(id)
 			if baton.KindOf(err) == baton.NotFound {
 				return console.Connector{}, baton.Errorf(baton.NotFound, "there is no sync %q", id).WithFix("baton-console sync list shows them.")
@@ -206,7 +207,7 @@ func (r *run) decideSync(ctx context.Context, id console.ID, confirm bool) error
 				if err := t.ConfirmSync(id, why); err != nil {
 					return err
 				}
-				return t.SetDue(worker.IngestKind, string(id), r.now(), nil)
+				return t.SetDue(console.DueIngest, string(id), r.now(), nil)
 			}
 			s, err := t.Sync(id)
 			if err == nil && s.State != console.SyncHeld {
@@ -241,7 +242,7 @@ func (r *run) upload(ctx context.Context, args []string) error {
 	return r.withInstallation(ctx, func(in *installation.Installation) error {
 		var who console.ID
 		var c console.Connector
-		err := r.update(ctx, in, r.connector, func(t *store.Tx, found console.Connector) error {
+		err := r.update(ctx, in, console.ConfigureConnectors, r.connector, func(t *store.Tx, found console.Connector) error {
 			c, who = found, t.By().Actor.Person()
 			return nil
 		})
@@ -262,7 +263,7 @@ func (r *run) upload(ctx context.Context, args []string) error {
 				if s.State == console.SyncRefused {
 					return baton.Errorf(baton.Corrupt, "%s is refused: %s", args[0], s.Why).WithFix("Upload another file.")
 				}
-				if err := t.SetDue(worker.IngestKind, string(id), r.now(), nil); err != nil {
+				if err := t.SetDue(console.DueIngest, string(id), r.now(), nil); err != nil {
 					return err
 				}
 				return r.line("%s", id)

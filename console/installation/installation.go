@@ -79,7 +79,11 @@ func openStore(ctx context.Context, database baton.Secret, path string, keys *st
 	if database.IsZero() {
 		return sqlite.Open(ctx, sqlite.Config{Path: path, Now: now}, keys)
 	}
-	return postgres.Open(ctx, postgres.Config{URL: database, Now: now}, keys)
+	s, err := postgres.Open(ctx, postgres.Config{URL: database, Now: now}, keys)
+	if baton.KindOf(err) == baton.Unavailable && baton.FixOf(err) == "" {
+		err = baton.Errorf(baton.Unavailable, "%w", err).WithFix("Check that the database of --database runs and can be reached from here.")
+	}
+	return s, err
 }
 
 func (in *Installation) databasePath() string { return filepath.Join(in.Dir, "console.db") }

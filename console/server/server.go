@@ -43,6 +43,7 @@ type Config struct {
 	Bootstrap    string // file of package config; empty: none
 	EnvFile      string // file for what clients need to know; empty: none
 	Version      string
+	Products     []govern.Product // connectors that the catalogue names
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: none
 	// Ready is called when the console serves: with its address, and with the token for the
@@ -227,7 +228,11 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	hostname, _ := os.Hostname()
 	s.worker = worker.New(worker.Config{Store: s.in.Store, Ingester: ingester, Now: s.config.Now, Log: s.log.With("component", "worker"),
 		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now()))})
-	pages := web.New(web.Config{Console: govern.New(govern.Config{Store: s.in.Store, Hosts: s.hosts, Now: s.config.Now}), URL: s.url, Log: s.log.With("component", "web")})
+	var reached []string // over TLS
+	if s.url.Scheme == "https" {
+		reached = s.hosts
+	}
+	pages := web.New(web.Config{Console: govern.New(govern.Config{Store: s.in.Store, Hosts: reached, Products: s.config.Products, Now: s.config.Now}), URL: s.url, Log: s.log.With("component", "web")})
 	mux := http.NewServeMux()
 	calls := s.rpc.Handler()
 	mux.Handle(rpc.CallPath, calls)

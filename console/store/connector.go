@@ -40,6 +40,10 @@ func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
 	if err := t.setOwners("connector_owner", "connector", c.ID, c.Owners); err != nil {
 		return "", err
 	}
+	c.Stream = console.Stream(stream)
+	if err := t.ScheduleSync(c, t.by.At); err != nil {
+		return "", err
+	}
 	return c.ID, t.event(console.Event{Kind: "connector.added", App: c.App, Connector: c.ID, Object: string(c.ID)},
 		map[string]any{"name": c.Name, "hosting": c.Hosting, "owners": c.Owners})
 }
@@ -62,10 +66,24 @@ func (t *Tx) ChangeConnector(c console.Connector) error {
 	if err := t.setOwners("connector_owner", "connector", c.ID, c.Owners); err != nil {
 		return err
 	}
+	if before.Interval != c.Interval || before.Paused && !c.Paused {
+		if err := t.ScheduleSync(c, t.by.At); err != nil {
+			return err
+		}
+	}
 	return t.event(console.Event{Kind: "connector.changed", App: before.App, Connector: c.ID, Object: string(c.ID)}, map[string]any{
 		"name_before": before.Name, "name": c.Name, "paused_before": before.Paused, "paused": c.Paused,
 		"directory_before": before.Directory, "directory": c.Directory, "interval_before": before.Interval.String(), "interval": c.Interval.String(),
 		"owners_before": before.Owners, "owners": c.Owners})
+}
+
+// ScheduleSync sets when a connector is to sync next. One that takes files only, or has no
+// interval, never does.
+func (t *Tx) ScheduleSync(c console.Connector, when time.Time) error {
+	if c.Hosting == console.ByFile || c.Interval <= 0 {
+		return t.RemoveDue(console.DueSync, string(c.ID))
+	}
+	return t.SetDue(console.DueSync, string(c.ID), when, nil)
 }
 
 // ContinueConnector lets a connector continue another one of the same app, for example a

@@ -55,7 +55,7 @@ func (w *Worker) taskEnded(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		id, ok, err := stored.Record(t)
 		if err == nil && ok {
-			err = t.SetDue(IngestKind, string(id), w.Now(), nil)
+			err = t.SetDue(console.DueIngest, string(id), w.Now(), nil)
 		}
 		if err != nil {
 			return err

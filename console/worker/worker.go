@@ -19,12 +19,9 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// The kinds of due rows, beside those of packages store and rpcstore.
-const (
-	IngestKind   = "ingest"        // ref: a sync that was received or confirmed
-	ScheduleKind = "sync.schedule" // ref: a connector
-	SweepKind    = "store.sweep"   // ref: "console"
-)
+// SweepKind is the kind of the one due row for what happens every hour. It refers to
+// "console".
+const SweepKind = "store.sweep"
 
 // Config configures a [Worker]. Store, Ingester and Owner are required.
 type Config struct {
@@ -79,9 +76,9 @@ type kind struct {
 // kinds lists what the worker does.
 func (w *Worker) kinds() []kind {
 	return []kind{
-		{IngestKind, 1, w.ingest},
+		{console.DueIngest, 1, w.ingest},
 		{rpcstore.EndedKind, 10, w.taskEnded},
-		{ScheduleKind, 20, w.schedule},
+		{console.DueSync, 20, w.schedule},
 		{store.ExpiryKind, 100, w.expire},
 		{SweepKind, 1, w.sweep},
 	}
@@ -98,31 +95,9 @@ func Kinds() (names []string) {
 // by is the console itself, now.
 func (w *Worker) by() console.By { return console.By{At: w.Now(), Actor: console.Console} }
 
-// Schedule sets when a connector is to sync next, in the transaction of a command. A
-// connector that takes files only has no schedule.
-func Schedule(t *store.Tx, c console.Connector, when time.Time) error {
-	if c.Hosting == console.ByFile {
-		return t.RemoveDue(ScheduleKind, string(c.ID))
-	}
-	return t.SetDue(ScheduleKind, string(c.ID), when, nil)
-}
-
-// Prepare sets the due rows of what happens at regular times, where they are missing.
+// Prepare sets the due row of what happens every hour, where it is missing.
 func (w *Worker) Prepare(ctx context.Context) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
-		connectors, err := t.Connectors("")
-		if err != nil {
-			return err
-		}
-		for _, c := range connectors {
-			_, there, err := t.DueAt(ScheduleKind, string(c.ID))
-			if err == nil && !there {
-				err = Schedule(t, c, w.Now())
-			}
-			if err != nil {
-				return err
-			}
-		}
 		if _, there, err := t.DueAt(SweepKind, "console"); err != nil || there {
 			return err
 		}
