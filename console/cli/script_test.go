@@ -3,7 +3,6 @@ package cli_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -154,22 +153,4 @@ func TestInspectRecorded(t *testing.T) {
 	if found < 15 {
 		t.Errorf("only %d files", found)
 	}
-}
-
-// run runs a command line and returns what it printed.
-func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	code = cli.Run(t.Context(), "v1.2.3", args, nil, &out, &errs)
-	return code, out.String(), errs.String()
-}
-
-// must runs a command line that must succeed.
-func must(t *testing.T, args ...string) string {
-	t.Helper()
-	code, stdout, stderr := run(t, args...)
-	if code != 0 {
-		t.Fatalf("%q: exit code %d: %s", args, code, stderr)
-	}
-	return fmt.Sprint(stdout)
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"testing"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -80,4 +81,70 @@ func testConnectorContinues(t *testing.T, db Database) {
 	fails(t, s, by(7), "one that has syncs", baton.Refused, func(tx *store.Tx) error { return tx.ContinueConnector(next, former) })
 	fails(t, s, by(7), "itself", baton.Refused, func(tx *store.Tx) error { return tx.ContinueConnector(next, next) })
 	checkChain(t, s)
+}
+
+// testConnectorSchedule checks when a connector is due to sync.
+func testConnectorSchedule(t *testing.T, db Database) {
+	s := open(t, db)
+	due := func(id console.ID) (when time.Time) {
+		view(t, s, func(tx *store.Tx) error {
+			at, ok, err := tx.DueAt(console.DueSync, string(id))
+			if ok {
+				when = at
+			}
+			return err
+		})
+		return when
+	}
+	var c console.Connector
+	var never []console.ID
+	update(t, s, by(0), func(tx *store.Tx) error {
+		app, err := tx.AddApp(console.App{Name: "app"})
+		if err != nil {
+			return err
+		}
+		for name, hosting := range map[string]console.Hosting{"files": console.ByFile, "no interval": console.SelfHosted} {
+			add := console.Connector{App: app, Name: name, Hosting: hosting}
+			if hosting == console.ByFile {
+				add.Interval = time.Hour
+			}
+			id, err := tx.AddConnector(add)
+			if err != nil {
+				return err
+			}
+			never = append(never, id)
+		}
+		id, err := tx.AddConnector(console.Connector{App: app, Name: "self-hosted", Interval: time.Hour})
+		if err == nil {
+			c, err = tx.Connector(id)
+		}
+		return err
+	})
+	for _, id := range never {
+		if !due(id).IsZero() {
+			t.Errorf("connector %s is due to sync", id)
+		}
+	}
+	if !due(c.ID).Equal(at(0)) {
+		t.Errorf("a new connector is due at %v", due(c.ID))
+	}
+	change := func(minute int, want time.Time, edit func(*console.Connector)) {
+		t.Helper()
+		update(t, s, by(minute), func(tx *store.Tx) (err error) {
+			if c, err = tx.Connector(c.ID); err != nil {
+				return err
+			}
+			edit(&c)
+			return tx.ChangeConnector(c)
+		})
+		if !due(c.ID).Equal(want) {
+			t.Errorf("minute %d: due at %v, want %v", minute, due(c.ID), want)
+		}
+	}
+	update(t, s, by(1), func(tx *store.Tx) error { return tx.ScheduleSync(c, at(60)) })
+	change(2, at(60), func(c *console.Connector) { c.Name = "renamed" })
+	change(3, at(60), func(c *console.Connector) { c.Paused = true })
+	change(4, at(4), func(c *console.Connector) { c.Paused = false })
+	change(5, at(5), func(c *console.Connector) { c.Interval = time.Minute })
+	change(6, time.Time{}, func(c *console.Connector) { c.Interval = 0 })
 }

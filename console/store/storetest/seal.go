@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -140,4 +141,48 @@ func testSealRotate(t *testing.T, db Database) {
 		return err
 	})
 	checkChain(t, only)
+}
+
+// testSealReload checks that a process finds a key that another one added.
+func testSealReload(t *testing.T, db Database) {
+	current, keys := "first", map[string][]byte{"first": bytes.Repeat([]byte{1}, store.KeySize)}
+	var broken error
+	k, err := store.LoadKeyring(func() (string, map[string][]byte, error) { return current, keys, broken })
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := store.New(db.Open(t), k)
+	if err := running.ProveKeys(ctx, by(0)); err != nil {
+		t.Fatal(err)
+	}
+	current, keys = "second", map[string][]byte{"first": keys["first"], "second": bytes.Repeat([]byte{2}, store.KeySize)}
+	fresh, err := store.NewKeyring(current, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := store.New(db.Open(t), fresh)
+	set := func(s *store.Store, name string) {
+		t.Helper()
+		update(t, s, by(1), func(tx *store.Tx) error { return tx.SetSecret("connector", name, baton.NewSecret("value")) })
+	}
+	get := func(s *store.Store, name string) error {
+		return s.View(ctx, func(tx *store.Tx) error {
+			_, err := tx.Secret("connector", name)
+			return err
+		})
+	}
+	set(running, "before")
+	set(other, "after")
+	broken = errors.New("the key file is away")
+	wantKind(t, "while the keys cannot be loaded", get(running, "after"), baton.Refused)
+	if err := get(running, "before"); err != nil {
+		t.Errorf("a key that is known: %v", err)
+	}
+	broken = nil
+	if err := get(running, "after"); err != nil {
+		t.Errorf("a key that another process added: %v", err)
+	}
+	if changed, err := running.RotateKeys(ctx, by(2)); err != nil || changed != 2 {
+		t.Errorf("%d were sealed anew, %v", changed, err)
+	}
 }

@@ -650,3 +650,36 @@ func testIncarnations(t *testing.T, db Database) {
 	})
 	w.check(time.Time{}, m)
 }
+
+// testUpload checks that whoever uploaded a file beside a live connector does not confirm it,
+// also not as another identity of the same person.
+func testUpload(t *testing.T, db Database) {
+	s := open(t, db)
+	w := newWorld(t, s)
+	people := map[string]console.ID{}
+	update(t, s, by(0), func(tx *store.Tx) (err error) {
+		for _, name := range []string{"uploader", "alias", "other"} {
+			if people[name], err = tx.AddPerson(console.Person{Name: name}); err != nil {
+				return err
+			}
+		}
+		return tx.MergePersons(people["alias"], people["uploader"])
+	})
+	var id console.ID
+	update(t, s, byPerson(1, people["alias"]), func(tx *store.Tx) (err error) {
+		id, err = tx.ReceiveSync(console.Sync{Connector: w.connector, Kind: console.SyncUpload, Began: at(1)})
+		return err
+	})
+	st, err := s.BeginSync(ctx, by(2), id)
+	if err == nil {
+		err = st.Hold(ctx, by(2), []console.Hold{{Kind: console.HoldUpload, Detail: "by hand"}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"uploader", "alias"} {
+		fails(t, s, byPerson(3, people[who]), who+" confirms", baton.Refused, func(tx *store.Tx) error { return tx.ConfirmSync(id, "seen") })
+	}
+	fails(t, s, by(3), "the console confirms", baton.Refused, func(tx *store.Tx) error { return tx.ConfirmSync(id, "seen") })
+	update(t, s, byPerson(4, people["other"]), func(tx *store.Tx) error { return tx.ConfirmSync(id, "seen") })
+}
