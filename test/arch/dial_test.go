@@ -15,6 +15,7 @@ import (
 // Whatever is not here does not go out: docs/security.md has the list of hosts.
 var dialers = map[string]string{
 	"connector/rest/transport.go": "the upstream, by the one origin that is configured",
+	"connector/rest/options.go":   "the dialer of connector/rest/transport.go, which may refuse addresses",
 	"agent/service/link.go":       "ConductorOne, and its token endpoint on the same host",
 	"agent/service/token.go":      "the token endpoint, over the transport of agent/service/link.go",
 	"agent/otlp/otlp.go":          "the collector, over the transport that it is handed",
