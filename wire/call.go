@@ -9,10 +9,10 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// Host is the process that runs a connector and the machine it runs on. C1 wants
-// no field of it empty.
+// Host describes the process that runs a connector, and its machine. C1 requires all
+// fields.
 type Host struct {
-	ID             string // tells instances with the same credential apart
+	ID             string // distinguishes instances with the same credential
 	GoVersion      string
 	Package        string
 	PackageVersion string
@@ -27,8 +27,8 @@ type Host struct {
 	Virtualization  string // "docker", "none"
 }
 
-// MarshalHello encodes a BatonServiceHelloRequest. taskID is the hello task that
-// asked for it, empty at the start.
+// MarshalHello encodes a BatonServiceHelloRequest. taskID is the task that asked for it, ""
+// at the start.
 func MarshalHello(h Host, taskID string, c *baton.Connector) ([]byte, error) {
 	const what = "hello"
 	metadata, err := connectorMetadata(c)
@@ -60,7 +60,7 @@ func connectorMetadata(c *baton.Connector) (*connectorv2.ConnectorMetadata, erro
 	return m, err
 }
 
-// accountSchema numbers the fields in the connector's order.
+// accountSchema numbers the fields in the order of the connector.
 func accountSchema(list []baton.Field) (*connectorv2.ConnectorAccountCreationSchema, error) {
 	m := &connectorv2.ConnectorAccountCreationSchema{FieldMap: map[string]*connectorv2.ConnectorAccountCreationSchema_Field{}}
 	for i, f := range list {
@@ -94,7 +94,7 @@ func MarshalGetTask(hostID string) ([]byte, error) {
 }
 
 // MarshalGetTasks encodes a BatonServiceGetTasksRequest for up to size tasks
-// (1 to 100) beside those that are known already.
+// (1 to 100) in addition to those that are known.
 func MarshalGetTasks(hostID string, size int, known []string) ([]byte, error) {
 	return marshal(&batonv1.BatonServiceGetTasksRequest{HostId: hostID, PageSize: uint32(size), KnownTaskIds: known}, "request for tasks")
 }
@@ -104,8 +104,8 @@ func MarshalHeartbeat(hostID, taskID string) ([]byte, error) {
 	return marshal(&batonv1.BatonServiceHeartbeatRequest{HostId: hostID, TaskId: taskID}, "heartbeat")
 }
 
-// UnmarshalHeartbeat decodes a BatonServiceHeartbeatResponse: when the next
-// heartbeat is due, 0 when C1 does not say, and whether the task was cancelled.
+// UnmarshalHeartbeat decodes a BatonServiceHeartbeatResponse: the wait before the next
+// heartbeat, 0 if it has none, and whether the task was cancelled.
 func UnmarshalHeartbeat(b []byte) (next time.Duration, cancelled bool, err error) {
 	var m batonv1.BatonServiceHeartbeatResponse
 	if err := unmarshal(b, &m, "answer to a heartbeat"); err != nil {
@@ -137,10 +137,10 @@ func MarshalUploadEnd(sum [32]byte) ([]byte, error) {
 	}}, "end of an upload")
 }
 
-// Answer is how a task ended.
+// Answer is the result of a task.
 type Answer struct {
 	Code         uint32 // gRPC status code; 0 is success
-	Message      string // for a person, when Code is not 0
+	Message      string // for a person, if Code is not 0
 	NonRetryable bool   // C1 should not try the task again
 	Deliberate   bool   // the connector refused a grant on purpose; Message says why
 	Response     Response

@@ -2,7 +2,7 @@ package wire
 
 import "baton"
 
-// Code is the gRPC status code that reports an error of the kind to C1.
+// Code returns the gRPC status code that reports an error of a kind to C1.
 //
 //	kind               code
 //	internal           13 INTERNAL
@@ -11,11 +11,11 @@ import "baton"
 //	permission denied   7 PERMISSION_DENIED
 //	not found           5 NOT_FOUND
 //	already exists      6 ALREADY_EXISTS
-//	refused             9 FAILED_PRECONDITION   what C1 shows as a deliberate refusal
+//	refused             9 FAILED_PRECONDITION   C1 shows a deliberate refusal
 //	unsupported        12 UNIMPLEMENTED
-//	unavailable        14 UNAVAILABLE           tried again by C1
+//	unavailable        14 UNAVAILABLE           retried by C1
 //	rate limited       14 UNAVAILABLE           the protocol has no code of its own for 429
-//	incomplete         10 ABORTED               worth repeating as a whole, not call by call
+//	incomplete         10 ABORTED               retry the whole sync, not single calls
 //	corrupt            15 DATA_LOSS
 //	storage             8 RESOURCE_EXHAUSTED    gRPC's own code for "out of space"
 //	canceled            1 CANCELLED
@@ -56,8 +56,7 @@ func Code(kind baton.Kind) uint32 {
 	return 2
 }
 
-// KindOfCode is the kind of an error that C1 reports with a gRPC status code, where
-// C1 stands in the place of an upstream.
+// KindOfCode returns the kind of an error that C1 returns with a gRPC status code.
 func KindOfCode(code uint32) baton.Kind {
 	switch code {
 	case 1:

@@ -10,20 +10,19 @@ import (
 	"baton"
 )
 
-// Resources that this project has written are decoded here without the protobuf
-// library, which takes several times as long. Whatever is not written exactly so (a
-// field that is not known, one that comes twice or in another order, a text that is not
-// UTF-8) is left to the library, and so is every error.
+// Resources that this project has written are decoded here without the protobuf library,
+// which takes several times as long. Any other encoding (an unknown field, a repeated one,
+// another order, text that is not UTF-8) is left to the library, and so is every error.
 
-// decoder reads the fields of a message in order. It gives up at the first surprise.
+// decoder reads the fields of a message in order. It sets odd at an unexpected field.
 type decoder struct {
 	b     []byte
 	field int
 	odd   bool
 }
 
-// next goes to the next field: its number, and its value as a number or as bytes. It is
-// 0 after the last one. Fields ascend; those in the set of bits may repeat.
+// next returns the number of the next field and its value, as a number or as bytes. It
+// returns 0 after the last one. Fields must ascend; those in the bit set may repeat.
 func (d *decoder) next(repeat uint) (field int, number uint64, value []byte) {
 	if len(d.b) == 0 || d.odd {
 		return 0, 0, nil
@@ -90,7 +89,7 @@ func (d *decoder) text(b []byte) string {
 	return string(b)
 }
 
-// number gives up when the value is not one.
+// number sets odd if the value is not a number.
 func (d *decoder) number(n uint64, b []byte) uint64 {
 	d.odd = d.odd || b != nil
 	return n
@@ -135,7 +134,7 @@ func (d *decoder) time(b []byte) (t time.Time) {
 				in.odd = true
 			}
 		}
-		// What a Timestamp can say, from the year 1 up to 9999.
+		// The range of a Timestamp, from the year 1 to 9999.
 		in.odd = in.odd || seconds < -62135596800 || seconds > 253402300799 || nanos < 0 || nanos > 999999999
 		t = time.Unix(seconds, nanos).UTC()
 	})
@@ -173,7 +172,7 @@ func (d *decoder) profile(b []byte) (p baton.Profile) {
 	return p
 }
 
-// value decodes a Value; nil is a surprise.
+// value decodes a Value; nil means that it is unexpected.
 func (d *decoder) value(b []byte) (value any) {
 	d.inner(b, func(in *decoder) {
 		field, n, v := in.next(0)
@@ -215,8 +214,8 @@ func (d *decoder) list(b []byte) []string {
 	return list
 }
 
-// metadata decodes annotations that are nothing but a GrantMetadata; ok is false when
-// they are for the library to decode.
+// metadata decodes annotations that are only a GrantMetadata; ok is false if the library
+// must decode them.
 func (d *decoder) metadata() (p baton.Profile, ok bool) {
 	field, _, v := d.next(0)
 	d.odd = d.odd || field != 4 || len(d.b) > 0
@@ -234,14 +233,14 @@ func (d *decoder) metadata() (p baton.Profile, ok bool) {
 	return p, !d.odd
 }
 
-// traits is what the annotations of a resource say that the resource says, too.
+// traits holds the parts of the annotations that repeat fields of the resource.
 type traits struct {
-	profile []byte // as the resource says it; nil when it does not
+	profile []byte // of the resource; nil if it has none
 	created bool
 	status  baton.Status
 }
 
-// resource decodes a Resource; ok is false when it is for the library to decode.
+// resource decodes a Resource; ok is false if the library must decode it.
 func (d *decoder) resource() (r baton.Resource, ok bool) {
 	var said traits
 	created := false

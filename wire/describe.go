@@ -15,9 +15,9 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// Capabilities is what the capabilities command prints: the JSON form of an Any
-// that holds a c1.connector.v2.ConnectorCapabilities, indented by two spaces and
-// without a newline at the end.
+// Capabilities returns the output of the command capabilities: the JSON form of an Any with
+// a c1.connector.v2.ConnectorCapabilities, indented by two spaces and without a newline at
+// the end.
 func Capabilities(c *baton.Connector) ([]byte, error) {
 	m, err := capabilities(c)
 	if err != nil {
@@ -30,8 +30,8 @@ func Capabilities(c *baton.Connector) ([]byte, error) {
 	return indented(a, "capabilities")
 }
 
-// capabilities says what the connector is able to do, whatever a particular run
-// allows: resource types by id, capabilities of the whole by number.
+// capabilities returns what the connector supports, independent of the settings of a run:
+// resource types sorted by id, capabilities of the connector by number.
 func capabilities(c *baton.Connector) (*connectorv2.ConnectorCapabilities, error) {
 	m := &connectorv2.ConnectorCapabilities{CredentialDetails: &connectorv2.CredentialDetails{}}
 	all := map[connectorv2.Capability]bool{}
@@ -73,7 +73,7 @@ func capabilities(c *baton.Connector) (*connectorv2.ConnectorCapabilities, error
 	return m, nil
 }
 
-// typeCapabilities are in the order that readers of the protocol know.
+// typeCapabilities returns the capabilities in the order of the official connectors.
 func typeCapabilities(c *baton.Connector, t baton.ResourceType) []connectorv2.Capability {
 	list := []connectorv2.Capability{connectorv2.Capability_CAPABILITY_SYNC}
 	if c.Get != nil {
@@ -88,10 +88,10 @@ func typeCapabilities(c *baton.Connector, t baton.ResourceType) []connectorv2.Ca
 	return list
 }
 
-// Configuration is what the config command prints: the JSON form of a
-// c1.config.v1.Configuration with the fields of C1's form. Ops are settings of the
-// runtime, which come first and are marked as such; settings are the connector's.
-// Advanced ones are left out.
+// Configuration returns the output of the command config: the JSON form of a
+// c1.config.v1.Configuration with the fields of the form in C1. ops are settings of the
+// runtime, which come first and are marked as such; settings are those of the connector
+// without the advanced ones.
 func Configuration(displayName, helpURL string, ops, settings []baton.Setting) ([]byte, error) {
 	m := &configv1.Configuration{DisplayName: displayName, HelpUrl: helpURL}
 	for i, s := range slices.Concat(ops, settings) {
@@ -148,7 +148,7 @@ func settingField(s baton.Setting) (*configv1.Field, error) {
 	return f, nil
 }
 
-// ActionSchemas is the JSON form of a c1.connector.v2.ListActionSchemasResponse.
+// ActionSchemas returns the JSON form of a c1.connector.v2.ListActionSchemasResponse.
 func ActionSchemas(actions []baton.Action) ([]byte, error) {
 	m, err := actionSchemas(actions)
 	if err != nil {
@@ -209,8 +209,8 @@ func fields(list []baton.Field) ([]*configv1.Field, error) {
 	return out, nil
 }
 
-// indented is the message as JSON. The protobuf library varies the white space of
-// its JSON from build to build, so it is laid out anew.
+// indented returns the message as JSON. It indents the JSON of the protobuf library again,
+// whose white space varies from build to build.
 func indented(m proto.Message, what string) ([]byte, error) {
 	b, err := protojson.Marshal(m)
 	if err != nil {

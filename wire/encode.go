@@ -14,10 +14,9 @@ import (
 	"baton"
 )
 
-// The rows that a tenant has many of, resources and grants, are encoded here without the
-// protobuf library: building its messages and packing one into another cost more than
-// reading them from the upstream did. The bytes are those that the library's
-// deterministic marshalling gives, which the tests hold them against.
+// Resources and grants are encoded here without the protobuf library: building its messages
+// cost more time than reading the rows from the upstream. The bytes are those of the
+// deterministic marshalling of the library; tests compare them.
 
 var errText = errors.New("a text is not valid UTF-8")
 
@@ -36,7 +35,7 @@ const (
 	wireBytes   = 2
 )
 
-// encoder appends fields. The first error sticks.
+// encoder appends fields. It keeps the first error.
 type encoder struct {
 	b   []byte
 	err error
@@ -53,7 +52,7 @@ func (e *encoder) text(field int, s string) {
 	}
 }
 
-// element appends a string that is there even when it is empty.
+// element appends a string, also if it is empty.
 func (e *encoder) element(field int, s string) {
 	if !utf8.ValidString(s) {
 		e.fail(errText)
@@ -71,14 +70,14 @@ func (e *encoder) number(field int, n int64) {
 	}
 }
 
-// begin begins a message or a map entry in a field; end takes what it returns.
+// begin starts a message or a map entry in a field; its result is for end.
 func (e *encoder) begin(field int) (at int) {
 	b := binary.AppendUvarint(e.b, uint64(field<<3|wireBytes))
 	e.b = append(b, 0)
 	return len(e.b)
 }
 
-// end puts the length in front, for which one byte was kept.
+// end inserts the length, for which begin reserved one byte.
 func (e *encoder) end(at int) {
 	n := len(e.b) - at
 	if n < 1<<7 {
@@ -166,7 +165,7 @@ func (e *encoder) field(name string, value any) {
 		e.end(entry)
 		return
 	}
-	// Most are texts, whose lengths are known before.
+	// Most values are texts, whose lengths are known in advance.
 	if !utf8.ValidString(text) {
 		e.fail(errText)
 	}
@@ -183,10 +182,10 @@ func (e *encoder) field(name string, value any) {
 	e.b = append(b, text...)
 }
 
-// sizeOf is how many bytes the length n takes.
+// sizeOf returns the number of bytes of the length n.
 func sizeOf(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
 
-// value appends what is in a Value, which is there even when it is zero.
+// value appends the content of a Value, also if it is zero.
 func (e *encoder) value(v any) error {
 	switch v := v.(type) {
 	case string:
@@ -234,12 +233,11 @@ func (e *encoder) annotation(kind string) (annotation, value int) {
 // MarshalResource encodes a c1.connector.v2.Resource.
 func MarshalResource(r baton.Resource) ([]byte, error) { return new(Resources).Append(nil, r) }
 
-// Resources encodes resources, one after the other. Their profiles have much the same
-// fields, so it remembers the names, which need not be put in order each time. The zero
-// Resources is ready for use.
+// Resources encodes resources. Their profiles usually have the same fields, so it remembers
+// the sorted names. The zero value is ready for use.
 type Resources struct {
-	names   []string // of the fields before, in order
-	profile []byte   // of the resource in hand
+	names   []string // of the previous fields, sorted
+	profile []byte   // of the current resource
 }
 
 // Append appends a c1.connector.v2.Resource.
@@ -256,7 +254,7 @@ func (rs *Resources) Append(dst []byte, r baton.Resource) ([]byte, error) {
 	return e.b, nil
 }
 
-// encode encodes the profile of a resource, which stands there twice.
+// encode encodes the profile of a resource, which is written twice.
 func (rs *Resources) encode(p baton.Profile) error {
 	e := encoder{b: rs.profile[:0]}
 	found := 0
@@ -276,8 +274,8 @@ func (rs *Resources) encode(p baton.Profile) error {
 	return e.err
 }
 
-// remember takes note of the names of the fields. It gives up those of others where they
-// would cost more than they save.
+// remember keeps the names of the fields. It drops others if they would cost more than they
+// save.
 func (rs *Resources) remember(p baton.Profile) {
 	names := slices.DeleteFunc(rs.names, func(name string) bool { _, ok := p[name]; return ok })
 	if len(names) > len(p) {
@@ -314,7 +312,7 @@ func (e *encoder) resource(r baton.Resource, profile []byte) {
 	e.time(12, r.CreatedAt)
 }
 
-// close ends a bytes field, which is left out when it is empty, as messages are not.
+// close ends a bytes field. Unlike a message, it is left out if it is empty.
 func (e *encoder) close(at int) {
 	if len(e.b) == at {
 		e.b = e.b[:at-2]
@@ -342,7 +340,7 @@ func accountKind(n int64) baton.AccountKind {
 	return baton.PersonAccount
 }
 
-// user appends a UserTrait, which repeats what the resource says of itself.
+// user appends a UserTrait, which repeats fields of the resource.
 func (e *encoder) user(r baton.Resource, profile []byte) {
 	u := r.User
 	for _, m := range u.Emails {
@@ -376,15 +374,15 @@ func (e *encoder) texts(field int, list []string) {
 	}
 }
 
-// AppendGrantAnnotations checks a grant, whose id is known to be text but for this part of
-// it, and appends the annotations of its message: what the upstream says of it.
+// AppendGrantAnnotations checks the parts of a grant that are not checked elsewhere, and
+// appends the annotations of its message, which hold the metadata.
 func AppendGrantAnnotations(dst, id []byte, g baton.Grant) ([]byte, error) {
 	e := encoder{b: dst}
 	e.fail(checkEntitlement(g.ID.Entitlement))
 	if p := g.ID.Principal; p.Type == "" || p.ID == "" {
 		e.fail(errNoID)
 	}
-	// Colons hold the parts of the id apart, so that none completes what another began.
+	// Colons separate the parts of the id, so that invalid parts cannot form valid UTF-8.
 	if !utf8.Valid(id) || !utf8.ValidString(g.ResourceName) {
 		e.fail(errText)
 	}
@@ -400,7 +398,7 @@ func AppendGrantAnnotations(dst, id []byte, g baton.Grant) ([]byte, error) {
 	return e.b, nil
 }
 
-// GrantParts are what a grant's message is made of, as bytes.
+// GrantParts holds the parts of the message of a grant.
 type GrantParts struct {
 	ResourceType, Resource []byte // of the entitlement
 	Entitlement            []byte // its whole id
@@ -408,7 +406,7 @@ type GrantParts struct {
 	Principal              []byte
 	ID                     []byte // the grant's
 	ResourceName           []byte // display name of the resource
-	Annotations            []byte // as they stand in the message
+	Annotations            []byte // in the form of the message
 }
 
 // AppendGrant appends a c1.connector.v2.Grant. AppendGrantAnnotations has checked it.
@@ -436,7 +434,7 @@ func (e *encoder) id(kind, id []byte) {
 	e.end(at)
 }
 
-// raw appends what was checked and encoded before, unless it is empty.
+// raw appends encoded bytes, unless there are none.
 func (e *encoder) raw(field int, s []byte) {
 	if len(s) > 0 {
 		b := binary.AppendUvarint(e.b, uint64(field<<3|wireBytes))

@@ -39,8 +39,8 @@ func MarshalEntitlement(e baton.Entitlement, grantable []baton.ResourceType) ([]
 	return marshal(m, what)
 }
 
-// Entitlement holds what a c1.connector.v2.Entitlement of any writer says. Nothing follows
-// from the form of its id.
+// Entitlement holds the fields of a c1.connector.v2.Entitlement of any writer. Its id is
+// opaque.
 type Entitlement struct {
 	ID           string
 	Resource     baton.ResourceID
@@ -53,7 +53,7 @@ type Entitlement struct {
 	Annotations  []string // names of their messages, without the package
 }
 
-// UnmarshalEntitlement decodes a c1.connector.v2.Entitlement. What it does not say is zero.
+// UnmarshalEntitlement decodes a c1.connector.v2.Entitlement. Missing fields are zero.
 func UnmarshalEntitlement(b []byte) (Entitlement, error) {
 	const what = "entitlement"
 	var m connectorv2.Entitlement
@@ -76,7 +76,7 @@ func UnmarshalEntitlement(b []byte) (Entitlement, error) {
 	return e, nil
 }
 
-// grant is the message that AppendGrant writes.
+// grant returns the message that AppendGrant writes.
 func grant(g baton.Grant) (*connectorv2.Grant, error) {
 	if err := checkEntitlement(g.ID.Entitlement); err != nil {
 		return nil, err
@@ -106,8 +106,8 @@ func grant(g baton.Grant) (*connectorv2.Grant, error) {
 	return m, nil
 }
 
-// Grant holds what a c1.connector.v2.Grant of any writer says. Nothing follows from the form
-// of its ids. A slim grant says no more than its id.
+// Grant holds the fields of a c1.connector.v2.Grant of any writer. Its ids are opaque. A slim
+// grant has only an id.
 type Grant struct {
 	ID           string
 	Entitlement  string // id
@@ -119,7 +119,7 @@ type Grant struct {
 	Annotations  []string // names of their messages, without the package
 }
 
-// UnmarshalGrant decodes a c1.connector.v2.Grant. What it does not say is zero.
+// UnmarshalGrant decodes a c1.connector.v2.Grant. Missing fields are zero.
 func UnmarshalGrant(b []byte) (Grant, error) {
 	const what = "grant"
 	var m connectorv2.Grant
@@ -153,7 +153,7 @@ func annotationNames(annotations []*anypb.Any) (names []string) {
 	return names
 }
 
-// messageName is the last part of a type URL.
+// messageName returns the last part of a type URL.
 func messageName(url string) string { return url[strings.LastIndexAny(url, "/.")+1:] }
 
 // AnnotationNames returns the names of the annotations of a c1.connector.v2.Resource.
@@ -179,8 +179,7 @@ func AnnotationNames(resource []byte) (names []string, err error) {
 	return names, nil
 }
 
-// UnmarshalGrantAnnotations decodes what AppendGrantAnnotations wrote, which is the
-// metadata of a grant.
+// UnmarshalGrantAnnotations decodes the metadata that AppendGrantAnnotations wrote.
 func UnmarshalGrantAnnotations(b []byte) (baton.Profile, error) {
 	if len(b) == 0 {
 		return nil, nil
@@ -200,7 +199,7 @@ func UnmarshalGrantAnnotations(b []byte) (baton.Profile, error) {
 	return profile(metadata.Metadata), nil
 }
 
-// named is the short form of a resource that entitlements and grants carry.
+// named returns the short form of a resource for entitlements and grants.
 func named(id baton.ResourceID, name string) *connectorv2.Resource {
 	return &connectorv2.Resource{Id: resourceID(id), DisplayName: name}
 }
@@ -212,8 +211,8 @@ func checkEntitlement(e baton.EntitlementID) error {
 	return nil
 }
 
-// entitlementID splits an entitlement's id at its resource: entitlements inside grants do not
-// carry the slug as a field.
+// entitlementID splits the id of an entitlement at its resource, because entitlements inside
+// grants have no slug.
 func entitlementID(m *connectorv2.Entitlement) (baton.EntitlementID, error) {
 	resource := id(m.GetResource().GetId())
 	e, ok := baton.ParseEntitlementID(m.GetId(), resource)

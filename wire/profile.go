@@ -10,7 +10,7 @@ import (
 	"baton"
 )
 
-// profileStruct is nil for an empty profile.
+// profileStruct returns a Struct, or nil for an empty profile.
 func profileStruct(p baton.Profile) (*structpb.Struct, error) {
 	if len(p) == 0 {
 		return nil, nil
@@ -55,9 +55,9 @@ func profileValue(v any) (*structpb.Value, error) {
 	return nil, fmt.Errorf("a %T cannot be written", v)
 }
 
-// profile turns a Struct of any writer into a Profile. Numbers come back as
-// float64. What a Profile cannot hold is left out (nulls, numbers without a JSON
-// form) or, within a list, turned into text.
+// profile converts a Struct of any writer to a Profile. Numbers become float64. Values that a
+// Profile cannot hold (nulls, numbers without a JSON form) are left out or, in a list,
+// converted to text.
 func profile(s *structpb.Struct) baton.Profile {
 	if len(s.GetFields()) == 0 {
 		return nil

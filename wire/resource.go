@@ -63,7 +63,7 @@ func UnmarshalResourceType(b []byte) (baton.ResourceType, error) {
 	return t, nil
 }
 
-// resource is the message that Resources.Append writes.
+// resource returns the message that Resources.Append writes.
 func resource(r baton.Resource) (*connectorv2.Resource, error) {
 	if r.ID.Type == "" || r.ID.ID == "" {
 		return nil, errNoID
@@ -103,7 +103,7 @@ func resource(r baton.Resource) (*connectorv2.Resource, error) {
 	return m, nil
 }
 
-// userTrait repeats what the resource says of itself.
+// userTrait returns the UserTrait, which repeats fields of the resource.
 func userTrait(u *baton.User, r *connectorv2.Resource) (*connectorv2.UserTrait, error) {
 	t := &connectorv2.UserTrait{
 		Profile:      r.Profile,
@@ -128,8 +128,8 @@ func userTrait(u *baton.User, r *connectorv2.Resource) (*connectorv2.UserTrait, 
 	return t, err
 }
 
-// UnmarshalResource decodes a c1.connector.v2.Resource. What the resource does not
-// say itself is taken from its trait, where older writers put it.
+// UnmarshalResource decodes a c1.connector.v2.Resource. Fields that it does not have are taken
+// from its trait, where older writers put them.
 func UnmarshalResource(b []byte) (baton.Resource, error) {
 	if r, ok := (&decoder{b: b}).resource(); ok {
 		return r, nil
@@ -137,7 +137,7 @@ func UnmarshalResource(b []byte) (baton.Resource, error) {
 	return libraryResource(b)
 }
 
-// libraryResource decodes what anybody has written.
+// libraryResource decodes a resource of any writer.
 func libraryResource(b []byte) (baton.Resource, error) {
 	const what = "resource"
 	var m connectorv2.Resource

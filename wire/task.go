@@ -15,16 +15,15 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// Task is one thing that C1 asks of a connector.
+// Task is a task that C1 gives to a connector.
 type Task struct {
 	ID    string
-	Type  string // the protocol's name of it: "sync_full", "grant"; empty when it is not known here
-	Debug bool   // C1 wants details in the log
-	// Work is one of the …Task types below, or nil for a type that no connector of
-	// this project has.
+	Type  string // name in the protocol, such as "sync_full"; "" if it is unknown
+	Debug bool   // log details
+	// Work is one of the …Task types below, or nil for a type that no connector of this
+	// project supports.
 	Work any
-	// Malformed says what is missing when the task cannot be understood; Work is nil
-	// then.
+	// Malformed describes why the task cannot be decoded; Work is then nil.
 	Malformed error
 }
 
@@ -35,7 +34,7 @@ type (
 	// SyncTask asks for a sync and its upload.
 	SyncTask struct {
 		Types                     []string
-		Resources                 []baton.ResourceID // a targeted sync when not empty
+		Resources                 []baton.ResourceID // a targeted sync if not empty
 		SkipGrants                bool
 		SkipEntitlementsAndGrants bool
 		StorageEngine             string
@@ -43,15 +42,15 @@ type (
 	// GrantTask asks to give an entitlement.
 	GrantTask struct {
 		baton.GrantID
-		ResourceName string // display name of the entitlement's resource
+		ResourceName string // display name of the resource of the entitlement
 	}
 	// RevokeTask asks to take an entitlement away.
 	RevokeTask struct{ baton.GrantID }
 	// AccountTask asks to create an account.
 	AccountTask struct {
 		Request      baton.AccountRequest
-		ResourceType string // empty when there is only one type that has accounts
-		Credential   string // the credential option, "no_password"; empty when C1 has no wish
+		ResourceType string // "" if only one type has accounts
+		Credential   string // the credential option, such as "no_password"; "" if C1 does not choose
 	}
 	// ActionSchemasTask asks for the schemas of all actions, or of those that belong
 	// to a resource type.
@@ -64,7 +63,7 @@ type (
 		Arguments    map[string]any // as encoding/json decodes them
 		ResourceType string
 	}
-	// ActionStatusTask asks how an action that was started is getting on.
+	// ActionStatusTask asks for the state of an action.
 	ActionStatusTask struct{ Name, ID string }
 	// EventFeedsTask asks for the event feeds.
 	EventFeedsTask struct{}
@@ -75,10 +74,10 @@ type (
 // Poll is the answer to a request for tasks.
 type Poll struct {
 	Tasks []Task
-	Next  time.Duration // when to ask again, not bounded; 0 when C1 does not say
+	Next  time.Duration // wait before the next request, not bounded; 0 if C1 does not set it
 }
 
-// UnmarshalGetTask decodes a BatonServiceGetTaskResponse. A none task is no task.
+// UnmarshalGetTask decodes a BatonServiceGetTaskResponse. It ignores a task of type none.
 func UnmarshalGetTask(b []byte) (Poll, error) {
 	var m batonv1.BatonServiceGetTaskResponse
 	if err := unmarshal(b, &m, "answer to GetTask"); err != nil {
@@ -122,8 +121,8 @@ func tasks(list []*batonv1.Task) []Task {
 	return out
 }
 
-// taskType is the name of the field that is set. One that this program has never
-// heard of is among the unknown fields.
+// taskType returns the name of the field that is set. A type that this program does not know
+// is among the unknown fields.
 func taskType(m *batonv1.Task) string {
 	r := m.ProtoReflect()
 	field := r.WhichOneof(r.Descriptor().Oneofs().ByName("task_type"))
@@ -204,7 +203,7 @@ func grantID(e *connectorv2.Entitlement, principal *connectorv2.Resource) (baton
 	return g, nil
 }
 
-// accountTask takes the primary address, or else the first.
+// accountTask uses the primary address or, without one, the first.
 func accountTask(m *batonv1.Task_CreateAccountTask) (AccountTask, error) {
 	info := m.AccountInfo
 	if info == nil {
@@ -231,7 +230,7 @@ func accountTask(m *batonv1.Task_CreateAccountTask) (AccountTask, error) {
 	return t, nil
 }
 
-// values are what encoding/json would make of a Struct, without what is null.
+// values returns a Struct in the form of encoding/json, without nulls.
 func values(s *structpb.Struct) map[string]any {
 	m := s.AsMap()
 	maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil })

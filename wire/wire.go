@@ -1,5 +1,5 @@
-// Package wire is the only translator between the project's structs and the
-// protobuf messages of the Baton protocol.
+// Package wire translates between the structs of package baton and the protobuf messages of
+// the Baton protocol. No other package does.
 //
 // Bytes are deterministic: the same struct always becomes the same bytes (fields
 // ascending, map entries sorted by key, also inside Any; times in UTC), so that
@@ -16,10 +16,10 @@
 //	              the upstream says of it as a GrantMetadata annotation
 //	ResourceType  a type without entitlements carries SkipEntitlementsAndGrants
 //
-// Resources and grants, of which a tenant has many, are encoded and read back without the protobuf
-// library, to the same bytes (encode.go, decode.go).
+// Resources and grants, which are numerous, are encoded and decoded without the protobuf
+// library, in the same bytes (encode.go, decode.go).
 //
-// Calls to C1 are written and its tasks read in task.go, call.go and answer.go.
+// Calls to C1 and tasks of C1 are in call.go, task.go and response.go.
 //
 // Marshalling fails with [baton.Invalid] when a value cannot be written, such as
 // text that is not UTF-8. Unmarshalling accepts what other writers of the protocol
@@ -42,7 +42,7 @@ var (
 	tolerant      = proto.UnmarshalOptions{DiscardUnknown: true}
 )
 
-// marshal encodes a message; what names it in an error.
+// marshal encodes a message. what is its name in an error.
 func marshal(m proto.Message, what string) ([]byte, error) {
 	b, err := deterministic.Marshal(m)
 	if err != nil {
@@ -58,8 +58,8 @@ func unmarshal(b []byte, m proto.Message, what string) error {
 	return nil
 }
 
-// invalid and corrupt print their cause with %v: the protobuf library varies its
-// text on purpose, so nobody should look inside.
+// invalid and corrupt do not wrap their cause: the protobuf library varies its texts on
+// purpose, so that nobody depends on them.
 
 func invalid(what string, err error) error {
 	return baton.Errorf(baton.Invalid, "wire: encode %s: %v", what, err)
@@ -74,8 +74,8 @@ func pack(m proto.Message) (*anypb.Any, error) {
 	return a, anypb.MarshalFrom(a, m, deterministic)
 }
 
-// find decodes the first annotation of m's type into m and reports whether there
-// was one.
+// find decodes the first annotation of the type of m into m and reports whether there is
+// one.
 func find(annotations []*anypb.Any, m proto.Message) (bool, error) {
 	for _, a := range annotations {
 		if a.MessageIs(m) {
@@ -85,7 +85,7 @@ func find(annotations []*anypb.Any, m proto.Message) (bool, error) {
 	return false, nil
 }
 
-// timestamp is nil for the zero time.
+// timestamp returns nil for the zero time.
 func timestamp(t time.Time) (*timestamppb.Timestamp, error) {
 	if t.IsZero() {
 		return nil, nil
@@ -97,7 +97,7 @@ func timestamp(t time.Time) (*timestamppb.Timestamp, error) {
 	return ts, nil
 }
 
-// instant is the zero time for nil.
+// instant returns the zero time for nil.
 func instant(ts *timestamppb.Timestamp) (time.Time, error) {
 	if ts == nil {
 		return time.Time{}, nil

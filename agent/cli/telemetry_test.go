@@ -175,7 +175,7 @@ func TestCollectorAway(t *testing.T) {
 	_, server := collect(t)
 	server.Close()
 	out, _ := served(t, append(serve(t, newUpstream()), "BATON_OTEL_COLLECTOR_ENDPOINT="+server.URL)...)
-	if out.code != 0 || strings.Count(out.stderr, "do not get to "+server.URL) != 1 {
+	if out.code != 0 || strings.Count(out.stderr, "cannot be sent to "+server.URL) != 1 {
 		t.Errorf("exit code %d: %s", out.code, out.stderr)
 	}
 }
@@ -183,7 +183,7 @@ func TestCollectorAway(t *testing.T) {
 // TestWrongExport holds that a setting that cannot be meant is told at the start.
 func TestWrongExport(t *testing.T) {
 	for name, tt := range map[string]struct{ env, want string }{
-		"endpoint":    {"OTEL_EXPORTER_OTLP_ENDPOINT=ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT is not the URL"},
+		"endpoint":    {"OTEL_EXPORTER_OTLP_ENDPOINT=ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL"},
 		"certificate": {"BATON_OTEL_COLLECTOR_ENDPOINT_TLS_CERT=none", "holds no certificate"},
 		"file":        {"BATON_OTEL_COLLECTOR_ENDPOINT_TLS_CERT_PATH=/does/not/exist", "point it to a readable PEM file"},
 	} {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// The shapes of the protocol in JSON: names in camel case, 64-bit integers as
-// strings, enumerations as numbers, ids in hex.
+// The messages of the protocol in JSON: names in camel case, 64-bit integers as strings,
+// enumerations as numbers, ids in hex.
 // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 type (
 	keyValue struct {
@@ -89,22 +89,22 @@ const (
 	statusError  = 2 // STATUS_CODE_ERROR
 )
 
-// Reading is one figure as it is now. Readings of one name stand together.
+// Reading is the current value of one metric. Readings of one name must be adjacent.
 type Reading struct {
 	Name, Description string
-	Counter           bool     // it only grows, from 0 when the exporter was made
+	Counter           bool     // it only grows, from 0 at the start of the exporter
 	Labels            []string // name, value, name, value
 	Value             float64
 }
 
-// Span is a piece of work that has ended.
+// Span is a finished operation.
 type Span struct {
-	Trace      string // names the trace: its id is made from this
+	Trace      string // name of the trace, from which its id is derived
 	Name       string
 	Start, End time.Time
 	Attributes map[string]string
 	Failed     bool
-	Error      string // what is to be told of a failure
+	Error      string // message of a failure
 }
 
 // Bodies of requests.
@@ -199,8 +199,8 @@ func (s Span) encode() span {
 	return out
 }
 
-// traceID is the same for the same name, so that logs, and another try at the same
-// task, belong to one trace without anything being handed around.
+// traceID derives the id of a trace from its name, so that logs and further attempts of a
+// task belong to the same trace.
 func traceID(name string) string {
 	h := sha256.Sum256([]byte(name))
 	return hex.EncodeToString(h[:16])

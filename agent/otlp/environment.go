@@ -13,7 +13,7 @@ import (
 	"baton"
 )
 
-// Options are what is known beside the environment.
+// Options complete the environment.
 type Options struct {
 	Service, Version, Instance string
 
@@ -22,9 +22,9 @@ type Options struct {
 	NoLogs, NoTraces bool
 }
 
-// Configure reads the standard variables of OpenTelemetry from env. Nothing is
-// exported unless an endpoint is set. Warnings are about what is done differently
-// from what was asked for; an Invalid error tells everything that is wrong.
+// Configure reads the standard variables of OpenTelemetry from env. Nothing is exported
+// unless an endpoint is set. The warnings describe settings that are replaced; an Invalid
+// error lists all problems.
 func Configure(env map[string]string, o Options) (cfg Config, warnings []string, err error) {
 	p := parser{env: env, options: o}
 	cfg = Config{Version: o.Version, Logs: p.target("logs"), Metrics: p.target("metrics"), Traces: p.target("traces")}
@@ -46,7 +46,7 @@ func Configure(env map[string]string, o Options) (cfg Config, warnings []string,
 	return cfg, p.warnings, p.err()
 }
 
-// parser collects what is wrong. It never repeats a value that may be secret.
+// parser collects problems. It does not repeat values that may be secret.
 type parser struct {
 	env      map[string]string
 	options  Options
@@ -70,7 +70,7 @@ func (p *parser) err() error {
 		WithFix("correct it, or set OTEL_SDK_DISABLED=true to export nothing")
 }
 
-// of is the variable for one signal, or else for all, and its name.
+// of returns the variable for a signal, or for all signals, and its name.
 func (p *parser) of(signal, what string) (name, value string) {
 	name = "OTEL_EXPORTER_OTLP_" + strings.ToUpper(signal) + "_" + what
 	if value = p.get(name); value == "" {
@@ -80,7 +80,7 @@ func (p *parser) of(signal, what string) (name, value string) {
 	return name, value
 }
 
-// target is where a signal goes; its URL is empty when it is not exported.
+// target returns the target of a signal; its URL is "" if the signal is not exported.
 func (p *parser) target(signal string) Target {
 	exporter := p.get("OTEL_" + strings.ToUpper(signal) + "_EXPORTER")
 	switch {
@@ -100,7 +100,7 @@ func (p *parser) target(signal string) Target {
 	t.Headers = map[string]baton.Secret{}
 	for key, value := range p.pairs(name) {
 		if !headerName(key) || strings.ContainsAny(value, "\r\n\x00") {
-			p.bad(name, "holds what cannot be a header")
+			p.bad(name, "contains an invalid header")
 			continue
 		}
 		t.Headers[http.CanonicalHeaderKey(key)] = baton.NewSecret(value)
@@ -108,8 +108,8 @@ func (p *parser) target(signal string) Target {
 	return t
 }
 
-// endpoint is the URL of a signal. One that is set for the signal alone is taken as
-// it is, one for all is where the signals have their paths.
+// endpoint returns the URL of a signal. A URL for the signal is used unchanged; the path of
+// the signal is added to a URL for all signals.
 func (p *parser) endpoint(signal string) string {
 	name, value := p.of(signal, "ENDPOINT")
 	all := name == "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -128,7 +128,7 @@ func (p *parser) endpoint(signal string) string {
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		p.bad(name, "is not the URL of a collector, as https://collector.example:4318 is")
+		p.bad(name, "is not a URL such as https://collector.example:4318")
 		return ""
 	}
 	if all && p.options.Insecure && u.Scheme == "https" {
@@ -142,8 +142,8 @@ func (p *parser) endpoint(signal string) string {
 	return u.String()
 }
 
-// protocol takes every protocol for http/json. A collector takes http/protobuf and
-// http/json at the same port, so a setting that is meant for a whole cluster works.
+// protocol accepts every protocol, and http/json is used. Collectors accept http/protobuf
+// and http/json on the same port, so a setting for a whole cluster works.
 func (p *parser) protocol(name, value string) {
 	var warning string
 	switch value {
@@ -152,7 +152,7 @@ func (p *parser) protocol(name, value string) {
 	case "http/protobuf":
 		warning = fmt.Sprintf("%s is %s; http/json is used instead", name, value)
 	case "grpc":
-		warning = fmt.Sprintf("%s is %s; http/json is used instead, which collectors usually take at port 4318", name, value)
+		warning = fmt.Sprintf("%s is %s; http/json is used instead, which collectors usually accept on port 4318", name, value)
 	default:
 		p.bad(name, "is none of http/json, http/protobuf and grpc")
 		return
@@ -162,7 +162,7 @@ func (p *parser) protocol(name, value string) {
 	}
 }
 
-// milliseconds is a variable that holds some.
+// milliseconds returns a variable that is a number of milliseconds.
 func (p *parser) milliseconds(name string, def time.Duration) time.Duration {
 	value := p.get(name)
 	if value == "" {
@@ -176,7 +176,7 @@ func (p *parser) milliseconds(name string, def time.Duration) time.Duration {
 	return time.Duration(n) * time.Millisecond
 }
 
-// pairs is a variable that holds "key=value,key=value", with %-escapes in values.
+// pairs returns a variable of the form "key=value,key=value", with %-escapes in values.
 func (p *parser) pairs(name string) map[string]string {
 	pairs := map[string]string{}
 	for item := range strings.SplitSeq(p.get(name), ",") {

@@ -46,12 +46,12 @@ func TestConfigure(t *testing.T) {
 			want: [3]string{"https://c.example/v1/logs", "https://c.example/v1/metrics", "https://c.example/v1/traces"}},
 		{name: "grpc for one", env: env{logs: "https://c.example", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc"}, warnings: 1, want: [3]string{"https://c.example"}},
 		{name: "no protocol", env: env{logs: "https://c.example", "OTEL_EXPORTER_OTLP_PROTOCOL": "pigeon"}, err: "OTEL_EXPORTER_OTLP_PROTOCOL is none of"},
-		{name: "other scheme", env: env{all: "unix:///hush"}, err: "OTEL_EXPORTER_OTLP_ENDPOINT is not the URL"},
-		{name: "no host", env: env{all: "http:///hush"}, err: "OTEL_EXPORTER_OTLP_ENDPOINT is not the URL"},
+		{name: "other scheme", env: env{all: "unix:///hush"}, err: "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL"},
+		{name: "no host", env: env{all: "http:///hush"}, err: "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL"},
 		{name: "timeout", env: env{logs: "https://c.example", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, err: "OTEL_EXPORTER_OTLP_TIMEOUT is not a number"},
 		{name: "everything at once", env: env{logs: "https://c.example", "OTEL_METRIC_EXPORT_INTERVAL": "0", "OTEL_EXPORTER_OTLP_HEADERS": "hush",
 			"OTEL_RESOURCE_ATTRIBUTES": "a=%zz"}, err: "OTEL_EXPORTER_OTLP_HEADERS is not a list of key=value; OTEL_METRIC_EXPORT_INTERVAL is not a number of milliseconds; OTEL_RESOURCE_ATTRIBUTES is"},
-		{name: "header", env: env{logs: "https://c.example", "OTEL_EXPORTER_OTLP_HEADERS": "a=hush%0d%0ab"}, err: "cannot be a header"},
+		{name: "header", env: env{logs: "https://c.example", "OTEL_EXPORTER_OTLP_HEADERS": "a=hush%0d%0ab"}, err: "invalid header"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

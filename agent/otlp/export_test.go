@@ -297,7 +297,7 @@ func TestOutage(t *testing.T) {
 		if n := strings.Count(told.String(), "level=WARN"); n != 1 {
 			t.Errorf("%d warnings:\n%s", n, &told)
 		}
-		if !strings.Contains(told.String(), "log records do not get to https://collector.example") || !strings.Contains(told.String(), "log records get to https://collector.example again") {
+		if !strings.Contains(told.String(), "log records cannot be sent to https://collector.example") || !strings.Contains(told.String(), "log records are sent to https://collector.example again") {
 			t.Errorf("told %s", &told)
 		}
 		got := c.got()

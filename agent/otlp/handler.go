@@ -19,7 +19,7 @@ func (e *Exporter) Handler(level slog.Leveler) slog.Handler {
 	return &handler{exporter: e, level: level}
 }
 
-// handler makes attributes of groups flat: a group's name is a prefix with a dot.
+// handler flattens groups: the name of a group becomes a prefix with a dot.
 type handler struct {
 	exporter *Exporter
 	level    slog.Leveler
@@ -34,7 +34,7 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	out := logRecord{
 		Observed:     nano(time.Now()),
-		Severity:     min(max(int(r.Level)+9, 1), 24), // slog has the distances of OpenTelemetry
+		Severity:     min(max(int(r.Level)+9, 1), 24), // the levels of slog have the same distances
 		SeverityText: r.Level.String(),
 		Body:         text(r.Message),
 		Attributes:   slices.Clone(h.attrs),
@@ -72,7 +72,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// appendAttr adds an attribute. Keys must be unique; the last one holds.
+// appendAttr adds an attribute and replaces one with the same key.
 func appendAttr(list []keyValue, prefix string, a slog.Attr) []keyValue {
 	value := a.Value.Resolve()
 	if value.Kind() == slog.KindGroup {
@@ -107,7 +107,7 @@ func valueOf(v slog.Value) anyValue {
 		n := strconv.FormatInt(v.Int64(), 10)
 		return anyValue{Int: &n}
 	case slog.KindFloat64:
-		// JSON has no number for what is not finite.
+		// JSON has no infinite numbers.
 		if f := v.Float64(); f-f == 0 {
 			return anyValue{Double: &f}
 		}
@@ -119,8 +119,8 @@ func valueOf(v slog.Value) anyValue {
 	return text(v.String()) // a uint64 may be too large for an intValue
 }
 
-// anyOf writes what has no shape of its own as JSON: unlike fmt, that does not look
-// into unexported fields, where a secret may be.
+// anyOf encodes other values as JSON text. Unlike fmt, encoding/json does not read
+// unexported fields, which may hold a secret.
 func anyOf(v any) anyValue {
 	switch v := v.(type) {
 	case error:

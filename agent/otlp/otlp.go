@@ -5,8 +5,8 @@
 //	           Span ─▶ queue ─▶ batch ─┼─▶ POST, tried again ─▶ collector
 //	Measure ─▶ every Interval ─────────┘
 //
-// The program never waits for the collector: what does not fit into a queue is
-// dropped and counted, and an outage is told once.
+// The program never waits for the collector. Records that do not fit into a queue are
+// dropped and counted, and an outage is logged once.
 package otlp
 
 import (
@@ -22,35 +22,35 @@ import (
 	"baton"
 )
 
-// Config says what goes where. [Configure] makes one.
+// Config configures an exporter. [Configure] returns one.
 type Config struct {
 	Logs, Metrics, Traces Target // those without a URL are not exported
 
-	Resource map[string]string // who reports: service.name and so on
+	Resource map[string]string // attributes of the sender, such as service.name
 	Version  string            // of the program, for the scope and the user agent
-	Interval time.Duration     // between exports of metrics; a minute when zero
-	// TraceKey is the attribute of log records that names the trace they belong to,
-	// as [Span.Trace] does.
+	Interval time.Duration     // between exports of metrics; a minute if zero
+	// TraceKey is the attribute of log records with the name of their trace, see
+	// [Span.Trace].
 	TraceKey string
 
-	Transport http.RoundTripper // http.DefaultTransport when nil
-	// Redact, when set, has the last look at a body before it is sent.
+	Transport http.RoundTripper // http.DefaultTransport if nil
+	// Redact, if set, removes secrets from a body before it is sent.
 	Redact func(body []byte) []byte
-	// Log hears of outages. It must not lead back to the exporter's own handler.
+	// Log receives reports of outages. It must not use the handler of the exporter.
 	Log *slog.Logger
 }
 
-// Target is where one signal goes.
+// Target is the destination of one signal.
 type Target struct {
 	URL     string
 	Headers map[string]baton.Secret
-	Timeout time.Duration // of one request; 10 s when zero
+	Timeout time.Duration // of one request; 10 s if zero
 }
 
 // Enabled reports whether anything is exported.
 func (c Config) Enabled() bool { return c.Logs.URL != "" || c.Metrics.URL != "" || c.Traces.URL != "" }
 
-// What OpenTelemetry's batch processors have as defaults.
+// The defaults of the batch processors of OpenTelemetry.
 const (
 	queueSize = 2048
 	batchSize = 512
@@ -71,15 +71,15 @@ type Exporter struct {
 	logs  *queue[logRecord]
 	spans *queue[span]
 
-	closing chan struct{} // closed: no more waiting, send what is left
+	closing chan struct{} // closed when Close begins: send the rest at once
 	close   sync.Once
-	mu      sync.Mutex // holds Measure against Close
+	mu      sync.Mutex // for Measure and Close
 	work    sync.WaitGroup
-	ctx     context.Context // ends when there is no more time
+	ctx     context.Context // ends when the time for Close is over
 	end     context.CancelFunc
 }
 
-// New starts an exporter. It sends nothing before there is something to send.
+// New starts an exporter.
 func New(cfg Config) *Exporter {
 	cfg.Interval = cmp.Or(cfg.Interval, defaultInterval)
 	if cfg.Log == nil {
@@ -103,15 +103,15 @@ func New(cfg Config) *Exporter {
 	return e
 }
 
-// Span enters a piece of work that has ended.
+// Span exports a span.
 func (e *Exporter) Span(s Span) {
 	if e.cfg.Traces.URL != "" {
 		e.spans.add(s.encode())
 	}
 }
 
-// Measure exports what read returns at every interval, and once more at the end. It
-// is called once.
+// Measure exports the readings that read returns at every interval, and once more at the
+// end. It must be called once at most.
 func (e *Exporter) Measure(read func() []Reading) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,7 +119,7 @@ func (e *Exporter) Measure(read func() []Reading) {
 		return
 	}
 	s := e.sender(e.cfg.Metrics, "metrics")
-	s.patience = min(s.patience, e.cfg.Interval) // the next export holds everything that this one does
+	s.patience = min(s.patience, e.cfg.Interval) // the next export contains newer values
 	e.work.Go(func() {
 		tick := time.NewTicker(e.cfg.Interval)
 		defer tick.Stop()
@@ -139,7 +139,7 @@ func (e *Exporter) Measure(read func() []Reading) {
 	})
 }
 
-// Close sends what is left and ends. What is not sent when ctx ends is dropped.
+// Close sends the rest and stops. What is not sent when ctx ends is dropped.
 func (e *Exporter) Close(ctx context.Context) {
 	e.close.Do(func() {
 		e.mu.Lock()
@@ -162,7 +162,7 @@ func (e *Exporter) closed() bool {
 	}
 }
 
-// batches sends what comes into a queue until the exporter is closed.
+// batches sends the records of a queue in batches until the exporter is closed.
 func batches[T any](e *Exporter, to Target, what string, q *queue[T], delay time.Duration, body func([]T) any) {
 	s := e.sender(to, what)
 	for last := false; !last; {
@@ -186,7 +186,7 @@ func batches[T any](e *Exporter, to Target, what string, q *queue[T], delay time
 			}
 		}
 		if s.down && !last {
-			continue // what an outage costs is told at its end
+			continue // reported at the end of the outage
 		}
 		if dropped := q.forget(); dropped > 0 {
 			e.cfg.Log.Warn(fmt.Sprintf("OpenTelemetry: %d %s were dropped", dropped, what))
@@ -194,7 +194,7 @@ func batches[T any](e *Exporter, to Target, what string, q *queue[T], delay time
 	}
 }
 
-// queue is bounded: what comes when it is full is dropped.
+// queue is bounded: records that do not fit are dropped.
 type queue[T any] struct {
 	arrived, full chan struct{}
 
@@ -221,7 +221,7 @@ func (q *queue[T]) add(item T) {
 	}
 }
 
-// take takes a batch out.
+// take removes a batch.
 func (q *queue[T]) take() []T {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -239,7 +239,7 @@ func (q *queue[T]) drop(n int) {
 	q.dropped += n
 }
 
-// forget is how much was dropped since it was last asked.
+// forget returns the number of records that were dropped since the last call.
 func (q *queue[T]) forget() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -255,7 +255,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// encode writes a request, without secrets.
+// encode encodes a request, without secrets.
 func (e *Exporter) encode(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err == nil && e.cfg.Redact != nil {

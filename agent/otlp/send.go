@@ -19,24 +19,24 @@ import (
 )
 
 const (
-	// patience is how long a body is tried again.
+	// patience is how long sending a body is retried.
 	patience = 2 * time.Minute
-	// maxWait bounds the pause between two tries, whatever the collector asks for.
+	// maxWait bounds the wait between two attempts, also if the collector asks for more.
 	maxWait   = time.Minute
 	firstWait = time.Second
-	// maxAnswer bounds what is read of an answer, in bytes.
+	// maxAnswer bounds the bytes that are read of a response.
 	maxAnswer = 64 << 10
 )
 
-// sender sends one signal. It belongs to one goroutine.
+// sender sends one signal, from one goroutine.
 type sender struct {
 	*Exporter
 	to       Target
 	what     string
 	origin   string // scheme and host; the rest of a URL may hold a key
 	patience time.Duration
-	failures int  // in a row, for the next pause
-	down     bool // the last body was not taken
+	failures int  // in a row, for the next wait
+	down     bool // the last body was not accepted
 }
 
 func (e *Exporter) sender(to Target, what string) *sender {
@@ -47,8 +47,8 @@ func (e *Exporter) sender(to Target, what string) *sender {
 	return s
 }
 
-// send sends a body and reports whether the collector has taken it. It tries again
-// what may go well later, once at most when the exporter is being closed.
+// send sends a body and reports whether the collector accepted it. It retries temporary
+// failures, once at most while the exporter is being closed.
 func (s *sender) send(v any) (taken bool) {
 	defer func() { s.down = !taken }()
 	body, err := s.encode(v)
@@ -81,8 +81,8 @@ func (s *sender) send(v any) (taken bool) {
 	return false
 }
 
-// post is one request. A problem comes with how long to wait before the next try, 0
-// if there is no point in one.
+// post sends one request. It returns a problem with the wait before the next attempt, which
+// is 0 for a permanent problem.
 func (s *sender) post(body []byte) (wait time.Duration, problem string) {
 	ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.to.Timeout, defaultTimeout))
 	defer cancel()
@@ -122,13 +122,13 @@ func (s *sender) post(body []byte) (wait time.Duration, problem string) {
 	return 0, ""
 }
 
-// backoff doubles with each failure in a row; half of it is chance.
+// backoff returns a wait that doubles with each failure in a row; half of it is random.
 func (s *sender) backoff() time.Duration {
 	wait := min(firstWait<<min(s.failures, 10), maxWait)
 	return wait/2 + rand.N(wait/2)
 }
 
-// retryAfter is how long the header asks to wait, 0 when it does not.
+// retryAfter returns the wait of the header Retry-After, or 0.
 func retryAfter(header string, now time.Time) time.Duration {
 	header = strings.TrimSpace(header)
 	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
@@ -140,7 +140,7 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return 0
 }
 
-// rejected is how much of a request the collector did not want.
+// rejected returns how many records of a request the collector rejected.
 func rejected(answer []byte) int64 {
 	var body struct {
 		PartialSuccess map[string]json.RawMessage `json:"partialSuccess"`
@@ -156,17 +156,17 @@ func rejected(answer []byte) int64 {
 	return 0
 }
 
-// outage tells of a collector that does not take what it is sent: once when that
-// begins and once when it is over.
+// outage logs that a collector does not accept data, once at the beginning and once at the
+// end.
 type outage struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	failing map[string]bool // signals, and origins that are away
+	failing map[string]bool // signals, and origins that are unreachable
 }
 
-// begins notes a failure. A collector that is away is one outage for all signals; one
-// that does not want a signal is another.
+// begins records a failure. An unreachable collector is one outage for all signals; a signal
+// that it rejects is another one.
 func (o *outage) begins(s *sender, problem string, away bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -174,7 +174,7 @@ func (o *outage) begins(s *sender, problem string, away bool) {
 	o.failing[s.what] = true
 	o.failing[s.origin] = o.failing[s.origin] || away
 	if !known {
-		o.log.Warn(fmt.Sprintf("OpenTelemetry: %s do not get to %s", s.what, s.origin), "error", problem)
+		o.log.Warn(fmt.Sprintf("OpenTelemetry: %s cannot be sent to %s", s.what, s.origin), "error", problem)
 	}
 }
 
@@ -182,7 +182,7 @@ func (o *outage) ends(s *sender) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.failing[s.what] {
-		o.log.Info(fmt.Sprintf("OpenTelemetry: %s get to %s again", s.what, s.origin))
+		o.log.Info(fmt.Sprintf("OpenTelemetry: %s are sent to %s again", s.what, s.origin))
 	}
 	delete(o.failing, s.what)
 	delete(o.failing, s.origin)

@@ -18,13 +18,12 @@ import (
 const (
 	magic      = "PAGELOG1"
 	headerSize = 4 + 4 + 1
-	// chunk bounds the memory of a page: rows are written out in frames of about
-	// this size, and only the commit makes them count.
+	// chunk bounds the memory of a page: rows are written in frames of about this size.
 	chunk     = 256 << 10
 	maxRecord = 32 << 20
 	maxFrame  = maxRecord + 2*chunk
-	// syncEvery bounds what a power cut can cost without paying for a flush to the
-	// disk with every page.
+	// syncEvery bounds the pages that a power cut loses. A flush for every page would be
+	// slow.
 	syncEvery = time.Second
 
 	kindRows   = 'r'
@@ -33,8 +32,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Feed is the log of one feed. After an error of Append, Commit or Reset it stays
-// failed; the file is recovered to its last commit when it is next opened.
+// Feed is the log of one feed. After an error of Append, Commit or Reset, all further calls
+// fail, and the next open recovers the file to its last commit.
 type Feed struct {
 	file      disk.File
 	state     []byte
@@ -56,7 +55,7 @@ func openFeed(fsys disk.FS, path string) (*Feed, error) {
 		file.Close()
 		return nil, err
 	}
-	// The file is new, or nobody knows whether its name is durable.
+	// The file is new, or its name may not be durable.
 	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
 		file.Close()
 		return nil, storage(err, path, "open %s", path)
@@ -64,7 +63,7 @@ func openFeed(fsys disk.FS, path string) (*Feed, error) {
 	return f, nil
 }
 
-// recover finds the last commit, cuts off what follows, and loads its state.
+// recover finds the last commit, truncates the file there and loads its state.
 func (f *Feed) recover() error {
 	frames, err := newFrames(f.file)
 	if err != nil {
@@ -85,7 +84,7 @@ func (f *Feed) recover() error {
 	return f.cut()
 }
 
-// cut drops everything after the last commit.
+// cut truncates the file after the last commit.
 func (f *Feed) cut() error {
 	if err := f.file.Truncate(f.committed); err != nil {
 		return f.fail(err, "cut")
@@ -104,16 +103,16 @@ func (f *Feed) cut() error {
 	return nil
 }
 
-// State is what the last commit said, or nil when there was none.
+// State returns the state of the last commit, or nil.
 func (f *Feed) State() []byte { return f.state }
 
-// Append adds a record to the page in progress.
+// Append adds a record to the current page.
 func (f *Feed) Append(record []byte) error {
 	if f.err != nil {
 		return f.err
 	}
 	if len(record) > maxRecord {
-		return baton.Errorf(baton.Invalid, "page log: a record of %d bytes is over the limit of %d", len(record), maxRecord)
+		return baton.Errorf(baton.Invalid, "page log: a record has %d bytes, more than the limit of %d", len(record), maxRecord)
 	}
 	if len(f.buf) == 0 {
 		f.buf = append(f.buf, make([]byte, headerSize)...)
@@ -150,7 +149,7 @@ func (f *Feed) Commit(state []byte) error {
 	return nil
 }
 
-// Rollback drops the page in progress.
+// Rollback drops the current page.
 func (f *Feed) Rollback() error {
 	if f.err != nil {
 		return f.err
@@ -158,7 +157,7 @@ func (f *Feed) Rollback() error {
 	return f.cut()
 }
 
-// Reset drops all pages and commits the state as the new beginning.
+// Reset drops all pages and commits a new state.
 func (f *Feed) Reset(state []byte) error {
 	if f.err != nil {
 		return f.err
@@ -170,7 +169,7 @@ func (f *Feed) Reset(state []byte) error {
 	return f.Commit(state)
 }
 
-// Sync brings all commits to the disk.
+// Sync flushes all commits to the disk.
 func (f *Feed) Sync() error {
 	if err := f.file.Sync(); err != nil {
 		return f.fail(err, "flush")
@@ -178,8 +177,9 @@ func (f *Feed) Sync() error {
 	return nil
 }
 
-// Replay calls fn with each committed record in order, and with where [Feed.ReadAt] has it.
-// The slice is valid during the call only. It must not run beside Append or Commit.
+// Replay calls fn with each committed record in order, and with its position for
+// [Feed.ReadAt]. The slice is valid during the call only. Replay must not run concurrently
+// with Append or Commit.
 func (f *Feed) Replay(fn func(record []byte, at int64) error) error {
 	if f.err != nil {
 		return f.err
@@ -216,7 +216,7 @@ func (f *Feed) Replay(fn func(record []byte, at int64) error) error {
 	return nil
 }
 
-// ReadAt reads a part of the log that Replay has shown.
+// ReadAt reads a record at a position of Replay.
 func (f *Feed) ReadAt(b []byte, at int64) (int, error) {
 	n, err := f.file.ReadAt(b, at)
 	if n == len(b) {
@@ -233,7 +233,7 @@ func (f *Feed) changed() error {
 		WithFix("Let nothing else write there, check the disk, and run again.")
 }
 
-// Close flushes and closes the file; a page in progress is dropped.
+// Close flushes and closes the file and drops the current page.
 func (f *Feed) Close() error {
 	err := errors.Join(f.file.Sync(), f.file.Close())
 	if err != nil && f.err == nil {
@@ -242,7 +242,7 @@ func (f *Feed) Close() error {
 	return nil
 }
 
-// flush writes the buffer as one frame; its first bytes are room for the header.
+// flush writes the buffer as one frame. Its first bytes are reserved for the header.
 func (f *Feed) flush(kind byte) error {
 	frame := f.buf
 	frame[8] = kind
@@ -269,17 +269,17 @@ func (f *Feed) fail(err error, doing string) error {
 	return f.err
 }
 
-// frames walks the valid frames of a file and stops at the first that is not.
+// frames iterates over the frames of a file up to the first invalid one.
 type frames struct {
 	r       *bufio.Reader
 	kind    byte
 	payload []byte
 	end     int64 // offset after the frame
-	err     error // a failing disk, never a torn frame
+	err     error // of the disk; a torn frame is none
 }
 
-// newFrames returns nil when the file does not begin as a page log does. A file whose
-// beginning cannot be read is something else.
+// newFrames returns nil if the file does not begin like a page log, and an error if its
+// beginning cannot be read.
 func newFrames(r io.ReadSeeker) (*frames, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err

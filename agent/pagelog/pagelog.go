@@ -1,11 +1,11 @@
-// Package pagelog makes pages durable. It keeps one append-only file for each feed
-// of a running sync, and guarantees one thing: what is read back is exactly what
-// was appended before the last commit of that feed.
+// Package pagelog makes pages durable. It keeps one append-only file for each feed of a
+// running sync. Reading returns exactly the records that were appended before the last
+// commit of the feed.
 //
 // # Layout
 //
-//	DIR/lock          held by the process that writes
-//	DIR/header        what this sync is, opaque here; written once, atomically
+//	DIR/lock          locked by the process that writes
+//	DIR/header        describes the sync, opaque here; written once, atomically
 //	DIR/FEED.pages    magic, then frames
 //
 //	frame   = length uint32 | crc32c uint32 | kind byte | payload
@@ -13,14 +13,13 @@
 //	payload of kind 'c' = the feed's state after the page, opaque here
 //
 // Integers are little-endian; length counts the payload; the checksum covers kind
-// and payload. A page is its 'r' frames and the 'c' frame that ends it. Whatever
-// follows the last 'c' frame that can be reached through valid frames is a page
-// that did not finish: it is cut off when the file is opened. Because the state is
-// written with the rows, cutting off more than was needed is safe, too: the feed
-// reads those pages again.
+// and payload. A page is its 'r' frames and the 'c' frame that ends it. Everything after
+// the last 'c' frame that can be reached through valid frames is an unfinished page and
+// is removed when the file is opened. Because the state is written with the rows, removing
+// more is safe as well: the feed reads those pages again.
 //
-// A commit survives the death of the process at once, and of the machine after at
-// most [syncEvery].
+// A commit survives the end of the process at once, and a power cut after at most
+// [syncEvery].
 package pagelog
 
 import (
@@ -48,8 +47,8 @@ const (
 	pagesExt   = ".pages"
 )
 
-// Open takes possession of the directory, creating it if need be. It is Refused
-// while another process has it.
+// Open locks the directory and creates it if necessary. It fails with Refused while another
+// process has the lock.
 func Open(fsys disk.FS, dir string) (*Log, error) {
 	if err := disk.OwnDir(fsys, dir); err != nil {
 		return nil, storage(err, dir, "create %s", dir)
@@ -66,10 +65,10 @@ func Open(fsys disk.FS, dir string) (*Log, error) {
 	return &Log{dir: dir, fsys: fsys, lock: lock}, nil
 }
 
-// Dir is the directory, where the owner may keep scratch files of its own.
+// Dir returns the directory, in which the caller may keep scratch files.
 func (l *Log) Dir() string { return l.dir }
 
-// Header is what Begin wrote, or nil when no sync was begun.
+// Header returns the header of the sync, or nil if there is no sync.
 func (l *Log) Header() ([]byte, error) {
 	path := filepath.Join(l.dir, headerName)
 	b, err := disk.ReadFile(l.fsys, path)
@@ -82,8 +81,8 @@ func (l *Log) Header() ([]byte, error) {
 	return b, nil
 }
 
-// Begin forgets everything and starts a new sync with that header. A power cut leaves
-// no old pages under the new header: their names are gone for good before it comes.
+// Begin removes everything and starts a new sync with a header. The names of old pages are
+// durably removed before, so that a power cut cannot leave them with the new header.
 func (l *Log) Begin(header []byte) error {
 	if err := l.clear(); err != nil {
 		return err
@@ -98,8 +97,8 @@ func (l *Log) Begin(header []byte) error {
 	return err
 }
 
-// clear removes the header first, so that a crash in between leaves files that no
-// header vouches for, and those are cleared by the next Begin.
+// clear removes the header first. After a crash, the next Begin removes files without a
+// header.
 func (l *Log) clear() error {
 	entries, err := l.fsys.ReadDir(l.dir)
 	if err != nil {
@@ -120,12 +119,12 @@ func (l *Log) clear() error {
 	return nil
 }
 
-// Close gives the directory up and leaves it for a later process.
+// Close unlocks the directory and keeps it for a later process.
 func (l *Log) Close() error {
 	return storage(l.lock.Release(), filepath.Join(l.dir, lockName), "release the lock of %s", l.dir)
 }
 
-// Remove gives the directory up and deletes it.
+// Remove unlocks the directory and deletes it.
 func (l *Log) Remove() error {
 	err := l.clear()
 	if e := l.lock.Remove(); err == nil {
@@ -139,7 +138,7 @@ func (l *Log) Remove() error {
 
 var feedName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
-// Feed opens the feed's file and recovers it to its last commit.
+// Feed opens the file of a feed and recovers it to its last commit.
 func (l *Log) Feed(name string) (*Feed, error) {
 	if !feedName.MatchString(name) {
 		return nil, baton.Errorf(baton.Internal, "pagelog: %q is not a feed name", name)

@@ -14,7 +14,7 @@ import (
 	"baton/internal/pause"
 )
 
-// feedState is what is committed with every page of a feed.
+// feedState is committed with every page of a feed.
 type feedState struct {
 	Cursor   baton.Cursor
 	Done     bool
@@ -31,7 +31,7 @@ type feedRun struct {
 	feed    baton.Feed
 	log     *pagelog.Feed
 	state   feedState
-	seen    intern.Table // resources of committed pages and of the one in progress, as appendID has them
+	seen    intern.Table // ids of the resources in committed pages and in the current one, see appendID
 	rows    writer.Encoder
 	resumed bool
 }
@@ -49,7 +49,7 @@ func openFeed(r *run, plan baton.Feed) (*feedRun, error) {
 	return f, nil
 }
 
-// restore brings back the state and the seen resources of an earlier process.
+// restore loads the state and the seen resources of an earlier process.
 func (f *feedRun) restore() error {
 	b := f.log.State()
 	if b == nil {
@@ -63,7 +63,7 @@ func (f *feedRun) restore() error {
 	return f.recall()
 }
 
-// recall brings back the resources that are in committed pages.
+// recall loads the ids of the resources in committed pages.
 func (f *feedRun) recall() error {
 	f.seen.Clear()
 	var id []byte
@@ -103,16 +103,16 @@ func (f *feedRun) read(ctx context.Context) error {
 	return f.log.Sync()
 }
 
-// page reads one page and makes it durable, or leaves no trace of it.
+// page reads one page and commits it, or rolls it back.
 func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
 	p := &page{feed: f, before: f.seen.Len()}
-	f.rows.Restart() // the page before may be taken back
+	f.rows.Restart() // the previous page may have been rolled back
 	step, err := f.feed.Next(ctx, f.state.Cursor, p)
 	if err = cmp.Or(err, p.err); err != nil {
 		return 0, cmp.Or(err, f.undo(p, err))
 	}
 	if !step.Done && !step.Restart && step.Wait <= 0 && step.Cursor == f.state.Cursor {
-		return 0, baton.Errorf(baton.Internal, "it stands still at cursor %q", step.Cursor)
+		return 0, baton.Errorf(baton.Internal, "its cursor %q does not advance", step.Cursor)
 	}
 	next := f.after(p, step)
 	b, err := json.Marshal(next)
@@ -131,8 +131,8 @@ func (f *feedRun) page(ctx context.Context) (wait time.Duration, err error) {
 	return step.Wait, nil
 }
 
-// undo drops the page in progress. A list that turned out incomplete is dropped
-// whole: going on at its end would find it incomplete for ever.
+// undo rolls the current page back. A list that is incomplete is discarded as a whole:
+// resumed at its end, it would be incomplete again.
 func (f *feedRun) undo(p *page, err error) error {
 	if baton.KindOf(err) != baton.Incomplete {
 		f.seen.Truncate(p.before)
@@ -144,7 +144,7 @@ func (f *feedRun) undo(p *page, err error) error {
 	return cmp.Or(err, f.log.Reset(b))
 }
 
-// after is the state once the page counts.
+// after returns the state after the page.
 func (f *feedRun) after(p *page, step baton.Step) feedState {
 	next := f.state
 	next.Cursor, next.Done, next.Pages = step.Cursor, step.Done, next.Pages+1
@@ -168,7 +168,7 @@ func (f *feedRun) progress(wait time.Duration) {
 	})
 }
 
-// merge adds counts by reason into a new map; the old one may already be durable.
+// merge adds counts by reason into a new map; the old one may be committed already.
 func merge(a, b map[string]Exclusion) map[string]Exclusion {
 	if len(b) == 0 {
 		return a
@@ -187,7 +187,7 @@ func merge(a, b map[string]Exclusion) map[string]Exclusion {
 	return sum
 }
 
-// targeted is the feed of a targeted sync: one page for each resource.
+// targeted returns the feed of a targeted sync: one page for each resource.
 func targeted(c *baton.Connector, ids []baton.ResourceID) baton.Feed {
 	return baton.Feed{
 		Name: "targeted",

@@ -12,9 +12,9 @@ import (
 	"baton"
 )
 
-// Override allows one sync that was held, and others only as far as they are like it. It
-// is void once another sync has become the previous one, so it can stay set. It holds
-// hashes and counts, and nothing secret.
+// Override allows one held sync, and others only as far as they are similar. It is void once
+// another sync has become the previous one, so it can stay set. It contains hashes and
+// counts, and no secrets.
 //
 // Its text is, in base64url: a version; a hash of the id of the previous sync; for each
 // subject that ran short its table, a hash of its name, how many of how many rows were
@@ -50,10 +50,10 @@ const (
 // IsZero reports whether there is no override.
 func (o Override) IsZero() bool { return o.text == "" }
 
-// String is the text that ParseOverrides takes.
+// String returns the text that ParseOverrides parses.
 func (o Override) String() string { return o.text }
 
-// newOverride makes the override for a sync with these totals, of which this runs short.
+// newOverride returns the override for a held sync with these totals and shortfalls.
 func newOverride(previous string, short []shortfall, totals map[subject]int) Override {
 	o := Override{previous: hash8(previous), totals: map[overrideKey]int{}}
 	b := append([]byte{overrideVersion}, o.previous[:]...)
@@ -84,7 +84,7 @@ func newOverride(previous string, short []shortfall, totals map[subject]int) Ove
 	return o
 }
 
-// ParseOverrides reads the texts of overrides, separated by commas or space.
+// ParseOverrides parses overrides that are separated by commas or blanks.
 func ParseOverrides(text string) (list []Override, err error) {
 	texts := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\r' || r == '\n' })
 	if len(texts) > maxOverrides {
@@ -93,7 +93,7 @@ func ParseOverrides(text string) (list []Override, err error) {
 	for _, text := range texts {
 		o, ok := parseOverride(text)
 		if !ok {
-			return nil, baton.Errorf(baton.Invalid, "this is not the override of a sync that was held").
+			return nil, baton.Errorf(baton.Invalid, "this is not the override of a held sync").
 				WithFix("Copy it whole from the message that said the sync is held; one from another version of this program is not accepted.")
 		}
 		list = append(list, o)
@@ -126,8 +126,8 @@ func parseOverride(text string) (Override, bool) {
 	return o, !r.bad
 }
 
-// overrideReader reads the parts of an override. Once something is missing or cannot be
-// meant, bad is set and all further parts are zero.
+// overrideReader reads the parts of an override. Once a part is missing or invalid, bad is
+// set and all further parts are zero.
 type overrideReader struct {
 	*bytes.Reader
 	bad bool
@@ -169,8 +169,8 @@ func (r *overrideReader) item() (i overrideItem) {
 	return i
 }
 
-// allows reports whether a sync with these totals may be sealed that runs short like this in
-// comparison with the previous one. It must be about as large as the held sync.
+// allows reports whether a sync with these totals and shortfalls may be sealed. It must be
+// about as large as the held sync.
 func (o Override) allows(previous string, short []shortfall, totals map[subject]int, maxRemovals int) bool {
 	if o.IsZero() || o.previous != hash8(previous) {
 		return false
@@ -182,8 +182,8 @@ func (o Override) allows(previous string, short []shortfall, totals map[subject]
 	return ok && !slices.ContainsFunc(short, func(f shortfall) bool { return !o.covers(f, held, totals, maxRemovals) })
 }
 
-// covers reports whether what runs short ran short in the held sync, too: the same rows
-// are gone, and of those that were left then no more than a tenant loses as time goes by.
+// covers reports whether a shortfall was one of the held sync as well: the same rows are
+// gone, and few of those that were left then.
 func (o Override) covers(f shortfall, held, totals map[subject]int, maxRemovals int) bool {
 	at := slices.IndexFunc(o.items, func(i overrideItem) bool { return i.overrideKey == f.key() })
 	if at < 0 {
@@ -219,8 +219,8 @@ func (o Override) totalsOf(totals map[subject]int) (held map[subject]int, ok boo
 	return held, len(held) > 0
 }
 
-// bearableSince reports whether so many more rows may be gone since the sync was held, of
-// those that were left then.
+// bearableSince reports whether so many of the rows that were left in the held sync may be
+// gone.
 func bearableSince(more, left, maxRemovals int) bool {
 	return more <= 0 || more < left && more*100 <= left*maxRemovals
 }

@@ -7,11 +7,11 @@ import (
 	"baton"
 )
 
-// page encodes each row once, as it will stand in the file, and appends it to the
-// page log. It implements baton.Page; the first error sticks and fails the page.
+// page encodes each row once, in the form of the file, and appends it to the page log. It
+// implements baton.Page. The first error fails the page.
 type page struct {
 	feed     *feedRun
-	before   int // how many resources the feed had seen
+	before   int // resources that the feed had seen before
 	excluded map[string]Exclusion
 	rows     int
 	expected int
@@ -19,7 +19,7 @@ type page struct {
 	err      error
 }
 
-// appendID appends a resource's identity.
+// appendID appends the id of a resource.
 func appendID[T string | []byte](dst []byte, kind, id T) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(kind)))
 	return append(append(dst, kind...), id...)
@@ -88,11 +88,10 @@ func (p *page) wanted(resourceType string) bool {
 	return len(types) == 0 || slices.Contains(types, resourceType)
 }
 
-// fresh is how many resources the page brought.
+// fresh returns the number of new resources in the page.
 func (p *page) fresh() int { return p.feed.seen.Len() - p.before }
 
-// append appends the row that was encoded last to the page log, unless it could not be
-// encoded.
+// append appends the row that was encoded last to the page log, unless encoding failed.
 func (p *page) append(err error) {
 	if p.err != nil {
 		return

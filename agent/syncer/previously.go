@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Holds reports whether any finished sync in the file at path has the resource. A file
-// that does not exist has none. tempDir is where the file is unpacked; "" is beside it.
+// Holds reports whether a finished sync in the file at path has the resource. A file that
+// does not exist has none. tempDir is the directory to unpack the file in; "" is that of the
+// file.
 func Holds(path, tempDir string, id baton.ResourceID) (bool, error) {
 	ctx := context.Background()
 	f, err := c1z.Opener{TempDir: cmp.Or(tempDir, filepath.Dir(path))}.Open(ctx, path)

@@ -12,18 +12,18 @@ import (
 	"baton/wire"
 )
 
-// maxUnknown is how many different principals may be the id of no resource, where a
-// connector is asked whom they mean. More are taken for a failed read: to tell what each of
-// them means takes memory.
+// maxUnknown bounds the number of different principals that are not the id of a resource, if
+// a connector is asked to identify them. More count as a failed read, because each of them
+// takes memory.
 const maxUnknown = 1 << 18
 
-// errRenamed says that grants name accounts in another way than by their ids, and that the
-// sync must be written anew with the ids that are known now.
+// errRenamed means that grants identify accounts by something other than their ids, and that
+// the rows must be written again with the ids that are known now.
 var errRenamed = errors.New("syncer: principals have other names")
 
-// dropUnknown has the grants dropped whose principal no resource is, unless the connector
-// knows whom they mean. It fails with errRenamed if some are known, and with
-// baton.Incomplete if it is not known whom one means.
+// dropUnknown drops the grants whose principal is not a resource of the sync, unless the
+// connector can identify the account. It returns errRenamed if the connector identified
+// some, and baton.Incomplete if it cannot decide for one.
 func (s *sealing) dropUnknown() error {
 	unknown := map[string]*intern.Table{}
 	s.out.DropUnknownPrincipals(func(kind, id []byte) bool {
@@ -61,7 +61,7 @@ func (s *sealing) dropUnknown() error {
 			Has:      func(id baton.ResourceID) bool { return s.known([]byte(id.Type), []byte(id.ID)) },
 		})
 		if err != nil {
-			return fmt.Errorf("find out whom grants mean: %w", err)
+			return fmt.Errorf("identify the principals of grants: %w", err)
 		}
 		if len(unread) > 0 {
 			return s.unread(baton.ResourceID{Type: kind, ID: unread[0]}, len(unread))
@@ -130,8 +130,8 @@ func (s *sealing) replay(fn func(writer.Row) error) error {
 	return nil
 }
 
-// unread is the error for a principal of which it is not known whom it means. It names the
-// resource on which the principal has a grant.
+// unread returns the error for a principal that cannot be identified. It names a resource on
+// which the principal has a grant.
 func (s *sealing) unread(principal baton.ResourceID, n int) error {
 	var on baton.ResourceID
 	name := ""
@@ -151,23 +151,24 @@ func (s *sealing) unread(principal baton.ResourceID, n int) error {
 	}
 	others := ""
 	if n > 1 {
-		others = fmt.Sprintf(", and so with %d others", n-1)
+		others = fmt.Sprintf(", and %d others", n-1)
 	}
-	return s.notUnderstood("the upstream lists %q as a member of %s %s (%s), and it is not known which %s that is%s",
+	return s.notUnderstood("the upstream lists %q as a member of %s %s (%s), but no %s can be identified by that%s",
 		clip(principal.ID), on.Type, name, on.ID, principal.Type, others)
 }
 
 var errFound = errors.New("found")
 
-// notUnderstood is the error of a sync that must not be sealed. The next one reads anew.
+// notUnderstood returns the error of a sync that must not be sealed. The next sync starts
+// over.
 func (s *sealing) notUnderstood(format string, args ...any) error {
 	s.run.void = true
 	return baton.Errorf(baton.Incomplete, format, args...).
 		WithFix("Nothing was written: the members would be missing. Show this line to whoever runs the upstream; if the account is to be ignored, take it out of the group there.")
 }
 
-// rename returns the row of a grant with the id of its principal, if the principal has
-// another name; else ok is false.
+// rename returns the row of a grant with the id of its principal, if the grant identifies the
+// principal by something else; otherwise ok is false.
 func (r *run) rename(row writer.Row) (renamed writer.Row, ok bool, err error) {
 	if r.renamed == nil || row.Table != writer.Grants {
 		return row, false, nil
@@ -186,7 +187,7 @@ func (r *run) rename(row writer.Row) (renamed writer.Row, ok bool, err error) {
 	return renamed, true, err
 }
 
-// clip shortens what an upstream says for a message.
+// clip shortens a text of the upstream for a message.
 func clip(text string) string {
 	if runes := []rune(text); len(runes) > 80 {
 		return string(runes[:79]) + "…"

@@ -22,9 +22,9 @@ const (
 	defaultRemovalsFrom = 100
 )
 
-// Held reports a sync that was read completely and is not sealed, because it removes more
-// of the previous sync than is configured, or because the previous sync is lost and
-// nobody can tell what it removes. Nothing was written.
+// Held reports a sync that was read completely and is not sealed: it removes more of the
+// previous sync than is configured, or the previous sync is lost, so that it is unknown what
+// it removes. Nothing was written.
 type Held struct {
 	Reasons  []string // sentences
 	Override Override // allows this sync; see [Config.Overrides]
@@ -33,22 +33,21 @@ type Held struct {
 
 func (h *Held) Error() string { return "this sync is held: " + strings.Join(h.Reasons, " ") }
 
-// Comparison says what the removal guard compared a sync with.
+// Comparison identifies what the removal guard compared a sync with.
 type Comparison int
 
-// The comparisons. ComparedRows is the only one that notices rows that were replaced by
-// as many others.
+// The comparisons. Only ComparedRows notices rows that were replaced by as many others.
 const (
-	NotCompared      Comparison = iota // with nothing: no previous sync is known, or none is wanted
+	NotCompared      Comparison = iota // with nothing: no previous sync is known or wanted
 	ComparedRows                       // with the rows of the previous sync
 	ComparedCounts                     // with the counts of Config.LastUpload
 	ComparedOverride                   // with the counts of the sync that an override was made for
 )
 
-// Upload describes the last sync that was uploaded: what is left to compare with when the
-// uploaded file is lost.
+// Upload describes the last uploaded sync. The next sync is compared with it if the uploaded
+// file is lost.
 type Upload struct {
-	SyncID string       `json:"sync_id"` // "" when the record of the upload cannot be read
+	SyncID string       `json:"sync_id"` // "" if the record of the upload cannot be read
 	Ended  time.Time    `json:"ended"`   // of the sync
 	Origin string       `json:"origin"`  // of the connector
 	Rows   []RowCount   `json:"rows"`
@@ -63,13 +62,13 @@ type RowCount struct {
 	Grants       int    `json:"grants"`
 }
 
-// FloorCount is what a floor counted.
+// FloorCount is the count of a floor.
 type FloorCount struct {
 	What  string `json:"what"`
 	Count int    `json:"count"`
 }
 
-// Upload describes the sync for when it is the last one that was uploaded.
+// Upload describes the sync as the last upload.
 func (r Result) Upload(origin string) Upload {
 	u := Upload{SyncID: r.SyncID, Ended: r.Ended, Origin: origin, Floors: floorCounts(r.Notes)}
 	for _, c := range r.Counts {
@@ -78,29 +77,28 @@ func (r Result) Upload(origin string) Upload {
 	return u
 }
 
-// subject identifies what can run short: the rows of a table and resource type, or a
-// floor.
+// subject identifies what is counted: the rows of a table and resource type, or a floor.
 type subject struct {
 	table writer.Table
 	name  string // of the resource type or floor
 }
 
-// floorTable stands for no table of a file.
+// floorTable is the table of floors, which no file has.
 const floorTable = writer.Table(0xff)
 
-// previousSync is the subject when nothing of the previous sync can be read.
+// previousSync is the subject if nothing of the previous sync can be read.
 var previousSync = subject{writer.Table(0xfe), "previous sync"}
 
 // shortfall is one reason to hold a sync.
 type shortfall struct {
 	subject
-	now, before int      // before: how many there were; now: how many of these are left
+	now, before int      // rows of the previous sync, and how many of these are left
 	sample      []string // ids of missing rows, where rows were compared
 	reason      string
 }
 
-// checkRemovals holds a sync that removes too much. It returns the subjects that an
-// override allows to run short.
+// checkRemovals holds a sync that removes too much. It returns the subjects whose shortfall
+// an override allows.
 func (s *sealing) checkRemovals(notes []baton.Note, excluded []Exclusion) (allowed map[subject]bool, err error) {
 	cfg := s.run.cfg
 	if cfg.AllowRemovals || s.run.syncType() != c1z.Full {
@@ -122,7 +120,7 @@ func (s *sealing) checkRemovals(notes []baton.Note, excluded []Exclusion) (allow
 		}
 		allowed = map[subject]bool{}
 		for _, f := range short {
-			cfg.Log.Warn("let through as told", "reason", f.reason)
+			cfg.Log.Warn("an override allows this sync", "reason", f.reason)
 			allowed[f.subject] = true
 		}
 		if allowed[previousSync] {
@@ -143,14 +141,14 @@ func (s *sealing) checkRemovals(notes []baton.Note, excluded []Exclusion) (allow
 	}
 	note := ""
 	if len(cfg.Overrides) > 0 {
-		note = "The override that was given is for another sync, or was used already. "
+		note = "The given override is for another sync, or was used already. "
 	}
 	return nil, baton.Errorf(baton.Refused, "%w", held).
-		WithFix("%sCheck the upstream and the credential; nothing was written or uploaded. If all this really is gone, allow this one sync with --allow-held %s (in the environment BATON_ALLOW_HELD).", note, held.Override)
+		WithFix("%sCheck the upstream and the credential; nothing was written or uploaded. If all of this is really gone, allow this one sync with --allow-held %s (in the environment BATON_ALLOW_HELD).", note, held.Override)
 }
 
-// compare lists what runs short in comparison with the previous sync. previous is the id
-// of that sync, "" when it is unknown.
+// compare lists the shortfalls against the previous sync. previous is the id of that sync,
+// "" if it is unknown.
 func (s *sealing) compare(notes []baton.Note) (previous string, short []shortfall, err error) {
 	file, last := s.out.Previous(), s.run.cfg.LastUpload
 	switch {
@@ -177,7 +175,7 @@ func (s *sealing) compare(notes []baton.Note) (previous string, short []shortfal
 	return "", short, err
 }
 
-// missingRows lists the tables and resource types that lost more rows than they may.
+// missingRows lists the tables and resource types that lost more rows than allowed.
 func (s *sealing) missingRows() (short []shortfall, err error) {
 	losses, err := s.out.Losses()
 	if err != nil {
@@ -207,7 +205,7 @@ func (s *sealing) missingRows() (short []shortfall, err error) {
 	return short, nil
 }
 
-// bearable reports whether so many rows may be gone.
+// bearable reports whether so many rows may be missing.
 func (s *sealing) bearable(gone, before int) bool {
 	if gone == 0 {
 		return true
@@ -217,8 +215,8 @@ func (s *sealing) bearable(gone, before int) bool {
 
 func (s *sealing) maxRemovals() int { return cmp.Or(s.run.cfg.MaxRemovals, defaultMaxRemovals) }
 
-// fewerRows lists the tables and resource types that have fewer rows than before. Counts
-// do not tell which rows are gone, so no share is bearable.
+// fewerRows lists the tables and resource types that have fewer rows than before. Counts do
+// not show which rows are gone, so no share is allowed.
 func (s *sealing) fewerRows(before []RowCount) (short []shortfall) {
 	for _, c := range before {
 		for _, of := range rowsOf(c) {
@@ -232,9 +230,8 @@ func (s *sealing) fewerRows(before []RowCount) (short []shortfall) {
 	return short
 }
 
-// fewerThanHeld lists what runs short in comparison with the sync that an override was
-// made for. Where no previous sync is known, the override is the evidence that there was
-// one, and all that is left of it.
+// fewerThanHeld lists the shortfalls against the sync that an override was made for. If no
+// previous sync is known, the override is the only evidence of one.
 func (s *sealing) fewerThanHeld(notes []baton.Note) (short []shortfall, err error) {
 	for _, o := range s.run.cfg.Overrides {
 		held, ok := o.totalsOf(s.totals)
@@ -262,8 +259,8 @@ func (s *sealing) fewerThanHeld(notes []baton.Note) (short []shortfall, err erro
 	return short, nil
 }
 
-// belowFloor lists the floors that the review finds broken and that the previous sync had
-// more for.
+// belowFloor lists the floors that this sync is below, and for which the previous sync had
+// more.
 func (s *sealing) belowFloor(notes []baton.Note, counts func() ([]FloorCount, error)) (short []shortfall, err error) {
 	var then map[string]int
 	for _, n := range notes {
@@ -284,14 +281,14 @@ func (s *sealing) belowFloor(notes []baton.Note, counts func() ([]FloorCount, er
 			if before := then[f.What]; before > f.Count {
 				short = append(short, shortfall{subject: subject{floorTable, f.What}, now: f.Count, before: before,
 					reason: fmt.Sprintf("This sync has %d %s, fewer than %d; the previous sync had %d.", f.Count, f.What, f.Least, before)})
-				break // further floors of a note count the same less strictly
+				break // further floors of a note count the same less strictly, so one is enough
 			}
 		}
 	}
 	return short, nil
 }
 
-// previousFloors returns what the review counts in the previous sync.
+// previousFloors returns the counts of the review for the previous sync.
 func (s *sealing) previousFloors() (counts []FloorCount, err error) {
 	cfg := s.run.cfg
 	ctx := context.Background()
@@ -329,7 +326,7 @@ func floorsIn(totals map[subject]int) (counts []FloorCount) {
 	return counts
 }
 
-// countRows fills totals: the rows of this sync, and its floors.
+// countRows fills totals with the rows of this sync and its floors.
 func (s *sealing) countRows(notes []baton.Note) {
 	s.totals = map[subject]int{}
 	for _, c := range s.counts {
@@ -369,7 +366,7 @@ func rowsOf(c RowCount) []counted {
 	return []counted{{subject{writer.Resources, c.Type}, c.Resources}, {subject{writer.Entitlements, c.Type}, c.Entitlements}, {subject{writer.Grants, c.Type}, c.Grants}}
 }
 
-// number says n of the subject in words: "1 group", "160 grants on groups".
+// number formats n of the subject: "1 group", "160 grants on groups".
 func (of subject) number(n int) string {
 	switch {
 	case of.table == floorTable:

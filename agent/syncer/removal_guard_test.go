@@ -105,7 +105,7 @@ func TestRemovalGuard(t *testing.T) {
 
 		// An empty list.
 		"no users": {groups: settled, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`,
-			`Rows were left out: grant to an account that the upstream does not list (160, such as group:g1:member:user:u`}},
+			`Rows were dropped: grant to an account that the upstream does not list (160, such as group:g1:member:user:u`}},
 		"no groups":                     {users: everybody, held: []string{`The previous sync had 2 groups, for example "group:g`, `entitlements`, `grants`}},
 		"no groups, though empty is ok": {users: everybody, edit: func(c *syncer.Config) { c.AllowEmpty = true }, held: []string{`The previous sync had 2 groups`, ``, ``}},
 		"no members":                    {users: everybody, groups: members{"g1": nil, "g2": nil}, held: []string{`The previous sync had 160 grants on groups`}},
@@ -116,7 +116,7 @@ func TestRemovalGuard(t *testing.T) {
 		"too few to have a share":    {users: everybody, groups: settled.but("g1", people(0, 20)), edit: func(c *syncer.Config) { c.RemovalsFrom = 161 }},
 		"just enough for a share":    {users: everybody, groups: settled.but("g1", people(0, 20)), edit: func(c *syncer.Config) { c.RemovalsFrom = 160 }, held: []string{"80 are missing"}},
 		"any share allowed":          {users: people(0, 1), groups: settled.but("g1", people(0, 1)), edit: func(c *syncer.Config) { c.MaxRemovals = 100 }},
-		"any share allowed, but all": {groups: settled, edit: func(c *syncer.Config) { c.MaxRemovals = 100 }, held: []string{"this one has none.", "this one has none.", "Rows were left out: "}},
+		"any share allowed, but all": {groups: settled, edit: func(c *syncer.Config) { c.MaxRemovals = 100 }, held: []string{"this one has none.", "this one has none.", "Rows were dropped: "}},
 		"whatever it is":             {users: everybody, groups: settled.but("g1", people(0, 20)), edit: func(c *syncer.Config) { c.AllowRemovals = true }},
 
 		// What the sync does not cover is not gone.

@@ -15,17 +15,17 @@ import (
 	"baton/c1z/writer"
 )
 
-// sealFor bounds writing the file. It is counted from the last page and not from
-// the caller's deadline: once everything is read, giving up saves nothing.
+// sealFor bounds the time to write the file. It starts at the last page and ignores the
+// deadline of the caller, because giving up after everything is read saves nothing.
 const sealFor = time.Hour
 
-// Reasons for which the seal leaves a grant out.
+// Reasons for dropping a grant.
 const (
 	unknownHolder      = "grant to an account that the upstream does not list"
 	unknownEntitlement = "grant of something that the upstream does not list"
 )
 
-// sealing is the passage from the page log to the file.
+// sealing writes the rows of the page log into the file.
 type sealing struct {
 	run      *run
 	out      *writer.Writer
@@ -36,7 +36,7 @@ type sealing struct {
 	id       []byte // for reuse
 }
 
-// seal writes the committed pages into the file, if they add up.
+// seal writes the committed pages into the file, if they pass the checks.
 func (r *run) seal(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealFor)
 	defer cancel()
@@ -52,7 +52,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	return res, err
 }
 
-// sealAgain seals with the resources known again that a failed attempt may have forgotten.
+// sealAgain seals after a failed attempt, which may have released the ids of resources.
 func (r *run) sealAgain(ctx context.Context) (res Result, err error) {
 	for _, f := range r.feeds {
 		if err := f.recall(); err != nil {
@@ -104,7 +104,7 @@ func (r *run) sealOnce(ctx context.Context) (res Result, err error) {
 	return res, nil
 }
 
-// coversAll reports whether the sync has all that a review could ask for.
+// coversAll reports whether the sync has everything that a review may need.
 func (r *run) coversAll() bool {
 	for _, t := range r.cfg.Connector.ResourceTypes {
 		if len(r.cfg.Types) > 0 && !slices.Contains(r.cfg.Types, t.ID) {
@@ -114,8 +114,8 @@ func (r *run) coversAll() bool {
 	return r.syncType() == c1z.Full && !r.cfg.SkipGrants
 }
 
-// syncType is how readers are told what the sync covers. A sync by resource type is
-// a full one to them, as the official programs have it.
+// syncType returns the type of the sync for readers. As in the official programs, a sync of
+// some resource types is a full one.
 func (r *run) syncType() string {
 	switch {
 	case len(r.cfg.Resources) > 0:
@@ -126,7 +126,7 @@ func (r *run) syncType() string {
 	return c1z.Full
 }
 
-// types are the resource types that the sync covers.
+// types returns the resource types that the sync covers.
 func (r *run) types() (ids []string) {
 	for _, t := range r.cfg.Connector.ResourceTypes {
 		if len(r.cfg.Types) == 0 || slices.Contains(r.cfg.Types, t.ID) {
@@ -136,7 +136,7 @@ func (r *run) types() (ids []string) {
 	return ids
 }
 
-// ranks are the slugs that exclude each other, by resource type.
+// ranks returns the slugs that exclude each other, by resource type.
 func (r *run) ranks() map[string][]string {
 	ranks := map[string][]string{}
 	for _, t := range r.cfg.Connector.ResourceTypes {
@@ -187,14 +187,14 @@ func (s *sealing) write(ctx context.Context) error {
 			return err
 		}
 	}
-	// What the sync was not to cover cannot be checked, and is not left out for it.
+	// Principals and entitlements that the sync does not cover are not checked.
 	if !s.targeted() {
 		if err := s.dropUnknown(); err != nil {
 			return err
 		}
 	}
 	for _, f := range s.run.feeds {
-		f.seen.Clear() // what was read is in order from here on, and the memory is wanted
+		f.seen.Clear() // not used any more
 	}
 	summary, err := s.out.Sort(ctx)
 	if err != nil {
@@ -237,8 +237,8 @@ func (s *sealing) exclude(reason string, n int, example string) {
 	}
 }
 
-// addsUp refuses to seal what looks like a failed read, except for subjects that an
-// override allows. The next run reads a refused sync anew.
+// addsUp refuses to seal a sync that looks like a failed read, except for subjects that an
+// override allows. The next run starts over.
 func (s *sealing) addsUp(allowed map[subject]bool, excluded []Exclusion) error {
 	if s.run.cfg.AllowEmpty || s.targeted() {
 		return nil
@@ -249,7 +249,7 @@ func (s *sealing) addsUp(allowed map[subject]bool, excluded []Exclusion) error {
 			e := baton.Errorf(baton.Incomplete, "the upstream shows %s at all, which is taken for a failed read", missing)
 			if left := leftOut(excluded); left != "" {
 				e.Err = fmt.Errorf("%w. %s", e.Err, left)
-				return e.WithFix("See why these rows were left out. If that is right and there are no others, run again with --allow-empty.")
+				return e.WithFix("Check why these rows were dropped. If that is right and there are no others, run again with --allow-empty.")
 			}
 			return e.WithFix("Check that the credential belongs to the right tenant and may read everything; if there really are none, run again with --allow-empty.")
 		}
@@ -257,10 +257,10 @@ func (s *sealing) addsUp(allowed map[subject]bool, excluded []Exclusion) error {
 	return nil
 }
 
-// maxLeftOut is how many reasons an error names for which rows were left out.
+// maxLeftOut bounds the number of reasons for dropped rows in an error.
 const maxLeftOut = 3
 
-// leftOut says in a sentence which rows were left out of the sync and why, or is empty.
+// leftOut lists the dropped rows and the reasons in a sentence, or returns "".
 func leftOut(excluded []Exclusion) string {
 	var parts []string
 	for _, e := range excluded[:min(len(excluded), maxLeftOut)] {
@@ -276,10 +276,11 @@ func leftOut(excluded []Exclusion) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "Rows were left out: " + strings.Join(parts, "; ") + "."
+	return "Rows were dropped: " + strings.Join(parts, "; ") + "."
 }
 
-// missing names the rows that a sync of the type should have and lacks, or "".
+// missing describes the rows that a sync of the type must have and does not have, or
+// returns "".
 func (s *sealing) missing(t baton.ResourceType) (string, subject) {
 	c, cfg := s.counts[t.ID], s.run.cfg
 	switch {

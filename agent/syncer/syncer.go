@@ -1,10 +1,9 @@
 // Package syncer turns a connector's feeds into a sealed sync.
 //
-// A sync goes through three states. It is begun when its header is in the page log;
-// it is read while its feeds run side by side, each committing page after page with
-// its cursor; it is sealed when every feed said that it is done and the rows add
-// up, and only then does the file change, in one rename. Until then everything that
-// was read stays beside the file, and the next run goes on from there:
+// A sync has three phases. It begins when its header is in the page log. Its feeds are read
+// in parallel, and each commits page after page with its cursor. It is sealed when all feeds
+// are done and the rows pass the checks; only then the file changes, in one rename. Until
+// then, all pages stay beside the file, and the next run resumes there:
 //
 //	Run ─▶ begin or resume ─▶ read (feeds ─▶ page log) ─▶ seal (page log ─▶ c1z) ─▶ remove the page log
 package syncer
@@ -36,7 +35,7 @@ import (
 	"baton/internal/disk"
 )
 
-// Config says what to sync and where to.
+// Config configures a sync.
 type Config struct {
 	Connector *baton.Connector
 	Path      string // the c1z file
@@ -47,44 +46,44 @@ type Config struct {
 	Types []string
 	// Resources makes a targeted sync of just these, through Connector.Get.
 	Resources []baton.ResourceID
-	// SkipGrants leaves grants out; SkipEntitlementsAndGrants leaves both out.
+	// SkipGrants skips grants; SkipEntitlementsAndGrants skips both.
 	SkipGrants                bool
 	SkipEntitlementsAndGrants bool
-	// AllowEmpty accepts a resource type of which the upstream has nothing. Otherwise
-	// an empty list is taken for a failed read.
+	// AllowEmpty accepts a resource type without resources. Otherwise an empty list counts
+	// as a failed read.
 	AllowEmpty bool
 	// Previous is the file with the sync that this one is compared with; "" is the one at
 	// Path. If a file other than the one at Path cannot be read, the sync is compared with
 	// the counts of LastUpload, and held without them.
 	Previous string
-	// LastUpload describes the last upload, for when Previous does not exist, is older, or
-	// cannot be read. nil: no upload is known.
+	// LastUpload describes the last upload. It is used if Previous does not exist, is older,
+	// or cannot be read. nil means that no upload is known.
 	LastUpload *Upload
-	// MaxRemovals is the share, in percent, of what the previous sync had of a resource
-	// type that may be gone; more is taken for a failed read. It is looked at from
-	// RemovalsFrom rows on, and whenever everything is gone. 0 is 20, and 100 rows.
+	// MaxRemovals is the percentage of the rows of a resource type in the previous sync that
+	// may be gone; more counts as a failed read. It applies to RemovalsFrom rows or more, and
+	// whenever all rows are gone. The defaults, for 0, are 20 % and 100 rows.
 	MaxRemovals, RemovalsFrom int
-	// AllowRemovals allows any removal. Each of the Overrides allows the one sync that was
-	// held and named it.
+	// AllowRemovals allows any removal. Each of the Overrides allows the held sync that named
+	// it.
 	AllowRemovals bool
 	Overrides     []Override
 
-	Disk disk.FS // the system's when nil
+	Disk disk.FS // the file system if nil
 	Log  *slog.Logger
-	// Progress, when set, hears of every page, from one goroutine at a time.
+	// Progress, if set, is called after every page, by one goroutine at a time.
 	Progress func(Progress)
 }
 
-// Progress is where one feed stands.
+// Progress is the progress of one feed.
 type Progress struct {
 	Feed     string
 	Pages    int
 	Rows     int // resources, entitlements and grants
 	Objects  int // resources, comparable with Expected
-	Expected int // resources in all, as far as the upstream says; 0 is unknown
+	Expected int // total of resources, if the upstream reports it; 0 is unknown
 	Done     bool
-	Resumed  bool          // the feed went on from an earlier process
-	Waiting  time.Duration // the upstream is not ready; the next look is after this
+	Resumed  bool          // the feed resumed pages of an earlier process
+	Waiting  time.Duration // the upstream is not ready; the next attempt is after this
 	Sealing  bool          // all feeds are done, the file is being written
 }
 
@@ -104,18 +103,18 @@ type Result struct {
 	Size     int64 // bytes of the file
 }
 
-// Exclusion counts rows that were left out for one reason.
+// Exclusion counts rows that were dropped for one reason.
 type Exclusion struct {
 	Reason  string
 	Count   int
 	Example string // one of them
 }
 
-// maxAge bounds how old an interrupted sync may be to be resumed: older pages are
-// not today's tenant.
+// maxAge bounds the age of an interrupted sync that is resumed. Older pages would be too
+// different from the tenant.
 const maxAge = 7 * 24 * time.Hour
 
-// headerVersion changes whenever an older program could misread the page log.
+// headerVersion changes if an older program could misread the page log.
 const headerVersion = 4
 
 // header identifies a sync in its page log. A run resumes only a sync that is equal
@@ -132,8 +131,8 @@ type header struct {
 	Started    time.Time
 }
 
-// Run syncs. On an error, and when ctx ends, the file at Path is what it was, and
-// the pages read so far are kept for the next Run.
+// Run runs a sync. On an error, and when ctx ends, the file at Path is unchanged, and the pages
+// are kept for the next Run.
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -163,8 +162,8 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	return Result{}, cmp.Or(err, r.leave())
 }
 
-// leave gives the page log up after an error, with all that a later run can go on from.
-// A run that was refused or failed before it could begin leaves what it found.
+// leave releases the page log after an error and keeps it for a later run. A run that was
+// refused or failed before its beginning changes nothing.
 func (r *run) leave() error {
 	keep := !r.void && slices.ContainsFunc(r.feeds, func(f *feedRun) bool { return f.state.Pages > 0 })
 	if !r.begun {
@@ -177,9 +176,9 @@ func (r *run) leave() error {
 	return r.log.Remove()
 }
 
-// own takes the file that the sync goes into. The page log keeps out those that use the
-// same scratch directory, and this the others; and a folder that the file cannot be in
-// is noticed before anything is read.
+// own locks the file of the sync. The lock of the page log excludes only processes that use
+// the same scratch directory. own also notices a folder that does not exist before anything
+// is read.
 func (r *run) own() (*disk.Lock, error) {
 	path := r.cfg.Path + ".lock"
 	lock, err := disk.Acquire(r.cfg.Disk, path)
@@ -188,7 +187,7 @@ func (r *run) own() (*disk.Lock, error) {
 			WithFix("Wait for it to end, or write to another file.")
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
-		return nil, nil // that disk knows no locks; the page log's has to do
+		return nil, nil // no locks on that file system; the lock of the page log is enough
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, baton.Errorf(baton.Storage, "the folder %s does not exist", filepath.Dir(path)).WithFix("Create it, or use another --file.")
@@ -196,7 +195,7 @@ func (r *run) own() (*disk.Lock, error) {
 	return lock, disk.Errorf(err, path, "lock %s", r.cfg.Path)
 }
 
-// Discard throws an interrupted sync away.
+// Discard removes an interrupted sync.
 func Discard(path, tempDir string) error {
 	dir := logDir(path, tempDir)
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
@@ -209,8 +208,8 @@ func Discard(path, tempDir string) error {
 	return log.Remove()
 }
 
-// logDir is where the page log of a file lives. Away from the file it is named
-// after the whole path, for two outputs may share a name.
+// logDir returns the directory of the page log of a file. In another directory its name is
+// derived from the whole path, because two files may have the same name.
 func logDir(path, tempDir string) string {
 	if tempDir == "" {
 		return path + ".pages"
@@ -230,19 +229,19 @@ type run struct {
 	head    header
 	resumed bool
 	begun   bool // its feeds are open
-	void    bool // what was read must not be sealed, and reading it again may help
+	void    bool // the pages must be discarded, because reading them again may help
 	plans   []baton.Feed
 	feeds   []*feedRun
 
-	previous     *writer.Previous // until it is sealed beside
-	previousLost bool             // there is one that cannot be read
-	// renamed has the ids of principals that grants name in another way, by resource type.
+	previous     *writer.Previous // until the sync is sealed
+	previousLost bool             // there is a previous sync that cannot be read
+	// renamed maps principals that are not ids to ids, by resource type.
 	renamed map[string]map[string]string
 
 	progress sync.Mutex
 }
 
-// plan checks the request against the connector and decides which feeds run.
+// plan checks the configuration against the connector and selects the feeds.
 func (r *run) plan() error {
 	cfg := &r.cfg
 	for _, t := range cfg.Types {
@@ -297,9 +296,8 @@ func (r *run) run(ctx context.Context) (Result, error) {
 	return r.seal(ctx)
 }
 
-// checkPrevious refuses to spend an hour reading only to find that the file it
-// should go into is not a c1z. Unpacked it stays until it is wanted, unless it would be in
-// the way when the page log's folder is cleared.
+// checkPrevious checks before a long read that the file at Path is a c1z. It keeps the file
+// unpacked, unless it is in a folder that is going to be cleared.
 func (r *run) checkPrevious(ctx context.Context) error {
 	path := cmp.Or(r.cfg.Previous, r.cfg.Path)
 	info, err := r.cfg.Disk.Stat(path)
@@ -324,9 +322,9 @@ func (r *run) checkPrevious(ctx context.Context) error {
 	return nil
 }
 
-// continueWithout reports whether the error is that Config.Previous cannot be read, and
-// lets the sync go on without it: the removal guard knows that there was a previous
-// sync. An unreadable file at Path ends the sync instead.
+// continueWithout reports whether the error is that Config.Previous cannot be read. The sync
+// then continues without it, and the removal guard takes that into account. An unreadable
+// file at Path ends the sync.
 func (r *run) continueWithout(err error) bool {
 	kind := baton.KindOf(err)
 	if err == nil || r.cfg.Previous == "" || kind != baton.Corrupt && kind != baton.Unsupported {
@@ -337,8 +335,7 @@ func (r *run) continueWithout(err error) bool {
 	return true
 }
 
-// begin resumes the sync in the page log if it is the one asked for, or begins a
-// new one.
+// begin resumes the sync in the page log if it is the same, or begins a new one.
 func (r *run) begin() error {
 	now := time.Now().UTC()
 	r.head = header{
@@ -352,7 +349,7 @@ func (r *run) begin() error {
 	}
 	if old != nil {
 		if why := r.head.differs(old, now); why != "" {
-			r.cfg.Log.Warn("an interrupted sync is dropped", "sync_id", old.SyncID, "started", old.Started, "why", why)
+			r.cfg.Log.Warn("an interrupted sync is discarded", "sync_id", old.SyncID, "started", old.Started, "why", why)
 			old = nil
 		}
 	}
@@ -384,7 +381,7 @@ func (r *run) begin() error {
 	return nil
 }
 
-// interrupted is the sync that an earlier process left, if any.
+// interrupted returns the header of an interrupted sync, or nil.
 func (r *run) interrupted() (*header, error) {
 	b, err := r.log.Header()
 	if err != nil || b == nil {
@@ -412,8 +409,8 @@ func (r *run) interrupted() (*header, error) {
 	return &h, nil
 }
 
-// encode is the header as it is kept: a line, and its checksum, for what is damaged in it
-// would show nowhere else.
+// encode returns the text of the header: a line of JSON and its checksum, which detects
+// damage.
 func (h *header) encode() ([]byte, error) {
 	line, err := json.Marshal(h)
 	return slices.Concat(line, newline, checksum(line)), err
@@ -425,7 +422,7 @@ func checksum(line []byte) []byte {
 	return fmt.Appendf(nil, "%08x\n", crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// differs says why old is not the sync that h asks for, or "".
+// differs explains why old is not the sync of h, or returns "".
 func (h *header) differs(old *header, now time.Time) string {
 	switch {
 	case now.Sub(old.Started) > maxAge:
@@ -434,18 +431,18 @@ func (h *header) differs(old *header, now time.Time) string {
 		from, _, _ := strings.Cut(h.Origin, "#")
 		before, _, _ := strings.Cut(old.Origin, "#")
 		if h.Connector == old.Connector && from == before {
-			return "it was begun with other settings of what is read"
+			return "its settings were different"
 		}
 		return fmt.Sprintf("it read %s", before)
 	case !slices.Equal(h.Types, old.Types) || !slices.Equal(h.Resources, old.Resources) ||
 		h.SkipGrants != old.SkipGrants || h.SkipBoth != old.SkipBoth:
-		return "it was to sync something else"
+		return "it was a sync of something else"
 	}
 	return ""
 }
 
-// read runs the feeds side by side until all are done or one fails. An asker who
-// gave up is told so, by whatever cause.
+// read runs the feeds in parallel until all are done or one fails. If ctx ended, it returns
+// the cause of that.
 func (r *run) read(asked context.Context) error {
 	ctx, cancel := context.WithCancelCause(asked)
 	defer cancel(nil)

@@ -575,7 +575,7 @@ func TestLogsOtherSettings(t *testing.T) {
 	other := tenant()
 	other.Origin += "#some"
 	run(t, syncer.Config{Connector: other, Path: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if !strings.Contains(log.String(), "it was begun with other settings of what is read") || strings.Contains(log.String(), "#all") {
+	if !strings.Contains(log.String(), "its settings were different") || strings.Contains(log.String(), "#all") {
 		t.Errorf("the log does not say why the interrupted sync was dropped:\n%s", log.String())
 	}
 }

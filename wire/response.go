@@ -10,15 +10,13 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// Response is what a task that succeeded answers. The zero value answers nothing
-// more than success.
+// Response is the result of a successful task. The zero value has no content.
 type Response struct {
 	message     proto.Message
-	annotations []*anypb.Any // of the message, repeated beside it
+	annotations []*anypb.Any // of the message, repeated in the response
 }
 
-// GrantResponse answers a grant: with what is held now or, when it was held
-// before, with that.
+// GrantResponse answers a grant: with the grant, or with the fact that it existed already.
 func GrantResponse(g baton.Grant, already bool) (Response, error) {
 	m := &connectorv2.GrantManagerServiceGrantResponse{}
 	if already {
@@ -41,7 +39,7 @@ func RevokeResponse(already bool) (Response, error) {
 	return Response{message: m}, nil
 }
 
-// annotated adds an annotation to the message and beside it.
+// annotated adds an annotation to the message and to the response.
 func annotated(m proto.Message, to *[]*anypb.Any, annotation proto.Message) (Response, error) {
 	a, err := pack(annotation)
 	if err != nil {
@@ -51,8 +49,7 @@ func annotated(m proto.Message, to *[]*anypb.Any, annotation proto.Message) (Res
 	return Response{message: m, annotations: *to}, nil
 }
 
-// AccountResponse answers the creation of an account that was created or, already,
-// found.
+// AccountResponse answers the creation of an account, which may have existed already.
 func AccountResponse(account baton.Resource, already bool) (Response, error) {
 	r, err := resource(account)
 	if err != nil {
@@ -84,7 +81,7 @@ func ActionSchemaResponse(a baton.Action) (Response, error) {
 	return Response{message: &connectorv2.GetActionSchemaResponse{Schema: schema}}, nil
 }
 
-// ActionState is how far an action is, numbered as the wire numbers it.
+// ActionState is the state of an action, with the numbers of the protocol.
 type ActionState int
 
 // The states of an action that was started.
@@ -99,7 +96,7 @@ type ActionRun struct {
 	ID     string
 	Name   string
 	State  ActionState
-	Values map[string]any // what the action returned; of a failed one, "error"
+	Values map[string]any // result of the action; of a failed one, "error"
 }
 
 // ActionResponse answers the start of an action.
@@ -112,7 +109,7 @@ func ActionResponse(a ActionRun) (Response, error) {
 		Id: a.ID, Name: a.Name, Status: connectorv2.BatonActionStatus(a.State), Response: values}}, nil
 }
 
-// ActionStatusResponse answers how an action is getting on.
+// ActionStatusResponse answers a request for the state of an action.
 func ActionStatusResponse(a ActionRun) (Response, error) {
 	values, err := profileStruct(a.Values)
 	if err != nil {
@@ -122,12 +119,12 @@ func ActionStatusResponse(a ActionRun) (Response, error) {
 		Id: a.ID, Name: a.Name, Status: connectorv2.BatonActionStatus(a.State), Response: values}}, nil
 }
 
-// EventFeedsResponse answers that there are no event feeds.
+// EventFeedsResponse answers with an empty list of event feeds.
 func EventFeedsResponse() Response {
 	return Response{message: &connectorv2.ListEventFeedsResponse{}}
 }
 
-// refusalDomain is where the protocol's reason "grant_cancelled" is defined.
+// refusalDomain is the domain of the reason "grant_cancelled" of the protocol.
 const refusalDomain = "github.com/conductorone/baton-sdk"
 
 func status(a Answer) (*rpcstatus.Status, error) {
