@@ -34,7 +34,7 @@ func TestErrorsAreSaid(t *testing.T) {
 		for line := range strings.Lines(string(text)) {
 			line = strings.TrimSpace(line)
 			switch {
-			case strings.HasPrefix(line, "| it says |"):
+			case strings.HasPrefix(line, "| message |"):
 				table = true
 				continue
 			case !strings.HasPrefix(line, "|"):
