@@ -4,6 +4,7 @@ package ingest_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +34,7 @@ import (
 	"baton/console/store/postgres"
 	"baton/console/store/postgres/pgtest"
 	"baton/console/store/sqlite"
+	"baton/console/store/storetest"
 )
 
 // large is a tenant of so many accounts with four grants each, one of them in a group that
@@ -89,7 +92,7 @@ var grants = flag.Int("grants", 100_000, "grants of the tenant in BenchmarkInges
 type bench struct {
 	b      *testing.B
 	name   string
-	open   func() *store.Store
+	open   func(at func()) *store.Store
 	server func() time.Duration // processor time of the database's server
 	floor  func(pairs [][2]int64) error
 	rows   []benchRow
@@ -132,12 +135,12 @@ func BenchmarkIngest(b *testing.B) {
 		for b.Loop() {
 			path := filepath.Join(b.TempDir(), "console.db")
 			x := &bench{b: b, name: "SQLite", server: func() time.Duration { return 0 }, floor: func(pairs [][2]int64) error { return sqliteFloor(filepath.Join(b.TempDir(), "floor.db"), pairs) },
-				open: func() *store.Store {
-					s, err := sqlite.Open(b.Context(), sqlite.Config{Path: path, Now: noon}, nil)
+				open: func(at func()) *store.Store {
+					db, err := sqlite.OpenDB(b.Context(), sqlite.Config{Path: path, Now: noon})
 					if err != nil {
 						b.Fatal(err)
 					}
-					return s
+					return store.New(storetest.AtBoundaries(db, at), nil)
 				}}
 			x.run(files)
 		}
@@ -146,12 +149,12 @@ func BenchmarkIngest(b *testing.B) {
 		for b.Loop() {
 			server := pgtest.Start(b)
 			x := &bench{b: b, name: "PostgreSQL", server: func() time.Duration { return childrenTime(server.Pid()) }, floor: func(pairs [][2]int64) error { return postgresFloor(b.Context(), server.URL("public"), pairs) },
-				open: func() *store.Store {
-					s, err := postgres.Open(b.Context(), postgres.Config{URL: server.URL("public"), Now: noon}, nil)
+				open: func(at func()) *store.Store {
+					db, err := postgres.OpenDB(b.Context(), postgres.Config{URL: server.URL("public"), Now: noon})
 					if err != nil {
 						b.Fatal(err)
 					}
-					return s
+					return store.New(storetest.AtBoundaries(db, at), nil)
 				}}
 			x.run(files)
 			server.Remove()
@@ -165,7 +168,7 @@ func (x *bench) run(files []string) {
 		pairs[i] = [2]int64{int64(i / 1000), int64(i)}
 	}
 	x.measure("raw insert of pairs of numbers", func() error { return x.floor(pairs) })
-	s := x.open()
+	s := x.open(func() {})
 	w := newWorldOn(x.b, s)
 	for i, name := range []string{"first sync", "the same again", "2,000 changes"} {
 		var id console.ID
@@ -212,7 +215,7 @@ func (x *bench) run(files []string) {
 	x.rows[len(x.rows)-1].what = fmt.Sprintf("difference, %d lines", lines)
 	s.Close()
 	x.measure("open the store and list accounts", func() error {
-		s = x.open()
+		s = x.open(func() {})
 		return s.View(x.b.Context(), func(tx *store.Tx) error {
 			m, err := tx.Moment(w.app, time.Time{})
 			if err == nil {
@@ -222,9 +225,36 @@ func (x *bench) run(files []string) {
 		})
 	})
 	s.Close()
+	x.undo(files[0])
 	for _, r := range x.rows {
 		fmt.Printf("| %s | %s | %.2f | %.3f | %.0f |\n", x.name, r.what, r.cpu.Seconds(), r.wall.Seconds(), float64(r.peak)/1e6)
 	}
+}
+
+// undo ends the first sync of another connector when most of it is written, and measures how
+// long it takes to undo it.
+func (x *bench) undo(file string) {
+	// An account has a resource, a version and three lookups, a grant two rows.
+	boundaries := int64(*grants/4*5+*grants*2) / storetest.RowsBetween * 85 / 100
+	ctx, cancel := context.WithCancel(x.b.Context())
+	var passed atomic.Int64
+	var began time.Time
+	var cpu, server time.Duration
+	s := x.open(func() {
+		if passed.Add(1) == boundaries {
+			began, cpu, server = time.Now(), processorTime(), x.server()
+			cancel()
+		}
+	})
+	defer s.Close()
+	w := namedWorldOn(x.b, s, "undone")
+	id := w.receive(file, console.SyncFull)
+	passed.Store(0)
+	if _, err := w.in.Apply(ctx, console.Console, id); !errors.Is(err, context.Canceled) {
+		x.b.Fatalf("a sync that was ended: %v", err)
+	}
+	x.rows = append(x.rows, benchRow{what: "undo most of a first sync", wall: time.Since(began), cpu: processorTime() - cpu + x.server() - server, peak: peakMemory()})
+	x.b.ReportMetric(x.rows[len(x.rows)-1].cpu.Seconds(), "cpu-s/undo")
 }
 
 // commitBeside commits a small change every 20 ms until it is told to stop, and returns how

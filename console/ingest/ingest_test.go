@@ -148,13 +148,18 @@ func newWorld(t testing.TB) *world {
 
 func newWorldOn(t testing.TB, s *store.Store) *world {
 	t.Helper()
+	return namedWorldOn(t, s, "app")
+}
+
+func namedWorldOn(t testing.TB, s *store.Store, name string) *world {
+	t.Helper()
 	w := &world{t: t, s: s, now: noon}
 	w.in = &ingest.Ingester{Store: s, Now: func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now }, Scratch: t.TempDir()}
 	w.update(func(tx *store.Tx) (err error) {
-		if w.app, err = tx.AddApp(console.App{Name: "app"}); err != nil {
+		if w.app, err = tx.AddApp(console.App{Name: name}); err != nil {
 			return err
 		}
-		w.connector, err = tx.AddConnector(console.Connector{App: w.app, Name: "connector"})
+		w.connector, err = tx.AddConnector(console.Connector{App: w.app, Name: "connector of " + name})
 		return err
 	})
 	return w

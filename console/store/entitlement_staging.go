@@ -145,33 +145,13 @@ func (t *Tx) putEntitlements(st *Staging, batch []EntitlementChange) error {
 	})
 }
 
-func (t *Tx) undoEntitlements(stream console.Stream, n console.SyncNumber, changes undoList) error {
-	return changes.each(2, func(c Change, v []int64) error {
-		if c.opens() {
-			e, err := find(t, scanEntitlement, "SELECT "+entitlementColumns+" FROM entitlement_version v JOIN entitlement e ON e.key = v.entitlement WHERE v.entitlement = $1 AND v.opened = $2", v[0], n)
-			if err != nil {
-				return err
-			}
-			if e != nil {
-				if _, err := t.e.Exec("DELETE FROM lookup WHERE stream = $1 AND list = $2 AND value = $3 AND key = $4 AND opened = $5",
-					stream, listEntitlements, nameKey(e.Name, e.ID), v[0], n); err != nil {
-					return err
-				}
-			}
-			if _, err := t.e.Exec("DELETE FROM entitlement_version WHERE entitlement = $1 AND opened = $2", v[0], n); err != nil {
-				return err
-			}
-			if v[1] == 1 {
-				if _, err := t.e.Exec("DELETE FROM entitlement WHERE key = $1", v[0]); err != nil {
-					return err
-				}
-			}
-		}
-		if c.closes() {
-			if _, err := t.e.Exec("UPDATE entitlement_version SET closed = $1 WHERE entitlement = $2 AND closed = $3", console.Never, v[0], n); err != nil {
-				return err
-			}
-		}
-		return nil
+func (t *Tx) undoEntitlements(n console.SyncNumber, changes undoList) error {
+	return t.undoSteps(changes, []undoStep{
+		{"DELETE FROM entitlement_version WHERE entitlement = $1 AND opened = $2",
+			func(c Change, _ bool) bool { return c.opens() }, func(key int64) []any { return []any{key, int64(n)} }},
+		{"UPDATE entitlement_version SET closed = $1 WHERE entitlement = $2 AND closed = $3",
+			func(c Change, _ bool) bool { return c.closes() }, func(key int64) []any { return []any{int64(console.Never), key, int64(n)} }},
+		{"DELETE FROM entitlement WHERE key = $1",
+			func(c Change, isNew bool) bool { return isNew && c.opens() }, func(key int64) []any { return []any{key} }},
 	})
 }

@@ -196,30 +196,23 @@ func (t *Tx) putFacts(st *Staging, batch []FactChange) error {
 	})
 }
 
+// undoFacts undoes a chunk. Its changes are in the order of their keys, so that those of
+// the first and the last one enclose it, and nothing else of the sync.
 func (t *Tx) undoFacts(stream console.Stream, n console.SyncNumber, changes undoList) error {
-	for _, step := range []struct {
-		sql   string
-		wants func(Change) bool
-		row   func(v []int64) []any
-	}{
-		{"DELETE FROM fact WHERE stream = $1 AND entitlement = $2 AND principal = $3 AND opened = $4", Change.opens,
-			func(v []int64) []any { return []any{int64(stream), v[0], v[1], int64(n)} }},
-		{"DELETE FROM fact_by_principal WHERE principal = $1 AND entitlement = $2 AND opened = $3", Change.opens,
-			func(v []int64) []any { return []any{v[1], v[0], int64(n)} }},
-		{"UPDATE fact SET closed = $1 WHERE stream = $2 AND entitlement = $3 AND principal = $4 AND closed = $5", Change.closes,
-			func(v []int64) []any { return []any{int64(console.Never), int64(stream), v[0], v[1], int64(n)} }},
-	} {
-		err := t.e.Each(step.sql, func(w engine.Writer) error {
-			return changes.each(2, func(c Change, v []int64) error {
-				if !step.wants(c) {
-					return nil
-				}
-				return writeRow(w, step.row(v)...)
-			})
-		})
-		if err != nil {
-			return err
+	var first, last [2]int64
+	err := changes.each(2, func(_ Change, v []int64) error {
+		if last = [2]int64(v); first == [2]int64{} {
+			first = last
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	const chunk = " WHERE stream = $1 AND (entitlement, principal) >= ($2, $3) AND (entitlement, principal) <= ($4, $5)"
+	if _, err := t.e.Exec("DELETE FROM fact"+chunk+" AND opened = $6", stream, first[0], first[1], last[0], last[1], n); err != nil {
+		return err
+	}
+	_, err = t.e.Exec("UPDATE fact SET closed = $7"+chunk+" AND closed = $6", stream, first[0], first[1], last[0], last[1], n, console.Never)
+	return err
 }

@@ -278,40 +278,8 @@ func (t *Tx) putVolatile(st *Staging, batch []ResourceChange) error {
 	})
 }
 
-func (t *Tx) undoResources(stream console.Stream, n console.SyncNumber, changes undoList) error {
-	// The lookups of a version are found from the version itself, so they go first.
-	var opened []console.Resource
-	err := changes.each(2, func(c Change, v []int64) error {
-		if !c.opens() {
-			return nil
-		}
-		r, err := find(t, scanResource, "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+"WHERE v.resource = $1 AND v.opened = $2", v[0], n)
-		if r != nil {
-			opened = append(opened, r.Resource)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = t.e.Each("DELETE FROM lookup WHERE stream = $1 AND list = $2 AND value = $3 AND key = $4 AND opened = $5", func(w engine.Writer) error {
-		for _, r := range opened {
-			for _, l := range resourceLookups(r) {
-				if err := writeRow(w, int64(stream), int64(l.list), l.value, int64(r.Key), int64(n)); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, step := range []struct {
-		sql   string
-		wants func(c Change, isNew bool) bool
-		row   func(key int64) []any
-	}{
+func (t *Tx) undoResources(n console.SyncNumber, changes undoList) error {
+	return t.undoSteps(changes, []undoStep{
 		{"DELETE FROM resource_version WHERE resource = $1 AND opened = $2",
 			func(c Change, _ bool) bool { return c.opens() }, func(key int64) []any { return []any{key, int64(n)} }},
 		{"UPDATE resource_version SET closed = $1 WHERE resource = $2 AND closed = $3",
@@ -322,7 +290,21 @@ func (t *Tx) undoResources(stream console.Stream, n console.SyncNumber, changes 
 			func(c Change, isNew bool) bool { return isNew }, func(key int64) []any { return []any{key, int64(n)} }},
 		{"DELETE FROM resource WHERE key = $1",
 			func(c Change, isNew bool) bool { return isNew && c.opens() }, func(key int64) []any { return []any{key} }},
-	} {
+	})
+}
+
+// undoSteps runs statements for the changes that they undo, each for all rows at once.
+func (t *Tx) undoSteps(changes undoList, steps []undoStep) error {
+	for _, step := range steps {
+		// Most chunks need few of the statements.
+		needed := false
+		changes.each(2, func(c Change, v []int64) error {
+			needed = needed || step.wants(c, v[1] == 1)
+			return nil
+		})
+		if !needed {
+			continue
+		}
 		err := t.e.Each(step.sql, func(w engine.Writer) error {
 			return changes.each(2, func(c Change, v []int64) error {
 				if !step.wants(c, v[1] == 1) {
@@ -336,6 +318,13 @@ func (t *Tx) undoResources(stream console.Stream, n console.SyncNumber, changes 
 		}
 	}
 	return nil
+}
+
+// undoStep is a statement that undoes changes of rows with a key.
+type undoStep struct {
+	sql   string
+	wants func(c Change, isNew bool) bool
+	row   func(key int64) []any // the arguments
 }
 
 // writeRow writes one row of int64 and []byte values.

@@ -239,10 +239,8 @@ func (st *Staging) inChunk(ctx context.Context, kind string, undo []byte, fn fun
 		if err := t.holdsStaging(st); err != nil {
 			return err
 		}
-		if undo != nil {
-			if _, err := e.Exec("INSERT INTO staged (sync, chunk, kind, changes) VALUES ($1, $2, $3, $4)", st.Number, st.chunk, kind, undo); err != nil {
-				return err
-			}
+		if _, err := e.Exec("INSERT INTO staged (sync, chunk, kind, changes) VALUES ($1, $2, $3, $4)", st.Number, st.chunk, kind, undo); err != nil {
+			return err
 		}
 		return fn(t)
 	})
@@ -353,7 +351,32 @@ const (
 	stagedResources    = "resource"
 	stagedEntitlements = "entitlement"
 	stagedFacts        = "fact"
+	stagedLookups      = "lookup"
+	stagedPrincipals   = "fact_by_principal"
 )
+
+// lookupRange is a chunk of sorted lookups.
+type lookupRange struct {
+	FromList uint8  `json:"from_list"`
+	From     []byte `json:"from"`
+	ToList   uint8  `json:"to_list"`
+	To       []byte `json:"to"`
+}
+
+func (t *Tx) undoLookups(stream console.Stream, n console.SyncNumber, chunk []byte) error {
+	var r lookupRange
+	decode(chunk, &r)
+	_, err := t.e.Exec("DELETE FROM lookup WHERE stream = $1 AND (list, value) >= ($2, $3) AND (list, value) <= ($4, $5) AND opened = $6",
+		stream, int64(r.FromList), bytesOf(r.From), int64(r.ToList), bytesOf(r.To), n)
+	return err
+}
+
+func (t *Tx) undoPrincipals(n console.SyncNumber, changes undoList) error {
+	return changes.each(2, func(_ Change, v []int64) error {
+		_, err := t.e.Exec("DELETE FROM fact_by_principal WHERE principal >= $1 AND principal <= $2 AND opened = $3", v[0], v[1], n)
+		return err
+	})
+}
 
 // undo removes everything that an unfinished sync wrote, the newest chunk first, each in a
 // transaction of its own, and then releases the stream.
@@ -401,11 +424,15 @@ func (t *Tx) undoChunk(stream console.Stream, n console.SyncNumber) (done bool, 
 	}
 	switch c.kind {
 	case stagedResources:
-		err = t.undoResources(stream, n, c.changes)
+		err = t.undoResources(n, c.changes)
 	case stagedEntitlements:
-		err = t.undoEntitlements(stream, n, c.changes)
+		err = t.undoEntitlements(n, c.changes)
 	case stagedFacts:
 		err = t.undoFacts(stream, n, c.changes)
+	case stagedLookups:
+		err = t.undoLookups(stream, n, c.changes)
+	case stagedPrincipals:
+		err = t.undoPrincipals(n, c.changes)
 	}
 	if err != nil {
 		return false, err
@@ -505,7 +532,9 @@ func (st *Staging) writeSorted(ctx context.Context) error {
 		return int(a.key - b.key)
 	})
 	err := inChunks(st, values(l.rows), func(rows []lookupRow) error {
-		return st.inChunk(ctx, "", nil, func(t *Tx) error {
+		first, last := rows[0], rows[len(rows)-1]
+		undo := encode(lookupRange{first.list, l.value(first), last.list, l.value(last)})
+		return st.inChunk(ctx, stagedLookups, undo, func(t *Tx) error {
 			return t.e.Copy("lookup", []string{"stream", "list", "value", "key", "opened"}, func(w engine.Writer) error {
 				for _, r := range rows {
 					w.Int(int64(st.Sync.Stream))
@@ -532,7 +561,9 @@ func (st *Staging) writeSorted(ctx context.Context) error {
 		return int(a.entitlement - b.entitlement)
 	})
 	err = inChunks(st, values(st.byPrincipal), func(rows []principalFact) error {
-		return st.inChunk(ctx, "", nil, func(t *Tx) error {
+		var undo undoList
+		undo.add(Open, int64(rows[0].principal), int64(rows[len(rows)-1].principal))
+		return st.inChunk(ctx, stagedPrincipals, undo, func(t *Tx) error {
 			return t.e.Copy("fact_by_principal", []string{"principal", "entitlement", "opened"}, func(w engine.Writer) error {
 				for _, r := range rows {
 					w.Int(int64(r.principal))

@@ -58,8 +58,8 @@ func (t boundedTx) Copy(table string, columns []string, rows func(engine.Writer)
 	return t.Tx.Copy(table, columns, t.rows(rows))
 }
 
-// rowsBetween is how many rows of a bulk statement lie between two boundaries.
-const rowsBetween = 100
+// RowsBetween is how many rows of a bulk statement lie between two boundaries.
+const RowsBetween = 100
 
 func (t boundedTx) rows(rows func(engine.Writer) error) func(engine.Writer) error {
 	return func(w engine.Writer) error { return rows(&boundedWriter{Writer: w, at: t.at}) }
@@ -72,7 +72,7 @@ type boundedWriter struct {
 }
 
 func (w *boundedWriter) End() error {
-	if w.n++; w.n%rowsBetween == 0 {
+	if w.n++; w.n%RowsBetween == 0 {
 		w.at()
 	}
 	return w.Writer.End()
