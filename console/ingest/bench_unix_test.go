@@ -204,7 +204,7 @@ func (x *bench) run(files []string) {
 	}
 	lines := 0
 	x.measure("difference", func() error {
-		for _, err := range s.FactDifferences(x.b.Context(), syncs[0].Stream, syncs[2].Number, syncs[0].Number) {
+		for _, err := range s.Differences(x.b.Context(), w.connector, syncs[2].Number, syncs[0].Number) {
 			if err != nil {
 				return err
 			}

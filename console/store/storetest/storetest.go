@@ -68,6 +68,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"SourceSets", testSourceSets},
 		{"Volatile", testVolatile},
 		{"Lists", testLists},
+		{"Differences", testDifferences},
 		{"HoldersMany", testHoldersMany},
 		{"Plans", testPlans},
 		{"Incarnations", testIncarnations},
