@@ -59,3 +59,10 @@ func ConsoleRoles() []ConsoleRole {
 func NormalizeEmail(address string) string {
 	return strings.ToLower(strings.TrimSpace(address))
 }
+
+// DueMatch is the kind of the due rows of apps whose accounts are to be matched to people.
+// They refer to the app, or to [MatchAll].
+const DueMatch = "match"
+
+// MatchAll stands for every app.
+const MatchAll = "all"

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"baton"
+	"baton/connector/rest"
 	"baton/console"
 	"baton/console/rpc"
 	"baton/console/store"
@@ -22,7 +23,13 @@ type Product struct {
 	Settings    []baton.Setting
 	// Notice is what somebody has to know before connecting it; may be empty.
 	Notice string
+	// Open returns the connector that settings describe, for one that the console hosts. It
+	// sends nothing. nil if the console cannot host it.
+	Open func(baton.Values, rest.Options) (*baton.Connector, error)
 }
+
+// Hostable reports whether the console can run the connector itself.
+func (p Product) Hostable() bool { return p.Open != nil }
 
 // Binary returns the name of the connector's program.
 func (p Product) Binary() string { return "baton-" + p.Name }
@@ -235,10 +242,10 @@ type NewConnector struct {
 	App     console.ID // an app that exists, or
 	NewApp  string     // the name of a new one
 	Owners  []console.ID
+	Hosted  bool // it runs inside the console
 }
 
-// AddConnector adds a self-hosted connector to an app, or to a new one that the caller
-// owns.
+// AddConnector adds a connector to an app, or to a new one that the caller owns.
 func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnector) (id console.ID, err error) {
 	product, err := c.Product(n.Product)
 	if err != nil {
@@ -265,6 +272,12 @@ func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnecto
 			n.Owners = []console.ID{me.Canonical()}
 		}
 		con := console.Connector{App: app, Name: n.Name, Hosting: console.SelfHosted, Owners: n.Owners, Interval: defaultInterval}
+		if n.Hosted {
+			if !product.Hostable() {
+				return baton.Errorf(baton.Invalid, "%s cannot run inside the console", product.DisplayName).WithFix("Set it up as self-hosted.")
+			}
+			con.Hosting = console.Hosted
+		}
 		if product.Name != Generic.Name {
 			con.Product = product.Name
 		}
@@ -411,6 +424,20 @@ func (c *Console) PauseConnector(ctx context.Context, caller Caller, id console.
 		}
 		con.Paused = paused
 		return tx.ChangeConnector(con)
+	})
+}
+
+// SyncNow lets a connector sync at once, and by its interval from then on.
+func (c *Console) SyncNow(ctx context.Context, caller Caller, id console.ID) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
+		if err != nil {
+			return err
+		}
+		if con.Paused {
+			return baton.Errorf(baton.Refused, "the connector is paused").WithFix("Resume it first.")
+		}
+		return tx.ScheduleSync(con, c.now())
 	})
 }
 

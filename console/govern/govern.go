@@ -9,6 +9,7 @@ package govern
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"baton"
@@ -21,6 +22,7 @@ type Console struct {
 	store    *store.Store
 	hosts    []string
 	products []Product
+	allow    func(netip.Addr) error
 	now      func() time.Time
 }
 
@@ -32,7 +34,10 @@ type Config struct {
 	Hosts []string
 	// Products are the connectors that the catalogue names.
 	Products []Product
-	Now      func() time.Time // nil: time.Now
+	// Allow judges the network addresses that hosted connectors connect to; nil: every
+	// address that is public.
+	Allow func(netip.Addr) error
+	Now   func() time.Time // nil: time.Now
 }
 
 // New returns a console.
@@ -40,7 +45,10 @@ func New(c Config) *Console {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, now: c.Now}
+	if c.Allow == nil {
+		c.Allow = Networks{}.Allow
+	}
+	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, now: c.Now}
 }
 
 // Now returns the time by the console's clock.

@@ -97,3 +97,10 @@ func (t *Tx) Account(m Moment, key console.ResourceKey) (Resource, error) {
 	}
 	return r, err
 }
+
+// MatchedAccounts returns the accounts of a stream whose owner was found by matching.
+func (t *Tx) MatchedAccounts(stream console.Stream) ([]console.ResourceKey, error) {
+	return list(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) },
+		`SELECT o.account FROM account_owner o JOIN resource r ON r.key = o.account
+		WHERE r.stream = $1 AND o.until_at IS NULL AND o.how = $2 AND o.person IS NOT NULL ORDER BY o.account`, stream, OwnerMatched)
+}

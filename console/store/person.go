@@ -145,6 +145,13 @@ func (t *Tx) PersonStatusAt(person console.ID, when time.Time) (console.PersonSt
 }
 
 func (t *Tx) setEmails(person console.ID, emails []string) error {
+	before, err := list(t, func(r engine.Row) string { return str(r, 0) }, "SELECT email FROM person_email WHERE person = $1 ORDER BY position, email", person)
+	if err != nil || slices.Equal(before, emails) {
+		return err
+	}
+	if err := t.SetDue(console.DueMatch, console.MatchAll, t.by.At, nil); err != nil {
+		return err
+	}
 	if _, err := t.e.Exec("DELETE FROM person_email WHERE person = $1", person); err != nil {
 		return err
 	}

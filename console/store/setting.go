@@ -7,12 +7,16 @@ import (
 
 // SetSetting sets a value by name. Values are not secret; see [Tx.SetSecret].
 func (t *Tx) SetSetting(name string, value []byte) error {
-	_, err := t.e.Exec(`INSERT INTO setting (name, value, changed) VALUES ($1, $2, $3)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed = excluded.changed`, name, bytesOf(value), t.by.At)
-	if err != nil {
+	if err := t.writeSetting(name, value); err != nil {
 		return err
 	}
 	return t.event(console.Event{Kind: "setting.changed", Object: name}, nil)
+}
+
+func (t *Tx) writeSetting(name string, value []byte) error {
+	_, err := t.e.Exec(`INSERT INTO setting (name, value, changed) VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed = excluded.changed`, name, bytesOf(value), t.by.At)
+	return err
 }
 
 // Setting returns a value by name. NotFound if it was never set.

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"baton"
@@ -43,4 +45,53 @@ func testPauses(t *testing.T, db Database) {
 	if !slices.Contains(kinds(t, s), "console.paused") {
 		t.Errorf("no event says it: %q", kinds(t, s))
 	}
+}
+
+func testConnectorSettings(t *testing.T, db Database) {
+	s := open(t, db)
+	w := newWorld(t, s)
+	set := func(minute int, values map[string]string, secrets map[string]baton.Secret) {
+		t.Helper()
+		update(t, s, by(minute), func(tx *store.Tx) error { return tx.SetConnectorSettings(w.connector, values, secrets) })
+	}
+	check := func(version int64, values map[string]string, token string) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			got, err := tx.ConnectorSettings(w.connector)
+			if err != nil || !maps.Equal(got, values) {
+				t.Errorf("settings %q, %v; want %q", got, err, values)
+			}
+			secret, err := tx.ConnectorSecret(w.connector, "token")
+			if token == "" {
+				wantKind(t, "no secret", err, baton.NotFound)
+			} else if err != nil || secret.Reveal() != token {
+				t.Errorf("secret %q, %v; want %q", secret.Reveal(), err, token)
+			}
+			c, err := tx.Connector(w.connector)
+			if err == nil && c.Version != version {
+				t.Errorf("version %d, want %d", c.Version, version)
+			}
+			return err
+		})
+	}
+	check(1, map[string]string{}, "")
+	set(1, map[string]string{"url": "https://a", "region": "us"}, map[string]baton.Secret{"token": baton.NewSecret("one")})
+	check(2, map[string]string{"url": "https://a", "region": "us"}, "one")
+	set(2, map[string]string{"url": "https://a", "region": "us"}, map[string]baton.Secret{"token": {}})
+	check(2, map[string]string{"url": "https://a", "region": "us"}, "one") // nothing changed
+	set(3, map[string]string{"url": "https://b"}, nil)
+	check(3, map[string]string{"url": "https://b"}, "one")
+	view(t, s, func(tx *store.Tx) error {
+		events, err := tx.Events(store.EventFilter{Connector: w.connector}, 0, store.PageSize)
+		for _, e := range events {
+			if e.Kind == "connector.configured" && strings.Contains(string(e.Data), "https") {
+				t.Errorf("the event holds values: %s", e.Data)
+			}
+		}
+		if last := events[len(events)-1]; last.Kind != "connector.configured" || string(last.Data) != `{"changed":["region","url"]}` {
+			t.Errorf("event %s %s", last.Kind, last.Data)
+		}
+		return err
+	})
+	fails(t, s, by(4), "no connector", baton.NotFound, func(tx *store.Tx) error { return tx.SetConnectorSettings("nothing", nil, nil) })
 }

@@ -40,6 +40,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"ConnectorSchedule", testConnectorSchedule},
 		{"Setting", testSetting},
 		{"Pauses", testPauses},
+		{"ConnectorSettings", testConnectorSettings},
 		{"EventChain", testEventChain},
 		{"EventFilters", testEventFilters},
 		{"EventTamper", testEventTamper},

@@ -1,0 +1,37 @@
+package govern
+
+import (
+	"context"
+	"slices"
+
+	"baton/console"
+)
+
+// HomeView is what somebody sees first.
+type HomeView struct {
+	// Attention are the connectors that the caller may configure or judge and that need
+	// somebody, the held ones first.
+	Attention []ConnectorSummary
+	Me        PersonView
+}
+
+// urgency orders the states that need somebody.
+var urgency = []console.ConnectionState{console.Held, console.HeldByConnector, console.ConnectorError, console.Offline, console.NotConnected}
+
+// Home returns what waits for the caller, and the caller's own access.
+func (c *Console) Home(ctx context.Context, caller Caller) (v HomeView, err error) {
+	if v.Me, err = c.Person(ctx, caller, caller.Person.ID); err != nil {
+		return v, err
+	}
+	connectors, err := c.Connectors(ctx, caller)
+	for _, s := range connectors {
+		o := console.Object{App: &s.App, Connector: &s.Connector}
+		if slices.Contains(urgency, s.State) && (console.ConfigureConnectors.Of(caller.Person, o) || console.JudgeHeldSyncs.Of(caller.Person, o)) {
+			v.Attention = append(v.Attention, s)
+		}
+	}
+	slices.SortStableFunc(v.Attention, func(a, b ConnectorSummary) int {
+		return slices.Index(urgency, a.State) - slices.Index(urgency, b.State)
+	})
+	return v, err
+}
