@@ -99,6 +99,9 @@ func (w *Worker) ingest(ctx context.Context, d store.Due) error {
 			if err == nil {
 				err = config.ResolveAdmins(t, c.App)
 			}
+			if err == nil {
+				err = t.SetDue(console.DueMatch, string(c.App), w.Now(), nil)
+			}
 			if err != nil {
 				return err
 			}

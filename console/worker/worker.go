@@ -79,6 +79,7 @@ func (w *Worker) kinds() []kind {
 		{console.DueIngest, 1, w.ingest},
 		{rpcstore.EndedKind, 10, w.taskEnded},
 		{console.DueSync, 20, w.schedule},
+		{console.DueMatch, 1, w.match},
 		{store.ExpiryKind, 100, w.expire},
 		{SweepKind, 1, w.sweep},
 	}

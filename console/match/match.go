@@ -1,0 +1,135 @@
+// Package match finds out which accounts belong to which people.
+//
+// The rule is narrow: an account belongs to a person if its login or one of its e-mail
+// addresses is an address of that person, and of nobody else. What a person said about the
+// owner of an account is never changed.
+package match
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// App matches the accounts of an app that its newest syncs show, and returns how many
+// owners changed.
+func App(ctx context.Context, s *store.Store, by console.By, app console.ID) (changed int, err error) {
+	var plan []change
+	err = s.View(ctx, func(tx *store.Tx) error {
+		plan, err = find(tx, app)
+		return err
+	})
+	if err != nil || len(plan) == 0 {
+		return 0, err
+	}
+	for part := range slices.Chunk(plan, batch) {
+		err := s.Update(ctx, by, func(tx *store.Tx) error {
+			for _, c := range part {
+				now, err := tx.AccountOwner(c.account, time.Time{})
+				if err != nil {
+					return err
+				}
+				if now != c.before {
+					continue // somebody said otherwise meanwhile
+				}
+				if err := tx.SetAccountOwner(c.account, c.person, store.OwnerMatched); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return changed, err
+		}
+		changed += len(part)
+	}
+	return changed, nil
+}
+
+// batch limits the changes of one transaction.
+const batch = 200
+
+// change gives an account to a person, or to nobody.
+type change struct {
+	account console.ResourceKey
+	before  store.Owner
+	person  console.ID
+}
+
+// find returns what has to change.
+func find(tx *store.Tx, app console.ID) ([]change, error) {
+	m, err := tx.Moment(app, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	people, err := candidates(tx, m)
+	if err != nil {
+		return nil, err
+	}
+	// Accounts that were matched before and that no address leads to any more.
+	for _, s := range m.Streams {
+		matched, err := tx.MatchedAccounts(s.Stream)
+		if err != nil {
+			return nil, err
+		}
+		for _, account := range matched {
+			if _, ok := people[account]; ok {
+				continue
+			}
+			if _, err := tx.Account(m, account); err == nil {
+				people[account] = nil // shown, and nobody's
+			} else if baton.KindOf(err) != baton.NotFound {
+				return nil, err
+			}
+		}
+	}
+	var plan []change
+	for _, account := range slices.Sorted(maps.Keys(people)) {
+		owner, err := tx.AccountOwner(account, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		var person console.ID
+		if len(people[account]) == 1 {
+			person = people[account][0]
+		}
+		if owner.How != "" && owner.How != store.OwnerMatched || owner.Person == person {
+			continue
+		}
+		plan = append(plan, change{account, owner, person})
+	}
+	return plan, nil
+}
+
+// candidates returns, for the accounts of a moment, the people whose addresses they have.
+func candidates(tx *store.Tx, m store.Moment) (map[console.ResourceKey][]console.ID, error) {
+	found := map[console.ResourceKey][]console.ID{}
+	var after store.NameAfter
+	for {
+		page, err := tx.Persons(after, store.PageSize)
+		if err != nil || len(page) == 0 {
+			return found, err
+		}
+		for _, p := range page {
+			after = store.NameAfter{Sort: console.SortKey(p.Name), ID: p.ID}
+			for _, address := range p.Emails {
+				for _, accounts := range []func(store.Moment, string) ([]store.Resource, error){tx.AccountsByEmail, tx.AccountsByLogin} {
+					all, err := accounts(m, address)
+					if err != nil {
+						return nil, err
+					}
+					for _, a := range all {
+						if a.Account.Kind.Human() && !slices.Contains(found[a.Key], p.ID) {
+							found[a.Key] = append(found[a.Key], p.ID)
+						}
+					}
+				}
+			}
+		}
+	}
+}
