@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"baton"
@@ -49,7 +50,11 @@ type connectorForm struct {
 	NewApp  string
 	Apps    []console.App
 	People  []personChoice
-	Problem *problem
+	Hosted  bool
+	// Products are the connectors that a self-hosted one can be; for Baton.
+	Products []govern.Product
+	Runs     string // the chosen one
+	Problem  *problem
 }
 
 type personChoice struct {
@@ -74,7 +79,12 @@ func (c *call) connectorForm() (f connectorForm, err error) {
 		f.People = append(f.People, personChoice{p, slices.Contains(chosen, p.ID)})
 	}
 	f.Name, f.Where, f.App, f.NewApp = c.r.PostFormValue("name"), c.r.PostFormValue("where"), console.ID(c.r.PostFormValue("app")), c.r.PostFormValue("new-app")
+	f.Hosted, f.Runs = c.r.PostFormValue("hosting") == "hosted", c.r.PostFormValue("runs")
+	if f.Product.Name == govern.Generic.Name {
+		f.Products = c.console().Catalog("")
+	}
 	if c.r.Method == http.MethodGet {
+		f.Hosted = f.Product.Hostable()
 		f.Name, f.Where = f.Product.DisplayName, "new"
 		if f.Product.Name != govern.Generic.Name {
 			f.NewApp = f.Product.DisplayName
@@ -104,7 +114,10 @@ func addConnector(c *call) error {
 	if err != nil {
 		return err
 	}
-	n := govern.NewConnector{Name: f.Name, Product: f.Product.Name, Owners: c.ids("owner")}
+	n := govern.NewConnector{Name: f.Name, Product: f.Product.Name, Owners: c.ids("owner"), Hosted: f.Hosted}
+	if f.Runs != "" {
+		n.Product = f.Runs
+	}
 	switch f.Where {
 	case "managed":
 		n.App = f.App
@@ -221,6 +234,74 @@ type settingsPage struct {
 	Rotated  *govern.Rotated
 	Snippets []snippet
 	Now      time.Time
+	// Fields are the connector's own settings, for one that the console hosts.
+	Fields, Advanced []settingField
+	Findings         []baton.Finding // of the test that was just made
+}
+
+// settingField is a field of a form, for one setting of a connector.
+type settingField struct {
+	baton.Setting
+	Value string
+	Set   bool // a secret that is stored
+}
+
+// Type returns the kind of the field.
+func (f settingField) Type() string {
+	switch f.Kind {
+	case baton.SecretSetting:
+		return "secret"
+	case baton.BoolSetting:
+		return "bool"
+	case baton.StringsSetting:
+		return "list"
+	}
+	return "text"
+}
+
+// Hosted reports whether the connector runs inside the console.
+func (p settingsPage) Hosted() bool { return p.Head.Connector.Hosting == console.Hosted }
+
+// addFields adds the fields of a hosted connector. What a form holds goes before what is
+// stored; secrets are never shown.
+func (c *call) addFields(p *settingsPage) error {
+	if !p.Hosted() {
+		return nil
+	}
+	s, err := c.console().HostedSettings(c.ctx(), c.caller, c.connector())
+	if err != nil {
+		return err
+	}
+	for _, setting := range s.Product.Settings {
+		f := settingField{Setting: setting, Value: s.Values[setting.Name], Set: slices.Contains(s.Secrets, setting.Name)}
+		if v, given := c.r.PostForm[fieldName(setting)]; given && setting.Kind != baton.SecretSetting {
+			f.Value = v[0]
+		}
+		if setting.Advanced {
+			p.Advanced = append(p.Advanced, f)
+		} else {
+			p.Fields = append(p.Fields, f)
+		}
+	}
+	return nil
+}
+
+// fieldName returns the name of a setting's field in the form: other fields have no such
+// prefix.
+func fieldName(s baton.Setting) string { return "setting." + s.Name }
+
+// hostedSettings returns what the form holds for a hosted connector.
+func (c *call) hostedSettings(p govern.Product) (texts map[string]string, secrets map[string]baton.Secret) {
+	texts, secrets = map[string]string{}, map[string]baton.Secret{}
+	for _, s := range p.Settings {
+		value := c.r.PostFormValue(fieldName(s))
+		if s.Kind == baton.SecretSetting {
+			secrets[s.Name] = baton.NewSecret(strings.TrimSpace(value))
+		} else {
+			texts[s.Name] = value
+		}
+	}
+	return texts, secrets
 }
 
 // credentialRow is a credential in a list.
@@ -275,6 +356,9 @@ func (c *call) editSettings() (settingsPage, error) {
 		return p, console.ConfigureConnectors.Check(c.caller.Person, console.Object{App: &p.Head.App, Connector: &p.Head.Connector})
 	}
 	p.Editing = true
+	if err := c.addFields(&p); err != nil {
+		return p, err
+	}
 	people, err := c.console().Owners(c.ctx(), c.caller, c.connector())
 	for _, person := range people {
 		p.People = append(p.People, personChoice{person, slices.Contains(p.Head.Connector.Owners, person.ID)})
@@ -304,14 +388,46 @@ func configureConnector(c *call) error {
 		err = c.console().ConfigureConnector(c.ctx(), c.caller, c.connector(), govern.ConnectorSettings{Name: p.Name,
 			Interval: time.Duration(minutes * float64(time.Minute)).Round(time.Second), Owners: c.ids("owner"), Version: version})
 	}
+	if err == nil && p.Hosted() {
+		texts, secrets := c.hostedSettings(p.Product)
+		err = c.console().ConfigureHosted(c.ctx(), c.caller, c.connector(), texts, secrets)
+	}
 	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.AlreadyExists || k == baton.Refused) {
+		again, failed := c.editSettings() // with the version that counts now
+		if failed != nil {
+			return failed
+		}
+		again.Name, again.Minutes, again.Problem = p.Name, p.Minutes, problemOf(err)
+		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, again)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
+}
+
+// testConnector shows what the connector's own examination of its upstream finds.
+func testConnector(c *call) error {
+	p, err := c.settings()
+	if err != nil {
+		return err
+	}
+	p.Findings, err = c.console().TestHosted(c.ctx(), c.caller, c.connector())
+	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.Refused || k == baton.Unsupported) {
 		p.Problem = problemOf(err)
 		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, p)
 	}
 	if err != nil {
 		return err
 	}
-	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
+	return c.page("connector-settings", p.Head.Connector.Name, p)
+}
+
+func syncNow(c *call) error {
+	if err := c.console().SyncNow(c.ctx(), c.caller, c.connector()); err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(c.connector()))
 }
 
 // rotateCredentials shows the new secret on the page that answers: it is not kept.

@@ -19,6 +19,7 @@ import (
 
 	"baton"
 	"baton/c1z/writer"
+	"baton/connector/rest"
 	"baton/console"
 	"baton/console/govern"
 	"baton/console/ingest"
@@ -35,6 +36,22 @@ const hostile = "<img src=x onerror=alert(1)>\"'&\x00\u202e</td>"
 // products are the connectors of the catalogue.
 var products = []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts and groups, over SCIM", Notice: "It needs 50 seats, or one user of Enterprise Max.",
 	Settings: []baton.Setting{{Name: "scim-url", DisplayName: "SCIM endpoint URL", Required: true}, {Name: "provisioning", DisplayName: "Provisioning"}, {Name: "page-size", Advanced: true}}}}
+
+// courses is a product that the console can host.
+var courses = govern.Product{Name: "percipio", DisplayName: "Percipio", Description: "Accounts, courses and progress",
+	Settings: []baton.Setting{{Name: "organization-id", DisplayName: "Organization ID", Description: "The UUID", Required: true},
+		{Name: "api-token", DisplayName: "API Token", Kind: baton.SecretSetting, Required: true},
+		{Name: "limited-courses", DisplayName: "Course IDs", Kind: baton.StringsSetting},
+		{Name: "strict", DisplayName: "Strict", Kind: baton.BoolSetting}, {Name: "base-url", DisplayName: "API URL", Advanced: true}},
+	Open: func(v baton.Values, _ rest.Options) (*baton.Connector, error) {
+		if v.String("organization-id") == "x" {
+			return nil, baton.Errorf(baton.Invalid, "organization-id: %q is no UUID", "x")
+		}
+		return &baton.Connector{Diagnose: func(_ context.Context, report func(baton.Finding)) {
+			report(baton.Finding{Check: "token", Level: baton.Failure, Detail: "the token is wrong " + hostile, Fix: "Make a new one."})
+			report(baton.Finding{Check: "courses", Detail: strings.Join(v.Strings("limited-courses"), " and ")})
+		}}, nil
+	}}
 
 // fixture is a console with its pages, and a clock of its own.
 type fixture struct {
@@ -56,7 +73,7 @@ func newFixture(t testing.TB) *fixture {
 	f.check(err)
 	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
 	f.check(err)
-	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com"}, Products: products, Now: func() time.Time { return f.now }})
+	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com"}, Products: append(products, courses), Now: func() time.Time { return f.now }})
 	f.server = httptest.NewServer(New(Config{Console: f.govern}))
 	t.Cleanup(func() {
 		f.server.Close()

@@ -2,7 +2,6 @@ package web
 
 import (
 	"html/template"
-	"net/http"
 	"net/url"
 
 	"baton"
@@ -167,11 +166,4 @@ func (c *call) inviteLink(token baton.Secret) string {
 		}
 	}
 	return base.JoinPath("invitation", token.Reveal()).String()
-}
-
-func homePage(c *call) error { return c.redirectOr("/applications") }
-
-func (c *call) redirectOr(path string) error {
-	http.Redirect(c.w, c.r, path, http.StatusFound)
-	return nil
 }

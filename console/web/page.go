@@ -139,6 +139,7 @@ var functions = template.FuncMap{
 
 	"connection": connectionChip,
 	"syncstate":  syncStateChip,
+	"level":      levelChip,
 	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
 }
 
@@ -287,6 +288,17 @@ func syncStateChip(s console.SyncState) chip {
 		return chip{"bad", label}
 	}
 	return chip{"plain", label}
+}
+
+// levelChip grades a finding.
+func levelChip(l baton.Level) chip {
+	switch l {
+	case baton.OK:
+		return chip{"good", "In order"}
+	case baton.Warning:
+		return chip{"warn", "Warning"}
+	}
+	return chip{"bad", "Failed"}
 }
 
 // can reports whether capabilities contain one.

@@ -48,6 +48,8 @@ var routes = []route{
 	{"GET /connectors/{connector}/settings", signedIn, connectorSettings},
 	{"GET /connectors/{connector}/settings/edit", signedIn, connectorEdit},
 	{"POST /connectors/{connector}/settings/edit", signedIn, configureConnector},
+	{"POST /connectors/{connector}/test", signedIn, testConnector},
+	{"POST /connectors/{connector}/sync", signedIn, syncNow},
 	{"POST /connectors/{connector}/rotate", signedIn, rotateCredentials},
 	{"POST /connectors/{connector}/revoke", signedIn, revokeCredential},
 	{"GET /connectors/{connector}/hosts", signedIn, connectorHosts},

@@ -55,7 +55,7 @@ var want = map[string][]int{
 	"GET /confirm":                       {200},
 	"POST /confirm":                      {401},
 	"POST /logout":                       {303},
-	"GET /{$}":                           {302},
+	"GET /{$}":                           {200},
 	"GET /applications":                  {200},
 	"GET /applications/{app}":            {404, 200, 404, 200, 404, 200},
 	"GET /connectors":                    {200},
@@ -68,6 +68,8 @@ var want = map[string][]int{
 	"GET /connectors/{connector}/settings":            {404, 200, 404, 200, 404, 200},
 	"GET /connectors/{connector}/settings/edit":       {404, 200, 404, 200, 404, 403, 403, 200},
 	"POST /connectors/{connector}/settings/edit":      {404, 400, 404, 400, 404, 403, 403, 400},
+	"POST /connectors/{connector}/test":               {404, 409, 404, 409, 404, 403, 403, 409}, // it is not hosted
+	"POST /connectors/{connector}/sync":               {404, 303, 404, 303, 404, 403, 403, 303},
 	"POST /connectors/{connector}/rotate":             {404, 200, 404, 200, 404, 403, 403, 200},
 	"POST /connectors/{connector}/revoke":             {404, 404, 404, 404, 404, 403, 403, 404},
 	"GET /connectors/{connector}/hosts":               {404, 200, 404, 200, 404, 200},
@@ -387,6 +389,62 @@ func TestConnect(t *testing.T) {
 	log.wants(t, "the log", 200, "Failed", "the token is wrong")
 	log.checkSafe(t, base+"/log")
 	b.get(base).wants(t, "the connector", 200, "Error", "Its last sync failed: the token is wrong")
+}
+
+// TestHosted follows the way of the installation guide for a connector that the console
+// runs itself.
+func TestHosted(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("connectors")
+	catalog := b.get("/catalog?search=percipio")
+	path := catalog.link(t, "Add")
+	b.get(path).wants(t, "the form", 200, "Cloud-hosted", "Self-hosted", "Set up a new Percipio connector")
+	r := b.post(path, url.Values{"name": {"Percipio"}, "where": {"new"}, "new-app": {"Percipio"}, "hosting": {"hosted"}})
+	if r.status != http.StatusSeeOther {
+		t.Fatalf("add: %d %s", r.status, r.body)
+	}
+	settings := b.get(r.location)
+	settings.wants(t, "settings", 200, "Percipio, cloud-hosted", "Edit", "Test")
+	edit := b.get(settings.link(t, "Edit"))
+	edit.wants(t, "edit", 200, "Organization ID", "API Token", "Course IDs", "Advanced", "Save")
+	if strings.Contains(edit.body, "Rotate") {
+		t.Error("a hosted connector is offered credentials")
+	}
+	base := strings.TrimSuffix(r.location, "/settings")
+	form := func(more url.Values) url.Values {
+		v := url.Values{"name": {"Percipio"}, "interval": {"60"}, "version": {b.get(base+"/settings/edit").field(t, "version")}}
+		for k, values := range more {
+			v[k] = values
+		}
+		return v
+	}
+	save := base + "/settings/edit"
+	b.post(save, form(url.Values{"setting.organization-id": {"x"}, "setting.api-token": {"t0ken"}})).wants(t, "a wrong value", 400, "is no UUID", `value="x"`)
+	missing := b.post(save, form(url.Values{"setting.organization-id": {"o1"}}))
+	missing.wants(t, "no token", 400, "API Token is missing")
+	if r := b.post(save, form(url.Values{"setting.organization-id": {"o1"}, "setting.api-token": {"t0ken"}, "setting.limited-courses": {"c1, c2"}, "setting.strict": {"true"}, "setting.other": {"y"}})); r.status != http.StatusSeeOther {
+		t.Fatalf("save: %d %s", r.status, r.body)
+	}
+	again := b.get(save)
+	again.wants(t, "edit again", 200, `value="o1"`, `value="c1, c2"`, "checked", "Stored; leave empty to keep it")
+	if strings.Contains(again.body, "t0ken") {
+		t.Error("the page shows the secret")
+	}
+	if r := b.post(save, form(url.Values{"setting.organization-id": {"o2"}, "setting.base-url": {"https://evil.example"}})); r.status != 400 || !strings.Contains(r.body, "API Token was not given again") {
+		t.Errorf("another address without the secret: %d", r.status)
+	}
+	if r := b.post(save, form(url.Values{"setting.organization-id": {"o2"}})); r.status != http.StatusSeeOther {
+		t.Errorf("without the secret, which is kept: %d %s", r.status, r.body)
+	}
+	test := b.post(base+"/test", nil)
+	test.wants(t, "test", 200, "What the test found", "the token is wrong", "Make a new one.")
+	test.checkSafe(t, base+"/test")
+	if r := b.post(base+"/sync", nil); r.location != base {
+		t.Errorf("sync now: %d", r.status)
+	}
+	b.post(base+"/pause", url.Values{"paused": {"true"}})
+	b.post(base+"/sync", nil).wants(t, "sync while paused", 409, "The connector is paused.")
+	b.get(base+"/log").wants(t, "the log", 200)
 }
 
 // TestJudge holds a sync and decides about it.
