@@ -5,10 +5,22 @@ package main
 import (
 	"os"
 
+	"baton/connector/percipio"
+	"baton/connector/perplexity"
 	"baton/console/cli"
+	"baton/console/govern"
 )
 
 // version is set when a release is linked, see the Makefile.
 var version string
 
-func main() { os.Exit(cli.Main(version)) }
+func main() { os.Exit(cli.Main(version, products)) }
+
+// products are the connectors that the catalogue names and the console can run itself.
+var products = []govern.Product{
+	{Name: "percipio", DisplayName: "Percipio", Description: "Accounts, courses and course progress of a Skillsoft Percipio organisation",
+		Settings: percipio.Settings(), Open: percipio.Open},
+	{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts, groups and group membership of a Perplexity Enterprise organisation, over SCIM 2.0",
+		Settings: perplexity.Settings(), Open: perplexity.Open,
+		Notice: "Perplexity offers SCIM with a Perplexity Enterprise subscription of at least 50 seats, or at least one Enterprise Max user."},
+}

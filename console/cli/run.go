@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"baton"
+	"baton/console/govern"
 	"baton/internal/english"
 	"baton/internal/output"
 	"baton/internal/settings"
@@ -26,19 +27,20 @@ import (
 // program is the name of the binary.
 const program = "baton-console"
 
-// Main runs the program as the process it is and returns the exit code. SIGINT and SIGTERM
+// Main runs the program as the process it is and returns the exit code. products are the
+// connectors that the console knows and can run. SIGINT and SIGTERM
 // end the work in an orderly way; a second one ends it at once.
-func Main(version string) int {
+func Main(version string, products []govern.Product) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return Run(ctx, version, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	return Run(ctx, version, products, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 }
 
 // Run is a whole run of the program; args are without the program's name, env is as
 // os.Environ has it. It returns the exit code; the error has been printed.
-func Run(ctx context.Context, version string, args, env []string, stdout, stderr io.Writer) int {
-	r := &run{version: version, env: map[string]string{}, stdout: stdout, stderr: stderr, now: time.Now}
+func Run(ctx context.Context, version string, products []govern.Product, args, env []string, stdout, stderr io.Writer) int {
+	r := &run{version: version, products: products, env: map[string]string{}, stdout: stdout, stderr: stderr, now: time.Now}
 	for _, v := range env {
 		if name, value, ok := strings.Cut(v, "="); ok {
 			r.env[name] = value
@@ -62,6 +64,7 @@ func Run(ctx context.Context, version string, args, env []string, stdout, stderr
 // run is one run of the program.
 type run struct {
 	version        string
+	products       []govern.Product
 	env            map[string]string
 	stdout, stderr io.Writer
 	now            func() time.Time

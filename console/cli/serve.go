@@ -52,10 +52,13 @@ Once it serves it prints "console: ADDRESS". /health, /ready, /live and /metrics
 }
 
 func (r *run) serve(ctx context.Context, _ []string) error {
+	var networks govern.Networks
 	for _, text := range r.Values.Strings("allow-network") {
-		if _, err := netip.ParsePrefix(text); err != nil {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
 			return baton.Errorf(baton.Invalid, "--allow-network: %q is no network", text).WithFix("Write it as 10.0.0.0/8.")
 		}
+		networks = append(networks, network.Masked())
 	}
 	return server.Run(ctx, server.Config{
 		Installation: r.installation(),
@@ -67,6 +70,8 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 		Bootstrap:    r.Values.String("bootstrap"),
 		EnvFile:      r.Values.String("env-file"),
 		Version:      r.buildVersion(),
+		Products:     r.products,
+		Networks:     networks,
 		Now:          r.now,
 		Log:          r.log,
 		Ready: func(address string, setup baton.Secret) {

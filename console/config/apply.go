@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"baton"
@@ -196,6 +197,9 @@ func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) erro
 			if have.Interval == 0 {
 				have.Interval = DefaultInterval
 			}
+			if c.Hosted {
+				have.Hosting, have.Product = console.Hosted, strings.TrimPrefix(c.Product, "baton-")
+			}
 			if have.ID, err = t.AddConnector(have); err != nil {
 				return err
 			}
@@ -203,6 +207,9 @@ func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) erro
 			return err
 		case have.App != app.ID:
 			return baton.Errorf(baton.Refused, "connector %q belongs to another app than %q", c.Name, c.App).WithFix("Give the connector of %s another name.", c.App)
+		case c.Hosted != (have.Hosting == console.Hosted):
+			return baton.Errorf(baton.Refused, "connector %q runs elsewhere than the file says: where a connector runs is not changed", c.Name).
+				WithFix("Add a connector of another name.")
 		default:
 			want := have
 			if c.Product != "" {
@@ -221,9 +228,39 @@ func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) erro
 			}
 			have = want
 		}
+		if c.Hosted {
+			if err := f.applyHosted(t, have.ID, c); err != nil {
+				return err
+			}
+			continue // nobody else needs its credentials
+		}
 		applied[c.Name] = have
 	}
 	return nil
+}
+
+// applyHosted configures a connector that the console hosts. A secret that is stored
+// already is stored again only if it differs, so that the file can be applied again and
+// again.
+func (f *File) applyHosted(t *store.Tx, id console.ID, c Connector) error {
+	p, err := f.product(c)
+	if err != nil {
+		return err
+	}
+	values, secrets, err := hostedSettings(p, c)
+	if err != nil {
+		return err
+	}
+	for name, secret := range secrets {
+		stored, err := t.ConnectorSecret(id, name)
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return err
+		}
+		if err == nil && stored.Reveal() == secret.Reveal() {
+			delete(secrets, name)
+		}
+	}
+	return t.SetConnectorSettings(id, values, secrets)
 }
 
 // checkAdministrators refuses a state in which nobody can administer the console: somebody

@@ -17,6 +17,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/govern"
 	"baton/console/login"
 	"baton/internal/english"
 )
@@ -27,7 +28,8 @@ type File struct {
 	Apps       []App       `yaml:"apps"`
 	Connectors []Connector `yaml:"connectors"`
 
-	dir string // of the file; other files that it names are relative to it
+	dir      string // of the file; other files that it names are relative to it
+	products []govern.Product
 }
 
 // Person describes somebody. What is not given stays as it is.
@@ -96,8 +98,9 @@ const DefaultInterval = time.Hour
 const maxFile = 4 << 20
 
 // Read reads and checks a file. minInterval is the shortest time between syncs that is
-// allowed. The error lists everything that is wrong.
-func Read(path string, minInterval time.Duration) (*File, error) {
+// allowed; products are the connectors that the console can host. The error lists
+// everything that is wrong.
+func Read(path string, minInterval time.Duration, products []govern.Product) (*File, error) {
 	in, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Name another file.")
@@ -106,7 +109,7 @@ func Read(path string, minInterval time.Duration) (*File, error) {
 		return nil, baton.Errorf(baton.Storage, "read %s: %w", path, err)
 	}
 	defer in.Close()
-	f := &File{dir: filepath.Dir(path)}
+	f := &File{dir: filepath.Dir(path), products: products}
 	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
@@ -201,11 +204,58 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 			bad("connector %s: the interval %s is shorter than %s", c.Name, d, minInterval)
 		}
 		if c.Hosted {
-			bad("connector %s: this version does not run connectors inside the console: remove hosted, and run it as a service", c.Name)
+			if err := f.checkHosted(c); err != nil {
+				bad("connector %s: %v", c.Name, err)
+			}
 		} else if len(c.Settings) > 0 {
 			bad("connector %s: settings are for hosted connectors: give them to the connector where it runs", c.Name)
 		}
 	}
+}
+
+// product returns the product of a connector that the console hosts.
+func (f *File) product(c Connector) (govern.Product, error) {
+	var names []string
+	for _, p := range f.products {
+		if !p.Hostable() {
+			continue
+		}
+		if p.Name == strings.TrimPrefix(c.Product, "baton-") {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return govern.Product{}, fmt.Errorf("the console cannot host product %q, only %s", c.Product, english.Or(names))
+}
+
+// checkHosted checks the settings of a connector that the console hosts.
+func (f *File) checkHosted(c Connector) error {
+	p, err := f.product(c)
+	if err != nil {
+		return err
+	}
+	values, secrets, err := hostedSettings(p, c)
+	if err != nil {
+		return err
+	}
+	return p.Check(values, secrets)
+}
+
+// hostedSettings returns the settings of a connector apart from its secrets.
+func hostedSettings(p govern.Product, c Connector) (values map[string]string, secrets map[string]baton.Secret, err error) {
+	values, secrets = map[string]string{}, map[string]baton.Secret{}
+	for name, v := range c.Settings {
+		i := slices.IndexFunc(p.Settings, func(s baton.Setting) bool { return s.Name == name })
+		switch {
+		case i < 0:
+			return nil, nil, fmt.Errorf("%s has no setting %q", p.DisplayName, name)
+		case p.Settings[i].Kind == baton.SecretSetting:
+			secrets[name] = v.Secret
+		case !v.IsZero():
+			values[name] = v.Reveal()
+		}
+	}
+	return values, secrets, nil
 }
 
 func roleNames() string {

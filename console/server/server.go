@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"baton/console"
 	"baton/console/config"
 	"baton/console/govern"
+	"baton/console/hosted"
 	"baton/console/ingest"
 	"baton/console/installation"
 	"baton/console/rpc"
@@ -44,6 +46,7 @@ type Config struct {
 	EnvFile      string // file for what clients need to know; empty: none
 	Version      string
 	Products     []govern.Product // connectors that the catalogue names
+	Networks     govern.Networks  // private networks that hosted connectors may connect to
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: none
 	// Ready is called when the console serves: with its address, and with the token for the
@@ -56,15 +59,18 @@ type Config struct {
 
 // Server is a console that is about to serve.
 type Server struct {
-	config Config
-	log    *slog.Logger
-	in     *installation.Installation
-	url    *url.URL
-	hosts  []string // under which connectors reach it, host[:port]
-	rpc    *rpc.Server
-	worker *worker.Worker
-	http   *http.Server
-	trust  string // file with the authorities that connectors need to trust; "" for the system's
+	config  Config
+	log     *slog.Logger
+	in      *installation.Installation
+	url     *url.URL
+	hosts   []string // under which connectors reach it, host[:port]
+	calls   rpc.Config
+	rpc     *rpc.Server
+	hosted  hosted.Config
+	worker  *worker.Worker
+	console *govern.Console
+	http    *http.Server
+	trust   string // file with the authorities that connectors need to trust; "" for the system's
 
 	stopping atomic.Bool
 	meter    meter
@@ -215,14 +221,14 @@ func (s *Server) run(ctx context.Context, scratch string) error {
 // assemble makes the parts that serve.
 func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	ingester := &ingest.Ingester{Store: s.in.Store, Now: s.config.Now, Scratch: scratch}
-	s.rpc, err = rpc.New(rpc.Config{Store: rpcstore.New(s.in.Store), Hosts: s.hosts, Poll: s.config.Poll, MaxUpload: ingest.MaxFile, Now: s.config.Now, Log: s.log,
+	s.calls = rpc.Config{Store: rpcstore.New(s.in.Store), Hosts: s.hosts, Poll: s.config.Poll, MaxUpload: ingest.MaxFile, Now: s.config.Now, Log: s.log,
 		Received: func(ctx context.Context, u rpc.Upload, content io.Reader) error {
 			if u.Kind != rpc.SyncFile {
 				return nil
 			}
 			return ingester.Examine(ctx, content)
-		}})
-	if err != nil {
+		}}
+	if s.rpc, err = rpc.New(s.calls); err != nil {
 		return err
 	}
 	hostname, _ := os.Hostname()
@@ -232,7 +238,12 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	if s.url.Scheme == "https" {
 		reached = s.hosts
 	}
-	pages := web.New(web.Config{Console: govern.New(govern.Config{Store: s.in.Store, Hosts: reached, Products: s.config.Products, Now: s.config.Now}), URL: s.url, Log: s.log.With("component", "web")})
+	s.console = govern.New(govern.Config{Store: s.in.Store, Hosts: reached, Products: s.config.Products, Allow: s.config.Networks.Allow, Now: s.config.Now})
+	s.hosted = hosted.Config{Store: s.in.Store, Console: s.console, RPC: s.calls, Host: hostname, Version: s.config.Version, Scratch: filepath.Join(scratch, "hosted"), Log: s.log.With("component", "hosted")}
+	if err := os.Mkdir(s.hosted.Scratch, 0o700); err != nil {
+		return baton.Errorf(baton.Storage, "hosted connectors: %w", err)
+	}
+	pages := web.New(web.Config{Console: s.console, URL: s.url, Log: s.log.With("component", "web")})
 	mux := http.NewServeMux()
 	calls := s.rpc.Handler()
 	mux.Handle(rpc.CallPath, calls)
@@ -263,6 +274,11 @@ func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Appli
 	defer stop()
 	wg.Go(func() { s.rpc.Run(background) })
 	wg.Go(func() { s.worker.Run(background) })
+	wg.Go(func() {
+		if err := hosted.Run(background, s.hosted); err != nil {
+			s.log.Error("hosted connectors do not run", "error", err)
+		}
+	})
 	wg.Go(func() { s.watchKeys(background) })
 	ended := make(chan error, 1)
 	go func() { ended <- s.http.Serve(l) }()
@@ -310,7 +326,7 @@ func (s *Server) bootstrap(ctx context.Context) (config.Applied, error) {
 	if s.config.Bootstrap == "" {
 		return nil, nil
 	}
-	f, err := config.Read(s.config.Bootstrap, s.config.MinInterval)
+	f, err := config.Read(s.config.Bootstrap, s.config.MinInterval, s.config.Products)
 	if err != nil {
 		return nil, err
 	}
