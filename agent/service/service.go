@@ -170,7 +170,7 @@ func run(ctx context.Context, cfg Config, over *network) error {
 	case err != nil:
 		return err
 	case s.interrupted.Load() > 0:
-		return baton.Errorf(baton.Canceled, "the service stopped and interrupted some tasks").
+		return baton.Errorf(baton.Canceled, "the service stopped before everything was done").
 			WithFix("no action is needed: ConductorOne hands out again what was interrupted")
 	}
 	return nil
