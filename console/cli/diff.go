@@ -14,12 +14,22 @@ import (
 )
 
 func (r *run) diffCommand() *cobra.Command {
-	return r.command(spec{use: "diff A B", short: "Print how two syncs differ", args: 2,
-		long: `Prints one line for each fact that only one of two sync files holds: "-" for A, "+" for B, then
-the fact as inspect --facts prints it. Fields are separated by tabs. The exit code is 0 whether or not
-they differ.`,
-		example: "  baton-console diff monday.c1z tuesday.c1z"},
-		func(ctx context.Context, args []string) error { return r.diffFiles(ctx, args[0], args[1]) })
+	return r.command(spec{use: "diff A B", short: "Print how two sync files, or two syncs of the console, differ", args: 2, settings: storeSettings,
+		long: `Prints one line for each fact that only one of the two holds: "-" for A, "+" for B, then the fact as
+inspect --facts prints it. Fields are separated by tabs. The exit code is 0 whether or not they differ.
+
+A and B are files or, by id or number, syncs of one connector of the console. For syncs, a last field says what
+explains the line (a request, an operation, a decision …), or that it is unexplained.`,
+		example: "  baton-console diff monday.c1z tuesday.c1z\n  baton-console diff --data console 3 4"},
+		func(ctx context.Context, args []string) error {
+			switch a, b := namesSync(args[0]), namesSync(args[1]); {
+			case a && b:
+				return r.diffSyncs(ctx, args[0], args[1])
+			case a != b:
+				return baton.Errorf(baton.Invalid, "one of %s and %s is a file and the other a sync", args[0], args[1]).WithFix("Name two files, or two syncs.")
+			}
+			return r.diffFiles(ctx, args[0], args[1])
+		})
 }
 
 // diffFiles prints how the facts of two files differ.

@@ -13,6 +13,7 @@ import (
 	"baton"
 	"baton/c1z"
 	"baton/console"
+	"baton/console/config"
 	"baton/console/ingest"
 	"baton/console/installation"
 	"baton/console/store"
@@ -66,6 +67,10 @@ func (r *run) importFolder(ctx context.Context, args []string) error {
 			}
 			if s.State == console.SyncApplied {
 				applied++
+				err = in.Store.Update(ctx, console.By{At: r.now(), Actor: console.Console}, func(t *store.Tx) error { return config.ResolveAdmins(t, c.App) })
+				if err != nil {
+					return err
+				}
 			} else {
 				unusable++
 			}

@@ -139,6 +139,7 @@ func (r *run) commands() *cobra.Command {
 	}
 	root.AddCommand(
 		r.serveCommand(), r.setupTokenCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.inspectCommand(), r.diffCommand(),
+		r.backupCommand(), r.restoreCommand(), r.moveCommand(), r.resumeCommand(), r.keysCommand(), r.auditCommand(), r.doctorCommand(),
 		r.command(spec{use: "version", short: "Print the version"}, func(context.Context, []string) error {
 			return r.line("%s", r.buildVersion())
 		}),

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,7 +16,11 @@ import (
 
 	"baton"
 	"baton/c1z/writer"
+	"baton/console"
 	"baton/console/cli"
+	"baton/console/config"
+	"baton/console/installation"
+	"baton/console/store"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +32,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tenant": writeTenant, "unroot": unroot},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tenant": writeTenant, "bootstrap": bootstrap, "alter": alter},
 	})
 }
 
@@ -46,11 +51,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// unroot skips the script for the superuser, whom no permission stops.
-func unroot(ts *testscript.TestScript, _ bool, _ []string) {
-	if os.Getuid() == 0 {
-		ts.Setenv("root", "1")
+// bootstrap makes a console in a folder from a file: "bootstrap FOLDER FILE".
+func bootstrap(ts *testscript.TestScript, _ bool, args []string) {
+	in, err := installation.Open(context.Background(), installation.Config{Data: ts.MkAbs(args[0]), Create: true})
+	ts.Check(err)
+	f, err := config.Read(ts.MkAbs(args[1]), time.Minute)
+	if err == nil {
+		_, err = f.Apply(context.Background(), in.Store, console.By{At: time.Now(), Actor: console.Console})
 	}
+	ts.Check(errors.Join(err, in.Close()))
+}
+
+// alter changes an event behind the back of the console: "alter FOLDER NUMBER".
+func alter(ts *testscript.TestScript, _ bool, args []string) {
+	in, err := installation.Open(context.Background(), installation.Config{Data: ts.MkAbs(args[0])})
+	ts.Check(err)
+	number, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	err = in.Store.Update(context.Background(), console.By{At: time.Now(), Actor: console.Console}, func(t *store.Tx) error {
+		_, err := t.Engine().Exec("UPDATE event SET actor = 'person:nobody' WHERE number = $1", number)
+		return err
+	})
+	ts.Check(errors.Join(err, in.Close()))
 }
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)

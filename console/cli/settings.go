@@ -48,6 +48,7 @@ func options() map[string]settings.Option {
 	add("as", "E-mail address of the person who does it", "")
 	add("connector", "Name of a connector", "")
 	add("reason", "Why", "")
+	add("head", "File with a head that audit head printed", "")
 	add("facts", "Print every fact, one a line, instead of counts", false)
 	return all
 }

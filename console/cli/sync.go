@@ -21,13 +21,7 @@ import (
 var asked = append([]string{"as"}, storeSettings...)
 
 func (r *run) syncCommand() *cobra.Command {
-	c := &cobra.Command{Use: "sync", Short: "List syncs; confirm or discard a held one", RunE: func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return r.noCommand(c, args)
-		}
-		return c.Help()
-	}}
-	c.AddCommand(
+	return r.group("sync", "List syncs; confirm or discard a held one",
 		r.command(spec{use: "list", short: "List the newest syncs of every connector", settings: append([]string{"connector"}, storeSettings...),
 			long: "Prints one line for each sync, the newest first: id, connector, kind, state, when it began, accounts, facts, what it\nopened and closed, and why it is held or was not applied. Fields are separated by tabs."}, r.syncList),
 		r.command(spec{use: "now", short: "Let a connector sync as soon as it asks for work", settings: append([]string{"connector"}, asked...)}, r.syncNow),
@@ -37,7 +31,6 @@ func (r *run) syncCommand() *cobra.Command {
 		r.command(spec{use: "discard SYNC", short: "Discard a held sync: it is not applied", args: 1, settings: append([]string{"reason"}, asked...)},
 			func(ctx context.Context, args []string) error { return r.decideSync(ctx, console.ID(args[0]), false) }),
 	)
-	return c
 }
 
 func (r *run) uploadCommand() *cobra.Command {

@@ -5,6 +5,7 @@
 //	keys          the keys that seal secrets, see [readKeys]
 //	instance      which database the folder belongs to: a copy is told from the original by it
 //	serve.lock    held by the process that serves the SQLite database
+//	moved         says that the console lies in a PostgreSQL database now
 //	scratch       temporary files
 //	tls           the self-signed certificate and its authority
 package installation
@@ -44,8 +45,21 @@ type Installation struct {
 	lock *disk.Lock
 }
 
-// Open opens an installation.
+// Open opens an installation, and proves that its keys open its secrets.
 func Open(ctx context.Context, c Config) (*Installation, error) {
+	in, err := open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Store.ProveKeys(ctx, in.by()); err != nil {
+		in.Store.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// open opens an installation without a look into its database.
+func open(ctx context.Context, c Config) (*Installation, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -61,18 +75,17 @@ func Open(ctx context.Context, c Config) (*Installation, error) {
 	if err := makeDir(c.Data); err != nil {
 		return nil, err
 	}
+	if c.Database.IsZero() {
+		if err := in.checkMoved(); err != nil {
+			return nil, err
+		}
+	}
 	keys, err := in.openKeys(c.Create)
 	if err != nil {
 		return nil, err
 	}
-	if in.Store, err = openStore(ctx, c.Database, in.databasePath(), keys, c.Now()); err != nil {
-		return nil, err
-	}
-	if err := in.Store.ProveKeys(ctx, in.by()); err != nil {
-		in.Store.Close()
-		return nil, err
-	}
-	return in, nil
+	in.Store, err = openStore(ctx, c.Database, in.databasePath(), keys, c.Now())
+	return in, err
 }
 
 func openStore(ctx context.Context, database baton.Secret, path string, keys *store.Keyring, now time.Time) (*store.Store, error) {
@@ -94,7 +107,7 @@ func (in *Installation) by() console.By { return console.By{At: in.Now(), Actor:
 // Close closes the database and gives up the lock.
 func (in *Installation) Close() error {
 	err := in.Store.Close()
-	if in.lock != nil {
+	if in.lock != nil { // removed while it is held
 		err = errors.Join(err, in.lock.Remove())
 	}
 	return err

@@ -59,7 +59,7 @@ var allowedImports = map[string][]string{
 	"console/c1z3":            {".", "c1z", "wire"},
 	"console/syncfile":        {".", "c1z", "c1z/facts", "console/c1z3"},
 	"console/ingest":          {".", "c1z", "c1z/facts", "console", "console/store", "console/syncfile", "internal/intern"},
-	"console/cli":             {".", "c1z", "console", "console/config", "console/govern", "console/ingest", "console/installation", "console/server", "console/store", "console/syncfile", "console/worker", "internal/english", "internal/output", "internal/settings", "wire"},
+	"console/cli":             {".", "c1z", "c1z/facts", "console", "console/config", "console/govern", "console/ingest", "console/installation", "console/server", "console/store", "console/syncfile", "console/worker", "internal/disk", "internal/english", "internal/output", "internal/settings", "wire"},
 	"console/config":          {".", "console", "console/govern", "console/login", "console/store", "internal/english"},
 	"console/installation":    {".", "console", "console/store", "console/store/postgres", "console/store/sqlite", "internal/disk"},
 	"console/server":          {".", "console", "console/config", "console/govern", "console/hosted", "console/ingest", "console/installation", "console/rpc", "console/store", "console/store/rpcstore", "console/web", "console/worker", "internal/disk"},

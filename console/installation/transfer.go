@@ -1,0 +1,201 @@
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+	"baton/console/store/sqlite"
+	"baton/internal/disk"
+)
+
+// Backup writes everything but the keys into a new file: an SQLite database that
+// [Restore] reads. Others may work meanwhile.
+func (in *Installation) Backup(ctx context.Context, path string) (done store.Transferred, err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return done, baton.Errorf(baton.AlreadyExists, "%s exists", path).WithFix("Name a new file.")
+	}
+	partial := path + ".partial"
+	if err := removeDatabase(partial); err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, removeDatabase(partial)) }()
+	to, err := sqlite.Open(ctx, sqlite.Config{Path: partial, Now: in.Now(), Readers: 1}, nil)
+	if err != nil {
+		return done, baton.Errorf(baton.KindOf(err), "back up: %w", err).WithFix("Name a file in a folder that this user can write to, with enough space.")
+	}
+	done, err = store.Transfer(ctx, in.Store, to, false)
+	if err := errors.Join(err, to.Close()); err != nil { // closing writes the log into the file
+		return done, err
+	}
+	if err := os.Rename(partial, path); err != nil {
+		return done, baton.Errorf(baton.Storage, "back up: %w", err)
+	}
+	return done, nil
+}
+
+// removeDatabase removes an SQLite database, if it is there.
+func removeDatabase(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return baton.Errorf(baton.Storage, "%w", err)
+		}
+	}
+	return nil
+}
+
+// Restored says what Restore did.
+type Restored struct {
+	store.Transferred
+	Lost []store.LostSecret // that must be entered again
+}
+
+// Restore makes a new installation from a backup. It begins a new epoch of the audit chain,
+// with writes, mail and webhooks paused. Secrets that the keys of the installation do not
+// open are removed, and listed.
+func Restore(ctx context.Context, c Config, backup string) (done Restored, err error) {
+	if _, err := os.Stat(backup); errors.Is(err, fs.ErrNotExist) {
+		return done, baton.Errorf(baton.NotFound, "%s does not exist", backup).WithFix("Name a backup.")
+	}
+	if c.Database.IsZero() {
+		if _, err := os.Stat(filepath.Join(c.Data, "console.db")); err == nil {
+			return done, baton.Errorf(baton.AlreadyExists, "%s holds a console already", c.Data).WithFix("Name a new folder with --data.")
+		}
+	}
+	c.Create = true
+	in, err := open(ctx, c)
+	if err != nil {
+		return done, err
+	}
+	defer func() {
+		if e := in.Close(); err == nil {
+			err = e
+		} else if c.Database.IsZero() { // half a console must not be there
+			err = errors.Join(err, removeDatabase(in.databasePath()))
+		}
+	}()
+	if err := in.Lock(); err != nil {
+		return done, err
+	}
+	scratch, remove, err := in.Scratch()
+	if err != nil {
+		return done, err
+	}
+	defer remove()
+	from, err := openBackup(ctx, in, backup, scratch)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	if done.Transferred, err = store.Transfer(ctx, from, in.Store, false); err != nil {
+		return done, err
+	}
+	place, err := in.place(ctx)
+	if err != nil {
+		return done, err
+	}
+	return done, in.Store.Update(ctx, in.by(), func(t *store.Tx) error {
+		if err := beginCopy(t, "restored from a backup that ended with event "+fmt.Sprint(done.Head.Number)); err != nil {
+			return err
+		}
+		if done.Lost, err = t.ForgetLostSecrets(); err != nil {
+			return err
+		}
+		return t.SetSetting(instanceSetting, []byte(place))
+	})
+}
+
+// openBackup opens a copy of a backup: opening one brings its schema up to date.
+func openBackup(ctx context.Context, in *Installation, backup, scratch string) (*store.Store, error) {
+	src, err := os.Open(backup)
+	if err != nil {
+		return nil, baton.Errorf(baton.Storage, "%w", err)
+	}
+	defer src.Close()
+	path := filepath.Join(scratch, "backup.db")
+	dst, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = io.Copy(dst, src)
+		err = errors.Join(err, dst.Close())
+	}
+	if err != nil {
+		return nil, baton.Errorf(baton.Storage, "copy the backup: %w", err)
+	}
+	s, err := sqlite.Open(ctx, sqlite.Config{Path: path, Now: in.Now(), Readers: 1}, nil)
+	if err != nil {
+		return nil, baton.Errorf(baton.KindOf(err), "%s is no backup that can be read: %w", backup, err).WithFix("Name a backup that baton-console backup wrote, of this version or an older one.")
+	}
+	report, err := s.VerifyChain(ctx)
+	if err == nil && len(report.Faults) > 0 {
+		err = baton.Errorf(baton.Corrupt, "%s was altered: %s", backup, report.Faults[0].Detail).WithFix("Use another backup.")
+	}
+	if err == nil && report.Head.Number == 0 {
+		err = baton.Errorf(baton.Invalid, "%s holds no console", backup).WithFix("Name a backup that baton-console backup wrote.")
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// movedFile says in a data folder that its console lies in a PostgreSQL database now.
+const movedFile = "moved"
+
+// Move copies an installation on SQLite into an empty PostgreSQL database, and marks the
+// folder, so that nobody serves the old database by mistake. The keys stay where they are.
+func Move(ctx context.Context, c Config, database baton.Secret) (done store.Transferred, err error) {
+	c.Database = baton.Secret{}
+	in, err := Open(ctx, c)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	if err := in.Lock(); err != nil {
+		return done, err
+	}
+	if _, err := in.Identify(ctx); err != nil {
+		return done, err
+	}
+	to := c
+	to.Database = database
+	target, err := open(ctx, to)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, target.Store.Close()) }()
+	if done, err = store.Transfer(ctx, in.Store, target.Store, true); err != nil {
+		return done, err
+	}
+	place, err := target.place(ctx)
+	if err != nil {
+		return done, err
+	}
+	err = target.Store.Update(ctx, in.by(), func(t *store.Tx) error {
+		t.Append(console.Event{Kind: "console.moved"})
+		return t.SetSetting(instanceSetting, []byte(place))
+	})
+	if err != nil {
+		return done, err
+	}
+	_, err = disk.Replace(disk.OS{}, filepath.Join(in.Dir, movedFile), func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "This console moved to a PostgreSQL database on %s. Start it with --database.\n", in.Now().UTC().Format("2006-01-02"))
+		return err
+	})
+	return done, err
+}
+
+// checkMoved refuses the SQLite database of a console that moved.
+func (in *Installation) checkMoved() error {
+	if _, err := os.Stat(filepath.Join(in.Dir, movedFile)); err == nil {
+		return baton.Errorf(baton.Refused, "the console in %s moved to a PostgreSQL database", in.Dir).
+			WithFix("Name that database with --database. To use the old one again, remove the file %s.", filepath.Join(in.Dir, movedFile))
+	}
+	return nil
+}
