@@ -7,7 +7,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Place returns what tells a PostgreSQL database from its copies: its name, its number in
+// Place returns what tells a PostgreSQL database from its copies: its name and schema, its number in
 // its cluster, and the cluster's identifier where this user may read it. It is "" for
 // SQLite.
 func (s *Store) Place(ctx context.Context) (string, error) {
@@ -23,7 +23,7 @@ func (s *Store) Place(ctx context.Context) (string, error) {
 			}, sql)
 		})
 	}
-	if err := ask("SELECT datname || ' ' || oid::text FROM pg_database WHERE datname = current_database()"); err != nil {
+	if err := ask("SELECT datname::text || ' ' || oid::text || ' ' || current_schema()::text FROM pg_database WHERE datname = current_database()"); err != nil {
 		return "", err
 	}
 	if err := ask("SELECT system_identifier::text FROM pg_control_system()"); err != nil && ctx.Err() != nil {
