@@ -307,55 +307,35 @@ func (d *difference) cause(t *store.Tx, sign byte, account console.ResourceKey, 
 	if from.Began.After(to.Began) {
 		from, to = to, from
 	}
-	gained := (sign == '+') == (to.ID == d.b.ID)
-	operations, err := t.Operations(account, e)
-	if err != nil {
+	c := console.AccessChange{Verb: console.Revoke, After: from.Began, Before: to.Received}
+	if (sign == '+') == (to.ID == d.b.ID) {
+		c.Verb = console.Grant
+	}
+	var err error
+	if c.Operations, err = t.Operations(account, e); err != nil {
 		return "", err
 	}
-	verb := console.Revoke
-	if gained {
-		verb = console.Grant
-	}
-	for _, o := range slices.Backward(operations) {
-		if o.Verb == verb && !o.Dispatched.IsZero() && o.Dispatched.Before(to.Received) && o.State != console.Failed && o.State != console.Declined &&
-			(o.Finished.IsZero() || o.Finished.After(from.Began)) {
-			return fmt.Sprintf("explained by operation %s (%s %s)", o.ID, o.Cause.Kind, o.Cause.Ref), nil
-		}
-	}
-	reasons, err := t.Reasons(d.connector.App, account, e)
-	if err != nil {
+	if c.Reasons, err = t.Reasons(d.connector.App, account, e); err != nil {
 		return "", err
 	}
-	bar, err := t.Bar(account, e)
-	if err != nil {
+	if c.Bar, err = t.Bar(account, e); err != nil {
 		return "", err
 	}
-	if gained {
-		if open := console.OpenReasons(reasons, bar, to.Began); len(open) > 0 {
-			return fmt.Sprintf("explained by %s %s", open[0].Kind, cmp.Or(open[0].Ref, string(open[0].ID))), nil
+	if e != console.AccountItself && from.Number > 0 {
+		first, err := t.FirstShown(e)
+		if err != nil {
+			return "", err
 		}
-		if e != console.AccountItself && from.Number > 0 {
-			first, err := t.FirstShown(e)
-			if err != nil {
-				return "", err
-			}
-			if first > from.Number {
-				return fmt.Sprintf("explained by the first appearance of the entitlement in sync %d", first), nil
-			}
-		}
-		return unexplained, nil
+		c.Baseline = first > from.Number
 	}
-	if bar != nil && bar.Created.Before(to.Received) {
-		return fmt.Sprintf("explained by the decision of %s to remove it", bar.CreatedBy.ID), nil
-	}
-	for _, r := range slices.Backward(reasons) {
-		end := r.Ended
-		if end.IsZero() {
-			end = r.Until
-		}
-		if !end.IsZero() && end.After(from.Began) && end.Before(to.Received) && len(console.OpenReasons(reasons, bar, to.Began)) == 0 {
-			return fmt.Sprintf("explained by the end of %s %s", r.Kind, cmp.Or(r.Ref, string(r.ID))), nil
-		}
+	switch x := c.Explain(); x.Kind {
+	case console.ByOperation:
+		return "explained by operation " + string(x.Operation), nil
+	case console.ByReason:
+		i := slices.IndexFunc(c.Reasons, func(r console.Reason) bool { return r.ID == x.Reason })
+		return fmt.Sprintf("explained by %s %s", c.Reasons[i].Kind, cmp.Or(c.Reasons[i].Ref, string(x.Reason))), nil
+	case console.ByBaseline:
+		return "explained by the first sync that shows the entitlement", nil
 	}
 	return unexplained, nil
 }

@@ -55,7 +55,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 func bootstrap(ts *testscript.TestScript, _ bool, args []string) {
 	in, err := installation.Open(context.Background(), installation.Config{Data: ts.MkAbs(args[0]), Create: true})
 	ts.Check(err)
-	f, err := config.Read(ts.MkAbs(args[1]), time.Minute)
+	f, err := config.Read(ts.MkAbs(args[1]), time.Minute, nil)
 	if err == nil {
 		_, err = f.Apply(context.Background(), in.Store, console.By{At: time.Now(), Actor: console.Console})
 	}
