@@ -289,3 +289,20 @@ func FuzzUnmarshalGetTask(f *testing.F) {
 		}
 	})
 }
+
+// FuzzUnmarshalHeartbeat: an answer to a heartbeat is refused as corrupt, or its time is one
+// that can be waited for.
+func FuzzUnmarshalHeartbeat(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(field(1, message(field(2, "x"))))
+	f.Add([]byte{0x0a, 0x02, 0x08, 0x1e, 0x10, 0x01})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		next, cancelled, err := wire.UnmarshalHeartbeat(b)
+		if err != nil && (baton.KindOf(err) != baton.Corrupt || next != 0 || cancelled) {
+			t.Errorf("%v, %t, %v", next, cancelled, err)
+		}
+		if _, err := wire.UnmarshalGetTasks(b); err != nil && baton.KindOf(err) != baton.Corrupt {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -280,6 +280,21 @@ func FuzzUnmarshalGrant(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { stable(t, b, unmarshalGrant, wire.MarshalGrant) })
 }
 
+// FuzzUnmarshalGrantData: what a grant carries beside its ids is refused as corrupt or read, by
+// the short way and by the long one.
+func FuzzUnmarshalGrantData(f *testing.F) {
+	f.Add(readGolden(f, "grant_metadata"))
+	f.Add(readGolden(f, "grant"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for name, unmarshal := range map[string]func([]byte) (baton.Profile, error){"annotations": wire.UnmarshalGrantAnnotations, "metadata": wire.UnmarshalGrantMetadata} {
+			if p, err := unmarshal(b); err != nil && (baton.KindOf(err) != baton.Corrupt || p != nil) {
+				t.Errorf("%s: %v, %v", name, p, err)
+			}
+		}
+	})
+}
+
 // stable: bytes are refused as corrupt, or what they say can be written, and what was
 // written stays the same however often it is read and written again.
 func stable[T any](t *testing.T, b []byte, unmarshal func([]byte) (T, error), marshal func(T) ([]byte, error)) {

@@ -99,9 +99,10 @@ func TestRemovalGuard(t *testing.T) {
 		"one group of two":       {users: everybody, groups: members{"g1": everybody, "g9": people(0, 60)}, edit: func(c *syncer.Config) { c.MaxRemovals = 50 }},
 
 		// As many as before, but not the same.
-		"swapped people":  {users: people(50, 150), groups: members{"g1": people(50, 150), "g2": people(50, 110)}, held: []string{`Of 100 users in the previous sync, 50 are missing`, `Of 160 grants on groups in the previous sync, 100 are missing`}},
-		"swapped members": {users: everybody, groups: settled.but("g2", people(40, 100)), held: []string{`Of 160 grants on groups in the previous sync, 40 are missing`}},
-		"all others":      {users: people(100, 200), groups: members{"g1": people(100, 200), "g2": people(100, 160)}, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`}},
+		"swapped people":            {users: people(50, 150), groups: members{"g1": people(50, 150), "g2": people(50, 110)}, held: []string{`Of 100 users in the previous sync, 50 are missing`, `Of 160 grants on groups in the previous sync, 100 are missing`}},
+		"swapped members":           {users: everybody, groups: settled.but("g2", people(40, 100)), held: []string{`Of 160 grants on groups in the previous sync, 40 are missing`}},
+		"all others":                {users: people(100, 200), groups: members{"g1": people(100, 200), "g2": people(100, 160)}, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`}},
+		"all others, as it is told": {users: people(100, 200), groups: members{"g1": people(100, 200), "g2": people(100, 160)}, held: []string{`"; this one has none of them.`, `"; this one has none of them.`}},
 
 		// An empty list.
 		"no users": {groups: settled, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`,

@@ -311,3 +311,41 @@ func TestUserAndDeviceWithOneID(t *testing.T) {
 		}
 	}
 }
+
+// FuzzNaming: a name means one of the accounts or none, whatever the order in which these
+// are listed, and never one of two that both have it.
+func FuzzNaming(f *testing.F) {
+	f.Add("ann@acme.example", "1001", "ann@acme.example", "e-1", "1002", "bob@acme.example", "e-2")
+	f.Add(strings.ToUpper(annID), annID, "ann", "", bobID, "bob", strings.ToUpper(annID))
+	f.Add("/Users/1", "1", "u", "", "01", "U", "")
+	f.Add("1417", "1001", "1417", "", "1002", "1417", "")
+	f.Fuzz(func(t *testing.T, name, id1, name1, ext1, id2, name2, ext2 string) {
+		if id1 == "" || id2 == "" || id1 == id2 || name == id1 || name == id2 {
+			return // such names are not in question
+		}
+		none := func(func(string) bool) {}
+		ask := func(first bool) (v verdict, account string) {
+			n := newNaming(slices.Values([]string{name}))
+			if first {
+				n.listed(id1, name1, ext1, none)
+			}
+			n.listed(id2, name2, ext2, none)
+			if !first {
+				n.listed(id1, name1, ext1, none)
+			}
+			n.resolve(func(string) bool { return false }, func(_ string, is verdict, of string) { v, account = is, of })
+			return v, account
+		}
+		v, account := ask(true)
+		if again, other := ask(false); again != v || other != account {
+			t.Errorf("%q is %v %q, and %v %q in another order", name, v, account, again, other)
+		}
+		if (v == resolved) != (account == id1 || account == id2) {
+			t.Errorf("%q is %v %q", name, v, account)
+		}
+		has := func(userName, ext string) bool { return name != "" && (scim.SameName(name, userName) || name == ext) }
+		if v == resolved && has(name1, ext1) && has(name2, ext2) && !scim.SameUUID(name, account) && scim.UserInPath(name) == "" {
+			t.Errorf("%q is %q, and both have it", name, account)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -193,4 +194,54 @@ func TestMoreMembersThanAreHeld(t *testing.T) {
 	}, func() { count = 0 }); err != nil || count != 1001 {
 		t.Errorf("%d members, %v", count, err)
 	}
+}
+
+// FuzzMembers: of the members of a group, whatever they are, all entries are read, or it is
+// said that they cannot be. A list of texts is read as it is.
+func FuzzMembers(f *testing.F) {
+	for _, seed := range []string{
+		`[]`, `null`, `{}`, `""`, `"u1"`, `["u1","u2"]`, `[{"value":"u1"},{"value":2}]`, `{"0":{"value":"u1"},"2":"u2"}`, `[{"$ref":"../Users/u%31"}]`,
+		`[{"value":{"id":"u1"},"type":"Device"}]`, `[[["u1"]]]`, `{"Resources":[{"value":"u1"}]}`, `[{"value":"7","type":"User","$ref":"Groups/7"}]`, `[null,{},7,true]`,
+	} {
+		f.Add(seed, "")
+		f.Add(seed, `,"memberCount":2`)
+	}
+	f.Fuzz(func(t *testing.T, members, more string) {
+		body := `{"id":"g","displayName":"G","members":` + members + more + `}`
+		c := connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, body) }), 100)
+		g, err := c.GetGroup(t.Context(), "g")
+		if err != nil {
+			return
+		}
+		var whole map[string]any
+		if json.Unmarshal([]byte(body), &whole) != nil {
+			t.Fatalf("%s passed for JSON", body)
+		}
+		if len(whole) > 3 {
+			return // members may be there more than once
+		}
+		n := 0
+		for value, kinds := range g.Members.All() {
+			if n++; value == "" && kinds.IsUser() {
+				t.Errorf("%s: an account without an id", body)
+			}
+		}
+		list, isList := whole["members"].([]any)
+		if isList && g.Members.Entries() != len(list) && g.Members.Problem() == "" {
+			t.Errorf("%s: %d entries", body, g.Members.Entries())
+		}
+		if g.Members.Problem() != "" {
+			return
+		}
+		for _, v := range list {
+			if id, ok := v.(string); ok {
+				if _, kinds := g.Members.Find(id); !kinds.IsUser() {
+					t.Errorf("%s: %q is no member", body, id)
+				}
+			}
+		}
+		if object, ok := whole["members"].(map[string]any); ok && len(object) > 0 && g.Members.Entries() == 0 {
+			t.Errorf("%s: nobody is a member", body)
+		}
+	})
 }
