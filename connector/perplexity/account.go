@@ -90,7 +90,7 @@ func (c *connector) find(ctx context.Context, name string) (scim.User, bool, err
 	return scim.Choose(users, name)
 }
 
-// existing is the outcome for an account that was there before.
+// existing returns the outcome for an account that was there before.
 func existing(u scim.User, asked scim.NewUser) baton.Outcome {
 	res := accountOf(u)
 	out := baton.Outcome{Already: true, Resource: &res, Done: []string{fmt.Sprintf("The account %s exists already.", quoted(u.UserName, u.ID))}}

@@ -17,8 +17,8 @@ import (
 	"baton/internal/pause"
 )
 
-// rereads is how long a change may take to become visible: the waits before each
-// look at the upstream.
+// rereads are the waits before each read of the upstream after a change. Together they are
+// how long a change may take to become visible.
 var rereads = [...]time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
 // grant adds the principal to the group: read, add one member, read again.
@@ -130,7 +130,7 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	return out, nil
 }
 
-// membershipChange is a request that was checked.
+// membershipChange names the group and the account of a checked request.
 type membershipChange struct {
 	groupID, userID string
 }
@@ -150,15 +150,15 @@ func (c *connector) member(req baton.GrantRequest) (membershipChange, error) {
 	return membershipChange{groupID: e.Resource.ID, userID: req.Principal.ID}, nil
 }
 
-// effects says what the change means for roles, and refuses it when it would lock
-// everybody out; change is not nil if it may take somebody's admin rights away. A group
-// that carries no role costs no further call.
+// effects describes what the change means for roles, and refuses it if it would lock
+// everybody out. The change is not nil if it may take somebody's admin rights away. A group
+// without a role needs no further request.
 func (c *connector) effects(ctx context.Context, before roster, m membershipChange, adding bool) (baton.Outcome, *change, error) {
 	var out baton.Outcome
 	if !c.mayCarryRole(before.Group) {
 		return out, nil, nil
 	}
-	p, err := c.picture(ctx, m.userID)
+	p, err := c.snapshot(ctx, m.userID)
 	if err == nil {
 		err = p.lists(m.groupID)
 	}
@@ -176,12 +176,12 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 	if adding {
 		// Joining the Member group takes Admin away when Member has priority.
 		ch.doing = fmt.Sprintf("adding %s to %s", m.userID, before.label())
-		ch.takes = func(p *picture, _ []string) bool {
+		ch.takes = func(p *snapshot, _ []string) bool {
 			return p.roles.isMember(m.groupID) && p.roles.priority != priorityAdmin
 		}
 	} else {
 		ch.doing = fmt.Sprintf("removing %s from %s", m.userID, before.label())
-		ch.takes = func(p *picture, alternative []string) bool { return slices.Contains(alternative, m.groupID) }
+		ch.takes = func(p *snapshot, alternative []string) bool { return slices.Contains(alternative, m.groupID) }
 	}
 	warnings, guarded, err := c.guard(ctx, p, &ch)
 	out.Warnings = append(out.Warnings, warnings...)
@@ -191,8 +191,8 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 	return out, &ch, err
 }
 
-// lockRoles keeps other changes that may touch roles away until this one shows, if
-// it is one: two of them, each leaving the other's admin, would leave nobody.
+// lockRoles makes other changes of roles wait until this one is visible, if it may change
+// roles. Two at once, each of which counts the other's admin, would leave nobody.
 func (c *connector) lockRoles(ctx context.Context, g scim.Group) (unlock func(), err error) {
 	if !c.mayCarryRole(g) {
 		return func() {}, nil
@@ -200,7 +200,7 @@ func (c *connector) lockRoles(ctx context.Context, g scim.Group) (unlock func(),
 	return c.lock(ctx, roleLock)
 }
 
-// mayCarryRole is the cheap test, from the group alone.
+// mayCarryRole reports whether the group may carry a role, judged by its name and id alone.
 func (c *connector) mayCarryRole(g scim.Group) bool {
 	configured := func(names []string) bool {
 		return slices.ContainsFunc(names, func(n string) bool {
@@ -262,12 +262,12 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 	if wrote != nil {
 		return cmp.Or(bystanders(before, after, m), perhaps(wrote))
 	}
-	// Somebody else's loss is worse news than a change that did not take.
+	// That somebody else lost membership is more urgent than a change that is not visible.
 	return cmp.Or(bystanders(before, after, m), c.explain(ctx, before, m, adding))
 }
 
-// after re-reads the group; shown is false if it is proved gone. An empty-looking group
-// is believed where the same read showed members before; otherwise the account is asked.
+// after reads the group again. Shown is false if it is proved gone. A group that looks empty
+// is taken for empty if the same request showed members before. Otherwise the account is read.
 func (c *connector) after(ctx context.Context, before roster, m membershipChange) (r roster, shown bool, err error) {
 	r, shown, err = c.roster(ctx, m.groupID)
 	if err != nil || !shown {
@@ -291,8 +291,8 @@ func (c *connector) after(ctx context.Context, before roster, m membershipChange
 	return r, true, err
 }
 
-// bystanders reports members who were there before and are not now. Additions by
-// others are their business.
+// bystanders returns an error if other members than the account were lost. Members that
+// others added do not matter.
 func bystanders(before, after roster, m membershipChange) error {
 	var lost []string
 	for id := range before.names() {
@@ -313,7 +313,7 @@ func bystanders(before, after roster, m membershipChange) error {
 		WithFix("Check the group in Perplexity and in the identity provider now, and add back who belongs there.")
 }
 
-// explain says why a change that was accepted does not show.
+// explain returns the error for a change that was accepted and is not visible.
 func (c *connector) explain(ctx context.Context, before roster, m membershipChange, adding bool) error {
 	if adding {
 		if _, shown, err := c.scim.LookUser(ctx, m.userID); err == nil && !shown {
@@ -324,8 +324,8 @@ func (c *connector) explain(ctx context.Context, before roster, m membershipChan
 		WithFix("Look at the group in Perplexity; if the identity provider manages it, it may have undone the change.")
 }
 
-// roleChange says what becomes of the user's role.
-func (p *picture) roleChange(m membershipChange, adding bool) (done, warnings []string) {
+// roleChange describes how the change affects the user's role.
+func (p *snapshot) roleChange(m membershipChange, adding bool) (done, warnings []string) {
 	if !p.roles.settled() {
 		return nil, nil
 	}
@@ -349,7 +349,7 @@ func (p *picture) roleChange(m membershipChange, adding bool) (done, warnings []
 	return done, warnings
 }
 
-// The effective roles, as people read them.
+// The effective roles in messages.
 const (
 	roleAdmin   = "Admin"
 	roleMember  = "Member"
@@ -381,7 +381,7 @@ func ambiguous(wrote error) bool {
 	return errors.Is(wrote, rest.ErrEarlierAttempt)
 }
 
-// perhaps says so, once.
+// perhaps adds that the write may have been carried out, if that is so and not said yet.
 func perhaps(wrote error) error {
 	const admission = "may have been carried out"
 	if wrote == nil || !ambiguous(wrote) || strings.Contains(wrote.Error(), admission) {

@@ -8,7 +8,7 @@ import (
 	"baton/connector/scim"
 )
 
-// notThere is the error for a configured name that no group has. If the name is a part of the name of a group
+// notThere returns the error for a configured name that no group has. If the name is a part of the name of a group
 // that has commas, it says how to write such a name in a list.
 func notThere(groups []scim.Group, names []string, name, setting string) error {
 	for _, g := range groups {

@@ -6,9 +6,9 @@
 // keeps the record of a person who lost access. It never writes a whole member
 // list, and it never leaves an organisation without an enabled admin unless told to.
 //
-// Follow the data: users.go and groups.go are what is read; change.go, account.go
-// and status.go are what is changed; roles.go knows which groups mean Admin and
-// Member, and guard.go refuses what would lock everybody out.
+// users.go and groups.go read; change.go, account.go and status.go change; roles.go decides
+// which groups mean Admin and Member; naming.go finds out whom member lists mean; guard.go
+// refuses changes that would lock everybody out.
 package perplexity
 
 import (
@@ -22,14 +22,14 @@ import (
 	"baton/connector/scim"
 )
 
-// Resource types and the entitlement of this connector. Part of every identity.
+// The resource types and the entitlement of this connector. They are part of every identity.
 const (
 	userType   = "user"
 	groupType  = "group"
 	memberSlug = "member"
 )
 
-// Config is a configured organisation.
+// Config configures the connector of one organisation.
 type Config struct {
 	REST *rest.Client // the SCIM endpoint; nil describes the connector without one
 
@@ -46,7 +46,7 @@ type Config struct {
 	AllowLastAdmin bool
 }
 
-// connector is the organisation that the functions of baton.Connector close over.
+// connector implements the functions of baton.Connector for one organisation.
 type connector struct {
 	cfg   Config
 	scim  *scim.Client
@@ -80,7 +80,7 @@ func New(cfg Config) *baton.Connector {
 				Description: "A group pushed by the identity provider; two of them carry the roles Admin and Member."},
 		},
 		Feeds: []baton.Feed{
-			// First, for of two grants of the same membership the group's own holds.
+			// First: of two grants of the same membership, the one of the group counts.
 			{Name: "groups", Types: []string{groupType}, Next: c.nextGroups},
 			{Name: "users", Types: []string{userType, groupType}, Next: c.nextUsers},
 		},
@@ -97,7 +97,7 @@ func New(cfg Config) *baton.Connector {
 	}
 }
 
-// Settings are what can be configured.
+// Settings returns the settings of the connector.
 func Settings() []baton.Setting {
 	return []baton.Setting{
 		{Name: "scim-token", DisplayName: "SCIM Token", Kind: baton.SecretSetting, Required: true,
@@ -135,11 +135,11 @@ func Configure(v baton.Values) (Config, error) {
 		WithFix("Set it to admin or to member, as the group priority is configured in Perplexity.")
 }
 
-// roleLock is what changes that touch roles have in common. No group has this id.
+// roleLock is the key of the lock for changes of roles. No group has this id.
 const roleLock = ""
 
-// lock serialises the changes of one group, so that the check after a change sees
-// no other change of ours. Who takes two locks takes the group's first.
+// lock serialises the changes of one group, so that the check after a change sees no other
+// change of this process. A caller that needs two locks takes the group's first.
 func (c *connector) lock(ctx context.Context, key string) (unlock func(), err error) {
 	v, _ := c.locks.LoadOrStore(key, make(chan struct{}, 1))
 	held := v.(chan struct{})

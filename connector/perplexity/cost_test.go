@@ -9,7 +9,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// bill is what one change asked of the server, by route.
+// bill counts the requests of one change, by route.
 func bill(t *testing.T, server *sandbox.Server, change func() error) (n int, routes map[string]int) {
 	t.Helper()
 	before := server.Requests()

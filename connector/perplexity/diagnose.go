@@ -17,7 +17,7 @@ func (c *connector) validate(ctx context.Context) error {
 	return err
 }
 
-// diagnose looks at the endpoint the way a sync would, one step after the other.
+// diagnose checks, step by step, what a sync needs of the endpoint.
 func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 	report = once(report)
 	users, ok := c.probe(ctx, report)
@@ -34,7 +34,7 @@ func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 	c.judgeRoles(ctx, groups, report)
 }
 
-// once leaves out findings that were reported before.
+// once returns a function that reports each finding once.
 func once(report func(baton.Finding)) func(baton.Finding) {
 	reported := map[baton.Finding]bool{}
 	return func(f baton.Finding) {
@@ -45,7 +45,7 @@ func once(report func(baton.Finding)) func(baton.Finding) {
 	}
 }
 
-// probe reads the first page of accounts and judges endpoint, token and paging by it.
+// probe reads the first page of accounts and reports on endpoint, token and paging.
 func (c *connector) probe(ctx context.Context, report func(baton.Finding)) (users int, ok bool) {
 	step, err := c.scim.ListUsers(ctx, scim.Position{}, scim.Sink[scim.User]{Row: func(scim.User) {}})
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *connector) advertised(ctx context.Context, report func(baton.Finding)) 
 	report(f)
 }
 
-// judgeMembers says how memberships can be read.
+// judgeMembers reports how memberships can be read.
 func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users int, report func(baton.Finding)) {
 	listed, nested, others, doubtful := 0, 0, 0, 0
 	for _, g := range groups {
@@ -140,8 +140,8 @@ func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users
 	c.judgeNames(ctx, groups, report)
 }
 
-// judgeNames says whether the accounts among the members can be identified. It looks at the
-// members that were kept of the list: of each group the first one, and those of odd types.
+// judgeNames reports whether the accounts among the members can be identified. It checks the
+// members that AllGroups kept: the first of each group, and those of unusual types.
 func (c *connector) judgeNames(ctx context.Context, groups []scim.Group, report func(baton.Finding)) {
 	in := map[string]*scim.Group{} // a group that lists the name
 	var names []string
@@ -195,7 +195,7 @@ func (c *connector) judgeNames(ctx context.Context, groups []scim.Group, report 
 	}
 }
 
-// questionable returns the names that may not be the ids of accounts.
+// questionable returns the names that are perhaps not the ids of accounts.
 func (c *connector) questionable(ctx context.Context, names []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -212,7 +212,7 @@ func (c *connector) questionable(ctx context.Context, names []string) ([]string,
 	return slices.DeleteFunc(names, func(name string) bool { return form.like(name) }), nil
 }
 
-// judgeKinds says which members are no accounts, or may be none.
+// judgeKinds reports members that are no accounts, or may be none.
 func judgeKinds(nested, others, doubtful int, report func(baton.Finding)) {
 	if nested > 0 {
 		report(baton.Finding{Check: "nested groups", Level: baton.Warning, Detail: english.Number(nested) + " members are groups; they are left out",
@@ -226,7 +226,7 @@ func judgeKinds(nested, others, doubtful int, report func(baton.Finding)) {
 	}
 }
 
-// judgeRoles says which groups were taken for the role groups and how many admins there are.
+// judgeRoles reports which groups carry the roles and how many admins there are.
 func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report func(baton.Finding)) {
 	r, err := c.rolesAmong(groups)
 	if err != nil {
@@ -240,7 +240,7 @@ func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report 
 			Fix: "Set --admin-group to the name or id of the group that Perplexity maps to Admin."})
 		return
 	}
-	p, err := c.picture(ctx, "")
+	p, err := c.snapshot(ctx, "")
 	if err == nil {
 		err = c.establishRoles(ctx, p, "")
 	}
@@ -264,8 +264,8 @@ func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report 
 // maxCounted bounds how many admins are counted: each takes a request.
 const maxCounted = 100
 
-// countAdmins says how many admins there are if these groups carry Admin.
-func (c *connector) countAdmins(ctx context.Context, p *picture, r roles, ids []string, report func(baton.Finding)) {
+// countAdmins reports how many admins there are if these groups carry Admin.
+func (c *connector) countAdmins(ctx context.Context, p *snapshot, r roles, ids []string, report func(baton.Finding)) {
 	n, err := c.adminsBeside(ctx, p, "", ids, maxCounted)
 	if err != nil {
 		report(failure("admins", err))

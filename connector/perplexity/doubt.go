@@ -6,17 +6,18 @@ import (
 	"baton/internal/intern"
 )
 
-// doubts are the members of role groups of which it is not certain that they are accounts.
-// They are not counted as admins who must remain.
+// doubts holds the members of role groups that are not certain to be accounts. They do not
+// count as admins who remain.
 type doubts struct {
 	mu     sync.Mutex
 	groups map[string]*intern.Table // nil for a group of which an earlier process knew more
 }
 
-// maxDoubts is how many are kept for one group. Beyond, all its members are in doubt.
+// maxDoubts limits how many are kept for one group. Beyond it, all members of the group are in
+// doubt.
 const maxDoubts = 100_000
 
-// reset forgets the doubts; a new list of groups is being read.
+// reset forgets all doubts. It is called when the list of groups is read anew.
 func (d *doubts) reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -42,7 +43,7 @@ func (d *doubts) add(groupID, userID string) {
 	}
 }
 
-// has reports whether it is in doubt that the member of the group is an account.
+// has reports whether the member of the group is in doubt.
 func (d *doubts) has(groupID, userID string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,7 +55,7 @@ func (d *doubts) has(groupID, userID string) bool {
 	return ok || t.Len() == maxDoubts
 }
 
-// alias has an account in doubt wherever the name is that groups list it by.
+// alias puts an account in doubt in each group where the name that stands for it is.
 func (d *doubts) alias(name, userID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,8 +76,8 @@ func (d *doubts) in() []string {
 	return sorted(d.groups)
 }
 
-// restore takes over the groups that an earlier process had doubts about. All their members
-// are in doubt then.
+// restore adds the groups about which an earlier process had doubts. All their members are in
+// doubt then.
 func (d *doubts) restore(groups []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// truth is what the organisation has, by identity; the fault decides what of it
+// truth returns what the organisation has, by identity; the fault decides what of it
 // SCIM can know of at all.
 func truth(st sandbox.State, fault string) []string {
 	var ids []string
@@ -43,7 +43,7 @@ func truth(st sandbox.State, fault string) []string {
 	return ids
 }
 
-// found is what a file says, in the same form.
+// found returns what a file has, in the same form.
 func found(t *testing.T, path string) []string {
 	t.Helper()
 	rows, err := c1ztest.Read(path)

@@ -11,8 +11,8 @@ import (
 	"baton/connector/scim"
 )
 
-// groupsCursor is where the groups feed stands: in the list, and in the groups of
-// its last page whose members must be asked for one by one.
+// groupsCursor is the cursor of the groups feed: a position in the list, and the groups of the
+// last page whose members must be requested one by one.
 type groupsCursor struct {
 	List    string   `json:"list,omitempty"`
 	Listed  bool     `json:"listed,omitempty"` // the list is at its end
@@ -28,8 +28,8 @@ const (
 	groupsAtOnce  = 4
 )
 
-// nextGroups reads one page of groups with their members, or the members of a few
-// groups that the list showed without.
+// nextGroups reads one page of groups with their members, or the members of a few groups that
+// the list showed without members.
 //
 // Absent is not empty: an explicit empty list is believed only where the same list
 // shows members of other groups. Everything else costs one more call for the group.
@@ -93,7 +93,7 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 				absent, empty, shows, members, unread = nil, nil, cur.Shows, 0, false
 			},
 		},
-		// As it is decoded: a page of large groups is more than should be held at once.
+		// Members are written as they are decoded: a page of large groups should not be held.
 		Member: func(g *scim.Group, m scim.Member) {
 			if m.Kind == scim.UnreadableMember {
 				unread = true
@@ -134,7 +134,7 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 			defer func() { <-slots }()
 			entries := 0
 			var unread error
-			// What was written of an answer that broke off stays: it was so then.
+			// Members of an answer that broke off stay: they were members at that time.
 			_, there, err := c.scim.StreamGroup(ctx, id, func(g *scim.Group, m scim.Member) {
 				if entries++; m.Kind == scim.UnreadableMember {
 					if unread == nil {
@@ -163,7 +163,7 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 	return nil
 }
 
-// unreadable is the error for a group with a member that cannot be read. Without it, the
+// unreadable returns the error for a group with a member that cannot be read. Without it, the
 // sync would show that somebody is not in the group.
 func unreadable(g *scim.Group, entry int, m scim.Member) error {
 	members := new(scim.Members)
@@ -174,7 +174,7 @@ func unreadable(g *scim.Group, entry int, m scim.Member) error {
 	return rosterOf(scim.Group{ID: g.ID, DisplayName: g.DisplayName, Members: members}).unproven()
 }
 
-// cause is the error that made the others cancel.
+// cause returns the error that cancelled the other requests.
 func cause(errs []error) error {
 	var canceled error
 	for _, err := range errs {
@@ -213,7 +213,7 @@ func addGroup(page baton.Page, g scim.Group) {
 	})
 }
 
-// addMember writes the membership of an account. What is no account is counted.
+// addMember writes the membership of an account. Other members are counted as left out.
 func (c *connector) addMember(page baton.Page, g *scim.Group, m scim.Member) {
 	switch m.Kind {
 	case scim.GroupMember:

@@ -13,22 +13,22 @@ import (
 	"baton/internal/pause"
 )
 
-// picture is what a change that touches roles must know: which groups carry them
-// and who is in those groups.
-type picture struct {
+// snapshot holds what the guard needs to know: the groups, which of them carry roles, and the
+// members of those.
+type snapshot struct {
 	roles   roles
 	groups  []scim.Group
 	rosters map[string]roster // of the role groups
 }
 
-// picture reads the role groups, as seen from one user or, if userID is empty, from nobody.
-// One list call where the list shows members.
-func (c *connector) picture(ctx context.Context, userID string) (*picture, error) {
+// snapshot reads the groups and the members of role groups. Of other groups it keeps the
+// entries for the user only. It takes one list request where the list shows members.
+func (c *connector) snapshot(ctx context.Context, userID string) (*snapshot, error) {
 	groups, err := c.scim.AllGroups(ctx, func(g *scim.Group, m scim.Member) bool { return c.mayCarryRole(*g) || m.Value == userID })
 	if err != nil {
 		return nil, err
 	}
-	p := &picture{groups: groups, rosters: map[string]roster{}}
+	p := &snapshot{groups: groups, rosters: map[string]roster{}}
 	if p.roles, err = c.rolesAmong(groups); err != nil {
 		return nil, err
 	}
@@ -58,33 +58,34 @@ func (c *connector) picture(ctx context.Context, userID string) (*picture, error
 }
 
 // in reports whether the user is in any of the groups.
-func (p *picture) in(userID string, groupIDs []string) bool {
+func (p *snapshot) in(userID string, groupIDs []string) bool {
 	return slices.ContainsFunc(groupIDs, func(id string) bool { return p.rosters[id].has(userID) })
 }
 
-// mayBeAdmin is the doubtful reading: true unless it is certain that the user has
-// no admin rights to lose.
-func (p *picture) mayBeAdmin(userID string, alternative []string) bool {
+// mayBeAdmin reports whether the user may have admin rights: true unless it is certain that
+// there are none to lose.
+func (p *snapshot) mayBeAdmin(userID string, alternative []string) bool {
 	if p.in(userID, alternative) {
 		return p.roles.memberUnclear || !(p.in(userID, p.roles.member) && p.roles.priority == priorityMember)
 	}
 	return p.nobodyKnown() || slices.ContainsFunc(alternative, func(id string) bool { return !p.rosters[id].proven })
 }
 
-// surelyAdmin is the strict reading, for those who would remain.
-func (p *picture) surelyAdmin(userID string, alternative []string) bool {
+// surelyAdmin reports whether the user certainly has admin rights. It is asked of accounts
+// that would remain.
+func (p *snapshot) surelyAdmin(userID string, alternative []string) bool {
 	surely := slices.ContainsFunc(alternative, func(id string) bool { return p.rosters[id].surely(userID) })
 	return surely && (p.roles.priority == priorityAdmin || !p.in(userID, p.roles.member))
 }
 
 // nobodyKnown reports whether no account is known to be in any group that may be the Admin
-// group. Then it is not known who is Admin; that nobody is would be another thing.
-func (p *picture) nobodyKnown() bool {
+// group. Then it is unknown who is Admin; it does not mean that nobody is.
+func (p *snapshot) nobodyKnown() bool {
 	return !slices.ContainsFunc(slices.Concat(p.roles.admin...), func(id string) bool { return p.rosters[id].known() > 0 })
 }
 
-// unknownAdmins says why it is not known who is in the groups, if it is not.
-func (p *picture) unknownAdmins(alternative []string) error {
+// unknownAdmins returns an error if it is not known who is in the groups.
+func (p *snapshot) unknownAdmins(alternative []string) error {
 	for _, id := range alternative {
 		if r := p.rosters[id]; !r.proven {
 			return r.unproven()
@@ -96,14 +97,14 @@ func (p *picture) unknownAdmins(alternative []string) error {
 	return nil
 }
 
-// change is what a guard is asked about, as seen from one user.
+// change describes a change to the guard: whom it affects, and which admin rights it takes.
 type change struct {
 	userID string
 	doing  string // "revoking PPLX_Admin from ann@example.com"
-	// takes says whether the change would take admin rights of an alternative away.
-	takes func(p *picture, alternative []string) bool
+	// takes reports whether the change would take admin rights of an alternative away.
+	takes func(p *snapshot, alternative []string) bool
 
-	before  *picture   // what the guard saw
+	before  *snapshot  // what the guard saw
 	guarded [][]string // the alternatives of which the account may have admin rights to lose
 }
 
@@ -114,10 +115,10 @@ func (ch *change) endangers(alternative []string) bool {
 	})
 }
 
-// guard refuses a change that would leave fewer enabled admins than configured. It
-// returns what the asker should know even if the change is allowed, and whether it is
-// one that takes admin rights away and must be looked at again afterwards.
-func (c *connector) guard(ctx context.Context, p *picture, ch *change) (warnings []string, guarded bool, err error) {
+// guard refuses a change that would leave fewer enabled admins than configured. It returns
+// warnings for a change that is allowed, and whether the change takes admin rights away, so
+// that recheck must follow.
+func (c *connector) guard(ctx context.Context, p *snapshot, ch *change) (warnings []string, guarded bool, err error) {
 	if len(p.roles.admin) == 0 {
 		return []string{"No group was recognised as the Admin group, so nothing guards the last admin; set --admin-group."}, false, nil
 	}
@@ -155,12 +156,11 @@ func (c *connector) guard(ctx context.Context, p *picture, ch *change) (warnings
 	return warnings, guarded, nil
 }
 
-// recheck counts again after a change that the guard let pass, however it settled: it
-// may have been carried out. Somebody else may have taken the rights of another admin at
-// the same time, another process of this program even, each leaving the other's; or the
-// server took more than it was told to. Then the change is taken back. If both do so,
-// both admins are there again: who reads last sees both changes, so that at least one
-// of them does.
+// recheck counts the admins again after a change that the guard allowed, also after an error,
+// since the change may have been carried out. At the same time, another process may have
+// removed the admin that this one counted on, or the server may have removed more than it was
+// told to. Then the change is taken back. If two processes do so, both admins are restored:
+// whichever reads last sees both changes, so at least one of them takes its change back.
 func (c *connector) recheck(ctx context.Context, ch *change, settled error, undo func(context.Context) error) error {
 	if ch == nil {
 		return settled
@@ -190,11 +190,11 @@ func (c *connector) recheck(ctx context.Context, ch *change, settled error, undo
 		ch.doing, admins(left), also).WithFix("Check who is in %s, and grant it to another enabled account first.", p.names(alternative))
 }
 
-// recheckFor is how long counting again and taking back may go on when the asker's own
-// time is up.
+// recheckFor is how long counting again and taking back may take after the caller's context
+// has ended.
 const recheckFor = 2 * time.Minute
 
-// outlive is a context that ends so long after the other.
+// outlive returns a context that ends that long after the other one.
 func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -207,9 +207,9 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 	}
 }
 
-// lists makes sure that the groups named are among those of the list: one that is missing
-// there may be the one that matters.
-func (p *picture) lists(ids ...string) error {
+// lists returns an error if one of the groups is missing from the list of groups: it may be
+// the Admin group.
+func (p *snapshot) lists(ids ...string) error {
 	for _, id := range ids {
 		if id != "" && !slices.ContainsFunc(p.groups, func(g scim.Group) bool { return g.ID == id }) {
 			return baton.Errorf(baton.Incomplete, "the list of groups leaves group %s out, so that it is not certain who is Admin", id).
@@ -219,9 +219,9 @@ func (p *picture) lists(ids ...string) error {
 	return nil
 }
 
-// tooFew is the alternative that the change has left too few admins of, or nil.
-func (c *connector) tooFew(ctx context.Context, ch *change) (p *picture, alternative []string, left int, err error) {
-	if p, err = c.picture(ctx, ch.userID); err != nil {
+// tooFew returns the alternative that the change has left too few admins of, or nil.
+func (c *connector) tooFew(ctx context.Context, ch *change) (p *snapshot, alternative []string, left int, err error) {
+	if p, err = c.snapshot(ctx, ch.userID); err != nil {
 		return nil, nil, 0, err
 	}
 	for id, r := range p.rosters {
@@ -245,8 +245,8 @@ func (c *connector) tooFew(ctx context.Context, ch *change) (p *picture, alterna
 	return p, nil, 0, nil
 }
 
-// doubtFor is how long an account whose admin rights were to be taken away, and where
-// that did not show, is not counted: what is read may be old.
+// doubtFor is how long an account is not counted as an admin after a change that was to take
+// its admin rights and was not visible: reads may be stale.
 const doubtFor = 10 * time.Minute
 
 func (c *connector) mayHaveLeft(userID string) bool {
@@ -255,7 +255,7 @@ func (c *connector) mayHaveLeft(userID string) bool {
 }
 
 // adminsBeside counts the enabled admins other than the user, up to enough.
-func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string, alternative []string, enough int) (int, error) {
+func (c *connector) adminsBeside(ctx context.Context, p *snapshot, userID string, alternative []string, enough int) (int, error) {
 	left := 0
 	var denied []string // accounts that were answered 404
 	for _, id := range alternative {
@@ -280,7 +280,7 @@ func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string,
 	if left >= enough || len(denied) == 0 {
 		return left, nil
 	}
-	// Whether these remain decides, and a 404 does not tell: the list does.
+	// Whether these accounts remain decides the count. A 404 does not tell; the list does.
 	shown, err := c.scim.ListedUsers(ctx, denied...)
 	if err != nil {
 		return 0, fmt.Errorf("whether %s can still be Admin is not known: %w", strings.Join(denied[:min(5, len(denied))], ", "), err)
@@ -297,8 +297,8 @@ func (c *connector) adminsBeside(ctx context.Context, p *picture, userID string,
 // does not count as an admin who remains.
 func enabled(u scim.User) bool { return u.Active != nil && *u.Active }
 
-// countedBefore reports whether the user was met in an earlier group already.
-func countedBefore(p *picture, alternative []string, groupID, userID string) bool {
+// countedBefore reports whether an earlier group of the alternative has the user, too.
+func countedBefore(p *snapshot, alternative []string, groupID, userID string) bool {
 	for _, id := range alternative {
 		if id == groupID {
 			return false
@@ -310,8 +310,8 @@ func countedBefore(p *picture, alternative []string, groupID, userID string) boo
 	return false
 }
 
-// names lists the display names of the groups.
-func (p *picture) names(ids []string) string {
+// names returns the display names of the groups for a message.
+func (p *snapshot) names(ids []string) string {
 	s := ""
 	for _, id := range ids {
 		if s != "" {
@@ -323,8 +323,8 @@ func (p *picture) names(ids []string) string {
 	return s
 }
 
-// doubt says which setting would let the guard judge less strictly.
-func (p *picture) doubt() string {
+// doubt names the setting that would let the guard judge less strictly, for a message.
+func (p *snapshot) doubt() string {
 	if p.roles.priority == "" && len(p.roles.member) > 0 {
 		return ", or set --role-priority if admins are also in the Member group"
 	}

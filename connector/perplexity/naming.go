@@ -12,11 +12,11 @@ import (
 	"baton/connector/scim"
 )
 
-// Groups list members by the ids of accounts. Some servers write an id in another case, or
-// the userName in its place. This file finds out whom such a name means, and tells ids
-// that no listed account has from names that cannot be understood:
+// Groups list members by the ids of accounts. Some servers write an id in another case, or a
+// userName instead. This file resolves such names, and tells ids of accounts that the server
+// does not list from names that cannot be resolved:
 //
-//	a name that is the id of no account               means
+//	a name that is not the id of an account           stands for
 //	a UUID, and one account has it in another case    that account
 //	a path that ends in Users/ and an account's id    that account
 //	an id in another case, but no UUID, or with       not known
@@ -29,10 +29,10 @@ import (
 //	                                                  list: disabled, or of another organisation
 //	anything else                                     not known
 //
-// A group with a name of which it is not known whom it means is unproven.
+// The members of a group that lists a name of the kind "not known" are not proven.
 
-// naming resolves names. Accounts are shown to it one by one, and it keeps of them the ids
-// of those whom names may mean. There may be very many names, so that each takes little.
+// naming resolves names. It is given the accounts one by one and keeps the ids of those that a
+// name may stand for. It uses little memory for a name, since there may be very many.
 type naming struct {
 	form  idForm
 	names []nameInQuestion
@@ -42,7 +42,8 @@ type naming struct {
 	ids     []string // of accounts
 }
 
-// nameInQuestion is a name that is the exact id of no account.
+// nameInQuestion is a name that is not exactly the id of an account, with the accounts that it
+// may stand for.
 type nameInQuestion struct {
 	name   string
 	nearly bool  // an account has nearly this id
@@ -51,7 +52,7 @@ type nameInQuestion struct {
 	byMail match
 }
 
-// match says which account was met: none, one, or several.
+// match tells which account matches: none, one, or several.
 type match int32
 
 const (
@@ -59,7 +60,7 @@ const (
 	severalMatches match = -1
 )
 
-// match notes that an account matches.
+// match records that an account matches.
 func (n *naming) match(m *match, id string) {
 	switch {
 	case *m == nobodyMatches:
@@ -72,12 +73,12 @@ func (n *naming) match(m *match, id string) {
 	}
 }
 
-// verdict says what is known of a name.
+// verdict is the result for one name.
 type verdict int
 
 const (
-	notKnown verdict = iota // whom it means
-	unlisted                // it is the id of an account that the server does not list
+	notKnown verdict = iota // the name cannot be resolved
+	unlisted                // the name is the id of an account that the server does not list
 	resolved
 )
 
@@ -102,7 +103,7 @@ func newNaming(names iter.Seq[string]) *naming {
 	return n
 }
 
-// asked returns the names for a text of an account.
+// asked returns the names that a text of an account may be, regardless of case.
 func (n *naming) asked(text string) iter.Seq[*nameInQuestion] {
 	return func(yield func(*nameInQuestion) bool) {
 		at, ok := n.first[strings.ToLower(text)]
@@ -116,7 +117,7 @@ func (n *naming) asked(text string) iter.Seq[*nameInQuestion] {
 	}
 }
 
-// listed takes an account of the server.
+// listed adds an account of the server.
 func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[string]) {
 	n.form.add(id)
 	for q := range n.asked(id) {
@@ -150,7 +151,7 @@ func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[stri
 	}
 }
 
-// account takes an account that was read.
+// account adds an account that was read.
 func (n *naming) account(u scim.User) {
 	n.listed(u.ID, u.UserName, u.ExternalID, func(yield func(string) bool) {
 		for _, e := range u.Emails {
@@ -161,12 +162,12 @@ func (n *naming) account(u scim.User) {
 	})
 }
 
-// notIdentified says that it is not known whom a name means.
+// notIdentified returns the message that a name cannot be resolved.
 func notIdentified(name string) string {
 	return "it lists " + strconv.Quote(clip(name)) + ", and it is not known which account that is"
 }
 
-// resolve calls fn with what is known of each name, once all accounts were listed.
+// resolve calls fn with the result for each name. All accounts must have been added.
 func (n *naming) resolve(isGroup func(id string) bool, fn func(name string, v verdict, account string)) {
 	for _, q := range n.names {
 		like := n.form.like(q.name)
@@ -191,17 +192,17 @@ func (n *naming) resolve(isGroup func(id string) bool, fn func(name string, v ve
 	}
 }
 
-// looseID returns an id without what servers change in ids: case, zeros in front, and blanks
-// around it.
+// looseID returns an id in lower case, without leading zeros and blanks around it: servers
+// change these.
 func looseID(id string) string {
 	return strings.ToLower(strings.TrimLeft(strings.TrimSpace(id), "0"))
 }
 
-// nearlyID reports whether two ids may be the same, and are not.
+// nearlyID reports whether two ids differ, but may be two spellings of one id.
 func nearlyID(a, b string) bool { return a != b && looseID(a) == looseID(b) }
 
-// idForm describes how a server writes the ids of accounts: which characters occur, how
-// long they are, and what they all begin with.
+// idForm describes the ids of accounts: which characters they have, how long they are, and
+// what they all begin with.
 type idForm struct {
 	uuids, others int
 	classes       uint // of characters, a bit for each
@@ -277,8 +278,8 @@ func contents(s string) (classes uint, punctuation [2]uint64) {
 	return classes, punctuation
 }
 
-// resolvePrincipals finds out for a sync whom the principals mean that are the id of no account in
-// it.
+// resolvePrincipals resolves, for a sync, the principals of grants that are not the id of an
+// account in it.
 func (c *connector) resolvePrincipals(unknown baton.Unknown) (same map[string]string, unread []string, err error) {
 	n := newNaming(unknown.Principals)
 	err = unknown.Accounts(func(r baton.Resource) error {
@@ -313,9 +314,8 @@ func (c *connector) resolvePrincipals(unknown baton.Unknown) (same map[string]st
 	return same, unread, nil
 }
 
-// establish makes sure that the group lists members by the ids of accounts, or finds out
-// whom it means. It is asked before an account that is not listed under its id is taken
-// for no member.
+// establish checks that the group lists members by the ids of accounts, or else resolves
+// them. It is called before an account that is not listed under its id counts as no member.
 func (c *connector) establish(ctx context.Context, r *roster, userID string) error {
 	for name := range r.names() {
 		u, err := c.scim.GetUser(ctx, name)
@@ -330,8 +330,8 @@ func (c *connector) establish(ctx context.Context, r *roster, userID string) err
 	return nil
 }
 
-// nameIfUnlike finds out whom the group means if it has a member that is not written like
-// the ids of accounts that are given.
+// nameIfUnlike resolves the members of the group if one of them is not written like the given
+// ids of accounts.
 func (c *connector) nameIfUnlike(ctx context.Context, r *roster, ids ...string) error {
 	if r.fromAccounts {
 		return nil
@@ -348,9 +348,8 @@ func (c *connector) nameIfUnlike(ctx context.Context, r *roster, ids ...string) 
 	return nil
 }
 
-// nameIfOdd finds out whom the group means if it has a member whose name no server uses
-// for an id, such as an address, or if the case of its UUIDs is not that of the group's own
-// id.
+// nameIfOdd resolves the members of the group if one of them does not look like an id, such as
+// an address, or is a UUID in another case than the id of the group.
 func (c *connector) nameIfOdd(ctx context.Context, r *roster) error {
 	for name := range r.names() {
 		if strings.ContainsAny(name, "@ ,;=:/") || scim.IsUUID(name) && scim.IsUUID(r.ID) && upper(name) != upper(r.ID) {
@@ -365,7 +364,7 @@ func upper(uuid string) bool { return strings.ContainsAny(uuid, "ABCDEF") }
 
 // establishRoles makes sure that the role groups list members by the ids of accounts,
 // where they do not list the account.
-func (c *connector) establishRoles(ctx context.Context, p *picture, userID string) error {
+func (c *connector) establishRoles(ctx context.Context, p *snapshot, userID string) error {
 	evidence := ""
 	for _, g := range p.groups {
 		if as, kinds := g.Members.Find(userID); kinds.IsUser() && as == userID {
@@ -391,7 +390,8 @@ func (c *connector) establishRoles(ctx context.Context, p *picture, userID strin
 	return nil
 }
 
-// refersToNobody reports whether an error of reading a user may mean that the id is none.
+// refersToNobody reports whether an error of reading a user may mean that there is no user
+// with the id.
 func refersToNobody(err error) bool {
 	switch baton.KindOf(err) {
 	case baton.Invalid, baton.Incomplete:
@@ -400,11 +400,10 @@ func refersToNobody(err error) bool {
 	return false
 }
 
-// maxNames is how many members of one group are looked for by their names. Each takes
-// memory.
+// maxNames limits how many members of one group are resolved, since each takes memory.
 const maxNames = 1 << 18
 
-// nameAll finds out whom the group lists, by means of all accounts and groups.
+// nameAll resolves the members of the group. It reads all accounts and groups.
 func (c *connector) nameAll(ctx context.Context, r *roster) error {
 	if r.size() > maxNames {
 		r.Members.Fail(fmt.Sprintf("it lists more than %d members, and not all of them by the ids of accounts", maxNames))

@@ -57,7 +57,7 @@ func (o *org) connect(t *testing.T, edit ...func(*perplexity.Config)) *baton.Con
 	return perplexity.New(cfg)
 }
 
-// upstream is the organisation as the conformance suite wants it.
+// upstream returns the organisation as the conformance suite wants it.
 func (o *org) upstream(t *testing.T) connectortest.Upstream {
 	return connectortest.Upstream{
 		Connect:     func() *baton.Connector { return o.connect(t) },

@@ -12,7 +12,7 @@ import (
 // only NotFound errors of this package: they are for what scim.LookUser or scim.LookGroup
 // proved gone.
 
-// gone is the error for something that was asked for and that the upstream does not have.
+// gone returns the error for something that was asked for and that the upstream does not have.
 func gone(noun, id string) *baton.Error {
 	return baton.Errorf(baton.NotFound, "SCIM has no %s with the id %q: the list of %ss is complete without it", noun, id, noun).
 		WithFix("Check the id. A sync lists what there is.")

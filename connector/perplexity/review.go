@@ -9,7 +9,7 @@ import (
 	"baton/internal/english"
 )
 
-// review says who is Admin, Member, both or neither.
+// review summarises who is Admin, Member, both or neither.
 func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
 	groups, err := groupsOf(facts)
 	if err != nil {
@@ -58,9 +58,9 @@ func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
 	return append(r.notes(groups), notes...), nil
 }
 
-// floors are the counts of admins below which a sync is held: a read that lost them
-// looks like a lockout. Of groups that are only guessed by "admin" in their name there
-// are no certain admins, so that they cannot stand in for the real one when it is gone.
+// floors returns the counts of admins below which a sync is held, since a read that lost
+// admins looks like a lockout. Groups that only have "admin" in their names have no certain
+// admins, so that they do not replace the real Admin group when it is gone.
 func (c *connector) floors(certain, likely int) []baton.Floor {
 	return []baton.Floor{
 		{What: "enabled accounts that are certain to be Admin", Count: certain, Least: c.cfg.minAdmins()},
@@ -68,7 +68,7 @@ func (c *connector) floors(certain, likely int) []baton.Floor {
 	}
 }
 
-// groupsOf are the groups of a sync, without their members.
+// groupsOf returns the groups of a sync, without their members.
 func groupsOf(facts baton.Facts) (groups []scim.Group, err error) {
 	err = facts.Resources(groupType, func(r baton.Resource) error {
 		groups = append(groups, scim.Group{ID: r.ID.ID, DisplayName: r.DisplayName})
@@ -77,8 +77,8 @@ func groupsOf(facts baton.Facts) (groups []scim.Group, err error) {
 	return groups, err
 }
 
-// readRoles says which memberships amount to Admin and Member. Without any that is
-// certain there are no roles; the review says why.
+// readRoles returns which entitlements amount to Admin and Member. It returns none where that
+// is not certain; the review has the reason.
 func (c *connector) readRoles(facts baton.Facts) (baton.Roles, error) {
 	groups, err := groupsOf(facts)
 	if err != nil {
@@ -118,7 +118,7 @@ type tally struct {
 	dormant                        people // disabled, but still in a role group
 }
 
-// people counts, and remembers the first few by name.
+// people counts accounts and keeps the names of the first few.
 type people struct {
 	n     int
 	first []string
@@ -173,8 +173,7 @@ func (t *tally) add(r baton.Resource) error {
 	return nil
 }
 
-// least is how many enabled admins there are beyond doubt, whichever alternative is the
-// real one.
+// least returns the number of certain, enabled admins of the alternative that has fewest.
 func (t *tally) least() int {
 	if len(t.sure) == 0 {
 		return 0
@@ -209,7 +208,7 @@ func (t *tally) notes() []baton.Note {
 	return notes
 }
 
-// notes says which groups were taken for role groups, where that is in doubt.
+// notes returns warnings about groups of which it is not certain that they carry a role.
 func (r roles) notes(groups []scim.Group) []baton.Note {
 	var notes []baton.Note
 	warn := func(label, text string) {

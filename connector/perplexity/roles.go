@@ -15,8 +15,8 @@ const (
 	priorityMember = "member"
 )
 
-// roles says which groups carry which role. Several candidates for Admin that
-// nobody configured are alternatives: only one of them is the real one, and a guard
+// roles holds which groups carry which role. Several groups that may be the Admin group, and
+// of which none is configured, are alternatives: one of them is the real one, so the guard
 // must hold for each.
 type roles struct {
 	admin    [][]string // group ids; groups of one alternative carry the role together
@@ -71,8 +71,8 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 }
 
 // guessAdmin finds the groups of the first tier of names that matches any, and
-// failing that every group with "admin" in its name: missing the real one would
-// leave it without a guard.
+// otherwise every group with "admin" in its name. A real Admin group that it missed would
+// have no guard.
 func guessAdmin(groups []scim.Group) (ids []string, usual bool) {
 	for _, tier := range adminNames {
 		for _, g := range groups {
@@ -93,10 +93,10 @@ func guessAdmin(groups []scim.Group) (ids []string, usual bool) {
 }
 
 // configured returns the ids of the groups that a setting names, by id or by display
-// name. An id is exact. A name that one group spells exactly so means that group; nearly
-// then warns about others that differ in case only. Blanks at the ends of a name do not
-// count, for a sync does not keep them. A name that several groups could be meant by is an error with their ids, and so is a name
-// that no group has: a guard that guards the wrong group must not look like one.
+// name. An id is exact. If one group has exactly the name, it is meant, and nearly has a
+// warning about others that differ in case only. Blanks around a name are ignored, since a
+// sync does not keep them. A name that may mean several groups is an error with their ids. So
+// is a name that no group has: otherwise the wrong group would be guarded.
 func configured(groups []scim.Group, names []string, role, setting string) (ids, nearly []string, err error) {
 	for _, name := range names {
 		var exact, similar []scim.Group
@@ -137,7 +137,7 @@ func similarName(a, b string) bool {
 	return scim.SameName(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
-// severalGroups says that it is not clear which group carries a role.
+// severalGroups returns the message that several groups may carry a role.
 func severalGroups(groups []scim.Group, role string) string {
 	number := fmt.Sprint(len(groups))
 	if len(groups) == 2 {
@@ -146,7 +146,7 @@ func severalGroups(groups []scim.Group, role string) string {
 	return fmt.Sprintf("%s groups could be the %s group: %s", number, role, labels(groups))
 }
 
-// labels names groups with their ids.
+// labels lists groups with their ids for a message.
 func labels(groups []scim.Group) string {
 	var names []string
 	for i := range groups {
@@ -169,7 +169,7 @@ func (r roles) isAdmin(groupID string) bool {
 
 func (r roles) isMember(groupID string) bool { return slices.Contains(r.member, groupID) }
 
-// carries reports whether the group decides about a role.
+// carries reports whether the group carries a role, or may carry one.
 func (r roles) carries(groupID string) bool { return r.isAdmin(groupID) || r.isMember(groupID) }
 
 // settled reports whether it is certain which groups mean Admin.
@@ -184,7 +184,7 @@ func plain(name string) string {
 	}, name)
 }
 
-// quoted names something for a person, with the id to look it up by.
+// quoted returns a name with the id behind it, for a message.
 func quoted(name, id string) string {
 	if name == "" || name == id {
 		return id

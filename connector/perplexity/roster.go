@@ -11,20 +11,20 @@ import (
 	"baton/connector/scim"
 )
 
-// roster is one group with its members, and whether they are known.
+// roster holds one group with its members, and whether they are known.
 type roster struct {
 	scim.Group
-	// aside holds members that the group does not list under their id, with how it lists
-	// them; that is empty for those that only the account's side shows.
+	// aside maps the ids of members that the group does not list under their id to how it
+	// lists them. The value is empty for members that only the account's own groups show.
 	aside    map[string]string
 	named    map[string]string // the same the other way round
 	unlisted int               // members that are accounts which the server does not list
-	// proven says that the members are those that the server has, and not only those that
-	// it shows: it shows some, all of which can be read, or it shows members of other groups.
+	// proven is set if the list of members is known to be the server's: it has entries, all
+	// of which can be read, or it is empty and the server shows members of other groups.
 	proven bool
-	// byAccount says that an account is known as a member from its own side only.
+	// byAccount is set if an account is known as a member from its own groups only.
 	byAccount bool
-	// fromAccounts says that the members are known from the accounts' side only.
+	// fromAccounts is set if all members are known from the accounts' groups only.
 	fromAccounts bool
 }
 
@@ -56,8 +56,8 @@ func (r roster) lists(name string) bool {
 	return kinds.IsUser() || r.has(name)
 }
 
-// surely reports whether the account is a member beyond doubt: nothing says that the entry
-// may mean something that is no account.
+// surely reports whether the account is certainly a member: no entry with its id has a type
+// that may mean something else than an account.
 func (r roster) surely(userID string) bool {
 	as, ok := r.aside[userID]
 	if ok && as == "" {
@@ -70,7 +70,7 @@ func (r roster) surely(userID string) bool {
 	return kinds.Has(scim.UserMember) && !kinds.Has(scim.LikelyUser)
 }
 
-// entry returns the kinds of the entries that the account is listed by.
+// entry returns the kinds of the group's entries for the account.
 func (r roster) entry(userID string) scim.MemberKinds {
 	_, kinds := r.Members.Find(r.as(userID))
 	return kinds
@@ -214,7 +214,8 @@ func showsAny(g scim.Group) bool {
 // nobody keeps no members of a list of groups, where it is enough that there are some.
 func nobody(*scim.Group, scim.Member) bool { return false }
 
-// askAccounts fills the roster from the accounts' side, where that is shown.
+// askAccounts fills the roster with the accounts whose own groups name the group, if the
+// server can filter accounts by group.
 func (c *connector) askAccounts(ctx context.Context, r *roster) error {
 	found := 0
 	err := c.scim.UsersInGroup(ctx, r.ID, func(u scim.User) {
@@ -228,12 +229,12 @@ func (c *connector) askAccounts(ctx context.Context, r *roster) error {
 	return err
 }
 
-// known returns the number of members that are accounts as far as known, without those
-// that the server does not list as accounts.
+// known returns the number of members without those that the server does not list as
+// accounts.
 func (r roster) known() int { return r.size() - r.unlisted }
 
-// names returns what the accounts among the members are listed as, and the ids of those
-// that only the accounts' side shows.
+// names returns how the group lists the accounts among its members, and the ids of members
+// that only their own groups show.
 func (r roster) names() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name, kinds := range r.Members.All() {
@@ -249,7 +250,7 @@ func (r roster) names() iter.Seq[string] {
 	}
 }
 
-// recall takes over what was found out earlier about the names that the group still lists.
+// recall copies what was found out before about names that the group still lists.
 func (r *roster) recall(before roster) {
 	for id, as := range before.aside {
 		if _, kinds := r.Members.Find(as); as != "" && kinds.IsUser() {
@@ -259,23 +260,22 @@ func (r *roster) recall(before roster) {
 	r.unlisted = before.unlisted
 }
 
-// take adds the account to the members if it says that it is one.
+// take adds the account to the members if its own groups name the group.
 func (r *roster) take(u scim.User) {
 	if slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return refersTo(ref, &r.Group) }) {
 		r.aside[u.ID], r.byAccount = "", true
 	}
 }
 
-// refersTo reports whether an entry among the groups of an account means the group, and
-// the account is a direct member of it. Some servers write the name of the group there.
+// refersTo reports whether an entry among the groups of an account is a direct membership of
+// the group. Some servers write the name of the group there.
 func refersTo(ref scim.GroupRef, g *scim.Group) bool {
 	return ref.IsGroup() && ref.Value != "" && !strings.EqualFold(ref.Type, "indirect") &&
 		(ref.Value == g.ID || scim.SameUUID(ref.Value, g.ID) || ref.Value == g.DisplayName)
 }
 
-// askAccount looks at the account's side of a group that does not show the account under
-// its id. Sure says that the account names groups, and not this one: that is evidence as
-// good as the group's own.
+// askAccount reads the account and looks for the group among its groups. Sure is true if the
+// account names groups, but not this one: that proves as much as the group's own list.
 func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) (sure bool, err error) {
 	u, shown, err := c.scim.LookUser(ctx, m.userID)
 	if err != nil || !shown {
@@ -284,7 +284,7 @@ func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChang
 	return c.ask(ctx, r, u)
 }
 
-// ask is askAccount for an account that was read.
+// ask does what askAccount does, for an account that was read already.
 func (c *connector) ask(ctx context.Context, r *roster, u scim.User) (sure bool, err error) {
 	if r.take(u); r.has(u.ID) {
 		return true, nil
@@ -316,7 +316,8 @@ func (r roster) namesOf(u scim.User) bool {
 	return false
 }
 
-// knowBefore finds out for a grant whether the account, which was read, is a member already.
+// knowBefore finds out, before a grant, whether the account is a member already. The account
+// was read.
 func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChange, u scim.User) error {
 	if r.problem() != "" {
 		return r.unproven()
@@ -331,8 +332,8 @@ func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChang
 	return c.nameIfUnlike(ctx, r, m.userID)
 }
 
-// knowWhether finds out for a revocation whether the account is a member. Afterwards an
-// account that the roster does not have is none.
+// knowWhether finds out, before a revocation, whether the account is a member. Without an
+// error, an account that the roster does not have is no member.
 func (c *connector) knowWhether(ctx context.Context, r *roster, m membershipChange) error {
 	if !r.has(m.userID) {
 		if err := c.prove(ctx, r, nil); err != nil {
@@ -345,8 +346,8 @@ func (c *connector) knowWhether(ctx context.Context, r *roster, m membershipChan
 	if r.has(m.userID) {
 		return nil
 	}
-	// Some servers show the first members of a group only, or leave accounts out of lists:
-	// the account itself knows better.
+	// Some servers show the first members of a group only, or leave accounts out of lists.
+	// The account's own groups are more reliable.
 	sure, err := c.askAccount(ctx, r, m)
 	if err != nil || r.has(m.userID) {
 		return err

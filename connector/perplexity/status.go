@@ -11,8 +11,8 @@ import (
 	"baton/internal/pause"
 )
 
-// actions are the two ways to change an account's status. Names, arguments and
-// types are those that connectors of this field share.
+// actions returns the two actions that change an account's status. Other connectors use the
+// same names, arguments and types.
 func (c *connector) actions() []baton.Action {
 	arguments := []baton.Field{{
 		Name: "user_id", DisplayName: "User ID", Kind: baton.StringField, Required: true,
@@ -68,7 +68,7 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 	if u.Active != nil && !*u.Active {
 		return acted(id, baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is disabled already.", nameOf(u))}}), nil
 	}
-	p, err := c.picture(ctx, id)
+	p, err := c.snapshot(ctx, id)
 	for _, ref := range u.Groups {
 		if err == nil && !strings.EqualFold(ref.Type, "indirect") {
 			err = p.lists(ref.Value)
@@ -79,7 +79,7 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 	}
 	ch := change{
 		userID: id, doing: "disabling " + nameOf(u),
-		takes: func(*picture, []string) bool { return true },
+		takes: func(*snapshot, []string) bool { return true },
 	}
 	warnings, guarded, err := c.guard(ctx, p, &ch)
 	if err != nil {
@@ -164,7 +164,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 		WithFix("Look at the account in Perplexity; if the identity provider manages it, it may have undone the change.")
 }
 
-// groupsOf names the groups that the account is in, role groups first told.
+// groupsOf returns the names of the groups that the account is in.
 func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error) {
 	groups, err := c.scim.AllGroups(ctx, func(_ *scim.Group, m scim.Member) bool { return m.Value == u.ID || scim.SameUUID(m.Value, u.ID) })
 	if err != nil {
@@ -213,7 +213,8 @@ func (c *connector) named(ctx context.Context, req baton.ActionRequest) (u scim.
 	return u, false, nil
 }
 
-// wasShown reports whether this process has met the account, or a previous sync has it.
+// wasShown reports whether this process has read the account before, or a previous sync has
+// it.
 func (c *connector) wasShown(req baton.ActionRequest, id string) (bool, error) {
 	if _, met := c.met.Load(id); met || req.Previously == nil {
 		return met, nil

@@ -8,18 +8,18 @@ import (
 	"baton/connector/scim"
 )
 
-// nextUsers reads one page of accounts. Where the server shows an account's groups,
-// the page yields those memberships, too: member lists are cut short or left empty
-// by some servers, and the account's side is then the only one that knows.
+// nextUsers reads one page of accounts. Where the server shows an account's groups, it writes
+// these memberships, too: some servers cut member lists short or leave them empty, and then
+// only the accounts' own groups are complete.
 func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
 	pos, err := scim.ParsePosition(string(at))
 	if err != nil {
 		return baton.Step{}, err
 	}
-	var room accountRoom
+	var buf accountBuffer
 	step, err := c.scim.ListUsers(ctx, pos, scim.Sink[scim.User]{
 		Seen: func(id string) bool { return page.Seen(userResource(id)) },
-		Row:  func(u scim.User) { addUser(page, &u, &room) },
+		Row:  func(u scim.User) { addUser(page, &u, &buf) },
 		Void: page.Void,
 	})
 	if err != nil {
@@ -29,8 +29,8 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
 }
 
-func addUser(page baton.Page, u *scim.User, room *accountRoom) {
-	page.Resource(room.account(u))
+func addUser(page baton.Page, u *scim.User, buf *accountBuffer) {
+	page.Resource(buf.account(u))
 	for _, ref := range u.Groups {
 		switch {
 		case !ref.IsGroup():
@@ -45,20 +45,20 @@ func addUser(page baton.Page, u *scim.User, room *accountRoom) {
 	}
 }
 
-// accountOf is the account as C1 sees it. The profile keys are a contract, like the
-// identities: the official CLI's export fills its columns from user_id, first_name
-// and last_name.
-func accountOf(u scim.User) baton.Resource { return new(accountRoom).account(&u) }
+// accountOf returns the resource of an account. The profile keys are a contract, like the
+// identities: the export of the official CLI fills columns from user_id, first_name and
+// last_name.
+func accountOf(u scim.User) baton.Resource { return new(accountBuffer).account(&u) }
 
-// accountRoom is for accounts of which none is kept when the next one is made: a page keeps
-// nothing of what it is given.
-type accountRoom struct {
+// accountBuffer holds the memory of one account. The next account overwrites it, which is safe
+// since a page keeps nothing of what it is given.
+type accountBuffer struct {
 	profile baton.Profile
 	user    baton.User
 	emails  []baton.Email
 }
 
-func (r *accountRoom) account(u *scim.User) baton.Resource {
+func (r *accountBuffer) account(u *scim.User) baton.Resource {
 	if r.profile == nil {
 		r.profile = baton.Profile{}
 	}

@@ -1,5 +1,5 @@
-// Package fault is how a sandbox misbehaves on purpose: a table of named faults, and
-// the set of those that are switched on.
+// Package fault has the faults of sandboxes: a table of named faults, and the set of those that
+// are switched on.
 package fault
 
 import (
@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// Fault is a named way to differ from a faultless server: a dialect seen in the
-// field, or something breaking. It is switched on by its name; where Value is not
-// empty, "name=value" overrides the default.
+// Fault is a named difference from a faultless server: a variant of real servers, or a failure.
+// It is switched on by its name. Where Value is not empty, "name=value" overrides the default.
 type Fault struct {
 	Name        string `json:"name"`
 	Value       string `json:"value,omitempty"`   // what the value is: N, a duration, a URL, a choice
@@ -22,23 +21,23 @@ type Fault struct {
 	Description string `json:"description"`
 }
 
-// Row is a fault as a line of a table.
+// Row returns a fault for a table.
 func Row(name, value, byDefault, description string) Fault {
 	return Fault{Name: name, Value: value, Default: byDefault, Description: description}
 }
 
-// What the values of faults are. Any other value is a choice, its parts separated
-// by bars; several are joined by plus signs.
+// The types of values. Any other text is a choice: its parts are separated by bars, and several
+// of them are joined by plus signs.
 const (
 	Count       = "N"             // above 0
-	CountOrZero = "N (0 for all)" // what 0 means is the fault's business
+	CountOrZero = "N (0 for all)" // the fault defines what 0 means
 	Rows        = "ROWS/TIMES"    // TIMES is 1 if left out, 0 for always
 	Duration    = "DURATION"      // as time.ParseDuration has it, not negative
 	URL         = "URL"
 )
 
-// Set is the faults that are on, with what each needs to remember. It is not safe for
-// concurrent use, reading it neither: what is asked for is counted.
+// Set holds the faults that are on, with their counters. It is not safe for concurrent use, not
+// even for reading, since reads are counted.
 type Set map[string]*setting
 
 type setting struct {
@@ -112,7 +111,7 @@ func (s *setting) parse(kind string) error {
 	return err
 }
 
-// Names are the faults that are on, with their values, sorted.
+// Names returns the faults that are on, with their values, sorted.
 func (f Set) Names() []string {
 	names := []string{}
 	for name, s := range f {
@@ -125,11 +124,10 @@ func (f Set) Names() []string {
 	return names
 }
 
-// Has reports whether the fault is on, without counting that as a meeting.
+// Has reports whether the fault is on. Unlike On, it does not count.
 func (f Set) Has(name string) bool { return f[name] != nil }
 
-// Met is how often each fault that is on had a say in what was answered, for those
-// that had: how often it was asked for where it mattered, and said yes.
+// Met returns how often each fault that is on affected an answer, for those that did.
 func (f Set) Met() map[string]int {
 	met := map[string]int{}
 	for name, s := range f {
@@ -148,10 +146,10 @@ func (f Set) meet(name string) *setting {
 	return s
 }
 
-// On reports whether the fault is on.
+// On reports whether the fault is on, and counts it as met.
 func (f Set) On(name string) bool { return f.meet(name) != nil }
 
-// Value is the value of a fault that is on, as it was written, else empty.
+// Value returns the value of a fault that is on, as it was written, else nothing.
 func (f Set) Value(name string) string {
 	if s := f.meet(name); s != nil {
 		return s.value
@@ -169,7 +167,7 @@ func (f Set) Chosen(name, choice string) bool {
 	return true
 }
 
-// Number is the number of a fault that is on, else 0.
+// Number returns the number of a fault that is on, else 0.
 func (f Set) Number(name string) int {
 	if s := f.meet(name); s != nil {
 		return s.n
@@ -177,7 +175,7 @@ func (f Set) Number(name string) int {
 	return 0
 }
 
-// Wait is the duration of a fault that is on, else 0.
+// Wait returns the duration of a fault that is on, else 0.
 func (f Set) Wait(name string) time.Duration {
 	if s := f.meet(name); s != nil {
 		return s.wait
@@ -185,7 +183,7 @@ func (f Set) Wait(name string) time.Duration {
 	return 0
 }
 
-// Every is true for each Nth time that it is asked.
+// Every returns true each Nth time that it is called.
 func (f Set) Every(name string) bool {
 	s := f[name]
 	if s == nil {
@@ -199,13 +197,13 @@ func (f Set) Every(name string) bool {
 	return true
 }
 
-// First is true for the first N times that it is asked, or always if N is 0.
+// First returns true the first N times that it is called, or always if N is 0.
 func (f Set) First(name string) bool {
 	s := f[name]
 	return s != nil && s.within(s.n)
 }
 
-// Past is true after the first N times that it is asked.
+// Past returns true after the first N calls.
 func (f Set) Past(name string) bool {
 	s := f[name]
 	if s == nil || s.n > 0 && s.hits < s.n {
@@ -218,7 +216,7 @@ func (f Set) Past(name string) bool {
 	return true
 }
 
-// Cut is after how many rows an answer ends early, or -1; it counts the answers.
+// Cut returns after how many rows an answer ends early, or -1. It counts the answers.
 func (f Set) Cut(name string) int {
 	if s := f[name]; s != nil && s.within(s.times) {
 		return s.n

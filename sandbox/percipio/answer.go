@@ -18,7 +18,7 @@ import (
 	"baton/sandbox/fault"
 )
 
-// answer is a response before it is sent, with what will go wrong on the way.
+// answer is a response before it is sent, with the faults of its delivery.
 type answer struct {
 	status int
 	header http.Header
@@ -27,7 +27,7 @@ type answer struct {
 
 	wait     time.Duration
 	pace     time.Duration // a wait after every part of the body
-	stall    bool          // never come
+	stall    bool          // it is never sent
 	breakOff bool          // close the connection half-way
 	padMiB   int           // blanks after the body
 	gzip     bool
@@ -43,18 +43,18 @@ func jsonAnswer(status int, v any) *answer {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		panic(err) // own types, which all encode
+		panic(err) // these types always encode
 	}
 	a.body = b.Bytes()
 	return a
 }
 
-// fail is an error. What Percipio's look like is not published.
+// fail returns an error. The form of Percipio's errors is not published.
 func fail(status int, format string, args ...any) *answer {
 	return jsonAnswer(status, map[string]string{"message": fmt.Sprintf(format, args...)})
 }
 
-// exchange is one API request while it is carried out, under the server's lock.
+// exchange is one API request while it is handled, under the server's lock.
 type exchange struct {
 	s     *Server
 	r     *http.Request
@@ -77,8 +77,8 @@ func (x *exchange) answer(permission string, badQuery error, handle func(*exchan
 	return a
 }
 
-// gate is what stands before every request: the token, the organisation, the
-// permission, and the faults that do not even look at what is asked.
+// gate checks what comes before every request: the token, the organisation, the permission, and
+// the faults that apply to every request.
 func (x *exchange) gate(permission string) *answer {
 	f := x.s.faults
 	if f.On("redirect") {
@@ -121,7 +121,7 @@ func (x *exchange) authenticated() bool {
 	return good
 }
 
-// interrupt is the answer of a fault that keeps a request from being carried out.
+// interrupt returns the answer of a fault that keeps a request from being carried out, or nil.
 func (x *exchange) interrupt() *answer {
 	f := x.s.faults
 	after := 1
@@ -163,7 +163,7 @@ func throttled(after string) *answer {
 	return a
 }
 
-// spoil adds what goes wrong while an answer is sent.
+// spoil applies faults to an answer.
 func (x *exchange) spoil(a *answer) {
 	f := x.s.faults
 	a.wait = f.Wait("slow")
@@ -198,7 +198,7 @@ func (x *exchange) encodeLatin1(a *answer) {
 	}
 }
 
-// errCut says that the answer ends here, in the middle.
+// errCut ends an answer in the middle.
 var errCut = errors.New("percipio: the answer is cut short")
 
 // deliver sends the answer.
@@ -266,7 +266,7 @@ func (a *answer) write(w io.Writer) error {
 	return nil
 }
 
-// wait is false when the client had enough.
+// wait waits, and returns false if the client has gone.
 func wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -281,10 +281,10 @@ func wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// brokenOffAfter is how many bytes of a report arrive when the connection drops.
+// brokenOffAfter is the number of bytes of a report that are sent before the connection drops.
 const brokenOffAfter = 4000
 
-// cutter lets so many bytes through.
+// cutter is a writer that fails after left bytes.
 type cutter struct {
 	w    io.Writer
 	left int
@@ -300,7 +300,7 @@ func (c *cutter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// pacer sends in small parts, with a wait after each.
+// pacer is a writer that sends small parts with a pause after each.
 type pacer struct {
 	w       io.Writer
 	control *http.ResponseController
@@ -308,7 +308,7 @@ type pacer struct {
 	pause   time.Duration
 }
 
-// part is how much is sent between two waits.
+// part is the number of bytes between two pauses.
 const part = 16 << 10
 
 func (p *pacer) Write(b []byte) (int, error) {

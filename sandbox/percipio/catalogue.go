@@ -80,8 +80,8 @@ type characteristics struct {
 	IsCompliance  *bool `json:"isCompliance"`
 }
 
-// listCatalogue answers GET catalog-content. The first answer names a frozen result
-// set, which later pages ask for.
+// listCatalogue answers GET catalog-content. The first answer names a frozen result set, which
+// the requests for later pages name.
 func (x *exchange) listCatalogue() *answer {
 	offset, count, a := x.page(maxPage)
 	if a != nil {
@@ -154,7 +154,7 @@ func (x *exchange) link(a *answer, id string, offset, count, total int) {
 	a.header.Set("Link", strings.Join(links, ", "))
 }
 
-// defaultSearchPage is how many items a search lists if not told.
+// defaultSearchPage is the page size of a search that names none.
 const defaultSearchPage = 25
 
 // search answers GET search-content: items whose id or code is the query, then those
@@ -205,7 +205,7 @@ func (x *exchange) search() *answer {
 	return a
 }
 
-// crowd are items that a search thinks more of than of the one that was meant.
+// crowd returns items that a search ranks before the one that was meant.
 func crowd(seed uint64) []*item {
 	all := make([]*item, 30)
 	for i := range all {

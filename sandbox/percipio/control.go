@@ -7,7 +7,7 @@ import (
 )
 
 // control adds the control of faults and a summary of the organisation. They need no
-// token: they are for whoever runs the sandbox, who binds it to loopback. Requests
+// token: they are for the person who runs the sandbox, bound to loopback. Requests
 // that a web page of another origin makes are refused.
 func (s *Server) control(mux *http.ServeMux) {
 	guard := http.NewCrossOriginProtection()
@@ -18,7 +18,7 @@ func (s *Server) control(mux *http.ServeMux) {
 	}
 }
 
-// showState answers with counts, not with the organisation, which may be large.
+// showState answers with counts. The organisation itself may be large.
 func (s *Server) showState(w http.ResponseWriter, _ *http.Request) {
 	st := s.State()
 	sum := struct {

@@ -127,9 +127,9 @@ func (s *Server) changeItem(id string, change func(*organisation, *item)) bool {
 	return true
 }
 
-// Record says that a user has got to a status with an item, such as "Started" or
-// "Completed", now. It takes the place of what was said before, and reports whether
-// both exist. Reports that were requested before do not show it.
+// Record sets the status of a user with an item as of now, such as "Started" or "Completed".
+// It replaces an earlier status and reports whether both exist. Reports that were requested
+// before do not show it.
 func (s *Server) Record(userID, courseID, status string) bool {
 	return s.record(userID, courseID, func(o *organisation, e event) {
 		e.status = status
@@ -137,8 +137,7 @@ func (s *Server) Record(userID, courseID, status string) bool {
 	})
 }
 
-// Forget removes what was said about a user and an item, and reports whether both
-// exist.
+// Forget removes the status of a user with an item, and reports whether both exist.
 func (s *Server) Forget(userID, courseID string) bool {
 	return s.record(userID, courseID, func(*organisation, event) {})
 }
@@ -164,8 +163,8 @@ func (s *Server) record(userID, courseID string, add func(*organisation, event))
 	return true
 }
 
-// change makes a new state of the organisation, to be changed before the lock is
-// released. Whoever holds the old one keeps it.
+// change returns a new state of the organisation, to be changed before the lock is released.
+// Reports keep the old state.
 func (s *Server) change() *organisation {
 	o := *s.org
 	o.people, o.items, o.listed, o.shelf, o.events = slices.Clone(o.people), slices.Clone(o.items), slices.Clone(o.listed), slices.Clone(o.shelf), slices.Clone(o.events)

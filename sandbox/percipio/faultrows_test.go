@@ -151,7 +151,7 @@ func reportTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// added are the rows that the faults add to those of a faultless report. All of those
+// added returns the rows that the faults add to those of a faultless report. All of those
 // must still be there.
 func added(t *testing.T, s *sandbox) (more []map[string]any) {
 	t.Helper()

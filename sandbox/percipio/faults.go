@@ -9,7 +9,7 @@ import (
 // Fault is a row of the table of faults.
 type Fault = fault.Fault
 
-// Faults is the table of all faults, grouped by what they touch.
+// Faults returns the table of all faults, grouped by what they touch.
 func Faults() []Fault {
 	return slices.Concat(transportFaults(), accessFaults(), listFaults(), reportFaults(), rowFaults())
 }
@@ -113,8 +113,7 @@ func parseFaults(names []string) (fault.Set, error) {
 
 // SetFaults replaces the faults that are on, and forgets what they counted. On an
 // error, which names the fault that does not exist or has a wrong value, nothing
-// changes. Reports that were requested before keep the fate that they were given
-// then: whether they fail or vanish.
+// changes. Reports that were requested before keep their faults: whether they fail or vanish.
 func (s *Server) SetFaults(names ...string) error {
 	set, err := parseFaults(names)
 	if err != nil {
@@ -133,15 +132,15 @@ func (s *Server) useFaults(set fault.Set) {
 	}
 }
 
-// FaultsMet is how often each fault that is on had a say in an answer since it was
-// switched on, for those that had.
+// FaultsMet counts, for each fault that is on, the answers that it affected since it was
+// switched on, if any.
 func (s *Server) FaultsMet() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults.Met()
 }
 
-// ActiveFaults are the faults that are on, with their values, sorted.
+// ActiveFaults returns the faults that are on, with their values, sorted.
 func (s *Server) ActiveFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// columns are the attributes of a row, the organisation's custom attributes last.
+// columns returns the attributes of a row, the organisation's custom attributes last.
 func columns() []string {
 	return append([]string{"userUuid", "userId", "firstName", "lastName", "emailAddress", "userStatus",
 		"contentUuid", "contentId", "contentTitle", "contentType", "languageCode", "status", "firstAccess", "lastAccess", "completedDate",
 		"totalAccesses", "durationHms", "estimatedDurationHms", "firstScore", "lastScore", "highScore", "audience"}, attributeColumns()...)
 }
 
-// attributeColumns are the custom attributes as rows have them: their names in camel
+// attributeColumns returns the custom attributes as rows have them: their names in camel
 // case, in the order of attributeNames.
 func attributeColumns() []string {
 	return []string{"businessUnit", "geo", "countryName", "costCenterCode", "departmentCode", "departmentName", "division",
 		"employeeClass", "employeeId", "jobFunction", "directManagerName", "managerEmail"}
 }
 
-// style is how rows are spelt.
+// style holds the form in which rows are written.
 type style struct {
 	lower, oddDates, nulls bool
 }
 
-// line writes rows, one at a time, into one buffer that it keeps.
+// line writes rows, one at a time, into one buffer.
 type line struct {
 	style
 	keys  [][]byte // `"name":`
@@ -37,7 +37,7 @@ type line struct {
 	words words
 }
 
-// cell is what a value is.
+// cell is the type of a value.
 type cell uint8
 
 const (
@@ -59,7 +59,7 @@ func (l *line) end(k cell) {
 	l.kinds = append(l.kinds, k)
 }
 
-// value is a text, left out where it is empty.
+// value appends a text, or nothing if it is empty.
 func (l *line) value(s string) {
 	l.cells = append(l.cells, s...)
 	k := text
@@ -91,7 +91,7 @@ func (l *line) clock(seconds uint64) {
 	l.end(text)
 }
 
-// timeFormat is how the API writes times.
+// timeFormat is the format of times in the API.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
 func (l *line) date(seconds int64, noise uint64) {
@@ -112,7 +112,7 @@ func (l *line) date(seconds int64, noise uint64) {
 	l.end(text)
 }
 
-// oddDate is a date that no parser wants, or null.
+// oddDate returns a date that cannot be parsed, or null.
 func oddDate(noise uint64) (odd string, isNull bool) {
 	all := []string{"", "null", "31/02/2024 25:61", "0000-00-00", "yesterday"}
 	odd = all[noise%uint64(len(all))]
@@ -134,7 +134,7 @@ func (l *line) id(own string, o override) {
 	}
 }
 
-// fill takes a row in, in the order of columns.
+// fill sets the row, in the order of columns.
 func (l *line) fill(r *row) {
 	l.cells, l.ends, l.kinds = l.cells[:0], l.ends[:0], l.kinds[:0]
 	u, c, noise := r.user, r.item, r.noise

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ReportRequest is the body of a request for a learning-activity report, as far as it
-// matters here.
+// ReportRequest is the body of a request for a learning-activity report, without attributes
+// that the sandbox ignores.
 type ReportRequest struct {
 	Start       string      `json:"start,omitempty"` // ISO 8601; either Start and End, or TimeFrame
 	End         string      `json:"end,omitempty"`
@@ -21,7 +21,7 @@ type ReportRequest struct {
 	Status      string      `json:"status,omitempty"`
 	Sort        *ReportSort `json:"sort,omitempty"`
 	FormatType  string      `json:"formatType,omitempty"` // JSON (the default), CSV, TXT
-	// FileRequiredInSFTP is what was said about a file for SFTP; nil, nothing, drops one.
+	// FileRequiredInSFTP tells whether a file is left on SFTP. Nil, the default, leaves one.
 	FileRequiredInSFTP *bool `json:"isFileRequiredInSftp,omitempty"`
 }
 
@@ -77,7 +77,7 @@ func (x *exchange) requestReport() *answer {
 	return x.status(rep, status)
 }
 
-// check refuses requests that make no sense, and decides which rows there will be.
+// check refuses invalid requests, and selects the rows.
 func (rep *report) check() *answer {
 	q := &rep.request
 	dated := q.Start != "" || q.End != ""
@@ -147,7 +147,7 @@ func parseTime(s string) (time.Time, error) {
 	return t, err
 }
 
-// status is a status object.
+// status returns a status object.
 func (x *exchange) status(rep *report, status string) *answer {
 	f, key := x.s.faults, "id"
 	if f.On("report-id-only-as-reportId") {
@@ -217,7 +217,7 @@ func (x *exchange) download(rep *report) *download {
 	return d
 }
 
-// block is how much of a report is sent at once.
+// block is the number of bytes of a report that are sent at once.
 const block = 64 << 10
 
 func (d *download) stream(w io.Writer) error {

@@ -179,7 +179,7 @@ func TestFilesOnSFTP(t *testing.T) {
 	}
 }
 
-// found is what a careful client makes of the lists and the report.
+// found returns what a careful client makes of the lists and the report.
 func (s *sandbox) found() map[string]percipio.Progress {
 	s.t.Helper()
 	users, courses, all := map[any]bool{}, map[any]bool{}, map[string]percipio.Progress{}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// row is what one row of the report says. Times are seconds since 1970, 0 for none.
+// row is one row of the report. Times are seconds since 1970, 0 for none.
 type row struct {
 	user   *user
 	item   *item
@@ -34,7 +34,7 @@ type event struct {
 	first, at  int64
 }
 
-// planned is a made-up row.
+// planned returns a made-up row.
 func (o *organisation) planned(i int) row {
 	p := &o.plan
 	u, c := p.pair(i)
@@ -75,7 +75,7 @@ type order struct {
 	scramble    uint64 // not 0: no order at all, another one for each value
 }
 
-// rows are all rows that there are, newest first unless the order is another one.
+// rows returns all rows that there are, newest first unless the order is another one.
 func (o *organisation) rows(by order) iter.Seq[row] {
 	total := len(o.events) + o.plan.rows
 	stride, offset := uint64(1), uint64(0)
@@ -106,12 +106,12 @@ func (o *organisation) rows(by order) iter.Seq[row] {
 	}
 }
 
-// extras are the rows that faults add after, or before, every so-manyth row.
+// extras holds the rows that faults add after, or before, every Nth row.
 type extras struct {
 	duplicates, unknownStatus, unknownUsers, unknownItems, emptyIDs int // every Nth, 0 for none
 }
 
-// late is how many rows later the second row of a pair comes, if not before the first.
+// late is the distance in rows of the second row of a pair, if it is not before the first.
 const late = 7
 
 // withExtras adds the rows of faults. None of them changes what a sync should find.
@@ -156,7 +156,7 @@ func withExtras(rows iter.Seq[row], x extras) iter.Seq[row] {
 	}
 }
 
-// after are the rows that follow the nth.
+// after returns the rows that follow the nth.
 func (x *extras) after(r row, n int, hit func(int) bool) []row {
 	var more []row
 	if hit(x.unknownStatus) {
@@ -187,7 +187,7 @@ func (x *extras) after(r row, n int, hit func(int) bool) []row {
 	return more
 }
 
-// selection is which rows a report was requested with.
+// selection holds which rows a report has.
 type selection struct {
 	start, end int64
 	kinds      map[string]bool // content types in lower case without spaces, nil for all

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// organisation is one state of the organisation. It never changes: whatever changes
-// it makes another one, so that a report or a frozen result set keeps its own.
+// organisation is one state of the organisation. It is immutable: a change makes a new one, so
+// that a report or a frozen result set keeps its state.
 type organisation struct {
 	people []*user // all there ever were, by number
 	items  []*item
@@ -45,7 +45,7 @@ type item struct {
 	updated time.Time
 }
 
-// becomesCourse says whether a sync of courses lists the item.
+// becomesCourse reports whether a sync of courses lists the item.
 func (c *item) becomesCourse() bool {
 	return !c.gone && !c.retired && (c.kind.name == "COURSE" || c.kind.name == "ASSESSMENT")
 }
@@ -75,8 +75,8 @@ func kindNamed(name string) *contentKind {
 	return kinds[0]
 }
 
-// domain is where made-up people have their addresses. The name is reserved for
-// examples: no mail can go astray.
+// domain is the domain of made-up addresses. It is reserved for examples, so that no mail
+// reaches anybody.
 const domain = "acme.example"
 
 // The words that people and items are made of. The numbers of first and last names
@@ -96,14 +96,14 @@ const (
 	shelfPattern = "CACxCiCCxCACxCC"
 )
 
-// founded is when the first made-up person joined, and newest is when the newest
+// founded returns when the first made-up person joined, and newest when the newest
 // made-up row was last accessed. A thousand days of activity lead up to it.
 func founded() time.Time { return time.Date(2023, time.January, 9, 9, 0, 0, 0, time.UTC) }
 func newest() time.Time  { return time.Date(2026, time.March, 2, 16, 0, 0, 0, time.UTC) }
 
 const activity = 1000 * 24 * time.Hour
 
-// The kinds of things that have identifiers.
+// The types of objects that have identifiers.
 const (
 	kindOrganisation = iota + 1
 	kindUser
@@ -125,7 +125,7 @@ func mix(seed, kind, n uint64) uint64 {
 	return z ^ z>>31
 }
 
-// identifier is a UUID of version 4, the same one for the same arguments.
+// identifier returns a UUID of version 4, the same one for the same arguments.
 func identifier(seed, kind, n uint64) string {
 	var raw [16]byte
 	for i := range 2 {
@@ -201,8 +201,8 @@ func ascii(name string) string {
 	return strings.NewReplacer("ö", "o", "á", "a", "ë", "e", "ễ", "e", "í", "i", "'", "", "ó", "o", "ı", "i", "đ", "d", "ặ", "a").Replace(strings.ToLower(name))
 }
 
-// plan says which pair of user and item each made-up row is about: it walks all pairs
-// in strides, so that no pair comes twice and none has to be remembered.
+// plan assigns a pair of user and item to each made-up row. It visits all pairs in strides, so
+// that no pair is repeated and none has to be stored.
 type plan struct {
 	seed                 uint64
 	rows                 int
@@ -224,13 +224,13 @@ func makePlan(opts Options) plan {
 	return p
 }
 
-// pair is the user and the item of a row.
+// pair returns the user and the item of a row.
 func (p *plan) pair(row int) (user, item int) {
 	at := (timesMod(p.stride, uint64(row), p.pairs) + p.offset) % p.pairs
 	return int(at / p.items), int(at % p.items)
 }
 
-// row is the row about a pair, and false if there is none.
+// row returns the row about a pair, and false if there is none.
 func (p *plan) row(user, item int) (int, bool) {
 	at := uint64(user)*p.items + uint64(item)
 	if p.rows == 0 || uint64(item) >= p.items || at >= p.pairs {
@@ -245,7 +245,7 @@ func timesMod(a, b, m uint64) uint64 {
 	return bits.Rem64(hi, lo, m)
 }
 
-// coprime is the first positive number from n on that has no divisor in common with m.
+// coprime returns the first positive number from n on that has no divisor in common with m.
 func coprime(n, m uint64) uint64 {
 	for n = max(n, 1); ; n++ {
 		a, b := n, m
@@ -258,7 +258,7 @@ func coprime(n, m uint64) uint64 {
 	}
 }
 
-// inverse is the number that n times it is 1 modulo m.
+// inverse returns the number that n times it is 1 modulo m.
 func inverse(n, m uint64) uint64 {
 	var x0, x1 int64 = 0, 1
 	for a, b := int64(n), int64(m); b != 0; {

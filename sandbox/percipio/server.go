@@ -15,12 +15,11 @@
 // so that a million need no memory. A report shows the organisation as it was when
 // the report was requested. [Server.State] tells what a sync should have found.
 //
-// APIs break. Every way that is worth a test is a named fault, see [Faults]; any
-// number of them can be on together. No fault changes what a sync should find, but
-// for the two that add and remove users: a fault about rows adds rows, or spoils what
-// nobody should rely on.
+// Each way in which APIs break is a named fault, see [Faults]. Any number of them can be on at
+// once. Only the faults that add and remove users change what a sync should find. Faults of
+// rows add rows, or change what no client should rely on.
 //
-// # Rooms
+// # Files
 //
 //	server.go   options, routes         answer.go   requests and answers
 //	users.go    users                   catalogue.go  catalogue and search
@@ -67,7 +66,7 @@ type Options struct {
 	Token        string
 	TokenExpires time.Time
 
-	// PendingPolls is how often a report is asked for in vain before it is ready.
+	// PendingPolls is the number of polls of a report before it is ready.
 	PendingPolls int
 
 	// Faults are on from the start. New panics if one does not exist; use SetFaults
@@ -80,8 +79,8 @@ type Options struct {
 	OnRequest func(n int, r *http.Request)
 }
 
-// Server is the organisation and its HTTP face: the API at the paths that Percipio
-// has, and the faults at /sandbox/faults. A client's base URL is the server's address
+// Server is the organisation with its HTTP handlers: the API at Percipio's paths, and the faults
+// at /sandbox/faults. A client's base URL is the server's address
 // alone. It is safe for concurrent use.
 type Server struct {
 	opts       Options
@@ -131,10 +130,10 @@ func New(opts Options) *Server {
 	return s
 }
 
-// OrganizationID is the organisation's UUID, a part of every path.
+// OrganizationID returns the organisation's UUID, a part of every path.
 func (s *Server) OrganizationID() string { return s.opts.Org }
 
-// Token is the bearer token that API requests need. While the fault token-expiring
+// Token returns the bearer token that API requests need. While the fault token-expiring
 // is on it is another one, that expires soon; the first one stays good.
 func (s *Server) Token() string {
 	s.mu.Lock()
@@ -165,7 +164,7 @@ func (s *Server) ResetRequests() {
 // ServeHTTP serves the API and the control of faults.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// routes are the paths of the API and the permission that each needs.
+// routes returns the handlers of the API, each with the permission that it needs.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range []struct {
@@ -192,7 +191,7 @@ func (s *Server) routes() *http.ServeMux {
 	return mux
 }
 
-// serve carries one API request out.
+// serve handles one API request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, route, permission string, handle func(*exchange) *answer) {
 	s.mu.Lock()
 	s.total++

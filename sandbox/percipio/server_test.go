@@ -141,7 +141,7 @@ func (s *sandbox) poll(id string) response {
 	return s.do("GET", s.reportPath(id), "")
 }
 
-// report are the rows of a report about all time.
+// report returns the rows of a report about all time.
 func (s *sandbox) report() []map[string]any {
 	s.t.Helper()
 	r := s.want(200, s.poll(s.request()))
@@ -251,7 +251,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// claims are what a token says about itself.
+// claims returns the claims of a token.
 func claims(t *testing.T, token string) map[string]any {
 	t.Helper()
 	parts := strings.Split(token, ".")

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Status is where a user has got to with a course.
+// Status is the progress of a user with a course.
 type Status string
 
-// The statuses that a sync knows. Completed beats InProgress.
+// The statuses of a sync. Completed replaces InProgress.
 const (
 	Completed  Status = "completed"
 	InProgress Status = "in_progress"
 )
 
-// outcome is what the status of a row amounts to, or empty for nothing.
+// outcome returns the status that a row's status amounts to, or nothing.
 func outcome(rowStatus string) Status {
 	switch strings.ToLower(rowStatus) {
 	case "completed", "achieved", "listened", "read", "watched":
@@ -26,7 +26,7 @@ func outcome(rowStatus string) Status {
 	return ""
 }
 
-// State is what there is to find, whatever the API shows. It is a snapshot.
+// State is a snapshot of the organisation, regardless of what the API shows.
 type State struct {
 	Users   []UserState
 	Courses []CourseState // the whole catalogue
@@ -70,7 +70,7 @@ type Progress struct {
 	At           time.Time // of the completion; zero for what is in progress
 }
 
-// State is a snapshot of the organisation.
+// State returns a snapshot of the organisation.
 func (s *Server) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +91,7 @@ func (s *Server) State() State {
 	return st
 }
 
-// Expected is what a sync with a window over all time should find: for each pair of a
+// Expected returns what a sync over all time should find: for each pair of a
 // user who is there and a course that is Listed, the status after the rule that
 // Completed beats InProgress. Each pair comes once, the newest first. If courses are
 // named, by id, it is about those alone. Faults make no difference, except that a date

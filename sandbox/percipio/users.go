@@ -48,8 +48,8 @@ type attribute struct {
 	Value *string `json:"value"`
 }
 
-// listUsers answers GET users. Offsets count in the live table: whoever comes or
-// goes between two pages shifts the rest.
+// listUsers answers GET users. Offsets count in the live table: a user who is added or removed
+// between two pages shifts the others.
 func (x *exchange) listUsers() *answer {
 	offset, count, a := x.page(maxPage)
 	if a != nil {
@@ -164,7 +164,7 @@ func optional(s string) *string {
 	return &s
 }
 
-// date is a time as the API writes it.
+// date returns a time as the API writes it.
 func (x *exchange) date(t time.Time, which int) *string {
 	s := t.UTC().Format(timeFormat)
 	if x.s.faults.On("odd-dates") {
@@ -177,7 +177,7 @@ func (x *exchange) date(t time.Time, which int) *string {
 	return &s
 }
 
-// attributes are the values of the custom attributes.
+// attributes returns the values of the custom attributes.
 func (x *exchange) attributes(u *user) []attribute {
 	all := slices.Clone(x.s.attributes)
 	for i := range all {
@@ -201,7 +201,7 @@ func makeAttributes(seed uint64) []attribute {
 	return all
 }
 
-// attributeNames are the organisation's custom attributes, in the order of
+// attributeNames returns the organisation's custom attributes, in the order of
 // attributeColumns.
 func attributeNames() []string {
 	return []string{"Business Unit", "Geo", "Country Name", "Cost Center Code", "Department Code", "Dept Name", "Division",
@@ -210,7 +210,7 @@ func attributeNames() []string {
 
 const jobFunction = 9 // in attributeNames
 
-// words are the values that each custom attribute takes.
+// words holds the values of each custom attribute.
 type words [][]string
 
 func attributeWords() words {
@@ -225,7 +225,7 @@ func attributeWords() words {
 	return all
 }
 
-// of is the value of a user's attribute; one in twelve has none.
+// of returns the value of a user's attribute; one in twelve has none.
 func (w words) of(u *user, attribute int) string {
 	at := u.noise >> (5 * attribute)
 	if at%12 == 7 {
@@ -271,7 +271,7 @@ func (x *exchange) since() (time.Time, *answer) {
 	return t, nil
 }
 
-// total says how long the whole list is.
+// total sets the header with the length of the whole list.
 func (x *exchange) total(a *answer, n int) {
 	f := x.s.faults
 	switch {

@@ -16,8 +16,8 @@ import (
 //go:embed admin.html
 var adminHead string
 
-// routes are the console's pages and the control of faults. They need no token:
-// they are for whoever runs the sandbox, who binds it to loopback. Requests that a
+// routes returns the handlers of the console's pages and of the faults. They need no token:
+// they are for the person who runs the sandbox, bound to loopback. Requests that a
 // web page of another origin makes are refused.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
@@ -30,7 +30,7 @@ func (s *Server) routes() http.Handler {
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-// adminRemove is the console's button. It works on people of the console only:
+// adminRemove handles the console's button to remove somebody. It works on people of the console only:
 // whoever SCIM manages is locked.
 func (s *Server) adminRemove(w http.ResponseWriter, r *http.Request) {
 	id := r.PostFormValue("user")
@@ -46,7 +46,7 @@ func (s *Server) adminRemove(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// adminRows bounds the page, not the organisation.
+// adminRows limits the rows of the page.
 const adminRows = 500
 
 // adminPage shows the organisation to a person, the people of the console first.
@@ -85,8 +85,8 @@ func (s *Server) adminPage(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, p.String())
 }
 
-// page is HTML that is written. Two dozen lines of it need no template engine, which
-// would keep every method of every type in the programs that carry the sandbox.
+// page is HTML. It needs no template engine, which would make the linker keep every method of
+// every type in the programs that include the sandbox.
 type page struct{ strings.Builder }
 
 // html appends markup in which the arguments stand as text, or in quoted attributes.

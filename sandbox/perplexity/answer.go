@@ -46,14 +46,14 @@ func (f *failure) answer() *answer {
 	return &answer{status: f.status, header: scimHeader(), body: e.buf}
 }
 
-// answer is a response before it is sent, with what will go wrong on the way.
+// answer is a response before it is sent, with the faults of its delivery.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 
 	wait     time.Duration
-	stall    bool // never come
+	stall    bool // it is never sent
 	breakOff bool // close the connection half-way
 	padMiB   int  // blanks after the body
 	gzipMiB  int  // blanks after the body, compressed
@@ -62,7 +62,7 @@ type answer struct {
 
 func scimHeader() http.Header { return http.Header{"Content-Type": {scimType}} }
 
-// exchange is one SCIM request while it is carried out, under the server's lock.
+// exchange is one SCIM request while it is handled, under the server's lock.
 type exchange struct {
 	s      *Server
 	r      *http.Request
@@ -91,7 +91,7 @@ func (s *Server) serveSCIM(w http.ResponseWriter, r *http.Request) {
 	deliver(w, r, s.answer(r, body, err != nil))
 }
 
-// answer carries a request out.
+// answer handles a request.
 func (s *Server) answer(r *http.Request, body []byte, tooLarge bool) *answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +122,7 @@ func (s *Server) answer(r *http.Request, body []byte, tooLarge bool) *answer {
 	return a
 }
 
-// carryOut dispatches a request, with what goes wrong around that.
+// carryOut dispatches a request, with the faults of that.
 func (x *exchange) carryOut(resource, id string) *answer {
 	f := x.s.faults
 	reading := x.r.Method == http.MethodGet
@@ -144,8 +144,8 @@ func (x *exchange) carryOut(resource, id string) *answer {
 	return a
 }
 
-// route takes the path below the SCIM root apart. Empty parts do not count, so
-// that a client whose base URL ends in a slash is understood.
+// route splits the path below the SCIM root. Empty parts are ignored, so that a base URL may
+// end in a slash.
 func (s *Server) route(r *http.Request) (resource, id, route string) {
 	var parts []string
 	for _, p := range strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), (&url.URL{Path: s.base}).EscapedPath()), "/") {
@@ -168,8 +168,8 @@ func (s *Server) route(r *http.Request) (resource, id, route string) {
 	return resource, id, route
 }
 
-// gate is what stands before every request: the token, the plan, and the faults
-// that do not even look at what is asked.
+// gate checks what comes before every request: the token, the plan, and the faults
+// that apply to every request.
 func (s *Server) gate(r *http.Request) *answer {
 	f := s.faults
 	switch {
@@ -199,7 +199,7 @@ func (s *Server) gate(r *http.Request) *answer {
 	return s.interrupt()
 }
 
-// spoil adds what goes wrong while an answer is sent.
+// spoil applies faults to an answer.
 func (s *Server) spoil(a *answer, r *http.Request) {
 	f := s.faults
 	a.wait = f.Wait("slow")
@@ -306,7 +306,7 @@ func blanks(w io.Writer, mib int) {
 	}
 }
 
-// dispatch is the table of routes.
+// dispatch calls the handler of the route.
 func (x *exchange) dispatch(resource, id string) *answer {
 	if f := x.parseFields(); f != nil {
 		return f.answer()
@@ -390,7 +390,7 @@ func notAllowed(allow string) *answer {
 	return a
 }
 
-// one answers with one resource.
+// one returns the answer with one resource.
 func (x *exchange) one(status int, doc object, m *meta) *answer {
 	a := &answer{status: status, header: scimHeader()}
 	if m != nil {
@@ -464,10 +464,10 @@ func (x *exchange) patched(doc object) (*patcher, *failure) {
 	return p, nil
 }
 
-// carriesOut says whether a PATCH that is in order changes anything.
+// carriesOut reports whether a valid PATCH changes anything.
 func (s *Server) carriesOut() bool { return !s.faults.On("patch-ignored") && !s.faults.On("patch-202") }
 
-// afterPatch is how a PATCH is answered that would have been answered a.
+// afterPatch returns the answer of a PATCH that would have been answered with a.
 func (x *exchange) afterPatch(a *answer) *answer {
 	f := x.s.faults
 	switch {

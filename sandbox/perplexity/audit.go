@@ -6,24 +6,23 @@ import (
 	"slices"
 )
 
-// Write is a SCIM request that was to change something, and what it changed.
+// Write is a SCIM request that writes, with its effects.
 type Write struct {
 	Method string `json:"method"`
 	Path   string `json:"path"` // below the SCIM root
 	Body   string `json:"body,omitempty"`
 	Status int    `json:"status"` // as it was sent, or would have been
-	// Effects are, in the order in which they took place and by the identities that a
-	// sync has: what came to be with a plus sign, what ceased to be with a minus sign,
-	// and an account that became another with an equals sign, followed by "enabled" or
-	// "disabled" where that is what happened.
+	// Effects are in the order in which they took place, with the identities that a sync has:
+	// a plus sign for what was added, a minus sign for what was removed, and an equals sign
+	// for an account that changed, followed by "enabled" or "disabled" if that changed.
 	Effects []string `json:"effects,omitempty"`
 }
 
-// maxWrites is how many writes are remembered.
+// maxWrites limits how many writes are kept.
 const maxWrites = 10_000
 
-// Writes are the writes so far, oldest first, the last ten thousand of them. What
-// [Server.AddMember] and the like do behind SCIM's back is not among them.
+// Writes returns the last ten thousand writes over SCIM, oldest first. Changes by
+// [Server.AddMember] and the like are not among them.
 func (s *Server) Writes() []Write {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,14 +48,14 @@ func (s *Server) audit(x *exchange) (done func(*answer)) {
 	}
 }
 
-// effect notes a change if a write is being carried out.
+// effect records a change if a write is being handled.
 func (s *Server) effect(format string, args ...any) {
 	if s.effects != nil {
 		*s.effects = append(*s.effects, fmt.Sprintf(format, args...))
 	}
 }
 
-// neighbour is another resource of the kind, or "".
+// neighbour returns the id of another resource of the same type, or "".
 func (s *Server) neighbour(resource, id string) string {
 	switch resource {
 	case "Users":

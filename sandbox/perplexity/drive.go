@@ -18,8 +18,8 @@ type Person struct {
 	Console bool
 }
 
-// AddUser adds a person behind SCIM's back, with none of its checks, and returns
-// the id. The person comes last in lists.
+// AddUser adds a person without SCIM and its checks, and returns the id. The person is last in
+// lists.
 func (s *Server) AddUser(p Person) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,8 +43,8 @@ func (s *Server) newPerson(p Person) *user {
 	return u
 }
 
-// RemoveUser makes a person vanish for good, as no SCIM client can, and reports
-// whether there was one.
+// RemoveUser removes a person for good, which no SCIM client can, and reports whether there was
+// one.
 func (s *Server) RemoveUser(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,7 @@ func (s *sandbox) page(start, count int) ([]string, response) {
 	return ids(r.resources()), r
 }
 
-// plain is the order of the list without faults.
+// plain returns the order of the list without faults.
 func plain(s *sandbox) []string {
 	on := s.ActiveFaults()
 	s.SetFaults()

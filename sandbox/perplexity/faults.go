@@ -12,7 +12,7 @@ import (
 // Fault is a row of the table of faults.
 type Fault = fault.Fault
 
-// Faults is the table of all faults, grouped by what they touch.
+// Faults returns the table of all faults, grouped by what they touch.
 func Faults() []Fault {
 	return slices.Concat(transportFaults(), listFaults(), memberFaults(), attributeFaults(), writeFaults(), organisationFaults(), foreignFaults(), recordFaults(), formFaults(), kindFaults())
 }
@@ -145,7 +145,7 @@ func organisationFaults() []Fault {
 	}
 }
 
-// opposite is the fault that switching this one on switches off, if any.
+// opposite returns the fault that switching this one on switches off, if any.
 func opposite(name string) string {
 	switch name {
 	case "soft-delete-on":
@@ -188,22 +188,22 @@ func (s *Server) SetFaults(names ...string) error {
 	return nil
 }
 
-// ActiveFaults are the faults that are on, with their values, sorted.
+// ActiveFaults returns the faults that are on, with their values, sorted.
 func (s *Server) ActiveFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults.Names()
 }
 
-// FaultsMet is how often each fault that is on had a say in an answer since it was
-// switched on, for those that had.
+// FaultsMet counts, for each fault that is on, the answers that it affected since it was
+// switched on, if any.
 func (s *Server) FaultsMet() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults.Met()
 }
 
-// interrupt is the answer of a fault that keeps a request from being carried out.
+// interrupt returns the answer of a fault that keeps a request from being carried out, or nil.
 func (s *Server) interrupt() *answer {
 	f := s.faults
 	switch {

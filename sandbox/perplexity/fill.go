@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// fill takes a user's attributes out of a document. WorkOS is strict with what
-// creates or replaces a user, and lenient with what patches one: there a boolean
-// may be a string. missingEmails is the scimType when there is no address, or empty if there need not be one.
+// fill reads a user's attributes from a document. Like WorkOS, it is strict where a user is
+// created or replaced, and lenient in a PATCH, where a boolean may be a string. missingEmails is
+// the scimType of the error if there is no address, or empty if none is needed.
 func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
 	if f := refuseNulls(doc, ""); f != nil {
 		return f
@@ -71,7 +71,7 @@ func (u *user) fillName(a attr) *failure {
 	return nil
 }
 
-// fillEmails keeps what has a value. Whether that is an address is not checked.
+// fillEmails reads the addresses that have a value. It does not check that they are addresses.
 func (u *user) fillEmails(a attr, lenient bool) *failure {
 	l, ok := a.value.([]any)
 	if !ok {
@@ -112,8 +112,8 @@ func (u *user) fillEmails(a attr, lenient bool) *failure {
 	return nil
 }
 
-// fill takes a group's attributes out of a document. Members that resolve to no
-// user are dropped without a word, as WorkOS does.
+// fill reads a group's attributes from a document. Like WorkOS, it drops members that are no
+// users without an error.
 func (g *group) fill(doc object, resolve func(string) *user) *failure {
 	for _, a := range doc {
 		var f *failure
@@ -209,7 +209,7 @@ func kindOf(v any) string {
 	return "number"
 }
 
-// refuseNulls finds a null anywhere.
+// refuseNulls returns an error if there is a null anywhere.
 func refuseNulls(v any, path string) *failure {
 	switch v := v.(type) {
 	case nil:

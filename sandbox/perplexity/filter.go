@@ -21,7 +21,7 @@ type filter struct {
 // of an extension is under the extension's URN: attr is then the URN.
 type attrPath struct{ attr, sub string }
 
-// These bound what one filter may cost to parse.
+// These limit the cost of parsing a filter.
 const (
 	maxFilterBytes = 16 << 10
 	maxFilterDepth = 64
@@ -183,7 +183,7 @@ func (p *filterParser) attrPath() (attrPath, error) {
 	return path, nil
 }
 
-// splitPath takes a name apart. The dots of "2.0" in a URN are not separators, so
+// splitPath splits a name. The dots of "2.0" in a URN are not separators, so
 // everything up to the last colon is the schema.
 func splitPath(name string) (attrPath, error) {
 	if len(name) > len(coreURN) && strings.EqualFold(name[:len(coreURN)], coreURN) {
@@ -278,7 +278,7 @@ func (f *filter) matches(get func(string) any, exact bool) bool {
 	return !present && f.op == "eq" && f.value == nil
 }
 
-// values are the present values that the path names. A complex value that is
+// values returns the present values that the path names. A complex value that is
 // named without an attribute stands for its "value".
 func (p attrPath) values(get func(string) any) []any {
 	var found []any
@@ -298,7 +298,7 @@ func (p attrPath) values(get func(string) any) []any {
 	return found
 }
 
-// caseExact says whether the standard compares the attribute with regard to case:
+// caseExact reports whether the standard compares the attribute with regard to case:
 // identifiers and metadata.
 func (p attrPath) caseExact() bool {
 	switch p.attr {
@@ -310,10 +310,10 @@ func (p attrPath) caseExact() bool {
 	return false
 }
 
-// namesValue says whether the path means the "value" of a multi-valued attribute.
+// namesValue reports whether the path means the "value" of a multi-valued attribute.
 func (p attrPath) namesValue() bool { return p.sub == "" || strings.EqualFold(p.sub, "value") }
 
-// elements are the values of an attribute, single or multi-valued.
+// elements returns the values of an attribute, single or multi-valued.
 func elements(v any) []any {
 	switch v := v.(type) {
 	case nil:

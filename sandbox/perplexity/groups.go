@@ -13,7 +13,7 @@ func (g *group) ident() string { return g.id }
 
 func (g *group) size() int { return 500 + 110*len(g.members) }
 
-// attribute is the value that filters see. The name is in lower case.
+// attribute returns the value that filters see. The name is in lower case.
 func (g *group) attribute(name string) any {
 	switch name {
 	case "id":
@@ -36,13 +36,13 @@ func (g *group) memberList(value func(*user) string) []any {
 	for i, u := range g.members {
 		l[i] = object{{"value", value(u)}, {"display", u.label()}, {"type", "User"}}
 	}
-	for _, id := range g.strangers {
+	for _, id := range g.unknownMembers {
 		l = append(l, object{{"value", id}, {"type", "User"}})
 	}
 	return l
 }
 
-// label is how other resources call the user.
+// label returns the name of the user in other resources.
 func (u *user) label() string {
 	if u.displayName != "" {
 		return u.displayName
@@ -50,7 +50,7 @@ func (u *user) label() string {
 	return u.userName
 }
 
-// writable is the document that a PATCH works on.
+// writable returns the document that a PATCH is applied to.
 func (g *group) writable(value func(*user) string) object {
 	o := object{{"displayName", g.displayName}, {"members", g.memberList(value)}}
 	if g.externalID != "" {
@@ -59,7 +59,7 @@ func (g *group) writable(value func(*user) string) object {
 	return append(o, g.extra...)
 }
 
-// groupDocument is a group as the server shows it, in a list or alone.
+// groupDocument returns a group as the server shows it, in a list or alone.
 func (x *exchange) groupDocument(g *group, listed bool) object {
 	f := x.s.faults
 	o := object{{"schemas", []any{groupURN}}, {"id", g.id}}
@@ -103,7 +103,7 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 	}
 	if len(shown) > 0 {
 		for _, name := range [...]string{"members-by-user-name", "members-in-other-case", "members-by-display-name", "members-by-membership"} {
-			f.On(name) // has decided the value
+			f.On(name) // memberValue has applied it
 		}
 	}
 	if f.Has("members-truncated") {
@@ -116,7 +116,7 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 		}
 	}
 	shown = append(shown, x.others(g)...)
-	for _, id := range g.strangers {
+	for _, id := range g.unknownMembers {
 		shown = append(shown, member{value: id, kind: "User"})
 	}
 	if f.On("unknown-members") {
@@ -227,16 +227,16 @@ func (x *exchange) patchGroup(g *group) *answer {
 	if f := next.fill(p.doc, x.member(g)); f != nil {
 		return f.answer()
 	}
-	next.members = x.s.misremember(g.members, next.members)
-	next.strangers = x.strangers(p.doc)
+	next.members = x.s.faultyChange(g.members, next.members)
+	next.unknownMembers = x.unknownIn(p.doc)
 	if x.s.carriesOut() {
 		x.s.updateGroup(g, next)
 	}
 	return x.afterPatch(x.getGroup(g))
 }
 
-// member resolves a member that a patched document names: whoever was in the
-// group stays, even when no longer visible.
+// member resolves a member of a patched document. Members of the group stay, even if they are
+// not visible.
 func (x *exchange) member(g *group) func(string) *user {
 	return func(id string) *user {
 		if u := x.s.userByID[id]; u != nil && u.in(g) {
@@ -251,8 +251,8 @@ func (x *exchange) member(g *group) func(string) *user {
 	}
 }
 
-// misremember is what the faults make of a change of members.
-func (s *Server) misremember(before, after []*user) []*user {
+// faultyChange returns the members after a change, with the faults applied.
+func (s *Server) faultyChange(before, after []*user) []*user {
 	was, is := setOf(before), setOf(after)
 	removed := slices.ContainsFunc(before, func(u *user) bool { return !is[u] })
 	kept := func(u *user) bool { return was[u] }
@@ -282,7 +282,7 @@ func (s *Server) updateGroup(g, next *group) {
 		s.remember(g, nil)
 		g.displayName, g.externalID, g.extra = next.displayName, next.externalID, next.extra
 	}
-	changed = s.admit(g, next.strangers) || changed
+	changed = s.setUnknownMembers(g, next.unknownMembers) || changed
 	stay := setOf(next.members)
 	for _, u := range slices.Clone(g.members) {
 		if !stay[u] {

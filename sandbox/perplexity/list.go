@@ -110,7 +110,7 @@ func choose[T row](rows []T, f *filter, candidates func(attrPath, string) ([]T, 
 	return chosen
 }
 
-// doubled is the list of a server whose join finds some rows twice.
+// doubled returns the list with every fifth row twice.
 func doubled[T any](rows []T) []T {
 	var twice []T
 	for i, r := range rows {
@@ -122,8 +122,8 @@ func doubled[T any](rows []T) []T {
 	return twice
 }
 
-// window reads the paging parameters. Out of range they are mended, as the
-// standard wants it; what is not a number is refused.
+// window reads the paging parameters. As the standard demands, numbers out of range are
+// corrected; anything else is refused.
 func (x *exchange) window(rows int) (window, *failure) {
 	faults := x.s.faults
 	start, f := x.number("startIndex", 1)
@@ -184,7 +184,7 @@ func cursorAt(offset int) string {
 	return base64.RawURLEncoding.EncodeToString([]byte("after " + strconv.Itoa(offset)))
 }
 
-// cursor reads where the cursor stands. An empty cursor asks for the first page.
+// cursor returns the offset of the cursor. An empty cursor is the first page.
 func (x *exchange) cursor(rows int) (int, *failure) {
 	given := x.query.Get("cursor")
 	if given == "" {
@@ -250,7 +250,7 @@ func (e *encoder) number(name string, n int) {
 	e.buf = strconv.AppendInt(e.buf, int64(n), 10)
 }
 
-// fields is the choice of attributes that a request makes (RFC 7644 section 3.9).
+// fields holds the attributes that a request selects (RFC 7644 section 3.9).
 type fields struct{ only, without []attrPath }
 
 func (x *exchange) parseFields() *failure {
@@ -266,7 +266,7 @@ func (x *exchange) parseFields() *failure {
 	return nil
 }
 
-// wants says whether any of the attribute is to be shown.
+// wants reports whether the attribute, or a part of it, is selected.
 func (f fields) wants(name string) bool {
 	for _, p := range f.without {
 		if p.sub == "" && strings.EqualFold(p.attr, name) {
@@ -276,7 +276,7 @@ func (f fields) wants(name string) bool {
 	return len(f.only) == 0 || slices.ContainsFunc(f.only, func(p attrPath) bool { return strings.EqualFold(p.attr, name) })
 }
 
-// apply leaves what was chosen. The id and the schemas are always shown.
+// apply keeps the selected attributes, the id and the schemas.
 func (f fields) apply(o object) object {
 	if len(f.only) == 0 && len(f.without) == 0 {
 		return o
@@ -292,8 +292,8 @@ func (f fields) apply(o object) object {
 	return shown
 }
 
-// inside applies the choices of sub-attributes, except to members and groups, whose
-// few attributes are always written together.
+// inside applies the selection of sub-attributes, except to members and groups, which are
+// always written whole.
 func (f fields) inside(a attr) any {
 	keep := func(sub string) bool {
 		wanted, narrowed := false, false

@@ -15,7 +15,7 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// order are the ids of all users in list order, from one page.
+// order returns the ids of all users in list order, from one page.
 func (s *sandbox) order() []string {
 	s.t.Helper()
 	return ids(s.want(200, s.do("GET", "/Users?count=1000", "")).resources())

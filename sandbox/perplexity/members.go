@@ -9,7 +9,7 @@ import (
 	"baton/sandbox/fault"
 )
 
-// formFaults are about members that are written in another form than the standard's
+// formFaults returns faults that write members in another form than the standard's
 // (RFC 7643 section 4.2).
 func formFaults() []Fault {
 	return []Fault{
@@ -32,8 +32,8 @@ func formFaults() []Fault {
 	}
 }
 
-// kindFaults are about members and groups that are something else, and about objects that
-// are easily taken for another one.
+// kindFaults returns faults that show members and groups of other kinds, and objects that are
+// easily confused.
 func kindFaults() []Fault {
 	return []Fault{
 		fault.Row("device-members", "", "", "every group also has a device, whose id is that of a user who is not in the group"),
@@ -50,7 +50,7 @@ func kindFaults() []Fault {
 	}
 }
 
-// memberValue returns what stands for the user among the members of a group.
+// memberValue returns the value that stands for the user among the members of a group.
 func (s *Server) memberValue(u *user) string {
 	f := s.faults
 	switch {
@@ -134,10 +134,10 @@ func (x *exchange) roleOf(u *user) []member {
 	return []member{{value: x.s.groups[i].id, display: "Auditor", ref: x.base + "/Roles/" + x.s.groups[i].id}}
 }
 
-// memberList is the members of a group, as they are shown.
+// memberList holds the members of a group as they are shown.
 type memberList []member
 
-// members writes the members of a group in the form that the faults want.
+// members writes the members of a group in the form that the faults select.
 func (e *encoder) members(l memberList) {
 	f := e.faults
 	if len(l) > 0 {
@@ -174,8 +174,8 @@ func (e *encoder) members(l memberList) {
 	}
 }
 
-// crowd notes what is to be written into the list of members that has just ended, once for
-// each answer.
+// crowd adds the insert of crowded-group or repeated-members to the list of members that was
+// just written, once for each answer.
 func (e *encoder) crowd(l memberList) {
 	f := e.faults
 	if len(e.inserts) > 0 || len(l) == 0 || e.buf[len(e.buf)-1] != ']' || !f.Has("crowded-group") && !f.Has("repeated-members") {
@@ -198,15 +198,15 @@ func (e *encoder) crowd(l memberList) {
 	e.inserts = append(e.inserts, insert{at: len(e.buf) - 1, part: part, times: 1 + mib<<20/len(part)})
 }
 
-// insert is a text that is written so often at a place of an answer, where it is too large
-// to hold.
+// insert is a text to be repeated at an offset of an answer. It is written while the answer is
+// sent, since it is too large to hold.
 type insert struct {
 	at    int
 	part  []byte
 	times int
 }
 
-// reference returns the $ref of a member in the form that has nothing else.
+// reference returns the $ref of a member that is given by nothing else.
 func (e *encoder) reference(m member) string {
 	switch {
 	case m.ref != "":

@@ -132,8 +132,8 @@ func ordered(v any) any {
 	return v
 }
 
-// encoder appends JSON. It exists because a page of groups can hold a hundred
-// thousand members, and because some dialects differ in how a value is spelt.
+// encoder appends JSON. It is fast, since a page of groups can hold a hundred thousand members,
+// and writes the variants of JSON that faults select.
 type encoder struct {
 	buf         []byte
 	upper       bool // attribute names in capitals
@@ -271,8 +271,8 @@ func (e *encoder) memberID(m member) {
 	}
 }
 
-// appendString appends a JSON string. What is stored came out of a JSON decoder
-// or out of this source, so it is valid UTF-8.
+// appendString appends a JSON string. All texts come from a JSON decoder or from this source,
+// so they are valid UTF-8.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {

@@ -88,8 +88,8 @@ func parsePatch(body object) ([]operation, *failure) {
 	return ops, nil
 }
 
-// patcher applies operations to a document. A patch that fails half-way leaves the
-// document in pieces; the caller throws it away.
+// patcher applies operations to a document. After an error the document is incomplete, and the
+// caller drops it.
 type patcher struct {
 	doc object
 	// repeated and missing count additions of values that were there and removals
@@ -129,7 +129,7 @@ func (p *patcher) apply(op operation) *failure {
 	return nil
 }
 
-// applyObject is the form without a path, whose value names the attributes. Okta
+// applyObject applies an operation without a path, whose value names the attributes. Okta
 // repeats read-only attributes in it, Entra writes paths for names.
 func (p *patcher) applyObject(op operation) *failure {
 	attrs, ok := op.value.(object)
@@ -200,7 +200,7 @@ func (p *patcher) applyValues(op operation) *failure {
 	return nil
 }
 
-// addValues appends what is not there yet, and counts what is.
+// addValues appends the values that are not there yet, and counts those that are.
 func addValues(have, add []any) (all []any, repeated int) {
 	known := make(map[string]bool, len(have)) // spares most comparisons in big groups
 	for _, h := range have {
@@ -266,7 +266,7 @@ func (p *patcher) applyChosen(have []any, op operation) ([]any, *failure) {
 	return have, nil
 }
 
-// implied is the element that a filter of equalities describes, which is what an
+// implied returns the element that a filter of equalities describes, which is what an
 // addition through a filter that chooses nothing creates.
 func implied(f *filter) object {
 	o := object{}
@@ -301,14 +301,14 @@ func demoteOthers(have []any, touched int) {
 	}
 }
 
-// valueOf is the "value" of an element, if it has one.
+// valueOf returns the "value" of an element, if it has one.
 func valueOf(v any) string {
 	o, _ := v.(object)
 	s, _ := o.get("value").(string)
 	return s
 }
 
-// sameElement says whether two elements of a multi-valued attribute are one: the
+// sameElement reports whether two elements of a multi-valued attribute are one: the
 // same value, and the same type where both have one.
 func sameElement(a, b any) bool {
 	if valueOf(a) == "" || valueOf(b) == "" {

@@ -9,7 +9,7 @@ import (
 	"baton/sandbox/fault"
 )
 
-// recordFaults are about records that are not those that were asked for.
+// recordFaults returns faults that show other records than those that were asked for.
 func recordFaults() []Fault {
 	return []Fault{
 		fault.Row("any-member", "", "", "any id is accepted as a member of a group, and shown as one"),
@@ -35,7 +35,7 @@ func (x *exchange) another(userName string) *user {
 	return nil
 }
 
-// misplace makes something else of the user that is to be created.
+// misplace changes the user that is to be created, as the faults demand.
 func (x *exchange) misplace(u *user) {
 	f := x.s.faults
 	if f.On("create-ignored-body") {
@@ -74,14 +74,14 @@ func (x *exchange) created(u *user) *answer {
 	return x.one(status, doc, &u.meta)
 }
 
-// searchedFor notes the userName that a search or a creation is about.
+// searchedFor records the userName of a search or a creation.
 func (x *exchange) searchedFor(userName string) {
 	if userName != "" {
 		x.s.borrowed = userName
 	}
 }
 
-// noteSearch notes the userName that a list is searched for, whatever becomes of the filter.
+// noteSearch records the userName of a search, even if the filter is ignored or refused.
 func (x *exchange) noteSearch() {
 	f, err := parseFilter(x.query.Get("filter"))
 	if err != nil || f.op != "eq" || f.path != (attrPath{attr: "username"}) {
@@ -119,8 +119,8 @@ func (x *exchange) lookAlike(userName string) *user {
 	return &shown
 }
 
-// strangers returns the ids among the members of a document that no user has.
-func (x *exchange) strangers(doc object) (ids []string) {
+// unknownIn returns the ids among the members of a document that no user has.
+func (x *exchange) unknownIn(doc object) (ids []string) {
 	if !x.s.faults.Has("any-member") {
 		return nil
 	}
@@ -134,22 +134,22 @@ func (x *exchange) strangers(doc object) (ids []string) {
 	return ids
 }
 
-// admit makes the ids the strangers of the group and reports whether that is news.
-func (s *Server) admit(g *group, ids []string) bool {
-	if slices.Equal(g.strangers, ids) {
+// setUnknownMembers sets the unknown members of the group and reports whether that changes them.
+func (s *Server) setUnknownMembers(g *group, ids []string) bool {
+	if slices.Equal(g.unknownMembers, ids) {
 		return false
 	}
 	s.remember(g, nil)
 	for _, id := range ids {
-		if !slices.Contains(g.strangers, id) {
+		if !slices.Contains(g.unknownMembers, id) {
 			s.effect("+group:%s:member:user:%s", g.id, id)
 		}
 	}
-	for _, id := range g.strangers {
+	for _, id := range g.unknownMembers {
 		if !slices.Contains(ids, id) {
 			s.effect("-group:%s:member:user:%s", g.id, id)
 		}
 	}
-	g.strangers = ids
+	g.unknownMembers = ids
 	return true
 }

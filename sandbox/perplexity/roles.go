@@ -21,12 +21,12 @@ type RoleRule struct {
 	Role  Role
 }
 
-// defaultRoles is the mapping that Perplexity's set-up guide proposes, Admin first.
+// defaultRoles returns the mapping that Perplexity's set-up guide proposes, Admin first.
 func defaultRoles() []RoleRule {
 	return []RoleRule{{Group: "PPLX_Admin", Role: Admin}, {Group: "PPLX_Members", Role: Member}}
 }
 
-// rules are the role rules in order of priority.
+// rules returns the role rules in order of priority.
 func (s *Server) rules() []RoleRule {
 	if !s.faults.On("member-first") {
 		return s.opts.Roles
@@ -42,8 +42,8 @@ func (s *Server) rules() []RoleRule {
 	return append(first, rest...)
 }
 
-// effectiveRole applies the organisation's rules to a user: whoever is disabled or
-// belongs elsewhere has no role, and of several groups the first rule decides.
+// effectiveRole applies the organisation's rules to a user. A user who is disabled or belongs to
+// another organisation has no role. Of several rules, the first one decides.
 func effectiveRole(u *user, rules []RoleRule) Role {
 	switch {
 	case !u.active:
@@ -63,7 +63,7 @@ func effectiveRole(u *user, rules []RoleRule) Role {
 	return NoRole
 }
 
-// roleOfGroup is the role that a group carries, or NoRole.
+// roleOfGroup returns the role that a group carries, or NoRole.
 func roleOfGroup(g *group, rules []RoleRule) Role {
 	for _, rule := range rules {
 		if !g.unmapped && strings.EqualFold(g.displayName, rule.Group) {
@@ -73,8 +73,8 @@ func roleOfGroup(g *group, rules []RoleRule) Role {
 	return NoRole
 }
 
-// takesSeat says whether the person is paid for. Whoever belongs to another
-// organisation is accepted over SCIM, and nothing more.
+// takesSeat reports whether the person takes a seat. People of another organisation are accepted
+// over SCIM and take none.
 func takesSeat(u *user) bool { return u.active && !u.elsewhere }
 
 func (s *Server) seatsUsed() int {
@@ -98,10 +98,10 @@ func (s *Server) seatFor(u *user) *failure {
 	return nil
 }
 
-// enterpriseSeats is where Perplexity's plan begins to include SCIM.
+// enterpriseSeats is the number of seats from which the plan includes SCIM.
 const enterpriseSeats = 50
 
-// planAllows is the plan gate.
+// planAllows refuses requests if the organisation's plan does not include SCIM.
 func (s *Server) planAllows() *failure {
 	if s.faults.On("not-in-plan") || s.opts.Seats < enterpriseSeats && !s.opts.EnterpriseMax {
 		return fail(403, "", "SCIM needs an Enterprise plan with at least %d seats, or one Enterprise Max user; this organisation has %d seats",

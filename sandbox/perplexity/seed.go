@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// domain is where made-up people have their addresses. The name is reserved for
-// examples: no mail can go astray.
+// domain is the domain of made-up addresses. It is reserved for examples, so that no mail
+// reaches anybody.
 const domain = "acme.example"
 
 // firstNames and lastNames are the names of made-up people, behind each a bar and
@@ -24,7 +24,7 @@ const (
 	departments = "Engineering Sales Finance Legal Marketing Support Research Design Security Operations"
 )
 
-// epoch is when the first made-up person joined.
+// epoch returns the time at which the first made-up person joined.
 func epoch() time.Time { return time.Date(2025, time.January, 6, 9, 0, 0, 0, time.UTC) }
 
 // IDForm is a form of ids.
@@ -118,9 +118,8 @@ func (s *Server) seed() {
 	}
 }
 
-// makeUp makes n users up. Who is special is the same in every organisation: one
-// without a family name, one without a displayName, one of another organisation,
-// one in 25 disabled, and some that only the console knows.
+// makeUp makes n users. Every organisation has one without a family name, one without a
+// displayName, one of another organisation, one in 25 disabled, and some of the console.
 func (s *Server) makeUp(n int) {
 	first, last := spellings(firstNames), spellings(lastNames)
 	all := make([]user, n) // one allocation instead of n
@@ -236,11 +235,11 @@ func (s *Server) makeUpGroups(n int) {
 	for _, b := range belongs {
 		total += b
 	}
-	room := make([]*group, 0, total) // one allocation for all users' groups
+	buf := make([]*group, 0, total) // one allocation for all users' groups
 	for i, u := range s.users {
-		at := len(room)
-		room = room[:at+belongs[i]]
-		u.groups = room[at:at:len(room)]
+		at := len(buf)
+		buf = buf[:at+belongs[i]]
+		u.groups = buf[at:at:len(buf)]
 	}
 	for i, chosen := range sample {
 		name := names[(i-2+len(names))%len(names)]
@@ -260,7 +259,7 @@ func (s *Server) makeUpGroups(n int) {
 	}
 }
 
-// coprime is the first number from n on that has no divisor in common with m.
+// coprime returns the first number from n on that has no divisor in common with m.
 func coprime(n, m int) int {
 	for {
 		a, b := n, m

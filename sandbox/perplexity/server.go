@@ -9,13 +9,13 @@
 // groups carry the roles Admin and Member, with a priority between them; people of
 // other organisations are accepted but excluded; seats and verified domains limit
 // who can be created; a small plan has no SCIM; nobody is deleted; the console
-// cannot change whom SCIM manages; nobody is sent a welcome mail. [Server.State]
-// tells what Perplexity would make of it all.
+// cannot change users that SCIM manages; nobody is sent a welcome mail. [Server.State]
+// returns the organisation as Perplexity would see it.
 //
-// Servers differ and break. Every way that is worth a test is a named fault, see
-// [Faults]; any number of them can be on together.
+// Each way in which servers differ or break is a named fault, see [Faults]. Any number of
+// them can be on at once.
 //
-// # Rooms
+// # Files
 //
 //	state.go   the organisation         drive.go   changing it from a test
 //	roles.go   roles, seats, domains    seed.go    making one up
@@ -83,9 +83,9 @@ type Options struct {
 	OnRequest func(n int, r *http.Request)
 }
 
-// Server is the organisation and its HTTP face: SCIM below URLPath, the console
-// for a person at / and for a program at /admin.json, and the faults at
-// /sandbox/faults. It is safe for concurrent use.
+// Server is the organisation with its HTTP handlers: SCIM below URLPath, the console at /, the
+// state as JSON at /admin.json, and the faults at /sandbox/faults. It is safe for concurrent
+// use.
 type Server struct {
 	opts    Options
 	base    string
@@ -153,11 +153,11 @@ func New(opts Options) *Server {
 	return s
 }
 
-// URLPath is where SCIM begins, without a slash at the end. A client's base URL is
+// URLPath returns the path of the SCIM root, without a slash at the end. A client's base URL is
 // the server's address and this.
 func (s *Server) URLPath() string { return s.base }
 
-// Token is the bearer token that SCIM requests need.
+// Token returns the bearer token that SCIM requests need.
 func (s *Server) Token() string { return s.opts.Token }
 
 // Requests counts the SCIM requests by method and route, such as "GET /Users" or

@@ -90,7 +90,7 @@ func (s *sandbox) want(status int, r response) response {
 	return r
 }
 
-// resources are the rows of a list.
+// resources returns the rows of a list.
 func (r response) resources() []map[string]any {
 	l, _ := r.JSON["Resources"].([]any)
 	rows := make([]map[string]any, len(l))

@@ -2,7 +2,7 @@ package perplexity
 
 import "slices"
 
-// past is what readers still see after a write while a fault makes reads stale.
+// past holds the old state that readers see after a write while a fault makes reads stale.
 // A nil entry says that the resource did not exist.
 type past struct {
 	left   int
@@ -10,7 +10,7 @@ type past struct {
 	groups map[string]*group
 }
 
-// remember keeps how a group and a user, either may be nil, were before a change.
+// remember keeps the state of a group and a user before a change. Either may be nil.
 func (s *Server) remember(g *group, u *user) {
 	if !s.remembers() {
 		return
@@ -31,8 +31,8 @@ func (s *Server) remember(g *group, u *user) {
 	}
 }
 
-// rememberAbsent keeps that a resource about to be created was not there. Ids of
-// users and groups never coincide.
+// rememberAbsent keeps that a resource did not exist before its creation. Users and groups
+// have different ids.
 func (s *Server) rememberAbsent(id string) {
 	if s.remembers() {
 		s.past.users[id], s.past.groups[id] = nil, nil
@@ -51,8 +51,8 @@ func (s *Server) remembers() bool {
 	return true
 }
 
-// seen is the past that a reader sees, nil for the present. Each stale read brings
-// the present nearer.
+// seen returns the old state that a reader sees, or nil for the present. It counts the stale
+// reads.
 func (s *Server) seen(noCache bool) *past {
 	if s.past.left == 0 || noCache && !s.faults.On("stale-reads-always") {
 		return nil
@@ -64,7 +64,7 @@ func (s *Server) seen(noCache bool) *past {
 	return &p
 }
 
-// restore replaces the rows of a list by how they were.
+// restore replaces the rows of a list by their old state.
 func restore[T interface{ ident() string }](rows []T, old map[string]T, gone func(T) bool) []T {
 	if len(old) == 0 {
 		return rows

@@ -27,19 +27,19 @@ type email struct {
 	primary              bool
 }
 
-// group is a SCIM group. Its identity is what two groups may not share; it is
-// taken from the first externalId or displayName and survives renames.
+// group is a SCIM group. Two groups cannot have the same identity, which is the first
+// externalId or displayName and does not change with the name.
 type group struct {
 	id, externalID, displayName string
 	identity                    string
 	members                     []*user
-	strangers                   []string // members that no user is
+	unknownMembers              []string // ids of members that are no users
 	unmapped                    bool     // no rule of roles is about it, whatever its name
 	extra                       object
 	meta
 }
 
-// meta is when and how often a resource changed.
+// meta holds when and how often a resource changed.
 type meta struct {
 	created, modified time.Time
 	version           int
@@ -52,7 +52,7 @@ func (m *meta) touch(now time.Time) {
 
 func (u *user) in(g *group) bool { return slices.Contains(u.groups, g) }
 
-// primaryEmail is the address that Perplexity goes by: the primary one, else the
+// primaryEmail returns the address that Perplexity uses: the primary one, else the
 // first for work, else the first for home, and none when that one is malformed.
 func (u *user) primaryEmail() string {
 	best := ""
@@ -77,7 +77,7 @@ func isAddress(s string) bool {
 	return ok && local != "" && domain != "" && !strings.ContainsAny(domain, "@ ") && !strings.Contains(local, " ")
 }
 
-// link makes the user a member and reports whether that is news.
+// link makes the user a member and reports whether the user was none.
 func (s *Server) link(g *group, u *user) bool {
 	if u.in(g) {
 		return false
@@ -138,7 +138,7 @@ func (s *Server) deleteGroup(g *group) {
 	delete(s.groupByID, g.id)
 }
 
-// State is what the organisation looks like to Perplexity, whatever SCIM shows.
+// State is the organisation as Perplexity sees it, regardless of what SCIM shows.
 type State struct {
 	Users  []UserState  `json:"users"`
 	Groups []GroupState `json:"groups"`
@@ -198,7 +198,7 @@ func (st State) Group(key string) (GroupState, bool) {
 	return GroupState{}, false
 }
 
-// State is a snapshot of the organisation.
+// State returns a snapshot of the organisation.
 func (s *Server) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,7 +20,7 @@ func (u *user) ident() string { return u.id }
 
 func (u *user) size() int { return 800 + 100*len(u.groups) }
 
-// attribute is the value that filters see. The name is in lower case.
+// attribute returns the value that filters see. The name is in lower case.
 func (u *user) attribute(name string) any {
 	switch name {
 	case "id":
@@ -45,7 +45,7 @@ func (u *user) attribute(name string) any {
 	return u.extra.get(name)
 }
 
-// writable is what a client may change, the document that a PATCH works on.
+// writable returns the attributes that a client may change. A PATCH is applied to them.
 func (u *user) writable() object { return u.appendWritable(nil) }
 
 func (u *user) appendWritable(o object) object {
@@ -109,7 +109,7 @@ func (m *meta) object(kind, location string) object {
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// userDocument is a user as the server shows it.
+// userDocument returns a user as the server shows it.
 func (x *exchange) userDocument(u *user) object {
 	f := x.s.faults
 	o := make(object, 0, 16+len(u.extra))
@@ -152,7 +152,7 @@ func withNulls(o object, names ...string) object {
 	return o
 }
 
-// visible says whether SCIM shows the user at all.
+// visible reports whether SCIM shows the user.
 func (x *exchange) visible(u *user) bool { return u.active || !x.s.faults.On("soft-delete-off") }
 
 // user finds a visible user as the request sees the organisation, or nil.
@@ -217,7 +217,7 @@ func (x *exchange) listUsers() *answer {
 	return a
 }
 
-// shiftRows is what somebody else does to the list while it is read.
+// shiftRows changes the list while it is read, as somebody else might.
 func (s *Server) shiftRows(first []*user) {
 	if s.faults.First("rows-shift-delete") {
 		s.deleteUser(first[len(first)-1])
@@ -292,7 +292,7 @@ func (x *exchange) refuseCreation(doc object, f *failure) *answer {
 	return f.answer()
 }
 
-// place notes whether the person belongs to another organisation.
+// place sets whether the person belongs to another organisation.
 func (s *Server) place(u *user) {
 	u.elsewhere = s.elsewhere[strings.ToLower(u.userName)] || s.elsewhere[strings.ToLower(u.primaryEmail())]
 }

@@ -30,7 +30,7 @@ func creating(email string) []string {
 	return []string{"--create-account-email", email, "--create-account-profile", `{"display_name":"Jane Smith"}`}
 }
 
-// changes are one of each kind, on what acme has.
+// changes returns one change of each kind, on what acme has.
 func changes() map[string][]string {
 	return map[string][]string{
 		"revoke":        revoking("g2", "u2"),
@@ -241,7 +241,7 @@ func TestAGroupThatIsGone(t *testing.T) {
 	}
 }
 
-// unproved are answers to lists that prove nothing about what is not in them.
+// unproved returns answers to lists that prove nothing about what is not in them.
 func unproved() map[string]answering {
 	lists := "^GET /scim/v2/(Users|Groups)$"
 	return map[string]answering{

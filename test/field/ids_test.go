@@ -73,7 +73,7 @@ func TestAnIDWithAPrefix(t *testing.T) {
 	}
 }
 
-// oddIDs are the id u2 as it is not.
+// oddIDs returns ids that are nearly u2.
 func oddIDs() []string {
 	all := []string{"u2 ", "U2", "u2/", "%75%32", "..", " u2", "u2\t", "u2\n", "u2\u00a0", "u2\u200b", "u2?", "u2#", "u2%20", "./u2", "../Users/u2", "u2/../u2", ".", "u2\x00", "u2*"}
 	return all[:longtest.Pick(5, len(all))]

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// fleet is an organisation whose accounts have numbers for ids, as devices and service
+// fleet returns an organisation whose accounts have numbers for ids, as devices and service
 // principals have, too. Account 7 is in no group; something else with the id 7 is in both.
 func fleet(seven string) *organisation {
 	return &organisation{

@@ -42,7 +42,7 @@ type team struct {
 	members  []string // ids
 }
 
-// usual is the form of RFC 7643.
+// usual returns the form of RFC 7643.
 func usual(g *team) string {
 	return `"members":[` + each(g.members, func(id string) string { return `{"value":` + quote(id) + `}` }) + `]`
 }
@@ -60,7 +60,7 @@ func quote(s string) string {
 	return string(b)
 }
 
-// small is an organisation with one admin and two engineers.
+// small returns an organisation with one admin and two engineers.
 func small() *organisation {
 	return &organisation{
 		accounts: []*account{{id: "u1", userName: "ann@acme.example"}, {id: "u2", userName: "bob@acme.example"}, {id: "u3", userName: "cid@acme.example"}},

@@ -80,7 +80,7 @@ func TestLimitedCourseThatIsInactive(t *testing.T) {
 	q.refuses(t, q.run(t), "limited course that is not active", otherID)
 }
 
-// row is one row of the report, of three values in JSON.
+// row returns one row of the report, of three values in JSON.
 func row(user, content, status string) string {
 	return fmt.Sprintf(`{"userUuid":%s,"contentUuid":%s,"status":%s}`, user, content, status)
 }

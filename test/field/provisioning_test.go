@@ -16,7 +16,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// changeTasks are one task for each kind of change, of an account and a group that exist.
+// changeTasks returns one task for each kind of change, of an account and a group that exist.
 func changeTasks(t *testing.T, org *sandbox.Server) (provisioning, actions map[string]*batonv1.Task, user, group string) {
 	t.Helper()
 	g, ok := org.State().Group("Engineering")

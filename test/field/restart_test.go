@@ -128,7 +128,7 @@ func (p *pod) stop() {
 	}
 }
 
-// metric is a value that the pod measures, -1 without one.
+// metric returns a value that the pod measures, or -1.
 func (p *pod) metric(name string) float64 {
 	p.t.Helper()
 	r, err := http.Get("http://" + p.health + "/metrics")

@@ -73,7 +73,7 @@ func newAcademy() *academy {
 	}
 }
 
-// course is an item of the catalogue.
+// course returns an item of the catalogue.
 func course(id, title, status string) string {
 	return fmt.Sprintf(`{"id":%q,"code":"c-%s","contentType":{"percipioType":"COURSE"},"lifecycle":{"status":%q},"localizedMetadata":[{"localeCode":"en-US","title":%q}]}`, id, id[:4], status, title)
 }
@@ -156,7 +156,7 @@ func (p *program) refuses(t *testing.T, got result, says ...string) {
 	}
 }
 
-// queryOf is the query of a request, for messages.
+// queryOf returns the query of a request, for messages.
 func queryOf(r *http.Request) string {
 	q, _ := url.QueryUnescape(r.URL.RawQuery)
 	return r.Method + " " + r.URL.Path + "?" + q

@@ -1,13 +1,13 @@
 package storm
 
-// Why an operation has no part in a fault.
+// Reasons why a fault does not affect an operation.
 const (
 	ofWrites  = "it is about writes, and a sync writes nothing"
 	ofFilters = "it is about filters, and a sync filters nothing"
 	ofDefault = "it is the default, spelt out"
 )
 
-// notOfSyncs are faults that a sync has no part in, and why.
+// notOfSyncs holds the faults that do not affect a sync, with the reason.
 var notOfSyncs = map[string]string{
 	"body-limit":                ofWrites,
 	"drop-member-on-add":        ofWrites,
@@ -51,7 +51,7 @@ var notOfSyncs = map[string]string{
 	"max-over-1000-is-400":      "no more than 1000 rows are asked for",
 }
 
-// notOfChanges are faults that a change has no part in, and why.
+// notOfChanges holds the faults that do not affect a change, with the reason.
 var notOfChanges = map[string]string{
 	"any-member":               "no change writes an id that no account has; the storm asks for that all the same",
 	"member-first":             "it decides what Perplexity makes of groups, and not what SCIM answers",

@@ -7,10 +7,10 @@ import (
 	"baton/sandbox/fault"
 )
 
-// table is all faults of the upstream.
+// table returns all faults of the upstream.
 func (s *syncing) table() []fault.Fault { return Table(s.run.Upstream) }
 
-// Table is all faults of an upstream.
+// Table returns all faults of an upstream.
 func Table(upstream string) []fault.Fault {
 	if upstream == "percipio" {
 		return percipio.Faults()
@@ -18,8 +18,8 @@ func Table(upstream string) []fault.Fault {
 	return perplexity.Faults()
 }
 
-// readable are faults that only write the same in another form, or add what is easily told
-// apart. With these and nothing else, a sync must end with the right facts.
+// readable holds faults that only write the same in another form, or add what is easily told
+// apart. With no other faults, a sync must end with the right facts.
 var readable = map[string]bool{
 	"page-cap": true, "gzip": true, "odd-content-type": true, "string-numbers": true, "string-booleans": true, "upper-case-attributes": true,
 	"single-object-arrays": true, "bare-members": true, "members-by-reference": true, "members-by-ref": true, "members-as-object": true,
@@ -28,7 +28,7 @@ var readable = map[string]bool{
 	"role-groups": true, "second-admin-group": true, "similar-ids": true, "latin-1": true, "tenant-in-query": true,
 }
 
-// harmless reports whether all faults that were on are readable ones.
+// harmless reports whether all faults that were on are in readable.
 func (t *truth) harmless() bool {
 	for setting := range t.faults {
 		if !readable[nameOf(setting)] {
@@ -44,8 +44,8 @@ func (t *truth) harmless() bool {
 //   - the server ignores startIndex, or counts it from 0, or leaves a row or a page out;
 //   - its cursors are offsets, or its pages have one row each, and rows move meanwhile.
 //
-// And where one row is left out although it is counted, while somebody goes who was read
-// already, and somebody comes, as many are read as there are said to be.
+// The same holds where one row is counted and left out, while one that was read goes and
+// another one comes: then as many rows are read as the total says.
 func blind(t *truth, changed bool) bool {
 	uncounted := t.on("total-missing", "total-is-page-size", "total-lies-low", "total-zero-past-end", "cursor-only", "no-total")
 	moved := changed || t.on("rows-shift-delete", "rows-shift-insert", "rows-shift-both", "users-shift-delete", "users-shift-insert", "users-shift-both", "soft-delete-off")

@@ -18,15 +18,15 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// ChangeRun is a series of changes in a storm. Everything but the wrapper follows from
-// the seed.
+// ChangeRun is a series of changes under faults. Everything but the wrapper follows from the
+// seed.
 type ChangeRun struct {
 	Seed  uint64
 	Alone []string // these faults and nothing else; by chance if nil
 	Wrap  Wrapper
 }
 
-// request is one change that is asked for.
+// request is one requested change.
 type request struct {
 	operation   string // "grant", "revoke", "create account", "disable_user", "enable_user"
 	group, user string
@@ -42,7 +42,7 @@ func (q request) String() string {
 	return fmt.Sprintf("%s (%s%s %s)", s, q.user, q.email, q.group)
 }
 
-// name is what the operation is counted as.
+// name returns the name under which the operation is counted.
 func (q request) name() string {
 	if q.dry {
 		return q.operation + ", dry run"
@@ -50,7 +50,7 @@ func (q request) name() string {
 	return q.operation
 }
 
-// changing is a run under way.
+// changing is the state of a run.
 type changing struct {
 	run       ChangeRun
 	rand      *rand.Rand
@@ -58,16 +58,16 @@ type changing struct {
 	wire      *wire
 	connector *baton.Connector
 	settings  []string
-	priority  string // of the roles, as the connector is told
-	log       discreet
+	priority  string // of the roles, as configured
+	log       logBuffer
 	wrong     []string
 
-	mu     sync.Mutex
-	meddle func(n int) // what others do meanwhile
-	met    map[string]bool
+	mu        sync.Mutex
+	interfere func(n int) // makes changes of others
+	met       map[string]bool
 }
 
-// Run lets the storm loose, in a bubble of its own, and returns what is wrong.
+// Run makes the changes, in a bubble of its own, and returns what is wrong.
 func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	_ = t
 	r := rand.New(rand.NewPCG(s.Seed, 0xc4a6))
@@ -75,10 +75,10 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	c := &changing{run: s, rand: r, met: map[string]bool{}}
 	c.org = sandbox.New(organisation(r, func(n int, _ *http.Request) {
 		c.mu.Lock()
-		meddle := c.meddle
+		interfere := c.interfere
 		c.mu.Unlock()
-		if meddle != nil {
-			meddle(n)
+		if interfere != nil {
+			interfere(n)
 		}
 	}))
 	c.wire = newWire(c.org)
@@ -105,7 +105,7 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	if err := c.org.SetFaults(c.settings...); err != nil {
 		return []string{err.Error()}
 	}
-	c.meddling()
+	c.interfering()
 	var failed []request
 	for range 1 + r.IntN(6) {
 		q := c.choose()
@@ -117,7 +117,7 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 			c.set(c.settings)
 		}
 	}
-	c.heal(failed)
+	c.retryFailed(failed)
 	for _, stray := range c.wire.stray {
 		c.fail("a request went elsewhere: %s", stray)
 	}
@@ -130,7 +130,7 @@ func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	return c.wrong
 }
 
-// organisation is one of a shape by chance, with at least two people who are Admin.
+// organisation returns options for an organisation of random shape, with at least two admins.
 func organisation(r *rand.Rand, hook func(int, *http.Request)) sandbox.Options {
 	opts := sandbox.Options{Seed: r.Uint64(), Token: token, OnRequest: hook, IDs: idForm(r)}
 	if chance(r, 50) {
@@ -139,7 +139,7 @@ func organisation(r *rand.Rand, hook func(int, *http.Request)) sandbox.Options {
 	return opts
 }
 
-// priority is what the connector is told, which is right, or nothing.
+// priority returns the role priority for the connector: the right one, or none.
 func priority(r *rand.Rand, settings []string) string {
 	if chance(r, 40) || has(settings, "member-first") {
 		return ""
@@ -147,7 +147,7 @@ func priority(r *rand.Rand, settings []string) string {
 	return "admin"
 }
 
-// believable leaves out what would make a lie of what the connector is told.
+// believable leaves out faults that contradict how the connector is configured.
 func (c *changing) believable(settings []string) []string {
 	if c.priority == "" {
 		return settings
@@ -174,9 +174,9 @@ func metBy(s server) map[string]bool {
 	return met
 }
 
-// meddling has others change the same groups meanwhile, but nothing that is asked about:
-// they add newcomers of their own and take them away again.
-func (c *changing) meddling() {
+// interfering makes others change the same groups during the run. They add an account of their
+// own, which no request is about, and remove it again.
+func (c *changing) interfering() {
 	if c.run.Alone != nil || chance(c.rand, 60) {
 		return
 	}
@@ -184,23 +184,23 @@ func (c *changing) meddling() {
 	newcomer := c.org.AddUser(sandbox.Person{UserName: "meddler@acme.example", GivenName: "Meddler"})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.meddle = func(int) {
+	c.interfere = func(int) {
 		groups := c.org.State().Groups
 		if len(groups) == 0 || !chance(r, 30) {
 			return
 		}
 		g := groups[r.IntN(len(groups))]
 		if g.Role == sandbox.NoRole && !c.org.AddMember(g.ID, newcomer) && len(g.Members) > 1 {
-			return // who takes somebody away is blamed for it: they only come
+			return // a removal would look like an effect of the change under test
 		}
 	}
 }
 
-// choose asks for something, sensible or not.
+// choose returns a request, sensible or not.
 func (c *changing) choose() request {
 	r, st := c.rand, c.org.State()
 	q := request{operation: pick(r, "grant", "grant", "revoke", "revoke", "create account", "disable_user", "enable_user"), dry: chance(r, 15)}
-	lastAdmin := false // is to go, if the guard lets it
+	lastAdmin := false // the request is to remove an admin
 	var people []sandbox.UserState
 	for _, u := range st.Users {
 		if u.Managed && !strings.HasPrefix(u.UserName, "meddler") {
@@ -223,7 +223,7 @@ func (c *changing) choose() request {
 			q.email = people[r.IntN(len(people))].UserName
 		}
 		if chance(r, 5) {
-			q.email = "founder@acme.example" // of the console, and not shown
+			q.email = "founder@acme.example" // of the console, not visible
 		}
 	default:
 		g := st.Groups[r.IntN(len(st.Groups))]
@@ -251,14 +251,14 @@ func (c *changing) choose() request {
 	return q
 }
 
-// others are faults that show something else with the id of an account as a member.
+// others holds faults that show something else with the id of an account as a member.
 var others = []string{"device-members", "principal-members", "odd-kind-members", "crossed-kinds"}
 
-// adminDoubts are faults that leave it open who is Admin.
+// adminDoubts holds faults that leave it open who is Admin.
 var adminDoubts = append([]string{"second-admin-group", "odd-kind", "members-by-user-name"}, others...)
 
-// impostors returns the ids of active accounts that are not in the group. What is shown with
-// the first of them as a member is something else.
+// impostors returns the ids of active accounts that are not in the group. Under the faults in
+// others, the group shows a member with the first of these ids.
 func impostors(g sandbox.GroupState, people []sandbox.UserState) (ids []string) {
 	for _, u := range people {
 		if u.Active && !slices.Contains(g.Members, u.ID) {
@@ -268,7 +268,7 @@ func impostors(g sandbox.GroupState, people []sandbox.UserState) (ids []string) 
 	return ids
 }
 
-// similarTo returns ids of which one is part of another.
+// similarTo returns the ids of accounts of which one is a part of another.
 func (c *changing) similarTo(people []sandbox.UserState) (ids []string) {
 	for _, u := range people {
 		for _, other := range people {
@@ -310,7 +310,7 @@ func (c *changing) ask(q request) (baton.Outcome, error) {
 // try makes one change and judges it.
 func (c *changing) try(q request, tally *Tally) error {
 	before, written, asked := c.org.State(), len(c.org.Writes()), c.wire.requests
-	c.set(c.settings) // what was met from here on was met by this change
+	c.set(c.settings) // faults met from here on are met by this change
 	c.met = map[string]bool{}
 	out, err := c.ask(q)
 	met := metBy(c.org)
@@ -333,12 +333,13 @@ func (c *changing) try(q request, tally *Tally) error {
 	return err
 }
 
-// heal asks again, without faults, for what failed: it must end as asked, or be refused.
-func (c *changing) heal(failed []request) {
+// retryFailed repeats, without faults, the requests that failed. Each must succeed or be
+// refused.
+func (c *changing) retryFailed(failed []request) {
 	c.settings = nil
 	c.set(nil)
 	c.mu.Lock()
-	c.meddle = nil
+	c.interfere = nil
 	c.mu.Unlock()
 	for i, q := range failed {
 		opposed := slices.ContainsFunc(failed[i+1:], func(o request) bool { return o.user == q.user || o.email != "" && o.email == q.email })

@@ -11,8 +11,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// TestChanges: done once, or a failure that says what is known; nobody else touched,
-// and always an Admin left.
+// TestChanges makes changes under faults: the effect takes place once or the error says what is
+// known, nobody else is affected, and an admin is left.
 func TestChanges(t *testing.T) {
 	if *runs >= 20 {
 		defer cover(t, "perplexity", "", notOfChanges)
@@ -25,7 +25,7 @@ func TestChanges(t *testing.T) {
 			name = strings.Join(s.Alone, ",") + "/" + name
 		}
 		t.Run(name, func(t *testing.T) {
-			ran(t)
+			countRun(t)
 			synctest.Test(t, func(t *testing.T) {
 				for _, wrong := range s.Run(t, tally) {
 					t.Error(wrong)

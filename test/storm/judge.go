@@ -10,7 +10,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// attempt is one change that was asked for, and what came of it.
+// attempt is one requested change with its outcome.
 type attempt struct {
 	request
 	outcome       baton.Outcome
@@ -20,7 +20,7 @@ type attempt struct {
 	faults        []string
 }
 
-// effects are what the change's own writes did, or the server in their course.
+// effects returns what the change's own writes did, including what the server did in their course.
 func (a *attempt) effects() []string {
 	var all []string
 	for _, w := range a.writes {
@@ -29,8 +29,8 @@ func (a *attempt) effects() []string {
 	return all
 }
 
-// unseen reports whether an effect is that somebody left who had come since the change
-// began, or was put back by others before it ended: no look at the group can show that.
+// unseen reports whether an effect is the removal of a member that was added after the change
+// began, or added back before it ended. No read of the group can show that.
 func (a *attempt) unseen(effect string) bool {
 	id, left := strings.CutPrefix(effect, "-group:")
 	group, user, member := strings.Cut(id, ":member:user:")
@@ -39,7 +39,7 @@ func (a *attempt) unseen(effect string) bool {
 	return left && member && (!slices.Contains(before.Members, user) || slices.Contains(after.Members, user))
 }
 
-// wanted reports whether an effect is what was asked for.
+// wanted reports whether an effect is the requested one.
 func (a *attempt) wanted(effect string) bool {
 	switch a.operation {
 	case "grant":
@@ -57,7 +57,7 @@ func (a *attempt) wanted(effect string) bool {
 	return false
 }
 
-// achieved reports whether the organisation is now as was asked.
+// achieved reports whether the organisation is as requested.
 func (a *attempt) achieved(st sandbox.State) bool {
 	switch a.operation {
 	case "grant", "revoke":
@@ -81,10 +81,10 @@ func (a *attempt) achieved(st sandbox.State) bool {
 	}
 }
 
-// nobody is an id that no account has.
+// nobody is the id of no account.
 const nobody = "directory_user_01NOBODY"
 
-// wrongPerson says so if the account that a creation names is not that of the address.
+// wrongPerson returns a message if a creation names another account than that of the address.
 func (a *attempt) wrongPerson() string {
 	if a.operation != "create account" || a.outcome.Resource == nil {
 		return ""
@@ -96,8 +96,8 @@ func (a *attempt) wrongPerson() string {
 	return ""
 }
 
-// admins are those who are Admin as far as SCIM can know: that somebody belongs to
-// another organisation, too, it cannot.
+// admins returns who is Admin as far as SCIM shows. It does not show who belongs to another
+// organisation, too.
 func admins(st sandbox.State, faults []string) map[string]bool {
 	is := map[string]bool{}
 	for _, g := range st.Groups {
@@ -115,7 +115,7 @@ func admins(st sandbox.State, faults []string) map[string]bool {
 	return is
 }
 
-// judge says how the change ended, and what is wrong with that.
+// judge returns how the change ended, and what is wrong with that.
 func (a *attempt) judge() (outcome string, wrong []string) {
 	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	effects := a.effects()
@@ -137,7 +137,7 @@ func (a *attempt) judge() (outcome string, wrong []string) {
 	case own > 1:
 		fail("the effect took place %d times", own)
 	}
-	// What a server hides cannot be seen to go.
+	// Changes of what a server hides are not visible.
 	hidden := has(a.faults, "members-truncated", "soft-delete-off")
 	if len(others) > 0 && !has(a.faults, "remove-wipes-all", "remove-collateral") {
 		fail("others were touched: %q", others)
@@ -187,7 +187,7 @@ func (a *attempt) succeeded(own int, others []string, fail func(string, ...any))
 	return Done
 }
 
-// admissions are how an error says that the upstream may have changed all the same.
+// admissions holds the ways in which an error says that the upstream may have changed.
 var admissions = []string{"may have been carried out", "was sent", "was made", "accepted", "was taken back", "reports success"}
 
 func (a *attempt) failed(own int, others []string, fail func(string, ...any)) string {

@@ -10,8 +10,8 @@ import (
 	"baton/sandbox/fault"
 )
 
-// kinds are the faults for each kind of error that was met in the field and that no sandbox
-// had a switch for at first. The table "Field cases" in docs/reliability.md has examples.
+// kinds holds the faults for each kind of error that was found with real servers, and that no
+// sandbox had a switch for at first. The table "Field cases" in docs/reliability.md has examples.
 var kinds = []struct {
 	kind   string
 	faults []string // of the sandbox for Perplexity
@@ -30,8 +30,8 @@ var kinds = []struct {
 	{"memory without bound", []string{"crowded-group", "repeated-members"}},
 }
 
-// TestKinds tries these faults alone and together with any other fault, on servers on which
-// accounts know their groups and on others.
+// TestKinds tries these faults alone and together with any other fault, on servers that show
+// the groups of accounts and on servers that do not.
 func TestKinds(t *testing.T) {
 	table := Table("perplexity")
 	for _, k := range kinds {

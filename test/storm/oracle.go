@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// look is what a sandbox has at one moment: the identities of all rows, and for each
-// through which sides a reader can know of it. A row of one side only has the other
-// side missing.
-type look struct {
+// snapshot holds what a sandbox has at one moment: the identities of all rows, and for each
+// row where a reader can see it. A membership may be visible through the group, through the
+// account, or both.
+type snapshot struct {
 	rows  map[string]bool
 	sides [2]map[string]bool
-	names map[string][]string // what an account may be called, by its row
+	names map[string][]string // acceptable display names of accounts, by their rows
 }
 
-// truth is what a sync must find, gathered look by look while it reads.
+// truth holds what a sync must find. It is gathered from snapshots while the sync reads.
 type truth struct {
-	looks  int
-	ever   map[string]bool
-	always [2]map[string]bool // through that side
-	names  map[string]map[string]bool
-	faults map[string]bool // all that were on, by name and with the value
+	snapshots int
+	ever      map[string]bool
+	always    [2]map[string]bool // through that side
+	names     map[string]map[string]bool
+	faults    map[string]bool // all that were on, by name and with the value
 }
 
-// rows are those of a sync file: their identities, and the names of the accounts.
+// rows holds the rows of a sync file: their identities, and the display names of accounts.
 type rows struct {
 	ids   map[string]bool
 	names map[string]string
@@ -34,9 +34,9 @@ func newTruth() *truth {
 	return &truth{ever: map[string]bool{}, names: map[string]map[string]bool{}, faults: map[string]bool{}}
 }
 
-// add takes a look in.
-func (t *truth) add(l look, settings []string) {
-	t.looks++
+// add adds a snapshot.
+func (t *truth) add(l snapshot, settings []string) {
+	t.snapshots++
 	for _, s := range settings {
 		t.faults[nameOf(s)], t.faults[s] = true, true
 	}
@@ -70,7 +70,7 @@ func (t *truth) on(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return t.faults[n] })
 }
 
-// against is what is wrong with the rows that a sync found, or "".
+// against describes what is wrong with the rows that a sync found, or returns nothing.
 func (t *truth) against(r rows, blind bool) string {
 	var missing, extra []string
 	found := r.ids
@@ -104,8 +104,8 @@ func (t *truth) against(r rows, blind bool) string {
 	return fmt.Sprintf("of %d rows, %d are missing %q and %d are extra %q", len(found), len(missing), some(missing), len(extra), some(extra))
 }
 
-// known is false for a membership of somebody, or of something, that was not there, or
-// not shown, at every look.
+// known returns false for a membership whose account or group was missing, or not visible, in
+// some snapshot.
 func (t *truth) known(id string, found map[string]bool) bool {
 	user, entitlement, ok := holder(id)
 	return !ok || (t.always[0][user] || t.always[1][user]) && (t.always[0][entitlement] || t.always[1][entitlement])
@@ -113,7 +113,7 @@ func (t *truth) known(id string, found map[string]bool) bool {
 
 func some(ids []string) []string { return ids[:min(len(ids), 3)] }
 
-// holder takes the identity of a grant apart.
+// holder splits the identity of a grant.
 func holder(id string) (user, entitlement string, ok bool) {
 	i := strings.Index(id, ":user:")
 	if i < 0 || strings.HasPrefix(id, "user:") {

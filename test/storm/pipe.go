@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// wire is the way to one server: a real one, whose connections are pipes, so that a
-// bubble of testing/synctest can hold both ends. It sees that nothing goes elsewhere.
+// wire connects clients to one real server by pipes, so that both ends can be in a bubble of
+// testing/synctest. It records requests to other hosts.
 type wire struct {
 	http.Transport
 	server http.Server
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
-	hangUp context.CancelFunc // on what the server still does
+	hangUp context.CancelFunc // ends what the server still does
 
 	mu       sync.Mutex
 	requests int
@@ -36,8 +36,8 @@ type wire struct {
 	maxBody int64 // of an answer that the client reads
 }
 
-// maxHeld is how many bytes more than at the beginning the heap may have while answers are
-// read. What is no longer used counts until it is collected.
+// maxHeld limits how many bytes the heap may grow while answers are read. Garbage counts until
+// it is collected.
 const maxHeld = 96 << 20
 
 // heap returns the bytes of the heap's objects.
@@ -47,18 +47,18 @@ func heap() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// held returns how much more the heap had than at the beginning, at the most.
+// held returns the largest growth of the heap since the beginning.
 func (w *wire) held() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.most - min(w.most, w.before)
 }
 
-// gauge is a connection that looks at the heap now and then.
+// gauge is a connection that measures the heap regularly.
 type gauge struct {
 	net.Conn
 	w    *wire
-	left int // bytes until it looks
+	left int // bytes until the next measurement
 }
 
 func (g *gauge) Read(p []byte) (int, error) {
@@ -89,7 +89,7 @@ func newWire(h http.Handler) *wire {
 	return w
 }
 
-// wait is how long the network takes.
+// wait returns how long the network takes, by chance.
 func (w *wire) wait() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,7 +101,7 @@ func (w *wire) wait() time.Duration {
 
 func pause(d time.Duration) {
 	if d > 0 {
-		time.Sleep(d) // of the bubble's clock
+		time.Sleep(d) // by the clock of the bubble
 	}
 }
 

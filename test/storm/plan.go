@@ -8,13 +8,13 @@ import (
 	"baton/sandbox/fault"
 )
 
-// pick is one of several, by chance.
+// pick returns one of several, by chance.
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// chance is true n times in a hundred.
+// chance returns true n times in a hundred.
 func chance(r *rand.Rand, n int) bool { return r.IntN(100) < n }
 
-// setting is a fault with a value by chance, within what a test can bear.
+// setting returns a fault with a random value that a test can bear.
 func setting(r *rand.Rand, f fault.Fault) string {
 	value := ""
 	switch {
@@ -46,7 +46,7 @@ func setting(r *rand.Rand, f fault.Fault) string {
 	return f.Name + "=" + value
 }
 
-// faults are n of the table, by chance, and often small pages with them.
+// faults returns n faults of the table, by chance, and often small pages with them.
 func faults(r *rand.Rand, table []fault.Fault, n int) []string {
 	var names []string
 	for range n {
@@ -62,7 +62,7 @@ func faults(r *rand.Rand, table []fault.Fault, n int) []string {
 	return names
 }
 
-// alone is the fault by itself, with what it needs to matter.
+// alone returns the fault by itself, with the faults that it needs to have an effect.
 func alone(r *rand.Rand, f fault.Fault) []string {
 	names := []string{"page-cap=6"}
 	switch f.Name {
@@ -75,7 +75,7 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 	case "no-provider-config":
 		names = []string{"cursor-only"}
 	case "total-zero-past-end", "wrap-around", "resources-absent":
-		names = []string{"page-cap=1"} // where the end must be looked for behind it
+		names = []string{"page-cap=1"} // the end of the list must be requested
 	case "rows-shift-delete", "rows-shift-insert", "rows-shift-both", "expire-cursor":
 		names = []string{"page-cap=2", "filter-unsupported"} // where a change reads a list of users
 	case "duplicate-add-409", "absent-remove-404", "absent-remove-412", "conflict-without-scimtype":
@@ -89,7 +89,7 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 	case "crowded-group", "repeated-members":
 		return append(names, f.Name+"=6")
 	case "search-fail", "search-429":
-		return append(names, f.Name) // there are too few searches for every sixth
+		return append(names, f.Name) // there are too few searches for every Nth
 	case "borrowed-address":
 		names = append(names, pick(r, "filter-ignored", "create-empty"))
 	case "empty-page", "error-after-work", "create-other":
@@ -101,7 +101,7 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 	return append(names, f.Name)
 }
 
-// nameOf is a setting without its value.
+// nameOf returns a setting without its value.
 func nameOf(setting string) string {
 	for i := range setting {
 		if setting[i] == '=' {

@@ -20,8 +20,8 @@ import (
 	"baton/connector/scim"
 )
 
-// TestPlantedBugs: the storm goes red when a connector has a bug. Each is tried until the
-// storm meets it.
+// TestPlantedBugs checks that the storm fails for connectors with a bug. Each is run until the
+// bug shows.
 func TestPlantedBugs(t *testing.T) {
 	for name, bug := range map[string]struct {
 		run  func(t *testing.T, seed uint64) []string
@@ -99,13 +99,13 @@ func feeds(c *baton.Connector, wrap func(name string, next func(context.Context,
 
 type next = func(context.Context, baton.Cursor, baton.Page) (baton.Step, error)
 
-// lossy is a page that loses its first resource.
-type lossy struct {
+// losesFirst is a page that drops its first resource.
+type losesFirst struct {
 	baton.Page
 	lost *bool
 }
 
-func (l lossy) Resource(r baton.Resource) {
+func (l losesFirst) Resource(r baton.Resource) {
 	if !*l.lost {
 		*l.lost = true
 		return
@@ -119,7 +119,7 @@ func dropsRow(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 		if name == "users" && at != "" {
 			if lost {
 				lost = false
-				p = lossy{p, &lost}
+				p = losesFirst{p, &lost}
 			}
 		}
 		return next(ctx, at, p)
@@ -146,13 +146,13 @@ func believesShort(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	})
 }
 
-// deaf is a page that hears of the members of one group only.
-type deaf struct {
+// oneGroupOnly is a page that keeps the members of one group only.
+type oneGroupOnly struct {
 	baton.Page
 	group *string
 }
 
-func (d deaf) Grant(g baton.Grant) {
+func (d oneGroupOnly) Grant(g baton.Grant) {
 	if *d.group == "" {
 		*d.group = g.ID.Entitlement.Resource.ID
 	}
@@ -165,7 +165,7 @@ func absentIsEmpty(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	group := ""
 	return feeds(c, func(name string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
 		if strings.Contains(string(at), "pending") {
-			p = deaf{p, &group}
+			p = oneGroupOnly{p, &group}
 		}
 		return next(ctx, at, p)
 	})
@@ -212,13 +212,13 @@ func trusts(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	return &bad
 }
 
-// hoarder is a page that keeps what it is given.
-type hoarder struct {
+// keepsGrants is a page that holds all grants in memory.
+type keepsGrants struct {
 	baton.Page
 	kept *[]baton.Grant
 }
 
-func (h hoarder) Grant(g baton.Grant) {
+func (h keepsGrants) Grant(g baton.Grant) {
 	g.ID.Principal.ID = strings.Clone(g.ID.Principal.ID)
 	*h.kept = append(*h.kept, g)
 	h.Page.Grant(g)
@@ -227,16 +227,16 @@ func (h hoarder) Grant(g baton.Grant) {
 func hoards(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
 		var kept []baton.Grant
-		step, err := next(ctx, at, hoarder{p, &kept})
+		step, err := next(ctx, at, keepsGrants{p, &kept})
 		runtime.KeepAlive(kept)
 		return step, err
 	})
 }
 
-// credulous is a page that takes what is left out for a grant.
-type credulous struct{ baton.Page }
+// acceptsExcluded is a page that turns members that were left out into grants.
+type acceptsExcluded struct{ baton.Page }
 
-func (c credulous) Exclude(reason, what string) {
+func (c acceptsExcluded) Exclude(reason, what string) {
 	user, group, ok := strings.Cut(what, " in ")
 	group, _, _ = strings.Cut(group, " ")
 	if !ok || !strings.Contains(reason, "neither") {
@@ -249,11 +249,11 @@ func (c credulous) Exclude(reason, what string) {
 
 func takesDevices(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	return feeds(c, func(_ string, next next, at baton.Cursor, p baton.Page, ctx context.Context) (baton.Step, error) {
-		return next(ctx, at, credulous{p})
+		return next(ctx, at, acceptsExcluded{p})
 	})
 }
 
-// countsDoubts revokes where the guard refuses, if the group lists anybody else.
+// countsDoubts revokes where the guard refuses.
 func countsDoubts(c *baton.Connector, over http.RoundTripper) *baton.Connector {
 	bad := *c
 	bad.Revoke = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
@@ -279,7 +279,7 @@ func editsIDs(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	return &bad
 }
 
-// changed is a way to a server on which requests or answers are changed.
+// changed is a transport that changes requests or answers.
 type changed struct {
 	http.RoundTripper
 	request func(*http.Request)
@@ -298,11 +298,11 @@ func (c changed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// connectOver makes the connector of a sandbox anew, over another way.
+// connectOver makes the connector of a sandbox with another transport.
 func connectOver(over http.RoundTripper) *baton.Connector {
 	c, err := rest.New(rest.Config{BaseURL: "http://" + host + "/scim/v2.0/sandbox" + tenantQuery, Token: baton.NewSecret(token), Transport: over})
 	if err != nil {
-		panic(err) // all of it is written here
+		panic(err) // the configuration is constant
 	}
 	return perplexity.New(perplexity.Config{REST: c, MinAdmins: 1})
 }
@@ -325,7 +325,7 @@ func forgetsQuery(_ *baton.Connector, over http.RoundTripper) *baton.Connector {
 	}, nil})
 }
 
-// direct sends a write past everything.
+// direct sends a write without the connector.
 func direct(over http.RoundTripper, path, operation string) error {
 	body := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + operation + `]}`
 	req, err := http.NewRequest(http.MethodPatch, "http://"+host+"/scim/v2.0/sandbox"+path, strings.NewReader(body))
@@ -407,7 +407,7 @@ func creates(c *baton.Connector, create func(context.Context, baton.AccountReque
 	return &bad
 }
 
-// answered sends a request past everything and returns the id of the first user in the
+// answered sends a request without the connector and returns the id of the first user in the
 // answer.
 func answered(over http.RoundTripper, method, path, body string) string {
 	req, err := http.NewRequest(method, "http://"+host+"/scim/v2.0/sandbox"+path, strings.NewReader(body))

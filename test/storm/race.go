@@ -13,8 +13,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// RaceRun is changes that several processes make at once to one organisation, each over
-// a network of its own that dawdles.
+// RaceRun is a set of changes that several processes make to one organisation at once, each
+// over a slow network of its own.
 type RaceRun struct {
 	Seed uint64
 	Wrap Wrapper
@@ -26,13 +26,13 @@ type racer struct {
 	connector *baton.Connector
 }
 
-// errand is one change of one process, and what came of it.
-type errand struct {
+// raceChange is one change of one process, with its outcome.
+type raceChange struct {
 	attempt
 	by *racer
 }
 
-// Run has the processes race, in a bubble of its own, and returns what is wrong.
+// Run makes the changes, in a bubble of its own, and returns what is wrong.
 func (s RaceRun) Run(t *testing.T) (wrong []string) {
 	_ = t
 	r := rand.New(rand.NewPCG(s.Seed, 0x4ace))
@@ -58,7 +58,7 @@ func (s RaceRun) Run(t *testing.T) (wrong []string) {
 			}
 		}
 	}
-	var log discreet
+	var log logBuffer
 	racers := make([]*racer, 2+r.IntN(2))
 	for i := range racers {
 		w := newWire(org)
@@ -77,20 +77,20 @@ func (s RaceRun) Run(t *testing.T) (wrong []string) {
 			racers[i].connector = s.Wrap(racers[i].connector, w)
 		}
 	}
-	// Each admin is taken down by somebody, and everybody else comes to the team or goes.
-	var errands []*errand
+	// Each admin loses its rights to some process, and everybody else joins the team or leaves it.
+	var raceChanges []*raceChange
 	for i, id := range admins {
 		q := request{operation: pick(r, "revoke", "disable_user"), group: admin, user: id}
 		if memberFirst && chance(r, 40) {
 			q.operation, q.group = "grant", member
 		}
-		errands = append(errands, &errand{attempt{request: q}, racers[i%len(racers)]})
+		raceChanges = append(raceChanges, &raceChange{attempt{request: q}, racers[i%len(racers)]})
 	}
 	for _, id := range others {
-		errands = append(errands, &errand{attempt{request: request{operation: pick(r, "grant", "revoke"), group: team, user: id}}, racers[r.IntN(len(racers))]})
+		raceChanges = append(raceChanges, &raceChange{attempt{request: request{operation: pick(r, "grant", "revoke"), group: team, user: id}}, racers[r.IntN(len(racers))]})
 	}
 	var wg sync.WaitGroup
-	for _, e := range errands {
+	for _, e := range raceChanges {
 		wait := time.Duration(r.Int64N(int64(30 * time.Millisecond)))
 		wg.Go(func() {
 			pause(wait)
@@ -102,12 +102,12 @@ func (s RaceRun) Run(t *testing.T) (wrong []string) {
 	st := org.State()
 	if len(st.Admins) == 0 {
 		story := []string{"nobody is Admin any more"}
-		for _, e := range errands[:len(admins)] {
+		for _, e := range raceChanges[:len(admins)] {
 			story = append(story, fmt.Sprintf("%s: %+v, %v", e.request, e.outcome.Done, e.err))
 		}
 		wrong = append(wrong, strings.Join(story, "; "))
 	}
-	for _, e := range errands {
+	for _, e := range raceChanges {
 		switch {
 		case e.err == nil && !e.achieved(st):
 			wrong = append(wrong, fmt.Sprintf("%s says that it is done, and it is not", e.request))

@@ -6,13 +6,13 @@ import (
 	"testing/synctest"
 )
 
-// TestRaces: several processes change one organisation at once. What each says holds,
-// and an Admin is left.
+// TestRaces changes one organisation with several processes at once. What each reports must
+// hold, and an admin must be left.
 func TestRaces(t *testing.T) {
 	for i := range *runs {
 		s := RaceRun{Seed: *seed + uint64(i)}
 		t.Run(fmt.Sprint(s.Seed), func(t *testing.T) {
-			ran(t)
+			countRun(t)
 			synctest.Test(t, func(t *testing.T) {
 				for _, wrong := range s.Run(t) {
 					t.Error(wrong)

@@ -14,8 +14,8 @@ import (
 	"baton/agent/syncer"
 )
 
-// TestSchedules: feeds that deliver in any order, wait, restart, fail and are cut off at
-// any point, resumed until they are done, end with the same facts; on one processor and
+// TestSchedules runs feeds that deliver in any order, wait, restart, fail and are cut off at any
+// point, and resumes them until they are done. The facts must be the same, on one processor and
 // on several.
 func TestSchedules(t *testing.T) {
 	for _, procs := range []int{1, 2, 4} {
@@ -31,7 +31,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// line is a feed to be: its rows, page by page.
+// line describes a feed: its rows, page by page.
 type line struct {
 	name  string
 	kind  string
@@ -63,14 +63,13 @@ func schedule(t *testing.T, r *rand.Rand) {
 		t.Fatal(err)
 	}
 	truth := newTruth()
-	truth.add(look{rows: want, sides: [2]map[string]bool{want, want}}, nil)
+	truth.add(snapshot{rows: want, sides: [2]map[string]bool{want, want}}, nil)
 	if problem := truth.against(found, false); problem != "" {
 		t.Error(problem)
 	}
 }
 
-// lines makes up what there is to deliver: accounts and groups, each in feeds of several
-// pages.
+// lines makes up accounts and groups, each in feeds of several pages.
 func lines(r *rand.Rand) (all []line, want map[string]bool) {
 	want = map[string]bool{}
 	for _, kind := range []string{"user", "group"} {
@@ -95,7 +94,7 @@ func lines(r *rand.Rand) (all []line, want map[string]bool) {
 	return all, want
 }
 
-// perturbed is a connector over the lines whose feeds dawdle, restart and fail by chance.
+// perturbed returns a connector over the lines whose feeds wait, restart and fail by chance.
 func perturbed(lines []line, seed uint64, rough bool) *baton.Connector {
 	c := &baton.Connector{Name: "baton-perturbed", Origin: "https://upstream.example", ResourceTypes: []baton.ResourceType{
 		{ID: "user", DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true},

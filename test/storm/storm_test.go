@@ -19,7 +19,8 @@ var (
 	printed = flag.Bool("print", false, "print what came of it all")
 )
 
-// TestSyncs: right facts, a held sync or a clear failure; never a short sync.
+// TestSyncs runs syncs under faults: right facts, a held sync or a clear failure, but never a
+// short sync.
 func TestSyncs(t *testing.T) {
 	tally := tallied
 	one := func(s SyncRun) {
@@ -29,7 +30,7 @@ func TestSyncs(t *testing.T) {
 			name = s.Upstream + "/" + strings.Join(s.Alone, ",")
 		}
 		t.Run(name, func(t *testing.T) {
-			ran(t)
+			countRun(t)
 			synctest.Test(t, func(t *testing.T) {
 				for _, wrong := range s.Run(t, tally) {
 					t.Error(wrong)
@@ -53,21 +54,21 @@ func TestSyncs(t *testing.T) {
 	}
 }
 
-// tallied is what came of all.
+// tallied counts the outcomes of all runs.
 var tallied = NewTally()
 
-// underWay are the runs of a long storm so far.
-var underWay = struct {
+// progress counts the runs so far.
+var progress = struct {
 	began, told time.Time
 	runs        int
 }{began: time.Now()}
 
-// ran counts a run of a long storm, and says now and then how far it is.
-func ran(t *testing.T) {
-	underWay.runs++
-	if now := time.Now(); *printed && now.Sub(underWay.told) > 15*time.Second {
-		underWay.told = now
-		fmt.Printf("%s: %d runs; %s\n", now.Sub(underWay.began).Round(time.Second), underWay.runs, t.Name())
+// countRun counts a run, and prints the progress now and then.
+func countRun(t *testing.T) {
+	progress.runs++
+	if now := time.Now(); *printed && now.Sub(progress.told) > 15*time.Second {
+		progress.told = now
+		fmt.Printf("%s: %d runs; %s\n", now.Sub(progress.began).Round(time.Second), progress.runs, t.Name())
 	}
 }
 
@@ -81,11 +82,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// cover fails if a fault was never met, and if one was that is said not to matter.
+// cover fails if a fault was never met. It logs faults that were met and are said not to matter.
 func cover(t *testing.T, upstream, operation string, apart map[string]string) {
 	t.Helper()
 	if *runs < 20 {
-		return // a single run, to look into
+		return // a few runs only
 	}
 	for _, f := range Table(upstream) {
 		met := tallied.Met(upstream, f.Name, operation)

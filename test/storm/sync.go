@@ -22,10 +22,10 @@ import (
 	"baton/c1z/c1ztest"
 )
 
-// Wrapper changes a connector before it is used: how bugs are planted.
+// Wrapper changes a connector before it is used. It is how bugs are planted.
 type Wrapper func(*baton.Connector, http.RoundTripper) *baton.Connector
 
-// SyncRun is one sync in a storm. Everything but the wrapper follows from the seed.
+// SyncRun is one sync under faults. Everything but the wrapper follows from the seed.
 type SyncRun struct {
 	Seed     uint64
 	Upstream string   // "perplexity" or "percipio"
@@ -33,48 +33,47 @@ type SyncRun struct {
 	Wrap     Wrapper
 }
 
-// event is what happens before the request of that number.
+// event is something that happens before the request of that number.
 type event struct {
 	at     int
-	faults []string // what is on from now on
+	faults []string // that are on from then on
 	change bool     // somebody changes the organisation
 }
 
-// maxRequests is how many requests a sync may take: far more than any needs.
+// maxRequests limits the requests of a sync. It is far more than any needs.
 const maxRequests = 20_000
 
-// discreet is a log that is searched for the token.
-type discreet struct {
+// logBuffer keeps the log, to search it for the token.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (d *discreet) Write(p []byte) (int, error) {
+func (d *logBuffer) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.buf.Write(p)
 }
 
-func (d *discreet) logger() *slog.Logger {
+func (d *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(d, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-func (d *discreet) shows(secret string) bool {
+func (d *logBuffer) shows(secret string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return strings.Contains(d.buf.String(), secret)
 }
 
-// Run lets the storm loose, in a bubble of its own, and returns what is wrong; nothing
-// if all is well.
+// Run runs the sync, in a bubble of its own, and returns what is wrong, or nothing.
 func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 	r := rand.New(rand.NewPCG(s.Seed, 0x5709))
-	var log discreet
+	var log logBuffer
 	org := newPerplexity
 	if s.Upstream == "percipio" {
 		org = newPercipio
 	}
-	time.Sleep(time.Until(today)) // bubbles begin before anybody learnt anything
+	time.Sleep(time.Until(today)) // bubbles begin before the first progress of the sandbox
 	if s.Alone != nil {
 		org = demonstration(s.Upstream, has(s.Alone, "search-fail", "search-429", "search-locale", "search-crowded"))
 	}
@@ -97,7 +96,7 @@ func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 	if s.Alone == nil && chance(r, 20) {
 		if _, err := on.sync(); err != nil {
 			if baton.KindOf(err) == baton.Incomplete && !on.whole() {
-				return nil // nobody has learnt anything there
+				return nil // a tenant without grants
 			}
 			fail("the sync before the storm: %v", err)
 			return wrong
@@ -133,10 +132,10 @@ func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 	return wrong
 }
 
-// today is when storms take place.
+// today is the date of all runs.
 var today = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// syncing is a run under way.
+// syncing is the state of a run.
 type syncing struct {
 	run       SyncRun
 	rand      *rand.Rand
@@ -154,10 +153,10 @@ type syncing struct {
 	changed  bool
 	truth    *truth
 	met      map[string]bool
-	calm     bool // the storm is over
+	over     bool // no faults any more
 }
 
-// plan decides what will happen.
+// plan sets the first faults and plans the events.
 func (s *syncing) plan() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +164,7 @@ func (s *syncing) plan() {
 	s.base = s.seen
 	s.settings = s.run.Alone
 	if has(s.settings, "stale-reads", "stale-reads-always") {
-		s.events = append(s.events, event{at: s.base + 2, change: true}) // something to be stale about
+		s.events = append(s.events, event{at: s.base + 2, change: true}) // so that there is an old state to show
 	}
 	if s.settings == nil {
 		s.settings = faults(r, table, r.IntN(5)+1)
@@ -189,16 +188,16 @@ func (s *syncing) mustSet(settings []string) {
 	}
 }
 
-// before is called before each request: things happen, and a look is taken.
+// before is called before each request. It carries out events and takes a snapshot.
 func (s *syncing) before(n int, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = n
 	for _, e := range s.events {
-		if e.at != n || s.calm {
+		if e.at != n || s.over {
 			continue
 		}
-		s.look()
+		s.snapshot()
 		if e.change {
 			s.tenant.change(s.rand)
 			s.changed = true
@@ -206,17 +205,17 @@ func (s *syncing) before(n int, _ *http.Request) {
 			s.mustSet(e.faults)
 		}
 	}
-	s.look()
+	s.snapshot()
 }
 
-func (s *syncing) look() { s.truth.add(s.tenant.look(), s.tenant.ActiveFaults()) }
+func (s *syncing) snapshot() { s.truth.add(s.tenant.snapshot(), s.tenant.ActiveFaults()) }
 
-// sync is one sync with everything watched.
+// sync runs one sync and watches everything.
 func (s *syncing) sync() (syncer.Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*24*time.Hour)
 	defer cancel()
 	s.mu.Lock()
-	s.look()
+	s.snapshot()
 	s.wire.mu.Lock()
 	s.wire.limit, s.wire.endless = s.wire.requests+maxRequests, cancel
 	s.wire.mu.Unlock()
@@ -224,7 +223,7 @@ func (s *syncing) sync() (syncer.Result, error) {
 	res, err := syncer.Run(ctx, syncer.Config{Connector: s.connector, Path: s.path, Log: slog.New(slog.DiscardHandler)})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.look()
+	s.snapshot()
 	if ctx.Err() != nil {
 		err = errors.Join(errEndless, err)
 	}
@@ -233,7 +232,7 @@ func (s *syncing) sync() (syncer.Result, error) {
 
 var errEndless = errors.New("the sync does not come to an end")
 
-// judge says how the sync ended, and what is wrong with that.
+// judge returns how the sync ended, and what is wrong with that.
 func (s *syncing) judge(_ syncer.Result, err error, before []byte) (outcome, problem string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,7 +271,7 @@ func (s *syncing) judge(_ syncer.Result, err error, before []byte) (outcome, pro
 	return outcome, problem
 }
 
-// unclear says why an error is not one that a person can use.
+// unclear returns why a person cannot use an error, or nothing.
 func unclear(err error) string {
 	switch {
 	case baton.KindOf(err) == baton.Internal:
@@ -287,15 +286,14 @@ func unclear(err error) string {
 	return ""
 }
 
-// again syncs when the storm is over, from what is left.
+// again syncs without faults, from what is left.
 func (s *syncing) again() string {
 	s.mu.Lock()
 	s.mustSet(nil)
-	s.calm = true
+	s.over = true
 	s.mu.Unlock()
 	_, err := s.sync()
-	// Each list that was cut short in the storm is noticed when it comes to its end, and
-	// then read anew by the next sync.
+	// A list that a fault cut short is noticed at its end, and read anew by the next sync.
 	for n := 0; n < 3 && baton.KindOf(err) == baton.Incomplete && unclear(err) == ""; n++ {
 		_, err = s.sync()
 	}
@@ -315,10 +313,10 @@ func (s *syncing) again() string {
 	return s.truth.against(found, blind(s.truth, s.changed))
 }
 
-// whole reports whether the organisation has something of everything.
+// whole reports whether the organisation has users and grants.
 func (s *syncing) whole() bool {
 	users, grants := 0, 0
-	for id := range s.tenant.look().rows {
+	for id := range s.tenant.snapshot().rows {
 		if _, _, ok := holder(id); ok {
 			grants++
 		} else if strings.HasPrefix(id, "user:") {

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// The outcomes that are allowed.
+// The permitted outcomes.
 const (
 	Right   = "right facts"
 	Held    = "held"
@@ -24,7 +24,7 @@ const (
 	Alarmed = "alarm about what the server did to others"
 )
 
-// Tally counts what came of all runs, and which fault met which operation.
+// Tally counts the outcomes of runs, and which fault met which operation.
 type Tally struct {
 	mu       sync.Mutex
 	outcomes map[[2]string]int            // operation, outcome
@@ -33,7 +33,7 @@ type Tally struct {
 	requests int
 }
 
-// NewTally is an empty one.
+// NewTally returns an empty Tally.
 func NewTally() *Tally {
 	return &Tally{outcomes: map[[2]string]int{}, kinds: map[[2]string]int{}, met: map[string]map[[2]string]int{}}
 }
@@ -54,7 +54,7 @@ func (t *Tally) count(operation, outcome, kind string, met []string, requests in
 	t.requests += requests
 }
 
-// Met is how often the fault of the upstream had a say in an operation whose name
+// Met counts how often the fault of the upstream affected an operation whose name
 // begins so.
 func (t *Tally) Met(upstream, fault, operation string) int {
 	t.mu.Lock()
@@ -68,7 +68,7 @@ func (t *Tally) Met(upstream, fault, operation string) int {
 	return n
 }
 
-// Runs is how many operations had that outcome; "" is any.
+// Runs counts the operations with that outcome; "" is any.
 func (t *Tally) Runs(operation, outcome string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestTally checks that the printed tables add up what was counted.
+// TestTally checks the sums in the printed tables.
 func TestTally(t *testing.T) {
 	tally := NewTally()
 	tally.count("sync of perplexity", Right, "", []string{"perplexity page-cap", "perplexity stall"}, 3)

@@ -15,7 +15,7 @@ import (
 	sandboxperplexity "baton/sandbox/perplexity"
 )
 
-// server is a sandbox, as far as a storm of syncs is concerned.
+// server is what a run of syncs needs of a sandbox.
 type server interface {
 	http.Handler
 	SetFaults(names ...string) error
@@ -27,24 +27,24 @@ type server interface {
 // tenant is a sandbox with an organisation in it.
 type tenant struct {
 	server
-	look    func() look
-	change  func(*rand.Rand) // what somebody else does
-	connect func(*wire) (*baton.Connector, error)
-	hook    func(n int, r *http.Request)
+	snapshot func() snapshot
+	change   func(*rand.Rand) // makes a change of somebody else
+	connect  func(*wire) (*baton.Connector, error)
+	hook     func(n int, r *http.Request)
 }
 
-// token is what no output may show.
+// token is the secret that no output may show.
 const token = "sk-storm-0123456789abcdef"
 
-func client(w *wire, path string, log *discreet) (*rest.Client, error) {
+func client(w *wire, path string, log *logBuffer) (*rest.Client, error) {
 	return rest.New(rest.Config{BaseURL: "http://" + host + path, Token: baton.NewSecret(token), Transport: w,
 		RetryFor: time.Hour, MaxBody: w.maxBody, Log: log.logger()})
 }
 
-// tenantQuery is the part of a SCIM URL that names the tenant, where a server wants that.
+// tenantQuery is the query of the SCIM URL that names the tenant.
 const tenantQuery = "?tenant=acme"
 
-// crowds are faults with members without number.
+// crowds holds faults that show a very large number of members.
 var crowds = []string{"crowded-group", "repeated-members"}
 
 // idForm returns a form of ids.
@@ -52,9 +52,9 @@ func idForm(r *rand.Rand) sandboxperplexity.IDForm {
 	return pick(r, sandboxperplexity.WorkOSIDs, sandboxperplexity.WorkOSIDs, sandboxperplexity.UUIDs, sandboxperplexity.Numbers)
 }
 
-// demonstration makes the organisation that the sandbox shows by itself.
-func demonstration(upstream string, limited bool) func(*rand.Rand, *discreet) *tenant {
-	return func(r *rand.Rand, log *discreet) *tenant {
+// demonstration makes the demonstration organisation of the sandbox.
+func demonstration(upstream string, limited bool) func(*rand.Rand, *logBuffer) *tenant {
+	return func(r *rand.Rand, log *logBuffer) *tenant {
 		t := &tenant{}
 		hook := func(n int, req *http.Request) { t.hook(n, req) }
 		if upstream == "percipio" {
@@ -66,8 +66,8 @@ func demonstration(upstream string, limited bool) func(*rand.Rand, *discreet) *t
 	}
 }
 
-// newPerplexity makes an organisation of a shape by chance.
-func newPerplexity(r *rand.Rand, log *discreet) *tenant {
+// newPerplexity makes an organisation of random shape.
+func newPerplexity(r *rand.Rand, log *logBuffer) *tenant {
 	t := &tenant{}
 	users := 1 + r.IntN(40)
 	opts := sandboxperplexity.Options{Users: users, Groups: 2 + r.IntN(8), MembersMin: 1, MembersMax: 1 + r.IntN(12), Seed: r.Uint64(),
@@ -79,10 +79,10 @@ func newPerplexity(r *rand.Rand, log *discreet) *tenant {
 	return t
 }
 
-func (t *tenant) perplexity(opts sandboxperplexity.Options, log *discreet) {
+func (t *tenant) perplexity(opts sandboxperplexity.Options, log *logBuffer) {
 	s := sandboxperplexity.New(opts)
 	t.server = s
-	t.look = func() look { return lookPerplexity(s) }
+	t.snapshot = func() snapshot { return snapshotPerplexity(s) }
 	t.change = func(r *rand.Rand) { changePerplexity(r, s) }
 	t.connect = func(w *wire) (*baton.Connector, error) {
 		c, err := client(w, s.URLPath()+tenantQuery, log)
@@ -90,10 +90,10 @@ func (t *tenant) perplexity(opts sandboxperplexity.Options, log *discreet) {
 	}
 }
 
-// lookPerplexity: accounts and groups are known through their lists, memberships through
-// the group or the account.
-func lookPerplexity(s *sandboxperplexity.Server) look {
-	l := look{rows: map[string]bool{}, sides: [2]map[string]bool{{}, {}}, names: map[string][]string{}}
+// snapshotPerplexity returns what the sandbox has. Accounts and groups are visible in their
+// lists, memberships through the group or the account.
+func snapshotPerplexity(s *sandboxperplexity.Server) snapshot {
+	l := snapshot{rows: map[string]bool{}, sides: [2]map[string]bool{{}, {}}, names: map[string][]string{}}
 	st, on := s.State(), s.ActiveFaults()
 	truncated := limitOf(on, "members-truncated")
 	shown := map[string]bool{}
@@ -147,7 +147,7 @@ func limitOf(settings []string, name string) int {
 	return n
 }
 
-// changePerplexity is one thing that happens to an organisation on any day.
+// changePerplexity makes one ordinary change to an organisation.
 func changePerplexity(r *rand.Rand, s *sandboxperplexity.Server) {
 	st := s.State()
 	managed := slices.DeleteFunc(st.Users, func(u sandboxperplexity.UserState) bool { return !u.Managed })
@@ -178,8 +178,8 @@ func changePerplexity(r *rand.Rand, s *sandboxperplexity.Server) {
 	}
 }
 
-// newPercipio makes an organisation of a shape by chance.
-func newPercipio(r *rand.Rand, log *discreet) *tenant {
+// newPercipio makes an organisation of random shape.
+func newPercipio(r *rand.Rand, log *logBuffer) *tenant {
 	t := &tenant{}
 	opts := sandboxpercipio.Options{Users: 1 + r.IntN(40), Courses: 2 + r.IntN(25), Rows: 1 + r.IntN(200), Seed: r.Uint64(), PendingPolls: r.IntN(3),
 		Token: token, OnRequest: func(n int, req *http.Request) { t.hook(n, req) }}
@@ -190,7 +190,7 @@ func newPercipio(r *rand.Rand, log *discreet) *tenant {
 	return t
 }
 
-func (t *tenant) percipio(opts sandboxpercipio.Options, some bool, log *discreet) {
+func (t *tenant) percipio(opts sandboxpercipio.Options, some bool, log *logBuffer) {
 	s := sandboxpercipio.New(opts)
 	var limited []string
 	for _, c := range s.State().Courses {
@@ -199,7 +199,7 @@ func (t *tenant) percipio(opts sandboxpercipio.Options, some bool, log *discreet
 		}
 	}
 	t.server = s
-	t.look = func() look { return lookPercipio(s, limited) }
+	t.snapshot = func() snapshot { return snapshotPercipio(s, limited) }
 	t.change = func(r *rand.Rand) { changePercipio(r, s) }
 	t.connect = func(w *wire) (*baton.Connector, error) {
 		c, err := client(w, "", log)
@@ -208,7 +208,7 @@ func (t *tenant) percipio(opts sandboxpercipio.Options, some bool, log *discreet
 	}
 }
 
-func lookPercipio(s *sandboxpercipio.Server, limited []string) look {
+func snapshotPercipio(s *sandboxpercipio.Server, limited []string) snapshot {
 	rows, st := map[string]bool{}, s.State()
 	names := map[string][]string{}
 	for _, u := range st.Users {
@@ -223,10 +223,10 @@ func lookPercipio(s *sandboxpercipio.Server, limited []string) look {
 	for p := range st.Expected(limited...) {
 		rows["course:"+p.Course+":"+string(p.Status)+":user:"+p.User] = true
 	}
-	return look{rows: rows, sides: [2]map[string]bool{rows, rows}, names: names}
+	return snapshot{rows: rows, sides: [2]map[string]bool{rows, rows}, names: names}
 }
 
-// changePercipio is one thing that happens to an organisation on any day.
+// changePercipio makes one ordinary change to an organisation.
 func changePercipio(r *rand.Rand, s *sandboxpercipio.Server) {
 	st := s.State()
 	if len(st.Users) < 2 || len(st.Courses) == 0 {
