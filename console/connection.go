@@ -8,6 +8,7 @@ import (
 // Connection is what is known about how a connector and the console are connected.
 type Connection struct {
 	Paused   bool
+	Hosted   bool      // it runs inside the console
 	Seen     time.Time // when a host last asked for work; zero: none ever did
 	Running  bool      // a host works on a sync
 	Finished time.Time // when the newest sync task that ended did; zero: none did
@@ -50,6 +51,9 @@ func (c Connection) State(now time.Time) (ConnectionState, string) {
 	case c.Held != nil:
 		return Held, "A sync waits for a decision and is not applied." + c.data()
 	case c.Seen.IsZero():
+		if c.Hosted {
+			return NotConnected, "It is not configured yet: Settings, Edit has what it needs."
+		}
 		return NotConnected, "No connector has called with its credentials yet."
 	case now.Sub(c.Seen) > OfflineAfter:
 		return Offline, fmt.Sprintf("No host has asked for work since %s UTC.", c.Seen.UTC().Format("2 Jan 2006 15:04")) + c.data()

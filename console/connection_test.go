@@ -18,6 +18,7 @@ func TestConnectionState(t *testing.T) {
 		sentence string
 	}{
 		{"new", Connection{}, NotConnected, "No connector has called"},
+		{"new, hosted", Connection{Hosted: true}, NotConnected, "not configured yet"},
 		{"new and paused", Connection{Paused: true}, Paused, "resumes"},
 		{"connected, nothing yet", Connection{Seen: seen}, Syncing, "about to begin"},
 		{"first sync", Connection{Seen: seen, Running: true}, Syncing, "reading"},

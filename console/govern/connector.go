@@ -112,7 +112,7 @@ func (c *Console) connectorSummary(tx *store.Tx, con console.Connector, a consol
 
 // connectionOf returns what is known about the connection of a connector.
 func connectionOf(tx *store.Tx, con console.Connector) (n console.Connection, err error) {
-	n.Paused = con.Paused
+	n.Paused, n.Hosted = con.Paused, con.Hosting == console.Hosted
 	hosts, err := rpcstore.Hosts(tx, string(con.ID))
 	if err != nil {
 		return n, err

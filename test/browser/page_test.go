@@ -1,0 +1,308 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a page may take to become what is waited for.
+const patience = 20 * time.Second
+
+// browser is a tab of Chromium with axe-core.
+type browser struct {
+	t       *testing.T
+	ctx     context.Context
+	axe     string // its script
+	origin  string
+	checked map[string]bool // pages that were checked
+}
+
+// need skips a test that needs something, or fails it where it is required.
+func need(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("BATON_TEST_BROWSER") == "require" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// newBrowser starts Chromium. The console's certificate is its own, so it is not checked.
+func newBrowser(t *testing.T, origin string) *browser {
+	t.Helper()
+	var chromium string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			chromium = path
+			break
+		}
+	}
+	if chromium == "" {
+		need(t, "there is no Chromium here")
+	}
+	file := os.Getenv("BATON_TEST_AXE")
+	if file == "" {
+		need(t, "BATON_TEST_AXE does not name the file axe.min.js of axe-core")
+	}
+	axe, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.IgnoreCertErrors,
+		chromedp.Flag("disable-dev-shm-usage", true))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, done := chromedp.NewContext(allocator)
+	t.Cleanup(done)
+	b := &browser{t: t, ctx: ctx, axe: string(axe), origin: origin, checked: map[string]bool{}}
+	// The first action starts the browser, which lives as long as its context.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// run runs actions and fails the test if one of them does.
+func (b *browser) run(what string, actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, stop := context.WithTimeout(b.ctx, 2*patience)
+	defer stop()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.t.Fatalf("%s: %v\n%s", what, err, b.text())
+	}
+}
+
+// eval runs a script and decodes its value.
+func (b *browser) eval(script string, into any) error {
+	ctx, stop := context.WithTimeout(b.ctx, patience)
+	defer stop()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[[]byte](script, chromedp.EvalAwaitPromise))
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(value, into)
+}
+
+// text returns what the page shows.
+func (b *browser) text() (s string) {
+	if err := b.eval(`document.title + "\n" + location.href + "\n" + document.body.innerText`, &s); err != nil {
+		return err.Error()
+	}
+	return s
+}
+
+// open goes to a page.
+func (b *browser) open(path string) {
+	b.t.Helper()
+	b.run("open "+path, chromedp.Navigate(b.origin+path))
+	b.check()
+}
+
+// find is a script that marks the one visible element with a role and an accessible name,
+// as axe-core computes them, and returns how many there are.
+const find = `(() => {
+	const role = %s, name = %s;
+	axe.setup(document.body);
+	try {
+		const hits = [...document.querySelectorAll("a, button, input, select, textarea, summary, [role]")].filter((e) =>
+			e.checkVisibility() && (axe.commons.aria.getRole(e) || "") === role && axe.commons.text.accessibleText(e).trim() === name);
+		document.querySelectorAll("[data-found]").forEach((e) => e.removeAttribute("data-found"));
+		if (hits.length) hits[0].setAttribute("data-found", "");
+		return hits.length;
+	} finally { axe.teardown(); }
+})()`
+
+// found selects the element that was found.
+const found = chromedp.CSS("[data-found]")
+
+// locate finds the element with a role and an accessible name, and fails if there is none.
+func (b *browser) locate(role, name string) {
+	b.t.Helper()
+	n := 0
+	b.inject()
+	if err := b.eval(fmt.Sprintf(find, quote(role), quote(name)), &n); err != nil || n == 0 {
+		b.t.Fatalf("the page has no %s %q (%v)\n%s", role, name, err, b.text())
+	}
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+// click clicks on what has a role and an accessible name, and waits for the page it leads to.
+func (b *browser) click(role, name string) {
+	b.t.Helper()
+	b.locate(role, name)
+	b.run("click "+name, chromedp.ScrollIntoView(found), chromedp.Evaluate[chromedp.Void](`window.left = true`), chromedp.Click(found, chromedp.NodeVisible))
+	if role == "radio" || role == "checkbox" {
+		return
+	}
+	b.until(name+" leads to another page", `!window.left && document.readyState === "complete"`)
+	b.check()
+}
+
+// toggle opens or closes a group of details.
+func (b *browser) toggle(summary string) {
+	b.t.Helper()
+	b.run("toggle "+summary, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`[...document.querySelectorAll("summary")].find((s) => s.innerText.trim() === %s).click()`, quote(summary))))
+}
+
+// fill types text into the field with a label.
+func (b *browser) fill(label, text string) {
+	b.t.Helper()
+	role := "textbox"
+	b.inject()
+	var n int
+	if b.eval(fmt.Sprintf(find, quote("searchbox"), quote(label)), &n); n > 0 {
+		role = "searchbox"
+	}
+	if role == "textbox" {
+		var password bool // password fields have no role
+		script := fmt.Sprintf(`(() => { const l = [...document.querySelectorAll("label")].find((l) => l.innerText.trim() === %s); if (!l || l.control.type !== "password") return false;
+			document.querySelectorAll("[data-found]").forEach((e) => e.removeAttribute("data-found")); l.control.setAttribute("data-found", ""); return true })()`, quote(label))
+		if err := b.eval(script, &password); err != nil || !password {
+			b.locate(role, label)
+		}
+	}
+	b.run("fill "+label, chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-found]").value = ""`), chromedp.SendKeys(found, text))
+}
+
+// until waits until a script is true.
+func (b *browser) until(what, script string) {
+	b.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		ok := false
+		if err := b.eval(script, &ok); err == nil && ok {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("%s: it does not become true\n%s", what, b.text())
+		}
+	}
+}
+
+// shows waits until the page, loaded again and again, shows a text.
+func (b *browser) shows(text string) {
+	b.t.Helper()
+	for end := time.Now().Add(3 * patience); ; time.Sleep(300 * time.Millisecond) {
+		if strings.Contains(b.text(), text) {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("the page never shows %q\n%s", text, b.text())
+		}
+		b.run("reload", chromedp.Reload())
+	}
+}
+
+// has fails unless the page shows texts.
+func (b *browser) has(texts ...string) {
+	b.t.Helper()
+	page := b.text()
+	for _, text := range texts {
+		if !strings.Contains(page, text) {
+			b.t.Errorf("the page does not show %q\n%s", text, page)
+		}
+	}
+}
+
+func (b *browser) inject() {
+	b.t.Helper()
+	var there bool
+	if b.eval(`!!window.axe`, &there); !there {
+		b.run("axe-core", chromedp.Evaluate[chromedp.Void](b.axe))
+	}
+}
+
+// check looks for violations of WCAG on the page, in both themes and on a phone, the first
+// time that a page with this heading is seen.
+func (b *browser) check() {
+	b.t.Helper()
+	var name string
+	if err := b.eval(`location.pathname.replace(/[0-9A-Za-z]{27}/g, "ID").replace(/\/[0-9]+/g, "/N").replace(/^\/invitation\/.*/, "/invitation") + (document.querySelector("[role=alert]") ? " with a problem" : "")`, &name); err != nil {
+		b.t.Fatal(err)
+	}
+	if b.checked[name] {
+		return
+	}
+	b.checked[name] = true
+	for _, theme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 390} {
+			b.run("theme", media(theme), chromedp.EmulateViewport(width, 900))
+			b.axeRun(fmt.Sprintf("%s (%s, %d px)", name, theme, width))
+			b.picture(fmt.Sprintf("%s-%s-%d", name, theme, width))
+		}
+	}
+	b.run("theme", media(""), chromedp.EmulateViewport(1280, 900))
+}
+
+// axeRun reports every violation that axe-core finds, and pages that are wider than the
+// window.
+func (b *browser) axeRun(name string) {
+	b.t.Helper()
+	b.inject()
+	var found struct {
+		Violations []struct {
+			ID    string `json:"id"`
+			Help  string `json:"help"`
+			Nodes []struct {
+				HTML    string `json:"html"`
+				Summary string `json:"failureSummary"`
+			} `json:"nodes"`
+		} `json:"violations"`
+		Wide bool `json:"wide"`
+	}
+	script := `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}).then((r) =>
+		({violations: r.violations.map((v) => ({id: v.id, help: v.help, nodes: v.nodes.map((n) => ({html: n.html, failureSummary: n.failureSummary}))})),
+		  wide: document.documentElement.scrollWidth > window.innerWidth}))`
+	if err := b.eval(script, &found); err != nil {
+		b.t.Fatalf("%s: axe-core: %v", name, err)
+	}
+	for _, v := range found.Violations {
+		for _, n := range v.Nodes {
+			b.t.Errorf("%s: %s: %s\n%s\n%s", name, v.ID, v.Help, n.HTML, n.Summary)
+		}
+	}
+	if found.Wide {
+		b.t.Errorf("%s: the page is wider than the window", name)
+	}
+}
+
+// picture keeps a picture of the page, where a folder is named for them.
+func (b *browser) picture(name string) {
+	b.t.Helper()
+	dir := os.Getenv("BATON_TEST_PICTURES")
+	if dir == "" {
+		return
+	}
+	ctx, stop := context.WithTimeout(b.ctx, patience)
+	defer stop()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	file := strings.Trim(strings.NewReplacer("/", "_", " ", "-").Replace(name), "_") + ".png"
+	if err := os.WriteFile(filepath.Join(dir, file), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// media emulates the theme that somebody prefers; "" ends it.
+func media(theme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
+		return err
+	})
+}
