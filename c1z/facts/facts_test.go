@@ -232,10 +232,13 @@ func TestWriteFileChooses(t *testing.T) {
 	if got, _, _ := strings.Cut(factsOf(t, path), "\n"); got != "sync\t"+fixture.Second+"\tpartial\tfinished" {
 		t.Errorf("%q", got)
 	}
-	for id, want := range map[string]string{fixture.Second: fixture.First + "\tfull\tfinished", fixture.First: fixture.Second + "\tpartial\tunfinished"} {
-		fixture.Edit(t, path, fixture.Database(t, path), `update v1_sync_runs set ended_at = null where sync_id = '`+id+`'`)
-		if got, _, _ := strings.Cut(factsOf(t, path), "\n"); id == fixture.Second && got != "sync\t"+want {
-			t.Errorf("%q, want %q", got, want)
+	for _, test := range []struct{ unfinish, want string }{
+		{fixture.Second, fixture.First + "\tfull\tfinished"},
+		{fixture.First, fixture.Second + "\tpartial\tunfinished"},
+	} {
+		fixture.Edit(t, path, fixture.Database(t, path), `update v1_sync_runs set ended_at = null where sync_id = '`+test.unfinish+`'`)
+		if got, _, _ := strings.Cut(factsOf(t, path), "\n"); got != "sync\t"+test.want {
+			t.Errorf("%q, want %q", got, test.want)
 		}
 	}
 	fixture.Edit(t, path, fixture.Database(t, path), `delete from v1_sync_runs`)

@@ -71,8 +71,8 @@ func TestGoldenBytes(t *testing.T) {
 	}
 	want := []string{
 		"fa47d6a0636b5a0ce7175693738b4cfe1bb619ee5c8a816413ca2e8f976aebba",
-		"f38407ea00b0a4d77c7fad9d841d4574606f37326f5377cd1f2abf8d8431c98d",
-		"8b1212aca6dd4eb5926e63950752414be126cecb2e164270ec559f2e4fd37cc7",
+		"5dd738f507ea0bbd875d814c4070397932e18b0ca4a1a29a6a2884b6ac0795b2",
+		"0c184a176c5f33a4eaf56716ebcccbf70686ec9df44a997453852e6c96813865",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -32,7 +32,7 @@ func (w *Writer) layOut(ctx context.Context) error {
 		w.failed = w.lay(ctx)
 		var order *sqlitefile.OrderError
 		switch {
-		case errors.As(w.failed, &order):
+		case errors.As(w.failed, &order) && order.Index != byPrincipal: // whose order is made here
 			// Ids of several lengths are in one order by themselves and in another one with
 			// what follows them. Such an index must be sorted, which cannot be made up for.
 			w.disordered[order.Index] = true
@@ -48,8 +48,8 @@ func (w *Writer) layOut(ctx context.Context) error {
 	}
 }
 
-// Indexes whose entries are in order only by accident where there are rows of several syncs:
-// grants by principal ([principalIndex] has them otherwise), and those by entitlement and sync.
+// Indexes whose entries do not come in the order of the rows: grants by principal, which
+// [principalIndex] puts in order, and grants by entitlement and sync, which [syncIndex] does.
 const (
 	byPrincipal       = "idx_grants_principal_id_v1"
 	byEntitlementSync = "idx_grants_entitlement_sync_grant_v1"
@@ -70,10 +70,11 @@ func (w *Writer) lay(ctx context.Context) (err error) {
 			return w.laying.failure(w, err)
 		}
 	}
-	if w.principalIndex != nil {
-		if err := w.principalIndex.write(ctx, w.laying.principalIndex); err != nil {
-			return w.laying.failure(w, err)
-		}
+	if err := w.laying.syncIndex.flush(); err != nil {
+		return w.laying.failure(w, err)
+	}
+	if err := w.principalIndex.write(ctx, w.laying.principalIndex); err != nil {
+		return w.laying.failure(w, err)
 	}
 	if w.previous != nil {
 		for _, name := range []string{"v1_sync_runs", "v1_assets"} {
@@ -229,7 +230,7 @@ func (w *Writer) mergeOne(ctx context.Context, t *table, s *source) (fresh int, 
 		if fresh%1024 == 0 && ctx.Err() != nil {
 			return fresh, ctx.Err()
 		}
-		if err := w.write(t, s); err != nil {
+		if err := w.write(t, of, s, s); err != nil {
 			return fresh, err
 		}
 		if err := s.next(); err != nil {
@@ -242,8 +243,8 @@ func (w *Writer) mergeOne(ctx context.Context, t *table, s *source) (fresh int, 
 	return fresh, nil
 }
 
-// write writes a row.
-func (w *Writer) write(t *table, s *source) error {
+// write writes a row. Now is the row of the new sync with the same id, nil if there is none.
+func (w *Writer) write(t *table, of Table, s, now *source) error {
 	if s.past != nil {
 		if err := s.past.values(t.row); err != nil {
 			return err
@@ -254,16 +255,24 @@ func (w *Writer) write(t *table, s *source) error {
 	if err := t.add(t.row); err != nil {
 		return err
 	}
-	if s.fresh != nil && s.fresh.table == Grants && w.principalIndex != nil { // and then all are fresh
-		return w.principalIndex.add(s.fresh.principal, t.rows)
+	if of != Grants {
+		return nil
 	}
-	return nil
+	if err := w.laying.syncIndex.add(t.row, t.rows); err != nil {
+		return err
+	}
+	columns := t.principal
+	if now == nil || s != now && !w.principalIndex.same(now.fresh.principal, t.row[columns[0]].Bytes(), t.row[columns[1]].Bytes()) {
+		return w.laying.principalIndex.AddAside(t.rows, t.row, columns)
+	}
+	return w.principalIndex.add(now.fresh.principal, t.rows)
 }
 
 // mergeSeveral writes the rows of several syncs, of which so many are new.
 func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources []*source) (fresh int, err error) {
 	gone := comparison{table: of}
 	var id []byte
+	var same []*source // the rows with the id
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return fresh, ctx.Err()
@@ -278,10 +287,12 @@ func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources [
 			break
 		}
 		var now, before *source
+		same = same[:0]
 		for _, s := range sources {
-			if !bytes.Equal(s.id, id) || s.id == nil {
+			if s.id == nil || !bytes.Equal(s.id, id) {
 				continue
 			}
+			same = append(same, s)
 			if s.before {
 				before = s
 			}
@@ -289,8 +300,10 @@ func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources [
 				now = s
 				fresh++
 			}
+		}
+		for _, s := range same {
 			if s.keep {
-				if err := w.write(t, s); err != nil {
+				if err := w.write(t, of, s, now); err != nil {
 					return fresh, err
 				}
 			}
@@ -298,11 +311,9 @@ func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources [
 		if w.changes != nil && (now != nil || before != nil) {
 			gone.see(w, now, before)
 		}
-		for _, s := range sources {
-			if bytes.Equal(s.id, id) && s.id != nil {
-				if err := s.next(); err != nil {
-					return fresh, err
-				}
+		for _, s := range same {
+			if err := s.next(); err != nil {
+				return fresh, err
 			}
 		}
 	}

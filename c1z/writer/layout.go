@@ -114,7 +114,8 @@ type laying struct {
 	w                  *sqlitefile.Writer
 	tables             map[string]*table
 	syncID, discovered sqlitefile.Value  // of the new rows
-	principalIndex     *sqlitefile.Index // of grants by principal, when its entries come last
+	principalIndex     *sqlitefile.Index // of grants by principal: its entries come last
+	syncIndex          *syncIndex        // of grants by entitlement and sync; nil if its entries come with the rows
 }
 
 // table is a table that is being written.
@@ -124,12 +125,14 @@ type table struct {
 	table   *sqlitefile.Table
 	indexed []*sqlitefile.Index // nil: its entries come last
 	row     []sqlitefile.Value  // for reuse
+
+	principal []int // of grants: the columns of the index by principal
 }
 
-// lay begins the tables. Entries of the indexes of rows are taken to come in order, as the
-// rows do, but for those of the indexes that are named as disordered; those of the index by
-// principal, if it is not, once all rows are there.
-func lay(w *sqlitefile.Writer, disordered map[string]bool) *laying {
+// lay begins the tables for the rows of the syncs, whose ids are in order. The entries of the
+// indexes of rows are expected to come in order, as the rows do, but for those of the indexes
+// that are named as disordered. The entries of the index by principal come after all rows.
+func lay(w *sqlitefile.Writer, disordered map[string]bool, syncs []string) *laying {
 	l := &laying{w: w, tables: map[string]*table{}}
 	for _, known := range layouts() {
 		t := &table{layout: known, table: w.Table(known.sql), row: make([]sqlitefile.Value, len(known.columns))}
@@ -138,10 +141,16 @@ func lay(w *sqlitefile.Writer, disordered map[string]bool) *laying {
 	for _, known := range layouts() {
 		for _, ix := range known.indexes {
 			index := w.Index(ix.sql)
+			if ix.name == byPrincipal {
+				l.tables[known.name].principal = ix.columns
+			}
 			if known.ofRows() && !disordered[ix.name] {
 				index.InOrder()
-				if ix.name == byPrincipal {
+				switch {
+				case ix.name == byPrincipal:
 					l.principalIndex, index = index, nil
+				case ix.name == byEntitlementSync && len(syncs) > 1:
+					l.syncIndex, index = newSyncIndex(index, ix.columns, syncs), nil
 				}
 			}
 			l.tables[known.name].indexed = append(l.tables[known.name].indexed, index)

@@ -62,7 +62,7 @@ func newPartitions(pool *extsort.Pool, many []int, limit int, together func(firs
 func (p *partitions) of(first, second int) *extsort.Queue {
 	partition := int(p.first[first])
 	if n := p.parts[partition]; n > 1 {
-		partition += second * n / p.limit
+		partition += min(second*n/p.limit, n-1) // there may be more than expected
 	}
 	return p.lists[partition]
 }

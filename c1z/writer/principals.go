@@ -9,9 +9,10 @@ import (
 	"baton/c1z/internal/sqlitefile"
 )
 
-// principalIndex are the entries of the index of grants by principal. Where all grants in the file
-// are of the new sync, each is two numbers until all are there, of a principal in the order
-// of that index and of a row, and none is sorted as text.
+// principalIndex holds the entries of the index of grants by principal until all grants are
+// written. An entry is two numbers: of a principal, in the order of that index, and of a row.
+// None is sorted as text, except those of grants that only previous syncs have, whose principals
+// have no numbers. These go to the index itself ([sqlitefile.Index.AddAside]).
 type principalIndex struct {
 	of         *grants
 	place      []int // by the order of the principal: its place in the index; nil: the same
@@ -21,8 +22,8 @@ type principalIndex struct {
 }
 
 // newPrincipalIndex puts principals in order. They are by their joined ids, and in the index by
-// type, and then by id.
-func newPrincipalIndex(g *grants, rows int) *principalIndex {
+// type, and then by id. Each of the syncs is expected to have as many grants as the new one.
+func newPrincipalIndex(g *grants, rows, syncs int) *principalIndex {
 	h := &principalIndex{of: g}
 	kind := func(n int) []byte {
 		id, end := g.principal(n)
@@ -34,7 +35,13 @@ func newPrincipalIndex(g *grants, rows int) *principalIndex {
 			held = h.reorder(kind)
 		}
 	}
-	h.partitions = newPartitions(g.pool, held, rows+1, func(int) bool { return false })
+	if syncs > 1 {
+		held = slices.Clone(held)
+		for i := range held {
+			held[i] *= syncs
+		}
+	}
+	h.partitions = newPartitions(g.pool, held, rows*syncs+1, func(int) bool { return false })
 	return h
 }
 
@@ -61,6 +68,12 @@ func (h *principalIndex) add(principal int, row int64) error {
 	h.key = binary.AppendUvarint(h.key[:0], uint64(place))
 	h.key = binary.AppendUvarint(h.key, uint64(row))
 	return h.partitions.of(place, int(row)).Add(h.key)
+}
+
+// same reports whether a principal, by its order, has that type and id.
+func (h *principalIndex) same(principal int, kind, id []byte) bool {
+	text, end := h.of.principal(principal)
+	return bytes.Equal(text[:end], kind) && bytes.Equal(text[end+1:], id)
 }
 
 // write adds the entries to the index, in order.
@@ -94,5 +107,5 @@ func (h *principalIndex) write(ctx context.Context, index *sqlitefile.Index) err
 			}
 		}
 	}
-	return nil
+	return index.Drain()
 }

@@ -68,8 +68,8 @@ type Writer struct {
 	out            *disk.Replacement // the new file
 	frame          *frame            // around the database in it
 	laying         *laying
-	principalIndex *principalIndex // nil where rows of several syncs are sorted by principal
-	message        []byte          // of the row that was written last
+	principalIndex *principalIndex
+	message        []byte // of the row that was written last
 	laid           bool
 	// disordered are the indexes whose entries do not come in order.
 	disordered map[string]bool
@@ -115,8 +115,6 @@ func Create(path string, opt Options) (*Writer, error) {
 	if w.previous, err = previousOf(cmp.Or(opt.Previous, path), opt); err != nil {
 		return nil, err
 	}
-	several := w.previous != nil && len(w.previous.kept) > 0
-	w.disordered[byEntitlementSync], w.disordered[byPrincipal] = several, several
 	if err := w.pool.Prepare(); err != nil {
 		w.Abort()
 		return nil, err
@@ -160,11 +158,15 @@ func (w *Writer) begin(ctx context.Context) (err error) {
 		return err
 	}
 	w.frame = newFrame(ctx, w.out)
-	w.laying = lay(sqlitefile.New(w.frame, w.pool), w.disordered)
-	w.principalIndex = nil
-	if w.laying.principalIndex != nil {
-		w.principalIndex = newPrincipalIndex(w.grants, w.rows[Grants])
+	syncs := []string{w.opt.SyncID}
+	if w.previous != nil {
+		for _, s := range w.previous.kept {
+			syncs = append(syncs, s.ID)
+		}
 	}
+	slices.Sort(syncs)
+	w.laying = lay(sqlitefile.New(w.frame, w.pool), w.disordered, syncs)
+	w.principalIndex = newPrincipalIndex(w.grants, w.rows[Grants], len(syncs))
 	w.laying.syncID, w.laying.discovered = sqlitefile.Text(w.opt.SyncID), sqlitefile.Text(w.started)
 	return nil
 }

@@ -20,13 +20,13 @@ const cacheKiB = 8 << 10
 
 // openDatabase opens a scratch database for exclusive use. Nothing in it outlives a
 // crash, so it is neither synced nor journaled on disk. SQLite spills to dir while it
-// sorts. Path is the c1z file, for errors.
-func openDatabase(s *disk.Scratch, dir, path string) (*sqlite.Conn, error) {
+// sorts. Kinds are the first bytes of its pages. Path is the c1z file, for errors.
+func openDatabase(s *disk.Scratch, kinds []byte, dir, path string) (*sqlite.Conn, error) {
 	info, err := s.Stat()
 	if err != nil {
 		return nil, disk.Errorf(err, s.Name(), "read %s", s.Name())
 	}
-	return checkTrees(s, info.Size(), path, func() (*sqlite.Conn, error) { return connect(s, dir, path) })
+	return checkTrees(s, info.Size(), kinds, path, func() (*sqlite.Conn, error) { return connect(s, dir, path) })
 }
 
 func connect(s *disk.Scratch, dir, path string) (*sqlite.Conn, error) {

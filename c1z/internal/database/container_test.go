@@ -82,5 +82,6 @@ func unpackFile(path, dir string, max limits) (*disk.Scratch, error) {
 		return nil, err
 	}
 	defer in.Close()
-	return unpack(context.Background(), disk.OS{}, in, path, dir, max)
+	s, _, err := unpack(context.Background(), disk.OS{}, in, path, dir, max)
+	return s, err
 }

@@ -56,7 +56,7 @@ func OpenFile(ctx context.Context, fsys disk.FS, path, dir string) (*DB, error) 
 
 // Open unpacks the file that in reads. Errors call it by the name.
 func Open(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string) (_ *DB, err error) {
-	scratch, err := unpack(ctx, fsys, in, name, dir, defaultLimits)
+	scratch, kinds, err := unpack(ctx, fsys, in, name, dir, defaultLimits)
 	if e := ctx.Err(); e != nil && err != nil {
 		err = fmt.Errorf("c1z: read %s: %w", name, e)
 	}
@@ -69,7 +69,7 @@ func Open(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string) (_ 
 			d.Close()
 		}
 	}()
-	if d.Conn, err = openDatabase(scratch, dir, name); err != nil {
+	if d.Conn, err = openDatabase(scratch, kinds, dir, name); err != nil {
 		return nil, err
 	}
 	if d.Columns, err = columnsOf(d.Conn, name); err != nil {

@@ -20,7 +20,9 @@ type trees struct {
 	in       io.ReaderAt
 	pageSize int64
 	reserved int64
+	size     int64 // of the database
 	pages    int64
+	kinds    []byte   // the first byte of each page, where it is known
 	seen     []uint64 // a bit for each page
 }
 
@@ -32,23 +34,62 @@ const (
 	branchOfTable = 5
 )
 
-func newTrees(in io.ReaderAt, size int64) (*trees, error) {
+func hasChildren(kind byte) bool { return kind == branchOfIndex || kind == branchOfTable }
+
+func newTrees(in io.ReaderAt, size int64, kinds []byte) (*trees, error) {
 	head := make([]byte, 100)
 	if _, err := in.ReadAt(head, 0); err == io.EOF {
 		return nil, errors.New("it has no header")
 	} else if err != nil {
 		return nil, err
 	}
-	t := &trees{in: in, pageSize: int64(binary.BigEndian.Uint16(head[16:])), reserved: int64(head[20])}
-	if t.pageSize == 1 {
-		t.pageSize = 1 << 16
-	}
-	if t.pageSize < 512 || t.pageSize&(t.pageSize-1) != 0 {
+	t := &trees{in: in, pageSize: pageSize(head), reserved: int64(head[20]), size: size, kinds: kinds}
+	if t.pageSize == 0 {
 		return nil, errors.New("its page size makes no sense")
 	}
 	t.pages = (size + t.pageSize - 1) / t.pageSize
 	t.seen = make([]uint64, t.pages/64+1)
 	return t, nil
+}
+
+// pageSize returns the page size that the header of a database states, 0 if it is not one
+// that SQLite allows.
+func pageSize(head []byte) int64 {
+	n := int64(binary.BigEndian.Uint16(head[16:]))
+	switch {
+	case n == 1:
+		return 1 << 16
+	case n < 512 || n&(n-1) != 0:
+		return 0
+	}
+	return n
+}
+
+// pageKinds keeps the first byte of each page of a database that comes in pieces. That byte
+// says whether the page has children. With it, a walk reads only those that have: about one
+// in two hundred.
+type pageKinds struct {
+	begun    bool
+	pageSize int64 // 0: nothing is kept
+	next     int64 // where in the next piece the next page begins
+	first    []byte
+}
+
+// add adds the next piece. Nothing is kept if the first one is too short for the header.
+func (k *pageKinds) add(b []byte) {
+	if !k.begun {
+		k.begun = true
+		if len(b) >= 18 {
+			k.pageSize = pageSize(b)
+		}
+	}
+	if k.pageSize == 0 {
+		return
+	}
+	for ; k.next < int64(len(b)); k.next += k.pageSize {
+		k.first = append(k.first, b[k.next])
+	}
+	k.next -= int64(len(b))
 }
 
 // walk visits a tree from its root.
@@ -65,15 +106,18 @@ func (t *trees) walk(root int64) error {
 		}
 		t.seen[n/64] |= 1 << (n % 64)
 		head, at := page[:12], (n-1)*t.pageSize
-		if n == 1 {
+		switch {
+		case n == 1:
 			at = 100 // behind the header of the file
+		case n <= int64(len(t.kinds)) && at+12 <= t.size && !hasChildren(t.kinds[n-1]):
+			continue
 		}
 		if _, err := t.in.ReadAt(head, at); err != nil && err != io.EOF {
 			return err
 		} else if err != nil {
 			return errors.New("a page is beyond the end")
 		}
-		if head[0] != branchOfIndex && head[0] != branchOfTable {
+		if !hasChildren(head[0]) {
 			continue
 		}
 		if _, err := t.in.ReadAt(page, (n-1)*t.pageSize); err != nil && err != io.EOF {
@@ -106,9 +150,10 @@ func (t *trees) children(page []byte, start int64) (children []int64, err error)
 }
 
 // checkTrees proves that a database can be read in a time that its size bounds. The
-// schema, which SQLite reads first, is a tree itself.
-func checkTrees(in io.ReaderAt, size int64, path string, open func() (*sqlite.Conn, error)) (*sqlite.Conn, error) {
-	t, err := newTrees(in, size)
+// schema, which SQLite reads first, is a tree itself. Kinds are the first bytes of the pages,
+// as far as they are known.
+func checkTrees(in io.ReaderAt, size int64, kinds []byte, path string, open func() (*sqlite.Conn, error)) (*sqlite.Conn, error) {
+	t, err := newTrees(in, size, kinds)
 	if err == nil {
 		err = t.walk(1)
 	}

@@ -27,8 +27,12 @@ type Scan struct {
 	in       io.ReaderAt
 	pages    int64
 	branches []branch // from the root down
-	leaf     []byte
-	cells    int // of the leaf
+	buf      []byte
+	window   []byte // the pages that were read last, in buf
+	first    int64  // the number of the first of them
+	last     int64  // the number of the page that was asked for last
+	leaf     []byte // in the window
+	cells    int    // of the leaf
 	at       int
 	whole    []byte // of a row that overflows
 	err      error
@@ -45,6 +49,10 @@ type branch struct {
 }
 
 const (
+	// readAhead is how many pages are read at once where a table is read in the order of its
+	// pages. Among those of a table there are some of its indexes.
+	readAhead = 16
+
 	maxBranches = 20
 	maxPayload  = 256 << 20
 )
@@ -68,7 +76,7 @@ func NewScan(in io.ReaderAt, size int64, root int64) (*Scan, error) {
 	if !bytes.HasPrefix(head, []byte("SQLite format 3\x00")) || be.Uint16(head[sizeAt:]) != pageSize || head[reservedAt] != 0 || be.Uint32(head[encodingAt:]) != utf8 {
 		return nil, errForeign
 	}
-	s := &Scan{in: in, pages: size / pageSize, leaf: make([]byte, pageSize)}
+	s := &Scan{in: in, pages: size / pageSize, buf: make([]byte, readAhead*pageSize)}
 	return s, s.descend(root)
 }
 
@@ -91,13 +99,14 @@ func (s *Scan) Next() bool {
 // Err is what went wrong; nil at the end of the table.
 func (s *Scan) Err() error { return s.err }
 
-// page reads a page of the tree into b, and returns how many cells it has.
-func (s *Scan) page(number int64, b []byte) (cells int, err error) {
+// page reads a page of the tree, and returns how many cells it has. It is good until the
+// next one is read.
+func (s *Scan) page(number int64) (b []byte, cells int, err error) {
 	if number < 2 || number > s.pages { // the first one is of the schema
-		return 0, errSenseless
+		return nil, 0, errSenseless
 	}
-	if _, err := s.in.ReadAt(b, (number-1)*pageSize); err != nil {
-		return 0, err
+	if b, err = s.load(number); err != nil {
+		return nil, 0, err
 	}
 	header := leafHeader
 	switch b[0] {
@@ -105,37 +114,55 @@ func (s *Scan) page(number int64, b []byte) (cells int, err error) {
 		header = interiorHeader
 	case tableLeaf:
 	default:
-		return 0, errSenseless
+		return nil, 0, errSenseless
 	}
 	cells = int(binary.BigEndian.Uint16(b[3:]))
 	first := header + 2*cells
 	if first > pageSize {
-		return 0, errSenseless
+		return nil, 0, errSenseless
 	}
 	for at := header; at < first; at += 2 {
 		if cell := int(binary.BigEndian.Uint16(b[at:])); cell < first || cell > pageSize-4 {
-			return 0, errSenseless
+			return nil, 0, errSenseless
 		}
 	}
-	return cells, nil
+	return b, cells, nil
+}
+
+// load returns a page. If it comes shortly after the last one, those that follow are read
+// with it.
+func (s *Scan) load(number int64) ([]byte, error) {
+	at := (number - s.first) * pageSize
+	if at < 0 || at >= int64(len(s.window)) {
+		n := int64(1)
+		if ahead := number - s.last; ahead > 0 && ahead <= readAhead {
+			n = min(readAhead, s.pages-number+1)
+		}
+		at, s.first, s.window = 0, number, s.buf[:n*pageSize]
+		if _, err := s.in.ReadAt(s.window, (number-1)*pageSize); err != nil {
+			s.window = nil
+			return nil, err
+		}
+	}
+	s.last = number
+	return s.window[at : at+pageSize], nil
 }
 
 // descend goes to the first leaf below a page.
 func (s *Scan) descend(number int64) error {
 	for {
-		cells, err := s.page(number, s.leaf)
+		page, cells, err := s.page(number)
 		if err != nil {
 			return err
 		}
-		if s.leaf[0] == tableLeaf {
-			s.cells, s.at = cells, 0
+		if page[0] == tableLeaf {
+			s.leaf, s.cells, s.at = page, cells, 0
 			return nil
 		}
 		if len(s.branches) == maxBranches {
 			return errSenseless
 		}
-		b := branch{page: s.leaf, cells: cells}
-		s.leaf = make([]byte, pageSize)
+		b := branch{page: bytes.Clone(page), cells: cells}
 		s.branches = append(s.branches, b)
 		number = b.child()
 	}

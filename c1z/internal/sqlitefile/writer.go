@@ -85,7 +85,15 @@ type Index struct {
 	root    uint32
 	columns int // without the rowid; known from the first entry on
 	sorter  *extsort.Sorter
-	ordered *ordered // instead of the sorter
+	ordered *ordered // takes the entries that do not go to the sorter
+	aside   aside
+}
+
+// aside holds the entries of an index in order that were added out of order.
+type aside struct {
+	sorted *extsort.Merger // nil before the first entry in order
+	key    []byte          // the next one; nil after the last one
+	before []byte          // the entry in order that follows, for reuse
 }
 
 // ordered is what takes the entries of an index that come in order. The last one is compared
@@ -226,6 +234,20 @@ func (ix *Index) Add(rowid int64, values ...Value) error {
 	return ix.AddRow(rowid, values, ix.w.every(len(values)))
 }
 
+// AddAside adds an entry to an index that is [Index.InOrder] and not unique, before the first
+// entry in order. Such entries may come in any order: they are sorted, and merged with those
+// that come in order. After the last entry in order, [Index.Drain] adds those that are left.
+func (ix *Index) AddAside(rowid int64, row []Value, columns []int) error {
+	o := ix.ordered
+	if o == nil || ix.unique || ix.aside.sorted != nil {
+		return fmt.Errorf("sqlitefile: index %s takes no entries out of order here", ix.name)
+	}
+	ix.ordered = nil
+	err := ix.AddRow(rowid, row, columns)
+	ix.ordered = o
+	return err
+}
+
 // AddRow is Add with those of the row's values that are in the columns.
 func (ix *Index) AddRow(rowid int64, row []Value, columns []int) error {
 	w := ix.w
@@ -256,10 +278,73 @@ func (ix *Index) AddRow(rowid int64, row []Value, columns []int) error {
 		w.err = ix.sorter.Add(w.buf)
 		return w.err
 	}
-	if w.err = ix.follows(row, columns, rowid, nulls); w.err == nil {
-		w.err = ix.ordered.add(w, row, columns, rowid)
+	if w.err = ix.follows(row, columns, rowid, nulls); w.err != nil {
+		return w.err
 	}
+	if ix.sorter.Len() > 0 {
+		ix.aside.before = appendEntryKey(ix.aside.before[:0], row, columns, rowid)
+		if w.err = ix.mergeAside(ix.aside.before); w.err != nil {
+			return w.err
+		}
+	}
+	w.err = ix.ordered.add(w, row, columns, rowid)
 	return w.err
+}
+
+// Drain adds the entries that were added aside and come after all others. No entry can be
+// added to another index between the first one in order and Drain.
+func (ix *Index) Drain() error {
+	if ix.sorter.Len() == 0 {
+		return nil
+	}
+	if err := ix.mergeAside(nil); err != nil {
+		return err
+	}
+	ix.sorter.Release()
+	return nil
+}
+
+// mergeAside adds the entries that were added aside and come before the key; all that are
+// left if it is nil.
+func (ix *Index) mergeAside(before []byte) (err error) {
+	a, o := &ix.aside, ix.ordered
+	if a.sorted == nil {
+		if a.sorted, err = ix.sorter.Merge(); err != nil {
+			return err
+		}
+		if err := a.next(ix); err != nil {
+			return err
+		}
+	}
+	for a.key != nil && (before == nil || bytes.Compare(a.key, before) < 0) {
+		ix.w.entry.parse(a.key, ix.columns)
+		ix.w.buf = ix.w.entry.appendRecord(ix.w.buf[:0])
+		if err := o.tree.entry(ix.w.buf); err != nil {
+			return err
+		}
+		o.n++
+		if err := a.next(ix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next goes to the next entry.
+func (a *aside) next(ix *Index) error {
+	last := len(a.key)
+	key, shared, err := a.sorted.Next()
+	switch {
+	case err == io.EOF:
+		a.key = nil
+		return nil
+	case err != nil:
+		return err
+	case last > 0 && shared == len(key):
+		return ix.duplicate(key)
+	}
+	a.key = append(a.key[:0], key...)
+	return nil
 }
 
 // follows sees that an entry may come after the last one.
@@ -400,6 +485,11 @@ func (w *Writer) plant(t *tree) (root uint32, err error) {
 // write merges the entries into a tree.
 func (ix *Index) write() (err error) {
 	w := ix.w
+	if ix.ordered != nil {
+		if err := ix.Drain(); err != nil {
+			return err
+		}
+	}
 	entries := int64(ix.sorter.Len())
 	if ix.ordered != nil {
 		entries = ix.ordered.n
