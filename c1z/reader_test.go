@@ -17,6 +17,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/internal/longtest"
 )
 
 // TestReadRecorded reads every row of files that official programs have written.
@@ -208,8 +209,8 @@ func TestEveryByteFlipped(t *testing.T) {
 	}
 	db, bad := fixture.Database(t, path), filepath.Join(dir, "bad.c1z")
 	for i := range whole {
-		if i > 64 && i < 8000 && i%32 > 0 {
-			continue // the first pages lie there as they are; one byte is like the other
+		if i > 64 && (i < 8000 && i%32 > 0 || i%longtest.Pick(8, 1) > 0) {
+			continue // the first pages are not compressed; one byte of them is like the other
 		}
 		b := slices.Clone(whole)
 		b[i] ^= 0x10

@@ -18,6 +18,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
+	"baton/internal/longtest"
 )
 
 // model is a sync as it is meant, worked out with maps from rows in the order of adding.
@@ -177,14 +178,14 @@ func changed(t writer.Table, before, now *model) (c writer.Change) {
 // lists.
 func TestLibraryAgrees(t *testing.T) {
 	orphans, outranked := 0, 0
-	for seed := range uint64(6) {
+	for seed := range longtest.Pick[uint64](3, 6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
 			writer.SetPartitionSize(t, 1+r.IntN(30)) // seldom all in one
 			path := filepath.Join(t.TempDir(), "sync.c1z")
 			syncs, before := map[string]*model{}, (*model)(nil)
 			for _, id := range []string{fixture.First, fixture.Second, fixture.Third} {
-				rows := oddRows(r, 30+r.IntN(300))
+				rows := oddRows(r, 30+r.IntN(longtest.Pick(150, 300)))
 				m := modelOf(rows)
 				orphans, outranked = orphans+m.orphans, outranked+m.outrank
 				syncs[id] = m

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"baton"
+	"baton/internal/longtest"
 )
 
 // TestPastAsTheLibrary seals a sync beside two others, of which tables are read as they lie
@@ -20,13 +21,14 @@ import (
 func TestPastAsTheLibrary(t *testing.T) {
 	respelt := []string{"pragma writable_schema = on", "update sqlite_schema set sql = replace(sql, 'CREATE TABLE v1', 'CREATE TABLE  v1')"}
 	r := rand.New(rand.NewPCG(4, 4))
+	n := longtest.Pick(40, 120)
 	two := filepath.Join(t.TempDir(), "two.c1z")
 	for _, id := range []string{fixture.First, fixture.Second} {
 		opt := fixture.Full(id)
 		opt.Ranks, opt.KeepSyncs = ranks, 3
-		fixture.Write(t, two, opt, oddRows(r, 120))
+		fixture.Write(t, two, opt, oddRows(r, n))
 	}
-	now := oddRows(r, 120)
+	now := oddRows(r, n)
 	seal := func(script ...string) (db []byte, changes writer.Changes, scans bool, err error) {
 		path := filepath.Join(t.TempDir(), "sync.c1z")
 		if err := os.WriteFile(path, fixture.Contain(t, fixture.Edited(t, two, script...)), 0o600); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"baton"
 	"baton/internal/disk/disktest"
+	"baton/internal/longtest"
 )
 
 // These tests run parts of themselves in a process of their own, which says by this
@@ -120,7 +121,7 @@ func TestKilled(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
-	const deaths = 20
+	deaths := longtest.Pick(6, 20)
 	for i := range deaths {
 		cmd := startChild(t, "TestKilled", path)
 		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", killAt, 1+i*operations/deaths))

@@ -1,6 +1,7 @@
 package sqlitefile_test
 
 import (
+	"baton/internal/longtest"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,7 +11,7 @@ import (
 // FuzzRows makes up a table with indexes and rows, and holds what comes of it here
 // against what the library makes of it.
 func FuzzRows(f *testing.F) {
-	for seed := range uint64(40) {
+	for seed := range longtest.Pick[uint64](15, 40) {
 		f.Add(seed, uint16(seed*seed), uint16(seed%5*700))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, rows, memory uint16) {

@@ -1,6 +1,7 @@
 package sqlitefile_test
 
 import (
+	"baton/internal/longtest"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -92,10 +93,7 @@ func (g *grantSource) next(into *grant) {
 const discovered = "2026-01-02 03:04:05.678901234"
 
 func TestGrants(t *testing.T) {
-	n := 20_000
-	if *long {
-		n = 200_000
-	}
+	n := longtest.Pick(5_000, 200_000)
 	s := set{layout: grants}
 	source := newGrantSource(n)
 	for i := range n {

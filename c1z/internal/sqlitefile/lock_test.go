@@ -9,6 +9,7 @@ import (
 
 	"baton/c1z/internal/sqlitefile"
 	"baton/internal/extsort"
+	"baton/internal/longtest"
 )
 
 // TestLockPage lays out a small database around the page that holds the locks, in a file
@@ -21,10 +22,7 @@ func TestLockPage(t *testing.T) {
 			s.rows[i][2] = make([]byte, 20_000)
 		}
 	}
-	step := uint32(7)
-	if *long {
-		step = 1
-	}
+	step := longtest.Pick[uint32](20, 1)
 	stored := query(t, openLibrary(t, store(t, s)), "select * from people")
 	for before := uint32(1); before < 100; before += step {
 		first := uint32(sqlitefile.LockPage - before)

@@ -2,7 +2,6 @@ package sqlitefile_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 
 	"baton/c1z/internal/sqlitefile"
 	"baton/internal/extsort"
+	"baton/internal/longtest"
 )
 
 // people is a table with one index of each kind.
@@ -57,18 +57,10 @@ func crowd(n int) set {
 }
 
 // long is for the sizes that take minutes, with the race detector many.
-var long = flag.Bool("long", false, "test the large sizes, too")
-
 func TestSizes(t *testing.T) {
-	sizes := []int{0, 1, 2, 10, 100, 1000, 10_000}
-	if *long {
-		sizes = append(sizes, 100_000)
-	}
+	sizes := longtest.Pick([]int{0, 1, 2, 10, 100, 1000}, []int{0, 1, 2, 10, 100, 1000, 10_000, 100_000})
 	for _, n := range sizes {
 		for _, memory := range []int{0, 1 << 16, 16 << 20} {
-			if n == 10_000 && memory != 1<<16 && !*long {
-				continue
-			}
 			t.Run(fmt.Sprintf("%d rows, %d bytes", n, memory), func(t *testing.T) {
 				check(t, memory, crowd(n))
 			})
@@ -116,15 +108,12 @@ func TestPageEdges(t *testing.T) {
 		}
 		return s
 	}
-	for _, size := range []int{1000, 990, 495, 340} { // some cells to a page: every number of rows
-		for n := range 40 {
+	for _, size := range longtest.Pick([]int{990, 340}, []int{1000, 990, 495, 340}) { // some cells to a page: every number of rows
+		for n := range longtest.Pick(26, 40) {
 			equalOnly(t, rows(n, size))
 		}
 	}
-	step := 7
-	if *long {
-		step = 1
-	}
+	step := longtest.Pick(21, 1)
 	for n := 0; n < 130; n += step { // keys so long that four fill an interior page
 		equalOnly(t, rows(n, 5000+n%7))
 	}
@@ -154,7 +143,7 @@ func TestOverflow(t *testing.T) {
 	}
 	check(t, 1<<20, plain)
 	long := set{layout: people}
-	for i, n := range []int{100_000, 1 << 20, 0, 1<<20 + 1, 4096, 3 << 20} {
+	for i, n := range longtest.Pick([]int{100_000, 0, 200_001, 4096}, []int{100_000, 1 << 20, 0, 1<<20 + 1, 4096, 3 << 20}) {
 		id := int64(i) + 1
 		long.rowids = append(long.rowids, id)
 		long.rows = append(long.rows, []any{id, strings.Repeat("x", n), bytes.Repeat([]byte("y"), n), int64(n)})
@@ -255,7 +244,7 @@ func TestValues(t *testing.T) {
 
 // TestSchema has schemas that fill the first page, overflow it and take many.
 func TestSchema(t *testing.T) {
-	for _, n := range []int{0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 30, 300} {
+	for _, n := range longtest.Pick([]int{0, 1, 7, 8, 9, 30}, []int{0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 30, 300}) {
 		t.Run(fmt.Sprint(n, " tables"), func(t *testing.T) {
 			var sets []set
 			for i := range n {
@@ -270,10 +259,7 @@ func TestSchema(t *testing.T) {
 		})
 	}
 	// The last statement grows until the schema leaves the first page, byte by byte.
-	step := 50
-	if *long {
-		step = 1
-	}
+	step := longtest.Pick(100, 1)
 	for extra := 3300; extra < 4300; extra += step {
 		s := crowd(3)
 		s.sql = strings.Replace(s.sql, "\n", strings.Repeat(" ", extra), 1)
