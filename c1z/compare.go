@@ -9,13 +9,13 @@ import (
 	"baton/c1z/internal/database"
 )
 
-// Difference is a row that is not the same in two syncs. Before or After is nil where that
-// sync has no such row.
+// Difference is a row that differs between two syncs. Before or After is nil if that sync does not
+// have the row.
 type Difference[T any] struct{ Before, After *T }
 
-// CompareResources iterates over the resources that differ between two syncs, in the order
-// of their ids. The syncs may be of one file or of two. Rows that are the same byte for byte
-// are not decoded. It holds one row of each sync at a time, and ends with the first error.
+// CompareResources iterates over the resources that differ between two syncs, in the order of
+// their ids. The syncs may be in the same file or in two. Rows with equal bytes are not decoded.
+// The iteration holds one row of each sync at a time, and ends with the first error.
 func CompareResources(ctx context.Context, before, after *Sync) iter.Seq2[Difference[Resource], error] {
 	return compare(ctx, before, after, resources)
 }
@@ -30,7 +30,7 @@ func CompareGrants(ctx context.Context, before, after *Sync) iter.Seq2[Differenc
 	return compare(ctx, before, after, grants)
 }
 
-// compare walks through both tables in the order of external ids.
+// compare reads both tables in the order of external ids.
 func compare[T any](ctx context.Context, before, after *Sync, t table[T]) iter.Seq2[Difference[T], error] {
 	return func(yield func(Difference[T], error) bool) {
 		err := func() error {
@@ -76,7 +76,7 @@ func compare[T any](ctx context.Context, before, after *Sync, t table[T]) iter.S
 	}
 }
 
-// side is one of two syncs that are compared.
+// side is one of the two syncs.
 type side[T any] struct {
 	table table[T]
 	scan  *scan // nil: the file has no such table
@@ -103,7 +103,7 @@ func (s *side[T]) id() []byte {
 	return s.scan.row.id
 }
 
-// take goes on to the next row and returns this one, if it is wanted.
+// take returns the current row, if it is wanted, and goes to the next one.
 func (s *side[T]) take(wanted bool) (one *T, err error) {
 	if wanted {
 		value, err := s.table.decode(&s.scan.row)
@@ -115,7 +115,7 @@ func (s *side[T]) take(wanted bool) (one *T, err error) {
 	return one, s.next()
 }
 
-// next goes to the next row. Of rows that repeat an id the first one counts.
+// next goes to the next row. It skips rows that repeat an id.
 func (s *side[T]) next() (err error) {
 	for {
 		first := !s.more

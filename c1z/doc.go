@@ -1,14 +1,12 @@
-// Package c1z reads sync.c1z files, in which Baton connectors keep what they found in an
-// application: its resources (accounts, groups, roles), the entitlements on them and who
-// holds which. It reads files of any connector, of the connectors of this module and of
-// others. Package writer, beside this one, writes them.
+// Package c1z reads sync.c1z files. A Baton connector writes into such a file what it found in an
+// application: resources (accounts, groups, roles), entitlements on them, and grants of these.
+// The package reads the files of any connector. Package writer writes files.
 //
 // # Reading
 //
-// [Open] unpacks a file into a scratch file. A file holds one sync or several, which
-// [File.Syncs] lists; [File.Latest] is the one that a reader usually wants. A [Sync] has
-// iterators over its rows. They hold one row at a time, may be nested, and end with the first
-// error, which is a [baton.Error] of a kind that says what is wrong:
+// [Open] unpacks a file into a scratch file. A file holds one or more syncs, which [File.Syncs]
+// lists. Most readers want [File.Latest]. A [Sync] has iterators over its rows. They hold one row
+// at a time, may be nested, and end with the first error, which is a [baton.Error]:
 //
 //	f, err := c1z.Open(ctx, "sync.c1z")
 //	...
@@ -22,24 +20,25 @@
 //		fmt.Println(g.Principal, g.Entitlement)
 //	}
 //
-// [CompareResources], [CompareEntitlements] and [CompareGrants] find what differs between two
-// syncs of one file or of two. Package facts prints a sync as lines that can be compared.
+// [CompareResources], [CompareEntitlements] and [CompareGrants] find the differences between two
+// syncs of the same file or of two files. Package facts prints a sync as lines of text that can be
+// compared.
 //
-// A file may be anybody's. What it unpacks to is bounded, its b-trees are checked for cycles
-// and shared branches before SQLite reads them, and a value has at most 256 MiB.
+// Files are not trusted. The unpacked size is limited, b-trees are checked for cycles and shared
+// branches before SQLite reads them, and a value has at most 256 MiB.
 //
 // # Identities
 //
-// Ids of entitlements and grants are opaque. Many connectors join them from their parts
-// ("group:g1:member", "group:g1:member:user:u1"), and others use ids of their own, such as
-// "custom-ent-id". The resource and the principal are in fields of their own.
+// Ids of entitlements and grants are opaque. Many connectors build them from their parts
+// ("group:g1:member", "group:g1:member:user:u1"), others use ids such as "custom-ent-id". Resource
+// and principal have fields of their own.
 //
-// Messages of grants may be slim: some releases leave out of the message what the columns
-// of the row say. Rows are complete here in either case.
+// Some releases write slim grants: the message leaves out what the columns of the row contain.
+// This package completes them.
 //
 // # Format
 //
-// Version 1 is the one that is read and written here:
+// Version 1 is read and written here:
 //
 //	byte 0      5                                                            end
 //	     ┌──────┬─────────────────────────────────────────────────────────────┐
@@ -49,15 +48,15 @@
 //	     a SQLite main database file
 //	     v1_sync_runs        one row per sync: id, times, type, counts
 //	     v1_resource_types   ┐
-//	     v1_resources        │ one row each: the identity as columns, the whole as a protobuf
-//	     v1_entitlements     │ message in the column data, and the sync it was seen in
+//	     v1_resources        │ a row per object: its ids as columns, all of it as a protobuf
+//	     v1_entitlements     │ message in the column data, and the id of the sync
 //	     v1_grants           ┘
 //	     v1_assets, v1_connector_sessions    not read here
 //
-// Tables but the first, columns and indexes that older releases did not have may be missing,
-// and there may be more of them. Times are UTC text, "2006-01-02 15:04:05.999999999" with
-// trailing zeros left out. Sync ids are KSUIDs.
+// All tables except v1_sync_runs may be missing, and so may columns and indexes that older
+// releases do not have. There may be additional ones. Times are text in UTC,
+// "2006-01-02 15:04:05.999999999" without trailing zeros. Sync ids are KSUIDs.
 //
-// Version 3 ("C1Z3\0") holds a database of another storage engine, Pebble. Opening one is an
-// [EngineError].
+// Version 3 ("C1Z3\0") holds a database of another storage engine, Pebble. [Open] returns an
+// [EngineError] for it.
 package c1z

@@ -22,14 +22,14 @@ const (
 	PartialDeletions = "partial_deletions" // what was deleted since another sync
 )
 
-// ErrNoSync is in the chain of the error of a file without a finished sync.
+// ErrNoSync reports a file without a finished sync.
 var ErrNoSync = errors.New("no finished sync")
 
-// EngineError is in the chain of the error of a file that another storage engine than
-// SQLite wrote, such as Pebble. The error is of kind [baton.Unsupported].
+// EngineError reports a file of a storage engine other than SQLite, such as Pebble. Errors that
+// wrap it are of kind [baton.Unsupported].
 type EngineError struct {
 	Version int    // of the container: 3
-	Engine  string // as the file names it, such as "pebble3"; empty if that cannot be read
+	Engine  string // the name in the file, such as "pebble3"; empty if that cannot be read
 }
 
 func (e *EngineError) Error() string { return (*database.EngineError)(e).Error() }
@@ -39,8 +39,8 @@ type Opener struct {
 	// TempDir is the directory for the unpacked database, which takes about ten times the
 	// size of the file until Close. Empty is [os.TempDir].
 	TempDir string
-	// Disk is the file system. Nil is the operating system's, and nothing else is possible
-	// outside of this module.
+	// Disk is the file system. Nil is that of the operating system. Only tests of this module
+	// use another one.
 	Disk disk.FS
 }
 
@@ -61,8 +61,8 @@ func (o Opener) Open(ctx context.Context, path string) (*File, error) {
 	return newFile(database.OpenFile(ctx, disk.Of(o.Disk), path, o.dir()))
 }
 
-// OpenReaderAt opens a file of so many bytes. Errors are those of [Open] and call the file
-// by the name.
+// OpenReaderAt opens a file with that size, in bytes. Errors are those of [Open] and contain the
+// name.
 func (o Opener) OpenReaderAt(ctx context.Context, in io.ReaderAt, size int64, name string) (*File, error) {
 	return newFile(database.Open(ctx, disk.Of(o.Disk), io.NewSectionReader(in, 0, size), name, o.dir()))
 }
@@ -103,8 +103,8 @@ func (f *File) Close() error { return f.db.Close() }
 // Syncs lists the syncs in the file in the order of their rows, unfinished ones included.
 func (f *File) Syncs() []*Sync { return slices.Clone(f.syncs) }
 
-// Latest is the full sync that ended last or, without one, the sync of any other type that
-// ended last. A file without a finished sync is an [ErrNoSync] of kind NotFound.
+// Latest returns the full sync that ended last or, if there is none, the sync of any other type
+// that ended last. If no sync is finished, the error is [ErrNoSync], of kind NotFound.
 func (f *File) Latest() (*Sync, error) {
 	if s := newest(f.syncs, (*Sync).isFull); s != nil {
 		return s, nil
@@ -115,8 +115,8 @@ func (f *File) Latest() (*Sync, error) {
 	return nil, baton.Errorf(baton.NotFound, "c1z: %s holds %w", f.db.Name, ErrNoSync).WithFix("Sync first.")
 }
 
-// Sync is the sync with that id, which may be unfinished. It is an error of kind NotFound
-// if there is none.
+// Sync returns the sync with that id, finished or not. If there is none, the error is of kind
+// NotFound.
 func (f *File) Sync(id string) (*Sync, error) {
 	for _, s := range f.syncs {
 		if s.ID == id {
@@ -124,49 +124,49 @@ func (f *File) Sync(id string) (*Sync, error) {
 		}
 	}
 	return nil, baton.Errorf(baton.NotFound, "c1z: there is no sync %q in %s", id, f.db.Name).
-		WithFix("Name one of those that the file holds.")
+		WithFix("Use the id of a sync in the file.")
 }
 
 // SyncInfo describes a sync.
 type SyncInfo struct {
 	ID       string // a KSUID
-	Type     string // Full, Partial, ..., or one that is newer than this program
-	ParentID string // of a partial sync: the full sync before it
+	Type     string // Full, Partial, …, or a type that this program does not know
+	ParentID string // for a partial sync, the previous full sync
 	Started  time.Time
-	Ended    time.Time // zero: it was not finished
+	Ended    time.Time // zero if the sync is not finished
 }
 
-// Finished reports whether the sync came to its end.
+// Finished reports whether the sync is finished.
 func (s SyncInfo) Finished() bool { return !s.Ended.IsZero() }
 
-// Sync is one sync of an open file. It lives until the file is closed.
+// Sync is a sync of an open file. It can be used until the file is closed.
 type Sync struct {
 	SyncInfo
 	file *File
 }
 
-// File is the file that the sync is in.
+// File returns the file of the sync.
 func (s *Sync) File() *File { return s.file }
 
 func (s *Sync) isFull() bool { return s.Finished() && s.Type == Full }
 
-// Finished reports whether the sync came to its end.
+// Finished reports whether the sync is finished.
 func (s *Sync) Finished() bool { return s.SyncInfo.Finished() }
 
-// Previous is the finished full sync that ended last before this one; nil if the file has
+// Previous returns the last finished full sync that ended before this one; nil if the file has
 // none.
 func (s *Sync) Previous() *Sync {
 	return newest(s.file.syncs, func(other *Sync) bool { return other != s && other.isFull() && s.isAfter(other) })
 }
 
-// isAfter reports whether the sync ended after another one. Ids decide between two that
-// ended together, as they do in the official programs.
+// isAfter reports whether the sync ended after another one. If both ended at the same time, the
+// ids decide, as in the official programs.
 func (s *Sync) isAfter(other *Sync) bool {
 	order := s.Ended.Compare(other.Ended)
 	return order > 0 || order == 0 && s.ID > other.ID
 }
 
-// newest is the sync that ended last among those that are wanted; nil if there is none.
+// newest returns the wanted sync that ended last; nil if there is none.
 func newest(syncs []*Sync, wanted func(*Sync) bool) (last *Sync) {
 	for _, s := range syncs {
 		if wanted(s) && (last == nil || s.isAfter(last)) {

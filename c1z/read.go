@@ -27,10 +27,10 @@ const (
 	expansion       = "expansion"
 )
 
-// table is a table with rows of type T.
+// table describes a table whose rows are decoded to T.
 type table[T any] struct {
 	name    string
-	columns []string // that complete the message
+	columns []string // that may complete the message
 	decode  func(*row) (T, error)
 }
 
@@ -41,8 +41,7 @@ var (
 	grants        = table[Grant]{schema.Grants, []string{externalID, entitlementID, resourceTypeID, resourceID, principalTypeID, principalID, expansion}, decodeGrant}
 )
 
-// row is a row of a table: the message and, where the message leaves something out, the
-// columns.
+// row is a row of a table: the message, and the columns that may complete it.
 type row struct {
 	id      []byte // external id
 	data    []byte
@@ -69,7 +68,7 @@ func (r *row) isNull(column string) bool {
 	return r.values[i] == nil
 }
 
-// complete sets a text that the message leaves out.
+// complete sets a text that is missing in the message.
 func (r *row) complete(text *string, column string) {
 	if *text == "" {
 		*text = r.text(column)

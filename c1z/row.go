@@ -10,8 +10,8 @@ import (
 // Resource is a resource as its connector wrote it.
 type Resource struct {
 	baton.Resource
-	// Annotations are the names of the messages that the resource is annotated with, such as
-	// "UserTrait" or "ExternalLink", in the file's order.
+	// Annotations holds the names of the annotation messages, such as "UserTrait" or
+	// "ExternalLink", in the order of the file.
 	Annotations []string
 }
 
@@ -19,7 +19,7 @@ type Resource struct {
 type Entitlement struct {
 	ID           string // opaque; many connectors, but not all, write "type:id:slug"
 	Resource     baton.ResourceID
-	ResourceName string // display name of the resource, where the entitlement repeats it
+	ResourceName string // display name of the resource, if the entitlement contains it
 	Slug         string // may be empty
 	DisplayName  string
 	Description  string
@@ -31,11 +31,11 @@ type Entitlement struct {
 // Grant is a grant as its connector wrote it.
 type Grant struct {
 	ID           string // opaque
-	Entitlement  string // the id of an entitlement, which the sync need not list
+	Entitlement  string // id of the entitlement, which may not be in the sync
 	Resource     baton.ResourceID
-	ResourceName string // display name of the resource, where the grant repeats it
+	ResourceName string // display name of the resource, if the grant contains it
 	Principal    baton.ResourceID
-	Metadata     baton.Profile // what the upstream says of this one grant
+	Metadata     baton.Profile // attributes of this grant in the upstream
 	Sources      []string      // ids of the entitlements that it was derived from, sorted
 	Annotations  []string      // as in Resource
 	// Expandable says that the members of the principal hold the entitlement too.
@@ -52,8 +52,7 @@ func decodeResource(r *row) (Resource, error) {
 	return Resource{resource, names}, err
 }
 
-// decodeEntitlement decodes a row of v1_entitlements. What the message leaves out is in the
-// columns.
+// decodeEntitlement decodes a row of v1_entitlements. Columns complete the message.
 func decodeEntitlement(r *row) (Entitlement, error) {
 	message, err := wire.UnmarshalEntitlement(r.data)
 	e := Entitlement(message)
@@ -62,8 +61,8 @@ func decodeEntitlement(r *row) (Entitlement, error) {
 	return e, err
 }
 
-// decodeGrant decodes a row of v1_grants. The message of a slim grant has nothing but its
-// id; the rest is in the columns.
+// decodeGrant decodes a row of v1_grants. The message of a slim grant contains only its id; the
+// columns complete it.
 func decodeGrant(r *row) (Grant, error) {
 	message, err := wire.UnmarshalGrant(r.data)
 	g := Grant{ID: message.ID, Entitlement: message.Entitlement, Resource: message.Resource, ResourceName: message.ResourceName,

@@ -6,11 +6,10 @@ import (
 	"math/bits"
 )
 
-// checksum is XXH64, as zstd has it, of content that is a multiple of 32 bytes long and
-// whose beginning becomes known last. A stripe of 32 bytes changes four numbers, one for
-// each 8 of its bytes, in steps that can be taken backwards; so 32 bytes that may be
-// anything are batchSize to make the beginning leave those numbers as it found them.
-// Everything behind it can be summed first.
+// checksum computes XXH64, the checksum of zstd, for content whose beginning is known last. The
+// content is a multiple of 32 bytes long. Each stripe of 32 bytes changes four numbers (lanes),
+// one per 8 bytes, by steps that can be inverted. So 32 bytes of free choice are enough to make
+// the beginning leave the lanes as they were, and the rest can be summed first.
 type checksum struct {
 	lanes [4]uint64
 	size  uint64
@@ -25,7 +24,7 @@ const (
 	prime4 uint64 = 0x85ebca77c2b2ae63
 )
 
-// untouched is what the lanes begin with.
+// untouched returns the initial lanes.
 func untouched() [4]uint64 {
 	p1, p2 := prime1, prime2
 	return [4]uint64{p1 + p2, p2, 0, -p1}
@@ -33,7 +32,7 @@ func untouched() [4]uint64 {
 
 func newChecksum() checksum { return checksum{lanes: untouched()} }
 
-// add sums what follows.
+// add adds the content that follows.
 func (c *checksum) add(b []byte) {
 	c.size += uint64(len(b))
 	v := c.lanes
@@ -48,7 +47,7 @@ func (c *checksum) add(b []byte) {
 
 func round(lane, in uint64) uint64 { return bits.RotateLeft64(lane+in*prime2, 31) * prime1 }
 
-// inverse is what an odd number is multiplied by to give 1.
+// inverse returns the multiplicative inverse of an odd number modulo 2^64.
 func inverse(n uint64) uint64 {
 	x := n
 	for range 6 {
@@ -57,11 +56,11 @@ func inverse(n uint64) uint64 {
 	return x
 }
 
-// prepend adds the beginning, in which the stripe at the offset may be anything, and is
-// chosen here.
+// prepend adds the beginning of the content. It overwrites the stripe at the offset free, whose
+// content does not matter otherwise.
 func (c *checksum) prepend(head []byte, free int) error {
 	if len(head)%stripe != 0 || free%stripe != 0 || free < 0 || free+stripe > len(head) {
-		return errors.New("c1z: the schema has no room for the checksum")
+		return errors.New("c1z: the schema leaves no space for the checksum")
 	}
 	start := newChecksum()
 	start.add(head[:free])
@@ -69,7 +68,7 @@ func (c *checksum) prepend(head []byte, free int) error {
 	undo1, undo2 := inverse(prime1), inverse(prime2)
 	for at := len(head) - stripe; at >= free; at -= stripe {
 		for i := range end {
-			before := bits.RotateLeft64(end[i]*undo1, -31) // the lane and the input, added
+			before := bits.RotateLeft64(end[i]*undo1, -31) // lane plus input
 			in := head[at+8*i:]
 			if at == free {
 				binary.LittleEndian.PutUint64(in, (before-start.lanes[i])*undo2)
@@ -82,7 +81,7 @@ func (c *checksum) prepend(head []byte, free int) error {
 	return nil
 }
 
-// sum is the checksum as a frame has it.
+// sum returns the checksum that a frame stores, the lower 32 bits.
 func (c *checksum) sum() uint32 {
 	v := c.lanes
 	h := bits.RotateLeft64(v[0], 1) + bits.RotateLeft64(v[1], 7) + bits.RotateLeft64(v[2], 12) + bits.RotateLeft64(v[3], 18)

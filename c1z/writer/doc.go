@@ -2,11 +2,11 @@
 //
 // # Rows
 //
-// A row is known by its external id: a resource type's id; "type:id" of a resource;
-// "type:id:slug" of an entitlement; "type:id:slug:principaltype:principalid" of a grant. Rows
-// are in the order of their external ids. Those with the same id in several syncs are next to
-// each other, in the order of the syncs' ids. Two index names of v1_resources are swapped in
-// the format, and so they are here.
+// The external id identifies a row within a sync: the id of a resource type; "type:id" for a
+// resource; "type:id:slug" for an entitlement; "type:id:slug:principaltype:principalid" for a
+// grant. Tables hold their rows in the order of external ids. Rows of several syncs with the
+// same external id are adjacent, in the order of the syncs' ids. The format swaps the names of
+// two indexes of v1_resources, and so does this package.
 //
 // # Writing
 //

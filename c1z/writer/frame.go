@@ -11,19 +11,20 @@ import (
 	"baton/internal/disk"
 )
 
-// frame writes the container around a database while the database is written. It takes the
-// pages in order, but for the first few, which come last. They become blocks that are not
-// compressed, so that their place and size are known from the beginning:
+// frame writes the container around a database while the database is written. Pages come in
+// order, except that the first few come last. Those are stored in blocks without compression, so
+// that their position and size are known from the beginning:
 //
 //	magic of the file | frame header with the content size | the first pages |
 //	compressed blocks | checksum
 //
-// The blocks are those of package zstd's encoder. A goroutine sums and compresses the pages.
+// The compressed blocks come from the encoder of package zstd. A goroutine compresses the pages
+// and computes the checksum.
 type frame struct {
 	ctx  context.Context
 	out  *disk.Replacement
-	head int    // size of the first pages; 0 before the first write
-	buf  []byte // pages that the compressor does not have yet
+	head int    // size of the first pages, which come last; 0 before the first write
+	buf  []byte // pages for the compressor
 	comp *compressor
 	err  error
 }
@@ -38,7 +39,7 @@ type compressor struct {
 	blocks   blockWriter
 }
 
-// load is memory whose pages are compressed, and the first error so far.
+// load is memory that can be filled again, and the first error so far.
 type load struct {
 	buf []byte
 	err error
@@ -47,22 +48,22 @@ type load struct {
 const (
 	// frameHeader is the magic number, the descriptor, the window and the content size.
 	frameHeader = 4 + 1 + 1 + 8
-	// rawBlock is the size of the largest block, blockHeader of what comes before each.
+	// rawBlock is the largest size of a block, blockHeader the size of its header.
 	rawBlock    = 128 << 10
 	blockHeader = 3
 
-	// loadSize is how much the compressor gets at a time. One load is filled while another
-	// one is compressed.
+	// loadSize is the amount that the compressor gets at a time. One load is filled while
+	// another one is compressed.
 	loadSize = 256 << 10
 	loads    = 3
 
 	frameMagic = 0xfd2fb528
 	// descriptor: a content size of eight bytes, a window, a checksum.
 	descriptor = 3<<6 | 1<<2
-	// window is how far back a match may be. Sorted rows have nothing to find farther away:
-	// with 8 MiB a million grants are not smaller by a thousandth.
+	// window is the largest distance of a match. A larger one does not help sorted rows: with
+	// 8 MiB the file of a million grants is smaller by less than a thousandth.
 	window = 1 << 20
-	// windowLog is the logarithm of the window, less ten, in the upper five bits.
+	// windowLog is log2(window) - 10, in the upper five bits.
 	windowLog = (20 - 10) << 3
 )
 
@@ -70,7 +71,7 @@ func newFrame(ctx context.Context, out *disk.Replacement) *frame {
 	return &frame{ctx: ctx, out: out}
 }
 
-// WriteAt takes pages as sqlitefile gives them.
+// WriteAt takes pages in the order in which package sqlitefile writes them.
 func (f *frame) WriteAt(b []byte, off int64) (int, error) {
 	if f.err == nil {
 		f.err = f.ctx.Err()
@@ -89,7 +90,7 @@ func (f *frame) WriteAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-// begin starts the compressor, whose blocks follow the first pages.
+// begin starts the compressor. Its blocks follow the first pages.
 func (f *frame) begin(head int64) error {
 	f.head = int(head)
 	c := &compressor{full: make(chan []byte, loads), empty: make(chan load, loads), finished: make(chan error, 1), sum: newChecksum()}
@@ -110,7 +111,7 @@ func (f *frame) begin(head int64) error {
 	return nil
 }
 
-// add takes pages, and passes full loads on.
+// add adds pages, and passes full loads to the compressor.
 func (f *frame) add(b []byte) {
 	for len(b) > 0 && f.err == nil {
 		n := min(len(b), loadSize-len(f.buf))
@@ -121,19 +122,19 @@ func (f *frame) add(b []byte) {
 	}
 }
 
-// pass passes a load on, and waits for memory for the next one.
+// pass passes a load to the compressor, and waits for memory for the next one.
 func (f *frame) pass() {
 	f.comp.full <- f.buf
 	next := <-f.comp.empty
 	f.buf, f.err = next.buf, next.err
 }
 
-// run compresses until there are no more loads. After an error it only hands them back.
+// run compresses loads until there are no more. After an error it only returns their memory.
 func (c *compressor) run() {
 	var err error
 	for b := range c.full {
 		if err == nil {
-			c.sum.add(b) // which brings it into the cache
+			c.sum.add(b) // first: it brings the load into the cache
 			_, err = c.enc.Write(b)
 		}
 		c.empty <- load{b[:0], err}
@@ -144,10 +145,10 @@ func (c *compressor) run() {
 	c.finished <- err
 }
 
-// finish writes the first pages and what depends on the whole content.
+// finish writes the first pages, the frame header and the checksum.
 func (f *frame) finish(head []byte) error {
 	if len(head) != f.head {
-		return baton.Errorf(baton.Internal, "c1z: the schema has %d bytes where %d were left out", len(head), f.head)
+		return baton.Errorf(baton.Internal, "c1z: the schema has %d bytes, %d were reserved", len(head), f.head)
 	}
 	if f.pass(); f.err != nil {
 		return f.err
@@ -168,7 +169,7 @@ func (f *frame) finish(head []byte) error {
 	b = binary.LittleEndian.AppendUint64(b, c.sum.size)
 	for rest := head; len(rest) > 0; {
 		n := min(len(rest), rawBlock)
-		b = append(b, byte(n<<3), byte(n>>5), byte(n>>13)) // of type 0, raw, and not the last
+		b = append(b, byte(n<<3), byte(n>>5), byte(n>>13)) // type 0 (raw), not the last
 		b = append(b, rest[:n]...)
 		rest = rest[n:]
 	}
@@ -176,7 +177,7 @@ func (f *frame) finish(head []byte) error {
 	return database.Storage("write", f.out.Name(), err)
 }
 
-// close ends the compressor, if it is still at work, once it has done what was passed on.
+// close ends the compressor after the loads that it has.
 func (f *frame) close() error {
 	if f.comp == nil {
 		return nil
@@ -187,13 +188,13 @@ func (f *frame) close() error {
 	return err
 }
 
-// blockWriter writes the blocks of a frame to a place in a file. It takes a whole frame
-// without a checksum, and leaves its header out.
+// blockWriter writes the blocks of a frame to a position in a file. It takes a whole frame without
+// a checksum, and cuts off the header.
 type blockWriter struct {
 	out *disk.Replacement
 	at  int64
 	buf []byte
-	cut bool // the header is left out
+	cut bool // the header is cut off
 }
 
 // Write takes the next part of the frame.
@@ -228,7 +229,7 @@ func (w *blockWriter) flush() error {
 	return database.Storage("write", w.out.Name(), err)
 }
 
-// end writes what is left, and the checksum of the frame.
+// end writes the rest, and the checksum of the frame.
 func (w *blockWriter) end(sum uint32) error {
 	if !w.cut {
 		if err := w.cutHeader(); err != nil {
@@ -239,8 +240,8 @@ func (w *blockWriter) end(sum uint32) error {
 	return w.flush()
 }
 
-// unused is the offset of a stripe on the first page of a database that lies between the
-// pointers to its cells and the cells, where SQLite reads nothing; -1 if there is none.
+// unused returns the offset of a stripe between the cell pointers and the cells of the first
+// page, which SQLite does not read; -1 if there is none.
 func unused(head []byte) int {
 	const header = 100
 	be := binary.BigEndian

@@ -13,69 +13,69 @@ import (
 	"baton/internal/intern"
 )
 
-// grants puts the grants of the new sync in the order of their external ids. A tenant has
-// many of them and few things that they are made of, so that each is two numbers: of an
-// entitlement and of a principal.
+// grants puts the grants of the new sync in the order of their external ids. A tenant has many
+// more grants than entitlements and principals, so a grant is stored as two numbers and a tail.
 //
-// As they are added, numbers are given in the order of coming, and grants are noted in a
-// list. Once all are there, the numbers are put in the order of their texts, grants are
-// sorted partition by partition ([partitions]), and are listed as keys. An entitlement whose id, with a
-// colon, begins no other's has a place of its own, and its grants go by the order of
-// principals:
+// While grants are added, entitlements and principals get numbers as they appear, and grants go
+// to a queue. After the last one, entitlements and principals are ranked by their ids, and the
+// grants are sorted in [partitions] and listed as keys. Usually the id of an entitlement,
+// with a colon, does not begin the id of another one. Its place in the order is its own, and its
+// grants are in the order of their principals:
 //
-//	the place (4 bytes, highest first)
-//	the order of the principal (4 bytes, highest first)
-//	the tail
+//	place of the entitlement (4 bytes, big-endian)
+//	rank of the principal (4 bytes, big-endian)
+//	tail
 //
-// Entitlements of which one begins another share a place; their grants lie between each
-// other and go by their whole ids:
+// Where one id begins another, the entitlements share a place, their grants are mixed, and the
+// keys contain whole ids:
 //
-//	the place; the id, its zero bytes followed by 0xff; 0x00 0x01
-//	the number of the entitlement and the order of the principal (4 bytes each)
-//	the tail
+//	place; external id, each zero byte followed by 0xff; 0x00 0x01
+//	number of the entitlement, rank of the principal (4 bytes each, big-endian)
+//	tail
 //
-// A tail is how many bytes it shares with the beginning of the tail of the entitlement's
-// first grant, as an unsigned varint, and what is different.
+// A tail is what the encoding of the grant has after its id. It is stored as the number of bytes
+// (an unsigned varint) that it shares with the tail of the entitlement's first grant, and the
+// bytes that differ.
 type grants struct {
 	pool                     *extsort.Pool
 	entitlements, principals intern.Table
-	given                    []given // by entitlement
-	unknown                  []bool  // by the number of the principal; nil when all are known
+	given                    []given // by number of the entitlement
+	unknown                  []bool  // by number of the principal, then by rank; nil when all are known
 	pending                  pending
 	added                    *extsort.Queue
-	sorted                   *extsort.List // summary; nil before
+	sorted                   *extsort.List // nil before sortAll
 
-	places []int32 // of each entitlement
-	alone  []int32 // by place: the entitlement; -1 where there are several
-	// Once they are in order, principals are known by it, and by nothing else: their texts
-	// lie one behind the other.
+	places []int32 // by number of the entitlement
+	alone  []int32 // by place: the number of the entitlement, -1 if several share it
+	// The ids of principals in the order of their ranks, one after the other. They replace the
+	// table of principals once that is ranked.
 	names []byte
 	ends  []uint32
 
-	held []int // by the order of the principal, of the summary grants
+	held []int // by rank of the principal: how many grants it holds
 
 	key []byte // for reuse
 }
 
-// given is what is known of an entitlement from its grants.
+// given describes the grants of an entitlement.
 type given struct {
-	tail []byte // of the first one, the beginning
+	tail []byte // the beginning of the first one's tail
 	n    int    // how many were added
 }
 
-const maxShared = 512 // how much of a tail is kept for others
+const maxShared = 512 // bytes of a first tail that are kept
 
 func newGrants(pool *extsort.Pool) *grants { return &grants{pool: pool, added: pool.Queue()} }
 
-// grant is a grant as numbers, and what is different in its tail.
+// grant is a grant as numbers, and its tail.
 type grant struct {
-	entitlement, principal int // the principal by its order
+	entitlement, principal int // number of the entitlement, rank of the principal
 	shared                 int
 	rest                   []byte
 }
 
-// dropUnknownPrincipals has sortAll leave out the grants of those that are not known. All grants have
-// their numbers.
+// dropUnknownPrincipals makes sortAll drop the grants of unknown principals. No grant may be
+// pending.
 func (g *grants) dropUnknownPrincipals(known func(kind, id []byte) bool) {
 	g.unknown = make([]bool, g.principals.Len())
 	for n := range g.unknown {
@@ -84,15 +84,15 @@ func (g *grants) dropUnknownPrincipals(known func(kind, id []byte) bool) {
 	}
 }
 
-// appendEntitlement appends what tells entitlements apart: where their parts end, and
-// their id.
+// appendEntitlement appends what identifies an entitlement: where the first two parts of its id
+// end, and the id.
 func appendEntitlement(dst []byte, kind, resource int, id []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(kind))
 	dst = binary.AppendUvarint(dst, uint64(resource))
 	return append(dst, id...)
 }
 
-// entitlement is an entitlement's id, and where its first two parts end.
+// entitlement returns the id of an entitlement, and where its first two parts end.
 func (g *grants) entitlement(n int) (id []byte, kind, resource int) {
 	b := g.entitlements.Text(n)
 	k, width := binary.Uvarint(b)
@@ -101,7 +101,7 @@ func (g *grants) entitlement(n int) (id []byte, kind, resource int) {
 	return b[width:], int(k), int(r)
 }
 
-// principal is the id of a principal by its order, and where its type ends.
+// principal returns the id of a principal by its rank, and where its type ends.
 func (g *grants) principal(n int) (id []byte, kind int) {
 	start := uint32(0)
 	if n > 0 {
@@ -110,21 +110,21 @@ func (g *grants) principal(n int) (id []byte, kind int) {
 	return cutKind(g.names[start:g.ends[n]])
 }
 
-// cutKind cuts the length of a principal's type off its text.
+// cutKind splits the text of a principal into the length of its type and its id.
 func cutKind(b []byte) (id []byte, kind int) {
 	k, width := binary.Uvarint(b)
 	return b[width:], int(k)
 }
 
-// find is the number of an entitlement that some grant gives.
+// find returns the number of an entitlement that has grants.
 func (g *grants) find(e baton.EntitlementID) (n int, ok bool) {
 	kind := len(e.Resource.Type)
 	return g.entitlements.Find(appendEntitlement(nil, kind, kind+1+len(e.Resource.ID), []byte(e.String())))
 }
 
-// sortAll sorts the grants, each once. UnknownExample is told of those that are left out for their
-// principal, dropDangling of the others whose entitlement is not known, and keep of how many more
-// of one entitlement there are.
+// sortAll sorts the grants and removes duplicates. It calls dropUnknown for each grant that is
+// dropped because of its principal, dropDangling for each other one whose entitlement is not in
+// known, and keep with the number of grants that remain of an entitlement.
 func (g *grants) sortAll(ctx context.Context, known *intern.Table, dropUnknown, dropDangling func(Row), keep func(entitlement []byte, kind, n int)) error {
 	if err := g.number(); err != nil {
 		return err
@@ -141,7 +141,7 @@ func (g *grants) sortAll(ctx context.Context, known *intern.Table, dropUnknown, 
 	g.held = make([]int, len(g.ends))
 	list := g.pool.List()
 	var at reading
-	last, kept := -1, 0 // the entitlement that grants are kept of, and how many so far
+	last, kept := -1, 0 // the last entitlement, and how many grants remain of it
 	tell := func() {
 		if kept > 0 {
 			id, kind, _ := g.entitlement(last)
@@ -172,8 +172,8 @@ func (g *grants) sortAll(ctx context.Context, known *intern.Table, dropUnknown, 
 	return nil
 }
 
-// rank puts entitlements and principals in the order of their ids, and returns the order
-// of each principal.
+// rank puts entitlements and principals in the order of their ids, and returns the rank of each
+// principal by its number.
 func (g *grants) rank() (order []int32, err error) {
 	order = make([]int32, g.principals.Len())
 	size := 0
@@ -181,14 +181,14 @@ func (g *grants) rank() (order []int32, err error) {
 		size += len(g.principals.Text(n))
 	}
 	if size > math.MaxUint32 {
-		return nil, baton.Errorf(baton.Internal, "c1z: the ids of %d principals take %d bytes, which is more than can be told apart", len(order), size)
+		return nil, baton.Errorf(baton.Internal, "c1z: the ids of %d principals take %d bytes, the limit is 4 GiB", len(order), size)
 	}
 	g.names, g.ends = make([]byte, 0, size), make([]uint32, 0, len(order))
 	unknown := g.unknown
 	if unknown != nil {
 		g.unknown = make([]bool, 0, len(order))
 	}
-	alike := false // there are two with the same id and other parts: only whole ids tell
+	alike := false // two principals have the same joined id: then keys contain whole ids
 	err = g.inOrder(len(order), func(dst []byte, n int) []byte {
 		id, _ := cutKind(g.principals.Text(n))
 		return appendEscaped(dst, id)
@@ -222,8 +222,8 @@ func (g *grants) rank() (order []int32, err error) {
 	return order, err
 }
 
-// inOrder calls fn with the numbers below count in the order of what appendText appends,
-// and with whether that is the same as for the number before.
+// inOrder calls fn with the numbers below count, in the order of the texts that appendText
+// appends for them, and with whether the text is that of the previous number, too.
 func (g *grants) inOrder(count int, appendText func(dst []byte, n int) []byte, fn func(n int, same bool)) error {
 	s := g.pool.Sorter()
 	for n := range count {
@@ -248,13 +248,13 @@ func (g *grants) inOrder(count int, appendText func(dst []byte, n int) []byte, f
 	return nil
 }
 
-// begins reports whether first is the id, or begins it with a colon behind.
+// begins reports whether id is first, or begins with first and a colon.
 func begins(id, first []byte) bool {
 	return bytes.HasPrefix(id, first) && (len(id) == len(first) || id[len(first)] == ':')
 }
 
-// appendPlace appends the part of a key that says where a grant is; p is the order of the
-// principal.
+// appendPlace appends the part of a key that the order depends on, for an entitlement by its
+// number and a principal by its rank.
 func (g *grants) appendPlace(dst []byte, e, p int) []byte {
 	dst = g.appendBegin(dst, e)
 	if g.alone[g.places[e]] >= 0 {
@@ -264,8 +264,8 @@ func (g *grants) appendPlace(dst []byte, e, p int) []byte {
 	return append(appendEscaped(dst, id), 0, keyEnd)
 }
 
-// appendBegin appends what the keys of an entitlement's grants begin with, and perhaps
-// those of others.
+// appendBegin appends the common prefix of the keys of an entitlement's grants. Grants of other
+// entitlements at the same place may have it, too.
 func (g *grants) appendBegin(dst []byte, e int) []byte {
 	place := g.places[e]
 	dst = binary.BigEndian.AppendUint32(dst, uint32(place))
@@ -285,8 +285,8 @@ func (g *grants) appendKey(dst []byte, e, p int, tail []byte) []byte {
 	return append(dst, tail...)
 }
 
-// parse reads a key, whose memory the grant shares. Place is how many bytes of it the
-// order goes by.
+// parse parses a key. The grant shares its memory. Place is the length of the part of the key
+// that the order depends on.
 func (g *grants) parse(key []byte) (v grant, place int, err error) {
 	if len(key) < 8 {
 		return v, 0, badKey()
@@ -327,16 +327,16 @@ func (g *grants) parse(key []byte) (v grant, place int, err error) {
 	return v, place, nil
 }
 
-// reading is what a row is put together in.
+// reading is memory that rows are assembled in.
 type reading struct{ id, data []byte }
 
-// row is the whole grant. It shares the memory of the reading.
+// row returns the row of a grant. It is in the memory of the reading.
 func (g *grants) row(in *reading, v grant) Row {
 	id, kind := g.principal(v.principal)
 	return g.rowTo(in, v, id, kind)
 }
 
-// rowTo is the whole grant to a principal.
+// rowTo is row, for a principal that was looked up.
 func (g *grants) rowTo(in *reading, v grant, principal []byte, principalKind int) Row {
 	id, kind, resource := g.entitlement(v.entitlement)
 	in.id = append(append(in.id[:0], id...), ':')
@@ -347,15 +347,15 @@ func (g *grants) rowTo(in *reading, v grant, principal []byte, principalKind int
 	return r
 }
 
-// grantReader reads sorted grants, several ahead: the texts of their principals lie far apart in
-// memory, and are waited for together.
+// grantReader reads sorted grants, 32 at a time: the ids of their principals are far apart in
+// memory, and looking them up together hides cache misses.
 type grantReader struct {
 	of     *grants
 	cursor *extsort.Cursor
 	ahead  []aheadGrant
 	at     int
 	rests  []byte
-	room   reading
+	row    reading
 }
 
 type aheadGrant struct {
@@ -364,7 +364,7 @@ type aheadGrant struct {
 	kind int
 }
 
-// next is the next grant, and the number of its principal, or io.EOF.
+// next returns the next grant and the rank of its principal, or io.EOF.
 func (r *grantReader) next() (Row, int, error) {
 	if r.at == len(r.ahead) {
 		if err := r.read(); err != nil {
@@ -373,13 +373,13 @@ func (r *grantReader) next() (Row, int, error) {
 	}
 	v := &r.ahead[r.at]
 	r.at++
-	return r.of.rowTo(&r.room, v.grant, v.id, v.kind), v.principal, nil
+	return r.of.rowTo(&r.row, v.grant, v.id, v.kind), v.principal, nil
 }
 
 func (r *grantReader) read() error {
-	const most = 32
+	const batch = 32
 	r.ahead, r.at, r.rests = r.ahead[:0], 0, r.rests[:0]
-	for len(r.ahead) < most {
+	for len(r.ahead) < batch {
 		key, err := r.cursor.Next()
 		if err == io.EOF && len(r.ahead) > 0 {
 			break
@@ -403,8 +403,8 @@ func (r *grantReader) read() error {
 	return nil
 }
 
-// dropSuperseded leaves out the grants whose principal holds one that ranks higher on the same
-// resource. Drop is told of each.
+// dropSuperseded drops the grants whose principal holds a higher one on the same resource, and
+// calls drop for each.
 func (g *grants) dropSuperseded(ctx context.Context, ranks map[string][]string, drop func(entitlement []byte, kind int)) error {
 	list := g.pool.List()
 	h := higher{of: g, entitlement: -1}
@@ -432,24 +432,24 @@ func (g *grants) dropSuperseded(ctx context.Context, ranks map[string][]string, 
 	return nil
 }
 
-// higher looks for higher grants beside a list that is read in order: those of one
-// resource have their principals in the same order for each slug.
+// higher finds higher grants while a list is read in order. The grants of each slug of a resource
+// are in the order of their principals, so a cursor per higher slug moves along.
 type higher struct {
 	of          *grants
-	entitlement int // that the cursors stand beside; -1 at first
+	entitlement int // that the cursors belong to; -1 at first
 	beside      []*beside
 	used        int    // of these
 	place       []byte // for reuse
 }
 
-// beside is the grants of one entitlement.
+// beside reads the grants of a higher entitlement.
 type beside struct {
 	entitlement int
 	cursor      *extsort.Cursor
-	place       []byte // of the grant that comes next; nil after the end
+	place       []byte // of the next grant; nil after the last one
 }
 
-// holds reports whether the principal of the grant holds a higher one, too.
+// holds reports whether the principal of the grant also holds a higher one.
 func (h *higher) holds(v grant, ranks map[string][]string) (bool, error) {
 	g := h.of
 	if v.entitlement != h.entitlement {
@@ -460,7 +460,7 @@ func (h *higher) holds(v grant, ranks map[string][]string) (bool, error) {
 		for _, slug := range slugs[:max(at, 0)] {
 			n, ok := g.entitlements.Find(append(appendEntitlement(nil, kind, resource, id[:resource+1]), slug...))
 			if !ok {
-				continue // nobody holds it
+				continue // it has no grants
 			}
 			if h.used == len(h.beside) {
 				h.beside = append(h.beside, &beside{cursor: g.sorted.From(nil)})

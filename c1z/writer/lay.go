@@ -16,10 +16,10 @@ import (
 	"baton/internal/extsort"
 )
 
-// layOut writes all rows, those of the new sync beside those of the syncs that are
-// carried over, and compares while they pass: every source gives its rows in the order
-// of their external ids. Rows with the same id lie side by side, in the order of their
-// syncs, so that the file compresses well and its unique indexes come in order, too.
+// layOut merges the rows of the new sync with those of the syncs that are carried over, writes
+// them and compares the syncs on the way. Every source returns its rows in the order of external
+// ids. Rows with the same id are written one after the other, in the order of their syncs: the
+// file compresses well, and the entries of its unique indexes come in order.
 func (w *Writer) layOut(ctx context.Context) error {
 	if w.laid || w.failed != nil {
 		return w.failed
@@ -33,8 +33,8 @@ func (w *Writer) layOut(ctx context.Context) error {
 		var order *sqlitefile.OrderError
 		switch {
 		case errors.As(w.failed, &order) && order.Index != byPrincipal: // whose order is made here
-			// Ids of several lengths are in one order by themselves and in another one with
-			// what follows them. Such an index must be sorted, which cannot be made up for.
+			// Two ids of which one begins the other can compare differently once more text
+			// follows them. This index must be sorted, and the file begun again.
 			w.disordered[order.Index] = true
 		case errors.Is(w.failed, errUnlike):
 			clear(w.previous.roots)
@@ -86,30 +86,30 @@ func (w *Writer) lay(ctx context.Context) (err error) {
 	return nil
 }
 
-// failure says what an error of the pages or of sorting is about.
+// failure classifies an error of laying out.
 func (l *laying) failure(w *Writer, err error) error {
 	var classified *baton.Error
 	switch {
 	case errors.As(err, &classified), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, sqlitefile.ErrDuplicate) && w.previous != nil:
-		return database.Damaged(w.previous.db.Name, err) // no two of the new rows are the same
+		return database.Damaged(w.previous.db.Name, err) // the new rows have no duplicates
 	}
 	return baton.Errorf(baton.Internal, "c1z: write %s: %w", w.path, err)
 }
 
-// compares reports whether the new sync is one to compare with the full one before it.
+// compares reports whether the new sync is compared with the previous full one.
 func (w *Writer) compares() bool {
 	return w.previous != nil && w.previous.newest.ID != "" && w.opt.SyncType == c1z.Full
 }
 
-// source gives the rows of one sync in the order of their external ids.
+// source returns the rows of one sync in the order of external ids.
 type source struct {
 	syncID string
 	id     []byte // of the row; nil after the last one
-	keep   bool   // the rows are written
-	before bool   // the new sync is compared with this one
-	past   past   // nil: this is the new sync
+	keep   bool   // the rows go into the new file
+	before bool   // this is the sync to compare with
+	past   past   // of a previous sync; nil for the new one
 	fresh  *fresh
 }
 
@@ -120,9 +120,9 @@ type fresh struct {
 	row      Row
 	rowStore *rowStore
 	buf      []byte
-	grants   *grantReader // of the table of grants
+	grants   *grantReader // only for the table of grants
 
-	principal int // of a grant, by order
+	principal int // of a grant: the rank of its principal
 }
 
 // next goes to the next row of the table.
@@ -142,7 +142,7 @@ func (f *fresh) next() (more bool, err error) {
 	return err == nil, err
 }
 
-// isMore tells the end from an error.
+// isMore distinguishes the end from an error.
 func isMore(err error) (bool, error) {
 	if err == io.EOF {
 		return false, nil
@@ -162,7 +162,7 @@ func (s *source) next() (err error) {
 	return err
 }
 
-// sources are all syncs with rows in the table, in the order of their ids.
+// sources returns the syncs that have the table, in the order of their ids.
 func (w *Writer) sources(t *table, of Table) (sources []*source, err error) {
 	f := &fresh{table: of, rowStore: &w.rowStore}
 	if of == Grants {
@@ -223,7 +223,7 @@ func (w *Writer) merge(ctx context.Context, of Table) error {
 	return err
 }
 
-// mergeOne writes the rows of the new sync alone, of which there are so many.
+// mergeOne writes the rows of the new sync where there is no other, and returns their number.
 func (w *Writer) mergeOne(ctx context.Context, t *table, s *source) (fresh int, err error) {
 	of := s.fresh.table
 	for ; s.id != nil; fresh++ {
@@ -268,7 +268,7 @@ func (w *Writer) write(t *table, of Table, s, now *source) error {
 	return w.principalIndex.add(now.fresh.principal, t.rows)
 }
 
-// mergeSeveral writes the rows of several syncs, of which so many are new.
+// mergeSeveral writes the rows of several syncs, and returns how many the new one has.
 func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources []*source) (fresh int, err error) {
 	gone := comparison{table: of}
 	var id []byte
@@ -321,7 +321,7 @@ func (w *Writer) mergeSeveral(ctx context.Context, t *table, of Table, sources [
 	return fresh, nil
 }
 
-// values fills in a row of the new sync.
+// values fills in the columns of a row of the new sync.
 func (w *Writer) values(t *table, r *Row) {
 	text := func(b []byte) sqlitefile.Value { return sqlitefile.TextOf(b) }
 	w.message = r.appendMessage(w.message[:0])
@@ -349,14 +349,14 @@ func (w *Writer) values(t *table, r *Row) {
 	t.row = row
 }
 
-// comparison gathers what is gone of one table, by resource type.
+// comparison collects the losses of one table, by resource type.
 type comparison struct {
 	table  Table
 	losses []Loss
 	ids    []sample
 }
 
-// see compares a row with the one of the same id in the sync before; either may be nil.
+// see compares a new row with the previous one of the same id. Either may be nil.
 func (c *comparison) see(w *Writer, now, before *source) {
 	change := w.changes.of(c.table)
 	if before == nil {
@@ -388,7 +388,7 @@ func (c *comparison) end(w *Writer) {
 	w.losses = append(w.losses, c.losses...)
 }
 
-// of is the change of a table that is compared; resource types are not.
+// of returns the change of a table. Those of resource types are not reported.
 func (c *Changes) of(t Table) *Change {
 	switch t {
 	case Resources:

@@ -9,7 +9,7 @@ import (
 	"baton/c1z/internal/sqlitefile"
 )
 
-// layout is what is known of a table from its statements.
+// layout describes a table, as its statements declare it.
 type layout struct {
 	sql     string
 	name    string
@@ -22,8 +22,8 @@ type column struct {
 	name     string
 	kind     string
 	required bool
-	absent   sqlitefile.Value // what stands for it where a writer did not know it
-	optional bool             // there is such a value
+	absent   sqlitefile.Value // the default, for rows of a writer that has no such column
+	optional bool             // there is a default
 }
 
 // indexed is an index of a table.
@@ -34,7 +34,7 @@ type indexed struct {
 	has     func(row []sqlitefile.Value) bool // nil: all rows
 }
 
-// layouts reads the statements of the schema, which are as plain as can be.
+// layouts parses the statements of the schema. Their form is that of package schema, nothing more.
 var layouts = sync.OnceValue(func() []layout {
 	var all []layout
 	for _, sql := range schema.Tables {
@@ -53,7 +53,7 @@ var layouts = sync.OnceValue(func() []layout {
 	return all
 })
 
-// columnOf reads "name type [not null] [default value]".
+// columnOf parses "name type [not null] [default value]".
 func columnOf(words []string) column {
 	c := column{name: words[0], kind: words[1]}
 	c.required = slices.Contains(words, "not")
@@ -69,7 +69,7 @@ func columnOf(words []string) column {
 	return c
 }
 
-// indexOf reads "create [unique] index name on table (columns) [where condition]".
+// indexOf parses "create [unique] index name on table (columns) [where condition]".
 func (t *layout) indexOf(sql string) (indexed, bool) {
 	head, rest, _ := strings.Cut(sql, " (")
 	if !strings.HasSuffix(head, " on "+t.name) {
@@ -90,12 +90,12 @@ func (t *layout) indexOf(sql string) (indexed, bool) {
 		at := t.column("needs_expansion")
 		ix.has = func(row []sqlitefile.Value) bool { return row[at].IsInt(1) }
 	default:
-		panic("c1z: index " + sql)
+		panic("c1z: unknown condition of index " + sql)
 	}
 	return ix, true
 }
 
-// ofRows reports whether the table is of rows, and not of what files have beside them.
+// ofRows reports whether the table holds rows of syncs, and not syncs, assets or sessions.
 func (t *layout) ofRows() bool {
 	for of := ResourceTypes; of <= Grants; of++ {
 		if of.name() == t.name {
@@ -123,7 +123,7 @@ type table struct {
 	layout
 	rows    int64
 	table   *sqlitefile.Table
-	indexed []*sqlitefile.Index // nil: its entries come last
+	indexed []*sqlitefile.Index // nil: the entries are added by other means
 	row     []sqlitefile.Value  // for reuse
 
 	principal []int // of grants: the columns of the index by principal
@@ -159,7 +159,7 @@ func lay(w *sqlitefile.Writer, disordered map[string]bool, syncs []string) *layi
 	return l
 }
 
-// add adds a row behind the last one; its first value, the rowid, is given here.
+// add adds a row with the next rowid, and its index entries.
 func (t *table) add(row []sqlitefile.Value) error {
 	t.rows++
 	row[0] = sqlitefile.Value{}

@@ -9,15 +9,15 @@ import (
 	"baton/wire"
 )
 
-// Rows, but for grants, are sorted as keys whose bytes compare as tables, then external
-// ids, then the order of adding. What else a row is stays where it is kept:
+// Rows other than grants are sorted as keys. Bytes of keys compare by table, then external id,
+// then order of adding. A key does not contain the message, but where the row is stored:
 //
 //	table (1 byte)
-//	the id, its zero bytes followed by 0xff; 0x00 0x01
-//	where the row is kept: the number of the store (2 bytes) and the offset (6 bytes,
-//	both highest first), and its length (an unsigned varint)
-//	where each part of the id ends, but for the last, as unsigned varints
-//	of a resource, what a review asks: its status (an unsigned varint) and its name
+//	external id, each zero byte followed by 0xff; 0x00 0x01
+//	row reference: number of the store (2 bytes), offset (6 bytes), both big-endian, and
+//	length (unsigned varint)
+//	end of each part of the id except the last (unsigned varints)
+//	resources only, for [Writer.Resources]: status (unsigned varint) and name
 const (
 	keyEnd  = 0x01
 	keyZero = 0xff
@@ -25,8 +25,8 @@ const (
 	keptSize = 2 + 6
 )
 
-// appendPlace appends the part of a key that says where in the order an id is.
-func appendPlace(dst []byte, t Table, id []byte) []byte {
+// appendIdentity appends the part of a key that a table and an id determine.
+func appendIdentity(dst []byte, t Table, id []byte) []byte {
 	return append(appendEscaped(append(dst, byte(t)), id), 0, keyEnd)
 }
 
@@ -41,9 +41,9 @@ func appendEscaped(dst, id []byte) []byte {
 	}
 }
 
-// appendKey appends the key of a row. A resource must be one that package wire has written.
+// appendKey appends the key of a row. The message of a resource must be from package wire.
 func (r Row) appendKey(dst []byte, at rowRef) ([]byte, error) {
-	dst = appendPlace(dst, r.Table, r.id)
+	dst = appendIdentity(dst, r.Table, r.id)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(at.store)<<48|uint64(at.offset))
 	dst = binary.AppendUvarint(dst, uint64(at.size))
 	for i := range r.Table.parts() - 1 {
@@ -56,11 +56,11 @@ func (r Row) appendKey(dst []byte, at rowRef) ([]byte, error) {
 	return append(binary.AppendUvarint(dst, uint64(uint32(status))), name...), err
 }
 
-// rowKey is what a key says. It shares the key's memory.
+// rowKey is a parsed key. It shares the memory of the key.
 type rowKey struct {
 	row    Row // without its message
 	at     rowRef
-	place  int // how many bytes of the key the order goes by, but for where the row is kept
+	place  int // length of the part before the row reference
 	status baton.Status
 	name   []byte
 }
@@ -119,4 +119,4 @@ func parseKey(key []byte) (s rowKey, err error) {
 	return s, nil
 }
 
-func badKey() error { return baton.Errorf(baton.Internal, "c1z: a sorted row cannot be read") }
+func badKey() error { return baton.Errorf(baton.Internal, "c1z: the key of a sorted row is malformed") }

@@ -9,27 +9,26 @@ import (
 	"baton/internal/extsort"
 )
 
-// partitions are where things that two numbers tell apart lie before they are sorted by them,
-// each partition of a size that fits in memory: it has those of some first numbers in a row, or,
-// of one with many, those of some second numbers in a row. How many there are of a first
-// number is known, so that all go to their partition in one pass, and each partition is sorted by
-// itself in another.
+// partitions splits pairs of numbers into buckets that each fit in memory. A bucket holds the
+// pairs of a range of first numbers or, where a first number has many pairs, a range of its
+// second numbers. The number of pairs per first number is known in advance, so one pass fills
+// the buckets and a second pass sorts them one by one.
 type partitions struct {
 	lists []*extsort.Queue
-	first []uint16 // by first number: the partition of it
-	parts []int    // by partition: how many there are from it on of the same first number
-	limit int      // of second numbers
+	first []uint16 // by first number: its (first) partition
+	parts []int    // by partition: how many follow for the same first number, itself included
+	limit int      // second numbers are usually below this
 }
 
-// partitionSize is about how many grants a partition has; tests have smaller ones.
+// partitionSize is the approximate number of grants in a partition. Tests make it smaller.
 var partitionSize = 64 << 10
 
-// maxPartitions bounds the memory that partitions keep until they are read: there are fewer than
+// maxPartitions bounds the memory that partitions use before they are read. There are fewer than
 // four times as many.
 const maxPartitions = 256
 
-// newPartitions makes partitions for so many of each first number; those of which the second number
-// does not tell the order stay together.
+// newPartitions makes partitions. Many is the number of pairs of each first number; the pairs of
+// one stay in one partition if together says so.
 func newPartitions(pool *extsort.Pool, many []int, limit int, together func(first int) bool) *partitions {
 	p := &partitions{first: make([]uint16, len(many)), limit: limit}
 	total := 0
@@ -37,18 +36,18 @@ func newPartitions(pool *extsort.Pool, many []int, limit int, together func(firs
 		total += n
 	}
 	size := max(partitionSize, total/maxPartitions)
-	room := 0
+	free := 0 // in the last partition
 	for first, n := range many {
 		parts := 1
 		if n > size && !together(first) {
 			parts = (n + size - 1) / size
-			room = 0
-		} else if n <= room {
+			free = 0
+		} else if n <= free {
 			p.first[first] = uint16(len(p.lists) - 1)
-			room -= n
+			free -= n
 			continue
 		} else {
-			room = size - n
+			free = size - n
 		}
 		p.first[first] = uint16(len(p.lists))
 		for i := range parts {
@@ -58,7 +57,7 @@ func newPartitions(pool *extsort.Pool, many []int, limit int, together func(firs
 	return p
 }
 
-// of is the partition of a pair.
+// of returns the partition of a pair.
 func (p *partitions) of(first, second int) *extsort.Queue {
 	partition := int(p.first[first])
 	if n := p.parts[partition]; n > 1 {
@@ -67,8 +66,8 @@ func (p *partitions) of(first, second int) *extsort.Queue {
 	return p.lists[partition]
 }
 
-// sort calls each with the grants in order, each of them once, and with their keys. The
-// order of each principal is given.
+// sort calls each with the grants and their keys, in order and without duplicates. Order is the
+// rank of each principal by its number.
 func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key []byte) error) error {
 	many := make([]int, len(g.alone)) // by place
 	for e, to := range g.given {
@@ -101,25 +100,25 @@ func (g *grants) sort(ctx context.Context, order []int32, each func(v grant, key
 	return nil
 }
 
-// sorting sorts one partition after the other.
+// sorting sorts partitions, one after the other.
 type sorting struct {
 	of           *grants
 	each         func(v grant, key []byte) error
 	items, spare []partitionItem
-	grants       []byte // of the partition: what the key of each does not say
+	grants       []byte // of the partition: what the items' keys do not contain
 	key          []byte // of the last grant
 	last, next   []byte // for whole ids
 }
 
-// partitionItem is a grant in a partition. Its place and the order of its principal are the key, or
-// the place alone where that is shared.
+// partitionItem is a grant in a partition. Its key is the place of the entitlement and the rank of
+// the principal, or only the place if entitlements share it.
 type partitionItem struct {
 	key      uint64
 	from, to uint32
 }
 
-// partition sorts one. The principal of a grant there is known by its order, or by its number if
-// the order of each is given.
+// partition sorts one partition. It identifies principals by rank, or by number if order is not
+// nil.
 func (s *sorting) partition(ctx context.Context, partition *extsort.Queue, order []int32) error {
 	s.items, s.grants = s.items[:0], s.grants[:0]
 	err := partition.Each(ctx, func(b []byte) error {
@@ -151,7 +150,7 @@ func (s *sorting) partition(ctx context.Context, partition *extsort.Queue, order
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		n := 1 // of a place, or of one grant that came several times
+		n := 1 // items with the same key: of a shared place, or duplicates
 		for n < len(rest) && rest[n].key == rest[0].key {
 			n++
 		}
@@ -159,7 +158,7 @@ func (s *sorting) partition(ctx context.Context, partition *extsort.Queue, order
 		rest = rest[n:]
 		shared := s.of.alone[same[0].key>>32] < 0
 		if !shared {
-			same = same[:1] // of grants with the same id the first one holds
+			same = same[:1] // of duplicates the first one counts
 		} else {
 			slices.SortStableFunc(same, func(a, b partitionItem) int {
 				s.last, s.next = s.place(s.last, a), s.place(s.next, b)
@@ -185,7 +184,7 @@ func (s *sorting) partition(ctx context.Context, partition *extsort.Queue, order
 	return nil
 }
 
-// grant is a grant of the partition, and its tail as it stands.
+// grant returns a grant of the partition, and its encoded tail.
 func (s *sorting) grant(it partitionItem) (v grant, tail []byte) {
 	b := s.grants[it.from:it.to]
 	if e := s.of.alone[it.key>>32]; e >= 0 {
@@ -196,15 +195,14 @@ func (s *sorting) grant(it partitionItem) (v grant, tail []byte) {
 	return grant{entitlement: int(e), principal: int(principal)}, b[width+n:]
 }
 
-// place is where a grant is, as appendPlace has it.
+// place returns what appendPlace appends for the grant.
 func (s *sorting) place(dst []byte, it partitionItem) []byte {
 	v, _ := s.grant(it)
 	return s.of.appendPlace(dst[:0], v.entitlement, v.principal)
 }
 
-// byKey sorts items, those with the same key in the order that they have, byte by byte of
-// the key from the last on, and leaves out the bytes in which all agree. The other memory
-// is used on the way.
+// byKey sorts items by key with a stable radix sort, a byte at a time. It skips bytes that are
+// the same in all keys. Spare is memory of the same length; the sorted items may be in either.
 func byKey(items, spare []partitionItem) (sorted, other []partitionItem) {
 	if len(items) == 0 {
 		return items, spare
@@ -217,7 +215,7 @@ func byKey(items, spare []partitionItem) (sorted, other []partitionItem) {
 		if byte(differ>>shift) == 0 {
 			continue
 		}
-		var ends [257]int // where the items with a byte begin, and then where the next one goes
+		var ends [257]int // by byte: where its items begin, then where the next one goes
 		for i := range items {
 			ends[int(byte(items[i].key>>shift))+1]++
 		}

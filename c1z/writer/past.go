@@ -14,21 +14,21 @@ import (
 	"baton/c1z/internal/sqlitefile"
 )
 
-// past reads the rows of one earlier sync in one table, by external id. Tables that are as
-// a [Writer] makes them are scanned as they lie; all others are left to the library, which
-// has to look up each row.
+// past reads the rows of a previous sync in a table, in the order of external ids. Tables that
+// have the form that a [Writer] gives them are scanned page by page. All others are read through
+// the SQLite library, which looks up each row by an index.
 type past interface {
-	// next goes to the next row and is its external id, nil after the last one.
+	// next goes to the next row and returns its external id; nil after the last row.
 	next() (id []byte, err error)
-	// named is a column of the row, as bytes; nil if it is missing. It is good until the
-	// next row.
+	// named returns a column of the row as bytes; nil if there is no such column. The result is
+	// valid until the next row.
 	named(column string) []byte
-	// values fills in the columns of the row as they are to be stored.
+	// values fills in the columns of the row as the new file stores them.
 	values(row []sqlitefile.Value) error
 	close()
 }
 
-// rows reads the rows of a sync in a table; nil if there is no such table.
+// rows reads the rows of a sync in a table; nil if the file has no such table.
 func (p *Previous) rows(t *layout, s c1z.SyncInfo) (past, error) {
 	if root, ok := p.roots[t.name]; ok {
 		in, _, err := p.db.Scratch()
@@ -48,7 +48,7 @@ func (p *Previous) rows(t *layout, s c1z.SyncInfo) (past, error) {
 	return rows, nil
 }
 
-// scanned is the rows of a sync in a table that is read as it lies.
+// scanned is the rows of a sync in a table that is read page by page.
 type scanned struct {
 	layout       *layout
 	scan         *sqlitefile.Scan
@@ -57,9 +57,9 @@ type scanned struct {
 	last         []byte
 }
 
-// errUnlike says that a table is not as a Writer makes it after all. What it is then, and
-// whether it makes sense, the library has to say.
-var errUnlike = errors.New("c1z: a table is not as it is written here")
+// errUnlike reports that the content of a table does not have the form that a Writer gives it.
+// It is then read through the SQLite library, which decides whether the file is damaged.
+var errUnlike = errors.New("c1z: a table does not have the form that is written here")
 
 func unlike(err error) error { return errors.Join(errUnlike, err) }
 
@@ -73,7 +73,7 @@ func (s *scanned) next() ([]byte, error) {
 			continue
 		}
 		id := row[s.idAt].Bytes()
-		if bytes.Compare(id, s.last) <= 0 { // and none is empty
+		if bytes.Compare(id, s.last) <= 0 { // s.last is empty at first: an empty id is refused, too
 			return nil, errUnlike
 		}
 		s.last = append(s.last[:0], id...)
@@ -104,17 +104,17 @@ func (s *scanned) values(row []sqlitefile.Value) error {
 
 func (s *scanned) close() {}
 
-// queried is the rows of a sync in a table that the library reads.
+// queried is the rows of a sync in a table that the SQLite library reads.
 type queried struct {
 	from    *Previous
 	layout  *layout
 	stmt    *sqlite.Stmt
-	columns []int    // where in the statement each column is; -1 for one that is missing
-	read    [][]byte // of the row, as far as it was asked for
+	columns []int    // by column of the layout: its place in the statement, or -1
+	read    [][]byte // by place in the statement: memory for its value
 	last    []byte
 }
 
-// query reads the rows of a sync in a table; nil if there is no such table.
+// query reads the rows of a sync in a table; nil if the file has no such table.
 func (p *Previous) query(t *layout, s c1z.SyncInfo, order string) (*queried, error) {
 	if p.db.Columns[t.name] == nil {
 		return nil, nil
@@ -154,7 +154,7 @@ func (p *queried) step() (more bool, err error) {
 	return more, nil
 }
 
-// next goes to the next row of those that are read by external id.
+// next goes to the next row of a query that is ordered by external id.
 func (p *queried) next() (id []byte, err error) {
 	more, err := p.step()
 	if !more || err != nil {
@@ -168,7 +168,7 @@ func (p *queried) next() (id []byte, err error) {
 	return id, nil
 }
 
-// bytes is a column of the statement; it is good until the next row.
+// bytes returns a column of the statement. It is valid until the next row.
 func (p *queried) bytes(at int) []byte {
 	n := p.stmt.ColumnLen(at)
 	b := slices.Grow(p.read[at][:0], max(n, 1))[:n]
@@ -177,7 +177,7 @@ func (p *queried) bytes(at int) []byte {
 	return b
 }
 
-// named is a column of the row, as bytes; nil if it is missing.
+// named returns a column of the row as bytes; nil if there is no such column.
 func (p *queried) named(column string) []byte {
 	if at := p.columns[p.layout.column(column)]; at >= 0 {
 		return p.bytes(at)
@@ -185,8 +185,8 @@ func (p *queried) named(column string) []byte {
 	return nil
 }
 
-// values fills in the columns of the row as they are to be stored, which is what the
-// library would make of them.
+// values fills in the columns of the row as the library would store them in a table of the new
+// file: with the column's affinity, and with its default where the row has none.
 func (p *queried) values(row []sqlitefile.Value) error {
 	for i, c := range p.layout.columns {
 		at := p.columns[i]

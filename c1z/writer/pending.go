@@ -5,22 +5,22 @@ import (
 	"encoding/binary"
 )
 
-// pending are grants that were added and have no numbers yet: those of several are looked
-// for together.
+// pending holds grants that have no numbers yet. Looking them up in batches of 64 hides cache
+// misses.
 type pending struct {
 	entitlements, principals, tails texts
 	grants                          []pendingGrant
 	e, p                            []int // for reuse
 }
 
-type pendingGrant struct{ entitlement, principal, tail int } // in their texts
+type pendingGrant struct{ entitlement, principal, tail int } // indexes of texts
 
 const (
 	batchSize  = 64
-	batchBytes = 64 << 10 // bytes
+	batchBytes = 64 << 10 // of tails
 )
 
-// add notes a grant.
+// add adds a grant.
 func (g *grants) add(r Row) error {
 	w := &g.pending
 	w.entitlements.b = appendEntitlement(w.entitlements.b, r.ends[0], r.ends[1], r.entitlement())
@@ -35,7 +35,7 @@ func (g *grants) add(r Row) error {
 	return g.number()
 }
 
-// number gives the grants that wait their numbers.
+// number gives numbers to the entitlements and principals of the pending grants, and queues them.
 func (g *grants) number() error {
 	w := &g.pending
 	w.e = g.entitlements.AddAll(w.e[:0], w.entitlements.b, w.entitlements.ends)
@@ -65,7 +65,7 @@ func (g *grants) number() error {
 	return nil
 }
 
-// texts lie one behind the other. One that comes twice in a row is there once.
+// texts holds byte strings one after the other. A repetition of the last one is stored once.
 type texts struct {
 	b    []byte
 	ends []int
@@ -79,7 +79,7 @@ func (t *texts) at(n int) []byte {
 	return t.b[start:t.ends[n]]
 }
 
-// end makes a text of what was appended, and returns its number.
+// end ends the text that was appended to b, and returns its index.
 func (t *texts) end() int {
 	n := len(t.ends)
 	if n > 0 {

@@ -8,15 +8,15 @@ import (
 	"baton"
 )
 
-// Place is where the encoding of a row, as [Row.Append] has it, can be read until the
-// Writer is closed. Errors of reading come back as they are.
+// Place is where a row, encoded by [Row.Append], can be read until the Writer is closed. Errors
+// of the reader are returned unchanged.
 type Place struct {
 	In   io.ReaderAt
 	At   int64
 	Size int
 }
 
-// rowRef is a Place, with its reader by number.
+// rowRef is a Place whose reader is known by number. Number 0 is rowStore.own.
 type rowRef struct {
 	store  int
 	offset int64
@@ -28,14 +28,13 @@ const (
 	maxStores = 1 << 16
 )
 
-// rowStore read rows where they are kept. The first one is the memory for rows that are
-// nowhere else.
+// rowStore reads rows again where they are stored. It keeps rows that have no Place itself.
 type rowStore struct {
 	own []byte
 	in  []io.ReaderAt
 }
 
-// keep notes a row that is nowhere else.
+// keep stores a row that has no Place.
 func (k *rowStore) keep(r Row) rowRef {
 	at := rowRef{offset: int64(len(k.own))}
 	k.own = r.Append(k.own)
@@ -43,7 +42,7 @@ func (k *rowStore) keep(r Row) rowRef {
 	return at
 }
 
-// find is a place with its reader by number.
+// find returns the reference to a place.
 func (k *rowStore) find(p Place) (rowRef, error) {
 	n := slices.Index(k.in, p.In)
 	if n < 0 {
@@ -52,12 +51,12 @@ func (k *rowStore) find(p Place) (rowRef, error) {
 	}
 	at := rowRef{n + 1, p.At, p.Size}
 	if at.store >= maxStores || at.offset < 0 || at.offset > maxOffset {
-		return rowRef{}, baton.Errorf(baton.Internal, "c1z: a row is kept at %d in place %d, which cannot be noted", p.At, n)
+		return rowRef{}, baton.Errorf(baton.Internal, "c1z: offset %d of row source %d is out of range", p.At, n)
 	}
 	return at, nil
 }
 
-// read reads the row of a key into the buffer, which it shares and which may grow.
+// read reads the row of a key. The row shares the buffer, which may grow.
 func (k *rowStore) read(key []byte, buf *[]byte) (Row, error) {
 	s, err := parseKey(key)
 	if err != nil {
@@ -82,7 +81,7 @@ func (k *rowStore) read(key []byte, buf *[]byte) (Row, error) {
 	}
 	whole, err := ParseRow(b)
 	if err == nil && (whole.Table != r.Table || !bytes.Equal(whole.id, r.id)) {
-		err = badRow("it is not the one that was added")
+		err = badRow("it is not the row that was added")
 	}
 	return whole, err
 }

@@ -19,12 +19,12 @@ import (
 	"baton/wire"
 )
 
-// Previous is an unpacked file that a new sync is compared with, and whose syncs are carried
-// over into the new file.
+// Previous is an unpacked file. The new sync is compared with one of its syncs, and the newest
+// ones are carried over into the new file.
 type Previous struct {
 	db     *database.DB
 	size   int64            // of the database
-	roots  map[string]int64 // of tables that have the form that a Writer writes, and may be scanned
+	roots  map[string]int64 // of the tables that can be scanned, by name
 	kept   []c1z.SyncInfo   // syncs that are carried over, newest first
 	newest c1z.SyncInfo     // the full sync to compare with; zero if there is none
 }
@@ -65,8 +65,8 @@ func previousOf(path string, opt Options) (_ *Previous, err error) {
 	if err := p.findTables(); err != nil {
 		return nil, err
 	}
-	// A sync with the id of the new one is the new one: it was sealed by a process that died
-	// before it could say so.
+	// A sync with the id of the new one was sealed by a process that was killed right after the
+	// rename. It is replaced.
 	syncs := slices.DeleteFunc(slices.Clone(p.db.Syncs), func(s database.Sync) bool { return s.ID == opt.SyncID })
 	if p.newest, err = p.comparable(syncs, opt.Types); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func previousOf(path string, opt Options) (_ *Previous, err error) {
 	return p, nil
 }
 
-// findTables finds the tables that have the form that a Writer writes.
+// findTables finds the tables whose statements are those that a Writer writes.
 func (p *Previous) findTables() (err error) {
 	if _, p.size, err = p.db.Scratch(); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (p *Previous) findTables() (err error) {
 	return database.Unreadable(p.db.Name, err)
 }
 
-// comparable is the newest full sync that covers the types, or else the newest full one.
+// comparable returns the newest full sync that covers the types, or else the newest full sync.
 func (p *Previous) comparable(syncs []database.Sync, types []string) (c1z.SyncInfo, error) {
 	first, _ := database.Newest(syncs, c1z.Full)
 	for rest := slices.Clone(syncs); ; {
@@ -112,7 +112,7 @@ func (p *Previous) comparable(syncs []database.Sync, types []string) (c1z.SyncIn
 	}
 }
 
-// typesOf is the ids of a sync's resource types.
+// typesOf returns the ids of the resource types of a sync.
 func (p *Previous) typesOf(syncID string) (map[string]bool, error) {
 	types := map[string]bool{}
 	if p.db.Columns[schema.ResourceTypes] == nil {
@@ -133,8 +133,8 @@ func (p *Previous) typesOf(syncID string) (map[string]bool, error) {
 	return types, database.Unreadable(p.db.Name, err)
 }
 
-// kept are the syncs that stay, newest first. Only finished full syncs do: a partial one is
-// superseded by the new one.
+// kept returns the syncs to carry over, newest first. Only finished full syncs are: the new sync
+// replaces partial ones.
 func kept(syncs []database.Sync, opt Options) (keep []c1z.SyncInfo) {
 	limit := opt.KeepSyncs
 	if opt.SyncType == c1z.Full {
@@ -151,7 +151,7 @@ func kept(syncs []database.Sync, opt Options) (keep []c1z.SyncInfo) {
 	return keep
 }
 
-// carry copies the rows of all kept syncs in a table, one sync after the other.
+// carry copies the rows of the kept syncs in a table, from the oldest sync to the newest.
 func (p *Previous) carry(ctx context.Context, t *table) error {
 	for _, s := range slices.Backward(p.kept) {
 		rows, err := p.query(&t.layout, s, "id")
@@ -178,18 +178,18 @@ func (p *Previous) carry(ctx context.Context, t *table) error {
 	return ctx.Err()
 }
 
-// Change counts what differs between two syncs, by external id.
+// Change counts the rows that differ between two syncs, by external id.
 type Change struct {
 	Created, Deleted, Modified int
 }
 
-// Changes is what a full sync changed since the previous full sync.
+// Changes counts the differences between a full sync and the previous one.
 type Changes struct {
 	Resources, Entitlements, Grants Change
 }
 
-// Changes compares the new sync with the newest full one in the previous file. It is nil
-// without one, and when the new sync is not a full one. No rows can be added afterwards.
+// Changes compares the new sync with [Writer.Previous]. It returns nil if there is none, or if
+// the new sync is not a full one. No rows can be added afterwards.
 func (w *Writer) Changes() (*Changes, error) {
 	if !w.compares() {
 		_, err := w.Sort(w.ctx)
@@ -198,8 +198,9 @@ func (w *Writer) Changes() (*Changes, error) {
 	return w.changes, w.layOut(w.ctx)
 }
 
-// Previous is the sync that the new one is compared with: the newest full one of the
-// previous file that covers as many resource types. It is zero without one.
+// Previous returns the sync that the new one is compared with: the newest full sync of the
+// previous file that covers the same resource types, or else the newest full sync. It is zero if
+// there is none.
 func (w *Writer) Previous() c1z.SyncInfo {
 	if w.previous == nil {
 		return c1z.SyncInfo{}
@@ -207,19 +208,19 @@ func (w *Writer) Previous() c1z.SyncInfo {
 	return w.previous.newest
 }
 
-// Loss counts the rows of one table and resource type in the previous full sync, and those
-// of them that the new one does not have.
+// Loss counts the rows of a table and resource type in the previous sync, and how many of them
+// the new sync does not have.
 type Loss struct {
 	Table        Table
 	Type         string
 	Before, Gone int
-	// Sample are the ids of up to 16 of the rows that are gone. Equal losses have equal
-	// samples, and nearly equal losses nearly equal samples.
+	// Sample holds the ids of up to 16 of the rows that are gone. The choice depends only on
+	// the ids, so equal losses have equal samples and similar losses similar ones.
 	Sample []string
 }
 
-// Losses are the rows gone by table and resource type, where there are any. It compares full
-// syncs only, as Changes does.
+// Losses returns the losses of the new sync, where rows are gone. Like Changes it compares full
+// syncs only.
 func (w *Writer) Losses() ([]Loss, error) {
 	if _, err := w.Changes(); err != nil {
 		return nil, err

@@ -15,14 +15,14 @@ import (
 // have no numbers. These go to the index itself ([sqlitefile.Index.AddAside]).
 type principalIndex struct {
 	of         *grants
-	place      []int // by the order of the principal: its place in the index; nil: the same
-	at         []int // and the other way round
+	place      []int // by rank of the principal: its place in the index; nil if they are the same
+	at         []int // by place: the rank
 	partitions *partitions
 	key        []byte // for reuse
 }
 
-// newPrincipalIndex puts principals in order. They are by their joined ids, and in the index by
-// type, and then by id. Each of the syncs is expected to have as many grants as the new one.
+// newPrincipalIndex puts the principals in the order of the index, which is by type and then by
+// id; ranks are by joined id. Each of the syncs is expected to have as many grants as the new one.
 func newPrincipalIndex(g *grants, rows, syncs int) *principalIndex {
 	h := &principalIndex{of: g}
 	kind := func(n int) []byte {
@@ -45,8 +45,8 @@ func newPrincipalIndex(g *grants, rows, syncs int) *principalIndex {
 	return h
 }
 
-// reorder puts principals in the order of their types, and returns how many grants each
-// holds.
+// reorder puts principals in the order of their types, and returns how many grants each one
+// holds, by place.
 func (h *principalIndex) reorder(kind func(n int) []byte) (held []int) {
 	h.place, h.at, held = make([]int, len(h.of.held)), make([]int, len(h.of.held)), make([]int, len(h.of.held))
 	for n := range h.at {
@@ -59,7 +59,7 @@ func (h *principalIndex) reorder(kind func(n int) []byte) (held []int) {
 	return held
 }
 
-// add notes the row of a principal's grant.
+// add adds the row of a principal's grant.
 func (h *principalIndex) add(principal int, row int64) error {
 	place := principal
 	if h.place != nil {
@@ -70,7 +70,7 @@ func (h *principalIndex) add(principal int, row int64) error {
 	return h.partitions.of(place, int(row)).Add(h.key)
 }
 
-// same reports whether a principal, by its order, has that type and id.
+// same reports whether a principal, by its rank, has that type and id.
 func (h *principalIndex) same(principal int, kind, id []byte) bool {
 	text, end := h.of.principal(principal)
 	return bytes.Equal(text[:end], kind) && bytes.Equal(text[end+1:], id)

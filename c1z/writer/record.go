@@ -8,8 +8,8 @@ import (
 	"baton/wire"
 )
 
-// A record is a row as [Row.Append] has it, or a grant that leaves out what it has in
-// common with the last grant before it. Its first byte then says so beside the table:
+// A record is a row encoded by [Row.Append], or a grant without the parts that are the same as in
+// the previous grant. The first byte holds the table, and flags for the parts that are left out:
 const (
 	sameEntitlement = 0x10 << iota // the first three parts of the id
 	samePrincipal                  // the other two
@@ -18,47 +18,45 @@ const (
 	same = sameEntitlement | samePrincipal | sameTail
 )
 
-// Encoder makes records, to be read by a [Decoder] in the same order. The zero Encoder is
-// ready for use.
-//
-// Its methods fail with baton.Invalid when something cannot be written. There is no record
-// of it then.
+// Encoder encodes records, which a [Decoder] must read in the same order. The zero Encoder is
+// ready for use. Its methods fail with baton.Invalid if something cannot be written; there is no
+// record then.
 type Encoder struct {
-	room      []byte // the record
+	buf       []byte // the record
 	resources wire.Resources
 
-	grant baton.GrantID // the last one
-	tail  []byte        // of it; empty before the first
+	grant baton.GrantID // of the previous grant
+	tail  []byte        // of the previous grant; empty before the first
 }
 
-// Record is the record of what was encoded last, until something else is.
-func (e *Encoder) Record() []byte { return e.room }
+// Record returns the last record. It is valid until the next one is encoded.
+func (e *Encoder) Record() []byte { return e.buf }
 
-// Restart has the next record say all that there is to it: those before will not be read.
+// Restart makes the next record independent of those before, which will not be read.
 func (e *Encoder) Restart() { e.tail = e.tail[:0] }
 
-// row is the row of the record that was made.
+// row returns the row of the last record.
 func (e *Encoder) row(err error) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return ParseRow(e.room)
+	return ParseRow(e.buf)
 }
 
 // ResourceType encodes a resource type.
 func (e *Encoder) ResourceType(t baton.ResourceType) error {
 	data, err := wire.MarshalResourceType(t)
 	e.begin(ResourceTypes, baton.ResourceID{}, t.ID)
-	e.room = append(e.room, data...)
+	e.buf = append(e.buf, data...)
 	return err
 }
 
 // Resource encodes a resource.
 func (e *Encoder) Resource(r baton.Resource) error {
 	e.begin(Resources, r.Parent, r.ID.Type, r.ID.ID)
-	room, err := e.resources.Append(e.room, r)
+	buf, err := e.resources.Append(e.buf, r)
 	if err == nil {
-		e.room = room
+		e.buf = buf
 	}
 	return err
 }
@@ -68,19 +66,19 @@ func (e *Encoder) Resource(r baton.Resource) error {
 func (e *Encoder) Entitlement(t baton.Entitlement, grantable []baton.ResourceType) error {
 	data, err := wire.MarshalEntitlement(t, grantable)
 	e.begin(Entitlements, baton.ResourceID{}, t.ID.Resource.Type, t.ID.Resource.ID, t.ID.Slug)
-	e.room = append(e.room, data...)
+	e.buf = append(e.buf, data...)
 	return err
 }
 
-// begin begins a record, up to the message.
+// begin begins a record: everything before the message.
 func (e *Encoder) begin(t Table, parent baton.ResourceID, parts ...string) {
-	b := append(e.room[:0], byte(t))
+	b := append(e.buf[:0], byte(t))
 	b = appendLengths(b, parts...)
 	if t == Resources {
 		b = appendLengths(b, parent.Type, parent.ID)
 	}
 	b = appendJoined(b, parts...)
-	e.room = append(append(b, parent.Type...), parent.ID...)
+	e.buf = append(append(b, parent.Type...), parent.ID...)
 }
 
 // Grant encodes a grant.
@@ -93,7 +91,7 @@ func (e *Encoder) Grant(g baton.Grant) error {
 	if len(e.tail) > 0 && p == e.grant.Principal {
 		first |= samePrincipal
 	}
-	b := append(e.room[:0], first)
+	b := append(e.buf[:0], first)
 	if first&sameEntitlement == 0 {
 		b = appendLengths(b, t.Resource.Type, t.Resource.ID, t.Slug)
 	}
@@ -117,9 +115,9 @@ func (e *Encoder) Grant(g baton.Grant) error {
 	if err != nil {
 		return err
 	}
-	if e.room = b; bytes.Equal(b[tail:], e.tail) {
-		e.room = b[:tail]
-		e.room[0] |= sameTail
+	if e.buf = b; bytes.Equal(b[tail:], e.tail) {
+		e.buf = b[:tail]
+		e.buf[0] |= sameTail
 	}
 	e.grant, e.tail = g.ID, append(e.tail[:0], b[tail:]...)
 	return nil
@@ -142,30 +140,30 @@ func appendJoined(dst []byte, parts ...string) []byte {
 	return dst
 }
 
-// Decoder reads records. The zero Decoder is ready for use.
+// Decoder decodes records. The zero Decoder is ready for use.
 type Decoder struct {
-	grant    Row // the last one, in memory of its own
-	id, room []byte
-	tail     []byte
+	grant     Row // the previous grant, in memory of the Decoder
+	id, spare []byte
+	tail      []byte
 }
 
-// Row reads a record. The row shares memory with it or with the Decoder, until the next
-// one is read. Row fails with baton.Corrupt, after which no more can be read.
+// Row decodes a record. The row shares memory with the record or with the Decoder, and is valid
+// until the next call. After an error, which is baton.Corrupt, no more records can be decoded.
 func (d *Decoder) Row(record []byte) (Row, error) {
 	if len(record) == 0 || Table(record[0]&^same) != Grants {
 		return ParseRow(record)
 	}
 	if record[0]&same != 0 && d.grant.Table != Grants {
-		return Row{}, badRow("it leaves out what nothing before it says")
+		return Row{}, badRow("it refers to a previous grant, and there is none")
 	}
 	err := d.next(record[0], record[1:])
 	return d.grant, err
 }
 
-// next reads the next grant. What it leaves out stays.
+// next decodes a grant. Parts that it leaves out stay as they are.
 func (d *Decoder) next(first byte, rest []byte) error {
 	var lengths, ends [5]int
-	from, to := 0, len(lengths) // of the parts of the id that are there
+	from, to := 0, len(lengths) // the parts of the id that the record has
 	if first&sameEntitlement != 0 {
 		from = 3
 	}
@@ -191,7 +189,7 @@ func (d *Decoder) next(first byte, rest []byte) error {
 		r.ends[3] = start + ends[3]
 	case to < len(lengths):
 		principal, kind := d.id[r.ends[2]:], r.ends[3]-r.ends[2]
-		d.id, d.room = append(append(d.room[:0], names...), principal...), d.id
+		d.id, d.spare = append(append(d.spare[:0], names...), principal...), d.id
 		r.ends = [4]int{ends[0], ends[1], size, size + kind}
 	default:
 		d.id = append(d.id[:0], names...)
@@ -200,7 +198,7 @@ func (d *Decoder) next(first byte, rest []byte) error {
 	if tail := rest[size:]; first&sameTail == 0 {
 		d.tail = append(d.tail[:0], tail...)
 	} else if len(tail) > 0 {
-		return badRow("more follows")
+		return badRow("there is a tail where none is expected")
 	}
 	r.id, r.data = d.id[:len(d.id):len(d.id)], d.tail
 	return r.checkTail()

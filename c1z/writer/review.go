@@ -9,29 +9,29 @@ import (
 	"baton/internal/extsort"
 )
 
-// Resources calls fn for each resource of the type in the new sync, with its id, name and
-// status only: a review reads them all. No rows can be added afterwards.
+// Resources calls fn for each resource of the type in the new sync, with only its id, name and
+// status. No rows can be added afterwards.
 func (w *Writer) Resources(resourceType string, fn func(baton.Resource) error) error {
 	if _, err := w.Sort(w.ctx); err != nil {
 		return err
 	}
-	place := appendPlace(nil, Resources, append([]byte(resourceType), ':'))
-	begin := place[:len(place)-2] // it goes on
+	place := appendIdentity(nil, Resources, append([]byte(resourceType), ':'))
+	begin := place[:len(place)-2] // without the end of the id
 	return w.read(&w.cursor, w.list, begin, func(key []byte) error {
 		s, err := parseKey(key)
 		if err != nil {
 			return err
 		}
 		if string(s.row.part(0)) != resourceType {
-			return nil // its type and a part of its id, joined, look like the type
+			return nil // type "a" with id "b:c" has the same prefix as type "a:b"
 		}
 		return fn(baton.Resource{ID: baton.ResourceID{Type: resourceType, ID: string(s.row.part(1))},
 			DisplayName: string(s.name), Status: s.status})
 	})
 }
 
-// Grants calls fn for each grant of the entitlement in the new sync, with its id only. No
-// rows can be added afterwards.
+// Grants calls fn for each grant of the entitlement in the new sync, with only its id. No rows
+// can be added afterwards.
 func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error {
 	if _, err := w.Sort(w.ctx); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 	if !ok {
 		return nil
 	}
-	var holder baton.ResourceID // most are of the same type
+	var holder baton.ResourceID // reused: most principals have the same type
 	return w.read(&w.grantCursor, w.grants.sorted, w.grants.appendBegin(nil, n), func(key []byte) error {
 		v, _, err := w.grants.parse(key)
 		if err != nil || v.entitlement != n {
@@ -55,8 +55,8 @@ func (w *Writer) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 	})
 }
 
-// read calls fn with the keys of a list that begin so. One cursor serves call after call;
-// a call from within fn finds none, and makes one.
+// read calls fn with the keys of a list that have the prefix. Successive calls share a cursor. A
+// call from within fn gets one of its own.
 func (w *Writer) read(cursor **extsort.Cursor, list *extsort.List, begin []byte, fn func(key []byte) error) error {
 	c := *cursor
 	if *cursor = nil; c == nil {

@@ -9,7 +9,7 @@ import (
 	"baton/wire"
 )
 
-// Table is where in the file a row belongs.
+// Table is the table of a row.
 type Table byte
 
 // The tables that have rows of a sync.
@@ -20,7 +20,7 @@ const (
 	Grants
 )
 
-// String is what the rows of the table are, in a word.
+// String returns the singular of what the table holds, such as "grant".
 func (t Table) String() string {
 	if !t.valid() {
 		return "row"
@@ -28,13 +28,13 @@ func (t Table) String() string {
 	return [...]string{ResourceTypes: "resource type", Resources: "resource", Entitlements: "entitlement", Grants: "grant"}[t]
 }
 
-// name is the table's name in the database.
+// name returns the name of the table in the database.
 func (t Table) name() string {
 	return [...]string{ResourceTypes: schema.ResourceTypes, Resources: schema.Resources,
 		Entitlements: schema.Entitlements, Grants: schema.Grants}[t]
 }
 
-// countOf is the count of a table's rows.
+// countOf returns the field that counts the rows of a table.
 func countOf(c *c1z.Count, t Table) *int {
 	switch t {
 	case Resources:
@@ -47,27 +47,27 @@ func countOf(c *c1z.Count, t Table) *int {
 
 func (t Table) valid() bool { return t >= ResourceTypes && t <= Grants }
 
-// parts is how many strings, joined by colons, make up the external id of a row.
+// parts returns the number of strings that are joined by colons in an external id.
 func (t Table) parts() int {
 	return [...]int{ResourceTypes: 1, Resources: 2, Entitlements: 3, Grants: 5}[t]
 }
 
-// Row is one row of a file, encoded once: from then on it travels as bytes, most of all as
-// the records of an [Encoder], and its identity can be read without decoding the message.
+// Row is an encoded row of a file. It is encoded once, with the message that the file will
+// contain, and its ids can be read without decoding the message.
 type Row struct {
 	Table Table
 
 	id     []byte           // the external id
-	ends   [4]int           // where each part of it ends, but for the last
+	ends   [4]int           // where each part of the id ends, except the last
 	parent baton.ResourceID // of a resource
-	// data is the message. A grant's follows from its id and a tail, which is kept
-	// instead: the length of the resource's name (an unsigned varint), the name, and the
-	// annotations as they stand in the message.
+	// data is the message. For a grant, whose message can be built from its id, data is only
+	// the tail: the length of the resource's name (an unsigned varint), the name, and the
+	// annotations as encoded in the message.
 	data []byte
 }
 
-// ResourceTypeRow encodes a resource type. It and the functions that follow fail with
-// baton.Invalid when something cannot be written.
+// ResourceTypeRow encodes a resource type. This and the functions below fail with baton.Invalid
+// if something cannot be written.
 func ResourceTypeRow(t baton.ResourceType) (Row, error) {
 	var e Encoder
 	return e.row(e.ResourceType(t))
@@ -79,8 +79,8 @@ func ResourceRow(r baton.Resource) (Row, error) {
 	return e.row(e.Resource(r))
 }
 
-// EntitlementRow encodes an entitlement. Grantable are the resource types that its
-// GrantableTo names.
+// EntitlementRow encodes an entitlement. Grantable holds the resource types named in its
+// GrantableTo.
 func EntitlementRow(t baton.Entitlement, grantable []baton.ResourceType) (Row, error) {
 	var e Encoder
 	return e.row(e.Entitlement(t, grantable))
@@ -92,18 +92,16 @@ func GrantRow(g baton.Grant) (Row, error) {
 	return e.row(e.Grant(g))
 }
 
-// ID is the row's external id.
+// ID returns the external id.
 func (r Row) ID() string { return string(r.id) }
 
-// ResourceID is the resource itself, or the one that the entitlement or the grant
-// is about.
+// ResourceID returns the id of the resource, or of the resource of the entitlement or grant.
 func (r Row) ResourceID() baton.ResourceID {
 	kind, id := r.Resource()
 	return baton.ResourceID{Type: string(kind), ID: string(id)}
 }
 
-// EntitlementID is the external id of the entitlement that the row is, or that the
-// grant gives.
+// EntitlementID returns the external id of the entitlement, or of the entitlement of the grant.
 func (r Row) EntitlementID() string {
 	return string(r.entitlement())
 }
@@ -118,7 +116,7 @@ func (r *Row) entitlement() []byte {
 	return nil
 }
 
-// Resource is what ResourceID is, in the row's memory.
+// Resource returns the same as ResourceID, in the memory of the row.
 func (r Row) Resource() (kind, id []byte) {
 	if r.Table == ResourceTypes {
 		return r.id, nil
@@ -126,7 +124,7 @@ func (r Row) Resource() (kind, id []byte) {
 	return r.part(0), r.part(1)
 }
 
-// PrincipalID is who holds the grant.
+// PrincipalID returns the principal of a grant.
 func (r Row) PrincipalID() baton.ResourceID {
 	if r.Table != Grants {
 		return baton.ResourceID{}
@@ -134,7 +132,7 @@ func (r Row) PrincipalID() baton.ResourceID {
 	return baton.ResourceID{Type: string(r.part(3)), ID: string(r.part(4))}
 }
 
-// Grant decodes the row of a grant.
+// Grant decodes a row of a grant.
 func (r Row) Grant() (baton.Grant, error) {
 	name, annotations := r.tail()
 	metadata, err := wire.UnmarshalGrantAnnotations(annotations)
@@ -143,7 +141,7 @@ func (r Row) Grant() (baton.Grant, error) {
 	}, ResourceName: string(name), Metadata: metadata}, err
 }
 
-// Data is the protobuf message.
+// Data returns the protobuf message.
 func (r Row) Data() []byte { return r.appendMessage(nil) }
 
 func (r *Row) appendMessage(dst []byte) []byte {
@@ -176,12 +174,12 @@ func (r *Row) part(i int) []byte {
 	return r.id[start:end]
 }
 
-// Append appends the row's own encoding:
+// Append appends the encoding of the row:
 //
 //	table (1 byte)
-//	the length of each part of the id; for a resource also of its parent's type and id
-//	the id, its parts joined by colons; the parent's type and id, not joined
-//	the message, up to the end; of a grant the tail of it
+//	length of each part of the id; for a resource also of its parent's type and id
+//	external id; for a resource also its parent's type and id, without a colon
+//	message, up to the end; for a grant only its tail
 //
 // Lengths are unsigned varints.
 func (r Row) Append(dst []byte) []byte {
@@ -199,8 +197,7 @@ func (r Row) Append(dst []byte) []byte {
 	return append(dst, r.data...)
 }
 
-// ParseRow reads what Append wrote. The row shares b's memory. It fails with
-// baton.Corrupt.
+// ParseRow decodes what Append wrote. The row shares the memory of b. Errors are baton.Corrupt.
 func ParseRow(b []byte) (Row, error) {
 	if len(b) == 0 || !Table(b[0]).valid() {
 		return Row{}, badRow("it does not begin with a table")
@@ -233,7 +230,7 @@ func ParseRow(b []byte) (Row, error) {
 	return r, r.checkTail()
 }
 
-// parseLengths reads the lengths of parts, and returns what follows and their sum.
+// parseLengths reads the lengths of parts. It returns the rest of b and the sum of the lengths.
 func parseLengths(b []byte, lengths []int) (rest []byte, sum int, err error) {
 	rest = b
 	for i := range lengths {
@@ -248,7 +245,7 @@ func parseLengths(b []byte, lengths []int) (rest []byte, sum int, err error) {
 	return rest, sum, nil
 }
 
-// parseParts reads parts, with a colon between each and the next one, and where they end.
+// parseParts reads parts that are joined by colons, and sets where each of them ends.
 func parseParts(b []byte, size int, lengths, ends []int) ([]byte, error) {
 	if size > len(b) {
 		return nil, badRow("it is cut short")
@@ -264,7 +261,7 @@ func parseParts(b []byte, size int, lengths, ends []int) ([]byte, error) {
 	return b[:size:size], nil
 }
 
-// checkTail reports whether a grant's tail can be read.
+// checkTail returns an error if the tail of a grant is malformed.
 func (r *Row) checkTail() error {
 	if r.Table != Grants {
 		return nil

@@ -6,14 +6,13 @@ import (
 	"slices"
 )
 
-// sampleSize is how many ids a Loss names.
+// sampleSize is the largest number of ids in a sample.
 const sampleSize = 16
 
-// sample keeps some of the ids that it is shown. Which, depends on nothing but the ids,
-// so that two losses of the same rows have the same sample and two of other rows have
-// not.
+// sample keeps the ids with the lowest hashes. Which ones does not depend on anything but the
+// ids.
 type sample struct {
-	hashes []uint64 // the least, in order
+	hashes []uint64 // the lowest, in order
 	ids    []string
 }
 

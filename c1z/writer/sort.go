@@ -11,19 +11,19 @@ import (
 	"baton/internal/intern"
 )
 
-// Summary is what the rows that were added come to.
+// Summary counts the rows of a sync after unusable ones were dropped.
 type Summary struct {
-	Counts map[string]*c1z.Count // by resource type, of those that have any rows
-	// UnknownPrincipals counts the grants that were left out because [Writer.DropUnknownPrincipals] does not know
-	// their principal; UnknownExample is the id of one.
+	Counts map[string]*c1z.Count // by resource type, for types with rows
+	// UnknownPrincipals counts the grants dropped by [Writer.DropUnknownPrincipals].
+	// UnknownExample is the id of one of them.
 	UnknownPrincipals int
 	UnknownExample    string
-	// Dangling counts the other grants that were left out because the sync has no such
-	// entitlement; DanglingExample is the id of one.
+	// Dangling counts the other grants dropped because the sync does not have their
+	// entitlement. DanglingExample is the id of one of them.
 	Dangling        int
 	DanglingExample string
-	// Superseded counts, by resource type, the grants that were left out because the
-	// same principal holds one that ranks higher.
+	// Superseded counts, by resource type, the grants dropped because the same principal
+	// holds a higher one (Options.Ranks).
 	Superseded map[string]int
 }
 
@@ -31,8 +31,8 @@ type Summary struct {
 // the latest.
 func (w *Writer) Principals() int { return w.grants.principals.Len() }
 
-// DropUnknownPrincipals has the grants left out whose principal is not known. It is called when all rows
-// are added, and asks once for each principal.
+// DropUnknownPrincipals drops the grants whose principal is not known. It is called after the
+// last row was added, and calls known once per principal.
 func (w *Writer) DropUnknownPrincipals(known func(kind, id []byte) bool) {
 	if w.failed == nil {
 		w.failed = w.sorting(w.grants.number())
@@ -40,9 +40,9 @@ func (w *Writer) DropUnknownPrincipals(known func(kind, id []byte) bool) {
 	w.grants.dropUnknownPrincipals(known)
 }
 
-// Sort ends the adding of rows: it puts them in order and drops those that do not
-// count. What looks at the sync does it where need be. The context bounds what follows,
-// too, up to Seal.
+// Sort ends the adding of rows: it puts them in order and drops unusable ones. Methods that read
+// or compare the sync call it if nobody did. The context also applies to these methods, up to
+// Seal, which has its own.
 func (w *Writer) Sort(ctx context.Context) (Summary, error) {
 	if w.closed {
 		return Summary{}, w.over()
@@ -94,8 +94,8 @@ func (w *Writer) sortAll(ctx context.Context) error {
 	}))
 }
 
-// sort lists the rows but for the grants in order, each once, and returns the ids of the
-// entitlements.
+// sort puts the rows other than grants into a list, in order and without duplicates, and returns
+// the ids of the entitlements.
 func (w *Writer) sort(ctx context.Context) (*intern.Table, error) {
 	m, err := w.sorter.Merge()
 	if err != nil {
@@ -103,7 +103,7 @@ func (w *Writer) sort(ctx context.Context) (*intern.Table, error) {
 	}
 	list := w.pool.List()
 	entitlements := new(intern.Table)
-	last := 0 // the length of the last row's place
+	last := 0 // the length of the part of the last key that identifies the row
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -116,7 +116,7 @@ func (w *Writer) sort(ctx context.Context) (*intern.Table, error) {
 			return nil, w.sorting(err)
 		}
 		if last > 0 && shared >= last {
-			continue // of rows with the same id the first one holds
+			continue // the same id again: the first row counts
 		}
 		s, err := parseKey(key)
 		if err != nil {
@@ -141,7 +141,7 @@ func (w *Writer) sort(ctx context.Context) (*intern.Table, error) {
 	return entitlements, nil
 }
 
-// counted is the count of a resource type.
+// counted returns the count of a resource type.
 func (w *Writer) counted(kind []byte) *c1z.Count {
 	c := w.summary.Counts[string(kind)]
 	if c == nil {
@@ -151,7 +151,7 @@ func (w *Writer) counted(kind []byte) *c1z.Count {
 	return c
 }
 
-// sorting says what an error of sorting is about.
+// sorting classifies an error of sorting.
 func (w *Writer) sorting(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -159,7 +159,7 @@ func (w *Writer) sorting(err error) error {
 	return database.Storage("sort rows for", w.path, err)
 }
 
-// over is the error of whoever comes after the end.
+// over is the error of a call after the end.
 func (w *Writer) over() error {
-	return baton.Errorf(baton.Internal, "c1z: %s is already sealed or given up", w.path)
+	return baton.Errorf(baton.Internal, "c1z: %s is already sealed or aborted", w.path)
 }

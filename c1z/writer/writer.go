@@ -19,73 +19,73 @@ import (
 	"baton/internal/extsort"
 )
 
-// Options say what a new sync is.
+// Options describe a new sync and the file that it goes into.
 type Options struct {
 	Disk      disk.FS   // the system's when nil
 	TempDir   string    // for scratch files; beside the file when empty
-	Previous  string    // the file to compare with and to carry over from; the one at path when empty
-	Opened    *Previous // that file, if it is open already; Create sees to it that it is closed
+	Previous  string    // the file to compare with and to carry syncs over from; the one at path when empty
+	Opened    *Previous // that file, if it is open already; Create or the Writer closes it
 	KeepSyncs int       // full syncs in the file, the new one included; 2 when zero
 	SyncID    string    // a KSUID
 	SyncType  string    // Full, Partial or ResourcesOnly
 	// Types are the resource types that the sync covers. It is compared with the newest full
-	// sync that covers them, too; one of fewer types says nothing of the others.
+	// sync that covers all of them.
 	Types   []string
 	Started time.Time
-	// Ranks are, by resource type, slugs of which a principal holds only the first on a
-	// resource: of its grants of several the others are left out.
+	// Ranks lists, for a resource type, entitlement slugs from the highest to the lowest. A
+	// principal keeps only its highest grant on a resource; the others are superseded.
 	Ranks map[string][]string
 }
 
-// sortMemory bounds what rows and indexes may take while they are sorted.
+// sortMemory is the memory for sorting rows and index entries.
 const sortMemory = 8 << 20
 
 // Writer adds one sync to a file. It is not safe for concurrent use.
 //
-// Rows are added first. Then they are summary: put in order, and what does not count is
-// left out. The sync can be looked at ([Writer.Resources], [Writer.Grants]) and compared
-// ([Writer.Changes]), and is sealed. Memory does not grow with grants and with rows that
-// are added from a [Place], but for the ids of entitlements and of principals, each of
-// which is held once.
+// First, rows are added. [Writer.Sort] then puts them in order and drops the unusable ones.
+// After that the sync can be read ([Writer.Resources], [Writer.Grants]), compared
+// ([Writer.Changes]) and sealed ([Writer.Seal]). Memory grows with the number of entitlements
+// and principals, whose ids are held once each, but not with the number of grants, nor with
+// that of rows that are added from a [Place].
 type Writer struct {
 	path     string
 	opt      Options
 	started  string
-	ctx      context.Context // Sort's
+	ctx      context.Context // of Sort
 	previous *Previous       // nil without a file
 
 	pool     *extsort.Pool
-	sorter   *extsort.Sorter // of rows but for grants, before they are summary
-	rowStore rowStore        // of these
+	sorter   *extsort.Sorter // of the rows other than grants
+	rowStore rowStore        // holds these rows, or where they are
 	key      []byte          // for reuse
-	list     *extsort.List   // of the summary rows but for grants
+	list     *extsort.List   // the rows other than grants, sorted; nil before Sort
 	grants   *grants
 	summary  Summary
-	rows     [Grants + 1]int // summary
+	rows     [Grants + 1]int // by table, without dropped ones
 
-	cursor, grantCursor *extsort.Cursor // of what is summary, for the next look at it
+	cursor, grantCursor *extsort.Cursor // for Resources and Grants, kept between calls
 
 	out            *disk.Replacement // the new file
 	frame          *frame            // around the database in it
 	laying         *laying
 	principalIndex *principalIndex
-	message        []byte // of the row that was written last
+	message        []byte // of the last new row that was written
 	laid           bool
-	// disordered are the indexes whose entries do not come in order.
+	// disordered holds the names of indexes whose entries have to be sorted.
 	disordered map[string]bool
 	changes    *Changes
 	losses     []Loss
 
-	failed error // what settling or laying out came to
+	failed error // of adding, sorting or laying out
 	closed bool
 }
 
 var _ baton.Facts = (*Writer)(nil)
 
-// Create begins a sync that will be part of the file at path. The file that is there
-// already, or Options.Previous, is read first, and fails as Open fails; a missing or
-// empty one is none.
-// Of its syncs the newest full ones are carried over, as many as KeepSyncs allows.
+// Create begins a sync that will be part of the file at path. It opens the previous file, which
+// is Options.Previous or the file at path, and fails as [c1z.Open] does; a missing or empty file
+// counts as none. The newest full syncs of that file are carried over, as many as KeepSyncs
+// allows.
 func Create(path string, opt Options) (*Writer, error) {
 	var w *Writer
 	if opt.Opened != nil {
@@ -122,13 +122,13 @@ func Create(path string, opt Options) (*Writer, error) {
 	return w, nil
 }
 
-// Add adds a row, which is kept in memory unless it is a grant. Of rows with the same
-// external id the first one holds.
+// Add adds a row and keeps it in memory unless it is a grant. Later rows with the same external
+// id are ignored.
 func (w *Writer) Add(r Row) error { return w.add(r, Place{}) }
 
-// AddFrom adds a row that is read again from its place when it is wanted. Of several
-// places with rows of the same external id the one that was heard of first holds, and in
-// one place the first row.
+// AddFrom adds a row without keeping it: it is read again from its place. Among rows with the
+// same external id, one from the reader that was used first counts, and from that reader the one
+// with the lowest offset.
 func (w *Writer) AddFrom(r Row, at Place) error { return w.add(r, at) }
 
 func (w *Writer) add(r Row, from Place) (err error) {
@@ -152,7 +152,7 @@ func (w *Writer) add(r Row, from Place) (err error) {
 	return w.failed
 }
 
-// begin begins the new file.
+// begin creates the new file and begins its tables.
 func (w *Writer) begin(ctx context.Context) (err error) {
 	if w.out, err = disk.Begin(w.opt.Disk, w.path); err != nil {
 		return err
@@ -171,24 +171,23 @@ func (w *Writer) begin(ctx context.Context) (err error) {
 	return nil
 }
 
-// Sealed is what Seal has written.
+// Sealed describes a file that Seal has written.
 type Sealed struct {
-	Changes *Changes // as Changes has it
+	Changes *Changes // as Changes returns them
 	Size    int64    // of the file, in bytes
 }
 
-// Seal finishes the sync and puts the file in its place. The Writer is closed
-// afterwards, whether it worked or not; when it did not, the file that was there
-// before is untouched. A full or failing disk is a baton.Storage error.
+// Seal finishes the sync and renames the new file to its path. It always closes the Writer. If
+// it fails, the file at path is unchanged. A full or failing disk is a baton.Storage error.
 func (w *Writer) Seal(ctx context.Context, ended time.Time) (_ Sealed, err error) {
 	if w.closed {
 		return Sealed{}, w.over()
 	}
 	defer func() {
 		if e := ctx.Err(); err != nil && e != nil {
-			err = fmt.Errorf("c1z: seal %s: %w", w.path, e) // not the interrupted step
+			err = fmt.Errorf("c1z: seal %s: %w", w.path, e) // instead of the step that was interrupted
 		}
-		w.Abort() // whose own errors change nothing any more
+		w.Abort() // the result no longer depends on its error
 	}()
 	if err := w.layOut(ctx); err != nil {
 		return Sealed{}, err
@@ -207,7 +206,7 @@ func (w *Writer) Seal(ctx context.Context, ended time.Time) (_ Sealed, err error
 	return Sealed{Changes: w.changes, Size: size}, nil
 }
 
-// stats is the summary that readers print without counting.
+// stats are the counts that official readers print instead of counting rows.
 type stats struct {
 	ResourceTypes      int            `json:"resource_types,omitempty"`
 	Resources          int            `json:"resources,omitempty"`
@@ -218,7 +217,7 @@ type stats struct {
 	EntitlementsByType map[string]int `json:"entitlements_by_resource_type,omitempty"`
 }
 
-// record adds the sync to the list of syncs, finished.
+// record adds the sync to v1_sync_runs as finished.
 func (w *Writer) record(ended time.Time) error {
 	s := stats{ResourceTypes: w.rows[ResourceTypes], Resources: w.rows[Resources],
 		Entitlements: w.rows[Entitlements], Grants: w.rows[Grants],
@@ -254,7 +253,7 @@ func (w *Writer) record(ended time.Time) error {
 	return t.add(t.row)
 }
 
-// Abort gives the sync up, unless it is sealed. It can be called more than once.
+// Abort discards the sync unless it is sealed. It can be called more than once.
 func (w *Writer) Abort() error {
 	w.closed = true
 	err := w.pool.Close()

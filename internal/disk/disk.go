@@ -1,15 +1,13 @@
-// Package disk is how this project writes files: through a narrow view of the file
-// system that a test can hand in another one for, and in three shapes.
+// Package disk writes files, through an interface to the file system ([FS]) that tests replace.
 //
-//   - [Replace] puts a whole file in the place of another, or nothing.
-//   - [Scratch] is a file that nobody else sees and that does not outlive its owner.
-//   - [Acquire] is a lock that ends with its process.
+//   - [Replace] replaces a file atomically.
+//   - [NewScratch] makes a private file that is removed with its owner.
+//   - [Acquire] takes a lock that ends with the process.
 //
-// What is left, an open [File], is flushed by whoever relies on it: nothing that was
-// written is taken for durable before Sync, and no name before SyncDir.
+// For other files, the caller flushes what it relies on: data is durable after Sync, and a name
+// after SyncDir.
 //
-// Every error that leaves a room for a person is made by [Errorf], which knows what
-// the system means and what to do about it.
+// [Errorf] turns errors of the file system into errors for users, with a fix.
 package disk
 
 import (
@@ -21,14 +19,14 @@ import (
 	"syscall"
 )
 
-// FS is the part of a file system that this project needs. [OS] is the real one.
+// FS is the part of a file system that this module uses. [OS] is the real one.
 type FS interface {
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	Stat(name string) (fs.FileInfo, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	Mkdir(name string, perm fs.FileMode) error // an error that is fs.ErrExist when there is something
+	Mkdir(name string, perm fs.FileMode) error // fs.ErrExist if the name exists
 	Rename(from, to string) error
-	Remove(name string) error // an error that is fs.ErrNotExist when there is nothing
+	Remove(name string) error // fs.ErrNotExist if it does not exist
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
 }
@@ -45,13 +43,13 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 	Truncate(size int64) error
 	Sync() error
-	Fd() uintptr // to lock it by
+	Fd() uintptr // for locks
 }
 
-// OS is the file system of the system.
+// OS is the file system of the operating system.
 type OS struct{}
 
-// Of is the file system that was handed in, or the system's where none was.
+// Of returns fsys, or OS if fsys is nil.
 func Of(fsys FS) FS {
 	if fsys == nil {
 		return OS{}
@@ -63,7 +61,7 @@ func Of(fsys FS) FS {
 func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	f, err := os.OpenFile(name, flag, perm)
 	if err != nil {
-		return nil, err // and no File that is not nil
+		return nil, err // not a File that holds a nil *os.File
 	}
 	return f, nil
 }
@@ -86,7 +84,7 @@ func (OS) Remove(name string) error { return os.Remove(name) }
 // SyncDir flushes a directory.
 func (OS) SyncDir(name string) error {
 	if runtime.GOOS == "windows" {
-		return nil // directories cannot be opened there, and renames are logged
+		return nil // directories cannot be opened there, and the file system logs renames
 	}
 	d, err := os.Open(name)
 	if err != nil {
@@ -94,12 +92,12 @@ func (OS) SyncDir(name string) error {
 	}
 	err = d.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		err = nil // some file systems cannot, and none of those could do better
+		err = nil // this file system cannot flush directories
 	}
 	return errors.Join(err, d.Close())
 }
 
-// ReadFile is the content of a file.
+// ReadFile returns the content of a file.
 func ReadFile(fsys FS, name string) ([]byte, error) {
 	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {

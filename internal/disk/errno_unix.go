@@ -4,7 +4,7 @@ package disk
 
 import "syscall"
 
-// What the system says, by what can be done about it.
+// Error codes, by what can be done about them.
 var (
 	full      = []error{syscall.ENOSPC}
 	overQuota = []error{syscall.EDQUOT}

@@ -11,9 +11,9 @@ import (
 	"baton"
 )
 
-// Errorf classifies an error of the file system as baton.Storage and says what to do.
-// The text says what was being done with the file or directory at path, which it
-// names; the cause follows. An error that is classified already stays what it is.
+// Errorf classifies an error of the file system as baton.Storage, with a fix. The text names the
+// operation and the file or directory at path; the cause follows. An error that is already
+// classified is returned unchanged.
 func Errorf(err error, path, format string, args ...any) error {
 	if err == nil {
 		return nil
@@ -25,7 +25,7 @@ func Errorf(err error, path, format string, args ...any) error {
 	return baton.Errorf(baton.Storage, "%s: %w", fmt.Sprintf(format, args...), plain(err)).WithFix("%s", fix(err, path))
 }
 
-// plain is the error without the path, which is said already.
+// plain returns the error without the path, which the text contains already.
 func plain(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
@@ -38,8 +38,7 @@ func plain(err error) error {
 	return err
 }
 
-// fix says what to do about an error. It goes by what the system says and never by
-// its words.
+// fix returns what to do about an error. It depends on the error code, never on the text.
 func fix(err error, path string) string {
 	dir := filepath.Dir(path)
 	is := func(targets ...error) bool {

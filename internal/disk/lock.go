@@ -6,18 +6,17 @@ import (
 	"os"
 )
 
-// ErrLocked is what Acquire fails with while another process has the lock.
+// ErrLocked reports that another process holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// Lock is a lock that is held. The system releases it when the process ends, however
-// it ends; a file that stays behind locks nobody out.
+// Lock is a lock that this process holds. The system releases it when the process ends, however it
+// ends. A file that is left over is not a lock.
 type Lock struct {
 	file File
 	fsys FS
 }
 
-// Acquire takes the lock that is the file at path. It fails with ErrLocked at once
-// when another has it.
+// Acquire locks the file at path. It fails with ErrLocked at once if another process holds the lock.
 func Acquire(fsys FS, path string) (*Lock, error) {
 	for {
 		f, err := fsys.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -28,7 +27,7 @@ func Acquire(fsys FS, path string) (*Lock, error) {
 			f.Close()
 			return nil, err
 		}
-		// The holder before may have removed the file that was just locked.
+		// The previous holder may have removed the file that was just locked.
 		held, err1 := f.Stat()
 		there, err2 := fsys.Stat(path)
 		if err1 == nil && err2 == nil && os.SameFile(held, there) {
@@ -41,12 +40,12 @@ func Acquire(fsys FS, path string) (*Lock, error) {
 	}
 }
 
-// Release gives the lock up and leaves its file.
+// Release releases the lock and leaves its file.
 func (l *Lock) Release() error { return l.file.Close() }
 
-// Remove gives the lock up and removes its file: while it is still held, so that
-// another process sees a lock or no file. Windows removes no open file and gets a
-// second try. There is nothing to do for no lock.
+// Remove removes the file and releases the lock, in this order, so that another process finds
+// either a lock or no file. Windows cannot remove open files: there, it tries again after the
+// release. Remove of a nil Lock does nothing.
 func (l *Lock) Remove() error {
 	if l == nil {
 		return nil

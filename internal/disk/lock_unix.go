@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock takes an advisory lock that the system releases when the process ends,
-// however it ends.
+// tryLock takes an advisory lock that the system releases when the process ends.
 func tryLock(f File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock takes a lock that the system releases when the process ends, however it
-// ends.
+// tryLock takes a lock that the system releases when the process ends.
 func tryLock(f File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))

@@ -9,11 +9,10 @@ import (
 	"baton"
 )
 
-// OwnDir makes a directory that only this user can enter, or checks the one that is
-// there. In a folder that others can write to, such as /tmp, it might be theirs, or a link
-// to somewhere else: they could read what is put there, and replace it. The folder that
-// the directory goes into must exist: a path with a slip in it would otherwise begin a new
-// state beside the old one.
+// OwnDir makes a directory that only this user can enter, or checks an existing one. In a folder
+// that others can write to, such as /tmp, an existing directory may belong to another user, or be
+// a link; that user could read and replace the files in it. The parent folder must exist:
+// otherwise a typing error in a path would start with an empty state.
 func OwnDir(fsys FS, dir string) error {
 	err := Of(fsys).Mkdir(dir, 0o700)
 	switch parent := filepath.Dir(dir); {
@@ -26,9 +25,9 @@ func OwnDir(fsys FS, dir string) error {
 	info, err := os.Lstat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil // of a file system that is not the system's
+		return nil // fsys is not the file system of the operating system
 	case err != nil:
-		return Errorf(err, dir, "look at %s", dir)
+		return Errorf(err, dir, "check %s", dir)
 	case !info.IsDir():
 		return foreign("%s is no folder but a link or a file", dir)
 	case !ours(info):
@@ -36,11 +35,11 @@ func OwnDir(fsys FS, dir string) error {
 	case info.Mode().Perm()&0o077 == 0 || !chmodable(info):
 		return nil
 	}
-	return Errorf(os.Chmod(dir, 0o700), dir, "close %s to others", dir)
+	return Errorf(os.Chmod(dir, 0o700), dir, "restrict %s to this user", dir)
 }
 
-// Planted reports whether a file was put there by another user of the machine, in a
-// folder that everybody can write to.
+// Planted reports whether another user of the machine owns the file, in a folder that everybody
+// can write to.
 func Planted(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil || ours(info) {

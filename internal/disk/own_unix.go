@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// ours reports whether the file is this user's, or the administrator's, who can do
-// anything anyway: volumes are often mounted as theirs.
+// ours reports whether the file belongs to this user, or to root, who has access anyway and owns
+// many mounted volumes.
 func ours(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || int(st.Uid) == os.Geteuid() || st.Uid == 0

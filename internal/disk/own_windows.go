@@ -2,7 +2,7 @@ package disk
 
 import "io/fs"
 
-// On Windows the folders for such files are each user's own.
+// ours is true: on Windows each user has folders of their own for such files.
 func ours(fs.FileInfo) bool { return true }
 
 func chmodable(fs.FileInfo) bool { return false }

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Replace puts what write produces in the place of the file at path: all of it or,
-// after an error, nothing. It returns the size.
+// Replace replaces the file at path by what write writes, and returns the size. After an error the
+// file is unchanged.
 func Replace(fsys FS, path string, write func(io.Writer) error) (size int64, err error) {
 	r, err := Begin(fsys, path)
 	if err != nil {
@@ -22,8 +22,7 @@ func Replace(fsys FS, path string, write func(io.Writer) error) (size int64, err
 	return r.Commit()
 }
 
-// Replacement is a file that is going to be in the place of another. It is ended by
-// Commit or by Abort.
+// Replacement is a new file that replaces another one. Commit or Abort ends it.
 type Replacement struct {
 	File
 	fsys   FS
@@ -32,9 +31,9 @@ type Replacement struct {
 	ended  bool
 }
 
-// Begin begins to replace the file at path. Until Commit, whose last step is a rename, the
-// new file is at path + ".tmp"; one that a killed process left there is removed
-// first, so one process at a time may replace a file, which the caller sees to.
+// Begin begins to replace the file at path. Until Commit, which renames it, the new file is at path
+// + ".tmp". Begin removes one that a killed process left there. The caller must make sure that
+// only one process at a time replaces a file.
 func Begin(fsys FS, path string) (*Replacement, error) {
 	tmp := path + ".tmp"
 	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -47,7 +46,7 @@ func Begin(fsys FS, path string) (*Replacement, error) {
 	return &Replacement{File: f, fsys: fsys, path: path}, nil
 }
 
-// Abort leaves the file at path as it is. It does nothing after Commit.
+// Abort removes the new file. It does nothing after Commit.
 func (r *Replacement) Abort() {
 	if r.ended {
 		return
@@ -56,13 +55,12 @@ func (r *Replacement) Abort() {
 	if !r.closed {
 		r.Close()
 	}
-	r.fsys.Remove(r.Name()) // what is left of a failure is not worth a second one
+	r.fsys.Remove(r.Name()) // Begin removes what is left over
 }
 
-// Commit puts the file in its place and returns its size; after an error it is aborted.
-//
-// The one error that comes too late to undo is that of flushing the directory: the
-// new file is there and whole, and a power cut may bring the old one back.
+// Commit renames the new file to its path and returns its size. After an error the file at path is
+// unchanged, unless flushing the directory has failed: then the new file is in place, and a power
+// cut may bring the old one back.
 func (r *Replacement) Commit() (size int64, err error) {
 	defer r.Abort()
 	tmp := r.Name()

@@ -14,11 +14,11 @@ import (
 type Scratch struct {
 	File
 	fsys FS
-	gone bool // its name is, the file lives on until it is closed
+	gone bool // the name is removed; the file exists until it is closed
 }
 
-// NewScratch makes a scratch file in dir, or in the usual directory for such files when
-// dir is empty. Its name begins with the prefix.
+// NewScratch makes a scratch file in dir, or in the default directory for temporary files if dir is
+// empty. Its name begins with the prefix.
 func NewScratch(fsys FS, dir, prefix string) (*Scratch, error) {
 	if dir == "" {
 		dir = os.TempDir()
@@ -36,15 +36,15 @@ func NewScratch(fsys FS, dir, prefix string) (*Scratch, error) {
 	}
 }
 
-// Hide removes the file's name where the system allows that for open files, so that
-// nothing stays behind even if the process is killed.
+// Hide removes the name of the file, where the system allows that for open files. Then nothing is
+// left over even if the process is killed.
 func (s *Scratch) Hide() {
 	if runtime.GOOS != "windows" && s.fsys.Remove(s.Name()) == nil {
 		s.gone = true
 	}
 }
 
-// Hidden reports whether the file has no name any more.
+// Hidden reports whether the file has no name.
 func (s *Scratch) Hidden() bool { return s.gone }
 
 // Close removes the file.

@@ -1,6 +1,5 @@
-// Package extsort sorts byte strings that need not fit into memory. Strings, called
-// keys, come out in the order of their bytes; what they mean is the caller's affair.
-// None may be the beginning of another, other than its equal.
+// Package extsort sorts byte strings that need not fit into memory. The strings, called keys, are
+// returned in the order of their bytes. No key may be a prefix of a different key.
 //
 //	pool := extsort.NewPool(nil, dir, 16<<20)
 //	s := pool.Sorter()
@@ -11,14 +10,13 @@
 //
 // # How
 //
-// What comes in order costs next to nothing. A sorter keeps a few piles, each of which
-// takes the keys that are not less than its last one, so that input that is in order
-// fills one, and input with little disorder in it a few. What fits on no pile is kept in
-// memory, up to a limit that all sorters of a pool share; beyond it, the sorter that has
-// most is sorted and written out as one run. In the end piles, runs and memory are
-// merged.
+// Sorted input is cheap. A sorter has up to 12 open runs. A key that is not less than the last key
+// of an open run is appended to it, so sorted input fills one run and nearly sorted input a few.
+// All other keys are kept in memory, up to a limit that the sorters of a pool share. Beyond it,
+// the sorter with the most keys sorts them and writes them out as a closed run. At the end, runs
+// and memory are merged.
 //
-// Piles and runs are the same thing: chunks in one scratch file, in which each key is
-// written without what it shares with the one before. A chunk can be read by itself,
-// which a [List] uses to begin anywhere. What need not be sorted goes there through a [Queue].
+// A run consists of chunks in a scratch file, in which each key is stored without the prefix that
+// it shares with the previous key. A chunk can be read by itself, so a [List] can be read from
+// any key. A [Queue] stores keys that need not be sorted in the same file.
 package extsort

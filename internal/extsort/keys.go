@@ -15,12 +15,12 @@ type arena struct {
 	free  [][]byte
 }
 
-// newArena sizes blocks so that dozens of indexes can share a small limit.
+// newArena makes an arena with blocks so small that dozens of sorters can share the limit.
 func newArena(limit int) *arena {
 	return &arena{limit: limit, block: min(max(limit/64, 4<<10), 256<<10)}
 }
 
-// full reports whether so much more would be too much.
+// full reports whether that much more memory would exceed the limit.
 func (a *arena) full(size int) bool { return a.used+max(size, a.block) > a.limit }
 
 func (a *arena) get(size int) []byte {
@@ -41,19 +41,19 @@ func (a *arena) put(b []byte) {
 	}
 }
 
-// keys are keys in memory, each after its length in four bytes.
+// keys holds keys in memory, each after its length in four bytes.
 type keys struct {
 	arena  *arena
 	blocks [][]byte
 	n      int
-	size   int // of the blocks, and of the items for sorting
+	size   int // memory of the blocks, and of the items for sorting
 }
 
-// itemSize is what sorting needs for each key.
+// itemSize is the memory that sorting needs per key.
 const itemSize = 16
 
-// room reports whether a key can be added without asking for more memory.
-func (k *keys) room(key []byte) bool {
+// fits reports whether a key can be added without another block.
+func (k *keys) fits(key []byte) bool {
 	if len(k.blocks) == 0 {
 		return false
 	}
@@ -67,7 +67,7 @@ func (k *keys) grow(key []byte) {
 	k.blocks = append(k.blocks, b)
 }
 
-// add adds a key that there is room for.
+// add adds a key that fits.
 func (k *keys) add(key []byte) {
 	last := &k.blocks[len(k.blocks)-1]
 	*last = binary.NativeEndian.AppendUint32(*last, uint32(len(key)))
@@ -85,8 +85,8 @@ func (k *keys) release() {
 	*k = keys{arena: k.arena, blocks: k.blocks[:0]}
 }
 
-// item stands for a key. Keys that agree in the first bytes are told apart by the
-// eight after those, which are kept where they can be compared without a look at the key.
+// item refers to a key. Its cache holds eight bytes of the key, at the depth up to which the keys
+// being sorted are equal, so that most comparisons do not read the keys.
 type item struct {
 	cache uint64
 	block uint32
@@ -112,7 +112,7 @@ func (k *keys) sorted(dst []item) []item {
 	return dst
 }
 
-// window is the eight bytes of a key at a depth, with zeros after its end.
+// window returns the eight bytes of a key at a depth, padded with zeros.
 func window(key []byte, depth int) uint64 {
 	if len(key) >= depth+8 {
 		return binary.BigEndian.Uint64(key[depth:])
@@ -139,10 +139,10 @@ func (k *keys) compare(a, b *item, depth int) int {
 	return bytes.Compare(x[depth:], y[depth:])
 }
 
-// sort is a multikey quicksort over windows of eight bytes: items whose keys agree up
-// to the depth are parted by the window there, and those with the same window go on
-// with the next one, so that a long common beginning is looked at once and not in each
-// comparison. When parting fails too often, a slower sort does the rest.
+// sort is a multikey quicksort over windows of eight bytes. The keys of the items are equal up to
+// the depth. Items are partitioned by the window at the depth, and those with the same window
+// continue with the next one: a long common prefix is read once and not in each comparison. After
+// too many unbalanced partitions (patience), slices.SortFunc sorts the rest.
 func (k *keys) sort(items []item, depth, patience int) {
 	for len(items) > 12 {
 		if patience == 0 {
@@ -172,8 +172,8 @@ func (k *keys) sort(items []item, depth, patience int) {
 	}
 }
 
-// part moves the items with a window below the pivot to the front and those with one
-// above it to the end, and returns where the ones in between begin and end.
+// part moves the items with a window below the pivot to the front and those above it to the end.
+// It returns where the items with the same window begin and end.
 func part(items []item, pivot uint64) (less, more int) {
 	more = len(items)
 	for i := 0; i < more; {
@@ -192,7 +192,7 @@ func part(items []item, pivot uint64) (less, more int) {
 	return less, more
 }
 
-// pivot is a middling window.
+// pivot returns an approximate median of the windows.
 func pivot(items []item) uint64 {
 	n := len(items)
 	if n < 64 {

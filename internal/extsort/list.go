@@ -7,20 +7,20 @@ import (
 	"sort"
 )
 
-// List is keys in order, that are read from anywhere, any number of times.
+// List is a sequence of keys in order. It can be read from any key, any number of times.
 type List struct {
 	run    run
-	firsts [][]byte // of each chunk
+	firsts [][]byte // the first key of each chunk
 	n      int
 }
 
-// List begins a list.
+// List makes a list.
 func (p *Pool) List() *List { return &List{run: run{scratch: &p.scratch}} }
 
-// Len is how many keys were added.
+// Len returns the number of keys.
 func (l *List) Len() int { return l.n }
 
-// Add adds a key that is not less than the one before.
+// Add adds a key that is not less than the previous one.
 func (l *List) Add(key []byte) error {
 	if len(l.run.tail) == 0 {
 		l.firsts = append(l.firsts, bytes.Clone(key))
@@ -29,7 +29,7 @@ func (l *List) Add(key []byte) error {
 	return l.run.add(key, common(l.run.last, key))
 }
 
-// Each calls fn with each key, which is good during the call only.
+// Each calls fn with each key, which is valid during the call only.
 func (l *List) Each(ctx context.Context, fn func(key []byte) error) error {
 	for n, c := 0, l.From(nil); ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
@@ -53,29 +53,29 @@ type Cursor struct {
 	list   *List
 	reader reader
 	from   []byte
-	on     bool   // the next key may be before from
-	again  bool   // the next key is the last one once more
-	read   bool   // there is a last one
-	before []byte // the beginning of the key before that; empty if there is none
+	on     bool   // the next key may be less than from
+	again  bool   // Next returns the last key again
+	read   bool   // there is a last key
+	before []byte // the beginning of the key before the last one; empty if there is none
 }
 
-// From reads the list from the first key on that is not less than this one. Several
-// cursors can be open at a time.
+// From returns a cursor at the first key that is not less than key. Several cursors can be in use
+// at a time.
 func (l *List) From(key []byte) *Cursor {
 	c := &Cursor{list: l, reader: reader{run: &l.run}}
 	c.Seek(key)
 	return c
 }
 
-// remembered is how much of a key is kept once the next one is read.
+// remembered is the number of bytes of the key before the last one that are kept.
 const remembered = 64
 
-// Seek goes on from the first key that is not less than this one. What lies close behind
-// the last place is not looked for from the beginning of a chunk.
+// Seek moves to the first key that is not less than key. If that key follows in the same chunk, it
+// reads on from the current position.
 func (c *Cursor) Seek(key []byte) {
 	last := c.reader.key
 	if c.read && c.isBefore(key) && bytes.Compare(last, key) >= 0 {
-		c.again, c.on = true, false // whoever reads what begins alike reads one key too many
+		c.again, c.on = true, false // a reader of keys with a prefix has read one key too far
 		return
 	}
 	firsts := c.list.firsts
@@ -86,13 +86,13 @@ func (c *Cursor) Seek(key []byte) {
 	c.from, c.on, c.again = append(c.from[:0], key...), true, false
 }
 
-// isBefore reports whether the key before the last one is less than this.
+// isBefore reports whether the key before the last one is certainly less than key.
 func (c *Cursor) isBefore(key []byte) bool {
 	n := len(c.before)
 	return n > 0 && bytes.Compare(c.before, key) < 0 && !(n == remembered && bytes.HasPrefix(key, c.before))
 }
 
-// Next is the next key, which is good until the one after it is read, or io.EOF.
+// Next returns the next key, which is valid until the next call, or io.EOF.
 func (c *Cursor) Next() ([]byte, error) {
 	if c.again {
 		c.again = false

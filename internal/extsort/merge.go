@@ -6,13 +6,13 @@ import (
 	"math/bits"
 )
 
-// source is a sorted run of keys. The key is good until the next call; shared is how
-// many bytes it has in common with the one before. It ends with io.EOF.
+// source returns sorted keys, then io.EOF. A key is valid until the next call. Shared is the length
+// of the prefix that it shares with the previous key.
 type source interface {
 	next() (key []byte, shared int, err error)
 }
 
-// memory is the run that never left memory.
+// memory is a source of keys in memory.
 type memory struct {
 	keys  *keys
 	items []item
@@ -30,7 +30,7 @@ func (m *memory) next() (key []byte, shared int, err error) {
 	return key, shared, nil
 }
 
-// common is how many bytes two keys have in common.
+// common returns the length of the common prefix of two keys.
 func common(a, b []byte) int {
 	n := min(len(a), len(b))
 	i := 0
@@ -45,15 +45,15 @@ func common(a, b []byte) int {
 	return i
 }
 
-// Merger merges sorted runs in a tree of losers. Each run's key remembers how much of it
-// is shared with the key that it lost to. On the way up from the run that gave the last
-// key, all keys lost to that one, so the one that shares more of it is the smaller, and
-// bytes are compared only where both share as much, and only after that.
+// Merger merges sorted sources with a loser tree. For each source's key it stores the length of
+// the prefix that is shared with the key that it lost to. All keys on the path up from the source
+// of the last key lost to that key. So the key that shares more with it is the smaller one, and
+// bytes are compared only if both share the same length, and only after that prefix.
 type Merger struct {
 	sources []source
 	keys    [][]byte // nil after the end
 	shared  []int
-	losers  []int // of each inner node; the winner of all at 0
+	losers  []int // by inner node; at 0, the overall winner
 	begun   bool
 }
 
@@ -112,8 +112,8 @@ func (m *Merger) play(a, b int) (winner, loser int) {
 	return a, b
 }
 
-// Next is the next key and how many bytes of it are those of the one before, or io.EOF.
-// The key is good until the next call.
+// Next returns the next key and the length of the prefix that it shares with the previous one, or
+// io.EOF. The key is valid until the next call.
 func (m *Merger) Next() (key []byte, shared int, err error) {
 	if len(m.sources) == 1 {
 		return m.sources[0].next()

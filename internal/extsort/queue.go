@@ -7,14 +7,14 @@ import (
 	"baton/internal/disk"
 )
 
-// Queue is keys that are read in the order in which they were added, any number of times.
-// They may be the same, and the beginning of each other.
+// Queue is a sequence of byte strings. They are read in the order in which they were added, any
+// number of times.
 type Queue struct {
-	// kept is chunks in which each key stands after its length, an unsigned varint.
+	// kept stores each key after its length, an unsigned varint.
 	kept run
 }
 
-// Queue begins a queue.
+// Queue makes a queue.
 func (p *Pool) Queue() *Queue { return &Queue{run{scratch: &p.scratch}} }
 
 // Add adds a key, which is not kept.
@@ -27,7 +27,7 @@ func (q *Queue) Add(key []byte) error {
 	return q.kept.flush()
 }
 
-// Each calls fn with each key, which is good during the call only.
+// Each calls fn with each key, which is valid during the call only.
 func (q *Queue) Each(ctx context.Context, fn func(key []byte) error) (err error) {
 	var buf []byte
 	for _, c := range q.kept.chunks {

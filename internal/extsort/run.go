@@ -8,10 +8,10 @@ import (
 	"baton/internal/disk"
 )
 
-// chunkSize is about how much of a run is written and read at once.
+// chunkSize is the approximate size of a chunk.
 const chunkSize = 32 << 10
 
-// scratch is the file that chunks go to, made when there is the first.
+// scratch is the file for chunks. It is created with the first one.
 type scratch struct {
 	fsys disk.FS
 	dir  string
@@ -19,7 +19,7 @@ type scratch struct {
 	size int64
 }
 
-// chunk is a place in the scratch file.
+// chunk is a part of the scratch file.
 type chunk struct {
 	at   int64
 	size int
@@ -70,19 +70,19 @@ func (s *scratch) close() error {
 	return err
 }
 
-var errChanged = errors.New("it has changed")
+var errChanged = errors.New("its content has changed")
 
-// run is keys in order. Each is written as how many bytes it has in common with the one
-// before, how many more it has, both as unsigned varints, and those; the first one of a
-// chunk has nothing in common.
+// run is a sequence of keys in order. A key is stored as the length of the prefix that it shares
+// with the previous key, the length of the rest, both unsigned varints, and the rest. The first
+// key of a chunk is stored whole.
 type run struct {
 	scratch *scratch
 	chunks  []chunk
-	tail    []byte // the chunk in progress, which need not reach the file
+	tail    []byte // the last chunk, which may stay in memory
 	last    []byte
 }
 
-// add adds a key, of which so many bytes are those of the last one.
+// add adds a key. Shared is the length of the prefix that it shares with the last one.
 func (r *run) add(key []byte, shared int) error {
 	r.last = append(r.last[:shared], key[shared:]...)
 	if len(r.tail) == 0 {
@@ -115,8 +115,8 @@ type reader struct {
 	run  *run
 	at   int    // the next chunk
 	buf  []byte // a chunk of the file
-	held int    // which one, counted from 1
-	rest []byte // of the chunk
+	held int    // number of the chunk in buf, from 1
+	rest []byte // the rest of the chunk
 	key  []byte
 }
 

@@ -7,8 +7,8 @@ import (
 	"baton/internal/disk"
 )
 
-// Pool is what sorters share: a limit on memory and a scratch file. Neither it nor what
-// it hands out is safe for concurrent use.
+// Pool holds what sorters, lists and queues share: memory and a scratch file. Neither it nor they
+// are safe for concurrent use.
 type Pool struct {
 	arena   *arena
 	scratch scratch
@@ -16,54 +16,53 @@ type Pool struct {
 	items   []item
 }
 
-// NewPool makes a pool of so many bytes. What does not fit goes to a nameless file in
-// dir, or in the usual directory for such files when it is empty; on the system's disk
-// when fsys is nil.
+// NewPool makes a pool with that much memory, in bytes. Keys that do not fit go to a nameless file
+// in dir, or in the default directory for temporary files if dir is empty. If fsys is nil, it is
+// that of the system.
 func NewPool(fsys disk.FS, dir string, memory int) *Pool {
 	return &Pool{arena: newArena(memory), scratch: scratch{fsys: disk.Of(fsys), dir: dir}}
 }
 
-// Prepare makes the scratch file now, so that trouble with its directory shows early.
+// Prepare creates the scratch file now, so that an error of its directory is reported early.
 func (p *Pool) Prepare() error { return p.scratch.make() }
 
-// Close gives up the scratch file and everything that is in it. It can be called more
-// than once.
+// Close removes the scratch file. It can be called more than once.
 func (p *Pool) Close() error {
 	p.arena, p.items, p.sorters = newArena(0), nil, nil
 	return p.scratch.close()
 }
 
-// maxPiles is how many piles a sorter keeps. Text columns that are sorted one by one and
-// come in the order of the same columns joined need as many as there are names of which
-// each begins with the one before, times the syncs that are side by side.
-const maxPiles = 12
+// maxOpen is the number of open runs of a sorter. Columns that are sorted one by one, but come in
+// the order of the columns joined, need one per id in a chain of prefixes, times the number of
+// syncs.
+const maxOpen = 12
 
 // Sorter sorts keys.
 type Sorter struct {
-	pool  *Pool
-	n     int
-	piles []*run // the one with the greatest last key first
-	runs  []*run
-	keys  keys
+	pool *Pool
+	n    int
+	open []*run // the run with the greatest last key first
+	runs []*run
+	keys keys
 }
 
-// Sorter begins to sort.
+// Sorter makes a sorter.
 func (p *Pool) Sorter() *Sorter {
 	s := &Sorter{pool: p, keys: keys{arena: p.arena}}
 	p.sorters = append(p.sorters, s)
 	return s
 }
 
-// Len is how many keys were added.
+// Len returns the number of keys that were added.
 func (s *Sorter) Len() int { return s.n }
 
 // Add adds a key, which is not kept. After an error no more can be added.
 func (s *Sorter) Add(key []byte) error {
 	s.n++
-	if r, shared := s.pile(key); r != nil {
+	if r, shared := s.openRun(key); r != nil {
 		return r.add(key, shared)
 	}
-	if !s.keys.room(key) {
+	if !s.keys.fits(key) {
 		for s.pool.arena.full(len(key)) {
 			if spilled, err := s.pool.spill(); err != nil {
 				return err
@@ -77,29 +76,29 @@ func (s *Sorter) Add(key []byte) error {
 	return nil
 }
 
-// pile is the pile that the key fits on, and how much it shares with the last one there.
-// It is the one with the greatest last key that is not greater, which leaves the others
-// open for what is smaller.
-func (s *Sorter) pile(key []byte) (*run, int) {
-	n := len(s.piles)
-	if n == maxPiles && bytes.Compare(key, s.piles[n-1].last) < 0 {
+// openRun returns the open run to which the key can be appended, and the length of the prefix that
+// it shares with the last key there; nil if there is none. Among several runs it is the one with
+// the greatest last key, which leaves the others for smaller keys.
+func (s *Sorter) openRun(key []byte) (*run, int) {
+	n := len(s.open)
+	if n == maxOpen && bytes.Compare(key, s.open[n-1].last) < 0 {
 		return nil, 0
 	}
-	for _, r := range s.piles {
+	for _, r := range s.open {
 		shared := common(r.last, key)
 		if shared == len(r.last) || shared < len(key) && key[shared] > r.last[shared] {
 			return r, shared
 		}
 	}
-	if n == maxPiles {
+	if n == maxOpen {
 		return nil, 0
 	}
 	r := &run{scratch: &s.pool.scratch}
-	s.piles = append(s.piles, r)
+	s.open = append(s.open, r)
 	return r, 0
 }
 
-// spill moves the keys of the sorter that has the most of them in memory to the file.
+// spill writes the keys of the sorter that uses the most memory to the file.
 func (p *Pool) spill() (spilled bool, err error) {
 	var largest *Sorter
 	for _, s := range p.sorters {
@@ -133,17 +132,17 @@ func (s *Sorter) spill() error {
 	return nil
 }
 
-// memory is the keys in memory, in order.
+// memory returns the keys in memory, in order.
 func (s *Sorter) memory() *memory {
 	s.pool.items = s.keys.sorted(s.pool.items[:0])
 	return &memory{keys: &s.keys, items: s.pool.items}
 }
 
-// Merge ends the adding. While the keys are read, no other sorter of the pool can be
-// merged and none can be added to.
+// Merge ends the adding. Until all keys are read, no other sorter of the pool may be merged, and
+// no key may be added to one.
 func (s *Sorter) Merge() (*Merger, error) {
 	var sources []source
-	for _, r := range slices.Concat(s.piles, s.runs) {
+	for _, r := range slices.Concat(s.open, s.runs) {
 		sources = append(sources, &reader{run: r})
 	}
 	if s.keys.n > 0 || len(sources) == 0 {
@@ -152,8 +151,8 @@ func (s *Sorter) Merge() (*Merger, error) {
 	return newMerger(sources)
 }
 
-// Release gives the memory back to the pool, when the keys were read.
+// Release returns the memory to the pool, after the keys were read.
 func (s *Sorter) Release() {
 	s.keys.release()
-	s.piles, s.runs = nil, nil
+	s.open, s.runs = nil, nil
 }

@@ -1,13 +1,13 @@
-// Package intern numbers strings: each gets the next number when it is first met, and is
-// found by its text or by its number from then on.
+// Package intern gives numbers to strings. A string gets the next number when it is first added,
+// and can be looked up by its text or by its number.
 //
-//	var t symbols.Table
+//	var t intern.Table
 //	n, fresh := t.Add([]byte("user:42")) // 0, true
 //	t.Text(n)                            // "user:42"
 //
-// It is made for the identities of a tenant, of which there may be millions: their bytes
-// lie side by side in large blocks without a pointer to any of them, so that they take
-// little more than their length and the collector has nothing to look at.
+// It is made for the ids of a tenant, of which there may be millions. They are stored one after
+// the other in large blocks, without pointers: they take little more memory than their bytes, and
+// no time in garbage collection.
 package intern
 
 import (
@@ -15,39 +15,39 @@ import (
 	"hash/maphash"
 )
 
-// Table is a set of strings with numbers from 0. The zero Table is empty. It is not safe
-// for concurrent use, but for readers alone.
+// Table is a set of strings with numbers from 0. The zero Table is empty. Only reads may be
+// concurrent.
 type Table struct {
 	seed maphash.Seed
-	// blocks are of strings, each after its number (4 bytes, lowest first) and its length
-	// (an unsigned varint).
+	// blocks hold strings, each after its number (4 bytes, little-endian) and its length
+	// (unsigned varint).
 	blocks [][]byte
 	places []place // by number
-	// slots is a hash table with open addressing. A slot is the upper bits of a hash and a
-	// place plus one; an empty one is 0.
+	// slots is a hash table with open addressing. A slot holds the upper bits of a hash and a
+	// place plus one; an empty slot is 0.
 	slots []uint64
 }
 
-// place is where a string is: its block, and the offset there in the lower bits.
+// place is the position of a string: its block and, in the lower bits, the offset there.
 type place uint64
 
-// blockSize is how much memory is taken at a time; a longer string has a block of its own.
+// blockSize is the size of a block. A longer string has a block of its own.
 const (
 	offsetBits = 16
 	blockSize  = 1 << offsetBits
 	placeBits  = 40
 )
 
-// Len is how many strings there are.
+// Len returns the number of strings.
 func (t *Table) Len() int { return len(t.places) }
 
-// Text is the string with a number that Add has given. It must not be changed.
+// Text returns the string with a number that Add has returned. It must not be modified.
 func (t *Table) Text(n int) []byte {
 	_, s := t.at(t.places[n])
 	return s
 }
 
-// at is the string at a place, and its number.
+// at returns the string at a place, and its number.
 func (t *Table) at(p place) (n int, s []byte) {
 	b := t.blocks[p>>offsetBits][p%blockSize:]
 	n = int(binary.LittleEndian.Uint32(b))
@@ -56,7 +56,7 @@ func (t *Table) at(p place) (n int, s []byte) {
 	return n, b[width : width+int(length) : width+int(length)]
 }
 
-// Find is the number of a string.
+// Find returns the number of a string.
 func (t *Table) Find(s []byte) (n int, ok bool) {
 	if len(t.slots) == 0 {
 		return 0, false
@@ -65,7 +65,7 @@ func (t *Table) Find(s []byte) (n int, ok bool) {
 	return n, ok
 }
 
-// Add is the number of a string, which is added if it is new. S is not kept.
+// Add returns the number of a string, and adds it if it is new. S is not kept.
 func (t *Table) Add(s []byte) (n int, fresh bool) {
 	if 4*(len(t.places)+1) > 3*len(t.slots) {
 		t.grow()
@@ -85,12 +85,12 @@ func (t *Table) add(s []byte, hash uint64) (n int, fresh bool) {
 	return n, true
 }
 
-// together is how many strings are looked for at a time.
+// together is the number of strings that are looked up at a time.
 const together = 64
 
-// AddAll appends the numbers of strings to dst, as Add gives them. The strings lie one
-// behind the other in texts, up to these ends. What a table has lies far apart in memory,
-// and several that are looked for together wait for it at the same time.
+// AddAll adds strings and appends their numbers to dst. The strings are one after the other in
+// texts, and end at ends. Entries of a large table are far apart in memory; looking up several
+// together lets their cache misses overlap.
 func (t *Table) AddAll(dst []int, texts []byte, ends []int) []int {
 	start := 0
 	for len(ends) > 0 {
@@ -116,7 +116,7 @@ func (t *Table) addAll(dst []int, texts []byte, start int, ends []int) []int {
 	for i := range ends {
 		slots[i] = t.slots[hashes[i]&mask]
 	}
-	// Most strings are in the first slot that they could be in, or nowhere.
+	// Most strings are in their first slot, or not in the table.
 	for i := range ends {
 		if p, ok := found(slots[i], hashes[i]); ok {
 			numbers[i] = binary.LittleEndian.Uint32(t.blocks[p>>offsetBits][p%blockSize:])
@@ -138,8 +138,7 @@ func (t *Table) addAll(dst []int, texts []byte, start int, ends []int) []int {
 	return dst
 }
 
-// Truncate forgets all strings but the first n. What Text has handed out of the others is
-// no longer good.
+// Truncate removes all strings but the first n. Results of Text for the others become invalid.
 func (t *Table) Truncate(n int) {
 	if n >= len(t.places) {
 		return
@@ -152,17 +151,17 @@ func (t *Table) Truncate(n int) {
 	t.fill()
 }
 
-// Clear forgets all strings.
+// Clear removes all strings.
 func (t *Table) Clear() { *t = Table{} }
 
 func entry(hash uint64, p place) uint64 { return hash>>placeBits<<placeBits | uint64(p+1) }
 
-// found is the place that a slot has, if that may be of a string with this hash.
+// found returns the place in a slot, if its string may have this hash.
 func found(slot, hash uint64) (p place, ok bool) {
 	return place(slot&(1<<placeBits-1)) - 1, slot != 0 && slot>>placeBits == hash>>placeBits
 }
 
-// look finds the string, or the slot where it belongs.
+// look finds the string, or the slot that it goes into.
 func (t *Table) look(s []byte, hash uint64) (at uint64, n int, ok bool) {
 	mask := uint64(len(t.slots) - 1)
 	for at = hash & mask; t.slots[at] != 0; at = (at + 1) & mask {
@@ -175,7 +174,7 @@ func (t *Table) look(s []byte, hash uint64) (at uint64, n int, ok bool) {
 	return at, 0, false
 }
 
-// keep copies a string to where it stays.
+// keep copies a string to a block.
 func (t *Table) keep(n int, s []byte) place {
 	size := 4 + binary.MaxVarintLen32 + len(s)
 	last := len(t.blocks) - 1
@@ -191,7 +190,7 @@ func (t *Table) keep(n int, s []byte) place {
 	return at
 }
 
-// block is the size of the next block: small tables have small ones.
+// block returns the size of the next block. Small tables have small blocks.
 func (t *Table) block() int { return min(512<<min(len(t.blocks), 16), blockSize) }
 
 // grow doubles the slots.
@@ -203,7 +202,7 @@ func (t *Table) grow() {
 	t.fill()
 }
 
-// fill makes the slots say where the strings are.
+// fill enters all strings into the slots.
 func (t *Table) fill() {
 	clear(t.slots)
 	mask := uint64(len(t.slots) - 1)

@@ -5,30 +5,28 @@ import (
 	"slices"
 )
 
-// Names are the names of the fields that a reader of objects knows. Rows of a list
-// nearly always have the same fields in the same order, so it remembers how the names
-// were spelt and looks at the expected place first; what does not look the same is read
-// the long way. One reader's only, and for one kind of object.
+// Names holds the names of the fields that a reader wants. Objects of a list nearly always have the
+// same fields in the same order. So Names records the bytes of each name, and compares the next
+// field with the expected bytes first; other fields are read like [Scanner.Field] does. Names are
+// for one reader and one kind of object.
 type Names struct {
-	// Field is the number of the field that Known has gone to: the place of its name
-	// among those that NewNames got.
+	// Field is the index of the field that Known went to, among the names given to NewNames.
 	Field int
 
 	known map[string]int
 	fold  bool
-	other func(name []byte) int // decides about a name that is not among the known; may be nil
-	order []spelling            // as they were met, each once
-	at    int                   // of the spelling that is expected next
+	other func(name []byte) int // returns the field of a name that is not known; may be nil
+	order []spelling            // in the order in which they appeared
+	at    int                   // index of the spelling that is expected next
 }
 
-// spelling is what stands between a comma and a value: white space, a name in quotes, a
-// colon.
+// spelling holds the bytes between a comma and a value: white space, a name in quotes, a colon.
 type spelling struct {
 	text       []byte
-	head, next uint64 // its first eight bytes, and the eight behind them
-	inHead     uint64 // which bits of those are its own
+	head, next uint64 // the first eight bytes, and the eight after them
+	inHead     uint64 // masks of the bits that belong to text
 	inNext     uint64
-	field      int // negative if the name is none of the known
+	field      int // negative if the name is not known
 }
 
 const (
@@ -36,16 +34,14 @@ const (
 	maxSpelling = 128
 )
 
-// NewNames makes Names of these, which are matched exactly.
+// NewNames makes Names that are matched exactly.
 func NewNames(names []string) *Names { return newNames(names, false) }
 
-// NewFolded makes Names that are matched like [Scanner.Lower]: they are given in lower
-// case.
+// NewFolded makes Names that are compared with [Scanner.Lower]. The names must be in lower case.
 func NewFolded(names []string) *Names { return newNames(names, true) }
 
-// Others has decide return the number of the field for a name that is not among the
-// known ones, or a negative number to skip it. Folded names are given in lower case. What
-// decide returns for a name is remembered.
+// Others sets a function that returns the field for a name that is not known, or a negative number
+// to skip it. It is called once for each name; folded names are in lower case.
 func (n *Names) Others(decide func(name []byte) int) *Names {
 	n.other = decide
 	return n
@@ -59,8 +55,8 @@ func newNames(names []string, fold bool) *Names {
 	return n
 }
 
-// Known is Field for a reader who wants but some of the fields: it skips those that
-// are not among the names, and says in n.Field which one it has gone to.
+// Known goes to the next field that is among the names, sets n.Field, and reports whether there is
+// one. It skips other fields.
 func (s *Scanner) Known(n *Names) bool {
 	if s.err != nil {
 		return false
@@ -91,9 +87,9 @@ func (s *Scanner) Known(n *Names) bool {
 	}
 }
 
-// expected goes over names that are spelt as before, and the values of those that are
-// not known, as long as all of it is in the buffer. It is not ok where the long way has
-// to be taken; before a value that it cannot skip it is ok with a negative field.
+// expected reads names with recorded bytes, and skips the values of unknown ones, while everything
+// is in the buffer. It returns false if learn must read the name, and a negative field before a
+// value that Skip must read.
 func (s *Scanner) expected(n *Names) (field int, ok bool) {
 	buf, pos := s.buf[:s.end], s.pos
 	for {
@@ -127,7 +123,7 @@ func (s *Scanner) expected(n *Names) (field int, ok bool) {
 	}
 }
 
-// find is the spelling that b begins with, or -1. B has sixteen bytes.
+// find returns the index of the spelling that b begins with, or -1. B has at least sixteen bytes.
 func (n *Names) find(b []byte) int {
 	for i := n.at + 1; i < len(n.order); i++ {
 		if n.order[i].begins(b) {
@@ -142,7 +138,7 @@ func (n *Names) find(b []byte) int {
 	return -1
 }
 
-// begins reports whether b, of at least sixteen bytes, begins like that.
+// begins reports whether b, which has at least sixteen bytes, begins with the spelling.
 func (o *spelling) begins(b []byte) bool {
 	if (binary.LittleEndian.Uint64(b)^o.head)&o.inHead|(binary.LittleEndian.Uint64(b[8:])^o.next)&o.inNext != 0 {
 		return false
@@ -151,14 +147,14 @@ func (o *spelling) begins(b []byte) bool {
 	return n <= 16 || n <= len(b) && string(b[16:n]) == string(o.text[16:])
 }
 
-// learn goes to the next field the long way, and remembers how its name is spelt.
+// learn goes to the next field, and records the bytes of its name.
 func (s *Scanner) learn(n *Names) (field int, ok bool) {
 	first, from := s.first, s.gone+int64(s.pos)
 	if !s.next('}') {
 		return 0, false
 	}
 	if !first {
-		from = s.gone + int64(s.pos) // behind the comma
+		from = s.gone + int64(s.pos) // after the comma
 	}
 	if !s.key(true) {
 		return 0, false
@@ -176,7 +172,7 @@ func (s *Scanner) learn(n *Names) (field int, ok bool) {
 	if s.token(); s.err != nil {
 		return 0, false
 	}
-	// The name is still in the buffer, unless reading on has pushed it out.
+	// The name may no longer be in the buffer if more was read.
 	if from >= s.gone && len(n.order) < maxOrder {
 		n.remember(s.buf[from-s.gone:s.pos], field)
 	}
@@ -188,7 +184,7 @@ func (n *Names) remember(text []byte, field int) {
 		return
 	}
 	for i := range n.order {
-		// A name is learnt again where it came too close to the end of the buffer.
+		// A name at the end of the buffer is learnt again.
 		if string(n.order[i].text) == string(text) {
 			n.at = i + 1
 			return
@@ -206,8 +202,8 @@ func (n *Names) remember(text []byte, field int) {
 	n.at++
 }
 
-// over goes from i over a string, a number or a literal that is in buf as a whole, with
-// what follows it. It is negative for everything else.
+// over returns the end of the string, number or literal at i, if all of it and the next byte are in
+// buf. It is negative for everything else.
 func over(buf []byte, i int) int {
 	if i+8 > len(buf) {
 		return -1

@@ -1,11 +1,10 @@
-// Package jsonscan reads JSON as it arrives, from answers of any size, and pays only
-// for what is used: what is skipped is checked for its syntax, at the speed of memory,
-// but neither copied nor decoded.
+// Package jsonscan reads JSON from a stream of any size. Values that are skipped are checked for
+// their syntax, but neither copied nor decoded.
 //
-// It takes what encoding/json takes and gives the same values; a fuzz test holds the
-// two against each other. There is one difference: a text that is read and is not Unicode is
-// an [EncodingError], where encoding/json puts U+FFFD in its place. Errors are sticky: after one every method does nothing, so a
-// reader looks at [Scanner.Err] once, at its end.
+// It accepts the same input as encoding/json and returns the same values; a fuzz test compares the
+// two. There is one difference: reading a text that is not valid Unicode is an [EncodingError],
+// where encoding/json replaces invalid parts by U+FFFD. Errors are sticky: after an error no
+// method does anything, so a caller checks [Scanner.Err] once, at the end.
 //
 //	for s.Object(); s.Field(); {
 //		switch string(s.Name()) {
@@ -17,9 +16,9 @@
 //	}
 //	return s.Err()
 //
-// A field or an element must be read by exactly one of Text, Skip, Object and Array.
+// Every field and element must be read by exactly one of Text, Skip, Object and Array.
 //
-// Objects of many fields, of which a list has many, are read faster by [Scanner.Known]:
+// [Scanner.Known] reads lists of objects with many fields faster:
 //
 //	names := jsonscan.NewNames([]string{"id", "title"})
 //	for s.Array(); s.Element(); {
@@ -47,11 +46,11 @@ import (
 const (
 	bufferSize = 64 << 10
 	maxDepth   = 10_000  // of nested values, as in encoding/json
-	maxText    = 1 << 20 // bytes of a text or a number that is wanted
-	blockSize  = 8 << 10 // of texts that are kept
+	maxText    = 1 << 20 // bytes of a text or a number that is read
+	blockSize  = 8 << 10 // of memory for Keep
 )
 
-// SyntaxError says that the source is no JSON. It does not quote it.
+// SyntaxError reports input that is not JSON. It does not quote the input.
 type SyntaxError struct {
 	What   string
 	Offset int64
@@ -61,12 +60,12 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s at byte %d of the answer", e.What, e.Offset)
 }
 
-// EncodingError reports a text that is not Unicode: a byte that is not UTF-8, or an escape that is
-// one half of a surrogate pair. Texts that are skipped are not looked at.
+// EncodingError reports a text that is not valid Unicode: a byte that is not UTF-8, or an escape
+// that is half of a surrogate pair. Texts that are skipped are not checked.
 type EncodingError struct {
 	What   string // "the byte 0xF6"
-	Offset int64  // of it in the source
-	// Where names the row that the text belongs to, see [Scanner.Locate]; it may be empty.
+	Offset int64  // in the source
+	// Where names the row of the text (see [Scanner.Locate]). It may be empty.
 	Where string
 }
 
@@ -78,8 +77,8 @@ func (e *EncodingError) Error() string {
 	return fmt.Sprintf("a text%s is not Unicode: %s at byte %d of the answer", where, e.What, e.Offset)
 }
 
-// Locate says in the error of the scanner, if it is an *EncodingError, which row the text belongs to.
-// Rows count from 1; id is the row's, or empty.
+// Locate adds the row of the text to the error of the scanner if it is an *EncodingError. Rows
+// count from 1. The id of the row may be empty.
 func (s *Scanner) Locate(row int, id string) {
 	encoding, ok := s.err.(*EncodingError)
 	if !ok || encoding.Where != "" {
@@ -96,42 +95,42 @@ type Scanner struct {
 	buf  []byte
 	pos  int   // of the next byte in buf
 	end  int   // of the bytes in buf
-	gone int64 // bytes that were in buf before
-	mark int   // the bytes from here on are still wanted; none when negative
-	over error // of src
+	gone int64 // bytes that were removed from buf
+	mark int   // bytes from here on must stay in buf; none if negative
+	over error // the last error of src
 
-	first bool // the next field or element is the first of its object or array
-	depth int
-	name  []byte
-	room  []byte          // for the name, where it is not in buf as it is
-	low   []byte          // for the name in lower case
-	kept  []byte          // for the last text, likewise
-	block strings.Builder // of texts that Keep made strings of
-	open  []byte          // the brackets around what is being skipped
-	err   error
+	first  bool // the next field or element is the first one of its object or array
+	depth  int
+	name   []byte
+	copied []byte          // the name, if it is not in buf
+	low    []byte          // the name in lower case
+	kept   []byte          // the last text, if it is not in buf
+	block  strings.Builder // memory of strings that Keep returned
+	open   []byte          // the open brackets of a value that is being skipped
+	err    error
 }
 
 var pool = sync.Pool{New: func() any { return &Scanner{buf: make([]byte, bufferSize)} }}
 
-// New makes a scanner. Free gives its memory back.
+// New returns a scanner. Free releases its memory for another one.
 func New(src io.Reader) *Scanner {
 	s := pool.Get().(*Scanner)
-	*s = Scanner{src: src, buf: s.buf, mark: -1, room: s.room, low: s.low, kept: s.kept, open: s.open}
+	*s = Scanner{src: src, buf: s.buf, mark: -1, copied: s.copied, low: s.low, kept: s.kept, open: s.open}
 	return s
 }
 
-// Free ends the use of the scanner.
+// Free releases the memory of the scanner, which must not be used any more.
 func (s *Scanner) Free() {
 	s.src, s.err = nil, errFreed
-	if max(len(s.buf), cap(s.room), cap(s.low), cap(s.kept), cap(s.open)) <= bufferSize {
+	if max(len(s.buf), cap(s.copied), cap(s.low), cap(s.kept), cap(s.open)) <= bufferSize {
 		pool.Put(s)
 	}
 }
 
 var errFreed = errors.New("jsonscan: used after Free")
 
-// Keep is a text as a string. Many strings lie in one block of memory, and each of them
-// keeps all of it: what stays longer than the others of its row should be cloned.
+// Keep returns a text as a string. Strings share blocks of memory, and each one keeps its whole
+// block: a string that outlives the others of its row should be cloned.
 func (s *Scanner) Keep(text []byte) string {
 	if len(text) > blockSize/4 {
 		return string(text)
@@ -145,11 +144,11 @@ func (s *Scanner) Keep(text []byte) string {
 	return s.block.String()[from:]
 }
 
-// Err is why the scanner stopped: nil, an error of the source, io.ErrUnexpectedEOF when
-// the source ended in the middle, a *SyntaxError or an *EncodingError.
+// Err returns the error of the scanner: nil, an error of the source, io.ErrUnexpectedEOF if the
+// source ended too early, a *SyntaxError or an *EncodingError.
 func (s *Scanner) Err() error { return s.err }
 
-// Fail stops the scanner, if it has not stopped already.
+// Fail stops the scanner with an error, unless it has one already.
 func (s *Scanner) Fail(err error) {
 	if s.err == nil {
 		s.err = err
@@ -160,8 +159,8 @@ func (s *Scanner) wrong(what string) {
 	s.Fail(&SyntaxError{What: what, Offset: s.gone + int64(s.pos)})
 }
 
-// more gets further bytes behind those that are wanted. It reports whether there are
-// any; there being none is no error yet.
+// more reads more bytes into buf, and reports whether there are any. The end of the source is not
+// an error here.
 func (s *Scanner) more() bool {
 	if s.err != nil {
 		return false
@@ -201,7 +200,7 @@ func (s *Scanner) more() bool {
 	return false
 }
 
-// fill gets further bytes where there must be some.
+// fill is more where the source must not end.
 func (s *Scanner) fill() bool {
 	if !s.more() {
 		s.Fail(io.ErrUnexpectedEOF)
@@ -210,7 +209,7 @@ func (s *Scanner) fill() bool {
 	return true
 }
 
-// token skips white space and is the next byte after it, 0 at the end.
+// token skips white space and returns the next byte, 0 at the end.
 func (s *Scanner) token() byte {
 	for {
 		for s.pos < s.end {
@@ -226,7 +225,7 @@ func (s *Scanner) token() byte {
 	}
 }
 
-// Empty reports whether there is nothing but white space.
+// Empty reports whether only white space follows.
 func (s *Scanner) Empty() bool {
 	if s.err != nil {
 		return false
@@ -238,11 +237,11 @@ func (s *Scanner) Empty() bool {
 	return false
 }
 
-// Kind is the first byte of the value that comes next: {, [, ", t, f, n, a digit or a
-// minus sign; 0 after an error. Anything else is no JSON.
+// Kind returns the first byte of the next value: {, [, ", t, f, n, a digit or a minus sign; 0 after
+// an error. Anything else is not JSON.
 func (s *Scanner) Kind() byte { return s.token() }
 
-// End makes sure that nothing follows the value, and reads to the end of the source.
+// End checks that nothing follows the value, and reads to the end of the source.
 func (s *Scanner) End() error {
 	if s.err == nil && !s.Empty() {
 		s.wrong("more than one value")
@@ -250,10 +249,10 @@ func (s *Scanner) End() error {
 	return s.err
 }
 
-// Object begins an object; Field follows.
+// Object begins an object. Field goes to its fields.
 func (s *Scanner) Object() { s.begin('{') }
 
-// Array begins an array; Element follows.
+// Array begins an array. Element goes to its elements.
 func (s *Scanner) Array() { s.begin('[') }
 
 func (s *Scanner) begin(bracket byte) {
@@ -279,13 +278,13 @@ func (s *Scanner) Field() bool {
 	return true
 }
 
-// Name is the name of the field, until its value is read.
+// Name returns the name of the field. It is valid until the value is read.
 func (s *Scanner) Name() []byte { return s.name }
 
 // Element goes to the next element of the array and reports whether there is one.
 func (s *Scanner) Element() bool { return s.next(']') }
 
-// next takes what stands between two values.
+// next reads a comma or the closing bracket.
 func (s *Scanner) next(closing byte) bool {
 	b := s.token()
 	if s.err != nil {
@@ -322,9 +321,9 @@ func (s *Scanner) key(want bool) bool {
 			s.pos++
 			return true
 		}
-		// More may have to be read, over the bytes that the name stands in.
-		s.room = append(s.room[:0], s.name...)
-		s.name = s.room
+		// Reading more would overwrite the name in buf.
+		s.copied = append(s.copied[:0], s.name...)
+		s.name = s.copied
 	} else {
 		s.skipText()
 	}
@@ -338,9 +337,8 @@ func (s *Scanner) key(want bool) bool {
 	return true
 }
 
-// Lower is Name with the letters of ASCII in lower case, for names whose case does not
-// matter. Like encoding/json it knows two letters outside ASCII that are variants of k
-// and s, and no others.
+// Lower returns Name in lower case, for names whose case does not matter. It folds the same
+// letters as encoding/json: those of ASCII, and the two others that fold to k and s.
 func (s *Scanner) Lower() []byte {
 	for _, b := range s.name {
 		if 'A' <= b && b <= 'Z' || b >= utf8.RuneSelf {

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text reads a string, number or boolean as text; it is nil for null, objects and
-// arrays. The result is valid until the scanner is used again.
+// Text reads a string, number or boolean as text. It returns nil for null, objects and arrays. The
+// result is valid until the scanner is used again.
 func (s *Scanner) Text() []byte {
 	if s.err == nil && s.pos < s.end && s.buf[s.pos] == '"' {
 		return s.text()
@@ -30,22 +30,22 @@ func (s *Scanner) Text() []byte {
 	}
 }
 
-// Eight bytes at a time: each of them once, and its highest bit.
+// Constants for eight bytes at a time: the lowest and the highest bit of each.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
-// special marks bytes that do not stand for themselves in a string: a quote, a backslash, a
-// control character. Of those that are sought the first has its highest bit set, and none
-// before it does. The highest bits of a byte and of what remains of it without a quote
-// or a backslash are the same, so that one look at them does.
+// special finds bytes that have a meaning of their own in a string: quote, backslash, control
+// characters. The lowest highest-bit that is set in the result marks the first of them; bits
+// above it may be wrong.
 func special(w uint64) uint64 {
 	return ((w ^ '"'*ones) - ones | ((w ^ '\\'*ones) - ones) | (w - ' '*ones)) &^ w & highs
 }
 
-// plain goes from i over bytes that stand for themselves in a string: up to a quote, a
-// backslash, a control character, or the end of the buffer. ASCII is whether they all are.
+// plain returns the end of the bytes from i on that stand for themselves in a string: the position
+// of a quote, a backslash, a control character, or the end of buf. It also reports whether all of
+// them are ASCII.
 func plain(buf []byte, i int) (end int, ascii bool) {
 	var all uint64
 	b := buf[i:]
@@ -72,10 +72,10 @@ func plain(buf []byte, i int) (end int, ascii bool) {
 	return len(buf) - len(b), all&highs == 0
 }
 
-// text reads a string. One that is not Unicode is an [EncodingError].
+// text reads a string. One that is not valid Unicode is an [EncodingError].
 func (s *Scanner) text() []byte {
 	s.pos++
-	// Nearly always it is in the buffer as a whole, and stands for itself.
+	// Most strings are in the buffer completely, and have no escapes.
 	if end, ascii := plain(s.buf[:s.end], s.pos); ascii && end < s.end && s.buf[end] == '"' && end-s.pos <= maxText {
 		t := s.buf[s.pos:end]
 		s.pos = end + 1
@@ -110,8 +110,8 @@ func (s *Scanner) text() []byte {
 	return t
 }
 
-// isUTF8 reports whether t is UTF-8 and stops the scanner if it is not. at is the offset of t in the
-// source.
+// isUTF8 reports whether t is UTF-8, and stops the scanner if it is not. At is the offset of t in
+// the source.
 func (s *Scanner) isUTF8(t []byte, at int64) bool {
 	if utf8.Valid(t) {
 		return true
@@ -127,16 +127,16 @@ func (s *Scanner) isUTF8(t []byte, at int64) bool {
 	return true
 }
 
-// half stops the scanner: one half of a surrogate pair stands alone.
+// half stops the scanner because of half of a surrogate pair.
 func (s *Scanner) half() {
 	s.Fail(&EncodingError{What: "half of a surrogate pair", Offset: s.gone + int64(s.pos)})
 }
 
-// escaped reads the rest of a string that begins like t and goes on with something else
-// than plain bytes.
+// escaped reads the rest of a string. T is its beginning, after which there is a byte that does not
+// stand for itself.
 func (s *Scanner) escaped(t []byte) []byte {
 	s.kept = append(s.kept[:0], t...)
-	var high rune // the first half of a surrogate pair, waiting for the second
+	var high rune // the first half of a surrogate pair, until the second one is read
 	for {
 		for s.pos == s.end {
 			if !s.fill() {
@@ -156,7 +156,7 @@ func (s *Scanner) escaped(t []byte) []byte {
 				}
 				s.kept, high = utf8.AppendRune(s.kept, pair), 0
 			case r.end:
-				// Where an escape has changed the length, the offset of a bad byte is about right.
+				// The offset is approximate after an escape of another length.
 				if !s.isUTF8(s.kept, s.gone+int64(s.pos-1-len(s.kept))) {
 					return nil
 				}
@@ -184,14 +184,14 @@ func (s *Scanner) escaped(t []byte) []byte {
 	}
 }
 
-// char is what a special byte in a string stands for.
+// char is the meaning of a special byte in a string.
 type char struct {
 	rune    rune
 	unicode bool // it was \u
-	end     bool // of the string
+	end     bool // it ends the string
 }
 
-// escape reads a quote, or a backslash with what belongs to it.
+// escape reads a quote, or an escape sequence.
 func (s *Scanner) escape() (char, bool) {
 	b := s.buf[s.pos]
 	if b < ' ' {
@@ -228,7 +228,7 @@ func (s *Scanner) escape() (char, bool) {
 	return char{}, false
 }
 
-// unicode reads the four digits behind \u.
+// unicode reads the four digits after \u.
 func (s *Scanner) unicode() (char, bool) {
 	var r rune
 	for range 4 {
@@ -253,7 +253,7 @@ func (s *Scanner) unicode() (char, bool) {
 	return char{rune: r, unicode: true}, true
 }
 
-// skipText reads over a string.
+// skipText skips a string.
 func (s *Scanner) skipText() {
 	s.pos++
 	for {
@@ -294,7 +294,7 @@ func (s *Scanner) literal(word string) []byte {
 	return s.buf[s.mark:s.pos]
 }
 
-// number reads a number by JSON's grammar, which is narrower than strconv's.
+// number reads a number in the grammar of JSON, which allows less than that of strconv.
 func (s *Scanner) number(b byte) []byte {
 	s.mark = s.pos
 	defer func() { s.mark = -1 }()
@@ -331,7 +331,7 @@ func (s *Scanner) number(b byte) []byte {
 	return nil
 }
 
-// digit is the next byte of a number; 0 where the source ends, for a number may.
+// digit returns the next byte of a number; 0 at the end of the source, which may end a number.
 func (s *Scanner) digit() byte {
 	if s.pos == s.end && !s.more() {
 		return 0
@@ -348,7 +348,7 @@ func (s *Scanner) digits() bool {
 	return n > 0
 }
 
-// Skip reads over any value.
+// Skip skips a value of any type.
 func (s *Scanner) Skip() {
 	if s.err != nil {
 		return
@@ -369,7 +369,7 @@ func (s *Scanner) Skip() {
 			s.pos++
 			s.open = append(s.open, b+2) // the closing bracket, in ASCII
 			if s.token() == b+2 {
-				break // it is empty, and closed below
+				break // it is empty, and is closed below
 			}
 			if b == '{' && !s.key(false) {
 				return
@@ -390,8 +390,7 @@ func (s *Scanner) Skip() {
 	}
 }
 
-// leave goes to the next value inside the brackets that are open and reports whether
-// there is one.
+// leave goes to the next value inside the open brackets, and reports whether there is one.
 func (s *Scanner) leave() bool {
 	for s.err == nil && len(s.open) > 0 {
 		closing := s.open[len(s.open)-1]

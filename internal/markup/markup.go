@@ -1,8 +1,7 @@
-// Package markup writes HTML in which no text can become markup: what is not a
-// constant of the program is escaped, whatever it is. It is well-formed as XML, too, if
-// the constants are, so that a test can parse it strictly. The package stands in for html/template,
-// which finds methods by names that only a template knows, so that the linker has to
-// keep every method of every type: some 3 MB of each binary.
+// Package markup writes HTML and escapes all text that is not a constant of the program. The result
+// is well-formed XML if the constants are, so tests can parse it strictly. The package replaces
+// html/template, which calls methods by name: with it, the linker keeps every method of every
+// type, about 3 MB per binary.
 package markup
 
 import (
@@ -14,29 +13,27 @@ import (
 	"strings"
 )
 
-// Writer writes elements one after the other. An error of what is below it comes back
-// from Flush.
+// Writer writes elements one after the other. Flush returns the first error.
 type Writer struct {
 	out  *bufio.Writer
 	open []string
-	err  error // of how it is used: a defect
+	err  error // of the caller: a defect
 }
 
 // New writes to w.
 func New(w io.Writer) *Writer { return &Writer{out: bufio.NewWriterSize(w, 1<<16)} }
 
-// constant is a string that only a constant of the program converts to by itself.
+// constant is a type to which only untyped constants convert implicitly.
 type constant string
 
-// Literal writes a constant as it is.
+// Literal writes a constant without escaping.
 func (w *Writer) Literal(markup constant) { w.out.WriteString(string(markup)) }
 
-// Embedded writes a file of the program, as go:embed has it: a style or a script. It is
-// the one way past the escaping.
+// Embedded writes a file that was embedded into the program, a style or a script, without escaping.
 func (w *Writer) Embedded(file string) { w.out.WriteString(file) }
 
-// JSON writes v as JSON, for a script element of type application/json. The brackets and
-// ampersands in it are escaped, so that nothing in it ends the element.
+// JSON writes v as JSON, for a script element of type application/json. Angle brackets and
+// ampersands are escaped, so nothing in it can end the element.
 func (w *Writer) JSON(v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -54,16 +51,16 @@ func (w *Writer) Text(text string) {
 	w.out.WriteString(text)
 }
 
-// Attribute is one attribute of an element. One without a name is none.
+// Attribute is an attribute of an element. An Attribute without a name is not written.
 type Attribute struct {
 	name  constant
 	value string
 }
 
-// Attr is an attribute with a value.
+// Attr returns an attribute with a value.
 func Attr(name constant, value string) Attribute { return Attribute{name: name, value: value} }
 
-// Flag is an attribute without a value, that is there or not.
+// Flag returns an attribute without a value, if on is set.
 func Flag(name constant, on bool) Attribute {
 	if !on {
 		return Attribute{}
@@ -71,7 +68,7 @@ func Flag(name constant, on bool) Attribute {
 	return Attribute{name: name}
 }
 
-// Class is the class attribute, unless the class is empty.
+// Class returns a class attribute, unless the name is empty.
 func Class(name string) Attribute {
 	if name == "" {
 		return Attribute{}
@@ -85,13 +82,13 @@ func (w *Writer) Start(tag constant, attributes ...Attribute) {
 	w.open = append(w.open, string(tag))
 }
 
-// Void writes an element that has no content and no end.
+// Void writes an element without content and end tag.
 func (w *Writer) Void(tag constant, attributes ...Attribute) { w.tag(tag, attributes, "/>") }
 
-// End ends the element that was begun last.
+// End ends the element that was started last.
 func (w *Writer) End() {
 	if len(w.open) == 0 {
-		w.wrong("an element is ended that was not begun")
+		w.wrong("End without an open element")
 		return
 	}
 	last := len(w.open) - 1
@@ -119,17 +116,17 @@ func (w *Writer) tag(tag constant, attributes []Attribute, end string) {
 	w.out.WriteString(end)
 }
 
-// checked is the attribute's value. Where it would be run or fetched, text has no
-// place: addresses lead within the page or the site.
+// checked returns the value of the attribute. Addresses must lead to the same page or site, and
+// attributes that contain code or styles take no text.
 func (w *Writer) checked(a Attribute) string {
 	switch name := string(a.name); {
 	case name == "href" || name == "src" || name == "action":
 		if !strings.HasPrefix(a.value, "#") && (!strings.HasPrefix(a.value, "/") || strings.HasPrefix(a.value, "//") || strings.Contains(a.value, `\`)) {
-			w.wrong("%s=%q leads away", name, a.value)
+			w.wrong("%s=%q leads to another site", name, a.value)
 			return "#"
 		}
 	case name == "style" || name == "srcdoc" || strings.HasPrefix(name, "on"):
-		w.wrong("%s takes no text", name)
+		w.wrong("attribute %s takes no text", name)
 		return ""
 	}
 	return a.value
@@ -141,7 +138,7 @@ func (w *Writer) wrong(format string, args ...any) {
 	}
 }
 
-// Flush writes what is left. Every element must have been ended.
+// Flush writes the buffer, and returns the first error. All elements must be ended.
 func (w *Writer) Flush() error {
 	if len(w.open) > 0 {
 		w.wrong("%s was not ended", w.open[len(w.open)-1])

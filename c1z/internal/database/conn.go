@@ -12,15 +12,15 @@ import (
 	"baton/internal/disk"
 )
 
-// scratchPrefix begins the names of scratch databases.
+// scratchPrefix is the prefix of the names of scratch databases.
 const scratchPrefix = ".c1z-"
 
-// cacheKiB bounds the page cache of a connection, and what one sort keeps in memory.
+// cacheKiB is the size of the page cache of a connection, and of the memory for one sort.
 const cacheKiB = 8 << 10
 
-// openDatabase opens a scratch database for exclusive use. Nothing in it outlives a
-// crash, so it is neither synced nor journaled on disk. SQLite spills to dir while it
-// sorts. Kinds are the first bytes of its pages. Path is the c1z file, for errors.
+// openDatabase opens a scratch database for exclusive use. It need not survive a crash, so it is
+// neither synced nor journaled on disk. SQLite sorts in dir if memory is not enough. Kinds are
+// the first bytes of the pages, path is the c1z file, for errors.
 func openDatabase(s *disk.Scratch, kinds []byte, dir, path string) (*sqlite.Conn, error) {
 	info, err := s.Stat()
 	if err != nil {
@@ -37,7 +37,7 @@ func connect(s *disk.Scratch, dir, path string) (*sqlite.Conn, error) {
 	for _, pragma := range []string{
 		"locking_mode = exclusive", "journal_mode = memory", "synchronous = off",
 		"trusted_schema = off", "cell_size_check = on", fmt.Sprintf("cache_size = -%d", cacheKiB),
-		// Shared by the whole process, so the last writer's choice holds.
+		// This setting belongs to the process: the last database that was opened determines it.
 		"temp_store_directory = '" + strings.ReplaceAll(dir, "'", "''") + "'",
 	} {
 		if err := sqlitex.ExecuteTransient(conn, "pragma "+pragma, nil); err != nil {
@@ -65,14 +65,14 @@ func classify(doing string, err error) error {
 		kind, fix = baton.Storage, "Check the disk that the scratch directory is on, or use another one."
 	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
 		kind, fix = baton.Corrupt, fixRestore
-		err = sqlite.ErrCode(err).ToError() // without the damaged text, whatever is in it
+		err = sqlite.ErrCode(err).ToError() // without text from the damaged file
 	}
 	return baton.Errorf(kind, "c1z: %s: %w", doing, err).WithFix("%s", fix)
 }
 
-// Unreadable classifies an error of SQLite while it reads the database of the file at
-// path. The file may be anybody's, so a statement that fails is damage and not a defect of
-// this program.
+// Unreadable classifies an error of SQLite while it reads the database of the file at path. Any
+// program may have written the file, so a statement that fails means a damaged file and not a
+// defect of this program.
 func Unreadable(path string, err error) error {
 	var classified *baton.Error
 	if err != nil && !errors.As(err, &classified) {

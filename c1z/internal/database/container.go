@@ -16,7 +16,7 @@ import (
 	"baton/internal/disk"
 )
 
-// Magic is how a version 1 file begins; a zstd frame follows.
+// Magic is the beginning of a version 1 file. A zstd frame follows.
 const Magic = "C1ZF\x00"
 
 const (
@@ -25,7 +25,7 @@ const (
 	databaseMagic = "SQLite format 3\x00"
 )
 
-// limits bound the cost of unpacking a file, in bytes.
+// limits bound what unpacking a file may cost, in bytes.
 type limits struct {
 	window  uint64 // memory of the decoder
 	decoded uint64 // disk
@@ -35,10 +35,10 @@ var defaultLimits = limits{window: 128 << 20, decoded: 10 << 30}
 
 const fixRestore = "Restore it from a copy, or move it away and sync again."
 
-// EngineError reports a c1z file that another storage engine than SQLite wrote.
+// EngineError reports a c1z file of a storage engine other than SQLite.
 type EngineError struct {
 	Version int    // of the container
-	Engine  string // as the file's manifest names it; empty if that cannot be read
+	Engine  string // the name in the manifest of the file; empty if that cannot be read
 }
 
 func (e *EngineError) Error() string {
@@ -46,11 +46,11 @@ func (e *EngineError) Error() string {
 	if engine == "" {
 		engine = "unknown"
 	}
-	return fmt.Sprintf("written by storage engine %q, version %d, which is not read here", engine, e.Version)
+	return fmt.Sprintf("written by storage engine %q, version %d, which this program does not read", engine, e.Version)
 }
 
-// unpack writes the database in a container to a scratch file in dir, and returns the first
-// byte of each of its pages, too. Errors name the container.
+// unpack writes the database in a container to a scratch file in dir. It also returns the first
+// byte of each page. Errors contain the name of the container.
 func unpack(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string, max limits) (_ *disk.Scratch, kinds []byte, err error) {
 	r := bufio.NewReaderSize(readerOf{ctx, in}, 1<<16)
 	if err := checkMagic(name, r); err != nil {
@@ -59,7 +59,7 @@ func unpack(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string, m
 	if err := checkFrame(name, r, max); err != nil {
 		return nil, nil, err
 	}
-	// One goroutine: several pass blocks to each other, at half as much CPU time again.
+	// With one goroutine: several take half as much CPU time again to pass blocks on.
 	dec, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(max.window), zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, nil, baton.Errorf(baton.Internal, "c1z: read %s: %w", name, err)
@@ -112,8 +112,8 @@ func checkMagic(name string, r *bufio.Reader) error {
 	return err
 }
 
-// engineOf is the first field of a version 3 manifest, the name of the engine; empty if
-// the manifest begins with something else.
+// engineOf returns the first field of a version 3 manifest, the name of the engine; empty if the
+// manifest begins with another field.
 func engineOf(r *bufio.Reader) string {
 	const (
 		start     = 5 + 4 // after the magic and the manifest's length
@@ -154,12 +154,12 @@ func checkFrame(name string, r *bufio.Reader, max limits) error {
 		return tooLarge(name, fmt.Sprintf("%d bytes", h.FrameContentSize), max)
 	case h.WindowSize > max.window:
 		return baton.Errorf(baton.Unsupported, "c1z: %s needs a window of %d bytes to unpack, the limit is %d", name, h.WindowSize, max.window).
-			WithFix("Write it anew with a smaller compression window.")
+			WithFix("Write the file again with a smaller compression window.")
 	}
 	return nil
 }
 
-// unpacked takes the content of a frame as it is decoded.
+// unpacked receives the content of a frame from the decoder.
 type unpacked struct {
 	out   io.Writer
 	kinds pageKinds
@@ -197,8 +197,8 @@ func unpackDatabase(name string, out *disk.Scratch, dec *zstd.Decoder, max limit
 	} else if err != nil || string(head[:len(databaseMagic)]) != databaseMagic {
 		return nil, Damaged(name, errors.New("it does not hold a SQLite database"))
 	}
-	// Bytes 18 and 19 are 2 when the writer used a write-ahead log. The container has no
-	// log, and SQLite would insist on making one.
+	// Bytes 18 and 19 are 2 if the writer used a write-ahead log. SQLite would create one here,
+	// although the container has none.
 	if head[18] != 1 || head[19] != 1 {
 		if _, err := out.WriteAt([]byte{1, 1}, 18); err != nil {
 			return nil, Storage("unpack", name, err)
@@ -211,7 +211,7 @@ func cutShort(name string) error {
 	return baton.Errorf(baton.Corrupt, "c1z: %s is cut short", name).WithFix(fixRestore)
 }
 
-// Damaged reports a file that cannot be what a connector wrote.
+// Damaged reports a file with content that no connector writes.
 func Damaged(name string, err error) error {
 	return baton.Errorf(baton.Corrupt, "c1z: %s is damaged: %w", name, err).WithFix(fixRestore)
 }

@@ -23,7 +23,7 @@ type DB struct {
 
 	scratch *disk.Scratch
 	plain   map[string]*PlainTable
-	info    fs.FileInfo // of the file that was unpacked; nil if it was none
+	info    fs.FileInfo // of the file that was unpacked; nil if it was not a file
 }
 
 // OpenFile unpacks the file at path into dir. Errors are of kind NotFound (missing or
@@ -54,7 +54,7 @@ func OpenFile(ctx context.Context, fsys disk.FS, path, dir string) (*DB, error) 
 	return d, nil
 }
 
-// Open unpacks the file that in reads. Errors call it by the name.
+// Open unpacks the file that in reads. Errors contain the name.
 func Open(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string) (_ *DB, err error) {
 	scratch, kinds, err := unpack(ctx, fsys, in, name, dir, defaultLimits)
 	if e := ctx.Err(); e != nil && err != nil {
@@ -82,7 +82,7 @@ func Open(ctx context.Context, fsys disk.FS, in io.Reader, name, dir string) (_ 
 	return d, nil
 }
 
-// Scratch is the database as bytes, and its size.
+// Scratch returns the content of the database, and its size.
 func (d *DB) Scratch() (in io.ReaderAt, size int64, err error) {
 	info, err := d.scratch.Stat()
 	if err != nil {
@@ -91,10 +91,10 @@ func (d *DB) Scratch() (in io.ReaderAt, size int64, err error) {
 	return d.scratch, info.Size(), nil
 }
 
-// Hidden reports whether the scratch file has no name.
+// Hidden reports whether the scratch file has no name in its directory.
 func (d *DB) Hidden() bool { return d.scratch.Hidden() }
 
-// Is reports whether the file at path, with this info, is the one that was unpacked.
+// Is reports whether the file at path, with this info, is the file that was unpacked.
 func (d *DB) Is(path string, info fs.FileInfo) bool {
 	return d.Name == path && d.info != nil && os.SameFile(d.info, info) && d.info.Size() == info.Size() && d.info.ModTime().Equal(info.ModTime())
 }

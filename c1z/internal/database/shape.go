@@ -13,11 +13,11 @@ import (
 	"baton/c1z/internal/schema"
 )
 
-// Columns are the column names of each table.
+// Columns holds the column names of each table.
 type Columns map[string]map[string]bool
 
-// required are the columns without which a table cannot be read. All tables but
-// v1_sync_runs may be missing.
+// required holds the columns without which a table cannot be read. Tables other than v1_sync_runs
+// may be missing.
 var required = map[string][]string{
 	schema.SyncRuns:      {"sync_id", "started_at", "ended_at"},
 	schema.ResourceTypes: {"id", "sync_id", "external_id", "data"},
@@ -56,8 +56,7 @@ func columnsOf(conn *sqlite.Conn, name string) (Columns, error) {
 	return found, nil
 }
 
-// Or is a column of a table for a SELECT, or the expression where the table has no such
-// column.
+// Or returns the column for a SELECT, or the expression if the table has no such column.
 func (c Columns) Or(table, column, expression string) string {
 	if c[table][column] {
 		return column
@@ -74,8 +73,8 @@ type Sync struct {
 	Ended    time.Time // zero: not finished
 }
 
-// syncsOf lists the syncs of a database. Programs before 2025 had no types of syncs: theirs
-// are full.
+// syncsOf lists the syncs of a database. Programs before 2025 wrote no sync types: their syncs are
+// full.
 func syncsOf(conn *sqlite.Conn, name string, has Columns) (syncs []Sync, err error) {
 	const table = schema.SyncRuns
 	text := func(column, otherwise string) string {
@@ -97,8 +96,8 @@ func syncsOf(conn *sqlite.Conn, name string, has Columns) (syncs []Sync, err err
 	return syncs, Unreadable(name, err)
 }
 
-// timeOf is a column that is a time. NULL and the empty text are the zero time, and a
-// number is seconds since 1970.
+// timeOf returns a column that holds a time. NULL and an empty text mean the zero time, a number
+// means seconds since 1970.
 func timeOf(s *sqlite.Stmt, column int) (time.Time, error) {
 	switch s.ColumnType(column) {
 	case sqlite.TypeNull:
@@ -117,8 +116,8 @@ func timeOf(s *sqlite.Stmt, column int) (time.Time, error) {
 	return ParseTime(text)
 }
 
-// ParseTime reads a time in one of the forms in which SQLite drivers of Go store one. Without
-// a zone it is in UTC.
+// ParseTime parses a time in one of the forms in which SQLite drivers for Go store times. A time
+// without a zone is in UTC.
 func ParseTime(text string) (time.Time, error) {
 	const fraction = ".999999999"
 	plain, _, _ := strings.Cut(text, " m=") // as time.Time.String has it
@@ -134,8 +133,8 @@ func ParseTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time", text)
 }
 
-// Newest is the sync with one of the types, any if none is named, that ended last. Of two
-// that ended together it is the one with the greater id.
+// Newest returns the sync that ended last, among those of the types, or of any type if none is
+// given. If two ended at the same time, it is the one with the greater id.
 func Newest(syncs []Sync, types ...string) (newest Sync, ok bool) {
 	for _, s := range syncs {
 		if s.Ended.IsZero() || len(types) > 0 && !slices.Contains(types, s.Type) {

@@ -10,19 +10,19 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// maxRow bounds one value, which SQLite reads into memory as large as it claims to be.
+// maxRow is the largest value that SQLite may read, in bytes. It allocates what the file claims.
 const maxRow = 256 << 20
 
-// trees walks the pages of a database that may be anybody's. SQLite follows every
-// pointer, so a tree whose branches share their children is small on disk and has an
-// endless number of rows. Each page must therefore belong to one branch only.
+// trees checks the b-trees of a database that any program may have written. SQLite follows every
+// pointer, so a tree whose branches share children is small on disk and has a practically endless
+// number of rows. Therefore each page must belong to one branch only.
 type trees struct {
 	in       io.ReaderAt
 	pageSize int64
 	reserved int64
 	size     int64 // of the database
 	pages    int64
-	kinds    []byte   // the first byte of each page, where it is known
+	kinds    []byte   // the first bytes of the first pages, as far as they are known
 	seen     []uint64 // a bit for each page
 }
 
@@ -45,15 +45,14 @@ func newTrees(in io.ReaderAt, size int64, kinds []byte) (*trees, error) {
 	}
 	t := &trees{in: in, pageSize: pageSize(head), reserved: int64(head[20]), size: size, kinds: kinds}
 	if t.pageSize == 0 {
-		return nil, errors.New("its page size makes no sense")
+		return nil, errors.New("its page size is invalid")
 	}
 	t.pages = (size + t.pageSize - 1) / t.pageSize
 	t.seen = make([]uint64, t.pages/64+1)
 	return t, nil
 }
 
-// pageSize returns the page size that the header of a database states, 0 if it is not one
-// that SQLite allows.
+// pageSize returns the page size in the header of a database, 0 if SQLite does not allow it.
 func pageSize(head []byte) int64 {
 	n := int64(binary.BigEndian.Uint16(head[16:]))
 	switch {
@@ -65,17 +64,17 @@ func pageSize(head []byte) int64 {
 	return n
 }
 
-// pageKinds keeps the first byte of each page of a database that comes in pieces. That byte
-// says whether the page has children. With it, a walk reads only those that have: about one
-// in two hundred.
+// pageKinds collects the first byte of each page of a database. That byte tells whether the page
+// has children. With it, a walk reads only pages that have some, about one in two hundred.
 type pageKinds struct {
 	begun    bool
-	pageSize int64 // 0: nothing is kept
+	pageSize int64 // 0: nothing is collected
 	next     int64 // where in the next piece the next page begins
 	first    []byte
 }
 
-// add adds the next piece. Nothing is kept if the first one is too short for the header.
+// add adds the next piece of the database. The first one must contain the page size, or nothing is
+// collected.
 func (k *pageKinds) add(b []byte) {
 	if !k.begun {
 		k.begun = true
@@ -108,7 +107,7 @@ func (t *trees) walk(root int64) error {
 		head, at := page[:12], (n-1)*t.pageSize
 		switch {
 		case n == 1:
-			at = 100 // behind the header of the file
+			at = 100 // after the header of the file
 		case n <= int64(len(t.kinds)) && at+12 <= t.size && !hasChildren(t.kinds[n-1]):
 			continue
 		}
@@ -132,7 +131,7 @@ func (t *trees) walk(root int64) error {
 	return nil
 }
 
-// children returns the pages that a branch points at. Its header is at start.
+// children returns the children of a page, whose header is at start.
 func (t *trees) children(page []byte, start int64) (children []int64, err error) {
 	cells := int64(binary.BigEndian.Uint16(page[start+3:]))
 	if start+12+2*cells > t.pageSize-t.reserved {
@@ -149,9 +148,8 @@ func (t *trees) children(page []byte, start int64) (children []int64, err error)
 	return children, nil
 }
 
-// checkTrees proves that a database can be read in a time that its size bounds. The
-// schema, which SQLite reads first, is a tree itself. Kinds are the first bytes of the pages,
-// as far as they are known.
+// checkTrees checks that reading a database takes a time that is limited by its size. The schema
+// is checked before open, because it is a tree, too, and SQLite reads it first.
 func checkTrees(in io.ReaderAt, size int64, kinds []byte, path string, open func() (*sqlite.Conn, error)) (*sqlite.Conn, error) {
 	t, err := newTrees(in, size, kinds)
 	if err == nil {
@@ -183,7 +181,7 @@ func checkTrees(in io.ReaderAt, size int64, kinds []byte, path string, open func
 	return conn, nil
 }
 
-// misread classifies an error as one of the disk or as damage of the file.
+// misread classifies an error as one of the disk or of a damaged file.
 func misread(path string, err error) error {
 	if at := (*fs.PathError)(nil); errors.As(err, &at) {
 		return Storage("read", path, err)

@@ -1,4 +1,4 @@
-// Package schema has the tables of the database in a version 1 file.
+// Package schema declares the tables of the database in a version 1 file.
 package schema
 
 import "time"
@@ -13,9 +13,9 @@ const (
 	Assets        = "v1_assets"
 )
 
-// Tables are the statements that make the tables. The order of columns is part of the
-// format, for readers that dump tables. The default of a column is its value in rows of a
-// writer that does not know it.
+// Tables holds the CREATE TABLE statements. The order of columns is part of the format, for
+// readers that dump tables. The default of a column is its value in rows of a writer that does
+// not know the column.
 var Tables = []string{
 	`create table v1_resource_types (
   id integer primary key,
@@ -89,8 +89,8 @@ var Tables = []string{
 )`,
 }
 
-// Indexes are the statements that make the indexes. Official readers make missing ones each
-// time they open a file.
+// Indexes holds the CREATE INDEX statements. Official readers create missing indexes each time they
+// open a file.
 var Indexes = []string{
 	`create unique index idx_resource_types_external_sync_v1 on v1_resource_types (external_id, sync_id)`,
 	`create unique index idx_resources_parent_resource_id_v1 on v1_resources (external_id, sync_id)`,
@@ -110,8 +110,8 @@ var Indexes = []string{
 	`create index idx_grants_sync_needs_expansion_v1 on v1_grants (sync_id) where needs_expansion = 1`,
 }
 
-// TimeFormat is how times are stored: in UTC, without a zone.
+// TimeFormat is the layout of stored times, which are in UTC.
 const TimeFormat = "2006-01-02 15:04:05.999999999"
 
-// FormatTime is a time as it is stored.
+// FormatTime formats a time as the database stores it.
 func FormatTime(t time.Time) string { return t.UTC().Format(TimeFormat) }

@@ -7,15 +7,14 @@ import (
 	"strconv"
 )
 
-// While they are sorted, the entries of an index are keys: their columns and the rowid,
-// encoded so that comparing bytes compares entries as SQLite does with the BINARY
-// collation. No key is a prefix of another one.
+// Index entries are sorted as keys: their columns and the rowid, encoded so that bytes compare as
+// SQLite compares entries with the BINARY collation. No key is a prefix of another one.
 //
 //	NULL      0x01
-//	integer   0x10 and the number of bytes for one that is not negative, 0x0f less the
-//	          number for a negative one; the bytes that are not all sign, highest first
-//	text      0x20, the bytes, 0x00 0x01; a zero byte among them is 0x00 0xff
-//	blob      0x21, as text
+//	integer   0x10+n if it is not negative, 0x0f-n if it is; the n lower bytes that are not
+//	          sign extension, big-endian
+//	text      0x20, the bytes, 0x00 0x01; a zero byte is encoded as 0x00 0xff
+//	blob      0x21, then as text
 const (
 	keyNull = 0x01
 	keyInt  = 0x10
@@ -72,8 +71,8 @@ func appendKeyBytes(dst, v []byte) []byte {
 	return append(dst, 0, keyEnd)
 }
 
-// column is one column of a key: its serial type and, for text and blobs, its bytes,
-// with the zero bytes still escaped.
+// column is a column of a key: its serial type and, for text and blobs, its bytes, with zero
+// bytes still escaped.
 type column struct {
 	serial uint64
 	n      int64
@@ -81,7 +80,7 @@ type column struct {
 	zeros  int
 }
 
-// cutColumn takes the first column off a key.
+// cutColumn parses the first column of a key.
 func cutColumn(key []byte) (c column, rest []byte) {
 	tag := key[0]
 	key = key[1:]
@@ -127,15 +126,15 @@ func (c *column) append(dst []byte) []byte {
 	return append(dst, raw...)
 }
 
-// entry is what a key says.
+// entry is a parsed key.
 type entry struct {
 	columns []column // the last one is the rowid
-	unique  int      // the length of the key without the rowid
-	nulls   bool     // some column but the rowid is NULL
+	unique  int      // length of the key without the rowid
+	nulls   bool     // a column is NULL
 }
 
-// parse reads a key with so many columns, the rowid not counted. The entry shares its
-// memory.
+// parse parses a key with that number of columns, not counting the rowid. The entry shares the
+// memory of the key.
 func (e *entry) parse(key []byte, columns int) {
 	e.columns, e.nulls = e.columns[:0], false
 	rest := key
@@ -166,7 +165,7 @@ func (e *entry) appendRecord(dst []byte) []byte {
 	return dst
 }
 
-// describe names the key's columns in an error.
+// describe formats the columns of the key for an error.
 func (e *entry) describe() string {
 	var dst []byte
 	for i := range e.columns[:len(e.columns)-1] {

@@ -8,7 +8,7 @@ import (
 
 const (
 	pageSize = 4096
-	// lockPage is the page with the byte that file locks are on; it holds nothing.
+	// lockPage is the page with the bytes that SQLite locks; it stays empty.
 	lockPage = 1<<30/pageSize + 1
 
 	fileHeader     = 100 // on page 1, before the page's own header
@@ -30,8 +30,8 @@ type page struct {
 	start  int // of the last cell
 }
 
-// reset begins the page anew. What is neither a cell nor a pointer is whatever it was, until
-// the page is finished.
+// reset empties the page. Bytes that are neither a cell nor a pointer keep their old content until
+// finish clears them.
 func (p *page) reset(typ byte) {
 	p.buf[0] = typ
 	p.header = leafHeader
@@ -43,13 +43,13 @@ func (p *page) reset(typ byte) {
 
 func (p *page) interior() bool { return p.header == interiorHeader }
 
-// fits reports whether there is room for a cell whose body has so many bytes, and for the
-// pointer to it: no cell has less than the four bytes that the format asks for.
+// fits reports whether a cell with a body of that size fits, with its pointer. No cell is shorter
+// than four bytes, the minimum of the format.
 func (p *page) fits(body int) bool {
 	return p.header+2*(p.n+1)+p.before()+body <= p.start
 }
 
-// before is how many bytes of a cell come before its body.
+// before returns the number of bytes of a cell before its body.
 func (p *page) before() int {
 	if p.interior() {
 		return 4
@@ -57,8 +57,8 @@ func (p *page) before() int {
 	return 0
 }
 
-// cell adds a cell that fits, and returns the room for its body, which is to be appended. The
-// child is the one before it, on interior pages.
+// cell adds a cell that fits, and returns an empty slice of the page to which the caller appends
+// the body. On interior pages, child is the page before the cell.
 func (p *page) cell(child uint32, body int) []byte {
 	end := p.start
 	p.start -= p.before() + body
@@ -70,7 +70,7 @@ func (p *page) cell(child uint32, body int) []byte {
 	return p.buf[end-body : end-body : end]
 }
 
-// pop takes the last cell off again; body is appended to dst.
+// pop removes the last cell. It appends the body to dst.
 func (p *page) pop(dst []byte) (child uint32, body []byte) {
 	end := pageSize
 	p.n--
@@ -88,11 +88,11 @@ func (p *page) pop(dst []byte) (child uint32, body []byte) {
 	return child, body
 }
 
-// right is the child after the last cell.
+// right returns the child after the last cell.
 func (p *page) right() uint32         { return binary.BigEndian.Uint32(p.buf[8:]) }
 func (p *page) setRight(child uint32) { binary.BigEndian.PutUint32(p.buf[8:], child) }
 
-// finish writes the header, clears what is between pointers and cells, and returns the page.
+// finish writes the header, clears the space between pointers and cells, and returns the page.
 func (p *page) finish() []byte {
 	clear(p.buf[p.header+2*p.n : p.start])
 	clear(p.buf[1:3]) // there are no free blocks
@@ -102,7 +102,7 @@ func (p *page) finish() []byte {
 	return p.buf[:]
 }
 
-// moveTo moves the page behind the header of the file, on page 1, if it fits there.
+// moveTo copies the page to page 1, after the header of the file, and reports whether it fits.
 func (p *page) moveTo(first []byte) bool {
 	end := p.header + 2*p.n
 	if fileHeader+end > p.start {
@@ -116,11 +116,11 @@ func (p *page) moveTo(first []byte) bool {
 
 // pageWriter numbers pages and writes them, in the order of their numbers.
 type pageWriter struct {
-	out    io.WriterAt // nil: everything stays in kept
+	out    io.WriterAt // nil: pages are appended to kept
 	kept   []byte
-	room   [pageSize]byte // where a page is put together
-	offset int64          // where the next page belongs
-	next   uint32         // the page after the last one
+	buf    [pageSize]byte // for a page made of parts
+	offset int64          // of the next page
+	next   uint32         // number of the page after the last one
 	err    error          // of an earlier write
 }
 
@@ -128,7 +128,7 @@ func newPageWriter(out io.WriterAt, first uint32) *pageWriter {
 	return &pageWriter{out: out, offset: int64(first-1) * pageSize, next: first}
 }
 
-// number is the number that the next page will have.
+// number returns the number that the next page will have.
 func (w *pageWriter) number() uint32 {
 	if w.next == lockPage {
 		return lockPage + 1
@@ -136,7 +136,7 @@ func (w *pageWriter) number() uint32 {
 	return w.next
 }
 
-// after is the number of the page after the next one.
+// after returns the number of the page after the next one.
 func (w *pageWriter) after() uint32 {
 	number := w.number() + 1
 	if number == lockPage {
@@ -145,22 +145,22 @@ func (w *pageWriter) after() uint32 {
 	return number
 }
 
-// add writes a page and returns its number. The parts make it up, and zeros the rest. After
-// an error nothing is written any more.
+// add writes a page, which consists of the parts and zeros, and returns its number. After an error
+// it writes nothing.
 func (w *pageWriter) add(parts ...[]byte) (uint32, error) {
 	number := w.number()
 	if number != w.next {
-		clear(w.room[:])
-		w.write(w.room[:])
+		clear(w.buf[:])
+		w.write(w.buf[:])
 	}
 	page := parts[0]
 	if len(page) != pageSize {
 		n := 0
 		for _, part := range parts {
-			n += copy(w.room[n:], part)
+			n += copy(w.buf[n:], part)
 		}
-		clear(w.room[n:])
-		page = w.room[:]
+		clear(w.buf[n:])
+		page = w.buf[:]
 	}
 	w.write(page)
 	w.next = number + 1

@@ -7,10 +7,9 @@ import (
 	"io"
 )
 
-// Scan reads the rows of a table in the order of their rowids, from a database that may be
-// anybody's, as long as it is of the plain kind that this package writes: pages of
-// [PageSize] bytes, and UTF-8. It fails where it meets something else, or what makes no
-// sense, and leaves it to others to say what that is.
+// Scan reads the rows of a table in the order of their rowids. Any program may have written the
+// database, if it has pages of [PageSize] bytes and UTF-8 text. Scan fails where it finds
+// anything else, or a page that is malformed, and does not say whether the file is damaged.
 //
 //	s, err := sqlitefile.NewScan(file, size, root)
 //	for s.Next() {
@@ -19,18 +18,18 @@ import (
 //	err = s.Err()
 type Scan struct {
 	Rowid int64
-	// Row is the columns as they are stored: one that stands for the rowid is NULL, and
-	// those at the end that the row was written without are missing. It is good until the
-	// next call.
+	// Row holds the columns as stored: an alias of the rowid is NULL, and columns that were
+	// added to the table after the row was written are missing. It is valid until the next
+	// call.
 	Row []Value
 
 	in       io.ReaderAt
 	pages    int64
 	branches []branch // from the root down
 	buf      []byte
-	window   []byte // the pages that were read last, in buf
-	first    int64  // the number of the first of them
-	last     int64  // the number of the page that was asked for last
+	window   []byte // the pages that were read last; part of buf
+	first    int64  // number of the first page in the window
+	last     int64  // number of the page that was loaded last
 	leaf     []byte // in the window
 	cells    int    // of the leaf
 	at       int
@@ -41,16 +40,16 @@ type Scan struct {
 // PageSize is the size of pages, in bytes.
 const PageSize = pageSize
 
-// branch is a page above the leaves.
+// branch is an interior page.
 type branch struct {
 	page  []byte
 	cells int
-	at    int // the child that is being read; the last one is behind the last cell
+	at    int // the child that is being read; the last child has no cell
 }
 
 const (
-	// readAhead is how many pages are read at once where a table is read in the order of its
-	// pages. Among those of a table there are some of its indexes.
+	// readAhead is the number of pages that are read at once while the leaves of a table follow
+	// each other. There may be pages of indexes between them.
 	readAhead = 16
 
 	maxBranches = 20
@@ -58,11 +57,11 @@ const (
 )
 
 var (
-	errForeign   = errors.New("sqlitefile: the database is not of the kind that is read here")
-	errSenseless = errors.New("sqlitefile: a page makes no sense")
+	errForeign   = errors.New("sqlitefile: the database has another page size or encoding")
+	errMalformed = errors.New("sqlitefile: a page is malformed")
 )
 
-// NewScan begins to read the table with that root. The database has so many bytes.
+// NewScan begins to read the table with that root page. Size is the size of the database in bytes.
 func NewScan(in io.ReaderAt, size int64, root int64) (*Scan, error) {
 	head := make([]byte, fileHeader)
 	if _, err := in.ReadAt(head, 0); err != nil {
@@ -96,14 +95,14 @@ func (s *Scan) Next() bool {
 	return s.err == nil
 }
 
-// Err is what went wrong; nil at the end of the table.
+// Err returns the error that ended the scan; nil at the end of the table.
 func (s *Scan) Err() error { return s.err }
 
-// page reads a page of the tree, and returns how many cells it has. It is good until the
-// next one is read.
+// page returns a page of the tree and the number of its cells. The page is valid until the next
+// one is loaded.
 func (s *Scan) page(number int64) (b []byte, cells int, err error) {
 	if number < 2 || number > s.pages { // the first one is of the schema
-		return nil, 0, errSenseless
+		return nil, 0, errMalformed
 	}
 	if b, err = s.load(number); err != nil {
 		return nil, 0, err
@@ -114,23 +113,23 @@ func (s *Scan) page(number int64) (b []byte, cells int, err error) {
 		header = interiorHeader
 	case tableLeaf:
 	default:
-		return nil, 0, errSenseless
+		return nil, 0, errMalformed
 	}
 	cells = int(binary.BigEndian.Uint16(b[3:]))
 	first := header + 2*cells
 	if first > pageSize {
-		return nil, 0, errSenseless
+		return nil, 0, errMalformed
 	}
 	for at := header; at < first; at += 2 {
 		if cell := int(binary.BigEndian.Uint16(b[at:])); cell < first || cell > pageSize-4 {
-			return nil, 0, errSenseless
+			return nil, 0, errMalformed
 		}
 	}
 	return b, cells, nil
 }
 
-// load returns a page. If it comes shortly after the last one, those that follow are read
-// with it.
+// load returns a page. If it is at most readAhead pages after the last one, the pages that follow
+// are read with it.
 func (s *Scan) load(number int64) ([]byte, error) {
 	at := (number - s.first) * pageSize
 	if at < 0 || at >= int64(len(s.window)) {
@@ -160,7 +159,7 @@ func (s *Scan) descend(number int64) error {
 			return nil
 		}
 		if len(s.branches) == maxBranches {
-			return errSenseless
+			return errMalformed
 		}
 		b := branch{page: bytes.Clone(page), cells: cells}
 		s.branches = append(s.branches, b)
@@ -195,29 +194,29 @@ func (s *Scan) read(cell []byte) error {
 	size, n := uvarint(cell)
 	rowid, m := uvarint(cell[n:])
 	if n == 0 || m == 0 || size > maxPayload {
-		return errSenseless
+		return errMalformed
 	}
 	s.Rowid = int64(rowid)
 	payload := cell[n+m:]
 	if size <= maxLocalTable {
 		if uint64(len(payload)) < size {
-			return errSenseless
+			return errMalformed
 		}
 		return s.record(payload[:size])
 	}
-	local := minLocal + (int(size)-minLocal)%overflowRoom
+	local := minLocal + (int(size)-minLocal)%overflowSize
 	if local > maxLocalTable {
 		local = minLocal
 	}
 	if len(payload) < local+4 {
-		return errSenseless
+		return errMalformed
 	}
 	s.whole = append(s.whole[:0], payload[:local]...)
 	for next := binary.BigEndian.Uint32(payload[local:]); len(s.whole) < int(size); {
 		if next < 2 || int64(next) > s.pages {
-			return errSenseless
+			return errMalformed
 		}
-		at, part := int64(next-1)*pageSize, min(int(size)-len(s.whole), overflowRoom)
+		at, part := int64(next-1)*pageSize, min(int(size)-len(s.whole), overflowSize)
 		start := len(s.whole)
 		s.whole = append(s.whole, make([]byte, 4+part)...)
 		if _, err := s.in.ReadAt(s.whole[start:], at); err != nil {
@@ -229,18 +228,18 @@ func (s *Scan) read(cell []byte) error {
 	return s.record(s.whole)
 }
 
-// record takes a record apart.
+// record parses a record into Row.
 func (s *Scan) record(b []byte) error {
 	header, n := uvarint(b)
 	if n == 0 || header < uint64(n) || header > uint64(len(b)) {
-		return errSenseless
+		return errMalformed
 	}
 	types, body := b[n:header], b[header:]
 	s.Row = s.Row[:0]
 	for len(types) > 0 {
 		serial, n := uvarint(types)
 		if n == 0 {
-			return errSenseless
+			return errMalformed
 		}
 		types = types[n:]
 		var v Value
@@ -254,10 +253,10 @@ func (s *Scan) record(b []byte) error {
 		case serial < uint64(len(widths)):
 			size = uint64(widths[serial])
 		default:
-			return errSenseless
+			return errMalformed
 		}
 		if size > uint64(len(body)) {
-			return errSenseless
+			return errMalformed
 		}
 		content := body[:size:size]
 		body = body[size:]
@@ -278,13 +277,12 @@ func (s *Scan) record(b []byte) error {
 		s.Row = append(s.Row, v)
 	}
 	if len(body) > 0 {
-		return errSenseless
+		return errMalformed
 	}
 	return nil
 }
 
-// uvarint reads what appendVarint has written, and is how long that is; 0 if it is cut
-// short.
+// uvarint decodes what appendVarint encodes, and returns its length; 0 if it is incomplete.
 func uvarint(b []byte) (v uint64, n int) {
 	for n < len(b) && n < 8 {
 		c := b[n]

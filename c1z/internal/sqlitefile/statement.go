@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// statement is what a CREATE statement says about itself.
+// statement is a parsed CREATE statement.
 type statement struct {
-	sql     string // as SQLite keeps it: one spelling up to the name
+	sql     string // as SQLite stores it: with its own spelling of the words before the name
 	name    string
 	table   string // that an index is on
 	unique  bool
 	partial bool // an index with a WHERE
 }
 
-// parseTable reads a CREATE TABLE statement of the plainest form.
+// parseTable parses a CREATE TABLE statement.
 func parseTable(sql string) (statement, error) {
 	words, ends := words(sql)
 	if !begins(words, "create", "table", "", "(") {
-		return statement{}, fmt.Errorf("sqlitefile: %q is not a plain create table", sql)
+		return statement{}, fmt.Errorf("sqlitefile: %q is not a CREATE TABLE statement of the supported form", sql)
 	}
 	for i, word := range words {
 		if strings.EqualFold(word, "without") && begins(words[i:], "without", "rowid") {
@@ -29,7 +29,7 @@ func parseTable(sql string) (statement, error) {
 	return statement{sql: "CREATE TABLE " + rest(sql, ends[1]), name: words[2]}, nil
 }
 
-// parseIndex reads a CREATE INDEX statement of the plainest form.
+// parseIndex parses a CREATE INDEX statement.
 func parseIndex(sql string) (statement, error) {
 	words, ends := words(sql)
 	s := statement{}
@@ -40,7 +40,7 @@ func parseIndex(sql string) (statement, error) {
 		words, ends = slices.Delete(words, 1, 2), slices.Delete(ends, 1, 2)
 	}
 	if !begins(words, "create", "index", "", "on", "", "(") {
-		return s, fmt.Errorf("sqlitefile: %q is not a plain create index", sql)
+		return s, fmt.Errorf("sqlitefile: %q is not a CREATE INDEX statement of the supported form", sql)
 	}
 	s.sql, s.name, s.table = kind+rest(sql, ends[1]), words[2], words[4]
 	for _, word := range words {
@@ -49,12 +49,12 @@ func parseIndex(sql string) (statement, error) {
 	return s, nil
 }
 
-// rest is the statement from the word on that begins after the end of another.
+// rest returns the statement after an offset.
 func rest(sql string, end int) string {
 	return strings.TrimRight(strings.TrimSpace(sql[end:]), "; \t\r\n")
 }
 
-// begins compares the first words; "" stands for any plain name.
+// begins reports whether the words begin with those of want, where "" matches any unquoted name.
 func begins(words []string, want ...string) bool {
 	if len(words) < len(want) {
 		return false
@@ -67,8 +67,8 @@ func begins(words []string, want ...string) bool {
 	return true
 }
 
-// words cuts a statement into words, quoted strings and single other characters, and
-// says where each of them ends.
+// words splits a statement into words, quoted strings and single other characters, and returns
+// where each of them ends.
 func words(sql string) (words []string, ends []int) {
 	for i := 0; i < len(sql); {
 		start := i

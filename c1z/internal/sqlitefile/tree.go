@@ -2,17 +2,18 @@ package sqlitefile
 
 import "slices"
 
-// The parts of a payload that stay on a page of a b-tree, in bytes; the rest overflows.
+// Limits for the part of a payload that stays on its page, in bytes. The rest goes to overflow
+// pages.
 const (
 	maxLocalTable = pageSize - 35
 	maxLocalIndex = (pageSize-12)*64/255 - 23
 	minLocal      = (pageSize-12)*32/255 - 23
-	overflowRoom  = pageSize - 4
+	overflowSize  = pageSize - 4
 )
 
-// tree builds a b-tree from cells in order, children before parents. In a tree of a
-// table all rows are on leaves, and what parts two pages is a copy of the rowid before;
-// in one of an index what parts two pages is an entry of its own.
+// tree builds a b-tree from cells in order, children before parents. In the tree of a table all
+// rows are on leaves, and the divider between two pages is a copy of a rowid. In the tree of an
+// index the divider is an entry that is on no leaf.
 type tree struct {
 	pages  *pageWriter
 	index  bool
@@ -20,12 +21,12 @@ type tree struct {
 	cell   []byte
 }
 
-// level is one level of a tree. A page that is full is held back until the next one
-// has a cell, for only a root may be without.
+// level is one level of a tree. A full page is held back until the next page has a cell, because
+// only a root may be empty.
 type level struct {
 	page, held *page
 	holding    bool
-	divider    []byte // the body of the cell between the two
+	divider    []byte // body of the cell between held and page
 }
 
 func newTree(pages *pageWriter, index bool) *tree {
@@ -52,7 +53,7 @@ func (t *tree) grow() {
 	t.levels = append(t.levels, l)
 }
 
-// row adds a row to the tree of a table. Before is the rowid of the row before.
+// row adds a row to the tree of a table. Before is the previous rowid.
 func (t *tree) row(rowid, before int64, record []byte) error {
 	t.cell = appendVarint(t.cell[:0], uint64(len(record)))
 	t.cell = appendVarint(t.cell, uint64(rowid))
@@ -70,33 +71,33 @@ func (t *tree) put(record []byte, maxLocal int, before int64) error {
 	if err := t.payload(record, maxLocal); err != nil {
 		return err
 	}
-	room, err := t.leaf(len(t.cell), before)
-	copy(room[:len(t.cell)], t.cell)
+	space, err := t.leaf(len(t.cell), before)
+	copy(space[:len(t.cell)], t.cell)
 	return err
 }
 
-// rowRoom adds a row whose record, of so many bytes, does not overflow, and returns the room
-// for it: the record is appended where it stays.
-func (t *tree) rowRoom(rowid, before int64, record int) (room []byte, err error) {
+// rowSpace adds a row whose record, of that size, does not overflow. It returns a slice of the
+// page to which the caller appends the record.
+func (t *tree) rowSpace(rowid, before int64, record int) (space []byte, err error) {
 	n := uint64(record)
-	room, err = t.leaf(varintLen(n)+varintLen(uint64(rowid))+record, before)
-	return appendVarint(appendVarint(room, n), uint64(rowid)), err
+	space, err = t.leaf(varintLen(n)+varintLen(uint64(rowid))+record, before)
+	return appendVarint(appendVarint(space, n), uint64(rowid)), err
 }
 
-// entryRoom adds an entry as rowRoom does a row.
-func (t *tree) entryRoom(record int) (room []byte, err error) {
+// entrySpace adds an entry as rowSpace adds a row.
+func (t *tree) entrySpace(record int) (space []byte, err error) {
 	n := uint64(record)
-	room, err = t.leaf(varintLen(n)+record, 0)
-	return appendVarint(room, n), err
+	space, err = t.leaf(varintLen(n)+record, 0)
+	return appendVarint(space, n), err
 }
 
-// payload completes the cell, and writes the overflow pages of it.
+// payload completes the cell, and writes its overflow pages.
 func (t *tree) payload(record []byte, maxLocal int) error {
 	if len(record) <= maxLocal {
 		t.cell = append(t.cell, record...)
 		return nil
 	}
-	local := minLocal + (len(record)-minLocal)%overflowRoom
+	local := minLocal + (len(record)-minLocal)%overflowSize
 	if local > maxLocal {
 		local = minLocal
 	}
@@ -105,7 +106,7 @@ func (t *tree) payload(record []byte, maxLocal int) error {
 	rest := record[local:]
 	var next [4]byte
 	for len(rest) > 0 {
-		part := rest[:min(len(rest), overflowRoom)]
+		part := rest[:min(len(rest), overflowSize)]
 		rest = rest[len(part):]
 		following := uint32(0)
 		if len(rest) > 0 {
@@ -122,7 +123,7 @@ func appendUint32(dst []byte, v uint32) []byte {
 	return append(dst, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
 }
 
-// hold sets the full page of a level aside and begins another one.
+// hold holds back the full page of a level and begins another one.
 func (t *tree) hold(depth int, right uint32) {
 	l := t.levels[depth]
 	l.page, l.held = l.held, l.page
@@ -133,9 +134,9 @@ func (t *tree) hold(depth int, right uint32) {
 	l.holding = true
 }
 
-// leaf adds a cell of so many bytes to the leaves, or parts two of an index with it, and
-// returns the room for it. Before is the rowid that parts two leaves of a table.
-func (t *tree) leaf(size int, before int64) (room []byte, err error) {
+// leaf adds a cell of that size to the leaves, or as the divider of two leaves of an index, and
+// returns the space for it. Before is the rowid that divides two leaves of a table.
+func (t *tree) leaf(size int, before int64) (space []byte, err error) {
 	l := t.levels[0]
 	if !l.page.fits(size) {
 		t.hold(0, 0)
@@ -145,14 +146,14 @@ func (t *tree) leaf(size int, before int64) (room []byte, err error) {
 		}
 		l.divider = appendVarint(l.divider[:0], uint64(before))
 	}
-	room = l.page.cell(0, size)
+	space = l.page.cell(0, size)
 	if l.holding {
 		err = t.release(0)
 	}
-	return room, err
+	return space, err
 }
 
-// add adds a cell to a level above the leaves, or parts two pages of it with the cell.
+// add adds a cell to a level above the leaves, or as the divider of two pages of it.
 func (t *tree) add(depth int, child uint32, body []byte) error {
 	if depth == len(t.levels) {
 		t.grow()
@@ -170,7 +171,7 @@ func (t *tree) add(depth int, child uint32, body []byte) error {
 	return nil
 }
 
-// release writes the page that is held back, and tells the level above.
+// release writes the page that is held back, and adds it to the level above.
 func (t *tree) release(depth int) error {
 	l := t.levels[depth]
 	l.holding = false
@@ -181,7 +182,7 @@ func (t *tree) release(depth int) error {
 	return t.add(depth+1, number, l.divider)
 }
 
-// finish writes what is left, but for the root, which it returns.
+// finish writes the remaining pages except the root, and returns the root.
 func (t *tree) finish() (root *page, err error) {
 	var child uint32
 	for depth := 0; ; depth++ {
@@ -189,7 +190,7 @@ func (t *tree) finish() (root *page, err error) {
 		if depth > 0 {
 			l.page.setRight(child)
 		}
-		if l.holding { // nothing came after the divider: one more cell moves over
+		if l.holding { // the page after the divider is empty: the divider moves to it
 			before, body := l.held.pop(nil)
 			between := uint32(0)
 			if depth > 0 {

@@ -13,48 +13,48 @@ const (
 	integer
 	text
 	blob
-	number // an integer in four bytes, however small: its place can be kept
+	number // an integer that always takes four bytes
 	real
 )
 
-// Value is one column of one row, as it is stored: no column's affinity is applied to
-// it. The zero Value is NULL.
+// Value is a column of a row as stored, without any conversion by the column's affinity. The zero
+// Value is NULL.
 type Value struct {
 	kind kind
 	n    int64 // the integer, or the bits of the real
 	b    []byte
 }
 
-// Int is an integer.
+// Int returns an integer.
 func Int(n int64) Value { return Value{kind: integer, n: n} }
 
-// Text is a string, which should be valid UTF-8.
+// Text returns a text, which should be valid UTF-8.
 func Text(s string) Value { return TextOf([]byte(s)) }
 
-// TextOf is Text of bytes.
+// TextOf returns a text that shares the memory of b.
 func TextOf(b []byte) Value { return Value{kind: text, b: b} }
 
-// Real is a number that is not an integer. Indexes take none.
+// Real returns a floating-point number. Indexes take none.
 func Real(f float64) Value { return Value{kind: real, n: int64(math.Float64bits(f))} }
 
 // IsNull reports whether the value is NULL.
 func (v *Value) IsNull() bool { return v.kind == null }
 
-// IsInt reports whether the value is that integer.
+// IsInt reports whether the value is the integer n.
 func (v *Value) IsInt(n int64) bool { return v.kind == integer && v.n == n }
 
-// IsText, IsBlob and IsInteger report what is stored.
+// IsText, IsBlob and IsInteger report the type of the value.
 func (v *Value) IsText() bool    { return v.kind == text }
 func (v *Value) IsBlob() bool    { return v.kind == blob }
 func (v *Value) IsInteger() bool { return v.kind == integer }
 
-// Integer is the number, if it is one.
+// Integer returns the value of an integer.
 func (v *Value) Integer() int64 { return v.n }
 
-// Bytes are those of a text or a blob.
+// Bytes returns the content of a text or a blob.
 func (v *Value) Bytes() []byte { return v.b }
 
-// Blob is bytes. Of a nil slice it is the blob of no bytes, not NULL.
+// Blob returns a blob that shares the memory of b. For nil it is the empty blob, not NULL.
 func Blob(b []byte) Value { return Value{kind: blob, b: b} }
 
 // The serial types of a record. From 1 to 6 they are integers.
@@ -67,14 +67,14 @@ const (
 	serialText  = 13 // and twice the length
 )
 
-// widths are how many bytes a number of each serial type takes.
+// widths holds the sizes of numbers in bytes, by serial type.
 var widths = [...]int{0, 1, 2, 3, 4, 6, 8, 8, 0, 0}
 
 func serialInt(n int64) uint64 {
 	if n == 0 || n == 1 {
 		return serialZero + uint64(n)
 	}
-	width := bits.Len64(uint64(n^n>>63))/8 + 1 // with the sign's bit
+	width := bits.Len64(uint64(n^n>>63))/8 + 1 // including the sign bit
 	switch {
 	case width <= 4:
 		return uint64(width)
@@ -100,20 +100,19 @@ func (v *Value) serial() uint64 {
 	return serialNull
 }
 
-// appendInt appends a number in as many bytes as its serial type says.
+// appendInt appends a number in the size of its serial type.
 func appendInt(dst []byte, n int64, serial uint64) []byte {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(n))
 	return append(dst, b[8-widths[serial]:]...)
 }
 
-// record is what some columns of a row come to in the record format, which is the length
-// of the header, the serial types, the contents. It is measured first, so that it can be
-// appended where it is to stay.
+// record encodes columns of a row in the record format: length of the header, serial types,
+// contents. It measures first, so that the record can be appended directly to its page.
 type record struct {
 	serials []uint64
-	types   int // how many bytes they take
-	body    int // and the contents
+	types   int // size of the serials in bytes
+	body    int // size of the contents in bytes
 }
 
 func (r *record) size() int { return int(headerLen(r.types)) + r.body }
@@ -143,7 +142,7 @@ func (r *record) measure(row []Value, columns []int) {
 	r.types, r.body = types, body
 }
 
-// measureEntry measures the entry of an index, whose last column is the rowid.
+// measureEntry measures an index entry, whose last column is the rowid.
 func (r *record) measureEntry(row []Value, columns []int, rowid int64) {
 	r.measure(row, columns)
 	serial := serialInt(rowid)
@@ -152,7 +151,7 @@ func (r *record) measureEntry(row []Value, columns []int, rowid int64) {
 	r.body += widths[serial]
 }
 
-// append appends what was measured.
+// append appends the record that was measured.
 func (r *record) append(dst []byte, row []Value, columns []int, rowid int64) []byte {
 	dst = r.appendHeader(dst)
 	for i, c := range columns {
@@ -180,17 +179,17 @@ func (r *record) appendHeader(dst []byte) []byte {
 	return dst
 }
 
-// headerLen is the length of a record's header, which counts itself.
+// headerLen returns the length of the header of a record, including the length itself.
 func headerLen(types int) uint64 {
 	n := uint64(types + 1)
 	if varintLen(n) > 1 {
-		n++ // two bytes will do for some 16,000 of them
+		n++ // the length takes two bytes
 	}
 	return n
 }
 
-// appendVarint appends a variable-length integer: seven bits a byte, the highest
-// first, but all eight of a ninth.
+// appendVarint appends a variable-length integer: seven bits per byte, the highest first, and
+// eight bits in a ninth byte.
 func appendVarint(dst []byte, v uint64) []byte {
 	switch {
 	case v < 1<<7:

@@ -13,18 +13,18 @@ import (
 	"baton/internal/extsort"
 )
 
-var errOver = errors.New("sqlitefile: the database is finished or given up")
+var errOver = errors.New("sqlitefile: the database is already finished or discarded")
 
-// ErrDuplicate is in the chain of the error of Finish when two entries of a unique index
-// have the same key, or two of any index the same rowid as well.
+// ErrDuplicate reports two entries with the same key in a unique index, or with the same key and
+// rowid in any index. Finish and Add wrap it.
 var ErrDuplicate = errors.New("duplicate key")
 
-// OrderError says that an entry of an index that was declared to come in order did not.
-// The database cannot be finished.
+// OrderError reports an entry that is not in the order of its index, although the index was
+// declared to be [Index.InOrder]. The database cannot be finished.
 type OrderError struct{ Index string }
 
 func (e *OrderError) Error() string {
-	return fmt.Sprintf("sqlitefile: the entries of index %s do not come in order", e.Index)
+	return fmt.Sprintf("sqlitefile: the entries of index %s are not in order", e.Index)
 }
 
 const (
@@ -32,7 +32,7 @@ const (
 	maxRecord  = 1_000_000_000 // bytes of a row or an entry, by default
 )
 
-// Writer lays out one database. It is not safe for concurrent use.
+// Writer writes one database. It is not safe for concurrent use.
 type Writer struct {
 	pages   *pageWriter
 	head    int // pages of the schema
@@ -44,28 +44,27 @@ type Writer struct {
 	all     []int // 0, 1, 2, ...
 	record  record
 	entry   entry
-	err     error // of what was declared, or that it is over
+	err     error // of a declaration or an entry, or errOver
 }
 
-// object is a table or an index as the schema lists it.
+// object is a row of the schema: a table or an index.
 type object struct {
 	statement
 	kind string
 	root *uint32
 }
 
-// New begins a database in out, of which every byte is written once. The first write
-// begins where the schema ends, and each other one where the one before ended; the
-// last of all is the schema's, at 0. So a file will do, and so will something that can
-// put the first few pages in front of a stream, at the end.
+// New begins a database in out. Every byte is written once: the first write begins where the
+// schema ends, each following one where the previous one ended, and the last one is the schema,
+// at offset 0.
 //
-// Entries of indexes are sorted in the pool, which is the Writer's alone from the first
-// of them on, and closed with it.
+// Index entries are sorted in the pool. The Writer closes it; nobody else can use it from the
+// first entry on.
 func New(out io.WriterAt, pool *extsort.Pool) *Writer {
 	return &Writer{pages: newPageWriter(out, 1), pool: pool}
 }
 
-// Table is a table that rows are added to.
+// Table is a table of the database.
 type Table struct {
 	w     *Writer
 	name  string
@@ -75,7 +74,7 @@ type Table struct {
 	rowid int64 // of the last row
 }
 
-// Index is an index that entries are added to.
+// Index is an index of the database.
 type Index struct {
 	w       *Writer
 	table   *Table
@@ -96,27 +95,27 @@ type aside struct {
 	before []byte          // the entry in order that follows, for reuse
 }
 
-// ordered is what takes the entries of an index that come in order. The last one is compared
-// with where it was laid, which stays as it is until the next one is.
+// ordered builds an index from entries that come in order. The next entry is compared with the
+// last one on its page, which does not change before the next entry is added.
 type ordered struct {
 	tree    *tree
 	n       int64
-	columns []laid // of the last entry
-	body    []byte // what is in them, and the rowid
+	columns []storedColumn // of the last entry
+	body    []byte         // contents of these columns, and the rowid
 	rowid   int64
 	long    []byte // the last entry that overflowed
 }
 
-// laid is a column as it was laid.
-type laid struct {
+// storedColumn describes a column of an entry on a page.
+type storedColumn struct {
 	kind   kind
 	width  int
 	number int64
 }
 
-// Table declares a table by its CREATE TABLE statement: with a plain name, with a rowid
-// and without constraints that SQLite makes an index for. A statement that cannot be
-// read fails the first row and Finish. All declarations come before the first row.
+// Table declares a table by its CREATE TABLE statement: with an unquoted name, with a rowid, and
+// without constraints for which SQLite makes an index. All declarations come before the first
+// row. An error of a declaration is returned by the first row, and by Finish.
 func (w *Writer) Table(createSQL string) *Table {
 	s, err := parseTable(createSQL)
 	t := &Table{w: w, name: s.name, tree: newTree(w.pages, false)}
@@ -125,8 +124,8 @@ func (w *Writer) Table(createSQL string) *Table {
 	return t
 }
 
-// Index declares an index by its CREATE INDEX statement: on a table declared before,
-// with plain names, ascending columns and the BINARY collation.
+// Index declares an index by its CREATE INDEX statement: on a table that is already declared, with
+// unquoted names, ascending columns and the BINARY collation.
 func (w *Writer) Index(createSQL string) *Index {
 	s, err := parseIndex(createSQL)
 	ix := &Index{w: w, name: s.name, unique: s.unique, partial: s.partial, sorter: w.pool.Sorter()}
@@ -144,9 +143,9 @@ func (w *Writer) Index(createSQL string) *Index {
 	return ix
 }
 
-// InOrder promises, before the first row, that entries come in the order of the index. They
-// are not sorted then, and the pages of the index are written between those of the tables.
-// An entry that breaks the promise is an [OrderError].
+// InOrder declares, before the first row, that entries come in the order of the index. They are
+// not sorted then, and the pages of the index are written between those of the tables. An entry
+// that is not in order is an [OrderError].
 func (ix *Index) InOrder() {
 	ix.ordered = &ordered{tree: newTree(ix.w.pages, true)}
 }
@@ -166,7 +165,7 @@ func (w *Writer) declare(o object, err error) {
 	w.schema = append(w.schema, o)
 }
 
-// begin makes room for the schema, before the first page is written.
+// begin reserves the pages of the schema, before the first page is written.
 func (w *Writer) begin() error {
 	if w.err != nil || w.head > 0 {
 		return w.err
@@ -181,9 +180,8 @@ func (w *Writer) begin() error {
 	return nil
 }
 
-// Append adds a row after the last one. The values are those of all columns, in their
-// order; that of the column that is the rowid under another name, if there is one, is
-// NULL. They are not kept.
+// Append adds a row after the last one, with the values of all columns. The value of a column
+// that is an alias of the rowid is NULL. Values are not kept.
 func (t *Table) Append(rowid int64, values ...Value) error {
 	w := t.w
 	if err := w.begin(); err != nil {
@@ -207,18 +205,18 @@ func (t *Table) Append(rowid int64, values ...Value) error {
 			return err
 		}
 	} else {
-		room, err := t.tree.rowRoom(rowid, t.rowid, size)
+		space, err := t.tree.rowSpace(rowid, t.rowid, size)
 		if err != nil {
 			return err
 		}
-		r.append(room, values, all, 0)
+		r.append(space, values, all, 0)
 	}
 	t.rowid = rowid
 	t.rows++
 	return nil
 }
 
-// every is the numbers of so many columns.
+// every returns the numbers 0 to n-1.
 func (w *Writer) every(n int) []int {
 	for len(w.all) < n {
 		w.all = append(w.all, len(w.all))
@@ -226,10 +224,10 @@ func (w *Writer) every(n int) []int {
 	return w.all[:n]
 }
 
-// Add adds the entry of a row, in any order of rows unless the index is [Index.InOrder]: the
-// values of the columns that the index is on, where the column that is the rowid under
-// another name is that integer. A partial index gets entries only of the rows that it is
-// about. Values are not kept.
+// Add adds the entry of a row, with the values of the indexed columns. The value of a column that
+// is an alias of the rowid is the rowid. Entries come in any order unless the index is
+// [Index.InOrder]. A partial index gets entries only for rows that meet its condition. Values are
+// not kept.
 func (ix *Index) Add(rowid int64, values ...Value) error {
 	return ix.AddRow(rowid, values, ix.w.every(len(values)))
 }
@@ -248,7 +246,7 @@ func (ix *Index) AddAside(rowid int64, row []Value, columns []int) error {
 	return err
 }
 
-// AddRow is Add with those of the row's values that are in the columns.
+// AddRow is Add with the values of these columns of a row.
 func (ix *Index) AddRow(rowid int64, row []Value, columns []int) error {
 	w := ix.w
 	if err := w.begin(); err != nil {
@@ -347,7 +345,7 @@ func (a *aside) next(ix *Index) error {
 	return nil
 }
 
-// follows sees that an entry may come after the last one.
+// follows checks that an entry may come after the last one.
 func (ix *Index) follows(row []Value, columns []int, rowid int64, nulls bool) error {
 	o := ix.ordered
 	if o.n == 0 {
@@ -367,7 +365,7 @@ func (ix *Index) follows(row []Value, columns []int, rowid int64, nulls bool) er
 	return nil
 }
 
-// compare compares columns of a row with those of the last entry.
+// compare compares these columns of a row with those of the last entry.
 func (o *ordered) compare(row []Value, columns []int) int {
 	body := o.body
 	for i, c := range columns {
@@ -389,7 +387,7 @@ func (o *ordered) compare(row []Value, columns []int) int {
 	return 0
 }
 
-// add adds an entry that was measured.
+// add adds an entry that record has measured.
 func (o *ordered) add(w *Writer, row []Value, columns []int, rowid int64) error {
 	r := &w.record
 	size := r.size()
@@ -401,11 +399,11 @@ func (o *ordered) add(w *Writer, row []Value, columns []int, rowid int64) error 
 		}
 		entry = o.long
 	} else {
-		room, err := o.tree.entryRoom(size)
+		space, err := o.tree.entrySpace(size)
 		if err != nil {
 			return err
 		}
-		entry = r.append(room, row, columns, rowid)
+		entry = r.append(space, row, columns, rowid)
 	}
 	o.body = entry[len(entry)-r.body:]
 	o.columns = o.columns[:0]
@@ -415,21 +413,21 @@ func (o *ordered) add(w *Writer, row []Value, columns []int, rowid int64) error 
 		if v.kind == integer {
 			width = widths[r.serials[i]]
 		}
-		o.columns = append(o.columns, laid{v.kind, width, v.n})
+		o.columns = append(o.columns, storedColumn{v.kind, width, v.n})
 	}
 	o.rowid = rowid
 	o.n++
 	return nil
 }
 
-// duplicate is the error of an entry that may be there only once.
+// duplicate returns the error of a duplicate entry.
 func (ix *Index) duplicate(key []byte) error {
 	ix.w.entry.parse(key, ix.columns)
 	return fmt.Errorf("sqlitefile: index %s: %w: %s", ix.name, ErrDuplicate, ix.w.entry.describe())
 }
 
-// Finish writes what is left and returns the size of the database in bytes. The Writer
-// is closed afterwards, whether it worked or not.
+// Finish writes the remaining pages and returns the size of the database in bytes. It always
+// closes the Writer.
 func (w *Writer) Finish() (size int64, err error) {
 	defer func() {
 		if e := w.Close(); err == nil {
@@ -440,7 +438,7 @@ func (w *Writer) Finish() (size int64, err error) {
 		return 0, err
 	}
 	for _, t := range w.tables {
-		if t.root, err = w.plant(t.tree); err != nil {
+		if t.root, err = w.writeRoot(t.tree); err != nil {
 			return 0, err
 		}
 	}
@@ -459,7 +457,7 @@ func (w *Writer) Finish() (size int64, err error) {
 	return w.pages.offset, nil
 }
 
-// Drop gives the database up and leaves the pool to another one.
+// Drop discards the database and releases the pool for another one.
 func (w *Writer) Drop() {
 	w.err = errOver
 	for _, ix := range w.indexes {
@@ -467,14 +465,14 @@ func (w *Writer) Drop() {
 	}
 }
 
-// Close gives the database up, unless it is finished. It can be called more than once.
+// Close discards the database unless it is finished. It can be called more than once.
 func (w *Writer) Close() error {
 	w.err = errOver
 	return w.pool.Close()
 }
 
-// plant finishes a tree and returns the number of its root.
-func (w *Writer) plant(t *tree) (root uint32, err error) {
+// writeRoot finishes a tree and returns the page number of its root.
+func (w *Writer) writeRoot(t *tree) (root uint32, err error) {
 	p, err := t.finish()
 	if err != nil {
 		return 0, err
@@ -482,7 +480,7 @@ func (w *Writer) plant(t *tree) (root uint32, err error) {
 	return w.pages.add(p.finish())
 }
 
-// write merges the entries into a tree.
+// write writes the rest of the index.
 func (ix *Index) write() (err error) {
 	w := ix.w
 	if ix.ordered != nil {
@@ -498,7 +496,7 @@ func (ix *Index) write() (err error) {
 		return fmt.Errorf("sqlitefile: index %s has %d entries for the %d rows of %s", ix.name, entries, ix.table.rows, ix.table.name)
 	}
 	if ix.ordered != nil {
-		ix.root, err = w.plant(ix.ordered.tree)
+		ix.root, err = w.writeRoot(ix.ordered.tree)
 		return err
 	}
 	m, err := ix.sorter.Merge()
@@ -506,7 +504,7 @@ func (ix *Index) write() (err error) {
 		return err
 	}
 	t := newTree(w.pages, true)
-	unique, nulls := math.MaxInt, false // the length of the last key without its rowid
+	unique, nulls := math.MaxInt, false // of the last key: its length without the rowid, and whether a column is NULL
 	for {
 		key, shared, err := m.Next()
 		if err == io.EOF {
@@ -526,14 +524,14 @@ func (ix *Index) write() (err error) {
 		}
 	}
 	ix.sorter.Release()
-	ix.root, err = w.plant(t)
+	ix.root, err = w.writeRoot(t)
 	return err
 }
 
-// version is the release of SQLite whose format this is, as its own writers put it.
+// version is the SQLite version number in the header.
 const version = 3_045_000
 
-// writeSchema returns the first pages: the header and the table of tables and indexes.
+// writeSchema returns the first pages: the header and the schema table.
 func (w *Writer) writeSchema() ([]byte, error) {
 	pages := newPageWriter(nil, 2)
 	t := newTree(pages, false)
@@ -571,7 +569,7 @@ func (w *Writer) writeSchema() ([]byte, error) {
 	be.PutUint32(first[40:], 1)                     // schema cookie
 	be.PutUint32(first[44:], 4)                     // schema format
 	be.PutUint32(first[56:], 1)                     // UTF-8
-	be.PutUint32(first[92:], be.Uint32(first[24:])) // the change that the version is of
+	be.PutUint32(first[92:], be.Uint32(first[24:])) // the change counter that belongs to the version
 	be.PutUint32(first[96:], version)
 	return append(first, pages.kept...), nil
 }
