@@ -15,7 +15,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// team is an organisation made by hand: names of users by group.
+// team is an organisation that a test defines by the names of users in groups.
 type team struct {
 	*sandbox.Server
 	id map[string]string // of users and groups, by name
@@ -66,8 +66,8 @@ func (tm *team) members(name string) string {
 	return strings.Join(names, " ")
 }
 
-// do carries one change out: "grant GROUP USER", "revoke GROUP USER",
-// "disable USER", "enable USER".
+// do makes one change: "grant GROUP USER", "revoke GROUP USER", "disable USER" or "enable
+// USER".
 func (tm *team) do(t *testing.T, c *baton.Connector, what string) (baton.Outcome, error) {
 	t.Helper()
 	w := strings.Fields(what)
@@ -91,7 +91,7 @@ func (tm *team) do(t *testing.T, c *baton.Connector, what string) (baton.Outcome
 func admin(cfg *perplexity.Config)  { cfg.Priority = "admin" }
 func member(cfg *perplexity.Config) { cfg.Priority = "member" }
 
-// TestAdminGuard holds the guard against what Perplexity would make of each change.
+// TestAdminGuard compares the guard with what Perplexity would do after each change.
 func TestAdminGuard(t *testing.T) {
 	two := func(cfg *perplexity.Config) { cfg.MinAdmins = 2 }
 	override := func(cfg *perplexity.Config) { cfg.AllowLastAdmin = true }

@@ -55,8 +55,8 @@ func found(t *testing.T, path string) []string {
 	return ids
 }
 
-// refused are the faults under which a sync must fail, and the kind of its error.
-// Under every other fault it must find the truth.
+// refused holds the faults under which a sync must fail, with the kind of its error. Under every
+// other fault the facts must be right.
 var refused = map[string]baton.Kind{
 	"html-200":            baton.Invalid,
 	"redirect":            baton.Invalid,
@@ -87,8 +87,8 @@ var refused = map[string]baton.Kind{
 	"latin-1-undeclared":      baton.Invalid,
 }
 
-// mayFail are the faults that not every sync meets where it matters: both feeds ask at
-// once, and which of their pages comes out empty, or is no list of SCIM, is left to chance.
+// mayFail holds faults that do not affect every sync: both feeds request pages at once, and
+// which page is empty, or is no SCIM list, depends on their order.
 var mayFail = map[string]baton.Kind{"empty-page": baton.Incomplete, "lookalike-list": baton.Incomplete}
 
 // connectTo opens a connector inside a bubble; edit may change its configuration.
@@ -114,8 +114,8 @@ func client(t *testing.T, server *sandbox.Server, retryFor time.Duration) *rest.
 	return c
 }
 
-// TestEveryFault: right facts or a clear error, never a short sync. Each fault is
-// tried on small pages, so that lists have several.
+// TestEveryFault syncs under each fault: right facts or a clear error, never a short sync. Pages
+// are small, so that lists have several.
 func TestEveryFault(t *testing.T) {
 	names := map[string]bool{}
 	for _, fault := range sandbox.Faults() {

@@ -12,8 +12,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// written is a sync as a line says it: "Group: user user" for each group, and after a
-// name "-" for a disabled account and "?" for one of which it is not known.
+// written is a sync written as lines, "Group: user user" for each group. A name ends in "-" for
+// a disabled account, and in "?" for one of unknown status.
 type written []string
 
 func (w written) Resources(resourceType string, fn func(baton.Resource) error) error {

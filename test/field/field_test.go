@@ -55,7 +55,7 @@ func withBinaries(run func() int) (int, error) {
 	return run(), nil
 }
 
-// result is what a program left behind.
+// result holds the exit code, the output and the memory of a program.
 type result struct {
 	code           int
 	stdout, stderr string

@@ -192,7 +192,8 @@ func TestListsMissingNowAndThen(t *testing.T) {
 	}
 }
 
-// largeAcme has 297 memberships in 30 groups, which lists show without members.
+// largeAcme returns an imitation with 297 memberships in 30 groups, which lists show without
+// members.
 func largeAcme() *imitation {
 	m := &imitation{}
 	for i := range 150 {

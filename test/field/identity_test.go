@@ -113,7 +113,7 @@ func accountCases() map[string]accountCase {
 	}
 }
 
-// onCreation carries a creation out and answers with a format that takes the new id.
+// onCreation makes the server create the account and answer with a format that takes the new id.
 func onCreation(status int, format string) answering {
 	created := 0
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -134,7 +134,7 @@ func onCreation(status int, format string) answering {
 
 type serverKey struct{}
 
-// discard is an answer that nobody gets.
+// discard is a writer for an answer that is not sent.
 type discard struct{}
 
 func (discard) Header() http.Header         { return http.Header{} }

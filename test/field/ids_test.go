@@ -12,7 +12,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// five has an account 5 and, if both, one whose id is user:5.
+// five returns an organisation with an account 5 and, if both, one whose id is user:5.
 func five(both bool) *imitation {
 	m := acme()
 	m.people = append(m.people, &fakeUser{id: "5", userName: "five@acme.example"})

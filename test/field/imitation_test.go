@@ -48,7 +48,7 @@ type fakeGroup struct {
 	hidden   bool // lists do not show the members
 }
 
-// acme has one admin group with two admins and two other groups.
+// acme returns an imitation with one admin group, which has two admins, and two other groups.
 func acme() *imitation {
 	return &imitation{
 		people: []*fakeUser{
@@ -268,7 +268,7 @@ func (m *imitation) patch(g *fakeGroup, body []byte) {
 	}
 }
 
-// The ways in which something says 404. Only the first speaks SCIM.
+// The forms of a 404. Only the first is SCIM.
 
 func scim404(w http.ResponseWriter, _ *http.Request) bool {
 	w.Header().Set("Content-Type", "application/scim+json")
@@ -310,7 +310,7 @@ func gone410(w http.ResponseWriter, _ *http.Request) bool {
 
 type answering = func(http.ResponseWriter, *http.Request) bool
 
-// denials returns them by name; in a short run, one that speaks SCIM and one that does not.
+// denials returns the forms of a 404 by name; in a short run, one that is SCIM and one that is not.
 func denials() map[string]answering {
 	all := map[string]answering{"SCIM": scim404, "text": text404}
 	if longtest.Enabled {
@@ -319,7 +319,7 @@ func denials() map[string]answering {
 	return all
 }
 
-// onRequest answers so to the requests that match, as "METHOD path", a regular expression.
+// onRequest gives the answer to requests whose "METHOD path" matches a regular expression.
 func onRequest(pattern string, with answering) answering {
 	re := regexp.MustCompile(pattern)
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -337,7 +337,7 @@ func reply(status int, json string) answering {
 	}
 }
 
-// either answers as the first that does.
+// either gives the first of several answers that applies.
 func either(all ...answering) answering {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		return slices.ContainsFunc(all, func(a answering) bool { return a(w, r) })
@@ -358,7 +358,7 @@ func (p *program) synced(t *testing.T) (all []string) {
 	return all
 }
 
-// host returns the host that the program asks.
+// host returns the host of the program's upstream.
 func (p *program) host() string {
 	host, _, _ := strings.Cut(strings.TrimPrefix(p.env[0], "BATON_SCIM_URL=http://"), "/")
 	return host

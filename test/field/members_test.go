@@ -23,7 +23,7 @@ func userNameOf(id string) string {
 	return map[string]string{"u1": "ann@acme.example", "u2": "bob@acme.example", "u3": "cid@acme.example"}[id]
 }
 
-// forms returns those that were met, and variants of them.
+// forms returns the forms of real servers, and variants of them.
 func forms() map[string]form {
 	indexed := func(entry func(string) string) func([]string) string {
 		return func(ids []string) string {

@@ -11,11 +11,11 @@ import (
 	"baton/internal/longtest"
 )
 
-// most is how much memory a process may hold at any time, whatever a server sends.
+// most limits the memory of a process at any time, whatever a server sends.
 const most = 128 << 20
 
-// repeated writes a text that consists of before, n times part with a comma between, and
-// behind. It holds little itself.
+// repeated writes before, then part n times with commas between, then behind. It needs little
+// memory.
 func repeated(w io.Writer, before, part string, n int, behind string) {
 	io.WriteString(w, before)
 	batch := max(1, (64<<10)/len(part))
@@ -26,7 +26,7 @@ func repeated(w io.Writer, before, part string, n int, behind string) {
 	io.WriteString(w, strings.Repeat(part+",", n)+part+behind)
 }
 
-// again writes a text n times.
+// again writes before, then part n times.
 func again(w io.Writer, before, part string, n int) {
 	io.WriteString(w, before)
 	chunk := strings.Repeat(part, 1000)

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// twins has two groups whose names differ in case only: g1 has u1, g9 has u2 and u3.
+// twins returns an organisation with two groups whose names differ in case only: g1 has u1, g9
+// has u2 and u3.
 func twins() *imitation {
 	m := acme()
 	m.crews = []*fakeGroup{

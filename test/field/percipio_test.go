@@ -115,7 +115,7 @@ func TestUnreadableRows(t *testing.T) {
 			}
 			a.rows = "[" + tt.row + "," + tt.row + "]"
 			q := percipio(t, u.URL)
-			q.refuses(t, q.run(t), "no grant", tt.why, "left out")
+			q.refuses(t, q.run(t), "no grant", tt.why, "dropped")
 		})
 	}
 	for name, bad := range map[string]string{"null": "null", "a text": `"x"`, "a list": "[]"} {
