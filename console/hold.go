@@ -25,6 +25,7 @@ const (
 	HoldReplaced HoldKind = "replaced" // less than half of the accounts are the same
 	HoldAdmins   HoldKind = "admins"   // fewer admins than the minimum
 	HoldDangling HoldKind = "dangling" // too many grants of unknown principals
+	HoldMissing  HoldKind = "missing"  // the file holds much fewer rows than its writer stated
 	HoldUpload   HoldKind = "upload"   // a person uploaded the file beside a connector that syncs by itself
 )
 
@@ -33,7 +34,7 @@ type HoldPolicy struct {
 	ShrinkPercent   int   // holds when a type loses more than this share of its rows
 	MinRows         int64 // types with fewer rows before are not judged by shares
 	OverlapPercent  int   // holds when fewer than this share of the accounts remain
-	DanglingPercent int   // holds when more than this share of the grants dangle
+	DanglingPercent int   // holds when more than this share of the grants dangle, or of the stated rows is missing
 }
 
 // DefaultHoldPolicy is used unless an app's owner sets another.
@@ -48,6 +49,8 @@ type SyncView struct {
 	AccountsKept int64 // of these, the ones that the sync shows too
 	Grants       int64 // rows read, dangling ones included
 	Dangling     int64
+	Stated       int64 // rows that the file's writer stated; 0 when it stated none
+	Missing      int64 // of these, the ones that the file does not hold
 	AdminsBefore int
 	AdminsAfter  int
 	Minimum      int // 0 when no minimum is set
@@ -56,8 +59,8 @@ type SyncView struct {
 }
 
 // Holds returns everything that keeps a full sync from being applied; nil if nothing does.
-// The first sync of a connector is held only for dangling grants: there is nothing to
-// compare with, and too few admins are a finding.
+// The first sync of a connector is held only for dangling grants and missing rows: there is
+// nothing to compare with, and too few admins are a finding.
 func Holds(v SyncView, p HoldPolicy) []Hold {
 	var holds []Hold
 	for _, t := range sortedKeys(v.Before) {
@@ -80,6 +83,10 @@ func Holds(v SyncView, p HoldPolicy) []Hold {
 	if v.Dangling*100 > v.Grants*int64(p.DanglingPercent) && v.Dangling >= p.MinRows {
 		holds = append(holds, Hold{HoldDangling, "", v.Grants, v.Grants - v.Dangling,
 			fmt.Sprintf("%d of %d grants name a principal that the sync does not contain.", v.Dangling, v.Grants)})
+	}
+	if v.Missing*100 > v.Stated*int64(p.DanglingPercent) && v.Missing >= p.MinRows {
+		holds = append(holds, Hold{HoldMissing, "", v.Stated, v.Stated - v.Missing,
+			fmt.Sprintf("The connector stated %d rows; the file has %d fewer.", v.Stated, v.Missing)})
 	}
 	if v.UploadBeside {
 		holds = append(holds, Hold{Kind: HoldUpload, Detail: "A person uploaded this file beside a connector that syncs by itself. A second person must confirm it."})

@@ -504,6 +504,8 @@ func TestHolds(t *testing.T) {
 		{"few admins at the first sync", func(v *SyncView) {
 			*v = SyncView{First: true, After: map[string]int64{"user": 5}, Minimum: 2, AdminsAfter: 0}
 		}, nil},
+		{"many missing rows", func(v *SyncView) { v.Stated, v.Missing = 500, 51 }, []HoldKind{HoldMissing}},
+		{"few missing rows", func(v *SyncView) { v.Stated, v.Missing = 500, 50 }, nil},
 		{"many dangling grants", func(v *SyncView) { v.Dangling = 51 }, []HoldKind{HoldDangling}},
 		{"some dangling grants", func(v *SyncView) { v.Dangling = 50 }, nil},
 		{"another tenant", func(v *SyncView) {

@@ -63,6 +63,7 @@ type Counts struct {
 	Opened       int64 `json:"opened"` // facts that the head does not show
 	Closed       int64 `json:"closed"` // facts that only the head shows
 	Dangling     int64 `json:"dangling"`
+	Missing      int64 `json:"missing,omitempty"` // rows that the file's writer stated and that are not in it
 }
 
 // Order says what may become of a sync, given what is applied.

@@ -204,6 +204,25 @@ func checkGrantRows(t *testing.T, path string) {
 	}
 }
 
+// TestStated reads the numbers of rows that a writer stated.
+func TestStated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.c1z")
+	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
+	want := c1z.Totals{Resources: 3, Entitlements: 1, Grants: 2}
+	if got, ok, err := fixture.Latest(t, path).Stated(t.Context()); got != want || !ok || err != nil {
+		t.Errorf("%+v, %v, %v", got, ok, err)
+	}
+	for _, script := range []string{`update v1_sync_runs set stats = null`, `update v1_sync_runs set stats = 'none'`, `alter table v1_sync_runs drop column stats`} {
+		file := filepath.Join(t.TempDir(), "sync.c1z")
+		if err := os.WriteFile(file, fixture.Contain(t, fixture.Edited(t, path, script)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok, err := fixture.Latest(t, file).Stated(t.Context()); got != (c1z.Totals{}) || ok || err != nil {
+			t.Errorf("%s: %+v, %v, %v", script, got, ok, err)
+		}
+	}
+}
+
 // TestExpandable reads the column to which official writers move the annotation.
 func TestExpandable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")

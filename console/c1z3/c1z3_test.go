@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/c1z"
 	"baton/c1z/facts"
 	"baton/console/c1z3"
 )
@@ -64,10 +65,13 @@ func TestRecorded(t *testing.T) {
 			})
 		}
 	}
-	if n < 8 {
-		t.Errorf("only %d files of version 3", n)
+	if n < 8 || statedFiles == 0 {
+		t.Errorf("only %d files of version 3, %d of them state their counts", n, statedFiles)
 	}
 }
+
+// statedFiles is how many files stated the numbers of their rows.
+var statedFiles int
 
 func factsOf(t *testing.T, path string) (string, error) {
 	t.Helper()
@@ -92,8 +96,19 @@ func factsOf(t *testing.T, path string) (string, error) {
 		return "", baton.Errorf(baton.NotFound, "no sync")
 	}
 	var out bytes.Buffer
-	err = facts.Write(t.Context(), &out, info, f, scratch)
-	return out.String(), err
+	if err = facts.Write(t.Context(), &out, info, f, scratch); err != nil {
+		return "", err
+	}
+	if stated, ok, err := f.Stated(t.Context()); err != nil {
+		t.Errorf("stated: %v", err)
+	} else if ok {
+		rows := func(kind string) int64 { return int64(strings.Count("\n"+out.String(), "\n"+kind+"\t")) }
+		if held := (c1z.Totals{Resources: rows("resource"), Entitlements: rows("entitlement"), Grants: rows("grant")}); held != stated {
+			t.Logf("the writer stated %+v, the file holds %+v", stated, held)
+		}
+		statedFiles++
+	}
+	return out.String(), nil
 }
 
 func openPath(t *testing.T, path, scratch string, limits c1z3.Limits) (*c1z3.File, error) {

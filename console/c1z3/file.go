@@ -186,6 +186,37 @@ func parseTime(b []byte) (time.Time, error) {
 	return time.Unix(seconds, nanos).UTC(), nil
 }
 
+// Stated returns the numbers of rows that the writer stated; ok is false if it stated none.
+// They are a copy: a file whose rows are fewer is not damaged for that.
+func (f *File) Stated(context.Context) (t c1z.Totals, ok bool, err error) {
+	if f.db == nil {
+		return t, false, nil
+	}
+	err = f.guard(func() error {
+		v, closer, err := f.db.Get(append([]byte{3, keyEngine}, "stats\x00"...))
+		if errors.Is(err, pebble.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return damaged("its counts cannot be read: %w", err)
+		}
+		defer closer.Close()
+		ok = fields(v, func(number protowire.Number, kind protowire.Type, value []byte, n uint64) error {
+			switch number {
+			case 3:
+				t.Resources = int64(n)
+			case 4:
+				t.Entitlements = int64(n)
+			case 5:
+				t.Grants = int64(n)
+			}
+			return nil
+		}) == nil
+		return nil
+	})
+	return t, ok, err
+}
+
 // record is a key and its value, which are valid until the next one is read.
 type record struct{ key, value []byte }
 

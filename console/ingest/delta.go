@@ -43,6 +43,7 @@ type delta struct {
 	details intern.Table // further attributes of grants; number 0 is none
 	grants  []grant      // in the order of the stored facts, each pair once
 	read    int64        // grants in the file, dangling ones included
+	stated  int64        // rows that the file's writer stated
 	exclude example
 }
 
@@ -366,6 +367,17 @@ func (d *delta) readGrants(ctx context.Context) error {
 	}
 	d.sortGrants()
 	d.counts.Facts = int64(len(d.grants))
+	return d.reconcile(ctx)
+}
+
+// reconcile compares the rows of the file with those that its writer stated.
+func (d *delta) reconcile(ctx context.Context) error {
+	t, ok, err := d.rows.Stated(ctx)
+	if err != nil || !ok || d.targeted {
+		return blame(err)
+	}
+	d.stated = t.Resources + t.Entitlements + t.Grants
+	d.counts.Missing = max(0, t.Resources-d.counts.Resources) + max(0, t.Entitlements-d.counts.Entitlements) + max(0, t.Grants-d.read)
 	return nil
 }
 

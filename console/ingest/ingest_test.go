@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,7 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/ksuid"
+	zs "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"baton"
 	"baton/c1z"
@@ -371,6 +375,181 @@ func TestHeld(t *testing.T) {
 }
 
 // TestAdminsFloor holds a sync that leaves fewer administrators than the minimum.
+// edited returns a file with its database changed by statements.
+func edited(t *testing.T, path string, statements ...string) string {
+	t.Helper()
+	const magic = "C1ZF\x00"
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dec.Close()
+	db, err := dec.DecodeAll(bytes.TrimPrefix(b, []byte(magic)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "edited.db")
+	if err := os.WriteFile(name, db, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := zs.OpenConn(name, zs.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range statements {
+		if err := sqlitex.ExecuteTransient(conn, s, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn.Close()
+	if db, err = os.ReadFile(name); err != nil {
+		t.Fatal(err)
+	}
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append([]byte(magic), enc.EncodeAll(db, nil)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestStatedRows counts what a file's writer stated and the file does not hold, and holds
+// the sync if it is much.
+func TestStatedRows(t *testing.T) {
+	x := small()
+	for i := range 40 {
+		x.logins[fmt.Sprintf("more%d", i)] = fmt.Sprintf("more%d", i)
+		x.members["staff"] = append(x.members["staff"], fmt.Sprintf("more%d", i))
+	}
+	for _, tt := range []struct {
+		delete  string
+		state   console.SyncState
+		missing int64
+	}{
+		{"false", console.SyncApplied, 0},
+		{"external_id like '%more1'", console.SyncApplied, 1},
+		{"external_id like '%more%'", console.SyncHeld, 0}, // counts are those of applied syncs
+	} {
+		w := newWorld(t)
+		s := w.apply(edited(t, x.file(t, 1, c1z.Full), "delete from v1_grants where "+tt.delete), console.SyncFull)
+		if s.State != tt.state || s.Counts.Missing != tt.missing || s.State == console.SyncHeld && s.Holds[0].Kind != console.HoldMissing {
+			t.Errorf("%s: %+v", tt.delete, s)
+		}
+	}
+}
+
+// TestExpansion marks the facts whose grant says in a column of its own that the members of
+// its principal hold the entitlement, too.
+func TestExpansion(t *testing.T) {
+	w := newWorld(t)
+	w.apply(edited(t, small().file(t, 1, c1z.Full), "update v1_grants set expansion = x'0a03656e74' where external_id = 'group:staff:member:user:u2'"), console.SyncFull)
+	err := w.s.View(t.Context(), func(tx *store.Tx) error {
+		m, err := tx.Moment(w.app, time.Time{})
+		if err != nil {
+			return err
+		}
+		for _, id := range []string{"u1", "u2"} {
+			u, err := tx.ResourceByID(m, "user", id)
+			if err != nil {
+				return err
+			}
+			facts, err := tx.HeldBy(m, u.Key, 0, 9)
+			if err != nil || len(facts) == 0 {
+				t.Errorf("%s holds %v, %v", id, facts, err)
+			}
+			for _, f := range facts {
+				if f.Expandable != (id == "u2") {
+					t.Errorf("%s: %+v", id, f)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestParents changes nothing of a resource but its parent, and what its parent is.
+func TestParents(t *testing.T) {
+	w := newWorld(t)
+	parent := func() (name string) {
+		err := w.s.View(t.Context(), func(tx *store.Tx) error {
+			m, err := tx.Moment(w.app, time.Time{})
+			if err != nil {
+				return err
+			}
+			u, err := tx.ResourceByID(m, "user", "u1")
+			if err != nil || u.Parent == 0 {
+				return err
+			}
+			p, err := tx.Resource(m, u.Parent)
+			name = p.ID
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	const field = "\x12\x0f\x0a\x05group\x12\x06admins" // Resource.parent_resource_id
+	under := fmt.Sprintf("update v1_resources set data = cast(substr(data, 1, 2 + unicode(substr(data, 2, 1))) || x'%x' || substr(data, 3 + unicode(substr(data, 2, 1))) as blob) where external_id = 'user:u1'", field)
+	x := small()
+	without := x.clone()
+	delete(without.members, "admins")
+	for i, step := range []struct {
+		tenant tenant
+		edits  []string
+		want   string
+		rows   int64 // resources that the sync opens
+	}{
+		{x, nil, "", 5},
+		{x, []string{under}, "admins", 1},
+		{x, []string{under}, "admins", 0},
+		{without, []string{under}, "", 1}, // the parent is gone, the row is the same
+		{without, []string{under}, "", 0},
+		{x, []string{under}, "admins", 2},
+	} {
+		s := w.apply(edited(t, step.tenant.file(t, i+1, c1z.Full), step.edits...), console.SyncFull)
+		if s.State == console.SyncHeld {
+			w.update(func(tx *store.Tx) error { return tx.ConfirmSync(s.ID, "") })
+			var err error
+			if s, err = w.in.Apply(t.Context(), console.Console, s.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s.State != console.SyncApplied || parent() != step.want {
+			t.Errorf("sync %d: the parent is %q, want %q: %+v", i, parent(), step.want, s)
+		}
+		opened := int64(0)
+		err := w.s.View(t.Context(), func(tx *store.Tx) error {
+			all, err := tx.Events(store.EventFilter{Object: string(s.ID)}, 0, 9)
+			for _, e := range all {
+				if e.Kind != "sync.applied" {
+					continue
+				}
+				var data struct {
+					Written store.Written `json:"written"`
+				}
+				if err := json.Unmarshal(e.Data, &data); err != nil {
+					return err
+				}
+				opened = data.Written.ResourcesOpened
+			}
+			return err
+		})
+		if err != nil || opened != step.rows {
+			t.Errorf("sync %d opened %d resources, want %d (%v)", i, opened, step.rows, err)
+		}
+	}
+}
+
 func TestAdminsFloor(t *testing.T) {
 	w := newWorld(t)
 	x := small()

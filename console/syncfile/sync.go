@@ -24,3 +24,14 @@ func (s Sync) GrantRows(ctx context.Context) iter.Seq2[*c1z.GrantRow, error] {
 		}
 	}
 }
+
+// Stated returns the numbers of rows that the writer of the sync stated; ok is false if it
+// stated none.
+func (s Sync) Stated(ctx context.Context) (t c1z.Totals, ok bool, err error) {
+	if rows, has := s.Rows.(interface {
+		Stated(context.Context) (c1z.Totals, bool, error)
+	}); has {
+		return rows.Stated(ctx)
+	}
+	return t, false, nil
+}
