@@ -89,6 +89,13 @@ bench bench-small:
 	@for b in bench bench/floor; do CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./test/$$b || exit 1; done
 	bin/bench -official-percipio '$(OFFICIAL_PERCIPIO)' -official-scim '$(OFFICIAL_SCIM)' $(BENCH)
 
+GRANTS ?= 1000000
+
+.PHONY: bench-console
+bench-console: ## Measure syncs into both databases of the console; prints a table for docs/performance.md (GRANTS=1000000)
+	$(GO) test -c -o bin/ingest.test ./console/ingest
+	cd console/ingest && ../../bin/ingest.test -test.run '^$$' -test.bench '^BenchmarkIngest$$' -test.benchtime 1x -test.timeout 60m -grants $(GRANTS)
+
 .PHONY: crash-sweep
 crash-sweep: ## Kill, cut the power of, and fill the disk of syncs at every point; prints the counts (SEED=1)
 	$(GO) test -c -o bin/crash.test ./test/crash
