@@ -87,36 +87,38 @@ func (p *plainScan) next() (more bool, err error) {
 }
 
 // take fills in the row; false if a value is unusual.
-func (p *plainScan) take(columns []sqlitefile.Value) bool {
-	bytesAt := func(at int) ([]byte, bool) {
-		switch {
-		case at < 0:
-			return nil, true
-		case at >= len(columns):
-			return nil, false
-		case columns[at].IsNull():
-			return nil, true
-		case columns[at].IsText(), columns[at].IsBlob():
-			if b := columns[at].Bytes(); b != nil {
-				return b, true
-			}
-			return []byte{}, true
-		}
-		return nil, false
+func (p *plainScan) take(columns []sqlitefile.Value) (ok bool) {
+	if p.row.id, ok = bytesAt(columns, p.idAt); !ok {
+		return false
 	}
-	var ok1, ok2 bool
-	p.row.id, ok1 = bytesAt(p.idAt)
-	p.row.data, ok2 = bytesAt(p.dataAt)
-	if !ok1 || !ok2 {
+	if p.row.data, ok = bytesAt(columns, p.dataAt); !ok {
 		return false
 	}
 	for i, at := range p.columnsAt {
-		var ok bool
-		if p.row.values[i], ok = bytesAt(at); !ok {
+		if p.row.values[i], ok = bytesAt(columns, at); !ok {
 			return false
 		}
 	}
 	return true
+}
+
+// bytesAt returns a column's text or blob; nil for NULL, and for at < 0. It is not ok if the
+// row was written without the column, or with a number in it.
+func bytesAt(columns []sqlitefile.Value, at int) (b []byte, ok bool) {
+	switch {
+	case at < 0:
+		return nil, true
+	case at >= len(columns):
+		return nil, false
+	}
+	v := &columns[at]
+	if v.IsText() || v.IsBlob() {
+		if b = v.Bytes(); b == nil {
+			b = []byte{}
+		}
+		return b, true
+	}
+	return nil, v.IsNull()
 }
 
 // plainRows yields the rows of a table as far as they can be read without the library. If
@@ -195,6 +197,7 @@ func (s *Sync) GrantRows(ctx context.Context) iter.Seq2[*GrantRow, error] {
 		return one, nil
 	}
 	at := func(r *row, column string) []byte { return r.values[slices.Index(r.columns, column)] }
+	expansionAt := slices.Index(grants.columns, expansion)
 	undecoded.decode = func(r *row) (*GrantRow, error) {
 		current = r
 		o, ok := wire.OutlineGrant(r.data)
@@ -203,7 +206,7 @@ func (s *Sync) GrantRows(ctx context.Context) iter.Seq2[*GrantRow, error] {
 			g = RowOf(one)
 			return &g, err
 		}
-		g = GrantRow{Entitlement: o.Entitlement, PrincipalType: o.PrincipalType, PrincipalID: o.PrincipalID, Plain: o.Plain && at(r, expansion) == nil, decode: decode}
+		g = GrantRow{Entitlement: o.Entitlement, PrincipalType: o.PrincipalType, PrincipalID: o.PrincipalID, Plain: o.Plain && r.values[expansionAt] == nil, decode: decode}
 		if len(g.Entitlement) == 0 {
 			g.Entitlement = at(r, entitlementID)
 		}

@@ -43,7 +43,7 @@ type delta struct {
 	details intern.Table // further attributes of grants; number 0 is none
 	grants  []grant      // in the order of the stored facts, each pair once
 	read    int64        // grants in the file, dangling ones included
-	stated  int64        // rows that the file's writer stated
+	stated  c1z.Totals   // rows that the file's writer stated
 	exclude example
 }
 
@@ -61,6 +61,10 @@ type resource struct {
 	fresh       bool // its key is new
 	account     bool // in the file, or at the head
 }
+
+// maxID limits the ids of resources, with their type, and of entitlements, in bytes:
+// PostgreSQL indexes no longer ones than some 2,700.
+const maxID = 2048
 
 // fewChanged is how many changed resources are kept in memory.
 const fewChanged = 4096
@@ -150,6 +154,9 @@ func (d *delta) fileResources(ctx context.Context) error {
 	for row, err := range d.rows.Resources(ctx) {
 		if err != nil {
 			return blame(err)
+		}
+		if n := len(row.ID.Type) + len(row.ID.ID); n > maxID {
+			return unusable("the id of a resource has %d bytes, more than %d: %.40q…", n, maxID, row.ID.String())
 		}
 		buf = place(buf, row.ID)
 		n, ok := d.resources.Find(buf)
@@ -283,6 +290,9 @@ func (d *delta) readEntitlements(ctx context.Context) error {
 		if row.ID == "" {
 			return unusable("an entitlement on %s has no id", row.Resource)
 		}
+		if len(row.ID) > maxID {
+			return unusable("the id of an entitlement has %d bytes, more than %d: %.40q…", len(row.ID), maxID, row.ID)
+		}
 		n, ok := d.entitlements.Find([]byte(row.ID))
 		if !ok {
 			if d.targeted {
@@ -327,6 +337,14 @@ func (d *delta) readEntitlements(ctx context.Context) error {
 func (d *delta) readGrants(ctx context.Context) error {
 	d.sources.Add(nil)
 	d.details.Add(nil)
+	stated, ok, err := d.rows.Stated(ctx)
+	if err != nil {
+		return blame(err)
+	}
+	if ok {
+		d.stated = stated
+		d.grants = make([]grant, 0, min(max(stated.Grants, 0), mostStated))
+	}
 	var buf, last []byte
 	granted := map[int]bool{} // resources with a grant, of a targeted sync
 	e, ok := 0, false
@@ -367,18 +385,18 @@ func (d *delta) readGrants(ctx context.Context) error {
 	}
 	d.sortGrants()
 	d.counts.Facts = int64(len(d.grants))
-	return d.reconcile(ctx)
+	d.reconcile()
+	return nil
 }
 
+// mostStated limits the grants for which memory is taken before they are read.
+const mostStated = 4 << 20
+
 // reconcile compares the rows of the file with those that its writer stated.
-func (d *delta) reconcile(ctx context.Context) error {
-	t, ok, err := d.rows.Stated(ctx)
-	if err != nil || !ok || d.targeted {
-		return blame(err)
+func (d *delta) reconcile() {
+	if t := d.stated; !d.targeted {
+		d.counts.Missing = max(0, t.Resources-d.counts.Resources) + max(0, t.Entitlements-d.counts.Entitlements) + max(0, t.Grants-d.read)
 	}
-	d.stated = t.Resources + t.Entitlements + t.Grants
-	d.counts.Missing = max(0, t.Resources-d.counts.Resources) + max(0, t.Entitlements-d.counts.Entitlements) + max(0, t.Grants-d.read)
-	return nil
 }
 
 // attributes fills in what a grant says beside what it connects.

@@ -143,7 +143,9 @@ func (in *Ingester) stage(ctx context.Context, actor console.Actor, st *store.St
 	if err := d.write(ctx); err != nil {
 		return err
 	}
-	return st.Publish(ctx, in.by(actor), d.counts)
+	counts := d.counts
+	*d = delta{} // the memory is needed for sorting
+	return st.Publish(ctx, in.by(actor), counts)
 }
 
 // fetch copies a raw file into the scratch folder.

@@ -24,6 +24,7 @@ import (
 	"baton/console"
 	"baton/console/ingest"
 	"baton/console/store"
+	"baton/console/store/postgres"
 	"baton/console/store/postgres/pgtest"
 	"baton/console/store/sqlite"
 )
@@ -473,6 +474,55 @@ func TestExpansion(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLong applies names and logins of any length, and refuses ids that a database could not
+// index, on both databases.
+func TestLong(t *testing.T) {
+	pg, err := postgres.Open(t.Context(), postgres.Config{URL: pgtest.New(t), Now: noon}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pg.Close()
+	random := rand.New(rand.NewPCG(1, 1))
+	long := func(n int) string { // does not compress
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = 'a' + byte(random.IntN(26))
+		}
+		return string(b)
+	}
+	for name, w := range map[string]*world{"sqlite": newWorld(t), "postgres": newWorldOn(t, pg)} {
+		x := small()
+		x.logins["u1"] = long(100_000)
+		x.logins[long(2000)] = "long"
+		x.members[long(2000)] = []string{"u1"}
+		if s := w.apply(x.file(t, 1, c1z.Full), console.SyncFull); s.State != console.SyncApplied {
+			t.Errorf("%s: %+v", name, s)
+		}
+		err := w.s.View(t.Context(), func(tx *store.Tx) error {
+			m, err := tx.Moment(w.app, time.Time{})
+			if err != nil {
+				return err
+			}
+			for _, login := range []string{x.logins["u1"], strings.ToUpper(x.logins["u1"])} {
+				if found, err := tx.AccountsByLogin(m, login); err != nil || len(found) != 1 {
+					t.Errorf("%s: found %d accounts, %v", name, len(found), err)
+				}
+			}
+			if found, err := tx.AccountsByEmail(m, x.logins["u1"]+"@example.test"); err != nil || len(found) != 1 {
+				t.Errorf("%s: found %d accounts by e-mail, %v", name, len(found), err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.logins[long(3000)] = "too long"
+		if s := w.apply(x.file(t, 2, c1z.Full), console.SyncFull); s.State != console.SyncRefused || !strings.Contains(s.Why, "bytes") {
+			t.Errorf("%s: %+v", name, s)
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ func (t *Tx) Accounts(m Moment, after ResourceAfter, n int) ([]Resource, error) 
 
 // AccountsByEmail returns the accounts with an e-mail address at a moment.
 func (t *Tx) AccountsByEmail(m Moment, email string) ([]Resource, error) {
-	return t.resourcesByValue(m, listEmails, []byte(console.NormalizeEmail(email)))
+	return t.resourcesByValue(m, listEmails, loginKey(email))
 }
 
 // AccountsByLogin returns the accounts with a login at a moment.

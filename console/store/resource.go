@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"slices"
 
 	"baton"
@@ -88,8 +89,20 @@ func detailOf(r console.Resource) []byte {
 	return encode(d)
 }
 
-// loginKey returns the value by which logins are looked up.
-func loginKey(login string) []byte { return []byte(console.NormalizeEmail(login)) }
+// maxLookup limits the values of lookups, in bytes: PostgreSQL indexes no longer ones than
+// some 2,700.
+const maxLookup = 256
+
+// loginKey returns the value by which logins and e-mail addresses are looked up. A very long
+// one ends with the hash of all of it.
+func loginKey(login string) []byte {
+	key := []byte(console.NormalizeEmail(login))
+	if len(key) <= maxLookup {
+		return key
+	}
+	sum := sha256.Sum256(key)
+	return append(key[:maxLookup-len(sum)], sum[:]...)
+}
 
 // Resource returns a resource as it was at a moment. NotFound if the moment does not show
 // it.
