@@ -22,7 +22,7 @@ import (
 
 // group makes a command that only has commands.
 func (r *run) group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, args []string) error {
+	c := &cobra.Command{Use: use + " COMMAND", Short: short, DisableFlagsInUseLine: true, RunE: func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return r.noCommand(c, args)
 		}

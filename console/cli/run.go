@@ -124,7 +124,7 @@ func (r *run) buildVersion() string {
 // commands returns the command tree.
 func (r *run) commands() *cobra.Command {
 	root := &cobra.Command{
-		Use: program, Short: "The console of Baton: runs the syncs of connectors and keeps who has access to what, and since when",
+		Use: program + " COMMAND", DisableFlagsInUseLine: true, Short: "The console of Baton: runs the syncs of connectors and keeps who has access to what, and since when",
 		Version: r.buildVersion(), SilenceErrors: true, SilenceUsage: true,
 		Args: r.noCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
