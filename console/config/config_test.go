@@ -1,0 +1,196 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/config"
+	"baton/console/store"
+	"baton/console/store/sqlite"
+)
+
+var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+const whole = `
+people:
+  - {email: Ana@Example.test, name: Ana, roles: [super-administrator, auditor], login: ana, password_file: password, totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP}
+  - {email: ben@example.test, name: Ben, manager: ana@example.test}
+apps:
+  - {name: App, owners: [ben@example.test], admin_entitlements: [b, a, a], minimum_admins: 2}
+connectors:
+  - {name: one, app: App, product: baton-x, owners: [ana@example.test], interval: 90s}
+  - {name: two, app: App}
+`
+
+// desk is a store, and a folder with files that are applied to it.
+type desk struct {
+	t   *testing.T
+	dir string
+	s   *store.Store
+}
+
+func newDesk(t *testing.T) desk {
+	t.Helper()
+	keys, err := store.NewKeyring("k", map[string][]byte{"k": store.NewKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := desk{t: t, dir: t.TempDir()}
+	if d.s, err = sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(d.dir, "console.db"), Now: noon, NoFlush: true}, keys); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.s.Close() })
+	d.write("password", "correct horse battery staple\n")
+	return d
+}
+
+func (d desk) write(name, text string) string {
+	d.t.Helper()
+	path := filepath.Join(d.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	return path
+}
+
+func (d desk) apply(text string) (config.Applied, error) {
+	d.t.Helper()
+	f, err := config.Read(d.write("console.yaml", text), time.Minute, nil)
+	if err != nil {
+		return nil, err
+	}
+	return f.Apply(d.t.Context(), d.s, console.By{At: noon, Actor: console.Console})
+}
+
+func (d desk) events() (n int64) {
+	d.t.Helper()
+	d.view(func(t *store.Tx) error {
+		h, err := t.ChainHead()
+		n = h.Number
+		return err
+	})
+	return n
+}
+
+func (d desk) view(fn func(*store.Tx) error) {
+	d.t.Helper()
+	if err := d.s.View(d.t.Context(), fn); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// TestApply makes what a file names, changes nothing the second time, and then what differs.
+func TestApply(t *testing.T) {
+	d := newDesk(t)
+	applied, err := d.apply(whole)
+	if err != nil || len(applied) != 2 || applied["one"].Interval != 90*time.Second || applied["two"].Interval != config.DefaultInterval {
+		t.Fatalf("%+v, %v", applied, err)
+	}
+	n := d.events()
+	if _, err := d.apply(whole); err != nil {
+		t.Fatal(err)
+	}
+	if d.events() != n {
+		t.Errorf("applied again, %d events more", d.events()-n)
+	}
+	d.view(func(tx *store.Tx) error {
+		ana, err := tx.PersonByEmail("ana@example.test")
+		if err != nil {
+			return err
+		}
+		ben, err := tx.PersonByEmail("ben@example.test")
+		if err != nil {
+			return err
+		}
+		app, err := tx.AppByName("App")
+		if err != nil {
+			return err
+		}
+		l, err := tx.LoginByName("ana")
+		if err != nil || l.Person != ana.ID || l.Password == "" {
+			t.Errorf("%+v, %v", l, err)
+		}
+		missing, err := config.MissingAdmins(tx, app.ID)
+		if ben.Manager != ana.ID || !slices.Equal(app.Owners, []console.ID{ben.ID}) || app.MinimumAdmins != 2 || !slices.Equal(missing, []string{"a", "b"}) {
+			t.Errorf("%+v, %+v, %q", ben, app, missing)
+		}
+		return err
+	})
+	changed := strings.NewReplacer("Ben,", "Benjamin,", "interval: 90s", "interval: 2h", "minimum_admins: 2", "minimum_admins: 1", "[super-administrator, auditor]", "[super-administrator]").Replace(whole)
+	if _, err := d.apply(changed); err != nil {
+		t.Fatal(err)
+	}
+	d.view(func(tx *store.Tx) error {
+		ana, err1 := tx.PersonByEmail("ana@example.test")
+		ben, err2 := tx.PersonByEmail("ben@example.test")
+		app, err3 := tx.AppByName("App")
+		one, err4 := tx.ConnectorByName("one")
+		if err1 != nil || err2 != nil || err3 != nil || err4 != nil || len(ana.Roles) != 1 || ben.Name != "Benjamin" || app.MinimumAdmins != 1 || one.Interval != 2*time.Hour || len(one.Owners) != 1 {
+			t.Errorf("%+v, %+v, %+v, %+v", ana, ben, app, one)
+		}
+		return nil
+	})
+	// What is not named stays.
+	n = d.events()
+	if _, err := d.apply("people: [{email: ana@example.test, name: Ana}]\napps: [{name: App}]\nconnectors: [{name: one, app: App}]\n"); err != nil || d.events() != n {
+		t.Errorf("%v, %d events more", err, d.events()-n)
+	}
+}
+
+// TestRefused applies nothing of a file with which nobody could administer the console, or
+// that contradicts the store.
+func TestRefused(t *testing.T) {
+	d := newDesk(t)
+	if _, err := d.apply(whole); err != nil {
+		t.Fatal(err)
+	}
+	n := d.events()
+	for name, tt := range map[string]struct {
+		text string
+		kind baton.Kind
+	}{
+		"the last administrator loses the role": {"people: [{email: ana@example.test, name: Ana, roles: [auditor]}]", baton.Refused},
+		"a connector of another app":            {"apps: [{name: Other}]\nconnectors: [{name: one, app: Other}]", baton.Refused},
+		"an app that is not there":              {"connectors: [{name: three, app: None}]", baton.Invalid},
+		"an owner who is not there":             {"apps: [{name: New, owners: [nobody@example.test]}]", baton.Invalid},
+		"somebody new, then something wrong":    {"people: [{email: new@example.test, name: New, manager: nobody@example.test}]", baton.Invalid},
+	} {
+		if _, err := d.apply(tt.text + "\n"); baton.KindOf(err) != tt.kind || baton.FixOf(err) == "" {
+			t.Errorf("%s: %v (%v), want %v and a fix", name, err, baton.KindOf(err), tt.kind)
+		}
+		if d.events() != n {
+			t.Fatalf("%s: something was applied", name)
+		}
+	}
+}
+
+// TestWrongFiles tells everything that is wrong with a file, with the line where it can.
+func TestWrongFiles(t *testing.T) {
+	d := newDesk(t)
+	for text, want := range map[string]string{
+		"people: [{email: a@b.c, name: A, rolls: []}]": "line 1: field rolls is not known",
+		"people: {}": "line 1",
+		"connectors: [{name: a, app: A, interval: often}]":                                        `"often" is no time span`,
+		"people: [{email: nobody, name: A}]":                                                      "person 1 has no e-mail address",
+		"people: [{email: a@b.c, name: A, roles: [boss]}]":                                        `no role "boss"`,
+		"people: [{email: a@b.c, name: A}, {email: A@b.c, name: B}]":                              "is there twice",
+		"people: [{email: a@b.c, name: A, password_file: x}]":                                     "without totp_secret",
+		"people: [{email: a@b.c, name: A, password_file: x, totp_secret: '1'}]":                   "totp_secret",
+		"apps: [{name: A, minimum_admins: -1}]":                                                   "minimum_admins is -1",
+		"apps: [{name: A}]\nconnectors: [{name: a-b, app: A}, {name: a_b, app: A}]":               "A_B_CLIENT_ID",
+		"apps: [{name: A}]\nconnectors: [{name: a, app: A, interval: 1s}]":                        "shorter than 1m",
+		"apps: [{name: A}]\n---\napps: []":                                                        "more than one document",
+		"people: [{name: A}]\napps: [{}]":                                                         "person 1 has no e-mail address; app 1 has no name",
+		"people: [{email: a@b.c, name: A, password_file: x, totp_secret: [JBSWY3DPEHPK3PXPJBS]}]": "line 1: a plain value is needed",
+	} {
+		if _, err := d.apply(text + "\n"); baton.KindOf(err) != baton.Invalid || !strings.Contains(err.Error(), want) || baton.FixOf(err) == "" || strings.Contains(err.Error(), "config.") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
