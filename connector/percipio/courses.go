@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/percipio/api"
 )
 
@@ -17,11 +18,11 @@ func (c *connector) nextCourses(ctx context.Context, at baton.Cursor, page baton
 	if len(c.limited) > 0 {
 		return c.nextLimited(ctx, at, page)
 	}
-	pos, err := api.ParsePosition(string(at))
+	pos, err := paging.ParsePosition(string(at))
 	if err != nil {
 		return baton.Step{}, err
 	}
-	step, err := c.api.ListCatalog(ctx, pos, api.Sink[api.Item]{
+	step, err := c.api.ListCatalog(ctx, pos, paging.Sink[api.Item]{
 		Seen: func(id string) bool { return page.Seen(courseResource(id)) },
 		Row:  func(it api.Item) { c.addCourse(page, it) },
 		Void: page.Void,
@@ -70,24 +71,31 @@ func (c *connector) nextLimited(ctx context.Context, at baton.Cursor, page baton
 // findInCatalog reads the whole catalogue for the courses at those indexes. One that
 // is not in there does not exist.
 func (c *connector) findInCatalog(ctx context.Context, indexes []int, page baton.Page) error {
-	found := map[string]api.Item{}
-	var pos api.Position
+	found, seen := map[string]api.Item{}, map[string]bool{}
+	var pos paging.Position
 	for done := false; !done; {
 		var here []api.Item // in this page
-		step, err := c.api.ListCatalog(ctx, pos, api.Sink[api.Item]{
+		var ids []string    // of all its rows
+		step, err := c.api.ListCatalog(ctx, pos, paging.Sink[api.Item]{
+			Seen: func(id string) bool { return seen[id] },
 			Row: func(it api.Item) {
+				ids = append(ids, it.ID)
 				if c.isLimited(it.ID) {
 					here = append(here, it)
 				}
 			},
-			Void: func() { here = nil },
+			Void: func() { here, ids = nil, nil },
 		})
 		if err != nil {
 			return err
 		}
 		if step.Restart {
 			clear(found)
-			here = nil
+			clear(seen)
+			here, ids = nil, nil
+		}
+		for _, id := range ids {
+			seen[id] = true
 		}
 		for _, it := range here {
 			found[canonical(it.ID)] = it

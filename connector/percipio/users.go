@@ -6,17 +6,18 @@ import (
 	"strings"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/percipio/api"
 )
 
 // nextUsers reads one page of accounts.
 func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
-	pos, err := api.ParsePosition(string(at))
+	pos, err := paging.ParsePosition(string(at))
 	if err != nil {
 		return baton.Step{}, err
 	}
 	var all accounts
-	step, err := c.api.ListUsers(ctx, pos, api.Sink[api.User]{
+	step, err := c.api.ListUsers(ctx, pos, paging.Sink[api.User]{
 		Seen: func(id string) bool { return page.Seen(userResource(id)) },
 		Row: func(u api.User) {
 			if u.ID == "" {

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/scim"
 	"baton/internal/english"
 )
 
 // validate makes the cheapest call that needs the token.
 func (c *connector) validate(ctx context.Context) error {
-	_, err := c.scim.ListUsers(ctx, scim.Position{}, scim.Sink[scim.User]{Row: func(scim.User) {}})
+	_, err := c.scim.ListUsers(ctx, paging.Position{}, paging.Sink[scim.User]{Row: func(scim.User) {}})
 	return err
 }
 
@@ -47,7 +48,7 @@ func once(report func(baton.Finding)) func(baton.Finding) {
 
 // probe reads the first page of accounts and reports on endpoint, token and paging.
 func (c *connector) probe(ctx context.Context, report func(baton.Finding)) (users int, ok bool) {
-	step, err := c.scim.ListUsers(ctx, scim.Position{}, scim.Sink[scim.User]{Row: func(scim.User) {}})
+	step, err := c.scim.ListUsers(ctx, paging.Position{}, paging.Sink[scim.User]{Row: func(scim.User) {}})
 	if err != nil {
 		check := "endpoint"
 		if k := baton.KindOf(err); k == baton.Unauthenticated || k == baton.PermissionDenied {

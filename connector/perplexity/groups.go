@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/scim"
 )
 
@@ -65,14 +66,14 @@ func (c *connector) nextGroups(ctx context.Context, at baton.Cursor, page baton.
 }
 
 func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page baton.Page) (restart bool, err error) {
-	pos, err := scim.ParsePosition(cur.List)
+	pos, err := paging.ParsePosition(cur.List)
 	if err != nil {
 		return false, err
 	}
 	var absent, empty []string
 	shows, members, unread := cur.Shows, 0, false
 	step, err := c.scim.ListGroups(ctx, pos, scim.GroupSink{
-		Sink: scim.Sink[scim.Group]{
+		Sink: paging.Sink[scim.Group]{
 			Seen: func(id string) bool { return page.Seen(groupResource(id)) },
 			Row: func(g scim.Group) {
 				addGroup(page, g)

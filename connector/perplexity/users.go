@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/scim"
 )
 
@@ -12,12 +13,12 @@ import (
 // these memberships, too: some servers cut member lists short or leave them empty, and then
 // only the accounts' own groups are complete.
 func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
-	pos, err := scim.ParsePosition(string(at))
+	pos, err := paging.ParsePosition(string(at))
 	if err != nil {
 		return baton.Step{}, err
 	}
 	var buf accountBuffer
-	step, err := c.scim.ListUsers(ctx, pos, scim.Sink[scim.User]{
+	step, err := c.scim.ListUsers(ctx, pos, paging.Sink[scim.User]{
 		Seen: func(id string) bool { return page.Seen(userResource(id)) },
 		Row:  func(u scim.User) { addUser(page, &u, &buf) },
 		Void: page.Void,

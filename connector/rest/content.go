@@ -82,7 +82,7 @@ var ErrTooLarge = errors.New("the answer is larger")
 
 func (c *Client) tooLarge() *failure {
 	err := fmt.Errorf("%w than the %d bytes that are read of one", ErrTooLarge, c.maxBody)
-	return &failure{kind: baton.Invalid, err: err, fix: "ask for fewer rows per page"}
+	return &failure{kind: baton.Invalid, err: err, fix: "the limit is fixed: have whoever runs the upstream send less in one answer"}
 }
 
 func breaksOff() *failure {

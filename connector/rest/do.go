@@ -87,6 +87,9 @@ func (c *Client) patience(f *failure) deadline {
 // next decides whether and when the n-th attempt is followed by another: the wait,
 // or 0 and why there is none, for the error.
 func (c *Client) next(ctx context.Context, req Request, f *failure, n int, last deadline) (time.Duration, string) {
+	if f.slow && req.CanShrink {
+		return 0, ""
+	}
 	if f.retry == retryNo || f.retry == retryIfSafe && !req.safe() {
 		if f.retry == retryIfSafe && f.status == 0 {
 			return 0, "; it may have been carried out all the same"
@@ -133,6 +136,9 @@ func backoff(n int) time.Duration {
 
 func (c *Client) failed(req Request, f *failure, verdict string) *baton.Error {
 	err := c.sanitised(f.err)
+	if f.slow {
+		err = &slowError{err}
+	}
 	return &baton.Error{Kind: f.kind, Err: fmt.Errorf("%s %s: %w%s", req.Method, req.Path, err, verdict), Fix: f.fix}
 }
 
@@ -225,7 +231,7 @@ func (c *Client) broken(parent, ctx context.Context, f *failure) *failure {
 		return &failure{kind: baton.KindOf(err), err: err}
 	}
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		f.kind, f.fix, f.retry = baton.Unavailable, "", retryIfSafe
+		f.kind, f.fix, f.retry, f.slow = baton.Unavailable, "", retryIfSafe, true
 		f.err = fmt.Errorf("no complete answer within %s", c.timeout)
 	}
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {

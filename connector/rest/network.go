@@ -18,8 +18,19 @@ type failure struct {
 	fix    string
 	status int
 	retry  retryWhen
-	ask    ask // how long the upstream asks to wait
+	ask    ask  // how long the upstream asks to wait
+	slow   bool // the answer, or the rest of it, did not come in time
 }
+
+// ErrSlow is in the chain of the error for an answer that did not come within the time for it, whoever waited in vain.
+var ErrSlow = errors.New("no complete answer in time")
+
+// slowError is an error that is ErrSlow as well.
+type slowError struct{ err error }
+
+func (e *slowError) Error() string        { return e.err.Error() }
+func (e *slowError) Unwrap() error        { return e.err }
+func (e *slowError) Is(target error) bool { return target == ErrSlow }
 
 type retryWhen int
 
@@ -47,6 +58,8 @@ func (c *Client) networkFailure(err error) *failure {
 		f.retry = retryAlways
 		f.fix = "check that the upstream runs, and the host and port of the URL"
 	}
+	var late net.Error
+	f.slow = f.retry == retryIfSafe && errors.As(err, &late) && late.Timeout()
 	throughProxy := op != nil && op.Op == "proxyconnect"
 	permanent := func(fix string) { f.kind, f.fix, f.retry = baton.Invalid, fix, retryNo }
 	switch {

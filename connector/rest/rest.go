@@ -13,6 +13,8 @@
 //	508, 510 and 511
 //	anything else                     no                 no
 //
+// An answer that takes too long, or a 504 or 524, is not waited for again where the caller can ask for less.
+//
 // A wait is what the upstream asks for plus a little jitter, or else exponential
 // backoff with full jitter. A wait that would pass Config.RetryFor or the
 // deadline of the context is not begun: the request fails at once.
@@ -178,6 +180,9 @@ type Request struct {
 	Body    []byte
 	Retry   RetryPolicy
 	NoCache bool // ask caches on the way for a fresh answer
+	// CanShrink says that the caller can ask for less. If the answer takes too long, the request then fails with
+	// ErrSlow at once, and is not retried.
+	CanShrink bool
 }
 
 func (r Request) safe() bool {

@@ -63,6 +63,7 @@ func (c *Client) statusFailure(resp *http.Response, body []byte) *failure {
 	f.err = &StatusError{Status: resp.StatusCode, Detail: c.detail(body), Body: body, RetryAfter: f.ask.wait, Page: page}
 	f.kind, f.fix = kindOfStatus(resp.StatusCode)
 	f.retry = retryOfStatus(resp.StatusCode)
+	f.slow = resp.StatusCode == http.StatusGatewayTimeout || resp.StatusCode == 524
 	if resp.StatusCode == http.StatusServiceUnavailable && f.ask.said {
 		f.retry = retryAlways
 	}
@@ -132,7 +133,7 @@ func kindOfStatus(status int) (kind baton.Kind, fix string) {
 	case http.StatusNetworkAuthenticationRequired:
 		return baton.Unavailable, "sign in to the network that this machine is in; its portal answered in place of the upstream"
 	case http.StatusRequestEntityTooLarge:
-		return baton.Invalid, "send or ask for less at a time"
+		return baton.Invalid, "have whoever runs the upstream, or a proxy in front of it, allow a request or an answer of this size"
 	}
 	if status >= 500 {
 		return baton.Unavailable, ""

@@ -46,7 +46,7 @@ func TestKinds(t *testing.T) {
 		409: {baton.AlreadyExists, ""},
 		410: {baton.NotFound, ""},
 		412: {baton.Refused, ""},
-		413: {baton.Invalid, "less at a time"},
+		413: {baton.Invalid, "of this size"},
 		422: {baton.Invalid, ""},
 		429: {baton.RateLimited, ""},
 		500: {baton.Unavailable, ""},

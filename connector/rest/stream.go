@@ -134,7 +134,7 @@ func (s *Stream) failure(err error) *failure {
 	f := s.client.networkFailure(err)
 	switch {
 	case errors.Is(context.Cause(s.ctx), errSilent):
-		f.err = fmt.Errorf("no further byte of the answer within %s", s.silence())
+		f.err, f.slow = fmt.Errorf("no further byte of the answer within %s", s.silence()), true
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.err = errors.New("the answer breaks off in the middle")
 	}

@@ -246,7 +246,7 @@ func TestBodyIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := serve(t, rest.Config{MaxBody: 99_999}, handler).Do(t.Context(), rest.Request{Path: "/x"})
-			wantError(t, err, baton.Invalid, "larger than the 99999 bytes", "fewer rows")
+			wantError(t, err, baton.Invalid, "larger than the 99999 bytes", "send less")
 			resp, err := serve(t, rest.Config{MaxBody: int64(len(big))}, handler).Do(t.Context(), rest.Request{Path: "/x"})
 			if err != nil || string(resp.Body) != big {
 				t.Errorf("a body of exactly the limit: %v", err)

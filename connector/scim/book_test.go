@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"baton/connector/paging"
 	"baton/connector/scim"
 	"baton/internal/jsonscan"
 )
@@ -103,13 +104,13 @@ func FuzzByTheBook(f *testing.F) {
 		c := connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, string(body)) }), 100)
 		users, n, isList := listByTheBook(body, decodeUser)
 		compare(t, body, users, n, isList, func() (got []scim.User, step scim.ListStep, err error) {
-			step, err = listUsers(c, t.Context(), scim.Position{}, nil, func(u scim.User) { got = append(got, u) })
+			step, err = listUsers(c, t.Context(), paging.Position{}, nil, func(u scim.User) { got = append(got, u) })
 			return got, step, err
 		})
 		groups, n, isList := listByTheBook(body, decodeGroup)
 		compare(t, body, groups, n, isList, func() ([]bookGroup, scim.ListStep, error) {
 			var got assembled
-			step, err := c.ListGroups(t.Context(), scim.Position{}, got.sink(t))
+			step, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t))
 			return got.groups, step, err
 		})
 	})

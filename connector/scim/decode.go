@@ -63,12 +63,15 @@ func flag(s *jsonscan.Scanner, into **bool) {
 	}
 }
 
+// maxNumber is beyond any count.
+const maxNumber = 1 << 40
+
 // number is a count, also as a string.
 func number(s *jsonscan.Scanner, into *int) (said bool) {
 	var t string
 	text(s, &t)
 	v, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
-	if err == nil && v >= 0 && v <= maxRows && v == math.Trunc(v) {
+	if err == nil && v >= 0 && v <= maxNumber && v == math.Trunc(v) {
 		*into, said = int(v), true
 	}
 	return said

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/scim"
 )
 
@@ -25,7 +26,7 @@ func listOf(t testing.TB, body string) *scim.Client {
 
 func users(t testing.TB, body string) ([]scim.User, scim.ListStep, error) {
 	var got []scim.User
-	step, err := listUsers(listOf(t, body), t.Context(), scim.Position{}, nil, func(u scim.User) { got = append(got, u) })
+	step, err := listUsers(listOf(t, body), t.Context(), paging.Position{}, nil, func(u scim.User) { got = append(got, u) })
 	return got, step, err
 }
 
@@ -173,7 +174,7 @@ func TestDecodeGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got []bookGroup
 			_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[`+tt.row+`]}`),
-				t.Context(), scim.Position{}, nil, func(g bookGroup) { got = append(got, g) })
+				t.Context(), paging.Position{}, nil, func(g bookGroup) { got = append(got, g) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,11 +225,11 @@ func FuzzListBody(f *testing.F) {
 		f.Add([]byte(seed), `{"pages":1,"received":1,"distinct":1,"total":1,"first":"1","check":true}`)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, position string) {
-		at, err := scim.ParsePosition(position)
+		at, err := paging.ParsePosition(position)
 		if err != nil {
 			return
 		}
-		if again, err := scim.ParsePosition(at.String()); err != nil || again != at {
+		if again, err := paging.ParsePosition(at.String()); err != nil || again != at {
 			t.Fatalf("%+v became %+v, %v", at, again, err)
 		}
 		c := connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, string(body)) }), 100)

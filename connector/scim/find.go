@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/internal/intern"
 )
 
@@ -86,8 +87,8 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 // stops there.
 func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, testimony, error) {
 	hits := 0
-	return readAll(func(at Position, sink Sink[User]) (ListStep, error) {
-		step, err := listPage(ctx, c, "Users", by, at, sink, newUserReader(sink.Row))
+	return readAll(func(at paging.Position, sink paging.Sink[User]) (ListStep, error) {
+		step, err := listPage(ctx, c, "Users", by, &at, sink, newUserReader(sink.Row))
 		step.Done = step.Done || enough != nil && !step.Restart && enough(step, hits)
 		return step, err
 	}, func(u *User) (string, bool) {
@@ -134,16 +135,16 @@ func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) 
 // allGroups reads all groups. An error says if the list does not prove that there are no
 // others.
 func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Member) bool) ([]Group, error) {
-	groups, said, err := readAll(func(at Position, sink Sink[Group]) (ListStep, error) {
+	groups, said, err := readAll(func(at paging.Position, sink paging.Sink[Group]) (ListStep, error) {
 		var members *Members // of the group in hand, nil while there are none
-		row, void := sink.Row, sink.Void
+		row, discard := sink.Row, sink.Discard
 		sink.Row = func(g Group) {
 			g.Members, members = members, nil
 			row(g.clone())
 		}
 		sink.Void = func() {
 			members = nil
-			void()
+			discard()
 		}
 		return c.listGroups(ctx, by, at, GroupSink{Sink: sink, Member: func(g *Group, m Member) {
 			if members == nil {
@@ -165,13 +166,13 @@ func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Mem
 
 // readAll reads page after page of a list and returns the rows to keep, once the list is
 // complete, and how the pages vouch for being SCIM.
-func readAll[T any](page func(Position, Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, testimony, error) {
+func readAll[T any](page func(paging.Position, paging.Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, testimony, error) {
 	var seen intern.Table
 	var kept []T
 	var said testimony
-	for at := (Position{}); ; {
+	for at := (paging.Position{}); ; {
 		before, known := len(kept), seen.Len()
-		step, err := page(at, Sink[T]{
+		step, err := page(at, paging.Sink[T]{
 			Seen: func(id string) bool {
 				_, ok := seen.Find([]byte(id))
 				return ok

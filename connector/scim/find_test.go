@@ -210,7 +210,7 @@ func TestFindRestarts(t *testing.T) {
 		reply(w, 200, fmt.Sprintf(`{"totalResults":%d,"Resources":[%s]}`, total, row))
 	}
 	got, err := serve(t, 1, moving).ScanUsers(t.Context(), "ann")
-	if err != nil || ids(got) != "1 2 3" || requests != 6 {
+	if err != nil || ids(got) != "1 2 3" || requests != 8 {
 		t.Errorf("found %q after %d requests, %v", ids(got), requests, err)
 	}
 }

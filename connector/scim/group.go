@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/internal/jsonscan"
 )
 
@@ -69,7 +70,7 @@ func (c *Client) readGroup(ctx context.Context, id string, r *groupReader) (Grou
 
 // GroupSink is a Sink of groups that takes their members one by one.
 type GroupSink struct {
-	Sink[Group]
+	paging.Sink[Group]
 	// Member gets each member of a group before Row gets the group. Of the group, id and
 	// label are certain.
 	Member func(*Group, Member)

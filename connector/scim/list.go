@@ -7,19 +7,13 @@ import (
 	"strconv"
 
 	"baton"
-	"baton/internal/intern"
+	"baton/connector/paging"
 	"baton/internal/jsonscan"
 )
 
 // ListStep is the state of a list after a page.
 type ListStep struct {
-	Next Position
-	Done bool // the list is complete, and proved to be
-	// Restart voids all rows of this pass: the list changed and begins anew at Next.
-	Restart bool
-	Total   int // rows in all as the server claims, 0 if it does not or cannot be believed
-	Rows    int // rows in this page
-	Fresh   int // rows in this page that were not seen before
+	paging.Step
 
 	// What the page proves about rows that are not in the list; see testimony.
 	formal  bool // it has the schema of a list response
@@ -27,45 +21,25 @@ type ListStep struct {
 	refused bool // there is no page: the server refused to go on behind the end
 }
 
-// Sink takes the rows of one page as they arrive.
-type Sink[T any] struct {
-	// Seen reports whether a row with that id came with an earlier page of this pass,
-	// also if another process read that page. Nothing was seen when it is nil.
-	Seen func(id string) bool
-	// Row gets the rows that were not seen, each once. They count only if the whole page
-	// does: after an error, or with ListStep.Restart, they are void. A row's lists are good
-	// during the call.
-	Row func(T)
-	// Void says that the rows of this page so far are void: the answer broke off and is
-	// read anew.
-	Void func()
-}
-
-func (s Sink[T]) void() {
-	if s.Void != nil {
-		s.Void()
-	}
-}
-
 // ListUsers reads one page of users, with one request. After an error the same
 // position may be read again. Incomplete if the list cannot be proved complete; see
-// the package comment.
-func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
-	step, err := listPage(ctx, c, "Users", search{}, at, sink, newUserReader(sink.Row))
+// package paging.
+func (c *Client) ListUsers(ctx context.Context, at paging.Position, sink paging.Sink[User]) (ListStep, error) {
+	step, err := listPage(ctx, c, "Users", search{}, &at, sink, newUserReader(sink.Row))
 	return step, explain("list users", err)
 }
 
 // ListGroups reads one page of groups, as ListUsers does users.
-func (c *Client) ListGroups(ctx context.Context, at Position, sink GroupSink) (ListStep, error) {
+func (c *Client) ListGroups(ctx context.Context, at paging.Position, sink GroupSink) (ListStep, error) {
 	return c.listGroups(ctx, search{}, at, sink)
 }
 
-func (c *Client) listGroups(ctx context.Context, by search, at Position, sink GroupSink) (ListStep, error) {
+func (c *Client) listGroups(ctx context.Context, by search, at paging.Position, sink GroupSink) (ListStep, error) {
 	rows := newGroupReader(sink.Row, sink.Member)
-	step, err := listPage(ctx, c, "Groups", by, at, sink.Sink, rows)
+	step, err := listPage(ctx, c, "Groups", by, &at, sink.Sink, rows)
 	for err == nil && rows.readAgain() {
-		sink.void()
-		step, err = listPage(ctx, c, "Groups", by, at, sink.Sink, rows)
+		sink.Discard()
+		step, err = listPage(ctx, c, "Groups", by, &at, sink.Sink, rows)
 	}
 	if err == nil && rows.late {
 		err = errLate()
@@ -82,54 +56,67 @@ type search struct {
 	fresh  bool // past any cache
 }
 
-// listPage reads and judges one page.
-func listPage[T any](ctx context.Context, c *Client, endpoint string, by search, at Position, sink Sink[T], rows rowReader) (ListStep, error) {
-	var a answer
+// listPage reads and judges one page. It leaves in at how many rows were asked for in the end.
+func listPage[T any](ctx context.Context, c *Client, endpoint string, by search, at *paging.Position, sink paging.Sink[T], rows rowReader) (ListStep, error) {
+	var page *listReader
 	var own error // of an answer that is no list
 	begun := false
-	read := func(query url.Values) error {
+	read := func(ask paging.Ask) error {
 		return c.persist(ctx, func() error {
-			return c.get(ctx, "/"+endpoint, query, by.fresh, func(s *jsonscan.Scanner) error {
+			return c.getPage(ctx, "/"+endpoint, pageQuery(endpoint, ask, by.filter), by.fresh, ask.CanShrink(), func(s *jsonscan.Scanner) error {
 				if begun {
-					sink.void()
+					sink.Discard()
 				}
 				begun = true
 				rows.begin()
-				a, own = readList(s, rows, sink.Seen)
+				page, own = readList(s, rows, paging.NewPage(*at, sink.Seen))
 				return own
 			})
 		})
 	}
-	err := read(c.pageQuery(endpoint, at, by.filter))
-	if at.Pages == 0 && by.filter == "" && statusOf(err) == http.StatusBadRequest {
-		// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
-		if failed := read(url.Values{"count": {strconv.Itoa(c.pageSize)}, "cursor": {""}}); failed == nil || failed == own {
-			err, at.Cursor = failed, beginning
+	byCursor, refused := false, false
+	var lost error // the cursor
+	end, err := c.pages.Read(ctx, *at, by.filter == "", func(ask paging.Ask) error {
+		err := read(ask)
+		if at.Pages == 0 && by.filter == "" && statusOf(err) == http.StatusBadRequest {
+			// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
+			first := ask
+			first.Cursor = beginning
+			if failed := read(first); failed == nil || failed == own {
+				err, byCursor = failed, true
+			}
 		}
-	}
-	switch {
-	case err == nil:
-	case at.Cursor != "" && cursorLost(err):
-		next, v, err := at.again(baton.Errorf(baton.Incomplete, "the list kept changing: %w", err))
-		return ListStep{Next: next, Restart: v == restart}, err
-	case !probeRefused(at, err) && !c.cursorsOnly(ctx, at, err):
-		return ListStep{}, err
-	default:
-		a.refused = true
-	}
-	next, v, err := at.after(a, c.pageSize)
+		switch {
+		case err == nil:
+		case at.Cursor != "" && cursorLost(err):
+			lost, err = err, nil
+		case behindTheEnd(*at, ask, err), c.cursorsOnly(ctx, *at, err):
+			refused, err = true, nil
+		}
+		return err
+	})
 	if err != nil {
 		return ListStep{}, err
 	}
-	if v == end && next.Distinct == 0 && by.filter == "" && !a.formal {
+	if *at = end; byCursor {
+		at.Cursor = beginning
+	}
+	if lost != nil {
+		step, err := c.pages.Again(*at, baton.Errorf(baton.Incomplete, "the list kept changing: %w", lost))
+		return ListStep{Step: step}, err
+	}
+	if refused {
+		page = &listReader{Page: paging.NewPage(*at, sink.Seen)}
+		page.Refused = true
+	}
+	step, err := c.pages.After(*at, page.Page)
+	if err != nil {
+		return ListStep{}, err
+	}
+	if step.Done && step.Next.Distinct == 0 && by.filter == "" && !page.formal {
 		return ListStep{}, c.notSCIM(endpoint)
 	}
-	step := ListStep{Next: next, Done: v == end, Restart: v == restart, Rows: a.rows, Fresh: a.fresh,
-		formal: a.formal, named: a.named, refused: a.refused}
-	if next.counted() {
-		step.Total = next.Total
-	}
-	return step, nil
+	return ListStep{Step: step, formal: page.formal, named: page.named, refused: refused}, nil
 }
 
 // beginning stands for the empty cursor of a first page.
@@ -138,16 +125,18 @@ const beginning = "-"
 // sortKeys are attributes that every server has and can compare.
 var sortKeys = map[string]string{"Users": "userName", "Groups": "displayName"}
 
-func (c *Client) pageQuery(endpoint string, at Position, filter string) url.Values {
-	q := url.Values{"count": {strconv.Itoa(c.pageSize)}}
-	if at.Sorted {
+func pageQuery(endpoint string, ask paging.Ask, filter string) url.Values {
+	q := url.Values{"count": {strconv.Itoa(ask.Count)}}
+	if ask.Sorted {
 		q.Set("sortBy", sortKeys[endpoint])
 	}
-	switch {
-	case at.Cursor != "":
-		q.Set("cursor", at.Cursor)
+	switch ask.Cursor {
+	case "":
+		q.Set("startIndex", strconv.Itoa(ask.Start))
+	case beginning:
+		q.Set("cursor", "")
 	default:
-		q.Set("startIndex", strconv.Itoa(at.startIndex()))
+		q.Set("cursor", ask.Cursor)
 	}
 	if filter != "" {
 		q.Set("filter", filter)
@@ -161,17 +150,17 @@ func cursorLost(err error) bool {
 	return statusOf(err) == http.StatusBadRequest && (t == "invalidCursor" || t == "expiredCursor")
 }
 
-// probeRefused reports whether a server that claimed no more rows than it had sent
-// refused to be asked for more. The RFC wants an empty page there.
-func probeRefused(at Position, err error) bool {
-	return at.Cursor == "" && !at.Check && at.counted() && at.Distinct == at.Total &&
+// behindTheEnd reports whether a server that claimed no more rows than it had sent
+// refused to be asked for what is behind them. The RFC wants an empty page there.
+func behindTheEnd(at paging.Position, ask paging.Ask, err error) bool {
+	return at.Cursor == "" && at.Total > 0 && at.Distinct == at.Total && ask.Start > at.Received &&
 		statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid
 }
 
 // cursorsOnly reports whether a first page that came without total and cursor, and
 // that the server refuses to go on from, is all there is: so it is where the server
 // says that it knows cursors and no startIndex.
-func (c *Client) cursorsOnly(ctx context.Context, at Position, err error) bool {
+func (c *Client) cursorsOnly(ctx context.Context, at paging.Position, err error) bool {
 	if at.Pages != 1 || at.Cursor != "" || at.Total > 0 || statusOf(err) != http.StatusBadRequest {
 		return false
 	}
@@ -179,14 +168,21 @@ func (c *Client) cursorsOnly(ctx context.Context, at Position, err error) bool {
 	return err == nil && says.CursorPaging != nil && *says.CursorPaging && says.IndexPaging != nil && !*says.IndexPaging
 }
 
-// readList reads a ListResponse. Anything else, however successful its status, is an
+// listReader reads a list response.
+type listReader struct {
+	*paging.Page
+	rows          rowReader
+	formal, named bool
+}
+
+// readList reads a ListResponse into page. Anything else, however successful its status, is an
 // error: an empty list is one that says so.
-func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (answer, error) {
+func readList(s *jsonscan.Scanner, rows rowReader, page *paging.Page) (*listReader, error) {
+	p := &listReader{Page: page, rows: rows}
 	if !isObject(s) {
-		return answer{}, notAList()
+		return p, notAList()
 	}
-	p := pageReader{rows: rows, seen: seen, inPage: new(intern.Table)}
-	said, listed := false, false
+	counted, listed := false, false
 	var err error
 	for s.Object(); err == nil && s.Field(); {
 		switch string(s.Lower()) {
@@ -197,9 +193,9 @@ func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (a
 				p.formal = p.formal || isListSchema(urn)
 			})
 		case "totalresults":
-			said = number(s, &p.total) || said
+			counted = number(s, &p.Total) || counted
 		case "nextcursor":
-			text(s, &p.next)
+			text(s, &p.Cursor)
 		case "resources":
 			switch kind := s.Kind(); {
 			case kind == 'n':
@@ -217,21 +213,13 @@ func readList(s *jsonscan.Scanner, rows rowReader, seen func(id string) bool) (a
 			s.Skip()
 		}
 	}
-	if err == nil && !listed && !said {
+	if err == nil && !listed && !counted {
 		err = notAList()
 	}
-	return p.answer, err
+	return p, err
 }
 
-// pageReader reads the rows of one page.
-type pageReader struct {
-	answer
-	rows   rowReader
-	seen   func(id string) bool
-	inPage *intern.Table
-}
-
-func (p *pageReader) read(s *jsonscan.Scanner) error {
+func (p *listReader) read(s *jsonscan.Scanner) error {
 	if s.Kind() == '{' {
 		return p.row(s) // one object in place of the array
 	}
@@ -247,38 +235,25 @@ func (p *pageReader) read(s *jsonscan.Scanner) error {
 // once; what has more is no directory that fits into memory.
 const maxPageRows = 1 << 17
 
-func (p *pageReader) row(s *jsonscan.Scanner) error {
-	if p.answer.rows == maxPageRows {
+func (p *listReader) row(s *jsonscan.Scanner) error {
+	if p.Rows == maxPageRows {
 		return baton.Errorf(baton.Incomplete, "a page has more than %d rows", maxPageRows)
 	}
-	id, err := readRow(s, p.rows, p.isFresh)
-	p.answer.rows++
-	s.Locate(p.answer.rows, id)
+	id, err := readRow(s, p.rows, p.IsNew)
+	s.Locate(p.Rows+1, id)
 	switch {
 	case err != nil || s.Err() != nil:
 		return err
 	case len(id) > maxID:
-		return baton.Errorf(baton.Incomplete, "row %d of the page has an id of more than %d bytes", p.answer.rows, maxID)
+		return baton.Errorf(baton.Incomplete, "row %d of the page has an id of more than %d bytes", p.Rows+1, maxID)
 	case id == "":
-		return baton.Errorf(baton.Incomplete, "row %d of the page has no id, so the list cannot be proved complete", p.answer.rows)
+		return baton.Errorf(baton.Incomplete, "row %d of the page has no id, so the list cannot be proved complete", p.Rows+1)
 	}
-	fresh := p.isFresh(id)
-	if p.answer.rows == 1 {
-		p.first, p.skips = id, fresh
-	}
-	p.last = id
 	p.named = p.named || p.rows.named()
-	if fresh {
-		p.inPage.Add([]byte(id))
-		p.fresh++
+	if p.Add(id) {
 		p.rows.deliver()
 	}
 	return nil
-}
-
-func (p *pageReader) isFresh(id string) bool {
-	_, here := p.inPage.Find([]byte(id))
-	return !here && (p.seen == nil || !p.seen(id))
 }
 
 func notAList() error {

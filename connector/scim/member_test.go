@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/scim"
 )
 
@@ -79,7 +80,7 @@ func TestMemberKinds(t *testing.T) {
 		`{"value":"` + strings.Repeat("7", 5000) + `"}`:                                                         unread,
 	} {
 		var got []scim.Member
-		_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[{"id":"g","displayName":"G","members":[`+entry+`]}]}`), t.Context(), scim.Position{}, nil,
+		_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[{"id":"g","displayName":"G","members":[`+entry+`]}]}`), t.Context(), paging.Position{}, nil,
 			func(g bookGroup) { got = g.Members })
 		if err != nil || len(got) != 1 || got[0].Kind != want {
 			t.Errorf("%s: %+v, %v; want kind %d", entry, got, err, want)
@@ -158,7 +159,7 @@ func TestMoreMembersThanAreHeld(t *testing.T) {
 				requests++
 			}), 100)
 			var got assembled
-			_, err := c.ListGroups(t.Context(), scim.Position{}, got.sink(t))
+			_, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t))
 			if err != nil || requests != tt.requests || len(got.groups) != 5 {
 				t.Fatalf("%v, %d groups in %d requests", err, len(got.groups), requests)
 			}
@@ -179,7 +180,7 @@ func TestMoreMembersThanAreHeld(t *testing.T) {
 		reply(w, 200, strings.ReplaceAll(`{"totalResults":9,"Resources":[`+rows[3]+`]}`, "Group 3", fmt.Sprint("Group ", n)))
 	}), 100)
 	var got assembled
-	if _, err := c.ListGroups(t.Context(), scim.Position{}, got.sink(t)); baton.KindOf(err) != baton.Incomplete || n != 4 {
+	if _, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t)); baton.KindOf(err) != baton.Incomplete || n != 4 {
 		t.Errorf("%v after %d requests", err, n)
 	}
 	c = connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, r *http.Request) { reply(w, 200, rows[3]) }), 100)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/scim"
 )
 
@@ -117,7 +118,7 @@ func drain(t testing.TB, c *scim.Client) outcome {
 	var out outcome
 	seen := map[string]bool{}
 	for written := ""; ; {
-		at, err := scim.ParsePosition(written)
+		at, err := paging.ParsePosition(written)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +171,7 @@ func TestPaging(t *testing.T) {
 		"exactly three pages":          {honest(300, 100), 300, 5, 0, ""},
 		"pages capped":                 {honest(120, 50), 120, 4, 0, ""},
 		"pages capped at all there is": {honest(50, 50), 50, 2, 0, ""},
-		"pages larger than asked for":  {func(q query) page { return page{rows: span(1, 150), total: 150} }, 150, 3, 0, ""},
+		"pages larger than asked for":  {func(q query) page { return page{rows: span(1, 150), total: 150} }, 150, 4, 0, ""},
 
 		"total is a string": {func(q query) page { return page{rows: window(q, 250, 100), total: "250"} }, 250, 4, 0, ""},
 		"total is the page's": {func(q query) page {
@@ -229,11 +230,11 @@ func TestPaging(t *testing.T) {
 		"wraps, full page":   {func(q query) page { return page{rows: wrap100(q), total: 100} }, 100, 2, 0, ""},
 		"wraps, part page":   {func(q query) page { return page{rows: wrap20(q), total: 20} }, 20, 2, 0, ""},
 		"wraps, no total":    {func(q query) page { return page{rows: wrap250(q)} }, 250, 5, 0, ""},
-		"wraps, full, mute":  {func(q query) page { return page{rows: wrap100(q)} }, 100, 4, 0, ""},
+		"wraps, full, mute":  {func(q query) page { return page{rows: wrap100(q)} }, 100, 3, 0, ""},
 		"wraps inside pages": {func(q query) page { return page{rows: append(wrap20(q), span(1, 20)...), total: 20} }, 20, 2, 0, ""},
 
-		"ignores startIndex, all there is": {func(q query) page { return page{rows: span(1, 20), total: 20} }, 20, 3, 0, ""},
-		"ignores startIndex":               {func(q query) page { return page{rows: span(1, 100), total: 250} }, 0, 5, 1, "100 of 250 were received, then none that was new; it may ignore startIndex"},
+		"ignores startIndex, all there is": {func(q query) page { return page{rows: span(1, 20), total: 20} }, 20, 5, 0, ""},
+		"ignores startIndex":               {func(q query) page { return page{rows: span(1, 100), total: 250} }, 0, 6, 1, "100 of 250 were received, then none that was new; it may ignore startIndex"},
 		"ignores startIndex, page total":   {func(q query) page { return page{rows: span(1, 100), total: 100} }, 0, 4, 0, "ignores startIndex and returned a full page of 100"},
 		"ignores startIndex, no total":     {func(q query) page { return page{rows: span(1, 100)} }, 0, 4, 0, "ignores startIndex"},
 		"order changes unless sorted": {func(q query) page {
@@ -400,11 +401,11 @@ func TestPaging(t *testing.T) {
 		"counts in whole pages": {func(q query) page {
 			q.start = (q.start-1)/100*100 + 1
 			return page{rows: window(q, 250, 100), total: 250}
-		}, 250, 5, 0, ""},
+		}, 250, 7, 0, ""},
 		"counts in whole pages, no total": {func(q query) page {
 			q.start = (q.start-1)/100*100 + 1
 			return page{rows: window(q, 250, 100)}
-		}, 250, 5, 0, ""},
+		}, 250, 7, 0, ""},
 		"pages overlap": {func(q query) page {
 			q.start -= min(q.start-1, 5)
 			return page{rows: window(q, 250, 100), total: 250}
@@ -525,7 +526,8 @@ func TestEverySmallServer(t *testing.T) {
 							}
 							return p
 						})
-						provable := !(past == "wrap" && n == 1 && size == 1) && // startIndex=2 asks nothing new
+						mute := totalsName == "not said"
+						provable := !(past == "wrap" && n == 1 && (size == 1 || mute)) && // startIndex=2 asks nothing new
 							!(n == 0 && totalsName == "always 1") && // a claim that is not met
 							!(past == "refuse" && totalsName != "true" && totalsName != "true or 0")
 						if !provable {
@@ -537,8 +539,12 @@ func TestEverySmallServer(t *testing.T) {
 							t.Errorf("%d rows, cap %d, page size %d, total %s, past the end %s: %d rows, %d restarts, %v",
 								n, limit, size, totalsName, past, len(got.ids), got.restarts, got.err)
 						}
-						// Of a page that overlaps, one row is not new.
-						if need := n/max(1, min(limit, size)-1) + 4; got.requests > need {
+						// Of a page that overlaps, one row is not new. The place of a row that is alone is looked at twice.
+						need := n/max(1, min(limit, size)-1) + 4
+						if min(limit, size) == 1 {
+							need = 2*n + 4
+						}
+						if got.requests > need {
 							t.Errorf("%d requests for %d rows in pages of %d", got.requests, n, min(limit, size))
 						}
 					}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/scim"
 )
 
@@ -21,7 +22,7 @@ func TestPageAgain(t *testing.T) {
 			c := serve(t, 100, server.handler())
 			seen := map[string]bool{}
 			isSeen := func(id string) bool { return seen[id] }
-			for at := (scim.Position{}); ; {
+			for at := (paging.Position{}); ; {
 				var ids [2][]string
 				var steps [2]scim.ListStep
 				for i := range 2 {
@@ -47,7 +48,7 @@ func TestPageAgain(t *testing.T) {
 
 func TestPageCap(t *testing.T) {
 	c := serve(t, 100, dialect(func(q query) page { return page{rows: []int{q.start}} }).handler())
-	at, err := scim.ParsePosition(`{"pages":99999,"received":99999,"distinct":99999}`)
+	at, err := paging.ParsePosition(`{"pages":99999,"received":99999,"distinct":99999}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,31 +69,13 @@ func TestProbeThrottled(t *testing.T) {
 
 func TestStep(t *testing.T) {
 	c := serve(t, 100, honest(250, 100).handler())
-	step, err := listUsers(c, t.Context(), scim.Position{}, func(id string) bool { return id == "u7" }, func(scim.User) {})
+	step, err := listUsers(c, t.Context(), paging.Position{}, func(id string) bool { return id == "u7" }, func(scim.User) {})
 	if err != nil || step.Total != 250 || step.Rows != 100 || step.Fresh != 99 || step.Done || step.Restart {
 		t.Errorf("%+v, %v", step, err)
 	}
 	c = serve(t, 100, dialect(func(q query) page { return page{rows: window(q, 250, 100), total: 10} }).handler())
-	step, err = listUsers(c, t.Context(), scim.Position{}, nil, func(scim.User) {})
+	step, err = listUsers(c, t.Context(), paging.Position{}, nil, func(scim.User) {})
 	if err != nil || step.Total != 0 {
 		t.Errorf("a total nobody can believe is passed on: %+v, %v", step, err)
-	}
-}
-
-func TestPosition(t *testing.T) {
-	if s := (scim.Position{}).String(); s != "" {
-		t.Errorf("the start is written %q", s)
-	}
-	if at, err := scim.ParsePosition(""); err != nil || at != (scim.Position{}) {
-		t.Errorf("%+v, %v", at, err)
-	}
-	for _, s := range []string{"{", "7", "x", `{"unknown":1}`, `{"pages":-1}`, `{"received":1,"distinct":2}`, `{"pages":1} {}`,
-		`{"received":99999999999999}`, `{"received":9223372036854775807}`, `{"total":-1}`, `{"cursor":7}`, `{"restarts":-1}`,
-		`{"pages":9223372036854775807}`, `{"barren":9223372036854775807}`} {
-		if _, err := scim.ParsePosition(s); err == nil {
-			t.Errorf("%s is a position", s)
-		} else {
-			wantError(t, err, baton.Invalid, "not a position", "anew")
-		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/rest"
 	"baton/internal/jsonscan"
 	"baton/internal/pause"
@@ -153,7 +154,7 @@ func (c *Client) proves(ctx context.Context, endpoint string, said testimony) er
 	if other == "Groups" {
 		rows = newGroupReader(func(Group) {}, func(*Group, Member) {})
 	}
-	step, err := listPage(ctx, c, other, search{fresh: true}, Position{}, Sink[struct{}]{}, rows)
+	step, err := listPage(ctx, c, other, search{fresh: true}, new(paging.Position), paging.Sink[struct{}]{}, rows)
 	if err != nil {
 		return err
 	}

@@ -1,55 +1,8 @@
 // Package scim is a SCIM 2.0 client (RFC 7643, RFC 7644, cursors of RFC 9865) for
-// servers as they are: it reads leniently, writes strictly, and calls a list
-// complete only if that can be proved.
-//
-// # When is a list complete?
-//
-// Servers cap pages, repeat rows, wrap around at the end, report the size of the
-// page as the total, and change while they are read. A list that came out short
-// would look as if people had left, so each page is judged by rows, never by
-// itemsPerPage, and the next one is asked for at the cursor given or at startIndex =
-// rows received: it is to begin with the last row of the page before. While a list is
-// read, people leave and come, and where as many come as leave no total tells.
-// Distinct is the number of different ids so far; a total is what the first page
-// claimed.
-//
-//	the page                                    means
-//	not a list (no totalResults, no Resources)  error; never an empty list
-//	no rows on the first page, total not 0      restart
-//	a row without an id                         error: rows cannot be counted
-//	empty list, total 0                         done, if it has the schema of a list
-//	distinct = total                            probe: the total may be the page size, or old
-//	begins with a row not seen before, not      rows before it have gone, and some were
-//	with the last one of the page before        skipped: restart, the second time sorted
-//	no rows, not even that last one, no total   the same
-//	the same, total not reached, none twice     ask again, three times; then it has ended
-//	nothing but that last row, all counted      done
-//	nothing new otherwise                       ask for what is behind the last row
-//	no total, or one below distinct             uncounted: go on until nothing is new
-//	probe: no rows, or none new                 done (see below for full pages)
-//	probe: refused with 400                     done: the server rejects a start past the total
-//	probe: new rows, total ≥ distinct           the list grew: restart
-//	probe: new rows, total < distinct           the total is no count: uncounted
-//	total differs from the first page's         the list changed: restart
-//	no rows, distinct < total, no duplicates    Incomplete, with both numbers
-//	nothing new left, distinct < total, dups    rows moved while being read: restart, sorted
-//	second page repeats the first, < total      restart, sorted; again: Incomplete
-//	nothing new, uncounted                      done, unless a total above distinct is claimed
-//	nextCursor                                  go on there, whatever the total
-//	no nextCursor after a cursor                done if distinct ≥ total
-//	ten pages of a cursor with nothing new      done if distinct = total, else Incomplete
-//	cursor expired or invalid                   restart
-//	first page refused with 400                 asked for again by an empty cursor
-//	probe refused, no total, no startIndex      done: the server advertises cursors only
-//
-// If the first page was as full as asked for and the second repeats it, the server
-// either wraps around (complete) or ignores startIndex (cut off). Then
-// startIndex = 2 is asked for: if that answer begins with the same row as
-// startIndex = 1 did, the list is Incomplete. What remains unprovable is a server
-// that ignores startIndex, caps pages below what is asked for, and claims the
-// capped size as the total.
-//
-// A list restarts at most three times; then it is Incomplete, for it keeps changing.
+// servers as they are: it reads leniently, writes strictly, and calls a list complete
+// only if that can be proved. Package paging decides that. A row without an id is an
+// error, because rows cannot be counted then, and so is an answer that has neither
+// totalResults nor Resources: it is never an empty list.
 package scim
 
 import (
@@ -61,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/rest"
 	"baton/internal/jsonscan"
 )
@@ -83,7 +37,7 @@ type Config struct {
 // an unproved list is: no error says that something does not exist. See proof.go.
 type Client struct {
 	rest     *rest.Client
-	pageSize int
+	pages    paging.Server
 	answered atomic.Bool // a read succeeded
 	plain    atomic.Bool // the server does not know mediaType
 }
@@ -95,12 +49,29 @@ func QueryParameters() []string {
 
 // New makes a client; it sends nothing.
 func New(cfg Config) *Client {
-	c := &Client{rest: cfg.REST, pageSize: cfg.PageSize}
-	if c.pageSize <= 0 {
-		c.pageSize = defaultPageSize
+	c := &Client{rest: cfg.REST}
+	c.pages.Rows, c.pages.Start, c.pages.Sorts = cfg.PageSize, "startIndex", true
+	if c.pages.Rows <= 0 {
+		c.pages.Rows = defaultPageSize
 	}
+	c.pages.Advertised, c.pages.LargeRow = c.advertised, fixTooLarge
 	return c
 }
+
+// advertised returns how many rows a page may have, as the server says of itself, or 0.
+func (c *Client) advertised(ctx context.Context) int {
+	says, err := c.ServiceProviderConfig(ctx)
+	if err != nil {
+		return 0
+	}
+	if says.MaxPageSize > 0 {
+		return says.MaxPageSize
+	}
+	return says.FilterMaxResults
+}
+
+// fixTooLarge is what to do about a user or group that is larger than what is read of one answer.
+const fixTooLarge = "Have whoever runs the SCIM server leave out what it need not send, such as $ref and display of members, or split the group."
 
 // ErrorType is the scimType of the error answer behind err, such as "uniqueness",
 // or empty. Servers often leave it out: decide on the kind, use this as a hint.
@@ -127,12 +98,17 @@ func ErrorType(err error) string {
 
 // get sends a GET with the headers of SCIM and decodes the answer as it arrives.
 func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool, decode func(*jsonscan.Scanner) error) error {
+	return c.getPage(ctx, path, query, noCache, false, decode)
+}
+
+// getPage is get, where the caller may be able to ask for less.
+func (c *Client) getPage(ctx context.Context, path string, query url.Values, noCache, canShrink bool, decode func(*jsonscan.Scanner) error) error {
 	err := c.negotiate(true, func(accept, _ string) error {
 		return c.rest.Decode(ctx, rest.Request{
 			Path:    path,
 			Query:   query,
 			Header:  http.Header{"Accept": {accept}},
-			NoCache: noCache,
+			NoCache: noCache, CanShrink: canShrink,
 		}, func(_ http.Header, s *jsonscan.Scanner) error { return decode(s) })
 	})
 	if err == nil {
@@ -183,6 +159,8 @@ func explain(doing string, err error) error {
 		return e.WithFix("check the SCIM token; it may have expired, been rotated or been revoked")
 	case e.Kind == baton.PermissionDenied:
 		return e.WithFix("check that the token is a SCIM token and that SCIM is switched on")
+	case errors.Is(err, rest.ErrTooLarge):
+		return e.WithFix(fixTooLarge)
 	case baton.FixOf(err) != "":
 	case e.Kind == baton.Unsupported:
 		return e.WithFix("make the change in the console; this SCIM server cannot")

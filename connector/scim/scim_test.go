@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/rest"
 	"baton/connector/scim"
 )
@@ -103,7 +104,7 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, 0, func(w http.ResponseWriter, _ *http.Request) { reply(w, tt.status, tt.body) })
-			_, err := listUsers(c, t.Context(), scim.Position{}, nil, func(scim.User) {})
+			_, err := listUsers(c, t.Context(), paging.Position{}, nil, func(scim.User) {})
 			wantError(t, err, tt.kind, tt.text, tt.fix)
 			if got := scim.ErrorType(err); got != tt.scimType {
 				t.Errorf("scimType %q, want %q", got, tt.scimType)
@@ -124,7 +125,7 @@ func TestHeadersOfReads(t *testing.T) {
 		}
 		reply(w, 200, `{`+listSchema+`"totalResults":0}`)
 	})
-	if _, err := listGroups(c, t.Context(), scim.Position{}, nil, nil); err != nil {
+	if _, err := listGroups(c, t.Context(), paging.Position{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if accept := got.Get("Accept"); accept != "application/scim+json, application/json" {
@@ -226,7 +227,7 @@ func TestCancellationBetweenPages(t *testing.T) {
 		list.ServeHTTP(w, r)
 	})
 	seen := map[string]bool{}
-	step, err := listUsers(c, ctx, scim.Position{}, nil, func(u scim.User) { seen[u.ID] = true })
+	step, err := listUsers(c, ctx, paging.Position{}, nil, func(u scim.User) { seen[u.ID] = true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,8 +252,8 @@ func TestCancellationBetweenPages(t *testing.T) {
 // rows keeps the rows of a page, for they count only if the whole page does.
 type rows[T any] []T
 
-func (r *rows[T]) sink(seen func(string) bool) scim.Sink[T] {
-	return scim.Sink[T]{Seen: seen, Row: func(v T) { *r = append(*r, kept(v)) }, Void: func() { *r = nil }}
+func (r *rows[T]) sink(seen func(string) bool) paging.Sink[T] {
+	return paging.Sink[T]{Seen: seen, Row: func(v T) { *r = append(*r, kept(v)) }, Void: func() { *r = nil }}
 }
 
 // kept is a row with lists of its own, none where they are empty.
@@ -272,13 +273,13 @@ func (r *rows[T]) count(step scim.ListStep, err error, each func(T)) (scim.ListS
 	return step, err
 }
 
-func listUsers(c *scim.Client, ctx context.Context, at scim.Position, seen func(string) bool, each func(scim.User)) (scim.ListStep, error) {
+func listUsers(c *scim.Client, ctx context.Context, at paging.Position, seen func(string) bool, each func(scim.User)) (scim.ListStep, error) {
 	var r rows[scim.User]
 	step, err := c.ListUsers(ctx, at, r.sink(seen))
 	return r.count(step, err, each)
 }
 
-func listGroups(c *scim.Client, ctx context.Context, at scim.Position, seen func(string) bool, each func(bookGroup)) (scim.ListStep, error) {
+func listGroups(c *scim.Client, ctx context.Context, at paging.Position, seen func(string) bool, each func(bookGroup)) (scim.ListStep, error) {
 	var got assembled
 	sink := got.sink(nil)
 	sink.Seen = seen

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/rest"
 	"baton/connector/scim"
 )
@@ -29,7 +30,7 @@ func (a *assembled) sink(t testing.TB) scim.GroupSink {
 		t.Helper()
 	}
 	return scim.GroupSink{
-		Sink: scim.Sink[scim.Group]{
+		Sink: paging.Sink[scim.Group]{
 			Row: func(g scim.Group) {
 				if g.Members.Entries() > 0 {
 					t.Errorf("group %s has %d members left", g.ID, g.Members.Entries())
@@ -80,7 +81,7 @@ func TestMembersOneByOne(t *testing.T) {
 			body := `{"totalResults":9,"Resources":[` + tt.rows + `]}`
 			want, _, _ := listByTheBook([]byte(body), decodeGroup)
 			var got assembled
-			_, err := c.ListGroups(t.Context(), scim.Position{}, got.sink(t))
+			_, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t))
 			anyOrder := cmpopts.SortSlices(func(a, b scim.Member) bool { return a.Value < b.Value })
 			if diff := cmp.Diff(want, got.groups, anyOrder); diff != "" || err != nil {
 				t.Errorf("%v (-at once +one by one):\n%s", err, diff)
@@ -102,7 +103,7 @@ func TestMembersOfKnownGroupsAreNotRepeated(t *testing.T) {
 		var got assembled
 		sink := got.sink(t)
 		sink.Seen = func(id string) bool { return id == "g1" }
-		step, err := c.ListGroups(t.Context(), scim.Position{}, sink)
+		step, err := c.ListGroups(t.Context(), paging.Position{}, sink)
 		if err != nil || step.Rows != 1 || step.Fresh != 0 || len(got.groups)+len(got.pending) > 0 {
 			t.Errorf("%+v, %v: %+v", step, err, got)
 		}
@@ -120,8 +121,8 @@ func TestMembersComeWhileTheAnswerIsOnItsWay(t *testing.T) {
 		io.WriteString(w, `{"value":"u2"}]}]}`)
 	})
 	var members []string
-	_, err := c.ListGroups(t.Context(), scim.Position{}, scim.GroupSink{
-		Sink: scim.Sink[scim.Group]{Row: func(scim.Group) {}},
+	_, err := c.ListGroups(t.Context(), paging.Position{}, scim.GroupSink{
+		Sink: paging.Sink[scim.Group]{Row: func(scim.Group) {}},
 		Member: func(_ *scim.Group, m scim.Member) {
 			if members = append(members, m.Value); len(members) == 1 {
 				close(arrived)
@@ -157,7 +158,7 @@ func TestBrokenPageIsVoid(t *testing.T) {
 			}
 			c := scim.New(scim.Config{REST: client})
 			var got assembled
-			step, err := c.ListGroups(t.Context(), scim.Position{}, got.sink(t))
+			step, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t))
 			if n == 0 && baton.KindOf(err) == baton.Incomplete {
 				return // an empty body is no list, and is not asked for again
 			}

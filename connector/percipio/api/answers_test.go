@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/percipio/api"
 	"baton/connector/rest"
 )
@@ -39,7 +40,7 @@ func FuzzAnswers(f *testing.F) {
 		f.Add(seed.status, seed.body, seed.total, seed.handle, `{"received":10,"distinct":9,"total":20,"first":"a","handle":"h"}`)
 	}
 	f.Fuzz(func(t *testing.T, status int, body, total, handle, position string) {
-		at, err := api.ParsePosition(position)
+		at, err := paging.ParsePosition(position)
 		if err != nil || status < 200 || status > 599 {
 			return
 		}
@@ -47,7 +48,7 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-func tryAnswer(t *testing.T, at api.Position, status int, body, total, handle string) {
+func tryAnswer(t *testing.T, at paging.Position, status int, body, total, handle string) {
 	client, err := rest.New(rest.Config{BaseURL: "https://percipio.example", Token: baton.NewSecret("sk-secret-0123456789"), RetryFor: -1,
 		Transport: always(func(w http.ResponseWriter) {
 			w.Header().Set("X-Total-Count", total)
@@ -62,15 +63,18 @@ func tryAnswer(t *testing.T, at api.Position, status int, body, total, handle st
 	c, ctx := api.New(client, "o"), t.Context()
 	for name, call := range map[string]func() error{
 		"ListUsers": func() error {
-			step, err := c.ListUsers(ctx, at, api.Sink[api.User]{Row: func(api.User) {}})
+			step, err := c.ListUsers(ctx, at, paging.Sink[api.User]{Row: func(api.User) {}})
 			if err == nil && step.Next.Received < at.Received && !step.Restart && !step.Done {
 				t.Errorf("it goes back from %+v to %+v", at, step.Next)
 			}
 			return err
 		},
-		"ListCatalog": func() error { _, err := c.ListCatalog(ctx, at, api.Sink[api.Item]{Row: func(api.Item) {}}); return err },
-		"FindItem":    func() error { _, _, err := c.FindItem(ctx, "c1"); return err },
-		"ReadReport":  func() error { _, err := c.ReadReport(ctx, "r1"); return err },
+		"ListCatalog": func() error {
+			_, err := c.ListCatalog(ctx, at, paging.Sink[api.Item]{Row: func(api.Item) {}})
+			return err
+		},
+		"FindItem":   func() error { _, _, err := c.FindItem(ctx, "c1"); return err },
+		"ReadReport": func() error { _, err := c.ReadReport(ctx, "r1"); return err },
 		"RequestReport": func() error {
 			_, err := c.RequestReport(ctx, api.ReportRequest{Start: time.Unix(0, 0), End: time.Unix(1, 0)})
 			return err

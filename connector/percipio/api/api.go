@@ -6,27 +6,7 @@
 // read leniently: totals and paging handles in headers are optional, dates and
 // numbers may be anything, a status may be spelt in any case.
 //
-// # When is a list complete?
-//
-// Lists are bare JSON arrays, paged by an offset over rows. Each page is judged by
-// the rows received, never by the number asked for; and each is asked for from the
-// last row of the page before on, for accounts are a live table:
-//
-//	the page                                     means
-//	begins with a row not seen before            some were skipped: restart
-//	no rows, not even the last one, no total     the same
-//	the same, total not reached, none twice      ask again, three times; then Incomplete
-//	nothing but the last row, all counted        done
-//	nothing new otherwise                        ask for what is behind the last row
-//	nothing new there, all counted               done
-//	total differs from the first page's          the list changed: restart
-//	no rows, no total or one that was exceeded   done
-//	no rows, fewer than the total, none twice    Incomplete, with both numbers
-//	no rows, fewer than the total, some twice    rows moved while being read: restart
-//	nothing new, or the first page's first row   the offset may be ignored: restart
-//	paging id refused                            restart
-//
-// A list restarts at most three times; then it is Incomplete, for it keeps changing.
+// Lists are bare JSON arrays, paged by an offset over rows. Package paging decides when one is complete.
 package api
 
 import (
@@ -40,6 +20,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/connector/paging"
 	"baton/connector/rest"
 	"baton/internal/jsonscan"
 )
@@ -59,6 +40,7 @@ const maxPage = 1000
 // cannot be proved to be all there is, and for a 404.
 type Client struct {
 	rest         *rest.Client
+	pages        paging.Server
 	organization string
 }
 
@@ -70,7 +52,8 @@ func QueryParameters() []string {
 // New makes a client; it sends nothing. The base URL of the rest client is the
 // region's, such as https://api.percipio.com.
 func New(client *rest.Client, organizationID string) *Client {
-	return &Client{rest: client, organization: organizationID}
+	return &Client{rest: client, organization: organizationID,
+		pages: paging.Server{Rows: maxPage, Start: "offset", LargeRow: "Show this line to Skillsoft support."}}
 }
 
 func (c *Client) path(part, version string, segments ...string) string {
@@ -78,9 +61,9 @@ func (c *Client) path(part, version string, segments ...string) string {
 }
 
 // get decodes an answer as it arrives; decode is called anew when it is asked for again.
-func (c *Client) get(ctx context.Context, path string, query url.Values, decode func(http.Header, *jsonscan.Scanner) error) error {
+func (c *Client) get(ctx context.Context, path string, query url.Values, canShrink bool, decode func(http.Header, *jsonscan.Scanner) error) error {
 	_, err := patiently(ctx, func() (struct{}, error) {
-		return struct{}{}, c.rest.Decode(ctx, rest.Request{Path: path, Query: query}, decode)
+		return struct{}{}, c.rest.Decode(ctx, rest.Request{Path: path, Query: query, CanShrink: canShrink}, decode)
 	})
 	return err
 }
@@ -137,7 +120,7 @@ func (c *Client) CheckCatalog(ctx context.Context) (Check, error) {
 
 func (c *Client) check(ctx context.Context, path string) (Check, error) {
 	var check Check
-	err := c.get(ctx, path, url.Values{"offset": {"0"}, "max": {"1"}}, func(h http.Header, s *jsonscan.Scanner) error {
+	err := c.get(ctx, path, url.Values{"offset": {"0"}, "max": {"1"}}, false, func(h http.Header, s *jsonscan.Scanner) error {
 		check = Check{}
 		check.Total, check.Said = totalOf(h)
 		return readRows(s, func() {
@@ -155,7 +138,7 @@ func (c *Client) check(ctx context.Context, path string) (Check, error) {
 // is told so, and everybody else that there is none. It requests nothing. Known is false if what
 // answered was not the API, so that nothing is known.
 func (c *Client) CheckReports(ctx context.Context) (known bool, err error) {
-	err = c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil, func(_ http.Header, s *jsonscan.Scanner) error {
+	err = c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil, false, func(_ http.Header, s *jsonscan.Scanner) error {
 		if !s.Empty() {
 			s.Skip()
 		}

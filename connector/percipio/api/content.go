@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"baton/connector/paging"
 	"baton/internal/jsonscan"
 )
 
@@ -170,7 +171,7 @@ var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 func SameID(a, b string) bool { return a == b || strings.EqualFold(a, b) && uuid.MatchString(a) }
 
 // ListCatalog reads one page of the catalogue, as ListUsers does accounts.
-func (c *Client) ListCatalog(ctx context.Context, at Position, sink Sink[Item]) (ListStep, error) {
+func (c *Client) ListCatalog(ctx context.Context, at paging.Position, sink paging.Sink[Item]) (paging.Step, error) {
 	l := listing[Item]{path: c.path(contentDiscovery, "v2", "catalog-content"), rows: readItems, id: func(it Item) string { return it.ID }, sink: sink}
 	step, err := listPage(ctx, c, l, at)
 	return step, explain("list the catalogue", contentDiscovery, err)
@@ -179,14 +180,16 @@ func (c *Client) ListCatalog(ctx context.Context, at Position, sink Sink[Item]) 
 // FindItem searches for the item with that id, whose spelling may differ as [SameID] allows. Not finding one
 // proves nothing: the search is a full-text search in one language. The catalogue knows.
 func (c *Client) FindItem(ctx context.Context, id string) (it Item, found bool, err error) {
-	query := url.Values{"q": {id}, "localeCode": {"en"}, "offset": {"0"}, "max": {strconv.Itoa(maxPage)}}
-	err = c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query, func(_ http.Header, s *jsonscan.Scanner) error {
-		it, found = Item{}, false
-		read := readItems(s)
-		return readRows(s, func() {
-			if row := read(); SameID(row.ID, id) && (!found || row.ID == id) {
-				it, found = row, true
-			}
+	_, err = c.pages.Read(ctx, paging.Position{}, true, func(ask paging.Ask) error {
+		query := url.Values{"q": {id}, "localeCode": {"en"}, "offset": {"0"}, "max": {strconv.Itoa(ask.Count)}}
+		return c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query, ask.CanShrink(), func(_ http.Header, s *jsonscan.Scanner) error {
+			it, found = Item{}, false
+			read := readItems(s)
+			return readRows(s, func() {
+				if row := read(); SameID(row.ID, id) && (!found || row.ID == id) {
+					it, found = row, true
+				}
+			})
 		})
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"baton/connector/paging"
 	"baton/internal/jsonscan"
 )
 
@@ -176,8 +177,8 @@ func (r *userReader) readAttributes() []Attribute {
 
 // ListUsers reads one page of accounts, with one request. After an error the same
 // position may be read again. Incomplete if the list cannot be proved complete; see
-// the package comment.
-func (c *Client) ListUsers(ctx context.Context, at Position, sink Sink[User]) (ListStep, error) {
+// package paging.
+func (c *Client) ListUsers(ctx context.Context, at paging.Position, sink paging.Sink[User]) (paging.Step, error) {
 	l := listing[User]{path: c.path(userManagement, "v1", "users"), rows: readUsers, id: func(u User) string { return u.ID }, sink: sink}
 	step, err := listPage(ctx, c, l, at)
 	return step, explain("list users", userManagement, err)

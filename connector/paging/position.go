@@ -1,0 +1,98 @@
+package paging
+
+import (
+	"encoding/json"
+	"strings"
+
+	"baton"
+)
+
+// Position is where a list stands, small enough to be stored with every page and complete enough for another process to
+// go on. The zero Position is the start.
+type Position struct {
+	Pages    int    `json:"pages,omitempty"`    // read in this pass
+	Received int    `json:"received,omitempty"` // place of the last row
+	Distinct int    `json:"distinct,omitempty"` // rows, each once
+	Total    int    `json:"total,omitempty"`    // as the first page claimed, 0 if it did not
+	Most     int    `json:"most,omitempty"`     // rows of the largest page
+	First    string `json:"first,omitempty"`    // id of the very first row
+	Last     string `json:"last,omitempty"`     // id of the last row so far
+	Aligned  bool   `json:"aligned,omitempty"`  // the next page begins behind the last row, and not with it
+	Edge     bool   `json:"edge,omitempty"`     // a page that began with the last row had nothing else
+	Odd      bool   `json:"odd,omitempty"`      // some places had no row of their own
+	Proof    int    `json:"proof,omitempty"`    // the place to ask for next, to see whether Before is still there
+	Before   string `json:"before,omitempty"`   // id of the row there
+	Check    bool   `json:"check,omitempty"`    // next: does the server heed the start of a page?
+	Cursor   string `json:"cursor,omitempty"`
+	Handle   string `json:"handle,omitempty"`
+	Barren   int    `json:"barren,omitempty"`   // pages without a new row, in a row
+	Restarts int    `json:"restarts,omitempty"` // passes given up so far
+	Sorted   bool   `json:"sorted,omitempty"`   // the server is asked for an order, its own did not hold
+	Limit    int    `json:"limit,omitempty"`    // rows that a page may have, 0 if nothing is known
+	Count    int    `json:"count,omitempty"`    // rows to ask for, since pages were too large or too slow; 0 if not
+	Good     int    `json:"good,omitempty"`     // pages of that size
+}
+
+const (
+	maxPages    = 100_000
+	maxRows     = 1 << 40 // beyond any list; keeps places far from overflow
+	maxRestarts = 3
+	maxBarren   = 10 // pages of a cursor without a new row
+	maxEmpty    = 3  // empty pages in place of one that was to begin with a known row
+	maxRepeats  = 3  // pages of known rows where the end may be
+)
+
+// ParsePosition reads what String wrote. Corrupt for anything else.
+func ParsePosition(s string) (Position, error) {
+	var p Position
+	if s == "" {
+		return p, nil
+	}
+	d := json.NewDecoder(strings.NewReader(s))
+	d.DisallowUnknownFields()
+	err := d.Decode(&p)
+	within := func(n, limit int) bool { return 0 <= n && n <= limit }
+	sane := within(p.Pages, maxPages) && within(p.Received, maxRows) && within(p.Distinct, p.Received) && within(p.Total, maxRows) &&
+		within(p.Most, maxRows) && within(p.Proof, p.Received) && within(p.Barren, maxBarren) && within(p.Restarts, maxRestarts) &&
+		within(p.Limit, maxRows) && within(p.Count, maxRows) && within(p.Good, goodPages)
+	if err != nil || d.More() || !sane {
+		return Position{}, baton.Errorf(baton.Corrupt, "not a position in a list").WithFix("Run with --fresh to start over.")
+	}
+	return p, nil
+}
+
+// String is the position as JSON, or empty at the start.
+func (p Position) String() string {
+	if p == (Position{}) {
+		return ""
+	}
+	b, _ := json.Marshal(p) // strings, integers and booleans only
+	return string(b)
+}
+
+// counted reports whether there is a total that the rows have not contradicted.
+func (p Position) counted() bool { return p.Total > 0 && p.Distinct <= p.Total }
+
+// complete reports whether there are as many rows as such a total says.
+func (p Position) complete() bool { return p.counted() && p.Distinct == p.Total }
+
+// overlaps reports whether the page of count rows at p is asked for from the last row on.
+func (p Position) overlaps(count int) bool {
+	return p.Pages > 0 && p.Last != "" && p.Cursor == "" && !p.Aligned && !p.Check && p.Proof == 0 && !p.single(count)
+}
+
+// single reports whether pages have one row each.
+func (p Position) single(count int) bool { return count == 1 || p.Most == 1 }
+
+// start is the place where the page of count rows at p is to begin.
+func (p Position) start(count int) int {
+	switch {
+	case p.Check:
+		return 2
+	case p.Proof > 0:
+		return p.Proof
+	case p.overlaps(count):
+		return p.Received
+	}
+	return p.Received + 1
+}

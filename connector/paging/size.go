@@ -1,0 +1,160 @@
+package paging
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"baton"
+	"baton/connector/rest"
+)
+
+const (
+	goodPages = 8  // pages of a smaller size before a larger one is tried
+	leastSlow = 2  // rows of a page that takes too long; with one row, the place of a row takes another request to prove
+	leastBare = 10 // rows of a page whose refusal does not say that it is about the number of rows
+)
+
+// count is how many rows the page at p is asked for.
+func (s *Server) count(p Position) int {
+	n := s.Rows
+	for _, limit := range []int{int(s.limit.Load()), p.Limit, p.Count} {
+		if limit > 0 {
+			n = min(n, limit)
+		}
+	}
+	return n
+}
+
+// CanShrink reports whether fewer rows can be asked for if the page takes too long.
+func (a Ask) CanShrink() bool { return a.Count > leastSlow }
+
+// grow tries larger pages again after some that were neither too large nor too slow.
+func (s *Server) grow(p Position) Position {
+	switch {
+	case p.Count == 0:
+		return p
+	case p.Count > 1:
+		if p.Good++; p.Good < goodPages {
+			return p
+		}
+	}
+	p.Good, p.Count = 0, 2*p.Count
+	if p.Count >= s.Rows {
+		p.Count = 0
+	}
+	return p
+}
+
+// Read calls get for the page at p, and again for fewer rows while an answer is too large or takes too long, or the server
+// refuses that many. Plain says that nothing else is asked for, so that a first page that is refused without a word may be
+// too many rows. Read returns the position with the number of rows that get succeeded with.
+func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask) error) (Position, error) {
+	var refused error // the first time
+	for {
+		err := get(s.Ask(p))
+		if err == nil {
+			if refused != nil {
+				s.limit.Store(int64(p.Limit)) // from now on
+			}
+			return p, nil
+		}
+		why := objectionOf(err, plain && p.Pages == 0)
+		smaller := s.smaller(ctx, p, err, why, refused == nil)
+		if why == tooMany && refused == nil {
+			refused = err
+		}
+		switch n := s.count(smaller); {
+		case n < s.count(p):
+			p = smaller
+		case why == tooMany:
+			return p, refused // what was tried since is of no interest
+		case why == tooLarge && n == 1:
+			return p, baton.Errorf(baton.KindOf(err), "row %d of the list alone: %w", s.Ask(p).Start, err).WithFix("%s", s.LargeRow)
+		case why == tooSlow:
+			ask := s.Ask(p)
+			return p, baton.Errorf(baton.KindOf(err), "%d rows from row %d on: %w", ask.Count, ask.Start, err).
+				WithFix("Try again later. If it stays so, raise http-timeout-seconds, or have whoever runs the server find out why it takes so long.")
+		default:
+			return p, err
+		}
+	}
+}
+
+// objection is why a server may answer for fewer rows.
+type objection int
+
+const (
+	none     objection = iota
+	tooMany            // it refuses that many, or may do so
+	tooLarge           // the answer is larger than is read, or than it is ready to send
+	tooSlow
+)
+
+// aboutCount recognises the refusal of a number of rows.
+var aboutCount = regexp.MustCompile(`(?i)\bcount\b|\blimit\b|max[ _]?results|too[ _]?many|invalid[ _]?count|page[ _]?size|per[ _]?page|\bmax(imum)?\b|too large|exceed`)
+
+// objectionOf tells what the error for a page is about. Plain says that any refusal may be about the number of rows.
+func objectionOf(err error, plain bool) objection {
+	var status *rest.StatusError
+	switch {
+	case errors.Is(err, rest.ErrTooLarge):
+		return tooLarge
+	case errors.Is(err, rest.ErrSlow):
+		return tooSlow
+	case !errors.As(err, &status):
+		return none
+	case status.Status == http.StatusRequestEntityTooLarge:
+		return tooLarge
+	case status.Status != http.StatusBadRequest && status.Status != http.StatusUnprocessableEntity || baton.KindOf(err) != baton.Invalid:
+		return none
+	case plain || aboutCount.Match(status.Body):
+		return tooMany
+	}
+	return none
+}
+
+// smaller returns p with fewer rows to ask for, or p itself.
+func (s *Server) smaller(ctx context.Context, p Position, err error, why objection, first bool) Position {
+	asked := s.count(p)
+	switch why {
+	case tooMany:
+		if n := s.accepted(ctx, err, asked, first); n > 0 {
+			p.Limit = n
+		}
+	case tooLarge:
+		p.Count, p.Good = max(1, asked/2), 0
+	case tooSlow:
+		p.Count, p.Good = min(asked, max(leastSlow, asked/2)), 0
+	}
+	return p
+}
+
+// named finds the number of rows that a refusal allows.
+var named = regexp.MustCompile(`(?i)(?:max\w*|most|exceed\w*|and|limit\w*|than|up to|<=?|≤)\D{0,20}(\d{1,6})\b`)
+
+// accepted returns how many rows, fewer than asked, the server may accept: as many as it advertises or names in the error,
+// else half. It returns 0 if fewer rows will not help.
+func (s *Server) accepted(ctx context.Context, err error, asked int, first bool) int {
+	if first && s.Advertised != nil {
+		if n := s.Advertised(ctx); n > 0 && n < asked {
+			return n
+		}
+	}
+	least := leastBare
+	var status *rest.StatusError
+	if errors.As(err, &status) && aboutCount.Match(status.Body) {
+		least = 1
+		for _, m := range named.FindAllStringSubmatch(status.Detail, -1) {
+			if n, _ := strconv.Atoi(m[1]); n > 0 && n < asked {
+				return n
+			}
+		}
+	}
+	if asked <= least {
+		return 0
+	}
+	return max(least, asked/2)
+}
