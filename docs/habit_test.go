@@ -92,7 +92,7 @@ func TestTroubleIsReal(t *testing.T) {
 func source(t *testing.T) string {
 	var all strings.Builder
 	goFile := regexp.MustCompile(`\.go$`)
-	for _, dir := range []string{"../connector/rest", "../connector/scim", "../connector/perplexity", "../connector/percipio", "../connector/percipio/api",
+	for _, dir := range []string{"../connector/rest", "../connector/paging", "../connector/scim", "../connector/perplexity", "../connector/percipio", "../connector/percipio/api",
 		"../c1z", "../agent/pagelog", "../agent/syncer", "../agent/service", "../agent/cli", "../internal/settings"} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {

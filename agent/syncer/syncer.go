@@ -114,8 +114,9 @@ type Exclusion struct {
 // different from the tenant.
 const maxAge = 7 * 24 * time.Hour
 
-// headerVersion changes if an older program could misread the page log.
-const headerVersion = 4
+// headerVersion changes if an older program could misread the page log, or this one could misread
+// that of an older program. Since version 5, positions in lists are those of package paging.
+const headerVersion = 5
 
 // header identifies a sync in its page log. A run resumes only a sync that is equal
 // in everything but SyncID and Started.

@@ -1,6 +1,10 @@
 package paging
 
-import "baton"
+import (
+	"cmp"
+
+	"baton"
+)
 
 // verdict is what follows from a page.
 type verdict int
@@ -58,7 +62,7 @@ func (s *Server) judge(p Position, a *Page) (Position, verdict, error) {
 	}
 	switch {
 	case p.Pages == 0:
-		next.Total, next.First, next.Handle = a.Total, a.First, a.Handle
+		next.Total, next.Opening, next.First, next.Handle = a.Total, a.Rows, a.First, a.Handle
 	case p.counted() && a.Total > 0 && a.Total != p.Total && (p.Distinct < p.Total || a.Total >= next.Distinct):
 		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: the total went from %d to %d", p.Total, a.Total))
 	}
@@ -73,7 +77,7 @@ func (s *Server) judge(p Position, a *Page) (Position, verdict, error) {
 	case a.Cursor != "":
 		return cursored(p, next, a)
 	case overlaps && !a.Refused:
-		return s.overlapped(p, next, a)
+		return s.overlapped(p, next, a, ask.Count)
 	case p.Cursor != "" || a.Rows == 0:
 		return s.ended(p, next, a)
 	case a.Fresh == 0:
@@ -100,25 +104,26 @@ func cursored(p, next Position, a *Page) (Position, verdict, error) {
 }
 
 // overlapped judges a page that was to begin with the last row of the page before, and does not begin with a new one.
-func (s *Server) overlapped(p, next Position, a *Page) (Position, verdict, error) {
-	next.Barren = 0
+func (s *Server) overlapped(p, next Position, a *Page, count int) (Position, verdict, error) {
+	full := a.Rows >= min(p.Most, count) // so that more may follow
+	next.Barren, next.Empty = 0, 0
 	switch {
 	case a.Fresh > 0:
+		next.Odd = p.Odd || a.First != p.Last
 		return next, more, nil
 	case a.Rows == 0 && !next.counted() && a.Total == 0:
 		return s.moved(p)
 	case a.Rows == 0 && !next.complete():
 		// It may be a hiccup. To go on behind the row would miss what has moved meanwhile.
-		if p.Barren < maxEmpty {
-			p.Barren++
+		if p.Empty < maxEmpty {
+			p.Empty++
 			return p, more, nil
 		}
 		if !next.counted() && a.Total <= next.Distinct {
 			return s.moved(p)
 		}
 		return s.ended(p, next, a)
-	case a.Rows > 1 && a.Rows >= p.Most && a.First == p.Last && a.Last == p.Last:
-		// The page is full, so that more may follow.
+	case a.Rows > 1 && full && a.First == p.Last && a.Last == p.Last:
 		if next.Barren = p.Barren + 1; next.Barren < maxBarren {
 			return next, more, nil
 		}
@@ -127,18 +132,18 @@ func (s *Server) overlapped(p, next Position, a *Page) (Position, verdict, error
 		return next, end, nil
 	}
 	// Nothing is proved: some servers begin pages at multiples of their size only.
-	p.Aligned, p.Barren = true, 0
-	p.Edge = a.Rows > 0 && a.First == p.Last && a.Rows < p.Most
+	p.Aligned, p.Barren, p.Empty = true, 0, 0
+	p.Edge = a.Rows > 0 && a.First == p.Last && !full
 	return p, more, nil
 }
 
 // stepped judges a page of new rows that was asked for from behind the last row on.
 func stepped(p, next Position, a *Page) (Position, verdict, error) {
 	next.Odd = p.Odd || p.Barren > 1
-	next.Barren, next.Edge = 0, false
+	next.Barren, next.Edge, next.Behind, next.LastNew = 0, false, 0, ""
 	switch {
 	case !a.Skips:
-		next.Aligned = false // it begins with a known row by itself
+		next.Aligned, next.Odd = false, true // the server begins with a known row by itself
 	case p.Last != "":
 		next.Proof, next.Before = p.Received, p.Last
 	}
@@ -151,9 +156,13 @@ func (s *Server) confirmed(p, next Position, a *Page) (Position, verdict, error)
 	next.Pages, next.Cursor = p.Pages, ""
 	beyond := max(0, p.Proof+a.Rows-1-p.Received) // rows behind the last one
 	switch {
-	case a.Rows == 0 && p.Barren < maxEmpty:
-		p.Barren++
+	case a.Rows == 0 && !p.Final && p.Empty < maxEmpty:
+		p.Empty++
 		return p, more, nil
+	case p.Final && a.Fresh == 0 && (a.First == p.Before || p.Aligned && a.Last == p.Before):
+		return next, end, nil
+	case p.Final:
+		return s.moved(p)
 	case a.First == p.Before && a.Fresh <= beyond:
 		next.Aligned = false // the next page can begin with the last row
 	case a.Last == p.Before && a.Fresh == 0:
@@ -165,7 +174,7 @@ func (s *Server) confirmed(p, next Position, a *Page) (Position, verdict, error)
 	if next.Received = p.Received + beyond; beyond == 0 {
 		next.Last = p.Last
 	}
-	next.Proof, next.Before, next.Barren = 0, "", 0
+	next.Proof, next.Before, next.Empty = 0, "", 0
 	return next, more, nil
 }
 
@@ -179,6 +188,13 @@ func (s *Server) repeated(p, next Position, a *Page, ask Ask) (Position, verdict
 	goOn := func() (Position, verdict, error) {
 		next.Pages = p.Pages
 		next.Barren = max(p.Barren, 1) + 1 // 1 stands for a smaller page at the same place
+		if next.Behind += next.Received - p.Received; p.Behind == 0 {
+			next.LastNew = p.Last
+			if p.single(ask.Count) && p.Last != "" {
+				// It is listed twice, unless rows that came in front have moved it back.
+				next.Proof, next.Before = p.Received, p.Last
+			}
+		}
 		return next, more, nil
 	}
 	switch {
@@ -192,18 +208,16 @@ func (s *Server) repeated(p, next Position, a *Page, ask Ask) (Position, verdict
 			return s.inOrder(p, s.ignored(next, claim))
 		}
 		return s.ended(p, next, a)
-	case reached && claim > p.Most && p.Most > 1, p.Edge:
+	case p.Edge:
+		return p.endIf(p.Received, p.Last)
+	case p.Pages > 1 && p.Barren < maxRepeats:
+		return goOn()
+	case p.Pages > 1 && reached && claim > p.Opening:
 		return next, end, nil
-	case p.Pages > 1 && !p.single(ask.Count) && !p.Odd:
-		return next, end, nil
-	case p.Pages > 1:
-		switch {
-		case p.Barren < maxRepeats:
-			return goOn()
-		case reached && claim > p.Most || !p.Odd:
-			return next, end, nil
-		}
+	case p.Pages > 1 && p.Odd:
 		return p, more, s.odd(next)
+	case p.Pages > 1:
+		return p.endIf(p.Received-p.Behind, cmp.Or(p.LastNew, p.Last))
 	case p.Barren == 0 && (!reached || p.Received == ask.Count):
 		p.Check = true
 		return p, more, nil
@@ -213,7 +227,14 @@ func (s *Server) repeated(p, next Position, a *Page, ask Ask) (Position, verdict
 	case p.Barren <= 1:
 		return goOn()
 	}
-	return next, end, nil
+	return p.endIf(1, p.First)
+}
+
+// endIf asks whether the row at place is still the one with that id; if so, the list is complete. Rows that came in front
+// have moved the others back, so that known rows come again where none should be.
+func (p Position) endIf(place int, id string) (Position, verdict, error) {
+	p.Proof, p.Before, p.Final, p.Check, p.Barren, p.Aligned = place, id, true, false, 0, false
+	return p, more, nil
 }
 
 // ignored is the error for a second page that repeats the first.
@@ -227,7 +248,8 @@ func (s *Server) checked(p Position, a *Page) (Position, verdict, error) {
 	case a.Fresh > 0:
 		return p.again(baton.Errorf(baton.Incomplete, "the list kept changing while it was read: rows appeared"))
 	case a.Rows > 0 && a.First != p.First:
-		return p, end, nil
+		p.Check, p.Barren = false, 1
+		return p, more, nil
 	}
 	why := "gives no total"
 	if p.complete() {
@@ -244,11 +266,19 @@ func (s *Server) ended(p, next Position, a *Page) (Position, verdict, error) {
 		claim = next.Total
 	}
 	if next.Distinct >= claim {
-		odd := p.Odd || p.Barren > 1
-		if odd && p.Cursor == "" && (claim <= p.Most || next.Distinct != claim) {
+		odd := p.Odd && !p.Edge || p.Barren > 1 && p.single(s.count(p))
+		if odd && p.Cursor == "" && (claim <= p.Opening || next.Distinct != claim) {
 			return p, more, s.odd(next)
 		}
-		return next, end, nil
+		counted := next.complete() && (claim > p.Opening || a.Total == p.Total)
+		if counted || p.Edge || p.Cursor != "" || p.Pages == 0 || p.Last == "" {
+			return next, end, nil
+		}
+		// A row that has gone has moved the others up, so that nothing is left where the next one was.
+		aligned := p.Aligned && !p.single(s.count(p))
+		p, v, err := p.endIf(p.Received-p.Behind, cmp.Or(p.LastNew, p.Last))
+		p.Aligned = aligned
+		return p, v, err
 	}
 	err := baton.Errorf(baton.Incomplete, "the list ended after %d different rows, but the server says there are %d", next.Distinct, claim)
 	switch {

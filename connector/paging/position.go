@@ -14,6 +14,7 @@ type Position struct {
 	Received int    `json:"received,omitempty"` // place of the last row
 	Distinct int    `json:"distinct,omitempty"` // rows, each once
 	Total    int    `json:"total,omitempty"`    // as the first page claimed, 0 if it did not
+	Opening  int    `json:"opening,omitempty"`  // rows of the first page
 	Most     int    `json:"most,omitempty"`     // rows of the largest page
 	First    string `json:"first,omitempty"`    // id of the very first row
 	Last     string `json:"last,omitempty"`     // id of the last row so far
@@ -22,10 +23,14 @@ type Position struct {
 	Odd      bool   `json:"odd,omitempty"`      // some places had no row of their own
 	Proof    int    `json:"proof,omitempty"`    // the place to ask for next, to see whether Before is still there
 	Before   string `json:"before,omitempty"`   // id of the row there
+	Final    bool   `json:"final,omitempty"`    // if it is, the list is complete
+	Behind   int    `json:"behind,omitempty"`   // places of known rows since the last new one
+	LastNew  string `json:"lastNew,omitempty"`  // id of that one
 	Check    bool   `json:"check,omitempty"`    // next: does the server heed the start of a page?
 	Cursor   string `json:"cursor,omitempty"`
 	Handle   string `json:"handle,omitempty"`
 	Barren   int    `json:"barren,omitempty"`   // pages without a new row, in a row
+	Empty    int    `json:"empty,omitempty"`    // pages without any row, in place of one with a known row
 	Restarts int    `json:"restarts,omitempty"` // passes given up so far
 	Sorted   bool   `json:"sorted,omitempty"`   // the server is asked for an order, its own did not hold
 	Limit    int    `json:"limit,omitempty"`    // rows that a page may have, 0 if nothing is known
@@ -53,7 +58,7 @@ func ParsePosition(s string) (Position, error) {
 	err := d.Decode(&p)
 	within := func(n, limit int) bool { return 0 <= n && n <= limit }
 	sane := within(p.Pages, maxPages) && within(p.Received, maxRows) && within(p.Distinct, p.Received) && within(p.Total, maxRows) &&
-		within(p.Most, maxRows) && within(p.Proof, p.Received) && within(p.Barren, maxBarren) && within(p.Restarts, maxRestarts) &&
+		within(p.Opening, maxRows) && within(p.Most, maxRows) && within(p.Proof, p.Received) && within(p.Behind, p.Received) && within(p.Barren, maxBarren) && within(p.Empty, maxEmpty) && within(p.Restarts, maxRestarts) &&
 		within(p.Limit, maxRows) && within(p.Count, maxRows) && within(p.Good, goodPages)
 	if err != nil || d.More() || !sane {
 		return Position{}, baton.Errorf(baton.Corrupt, "not a position in a list").WithFix("Run with --fresh to start over.")

@@ -92,7 +92,7 @@ func TestWhenAListIsComplete(t *testing.T) {
 		{"all pages but the first come out empty", append([]page{{total: "3", body: rows("a", "b")}}, slices.Repeat([]page{{total: "3", body: "[]"}}, 4)...), "incomplete: the list ended after 2 different rows, but the server says there are 3"},
 		{"a page comes out empty, no total", []page{{body: rows("a", "b")}, {body: "[]"}, {body: rows("a", "b")}, {body: rows("b", "c")}, {body: rows("c")}, {body: "[]"}}, "a b c"},
 		{"counts in whole pages", []page{{total: "3", body: rows("a", "b")}, {total: "3", body: rows("a", "b")}, {total: "3", body: rows("c")}, {total: "3", body: rows("a", "b")}, {total: "3", body: "[]"}}, "a b c"},
-		{"a total of nonsense", []page{{total: "many", body: rows("a")}, {total: "-1", body: "[]"}}, "a"},
+		{"a total of nonsense", []page{{total: "many", body: rows("a")}, {total: "-1", body: "[]"}, {body: rows("a")}}, "a"},
 		{"total only on the first page", []page{{total: "2", body: rows("a")}, {body: rows("b")}, {body: rows("a")}, {body: "[]"}}, "a b"},
 		{"total too low", []page{{total: "1", body: rows("a", "b")}, {total: "1", body: rows("b", "c")}, {total: "1", body: rows("c")}, {total: "1", body: "[]"}}, "a b c"},
 		{"total too low by a page", []page{{total: "2", body: rows("a", "b")}, {total: "2", body: rows("b", "c")}, {total: "2", body: rows("c")}, {total: "2", body: "[]"}}, "a b c"},

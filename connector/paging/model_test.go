@@ -1,0 +1,304 @@
+package paging_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"baton"
+	"baton/connector/paging"
+	"baton/connector/rest"
+	"baton/internal/longtest"
+)
+
+// model is a server with a list, of one of many kinds.
+type model struct {
+	rows  []string // in order
+	cap   int      // rows of a page at most
+	total string   // what a page claims: true, missing, page, low, high
+	past  string   // behind the end: empty, wrap, clamp, refuse
+	start string   // how the start of a page is taken: row, page, overlap, ignored, zero
+	twice bool     // every fifth row is listed twice
+	empty int      // every so many pages of the list come out empty
+	short bool     // the third row is counted and not shown
+	moves []string // before the request of that number: "", gone, come, swap
+	limit int      // rows that may be asked for; more are refused
+	mute  bool     // the refusal does not say why
+	heavy int      // bytes that a page may have, 0 for any
+	size  map[string]int
+	slow  int // rows that a page may have to come in time, 0 for any
+
+	asked  int
+	always map[string]bool // rows that were there all the time
+	ever   map[string]bool
+	came   int
+}
+
+var (
+	totals = []string{"true", "true", "true", "missing", "page", "low", "high"}
+	pasts  = []string{"empty", "empty", "empty", "wrap", "clamp", "refuse"}
+	starts = []string{"row", "row", "row", "row", "page", "overlap", "ignored", "zero"}
+)
+
+func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
+
+// newModel makes a server by chance; an honest one has nothing but limits.
+func newModel(r *rand.Rand, honest bool) *model {
+	m := &model{cap: 1 + r.IntN(12), total: "true", past: "empty", start: "row"}
+	for i := range r.IntN(30) {
+		m.rows = append(m.rows, fmt.Sprint("r", i))
+	}
+	chance := func(n int) bool { return r.IntN(n) == 0 }
+	if chance(3) {
+		m.limit, m.mute = 1+r.IntN(12), chance(2)
+	}
+	if chance(4) {
+		m.slow = 2 + r.IntN(10)
+	}
+	if chance(4) {
+		m.heavy, m.size = 100, map[string]int{}
+		for _, id := range m.rows {
+			m.size[id] = r.IntN(100)
+		}
+	}
+	if honest {
+		return m
+	}
+	m.total, m.past, m.start = pick(r, totals), pick(r, pasts), pick(r, starts)
+	m.twice, m.short = chance(4), chance(8)
+	if chance(5) {
+		m.empty = 1 + r.IntN(5)
+	}
+	if chance(2) {
+		for range r.IntN(40) {
+			m.moves = append(m.moves, pick(r, []string{"", "", "", "", "", "gone", "come", "swap"}))
+		}
+	}
+	return m
+}
+
+func (m *model) String() string {
+	return fmt.Sprintf("%d rows, cap %d, total %s, past the end %s, start %s, twice %t, empty %d, short %t, limit %d (mute %t), heavy %d, slow %d, moves %q",
+		len(m.rows), m.cap, m.total, m.past, m.start, m.twice, m.empty, m.short, m.limit, m.mute, m.heavy, m.slow, m.moves)
+}
+
+// look notes what is there.
+func (m *model) look() {
+	if m.always == nil {
+		m.always, m.ever = map[string]bool{}, map[string]bool{}
+		for _, id := range m.rows {
+			m.always[id] = true
+		}
+	}
+	for id := range m.always {
+		if !slices.Contains(m.rows, id) {
+			delete(m.always, id)
+		}
+	}
+	for _, id := range m.rows {
+		m.ever[id] = true
+	}
+}
+
+// move changes the list, near its beginning where that does harm.
+func (m *model) move() {
+	what := ""
+	if m.asked < len(m.moves) {
+		what = m.moves[m.asked]
+	}
+	if what == "gone" || what == "swap" {
+		if len(m.rows) > 1 {
+			m.rows = slices.Delete(slices.Clone(m.rows), 0, 1)
+		}
+	}
+	if what == "come" {
+		m.came++
+		m.rows = append([]string{fmt.Sprint("new", m.came)}, m.rows...)
+	}
+	if what == "swap" {
+		m.came++
+		m.rows = append(slices.Clone(m.rows), fmt.Sprint("new", m.came))
+	}
+}
+
+func refusal(status int, detail string) error {
+	return baton.Errorf(baton.Invalid, "%w", &rest.StatusError{Status: status, Detail: detail, Body: []byte(detail)})
+}
+
+// page answers a request.
+func (m *model) page(ask paging.Ask, page *paging.Page) error {
+	m.look()
+	m.move()
+	m.asked++
+	m.look()
+	if m.limit > 0 && ask.Count > m.limit {
+		if m.mute {
+			return refusal(400, "")
+		}
+		return refusal(400, "count is too large")
+	}
+	list := m.rows
+	if m.twice {
+		list = nil
+		for i, id := range m.rows {
+			if list = append(list, id); i%5 == 4 {
+				list = append(list, id)
+			}
+		}
+	}
+	n := min(ask.Count, m.cap)
+	from := ask.Start - 1
+	switch m.start {
+	case "page":
+		from = from / ask.Count * n
+	case "overlap":
+		if from > 0 && from < len(list) {
+			from--
+		}
+	case "ignored":
+		from = 0
+	case "zero":
+		from++
+	}
+	if from >= len(list) && len(list) > 0 {
+		switch m.past {
+		case "wrap":
+			from %= len(list)
+		case "clamp":
+			from = max(0, len(list)-n)
+		case "refuse":
+			return refusal(400, "")
+		}
+	}
+	from = min(from, len(list))
+	shown := list[from:min(from+n, len(list))]
+	if m.slow > 0 && len(shown) > m.slow {
+		return fmt.Errorf("%w", rest.ErrSlow)
+	}
+	size := 0
+	for _, id := range shown {
+		size += m.size[id]
+	}
+	if m.heavy > 0 && size > m.heavy {
+		return baton.Errorf(baton.Invalid, "%w", rest.ErrTooLarge)
+	}
+	if m.empty > 0 && len(shown) > 0 && m.asked%m.empty == 0 {
+		shown = nil
+	}
+	rows := 0
+	for i, id := range shown {
+		if m.short && from+i == 2 {
+			continue
+		}
+		page.Add(id)
+		rows++
+	}
+	page.Total = map[string]int{"true": len(m.rows), "page": rows, "low": max(0, len(m.rows)-7), "high": len(m.rows) + 7}[m.total]
+	return nil
+}
+
+// blind reports whether the server answers as one with fewer rows would. These are the cases of package storm.
+func (m *model) blind() bool {
+	moved := slices.ContainsFunc(m.moves, func(s string) bool { return s != "" })
+	uncounted := m.total == "missing" || m.total == "page" || m.total == "low"
+	single := m.cap == 1 || m.limit == 1 || m.heavy > 0
+	return (m.short || m.start != "row" || single && uncounted) && moved ||
+		uncounted && (m.start == "zero" || m.short || m.empty > 0) ||
+		(m.total == "page" || m.total == "low") && m.start == "ignored"
+}
+
+// read reads the list to its end, each page with a position in writing.
+func (m *model) read(rows int) (found map[string]bool, err error) {
+	server := &paging.Server{Rows: rows, Start: "startIndex"}
+	found = map[string]bool{}
+	at := paging.Position{}
+	for range 2000 {
+		var page *paging.Page
+		var refused bool
+		at, err = server.Read(context.Background(), at, true, func(ask paging.Ask) error {
+			page = paging.NewPage(at, func(id string) bool { return found[id] })
+			err := m.page(ask, page)
+			if m.past == "refuse" && err != nil && at.Total > 0 && at.Distinct == at.Total && ask.Start > at.Received && errors.As(err, new(*rest.StatusError)) {
+				refused, err = true, nil
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if page.Refused = refused; refused {
+			page = paging.NewPage(at, nil)
+			page.Refused = true
+		}
+		step, err := server.After(at, page)
+		if err != nil {
+			return nil, err
+		}
+		if step.Restart {
+			clear(found)
+		} else {
+			for id := range page.Ids() {
+				found[id] = true
+			}
+		}
+		if step.Done {
+			return found, nil
+		}
+		if at, err = paging.ParsePosition(step.Next.String()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("the list does not end")
+}
+
+// check reads a list of a server made by chance, and says what is wrong with what comes of it.
+func check(seed uint64) string {
+	r := rand.New(rand.NewPCG(seed, 0x9a61))
+	honest := r.IntN(4) == 0
+	m := newModel(r, honest)
+	rows := 2 + r.IntN(12)
+	what := fmt.Sprintf("%s, asked for %d", m, rows)
+	found, err := m.read(rows)
+	switch {
+	case err != nil && honest && m.limit == 0 && (m.heavy == 0 || !errors.Is(err, rest.ErrTooLarge)):
+		return fmt.Sprintf("%s: %v", what, err)
+	case err != nil && strings.Contains(err.Error(), "does not end"):
+		return fmt.Sprintf("%s: %v", what, err)
+	case err != nil || m.blind():
+		return ""
+	}
+	for id := range m.always {
+		if !found[id] {
+			return fmt.Sprintf("%s: %s is missing", what, id)
+		}
+	}
+	for id := range found {
+		if !m.ever[id] {
+			return fmt.Sprintf("%s: %s never was", what, id)
+		}
+	}
+	return ""
+}
+
+// TestServers reads lists of servers of many kinds: honest ones come out whole, and no list that is called complete is
+// short, unless the server answers as one with fewer rows would.
+func TestServers(t *testing.T) {
+	for seed := range uint64(longtest.Pick(10_000, 300_000)) {
+		if wrong := check(seed); wrong != "" {
+			t.Fatalf("seed %d: %s", seed, wrong)
+		}
+	}
+}
+
+func FuzzServers(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		if wrong := check(seed); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
