@@ -271,7 +271,8 @@ func (s *Server) ended(p, next Position, a *Page) (Position, verdict, error) {
 			return p, more, s.odd(next)
 		}
 		counted := next.complete() && (claim > p.Opening || a.Total == p.Total)
-		if counted || p.Edge || p.Cursor != "" || p.Pages == 0 || p.Last == "" {
+		refused := a.Refused && p.overlaps(s.count(p)) // the client knows why
+		if counted || refused || p.Edge || p.Cursor != "" || p.Pages == 0 || p.Last == "" {
 			return next, end, nil
 		}
 		// A row that has gone has moved the others up, so that nothing is left where the next one was.

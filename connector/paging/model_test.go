@@ -60,7 +60,7 @@ func newModel(r *rand.Rand, honest bool) *model {
 		m.slow = 2 + r.IntN(10)
 	}
 	if chance(4) {
-		m.heavy, m.size = 100, map[string]int{}
+		m.heavy, m.size, m.mute = 100, map[string]int{}, chance(2)
 		for _, id := range m.rows {
 			m.size[id] = r.IntN(100)
 		}
@@ -179,20 +179,20 @@ func (m *model) page(ask paging.Ask, page *paging.Page) error {
 	if m.slow > 0 && len(shown) > m.slow {
 		return fmt.Errorf("%w", rest.ErrSlow)
 	}
-	size := 0
-	for _, id := range shown {
-		size += m.size[id]
-	}
-	if m.heavy > 0 && size > m.heavy {
-		return baton.Errorf(baton.Invalid, "%w", rest.ErrTooLarge)
-	}
 	if m.empty > 0 && len(shown) > 0 && m.asked%m.empty == 0 {
 		shown = nil
 	}
-	rows := 0
+	rows, size := 0, 0
 	for i, id := range shown {
 		if m.short && from+i == 2 {
 			continue
+		}
+		if size += m.size[id]; m.heavy > 0 && size > m.heavy {
+			if m.mute {
+				page.Rows = 0
+				return refusal(413, "")
+			}
+			return baton.Errorf(baton.Invalid, "%w", rest.ErrTooLarge)
 		}
 		page.Add(id)
 		rows++
@@ -219,13 +219,14 @@ func (m *model) read(rows int) (found map[string]bool, err error) {
 	for range 2000 {
 		var page *paging.Page
 		var refused bool
-		at, err = server.Read(context.Background(), at, true, func(ask paging.Ask) error {
+		var status *rest.StatusError
+		at, err = server.Read(context.Background(), at, true, func(ask paging.Ask) (int, error) {
 			page = paging.NewPage(at, func(id string) bool { return found[id] })
 			err := m.page(ask, page)
-			if m.past == "refuse" && err != nil && at.Total > 0 && at.Distinct == at.Total && ask.Start > at.Received && errors.As(err, new(*rest.StatusError)) {
+			if m.past == "refuse" && err != nil && at.Total > 0 && at.Distinct == at.Total && ask.Start > at.Received && errors.As(err, &status) && status.Status == 400 {
 				refused, err = true, nil
 			}
-			return err
+			return page.Rows, err
 		})
 		if err != nil {
 			return nil, err

@@ -49,32 +49,45 @@ func (s *Server) grow(p Position) Position {
 }
 
 // Read calls get for the page at p, and again for fewer rows while an answer is too large or takes too long, or the server
-// refuses that many. Plain says that nothing else is asked for, so that a first page that is refused without a word may be
-// too many rows. Read returns the position with the number of rows that get succeeded with.
-func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask) error) (Position, error) {
+// refuses that many. Get returns how many rows it read. Plain says that nothing else is asked for, so that a first page that
+// is refused without a word may be too many rows. Read returns the position with the number of rows that get succeeded with.
+func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask) (rows int, err error)) (Position, error) {
 	var refused error // the first time
 	for {
-		err := get(s.Ask(p))
+		ask := s.Ask(p)
+		rows, err := get(ask)
 		if err == nil {
 			if refused != nil {
-				s.limit.Store(int64(p.Limit)) // from now on
+				s.limit.Store(int64(ask.Count)) // from now on
 			}
 			return p, nil
 		}
 		why := objectionOf(err, plain && p.Pages == 0)
-		smaller := s.smaller(ctx, p, err, why, refused == nil)
-		if why == tooMany && refused == nil {
-			refused = err
+		smaller := p
+		switch why {
+		case tooMany:
+			if n := s.accepted(ctx, err, ask.Count, refused == nil); n > 0 {
+				smaller.Limit = n
+			}
+			if refused == nil {
+				refused = err
+			}
+		case tooLarge:
+			smaller.Count, smaller.Good = max(1, min(rows, ask.Count/2)), 0
+			if rows == 0 && !errors.Is(err, rest.ErrTooLarge) {
+				smaller.Count = max(1, ask.Count/2) // nobody knows how many would do
+			}
+		case tooSlow:
+			smaller.Count, smaller.Good = max(leastSlow, ask.Count/2), 0
 		}
-		switch n := s.count(smaller); {
-		case n < s.count(p):
+		switch {
+		case s.count(smaller) < ask.Count:
 			p = smaller
 		case why == tooMany:
 			return p, refused // what was tried since is of no interest
-		case why == tooLarge && n == 1:
-			return p, baton.Errorf(baton.KindOf(err), "row %d of the list alone: %w", s.Ask(p).Start, err).WithFix("%s", s.LargeRow)
+		case why == tooLarge:
+			return p, baton.Errorf(baton.KindOf(err), "row %d of the list alone: %w", ask.Start, err).WithFix("%s", s.LargeRow)
 		case why == tooSlow:
-			ask := s.Ask(p)
 			return p, baton.Errorf(baton.KindOf(err), "%d rows from row %d on: %w", ask.Count, ask.Start, err).
 				WithFix("Try again later. If it stays so, raise http-timeout-seconds, or have whoever runs the server find out why it takes so long.")
 		default:
@@ -96,6 +109,13 @@ const (
 // aboutCount recognises the refusal of a number of rows.
 var aboutCount = regexp.MustCompile(`(?i)\bcount\b|\blimit\b|max[ _]?results|too[ _]?many|invalid[ _]?count|page[ _]?size|per[ _]?page|\bmax(imum)?\b|too large|exceed`)
 
+// IsAboutCount reports whether the error is the refusal of a page, in words that speak of the number of rows.
+func IsAboutCount(err error) bool {
+	var status *rest.StatusError
+	return errors.As(err, &status) && baton.KindOf(err) == baton.Invalid && aboutCount.Match(status.Body) &&
+		(status.Status == http.StatusBadRequest || status.Status == http.StatusUnprocessableEntity)
+}
+
 // objectionOf tells what the error for a page is about. Plain says that any refusal may be about the number of rows.
 func objectionOf(err error, plain bool) objection {
 	var status *rest.StatusError
@@ -110,26 +130,10 @@ func objectionOf(err error, plain bool) objection {
 		return tooLarge
 	case status.Status != http.StatusBadRequest && status.Status != http.StatusUnprocessableEntity || baton.KindOf(err) != baton.Invalid:
 		return none
-	case plain || aboutCount.Match(status.Body):
+	case plain || IsAboutCount(err):
 		return tooMany
 	}
 	return none
-}
-
-// smaller returns p with fewer rows to ask for, or p itself.
-func (s *Server) smaller(ctx context.Context, p Position, err error, why objection, first bool) Position {
-	asked := s.count(p)
-	switch why {
-	case tooMany:
-		if n := s.accepted(ctx, err, asked, first); n > 0 {
-			p.Limit = n
-		}
-	case tooLarge:
-		p.Count, p.Good = max(1, asked/2), 0
-	case tooSlow:
-		p.Count, p.Good = min(asked, max(leastSlow, asked/2)), 0
-	}
-	return p
 }
 
 // named finds the number of rows that a refusal allows.
@@ -144,8 +148,9 @@ func (s *Server) accepted(ctx context.Context, err error, asked int, first bool)
 		}
 	}
 	least := leastBare
-	var status *rest.StatusError
-	if errors.As(err, &status) && aboutCount.Match(status.Body) {
+	if IsAboutCount(err) {
+		var status *rest.StatusError
+		errors.As(err, &status)
 		least = 1
 		for _, m := range named.FindAllStringSubmatch(status.Detail, -1) {
 			if n, _ := strconv.Atoi(m[1]); n > 0 && n < asked {

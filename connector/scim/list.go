@@ -62,6 +62,7 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 	var own error // of an answer that is no list
 	begun := false
 	read := func(ask paging.Ask) error {
+		page = nil
 		return c.persist(ctx, func() error {
 			return c.getPage(ctx, "/"+endpoint, pageQuery(endpoint, ask, by.filter), by.fresh, ask.CanShrink(), func(s *jsonscan.Scanner) error {
 				if begun {
@@ -69,16 +70,17 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 				}
 				begun = true
 				rows.begin()
-				page, own = readList(s, rows, paging.NewPage(*at, sink.Seen))
+				page = &listReader{Page: paging.NewPage(*at, sink.Seen), rows: rows}
+				own = page.readList(s)
 				return own
 			})
 		})
 	}
 	byCursor, refused := false, false
 	var lost error // the cursor
-	end, err := c.pages.Read(ctx, *at, by.filter == "", func(ask paging.Ask) error {
+	end, err := c.pages.Read(ctx, *at, by.filter == "", func(ask paging.Ask) (int, error) {
 		err := read(ask)
-		if at.Pages == 0 && by.filter == "" && statusOf(err) == http.StatusBadRequest {
+		if at.Pages == 0 && by.filter == "" && statusOf(err) == http.StatusBadRequest && !paging.IsAboutCount(err) {
 			// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
 			first := ask
 			first.Cursor = beginning
@@ -93,7 +95,10 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 		case behindTheEnd(*at, ask, err), c.cursorsOnly(ctx, *at, err):
 			refused, err = true, nil
 		}
-		return err
+		if page == nil {
+			return 0, err
+		}
+		return page.Rows, err
 	})
 	if err != nil {
 		return ListStep{}, err
@@ -175,12 +180,11 @@ type listReader struct {
 	formal, named bool
 }
 
-// readList reads a ListResponse into page. Anything else, however successful its status, is an
+// readList reads a ListResponse. Anything else, however successful its status, is an
 // error: an empty list is one that says so.
-func readList(s *jsonscan.Scanner, rows rowReader, page *paging.Page) (*listReader, error) {
-	p := &listReader{Page: page, rows: rows}
+func (p *listReader) readList(s *jsonscan.Scanner) error {
 	if !isObject(s) {
-		return p, notAList()
+		return notAList()
 	}
 	counted, listed := false, false
 	var err error
@@ -216,7 +220,7 @@ func readList(s *jsonscan.Scanner, rows rowReader, page *paging.Page) (*listRead
 	if err == nil && !listed && !counted {
 		err = notAList()
 	}
-	return p, err
+	return err
 }
 
 func (p *listReader) read(s *jsonscan.Scanner) error {

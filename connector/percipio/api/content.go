@@ -180,17 +180,19 @@ func (c *Client) ListCatalog(ctx context.Context, at paging.Position, sink pagin
 // FindItem searches for the item with that id, whose spelling may differ as [SameID] allows. Not finding one
 // proves nothing: the search is a full-text search in one language. The catalogue knows.
 func (c *Client) FindItem(ctx context.Context, id string) (it Item, found bool, err error) {
-	_, err = c.pages.Read(ctx, paging.Position{}, true, func(ask paging.Ask) error {
+	_, err = c.pages.Read(ctx, paging.Position{}, true, func(ask paging.Ask) (rows int, err error) {
 		query := url.Values{"q": {id}, "localeCode": {"en"}, "offset": {"0"}, "max": {strconv.Itoa(ask.Count)}}
-		return c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query, ask.CanShrink(), func(_ http.Header, s *jsonscan.Scanner) error {
-			it, found = Item{}, false
+		err = c.get(ctx, c.path(contentDiscovery, "v1", "search-content"), query, ask.CanShrink(), func(_ http.Header, s *jsonscan.Scanner) error {
+			it, found, rows = Item{}, false, 0
 			read := readItems(s)
 			return readRows(s, func() {
+				rows++
 				if row := read(); SameID(row.ID, id) && (!found || row.ID == id) {
 					it, found = row, true
 				}
 			})
 		})
+		return rows, err
 	})
 	if err != nil {
 		return Item{}, false, explain("search for "+strconv.Quote(id), contentDiscovery, err)

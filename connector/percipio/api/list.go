@@ -24,7 +24,8 @@ func listPage[T any](ctx context.Context, c *Client, l listing[T], at paging.Pos
 	var page *paging.Page
 	var lost error // the paging id
 	begun := false
-	at, err := c.pages.Read(ctx, at, true, func(ask paging.Ask) error {
+	at, err := c.pages.Read(ctx, at, true, func(ask paging.Ask) (int, error) {
+		page = paging.NewPage(at, l.sink.Seen)
 		query := url.Values{"offset": {strconv.Itoa(ask.Start - 1)}, "max": {strconv.Itoa(ask.Count)}}
 		if ask.Handle != "" {
 			query.Set("pagingRequestId", ask.Handle)
@@ -40,7 +41,7 @@ func listPage[T any](ctx context.Context, c *Client, l listing[T], at paging.Pos
 		if ask.Handle != "" && handleLost(err) {
 			lost, err = err, nil
 		}
-		return err
+		return page.Rows, err
 	})
 	switch {
 	case err != nil:
