@@ -1,11 +1,16 @@
 package scim_test
 
 import (
+	"net/http"
 	"slices"
+	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"baton"
 	"baton/connector/paging"
+	"baton/connector/rest"
 	"baton/connector/scim"
 )
 
@@ -78,4 +83,50 @@ func TestStep(t *testing.T) {
 	if err != nil || step.Total != 0 {
 		t.Errorf("a total nobody can believe is passed on: %+v, %v", step, err)
 	}
+}
+
+// TestSlowPages: fewer rows are asked for while no answer comes in time. In the end the error says what was asked for.
+func TestSlowPages(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fast int // rows that a page may have to come in time
+		rows int
+		err  string
+	}{
+		"some rows": {30, 120, ""},
+		"no row":    {0, 0, "2 rows from row 1 on: GET /Users: no complete answer within 10s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := dialect(func(q query) page { return page{rows: window(q, 120, 100), total: 120} }).handler()
+				client, err := rest.New(rest.Config{BaseURL: "https://scim.example.com", RetryFor: -1, Timeout: 10 * time.Second,
+					Transport: slowly(func(w http.ResponseWriter, r *http.Request) {
+						if count, _ := strconv.Atoi(r.URL.Query().Get("count")); count > tt.fast {
+							<-r.Context().Done()
+							return
+						}
+						server(w, r)
+					})})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := drain(t, scim.New(scim.Config{REST: client}))
+				if tt.err != "" {
+					wantError(t, got.err, baton.Unavailable, tt.err, "raise http-timeout-seconds")
+				} else if got.err != nil || len(got.ids) != tt.rows {
+					t.Errorf("%d rows, %v", len(got.ids), got.err)
+				}
+			})
+		})
+	}
+}
+
+// slowly answers requests without a socket, and fails like one that waited for the answer in vain.
+type slowly http.HandlerFunc
+
+func (h slowly) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := inProcess(h).RoundTrip(r)
+	if ended := r.Context().Err(); ended != nil {
+		return nil, ended
+	}
+	return response, err
 }
