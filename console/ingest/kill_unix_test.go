@@ -209,7 +209,7 @@ func shown(t *testing.T, s *store.Store, app console.ID) string {
 func crowd(n int) tenant {
 	rnd := rand.New(rand.NewPCG(uint64(n), 7))
 	x := tenant{logins: map[string]string{}, off: map[string]bool{}, service: map[string]bool{}, created: map[string]time.Time{}, members: map[string][]string{}}
-	for i := range longtest.Pick(150, 900) {
+	for i := range longtest.Pick(150, 300) {
 		if rnd.IntN(20) == 0 {
 			continue
 		}

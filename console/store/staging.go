@@ -257,7 +257,7 @@ const (
 
 func (p *pace) size() int {
 	if p.rows == 0 {
-		p.rows = 2048
+		p.rows = 512
 	}
 	return p.rows
 }
