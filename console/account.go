@@ -2,7 +2,7 @@ package console
 
 import "time"
 
-// Account is what a resource of a type with the user trait adds.
+// Account holds the attributes that a resource of a type with the user trait has in addition.
 type Account struct {
 	Kind        AccountKind
 	Login       string

@@ -10,5 +10,5 @@ type App struct {
 	Version       int64
 }
 
-// ProposedMinimumAdmins is what the console proposes for [App.MinimumAdmins].
+// ProposedMinimumAdmins is the value that the console proposes for [App.MinimumAdmins].
 const ProposedMinimumAdmins = 2

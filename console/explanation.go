@@ -9,7 +9,7 @@ type Explanation struct {
 	Reason    ID // of ByReason
 }
 
-// ExplanationKind is what explains a change.
+// ExplanationKind is the kind of an explanation.
 type ExplanationKind string
 
 // The explanations.

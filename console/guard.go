@@ -31,7 +31,7 @@ func (r *Refusal) Error() string { return r.err.Error() }
 
 func (r *Refusal) Unwrap() error { return r.err }
 
-// Decision is what somebody decides about access.
+// Decision is a decision of a person about access.
 type Decision struct {
 	Actor      ID // who decides
 	OnBehalfOf ID // whose decision it is, when the actor is a delegate; else ""

@@ -40,7 +40,8 @@ type HoldPolicy struct {
 // DefaultHoldPolicy is used unless an app's owner sets another.
 var DefaultHoldPolicy = HoldPolicy{ShrinkPercent: 30, MinRows: 10, OverlapPercent: 50, DanglingPercent: 10}
 
-// SyncView is what [Holds] compares: the head and a sync, or nothing and the first sync.
+// SyncView holds the figures that [Holds] compares: those of the head, if there is one, and
+// those of a sync.
 type SyncView struct {
 	First        bool             // the connector has no applied sync
 	Before       map[string]int64 // rows by resource type, and facts under "grants"
@@ -49,8 +50,9 @@ type SyncView struct {
 	AccountsKept int64 // of these, the ones that the sync shows too
 	Grants       int64 // rows read, dangling ones included
 	Dangling     int64
-	Stated       int64 // rows that the file's writer stated; 0 when it stated none
-	Missing      int64 // of these, the ones that the file does not hold
+	Example      string // one of the dangling grants
+	Stated       int64  // rows that the file's writer stated; 0 when it stated none
+	Missing      int64  // of these, the ones that the file does not hold
 	AdminsBefore int
 	AdminsAfter  int
 	Minimum      int // 0 when no minimum is set
@@ -82,7 +84,7 @@ func Holds(v SyncView, p HoldPolicy) []Hold {
 	}
 	if v.Dangling*100 > v.Grants*int64(p.DanglingPercent) && v.Dangling >= p.MinRows {
 		holds = append(holds, Hold{HoldDangling, "", v.Grants, v.Grants - v.Dangling,
-			fmt.Sprintf("%d of %d grants name a principal that the sync does not contain.", v.Dangling, v.Grants)})
+			fmt.Sprintf("%d of %d grants name a principal or an entitlement that the sync does not contain, for example %s.", v.Dangling, v.Grants, v.Example)})
 	}
 	if v.Missing*100 > v.Stated*int64(p.DanglingPercent) && v.Missing >= p.MinRows {
 		holds = append(holds, Hold{HoldMissing, "", v.Stated, v.Stated - v.Missing,

@@ -2,7 +2,7 @@ package console
 
 import "time"
 
-// Verb is what an operation does.
+// Verb is the change that an operation makes.
 type Verb string
 
 // The verbs. On [AccountItself], Grant creates or enables the account and Revoke disables

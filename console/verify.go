@@ -4,7 +4,7 @@ import "time"
 
 // Evidence of a later sync about an operation.
 
-// Verdict is what a sync says about an operation.
+// Verdict is the evidence that a sync gives about an operation.
 type Verdict int
 
 // The verdicts.

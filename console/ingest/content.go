@@ -116,7 +116,7 @@ func decodeSources(b []byte) (sources []console.Source) {
 	return sources
 }
 
-// detail returns the number of what the upstream says of a grant.
+// detail numbers the metadata of a grant; 0 for none.
 func (d *delta) detail(row c1z.Grant) int32 {
 	b := canonical(row.Metadata)
 	if b == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -44,10 +45,10 @@ type delta struct {
 	grants  []grant      // in the order of the stored facts, each pair once
 	read    int64        // grants in the file, dangling ones included
 	stated  c1z.Totals   // rows that the file's writer stated
-	exclude example
+	example string       // one of the grants that were left out
 }
 
-// resource is what must be known of a resource beside its identity.
+// resource holds what the comparison needs of a resource. Its identity is in delta.resources.
 type resource struct {
 	key         console.ResourceKey // 0 until it has one
 	digest      [16]byte            // of its newest stored version
@@ -88,9 +89,6 @@ type grant struct {
 	sources, detail        int32
 	flags                  int8
 }
-
-// example keeps one of the grants that were left out.
-type example struct{ entitlement, principal string }
 
 // place returns the identity of a resource in buf.
 func place(buf []byte, id baton.ResourceID) []byte { return placeOf(buf, id.Type, id.ID) }
@@ -363,8 +361,8 @@ func (d *delta) readGrants(ctx context.Context) error {
 		known = known && (d.resource[p].inFile || d.targeted && d.resource[p].shown)
 		if !ok || !known {
 			d.counts.Dangling++
-			if d.exclude == (example{}) {
-				d.exclude = example{string(row.Entitlement), string(row.PrincipalType) + ":" + string(row.PrincipalID)}
+			if d.example == "" {
+				d.example = fmt.Sprintf("%.80q of %.80q", row.Entitlement, string(row.PrincipalType)+":"+string(row.PrincipalID))
 			}
 			continue
 		}
@@ -399,7 +397,7 @@ func (d *delta) reconcile() {
 	}
 }
 
-// attributes fills in what a grant says beside what it connects.
+// attributes sets sources, metadata and flags of a grant.
 func (d *delta) attributes(g *grant, row *c1z.GrantRow) error {
 	full, err := row.Grant()
 	if err != nil {

@@ -85,7 +85,7 @@ func (in *Ingester) sync(ctx context.Context, id console.ID) (s console.Sync, er
 	return s, err
 }
 
-// apply returns nil when the state of the sync says what became of it.
+// apply returns nil if the state of the sync records the outcome.
 func (in *Ingester) apply(ctx context.Context, actor console.Actor, s console.Sync) error {
 	path, err := in.fetch(ctx, s.File)
 	if err != nil {
@@ -104,7 +104,7 @@ func (in *Ingester) apply(ctx context.Context, actor console.Actor, s console.Sy
 	st, err := in.Store.BeginSync(ctx, in.by(actor), s.ID)
 	if baton.KindOf(err) == baton.Refused {
 		if now, e := in.sync(ctx, s.ID); e == nil && now.State != s.State {
-			return nil // superseded or stored: the state says so
+			return nil // the state is superseded or stored
 		}
 	}
 	if err != nil {

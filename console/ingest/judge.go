@@ -12,7 +12,7 @@ import (
 
 // judge returns what keeps the sync from being applied.
 func (in *Ingester) judge(ctx context.Context, d *delta) ([]console.Hold, error) {
-	v := console.SyncView{First: d.st.Head == 0, Grants: d.read, Dangling: d.counts.Dangling, Stated: d.stated.Resources + d.stated.Entitlements + d.stated.Grants, Missing: d.counts.Missing}
+	v := console.SyncView{First: d.st.Head == 0, Grants: d.read, Dangling: d.counts.Dangling, Example: d.example, Stated: d.stated.Resources + d.stated.Entitlements + d.stated.Grants, Missing: d.counts.Missing}
 	if !d.targeted {
 		v.Before, v.After = d.headByType, d.fileByType
 		v.AccountsHead, v.AccountsKept = d.headRows, d.keptRows

@@ -14,7 +14,7 @@ import (
 	"baton/console/syncfile"
 )
 
-// Origin says where a sync file comes from.
+// Origin is where a sync file comes from.
 type Origin struct {
 	Connector console.ID
 	Task      console.ID // "" for files that people bring
@@ -30,7 +30,7 @@ const MaxFile = 4 << 30
 
 // Receive stores a sync file and records its sync, which Apply then applies. A file that
 // cannot be read is recorded as a sync that was refused, and Receive returns its id as well:
-// the state of the sync says why.
+// Why of the sync is the reason.
 func (in *Ingester) Receive(ctx context.Context, actor console.Actor, o Origin, r io.Reader) (id console.ID, err error) {
 	f, err := os.CreateTemp(in.Scratch, "received-*.c1z")
 	if err != nil {

@@ -35,7 +35,7 @@ type System struct {
 	Virtualization  string `json:"virtualization,omitempty"`
 }
 
-// Description is what a connector says of itself and of what it can do.
+// Description is how a connector describes itself and its abilities.
 type Description struct {
 	DisplayName   string            `json:"display_name"`
 	Description   string            `json:"description,omitempty"`

@@ -87,7 +87,7 @@ type Upload struct {
 	Chunks    int // number of chunks; see [Store]
 }
 
-// UploadKind is what an upload holds, by its first bytes.
+// UploadKind is the kind of an uploaded file, by its first bytes.
 type UploadKind string
 
 // The kinds of uploads.

@@ -23,7 +23,7 @@ const (
 	ActionStatusType   Type = "action_status"
 )
 
-// Work is what a task asks of a connector. Exactly one field is set. Stores keep its
+// Work is the request of a task to a connector. Exactly one field is set. Stores keep its
 // JSON form.
 type Work struct {
 	Hello          *HelloWork          `json:"hello,omitempty"`

@@ -8,7 +8,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// OwnerSource says how an account came to its owner.
+// OwnerSource is how an account was assigned to its owner.
 type OwnerSource string
 
 // The sources of owners. An owner that a person set or cleared is never changed by

@@ -8,7 +8,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// KnownEntitlement is what a stream knows of an entitlement, for the comparison with a sync.
+// KnownEntitlement is an entitlement that the stream showed at some time, for the comparison
+// with a sync.
 type KnownEntitlement struct {
 	Key    console.EntitlementKey
 	ID     string
@@ -55,7 +56,7 @@ func (st *Staging) KnownEntitlements(ctx context.Context) iter.Seq2[KnownEntitle
 	}
 }
 
-// EntitlementChange is what a sync does to an entitlement. For Close, Key is enough.
+// EntitlementChange is a change of one entitlement by a sync. Close needs the Key only.
 type EntitlementChange struct {
 	Change      Change
 	New         bool // the key is new: the entitlement has no row yet

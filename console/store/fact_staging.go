@@ -107,7 +107,7 @@ func (st *Staging) SourceSet(ctx context.Context, sources []console.Source) (int
 	return key, err
 }
 
-// FactChange is what a sync does to a fact. For Close and Replace, Was is the sync that
+// FactChange is a change of one fact by a sync. For Close and Replace, Was is the sync that
 // opened the fact that ends.
 type FactChange struct {
 	Change Change

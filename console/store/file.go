@@ -174,9 +174,9 @@ func (s *Store) DropFiles(ctx context.Context, by console.By, connector console.
 	return dropped, err
 }
 
-// dropFile deletes the bytes of a file unless somebody keeps it: first it says so, then it
-// deletes the chunks in small transactions. What a process that dies leaves, SweepFiles
-// deletes.
+// dropFile deletes the bytes of a file unless somebody keeps it: first it marks the file
+// as dropped, then it deletes the chunks in small transactions. SweepFiles deletes the chunks
+// that a process leaves when it dies in between.
 func (s *Store) dropFile(ctx context.Context, by console.By, id console.ID) (dropped bool, err error) {
 	err = s.Update(ctx, by, func(t *Tx) error {
 		f, err := t.lockFile(id)

@@ -11,7 +11,7 @@ import (
 // OperationTopic is woken when an operation of a connector can be dispatched.
 func OperationTopic(connector console.ID) string { return "operation:" + string(connector) }
 
-// Circumstances are what a proposal is judged by and the store does not know.
+// Circumstances are the facts for judging a proposal that the store does not have.
 type Circumstances struct {
 	Override   *console.Override
 	MasteredBy string // the identity provider that masters the entitlement's group

@@ -12,7 +12,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// KnownResource is what a stream knows of a resource, for the comparison with a sync.
+// KnownResource is a resource that the stream showed at some time, for the comparison with
+// a sync.
 type KnownResource struct {
 	Key         console.ResourceKey
 	Type, ID    string
@@ -91,7 +92,7 @@ func (t *Tx) knownPage(stream console.Stream, head console.SyncNumber, after Kno
 		stream, head, []byte(after.Type), []byte(after.ID), after.Incarnation, after.From, scanPage)
 }
 
-// ResourceChange is what a sync does to a resource. For Close and Touch, Key is enough,
+// ResourceChange is a change of one resource by a sync. Close and Touch need the Key only,
 // and LastLogin for Touch.
 type ResourceChange struct {
 	Change   Change

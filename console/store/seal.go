@@ -21,7 +21,7 @@ type Keyring struct {
 	load func() (current string, keys map[string][]byte, err error)
 }
 
-// ring is what a Keyring holds at a time.
+// ring is the content of a Keyring.
 type ring struct {
 	current string
 	keys    map[string]cipher.AEAD

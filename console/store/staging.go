@@ -302,7 +302,7 @@ func inChunks[T any](st *Staging, seq iter.Seq2[T, error], write func([]T) error
 	return flush()
 }
 
-// Change says what a sync does to a row.
+// Change is the effect of a sync on a row.
 type Change int
 
 // The changes of a row.
@@ -471,7 +471,7 @@ func (s *Store) forgetStaged(ctx context.Context, n console.SyncNumber) error {
 	}
 }
 
-// numbers hands out numbers of a counter in blocks, in transactions of their own: numbers
+// numbers returns a block of numbers of a counter, in a transaction of its own: numbers
 // of an abandoned sync are not used again.
 func (st *Staging) numbers(ctx context.Context, counter string, n int) (first int64, err error) {
 	err = st.s.db.Write(ctx, func(e engine.Tx) (err error) {

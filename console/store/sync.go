@@ -199,7 +199,7 @@ func (t *Tx) lockHead(stream console.Stream) (head, error) {
 	return get(t, scanStream, "stream", "SELECT stream, head, staging FROM head WHERE stream = $1 FOR UPDATE", stream)
 }
 
-// Moment is what an app's syncs showed at a time: one sync for each stream.
+// Moment selects the syncs of an app that were the newest at a time, one for each stream.
 type Moment struct {
 	At      time.Time // zero for now
 	Streams []StreamAt
