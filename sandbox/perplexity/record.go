@@ -95,7 +95,7 @@ func (x *exchange) noteSearch() {
 // borrow adds the address that was last searched for to the user that has borrowed it.
 func (x *exchange) borrow(u *user, o *object) {
 	name := x.s.borrowed
-	if name == "" || !x.s.faults.Has("borrowed-address") || x.another(name) != u || !x.s.faults.On("borrowed-address") {
+	if name == "" || x.s.faults.Has("no-email") || !x.s.faults.Has("borrowed-address") || x.another(name) != u || !x.s.faults.On("borrowed-address") {
 		return
 	}
 	emails, _ := o.get("emails").([]any)
@@ -126,7 +126,7 @@ func (x *exchange) unknownIn(doc object) (ids []string) {
 	}
 	for _, v := range elements(doc.get("members")) {
 		if o, ok := v.(object); ok {
-			if id := valueOf(o); id != "" && x.s.userByID[id] == nil && !slices.Contains(ids, id) && x.s.faults.On("any-member") {
+			if id := valueOf(o); id != "" && x.s.userByID[id] == nil && x.userByValue(id) == nil && !slices.Contains(ids, id) && x.s.faults.On("any-member") {
 				ids = append(ids, id)
 			}
 		}

@@ -342,6 +342,9 @@ func (c *changing) retryFailed(failed []request) {
 	c.interfere = nil
 	c.mu.Unlock()
 	for i, q := range failed {
+		if _, there := c.org.State().User(q.user); q.user != "" && q.user != nobody && !there {
+			continue // the account was there for a fault
+		}
 		opposed := slices.ContainsFunc(failed[i+1:], func(o request) bool { return o.user == q.user || o.email != "" && o.email == q.email })
 		if err := c.try(q, nil); err != nil && !opposed {
 			switch baton.KindOf(err) {
