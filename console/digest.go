@@ -7,11 +7,11 @@ import (
 )
 
 // digest hashes values so that no two sequences of values have the same bytes. A new one
-// has an empty buffer of digestRoom.
+// has an empty buffer of digestSize.
 type digest struct{ buf []byte }
 
-// digestRoom is enough for most rows: callers keep it on the stack.
-const digestRoom = 512
+// digestSize is enough for most rows: callers keep it on the stack.
+const digestSize = 512
 
 func (d *digest) str(values ...string) {
 	for _, v := range values {

@@ -16,8 +16,8 @@ type Entitlement struct {
 // Digest returns 16 bytes that differ when anything about an entitlement differs, except
 // its own key.
 func (e Entitlement) Digest() [16]byte {
-	var room [digestRoom]byte
-	d := digest{buf: room[:0]}
+	var buf [digestSize]byte
+	d := digest{buf: buf[:0]}
 	d.str(e.ID, e.Slug, e.Name, e.Description)
 	d.num(int64(e.Resource), int64(e.Purpose))
 	if e.Immutable {

@@ -33,7 +33,7 @@ const (
 	ReasonRule       ReasonKind = "rule"       // a rule expects it, for example a group of the identity provider
 )
 
-// ByRule reports whether a rule wrote the reason. A bar outranks such reasons.
+// ByRule reports whether a rule wrote the reason. A bar takes precedence over such reasons.
 func (k ReasonKind) ByRule() bool {
 	return k == ReasonProfile || k == ReasonAutomation || k == ReasonRule
 }

@@ -31,8 +31,8 @@ const (
 // keys and what has no history. Stored digests are compared with it: other bytes for the
 // same content would make every row look changed.
 func (r Resource) Digest() [16]byte {
-	var room [digestRoom]byte
-	d := digest{buf: room[:0]}
+	var buf [digestSize]byte
+	d := digest{buf: buf[:0]}
 	d.str(r.Type, r.ID, r.Name, r.Description)
 	d.num(int64(r.Parent), int64(r.Status), micros(r.Created))
 	d.str(string(r.Profile))

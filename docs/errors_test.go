@@ -19,7 +19,7 @@ var (
 // TestErrorsAreSaid holds the tables of what is said when something is wrong against
 // the programs: an error that is worded anew would no longer be found in them.
 func TestErrorsAreSaid(t *testing.T) {
-	said := sources(t)
+	texts := sources(t)
 	pages, err := filepath.Glob("*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestErrorsAreSaid(t *testing.T) {
 				continue
 			}
 			for _, part := range elision.Split(quoted, -1) {
-				if part = strings.TrimSpace(part); !strings.Contains(said, part) {
+				if part = strings.TrimSpace(part); !strings.Contains(texts, part) {
 					t.Errorf("%s: nothing says %q, of %q", page, part, quoted)
 				}
 			}

@@ -150,8 +150,8 @@ func checkArchive(t *testing.T, out string) {
 	if err := os.WriteFile(program, []byte(texts["baton-perplexity"]), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if said, err := exec.Command(program, "--version").Output(); err != nil || !strings.Contains(string(said), "v1.2.3") {
-		t.Errorf("--version says %q (%v)", said, err)
+	if version, err := exec.Command(program, "--version").Output(); err != nil || !strings.Contains(string(version), "v1.2.3") {
+		t.Errorf("--version says %q (%v)", version, err)
 	}
 }
 

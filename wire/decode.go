@@ -242,7 +242,7 @@ type traits struct {
 
 // resource decodes a Resource; ok is false if the library must decode it.
 func (d *decoder) resource() (r baton.Resource, ok bool) {
-	var said traits
+	var trait traits
 	created := false
 	var profile []byte
 	for field, _, v := d.next(1 << 4); field > 0; field, _, v = d.next(1 << 4) {
@@ -254,7 +254,7 @@ func (d *decoder) resource() (r baton.Resource, ok bool) {
 		case 3:
 			r.DisplayName = d.text(v)
 		case 4:
-			d.annotation(v, &r, &said)
+			d.annotation(v, &r, &trait)
 		case 5:
 			r.Description = d.text(v)
 		case 9:
@@ -268,12 +268,12 @@ func (d *decoder) resource() (r baton.Resource, ok bool) {
 		}
 	}
 	ok = !d.odd && len(d.b) == 0 && r.ID.Type != "" && r.ID.ID != "" &&
-		(said.profile == nil || bytes.Equal(said.profile, profile)) && (created || !said.created) &&
-		(r.Status != baton.StatusUnspecified || said.status == baton.StatusUnspecified)
+		(trait.profile == nil || bytes.Equal(trait.profile, profile)) && (created || !trait.created) &&
+		(r.Status != baton.StatusUnspecified || trait.status == baton.StatusUnspecified)
 	return r, ok
 }
 
-func (d *decoder) annotation(b []byte, r *baton.Resource, said *traits) {
+func (d *decoder) annotation(b []byte, r *baton.Resource, trait *traits) {
 	d.inner(b, func(in *decoder) {
 		var value []byte
 		kind := ""
@@ -293,13 +293,13 @@ func (d *decoder) annotation(b []byte, r *baton.Resource, said *traits) {
 		switch {
 		case kind == userTraitType && r.User == nil:
 			r.User = new(baton.User)
-			in.inner(value, func(t *decoder) { t.user(r.User, said) })
+			in.inner(value, func(t *decoder) { t.user(r.User, trait) })
 		case kind == groupTrait && r.Group == nil:
 			r.Group = new(baton.Group)
 			in.inner(value, func(t *decoder) {
 				for field, _, v := t.next(0); field > 0; field, _, v = t.next(0) {
-					t.odd = t.odd || field != 2 || said.profile != nil && !bytes.Equal(said.profile, v)
-					said.profile = v
+					t.odd = t.odd || field != 2 || trait.profile != nil && !bytes.Equal(trait.profile, v)
+					trait.profile = v
 				}
 			})
 		default:
@@ -308,17 +308,17 @@ func (d *decoder) annotation(b []byte, r *baton.Resource, said *traits) {
 	})
 }
 
-func (d *decoder) user(u *baton.User, said *traits) {
+func (d *decoder) user(u *baton.User, trait *traits) {
 	const repeated = 1<<1 | 1<<7 | 1<<13
 	for field, n, v := d.next(repeated); field > 0; field, n, v = d.next(repeated) {
 		switch field {
 		case 1:
 			u.Emails = append(u.Emails, d.email(v))
 		case 2:
-			said.status = d.status(v)
+			trait.status = d.status(v)
 		case 3:
-			d.odd = d.odd || said.profile != nil && !bytes.Equal(said.profile, v)
-			said.profile = v
+			d.odd = d.odd || trait.profile != nil && !bytes.Equal(trait.profile, v)
+			trait.profile = v
 		case 5:
 			u.Kind = accountKind(int64(int32(d.number(n, v))))
 		case 6:
@@ -326,7 +326,7 @@ func (d *decoder) user(u *baton.User, said *traits) {
 		case 7:
 			u.LoginAliases = append(u.LoginAliases, d.text(v))
 		case 8:
-			said.created = true
+			trait.created = true
 			d.time(v)
 		case 9:
 			u.LastLogin = d.time(v)

@@ -135,8 +135,8 @@ func (e *encoder) profile(field int, p baton.Profile) {
 
 // fields appends the fields of a Struct, by name.
 func (e *encoder) fields(p baton.Profile) {
-	var room [32]string
-	names := room[:0]
+	var array [32]string
+	names := array[:0]
 	for name := range p {
 		names = append(names, name)
 	}

@@ -93,7 +93,7 @@ func randomResource(r *rand.Rand) baton.Resource {
 	return res
 }
 
-// TestLocalTime: bytes do not depend on the zone that a time is said in.
+// TestLocalTime: bytes do not depend on the zone that a time is given in.
 func TestLocalTime(t *testing.T) {
 	utc := resources["resource_user"]
 	local := utc

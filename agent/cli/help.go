@@ -248,8 +248,8 @@ func wrap(text string, width int) []string {
 	return fill(strings.Fields(text), width)
 }
 
-// wrapCommand breaks a command line before flags. The backslash that continues a line has
-// room.
+// wrapCommand breaks a command line before flags, with space for the backslash that continues
+// a line.
 func wrapCommand(text string) []string {
 	words := strings.Split(text, " --")
 	for i := range words[1:] {

@@ -52,10 +52,10 @@ sync-resource-types:
 	if _, err := os.Stat("out.c1z"); err != nil {
 		t.Error(err)
 	}
-	for _, said := range []string{"(ticketing) changes nothing", "(auth-method) changes nothing",
+	for _, want := range []string{"(ticketing) changes nothing", "(auth-method) changes nothing",
 		"(external-resource-c1z) changes nothing", "BATON_STORAGE_ENGINE changes nothing"} {
-		if !strings.Contains(stderr, said) {
-			t.Errorf("nothing says %q in\n%s", said, stderr)
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is missing in\n%s", want, stderr)
 		}
 	}
 }

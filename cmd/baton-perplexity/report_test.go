@@ -48,17 +48,17 @@ func TestOneCountOfAdmins(t *testing.T) {
 				_, page, _ := run(t, env, "report")
 				_, records, _ := run(t, env, "report", "--format", "jsonl")
 				for _, role := range []string{"Admin", "Member"} {
-					said := regexp.MustCompile(`"label":"` + role + `","text":"([0-9,]+|nobody)`).FindStringSubmatch(records)
+					noted := regexp.MustCompile(`"label":"` + role + `","text":"([0-9,]+|nobody)`).FindStringSubmatch(records)
 					shown := regexp.MustCompile(`Who is ` + role + `\?</h3><p class="figure"><a [^>]*>([0-9,]+)</a>`).FindStringSubmatch(page)
 					bar := regexp.MustCompile(role + ` <b>([0-9,]+)</b>`).FindStringSubmatch(page)
-					if said == nil || shown == nil || bar == nil {
-						t.Fatalf("%s: %q, %q, %q", role, said, shown, bar)
+					if noted == nil || shown == nil || bar == nil {
+						t.Fatalf("%s: %q, %q, %q", role, noted, shown, bar)
 					}
-					if said[1] == "nobody" {
-						said[1] = "0"
+					if noted[1] == "nobody" {
+						noted[1] = "0"
 					}
-					if said[1] != shown[1] || bar[1] != shown[1] {
-						t.Errorf("%s: %s in the review, %s on the page, %s in its bar", role, said[1], shown[1], bar[1])
+					if noted[1] != shown[1] || bar[1] != shown[1] {
+						t.Errorf("%s: %s in the review, %s on the page, %s in its bar", role, noted[1], shown[1], bar[1])
 					}
 				}
 			})

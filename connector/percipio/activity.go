@@ -17,8 +17,8 @@ const maxStatuses = 8
 // slugs are the statuses of rows and what they amount to. The list is closed: what
 // it does not have grants nothing.
 func slugOf(status string) (slug string, known bool) {
-	var room [16]byte
-	switch string(lower(room[:0], strings.TrimSpace(status))) {
+	var buf [16]byte
+	switch string(lower(buf[:0], strings.TrimSpace(status))) {
 	case "completed", "achieved", "listened", "read", "watched":
 		return completedSlug, true
 	case "started", "active":

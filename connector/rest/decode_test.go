@@ -48,7 +48,7 @@ var errEmpty = baton.Errorf(baton.Incomplete, "nothing there")
 
 func TestDecode(t *testing.T) {
 	const whole = `["a", "b", "c"]`
-	said := func(body string) func() io.Reader {
+	text := func(body string) func() io.Reader {
 		return func() io.Reader { return strings.NewReader(body) }
 	}
 	cut := func(n int, end error) func() io.Reader {
@@ -60,19 +60,19 @@ func TestDecode(t *testing.T) {
 		kind   baton.Kind
 		text   string
 	}{
-		"whole":                   {bodies: []func() io.Reader{said(whole)}},
+		"whole":                   {bodies: []func() io.Reader{text(whole)}},
 		"bytewise":                {bodies: []func() io.Reader{func() io.Reader { return iotest.OneByteReader(strings.NewReader("\ufeff" + whole)) }}},
-		"transfer breaks off":     {bodies: []func() io.Reader{cut(9, io.ErrUnexpectedEOF), cut(6, errors.New("reset")), said(whole)}, asked: 3},
-		"JSON breaks off":         {bodies: []func() io.Reader{cut(9, io.EOF), cut(1, io.EOF), cut(14, io.EOF), said(whole)}, asked: 4},
-		"breaks off behind it":    {bodies: []func() io.Reader{cut(15, io.ErrUnexpectedEOF), said(whole)}, asked: 2},
+		"transfer breaks off":     {bodies: []func() io.Reader{cut(9, io.ErrUnexpectedEOF), cut(6, errors.New("reset")), text(whole)}, asked: 3},
+		"JSON breaks off":         {bodies: []func() io.Reader{cut(9, io.EOF), cut(1, io.EOF), cut(14, io.EOF), text(whole)}, asked: 4},
+		"breaks off behind it":    {bodies: []func() io.Reader{cut(15, io.ErrUnexpectedEOF), text(whole)}, asked: 2},
 		"breaks off again, again": {bodies: []func() io.Reader{cut(9, io.EOF)}, asked: -1, kind: baton.Unavailable, text: "GET /x: the answer breaks off in the middle; gave up after"},
-		"empty":                   {bodies: []func() io.Reader{said(" \n")}, kind: baton.Incomplete, text: "nothing there"},
-		"rubbish":                 {bodies: []func() io.Reader{said("hello")}, kind: baton.Invalid, text: "GET /x: the answer is not JSON"},
-		"rubbish inside":          {bodies: []func() io.Reader{said(`["a",'b']`)}, kind: baton.Invalid, text: "not JSON"},
-		"rubbish behind":          {bodies: []func() io.Reader{said(whole + "x")}, kind: baton.Invalid, text: "not JSON"},
-		"web page":                {bodies: []func() io.Reader{said("<!DOCTYPE html><title>Sign in</title>")}, kind: baton.Invalid, text: "HTML page"},
-		"exactly the limit":       {bodies: []func() io.Reader{said(whole + strings.Repeat(" ", 1000-len(whole)))}},
-		"one more":                {bodies: []func() io.Reader{said(whole + strings.Repeat(" ", 1001-len(whole)))}, kind: baton.Invalid, text: "larger than the 1000 bytes"},
+		"empty":                   {bodies: []func() io.Reader{text(" \n")}, kind: baton.Incomplete, text: "nothing there"},
+		"rubbish":                 {bodies: []func() io.Reader{text("hello")}, kind: baton.Invalid, text: "GET /x: the answer is not JSON"},
+		"rubbish inside":          {bodies: []func() io.Reader{text(`["a",'b']`)}, kind: baton.Invalid, text: "not JSON"},
+		"rubbish behind":          {bodies: []func() io.Reader{text(whole + "x")}, kind: baton.Invalid, text: "not JSON"},
+		"web page":                {bodies: []func() io.Reader{text("<!DOCTYPE html><title>Sign in</title>")}, kind: baton.Invalid, text: "HTML page"},
+		"exactly the limit":       {bodies: []func() io.Reader{text(whole + strings.Repeat(" ", 1000-len(whole)))}},
+		"one more":                {bodies: []func() io.Reader{text(whole + strings.Repeat(" ", 1001-len(whole)))}, kind: baton.Invalid, text: "larger than the 1000 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

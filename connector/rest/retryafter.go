@@ -11,10 +11,10 @@ import (
 // maxAsk is the longest wait that is believed; longer ones are clamped to it.
 const maxAsk = 24 * time.Hour
 
-// ask is a wait that the upstream asks for, if said.
+// ask is a wait that the upstream asks for, if found.
 type ask struct {
-	wait time.Duration
-	said bool
+	wait  time.Duration
+	found bool
 }
 
 // RetryAfter is how long an answer asks to wait, between 0 and 24 hours, and
@@ -22,15 +22,15 @@ type ask struct {
 // three date forms) and, if throttled is set and there is none, the RateLimit
 // fields in their drafted and home-grown variants. Unreadable values are ignored.
 // Dates count from the answer's own Date, so that a wrong clock does not matter.
-func RetryAfter(h http.Header, now time.Time, throttled bool) (wait time.Duration, said bool) {
+func RetryAfter(h http.Header, now time.Time, throttled bool) (wait time.Duration, found bool) {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
-	if a := longest(h.Values("Retry-After"), time.Second, now); a.said {
+	if a := longest(h.Values("Retry-After"), time.Second, now); a.found {
 		return a.wait, true
 	}
-	if a := longest(h.Values("Retry-After-Ms"), time.Millisecond, now); a.said || !throttled {
-		return a.wait, a.said
+	if a := longest(h.Values("Retry-After-Ms"), time.Millisecond, now); a.found || !throttled {
+		return a.wait, a.found
 	}
 	var all ask
 	for _, name := range []string{"RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After"} {
@@ -45,12 +45,12 @@ func RetryAfter(h http.Header, now time.Time, throttled bool) (wait time.Duratio
 			}
 		}
 	}
-	return all.wait, all.said
+	return all.wait, all.found
 }
 
 // or is the longer of two asks.
 func (a ask) or(b ask) ask {
-	return ask{wait: max(a.wait, b.wait), said: a.said || b.said}
+	return ask{wait: max(a.wait, b.wait), found: a.found || b.found}
 }
 
 func longest(values []string, unit time.Duration, now time.Time) ask {
@@ -85,11 +85,11 @@ func parseWait(value string, unit time.Duration, now time.Time) ask {
 	case n >= 1e8:
 		return askUntil(time.Unix(int64(n), 0), now)
 	}
-	return ask{wait: clampWait(n * float64(unit)), said: true}
+	return ask{wait: clampWait(n * float64(unit)), found: true}
 }
 
 func askUntil(at, now time.Time) ask {
-	return ask{wait: clampWait(float64(at.Sub(now))), said: true} // Sub saturates
+	return ask{wait: clampWait(float64(at.Sub(now))), found: true} // Sub saturates
 }
 
 func clampWait(d float64) time.Duration {

@@ -15,7 +15,7 @@ func TestRetryAfter(t *testing.T) {
 	for _, tt := range []struct {
 		field, value string
 		want         time.Duration
-		said         bool
+		found        bool
 	}{
 		{"Retry-After", "120", 2 * time.Minute, true},
 		{"Retry-After", " 120 ", 2 * time.Minute, true},
@@ -56,8 +56,8 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		h := http.Header{}
 		h.Set(tt.field, tt.value)
-		if wait, said := rest.RetryAfter(h, noon, true); wait != tt.want || said != tt.said {
-			t.Errorf("%s: %s = %s, %v; want %s, %v", tt.field, tt.value, wait, said, tt.want, tt.said)
+		if wait, found := rest.RetryAfter(h, noon, true); wait != tt.want || found != tt.found {
+			t.Errorf("%s: %s = %s, %v; want %s, %v", tt.field, tt.value, wait, found, tt.want, tt.found)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func TestRetryAfterPrecedence(t *testing.T) {
 	if wait, _ := rest.RetryAfter(h, noon, true); wait != 90*time.Second {
 		t.Errorf("not the longer of two limits: %s", wait)
 	}
-	if wait, said := rest.RetryAfter(h, noon, false); wait != 0 || said {
+	if wait, found := rest.RetryAfter(h, noon, false); wait != 0 || found {
 		t.Errorf("quota fields of an answer that is not about quota: %s", wait)
 	}
 }
@@ -83,8 +83,8 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, retryAfter, reset, date string) {
 		h := http.Header{"Retry-After": {retryAfter, reset}, "X-Ratelimit-Reset": {reset}, "Ratelimit": {reset, retryAfter}, "Date": {date}}
 		for _, throttled := range []bool{true, false} {
-			if wait, said := rest.RetryAfter(h, noon, throttled); wait < 0 || wait > 24*time.Hour || !said && wait != 0 {
-				t.Errorf("%s, %v", wait, said)
+			if wait, found := rest.RetryAfter(h, noon, throttled); wait < 0 || wait > 24*time.Hour || !found && wait != 0 {
+				t.Errorf("%s, %v", wait, found)
 			}
 		}
 	})

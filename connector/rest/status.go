@@ -58,13 +58,13 @@ func (c *Client) statusFailure(resp *http.Response, body []byte) *failure {
 	body = body[:min(len(body), maxErrorBody)]
 	f := &failure{status: resp.StatusCode}
 	throttled := resp.StatusCode == http.StatusTooManyRequests || hiddenThrottling(resp.StatusCode, body)
-	f.ask.wait, f.ask.said = RetryAfter(resp.Header, time.Now(), throttled)
+	f.ask.wait, f.ask.found = RetryAfter(resp.Header, time.Now(), throttled)
 	page := pageOf(resp.Header, body)
 	f.err = &StatusError{Status: resp.StatusCode, Detail: c.detail(body), Body: body, RetryAfter: f.ask.wait, Page: page}
 	f.kind, f.fix = kindOfStatus(resp.StatusCode)
 	f.retry = retryOfStatus(resp.StatusCode)
 	f.slow = resp.StatusCode == http.StatusGatewayTimeout || resp.StatusCode == 524
-	if resp.StatusCode == http.StatusServiceUnavailable && f.ask.said {
+	if resp.StatusCode == http.StatusServiceUnavailable && f.ask.found {
 		f.retry = retryAlways
 	}
 	switch {

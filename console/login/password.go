@@ -31,7 +31,7 @@ const (
 )
 
 // hashing limits how many hashes are computed at once, and with it the memory that
-// strangers can make a console use.
+// clients without a login can make a console use.
 var hashing = make(chan struct{}, 2)
 
 // HashPassword returns the Argon2id hash of a password in the PHC string format. Invalid if

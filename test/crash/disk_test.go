@@ -272,7 +272,7 @@ func crashes(t *testing.T, tn *tenant, much thoroughness, wrap func(disk.FS) dis
 	return outcomes
 }
 
-// durable holds a sync to what it said: it is on the disk.
+// durable checks that a finished sync is on the disk.
 func durable(t *testing.T, tn *tenant, o *outcome, wrap func(disk.FS) disk.FS) {
 	t.Helper()
 	dir := t.TempDir()

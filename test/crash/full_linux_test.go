@@ -40,12 +40,12 @@ func TestFullDisk(t *testing.T) {
 					t.Fatal(err)
 				}
 				killed, code := l.end(t)
-				said := l.stderr.String()
+				message := l.stderr.String()
 				if mounts && code == 77 {
-					t.Skipf("this system mounts nothing for us, and the limit has to do: %s", said)
+					t.Skipf("this system mounts nothing for us, and the limit has to do: %s", message)
 				}
-				if killed || code != 8 || !strings.Contains(said, "space") && !strings.Contains(said, "limit on the size") {
-					t.Errorf("it ends with %d: %s", code, said)
+				if killed || code != 8 || !strings.Contains(message, "space") && !strings.Contains(message, "limit on the size") {
+					t.Errorf("it ends with %d: %s", code, message)
 				}
 				if string(mustRead(t, path)) != string(old) {
 					t.Error("the file is not what it was")

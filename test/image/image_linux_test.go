@@ -160,14 +160,14 @@ func (i image) serve(t *testing.T, settings []string) []string {
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		check, said := i.command(env, "health-check")
+		check, health := i.command(env, "health-check")
 		err := check.Run()
 		if err == nil {
-			t.Logf("healthy: %s", said)
+			t.Logf("healthy: %s", health)
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("it does not become healthy: %v: %s\n%s", err, said, log)
+			t.Fatalf("it does not become healthy: %v: %s\n%s", err, health, log)
 		}
 		<-time.After(50 * time.Millisecond)
 	}

@@ -37,8 +37,8 @@ func testSeal(t *testing.T, db Database) {
 	_, err := secret(s, "connector-1", "other")
 	wantKind(t, "a secret that was never set", err, baton.NotFound)
 
-	stranger := store.New(db.Open(t), keyring(t, "another"))
-	_, err = secret(stranger, "connector-1", "scim-token")
+	other := store.New(db.Open(t), keyring(t, "another"))
+	_, err = secret(other, "connector-1", "scim-token")
 	wantKind(t, "without the key", err, baton.Refused)
 	if !strings.Contains(fmt.Sprint(err), `"first"`) {
 		t.Errorf("the error does not name the key: %v", err)

@@ -245,8 +245,8 @@ func (s *scanner) skipText() error {
 		case c == '"':
 			return nil
 		case c == '\\':
-			var room [utf8.UTFMax]byte
-			if _, err := s.escape(room[:0]); err != nil {
+			var buf [utf8.UTFMax]byte
+			if _, err := s.escape(buf[:0]); err != nil {
 				return err
 			}
 		case c < ' ':

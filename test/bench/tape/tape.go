@@ -171,7 +171,7 @@ func (t *Tape) record(w http.ResponseWriter, r *http.Request, body []byte, a *an
 	header.Del("Connection")
 	maps.Copy(w.Header(), header)
 	w.WriteHeader(res.StatusCode)
-	k := &keeper{dir: t.dir}
+	k := &spool{dir: t.dir}
 	n, err := io.Copy(io.MultiWriter(w, k), res.Body)
 	t.bytes.Add(n)
 	if keepErr := k.close(); err != nil || keepErr != nil || res.StatusCode != http.StatusOK {
@@ -184,15 +184,15 @@ func (t *Tape) record(w http.ResponseWriter, r *http.Request, body []byte, a *an
 	a.header, a.length, a.body, a.file, a.kept = header, res.ContentLength, k.body, k.name, true
 }
 
-// keeper takes a body in, in memory until it is large.
-type keeper struct {
+// spool takes a body in, in memory until it is large.
+type spool struct {
 	dir  string
 	body []byte
 	name string
 	f    *os.File
 }
 
-func (k *keeper) Write(p []byte) (int, error) {
+func (k *spool) Write(p []byte) (int, error) {
 	if k.f == nil && len(k.body)+len(p) <= small {
 		k.body = append(k.body, p...)
 		return len(p), nil
@@ -211,14 +211,14 @@ func (k *keeper) Write(p []byte) (int, error) {
 	return k.f.Write(p)
 }
 
-func (k *keeper) close() error {
+func (k *spool) close() error {
 	if k.f == nil {
 		return nil
 	}
 	return k.f.Close()
 }
 
-func (k *keeper) discard() {
+func (k *spool) discard() {
 	if k.name != "" {
 		os.Remove(k.name)
 	}
