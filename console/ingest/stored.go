@@ -50,11 +50,12 @@ func (in *Ingester) ReadStored(ctx context.Context, o Origin, file console.ID) (
 	if s.refused != nil && !errors.As(s.refused, new(errFile)) {
 		return Stored{}, s.refused
 	}
-	return s, in.Store.View(ctx, func(t *store.Tx) error {
+	err = in.Store.View(ctx, func(t *store.Tx) error {
 		f, err := t.File(file)
 		s.sync.SHA256, s.sync.Size = f.SHA256[:], f.Size
 		return err
 	})
+	return s, err
 }
 
 // Record records the sync in the transaction of a command, and returns its id. ok is false
