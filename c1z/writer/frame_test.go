@@ -17,13 +17,13 @@ import (
 	"baton/internal/disk"
 )
 
-// firstPage is a page with so many cells and so much room between them and their
+// firstPage is a page with so many cells and so much space between them and their
 // pointers, and noise elsewhere.
-func firstPage(r *rand.Rand, cells, room int) []byte {
+func firstPage(r *rand.Rand, cells, space int) []byte {
 	b := noise(r, 4096)
 	b[100] = 5
 	binary.BigEndian.PutUint16(b[103:], uint16(cells))
-	binary.BigEndian.PutUint16(b[105:], uint16(112+2*cells+room))
+	binary.BigEndian.PutUint16(b[105:], uint16(112+2*cells+space))
 	return b
 }
 

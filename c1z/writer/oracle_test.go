@@ -23,10 +23,10 @@ import (
 
 // model is a sync as it is meant, worked out with maps from rows in the order of adding.
 type model struct {
-	rows     map[string]writer.Row // by table and external id
-	orphans  int
-	outrank  int
-	entitled map[string]bool
+	rows       map[string]writer.Row // by table and external id
+	dangling   int
+	superseded int
+	entitled   map[string]bool
 }
 
 var ranks = map[string][]string{"course": {"completed", "passed", "in_progress"}}
@@ -46,7 +46,7 @@ func modelOf(rows []writer.Row) *model {
 	for k, r := range all {
 		if r.Table == writer.Grants {
 			if !m.entitled[r.EntitlementID()] {
-				m.orphans++
+				m.dangling++
 				continue
 			}
 			res := r.ResourceID()
@@ -60,7 +60,7 @@ func modelOf(rows []writer.Row) *model {
 				higher = higher || there && m.entitled[e]
 			}
 			if higher {
-				m.outrank++
+				m.superseded++
 				continue
 			}
 		}
@@ -177,7 +177,7 @@ func changed(t writer.Table, before, now *model) (c writer.Change) {
 // what the library makes of what is meant: every row of every table, and what each index
 // lists.
 func TestLibraryAgrees(t *testing.T) {
-	orphans, outranked := 0, 0
+	dangling, superseded := 0, 0
 	for seed := range longtest.Pick[uint64](3, 6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
@@ -187,14 +187,14 @@ func TestLibraryAgrees(t *testing.T) {
 			for _, id := range []string{fixture.First, fixture.Second, fixture.Third} {
 				rows := oddRows(r, 30+r.IntN(longtest.Pick(150, 300)))
 				m := modelOf(rows)
-				orphans, outranked = orphans+m.orphans, outranked+m.outrank
+				dangling, superseded = dangling+m.dangling, superseded+m.superseded
 				syncs[id] = m
 				opt := fixture.Full(id)
 				opt.Ranks, opt.KeepSyncs = ranks, 3
 				w := fixture.Create(t, path, opt, rows)
 				summary, err := w.Sort(context.Background())
-				if err != nil || summary.Dangling != m.orphans || summary.Superseded["course"] != m.outrank {
-					t.Fatalf("%d orphans, %d outranked, %v; want %d and %d", summary.Dangling, summary.Superseded["course"], err, m.orphans, m.outrank)
+				if err != nil || summary.Dangling != m.dangling || summary.Superseded["course"] != m.superseded {
+					t.Fatalf("%d dangling, %d superseded, %v; want %d and %d", summary.Dangling, summary.Superseded["course"], err, m.dangling, m.superseded)
 				}
 				sealed, err := w.Seal(context.Background(), fixture.Ended(id))
 				if err != nil {
@@ -214,8 +214,8 @@ func TestLibraryAgrees(t *testing.T) {
 			}
 		})
 	}
-	if orphans == 0 || outranked == 0 {
-		t.Errorf("%d orphans, %d outranked: these rows test little", orphans, outranked)
+	if dangling == 0 || superseded == 0 {
+		t.Errorf("%d dangling, %d superseded: these rows test little", dangling, superseded)
 	}
 }
 

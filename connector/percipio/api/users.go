@@ -26,7 +26,7 @@ type Manager struct{ ID, Email, ExternalUserID string }
 // Attribute is a field that the organisation defined. Value is empty for null.
 type Attribute struct{ ID, Name, Value string }
 
-// maxAttributes is for how many attributes there is room before the first of them is read.
+// maxAttributes is the initial capacity for attributes.
 const maxAttributes = 100
 
 // userReader reads accounts, one after the other.
