@@ -90,7 +90,7 @@ func TestPick(t *testing.T) {
 		"two syncs":               {tasks: []Task{sync("a"), sync("b"), list("c")}, max: 3, want: []string{"a", "c"}},
 		"a sync that has to wait": {tasks: []Task{list("c"), sync("a")}, exclusive: true, max: 1, want: []string{"c"}},
 		"one sync while one runs": {tasks: []Task{sync("a"), list("c")}, exclusive: true, max: 3, want: []string{"c"}},
-		"two syncs, one slot": {tasks: []Task{sync("a"), sync("b")}, max: 1, want: []string{"a"}},
+		"two syncs, one slot":     {tasks: []Task{sync("a"), sync("b")}, max: 1, want: []string{"a"}},
 		"what the host has":       {tasks: []Task{mine, list("c")}, known: []string{"mine"}, max: 3, want: []string{"c"}},
 		"what the host forgot":    {tasks: []Task{mine, list("c")}, max: 3, want: []string{"mine", "c"}},
 		"what the host never had": {tasks: []Task{foreign, list("c")}, known: []string{"foreign", "c"}, max: 3, want: []string{"foreign", "c"}},
