@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,12 +17,12 @@ import (
 	"baton/test/bench/tape"
 )
 
-// size is an upstream with an organisation of some size.
+// size describes an upstream with an organisation of a certain size.
 type size struct {
 	upstream, name, label string
 	connector             string   // whose sandbox it is
-	sandbox               []string // arguments that make it as large
-	settings              []string // what the sandbox says of itself, the address first
+	sandbox               []string // arguments that set the size
+	settings              []string // settings that the sandbox prints, the address first
 	pairs                 int
 }
 
@@ -82,9 +83,8 @@ func (o options) measure(ctx context.Context, s size) ([]*figures.Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The first run of each program counts for nothing: it fills the tape. The official
-	// connector is spared it where one run takes minutes; what it asks for, and nobody
-	// else, the sandbox then answers itself.
+	// The first run of each program fills the tape and is not counted. The official connector
+	// has no such run where it takes minutes; the sandbox answers its additional requests.
 	warm := programs
 	if s.name == "large" {
 		warm = withoutOfficial(programs)
@@ -94,11 +94,18 @@ func (o options) measure(ctx context.Context, s size) ([]*figures.Case, error) {
 			return nil, err
 		}
 	}
+	steady, err := o.steady(ctx, programs[0], u, dir)
+	if err != nil {
+		return nil, err
+	}
 	var cases []*figures.Case
 	for _, latency := range o.latencies {
 		list := programs
+		if latency == 0 {
+			list = slices.Insert(slices.Clone(programs), 1, steady)
+		}
 		if latency > 0 && s.name != "small" && s.name != "tiny" {
-			// A hundred thousand waits of 20 ms are half an hour that shows nothing new.
+			// A hundred thousand waits of 20 ms take half an hour and show nothing new.
 			list = withoutOfficial(programs)
 		}
 		c, err := o.inTurn(ctx, s, u, dir, latency, list)
@@ -122,7 +129,21 @@ func withoutOfficial(programs []program) []program {
 	return rest
 }
 
-// inTurn runs the programs, one after the other, as often as the size is worth.
+// steady returns our program for a sync into the file of two previous ones, and makes that file.
+func (o options) steady(ctx context.Context, ours program, u *upstream, dir string) (program, error) {
+	p := ours
+	p.name, p.previous = figures.Steady, filepath.Join(dir, "previous.c1z")
+	for _, keep := range []program{{previous: ""}, {previous: p.previous}} {
+		first := ours
+		first.previous, first.keep = keep.previous, p.previous
+		if _, err := o.once(ctx, first, u, dir, 0); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// inTurn runs the programs in turn. The number of rounds depends on the size.
 func (o options) inTurn(ctx context.Context, s size, u *upstream, dir string, latency time.Duration, programs []program) (*figures.Case, error) {
 	c := &figures.Case{Upstream: s.upstream, Size: s.name, Label: s.label, Latency: latency}
 	for _, p := range programs {
@@ -153,14 +174,14 @@ func (o options) inTurn(ctx context.Context, s size, u *upstream, dir string, la
 	return c, nil
 }
 
-// result is one run, with what the program says that it found.
+// result holds the cost of a run, and what the program found.
 type result struct {
 	figures.Run
 	pairs  int // of the floor
 	grants int // of ours
 }
 
-// once runs a program in an empty directory.
+// once runs a program in a directory that is empty, except for its previous file.
 func (o options) once(ctx context.Context, p program, u *upstream, dir string, latency time.Duration) (result, error) {
 	var r result
 	home, err := os.MkdirTemp(dir, "run")
@@ -168,6 +189,15 @@ func (o options) once(ctx context.Context, p program, u *upstream, dir string, l
 		return r, err
 	}
 	defer os.RemoveAll(home)
+	if p.previous != "" {
+		b, err := os.ReadFile(p.previous)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(home, p.file), b, 0o600)
+		}
+		if err != nil {
+			return r, err
+		}
+	}
 	stdout, err := os.Create(filepath.Join(home, "stdout"))
 	if err != nil {
 		return r, err
@@ -202,6 +232,11 @@ func (o options) once(ctx context.Context, p program, u *upstream, dir string, l
 		}
 		r.File = info.Size()
 	}
+	if p.keep != "" {
+		if err := os.Rename(filepath.Join(home, p.file), p.keep); err != nil {
+			return r, err
+		}
+	}
 	if p.read != nil {
 		if err := p.read(&r, stdout.Name(), stderr.Name()); err != nil {
 			return r, fmt.Errorf("%s: %w\n%s", p.path, err, tail(stderr.Name()))
@@ -211,7 +246,7 @@ func (o options) once(ctx context.Context, p program, u *upstream, dir string, l
 	return r, nil
 }
 
-// readFloor reads what the floor kept.
+// readFloor reads the counts that the floor prints.
 func readFloor(r *result, stdout, _ string) error {
 	b, err := os.ReadFile(stdout)
 	if err != nil {
@@ -219,34 +254,34 @@ func readFloor(r *result, stdout, _ string) error {
 	}
 	var kept struct{ Users, Items, Pairs int }
 	if err := json.Unmarshal(b, &kept); err != nil {
-		return fmt.Errorf("what it kept cannot be read: %w", err)
+		return fmt.Errorf("its output cannot be read: %w", err)
 	}
 	r.pairs = kept.Pairs
 	return nil
 }
 
-// readOurs finds the line that says what a sync found. It is the proof that there was one.
+// readOurs reads the counts in the log line of a complete sync. Without it, the run has failed.
 func readOurs(r *result, _, stderr string) error {
 	b, err := os.ReadFile(stderr)
 	if err != nil {
 		return err
 	}
 	for line := range bytes.Lines(b) {
-		var said struct {
+		var entry struct {
 			Msg    string
 			Counts map[string]struct{ Grants int }
 		}
-		if json.Unmarshal(line, &said) == nil && said.Msg == "sync complete" {
-			for _, c := range said.Counts {
+		if json.Unmarshal(line, &entry) == nil && entry.Msg == "sync complete" {
+			for _, c := range entry.Counts {
 				r.grants += c.Grants
 			}
 			return nil
 		}
 	}
-	return fmt.Errorf("it does not say that the sync is complete")
+	return fmt.Errorf("its log has no line of a complete sync")
 }
 
-// tail is the end of a file.
+// tail returns the last lines of a file.
 func tail(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {

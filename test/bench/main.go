@@ -1,15 +1,14 @@
-// Command bench measures the connectors as whole processes, at three sizes, beside a
-// floor and, where there is one, beside the official connector.
+// Command bench measures the connectors as processes, at three sizes, and compares them with a
+// minimal program (the floor) and with the official connector, if there is one.
 //
-// For each size it starts the sandbox, and a tape before it that plays the sandbox's
-// answers back, so that the upstream costs next to nothing. Then the programs run in
-// turn (ours, floor, ours, floor ...), each run in an empty directory, and what they
-// cost is kept in a record. The tables of docs/performance.md and the plot beside it
-// are made of the record.
+// For each size it starts the sandbox, with a tape in front that replays the answers of the
+// sandbox, so that the upstream takes little CPU. Then the programs run in turn (ours, ours
+// steady, floor, …), each time in a new directory. The results go to a record, and from there to
+// the tables of docs/performance.md and the plot beside it.
 //
-//	main.go      flags, the order of things   case.go      sizes, one case
-//	upstream.go  sandbox and tape             program.go   what is run, and how
-//	small.go     what depends on no size
+//	main.go      flags, order of the work     case.go      sizes, cases
+//	upstream.go  sandbox and tape             program.go   programs and their arguments
+//	small.go     results without a size
 package main
 
 import (
@@ -39,7 +38,7 @@ func main() {
 	}
 }
 
-// options are what the flags say.
+// options hold the flags.
 type options struct {
 	bin, dir               string
 	sizes, upstreams       []string
@@ -63,16 +62,16 @@ func parse(args []string, log io.Writer) (options, error) {
 	scim := flags.String("official-scim", "", "path of the official connector for SCIM, to run beside ours")
 	flags.StringVar(&o.bin, "bin", "bin", "directory of the stripped connectors, and of the floor")
 	flags.StringVar(&o.dir, "dir", "", "directory to work in, on a real disk (a temporary one below -bin unless given)")
-	flags.IntVar(&o.pairs, "pairs", 0, "how many runs of each program are counted (7, 5, 3 by size unless given)")
-	flags.BoolVar(&o.small, "fixed", true, "measure also what depends on no size")
-	flags.StringVar(&o.record, "record", "docs/performance.json", "what was measured, kept from one time to the next")
-	flags.StringVar(&o.document, "document", "docs/performance.md", "where the tables go")
-	flags.StringVar(&o.plot, "plot", "docs/performance.svg", "where the plot goes")
+	flags.IntVar(&o.pairs, "pairs", 0, "counted runs of each program (7, 5 or 3, by size, unless given)")
+	flags.BoolVar(&o.small, "fixed", true, "measure also what does not depend on a size")
+	flags.StringVar(&o.record, "record", "docs/performance.json", "file of the results")
+	flags.StringVar(&o.document, "document", "docs/performance.md", "document with the tables")
+	flags.StringVar(&o.plot, "plot", "docs/performance.svg", "file of the plot")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is too much", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	list := func(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) }
 	o.sizes, o.upstreams = list(*sizes), list(*upstreams)
@@ -129,8 +128,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return o.publish(record)
 }
 
-// measureSizes measures every case that was asked for. The record is saved after each,
-// because the large ones take minutes.
+// measureSizes measures the selected cases. It saves the record after each one, because large ones
+// take minutes.
 func (o options) measureSizes(ctx context.Context, record *figures.Record) error {
 	measured := 0
 	for _, s := range allSizes() {
@@ -147,7 +146,7 @@ func (o options) measureSizes(ctx context.Context, record *figures.Record) error
 		}
 	}
 	if measured == 0 && !o.small {
-		return errors.New("there is nothing to measure: see -sizes and -upstreams")
+		return errors.New("nothing to measure: check -sizes and -upstreams")
 	}
 	return nil
 }

@@ -14,17 +14,19 @@ import (
 	"baton/test/bench/figures"
 )
 
-// program is one of those that take turns.
+// program is a program that is measured.
 type program struct {
 	name, version string
 	path          string
 	args, env     []string
 	file          string // that it must make
+	previous      string // file that is there when it starts; empty for none
+	keep          string // where its file goes after the run; empty to remove it
 	read          func(r *result, stdout, stderr string) error
 }
 
-// rounds is how often the official connector runs: one run of a large organisation
-// takes minutes.
+// rounds returns the number of runs of the official connector. A run with a large organisation takes
+// minutes.
 func (p program) rounds(s size) int {
 	switch s.name {
 	case "large":
@@ -35,11 +37,11 @@ func (p program) rounds(s size) int {
 	return s.pairs
 }
 
-// environment is all that programs are given of it.
+// environment is the environment of all programs.
 func environment() []string { return []string{"PATH=/usr/local/bin:/usr/bin:/bin"} }
 
-// programs are ours, the floor in its three modes, and the official connector if its
-// path was given.
+// programs returns ours, the floor in its three modes, and the official connector if its path was
+// given.
 func (o options) programs(ctx context.Context, s size, u *upstream, dir string) ([]program, error) {
 	ours := program{name: figures.Ours, path: filepath.Join(o.bin, s.connector), args: []string{"-f", "sync.c1z", "--log-format", "json"}, file: "sync.c1z", read: readOurs}
 	for name, value := range u.settings {
@@ -81,8 +83,7 @@ func floorArguments(s size, u *upstream) []string {
 	return []string{"-upstream", "scim", "-url", u.settings["BATON_SCIM_URL"], "-token", u.settings["BATON_SCIM_TOKEN"]}
 }
 
-// officialProgram runs the official connector as its own documentation says, with the
-// faster of its engines where it has two.
+// officialProgram runs the official connector as documented, with the faster engine if it has two.
 func officialProgram(s size, u *upstream, path, dir string) (program, error) {
 	p := program{name: figures.Official, path: path, args: []string{"-f", "sync.c1z"}, file: "sync.c1z"}
 	if s.upstream == figures.Percipio {
@@ -102,8 +103,7 @@ func officialProgram(s size, u *upstream, path, dir string) (program, error) {
 	return p, nil
 }
 
-// scimProvider describes standard SCIM without roles to a connector that wants to be
-// told where every attribute is.
+// scimProvider returns a provider file for the official SCIM connector: standard SCIM without roles.
 func scimProvider(address string) string {
 	return fmt.Sprintf(`apiEndpoint: %q
 hasScimHeader: true
@@ -125,7 +125,7 @@ pagination: {totalResults: totalResults, itemsPerPage: itemsPerPage, startIndex:
 `, address)
 }
 
-// machine describes where the figures come from.
+// machine describes the machine of the measurement.
 func machine() string {
 	model := ""
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {

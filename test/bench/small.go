@@ -17,13 +17,12 @@ import (
 	"baton/test/bench/process"
 )
 
-// idle is how long a service is left alone before its memory is read.
+// idle is the time after which the memory of a service is read.
 const idle = 8 * time.Second
 
 func connectors() []string { return []string{"baton-percipio", "baton-perplexity"} }
 
-// measureSmall measures what depends on no size: the binaries, and a service that has
-// nothing to do.
+// measureSmall measures what does not depend on a size: the binaries, and an idle service.
 func (o options) measureSmall(ctx context.Context) (*figures.Small, error) {
 	small := &figures.Small{Began: o.began, Idle: figures.Dwell{After: idle}}
 	var err error
@@ -50,7 +49,7 @@ func (o options) measureSmall(ctx context.Context) (*figures.Small, error) {
 	return small, err
 }
 
-// linkedModules counts the modules that the connectors link, the most of any.
+// linkedModules returns the largest number of modules that a connector links.
 func linkedModules(ctx context.Context) (int, error) {
 	most := 0
 	for _, name := range connectors() {
@@ -67,8 +66,7 @@ func linkedModules(ctx context.Context) (int, error) {
 	return most, nil
 }
 
-// measureIdle lets each connector live as a service with a control plane that has
-// nothing for it, and reads its memory after a while.
+// measureIdle runs each connector as a service without tasks, and reads its memory after a while.
 func (o options) measureIdle(ctx context.Context, after time.Duration) ([]figures.Sized, error) {
 	var all []figures.Sized
 	for _, s := range allSizes() {
@@ -113,7 +111,7 @@ func (o options) idleService(ctx context.Context, s size, after time.Duration) (
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	defer cmd.Wait() // it was told to end
+	defer cmd.Wait() // it was signalled
 	defer cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-time.After(after):

@@ -20,13 +20,13 @@ import (
 	"baton/test/bench/tape"
 )
 
-// client talks to the tape.
+// client sends requests to the tape.
 var client = &http.Client{Timeout: time.Minute}
 
-// upstream is a sandbox and the tape before it, each a process of its own.
+// upstream is a sandbox with a tape in front, each in its own process.
 type upstream struct {
 	origin   string            // of the tape
-	settings map[string]string // what a connector needs to reach the tape
+	settings map[string]string // settings of a connector that reads the tape
 	stop     []func()
 }
 
@@ -64,7 +64,7 @@ func (o options) startUpstream(ctx context.Context, s size, dir string) (*upstre
 	return u, nil
 }
 
-// start starts a server and reads the lines that it prints when it is up.
+// start starts a server and reads the lines that it prints when it is ready.
 func (u *upstream) start(ctx context.Context, path string, args []string, count int) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, path, args...)
@@ -82,14 +82,14 @@ func (u *upstream) start(ctx context.Context, path string, args []string, count 
 	}
 	u.stop = append(u.stop, func() {
 		cancel()
-		cmd.Wait() // it ends as it is told to
+		cmd.Wait() // after the signal
 	})
 	var lines []string
 	for scan := bufio.NewScanner(out); len(lines) < count && scan.Scan(); {
 		lines = append(lines, scan.Text())
 	}
 	if len(lines) < count {
-		return nil, fmt.Errorf("%s %s is not up", path, args[0])
+		return nil, fmt.Errorf("%s %s did not start", path, args[0])
 	}
 	return lines, nil
 }
@@ -101,10 +101,10 @@ func (u *upstream) close() {
 	}
 }
 
-// serveTape is the process of a tape. It prints its origin.
+// serveTape runs a tape. It prints its origin.
 func serveTape(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("tape", flag.ContinueOnError)
-	from := flags.String("upstream", "", "whose answers to play")
+	from := flags.String("upstream", "", "origin of the answers")
 	dir := flags.String("dir", "", "directory for large answers")
 	if err := flags.Parse(args); err != nil {
 		return err

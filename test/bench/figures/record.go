@@ -1,6 +1,6 @@
-// Package figures holds what a benchmark measured, and shows it: as tables of a
-// document, and as a plot. A record is kept beside the document, so that no figure is
-// ever typed by hand and a test can hold the one against the other.
+// Package figures holds the results of the benchmark and formats them as tables of a document and
+// as a plot. The record is kept beside the document, so no figure is typed by hand and a test can
+// compare the two.
 package figures
 
 import (
@@ -13,43 +13,45 @@ import (
 	"time"
 )
 
-// Programs that are measured. Ours is what the others are held against.
+// Programs that are measured. The others are compared with Ours. Steady is ours, too: a sync into a
+// file that holds two syncs already, as every sync of a schedule is from the third one on.
 const (
 	Ours     = "ours"
+	Steady   = "ours, steady"
 	Fast     = "floor, fast"
 	Decode   = "floor, decode"
 	Discard  = "floor, discard"
 	Official = "official"
 )
 
-// Record is everything that was measured.
+// Record holds all results.
 type Record struct {
 	Machine string  `json:"machine"`
 	Cases   []*Case `json:"cases"`
 	Small   *Small  `json:"small,omitempty"`
 }
 
-// Case is one upstream at one size and latency.
+// Case holds the results for an upstream, a size and a latency.
 type Case struct {
 	Upstream string        `json:"upstream"`
 	Size     string        `json:"size"`  // small, medium, large
-	Label    string        `json:"label"` // what that is
+	Label    string        `json:"label"` // the size in words
 	Latency  time.Duration `json:"latency"`
-	Rows     int           `json:"rows"`  // of the report, or memberships
-	Pages    int           `json:"pages"` // the fewest requests that read it all
+	Rows     int           `json:"rows"`  // rows of the report, or memberships
+	Pages    int           `json:"pages"` // the number of requests that are necessary
 	Grants   int           `json:"grants"`
 	Series   []*Series     `json:"series"`
 }
 
-// Series is the runs of one program, in turn with those of the others that began then.
+// Series holds the runs of a program. Programs with the same Began took turns.
 type Series struct {
 	Program string `json:"program"`
 	Version string `json:"version,omitempty"`
-	Began   string `json:"began"` // when the benchmark did
+	Began   string `json:"began"` // start of the benchmark
 	Runs    []Run  `json:"runs"`
 }
 
-// Run is what one run cost.
+// Run holds the cost of one run.
 type Run struct {
 	Wall      time.Duration `json:"wall"`
 	CPU       time.Duration `json:"cpu"`
@@ -62,7 +64,7 @@ type Run struct {
 	Processes int           `json:"processes"`
 }
 
-// Small is what does not depend on a size.
+// Small holds results that do not depend on a size.
 type Small struct {
 	Began  string    `json:"began"`
 	Linked int       `json:"linked"` // modules that a connector links
@@ -70,7 +72,7 @@ type Small struct {
 	Binary []Program `json:"binary"`
 }
 
-// Dwell is a service that has nothing to do.
+// Dwell holds the memory of idle services.
 type Dwell struct {
 	After  time.Duration `json:"after"`
 	Memory []Sized       `json:"memory"`
@@ -82,14 +84,14 @@ type Sized struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// Program is a binary: how large it is and how long --version takes.
+// Program holds the size of a binary, and how long --version takes.
 type Program struct {
 	Name    string          `json:"name"`
 	Bytes   int64           `json:"bytes"`
 	Version []time.Duration `json:"version"`
 }
 
-// Load reads a record; one that does not exist is empty.
+// Load reads a record. If the file does not exist, the record is empty.
 func Load(path string) (*Record, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,8 +119,8 @@ func (r *Record) Save(path string) error {
 	return nil
 }
 
-// Add takes a case in, in place of the one that there was. The series of an official
-// connector that was not run this time stays.
+// Add adds a case, or replaces the one that the record has. If the official connector was not run,
+// its old series stays.
 func (r *Record) Add(c *Case) {
 	i := slices.IndexFunc(r.Cases, func(o *Case) bool {
 		return o.Upstream == c.Upstream && o.Size == c.Size && o.Latency == c.Latency
@@ -133,7 +135,7 @@ func (r *Record) Add(c *Case) {
 	r.Cases[i] = c
 }
 
-// Find is the case of an upstream, a size and a latency, or nil.
+// Find returns the case of an upstream, a size and a latency, or nil.
 func (r *Record) Find(upstream, size string, latency time.Duration) *Case {
 	for _, c := range r.Cases {
 		if c.Upstream == upstream && c.Size == size && c.Latency == latency {

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// The upstreams as they are called in records.
+// Names of the upstreams in records.
 const (
 	Percipio   = "Percipio"
 	Perplexity = "Perplexity"
 )
 
-// target is something that was promised, and what came of it.
+// target is a promise, and the result.
 type target struct {
 	what, limit, measured string
 	met                   bool
 }
 
-// targetTable is the promises.
+// targetTable formats the targets.
 func (r *Record) targetTable() string {
 	var b strings.Builder
 	b.WriteString("| target | at most | measured | met |\n|---|--:|--:|---|\n")
@@ -49,6 +49,7 @@ func (r *Record) percipioTargets() []target {
 		large.ratioTarget("Percipio, large: memory of the official connector's", Official, memory, 1.0/40),
 		large.ratioTarget("Percipio, large: CPU of the fast floor's", Fast, cpu, 2),
 		large.memoryTarget("Percipio, large: memory", 130),
+		large.steadyTarget("Percipio, large: CPU of a steady sync, of a first one"),
 		r.growthTarget("Percipio: CPU of a row at 1M rows, of that at 100k", Percipio),
 	}
 }
@@ -61,6 +62,7 @@ func (r *Record) perplexityTargets() []target {
 		large.ratioTarget("Perplexity, large: wall time of the official connector's", Official, wall, 1.0/30),
 		large.ratioTarget("Perplexity, large: CPU of the floor's (decode)", Decode, cpu, 2),
 		large.memoryTarget("Perplexity, large: memory", 80),
+		large.steadyTarget("Perplexity, large: CPU of a steady sync, of a first one"),
 	}
 }
 
@@ -81,6 +83,16 @@ func (c *Case) ratioTarget(what, program string, m measure, limit float64) targe
 	t := target{what: what, limit: share(limit)}
 	if r, _, ok := ratio(c.series(Ours), c.series(program), m); ok {
 		t.measured, t.met = against(c.series(Ours), c.series(program), m), r.median <= limit
+	}
+	return t
+}
+
+// steadyTarget limits the cost of a sync into a file that holds two syncs.
+func (c *Case) steadyTarget(what string) target {
+	const limit = 1.4
+	t := target{what: what, limit: digits(limit)}
+	if r, _, ok := ratio(c.series(Steady), c.series(Ours), cpu); ok {
+		t.measured, t.met = against(c.series(Steady), c.series(Ours), cpu), r.median <= limit
 	}
 	return t
 }
