@@ -89,7 +89,7 @@ func TestFarPointers(t *testing.T) {
 		"beyond the end": func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], 1<<30) },
 		"page 0":         func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], 0) },
 		"itself":         func(db []byte) { binary.BigEndian.PutUint32(db[(root-1)*4096+8:], root) },
-		"no space":       func(db []byte) { binary.BigEndian.PutUint16(db[(root-1)*4096+3:], 0xffff) },
+		"too many cells": func(db []byte) { binary.BigEndian.PutUint16(db[(root-1)*4096+3:], 0xffff) },
 		"page size":      func(db []byte) { binary.BigEndian.PutUint16(db[16:], 12345) },
 	} {
 		t.Run(name, func(t *testing.T) {

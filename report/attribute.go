@@ -10,12 +10,12 @@ import (
 	"baton"
 )
 
-// attribute is one thing that a row says, as text.
+// attribute is an attribute of a row, as text.
 type attribute struct {
 	name, before, after string
 }
 
-// differences are the attributes that are not the same, by name.
+// differences returns the attributes that differ, by name.
 func differences(before, after map[string]string) []attribute {
 	names := map[string]bool{}
 	for name := range before {
@@ -33,8 +33,8 @@ func differences(before, after map[string]string) []attribute {
 	return list
 }
 
-// distinct leaves out what says the same again under another name, as the profile
-// does of an address.
+// distinct removes attributes that repeat another one under a different name, such as an address in
+// the profile.
 func distinct(list []attribute) []attribute {
 	seen := map[[2]string]bool{}
 	var kept []attribute
@@ -97,7 +97,7 @@ func purposeWord(p baton.Purpose) string {
 	return words[p]
 }
 
-// resourceName is the attribute of a grant that repeats its resource's name.
+// resourceName is the attribute of a grant that repeats the name of its resource.
 const resourceName = "resource"
 
 func grantAttributes(g *c1z.Grant) map[string]string {

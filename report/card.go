@@ -9,7 +9,7 @@ import (
 	"baton"
 )
 
-// answers are the questions that a reviewer begins with.
+// answers returns the questions that a reviewer starts with, and their answers.
 func (b *builder) answers() []answer {
 	t := b.after.tally()
 	var list []answer
@@ -80,7 +80,7 @@ func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 	return append(list, both, none, dormant)
 }
 
-// stageAnswers sum up types whose entitlements are stages of one thing.
+// stageAnswers summarizes types whose entitlements are stages, such as "in progress" and "completed".
 func (b *builder) stageAnswers() []answer {
 	var list []answer
 	for _, t := range b.after.types {
@@ -102,7 +102,7 @@ func (b *builder) stageAnswers() []answer {
 	return list
 }
 
-// stages count the grants of a type by rank.
+// stages counts the grants of a type by rank.
 func (b *builder) stages(t baton.ResourceType) (slugs []string, counts []int) {
 	counts = make([]int, len(t.Ranks))
 	for _, e := range b.after.entitlements {
@@ -118,7 +118,7 @@ func (b *builder) stages(t baton.ResourceType) (slugs []string, counts []int) {
 	return t.Ranks, counts
 }
 
-// changeAnswer says what changed since the previous sync, each event once.
+// changeAnswer summarizes the changes since the previous sync, each event once.
 func (b *builder) changeAnswer() answer {
 	if b.before == nil {
 		return answer{Question: "What changed since the previous sync?", Figure: "–", Wide: true,
@@ -163,7 +163,7 @@ func (b *builder) changeAnswer() answer {
 	return a
 }
 
-// anchor is a resource type as part of an id.
+// anchor returns a resource type as part of an element id.
 func anchor(id string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {

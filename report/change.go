@@ -8,7 +8,7 @@ import (
 	"baton/c1z"
 )
 
-// What can happen to a row.
+// Kinds of changes.
 const (
 	created  = "created"
 	removed  = "removed"
@@ -17,8 +17,8 @@ const (
 	enabled  = "enabled"
 )
 
-// A change is one row that is not the same in two syncs. One of the three pairs is set,
-// and of it at least one side.
+// A change is a row that differs between two syncs. One of the three pairs is set, with at least one
+// side.
 type change struct {
 	kind        string
 	resource    [2]*baton.Resource // before, after
@@ -29,7 +29,7 @@ type change struct {
 	stage       string      // the slug of the other stage, of a grant that is a step from one stage to another
 }
 
-// comparison is what is known of two syncs while their grants are compared.
+// comparison holds what the comparison of grants needs to know about two syncs.
 type comparison struct {
 	ctx           context.Context
 	before, after *c1z.Sync
@@ -39,7 +39,7 @@ type comparison struct {
 	same          int // rows that differ in nothing that can be told
 }
 
-// fate is what became of a resource that is not the same.
+// fate describes the change of a resource.
 type fate struct {
 	kind    string
 	name    string
@@ -47,9 +47,9 @@ type fate struct {
 	renamed bool
 }
 
-// compareSyncs calls fn for everything that changed: resources, then entitlements, then
-// grants, each in the order of ids. A grant is explained by what became of its account
-// and of its resource; who changed it no file says.
+// compareSyncs calls fn for all changes: resources, then entitlements, then grants, each in the
+// order of ids. The change of a grant is explained by changes of its account and its resource.
+// Files do not contain who changed it.
 func compareSyncs(ctx context.Context, c *baton.Connector, before, after *population, fn func(change) error) (same int, err error) {
 	x := &comparison{ctx: ctx, before: before.sync, after: after.sync, connector: c, types: map[string]string{}, fates: map[baton.ResourceID]fate{}}
 	for _, t := range slices.Concat(before.types, after.types) {
@@ -93,7 +93,7 @@ func compareSyncs(ctx context.Context, c *baton.Connector, before, after *popula
 	return x.same, nil
 }
 
-// plainResource is the resource without its annotations; nil for nil.
+// plainResource returns the resource without its annotations; nil for nil.
 func plainResource(r *c1z.Resource) *baton.Resource {
 	if r == nil {
 		return nil
@@ -157,7 +157,7 @@ func (x *comparison) entitlement(b, a *c1z.Entitlement) change {
 	return ch
 }
 
-// with is "with the new account", "with the removed group".
+// with returns a phrase such as "with the new account" or "with the removed group".
 func with(kind, what string) string {
 	if kind == created {
 		return "with the new " + what
@@ -206,8 +206,8 @@ func (x *comparison) grant(b, a *c1z.Grant) (change, error) {
 	return ch, nil
 }
 
-// stage returns the slug of the other stage that came or went with a grant, where the
-// entitlements of the type are stages of one thing, such as in progress and completed.
+// stage returns the slug of the other stage that was added or removed together with a grant, if the
+// entitlements of the type are stages, such as in progress and completed.
 func (x *comparison) stage(g *c1z.Grant, kind string) (string, error) {
 	e, ok := baton.ParseEntitlementID(g.Entitlement, g.Resource)
 	t, known := x.connector.ResourceType(g.Resource.Type)

@@ -11,8 +11,7 @@ import (
 	"baton"
 )
 
-// A Table is one of the tables that can be had as CSV. Columns are only ever added, at
-// the end.
+// A Table is a table that is available as CSV. New columns are only added at the end.
 type Table struct {
 	Name        string
 	Description string
@@ -20,7 +19,7 @@ type Table struct {
 	rows        func(ctx context.Context, b *builder, row func(...string) error) error
 }
 
-// Tables are those that there are. The first has every account and every grant.
+// Tables lists the tables. The first one has every account and every grant.
 func Tables() []Table {
 	return []Table{
 		{"access", "who holds what: a row for each grant, and one for each account that holds nothing",
@@ -35,8 +34,8 @@ func Tables() []Table {
 	}
 }
 
-// CSV writes one of the tables as RFC 4180 has it, with a header. What a spreadsheet
-// would take for a formula begins with an apostrophe.
+// CSV writes a table in the format of RFC 4180, with a header. A cell that a spreadsheet could take
+// for a formula gets an apostrophe in front.
 func CSV(ctx context.Context, w io.Writer, o Options, table Table) error {
 	b, err := read(ctx, o)
 	if err != nil {
@@ -61,7 +60,7 @@ func CSV(ctx context.Context, w io.Writer, o Options, table Table) error {
 	return written(out.Error())
 }
 
-// read reads what the options name.
+// read reads the syncs of the options.
 func read(ctx context.Context, o Options) (b *builder, err error) {
 	b = &builder{o: o}
 	if b.after, err = populate(ctx, o.Connector, o.After); err == nil && o.Before != nil {
@@ -80,7 +79,7 @@ func accessRows(_ context.Context, b *builder, row func(...string) error) error 
 			}
 		}
 	}
-	// By entitlement, for that is how the details of grants are at hand.
+	// By entitlement, because that is how the population stores the details of grants.
 	order := make([]int32, len(p.entitlements))
 	for i := range order {
 		order[i] = int32(i)
@@ -101,7 +100,7 @@ func accessRows(_ context.Context, b *builder, row func(...string) error) error 
 	return nil
 }
 
-// joinPairs is "key=value; key=value".
+// joinPairs returns "key=value; key=value".
 func joinPairs(list []string) string {
 	var pairs []string
 	for i := 0; i+1 < len(list); i += 2 {
@@ -110,7 +109,7 @@ func joinPairs(list []string) string {
 	return strings.Join(pairs, "; ")
 }
 
-// resourceName is the name of a resource, nothing when the sync does not list it.
+// resourceName returns the name of a resource; empty if the sync does not list it.
 func (b *builder) resourceName(id baton.ResourceID) string {
 	if t := b.after.resourceOf[id]; t != nil {
 		return t.name
@@ -195,7 +194,7 @@ func changeRows(ctx context.Context, b *builder, row func(...string) error) erro
 	return err
 }
 
-// changed says what a change is of, and whose grant it is.
+// changed returns the object of a change and, for a grant, its principal.
 func (b *builder) changed(ch change) (of, id, name string, account baton.ResourceID) {
 	for _, side := range []int{1, 0} {
 		switch {

@@ -4,7 +4,7 @@ import (
 	"baton/internal/markup"
 )
 
-// data writes the rows that the script shows beyond those in the HTML, as one JSON object:
+// data writes the rows for the script, which the HTML does not have, as a JSON object:
 //
 //	tables  by id: {"r": rows}, a row being its cells; or {"p": columns, "r": rows} of a table
 //	        of accounts, a row being the number of an account or [number, text, …]. A column is
@@ -24,7 +24,7 @@ type data struct {
 	list   []tag
 }
 
-// write writes the tables that have more rows than the HTML.
+// write writes the tables with more rows than the HTML has.
 func (d *data) write(b *builder, tables []table) {
 	d.people, d.place, d.tags = b.people(), map[int32]int{}, map[tag]int{}
 	d.w.Literal(`<script type="application/json" id="data">{"tables":{`)

@@ -10,10 +10,10 @@ import (
 	"baton"
 )
 
-// differencesOf is what the page says of two syncs. Each event is in one list: an account
-// whose role changed is among the roles, with the grants and the status that changed the
-// role; a grant that came or went with an account or a resource is counted there. Each list
-// keeps as many rows as a table has; the totals count all.
+// differencesOf prepares the comparison of two syncs for the page. Each event is in one list: an
+// account whose role changed is in the list of roles, with the grants and the status that changed
+// it; a grant that was added or removed together with an account or a resource is counted there.
+// Lists keep as many rows as a table has; totals count all.
 type differencesOf struct {
 	total, same   int               // rows that changed, and that differ in nothing that can be told
 	alone, staged kept[grantChange] // grants on their own, and steps from one stage of a resource to another
@@ -29,12 +29,12 @@ type differencesOf struct {
 	counts        map[string]int // of accounts and resources by kind: "account disabled"
 }
 
-// events returns how many events there were.
+// events returns the number of events.
 func (d *differencesOf) events() int {
 	return len(d.roles) + d.alone.total + d.staged.total + d.accounts.total + d.resources.total + d.other.total
 }
 
-// kept is the first rows of something, and how many there are.
+// kept holds the first rows of a list, and the number of all.
 type kept[T any] struct {
 	rows  []T
 	total int
@@ -84,7 +84,7 @@ func (b *builder) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// sortOut puts a change where the page shows it.
+// sortOut puts a change into its list.
 func (b *builder) sortOut(ch change) {
 	d, limit := &b.diff, b.o.rows()
 	switch {
@@ -174,7 +174,7 @@ func (b *builder) givesRole(id string) bool {
 	return false
 }
 
-// nameOf is the name of an account or resource in the newer sync, or else in the older.
+// nameOf returns the name of an account or resource in the newer sync, or else in the older one.
 func (b *builder) nameOf(id baton.ResourceID) string {
 	for _, p := range []*population{b.after, b.before} {
 		if p == nil {
@@ -190,7 +190,7 @@ func (b *builder) nameOf(id baton.ResourceID) string {
 	return id.ID
 }
 
-// labelOf is the name of an account, with its address if the name is not enough.
+// labelOf returns the name of an account, with its address if several accounts have the name.
 func (b *builder) labelOf(id baton.ResourceID) string {
 	for _, p := range []*population{b.after, b.before} {
 		if i, ok := p.byID[id]; ok && p.members[i].listed {
@@ -212,7 +212,7 @@ func (b *builder) emailOf(id baton.ResourceID) string {
 	return ""
 }
 
-// entitlementName is the name of what is held, with its resource.
+// entitlementName returns the name of an entitlement, with its resource.
 func (b *builder) entitlementName(id string, resource baton.ResourceID) string {
 	for _, p := range []*population{b.after, b.before} {
 		if p == nil {
@@ -225,7 +225,7 @@ func (b *builder) entitlementName(id string, resource baton.ResourceID) string {
 	return b.nameOf(resource) + " " + words(slugOf(id, resource))
 }
 
-// counted is "2 created, 1 disabled" of accounts or resources.
+// counted returns counts of accounts or resources, such as "2 created, 1 disabled".
 func (d *differencesOf) counted(what string) string {
 	var parts []string
 	for _, kind := range []string{created, removed, disabled, enabled, modified} {
@@ -236,7 +236,7 @@ func (d *differencesOf) counted(what string) string {
 	return join(parts)
 }
 
-// compareRoles finds who stands elsewhere than before, the privileged first.
+// compareRoles finds the accounts whose role changed, privileged roles first.
 func (b *builder) compareRoles() {
 	roles := b.after.roles
 	if len(roles.Roles) == 0 || len(b.before.roles.Roles) == 0 {
@@ -261,7 +261,7 @@ func (b *builder) compareRoles() {
 	look := func(id baton.ResourceID) {
 		was, wasPrivileged, wasRank := where(b.before, id)
 		is, isPrivileged, isRank := where(b.after, id)
-		// An account without a role that comes, goes or is disabled is no change of role.
+		// Adding, removing or disabling an account without a role is no change of role.
 		if was == is || wasRank == len(roles.Roles) && isRank == len(roles.Roles) {
 			return
 		}
@@ -290,7 +290,7 @@ func (p *population) knows(id baton.ResourceID) bool {
 	return ok
 }
 
-// came is "with 3 grants given, 1 taken away".
+// came returns a phrase such as "with 3 grants given, 1 taken away".
 func came(n [2]int) string {
 	var parts []string
 	for i, word := range []string{"given", "taken away"} {

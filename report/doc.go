@@ -1,28 +1,27 @@
-// Package report turns a sync, or the difference between two, into what an access
-// reviewer can read without other tools: one self-contained HTML page, tables as CSV,
-// or the whole of it as JSON.
+// Package report writes a sync, or the difference between two syncs, in forms that an access
+// reviewer can read without other tools: a self-contained HTML page, tables as CSV, or everything
+// as JSON.
 //
 //	c1z.File ─▶ population (who is there, who holds what) ─┬▶ page ─▶ HTML
 //	           └▶ differences (what changed, and with what) ─┼▶ tables ─▶ CSV
 //	                                                         └▶ records ─▶ JSON, JSON Lines
 //
-// It works on the vocabulary of package baton, for any connector. What is particular
-// to one comes from it as data: [baton.Connector.Roles] says what amounts to which
-// role, [baton.ResourceType.Ranks] which entitlements are stages of one thing,
-// [baton.ResourceType.Columns] which attributes are worth a column, and
-// [baton.Connector.Review] is quoted. All of that applies only to files whose resource types
-// are the connector's; a page has its name only if the file is its own.
+// It works with the types of package baton, for any connector. A connector describes its
+// specifics as data: [baton.Connector.Roles] maps entitlements to roles,
+// [baton.ResourceType.Ranks] lists entitlements that are stages, [baton.ResourceType.Columns] lists
+// attributes that get a column, and the notes of [baton.Connector.Review] are quoted. This
+// applies only to files with the resource types of the connector. The page names the connector
+// only if it wrote the file.
 //
-// A browser opens a page quickly when it has few elements, so long tables have their first
-// rows in the HTML and all of them in a JSON block, from which the script makes the rows
-// that are looked at. Without the script, the first rows are there.
+// Browsers open pages with few elements quickly. So long tables have only their first rows in the
+// HTML, and all rows in a JSON block, from which the script makes the visible rows. Without the
+// script, the first rows are shown.
 //
-// The output is a function of the files and the options: there is no clock in it, so
-// the same file gives the same bytes.
+// The output depends only on the files and the options, not on the time: the same file gives the
+// same bytes.
 //
-// Names come from elsewhere and may be hostile. In HTML they are escaped by
-// markup and cannot run besides, for the page's policy allows its own script
-// only; control characters and invisible formatting show as escapes; a cell of a
-// table that a spreadsheet would take for a formula begins with an apostrophe. JSON is
-// the form that loses nothing.
+// Names come from the upstream and are not trusted. Package markup escapes them in HTML, and the
+// policy of the page allows only its own script. Control characters and invisible formatting
+// are shown as escapes. A cell of a table that a spreadsheet could take for a formula gets an
+// apostrophe in front. Only JSON loses nothing.
 package report

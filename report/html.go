@@ -9,13 +9,13 @@ import (
 	"baton/internal/markup"
 )
 
-// writer writes the page from its head to its end.
+// writer writes the page.
 type writer struct {
 	*markup.Writer
 	partial []table // those whose other rows are in the data
 }
 
-// page writes the page; data is called for the tables with more rows than the HTML has.
+// page writes the page. It calls data for the tables with more rows than the HTML has.
 func (w *writer) page(p page, data func([]table)) {
 	w.Literal("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n")
 	w.Void("meta", markup.Attr("http-equiv", "Content-Security-Policy"), markup.Attr("content", policy()))
@@ -68,7 +68,7 @@ func (w *writer) contents(sections []section) {
 	w.Literal("\n<li><a href=\"#evidence\">Evidence</a></li>\n</ul></nav>\n")
 }
 
-// link leads to an element of the page.
+// link writes a link to an element of the page.
 func link(id string) markup.Attribute { return markup.Attr("href", "#"+id) }
 
 func (w *writer) glance(p page) {
@@ -243,7 +243,7 @@ func (w *writer) tags(tags []tag) {
 	}
 }
 
-// bar is a picture of shares, with the shares as its text.
+// bar writes a bar of shares, with the shares as its text.
 func (w *writer) bar(parts []segment) {
 	var label []string
 	for _, part := range parts {
@@ -257,7 +257,7 @@ func (w *writer) bar(parts []segment) {
 	w.End()
 }
 
-// cut says what is not on the page.
+// cut writes what is not on the page.
 func (w *writer) cut(text, class string) {
 	if text != "" {
 		w.Element("p", text, markup.Class(class))
@@ -316,8 +316,7 @@ func (w *writer) table(t table) {
 	}
 }
 
-// cell writes a cell. Its label is what a narrow screen shows in place of the head of the
-// column.
+// cell writes a cell. Narrow screens show its label instead of the head of the column.
 func (w *writer) cell(c td, of column) {
 	if c.Head {
 		w.rowHead(c)
@@ -345,8 +344,8 @@ func (w *writer) cell(c td, of column) {
 	w.End()
 }
 
-// cellClass is the class of the cells of a column: that of its head, unless it is only
-// about the head.
+// cellClass returns the class of the cells of a column: that of its head, unless it applies only to
+// the head.
 func cellClass(class string) string {
 	if class == "w" {
 		return ""
@@ -360,7 +359,7 @@ func (w *writer) isolated(text string) {
 	w.Element("bdi", text, markup.Class(map[bool]string{true: "u"}[unbroken(text)]))
 }
 
-// address writes what tells an account from others, which a line may break before an @.
+// address writes an address or id. A line may break before an @.
 func (w *writer) address(text string) {
 	w.Start("small")
 	w.Start("bdi", markup.Class(map[bool]string{true: "u"}[unbroken(text)]))
@@ -385,7 +384,7 @@ func unbroken(text string) bool {
 	return false
 }
 
-// code writes an id, which a line may break after a colon.
+// code writes an id. A line may break after a colon.
 func (w *writer) code(id string) {
 	w.Start("code")
 	for i, part := range strings.SplitAfter(id, ":") {
@@ -397,7 +396,7 @@ func (w *writer) code(id string) {
 	w.End()
 }
 
-// rowHead is the cell that a row goes by.
+// rowHead writes the head cell of a row.
 func (w *writer) rowHead(c td) {
 	w.Start("th", markup.Attr("scope", "row"))
 	if c.Link != "" {

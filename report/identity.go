@@ -8,10 +8,10 @@ import (
 	"baton"
 )
 
-// A file does not say which connector wrote it, nor for which tenant. Two things in it
-// are evidence of both: the resource types, and the domains of its accounts.
+// A file does not contain which connector wrote it, nor for which tenant. The resource types and the
+// domains of the accounts are evidence of both.
 
-// match says how well a connector's resource types fit those of a file.
+// match is how well the resource types of a connector fit those of a file.
 type match int
 
 const (
@@ -39,9 +39,8 @@ func matchTypes(c *baton.Connector, types []baton.ResourceType) match {
 	return best
 }
 
-// recognise returns what a report may use of the connector for the file: all of it, or
-// nothing if the file is not like one of its files. The name is set only if the file is
-// its own.
+// recognise returns the parts of the connector that apply to the file: all of them, or none if the
+// file does not look like one of the connector. The name is set only if the connector wrote it.
 func recognise(c *baton.Connector, types []baton.ResourceType) *baton.Connector {
 	switch matchTypes(c, types) {
 	case own:
@@ -91,7 +90,7 @@ func (p *population) tenant() string {
 	return list[0].name
 }
 
-// domainList is "acme.example (24 accounts), partner.example (1 account)".
+// domainList returns text such as "acme.example (24 accounts), partner.example (1 account)".
 func (p *population) domainList() string {
 	const few = 3
 	list, _ := p.domains()

@@ -14,9 +14,9 @@ import (
 	"baton/c1z"
 )
 
-// JSONLines writes everything as one JSON object on each line. Its "record" says what
-// it is: report, resource_type, resource, entitlement, grant, note or change. Nothing
-// of what this program reads in a file is left out.
+// JSONLines writes everything as JSON objects, one per line. The field "record" is the kind: report,
+// resource_type, resource, entitlement, grant, note or change. It contains everything that this
+// program reads from a file.
 func JSONLines(ctx context.Context, w io.Writer, o Options) error {
 	return records(ctx, w, o, "", "\n", "")
 }
@@ -57,7 +57,7 @@ func records(ctx context.Context, w io.Writer, o Options, begin, between, end st
 	return written(out.Flush())
 }
 
-// plain escapes what can rewrite a terminal. To a JSON reader it is the same text.
+// plain escapes characters that control a terminal. For a JSON reader the text is the same.
 func plain(text []byte) []byte {
 	clean := true
 	for _, r := range string(text) {
@@ -86,8 +86,7 @@ func plain(text []byte) []byte {
 	return out
 }
 
-// emitAll emits every record: the report itself first, then what the sync holds, then
-// what changed.
+// emitAll emits all records: the report, then the content of the sync, then the changes.
 func emitAll(ctx context.Context, o Options, emit func(any) error) error {
 	b, err := read(ctx, o)
 	if err != nil {
@@ -317,8 +316,7 @@ func recordOf(r *baton.Resource) resourceRecord {
 	return record
 }
 
-// encodable is the profile with numbers that JSON has not, NaN and the infinities, as
-// text.
+// encodable returns the profile with NaN and infinities, which JSON does not have, as text.
 func encodable(p baton.Profile) baton.Profile {
 	out := make(baton.Profile, len(p))
 	for key, value := range p {

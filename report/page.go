@@ -23,7 +23,7 @@ var (
 	script string
 )
 
-// page is what is shown.
+// page is the content of the HTML page.
 type page struct {
 	Title    string
 	Kind     string // above the heading
@@ -48,7 +48,7 @@ func (p page) partial() bool {
 	})
 }
 
-// fact is a line of a list: what, and its value.
+// fact is a line of a list: a name and a value.
 type fact struct {
 	Name, Text string
 	Time       string // for machines
@@ -64,10 +64,10 @@ type answer struct {
 	Wide                                bool // as wide as the page
 }
 
-// personName is the name of an account; Sub tells it from others of the same name.
+// personName is the name of an account. Sub distinguishes accounts with the same name.
 type personName struct{ Text, Sub string }
 
-// answerLine is a part of an answer, with the table that it leads to.
+// answerLine is a part of an answer, with the table that it links to.
 type answerLine struct{ Label, Link, Text string }
 
 type note struct{ Level, Label, Text string }
@@ -107,7 +107,7 @@ func orNothing(text string) string {
 	return shown(text)
 }
 
-// bar shares 100 percent out among counts, with a gap of half a percent.
+// bar divides 100 percent among counts, with gaps of half a percent.
 func bar(labels []string, counts []int) []segment {
 	total := 0
 	for _, n := range counts {
@@ -127,7 +127,7 @@ func bar(labels []string, counts []int) []segment {
 	return parts
 }
 
-// HTML writes the report as one page that needs nothing else.
+// HTML writes the report as a self-contained page.
 func HTML(ctx context.Context, w io.Writer, o Options) error {
 	b, err := read(ctx, o)
 	if err != nil {
@@ -155,7 +155,7 @@ func written(err error) error {
 	return baton.Errorf(baton.Storage, "report: write: %w", err)
 }
 
-// policy lets the page load nothing and run nothing but its own style and script.
+// policy allows the page only its own style and script, and no requests.
 func policy() string {
 	return "default-src 'none'; style-src '" + digest(style) + "'; script-src '" + digest(script) + "'; base-uri 'none'; form-action 'none'"
 }
@@ -165,7 +165,7 @@ func digest(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// builder makes the page out of what was read.
+// builder makes the page from the population.
 type builder struct {
 	o             Options
 	after, before *population
@@ -235,7 +235,7 @@ func (b *builder) comparedWith() string {
 	return text
 }
 
-// id is a fresh id for an element.
+// id returns a new id for an element.
 func (b *builder) id(prefix string) string {
 	b.ids++
 	return fmt.Sprintf("%s%d", prefix, b.ids)

@@ -14,8 +14,8 @@ import (
 	"baton/c1z"
 )
 
-// population is who and what is in a sync, and who holds what. It costs some 300 bytes
-// for an account and 20 for a grant, and holds no row as it was read.
+// population holds the accounts, resources and grants of a sync. It takes about 300 bytes per
+// account and 20 per grant, and keeps no row as it was read.
 type population struct {
 	sync         *c1z.Sync
 	connector    *baton.Connector // what applies of it to this file
@@ -50,7 +50,7 @@ type member struct {
 	account bool     // it is one, not a group that holds something
 }
 
-// disabled reports whether the account cannot be used. One that does not say so can.
+// disabled reports whether the account cannot be used. An unknown status counts as usable.
 func (m *member) disabled() bool {
 	return m.status == baton.StatusDisabled || m.status == baton.StatusDeleted
 }
@@ -77,14 +77,14 @@ type entitlement struct {
 	listed   bool
 }
 
-// holder is one grant: who, and what the upstream says of it.
+// holder is a grant: its principal and its details.
 type holder struct {
 	member   int32
 	metadata int32 // an interned text; 0 is none
 	id       int32 // an interned text; 0 is an id that joins those of entitlement and principal
 }
 
-// interned keeps each text once. The first is empty.
+// interned keeps each text once. The first one is empty.
 type interned struct {
 	texts []string
 	index map[string]int32
@@ -117,8 +117,7 @@ func populate(ctx context.Context, c *baton.Connector, sync *c1z.Sync) (*populat
 	return p, nil
 }
 
-// readTypes takes the types from the file and completes them by what the connector
-// knows of them.
+// readTypes reads the types from the file and completes them from the connector.
 func (p *population) readTypes(ctx context.Context, c *baton.Connector) (err error) {
 	for t, err := range p.sync.ResourceTypes(ctx) {
 		if err != nil {
@@ -133,7 +132,7 @@ func (p *population) readTypes(ctx context.Context, c *baton.Connector) (err err
 			p.types[i].Ranks, p.types[i].Columns = own.Ranks, own.Columns
 		}
 	}
-	// In the connector's order: that of the file is its writer's.
+	// In the order of the connector, because that of the file depends on its writer.
 	place := func(t baton.ResourceType) int {
 		i := slices.IndexFunc(c.ResourceTypes, func(own baton.ResourceType) bool { return own.ID == t.ID })
 		if i < 0 {
@@ -148,7 +147,7 @@ func (p *population) readTypes(ctx context.Context, c *baton.Connector) (err err
 	return err
 }
 
-// typeOf is the resource type with that id, made up when the file has none.
+// typeOf returns the resource type with that id, or a new one if the file has none.
 func (p *population) typeOf(id string) baton.ResourceType {
 	if i := slices.IndexFunc(p.types, func(t baton.ResourceType) bool { return t.ID == id }); i >= 0 {
 		return p.types[i]
@@ -196,7 +195,7 @@ func (p *population) addResource(r *baton.Resource, columns []baton.Column, isUs
 	t.cells, t.listed = cells, true
 }
 
-// clip bounds what is kept of a text; the page shows no more.
+// clip shortens a text to what the page shows.
 func clip(text string) string {
 	if len(text) <= 4*maxText {
 		return text
@@ -204,7 +203,7 @@ func clip(text string) string {
 	return strings.ToValidUTF8(strings.Clone(text[:4*maxText+4]), "")
 }
 
-// addressOf is the primary address, or what comes nearest to one.
+// addressOf returns the primary address of an account, or the best substitute for one.
 func addressOf(u *baton.User) string {
 	address := u.Login
 	for i, e := range u.Emails {
@@ -215,8 +214,8 @@ func addressOf(u *baton.User) string {
 	return address
 }
 
-// member is the account with that id; one that is new is not listed yet. The pointer
-// holds until the next is made.
+// member returns the account with that id, and adds it, not listed, if it is new. The pointer is
+// valid until the next one is added.
 func (p *population) member(id baton.ResourceID) *member {
 	i, ok := p.byID[id]
 	if !ok {
@@ -235,8 +234,8 @@ func (p *population) resource(id baton.ResourceID) *resource {
 	return t
 }
 
-// entitlement is the entitlement with that id. One that is new is not listed yet. The pointer
-// is valid until the next one is made.
+// entitlement returns the entitlement with that id, and adds it, not listed, if it is new. The
+// pointer is valid until the next one is added.
 func (p *population) entitlement(id string, resource baton.ResourceID, slug string) *entitlement {
 	i, ok := p.heldAs[id]
 	if !ok {
@@ -251,7 +250,7 @@ func (p *population) entitlement(id string, resource baton.ResourceID, slug stri
 	return &p.entitlements[i]
 }
 
-// slugOf is the slug in an entitlement's id, or the whole id if it is of another form.
+// slugOf returns the slug in the id of an entitlement, or the whole id if it has another form.
 func slugOf(id string, resource baton.ResourceID) string {
 	if e, ok := baton.ParseEntitlementID(id, resource); ok {
 		return e.Slug
@@ -300,18 +299,18 @@ func (p *population) readGrants(ctx context.Context) error {
 	return nil
 }
 
-// joined is the id that most connectors give a grant.
+// joined returns the id that most connectors give to a grant.
 func joined(entitlement string, principal baton.ResourceID) string {
 	return entitlement + ":" + principal.String()
 }
 
-// grantID is the id of a grant.
+// grantID returns the id of a grant.
 func (p *population) grantID(e *entitlement, h holder) string {
 	return cmp.Or(p.words.texts[h.id], joined(e.id, p.members[h.member].id))
 }
 
-// packed is the metadata of a grant as one text, which many grants may share: keys and
-// values, each with a separator behind it.
+// packed returns the metadata of a grant as one text, which many grants may share: keys and values,
+// each followed by a separator.
 func packed(metadata baton.Profile) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
@@ -324,7 +323,7 @@ func packed(metadata baton.Profile) string {
 
 const separator = "\x00"
 
-// countNames counts how many accounts share each name.
+// countNames counts the accounts of each name.
 func (p *population) countNames() {
 	p.named = make(map[string]int32, len(p.members))
 	for i := range p.members {
@@ -342,7 +341,7 @@ func (p *population) personName(m *member) personName {
 	return name
 }
 
-// label is the same in one line.
+// label returns the same on one line.
 func (p *population) label(m *member) string {
 	name := p.personName(m)
 	if name.Sub == "" {
@@ -351,13 +350,13 @@ func (p *population) label(m *member) string {
 	return name.Text + " (" + name.Sub + ")"
 }
 
-// details are the keys and values that a grant came with, in turn.
+// details iterates over the keys and values of a grant.
 func (p *population) details(h holder) []string {
 	parts := strings.Split(p.words.texts[h.metadata], separator)
 	return parts[:len(parts)-1]
 }
 
-// detail is the value of one key.
+// detail returns the value of a key.
 func (p *population) detail(h holder, key string) string {
 	list := p.details(h)
 	for i := 0; i+1 < len(list); i += 2 {
@@ -368,7 +367,7 @@ func (p *population) detail(h holder, key string) string {
 	return ""
 }
 
-// flat is a value of a profile on one line.
+// flat returns a value of a profile on one line.
 func flat(value any) string {
 	switch v := value.(type) {
 	case nil:
@@ -393,7 +392,7 @@ func flat(value any) string {
 	return fmt.Sprint(value)
 }
 
-// readNotes asks the connector what it makes of the sync.
+// readNotes reads the notes of the connector about the sync.
 func (p *population) readNotes(ctx context.Context) (err error) {
 	if p.connector.Review == nil || p.sync.Type != c1z.Full {
 		return nil
@@ -402,8 +401,8 @@ func (p *population) readNotes(ctx context.Context) (err error) {
 	return err
 }
 
-// sort puts people in the order of the page: by role, those who can use it first, then
-// by name. Everything that points at a member is turned over.
+// sort puts people in the order of the page: by role, enabled accounts first, then by name. It
+// renumbers all references to members.
 func (p *population) sort() {
 	order := make([]int32, len(p.members))
 	keys := make([]string, len(p.members))
@@ -449,10 +448,10 @@ func (p *population) byWeight(a, b int32) int {
 	return cmp.Or(cmp.Compare(roleOrder(x.roles), roleOrder(y.roles)), cmp.Compare(folded(x.name), folded(y.name)), cmp.Compare(x.id, y.id))
 }
 
-// roleOrder is the most powerful of some roles, for sorting.
+// roleOrder returns the most powerful role, for sorting.
 func roleOrder(roles uint32) int { return bits.TrailingZeros32(roles) }
 
-// weight puts what carries a role before the rest.
+// weight sorts entitlements that give a role before the others.
 func (p *population) weight(t *resource) int {
 	for i := range p.roles.Roles {
 		for _, e := range t.entitlements {

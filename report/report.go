@@ -13,17 +13,17 @@ import (
 	"baton/c1z"
 )
 
-// DefaultRows is how many rows a table of the page has at most, unless told otherwise. CSV
-// and JSON are never cut.
+// DefaultRows is the default for the largest number of rows in a table of the page. CSV and JSON
+// always have all rows.
 const DefaultRows = 20_000
 
-// Options say what is reported.
+// Options describe a report.
 type Options struct {
 	Connector *baton.Connector // what it knows of its own; it is not asked for anything else
 	Program   string           // name and version of the program, for the evidence
 	After     *c1z.Sync        // the sync that is reported
 	Before    *c1z.Sync        // the sync to compare it with; nil for none
-	// AfterSource and BeforeSource are the files that the syncs are in.
+	// AfterSource and BeforeSource are the files of the syncs.
 	AfterSource, BeforeSource Source
 	Rows                      int // of a table on the page; DefaultRows when zero, all when below
 }
@@ -35,15 +35,15 @@ func (o Options) rows() int {
 	return cmp.Or(o.Rows, DefaultRows)
 }
 
-// Source is a file as evidence.
+// Source identifies a file.
 type Source struct {
 	Name   string // without its folder
 	Size   int64
 	SHA256 string
 }
 
-// Open opens the file at path and returns the bytes it holds as a Source. Scratch files go to
-// tempDir, or beside the file when that is empty.
+// Open opens the file at path, and returns the Source that identifies its content. Scratch files go
+// to tempDir, or beside the file if tempDir is empty.
 func Open(ctx context.Context, path, tempDir string) (*c1z.File, Source, error) {
 	const attempts = 3
 	for range attempts {
@@ -59,9 +59,9 @@ func Open(ctx context.Context, path, tempDir string) (*c1z.File, Source, error) 
 		WithFix("Try again, or copy the file first.")
 }
 
-// open hashes the file and unpacks it. The two are the same when the path still leads
-// to what was hashed: a file is replaced by a rename and not written again, and while
-// the old one is open no other can pass for it.
+// open hashes the file and unpacks it. It reports whether both have read the same file: files are
+// replaced by a rename and not modified, and while the old file is open no other one can have
+// its identity.
 func open(ctx context.Context, path, tempDir string) (f *c1z.File, s Source, same bool, err error) {
 	opener := c1z.Opener{TempDir: cmp.Or(tempDir, filepath.Dir(path))}
 	in, err := os.Open(path)

@@ -8,8 +8,8 @@ import (
 	"baton"
 )
 
-// resourceSections has one section for each type of resource that is not an account: what
-// there is, and who holds what on each.
+// resourceSections returns a section per resource type other than accounts, with the resources and
+// their grants.
 func (b *builder) resourceSections() []section {
 	var list []section
 	for _, id := range b.resourceTypes() {
@@ -18,8 +18,8 @@ func (b *builder) resourceSections() []section {
 	return list
 }
 
-// resourceTypes are the types of what is not an account: those that the sync declares
-// first, as it declares them.
+// resourceTypes returns the types other than accounts: first those that the sync declares, in their
+// order.
 func (b *builder) resourceTypes() []string {
 	var list []string
 	for _, t := range b.after.types {
@@ -81,7 +81,7 @@ func (b *builder) resourceSection(t baton.ResourceType, resources []*resource) s
 	return s
 }
 
-// slugs are what can be held on resources of the type: the ranks first, as they rank.
+// slugs returns the slugs of entitlements on resources of the type, ranks first and in their order.
 func (b *builder) slugs(t baton.ResourceType, resources []*resource) []string {
 	seen := map[string]bool{}
 	for _, one := range resources {
@@ -176,7 +176,7 @@ func resourceLabel(t *resource) string {
 	return t.id.ID
 }
 
-// resourceTags say which role a thing carries, and that a sync does not list it.
+// resourceTags returns tags for the role that a resource gives, and for one that is not listed.
 func (b *builder) resourceTags(t *resource) []tag {
 	var tags []tag
 	for i, r := range b.after.roles.Roles {
@@ -207,11 +207,10 @@ func (b *builder) countBySlug(t *resource, slugs []string) []int {
 	return counts
 }
 
-// openRows is up to how many rows details are open from the start, while the page has
-// few of them.
+// openRows is the number of rows up to which details are open at first, if the page has few.
 const openRows = 12
 
-// resourceDetail is who holds what on one thing; false when nobody holds anything.
+// resourceDetail returns the grants on a resource; false if there are none.
 func (b *builder) resourceDetail(t *resource, slugs []string) (detail, bool) {
 	ranks := b.after.typeOf(t.id.Type).Ranks
 	d := detail{ID: b.id("d"), Name: shown(resourceLabel(t)), Tags: b.resourceTags(t), Sub: shown(t.description)}
@@ -237,10 +236,10 @@ func (b *builder) resourceDetail(t *resource, slugs []string) (detail, bool) {
 	return d, total > 0
 }
 
-// maxKeys is how many keys of details have a column.
+// maxKeys is the largest number of keys with a column.
 const maxKeys = 4
 
-// keys are those that the grants of an entitlement come with.
+// keys returns the keys in the details of an entitlement's grants.
 func (b *builder) keys(e *entitlement) []string {
 	seen := map[int32]bool{0: true}
 	found := map[string]bool{}

@@ -7,9 +7,8 @@ import (
 	"baton"
 )
 
-// roleText is the role of an account in words: "Admin", "Admin and Member" when it
-// holds both and it is not known which counts, "Admin (also Member)" when it is, "" for
-// none.
+// roleText returns the role of an account in words: "Admin"; "Admin and Member" if it holds both and
+// it is unknown which one counts; "Admin (also Member)" if that is known; "" for none.
 func roleText(roles baton.Roles, held uint32) string {
 	if held == 0 {
 		return ""
@@ -34,8 +33,8 @@ func roleText(roles baton.Roles, held uint32) string {
 	return counts + " (also " + strings.Join(names, ", ") + ")"
 }
 
-// effective is the index of the role that counts; sure is false when several are held
-// and it is not known which counts, and the most powerful is assumed. -1 is none.
+// effective returns the index of the role that counts, -1 for none. Sure is false if the account
+// holds several and it is unknown which one counts: then it is the most powerful.
 func effective(roles baton.Roles, held uint32) (index int, sure bool) {
 	if held == 0 {
 		return -1, true
@@ -57,7 +56,7 @@ func (p *population) rank(m *member) int {
 	return i
 }
 
-// tally is how many accounts stand where.
+// tally counts accounts by role.
 type tally struct {
 	accounts, enabled int
 	role              []group // by role, for whom it counts
@@ -67,7 +66,7 @@ type tally struct {
 	unknown           int     // named by a grant only
 }
 
-// group counts people and knows the first few.
+// group counts people and keeps the first few.
 type group struct {
 	n     int
 	first []personName
@@ -82,7 +81,7 @@ func (g *group) add(p *population, m *member) {
 	}
 }
 
-// more returns how many people are not among the first.
+// more returns the number of people that are not kept.
 func (g group) more() int { return g.n - len(g.first) }
 
 func nameOf(m *member) string {

@@ -8,7 +8,7 @@ import (
 	"baton"
 )
 
-// Words for what happened, with the class that colours them.
+// Words for changes, with the class for their colour.
 func mark(kind string) tag {
 	level := map[string]string{created: "new", enabled: "new", removed: "gone", disabled: "gone"}[kind]
 	return tag{level, kind}
@@ -81,12 +81,12 @@ func grantMark(g grantChange) tag {
 	return tag{"gone", "taken away"}
 }
 
-// who is the cell of an account in the newer or the older sync.
+// who returns the cell of an account in the newer or the older sync.
 func (b *builder) who(id baton.ResourceID) td {
 	return td{Head: true, Name: shown(b.nameOf(id)), Sub: shown(b.emailOf(id))}
 }
 
-// person is the cell of an account of the sync.
+// person returns the cell of an account of the sync.
 func (b *builder) person(m *member) td {
 	cell := td{Head: true, Name: shown(nameOf(m)), Sub: shown(m.email)}
 	if cell.Sub == cell.Name {
@@ -174,7 +174,7 @@ func (b *builder) roleSection() section {
 	return s
 }
 
-// roleID is the id of the table of those who have a privileged role.
+// roleID is the element id of the table of accounts with a privileged role.
 func roleID(i int) string { return fmt.Sprintf("roles-%d", i) }
 
 func (b *builder) dormantSection() (section, bool) {
@@ -194,15 +194,14 @@ func (p *population) people() iter.Seq[*member] {
 	}
 }
 
-// accountSection lists every account, and whoever only a grant names.
+// accountSection lists all accounts, including those that only grants name.
 func (b *builder) accountSection() section {
 	t := b.accountTable(b.id("t"), "All accounts", "", func(m *member) bool { return m.account || !m.listed })
 	t.Hidden = true
 	return section{ID: "accounts", Title: "Accounts", Lead: plural(t.Total, "account") + ", those with the most powerful role first.", Tables: []table{t}}
 }
 
-// accountColumn is a column of a table of accounts; it is left out where it would be
-// empty.
+// accountColumn is a column of a table of accounts. It is left out if it would be empty.
 type accountColumn struct {
 	key string // "" for those of the connector
 	column
@@ -210,8 +209,7 @@ type accountColumn struct {
 	cell func(*member) td
 }
 
-// people returns the columns that are used by any account, each of which has a place in
-// the data.
+// people returns the columns that any account uses. Each has a place in the data.
 func (b *builder) people() []accountColumn {
 	if b.columns != nil {
 		return b.columns
@@ -276,7 +274,7 @@ func (b *builder) holds(m *member) td {
 	return td{Text: text}
 }
 
-// accountTable is a table of those accounts for whom want holds.
+// accountTable returns a table of the accounts for which want is true.
 func (b *builder) accountTable(id, caption, lead string, want func(*member) bool) table {
 	t := table{ID: id, Caption: caption, Lead: lead, Empty: "Nobody."}
 	all := b.people()

@@ -5,9 +5,8 @@ import (
 	"iter"
 )
 
-// table is a table of the page. Its first rows are in the HTML; a table with more has
-// all of them in the data of the page, for the script to show. Rows are made while they
-// are written.
+// table is a table of the page. Its first rows are in the HTML. If it has more, all rows are in the
+// data of the page, for the script. Rows are made while they are written.
 type table struct {
 	ID, Caption, Lead string
 	Hidden            bool // the caption is for those who do not see the heading
@@ -19,7 +18,7 @@ type table struct {
 	Empty             string
 }
 
-// Rows in the HTML, which is what is there without the script and on paper.
+// Rows in the HTML, which are visible without the script and in print.
 const (
 	staticRows       = 50   // of a table
 	staticListRows   = 20   // of the holders of one entitlement, on a page with many
@@ -30,7 +29,7 @@ const (
 // date, "w" wide, "b" a bar, "c" an id).
 type column struct{ Title, Class string }
 
-// td is one cell.
+// td is a cell.
 type td struct {
 	Name   string // with Sub below it
 	Sub    string
@@ -47,13 +46,13 @@ type td struct {
 
 type tag struct{ Level, Text string }
 
-// Large reports whether a filter is worth its place.
+// Large reports whether the table gets a filter.
 func (t table) Large() bool { return t.Shown > 12 }
 
-// Partial reports whether the data have rows that the HTML has not.
+// Partial reports whether the data have more rows than the HTML.
 func (t table) Partial() bool { return t.Static < t.Shown }
 
-// Cut says how much of the table is not on the page.
+// Cut returns a note about rows that are not on the page.
 func (t table) Cut() string {
 	if t.Shown >= t.Total {
 		return ""
@@ -61,7 +60,7 @@ func (t table) Cut() string {
 	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Shown), number(t.Total))
 }
 
-// Paper says how much of the table is not in the HTML.
+// Paper returns a note about rows that are not in the HTML.
 func (t table) Paper() string {
 	switch {
 	case !t.Partial():
@@ -72,7 +71,7 @@ func (t table) Paper() string {
 	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Static), number(t.Total))
 }
 
-// rows makes the rows of a table, up to the limit.
+// rows returns the rows of a table, up to the limit.
 func rows[T any](t table, limit int, list []T, row func(T) []td) table {
 	t.Total = len(list)
 	t.Shown = min(limit, len(list))
@@ -87,8 +86,8 @@ func rows[T any](t table, limit int, list []T, row func(T) []td) table {
 	return t
 }
 
-// peopleRows are the rows of a table of accounts. What an account looks like is once in
-// the data; a row names it by its number.
+// peopleRows returns the rows of a table of accounts. The data contain each account once; a row
+// refers to it by number.
 type peopleRows struct {
 	columns []int                      // for each column of the table one of builder.people, or noPerson for a text of the row
 	rows    iter.Seq2[int32, []string] // numbers of members, and the texts of the row

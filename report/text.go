@@ -11,15 +11,15 @@ import (
 	"baton/internal/english"
 )
 
-// Limits of a text on the page: what is longer is cut, with a mark.
+// Limits of texts on the page. Longer ones are cut, with a mark.
 const (
 	maxText  = 200 // runes
 	maxMarks = 4   // combining marks in a row; more are there to paint over neighbours
 )
 
-// visible makes text from elsewhere safe to look at: control characters and invisible
-// formatting, which can rewrite what a person sees, become visible escapes, and line
-// breaks spaces. The joiners that scripts and emoji need stay.
+// visible makes text from the upstream safe to display: control characters and invisible formatting,
+// which can change what a person sees, become visible escapes, and line breaks become spaces. The
+// joiners that scripts and emoji need stay.
 func visible(text string) string {
 	if !strings.ContainsFunc(text, hidden) && !strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.M, r) }) {
 		return text
@@ -58,7 +58,7 @@ func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r)
 }
 
-// shown is text as the page shows it: visible, and not endless.
+// shown returns text for the page: visible, and of limited length.
 func shown(text string) string { return cut(text, maxText) }
 
 func cut(text string, runes int) string {
@@ -69,8 +69,8 @@ func cut(text string, runes int) string {
 	return string([]rune(text)[:runes]) + "…"
 }
 
-// cell is text as a spreadsheet may have it: visible, and never a formula. Spreadsheets
-// skip blanks before a formula, and take the wide forms for the narrow ones.
+// cell returns text for a spreadsheet: visible, and never a formula. Spreadsheets skip blanks before
+// a formula, and accept full-width forms of its characters.
 func cell(text string) string {
 	if text == "" {
 		return ""
@@ -90,7 +90,7 @@ func blank(r rune) bool {
 
 func starts(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠", r) }
 
-// day and moment are a time on the page, nothing for no time.
+// day and moment format a time for the page; empty for no time.
 func day(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -105,7 +105,7 @@ func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
 }
 
-// dated is a text, or a time to read if the text is one for machines.
+// dated returns a text, or a readable time if the text is a machine-readable one.
 func dated(text string) string {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return moment(t)
@@ -113,7 +113,7 @@ func dated(text string) string {
 	return text
 }
 
-// stamp is a time for machines.
+// stamp returns a machine-readable time.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -121,12 +121,12 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// number, plural and plurals are how counts are shown.
+// number, plural and plurals format counts.
 func number(n int) string              { return english.Number(n) }
 func plural(n int, noun string) string { return english.Count(n, noun) }
 func plurals(noun string) string       { return english.Plural(noun) }
 
-// statusWords is a status as a person says it.
+// statusWords returns a status in words.
 func statusWord(s baton.Status) string {
 	switch s {
 	case baton.StatusEnabled:
@@ -139,10 +139,10 @@ func statusWord(s baton.Status) string {
 	return "not stated"
 }
 
-// words is a slug or a profile key to read: "in_progress" is "in progress".
+// words returns a slug or a profile key as words: "in_progress" is "in progress".
 func words(key string) string { return strings.ReplaceAll(key, "_", " ") }
 
-// title begins with a capital.
+// title returns the text with a capital first letter.
 func title(text string) string {
 	r, n := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(r)) + text[n:]

@@ -17,7 +17,7 @@ import (
 	"baton/internal/disk"
 )
 
-// firstPage is a page with so many cells and so much space between them and their
+// firstPage returns a page with that number of cells, and that much space between them and their
 // pointers, and noise elsewhere.
 func firstPage(r *rand.Rand, cells, space int) []byte {
 	b := noise(r, 4096)

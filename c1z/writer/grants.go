@@ -33,7 +33,7 @@ import (
 //	number of the entitlement, rank of the principal (4 bytes each, big-endian)
 //	tail
 //
-// A tail is what the encoding of the grant has after its id. It is stored as the number of bytes
+// The tail is the part of the encoding of a grant after its id. It is stored as the number of bytes
 // (an unsigned varint) that it shares with the tail of the entitlement's first grant, and the
 // bytes that differ.
 type grants struct {

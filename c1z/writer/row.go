@@ -156,7 +156,7 @@ func (r *Row) appendMessage(dst []byte) []byte {
 	})
 }
 
-// tail is what a grant has beyond its id.
+// tail returns the parts of the tail of a grant.
 func (r *Row) tail() (name, annotations []byte) {
 	n, size := binary.Uvarint(r.data)
 	rest := r.data[size:]

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built is what is measured, built once.
+// built holds the programs to measure, built once.
 var built struct {
 	sync.Once
 	dir string
@@ -123,7 +123,7 @@ func TestFailedRunIsNoFigure(t *testing.T) {
 		t.Fatalf("it is measured:\n%s", &log)
 	}
 	if err := run(t.Context(), []string{"-bin", bin, "-sizes", "none", "-fixed=false", "-document", ""}, os.Stdout, &log); err == nil {
-		t.Error("nothing is measured, and nothing said")
+		t.Error("no error, although nothing was measured")
 	}
 }
 

@@ -72,7 +72,7 @@ func newGrantSource(n int) *grantSource {
 	return g
 }
 
-// grant is what a row and its entries are made from.
+// grant holds the values of a row and its index entries.
 type grant struct {
 	course, user, entitlement, external string
 	data                                []byte

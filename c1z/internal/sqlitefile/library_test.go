@@ -155,7 +155,7 @@ func layWith(t testing.TB, memory int, inOrder map[string]bool, sets ...set) (st
 		return "", err
 	}
 	if info, err := f.Stat(); err != nil || info.Size() != size || !out.complete {
-		t.Errorf("the file has %d bytes where %d were said (%v)", info.Size(), size, err)
+		t.Errorf("the file has %d bytes, Finish returned %d (%v)", info.Size(), size, err)
 	}
 	if files, _ := os.ReadDir(dir); len(files) != 1 {
 		t.Errorf("something stays behind: %v", files)

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Cut is what a power cut spares of all that was not flushed.
+// Cut selects what a power cut leaves of data that was not flushed.
 type Cut string
 
 // The cuts. A file system may keep names and bytes in any order that nobody forbade it
@@ -29,7 +29,7 @@ const (
 // Cuts are all cuts.
 func Cuts() []Cut { return []Cut{Strict, Names, Bytes, Torn, Killed} }
 
-// sector is what a disk writes whole or not at all.
+// sector is the size that a disk writes atomically.
 const sector = 512
 
 // book knows what is durable.
@@ -114,7 +114,7 @@ func (n *node) synced(f *os.File) error {
 // the path below it.
 type Image map[string][]byte
 
-// Image is what a cut would leave now. With Torn the seed decides. It is asked from
+// Image returns what a cut would leave now. With Torn the seed decides. It is asked from
 // Before, or while nothing is going on.
 func (d *Disk) Image(cut Cut, seed uint64) (Image, error) {
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -36,7 +36,7 @@ func series(program, began string, cpus ...int) *Series {
 }
 
 // TestRatiosArePaired shows why: the machine became three times as slow, both programs
-// did, and the ratio is what it always was.
+// did, and the ratio is the same.
 func TestRatiosArePaired(t *testing.T) {
 	r, paired, ok := ratio(series(Ours, "s", 2, 6, 2), series(Fast, "s", 1, 3, 1), cpu)
 	if !ok || !paired || r != (spread{2, 2, 2}) {

@@ -124,7 +124,7 @@ func (r *Record) Headline() string {
 	return b.String()
 }
 
-// growthTable is what a row costs at each size.
+// growthTable formats the cost per row at each size.
 func (r *Record) growthTable() string {
 	var b strings.Builder
 	b.WriteString("| upstream | size | rows | CPU of ours, µs a row | of the fast floor | of the official connector | memory of ours, MB |\n|---|---|--:|--:|--:|--:|--:|\n")

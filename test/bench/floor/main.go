@@ -59,7 +59,7 @@ func run(args []string, stdout io.Writer) error {
 	return json.NewEncoder(stdout).Encode(kept)
 }
 
-// Kept is what the floor has learnt.
+// Kept holds the counts of what the floor read.
 type Kept struct {
 	Users int `json:"users"`
 	Items int `json:"items"` // courses, or groups

@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// Command is what to run.
+// Command is a command to run.
 type Command struct {
 	Path string
 	Args []string
 	Env  []string // all of it: nothing is inherited
 	Dir  string
 	// Stdout and Stderr take what the command prints; nil throws it away. They are files,
-	// because nobody has to wait for an orphan that holds one open.
+	// because nobody has to wait for a process that holds one open.
 	Stdout, Stderr *os.File
 }
 
-// Usage is what one run cost, all processes of the tree together.
+// Usage is the cost of a run, of all its processes together.
 type Usage struct {
 	Wall time.Duration
 	CPU  time.Duration // user and system

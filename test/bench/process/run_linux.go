@@ -16,16 +16,16 @@ import (
 // interval is how often a tree is looked at.
 const interval = 10 * time.Millisecond
 
-// reaping makes this process the reaper of the orphans below it, once.
+// reaping makes this process adopt descendants whose parent has ended, once.
 var reaping = sync.OnceValue(func() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("process: become the reaper of orphans: %w", err)
+		return fmt.Errorf("process: become the subreaper: %w", err)
 	}
 	return nil
 })
 
 // Run runs the command to its end. An exit code other than 0 is an error, and the
-// usage is that of the failed run. Orphans that are left behind are killed.
+// usage is that of the failed run. Processes that are left over are killed.
 func Run(ctx context.Context, c Command) (Usage, error) {
 	if err := reaping(); err != nil {
 		return Usage{}, err
@@ -55,8 +55,8 @@ func Run(ctx context.Context, c Command) (Usage, error) {
 	if rusage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		usage.add(rusage)
 	}
-	for _, orphan := range t.orphans() {
-		rusage, reapErr := reap(orphan)
+	for _, pid := range t.adopted() {
+		rusage, reapErr := reap(pid)
 		if reapErr != nil {
 			return usage, errors.Join(err, reapErr)
 		}
@@ -78,7 +78,7 @@ func (u *Usage) add(r *syscall.Rusage) {
 	u.Written += r.Oublock << 9
 }
 
-// reap ends an orphan and takes its account.
+// reap ends an adopted process and returns its usage.
 func reap(pid int) (*syscall.Rusage, error) {
 	// It may be at its end already, or be reaped by nobody but us: an error says so.
 	syscall.Kill(pid, syscall.SIGKILL)

@@ -56,9 +56,9 @@ func (t *tree) look() {
 			}
 		}
 		if i == len(found)-1 && len(t.seen) > 1 {
-			for _, orphan := range t.orphans() {
-				if !slices.Contains(found, orphan) {
-					found = append(found, orphan)
+			for _, process := range t.adopted() {
+				if !slices.Contains(found, process) {
+					found = append(found, process)
 				}
 			}
 		}
@@ -69,8 +69,8 @@ func (t *tree) look() {
 	t.now = found
 }
 
-// orphans are those of the tree that the measuring process has inherited.
-func (t *tree) orphans() []int {
+// adopted returns the processes of the tree that the measuring process has adopted.
+func (t *tree) adopted() []int {
 	var left []int
 	for _, pid := range children(t.ourselves) {
 		if pid != t.root && t.seen[pid] {

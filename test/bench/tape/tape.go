@@ -28,7 +28,7 @@ import (
 // them to zero and takes ?latency=20ms.
 const Control = "/tape"
 
-// Counts are what was asked and answered since the last PUT, and the processor time
+// Counts hold the requests and answers since the last PUT, and the processor time
 // that the tape has used since it started.
 type Counts struct {
 	Requests int64         `json:"requests"`
@@ -51,7 +51,7 @@ type Tape struct {
 	answers map[string]*answer
 }
 
-// answer is what one request is answered. It is being recorded as long as its lock is held.
+// answer is the answer to a request. Its lock is held while it is recorded.
 type answer struct {
 	sync.Mutex
 	header http.Header
@@ -171,7 +171,7 @@ func (t *Tape) record(w http.ResponseWriter, r *http.Request, body []byte, a *an
 	header.Del("Connection")
 	maps.Copy(w.Header(), header)
 	w.WriteHeader(res.StatusCode)
-	k := &spool{dir: t.dir}
+	k := &recording{dir: t.dir}
 	n, err := io.Copy(io.MultiWriter(w, k), res.Body)
 	t.bytes.Add(n)
 	if keepErr := k.close(); err != nil || keepErr != nil || res.StatusCode != http.StatusOK {
@@ -184,15 +184,15 @@ func (t *Tape) record(w http.ResponseWriter, r *http.Request, body []byte, a *an
 	a.header, a.length, a.body, a.file, a.kept = header, res.ContentLength, k.body, k.name, true
 }
 
-// spool takes a body in, in memory until it is large.
-type spool struct {
+// recording stores a body, in memory until it is large.
+type recording struct {
 	dir  string
 	body []byte
 	name string
 	f    *os.File
 }
 
-func (k *spool) Write(p []byte) (int, error) {
+func (k *recording) Write(p []byte) (int, error) {
 	if k.f == nil && len(k.body)+len(p) <= small {
 		k.body = append(k.body, p...)
 		return len(p), nil
@@ -211,14 +211,14 @@ func (k *spool) Write(p []byte) (int, error) {
 	return k.f.Write(p)
 }
 
-func (k *spool) close() error {
+func (k *recording) close() error {
 	if k.f == nil {
 		return nil
 	}
 	return k.f.Close()
 }
 
-func (k *spool) discard() {
+func (k *recording) discard() {
 	if k.name != "" {
 		os.Remove(k.name)
 	}
