@@ -11,11 +11,11 @@ import (
 	"baton/connector/percipio/api"
 )
 
-// maxStatuses is how many unknown statuses are told apart.
+// maxStatuses limits how many unknown statuses are counted by name.
 const maxStatuses = 8
 
-// slugs are the statuses of rows and what they amount to. The list is closed: what
-// it does not have grants nothing.
+// slugs maps the statuses of rows to entitlements. A status that is not in it grants
+// nothing.
 func slugOf(status string) (slug string, known bool) {
 	var buf [16]byte
 	switch string(lower(buf[:0], strings.TrimSpace(status))) {
@@ -44,7 +44,7 @@ func lower(dst []byte, s string) []byte {
 	return dst
 }
 
-// reportNames are the kinds of content as reports name them, by how the catalogue does.
+// reportNames maps the kinds of content in the catalogue to their names in reports.
 func reportNames() map[string]string {
 	return map[string]string{
 		"ASSESSMENT":        "Assessment",
@@ -62,8 +62,8 @@ func reportNames() map[string]string {
 
 func knownContentTypes() []string { return slices.Sorted(maps.Keys(reportNames())) }
 
-// addRow writes the grant that a row amounts to. Whether account and course exist is
-// for the seal to judge, which knows both lists. Metadata is for reuse.
+// addRow writes the grant of a row. Seal drops it if the account or the course does not
+// exist. The map metadata is reused from row to row.
 func (c *connector) addRow(page baton.Page, cur *reportCursor, row api.Row, metadata baton.Profile) {
 	slug, known := slugOf(row.Status)
 	switch {
@@ -97,9 +97,9 @@ func grantOf(row api.Row, slug string, metadata baton.Profile) baton.Grant {
 	return g
 }
 
-// unknown is the reason for leaving out rows of a status that is not in the list. The
-// first few are named; the cursor remembers which, so that memory and reasons stay
-// bounded and a resumed sync gives the same.
+// unknown returns the reason for excluding rows with an unknown status. It names the first
+// few statuses. The cursor stores them, so that memory is bounded and a resumed sync counts
+// the same.
 func (cur *reportCursor) unknown(status string) string {
 	status = strings.Join(strings.Fields(strings.ToValidUTF8(status, "?")), " ")
 	if runes := []rune(status); len(runes) > 40 {

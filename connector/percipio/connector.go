@@ -1,13 +1,13 @@
 // Package percipio connects a Skillsoft Percipio organisation: its accounts, its
-// courses, and who has completed which or is at it.
+// courses, and who has completed or started which course.
 //
-// Three feeds run side by side. Accounts and courses are lists. Progress comes from a
-// learning-activity report, which Percipio makes in minutes to hours: it is requested
-// first and looked at while the lists load. Percipio has no way to change progress, so
-// nothing can be granted or revoked.
+// Three feeds run at the same time. Accounts and courses are lists. Progress comes from a
+// learning-activity report, which takes Percipio minutes to hours. It is requested first and
+// polled while the lists load. Progress cannot be changed through the API, so nothing can be
+// granted or revoked.
 //
-// Follow the data: users.go and courses.go are the lists; report.go requests, awaits
-// and reads the report; activity.go says what a row of it means.
+// users.go and courses.go read the lists. report.go requests the report, waits for it and
+// reads it. activity.go converts its rows into grants.
 package percipio
 
 import (
@@ -55,7 +55,7 @@ type Config struct {
 	// ContentTypes are the kinds of content that count as courses, as the catalogue
 	// names them. COURSE and ASSESSMENT when empty.
 	ContentTypes []string
-	// Lookback is how old activity may be to be seen; 3650 days when zero.
+	// Lookback is the age of the oldest activity that is read; 3650 days when zero.
 	Lookback time.Duration
 	// ReportTimeout is how long one report is waited for; 120 minutes when zero.
 	ReportTimeout time.Duration

@@ -33,14 +33,14 @@ func (c *connector) nextCourses(ctx context.Context, at baton.Cursor, page baton
 	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
 }
 
-// limitedCursor is where the feed stands in Config.LimitedCourses.
+// limitedCursor is the position of the feed in Config.LimitedCourses.
 type limitedCursor struct {
 	Next   int   `json:"next"`             // how many were searched for
 	Absent []int `json:"absent,omitempty"` // those that no search found
 }
 
-// nextLimited searches for one course after the other. What the search does not find
-// may exist all the same, so the last page looks for it in the whole catalogue.
+// nextLimited searches for one course per page. A course that the search does not find may
+// still exist, so the last page looks for it in the whole catalogue.
 func (c *connector) nextLimited(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
 	ids := c.cfg.LimitedCourses
 	var cur limitedCursor
@@ -201,8 +201,8 @@ func courseOf(it api.Item) baton.Resource {
 	}
 }
 
-// titleOf prefers American English, then any English, then what comes first, so that
-// a course keeps its name when translations are added.
+// titleOf prefers American English, then any English, then the first title, so that a course
+// keeps its name when translations are added.
 func titleOf(it api.Item) api.Title {
 	rank := func(t api.Title) int {
 		locale := strings.ToLower(t.Locale)

@@ -12,7 +12,7 @@ import (
 	"baton/internal/english"
 )
 
-// expiresSoon is how long before its end a token is worth a warning.
+// expiresSoon: a token that expires sooner causes a warning.
 const expiresSoon = 14 * 24 * time.Hour
 
 // validate makes the two cheapest calls that need the token: one row of each list.
@@ -93,8 +93,8 @@ func (c *connector) reportFinding(ctx context.Context) baton.Finding {
 	return baton.Finding{Check: "report", Detail: "may be read; none was requested, see check-report"}
 }
 
-// tokenFindings reads what the token says of itself, unverified: that is for Percipio
-// to do. A token that is no JWT, or does not say when it expires, is as good.
+// tokenFindings reads the claims of the token without verifying them. A token that is not a
+// JWT, or has no expiry, is not reported.
 func tokenFindings(token baton.Secret, now time.Time) []baton.Finding {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {

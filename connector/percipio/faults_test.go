@@ -24,6 +24,7 @@ var refused = map[string]baton.Kind{
 	"huge-body":             baton.Invalid,
 	"foreign-org":           baton.PermissionDenied,
 	"missing-permission":    baton.PermissionDenied,
+	"latin-1-undeclared":    baton.Invalid,
 	"token-revoked-after":   baton.Unauthenticated,
 	"total-lies-high":       baton.Incomplete,
 	"error-in-200":          baton.Incomplete,

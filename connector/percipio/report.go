@@ -15,7 +15,7 @@ const (
 	rowsPerPage = 10_000
 	// aheadOfClocks is how far the window of a report reaches beyond now.
 	aheadOfClocks = time.Minute
-	// firstLook and lastLook bound the wait between two looks at a report.
+	// firstLook and lastLook limit the wait between two polls of a report.
 	firstLook = 2 * time.Second
 	lastLook  = 30 * time.Second
 	// maxReports is how many reports are requested for one sync.
@@ -29,7 +29,7 @@ const (
 	maxBreaks = 4
 )
 
-// reportCursor is where the report feed stands. Its zero value is the start.
+// reportCursor is the position of the report feed. Its zero value is the start.
 type reportCursor struct {
 	ID        string    `json:"id,omitempty"` // of the report; none is requested yet when empty
 	Requested time.Time `json:"requested,omitzero"`
@@ -62,7 +62,7 @@ func (cur reportCursor) step(s baton.Step) (baton.Step, error) {
 	return s, err
 }
 
-// pause is the wait after n looks in vain.
+// pause is the wait after n polls without rows.
 func pause(n int) time.Duration {
 	d := firstLook
 	for ; n > 1 && d < lastLook; n-- {
@@ -71,7 +71,7 @@ func pause(n int) time.Duration {
 	return min(d, lastLook)
 }
 
-// again gives the report up for another, with nothing of it kept, or fails for good.
+// again drops the report and requests another one, or fails after too many.
 func (cur reportCursor) again(why error) (baton.Step, error) {
 	if cur.Attempt+1 >= maxReports {
 		return baton.Step{}, failedReports(maxReports, why)
@@ -85,10 +85,10 @@ func failedReports(n int, why error) error {
 	return e.WithFix("Try again later; if it stays so, request a learning-activity report in Percipio, and show this line to Skillsoft support.")
 }
 
-// nextReport takes the report one step further: requests it, looks whether it is
-// done, or reads a page of its rows. Percipio answers the look itself with the rows,
-// so the answer stays open from page to page; where that fails, or in another process,
-// it is asked for anew and what is in pages already is skipped.
+// nextReport takes one step: it requests the report, polls it, or reads a page of its rows.
+// Percipio answers a poll with the rows, so the answer stays open from page to page. If it
+// breaks off, or in another process, nextReport polls again and skips the rows that are in
+// pages already.
 func (c *connector) nextReport(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
 	cur, err := parseReportCursor(at)
 	if err != nil {
@@ -152,8 +152,8 @@ func (c *connector) requestReport(ctx context.Context, cur reportCursor) (baton.
 	return cur.step(baton.Step{})
 }
 
-// unfilled is the step after a look at a report that is done and has no rows: another look, another report, or
-// an error. An empty list of rows is an answer and is not meant here.
+// unfilled is the step after a poll of a report that is done and has no rows: another poll, another report, or
+// an error. An empty list of rows is an answer, and does not count as no rows.
 func (c *connector) unfilled(cur reportCursor, status string) (baton.Step, error) {
 	if cur.Finished++; cur.Finished < maxFinished {
 		return c.look(cur, status)
@@ -165,7 +165,7 @@ func (c *connector) unfilled(cur reportCursor, status string) (baton.Step, error
 	return baton.Step{}, failedReports(cur.Attempt+1, why)
 }
 
-// look is the step after a look in vain.
+// look is the step after a poll without rows.
 func (c *connector) look(cur reportCursor, status string) (baton.Step, error) {
 	if waited := time.Since(cur.Requested); waited >= c.cfg.ReportTimeout {
 		e := baton.Errorf(baton.Incomplete, "percipio: the report is not done after %s: Percipio says %s", waited.Round(time.Second), status)
@@ -204,7 +204,7 @@ func (c *connector) readRows(ctx context.Context, cur reportCursor, d *download,
 	return cur.at(d).step(baton.Step{})
 }
 
-// at is the cursor behind the rows that were read.
+// at is the cursor after the rows that were read.
 func (cur reportCursor) at(d *download) reportCursor {
 	cur.Rows, cur.Hash = d.n, d.hash
 	return cur
@@ -273,8 +273,8 @@ func (d *download) skipTo(cur reportCursor) error {
 	return nil
 }
 
-// hashRow is a hash of what matters of the row, continued. It is like FNV-1a, but takes
-// eight bytes at a time. Stored in cursors.
+// hashRow continues a hash with the fields of a row. It is like FNV-1a, but takes eight bytes
+// at a time. Cursors store it.
 func hashRow(h uint64, row api.Row) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h ^= offset
@@ -294,8 +294,8 @@ func hashRow(h uint64, row api.Row) uint64 {
 	return h
 }
 
-// keep leaves the open answer for the next page. It is dropped with the context of the
-// call that opened it, so that one which nobody comes back for does not stay.
+// keep stores the open answer for the next page. The answer is closed when the context of
+// the call that opened it ends.
 func (c *connector) keep(d *download) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -306,7 +306,7 @@ func (c *connector) keep(d *download) {
 	c.open[d.id] = d
 }
 
-// drop closes the answer if it waits for a next page.
+// drop closes the stored answer, if there is one.
 func (c *connector) drop(d *download) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -316,7 +316,7 @@ func (c *connector) drop(d *download) {
 	}
 }
 
-// resume is the open answer if it stands where the cursor does.
+// resume returns the stored answer if its position is that of the cursor.
 func (c *connector) resume(cur reportCursor) *download {
 	c.mu.Lock()
 	d := c.open[cur.ID]

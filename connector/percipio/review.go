@@ -9,16 +9,16 @@ import (
 	"baton/internal/english"
 )
 
-// shown is how many courses and names a line of the review has.
+// shown limits the courses and names in a line of the review.
 const shown = 5
 
-// tally is what a review counts about one course.
+// tally counts the progress in one course.
 type tally struct {
 	name                  string
 	completed, inProgress int
 }
 
-// review says how far people have got, and who has progress but no active account.
+// review reports the progress in courses, and who has progress but no active account.
 func review(facts baton.Facts) ([]baton.Note, error) {
 	inactive := map[string]string{}
 	accounts := 0
@@ -71,7 +71,7 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 	return notes, nil
 }
 
-// courseNotes are the totals and the courses that most people have to do with.
+// courseNotes returns the totals and the courses with most people.
 func courseNotes(courses []tally) []baton.Note {
 	var all tally
 	untouched := 0

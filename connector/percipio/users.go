@@ -35,11 +35,11 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
 }
 
-// accounts makes accounts of users, one after the other. A page keeps nothing of what it
-// is given, so that all have the same profile.
+// accounts converts users into accounts, one after the other. They share one profile,
+// because a page does not keep it.
 type accounts struct {
 	profile baton.Profile
-	// The names of the custom attributes of the account before, and their keys.
+	// names are the custom attributes of the previous account, keys their profile keys.
 	names, keys []string
 }
 
@@ -120,9 +120,9 @@ func isReserved(key string) bool {
 	return false
 }
 
-// addCustom adds the organisation's own attributes. One that is called like a built-in
-// one, or like another, gets a prefix: it must not pass for it. Attributes of the same
-// names get the same keys, whatever else the account has.
+// addCustom adds the custom attributes of the organisation. An attribute with the name of a
+// built-in one, or of another custom one, gets a prefix, so that it cannot be mistaken for it.
+// The keys depend on the names only.
 func (all *accounts) addCustom(attributes []api.Attribute) {
 	if !all.named(attributes) {
 		all.name(attributes)
@@ -135,7 +135,7 @@ func (all *accounts) addCustom(attributes []api.Attribute) {
 	}
 }
 
-// named reports whether the attributes are named like those of the account before.
+// named reports whether the attributes have the same names as those of the previous account.
 func (all *accounts) named(attributes []api.Attribute) bool {
 	if len(attributes) != len(all.names) {
 		return false
@@ -148,8 +148,8 @@ func (all *accounts) named(attributes []api.Attribute) bool {
 	return true
 }
 
-// name finds the keys of the attributes, which are in the profile then; that of one
-// without a name is empty.
+// name chooses the keys of the attributes and writes them to the profile. An attribute
+// without a name has an empty key.
 func (all *accounts) name(attributes []api.Attribute) {
 	all.names, all.keys = all.names[:0], all.keys[:0]
 	taken := func(key string) bool {

@@ -172,10 +172,10 @@ func readRow(s *jsonscan.Scanner, rows rowReader, fresh func(id string) bool) (s
 	return rows.read(s, fresh)
 }
 
-// metaNames are what is wanted of what a server says of a resource itself.
+// metaNames returns the attributes of meta that are read.
 func metaNames() *jsonscan.Names { return jsonscan.NewFolded([]string{"created"}) }
 
-// created reads when the resource came to be out of what the server says of it.
+// created reads the attribute meta and stores its time of creation.
 func created(s *jsonscan.Scanner, names *jsonscan.Names, into *time.Time) {
 	if !isObject(s) {
 		return

@@ -12,10 +12,11 @@ import (
 )
 
 // FindUsers returns the users whose userName or one of whose addresses is the given one,
-// compared as SameName does. Choose tells which of them the account is. FindUsers asks
-// with a filter and checks each row itself, for some servers ignore filters; where the
-// server rejects filters, or finds nobody without speaking SCIM, it reads the whole list. A server whose filters mind the case
-// may have a match and not show it: after a conflict, ask ScanUsers.
+// compared as SameName does. Choose tells which of them the account is. FindUsers sends a
+// filter and checks each row itself, because some servers ignore filters. It reads the whole
+// list if the server rejects filters, or finds nobody in an answer that is not in the form of
+// SCIM. A server whose filters distinguish case may have a match and not show it: after a
+// conflict, call ScanUsers.
 func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error) {
 	active := false // the last row has that userName, and is not said to be disabled
 	keep := func(u *User) bool {
@@ -25,8 +26,8 @@ func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error)
 	// One active user with that name is enough: no further request is made to prove that
 	// nothing follows.
 	enough := func(s ListStep, hits int) bool { return s.Rows == 1 && hits == 1 && s.Total <= 1 && active }
-	found, said, err := c.collect(ctx, search{filter: "userName eq " + quote(userName)}, keep, enough)
-	if filterRejected(err) || err == nil && said.rows == 0 && !said.inForm() {
+	found, shown, err := c.collect(ctx, search{filter: "userName eq " + quote(userName)}, keep, enough)
+	if filterRejected(err) || err == nil && shown.rows == 0 && !shown.inForm() {
 		return c.ScanUsers(ctx, userName)
 	}
 	return found, explain("find user", err)
@@ -39,20 +40,20 @@ func (c *Client) ScanUsers(ctx context.Context, userName string) ([]User, error)
 }
 
 // UsersInGroup calls each with every user whose groups attribute names the group,
-// once the list is complete. It serves where a group does not list its members. A
-// filter comes first; where it is rejected, or finds nobody (which may only mean
-// that the server does not know the attribute), the whole list is read.
-// Unsupported if the server's users do not say what groups they are in.
+// once the list is complete. It is for servers whose groups do not list their members. It sends
+// a filter first. If the server rejects it, or finds nobody, which may mean that it does not
+// know the attribute, UsersInGroup reads the whole list. The error is Unsupported if the
+// users do not say which groups they are in.
 func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(User)) error {
 	const doing = "find users of a group"
-	said, silent := 0, 0
+	listing, silent := 0, 0
 	problem := ""
 	inGroup := func(u *User) bool {
 		if !u.GroupsListed {
 			silent++
 			return false
 		}
-		said++
+		listing++
 		if p := u.GroupsProblem(); p != "" && problem == "" {
 			problem = fmt.Sprintf("the groups of user %s cannot be read: %s", u.ID, p)
 		}
@@ -62,7 +63,7 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 	}
 	found, _, err := c.collect(ctx, search{filter: "groups.value eq " + quote(groupID)}, inGroup, nil)
 	if filterRejected(err) || err == nil && len(found) == 0 {
-		said, silent = 0, 0
+		listing, silent = 0, 0
 		found, err = c.collectAll(ctx, search{}, inGroup, nil)
 	}
 	if err == nil && problem != "" {
@@ -73,7 +74,7 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 	}
 	// One user who names groups shows that the attribute is kept; those without it
 	// are in none then. If nobody does, nothing is known.
-	if said == 0 && silent > 0 {
+	if listing == 0 && silent > 0 {
 		return explain(doing, baton.Errorf(baton.Unsupported, "users do not say what groups they are in, so members cannot be determined"))
 	}
 	for _, u := range found {
@@ -85,7 +86,7 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 // collect reads all pages of the users that match a search, and returns those to keep. If
 // enough is not nil and returns true for a page and the number of users kept so far, it
 // stops there.
-func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, testimony, error) {
+func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, evidence, error) {
 	hits := 0
 	return readAll(func(at paging.Position, sink paging.Sink[User]) (ListStep, error) {
 		step, err := listPage(ctx, c, "Users", by, &at, sink, newUserReader(sink.Row))
@@ -105,9 +106,9 @@ func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, 
 // collectAll is collect for the list of all users. An error says if the list does not prove
 // that there are no others.
 func (c *Client) collectAll(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, error) {
-	found, said, err := c.collect(ctx, by, keep, enough)
+	found, shown, err := c.collect(ctx, by, keep, enough)
 	if err == nil {
-		err = c.proves(ctx, "Users", said)
+		err = c.proves(ctx, "Users", shown)
 	}
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) 
 // allGroups reads all groups. An error says if the list does not prove that there are no
 // others.
 func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Member) bool) ([]Group, error) {
-	groups, said, err := readAll(func(at paging.Position, sink paging.Sink[Group]) (ListStep, error) {
+	groups, shown, err := readAll(func(at paging.Position, sink paging.Sink[Group]) (ListStep, error) {
 		var members *Members // of the group in hand, nil while there are none
 		row, discard := sink.Row, sink.Discard
 		sink.Row = func(g Group) {
@@ -156,7 +157,7 @@ func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Mem
 		}})
 	}, func(g *Group) (string, bool) { return g.ID, true })
 	if err == nil {
-		err = explain("list groups", c.proves(ctx, "Groups", said))
+		err = explain("list groups", c.proves(ctx, "Groups", shown))
 	}
 	if err != nil {
 		return nil, err
@@ -165,11 +166,11 @@ func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Mem
 }
 
 // readAll reads page after page of a list and returns the rows to keep, once the list is
-// complete, and how the pages vouch for being SCIM.
-func readAll[T any](page func(paging.Position, paging.Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, testimony, error) {
+// complete, and what the pages show about being SCIM.
+func readAll[T any](page func(paging.Position, paging.Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, evidence, error) {
 	var seen intern.Table
 	var kept []T
-	var said testimony
+	var shown evidence
 	for at := (paging.Position{}); ; {
 		before, known := len(kept), seen.Len()
 		step, err := page(at, paging.Sink[T]{
@@ -189,15 +190,15 @@ func readAll[T any](page func(paging.Position, paging.Sink[T]) (ListStep, error)
 				seen.Truncate(known)
 			},
 		})
-		said.add(step)
+		shown.add(step)
 		switch {
 		case err != nil:
-			return nil, said, err
+			return nil, shown, err
 		case step.Restart:
 			seen.Clear()
 			kept = nil
 		case step.Done:
-			return kept, said, nil
+			return kept, shown, nil
 		}
 		at = step.Next
 	}

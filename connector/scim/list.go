@@ -15,7 +15,7 @@ import (
 type ListStep struct {
 	paging.Step
 
-	// What the page proves about rows that are not in the list; see testimony.
+	// What the page proves about rows that are not in the list; see evidence.
 	formal  bool // it has the schema of a list response
 	named   bool // it has a row with the name that such rows have
 	refused bool // there is no page: the server refused to go on behind the end

@@ -138,11 +138,11 @@ func (c *Client) listedGroup(ctx context.Context, id string) (g Group, listed bo
 
 // proves checks that a complete list came from a SCIM server that shows what it has, so
 // that what is not in it is gone.
-func (c *Client) proves(ctx context.Context, endpoint string, said testimony) error {
+func (c *Client) proves(ctx context.Context, endpoint string, shown evidence) error {
 	switch {
-	case !said.inForm():
+	case !shown.inForm():
 		return c.notSCIM(endpoint)
-	case said.rows > 0:
+	case shown.rows > 0:
 		return nil
 	}
 	// An empty list is also what a server says that has lost its data.
@@ -171,17 +171,17 @@ func (c *Client) notSCIM(endpoint string) error {
 		WithFix("Find out what answers at %s. Check the SCIM URL, which ends above /%s.", c.rest.Origin(), endpoint)
 }
 
-// testimony is how the pages of one list vouch for being SCIM.
-type testimony struct {
+// evidence counts what the pages of one list show about being SCIM.
+type evidence struct {
 	rows   int  // different ones
 	pages  int  // answers that were read
 	formal int  // of those, answers with the schema of a list response
 	named  bool // rows have the names that users and groups have in SCIM
 }
 
-func (t *testimony) add(s ListStep) {
+func (t *evidence) add(s ListStep) {
 	if s.Restart {
-		*t = testimony{}
+		*t = evidence{}
 		return
 	}
 	t.rows += s.Fresh
@@ -195,9 +195,9 @@ func (t *testimony) add(s ListStep) {
 	t.named = t.named || s.named
 }
 
-// inForm reports whether the list is in SCIM's own form. Some servers leave the schema
-// out of all lists; their rows have to speak for them.
-func (t testimony) inForm() bool {
+// inForm reports whether the list is in the form of SCIM. Some servers leave the schema
+// out of all lists. Then the names of the rows decide.
+func (t evidence) inForm() bool {
 	return t.formal == t.pages || t.formal == 0 && t.named
 }
 

@@ -11,8 +11,8 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// User is what is wanted of a SCIM user. Fields that the server leaves out, or fills with
-// something unreadable, are zero.
+// User holds the attributes of a SCIM user that this package reads (RFC 7643 section 4.1). Fields
+// that the server leaves out, or fills with something unreadable, are zero.
 type User struct {
 	ID          string // opaque and case-exact; never empty in what this package returns
 	ExternalID  string

@@ -1,4 +1,4 @@
-// Package api speaks to the Percipio API of Skillsoft: user-management v1,
+// Package api is a client of the Percipio API of Skillsoft: user-management v1,
 // content-discovery v1 and v2, and reporting v1.
 //
 // The API is documented behind a login only. What this package relies on was taken
@@ -35,9 +35,9 @@ const (
 // maxPage is the most rows that a page may have, and the default of the lists.
 const maxPage = 1000
 
-// Client speaks for one organisation. It is safe for concurrent use. Its errors are
-// *baton.Error of the kinds that package rest assigns, and Incomplete for what
-// cannot be proved to be all there is, and for a 404.
+// Client calls the API for one organisation. It is safe for concurrent use. Its errors are
+// *baton.Error of the kinds that package rest assigns, and Incomplete for a list that cannot
+// be proved complete, and for a 404.
 type Client struct {
 	rest         *rest.Client
 	pages        paging.Server
@@ -60,7 +60,7 @@ func (c *Client) path(part, version string, segments ...string) string {
 	return rest.Join(append([]string{part, version, "organizations", c.organization}, segments...)...)
 }
 
-// get decodes an answer as it arrives; decode is called anew when it is asked for again.
+// get decodes an answer as it arrives. Decode is called again if the request is repeated.
 func (c *Client) get(ctx context.Context, path string, query url.Values, canShrink bool, decode func(http.Header, *jsonscan.Scanner) error) error {
 	_, err := patiently(ctx, func() (struct{}, error) {
 		return struct{}{}, c.rest.Decode(ctx, rest.Request{Path: path, Query: query, CanShrink: canShrink}, decode)
@@ -68,12 +68,11 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, canShri
 	return err
 }
 
-// errNoAnswer is in the chain of the error for a success that says nothing.
+// errNoAnswer is in the chain of the error for a success status without a usable body.
 var errNoAnswer = errors.New("the answer is not what was asked for")
 
-// patiently asks again where something else came in place of an answer: proxies in
-// front of this API put a web page there now and then, with status 200, and load balancers a 404
-// while the API is being restarted.
+// patiently repeats a request whose answer did not come from the API: proxies in front of it
+// sometimes send a web page with status 200, and load balancers send a 404 while it restarts.
 func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for n := 0; ; n++ {
 		answer, err := ask()
@@ -134,9 +133,9 @@ func (c *Client) check(ctx context.Context, path string) (Check, error) {
 	return check, nil
 }
 
-// CheckReports asks for a report that nobody requested: whoever may not read reports
-// is told so, and everybody else that there is none. It requests nothing. Known is false if what
-// answered was not the API, so that nothing is known.
+// CheckReports asks for a report that does not exist. The API answers 403 to a token that may
+// not read reports, and 404 to others. No report is requested. Known is false if the answer did
+// not come from the API.
 func (c *Client) CheckReports(ctx context.Context) (known bool, err error) {
 	err = c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil, false, func(_ http.Header, s *jsonscan.Scanner) error {
 		if !s.Empty() {

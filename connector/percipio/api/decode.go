@@ -8,9 +8,8 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// What is below reads what is sent in place of what was promised. It never fails on
-// well-formed JSON: what cannot be read counts as not said. The names of fields are
-// compared in lower case.
+// These functions read values of any JSON type. They do not fail on well-formed JSON: a value
+// that cannot be read counts as missing. The names of fields are compared in lower case.
 
 // isObject reports whether an object comes next. Anything else is skipped.
 func isObject(s *jsonscan.Scanner) bool { return is(s, '{') }
@@ -26,10 +25,10 @@ func is(s *jsonscan.Scanner, kind byte) bool {
 	return true
 }
 
-// text is a string, also when it was sent as a number or boolean.
+// text reads a string, a number or a boolean as a string.
 func text(s *jsonscan.Scanner) string { return s.Keep(s.Text()) }
 
-// texts is a list of strings; elements that are none are left out.
+// texts reads a list of strings and skips other elements.
 func texts(s *jsonscan.Scanner) (all []string) {
 	if !isList(s) {
 		return nil
@@ -44,7 +43,7 @@ func texts(s *jsonscan.Scanner) (all []string) {
 
 var yes, no = true, false
 
-// flag is a boolean, also as "true"; nil when it is neither.
+// flag reads a boolean, or a string such as "true". It returns nil for anything else.
 func flag(s *jsonscan.Scanner) *bool {
 	t := string(s.Text())
 	switch {
@@ -105,8 +104,8 @@ func parseDate(s string) string {
 	return ""
 }
 
-// isUsual reports whether a date looks like most, 2026-01-17T13:37:03.000Z or without a
-// fraction, and need not be looked at any further.
+// isUsual reports whether a date has the usual form, 2026-01-17T13:37:03.000Z or without a
+// fraction, so that it need not be parsed.
 func isUsual(s string) bool {
 	const pattern = "0000-00-00T00:00:00"
 	if len(s) <= len(pattern) || s[len(s)-1] != 'Z' {

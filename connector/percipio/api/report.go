@@ -25,8 +25,8 @@ type ReportRequest struct {
 	ContentTypes []string // as reports name them, "Course"; all types when empty
 }
 
-// Report is one look at a report that was requested: its rows, or a status while
-// there are none.
+// Report is the answer to one poll of a report: its rows, or a status while there are
+// none.
 type Report struct {
 	ID     string
 	Status string // upper case, such as PENDING; empty when there are rows
@@ -46,8 +46,8 @@ func (r Report) Finished() bool {
 	return false
 }
 
-// Failed reports whether there will never be rows. A status that nobody has seen yet
-// is taken for one of a report in the making.
+// Failed reports whether there will never be rows. An unknown status counts as one of a report
+// that is being made.
 func (r Report) Failed() bool {
 	switch r.Status {
 	case "FAILED", "FAILURE", "ERROR", "EXPIRED", "CANCELLED", "CANCELED", "ABORTED", "REJECTED":
@@ -97,7 +97,7 @@ func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, 
 	return report, explain("request a report", reporting, err)
 }
 
-// ReadReport looks at a report. Incomplete when it cannot be read, or a 404 says that there is none. The
+// ReadReport polls a report. Incomplete when it cannot be read, or a 404 says that there is none. The
 // rows live as long as ctx.
 func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
 	const doing = "read the report"

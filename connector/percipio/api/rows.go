@@ -38,7 +38,7 @@ const (
 	rowCompleted
 )
 
-// newRows makes rows of what a scanner has inside an array.
+// newRows returns the rows of the array that the scanner is in.
 func newRows(s *jsonscan.Scanner, closer io.Closer) *Rows {
 	names := jsonscan.NewNames([]string{rowUser: "userUuid", rowContent: "contentUuid", rowTitle: "contentTitle", rowStatus: "status", rowCompleted: "completedDate"})
 	return &Rows{scan: s, closer: closer, names: names}

@@ -26,14 +26,14 @@ type Manager struct{ ID, Email, ExternalUserID string }
 // Attribute is a field that the organisation defined. Value is empty for null.
 type Attribute struct{ ID, Name, Value string }
 
-// maxAttributes is the initial capacity for attributes.
+// maxAttributes limits the capacity that is allocated before the attributes are read.
 const maxAttributes = 100
 
 // userReader reads accounts, one after the other.
 type userReader struct {
 	s                        *jsonscan.Scanner
 	user, manager, attribute *jsonscan.Names
-	attributes               int // of the account before
+	attributes               int // of the previous account
 }
 
 // The fields of an account, of a manager and of an attribute.
