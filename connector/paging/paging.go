@@ -14,36 +14,38 @@
 // and then the place of the last row is asked for once more: that row must still be there.
 //
 // Distinct is the number of different ids so far. A total is what the first page claimed. It is not believed once there
-// are more rows; then, and without one, the list is uncounted.
+// are more rows; then, and without one, the list is uncounted. A total that is the number of rows of the first page may be
+// the size of the page, and so it proves less than another one.
 //
-//	the page                                     means
-//	no rows on the first page, total not 0       restart
-//	no rows on the first page, no total or 0     done
-//	begins with a row not seen before, not       rows before it have gone, and some were
-//	with the last one of the page before         skipped: restart, the second time sorted
-//	no rows, not even that last one, uncounted   the same
-//	the same, total not reached                  ask again, three times; then it has ended
-//	nothing but that last row, total reached     done
-//	nothing but rows like it, as many as usual   the row is listed more than once: go on behind it
-//	nothing new otherwise                        ask for what is behind the last row
+//	the page from the last row on             means
+//	no rows on the first page, total not 0    restart
+//	no rows on the first page, no total or 0  done
+//	new rows behind a known one               go on
+//	begins with a new row                     rows before it have gone, and some were skipped: restart, the second time sorted
+//	no rows, uncounted                        the same
+//	no rows, total not reached                ask again, three times; then the list has ended
+//	nothing but the last row, total reached   done
+//	nothing but the last row, page full       the row is listed more than once: go on behind it
+//	nothing new otherwise                     ask for what is behind the last row
 //
-//	from the next place on: new rows             the last row must still be in its place: else restart
-//	no rows, total reached or uncounted          done
-//	no rows, total not reached                   Incomplete; if rows came twice: restart, sorted
-//	refused, total reached                       done: the server rejects a start behind the end
-//	nothing new, total not reached               restart, sorted; Incomplete
-//	nothing new, total reached by several pages  done: the server starts over
-//	nothing new, behind a page that had the      done: the server starts over
-//	last row alone
-//	nothing new, all rows came in one page       see below
-//	nothing new, pages of one row                go on; three times: done
-//	some places had no row of their own, and     Incomplete: places do not count rows
-//	the total does not say how many rows exist
+//	the page from the next place on           means
+//	new rows                                  the last row must still be in its place; else restart
+//	no rows, total reached                    done
+//	no rows, uncounted                        the last row must still be in its place, unless it was the only one on a page; then done
+//	no rows, total not reached                Incomplete; if rows came twice: restart, sorted
+//	refused, total reached                    as no rows: the server rejects a start behind the end
+//	nothing new, total not reached            restart, sorted; then Incomplete
+//	nothing new otherwise                     go on, three times; then the last new row must be in its place: done
+//	the same, all rows came in one page       see below
 //
-//	total differs from the first page's          the list changed: restart
-//	cursor                                       go on there, whatever the total
-//	no cursor after a cursor                     done if distinct ≥ total
-//	ten pages of a cursor with nothing new       done if distinct = total, else Incomplete
+//	any page
+//	the total is not that of the first page   the list changed: restart
+//	it names a cursor                         go on there, whatever the total
+//	no cursor after a cursor                  done if distinct ≥ total
+//	ten pages of a cursor with nothing new    done if distinct = total, else Incomplete
+//
+// Where known rows came instead of the next ones, places do not count rows. Then the end needs a total that is more than
+// the size of a page, or a page that had the last row alone; else the list is Incomplete.
 //
 // If all rows came in one page and that page comes again wherever the next one is to begin, the server has no other
 // rows, or it ignores the start. If the page was as full as asked for, or claims no total, place 2 is asked for: a server
@@ -53,6 +55,15 @@
 // the capped size as the total: it answers like one that has no other rows.
 //
 // A list restarts at most three times; then it is Incomplete, for it keeps changing.
+//
+// # How many rows are asked for?
+//
+//	the server                                  next
+//	refuses the number of rows, or a first      as many as it advertises or names in the error, else half, and no
+//	page for no stated reason                   more for any list of the client
+//	sends more than is read, or answers 413     as many as arrived, or half, down to one; an error names the row
+//	takes too long, or a gateway gives up       half, down to two
+//	sent eight pages of a smaller size          twice as many
 package paging
 
 import (
