@@ -55,7 +55,7 @@ var plants = []struct {
 	{"what an upstream says is printed with the token in it", "connector/rest/content.go", "pairs = append(pairs, spelling, secret.String())", "pairs = append(pairs, spelling, spelling)", "./connector/rest", "TestTokenIsNeverRepeated"},
 	{"bodies are read to their end", "connector/rest/content.go", "io.ReadAll(io.LimitReader(text, c.maxBody+1))", "io.ReadAll(io.LimitReader(text, 1<<30))", "./connector/rest", "TestBombs"},
 	{"a 404 proves that a user is gone", "connector/scim/proof.go", "found, listErr := c.ListedUsers(ctx, id)\n", "found, listErr := map[string]User{}, error(nil)\n", "./connector/scim", "TestProof"},
-	{"an empty list proves that something is gone", "connector/scim/proof.go", "case said.rows > 0:", "case said.rows >= 0:", "./connector/scim", "TestProof"},
+	{"an empty list proves that something is gone", "connector/scim/proof.go", "case shown.rows > 0:", "case shown.rows >= 0:", "./connector/scim", "TestProof"},
 	{"a list needs no schema", "connector/scim/proof.go", "return t.formal == t.pages || t.formal == 0 && t.named", "return true", "./connector/scim", "TestProof"},
 	{"one page with the schema is enough", "connector/scim/proof.go", "t.formal == 0 && t.named", "t.named", "./connector/scim", "TestPagesThatDoNotVouch"},
 	{"names are folded beyond ASCII", "connector/scim/identity.go", "	if len(a) != len(b) {", "	if strings.EqualFold(a, b) {\n\t\treturn true\n\t}\n\tif len(a) != len(b) {", "./connector/scim", "TestSameName"},
