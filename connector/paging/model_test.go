@@ -25,7 +25,7 @@ type model struct {
 	twice bool     // every fifth row is listed twice
 	empty int      // every so many pages of the list come out empty
 	short bool     // the third row is counted and not shown
-	moves []string // before the request of that number: "", gone, come, swap
+	moves []string // before the request of that number: "", gone, come, swap, swaps
 	limit int      // rows that may be asked for; more are refused
 	mute  bool     // the refusal does not say why
 	heavy int      // bytes that a page may have, 0 for any
@@ -75,7 +75,7 @@ func newModel(r *rand.Rand, honest bool) *model {
 	}
 	if chance(2) {
 		for range r.IntN(40) {
-			m.moves = append(m.moves, pick(r, []string{"", "", "", "", "", "gone", "come", "swap"}))
+			m.moves = append(m.moves, pick(r, []string{"", "", "", "", "", "gone", "come", "swap", "swaps"}))
 		}
 	}
 	return m
@@ -122,6 +122,10 @@ func (m *model) move() {
 	if what == "swap" {
 		m.came++
 		m.rows = append(slices.Clone(m.rows), fmt.Sprint("new", m.came))
+	}
+	if what == "swaps" && len(m.rows) > 3 {
+		m.came++
+		m.rows = append(slices.Clone(m.rows[3:]), fmt.Sprint("new", m.came), fmt.Sprint("newer", m.came), fmt.Sprint("newest", m.came))
 	}
 }
 
