@@ -118,6 +118,10 @@ type FactChange struct {
 // PutFacts writes changes of facts. Their order must be that of Facts: ascending by
 // entitlement key and principal key, each pair once.
 func (st *Staging) PutFacts(ctx context.Context, changes iter.Seq2[FactChange, error]) error {
+	// The memory of the lookups is needed for the facts.
+	if err := st.writeLookups(ctx); err != nil {
+		return err
+	}
 	var last FactRow
 	return inChunks(st, changes, func(batch []FactChange) error {
 		undo := make(undoList, 0, 8*len(batch))

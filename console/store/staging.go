@@ -166,7 +166,10 @@ func (st *Staging) end(ctx context.Context, by console.By, fn func(*Tx) error) e
 // filled in. Older syncs of the connector that are held are superseded. The event
 // "sync.applied" carries the counts and a digest of all changes.
 func (st *Staging) Publish(ctx context.Context, by console.By, counts console.Counts) error {
-	if err := st.writeSorted(ctx); err != nil {
+	if err := st.writeLookups(ctx); err != nil {
+		return err
+	}
+	if err := st.writePrincipals(ctx); err != nil {
 		return err
 	}
 	if err := st.analyze(ctx); err != nil {
@@ -519,8 +522,8 @@ type principalFact struct {
 	entitlement console.EntitlementKey
 }
 
-// writeSorted writes the rows of tables that repeat others in another order.
-func (st *Staging) writeSorted(ctx context.Context) error {
+// writeLookups writes the rows of table lookup, in its order.
+func (st *Staging) writeLookups(ctx context.Context) error {
 	l := &st.lookups
 	slices.SortFunc(l.rows, func(a, b lookupRow) int {
 		if a.list != b.list {
@@ -550,17 +553,19 @@ func (st *Staging) writeSorted(ctx context.Context) error {
 			})
 		})
 	})
-	if err != nil {
-		return err
-	}
 	*l = lookups{}
+	return err
+}
+
+// writePrincipals writes the rows of table fact_by_principal, in its order.
+func (st *Staging) writePrincipals(ctx context.Context) error {
 	slices.SortFunc(st.byPrincipal, func(a, b principalFact) int {
 		if a.principal != b.principal {
 			return int(a.principal - b.principal)
 		}
 		return int(a.entitlement - b.entitlement)
 	})
-	err = inChunks(st, values(st.byPrincipal), func(rows []principalFact) error {
+	err := inChunks(st, values(st.byPrincipal), func(rows []principalFact) error {
 		var undo undoList
 		undo.add(Open, int64(rows[0].principal), int64(rows[len(rows)-1].principal))
 		return st.inChunk(ctx, stagedPrincipals, undo, func(t *Tx) error {
