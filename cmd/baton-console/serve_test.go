@@ -22,6 +22,7 @@ import (
 	"baton/console"
 	"baton/console/installation"
 	"baton/console/store"
+	"baton/console/store/postgres/pgtest"
 	"baton/test/programs"
 )
 
@@ -34,9 +35,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binaries = dir
-	code := m.Run()
-	remove()
-	os.Exit(code)
+	_ = remove // pgtest.Main ends the process; what is left is in the temporary folder
+	pgtest.Main(m)
 }
 
 // process is a program that runs.
@@ -170,6 +170,16 @@ func (d desk) syncs(connector string) (all [][]string) {
 		all = append(all, strings.Split(strings.TrimSuffix(line, "\n"), "\t"))
 	}
 	return all
+}
+
+// waitUntil waits for a condition.
+func waitUntil(t *testing.T, done func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(90 * time.Second); !done(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("it never happened")
+		}
+	}
 }
 
 // until waits for a sync of a connector that is in a state, and returns it.

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"baton/console"
+	"baton/console/store/postgres/pgtest"
+)
+
+// TestReplicas runs two consoles on one PostgreSQL database: what one of them receives is
+// there for both, and one goes on when the other is killed.
+func TestReplicas(t *testing.T) {
+	address := pgtest.New(t)
+	d := newDesk(t, people+"apps: [{name: Perplexity}]\nconnectors: [{name: perplexity, app: Perplexity, interval: 1m}]\n")
+	d.write("database", address.Reveal()+"\n")
+	keys := filepath.Join(d.dir, "shared.keys")
+	first, _, env := d.serve("--listen", "127.0.0.1:0", "--database-file", "database", "--keys", keys)
+	second := start(t, d.dir, nil, "baton-console", "serve", "--data", "other", "--listen", "127.0.0.1:0", "--database-file", "database", "--keys", keys)
+	other := second.line("console: ")
+	list := func() string {
+		return d.must("sync", "list", "--data", "third", "--database-file", "database", "--keys", keys)
+	}
+	d.service(env, "baton-perplexity", "PERPLEXITY", upstream(t, "baton-perplexity"))
+	waitUntil(t, func() bool { return strings.Contains(list(), string(console.SyncApplied)) })
+	if code := first.end(syscall.SIGKILL); code == 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if code, body := get(t, strings.Replace(other, "https", "http", 1)+"/ready", ""); code != 200 {
+		t.Errorf("the other replica: %d %s", code, body)
+	}
+	// The one that is left applies what is handed in.
+	d.must("inspect", "--help")
+	direct := start(t, d.dir, append(upstream(t, "baton-perplexity"), "BATON_FILE=direct.c1z"), "baton-perplexity")
+	if code := direct.wait(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	d.must("upload", "direct.c1z", "--connector", "perplexity", "--as", "ben@example.test", "--data", "third", "--database-file", "database", "--keys", keys)
+	waitUntil(t, func() bool { return strings.Contains(list(), string(console.SyncHeld)) })
+	// Other keys are refused when a replica starts.
+	d.refused(9, "key", "serve", "--data", "fourth", "--listen", "127.0.0.1:0", "--database-file", "database", "--log-format", "console")
+	if code := second.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d: %s", code, second.errors())
+	}
+}
