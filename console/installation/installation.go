@@ -68,7 +68,11 @@ func open(ctx context.Context, c Config) (*Installation, error) {
 		in.keys = filepath.Join(c.Data, "keys")
 	}
 	if c.Database.IsZero() && !c.Create {
-		if _, err := os.Stat(in.databasePath()); errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Stat(in.databasePath())
+		if err == nil && info.Size() == 0 {
+			return nil, baton.Errorf(baton.Corrupt, "%s is empty", in.databasePath()).WithFix("Restore a backup into a new folder.")
+		}
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil, baton.Errorf(baton.NotFound, "there is no console in %s", c.Data).WithFix("Name its folder with --data, or its database with --database.")
 		}
 	}
@@ -90,7 +94,11 @@ func open(ctx context.Context, c Config) (*Installation, error) {
 
 func openStore(ctx context.Context, database baton.Secret, path string, keys *store.Keyring, now time.Time) (*store.Store, error) {
 	if database.IsZero() {
-		return sqlite.Open(ctx, sqlite.Config{Path: path, Now: now}, keys)
+		s, err := sqlite.Open(ctx, sqlite.Config{Path: path, Now: now}, keys)
+		if baton.KindOf(err) == baton.Storage && baton.FixOf(err) == "" {
+			err = baton.Errorf(baton.Storage, "%w", err).WithFix("Let this user read and write %s and its folder, and see that the disk has space.", path)
+		}
+		return s, err
 	}
 	s, err := postgres.Open(ctx, postgres.Config{URL: database, Now: now}, keys)
 	if baton.KindOf(err) == baton.Unavailable && baton.FixOf(err) == "" {

@@ -26,7 +26,11 @@ func (in *Installation) Backup(ctx context.Context, path string) (done store.Tra
 	if err := removeDatabase(partial); err != nil {
 		return done, err
 	}
-	defer func() { err = errors.Join(err, removeDatabase(partial)) }()
+	defer func() {
+		if e := removeDatabase(partial); err == nil {
+			err = e
+		}
+	}()
 	to, err := sqlite.Open(ctx, sqlite.Config{Path: partial, Now: in.Now(), Readers: 1}, nil)
 	if err != nil {
 		return done, baton.Errorf(baton.KindOf(err), "back up: %w", err).WithFix("Name a file in a folder that this user can write to, with enough space.")
@@ -45,7 +49,7 @@ func (in *Installation) Backup(ctx context.Context, path string) (done store.Tra
 func removeDatabase(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return baton.Errorf(baton.Storage, "%w", err)
+			return baton.Errorf(baton.Storage, "%w", err).WithFix("Name a file in a folder that this user can write to, with enough space.")
 		}
 	}
 	return nil
