@@ -23,68 +23,54 @@ var rereads = [...]time.Duration{0, 500 * time.Millisecond, time.Second, 2 * tim
 
 // grant adds the principal to the group: read, add one member, read again.
 func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
-	m, err := c.member(req)
-	if err != nil {
-		return baton.Outcome{}, err
-	}
-	unlock, err := c.lock(ctx, m.groupID)
-	if err != nil {
-		return baton.Outcome{}, err
-	}
-	defer unlock()
-	before, shown, err := c.roster(ctx, m.groupID)
-	if err == nil && !shown {
-		err = gone("group", m.groupID)
-	}
-	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
-	}
-	// Some servers accept any id as a member, and the next sync would not know whose it is.
-	u, shown, err := c.scim.LookUser(ctx, m.userID)
-	if err == nil && !shown {
-		err = gone("account", m.userID)
-	}
-	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s to %s: %w", idText(req.Entitlement.String()), idText(m.userID), err)
-	}
-	if err := c.knowBefore(ctx, &before, m, u); err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
-	}
-	already, err := c.holds(ctx, &before, u)
-	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
-	}
-	if already {
-		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())}}, nil
-	}
-	unlockRoles, err := c.lockRoles(ctx, before.Group)
-	if err != nil {
-		return baton.Outcome{}, err
-	}
-	defer unlockRoles()
-	out, ch, err := c.effects(ctx, before, m, true)
-	if err != nil {
-		return baton.Outcome{}, err
-	}
-	if req.DryRun {
-		out.Done = append([]string{fmt.Sprintf("Would add %s to %s.", m.userID, before.label())}, out.Done...)
-		return out, nil
-	}
-	wrote := c.scim.AddMember(ctx, m.groupID, m.userID)
-	err = c.recheck(ctx, ch, c.settle(ctx, before, m, true, wrote),
-		func(ctx context.Context) error { return c.scim.RemoveMember(ctx, m.groupID, m.userID) })
-	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("grant %s: %w", idText(req.Entitlement.String()), err)
-	}
-	if c.mayCarryRole(before.Group) {
-		c.leaving.Delete(m.userID)
-	}
-	out.Done = append([]string{fmt.Sprintf("Added %s to %s.", m.userID, before.label())}, out.Done...)
-	return out, nil
+	return c.changeMembership(ctx, req, true, func(m membershipChange, before *roster, shown bool) (already string, err error) {
+		if !shown {
+			return "", gone("group", m.groupID)
+		}
+		// Some servers accept any id as a member, and the next sync would not know whose it is.
+		u, shown, err := c.scim.LookUser(ctx, m.userID)
+		if err == nil && !shown {
+			err = gone("account", m.userID)
+		}
+		if err != nil {
+			return "", fmt.Errorf("to %s: %w", idText(m.userID), err)
+		}
+		if err := c.knowBefore(ctx, before, m, u); err != nil {
+			return "", err
+		}
+		holds, err := c.holds(ctx, before, u)
+		if holds {
+			already = fmt.Sprintf("%s is already a member of %s.", m.userID, before.label())
+		}
+		return already, err
+	})
 }
 
 // revoke removes the principal from the group, if the guard lets it.
 func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
+	return c.changeMembership(ctx, req, false, func(m membershipChange, before *roster, shown bool) (already string, err error) {
+		if !shown {
+			return fmt.Sprintf("SCIM has no group %s any more: its list of groups is complete without it.", m.groupID), nil
+		}
+		if err := c.knowWhether(ctx, before, m); err != nil {
+			return "", err
+		}
+		if !before.has(m.userID) {
+			already = fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())
+		}
+		return already, nil
+	})
+}
+
+// changeMembership adds a principal to a group or removes it. look establishes what the
+// group holds before: it says so if the change is made already, and completes the roster.
+// shown tells whether SCIM shows the group.
+func (c *connector) changeMembership(ctx context.Context, req baton.GrantRequest, adding bool,
+	look func(m membershipChange, before *roster, shown bool) (already string, err error)) (baton.Outcome, error) {
+	doing, done, would := "revoke", "Removed %s from %s.", "Would remove %s from %s."
+	if adding {
+		doing, done, would = "grant", "Added %s to %s.", "Would add %s to %s."
+	}
 	m, err := c.member(req)
 	if err != nil {
 		return baton.Outcome{}, err
@@ -95,38 +81,44 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	}
 	defer unlock()
 	before, shown, err := c.roster(ctx, m.groupID)
+	already := ""
+	if err == nil {
+		already, err = look(m, &before, shown)
+	}
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", idText(req.Entitlement.String()), err)
+		return baton.Outcome{}, fmt.Errorf("%s %s: %w", doing, idText(req.Entitlement.String()), err)
 	}
-	if !shown {
-		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("SCIM has no group %s any more: its list of groups is complete without it.", m.groupID)}}, nil
-	}
-	if err := c.knowWhether(ctx, &before, m); err != nil {
-		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", idText(req.Entitlement.String()), err)
-	}
-	if !before.has(m.userID) {
-		return baton.Outcome{Already: true, Done: []string{fmt.Sprintf("%s is not a member of %s.", m.userID, before.label())}}, nil
+	if already != "" {
+		return baton.Outcome{Already: true, Done: []string{already}}, nil
 	}
 	unlockRoles, err := c.lockRoles(ctx, before.Group)
 	if err != nil {
 		return baton.Outcome{}, err
 	}
 	defer unlockRoles()
-	out, ch, err := c.effects(ctx, before, m, false)
+	out, ch, err := c.effects(ctx, before, m, adding)
 	if err != nil {
 		return baton.Outcome{}, err
 	}
 	if req.DryRun {
-		out.Done = append([]string{fmt.Sprintf("Would remove %s from %s.", m.userID, before.label())}, out.Done...)
+		out.Done = append([]string{fmt.Sprintf(would, m.userID, before.label())}, out.Done...)
 		return out, nil
 	}
-	wrote := c.scim.RemoveMember(ctx, m.groupID, before.as(m.userID))
-	err = c.recheck(ctx, ch, c.settle(ctx, before, m, false, wrote),
-		func(ctx context.Context) error { return c.scim.AddMember(ctx, m.groupID, m.userID) })
-	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("revoke %s: %w", idText(req.Entitlement.String()), err)
+	add := func(ctx context.Context, member string) error { return c.scim.AddMember(ctx, m.groupID, member) }
+	remove := func(ctx context.Context, member string) error { return c.scim.RemoveMember(ctx, m.groupID, member) }
+	write, undo, member := remove, add, before.as(m.userID)
+	if adding {
+		write, undo, member = add, remove, m.userID
 	}
-	out.Done = append([]string{fmt.Sprintf("Removed %s from %s.", m.userID, before.label())}, out.Done...)
+	wrote := write(ctx, member)
+	err = c.recheck(ctx, ch, c.settle(ctx, before, m, adding, wrote), func(ctx context.Context) error { return undo(ctx, m.userID) })
+	if err != nil {
+		return baton.Outcome{}, fmt.Errorf("%s %s: %w", doing, idText(req.Entitlement.String()), err)
+	}
+	if adding && c.mayCarryRole(before.Group) {
+		c.leaving.Delete(m.userID)
+	}
+	out.Done = append([]string{fmt.Sprintf(done, m.userID, before.label())}, out.Done...)
 	return out, nil
 }
 
