@@ -212,7 +212,8 @@ func (m *model) blind() bool {
 	single := m.cap == 1 || m.limit == 1 || m.heavy > 0
 	return (m.short || m.start != "row" || single && uncounted) && moved ||
 		uncounted && (m.start == "zero" || m.short || m.empty > 0) ||
-		(m.total == "page" || m.total == "low") && m.start == "ignored"
+		(m.total == "page" || m.total == "low") && m.start == "ignored" ||
+		uncounted && m.start == "overlap" && m.cap == 1 && m.past != "empty" // the last row is on no page
 }
 
 // read reads the list to its end, each page with a position in writing.

@@ -42,6 +42,7 @@ func (t *truth) harmless() bool {
 //
 //   - The list has no credible total, and the server leaves a row or a page out, or counts from 0. With a total that is the
 //     size of the page, or too low, a server that ignores startIndex and caps its pages looks like one that has no other rows.
+//     With pages of one row that begin with the row before, and start over behind the end, the last row is on no page.
 //   - A row is counted and not shown, or startIndex is ignored, while somebody goes who was read already and somebody
 //     comes: as many different rows are read as there are said to be.
 //   - Cursors are offsets, and rows move meanwhile.
@@ -60,5 +61,6 @@ func blind(t *truth, changed bool) bool {
 		uncounted && t.on("zero-based-start", "short-page", "empty-page") ||
 		t.on("total-is-page-size", "total-lies-low") && t.on("ignore-start-index") ||
 		cursors && moved ||
-		uncounted && t.on("page-cap=1", "overlap-pages") && moved
+		uncounted && t.on("page-cap=1", "overlap-pages") && moved ||
+		uncounted && t.on("page-cap=1") && t.on("overlap-pages") && t.on("wrap-around")
 }
