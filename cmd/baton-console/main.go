@@ -14,7 +14,9 @@ import (
 // version is set when a release is linked, see the Makefile.
 var version string
 
-func main() { os.Exit(cli.Main(version, products)) }
+func main() {
+	os.Exit(cli.Main(cli.Program{Version: version, Products: products, Sandboxes: sandboxes}))
+}
 
 // products are the connectors that the catalogue names and the console can run itself.
 var products = []govern.Product{

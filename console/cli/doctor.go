@@ -71,7 +71,7 @@ func (d *doctor) examine(ctx context.Context) error {
 func (d *doctor) settings() {
 	v := d.run.Values
 	if path := v.String("bootstrap"); path != "" {
-		_, err := config.Read(path, time.Minute, d.run.products)
+		_, err := config.Read(path, time.Minute, d.run.Products)
 		d.check("bootstrap file", err, path+" can be read")
 	}
 	if text := v.String("url"); text != "" {

@@ -27,20 +27,26 @@ import (
 // program is the name of the binary.
 const program = "baton-console"
 
-// Main runs the program as the process it is and returns the exit code. products are the
-// connectors that the console knows and can run. SIGINT and SIGTERM
+// Program describes baton-console.
+type Program struct {
+	Version   string           // "": the version of the build
+	Products  []govern.Product // connectors that the catalogue names and the console can run
+	Sandboxes []Sandbox        // applications of the demo
+}
+
+// Main runs the program as the process it is and returns the exit code. SIGINT and SIGTERM
 // end the work in an orderly way; a second one ends it at once.
-func Main(version string, products []govern.Product) int {
+func Main(p Program) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return Run(ctx, version, products, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	return Run(ctx, p, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 }
 
 // Run is a whole run of the program; args are without the program's name, env is as
 // os.Environ has it. It returns the exit code; the error has been printed.
-func Run(ctx context.Context, version string, products []govern.Product, args, env []string, stdout, stderr io.Writer) int {
-	r := &run{version: version, products: products, env: map[string]string{}, stdout: stdout, stderr: stderr, now: time.Now}
+func Run(ctx context.Context, p Program, args, env []string, stdout, stderr io.Writer) int {
+	r := &run{Program: p, env: map[string]string{}, stdout: stdout, stderr: stderr, now: time.Now}
 	for _, v := range env {
 		if name, value, ok := strings.Cut(v, "="); ok {
 			r.env[name] = value
@@ -63,8 +69,7 @@ func Run(ctx context.Context, version string, products []govern.Product, args, e
 
 // run is one run of the program.
 type run struct {
-	version        string
-	products       []govern.Product
+	Program
 	env            map[string]string
 	stdout, stderr io.Writer
 	now            func() time.Time
@@ -112,8 +117,8 @@ func toStdout(err error) error {
 
 // buildVersion is what version prints.
 func (r *run) buildVersion() string {
-	if r.version != "" {
-		return r.version
+	if r.Version != "" {
+		return r.Version
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
@@ -138,7 +143,7 @@ func (r *run) commands() *cobra.Command {
 		r.flags[name] = &flagText{kind: o.Kind}
 	}
 	root.AddCommand(
-		r.serveCommand(), r.setupTokenCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.inspectCommand(), r.diffCommand(),
+		r.serveCommand(), r.demoCommand(), r.setupTokenCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.inspectCommand(), r.diffCommand(),
 		r.backupCommand(), r.restoreCommand(), r.moveCommand(), r.resumeCommand(), r.keysCommand(), r.auditCommand(), r.doctorCommand(),
 		r.command(spec{use: "version", short: "Print the version"}, func(context.Context, []string) error {
 			return r.line("%s", r.buildVersion())
@@ -172,7 +177,7 @@ func (r *run) command(s spec, do func(ctx context.Context, args []string) error)
 		}
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		r.serving = c.Name() == "serve"
+		r.serving = c.Name() == "serve" || c.Name() == "demo"
 		if err := r.start(); err != nil {
 			return err
 		}

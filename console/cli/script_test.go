@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"baton-console": func() { os.Exit(cli.Main("v1.2.3", nil)) }})
+	testscript.Main(m, map[string]func(){"baton-console": func() { os.Exit(cli.Main(cli.Program{Version: "v1.2.3"})) }})
 }
 
 // TestScripts runs the command lines in testdata/script.
@@ -157,7 +157,7 @@ func TestInspectRecorded(t *testing.T) {
 					}
 				}
 				var stdout, stderr bytes.Buffer
-				if got := cli.Run(t.Context(), "", nil, []string{"inspect", "--facts", strings.TrimSuffix(facts, ".facts") + ".c1z"}, nil, &stdout, &stderr); got != code {
+				if got := cli.Run(t.Context(), cli.Program{}, []string{"inspect", "--facts", strings.TrimSuffix(facts, ".facts") + ".c1z"}, nil, &stdout, &stderr); got != code {
 					t.Errorf("exit code %d, want %d: %s", got, code, &stderr)
 				}
 				if stdout.String() != string(want) {

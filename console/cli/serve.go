@@ -70,7 +70,7 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 		Bootstrap:    r.Values.String("bootstrap"),
 		EnvFile:      r.Values.String("env-file"),
 		Version:      r.buildVersion(),
-		Products:     r.products,
+		Products:     r.Products,
 		Networks:     networks,
 		Now:          r.now,
 		Log:          r.log,

@@ -49,6 +49,11 @@ type Config struct {
 	Networks     govern.Networks  // private networks that hosted connectors may connect to
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: none
+	// Variables are further lines of the env file: NAME, value, NAME, value, …
+	Variables []string
+	// Demo lets everybody who reaches the console sign in as one of these people with one
+	// click. For the demo alone, which listens on a loopback address.
+	Demo []web.DemoPerson
 	// Ready is called when the console serves: with its address, and with the token for the
 	// first administrator if no env file takes it.
 	Ready func(address string, setup baton.Secret)
@@ -243,7 +248,7 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	if err := os.Mkdir(s.hosted.Scratch, 0o700); err != nil {
 		return baton.Errorf(baton.Storage, "hosted connectors: %w", err)
 	}
-	pages := web.New(web.Config{Console: s.console, URL: s.url, Log: s.log.With("component", "web")})
+	pages := web.New(web.Config{Console: s.console, URL: s.url, Demo: s.config.Demo, Log: s.log.With("component", "web")})
 	mux := http.NewServeMux()
 	calls := s.rpc.Handler()
 	mux.Handle(rpc.CallPath, calls)
@@ -356,6 +361,9 @@ func (s *Server) writeEnv(ctx context.Context, applied config.Applied) (setup ba
 	}
 	if !setup.IsZero() {
 		v.add("SETUP_TOKEN", setup.Reveal())
+	}
+	for i := 0; i+1 < len(s.config.Variables); i += 2 {
+		v.add(s.config.Variables[i], s.config.Variables[i+1])
 	}
 	names := make([]string, 0, len(applied))
 	for name := range applied {

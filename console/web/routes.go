@@ -25,6 +25,8 @@ var routes = []route{
 	{"POST /login", anybody, signIn},
 	{"GET /invitation/{token}", anybody, invitationPage},
 	{"POST /invitation/{token}", anybody, acceptInvitation},
+	{"GET /demo", anybody, demoPage},
+	{"POST /demo", anybody, demoSignIn},
 	{"GET /confirm", signedIn, confirmPage},
 	{"POST /confirm", signedIn, confirm},
 	{"POST /logout", signedIn, signOut},

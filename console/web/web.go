@@ -25,6 +25,9 @@ type Config struct {
 	// unencrypted connections.
 	URL *url.URL
 	Log *slog.Logger // nil: none
+	// Demo are the people as whom everybody can sign in with one click; nil except in the
+	// demo.
+	Demo []DemoPerson
 }
 
 // site serves the pages.

@@ -52,6 +52,8 @@ var want = map[string][]int{
 	"POST /login":                        {401},
 	"GET /invitation/{token}":            {404},
 	"POST /invitation/{token}":           {404},
+	"GET /demo":                          {404}, // there is one in the demo only
+	"POST /demo":                         {404},
 	"GET /confirm":                       {200},
 	"POST /confirm":                      {401},
 	"POST /logout":                       {303},
@@ -255,6 +257,19 @@ func TestCrossSite(t *testing.T) {
 		}
 	}
 	b.get("/people/"+string(f.people["user"])).wants(t, "the person", 200, "Disable")
+}
+
+// TestDemo signs in with one click, where that is offered.
+func TestDemo(t *testing.T) {
+	f := withPeople(t)
+	f.server.Config.Handler = New(Config{Console: f.govern, Demo: []DemoPerson{{Email: "auditor@example.com", Text: "looks at everything"}}})
+	b := f.browser()
+	b.get("/demo").wants(t, "the demo", 200, "Who do you want to be?", "looks at everything", "Sign in as auditor")
+	b.post("/demo", url.Values{"email": {"super@example.com"}}).wants(t, "somebody who is not offered", 404)
+	if r := b.post("/demo", url.Values{"email": {"auditor@example.com"}, "next": {"/people"}}); r.location != "/people" {
+		t.Fatalf("sign in: %d %s", r.status, r.body)
+	}
+	b.get("/people").wants(t, "people", 200, "super")
 }
 
 // TestStepUp checks that a sensitive form leads to a new proof and back.

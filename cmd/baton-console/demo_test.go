@@ -1,0 +1,85 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestDemo starts the demo, signs in as its auditor with one click, and sees what happened in
+// the applications. At the end nothing is left of it.
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir, nil, "baton-console", "demo", "--env-file", "demo.env")
+	origin := p.line("console: ")
+	p.line("Everything is there.")
+	env, err := os.ReadFile(filepath.Join(dir, "demo.env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]string{}
+	for line := range strings.Lines(string(env)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		variables[name] = strings.Trim(value, "'")
+	}
+	for _, name := range []string{"CONSOLE_URL", "SSL_CERT_FILE", "ADMIN_LOGIN", "OWNER_PASSWORD", "APPROVER_TOTP_SECRET", "MEMBER_LOGIN", "AUDITOR_LOGIN",
+		"PERPLEXITY_SCIM_URL", "PERPLEXITY_SCIM_TOKEN", "PERCIPIO_BASE_URL", "PERCIPIO_API_TOKEN", "PERCIPIO_ORGANIZATION_ID"} {
+		if variables[name] == "" {
+			t.Errorf("the env file has no %s", name)
+		}
+	}
+	if variables["CONSOLE_URL"] != origin || !strings.HasPrefix(origin, "https://127.0.0.1:") {
+		t.Errorf("address %s, in the env file %s", origin, variables["CONSOLE_URL"])
+	}
+	authority, err := os.ReadFile(variables["SSL_CERT_FILE"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	jar, _ := cookiejar.New(nil)
+	client := &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	page := func(resp *http.Response, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s, %v", resp.Request.URL, resp.Status, err)
+		}
+		return string(b)
+	}
+	if got := page(client.Get(origin + "/demo")); strings.Count(got, "Sign in as") != 5 {
+		t.Errorf("the demo offers %d people: %s", strings.Count(got, "Sign in as"), got)
+	}
+	page(client.PostForm(origin+"/demo", url.Values{"email": {variables["AUDITOR_LOGIN"]}, "next": {"/connectors"}}))
+	connectors := page(client.Get(origin + "/connectors"))
+	if n := strings.Count(connectors, "Connected"); n < 2 {
+		t.Errorf("%d connectors are connected: %s", n, connectors)
+	}
+	apps := page(client.Get(origin + "/applications"))
+	for _, want := range []string{"Perplexity", "Percipio"} {
+		if !strings.Contains(apps, want) {
+			t.Errorf("there is no application %s: %s", want, apps)
+		}
+	}
+	if code := p.end(syscall.SIGINT); code != 0 {
+		t.Errorf("Ctrl-C: exit code %d\n%s", code, p.errors())
+	}
+	if text := p.errors(); text != "" {
+		t.Errorf("the demo complains: %s", text)
+	}
+	if _, err := os.Stat(variables["SSL_CERT_FILE"]); !os.IsNotExist(err) {
+		t.Errorf("the folder of the demo is still there: %v", err)
+	}
+}

@@ -1,0 +1,307 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"baton"
+	"baton/console"
+	"baton/console/config"
+	"baton/console/govern"
+	"baton/console/installation"
+	"baton/console/login"
+	"baton/console/server"
+	"baton/console/store"
+	"baton/console/web"
+	"baton/internal/output"
+)
+
+// Sandbox is an application on this machine that the demo connects.
+type Sandbox struct {
+	Product string // of [Program.Products]
+	App     string
+	New     func() SandboxServer
+}
+
+// SandboxServer is an application of the demo.
+type SandboxServer struct {
+	Handler http.Handler
+	// Settings returns the connector's settings if the handler is served at an origin.
+	Settings func(origin string) map[string]string
+	People   []DemoPerson // who works there and has an account
+	Changes  []Change     // that happen between syncs
+}
+
+// DemoPerson is somebody of the demo.
+type DemoPerson struct{ Name, Email string }
+
+// Change is something that happens in an application.
+type Change struct {
+	Text string // "somebody completes a course"
+	Do   func()
+}
+
+func (r *run) demoCommand() *cobra.Command {
+	return r.command(spec{use: "demo", short: "Try the console with made-up applications and people",
+		settings: []string{"listen", "env-file"},
+		long: `Starts two made-up applications, connects them, and lets a few things happen in them. Everything is in a
+temporary folder, which is removed at the end. Whoever reaches the printed address signs in as one of five
+people with one click, so it listens on loopback addresses only. Ctrl-C ends it.`,
+		example: "  baton-console demo\n  baton-console demo --env-file demo.env"},
+		r.demo)
+}
+
+// demoRole is one of the people that the demo is looked at as.
+type demoRole struct {
+	variable string // in the env file
+	roles    []console.ConsoleRole
+	text     string
+	person   DemoPerson
+	password string
+	code     baton.Secret
+}
+
+func (r *run) demo(ctx context.Context, _ []string) (err error) {
+	host, _, err := net.SplitHostPort(r.Values.String("listen"))
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return baton.Errorf(baton.Invalid, "--listen: the demo listens on loopback addresses only").WithFix("Write it as 127.0.0.1:8443.")
+	}
+	dir, err := os.MkdirTemp("", "baton-console-demo-")
+	if err != nil {
+		return baton.Errorf(baton.Storage, "demo: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	d := &demo{run: r, dir: dir}
+	defer d.close()
+	if err := d.start(); err != nil {
+		return err
+	}
+	if err := d.bootstrap(); err != nil {
+		return err
+	}
+	if !r.Has("log-level") {
+		r.log = slog.New(output.NewHandler(r.json, output.NewRedactor(r.stderr, r.Secrets), slog.LevelError))
+	}
+	// A port that is taken is no reason to fail a demo that did not ask for it.
+	listen := r.Values.String("listen")
+	if !r.Has("listen") {
+		listen = "127.0.0.1:0"
+	}
+	var history sync.WaitGroup
+	defer history.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return server.Run(ctx, server.Config{
+		Installation: installation.Config{Data: filepath.Join(dir, "data"), Now: r.now},
+		Listen:       listen, Bootstrap: filepath.Join(dir, "console.yaml"), EnvFile: r.Values.String("env-file"), Version: r.buildVersion(),
+		Products: r.Products, Networks: govern.Networks{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+		MinInterval: time.Second, Poll: 500 * time.Millisecond, Now: r.now, Log: r.log,
+		Variables: d.variables(), Demo: d.choices(),
+		Ready: func(address string, _ baton.Secret) {
+			fmt.Fprintf(r.stdout, "console: %s\n", address)
+			fmt.Fprintf(r.stdout, "Open %s/demo and choose who you want to be.\n", address)
+			history.Go(func() {
+				if err := d.history(ctx); err != nil && ctx.Err() == nil {
+					r.log.Error("the history of the demo is not complete", "error", err)
+				}
+			})
+		},
+	})
+}
+
+// demo is a demo that runs.
+type demo struct {
+	run     *run
+	dir     string
+	servers []SandboxServer
+	origins []string
+	http    []*http.Server
+	roles   []*demoRole
+	people  []DemoPerson
+}
+
+// start serves the applications.
+func (d *demo) start() error {
+	for _, s := range d.run.Sandboxes {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return baton.Errorf(baton.Unavailable, "demo: %w", err)
+		}
+		app := s.New()
+		h := &http.Server{Handler: app.Handler, ReadHeaderTimeout: 10 * time.Second}
+		go h.Serve(l)
+		d.servers, d.origins, d.http = append(d.servers, app), append(d.origins, "http://"+l.Addr().String()), append(d.http, h)
+		for _, p := range app.People {
+			if !slices.ContainsFunc(d.people, func(q DemoPerson) bool { return q.Email == p.Email }) {
+				d.people = append(d.people, p)
+			}
+		}
+	}
+	return nil
+}
+
+func (d *demo) close() {
+	for _, h := range d.http {
+		h.Close()
+	}
+}
+
+// bootstrap writes the bootstrap file: the people, the applications, and the connectors,
+// which the console runs itself.
+func (d *demo) bootstrap() error {
+	d.roles = []*demoRole{
+		{variable: "ADMIN", roles: []console.ConsoleRole{console.SuperAdministrator}, text: "sets up everything"},
+		{variable: "OWNER", text: "owns both applications"},
+		{variable: "APPROVER", roles: []console.ConsoleRole{console.SecurityOfficer}, text: "watches over access"},
+		{variable: "MEMBER", text: "has access, and sees the own only"},
+		{variable: "AUDITOR", roles: []console.ConsoleRole{console.Auditor}, text: "sees everything and changes nothing"},
+	}
+	spare := []DemoPerson{{"Rosa Root", "rosa.root@demo.example"}, {"Olga Owner", "olga.owner@demo.example"}, {"Paul Approver", "paul.approver@demo.example"},
+		{"Mia Member", "mia.member@demo.example"}, {"Alex Auditor", "alex.auditor@demo.example"}}
+	file := map[string][]map[string]any{}
+	add := func(kind string, fields map[string]any) { file[kind] = append(file[kind], fields) }
+	taken := 0
+	for i, role := range d.roles {
+		role.person = spare[i]
+		if (role.variable == "OWNER" || role.variable == "MEMBER") && taken < len(d.people) {
+			role.person = d.people[taken] // somebody with accounts
+			taken++
+		}
+		role.password, role.code = rand.Text(), login.NewCodeSecret()
+		name := strings.ToLower(role.variable) + ".password"
+		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(role.password), 0o600); err != nil {
+			return baton.Errorf(baton.Storage, "demo: %w", err)
+		}
+		add("people", map[string]any{"email": role.person.Email, "name": role.person.Name, "roles": role.roles, "password_file": name, "totp_secret": role.code.Reveal()})
+	}
+	// All but the last of the others are known people, so that some account has no owner.
+	for i := taken; i < len(d.people)-1; i++ {
+		add("people", map[string]any{"email": d.people[i].Email, "name": d.people[i].Name})
+	}
+	owner := []string{d.roles[1].person.Email}
+	for i, s := range d.run.Sandboxes {
+		add("apps", map[string]any{"name": s.App, "owners": owner, "minimum_admins": console.ProposedMinimumAdmins})
+		add("connectors", map[string]any{"name": s.App, "app": s.App, "product": s.Product, "hosted": true, "owners": owner, "interval": "1m", "settings": d.servers[i].Settings(d.origins[i])})
+	}
+	b, err := json.Marshal(file) // JSON is YAML
+	if err == nil {
+		err = os.WriteFile(filepath.Join(d.dir, "console.yaml"), b, 0o600)
+	}
+	if err != nil {
+		return baton.Errorf(baton.Storage, "demo: %w", err)
+	}
+	return nil
+}
+
+// variables returns what the env file says about the people and the applications.
+func (d *demo) variables() (v []string) {
+	for _, role := range d.roles {
+		v = append(v, role.variable+"_LOGIN", role.person.Email, role.variable+"_PASSWORD", role.password, role.variable+"_TOTP_SECRET", role.code.Reveal())
+	}
+	for i, s := range d.run.Sandboxes {
+		values := d.servers[i].Settings(d.origins[i])
+		for _, p := range d.run.Products {
+			if p.Name != s.Product {
+				continue
+			}
+			for _, setting := range p.Settings {
+				if value, ok := values[setting.Name]; ok {
+					v = append(v, config.Variable(s.Product+"_"+setting.Name), value)
+				}
+			}
+		}
+	}
+	return v
+}
+
+func (d *demo) choices() (all []web.DemoPerson) {
+	for _, role := range d.roles {
+		all = append(all, web.DemoPerson{Email: role.person.Email, Text: role.text})
+	}
+	return all
+}
+
+// history lets the changes of the applications happen, each before a sync of its own.
+func (d *demo) history(ctx context.Context) error {
+	in, err := installation.Open(ctx, installation.Config{Data: filepath.Join(d.dir, "data"), Now: d.run.now})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for i, s := range d.run.Sandboxes {
+		if err := d.synced(ctx, in.Store, s.App, 1); err != nil {
+			return err
+		}
+		fmt.Fprintf(d.run.stdout, "%s is connected.\n", s.App)
+		for n, change := range d.servers[i].Changes {
+			change.Do()
+			fmt.Fprintf(d.run.stdout, "%s: %s.\n", s.App, change.Text)
+			err := in.Store.Update(ctx, console.By{At: d.run.now(), Actor: console.Console}, func(tx *store.Tx) error {
+				c, err := tx.ConnectorByName(s.App)
+				if err != nil {
+					return err
+				}
+				return tx.ScheduleSync(c, d.run.now())
+			})
+			if err != nil {
+				return err
+			}
+			if err := d.synced(ctx, in.Store, s.App, n+2); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintln(d.run.stdout, "Everything is there. Ctrl-C ends the demo and removes its data.")
+	return nil
+}
+
+// synced waits until so many syncs of a connector are applied.
+func (d *demo) synced(ctx context.Context, s *store.Store, connector string, n int) error {
+	woken, done := s.Watch(store.EventTopic)
+	defer done()
+	ticker := time.NewTicker(100 * time.Millisecond) // the console is another user of the database
+	defer ticker.Stop()
+	for {
+		applied := 0
+		err := s.View(ctx, func(tx *store.Tx) error {
+			c, err := tx.ConnectorByName(connector)
+			if err != nil {
+				return err
+			}
+			syncs, err := tx.Syncs(c.ID, store.SyncBefore{}, store.PageSize)
+			for _, sync := range syncs {
+				switch sync.State {
+				case console.SyncApplied:
+					applied++
+				case console.SyncHeld, console.SyncRefused:
+					return errors.New("a sync of " + connector + " is " + string(sync.State))
+				}
+			}
+			return err
+		})
+		if err != nil || applied >= n {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-woken:
+		case <-ticker.C:
+		}
+	}
+}
