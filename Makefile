@@ -107,7 +107,7 @@ planted: ## Build defects in, one at a time, and see a test go red for each
 
 .PHONY: storm
 storm: ## Both connectors against every fault, alone and in combinations; prints the outcomes (STORM_RUNS=3000 STORM_SEED=1)
-	$(GO) test -c -o bin/storm.test ./test/storm
+	$(GO) test -tags long -c -o bin/storm.test ./test/storm
 	cd test/storm && ../../bin/storm.test -test.timeout 60m -test.run 'TestSyncs|TestChanges|TestRaces|TestKinds|TestPlantedBugs' -print -runs $${STORM_RUNS:-3000} -seed $${STORM_SEED:-1}
 
 .PHONY: generate

@@ -48,6 +48,7 @@ var notOfSyncs = map[string]string{
 	"filter-case-sensitive":     ofFilters,
 	"soft-delete-on":            ofDefault,
 	"deactivated-keeps-groups":  ofDefault,
+	"no-provider-config":        "a sync asks for the limits only if a page is refused",
 	"max-over-1000-is-400":      "no more than 1000 rows are asked for",
 }
 

@@ -203,7 +203,7 @@ func (c *changing) choose() request {
 	lastAdmin := false // the request is to remove an admin
 	var people []sandbox.UserState
 	for _, u := range st.Users {
-		if u.Managed && !strings.HasPrefix(u.UserName, "meddler") {
+		if u.Managed && !meddles(u) {
 			people = append(people, u)
 		}
 	}
@@ -220,7 +220,9 @@ func (c *changing) choose() request {
 	case "create account":
 		q.email = fmt.Sprintf("person%d@acme.example", r.IntN(5))
 		if len(people) > 0 && chance(r, 15) {
-			q.email = people[r.IntN(len(people))].UserName
+			if name := people[r.IntN(len(people))].UserName; strings.Contains(name, "@") {
+				q.email = name
+			}
 		}
 		if chance(r, 5) {
 			q.email = "founder@acme.example" // of the console, not visible
@@ -233,7 +235,10 @@ func (c *changing) choose() request {
 		q.group = g.ID
 		q.user = people[r.IntN(len(people))].ID
 		if q.operation != "grant" && len(g.Members) > 0 && (lastAdmin || chance(r, 75)) {
-			q.user = g.Members[r.IntN(len(g.Members))]
+			member := g.Members[r.IntN(len(g.Members))]
+			if u, _ := st.User(member); !meddles(u) {
+				q.user = member
+			}
 		}
 		if lastAdmin {
 			break
@@ -250,6 +255,9 @@ func (c *changing) choose() request {
 	}
 	return q
 }
+
+// meddles reports whether a user joins and leaves groups by itself while changes are made.
+func meddles(u sandbox.UserState) bool { return strings.HasPrefix(u.UserName, "meddler") }
 
 // others holds faults that show something else with the id of an account as a member.
 var others = []string{"device-members", "principal-members", "odd-kind-members", "crossed-kinds"}

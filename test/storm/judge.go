@@ -137,6 +137,8 @@ func (a *attempt) judge() (outcome string, wrong []string) {
 	switch {
 	case a.dry && len(a.writes) > 0:
 		fail("a dry run wrote")
+	case own > 1 && a.operation == "create account" && has(a.faults, "duplicate-delivery") && has(a.faults, "create-ignored-body"):
+		// Each delivery of the one request makes an account of a name that the server makes up.
 	case own > 1:
 		fail("the effect took place %d times", own)
 	}
