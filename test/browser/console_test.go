@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 const (
@@ -314,4 +316,30 @@ func TestPeople(t *testing.T) {
 	b.has("Welcome, Ben Weiss.")
 	enroll("ben")
 	b.has("Sign in")
+}
+
+// TestDemo looks at the demo as its owner of applications: what changed past the console is
+// unexplained, and who left still has access.
+func TestDemo(t *testing.T) {
+	dir := programs(t)
+	origin := start(t, "console: ", dir, "baton-console", nil, "demo")
+	b := newBrowser(t, origin)
+	b.open("/demo")
+	var owner string
+	if err := b.eval(`[...document.querySelectorAll("form")].find((f) => f.innerText.includes("owns both applications")).querySelector("button").getAttribute("aria-label")`, &owner); err != nil {
+		t.Fatal(err)
+	}
+	b.click("button", owner)
+	b.has("My access", "Perplexity", "Percipio")
+	b.click("link", "Applications")
+	b.click("link", "Perplexity")
+	b.click("link", "Entitlements")
+	b.click("link", "PPLX_Admin member")
+	b.shows("Unexplained")
+	b.open("/applications")
+	b.click("link", "Perplexity")
+	b.click("link", "Accounts")
+	b.run("choose a filter", chromedp.SetValue(chromedp.CSS("#filter"), "disabled"))
+	b.click("button", "Show")
+	b.shows("Disabled")
 }
