@@ -36,6 +36,7 @@ type Position struct {
 	Limit    int    `json:"limit,omitempty"`    // rows that a page may have, 0 if nothing is known
 	Count    int    `json:"count,omitempty"`    // rows to ask for, since pages were too large or too slow; 0 if not
 	Good     int    `json:"good,omitempty"`     // pages of that size
+	Formal   bool   `json:"formal,omitempty"`   // for the client: a page had the form of its protocol
 }
 
 const (

@@ -118,9 +118,14 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 	if err != nil {
 		return ListStep{}, err
 	}
-	if step.Done && step.Next.Distinct == 0 && by.filter == "" && !page.formal {
-		return ListStep{}, c.notSCIM(endpoint)
+	if by.filter == "" && !page.formal && !refused {
+		// Something else may have answered: with nothing, or in the middle of a list, unless
+		// the list was complete by its own total before.
+		if step.Done && step.Next.Distinct == 0 || at.Formal && (at.Total == 0 || at.Distinct != at.Total) {
+			return ListStep{}, c.notSCIM(endpoint)
+		}
 	}
+	step.Next.Formal = at.Formal || page.formal
 	return ListStep{Step: step, formal: page.formal, named: page.named, refused: refused}, nil
 }
 

@@ -612,3 +612,60 @@ func TestEverySmallServer(t *testing.T) {
 		t.Errorf("only %d lists", lists)
 	}
 }
+
+// TestForeignEndOfList checks that something that is no SCIM list does not end one, where
+// the server's own pages have the schema: in place of any page, also after the position was
+// stored. A list that is complete by its own total may end so.
+func TestForeignEndOfList(t *testing.T) {
+	const lookalike = `{"totalResults":0,"Resources":[]}`
+	for _, tt := range []struct {
+		name     string
+		server   dialect
+		from     int // the request from which something else answers
+		complete bool
+	}{
+		{"by cursor", func(q query) page {
+			n, _ := strconv.Atoi(strings.TrimPrefix(q.cursor, "at"))
+			p := page{rows: span(n+1, min(n+3, 9))}
+			if n+3 < 9 {
+				p.next = fmt.Sprint("at", n+3)
+			}
+			return p
+		}, 2, false},
+		{"without a total", func(q query) page { return page{rows: window(q, 9, 3)} }, 2, false},
+		{"short of the total", honest(9, 3), 3, false},
+		{"behind the total", honest(9, 3), 5, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			own, requests := tt.server.handler(), 0
+			c := serve(t, 3, func(w http.ResponseWriter, r *http.Request) {
+				if requests++; requests >= tt.from {
+					reply(w, 200, lookalike)
+					return
+				}
+				own(w, r)
+			})
+			seen := map[string]bool{}
+			var at paging.Position
+			for range 20 {
+				step, err := listUsers(c, t.Context(), at, func(id string) bool { return seen[id] }, func(u scim.User) { seen[u.ID] = true })
+				if err != nil {
+					if tt.complete || baton.KindOf(err) != baton.Incomplete {
+						t.Errorf("after %d rows: %v (%v)", len(seen), err, baton.KindOf(err))
+					}
+					return
+				}
+				if step.Done {
+					if !tt.complete || len(seen) != 9 {
+						t.Errorf("the list ends with %d rows", len(seen))
+					}
+					return
+				}
+				if at, err = paging.ParsePosition(step.Next.String()); err != nil { // as after a restart
+					t.Fatal(err)
+				}
+			}
+			t.Error("the list does not end")
+		})
+	}
+}
