@@ -25,6 +25,7 @@ const (
 	HoldReplaced HoldKind = "replaced" // less than half of the accounts are the same
 	HoldAdmins   HoldKind = "admins"   // fewer admins than the minimum
 	HoldDangling HoldKind = "dangling" // too many grants of unknown principals
+	HoldRestored HoldKind = "restored" // the first sync after the console was restored or copied
 	HoldMissing  HoldKind = "missing"  // the file holds much fewer rows than its writer stated
 	HoldUpload   HoldKind = "upload"   // a person uploaded the file beside a connector that syncs by itself
 )
@@ -53,6 +54,7 @@ type SyncView struct {
 	Example      string // one of the dangling grants
 	Stated       int64  // rows that the file's writer stated; 0 when it stated none
 	Missing      int64  // of these, the ones that the file does not hold
+	Restored     bool   // the console was restored or copied after the head was applied
 	AdminsBefore int
 	AdminsAfter  int
 	Minimum      int // 0 when no minimum is set
@@ -65,6 +67,10 @@ type SyncView struct {
 // nothing to compare with, and too few admins are a finding.
 func Holds(v SyncView, p HoldPolicy) []Hold {
 	var holds []Hold
+	if v.Restored {
+		holds = append(holds, Hold{HoldRestored, "", v.Before["grants"], v.After["grants"],
+			fmt.Sprintf("This console was restored or copied, and this is the first sync since: it has %d grants, and what was restored shows %d. Compare the two.", v.After["grants"], v.Before["grants"])})
+	}
 	for _, t := range sortedKeys(v.Before) {
 		before, after := v.Before[t], v.After[t]
 		switch {

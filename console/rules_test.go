@@ -504,6 +504,7 @@ func TestHolds(t *testing.T) {
 		{"few admins at the first sync", func(v *SyncView) {
 			*v = SyncView{First: true, After: map[string]int64{"user": 5}, Minimum: 2, AdminsAfter: 0}
 		}, nil},
+		{"the first sync of a restored console", func(v *SyncView) { v.Restored = true }, []HoldKind{HoldRestored}},
 		{"many missing rows", func(v *SyncView) { v.Stated, v.Missing = 500, 51 }, []HoldKind{HoldMissing}},
 		{"few missing rows", func(v *SyncView) { v.Stated, v.Missing = 500, 50 }, nil},
 		{"many dangling grants", func(v *SyncView) { v.Dangling = 51 }, []HoldKind{HoldDangling}},

@@ -326,6 +326,37 @@ func TestRandomTenants(t *testing.T) {
 	}
 }
 
+// TestRestored checks that a console that was restored holds the first sync since, shows
+// what it would change, and goes on when a person has decided.
+func TestRestored(t *testing.T) {
+	w := newWorld(t)
+	x := small()
+	if s := w.apply(x.file(t, 1, c1z.Full), console.SyncFull); s.State != console.SyncApplied {
+		t.Fatalf("%+v", s)
+	}
+	w.update(func(tx *store.Tx) error {
+		return tx.SetPauses(console.Pauses{Writes: true, Since: tx.By().At.Add(time.Second)})
+	})
+	y := x.clone()
+	y.members["admins"] = nil
+	y.members["staff"] = []string{"u1", "u2"}
+	s := w.apply(y.file(t, 2, c1z.Full), console.SyncFull)
+	if s.State != console.SyncHeld || len(s.Holds) == 0 || s.Holds[0].Kind != console.HoldRestored {
+		t.Fatalf("%+v", s)
+	}
+	w.shows(time.Time{}, x)
+	w.update(func(tx *store.Tx) error { return tx.ConfirmSync(s.ID, "the world went on") })
+	s, err := w.in.Apply(t.Context(), console.Console, s.ID)
+	if err != nil || s.State != console.SyncApplied {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	w.shows(time.Time{}, y)
+	w.update(func(tx *store.Tx) error { return tx.SetPauses(console.Pauses{}) })
+	if s := w.apply(x.file(t, 3, c1z.Full), console.SyncFull); s.State != console.SyncApplied {
+		t.Errorf("after writes were resumed: %+v", s)
+	}
+}
+
 func TestHeld(t *testing.T) {
 	many := tenant{logins: map[string]string{}, members: map[string][]string{"staff": nil}}
 	for i := range 20 {

@@ -45,6 +45,11 @@ func (in *Ingester) judge(ctx context.Context, d *delta) ([]console.Hold, error)
 			if head != nil {
 				v.Before["grants"] = head.Counts.Facts
 			}
+			pauses, err := t.Pauses()
+			if err != nil {
+				return err
+			}
+			v.Restored = pauses.BeforeCopy(head)
 		}
 		after, err = d.admins(t, admins)
 		return err

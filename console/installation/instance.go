@@ -52,7 +52,7 @@ func beginCopy(t *store.Tx, why string) error {
 	if err := t.BeginEpoch(why); err != nil {
 		return err
 	}
-	return t.SetPauses(console.Pauses{Writes: true, Mail: true, Webhooks: true, Why: why})
+	return t.SetPauses(console.Pauses{Writes: true, Mail: true, Webhooks: true, Why: why, Since: t.By().At})
 }
 
 // place tells this database from its copies. For SQLite it is the file's number in its file
