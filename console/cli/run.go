@@ -37,8 +37,9 @@ type Program struct {
 // Main runs the program as the process it is and returns the exit code. SIGINT and SIGTERM
 // end the work in an orderly way; a second one ends it at once.
 func Main(p Program) int {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(75) // a sync of a million grants in less than 290 instead of 312 MB, and no more time
+	// A sync of a million grants takes less than 290 instead of 312 MB, and no more time.
+	if before := debug.SetGCPercent(75); before != 100 {
+		debug.SetGCPercent(before) // as GOGC says
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

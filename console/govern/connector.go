@@ -336,6 +336,15 @@ type Rotated struct {
 
 // Rotate makes a new credential for a connector. The earlier ones work for another day.
 func (c *Console) Rotate(ctx context.Context, caller Caller, id console.ID) (r Rotated, err error) {
+	for range 10 { // numbers in client ids may collide
+		if r, err = c.rotate(ctx, caller, id); baton.KindOf(err) != baton.AlreadyExists {
+			break
+		}
+	}
+	return r, err
+}
+
+func (c *Console) rotate(ctx context.Context, caller Caller, id console.ID) (r Rotated, err error) {
 	now := c.now()
 	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
@@ -347,6 +356,10 @@ func (c *Console) Rotate(ctx context.Context, caller Caller, id console.ID) (r R
 		}
 		if len(c.hosts) == 0 {
 			return baton.Errorf(baton.Refused, "connectors cannot reach this console over TLS").WithFix("Start it with --url https://… and a certificate, or behind a proxy.")
+		}
+		credential, secret, err := rpc.NewCredential(string(id), rpc.CredentialName(con.Name), c.hosts[0], now)
+		if err != nil {
+			return err
 		}
 		earlier, err := rpcstore.Credentials(tx, string(id))
 		if err != nil {
@@ -362,41 +375,10 @@ func (c *Console) Rotate(ctx context.Context, caller Caller, id console.ID) (r R
 				return err
 			}
 		}
-		for range 5 { // client ids are random: one may be taken
-			credential, secret, err := rpc.NewCredential(string(id), credentialName(con.Name), c.hosts[0], now)
-			if err != nil {
-				return err
-			}
-			r.ClientID, r.Secret = credential.ClientID, secret
-			if _, err := rpcstore.CredentialOf(tx, string(id), credential.ClientID); err == nil {
-				continue
-			}
-			return rpcstore.AddCredential(tx, credential)
-		}
-		return baton.Errorf(baton.Unavailable, "no client id is free").WithFix("Try again.")
+		r.ClientID, r.Secret = credential.ClientID, secret
+		return rpcstore.AddCredential(tx, credential)
 	})
 	return r, err
-}
-
-// credentialName returns the name in a connector's client ids: its own, in lower-case
-// letters, digits and dashes.
-func credentialName(name string) string {
-	var b strings.Builder
-	for _, r := range string(console.SortKey(name)) {
-		switch {
-		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-		if b.Len() >= 40 {
-			break
-		}
-	}
-	if s := strings.Trim(b.String(), "-"); s != "" {
-		return s
-	}
-	return "connector"
 }
 
 // RevokeCredential ends a credential of a connector at once.

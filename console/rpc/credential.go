@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -43,6 +44,22 @@ type Token struct {
 	// the token. The store remembers it until AssertionExpires: it may be used once.
 	Assertion        string
 	AssertionExpires time.Time
+}
+
+// CredentialName returns a connector's name in the form that client ids begin with:
+// lower-case letters, digits and dashes, or "connector" where none is left.
+func CredentialName(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case b.Len() >= 60:
+		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	return cmp.Or(strings.Trim(b.String(), "-"), "connector")
 }
 
 // credentialName limits names to what can stand in front of the @ of a client id.

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"baton"
+	"baton/console/rpc"
 	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 )
@@ -271,4 +272,17 @@ func FuzzToken(f *testing.F) {
 			t.Errorf("%d for %q", w.Code, assertion)
 		}
 	})
+}
+
+func TestCredentialName(t *testing.T) {
+	for name, want := range map[string]string{"Perplexity EU": "perplexity-eu", "--a  b--": "a-b", "": "connector", "日本": "connector", "Größe 1": "gr-e-1",
+		strings.Repeat("ab-", 40): strings.TrimRight(strings.Repeat("ab-", 20), "-")} {
+		got := rpc.CredentialName(name)
+		if got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+		if _, _, err := rpc.NewCredential("c", got, "console.example.com", time.Now()); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
 }

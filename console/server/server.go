@@ -442,7 +442,7 @@ func (s *Server) issue(ctx context.Context, c console.Connector) (id string, sec
 	}
 	for range 10 { // numbers in client ids may collide
 		var credential rpc.Credential
-		if credential, secret, err = rpc.NewCredential(string(c.ID), credentialName(c.Name), s.url.Host, s.config.Now()); err != nil {
+		if credential, secret, err = rpc.NewCredential(string(c.ID), rpc.CredentialName(c.Name), s.url.Host, s.config.Now()); err != nil {
 			return "", secret, err
 		}
 		err = s.in.Store.Update(ctx, s.by(), func(t *store.Tx) error { return rpcstore.AddCredential(t, credential) })
@@ -451,21 +451,4 @@ func (s *Server) issue(ctx context.Context, c console.Connector) (id string, sec
 		}
 	}
 	return "", secret, err
-}
-
-// credentialName returns a connector's name in the form that client ids begin with.
-func credentialName(name string) string {
-	mapped := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r - 'A' + 'a'
-		}
-		return '-'
-	}, name)
-	if mapped = strings.Trim(mapped[:min(len(mapped), 60)], "-"); mapped == "" {
-		return "connector"
-	}
-	return mapped
 }
