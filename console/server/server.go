@@ -121,17 +121,25 @@ func (c Config) check() error {
 	case c.TLSCert != "" && c.SelfSigned:
 		return baton.Errorf(baton.Invalid, "--tls self-signed and --tls-cert exclude each other").WithFix("Give one of them.")
 	}
+	// Before the folder of the data is made: a typing error leaves nothing behind.
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return errListen(err)
+	}
 	if c.EnvFile != "" {
 		return checkEnvFile(c.EnvFile)
 	}
 	return nil
 }
 
+func errListen(err error) error {
+	return baton.Errorf(baton.Invalid, "--listen: %w", err).WithFix("Write it as 127.0.0.1:8443.")
+}
+
 // address works out the address of the console and under which names it is reached.
 func (s *Server) address(listening net.Addr) error {
 	listenHost, _, err := net.SplitHostPort(s.config.Listen)
 	if err != nil {
-		return baton.Errorf(baton.Invalid, "--listen: %w", err).WithFix("Write it as 127.0.0.1:8443.")
+		return errListen(err)
 	}
 	_, port, err := net.SplitHostPort(listening.String())
 	if err != nil {
