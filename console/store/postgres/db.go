@@ -87,23 +87,7 @@ func (db *DB) open(ctx context.Context, c Config) error {
 	if version < minVersion {
 		return baton.Errorf(baton.Unsupported, "store: the database is PostgreSQL %d.%d", version/10000, version%10000).WithFix("Use PostgreSQL %d or newer.", minVersion/10000)
 	}
-	if err := db.createMigrationTable(ctx); err != nil {
-		return err
-	}
-	return engine.Migrate(ctx, db, all, c.Now, "LOCK TABLE schema_migration IN ACCESS EXCLUSIVE MODE", script)
-}
-
-// createMigrationTable creates the table that migrations lock. Two processes that create it
-// at once violate a unique index of the catalog; the second one then finds it.
-func (db *DB) createMigrationTable(ctx context.Context) error {
-	var err error
-	for range 3 {
-		err = db.Write(ctx, func(tx engine.Tx) error { return script(tx, migrationTable) })
-		if err == nil || !errors.Is(err, engine.ErrUnique) {
-			return err
-		}
-	}
-	return err
+	return engine.Migrate(ctx, db, all, c.Now, migrationTable, script)
 }
 
 // Name implements [engine.DB].

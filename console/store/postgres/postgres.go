@@ -22,7 +22,10 @@ func migrations() ([]engine.Migration, error) {
 	return engine.Migrations(dir)
 }
 
-const migrationTable = `CREATE TABLE IF NOT EXISTS schema_migration (
+// migrationTable begins each migration. Programs that start at once take turns by a lock on a
+// number ("baton" in ASCII): CREATE TABLE IF NOT EXISTS fails when two create the table.
+const migrationTable = `SELECT pg_advisory_xact_lock(x'6261746f6e'::bigint);
+CREATE TABLE IF NOT EXISTS schema_migration (
 	number bigint NOT NULL PRIMARY KEY,
 	name text COLLATE "C" NOT NULL,
 	sum bytea NOT NULL,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,4 +194,22 @@ func TestSchemasAgree(t *testing.T) {
 	}
 	defer lite.Close()
 	storetest.CompareSchemas(t, lite, fresh(t).Open(t))
+}
+
+// TestReplicasCreateTheSchema checks that replicas may start at once on an empty database,
+// again and again: CREATE TABLE IF NOT EXISTS alone fails in several ways when it meets
+// itself.
+func TestReplicasCreateTheSchema(t *testing.T) {
+	for range 20 {
+		d := database{pgtest.New(t)}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if _, err := d.TryOpen(t); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
 }

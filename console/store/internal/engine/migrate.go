@@ -51,13 +51,13 @@ type Script func(tx Tx, sql string) error
 
 // Migrate brings the schema up to the last of all migrations, each in a transaction of
 // its own. A database that has a migration this program does not know, or knows in
-// another form, is refused and stays as it is. lock is run first in each transaction, so
-// that several processes may migrate at once.
-func Migrate(ctx context.Context, db DB, all []Migration, now time.Time, lock string, script Script) error {
+// another form, is refused and stays as it is. table is run first in each transaction: it
+// lets one process at a time go on, and creates the table of the migrations if it is missing.
+func Migrate(ctx context.Context, db DB, all []Migration, now time.Time, table string, script Script) error {
 	for {
 		done := false
 		err := db.Write(ctx, func(tx Tx) error {
-			if err := script(tx, lock); err != nil {
+			if err := script(tx, table); err != nil {
 				return err
 			}
 			applied, err := check(tx, all)
