@@ -13,6 +13,7 @@ type Resource struct {
 	Status      Status
 	Created     time.Time // zero when the upstream does not say
 	Account     *Account  // set when the type has the user trait
+	App         bool      // the type has the app trait: the resource is an application
 	Profile     []byte    // further attributes, canonical JSON
 }
 
@@ -42,6 +43,9 @@ func (r Resource) Digest() [16]byte {
 		d.strs(a.Aliases)
 		d.strs(a.Emails)
 		d.strs(a.EmployeeIDs)
+	}
+	if r.App {
+		d.num(2)
 	}
 	return d.sum()
 }

@@ -36,6 +36,7 @@ var (
 	AddConnectors       = Right{Do: "add connectors", Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
 	ConfigureConnectors = Right{Do: "configure, rotate, pause and sync connectors", AppOwner: true, ConnectorOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
 	JudgeHeldSyncs      = Right{Do: "apply or discard held syncs", AppOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
+	AddApps             = Right{Do: "add applications", Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
 	ConfigureApps       = Right{Do: "change the settings of applications", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
 	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
 	ChangeRoles         = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}

@@ -19,12 +19,12 @@ type AppSummary struct {
 	Data       time.Time      // when the oldest of these began; zero before the first
 }
 
-// Apps returns up to n apps that the caller sees, in the order of their names, and whether
-// there are more.
+// Apps returns up to n managed apps that the caller sees, in the order of their names, and
+// whether there are more.
 func (c *Console) Apps(ctx context.Context, caller Caller, after store.NameAfter, n int) (apps []AppSummary, more bool, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		for {
-			page, err := tx.Apps(after, store.PageSize)
+			page, err := tx.ManagedApps(after, store.PageSize)
 			if err != nil || len(page) == 0 {
 				return err
 			}

@@ -240,9 +240,12 @@ type NewConnector struct {
 	Name    string
 	Product string     // of the catalogue
 	App     console.ID // an app that exists, or
-	NewApp  string     // the name of a new one
-	Owners  []console.ID
-	Hosted  bool // it runs inside the console
+	NewApp  string     // the name of a new one, or
+	// Unmanaged is a discovered application. It becomes an app of the name NewApp; "": of
+	// its own name.
+	Unmanaged console.ResourceKey
+	Owners    []console.ID
+	Hosted    bool // it runs inside the console
 }
 
 // AddConnector adds a connector to an app, or to a new one that the caller owns.
@@ -259,14 +262,9 @@ func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnecto
 		if err := console.AddConnectors.Check(me, console.Object{}); err != nil {
 			return err
 		}
-		if (n.App == "") == (n.NewApp == "") {
-			return baton.Errorf(baton.Invalid, "choose a managed app, or name a new one")
-		}
-		app := n.App
-		if app == "" {
-			if app, err = tx.AddApp(console.App{Name: n.NewApp, Owners: []console.ID{me.Canonical()}, MinimumAdmins: console.ProposedMinimumAdmins}); err != nil {
-				return err
-			}
+		app, err := appFor(tx, me, n)
+		if err != nil {
+			return err
 		}
 		if len(n.Owners) == 0 {
 			n.Owners = []console.ID{me.Canonical()}
@@ -287,23 +285,55 @@ func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnecto
 	return id, err
 }
 
+// appFor returns the app that a new connector is added to.
+func appFor(tx *store.Tx, me console.Person, n NewConnector) (console.ID, error) {
+	switch {
+	case n.App != "" && (n.NewApp != "" || n.Unmanaged != 0), n.App == "" && n.NewApp == "" && n.Unmanaged == 0:
+		return "", baton.Errorf(baton.Invalid, "choose an unmanaged app or a managed app, or name a new one")
+	case n.App != "":
+		return n.App, nil
+	case n.Unmanaged != 0:
+		return manageDiscovered(tx, me, n.Unmanaged, n.NewApp)
+	}
+	return addApp(tx, me, n.NewApp)
+}
+
+// addApp adds an app that the person owns.
+func addApp(tx *store.Tx, me console.Person, name string) (console.ID, error) {
+	id, err := tx.AddApp(console.App{Name: name, Owners: []console.ID{me.Canonical()}, MinimumAdmins: console.ProposedMinimumAdmins})
+	if baton.KindOf(err) == baton.AlreadyExists {
+		err = baton.Errorf(baton.AlreadyExists, "there is an app of this name already").WithFix("Choose that app, or give another name.")
+	}
+	return id, err
+}
+
 // defaultInterval is how often a connector syncs unless somebody says otherwise.
 const defaultInterval = time.Hour
 
+// Candidates are the apps and people that a new connector can be given to.
+type Candidates struct {
+	Unmanaged []UnmanagedApp
+	Managed   []console.App
+	People    []console.Person
+}
+
 // Candidates returns the apps and people that a new connector can be given to, up to
 // [store.PageSize] of each.
-func (c *Console) Candidates(ctx context.Context, caller Caller) (apps []console.App, people []console.Person, err error) {
+func (c *Console) Candidates(ctx context.Context, caller Caller) (found Candidates, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.AddConnectors.Check(me, console.Object{}); err != nil {
 			return err
 		}
-		if apps, err = tx.Apps(store.NameAfter{}, store.PageSize); err != nil {
+		if found.Unmanaged, _, err = unmanagedApps(tx, me, UnmanagedAfter{}, store.PageSize); err != nil {
 			return err
 		}
-		people, err = activePersons(tx)
+		if found.Managed, err = tx.ManagedApps(store.NameAfter{}, store.PageSize); err != nil {
+			return err
+		}
+		found.People, err = activePersons(tx)
 		return err
 	})
-	return apps, people, err
+	return found, err
 }
 
 // Owners returns the people who can own a connector, up to [store.PageSize], for somebody

@@ -19,6 +19,7 @@ func (d *delta) content(row c1z.Resource, account bool) console.Resource {
 		r.Created = time.Time{}
 	}
 	if !account {
+		r.App = d.appTypes[row.ID.Type] || slices.Contains(row.Annotations, "AppTrait")
 		return r
 	}
 	a := &console.Account{Kind: accountKind(row.User)}

@@ -26,6 +26,7 @@ type delta struct {
 	counts   console.Counts
 
 	userTypes map[string]bool
+	appTypes  map[string]bool
 
 	resources  intern.Table // identities of resources
 	resource   []resource
@@ -102,12 +103,12 @@ func placeOf[T ~string | ~[]byte](buf []byte, typ, id T) []byte {
 // new.
 func (d *delta) readIdentities(ctx context.Context) error {
 	d.headByType, d.fileByType, d.returning = map[string]int64{}, map[string]int64{}, map[int]identity{}
-	d.userTypes = map[string]bool{}
+	d.userTypes, d.appTypes = map[string]bool{}, map[string]bool{}
 	for t, err := range d.rows.ResourceTypes(ctx) {
 		if err != nil {
 			return blame(err)
 		}
-		d.userTypes[t.ID] = slices.Contains(t.Traits, baton.TraitUser)
+		d.userTypes[t.ID], d.appTypes[t.ID] = slices.Contains(t.Traits, baton.TraitUser), slices.Contains(t.Traits, baton.TraitApp)
 	}
 	if err := d.knownResources(ctx); err != nil {
 		return err

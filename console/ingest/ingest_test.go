@@ -679,6 +679,52 @@ func TestAdminsFloor(t *testing.T) {
 	}
 }
 
+// TestApplications checks that resources of a type with the app trait are applications, also
+// when the type gets the trait later, and when nothing else of them changed.
+func TestApplications(t *testing.T) {
+	w := newWorld(t)
+	write := func(minutes int, traits ...baton.Trait) string {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "sync.c1z")
+		f, err := writer.Create(path, writer.Options{SyncID: ksuid.New().String(), SyncType: "full", Started: at(minutes)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		add := func(r writer.Row, err error) {
+			t.Helper()
+			if err == nil {
+				err = f.Add(r)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(writer.ResourceTypeRow(baton.ResourceType{ID: "thing", DisplayName: "Thing", Traits: traits}))
+		add(writer.ResourceTypeRow(baton.ResourceType{ID: "group", DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}}))
+		add(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "thing", ID: "sf"}, DisplayName: "Salesforce"}))
+		add(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "group", ID: "g"}, DisplayName: "G"}))
+		if _, err := f.Seal(t.Context(), at(minutes).Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for i, traits := range [][]baton.Trait{nil, {baton.TraitApp}, {baton.TraitApp, baton.TraitGroup}, nil} {
+		if s := w.apply(write(10*i, traits...), console.SyncFull); s.State != console.SyncApplied {
+			t.Fatalf("sync %d is %s: %s", i, s.State, s.Why)
+		}
+		err := w.s.View(t.Context(), func(tx *store.Tx) error {
+			apps, err := tx.DiscoveredApps(store.ResourceAfter{}, 10)
+			if want := min(len(traits), 1); len(apps) != want {
+				t.Errorf("with traits %v: %d applications, want %d", traits, len(apps), want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestAnotherAccountUnderAnOldID: an account that reappears under its id is the same one if
 // login and time of creation agree.
 func TestAnotherAccountUnderAnOldID(t *testing.T) {

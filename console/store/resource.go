@@ -17,6 +17,7 @@ const (
 	listEntitlements = 3 // by sort key
 	listEmails       = 4 // accounts by normalized e-mail address
 	listLogins       = 5 // accounts by login, without case
+	listApps         = 6 // of the other resources, those that are applications, by sort key
 )
 
 // Resource is a resource as it was from one sync until another.
@@ -57,6 +58,7 @@ type resourceDetail struct {
 	EmployeeIDs []string `json:"employee_ids,omitempty"`
 	Manager     string   `json:"manager,omitempty"`
 	Department  string   `json:"department,omitempty"`
+	App         bool     `json:"app,omitempty"`
 }
 
 // Columns of a version v of a resource r. Volatile attributes x are those at the head h.
@@ -73,7 +75,7 @@ func scanResource(r engine.Row) Resource {
 	}
 	var d resourceDetail
 	decode(r.Bytes(14), &d)
-	res.Description, res.Profile = d.Description, d.Profile
+	res.Description, res.Profile, res.App = d.Description, d.Profile, d.App
 	if r.Bool(11) {
 		res.Account = &console.Account{Kind: console.AccountKind(r.Int(12)), Login: str(r, 13), Aliases: d.Aliases, Emails: d.Emails,
 			GivenName: d.GivenName, FamilyName: d.FamilyName, EmployeeIDs: d.EmployeeIDs, Manager: d.Manager, Department: d.Department, LastLogin: at(r, 15)}
@@ -82,7 +84,7 @@ func scanResource(r engine.Row) Resource {
 }
 
 func detailOf(r console.Resource) []byte {
-	d := resourceDetail{Description: r.Description, Profile: r.Profile}
+	d := resourceDetail{Description: r.Description, Profile: r.Profile, App: r.App}
 	if a := r.Account; a != nil {
 		d.Aliases, d.Emails, d.GivenName, d.FamilyName, d.EmployeeIDs, d.Manager, d.Department = a.Aliases, a.Emails, a.GivenName, a.FamilyName, a.EmployeeIDs, a.Manager, a.Department
 	}

@@ -159,7 +159,11 @@ type lookupValue struct {
 // resourceLookups returns under which values a version is found.
 func resourceLookups(r console.Resource) []lookupValue {
 	if r.Account == nil {
-		return []lookupValue{{listResources, nameKey(r.Name, r.ID)}}
+		all := []lookupValue{{listResources, nameKey(r.Name, r.ID)}}
+		if r.App {
+			all = append(all, lookupValue{listApps, nameKey(r.Name, r.ID)})
+		}
+		return all
 	}
 	all := []lookupValue{{listAccounts, nameKey(r.Name, r.ID)}}
 	if r.Account.Login != "" {

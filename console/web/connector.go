@@ -29,8 +29,10 @@ func connectorsPage(c *call) error {
 }
 
 type catalogPage struct {
-	Search   string
-	Products []govern.Product
+	Search string
+	// Unmanaged is the unmanaged app that the connector is for; "" if none was chosen yet.
+	Unmanaged string
+	Products  []govern.Product
 }
 
 func connectorCatalog(c *call) error {
@@ -38,19 +40,23 @@ func connectorCatalog(c *call) error {
 		return err
 	}
 	search := c.r.FormValue("search")
-	return c.page("connector-catalog", "Add connector", catalogPage{search, c.console().Catalog(search)})
+	return c.page("connector-catalog", "Add connector", catalogPage{search, c.r.FormValue("unmanaged"), c.console().Catalog(search)})
 }
 
 // connectorForm is the form of a new connector.
 type connectorForm struct {
 	Product govern.Product
 	Name    string
-	Where   string // "managed" or "new"
-	App     console.ID
-	NewApp  string
-	Apps    []console.App
-	People  []personChoice
-	Hosted  bool
+	Where   string // "unmanaged", "managed" or "new"
+	// Unmanaged are the applications without connector. Chosen is one of them.
+	Unmanaged     []unmanagedChoice
+	Chosen        string
+	UnmanagedName string
+	App           console.ID
+	NewApp        string
+	Apps          []console.App
+	People        []personChoice
+	Hosted        bool
 	// Products are the connectors that a self-hosted one can be; for Baton.
 	Products []govern.Product
 	Runs     string // the chosen one
@@ -66,16 +72,19 @@ func (c *call) connectorForm() (f connectorForm, err error) {
 	if f.Product, err = c.console().Product(c.r.PathValue("product")); err != nil {
 		return f, err
 	}
-	apps, people, err := c.console().Candidates(c.ctx(), c.caller)
+	candidates, err := c.console().Candidates(c.ctx(), c.caller)
 	if err != nil {
 		return f, err
 	}
-	f.Apps = apps
+	f.Apps, f.Chosen, f.UnmanagedName = candidates.Managed, c.r.FormValue("unmanaged"), c.r.PostFormValue("unmanaged-name")
+	for _, u := range candidates.Unmanaged {
+		f.Unmanaged = append(f.Unmanaged, unmanagedChoice{u})
+	}
 	chosen := c.ids("owner")
 	if c.r.Method == http.MethodGet {
 		chosen = []console.ID{c.caller.Person.ID}
 	}
-	for _, p := range people {
+	for _, p := range candidates.People {
 		f.People = append(f.People, personChoice{p, slices.Contains(chosen, p.ID)})
 	}
 	f.Name, f.Where, f.App, f.NewApp = c.r.PostFormValue("name"), c.r.PostFormValue("where"), console.ID(c.r.PostFormValue("app")), c.r.PostFormValue("new-app")
@@ -88,6 +97,9 @@ func (c *call) connectorForm() (f connectorForm, err error) {
 		f.Name, f.Where = f.Product.DisplayName, "new"
 		if f.Product.Name != govern.Generic.Name {
 			f.NewApp = f.Product.DisplayName
+		}
+		if f.Chosen != "" {
+			f.Where = "unmanaged"
 		}
 	}
 	return f, nil
@@ -119,12 +131,19 @@ func addConnector(c *call) error {
 		n.Product = f.Runs
 	}
 	switch f.Where {
+	case "unmanaged":
+		if n.App, n.Unmanaged, err = unmanagedOf(f.Chosen); n.Unmanaged != 0 {
+			n.NewApp = f.UnmanagedName
+		}
 	case "managed":
 		n.App = f.App
 	case "new":
 		n.NewApp = f.NewApp
 	}
-	id, err := c.console().AddConnector(c.ctx(), c.caller, n)
+	var id console.ID
+	if err == nil {
+		id, err = c.console().AddConnector(c.ctx(), c.caller, n)
+	}
 	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.AlreadyExists || k == baton.NotFound) {
 		f.Problem = problemOf(err)
 		return c.show(statusOf(err), "connector-new", "Add connector", f)

@@ -23,6 +23,7 @@ import (
 	"baton/console"
 	"baton/console/govern"
 	"baton/console/ingest"
+	"baton/console/ingest/ingesttest"
 	"baton/console/login"
 	"baton/console/store"
 	"baton/console/store/sqlite"
@@ -207,6 +208,29 @@ func (f *fixture) receive(more int) console.Sync {
 	s, err := in.Apply(ctx, actor, id)
 	f.check(err)
 	return s
+}
+
+// accounts returns the accounts of the fixture's syncs, up to a number.
+func accounts(n int) (all []baton.Resource) {
+	all = append(all, ingesttest.Account("ana", "Ana", "ana@example.com"), ingesttest.Account("eve", "Eve", "eve@example.com"))
+	for i := range n - 2 {
+		id := fmt.Sprintf("u%02d", i)
+		all = append(all, ingesttest.Account(id, "User "+id, id+"@example.com"))
+	}
+	return all
+}
+
+// applyConfirmed applies the sync that a person confirmed.
+func (f *fixture) applyConfirmed() {
+	f.t.Helper()
+	var syncs []console.Sync
+	f.check(f.store.View(context.Background(), func(tx *store.Tx) (err error) {
+		syncs, err = tx.Syncs(f.connector, store.SyncBefore{}, 1)
+		return err
+	}))
+	in := &ingest.Ingester{Store: f.store, Scratch: f.t.TempDir(), Now: func() time.Time { return f.now }}
+	_, err := in.Apply(context.Background(), console.Console, syncs[0].ID)
+	f.check(err)
 }
 
 // browser is somebody's browser, without JavaScript.

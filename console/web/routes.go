@@ -34,6 +34,9 @@ var routes = []route{
 	{"GET /{$}", signedIn, homePage},
 
 	{"GET /applications", signedIn, appsPage},
+	{"GET /applications/unmanaged", signedIn, unmanagedPage},
+	{"GET /applications/new", signedIn, newAppPage},
+	{"POST /applications/new", signedIn, addApp},
 	{"GET /applications/{app}", signedIn, appPage},
 	{"GET /applications/{app}/accounts", signedIn, accountsPage},
 	{"GET /applications/{app}/accounts/{account}", signedIn, accountPage},

@@ -11,6 +11,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/ingest/ingesttest"
 	"baton/console/login"
 	"baton/console/rpc"
 	"baton/console/store"
@@ -59,6 +60,9 @@ var want = map[string][]int{
 	"POST /logout":                       {303},
 	"GET /{$}":                           {200},
 	"GET /applications":                  {200},
+	"GET /applications/unmanaged":        {200},
+	"GET /applications/new":              {403, 403, 403, 200, 403, 403, 403, 200},
+	"POST /applications/new":             {403, 403, 403, 400, 403, 403, 403, 400},
 	"GET /applications/{app}":            {404, 200, 404, 200, 404, 200},
 	"GET /connectors":                    {200},
 	"GET /catalog":                       {403, 403, 403, 200, 403, 403, 403, 200},
@@ -327,6 +331,50 @@ func TestInvitation(t *testing.T) {
 	ben.get(path).wants(t, "the invitation again", 404, "Ask for a new one.")
 	f.codes["ben"] = secret
 	f.as("ben").get("/applications").wants(t, "applications", 200, "Perplexity")
+}
+
+// TestUnmanaged adds an application by hand, and makes it and one that a directory lists
+// managed by giving them connectors.
+func TestUnmanaged(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("connectors")
+	b.post("/applications/new", url.Values{"name": {" "}}).wants(t, "no name", 400, "The app&#39;s name is missing.")
+	if r := b.post("/applications/new", url.Values{"name": {hostile}}); r.status != http.StatusSeeOther {
+		t.Fatalf("add: %d %s", r.status, r.body)
+	}
+	b.post("/applications/new", url.Values{"name": {hostile}}).wants(t, "a taken name", 409, "There is an app of this name already.")
+	f.now = f.now.Add(time.Minute)
+	ingesttest.Tenant{Accounts: accounts(62), Apps: []baton.Resource{ingesttest.App("sf", "Salesforce "+hostile)}}.Receive(t, f.store, f.connector, f.now)
+	f.check(f.store.Update(t.Context(), console.By{At: f.now, Actor: console.ByPerson(f.people["super"])}, func(tx *store.Tx) error { // the groups are gone
+		held, err := tx.HeldSync(f.connector)
+		if err != nil || held == nil {
+			return err
+		}
+		return tx.ConfirmSync(held.ID, "it is another one")
+	}))
+	f.applyConfirmed()
+	list := b.get("/applications/unmanaged")
+	list.wants(t, "the list", 200, "added by hand", "Salesforce", "Add connector")
+	list.checkSafe(t, "the list")
+	choice := regexp.MustCompile(`/catalog\?unmanaged=(resource-\d+)`).FindStringSubmatch(list.body)
+	hand := regexp.MustCompile(`/catalog\?unmanaged=(app-\w+)`).FindStringSubmatch(list.body)
+	if choice == nil || hand == nil {
+		t.Fatalf("no links: %s", list.body)
+	}
+	form := b.get(b.get(choice[0]).link(t, "Add"))
+	form.wants(t, "the form", 200, `value="unmanaged" checked`, `value="`+choice[1]+`" selected`, "Add the connector to a currently unmanaged app")
+	form.checkSafe(t, "the form")
+	for _, value := range []string{"", "app-", "resource-", "resource--1", "resource-x", "sf"} {
+		b.post("/catalog/baton", url.Values{"name": {"x"}, "where": {"unmanaged"}, "unmanaged": {value}}).wants(t, value, 400, "Choose an unmanaged app.")
+	}
+	b.post("/catalog/baton", url.Values{"name": {"x"}, "where": {"unmanaged"}, "unmanaged": {"resource-99999"}}).wants(t, "nothing", 404)
+	for i, value := range []string{choice[1], hand[1]} {
+		if r := b.post("/catalog/baton", url.Values{"name": {fmt.Sprint("c", i)}, "where": {"unmanaged"}, "unmanaged": {value}, "new-app": {"ignored"}}); r.status != http.StatusSeeOther {
+			t.Errorf("%s: %d %s", value, r.status, r.body)
+		}
+	}
+	b.get("/applications/unmanaged").wants(t, "the list", 200, "There is no unmanaged application")
+	b.get("/applications").wants(t, "managed apps", 200, "Salesforce")
 }
 
 // TestConnect follows the way of the installation guide: from Add connector to a connector

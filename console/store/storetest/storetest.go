@@ -35,6 +35,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Session", testSession},
 		{"Attempts", testAttempts},
 		{"App", testApp},
+		{"Unmanaged", testUnmanaged},
 		{"Connector", testConnector},
 		{"ConnectorContinues", testConnectorContinues},
 		{"ConnectorSchedule", testConnectorSchedule},

@@ -20,6 +20,7 @@ import (
 type model struct {
 	accounts []string
 	groups   []string
+	apps     []string
 	grants   map[[2]string]grant
 	logins   map[string]string
 	statuses map[string]console.Status
@@ -134,6 +135,9 @@ func (m model) resources() []console.Resource {
 	}
 	for _, id := range m.groups {
 		all = append(all, console.Resource{Type: "group", ID: id, Name: "Group " + id})
+	}
+	for _, id := range m.apps {
+		all = append(all, console.Resource{Type: "app", ID: id, Name: "App " + id, App: true})
 	}
 	slices.SortFunc(all, func(a, b console.Resource) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID)) })
 	return all

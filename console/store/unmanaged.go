@@ -1,0 +1,110 @@
+package store
+
+import (
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// DiscoveredApp is an application that a sync of another one shows, such as what an identity
+// provider signs people in to.
+type DiscoveredApp struct {
+	Resource
+	Source console.ID // the app whose connector shows it
+}
+
+// DiscoveredApps returns up to n applications that the newest syncs of any app show and that
+// are not managed, in the order of their names.
+func (t *Tx) DiscoveredApps(after ResourceAfter, n int) ([]DiscoveredApp, error) {
+	m, err := t.Moment("", time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	var all []DiscoveredApp
+	for len(all) < n {
+		page, err := t.resources(m, listApps, after, n)
+		if err != nil || len(page) == 0 {
+			return all, err
+		}
+		for _, r := range page {
+			after = r.After()
+			if app, err := t.ManagedAs(r.Key); err != nil {
+				return nil, err
+			} else if app != "" {
+				continue
+			}
+			source, err := t.AppOfResource(r.Key)
+			if err != nil {
+				return nil, err
+			}
+			if all = append(all, DiscoveredApp{r, source}); len(all) == n {
+				break
+			}
+		}
+	}
+	return all, nil
+}
+
+// DiscoveredApp returns an application that the newest syncs of any app show. NotFound if
+// they do not show it, or it is no application.
+func (t *Tx) DiscoveredApp(key console.ResourceKey) (DiscoveredApp, error) {
+	source, err := t.AppOfResource(key)
+	if err != nil {
+		return DiscoveredApp{}, err
+	}
+	m, err := t.Moment(source, time.Time{})
+	if err != nil {
+		return DiscoveredApp{}, err
+	}
+	r, err := t.Resource(m, key)
+	if err == nil && !r.App {
+		err = baton.Errorf(baton.NotFound, "no application")
+	}
+	return DiscoveredApp{r, source}, err
+}
+
+// ManagedAs returns the app that a discovered application became; "" while it is not managed.
+func (t *Tx) ManagedAs(key console.ResourceKey) (console.ID, error) {
+	id, err := find(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT app FROM app_resource WHERE resource = $1", key)
+	if err != nil || id == nil {
+		return "", err
+	}
+	return *id, nil
+}
+
+// ManageDiscovered records that a discovered application is an app from now on.
+// AlreadyExists if it is one already.
+func (t *Tx) ManageDiscovered(key console.ResourceKey, app console.ID) error {
+	if err := t.insert("a managed app of this application", "INSERT INTO app_resource (resource, app) VALUES ($1, $2)", key, app); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "app.managed", App: app, Object: string(app)}, map[string]any{"resource": key})
+}
+
+// AppsWithoutConnector returns up to n apps that have no connector, in the order of their
+// names.
+func (t *Tx) AppsWithoutConnector(after NameAfter, n int) ([]console.App, error) {
+	return t.apps("NOT EXISTS", after, n)
+}
+
+// ManagedApps returns up to n apps that have a connector, in the order of their names.
+func (t *Tx) ManagedApps(after NameAfter, n int) ([]console.App, error) {
+	return t.apps("EXISTS", after, n)
+}
+
+func (t *Tx) apps(exists string, after NameAfter, n int) ([]console.App, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list(t, scanApp, "SELECT id, name, version FROM app WHERE "+exists+` (SELECT 1 FROM connector WHERE connector.app = app.id)
+		AND (sort_key, id) > ($1, $2) ORDER BY sort_key, id LIMIT $3`, bytesOf(after.Sort), after.ID, n)
+	for i := range all {
+		if err == nil {
+			err = t.fillApp(&all[i])
+		}
+	}
+	return all, err
+}
