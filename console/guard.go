@@ -15,6 +15,8 @@ const (
 	GuardPaused   Guard = "paused"
 	GuardBar      Guard = "bar"
 	GuardDirect   Guard = "not-direct"
+	GuardNobody   Guard = "nobody-to-decide"
+	GuardPolicy   Guard = "policy"
 )
 
 // Refusal is the error of a guard. Its kind is [baton.Refused].

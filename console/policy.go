@@ -1,0 +1,357 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+)
+
+// Policy says who decides about a kind of requests. Versions of a policy never change; a
+// request keeps the version that it was filed under.
+type Policy struct {
+	ID      ID
+	Name    string
+	Kind    PolicyKind
+	Version int          // counts from 1; 0 for the policies that the console comes with
+	Rules   []PolicyRule // the first that matches counts
+	Author  ID           // who wrote this version; "" for those of the console
+	Second  ID           // who confirmed it, if it had to be confirmed
+	Weaker  bool         // it asks for less than the version before
+	Created time.Time
+}
+
+// PolicyKind says what a policy decides about.
+type PolicyKind string
+
+// The kinds of policies.
+const (
+	PolicyRequest PolicyKind = "request" // access that is asked for
+	PolicyRevoke  PolicyKind = "revoke"  // access that is to be taken away
+	PolicyReview  PolicyKind = "review"  // access that is reviewed
+)
+
+// PolicyKinds lists the kinds of policies.
+func PolicyKinds() []PolicyKind { return []PolicyKind{PolicyRequest, PolicyRevoke, PolicyReview} }
+
+// PolicyRule is one rule of a policy.
+type PolicyRule struct {
+	Name    string        `json:"name,omitempty" yaml:"name,omitempty"`
+	When    string        `json:"when,omitempty" yaml:"when,omitempty"` // a condition; "" always holds
+	Outcome PolicyOutcome `json:"outcome" yaml:"outcome"`
+	Why     string        `json:"why,omitempty" yaml:"why,omitempty"` // for the requester, of a denial
+	Steps   []PolicyStep  `json:"steps,omitempty" yaml:"steps,omitempty"`
+}
+
+// PolicyOutcome is what a rule leads to.
+type PolicyOutcome string
+
+// The outcomes of rules.
+const (
+	OutcomeAsk     PolicyOutcome = "ask"     // the steps decide
+	OutcomeApprove PolicyOutcome = "approve" // approved without asking anybody
+	OutcomeDeny    PolicyOutcome = "deny"    // denied without asking anybody
+)
+
+// PolicyStep asks people, or waits. Each step has to be passed before the next begins. One
+// denial ends a request.
+type PolicyStep struct {
+	Name string `json:"name,omitempty" yaml:"name,omitempty"`
+	// Ask lists who may decide; any one of them does. If nobody of them may, the first
+	// alternative of Fallback that has somebody is asked.
+	Ask      []Approver `json:"ask,omitempty" yaml:"ask,omitempty"`
+	Fallback []Approver `json:"fallback,omitempty" yaml:"fallback,omitempty"`
+	// Distinct excludes those who decided an earlier step.
+	Distinct   bool `json:"distinct,omitempty" yaml:"distinct,omitempty"`
+	Comment    bool `json:"comment,omitempty" yaml:"comment,omitempty"`         // a decision needs a comment
+	StepUp     bool `json:"step_up,omitempty" yaml:"step_up,omitempty"`         // a decision needs a recent login
+	NoDelegate bool `json:"no_delegate,omitempty" yaml:"no_delegate,omitempty"` // delegates of those asked may not decide
+	// Reassign lists to whom the step may be passed on; nobody if it is empty.
+	Reassign []Approver `json:"reassign,omitempty" yaml:"reassign,omitempty"`
+	// Limit is how long the step may take; 0: for ever. When it has passed, Escalate is asked
+	// instead, or the request ends if that is empty.
+	Limit    Duration    `json:"limit,omitzero" yaml:"limit,omitempty"`
+	Escalate []Approver  `json:"escalate,omitempty" yaml:"escalate,omitempty"`
+	Wait     *PolicyWait `json:"wait,omitempty" yaml:"wait,omitempty"` // the step waits and asks nobody
+}
+
+// PolicyWait is what a step waits for. One field is set.
+type PolicyWait struct {
+	Until string   `json:"until,omitempty" yaml:"until,omitempty"` // a condition that holds
+	For   Duration `json:"for,omitzero" yaml:"for,omitempty"`      // a time that passes
+	At    string   `json:"at,omitempty" yaml:"at,omitempty"`       // a time of day in UTC, "22:30"
+}
+
+// Approver names people who may decide. Besides Kind, the field of the kind is set.
+type Approver struct {
+	Kind        ApproverKind   `json:"kind" yaml:"kind"`
+	Person      ID             `json:"person,omitempty" yaml:"person,omitempty"`
+	Role        ConsoleRole    `json:"role,omitempty" yaml:"role,omitempty"`
+	App         ID             `json:"app,omitempty" yaml:"app,omitempty"` // of Entitlement
+	Entitlement EntitlementKey `json:"entitlement,omitempty" yaml:"entitlement,omitempty"`
+	Expression  string         `json:"expression,omitempty" yaml:"expression,omitempty"`
+}
+
+// ApproverKind says how approvers are found.
+type ApproverKind string
+
+// The kinds of approvers.
+const (
+	ApproverPerson           ApproverKind = "person"            // one person
+	ApproverGroup            ApproverKind = "group"             // who holds an entitlement
+	ApproverRole             ApproverKind = "role"              // who has a role in the console
+	ApproverManager          ApproverKind = "manager"           // the subject's manager
+	ApproverAppOwner         ApproverKind = "app-owner"         // the owners of the app
+	ApproverEntitlementOwner ApproverKind = "entitlement-owner" // the owners of the entitlement
+	ApproverExpression       ApproverKind = "expression"        // ids or e-mail addresses that an expression yields
+)
+
+// MaxApprovers limits how many people one approver may stand for. A larger group counts as
+// empty: nobody in it would feel asked.
+const MaxApprovers = 128
+
+// Label returns whom an approver stands for, as people read it.
+func (a Approver) Label() string {
+	switch a.Kind {
+	case ApproverPerson:
+		return "named in the policy"
+	case ApproverGroup:
+		return "member of the group"
+	case ApproverRole:
+		return strings.ToLower(a.Role.Label())
+	case ApproverManager:
+		return "manager"
+	case ApproverAppOwner:
+		return "owner of the application"
+	case ApproverEntitlementOwner:
+		return "owner of the entitlement"
+	}
+	return "named by an expression of the policy"
+}
+
+// The most that a policy may have.
+const (
+	maxPolicyRules = 16
+	maxPolicySteps = 8
+	maxPolicyList  = 32
+	maxPolicyText  = 4000
+)
+
+// Check returns what is wrong with a policy. compile checks a condition or, with people
+// true, an expression that yields people.
+func (p Policy) Check(compile func(text string, people bool) error) error {
+	if strings.TrimSpace(p.Name) == "" {
+		return baton.Errorf(baton.Invalid, "the policy has no name")
+	}
+	if !slices.Contains(PolicyKinds(), p.Kind) {
+		return baton.Errorf(baton.Invalid, "there is no kind of policies %q", p.Kind)
+	}
+	if n := len(p.Rules); n < 1 || n > maxPolicyRules {
+		return baton.Errorf(baton.Invalid, "a policy has 1 to %d rules, not %d", maxPolicyRules, n)
+	}
+	for i, r := range p.Rules {
+		if err := r.check(compile); err != nil {
+			return baton.Errorf(baton.Invalid, "rule %d: %w", i+1, err)
+		}
+	}
+	if last := p.Rules[len(p.Rules)-1]; last.When != "" {
+		return baton.Errorf(baton.Invalid, "the last rule has a condition: there would be no rule for everything else")
+	}
+	return nil
+}
+
+func (r PolicyRule) check(compile func(string, bool) error) error {
+	if r.When != "" {
+		if err := checkText(r.When, false, compile); err != nil {
+			return fmt.Errorf("when: %w", err)
+		}
+	}
+	switch n := len(r.Steps); {
+	case r.Outcome == OutcomeAsk && (n < 1 || n > maxPolicySteps):
+		return fmt.Errorf("it has %d steps, not 1 to %d", n, maxPolicySteps)
+	case r.Outcome != OutcomeAsk && r.Outcome != OutcomeApprove && r.Outcome != OutcomeDeny:
+		return fmt.Errorf("there is no outcome %q", r.Outcome)
+	case r.Outcome != OutcomeAsk && n > 0:
+		return fmt.Errorf("its outcome is %s, so it can have no steps", r.Outcome)
+	}
+	for i, s := range r.Steps {
+		if err := s.check(compile); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+	}
+	if r.Outcome == OutcomeAsk && !slices.ContainsFunc(r.Steps, func(s PolicyStep) bool { return s.Wait == nil }) {
+		return fmt.Errorf("its steps ask nobody; let its outcome be approve, or add a step")
+	}
+	return nil
+}
+
+func (s PolicyStep) check(compile func(string, bool) error) error {
+	if s.Limit < 0 {
+		return fmt.Errorf("the limit is negative")
+	}
+	if s.Wait != nil {
+		if len(s.Ask)+len(s.Fallback)+len(s.Reassign)+len(s.Escalate) > 0 {
+			return fmt.Errorf("it waits, so it can ask nobody")
+		}
+		return s.Wait.check(s.Limit, compile)
+	}
+	if len(s.Ask) == 0 {
+		return fmt.Errorf("it asks nobody")
+	}
+	if len(s.Escalate) > 0 && s.Limit == 0 {
+		return fmt.Errorf("it escalates, and has no limit")
+	}
+	for _, list := range [][]Approver{s.Ask, s.Fallback, s.Reassign, s.Escalate} {
+		if len(list) > maxPolicyList {
+			return fmt.Errorf("a list has more than %d entries", maxPolicyList)
+		}
+		for _, a := range list {
+			if err := a.check(compile); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w PolicyWait) check(limit Duration, compile func(string, bool) error) error {
+	set := 0
+	for _, is := range []bool{w.Until != "", w.For != 0, w.At != ""} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return fmt.Errorf("it waits for one of: until, for, at")
+	case w.For < 0:
+		return fmt.Errorf("it waits for less than nothing")
+	case w.Until != "" && limit == 0:
+		return fmt.Errorf("it waits for a condition, which may never hold: it needs a limit")
+	case w.Until != "":
+		return checkText(w.Until, false, compile)
+	}
+	if w.At != "" {
+		if _, err := time.Parse("15:04", w.At); err != nil {
+			return fmt.Errorf("%q is no time of day as 22:30", w.At)
+		}
+	}
+	return nil
+}
+
+func (a Approver) check(compile func(string, bool) error) error {
+	switch a.Kind {
+	case ApproverPerson:
+		if a.Person == "" {
+			return fmt.Errorf("an approver of kind person names nobody")
+		}
+	case ApproverGroup:
+		if a.App == "" {
+			return fmt.Errorf("an approver of kind group names no app and entitlement")
+		}
+	case ApproverRole:
+		if !slices.Contains(ConsoleRoles(), a.Role) {
+			return fmt.Errorf("there is no role %q", a.Role)
+		}
+	case ApproverExpression:
+		return checkText(a.Expression, true, compile)
+	case ApproverManager, ApproverAppOwner, ApproverEntitlementOwner:
+	default:
+		return fmt.Errorf("there is no kind of approvers %q", a.Kind)
+	}
+	return nil
+}
+
+func checkText(text string, people bool, compile func(string, bool) error) error {
+	if len(text) > maxPolicyText {
+		return fmt.Errorf("it is longer than %d characters", maxPolicyText)
+	}
+	return compile(text, people)
+}
+
+// AtLeast reports whether a version asks for at least as much as an earlier one: for every
+// request, the same or more steps, of the same people, with no restriction fewer. Anything
+// that does not follow from the form of the two counts as less.
+func (p Policy) AtLeast(before Policy) bool {
+	if len(p.Rules) != len(before.Rules) {
+		return false
+	}
+	for i, r := range p.Rules {
+		if !r.atLeast(before.Rules[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r PolicyRule) atLeast(before PolicyRule) bool {
+	switch {
+	case r.When != before.When:
+		return false
+	case r.Outcome == OutcomeDeny || before.Outcome == OutcomeApprove:
+		return true
+	case before.Outcome == OutcomeDeny || r.Outcome == OutcomeApprove:
+		return false
+	}
+	next := 0
+	for _, s := range r.Steps { // those of before must be among them, in their order
+		if next < len(before.Steps) && s.atLeast(before.Steps[next]) {
+			next++
+		}
+	}
+	return next == len(before.Steps)
+}
+
+func (s PolicyStep) atLeast(before PolicyStep) bool {
+	if s.Wait != nil || before.Wait != nil {
+		return s.Wait != nil && before.Wait != nil && *s.Wait == *before.Wait && s.Limit == before.Limit
+	}
+	subset := func(a, b []Approver) bool {
+		return !slices.ContainsFunc(a, func(x Approver) bool { return !slices.Contains(b, x) })
+	}
+	implies := func(a, b bool) bool { return !a || b }
+	return subset(s.Ask, before.Ask) && subset(before.Ask, s.Ask) && subset(s.Fallback, before.Fallback) && subset(s.Escalate, before.Escalate) &&
+		subset(s.Reassign, before.Reassign) && implies(before.Distinct, s.Distinct) && implies(before.Comment, s.Comment) &&
+		implies(before.StepUp, s.StepUp) && implies(before.NoDelegate, s.NoDelegate)
+}
+
+// The policies that the console comes with, by ID. They hold until somebody writes another
+// version of them.
+const (
+	StandardPolicy   ID = "standard"   // requests of ordinary entitlements
+	PrivilegedPolicy ID = "privileged" // requests of entitlements that mean administrator
+	EmergencyPolicy  ID = "emergency"  // emergency requests
+	GiveBackPolicy   ID = "give-back"  // people who give back their own access
+)
+
+const day = 24 * Duration(time.Hour)
+
+// BuiltInPolicies returns the policies that the console comes with: version 0 of each.
+func BuiltInPolicies() []Policy {
+	role := func(r ConsoleRole) Approver { return Approver{Kind: ApproverRole, Role: r} }
+	owners := []Approver{{Kind: ApproverAppOwner}, {Kind: ApproverEntitlementOwner}}
+	manager := Approver{Kind: ApproverManager}
+	return []Policy{
+		{ID: StandardPolicy, Name: "Standard", Kind: PolicyRequest, Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{
+			{Name: "Owner", Ask: owners, Fallback: []Approver{manager, role(SuperAdministrator)}, Reassign: append(slices.Clone(owners), manager), Limit: 14 * day}}}}},
+		{ID: PrivilegedPolicy, Name: "Privileged", Kind: PolicyRequest, Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{
+			{Name: "Owner", Ask: owners, Fallback: []Approver{manager, role(SuperAdministrator)}, StepUp: true, Limit: 14 * day},
+			{Name: "Second person", Ask: []Approver{role(SecurityOfficer)}, Fallback: []Approver{role(SuperAdministrator), {Kind: ApproverAppOwner}, manager},
+				Distinct: true, StepUp: true, Limit: 14 * day}}}}},
+		{ID: EmergencyPolicy, Name: "Emergency", Kind: PolicyRequest, Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{
+			{Name: "Whoever is there", Ask: append(slices.Clone(owners), role(SecurityOfficer), role(SuperAdministrator)), StepUp: true, Limit: day}}}}},
+		{ID: GiveBackPolicy, Name: "Give back", Kind: PolicyRevoke, Rules: []PolicyRule{{Outcome: OutcomeApprove}}},
+	}
+}
+
+// BuiltInPolicy returns a policy that the console comes with.
+func BuiltInPolicy(id ID) (Policy, bool) {
+	for _, p := range BuiltInPolicies() {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return Policy{}, false
+}

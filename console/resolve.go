@@ -1,0 +1,284 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Case is what a policy is resolved for, with what is known about people at that time.
+// Persons are canonical.
+type Case struct {
+	Subject   ID // whose access it is
+	Requester ID // who asks
+	// Barred are further people who may not decide, and why: "was the owner of this account
+	// in the last 30 days".
+	Barred map[ID]string
+	// People returns the active people that an approver stands for; nobody for a group of more
+	// than [MaxApprovers].
+	People func(Approver) ([]ID, error)
+	// Match reports whether a condition holds. An error counts as: it is not known.
+	Match func(condition string) (bool, error)
+	// Delegate returns who decides for a person at this time; "" if nobody does.
+	Delegate func(ID) (ID, error)
+}
+
+// Plan is what a policy says about one request: the rule that counts, and its steps.
+type Plan struct {
+	Rule    int           `json:"rule"` // from 1
+	Name    string        `json:"name,omitempty"`
+	Outcome PolicyOutcome `json:"outcome"`
+	Why     string        `json:"why,omitempty"`
+	Steps   []PlanStep    `json:"steps,omitempty"`
+}
+
+// PlanStep is a step of a plan. Whoever decides names its ID.
+type PlanStep struct {
+	ID ID `json:"id"`
+	PolicyStep
+	// Passed lists whom the step was passed on to; they are asked instead of Ask.
+	Passed []Approver `json:"passed,omitempty"`
+}
+
+// Asked is somebody who is asked to decide.
+type Asked struct {
+	Person ID
+	For    ID     // whose delegate the person is; "" for somebody who is asked for themselves
+	Why    string // "owner of the application"
+}
+
+// Excluded is somebody whom a step names and who may not decide.
+type Excluded struct {
+	Person ID
+	Why    string
+}
+
+// StepAsked is who is asked at a step.
+type StepAsked struct {
+	Asked    []Asked
+	Excluded []Excluded
+	Fallback bool // nobody of those whom the step names may decide
+}
+
+// Has returns how a person is asked; nil if the person is not.
+func (s StepAsked) Has(person ID) *Asked {
+	var found *Asked
+	for i, a := range s.Asked {
+		if a.Person == person && (found == nil || a.For == "") {
+			found = &s.Asked[i]
+		}
+	}
+	return found
+}
+
+// Plan returns the rule of a policy that counts for a case. newID returns IDs of steps. The
+// error is a [*Refusal] if a condition cannot be told: nothing is decided by what is
+// unknown.
+func (p Policy) Plan(c Case, newID func() ID) (Plan, error) {
+	for i, r := range p.Rules {
+		if r.When != "" {
+			holds, err := c.Match(r.When)
+			if err != nil {
+				return Plan{}, refuse(GuardPolicy, "Correct the policy “"+p.Name+"”, or write down what it asks for.",
+					"whether rule %d of the policy applies cannot be told: %v", i+1, err)
+			}
+			if !holds {
+				continue
+			}
+		}
+		plan := Plan{Rule: i + 1, Name: r.Name, Outcome: r.Outcome, Why: r.Why}
+		for _, s := range r.Steps {
+			plan.Steps = append(plan.Steps, PlanStep{ID: newID(), PolicyStep: s})
+		}
+		return plan, nil
+	}
+	return Plan{}, refuse(GuardPolicy, "Add a rule without a condition to the policy “"+p.Name+"”.", "no rule of the policy applies")
+}
+
+// WhoDecides returns who is asked at a step, now. decided are the people who decided
+// earlier steps. Nobody is asked about their own access or request.
+func (s PlanStep) WhoDecides(c Case, decided []ID) (StepAsked, error) {
+	var w StepAsked
+	ask := s.Ask
+	if len(s.Passed) > 0 {
+		ask = s.Passed
+	}
+	if err := w.add(s, c, decided, ask); err != nil || len(w.Asked) > 0 {
+		return w, err
+	}
+	for _, alternative := range s.Fallback {
+		w.Fallback = true
+		if err := w.add(s, c, decided, []Approver{alternative}); err != nil || len(w.Asked) > 0 {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+func (w *StepAsked) add(s PlanStep, c Case, decided []ID, approvers []Approver) error {
+	for _, a := range approvers {
+		people, err := c.People(a)
+		if err != nil {
+			return err
+		}
+		for _, p := range people {
+			why := c.excludes(p, s, decided)
+			if why != "" {
+				if !slices.ContainsFunc(w.Excluded, func(e Excluded) bool { return e.Person == p }) {
+					w.Excluded = append(w.Excluded, Excluded{p, why})
+				}
+			} else if w.Has(p) == nil {
+				w.Asked = append(w.Asked, Asked{Person: p, Why: a.Label()})
+			}
+			if s.NoDelegate || c.Delegate == nil || why != "" {
+				continue // a delegate decides no more than the person may
+			}
+			delegate, err := c.Delegate(p)
+			if err != nil {
+				return err
+			}
+			if delegate != "" && delegate != p && c.excludes(delegate, s, decided) == "" && w.Has(delegate) == nil {
+				w.Asked = append(w.Asked, Asked{Person: delegate, For: p, Why: a.Label()})
+			}
+		}
+	}
+	return nil
+}
+
+// excludes returns why a person may not decide a step; "" if the person may.
+func (c Case) excludes(p ID, s PlanStep, decided []ID) string {
+	switch {
+	case c.Subject != "" && p == c.Subject:
+		return "it is the person's own access"
+	case c.Requester != "" && p == c.Requester:
+		return "it is the person's own request"
+	case c.Barred[p] != "":
+		return c.Barred[p]
+	case s.Distinct && slices.Contains(decided, p):
+		return "decided an earlier step"
+	}
+	return ""
+}
+
+// Preview returns who would be asked at each step. The error is a [*Refusal], which names
+// what to fix, if a step has nobody, or not enough different people.
+func (p Plan) Preview(c Case) ([]StepAsked, error) {
+	steps := make([]StepAsked, len(p.Steps))
+	for i, s := range p.Steps {
+		if s.Wait != nil {
+			continue
+		}
+		w, err := s.WhoDecides(c, nil)
+		if err != nil {
+			return nil, err
+		}
+		if steps[i] = w; len(w.Asked) == 0 {
+			return steps, s.nobody(w, i+1)
+		}
+	}
+	if i := p.short(steps); i >= 0 {
+		return steps, refuse(GuardNobody, fmt.Sprintf("Name somebody else who may decide step %d.", i+1), "step %d needs somebody who decides no earlier step, and there is nobody", i+1)
+	}
+	return steps, nil
+}
+
+// nobody returns the refusal of a step that nobody may decide.
+func (s PlanStep) nobody(w StepAsked, number int) *Refusal {
+	labels := make([]string, 0, len(s.Ask))
+	for _, a := range append(slices.Clone(s.Ask), s.Fallback...) {
+		if l := a.Label(); !slices.Contains(labels, l) {
+			labels = append(labels, l)
+		}
+	}
+	why := ""
+	if len(w.Excluded) > 0 {
+		why = "; " + w.Excluded[0].Why
+	}
+	return refuse(GuardNobody, "Somebody else must be "+orList(labels)+".", "nobody may decide step %d (%s)%s", number, orList(labels), why)
+}
+
+// short returns the first step for which, with those before it, no different people can be
+// found where the policy asks for them; -1 if there are some for all steps.
+func (p Plan) short(steps []StepAsked) int {
+	for n := range p.Steps {
+		if !p.canDiffer(steps[:n+1]) {
+			return n
+		}
+	}
+	return -1
+}
+
+// canDiffer reports whether somebody can be chosen for each step, so that those of steps
+// that ask for it differ from all before.
+func (p Plan) canDiffer(steps []StepAsked) bool {
+	differ := func(i, j int) bool { return p.Steps[max(i, j)].Distinct }
+	chosen := make([]ID, len(steps))
+	var choose func(i int) bool
+	choose = func(i int) bool {
+		if i == len(steps) {
+			return true
+		}
+		if p.Steps[i].Wait != nil || len(steps[i].Asked) >= len(steps) {
+			return choose(i + 1) // with so many, one is always left
+		}
+		for _, a := range steps[i].Asked {
+			taken := false
+			for j := range i {
+				taken = taken || chosen[j] == a.Person && differ(i, j)
+			}
+			if taken {
+				continue
+			}
+			chosen[i] = a.Person
+			if choose(i + 1) {
+				return true
+			}
+			chosen[i] = ""
+		}
+		return false
+	}
+	return choose(0)
+}
+
+// Ends returns when a wait of a step that began at a time is over; zero for a condition.
+func (w PolicyWait) Ends(began time.Time) time.Time {
+	switch {
+	case w.For > 0:
+		return began.Add(time.Duration(w.For))
+	case w.At != "":
+		clock, err := time.Parse("15:04", w.At)
+		if err != nil {
+			return began // checked when the policy was written
+		}
+		began = began.UTC()
+		end := time.Date(began.Year(), began.Month(), began.Day(), clock.Hour(), clock.Minute(), 0, 0, time.UTC)
+		if !end.After(began) {
+			end = end.AddDate(0, 0, 1)
+		}
+		return end
+	}
+	return time.Time{}
+}
+
+// Sentence says what a step does, for people.
+func (s PolicyStep) Sentence() string {
+	if w := s.Wait; w != nil {
+		switch {
+		case w.For > 0:
+			return "waits " + w.For.Words()
+		case w.At != "":
+			return "waits until " + w.At + " UTC"
+		}
+		return "waits until " + w.Until
+	}
+	var labels []string
+	for _, a := range s.Ask {
+		labels = append(labels, a.Label())
+	}
+	text := orList(labels)
+	if s.Distinct {
+		text += ", who decided no earlier step"
+	}
+	return strings.TrimSpace(text)
+}
