@@ -11,6 +11,7 @@ type Access struct {
 	Reasons    []Reason
 	Bar        *Bar
 	Operation  *Operation // the one that is alive; nil when none is
+	Overdue    *Overdue   // its time is over and it could not be removed; nil otherwise
 	Removal    *Operation // the newest verified removal; nil when there is none
 	FirstShown SyncNumber // the first sync that showed the connector, type or course
 }
@@ -47,7 +48,7 @@ func (a Access) State(at time.Time) State {
 	}
 	expired, removed := ExpiredAt(a.Reasons, a.Bar, at), a.removed()
 	switch {
-	case !expired.IsZero() && !removed:
+	case !expired.IsZero() && !removed && (a.Overdue != nil || a.Operation == nil || a.Operation.Verb != Revoke):
 		return StateOverdue
 	case a.Operation != nil && a.Operation.Verb == Revoke && a.Operation.State.Alive():
 		return StateEnding

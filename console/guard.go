@@ -109,8 +109,12 @@ func (p Proposal) Check() error {
 	if removes && p.Fact != nil && !p.Fact.Direct() {
 		return refuse(GuardDirect, "Remove it where it comes from.", "it is not held directly but through another entitlement")
 	}
-	if removes && p.MasteredBy != "" && p.ComeBacks >= maxComeBacks {
-		return refuse(GuardMastered, "Remove it in "+p.MasteredBy+".", "it came back %d times, because %s puts it back", p.ComeBacks, p.MasteredBy)
+	if removes && p.ComeBacks >= maxComeBacks {
+		by := p.MasteredBy
+		if by == "" {
+			by = "the identity provider, or whatever else manages it"
+		}
+		return refuse(GuardMastered, "Remove it in "+by+".", "it came back %d times, because %s puts it back", p.ComeBacks, by)
 	}
 	return nil
 }

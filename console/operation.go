@@ -32,8 +32,21 @@ type Operation struct {
 	Finished    time.Time // when the answer came; zero when none came
 	Task        ID        // of the newest attempt
 	Answer      string    // what the connector answered, for people
+	Input       Input
 	Verified    SyncNumber
 	Version     int64
+}
+
+// Input is what an operation needs beside its access.
+type Input struct {
+	// Fields are the values of the connector's fields of new accounts that somebody chose;
+	// the others come from the person.
+	Fields map[string]string `json:"fields,omitempty"`
+	// Type and ID name the account that the connector says it created. It is provisional
+	// until a sync shows it: until then the operation belongs to the person.
+	Type []byte `json:"type,omitempty"`
+	ID   []byte `json:"id,omitempty"`
+	Why  string `json:"why,omitempty"` // given by the person who asked for it by hand
 }
 
 // OperationState is how far an operation is.
@@ -43,6 +56,7 @@ type OperationState string
 const (
 	Waiting      OperationState = "waiting"      // waits for the end of another operation on the same access
 	Queued       OperationState = "queued"       // waits to be handed out
+	Manual       OperationState = "manual"       // the connector cannot do it: a person has to, in the application
 	Dispatched   OperationState = "dispatched"   // a host has its task
 	Applied      OperationState = "applied"      // the connector says that it is done
 	Unknown      OperationState = "unknown"      // the lease ended without an answer
@@ -57,13 +71,14 @@ const (
 // transitions lists the states that each state can be followed by. States without an
 // entry are final.
 var transitions = map[OperationState][]OperationState{
-	Waiting:    {Queued, Superseded, Cancelled},
-	Queued:     {Dispatched, Superseded, Cancelled, Failed},
-	Dispatched: {Applied, Unknown, Failed, Declined, Verified, Contradicted},
+	Waiting:    {Queued, Manual, Superseded, Cancelled},
+	Queued:     {Dispatched, Manual, Superseded, Cancelled, Failed},
+	Manual:     {Queued, Applied, Verified, Superseded, Cancelled},
+	Dispatched: {Applied, Unknown, Failed, Declined, Manual, Verified, Contradicted},
 	Applied:    {Verified, Contradicted},
-	Unknown:    {Applied, Failed, Declined, Verified, Contradicted},
-	Failed:     {Queued, Verified},
-	Declined:   {Queued, Verified},
+	Unknown:    {Applied, Failed, Declined, Manual, Verified, Contradicted},
+	Failed:     {Queued, Manual, Verified},
+	Declined:   {Queued, Manual, Verified},
 }
 
 // CanBecome reports whether an operation in one state can get into another.
@@ -79,8 +94,28 @@ func (s OperationState) CanBecome(next OperationState) bool {
 // Alive reports whether an operation still excludes others on its account and entitlement:
 // it may yet change something, or its result has not been seen.
 func (s OperationState) Alive() bool {
-	return s == Queued || s == Dispatched || s == Applied || s == Unknown
+	return s == Queued || s == Manual || s == Dispatched || s == Applied || s == Unknown
 }
+
+// MaxAttempts is how many tasks of one operation are handed out before it fails for good.
+const MaxAttempts = 5
+
+// RetryAfter returns how long an operation waits before its next task after so many that
+// failed for a reason that passes.
+func RetryAfter(attempts int) time.Duration {
+	return 30 * time.Second << min(max(attempts-1, 0), 6)
+}
+
+// How long after it was handed out, or after its last heartbeat, an operation without an
+// answer shows as [Unknown], and a sync is asked for to find out.
+const (
+	UnknownAfter = 2 * time.Minute
+	AskAfter     = 5 * time.Minute
+)
+
+// DueOperations is the kind of the due rows of connectors with operations that are not over.
+// They refer to the connector.
+const DueOperations = "operation.watch"
 
 // Change returns what the operation does to the account.
 func (o Operation) Change() Change {
@@ -145,7 +180,7 @@ func Meet(alive *Operation, verb Verb) Encounter {
 		return Proceed
 	case alive.Verb == verb:
 		return Same
-	case alive.State == Queued:
+	case alive.State == Queued || alive.State == Manual:
 		return Supersede
 	}
 	return Wait

@@ -7,16 +7,20 @@ import "time"
 type Reason struct {
 	ID          ID
 	App         ID
-	Account     ResourceKey
+	Account     ResourceKey // 0 while the person has no account yet
+	Person      ID          // for whom, while Account is 0
 	Entitlement EntitlementKey
 	Kind        ReasonKind
 	Ref         string // what it comes from: a request, a rule, a campaign
 	Created     time.Time
 	CreatedBy   Actor
-	Until       time.Time // zero when it is open-ended
-	Ended       time.Time // zero until somebody ended it before its time
-	EndedBy     Actor
-	EndedWhy    string
+	Until       time.Time // zero when it is open-ended, or Lasts did not begin
+	// Lasts is how long it holds once the access takes effect; 0 when Until says its end.
+	// It begins when the connector says that the access was granted: that sets Until.
+	Lasts    time.Duration
+	Ended    time.Time // zero until somebody ended it before its time
+	EndedBy  Actor
+	EndedWhy string
 }
 
 // ReasonKind says what a reason comes from. To keep access in a review is a decision and

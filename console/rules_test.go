@@ -173,21 +173,22 @@ func TestGuardsOnEveryPath(t *testing.T) {
 		guard    Guard // "" when nothing refuses
 		dispatch bool  // refused when it is handed out, not before
 	}{
-		"allowed":                      {func(p *Proposal) {}, "", false},
-		"below the minimum":            {func(p *Proposal) { p.Admins.Minimum = 3 }, GuardAdmins, false},
-		"a race for the last but one":  {func(p *Proposal) { p.Admins.InFlight = []Change{{2, admin, Revoke}} }, GuardAdmins, false},
-		"below, one person overrides":  {func(p *Proposal) { p.Admins.Minimum = 3; p.Override = &Override{"a", "a", "why"} }, GuardAdmins, false},
-		"below, overridden, no reason": {func(p *Proposal) { p.Admins.Minimum = 3; p.Override = &Override{"a", "b", ""} }, GuardAdmins, false},
-		"below, two people override":   {func(p *Proposal) { p.Admins.Minimum = 3; p.Override = &Override{"a", "b", "why"} }, "", false},
-		"already below, not lowered":   {func(p *Proposal) { p.Admins.Minimum = 9; p.Change.Entitlement = guest }, "", false},
-		"disabling an admin":           {func(p *Proposal) { p.Admins.Minimum = 3; p.Change.Entitlement = AccountItself; p.Fact = nil }, GuardAdmins, false},
-		"from missing data":            {func(p *Proposal) { p.Cause.Evidence = EvidenceAbsence }, GuardAbsence, false},
-		"held through a group":         {func(p *Proposal) { p.Fact.Sources = []Source{{Entitlement: "g"}} }, GuardDirect, false},
-		"held directly and by a group": {func(p *Proposal) { p.Fact.Sources = []Source{{"g", false}, {"d", true}} }, "", false},
-		"immutable":                    {func(p *Proposal) { p.Fact.Immutable = true }, GuardMastered, false},
-		"mastered, came back once":     {func(p *Proposal) { p.MasteredBy = "Okta"; p.ComeBacks = 1 }, "", false},
-		"mastered, came back twice":    {func(p *Proposal) { p.MasteredBy = "Okta"; p.ComeBacks = 2 }, GuardMastered, false},
-		"the newest sync is held":      {func(p *Proposal) { p.ConnectorHeld = true }, GuardHeld, true},
+		"allowed":                       {func(p *Proposal) {}, "", false},
+		"below the minimum":             {func(p *Proposal) { p.Admins.Minimum = 3 }, GuardAdmins, false},
+		"a race for the last but one":   {func(p *Proposal) { p.Admins.InFlight = []Change{{2, admin, Revoke}} }, GuardAdmins, false},
+		"below, one person overrides":   {func(p *Proposal) { p.Admins.Minimum = 3; p.Override = &Override{"a", "a", "why"} }, GuardAdmins, false},
+		"below, overridden, no reason":  {func(p *Proposal) { p.Admins.Minimum = 3; p.Override = &Override{"a", "b", ""} }, GuardAdmins, false},
+		"below, two people override":    {func(p *Proposal) { p.Admins.Minimum = 3; p.Override = &Override{"a", "b", "why"} }, "", false},
+		"already below, not lowered":    {func(p *Proposal) { p.Admins.Minimum = 9; p.Change.Entitlement = guest }, "", false},
+		"disabling an admin":            {func(p *Proposal) { p.Admins.Minimum = 3; p.Change.Entitlement = AccountItself; p.Fact = nil }, GuardAdmins, false},
+		"from missing data":             {func(p *Proposal) { p.Cause.Evidence = EvidenceAbsence }, GuardAbsence, false},
+		"held through a group":          {func(p *Proposal) { p.Fact.Sources = []Source{{Entitlement: "g"}} }, GuardDirect, false},
+		"held directly and by a group":  {func(p *Proposal) { p.Fact.Sources = []Source{{"g", false}, {"d", true}} }, "", false},
+		"immutable":                     {func(p *Proposal) { p.Fact.Immutable = true }, GuardMastered, false},
+		"mastered, came back once":      {func(p *Proposal) { p.MasteredBy = "Okta"; p.ComeBacks = 1 }, "", false},
+		"mastered, came back twice":     {func(p *Proposal) { p.MasteredBy = "Okta"; p.ComeBacks = 2 }, GuardMastered, false},
+		"came back twice, nobody knows": {func(p *Proposal) { p.ComeBacks = 2 }, GuardMastered, false},
+		"the newest sync is held":       {func(p *Proposal) { p.ConnectorHeld = true }, GuardHeld, true},
 		"held, but a disable by hand": {func(p *Proposal) {
 			p.ConnectorHeld, p.ByHand, p.Change.Entitlement, p.Fact = true, true, AccountItself, nil
 		}, "", true},
@@ -330,7 +331,9 @@ func TestAccessState(t *testing.T) {
 		{StateUnexplained, "held without", Access{Held: true, From: 9, Direct: true, FirstShown: 3}},
 		{StateBaseline, "since the first sync", Access{Held: true, From: 3, Direct: true, FirstShown: 3}},
 		{StateOverdue, "ran out, still held", Access{Held: true, From: 3, Direct: true, Reasons: ran}},
-		{StateOverdue, "ran out, being removed", Access{Held: true, From: 3, Direct: true, Reasons: ran, Operation: removing}},
+		{StateEnding, "ran out, being removed", Access{Held: true, From: 3, Direct: true, Reasons: ran, Operation: removing}},
+		{StateOverdue, "ran out, and the removal is late", Access{Held: true, From: 3, Direct: true, Reasons: ran, Operation: removing, Overdue: &Overdue{}}},
+		{StateOverdue, "ran out, and a grant is under way", Access{Held: true, From: 3, Direct: true, Reasons: ran, Operation: &Operation{Verb: Grant, State: Queued}}},
 		{StateOverdue, "an earlier removal does not count", Access{Held: true, From: 9, Direct: true, Removal: removal,
 			Reasons: []Reason{{Created: hours(1), Until: hours(2)}}}},
 		{StateEnding, "being removed", Access{Held: true, From: 3, Direct: true, Operation: removing, FirstShown: 3}},
@@ -406,6 +409,8 @@ func TestMeet(t *testing.T) {
 		{&Operation{Verb: Grant, State: Queued}, Grant, Same},
 		{&Operation{Verb: Grant, State: Dispatched}, Grant, Same},
 		{&Operation{Verb: Grant, State: Queued}, Revoke, Supersede},
+		{&Operation{Verb: Grant, State: Manual}, Revoke, Supersede},
+		{&Operation{Verb: Grant, State: Manual}, Grant, Same},
 		{&Operation{Verb: Grant, State: Dispatched}, Revoke, Wait},
 		{&Operation{Verb: Revoke, State: Unknown}, Grant, Wait},
 		{&Operation{Verb: Revoke, State: Applied}, Grant, Wait},
@@ -418,7 +423,7 @@ func TestMeet(t *testing.T) {
 
 // TestOperationStates checks that final states are final and alive ones can end.
 func TestOperationStates(t *testing.T) {
-	all := []OperationState{Waiting, Queued, Dispatched, Applied, Unknown, Failed, Declined, Verified, Contradicted, Superseded, Cancelled}
+	all := []OperationState{Waiting, Queued, Manual, Dispatched, Applied, Unknown, Failed, Declined, Verified, Contradicted, Superseded, Cancelled}
 	for _, from := range all {
 		ends := false
 		for _, to := range all {

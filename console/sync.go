@@ -21,6 +21,8 @@ type Sync struct {
 	Counts     Counts
 	Holds      []Hold
 	Why        string // why it was refused, discarded or failed
+	// Scope lists the entitlements that a targeted sync speaks about.
+	Scope []EntitlementKey
 }
 
 // SyncKind says how much of an upstream a sync shows, and how it came here.

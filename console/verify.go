@@ -35,7 +35,7 @@ type Sighting struct {
 // A revoked entitlement that is still held through another one is verified: what could be
 // revoked is gone.
 func Verify(o Operation, s Sighting) Verdict {
-	if s.Kind == SyncUpload || !s.Covers || s.Dispatched.IsZero() || o.Dispatched.IsZero() {
+	if s.Kind == SyncUpload || !s.Covers || s.Dispatched.IsZero() || o.Dispatched.IsZero() && o.State != Manual {
 		return NoEvidence
 	}
 	wanted := s.Held == (o.Verb == Grant)
@@ -56,6 +56,10 @@ func Verify(o Operation, s Sighting) Verdict {
 		if wanted && !o.Finished.IsZero() && s.Dispatched.After(o.Finished) {
 			return Verifies
 		}
+	case Manual:
+		if wanted && s.Dispatched.After(o.Created) {
+			return Verifies
+		}
 	case Dispatched, Unknown:
 		switch {
 		case !s.Dispatched.After(o.Dispatched):
@@ -73,4 +77,38 @@ func Verify(o Operation, s Sighting) Verdict {
 // not made.
 func MayResend(o Operation, s Sighting) bool {
 	return (o.State == Unknown || o.State == Dispatched) && Verify(o, s) == Contradicts
+}
+
+// WantsSync reports whether a sync is to be asked for, to find out what became of an
+// operation, and from when on its task must be handed out to say something.
+func (o Operation) WantsSync(now time.Time) (after time.Time, ok bool) {
+	switch o.State {
+	case Applied:
+		return o.Finished, !o.Finished.IsZero()
+	case Dispatched, Unknown:
+		switch {
+		case o.Dispatched.IsZero() || now.Before(o.Dispatched.Add(AskAfter)):
+		case now.After(o.LeaseUntil):
+			return o.LeaseUntil, true
+		default:
+			return o.Dispatched, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// NextLook returns when something is to be done about an operation that waits for an answer
+// or for a sync; zero when nothing is.
+func (o Operation) NextLook() time.Time {
+	switch o.State {
+	case Queued:
+		return o.Created.Add(OverdueAfter)
+	case Dispatched:
+		return o.Dispatched.Add(UnknownAfter)
+	case Unknown:
+		return o.Dispatched.Add(AskAfter)
+	case Applied:
+		return o.Finished
+	}
+	return time.Time{}
 }

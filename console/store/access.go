@@ -20,6 +20,9 @@ func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.Entit
 	if a.Bar, err = t.Bar(account, e); err != nil {
 		return a, err
 	}
+	if a.Overdue, err = t.Overdue(account, e); err != nil {
+		return a, err
+	}
 	operations, err := t.Operations(account, e)
 	if err != nil {
 		return a, err

@@ -18,6 +18,7 @@ const (
 	OwnerSet     OwnerSource = "set"     // by a person
 	OwnerCleared OwnerSource = "cleared" // by a person: it belongs to nobody
 	OwnerMerged  OwnerSource = "merged"  // the owner was merged into this one
+	OwnerCreated OwnerSource = "created" // the console created the account for the person
 )
 
 // Owner is whose an account is.

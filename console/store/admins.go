@@ -18,10 +18,17 @@ func (t *Tx) Admins(app console.ID) (console.Admins, error) {
 	if err != nil {
 		return a, err
 	}
-	a.InFlight, err = list(t, func(r engine.Row) console.Change {
-		return console.Change{Account: console.ResourceKey(r.Int(0)), Entitlement: console.EntitlementKey(r.Int(1)), Verb: console.Verb(r.Text(2))}
-	}, "SELECT account, entitlement, verb FROM operation WHERE app = $1 AND alive AND account <> 0 ORDER BY created, id", app)
-	return a, err
+	// Of the operations that are alive, only those on accounts that hold a role matter.
+	for _, h := range a.Holders {
+		own, err := list(t, func(r engine.Row) console.Change {
+			return console.Change{Account: h.Account, Entitlement: console.EntitlementKey(r.Int(0)), Verb: console.Verb(r.Text(1))}
+		}, "SELECT entitlement, verb FROM operation WHERE account = $1 AND alive AND account <> 0 ORDER BY created, id", h.Account)
+		if err != nil {
+			return a, err
+		}
+		a.InFlight = append(a.InFlight, own...)
+	}
+	return a, nil
 }
 
 // AdminsAt returns who held which roles of an app at a moment, with the role map, the

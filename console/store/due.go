@@ -36,6 +36,20 @@ func (t *Tx) SetDue(kind, ref string, when time.Time, payload []byte) error {
 	return err
 }
 
+// DueBy adds a due row, or moves the one of the same kind and ref to a time if it is due
+// later or is being worked on. One that is due by then stays as it is.
+func (t *Tx) DueBy(kind, ref string, when time.Time) error {
+	type row struct {
+		ready time.Time
+		held  bool
+	}
+	r, err := find(t, func(r engine.Row) row { return row{at(r, 0), !r.Null(1)} }, "SELECT ready, owner FROM due WHERE kind = $1 AND ref = $2", kind, ref)
+	if err != nil || r != nil && !r.held && !r.ready.After(when) {
+		return err
+	}
+	return t.SetDue(kind, ref, when, nil)
+}
+
 // RemoveDue removes a due row. It is no error if there is none.
 func (t *Tx) RemoveDue(kind, ref string) error {
 	_, err := t.e.Exec("DELETE FROM due WHERE kind = $1 AND ref = $2", kind, ref)

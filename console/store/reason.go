@@ -19,22 +19,35 @@ func (t *Tx) AddReason(r console.Reason) (console.ID, error) {
 	if r.ID == "" {
 		r.ID = console.NewID(t.by.At)
 	}
-	if r.Account == 0 || r.Kind == "" {
-		return "", baton.Errorf(baton.Invalid, "a reason needs an account and a kind")
+	if r.Account == 0 && r.Person == "" || r.Kind == "" {
+		return "", baton.Errorf(baton.Invalid, "a reason needs an account, or a person who is to get one, and a kind")
+	}
+	if r.Lasts < 0 || r.Lasts > 0 && !r.Until.IsZero() {
+		return "", baton.Errorf(baton.Invalid, "a reason has a time when it ends, or lasts for a while from when the access takes effect")
 	}
 	if !r.Until.IsZero() && !r.Until.After(t.by.At) {
 		return "", baton.Errorf(baton.Invalid, "a reason cannot end at %s, which has passed", r.Until.UTC().Format(time.RFC3339))
 	}
-	err := t.insert("reason", "INSERT INTO reason (id, app, account, entitlement, kind, ref, created, created_by, until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		r.ID, r.App, r.Account, r.Entitlement, r.Kind, r.Ref, t.by.At, encodeActor(t.by.Actor), r.Until)
+	err := t.insert("reason", "INSERT INTO reason (id, app, account, entitlement, kind, ref, created, created_by, until, person, lasts_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		r.ID, r.App, r.Account, r.Entitlement, r.Kind, r.Ref, t.by.At, encodeActor(t.by.Actor), r.Until, null(r.Person), lastsOrNil(r.Lasts))
 	if err != nil {
 		return "", err
 	}
 	if err := t.setExpiry(r.ID, r.Until); err != nil {
 		return "", err
 	}
-	return r.ID, t.event(console.Event{Kind: "reason.added", App: r.App, Account: r.Account, Entitlement: r.Entitlement, Object: string(r.ID)},
-		map[string]any{"kind": r.Kind, "ref": r.Ref, "until": timeOrNil(r.Until)})
+	data := map[string]any{"kind": r.Kind, "ref": r.Ref, "until": timeOrNil(r.Until)}
+	if r.Lasts > 0 {
+		data["lasts"] = r.Lasts.String()
+	}
+	return r.ID, t.event(console.Event{Kind: "reason.added", App: r.App, Person: r.Person, Account: r.Account, Entitlement: r.Entitlement, Object: string(r.ID)}, data)
+}
+
+func lastsOrNil(d time.Duration) any {
+	if d == 0 {
+		return nil
+	}
+	return d
 }
 
 // EndReason ends a reason before its time. It is no error if it has ended.
@@ -80,12 +93,12 @@ func (t *Tx) setExpiry(id console.ID, until time.Time) error {
 	return t.SetDue(ExpiryKind, string(id), until, nil)
 }
 
-const reasonColumns = "id, app, account, entitlement, kind, ref, created, created_by, until, ended, ended_by, ended_why"
+const reasonColumns = "id, app, account, entitlement, kind, ref, created, created_by, until, ended, ended_by, ended_why, person, lasts_us"
 
 func scanReason(r engine.Row) console.Reason {
 	return console.Reason{ID: console.ID(r.Text(0)), App: console.ID(r.Text(1)), Account: console.ResourceKey(r.Int(2)), Entitlement: console.EntitlementKey(r.Int(3)),
 		Kind: console.ReasonKind(r.Text(4)), Ref: r.Text(5), Created: at(r, 6), CreatedBy: decodeActor(r.Bytes(7)), Until: at(r, 8),
-		Ended: at(r, 9), EndedBy: decodeActor(r.Bytes(10)), EndedWhy: str(r, 11)}
+		Ended: at(r, 9), EndedBy: decodeActor(r.Bytes(10)), EndedWhy: str(r, 11), Person: console.ID(r.Text(12)), Lasts: time.Duration(r.Int(13)) * time.Microsecond}
 }
 
 // Reason returns a reason.
@@ -105,6 +118,12 @@ func (t *Tx) Reasons(app console.ID, account console.ResourceKey, e console.Enti
 // ReasonsOf returns all reasons of an account, by entitlement and age.
 func (t *Tx) ReasonsOf(account console.ResourceKey) ([]console.Reason, error) {
 	return list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE account = $1 ORDER BY entitlement, created, id", account)
+}
+
+// ReasonsOfPerson returns the reasons of a person in an app for access to which an account is
+// missing, oldest first.
+func (t *Tx) ReasonsOfPerson(app, person console.ID) ([]console.Reason, error) {
+	return list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE app = $1 AND person = $2 AND account = 0 ORDER BY created, id", app, person)
 }
 
 func encodeActor(a console.Actor) []byte {

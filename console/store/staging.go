@@ -27,6 +27,9 @@ type Staging struct {
 	Number console.SyncNumber
 	Head   console.SyncNumber // what the stream shows meanwhile; 0 before the first sync
 
+	// Scope lists the entitlements that a targeted sync speaks about. Set it before Publish.
+	Scope []console.EntitlementKey
+
 	s      *Store
 	chunk  int64
 	pace   pace
@@ -183,7 +186,7 @@ func (st *Staging) Publish(ctx context.Context, by console.By, counts console.Co
 		if err := t.change("stream", "UPDATE head SET head = $2, staging = 0 WHERE stream = $1", st.Sync.Stream, st.Number); err != nil {
 			return err
 		}
-		if err := t.change("sync", "UPDATE sync SET state = $2, applied = $3, counts = $4 WHERE id = $1", st.Sync.ID, console.SyncApplied, by.At, encode(counts)); err != nil {
+		if err := t.change("sync", "UPDATE sync SET state = $2, applied = $3, counts = $4, scope = $5 WHERE id = $1", st.Sync.ID, console.SyncApplied, by.At, encode(counts), scopeOrNil(st.Scope)); err != nil {
 			return err
 		}
 		held, err := list(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE connector = $1 AND state = $2 FOR UPDATE", st.Sync.Connector, console.SyncHeld)
@@ -206,6 +209,13 @@ func (st *Staging) Publish(ctx context.Context, by console.By, counts console.Co
 		return baton.Errorf(baton.KindOf(err), "sync %s is published; clean up after it: %w", st.Sync.ID, err)
 	}
 	return nil
+}
+
+func scopeOrNil(scope []console.EntitlementKey) []byte {
+	if scope == nil {
+		return nil
+	}
+	return encode(scope)
 }
 
 // manyWritten is how many rows a sync opens or closes before the database should look at

@@ -108,7 +108,7 @@ func (t *Tx) syncEvent(s console.Sync, kind string, data any) error {
 	return t.event(console.Event{Kind: kind, App: c.App, Connector: c.ID, Object: string(s.ID)}, data)
 }
 
-const syncColumns = "id, number, connector, stream, task, kind, state, dispatched, began, received, applied, file, sha256, size, counts, holds, why"
+const syncColumns = "id, number, connector, stream, task, kind, state, dispatched, began, received, applied, file, sha256, size, counts, holds, why, scope"
 
 func scanSync(r engine.Row) console.Sync {
 	s := console.Sync{ID: console.ID(r.Text(0)), Connector: console.ID(r.Text(2)), Stream: console.Stream(r.Int(3)), Task: console.ID(r.Text(4)),
@@ -119,6 +119,9 @@ func scanSync(r engine.Row) console.Sync {
 	}
 	decode(r.Bytes(14), &s.Counts)
 	decode(r.Bytes(15), &s.Holds)
+	if b := r.Bytes(17); b != nil {
+		decode(b, &s.Scope)
+	}
 	return s
 }
 

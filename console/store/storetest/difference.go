@@ -23,7 +23,7 @@ func testDifferences(t *testing.T, db Database) {
 	if refused := st.dispatch(4, o.ID, "task", store.Circumstances{}); refused != nil {
 		t.Fatal(refused)
 	}
-	update(t, s, by(5), func(tx *store.Tx) error { return tx.FinishOperation(o.ID, "task", console.Applied, "") })
+	update(t, s, by(5), func(tx *store.Tx) error { return finish(tx, o.ID, "task", console.Applied, "") })
 	update(t, s, by(6), func(tx *store.Tx) error {
 		_, err := tx.AddReason(console.Reason{App: st.app, Account: st.account("dan"), Entitlement: st.admin, Kind: console.ReasonManual})
 		return err

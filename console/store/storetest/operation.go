@@ -82,10 +82,15 @@ func (st *staff) get(id console.ID) (o console.Operation) {
 func (st *staff) dispatch(minute int, id, task console.ID, c store.Circumstances) (refused error) {
 	st.t.Helper()
 	update(st.t, st.s, by(minute), func(tx *store.Tx) (err error) {
-		refused, err = tx.DispatchOperation(id, task, 30*time.Minute, c)
+		refused, err = tx.DispatchOperation(id, task, at(minute), at(minute+30), c)
 		return err
 	})
 	return refused
+}
+
+// finish records the answer to a task as of the command's time.
+func finish(tx *store.Tx, id, task console.ID, state console.OperationState, text string) error {
+	return tx.FinishOperation(id, task, store.Answer{At: tx.By().At, State: state, Text: text})
 }
 
 func wantGuard(t testing.TB, what string, err error, want console.Guard) {
@@ -185,13 +190,13 @@ func testOperation(t *testing.T, db Database) {
 		t.Errorf("%+v", got)
 	}
 	fails(t, s, by(7), "dispatch twice", baton.Refused, func(tx *store.Tx) error {
-		_, err := tx.DispatchOperation(o.ID, task, time.Minute, store.Circumstances{})
+		_, err := tx.DispatchOperation(o.ID, task, tx.By().At, tx.By().At.Add(time.Minute), store.Circumstances{})
 		return err
 	})
 	fails(t, s, by(7), "cancel what was handed out", baton.Refused, func(tx *store.Tx) error { return tx.CancelOperation(o.ID, "") })
-	update(t, s, by(8), func(tx *store.Tx) error { return tx.FinishOperation(o.ID, "another task", console.Failed, "late") })
-	update(t, s, by(8), func(tx *store.Tx) error { return tx.FinishOperation(o.ID, task, console.Failed, "503") })
-	update(t, s, by(8), func(tx *store.Tx) error { return tx.FinishOperation(o.ID, task, console.Applied, "late") })
+	update(t, s, by(8), func(tx *store.Tx) error { return finish(tx, o.ID, "another task", console.Failed, "late") })
+	update(t, s, by(8), func(tx *store.Tx) error { return finish(tx, o.ID, task, console.Failed, "503") })
+	update(t, s, by(8), func(tx *store.Tx) error { return finish(tx, o.ID, task, console.Applied, "late") })
 	if got := st.get(o.ID); got.State != console.Failed || got.Answer != "503" {
 		t.Errorf("%+v", got)
 	}
@@ -200,7 +205,7 @@ func testOperation(t *testing.T, db Database) {
 		t.Errorf("queued before its time: %v", got)
 	}
 	fails(t, s, by(14), "dispatch before its time", baton.Refused, func(tx *store.Tx) error {
-		_, err := tx.DispatchOperation(o.ID, task, time.Minute, store.Circumstances{})
+		_, err := tx.DispatchOperation(o.ID, task, tx.By().At, tx.By().At.Add(time.Minute), store.Circumstances{})
 		return err
 	})
 	second := console.NewID(at(15))
@@ -218,7 +223,7 @@ func testOperation(t *testing.T, db Database) {
 		}
 		return nil
 	})
-	update(t, s, by(51), func(tx *store.Tx) error { return tx.FinishOperation(o.ID, second, console.Applied, "late answer") })
+	update(t, s, by(51), func(tx *store.Tx) error { return finish(tx, o.ID, second, console.Applied, "late answer") })
 	update(t, s, by(52), func(tx *store.Tx) error { return tx.JudgeOperation(o.ID, console.NoEvidence, 9) })
 	update(t, s, by(52), func(tx *store.Tx) error { return tx.JudgeOperation(o.ID, console.Verifies, 9) })
 	if got := st.get(o.ID); got.State != console.Verified || got.Verified != 9 {
@@ -379,7 +384,7 @@ func testOperationWaits(t *testing.T, db Database) {
 	}
 	check("nobody wants the grant any more", b, console.Dispatched, c2, console.Superseded)
 	d := st.mustCreate(12, grantOp)
-	update(t, s, by(13), func(tx *store.Tx) error { return tx.FinishOperation(b.ID, "task-b", console.Applied, "") })
+	update(t, s, by(13), func(tx *store.Tx) error { return finish(tx, b.ID, "task-b", console.Applied, "") })
 	check("answered, not seen yet", b, console.Applied, d, console.Waiting)
 	update(t, s, by(14), func(tx *store.Tx) error { return tx.JudgeOperation(b.ID, console.Verifies, 3) })
 	check("its end", b, console.Verified, d, console.Queued)
@@ -467,7 +472,7 @@ func testAccess(t *testing.T, db Database) {
 	if err := st.dispatch(64, o.ID, "task", store.Circumstances{}); err != nil {
 		t.Fatal(err)
 	}
-	update(t, s, by(65), func(tx *store.Tx) error { return tx.FinishOperation(o.ID, "task", console.Applied, "") })
+	update(t, s, by(65), func(tx *store.Tx) error { return finish(tx, o.ID, "task", console.Applied, "") })
 	check(66, st.member, console.StateEnding)
 	n := st.sync(67, base(pairs("admins", "dan")))
 	update(t, s, by(68), func(tx *store.Tx) error { return tx.JudgeOperation(o.ID, console.Verifies, n) })

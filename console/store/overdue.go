@@ -1,0 +1,67 @@
+package store
+
+import (
+	"time"
+
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+const overdueColumns = "account, entitlement, app, connector, reason, expired, since, why"
+
+func scanOverdue(r engine.Row) console.Overdue {
+	return console.Overdue{Account: console.ResourceKey(r.Int(0)), Entitlement: console.EntitlementKey(r.Int(1)), App: console.ID(r.Text(2)), Connector: console.ID(r.Text(3)),
+		Reason: console.ID(r.Text(4)), Expired: at(r, 5), Since: at(r, 6), Why: str(r, 7)}
+}
+
+// Overdue returns why an access whose time is over is still held, or nil.
+func (t *Tx) Overdue(account console.ResourceKey, e console.EntitlementKey) (*console.Overdue, error) {
+	return find(t, scanOverdue, "SELECT "+overdueColumns+" FROM overdue WHERE account = $1 AND entitlement = $2", account, e)
+}
+
+// AllOverdue returns up to n overdue accesses of an app, the longest overdue first.
+func (t *Tx) AllOverdue(app console.ID, n int) ([]console.Overdue, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	return list(t, scanOverdue, "SELECT "+overdueColumns+" FROM overdue WHERE app = $1 ORDER BY since, account, entitlement LIMIT $2", app, n)
+}
+
+// CountOverdue returns how many accesses of an app are overdue.
+func (t *Tx) CountOverdue(app console.ID) (int, error) {
+	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "overdue access", "SELECT count(*) FROM overdue WHERE app = $1", app)
+}
+
+// MarkOverdue records that an access is overdue, and says so once in an event. The console
+// tries again from time to time.
+func (t *Tx) MarkOverdue(o console.Overdue) error {
+	n, err := t.e.Exec("INSERT INTO overdue ("+overdueColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account, entitlement) DO NOTHING",
+		o.Account, o.Entitlement, o.App, o.Connector, o.Reason, o.Expired, t.by.At, []byte(o.Why))
+	if err != nil || n == 0 {
+		return err
+	}
+	person, _, err := t.AccountPerson(o.Account, time.Time{})
+	if err != nil {
+		return err
+	}
+	if err := t.event(console.Event{Kind: "access.overdue", App: o.App, Connector: o.Connector, Person: person, Account: o.Account, Entitlement: o.Entitlement, Object: string(o.Reason)},
+		map[string]any{"expired": timeOrNil(o.Expired), "why": o.Why}); err != nil {
+		return err
+	}
+	return t.DueBy(console.DueOverdue, string(o.App), t.by.At.Add(console.RetryOverdue))
+}
+
+// EndOverdue records that an access is no longer overdue: it is gone, or there is a reason
+// for it again. It is no error if it was not overdue.
+func (t *Tx) EndOverdue(account console.ResourceKey, e console.EntitlementKey, gone bool) error {
+	o, err := t.Overdue(account, e)
+	if err != nil || o == nil {
+		return err
+	}
+	if _, err := t.e.Exec("DELETE FROM overdue WHERE account = $1 AND entitlement = $2", account, e); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "access.drained", App: o.App, Connector: o.Connector, Account: account, Entitlement: e, Object: string(o.Reason)},
+		map[string]any{"overdue_since": timeOrNil(o.Since), "gone": gone})
+}
