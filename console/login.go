@@ -18,9 +18,12 @@ type Login struct {
 type Session struct {
 	Person  ID
 	Began   time.Time
-	Proved  time.Time // when password and code were last asked for
+	Proved  time.Time // when the person last proved who it is; the zero time if that is not known
 	Seen    time.Time // when it was last used, to about a minute
 	Address string    // network address that the person signed in from
+	// Provider is the provider that the person signed in with; "" for a password.
+	Provider string
+	Hash     [32]byte // of its token; it names the session
 }
 
 // The ends of a session.

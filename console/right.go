@@ -39,6 +39,7 @@ var (
 	AddApps             = Right{Do: "add applications", Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
 	ConfigureApps       = Right{Do: "change the settings of applications", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
 	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
+	ConfigureSignIn     = Right{Do: "change how people sign in", Roles: []ConsoleRole{SuperAdministrator}}
 	ChangeRoles         = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
 )
 

@@ -35,6 +35,7 @@ func TestRights(t *testing.T) {
 		{"JudgeHeldSyncs", JudgeHeldSyncs, "app-owner c S"},
 		{"ConfigureApps", ConfigureApps, "app-owner S"},
 		{"ManagePeople", ManagePeople, "S"},
+		{"ConfigureSignIn", ConfigureSignIn, "S"},
 		{"ChangeRoles", ChangeRoles, "S"},
 	} {
 		var have []string

@@ -29,8 +29,8 @@ func (c Config) With(o Options) Config {
 	return c
 }
 
-// dialer returns what connects to addresses that are allowed.
-func dialer(allow func(netip.Addr) error) *net.Dialer {
+// Dialer returns what connects to addresses that are allowed; nil allows all.
+func Dialer(allow func(netip.Addr) error) *net.Dialer {
 	d := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
 	if allow == nil {
 		return d

@@ -51,7 +51,7 @@ func newTransport(base *url.URL, caFile string, timeout time.Duration, allow fun
 	return &http.Transport{
 		Proxy:                  http.ProxyURL(via),
 		OnProxyConnectResponse: checkConnect,
-		DialContext:            dialer(allow).DialContext,
+		DialContext:            Dialer(allow).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		TLSHandshakeTimeout:    tlsTimeout,
 		ResponseHeaderTimeout:  min(headerTimeout, timeout),

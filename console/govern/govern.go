@@ -9,11 +9,13 @@ package govern
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"time"
 
 	"baton"
 	"baton/console"
+	"baton/console/oidc"
 	"baton/console/store"
 )
 
@@ -24,6 +26,7 @@ type Console struct {
 	products []Product
 	allow    func(netip.Addr) error
 	now      func() time.Time
+	oidc     *oidc.Client
 }
 
 // Config configures a [Console].
@@ -34,10 +37,11 @@ type Config struct {
 	Hosts []string
 	// Products are the connectors that the catalogue names.
 	Products []Product
-	// Allow judges the network addresses that hosted connectors connect to; nil: every
-	// address that is public.
+	// Allow judges the network addresses that hosted connectors and providers of logins have;
+	// nil: every address that is public.
 	Allow func(netip.Addr) error
 	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: none
 }
 
 // New returns a console.
@@ -48,7 +52,7 @@ func New(c Config) *Console {
 	if c.Allow == nil {
 		c.Allow = Networks{}.Allow
 	}
-	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, now: c.Now}
+	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, now: c.Now, oidc: oidc.New(c.Allow, c.Now, c.Log)}
 }
 
 // Now returns the time by the console's clock.

@@ -226,6 +226,9 @@ func (c *Console) StepUp(ctx context.Context, caller Caller, password baton.Secr
 		name = l.Name
 		return err
 	})
+	if baton.KindOf(err) == baton.NotFound {
+		err = baton.Errorf(baton.Refused, "you have no password").WithFix("Confirm with the provider that you sign in with.")
+	}
 	if err != nil {
 		return err
 	}
@@ -235,7 +238,7 @@ func (c *Console) StepUp(ctx context.Context, caller Caller, password baton.Secr
 		return err
 	}
 	return c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
-		return errors.Join(tx.UseStep(l.Person, step), tx.ClearAttempts(name, caller.Address), tx.ProveSession(caller.token, now))
+		return errors.Join(tx.UseStep(l.Person, step), tx.ClearAttempts(name, caller.Address), tx.ProveSession(caller.token, now, now))
 	})
 }
 

@@ -42,6 +42,13 @@ func (t *Tx) SetLogin(l console.Login, code baton.Secret) error {
 	return t.event(console.Event{Kind: "login.set", Person: l.Person, Object: string(l.Person)}, map[string]any{"name": l.Name, "break_glass": l.BreakGlass})
 }
 
+// EndAccess ends everything by which a person who is not active any more would still reach
+// the console. Whatever else lets somebody in, or acts in the name of a person, is ended here
+// as well, and only here.
+func (t *Tx) EndAccess(person console.ID) error {
+	return t.endLogin(person)
+}
+
 // endLogin ends the sessions and invitations of a person.
 func (t *Tx) endLogin(person console.ID) error {
 	for _, table := range []string{"session", "invitation"} {
@@ -49,6 +56,7 @@ func (t *Tx) endLogin(person console.ID) error {
 			return err
 		}
 	}
+	t.Wake(SessionTopic(person))
 	return nil
 }
 
@@ -73,9 +81,12 @@ func (t *Tx) LoginByName(name string) (console.Login, error) {
 	return get(t, scanLogin, "login", loginColumns+"name = $1", []byte(console.NormalizeEmail(name)))
 }
 
-// HasLogins reports whether anybody can sign in with a password.
+// HasLogins reports whether somebody can sign in with a password, or a super administrator
+// with a provider: the console is set up.
 func (t *Tx) HasLogins() (bool, error) {
-	n, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "login", "SELECT count(*) FROM login WHERE password <> ''")
+	n, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "login", `SELECT (SELECT count(*) FROM login WHERE password <> '') +
+		(SELECT count(*) FROM identity i JOIN provider v ON v.issuer = i.issuer JOIN person_role r ON r.person = i.person WHERE r.role = $1 AND v.enabled)`,
+		console.SuperAdministrator)
 	return n > 0, err
 }
 
@@ -97,7 +108,7 @@ func (t *Tx) Invite(person console.ID, hash [sha256.Size]byte, expires time.Time
 		return err
 	}
 	if p.Status != console.PersonActive || p.MergedInto != "" {
-		return baton.Errorf(baton.Refused, "%s is not active", p.Name)
+		return errNotActive(p)
 	}
 	if _, err := t.e.Exec("DELETE FROM invitation WHERE person = $1", person); err != nil {
 		return err

@@ -62,7 +62,7 @@ func (t *Tx) ChangePerson(p console.Person) error {
 			return err
 		}
 		if p.Status != console.PersonActive {
-			if err := t.endLogin(p.ID); err != nil {
+			if err := t.EndAccess(p.ID); err != nil {
 				return err
 			}
 		}
@@ -90,19 +90,26 @@ func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
 }
 
 // keepSuperAdministrator refuses that a person stops being super administrator if nobody
-// else is.
+// else is. The login for emergencies is nobody: it administers nothing from day to day.
 func (t *Tx) keepSuperAdministrator(p console.Person) error {
 	if !slices.Contains(p.Roles, console.SuperAdministrator) {
 		return nil
 	}
 	others, err := list(t, func(r engine.Row) string { return r.Text(0) },
 		`SELECT p.id FROM person_role r JOIN person p ON p.id = r.person
-		WHERE r.role = $1 AND p.status = $2 AND p.id <> $3 AND p.merged_into IS NULL ORDER BY p.id FOR UPDATE`,
+		WHERE r.role = $1 AND p.status = $2 AND p.id <> $3 AND p.merged_into IS NULL
+		AND NOT EXISTS (SELECT 1 FROM login l WHERE l.person = p.id AND l.break_glass) ORDER BY p.id FOR UPDATE`,
 		console.SuperAdministrator, console.PersonActive, p.ID)
 	if err == nil && len(others) == 0 {
-		err = baton.Errorf(baton.Refused, "nobody else is super administrator").WithFix("Give the role to somebody else first.")
+		err = errLastSuperAdministrator
 	}
 	return err
+}
+
+var errLastSuperAdministrator = baton.Errorf(baton.Refused, "nobody else is super administrator").WithFix("Give the role to somebody else first.")
+
+func errNotActive(p console.Person) error {
+	return baton.Errorf(baton.Refused, "%s is not active in this console", p.Name).WithFix("Ask a Super Administrator.")
 }
 
 func (t *Tx) setRoles(person console.ID, before, after []console.ConsoleRole) error {
@@ -116,6 +123,14 @@ func (t *Tx) setRoles(person console.ID, before, after []console.ConsoleRole) er
 	}
 	if _, err := t.e.Exec("DELETE FROM person_role WHERE person = $1", person); err != nil {
 		return err
+	}
+	for _, r := range before {
+		if slices.Contains(after, r) {
+			continue
+		}
+		if _, err := t.e.Exec("DELETE FROM mapped_role WHERE person = $1 AND role = $2", person, r); err != nil {
+			return err
+		}
 	}
 	for _, r := range after {
 		if err := t.insert("role", "INSERT INTO person_role (person, role) VALUES ($1, $2)", person, r); err != nil {
@@ -188,6 +203,14 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 	if err := t.keepSuperAdministrator(source); err != nil {
 		return err
 	}
+	if l, err := t.Login(from); err == nil && l.BreakGlass {
+		return baton.Errorf(baton.Refused, "the login for emergencies belongs to nobody")
+	} else if err != nil && baton.KindOf(err) != baton.NotFound {
+		return err
+	}
+	if err := t.EndAccess(from); err != nil {
+		return err
+	}
 	last, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "person", "SELECT count(*) FROM person_email WHERE person = $1", into)
 	if err != nil {
 		return err
@@ -195,6 +218,8 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 	for _, sql := range []string{
 		"UPDATE person SET merged_into = $2, version = version + 1 WHERE id = $1 OR merged_into = $1",
 		"DELETE FROM person_role WHERE person = $1 AND person <> $2",
+		"DELETE FROM mapped_role WHERE person = $1 AND person <> $2",
+		"UPDATE identity SET person = $2 WHERE person = $1",
 	} {
 		if _, err := t.e.Exec(sql, from, into); err != nil {
 			return err

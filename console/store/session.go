@@ -16,22 +16,49 @@ func (t *Tx) BeginSession(hash [sha256.Size]byte, s console.Session) error {
 		return err
 	}
 	if p.Status != console.PersonActive || p.MergedInto != "" {
-		return baton.Errorf(baton.Refused, "%s is not active", p.Name)
+		return errNotActive(p)
 	}
-	err = t.insert("session", "INSERT INTO session (hash, person, began, proved, seen, address) VALUES ($1, $2, $3, $4, $5, $6)",
-		hash[:], s.Person, s.Began, s.Proved, s.Seen, []byte(s.Address))
+	proved := s.Proved
+	if proved.IsZero() {
+		proved = time.UnixMicro(0) // not known
+	}
+	err = t.insert("session", "INSERT INTO session (hash, person, began, proved, seen, address, provider) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		hash[:], s.Person, s.Began, proved, s.Seen, []byte(s.Address), null(s.Provider))
 	if err != nil {
 		return err
 	}
-	return t.event(console.Event{Kind: "session.began", Person: s.Person, Object: string(s.Person)}, nil)
+	var data any
+	if s.Provider != "" {
+		data = map[string]any{"provider": s.Provider}
+	}
+	return t.event(console.Event{Kind: "session.began", Person: s.Person, Object: string(s.Person)}, data)
+}
+
+// SessionTopic is woken when sessions of a person end otherwise than by time.
+func SessionTopic(person console.ID) string { return "session:" + string(person) }
+
+const sessionColumns = "SELECT person, began, proved, seen, address, provider, hash FROM session WHERE "
+
+func scanSession(r engine.Row) console.Session {
+	s := console.Session{Person: console.ID(r.Text(0)), Began: at(r, 1), Proved: at(r, 2), Seen: at(r, 3), Address: str(r, 4), Provider: r.Text(5)}
+	copy(s.Hash[:], r.Bytes(6))
+	if s.Proved.UnixMicro() == 0 {
+		s.Proved = time.Time{}
+	}
+	return s
+}
+
+// Sessions returns the sessions of a person that have not ended by now, the one that was
+// used last first.
+func (t *Tx) Sessions(person console.ID, now time.Time) ([]console.Session, error) {
+	return list(t, scanSession, sessionColumns+"person = $1 AND began > $2 AND seen > $3 ORDER BY seen DESC, hash LIMIT 1000",
+		person, now.Add(-console.SessionLife), now.Add(-console.SessionIdle))
 }
 
 // Session returns a session and its person as they are now. NotFound if there is no such
 // session, it has ended by now, or the person is not active.
 func (t *Tx) Session(hash [sha256.Size]byte, now time.Time) (console.Session, console.Person, error) {
-	s, err := get(t, func(r engine.Row) console.Session {
-		return console.Session{Person: console.ID(r.Text(0)), Began: at(r, 1), Proved: at(r, 2), Seen: at(r, 3), Address: str(r, 4)}
-	}, "session", "SELECT person, began, proved, seen, address FROM session WHERE hash = $1", hash[:])
+	s, err := get(t, scanSession, "session", sessionColumns+"hash = $1", hash[:])
 	if err != nil {
 		return s, console.Person{}, err
 	}
@@ -52,8 +79,8 @@ func (t *Tx) SeeSession(hash [sha256.Size]byte, now time.Time) error {
 }
 
 // ProveSession notes that the person of a session proved again who it is.
-func (t *Tx) ProveSession(hash [sha256.Size]byte, now time.Time) error {
-	return t.change("session", "UPDATE session SET proved = $2, seen = $2 WHERE hash = $1", hash[:], now)
+func (t *Tx) ProveSession(hash [sha256.Size]byte, proved, now time.Time) error {
+	return t.change("session", "UPDATE session SET proved = $2, seen = $3 WHERE hash = $1", hash[:], proved, now)
 }
 
 // EndSession ends a session. It is no error if there is none.
@@ -65,6 +92,7 @@ func (t *Tx) EndSession(hash [sha256.Size]byte) error {
 	if _, err := t.e.Exec("DELETE FROM session WHERE hash = $1", hash[:]); err != nil {
 		return err
 	}
+	t.Wake(SessionTopic(*s))
 	return t.event(console.Event{Kind: "session.ended", Person: *s, Object: string(*s)}, nil)
 }
 
@@ -74,11 +102,12 @@ func (t *Tx) EndSessions(person console.ID) error {
 	if err != nil || n == 0 {
 		return err
 	}
+	t.Wake(SessionTopic(person))
 	return t.event(console.Event{Kind: "session.ended", Person: person, Object: string(person)}, map[string]any{"all": n})
 }
 
-// ForgetSessions removes up to n sessions, invitations and counts of attempts that ended
-// some time ago.
+// ForgetSessions removes up to n sessions, invitations, counts of attempts and logins under
+// way that ended some time ago, of each.
 func (t *Tx) ForgetSessions(now time.Time, n int) (int, error) {
 	removed := 0
 	for _, s := range []struct {
@@ -89,6 +118,7 @@ func (t *Tx) ForgetSessions(now time.Time, n int) (int, error) {
 		{"session", "began", now.Add(-console.SessionLife)},
 		{"invitation", "expires", now},
 		{"attempt", "last", now.Add(-24 * time.Hour)},
+		{"sign_in", "began", now.Add(-console.SignInLife)},
 	} {
 		k, err := t.e.Exec("DELETE FROM "+s.table+" WHERE hash IN (SELECT hash FROM "+s.table+" WHERE "+s.column+" <= $1 ORDER BY "+s.column+" LIMIT $2)", s.before, n)
 		if err != nil {

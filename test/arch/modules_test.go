@@ -14,10 +14,13 @@ const maxLinked = 21
 // consoleOnly lists modules that only the console may link.
 var consoleOnly = []string{
 	"github.com/cockroachdb/pebble/v2",
+	"github.com/coreos/go-oidc/v3",
+	"github.com/go-jose/go-jose/v4",
 	"github.com/jackc/pgpassfile",
 	"github.com/jackc/pgservicefile",
 	"github.com/jackc/pgx/v5",
 	"github.com/jackc/puddle/v2",
+	"golang.org/x/oauth2",
 	"golang.org/x/sync",
 }
 

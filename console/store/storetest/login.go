@@ -161,7 +161,7 @@ func testSession(t *testing.T, db Database) {
 	begin(0, "a", p[0])
 	begin(0, "b", p[0])
 	begin(0, "c", p[1])
-	if got, want := alive(1, "a", true), (console.Session{Person: p[0], Began: at(0), Proved: at(0), Seen: at(0), Address: "192.0.2.1"}); got != want {
+	if got, want := alive(1, "a", true), (console.Session{Person: p[0], Began: at(0), Proved: at(0), Seen: at(0), Address: "192.0.2.1", Hash: hash("a")}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	alive(1, "other", false)
@@ -176,7 +176,7 @@ func testSession(t *testing.T, db Database) {
 	see(21 * 60)
 	alive(24*60-1, "a", true)
 	alive(24*60, "a", false) // its longest life
-	update(t, s, by(30), func(tx *store.Tx) error { return tx.ProveSession(hash("b"), at(30)) })
+	update(t, s, by(30), func(tx *store.Tx) error { return tx.ProveSession(hash("b"), at(30), at(30)) })
 	if got := alive(31, "b", true); !got.Recent(at(39)) || got.Recent(at(40)) {
 		t.Errorf("%+v was proved at minute 30", got)
 	}

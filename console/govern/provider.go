@@ -1,0 +1,121 @@
+package govern
+
+import (
+	"context"
+
+	"baton"
+	"baton/console"
+	"baton/console/oidc"
+	"baton/console/store"
+)
+
+// ProviderView is a provider as its page shows it.
+type ProviderView struct {
+	console.Provider
+	HasSecret bool
+}
+
+// Providers returns the providers with which people sign in.
+func (c *Console) Providers(ctx context.Context, caller Caller) (all []console.Provider, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		all, err = tx.Providers()
+		return err
+	})
+	return all, err
+}
+
+// Provider returns a provider.
+func (c *Console) Provider(ctx context.Context, caller Caller, name string) (v ProviderView, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		if v.Provider, err = tx.Provider(name); err != nil {
+			return err
+		}
+		secret, err := tx.ProviderSecret(name)
+		v.HasSecret = !secret.IsZero()
+		return err
+	})
+	return v, err
+}
+
+// mayConfigureSignIn refuses a change of how people sign in.
+func (c *Console) mayConfigureSignIn(caller Caller, me console.Person) error {
+	if err := console.ConfigureSignIn.Check(me, console.Object{}); err != nil {
+		return err
+	}
+	return c.recent(caller)
+}
+
+// AddProvider adds a provider.
+func (c *Console) AddProvider(ctx context.Context, caller Caller, p console.Provider, secret baton.Secret) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := c.mayConfigureSignIn(caller, me); err != nil {
+			return err
+		}
+		if err := CheckProvider(p); err != nil {
+			return err
+		}
+		if err := tx.AddProvider(p); err != nil {
+			return err
+		}
+		if secret.IsZero() {
+			return nil
+		}
+		return tx.SetProviderSecret(p.Name, secret)
+	})
+}
+
+// CheckProvider returns an error if a provider cannot be used as it is configured.
+func CheckProvider(p console.Provider) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	return oidc.CheckAddress(p.Issuer)
+}
+
+// ChangeProvider changes a provider. A secret that is not given stays as it is, unless the
+// issuer changes: it is not sent to another one than the one that it was entered for.
+func (c *Console) ChangeProvider(ctx context.Context, caller Caller, p console.Provider, secret baton.Secret) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := c.mayConfigureSignIn(caller, me); err != nil {
+			return err
+		}
+		if err := CheckProvider(p); err != nil {
+			return err
+		}
+		before, err := tx.Provider(p.Name)
+		if err != nil {
+			return err
+		}
+		stored, err := tx.ProviderSecret(p.Name)
+		if err != nil {
+			return err
+		}
+		if before.Issuer != p.Issuer && !stored.IsZero() && secret.IsZero() {
+			return baton.Errorf(baton.Invalid, "the issuer changed, and the client secret was not given again").
+				WithFix("Enter the client secret: it is not sent to another issuer than the one that it was entered for.")
+		}
+		if err := tx.ChangeProvider(p); err != nil {
+			return err
+		}
+		if secret.IsZero() {
+			return nil
+		}
+		return tx.SetProviderSecret(p.Name, secret)
+	})
+}
+
+// RemoveProvider removes a provider.
+func (c *Console) RemoveProvider(ctx context.Context, caller Caller, name string) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := c.mayConfigureSignIn(caller, me); err != nil {
+			return err
+		}
+		return tx.RemoveProvider(name)
+	})
+}
