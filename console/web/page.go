@@ -70,6 +70,9 @@ func navigation(me console.Person, at string) []navSection {
 		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}}},
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
+	if console.SeeSettings.Of(me, console.Object{}) {
+		sections = append(sections, navSection{"Settings", []navLink{{Label: "Sign-in", Path: "/settings/sign-in"}}})
+	}
 	for i, s := range sections {
 		for j, l := range s.Links {
 			sections[i].Links[j].Current = at == l.Path || l.Path != "/" && strings.HasPrefix(at, l.Path+"/")
