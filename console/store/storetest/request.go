@@ -158,7 +158,7 @@ func testPolicy(t *testing.T, db Database) {
 func (st *staff) aRequest() console.Request {
 	return console.Request{Kind: console.RequestGrant, App: st.app, Entitlement: st.member, Subject: st.people["ana"], Requester: st.people["ana"], Account: st.account("ana"),
 		Why: "a ticket", Form: map[string]string{"ticket": "1"}, Asked: console.Term{For: hours(4)}, Term: console.Term{For: hours(2)}, Policy: console.StandardPolicy, Round: 1,
-		Plan: console.Plan{Rule: 1, Outcome: console.OutcomeAsk, Steps: []console.PlanStep{{ID: "step", PolicyStep: console.PolicyStep{Ask: []console.Approver{{Kind: console.ApproverManager}}, Limit: hours(1)}}}},
+		Plan:      console.Plan{Rule: 1, Outcome: console.OutcomeAsk, Steps: []console.PlanStep{{ID: "step", PolicyStep: console.PolicyStep{Ask: []console.Approver{{Kind: console.ApproverManager}}, Limit: hours(1)}}}},
 		StepBegan: at(5), State: console.RequestAsking, Material: "m"}
 }
 
