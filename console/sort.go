@@ -1,6 +1,8 @@
 package console
 
 import (
+	"slices"
+	"strings"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -23,4 +25,16 @@ func SortKey(name string) []byte {
 		}
 	}
 	return key
+}
+
+// maxSearchWords limits the words by which one name is found.
+const maxSearchWords = 8
+
+// SearchWords returns the words of a name, or of what somebody searches for: its [SortKey],
+// cut at everything that is no letter or digit.
+func SearchWords(name string) []string {
+	words := strings.FieldsFunc(string(SortKey(name)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) })
+	words = words[:min(len(words), maxSearchWords)]
+	slices.Sort(words)
+	return slices.Compact(words)
 }

@@ -23,50 +23,88 @@ type Holding struct {
 	Until       time.Time // when it ends by time; zero when it does not
 	Group       bool      // the holder is no account: its members hold the entitlement
 	Sources     []console.Source
+	First       console.Sync // the first sync that showed it
+	Shown       console.Sync // the newest one that shows it
 }
 
-// fill adds why an account holds an entitlement and since when.
-func (h *Holding) fill(tx *store.Tx, a console.App, began *syncTimes, now time.Time) (err error) {
-	h.Access, err = tx.Access(a.ID, h.Account.Key, h.Entitlement.Key, now)
-	if err != nil {
+// filler adds to holdings of one app why they are held and since when.
+type filler struct {
+	tx     *store.Tx
+	app    console.App
+	moment store.Moment
+	now    time.Time
+	syncs  syncTimes
+	first  map[console.EntitlementKey]console.SyncNumber
+}
+
+func newFiller(tx *store.Tx, a console.App, m store.Moment, now time.Time) *filler {
+	return &filler{tx: tx, app: a, moment: m, now: now, first: map[console.EntitlementKey]console.SyncNumber{}}
+}
+
+func (f *filler) fill(h *Holding) (err error) {
+	e := h.Entitlement.Key
+	if _, ok := f.first[e]; !ok {
+		if f.first[e], err = f.tx.FirstShown(e); err != nil {
+			return err
+		}
+	}
+	if h.Access, err = f.tx.AccessIn(f.moment, f.app.ID, h.Account.Key, e, f.first[e], f.now); err != nil {
 		return err
 	}
-	h.State = h.Access.State(now)
+	h.State = h.Access.State(f.now)
 	h.Baseline = console.IsBaseline(h.Access.From, h.Access.FirstShown)
-	h.Until, _ = console.Expiry(h.Access.Reasons, h.Access.Bar, now)
-	h.Role = roleOf(a.Roles, h.Entitlement.Key)
-	if h.Access.Held {
-		h.Since, err = began.of(tx, h.Access.From)
+	h.Until, _ = console.Expiry(h.Access.Reasons, h.Access.Bar, f.now)
+	h.Role = roleOf(f.app.Roles, e)
+	if !h.Access.Held {
+		return nil
+	}
+	if h.First, err = f.syncs.sync(f.tx, h.Access.From); err != nil {
+		return err
+	}
+	h.Since = h.First.Began
+	for _, s := range f.moment.Streams {
+		if s.Stream == h.First.Stream {
+			h.Shown, err = f.syncs.sync(f.tx, s.Sync)
+		}
 	}
 	return err
 }
 
-// syncTimes remembers when syncs began.
+// syncTimes remembers syncs.
 type syncTimes struct {
-	began map[console.SyncNumber]time.Time
+	syncs map[console.SyncNumber]console.Sync
 }
 
 func (s *syncTimes) of(tx *store.Tx, n console.SyncNumber) (time.Time, error) {
-	if t, ok := s.began[n]; ok {
-		return t, nil
+	sync, err := s.sync(tx, n)
+	return sync.Began, err
+}
+
+func (s *syncTimes) sync(tx *store.Tx, n console.SyncNumber) (console.Sync, error) {
+	if sync, ok := s.syncs[n]; ok {
+		return sync, nil
 	}
 	sync, err := tx.SyncByNumber(n)
 	if err != nil {
-		return time.Time{}, err
+		return sync, err
 	}
-	if s.began == nil {
-		s.began = map[console.SyncNumber]time.Time{}
+	if s.syncs == nil {
+		s.syncs = map[console.SyncNumber]console.Sync{}
 	}
-	s.began[n] = sync.Began
-	return sync.Began, nil
+	s.syncs[n] = sync
+	return sync, nil
 }
+
+// maxCountedAlone is how far the holders of one entitlement are counted.
+const maxCountedAlone = 1_000_000
 
 // EntitlementView is one entitlement with a page of its holders.
 type EntitlementView struct {
 	EntitlementRow
 	App     console.App
-	Holders []Holding
+	Holding []Holding
 	Next    *store.HolderAfter // where the holders go on; nil at their end
+	Gone    bool               // no sync shows it any more
 }
 
 // Entitlement returns an entitlement and up to n of its holders.
@@ -82,18 +120,15 @@ func (c *Console) Entitlement(ctx context.Context, caller Caller, app console.ID
 		if err != nil {
 			return err
 		}
-		e, err := tx.Entitlement(m, key)
-		if err != nil {
+		if v.EntitlementRow, v.Gone, err = c.entitlementOf(tx, m, a, key); err != nil {
 			return err
 		}
-		if v.EntitlementRow, err = entitlementRow(tx, m, a, e); err != nil {
-			return err
-		}
+		e := v.Entitlement
 		holders, err := tx.Holders(m, key, after, n+1)
 		if err != nil {
 			return err
 		}
-		var began syncTimes
+		f := newFiller(tx, a, m, c.now())
 		for i, holder := range holders {
 			if i == n {
 				last := holders[i-1].After()
@@ -104,10 +139,10 @@ func (c *Console) Entitlement(ctx context.Context, caller Caller, app console.ID
 			if h.Owner, err = ownerOf(tx, h.Account.Key); err != nil {
 				return err
 			}
-			if err := h.fill(tx, a, &began, c.now()); err != nil {
+			if err := f.fill(&h); err != nil {
 				return err
 			}
-			v.Holders = append(v.Holders, h)
+			v.Holding = append(v.Holding, h)
 		}
 		return nil
 	})
@@ -131,6 +166,8 @@ type AccountView struct {
 	Next      console.EntitlementKey // where Holds goes on; 0 at its end
 	FirstSeen time.Time
 	Baseline  bool // FirstSeen proves no date
+	Gone      bool // no sync shows it any more
+	Linked    bool // the caller may see the account's own page
 }
 
 // Account returns an account and up to n of the entitlements that it holds.
@@ -152,19 +189,21 @@ func (c *Console) account(tx *store.Tx, a console.App, key console.ResourceKey, 
 	if err != nil {
 		return v, err
 	}
-	r, err := tx.Account(m, key)
+	if v.AccountRow, v.Gone, err = c.accountOf(tx, m, a, key); err != nil {
+		return v, err
+	}
+	r := v.Resource
+	domains, err := companyDomains(tx)
 	if err != nil {
 		return v, err
 	}
-	if v.AccountRow, err = accountRow(tx, m, a, r); err != nil {
-		return v, err
-	}
+	v.External = domains.external(r)
 	for _, s := range m.Streams {
 		if s.Stream == r.Stream {
 			v.Data = s.Began
 		}
 	}
-	var began syncTimes
+	f := newFiller(tx, a, m, c.now())
 	versions, err := tx.ResourceVersions(key)
 	if err != nil {
 		return v, err
@@ -175,7 +214,7 @@ func (c *Console) account(tx *store.Tx, a console.App, key console.ResourceKey, 
 			return v, err
 		}
 		v.Baseline = console.IsBaseline(versions[0].From, first)
-		if v.FirstSeen, err = began.of(tx, versions[0].From); err != nil {
+		if v.FirstSeen, err = f.syncs.of(tx, versions[0].From); err != nil {
 			return v, err
 		}
 	}
@@ -183,19 +222,19 @@ func (c *Console) account(tx *store.Tx, a console.App, key console.ResourceKey, 
 	if err != nil {
 		return v, err
 	}
-	for i, f := range facts {
+	for i, fact := range facts {
 		if i == n {
 			v.Next = facts[i-1].Entitlement
 			break
 		}
-		h := Holding{Account: r, Owner: v.Owner, Sources: f.Sources}
-		if h.Entitlement, err = tx.Entitlement(m, f.Entitlement); err != nil {
+		h := Holding{Account: r, Owner: v.Owner, Sources: fact.Sources}
+		if h.Entitlement, err = tx.Entitlement(m, fact.Entitlement); err != nil {
 			return v, err
 		}
 		if h.On, err = tx.Resource(m, h.Entitlement.Entitlement.Resource); err != nil && baton.KindOf(err) != baton.NotFound {
 			return v, err
 		}
-		if err := h.fill(tx, a, &began, c.now()); err != nil {
+		if err := f.fill(&h); err != nil {
 			return v, err
 		}
 		v.Holds = append(v.Holds, h)

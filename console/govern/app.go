@@ -1,8 +1,9 @@
 package govern
 
 import (
-	"bytes"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"baton"
@@ -17,6 +18,9 @@ type AppSummary struct {
 	Connectors []console.Connector
 	Counts     console.Counts // of the syncs that count now, over all connectors
 	Data       time.Time      // when the oldest of these began; zero before the first
+	ByHand     bool           // a person uploaded the file of one of them
+	// Unseen are sentences about what the connectors cannot see.
+	Unseen []string
 }
 
 // Apps returns up to n managed apps that the caller sees, in the order of their names, and
@@ -36,7 +40,7 @@ func (c *Console) Apps(ctx context.Context, caller Caller, after store.NameAfter
 				if more = len(apps) == n; more {
 					return nil
 				}
-				s, err := summarize(tx, a)
+				s, err := c.summarize(tx, a)
 				if err != nil {
 					return err
 				}
@@ -47,7 +51,7 @@ func (c *Console) Apps(ctx context.Context, caller Caller, after store.NameAfter
 	return apps, more, err
 }
 
-func summarize(tx *store.Tx, a console.App) (s AppSummary, err error) {
+func (c *Console) summarize(tx *store.Tx, a console.App) (s AppSummary, err error) {
 	s.App = a
 	if s.Owners, err = persons(tx, a.Owners); err != nil {
 		return s, err
@@ -55,8 +59,9 @@ func summarize(tx *store.Tx, a console.App) (s AppSummary, err error) {
 	if s.Connectors, err = tx.Connectors(a.ID); err != nil {
 		return s, err
 	}
-	for _, c := range s.Connectors {
-		head, err := tx.HeadSync(c.Stream)
+	s.Unseen = c.reminders(s.Connectors)
+	for _, con := range s.Connectors {
+		head, err := tx.HeadSync(con.Stream)
 		if err != nil {
 			return s, err
 		}
@@ -71,6 +76,7 @@ func summarize(tx *store.Tx, a console.App) (s AppSummary, err error) {
 		if s.Data.IsZero() || head.Began.Before(s.Data) {
 			s.Data = head.Began
 		}
+		s.ByHand = s.ByHand || head.Kind == console.SyncUpload
 	}
 	return s, nil
 }
@@ -94,7 +100,7 @@ func (c *Console) App(ctx context.Context, caller Caller, id console.ID) (s AppS
 		if err != nil {
 			return err
 		}
-		s, err = summarize(tx, a)
+		s, err = c.summarize(tx, a)
 		return err
 	})
 	return s, err
@@ -117,8 +123,9 @@ func seeApp(tx *store.Tx, me console.Person, id console.ID, right console.Right)
 // AccountRow is an account in a list.
 type AccountRow struct {
 	store.Resource
-	Owner console.Person // zero when it is matched to nobody
-	Role  console.EffectiveRole
+	Owner    console.Person // zero when it is matched to nobody
+	Role     console.EffectiveRole
+	External bool // none of its addresses is of a domain of the company
 }
 
 // AccountFilter selects accounts. The zero value selects all.
@@ -129,21 +136,55 @@ const (
 	AllAccounts      AccountFilter = ""
 	WithoutOwner     AccountFilter = "without-owner" // a person's account that is matched to nobody
 	OrphanedAccounts AccountFilter = "orphaned"      // enabled, and its person is disabled or gone
+	ExternalAccounts AccountFilter = "external"      // none of its addresses is of a domain of the company
 	DisabledWith     AccountFilter = "disabled"      // disabled, and still holds something
-	ServiceAccounts  AccountFilter = "service"       // service and system accounts
 	RoleUnknown      AccountFilter = "role-unknown"  // holds several roles, and nobody said which counts
 )
 
 // AccountFilters lists the filters of accounts.
 func AccountFilters() []AccountFilter {
-	return []AccountFilter{AllAccounts, WithoutOwner, OrphanedAccounts, DisabledWith, ServiceAccounts, RoleUnknown}
+	return []AccountFilter{AllAccounts, WithoutOwner, OrphanedAccounts, ExternalAccounts, DisabledWith, RoleUnknown}
 }
 
-// AccountQuery asks for accounts of an app.
+// AccountType selects accounts by whom they are for. The zero value selects all.
+type AccountType string
+
+// The types of accounts.
+const (
+	AnyType        AccountType = ""
+	UserAccounts   AccountType = "user" // also where the application does not say
+	ServiceAccount AccountType = "service"
+	SystemAccount  AccountType = "system"
+)
+
+// AccountTypes lists the types of accounts.
+func AccountTypes() []AccountType {
+	return []AccountType{AnyType, UserAccounts, ServiceAccount, SystemAccount}
+}
+
+// kinds returns the kinds of accounts of a type.
+func (t AccountType) kinds() []console.AccountKind {
+	switch t {
+	case UserAccounts:
+		return []console.AccountKind{console.AccountUnspecified, console.AccountHuman}
+	case ServiceAccount:
+		return []console.AccountKind{console.AccountService}
+	case SystemAccount:
+		return []console.AccountKind{console.AccountSystem}
+	}
+	return nil
+}
+
+// NoRole is the name under which accounts without a role are selected.
+const NoRole = "-"
+
+// AccountQuery asks for accounts of an app. Several fields select what all of them do.
 type AccountQuery struct {
 	App    console.ID
 	Filter AccountFilter
-	Search string // the beginning of a name, or a whole login or e-mail address
+	Type   AccountType
+	Role   string // the name of an effective role, or [NoRole]; "" for all
+	Search string // words of the name, or the beginning of a login or an e-mail address
 	After  store.ResourceAfter
 	N      int
 }
@@ -153,13 +194,12 @@ type AccountQuery struct {
 type AccountPage struct {
 	Rows []AccountRow
 	Next *store.ResourceAfter
-	// Looked is how many accounts were looked at for this page.
+	// Looked is how many accounts were looked at for this page, if that is why it is short.
 	Looked int
+	// DomainsUnset says that nobody named the domains of the company, so that no account
+	// counts as external.
+	DomainsUnset bool
 }
-
-// maxLooked limits the accounts that are looked at for one page of a filtered list. A page
-// that ends there has a Next, and may be short.
-const maxLooked = 5000
 
 // Accounts returns a page of an app's accounts.
 func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (p AccountPage, err error) {
@@ -173,99 +213,78 @@ func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (
 		if err != nil {
 			return err
 		}
-		if q.Search != "" && q.After.Sort == nil {
-			if err := p.addExact(tx, m, a, q); err != nil {
+		domains, err := companyDomains(tx)
+		if err != nil {
+			return err
+		}
+		p.DomainsUnset = len(domains) == 0
+		f, err := q.filter(a.Roles, domains)
+		if err != nil {
+			return err
+		}
+		if q.Filter == ExternalAccounts && p.DomainsUnset || q.Filter == RoleUnknown && (a.Roles.Priority != console.PriorityUnknown || len(a.Roles.Roles) < 2) {
+			return nil
+		}
+		page, err := tx.FilterAccounts(m, f, q.After, q.N)
+		if err != nil {
+			return err
+		}
+		p.Next, p.Looked = page.Next, page.Looked
+		for _, r := range page.Rows {
+			row, err := accountRow(tx, m, a, r)
+			if err != nil {
 				return err
 			}
+			row.External = domains.external(r)
+			p.Rows = append(p.Rows, row)
 		}
-		return p.walk(tx, m, a, q)
+		return nil
 	})
 	return p, err
 }
 
-// addExact adds the accounts whose login or e-mail address is what is searched for.
-func (p *AccountPage) addExact(tx *store.Tx, m store.Moment, a console.App, q AccountQuery) error {
-	seen := map[console.ResourceKey]bool{}
-	for _, find := range []func(store.Moment, string) ([]store.Resource, error){tx.AccountsByLogin, tx.AccountsByEmail} {
-		found, err := find(m, q.Search)
-		if err != nil {
-			return err
-		}
-		for _, r := range found {
-			// One whose name begins so, too, comes with the names.
-			if seen[r.Key] || bytes.HasPrefix(r.After().Sort, console.SortKey(q.Search)) {
-				continue
-			}
-			seen[r.Key] = true
-			if err := p.add(tx, m, a, q.Filter, r); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// walk adds accounts in the order of their names.
-func (p *AccountPage) walk(tx *store.Tx, m store.Moment, a console.App, q AccountQuery) error {
-	after := q.After
-	prefix := console.SortKey(q.Search)
-	if after.Sort == nil && len(prefix) > 0 {
-		after.Sort = prefix // keys are numbered from 1: names that are the prefix come after it
-	}
-	for {
-		page, err := tx.Accounts(m, after, min(store.PageSize, max(q.N-len(p.Rows), 1)+1))
-		if err != nil {
-			return err
-		}
-		for _, r := range page {
-			switch {
-			case !bytes.HasPrefix(r.After().Sort, prefix):
-				return nil
-			case len(p.Rows) >= q.N || p.Looked >= maxLooked:
-				p.Next = &after
-				return nil
-			}
-			if err := p.add(tx, m, a, q.Filter, r); err != nil {
-				return err
-			}
-			after = r.After()
-		}
-		if len(page) == 0 {
-			return nil
-		}
-	}
-}
-
-// add adds an account if the filter selects it.
-func (p *AccountPage) add(tx *store.Tx, m store.Moment, a console.App, filter AccountFilter, r store.Resource) error {
-	p.Looked++
-	row, err := accountRow(tx, m, a, r)
-	if err != nil {
-		return err
-	}
-	selected := true
-	switch enabled := console.HasAccount(true, r.Status); filter {
+// filter returns what the store is asked for.
+func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.AccountFilter, err error) {
+	f = store.AccountFilter{Words: q.Search, Kinds: q.Type.kinds()}
+	switch q.Filter {
+	case AllAccounts:
 	case WithoutOwner:
-		selected = r.Account.Kind.Human() && row.Owner.ID == ""
+		f.Unowned = true
 	case OrphanedAccounts:
-		selected = enabled && row.Owner.ID != "" && row.Owner.Status != console.PersonActive
+		f.Orphaned = true
+	case ExternalAccounts:
+		f.Match = domains.external
 	case DisabledWith:
-		if selected = !enabled; selected {
-			held, err := tx.HeldBy(m, r.Key, 0, 1)
-			if err != nil {
-				return err
-			}
-			selected = len(held) > 0
-		}
-	case ServiceAccounts:
-		selected = !r.Account.Kind.Human()
+		f.Disabled, f.Holding = true, true
 	case RoleUnknown:
-		selected = row.RoleUnknown()
+		for _, r := range roles.Roles {
+			f.Several = append(f.Several, r.Entitlements)
+		}
+	default:
+		return f, baton.Errorf(baton.Invalid, "there is no filter %q", q.Filter)
 	}
-	if selected {
-		p.Rows = append(p.Rows, row)
+	switch q.Role {
+	case "":
+		return f, nil
+	case NoRole:
+		f.NoneOf = roles.Entitlements()
+		return f, nil
 	}
-	return nil
+	for i, r := range roles.Roles {
+		if r.Name != q.Role {
+			continue
+		}
+		f.AnyOf = r.Entitlements
+		others := roles.Roles[:i] // the worse assumption: a role is the account's if it holds no more powerful one
+		if roles.Priority == console.LowestWins {
+			others = roles.Roles[i+1:]
+		}
+		for _, o := range others {
+			f.NoneOf = append(f.NoneOf, o.Entitlements...)
+		}
+		return f, nil
+	}
+	return f, baton.Errorf(baton.Invalid, "the application has no role %q", q.Role)
 }
 
 // RoleUnknown reports whether an account holds several roles of which nobody said which
@@ -305,17 +324,56 @@ type EntitlementRow struct {
 	Resource store.Resource   // what it is held on
 	Holders  int              // up to [MaxCounted]
 	Role     *console.AppRole // the role it gives; nil if none
+	// NoEffect says that holding it changes nothing in the application: it gives no role, and
+	// the application knows roles only.
+	NoEffect bool
+	// MasteredIn says where who holds it is decided, if not in the application; "" if it is
+	// there, or not known.
+	MasteredIn string
 }
 
 // MaxCounted is how far holders are counted in lists.
-const MaxCounted = 100_000
+const MaxCounted = 10_000
 
-// Entitlements returns up to n entitlements of an app, in the order of their names, and
-// where the list goes on; nil at its end.
-func (c *Console) Entitlements(ctx context.Context, caller Caller, app console.ID, after store.EntitlementAfter, n int) (rows []EntitlementRow, next *store.EntitlementAfter, err error) {
+// EntitlementFilter selects entitlements. The zero value selects all.
+type EntitlementFilter string
+
+// The filters of entitlements.
+const (
+	AllEntitlements EntitlementFilter = ""
+	GivesRole       EntitlementFilter = "role"
+	GivesAdmin      EntitlementFilter = "admin"
+	GivesNoRole     EntitlementFilter = "no-role"
+	HeldByNobody    EntitlementFilter = "unheld"
+)
+
+// EntitlementFilters lists the filters of entitlements.
+func EntitlementFilters() []EntitlementFilter {
+	return []EntitlementFilter{AllEntitlements, GivesRole, GivesAdmin, GivesNoRole, HeldByNobody}
+}
+
+// EntitlementQuery asks for entitlements of an app. Several fields select what all of them
+// do.
+type EntitlementQuery struct {
+	App    console.ID
+	Filter EntitlementFilter
+	Search string // words of the name
+	After  store.EntitlementAfter
+	N      int
+}
+
+// EntitlementPage is a part of a list of entitlements, as [AccountPage].
+type EntitlementPage struct {
+	Rows   []EntitlementRow
+	Next   *store.EntitlementAfter
+	Looked int
+}
+
+// Entitlements returns a page of an app's entitlements.
+func (c *Console) Entitlements(ctx context.Context, caller Caller, q EntitlementQuery) (p EntitlementPage, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
-		rows, next = nil, nil
-		a, err := seeApp(tx, me, app, console.SeeAccess)
+		p = EntitlementPage{}
+		a, err := seeApp(tx, me, q.App, console.SeeAccess)
 		if err != nil {
 			return err
 		}
@@ -323,35 +381,104 @@ func (c *Console) Entitlements(ctx context.Context, caller Caller, app console.I
 		if err != nil {
 			return err
 		}
-		page, err := tx.Entitlements(m, after, n+1)
+		f := store.EntitlementFilter{Words: q.Search}
+		switch q.Filter {
+		case AllEntitlements:
+		case GivesRole:
+			f.Only = append([]console.EntitlementKey{}, a.Roles.Entitlements()...)
+		case GivesAdmin:
+			f.Only = []console.EntitlementKey{}
+			for _, r := range a.Roles.Roles {
+				if r.Admin {
+					f.Only = append(f.Only, r.Entitlements...)
+				}
+			}
+		case GivesNoRole:
+			f.Not = a.Roles.Entitlements()
+		case HeldByNobody:
+			f.Unheld = true
+		default:
+			return baton.Errorf(baton.Invalid, "there is no filter %q", q.Filter)
+		}
+		page, err := tx.FilterEntitlements(m, f, q.After, q.N)
 		if err != nil {
 			return err
 		}
-		for i, e := range page {
-			if i == n {
-				last := page[i-1].After()
-				next = &last
-				break
-			}
-			row, err := entitlementRow(tx, m, a, e)
+		p.Next, p.Looked = page.Next, page.Looked
+		for _, e := range page.Rows {
+			row, err := c.entitlementRow(tx, m, a, e, MaxCounted)
 			if err != nil {
 				return err
 			}
-			rows = append(rows, row)
+			p.Rows = append(p.Rows, row)
 		}
 		return nil
 	})
-	return rows, next, err
+	return p, err
 }
 
-func entitlementRow(tx *store.Tx, m store.Moment, a console.App, e store.Entitlement) (row EntitlementRow, err error) {
+func (c *Console) entitlementRow(tx *store.Tx, m store.Moment, a console.App, e store.Entitlement, counted int) (row EntitlementRow, err error) {
 	row.Entitlement = e
 	if row.Resource, err = tx.Resource(m, e.Entitlement.Resource); err != nil && baton.KindOf(err) != baton.NotFound {
 		return row, err
 	}
 	row.Role = roleOf(a.Roles, e.Key)
-	row.Holders, err = tx.CountHolders(m, e.Key, MaxCounted)
-	return row, err
+	if row.Holders, err = tx.CountHolders(m, e.Key, counted); err != nil {
+		return row, err
+	}
+	product, err := c.productOf(tx, m, e.Stream)
+	if err != nil {
+		return row, err
+	}
+	if product.Roles.Type == row.Resource.Type && product.Roles.Type != "" {
+		row.MasteredIn = product.Roles.MasteredIn
+		row.NoEffect = row.Role == nil && rolesAreKnown(a.Roles)
+	}
+	return row, nil
+}
+
+// rolesAreKnown reports whether somebody said which entitlements mean administrator and
+// which do not: only then, others are known to give no role.
+func rolesAreKnown(m console.RoleMap) bool {
+	admin, other := false, false
+	for _, r := range m.Roles {
+		if len(r.Entitlements) > 0 {
+			admin, other = admin || r.Admin, other || !r.Admin
+		}
+	}
+	return admin && other
+}
+
+// productOf returns the product of the connector that shows a stream; a zero one if it is
+// none that the console knows.
+func (c *Console) productOf(tx *store.Tx, m store.Moment, stream console.Stream) (Product, error) {
+	for _, s := range m.Streams {
+		if s.Stream != stream {
+			continue
+		}
+		con, err := tx.Connector(s.Connector)
+		if err != nil {
+			return Product{}, err
+		}
+		p, err := c.Product(strings.TrimPrefix(con.Product, "baton-"))
+		if baton.KindOf(err) == baton.NotFound {
+			return Product{}, nil
+		}
+		return p, err
+	}
+	return Product{}, nil
+}
+
+// reminders returns what somebody who reads the lists of an app has to know about them: what
+// its connectors cannot see.
+func (c *Console) reminders(connectors []console.Connector) (all []string) {
+	for _, con := range connectors {
+		p, err := c.Product(strings.TrimPrefix(con.Product, "baton-"))
+		if err == nil && p.Unseen != "" && !slices.Contains(all, p.Unseen) {
+			all = append(all, p.Unseen)
+		}
+	}
+	return all
 }
 
 // roleOf returns the role that an entitlement gives, or nil.

@@ -23,9 +23,20 @@ type Product struct {
 	Settings    []baton.Setting
 	// Notice is what somebody has to know before connecting it; may be empty.
 	Notice string
+	// Unseen says what its syncs cannot show; may be empty.
+	Unseen string
+	// Roles are the resources whose members have a role in the application, if that is all
+	// that they are for there.
+	Roles ProductRoles
 	// Open returns the connector that settings describe, for one that the console hosts. It
 	// sends nothing. nil if the console cannot host it.
 	Open func(baton.Values, rest.Options) (*baton.Connector, error)
+}
+
+// ProductRoles are the resources of an application that stand for its roles.
+type ProductRoles struct {
+	Type       string // of the resources
+	MasteredIn string // where their members are decided
 }
 
 // Hostable reports whether the console can run the connector itself.

@@ -40,26 +40,20 @@ type PersonView struct {
 	console.Person
 	ManagerPerson console.Person // zero when unknown
 	Login         console.Login  // zero when the person has none, or the caller may not manage people
-	// Identities are who the person is at issuers, and Mapped the roles that groups of
-	// providers give, with the providers. Both are empty if the caller may not manage people.
-	Identities []console.Identity
-	Mapped     map[console.ConsoleRole][]string
-	Accounts   []AccountView
+	Accounts      []AccountView
 }
 
 // maxAccountHolds limits the entitlements shown for each account of a person.
 const maxAccountHolds = 50
 
-// Person returns a person, with the accounts in all apps.
+// Person returns a person, with the accounts in all apps. Owners of apps see the people to
+// whom accounts of these belong, with those accounts only.
 func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v PersonView, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		v = PersonView{}
-		p, err := tx.Person(id)
+		p, accounts, err := c.seePerson(tx, me, id)
 		if err != nil {
 			return err
-		}
-		if err := console.SeePeople.Check(me, console.Object{Person: &p}); err != nil {
-			return hidden("person", err)
 		}
 		v.Person = p
 		if p.Manager != "" {
@@ -74,38 +68,57 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 			}
 			l.Password = ""
 			v.Login = l
-			if v.Identities, err = tx.Identities(p.ID); err != nil {
-				return err
-			}
-			if v.Mapped, err = tx.MappedRoles(p.ID); err != nil {
-				return err
-			}
 		}
-		keys, err := tx.AccountsOf(p.Canonical())
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			app, err := tx.AppOfResource(key)
+		for _, a := range accounts {
+			account, err := c.account(tx, a.app, a.key, 0, maxAccountHolds)
 			if err != nil {
 				return err
 			}
-			a, err := tx.App(app)
-			if err != nil {
-				return err
+			if account.Gone {
+				continue // the newest sync does not show it; the person's history does
 			}
-			account, err := c.account(tx, a, key, 0, maxAccountHolds)
-			if baton.KindOf(err) == baton.NotFound {
-				continue // the newest sync does not show it
-			}
-			if err != nil {
-				return err
-			}
+			account.Linked = console.SeeAccess.Of(me, console.Object{App: &a.app})
 			v.Accounts = append(v.Accounts, account)
 		}
 		return nil
 	})
 	return v, err
+}
+
+// personAccount is an account of a person.
+type personAccount struct {
+	app console.App
+	key console.ResourceKey
+}
+
+// seePerson returns a person whom somebody may see, and the accounts of the person that are
+// part of that.
+func (c *Console) seePerson(tx *store.Tx, me console.Person, id console.ID) (p console.Person, accounts []personAccount, err error) {
+	if p, err = tx.Person(id); err != nil {
+		return p, nil, err
+	}
+	refused := console.SeePeople.Check(me, console.Object{Person: &p})
+	keys, err := tx.AccountsOf(p.Canonical())
+	if err != nil {
+		return p, nil, err
+	}
+	for _, key := range keys {
+		id, err := tx.AppOfResource(key)
+		if err != nil {
+			return p, nil, err
+		}
+		a, err := tx.App(id)
+		if err != nil {
+			return p, nil, err
+		}
+		if refused == nil || console.SeeAccess.Of(me, console.Object{App: &a}) {
+			accounts = append(accounts, personAccount{a, key})
+		}
+	}
+	if refused != nil && len(accounts) == 0 {
+		return p, nil, hidden("person", refused)
+	}
+	return p, accounts, nil
 }
 
 // AddPerson adds a person.

@@ -9,11 +9,17 @@ import (
 
 // Access returns what is known now about one account and entitlement of an app, for
 // [console.Access.State].
-func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.EntitlementKey, now time.Time) (a console.Access, err error) {
+func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.EntitlementKey, now time.Time) (console.Access, error) {
 	m, err := t.Moment(app, time.Time{})
 	if err != nil {
-		return a, err
+		return console.Access{}, err
 	}
+	return t.AccessIn(m, app, account, e, 0, now)
+}
+
+// AccessIn is [Tx.Access] in the app's current moment, for callers that ask for many.
+// firstShown is what [Tx.FirstShown] returned for the entitlement; 0 if it was not asked.
+func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (a console.Access, err error) {
 	if a.Reasons, err = t.Reasons(app, account, e); err != nil {
 		return a, err
 	}
@@ -54,7 +60,9 @@ func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.Entit
 			a.FirstShown = intervals[0].From
 		}
 	}
-	if e != console.AccountItself {
+	if a.FirstShown == 0 && firstShown != 0 {
+		a.FirstShown = firstShown
+	} else if e != console.AccountItself {
 		a.FirstShown, err = t.FirstShown(e)
 	}
 	return a, err

@@ -98,3 +98,10 @@ func (t *Tx) FirstShown(key console.EntitlementKey) (console.SyncNumber, error) 
 	return get(t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) }, "entitlement",
 		"SELECT COALESCE(min(opened), 0) FROM entitlement_version WHERE entitlement = $1", key)
 }
+
+// EntitlementVersions returns everything that applied syncs showed of an entitlement, oldest
+// first.
+func (t *Tx) EntitlementVersions(key console.EntitlementKey) ([]Entitlement, error) {
+	return list(t, scanEntitlement, "SELECT "+entitlementColumns+` FROM entitlement_version v JOIN entitlement e ON e.key = v.entitlement JOIN head h ON h.stream = e.stream
+		WHERE v.entitlement = $1 AND v.opened <= h.head ORDER BY v.opened`, key)
+}

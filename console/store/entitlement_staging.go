@@ -85,6 +85,9 @@ func (st *Staging) PutEntitlements(ctx context.Context, changes iter.Seq2[Entitl
 			if c.Change.opens() {
 				st.counts.EntitlementsOpened++
 				st.lookups.add(listEntitlements, nameKey(c.Entitlement.Name, c.Entitlement.ID), int64(c.Entitlement.Key))
+				for _, w := range furtherWords(c.Entitlement.Name, c.Entitlement.ID) {
+					st.lookups.add(listTerms, []byte(w), int64(c.Entitlement.Key))
+				}
 			}
 			st.hashChange('e', c.Change, c.Entitlement.Digest(), int64(c.Entitlement.Key))
 		}

@@ -156,10 +156,17 @@ type EventFilter struct {
 	Object      string
 	Account     console.ResourceKey // with Entitlement
 	Entitlement console.EntitlementKey
+	// Whole selects the events of the account with every entitlement, or of the entitlement
+	// with every account, whichever is given.
+	Whole bool
 }
 
 func (f EventFilter) where() (string, []any) {
 	switch {
+	case f.Whole && f.Account != 0:
+		return "account = $3", []any{f.Account}
+	case f.Whole:
+		return "entitlement > 0 AND entitlement = $3", []any{f.Entitlement}
 	case f.Account != 0:
 		return "account = $3 AND entitlement = $4", []any{f.Account, f.Entitlement}
 	case f.Object != "":

@@ -28,7 +28,7 @@ func (t *Tx) AddPerson(p console.Person) (console.ID, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(t.setStatus(p.ID, p.Status), t.setEmails(p.ID, p.Emails)); err != nil {
+	if err := errors.Join(t.setStatus(p.ID, p.Status), t.setEmails(p.ID, p.Emails), t.setPersonWords(p.ID, p.Name)); err != nil {
 		return "", err
 	}
 	if err := t.event(console.Event{Kind: "person.added", Person: p.ID, Object: string(p.ID)}, nil); err != nil {
@@ -70,8 +70,8 @@ func (t *Tx) ChangePerson(p console.Person) error {
 	if err := t.setEmails(p.ID, p.Emails); err != nil {
 		return err
 	}
-	if before.Status != p.Status || before.Manager != p.Manager {
-		if err := t.Recheck(); err != nil {
+	if before.Name != p.Name {
+		if err := t.setPersonWords(p.ID, p.Name); err != nil {
 			return err
 		}
 	}
@@ -90,9 +90,6 @@ func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
 		if err := t.keepSuperAdministrator(p); err != nil {
 			return err
 		}
-	}
-	if err := t.Recheck(); err != nil {
-		return err
 	}
 	return t.setRoles(person, p.Roles, roles)
 }
@@ -244,9 +241,6 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 		if err := t.SetAccountOwner(a, into, OwnerMerged); err != nil {
 			return err
 		}
-	}
-	if err := t.Recheck(); err != nil {
-		return err
 	}
 	return t.event(console.Event{Kind: "person.merged", Person: into, Object: string(from)}, nil)
 }

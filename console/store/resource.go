@@ -12,12 +12,16 @@ import (
 
 // The lists of table lookup.
 const (
-	listAccounts     = 1 // by sort key
-	listResources    = 2 // other resources, by sort key
-	listEntitlements = 3 // by sort key
-	listEmails       = 4 // accounts by normalized e-mail address
-	listLogins       = 5 // accounts by login, without case
-	listApps         = 6 // of the other resources, those that are applications, by sort key
+	listAccounts     = 1  // by sort key
+	listResources    = 2  // other resources, by sort key
+	listEntitlements = 3  // by sort key
+	listEmails       = 4  // accounts by normalized e-mail address
+	listLogins       = 5  // accounts by login, without case
+	listApps         = 6  // of the other resources, those that are applications, by sort key
+	listDisabled     = 7  // disabled and deleted accounts, by sort key
+	listMachines     = 8  // service and system accounts, by sort key
+	listWords        = 9  // accounts by words of their names that do not begin the sort key
+	listTerms        = 10 // entitlements by such words of theirs
 )
 
 // Resource is a resource as it was from one sync until another.

@@ -165,7 +165,17 @@ func resourceLookups(r console.Resource) []lookupValue {
 		}
 		return all
 	}
-	all := []lookupValue{{listAccounts, nameKey(r.Name, r.ID)}}
+	name := nameKey(r.Name, r.ID)
+	all := []lookupValue{{listAccounts, name}}
+	if !console.HasAccount(true, r.Status) {
+		all = append(all, lookupValue{listDisabled, name})
+	}
+	if !r.Account.Kind.Human() {
+		all = append(all, lookupValue{listMachines, name})
+	}
+	for _, w := range furtherWords(r.Name, r.ID) {
+		all = append(all, lookupValue{listWords, []byte(w)})
+	}
 	if r.Account.Login != "" {
 		all = append(all, lookupValue{listLogins, loginKey(r.Account.Login)})
 	}

@@ -24,8 +24,10 @@ func cursor(place any) string {
 }
 
 // place reads the cursor of a page; without one, the list begins.
-func (c *call) place(into any) error {
-	s := c.r.FormValue("after")
+func (c *call) place(into any) error { return c.placeOf("after", into) }
+
+func (c *call) placeOf(parameter string, into any) error {
+	s := c.r.FormValue(parameter)
 	if s == "" {
 		return nil
 	}
@@ -102,26 +104,51 @@ func appPage(c *call) error {
 }
 
 type accountsList struct {
-	Head    appHead
-	Page    govern.AccountPage
-	Search  string
-	Filter  govern.AccountFilter
-	Filters []accountFilter
-	Next    string
+	Head   appHead
+	Page   govern.AccountPage
+	Query  govern.AccountQuery
+	Roles  []string // names of the app's roles
+	Next   string
+	Filter []choice
+	Types  []choice
+	Held   []choice // effective roles
 }
 
-type accountFilter struct {
-	Value govern.AccountFilter
-	Label string
+// choice is an option of a select.
+type choice struct {
+	Value, Label string
+	Chosen       bool
 }
 
 var accountFilterLabels = map[govern.AccountFilter]string{
 	govern.AllAccounts:      "All accounts",
 	govern.WithoutOwner:     "Without owner",
 	govern.OrphanedAccounts: "Orphaned: the owner is disabled or gone",
+	govern.ExternalAccounts: "External",
 	govern.DisabledWith:     "Disabled with access",
-	govern.ServiceAccounts:  "Service and system accounts",
 	govern.RoleUnknown:      "Role unknown",
+}
+
+var accountTypeLabels = map[govern.AccountType]string{
+	govern.AnyType:        "Any type",
+	govern.UserAccounts:   "Users",
+	govern.ServiceAccount: "Service accounts",
+	govern.SystemAccount:  "System accounts",
+}
+
+// accountQuery reads what a list of accounts is filtered by.
+func (c *call) accountQuery(app console.ID) (q govern.AccountQuery, err error) {
+	q = govern.AccountQuery{App: app, Filter: govern.AccountFilter(c.r.FormValue("filter")), Type: govern.AccountType(c.r.FormValue("type")),
+		Role: c.r.FormValue("role"), Search: c.r.FormValue("search"), N: rowsPerPage}
+	if accountFilterLabels[q.Filter] == "" || accountTypeLabels[q.Type] == "" {
+		return q, baton.Errorf(baton.Invalid, "there is no filter of that name")
+	}
+	return q, c.place(&q.After)
+}
+
+// Filtered reports whether the list shows only some accounts.
+func (l accountsList) Filtered() bool {
+	return l.Query.Search != "" || l.Query.Filter != govern.AllAccounts || l.Query.Type != govern.AnyType || l.Query.Role != ""
 }
 
 func accountsPage(c *call) error {
@@ -129,28 +156,50 @@ func accountsPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	l := accountsList{Head: h, Search: c.r.FormValue("search"), Filter: govern.AccountFilter(c.r.FormValue("filter"))}
+	l := accountsList{Head: h}
+	if l.Query, err = c.accountQuery(h.App.ID); err != nil {
+		return err
+	}
+	if l.Page, err = c.console().Accounts(c.ctx(), c.caller, l.Query); err != nil {
+		return err
+	}
 	for _, f := range govern.AccountFilters() {
-		l.Filters = append(l.Filters, accountFilter{f, accountFilterLabels[f]})
+		l.Filter = append(l.Filter, choice{string(f), accountFilterLabels[f], f == l.Query.Filter})
 	}
-	if accountFilterLabels[l.Filter] == "" {
-		return baton.Errorf(baton.Invalid, "there is no filter of that name")
+	for _, t := range govern.AccountTypes() {
+		l.Types = append(l.Types, choice{string(t), accountTypeLabels[t], t == l.Query.Type})
 	}
-	q := govern.AccountQuery{App: h.App.ID, Filter: l.Filter, Search: l.Search, N: rowsPerPage}
-	if err := c.place(&q.After); err != nil {
-		return err
-	}
-	if l.Page, err = c.console().Accounts(c.ctx(), c.caller, q); err != nil {
-		return err
+	if roles := h.App.Roles.Roles; len(roles) > 0 {
+		l.Held = []choice{{"", "Any role", l.Query.Role == ""}}
+		for _, r := range roles {
+			l.Held = append(l.Held, choice{r.Name, r.Name, r.Name == l.Query.Role})
+		}
+		l.Held = append(l.Held, choice{govern.NoRole, "No role", l.Query.Role == govern.NoRole})
 	}
 	if l.Page.Next != nil {
-		l.Next = cursor(*l.Page.Next)
+		l.Next = c.nextPath(cursor(*l.Page.Next))
 	}
 	return c.page("accounts", "Accounts of "+h.App.Name, l)
 }
 
+// nextPath returns the address of the page behind this one of the same list.
+func (c *call) nextPath(after string) string { return c.pathWith("after", after) }
+
+// pathWith returns the address of this page with another value of one parameter.
+func (c *call) pathWith(name, value string) string {
+	q := c.r.URL.Query()
+	q.Set(name, value)
+	for k, v := range q {
+		if len(v) == 1 && v[0] == "" {
+			q.Del(k)
+		}
+	}
+	return "?" + q.Encode()
+}
+
 type accountDetail struct {
 	Head appHead
+	Tabs subTabs
 	govern.AccountView
 	NextHolds string
 }
@@ -172,7 +221,7 @@ func accountPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	d := accountDetail{Head: h, AccountView: v}
+	d := accountDetail{Head: h, AccountView: v, Tabs: accountTabs(h, v.Key, "holds")}
 	if v.Next != 0 {
 		d.NextHolds = cursor(v.Next)
 	}
@@ -180,9 +229,28 @@ func accountPage(c *call) error {
 }
 
 type entitlementsList struct {
-	Head appHead
-	Rows []govern.EntitlementRow
-	Next string
+	Head   appHead
+	Page   govern.EntitlementPage
+	Query  govern.EntitlementQuery
+	Next   string
+	Filter []choice
+}
+
+var entitlementFilterLabels = map[govern.EntitlementFilter]string{
+	govern.AllEntitlements: "All entitlements",
+	govern.GivesRole:       "Give a role",
+	govern.GivesAdmin:      "Mean administrator",
+	govern.GivesNoRole:     "Give no role",
+	govern.HeldByNobody:    "Held by nobody",
+}
+
+// entitlementQuery reads what a list of entitlements is filtered by.
+func (c *call) entitlementQuery(app console.ID) (q govern.EntitlementQuery, err error) {
+	q = govern.EntitlementQuery{App: app, Filter: govern.EntitlementFilter(c.r.FormValue("filter")), Search: c.r.FormValue("search"), N: rowsPerPage}
+	if entitlementFilterLabels[q.Filter] == "" {
+		return q, baton.Errorf(baton.Invalid, "there is no filter of that name")
+	}
+	return q, c.place(&q.After)
 }
 
 func entitlementsPage(c *call) error {
@@ -190,23 +258,25 @@ func entitlementsPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	var after store.EntitlementAfter
-	if err := c.place(&after); err != nil {
+	l := entitlementsList{Head: h}
+	if l.Query, err = c.entitlementQuery(h.App.ID); err != nil {
 		return err
 	}
-	rows, next, err := c.console().Entitlements(c.ctx(), c.caller, h.App.ID, after, rowsPerPage)
-	if err != nil {
+	if l.Page, err = c.console().Entitlements(c.ctx(), c.caller, l.Query); err != nil {
 		return err
 	}
-	l := entitlementsList{Head: h, Rows: rows}
-	if next != nil {
-		l.Next = cursor(*next)
+	for _, f := range govern.EntitlementFilters() {
+		l.Filter = append(l.Filter, choice{string(f), entitlementFilterLabels[f], f == l.Query.Filter})
+	}
+	if l.Page.Next != nil {
+		l.Next = c.nextPath(cursor(*l.Page.Next))
 	}
 	return c.page("entitlements", "Entitlements of "+h.App.Name, l)
 }
 
 type entitlementDetail struct {
 	Head appHead
+	Tabs subTabs
 	govern.EntitlementView
 	NextHolders string
 }
@@ -228,7 +298,7 @@ func entitlementPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	d := entitlementDetail{Head: h, EntitlementView: v}
+	d := entitlementDetail{Head: h, EntitlementView: v, Tabs: entitlementTabs(h, v.Key, "holders")}
 	if v.Next != nil {
 		d.NextHolders = cursor(*v.Next)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ const hostile = "<img src=x onerror=alert(1)>\"'&\x00\u202e</td>"
 
 // products are the connectors of the catalogue.
 var products = []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts and groups, over SCIM", Notice: "It needs 50 seats, or one user of Enterprise Max.",
+	Unseen: "Accounts made outside of SCIM may be missing.", Roles: govern.ProductRoles{Type: "group", MasteredIn: "the identity provider"},
 	Settings: []baton.Setting{{Name: "scim-url", DisplayName: "SCIM endpoint URL", Required: true}, {Name: "provisioning", DisplayName: "Provisioning"}, {Name: "page-size", Advanced: true}}}}
 
 // courses is a product that the console can host.
@@ -64,6 +66,8 @@ type fixture struct {
 	codes  map[string]baton.Secret // by login name
 
 	app, connector console.ID
+	groups         []string // further ones
+	members, leave []string // who is a member, and who is gone, in the syncs to come
 	people         map[string]console.ID
 }
 
@@ -131,7 +135,7 @@ func (f *fixture) addApp(owner console.ID) {
 		if f.app, err = tx.AddApp(console.App{Name: "Perplexity " + hostile, Owners: []console.ID{owner}, MinimumAdmins: 1}); err != nil {
 			return err
 		}
-		f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "perplexity"})
+		f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "perplexity", Product: "perplexity"})
 		return err
 	})
 	f.sync()
@@ -181,7 +185,9 @@ func (f *fixture) receive(more int) console.Sync {
 			User: &baton.User{Login: id + "@example.com", Emails: []baton.Email{{Address: id + "@example.com", Primary: true}}}}))
 	}
 	person("ana", "Ana", baton.StatusEnabled)
-	person("eve", "Eve "+hostile, baton.StatusDisabled)
+	if !slices.Contains(f.leave, "eve") {
+		person("eve", "Eve "+hostile, baton.StatusDisabled)
+	}
 	for i := range more {
 		person(fmt.Sprintf("u%02d", i), fmt.Sprintf("User %02d", i), baton.StatusEnabled)
 	}
@@ -195,7 +201,13 @@ func (f *fixture) receive(more int) console.Sync {
 		}
 	}
 	group("admins", "PPLX_Admin", "ana")
-	group("members", "PPLX_Members "+hostile, "ana", "eve")
+	if f.members == nil {
+		f.members = []string{"ana", "eve"}
+	}
+	group("members", "PPLX_Members "+hostile, f.members...)
+	for _, g := range f.groups {
+		group(g, g, "ana")
+	}
 	_, err = w.Seal(ctx, f.now.Add(time.Second))
 	f.check(err)
 	in := &ingest.Ingester{Store: f.store, Scratch: f.t.TempDir(), Now: func() time.Time { return f.now }}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"html/template"
-	"net/http"
 	"net/url"
 
 	"baton"
@@ -14,30 +13,20 @@ import (
 const issuer = "Baton Console"
 
 type loginForm struct {
-	Name      string
-	Next      string
-	Providers []govern.ProviderChoice
-	Setup     bool // nobody has signed in yet
-	Proofs    govern.Proofs
-	Problem   *problem
+	Name    string
+	Next    string
+	Problem *problem
 }
 
 func loginPage(c *call) error {
-	return c.showLogin(http.StatusOK, loginForm{Next: local(c.r.FormValue("next"))})
-}
-
-// showLogin shows the login page, or leads to the setup when nobody can sign in yet.
-func (c *call) showLogin(status int, f loginForm) (err error) {
-	if f.Providers, err = c.console().SignInProviders(c.ctx()); err != nil {
+	needs, err := c.console().NeedsSetup(c.ctx())
+	if err != nil {
 		return err
 	}
-	if f.Setup, err = c.console().NeedsSetup(c.ctx()); err != nil {
-		return err
-	}
-	if f.Setup && len(f.Providers) == 0 {
+	if needs {
 		return c.redirect("/setup")
 	}
-	return c.show(status, "login", "Sign in", f)
+	return c.page("login", "Sign in", loginForm{Next: local(c.r.FormValue("next"))})
 }
 
 func signIn(c *call) error {
@@ -48,20 +37,10 @@ func signIn(c *call) error {
 			return err
 		}
 		f.Problem = problemOf(err)
-		return c.showLogin(statusOf(err), f)
-	}
-	c.beginSession(token)
-	return c.redirect(f.Next)
-}
-
-// beginSession gives the browser a new session. The one that it had before ends.
-func (c *call) beginSession(token baton.Secret) {
-	if c.authenticate() == nil {
-		if err := c.console().SignOut(c.ctx(), c.caller); err != nil {
-			c.site.Log.WarnContext(c.ctx(), "an earlier session was not ended", "request", c.id, "error", err)
-		}
+		return c.show(statusOf(err), "login", "Sign in", f)
 	}
 	c.setSession(token)
+	return c.redirect(f.Next)
 }
 
 func signOut(c *call) error {
@@ -73,14 +52,7 @@ func signOut(c *call) error {
 }
 
 func confirmPage(c *call) error {
-	return c.showConfirm(http.StatusOK, loginForm{Next: local(c.r.FormValue("next"))})
-}
-
-func (c *call) showConfirm(status int, f loginForm) (err error) {
-	if f.Proofs, err = c.console().Proofs(c.ctx(), c.caller); err != nil {
-		return err
-	}
-	return c.show(status, "confirm", "Confirm that it is you", f)
+	return c.page("confirm", "Confirm that it is you", loginForm{Next: local(c.r.FormValue("next"))})
 }
 
 func confirm(c *call) error {
@@ -91,7 +63,7 @@ func confirm(c *call) error {
 			return err
 		}
 		f.Problem = problemOf(err)
-		return c.showConfirm(statusOf(err), f)
+		return c.show(statusOf(err), "confirm", "Confirm that it is you", f)
 	}
 	return c.redirect(f.Next)
 }
@@ -184,19 +156,14 @@ func acceptInvitation(c *call) error {
 	return c.redirect("/login")
 }
 
-// base returns the address of the console.
-func (c *call) base() *url.URL {
-	if c.site.URL != nil {
-		return c.site.URL
-	}
-	base := &url.URL{Scheme: "http", Host: c.r.Host}
-	if c.r.TLS != nil {
-		base.Scheme = "https"
-	}
-	return base
-}
-
 // inviteLink returns the address of an invitation.
 func (c *call) inviteLink(token baton.Secret) string {
-	return c.base().JoinPath("invitation", token.Reveal()).String()
+	base := c.site.URL
+	if base == nil {
+		base = &url.URL{Scheme: "http", Host: c.r.Host}
+		if c.r.TLS != nil {
+			base.Scheme = "https"
+		}
+	}
+	return base.JoinPath("invitation", token.Reveal()).String()
 }

@@ -51,6 +51,8 @@ type frame struct {
 	Path  string
 	Page  any
 	Now   time.Time
+	// Search is what was searched for.
+	Search string
 }
 
 type navSection struct {
@@ -70,9 +72,11 @@ func navigation(me console.Person, at string) []navSection {
 		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}}},
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
+	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}
 	if console.SeeSettings.Of(me, console.Object{}) {
-		sections = append(sections, navSection{"Settings", []navLink{{Label: "Sign-in", Path: "/settings/sign-in"}}})
+		admin.Links = append(admin.Links, navLink{Label: "Company domains", Path: "/settings/domains"})
 	}
+	sections = append(sections, admin)
 	for i, s := range sections {
 		for j, l := range s.Links {
 			sections[i].Links[j].Current = at == l.Path || l.Path != "/" && strings.HasPrefix(at, l.Path+"/")
@@ -86,6 +90,7 @@ func (c *call) show(status int, name, title string, data any) error {
 	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now()}
 	if f.Me.ID != "" {
 		f.Nav = navigation(f.Me, c.r.URL.Path)
+		f.Search = text(c.r.Form.Get("q"))
 	}
 	var buf bytes.Buffer
 	if err := pages[name].ExecuteTemplate(&buf, "layout", f); err != nil {
@@ -143,6 +148,12 @@ var functions = template.FuncMap{
 	"connection": connectionChip,
 	"syncstate":  syncStateChip,
 	"level":      levelChip,
+	"short":      shortTime,
+	"rest":       func(all, told int) int { return max(all-told, 0) },
+	"digest":     digest,
+	"syncwords":  syncWords,
+	"byhand":     byHand,
+	"did":        eventText,
 	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
 }
 
@@ -194,6 +205,9 @@ func when(now, t time.Time) string {
 	}
 	return t.Format("2 Jan 2006 15:04")
 }
+
+// shortTime returns a time for a table, in UTC.
+func shortTime(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") }
 
 // ago returns how long ago a time was, in one unit.
 func ago(now, t time.Time) string {

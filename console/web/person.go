@@ -39,6 +39,7 @@ func peoplePage(c *call) error {
 
 type personDetail struct {
 	govern.PersonView
+	Tabs      subTabs
 	MayManage bool
 	Self      bool
 	Roles     []roleChoice
@@ -51,14 +52,13 @@ type personDetail struct {
 type roleChoice struct {
 	Role console.ConsoleRole
 	Has  bool
-	From []string // providers whose groups give it
 }
 
 func (c *call) person() (personDetail, error) {
 	v, err := c.console().Person(c.ctx(), c.caller, console.ID(c.r.PathValue("person")))
-	d := personDetail{PersonView: v, MayManage: c.mayManagePeople(), Self: v.ID == c.caller.Person.ID}
+	d := personDetail{PersonView: v, Tabs: personTabs(v.ID, "access"), MayManage: c.mayManagePeople(), Self: v.ID == c.caller.Person.ID}
 	for _, r := range console.ConsoleRoles() {
-		d.Roles = append(d.Roles, roleChoice{r, slices.Contains(v.Person.Roles, r), v.Mapped[r]})
+		d.Roles = append(d.Roles, roleChoice{r, slices.Contains(v.Person.Roles, r)})
 	}
 	return d, err
 }
@@ -129,7 +129,7 @@ type newPerson struct {
 func (c *call) newPerson() newPerson {
 	f := newPerson{Name: c.r.PostFormValue("name"), Email: c.r.PostFormValue("email"), Department: c.r.PostFormValue("department")}
 	for _, r := range console.ConsoleRoles() {
-		f.Roles = append(f.Roles, roleChoice{Role: r, Has: slices.Contains(c.roles(), r)})
+		f.Roles = append(f.Roles, roleChoice{r, slices.Contains(c.roles(), r)})
 	}
 	return f
 }

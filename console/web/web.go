@@ -101,6 +101,13 @@ func (c *call) serve(route route) error {
 	if err := c.r.ParseForm(); err != nil {
 		return baton.Errorf(baton.Invalid, "the form cannot be read")
 	}
+	for _, form := range []url.Values{c.r.Form, c.r.PostForm} { // pages show it again
+		for _, values := range form {
+			for i, v := range values {
+				values[i] = strings.ToValidUTF8(v, "\ufffd")
+			}
+		}
+	}
 	if route.who == signedIn {
 		if err := c.authenticate(); err != nil {
 			return err

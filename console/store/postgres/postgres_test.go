@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -212,4 +213,16 @@ func TestReplicasCreateTheSchema(t *testing.T) {
 		}
 		wg.Wait()
 	}
+}
+
+func TestSearchMigration(t *testing.T) {
+	found, err := filepath.Glob("migrations/*_search.sql")
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%q, %v", found, err)
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.SearchMigration(t, fresh(t), string(text))
 }

@@ -135,3 +135,15 @@ func TestWritersTakeTurns(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSearchMigration(t *testing.T) {
+	found, err := filepath.Glob("migrations/*_search.sql")
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%q, %v", found, err)
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.SearchMigration(t, fresh(t), string(text))
+}

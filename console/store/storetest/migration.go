@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
+	"baton/console"
+	"baton/console/store"
 	"baton/console/store/internal/engine"
 )
 
@@ -106,4 +109,61 @@ func tables(db engine.DB) (all []string, err error) {
 	}
 	slices.Sort(all)
 	return all, err
+}
+
+// SearchMigration checks that what the search migration writes for names that are there
+// already is what a sync and a command write for new ones, where words are cut at spaces.
+func SearchMigration(t *testing.T, db Database, migration string) {
+	t.Helper()
+	e := db.Open(t)
+	s := store.New(e, keyring(t, "first"))
+	update(t, s, by(0), func(tx *store.Tx) error {
+		_, err := tx.AddPerson(console.Person{Name: "Ana Lucía Ortiz"})
+		return err
+	})
+	w := newWorld(t, s)
+	m := model{accounts: []string{"ann", "bob", "cat"}, groups: []string{"a", "b"}, grants: pairs("a", "ann"),
+		statuses: map[string]console.Status{"bob": console.StatusDisabled}, kinds: map[string]console.AccountKind{"cat": console.AccountService}}
+	w.sync(1, m)
+	m.statuses = nil
+	w.sync(2, m)
+	rows := func() (all []string) {
+		err := e.Read(ctx, func(tx engine.Tx) error {
+			scan := func(r engine.Row) error {
+				all = append(all, fmt.Sprintf("%d %d %q %d %d", r.Int(0), r.Int(1), r.Bytes(2), r.Int(3), r.Int(4)))
+				return nil
+			}
+			if err := tx.Query(scan, "SELECT stream, list, value, key, opened FROM lookup ORDER BY stream, list, value, key, opened"); err != nil {
+				return err
+			}
+			return tx.Query(func(r engine.Row) error {
+				all = append(all, fmt.Sprintf("%q %s", r.Bytes(0), r.Text(1)))
+				return nil
+			}, "SELECT word, person FROM person_word ORDER BY word, person")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	want := rows()
+	_, fill, ok := strings.Cut(migration, "-- Names that are here already")
+	if !ok {
+		t.Fatal("the migration has another text")
+	}
+	fill = "--" + fill
+	err := e.Write(ctx, func(tx engine.Tx) error {
+		for _, sql := range append([]string{"DELETE FROM lookup WHERE list > 6", "DELETE FROM person_word"}, strings.Split(strings.TrimSpace(fill), ";\n")...) {
+			if _, err := tx.Exec(strings.TrimSuffix(sql, ";")); err != nil {
+				return fmt.Errorf("%s: %w", sql, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, rows()); d != "" || len(want) < 20 {
+		t.Errorf("the migration writes other rows:\n%s", d)
+	}
 }

@@ -29,6 +29,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Migrations", testMigrations},
 		{"Person", testPerson},
 		{"PersonMerge", testPersonMerge},
+		{"PersonSearch", testPersonSearch},
 		{"LastSuperAdministrator", testLastSuperAdministrator},
 		{"Login", testLogin},
 		{"Invitation", testInvitation},
@@ -63,6 +64,9 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"File", testFile},
 		{"FileRetention", testFileRetention},
 		{"Sync", testSync},
+		{"AccountFilter", testAccountFilter},
+		{"EntitlementFilter", testEntitlementFilter},
+		{"FactHistory", testFactHistory},
 		{"SyncOrder", testSyncOrder},
 		{"SyncAbandoned", testSyncAbandoned},
 		{"SyncTakenOver", testSyncTakenOver},
@@ -88,9 +92,6 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"OperationWaits", testOperationWaits},
 		{"OperationWithoutAccount", testOperationWithoutAccount},
 		{"Access", testAccess},
-		{"Policy", testPolicy},
-		{"Request", testRequest},
-		{"RequestCarried", testRequestCarried},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, fresh(t)) })
 	}

@@ -24,6 +24,7 @@ type model struct {
 	grants   map[[2]string]grant
 	logins   map[string]string
 	statuses map[string]console.Status
+	kinds    map[string]console.AccountKind
 	created  map[string]time.Time
 	seen     map[string]time.Time // last logins
 }
@@ -131,7 +132,7 @@ func (m model) resources() []console.Resource {
 			login = l
 		}
 		all = append(all, console.Resource{Type: "user", ID: id, Name: "Name of " + login, Status: m.statuses[id], Created: m.created[id],
-			Account: &console.Account{Login: login, Emails: []string{login + "@example.com"}, LastLogin: m.seen[id]}})
+			Account: &console.Account{Kind: m.kinds[id], Login: login, Emails: []string{login + "@example.com"}, LastLogin: m.seen[id]}})
 	}
 	for _, id := range m.groups {
 		all = append(all, console.Resource{Type: "group", ID: id, Name: "Group " + id})

@@ -1,0 +1,205 @@
+package govern
+
+import (
+	"context"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// Interval is a time in which an account held an entitlement, and what proves it.
+type Interval struct {
+	First console.Sync  // the first sync that showed it
+	Last  console.Sync  // the last one that did
+	Ended *console.Sync // the sync that no longer did; nil while it is held
+	// Baseline says that First proves no date: it was there when first looked.
+	Baseline bool
+	Direct   bool // it could be revoked by itself
+	Sources  []console.Source
+}
+
+// AccessView is one access: an account and an entitlement, why it is held, and what proves
+// that and when.
+type AccessView struct {
+	App         console.App
+	Account     AccountRow
+	Gone        bool // no sync shows the account any more
+	Entitlement EntitlementRow
+	Access      console.Access
+	State       console.State
+	Until       time.Time  // when it ends by time; zero when it does not
+	Intervals   []Interval // the newest first
+	Operations  []console.Operation
+	Bars        []console.Bar
+	People      map[console.ID]string // names of those who decided
+	Timeline    Timeline
+}
+
+// accountEntitlement stands for having an account.
+var accountEntitlement = store.Entitlement{Entitlement: console.Entitlement{Key: console.AccountItself, Name: "Account", Description: "An account that is there and not disabled"}}
+
+// Access returns one access of an app.
+func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, at TimelineAt, n int) (v AccessView, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		v = AccessView{People: map[console.ID]string{}}
+		a, err := seeApp(tx, me, app, console.SeeAccess)
+		if err != nil {
+			return err
+		}
+		v.App = a
+		m, err := tx.Moment(a.ID, time.Time{})
+		if err != nil {
+			return err
+		}
+		if v.Account, v.Gone, err = c.accountOf(tx, m, a, account); err != nil {
+			return err
+		}
+		if e == console.AccountItself {
+			v.Entitlement.Entitlement = accountEntitlement
+		} else if v.Entitlement, _, err = c.entitlementOf(tx, m, a, e); err != nil {
+			return err
+		}
+		if v.Access, err = tx.AccessIn(m, a.ID, account, e, 0, c.now()); err != nil {
+			return err
+		}
+		v.State = v.Access.State(c.now())
+		v.Until, _ = console.Expiry(v.Access.Reasons, v.Access.Bar, c.now())
+		if v.Operations, err = tx.Operations(account, e); err != nil {
+			return err
+		}
+		if v.Bars, err = tx.Bars(account, e); err != nil {
+			return err
+		}
+		if err := v.fillIntervals(tx, m); err != nil {
+			return err
+		}
+		if len(v.Intervals)+len(v.Access.Reasons)+len(v.Operations)+len(v.Bars) == 0 {
+			return baton.Errorf(baton.NotFound, "the account never held it")
+		}
+		people := personNames{tx: tx, known: v.People}
+		for _, r := range v.Access.Reasons {
+			people.add(r.CreatedBy.Person(), r.EndedBy.Person())
+		}
+		for _, b := range v.Bars {
+			people.add(b.CreatedBy.Person(), b.LiftedBy.Person())
+		}
+		for _, o := range v.Operations {
+			people.add(o.Cause.By.Person())
+		}
+		if people.err != nil {
+			return people.err
+		}
+		if console.SeeAudit.Of(me, console.Object{App: &a}) {
+			v.Timeline, err = c.timeline(tx, timelineOf{events: []store.EventFilter{{Account: account, Entitlement: e}}}, at, n)
+		}
+		return err
+	})
+	return v, err
+}
+
+func (v *AccessView) fillIntervals(tx *store.Tx, m store.Moment) error {
+	intervals, err := tx.HeldIntervals(m, v.Account.Key, v.Entitlement.Key)
+	if err != nil {
+		return err
+	}
+	var syncs syncTimes
+	for _, f := range intervals {
+		i := Interval{Baseline: console.IsBaseline(f.From, v.Access.FirstShown), Direct: f.Direct(), Sources: f.Sources}
+		if i.First, err = syncs.sync(tx, f.From); err != nil {
+			return err
+		}
+		until := f.Until
+		for _, s := range m.Streams {
+			if s.Stream == i.First.Stream && until > s.Sync { // it is held
+				until = s.Sync + 1
+			}
+		}
+		if until == f.Until {
+			ended, err := syncs.sync(tx, f.Until)
+			if err != nil {
+				return err
+			}
+			i.Ended = &ended
+		}
+		last, err := tx.LastShowing(i.First.Stream, until)
+		if err != nil {
+			return err
+		}
+		if last != nil {
+			i.Last = *last
+		}
+		v.Intervals = append([]Interval{i}, v.Intervals...)
+	}
+	return nil
+}
+
+// personNames looks up the names of people.
+type personNames struct {
+	tx    *store.Tx
+	known map[console.ID]string
+	err   error
+}
+
+func (n *personNames) add(ids ...console.ID) {
+	for _, id := range ids {
+		if n.known[id] != "" || id == "" || n.err != nil {
+			continue
+		}
+		p, err := n.tx.Person(id)
+		if baton.KindOf(err) == baton.NotFound {
+			continue
+		}
+		n.known[id], n.err = p.Name, err
+	}
+}
+
+// accountOf returns an account of an app as it is, or as it was when a sync last showed it.
+func (c *Console) accountOf(tx *store.Tx, m store.Moment, a console.App, key console.ResourceKey) (row AccountRow, gone bool, err error) {
+	r, err := tx.Account(m, key)
+	if baton.KindOf(err) == baton.NotFound {
+		r, gone, err = lastAccount(tx, m, key)
+	}
+	if err != nil {
+		return row, gone, err
+	}
+	row, err = accountRow(tx, m, a, r)
+	return row, gone, err
+}
+
+// lastAccount returns an account as a sync of an app last showed it.
+func lastAccount(tx *store.Tx, m store.Moment, key console.ResourceKey) (r store.Resource, gone bool, err error) {
+	versions, err := tx.ResourceVersions(key)
+	if err != nil {
+		return r, false, err
+	}
+	for _, s := range m.Streams {
+		if n := len(versions); n > 0 && versions[n-1].Stream == s.Stream && versions[n-1].Account != nil {
+			return versions[n-1], true, nil
+		}
+	}
+	return r, false, baton.Errorf(baton.NotFound, "no account")
+}
+
+// entitlementOf is accountOf for an entitlement.
+func (c *Console) entitlementOf(tx *store.Tx, m store.Moment, a console.App, key console.EntitlementKey) (row EntitlementRow, gone bool, err error) {
+	e, err := tx.Entitlement(m, key)
+	if baton.KindOf(err) == baton.NotFound {
+		var versions []store.Entitlement
+		if versions, err = tx.EntitlementVersions(key); err != nil {
+			return row, false, err
+		}
+		err = baton.Errorf(baton.NotFound, "no entitlement")
+		for _, s := range m.Streams {
+			if n := len(versions); n > 0 && versions[n-1].Stream == s.Stream {
+				e, gone, err = versions[n-1], true, nil
+			}
+		}
+	}
+	if err != nil {
+		return row, gone, err
+	}
+	row, err = c.entitlementRow(tx, m, a, e, maxCountedAlone)
+	return row, gone, err
+}

@@ -1,0 +1,350 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// AccountFilter selects accounts of an app. The zero value selects all; several fields
+// select what all of them do.
+type AccountFilter struct {
+	Words    string // of the name, or the beginning of a login or an e-mail address
+	Unowned  bool   // for a person, and matched to nobody
+	Orphaned bool   // enabled, and its person is not active
+	Disabled bool   // disabled or deleted
+	Holding  bool   // holds something
+	Kinds    []console.AccountKind
+	Enabled  bool                       // neither disabled nor deleted
+	AnyOf    []console.EntitlementKey   // holds one of these
+	Several  [][]console.EntitlementKey // holds one of at least two of these
+	NoneOf   []console.EntitlementKey   // holds none of these
+	// Match decides in Go, about what no statement can look into; nil: all.
+	Match func(Resource) bool
+}
+
+// AccountPage is a part of a list of accounts.
+type AccountPage struct {
+	Rows []Resource
+	Next *ResourceAfter // where the list goes on; nil at its end
+	// Looked is how many accounts were looked at at least, if that is why the page is short.
+	Looked int
+}
+
+// few is up to how many rows are all read and sorted to find a page of them. Of more, a page
+// is found by walking the names of all accounts, or of all entitlements.
+const few = 1000
+
+// maxLooked limits the rows that are looked at for one page when names are walked.
+const maxLooked = 20_000
+
+// FilterAccounts returns up to n accounts at a moment that a filter selects, in the order
+// of their names. If few accounts are selected and nothing leads to them, the page can be
+// short although the list goes on.
+func (t *Tx) FilterAccounts(m Moment, f AccountFilter, after ResourceAfter, n int) (AccountPage, error) {
+	n, err := limit(n)
+	if err != nil {
+		return AccountPage{}, err
+	}
+	s := newSearch(f.Words)
+	match := f.Match
+	if f.Words != "" {
+		match = func(r Resource) bool { return s.account(r) && (f.Match == nil || f.Match(r)) }
+	}
+	for _, leads := range f.leads(s) {
+		count, err := t.countLeads(m, leads)
+		if err != nil {
+			return AccountPage{}, err
+		}
+		if count > few {
+			continue
+		}
+		rows, err := t.leadRows(m, f, leads, match)
+		if err != nil {
+			return AccountPage{}, err
+		}
+		return pageOf(rows, after, n), nil
+	}
+	if f.plain() && match == nil {
+		rows, err := t.resources(m, f.list(), after, min(n+1, PageSize))
+		return pageOf(rows, after, n), err
+	}
+	return t.walkAccounts(m, f, match, after, n)
+}
+
+// pageOf returns the first n rows behind a place.
+func pageOf(rows []Resource, after ResourceAfter, n int) (p AccountPage) {
+	rows = firstByName(rows, len(rows))
+	i, found := slices.BinarySearchFunc(rows, after, func(r Resource, a ResourceAfter) int { return comparePlace(r.After(), a) })
+	if found {
+		i++
+	}
+	p.Rows = rows[i:]
+	if len(p.Rows) > n {
+		p.Rows = p.Rows[:n]
+		last := p.Rows[n-1].After()
+		p.Next = &last
+	}
+	return p
+}
+
+func comparePlace(a, b ResourceAfter) int {
+	return cmp.Or(slices.Compare(a.Sort, b.Sort), cmp.Compare(a.Key, b.Key))
+}
+
+// statement builds a statement with its arguments.
+type statement struct {
+	strings.Builder
+	args []any
+}
+
+// arg adds an argument and returns its place.
+func (s *statement) arg(v any) string {
+	s.args = append(s.args, v)
+	return "$" + strconv.Itoa(len(s.args))
+}
+
+// lead is a way to accounts that are selected, among others: a table, conditions on it,
+// and its column with the account.
+type lead struct {
+	table, column string
+	where         func(s *statement, at StreamAt) string
+}
+
+// leads returns the ways to the selected accounts, each a union of leads.
+func (f AccountFilter) leads(s search) (all [][]lead) {
+	between := func(list int, prefix []byte) lead {
+		return lead{"lookup x", "x.key", func(st *statement, at StreamAt) string {
+			return "x.stream = " + st.arg(at.Stream) + " AND x.list = " + st.arg(list) + " AND x.value >= " + st.arg(prefix) + " AND x.value < " + st.arg(behind(prefix)) + " AND x.opened <= " + st.arg(at.Sync)
+		}}
+	}
+	if !s.empty() {
+		var union []lead
+		if len(s.words) > 0 {
+			union = append(union, between(listAccounts, s.longest()), between(listWords, s.longest()))
+		}
+		if len(s.whole) > 0 {
+			union = append(union, between(listLogins, s.whole), between(listEmails, s.whole))
+		}
+		all = append(all, union)
+	}
+	anyOf := [][]console.EntitlementKey{f.AnyOf}
+	if len(f.Several) > 1 { // who holds of two holds of one that is not the last
+		anyOf = append(anyOf, slices.Concat(f.Several[:len(f.Several)-1]...))
+	}
+	for _, entitlements := range anyOf {
+		if len(entitlements) > 0 {
+			all = append(all, []lead{{"fact x", "x.principal", func(st *statement, at StreamAt) string {
+				return "x.stream = " + st.arg(at.Stream) + " AND x.entitlement IN (" + st.keys(entitlements) + ") AND x.opened <= " + st.arg(at.Sync) + " AND x.closed > " + st.arg(at.Sync)
+			}}})
+		}
+	}
+	if f.Orphaned {
+		all = append(all, []lead{{"person p JOIN account_owner x ON x.person = p.id AND x.until_at IS NULL", "x.account", func(*statement, StreamAt) string {
+			return "p.status <> 'active'"
+		}}})
+	}
+	return all
+}
+
+func (s *statement) keys(keys []console.EntitlementKey) string {
+	var places []string
+	for _, k := range keys {
+		places = append(places, s.arg(k))
+	}
+	return strings.Join(places, ", ")
+}
+
+// countLeads counts the accounts that leads show, up to few and one more.
+func (t *Tx) countLeads(m Moment, leads []lead) (count int, err error) {
+	for _, at := range m.Streams {
+		for _, l := range leads {
+			var s statement
+			s.WriteString("SELECT count(*) FROM (SELECT 1 FROM " + l.table + " WHERE " + l.where(&s, at) + " LIMIT " + s.arg(few+1-count) + ") AS counted")
+			n, err := get(t, func(r engine.Row) int { return int(r.Int(0)) }, "count", s.String(), s.args...)
+			if err != nil {
+				return 0, err
+			}
+			if count += n; count > few {
+				return count, nil
+			}
+		}
+	}
+	return count, nil
+}
+
+// leadRows returns the selected accounts that leads show.
+func (t *Tx) leadRows(m Moment, f AccountFilter, leads []lead, match func(Resource) bool) (rows []Resource, err error) {
+	seen := map[console.ResourceKey]bool{}
+	for _, at := range m.Streams {
+		for _, l := range leads {
+			var s statement
+			s.WriteString("SELECT " + resourceColumns + " FROM (SELECT DISTINCT " + l.column + " AS k FROM " + l.table + " WHERE " + l.where(&s, at) + ") c JOIN resource_version v ON v.resource = c.k AND v.account" +
+				" AND v.opened <= " + s.arg(at.Sync) + " AND v.closed > " + s.arg(at.Sync) + resourceTables + "WHERE r.stream = " + s.arg(at.Stream))
+			f.conditions(&s, at)
+			err := t.e.Query(func(r engine.Row) error {
+				if row := scanResource(r); !seen[row.Key] && (match == nil || match(row)) {
+					seen[row.Key] = true
+					rows = append(rows, row)
+				}
+				return nil
+			}, s.String(), s.args...)
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rows, nil
+}
+
+// list returns the list of names that has every selected account.
+func (f AccountFilter) list() int {
+	switch {
+	case f.Disabled:
+		return listDisabled
+	case len(f.Kinds) > 0 && !slices.ContainsFunc(f.Kinds, console.AccountKind.Human):
+		return listMachines
+	}
+	return listAccounts
+}
+
+// plain reports whether the filter selects a whole list.
+func (f AccountFilter) plain() bool {
+	machines := len(f.Kinds) == 2 && f.list() == listMachines
+	return !f.Unowned && !f.Orphaned && !f.Holding && !f.Enabled && (len(f.Kinds) == 0 || machines) && len(f.AnyOf)+len(f.Several)+len(f.NoneOf) == 0
+}
+
+// conditions adds what the filter asks of a version v of a resource r.
+func (f AccountFilter) conditions(s *statement, at StreamAt) {
+	status := func(op string) string {
+		return " AND v.status " + op + " IN (" + s.arg(console.StatusDisabled) + ", " + s.arg(console.StatusDeleted) + ")"
+	}
+	if f.Disabled {
+		s.WriteString(status(""))
+	}
+	if f.Enabled || f.Orphaned {
+		s.WriteString(status("NOT"))
+	}
+	kinds := f.Kinds
+	if f.Unowned && len(kinds) == 0 {
+		kinds = []console.AccountKind{console.AccountUnspecified, console.AccountHuman}
+	}
+	if len(kinds) > 0 {
+		var places []string
+		for _, k := range kinds {
+			places = append(places, s.arg(k))
+		}
+		s.WriteString(" AND v.kind IN (" + strings.Join(places, ", ") + ")")
+	}
+	if f.Unowned {
+		s.WriteString(" AND NOT EXISTS (SELECT 1 FROM account_owner o WHERE o.account = v.resource AND o.until_at IS NULL AND o.person IS NOT NULL)")
+	}
+	if f.Orphaned {
+		s.WriteString(" AND EXISTS (SELECT 1 FROM account_owner o JOIN person p ON p.id = o.person WHERE o.account = v.resource AND o.until_at IS NULL AND p.status <> 'active')")
+	}
+	if f.Holding {
+		s.WriteString(" AND EXISTS (SELECT 1 FROM fact_by_principal b JOIN fact f ON f.stream = r.stream AND f.entitlement = b.entitlement AND f.principal = b.principal AND f.opened = b.opened" +
+			" WHERE b.principal = v.resource AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ")")
+	}
+	holds := func(keys []console.EntitlementKey) string {
+		return "EXISTS (SELECT 1 FROM fact f WHERE f.stream = r.stream AND f.entitlement IN (" + s.keys(keys) + ") AND f.principal = v.resource" +
+			" AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ")"
+	}
+	if len(f.AnyOf) > 0 {
+		s.WriteString(" AND " + holds(f.AnyOf))
+	}
+	if len(f.NoneOf) > 0 {
+		s.WriteString(" AND NOT " + holds(f.NoneOf))
+	}
+	if len(f.Several) > 0 {
+		s.WriteString(" AND 0")
+		for _, keys := range f.Several {
+			if len(keys) > 0 {
+				s.WriteString(" + CASE WHEN " + holds(keys) + " THEN 1 ELSE 0 END")
+			}
+		}
+		s.WriteString(" > 1")
+	}
+}
+
+// walkAccounts walks a list of names and keeps the selected accounts.
+func (t *Tx) walkAccounts(m Moment, f AccountFilter, match func(Resource) bool, after ResourceAfter, n int) (p AccountPage, err error) {
+	for chunk := 500; ; chunk *= 2 {
+		chunk = min(chunk, maxLooked-p.Looked)
+		rows, end, err := t.walkChunk(m, f, match, after, chunk)
+		if err != nil {
+			return p, err
+		}
+		p.Rows = append(p.Rows, firstByName(rows, len(rows))...)
+		p.Looked += chunk
+		switch {
+		case len(p.Rows) > n:
+			p.Rows, p.Looked = p.Rows[:n], 0
+			last := p.Rows[n-1].After()
+			p.Next = &last
+			return p, nil
+		case end == nil:
+			p.Looked = 0
+			return p, nil
+		case p.Looked >= maxLooked:
+			p.Next = end
+			return p, nil
+		}
+		after = *end
+	}
+}
+
+// walkChunk returns the selected accounts among the next rows of a list, and the place up
+// to which it looked; nil at the end of the list.
+func (t *Tx) walkChunk(m Moment, f AccountFilter, match func(Resource) bool, after ResourceAfter, chunk int) (rows []Resource, end *ResourceAfter, err error) {
+	if end, err = t.chunkEnd(m, f.list(), after, chunk); err != nil {
+		return nil, nil, err
+	}
+	for _, at := range m.Streams {
+		var s statement
+		s.WriteString("SELECT " + resourceColumns + " FROM " + s.names(at, f.list(), after, end) + " l JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened AND v.closed > " + s.arg(at.Sync) +
+			resourceTables + "WHERE r.stream = " + s.arg(at.Stream))
+		f.conditions(&s, at)
+		err = t.e.Query(func(r engine.Row) error {
+			if row := scanResource(r); match == nil || match(row) {
+				rows = append(rows, row)
+			}
+			return nil
+		}, s.String(), s.args...)
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return rows, end, nil
+}
+
+// chunkEnd returns the place in a list up to which the next rows of every stream are looked
+// at; nil for the rest of the list.
+func (t *Tx) chunkEnd(m Moment, which int, after ResourceAfter, chunk int) (end *ResourceAfter, err error) {
+	for _, at := range m.Streams {
+		last, err := find(t, func(r engine.Row) ResourceAfter {
+			return ResourceAfter{Sort: r.Bytes(0), Key: console.ResourceKey(r.Int(1))}
+		}, "SELECT value, key FROM lookup WHERE stream = $1 AND list = $2 AND (value, key) > ($3, $4) AND opened <= $5 ORDER BY value, key LIMIT 1 OFFSET $6",
+			at.Stream, which, bytesOf(after.Sort), after.Key, at.Sync, chunk-1)
+		if err != nil {
+			return nil, err
+		}
+		if last != nil && (end == nil || comparePlace(*last, *end) < 0) {
+			end = last
+		}
+	}
+	return end, nil
+}
+
+// names adds the rows of a list between two places.
+func (s *statement) names(at StreamAt, which int, after ResourceAfter, end *ResourceAfter) string {
+	sql := "(SELECT value, key, opened FROM lookup WHERE stream = " + s.arg(at.Stream) + " AND list = " + s.arg(which) + " AND (value, key) > (" + s.arg(bytesOf(after.Sort)) + ", " + s.arg(after.Key) + ") AND opened <= " + s.arg(at.Sync)
+	if end != nil {
+		sql += " AND (value, key) <= (" + s.arg(bytesOf(end.Sort)) + ", " + s.arg(end.Key) + ")"
+	}
+	return sql + ")"
+}

@@ -1,0 +1,259 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// PastBefore is the place in a list of what ended, the newest first. The zero value begins
+// it.
+type PastBefore struct {
+	Closed      console.SyncNumber
+	Principal   console.ResourceKey
+	Entitlement console.EntitlementKey
+}
+
+func (b PastBefore) closed() console.SyncNumber {
+	if b.Closed == 0 {
+		return console.Never - 1
+	}
+	return b.Closed
+}
+
+// ended says that a fact f is the last of its interval: none begins where it ends.
+const ended = ` AND NOT EXISTS (SELECT 1 FROM fact g WHERE g.stream = f.stream AND g.entitlement = f.entitlement AND g.principal = f.principal AND g.opened = f.closed)`
+
+// PastHolders returns up to n facts of an entitlement that ended before or with the app's
+// newest syncs, the newest first, each with the whole interval.
+func (t *Tx) PastHolders(m Moment, e console.EntitlementKey, before PastBefore, n int) ([]console.Fact, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	var all []console.Fact
+	for _, s := range m.Streams {
+		part, err := list(t, scanFact, "SELECT "+factColumns+` FROM fact f LEFT JOIN source_set s ON s.key = f.sources
+			WHERE f.stream = $1 AND f.entitlement = $2 AND f.closed < 9223372036854775807 AND f.closed <= $3 AND (f.closed, f.principal) < ($4, $5)`+ended+`
+			ORDER BY f.closed DESC, f.principal DESC LIMIT $6`, s.Stream, e, s.Sync, before.closed(), before.Principal, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...) // an entitlement belongs to one stream
+	}
+	return all, t.wholeIntervals(m, all)
+}
+
+// PastAccess returns up to n facts of a principal that ended, the newest first, each with
+// the whole interval.
+func (t *Tx) PastAccess(m Moment, principal console.ResourceKey, before PastBefore, n int) ([]console.Fact, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	var all []console.Fact
+	for _, s := range m.Streams {
+		part, err := list(t, scanFact, "SELECT "+factColumns+` FROM fact_by_principal p
+			JOIN fact f ON f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened
+			LEFT JOIN source_set s ON s.key = f.sources
+			WHERE p.principal = $2 AND f.closed <= $3 AND (f.closed, f.entitlement) < ($4, $5)`+ended+`
+			ORDER BY f.closed DESC, f.entitlement DESC LIMIT $6`, s.Stream, principal, s.Sync, before.closed(), before.Entitlement, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	return all, t.wholeIntervals(m, all)
+}
+
+// wholeIntervals lets facts begin where their intervals do: a fact that changed has several
+// rows.
+func (t *Tx) wholeIntervals(m Moment, facts []console.Fact) error {
+	for i, f := range facts {
+		for _, s := range m.Streams {
+			intervals, err := t.heldIntervals(s, f.Principal, f.Entitlement)
+			if err != nil {
+				return err
+			}
+			for _, whole := range intervals {
+				if whole.Until == f.Until {
+					facts[i].From = whole.From
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// HeldIntervals returns when a principal held an entitlement, oldest first. Intervals that
+// meet are one, with the sources of the last.
+func (t *Tx) HeldIntervals(m Moment, principal console.ResourceKey, e console.EntitlementKey) (all []console.Fact, err error) {
+	for _, s := range m.Streams {
+		part, err := t.heldIntervals(s, principal, e)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	return all, nil
+}
+
+// LastShowing returns the newest applied sync of a stream that is older than one: the last
+// that showed what ended with it.
+func (t *Tx) LastShowing(stream console.Stream, until console.SyncNumber) (*console.Sync, error) {
+	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = 'applied' AND number < $2 AND number <= (SELECT head FROM head WHERE stream = $1) ORDER BY number DESC LIMIT 1", stream, until)
+}
+
+// Turn is what one sync changed about an account or an entitlement: what it gained, and
+// what it lost.
+type Turn struct {
+	Sync   console.SyncNumber
+	Gained int
+	Lost   int
+	// Some of the entitlements that an account gained and lost, or of the principals that
+	// gained and lost an entitlement.
+	GainedKeys, LostKeys []int64
+}
+
+// maxTurnKeys limits the keys of a turn, and turnRows the rows that are looked at for turns.
+const (
+	maxTurnKeys = 5
+	turnRows    = PageSize
+)
+
+// AccountTurns returns what syncs before one changed about what an account holds, the newest
+// first. 0 begins with the newest.
+func (t *Tx) AccountTurns(m Moment, account console.ResourceKey, before console.SyncNumber) ([]Turn, error) {
+	var c turns
+	for _, s := range m.Streams {
+		for _, column := range []string{"opened", "closed"} {
+			meets := map[string]string{"opened": "closed", "closed": "opened"}[column]
+			err := t.e.Query(func(r engine.Row) error {
+				c.add(console.SyncNumber(r.Int(0)), r.Int(1), column == "opened")
+				return nil
+			}, `SELECT f.`+column+`, f.entitlement FROM fact_by_principal p
+				JOIN fact f ON f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened
+				WHERE p.principal = $2 AND f.opened <= $3 AND f.`+column+` <= $3 AND f.`+column+` < $4
+				AND NOT EXISTS (SELECT 1 FROM fact g WHERE g.stream = f.stream AND g.entitlement = f.entitlement AND g.principal = f.principal AND g.`+meets+` = f.`+column+`)
+				ORDER BY f.`+column+` DESC, f.entitlement LIMIT $5`, s.Stream, account, s.Sync, beforeOrEnd(before), turnRows)
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c.all(turnRows), nil
+}
+
+// EntitlementTurns returns what syncs before one changed about who holds an entitlement, the
+// newest first. 0 begins with the newest.
+func (t *Tx) EntitlementTurns(m Moment, e console.EntitlementKey, before console.SyncNumber) ([]Turn, error) {
+	var c turns
+	for _, s := range m.Streams {
+		err := t.e.Query(func(r engine.Row) error {
+			c.add(console.SyncNumber(r.Int(0)), r.Int(1), false)
+			return nil
+		}, `SELECT f.closed, f.principal FROM fact f WHERE f.stream = $1 AND f.entitlement = $2 AND f.closed < 9223372036854775807 AND f.closed <= $3 AND f.closed < $4`+ended+`
+			ORDER BY f.closed DESC, f.principal LIMIT $5`, s.Stream, e, s.Sync, beforeOrEnd(before), turnRows)
+		if err != nil {
+			return nil, err
+		}
+		count, err := t.CountHolders(Moment{Streams: []StreamAt{s}}, e, few+1)
+		if err != nil {
+			return nil, err
+		}
+		if count > few {
+			err = t.countGained(s, e, before, &c)
+		} else {
+			err = t.e.Query(func(r engine.Row) error {
+				c.add(console.SyncNumber(r.Int(0)), r.Int(1), true)
+				return nil
+			}, `SELECT f.opened, f.principal FROM fact f WHERE f.stream = $1 AND f.entitlement = $2 AND f.opened <= $3 AND f.opened < $4
+				AND NOT EXISTS (SELECT 1 FROM fact g WHERE g.stream = f.stream AND g.entitlement = f.entitlement AND g.principal = f.principal AND g.closed = f.opened)
+				ORDER BY f.opened DESC, f.principal LIMIT $5`, s.Stream, e, s.Sync, beforeOrEnd(before), turnRows)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c.all(turnRows), nil
+}
+
+// countGained counts what syncs gained for an entitlement with many holders: those that a
+// sync shows first, without those that it shows differently than the one before.
+func (t *Tx) countGained(s StreamAt, e console.EntitlementKey, before console.SyncNumber, c *turns) error {
+	for _, q := range []struct {
+		sign int
+		sql  string
+	}{
+		{1, "SELECT f.opened, count(*) FROM fact f WHERE f.stream = $1 AND f.entitlement = $2 AND f.opened <= $3 AND f.opened < $4 GROUP BY f.opened"},
+		{-1, `SELECT f.closed, count(*) FROM fact f WHERE f.stream = $1 AND f.entitlement = $2 AND f.closed < 9223372036854775807 AND f.closed <= $3 AND f.closed < $4
+			AND EXISTS (SELECT 1 FROM fact g WHERE g.stream = f.stream AND g.entitlement = f.entitlement AND g.principal = f.principal AND g.opened = f.closed) GROUP BY f.closed`},
+	} {
+		err := t.e.Query(func(r engine.Row) error {
+			c.turn(console.SyncNumber(r.Int(0))).Gained += q.sign * int(r.Int(1))
+			return nil
+		}, q.sql, s.Stream, e, s.Sync, beforeOrEnd(before))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func beforeOrEnd(n console.SyncNumber) console.SyncNumber {
+	if n == 0 {
+		return console.Never
+	}
+	return n
+}
+
+// turns collects rows by sync.
+type turns struct {
+	bySync map[console.SyncNumber]*Turn
+	rows   [2]int
+	oldest [2]console.SyncNumber // of the rows: nothing is known of earlier syncs if there were too many
+}
+
+func (c *turns) turn(n console.SyncNumber) *Turn {
+	if c.bySync == nil {
+		c.bySync = map[console.SyncNumber]*Turn{}
+	}
+	if c.bySync[n] == nil {
+		c.bySync[n] = &Turn{Sync: n}
+	}
+	return c.bySync[n]
+}
+
+func (c *turns) add(n console.SyncNumber, key int64, gained bool) {
+	t, i := c.turn(n), 0
+	count, keys := &t.Lost, &t.LostKeys
+	if gained {
+		i, count, keys = 1, &t.Gained, &t.GainedKeys
+	}
+	c.rows[i]++
+	c.oldest[i] = n
+	*count++
+	if len(*keys) < maxTurnKeys {
+		*keys = append(*keys, key)
+	}
+}
+
+// all returns the turns, the newest first, as far as they are complete.
+func (c *turns) all(limit int) []Turn {
+	from := console.SyncNumber(0)
+	for i, n := range c.rows {
+		if n >= limit {
+			from = max(from, c.oldest[i]+1) // the last sync may be cut
+		}
+	}
+	var all []Turn
+	for n, t := range c.bySync {
+		if n >= from && t.Gained+t.Lost > 0 {
+			all = append(all, *t)
+		}
+	}
+	slices.SortFunc(all, func(a, b Turn) int { return cmp.Compare(b.Sync, a.Sync) })
+	return all
+}
