@@ -6,7 +6,7 @@ import (
 	"baton"
 )
 
-// verdict is what follows from a page.
+// verdict says how reading continues after a page.
 type verdict int
 
 const (
@@ -15,7 +15,8 @@ const (
 	restart
 )
 
-// After judges the page at p by the table in the package comment. Incomplete if the list cannot be proved complete.
+// After judges the page at p by the table in the package comment. The error is Incomplete if the list cannot
+// be proved complete.
 func (s *Server) After(p Position, a *Page) (Step, error) {
 	if a.Total < 0 || a.Total > maxRows {
 		a.Total = 0
@@ -34,7 +35,7 @@ func (s *Server) After(p Position, a *Page) (Step, error) {
 	return step, nil
 }
 
-// Again begins a new pass, for the reason err, or returns err after too many.
+// Again begins a new pass because of err, or returns err after too many passes.
 func (s *Server) Again(p Position, err error) (Step, error) {
 	next, _, err := p.again(err)
 	if err != nil {
@@ -105,7 +106,7 @@ func cursored(p, next Position, a *Page) (Position, verdict, error) {
 
 // overlapped judges a page that was to begin with the last row of the page before, and does not begin with a new one.
 func (s *Server) overlapped(p, next Position, a *Page, count int) (Position, verdict, error) {
-	full := a.Rows >= min(p.Most, count) // so that more may follow
+	full := a.Rows >= min(p.Most, count) // more may follow
 	next.Barren, next.Empty = 0, 0
 	switch {
 	case a.Fresh > 0:
@@ -114,7 +115,7 @@ func (s *Server) overlapped(p, next Position, a *Page, count int) (Position, ver
 	case a.Rows == 0 && !next.counted() && a.Total == 0:
 		return s.moved(p)
 	case a.Rows == 0 && !next.complete():
-		// It may be a hiccup. To go on behind the row would miss what has moved meanwhile.
+		// It may be a temporary failure. Reading past the row would miss rows that moved meanwhile.
 		if p.Empty < maxEmpty {
 			p.Empty++
 			return p, more, nil
@@ -131,27 +132,28 @@ func (s *Server) overlapped(p, next Position, a *Page, count int) (Position, ver
 	case a.Rows > 0 && a.First == p.Last && next.complete():
 		return next, end, nil
 	}
-	// Nothing is proved: some servers begin pages at multiples of their size only.
+	// This proves nothing: some servers align pages to multiples of their size.
 	p.Aligned, p.Barren, p.Empty = true, 0, 0
 	p.Edge = a.Rows > 0 && a.First == p.Last && !full
 	return p, more, nil
 }
 
-// stepped judges a page of new rows that was asked for from behind the last row on.
+// stepped judges a page of new rows that was requested from behind the last row.
 func stepped(p, next Position, a *Page) (Position, verdict, error) {
 	next.Odd = p.Odd || p.Barren > 1
 	next.Barren, next.Edge, next.Behind, next.LastNew = 0, false, 0, ""
 	switch {
 	case !a.Skips:
-		next.Aligned, next.Odd = false, true // the server begins with a known row by itself
+		next.Aligned, next.Odd = false, true // the server repeated the last row unasked
 	case p.Last != "":
 		next.Proof, next.Before = p.Received, p.Last
 	}
 	return next, more, nil
 }
 
-// confirmed judges the page that was asked for from Before on, after the rows behind it were read. That row is the first
-// of the page, or its last one where pages begin at multiples of their size only.
+// confirmed judges the page that was requested to check that the row Before is still there, after the rows
+// behind it were read. The row is the first of the page, or its last one if the server aligns pages to
+// multiples of their size.
 func (s *Server) confirmed(p, next Position, a *Page) (Position, verdict, error) {
 	next.Pages, next.Cursor = p.Pages, ""
 	beyond := max(0, p.Proof+a.Rows-1-p.Received) // rows behind the last one
@@ -178,7 +180,7 @@ func (s *Server) confirmed(p, next Position, a *Page) (Position, verdict, error)
 	return next, more, nil
 }
 
-// repeated judges a page without a new row that was asked for from behind the last row on.
+// repeated judges a page without a new row that was requested from behind the last row.
 func (s *Server) repeated(p, next Position, a *Page, ask Ask) (Position, verdict, error) {
 	claim := a.Total
 	if next.counted() {
@@ -187,11 +189,11 @@ func (s *Server) repeated(p, next Position, a *Page, ask Ask) (Position, verdict
 	reached := claim > 0 && next.Distinct == claim
 	goOn := func() (Position, verdict, error) {
 		next.Pages = p.Pages
-		next.Barren = max(p.Barren, 1) + 1 // 1 stands for a smaller page at the same place
+		next.Barren = max(p.Barren, 1) + 1 // 1 counts a smaller page at the same place
 		if next.Behind += next.Received - p.Received; p.Behind == 0 {
 			next.LastNew = p.Last
 			if p.single(ask.Count) && p.Last != "" {
-				// It is listed twice, unless rows that came in front have moved it back.
+				// The row is listed twice, unless rows inserted before it have moved it.
 				next.Proof, next.Before = p.Received, p.Last
 			}
 		}
@@ -230,19 +232,19 @@ func (s *Server) repeated(p, next Position, a *Page, ask Ask) (Position, verdict
 	return p.endIf(1, p.First)
 }
 
-// endIf asks whether the row at place is still the one with that id; if so, the list is complete. Rows that came in front
-// have moved the others back, so that known rows come again where none should be.
+// endIf requests a check that the row at place still has that id; if so, the list is complete. Rows inserted
+// before it would have moved the others, so that known rows appear in later places.
 func (p Position) endIf(place int, id string) (Position, verdict, error) {
 	p.Proof, p.Before, p.Final, p.Check, p.Barren, p.Aligned = place, id, true, false, 0, false
 	return p, more, nil
 }
 
-// ignored is the error for a second page that repeats the first.
+// ignored returns the error for a second page that repeats the first.
 func (s *Server) ignored(p Position, claim int) error {
 	return baton.Errorf(baton.Incomplete, "the server repeats rows: %d of %d were received, then none that was new; it may ignore %s", p.Distinct, claim, s.Start)
 }
 
-// checked judges the answer to place 2.
+// checked judges the response to a request for place 2.
 func (s *Server) checked(p Position, a *Page) (Position, verdict, error) {
 	switch {
 	case a.Fresh > 0:
@@ -259,7 +261,7 @@ func (s *Server) checked(p Position, a *Page) (Position, verdict, error) {
 		WithFix("Have whoever runs the server make it heed %s.", s.Start)
 }
 
-// ended is the verdict when nothing follows.
+// ended judges a page after which nothing follows.
 func (s *Server) ended(p, next Position, a *Page) (Position, verdict, error) {
 	claim := a.Total
 	if next.counted() {
@@ -271,11 +273,11 @@ func (s *Server) ended(p, next Position, a *Page) (Position, verdict, error) {
 			return p, more, s.odd(next)
 		}
 		counted := next.complete() && (claim > p.Opening || a.Total == p.Total)
-		refused := a.Refused && p.overlaps(s.count(p)) // the client knows why
+		refused := a.Refused && p.overlaps(s.count(p)) // the client has checked the reason
 		if counted || refused || p.Edge || p.Cursor != "" || p.Pages == 0 || p.Last == "" {
 			return next, end, nil
 		}
-		// A row that has gone has moved the others up, so that nothing is left where the next one was.
+		// A deleted row has moved the others up, so that nothing is left at the next place.
 		aligned := p.Aligned && !p.single(s.count(p))
 		p, v, err := p.endIf(p.Received-p.Behind, cmp.Or(p.LastNew, p.Last))
 		p.Aligned = aligned
@@ -286,18 +288,18 @@ func (s *Server) ended(p, next Position, a *Page) (Position, verdict, error) {
 	case next.Received > next.Distinct:
 		return s.inOrder(p, err)
 	case p.Pages == 0:
-		return p.again(err) // nothing at all in place of a first page: a hiccup, perhaps
+		return p.again(err) // an empty first page may be a temporary failure
 	}
 	return p, more, err
 }
 
-// odd is the error for a list whose places do not count its rows, and whose total does not say how many there are.
+// odd returns the error for a list whose places do not count its rows, and that has no usable total.
 func (s *Server) odd(p Position) error {
 	return baton.Errorf(baton.Incomplete, "the server repeats rows where the next ones should be, and gives no total that could tell whether the %d different rows are all", p.Distinct).
 		WithFix("Have whoever runs the server make %s count rows, or make it say how many there are.", s.Start)
 }
 
-// moved begins a new pass, for rows were skipped.
+// moved begins a new pass because rows were skipped.
 func (s *Server) moved(p Position) (Position, verdict, error) {
 	err := baton.Errorf(baton.Incomplete, "the list kept changing while it was read: row %d is not what it was", p.Received)
 	if p.Restarts > 0 {
@@ -306,15 +308,15 @@ func (s *Server) moved(p Position) (Position, verdict, error) {
 	return p.again(err)
 }
 
-// inOrder begins a new pass that asks for sorted rows: a server whose order changes from page to page repeats some rows
-// and leaves others out.
+// inOrder begins a new pass that requests sorted rows. A server whose order changes between pages repeats
+// some rows and leaves others out.
 func (s *Server) inOrder(p Position, err error) (Position, verdict, error) {
 	next, v, err := p.again(err)
 	next.Sorted = v == restart && s.Sorts
 	return next, v, err
 }
 
-// again begins a new pass, or gives up with err after too many.
+// again begins a new pass, or gives up with err after too many passes.
 func (p Position) again(err error) (Position, verdict, error) {
 	if p.Restarts >= maxRestarts {
 		return p, more, err

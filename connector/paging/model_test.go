@@ -15,27 +15,27 @@ import (
 	"baton/internal/longtest"
 )
 
-// model is a server with a list, of one of many kinds.
+// model is a server with a list and a random combination of habits.
 type model struct {
 	rows  []string // in order
 	cap   int      // rows of a page at most
 	total string   // what a page claims: true, missing, page, low, high
 	past  string   // behind the end: empty, wrap, clamp, refuse
-	start string   // how the start of a page is taken: row, page, overlap, ignored, zero
+	start string   // how the server interprets the start: row, page, overlap, ignored, zero
 	twice bool     // every fifth row is listed twice
 	empty int      // every so many pages of the list come out empty
 	short bool     // the third row is counted and not shown
 	moves []string // before the request of that number: "", gone, come, swap, swaps
-	limit int      // rows that may be asked for; more are refused
+	limit int      // largest count that the server accepts
 	mute  bool     // the refusal does not say why
-	heavy int      // bytes that a page may have, 0 for any
+	heavy int      // size limit of a page in bytes, 0 if none
 	size  map[string]int
-	slow  int // rows that a page may have to come in time, 0 for any
+	slow  int // the largest page that arrives in time, 0 if any
 
-	asked  int
-	always map[string]bool // rows that were there all the time
-	ever   map[string]bool
-	came   int
+	requests int
+	always   map[string]bool // rows that existed during the whole list
+	ever     map[string]bool
+	came     int
 }
 
 var (
@@ -46,7 +46,7 @@ var (
 
 func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
 
-// newModel makes a server by chance; an honest one has nothing but limits.
+// newModel returns a random server. An honest one has limits but no faults.
 func newModel(r *rand.Rand, honest bool) *model {
 	m := &model{cap: 1 + r.IntN(12), total: "true", past: "empty", start: "row"}
 	for i := range r.IntN(30) {
@@ -86,7 +86,7 @@ func (m *model) String() string {
 		len(m.rows), m.cap, m.total, m.past, m.start, m.twice, m.empty, m.short, m.limit, m.mute, m.heavy, m.slow, m.moves)
 }
 
-// look notes what is there.
+// look records which rows exist now.
 func (m *model) look() {
 	if m.always == nil {
 		m.always, m.ever = map[string]bool{}, map[string]bool{}
@@ -104,11 +104,11 @@ func (m *model) look() {
 	}
 }
 
-// move changes the list, near its beginning where that does harm.
+// move changes the list near its beginning, where a change shifts the most rows.
 func (m *model) move() {
 	what := ""
-	if m.asked < len(m.moves) {
-		what = m.moves[m.asked]
+	if m.requests < len(m.moves) {
+		what = m.moves[m.requests]
 	}
 	if what == "gone" || what == "swap" {
 		if len(m.rows) > 1 {
@@ -137,7 +137,7 @@ func refusal(status int, detail string) error {
 func (m *model) page(ask paging.Ask, page *paging.Page) error {
 	m.look()
 	m.move()
-	m.asked++
+	m.requests++
 	m.look()
 	if m.limit > 0 && ask.Count > m.limit {
 		if m.mute {
@@ -183,7 +183,7 @@ func (m *model) page(ask paging.Ask, page *paging.Page) error {
 	if m.slow > 0 && len(shown) > m.slow {
 		return fmt.Errorf("%w", rest.ErrSlow)
 	}
-	if m.empty > 0 && len(shown) > 0 && m.asked%m.empty == 0 {
+	if m.empty > 0 && len(shown) > 0 && m.requests%m.empty == 0 {
 		shown = nil
 	}
 	rows, size := 0, 0
@@ -205,7 +205,7 @@ func (m *model) page(ask paging.Ask, page *paging.Page) error {
 	return nil
 }
 
-// blind reports whether the server answers as one with fewer rows would. These are the cases of package storm.
+// blind reports whether the server cannot be told from one with fewer rows. Package storm lists these cases.
 func (m *model) blind() bool {
 	moved := slices.ContainsFunc(m.moves, func(s string) bool { return s != "" })
 	uncounted := m.total == "missing" || m.total == "page" || m.total == "low"
@@ -216,7 +216,7 @@ func (m *model) blind() bool {
 		uncounted && m.start == "overlap" && m.cap == 1 && m.past != "empty" // the last row is on no page
 }
 
-// read reads the list to its end, each page with a position in writing.
+// read reads the list to its end and stores the position between pages.
 func (m *model) read(rows int) (found map[string]bool, err error) {
 	server := &paging.Server{Rows: rows, Start: "startIndex"}
 	found = map[string]bool{}
@@ -261,37 +261,37 @@ func (m *model) read(rows int) (found map[string]bool, err error) {
 	return nil, errors.New("the list does not end")
 }
 
-// check reads a list of a server made by chance, and says what is wrong with what comes of it.
+// check reads a list of a random server and describes what is wrong with the result.
 func check(seed uint64) string {
 	r := rand.New(rand.NewPCG(seed, 0x9a61))
 	honest := r.IntN(4) == 0
 	m := newModel(r, honest)
 	rows := 2 + r.IntN(12)
-	what := fmt.Sprintf("%s, asked for %d", m, rows)
+	server := fmt.Sprintf("%s, page size %d", m, rows)
 	found, err := m.read(rows)
 	switch {
 	case err != nil && honest && m.limit == 0 && (m.heavy == 0 || !errors.Is(err, rest.ErrTooLarge)):
-		return fmt.Sprintf("%s: %v", what, err)
+		return fmt.Sprintf("%s: %v", server, err)
 	case err != nil && strings.Contains(err.Error(), "does not end"):
-		return fmt.Sprintf("%s: %v", what, err)
+		return fmt.Sprintf("%s: %v", server, err)
 	case err != nil || m.blind():
 		return ""
 	}
 	for id := range m.always {
 		if !found[id] {
-			return fmt.Sprintf("%s: %s is missing", what, id)
+			return fmt.Sprintf("%s: %s is missing", server, id)
 		}
 	}
 	for id := range found {
 		if !m.ever[id] {
-			return fmt.Sprintf("%s: %s never was", what, id)
+			return fmt.Sprintf("%s: %s never was", server, id)
 		}
 	}
 	return ""
 }
 
-// TestServers reads lists of servers of many kinds: honest ones come out whole, and no list that is called complete is
-// short, unless the server answers as one with fewer rows would.
+// TestServers reads lists of many kinds of servers. Lists of honest ones are complete, and no list that is
+// called complete lacks a row, unless the server cannot be told from one with fewer rows.
 func TestServers(t *testing.T) {
 	for seed := range uint64(longtest.Pick(10_000, 300_000)) {
 		if wrong := check(seed); wrong != "" {

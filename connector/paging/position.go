@@ -7,8 +7,8 @@ import (
 	"baton"
 )
 
-// Position is where a list stands, small enough to be stored with every page and complete enough for another process to
-// go on. The zero Position is the start.
+// Position is the state of a partly read list. It is small enough to be stored with every page and complete
+// enough for another process to continue. The zero Position is the start.
 type Position struct {
 	Pages    int    `json:"pages,omitempty"`    // read in this pass
 	Received int    `json:"received,omitempty"` // place of the last row
@@ -20,35 +20,35 @@ type Position struct {
 	Last     string `json:"last,omitempty"`     // id of the last row so far
 	Aligned  bool   `json:"aligned,omitempty"`  // the next page begins behind the last row, and not with it
 	Edge     bool   `json:"edge,omitempty"`     // a page that began with the last row had nothing else
-	Odd      bool   `json:"odd,omitempty"`      // some places had no row of their own
-	Proof    int    `json:"proof,omitempty"`    // the place to ask for next, to see whether Before is still there
+	Odd      bool   `json:"odd,omitempty"`      // some places repeated a known row
+	Proof    int    `json:"proof,omitempty"`    // the place to request next, to check that Before is still there
 	Before   string `json:"before,omitempty"`   // id of the row there
-	Final    bool   `json:"final,omitempty"`    // if it is, the list is complete
+	Final    bool   `json:"final,omitempty"`    // if it is still there, the list is complete
 	Behind   int    `json:"behind,omitempty"`   // places of known rows since the last new one
 	LastNew  string `json:"lastNew,omitempty"`  // id of that one
-	Check    bool   `json:"check,omitempty"`    // next: does the server heed the start of a page?
+	Check    bool   `json:"check,omitempty"`    // next: check whether the server honours the start of a page
 	Cursor   string `json:"cursor,omitempty"`
 	Handle   string `json:"handle,omitempty"`
 	Barren   int    `json:"barren,omitempty"`   // pages without a new row, in a row
-	Empty    int    `json:"empty,omitempty"`    // pages without any row, in place of one with a known row
-	Restarts int    `json:"restarts,omitempty"` // passes given up so far
-	Sorted   bool   `json:"sorted,omitempty"`   // the server is asked for an order, its own did not hold
-	Limit    int    `json:"limit,omitempty"`    // rows that a page may have, 0 if nothing is known
-	Count    int    `json:"count,omitempty"`    // rows to ask for, since pages were too large or too slow; 0 if not
-	Good     int    `json:"good,omitempty"`     // pages of that size
-	Formal   bool   `json:"formal,omitempty"`   // for the client: a page had the form of its protocol
+	Empty    int    `json:"empty,omitempty"`    // empty pages where one with a known row was expected
+	Restarts int    `json:"restarts,omitempty"` // abandoned passes
+	Sorted   bool   `json:"sorted,omitempty"`   // request sorted rows, because the server's own order changed
+	Limit    int    `json:"limit,omitempty"`    // page size limit, 0 if unknown
+	Count    int    `json:"count,omitempty"`    // reduced page size after large or slow pages, else 0
+	Good     int    `json:"good,omitempty"`     // successful pages of that size
+	Formal   bool   `json:"formal,omitempty"`   // used by the client: a page had the form of its protocol
 }
 
 const (
 	maxPages    = 100_000
-	maxRows     = 1 << 40 // beyond any list; keeps places far from overflow
+	maxRows     = 1 << 40 // larger than any list; prevents overflow of places
 	maxRestarts = 3
 	maxBarren   = 10 // pages of a cursor without a new row
-	maxEmpty    = 3  // empty pages in place of one that was to begin with a known row
-	maxRepeats  = 3  // pages of known rows where the end may be
+	maxEmpty    = 3  // empty pages where one with a known row was expected
+	maxRepeats  = 3  // pages of known rows at the possible end
 )
 
-// ParsePosition reads what String wrote. Corrupt for anything else.
+// ParsePosition parses the output of String. The error is Corrupt for anything else.
 func ParsePosition(s string) (Position, error) {
 	var p Position
 	if s == "" {
@@ -67,7 +67,7 @@ func ParsePosition(s string) (Position, error) {
 	return p, nil
 }
 
-// String is the position as JSON, or empty at the start.
+// String returns the position as JSON, or "" at the start.
 func (p Position) String() string {
 	if p == (Position{}) {
 		return ""
@@ -76,13 +76,13 @@ func (p Position) String() string {
 	return string(b)
 }
 
-// counted reports whether there is a total that the rows have not contradicted.
+// counted reports whether there is a total that the rows do not contradict.
 func (p Position) counted() bool { return p.Total > 0 && p.Distinct <= p.Total }
 
-// complete reports whether there are as many rows as such a total says.
+// complete reports whether as many rows were read as such a total claims.
 func (p Position) complete() bool { return p.counted() && p.Distinct == p.Total }
 
-// overlaps reports whether the page of count rows at p is asked for from the last row on.
+// overlaps reports whether the page of count rows at p is requested from the last row on.
 func (p Position) overlaps(count int) bool {
 	return p.Pages > 0 && p.Last != "" && p.Cursor == "" && !p.Aligned && !p.Check && p.Proof == 0 && !p.single(count)
 }
@@ -90,7 +90,7 @@ func (p Position) overlaps(count int) bool {
 // single reports whether pages have one row each.
 func (p Position) single(count int) bool { return count == 1 || p.Most == 1 }
 
-// start is the place where the page of count rows at p is to begin.
+// start returns the place where the page of count rows at p begins.
 func (p Position) start(count int) int {
 	switch {
 	case p.Check:

@@ -39,7 +39,7 @@ func FuzzPosition(f *testing.F) {
 		if err != nil || again != p {
 			t.Errorf("%q becomes %q: %v", s, p, err)
 		}
-		// Whatever the page says, the position can be stored.
+		// The position can be stored whatever the page says.
 		server := paging.Server{Rows: 3, Start: "start"}
 		for _, ids := range []string{"", "a", "ab", "abc", "bcx"} {
 			page := paging.NewPage(p, nil)

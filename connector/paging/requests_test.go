@@ -19,7 +19,7 @@ import (
 	sandboxperplexity "baton/sandbox/perplexity"
 )
 
-// serve starts a server and returns a client of it, and what counts the requests by the last part of the path.
+// serve starts a server and returns a client of it and a counter of requests by the last part of the path.
 func serve(t *testing.T, handler http.Handler, path, token string) (*rest.Client, *counter) {
 	t.Helper()
 	c := &counter{counts: map[string]int{}}
@@ -46,8 +46,8 @@ func (c *counter) add(name string) {
 	c.counts[name]++
 }
 
-// TestRequests counts the requests for the lists of a whole sync, at the sizes of test/bench. Each list takes one
-// request for every page, less the row by which pages overlap, and one more to prove its end.
+// TestRequests counts the requests for the lists of a whole sync, at the sizes of test/bench. Each list takes
+// one request per page, adjusted for the overlapping rows, and one more to prove its end.
 func TestRequests(t *testing.T) {
 	for _, size := range []struct {
 		name                   string

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	goodPages = 8  // pages of a smaller size before a larger one is tried
-	leastSlow = 2  // rows of a page that takes too long; with one row, the place of a row takes another request to prove
-	leastBare = 10 // rows of a page whose refusal does not say that it is about the number of rows
+	goodPages = 8  // successful pages before a larger size is tried
+	leastSlow = 2  // smallest size after slow pages; a page of one row needs another request as proof
+	leastBare = 10 // smallest first page whose unexplained refusal may be about the number of rows
 )
 
-// count is how many rows the page at p is asked for.
+// count returns how many rows to request for the page at p.
 func (s *Server) count(p Position) int {
 	n := s.Rows
 	for _, limit := range []int{int(s.limit.Load()), p.Limit, p.Count} {
@@ -28,10 +28,10 @@ func (s *Server) count(p Position) int {
 	return n
 }
 
-// CanShrink reports whether fewer rows can be asked for if the page takes too long.
+// CanShrink reports whether a slow page may be requested with fewer rows.
 func (a Ask) CanShrink() bool { return a.Count > leastSlow }
 
-// grow tries larger pages again after some that were neither too large nor too slow.
+// grow tries larger pages again after several pages of the reduced size.
 func (s *Server) grow(p Position) Position {
 	switch {
 	case p.Count == 0:
@@ -48,11 +48,12 @@ func (s *Server) grow(p Position) Position {
 	return p
 }
 
-// Read calls get for the page at p, and again for fewer rows while an answer is too large or takes too long, or the server
-// refuses that many. Get returns how many rows it read. Plain says that nothing else is asked for, so that a first page that
-// is refused without a word may be too many rows. Read returns the position with the number of rows that get succeeded with.
+// Read calls get for the page at p, and again for fewer rows while a response is too large or too slow, or
+// the server refuses that many. get returns how many rows it read. plain means that the request has no other
+// parameters, so an unexplained refusal of a first page may be about the number of rows. Read returns the
+// position with the number of rows of the successful request.
 func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask) (rows int, err error)) (Position, error) {
-	var refused error // the first time
+	var refused error // the first refusal
 	for {
 		ask := s.Ask(p)
 		rows, err := get(ask)
@@ -75,7 +76,7 @@ func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask)
 		case tooLarge:
 			smaller.Count, smaller.Good = max(1, min(rows, ask.Count/2)), 0
 			if rows == 0 && !errors.Is(err, rest.ErrTooLarge) {
-				smaller.Count = max(1, ask.Count/2) // nobody knows how many would do
+				smaller.Count = max(1, ask.Count/2) // the right size is unknown
 			}
 		case tooSlow:
 			smaller.Count, smaller.Good = max(leastSlow, ask.Count/2), 0
@@ -84,7 +85,7 @@ func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask)
 		case s.count(smaller) < ask.Count:
 			p = smaller
 		case why == tooMany:
-			return p, refused // what was tried since is of no interest
+			return p, refused // later attempts do not matter
 		case why == tooLarge:
 			return p, baton.Errorf(baton.KindOf(err), "row %d of the list alone: %w", ask.Start, err).WithFix("%s", s.LargeRow)
 		case why == tooSlow:
@@ -96,27 +97,27 @@ func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask)
 	}
 }
 
-// objection is why a server may answer for fewer rows.
+// objection is the reason why a server may answer a request for fewer rows.
 type objection int
 
 const (
 	none     objection = iota
-	tooMany            // it refuses that many, or may do so
-	tooLarge           // the answer is larger than is read, or than it is ready to send
+	tooMany            // it refuses that many, or may have done so
+	tooLarge           // the response exceeds this client's limit or the server's
 	tooSlow
 )
 
-// aboutCount recognises the refusal of a number of rows.
+// aboutCount matches a refusal of the number of rows.
 var aboutCount = regexp.MustCompile(`(?i)\bcount\b|\blimit\b|max[ _]?results|too[ _]?many|invalid[ _]?count|page[ _]?size|per[ _]?page|\bmax(imum)?\b|too large|exceed`)
 
-// IsAboutCount reports whether the error is the refusal of a page, in words that speak of the number of rows.
+// IsAboutCount reports whether the error is a page's refusal whose text mentions the number of rows.
 func IsAboutCount(err error) bool {
 	var status *rest.StatusError
 	return errors.As(err, &status) && baton.KindOf(err) == baton.Invalid && aboutCount.Match(status.Body) &&
 		(status.Status == http.StatusBadRequest || status.Status == http.StatusUnprocessableEntity)
 }
 
-// objectionOf tells what the error for a page is about. Plain says that any refusal may be about the number of rows.
+// objectionOf classifies the error for a page. plain means that any refusal may be about the number of rows.
 func objectionOf(err error, plain bool) objection {
 	var status *rest.StatusError
 	switch {
@@ -136,11 +137,11 @@ func objectionOf(err error, plain bool) objection {
 	return none
 }
 
-// named finds the number of rows that a refusal allows.
+// named matches the number of rows that a refusal allows.
 var named = regexp.MustCompile(`(?i)(?:max\w*|most|exceed\w*|and|limit\w*|than|up to|<=?|≤)\D{0,20}(\d{1,6})\b`)
 
-// accepted returns how many rows, fewer than asked, the server may accept: as many as it advertises or names in the error,
-// else half. It returns 0 if fewer rows will not help.
+// accepted returns a smaller number of rows that the server may accept: the number that it announces or names
+// in the error, else half. It returns 0 if fewer rows will not help.
 func (s *Server) accepted(ctx context.Context, err error, asked int, first bool) int {
 	if first && s.Advertised != nil {
 		if n := s.Advertised(ctx); n > 0 && n < asked {

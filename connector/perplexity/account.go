@@ -133,7 +133,7 @@ func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refu
 			return c.confirm(ctx, found, account)
 		case len(others) > 0:
 			return baton.Outcome{}, baton.Errorf(baton.AlreadyExists, "create %s: the address is taken, but not by an account of that person: %s; if it was free before, this may have been carried out: %w",
-				account.UserName, scim.Naming(others), refusal).
+				account.UserName, scim.FormatUsers(others), refusal).
 				WithFix("Remove the address from the account that has it in the identity provider, or use another address.")
 		case kind == baton.AlreadyExists:
 			return baton.Outcome{}, baton.Errorf(baton.AlreadyExists, "create %s: it exists, but SCIM does not show it; if it did not exist before, this may have been carried out: %w", account.UserName, refusal).
@@ -158,7 +158,7 @@ func (c *connector) confirm(ctx context.Context, created scim.User, account scim
 	}
 	if errors.Is(err, scim.ErrNotShown) {
 		shown := false
-		if u, shown, err = c.scim.LookUser(ctx, created.ID); err == nil && !shown {
+		if u, shown, err = c.scim.LookUpUser(ctx, created.ID); err == nil && !shown {
 			err = gone("account", created.ID)
 		}
 	}

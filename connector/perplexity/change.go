@@ -28,7 +28,7 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 			return "", gone("group", m.groupID)
 		}
 		// Some servers accept any id as a member, and the next sync would not know whose it is.
-		u, shown, err := c.scim.LookUser(ctx, m.userID)
+		u, shown, err := c.scim.LookUpUser(ctx, m.userID)
 		if err == nil && !shown {
 			err = gone("account", m.userID)
 		}
@@ -308,7 +308,7 @@ func bystanders(before, after roster, m membershipChange) error {
 // explain returns the error for a change that was accepted and is not visible.
 func (c *connector) explain(ctx context.Context, before roster, m membershipChange, adding bool) error {
 	if adding {
-		if _, shown, err := c.scim.LookUser(ctx, m.userID); err == nil && !shown {
+		if _, shown, err := c.scim.LookUpUser(ctx, m.userID); err == nil && !shown {
 			return gone("account", m.userID)
 		}
 	}

@@ -236,7 +236,7 @@ func membership(groupID, groupName, userID string) baton.Grant {
 // get reads one account or one group for a targeted sync.
 func (c *connector) get(ctx context.Context, id baton.ResourceID, page baton.Page) error {
 	if id.Type == userType {
-		u, shown, err := c.scim.LookUser(ctx, id.ID)
+		u, shown, err := c.scim.LookUpUser(ctx, id.ID)
 		switch {
 		case err != nil:
 			return err

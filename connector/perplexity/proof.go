@@ -9,7 +9,7 @@ import (
 )
 
 // Package scim alone decides whether something is shown, gone or unknown. This file has the
-// only NotFound errors of this package: they are for what scim.LookUser or scim.LookGroup
+// only NotFound errors of this package: they are for what scim.LookUpUser or scim.LookUpGroup
 // proved gone.
 
 // gone returns the error for something that was asked for and that the upstream does not have.

@@ -35,7 +35,7 @@ func rosterOf(g scim.Group) roster {
 // roster reads one group, uncached, with one request where SCIM shows it. Without an
 // error, shown is false if the group is proved gone.
 func (c *connector) roster(ctx context.Context, id string) (r roster, shown bool, err error) {
-	g, shown, err := c.scim.LookGroup(ctx, id)
+	g, shown, err := c.scim.LookUpGroup(ctx, id)
 	return rosterOf(g), shown, err
 }
 
@@ -113,7 +113,7 @@ func (c *connector) showsAccount(ctx context.Context, r *roster, userID string) 
 	if r.entry(userID).Has(scim.UserMember) {
 		return true, nil
 	}
-	u, shown, err := c.scim.LookUser(ctx, userID)
+	u, shown, err := c.scim.LookUpUser(ctx, userID)
 	return shown && slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return refersTo(ref, &r.Group) }), err
 }
 
@@ -277,7 +277,7 @@ func refersTo(ref scim.GroupRef, g *scim.Group) bool {
 // askAccount reads the account and looks for the group among its groups. Sure is true if the
 // account names groups, but not this one: that proves as much as the group's own list.
 func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) (sure bool, err error) {
-	u, shown, err := c.scim.LookUser(ctx, m.userID)
+	u, shown, err := c.scim.LookUpUser(ctx, m.userID)
 	if err != nil || !shown {
 		return false, err // who is proved gone is in no group
 	}

@@ -140,7 +140,7 @@ func (c *connector) setActive(ctx context.Context, u scim.User, active, dryRun b
 		}
 		var shown bool
 		var err error
-		now, shown, err = c.scim.LookUser(ctx, u.ID)
+		now, shown, err = c.scim.LookUpUser(ctx, u.ID)
 		switch {
 		case err != nil:
 			return baton.Outcome{}, fmt.Errorf("%s %s: %w", verb, u.ID, cmp.Or(perhaps(wrote), notVerified(err)))
@@ -192,7 +192,7 @@ func (c *connector) named(ctx context.Context, req baton.ActionRequest) (u scim.
 	if strings.TrimSpace(id) == "" {
 		return u, false, baton.Errorf(baton.Invalid, "user_id is missing").WithFix(`Give the account's id, as in {"user_id": "..."}.`)
 	}
-	u, shown, err = c.scim.LookUser(ctx, id)
+	u, shown, err = c.scim.LookUpUser(ctx, id)
 	bare, prefixed := strings.CutPrefix(id, userType+":")
 	if err != nil || shown || !prefixed || bare == "" {
 		u.ID = id
@@ -202,7 +202,7 @@ func (c *connector) named(ctx context.Context, req baton.ActionRequest) (u scim.
 	if was, err := c.wasShown(req, id); was || err != nil {
 		return u, false, err
 	}
-	other, shown, err := c.scim.LookUser(ctx, bare)
+	other, shown, err := c.scim.LookUpUser(ctx, bare)
 	if err != nil {
 		return u, false, err
 	}

@@ -9,8 +9,8 @@ import (
 	"baton/connector/scim"
 )
 
-// FuzzAnswers gives every call but those for pages the same answer, whatever it is:
-// the call takes it or says on one line what is wrong, without the token.
+// FuzzAnswers gives every call except those for pages the same response, whatever it is: the call accepts it
+// or returns a one-line error without the token.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []struct {
 		status int
@@ -40,8 +40,8 @@ func FuzzAnswers(f *testing.F) {
 			"CreateUser":            func() error { _, _, err := c.CreateUser(ctx, scim.NewUser{UserName: "a@x.y"}); return err },
 			"GetUser":               func() error { _, err := c.GetUser(ctx, "u1"); return err },
 			"GetGroup":              func() error { _, err := c.GetGroup(ctx, "g1"); return err },
-			"LookUser":              func() error { _, _, err := c.LookUser(ctx, "u1"); return err },
-			"LookGroup":             func() error { _, _, err := c.LookGroup(ctx, "g1"); return err },
+			"LookUpUser":            func() error { _, _, err := c.LookUpUser(ctx, "u1"); return err },
+			"LookUpGroup":           func() error { _, _, err := c.LookUpGroup(ctx, "g1"); return err },
 			"FindUsers":             func() error { _, err := c.FindUsers(ctx, "a@x.y"); return err },
 			"ServiceProviderConfig": func() error { _, err := c.ServiceProviderConfig(ctx); return err },
 		} {

@@ -18,8 +18,8 @@ const (
 	patchSchema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 )
 
-// NewUser is what an account is created from. Empty fields are not sent: servers
-// reject null and dislike empty strings.
+// NewUser holds the attributes of an account to create. Empty fields are not sent: servers reject null and
+// often mishandle empty strings.
 type NewUser struct {
 	UserName    string // required
 	ExternalID  string
@@ -50,14 +50,13 @@ type newEmailBody struct {
 	Primary bool   `json:"primary"`
 }
 
-// CreateUser creates an active user and returns the record that the server answers with,
-// or that it shows under the userName where the answer names none. If that is somebody
-// else's record, the error is Incomplete and names it. The answer may still be untrue:
-// read the user back by ID, and ask GoesBy again. isNew is false if the status is not
-// that of a creation: the user may have been there before. AlreadyExists on a conflict,
-// which need not mean that the other user is visible through SCIM. An error does not prove
-// that nothing was stored: a server may keep what it rejected, and an answer may be lost
-// on the way; look before trying again.
+// CreateUser creates an active user. It returns the record in the server's response, or, if the response
+// holds none, the record that the server shows under the userName. If that record belongs to another user,
+// the error is Incomplete and names it. The response may still be wrong: read the user back by ID and check
+// GoesBy again. isNew is false if the status is not that of a creation: the user may have existed before. The
+// error is AlreadyExists on a conflict, which does not mean that the other user is visible through SCIM. An
+// error does not prove that nothing was stored: a server may keep a user that it rejected, and a response may
+// be lost. Look before trying again.
 func (c *Client) CreateUser(ctx context.Context, user NewUser) (u User, isNew bool, err error) {
 	const doing = "create user"
 	if strings.TrimSpace(user.UserName) == "" {
@@ -87,7 +86,7 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (u User, isNew bo
 		}
 		return u, isNew, nil
 	}
-	// The answer does not say what was created.
+	// The response does not say which user was created.
 	found, err := c.FindUsers(ctx, user.UserName)
 	ok := false
 	if err == nil {
@@ -102,14 +101,13 @@ func (c *Client) CreateUser(ctx context.Context, user NewUser) (u User, isNew bo
 	return u, isNew, nil
 }
 
-// OtherRecord is the error for a creation that the server answered with the record of
-// somebody else than the user that was asked for.
+// OtherRecord returns the error for a creation that the server answered with another user's record.
 func OtherRecord(userName string, got User) error {
-	return baton.Errorf(baton.Incomplete, "the server reports success, but shows another record than that of %q: %s", userName, Naming([]User{got})).
-		WithFix("Look at the record %s and for an account of %s in the identity provider; whether an account was created is not known.", got.ID, userName)
+	return baton.Errorf(baton.Incomplete, "the server reports success, but shows a record that is not that of %q: %s", userName, FormatUsers([]User{got})).
+		WithFix("Whether an account was created is not known. In the identity provider, check the record %s and look for an account of %s.", got.ID, userName)
 }
 
-// userOf is the user that a body holds, if it holds one with an id.
+// userOf returns the user in a body, if the body holds one with an id.
 func userOf(body []byte) (User, bool) {
 	s := jsonscan.New(bytes.NewReader(body))
 	defer s.Free()
@@ -118,9 +116,8 @@ func userOf(body []byte) (User, bool) {
 	return r.user, err == nil && s.End() == nil && id != ""
 }
 
-// SetActive enables or disables a user, changing nothing else. A server that does
-// not take the attribute as a path gets the form without one. Success does
-// not prove the change, so read again.
+// SetActive enables or disables a user and changes nothing else. If the server rejects the attribute as a
+// path, SetActive repeats the request without a path. Success does not prove the change: read the user again.
 func (c *Client) SetActive(ctx context.Context, id string, active bool) error {
 	err := c.patch(ctx, "Users", id, operation{Op: "replace", Path: "active", Value: active})
 	if statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid {
@@ -132,8 +129,8 @@ func (c *Client) SetActive(ctx context.Context, id string, active bool) error {
 	return explain("set active", err)
 }
 
-// AddMember adds one user to a group, touching no other member. Success does not
-// prove membership: servers drop users they cannot resolve and say nothing.
+// AddMember adds one user to a group and touches no other member. Success does not prove membership, because
+// servers silently drop users that they cannot resolve.
 func (c *Client) AddMember(ctx context.Context, groupID, userID string) error {
 	if userID == "" {
 		return explain("add member", errNoID())
@@ -142,12 +139,12 @@ func (c *Client) AddMember(ctx context.Context, groupID, userID string) error {
 	return explain("add member", c.patch(ctx, "Groups", groupID, operation{Op: "add", Path: "members", Value: value}))
 }
 
-// RemoveMember removes one user from a group, touching no other member.
+// RemoveMember removes one user from a group and touches no other member.
 func (c *Client) RemoveMember(ctx context.Context, groupID, userID string) error {
 	if userID == "" {
 		return explain("remove member", errNoID())
 	}
-	// The filter is never left out: "remove members" empties the group.
+	// Never send the path without the filter: removing "members" empties the group.
 	path := "members[value eq " + quote(userID) + "]"
 	return explain("remove member", c.patch(ctx, "Groups", groupID, operation{Op: "remove", Path: path}))
 }
@@ -160,7 +157,7 @@ type operation struct {
 	Value any    `json:"value,omitempty"`
 }
 
-// patch sends one operation. All operations of this package can be repeated.
+// patch sends one operation. Every operation of this package is idempotent.
 func (c *Client) patch(ctx context.Context, endpoint, id string, op operation) error {
 	if id == "" {
 		return errNoID()
@@ -172,8 +169,8 @@ func (c *Client) patch(ctx context.Context, endpoint, id string, op operation) e
 	return err
 }
 
-// write sends a body and accepts any 2xx but 202, which promises the change for
-// later (RFC 9967): nothing could be verified then.
+// write sends a body and accepts any 2xx status except 202, which only promises a later change (RFC 9967): it
+// could not be verified now.
 func (c *Client) write(ctx context.Context, method, path string, retry rest.RetryPolicy, body any) (*rest.Response, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

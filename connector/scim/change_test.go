@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// recorder is a server that writes down what it gets and answers by a function.
+// recorder is a server that records requests and answers them by a function.
 type recorder struct {
 	requests []string
 	answer   func(w http.ResponseWriter, r *http.Request)
@@ -44,12 +44,12 @@ func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.answer(w, r)
 }
 
-// status answers with a status and nothing else.
+// status returns a handler that sends a status and no body.
 func status(code int) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-// golden compares with testdata/name, byte for byte.
+// golden compares got with testdata/name, byte for byte.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -156,8 +156,7 @@ func TestAnswersToPatch(t *testing.T) {
 	}
 }
 
-// TestRefusalsHaveAdvice: whatever a server refuses a request with, somebody is told what
-// to do about it.
+// TestRefusalsHaveAdvice checks that every refused request comes with advice.
 func TestRefusalsHaveAdvice(t *testing.T) {
 	for _, code := range []int{400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 418, 422, 429, 500, 501, 502, 503, 504} {
 		c := serve(t, 0, status(code))
@@ -259,8 +258,8 @@ func TestCreateUserAnswers(t *testing.T) {
 	}
 }
 
-// TestLostAnswers drops the answer of the first write of each kind: a change that
-// can be repeated is, a creation is not.
+// TestLostAnswers drops the response to the first write of each kind: a repeatable change is sent again, a
+// creation is not.
 func TestLostAnswers(t *testing.T) {
 	got := make(chan string, 9)
 	server := func(w http.ResponseWriter, r *http.Request) {

@@ -11,12 +11,12 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// What is below reads what servers send in place of what the RFC says. It never fails on
-// well-formed JSON: what cannot be read counts as not said, and leaves what was said
-// before. Names of attributes are compared in lower case, for SCIM ignores their case.
+// The functions below read what servers send instead of the types of the RFC. They never fail on well-formed
+// JSON: an unreadable value counts as absent and leaves the previous value. Attribute names are compared in
+// lower case, because SCIM ignores their case.
 
-// each calls field for every attribute of an object, with its name in lower case; it
-// must read the value. Anything but an object is skipped.
+// each calls field for every attribute of an object, with the attribute's name in lower case. field must read
+// the value. each skips anything but an object.
 func each(s *jsonscan.Scanner, field func(name []byte)) {
 	if s.Kind() != '{' {
 		s.Skip()
@@ -27,8 +27,8 @@ func each(s *jsonscan.Scanner, field func(name []byte)) {
 	}
 }
 
-// isObject reports whether an object comes next. Anything else is read over, so that
-// what is no JSON either shows as that.
+// isObject reports whether the next value is an object. It reads over any other value, so that invalid JSON
+// is reported as such.
 func isObject(s *jsonscan.Scanner) bool {
 	if s.Empty() {
 		return false
@@ -40,11 +40,10 @@ func isObject(s *jsonscan.Scanner) bool {
 	return true
 }
 
-// maxAttribute is the longest text of one attribute in bytes. A longer one counts as not
-// said.
+// maxAttribute limits the text of one attribute in bytes. A longer one counts as absent.
 const maxAttribute = 64 << 10
 
-// text is a string, also when it was sent as a number or boolean.
+// text reads a string, also one sent as a number or boolean.
 func text(s *jsonscan.Scanner, into *string) {
 	if t := s.Text(); t != nil && len(t) <= maxAttribute {
 		*into = s.Keep(t)
@@ -53,7 +52,7 @@ func text(s *jsonscan.Scanner, into *string) {
 
 var yes, no = true, false
 
-// flag is a boolean, also as "True", "false", 1 or "0".
+// flag reads a boolean, also one sent as "True", "false", 1 or "0".
 func flag(s *jsonscan.Scanner, into **bool) {
 	switch strings.ToLower(strings.TrimSpace(string(s.Text()))) {
 	case "true", "1":
@@ -63,21 +62,21 @@ func flag(s *jsonscan.Scanner, into **bool) {
 	}
 }
 
-// maxNumber is beyond any count.
+// maxNumber is larger than any real count.
 const maxNumber = 1 << 40
 
-// number is a count, also as a string.
-func number(s *jsonscan.Scanner, into *int) (said bool) {
+// number reads a count, also one sent as a string.
+func number(s *jsonscan.Scanner, into *int) (found bool) {
 	var t string
 	text(s, &t)
 	v, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
 	if err == nil && v >= 0 && v <= maxNumber && v == math.Trunc(v) {
-		*into, said = int(v), true
+		*into, found = int(v), true
 	}
-	return said
+	return found
 }
 
-// moment is a time, with or without a zone (then UTC).
+// moment reads a time. A time without a zone is UTC.
 func moment(s *jsonscan.Scanner, into *time.Time) {
 	var t string
 	text(s, &t)
@@ -91,8 +90,8 @@ func moment(s *jsonscan.Scanner, into *time.Time) {
 	}
 }
 
-// list calls item for every value of a multi-valued attribute, also for a single value
-// in place of the array, and reports whether the attribute was there and not null.
+// list calls item for every value of a multi-valued attribute, or once for a single value in place of the
+// array. It reports whether the attribute was present and not null.
 func list(s *jsonscan.Scanner, item func()) (listed bool) {
 	switch s.Kind() {
 	case 'n':
@@ -112,8 +111,8 @@ func list(s *jsonscan.Scanner, item func()) (listed bool) {
 	return true
 }
 
-// value is one value of a multi-valued attribute (RFC 7643 section 2.4), also when it
-// was sent as a bare string.
+// value is one value of a multi-valued attribute (RFC 7643 section 2.4). A bare string counts as a value,
+// too.
 type value struct {
 	Value, Type string
 	Primary     bool
@@ -151,20 +150,20 @@ func readValue(s *jsonscan.Scanner, names *jsonscan.Names) (v value) {
 	return v
 }
 
-// A rowReader reads resources of one kind, one after the other.
+// rowReader reads resources of one type, one after the other.
 type rowReader interface {
-	// begin is called before an answer is read, also before it is read again.
+	// begin is called before a response is read, and before it is read again.
 	begin()
-	// read reads an object and is its id. What belongs to a row of its own, such as a
-	// member of a group, may be handed out before the end, if fresh says so.
+	// read reads an object and returns its id. Rows inside it, such as the members of a group, may be
+	// delivered before its end if fresh returns true for the id.
 	read(s *jsonscan.Scanner, fresh func(id string) bool) (id string, err error)
-	// deliver hands out the object that was read last.
+	// deliver delivers the object that was read last.
 	deliver()
-	// named reports whether the object that was read last has a name of its kind.
+	// named reports whether the object that was read last has the name attribute of its type.
 	named() bool
 }
 
-// readRow reads one resource. The error quotes nothing of it.
+// readRow reads one resource. Its errors quote no part of the resource.
 func readRow(s *jsonscan.Scanner, rows rowReader, fresh func(id string) bool) (string, error) {
 	if !isObject(s) {
 		return "", baton.Errorf(baton.Incomplete, "a resource is not a JSON object")
@@ -172,10 +171,10 @@ func readRow(s *jsonscan.Scanner, rows rowReader, fresh func(id string) bool) (s
 	return rows.read(s, fresh)
 }
 
-// metaNames returns the attributes of meta that are read.
+// metaNames returns the attributes of meta that this package reads.
 func metaNames() *jsonscan.Names { return jsonscan.NewFolded([]string{"created"}) }
 
-// created reads the attribute meta and stores its time of creation.
+// created reads the attribute meta and stores the creation time.
 func created(s *jsonscan.Scanner, names *jsonscan.Names, into *time.Time) {
 	if !isObject(s) {
 		return
@@ -287,7 +286,7 @@ func (r *userReader) read(s *jsonscan.Scanner, _ func(string) bool) (string, err
 	return u.ID, nil
 }
 
-// Limits of what is kept of one user, far beyond any real one.
+// Limits per user, far beyond any real one.
 const (
 	maxEmails = 1_000
 	maxGroups = 100_000

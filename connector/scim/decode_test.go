@@ -14,7 +14,7 @@ import (
 	"baton/connector/scim"
 )
 
-// listOf is a client of a server that answers every list with one body.
+// listOf returns a client of a server that answers every list with one body.
 func listOf(t testing.TB, body string) *scim.Client {
 	return connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("startIndex") != "1" {
@@ -39,7 +39,7 @@ func TestListBodies(t *testing.T) {
 	}{
 		"no resources, total 0":    {`{` + listSchema + `"totalResults":0}`, 0, true, ""},
 		"null resources, total 0":  {`{` + listSchema + `"totalResults":"0","Resources":null}`, 0, true, ""},
-		"no rows, total not said":  {`{"Resources":[],"SCHEMAS":"URN:ietf:params:scim:api:messages:2.0:ListResponse"}`, 0, true, ""},
+		"no rows, no total":        {`{"Resources":[],"SCHEMAS":"URN:ietf:params:scim:api:messages:2.0:ListResponse"}`, 0, true, ""},
 		"empty, without a schema":  {`{"totalResults":0,"Resources":[]}`, 0, false, "not a SCIM list"},
 		"empty, of another schema": {`{"schemas":["urn:x"],"totalResults":0,"Resources":[]}`, 0, false, "not a SCIM list"},
 		"names in any case":        {`{"TOTALRESULTS":2,"resources":[{"ID":"1"}]}`, 1, false, ""},
@@ -172,13 +172,13 @@ func TestDecodeGroup(t *testing.T) {
 			[]scim.Member{{Value: "u1"}, unread("the group lists 1 members and says that there are 3")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var got []bookGroup
+			var got []referenceGroup
 			_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[`+tt.row+`]}`),
-				t.Context(), paging.Position{}, nil, func(g bookGroup) { got = append(got, g) })
+				t.Context(), paging.Position{}, nil, func(g referenceGroup) { got = append(got, g) })
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]bookGroup{{tt.want, tt.members}}, got); diff != "" {
+			if diff := cmp.Diff([]referenceGroup{{tt.want, tt.members}}, got); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -250,7 +250,7 @@ func FuzzListBody(f *testing.F) {
 		case err == nil && !json.Valid([]byte(strings.TrimPrefix(string(body), "\ufeff"))):
 			t.Errorf("%q passed for JSON", body)
 		}
-		if _, err := listGroups(c, t.Context(), at, nil, func(bookGroup) {}); err == nil && step == (scim.ListStep{}) {
+		if _, err := listGroups(c, t.Context(), at, nil, func(referenceGroup) {}); err == nil && step == (scim.ListStep{}) {
 			t.Errorf("%q is a list of groups only", body)
 		}
 	})

@@ -11,20 +11,18 @@ import (
 	"baton/internal/intern"
 )
 
-// FindUsers returns the users whose userName or one of whose addresses is the given one,
-// compared as SameName does. Choose tells which of them the account is. FindUsers sends a
-// filter and checks each row itself, because some servers ignore filters. It reads the whole
-// list if the server rejects filters, or finds nobody in an answer that is not in the form of
-// SCIM. A server whose filters distinguish case may have a match and not show it: after a
-// conflict, call ScanUsers.
+// FindUsers returns the users whose userName or address is the given name, compared by SameName. Choose
+// selects the account among them. FindUsers sends a filter and checks each row itself, because some servers
+// ignore filters. It reads the whole list if the server rejects filters, or finds nobody in a response that
+// is not in SCIM form. A server with case-sensitive filters may hide a match: call ScanUsers after a
+// conflict.
 func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error) {
-	active := false // the last row has that userName, and is not said to be disabled
+	active := false // the last row has that userName and is not disabled
 	keep := func(u *User) bool {
 		active = SameName(u.UserName, userName) && (u.Active == nil || *u.Active)
-		return answersTo(u, userName)
+		return hasName(u, userName)
 	}
-	// One active user with that name is enough: no further request is made to prove that
-	// nothing follows.
+	// One active user with that name is enough. No further request is made to prove the end of the list.
 	enough := func(s ListStep, hits int) bool { return s.Rows == 1 && hits == 1 && s.Total <= 1 && active }
 	found, shown, err := c.collect(ctx, search{filter: "userName eq " + quote(userName)}, keep, enough)
 	if filterRejected(err) || err == nil && shown.rows == 0 && !shown.inForm() {
@@ -35,15 +33,14 @@ func (c *Client) FindUsers(ctx context.Context, userName string) ([]User, error)
 
 // ScanUsers finds the same users as FindUsers by reading the whole list.
 func (c *Client) ScanUsers(ctx context.Context, userName string) ([]User, error) {
-	found, err := c.collectAll(ctx, search{}, func(u *User) bool { return answersTo(u, userName) }, nil)
+	found, err := c.collectAll(ctx, search{}, func(u *User) bool { return hasName(u, userName) }, nil)
 	return found, explain("find user in the list", err)
 }
 
-// UsersInGroup calls each with every user whose groups attribute names the group,
-// once the list is complete. It is for servers whose groups do not list their members. It sends
-// a filter first. If the server rejects it, or finds nobody, which may mean that it does not
-// know the attribute, UsersInGroup reads the whole list. The error is Unsupported if the
-// users do not say which groups they are in.
+// UsersInGroup calls each with every user whose groups attribute names the group, once the list is complete.
+// It is for servers whose groups do not list their members. It sends a filter first. If the server rejects
+// the filter or finds nobody, perhaps because it does not know the attribute, UsersInGroup reads the whole
+// list. The error is Unsupported if users do not list their groups.
 func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(User)) error {
 	const doing = "find users of a group"
 	listing, silent := 0, 0
@@ -72,8 +69,8 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 	if err != nil {
 		return explain(doing, err)
 	}
-	// One user who names groups shows that the attribute is kept; those without it
-	// are in none then. If nobody does, nothing is known.
+	// One user with groups shows that the server keeps the attribute, so users without it are in no group. If
+	// no user has it, nothing is known.
 	if listing == 0 && silent > 0 {
 		return explain(doing, baton.Errorf(baton.Unsupported, "users do not say what groups they are in, so members cannot be determined"))
 	}
@@ -83,9 +80,8 @@ func (c *Client) UsersInGroup(ctx context.Context, groupID string, each func(Use
 	return nil
 }
 
-// collect reads all pages of the users that match a search, and returns those to keep. If
-// enough is not nil and returns true for a page and the number of users kept so far, it
-// stops there.
+// collect reads all pages of the users that match a search and returns those for which keep returns true. It
+// stops early if enough is not nil and returns true for a page and the number of users kept so far.
 func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, evidence, error) {
 	hits := 0
 	return readAll(func(at paging.Position, sink paging.Sink[User]) (ListStep, error) {
@@ -96,15 +92,15 @@ func (c *Client) collect(ctx context.Context, by search, keep func(*User) bool, 
 		hit := keep(u)
 		if hit {
 			hits++
-			// The reader uses the lists again for the next row.
+			// The reader reuses these slices for the next row.
 			u.Emails, u.Groups = slices.Clone(u.Emails), slices.Clone(u.Groups)
 		}
 		return u.ID, hit
 	})
 }
 
-// collectAll is collect for the list of all users. An error says if the list does not prove
-// that there are no others.
+// collectAll calls collect for the list of all users. It returns an error if the list does not prove that
+// there are no other users.
 func (c *Client) collectAll(ctx context.Context, by search, keep func(*User) bool, enough func(ListStep, int) bool) ([]User, error) {
 	found, shown, err := c.collect(ctx, by, keep, enough)
 	if err == nil {
@@ -116,8 +112,8 @@ func (c *Client) collectAll(ctx context.Context, by search, keep func(*User) boo
 	return found, nil
 }
 
-// AllUsers calls each with every user. What it got counts only if there is no error; a user
-// may come twice where the list had to be read anew.
+// AllUsers calls each with every user. The calls count only if AllUsers returns nil. each may get a user
+// twice if the list had to be read again.
 func (c *Client) AllUsers(ctx context.Context, each func(User)) error {
 	_, err := c.collectAll(ctx, search{}, func(u *User) bool {
 		each(*u)
@@ -126,18 +122,17 @@ func (c *Client) AllUsers(ctx context.Context, each func(User)) error {
 	return explain("list users", err)
 }
 
-// AllGroups reads the list of groups to its end. Of the members of each group it keeps the
-// first, to show that the server lists any, those that keep takes, and those that cannot
-// be read: all members of all groups are more than should be held at once.
+// AllGroups reads the list of groups to its end. Of each group's members it keeps the first, to show that the
+// server lists members, those for which keep returns true, and those that cannot be read. Holding all members
+// of all groups would take too much memory.
 func (c *Client) AllGroups(ctx context.Context, keep func(*Group, Member) bool) ([]Group, error) {
 	return c.allGroups(ctx, search{}, keep)
 }
 
-// allGroups reads all groups. An error says if the list does not prove that there are no
-// others.
+// allGroups reads all groups. It returns an error if the list does not prove that there are no others.
 func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Member) bool) ([]Group, error) {
 	groups, shown, err := readAll(func(at paging.Position, sink paging.Sink[Group]) (ListStep, error) {
-		var members *Members // of the group in hand, nil while there are none
+		var members *Members // of the current group, nil while there are none
 		row, discard := sink.Row, sink.Discard
 		sink.Row = func(g Group) {
 			g.Members, members = members, nil
@@ -165,8 +160,8 @@ func (c *Client) allGroups(ctx context.Context, by search, keep func(*Group, Mem
 	return groups, nil
 }
 
-// readAll reads page after page of a list and returns the rows to keep, once the list is
-// complete, and what the pages show about being SCIM.
+// readAll reads a list page by page. Once the list is complete, it returns the rows to keep and the evidence
+// that the pages came from a SCIM server.
 func readAll[T any](page func(paging.Position, paging.Sink[T]) (ListStep, error), row func(*T) (id string, keep bool)) ([]T, evidence, error) {
 	var seen intern.Table
 	var kept []T
@@ -204,8 +199,8 @@ func readAll[T any](page func(paging.Position, paging.Sink[T]) (ListStep, error)
 	}
 }
 
-// quote writes a string for a filter: a JSON string, as RFC 7644 section 3.4.2.2
-// has it. Backslash and quote are escaped, and control characters too.
+// quote writes a string for a filter as a JSON string (RFC 7644 section 3.4.2.2): it escapes backslashes,
+// quotes and control characters.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

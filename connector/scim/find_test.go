@@ -12,7 +12,7 @@ import (
 	"baton/connector/scim"
 )
 
-// serveRetrying is serve with a client that retries.
+// serveRetrying is like serve, with a client that retries.
 func serveRetrying(t *testing.T, handler http.HandlerFunc) *scim.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -24,8 +24,8 @@ func serveRetrying(t *testing.T, handler http.HandlerFunc) *scim.Client {
 	return scim.New(scim.Config{REST: c})
 }
 
-// directory answers lists of users from rows, in pages of two, and treats filters
-// in one of the ways that servers do.
+// directory answers lists of users from rows, in pages of two. It treats filters in one of the ways in which
+// servers do.
 type directory struct {
 	rows    []string // JSON
 	filter  func(w http.ResponseWriter, filter string) (rows []string, done bool)
@@ -159,7 +159,7 @@ func TestUsersInGroup(t *testing.T) {
 		"finds nobody, wrongly":      {[]string{out, in("1")}, selects(), "1", ""},
 		"finds nobody, unverifiable": {[]string{mute, `{"id":"6"}`}, selects(), "", "users do not say"},
 		"honoured, unverifiable":     {[]string{mute}, selects(mute), "", "users do not say"},
-		"no users at all":            {nil, selects(), "", "shows no user and no group"},
+		"no users at all":            {nil, selects(), "", "shows no users and no groups"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &directory{rows: tt.rows, filter: tt.filter}
@@ -194,7 +194,7 @@ func TestUsersInGroup(t *testing.T) {
 	})
 }
 
-// TestFindRestarts lets the list change while it is searched.
+// TestFindRestarts changes the list during the search.
 func TestFindRestarts(t *testing.T) {
 	requests := 0
 	moving := func(w http.ResponseWriter, r *http.Request) {

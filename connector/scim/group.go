@@ -15,27 +15,26 @@ type Group struct {
 	ID          string // opaque and case-exact; never empty in what this package returns
 	ExternalID  string
 	DisplayName string
-	// Members are the members, where the whole group was asked for. Lists hand them out one
-	// by one.
+	// Members holds the members if the whole group was requested. Lists deliver members one by one.
 	Members *Members
-	// MembersListed says that the attribute was there and not null. Without it, nothing is
-	// known about members. Some servers list none although there are some, so an empty
-	// list is weak evidence too.
+	// MembersListed reports whether the attribute was present and not null. Without it, nothing is known
+	// about members. Some servers send an empty list for groups that have members, so an empty list is weak
+	// evidence, too.
 	MembersListed bool
 	Created       time.Time // zero when missing or unreadable
 }
 
-// Label is a name to show: displayName, externalId or id. It is never empty.
+// Label returns a name to show: displayName, externalId or id. It is never empty.
 func (g *Group) Label() string { return firstText(g.DisplayName, g.ExternalID, g.ID) }
 
-// clone returns a group that keeps no other memory alive. Its members are not cloned.
+// clone returns a copy that keeps no other memory alive. It shares the members.
 func (g Group) clone() Group {
 	g.ID, g.ExternalID, g.DisplayName = strings.Clone(g.ID), strings.Clone(g.ExternalID), strings.Clone(g.DisplayName)
 	return g
 }
 
-// GetGroup reads one group with its members, past any cache. An error never proves that it
-// is gone; ask LookGroup.
+// GetGroup reads one group with its members and bypasses caches. An error never proves that the group is
+// gone; ask LookUpGroup.
 func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
 	members := new(Members)
 	r := newGroupReader(nil, func(_ *Group, m Member) { members.Add(m) })
@@ -46,7 +45,7 @@ func (c *Client) GetGroup(ctx context.Context, id string) (Group, error) {
 	return g, err
 }
 
-// streamGroup reads one group as GetGroup does, but does not hold its members.
+// streamGroup reads one group as GetGroup does, but does not hold the members in memory.
 func (c *Client) streamGroup(ctx context.Context, id string, member func(*Group, Member), void func()) (Group, error) {
 	r := newGroupReader(nil, member)
 	r.void = void
@@ -68,30 +67,29 @@ func (c *Client) readGroup(ctx context.Context, id string, r *groupReader) (Grou
 	return r.group, nil
 }
 
-// GroupSink is a Sink of groups that takes their members one by one.
+// GroupSink is a Sink of groups that receives their members one by one.
 type GroupSink struct {
 	paging.Sink[Group]
-	// Member gets each member of a group before Row gets the group. Of the group, id and
-	// label are certain.
+	// Member gets each member of a group before Row gets the group. Only the group's id and label are set by
+	// then.
 	Member func(*Group, Member)
 }
 
-// groupReader reads groups. A server may write the members of a group before the group's
-// id and name, or change these afterwards. Members are held until the id and the name
-// arrive. If that does not do, the same answer is read once more, with the ids and names
-// known from the first time.
+// groupReader reads groups. A server may write the members of a group before its id and name, or change these
+// afterwards, so members are held until both arrive. If there are too many to hold, the response is read once
+// more with the ids and names of the first reading.
 type groupReader struct {
 	group  Group
 	row    func(Group) // may be nil
 	member func(*Group, Member)
-	void   func() // called before an answer is read another time; may be nil
+	void   func() // called before a response is read again; may be nil
 
-	held     heldMembers      // of the group in hand
-	at       int              // number of the group in hand in the answer
-	known    map[int]identity // of groups of the answer, by number, from reading it before
-	nameless bool             // members may be handed out without the group's name
-	learnt   map[int]identity // of the groups so far that will need it if the answer is read again
-	late     bool             // an id or a name came too late: what was handed out is void
+	held     heldMembers      // of the current group
+	at       int              // index of the current group in the response
+	known    map[int]identity // groups of the response by index, from the previous reading
+	nameless bool             // members may be delivered without the group's name
+	learnt   map[int]identity // groups that need it if the response is read again
+	late     bool             // an id or a name came too late: delivered members are void
 	begun    bool
 	rounds   int
 
@@ -125,16 +123,15 @@ func newGroupReader(row func(Group), member func(*Group, Member)) *groupReader {
 	}
 }
 
-// errLate is the error where reading the answer again does not help.
+// errLate returns the error for a response whose ids or names still arrive too late after another reading.
 func errLate() error {
 	return baton.Errorf(baton.Incomplete, "groups change their ids or names from one answer to the next")
 }
 
-// maxRounds is how often one answer is read for the sake of ids and names.
+// maxRounds limits how often one response is read to learn ids and names.
 const maxRounds = 3
 
-// readAgain reports whether the answer that was read must be read once more, and prepares
-// for that.
+// readAgain reports whether the response must be read once more, and prepares for that.
 func (r *groupReader) readAgain() bool {
 	if !r.late || r.rounds == maxRounds {
 		return false
@@ -155,7 +152,7 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 	r.group = Group{}
 	r.held.reset()
 	g := &r.group
-	var told identity // whom members were said to belong to
+	var announced identity // the group to which members were delivered
 	to, known := r.known[r.at]
 	early := false // members came before the id and the name
 	tally := memberTally{}
@@ -173,7 +170,7 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 			}
 			stream := to.id != "" && (known || strings.TrimSpace(to.name) != "")
 			if stream {
-				told = to
+				announced = to
 			} else {
 				early = true
 			}
@@ -189,7 +186,7 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 	if s.Err() != nil {
 		return "", nil
 	}
-	if told.id != "" && (told.id != g.ID || told.name != g.DisplayName && !r.nameless) {
+	if announced.id != "" && (announced.id != g.ID || announced.name != g.DisplayName && !r.nameless) {
 		r.late = true
 	}
 	if early || known || r.late {
@@ -206,10 +203,10 @@ func (r *groupReader) read(s *jsonscan.Scanner, fresh func(id string) bool) (str
 	return g.ID, nil
 }
 
-// readMembers reads the attribute of that name. It hands the members out, or holds them.
+// readMembers reads the attribute of that name and delivers the members or holds them.
 func (r *groupReader) readMembers(s *jsonscan.Scanner, to identity, stream bool, tally *memberTally, fresh func(id string) bool) (listed bool) {
 	if r.late || stream && fresh != nil && !fresh(to.id) {
-		// What is read is void, or the group's members came before.
+		// The members are void, or the group's members were read before.
 		listed = s.Kind() != 'n'
 		s.Skip()
 		return listed
@@ -229,7 +226,7 @@ func (r *groupReader) readMembers(s *jsonscan.Scanner, to identity, stream bool,
 	})
 }
 
-// flush hands out the members that were held.
+// flush delivers the members that were held.
 func (r *groupReader) flush() {
 	r.held.each(func(m Member) { r.member(&r.group, m) })
 	r.held.reset()

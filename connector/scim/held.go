@@ -5,18 +5,18 @@ import "encoding/binary"
 // heldMembers holds the members of one group in little more memory than their ids take, up
 // to a limit.
 type heldMembers struct {
-	blocks [][]byte // entries, none of them across two blocks
-	size   int
-	said   map[string]byte // details by number
-	detail []string
+	blocks  [][]byte // entries, none of them across two blocks
+	size    int
+	numbers map[string]byte // number of each detail
+	details []string
 }
 
 const (
-	heldBlock = 64 << 10
-	maxSaid   = 200 // different details
+	heldBlock  = 64 << 10
+	maxDetails = 200 // different details
 )
 
-var maxHeld = 16 << 20 // bytes of entries; a test has fewer
+var maxHeld = 16 << 20 // bytes of entries; tests lower it
 
 func (h *heldMembers) reset() {
 	if h.size > 0 {
@@ -27,16 +27,16 @@ func (h *heldMembers) reset() {
 // add reports whether the member could be held. An entry is its kind, the number of its
 // detail, the length of its value, and the value.
 func (h *heldMembers) add(m Member) bool {
-	n, ok := h.said[m.Detail]
-	if !ok && len(h.detail) < maxSaid {
-		if h.said == nil {
-			h.said = map[string]byte{}
+	n, ok := h.numbers[m.Detail]
+	if !ok && len(h.details) < maxDetails {
+		if h.numbers == nil {
+			h.numbers = map[string]byte{}
 		}
-		n = byte(len(h.detail))
-		h.said[m.Detail] = n
-		h.detail = append(h.detail, m.Detail)
+		n = byte(len(h.details))
+		h.numbers[m.Detail] = n
+		h.details = append(h.details, m.Detail)
 	} else if !ok {
-		n = 0 // of the first one; so many differ that it tells as much
+		n = 0 // use the first detail: with so many different ones, none is informative
 	}
 	size := 2 + binary.MaxVarintLen32 + len(m.Value)
 	if h.size += 3 + len(m.Value); h.size > maxHeld {
@@ -58,7 +58,7 @@ func (h *heldMembers) add(m Member) bool {
 func (h *heldMembers) each(fn func(Member)) {
 	for _, b := range h.blocks {
 		for len(b) > 0 {
-			m := Member{Kind: MemberKind(b[0]), Detail: h.detail[b[1]]}
+			m := Member{Kind: MemberKind(b[0]), Detail: h.details[b[1]]}
 			n, width := binary.Uvarint(b[2:])
 			b = b[2+width:]
 			m.Value = string(b[:n])

@@ -6,12 +6,11 @@ import (
 	"baton"
 )
 
-// This file decides whose record a user is.
+// This file decides which name a user record belongs to.
 
-// SameName compares user names and addresses byte by byte, except that ASCII letters
-// are the same in both cases. SCIM has user names that ignore the case (RFC 7643 section
-// 4.1.1). Folding other letters would take one person for another: U+212A, the Kelvin
-// sign, folds to k.
+// SameName compares user names and addresses byte by byte, except that it ignores the case of ASCII letters.
+// SCIM ignores the case of user names (RFC 7643 section 4.1.1). Folding other letters would confuse two
+// people: U+212A, the Kelvin sign, folds to k.
 func SameName(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -31,8 +30,8 @@ func lower(b byte) byte {
 	return b
 }
 
-// answersTo reports whether the user has the name as userName or among the addresses.
-func answersTo(u *User, name string) bool {
+// hasName reports whether name is the user's userName or one of the addresses.
+func hasName(u *User, name string) bool {
 	if SameName(u.UserName, name) {
 		return true
 	}
@@ -44,8 +43,8 @@ func answersTo(u *User, name string) bool {
 	return false
 }
 
-// OwnAddress returns the one address that stands for the user: the only primary one, or the
-// only one at all. It is empty where the user has none, or several that may be meant.
+// OwnAddress returns the address that identifies the user: the only primary one, or the only one. It is empty
+// if the user has no address, or several candidates.
 func (u *User) OwnAddress() string {
 	address, primaries := "", 0
 	for _, e := range u.Emails {
@@ -63,16 +62,15 @@ func (u *User) OwnAddress() string {
 	return address
 }
 
-// GoesBy reports whether the user is the account for a name: by userName or by
-// OwnAddress. Any other address may be somebody else's as well.
+// GoesBy reports whether name identifies the user, by userName or by OwnAddress. Any other address may belong
+// to somebody else as well.
 func (u *User) GoesBy(name string) bool {
 	return name != "" && (SameName(u.UserName, name) || SameName(u.OwnAddress(), name))
 }
 
-// Choose returns the account for a name among users, and whether there is one. The
-// userName decides; where nobody has it, OwnAddress does. Of several, the active one is
-// meant, and of several of these, the one whose userName is spelled as the name is. An
-// error of kind AlreadyExists names the users if it is still not clear.
+// Choose returns the account for a name among users, and whether there is one. A matching userName comes
+// first, then a matching OwnAddress. Among several, Choose prefers an active user, then one whose userName is
+// spelled exactly as the name. If that does not decide, the error is AlreadyExists and names the users.
 func Choose(users []User, name string) (User, bool, error) {
 	by := func(has func(*User) bool) (found []User) {
 		for i := range users {
@@ -105,12 +103,12 @@ func Choose(users []User, name string) (User, bool, error) {
 	case 1:
 		return candidates[0], true, nil
 	}
-	return User{}, false, baton.Errorf(baton.AlreadyExists, "%d accounts could be the one for %q: %s", len(candidates), name, Naming(candidates)).
+	return User{}, false, baton.Errorf(baton.AlreadyExists, "%d accounts could be the one for %q: %s", len(candidates), name, FormatUsers(candidates)).
 		WithFix("Find out in the identity provider which of them is meant, and rename or disable the others.")
 }
 
-// Naming lists users by userName and id, five at the most.
-func Naming(users []User) string {
+// Naming lists at most five users by userName and id.
+func FormatUsers(users []User) string {
 	var names []string
 	for i := range users {
 		if i == 5 {

@@ -66,7 +66,7 @@ func TestChoose(t *testing.T) {
 		"never where two are primary":          {[]scim.User{user("1", "j", &yes, "*x@y.z", "*"+name)}, "", false},
 		"the primary address twice":            {[]scim.User{user("1", "j", &yes, "*"+name, "*JANE@acme.example")}, "1", false},
 		"the active one":                       {[]scim.User{user("1", name, &no), user("2", name, &yes), user("3", name, nil)}, "2", false},
-		"rather unsaid than disabled":          {[]scim.User{user("1", name, &no), user("3", name, nil)}, "3", false},
+		"rather unknown than disabled":         {[]scim.User{user("1", name, &no), user("3", name, nil)}, "3", false},
 		"of two active ones, as it is spelled": {[]scim.User{user("1", "JANE@acme.example", &yes), user("2", name, &yes)}, "2", false},
 		"two active ones":                      {[]scim.User{user("1", name, &yes), user("2", name, &yes)}, "(1); jane@acme.example (2)", true},
 		"two disabled ones":                    {[]scim.User{user("1", name, &no), user("2", name, &no)}, "(1), disabled", true},
@@ -90,7 +90,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestFoundUsersKeepTheirAddresses: the reader uses its lists again for the next row.
+// TestFoundUsersKeepTheirAddresses guards against aliasing: the reader reuses its slices for the next row.
 func TestFoundUsersKeepTheirAddresses(t *testing.T) {
 	d := &directory{rows: []string{
 		`{"id":"1","userName":"j","emails":[{"value":"jane@acme.example","primary":true}],"groups":[{"value":"g1"}]}`,

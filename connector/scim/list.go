@@ -15,21 +15,20 @@ import (
 type ListStep struct {
 	paging.Step
 
-	// What the page proves about rows that are not in the list; see evidence.
-	formal  bool // it has the schema of a list response
-	named   bool // it has a row with the name that such rows have
-	refused bool // there is no page: the server refused to go on behind the end
+	// The evidence that rows outside the list are gone; see evidence.
+	formal  bool // the page has the schema of a list response
+	named   bool // a row has the name attribute of its type
+	refused bool // there is no page: the server refused to read past the end
 }
 
-// ListUsers reads one page of users, with one request. After an error the same
-// position may be read again. Incomplete if the list cannot be proved complete; see
-// package paging.
+// ListUsers reads one page of users with one request. After an error the same position may be read again. The
+// error is Incomplete if the list cannot be proved complete; see package paging.
 func (c *Client) ListUsers(ctx context.Context, at paging.Position, sink paging.Sink[User]) (ListStep, error) {
 	step, err := listPage(ctx, c, "Users", search{}, &at, sink, newUserReader(sink.Row))
 	return step, explain("list users", err)
 }
 
-// ListGroups reads one page of groups, as ListUsers does users.
+// ListGroups reads one page of groups, as ListUsers reads users.
 func (c *Client) ListGroups(ctx context.Context, at paging.Position, sink GroupSink) (ListStep, error) {
 	return c.listGroups(ctx, search{}, at, sink)
 }
@@ -50,16 +49,16 @@ func (c *Client) listGroups(ctx context.Context, by search, at paging.Position, 
 	return step, explain("list groups", err)
 }
 
-// search says how a list is asked for.
+// search selects the rows of a list request.
 type search struct {
 	filter string
-	fresh  bool // past any cache
+	fresh  bool // bypass caches
 }
 
-// listPage reads and judges one page. It leaves in at how many rows were asked for in the end.
+// listPage reads and judges one page. It stores the number of rows that were finally requested in at.
 func listPage[T any](ctx context.Context, c *Client, endpoint string, by search, at *paging.Position, sink paging.Sink[T], rows rowReader) (ListStep, error) {
 	var page *listReader
-	var own error // of an answer that is no list
+	var own error // a response that is not a list
 	begun := false
 	read := func(ask paging.Ask) error {
 		page = nil
@@ -77,11 +76,11 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 		})
 	}
 	byCursor, refused := false, false
-	var lost error // the cursor
+	var lost error // the cursor no longer works
 	end, err := c.pages.Read(ctx, *at, by.filter == "", func(ask paging.Ask) (int, error) {
 		err := read(ask)
 		if at.Pages == 0 && by.filter == "" && statusOf(err) == http.StatusBadRequest && !paging.IsAboutCount(err) {
-			// Some servers page by cursor only (RFC 9865); an empty one asks for the first page.
+			// Some servers support cursors only (RFC 9865). An empty cursor requests the first page.
 			first := ask
 			first.Cursor = beginning
 			if failed := read(first); failed == nil || failed == own {
@@ -119,8 +118,8 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 		return ListStep{}, err
 	}
 	if by.filter == "" && !page.formal && !refused {
-		// Something else may have answered: with nothing, or in the middle of a list, unless
-		// the list was complete by its own total before.
+		// Something other than the server may have answered, with an empty list or in the middle of one. A
+		// list that was complete by its own total before cannot be affected.
 		if step.Done && step.Next.Distinct == 0 || at.Formal && (at.Total == 0 || at.Distinct != at.Total) {
 			return ListStep{}, c.notSCIM(endpoint)
 		}
@@ -129,10 +128,10 @@ func listPage[T any](ctx context.Context, c *Client, endpoint string, by search,
 	return ListStep{Step: step, formal: page.formal, named: page.named, refused: refused}, nil
 }
 
-// beginning stands for the empty cursor of a first page.
+// beginning represents the empty cursor of a first page.
 const beginning = "-"
 
-// sortKeys are attributes that every server has and can compare.
+// sortKeys lists attributes that every server has and can sort by.
 var sortKeys = map[string]string{"Users": "userName", "Groups": "displayName"}
 
 func pageQuery(endpoint string, ask paging.Ask, filter string) url.Values {
@@ -154,22 +153,22 @@ func pageQuery(endpoint string, ask paging.Ask, filter string) url.Values {
 	return q
 }
 
-// cursorLost recognises the errors of RFC 9865 for a cursor that no longer works.
+// cursorLost recognises the RFC 9865 errors for a cursor that no longer works.
 func cursorLost(err error) bool {
 	t := ErrorType(err)
 	return statusOf(err) == http.StatusBadRequest && (t == "invalidCursor" || t == "expiredCursor")
 }
 
-// behindTheEnd reports whether a server that claimed no more rows than it had sent
-// refused to be asked for what is behind them. The RFC wants an empty page there.
+// behindTheEnd reports whether a server that claimed no more rows than it had sent refused a request for
+// later rows. The RFC requires an empty page there.
 func behindTheEnd(at paging.Position, ask paging.Ask, err error) bool {
 	return at.Cursor == "" && at.Total > 0 && at.Distinct == at.Total && ask.Start > at.Received &&
 		statusOf(err) == http.StatusBadRequest && baton.KindOf(err) == baton.Invalid
 }
 
-// cursorsOnly reports whether a first page that came without total and cursor, and
-// that the server refuses to go on from, is all there is: so it is where the server
-// says that it knows cursors and no startIndex.
+// cursorsOnly reports whether the first page is the whole list although it had no total and no cursor, and
+// the server refuses to continue from it. That is so if the server announces cursors and does not support
+// startIndex.
 func (c *Client) cursorsOnly(ctx context.Context, at paging.Position, err error) bool {
 	if at.Pages != 1 || at.Cursor != "" || at.Total > 0 || statusOf(err) != http.StatusBadRequest {
 		return false
@@ -185,8 +184,8 @@ type listReader struct {
 	formal, named bool
 }
 
-// readList reads a ListResponse. Anything else, however successful its status, is an
-// error: an empty list is one that says so.
+// readList reads a ListResponse. Anything else is an error, whatever its status: an empty list must say that
+// it is a list.
 func (p *listReader) readList(s *jsonscan.Scanner) error {
 	if !isObject(s) {
 		return notAList()
@@ -240,8 +239,8 @@ func (p *listReader) read(s *jsonscan.Scanner) error {
 	return nil
 }
 
-// maxPageRows is how many rows a page may have. Servers that ignore count send all rows at
-// once; what has more is no directory that fits into memory.
+// maxPageRows limits the rows of a page. Servers that ignore count send all rows at once; a directory with
+// more rows does not fit into memory.
 const maxPageRows = 1 << 17
 
 func (p *listReader) row(s *jsonscan.Scanner) error {

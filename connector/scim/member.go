@@ -9,49 +9,47 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// MemberKind says what a member of a group is.
+// MemberKind is the kind of a group member.
 type MemberKind uint8
 
 // The kinds of members.
 const (
-	// UserMember is an account. The entry says so, or says no kind: servers that say none
-	// mean accounts.
+	// UserMember is an account. The entry says so, or names no kind: servers that name none mean accounts.
 	UserMember MemberKind = iota
-	// LikelyUser is a member of a kind that this package does not know. PingFederate sends
-	// "type":"value" for accounts.
+	// LikelyUser is a member of a kind that this package does not know. PingFederate sends "type":"value" for
+	// accounts.
 	LikelyUser
 	// GroupMember is a nested group.
 	GroupMember
 	// OtherMember is neither an account nor a group, such as a device.
 	OtherMember
-	// UnreadableMember is an entry that does not say who the member is, or contradicts
-	// itself. The members of its group are not known.
+	// UnreadableMember is an entry that does not identify the member, or contradicts itself. The members of
+	// its group are then unknown.
 	UnreadableMember
 )
 
 // Member is one entry of a group's members.
 type Member struct {
-	// Value is the member's id as the server writes it; see [Members.Find]. It is empty if
-	// the entry is unreadable, and may be empty if it is no account.
+	// Value is the member's id as the server writes it; see [Members.Find]. It is empty for an unreadable
+	// entry, and may be empty for a member that is not an account.
 	Value string
 	Kind  MemberKind
-	// Detail says why the entry is unreadable, or, of kinds but UserMember, which words of
-	// the server decided.
+	// Detail says why the entry is unreadable, or, for kinds other than UserMember, which words of the server
+	// decided the kind.
 	Detail string
 }
 
 // IsUser reports whether the member counts as an account.
 func (m Member) IsUser() bool { return m.Kind == UserMember || m.Kind == LikelyUser }
 
-// maxID is the longest id in bytes. A longer one is no id; holding many would take memory
-// without bound.
+// maxID limits an id in bytes. A longer one is rejected, because many of them would take unbounded memory.
 const maxID = 4 << 10
 
 // reference is an entry that refers to another resource: a member of a group, or a group
 // of a user (RFC 7643 sections 4.1.2 and 4.2).
 type reference struct {
 	value   string
-	kind    string // type and the attributes that stand in for it
+	kind    string // type, or an attribute used in its place
 	ref     string // $ref
 	display string
 
@@ -89,8 +87,8 @@ var refNames = [refParts]string{
 	refMeta: "meta", refUser: "user", refGroup: "group", refMember: "member",
 }
 
-// describing are attributes that describe what an id refers to. Beside others, an id may
-// be that of the membership.
+// describing lists attributes that describe the resource an id refers to. An id beside any other attribute
+// may be that of the membership.
 var describing = map[string]bool{
 	"displayname": true, "name": true, "username": true, "externalid": true, "email": true, "emails": true,
 	"active": true, "schemas": true, "primary": true,
@@ -113,7 +111,7 @@ func newReferenceReader() *referenceReader {
 	return &referenceReader{names: names(), inner: names(), meta: jsonscan.NewFolded([]string{"resourcetype"})}
 }
 
-// read reads one entry, also a bare id in its place.
+// read reads one entry. A bare id counts as an entry, too.
 func (r *referenceReader) read(s *jsonscan.Scanner) (ref reference) {
 	switch s.Kind() {
 	case '{':
@@ -141,7 +139,7 @@ func (r *referenceReader) object(s *jsonscan.Scanner, names *jsonscan.Names, ref
 	}
 }
 
-// attribute reads the value of one attribute. Outer says that the entry itself has it.
+// attribute reads the value of one attribute. outer means that the entry itself has it.
 func (r *referenceReader) attribute(s *jsonscan.Scanner, field int, outer bool, ref *reference) {
 	switch field {
 	case refValue:
@@ -213,9 +211,8 @@ func (r *referenceReader) identifier(s *jsonscan.Scanner, outer bool, name strin
 	}
 }
 
-// addKind adds a word for the kind of what is referred to. A word that this package knows
-// wins over one that it does not; two that differ otherwise are kept both, which no kind is
-// called.
+// addKind adds a word for the kind of the resource. A known word replaces an unknown one. Two other different
+// words are both kept, and the result matches no kind.
 func (r *reference) addKind(word string) {
 	was, is := kindOf(r.kind), kindOf(word)
 	switch {
@@ -233,8 +230,8 @@ func readKind(s *jsonscan.Scanner, ref *reference) {
 	ref.addKind(word)
 }
 
-// identify finds the id: the value, else that of $ref, else the attribute id if nothing
-// beside it says that it is the id of something else.
+// identify sets the id: the value, else the id in $ref, else the attribute id, unless another attribute shows
+// that this id belongs to something else.
 func (r *reference) identify() {
 	if r.value != "" {
 		return
@@ -248,7 +245,7 @@ func (r *reference) identify() {
 	}
 }
 
-// wordKind is what a word says of a kind.
+// wordKind classifies a word for a kind.
 type wordKind int
 
 const (
@@ -259,7 +256,7 @@ const (
 	unknownKind
 )
 
-// otherKinds are words for what is neither an account nor a group, as plain has them.
+// otherKinds holds words for resources that are neither accounts nor groups, in the form that plain returns.
 var otherKinds = map[string]bool{}
 
 func init() {
@@ -295,8 +292,8 @@ func kindOf(word string) wordKind {
 	return unknownKind
 }
 
-// kindOfEndpoint classifies the endpoint in a reference. A resource under an endpoint that
-// is not Users is not one of the users, whatever the endpoint is.
+// kindOfEndpoint classifies the endpoint in a reference. A resource under any endpoint but Users is not a
+// user.
 func kindOfEndpoint(endpoint string) wordKind {
 	switch {
 	case endpoint == "":
@@ -309,7 +306,7 @@ func kindOfEndpoint(endpoint string) wordKind {
 	return otherKind
 }
 
-// plain is a word in lower case, without what separates its parts.
+// plain returns a word in lower case, without separators.
 func plain(word string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -322,10 +319,9 @@ func plain(word string) string {
 	}, word)
 }
 
-// splitRef takes the endpoint and the id out of a reference such as
-// "https://host/scim/v2/Users/7", "../Users/7" and "Users/7/?x". Value is the id that
-// stands beside the reference, if any: it may contain a slash. A reference that has no
-// endpoint says nothing.
+// splitRef returns the endpoint and the id in a reference such as "https://host/scim/v2/Users/7",
+// "../Users/7" and "Users/7/?x". value is the id beside the reference, if any: it may contain a slash. Both
+// results are empty if the reference has no endpoint.
 func splitRef(ref, value string) (endpoint, id string) {
 	if i := strings.IndexAny(ref, "?#"); i >= 0 {
 		ref = ref[:i]
@@ -343,7 +339,7 @@ func splitRef(ref, value string) (endpoint, id string) {
 		}
 	}
 	if last := ref[i+1:]; strings.EqualFold(last, "users") || strings.EqualFold(last, "groups") {
-		return last, "" // of the collection
+		return last, "" // the URL of the collection itself
 	}
 	if i <= 0 {
 		return "", ""
@@ -356,7 +352,7 @@ func splitRef(ref, value string) (endpoint, id string) {
 	return endpoint, id
 }
 
-// UserInPath returns the id in a path or URL to a user, or nothing if it is none.
+// UserInPath returns the user id in a path or URL, or "".
 func UserInPath(path string) string {
 	if endpoint, id := splitRef(path, ""); kindOfEndpoint(endpoint) == userKind {
 		return id
@@ -371,7 +367,7 @@ func needsEscape(r rune) bool {
 
 func lastSegment(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
-// plainUser reports whether the entry is written as most entries for accounts are.
+// plainUser reports whether the entry has the most common form of an account.
 func (r *reference) plainUser() bool {
 	const users = "/Users/"
 	head := len(r.ref) - len(r.value)
@@ -440,7 +436,7 @@ func (r *reference) member() Member {
 
 func unreadable(why string) Member { return Member{Kind: UnreadableMember, Detail: why} }
 
-// clip makes a word of a server fit for a message.
+// clip shortens a server's word and makes it printable.
 func clip(word string) string {
 	const most = 40
 	word = strings.Join(strings.FieldsFunc(word, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
@@ -450,11 +446,10 @@ func clip(word string) string {
 	return word
 }
 
-// SameUUID reports whether two ids are the same UUID, whatever the case of its letters.
-// Other ids are the same only if all of their bytes are.
+// SameUUID reports whether two ids are the same UUID, ignoring case. It is false for ids that are not UUIDs.
 func SameUUID(a, b string) bool { return IsUUID(a) && len(a) == len(b) && strings.EqualFold(a, b) }
 
-// IsUUID reports whether an id has the form of RFC 9562.
+// IsUUID reports whether an id has the form of a UUID (RFC 9562).
 func IsUUID(id string) bool {
 	if len(id) != 36 {
 		return false
@@ -469,9 +464,8 @@ func IsUUID(id string) bool {
 	return true
 }
 
-// list reads a list of references and calls each for every entry. It reports
-// whether there was a list, be it empty. What PHP makes of an array with gaps, an object
-// with numbers for names, is one.
+// list reads a list of references and calls each for every entry. It reports whether there was a list, even
+// an empty one. An object with numbers as names, which PHP writes for an array with gaps, counts as a list.
 func (r *referenceReader) list(s *jsonscan.Scanner, each func(reference)) (listed bool) {
 	switch s.Kind() {
 	case 'n', 'f':
@@ -499,8 +493,7 @@ func (r *referenceReader) list(s *jsonscan.Scanner, each func(reference)) (liste
 	return true
 }
 
-// indexed reads an object that stands in place of the list: one member, or a list
-// whose indexes are names.
+// indexed reads an object in place of the list: one member, or a list with indexes as names.
 func (r *referenceReader) indexed(s *jsonscan.Scanner, each func(reference)) {
 	var single reference
 	alone, list, strange := false, false, ""
@@ -550,16 +543,16 @@ func allDigits(s string) bool {
 	return s != ""
 }
 
-// memberTally compares the members that a group lists with what its other attributes say about
-// them: servers that list a part only tell so in attributes of their own.
+// memberTally compares the members that a group lists with its other attributes. Servers that list only some
+// of the members say so in non-standard attributes.
 type memberTally struct {
 	listed  int
-	counted int    // as an attribute says; -1 if none does
+	counted int    // the number in another attribute; -1 if there is none
 	more    string // attribute that leads to further members
 }
 
-// aboutMembers reports whether an attribute of a group, in lower case, may say how many
-// members there are or where further ones are.
+// aboutMembers reports whether an attribute of a group, in lower case, may hold the number of members or a
+// link to more of them.
 func aboutMembers(name []byte) bool {
 	return bytes.Contains(name, []byte("member")) && (isCount(name) || isMore(name))
 }
@@ -581,15 +574,15 @@ func containsAny(name []byte, words ...string) bool {
 	return false
 }
 
-// read reads an attribute for which aboutMembers holds.
+// read reads an attribute for which aboutMembers returned true.
 func (t *memberTally) read(s *jsonscan.Scanner, name string) {
 	var n int
 	switch kind := s.Kind(); {
 	case kind == '{' || kind == '[':
 		s.Skip()
 	case isMore([]byte(name)):
-		var said string
-		if text(s, &said); said != "" && said != "0" && !strings.EqualFold(said, "false") {
+		var link string
+		if text(s, &link); link != "" && link != "0" && !strings.EqualFold(link, "false") {
 			t.more = name
 		}
 	default:
@@ -599,7 +592,7 @@ func (t *memberTally) read(s *jsonscan.Scanner, name string) {
 	}
 }
 
-// problem says why the list is not all there is, or is empty.
+// problem says why the list is incomplete, or is empty.
 func (t *memberTally) problem() string {
 	switch {
 	case t.more != "":

@@ -12,8 +12,8 @@ import (
 	"baton/connector/scim"
 )
 
-// TestMemberKinds reads entries whose kind is told by an attribute, by a reference, by
-// both, or by neither.
+// TestMemberKinds reads entries whose kind comes from an attribute, from a reference, from both, or from
+// neither.
 func TestMemberKinds(t *testing.T) {
 	const user, likely, group, other, unread = scim.UserMember, scim.LikelyUser, scim.GroupMember, scim.OtherMember, scim.UnreadableMember
 	for entry, want := range map[string]scim.MemberKind{
@@ -81,7 +81,7 @@ func TestMemberKinds(t *testing.T) {
 	} {
 		var got []scim.Member
 		_, err := listGroups(listOf(t, `{"totalResults":2,"Resources":[{"id":"g","displayName":"G","members":[`+entry+`]}]}`), t.Context(), paging.Position{}, nil,
-			func(g bookGroup) { got = g.Members })
+			func(g referenceGroup) { got = g.Members })
 		if err != nil || len(got) != 1 || got[0].Kind != want {
 			t.Errorf("%s: %+v, %v; want kind %d", entry, got, err, want)
 			continue
@@ -92,7 +92,7 @@ func TestMemberKinds(t *testing.T) {
 	}
 }
 
-// TestMembers finds ids exactly first, and UUIDs without regard to case.
+// TestMembers prefers exact ids and matches UUIDs without regard to case.
 func TestMembers(t *testing.T) {
 	const lower, upper = "0a1b2c3d-0000-4000-8000-00000000000f", "0A1B2C3D-0000-4000-8000-00000000000F"
 	set := func(ids ...string) *scim.Members {
@@ -115,7 +115,7 @@ func TestMembers(t *testing.T) {
 		{set(upper[1:]), lower[1:], ""},
 		{nil, "u1", ""},
 	} {
-		for range 40 { // an index is made after some misses
+		for range 40 { // an index is built after some misses
 			if as, kinds := tt.in.Find(tt.id); as != tt.want || kinds.IsUser() != (tt.want != "") {
 				t.Fatalf("%s: %q %v, want %q", tt.id, as, kinds, tt.want)
 			}
@@ -132,8 +132,8 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// TestMoreMembersThanAreHeld reads a page whose groups have so many members in front of
-// their names that these are not held: the page is read once more.
+// TestMoreMembersThanAreHeld reads a page whose groups have too many members before their names to hold: the
+// page is read once more.
 func TestMoreMembersThanAreHeld(t *testing.T) {
 	defer scim.MaxHeld(500)()
 	var rows []string
@@ -197,8 +197,8 @@ func TestMoreMembersThanAreHeld(t *testing.T) {
 	}
 }
 
-// FuzzMembers: of the members of a group, whatever they are, all entries are read, or it is
-// said that they cannot be. A list of texts is read as it is.
+// FuzzMembers checks that every entry of a group's members is read or reported as unreadable. A list of
+// strings is read as it is.
 func FuzzMembers(f *testing.F) {
 	for _, seed := range []string{
 		`[]`, `null`, `{}`, `""`, `"u1"`, `["u1","u2"]`, `[{"value":"u1"},{"value":2}]`, `{"0":{"value":"u1"},"2":"u2"}`, `[{"$ref":"../Users/u%31"}]`,

@@ -8,16 +8,15 @@ import (
 	"baton/internal/intern"
 )
 
-// maxMembers is how many different members of one group are held at once. A list of groups
-// hands members out one by one and holds none.
+// maxMembers limits the different members of one group held in memory. A list of groups delivers members one
+// by one and holds none.
 const maxMembers = 1 << 19
 
-// Members is the set of the members of one group, each once, in little more memory than
-// their ids take. A nil set is empty.
+// Members is the set of members of one group. It takes little more memory than their ids. A nil set is empty.
 type Members struct {
 	values  intern.Table
 	kinds   []uint8        // by number in values: a bit for each MemberKind
-	folded  map[string]int // UUIDs in lower case, by number; made after some misses
+	folded  map[string]int // UUIDs in lower case to their number; built after some misses
 	misses  int
 	entries int
 	problem string
@@ -50,14 +49,14 @@ func (s *Members) Add(m Member) {
 // Skip counts an entry that is not kept.
 func (s *Members) Skip() { s.entries++ }
 
-// Fail records why the members are not all known; the first reason stays.
+// Fail records why some members are unknown. The first reason is kept.
 func (s *Members) Fail(problem string) {
 	if s.problem == "" {
 		s.problem = problem
 	}
 }
 
-// Entries returns the number of entries that were added, of any kind.
+// Entries returns the number of entries added, of any kind.
 func (s *Members) Entries() int {
 	if s == nil {
 		return 0
@@ -65,7 +64,7 @@ func (s *Members) Entries() int {
 	return s.entries
 }
 
-// Problem says why the members are not all known, or is empty.
+// Problem says why some members are unknown, or is empty.
 func (s *Members) Problem() string {
 	if s == nil {
 		return ""
@@ -73,8 +72,8 @@ func (s *Members) Problem() string {
 	return s.problem
 }
 
-// Find returns the entries for an id: those that are exactly the id, else, if it is a UUID,
-// the one that differs in the case of letters only. As is how the server writes the id.
+// Find returns the kinds of the entries for an id. An exact match comes first; for a UUID, the only match
+// that ignores case comes second. as is the id as the server writes it.
 func (s *Members) Find(id string) (as string, kinds MemberKinds) {
 	if s == nil {
 		return "", 0
@@ -92,8 +91,8 @@ func (s *Members) Find(id string) (as string, kinds MemberKinds) {
 	return string(s.values.Text(n)), MemberKinds(s.kinds[n])
 }
 
-// findFolded returns the number of the only UUID that differs from id in case, or -1. It
-// looks at all of them, and makes an index only if that happens often.
+// findFolded returns the number of the only UUID that differs from id in case alone, or -1. It scans all
+// members, and builds an index if that happens often.
 func (s *Members) findFolded(id string) int {
 	const often = 16
 	if s.misses++; s.misses > often && s.folded == nil {
@@ -117,8 +116,8 @@ func (s *Members) findFolded(id string) int {
 	return found
 }
 
-// fold indexes the UUIDs by their form in lower case. Two that differ in case only are
-// two ids, and neither is found by a third spelling.
+// fold indexes the UUIDs in lower case. Two ids that differ only in case stay two ids, and a third spelling
+// finds neither.
 func (s *Members) fold() {
 	s.folded = map[string]int{}
 	for n := range s.values.Len() {
@@ -134,7 +133,7 @@ func (s *Members) fold() {
 	}
 }
 
-// All returns the members with their kinds in the order in which they were first added.
+// All returns the members and their kinds in the order in which they were first added.
 func (s *Members) All() iter.Seq2[string, MemberKinds] {
 	return func(yield func(string, MemberKinds) bool) {
 		if s == nil {

@@ -11,8 +11,8 @@ import (
 	"baton/connector/scim"
 )
 
-// TestMediaTypes: a server that does not know the media type of SCIM is asked by that of JSON, once
-// each request fails and from then on always; a creation that may have been carried out is not repeated.
+// TestMediaTypes: a server that rejects the media type of SCIM gets requests with that of JSON, after the
+// first failure of each request and then always. A creation that may have been carried out is not repeated.
 func TestMediaTypes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		refuse func(*http.Request) int

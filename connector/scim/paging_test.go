@@ -13,14 +13,14 @@ import (
 	"baton/connector/scim"
 )
 
-// query is a request for a page; nth counts requests from 1.
+// query is a request for a page. nth counts requests from 1.
 type query struct {
 	start, count, nth int
 	cursor            string
 	sorted, byCursor  bool // sortBy, cursor were given
 }
 
-// page is an answer. A nil total is left out; rows are ids.
+// page is a response. A nil total is left out. rows holds ids.
 type page struct {
 	rows   []int
 	total  any
@@ -29,7 +29,7 @@ type page struct {
 	error  string // scimType
 }
 
-// dialect is a server in one function.
+// dialect implements a server in one function.
 type dialect func(q query) page
 
 func (d dialect) handler() http.HandlerFunc {
@@ -48,7 +48,7 @@ func (d dialect) handler() http.HandlerFunc {
 		for _, id := range p.rows {
 			rows = append(rows, map[string]any{"id": fmt.Sprint("u", id), "userName": fmt.Sprintf("user%d@example.com", id)})
 		}
-		// itemsPerPage and startIndex are what misled other clients.
+		// Wrong values of itemsPerPage and startIndex have misled other clients.
 		body := map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:ListResponse"}, "Resources": rows, "itemsPerPage": q.count, "startIndex": 1}
 		if p.total != nil {
 			body["totalResults"] = p.total
@@ -62,7 +62,7 @@ func (d dialect) handler() http.HandlerFunc {
 
 func (d dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler()(w, r) }
 
-// span is the ids from one number to another, both included.
+// span returns the ids from one number to another, both included.
 func span(from, to int) []int {
 	var ids []int
 	for id := from; id <= to; id++ {
@@ -71,7 +71,7 @@ func span(from, to int) []int {
 	return ids
 }
 
-// window is the rows that a correct server with n rows and a page cap returns.
+// window returns the rows that a correct server with n rows and a page cap returns.
 func window(q query, n, limit int) []int {
 	start := max(q.start, 1)
 	return span(start, min(n, start+min(q.count, limit)-1))
@@ -81,7 +81,7 @@ func honest(n, limit int) dialect {
 	return func(q query) page { return page{rows: window(q, n, limit), total: n} }
 }
 
-// wrapping begins anew past the end.
+// wrapping starts over past the end.
 func wrapping(n, limit int) func(q query) []int {
 	return func(q query) []int {
 		q.start = (max(q.start, 1)-1)%n + 1
@@ -89,7 +89,7 @@ func wrapping(n, limit int) func(q query) []int {
 	}
 }
 
-// cursors numbers its pages c2, c3 and so on.
+// cursors names its pages c2, c3 and so on.
 func cursors(n, limit int, total any) dialect {
 	return func(q query) page {
 		at := 1
@@ -105,7 +105,7 @@ func cursors(n, limit int, total any) dialect {
 	}
 }
 
-// shifted has pages begin one row early, except behind the end.
+// shifted makes pages begin one row early, except past the end.
 func shifted(q query, n int) query {
 	if q.start > 1 && q.start <= n {
 		q.start--
@@ -113,7 +113,7 @@ func shifted(q query, n int) query {
 	return q
 }
 
-// repeated is a page of a list of n rows, of which every fifth is there twice.
+// repeated returns a page of a list of n rows in which every fifth appears twice.
 func repeated(q query, n, limit int) []int {
 	var all []int
 	for id := range n {
@@ -132,8 +132,8 @@ type outcome struct {
 	err                error
 }
 
-// drain reads a list to its end as a careful process would: each page with what is
-// left of the one before, a position in writing.
+// drain reads a list to its end as a careful process would: it discards the rows of a failed page and stores
+// the position between pages.
 func drain(t testing.TB, c *scim.Client) outcome {
 	t.Helper()
 	var out outcome
@@ -192,7 +192,7 @@ func TestPaging(t *testing.T) {
 		"exactly three pages":          {honest(300, 100), 300, 5, 0, ""},
 		"pages capped":                 {honest(120, 50), 120, 4, 0, ""},
 		"pages capped at all there is": {honest(50, 50), 50, 2, 0, ""},
-		"pages larger than asked for":  {func(q query) page { return page{rows: span(1, 150), total: 150} }, 150, 5, 0, ""},
+		"pages larger than requested":  {func(q query) page { return page{rows: span(1, 150), total: 150} }, 150, 5, 0, ""},
 
 		"total is a string": {func(q query) page { return page{rows: window(q, 250, 100), total: "250"} }, 250, 4, 0, ""},
 		"total is the page's": {func(q query) page {
@@ -211,14 +211,14 @@ func TestPaging(t *testing.T) {
 			rows := window(q, 250, 20+q.start)
 			return page{rows: rows, total: len(rows)}
 		}, 250, 7, 0, ""},
-		"total is what was asked for": {func(q query) page { return page{rows: window(q, 250, 100), total: q.count} }, 250, 5, 0, ""},
-		"total missing":               {func(q query) page { return page{rows: window(q, 250, 100)} }, 250, 5, 0, ""},
-		"total negative":              {func(q query) page { return page{rows: window(q, 250, 100), total: -1} }, 250, 5, 0, ""},
-		"total null":                  {func(q query) page { return page{rows: window(q, 20, 100), total: []any{}} }, 20, 3, 0, ""},
-		"total zero":                  {func(q query) page { return page{rows: window(q, 250, 100), total: 0} }, 250, 5, 0, ""},
-		"total below the first page":  {func(q query) page { return page{rows: window(q, 250, 100), total: 10} }, 250, 5, 0, ""},
-		"total below the list":        {func(q query) page { return page{rows: window(q, 250, 100), total: 150} }, 250, 5, 0, ""},
-		"total above the list":        {func(q query) page { return page{rows: window(q, 250, 100), total: 300} }, 0, 5, 0, "ended after 250 different rows, but the server says there are 300"},
+		"total is the requested count": {func(q query) page { return page{rows: window(q, 250, 100), total: q.count} }, 250, 5, 0, ""},
+		"total missing":                {func(q query) page { return page{rows: window(q, 250, 100)} }, 250, 5, 0, ""},
+		"total negative":               {func(q query) page { return page{rows: window(q, 250, 100), total: -1} }, 250, 5, 0, ""},
+		"total null":                   {func(q query) page { return page{rows: window(q, 20, 100), total: []any{}} }, 20, 3, 0, ""},
+		"total zero":                   {func(q query) page { return page{rows: window(q, 250, 100), total: 0} }, 250, 5, 0, ""},
+		"total below the first page":   {func(q query) page { return page{rows: window(q, 250, 100), total: 10} }, 250, 5, 0, ""},
+		"total below the list":         {func(q query) page { return page{rows: window(q, 250, 100), total: 150} }, 250, 5, 0, ""},
+		"total above the list":         {func(q query) page { return page{rows: window(q, 250, 100), total: 300} }, 0, 5, 0, "ended after 250 different rows, but the server says there are 300"},
 		"total above the list, silent at the end": {func(q query) page {
 			if q.start > 250 {
 				return page{}
@@ -232,7 +232,7 @@ func TestPaging(t *testing.T) {
 			}
 			return page{rows: span(1, 100), total: 100}
 		}, 100, 4, 0, ""},
-		"total said late only": {func(q query) page {
+		"total on later pages only": {func(q query) page {
 			if q.nth < 3 {
 				return page{rows: window(q, 200, 100)}
 			}
@@ -261,7 +261,7 @@ func TestPaging(t *testing.T) {
 		"order changes unless sorted": {func(q query) page {
 			rows := window(q, 250, 100)
 			if !q.sorted && q.start > 1 && len(rows) > 1 {
-				rows[1] = 1 // which hides a row
+				rows[1] = 1 // hides a row
 			}
 			return page{rows: rows, total: 250}
 		}, 250, 9, 1, ""},
@@ -355,7 +355,7 @@ func TestPaging(t *testing.T) {
 		"never settles": {func(q query) page { return page{rows: window(q, 250, 100), total: 250 + q.nth} }, 0, 8, 3, "kept changing while it was read: the total went from 257 to 258"},
 		"rows move once": {func(q query) page {
 			if q.nth == 2 {
-				q.start++ // somebody on the first page has left, somebody else has come
+				q.start++ // a user left the first page, another one joined
 			}
 			return page{rows: window(q, 250, 100), total: 250}
 		}, 250, 6, 1, ""},
@@ -385,7 +385,7 @@ func TestPaging(t *testing.T) {
 		}, 0, 8, 3, "row 100 is not what it was"},
 		"rows move back": {func(q query) page {
 			if q.start > 1 {
-				q.start-- // somebody has come to the first page, somebody on the last has left
+				q.start-- // a user joined on the first page, one left the last page
 			}
 			return page{rows: window(q, 250, 100), total: 250}
 		}, 250, 4, 0, ""},
@@ -402,7 +402,7 @@ func TestPaging(t *testing.T) {
 			rows := window(q, 250, 100)
 			for i := range rows {
 				if q.nth > 2 {
-					rows[i]++ // the first has left, and one has come to the end
+					rows[i]++ // the first user left, another one joined at the end
 				}
 			}
 			return page{rows: rows, total: 250}
@@ -443,21 +443,21 @@ func TestPaging(t *testing.T) {
 		"one row a page, rows twice":                 {func(q query) page { return page{rows: repeated(q, 20, 1), total: 20} }, 20, 48, 0, ""},
 		"two rows a page, rows twice, total too low": {func(q query) page { return page{rows: repeated(q, 12, 2), total: 5} }, 12, 15, 0, ""},
 		"one row a page, rows twice, total too low":  {func(q query) page { return page{rows: repeated(q, 12, 1), total: 5} }, 0, 28, 0, "the server repeats rows where the next ones should be"},
-		"counts in pages of what is asked for, capped": {func(q query) page {
+		"counts in pages of the requested size, capped": {func(q query) page {
 			q.start = (q.start-1)/q.count*min(q.count, 50) + 1
 			rows := window(q, 120, 50)
 			return page{rows: rows, total: len(rows)}
 		}, 120, 11, 0, ""},
 		"one row a page, and rows move": {func(q query) page {
 			if q.nth > 3 {
-				q.start++ // the first has left, and one has come to the end
+				q.start++ // the first user left, another one joined at the end
 			}
 			return page{rows: window(q, 5, 1), total: 4}
 		}, 4, 13, 1, ""},
 		"the only row of a page goes": {func(q query) page {
 			rows := window(q, 2, 1)
 			if q.nth > 1 {
-				q.start++ // the first has left
+				q.start++ // the first user left
 				rows = window(q, 2, 1)
 			}
 			return page{rows: rows, total: len(rows)}
@@ -549,14 +549,14 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// TestEverySmallServer tries all combinations of size, cap, page size and habits of
-// servers that do heed startIndex: each list must come out whole.
+// TestEverySmallServer tries all combinations of size, cap, page size and variants of servers that honour
+// startIndex: each list must come out complete.
 func TestEverySmallServer(t *testing.T) {
 	totals := map[string]func(n int, rows []int) any{
 		"true":        func(n int, _ []int) any { return n },
 		"true or 0":   func(n int, rows []int) any { return n * min(len(rows), 1) },
 		"page's":      func(_ int, rows []int) any { return len(rows) },
-		"not said":    func(int, []int) any { return nil },
+		"missing":     func(int, []int) any { return nil },
 		"always 1":    func(int, []int) any { return 1 },
 		"from page 2": nil,
 	}
@@ -582,9 +582,9 @@ func TestEverySmallServer(t *testing.T) {
 							}
 							return p
 						})
-						mute := totalsName == "not said"
-						provable := !(past == "wrap" && n == 1 && (size == 1 || mute)) && // startIndex=2 asks nothing new
-							!(n == 0 && totalsName == "always 1") && // a claim that is not met
+						mute := totalsName == "missing"
+						provable := !(past == "wrap" && n == 1 && (size == 1 || mute)) && // startIndex=2 requests nothing new
+							!(n == 0 && totalsName == "always 1") && // the total is never reached
 							!(past == "refuse" && totalsName != "true" && totalsName != "true or 0")
 						if !provable {
 							continue
@@ -595,7 +595,7 @@ func TestEverySmallServer(t *testing.T) {
 							t.Errorf("%d rows, cap %d, page size %d, total %s, past the end %s: %d rows, %d restarts, %v",
 								n, limit, size, totalsName, past, len(got.ids), got.restarts, got.err)
 						}
-						// Of a page that overlaps, one row is not new. The place of a row that is alone is looked at twice.
+						// One row of an overlapping page is not new. A page with one row takes two requests.
 						need := n/max(1, min(limit, size)-1) + 4
 						if n == 1 || min(limit, size) == 1 {
 							need = 2*n + 5
@@ -613,9 +613,9 @@ func TestEverySmallServer(t *testing.T) {
 	}
 }
 
-// TestForeignEndOfList checks that something that is no SCIM list does not end one, where
-// the server's own pages have the schema: in place of any page, also after the position was
-// stored. A list that is complete by its own total may end so.
+// TestForeignEndOfList checks that a response that is not a SCIM list does not end a list whose own pages
+// have the schema, at any page, and also after the position was stored. It may end a list that is complete by
+// its own total.
 func TestForeignEndOfList(t *testing.T) {
 	const lookalike = `{"totalResults":0,"Resources":[]}`
 	for _, tt := range []struct {

@@ -14,8 +14,7 @@ import (
 	"baton/connector/scim"
 )
 
-// TestPageAgain reads every page twice from the same position, as after a crash
-// before the page was stored.
+// TestPageAgain reads every page twice from the same position, as after a crash before the page was stored.
 func TestPageAgain(t *testing.T) {
 	for name, server := range map[string]dialect{
 		"index":   honest(250, 100),
@@ -61,7 +60,7 @@ func TestPageCap(t *testing.T) {
 	wantError(t, err, baton.Incomplete, "no end: 100000 pages", "")
 }
 
-// TestProbeThrottled: a server that asks to slow down has not said that the list ends.
+// TestProbeThrottled: throttling does not prove the end of a list.
 func TestProbeThrottled(t *testing.T) {
 	c := serve(t, 100, dialect(func(q query) page {
 		if q.start > 1 {
@@ -85,10 +84,10 @@ func TestStep(t *testing.T) {
 	}
 }
 
-// TestSlowPages: fewer rows are asked for while no answer comes in time. In the end the error says what was asked for.
+// TestSlowPages: the client requests fewer rows while responses time out. The final error names the request.
 func TestSlowPages(t *testing.T) {
 	for name, tt := range map[string]struct {
-		fast int // rows that a page may have to come in time
+		fast int // the largest page that arrives in time
 		rows int
 		err  string
 	}{
@@ -120,7 +119,7 @@ func TestSlowPages(t *testing.T) {
 	}
 }
 
-// slowly answers requests without a socket, and fails like one that waited for the answer in vain.
+// slowly answers requests without a socket, and fails as if the response had timed out.
 type slowly http.HandlerFunc
 
 func (h slowly) RoundTrip(r *http.Request) (*http.Response, error) {

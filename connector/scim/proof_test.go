@@ -14,7 +14,7 @@ import (
 
 const listSchema = `"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],`
 
-// cast answers reads by path: a status and a body, or what a function says.
+// cast answers reads by path with a status and a body, or by a function.
 type cast map[string]any
 
 func (c cast) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +34,7 @@ func (c cast) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestProof: shown, gone, or an error. Each case is looked at for a user and for a group.
+// TestProof: each case ends as shown, gone or an error, for a user and for a group.
 func TestProof(t *testing.T) {
 	const shown, gone = "shown", "gone"
 	row := func(id string) string {
@@ -74,7 +74,7 @@ func TestProof(t *testing.T) {
 		"the list is a web page":                   {one: 404, list: `<html>`, want: "HTML page"},
 		"the list is an error":                     {one: 404, list: `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404"}`, want: "not a SCIM list"},
 		"the list is shorter than its total":       {one: 404, list: strings.Replace(listOf("y"), `s":1`, `s":2`, 1), want: "1 of 2 were received"},
-		"the list is empty, and nothing is shown":  {one: 404, list: listOf(), other: listOf(), want: "shows no user and no group at all"},
+		"the list is empty, and nothing is shown":  {one: 404, list: listOf(), other: listOf(), want: "shows no users and no groups at all"},
 		"the list is empty, and the other is bad":  {one: 404, list: listOf(), other: 404, want: "404"},
 		"the list is empty, and others are shown":  {one: 404, list: listOf(), other: listOf("y"), want: gone},
 		"empty, without Resources, others shown":   {one: 404, list: `{` + listSchema + `"totalResults":0}`, other: listOf("y"), want: gone},
@@ -96,11 +96,11 @@ func TestProof(t *testing.T) {
 					var err error
 					if kind == "user" {
 						var u scim.User
-						u, there, err = c.LookUser(t.Context(), "x")
+						u, there, err = c.LookUpUser(t.Context(), "x")
 						id = u.ID
 					} else {
 						var g scim.Group
-						if g, there, err = c.LookGroup(t.Context(), "x"); there && g.Members.Entries() != 2 {
+						if g, there, err = c.LookUpGroup(t.Context(), "x"); there && g.Members.Entries() != 2 {
 							t.Errorf("%d members", g.Members.Entries())
 						}
 						id = g.ID
@@ -127,7 +127,7 @@ func TestProof(t *testing.T) {
 	}
 }
 
-// TestPagesThatDoNotVouch: the schema must be on every page, or on none.
+// TestPagesThatDoNotVouch: the schema must be on every page or on none.
 func TestPagesThatDoNotVouch(t *testing.T) {
 	page := func(schema string, first, n, total int) string {
 		var rows []string
@@ -150,10 +150,10 @@ func TestPagesThatDoNotVouch(t *testing.T) {
 				if r.URL.Query().Get("startIndex") == "1" {
 					reply(w, 200, page(tt.first, 1, 2, 3))
 				} else {
-					reply(w, 200, page(tt.second, 2, 2, 3)) // begins with the last row again
+					reply(w, 200, page(tt.second, 2, 2, 3)) // overlaps by the last row
 				}
 			}}.ServeHTTP)
-			_, shown, err := c.LookUser(t.Context(), "x")
+			_, shown, err := c.LookUpUser(t.Context(), "x")
 			if shown || (err == nil) != tt.gone {
 				t.Errorf("shown %v, %v", shown, err)
 			}
@@ -161,17 +161,17 @@ func TestPagesThatDoNotVouch(t *testing.T) {
 	}
 }
 
-// TestAGroupThatIsShownLate: the list has the group without members, and the group itself
-// answers at the third time.
+// TestAGroupThatIsShownLate: the list has the group without members, and the group itself is shown at the
+// third request.
 func TestAGroupThatIsShownLate(t *testing.T) {
 	for _, answersAt := range []int{2, 3, 5, 6} {
 		t.Run(fmt.Sprint(answersAt), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				asked := 0
+				requests := 0
 				c := connect(t, "https://scim.example.com", inProcess(cast{
 					"/Groups": `{` + listSchema + `"totalResults":1,"Resources":[{"id":"x","displayName":"X"}]}`,
 					"/Groups/x": func(w http.ResponseWriter, _ *http.Request) {
-						if asked++; asked < answersAt {
+						if requests++; requests < answersAt {
 							w.WriteHeader(404)
 							return
 						}
@@ -191,12 +191,11 @@ func TestAGroupThatIsShownLate(t *testing.T) {
 	}
 }
 
-// TestListsAreAskedForAgain: a 404 that is not SCIM, in the middle of a list, is a hiccup of
-// what stands before the server. One that the server itself sends is not, and neither is
-// the first answer of all.
+// TestListsAreAskedForAgain: a 404 that is not SCIM, in the middle of a list, is a temporary failure of a
+// proxy. A 404 from the server itself is not, and neither is the very first response.
 func TestListsAreAskedForAgain(t *testing.T) {
 	for name, tt := range map[string]struct {
-		bad      []int // the requests that are denied
+		bad      []int // numbers of the requests that fail
 		form     func(http.ResponseWriter)
 		complete bool
 	}{

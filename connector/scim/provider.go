@@ -8,8 +8,8 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// ProviderConfig is what a server says of itself (RFC 7643 section 5, RFC 9865).
-// It is a hint: servers understate and overstate. Nil and zero mean not said.
+// ProviderConfig holds the capabilities that a server announces (RFC 7643 section 5, RFC 9865). They are
+// hints: servers announce too little and too much. Nil and zero mean absent.
 type ProviderConfig struct {
 	DocumentationURI string
 	Patch            *bool
@@ -29,8 +29,8 @@ type ProviderConfig struct {
 	Authentication  []string // types or names of the schemes
 }
 
-// ServiceProviderConfig reads what the server says of itself. Many servers say
-// nothing, or something else: its errors are no reason to stop.
+// ServiceProviderConfig reads the capabilities that the server announces. Many servers have no such endpoint,
+// or answer with something else: callers should ignore errors.
 func (c *Client) ServiceProviderConfig(ctx context.Context) (ProviderConfig, error) {
 	var p ProviderConfig
 	err := c.get(ctx, "/ServiceProviderConfig", nil, false, func(s *jsonscan.Scanner) error {

@@ -1,8 +1,7 @@
-// Package scim is a SCIM 2.0 client (RFC 7643, RFC 7644, cursors of RFC 9865) for
-// servers as they are: it reads leniently, writes strictly, and calls a list complete
-// only if that can be proved. Package paging decides that. A row without an id is an
-// error, because rows cannot be counted then, and so is an answer that has neither
-// totalResults nor Resources: it is never an empty list.
+// Package scim is a SCIM 2.0 client (RFC 7643, RFC 7644, cursors of RFC 9865) that copes with real servers:
+// it reads leniently, writes strictly, and calls a list complete only if package paging can prove it. A row
+// without an id is an error, because rows cannot be counted then. So is a response with neither totalResults
+// nor Resources: it is never an empty list.
 package scim
 
 import (
@@ -26,15 +25,15 @@ const (
 	plainType       = "application/json"
 )
 
-// Config says which server to speak to and how.
+// Config configures a Client.
 type Config struct {
 	REST     *rest.Client // its base URL is the SCIM base, above /Users
-	PageSize int          // rows asked for per page; 100 when zero
+	PageSize int          // rows requested per page; 0 means 100
 }
 
-// Client speaks SCIM to one server. It is safe for concurrent use. Its errors are
-// *baton.Error of the kinds that package rest assigns, except that a 404 is Incomplete, as
-// an unproved list is: no error says that something does not exist. See proof.go.
+// Client speaks SCIM to one server. It is safe for concurrent use. Its errors are *baton.Error of the kinds
+// that package rest assigns, except that a 404 and a list that cannot be proved complete are Incomplete: no
+// error says that something does not exist. See proof.go.
 type Client struct {
 	rest     *rest.Client
 	pages    paging.Server
@@ -42,12 +41,12 @@ type Client struct {
 	plain    atomic.Bool // the server does not know mediaType
 }
 
-// QueryParameters returns the query parameters of SCIM, which the base URL must not set.
+// QueryParameters returns the query parameters that SCIM uses and the base URL must not set.
 func QueryParameters() []string {
 	return []string{"attributes", "excludedAttributes", "filter", "sortBy", "sortOrder", "startIndex", "count", "cursor"}
 }
 
-// New makes a client; it sends nothing.
+// New returns a client. It sends nothing.
 func New(cfg Config) *Client {
 	c := &Client{rest: cfg.REST}
 	c.pages.Rows, c.pages.Start, c.pages.Sorts = cfg.PageSize, "startIndex", true
@@ -58,7 +57,7 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// advertised returns how many rows a page may have, as the server says of itself, or 0.
+// advertised returns the page size limit that the server announces, or 0.
 func (c *Client) advertised(ctx context.Context) int {
 	says, err := c.ServiceProviderConfig(ctx)
 	if err != nil {
@@ -70,11 +69,11 @@ func (c *Client) advertised(ctx context.Context) int {
 	return says.FilterMaxResults
 }
 
-// fixTooLarge is what to do about a user or group that is larger than what is read of one answer.
+// fixTooLarge is the advice for a user or group that exceeds the size limit of one response.
 const fixTooLarge = "Have whoever runs the SCIM server leave out what it need not send, such as $ref and display of members, or split the group."
 
-// ErrorType is the scimType of the error answer behind err, such as "uniqueness",
-// or empty. Servers often leave it out: decide on the kind, use this as a hint.
+// ErrorType returns the scimType of the error response behind err, such as "uniqueness", or "". Servers often
+// leave it out: decide by the error's kind and use this as a hint.
 func ErrorType(err error) string {
 	var status *rest.StatusError
 	if !errors.As(err, &status) {
@@ -96,12 +95,12 @@ func ErrorType(err error) string {
 	return scimType
 }
 
-// get sends a GET with the headers of SCIM and decodes the answer as it arrives.
+// get sends a GET with the headers of SCIM and decodes the response as it arrives.
 func (c *Client) get(ctx context.Context, path string, query url.Values, noCache bool, decode func(*jsonscan.Scanner) error) error {
 	return c.getPage(ctx, path, query, noCache, false, decode)
 }
 
-// getPage is get, where the caller may be able to ask for less.
+// getPage is like get, for a caller that may be able to request fewer rows.
 func (c *Client) getPage(ctx context.Context, path string, query url.Values, noCache, canShrink bool, decode func(*jsonscan.Scanner) error) error {
 	err := c.negotiate(true, func(accept, _ string) error {
 		return c.rest.Decode(ctx, rest.Request{
@@ -117,11 +116,11 @@ func (c *Client) getPage(ctx context.Context, path string, query url.Values, noC
 	return c.notShown(err)
 }
 
-// negotiate sends a request by its media types, Accept and Content-Type. A server that does not know those of
-// SCIM is asked again by that of JSON, and from then on always.
+// negotiate calls send with media types for Accept and Content-Type. If the server does not know those of
+// SCIM, negotiate repeats the request with those of JSON, which the client then always uses.
 //
-// A 415 comes before the request is carried out. A 406 may come after, when the answer is written, so that
-// only a request that can be repeated is sent again.
+// A server sends 415 before it carries out the request. It may send 406 afterwards, when it writes the
+// response, so only a repeatable request is sent again.
 func (c *Client) negotiate(repeatable bool, send func(accept, content string) error) error {
 	if c.plain.Load() {
 		return send(plainType, plainType)
@@ -145,8 +144,8 @@ func (c *Client) negotiate(repeatable bool, send func(accept, content string) er
 	return again
 }
 
-// explain says what was being done and, where a SCIM administrator would know more
-// than package rest, what to do about it.
+// explain adds the operation to an error, and advice where a SCIM administrator needs more than package rest
+// says.
 func explain(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -169,7 +168,7 @@ func explain(doing string, err error) error {
 	case e.Kind == baton.DeadlineExceeded:
 		return e.WithFix("try again later, or allow more time")
 	case e.Kind == baton.AlreadyExists || e.Kind == baton.Refused:
-		return e.WithFix("look at what is there now; if it is not as asked, try again")
+		return e.WithFix("check the current state; if it is not as requested, try again")
 	case e.Kind == baton.Incomplete:
 		return e.WithFix("try again; if it stays so, show this line to whoever runs the SCIM server")
 	case e.Kind == baton.Unavailable || e.Kind == baton.RateLimited:
@@ -186,12 +185,11 @@ func statusOf(err error) int {
 	return 0
 }
 
-// filterRejected reports whether the server does not take the filter, so that the
-// whole list has to be read instead.
+// filterRejected reports whether the server rejects the filter, so that the whole list must be read.
 func filterRejected(err error) bool {
 	switch statusOf(err) {
 	case http.StatusBadRequest:
-		return baton.KindOf(err) == baton.Invalid // and not throttling in disguise
+		return baton.KindOf(err) == baton.Invalid // but not a 400 for throttling
 	case http.StatusNotImplemented:
 		return true
 	}

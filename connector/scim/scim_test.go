@@ -19,7 +19,7 @@ import (
 
 const token = "s3cr3t-t0k3n"
 
-// connect makes a client of a server that is a real one or a transport.
+// connect returns a client of a real server or of a transport.
 func connect(t testing.TB, baseURL string, transport http.RoundTripper, pageSize int) *scim.Client {
 	t.Helper()
 	c, err := rest.New(rest.Config{BaseURL: baseURL, Token: baton.NewSecret(token), Transport: transport, RetryFor: -1})
@@ -29,7 +29,7 @@ func connect(t testing.TB, baseURL string, transport http.RoundTripper, pageSize
 	return scim.New(scim.Config{REST: c, PageSize: pageSize})
 }
 
-// serve starts a SCIM server below /scim/v2 and a client of it.
+// serve starts a SCIM server below /scim/v2 and returns a client of it.
 func serve(t *testing.T, pageSize int, handler http.HandlerFunc) *scim.Client {
 	t.Helper()
 	server := httptest.NewServer(http.StripPrefix("/scim/v2", handler))
@@ -64,7 +64,7 @@ func scimError(w http.ResponseWriter, status int, scimType, detail string) {
 	reply(w, status, body)
 }
 
-// wantError checks kind, text and advice, and that the token is nowhere.
+// wantError checks kind, text and advice, and that the token does not appear.
 func wantError(t testing.TB, err error, kind baton.Kind, text, fix string) {
 	t.Helper()
 	if err == nil {
@@ -237,7 +237,7 @@ func TestCancellationBetweenPages(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v is not context.Canceled", err)
 	}
-	// The position still stands.
+	// The position is still valid.
 	for !step.Done {
 		step, err = listUsers(c, t.Context(), step.Next, func(id string) bool { return seen[id] }, func(u scim.User) { seen[u.ID] = true })
 		if err != nil {
@@ -249,14 +249,14 @@ func TestCancellationBetweenPages(t *testing.T) {
 	}
 }
 
-// rows keeps the rows of a page, for they count only if the whole page does.
+// rows buffers the rows of a page, because they count only if the whole page does.
 type rows[T any] []T
 
 func (r *rows[T]) sink(seen func(string) bool) paging.Sink[T] {
 	return paging.Sink[T]{Seen: seen, Row: func(v T) { *r = append(*r, kept(v)) }, Void: func() { *r = nil }}
 }
 
-// kept is a row with lists of its own, none where they are empty.
+// kept returns a row with its own slices, nil where they are empty.
 func kept[T any](row T) T {
 	if u, ok := any(&row).(*scim.User); ok {
 		u.Emails, u.Groups = append([]scim.Email(nil), u.Emails...), append([]scim.GroupRef(nil), u.Groups...)
@@ -279,7 +279,7 @@ func listUsers(c *scim.Client, ctx context.Context, at paging.Position, seen fun
 	return r.count(step, err, each)
 }
 
-func listGroups(c *scim.Client, ctx context.Context, at paging.Position, seen func(string) bool, each func(bookGroup)) (scim.ListStep, error) {
+func listGroups(c *scim.Client, ctx context.Context, at paging.Position, seen func(string) bool, each func(referenceGroup)) (scim.ListStep, error) {
 	var got assembled
 	sink := got.sink(nil)
 	sink.Seen = seen

@@ -18,9 +18,9 @@ import (
 	"baton/connector/scim"
 )
 
-// assembled is what a page of groups amounts to when members come one by one.
+// assembled collects a page of groups whose members come one by one.
 type assembled struct {
-	groups  []bookGroup
+	groups  []referenceGroup
 	pending []scim.Member
 	voided  int
 }
@@ -35,7 +35,7 @@ func (a *assembled) sink(t testing.TB) scim.GroupSink {
 				if g.Members.Entries() > 0 {
 					t.Errorf("group %s has %d members left", g.ID, g.Members.Entries())
 				}
-				a.groups = append(a.groups, bookGroup{g, a.pending})
+				a.groups = append(a.groups, referenceGroup{g, a.pending})
 				a.pending = nil
 			},
 			Void: func() { a.groups, a.pending, a.voided = nil, nil, a.voided+1 },
@@ -50,12 +50,12 @@ func (a *assembled) sink(t testing.TB) scim.GroupSink {
 	}
 }
 
-// TestMembersOneByOne: wherever a group names its members, and however often it names
-// itself, they come out as if the group had been read at once.
+// TestMembersOneByOne: wherever a group lists its members, and however often it repeats its name, they arrive
+// as if the group had been read at once.
 func TestMembersOneByOne(t *testing.T) {
 	for name, tt := range map[string]struct {
 		rows     string
-		requests int // 1 unless said
+		requests int // 0 means 1
 	}{
 		"members last":                   {rows: `{"id":"g1","displayName":"One","members":[{"value":"u1"},{"value":"u2","type":"Group"}]}`},
 		"members first":                  {rows: `{"members":[{"value":"u1"},"u2"],"id":"g1","displayName":"One"}`},
@@ -63,8 +63,8 @@ func TestMembersOneByOne(t *testing.T) {
 		"members before the external id": {rows: `{"id":"g1","members":["u1"],"externalId":"e"}`},
 		"members twice":                  {rows: `{"id":"g1","displayName":"One","members":["u1"],"members":null,"Members":["u2"]}`},
 		"members on both sides":          {rows: `{"members":["u1"],"id":"g1","displayName":"One","members":["u2"]}`},
-		"name blank, then told":          {rows: `{"id":"g1","displayName":" ","members":["u1"],"displayName":"One"}`},
-		"name told twice the same":       {rows: `{"id":"g1","displayName":"One","members":["u1"],"displayName":"One","id":"g1"}`},
+		"name blank, then set":           {rows: `{"id":"g1","displayName":" ","members":["u1"],"displayName":"One"}`},
+		"same name twice":                {rows: `{"id":"g1","displayName":"One","members":["u1"],"displayName":"One","id":"g1"}`},
 		"another name afterwards":        {rows: `{"id":"g1","displayName":"One","members":["u1"],"displayName":"Two"}`, requests: 2},
 		"another id afterwards":          {rows: `{"id":"g1","displayName":"One","members":["u1"]},{"id":"g2","displayName":"Two","members":["u2"],"id":"g3"}`, requests: 2},
 		"the same group again":           {rows: `{"id":"g1","displayName":"One","members":["u1"]},{"id":"g1","displayName":"One","members":["u2"]}`},
@@ -79,7 +79,7 @@ func TestMembersOneByOne(t *testing.T) {
 				reply(w, 200, `{"totalResults":9,"Resources":[`+tt.rows+`]}`)
 			}), 100)
 			body := `{"totalResults":9,"Resources":[` + tt.rows + `]}`
-			want, _, _ := listByTheBook([]byte(body), decodeGroup)
+			want, _, _ := referenceList([]byte(body), decodeGroup)
 			var got assembled
 			_, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t))
 			anyOrder := cmpopts.SortSlices(func(a, b scim.Member) bool { return a.Value < b.Value })
@@ -93,8 +93,8 @@ func TestMembersOneByOne(t *testing.T) {
 	}
 }
 
-// TestMembersOfKnownGroupsAreNotRepeated: of a group that came with an earlier page
-// neither the row nor the members come again.
+// TestMembersOfKnownGroupsAreNotRepeated: a group of an earlier page is not delivered again, and neither are
+// its members.
 func TestMembersOfKnownGroupsAreNotRepeated(t *testing.T) {
 	for _, row := range []string{`{"id":"g1","displayName":"One","members":["u1"]}`, `{"members":["u1"],"displayName":"One","id":"g1"}`} {
 		c := connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, r *http.Request) {
@@ -110,8 +110,8 @@ func TestMembersOfKnownGroupsAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestMembersComeWhileTheAnswerIsOnItsWay: neither the page nor the group has to be
-// there as a whole. The server sends the rest only when the first member was handed out.
+// TestMembersComeWhileTheAnswerIsOnItsWay: members are delivered before the page or the group is complete.
+// The server sends the rest only after the first member was delivered.
 func TestMembersComeWhileTheAnswerIsOnItsWay(t *testing.T) {
 	arrived := make(chan struct{})
 	c := serve(t, 100, func(w http.ResponseWriter, r *http.Request) {
@@ -134,8 +134,8 @@ func TestMembersComeWhileTheAnswerIsOnItsWay(t *testing.T) {
 	}
 }
 
-// TestBrokenPageIsVoid: where an answer breaks off, what came of it is void, and the
-// page that is read in its place is whole.
+// TestBrokenPageIsVoid: if a response breaks off, everything delivered from it is void, and the page that
+// replaces it is complete.
 func TestBrokenPageIsVoid(t *testing.T) {
 	var body strings.Builder
 	body.WriteString(`{"totalResults":50,"Resources":[`)
@@ -160,7 +160,7 @@ func TestBrokenPageIsVoid(t *testing.T) {
 			var got assembled
 			step, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t))
 			if n == 0 && baton.KindOf(err) == baton.Incomplete {
-				return // an empty body is no list, and is not asked for again
+				return // an empty body is not a list and is not requested again
 			}
 			if err != nil || step.Fresh != 20 || len(got.groups) != 20 || requests != 2 || got.voided != 1 {
 				t.Errorf("cut at %d: %d requests, %+v, %v", n, requests, step, err)

@@ -11,21 +11,21 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// User holds the attributes of a SCIM user that this package reads (RFC 7643 section 4.1). Fields
-// that the server leaves out, or fills with something unreadable, are zero.
+// User holds the attributes of a SCIM user that this package reads (RFC 7643 section 4.1). Fields that are
+// absent or unreadable are zero.
 type User struct {
-	ID          string // opaque and case-exact; never empty in what this package returns
+	ID          string // opaque and case-exact; this package never returns a user without it
 	ExternalID  string
 	UserName    string
 	DisplayName string
 	Name        Name
-	Emails      []Email // those with an address
-	Active      *bool   // nil: not said, which is not the same as false
+	Emails      []Email // without entries that have no address
+	Active      *bool   // nil if absent, which differs from false
 
 	Title    string
 	UserType string
 
-	// Of the enterprise extension.
+	// Attributes of the enterprise extension.
 	EmployeeNumber string
 	Department     string
 
@@ -35,10 +35,10 @@ type User struct {
 	Created time.Time // zero when missing or unreadable
 }
 
-// Name is the parts of a person's name.
+// Name holds the parts of a person's name.
 type Name struct{ Formatted, FamilyName, GivenName, MiddleName string }
 
-// Email is one address.
+// Email is one e-mail address.
 type Email struct {
 	Value   string // not blank
 	Type    string // "work", "home", "other", or empty
@@ -54,7 +54,7 @@ type GroupRef struct {
 	Problem string // why the entry cannot be read, or empty
 }
 
-// IsGroup is false for an entry that refers to something else, such as a role.
+// IsGroup reports whether the entry refers to a group and not, for example, to a role.
 func (g GroupRef) IsGroup() bool {
 	endpoint, _ := splitRef(g.Ref, g.Value)
 	switch kindOfEndpoint(endpoint) {
@@ -83,7 +83,7 @@ func (r *reference) groupRef() GroupRef {
 	return g
 }
 
-// GroupsProblem says why the groups of the user cannot all be read, or is empty.
+// GroupsProblem says why some groups of the user cannot be read, or is empty.
 func (u *User) GroupsProblem() string {
 	for _, g := range u.Groups {
 		if g.Problem != "" && g.IsGroup() {
@@ -93,8 +93,8 @@ func (u *User) GroupsProblem() string {
 	return ""
 }
 
-// Email is the primary address, else the first for work, else the first, else the
-// userName if it is an address, else empty.
+// Email returns the primary address, else the first for work, else the first, else the userName if it is an
+// address, else "".
 func (u *User) Email() string {
 	for _, e := range u.Emails {
 		if e.Primary {
@@ -120,11 +120,11 @@ func isAddress(s string) bool {
 	return err == nil && a.Address == s
 }
 
-// Label is a name to show: displayName, the formatted name, given and family name,
-// userName, e-mail or id, whichever comes first. It is never empty.
+// Label returns a name to show: displayName, the formatted name, given and family name, userName, e-mail or
+// id, whichever comes first. It is never empty.
 func (u *User) Label() string {
 	if name := strings.TrimSpace(u.DisplayName); name != "" {
-		return name // nearly always, and the others cost something
+		return name // the usual case, without computing the others
 	}
 	full := u.Name.GivenName + " " + u.Name.FamilyName
 	return firstText(u.Name.Formatted, full, u.UserName, u.Email(), u.ID)
@@ -139,8 +139,7 @@ func firstText(candidates ...string) string {
 	return "(unnamed)"
 }
 
-// GetUser reads one user, past any cache. An error never proves that the user is gone;
-// ask LookUser.
+// GetUser reads one user and bypasses caches. An error never proves that the user is gone; ask LookUpUser.
 func (c *Client) GetUser(ctx context.Context, id string) (User, error) {
 	r := newUserReader(nil)
 	if err := c.getOne(ctx, "user", "Users", id, r); err != nil {
@@ -149,8 +148,8 @@ func (c *Client) GetUser(ctx context.Context, id string) (User, error) {
 	return r.user, nil
 }
 
-// getOne reads one resource and makes sure that it is the one asked for: an answer
-// without its id proves nothing, whatever its status.
+// getOne reads one resource and checks that it is the requested one: a response without its id proves
+// nothing, whatever its status.
 func (c *Client) getOne(ctx context.Context, noun, endpoint, id string, rows rowReader) error {
 	doing := "get " + noun
 	if id == "" {

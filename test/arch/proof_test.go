@@ -66,13 +66,13 @@ func claims(file string, parsed *ast.File, met map[string]bool) (wrong []string)
 			case *ast.SelectorExpr:
 				switch n.Sel.Name {
 				case "NotFound", "StatusNotFound", "StatusGone":
-					wrong = append(wrong, file+" "+name+" uses "+n.Sel.Name+"; ask scim.LookUser or scim.LookGroup")
+					wrong = append(wrong, file+" "+name+" uses "+n.Sel.Name+"; ask scim.LookUpUser or scim.LookUpGroup")
 				}
 			case *ast.Ident:
 				if n.Name == "ErrNotShown" {
 					where := file + " " + name
 					if met[where] = true; notShown[where] == "" {
-						wrong = append(wrong, where+" uses ErrNotShown; a 404 proves nothing: ask scim.LookUser or scim.LookGroup")
+						wrong = append(wrong, where+" uses ErrNotShown; a 404 proves nothing: ask scim.LookUpUser or scim.LookUpGroup")
 					}
 				}
 			case *ast.BasicLit:

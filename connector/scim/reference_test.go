@@ -20,13 +20,13 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// This file reads lists by means of encoding/json, a page at once: it is what the
-// package's own reading, which takes rows as they arrive, is held against.
+// This file reads lists with encoding/json, one page at a time. Tests compare the streaming reader of the
+// package with it.
 
-var errByTheBook = errors.New("no list by the book")
+var errNotList = errors.New("not a ListResponse")
 
-// listByTheBook is the rows of a ListResponse, each once, and whether it is one.
-func listByTheBook[T any](body []byte, decode func(json.RawMessage) (string, T, error)) (rows []T, total int, ok bool) {
+// referenceList returns the rows of a ListResponse, each once, and whether the body is one.
+func referenceList[T any](body []byte, decode func(json.RawMessage) (string, T, error)) (rows []T, total int, ok bool) {
 	var l struct {
 		TotalResults number          `json:"totalResults"`
 		Schemas      json.RawMessage `json:"schemas"`
@@ -40,7 +40,7 @@ func listByTheBook[T any](body []byte, decode func(json.RawMessage) (string, T, 
 	var raw []json.RawMessage
 	switch {
 	case len(resources) == 0 || string(resources) == "null":
-		if !l.TotalResults.said {
+		if !l.TotalResults.set {
 			return nil, 0, false
 		}
 	case resources[0] == '{':
@@ -79,10 +79,10 @@ func listSchemaIn(schemas json.RawMessage) bool {
 	})
 }
 
-// FuzzByTheBook: any answer is a list exactly where encoding/json finds one in it, and
-// has the same rows, whether members come with their group or one by one. A text that is not
-// Unicode is an error, where encoding/json replaces it.
-func FuzzByTheBook(f *testing.F) {
+// FuzzReference checks that the package accepts a response as a list exactly if encoding/json does, with the
+// same rows, whether members come with their group or one by one. Text that is not valid Unicode is an error;
+// encoding/json replaces it.
+func FuzzReference(f *testing.F) {
 	for _, seed := range []string{
 		`{` + listSchema + `"totalResults":0}`, `{"totalResults":"0","Resources":null,"Schemas":"urn:scim:schemas:core:1.0"}`, `{"RESOURCES":[],` + listSchema + `"x":1}`,
 		`{"totalResults":0}`, `{"totalResults":"0","Resources":null}`, `{"RESOURCES":[]}`, `{}`, `[]`, ``, `{"Resources":"x"}`, `{"Resources":[1]}`, `{"Resources":[{}]}`,
@@ -102,13 +102,13 @@ func FuzzByTheBook(f *testing.F) {
 			return // other checks come first; two values of Resources are refused; UTF-16 is read
 		}
 		c := connect(t, "https://scim.example.com", inProcess(func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, string(body)) }), 100)
-		users, n, isList := listByTheBook(body, decodeUser)
+		users, n, isList := referenceList(body, decodeUser)
 		compare(t, body, users, n, isList, func() (got []scim.User, step scim.ListStep, err error) {
 			step, err = listUsers(c, t.Context(), paging.Position{}, nil, func(u scim.User) { got = append(got, u) })
 			return got, step, err
 		})
-		groups, n, isList := listByTheBook(body, decodeGroup)
-		compare(t, body, groups, n, isList, func() ([]bookGroup, scim.ListStep, error) {
+		groups, n, isList := referenceList(body, decodeGroup)
+		compare(t, body, groups, n, isList, func() ([]referenceGroup, scim.ListStep, error) {
 			var got assembled
 			step, err := c.ListGroups(t.Context(), paging.Position{}, got.sink(t))
 			return got.groups, step, err
@@ -116,8 +116,7 @@ func FuzzByTheBook(f *testing.F) {
 	})
 }
 
-// compare holds rows against those of the book. That a list cannot be proved complete is
-// beside the point.
+// compare compares rows with those that encoding/json finds. Errors about completeness are ignored.
 func compare[T any](t *testing.T, body []byte, want []T, n int, isList bool, read func() ([]T, scim.ListStep, error)) {
 	t.Helper()
 	got, step, err := read()
@@ -131,7 +130,7 @@ func compare[T any](t *testing.T, body []byte, want []T, n int, isList bool, rea
 		return
 	}
 	if isList != (err == nil) {
-		t.Fatalf("%q: a list by the book: %v, and the error is %v", body, isList, err)
+		t.Fatalf("%q: encoding/json finds a list: %v; the error is %v", body, isList, err)
 	}
 	if isList && (step.Rows != n || step.Fresh != len(want) || !cmp.Equal(want, got)) {
 		t.Fatalf("%q: %+v, want %d rows\n%s", body, step, n, cmp.Diff(want, got))
@@ -153,7 +152,7 @@ func twice(body []byte) bool {
 	}
 }
 
-// text is a string, also when it was sent as a number or boolean.
+// text reads a string, also one sent as a number or boolean.
 type text string
 
 func (t *text) UnmarshalJSON(b []byte) error {
@@ -171,34 +170,34 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// bookFlag is a boolean, also as "True", "false", 1 or "0".
-type bookFlag struct{ said, value bool }
+// referenceFlag reads a boolean, also one sent as "True", "false", 1 or "0".
+type referenceFlag struct{ set, value bool }
 
-func (f *bookFlag) UnmarshalJSON(b []byte) error {
+func (f *referenceFlag) UnmarshalJSON(b []byte) error {
 	var t text
 	if err := t.UnmarshalJSON(b); err != nil {
 		return err
 	}
 	switch strings.ToLower(strings.TrimSpace(string(t))) {
 	case "true", "1":
-		*f = bookFlag{said: true, value: true}
+		*f = referenceFlag{set: true, value: true}
 	case "false", "0":
-		*f = bookFlag{said: true}
+		*f = referenceFlag{set: true}
 	}
 	return nil
 }
 
-func (f bookFlag) pointer() *bool {
-	if !f.said {
+func (f referenceFlag) pointer() *bool {
+	if !f.set {
 		return nil
 	}
 	return &f.value
 }
 
-// number is a count, also as a string.
+// number reads a count, also one sent as a string.
 type number struct {
-	said bool
-	n    int
+	set bool
+	n   int
 }
 
 func (n *number) UnmarshalJSON(b []byte) error {
@@ -208,12 +207,12 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(string(t)), 64)
 	if err == nil && v >= 0 && v <= 1<<40 && v == math.Trunc(v) {
-		*n = number{said: true, n: int(v)}
+		*n = number{set: true, n: int(v)}
 	}
 	return nil
 }
 
-// moment is a time, with or without a zone (then UTC).
+// moment reads a time. A time without a zone is UTC.
 type moment time.Time
 
 func (m *moment) UnmarshalJSON(b []byte) error {
@@ -232,7 +231,7 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// object is a complex attribute; anything but an object is ignored.
+// object reads a complex attribute and ignores anything but an object.
 type object[T any] struct{ v T }
 
 func (o *object[T]) UnmarshalJSON(b []byte) error {
@@ -242,7 +241,7 @@ func (o *object[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &o.v)
 }
 
-// list is a multi-valued attribute, also as a single value in place of the array.
+// list reads a multi-valued attribute, also a single value in place of the array.
 type list[T any] struct {
 	listed bool // there and not null
 	items  []T
@@ -272,14 +271,13 @@ func (l *list[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// bookValue is one value of a multi-valued attribute (RFC 7643 section 2.4), also when
-// it was sent as a bare string.
-type bookValue struct {
+// referenceValue is one value of a multi-valued attribute (RFC 7643 section 2.4), also one sent as a bare string.
+type referenceValue struct {
 	Value, Type string
 	Primary     bool
 }
 
-func (v *bookValue) UnmarshalJSON(b []byte) error {
+func (v *referenceValue) UnmarshalJSON(b []byte) error {
 	if b[0] != '{' {
 		var t text
 		err := t.UnmarshalJSON(b)
@@ -287,12 +285,12 @@ func (v *bookValue) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	var w struct {
-		Value   text     `json:"value"`
-		Type    text     `json:"type"`
-		Primary bookFlag `json:"primary"`
+		Value   text          `json:"value"`
+		Type    text          `json:"type"`
+		Primary referenceFlag `json:"primary"`
 	}
 	err := json.Unmarshal(b, &w)
-	*v = bookValue{Value: string(w.Value), Type: string(w.Type), Primary: w.Primary.value}
+	*v = referenceValue{Value: string(w.Value), Type: string(w.Type), Primary: w.Primary.value}
 	return err
 }
 
@@ -318,11 +316,11 @@ type userRow struct {
 	UserName    text                  `json:"userName"`
 	DisplayName text                  `json:"displayName"`
 	Name        object[nameRow]       `json:"name"`
-	Emails      list[bookValue]       `json:"emails"`
-	Active      bookFlag              `json:"active"`
+	Emails      list[referenceValue]  `json:"emails"`
+	Active      referenceFlag         `json:"active"`
 	Title       text                  `json:"title"`
 	UserType    text                  `json:"userType"`
-	Groups      bookRefs              `json:"groups"`
+	Groups      referenceRefs         `json:"groups"`
 	Meta        object[metaRow]       `json:"meta"`
 	Enterprise  object[enterpriseRow] `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"`
 }
@@ -356,25 +354,25 @@ func decodeUser(b json.RawMessage) (string, scim.User, error) {
 	return u.ID, u, nil
 }
 
-// bookGroup is a group with its members in the order in which they are listed.
-type bookGroup struct {
+// referenceGroup is a group with its members in the order in which they are listed.
+type referenceGroup struct {
 	scim.Group
 	Members []scim.Member
 }
 
 // decodeGroup reads a group and its id.
-func decodeGroup(b json.RawMessage) (string, bookGroup, error) {
+func decodeGroup(b json.RawMessage) (string, referenceGroup, error) {
 	var r struct {
 		ID          text            `json:"id"`
 		ExternalID  text            `json:"externalId"`
 		DisplayName text            `json:"displayName"`
-		Members     bookRefs        `json:"members"`
+		Members     referenceRefs   `json:"members"`
 		Meta        object[metaRow] `json:"meta"`
 	}
 	if err := decodeRow(b, &r); err != nil {
-		return "", bookGroup{}, err
+		return "", referenceGroup{}, err
 	}
-	g := bookGroup{Group: scim.Group{ID: string(r.ID), ExternalID: string(r.ExternalID), DisplayName: string(r.DisplayName),
+	g := referenceGroup{Group: scim.Group{ID: string(r.ID), ExternalID: string(r.ExternalID), DisplayName: string(r.DisplayName),
 		MembersListed: r.Members.listed, Created: time.Time(r.Meta.v.Created)}}
 	for _, m := range r.Members.items {
 		member, _ := m.refer()
@@ -382,11 +380,11 @@ func decodeGroup(b json.RawMessage) (string, bookGroup, error) {
 	}
 	counted, more := 0, ""
 	for _, f := range fieldsOf(b) {
-		var said text
+		var link text
 		switch count, leads := scim.About(f.name); {
 		case f.raw[0] == '{' || f.raw[0] == '[':
 		case leads:
-			if json.Unmarshal(f.raw, &said); said != "" && said != "0" && !strings.EqualFold(string(said), "false") {
+			if json.Unmarshal(f.raw, &link); link != "" && link != "0" && !strings.EqualFold(string(link), "false") {
 				more = f.name
 			}
 		case count:
@@ -408,7 +406,7 @@ type field struct {
 	raw  json.RawMessage
 }
 
-// fieldsOf is an object's attributes in order, those that come twice, too.
+// fieldsOf returns an object's attributes in order, including duplicates.
 func fieldsOf(b []byte) (all []field) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.Token()
@@ -438,13 +436,13 @@ func lower(name string) string {
 	}, name)
 }
 
-// bookRefs is a list of references, in any of the forms that servers use.
-type bookRefs struct {
+// referenceRefs is a list of references, in any of the forms that servers use.
+type referenceRefs struct {
 	listed bool
-	items  []bookRef
+	items  []referenceRef
 }
 
-func (l *bookRefs) UnmarshalJSON(b []byte) error {
+func (l *referenceRefs) UnmarshalJSON(b []byte) error {
 	switch b[0] {
 	case 'n', 'f':
 		return nil
@@ -454,10 +452,10 @@ func (l *bookRefs) UnmarshalJSON(b []byte) error {
 			return err
 		}
 		for _, row := range rows {
-			l.items = append(l.items, newBookRef(row))
+			l.items = append(l.items, newReferenceRef(row))
 		}
 	case '"':
-		r := newBookRef(b)
+		r := newReferenceRef(b)
 		if strings.TrimSpace(r.value) == "" {
 			return nil
 		}
@@ -468,20 +466,20 @@ func (l *bookRefs) UnmarshalJSON(b []byte) error {
 	case '{':
 		l.items = append(l.items, indexed(b)...)
 	default:
-		l.items = append(l.items, bookRef{problem: "a number or true stands in place of the list"})
+		l.items = append(l.items, referenceRef{problem: "a number or true stands in place of the list"})
 	}
 	l.listed = true
 	return nil
 }
 
 // indexed reads an object in place of a list.
-func indexed(b []byte) (items []bookRef) {
-	var single bookRef
+func indexed(b []byte) (items []referenceRef) {
+	var single referenceRef
 	alone, strange := false, ""
 	for _, f := range fieldsOf(b) {
 		switch {
 		case digits(f.name):
-			items = append(items, newBookRef(f.raw))
+			items = append(items, newReferenceRef(f.raw))
 		case scim.Describes(f.name):
 			alone = true
 		case single.attribute(f.name, f.raw, true):
@@ -502,27 +500,27 @@ func indexed(b []byte) (items []bookRef) {
 		if name == "" {
 			name = "value"
 		}
-		return append(items, bookRef{problem: "an object with the attribute " + name + " stands in place of the list"})
+		return append(items, referenceRef{problem: "an object with the attribute " + name + " stands in place of the list"})
 	case alone:
 		single.foreign = strange != "" || single.foreign
-		return []bookRef{single}
+		return []referenceRef{single}
 	}
 	return items
 }
 
 func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// bookRef is an entry that refers to an account or a group.
-type bookRef struct {
+// referenceRef is an entry that refers to an account or a group.
+type referenceRef struct {
 	value, kind, ref, display, id, inside, problem string
 	foreign                                        bool
 }
 
-func (r bookRef) refer() (scim.Member, scim.GroupRef) {
+func (r referenceRef) refer() (scim.Member, scim.GroupRef) {
 	return scim.Refer(r.value, r.kind, r.ref, r.display, r.id, r.inside, r.foreign, r.problem)
 }
 
-func newBookRef(b json.RawMessage) (r bookRef) {
+func newReferenceRef(b json.RawMessage) (r referenceRef) {
 	switch b[0] {
 	case '{':
 		for _, f := range fieldsOf(b) {
@@ -549,9 +547,8 @@ func textOf(b []byte) (t text) {
 	return t
 }
 
-// attribute takes an attribute of the entry, and reports whether it is one of those that
-// matter.
-func (r *bookRef) attribute(name string, raw json.RawMessage, outer bool) bool {
+// attribute reads an attribute of the entry and reports whether it matters.
+func (r *referenceRef) attribute(name string, raw json.RawMessage, outer bool) bool {
 	set := func(to *string) {
 		if t := textOf(raw); t != "" || raw[0] == '"' {
 			*to = string(t)
@@ -592,7 +589,7 @@ func (r *bookRef) attribute(name string, raw json.RawMessage, outer bool) bool {
 	return true
 }
 
-func (r *bookRef) identifier(name string, raw json.RawMessage, outer bool) {
+func (r *referenceRef) identifier(name string, raw json.RawMessage, outer bool) {
 	switch {
 	case raw[0] == '[' || raw[0] == 't' || raw[0] == 'f':
 		r.problem = "its " + name + " is a list, true or false"
@@ -603,7 +600,7 @@ func (r *bookRef) identifier(name string, raw json.RawMessage, outer bool) {
 	case !outer:
 		r.problem = "its " + name + " is an object inside an object"
 	default:
-		var inner bookRef
+		var inner referenceRef
 		for _, f := range fieldsOf(raw) {
 			inner.attribute(f.name, f.raw, false)
 		}
@@ -628,7 +625,7 @@ func (r *bookRef) identifier(name string, raw json.RawMessage, outer bool) {
 func decodeRow(b json.RawMessage, into any) error {
 	b = bytes.TrimSpace(b)
 	if len(b) == 0 || b[0] != '{' || json.Unmarshal(b, into) != nil {
-		return errByTheBook
+		return errNotList
 	}
 	return nil
 }
