@@ -142,9 +142,9 @@ var named = regexp.MustCompile(`(?i)(?:max\w*|most|exceed\w*|and|limit\w*|than|u
 
 // accepted returns a smaller number of rows that the server may accept: the number that it announces or names
 // in the error, else half. It returns 0 if fewer rows will not help.
-func (s *Server) accepted(ctx context.Context, err error, asked int, first bool) int {
+func (s *Server) accepted(ctx context.Context, err error, count int, first bool) int {
 	if first && s.Advertised != nil {
-		if n := s.Advertised(ctx); n > 0 && n < asked {
+		if n := s.Advertised(ctx); n > 0 && n < count {
 			return n
 		}
 	}
@@ -154,13 +154,13 @@ func (s *Server) accepted(ctx context.Context, err error, asked int, first bool)
 		errors.As(err, &status)
 		least = 1
 		for _, m := range named.FindAllStringSubmatch(status.Detail, -1) {
-			if n, _ := strconv.Atoi(m[1]); n > 0 && n < asked {
+			if n, _ := strconv.Atoi(m[1]); n > 0 && n < count {
 				return n
 			}
 		}
 	}
-	if asked <= least {
+	if count <= least {
 		return 0
 	}
-	return max(least, asked/2)
+	return max(least, count/2)
 }

@@ -14,8 +14,7 @@ import (
 // maxStatuses limits how many unknown statuses are counted by name.
 const maxStatuses = 8
 
-// slugs maps the statuses of rows to entitlements. A status that is not in it grants
-// nothing.
+// slugOf maps the status of a row to an entitlement. An unknown status grants nothing.
 func slugOf(status string) (slug string, known bool) {
 	var buf [16]byte
 	switch string(lower(buf[:0], strings.TrimSpace(status))) {
@@ -62,8 +61,8 @@ func reportNames() map[string]string {
 
 func knownContentTypes() []string { return slices.Sorted(maps.Keys(reportNames())) }
 
-// addRow writes the grant of a row. Seal drops it if the account or the course does not
-// exist. The map metadata is reused from row to row.
+// addRow writes the grant of a row. The syncer drops it if the account or the course does not exist. addRow
+// reuses metadata from row to row.
 func (c *connector) addRow(page baton.Page, cur *reportCursor, row api.Row, metadata baton.Profile) {
 	slug, known := slugOf(row.Status)
 	switch {

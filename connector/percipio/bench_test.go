@@ -11,8 +11,7 @@ import (
 	sandbox "baton/sandbox/percipio"
 )
 
-// BenchmarkFeeds reads each feed from answers that are in memory already, up to the rows
-// as they go into the page log.
+// BenchmarkFeeds reads each feed from responses in memory, up to the rows for the page log.
 func BenchmarkFeeds(b *testing.B) {
 	server := sandbox.New(sandbox.Options{Users: 2000, Courses: 200, Rows: 20_000, Token: "sk-percipio-0123456789"})
 	client, err := rest.New(rest.Config{BaseURL: "https://percipio.example", Token: baton.NewSecret(server.Token()), Transport: connectortest.Kept(server)})

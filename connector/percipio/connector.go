@@ -1,13 +1,12 @@
-// Package percipio connects a Skillsoft Percipio organisation: its accounts, its
-// courses, and who has completed or started which course.
+// Package percipio connects a Skillsoft Percipio organisation: its accounts, its courses, and the progress of
+// accounts in courses.
 //
-// Three feeds run at the same time. Accounts and courses are lists. Progress comes from a
-// learning-activity report, which takes Percipio minutes to hours. It is requested first and
-// polled while the lists load. Progress cannot be changed through the API, so nothing can be
-// granted or revoked.
+// Three feeds run at the same time. Accounts and courses are lists. Progress comes from a learning-activity
+// report, which takes Percipio minutes to hours. It is requested first and polled while the lists load.
+// Progress cannot be changed through the API, so nothing can be granted or revoked.
 //
-// users.go and courses.go read the lists. report.go requests the report, waits for it and
-// reads it. activity.go converts its rows into grants.
+// users.go and courses.go read the lists. report.go requests the report, waits for it and reads it.
+// activity.go converts its rows into grants.
 package percipio
 
 import (
@@ -26,7 +25,7 @@ import (
 	"baton/connector/rest"
 )
 
-// Resource types and entitlements of this connector. Part of every identity.
+// Resource types and entitlements of this connector. They are part of every identity.
 const (
 	userType       = "user"
 	courseType     = "course"
@@ -34,9 +33,9 @@ const (
 	inProgressSlug = "in_progress"
 )
 
-// The settings' defaults.
+// Defaults of the settings.
 const (
-	defaultLookback = 3650 // days; as far back as anybody is known to ask
+	defaultLookback = 3650 // days; the longest lookback known to be in use
 	defaultTimeout  = 120  // minutes
 )
 
@@ -45,25 +44,25 @@ func defaultContentTypes() []string { return []string{"COURSE", "ASSESSMENT"} }
 // Config is a configured organisation.
 type Config struct {
 	REST  *rest.Client // the region's API; nil describes the connector without one
-	Token baton.Secret // only to see when it expires
+	Token baton.Secret // only used to see when it expires
 
 	OrganizationID string
-	// LimitedCourses are the ids of the courses to sync; all when empty.
+	// LimitedCourses holds the ids of the courses to sync. Empty means all.
 	LimitedCourses []string
-	// SkipMissing goes on without limited courses that do not exist.
+	// SkipMissing ignores limited courses that do not exist.
 	SkipMissing bool
-	// ContentTypes are the kinds of content that count as courses, as the catalogue
-	// names them. COURSE and ASSESSMENT when empty.
+	// ContentTypes lists the kinds of content to sync as courses, by their names in the catalogue. Empty
+	// means COURSE and ASSESSMENT.
 	ContentTypes []string
-	// Lookback is the age of the oldest activity that is read; 3650 days when zero.
+	// Lookback is the age of the oldest activity to read. 0 means 3650 days.
 	Lookback time.Duration
-	// ReportTimeout is how long one report is waited for; 120 minutes when zero.
+	// ReportTimeout limits the wait for one report. 0 means 120 minutes.
 	ReportTimeout time.Duration
-	// CheckReport lets Diagnose request a report, the one way to prove that it may.
+	// CheckReport lets Diagnose request a report, which is the only proof that the token may.
 	CheckReport bool
 }
 
-// connector is the organisation that the functions of baton.Connector close over.
+// connector holds the state that the functions of baton.Connector share.
 type connector struct {
 	cfg     Config
 	api     *api.Client
@@ -73,7 +72,7 @@ type connector struct {
 	open map[string]*download // reports that are being read, between two pages, by id
 }
 
-// New makes the connector. Without Config.REST it can be described but not used.
+// New returns the connector. Without Config.REST it can be described but not used.
 func New(cfg Config) *baton.Connector {
 	if len(cfg.ContentTypes) == 0 {
 		cfg.ContentTypes = defaultContentTypes()
@@ -103,7 +102,7 @@ func New(cfg Config) *baton.Connector {
 				Columns:     []baton.Column{{Key: "content_type", Title: "Kind"}, {Key: "code", Title: "Code"}},
 				Description: "An active course or assessment of the organisation's catalogue."},
 		},
-		// The report first: it is requested before anything else is read.
+		// The report comes first: Percipio prepares it while the lists are read.
 		Feeds: []baton.Feed{
 			{Name: "report", Types: []string{courseType}, Next: c.nextReport},
 			{Name: "users", Types: []string{userType}, Next: c.nextUsers},
@@ -115,8 +114,8 @@ func New(cfg Config) *baton.Connector {
 	}
 }
 
-// scope tells syncs of the same organisation apart that read different parts of it.
-// It is empty for the default.
+// scope distinguishes syncs of the same organisation that read different parts of it. It is empty for the
+// default.
 func (cfg Config) scope() string {
 	types := slices.Sorted(slices.Values(cfg.ContentTypes))
 	if len(cfg.LimitedCourses) == 0 && cfg.Lookback == defaultLookback*24*time.Hour && slices.Equal(types, slices.Sorted(slices.Values(defaultContentTypes()))) {
@@ -127,12 +126,12 @@ func (cfg Config) scope() string {
 	return fmt.Sprintf("#%x", h.Sum64())
 }
 
-// regions are the base URLs of Percipio, by the value of the setting region.
+// regions maps values of the setting region to base URLs.
 func regions() map[string]string {
 	return map[string]string{"us": "https://api.percipio.com", "eu": "https://dew1-api.percipio.com"}
 }
 
-// Settings are what can be configured.
+// Settings returns the connector's settings.
 func Settings() []baton.Setting {
 	return []baton.Setting{
 		{Name: "api-token", DisplayName: "API Token", Kind: baton.SecretSetting, Required: true,
@@ -159,7 +158,7 @@ func Settings() []baton.Setting {
 	}
 }
 
-// canonical is the id of a course with the letters of a UUID in lower case, as Percipio writes them.
+// canonical returns the id of a course with a UUID in lower case, as Percipio writes it.
 func canonical(id string) string {
 	if lower := strings.ToLower(id); uuid.MatchString(lower) {
 		return lower
@@ -167,7 +166,7 @@ func canonical(id string) string {
 	return id
 }
 
-// isLimited reports whether a course with that id is one of the limited ones.
+// isLimited reports whether the course with that id is among the limited ones.
 func (c *connector) isLimited(id string) bool {
 	if c.limited[id] {
 		return true
@@ -178,8 +177,7 @@ func (c *connector) isLimited(id string) bool {
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// Configure reads the connector's own settings; the endpoint is the caller's, at the
-// address that [BaseURL] says.
+// Configure reads the connector's own settings. The caller connects to the address that [BaseURL] returns.
 func Configure(v baton.Values) (Config, error) {
 	cfg := Config{
 		Token:          v.Secret("api-token"),
@@ -211,7 +209,7 @@ func Configure(v baton.Values) (Config, error) {
 	return cfg, nil
 }
 
-// BaseURL is where the organisation's API is.
+// BaseURL returns the address of the organisation's API.
 func BaseURL(v baton.Values) (string, error) {
 	if url := strings.TrimSpace(v.String("base-url")); url != "" {
 		return url, nil
@@ -227,8 +225,8 @@ func BaseURL(v baton.Values) (string, error) {
 func userResource(id string) baton.ResourceID   { return baton.ResourceID{Type: userType, ID: id} }
 func courseResource(id string) baton.ResourceID { return baton.ResourceID{Type: courseType, ID: id} }
 
-// Open returns the connector that settings describe. It sends nothing. The error is Invalid
-// and tells all that is wrong with them.
+// Open returns the connector for the given settings. It sends nothing. The error is Invalid and lists all
+// problems with the settings.
 func Open(v baton.Values, o rest.Options) (*baton.Connector, error) {
 	cfg, err := Configure(v)
 	base, baseErr := BaseURL(v)

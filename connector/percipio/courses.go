@@ -13,7 +13,7 @@ import (
 	"baton/connector/percipio/api"
 )
 
-// nextCourses reads one page of the catalogue, or looks for one of the limited courses.
+// nextCourses reads one page of the catalogue, or searches for one of the limited courses.
 func (c *connector) nextCourses(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
 	if len(c.limited) > 0 {
 		return c.nextLimited(ctx, at, page)
@@ -35,12 +35,12 @@ func (c *connector) nextCourses(ctx context.Context, at baton.Cursor, page baton
 
 // limitedCursor is the position of the feed in Config.LimitedCourses.
 type limitedCursor struct {
-	Next   int   `json:"next"`             // how many were searched for
-	Absent []int `json:"absent,omitempty"` // those that no search found
+	Next   int   `json:"next"`             // number of courses searched for so far
+	Absent []int `json:"absent,omitempty"` // indexes of courses that the search did not find
 }
 
-// nextLimited searches for one course per page. A course that the search does not find may
-// still exist, so the last page looks for it in the whole catalogue.
+// nextLimited searches for one course per page. A course that the search does not find may still exist, so
+// the last page looks for it in the whole catalogue.
 func (c *connector) nextLimited(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
 	ids := c.cfg.LimitedCourses
 	var cur limitedCursor
@@ -68,8 +68,8 @@ func (c *connector) nextLimited(ctx context.Context, at baton.Cursor, page baton
 	return baton.Step{Cursor: baton.Cursor(b), Done: cur.Next == len(ids) && len(cur.Absent) == 0}, err
 }
 
-// findInCatalog reads the whole catalogue for the courses at those indexes. One that
-// is not in there does not exist.
+// findInCatalog looks for the courses at those indexes in the whole catalogue. A course that is not in it
+// does not exist.
 func (c *connector) findInCatalog(ctx context.Context, indexes []int, page baton.Page) error {
 	found, seen := map[string]api.Item{}, map[string]bool{}
 	var pos paging.Position
@@ -122,8 +122,8 @@ func (c *connector) findInCatalog(ctx context.Context, indexes []int, page baton
 		WithFix("Correct limited-courses; it takes the UUIDs of items. To go on without missing ones, set skip-missing-courses.")
 }
 
-// obstacle says why an item of the catalogue is not synced as a course, and which item it is. Reason is empty
-// if the item is synced.
+// obstacle returns the reason why an item of the catalogue is not synced as a course, and a description of
+// the item. The reason is empty if the item is synced.
 func (c *connector) obstacle(it api.Item) (reason, item string) {
 	limited := ""
 	if len(c.limited) > 0 {
@@ -140,7 +140,7 @@ func (c *connector) obstacle(it api.Item) (reason, item string) {
 	return "", ""
 }
 
-// addCourse writes the item with its entitlements, if it is one to sync.
+// addCourse writes the item and its entitlements, if it is to be synced.
 func (c *connector) addCourse(page baton.Page, it api.Item) {
 	if reason, item := c.obstacle(it); reason != "" {
 		page.Exclude(reason, item)
@@ -201,8 +201,8 @@ func courseOf(it api.Item) baton.Resource {
 	}
 }
 
-// titleOf prefers American English, then any English, then the first title, so that a course
-// keeps its name when translations are added.
+// titleOf prefers American English, then any English, then the first title, so that a course keeps its name
+// when translations are added.
 func titleOf(it api.Item) api.Title {
 	rank := func(t api.Title) int {
 		locale := strings.ToLower(t.Locale)

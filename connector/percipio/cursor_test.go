@@ -10,12 +10,12 @@ import (
 	"baton/connector/rest"
 )
 
-// away is an upstream that nobody reaches.
+// away is an unreachable upstream.
 type away struct{}
 
 func (away) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("nobody there") }
 
-// FuzzCursor has every feed go on from whatever a page log might hold.
+// FuzzCursor resumes every feed from an arbitrary cursor.
 func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{``, `x`, `{"rows":-1}`, `{"id":"r1","start":"2026-01-01T00:00:00Z","rows":5}`, `{"attempt":3}`, `{"received":10,"distinct":9,"total":20,"first":"a","handle":"h"}`,
 		`{"next":1,"absent":[0]}`, `{"next":9223372036854775807}`, `null`, `[]`, `{"absent":[-1]}`} {

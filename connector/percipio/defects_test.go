@@ -29,12 +29,11 @@ import (
 	sandbox "baton/sandbox/percipio"
 )
 
-// Each test here is named after a defect that was found in the official connector,
-// D1 to D27, and fails with what that connector does. All apply; of two only a part
-// does: D2 is about workers that this runtime does not have, so syncs side by side
-// stand in for them, and D26 is about documentation, so it reads ours.
+// Each test here is named after a defect found in the official connector, D1 to D27, and fails with that
+// connector's behaviour. Two apply in part: D2 is about workers, which this program does not have, so its
+// test runs syncs at the same time. D26 is about documentation, so its test reads ours.
 
-// inBubble runs fn in a bubble whose clock is at the time of the organisations.
+// inBubble runs fn in a synctest bubble whose clock shows the time of the organisations.
 func inBubble(t *testing.T, fn func(t *testing.T)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(now))
@@ -52,7 +51,7 @@ func organisation(t *testing.T, opts sandbox.Options, faults ...string) *sandbox
 	return server
 }
 
-// holds syncs and compares with the truth.
+// holds syncs and compares the result with the truth.
 func holds(t *testing.T, server *sandbox.Server, c *baton.Connector, limited ...string) syncer.Result {
 	t.Helper()
 	path := file(t)
@@ -411,8 +410,8 @@ func TestD19CustomAttributesCannotOverwrite(t *testing.T) {
 	})
 }
 
-// TestCustomAttributesOfOneAfterTheOther: what an account's attributes are called does not
-// depend on who came before it.
+// TestCustomAttributesOfOneAfterTheOther: the profile keys of an account do not depend on the accounts before
+// it.
 func TestCustomAttributesOfOneAfterTheOther(t *testing.T) {
 	lists := []string{
 		`{"name":"A","value":"1"},{"name":"job_role","value":"2"},{"name":"A","value":"3"},{"value":"4"},{"id":"x","value":"5"}`,
@@ -540,7 +539,7 @@ func TestD25AnswersAreClosed(t *testing.T) {
 	web.Start()
 	defer web.Close()
 	mustSync(t, connector(restTo(t, server, rest.Config{BaseURL: web.URL}), server), file(t))
-	// A connection now and then comes back a moment after the next request has left.
+	// Sometimes a connection is returned just after the next request has left.
 	if n, of := opened.Load(), requests.Load(); of < 12 || n > of/2 {
 		t.Errorf("%d connections for %d requests of three feeds: answers stay open", n, of)
 	}
@@ -589,7 +588,7 @@ func TestD27CutShortResumes(t *testing.T) {
 		}
 	})
 	inBubble(t, func(t *testing.T) {
-		// The second download has other rows than the first, so nothing of it counts.
+		// The second download has different rows, so no row of the first counts.
 		server := organisation(t, sandbox.Options{}, "truncated-report=30/1", "report-unsorted")
 		holds(t, server, connectTo(t, server))
 		if n := posts(server); n != 2 {

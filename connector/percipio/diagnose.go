@@ -15,9 +15,9 @@ import (
 // expiresSoon: a token that expires sooner causes a warning.
 const expiresSoon = 14 * 24 * time.Hour
 
-// validate makes the two cheapest calls that need the token: one row of each list.
-// Whether reports may be read shows with the first request of a sync; requesting one
-// to find out would keep Percipio busy for nothing.
+// validate makes the two cheapest calls that need the token: one row of each list. It does not request a
+// report to check that permission, because that would keep Percipio busy; the first request of a sync shows
+// it.
 func (c *connector) validate(ctx context.Context) error {
 	if _, err := c.api.CheckUsers(ctx); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (c *connector) validate(ctx context.Context) error {
 	return err
 }
 
-// diagnose looks at token, permissions and lists the way a sync would.
+// diagnose checks token, permissions and lists in the order in which a sync uses them.
 func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 	for _, f := range tokenFindings(c.cfg.Token, time.Now()) {
 		report(f)
@@ -35,7 +35,7 @@ func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 	if err != nil {
 		report(failure("accounts", err))
 		if baton.KindOf(err) != baton.PermissionDenied {
-			return // nothing else would answer either
+			return // no other request would succeed
 		}
 	} else {
 		report(listed("accounts", users, "Check that organization-id is the organisation that you mean."))
@@ -66,35 +66,34 @@ func listed(what string, n api.Check, fix string) baton.Finding {
 	switch {
 	case n.Rows == 0:
 		return baton.Finding{Check: what, Level: baton.Warning, Detail: "there is nothing", Fix: fix}
-	case n.Said:
+	case n.HasTotal:
 		return baton.Finding{Check: what, Detail: "may be read; it has " + english.Count(n.Total, "row")}
 	}
 	return baton.Finding{Check: what, Detail: "may be read; the API gives no total"}
 }
 
-// reportFinding asks for a report that does not exist, or requests one of a day if
-// that was asked for.
+// reportFinding polls a report that does not exist or, if CheckReport is set, requests one of a single day.
 func (c *connector) reportFinding(ctx context.Context) baton.Finding {
 	if c.cfg.CheckReport {
 		now := time.Now()
 		if _, err := c.api.RequestReport(ctx, api.ReportRequest{Start: now.AddDate(0, 0, -1), End: now, ContentTypes: []string{"Course"}}); err != nil {
 			return failure("report", err)
 		}
-		return baton.Finding{Check: "report", Detail: "may be requested; one of a day was"}
+		return baton.Finding{Check: "report", Detail: "may be requested; a report of one day was requested"}
 	}
 	known, err := c.api.CheckReports(ctx)
 	switch {
 	case err != nil:
 		return failure("report", err)
 	case !known:
-		return baton.Finding{Check: "report", Level: baton.Warning, Detail: "the answer to a report that does not exist does not look like one of Percipio's API, so nothing is known",
+		return baton.Finding{Check: "report", Level: baton.Warning, Detail: "unknown: the answer to a poll of a report that does not exist did not come from Percipio's API",
 			Fix: "Try again later, or with --check-report, which requests a report of one day."}
 	}
 	return baton.Finding{Check: "report", Detail: "may be read; none was requested, see check-report"}
 }
 
-// tokenFindings reads the claims of the token without verifying them. A token that is not a
-// JWT, or has no expiry, is not reported.
+// tokenFindings reads the claims of the token without verifying them. It reports nothing about a token that
+// is not a JWT or has no expiry.
 func tokenFindings(token baton.Secret, now time.Time) []baton.Finding {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {

@@ -16,8 +16,8 @@ import (
 	sandbox "baton/sandbox/percipio"
 )
 
-// refused are the faults under which a sync must fail, and the kind of its error.
-// Under every other fault it must find the truth.
+// refused lists the faults under which a sync must fail, with the kind of the error. Under every other fault
+// the sync must find the truth.
 var refused = map[string]baton.Kind{
 	"html-200":              baton.Invalid,
 	"redirect":              baton.Invalid,
@@ -32,14 +32,14 @@ var refused = map[string]baton.Kind{
 	"report-never-finishes": baton.Incomplete,
 }
 
-// refusedLimited are those that matter only where courses are searched for.
+// refusedLimited lists faults that matter only if courses are searched for.
 var refusedLimited = map[string]baton.Kind{"search-fail": baton.Unavailable}
 
-// mayFail are the faults that not every sync meets where it matters.
+// mayFail lists faults that some syncs do not meet.
 var mayFail = map[string]baton.Kind{"empty-page": baton.Incomplete}
 
-// TestEveryFault: right facts or a clear error, never a short sync. Each fault is
-// tried on small pages, so that lists have several, and with limited courses.
+// TestEveryFault: each fault leads to correct facts or a clear error, never to an incomplete sync. It is
+// tried with small pages, so that lists have several, and with limited courses.
 func TestEveryFault(t *testing.T) {
 	names := map[string]bool{}
 	for i, fault := range sandbox.Faults() {
@@ -68,7 +68,7 @@ func TestEveryFault(t *testing.T) {
 }
 
 func faultySync(t *testing.T, fault string, limited []string, kind baton.Kind, fails bool) {
-	time.Sleep(time.Until(now)) // bubbles begin before anybody learnt anything
+	time.Sleep(time.Until(now)) // a bubble's clock starts before the activity in the report
 	server := sandbox.New(sandbox.Options{Token: "sandbox-token-0123456789"})
 	if err := server.SetFaults("page-cap=6", fault); err != nil {
 		t.Fatal(err)

@@ -19,10 +19,10 @@ import (
 	sandbox "baton/sandbox/percipio"
 )
 
-// now is when the organisations of the tests are read.
+// now is the time at which the tests read the organisations.
 var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// org is an organisation and the way to it.
+// org is a sandbox organisation with a client.
 type org struct {
 	*sandbox.Server
 	http *httptest.Server
@@ -61,7 +61,7 @@ func (o *org) connect(t *testing.T, edit ...func(*percipio.Config)) *baton.Conne
 	return connector(restTo(t, o.Server, rest.Config{BaseURL: o.http.URL, RetryFor: 20 * time.Second}), o.Server, edit...)
 }
 
-// connectTo opens a connector inside a bubble.
+// connectTo opens a connector inside a synctest bubble.
 func connectTo(t *testing.T, server *sandbox.Server, edit ...func(*percipio.Config)) *baton.Connector {
 	t.Helper()
 	return connector(restTo(t, server, rest.Config{BaseURL: "http://localhost", Transport: connectortest.Serve(t, server), RetryFor: time.Hour}), server, edit...)
@@ -79,7 +79,7 @@ func limitTo(ids ...string) func(*percipio.Config) {
 	return func(cfg *percipio.Config) { cfg.LimitedCourses = ids }
 }
 
-// upstream is the organisation as the conformance suite wants it.
+// upstream adapts the organisation to the conformance suite.
 func (o *org) upstream(t *testing.T, edit ...func(*percipio.Config)) connectortest.Upstream {
 	return connectortest.Upstream{
 		Connect:     func() *baton.Connector { return o.connect(t, edit...) },
@@ -89,7 +89,7 @@ func (o *org) upstream(t *testing.T, edit ...func(*percipio.Config)) connectorte
 	}
 }
 
-// truth is what the organisation has, by identity, with the date of a completion.
+// truth returns the facts of the organisation by identity, with the dates of completions.
 func truth(st sandbox.State, limited ...string) []string {
 	var ids []string
 	for _, u := range st.Users {
@@ -115,7 +115,7 @@ func grant(course, slug, user string, at time.Time) string {
 	return id
 }
 
-// found is what a file says, in the same form.
+// found returns the facts in a file in the same form.
 func found(t *testing.T, path string) []string {
 	t.Helper()
 	rows, err := c1ztest.Read(path)
@@ -155,7 +155,7 @@ func mustSync(t *testing.T, c *baton.Connector, path string) syncer.Result {
 	return res
 }
 
-// listed are the first n courses that a sync has.
+// listed returns the first n courses that a sync has.
 func listed(st sandbox.State, n int) []string {
 	var ids []string
 	for _, c := range st.Courses {

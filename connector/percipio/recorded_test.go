@@ -17,9 +17,9 @@ import (
 	"baton"
 )
 
-// TestAsTheOfficialConnector rebuilds the upstream that a file of the official
-// connector was written from, out of that file, syncs it, and compares: the same
-// identities, and nothing that the official one says of an account is lost.
+// TestAsTheOfficialConnector rebuilds the upstream from a file that the official connector wrote, syncs it,
+// and compares: the identities are the same, and no information of the official connector about an account is
+// lost.
 func TestAsTheOfficialConnector(t *testing.T) {
 	path := filepath.Join("..", "..", "..", "shared", "recorded", "percipio-v1.c1z")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -41,8 +41,8 @@ func TestAsTheOfficialConnector(t *testing.T) {
 	})
 }
 
-// rebuilt is the upstream of a file. Rows with a status that the official connector
-// knew no entitlement for are not in it, for it granted them all the same.
+// rebuilt returns the upstream of a file. It leaves out rows with a status for which the official connector
+// had no entitlement, because that connector granted them nevertheless.
 func rebuilt(t *testing.T, from c1ztest.Rows) small {
 	t.Helper()
 	var users, items, rows []string
@@ -111,7 +111,7 @@ func compareTypes(t *testing.T, official, ours string) {
 		}
 		m := map[string]baton.ResourceType{}
 		for _, rt := range rows.Types {
-			rt.DisplayName, rt.Description = "", "" // one of the official ones is in lower case
+			rt.DisplayName, rt.Description = "", "" // an official one is in lower case
 			m[rt.ID] = rt
 		}
 		return m

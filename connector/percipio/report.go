@@ -13,35 +13,35 @@ import (
 
 const (
 	rowsPerPage = 10_000
-	// aheadOfClocks is how far the window of a report reaches beyond now.
+	// aheadOfClocks is how far the window of a report extends beyond now.
 	aheadOfClocks = time.Minute
 	// firstLook and lastLook limit the wait between two polls of a report.
 	firstLook = 2 * time.Second
 	lastLook  = 30 * time.Second
-	// maxReports is how many reports are requested for one sync.
+	// maxReports limits the reports requested for one sync.
 	maxReports = 3
-	// maxFinished is how often in a row a report may be said to be done without its rows, and
-	// maxUnfilled how many such reports are requested. The rows of a report that is done come with the
-	// same answer, or soon after: it is looked for them for 40 seconds at least.
+	// maxFinished limits how often in a row a report may be called done without its rows, and maxUnfilled how
+	// many such reports are requested. The rows of a finished report come with the same response or soon
+	// after, so polling continues for at least 40 seconds.
 	maxFinished = 7
 	maxUnfilled = 2
-	// maxBreaks is how often the rows of a report may break off within a page.
+	// maxBreaks limits how often the rows of a report may break off within a page.
 	maxBreaks = 4
 )
 
 // reportCursor is the position of the report feed. Its zero value is the start.
 type reportCursor struct {
-	ID        string    `json:"id,omitempty"` // of the report; none is requested yet when empty
+	ID        string    `json:"id,omitempty"` // of the report; empty if none is requested yet
 	Requested time.Time `json:"requested,omitzero"`
-	Start     time.Time `json:"start,omitzero"` // the window, the same for each attempt
+	Start     time.Time `json:"start,omitzero"` // start of the window, the same for each attempt
 	End       time.Time `json:"end,omitzero"`
-	Attempt   int       `json:"attempt,omitempty"`  // reports given up
-	Looks     int       `json:"looks,omitempty"`    // in vain, in a row
-	Finished  int       `json:"finished,omitempty"` // looks in a row at a report that is done and has no rows
-	Breaks    int       `json:"breaks,omitempty"`   // since the last full page
-	Rows      int       `json:"rows,omitempty"`     // that are in pages
+	Attempt   int       `json:"attempt,omitempty"`  // abandoned reports
+	Looks     int       `json:"looks,omitempty"`    // consecutive polls without rows
+	Finished  int       `json:"finished,omitempty"` // consecutive polls of a finished report without rows
+	Breaks    int       `json:"breaks,omitempty"`   // breaks since the last full page
+	Rows      int       `json:"rows,omitempty"`     // rows in complete pages
 	Hash      uint64    `json:"hash,omitempty"`     // of these rows, in order
-	Unknown   []string  `json:"unknown,omitempty"`  // statuses that were named
+	Unknown   []string  `json:"unknown,omitempty"`  // unknown statuses that are counted by name
 }
 
 func parseReportCursor(at baton.Cursor) (reportCursor, error) {
@@ -62,7 +62,7 @@ func (cur reportCursor) step(s baton.Step) (baton.Step, error) {
 	return s, err
 }
 
-// pause is the wait after n polls without rows.
+// pause returns the wait after n polls without rows.
 func pause(n int) time.Duration {
 	d := firstLook
 	for ; n > 1 && d < lastLook; n-- {
@@ -71,7 +71,7 @@ func pause(n int) time.Duration {
 	return min(d, lastLook)
 }
 
-// again drops the report and requests another one, or fails after too many.
+// again abandons the report and requests another one, or fails after too many.
 func (cur reportCursor) again(why error) (baton.Step, error) {
 	if cur.Attempt+1 >= maxReports {
 		return baton.Step{}, failedReports(maxReports, why)
@@ -85,10 +85,9 @@ func failedReports(n int, why error) error {
 	return e.WithFix("Try again later; if it stays so, request a learning-activity report in Percipio, and show this line to Skillsoft support.")
 }
 
-// nextReport takes one step: it requests the report, polls it, or reads a page of its rows.
-// Percipio answers a poll with the rows, so the answer stays open from page to page. If it
-// breaks off, or in another process, nextReport polls again and skips the rows that are in
-// pages already.
+// nextReport takes one step: it requests the report, polls it, or reads a page of its rows. Percipio answers
+// a poll with the rows, so the response stays open from page to page. If it breaks off, or another process
+// continues, nextReport polls again and skips the rows of earlier pages.
 func (c *connector) nextReport(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
 	cur, err := parseReportCursor(at)
 	if err != nil {
@@ -120,11 +119,11 @@ func (c *connector) nextReport(ctx context.Context, at baton.Cursor, page baton.
 	return c.readRows(ctx, cur, d, page)
 }
 
-// requestReport requests a report, unless there is nothing that it could be about.
+// requestReport requests a report, unless the catalogue is empty.
 func (c *connector) requestReport(ctx context.Context, cur reportCursor) (baton.Step, error) {
 	if cur.End.IsZero() {
-		// The end lies ahead, for activity of this very moment and clocks that differ:
-		// what is after it would be missing from the report.
+		// The window ends in the future, to include activity of this moment and to allow for clocks that
+		// differ.
 		now := time.Now().UTC().Truncate(time.Second)
 		cur.Start, cur.End = now.Add(-c.cfg.Lookback), now.Add(aheadOfClocks)
 		if len(c.limited) == 0 {
@@ -152,8 +151,8 @@ func (c *connector) requestReport(ctx context.Context, cur reportCursor) (baton.
 	return cur.step(baton.Step{})
 }
 
-// unfilled is the step after a poll of a report that is done and has no rows: another poll, another report, or
-// an error. An empty list of rows is an answer, and does not count as no rows.
+// unfilled handles a poll of a finished report without rows: it polls again, requests another report, or
+// fails. An empty list of rows counts as rows.
 func (c *connector) unfilled(cur reportCursor, status string) (baton.Step, error) {
 	if cur.Finished++; cur.Finished < maxFinished {
 		return c.look(cur, status)
@@ -165,7 +164,7 @@ func (c *connector) unfilled(cur reportCursor, status string) (baton.Step, error
 	return baton.Step{}, failedReports(cur.Attempt+1, why)
 }
 
-// look is the step after a poll without rows.
+// look handles a poll without rows.
 func (c *connector) look(cur reportCursor, status string) (baton.Step, error) {
 	if waited := time.Since(cur.Requested); waited >= c.cfg.ReportTimeout {
 		e := baton.Errorf(baton.Incomplete, "percipio: the report is not done after %s: Percipio says %s", waited.Round(time.Second), status)
@@ -204,13 +203,13 @@ func (c *connector) readRows(ctx context.Context, cur reportCursor, d *download,
 	return cur.at(d).step(baton.Step{})
 }
 
-// at is the cursor after the rows that were read.
+// at returns the cursor after the rows read so far.
 func (cur reportCursor) at(d *download) reportCursor {
 	cur.Rows, cur.Hash = d.n, d.hash
 	return cur
 }
 
-// brokeOff is the step after n rows of a page when there are no more for now.
+// brokeOff handles rows that end early, after n rows of a page.
 func (c *connector) brokeOff(ctx context.Context, cur reportCursor, n int, err error) (baton.Step, error) {
 	kind := baton.KindOf(err)
 	switch {
@@ -219,24 +218,24 @@ func (c *connector) brokeOff(ctx context.Context, cur reportCursor, n int, err e
 	case errors.Is(err, errChanged), kind == baton.Incomplete:
 		return cur.again(err)
 	case kind != baton.Unavailable && kind != baton.Canceled && kind != baton.DeadlineExceeded:
-		return baton.Step{}, err // canceled is an answer that somebody else's context ended
+		return baton.Step{}, err // Canceled means that another caller's context ended the response
 	}
 	if cur.Breaks++; cur.Breaks > maxBreaks {
 		return cur.again(err)
 	}
 	if n > 0 {
-		return cur.step(baton.Step{}) // these rows are whole; the next page goes on behind them
+		return cur.step(baton.Step{}) // these rows are valid; the next page continues after them
 	}
 	return cur.step(baton.Step{Wait: pause(cur.Breaks)})
 }
 
-// download is the answer that the rows of a report come in.
+// download is the open response with the rows of a report.
 type download struct {
 	id      string
 	rows    *api.Rows
 	n       int             // rows read
-	hash    uint64          // of these
-	opened  context.Context // which it lives as long as
+	hash    uint64          // of these rows
+	opened  context.Context // the response ends with it
 	release func() bool
 }
 
@@ -257,8 +256,8 @@ func (d *download) next() (api.Row, error) {
 
 var errChanged = errors.New("the report has other rows than when it was first read")
 
-// skipTo reads the rows that are in pages already, and makes sure that they are the
-// same: a report made anew may have them in another order.
+// skipTo reads the rows of earlier pages again and checks that they are the same: a new report may have them
+// in another order.
 func (d *download) skipTo(cur reportCursor) error {
 	for d.n < cur.Rows {
 		if _, err := d.next(); err == io.EOF {
@@ -273,8 +272,8 @@ func (d *download) skipTo(cur reportCursor) error {
 	return nil
 }
 
-// hashRow continues a hash with the fields of a row. It is like FNV-1a, but takes eight bytes
-// at a time. Cursors store it.
+// hashRow extends a hash by the fields of a row. It is like FNV-1a, but takes eight bytes at a time. Cursors
+// store the hash.
 func hashRow(h uint64, row api.Row) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h ^= offset
@@ -294,8 +293,8 @@ func hashRow(h uint64, row api.Row) uint64 {
 	return h
 }
 
-// keep stores the open answer for the next page. The answer is closed when the context of
-// the call that opened it ends.
+// keep stores the open response for the next page. It is closed when the context of the call that opened it
+// ends.
 func (c *connector) keep(d *download) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -306,7 +305,7 @@ func (c *connector) keep(d *download) {
 	c.open[d.id] = d
 }
 
-// drop closes the stored answer, if there is one.
+// drop closes the stored response, if there is one.
 func (c *connector) drop(d *download) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -316,7 +315,7 @@ func (c *connector) drop(d *download) {
 	}
 }
 
-// resume returns the stored answer if its position is that of the cursor.
+// resume returns the stored response if its position is that of the cursor.
 func (c *connector) resume(cur reportCursor) *download {
 	c.mu.Lock()
 	d := c.open[cur.ID]

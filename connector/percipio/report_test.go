@@ -21,13 +21,13 @@ import (
 	sandbox "baton/sandbox/percipio"
 )
 
-// large is an organisation whose report has several pages of rows.
+// large returns an organisation whose report has several pages of rows.
 func large(rows int) sandbox.Options {
 	return sandbox.Options{Users: 200, Courses: 100, Rows: rows}
 }
 
-// TestD13MemoryDoesNotGrowWithRows reads a report of a million rows, fewer in a short
-// run, and looks at the heap after every page.
+// TestD13MemoryDoesNotGrowWithRows reads a report of a million rows, fewer in a short run, and checks the
+// heap after every page.
 func TestD13MemoryDoesNotGrowWithRows(t *testing.T) {
 	rows := longtest.Pick(150_000, 1_000_000)
 	filler := strings.Repeat(`"custom":"All Users; Employees Only",`, 8)
@@ -70,8 +70,8 @@ func TestD13MemoryDoesNotGrowWithRows(t *testing.T) {
 	}
 }
 
-// TestCutOnAnyPage: wherever a download breaks off, on a page or between two, the
-// rest comes from another one, each row once.
+// TestCutOnAnyPage: wherever a download breaks off, in a page or between two, another one delivers the rest,
+// each row once.
 func TestCutOnAnyPage(t *testing.T) {
 	for _, cut := range longtest.Pick([]int{10_001}, []int{1, 9_999, 10_000, 10_001, 10_500}) {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
@@ -90,8 +90,8 @@ func TestCutOnAnyPage(t *testing.T) {
 	}
 }
 
-// TestExpiresAfterAPage: a report that vanishes after a page of it is durable leaves
-// no row behind that the next one does not have.
+// TestExpiresAfterAPage: if a report vanishes after one of its pages was committed, no row remains that the
+// next report does not have.
 func TestExpiresAfterAPage(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, large(14_000), "report-expires-mid-body=10500/1")
@@ -124,8 +124,7 @@ func TestResumesTheDownload(t *testing.T) {
 	})
 }
 
-// TestResumesInTheSameProcess: an answer that was left open by a sync that ended does
-// not harm the next one.
+// TestResumesInTheSameProcess: a response left open by an earlier sync does not affect the next one.
 func TestResumesInTheSameProcess(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, large(14_000))
@@ -146,8 +145,7 @@ func TestResumesInTheSameProcess(t *testing.T) {
 	})
 }
 
-// TestDownloadsSideBySide: two that are read page by page on one connector do not
-// take each other's away.
+// TestDownloadsSideBySide: two downloads read page by page on one connector do not mix.
 func TestDownloadsSideBySide(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, large(14_000))
@@ -175,8 +173,8 @@ func TestDownloadsSideBySide(t *testing.T) {
 	})
 }
 
-// TestNeverFinishes: one line with what to do about it, at the end of the budget, and
-// the next sync does not wait for the same report.
+// TestNeverFinishes: the sync fails with one line of advice when the time is up, and the next sync does not
+// wait for the same report.
 func TestNeverFinishes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, sandbox.Options{}, "report-never-finishes")
@@ -199,7 +197,7 @@ func TestNeverFinishes(t *testing.T) {
 	})
 }
 
-// TestNothingToReportOn: an empty catalogue costs no report.
+// TestNothingToReportOn: an empty catalogue needs no report.
 func TestNothingToReportOn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, sandbox.Options{Empty: true})
@@ -213,7 +211,7 @@ func TestNothingToReportOn(t *testing.T) {
 	})
 }
 
-// TestOddReports: what is not a list of rows is requested again, and then an error.
+// TestOddReports: a response that is not a list of rows is requested again, and then an error.
 func TestOddReports(t *testing.T) {
 	for name, tc := range map[string]struct {
 		rows  string
@@ -256,8 +254,8 @@ func TestCursorsOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// TestActivityOfThisVerySecond: what happens while the report is requested, or by a
-// clock that is a little ahead, is in it.
+// TestActivityOfThisVerySecond: the report includes activity during the request, also by a clock that is
+// slightly ahead.
 func TestActivityOfThisVerySecond(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, sandbox.Options{})

@@ -41,7 +41,7 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 	}
 	dormant := map[string]bool{}
 	for i := range courses {
-		for _, held := range [...]struct { // in the order of ids, which is the quickest to read
+		for _, held := range [...]struct { // in the order of ids, which reads fastest
 			slug string
 			n    *int
 		}{{completedSlug, &courses[i].completed}, {inProgressSlug, &courses[i].inProgress}} {
@@ -71,7 +71,7 @@ func review(facts baton.Facts) ([]baton.Note, error) {
 	return notes, nil
 }
 
-// courseNotes returns the totals and the courses with most people.
+// courseNotes returns the totals and the courses with the most people.
 func courseNotes(courses []tally) []baton.Note {
 	var all tally
 	untouched := 0

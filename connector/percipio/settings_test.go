@@ -40,7 +40,7 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// TestScope: an interrupted sync is resumed only by one that reads the same.
+// TestScope: an interrupted sync is resumed only by a sync of the same scope.
 func TestScope(t *testing.T) {
 	o := start(t, sandbox.Options{})
 	origins := map[string]bool{}
@@ -63,8 +63,8 @@ func TestScope(t *testing.T) {
 	}
 }
 
-// TestMissingCourses: one that does not exist is named, and nothing is written, unless
-// that was asked for; one that is there and not synced is neither.
+// TestMissingCourses: a limited course that does not exist is named and nothing is written, unless
+// skip-missing-courses is set. A course that exists but is not synced causes no error.
 func TestMissingCourses(t *testing.T) {
 	const absent = "00000000-1111-2222-3333-444444444444"
 	var retired, video string
@@ -93,7 +93,7 @@ func TestMissingCourses(t *testing.T) {
 		}
 	})
 	inBubble(t, func(t *testing.T) {
-		// It was licensed after the first try: the next one finds it.
+		// The course was licensed after the first attempt: the next one finds it.
 		server := organisation(t, sandbox.Options{})
 		path, c := file(t), connectTo(t, server, limitTo(absent))
 		if _, err := syncer.Run(t.Context(), syncer.Config{Connector: c, Path: path}); baton.KindOf(err) != baton.NotFound {
@@ -106,8 +106,7 @@ func TestMissingCourses(t *testing.T) {
 	})
 }
 
-// TestOtherContent: with other content types, other items are courses, and the
-// report is asked for them.
+// TestOtherContent: with other content types, other items are courses, and the report covers them.
 func TestOtherContent(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		server := organisation(t, sandbox.Options{Users: 30, Courses: 40, Rows: 400})
@@ -185,7 +184,7 @@ func edits(edit func(*percipio.Config)) []func(*percipio.Config) {
 	return []func(*percipio.Config){edit}
 }
 
-// TestTokenNeedNotBeAJWT: what cannot be read says nothing, for or against.
+// TestTokenNeedNotBeAJWT: an unreadable token causes no finding.
 func TestTokenNeedNotBeAJWT(t *testing.T) {
 	jwt := func(payload string) string {
 		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln"

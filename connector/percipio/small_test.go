@@ -18,7 +18,7 @@ import (
 	"baton/connector/rest"
 )
 
-// small is an upstream of one page each, for what a sandbox cannot be told to say.
+// small is an upstream with one page per list, for responses that the sandbox cannot produce.
 type small struct{ users, items, rows string }
 
 func (s small) connect(t *testing.T, edit ...func(*percipio.Config)) *baton.Connector {
@@ -86,7 +86,7 @@ func (s *sink) Grant(g baton.Grant) {
 	}
 }
 
-// read takes the report feed to its end; each is called after every page.
+// read reads the report feed to its end and calls each after every page.
 func (s *sink) read(t *testing.T, c *baton.Connector, each func()) {
 	t.Helper()
 	at := baton.Cursor("")

@@ -35,17 +35,16 @@ func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.P
 	return baton.Step{Cursor: baton.Cursor(step.Next.String()), Done: step.Done, Restart: step.Restart}, nil
 }
 
-// accounts converts users into accounts, one after the other. They share one profile,
-// because a page does not keep it.
+// accounts converts users into accounts, one after the other. They share one profile, because a page does not
+// keep it.
 type accounts struct {
 	profile baton.Profile
 	// names are the custom attributes of the previous account, keys their profile keys.
 	names, keys []string
 }
 
-// account is the account as C1 sees it. The profile keys are a contract, like the
-// identities: those of the built-in attributes are always there, and those of custom
-// attributes are the names that the organisation gave them.
+// account converts a user to an account. The profile keys are a contract, like the identities: those of the
+// built-in attributes are always present, and those of custom attributes are the organisation's names.
 func (all *accounts) account(u *api.User) baton.Resource {
 	if all.profile == nil {
 		all.profile = baton.Profile{}
@@ -111,7 +110,7 @@ func (all *accounts) account(u *api.User) baton.Resource {
 	}
 }
 
-// isReserved reports whether the key is of an attribute that not every account has.
+// isReserved reports whether the key belongs to a built-in attribute that some accounts lack.
 func isReserved(key string) bool {
 	switch key {
 	case "is_active", "job_role", "approval_manager_id", "approval_manager_user_id", "direct_hr_manager", "direct_hr_manager_id":
@@ -120,9 +119,8 @@ func isReserved(key string) bool {
 	return false
 }
 
-// addCustom adds the custom attributes of the organisation. An attribute with the name of a
-// built-in one, or of another custom one, gets a prefix, so that it cannot be mistaken for it.
-// The keys depend on the names only.
+// addCustom adds the custom attributes of the organisation. An attribute with the name of a built-in one, or
+// of another custom one, gets a prefix, so that they cannot be confused. The keys depend only on the names.
 func (all *accounts) addCustom(attributes []api.Attribute) {
 	if !all.named(attributes) {
 		all.name(attributes)
@@ -148,8 +146,8 @@ func (all *accounts) named(attributes []api.Attribute) bool {
 	return true
 }
 
-// name chooses the keys of the attributes and writes them to the profile. An attribute
-// without a name has an empty key.
+// name chooses the keys of the attributes and writes them to the profile. An attribute without a name has an
+// empty key.
 func (all *accounts) name(attributes []api.Attribute) {
 	all.names, all.keys = all.names[:0], all.keys[:0]
 	taken := func(key string) bool {

@@ -125,13 +125,13 @@ func TestWhoWasShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tm := newTeam(t, map[string][]string{"crew": {"ann", "bob"}, "PPLX_Admin": {"dan"}}, "soft-delete-off")
 		c := connectTo(t, tm.Server, admin)
-		asked := 0
+		requests := 0
 		disable := func(id string, previously func(baton.ResourceID) (bool, error)) (baton.Outcome, error) {
 			a, _ := c.Action("disable_user")
 			return a.Run(t.Context(), baton.ActionRequest{Arguments: map[string]any{"user_id": id}, Previously: previously})
 		}
 		yes := func(id baton.ResourceID) (bool, error) {
-			asked++
+			requests++
 			return id.Type == "user" && id.ID == tm.id["bob"], nil
 		}
 		if out, err := disable(tm.id["ann"], nil); err != nil || out.Already {
@@ -144,7 +144,7 @@ func TestWhoWasShown(t *testing.T) {
 		if _, err := disable(tm.id["bob"], nil); baton.KindOf(err) != baton.NotFound {
 			t.Errorf("nobody knows it: %v", err)
 		}
-		if out, err := disable(tm.id["bob"], yes); err != nil || !out.Already || asked != 1 {
+		if out, err := disable(tm.id["bob"], yes); err != nil || !out.Already || requests != 1 {
 			t.Errorf("a previous sync has it: %+v, %v", out, err)
 		}
 		if _, err := disable("nobody", yes); baton.KindOf(err) != baton.NotFound {

@@ -12,11 +12,11 @@ import (
 	"baton/connector/rest"
 )
 
-// TestAllow checks that no connection is made to an address that is not allowed, by its
-// number or by a name, and that a proxy does not get around it.
+// TestAllow checks that no connection is made to a forbidden address, given by number or by name, and that a
+// proxy does not bypass the check.
 func TestAllow(t *testing.T) {
-	asked := 0
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
 	defer server.Close()
 	t.Setenv("HTTP_PROXY", server.URL)
 	t.Setenv("NO_PROXY", "")
@@ -43,14 +43,14 @@ func TestAllow(t *testing.T) {
 			t.Errorf("%s: the error is %v", host, baton.KindOf(err))
 		}
 	}
-	if asked != 0 || len(seen) == 0 {
-		t.Errorf("the server was asked %d times; addresses %v were judged", asked, seen)
+	if requests != 0 || len(seen) == 0 {
+		t.Errorf("the server got %d requests; addresses %v were judged", requests, seen)
 	}
 	client, err := rest.New(rest.Config{BaseURL: server.URL}.With(rest.Options{RetryFor: -1, Allow: func(netip.Addr) error { return nil }}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Do(t.Context(), rest.Request{Method: http.MethodGet, Path: "/"}); asked != 1 {
-		t.Errorf("an allowed address was asked %d times: %v", asked, err)
+	if _, err := client.Do(t.Context(), rest.Request{Method: http.MethodGet, Path: "/"}); requests != 1 {
+		t.Errorf("an allowed address got %d requests: %v", requests, err)
 	}
 }

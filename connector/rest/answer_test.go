@@ -15,14 +15,14 @@ import (
 	"baton/connector/rest"
 )
 
-// wire answers with raw bytes, as they would come from a connection.
+// wire answers with raw bytes, as read from a connection.
 type wire []byte
 
 func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.ReadResponse(bufio.NewReader(bytes.NewReader(w)), r)
 }
 
-// FuzzAnswer reads whatever bytes come for an answer.
+// FuzzAnswer reads arbitrary bytes as a response.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 200 OK\r\n\r\n{\"a\":", "HTTP/1.1 429 No\r\nRetry-After: 5\r\nRateLimit: \"d\";r=0;t=5\r\n\r\n",
@@ -59,7 +59,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// bombs are answers that grow without end, or to a size that nobody asked for.
+// bombs returns responses that grow without end or beyond any expected size.
 func bombs(t *testing.T) map[string]http.HandlerFunc {
 	t.Helper()
 	var packed bytes.Buffer
@@ -95,7 +95,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestBombs: what grows without end is an error, soon and in little memory.
+// TestBombs: unbounded responses are rejected soon and in little memory.
 func TestBombs(t *testing.T) {
 	for name, handler := range bombs(t) {
 		t.Run(name, func(t *testing.T) {

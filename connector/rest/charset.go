@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// contentError reports a body that cannot be turned into text. Another attempt would not help.
+// contentError reports a body that cannot be decoded as text. A retry would not help.
 type contentError struct{ text, fix string }
 
 func (e *contentError) Error() string { return e.text }
@@ -22,14 +22,13 @@ const (
 	fixCoding  = "have the server, or the proxy in front of it, send answers without Content-Encoding or with gzip"
 )
 
-// textReader returns the body of an answer in UTF-8: decompressed, decoded from the charset that
-// its Content-Type declares, and without a byte order mark. It has read the first bytes when it
-// returns. Its errors are *contentError or those of the body.
+// textReader returns the body of a response in UTF-8: decompressed, decoded from the charset that its
+// Content-Type declares, and without a byte order mark. It reads the first bytes before it returns. Its
+// errors are *contentError or those of the body.
 //
-// JSON is UTF-8 by its standard (RFC 8259), and servers that write UTF-8 under another label are
-// common. A body whose first text outside ASCII is UTF-8 is therefore read as UTF-8 where the label
-// names a single-byte charset, and a byte order mark overrules any label. Texts that turn out not
-// to be UTF-8 after that fail in package jsonscan.
+// JSON is UTF-8 by its standard (RFC 8259), and many servers send UTF-8 under another label. So if the label
+// names a single-byte charset and the first non-ASCII text is valid UTF-8, the body is read as UTF-8. A byte
+// order mark overrules any label. Later text that is not UTF-8 then fails in package jsonscan.
 func textReader(resp *http.Response) (io.Reader, error) {
 	body, err := unpack(resp)
 	if err != nil {
@@ -40,7 +39,7 @@ func textReader(resp *http.Response) (io.Reader, error) {
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
-	head = head[:n] // a body that broke off gives its error again
+	head = head[:n] // a body that broke off returns its error again
 	if packed := packing(head); packed != "" {
 		how := "and its headers do not say so"
 		if resp.Uncompressed {
@@ -66,7 +65,7 @@ func textReader(resp *http.Response) (io.Reader, error) {
 	return all, nil
 }
 
-// unpack returns the body as it was before Content-Encoding. The transport has undone gzip already.
+// unpack undoes Content-Encoding. The transport has undone gzip already.
 func unpack(resp *http.Response) (io.Reader, error) {
 	var codings []string
 	for _, value := range resp.Header.Values("Content-Encoding") {
@@ -89,10 +88,10 @@ func unpack(resp *http.Response) (io.Reader, error) {
 	if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err == io.EOF {
 		return bytes.NewReader(nil), nil
 	}
-	return nil, &contentError{fmt.Sprintf("the answer is encoded as %q, which was not asked for and is not read", strings.Join(codings, ", ")), fixCoding}
+	return nil, &contentError{fmt.Sprintf("the answer is encoded as %q, which was not requested and is not supported", strings.Join(codings, ", ")), fixCoding}
 }
 
-// packing names the compression format that the first bytes of a body are of, or is empty.
+// packing returns the name of the compression format that the first bytes of a body show, or "".
 func packing(head []byte) string {
 	for _, format := range []struct{ magic, name string }{
 		{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"x\x01", "deflate"}, {"x\x9c", "deflate"}, {"x\xda", "deflate"},
@@ -105,12 +104,12 @@ func packing(head []byte) string {
 	return ""
 }
 
-// charset is how bytes are read as text. The zero value is UTF-8.
+// charset describes how to decode bytes into text. The zero value is UTF-8.
 type charset struct {
-	name  string     // only of a byte order mark
-	table *[128]rune // of the bytes from 0x80 on; 0 where there is no character
-	order endian     // of UTF-16; only the body tells it, with a byte order mark or its first character
-	never bool       // not read, and ASCII does not stand for itself in it
+	name  string     // set only by a byte order mark
+	table *[128]rune // characters of the bytes from 0x80 on; 0 where there is none
+	order endian     // of UTF-16; known only from the body, by its byte order mark or first character
+	never bool       // not supported, and not a superset of ASCII
 }
 
 type endian int
@@ -120,7 +119,7 @@ const (
 	bigEndian
 )
 
-// charsets are the known labels, in lower case without punctuation.
+// charsets maps the known labels, in lower case without punctuation.
 var charsets = map[string]*charset{}
 
 func init() {
@@ -129,11 +128,11 @@ func init() {
 		charset
 	}{
 		{"utf8 utf8sig utf8mb3 utf8mb4 unicode11utf8 cp65001", charset{}},
-		// JSON in UTF-16 is known by its first bytes; see byteOrder.
+		// byteOrder recognises JSON in UTF-16 by its first bytes.
 		{"utf16 utf16le utf16be ucs2 iso10646ucs2 csunicode unicode unicodefeff unicodefffe", charset{}},
 		{"usascii ascii ansix341968 ansix341986 iso646us iso646irv1991 isoir6 csascii us cp367 ibm367", charset{table: new([128]rune)}},
-		// The label of ISO-8859-1 is read as windows-1252, as browsers do: the two differ in control
-		// characters only, which are in no text.
+		// The label ISO-8859-1 is read as windows-1252, as browsers do. The two differ only in control
+		// characters, which text does not contain.
 		{"iso88591 iso885911987 88591 latin1 l1 isoir100 csisolatin1 cp819 ibm819 windows1252 cp1252 xcp1252 win1252", charset{table: westernWindows()}},
 		{"iso885915 latin9 l9 csisolatin9", charset{table: western15()}},
 	} {
@@ -143,7 +142,7 @@ func init() {
 	}
 }
 
-// westernWindows is windows-1252.
+// westernWindows returns the upper half of windows-1252.
 func westernWindows() *[128]rune {
 	t := &[128]rune{
 		0x20AC, 0, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017D, 0,
@@ -155,7 +154,7 @@ func westernWindows() *[128]rune {
 	return t
 }
 
-// western15 is ISO-8859-15.
+// western15 returns the upper half of ISO-8859-15.
 func western15() *[128]rune {
 	t := new([128]rune)
 	for i := 0x20; i < len(t); i++ {
@@ -169,8 +168,8 @@ func western15() *[128]rune {
 
 var charsetParameter = regexp.MustCompile(`(?i)\bcharset\s*=\s*["']?([^\s"';,]+)`)
 
-// declared returns the name of the charset that Content-Type declares, as it is spelt, and how to read
-// it: UTF-8 if none is declared, nil if it is not known. Two that differ are not known.
+// declared returns the name of the charset in Content-Type, as it is spelt, and its decoder: UTF-8 if no
+// charset is declared, nil for an unknown charset or for two different ones.
 func declared(h http.Header) (name string, c *charset) {
 	for _, value := range h.Values("Content-Type") {
 		for _, match := range charsetParameter.FindAllStringSubmatch(value, -1) {
@@ -195,7 +194,7 @@ func charsetOf(label string) *charset {
 	if c := charsets[label]; c != nil {
 		return c
 	}
-	// In these, bytes that look like ASCII can mean something else.
+	// In these charsets, bytes in the ASCII range can have other meanings.
 	for _, prefix := range []string{"utf7", "unicode11utf7", "utf32", "ucs4", "iso10646ucs4", "iso2022", "csiso2022", "hz", "ibm037", "cp037", "ibm500", "cp500", "ebcdic"} {
 		if strings.HasPrefix(label, prefix) {
 			return &charset{never: true}
@@ -204,8 +203,8 @@ func charsetOf(label string) *charset {
 	return nil
 }
 
-// byteOrder returns the charset that the first bytes of JSON show, and the length of the byte order mark
-// among them; nil if they show none.
+// byteOrder returns the charset that the first bytes of JSON show, and the length of the byte order mark. It
+// returns nil if they show none.
 func byteOrder(head []byte) (*charset, int) {
 	switch {
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
@@ -222,8 +221,8 @@ func byteOrder(head []byte) (*charset, int) {
 	return nil, 0
 }
 
-// wide returns the byte order of UTF-16 without a mark, 0 for any other text: JSON begins with a character
-// of ASCII, of which one byte is 0 in UTF-16.
+// wide returns the byte order of UTF-16 without a byte order mark, or 0 for any other text. JSON begins with
+// an ASCII character, one byte of which is 0 in UTF-16.
 func wide(head []byte) endian {
 	switch {
 	case len(head) < 2 || head[0] == 0 && head[1] == 0:
@@ -236,14 +235,14 @@ func wide(head []byte) endian {
 }
 
 func unreadable(name string) error {
-	return &contentError{fmt.Sprintf("the charset of the answer is %q, which is not read", name), fixCharset}
+	return &contentError{fmt.Sprintf("the charset of the answer is %q, which is not supported", name), fixCharset}
 }
 
-// decoder reads text that convert turns into UTF-8.
+// decoder converts text to UTF-8 as it is read.
 type decoder struct {
 	src io.Reader
-	// convert appends what the beginning of in stands for to dst, and returns how many bytes of in
-	// that took. What is left comes again with more behind it, unless last is set.
+	// convert appends the decoded beginning of in to dst and returns the number of bytes of in that it used.
+	// Unless last is set, the unused bytes come again with more after them.
 	convert func(dst, in []byte, last bool) (out []byte, used int, err error)
 	in, out []byte
 	over    error // of src
@@ -279,16 +278,16 @@ func (d *decoder) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// maxRun is how many bytes outside ASCII are looked at to tell UTF-8 from a single-byte charset.
+// maxRun limits the non-ASCII bytes that decide whether text is UTF-8 or in a single-byte charset.
 const maxRun = 64
 
-// singleByte converts a charset in which ASCII is ASCII. Without a table it is one that is not read,
-// and a byte outside ASCII is an error.
+// singleByte converts a charset that contains ASCII. Without a table the charset is unsupported, and a
+// non-ASCII byte is an error.
 type singleByte struct {
 	name    string
 	table   *[128]rune
 	decided bool
-	utf8    bool // the label is wrong
+	utf8    bool // the text is UTF-8 despite its label
 }
 
 func (c *singleByte) convert(dst, in []byte, last bool) ([]byte, int, error) {
@@ -310,7 +309,7 @@ func (c *singleByte) convert(dst, in []byte, last bool) ([]byte, int, error) {
 			run++
 		}
 		if run == len(rest) && run < maxRun && !last {
-			return dst, used, nil // the run goes on in the next bytes
+			return dst, used, nil // the run continues in the next bytes
 		}
 		for i := run; run == maxRun && i > maxRun-utf8.UTFMax; i-- { // a character may be cut in two
 			if utf8.RuneStart(rest[i-1]) && !utf8.FullRune(rest[i-1:run]) {
@@ -329,7 +328,7 @@ func (c *singleByte) convert(dst, in []byte, last bool) ([]byte, int, error) {
 		} else if r := c.table[b-utf8.RuneSelf]; r != 0 {
 			dst = utf8.AppendRune(dst, r)
 		} else {
-			return dst, used, &contentError{fmt.Sprintf("the answer declares the charset %q and has the byte 0x%02X, which is no character of it", c.name, b), fixCharset}
+			return dst, used, &contentError{fmt.Sprintf("the answer declares the charset %q but contains the byte 0x%02X, which is not a character in it", c.name, b), fixCharset}
 		}
 		used++
 	}
@@ -358,7 +357,7 @@ func (c *doubleByte) convert(dst, in []byte, last bool) ([]byte, int, error) {
 				pair = utf16.DecodeRune(r, unit(used+2))
 			}
 			if pair == utf8.RuneError {
-				return dst, used, &contentError{"the answer is in UTF-16 and has half of a surrogate pair", FixUnicode}
+				return dst, used, &contentError{"the answer is in UTF-16 and contains half of a surrogate pair", FixUnicode}
 			}
 			r, used = pair, used+2
 		}

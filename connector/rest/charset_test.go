@@ -27,7 +27,7 @@ func wide(order binary.AppendByteOrder, text string) (b []byte) {
 	return b
 }
 
-// names decodes the text of an answer of the form ["…"].
+// names decodes the text of a response of the form ["…"].
 func names(t *testing.T, resp func(*http.Request) (*http.Response, error)) (string, error) {
 	t.Helper()
 	c := client(t, rest.Config{BaseURL: "https://scim.example.com", RetryFor: -1, Transport: transport(resp)})
@@ -36,8 +36,8 @@ func names(t *testing.T, resp func(*http.Request) (*http.Response, error)) (stri
 	return strings.Join(got, "|"), err
 }
 
-// TestCharsets: what an answer declares is what it is read as, or the read fails and the error names
-// the charset. U+FFFD never comes out.
+// TestCharsets: a response is read in the charset that it declares, or the error names the charset. The
+// result never contains U+FFFD.
 func TestCharsets(t *testing.T) {
 	for name, tt := range map[string]struct {
 		contentType, body string
@@ -58,19 +58,19 @@ func TestCharsets(t *testing.T) {
 		"without a semicolon":        {"application/json, charset=ISO-8859-1", "[\"J\xf6rg\"]", "Jörg", ""},
 		"windows-1252":               {"application/json; charset=Windows-1252", "[\"O\x92Brien \x80 \x9f\xf6\"]", "O’Brien € Ÿö", ""},
 		"ISO-8859-1 of Windows":      {"application/json; charset=ISO-8859-1", "[\"O\x92Brien\"]", "O’Brien", ""},
-		"a hole in windows-1252":     {"application/json; charset=windows-1252", "[\"J\x81rg\"]", "", `the charset "windows-1252" and has the byte 0x81`},
+		"a hole in windows-1252":     {"application/json; charset=windows-1252", "[\"J\x81rg\"]", "", `the charset "windows-1252" but contains the byte 0x81`},
 		"ISO-8859-15":                {"application/json; charset=ISO-8859-15", "[\"\xa4 \xa6\xb8 \xf6\"]", "€ Šž ö", ""},
 		"ASCII":                      {"application/json; charset=US-ASCII", `["Joerg"]`, "Joerg", ""},
-		"ISO-8859-1 called ASCII":    {"application/json; charset=us-ascii", "[\"J\xf6rg\"]", "", `the charset "us-ascii" and has the byte 0xF6`},
+		"ISO-8859-1 called ASCII":    {"application/json; charset=us-ascii", "[\"J\xf6rg\"]", "", `the charset "us-ascii" but contains the byte 0xF6`},
 		"UTF-8 called ISO-8859-1":    {"application/json; charset=ISO-8859-1", `["Jörg"]`, "Jörg", ""},
 		"UTF-8 called ASCII":         {"application/json; charset=ascii", `["José 日本"]`, "José 日本", ""},
 		"both under one label":       {"application/json; charset=ISO-8859-1", "[\"Jörg\",\"J\xf6rg\"]", "", `not Unicode: the byte 0xF6`},
-		"Cyrillic":                   {"application/json; charset=windows-1251", "[\"\xc8\xe2\xe0\xed\"]", "", `"windows-1251", which is not read`},
+		"Cyrillic":                   {"application/json; charset=windows-1251", "[\"\xc8\xe2\xe0\xed\"]", "", `"windows-1251", which is not supported`},
 		"Cyrillic, all ASCII":        {"application/json; charset=windows-1251", `["Ivan"]`, "Ivan", ""},
-		"Chinese that looks UTF-8":   {"application/json; charset=GBK", "[\"\xc1\xaa\xcd\xa8\"]", "", `"GBK", which is not read`},
-		"not ASCII-compatible":       {"application/json; charset=utf-7", `["+AOQ-"]`, "", `"utf-7", which is not read`},
-		"unknown":                    {"application/json; charset=klingon", "[\"J\xf6rg\"]", "", `"klingon", which is not read`},
-		"two":                        {"application/json; charset=utf-8; charset=ISO-8859-1", "[\"J\xf6rg\"]", "", `"utf-8 and ISO-8859-1", which is not read`},
+		"Chinese that looks UTF-8":   {"application/json; charset=GBK", "[\"\xc1\xaa\xcd\xa8\"]", "", `"GBK", which is not supported`},
+		"not ASCII-compatible":       {"application/json; charset=utf-7", `["+AOQ-"]`, "", `"utf-7", which is not supported`},
+		"unknown":                    {"application/json; charset=klingon", "[\"J\xf6rg\"]", "", `"klingon", which is not supported`},
+		"two":                        {"application/json; charset=utf-8; charset=ISO-8859-1", "[\"J\xf6rg\"]", "", `"utf-8 and ISO-8859-1", which is not supported`},
 		"twice the same":             {"application/json; charset=utf-8; charset=UTF8", `["Jörg"]`, "Jörg", ""},
 		"mark of UTF-8":              {"application/json", "\xef\xbb\xbf[\"J\xc3\xb6rg\"]", "Jörg", ""},
 		"a mark against the label":   {"application/json; charset=ISO-8859-1", "\xef\xbb\xbf[\"J\xc3\xb6rg\"]", "Jörg", ""},
@@ -82,8 +82,8 @@ func TestCharsets(t *testing.T) {
 		"UTF-16, called UTF-8":       {"application/json; charset=utf-8", string(wide(binary.LittleEndian, "\ufeff[\"Jörg\"]")), "Jörg", ""},
 		"UTF-8 called UTF-16":        {"application/json; charset=utf-16", `["Jörg"]`, "Jörg", ""},
 		"half a pair in UTF-16":      {"application/json", string(wide(binary.LittleEndian, "[\"")) + "\x3d\xd8" + string(wide(binary.LittleEndian, "\"]")), "", "half of a surrogate pair"},
-		"UTF-32":                     {"application/json", "\xff\xfe\x00\x00[\x00\x00\x00]\x00\x00\x00", "", `"UTF-32", which is not read`},
-		"UTF-32, declared":           {"application/json; charset=utf-32", "[]", "", `"utf-32", which is not read`},
+		"UTF-32":                     {"application/json", "\xff\xfe\x00\x00[\x00\x00\x00]\x00\x00\x00", "", `"UTF-32", which is not supported`},
+		"UTF-32, declared":           {"application/json; charset=utf-32", "[]", "", `"utf-32", which is not supported`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for pieces, split := range map[string]func(io.Reader) io.Reader{
@@ -103,7 +103,7 @@ func TestCharsets(t *testing.T) {
 	}
 }
 
-// TestCharsetsOfLongTexts: what a charset means does not depend on where the pieces of a body end.
+// TestCharsetsOfLongTexts: decoding does not depend on how a body is split into reads.
 func TestCharsetsOfLongTexts(t *testing.T) {
 	for _, text := range []string{strings.Repeat("é", 9000), strings.Repeat("ab ü", 5000), "a" + strings.Repeat("日本", 3000), strings.Repeat("😀x", 4000)} {
 		single := true
@@ -133,13 +133,13 @@ func latin1(text string) (b []byte) {
 	return b
 }
 
-// TestErrorsInOtherCharsets: what an error says is read in its charset too.
+// TestErrorsInOtherCharsets: error responses are decoded from their charset, too.
 func TestErrorsInOtherCharsets(t *testing.T) {
 	err := once(t, 400, "{\"detail\":\"ung\xfcltig\"}", "Content-Type", "application/json; charset=ISO-8859-1")
 	wantError(t, err, baton.Invalid, "400 Bad Request: ungültig", "")
 }
 
-// TestContentEncodings: an answer in an encoding that is not read is an error that names it.
+// TestContentEncodings: an unsupported encoding is an error that names it.
 func TestContentEncodings(t *testing.T) {
 	const body = `["Jörg"]`
 	packed := func(body []byte, pack func(io.Writer) io.WriteCloser) []byte {
@@ -177,9 +177,9 @@ func TestContentEncodings(t *testing.T) {
 		"zlib, not announced":    {"", deflate, "compressed with deflate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
+			requests := 0
 			c := serve(t, rest.Config{}, func(w http.ResponseWriter, r *http.Request) {
-				asked++
+				requests++
 				if tt.encoding != "" {
 					w.Header().Set("Content-Encoding", tt.encoding)
 				}
@@ -204,8 +204,8 @@ func TestContentEncodings(t *testing.T) {
 					t.Errorf("%s: %v", how, err)
 				}
 			}
-			if tt.text == "" && (len(got) != 1 || got[0] != "Jörg" || string(resp.Body) != body) || asked != 3 {
-				t.Errorf("%q after %d requests", got, asked)
+			if tt.text == "" && (len(got) != 1 || got[0] != "Jörg" || string(resp.Body) != body) || requests != 3 {
+				t.Errorf("%q after %d requests", got, requests)
 			}
 		})
 	}
@@ -220,7 +220,7 @@ func TestContentEncodings(t *testing.T) {
 	})
 }
 
-// FuzzCharset: whatever is declared and sent, what comes out is Unicode or an error.
+// FuzzCharset: whatever a server declares and sends, the result is valid Unicode or an error.
 func FuzzCharset(f *testing.F) {
 	for _, label := range []string{"", "utf-8", "ISO-8859-1", "us-ascii", "utf-16", "koi8-r", "utf-7", "a; charset=b"} {
 		for _, body := range []string{`["a"]`, "[\"J\xf6rg\"]", `["Jörg"]`, string(wide(binary.LittleEndian, "\ufeff[\"Jörg 😀\"]")), "\x00[", "\x1f\x8b", "\xff\xfe\x3d\xd8"} {

@@ -15,22 +15,22 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// ErrHTML is in the chain of the error for a web page where an answer of the API
-// was expected: a login page, a portal, or the wrong URL.
+// ErrHTML is in the chain of the error for a web page in place of an API response: a login page, a portal, or
+// the wrong URL.
 var ErrHTML = errors.New("got an HTML page instead of an answer of the API")
 
-// htmlError is ErrHTML with what can be seen of the page.
+// htmlError is an ErrHTML with a description of the page.
 type htmlError struct{ page string }
 
 func (e *htmlError) Error() string { return "got " + e.page + " instead of an answer of the API" }
 
 func (e *htmlError) Is(target error) bool { return target == ErrHTML }
 
-// minQuerySecret is the length from which the value of a query parameter may be a secret.
+// minQuerySecret: from this length on, the value of a query parameter is treated as a secret.
 const minQuerySecret = 12
 
-// redactor replaces the secret, and what may be one in the query of the base URL, in every spelling an
-// upstream may echo it in.
+// redactor replaces the secret, and long values in the query of the base URL, in every spelling in which an
+// upstream may echo them.
 func redactor(secret baton.Secret, query url.Values) *strings.Replacer {
 	secrets := []baton.Secret{secret}
 	for _, values := range query {
@@ -61,7 +61,7 @@ func redactor(secret baton.Secret, query url.Values) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// readBody reads a body as text, of at most c.maxBody bytes after decompression.
+// readBody reads a body as text. It fails for more than c.maxBody bytes after decompression.
 func (c *Client) readBody(resp *http.Response) ([]byte, *failure) {
 	text, err := textReader(resp)
 	if err != nil {
@@ -77,11 +77,11 @@ func (c *Client) readBody(resp *http.Response) ([]byte, *failure) {
 	return body, nil
 }
 
-// ErrTooLarge is in the chain of the error for an answer beyond the limit of one.
+// ErrTooLarge is in the chain of the error for a response that exceeds the size limit.
 var ErrTooLarge = errors.New("the answer is larger")
 
 func (c *Client) tooLarge() *failure {
-	err := fmt.Errorf("%w than the %d bytes that are read of one", ErrTooLarge, c.maxBody)
+	err := fmt.Errorf("%w than the limit of %d bytes", ErrTooLarge, c.maxBody)
 	return &failure{kind: baton.Invalid, err: err, fix: "the limit is fixed: have whoever runs the upstream send less in one answer"}
 }
 
@@ -93,7 +93,7 @@ func notJSON() *failure {
 	return &failure{kind: baton.Invalid, err: errors.New("the answer is not JSON"), fix: "check the URL"}
 }
 
-// notUnicode is the failure for a text that package jsonscan could not read.
+// notUnicode returns the failure for text that package jsonscan rejected.
 func notUnicode(err *jsonscan.EncodingError, h http.Header) *failure {
 	label := "no charset is declared"
 	if name, _ := declared(h); name != "" {
@@ -102,11 +102,11 @@ func notUnicode(err *jsonscan.EncodingError, h http.Header) *failure {
 	return &failure{kind: baton.Invalid, err: fmt.Errorf("%w; %s", err, label), fix: FixUnicode}
 }
 
-// FixUnicode is what to do about a *jsonscan.EncodingError.
+// FixUnicode is the advice for a *jsonscan.EncodingError.
 const FixUnicode = "correct that text in the upstream, or have the server send UTF-8 or declare the charset that it sends"
 
-// checkContent finds answers that cannot be what was asked for, whatever their
-// content type says. Only the body of a GET has to be JSON.
+// checkContent rejects responses that cannot come from the API, whatever their content type says. Only the
+// body of a GET must be JSON.
 func checkContent(method string, h http.Header, body []byte) *failure {
 	if isHTML(h, body) {
 		return &failure{kind: baton.Invalid, err: &htmlError{pageOf(h, body)}, fix: "check the URL: it leads to a web page, or something between here and the upstream answered, such as a proxy, a firewall or a login page"}

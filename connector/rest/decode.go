@@ -9,14 +9,13 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// Decode is Do for answers that are decoded as they arrive, so that no body is ever
-// held as a whole. The same is retried, the same limits hold, and an answer that breaks
-// off, in the middle of its JSON or of its transfer, is asked for again: decode is then
-// called anew, and what it made of the answer before is void.
+// Decode is like Do, for responses that are decoded as they arrive, so that no body is held in memory as a
+// whole. It has the same retries and limits. A response that breaks off, in its JSON or in its transfer, is
+// requested again: decode is then called anew, and must discard the results of its previous call.
 //
-// Decode reads one value and returns an error of its own if it is not what was asked
-// for, which ends the request. The scanner's errors, and that nothing follows the value,
-// are not its business. A body may be empty.
+// Decode reads one value. If the value is not the expected one, decode returns an error, which ends the
+// request. decode need not check the scanner's errors, or that nothing follows the value. A body may be
+// empty.
 func (c *Client) Decode(ctx context.Context, req Request, decode func(http.Header, *jsonscan.Scanner) error) error {
 	var own error
 	_, err := persist(ctx, c, req, func(ctx context.Context, req Request) (status int, f *failure) {
@@ -62,7 +61,7 @@ func (c *Client) decode(parent context.Context, req Request, decode func(http.He
 	return in.Status, f, nil
 }
 
-// bounded is a reader that fails where there is more than a limit.
+// bounded is a reader that fails beyond a limit.
 type bounded struct {
 	src  io.Reader
 	left int64

@@ -18,19 +18,19 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// bodies answers each request with the next body; the last one again and again.
+// bodies answers each request with the next body, and repeats the last one.
 type bodies struct {
-	next  []func() io.Reader
-	asked int
+	next     []func() io.Reader
+	requests int
 }
 
 func (b *bodies) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := b.next[min(b.asked, len(b.next)-1)]()
-	b.asked++
+	body := b.next[min(b.requests, len(b.next)-1)]()
+	b.requests++
 	return &http.Response{StatusCode: 200, Header: http.Header{"X-Total-Count": {"3"}}, Body: io.NopCloser(body), Request: r}, nil
 }
 
-// ids decodes a list of texts.
+// ids decodes a list of strings.
 func ids(into *[]string) func(http.Header, *jsonscan.Scanner) error {
 	return func(h http.Header, s *jsonscan.Scanner) error {
 		*into = nil
@@ -55,24 +55,24 @@ func TestDecode(t *testing.T) {
 		return func() io.Reader { return io.MultiReader(strings.NewReader(whole[:n]), iotest.ErrReader(end)) }
 	}
 	for name, tt := range map[string]struct {
-		bodies []func() io.Reader
-		asked  int // 1 unless said
-		kind   baton.Kind
-		text   string
+		bodies   []func() io.Reader
+		requests int // 0 means 1
+		kind     baton.Kind
+		text     string
 	}{
 		"whole":                   {bodies: []func() io.Reader{text(whole)}},
 		"bytewise":                {bodies: []func() io.Reader{func() io.Reader { return iotest.OneByteReader(strings.NewReader("\ufeff" + whole)) }}},
-		"transfer breaks off":     {bodies: []func() io.Reader{cut(9, io.ErrUnexpectedEOF), cut(6, errors.New("reset")), text(whole)}, asked: 3},
-		"JSON breaks off":         {bodies: []func() io.Reader{cut(9, io.EOF), cut(1, io.EOF), cut(14, io.EOF), text(whole)}, asked: 4},
-		"breaks off behind it":    {bodies: []func() io.Reader{cut(15, io.ErrUnexpectedEOF), text(whole)}, asked: 2},
-		"breaks off again, again": {bodies: []func() io.Reader{cut(9, io.EOF)}, asked: -1, kind: baton.Unavailable, text: "GET /x: the answer breaks off in the middle; gave up after"},
+		"transfer breaks off":     {bodies: []func() io.Reader{cut(9, io.ErrUnexpectedEOF), cut(6, errors.New("reset")), text(whole)}, requests: 3},
+		"JSON breaks off":         {bodies: []func() io.Reader{cut(9, io.EOF), cut(1, io.EOF), cut(14, io.EOF), text(whole)}, requests: 4},
+		"breaks off behind it":    {bodies: []func() io.Reader{cut(15, io.ErrUnexpectedEOF), text(whole)}, requests: 2},
+		"breaks off again, again": {bodies: []func() io.Reader{cut(9, io.EOF)}, requests: -1, kind: baton.Unavailable, text: "GET /x: the answer breaks off in the middle; gave up after"},
 		"empty":                   {bodies: []func() io.Reader{text(" \n")}, kind: baton.Incomplete, text: "nothing there"},
 		"rubbish":                 {bodies: []func() io.Reader{text("hello")}, kind: baton.Invalid, text: "GET /x: the answer is not JSON"},
 		"rubbish inside":          {bodies: []func() io.Reader{text(`["a",'b']`)}, kind: baton.Invalid, text: "not JSON"},
 		"rubbish behind":          {bodies: []func() io.Reader{text(whole + "x")}, kind: baton.Invalid, text: "not JSON"},
 		"web page":                {bodies: []func() io.Reader{text("<!DOCTYPE html><title>Sign in</title>")}, kind: baton.Invalid, text: "HTML page"},
 		"exactly the limit":       {bodies: []func() io.Reader{text(whole + strings.Repeat(" ", 1000-len(whole)))}},
-		"one more":                {bodies: []func() io.Reader{text(whole + strings.Repeat(" ", 1001-len(whole)))}, kind: baton.Invalid, text: "larger than the 1000 bytes"},
+		"one more":                {bodies: []func() io.Reader{text(whole + strings.Repeat(" ", 1001-len(whole)))}, kind: baton.Invalid, text: "larger than the limit of 1000 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -88,8 +88,8 @@ func TestDecode(t *testing.T) {
 				} else if baton.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("got %v (%v), want %s", err, baton.KindOf(err), tt.text)
 				}
-				if tt.asked >= 0 && up.asked != max(tt.asked, 1) || tt.asked < 0 && up.asked < 5 || len(seen) != up.asked {
-					t.Errorf("asked %d times, observed %d", up.asked, len(seen))
+				if tt.requests >= 0 && up.requests != max(tt.requests, 1) || tt.requests < 0 && up.requests < 5 || len(seen) != up.requests {
+					t.Errorf("%d requests, observed %d", up.requests, len(seen))
 				}
 				if last := seen[len(seen)-1]; last.Status != 200 || (last.Err != nil) != (tt.text != "" && tt.kind != baton.Incomplete) {
 					t.Errorf("the last attempt was observed as %+v", last)
@@ -99,8 +99,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestDecodeErrorsOfTheReader: what the reader makes of a good answer is its own
-// business, comes out as it is, and is no reason to ask again.
+// TestDecodeErrorsOfTheReader: an error that decode returns for a valid response is returned unchanged and
+// causes no retry.
 func TestDecodeErrorsOfTheReader(t *testing.T) {
 	up := &bodies{next: []func() io.Reader{func() io.Reader { return strings.NewReader(`["a"]`) }}}
 	c := client(t, rest.Config{BaseURL: "http://localhost", Transport: up})
@@ -112,13 +112,13 @@ func TestDecodeErrorsOfTheReader(t *testing.T) {
 		s.Array()
 		return mine
 	})
-	if err != mine || up.asked != 1 {
-		t.Errorf("%v after %d requests", err, up.asked)
+	if err != mine || up.requests != 1 {
+		t.Errorf("%v after %d requests", err, up.requests)
 	}
 }
 
-// TestDecodeKeepsTheConnection: an answer that was read to its end leaves its connection
-// for the next one.
+// TestDecodeKeepsTheConnection: a response that was read to its end leaves its connection for the next
+// request.
 func TestDecodeKeepsTheConnection(t *testing.T) {
 	from := map[string]int{}
 	c := serve(t, rest.Config{}, func(w http.ResponseWriter, r *http.Request) {
@@ -136,8 +136,8 @@ func TestDecodeKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// TestDecodeClocks: an answer has Config.Timeout in all, however steadily it trickles,
-// and may not fall silent; the end of the caller's context is the caller's.
+// TestDecodeClocks: Config.Timeout limits the whole response, however steadily it trickles, and the time
+// without a byte. The end of the caller's context is reported as such.
 func TestDecodeClocks(t *testing.T) {
 	trickle := func(t *testing.T, gap time.Duration) *http.Transport {
 		return overPipe(t, func(conn net.Conn) {
@@ -174,7 +174,7 @@ func TestDecodeClocks(t *testing.T) {
 				if baton.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.text) || time.Since(begun) != tt.took {
 					t.Errorf("%v (%v) after %v", err, baton.KindOf(err), time.Since(begun))
 				}
-				time.Sleep(200 * time.Hour) // until the server is through
+				time.Sleep(200 * time.Hour) // until the server has finished
 			})
 		})
 	}

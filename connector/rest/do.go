@@ -19,19 +19,18 @@ const (
 	backoffMax  = 30 * time.Second
 )
 
-// Do sends the request, again where the package's table allows it, and returns
-// the first 2xx answer. Any other outcome is a *baton.Error that names method and
-// path; behind a status other than 2xx stands a *StatusError. When the end of ctx
-// is the reason, the kind is Canceled or DeadlineExceeded.
+// Do sends the request, with retries as the package's table allows, and returns the first 2xx response. Any
+// other outcome is a *baton.Error that names method and path; for a status other than 2xx, its chain holds a
+// *StatusError. If ctx ended, the kind is Canceled or DeadlineExceeded.
 func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 	return persist(ctx, c, req, c.attempt, func(r *Response) int { return r.Status })
 }
 
-// ErrEarlierAttempt is behind an error that speaks of the last of several attempts: the
-// upstream may have acted on one before it, whatever has become of the last.
+// ErrEarlierAttempt is in the chain of an error that describes the last of several attempts: the upstream may
+// have carried out an earlier one.
 var ErrEarlierAttempt = errors.New("an earlier attempt may have been carried out all the same")
 
-// persist makes attempts until one succeeds or the table allows no other.
+// persist makes attempts until one succeeds or the table allows no further one.
 func persist[T any](ctx context.Context, c *Client, req Request, attempt func(context.Context, Request) (T, *failure), status func(T) int) (none T, _ error) {
 	req.Method = cmp.Or(req.Method, http.MethodGet)
 	var last deadline
@@ -68,14 +67,14 @@ func persist[T any](ctx context.Context, c *Client, req Request, attempt func(co
 	}
 }
 
-// deadline is when retries end, and how long that was from the first failure.
+// deadline is the end of retries, and its distance from the first failure.
 type deadline struct {
 	at    time.Time
 	after time.Duration
 }
 
-// patience is less for an upstream that never answered: it is probably the wrong
-// one, and nobody should have to wait long to hear so.
+// patience is shorter for an upstream that never answered: the address is probably wrong, and the user should
+// learn that soon.
 func (c *Client) patience(f *failure) deadline {
 	after := c.retryFor
 	if f.status == 0 && !c.answered.Load() {
@@ -84,8 +83,8 @@ func (c *Client) patience(f *failure) deadline {
 	return deadline{time.Now().Add(after), after}
 }
 
-// next decides whether and when the n-th attempt is followed by another: the wait,
-// or 0 and why there is none, for the error.
+// next decides whether and when another attempt follows the n-th: it returns the wait, or 0 and a reason for
+// the error.
 func (c *Client) next(ctx context.Context, req Request, f *failure, n int, last deadline) (time.Duration, string) {
 	if f.slow && req.CanShrink {
 		return 0, ""
@@ -98,22 +97,22 @@ func (c *Client) next(ctx context.Context, req Request, f *failure, n int, last 
 	}
 	wait := backoff(n)
 	if f.ask.wait > 0 {
-		// The quota is often shared: not everybody should come back at once.
+		// The quota is often shared, so clients should not all return at once.
 		wait = f.ask.wait + rand.N(min(f.ask.wait/10, 5*time.Second)+time.Millisecond)
 	}
 	again := time.Now().Add(wait)
-	asked := ""
+	requested := ""
 	if f.ask.wait > 0 {
-		asked = fmt.Sprintf(": the upstream asks to wait %s", f.ask.wait.Round(time.Second/10))
+		requested = fmt.Sprintf(": the upstream asks to wait %s", f.ask.wait.Round(time.Second/10))
 	}
 	if deadline, ok := ctx.Deadline(); ok && again.After(deadline) {
-		return 0, fmt.Sprintf("; gave up after %s%s, and the deadline comes first", attempts(n), asked)
+		return 0, fmt.Sprintf("; gave up after %s%s, and the deadline comes first", attempts(n), requested)
 	}
 	if c.retryFor < 0 {
-		return 0, asked
+		return 0, requested
 	}
 	if again.After(last.at) {
-		return 0, fmt.Sprintf("; gave up after %s%s, and retries end after %s", attempts(n), asked, last.after)
+		return 0, fmt.Sprintf("; gave up after %s%s, and retries end after %s", attempts(n), requested, last.after)
 	}
 	return wait, ""
 }
@@ -125,7 +124,7 @@ func attempts(n int) string {
 	return fmt.Sprintf("%d attempts", n)
 }
 
-// backoff is exponential with full jitter, never 0.
+// backoff is exponential with full jitter, and never 0.
 func backoff(n int) time.Duration {
 	ceiling := backoffMax
 	if n < 8 {
@@ -142,7 +141,7 @@ func (c *Client) failed(req Request, f *failure, verdict string) *baton.Error {
 	return &baton.Error{Kind: f.kind, Err: fmt.Errorf("%s %s: %w%s", req.Method, req.Path, err, verdict), Fix: f.fix}
 }
 
-// ended is the error for a context that ended while waiting to retry.
+// ended returns the error for a context that ended during the wait for a retry.
 func (c *Client) ended(ctx context.Context, req Request, last *failure) *baton.Error {
 	kind := baton.KindOf(ctx.Err())
 	return baton.Errorf(kind, "%s %s: %w while waiting to retry after: %s", req.Method, req.Path, ctx.Err(), c.sanitised(last.err))
@@ -154,7 +153,7 @@ func (c *Client) report(a Attempt) {
 	}
 }
 
-// attempt makes one exchange.
+// attempt makes one HTTP exchange.
 func (c *Client) attempt(parent context.Context, req Request) (*Response, *failure) {
 	ctx, cancel := context.WithTimeout(parent, c.timeout)
 	defer cancel()
@@ -176,7 +175,8 @@ func (c *Client) attempt(parent context.Context, req Request) (*Response, *failu
 	return &Response{Status: in.StatusCode, Header: in.Header, Body: body}, nil
 }
 
-// send gets the head of a 2xx answer. ctx is parent with the clock of the attempt.
+// send returns the header of a 2xx response, with its body unread. ctx is parent with the timeout of the
+// attempt.
 func (c *Client) send(parent, ctx context.Context, req Request) (*http.Response, *failure) {
 	if err := parent.Err(); err != nil {
 		return nil, &failure{kind: baton.KindOf(err), err: err}
@@ -189,7 +189,7 @@ func (c *Client) send(parent, ctx context.Context, req Request) (*http.Response,
 	}
 	in, err := c.transport.RoundTrip(out)
 	if err == nil && req.mayTurn(out, in) {
-		_, _ = io.CopyN(io.Discard, in.Body, 4096) // so that the connection can be used again
+		_, _ = io.CopyN(io.Discard, in.Body, 4096) // lets the connection be reused
 		in.Body.Close()
 		req.Path = otherEnding(req.Path)
 		c.slashes.remember(path, req.Path)
@@ -212,20 +212,20 @@ func (c *Client) send(parent, ctx context.Context, req Request) (*http.Response,
 	return nil, c.statusFailure(in, errorBody(in))
 }
 
-// errorBody reads the beginning of the body of an error, as text where that is possible.
+// errorBody reads the beginning of an error response's body, decoded to text if possible.
 func errorBody(in *http.Response) []byte {
 	text, err := textReader(in)
 	if err != nil {
 		return nil
 	}
-	// Some more than is kept, so that no secret is cut in two and missed.
+	// Read more than is kept, so that no secret is cut in two and missed.
 	body, _ := io.ReadAll(io.LimitReader(text, 2*maxErrorBody))
 	return body
 }
 
-// broken says why an exchange really broke off, when it was a clock or the caller
-// that ended it, and makes sure that the next attempt gets a new connection: after
-// a suspended machine wakes up, every idle one is dead.
+// broken replaces the error of an interrupted exchange if a timeout or the caller ended it, and closes idle
+// connections so that the next attempt opens a new one: after a suspended machine wakes up, all idle
+// connections are dead.
 func (c *Client) broken(parent, ctx context.Context, f *failure) *failure {
 	if err := parent.Err(); err != nil {
 		return &failure{kind: baton.KindOf(err), err: err}

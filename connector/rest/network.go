@@ -11,21 +11,21 @@ import (
 	"baton"
 )
 
-// failure is why an attempt failed and whether another may be made.
+// failure describes why an attempt failed and whether another may follow.
 type failure struct {
 	kind   baton.Kind
 	err    error
 	fix    string
 	status int
 	retry  retryWhen
-	ask    ask  // how long the upstream asks to wait
-	slow   bool // the answer, or the rest of it, did not come in time
+	ask    ask  // the wait that the upstream requests
+	slow   bool // the response, or the rest of it, timed out
 }
 
-// ErrSlow is in the chain of the error for an answer that did not come within the time for it, whoever waited in vain.
+// ErrSlow is in the chain of the error for a response that timed out, here or in a gateway.
 var ErrSlow = errors.New("no complete answer in time")
 
-// slowError is an error that is ErrSlow as well.
+// slowError marks an error as ErrSlow.
 type slowError struct{ err error }
 
 func (e *slowError) Error() string        { return e.err.Error() }
@@ -37,11 +37,11 @@ type retryWhen int
 const (
 	retryNo     retryWhen = iota
 	retryIfSafe           // the upstream may have acted on the request
-	retryAlways           // it surely has not
+	retryAlways           // the upstream has certainly not acted on it
 )
 
-// networkFailure classifies an error of the transport. It is total: what is not
-// known to be permanent is taken for weather, whatever the operating system calls it.
+// networkFailure classifies an error of the transport. Every error that is not known to be permanent counts
+// as temporary, whatever the operating system calls it.
 func (c *Client) networkFailure(err error) *failure {
 	f := &failure{kind: baton.Unavailable, err: err, retry: retryIfSafe}
 	var (
@@ -69,7 +69,7 @@ func (c *Client) networkFailure(err error) *failure {
 	case errors.As(err, &content):
 		permanent(content.fix)
 	case errors.Is(err, gzip.ErrHeader):
-		f.err = errors.New("the answer is labelled gzip and is not gzip")
+		f.err = errors.New("the answer is labelled gzip but is not gzip")
 	case errors.As(err, &proxy):
 		if proxy.status == http.StatusProxyAuthRequired {
 			_, fix := kindOfStatus(proxy.status)
@@ -79,7 +79,7 @@ func (c *Client) networkFailure(err error) *failure {
 		}
 	case errors.As(err, &dns):
 		f.retry = retryAlways
-		// A name that answered before has not become wrong.
+		// A host name that was resolved before cannot be misspelt.
 		if dns.IsNotFound && throughProxy {
 			permanent("check HTTPS_PROXY: the proxy's host name does not exist")
 		} else if dns.IsNotFound && !c.answered.Load() {
@@ -97,8 +97,7 @@ func (c *Client) networkFailure(err error) *failure {
 	return f
 }
 
-// sanitised hides the secret in an error's text. The chain is kept only when
-// there was nothing to hide in it.
+// sanitised hides the secret in an error's text. It keeps the chain only if there was nothing to hide.
 func (c *Client) sanitised(err error) error {
 	text := err.Error()
 	clean := oneLine(c.redact.Replace(text), 2*maxDetail)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Options are what a program lends to the client of its connector; see [Config].
+// Options are client settings that belong to the program rather than to the connector; see [Config].
 type Options struct {
 	UserAgent string
 	Timeout   time.Duration
@@ -17,19 +17,19 @@ type Options struct {
 	CAFile    string
 	Log       *slog.Logger
 	Observe   func(Attempt)
-	// Allow, when set, is asked about every network address before a connection to it is
-	// made, after its name was looked up; its error refuses the connection. No proxy is
-	// used then: it would connect in the client's place.
+	// Allow, if set, is called with every network address, after its name was resolved and before a
+	// connection is made. An error refuses the connection. No proxy is used then, because the proxy would
+	// make the connection.
 	Allow func(netip.Addr) error
 }
 
-// With returns a configuration with the options of a program.
+// With returns a copy of the configuration with the program's options.
 func (c Config) With(o Options) Config {
 	c.UserAgent, c.Timeout, c.RetryFor, c.CAFile, c.Log, c.Observe, c.Allow = o.UserAgent, o.Timeout, o.RetryFor, o.CAFile, o.Log, o.Observe, o.Allow
 	return c
 }
 
-// Dialer returns what connects to addresses that are allowed; nil allows all.
+// Dialer returns a dialer that connects to allowed addresses only. If allow is nil, it allows all.
 func Dialer(allow func(netip.Addr) error) *net.Dialer {
 	d := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
 	if allow == nil {
@@ -48,7 +48,7 @@ func Dialer(allow func(netip.Addr) error) *net.Dialer {
 	return d
 }
 
-// addressError is the refusal to connect to an address.
+// addressError reports a refused network address.
 type addressError struct {
 	address string
 	err     error

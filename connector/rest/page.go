@@ -13,8 +13,8 @@ func isMarkup(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), 
 
 var pageTag = regexp.MustCompile(`(?i)<(!doctype\s+html|html|head|body|title|meta|script|center)[\s>]`)
 
-// isHTML reports whether a body is a web page. The content type decides only where the body does
-// not, for that of such pages is often wrong.
+// isHTML reports whether a body is a web page. The content type decides only if the body does not, because
+// web pages often have a wrong one.
 func isHTML(h http.Header, body []byte) bool {
 	if !isMarkup(body) {
 		return false
@@ -22,8 +22,8 @@ func isHTML(h http.Header, body []byte) bool {
 	return pageTag.Match(body[:min(len(body), maxPage)]) || strings.Contains(strings.ToLower(h.Get("Content-Type")), "html")
 }
 
-// pageOf describes a body that is not an answer of an API, by what can be seen of who sent it. It is empty
-// for any other body.
+// pageOf describes a body that is not an API response by its visible origin. It returns "" for any other
+// body.
 func pageOf(h http.Header, body []byte) string {
 	server := h.Get("Server")
 	what := ""

@@ -10,17 +10,17 @@ import (
 	"baton"
 )
 
-// slashes are the paths that the upstream wants with the other ending: with a slash at the end, or
-// without. It is safe for concurrent use.
+// slashes records the paths that the upstream wants with the other ending: with a trailing slash, or without.
+// It is safe for concurrent use.
 type slashes struct {
 	mu    sync.Mutex
 	other map[string]bool
 }
 
-// maxSlashes bounds what is remembered. Further paths are redirected each time.
+// maxSlashes limits the recorded paths. Further ones are redirected each time.
 const maxSlashes = 10_000
 
-// path returns the path as the upstream wants it.
+// path returns the path in the form that the upstream wants.
 func (s *slashes) path(path string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,7 +30,7 @@ func (s *slashes) path(path string) string {
 	return path
 }
 
-// remember notes how the upstream wants the path.
+// remember records the form of the path that the upstream wants.
 func (s *slashes) remember(path, wanted string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,12 +51,12 @@ func otherEnding(path string) string {
 	return path + "/"
 }
 
-// mayTurn reports whether the answer redirects the request to its own address with the other ending, and
+// mayTurn reports whether the response redirects the request to its own address with the other ending, and
 // the request may be sent there. No part of Location is used for that, so that the token goes nowhere else.
 //
-// A server that redirects has not carried the request out. Clients may turn a write into a GET when they
-// follow a 301 or 302, so servers do not expect it to be repeated: only a request that does no harm when
-// it is sent twice is. A 303 answers a request that was carried out.
+// A server that redirects has not carried out the request. Clients may turn a write into a GET when they
+// follow a 301 or 302, so servers do not expect the write to be repeated: only an idempotent request is. A
+// 303 answers a request that was carried out.
 func (r Request) mayTurn(out *http.Request, in *http.Response) bool {
 	switch in.StatusCode {
 	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -70,7 +70,7 @@ func (r Request) mayTurn(out *http.Request, in *http.Response) bool {
 	return isOtherEnding(out.URL, location(out, in))
 }
 
-// location returns the address that an answer leads to, nil if there is none that can be read.
+// location returns the address that a response redirects to, or nil if it has no valid one.
 func location(out *http.Request, in *http.Response) *url.URL {
 	text := in.Header.Get("Location")
 	if text == "" {
@@ -83,8 +83,8 @@ func location(out *http.Request, in *http.Response) *url.URL {
 	return to
 }
 
-// isOtherEnding reports whether to is the address from on the same origin, but for a slash at the end of the
-// path. A query that is left out there is sent again all the same; another one is another address.
+// isOtherEnding reports whether to equals from on the same origin except for a trailing slash in the path.
+// The query may be missing, because the client sends it again; a different query makes a different address.
 func isOtherEnding(from, to *url.URL) bool {
 	return to != nil && sameOrigin(from, to) && to.User == nil && to.Path == otherEnding(from.Path) && (to.RawQuery == "" || sameQuery(from, to))
 }
@@ -105,8 +105,8 @@ func sameQuery(a, b *url.URL) bool {
 	return errX == nil && errY == nil && x.Encode() == y.Encode()
 }
 
-// redirectFailure refuses a redirect. It names the host only: the rest of a
-// location may repeat what was sent.
+// redirectFailure refuses a redirect. It names only the host: the rest of a location may repeat parts of the
+// request.
 func (c *Client) redirectFailure(out *http.Request, in *http.Response) *failure {
 	f := &failure{kind: baton.Invalid, status: in.StatusCode}
 	status := &StatusError{Status: in.StatusCode}

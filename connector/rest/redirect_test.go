@@ -14,8 +14,8 @@ import (
 	"baton/connector/rest"
 )
 
-// TestSlashRedirect: a redirect to the same address with a slash, or without one, is answered by asking
-// there, for a write only where that is safe; and only once for each path.
+// TestSlashRedirect: the client follows a redirect to the same address with or without a trailing slash, for
+// a write only if it is idempotent, and only once for each path.
 func TestSlashRedirect(t *testing.T) {
 	for _, tt := range []struct {
 		status              int
@@ -39,11 +39,11 @@ func TestSlashRedirect(t *testing.T) {
 		{308, "GET", rest.RetryDefault, false, "another query", ""},
 	} {
 		t.Run(fmt.Sprintf("%d %s %d %s", tt.status, tt.method, tt.policy, tt.location), func(t *testing.T) {
-			var asked []string
+			var requests []string
 			var server *httptest.Server
 			server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				asked = append(asked, r.Method+" "+r.URL.Path+" "+string(body))
+				requests = append(requests, r.Method+" "+r.URL.Path+" "+string(body))
 				if strings.HasSuffix(r.URL.Path, "/") {
 					fmt.Fprintf(w, `[%q]`, r.URL.RawQuery)
 					return
@@ -80,23 +80,23 @@ func TestSlashRedirect(t *testing.T) {
 				want = []string{"/v2/Users", "/v2/Users"}
 			}
 			for i, path := range want {
-				if got := fmt.Sprintf("%s %s %s", tt.method, path, req.Body); i >= len(asked) || asked[i] != got {
-					t.Fatalf("requests %q, want %s at %d", asked, got, i)
+				if got := fmt.Sprintf("%s %s %s", tt.method, path, req.Body); i >= len(requests) || requests[i] != got {
+					t.Fatalf("requests %q, want %s at %d", requests, got, i)
 				}
 			}
-			if len(asked) != len(want) {
-				t.Errorf("requests %q", asked)
+			if len(requests) != len(want) {
+				t.Errorf("requests %q", requests)
 			}
 		})
 	}
 }
 
-// TestSlashRedirectHasAnEnd: a server that redirects to and fro is refused, and one that changes its mind is
-// followed.
+// TestSlashRedirectHasAnEnd: a server that redirects back and forth is refused, and one that changes its
+// preference later is followed.
 func TestSlashRedirectHasAnEnd(t *testing.T) {
-	asked, wants := 0, ""
+	requests, wants := 0, ""
 	c := serve(t, rest.Config{}, func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		requests++
 		if without := strings.TrimSuffix(r.URL.Path, "/"); wants == "neither" && r.URL.Path == without || wants != "neither" && r.URL.Path != without+wants {
 			http.Redirect(w, r, without+wants, http.StatusMovedPermanently)
 		} else if wants == "neither" {
@@ -104,31 +104,32 @@ func TestSlashRedirectHasAnEnd(t *testing.T) {
 		}
 	})
 	for i, tt := range []struct {
-		wants string
-		asked int
+		wants    string
+		requests int
 	}{{"", 1}, {"/", 2}, {"/", 1}, {"", 2}, {"", 1}} {
-		asked, wants = 0, tt.wants
-		if _, err := c.Do(t.Context(), rest.Request{Path: "/Users"}); err != nil || asked != tt.asked {
-			t.Errorf("%d: %v after %d requests, want %d", i, err, asked, tt.asked)
+		requests, wants = 0, tt.wants
+		if _, err := c.Do(t.Context(), rest.Request{Path: "/Users"}); err != nil || requests != tt.requests {
+			t.Errorf("%d: %v after %d requests, want %d", i, err, requests, tt.requests)
 		}
 	}
 	loop := serve(t, rest.Config{}, func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		requests++
 		if without, ok := strings.CutSuffix(r.URL.Path, "/"); ok {
 			http.Redirect(w, r, without, http.StatusMovedPermanently)
 		} else {
 			http.Redirect(w, r, without+"/", http.StatusMovedPermanently)
 		}
 	})
-	asked = 0
+	requests = 0
 	_, err := loop.Do(t.Context(), rest.Request{Path: "/Users"})
 	wantError(t, err, baton.Invalid, "301", "308")
-	if asked != 2 {
-		t.Errorf("%d requests", asked)
+	if requests != 2 {
+		t.Errorf("%d requests", requests)
 	}
 }
 
-// TestOtherRedirects: a redirect anywhere else is refused, and says where it leads as far as that is safe.
+// TestOtherRedirects: any other redirect is refused, and the error says where it leads as far as that is
+// safe.
 func TestOtherRedirects(t *testing.T) {
 	var leaks atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaks.Add(1) }))

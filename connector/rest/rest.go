@@ -7,7 +7,7 @@
 //	answer                            safe requests      others
 //	transient network failure         yes                only if surely not sent
 //	body that breaks off              yes                no
-//	429, throttling told in a 400     yes                yes: refused unprocessed
+//	429, throttling sent as a 400      yes                yes: refused unprocessed
 //	503 with Retry-After              yes                yes: refused unprocessed
 //	408, 425, 5xx but 501, 505, 506,  yes                no
 //	508, 510 and 511
@@ -15,7 +15,7 @@
 //
 // An answer that takes too long, or a 504 or 524, is not waited for again where the caller can ask for less.
 //
-// A wait is what the upstream asks for plus a little jitter, or else exponential
+// A wait is the time that the upstream requests plus a little jitter, or else exponential
 // backoff with full jitter. A wait that would pass Config.RetryFor or the
 // deadline of the context is not begun: the request fails at once.
 //
@@ -50,30 +50,29 @@ const (
 	defaultUserAgent = "baton"
 )
 
-// Config says how to reach the upstream. Only BaseURL is required.
+// Config configures a Client. Only BaseURL is required.
 type Config struct {
-	// BaseURL is the https URL that request paths are appended to; http is allowed
-	// to localhost and loopback addresses. Its query is sent with every request.
+	// BaseURL is the https URL that request paths are appended to. http is allowed to localhost and loopback
+	// addresses. Its query is sent with every request.
 	BaseURL string
-	// ReservedQuery are the query parameters that requests set; BaseURL must not have them.
+	// ReservedQuery lists the query parameters that requests set and BaseURL must not have.
 	ReservedQuery []string
 	Token         baton.Secret // bearer token; none is sent when zero
 	// BaseURLName and TokenName are the settings that the errors of New name.
 	BaseURLName, TokenName string
 
 	UserAgent string
-	Timeout   time.Duration // one attempt including its body, but for a Stream; 300 s when zero
-	CAFile    string        // PEM file of authorities to trust beside the system's
-	// RetryFor is how long after its first failure a request is still retried;
-	// 5 minutes when zero, not at all when negative. It is 15 seconds at most as long
-	// as nothing has answered at BaseURL.
+	Timeout   time.Duration // one attempt with its body, or until a Stream begins; 0 means 300 s
+	CAFile    string        // PEM file of authorities to trust in addition to the system's
+	// RetryFor limits how long after its first failure a request is retried. 0 means 5 minutes; a negative
+	// value disables retries. It is at most 15 seconds until BaseURL has answered once.
 	RetryFor time.Duration
-	MaxBody  int64 // bytes of one decompressed body; 64 MiB when zero
-	// Transport replaces the package's own, with its TLS, proxy and timeout rules.
+	MaxBody  int64 // bytes of one decompressed body; 0 means 64 MiB
+	// Transport replaces the package's own transport with its TLS, proxy and timeout rules.
 	Transport http.RoundTripper
 	Log       *slog.Logger  // waits and retries, at debug; nil for none
 	Observe   func(Attempt) // called after every attempt, from the requesting goroutine
-	// Allow is asked about every network address; see [Options].
+	// Allow is called with every network address; see [Options].
 	Allow func(netip.Addr) error
 }
 
@@ -81,9 +80,9 @@ type Config struct {
 type Attempt struct {
 	Method string
 	Path   string        // below BaseURL, without the query
-	Status int           // 0 when there was no answer
-	Err    error         // nil when the exchange succeeded
-	Took   time.Duration // until the last byte of the body, of a Stream the first
+	Status int           // 0 if there was no response
+	Err    error         // nil if the exchange succeeded
+	Took   time.Duration // until the last byte of the body, or the first of a Stream
 	Wait   time.Duration // until the next attempt, 0 if there is none
 }
 
@@ -104,8 +103,8 @@ type Client struct {
 	slashes   slashes
 }
 
-// New checks the configuration and makes a client; it sends nothing. The error is
-// Invalid for a URL, token, proxy or CA file that cannot be used.
+// New checks the configuration and returns a client. It sends nothing. The error is Invalid if the URL,
+// token, proxy or CA file cannot be used.
 func New(cfg Config) (*Client, error) {
 	base, err := parseBase(cfg.BaseURL, cfg.BaseURLName, cfg.ReservedQuery)
 	if err != nil {
@@ -146,8 +145,8 @@ func (c *Client) Origin() string {
 	return origin.String()
 }
 
-// Scope tells upstreams apart that differ in the query of their base URL only. It is "#" and a hash of
-// the query, which may hold a secret, or empty without a query.
+// Scope distinguishes upstreams whose base URLs differ only in the query. It is "#" and a hash of the query,
+// which may hold a secret, or "" without a query.
 func (c *Client) Scope() string {
 	if c.base.RawQuery == "" {
 		return ""
@@ -157,31 +156,30 @@ func (c *Client) Scope() string {
 	return fmt.Sprintf("#%x", h.Sum64())
 }
 
-// Proxy is the address of the proxy that requests go through, without its
-// credentials, or empty when there is none.
+// Proxy returns the address of the proxy without its credentials, or "" if there is none.
 func (c *Client) Proxy() string { return c.proxy }
 
-// RetryPolicy says which failures a request may be sent again after.
+// RetryPolicy says after which failures a request may be repeated.
 type RetryPolicy int
 
 // The retry policies; the package comment has the table.
 const (
-	RetryDefault RetryPolicy = iota // RetrySafe for GET, RetryNever for the rest
-	RetrySafe                       // sending it twice does no harm
-	RetryNever                      // only if the upstream surely has not acted on it
+	RetryDefault RetryPolicy = iota // RetrySafe for GET, RetryNever for other methods
+	RetrySafe                       // the request is idempotent
+	RetryNever                      // repeat only if the upstream has certainly not acted on it
 )
 
 // Request is one request below the base URL.
 type Request struct {
-	Method  string // GET when empty
+	Method  string // empty means GET
 	Path    string // begins with a slash, segments escaped; see Join
 	Query   url.Values
 	Header  http.Header // Accept and Content-Type default to application/json
 	Body    []byte
 	Retry   RetryPolicy
-	NoCache bool // ask caches on the way for a fresh answer
-	// CanShrink says that the caller can ask for less. If the answer takes too long, the request then fails with
-	// ErrSlow at once, and is not retried.
+	NoCache bool // bypass caches
+	// CanShrink says that the caller can request less. If the response times out, the request fails with
+	// ErrSlow at once and is not retried.
 	CanShrink bool
 }
 
@@ -189,8 +187,8 @@ func (r Request) safe() bool {
 	return r.Retry == RetrySafe || r.Retry == RetryDefault && r.Method == http.MethodGet
 }
 
-// Response is an answer with a 2xx status. The body of a GET is JSON or empty;
-// other bodies are anything but a web page. A byte order mark is removed.
+// Response is a response with a 2xx status. The body of a GET is JSON or empty; other bodies are anything but
+// a web page. A byte order mark is removed.
 type Response struct {
 	Status int
 	Header http.Header

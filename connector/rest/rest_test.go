@@ -17,7 +17,7 @@ import (
 
 const token = "s3cr3t/t0k+n=="
 
-// client makes a client or fails the test.
+// client returns a client or fails the test.
 func client(t testing.TB, cfg rest.Config) *rest.Client {
 	t.Helper()
 	if cfg.Token.IsZero() {
@@ -30,7 +30,7 @@ func client(t testing.TB, cfg rest.Config) *rest.Client {
 	return c
 }
 
-// serve starts a server and a client of it.
+// serve starts a server and returns a client of it.
 func serve(t *testing.T, cfg rest.Config, handler http.HandlerFunc) *rest.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -185,8 +185,8 @@ func TestRequestAsSent(t *testing.T) {
 	}
 }
 
-// TestBaseQuery: the query of the base URL goes with every request as it was written, tells upstreams
-// apart, and is in no address that is shown.
+// TestBaseQuery: the query of the base URL is sent unchanged with every request, distinguishes upstreams, and
+// appears in no address that is shown.
 func TestBaseQuery(t *testing.T) {
 	scopes := map[string]string{}
 	for in, want := range map[string]string{
@@ -198,9 +198,9 @@ func TestBaseQuery(t *testing.T) {
 		"?tenant=J%C3%B6rg+x": "tenant=J%C3%B6rg+x",
 		"?tenant=Jörg":        "tenant=J%C3%B6rg",
 	} {
-		var asked []string
+		var requests []string
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			asked = append(asked, r.URL.RawQuery)
+			requests = append(requests, r.URL.RawQuery)
 			io.WriteString(w, "{}")
 		}))
 		c := client(t, rest.Config{BaseURL: server.URL + "/v2" + in, ReservedQuery: []string{"count"}})
@@ -212,13 +212,13 @@ func TestBaseQuery(t *testing.T) {
 			}
 		}
 		server.Close()
-		for i, got := range asked {
+		for i, got := range requests {
 			if want := strings.Trim(want+[]string{"", "&count=5"}[i%2], "&"); got != want {
 				t.Errorf("%q: query %q, want %q", in, got, want)
 			}
 		}
-		if len(asked) != 6 || c.Origin() != server.URL+"/v2" {
-			t.Errorf("%q: %d requests, origin %s", in, len(asked), c.Origin())
+		if len(requests) != 6 || c.Origin() != server.URL+"/v2" {
+			t.Errorf("%q: %d requests, origin %s", in, len(requests), c.Origin())
 		}
 		if other, taken := scopes[c.Scope()]; taken && want != other || (c.Scope() == "") != (want == "") {
 			t.Errorf("%q: scope %q is that of %q", in, c.Scope(), other)
@@ -227,7 +227,7 @@ func TestBaseQuery(t *testing.T) {
 	}
 }
 
-// TestBaseQueryIsNotShown: a key in the query is not repeated when the upstream does.
+// TestBaseQueryIsNotShown: a key in the query is redacted if the upstream echoes it.
 func TestBaseQueryIsNotShown(t *testing.T) {
 	c := client(t, rest.Config{BaseURL: "https://scim.example.com/v2?code=azure-function-key", RetryFor: -1,
 		Transport: &script{steps: steps{answer(400, `{"detail":"no route for /v2/x?code=azure-function-key"}`)}}})

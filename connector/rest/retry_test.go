@@ -18,7 +18,7 @@ import (
 	"baton/connector/rest"
 )
 
-// script is a transport that plays one step per attempt, the last one for ever.
+// script is a transport that plays one step per attempt and repeats the last one.
 type script struct {
 	steps []func(*http.Request) (*http.Response, error)
 	calls int
@@ -54,7 +54,7 @@ type steps = []func(*http.Request) (*http.Response, error)
 
 var fine = answer(200, "{}")
 
-// play runs one request in a bubble and returns what happened.
+// play runs one request in a synctest bubble and returns the error and the attempts.
 func play(t *testing.T, cfg rest.Config, req rest.Request, s steps, check func(err error, attempts []rest.Attempt, took time.Duration)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestWhatIsRetried(t *testing.T) {
 	)
 	for name, tt := range map[string]struct {
 		first       func(*http.Request) (*http.Response, error)
-		safe, other bool // is a GET, is a POST sent again?
+		safe, other bool // whether a GET, and a POST, is repeated
 	}{
 		"400":                    {answer(400, `{"detail":"no"}`), false, false},
 		"401":                    {answer(401, ""), false, false},
@@ -124,7 +124,7 @@ func TestWhatIsRetried(t *testing.T) {
 	} {
 		for method, want := range map[string]bool{"GET": tt.safe, "POST": tt.other} {
 			if name == "body breaks off" && method == "POST" {
-				continue // not looked at
+				continue // not covered
 			}
 			t.Run(name+" "+method, func(t *testing.T) {
 				play(t, rest.Config{}, rest.Request{Method: method, Path: "/x"}, steps{tt.first, fine}, func(err error, attempts []rest.Attempt, took time.Duration) {
@@ -203,7 +203,7 @@ func TestGivesUp(t *testing.T) {
 			}
 		})
 	})
-	t.Run("at once when asked to wait longer", func(t *testing.T) {
+	t.Run("at once when requests to wait longer", func(t *testing.T) {
 		play(t, rest.Config{}, rest.Request{}, steps{answer(429, "", "Retry-After", "600")}, func(err error, _ []rest.Attempt, took time.Duration) {
 			wantError(t, err, baton.RateLimited, "429 Too Many Requests; gave up after 1 attempt: the upstream asks to wait 10m0s, and retries end after 5m0s", "")
 			var status *rest.StatusError
@@ -235,8 +235,8 @@ func TestGivesUp(t *testing.T) {
 	})
 }
 
-// TestAnEarlierAttemptIsNotForgotten: the first attempt of a write may have been carried
-// out, and the second is refused. The refusal is not the whole story.
+// TestAnEarlierAttemptIsNotForgotten: the first attempt of a write may have been carried out and the second
+// is refused. The error must mention the first.
 func TestAnEarlierAttemptIsNotForgotten(t *testing.T) {
 	for name, tt := range map[string]struct {
 		method string

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// maxAsk is the longest wait that is believed; longer ones are clamped to it.
+// maxAsk is the longest accepted wait. Longer ones are clamped to it.
 const maxAsk = 24 * time.Hour
 
-// ask is a wait that the upstream asks for, if found.
+// ask is a wait requested by the upstream, if found.
 type ask struct {
 	wait  time.Duration
 	found bool
 }
 
-// RetryAfter is how long an answer asks to wait, between 0 and 24 hours, and
-// whether it says so at all. It reads Retry-After (RFC 9110: seconds or any of the
-// three date forms) and, if throttled is set and there is none, the RateLimit
-// fields in their drafted and home-grown variants. Unreadable values are ignored.
-// Dates count from the answer's own Date, so that a wrong clock does not matter.
+// RetryAfter returns how long a response asks the client to wait, between 0 and 24 hours, and whether it asks
+// at all. It reads Retry-After (RFC 9110: seconds or any of the three date forms). If throttled is set and
+// there is no Retry-After, it reads the RateLimit fields in their drafted and vendor-specific variants.
+// Unreadable values are ignored. Dates count from the response's own Date, so that a wrong clock does not
+// matter.
 func RetryAfter(h http.Header, now time.Time, throttled bool) (wait time.Duration, found bool) {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
@@ -48,7 +48,7 @@ func RetryAfter(h http.Header, now time.Time, throttled bool) (wait time.Duratio
 	return all.wait, all.found
 }
 
-// or is the longer of two asks.
+// or returns the longer of two waits.
 func (a ask) or(b ask) ask {
 	return ask{wait: max(a.wait, b.wait), found: a.found || b.found}
 }
@@ -61,9 +61,8 @@ func longest(values []string, unit time.Duration, now time.Time) ask {
 	return all
 }
 
-// parseWait reads one value: a number of units, a moment as seconds or
-// milliseconds since 1970, or a date. Numbers are told apart by size: no wait is
-// three years long.
+// parseWait reads one value: a number of units, a time as seconds or milliseconds since 1970, or a date. The
+// size of a number tells them apart: no wait is three years long.
 func parseWait(value string, unit time.Duration, now time.Time) ask {
 	value = strings.Trim(strings.TrimSpace(value), `"`)
 	if at, err := http.ParseTime(value); err == nil {
@@ -72,14 +71,14 @@ func parseWait(value string, unit time.Duration, now time.Time) ask {
 	if at, err := time.Parse(time.RFC3339, value); err == nil {
 		return askUntil(at, now)
 	}
-	// A weighted list such as "50, 100;w=60" begins with the value in force.
+	// The first value of a weighted list such as "50, 100;w=60" is in force.
 	if i := strings.IndexAny(value, ",;"); i >= 0 {
 		value = strings.TrimSpace(value[:i])
 	}
 	n, err := strconv.ParseFloat(value, 64)
 	switch {
 	case err != nil, math.IsNaN(n), n > 1e15, strings.ContainsAny(value, "xX_"):
-		return ask{} // the letters are of number spellings that only Go knows
+		return ask{} // letters in a number are Go syntax
 	case n >= 1e11:
 		return askUntil(time.UnixMilli(int64(n)), now)
 	case n >= 1e8:

@@ -19,15 +19,15 @@ const (
 	maxDetail    = 300 // runes
 )
 
-// StatusError is an answer whose status is not 2xx. Nothing in it holds the token,
-// even if the upstream repeated it.
+// StatusError is a response whose status is not 2xx. It never contains the token, even if the upstream
+// repeated it.
 type StatusError struct {
 	Status     int
-	Detail     string        // what the upstream says, on one line of at most 300 runes; may be empty
+	Detail     string        // the upstream's message on one line of at most 300 runes; may be empty
 	Body       []byte        // at most 64 KiB of it
-	RetryAfter time.Duration // how long the upstream asks to wait, 0 if it does not
-	// Page describes an answer that is not one of the API: "an HTML page titled "Sign in" (Server: nginx)".
-	// It is empty for all others.
+	RetryAfter time.Duration // the wait that the upstream requests, or 0
+	// Page describes a response that does not come from the API: "an HTML page titled "Sign in" (Server:
+	// nginx)". It is empty for all others.
 	Page string
 }
 
@@ -42,7 +42,7 @@ func (e *StatusError) Error() string {
 	return text
 }
 
-// statusNames are the names of statuses that gateways send and package net/http does not know.
+// statusNames names statuses that gateways send and package net/http does not know.
 var statusNames = map[int]string{
 	520: "Web Server Returned an Unknown Error", 521: "Web Server Is Down", 522: "Connection Timed Out", 523: "Origin Is Unreachable",
 	524: "A Timeout Occurred", 525: "SSL Handshake Failed", 526: "Invalid SSL Certificate", 527: "Railgun Error", 529: "Site Is Overloaded", 530: "Origin DNS Error",
@@ -52,7 +52,7 @@ func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, cmp.Or(http.StatusText(status), statusNames[status])))
 }
 
-// statusFailure classifies an answer that is not 2xx.
+// statusFailure classifies a response that is not 2xx.
 func (c *Client) statusFailure(resp *http.Response, body []byte) *failure {
 	body = []byte(c.redact.Replace(string(body)))
 	body = body[:min(len(body), maxErrorBody)]
@@ -78,14 +78,14 @@ func (c *Client) statusFailure(resp *http.Response, body []byte) *failure {
 			f.fix += "; if the page is not the upstream's, have what sent it let these requests through"
 			break
 		}
-		// It says nothing about the token: whoever answered may never have seen the API.
+		// This says nothing about the token: the sender may not be the API.
 		f.kind, f.fix = baton.Unavailable, "something between here and the upstream answered, such as a proxy, a firewall or a login page: have it let these requests through; if the page is the upstream's own, check the token"
 	}
 	return f
 }
 
-// retryOfStatus says after which statuses a request is sent again. Of the statuses from 500 on, these are
-// all but those that say that the request will never be carried out.
+// retryOfStatus says when a request is repeated after a status. From 500 on, it is repeated unless the status
+// says that the request will never be carried out.
 func retryOfStatus(status int) retryWhen {
 	switch status {
 	case http.StatusTooManyRequests:
@@ -102,8 +102,8 @@ func retryOfStatus(status int) retryWhen {
 	return retryNo
 }
 
-// asksForBearer reports whether a 401 asks for a bearer token, which the API does and a proxy or a login
-// page does not.
+// asksForBearer reports whether a 401 asks for a bearer token. The API does; a proxy or a login page does
+// not.
 func asksForBearer(h http.Header) bool {
 	return slices.ContainsFunc(h.Values("WWW-Authenticate"), func(challenge string) bool {
 		return strings.Contains(strings.ToLower(challenge), "bearer")
@@ -141,8 +141,8 @@ func kindOfStatus(status int) (kind baton.Kind, fix string) {
 	return baton.Invalid, ""
 }
 
-// hiddenThrottling recognises upstreams that report throttling as a 400 or 500
-// and say so in the body only.
+// hiddenThrottling recognises throttling that an upstream reports as a 400 or 500 and only explains in the
+// body.
 func hiddenThrottling(status int, body []byte) bool {
 	if status != http.StatusBadRequest && status != http.StatusInternalServerError {
 		return false
@@ -156,13 +156,13 @@ func hiddenThrottling(status int, body []byte) bool {
 	return false
 }
 
-// detail is what an error body says, in one line: the text of the first field
-// that APIs use for it, or the body itself when it is plain text.
+// detail returns the message in an error body on one line: the text of the first field that APIs use for it,
+// or the body itself if it is plain text.
 func (c *Client) detail(body []byte) string {
 	var v any
 	switch {
 	case json.Unmarshal(body, &v) == nil:
-		// Again, for JSON can spell a secret in many ways.
+		// Redact again, because JSON can spell a secret in many ways.
 		return oneLine(c.redact.Replace(message(v, 0)), maxDetail)
 	case isMarkup(body):
 		return ""
@@ -195,8 +195,8 @@ func message(v any, depth int) string {
 	return ""
 }
 
-// oneLine makes text safe to print: no control or formatting characters, runs of
-// white space as one space, at most limit runes.
+// oneLine makes text safe to print: no control or formatting characters, white space collapsed to single
+// spaces, and at most limit runes.
 func oneLine(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) {

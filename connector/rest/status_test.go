@@ -18,7 +18,7 @@ import (
 	"baton/connector/rest"
 )
 
-// once sends one request to a transport that gives one answer.
+// once sends one request to a transport that returns one response.
 func once(t testing.TB, status int, body string, header ...string) error {
 	c := client(t, rest.Config{BaseURL: "https://scim.example.com", RetryFor: -1,
 		Transport: &script{steps: steps{answer(status, body, header...)}}})
@@ -61,8 +61,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestSomethingInBetween: an answer that the API did not give is told by what can be seen of who did, and
-// speaks neither against the token nor for it.
+// TestSomethingInBetween: a response that is not from the API is described by its visible sender, and says
+// nothing about the token.
 func TestSomethingInBetween(t *testing.T) {
 	const cloudflare = "<!DOCTYPE html>\n<html lang=\"en-US\"><head><title>Attention Required! | Cloudflare</title></head>"
 	for name, tt := range map[string]struct {
@@ -97,7 +97,7 @@ func TestSomethingInBetween(t *testing.T) {
 			wantError(t, once(t, tt.status, tt.body, tt.header...), tt.kind, tt.text, tt.fix)
 		})
 	}
-	// A success can be such a page, too.
+	// A 2xx response can be such a page, too.
 	err := once(t, 200, "<html><title>Sign in</title>", "Server", "nginx")
 	wantError(t, err, baton.Invalid, `got an HTML page titled "Sign in" (Server: nginx) instead of an answer of the API`, "something between")
 	if !errors.Is(err, rest.ErrHTML) {
@@ -141,7 +141,7 @@ func TestDetail(t *testing.T) {
 }
 
 func TestErrorBodyIsBounded(t *testing.T) {
-	// The token straddles the limit: neither half may stay.
+	// The token straddles the limit: neither half may remain.
 	body := strings.Repeat("a", 64<<10-5) + token + strings.Repeat("b", 1<<20)
 	var status *rest.StatusError
 	if err := once(t, 400, body); !errors.As(err, &status) {

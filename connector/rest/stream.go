@@ -12,16 +12,14 @@ import (
 	"baton"
 )
 
-// maxPage is how many bytes of a web page are looked at.
+// maxPage limits the part of a web page that is examined, in bytes.
 const maxPage = 4096
 
-// maxSilence is how long a stream may stay without a byte.
+// maxSilence limits how long a stream may deliver no byte.
 const maxSilence = 2 * time.Minute
 
-// Stream is an answer with a 2xx status whose body is read as it arrives: of any
-// size, for as long as it takes. It ends with an error if nothing comes for two
-// minutes, or Config.Timeout if that is shorter, while somebody is reading. Not safe
-// for concurrent use.
+// Stream is a 2xx response of any size and duration whose body is read as it arrives. A Read fails if no byte
+// arrives for two minutes, or for Config.Timeout if that is shorter. It is not safe for concurrent use.
 type Stream struct {
 	Status int
 	Header http.Header
@@ -31,24 +29,23 @@ type Stream struct {
 	parent context.Context
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	clock  *time.Timer // of the whole exchange, or of its beginning
-	watch  *time.Timer // of one read; nil before the first
+	clock  *time.Timer // limits the whole exchange, or its beginning
+	watch  *time.Timer // limits one read; nil before the first
 	body   io.ReadCloser
 	text   io.Reader     // the body in UTF-8
-	head   *bufio.Reader // of text; nil once the beginning was looked at and read
-	broke  *failure      // behind err, where the upstream is the reason
+	head   *bufio.Reader // buffers the beginning of text; nil once it was checked and read
+	broke  *failure      // the cause of err if it is the upstream
 	err    error
 }
 
-// Stream is Do for answers of unlimited size. It returns when the first bytes of the
-// body are there, and until then fails and retries as Do does; a failure after that
-// comes out of Read, as a *baton.Error, and is the caller's to deal with. The stream
-// ends with ctx. Any content is taken but a web page.
+// Stream is like Do, for responses of unlimited size. It returns after the first bytes of the body have
+// arrived, and until then fails and retries as Do does. Later failures are returned by Read as a *baton.Error
+// and are not retried. The stream ends with ctx. Any content but a web page is accepted.
 func (c *Client) Stream(ctx context.Context, req Request) (*Stream, error) {
 	return persist(ctx, c, req, c.open, func(s *Stream) int { return s.Status })
 }
 
-// open makes one attempt, up to the beginning of the body; from there on it has time.
+// open makes one attempt up to the beginning of the body. No timeout limits the rest.
 func (c *Client) open(parent context.Context, req Request) (*Stream, *failure) {
 	s, f := c.begin(parent, req)
 	if f == nil {
@@ -57,7 +54,7 @@ func (c *Client) open(parent context.Context, req Request) (*Stream, *failure) {
 	return s, f
 }
 
-// begin makes one attempt, up to the beginning of the body, and leaves the clock running.
+// begin makes one attempt up to the beginning of the body and leaves the timer running.
 func (c *Client) begin(parent context.Context, req Request) (*Stream, *failure) {
 	ctx, cancel := context.WithCancelCause(parent)
 	clock := time.AfterFunc(c.timeout, func() { cancel(context.DeadlineExceeded) })
@@ -76,7 +73,7 @@ func (c *Client) begin(parent context.Context, req Request) (*Stream, *failure) 
 	if err != nil && err != io.EOF {
 		f = c.broken(parent, ctx, c.networkFailure(err))
 	} else if start, _ := s.head.Peek(s.head.Buffered()); isMarkup(start) {
-		start, _ = s.head.Peek(maxPage) // whatever it is, it is not JSON
+		start, _ = s.head.Peek(maxPage) // it is not JSON in any case
 		if isHTML(s.Header, start) {
 			f = checkContent(req.Method, s.Header, start)
 		}
@@ -89,8 +86,8 @@ func (c *Client) begin(parent context.Context, req Request) (*Stream, *failure) 
 	return s, nil
 }
 
-// Read reads the body. The error at its end is io.EOF; any other is of the kinds
-// that Do gives, Unavailable when the body breaks off.
+// Read reads the body. At its end the error is io.EOF. Other errors have the kinds that Do returns, and
+// Unavailable if the body breaks off.
 func (s *Stream) Read(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
@@ -115,8 +112,7 @@ func (s *Stream) read(p []byte) (int, error) {
 		}
 		s.head = nil
 	}
-	// The clock runs only while somebody waits: how long the reader takes to digest
-	// what came is its own business.
+	// The timer runs only during a Read: the time between reads belongs to the caller.
 	if s.watch == nil {
 		s.watch = time.AfterFunc(s.silence(), func() { s.cancel(errSilent) })
 	} else {
@@ -141,8 +137,7 @@ func (s *Stream) failure(err error) *failure {
 	return f
 }
 
-// Close ends the stream, and the exchange with it if it is not over. A Read after it
-// is an error of kind Canceled.
+// Close ends the stream and its HTTP exchange. Later Reads return an error of kind Canceled.
 func (s *Stream) Close() error {
 	if s.err == nil {
 		s.err = baton.Errorf(baton.Canceled, "%s %s: the stream was closed", s.req.Method, s.req.Path)

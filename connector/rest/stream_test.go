@@ -35,8 +35,7 @@ func streamFrom(t *testing.T, h http.HandlerFunc, edit ...func(*rest.Config)) *r
 	return client
 }
 
-// TestStreamHasNoLimit: neither the limit on bodies nor the gaps of a slow reader end
-// a stream, compressed or not.
+// TestStreamHasNoLimit: neither the size limit nor a slow reader ends a stream, compressed or not.
 func TestStreamHasNoLimit(t *testing.T) {
 	const size = 8 << 20
 	for name, write := range map[string]func(http.ResponseWriter, io.Reader){
@@ -85,7 +84,7 @@ func (b repeated) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestStreamOpensAsDoDoes: the same retries and the same errors until the body begins.
+// TestStreamOpensAsDoDoes: the same retries and errors apply until the body begins.
 func TestStreamOpensAsDoDoes(t *testing.T) {
 	attempts := 0
 	var seen []rest.Attempt
@@ -94,7 +93,7 @@ func TestStreamOpensAsDoDoes(t *testing.T) {
 		case 1:
 			w.WriteHeader(503)
 		case 2:
-			w.Header().Set("Content-Length", "5") // and nothing comes
+			w.Header().Set("Content-Length", "5") // no body follows
 		default:
 			io.WriteString(w, "[]")
 		}
@@ -131,7 +130,7 @@ func TestStreamOpensAsDoDoes(t *testing.T) {
 	}
 }
 
-// TestStreamBreaksOff: what came before is there, then an error that says so.
+// TestStreamBreaksOff: the bytes before the break are delivered, followed by an error.
 func TestStreamBreaksOff(t *testing.T) {
 	client := streamFrom(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "0123456789")
@@ -179,8 +178,7 @@ func TestStreamEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestStreamClocks: silence ends a stream, but only while somebody waits for it, and
-// however long it has lived.
+// TestStreamClocks: silence ends a stream, but only during a Read, and however long the stream has been open.
 func TestStreamClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gaps := []time.Duration{time.Minute, time.Minute, time.Minute, time.Minute, time.Hour}
@@ -204,16 +202,15 @@ func TestStreamClocks(t *testing.T) {
 		if string(body) != "headxxxx" || baton.KindOf(err) != baton.Unavailable || !strings.Contains(err.Error(), "2m0s") {
 			t.Errorf("%q, %v", body, err)
 		}
-		// The pipe holds nothing back: the server's gaps begin when the reader does.
+		// The pipe buffers nothing: the server's pauses begin when the reader reads.
 		if took := time.Since(begun); took != 3*time.Hour+3*time.Minute+2*time.Minute {
 			t.Errorf("it took %v", took)
 		}
-		time.Sleep(time.Hour) // until the server is through
+		time.Sleep(time.Hour) // until the server has finished
 	})
 }
 
-// overPipe is a transport to one connection of a server that reads a request and then
-// does as it pleases.
+// overPipe returns a transport to one connection, whose server reads a request and then runs serve.
 func overPipe(t *testing.T, serve func(net.Conn)) *http.Transport {
 	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()

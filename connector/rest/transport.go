@@ -24,9 +24,8 @@ const (
 	readBufferSize      = 64 << 10 // a large answer in few system calls
 )
 
-// newTransport makes a transport for one origin and names the proxy on the way to
-// it, if any. The proxy is resolved here, once: there is only one host to reach,
-// and a bad setting should fail at the start.
+// newTransport returns a transport for one origin and the proxy on the way to it, if any. The proxy is
+// resolved here, once: there is only one host, and a wrong setting should fail at the start.
 func newTransport(base *url.URL, caFile string, timeout time.Duration, allow func(netip.Addr) error) (http.RoundTripper, string, error) {
 	var via *url.URL
 	var err error
@@ -34,7 +33,7 @@ func newTransport(base *url.URL, caFile string, timeout time.Duration, allow fun
 		via, err = http.ProxyFromEnvironment(&http.Request{URL: base})
 	}
 	if err != nil {
-		// The cause repeats the address with its password.
+		// The original error repeats the address with its password.
 		return nil, "", baton.Errorf(baton.Invalid, "the proxy address in the environment cannot be used").
 			WithFix("correct HTTPS_PROXY; it looks like http://host:port")
 	}
@@ -63,8 +62,8 @@ func newTransport(base *url.URL, caFile string, timeout time.Duration, allow fun
 	}, proxy, nil
 }
 
-// LoadRoots returns the certificate authorities of the system and of a PEM file, or nil,
-// which stands for those of the system alone, if there is no file.
+// LoadRoots returns the certificate authorities of the system and of a PEM file. Without a file it returns
+// nil, which means those of the system.
 func LoadRoots(caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
 		return nil, nil

@@ -24,8 +24,8 @@ import (
 	"baton/connector/rest"
 )
 
-// TestMain gives the process a proxy, for the environment is read once. Loopback
-// addresses bypass it, so only the proxy test sees it.
+// TestMain sets a proxy for the process, because the environment is read once. Loopback addresses bypass it,
+// so only the proxy test uses it.
 func TestMain(m *testing.M) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tunnelTo is where the proxy connects example.com:443 to.
+// tunnelTo is the address to which the proxy connects example.com:443.
 var tunnelTo atomic.Value
 
 func tunnel(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +67,7 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 
 func ok(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"ok":true}`) }
 
-// caFile writes the server's certificate where --ca-file would point to.
+// caFile writes the server's certificate to a file for --ca-file.
 func caFile(t *testing.T, server *httptest.Server) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ca.pem")
@@ -132,8 +132,8 @@ func TestConnectionRefused(t *testing.T) {
 	wantError(t, err, baton.Unavailable, "GET /Users: dial tcp "+listener.Addr().String(), "host and port of the URL")
 }
 
-// TestWhereNothingEverAnswered: a wrong port is told in seconds, a server that has
-// answered is waited for.
+// TestWhereNothingEverAnswered: a wrong port is reported within seconds, but the client waits for a server
+// that has answered before.
 func TestWhereNothingEverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		up := false
@@ -160,7 +160,7 @@ func TestWhereNothingEverAnswered(t *testing.T) {
 	})
 }
 
-// transport is a RoundTripper in one function.
+// transport adapts a function to http.RoundTripper.
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -246,7 +246,7 @@ func TestBodyIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := serve(t, rest.Config{MaxBody: 99_999}, handler).Do(t.Context(), rest.Request{Path: "/x"})
-			wantError(t, err, baton.Invalid, "larger than the 99999 bytes", "send less")
+			wantError(t, err, baton.Invalid, "larger than the limit of 99999 bytes", "send less")
 			resp, err := serve(t, rest.Config{MaxBody: int64(len(big))}, handler).Do(t.Context(), rest.Request{Path: "/x"})
 			if err != nil || string(resp.Body) != big {
 				t.Errorf("a body of exactly the limit: %v", err)
@@ -294,7 +294,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// raw answers every connection with the next of the given bytes and hangs up.
+// raw answers each connection with the next of the given byte strings and closes it.
 func raw(t *testing.T, answers ...string) (url string, served *atomic.Int32) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

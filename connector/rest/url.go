@@ -13,8 +13,8 @@ import (
 	"baton"
 )
 
-// parseBase checks and normalises a base URL. Errors begin with name, the setting, and do not repeat the
-// URL: people paste credentials into URLs. reserved are the query parameters that it must not have.
+// parseBase checks and normalises a base URL. Errors begin with name, the setting, and do not repeat the URL,
+// because people paste credentials into URLs. The URL must not have the reserved query parameters.
 func parseBase(raw, name string, reserved []string) (*url.URL, error) {
 	invalid := func(problem string, args ...any) *baton.Error {
 		return baton.Errorf(baton.Invalid, "%s"+problem, append([]any{prefix(name)}, args...)...)
@@ -26,7 +26,7 @@ func parseBase(raw, name string, reserved []string) (*url.URL, error) {
 	case isQuoted(raw):
 		return nil, invalid("the URL is in quotes").WithFix("remove the quotes")
 	case isPlaceholder(raw):
-		return nil, invalid("the URL is a placeholder that nothing was put in place of").WithFix("set it to the address itself")
+		return nil, invalid("the URL is a placeholder").WithFix("set it to the address itself")
 	}
 	u, err := url.Parse(raw)
 	if err != nil || strings.ContainsFunc(raw, unicode.IsSpace) {
@@ -69,7 +69,7 @@ func parseBase(raw, name string, reserved []string) (*url.URL, error) {
 	return base, nil
 }
 
-// parseQuery checks the query of a base URL, which is sent with every request, and returns it as it is sent.
+// parseQuery checks the query of a base URL and returns it in the form in which requests send it.
 func parseQuery(raw string, reserved []string) (string, error) {
 	raw = strings.Trim(raw, "&")
 	values, err := url.ParseQuery(raw)
@@ -78,7 +78,7 @@ func parseQuery(raw string, reserved []string) (string, error) {
 	}
 	for key := range values {
 		if slices.ContainsFunc(reserved, func(name string) bool { return strings.EqualFold(name, key) }) {
-			return "", fmt.Errorf("the query of the URL sets %q, which every request sets for itself", oneLine(key, 40))
+			return "", fmt.Errorf("the query of the URL sets %q, which the requests set themselves", oneLine(key, 40))
 		}
 	}
 	for i := range len(raw) {
@@ -103,7 +103,7 @@ func isQuoted(value string) bool {
 	return strings.ContainsRune("\"'`\u201c\u201d\u201e\u2018\u2019\u00ab", first) || strings.ContainsRune("\"'`\u201c\u201d\u2018\u2019\u00bb", last)
 }
 
-// isPlaceholder recognises what templates and documentation write in place of a value.
+// isPlaceholder recognises the placeholders of templates and documentation.
 func isPlaceholder(value string) bool {
 	for _, ends := range [][2]string{{"<", ">"}, {"${", "}"}, {"$(", ")"}, {"{{", "}}"}, {"%", "%"}} {
 		if strings.HasPrefix(value, ends[0]) && strings.HasSuffix(value, ends[1]) {
@@ -113,7 +113,7 @@ func isPlaceholder(value string) bool {
 	return false
 }
 
-// tokenProblem says what is wrong with a bearer token, or nothing. It does not repeat any of it.
+// tokenProblem says why a bearer token is invalid, or returns "". It quotes no part of the token.
 func tokenProblem(token string) string {
 	trimmed := strings.TrimSpace(token)
 	switch word, _, _ := strings.Cut(trimmed, " "); {
@@ -132,22 +132,20 @@ func tokenProblem(token string) string {
 	case isQuoted(token):
 		return "the token is in quotes"
 	case isPlaceholder(token):
-		return "the token is a placeholder that nothing was put in place of"
+		return "the token is a placeholder"
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return "the token holds a space or another character that no token has"
 	}
 	return ""
 }
 
-// isLoopback accepts literals and "localhost" only: any other name may resolve to
-// anywhere.
+// isLoopback accepts only literal addresses and "localhost": any other name may resolve to anything.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Join makes a path of segments, each escaped, so that an identifier can neither
-// leave its segment nor add a query.
+// Join joins escaped segments to a path, so that an identifier can neither leave its segment nor add a query.
 func Join(segments ...string) string {
 	var b strings.Builder
 	for _, s := range segments {
@@ -162,7 +160,7 @@ func Join(segments ...string) string {
 	return b.String()
 }
 
-// target is the URL of a request below the base.
+// target returns the URL of a request below the base URL.
 func target(base *url.URL, req Request) (*url.URL, error) {
 	path := req.Path
 	if path != "" && !strings.HasPrefix(path, "/") {
@@ -175,7 +173,7 @@ func target(base *url.URL, req Request) (*url.URL, error) {
 	if err != nil {
 		return nil, baton.Errorf(baton.Internal, "request path %q is not escaped", path)
 	}
-	// A space as %20: not every server takes the form encoding's plus sign.
+	// Encode spaces as %20: not every server accepts the plus sign of form encoding.
 	own := strings.ReplaceAll(req.Query.Encode(), "+", "%20")
 	u.RawQuery = strings.Trim(base.RawQuery+"&"+own, "&")
 	return u, nil

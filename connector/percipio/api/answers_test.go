@@ -15,7 +15,7 @@ import (
 	"baton/connector/rest"
 )
 
-// always answers every request with the same.
+// always answers every request in the same way.
 type always func(w http.ResponseWriter)
 
 func (a always) RoundTrip(*http.Request) (*http.Response, error) {
@@ -24,8 +24,8 @@ func (a always) RoundTrip(*http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// FuzzAnswers gives every call the same answer, whatever it is: the call takes it or
-// says on one line what is wrong.
+// FuzzAnswers gives every call the same response, whatever it is: the call accepts it or returns a one-line
+// error.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []struct {
 		status              int

@@ -1,12 +1,11 @@
-// Package api is a client of the Percipio API of Skillsoft: user-management v1,
-// content-discovery v1 and v2, and reporting v1.
+// Package api is a client of the Percipio API of Skillsoft: user-management v1, content-discovery v1 and v2,
+// and reporting v1.
 //
-// The API is documented behind a login only. What this package relies on was taken
-// from Skillsoft's own public client code and from customers' recordings, and it is
-// read leniently: totals and paging handles in headers are optional, dates and
-// numbers may be anything, a status may be spelt in any case.
+// The API's documentation is only available behind a login. This package relies on Skillsoft's public client
+// code and on customers' recordings, and reads leniently: totals and paging handles in headers are optional,
+// dates and numbers may have any form, and the case of a status does not matter.
 //
-// Lists are bare JSON arrays, paged by an offset over rows. Package paging decides when one is complete.
+// Lists are bare JSON arrays, paged by an offset over rows. Package paging decides when a list is complete.
 package api
 
 import (
@@ -25,14 +24,14 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// The three parts of the API. A service account is given permission for each.
+// The three parts of the API. A service account has a permission for each.
 const (
 	userManagement   = "user-management"
 	contentDiscovery = "content-discovery"
 	reporting        = "reporting"
 )
 
-// maxPage is the most rows that a page may have, and the default of the lists.
+// maxPage is the largest page size, and the default of the lists.
 const maxPage = 1000
 
 // Client calls the API for one organisation. It is safe for concurrent use. Its errors are
@@ -49,8 +48,8 @@ func QueryParameters() []string {
 	return []string{"offset", "max", "pagingRequestId", "updatedSince", "transformName", "q", "localeCode", "typeFilter", "modality"}
 }
 
-// New makes a client; it sends nothing. The base URL of the rest client is the
-// region's, such as https://api.percipio.com.
+// New returns a client. It sends nothing. The base URL of the rest client is that of the region, such as
+// https://api.percipio.com.
 func New(client *rest.Client, organizationID string) *Client {
 	return &Client{rest: client, organization: organizationID,
 		pages: paging.Server{Rows: maxPage, Start: "offset", LargeRow: "Show this line to Skillsoft support."}}
@@ -60,7 +59,7 @@ func (c *Client) path(part, version string, segments ...string) string {
 	return rest.Join(append([]string{part, version, "organizations", c.organization}, segments...)...)
 }
 
-// get decodes an answer as it arrives. Decode is called again if the request is repeated.
+// get decodes a response as it arrives. decode is called again if the request is repeated.
 func (c *Client) get(ctx context.Context, path string, query url.Values, canShrink bool, decode func(http.Header, *jsonscan.Scanner) error) error {
 	_, err := patiently(ctx, func() (struct{}, error) {
 		return struct{}{}, c.rest.Decode(ctx, rest.Request{Path: path, Query: query, CanShrink: canShrink}, decode)
@@ -68,11 +67,11 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, canShri
 	return err
 }
 
-// errNoAnswer is in the chain of the error for a success status without a usable body.
-var errNoAnswer = errors.New("the answer is not what was asked for")
+// errNoAnswer is in the chain of the error for a 2xx response without a usable body.
+var errNoAnswer = errors.New("the answer does not fit the request")
 
-// patiently repeats a request whose answer did not come from the API: proxies in front of it
-// sometimes send a web page with status 200, and load balancers send a 404 while it restarts.
+// patiently repeats a request whose response did not come from the API: proxies sometimes send a web page
+// with status 200, and load balancers send a 404 while the API restarts.
 func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for n := 0; ; n++ {
 		answer, err := ask()
@@ -87,7 +86,7 @@ func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	}
 }
 
-// strayNotFound reports whether err is a 404 or 410 in another form than the API's, which is JSON.
+// strayNotFound reports whether err is a 404 or 410 that is not from the API, which sends a JSON object.
 func strayNotFound(err error) bool {
 	var status *rest.StatusError
 	if !errors.As(err, &status) || status.Status != http.StatusNotFound && status.Status != http.StatusGone {
@@ -97,21 +96,21 @@ func strayNotFound(err error) bool {
 	return len(body) == 0 || body[0] != '{' || !json.Valid(body)
 }
 
-// Check asks for one row of the list of users, or of the catalogue, and says how many
-// there are in all; said is false when the API does not say.
+// Check is the result of requesting one row of the list of users, or of the catalogue: the total number of
+// rows. HasTotal is false if the API sends no total.
 type Check struct {
-	Rows  int
-	Total int
-	Said  bool
+	Rows     int
+	Total    int
+	HasTotal bool
 }
 
-// CheckUsers asks for one user.
+// CheckUsers requests one user.
 func (c *Client) CheckUsers(ctx context.Context) (Check, error) {
 	check, err := c.check(ctx, c.path(userManagement, "v1", "users"))
 	return check, explain("list users", userManagement, err)
 }
 
-// CheckCatalog asks for one item of the catalogue.
+// CheckCatalog requests one item of the catalogue.
 func (c *Client) CheckCatalog(ctx context.Context) (Check, error) {
 	check, err := c.check(ctx, c.path(contentDiscovery, "v2", "catalog-content"))
 	return check, explain("list the catalogue", contentDiscovery, err)
@@ -121,7 +120,7 @@ func (c *Client) check(ctx context.Context, path string) (Check, error) {
 	var check Check
 	err := c.get(ctx, path, url.Values{"offset": {"0"}, "max": {"1"}}, false, func(h http.Header, s *jsonscan.Scanner) error {
 		check = Check{}
-		check.Total, check.Said = totalOf(h)
+		check.Total, check.HasTotal = totalOf(h)
 		return readRows(s, func() {
 			check.Rows++
 			s.Skip()
@@ -133,9 +132,8 @@ func (c *Client) check(ctx context.Context, path string) (Check, error) {
 	return check, nil
 }
 
-// CheckReports asks for a report that does not exist. The API answers 403 to a token that may
-// not read reports, and 404 to others. No report is requested. Known is false if the answer did
-// not come from the API.
+// CheckReports polls a report that does not exist. The API answers 403 to a token that may not read reports,
+// and 404 to others. No report is requested. known is false if the response did not come from the API.
 func (c *Client) CheckReports(ctx context.Context) (known bool, err error) {
 	err = c.get(ctx, c.path(reporting, "v1", "report-requests", "00000000-0000-0000-0000-000000000000"), nil, false, func(_ http.Header, s *jsonscan.Scanner) error {
 		if !s.Empty() {
@@ -152,8 +150,8 @@ func (c *Client) CheckReports(ctx context.Context) (known bool, err error) {
 	return err == nil, explain("look for a report", reporting, err)
 }
 
-// explain says what was being done and, where somebody who knows Percipio would know
-// more than package rest, what to do about it.
+// explain adds the operation to an error, and advice where a Percipio administrator needs more than package
+// rest says.
 func explain(doing, part string, err error) error {
 	if err == nil {
 		return nil
@@ -190,7 +188,7 @@ func statusOf(err error) int {
 	return 0
 }
 
-// totalOf is the number of rows in all, if the answer says it.
+// totalOf returns the total number of rows, if the response has it.
 func totalOf(h http.Header) (int, bool) {
 	n, err := strconv.Atoi(h.Get("X-Total-Count"))
 	return n, err == nil && n >= 0

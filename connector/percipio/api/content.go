@@ -12,8 +12,7 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// Item is something in the catalogue. Texts are empty when the API has none; dates
-// are as [Date] has them.
+// Item is an item of the catalogue. Missing texts are empty. Dates have the form that [Date] returns.
 type Item struct {
 	ID, Code, Link  string
 	Type            string // COURSE, ASSESSMENT, VIDEO, BOOK and the like
@@ -167,18 +166,18 @@ func (r *itemReader) readTitles() (all []Title) {
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// SameID reports whether two ids are the same: equal, or UUIDs that differ in case only.
+// SameID reports whether two ids are equal, or UUIDs that differ only in case.
 func SameID(a, b string) bool { return a == b || strings.EqualFold(a, b) && uuid.MatchString(a) }
 
-// ListCatalog reads one page of the catalogue, as ListUsers does accounts.
+// ListCatalog reads one page of the catalogue, as ListUsers reads accounts.
 func (c *Client) ListCatalog(ctx context.Context, at paging.Position, sink paging.Sink[Item]) (paging.Step, error) {
 	l := listing[Item]{path: c.path(contentDiscovery, "v2", "catalog-content"), rows: readItems, id: func(it Item) string { return it.ID }, sink: sink}
 	step, err := listPage(ctx, c, l, at)
 	return step, explain("list the catalogue", contentDiscovery, err)
 }
 
-// FindItem searches for the item with that id, whose spelling may differ as [SameID] allows. Not finding one
-// proves nothing: the search is a full-text search in one language. The catalogue knows.
+// FindItem searches for the item with that id, in any spelling that [SameID] accepts. A miss proves nothing,
+// because this is a full-text search in one language. Only the whole catalogue is proof.
 func (c *Client) FindItem(ctx context.Context, id string) (it Item, found bool, err error) {
 	_, err = c.pages.Read(ctx, paging.Position{}, true, func(ask paging.Ask) (rows int, err error) {
 		query := url.Values{"q": {id}, "localeCode": {"en"}, "offset": {"0"}, "max": {strconv.Itoa(ask.Count)}}

@@ -11,10 +11,10 @@ import (
 // These functions read values of any JSON type. They do not fail on well-formed JSON: a value
 // that cannot be read counts as missing. The names of fields are compared in lower case.
 
-// isObject reports whether an object comes next. Anything else is skipped.
+// isObject reports whether the next value is an object. It skips any other value.
 func isObject(s *jsonscan.Scanner) bool { return is(s, '{') }
 
-// isList reports whether a list comes next. Anything else is skipped.
+// isList reports whether the next value is a list. It skips any other value.
 func isList(s *jsonscan.Scanner) bool { return is(s, '[') }
 
 func is(s *jsonscan.Scanner, kind byte) bool {
@@ -55,8 +55,8 @@ func flag(s *jsonscan.Scanner) *bool {
 	return nil
 }
 
-// readRows calls row for each row of a list, which must read it. Anything but an array of
-// objects, however successful its status, is an error: an empty list is one that says so.
+// readRows calls row for each row of a list. row must read it. Anything but an array of objects is an error,
+// even in a 2xx response: only an empty array is an empty list.
 func readRows(s *jsonscan.Scanner, row func()) error {
 	if s.Empty() {
 		return errNoList()
@@ -78,8 +78,8 @@ func readRows(s *jsonscan.Scanner, row func()) error {
 
 func errNoList() error { return baton.Errorf(baton.Incomplete, "the answer is not a list") }
 
-// Date is a moment as the API writes it, in RFC 3339 and UTC, or empty when it is no
-// date: dates come with and without a zone, and now and then as an empty text.
+// Date returns a date of the API in RFC 3339 and UTC, or "" if it is not a date. The API sends dates with and
+// without a zone, and sometimes an empty string.
 func Date(s string) string {
 	s = strings.TrimSpace(s)
 	if isUsual(s) {

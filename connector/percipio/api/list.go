@@ -11,10 +11,10 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// listing is one of the two lists.
+// listing describes one of the two lists.
 type listing[T any] struct {
 	path string
-	rows func(*jsonscan.Scanner) func() T // makes a reader of rows
+	rows func(*jsonscan.Scanner) func() T // returns a reader of rows
 	id   func(T) string
 	sink paging.Sink[T]
 }
@@ -70,8 +70,8 @@ func readPage[T any](h http.Header, s *jsonscan.Scanner, l listing[T], page *pag
 	})
 }
 
-// handleLost reports whether a paging id was refused. How long one lives, and what
-// is answered then, is documented nowhere.
+// handleLost reports whether the API refused a paging id. The lifetime of a paging id, and the response after
+// it, are not documented.
 func handleLost(err error) bool {
 	switch statusOf(err) {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity:

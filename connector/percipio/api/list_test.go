@@ -17,11 +17,11 @@ import (
 	"baton/connector/rest"
 )
 
-// answers serves each request with the next answer, through rest's own engine.
+// answers gives each request the next response, through the real rest client.
 type answers struct {
-	t     *testing.T
-	pages []page
-	asked []string
+	t        *testing.T
+	pages    []page
+	requests []string
 }
 
 type page struct {
@@ -32,12 +32,12 @@ type page struct {
 }
 
 func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
-	if len(a.asked) == len(a.pages) {
+	if len(a.requests) == len(a.pages) {
 		a.t.Errorf("a request too many: %s", r.URL)
 		return nil, errors.New("no more answers")
 	}
-	p := a.pages[len(a.asked)]
-	a.asked = append(a.asked, r.URL.RawQuery)
+	p := a.pages[len(a.requests)]
+	a.requests = append(a.requests, r.URL.RawQuery)
 	w := httptest.NewRecorder()
 	if p.total != "" {
 		w.Header().Set("x-total-count", p.total)
@@ -122,14 +122,14 @@ func TestWhenAListIsComplete(t *testing.T) {
 			} else if ids := strings.Join(got, " "); ids != tc.want {
 				t.Errorf("%q, want %q", ids, tc.want)
 			}
-			if len(a.asked) != len(tc.pages) {
-				t.Errorf("%d of %d requests", len(a.asked), len(tc.pages))
+			if len(a.requests) != len(tc.pages) {
+				t.Errorf("%d of %d requests", len(a.requests), len(tc.pages))
 			}
 		})
 	}
 }
 
-// list reads users to the end, handing the position from call to call as text.
+// list reads users to the end and passes the position from call to call as text.
 func list(t *testing.T, a *answers) ([]string, error) {
 	c := a.client(t)
 	var ids []string
@@ -158,8 +158,8 @@ func list(t *testing.T, a *answers) ([]string, error) {
 	}
 }
 
-// TestPagingHandle: later pages are cut from the result that the first one named, and
-// a name that is refused begins the list anew.
+// TestPagingHandle: later pages use the handle of the first one, and the list starts over if the handle is
+// refused.
 func TestPagingHandle(t *testing.T) {
 	a := &answers{pages: []page{
 		{total: "3", handle: "h1", body: rows("a", "b")}, {status: 400, body: `{"message":"expired"}`},
@@ -179,12 +179,12 @@ func TestPagingHandle(t *testing.T) {
 		pos, done = step.Next, step.Done
 	}
 	want := []string{"max=1000&offset=0", "max=1000&offset=1&pagingRequestId=h1", "max=1000&offset=0", "max=1000&offset=1&pagingRequestId=h2", "max=1000&offset=2&pagingRequestId=h2"}
-	if !slices.Equal(ids, []string{"a", "b", "c"}) || !slices.Equal(a.asked, want) {
-		t.Errorf("%q by %q", ids, a.asked)
+	if !slices.Equal(ids, []string{"a", "b", "c"}) || !slices.Equal(a.requests, want) {
+		t.Errorf("%q by %q", ids, a.requests)
 	}
 }
 
-// TestOddUsers: what is not what it should be counts as not said.
+// TestOddUsers: a value of the wrong type counts as missing.
 func TestOddUsers(t *testing.T) {
 	a := &answers{pages: []page{{total: "2", body: `[
 		{"id":7,"loginName":null,"email":["x"],"isActive":"TRUE","isInstructor":1,"approvalManager":[],"directHrManager":{"email":"m@x"},
@@ -226,12 +226,12 @@ func TestDate(t *testing.T) {
 	}
 }
 
-// TestWebPageInBetween: a page of a proxy is waited out, and reported if it stays.
+// TestWebPageInBetween: the client waits out a web page of a proxy, and reports one that stays.
 func TestWebPageInBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		html := page{body: "<html>one moment"}
 		check, err := (&answers{pages: []page{html, html, {total: "9", body: rows("a")}}}).client(t).CheckUsers(t.Context())
-		if err != nil || check != (api.Check{Rows: 1, Total: 9, Said: true}) {
+		if err != nil || check != (api.Check{Rows: 1, Total: 9, HasTotal: true}) {
 			t.Errorf("%+v, %v", check, err)
 		}
 		_, err = (&answers{pages: []page{html, html, html}}).client(t).CheckCatalog(t.Context())
@@ -241,7 +241,7 @@ func TestWebPageInBetween(t *testing.T) {
 	})
 }
 
-// TestStatusAnswers: what a poll may say, and what is no answer.
+// TestStatusAnswers lists the valid responses to a poll, and invalid ones.
 func TestStatusAnswers(t *testing.T) {
 	for _, tc := range []struct {
 		body, status string
@@ -265,8 +265,8 @@ func TestStatusAnswers(t *testing.T) {
 	}
 }
 
-// TestBrokenPageIsVoid: where an answer breaks off, or a web page comes in between, what
-// came of the page is void, and the one that is read in its place is whole.
+// TestBrokenPageIsVoid: if a response breaks off, or a web page interferes, the rows of that page are void,
+// and the page that replaces it is complete.
 func TestBrokenPageIsVoid(t *testing.T) {
 	whole := rows("a", "b", "c")
 	for n := 1; n < len(whole); n++ {
@@ -282,8 +282,8 @@ func TestBrokenPageIsVoid(t *testing.T) {
 				Row:  func(u api.User) { ids = append(ids, u.ID) },
 				Void: func() { ids, voided = nil, voided+1 },
 			})
-			if err != nil || strings.Join(ids, " ") != "a b c" || len(a.asked) != 2 || voided != 1 {
-				t.Errorf("cut at %d: %q after %d requests, %d times void, %v", n, ids, len(a.asked), voided, err)
+			if err != nil || strings.Join(ids, " ") != "a b c" || len(a.requests) != 2 || voided != 1 {
+				t.Errorf("cut at %d: %q after %d requests, %d times void, %v", n, ids, len(a.requests), voided, err)
 			}
 		})
 	}

@@ -17,27 +17,26 @@ import (
 	"baton/internal/jsonscan"
 )
 
-const maxStatus = 64 << 10 // bytes of a status answer
+const maxStatus = 64 << 10 // bytes of a status response
 
-// ReportRequest asks for the activity of all accounts in a window of time.
+// ReportRequest requests the activity of all accounts in a time window.
 type ReportRequest struct {
 	Start, End   time.Time
 	ContentTypes []string // as reports name them, "Course"; all types when empty
 }
 
-// Report is the answer to one poll of a report: its rows, or a status while there are
-// none.
+// Report is the response to one poll of a report: its rows, or a status if there are none yet.
 type Report struct {
 	ID     string
 	Status string // upper case, such as PENDING; empty when there are rows
 	Rows   *Rows  // nil until the report is done; to be closed
 }
 
-// noAnswer is the status of an answer without a body that does not say that the report is being made.
+// noAnswer is the status of an empty response that does not say that the report is in progress.
 const noAnswer = "NO ANSWER YET"
 
-// Finished reports whether the status says that the report is done, although there are no rows. Reports
-// that are done are answered with their rows; some clients have met COMPLETED before that.
+// Finished reports whether the status says that the report is done, although there are no rows. The API
+// usually sends the rows of a finished report at once; some clients have seen COMPLETED before them.
 func (r Report) Finished() bool {
 	switch r.Status {
 	case "COMPLETED", "COMPLETE", "DONE", "FINISHED", "READY", "AVAILABLE", "SUCCESS", "SUCCEEDED", "SUCCESSFUL", noAnswer:
@@ -46,8 +45,7 @@ func (r Report) Finished() bool {
 	return false
 }
 
-// Failed reports whether there will never be rows. An unknown status counts as one of a report
-// that is being made.
+// Failed reports whether the rows will never come. An unknown status counts as a report in progress.
 func (r Report) Failed() bool {
 	switch r.Status {
 	case "FAILED", "FAILURE", "ERROR", "EXPIRED", "CANCELLED", "CANCELED", "ABORTED", "REJECTED":
@@ -56,10 +54,9 @@ func (r Report) Failed() bool {
 	return false
 }
 
-// RequestReport requests a learning-activity report. Rows come in order of their last
-// access, the oldest first, so that of two rows for the same account and item the
-// last one is the newer. It may leave another report behind that nobody asks for,
-// when an answer is lost on the way.
+// RequestReport requests a learning-activity report. Rows are in order of their last access, newest first, so
+// that the first of two rows for the same account and item is the newer one. If a response is lost, an unused
+// report may remain.
 func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, error) {
 	var body struct {
 		Start       time.Time `json:"start"`
@@ -71,12 +68,12 @@ func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, 
 			Field string `json:"field"`
 			Order string `json:"order"`
 		} `json:"sort"`
-		// Unless refused, every report is also dropped onto the organisation's SFTP.
+		// Unless this is false, the API also stores every report on the organisation's SFTP server.
 		IsFileRequiredInSftp bool `json:"isFileRequiredInSftp"`
 	}
 	body.Start, body.End = req.Start.UTC().Truncate(time.Second), req.End.UTC().Truncate(time.Second)
 	body.Audience, body.FormatType, body.ContentType = "ALL", "JSON", strings.Join(req.ContentTypes, ",")
-	body.Sort.Field, body.Sort.Order = "lastAccessDate", "desc" // of rows about the same, the first holds
+	body.Sort.Field, body.Sort.Order = "lastAccessDate", "desc" // the first of several rows for the same grant counts
 	b, err := json.Marshal(body)
 	if err != nil {
 		return Report{}, baton.Errorf(baton.Internal, "percipio: request a report: %w", err)
@@ -97,8 +94,8 @@ func (c *Client) RequestReport(ctx context.Context, req ReportRequest) (Report, 
 	return report, explain("request a report", reporting, err)
 }
 
-// ReadReport polls a report. Incomplete when it cannot be read, or a 404 says that there is none. The
-// rows live as long as ctx.
+// ReadReport polls a report. The error is Incomplete if the report cannot be read, or a 404 says that it does
+// not exist. The rows remain readable until ctx ends.
 func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
 	const doing = "read the report"
 	stream, err := patiently(ctx, func() (*rest.Stream, error) {
@@ -128,13 +125,13 @@ func (c *Client) ReadReport(ctx context.Context, id string) (Report, error) {
 		return report, nil
 	}
 	var failure *baton.Error
-	if errors.As(s.Err(), &failure) { // of the transfer, and not of what it brought
+	if errors.As(s.Err(), &failure) { // the transfer failed, not the decoding
 		return Report{}, explain(doing, reporting, failure)
 	}
 	return Report{}, explain(doing, reporting, baton.Errorf(baton.Incomplete, "the answer is neither a list of rows nor a status"))
 }
 
-// readStatus reads a status, if it is one, and nothing follows.
+// readStatus reads a status object that is the whole response.
 func readStatus(s *jsonscan.Scanner) (report Report, ok bool) {
 	if s.Empty() || s.Kind() != '{' {
 		return Report{}, false

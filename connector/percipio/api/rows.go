@@ -10,8 +10,8 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// Row is one row of a learning-activity report: what one account did with one item.
-// All fields are texts as the report has them, empty when it has none.
+// Row is one row of a learning-activity report: the progress of one account in one item. All fields are texts
+// as in the report, empty if missing.
 type Row struct {
 	UserID, ContentID string
 	ContentTitle      string
@@ -19,7 +19,7 @@ type Row struct {
 	CompletedDate     string
 }
 
-// Rows are the rows of a report, read as they arrive. Not safe for concurrent use.
+// Rows are the rows of a report, read as they arrive. It is not safe for concurrent use.
 type Rows struct {
 	scan   *jsonscan.Scanner // inside the array
 	closer io.Closer
@@ -29,7 +29,7 @@ type Rows struct {
 	names *jsonscan.Names
 }
 
-// The fields of a row that matter.
+// The fields of a row that are used.
 const (
 	rowUser = iota
 	rowContent
@@ -44,9 +44,9 @@ func newRows(s *jsonscan.Scanner, closer io.Closer) *Rows {
 	return &Rows{scan: s, closer: closer, names: names}
 }
 
-// Next returns the next row. The error after the last is io.EOF. It is Unavailable when
-// the answer breaks off, Incomplete when it is not a list of rows, and Invalid when a text of a row
-// is not Unicode; the rows that were returned before remain good.
+// Next returns the next row. After the last one the error is io.EOF. Other errors are Unavailable if the
+// response breaks off, Incomplete if it is not a list of rows, and Invalid if a text is not valid Unicode.
+// Rows returned before remain valid.
 func (r *Rows) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
@@ -81,7 +81,7 @@ func (r *Rows) Next() (Row, error) {
 // Close ends the reading.
 func (r *Rows) Close() error { return r.closer.Close() }
 
-// row reads one object. Of a field that is there twice the last one counts.
+// row reads one object. If a field appears twice, the last one counts.
 func (r *Rows) row() (row Row) {
 	s := r.scan
 	for s.Object(); s.Known(r.names); {

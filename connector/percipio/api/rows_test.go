@@ -39,8 +39,8 @@ func scanning(src io.Reader) *Rows {
 	return newRows(s, io.NopCloser(nil))
 }
 
-// byTheBook is what encoding/json makes of the body.
-func byTheBook(body []byte) ([]Row, bool) {
+// decodeJSON reads the body with encoding/json.
+func decodeJSON(body []byte) ([]Row, bool) {
 	var raw []map[string]json.RawMessage
 	var elements []json.RawMessage
 	if json.Unmarshal(body, &elements) != nil || json.Unmarshal(body, &raw) != nil || elements == nil {
@@ -85,16 +85,16 @@ func FuzzRows(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) > maxText {
-			return // a limit of ours that encoding/json does not have
+			return // encoding/json does not have this limit
 		}
-		want, valid := byTheBook(body)
+		want, valid := decodeJSON(body)
 		for name, src := range map[string]io.Reader{"whole": bytes.NewReader(body), "bytewise": iotest.OneByteReader(bytes.NewReader(body)), "with its end": iotest.DataErrReader(bytes.NewReader(body))} {
 			got, err := rowsOf(src)
 			if encoding := (*jsonscan.EncodingError)(nil); errors.As(err, &encoding) {
 				if utf8.Valid(body) && !bytes.Contains(body, []byte(`\u`)) {
 					t.Fatalf("%s: %v", name, err)
 				}
-				continue // encoding/json replaces what is not Unicode
+				continue // encoding/json replaces invalid Unicode
 			}
 			if valid != (err == nil) {
 				t.Fatalf("%s: encoding/json takes it: %v, the scanner says %v", name, valid, err)
@@ -106,8 +106,8 @@ func FuzzRows(f *testing.F) {
 	})
 }
 
-// TestCutAnywhere: a body that ends early is one that breaks off, wherever it does,
-// and the rows before are those of the whole body.
+// TestCutAnywhere: wherever a body is cut, the error says that it breaks off, and the rows before the cut are
+// those of the whole body.
 func TestCutAnywhere(t *testing.T) {
 	body := `[{"userUuid":"u1","contentUuid":"c\u00e9","status":"Started","n":-1.5e3,"x":[{"y":null}]} , {"userUuid":"u2","z":true}, {"status":12}]`
 	whole, err := rowsOf(strings.NewReader(body))
@@ -129,7 +129,7 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// maxText is how long a text may be that somebody wants.
+// maxText is the longest text that a used field may have.
 const maxText = 1 << 20
 
 func TestLimits(t *testing.T) {
@@ -147,7 +147,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// reportOf makes a body of n rows of the usual size without holding it.
+// reportOf returns a body of n rows of the usual size without holding it in memory.
 func reportOf(n int) io.Reader {
 	row := `{"audience":"` + strings.Repeat("All Users; ", 30) + `","businessUnit":"Technology","contentTitle":"Go","contentUuid":"00000000-0000-0000-0000-000000000000",` +
 		`"duration":"1","emailAddress":"first.last@example.com","status":"Started","userUuid":"00000000-0000-0000-0000-000000000001",` +
@@ -187,7 +187,7 @@ func BenchmarkRows(b *testing.B) {
 	}
 }
 
-// TestRowsAllocateLittle: a block of memory holds the texts of many rows.
+// TestRowsAllocateLittle: the texts of many rows share a block of memory.
 func TestRowsAllocateLittle(t *testing.T) {
 	body, _ := io.ReadAll(reportOf(2000))
 	r := scanning(bytes.NewReader(body))
@@ -200,7 +200,7 @@ func TestRowsAllocateLittle(t *testing.T) {
 	}
 }
 
-// TestUsualDates: a date that is not parsed is what it would be if it were.
+// TestUsualDates: a date in the usual form comes out as if it had been parsed.
 func TestUsualDates(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	usual := 0

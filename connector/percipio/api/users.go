@@ -7,14 +7,14 @@ import (
 	"baton/internal/jsonscan"
 )
 
-// User is an account of the organisation. Texts are empty when the API has none.
+// User is an account of the organisation. Missing texts are empty.
 type User struct {
 	ID, ExternalUserID, LoginName, Email string
 	FirstName, LastName                  string
 	Role                                 string // LEARNER, ADMIN, MANAGER and the like
 	JobTitle, JobRole                    string
 	ApprovalManager, DirectHRManager     Manager
-	// The flags are nil when the API does not say.
+	// The flags are nil if missing.
 	IsActive, IsInstructor, HasCoaching                   *bool
 	HasEnterpriseCoaching, HasEnterpriseCoachingDashboard *bool
 	CustomAttributes                                      []Attribute
@@ -26,7 +26,7 @@ type Manager struct{ ID, Email, ExternalUserID string }
 // Attribute is a field that the organisation defined. Value is empty for null.
 type Attribute struct{ ID, Name, Value string }
 
-// maxAttributes limits the capacity that is allocated before the attributes are read.
+// maxAttributes limits the capacity allocated before the attributes are read.
 const maxAttributes = 100
 
 // userReader reads accounts, one after the other.
@@ -175,9 +175,8 @@ func (r *userReader) readAttributes() []Attribute {
 	return all
 }
 
-// ListUsers reads one page of accounts, with one request. After an error the same
-// position may be read again. Incomplete if the list cannot be proved complete; see
-// package paging.
+// ListUsers reads one page of accounts with one request. After an error the same position may be read again.
+// The error is Incomplete if the list cannot be proved complete; see package paging.
 func (c *Client) ListUsers(ctx context.Context, at paging.Position, sink paging.Sink[User]) (paging.Step, error) {
 	l := listing[User]{path: c.path(userManagement, "v1", "users"), rows: readUsers, id: func(u User) string { return u.ID }, sink: sink}
 	step, err := listPage(ctx, c, l, at)
