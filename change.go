@@ -2,40 +2,40 @@ package baton
 
 import "context"
 
-// GrantRequest asks to give or take one entitlement.
+// GrantRequest is a request to grant or revoke one entitlement.
 type GrantRequest struct {
 	Entitlement EntitlementID
 	Principal   ResourceID
 	DryRun      bool // read and plan, change nothing
 }
 
-// Outcome is what a change did, after verification.
+// Outcome is the verified result of a change.
 type Outcome struct {
-	// Already says that nothing had to be done.
+	// Already reports that nothing had to be done.
 	Already bool
-	// Done is what happened (or, on a dry run, would happen), in sentences for a
-	// person, most important first.
+	// Done describes the change (on a dry run, the planned change) in sentences for a person, most important
+	// first.
 	Done []string
-	// Warnings are true things the asker may not expect, such as a role that does
-	// not change because another group has priority.
+	// Warnings describe effects that the caller may not expect, such as a role that does not change because
+	// another group has priority.
 	Warnings []string
 	// Resource is the account that was created or found.
 	Resource *Resource
-	// Values are an action's return values.
+	// Values holds an action's return values.
 	Values map[string]any
 }
 
-// AccountCreation is a connector's way to create accounts. Accounts are created
-// without a password: the upstreams of this project sign people in through SSO.
+// AccountCreation describes how a connector creates accounts. Accounts have no password: the upstreams of
+// this project sign people in through SSO.
 type AccountCreation struct {
 	ResourceType string // the type of the created resource
 	Fields       []Field
-	// Create makes the account. Already is set, with the existing account, when
-	// there is one with that e-mail. Invalid when a field is missing or refused.
+	// Create creates the account. If an account with that e-mail exists, Create returns it and sets Already.
+	// The error is Invalid if a field is missing or refused.
 	Create func(ctx context.Context, req AccountRequest) (Outcome, error)
 }
 
-// AccountRequest asks for an account.
+// AccountRequest is a request to create an account.
 type AccountRequest struct {
 	Email   string
 	Login   string
@@ -43,7 +43,7 @@ type AccountRequest struct {
 	DryRun  bool
 }
 
-// ActionType classifies an action for C1, numbered as the wire numbers them.
+// ActionType classifies an action for C1. The numbers are those of the protocol.
 type ActionType int
 
 // The action types that this project uses.
@@ -53,7 +53,7 @@ const (
 	ActionAccountEnable  ActionType = 5
 )
 
-// Action is a named operation beside granting and revoking.
+// Action is a named operation other than granting and revoking.
 type Action struct {
 	Name        string
 	DisplayName string
@@ -61,16 +61,15 @@ type Action struct {
 	Types       []ActionType
 	Arguments   []Field
 	Returns     []Field
-	// Run carries the action out. Arguments are checked against the schema before.
+	// Run carries out the action. The caller checks the arguments against the schema first.
 	Run func(ctx context.Context, req ActionRequest) (Outcome, error)
 }
 
-// ActionRequest asks for an action.
+// ActionRequest is a request to run an action.
 type ActionRequest struct {
 	Arguments map[string]any
 	DryRun    bool
-	// Previously reports whether a previous sync has the resource. It serves to tell what
-	// the upstream no longer has from what never existed. It is nil where no previous sync
-	// can be read.
+	// Previously reports whether a previous sync has the resource. It distinguishes resources that the
+	// upstream no longer has from those that never existed. It is nil if no previous sync can be read.
 	Previously func(ResourceID) (bool, error)
 }

@@ -2,8 +2,8 @@ package baton
 
 import "context"
 
-// Connector is everything the runtime knows of one upstream. Functions that are
-// nil are abilities that the connector does not have.
+// Connector describes one upstream and the operations on it. A nil function means that the connector does not
+// support the operation.
 type Connector struct {
 	Name          string // binary name, "baton-perplexity"
 	DisplayName   string // "Perplexity"
@@ -12,25 +12,23 @@ type Connector struct {
 	ResourceTypes []ResourceType
 	Feeds         []Feed
 
-	// Origin identifies the upstream tenant, without secrets. A sync that was
-	// interrupted resumes only against the same origin.
+	// Origin identifies the upstream tenant, without secrets. An interrupted sync resumes only if the origin
+	// is the same.
 	Origin string
 
-	// Validate makes the cheapest authenticated call and explains what is wrong.
+	// Validate makes the cheapest authenticated call. Its error explains what is wrong.
 	Validate func(ctx context.Context) error
 
-	// Get reads one resource with its entitlements and grants, uncached, for
-	// targeted syncs. NotFound if it does not exist.
+	// Get reads one resource with its entitlements and grants, uncached, for targeted syncs. The error is
+	// NotFound if the resource does not exist.
 	Get func(ctx context.Context, id ResourceID, page Page) error
 
-	// Grant gives an entitlement to a principal. Already is set when it was held.
-	// NotFound if the entitlement's resource or the principal does not exist
-	// upstream.
+	// Grant grants an entitlement to a principal. It sets Already if the principal held it. The error is
+	// NotFound if the entitlement's resource or the principal does not exist upstream.
 	Grant func(ctx context.Context, req GrantRequest) (Outcome, error)
 
-	// Revoke takes an entitlement away. Already is set when it was not held, or
-	// when its resource or the principal no longer exists. Refused when a guard
-	// forbids it.
+	// Revoke revokes an entitlement. It sets Already if the principal did not hold it, or if its resource or
+	// the principal no longer exists. The error is Refused if a guard forbids the change.
 	Revoke func(ctx context.Context, req GrantRequest) (Outcome, error)
 
 	// Account creates accounts.
@@ -38,23 +36,20 @@ type Connector struct {
 
 	Actions []Action
 
-	// Diagnose examines the upstream step by step, going on after a finding where
-	// it can.
+	// Diagnose examines the upstream step by step and continues after a finding if possible.
 	Diagnose func(ctx context.Context, report func(Finding))
 
-	// Review says in a few lines what the facts of a sync mean to a reviewer, such
-	// as who holds which role.
+	// Review summarises the facts of a sync in a few lines for a reviewer, such as who holds which role.
 	Review func(facts Facts) ([]Note, error)
 
-	// Resolve finds out whom grants mean whose principals are the ids of no resource in the
-	// sync: same has the ids of those who are known by another name, and unread are
-	// principals of which it is not known whom they mean, so that the sync must not be
-	// sealed. The others are principals that the upstream does not list; their grants are
-	// dropped and counted, as they all are if Resolve is nil.
+	// Resolve identifies principals of grants that are not the id of a resource in the sync. same maps those
+	// known by another name to their ids. unread lists principals that cannot be identified, so that the sync
+	// must not be sealed. The upstream does not list the others; their grants are dropped and counted. If
+	// Resolve is nil, all of them are.
 	Resolve func(unknown Unknown) (same map[string]string, unread []string, err error)
 
-	// Roles says which entitlements of a sync amount to which role, where the upstream
-	// has roles that are not entitlements themselves.
+	// Roles returns the entitlements of a sync that amount to a role, if the upstream has roles that are not
+	// entitlements themselves.
 	Roles func(facts Facts) (Roles, error)
 }
 
@@ -85,10 +80,10 @@ func (c *Connector) Provisions() bool {
 
 // Finding is one result of Diagnose.
 type Finding struct {
-	Check  string // what was looked at, "token"
+	Check  string // the subject, "token"
 	Level  Level
-	Detail string // what was found
-	Fix    string // what to do, when Level is not OK
+	Detail string // the observation
+	Fix    string // advice, if Level is not OK
 }
 
 // Level grades a finding or a note.
@@ -101,7 +96,7 @@ const (
 	Failure
 )
 
-// String is the level in a word.
+// String returns the level as a word.
 func (l Level) String() string { return [...]string{"ok", "warning", "failure"}[l] }
 
 // Note is one line of a review.
@@ -109,26 +104,25 @@ type Note struct {
 	Level Level
 	Label string // "Admin"
 	Text  string // "2 enabled accounts: ann@…, bob@…"
-	// Counts marks a note that only counts what the sync holds. A report that shows the
-	// rows leaves it out.
+	// Counts marks a note that only counts rows of the sync. A report that shows the rows omits it.
 	Counts bool
 	// Floors are counts that must not fall too low.
 	Floors []Floor
 }
 
-// Floor counts what an upstream must not run out of, such as its enabled admins. A sync
-// that counts fewer than Least, and fewer than the previous sync, is held.
+// Floor is a count with a minimum, such as the enabled admins of an upstream. A sync whose count is below
+// Least, and below the count of the previous sync, is held.
 type Floor struct {
-	What  string // in the plural, "enabled admins"; it tells floors apart
+	Noun  string // in the plural, "enabled admins"; identifies the floor
 	Count int
 	Least int
 }
 
-// Facts is what one sealed sync holds.
+// Facts reads one sealed sync.
 type Facts interface {
-	// Resources calls fn for each resource of the type, in no particular order. Only its
-	// ID, DisplayName and Status are certain to be there.
+	// Resources calls fn for each resource of the type, in no particular order. Only ID, DisplayName and
+	// Status are always set.
 	Resources(resourceType string, fn func(Resource) error) error
-	// Grants calls fn for each grant of the entitlement. Only its ID is certain to be there.
+	// Grants calls fn for each grant of the entitlement. Only its ID is always set.
 	Grants(entitlement EntitlementID, fn func(Grant) error) error
 }

@@ -2,32 +2,32 @@ package baton
 
 import "strings"
 
-// Purpose says what holding an entitlement means.
+// Purpose classifies an entitlement by the meaning of holding it.
 type Purpose int
 
-// The purposes, numbered as the wire numbers them.
+// The purposes. The numbers are those of the protocol.
 const (
 	PurposeAssignment Purpose = 1
 	PurposePermission Purpose = 2
 )
 
-// EntitlementID names an entitlement: a slug on a resource.
+// EntitlementID identifies an entitlement: a slug on a resource.
 type EntitlementID struct {
 	Resource ResourceID
 	Slug     string
 }
 
-// String is the entitlement's identity, "type:id:slug".
+// String returns the entitlement's identity, "type:id:slug".
 func (e EntitlementID) String() string { return e.Resource.String() + ":" + e.Slug }
 
-// ParseEntitlementID splits the id of an entitlement on a resource at its slug. It reports
-// false for an id of another form, which files of other programs may hold.
+// ParseEntitlementID splits the id of an entitlement on a resource at its slug. ok is false for an id of
+// another form, which files of other programs may contain.
 func ParseEntitlementID(id string, resource ResourceID) (e EntitlementID, ok bool) {
 	slug, ok := strings.CutPrefix(id, resource.String()+":")
 	return EntitlementID{Resource: resource, Slug: slug}, ok && slug != ""
 }
 
-// Entitlement is something that can be held on a resource.
+// Entitlement is a permission or membership that principals can hold on a resource.
 type Entitlement struct {
 	ID           EntitlementID
 	ResourceName string // display name of the resource, repeated for readers without a join
@@ -37,18 +37,18 @@ type Entitlement struct {
 	GrantableTo  []string // resource type ids of the principals that may hold it
 }
 
-// GrantID names a grant: who holds which entitlement.
+// GrantID identifies a grant: a principal and the entitlement that it holds.
 type GrantID struct {
 	Entitlement EntitlementID
 	Principal   ResourceID
 }
 
-// String is the grant's identity, "type:id:slug:principaltype:principalid".
+// String returns the grant's identity, "type:id:slug:principaltype:principalid".
 func (g GrantID) String() string { return g.Entitlement.String() + ":" + g.Principal.String() }
 
-// Grant says that a principal holds an entitlement.
+// Grant records that a principal holds an entitlement.
 type Grant struct {
 	ID           GrantID
 	ResourceName string  // display name of the entitlement's resource
-	Metadata     Profile // what the upstream says of this one grant, such as a completion date
+	Metadata     Profile // attributes of this grant, such as a completion date
 }

@@ -6,33 +6,33 @@ import (
 	"fmt"
 )
 
-// Kind classifies errors by what the asker can do about them. The list is closed:
-// wire maps it to gRPC codes and runner to exit codes, and nothing else does.
+// Kind classifies errors by what the caller can do about them. The list is closed. Package wire maps kinds to
+// gRPC codes and package cli maps them to exit codes; nothing else does.
 type Kind int
 
 // The kinds of errors.
 const (
-	Internal         Kind = iota // a defect of this program, or an error nobody classified
+	Internal         Kind = iota // a defect of this program, or an unclassified error
 	Invalid                      // the request or the configuration is wrong; change it
 	Unauthenticated              // the credential was not accepted
 	PermissionDenied             // the credential may not do this
-	NotFound                     // what was named does not exist
-	AlreadyExists                // it exists and cannot be used as asked
-	Refused                      // a guard or the state of things forbids it
+	NotFound                     // the named object does not exist
+	AlreadyExists                // the object exists, and the request conflicts with it
+	Refused                      // a guard or the current state forbids it
 	Unsupported                  // the connector or the upstream cannot do this
-	Unavailable                  // the upstream is down, or breaks off; try again later
+	Unavailable                  // the upstream is down or broke off; try again later
 	RateLimited                  // the upstream asks to slow down; try again later
-	Incomplete                   // what was read cannot be proved complete
-	Corrupt                      // a file is not what it should be
+	Incomplete                   // the data that was read cannot be proved complete
+	Corrupt                      // a file is damaged or of another format
 	Storage                      // the disk is full, read-only or failing
-	Canceled                     // the asker gave up
+	Canceled                     // the caller gave up
 	DeadlineExceeded             // time ran out
 )
 
 var kindNames = [...]string{"internal", "invalid", "unauthenticated", "permission denied", "not found", "already exists",
 	"refused", "unsupported", "unavailable", "rate limited", "incomplete", "corrupt", "storage", "canceled", "deadline exceeded"}
 
-// String is the kind in words.
+// String returns the kind in words.
 func (k Kind) String() string {
 	if k < 0 || int(k) >= len(kindNames) {
 		return fmt.Sprintf("kind %d", int(k))
@@ -40,31 +40,31 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// Error is a classified error. It prints as its cause, on one line; Fix is
-// printed beside it, once, by whoever shows the error to a person.
+// Error is a classified error. It prints as its cause, on one line. Whoever shows the error to a person
+// prints Fix beside it, once.
 type Error struct {
 	Kind Kind
 	Err  error  // what failed and why
-	Fix  string // what to do about it, a sentence; may be empty
+	Fix  string // advice, one sentence; may be empty
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an error of a kind. As with fmt.Errorf, %w keeps a cause.
+// Errorf returns an error of a kind. As with fmt.Errorf, %w wraps a cause.
 func Errorf(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Err: fmt.Errorf(format, args...)}
 }
 
-// WithFix adds what to do about the error.
+// WithFix sets the advice for the error and returns the error.
 func (e *Error) WithFix(format string, args ...any) *Error {
 	e.Fix = fmt.Sprintf(format, args...)
 	return e
 }
 
-// KindOf is the kind of the outermost classified error in the chain. Context
-// errors are classified as such; anything else unclassified is Internal.
+// KindOf returns the kind of the outermost classified error in the chain. Context errors are Canceled or
+// DeadlineExceeded; any other unclassified error is Internal.
 func KindOf(err error) Kind {
 	var e *Error
 	switch {
@@ -78,7 +78,7 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// FixOf is the advice of the outermost error in the chain that carries any.
+// FixOf returns the advice of the outermost error in the chain that has any.
 func FixOf(err error) string {
 	for err != nil {
 		var e *Error

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// FieldKind is the type of a value that a person or C1 fills in.
+// FieldKind is the type of a value that a person or C1 enters.
 type FieldKind int
 
 // The kinds of fields.
@@ -18,12 +18,12 @@ const (
 	StringsField
 )
 
-// String is the kind as a person would say it.
+// String returns the kind in words for a person.
 func (k FieldKind) String() string {
 	return [...]string{"text", "true or false", "a whole number", "a list of texts"}[k]
 }
 
-// Field is one input of account creation or of an action, or one value it returns.
+// Field is an input of account creation or of an action, or a return value.
 type Field struct {
 	Name        string
 	DisplayName string
@@ -33,9 +33,8 @@ type Field struct {
 	Required    bool
 }
 
-// CheckFields checks values, as encoding/json decodes them, against a schema:
-// nothing missing, nothing unknown, everything of its kind. It replaces whole numbers
-// by int and lists by []string. The error names everything that is wrong.
+// CheckFields checks values, as decoded by encoding/json, against a schema: no field may be missing, unknown
+// or of the wrong kind. It replaces whole numbers by int and lists by []string. The error lists all problems.
 func CheckFields(fields []Field, values map[string]any) error {
 	var bad []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -61,7 +60,7 @@ func CheckFields(fields []Field, values map[string]any) error {
 	return nil
 }
 
-// value is a JSON value as the kind has it.
+// value converts a JSON value to the kind.
 func (k FieldKind) value(value any) (any, bool) {
 	switch v := value.(type) {
 	case string:

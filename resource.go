@@ -2,20 +2,20 @@ package baton
 
 import "time"
 
-// ResourceID names a resource within one connector. ID is the upstream's own
-// opaque, case-exact identifier.
+// ResourceID identifies a resource within one connector. ID is the upstream's own opaque, case-exact
+// identifier.
 type ResourceID struct {
 	Type string
 	ID   string
 }
 
-// String is the resource's identity, "type:id".
+// String returns the resource's identity, "type:id".
 func (r ResourceID) String() string { return r.Type + ":" + r.ID }
 
-// Trait says what a resource type is to a reviewer.
+// Trait classifies a resource type for reviewers.
 type Trait int
 
-// The traits this project uses, numbered as the wire numbers them.
+// The traits that this project uses. The numbers are those of the protocol.
 const (
 	TraitUser  Trait = 1
 	TraitGroup Trait = 2
@@ -29,25 +29,25 @@ type ResourceType struct {
 	DisplayName string
 	Description string
 	Traits      []Trait
-	// NoEntitlements marks a type that never carries entitlements or grants of its
-	// own, such as accounts; readers then need not ask.
+	// NoEntitlements marks a type whose resources never have entitlements or grants of their own, such as
+	// accounts, so that readers can skip them.
 	NoEntitlements bool
-	// Ranks are slugs of which a principal holds only the highest on a resource,
-	// highest first: who has completed a course is no longer in progress. A feed may
-	// deliver grants of several; the sync keeps the one that ranks highest.
+	// Ranks lists slugs, highest first, of which a principal holds only the highest on a resource: an account
+	// that has completed a course is no longer in progress. A feed may deliver grants of several; the sync
+	// keeps the highest.
 	Ranks []string
-	// Columns are what a report shows of each resource beside its name.
+	// Columns lists the attributes that a report shows of each resource beside its name.
 	Columns []Column
-	// Provision says that entitlements of this type can be granted and revoked,
-	// or accounts of this type created.
+	// Provision reports that entitlements of this type can be granted and revoked, or accounts of this type
+	// created.
 	Provision bool
 }
 
-// Status is whether a resource is in use. The zero value is "the upstream does not
-// say", which is not the same as disabled.
+// Status tells whether a resource is in use. The zero value means that the upstream does not say, which is
+// not the same as disabled.
 type Status int
 
-// The states of a resource, numbered as the wire numbers them.
+// The states of a resource. The numbers are those of the protocol.
 const (
 	StatusUnspecified Status = 0
 	StatusEnabled     Status = 1
@@ -55,30 +55,30 @@ const (
 	StatusDeleted     Status = 3
 )
 
-// Profile holds a resource's free attributes. Values are string, bool, float64,
-// int, []string, or nested Profile; nothing else can be written to a file.
+// Profile holds a resource's free-form attributes. Values are string, bool, float64, int, []string, or nested
+// Profile; other types cannot be written to a file.
 type Profile map[string]any
 
-// Resource is a row of the upstream: an account, a group, a course.
+// Resource is an object of the upstream: an account, a group, a course.
 type Resource struct {
 	ID          ResourceID
-	Parent      ResourceID // zero when the resource stands alone
+	Parent      ResourceID // zero if there is none
 	DisplayName string
 	Description string
 	Status      Status
-	CreatedAt   time.Time // zero when the upstream does not say
+	CreatedAt   time.Time // zero if unknown
 	Profile     Profile
 	User        *User  // set on resources of a type with TraitUser
 	Group       *Group // set on resources of a type with TraitGroup
 }
 
-// Email is one address of an account.
+// Email is one e-mail address of an account.
 type Email struct {
 	Address string
 	Primary bool
 }
 
-// User is what a resource with the user trait adds.
+// User holds the attributes of a resource with the user trait.
 type User struct {
 	Emails       []Email
 	Login        string
@@ -91,15 +91,15 @@ type User struct {
 	Kind         AccountKind
 }
 
-// AccountKind says whom an account is for.
+// AccountKind tells whether an account belongs to a person.
 type AccountKind int
 
-// The kinds of accounts. An account of which the file does not say it counts as a person's.
+// The kinds of accounts. An account of unknown kind counts as a person's.
 const (
 	PersonAccount AccountKind = iota
 	ServiceAccount
 	SystemAccount
 )
 
-// Group is what a resource with the group trait adds.
+// Group holds the attributes of a resource with the group trait. There are none yet.
 type Group struct{}

@@ -4,11 +4,11 @@ import "log/slog"
 
 const redacted = "REDACTED"
 
-// Secret is a credential. However it is printed, logged or encoded, it comes out
-// as REDACTED; only Reveal gives the value, and only at the place that sends it.
+// Secret is a credential. It prints, logs and encodes as REDACTED. Only Reveal returns the value, and only
+// the code that sends it calls Reveal.
 type Secret struct {
-	// A pointer, for package fmt calls no method of a field that is not exported, but
-	// prints a pointer there as an address.
+	// A pointer, because package fmt calls no methods of unexported fields, but prints a pointer there as an
+	// address.
 	value *string
 }
 
@@ -20,7 +20,7 @@ func NewSecret(value string) Secret {
 	return Secret{value: &value}
 }
 
-// Reveal is the credential itself.
+// Reveal returns the credential itself.
 func (s Secret) Reveal() string {
 	if s.IsZero() {
 		return ""
@@ -31,7 +31,7 @@ func (s Secret) Reveal() string {
 // IsZero reports whether there is no credential.
 func (s Secret) IsZero() bool { return s.value == nil }
 
-// String is "REDACTED", or empty when there is no credential.
+// String returns "REDACTED", or "" if there is no credential.
 func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
@@ -39,11 +39,11 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// GoString keeps %#v from showing the value.
+// GoString prevents %#v from showing the value.
 func (s Secret) GoString() string { return "baton.Secret(" + s.String() + ")" }
 
-// MarshalText keeps encoders from showing the value.
+// MarshalText prevents encoders from showing the value.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// LogValue keeps loggers from showing the value.
+// LogValue prevents loggers from showing the value.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

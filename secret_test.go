@@ -11,8 +11,8 @@ import (
 	"baton"
 )
 
-// TestSecretCannotBePrinted: in no way that code prints things, also deep inside of
-// others and where fmt cannot call its methods.
+// TestSecretCannotBePrinted tries every way of printing values, including nested ones and those where fmt
+// cannot call methods.
 func TestSecretCannotBePrinted(t *testing.T) {
 	const value = "sk-0123456789"
 	secret := baton.NewSecret(value)

@@ -12,9 +12,8 @@ const (
 	SecretSetting                     // Secret
 )
 
-// Setting is one thing that can be configured. The same setting is the flag
-// --name, the environment variable BATON_NAME and the key name in .baton.yaml; a
-// secret can also be read from the file that --name-file or BATON_NAME_FILE names.
+// Setting is one configurable value. It is set by the flag --name, the environment variable BATON_NAME or the
+// key name in .baton.yaml. A secret can also be read from the file in --name-file or BATON_NAME_FILE.
 type Setting struct {
 	Name        string // "scim-token"
 	DisplayName string // "SCIM token", for forms
@@ -23,24 +22,24 @@ type Setting struct {
 	Kind        SettingKind
 	Default     any // of the kind's Go type, or nil
 	Required    bool
-	Min, Max    int  // bounds of an IntSetting, when Max is not 0
-	Advanced    bool // left out of C1's form and of the short help
+	Min, Max    int  // bounds of an IntSetting, if Max is not 0
+	Advanced    bool // omitted from C1's form and the short help
 }
 
-// Values are the resolved settings of one run, by name.
+// Values holds the resolved settings of one run, by name.
 type Values map[string]any
 
-// String is the value of a StringSetting.
+// String returns the value of a StringSetting.
 func (v Values) String(name string) string { s, _ := v[name].(string); return s }
 
-// Bool is the value of a BoolSetting.
+// Bool returns the value of a BoolSetting.
 func (v Values) Bool(name string) bool { b, _ := v[name].(bool); return b }
 
-// Int is the value of an IntSetting.
+// Int returns the value of an IntSetting.
 func (v Values) Int(name string) int { n, _ := v[name].(int); return n }
 
-// Strings is the value of a StringsSetting.
+// Strings returns the value of a StringsSetting.
 func (v Values) Strings(name string) []string { l, _ := v[name].([]string); return l }
 
-// Secret is the value of a SecretSetting.
+// Secret returns the value of a SecretSetting.
 func (v Values) Secret(name string) Secret { s, _ := v[name].(Secret); return s }

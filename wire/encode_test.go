@@ -16,7 +16,7 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// oddProfile is a profile of anything, at most so deep.
+// oddProfile returns a random profile of at most that depth.
 func oddProfile(r *rand.Rand, depth int) baton.Profile {
 	p := baton.Profile{}
 	for range r.IntN(6) {
@@ -43,7 +43,7 @@ func oddProfile(r *rand.Rand, depth int) baton.Profile {
 	return p
 }
 
-// oddText is a text of any length, now and then one that is not UTF-8.
+// oddText returns a random text of any length, sometimes with invalid UTF-8.
 func oddText(r *rand.Rand) string {
 	switch r.IntN(40) {
 	case 0:
@@ -98,8 +98,8 @@ func oddResource(r *rand.Rand) baton.Resource {
 	return res
 }
 
-// TestEncoderIsTheLibrarys holds the bytes of anything, and what cannot be written,
-// against those of the protobuf library.
+// TestEncoderIsTheLibrarys compares the bytes and errors for random values with those of the protobuf
+// library.
 func TestEncoderIsTheLibrarys(t *testing.T) {
 	same := func(what string, got []byte, gotErr error, message proto.Message, wantErr error) {
 		t.Helper()
@@ -142,7 +142,7 @@ func TestEncoderIsTheLibrarys(t *testing.T) {
 	}
 }
 
-// TestResourcesRemember: whichever profiles came before, a resource becomes the same bytes.
+// TestResourcesRemember: the encoding of a resource does not depend on the profiles before it.
 func TestResourcesRemember(t *testing.T) {
 	names := []string{"", "a", "active", "aa", "department", "Z", "\u00e4", "a b", "email", "id", "title", "zone"}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -170,9 +170,8 @@ func TestResourcesRemember(t *testing.T) {
 	}
 }
 
-// TestDecoderIsTheLibrarys holds what is decoded without the protobuf library against what
-// it decodes: of all that we write, which must not need it, and of that with a byte
-// changed, cut off or moved, which may.
+// TestDecoderIsTheLibrarys compares decoding without the protobuf library with the library: for everything
+// that this package writes, which must not need the library, and for damaged versions of it, which may.
 func TestDecoderIsTheLibrarys(t *testing.T) {
 	decoded := 0
 	for seed := range longtest.Pick[uint64](1_500, 10_000) {

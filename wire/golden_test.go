@@ -89,7 +89,7 @@ func unmarshalGrant(b []byte) (baton.Grant, error) {
 	return out, nil
 }
 
-// errForeign reports a sound message that this package does not encode.
+// errForeign reports a valid message that this package does not encode.
 var errForeign = baton.Errorf(baton.Corrupt, "not written by this package")
 
 func TestGolden(t *testing.T) {

@@ -2,20 +2,17 @@ package wire
 
 import "unicode/utf8"
 
-// GrantOutline is what a grant connects. The bytes are in the memory of the message; what
-// the message does not say is empty.
+// GrantOutline holds the ids of a grant. The slices share the memory of the message; missing parts are empty.
 type GrantOutline struct {
 	Entitlement                []byte // id
 	PrincipalType, PrincipalID []byte
-	// Plain says that the message holds nothing else of interest: no annotations and no
-	// sources.
+	// Plain reports that the message has neither annotations nor sources.
 	Plain bool
 }
 
-// OutlineGrant reads what a c1.connector.v2.Grant connects, without the protobuf library.
-// What describes the entitlement and the principal is skipped. ok is false for a message
-// that [UnmarshalGrant] must decode, or refuse: fields are unknown, come twice or in
-// another order, or a text is not UTF-8.
+// OutlineGrant reads the ids of a c1.connector.v2.Grant without the protobuf library. It skips the
+// descriptions of the entitlement and the principal. ok is false for a message that [UnmarshalGrant] must
+// decode or refuse: it has unknown, repeated or reordered fields, or invalid UTF-8.
 func OutlineGrant(b []byte) (o GrantOutline, ok bool) {
 	d := decoder{b: b}
 	o.Plain = true
@@ -41,17 +38,17 @@ func OutlineGrant(b []byte) (o GrantOutline, ok bool) {
 	return o, !d.odd && len(d.b) == 0
 }
 
-// open begins to read the message in a field, as inner does, without a function: millions of
-// grants are read this way.
+// open begins to read the message in a field, as inner does, but without a function call: it is used for
+// millions of grants.
 func (d *decoder) open(b []byte) decoder {
 	d.odd = d.odd || b == nil // a number
 	return decoder{b: b}
 }
 
-// close ends what open began.
+// close ends the reading that open began.
 func (d *decoder) close(in *decoder) { d.odd = d.odd || in.odd || len(in.b) > 0 }
 
-// valid gives up when a field is not a text.
+// valid sets odd if a field is not valid text.
 func (d *decoder) valid(b []byte) []byte {
 	if b == nil || !utf8.Valid(b) {
 		d.odd = true

@@ -6,7 +6,7 @@ import (
 	"baton/wire"
 )
 
-// FuzzOutlineGrant holds the outline of a grant against the library's decoding.
+// FuzzOutlineGrant compares the outline of a grant with the library's decoding.
 func FuzzOutlineGrant(f *testing.F) {
 	for _, name := range []string{"grant", "grant_metadata"} {
 		f.Add(readGolden(f, name))

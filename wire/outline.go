@@ -6,19 +6,19 @@ import (
 	"baton"
 )
 
-// OutlineResource decodes of a c1.connector.v2.Resource, as this package writes it, what it
-// is called, in its memory, and whether it is in use, and skips the rest: a review of a large
-// sync asks every resource and needs no more of it.
+// OutlineResource decodes the display name and the status of a c1.connector.v2.Resource that this package
+// wrote, and skips the rest. A review of a large sync needs no more of each resource. name shares the memory
+// of b.
 func OutlineResource(b []byte) (name []byte, status baton.Status, err error) {
 	err = eachField(b, func(field protowire.Number, value []byte, _ uint64) error {
 		switch {
-		case value == nil: // of another type than it should be
+		case value == nil: // unexpected wire type
 		case field == 3:
 			name = value
 		case field == 11:
 			return eachField(value, func(field protowire.Number, value []byte, number uint64) error {
 				if field == 1 && value == nil {
-					status = baton.Status(int32(number)) // an enum, in as many bits
+					status = baton.Status(int32(number)) // an enum has 32 bits
 				}
 				return nil
 			})

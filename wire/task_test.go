@@ -20,8 +20,7 @@ import (
 	"baton/wire"
 )
 
-// field is one field as the wire has it, written from its number: a text, the bytes
-// of a message, or a number.
+// field encodes a field with that number: a text, the bytes of a message, or a number.
 func field[T string | []byte | int](number int, value T) []byte {
 	switch v := any(value).(type) {
 	case int:
@@ -37,7 +36,7 @@ func field[T string | []byte | int](number int, value T) []byte {
 
 func message(fields ...[]byte) []byte { return slices.Concat(fields...) }
 
-// packed is an Any.
+// packed encodes an Any.
 func packed(name string, fields ...[]byte) []byte {
 	a := field(1, "type.googleapis.com/"+name)
 	if value := message(fields...); len(value) > 0 {
@@ -73,7 +72,7 @@ func ok[T any](t *testing.T) func(v T, err error) T {
 	}
 }
 
-// TestCallBytes pins what is sent in calls that are not answers.
+// TestCallBytes fixes the bytes of calls that are not answers.
 func TestCallBytes(t *testing.T) {
 	must := ok[[]byte](t)
 	host := wire.Host{ID: "h1", GoVersion: "go1", Package: "p", PackageVersion: "v1", Hostname: "a", OS: "b", Platform: "c",
@@ -114,7 +113,7 @@ func TestCallBytes(t *testing.T) {
 	}
 }
 
-// TestAnswerBytes pins the answer of every task.
+// TestAnswerBytes fixes the answer to every task.
 func TestAnswerBytes(t *testing.T) {
 	must := ok[wire.Response](t)
 	responses := map[string]struct {
@@ -229,8 +228,8 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-// TestRecordedAnswers compares with what official programs sent. It needs the
-// recordings that lie beside the repository where the project is developed.
+// TestRecordedAnswers compares with recordings of official programs. They are outside the repository; without
+// them the test is skipped.
 func TestRecordedAnswers(t *testing.T) {
 	f, err := os.Open(filepath.Join("..", "..", "shared", "recorded", "wire-vectors.jsonl"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -290,8 +289,7 @@ func FuzzUnmarshalGetTask(f *testing.F) {
 	})
 }
 
-// FuzzUnmarshalHeartbeat: an answer to a heartbeat is refused as corrupt, or its time is one
-// that can be waited for.
+// FuzzUnmarshalHeartbeat: a response to a heartbeat is corrupt, or its wait is usable.
 func FuzzUnmarshalHeartbeat(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(field(1, message(field(2, "x"))))

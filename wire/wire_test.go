@@ -17,8 +17,7 @@ import (
 	"baton/wire"
 )
 
-// TestRoundTrip writes random resources again and again: the bytes never differ, and
-// nothing is lost on the way back.
+// TestRoundTrip encodes random resources twice: the bytes are the same, and decoding loses nothing.
 func TestRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
@@ -93,7 +92,7 @@ func randomResource(r *rand.Rand) baton.Resource {
 	return res
 }
 
-// TestLocalTime: bytes do not depend on the zone that a time is given in.
+// TestLocalTime: bytes do not depend on the time zone of a value.
 func TestLocalTime(t *testing.T) {
 	utc := resources["resource_user"]
 	local := utc
@@ -105,7 +104,7 @@ func TestLocalTime(t *testing.T) {
 	}
 }
 
-// TestOlderResource: what only the trait says counts for the resource.
+// TestOlderResource: fields that only the trait has count for the resource.
 func TestOlderResource(t *testing.T) {
 	b := readGolden(t, "resource_user")
 	at := bytes.Index(b, []byte("Staff")) + len("Staff")
@@ -182,8 +181,7 @@ func TestRefusesToRead(t *testing.T) {
 	check("trait not UTF-8", err)
 }
 
-// TestOpaqueIDs: an id of any form is read as it is, and so is a grant that says no more than
-// its id.
+// TestOpaqueIDs: ids of any form are read unchanged, and so is a grant that only has an id.
 func TestOpaqueIDs(t *testing.T) {
 	swap := func(name, old, new string) []byte {
 		return bytes.ReplaceAll(readGolden(t, name), []byte(old), []byte(new))
@@ -202,7 +200,7 @@ func TestOpaqueIDs(t *testing.T) {
 	}
 }
 
-// TestAnnotationNames reads what a resource and a grant are annotated with.
+// TestAnnotationNames reads the annotations of a resource and of a grant.
 func TestAnnotationNames(t *testing.T) {
 	names, err := wire.AnnotationNames(readGolden(t, "resource_user"))
 	if want := []string{"UserTrait"}; err != nil || !reflect.DeepEqual(names, want) {
@@ -218,7 +216,7 @@ func TestAnnotationNames(t *testing.T) {
 	}
 }
 
-// TestForeignProfile: what other writers put into a profile and this project does not.
+// TestForeignProfile reads profile values that only other writers use.
 func TestForeignProfile(t *testing.T) {
 	got, err := wire.UnmarshalResource(readGolden(t, "resource_foreign"))
 	if err != nil {
@@ -280,8 +278,8 @@ func FuzzUnmarshalGrant(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { stable(t, b, unmarshalGrant, wire.MarshalGrant) })
 }
 
-// FuzzUnmarshalGrantData: what a grant carries beside its ids is refused as corrupt or read, by
-// the short way and by the long one.
+// FuzzUnmarshalGrantData: the annotations of a grant are corrupt or decoded, with the same result by both
+// decoders.
 func FuzzUnmarshalGrantData(f *testing.F) {
 	f.Add(readGolden(f, "grant_metadata"))
 	f.Add(readGolden(f, "grant"))
@@ -295,8 +293,8 @@ func FuzzUnmarshalGrantData(f *testing.F) {
 	})
 }
 
-// stable: bytes are refused as corrupt, or what they say can be written, and what was
-// written stays the same however often it is read and written again.
+// stable checks that bytes are corrupt, or decode to a value that can be encoded and keeps its bytes when
+// decoded and encoded again.
 func stable[T any](t *testing.T, b []byte, unmarshal func([]byte) (T, error), marshal func(T) ([]byte, error)) {
 	value, err := unmarshal(b)
 	if err != nil {

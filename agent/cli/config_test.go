@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// resolved is what Open is given, or the printed error.
+// resolved returns the values that Open gets, or the printed error.
 func resolved(t *testing.T, env []string, args ...string) (baton.Values, outcome) {
 	t.Helper()
 	p := program()
@@ -31,8 +31,7 @@ func resolved(t *testing.T, env []string, args ...string) (baton.Values, outcome
 	return values, out
 }
 
-// TestSameValueWhicheverWay is the property of the loader: a flag, a variable and a
-// line of YAML that mean a value give that value.
+// TestSameValueWhicheverWay: a flag, a variable and a line of YAML with the same text give the same value.
 func TestSameValueWhicheverWay(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	alphabet := []rune("ab,\" '\\:#{}[]-&*!|>%@`~=$\tñ界1.0")
@@ -43,7 +42,7 @@ func TestSameValueWhicheverWay(t *testing.T) {
 		}
 		return string(r)
 	}
-	// What YAML would read as something else, and what shells and CSV trip over.
+	// Texts that YAML would read as another type, or that confuse shells and CSV.
 	texts := []string{"true", "no", "null", "~", "012", "1e3", "0x1F", "2024-01-02", " padded ", `"quoted"`, "a,b", "a, b", "- x", "k: v", "#c", "''"}
 	for range 40 {
 		texts = append(texts, text())
@@ -92,7 +91,7 @@ func TestSameValueWhicheverWay(t *testing.T) {
 	check("client-secret", baton.NewSecret("tok,en \"1\""), "tok,en \"1\"\n", `"tok,en \"1\"\n"`)
 }
 
-// yamlQuote writes a text in double quotes, as YAML and JSON have it.
+// yamlQuote writes a text in double quotes, in the form shared by YAML and JSON.
 func yamlQuote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\n", `\n`).Replace(s) + `"`
 }
@@ -163,8 +162,8 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
-// TestSecretFileThatIsMissing: who named a file is told about the file, and not to name
-// one.
+// TestSecretFileThatIsMissing: if a secret file was named, the error is about the file and does not advise
+// naming one.
 func TestSecretFileThatIsMissing(t *testing.T) {
 	out := run(t, t.Context(), program(), []string{"BATON_FAKE_TOKEN_FILE=/nonexistent/token", "BATON_FAKE_URL=https://x.example", "BATON_LOG_FORMAT=console"}, "doctor")
 	if out.code != 3 || !strings.Contains(out.stderr, "BATON_FAKE_TOKEN_FILE: open /nonexistent/token") || strings.Contains(out.stderr, "fake-token is required") {

@@ -88,7 +88,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
-// TestShortSecret: a secret that cannot be redacted is warned of, without its value.
+// TestShortSecret: a secret that is too short to redact causes a warning, without its value.
 func TestShortSecret(t *testing.T) {
 	u := newUpstream()
 	for _, tt := range []struct {

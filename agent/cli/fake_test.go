@@ -22,15 +22,15 @@ import (
 	"baton/connector/rest"
 )
 
-// upstream is a small HTTP service with users and one list of members per group:
-// what a run of the program reads and changes, across processes.
+// upstream is a small HTTP service with users and one member list per group. Runs of the program read and
+// change it, even in several processes.
 type upstream struct {
 	mu      sync.Mutex
 	token   string
 	users   []string // id=name
 	members map[string][]string
-	fail    int           // status of every answer, 0 for none
-	hang    chan struct{} // closed when a request that never ends has come
+	fail    int           // status of every response; 0 means no failure
+	hang    chan struct{} // closed when a request that hangs has arrived
 }
 
 func newUpstream() *upstream {
@@ -74,7 +74,7 @@ type state struct {
 	Members map[string][]string `json:"members"`
 }
 
-// fake is the connector to that service.
+// fake is a connector for that service.
 type fake struct{ client *rest.Client }
 
 func (f fake) call(ctx context.Context, method, path string) (s state, err error) {
@@ -215,7 +215,7 @@ func describe(f fake) *baton.Connector {
 		Review: func(facts baton.Facts) ([]baton.Note, error) {
 			n := 0
 			err := facts.Grants(memberOf("g1"), func(baton.Grant) error { n++; return nil })
-			return []baton.Note{{Label: "first group", Text: fmt.Sprintf("%d members", n), Floors: []baton.Floor{{What: "members of the first group", Count: n, Least: 1}}}, {Level: baton.Warning, Label: "second group", Text: "look at it"}}, err
+			return []baton.Note{{Label: "first group", Text: fmt.Sprintf("%d members", n), Floors: []baton.Floor{{Noun: "members of the first group", Count: n, Least: 1}}}, {Level: baton.Warning, Label: "second group", Text: "look at it"}}, err
 		},
 	}
 }
@@ -268,7 +268,7 @@ func program() cli.Program {
 	}
 }
 
-// outcome is what a run left.
+// outcome is the result of a run.
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -282,7 +282,7 @@ func run(t *testing.T, ctx context.Context, p cli.Program, env []string, args ..
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// serve serves an upstream and returns the environment that leads there.
+// serve serves an upstream and returns environment variables that point to it.
 func serve(t *testing.T, u *upstream) []string {
 	t.Helper()
 	server := httptest.NewServer(u)
@@ -296,7 +296,7 @@ func runWith(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return cli.Run(ctx, program(), args, nil, stdout, stderr)
 }
 
-// start starts the program as a process of its own.
+// start starts the program as a separate process.
 func start(t *testing.T, env []string, args ...string) (*exec.Cmd, *strings.Builder) {
 	t.Helper()
 	self, err := os.Executable()
@@ -304,7 +304,7 @@ func start(t *testing.T, env []string, args ...string) (*exec.Cmd, *strings.Buil
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, args...)
-	// A test binary by the name of a command is that command.
+	// A test binary with the name of a command acts as that command.
 	cmd.Path, cmd.Args = filepath.Join(t.TempDir(), "baton-fake"), append([]string{"baton-fake"}, args...)
 	if err := os.Symlink(self, cmd.Path); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ const (
 
 var areaTitles = [...]string{"Connector", "Sync", "Changes", "Service mode", "Telemetry", "Logs", "Network", "Recognised, not supported"}
 
-// option is a setting as the command line knows it.
+// option is a setting with its command-line properties.
 type option struct {
 	baton.Setting
 	Short  string // one-letter flag
@@ -33,9 +33,9 @@ type option struct {
 	Refuse string    // why setting it is an error here
 }
 
-// options lists everything that can be set: the connector's own settings and the flags of
-// other Baton connectors, with the same names. A flag that has no use here is listed as
-// well, so that whoever sets it is told the reason.
+// options lists everything that can be set: the connector's own settings and the flags of other Baton
+// connectors, with the same names. Flags without a use here are included, so that a user who sets one gets
+// the reason.
 func options(own []baton.Setting) []option {
 	var all []option
 	add := func(where area, list ...option) {

@@ -37,7 +37,7 @@ func (r *run) help(c *cobra.Command, _ []string) {
 	fmt.Fprintf(w, "\nMore: %[1]s help exit-codes, %[1]s help COMMAND\n", r.program.Name)
 }
 
-// helpFlags is the part of the help that lists the flags.
+// helpFlags prints the part of the help that lists the flags.
 func (r *run) helpFlags(to io.Writer) error {
 	w := bufio.NewWriter(to)
 	r.flagHelp(w, r.program.Describe())
@@ -69,7 +69,7 @@ func commandHelp(w io.Writer, c *cobra.Command) {
 	}
 }
 
-// examples are command lines to begin with, printed from what the connector can do.
+// examples returns command lines for a start, chosen by the connector's abilities.
 func (r *run) examples(c *baton.Connector) [][2]string {
 	var settings string
 	for _, s := range r.program.Settings {
@@ -81,9 +81,9 @@ func (r *run) examples(c *baton.Connector) [][2]string {
 		}
 	}
 	var rows [][2]string
-	add := func(wanted bool, args, what string) {
+	add := func(wanted bool, args, purpose string) {
 		if wanted {
-			rows = append(rows, [2]string{r.program.Name + args, what})
+			rows = append(rows, [2]string{r.program.Name + args, purpose})
 		}
 	}
 	add(r.program.Sandbox != nil, " demo", "try it on a generated organisation, without an account")
@@ -163,7 +163,7 @@ func otherVariables() [][2]string {
 	}
 }
 
-// useless says why nobody needs the flag of this connector, "" if somebody may.
+// useless says why this connector does not need the flag, or returns "".
 func useless(o option, c *baton.Connector) string {
 	cannot := map[operation]bool{opGrant: c.Grant == nil, opRevoke: c.Revoke == nil, opCreate: c.Account == nil,
 		opInvoke: len(c.Actions) == 0, opList: len(c.Actions) == 0}
@@ -275,7 +275,7 @@ func fill(words []string, width int) []string {
 	return lines
 }
 
-// helpCommand is "help", with topics beside the commands.
+// helpCommand returns the command "help", with topics beside the commands.
 func (r *run) helpCommand(root *cobra.Command) *cobra.Command {
 	topics := map[string]func(io.Writer) error{"flags": r.helpFlags, "exit-codes": exitCodeHelp}
 	return &cobra.Command{

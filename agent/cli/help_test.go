@@ -9,8 +9,8 @@ import (
 	"baton/agent/cli"
 )
 
-// TestHelpIsComplete: the help names every flag with its variables, and fits into 80
-// columns, also of a connector that makes no changes.
+// TestHelpIsComplete: the help names every flag and its variables and fits into 80 columns, even for a
+// connector that makes no changes.
 func TestHelpIsComplete(t *testing.T) {
 	reader := program()
 	reader.Describe = func() *baton.Connector {

@@ -40,8 +40,8 @@ type lookup struct {
 }
 
 // missing returns the error for an id that is not in the file.
-func (l *lookup) missing(what, id string, candidates []string) error {
-	e := baton.Errorf(baton.NotFound, "there is no %s %q in %s", what, id, l.path)
+func (l *lookup) missing(noun, id string, candidates []string) error {
+	e := baton.Errorf(baton.NotFound, "there is no %s %q in %s", noun, id, l.path)
 	if len(candidates) > 0 {
 		return e.WithFix("did you mean %s?", english.Or(candidates))
 	}

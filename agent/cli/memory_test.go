@@ -70,7 +70,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// TestGOMEMLIMITWins leaves the runtime alone when somebody has decided.
+// TestGOMEMLIMITWins: an explicit limit in the environment is kept.
 func TestGOMEMLIMITWins(t *testing.T) {
 	root := fstest.MapFS{
 		"proc/self/cgroup":         {Data: []byte("0::/\n")},

@@ -10,8 +10,8 @@ import (
 	"baton"
 )
 
-// TestProxyVariables: a proxy that the libraries would ignore is an error that names the variable and
-// never shows its value.
+// TestProxyVariables: a proxy setting that the libraries would ignore is an error that names the variable and
+// does not show its value.
 func TestProxyVariables(t *testing.T) {
 	for value, says := range map[string]string{
 		"http://proxy:3128":                      "",
@@ -66,7 +66,7 @@ func TestProxyVariables(t *testing.T) {
 	}
 }
 
-// TestRoute: a variable that means this host and is not applied to it is an error.
+// TestRoute: a variable that is meant for this host but not applied to it is an error.
 func TestRoute(t *testing.T) {
 	const host = "scim.acme.example"
 	for name, tt := range map[string]struct {
@@ -106,7 +106,7 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// TestAuthorityVariables: authorities that cannot be read are an error and not ignored.
+// TestAuthorityVariables: unreadable certificate authorities are an error.
 func TestAuthorityVariables(t *testing.T) {
 	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
 		t.Skip("the variables are not read here")

@@ -47,25 +47,25 @@ func (op operation) changes() bool {
 // choose returns the operation of a run without a sub-command. Options that contradict each
 // other are an error; no combination falls back to a full sync.
 func choose(all []option, c configuration) (operation, error) {
-	var asked []trigger
+	var requested []trigger
 	for _, t := range triggers() {
 		if c.Has(t.flag) && (t.op != opList || c.Values.Bool(t.flag)) {
-			asked = append(asked, t)
+			requested = append(requested, t)
 		}
 	}
-	if len(asked) > 1 {
-		return "", baton.Errorf(baton.Invalid, "%s and %s ask for two operations", c.label(asked[0].flag), c.label(asked[1].flag)).
+	if len(requested) > 1 {
+		return "", baton.Errorf(baton.Invalid, "%s and %s ask for two operations", c.label(requested[0].flag), c.label(requested[1].flag)).
 			WithFix("run one after the other")
 	}
 	op := opSync
 	switch {
-	case len(asked) == 1:
-		op = asked[0].op
-		if err := c.complete(asked[0]); err != nil {
+	case len(requested) == 1:
+		op = requested[0].op
+		if err := c.complete(requested[0]); err != nil {
 			return "", err
 		}
 		if c.Typed("client-id") {
-			return "", baton.Errorf(baton.Invalid, "--client-id starts the service, so it cannot be combined with %s", c.label(asked[0].flag))
+			return "", baton.Errorf(baton.Invalid, "--client-id starts the service, so it cannot be combined with %s", c.label(requested[0].flag))
 		}
 	case c.Has("client-id") != c.Has("client-secret"):
 		return "", baton.Errorf(baton.Invalid, "client-id and client-secret must both be set, and one of them is missing").

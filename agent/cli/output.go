@@ -193,10 +193,10 @@ func (d debugUntil) Level() slog.Level {
 }
 
 // stopped returns the error of work that a signal or a deadline ended.
-func stopped(ctx context.Context, what string, err error) *baton.Error {
+func stopped(ctx context.Context, doing string, err error) *baton.Error {
 	kind := baton.Canceled
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		kind = baton.DeadlineExceeded
 	}
-	return baton.Errorf(kind, "%s: stopped before the end: %w", what, err)
+	return baton.Errorf(kind, "%s: stopped before the end: %w", doing, err)
 }

@@ -64,7 +64,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestRoff keeps text that means something to the formatter from meaning it.
+// TestRoff escapes text that has a meaning in roff.
 func TestRoff(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain":           "plain",

@@ -61,7 +61,7 @@ func TestProgressText(t *testing.T) {
 	})
 }
 
-// TestProgressLog checks the rhythm away from a terminal, and that stop stops it.
+// TestProgressLog checks the intervals without a terminal, and that stop ends the log.
 func TestProgressLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -109,7 +109,7 @@ func TestLineHandler(t *testing.T) {
 	}
 }
 
-// TestDurationsHaveUnits: a reader of logs does not have to guess what a number means.
+// TestDurationsHaveUnits: durations in the log have units.
 func TestDurationsHaveUnits(t *testing.T) {
 	var b bytes.Buffer
 	log := slog.New(output.NewHandler(true, &b, slog.LevelInfo))

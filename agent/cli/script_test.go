@@ -10,6 +10,7 @@ import (
 
 	"baton/agent/cli"
 	"baton/c1z/c1ztest"
+	"baton/test/script"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -18,8 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"baton-fake": func() { os.Exit(cli.Main(program())) }})
 }
 
-// TestScripts runs the command lines in testdata/script. Each script has an
-// upstream of its own, which FAKE_URL leads to.
+// TestScripts runs the command lines in testdata/script. FAKE_URL points to the script's own upstream.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -33,35 +33,20 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "upstream": breakUpstream, "events": events, "configure": configure, "override": override,
+			"exits": script.Exits, "upstream": breakUpstream, "events": events, "configure": configure, "override": override,
 			"opaque": opaque,
 		},
 	})
 }
 
-// exits runs the program and expects its exit code: "exits 3 baton-fake --nonsense".
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits code program [arguments]")
-	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := "0"
-	if err != nil {
-		code = strings.TrimPrefix(err.Error(), "exit status ")
-	}
-	if code != args[0] {
-		ts.Fatalf("exit code %s instead of %s", code, args[0])
-	}
-}
-
-// configure sets the environment that leads to the upstream.
+// configure sets the environment for the upstream.
 func configure(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("BATON_FAKE_URL", ts.Getenv("FAKE_URL"))
 	ts.Setenv("BATON_FAKE_TOKEN", "secret-token")
 	ts.Setenv("BATON_LOG_FORMAT", "console")
 }
 
-// override puts the override that the last message named into the environment.
+// override stores the override of the last message in a variable: "override NAME".
 func override(ts *testscript.TestScript, _ bool, args []string) {
 	m := regexp.MustCompile(`--allow-held ([\w-]+)`).FindStringSubmatch(ts.ReadFile("stderr"))
 	if m == nil {
@@ -70,7 +55,7 @@ func override(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], m[1])
 }
 
-// opaque gives the entitlement of g1 and its grant ids of free form.
+// opaque gives the entitlement of g1 and its grant ids of another form.
 func opaque(ts *testscript.TestScript, _ bool, args []string) {
 	err := c1ztest.Rewrite(ts.MkAbs(args[0]),
 		`update v1_entitlements set external_id = 'custom-ent-id-1', data = unhex(replace(hex(data), hex('group:g1:member'), hex('custom-ent-id-1'))) where external_id = 'group:g1:member'`,
@@ -78,8 +63,8 @@ func opaque(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// breakUpstream changes how the upstream behaves: "upstream fail", "upstream well", or
-// who is in a group: "upstream group g1 u1 u2".
+// breakUpstream changes the upstream's behaviour: "upstream fail", "upstream well"; or the members of a
+// group: "upstream group g1 u1 u2".
 func breakUpstream(ts *testscript.TestScript, _ bool, args []string) {
 	u := ts.Value("upstream").(*upstream)
 	u.mu.Lock()

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// TestStoppedSync ends a sync in the middle: it says so, exits with 1, and the file
-// that was there is what it was.
+// TestStoppedSync ends a sync in the middle: the program says so and exits with 1, and the file is unchanged.
 func TestStoppedSync(t *testing.T) {
 	u := newUpstream()
 	env := append(serve(t, u), "BATON_LOG_FORMAT=console")
@@ -40,7 +39,7 @@ func TestStoppedSync(t *testing.T) {
 	}
 }
 
-// firstWrite is a writer that tells when it is first written to.
+// firstWrite is a writer that signals its first write.
 type firstWrite struct {
 	text chan string
 	done bool
@@ -54,7 +53,7 @@ func (w *firstWrite) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestSandboxServes sources what the sandbox prints and syncs from it.
+// TestSandboxServes sources the output of sandbox and syncs from it.
 func TestSandboxServes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

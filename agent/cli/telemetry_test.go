@@ -22,7 +22,7 @@ import (
 	"baton/internal/pb/batonv1"
 )
 
-// collected is an OpenTelemetry collector: what it was sent, by path.
+// collected is an OpenTelemetry collector that records requests by path.
 type collected struct {
 	mu     sync.Mutex
 	bodies map[string]string
@@ -46,7 +46,7 @@ func collect(t *testing.T) (*collected, *httptest.Server) {
 	return c, server
 }
 
-// careless is the program with a connector that logs its token.
+// careless returns a program whose connector logs its token.
 func careless() cli.Program {
 	p := program()
 	open := p.Open
@@ -58,8 +58,8 @@ func careless() cli.Program {
 	return p
 }
 
-// served runs the service with a control plane until it has done one sync, and
-// returns what it left and the secret of its credential.
+// served runs the service with a control plane for one sync. It returns the outcome and the secret of its
+// credential.
 func served(t *testing.T, env ...string) (out outcome, secret string) {
 	t.Helper()
 	c1, err := rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond})
@@ -90,8 +90,7 @@ func served(t *testing.T, env ...string) (out outcome, secret string) {
 	return out, key.Reveal()
 }
 
-// TestExport has a service report to a collector over TLS, and looks for what must
-// not be there.
+// TestExport exports to a collector over TLS and searches the requests for secrets.
 func TestExport(t *testing.T) {
 	c, server := collect(t)
 	ca := filepath.Join(t.TempDir(), "collector.pem")
@@ -100,7 +99,7 @@ func TestExport(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name  string
-		token string // that the upstream wants
+		token string // expected by the upstream
 		want  map[string][]string
 	}{
 		{"well", "", map[string][]string{
@@ -151,8 +150,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// TestNoExport holds that nothing is sent without an endpoint, or when it is
-// switched off.
+// TestNoExport: nothing is sent without an endpoint, or if exporting is disabled.
 func TestNoExport(t *testing.T) {
 	c, server := collect(t)
 	for name, env := range map[string][]string{
@@ -170,7 +168,7 @@ func TestNoExport(t *testing.T) {
 	}
 }
 
-// TestCollectorAway runs a service whose collector is not there.
+// TestCollectorAway runs a service whose collector is unreachable.
 func TestCollectorAway(t *testing.T) {
 	_, server := collect(t)
 	server.Close()
@@ -180,7 +178,7 @@ func TestCollectorAway(t *testing.T) {
 	}
 }
 
-// TestWrongExport holds that a setting that cannot be meant is told at the start.
+// TestWrongExport: an invalid setting is reported at the start.
 func TestWrongExport(t *testing.T) {
 	for name, tt := range map[string]struct{ env, want string }{
 		"endpoint":    {"OTEL_EXPORTER_OTLP_ENDPOINT=ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL"},

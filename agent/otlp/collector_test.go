@@ -14,7 +14,7 @@ import (
 	"baton/agent/otlp"
 )
 
-// The messages of the protocol, as a collector that knows no other fields has them.
+// The messages of the protocol, for a strict collector that knows no other fields.
 type (
 	attributes []struct {
 		Key   string `json:"key"`
@@ -97,8 +97,7 @@ type (
 	}
 )
 
-// TestRealCollector exports from many goroutines to a server that refuses any field
-// that the protocol does not have.
+// TestRealCollector exports from many goroutines to a server that rejects unknown fields.
 func TestRealCollector(t *testing.T) {
 	var mu sync.Mutex
 	logs, spans, metrics := 0, 0, 0

@@ -24,11 +24,11 @@ import (
 	"baton/agent/otlp"
 )
 
-// collector is the network and what stands behind it.
+// collector is a fake network with a collector.
 type collector struct {
 	mu       sync.Mutex
 	requests []request
-	answer   func(n int, r request) (*http.Response, error) // to request n; nil takes everything
+	answer   func(n int, r request) (*http.Response, error) // to request n; nil accepts everything
 }
 
 type request struct {
@@ -59,7 +59,7 @@ func (c *collector) got() []request {
 	return c.requests
 }
 
-// records is how many log records were sent, in all requests.
+// records returns the number of log records sent in all requests.
 func (c *collector) records() int {
 	n := 0
 	for _, r := range c.got() {
@@ -76,12 +76,12 @@ func status(code int, body string, header ...string) *http.Response {
 	return &http.Response{StatusCode: code, Status: http.StatusText(code), Header: h, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-func config(c *collector, told io.Writer) otlp.Config {
+func config(c *collector, logged io.Writer) otlp.Config {
 	return otlp.Config{
 		Logs:    otlp.Target{URL: "https://collector.example/v1/logs", Headers: map[string]baton.Secret{"Api-Key": baton.NewSecret("key-of-the-collector")}},
 		Metrics: otlp.Target{URL: "https://collector.example/v1/metrics"},
 		Traces:  otlp.Target{URL: "https://collector.example/v1/traces"},
-		Version: "1.2.3", TraceKey: "task_id", Transport: c, Log: slog.New(slog.NewTextHandler(told, nil)),
+		Version: "1.2.3", TraceKey: "task_id", Transport: c, Log: slog.New(slog.NewTextHandler(logged, nil)),
 		Resource: map[string]string{"service.name": "baton-fake", "service.version": "1.2.3"},
 	}
 }
@@ -160,7 +160,7 @@ func TestShapes(t *testing.T) {
 	})
 }
 
-// TestSlog holds the handler against the rules of slog.
+// TestSlog checks the handler against the rules of slog.
 func TestSlog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &collector{}
@@ -178,7 +178,7 @@ func TestSlog(t *testing.T) {
 	})
 }
 
-// decode reads records as slogtest wants them: groups are maps.
+// decode reads records in the form that slogtest needs: groups are maps.
 func decode(t *testing.T, body string) (records []map[string]any) {
 	var logs struct {
 		ResourceLogs []struct {
@@ -217,7 +217,7 @@ func decode(t *testing.T, body string) (records []map[string]any) {
 	return records
 }
 
-// TestBatches fills more than a batch: that is sent at once, the rest after the delay.
+// TestBatches fills more than a batch: a full batch is sent at once, the rest after the delay.
 func TestBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &collector{}
@@ -246,16 +246,16 @@ func TestBatches(t *testing.T) {
 	})
 }
 
-// TestQueueIsBounded lets nothing through until more came than fits.
+// TestQueueIsBounded blocks the collector until more records arrive than fit into the queue.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told bytes.Buffer
+		var logged bytes.Buffer
 		open := make(chan struct{})
 		c := &collector{answer: func(int, request) (*http.Response, error) {
 			<-open
 			return status(200, ""), nil
 		}}
-		e := otlp.New(config(c, &told))
+		e := otlp.New(config(c, &logged))
 		log := logger(e)
 		log.Info("first")
 		time.Sleep(2 * time.Second) // it is being sent
@@ -268,17 +268,17 @@ func TestQueueIsBounded(t *testing.T) {
 		if n := c.records(); n != 1+2048 {
 			t.Errorf("%d records were sent", n)
 		}
-		if want := "7 log records were dropped"; strings.Count(told.String(), "\n") != 1 || !strings.Contains(told.String(), want) {
-			t.Errorf("told %q and not %q", told.String(), want)
+		if want := "7 log records were dropped"; strings.Count(logged.String(), "\n") != 1 || !strings.Contains(logged.String(), want) {
+			t.Errorf("logged %q and not %q", logged.String(), want)
 		}
 	})
 }
 
-// TestOutage takes the collector away for a while: one warning, growing pauses, and
-// what came in it arrives at its end.
+// TestOutage stops the collector for a while: there is one warning and growing pauses, and the data of the
+// outage arrives afterwards.
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told bytes.Buffer
+		var logged bytes.Buffer
 		began := time.Now()
 		c := &collector{}
 		c.answer = func(int, request) (*http.Response, error) {
@@ -287,18 +287,18 @@ func TestOutage(t *testing.T) {
 			}
 			return status(200, ""), nil
 		}
-		e := otlp.New(config(c, &told))
+		e := otlp.New(config(c, &logged))
 		log := logger(e)
 		log.Info("kept")
 		e.Span(otlp.Span{Trace: "t", Name: "kept"})
 		e.Measure(func() []otlp.Reading { return []otlp.Reading{{Name: "kept"}} })
 		time.Sleep(70 * time.Second)
 		synctest.Wait()
-		if n := strings.Count(told.String(), "level=WARN"); n != 1 {
-			t.Errorf("%d warnings:\n%s", n, &told)
+		if n := strings.Count(logged.String(), "level=WARN"); n != 1 {
+			t.Errorf("%d warnings:\n%s", n, &logged)
 		}
-		if !strings.Contains(told.String(), "log records cannot be sent to https://collector.example") || !strings.Contains(told.String(), "log records are sent to https://collector.example again") {
-			t.Errorf("told %s", &told)
+		if !strings.Contains(logged.String(), "log records cannot be sent to https://collector.example") || !strings.Contains(logged.String(), "log records are sent to https://collector.example again") {
+			t.Errorf("logged %s", &logged)
 		}
 		got := c.got()
 		if n := len(got); n < 8 || n > 20 {
@@ -319,10 +319,10 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// TestLongOutage is longer than a batch is kept: what was dropped is told at its end.
+// TestLongOutage lasts longer than a batch is kept: the number of dropped records is logged at its end.
 func TestLongOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told bytes.Buffer
+		var logged bytes.Buffer
 		began := time.Now()
 		c := &collector{}
 		c.answer = func(int, request) (*http.Response, error) {
@@ -331,7 +331,7 @@ func TestLongOutage(t *testing.T) {
 			}
 			return status(200, ""), nil
 		}
-		e := otlp.New(config(c, &told))
+		e := otlp.New(config(c, &logged))
 		log := logger(e)
 		for range 60 {
 			log.Info("x")
@@ -340,8 +340,8 @@ func TestLongOutage(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		log.Info("arrives")
 		e.Close(t.Context())
-		if n := strings.Count(told.String(), "level=WARN"); n != 2 || !regexp.MustCompile(`5\d log records were dropped`).MatchString(told.String()) {
-			t.Errorf("%d warnings:\n%s", n, &told)
+		if n := strings.Count(logged.String(), "level=WARN"); n != 2 || !regexp.MustCompile(`5\d log records were dropped`).MatchString(logged.String()) {
+			t.Errorf("%d warnings:\n%s", n, &logged)
 		}
 	})
 }
@@ -350,7 +350,7 @@ func TestAnswers(t *testing.T) {
 	tests := []struct {
 		name    string
 		first   func() *http.Response
-		again   time.Duration // the second request comes so much later; 0 is none
+		again   time.Duration // wait before the second request; 0 means none
 		warning string
 	}{
 		{"taken", func() *http.Response { return status(200, `{}`) }, 0, ""},
@@ -367,14 +367,14 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var told bytes.Buffer
+				var logged bytes.Buffer
 				c := &collector{answer: func(n int, _ request) (*http.Response, error) {
 					if n == 1 {
 						return tt.first(), nil
 					}
 					return status(200, ""), nil
 				}}
-				e := otlp.New(config(c, &told))
+				e := otlp.New(config(c, &logged))
 				logger(e).Info("x")
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
@@ -385,10 +385,10 @@ func TestAnswers(t *testing.T) {
 				case tt.again > 0 && (len(got) != 2 || got[1].at.Sub(got[0].at) != tt.again):
 					t.Errorf("requests: %v", got)
 				}
-				if !strings.Contains(told.String(), tt.warning) || tt.warning == "" && told.Len() > 0 {
-					t.Errorf("told %q and not %q", told.String(), tt.warning)
+				if !strings.Contains(logged.String(), tt.warning) || tt.warning == "" && logged.Len() > 0 {
+					t.Errorf("logged %q and not %q", logged.String(), tt.warning)
 				}
-				if strings.Contains(told.String(), "key-of-the-collector") {
+				if strings.Contains(logged.String(), "key-of-the-collector") {
 					t.Error("what the collector says was repeated")
 				}
 				e.Close(t.Context())
@@ -400,8 +400,8 @@ func TestAnswers(t *testing.T) {
 // TestCloseInTime closes while the collector never answers.
 func TestCloseInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told bytes.Buffer
-		cfg := config(&collector{}, &told)
+		var logged bytes.Buffer
+		cfg := config(&collector{}, &logged)
 		cfg.Transport = hanging{}
 		e := otlp.New(cfg)
 		logger(e).Info("x")
@@ -414,8 +414,8 @@ func TestCloseInTime(t *testing.T) {
 		if took := time.Since(began); took != 3*time.Second {
 			t.Errorf("it took %s", took)
 		}
-		if !strings.Contains(told.String(), "1 log records were dropped") {
-			t.Errorf("told %s", &told)
+		if !strings.Contains(logged.String(), "1 log records were dropped") {
+			t.Errorf("logged %s", &logged)
 		}
 	})
 }
@@ -427,7 +427,7 @@ func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// TestRedact has the last word about a body.
+// TestRedact checks that redaction applies to the final body.
 func TestRedact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &collector{}
@@ -448,8 +448,7 @@ func TestRedact(t *testing.T) {
 	})
 }
 
-// TestNothingToExport is an exporter without targets: it has no goroutines and sends
-// nothing.
+// TestNothingToExport: an exporter without targets starts no goroutines and sends nothing.
 func TestNothingToExport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &collector{}

@@ -9,7 +9,7 @@ import (
 	"baton/internal/disk/disktest"
 )
 
-// failing opens the log of a folder on a disk of its own.
+// failing opens a log on a disk with faults.
 func failing(t *testing.T, dir string, faults ...disktest.Fault) (*disktest.Disk, *pagelog.Log) {
 	t.Helper()
 	d, err := disktest.New(dir, faults...)
@@ -24,8 +24,8 @@ func failing(t *testing.T, dir string, faults ...disktest.Fault) (*disktest.Disk
 	return d, log
 }
 
-// TestUnreadableIsNotEmpty: a log whose first bytes cannot be read was taken for one
-// without pages, so that a sync could be sealed without the rows of a feed.
+// TestUnreadableIsNotEmpty: a log whose first bytes cannot be read once counted as empty, so that a sync
+// could be sealed without the rows of a feed.
 func TestUnreadableIsNotEmpty(t *testing.T) {
 	for _, goes := range []bool{false, true} {
 		dir := t.TempDir()
@@ -46,7 +46,7 @@ func TestUnreadableIsNotEmpty(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	// The first read is the recovery's.
+	// The first read belongs to the recovery.
 	_, log := failing(t, dir, disktest.Fault{Op: disktest.Read, Name: "users.pages", Nth: 2, Err: syscall.EIO})
 	feed, err := log.Feed("users")
 	if err != nil {

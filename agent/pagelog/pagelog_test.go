@@ -102,8 +102,8 @@ func TestRollbackAndReset(t *testing.T) {
 	}
 }
 
-// TestTornAnywhere cuts the file at every length and flips every byte: what is
-// recovered is always a whole number of pages together with their state.
+// TestTornAnywhere cuts the file at every length and flips every byte: recovery always yields a whole number
+// of pages with their state.
 func TestTornAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	log, feed := open(t, dir)

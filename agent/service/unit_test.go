@@ -427,7 +427,7 @@ func goodRecord() record {
 	at := time.Date(2026, 3, 2, 10, 1, 0, 0, time.UTC)
 	return record{Version: recordVersion, Connector: "baton-perplexity", Client: "0123456789abcdef", Types: []string{"user"}, Uploaded: at.Add(time.Second),
 		Upload: syncer.Upload{SyncID: "2d5H156amZCr4RtkRHTNCLb448Z", Ended: at, Origin: "https://scim.example/v2",
-			Rows: []syncer.RowCount{{Type: "user", Resources: 25}}, Floors: []syncer.FloorCount{{What: "admins", Count: 2}}}}
+			Rows: []syncer.RowCount{{Type: "user", Resources: 25}}, Floors: []syncer.FloorCount{{Noun: "admins", Count: 2}}}}
 }
 
 // TestRecord: a record is read back as it was written, and one that is damaged anywhere is

@@ -1,4 +1,4 @@
 package syncer
 
-// HeaderVersion is the version that headers have.
+// HeaderVersion is the version of headers.
 const HeaderVersion = headerVersion

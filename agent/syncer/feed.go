@@ -31,7 +31,7 @@ type feedRun struct {
 	feed    baton.Feed
 	log     *pagelog.Feed
 	state   feedState
-	seen    intern.Table // ids of the resources in committed pages and in the current one, see appendID
+	seen    intern.Table // ids of the resources in committed pages and the current one; see appendID
 	rows    writer.Encoder
 	resumed bool
 }

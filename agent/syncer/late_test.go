@@ -12,8 +12,8 @@ import (
 	"baton/internal/disk/disktest"
 )
 
-// TestPreviousFailsLate damages the previous file so that it shows only when all its rows have
-// been read. The sync is complete, and compared with the counts of the last upload.
+// TestPreviousFailsLate damages the previous file in a way that shows only after all its rows were read. The
+// sync is complete, and compared with the counts of the last upload.
 func TestPreviousFailsLate(t *testing.T) {
 	base, path := file(t), file(t)
 	last := run(t, syncer.Config{Connector: tenant(), Path: base}).Upload("")
@@ -29,9 +29,8 @@ func TestPreviousFailsLate(t *testing.T) {
 	}
 }
 
-// TestLockThatCannotBeReleased: the lock beside the file stays where it is. That is the
-// disk's doing, and is said like everything that is; the file is whole, and the next sync
-// is not kept out.
+// TestLockThatCannotBeReleased: the disk fails to remove the lock beside the file. This is reported as a
+// storage error; the file is valid, and the next sync can run.
 func TestLockThatCannotBeReleased(t *testing.T) {
 	path := file(t)
 	d, err := disktest.New(filepath.Dir(path), disktest.Fault{Op: disktest.Remove, Name: "sync.c1z.lock", Nth: 1, On: true, Err: syscall.EIO})

@@ -27,8 +27,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// TestPreviousLost: the counts of the last upload are known, and its file is lost. A sync with
-// fewer rows of anything is held, for nobody can tell which are gone.
+// TestPreviousLost: the counts of the last upload are known, but its file is lost. A sync with fewer rows of
+// any kind is held, because the missing rows are unknown.
 func TestPreviousLost(t *testing.T) {
 	source := func(users []string, groups members) *baton.Connector { return admins(org(users, groups), "g2", 1) }
 	base := file(t)
@@ -71,8 +71,8 @@ func TestPreviousLost(t *testing.T) {
 	}
 }
 
-// TestUnknownUpload: an upload took place, and neither its file nor its record can be read.
-// No sync goes through unasked, and an override allows only one as large as the held one.
+// TestUnknownUpload: there was an upload, but neither its file nor its record can be read. Every sync is
+// held, and an override allows only one as large as the held one.
 func TestUnknownUpload(t *testing.T) {
 	base := file(t)
 	run(t, syncer.Config{Connector: org(everybody, settled), Path: base})
@@ -109,7 +109,7 @@ func TestUnknownUpload(t *testing.T) {
 	})
 }
 
-// TestOlderFile: the file is not of the last upload, so its rows are not what was sent.
+// TestOlderFile: the file is older than the last upload, so its rows are not those that were sent.
 func TestOlderFile(t *testing.T) {
 	base, next := file(t), file(t)
 	run(t, syncer.Config{Connector: org(people(0, 3), members{"g1": people(0, 3)}), Path: base})
@@ -124,9 +124,8 @@ func TestOlderFile(t *testing.T) {
 	}
 }
 
-// TestOverrideWithoutPrevious: where nothing is known of a previous sync, an override is the
-// evidence that there was one. It allows a sync as large as the one that was held, and its
-// presence allows nothing else.
+// TestOverrideWithoutPrevious: if no previous sync is known, an override is evidence that there was one. It
+// allows a sync as large as the held one, and nothing else.
 func TestOverrideWithoutPrevious(t *testing.T) {
 	source := func(users []string, groups members) *baton.Connector { return admins(org(users, groups), "g2", 1) }
 	path := file(t)
@@ -172,8 +171,8 @@ func TestOverrideWithoutPrevious(t *testing.T) {
 	})
 }
 
-// TestOverrideIsForOnePrevious: an override names the previous sync, so it is void once there
-// is another one, whatever the clocks of the two processes say.
+// TestOverrideIsForOnePrevious: an override names the previous sync, so it is void once there is another one,
+// whatever the clocks of the two processes say.
 func TestOverrideIsForOnePrevious(t *testing.T) {
 	one, two := file(t), file(t)
 	run(t, syncer.Config{Connector: org(everybody, settled), Path: one})

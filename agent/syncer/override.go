@@ -225,8 +225,8 @@ func bearableSince(more, left, maxRemovals int) bool {
 	return more <= 0 || more < left && more*100 <= left*maxRemovals
 }
 
-// sameGone reports whether at least half of the ids that an override knows are gone
-// again. Where rows were not compared, there are no ids.
+// sameGone reports whether at least half of the ids in an override are missing again. Without a comparison of
+// rows there are no ids.
 func sameGone(known [][3]byte, sample []string) bool {
 	if len(known) == 0 && len(sample) == 0 {
 		return true

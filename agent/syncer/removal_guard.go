@@ -13,6 +13,7 @@ import (
 	"baton"
 	"baton/c1z"
 	"baton/c1z/writer"
+	"baton/internal/english"
 )
 
 // Defaults of Config.MaxRemovals and Config.RemovalsFrom. Below 100 rows, a few people are
@@ -64,7 +65,7 @@ type RowCount struct {
 
 // FloorCount is the count of a floor.
 type FloorCount struct {
-	What  string `json:"what"`
+	Noun  string `json:"what"`
 	Count int    `json:"count"`
 }
 
@@ -275,12 +276,12 @@ func (s *sealing) belowFloor(notes []baton.Note, counts func() ([]FloorCount, er
 				}
 				then = map[string]int{}
 				for _, c := range list {
-					then[c.What] = c.Count
+					then[c.Noun] = c.Count
 				}
 			}
-			if before := then[f.What]; before > f.Count {
-				short = append(short, shortfall{subject: subject{floorTable, f.What}, now: f.Count, before: before,
-					reason: fmt.Sprintf("This sync has %d %s, fewer than %d; the previous sync had %d.", f.Count, f.What, f.Least, before)})
+			if before := then[f.Noun]; before > f.Count {
+				short = append(short, shortfall{subject: subject{floorTable, f.Noun}, now: f.Count, before: before,
+					reason: fmt.Sprintf("This sync has %d %s, fewer than %d; the previous sync had %d.", f.Count, f.Noun, f.Least, before)})
 				break // further floors of a note count the same less strictly, so one is enough
 			}
 		}
@@ -311,7 +312,7 @@ func (s *sealing) previousFloors() (counts []FloorCount, err error) {
 func floorCounts(notes []baton.Note) (counts []FloorCount) {
 	for _, n := range notes {
 		for _, f := range n.Floors {
-			counts = append(counts, FloorCount{f.What, f.Count})
+			counts = append(counts, FloorCount{f.Noun, f.Count})
 		}
 	}
 	return counts
@@ -337,7 +338,7 @@ func (s *sealing) countRows(notes []baton.Note) {
 		}
 	}
 	for _, f := range floorCounts(notes) {
-		s.totals[subject{floorTable, f.What}] = f.Count
+		s.totals[subject{floorTable, f.Noun}] = f.Count
 	}
 }
 
@@ -370,29 +371,16 @@ func rowsOf(c RowCount) []counted {
 func (of subject) number(n int) string {
 	switch {
 	case of.table == floorTable:
-		return fmt.Sprint(n, " ", of.name)
+		return english.Number(n) + " " + of.name
 	case of.table != writer.Resources:
-		return fmt.Sprint(n, " ", inflect(of.table.String(), n), " on ", inflect(of.name, 0))
+		return english.Count(n, of.table.String()) + " on " + english.Plural(of.name)
 	}
-	return fmt.Sprint(n, " ", inflect(of.name, n))
-}
-
-// inflect returns the singular of a regular English noun for 1, the plural otherwise.
-func inflect(noun string, n int) string {
-	switch stem, y := strings.CutSuffix(noun, "y"); {
-	case n == 1 || noun == "":
-		return noun
-	case y && stem != "" && !strings.ContainsAny(stem[len(stem)-1:], "aeiou"):
-		return stem + "ies"
-	case strings.HasSuffix(noun, "s"), strings.HasSuffix(noun, "x"), strings.HasSuffix(noun, "ch"), strings.HasSuffix(noun, "sh"):
-		return noun + "es"
-	}
-	return noun + "s"
+	return english.Count(n, of.name)
 }
 
 func none(n int) string {
 	if n == 0 {
 		return "none"
 	}
-	return fmt.Sprint(n)
+	return english.Number(n)
 }

@@ -15,7 +15,7 @@ import (
 	"baton/agent/syncer"
 )
 
-// people are the accounts from one number up to another.
+// people returns the accounts from one number up to another.
 func people(from, to int) (ids []string) {
 	for i := from; i < to; i++ {
 		ids = append(ids, fmt.Sprintf("u%03d", i))
@@ -28,10 +28,10 @@ func only(o syncer.Override) []syncer.Override { return []syncer.Override{o} }
 type members map[string][]string // by group
 
 func org(users []string, groups members) *baton.Connector {
-	return connector(script("users", userTypes, leaf{users: users}), script("groups", groupTypes, leaf{groups: groups}))
+	return connector(script("users", userTypes, scriptedPage{users: users}), script("groups", groupTypes, scriptedPage{groups: groups}))
 }
 
-// but is the members with those of one group replaced.
+// but returns the members with those of one group replaced.
 func (m members) but(group string, ids []string) members {
 	m = maps.Clone(m)
 	m[group] = ids
@@ -56,7 +56,7 @@ func copied(t *testing.T, path string) string {
 	return path
 }
 
-// held runs a sync that is to be held, and checks that it is so without a trace.
+// held runs a sync that must be held, and checks that it leaves no trace.
 func held(t *testing.T, cfg syncer.Config) *syncer.Held {
 	t.Helper()
 	before, err := os.ReadFile(cfg.Path)
@@ -80,8 +80,7 @@ func held(t *testing.T, cfg syncer.Config) *syncer.Held {
 	return h
 }
 
-// TestRemovalGuard: a sync that shows too much gone since the one before is held and leaves
-// the file as it was.
+// TestRemovalGuard: a sync that removes too much of the previous one is held and leaves the file unchanged.
 func TestRemovalGuard(t *testing.T) {
 	base := file(t)
 	run(t, syncer.Config{Connector: org(everybody, settled), Path: base})
@@ -89,7 +88,7 @@ func TestRemovalGuard(t *testing.T) {
 		users  []string
 		groups members
 		edit   func(*syncer.Config)
-		held   []string // what the reasons say; none lets it through
+		held   []string // parts of the reasons; nil if the sync is not held
 	}{
 		"nothing":                {users: everybody, groups: settled},
 		"a fifth of the users":   {users: people(0, 80), groups: settled.but("g1", people(0, 80))},
@@ -98,7 +97,7 @@ func TestRemovalGuard(t *testing.T) {
 		"all groups, few though": {users: everybody, groups: members{"g8": everybody, "g9": people(0, 60)}, held: []string{`The previous sync had 2 groups, for example "group:g`, `The previous sync had 2 entitlements on groups`, `The previous sync had 160 grants on groups`}},
 		"one group of two":       {users: everybody, groups: members{"g1": everybody, "g9": people(0, 60)}, edit: func(c *syncer.Config) { c.MaxRemovals = 50 }},
 
-		// As many as before, but not the same.
+		// As many as before, but others.
 		"swapped people":            {users: people(50, 150), groups: members{"g1": people(50, 150), "g2": people(50, 110)}, held: []string{`Of 100 users in the previous sync, 50 are missing`, `Of 160 grants on groups in the previous sync, 100 are missing`}},
 		"swapped members":           {users: everybody, groups: settled.but("g2", people(40, 100)), held: []string{`Of 160 grants on groups in the previous sync, 40 are missing`}},
 		"all others":                {users: people(100, 200), groups: members{"g1": people(100, 200), "g2": people(100, 160)}, held: []string{`The previous sync had 100 users`, `The previous sync had 160 grants on groups`}},
@@ -120,7 +119,7 @@ func TestRemovalGuard(t *testing.T) {
 		"any share allowed, but all": {groups: settled, edit: func(c *syncer.Config) { c.MaxRemovals = 100 }, held: []string{"this one has none.", "this one has none.", "Rows were dropped: "}},
 		"whatever it is":             {users: everybody, groups: settled.but("g1", people(0, 20)), edit: func(c *syncer.Config) { c.AllowRemovals = true }},
 
-		// What the sync does not cover is not gone.
+		// Rows that the sync does not cover are not missing.
 		"users only":         {users: everybody, groups: settled, edit: func(c *syncer.Config) { c.Types = userTypes }},
 		"resources only":     {users: everybody, groups: members{"g1": nil, "g2": nil}, edit: func(c *syncer.Config) { c.SkipEntitlementsAndGrants = true }},
 		"grants left aside":  {users: everybody, groups: settled.but("g1", nil), edit: func(c *syncer.Config) { c.SkipGrants = true }},
@@ -171,7 +170,7 @@ func TestOverride(t *testing.T) {
 	t.Run("people too", func(t *testing.T) {
 		held(t, syncer.Config{Connector: org(people(0, 70), gone), Path: path, Overrides: only(override)})
 	})
-	// A tenant does not stand still: a few more may be gone, and a few may be back.
+	// Tenants change: a few more rows may be gone, and a few may be back.
 	for name, groups := range map[string]members{
 		"a few more":            gone.but("g1", people(6, 50)),
 		"a few back":            gone.but("g1", people(0, 60)),
@@ -236,13 +235,12 @@ func admins(c *baton.Connector, group string, least int) *baton.Connector {
 		e := baton.EntitlementID{Resource: baton.ResourceID{Type: "group", ID: group}, Slug: "member"}
 		err := facts.Grants(e, func(baton.Grant) error { n++; return nil })
 		return []baton.Note{{Label: "Admin", Text: fmt.Sprint(n), Floors: []baton.Floor{
-			{What: "admins", Count: n, Least: least}, {What: "perhaps admins", Count: n, Least: least}}}}, err
+			{Noun: "admins", Count: n, Least: least}, {Noun: "perhaps admins", Count: n, Least: least}}}}, err
 	}
 	return c
 }
 
-// TestFloorHolds holds a sync that counts too few of what the connector says must not run
-// out.
+// TestFloorHolds holds a sync whose floor counts are too low.
 func TestFloorHolds(t *testing.T) {
 	small := members{"staff": {"ann", "bob", "cid"}}
 	users := []string{"ann", "bob", "cid"}
@@ -292,8 +290,7 @@ func TestFloorHolds(t *testing.T) {
 	})
 }
 
-// TestPartsInBetween: a sync of some types says nothing of the others, so the next one
-// of all is compared with the last of all.
+// TestPartsInBetween: a sync of some types does not replace the previous full sync for comparison.
 func TestPartsInBetween(t *testing.T) {
 	path := file(t)
 	run(t, syncer.Config{Connector: admins(org(everybody, settled), "g2", 1), Path: path})
@@ -307,7 +304,7 @@ func TestPartsInBetween(t *testing.T) {
 	}
 }
 
-// TestPreviousElsewhere compares with a file of the caller's, which it does not touch.
+// TestPreviousElsewhere compares with a file of the caller and does not modify it.
 func TestPreviousElsewhere(t *testing.T) {
 	base := file(t)
 	run(t, syncer.Config{Connector: org(everybody, settled), Path: base})

@@ -13,8 +13,8 @@ import (
 	"baton/agent/syncer"
 )
 
-// FuzzResume lays an interrupted sync beside the file, whatever it is. The next run
-// refuses it with advice, drops it, or goes on with it; what it then writes is whole.
+// FuzzResume puts arbitrary data in place of an interrupted sync. The next run refuses it with advice, drops
+// it, or resumes it; the file that it then writes is complete.
 func FuzzResume(f *testing.F) {
 	version := fmt.Sprintf(`{"Version":%d`, syncer.HeaderVersion)
 	head := version + `,"Connector":"baton-test","Origin":"https://upstream.example","Types":null,"Resources":null,"SkipGrants":false,"SkipBoth":false,"SyncID":"2d59idiJblyjTYN6gSeESlyJKtz","Started":"2026-01-01T00:00:00Z"}`
@@ -28,7 +28,7 @@ func FuzzResume(f *testing.F) {
 		if err := os.Mkdir(path+".pages", 0o700); err != nil {
 			t.Fatal(err)
 		}
-		// With the right checksum, or nothing behind it would be tried.
+		// Set the right checksum, so that the fields after it are tested.
 		header = checked(header)
 		for name, content := range map[string][]byte{"header": header, "users.pages": pages, "groups.pages": pages} {
 			if err := os.WriteFile(filepath.Join(path+".pages", name), content, 0o600); err != nil {
@@ -51,13 +51,13 @@ func FuzzResume(f *testing.F) {
 	})
 }
 
-// checked is the line with its checksum.
+// checked returns the line with its checksum.
 func checked(line []byte) []byte {
 	return fmt.Appendf(bytes.Clone(line), "\n%08x\n", crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// TestDamagedHeader flips a bit in each byte of what says which sync was interrupted. A
-// sync of no id was read to its end, and could then not be sealed.
+// TestDamagedHeader flips a bit in each byte of the header. A damaged sync id used to be found only at the
+// end of the read, when the sync could not be sealed.
 func TestDamagedHeader(t *testing.T) {
 	path := file(t)
 	interrupt(t, path)

@@ -444,8 +444,8 @@ func (h *header) differs(old *header, now time.Time) string {
 
 // read runs the feeds in parallel until all are done or one fails. If ctx ended, it returns
 // the cause of that.
-func (r *run) read(asked context.Context) error {
-	ctx, cancel := context.WithCancelCause(asked)
+func (r *run) read(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, f := range r.feeds {
@@ -457,8 +457,8 @@ func (r *run) read(asked context.Context) error {
 	}
 	wg.Wait()
 	cause := context.Cause(ctx)
-	if asked.Err() != nil && baton.KindOf(cause) == baton.Internal {
-		return baton.Errorf(baton.KindOf(asked.Err()), "stopped: %w", cause)
+	if parent.Err() != nil && baton.KindOf(cause) == baton.Internal {
+		return baton.Errorf(baton.KindOf(parent.Err()), "stopped: %w", cause)
 	}
 	return cause
 }

@@ -21,8 +21,8 @@ import (
 	"baton/c1z/writer"
 )
 
-// leaf is one scripted page: rows, and what Next then says.
-type leaf struct {
+// scriptedPage is one scripted page: its rows, and the step that Next returns.
+type scriptedPage struct {
 	users   []string
 	groups  map[string][]string // group ─▶ members
 	exclude string
@@ -32,7 +32,7 @@ type leaf struct {
 }
 
 // script is a feed that plays its pages in order; the cursor is the page's number.
-func script(name string, types []string, leaves ...leaf) baton.Feed {
+func script(name string, types []string, leaves ...scriptedPage) baton.Feed {
 	return baton.Feed{Name: name, Types: types, Next: func(_ context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
 		i := 0
 		if at != "" {
@@ -79,8 +79,8 @@ var (
 // tenant is a small upstream in two feeds.
 func tenant() *baton.Connector {
 	return connector(
-		script("users", userTypes, leaf{users: []string{"ann", "bob"}}, leaf{users: []string{"bob", "cid"}}),
-		script("groups", groupTypes, leaf{groups: map[string][]string{"g1": {"ann", "bob"}}}, leaf{groups: map[string][]string{"g2": {"cid"}}}),
+		script("users", userTypes, scriptedPage{users: []string{"ann", "bob"}}, scriptedPage{users: []string{"bob", "cid"}}),
+		script("groups", groupTypes, scriptedPage{groups: map[string][]string{"g1": {"ann", "bob"}}}, scriptedPage{groups: map[string][]string{"g2": {"cid"}}}),
 	)
 }
 
@@ -126,8 +126,8 @@ func TestChangesSinceThePreviousSync(t *testing.T) {
 		t.Errorf("unchanged data: %+v", res.Changes)
 	}
 	less := connector(
-		script("users", userTypes, leaf{users: []string{"ann", "dan"}}),
-		script("groups", groupTypes, leaf{groups: map[string][]string{"g1": {"ann"}}}),
+		script("users", userTypes, scriptedPage{users: []string{"ann", "dan"}}),
+		script("groups", groupTypes, scriptedPage{groups: map[string][]string{"g1": {"ann"}}}),
 	)
 	res = run(t, syncer.Config{Connector: less, Path: path})
 	if c := res.Changes; c == nil || c.Resources.Created != 1 || c.Resources.Deleted != 3 || c.Grants.Deleted != 2 {
@@ -137,8 +137,8 @@ func TestChangesSinceThePreviousSync(t *testing.T) {
 
 func TestDanglingGrantsAreCounted(t *testing.T) {
 	c := connector(
-		script("users", userTypes, leaf{users: []string{"ann"}, exclude: "not wanted"}),
-		script("groups", groupTypes, leaf{groups: map[string][]string{"g1": {"ann", "zoe"}}, exclude: "not wanted"}),
+		script("users", userTypes, scriptedPage{users: []string{"ann"}, exclude: "not wanted"}),
+		script("groups", groupTypes, scriptedPage{groups: map[string][]string{"g1": {"ann", "zoe"}}, exclude: "not wanted"}),
 	)
 	res := run(t, syncer.Config{Connector: c, Path: file(t)})
 	if got, want := counts(res), "[{user 1 0 0} {group 1 1 1}]"; got != want {
@@ -154,7 +154,7 @@ func TestDanglingGrantsAreCounted(t *testing.T) {
 	}
 }
 
-// TestHighestRankHolds: whichever page and order the grants came in.
+// TestHighestRankHolds: the highest rank is kept, whatever the page and order of the grants.
 func TestHighestRankHolds(t *testing.T) {
 	grant := func(p baton.Page, course, slug, user string) {
 		e := baton.EntitlementID{Resource: baton.ResourceID{Type: "course", ID: course}, Slug: slug}
@@ -180,10 +180,10 @@ func TestHighestRankHolds(t *testing.T) {
 			return baton.Step{Cursor: "end", Done: true}, nil
 		}
 	}}
-	c := connector(script("users", userTypes, leaf{users: []string{"ann", "bob"}}), courses)
+	c := connector(script("users", userTypes, scriptedPage{users: []string{"ann", "bob"}}), courses)
 	c.ResourceTypes = []baton.ResourceType{c.ResourceTypes[0], {ID: "course", DisplayName: "Course", Ranks: []string{"completed", "in_progress"}}}
 	path := file(t)
-	for range 2 { // the second time beside the rows of the first
+	for range 2 { // the second time with the rows of the first sync in the file
 		res := run(t, syncer.Config{Connector: c, Path: path})
 		if got, want := counts(res), "[{user 2 0 0} {course 2 4 3}]"; got != want {
 			t.Errorf("counts %s, want %s", got, want)
@@ -208,8 +208,8 @@ func TestHighestRankHolds(t *testing.T) {
 
 func TestRestartVoidsWhatTheFeedDelivered(t *testing.T) {
 	c := connector(
-		script("users", userTypes, leaf{users: []string{"gone"}}, leaf{users: []string{"gone too"}, restart: true}, leaf{users: []string{"ann"}}),
-		script("groups", groupTypes, leaf{groups: map[string][]string{"g1": {"ann"}}}),
+		script("users", userTypes, scriptedPage{users: []string{"gone"}}, scriptedPage{users: []string{"gone too"}, restart: true}, scriptedPage{users: []string{"ann"}}),
+		script("groups", groupTypes, scriptedPage{groups: map[string][]string{"g1": {"ann"}}}),
 	)
 	res := run(t, syncer.Config{Connector: c, Path: file(t)})
 	if got, want := counts(res), "[{user 1 0 0} {group 1 1 1}]"; got != want {
@@ -217,18 +217,18 @@ func TestRestartVoidsWhatTheFeedDelivered(t *testing.T) {
 	}
 }
 
-// TestVoidDropsWhatThePageHasSoFar: rows of an answer that broke off leave no trace, in
-// the file, in what was seen, and in the counts; those of earlier pages stay.
+// TestVoidDropsWhatThePageHasSoFar: rows of an interrupted response do not remain in the file, in the seen
+// ids or in the counts. Rows of earlier pages do.
 func TestVoidDropsWhatThePageHasSoFar(t *testing.T) {
 	c := tenant()
-	broken := script("users", userTypes, leaf{}, leaf{users: []string{"eve", "bob"}, groups: map[string][]string{"ghosts": {"eve"}}, exclude: "a ghost"})
-	whole := script("users", userTypes, leaf{users: []string{"ann"}}, leaf{users: []string{"bob", "cid"}})
+	broken := script("users", userTypes, scriptedPage{}, scriptedPage{users: []string{"eve", "bob"}, groups: map[string][]string{"ghosts": {"eve"}}, exclude: "a ghost"})
+	whole := script("users", userTypes, scriptedPage{users: []string{"ann"}}, scriptedPage{users: []string{"bob", "cid"}})
 	next := whole.Next
 	whole.Next = func(ctx context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
 		ann := baton.ResourceID{Type: "user", ID: "ann"}
 		if at == "1" {
 			p.Expect(99)
-			for range 10_000 { // more than the page log holds back
+			for range 10_000 { // more than the page log buffers
 				if _, err := broken.Next(ctx, at, p); err != nil {
 					t.Error(err)
 				}
@@ -246,11 +246,11 @@ func TestVoidDropsWhatThePageHasSoFar(t *testing.T) {
 	}
 }
 
-// TestGrantsAfterADrop: the first grant after rows that were dropped has nothing of theirs
-// to lean on, be it in the page that was begun anew or in the first page of another pass.
+// TestGrantsAfterADrop: the first grant after dropped rows must not be encoded relative to them, in the same
+// page or in the first page of another pass.
 func TestGrantsAfterADrop(t *testing.T) {
-	users := script("users", userTypes, leaf{users: []string{"ann", "bob"}})
-	pages := script("groups", groupTypes, leaf{groups: map[string][]string{"g1": {"ann"}}, restart: true}, leaf{}, leaf{}, leaf{groups: map[string][]string{"g1": nil, "g2": nil}})
+	users := script("users", userTypes, scriptedPage{users: []string{"ann", "bob"}})
+	pages := script("groups", groupTypes, scriptedPage{groups: map[string][]string{"g1": {"ann"}}, restart: true}, scriptedPage{}, scriptedPage{}, scriptedPage{groups: map[string][]string{"g1": nil, "g2": nil}})
 	next := pages.Next
 	pages.Next = func(ctx context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
 		grant := func(group, user string) {
@@ -285,9 +285,9 @@ func TestGrantsAfterADrop(t *testing.T) {
 
 func TestEmptyIsAFailedRead(t *testing.T) {
 	for name, c := range map[string]*baton.Connector{
-		"no users": connector(script("users", userTypes, leaf{}), script("groups", groupTypes, leaf{groups: map[string][]string{"g1": nil}})),
+		"no users": connector(script("users", userTypes, scriptedPage{}), script("groups", groupTypes, scriptedPage{groups: map[string][]string{"g1": nil}})),
 		"no members anywhere": connector(
-			script("users", userTypes, leaf{users: []string{"ann"}}), script("groups", groupTypes, leaf{groups: map[string][]string{"g1": nil, "g2": nil}})),
+			script("users", userTypes, scriptedPage{users: []string{"ann"}}), script("groups", groupTypes, scriptedPage{groups: map[string][]string{"g1": nil, "g2": nil}})),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := file(t)
@@ -295,7 +295,7 @@ func TestEmptyIsAFailedRead(t *testing.T) {
 			if baton.KindOf(err) != baton.Incomplete || baton.FixOf(err) == "" {
 				t.Fatalf("got %v, want Incomplete with a fix", err)
 			}
-			// What was refused must not be what the next run goes on from.
+			// The next run must not resume the refused read.
 			if res := run(t, syncer.Config{Connector: tenant(), Path: path}); res.Resumed {
 				t.Error("the next run resumed the empty read")
 			}
@@ -304,12 +304,12 @@ func TestEmptyIsAFailedRead(t *testing.T) {
 	}
 }
 
-// TestIncompleteListIsReadAnew: a list that is short at its end would be short for
-// ever if the next run went on at its end.
+// TestIncompleteListIsReadAnew: if the next run resumed at the end of an incomplete list, the list would stay
+// incomplete.
 func TestIncompleteListIsReadAnew(t *testing.T) {
 	path := file(t)
 	short := tenant()
-	short.Feeds[0] = script("users", userTypes, leaf{users: []string{"ann"}}, leaf{err: baton.Errorf(baton.Incomplete, "1 of 3 rows")})
+	short.Feeds[0] = script("users", userTypes, scriptedPage{users: []string{"ann"}}, scriptedPage{err: baton.Errorf(baton.Incomplete, "1 of 3 rows")})
 	if _, err := syncer.Run(t.Context(), syncer.Config{Connector: short, Path: path}); baton.KindOf(err) != baton.Incomplete {
 		t.Fatalf("got %v", err)
 	}
@@ -323,7 +323,7 @@ func TestIncompleteListIsReadAnew(t *testing.T) {
 func interrupt(t *testing.T, path string) {
 	t.Helper()
 	broken := tenant()
-	broken.Feeds[0] = script("users", userTypes, leaf{users: []string{"ann", "bob"}}, leaf{err: errors.New("gone")})
+	broken.Feeds[0] = script("users", userTypes, scriptedPage{users: []string{"ann", "bob"}}, scriptedPage{err: errors.New("gone")})
 	if _, err := syncer.Run(t.Context(), syncer.Config{Connector: broken, Path: path}); err == nil {
 		t.Fatal("the broken sync succeeded")
 	}
@@ -362,7 +362,7 @@ func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
 		if baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "format 9") {
 			t.Errorf("got %v, want it refused by its format", err)
 		}
-		// It can still be finished with that version: it was deleted once.
+		// That version can still finish it. This program once deleted it.
 		if b, err := os.ReadFile(header); !bytes.Contains(b, []byte(`"Version":9`)) {
 			t.Errorf("what was refused is gone: %q, %v", b, err)
 		}
@@ -388,8 +388,8 @@ func TestInterruptedSyncIsResumedOnlyIfItIsTheSame(t *testing.T) {
 	})
 }
 
-// TestSealTwice: a process that dies between the rename and the removal of the page
-// log seals the same sync again.
+// TestSealTwice: a process that dies between the rename and the removal of the page log seals the same sync
+// again.
 func TestSealTwice(t *testing.T) {
 	path := file(t)
 	c := tenant()
@@ -450,8 +450,8 @@ func TestOneProcessAFile(t *testing.T) {
 	run(t, syncer.Config{Connector: c, Path: path})
 }
 
-// TestOneProcessAFileWherever: two syncs of the same file with scratch directories of
-// their own both wrote to it, and one could publish what the other had half written.
+// TestOneProcessAFileWherever: two syncs of the same file with different scratch directories must exclude
+// each other. They once both wrote to it, and one could publish the other's partial file.
 func TestOneProcessAFileWherever(t *testing.T) {
 	path := file(t)
 	c := tenant()
@@ -506,12 +506,11 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestWaiting: a feed that waits costs no time but the clock's, and a cancellation
-// ends the wait.
+// TestWaiting: the wait of a feed uses the clock only, and a cancellation ends it.
 func TestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := tenant()
-		c.Feeds[0] = script("users", userTypes, leaf{wait: time.Hour}, leaf{wait: time.Hour}, leaf{users: []string{"ann", "bob", "cid"}})
+		c.Feeds[0] = script("users", userTypes, scriptedPage{wait: time.Hour}, scriptedPage{wait: time.Hour}, scriptedPage{users: []string{"ann", "bob", "cid"}})
 		var waits []time.Duration
 		start := time.Now()
 		run(t, syncer.Config{Connector: c, Path: file(t), Progress: func(p syncer.Progress) {
@@ -530,8 +529,8 @@ func TestWaiting(t *testing.T) {
 	})
 }
 
-// TestStoppedByASignal: the cause that signal.NotifyContext gives is no error of
-// ours, and comes out as a cancellation all the same.
+// TestStoppedByASignal: the cause set by signal.NotifyContext is not a baton error, but is still reported as
+// a cancellation.
 func TestStoppedByASignal(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c := tenant()
@@ -548,7 +547,7 @@ func TestStoppedByASignal(t *testing.T) {
 func TestLogsResumeAndDrop(t *testing.T) {
 	path := file(t)
 	broken := tenant()
-	broken.Feeds[0] = script("users", userTypes, leaf{users: []string{"ann"}}, leaf{err: errors.New("gone")})
+	broken.Feeds[0] = script("users", userTypes, scriptedPage{users: []string{"ann"}}, scriptedPage{err: errors.New("gone")})
 	if _, err := syncer.Run(t.Context(), syncer.Config{Connector: broken, Path: path}); err == nil {
 		t.Fatal("the broken sync succeeded")
 	}
@@ -561,13 +560,13 @@ func TestLogsResumeAndDrop(t *testing.T) {
 	}
 }
 
-// TestLogsOtherSettings: what an origin has behind its address are settings, which are
-// named as such and not shown.
+// TestLogsOtherSettings: the part of an origin after the address holds settings. The log calls them settings
+// and does not show them.
 func TestLogsOtherSettings(t *testing.T) {
 	path := file(t)
 	broken := tenant()
 	broken.Origin += "#all"
-	broken.Feeds[0] = script("users", userTypes, leaf{users: []string{"ann"}}, leaf{err: errors.New("gone")})
+	broken.Feeds[0] = script("users", userTypes, scriptedPage{users: []string{"ann"}}, scriptedPage{err: errors.New("gone")})
 	if _, err := syncer.Run(t.Context(), syncer.Config{Connector: broken, Path: path}); err == nil {
 		t.Fatal("the broken sync succeeded")
 	}

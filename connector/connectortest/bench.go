@@ -12,8 +12,8 @@ import (
 	"baton"
 )
 
-// BenchmarkFeeds reads each feed to its end, and encodes the rows as they go into the page
-// log. With [Kept] before the sandbox no upstream is at work beside it.
+// BenchmarkFeeds reads each feed to its end and encodes the rows as for the page log. With [Kept] in front of
+// the sandbox, no server runs during the measurement.
 func BenchmarkFeeds(b *testing.B, feeds []baton.Feed) {
 	for _, feed := range feeds {
 		b.Run(feed.Name, func(b *testing.B) {
@@ -35,8 +35,8 @@ func BenchmarkFeeds(b *testing.B, feeds []baton.Feed) {
 	}
 }
 
-// Kept is an upstream whose answers are asked for once, all with 200 OK and without headers.
-// It is for one feed at a time.
+// Kept returns an upstream that requests each response once and then repeats it, with 200 OK and without
+// headers. It serves one feed at a time.
 func Kept(from http.Handler) http.RoundTripper {
 	return &kept{from: from, answers: map[string][]byte{}}
 }

@@ -10,12 +10,12 @@ import (
 	"baton"
 )
 
-// step is one call of a change and what it must be.
+// step is one call of a change and its expected result.
 type step struct {
 	name    string
 	call    func() (baton.Outcome, error)
 	already bool
-	changes bool // the upstream's facts are others afterwards
+	changes bool // the call changes the upstream's facts
 }
 
 // walk makes the calls in order and reads the facts after each.

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Serve serves h over pipes and returns the transport that leads there. Unlike sockets, both
-// ends of a pipe can be in a bubble of testing/synctest.
+// Serve serves h over pipes and returns a transport that connects to it. Unlike sockets, both ends of a pipe
+// can be in a bubble of testing/synctest.
 func Serve(t testing.TB, h http.Handler) *http.Transport {
 	t.Helper()
 	ctx, close := context.WithCancel(context.Background())
@@ -59,5 +59,5 @@ func (p *pipes) Close() error {
 	return nil
 }
 
-// Addr returns an address that nobody can connect to.
+// Addr returns an address to which nothing can connect.
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

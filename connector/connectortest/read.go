@@ -29,7 +29,7 @@ type facts map[string]any
 
 func (f facts) ids() string { return strings.Join(slices.Sorted(maps.Keys(f)), "\n") + "\n" }
 
-// read opens a file and returns what its newest sync says.
+// read opens a file and returns the facts of its newest sync.
 func read(t *testing.T, path string) facts {
 	t.Helper()
 	rows, err := c1ztest.Read(path)
@@ -52,7 +52,7 @@ func read(t *testing.T, path string) facts {
 	return got
 }
 
-// sync runs one sync, keeping what it logs for the search for secrets.
+// sync runs one sync and searches its log for secrets.
 func sync(t *testing.T, up Upstream, c *baton.Connector, path string) (syncer.Result, error) {
 	t.Helper()
 	return syncWatched(t, up, c, path, nil)
@@ -150,7 +150,7 @@ func (s Suite) identities(t *testing.T) {
 	got.checkReferences(t)
 }
 
-// checkReferences finds grants that point at nothing.
+// checkReferences finds dangling grants.
 func (f facts) checkReferences(t *testing.T) {
 	t.Helper()
 	grants := 0
@@ -207,7 +207,7 @@ func (s Suite) readAgain(t *testing.T) {
 	}
 }
 
-// blotter is a page whose rows go nowhere.
+// blotter is a page that discards rows.
 type blotter struct{ baton.Page }
 
 func (blotter) Resource(baton.Resource)       {}
@@ -218,7 +218,7 @@ func (blotter) Void()                         {}
 
 var errStop = errors.New("the power went out")
 
-// syncAndStop syncs until n pages are durable, over all feeds, and then fails.
+// syncAndStop syncs until n pages of all feeds are committed, and then fails.
 func syncAndStop(t *testing.T, up Upstream, path string, n int) (syncer.Result, error) {
 	t.Helper()
 	c := up.Connect()
@@ -258,7 +258,7 @@ func syncAndStop(t *testing.T, up Upstream, path string, n int) (syncer.Result, 
 func (s Suite) resumeAtEveryPage(t *testing.T) {
 	up := s.Start(t)
 	res, want := mustSync(t, up, target(t))
-	// In a short run: nothing read, one page, somewhere in the middle, all but the last page.
+	// The short size stops after no page, after one, in the middle, and before the last one.
 	short := []int{0, 1, res.Pages / 2, res.Pages - 1}
 	for n := range res.Pages {
 		if !longtest.Enabled && !slices.Contains(short, n) {

@@ -1,9 +1,8 @@
 // Package connectortest is the conformance suite that every connector passes.
 //
-// A connector's test hands over a way to start its upstream and gets back the
-// promises of package baton, checked: identities that do not move, pages that can
-// be read again, a resume at every page that ends with the same facts, changes that
-// are idempotent, prompt cancellation, no dangling grants, and no secret anywhere.
+// A connector's test passes a function that starts its upstream. The suite checks the promises of package
+// baton: identities that do not change, pages that can be read again, a resume at every page that ends with
+// the same facts, idempotent changes, prompt cancellation, no dangling grants, and no secrets in any output.
 package connectortest
 
 import (
@@ -15,16 +14,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Suite is what the suite needs to know of a connector.
+// Suite describes a connector to the suite.
 type Suite struct {
-	// Start makes a fresh upstream with the same content every time. It is closed
-	// through t.Cleanup.
+	// Start starts a fresh upstream with the same content every time. t.Cleanup closes it.
 	Start func(t *testing.T) Upstream
 	// Identities is the golden file of all identities in a sync of a fresh upstream.
 	Identities string
 
-	// Grant is a grant that the fresh upstream does not hold, and that may be given
-	// and taken without a guard's refusal. Zero if the connector cannot grant.
+	// Grant is a grant that the fresh upstream does not hold, and that may be granted and revoked without a
+	// guard's refusal. It is zero if the connector cannot grant.
 	Grant baton.GrantID
 	// NewAccount creates an account that the fresh upstream does not have.
 	NewAccount *baton.AccountRequest
@@ -34,14 +32,14 @@ type Suite struct {
 
 // Upstream is one running upstream.
 type Upstream struct {
-	// Connect opens a connector as a new process would: with nothing remembered.
+	// Connect opens a connector as a new process would, without any state.
 	Connect func() *baton.Connector
-	// Requests is how many requests were answered so far.
+	// Requests returns the number of requests answered so far.
 	Requests func() int
 	// Secrets must not appear in any output.
 	Secrets []string
-	// Unavailable makes the upstream refuse everything with an error that is not
-	// worth retrying, until it is called with false.
+	// Unavailable makes the upstream refuse every request with an error that is not retried, until it is
+	// called with false.
 	Unavailable func(bool)
 }
 

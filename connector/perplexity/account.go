@@ -26,15 +26,15 @@ func (c *connector) accountCreation() *baton.AccountCreation {
 	}
 }
 
-// createAccount makes an account whose e-mail is its user name. It has no password:
+// createAccount creates an account with its e-mail address as the user name. The account has no password:
 // Perplexity signs people in through SSO.
 func (c *connector) createAccount(ctx context.Context, req baton.AccountRequest) (baton.Outcome, error) {
 	account, err := newAccount(req)
 	if err != nil {
 		return baton.Outcome{}, err
 	}
-	// Looking first keeps a repeated request from counting as a conflict, and tells
-	// an answer that was lost from an account that somebody else made.
+	// Look first, so that a repeated request does not count as a conflict, and a creation whose response was
+	// lost is told from an account that somebody else created.
 	found, ok, err := c.find(ctx, account.UserName)
 	if err != nil {
 		return baton.Outcome{}, fmt.Errorf("look for an account %s: %w", account.UserName, err)
@@ -51,7 +51,7 @@ func (c *connector) createAccount(ctx context.Context, req baton.AccountRequest)
 	}
 	out, err := c.confirm(ctx, created, account)
 	if err == nil && !isNew {
-		out.Warnings = append(out.Warnings, "The server did not answer as to a creation: the account may have been there before.")
+		out.Warnings = append(out.Warnings, "The server did not confirm a creation: the account may have existed before.")
 	}
 	return out, err
 }
@@ -81,7 +81,7 @@ func newAccount(req baton.AccountRequest) (scim.NewUser, error) {
 	}, nil
 }
 
-// find returns the account that goes by the name, and whether there is one.
+// find returns the account that the name identifies, and whether there is one.
 func (c *connector) find(ctx context.Context, name string) (scim.User, bool, error) {
 	users, err := c.scim.FindUsers(ctx, name)
 	if err != nil {
@@ -90,43 +90,43 @@ func (c *connector) find(ctx context.Context, name string) (scim.User, bool, err
 	return scim.Choose(users, name)
 }
 
-// existing returns the outcome for an account that was there before.
-func existing(u scim.User, asked scim.NewUser) baton.Outcome {
+// existing returns the outcome for an account that existed before.
+func existing(u scim.User, wanted scim.NewUser) baton.Outcome {
 	res := accountOf(u)
 	out := baton.Outcome{Already: true, Resource: &res, Done: []string{fmt.Sprintf("The account %s exists already.", quoted(u.UserName, u.ID))}}
-	out.Warnings = renamed(u, asked)
+	out.Warnings = renamed(u, wanted)
 	if u.Active != nil && !*u.Active {
 		out.Warnings = append(out.Warnings, "It is disabled. The action enable_user enables it, and gives back the groups that it is still in.")
 	}
 	return out
 }
 
-// renamed says so if the account has another user name than the one that was asked for.
-func renamed(u scim.User, asked scim.NewUser) []string {
-	if scim.SameName(u.UserName, asked.UserName) {
+// renamed returns a warning if the account's user name differs from the requested one.
+func renamed(u scim.User, wanted scim.NewUser) []string {
+	if scim.SameName(u.UserName, wanted.UserName) {
 		return nil
 	}
-	return []string{fmt.Sprintf("Its user name is %q and not %q; it is the account because that is its primary address.", u.UserName, asked.UserName)}
+	return []string{fmt.Sprintf("Its user name is %q and not %q; it is the account because that is its primary address.", u.UserName, wanted.UserName)}
 }
 
-// afterRefusal tells apart what an error of the creation can mean: it exists, it was
-// created and only the answer was lost, or it was refused.
+// afterRefusal finds out what a creation's error means: the account exists, it was created and only the
+// response was lost, or the creation was refused.
 func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refusal error) (baton.Outcome, error) {
 	kind := baton.KindOf(refusal)
 	if kind == baton.AlreadyExists || kind == baton.Unavailable || kind == baton.DeadlineExceeded {
 		found, ok, err := c.find(ctx, account.UserName)
 		var others []scim.User
 		if !ok && err == nil && kind == baton.AlreadyExists {
-			// The filter may mind the case of the name where the conflict did not.
+			// The filter may be case-sensitive although the conflict ignored case.
 			if others, err = c.scim.ScanUsers(ctx, account.UserName); err == nil {
 				found, ok, err = scim.Choose(others, account.UserName)
 			}
 		}
 		switch {
-		case err != nil && baton.KindOf(err) == baton.AlreadyExists: // and not clear which
+		case err != nil && baton.KindOf(err) == baton.AlreadyExists: // several accounts match
 			return baton.Outcome{}, fmt.Errorf("create %s: %w; the server said: %v, which may have been carried out", account.UserName, err, refusal)
 		case err != nil:
-			return baton.Outcome{}, fmt.Errorf("create %s: %w; it may have been carried out, for looking for the account failed: %v", account.UserName, refusal, err)
+			return baton.Outcome{}, fmt.Errorf("create %s: %w; it may have been carried out, because looking for the account failed: %v", account.UserName, refusal, err)
 		case ok && kind == baton.AlreadyExists:
 			return existing(found, account), nil
 		case ok:
@@ -143,8 +143,8 @@ func (c *connector) afterRefusal(ctx context.Context, account scim.NewUser, refu
 	return baton.Outcome{}, fmt.Errorf("create %s: %w", account.UserName, perhaps(refusal))
 }
 
-// confirm reads the new account back, and makes sure that it is the one that was asked
-// for: some servers answer a creation with somebody else's record.
+// confirm reads the new account back and checks that it is the requested one: some servers answer a creation
+// with another user's record.
 func (c *connector) confirm(ctx context.Context, created scim.User, account scim.NewUser) (baton.Outcome, error) {
 	var u scim.User
 	var err error

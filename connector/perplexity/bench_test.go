@@ -11,8 +11,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// BenchmarkFeeds reads each feed from answers that are in memory already, up to the rows
-// as they go into the page log.
+// BenchmarkFeeds reads each feed from responses in memory, up to the rows for the page log.
 func BenchmarkFeeds(b *testing.B) {
 	server := sandbox.New(sandbox.Options{Users: 2000, Groups: 20, MembersMin: 500, MembersMax: 500, Token: "sk-scim-0123456789", Now: func() time.Time { return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC) }})
 	client, err := rest.New(rest.Config{BaseURL: "https://scim.example" + server.URLPath(), Token: baton.NewSecret(server.Token()), Transport: connectortest.Kept(server)})

@@ -17,8 +17,8 @@ import (
 	"baton/internal/pause"
 )
 
-// rereads are the waits before each read of the upstream after a change. Together they are
-// how long a change may take to become visible.
+// rereads are the waits before each read of the upstream after a change. Their sum is the time that a change
+// may take to become visible.
 var rereads = [...]time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
 // grant adds the principal to the group: read, add one member, read again.
@@ -27,7 +27,7 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 		if !shown {
 			return "", gone("group", m.groupID)
 		}
-		// Some servers accept any id as a member, and the next sync would not know whose it is.
+		// Some servers accept any id as a member, and the next sync could not identify the account.
 		u, shown, err := c.scim.LookUpUser(ctx, m.userID)
 		if err == nil && !shown {
 			err = gone("account", m.userID)
@@ -46,7 +46,7 @@ func (c *connector) grant(ctx context.Context, req baton.GrantRequest) (baton.Ou
 	})
 }
 
-// revoke removes the principal from the group, if the guard lets it.
+// revoke removes the principal from the group, unless the guard refuses.
 func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
 	return c.changeMembership(ctx, req, false, func(m membershipChange, before *roster, shown bool) (already string, err error) {
 		if !shown {
@@ -62,9 +62,9 @@ func (c *connector) revoke(ctx context.Context, req baton.GrantRequest) (baton.O
 	})
 }
 
-// changeMembership adds a principal to a group or removes it. look establishes what the
-// group holds before: it says so if the change is made already, and completes the roster.
-// shown tells whether SCIM shows the group.
+// changeMembership adds a principal to a group or removes it. look reads the group before the change: it
+// completes the roster, and says so if the change is already made. shown reports whether SCIM shows the
+// group.
 func (c *connector) changeMembership(ctx context.Context, req baton.GrantRequest, adding bool,
 	look func(m membershipChange, before *roster, shown bool) (already string, err error)) (baton.Outcome, error) {
 	doing, done, would := "revoke", "Removed %s from %s.", "Would remove %s from %s."
@@ -142,9 +142,9 @@ func (c *connector) member(req baton.GrantRequest) (membershipChange, error) {
 	return membershipChange{groupID: e.Resource.ID, userID: req.Principal.ID}, nil
 }
 
-// effects describes what the change means for roles, and refuses it if it would lock
-// everybody out. The change is not nil if it may take somebody's admin rights away. A group
-// without a role needs no further request.
+// effects describes how the change affects roles, and refuses it if it would lock everybody out. The returned
+// change is not nil if it may take away somebody's admin rights. A group without a role needs no further
+// request.
 func (c *connector) effects(ctx context.Context, before roster, m membershipChange, adding bool) (baton.Outcome, *change, error) {
 	var out baton.Outcome
 	if !c.mayCarryRole(before.Group) {
@@ -161,12 +161,12 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 		return out, nil, nil
 	}
 	if before.proven {
-		p.rosters[m.groupID] = before // the fresher read
+		p.rosters[m.groupID] = before // read more recently
 	}
 	out.Done, out.Warnings = p.roleChange(m, adding)
 	ch := change{userID: m.userID}
 	if adding {
-		// Joining the Member group takes Admin away when Member has priority.
+		// Joining the Member group takes Admin away if Member has priority.
 		ch.doing = fmt.Sprintf("adding %s to %s", m.userID, before.label())
 		ch.takes = func(p *snapshot, _ []string) bool {
 			return p.roles.isMember(m.groupID) && p.roles.priority != priorityAdmin
@@ -183,8 +183,8 @@ func (c *connector) effects(ctx context.Context, before roster, m membershipChan
 	return out, &ch, err
 }
 
-// lockRoles makes other changes of roles wait until this one is visible, if it may change
-// roles. Two at once, each of which counts the other's admin, would leave nobody.
+// lockRoles makes other role changes wait until this one is visible, if it may change roles. Two concurrent
+// changes, each relying on the other's admin, would leave no admin.
 func (c *connector) lockRoles(ctx context.Context, g scim.Group) (unlock func(), err error) {
 	if !c.mayCarryRole(g) {
 		return func() {}, nil
@@ -192,7 +192,7 @@ func (c *connector) lockRoles(ctx context.Context, g scim.Group) (unlock func(),
 	return c.lock(ctx, roleLock)
 }
 
-// mayCarryRole reports whether the group may carry a role, judged by its name and id alone.
+// mayCarryRole reports whether the group's name or id allows that it carries a role.
 func (c *connector) mayCarryRole(g scim.Group) bool {
 	configured := func(names []string) bool {
 		return slices.ContainsFunc(names, func(n string) bool {
@@ -205,9 +205,9 @@ func (c *connector) mayCarryRole(g scim.Group) bool {
 		len(c.cfg.MemberGroups) == 0 && slices.Contains(memberNames, name)
 }
 
-// settle reads the group again until the change shows, and checks that nobody else
-// lost membership. The write's own error decides only if the change does not show:
-// an answer that was lost, or a member that somebody else just added, is no failure.
+// settle reads the group again until the change shows, and checks that nobody else lost membership. The
+// write's own error decides only if the change does not show: a lost response, or a member that somebody else
+// has just added, is not a failure.
 func (c *connector) settle(ctx context.Context, before roster, m membershipChange, adding bool, wrote error) error {
 	waits := rereads[:]
 	if wrote != nil && !ambiguous(wrote) {
@@ -242,7 +242,7 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 			}
 		}
 		shows := after.has(m.userID) == adding
-		if shows && adding && before.has(m.userID) { // as something else, perhaps
+		if shows && adding && before.has(m.userID) { // perhaps as another kind
 			if shows, err = c.showsAccount(ctx, &after, m.userID); err != nil {
 				return cmp.Or(perhaps(wrote), notVerified(err))
 			}
@@ -254,12 +254,12 @@ func (c *connector) settle(ctx context.Context, before roster, m membershipChang
 	if wrote != nil {
 		return cmp.Or(bystanders(before, after, m), perhaps(wrote))
 	}
-	// That somebody else lost membership is more urgent than a change that is not visible.
+	// Another account that lost membership is more urgent than a change that is not visible.
 	return cmp.Or(bystanders(before, after, m), c.explain(ctx, before, m, adding))
 }
 
-// after reads the group again. Shown is false if it is proved gone. A group that looks empty
-// is taken for empty if the same request showed members before. Otherwise the account is read.
+// after reads the group again. shown is false if it is proved gone. An empty list counts as empty if the same
+// request showed members before. Otherwise after reads the account.
 func (c *connector) after(ctx context.Context, before roster, m membershipChange) (r roster, shown bool, err error) {
 	r, shown, err = c.roster(ctx, m.groupID)
 	if err != nil || !shown {
@@ -283,8 +283,8 @@ func (c *connector) after(ctx context.Context, before roster, m membershipChange
 	return r, true, err
 }
 
-// bystanders returns an error if other members than the account were lost. Members that
-// others added do not matter.
+// bystanders returns an error if members other than the account were lost. Members that others added do not
+// matter.
 func bystanders(before, after roster, m membershipChange) error {
 	var lost []string
 	for id := range before.names() {
@@ -305,7 +305,7 @@ func bystanders(before, after roster, m membershipChange) error {
 		WithFix("Check the group in Perplexity and in the identity provider now, and add back who belongs there.")
 }
 
-// explain returns the error for a change that was accepted and is not visible.
+// explain returns the error for a change that was accepted but is not visible.
 func (c *connector) explain(ctx context.Context, before roster, m membershipChange, adding bool) error {
 	if adding {
 		if _, shown, err := c.scim.LookUpUser(ctx, m.userID); err == nil && !shown {
@@ -361,7 +361,7 @@ func (r roles) effective(admin, member bool) string {
 	return roleNone
 }
 
-// ambiguous reports whether a write that failed may have been carried out all the same.
+// ambiguous reports whether a failed write may have been carried out.
 func ambiguous(wrote error) bool {
 	if errors.Is(wrote, scim.ErrNotShown) {
 		return errors.Is(wrote, rest.ErrEarlierAttempt)
@@ -373,7 +373,7 @@ func ambiguous(wrote error) bool {
 	return errors.Is(wrote, rest.ErrEarlierAttempt)
 }
 
-// perhaps adds that the write may have been carried out, if that is so and not said yet.
+// perhaps adds to an error that the write may have been carried out, unless the error already says so.
 func perhaps(wrote error) error {
 	const admission = "may have been carried out"
 	if wrote == nil || !ambiguous(wrote) || strings.Contains(wrote.Error(), admission) {
@@ -388,9 +388,9 @@ func notVerified(err error) error {
 
 func sorted[V any](set map[string]V) []string { return slices.Sorted(maps.Keys(set)) }
 
-func count(n int, what string) string {
+func count(n int, noun string) string {
 	if n == 0 {
-		return "no " + what
+		return "no " + noun
 	}
-	return english.Count(n, what)
+	return english.Count(n, noun)
 }

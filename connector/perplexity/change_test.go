@@ -21,8 +21,7 @@ type team struct {
 	id map[string]string // of users and groups, by name
 }
 
-// newTeam makes the users and groups; a user whose name begins with "off-" is
-// disabled.
+// newTeam creates the users and groups. A user whose name begins with "off-" is disabled.
 func newTeam(t *testing.T, groups map[string][]string, faults ...string) *team {
 	t.Helper()
 	tm := &team{Server: sandbox.New(sandbox.Options{Empty: true, Token: "sk-scim-0123456789"}), id: map[string]string{}}
@@ -53,7 +52,7 @@ func newTeam(t *testing.T, groups map[string][]string, faults ...string) *team {
 	return tm
 }
 
-// members names who is in the group now.
+// members lists the names of the group's members now.
 func (tm *team) members(name string) string {
 	st := tm.State()
 	g, _ := st.Group(tm.id[name])
@@ -68,9 +67,9 @@ func (tm *team) members(name string) string {
 
 // do makes one change: "grant GROUP USER", "revoke GROUP USER", "disable USER" or "enable
 // USER".
-func (tm *team) do(t *testing.T, c *baton.Connector, what string) (baton.Outcome, error) {
+func (tm *team) do(t *testing.T, c *baton.Connector, change string) (baton.Outcome, error) {
 	t.Helper()
-	w := strings.Fields(what)
+	w := strings.Fields(change)
 	switch w[0] {
 	case "grant":
 		return c.Grant(t.Context(), request(tm.id[w[1]], tm.id[w[2]]))
@@ -83,7 +82,7 @@ func (tm *team) do(t *testing.T, c *baton.Connector, what string) (baton.Outcome
 	}
 	a, ok := c.Action(w[0] + "_user")
 	if !ok {
-		t.Fatalf("there is no change %q", what)
+		t.Fatalf("there is no change %q", change)
 	}
 	return a.Run(t.Context(), baton.ActionRequest{Arguments: map[string]any{"user_id": id}})
 }
@@ -91,7 +90,7 @@ func (tm *team) do(t *testing.T, c *baton.Connector, what string) (baton.Outcome
 func admin(cfg *perplexity.Config)  { cfg.Priority = "admin" }
 func member(cfg *perplexity.Config) { cfg.Priority = "member" }
 
-// TestAdminGuard compares the guard with what Perplexity would do after each change.
+// TestAdminGuard compares the guard with the effect of each change in Perplexity.
 func TestAdminGuard(t *testing.T) {
 	two := func(cfg *perplexity.Config) { cfg.MinAdmins = 2 }
 	override := func(cfg *perplexity.Config) { cfg.AllowLastAdmin = true }
@@ -155,17 +154,17 @@ func TestAdminGuard(t *testing.T) {
 	}
 }
 
-// TestChangesUnderFaults: the intended effect, exactly, or an error that says what
-// is known; and a word of warning when somebody else was hit.
+// TestChangesUnderFaults: a change has exactly the intended effect, or the error says what is known. A
+// warning names other accounts that were affected.
 func TestChangesUnderFaults(t *testing.T) {
 	crew := map[string][]string{"crew": {"ann", "bob", "cid"}, "PPLX_Admin": {"ann", "dan"}, "PPLX_Members": {"cid"}}
 	const done = -1
 	for name, tc := range map[string]struct {
 		fault  string
 		change string
-		kind   baton.Kind // of the error, or done
+		kind   baton.Kind // of the error; 0 means done
 		text   string     // in the error or the outcome
-		crew   string     // members afterwards, when not the intended ones
+		crew   string     // members afterwards, if not the intended ones
 	}{
 		"grant, members dropped":              {"drop-member-on-add", "grant crew newcomer", baton.Incomplete, "does not show", "ann bob cid"},
 		"grant, ignored":                      {"patch-ignored", "grant crew newcomer", baton.Incomplete, "does not show", "ann bob cid"},
@@ -252,8 +251,8 @@ func TestChangesUnderFaults(t *testing.T) {
 	}
 }
 
-// TestTwoAdminsAtOnce: each of two changes would leave the other admin, and both
-// together nobody. One of them is refused, whichever comes second.
+// TestTwoAdminsAtOnce: each of two changes alone would leave one admin, and both together none. Whichever
+// comes second is refused.
 func TestTwoAdminsAtOnce(t *testing.T) {
 	for _, pair := range [][2]string{
 		{"disable ann", "disable bob"},
@@ -283,9 +282,8 @@ func TestTwoAdminsAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatMayHaveHappenedIsSaid: a write that was carried out and answered by an error,
-// where reading back does not show what became of it. A write that is repeated, and one
-// that is not.
+// TestWhatMayHaveHappenedIsSaid: a write is carried out but answered by an error, and reading back shows no
+// result. One write is repeated, the other is not.
 func TestWhatMayHaveHappenedIsSaid(t *testing.T) {
 	for name, tc := range map[string]struct {
 		retryFor time.Duration
@@ -336,13 +334,13 @@ func (tm *team) active(name string) bool {
 	return ok && u.Active
 }
 
-// TestListWithoutTheAdminGroup: a list of groups that leaves out the group in question,
-// or one that the account says it is in, must not switch the guard off.
+// TestListWithoutTheAdminGroup: the guard stays on if the list of groups leaves out the group of the request,
+// or a group that the account says it is in.
 func TestListWithoutTheAdminGroup(t *testing.T) {
 	for _, change := range []string{"revoke PPLX_Admin ann", "disable ann"} {
 		t.Run(change, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// The list begins with the second group, and counts what it shows.
+				// The list begins with the second group, and its total counts only the rows shown.
 				tm := newTeam(t, map[string][]string{"PPLX_Admin": {"ann"}, "PPLX_Members": {"cid"}}, "zero-based-start", "total-is-page-size")
 				before := tm.State()
 				out, err := tm.do(t, connectTo(t, tm.Server), change)
@@ -357,8 +355,8 @@ func TestListWithoutTheAdminGroup(t *testing.T) {
 	}
 }
 
-// TestStaleAdminsDoNotCount: where the server shows old reads, an admin whose rights were
-// taken away does not show as gone, and must not be counted as one who remains.
+// TestStaleAdminsDoNotCount: if the server returns stale reads, an admin whose rights were just taken away
+// still shows as admin, but must not count as a remaining one.
 func TestStaleAdminsDoNotCount(t *testing.T) {
 	for _, pair := range [][2]string{
 		{"revoke PPLX_Admin ann", "revoke PPLX_Admin bob"},

@@ -8,8 +8,8 @@ import (
 	"baton/connector/scim"
 )
 
-// notThere returns the error for a configured name that no group has. If the name is a part of the name of a group
-// that has commas, it says how to write such a name in a list.
+// notThere returns the error for a configured name that no group has. If the name is part of the name of a
+// group that contains commas, the error shows how to write that name in a list.
 func notThere(groups []scim.Group, names []string, name, setting string) error {
 	for _, g := range groups {
 		parts := strings.Split(g.Label(), ",")
@@ -17,10 +17,10 @@ func notThere(groups []scim.Group, names []string, name, setting string) error {
 			continue
 		}
 		written := `"` + strings.ReplaceAll(g.Label(), `"`, `""`) + `"`
-		return baton.Errorf(baton.Invalid, "the group %q that %s names is not there; a comma separates names, and there is a group %s", name, setting, labels([]scim.Group{g})).
+		return baton.Errorf(baton.Invalid, "the group %q in %s does not exist; a comma separates names, and there is a group %s", name, setting, labels([]scim.Group{g})).
 			WithFix("Set %s to the id %s, or to the name in double quotes: %s (in the shell: %s).", setting, g.ID, written, shellWord(written))
 	}
-	e := baton.Errorf(baton.Invalid, "the group %q that %s names is not there", name, setting)
+	e := baton.Errorf(baton.Invalid, "the group %q in %s does not exist", name, setting)
 	fix := fmt.Sprintf("Correct %s; it takes the display name or the id of a group that SCIM lists.", setting)
 	if len(names) > 1 {
 		fix += " A name with a comma is written in double quotes."
@@ -43,7 +43,7 @@ func consecutive(parts, names []string, name string) bool {
 	return false
 }
 
-// shellWord writes a text so that a shell takes it for one word.
+// shellWord quotes a text as one word for a shell.
 func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -1,14 +1,14 @@
-// Package perplexity connects a Perplexity Enterprise organisation over SCIM 2.0,
-// the only programmatic interface that Perplexity offers.
+// Package perplexity connects a Perplexity Enterprise organisation over SCIM 2.0, the only programmatic
+// interface that Perplexity offers.
 //
-// It reads accounts, groups and memberships; it grants and revokes membership,
-// creates accounts, and disables and enables them. It never deletes: Perplexity
-// keeps the record of a person who lost access. It never writes a whole member
-// list, and it never leaves an organisation without an enabled admin unless told to.
+// It reads accounts, groups and memberships; it grants and revokes membership, creates accounts, and disables
+// and enables them. It never deletes: Perplexity keeps the record of a person who lost access. It never
+// writes a whole member list, and it never leaves an organisation without an enabled admin unless a setting
+// allows it.
 //
-// users.go and groups.go read; change.go, account.go and status.go change; roles.go decides
-// which groups mean Admin and Member; naming.go finds out whom member lists mean; guard.go
-// refuses changes that would lock everybody out.
+// users.go and groups.go read; change.go, account.go and status.go change; roles.go decides which groups mean
+// Admin and Member; naming.go identifies the accounts in member lists; guard.go refuses changes that would
+// lock everybody out.
 package perplexity
 
 import (
@@ -37,10 +37,9 @@ type Config struct {
 	// roles, by display name or id. Empty means the usual names.
 	AdminGroups  []string
 	MemberGroups []string
-	// Priority is the role of somebody in groups of both: "admin", "member", or ""
-	// when it is not known.
+	// Priority is the role of an account in groups of both roles: "admin", "member", or "" if unknown.
 	Priority string
-	// MinAdmins is how many enabled admins a change must leave.
+	// MinAdmins is the number of enabled admins that every change must leave.
 	MinAdmins int
 	// AllowLastAdmin switches the guard off.
 	AllowLastAdmin bool
@@ -51,14 +50,14 @@ type connector struct {
 	cfg   Config
 	scim  *scim.Client
 	locks sync.Map // group id or roleLock ─▶ chan struct{}, full while held
-	// leaving holds accounts whose admin rights were to be taken away, and where that did
-	// not show: user id ─▶ time.Time. They do not count as admins for a while.
+	// leaving holds accounts whose admin rights were to be taken away by a change that did not show: user id
+	// ─▶ time.Time. They do not count as admins for a while.
 	leaving sync.Map
 	doubts  doubts   // of the last sync in this process
-	met     sync.Map // ids of accounts that an action has met: user id ─▶ true
+	met     sync.Map // accounts that an action has read: user id ─▶ true
 }
 
-// New makes the connector. Without Config.REST it can be described but not used.
+// New returns the connector. Without Config.REST it can be described but not used.
 func New(cfg Config) *baton.Connector {
 	c := &connector{cfg: cfg}
 	origin := ""
@@ -80,7 +79,7 @@ func New(cfg Config) *baton.Connector {
 				Description: "A group pushed by the identity provider; two of them carry the roles Admin and Member."},
 		},
 		Feeds: []baton.Feed{
-			// First: of two grants of the same membership, the one of the group counts.
+			// The groups come first: of two grants of the same membership, the group's counts.
 			{Name: "groups", Types: []string{groupType}, Next: c.nextGroups},
 			{Name: "users", Types: []string{userType, groupType}, Next: c.nextUsers},
 		},
@@ -118,7 +117,7 @@ func Settings() []baton.Setting {
 	}
 }
 
-// Configure reads the connector's own settings; the endpoint is the caller's.
+// Configure reads the connector's own settings. The caller connects to the endpoint.
 func Configure(v baton.Values) (Config, error) {
 	cfg := Config{
 		AdminGroups:    v.Strings("admin-group"),
@@ -135,7 +134,7 @@ func Configure(v baton.Values) (Config, error) {
 		WithFix("Set it to admin or to member, as the group priority is configured in Perplexity.")
 }
 
-// roleLock is the key of the lock for changes of roles. No group has this id.
+// roleLock is the key of the lock for role changes. No group has this id.
 const roleLock = ""
 
 // lock serialises the changes of one group, so that the check after a change sees no other
@@ -158,8 +157,8 @@ func memberOf(groupID string) baton.EntitlementID {
 	return baton.EntitlementID{Resource: groupResource(groupID), Slug: memberSlug}
 }
 
-// Open returns the connector that settings describe. It sends nothing. The error is Invalid
-// and tells all that is wrong with them.
+// Open returns the connector for the given settings. It sends nothing. The error is Invalid and lists all
+// problems with the settings.
 func Open(v baton.Values, o rest.Options) (*baton.Connector, error) {
 	cfg, err := Configure(v)
 	client, restErr := rest.New(rest.Config{BaseURL: v.String("scim-url"), BaseURLName: "scim-url", ReservedQuery: scim.QueryParameters(),

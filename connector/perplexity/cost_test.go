@@ -26,10 +26,10 @@ func bill(t *testing.T, server *sandbox.Server, change func() error) (n int, rou
 	return n, routes
 }
 
-// TestCost counts the requests of a change of a group. A grant takes four and a revocation
-// three, and both two where nothing has to be done, whatever the size of the group. Where a
-// role is at stake, the guard adds the list of groups; where an admin is, the accounts of as
-// many as must remain, and all of it again afterwards. docs/perplexity.md says so.
+// TestCost counts the requests of a group change. A grant takes four and a revocation three, whatever the
+// size of the group; both take two if nothing has to be done. If the group carries a role, the guard adds the
+// list of groups. If an admin may lose rights, it reads as many accounts as must remain, and repeats all that
+// after the change. docs/perplexity.md lists the numbers.
 func TestCost(t *testing.T) {
 	for _, members := range longtest.Pick([]int{10, 3000}, []int{10, 1000, 100_000}) {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestCost(t *testing.T) {
 				{name: "revoke Admin again", group: bosses, change: revokeOn(t, c), already: true, want: 3},
 			} {
 				if members > 1000 && tc.group != plain {
-					continue // they read the same group more often, and this one is large
+					continue // these read the same large group more often
 				}
 				req := request(tc.group, user)
 				req.DryRun = tc.dry

@@ -18,7 +18,7 @@ func (c *connector) validate(ctx context.Context) error {
 	return err
 }
 
-// diagnose checks, step by step, what a sync needs of the endpoint.
+// diagnose checks, step by step, every part of the endpoint that a sync uses.
 func (c *connector) diagnose(ctx context.Context, report func(baton.Finding)) {
 	report = once(report)
 	users, ok := c.probe(ctx, report)
@@ -141,8 +141,8 @@ func (c *connector) judgeMembers(ctx context.Context, groups []scim.Group, users
 	c.judgeNames(ctx, groups, report)
 }
 
-// judgeNames reports whether the accounts among the members can be identified. It checks the
-// members that AllGroups kept: the first of each group, and those of unusual types.
+// judgeNames reports whether the accounts among the members can be identified. It checks the members that
+// AllGroups kept: the first of each group, and those of unusual types.
 func (c *connector) judgeNames(ctx context.Context, groups []scim.Group, report func(baton.Finding)) {
 	in := map[string]*scim.Group{} // a group that lists the name
 	var names []string
@@ -196,7 +196,7 @@ func (c *connector) judgeNames(ctx context.Context, groups []scim.Group, report 
 	}
 }
 
-// questionable returns the names that are perhaps not the ids of accounts.
+// questionable returns the names that may not be ids of accounts.
 func (c *connector) questionable(ctx context.Context, names []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -213,7 +213,7 @@ func (c *connector) questionable(ctx context.Context, names []string) ([]string,
 	return slices.DeleteFunc(names, func(name string) bool { return form.like(name) }), nil
 }
 
-// judgeKinds reports members that are no accounts, or may be none.
+// judgeKinds reports members that are not accounts, or may not be.
 func judgeKinds(nested, others, doubtful int, report func(baton.Finding)) {
 	if nested > 0 {
 		report(baton.Finding{Check: "nested groups", Level: baton.Warning, Detail: english.Number(nested) + " members are groups; they are left out",
@@ -223,11 +223,11 @@ func judgeKinds(nested, others, doubtful int, report func(baton.Finding)) {
 		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%d members are neither accounts nor groups; they are left out", others)})
 	}
 	if doubtful > 0 {
-		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%d members are of a type that SCIM does not know; they are taken for accounts, and are not counted as admins who remain", doubtful)})
+		report(baton.Finding{Check: "members", Detail: fmt.Sprintf("%d members are of a type that SCIM does not know; they count as accounts, but not as remaining admins", doubtful)})
 	}
 }
 
-// judgeRoles reports which groups carry the roles and how many admins there are.
+// judgeRoles reports which groups carry the roles, and the number of admins.
 func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report func(baton.Finding)) {
 	r, err := c.rolesAmong(groups)
 	if err != nil {
@@ -237,7 +237,7 @@ func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report 
 		report(baton.Finding{Check: "roles", Level: n.Level, Detail: strings.ToLower(n.Label) + ": " + n.Text, Fix: "Name the groups that Perplexity maps to the roles, by id."})
 	}
 	if err != nil || len(r.admin) == 0 {
-		report(baton.Finding{Check: "admins", Level: baton.Warning, Detail: "how many there are is not known, because it is not known which group is the Admin group",
+		report(baton.Finding{Check: "admins", Level: baton.Warning, Detail: "the number is unknown, because it is unknown which group is the Admin group",
 			Fix: "Set --admin-group to the name or id of the group that Perplexity maps to Admin."})
 		return
 	}
@@ -262,10 +262,10 @@ func (c *connector) judgeRoles(ctx context.Context, groups []scim.Group, report 
 	}
 }
 
-// maxCounted bounds how many admins are counted: each takes a request.
+// maxCounted limits the admins counted, because each takes a request.
 const maxCounted = 100
 
-// countAdmins reports how many admins there are if these groups carry Admin.
+// countAdmins reports the number of admins if these groups carry Admin.
 func (c *connector) countAdmins(ctx context.Context, p *snapshot, r roles, ids []string, report func(baton.Finding)) {
 	n, err := c.adminsBeside(ctx, p, "", ids, maxCounted)
 	if err != nil {

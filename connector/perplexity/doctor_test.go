@@ -11,8 +11,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// TestDoctorCountsAdmins: doctor says how many admins can be counted on, also when there are
-// enough, for each group that may be the Admin group; or that the number is not known.
+// TestDoctorCountsAdmins: doctor reports the number of certain admins for each group that may be the Admin
+// group, even if there are enough, or that the number is unknown.
 func TestDoctorCountsAdmins(t *testing.T) {
 	const admin = "PPLX_Admin"
 	for name, tc := range map[string]struct {
@@ -37,14 +37,14 @@ func TestDoctorCountsAdmins(t *testing.T) {
 			}
 		}, want: []string{"ok 23 enabled admins can be counted on"}},
 		"the group is gone": {prepare: func(t *testing.T, o *org) { o.RemoveGroup(group(t, o.State(), admin).ID) },
-			want: []string{"warning how many there are is not known"}},
+			want: []string{"warning the number is unknown"}},
 		"one of two groups": {prepare: func(t *testing.T, o *org) {
 			g := group(t, o.State(), admin)
 			o.RemoveGroup(g.ID)
 			o.AddMember(o.AddGroup("Site administrators"), g.Members[0])
 			o.AddGroup("Admins of Acme")
 		}, want: []string{"ok if Admin is Site administrators: 1 enabled admin can be counted on", "warning if Admin is Admins of Acme: no enabled admin can be counted on, fewer than the 1"}},
-		"a group of another name": {edit: func(c *perplexity.Config) { c.AdminGroups = []string{"Nobody"} }, want: []string{"warning how many there are is not known"}},
+		"a group of another name": {edit: func(c *perplexity.Config) { c.AdminGroups = []string{"Nobody"} }, want: []string{"warning the number is unknown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := start(t, sandbox.Options{})
@@ -75,8 +75,8 @@ func TestDoctorCountsAdmins(t *testing.T) {
 	}
 }
 
-// TestDoctorIdentifiesMembers: doctor says if it cannot be told who the members are, and
-// counts admins whom their group lists under another name.
+// TestDoctorIdentifiesMembers: doctor warns if members cannot be identified, and counts admins whom their
+// group lists under another name.
 func TestDoctorIdentifiesMembers(t *testing.T) {
 	for faults, want := range map[string]string{
 		"":                        "",

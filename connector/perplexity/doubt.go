@@ -6,18 +6,16 @@ import (
 	"baton/internal/intern"
 )
 
-// doubts holds the members of role groups that are not certain to be accounts. They do not
-// count as admins who remain.
+// doubts holds the members of role groups that may not be accounts. They do not count as remaining admins.
 type doubts struct {
 	mu     sync.Mutex
-	groups map[string]*intern.Table // nil for a group of which an earlier process knew more
+	groups map[string]*intern.Table // nil for a group whose doubtful members only an earlier process knew
 }
 
-// maxDoubts limits how many are kept for one group. Beyond it, all members of the group are in
-// doubt.
+// maxDoubts limits the doubtful members held for one group. Beyond it, all members of the group are doubtful.
 const maxDoubts = 100_000
 
-// reset forgets all doubts. It is called when the list of groups is read anew.
+// reset removes all doubts. It is called when the list of groups starts over.
 func (d *doubts) reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -30,7 +28,7 @@ func (d *doubts) add(groupID, userID string) {
 	t, ok := d.groups[groupID]
 	if t == nil {
 		if ok {
-			return // in doubt as a whole
+			return // the whole group is doubtful
 		}
 		t = new(intern.Table)
 		if d.groups == nil {
@@ -43,7 +41,7 @@ func (d *doubts) add(groupID, userID string) {
 	}
 }
 
-// has reports whether the member of the group is in doubt.
+// has reports whether the member of the group is doubtful.
 func (d *doubts) has(groupID, userID string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -55,13 +53,13 @@ func (d *doubts) has(groupID, userID string) bool {
 	return ok || t.Len() == maxDoubts
 }
 
-// alias puts an account in doubt in each group where the name that stands for it is.
+// alias makes an account doubtful in each group in which the name that identifies it is.
 func (d *doubts) alias(name, userID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range d.groups {
 		if t == nil || t.Len() == maxDoubts {
-			continue // in doubt as a whole
+			continue // the whole group is doubtful
 		}
 		if _, ok := t.Find([]byte(name)); ok {
 			t.Add([]byte(userID))
@@ -76,8 +74,7 @@ func (d *doubts) in() []string {
 	return sorted(d.groups)
 }
 
-// restore adds the groups about which an earlier process had doubts. All their members are in
-// doubt then.
+// restore adds the groups in which an earlier process had doubts. All their members are then doubtful.
 func (d *doubts) restore(groups []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -20,8 +20,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// truth returns what the organisation has, by identity; the fault decides what of it
-// SCIM can know of at all.
+// truth returns the facts of the organisation by identity, as far as SCIM can know them under the fault.
 func truth(st sandbox.State, fault string) []string {
 	var ids []string
 	for _, u := range st.Users {
@@ -43,7 +42,7 @@ func truth(st sandbox.State, fault string) []string {
 	return ids
 }
 
-// found returns what a file has, in the same form.
+// found returns the facts in a file in the same form.
 func found(t *testing.T, path string) []string {
 	t.Helper()
 	rows, err := c1ztest.Read(path)
@@ -55,8 +54,8 @@ func found(t *testing.T, path string) []string {
 	return ids
 }
 
-// refused holds the faults under which a sync must fail, with the kind of its error. Under every
-// other fault the facts must be right.
+// refused holds the faults under which a sync must fail, with the kind of its error. Under every other fault
+// the facts must be correct.
 var refused = map[string]baton.Kind{
 	"html-200":            baton.Invalid,
 	"redirect":            baton.Invalid,
@@ -87,11 +86,11 @@ var refused = map[string]baton.Kind{
 	"latin-1-undeclared":      baton.Invalid,
 }
 
-// mayFail holds faults that do not affect every sync: both feeds request pages at once, and
-// which page is empty, or is no SCIM list, depends on their order.
+// mayFail holds faults that some syncs do not meet: both feeds request pages concurrently, and their order
+// decides which page is empty, or is not a SCIM list.
 var mayFail = map[string]baton.Kind{"empty-page": baton.Incomplete, "lookalike-list": baton.Incomplete}
 
-// connectTo opens a connector inside a bubble; edit may change its configuration.
+// connectTo opens a connector inside a synctest bubble. edit may change its configuration.
 func connectTo(t *testing.T, server *sandbox.Server, edit ...func(*perplexity.Config)) *baton.Connector {
 	t.Helper()
 	cfg := perplexity.Config{REST: client(t, server, time.Hour), MinAdmins: 1}
@@ -101,7 +100,7 @@ func connectTo(t *testing.T, server *sandbox.Server, edit ...func(*perplexity.Co
 	return perplexity.New(cfg)
 }
 
-// client repeats what failed for so long, or not at all if that is negative.
+// client retries for that time, or not at all if it is negative.
 func client(t *testing.T, server *sandbox.Server, retryFor time.Duration) *rest.Client {
 	t.Helper()
 	c, err := rest.New(rest.Config{
@@ -114,8 +113,8 @@ func client(t *testing.T, server *sandbox.Server, retryFor time.Duration) *rest.
 	return c
 }
 
-// TestEveryFault syncs under each fault: right facts or a clear error, never a short sync. Pages
-// are small, so that lists have several.
+// TestEveryFault syncs under each fault: the result is correct facts or a clear error, never an incomplete
+// sync. Pages are small, so that lists have several.
 func TestEveryFault(t *testing.T) {
 	names := map[string]bool{}
 	for _, fault := range sandbox.Faults() {

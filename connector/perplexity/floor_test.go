@@ -12,8 +12,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// written is a sync written as lines, "Group: user user" for each group. A name ends in "-" for
-// a disabled account, and in "?" for one of unknown status.
+// written is a sync as lines, "Group: user user" for each group. A name ends in "-" for a disabled account,
+// and in "?" for one of unknown status.
 type written []string
 
 func (w written) Resources(resourceType string, fn func(baton.Resource) error) error {
@@ -62,7 +62,7 @@ func (w written) Grants(e baton.EntitlementID, fn func(baton.Grant) error) error
 	return nil
 }
 
-// TestFloors counts the admins that there are beyond doubt.
+// TestFloors counts the certain admins.
 func TestFloors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		facts           written
@@ -92,7 +92,7 @@ func TestFloors(t *testing.T) {
 			var got []string
 			for _, n := range notes {
 				for _, f := range n.Floors {
-					got = append(got, fmt.Sprint(f.Count, " of ", f.Least, " ", f.What))
+					got = append(got, fmt.Sprint(f.Count, " of ", f.Least, " ", f.Noun))
 				}
 			}
 			want := []string{fmt.Sprint(tc.certain, " of 3 enabled accounts that are certain to be Admin"), fmt.Sprint(tc.likely, " of 3 enabled accounts that are likely to be Admin")}

@@ -19,7 +19,7 @@ type groupsCursor struct {
 	Listed  bool     `json:"listed,omitempty"` // the list is at its end
 	Shows   bool     `json:"shows,omitempty"`  // the list has shown a member of some group
 	Pending []string `json:"pending,omitempty"`
-	// Doubtful are role groups with members of which it is not certain that they are accounts.
+	// Doubtful lists role groups with members that may not be accounts.
 	Doubtful []string `json:"doubtful,omitempty"`
 }
 
@@ -79,7 +79,7 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 				addGroup(page, g)
 				switch {
 				case unread:
-					absent = append(absent, g.ID) // the group itself may be written better
+					absent = append(absent, g.ID) // GET of the group may return readable members
 				case members > 0:
 					shows = true
 				case g.MembersListed:
@@ -94,7 +94,7 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 				absent, empty, shows, members, unread = nil, nil, cur.Shows, 0, false
 			},
 		},
-		// Members are written as they are decoded: a page of large groups should not be held.
+		// Write members as they are decoded: a page of large groups would take too much memory.
 		Member: func(g *scim.Group, m scim.Member) {
 			if m.Kind == scim.UnreadableMember {
 				unread = true
@@ -119,8 +119,7 @@ func (c *connector) listGroups(ctx context.Context, cur *groupsCursor, page bato
 	return step.Restart, nil
 }
 
-// fetchMembers asks for the groups one by one, several at a time, and yields their members
-// as they arrive.
+// fetchMembers requests the groups one by one, several at a time, and yields their members as they arrive.
 func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.Page) error {
 	shown := make([]bool, len(ids))
 	errs := make([]error, len(ids))
@@ -128,14 +127,14 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 	defer cancel()
 	slots := make(chan struct{}, groupsAtOnce)
 	var wg sync.WaitGroup
-	var one sync.Mutex // of them writes to the page
+	var pageLock sync.Mutex // protects page
 	for i, id := range ids {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			entries := 0
 			var unread error
-			// Members of an answer that broke off stay: they were members at that time.
+			// Members of a response that broke off stay: they were members at that time.
 			_, there, err := c.scim.StreamGroup(ctx, id, func(g *scim.Group, m scim.Member) {
 				if entries++; m.Kind == scim.UnreadableMember {
 					if unread == nil {
@@ -143,8 +142,8 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 					}
 					return
 				}
-				one.Lock()
-				defer one.Unlock()
+				pageLock.Lock()
+				defer pageLock.Unlock()
 				c.addMember(page, g, m)
 			}, func() { entries, unread = 0, nil })
 			if shown[i], errs[i] = there, cmp.Or(err, unread); errs[i] != nil {
@@ -164,8 +163,8 @@ func (c *connector) fetchMembers(ctx context.Context, ids []string, page baton.P
 	return nil
 }
 
-// unreadable returns the error for a group with a member that cannot be read. Without it, the
-// sync would show that somebody is not in the group.
+// unreadable returns the error for a group with an unreadable member. Without it, the sync would lack that
+// membership.
 func unreadable(g *scim.Group, entry int, m scim.Member) error {
 	members := new(scim.Members)
 	for range entry - 1 {
@@ -214,7 +213,7 @@ func addGroup(page baton.Page, g scim.Group) {
 	})
 }
 
-// addMember writes the membership of an account. Other members are counted as left out.
+// addMember writes the membership of an account. It counts other members as excluded.
 func (c *connector) addMember(page baton.Page, g *scim.Group, m scim.Member) {
 	switch m.Kind {
 	case scim.GroupMember:

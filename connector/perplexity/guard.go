@@ -13,16 +13,15 @@ import (
 	"baton/internal/pause"
 )
 
-// snapshot holds what the guard needs to know: the groups, which of them carry roles, and the
-// members of those.
+// snapshot holds the facts for the guard: the groups, their roles, and the members of the role groups.
 type snapshot struct {
 	roles   roles
 	groups  []scim.Group
 	rosters map[string]roster // of the role groups
 }
 
-// snapshot reads the groups and the members of role groups. Of other groups it keeps the
-// entries for the user only. It takes one list request where the list shows members.
+// snapshot reads the groups and the members of role groups. For other groups it keeps only the entries for
+// the user. It takes one list request if the list shows members.
 func (c *connector) snapshot(ctx context.Context, userID string) (*snapshot, error) {
 	groups, err := c.scim.AllGroups(ctx, func(g *scim.Group, m scim.Member) bool { return c.mayCarryRole(*g) || m.Value == userID })
 	if err != nil {
@@ -45,7 +44,7 @@ func (c *connector) snapshot(ctx context.Context, userID string) (*snapshot, err
 				return nil, err
 			}
 			if !shown {
-				return nil, baton.Errorf(baton.Incomplete, "the list of groups has %s, and then it is gone", quoted(g.Label(), g.ID)).
+				return nil, baton.Errorf(baton.Incomplete, "the group %s was in the list of groups, and then gone", quoted(g.Label(), g.ID)).
 					WithFix("Try again: the groups changed while they were read.")
 			}
 			if err := c.prove(ctx, &r, groups); err != nil {
@@ -62,8 +61,7 @@ func (p *snapshot) in(userID string, groupIDs []string) bool {
 	return slices.ContainsFunc(groupIDs, func(id string) bool { return p.rosters[id].has(userID) })
 }
 
-// mayBeAdmin reports whether the user may have admin rights: true unless it is certain that
-// there are none to lose.
+// mayBeAdmin reports whether the user may have admin rights. It is false only if that is certain.
 func (p *snapshot) mayBeAdmin(userID string, alternative []string) bool {
 	if p.in(userID, alternative) {
 		return p.roles.memberUnclear || !(p.in(userID, p.roles.member) && p.roles.priority == priorityMember)
@@ -71,20 +69,19 @@ func (p *snapshot) mayBeAdmin(userID string, alternative []string) bool {
 	return p.nobodyKnown() || slices.ContainsFunc(alternative, func(id string) bool { return !p.rosters[id].proven })
 }
 
-// surelyAdmin reports whether the user certainly has admin rights. It is asked of accounts
-// that would remain.
+// surelyAdmin reports whether the user certainly has admin rights. It is used for accounts that would remain.
 func (p *snapshot) surelyAdmin(userID string, alternative []string) bool {
 	surely := slices.ContainsFunc(alternative, func(id string) bool { return p.rosters[id].surely(userID) })
 	return surely && (p.roles.priority == priorityAdmin || !p.in(userID, p.roles.member))
 }
 
-// nobodyKnown reports whether no account is known to be in any group that may be the Admin
-// group. Then it is unknown who is Admin; it does not mean that nobody is.
+// nobodyKnown reports whether no account is known in any group that may be the Admin group. Then the admins
+// are unknown, not absent.
 func (p *snapshot) nobodyKnown() bool {
 	return !slices.ContainsFunc(slices.Concat(p.roles.admin...), func(id string) bool { return p.rosters[id].known() > 0 })
 }
 
-// unknownAdmins returns an error if it is not known who is in the groups.
+// unknownAdmins returns an error if the members of the groups are unknown.
 func (p *snapshot) unknownAdmins(alternative []string) error {
 	for _, id := range alternative {
 		if r := p.rosters[id]; !r.proven {
@@ -101,14 +98,14 @@ func (p *snapshot) unknownAdmins(alternative []string) error {
 type change struct {
 	userID string
 	doing  string // "revoking PPLX_Admin from ann@example.com"
-	// takes reports whether the change would take admin rights of an alternative away.
+	// takes reports whether the change would take away admin rights in an alternative.
 	takes func(p *snapshot, alternative []string) bool
 
-	before  *snapshot  // what the guard saw
-	guarded [][]string // the alternatives of which the account may have admin rights to lose
+	before  *snapshot  // the state that the guard judged
+	guarded [][]string // the alternatives in which the account may lose admin rights
 }
 
-// endangers reports whether the guard looked at the alternative, or at a part of it.
+// endangers reports whether the guard checked the alternative, or a part of it.
 func (ch *change) endangers(alternative []string) bool {
 	return slices.ContainsFunc(ch.guarded, func(ids []string) bool {
 		return slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(alternative, id) })
@@ -156,11 +153,11 @@ func (c *connector) guard(ctx context.Context, p *snapshot, ch *change) (warning
 	return warnings, guarded, nil
 }
 
-// recheck counts the admins again after a change that the guard allowed, also after an error,
-// since the change may have been carried out. At the same time, another process may have
-// removed the admin that this one counted on, or the server may have removed more than it was
-// told to. Then the change is taken back. If two processes do so, both admins are restored:
-// whichever reads last sees both changes, so at least one of them takes its change back.
+// recheck counts the admins again after a change that the guard allowed, even after an error, because the
+// change may have been carried out. Meanwhile another process may have removed the admin that this one relied
+// on, or the server may have removed more than the request said. Then recheck reverts the change. If two
+// processes do so, both admins are restored: the one that reads last sees both changes, so at least one of
+// them reverts its change.
 func (c *connector) recheck(ctx context.Context, ch *change, settled error, undo func(context.Context) error) error {
 	if ch == nil {
 		return settled
@@ -190,11 +187,10 @@ func (c *connector) recheck(ctx context.Context, ch *change, settled error, undo
 		ch.doing, admins(left), also).WithFix("Check who is in %s, and grant it to another enabled account first.", p.names(alternative))
 }
 
-// recheckFor is how long counting again and taking back may take after the caller's context
-// has ended.
+// recheckFor limits the time for recounting and reverting after the caller's context has ended.
 const recheckFor = 2 * time.Minute
 
-// outlive returns a context that ends that long after the other one.
+// outlive returns a context that ends that long after the given one.
 func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -207,8 +203,8 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 	}
 }
 
-// lists returns an error if one of the groups is missing from the list of groups: it may be
-// the Admin group.
+// lists returns an error if one of the groups is missing from the list of groups, because it may be the Admin
+// group.
 func (p *snapshot) lists(ids ...string) error {
 	for _, id := range ids {
 		if id != "" && !slices.ContainsFunc(p.groups, func(g scim.Group) bool { return g.ID == id }) {
@@ -219,7 +215,7 @@ func (p *snapshot) lists(ids ...string) error {
 	return nil
 }
 
-// tooFew returns the alternative that the change has left too few admins of, or nil.
+// tooFew returns the alternative in which the change has left too few admins, or nil.
 func (c *connector) tooFew(ctx context.Context, ch *change) (p *snapshot, alternative []string, left int, err error) {
 	if p, err = c.snapshot(ctx, ch.userID); err != nil {
 		return nil, nil, 0, err
@@ -245,8 +241,8 @@ func (c *connector) tooFew(ctx context.Context, ch *change) (p *snapshot, altern
 	return p, nil, 0, nil
 }
 
-// doubtFor is how long an account is not counted as an admin after a change that was to take
-// its admin rights and was not visible: reads may be stale.
+// doubtFor is the time during which an account does not count as an admin after a change that should have
+// taken its admin rights but was not visible: reads may be stale.
 const doubtFor = 10 * time.Minute
 
 func (c *connector) mayHaveLeft(userID string) bool {
@@ -257,7 +253,7 @@ func (c *connector) mayHaveLeft(userID string) bool {
 // adminsBeside counts the enabled admins other than the user, up to enough.
 func (c *connector) adminsBeside(ctx context.Context, p *snapshot, userID string, alternative []string, enough int) (int, error) {
 	left := 0
-	var denied []string // accounts that were answered 404
+	var denied []string // accounts whose read got a 404
 	for _, id := range alternative {
 		for _, other := range slices.Sorted(p.rosters[id].users()) {
 			if left >= enough {
@@ -280,7 +276,7 @@ func (c *connector) adminsBeside(ctx context.Context, p *snapshot, userID string
 	if left >= enough || len(denied) == 0 {
 		return left, nil
 	}
-	// Whether these accounts remain decides the count. A 404 does not tell; the list does.
+	// The count depends on whether these accounts exist. A 404 does not prove that; the list does.
 	shown, err := c.scim.ListedUsers(ctx, denied...)
 	if err != nil {
 		return 0, fmt.Errorf("whether %s can still be Admin is not known: %w", strings.Join(denied[:min(5, len(denied))], ", "), err)
@@ -293,11 +289,11 @@ func (c *connector) adminsBeside(ctx context.Context, p *snapshot, userID string
 	return left, nil
 }
 
-// enabled reports whether the account says that it is active. One that does not say so
-// does not count as an admin who remains.
+// enabled reports whether the account is explicitly active. An account without that attribute does not count
+// as a remaining admin.
 func enabled(u scim.User) bool { return u.Active != nil && *u.Active }
 
-// countedBefore reports whether an earlier group of the alternative has the user, too.
+// countedBefore reports whether an earlier group of the alternative also has the user.
 func countedBefore(p *snapshot, alternative []string, groupID, userID string) bool {
 	for _, id := range alternative {
 		if id == groupID {

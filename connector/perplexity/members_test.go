@@ -8,8 +8,8 @@ import (
 	"baton"
 )
 
-// TestRecheckLooksAtWhatTheGuardLookedAt: a change that the guard let pass is not taken back
-// for another group, or because the group lists its members by their names.
+// TestRecheckLooksAtWhatTheGuardLookedAt: recheck does not revert a change because of a group that the guard
+// did not check, or because the group lists its members by their names.
 func TestRecheckLooksAtWhatTheGuardLookedAt(t *testing.T) {
 	for name, tc := range map[string]struct {
 		groups         map[string][]string
@@ -40,9 +40,9 @@ func TestRecheckLooksAtWhatTheGuardLookedAt(t *testing.T) {
 	}
 }
 
-// TestGrantToWhoMayBeListed: an entry of an unknown type with the id of an account is not
-// taken for the account where the account, or the server, says otherwise; nor is a write
-// that the server dropped taken for a success.
+// TestGrantToWhoMayBeListed: an entry of an unknown type with the id of an account does not count as the
+// account if the account, or the server, contradicts that. A write that the server dropped does not count as
+// a success.
 func TestGrantToWhoMayBeListed(t *testing.T) {
 	groups := map[string][]string{"crew": {"bob", "cid"}, "others": {"ann", "newcomer"}}
 	for _, tc := range []struct {

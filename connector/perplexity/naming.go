@@ -31,32 +31,31 @@ import (
 //
 // The members of a group that lists a name of the kind "not known" are not proven.
 
-// naming resolves names. It is given the accounts one by one and keeps the ids of those that a
-// name may stand for. It uses little memory for a name, since there may be very many.
+// naming resolves names. It gets the accounts one by one and keeps the ids of those that a name may identify.
+// It uses little memory per name, because there may be very many.
 type naming struct {
 	form  idForm
 	names []nameInQuestion
-	first map[string]int32 // in entries, by each text that an account may have, in lower case
-	// entries are the names for a text, each with the place of the next one, or -1.
+	first map[string]int32 // index in entries, by each text of an account, in lower case
+	// entries holds the names for a text, each with the index of the next one, or -1.
 	entries []struct{ name, next int32 }
 	ids     []string // of accounts
 }
 
-// nameInQuestion is a name that is not exactly the id of an account, with the accounts that it
-// may stand for.
+// nameInQuestion is a name that is not exactly the id of an account, with the accounts that it may identify.
 type nameInQuestion struct {
 	name   string
-	nearly bool  // an account has nearly this id
-	byID   match // accounts whose id it is, but for the case of a UUID or a path around it
+	nearly bool  // an account's id is nearly this name
+	byID   match // accounts with this id, ignoring the case of a UUID or a path before it
 	byName match // accounts with the userName or externalId
 	byMail match
 }
 
-// match tells which account matches: none, one, or several.
+// match is the matching account: none, one, or several.
 type match int32
 
 const (
-	nobodyMatches  match = 0 // place of the id in naming, plus one
+	nobodyMatches  match = 0 // other values: index of the id in naming.ids, plus one
 	severalMatches match = -1
 )
 
@@ -103,8 +102,8 @@ func newNaming(names iter.Seq[string]) *naming {
 	return n
 }
 
-// asked returns the names that a text of an account may be, regardless of case.
-func (n *naming) asked(text string) iter.Seq[*nameInQuestion] {
+// matching returns the names that equal a text of an account, ignoring case.
+func (n *naming) matching(text string) iter.Seq[*nameInQuestion] {
 	return func(yield func(*nameInQuestion) bool) {
 		at, ok := n.first[strings.ToLower(text)]
 		for ok && at >= 0 {
@@ -117,33 +116,33 @@ func (n *naming) asked(text string) iter.Seq[*nameInQuestion] {
 	}
 }
 
-// listed adds an account of the server.
+// listed adds an account that the server lists.
 func (n *naming) listed(id, userName, externalID string, addresses iter.Seq[string]) {
 	n.form.add(id)
-	for q := range n.asked(id) {
+	for q := range n.matching(id) {
 		if inPath := scim.UserInPath(q.name); scim.SameUUID(q.name, id) || inPath == id || scim.SameUUID(inPath, id) {
 			n.match(&q.byID, id)
 		}
 	}
-	for q := range n.asked(looseID(id)) {
+	for q := range n.matching(looseID(id)) {
 		q.nearly = q.nearly || nearlyID(q.name, id)
 	}
 	if userName != "" {
-		for q := range n.asked(userName) {
+		for q := range n.matching(userName) {
 			if scim.SameName(q.name, userName) {
 				n.match(&q.byName, id)
 			}
 		}
 	}
 	if externalID != "" {
-		for q := range n.asked(externalID) {
+		for q := range n.matching(externalID) {
 			if q.name == externalID {
 				n.match(&q.byName, id)
 			}
 		}
 	}
 	for address := range addresses {
-		for q := range n.asked(address) {
+		for q := range n.matching(address) {
 			if scim.SameName(q.name, address) {
 				n.match(&q.byMail, id)
 			}
@@ -162,7 +161,7 @@ func (n *naming) account(u scim.User) {
 	})
 }
 
-// notIdentified returns the message that a name cannot be resolved.
+// notIdentified returns the message for a name that cannot be resolved.
 func notIdentified(name string) string {
 	return "it lists " + strconv.Quote(clip(name)) + ", and it is not known which account that is"
 }
@@ -192,17 +191,16 @@ func (n *naming) resolve(isGroup func(id string) bool, fn func(name string, v ve
 	}
 }
 
-// looseID returns an id in lower case, without leading zeros and blanks around it: servers
-// change these.
+// looseID returns an id in lower case, without leading zeros and surrounding blanks, because servers change
+// these.
 func looseID(id string) string {
 	return strings.ToLower(strings.TrimLeft(strings.TrimSpace(id), "0"))
 }
 
-// nearlyID reports whether two ids differ, but may be two spellings of one id.
+// nearlyID reports whether two ids differ but may be spellings of the same id.
 func nearlyID(a, b string) bool { return a != b && looseID(a) == looseID(b) }
 
-// idForm describes the ids of accounts: which characters they have, how long they are, and
-// what they all begin with.
+// idForm describes the ids of accounts: their characters, their lengths, and their common prefix.
 type idForm struct {
 	uuids, others int
 	classes       uint // of characters, a bit for each
@@ -245,7 +243,7 @@ func (f *idForm) add(id string) {
 	}
 }
 
-// like reports whether a name is written like the ids of the accounts.
+// like reports whether a name has the form of the accounts' ids.
 func (f *idForm) like(name string) bool {
 	if scim.IsUUID(name) {
 		return f.uuids > 0
@@ -257,7 +255,7 @@ func (f *idForm) like(name string) bool {
 	if classes&^f.classes != 0 || punctuation[0]&^f.punctuation[0] != 0 || punctuation[1]&^f.punctuation[1] != 0 {
 		return false
 	}
-	return f.others < 2 || strings.HasPrefix(name, f.prefix) // of one id alone, anything may be the prefix
+	return f.others < 2 || strings.HasPrefix(name, f.prefix) // a single id does not show a prefix
 }
 
 func contents(s string) (classes uint, punctuation [2]uint64) {
@@ -278,8 +276,7 @@ func contents(s string) (classes uint, punctuation [2]uint64) {
 	return classes, punctuation
 }
 
-// resolvePrincipals resolves, for a sync, the principals of grants that are not the id of an
-// account in it.
+// resolvePrincipals resolves the principals of a sync's grants that are not the id of an account in it.
 func (c *connector) resolvePrincipals(unknown baton.Unknown) (same map[string]string, unread []string, err error) {
 	n := newNaming(unknown.Principals)
 	err = unknown.Accounts(func(r baton.Resource) error {
@@ -314,8 +311,8 @@ func (c *connector) resolvePrincipals(unknown baton.Unknown) (same map[string]st
 	return same, unread, nil
 }
 
-// establish checks that the group lists members by the ids of accounts, or else resolves
-// them. It is called before an account that is not listed under its id counts as no member.
+// establish checks that the group lists members by the ids of accounts, or else resolves them. It is called
+// before an account that is not listed under its id counts as a non-member.
 func (c *connector) establish(ctx context.Context, r *roster, userID string) error {
 	for name := range r.names() {
 		u, err := c.scim.GetUser(ctx, name)
@@ -330,8 +327,8 @@ func (c *connector) establish(ctx context.Context, r *roster, userID string) err
 	return nil
 }
 
-// nameIfUnlike resolves the members of the group if one of them is not written like the given
-// ids of accounts.
+// nameIfUnlike resolves the members of the group if one of them does not have the form of the given account
+// ids.
 func (c *connector) nameIfUnlike(ctx context.Context, r *roster, ids ...string) error {
 	if r.fromAccounts {
 		return nil
@@ -348,8 +345,8 @@ func (c *connector) nameIfUnlike(ctx context.Context, r *roster, ids ...string) 
 	return nil
 }
 
-// nameIfOdd resolves the members of the group if one of them does not look like an id, such as
-// an address, or is a UUID in another case than the id of the group.
+// nameIfOdd resolves the members of the group if one of them does not look like an id, such as an address, or
+// is a UUID in another case than the id of the group.
 func (c *connector) nameIfOdd(ctx context.Context, r *roster) error {
 	for name := range r.names() {
 		if strings.ContainsAny(name, "@ ,;=:/") || scim.IsUUID(name) && scim.IsUUID(r.ID) && upper(name) != upper(r.ID) {
@@ -362,13 +359,13 @@ func (c *connector) nameIfOdd(ctx context.Context, r *roster) error {
 // upper reports whether a UUID is written in capitals.
 func upper(uuid string) bool { return strings.ContainsAny(uuid, "ABCDEF") }
 
-// establishRoles makes sure that the role groups list members by the ids of accounts,
-// where they do not list the account.
+// establishRoles checks that the role groups that do not list the account list members by the ids of
+// accounts.
 func (c *connector) establishRoles(ctx context.Context, p *snapshot, userID string) error {
 	evidence := ""
 	for _, g := range p.groups {
 		if as, kinds := g.Members.Find(userID); kinds.IsUser() && as == userID {
-			evidence = userID // some group lists it under its id: the server does so
+			evidence = userID // some group lists it under its id, so the server uses ids
 		}
 	}
 	for _, id := range sorted(p.rosters) {
@@ -390,8 +387,7 @@ func (c *connector) establishRoles(ctx context.Context, p *snapshot, userID stri
 	return nil
 }
 
-// refersToNobody reports whether an error of reading a user may mean that there is no user
-// with the id.
+// refersToNobody reports whether an error of reading a user may mean that no user has the id.
 func refersToNobody(err error) bool {
 	switch baton.KindOf(err) {
 	case baton.Invalid, baton.Incomplete:
@@ -400,7 +396,7 @@ func refersToNobody(err error) bool {
 	return false
 }
 
-// maxNames limits how many members of one group are resolved, since each takes memory.
+// maxNames limits the members of one group that are resolved, because each takes memory.
 const maxNames = 1 << 18
 
 // nameAll resolves the members of the group. It reads all accounts and groups.

@@ -36,7 +36,7 @@ func (p person) list(n *naming) {
 	})
 }
 
-// TestNaming finds out whom names mean.
+// TestNaming resolves names to accounts.
 func TestNaming(t *testing.T) {
 	numbers := []person{"1001 ann@acme.example e-1", "1002 bob@acme.example e-2", "1003 cid@acme.example e-3"}
 	workos := []person{"directory_user_01HCH1XJXP ann@acme.example 1", "directory_user_01HCH2AAXP bob@acme.example 2", "directory_user_01HCH3BBBB cid@acme.example 3"}
@@ -105,8 +105,7 @@ func TestNaming(t *testing.T) {
 	}
 }
 
-// TestNamesInOrder: names are resolved in the order in which they were given, and do not
-// get in each other's way.
+// TestNamesInOrder: names are resolved in the order in which they were given, and do not affect each other.
 func TestNamesInOrder(t *testing.T) {
 	n := newNaming(slices.Values([]string{"BOB@acme.example", "bob@acme.example", "1009", "ann@acme.example"}))
 	for _, p := range []person{"1001 ann@acme.example", "1002 bob@acme.example"} {
@@ -122,7 +121,7 @@ func TestNamesInOrder(t *testing.T) {
 	}
 }
 
-// TestResolvePrincipals: whom the grants of a sync mean.
+// TestResolvePrincipals resolves the principals of a sync's grants.
 func TestResolvePrincipals(t *testing.T) {
 	account := func(id, userName, externalID string, addresses ...string) baton.Resource {
 		r := baton.Resource{ID: userResource(id), Profile: baton.Profile{"user_name": userName, "external_id": externalID}, User: &baton.User{}}
@@ -139,7 +138,7 @@ func TestResolvePrincipals(t *testing.T) {
 	}{
 		{nil, map[string]string{}, nil},
 		{[]string{"ann@acme.example", "bob", "e-2"}, map[string]string{"ann@acme.example": "1001", "bob": "1002", "e-2": "1002"}, nil},
-		{[]string{"1417", "group-1"}, map[string]string{}, nil}, // accounts of elsewhere, a nested group
+		{[]string{"1417", "group-1"}, map[string]string{}, nil}, // unlisted accounts and a nested group
 		{[]string{"zoe@acme.example", "bob", "?"}, map[string]string{"bob": "1002"}, []string{"zoe@acme.example", "?"}},
 	} {
 		c := &connector{}
@@ -164,8 +163,7 @@ func TestResolvePrincipals(t *testing.T) {
 	}
 }
 
-// TestTooManyNames: of a group with very many members under other names, it is not known who
-// they are.
+// TestTooManyNames: the members of a group with very many unresolved names are unknown.
 func TestTooManyNames(t *testing.T) {
 	members := new(scim.Members)
 	for i := range maxNames + 1 {
@@ -178,7 +176,7 @@ func TestTooManyNames(t *testing.T) {
 	}
 }
 
-// TestIDForm: what is written like the ids of accounts.
+// TestIDForm recognises names in the form of account ids.
 func TestIDForm(t *testing.T) {
 	for _, tt := range []struct {
 		ids  string
@@ -192,7 +190,7 @@ func TestIDForm(t *testing.T) {
 		{"7", "x", false},
 		{"u1 u2 u3", "u9", true},
 		{"u1 u2 u3", "v9", false},
-		{"u1", "v9", true}, // of one id alone, anything may be the prefix
+		{"u1", "v9", true}, // a single id does not show a prefix
 		{"abc-1 abc-2", "abc_1", false},
 		{"abc-1 abc-2", "ABC-1", false},
 		{"éa1 éb2", "éc3", true},
@@ -212,7 +210,7 @@ func TestIDForm(t *testing.T) {
 	}
 }
 
-// TestNearlyID: ids that may be the same.
+// TestNearlyID compares ids that may be the same.
 func TestNearlyID(t *testing.T) {
 	for pair, want := range map[[2]string]bool{
 		{"abc", "abc"}: false, {"abc", "ABC"}: true, {"abc ", "abc"}: true, {"007", "7"}: true, {"70", "7"}: false, {"a-b", "ab"}: false, {"", "0"}: true,
@@ -223,7 +221,7 @@ func TestNearlyID(t *testing.T) {
 	}
 }
 
-// TestDoubts: which members are in doubt, within a process and after a restart of it.
+// TestDoubts: which members are doubtful, within a process and after a restart.
 func TestDoubts(t *testing.T) {
 	var d doubts
 	d.add("g1", "ann")
@@ -240,13 +238,13 @@ func TestDoubts(t *testing.T) {
 	if got := d.in(); !slices.Equal(got, []string{"g1", "g2"}) {
 		t.Errorf("groups %q", got)
 	}
-	// An earlier process had doubts about two groups; of one more is known meanwhile.
+	// An earlier process had doubts about two groups; meanwhile this one has learned about another.
 	d.restore([]string{"g1", "g4"})
 	d.add("g4", "ann")
 	if d.has("g1", "cid") || !d.has("g4", "ann") || !d.has("g4", "cid") || !slices.Equal(d.in(), []string{"g1", "g2", "g4"}) {
 		t.Errorf("restored: %q, %t %t %t", d.in(), d.has("g1", "cid"), d.has("g4", "ann"), d.has("g4", "cid"))
 	}
-	// A sync finds out that somebody is listed by another name.
+	// A sync finds that a member is listed under another name.
 	d.reset()
 	d.add("g1", "ann@acme.example")
 	d.add("g2", "bob@acme.example")
@@ -265,7 +263,7 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// TestTooManyDoubts: beyond a limit, the whole group is in doubt.
+// TestTooManyDoubts: beyond a limit, the whole group is doubtful.
 func TestTooManyDoubts(t *testing.T) {
 	var d doubts
 	for i := range maxDoubts - 1 {
@@ -281,8 +279,7 @@ func TestTooManyDoubts(t *testing.T) {
 	}
 }
 
-// TestUserAndDeviceWithOneID: the account is a member, surely if an entry says so beyond
-// doubt.
+// TestUserAndDeviceWithOneID: the account is a member, and certainly one if an entry says so clearly.
 func TestUserAndDeviceWithOneID(t *testing.T) {
 	entry := func(kind scim.MemberKind) scim.Member { return scim.Member{Value: "7", Kind: kind} }
 	for _, tt := range []struct {
@@ -312,8 +309,8 @@ func TestUserAndDeviceWithOneID(t *testing.T) {
 	}
 }
 
-// FuzzNaming: a name means one of the accounts or none, whatever the order in which these
-// are listed, and never one of two that both have it.
+// FuzzNaming: a name resolves to the same account or to none, whatever the order of the accounts, and never
+// to one of two that both have it.
 func FuzzNaming(f *testing.F) {
 	f.Add("ann@acme.example", "1001", "ann@acme.example", "e-1", "1002", "bob@acme.example", "e-2")
 	f.Add(strings.ToUpper(annID), annID, "ann", "", bobID, "bob", strings.ToUpper(annID))

@@ -14,7 +14,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// org is an organisation and the way to it.
+// org is a sandbox organisation with a client.
 type org struct {
 	*sandbox.Server
 	http *httptest.Server
@@ -57,7 +57,7 @@ func (o *org) connect(t *testing.T, edit ...func(*perplexity.Config)) *baton.Con
 	return perplexity.New(cfg)
 }
 
-// upstream returns the organisation as the conformance suite wants it.
+// upstream adapts the organisation to the conformance suite.
 func (o *org) upstream(t *testing.T) connectortest.Upstream {
 	return connectortest.Upstream{
 		Connect:     func() *baton.Connector { return o.connect(t) },
@@ -67,8 +67,7 @@ func (o *org) upstream(t *testing.T) connectortest.Upstream {
 	}
 }
 
-// person finds somebody of the demonstration organisation who is in the groups
-// named, and in no role group that is not.
+// person finds an account of the demo organisation that is in the named groups and in no other role group.
 func person(t *testing.T, st sandbox.State, active bool, groups ...string) sandbox.UserState {
 	t.Helper()
 	for _, u := range st.Users {

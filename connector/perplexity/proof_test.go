@@ -12,21 +12,20 @@ func creation(email string) baton.AccountRequest {
 	return baton.AccountRequest{Email: email, Profile: map[string]any{"display_name": "Jane Smith"}}
 }
 
-// TestRecordsOfOthers: the account that a creation names is the one that was asked for, or
-// an error names the record.
+// TestRecordsOfOthers: the account of a creation is the requested one, or the error names the record.
 func TestRecordsOfOthers(t *testing.T) {
 	const email = "jack.kosk@acme.example"
 	for name, tc := range map[string]struct {
 		faults string
-		kind   baton.Kind // 0: created
-		names  string     // whose record the error names, or a part of the warnings
+		kind   baton.Kind // 0 means created
+		names  string     // the record in the error, or a part of the warnings
 	}{
 		"another record":               {"create-other", baton.Incomplete, "ann@acme.example"},
 		"the id of another":            {"create-other-id", baton.Incomplete, "ann@acme.example"},
 		"the id of another alone":      {"create-other-id,create-id-only", baton.Incomplete, "ann@acme.example"},
 		"a record of nobody":           {"create-ignored-body", baton.Incomplete, "user-1"},
 		"a changed user name":          {"create-suffix", 0, email + ".tenant"},
-		"status 200":                   {"create-200", 0, "may have been there before"},
+		"status 200":                   {"create-200", 0, "may have existed before"},
 		"an id alone":                  {"create-id-only", 0, "no welcome mail"},
 		"nothing":                      {"create-empty", 0, "no welcome mail"},
 		"nothing, and a borrower":      {"create-empty,borrowed-address", 0, "no welcome mail"},
@@ -58,7 +57,7 @@ func TestRecordsOfOthers(t *testing.T) {
 	}
 }
 
-// TestGrantToNobody: the server accepts any id as a member.
+// TestGrantToNobody: a grant fails for an unknown account although the server accepts any id as a member.
 func TestGrantToNobody(t *testing.T) {
 	for _, faults := range []string{"any-member", "any-member,members-absent-everywhere", "any-member,foreign-404-one=3", "any-member,denied-one=2"} {
 		t.Run(faults, func(t *testing.T) {
@@ -73,13 +72,13 @@ func TestGrantToNobody(t *testing.T) {
 	}
 }
 
-// TestDeniedChanges: what the server denies and lists is there; what something else denies
+// TestDeniedChanges: an object that the server denies but lists exists; an object that something else denies
 // is not known to be gone.
 func TestDeniedChanges(t *testing.T) {
 	groups := map[string][]string{"crew": {"ann", "bob"}, "PPLX_Admin": {"ann", "dan"}}
 	for _, tc := range []struct {
 		faults, change, says string
-		kind                 baton.Kind // 0: done
+		kind                 baton.Kind // 0 means done
 	}{
 		{"denied-one=1", "revoke crew bob", "Removed", 0},
 		{"denied-one=1", "grant crew newcomer", "Added", 0},
@@ -120,7 +119,7 @@ func TestDeniedChanges(t *testing.T) {
 	}
 }
 
-// TestWhoWasShown: an account that is gone counts as disabled if it was ever met.
+// TestWhoWasShown: an account that is gone counts as disabled if it was ever shown.
 func TestWhoWasShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tm := newTeam(t, map[string][]string{"crew": {"ann", "bob"}, "PPLX_Admin": {"dan"}}, "soft-delete-off")

@@ -19,7 +19,7 @@ func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
 	if err != nil {
 		return []baton.Note{{Level: baton.Warning, Label: "Roles", Text: err.Error() + ". " + baton.FixOf(err), Floors: c.floors(0, 0)}}, nil
 	}
-	// Who is in the groups, and whether that is certain.
+	// in returns the members of the groups, with true for certain ones.
 	in := func(ids []string) (map[string]bool, error) {
 		set := map[string]bool{}
 		for _, id := range ids {
@@ -58,13 +58,13 @@ func (c *connector) review(facts baton.Facts) ([]baton.Note, error) {
 	return append(r.notes(groups), notes...), nil
 }
 
-// floors returns the counts of admins below which a sync is held, since a read that lost
-// admins looks like a lockout. Groups that only have "admin" in their names have no certain
-// admins, so that they do not replace the real Admin group when it is gone.
+// floors returns the counts of admins below which a sync is held, because a read that lost admins looks like
+// a lockout. Groups that only have "admin" in their names have no certain admins, so that they do not replace
+// the real Admin group when it is gone.
 func (c *connector) floors(certain, likely int) []baton.Floor {
 	return []baton.Floor{
-		{What: "enabled accounts that are certain to be Admin", Count: certain, Least: c.cfg.minAdmins()},
-		{What: "enabled accounts that are likely to be Admin", Count: likely, Least: c.cfg.minAdmins()},
+		{Noun: "enabled accounts that are certain to be Admin", Count: certain, Least: c.cfg.minAdmins()},
+		{Noun: "enabled accounts that are likely to be Admin", Count: likely, Least: c.cfg.minAdmins()},
 	}
 }
 
@@ -77,8 +77,8 @@ func groupsOf(facts baton.Facts) (groups []scim.Group, err error) {
 	return groups, err
 }
 
-// readRoles returns which entitlements amount to Admin and Member. It returns none where that
-// is not certain; the review has the reason.
+// readRoles returns the entitlements that amount to Admin and Member. It returns none if that is not certain;
+// the review gives the reason.
 func (c *connector) readRoles(facts baton.Facts) (baton.Roles, error) {
 	groups, err := groupsOf(facts)
 	if err != nil {
@@ -109,10 +109,10 @@ func (c *connector) readRoles(facts baton.Facts) (baton.Roles, error) {
 // tally counts accounts by the roles they hold.
 type tally struct {
 	roles  roles
-	admin  []map[string]bool // by alternative; the value says whether it is certain
+	admin  []map[string]bool // by alternative; the value is true if certain
 	member map[string]bool
 
-	sure []int // enabled admins beyond doubt, by alternative
+	sure []int // certain enabled admins, by alternative
 
 	admins, members, both, neither people
 	dormant                        people // disabled, but still in a role group
@@ -161,7 +161,7 @@ func (t *tally) add(r baton.Resource) error {
 			t.dormant.add(r)
 		}
 	case admin && (!member || t.roles.priority != priorityMember):
-		t.admins.add(r) // also where the priority is unknown: nobody who may be Admin is left out of the count
+		t.admins.add(r) // even if the priority is unknown: everybody who may be Admin counts
 	case member:
 		t.members.add(r)
 	default:
@@ -173,7 +173,7 @@ func (t *tally) add(r baton.Resource) error {
 	return nil
 }
 
-// least returns the number of certain, enabled admins of the alternative that has fewest.
+// least returns the number of certain, enabled admins of the alternative with the fewest.
 func (t *tally) least() int {
 	if len(t.sure) == 0 {
 		return 0
@@ -208,7 +208,7 @@ func (t *tally) notes() []baton.Note {
 	return notes
 }
 
-// notes returns warnings about groups of which it is not certain that they carry a role.
+// notes returns warnings about groups that may not carry the role that they seem to carry.
 func (r roles) notes(groups []scim.Group) []baton.Note {
 	var notes []baton.Note
 	warn := func(label, text string) {

@@ -15,19 +15,16 @@ const (
 	priorityMember = "member"
 )
 
-// roles holds which groups carry which role. Several groups that may be the Admin group, and
-// of which none is configured, are alternatives: one of them is the real one, so the guard
-// must hold for each.
+// roles holds which groups carry which role. If several groups may be the Admin group and none is configured,
+// they are alternatives: one of them is the real one, so the guard must hold for each.
 type roles struct {
 	admin    [][]string // group ids; groups of one alternative carry the role together
 	member   []string
 	named    bool // configured, or found by one of the usual names
 	priority string
-	// memberUnclear says that several groups have one of the usual names for Member, and
-	// nobody configured which of them carries the role.
+	// memberUnclear is true if several groups have one of the usual names for Member and none is configured.
 	memberUnclear bool
-	// nearly are warnings about groups whose names differ from a configured one in
-	// the case of letters only.
+	// nearly holds warnings about groups whose names differ from a configured one only in case.
 	nearly []string
 }
 
@@ -70,9 +67,8 @@ func (c *connector) rolesAmong(groups []scim.Group) (roles, error) {
 	return r, nil
 }
 
-// guessAdmin finds the groups of the first tier of names that matches any, and
-// otherwise every group with "admin" in its name. A real Admin group that it missed would
-// have no guard.
+// guessAdmin finds the groups of the first tier of names that matches any, and otherwise every group with
+// "admin" in its name. A real Admin group that it missed would not be guarded.
 func guessAdmin(groups []scim.Group) (ids []string, usual bool) {
 	for _, tier := range adminNames {
 		for _, g := range groups {
@@ -92,11 +88,11 @@ func guessAdmin(groups []scim.Group) (ids []string, usual bool) {
 	return ids, false
 }
 
-// configured returns the ids of the groups that a setting names, by id or by display
-// name. An id is exact. If one group has exactly the name, it is meant, and nearly has a
-// warning about others that differ in case only. Blanks around a name are ignored, since a
-// sync does not keep them. A name that may mean several groups is an error with their ids. So
-// is a name that no group has: otherwise the wrong group would be guarded.
+// configured returns the ids of the groups in a setting, given by id or by display name. An id must match
+// exactly. If one group has exactly the name, that group is used, and nearly has a warning about others that
+// differ only in case. Blanks around a name are ignored, because a sync does not keep them. A name that
+// several groups may have is an error that lists their ids. A name that no group has is an error, too:
+// otherwise the wrong group would be guarded.
 func configured(groups []scim.Group, names []string, role, setting string) (ids, nearly []string, err error) {
 	for _, name := range names {
 		var exact, similar []scim.Group
@@ -132,7 +128,7 @@ func configured(groups []scim.Group, names []string, role, setting string) (ids,
 	return ids, nearly, nil
 }
 
-// similarName compares names without the case of ASCII letters and blanks at the ends.
+// similarName compares names, ignoring the case of ASCII letters and surrounding blanks.
 func similarName(a, b string) bool {
 	return scim.SameName(strings.TrimSpace(a), strings.TrimSpace(b))
 }
@@ -184,7 +180,7 @@ func plain(name string) string {
 	}, name)
 }
 
-// quoted returns a name with the id behind it, for a message.
+// quoted returns a name followed by the id, for a message.
 func quoted(name, id string) string {
 	if name == "" || name == id {
 		return id

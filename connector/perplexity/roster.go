@@ -11,20 +11,20 @@ import (
 	"baton/connector/scim"
 )
 
-// roster holds one group with its members, and whether they are known.
+// roster holds one group, its members, and whether these are known.
 type roster struct {
 	scim.Group
-	// aside maps the ids of members that the group does not list under their id to how it
-	// lists them. The value is empty for members that only the account's own groups show.
+	// aside maps the ids of members that the group lists under another name to that name. The value is empty
+	// for members that only the account's own groups show.
 	aside    map[string]string
-	named    map[string]string // the same the other way round
-	unlisted int               // members that are accounts which the server does not list
-	// proven is set if the list of members is known to be the server's: it has entries, all
-	// of which can be read, or it is empty and the server shows members of other groups.
+	named    map[string]string // the reverse of aside
+	unlisted int               // members whose accounts the server does not list
+	// proven is set if the list of members is known to be the server's: it has entries, all of them readable,
+	// or it is empty and the server shows members of other groups.
 	proven bool
-	// byAccount is set if an account is known as a member from its own groups only.
+	// byAccount is set if an account is known to be a member only from its own groups.
 	byAccount bool
-	// fromAccounts is set if all members are known from the accounts' groups only.
+	// fromAccounts is set if all members are known only from the accounts' groups.
 	fromAccounts bool
 }
 
@@ -32,8 +32,8 @@ func rosterOf(g scim.Group) roster {
 	return roster{Group: g, aside: map[string]string{}, named: map[string]string{}, proven: g.Members.Entries() > 0 && g.Members.Problem() == ""}
 }
 
-// roster reads one group, uncached, with one request where SCIM shows it. Without an
-// error, shown is false if the group is proved gone.
+// roster reads one group, uncached, with one request if SCIM shows it. Without an error, shown is false if
+// the group is proved gone.
 func (c *connector) roster(ctx context.Context, id string) (r roster, shown bool, err error) {
 	g, shown, err := c.scim.LookUpGroup(ctx, id)
 	return rosterOf(g), shown, err
@@ -56,8 +56,8 @@ func (r roster) lists(name string) bool {
 	return kinds.IsUser() || r.has(name)
 }
 
-// surely reports whether the account is certainly a member: no entry with its id has a type
-// that may mean something else than an account.
+// surely reports whether the account is certainly a member: no entry with its id has a type other than that
+// of an account.
 func (r roster) surely(userID string) bool {
 	as, ok := r.aside[userID]
 	if ok && as == "" {
@@ -76,9 +76,9 @@ func (r roster) entry(userID string) scim.MemberKinds {
 	return kinds
 }
 
-// holds reports whether the account, which was read, is a member already. An entry of an
-// unknown type may mean something else that has the same id: then the account's own groups
-// decide and, where it names none, whether the server has another type for accounts.
+// holds reports whether the account is already a member. The caller has read the account. An entry of an
+// unknown type may be another object with the same id. Then the account's own groups decide or, if it lists
+// none, whether the server has another type for accounts.
 func (c *connector) holds(ctx context.Context, r *roster, u scim.User) (bool, error) {
 	if !r.has(u.ID) || r.entry(u.ID).Has(scim.UserMember) || r.surely(u.ID) {
 		return r.has(u.ID), nil
@@ -108,7 +108,7 @@ func (c *connector) holds(ctx context.Context, r *roster, u scim.User) (bool, er
 	return !typed, err
 }
 
-// showsAccount reports whether the group lists the account as one, or the account the group.
+// showsAccount reports whether the group lists the account as an account, or the account lists the group.
 func (c *connector) showsAccount(ctx context.Context, r *roster, userID string) (bool, error) {
 	if r.entry(userID).Has(scim.UserMember) {
 		return true, nil
@@ -117,7 +117,7 @@ func (c *connector) showsAccount(ctx context.Context, r *roster, userID string) 
 	return shown && slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return refersTo(ref, &r.Group) }), err
 }
 
-// as returns how the group lists the account.
+// as returns the name under which the group lists the account.
 func (r roster) as(userID string) string {
 	if as := r.aside[userID]; as != "" {
 		return as
@@ -163,10 +163,9 @@ func (r roster) unproven() error {
 		WithFix("Check in Perplexity who is in the group; the server does not let it be read.")
 }
 
-// prove looks for evidence about a group that shows nobody: another group that does show
-// somebody, or accounts that say which groups they are in. Without any, and where members
-// cannot be read, the roster stays unproven. Groups are those of the list, if it was read
-// already.
+// prove looks for evidence about a group without visible members: another group with members, or accounts
+// that list their groups. The roster stays unproven if there is no evidence, or if members cannot be read.
+// groups holds the groups of the list if it was read before.
 func (c *connector) prove(ctx context.Context, r *roster, groups []scim.Group) (err error) {
 	if r.proven || r.problem() != "" {
 		return nil
@@ -182,8 +181,8 @@ func (c *connector) prove(ctx context.Context, r *roster, groups []scim.Group) (
 	return c.askAccounts(ctx, r)
 }
 
-// showsMembers reports whether the server shows the members of any other group, in the
-// list or, where the list leaves them out, one by one.
+// showsMembers reports whether the server shows the members of any other group, in the list or, if the list
+// omits them, one by one.
 func (c *connector) showsMembers(ctx context.Context, groups []scim.Group, except string) (bool, error) {
 	if slices.ContainsFunc(groups, showsAny) {
 		return true, nil
@@ -211,11 +210,11 @@ func showsAny(g scim.Group) bool {
 	return false
 }
 
-// nobody keeps no members of a list of groups, where it is enough that there are some.
+// nobody keeps no members of a list of groups, for callers that only need to know whether there are any.
 func nobody(*scim.Group, scim.Member) bool { return false }
 
-// askAccounts fills the roster with the accounts whose own groups name the group, if the
-// server can filter accounts by group.
+// askAccounts fills the roster with the accounts that list the group among their own, if the server can
+// filter accounts by group.
 func (c *connector) askAccounts(ctx context.Context, r *roster) error {
 	found := 0
 	err := c.scim.UsersInGroup(ctx, r.ID, func(u scim.User) {
@@ -229,12 +228,11 @@ func (c *connector) askAccounts(ctx context.Context, r *roster) error {
 	return err
 }
 
-// known returns the number of members without those that the server does not list as
-// accounts.
+// known returns the number of members except those whose accounts the server does not list.
 func (r roster) known() int { return r.size() - r.unlisted }
 
-// names returns how the group lists the accounts among its members, and the ids of members
-// that only their own groups show.
+// names returns the names under which the group lists accounts, and the ids of members that only their own
+// groups show.
 func (r roster) names() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name, kinds := range r.Members.All() {
@@ -250,7 +248,7 @@ func (r roster) names() iter.Seq[string] {
 	}
 }
 
-// recall copies what was found out before about names that the group still lists.
+// recall copies earlier results for names that the group still lists.
 func (r *roster) recall(before roster) {
 	for id, as := range before.aside {
 		if _, kinds := r.Members.Find(as); as != "" && kinds.IsUser() {
@@ -260,31 +258,31 @@ func (r *roster) recall(before roster) {
 	r.unlisted = before.unlisted
 }
 
-// take adds the account to the members if its own groups name the group.
+// take adds the account to the members if it lists the group among its own.
 func (r *roster) take(u scim.User) {
 	if slices.ContainsFunc(u.Groups, func(ref scim.GroupRef) bool { return refersTo(ref, &r.Group) }) {
 		r.aside[u.ID], r.byAccount = "", true
 	}
 }
 
-// refersTo reports whether an entry among the groups of an account is a direct membership of
-// the group. Some servers write the name of the group there.
+// refersTo reports whether an entry among an account's groups is a direct membership of the group. Some
+// servers write the name of the group there.
 func refersTo(ref scim.GroupRef, g *scim.Group) bool {
 	return ref.IsGroup() && ref.Value != "" && !strings.EqualFold(ref.Type, "indirect") &&
 		(ref.Value == g.ID || scim.SameUUID(ref.Value, g.ID) || ref.Value == g.DisplayName)
 }
 
-// askAccount reads the account and looks for the group among its groups. Sure is true if the
-// account names groups, but not this one: that proves as much as the group's own list.
+// askAccount reads the account and looks for the group among its groups. sure is true if the account lists
+// groups, but not this one: that proves as much as the group's own list.
 func (c *connector) askAccount(ctx context.Context, r *roster, m membershipChange) (sure bool, err error) {
 	u, shown, err := c.scim.LookUpUser(ctx, m.userID)
 	if err != nil || !shown {
-		return false, err // who is proved gone is in no group
+		return false, err // an account that is proved gone is in no group
 	}
 	return c.ask(ctx, r, u)
 }
 
-// ask does what askAccount does, for an account that was read already.
+// ask does the same as askAccount for an account that was read already.
 func (c *connector) ask(ctx context.Context, r *roster, u scim.User) (sure bool, err error) {
 	if r.take(u); r.has(u.ID) {
 		return true, nil
@@ -316,8 +314,8 @@ func (r roster) namesOf(u scim.User) bool {
 	return false
 }
 
-// knowBefore finds out, before a grant, whether the account is a member already. The account
-// was read.
+// knowBefore finds out, before a grant, whether the account is already a member. The caller has read the
+// account.
 func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChange, u scim.User) error {
 	if r.problem() != "" {
 		return r.unproven()
@@ -332,8 +330,8 @@ func (c *connector) knowBefore(ctx context.Context, r *roster, m membershipChang
 	return c.nameIfUnlike(ctx, r, m.userID)
 }
 
-// knowWhether finds out, before a revocation, whether the account is a member. Without an
-// error, an account that the roster does not have is no member.
+// knowWhether finds out, before a revocation, whether the account is a member. Without an error, an account
+// that is not in the roster is not a member.
 func (c *connector) knowWhether(ctx context.Context, r *roster, m membershipChange) error {
 	if !r.has(m.userID) {
 		if err := c.prove(ctx, r, nil); err != nil {
@@ -346,8 +344,8 @@ func (c *connector) knowWhether(ctx context.Context, r *roster, m membershipChan
 	if r.has(m.userID) {
 		return nil
 	}
-	// Some servers show the first members of a group only, or leave accounts out of lists.
-	// The account's own groups are more reliable.
+	// Some servers show only the first members of a group, or leave accounts out of lists. The account's own
+	// groups are more reliable.
 	sure, err := c.askAccount(ctx, r, m)
 	if err != nil || r.has(m.userID) {
 		return err

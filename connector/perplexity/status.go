@@ -11,8 +11,8 @@ import (
 	"baton/internal/pause"
 )
 
-// actions returns the two actions that change an account's status. Other connectors use the
-// same names, arguments and types.
+// actions returns the two actions that change an account's status. Other connectors use the same names,
+// arguments and types.
 func (c *connector) actions() []baton.Action {
 	arguments := []baton.Field{{
 		Name: "user_id", DisplayName: "User ID", Kind: baton.StringField, Required: true,
@@ -75,7 +75,7 @@ func (c *connector) disable(ctx context.Context, req baton.ActionRequest) (baton
 		}
 	}
 	if err != nil {
-		return baton.Outcome{}, fmt.Errorf("disable %s: find out who is admin: %w", id, err)
+		return baton.Outcome{}, fmt.Errorf("disable %s: find out who is Admin: %w", id, err)
 	}
 	ch := change{
 		userID: id, doing: "disabling " + nameOf(u),
@@ -183,10 +183,9 @@ func (c *connector) groupsOf(ctx context.Context, u scim.User) ([]string, error)
 	return names, nil
 }
 
-// named returns the account that the request names. If shown is false, the account is
-// proved gone, and of u only ID is set. Ids are opaque: the id is looked up as it was
-// given, blanks included. Only if there never was an account with that id, and it begins
-// with the type of a resource's identity, the rest is looked up.
+// named returns the account in the request. If shown is false, the account is proved gone, and only the ID of
+// u is set. Ids are opaque: named looks up the id as given, including blanks. Only if there never was an
+// account with that id, and the id begins with the type of a resource's identity, named looks up the rest.
 func (c *connector) named(ctx context.Context, req baton.ActionRequest) (u scim.User, shown bool, err error) {
 	id, _ := req.Arguments["user_id"].(string)
 	if strings.TrimSpace(id) == "" {

@@ -9,9 +9,9 @@ import (
 	"baton/connector/scim"
 )
 
-// nextUsers reads one page of accounts. Where the server shows an account's groups, it writes
-// these memberships, too: some servers cut member lists short or leave them empty, and then
-// only the accounts' own groups are complete.
+// nextUsers reads one page of accounts. If the server shows an account's groups, it writes these memberships,
+// too: some servers truncate member lists or leave them empty, and then only the accounts' own groups are
+// complete.
 func (c *connector) nextUsers(ctx context.Context, at baton.Cursor, page baton.Page) (baton.Step, error) {
 	pos, err := paging.ParsePosition(string(at))
 	if err != nil {
@@ -51,8 +51,8 @@ func addUser(page baton.Page, u *scim.User, buf *accountBuffer) {
 // last_name.
 func accountOf(u scim.User) baton.Resource { return new(accountBuffer).account(&u) }
 
-// accountBuffer holds the memory of one account. The next account overwrites it, which is safe
-// since a page keeps nothing of what it is given.
+// accountBuffer holds the memory of one account. The next account overwrites it, which is safe because a page
+// keeps no references.
 type accountBuffer struct {
 	profile baton.Profile
 	user    baton.User

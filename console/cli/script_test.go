@@ -21,6 +21,7 @@ import (
 	"baton/console/config"
 	"baton/console/installation"
 	"baton/console/store"
+	"baton/test/script"
 )
 
 func TestMain(m *testing.M) {
@@ -32,23 +33,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tenant": writeTenant, "bootstrap": bootstrap, "alter": alter},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": script.Exits, "tenant": writeTenant, "bootstrap": bootstrap, "alter": alter},
 	})
-}
-
-// exits runs the program and expects its exit code: "exits 3 baton-console --nonsense".
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits code program [arguments]")
-	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := "0"
-	if err != nil {
-		code = strings.TrimPrefix(err.Error(), "exit status ")
-	}
-	if code != args[0] {
-		ts.Fatalf("exit code %s instead of %s", code, args[0])
-	}
 }
 
 // bootstrap makes a console in a folder from a file: "bootstrap FOLDER FILE".

@@ -52,19 +52,19 @@ const (
 
 // SyntaxError reports input that is not JSON. It does not quote the input.
 type SyntaxError struct {
-	What   string
-	Offset int64
+	Problem string
+	Offset  int64
 }
 
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("%s at byte %d of the answer", e.What, e.Offset)
+	return fmt.Sprintf("%s at byte %d of the answer", e.Problem, e.Offset)
 }
 
 // EncodingError reports a text that is not valid Unicode: a byte that is not UTF-8, or an escape
 // that is half of a surrogate pair. Texts that are skipped are not checked.
 type EncodingError struct {
-	What   string // "the byte 0xF6"
-	Offset int64  // in the source
+	Problem string // "the byte 0xF6"
+	Offset  int64  // in the source
 	// Where names the row of the text (see [Scanner.Locate]). It may be empty.
 	Where string
 }
@@ -74,7 +74,7 @@ func (e *EncodingError) Error() string {
 	if e.Where != "" {
 		where = " of " + e.Where
 	}
-	return fmt.Sprintf("a text%s is not Unicode: %s at byte %d of the answer", where, e.What, e.Offset)
+	return fmt.Sprintf("a text%s is not Unicode: %s at byte %d of the answer", where, e.Problem, e.Offset)
 }
 
 // Locate adds the row of the text to the error of the scanner if it is an *EncodingError. Rows
@@ -156,7 +156,7 @@ func (s *Scanner) Fail(err error) {
 }
 
 func (s *Scanner) wrong(what string) {
-	s.Fail(&SyntaxError{What: what, Offset: s.gone + int64(s.pos)})
+	s.Fail(&SyntaxError{Problem: what, Offset: s.gone + int64(s.pos)})
 }
 
 // more reads more bytes into buf, and reports whether there are any. The end of the source is not

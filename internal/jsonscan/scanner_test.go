@@ -383,7 +383,7 @@ func TestNotUnicode(t *testing.T) {
 			s := New(src)
 			written(s, new(strings.Builder))
 			var encoding *EncodingError
-			if err := s.End(); !errors.As(err, &encoding) || encoding.What != tc.what || tc.offset >= 0 && encoding.Offset != tc.offset {
+			if err := s.End(); !errors.As(err, &encoding) || encoding.Problem != tc.what || tc.offset >= 0 && encoding.Offset != tc.offset {
 				t.Errorf("%s, %s: got %v, want %s at %d", name, piece, err, tc.what, tc.offset)
 			}
 			s = small(New(strings.NewReader(tc.body)))
@@ -398,7 +398,7 @@ func TestNotUnicode(t *testing.T) {
 			t.Errorf("%s: %v", body, s.Err())
 		}
 	}
-	where := &EncodingError{What: "the byte 0xF6", Offset: 3, Where: "user u1"}
+	where := &EncodingError{Problem: "the byte 0xF6", Offset: 3, Where: "user u1"}
 	if want := "a text of user u1 is not Unicode: the byte 0xF6 at byte 3 of the answer"; where.Error() != want {
 		t.Errorf("got %q, want %q", where, want)
 	}

@@ -119,7 +119,7 @@ func (s *Scanner) isUTF8(t []byte, at int64) bool {
 	for len(t) > 0 {
 		r, n := utf8.DecodeRune(t)
 		if r == utf8.RuneError && n == 1 {
-			s.Fail(&EncodingError{What: fmt.Sprintf("the byte 0x%02X", t[0]), Offset: at})
+			s.Fail(&EncodingError{Problem: fmt.Sprintf("the byte 0x%02X", t[0]), Offset: at})
 			return false
 		}
 		t, at = t[n:], at+int64(n)
@@ -129,7 +129,7 @@ func (s *Scanner) isUTF8(t []byte, at int64) bool {
 
 // half stops the scanner because of half of a surrogate pair.
 func (s *Scanner) half() {
-	s.Fail(&EncodingError{What: "half of a surrogate pair", Offset: s.gone + int64(s.pos)})
+	s.Fail(&EncodingError{Problem: "half of a surrogate pair", Offset: s.gone + int64(s.pos)})
 }
 
 // escaped reads the rest of a string. T is its beginning, after which there is a byte that does not
