@@ -162,6 +162,7 @@ func (p *plainScan) after() *int64 {
 type GrantRow struct {
 	Entitlement                []byte // id
 	PrincipalType, PrincipalID []byte
+	ID                         []byte
 	// Plain says that the grant consists of ids: it has no annotations, metadata or sources,
 	// and is not expandable.
 	Plain bool
@@ -180,7 +181,7 @@ func (r *GrantRow) Grant() (Grant, error) {
 
 // RowOf returns a grant as a row.
 func RowOf(g Grant) GrantRow {
-	return GrantRow{Entitlement: []byte(g.Entitlement), PrincipalType: []byte(g.Principal.Type), PrincipalID: []byte(g.Principal.ID), grant: g}
+	return GrantRow{Entitlement: []byte(g.Entitlement), PrincipalType: []byte(g.Principal.Type), PrincipalID: []byte(g.Principal.ID), ID: []byte(g.ID), grant: g}
 }
 
 // GrantRows iterates over all grants as Grants does, and decodes no more of each than what
@@ -206,7 +207,10 @@ func (s *Sync) GrantRows(ctx context.Context) iter.Seq2[*GrantRow, error] {
 			g = RowOf(one)
 			return &g, err
 		}
-		g = GrantRow{Entitlement: o.Entitlement, PrincipalType: o.PrincipalType, PrincipalID: o.PrincipalID, Plain: o.Plain && r.values[expansionAt] == nil, decode: decode}
+		g = GrantRow{Entitlement: o.Entitlement, PrincipalType: o.PrincipalType, PrincipalID: o.PrincipalID, ID: o.ID, Plain: o.Plain && r.values[expansionAt] == nil, decode: decode}
+		if len(g.ID) == 0 {
+			g.ID = at(r, externalID)
+		}
 		if len(g.Entitlement) == 0 {
 			g.Entitlement = at(r, entitlementID)
 		}

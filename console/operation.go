@@ -113,6 +113,24 @@ const (
 	AskAfter     = 5 * time.Minute
 )
 
+// WriteLease is how long a task of an operation may be under way after it was handed out, or
+// after its last heartbeat.
+const WriteLease = 30 * time.Minute
+
+// lastSign returns when the host that has the task was last known to work on it.
+func (o Operation) lastSign() time.Time {
+	if sign := o.LeaseUntil.Add(-WriteLease); sign.After(o.Dispatched) {
+		return sign
+	}
+	return o.Dispatched
+}
+
+// Silent reports whether an operation that was handed out has been without any sign for so
+// long that nobody knows what becomes of it.
+func (o Operation) Silent(now time.Time) bool {
+	return o.State == Dispatched && !now.Before(o.lastSign().Add(UnknownAfter))
+}
+
 // DueOperations is the kind of the due rows of connectors with operations that are not over.
 // They refer to the connector.
 const DueOperations = "operation.watch"

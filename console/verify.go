@@ -87,7 +87,7 @@ func (o Operation) WantsSync(now time.Time) (after time.Time, ok bool) {
 		return o.Finished, !o.Finished.IsZero()
 	case Dispatched, Unknown:
 		switch {
-		case o.Dispatched.IsZero() || now.Before(o.Dispatched.Add(AskAfter)):
+		case o.Dispatched.IsZero() || now.Before(o.lastSign().Add(AskAfter)):
 		case now.After(o.LeaseUntil):
 			return o.LeaseUntil, true
 		default:
@@ -104,9 +104,9 @@ func (o Operation) NextLook() time.Time {
 	case Queued:
 		return o.Created.Add(OverdueAfter)
 	case Dispatched:
-		return o.Dispatched.Add(UnknownAfter)
+		return o.lastSign().Add(UnknownAfter)
 	case Unknown:
-		return o.Dispatched.Add(AskAfter)
+		return o.lastSign().Add(AskAfter)
 	case Applied:
 		return o.Finished
 	}

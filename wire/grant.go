@@ -6,6 +6,7 @@ import "unicode/utf8"
 type GrantOutline struct {
 	Entitlement                []byte // id
 	PrincipalType, PrincipalID []byte
+	ID                         []byte
 	// Plain reports that the message has neither annotations nor sources.
 	Plain bool
 }
@@ -27,7 +28,7 @@ func OutlineGrant(b []byte) (o GrantOutline, ok bool) {
 			o.PrincipalType, o.PrincipalID = in.resourceID()
 			d.close(&in)
 		case 3:
-			d.valid(v)
+			o.ID = d.valid(v)
 		case 4, 5:
 			d.odd = d.odd || v == nil
 			o.Plain = false

@@ -21,7 +21,7 @@ func FuzzOutlineGrant(f *testing.F) {
 		if !ok || err != nil {
 			return // the library decides; it also looks into what the outline skips
 		}
-		if string(o.Entitlement) != g.Entitlement || string(o.PrincipalType) != g.Principal.Type || string(o.PrincipalID) != g.Principal.ID {
+		if string(o.Entitlement) != g.Entitlement || string(o.PrincipalType) != g.Principal.Type || string(o.PrincipalID) != g.Principal.ID || string(o.ID) != g.ID {
 			t.Errorf("%x: %q, %q, %q; the library reads %+v", b, o.Entitlement, o.PrincipalType, o.PrincipalID, g)
 		}
 		if o.Plain && len(g.Annotations)+len(g.Sources) > 0 {

@@ -32,6 +32,7 @@ type world struct {
 	connector console.ID
 	url       string
 	token     string
+	org       *sandbox.Server
 }
 
 func newWorld(t *testing.T, allowed govern.Networks) *world {
@@ -45,10 +46,10 @@ func newWorld(t *testing.T, allowed govern.Networks) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	org := sandbox.New(sandbox.Options{Users: 5})
+	org := sandbox.New(sandbox.Options{})
 	server := httptest.NewServer(org)
 	t.Cleanup(server.Close)
-	w := &world{t: t, store: s, tasks: rpcstore.New(s), url: server.URL + org.URLPath(), token: org.Token()}
+	w := &world{t: t, store: s, tasks: rpcstore.New(s), url: server.URL + org.URLPath(), token: org.Token(), org: org}
 	product := govern.Product{Name: "perplexity", DisplayName: "Perplexity", Settings: perplexity.Settings(), Open: perplexity.Open}
 	w.console = govern.New(govern.Config{Store: s, Products: []govern.Product{product}, Allow: allowed.Allow})
 	var person console.Person

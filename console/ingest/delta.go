@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"baton"
@@ -368,7 +369,7 @@ func (d *delta) readGrants(ctx context.Context) error {
 			continue
 		}
 		g := grant{entitlement: int32(e), principal: int32(p)}
-		if !row.Plain {
+		if !row.Plain || !usualID(row) {
 			if err := d.attributes(&g, row); err != nil {
 				return err
 			}
@@ -404,9 +405,39 @@ func (d *delta) attributes(g *grant, row *c1z.GrantRow) error {
 	if err != nil {
 		return blame(err)
 	}
+	if id := full.ID; id != "" && id != console.UsualGrantID(full.Entitlement, full.Principal.Type, full.Principal.ID) {
+		metadata := maps.Clone(full.Metadata)
+		if metadata == nil {
+			metadata = baton.Profile{}
+		}
+		metadata[console.GrantIDDetail] = id
+		full.Metadata = metadata
+	}
 	g.sources, g.detail = d.sourceSet(full), d.detail(full)
 	g.flags = int8(store.Flags(full.Expandable, slices.Contains(full.Annotations, "GrantImmutable")))
 	return nil
+}
+
+// usualID reports whether the id of a grant is made from the ids of its entitlement and its
+// principal, as by most connectors.
+func usualID(row *c1z.GrantRow) bool {
+	rest := row.ID
+	if len(rest) == 0 {
+		return true
+	}
+	for i, part := range [][]byte{row.Entitlement, row.PrincipalType, row.PrincipalID} {
+		if i > 0 {
+			if len(rest) == 0 || rest[0] != ':' {
+				return false
+			}
+			rest = rest[1:]
+		}
+		if !bytes.HasPrefix(rest, part) {
+			return false
+		}
+		rest = rest[len(part):]
+	}
+	return len(rest) == 0
 }
 
 // sortGrants brings the grants into the order of the stored facts, and unites those of one

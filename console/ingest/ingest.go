@@ -144,6 +144,9 @@ func (in *Ingester) stage(ctx context.Context, actor console.Actor, st *store.St
 		return err
 	}
 	counts := d.counts
+	if d.targeted {
+		st.Scope = d.scope()
+	}
 	*d = delta{} // the memory is needed for sorting
 	return st.Publish(ctx, in.by(actor), counts)
 }

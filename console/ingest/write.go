@@ -60,6 +60,17 @@ func (d *delta) resourceChanges(ctx context.Context) iter.Seq2[store.ResourceCha
 	}
 }
 
+// scope returns the entitlements that a targeted sync speaks about.
+func (d *delta) scope() []console.EntitlementKey {
+	scope := []console.EntitlementKey{}
+	for i := range d.entitlement {
+		if e := &d.entitlement[i]; e.inScope {
+			scope = append(scope, e.key)
+		}
+	}
+	return scope
+}
+
 // resourceChange returns what the sync does to a resource that it shows; 0 for nothing.
 func resourceChange(was resource, r console.Resource) store.Change {
 	switch {

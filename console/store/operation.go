@@ -386,13 +386,23 @@ func (t *Tx) DoneByHand(id console.ID, why string) error {
 	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At)
 }
 
+// ExtendOperation records that the newest task of an operation is still under way, until a
+// time.
+func (t *Tx) ExtendOperation(id, task console.ID, until time.Time) error {
+	_, err := t.e.Exec("UPDATE operation SET lease_until = $3 WHERE id = $1 AND task = $2 AND state IN ('dispatched', 'unknown')", id, task, until)
+	return err
+}
+
 // LoseOperation records that the lease of an operation's task ended without an answer.
 func (t *Tx) LoseOperation(id, task console.ID) error {
 	o, err := t.lockOperation(id)
 	if err != nil || o.Task != task || o.State != console.Dispatched {
 		return err
 	}
-	return t.moveOperation(o, console.Unknown, map[string]any{"task": task})
+	if err := t.moveOperation(o, console.Unknown, map[string]any{"task": task}); err != nil {
+		return err
+	}
+	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At)
 }
 
 // RetryOperation queues an operation again that failed, was declined, or waits for a person. Refused if another one is

@@ -164,6 +164,22 @@ func (t *Tx) HeadSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE number = (SELECT head FROM head WHERE stream = $1)", stream)
 }
 
+// Covered reports whether a full sync says whether anybody holds an entitlement: it shows the
+// entitlement, or neither it nor the full sync before does.
+func (t *Tx) Covered(e console.EntitlementKey, s console.Sync) (bool, error) {
+	closed, err := find(t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) },
+		"SELECT closed FROM entitlement_version WHERE entitlement = $1 AND opened <= $2 ORDER BY opened DESC LIMIT 1", e, s.Number)
+	if err != nil || closed == nil {
+		return false, err
+	}
+	if *closed > s.Number {
+		return true, nil
+	}
+	missed, err := get(t, func(r engine.Row) int { return int(r.Int(0)) }, "sync",
+		"SELECT count(*) FROM sync WHERE stream = $1 AND state = 'applied' AND kind <> $2 AND number >= $3 AND number <= $4", s.Stream, console.SyncTargeted, *closed, s.Number)
+	return console.Gone(missed), err
+}
+
 // FirstSync returns the number of the first applied sync of a stream; 0 if there is none.
 func (t *Tx) FirstSync(stream console.Stream) (console.SyncNumber, error) {
 	return get(t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) }, "stream",

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"baton"
@@ -10,44 +9,44 @@ import (
 	"baton/console/store"
 )
 
-// expire ends access when the last reason for it runs out: it creates the operation that
-// removes it.
-func (w *Worker) expire(ctx context.Context, d store.Due) error {
+// expire ends access when the last reasons for it run out: it creates the operations that
+// remove it. Rows that are due together are done in one transaction: events are chained, and
+// the chain takes one transaction at a time.
+func (w *Worker) expire(ctx context.Context, rows []store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
-		r, err := t.Reason(console.ID(d.Ref))
-		if baton.KindOf(err) == baton.NotFound {
-			return t.FinishDue(d)
+		for _, d := range rows {
+			r, err := t.Reason(console.ID(d.Ref))
+			if err == nil {
+				err = w.endAccess(t, r)
+			}
+			if err != nil && baton.KindOf(err) != baton.NotFound {
+				return err
+			}
+			if err := t.FinishDue(d); err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			err = w.endAccess(t, r)
-		}
-		if err != nil {
-			return err
-		}
-		return t.FinishDue(d)
+		return nil
 	})
 }
 
 func (w *Worker) endAccess(t *store.Tx, r console.Reason) error {
 	now := w.Now()
+	if r.Account == 0 {
+		return nil // the account was never created
+	}
 	a, err := t.Access(r.App, r.Account, r.Entitlement, now)
-	if err != nil || !a.Held || len(console.OpenReasons(a.Reasons, a.Bar, now)) > 0 {
+	if err != nil || len(console.OpenReasons(a.Reasons, a.Bar, now)) > 0 {
 		return err
 	}
-	c, err := holder(t, r)
-	if err != nil {
-		return err
-	}
-	person, _, err := t.AccountPerson(r.Account, time.Time{})
-	if err != nil {
-		return err
-	}
-	_, err = t.CreateOperation(console.Operation{App: r.App, Connector: c, Account: r.Account, Person: person, Entitlement: r.Entitlement, Verb: console.Revoke,
-		Cause: console.Cause{Kind: console.CauseExpiry, Ref: string(r.ID), By: console.Console, Evidence: console.EvidenceTime}}, store.Circumstances{})
-	if refusal := (*console.Refusal)(nil); errors.As(err, &refusal) {
-		// A guard forbids it. The access shows as overdue until somebody decides.
-		w.Log.Warn("access whose time is over was not removed", "reason", r.ID, "guard", refusal.Guard, "error", err)
+	// A grant that is on its way is ended as well, before a sync shows it.
+	coming := a.Operation != nil && a.Operation.Verb == console.Grant
+	if !a.Held && !coming {
 		return nil
+	}
+	refused, err := w.remove(t, r)
+	if refused != nil {
+		w.Log.Warn("access whose time is over was not removed", "reason", r.ID, "error", refused)
 	}
 	return err
 }

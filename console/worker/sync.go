@@ -86,9 +86,22 @@ func failed(t *store.Tx, task rpc.Task) error {
 	return nil
 }
 
+// apply applies a sync, or returns it as it is if that was done already: a process may have
+// died before it could say so.
+func (w *Worker) apply(ctx context.Context, id console.ID) (s console.Sync, err error) {
+	err = w.Store.View(ctx, func(t *store.Tx) error {
+		s, err = t.Sync(id)
+		return err
+	})
+	if err != nil || s.State == console.SyncApplied {
+		return s, err
+	}
+	return w.Ingester.Apply(ctx, console.Console, id)
+}
+
 // ingest applies a sync.
 func (w *Worker) ingest(ctx context.Context, d store.Due) error {
-	s, err := w.Ingester.Apply(ctx, console.Console, console.ID(d.Ref))
+	s, err := w.apply(ctx, console.ID(d.Ref))
 	if err != nil {
 		return err
 	}
@@ -96,6 +109,13 @@ func (w *Worker) ingest(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		if s.State == console.SyncApplied {
 			c, err := t.Connector(s.Connector)
+			if err == nil {
+				err = judge(t, s)
+			}
+			if err == nil {
+				// Whatever it left open is looked at again.
+				err = t.DueBy(console.DueOperations, string(c.ID), w.Now())
+			}
 			if err == nil {
 				err = config.ResolveAdmins(t, c.App)
 			}

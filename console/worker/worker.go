@@ -35,6 +35,9 @@ type Config struct {
 	Lease     time.Duration // of a due row; 0: one minute
 	Grace     time.Duration // how long work may go on when the worker is stopped; 0: 10 seconds
 	KeepFiles int           // sync files that are kept for each connector; 0: 10
+	// OverdueAfter is how long the removal of access whose time is over may take to get under
+	// way; 0: [console.OverdueAfter].
+	OverdueAfter time.Duration
 }
 
 // Worker works on due rows.
@@ -63,6 +66,9 @@ func New(c Config) *Worker {
 	if c.KeepFiles == 0 {
 		c.KeepFiles = 10
 	}
+	if c.OverdueAfter == 0 {
+		c.OverdueAfter = console.OverdueAfter
+	}
 	return &Worker{Config: c, tasks: rpcstore.New(c.Store)}
 }
 
@@ -71,17 +77,21 @@ type kind struct {
 	name  string
 	batch int // rows that are claimed at once
 	do    func(ctx context.Context, d store.Due) error
+	// all does several rows at once, in one transaction. If it fails, each is done by itself.
+	all func(ctx context.Context, rows []store.Due) error
 }
 
 // kinds lists what the worker does.
 func (w *Worker) kinds() []kind {
 	return []kind{
-		{console.DueIngest, 1, w.ingest},
-		{rpcstore.EndedKind, 10, w.taskEnded},
-		{console.DueSync, 20, w.schedule},
-		{console.DueMatch, 1, w.match},
-		{store.ExpiryKind, 100, w.expire},
-		{SweepKind, 1, w.sweep},
+		{name: console.DueIngest, batch: 1, do: w.ingest},
+		{name: rpcstore.EndedKind, batch: 10, do: w.taskEnded},
+		{name: console.DueSync, batch: 20, do: w.schedule},
+		{name: console.DueMatch, batch: 1, do: w.match},
+		{name: console.DueOperations, batch: 10, do: w.watch},
+		{name: console.DueOverdue, batch: 10, do: w.overdue},
+		{name: store.ExpiryKind, batch: 100, all: w.expire, do: func(ctx context.Context, d store.Due) error { return w.expire(ctx, []store.Due{d}) }},
+		{name: SweepKind, batch: 1, do: w.sweep},
 	}
 }
 
@@ -151,6 +161,15 @@ func (w *Worker) loop(claiming, working context.Context, k kind) {
 // round claims rows of a kind and does them one after the other.
 func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
 	rows, err := w.Store.Claim(claiming, w.Now(), k.name, w.Owner, w.Lease, k.batch)
+	if k.all != nil && len(rows) > 0 {
+		ctx, cancel := context.WithTimeout(working, w.Lease/2) // none of the leases is extended
+		failed := k.all(ctx, rows)
+		cancel()
+		if failed == nil {
+			return len(rows), err
+		}
+		w.Log.WarnContext(claiming, "rows that were due together were not done; doing one by one", "kind", k.name, "rows", len(rows), "error", failed)
+	}
 	for _, d := range rows {
 		w.one(working, k, d)
 	}

@@ -2,7 +2,10 @@
 // uploads, hosts, credentials and tokens. The rules are those of package rpc; this package
 // reads a row, applies a rule and writes the row, in one transaction.
 //
-// Tasks that serve something in the console ([rpc.Task.Ref]) leave a due row of kind
+// Operations become tasks here, when a host asks for work, and their answers are recorded
+// here: operation.go says how.
+//
+// Other tasks that serve something in the console ([rpc.Task.Ref]) leave a due row of kind
 // [EndedKind] when they end, in the transaction that ends them. Whoever claims it reacts
 // exactly once.
 package rpcstore

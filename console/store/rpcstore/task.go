@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton"
+	"baton/console"
 	"baton/console/rpc"
 	"baton/console/store"
 	"baton/console/store/internal/engine"
@@ -137,6 +138,12 @@ func writeTask(tx *store.Tx, before, after rpc.Task) error {
 	if err != nil || after.Ref == "" || before.State == after.State || after.State != rpc.Finished && after.State != rpc.Lost {
 		return err
 	}
+	if operation, ok := operationOf(after); ok {
+		return operationEnded(tx, operation, after)
+	}
+	if run, ok := actionRunOf(after); ok {
+		return actionEnded(tx, run, after)
+	}
 	return tx.SetDue(EndedKind, after.ID, tx.By().At, []byte(after.Connector))
 }
 
@@ -202,6 +209,9 @@ func (s Store) Extend(ctx context.Context, now time.Time, h rpc.Holder) (t rpc.T
 			after, err := t.Beaten(h, now)
 			return after, true, err
 		})
+		if operation, ok := operationOf(t); ok && err == nil {
+			err = tx.ExtendOperation(operation, console.ID(t.ID), t.Lease.Until)
+		}
 		return err
 	})
 	return t, err
@@ -255,8 +265,14 @@ func (s Store) Lease(ctx context.Context, now time.Time, r rpc.LeaseRequest) (le
 		if err != nil {
 			return err
 		}
+		if work = !seen; work {
+			return nil
+		}
+		if work, err = l.hasOperations(); err != nil || work {
+			return err
+		}
 		picked, more, ended, err := l.pick("")
-		work = !seen || len(picked) > 0 || more || len(ended) > 0
+		work = len(picked) > 0 || more || len(ended) > 0
 		return err
 	})
 	if err != nil || !work {
@@ -296,6 +312,11 @@ func (l *lease) run() (rpc.Leases, error) {
 	if _, err := engine.Find(e, func(engine.Row) bool { return true }, "SELECT connector FROM task_queue WHERE connector = $1 FOR UPDATE", l.r.Connector); err != nil {
 		return rpc.Leases{}, err
 	}
+	operations, waiting, err := l.dispatch()
+	if err != nil {
+		return rpc.Leases{}, err
+	}
+	l.r.Max -= len(operations)
 	picked, more, ended, err := l.pick(forUpdate)
 	if err != nil {
 		return rpc.Leases{}, err
@@ -310,7 +331,7 @@ func (l *lease) run() (rpc.Leases, error) {
 			return rpc.Leases{}, err
 		}
 	}
-	return rpc.Leases{Tasks: picked, More: more}, nil
+	return rpc.Leases{Tasks: append(operations, picked...), More: more || waiting}, nil
 }
 
 // pick returns the tasks to lease, and those that the host has although its lease ended.

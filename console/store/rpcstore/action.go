@@ -1,0 +1,93 @@
+package rpcstore
+
+import (
+	"encoding/json"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"baton"
+	"baton/console"
+	"baton/console/rpc"
+	"baton/console/store"
+)
+
+// actionRef begins the [rpc.Task.Ref] of tasks of actions that people run.
+const actionRef = "action:"
+
+// actionRunOf returns the run of an action that a task serves.
+func actionRunOf(t rpc.Task) (console.ID, bool) {
+	id, ok := strings.CutPrefix(t.Ref, actionRef)
+	return console.ID(id), ok
+}
+
+// RunAction queues an action of a connector that somebody runs, and returns the id of the run.
+// recorded are the arguments that are kept for people.
+func RunAction(tx *store.Tx, run console.ActionRun, arguments baton.Profile) (console.ID, error) {
+	run.ID = console.NewID(tx.By().At)
+	t, err := rpc.NewTask(string(run.Connector), rpc.Work{RunAction: &rpc.RunActionWork{Name: run.Name, ResourceType: run.ResourceType, Arguments: arguments}}, tx.By().At)
+	if err != nil {
+		return "", err
+	}
+	t.Ref, run.Task = actionRef+string(run.ID), console.ID(t.ID)
+	if _, err := tx.AddActionRun(run); err != nil {
+		return "", err
+	}
+	return run.ID, AddTask(tx, t)
+}
+
+// AskActions asks a connector which actions it offers, unless a task does so already.
+func AskActions(tx *store.Tx, connector string) error {
+	open, err := OpenTask(tx, connector, rpc.ListActionsType)
+	if err != nil || open != nil {
+		return err
+	}
+	t, err := rpc.NewTask(connector, rpc.Work{ListActions: &rpc.ListActionsWork{}}, tx.By().At)
+	if err != nil {
+		return err
+	}
+	return AddTask(tx, t)
+}
+
+// actionEnded records what the end of a task says about the run of an action.
+func actionEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
+	if t.State == rpc.Lost {
+		return tx.FinishActionRun(id, console.Unknown, t.Result.At, "No answer came.", nil)
+	}
+	r := t.Result
+	if t.Outcome() == rpc.InProgress && r.Action != nil {
+		status, err := statusTask(t)
+		if err != nil {
+			return err
+		}
+		status.Ref = t.Ref
+		if err := AddTask(tx, status); err != nil {
+			return err
+		}
+		return tx.FinishActionRun(id, console.Dispatched, r.At, "It is running.", nil)
+	}
+	state, answer := console.Failed, r.Message
+	switch {
+	case t.Outcome() == rpc.Done || t.Outcome() == rpc.AlreadyDone:
+		state, answer = console.Applied, said(r)
+	case t.Work.ActionStatus != nil && codes.Code(r.Code) == codes.NotFound:
+		state, answer = console.Unknown, "The host that ran the action does not know about it any more."
+	case answer == "":
+		answer = said(r)
+	}
+	var returned []byte
+	if r.Action != nil && len(r.Action.Values) > 0 {
+		var err error
+		if returned, err = json.Marshal(r.Action.Values); err != nil {
+			return baton.Errorf(baton.Internal, "encode what action %s returned: %w", id, err)
+		}
+	}
+	if err := tx.FinishActionRun(id, state, r.At, strings.ToValidUTF8(answer, "\ufffd"), returned); err != nil || state == console.Failed {
+		return err
+	}
+	c, err := tx.Connector(console.ID(t.Connector))
+	if err != nil || c.Paused {
+		return err
+	}
+	return tx.ScheduleSync(c, tx.By().At) // to see what it did
+}

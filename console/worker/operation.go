@@ -1,0 +1,413 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+)
+
+// idle is how long a connector is looked at after its last operation was over.
+const idle = time.Minute
+
+// maxTargeted is how many resources are read one by one to see what became of operations.
+// Beyond, a full sync is cheaper.
+const maxTargeted = 20
+
+// syncAgain is how long after a sync that said nothing about an operation another one is
+// asked for.
+const syncAgain = 5 * time.Minute
+
+// watch looks after the operations of a connector that are not over: those that nobody
+// answered, those that a sync has to prove, and those that are late.
+func (w *Worker) watch(ctx context.Context, d store.Due) error {
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		c, err := t.Connector(console.ID(d.Ref))
+		if baton.KindOf(err) == baton.NotFound {
+			return t.FinishDue(d)
+		}
+		if err != nil {
+			return err
+		}
+		now := w.Now()
+		open, err := t.UnverifiedOperations(c.ID)
+		if err != nil {
+			return err
+		}
+		next := now.Add(idle)
+		soon := func(when time.Time) {
+			if when.Before(next) {
+				next = when
+			}
+		}
+		for i := range open {
+			if o := &open[i]; o.Silent(now) {
+				if err := t.LoseOperation(o.ID, o.Task); err != nil {
+					return err
+				}
+				o.State = console.Unknown
+			}
+			if when := open[i].NextLook(); when.After(now) {
+				soon(when)
+			}
+		}
+		again, err := w.proveBySync(t, c, open)
+		if err != nil {
+			return err
+		}
+		if !again.IsZero() {
+			soon(again)
+		}
+		late, err := w.markLate(t, c)
+		if err != nil {
+			return err
+		}
+		if !late.IsZero() {
+			soon(late)
+		}
+		if len(open) == 0 && late.IsZero() && now.Sub(d.At) >= idle {
+			return t.FinishDue(d)
+		}
+		if len(open) == 0 && late.IsZero() {
+			next = d.At.Add(idle)
+		}
+		return t.RetryDue(d, next)
+	})
+}
+
+// proveBySync asks for a sync if operations need one. It returns when to look again.
+func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Operation) (again time.Time, err error) {
+	now := w.Now()
+	if c.Paused || c.Hosting == console.ByFile || len(open) == 0 {
+		return time.Time{}, nil
+	}
+	waiting, last, err := rpcstore.OpenSync(t, string(c.ID))
+	if err != nil {
+		return time.Time{}, err
+	}
+	var needed time.Time // the sync has to be handed out after it
+	var wanting []console.Operation
+	for _, o := range open {
+		if after, ok := o.WantsSync(now); ok {
+			wanting = append(wanting, o)
+			if after.After(needed) {
+				needed = after
+			}
+		}
+	}
+	if len(wanting) == 0 {
+		return time.Time{}, nil
+	}
+	// What a sync that is under way, or that is not read yet, will not say.
+	after := func(o console.Operation) bool {
+		when, _ := o.WantsSync(now)
+		return last == nil || !last.Lease.Since.After(when)
+	}
+	unserved := slices.DeleteFunc(slices.Clone(wanting), func(o console.Operation) bool { return !after(o) })
+	full := false
+	if len(unserved) == 0 {
+		if last.State != rpc.Finished {
+			return time.Time{}, nil // it is read when it ends
+		}
+		read, when, err := w.wasRead(t, c, *last)
+		if err != nil || !read {
+			return now.Add(5 * time.Second), err
+		}
+		// It was read and said nothing about them. After one of a few resources a full one
+		// follows at once.
+		if len(last.Work.Sync.Resources) == 0 && now.Before(when.Add(syncAgain)) {
+			return when.Add(syncAgain), nil
+		}
+		unserved, full = wanting, true
+	}
+	if waiting != nil && (len(waiting.Work.Sync.Resources) == 0 || !full && w.covers(t, c, *waiting, unserved)) {
+		return time.Time{}, nil
+	}
+	work := rpc.SyncWork{}
+	if !full {
+		if work.Resources, err = w.targets(t, c, unserved); err != nil {
+			return time.Time{}, err
+		}
+	}
+	task, err := rpc.NewTask(string(c.ID), rpc.Work{Sync: &work}, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	task.Ref = taskRef
+	return now.Add(idle), rpcstore.AddTask(t, task)
+}
+
+// wasRead reports whether the file of a finished sync task was judged, and when the task
+// ended.
+func (w *Worker) wasRead(t *store.Tx, c console.Connector, task rpc.Task) (bool, time.Time, error) {
+	if !task.Result.OK() {
+		return true, task.Result.At, nil
+	}
+	syncs, err := t.Syncs(c.ID, store.SyncBefore{}, 10)
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	for _, s := range syncs {
+		if s.Task == console.ID(task.ID) {
+			read := s.State != console.SyncReceived && s.State != console.SyncStaging && s.State != console.SyncConfirmed
+			return read, task.Result.At, nil
+		}
+	}
+	// The file is not recorded yet, or there was none.
+	return w.Now().After(task.Result.At.Add(idle)), task.Result.At, nil
+}
+
+// covers reports whether a sync of some resources says something about operations.
+func (w *Worker) covers(t *store.Tx, c console.Connector, task rpc.Task, ops []console.Operation) bool {
+	wanted, err := w.targets(t, c, ops)
+	if err != nil || len(wanted) == 0 {
+		return false
+	}
+	for _, id := range wanted {
+		if !slices.Contains(task.Work.Sync.Resources, id) {
+			return false
+		}
+	}
+	return true
+}
+
+// targets returns the resources whose grants show what became of operations; none if only a
+// full sync does.
+func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operation) ([]baton.ResourceID, error) {
+	d, ok, err := rpcstore.Describe(t, string(c.ID))
+	if err != nil || !ok || !slices.Contains(d.Capabilities, rpc.CanSyncTargetedByTask) {
+		return nil, err
+	}
+	s, err := t.StreamAt(c.Stream, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	m := store.Moment{Streams: []store.StreamAt{s}}
+	var all []baton.ResourceID
+	seen := map[console.EntitlementKey]bool{}
+	for _, o := range ops {
+		if o.Entitlement == console.AccountItself {
+			return nil, nil // accounts are in full syncs only
+		}
+		if seen[o.Entitlement] {
+			continue
+		}
+		seen[o.Entitlement] = true
+		e, err := t.Entitlement(m, o.Entitlement)
+		var on store.Resource
+		if err == nil {
+			on, err = t.Resource(m, e.Entitlement.Resource)
+		}
+		if baton.KindOf(err) == baton.NotFound {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		able := slices.ContainsFunc(d.ResourceTypes, func(rt rpc.TypeDescription) bool {
+			return rt.ID == on.Type && slices.Contains(rt.Capabilities, rpc.CanSyncTargeted)
+		})
+		if !able || len(all) == maxTargeted {
+			return nil, nil
+		}
+		if id := (baton.ResourceID{Type: on.Type, ID: on.ID}); !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	return all, nil
+}
+
+// judge records what an applied sync says about the operations of its connector.
+func judge(t *store.Tx, s console.Sync) error {
+	c, err := t.Connector(s.Connector)
+	if err != nil {
+		return err
+	}
+	open, err := t.UnverifiedOperations(c.ID)
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	at := store.StreamAt{Stream: s.Stream, Connector: c.ID, Sync: s.Number, Began: s.Began}
+	m := store.Moment{Streams: []store.StreamAt{at}}
+	for _, o := range open {
+		if o.Account == 0 {
+			if o, err = nameAccount(t, m, s, o); err != nil {
+				return err
+			}
+		}
+		sighting, err := sight(t, m, s, o)
+		if err != nil {
+			return err
+		}
+		v := console.Verify(o, sighting)
+		if v == console.NoEvidence {
+			continue
+		}
+		if err := t.JudgeOperation(o.ID, v, s.Number); err != nil {
+			return err
+		}
+		if v == console.Verifies && o.Account != 0 {
+			if err := t.EndOverdue(o.Account, o.Entitlement, !sighting.Held); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nameAccount finds the account that an operation created, if a full sync shows it: by the
+// id that the connector gave, or by the address where no answer came.
+func nameAccount(t *store.Tx, m store.Moment, s console.Sync, o console.Operation) (console.Operation, error) {
+	if o.Entitlement != console.AccountItself || !s.Kind.Full() || s.Kind == console.SyncUpload || o.Dispatched.IsZero() || !s.Dispatched.After(o.Dispatched) {
+		return o, nil
+	}
+	var found *store.Resource
+	if len(o.Input.ID) > 0 {
+		r, err := t.ResourceByID(m, string(o.Input.Type), string(o.Input.ID))
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return o, err
+		}
+		if err == nil && r.Account != nil {
+			found = &r
+		}
+	} else {
+		person, err := t.Person(o.Person)
+		if err != nil {
+			return o, err
+		}
+		for _, address := range person.Emails {
+			all, err := t.AccountsByLogin(m, address)
+			if err != nil {
+				return o, err
+			}
+			if len(all) == 1 && found == nil {
+				found = &all[0]
+			}
+		}
+	}
+	if found == nil {
+		return o, nil
+	}
+	err := t.NameAccount(o.ID, found.Key)
+	if baton.KindOf(err) == baton.AlreadyExists { // another operation is about it: it is judged with that
+		return o, nil
+	}
+	if err == nil {
+		o, err = t.Operation(o.ID)
+	}
+	return o, err
+}
+
+// sight returns what a sync shows about the access of an operation.
+func sight(t *store.Tx, m store.Moment, s console.Sync, o console.Operation) (console.Sighting, error) {
+	v := console.Sighting{Kind: s.Kind, Dispatched: s.Dispatched}
+	if o.Entitlement == console.AccountItself {
+		v.Covers = s.Kind.Full()
+		if o.Account == 0 {
+			return v, nil
+		}
+		r, err := t.Resource(m, o.Account)
+		if baton.KindOf(err) == baton.NotFound {
+			return v, nil
+		}
+		v.Held, v.Direct = err == nil && console.HasAccount(true, r.Status), true
+		return v, err
+	}
+	if o.Account == 0 {
+		return v, nil
+	}
+	f, err := t.Fact(m, o.Entitlement, o.Account)
+	if err != nil {
+		return v, err
+	}
+	if f != nil {
+		v.Held, v.Direct = true, f.Direct()
+	}
+	if !s.Kind.Full() {
+		v.Covers = slices.Contains(s.Scope, o.Entitlement)
+		return v, nil
+	}
+	v.Covers, err = t.Covered(o.Entitlement, s)
+	return v, err
+}
+
+// markLate marks access whose removal did not get under way in time, and says why. It
+// returns when the next one will be late.
+func (w *Worker) markLate(t *store.Tx, c console.Connector) (next time.Time, err error) {
+	now := w.Now()
+	late, err := t.LateOperations(c.ID, now, store.PageSize)
+	if err != nil || len(late) == 0 {
+		return time.Time{}, err
+	}
+	why := ""
+	for _, o := range late {
+		if o.Cause.Kind != console.CauseExpiry {
+			continue
+		}
+		if when := o.Created.Add(w.OverdueAfter); when.After(now) {
+			if next.IsZero() || when.Before(next) {
+				next = when
+			}
+			continue
+		}
+		if why == "" {
+			if why, err = w.whyNot(t, c); err != nil {
+				return next, err
+			}
+		}
+		said := why
+		if o.State == console.Manual {
+			said = "It waits for a person: " + o.Answer
+		}
+		r, err := t.Reason(console.ID(o.Cause.Ref))
+		if baton.KindOf(err) == baton.NotFound {
+			continue
+		}
+		if err != nil {
+			return next, err
+		}
+		if err := t.MarkOverdue(console.Overdue{App: o.App, Connector: c.ID, Account: o.Account, Entitlement: o.Entitlement, Reason: r.ID, Expired: r.Until, Why: said}); err != nil {
+			return next, err
+		}
+	}
+	return next, nil
+}
+
+// whyNot says why operations of a connector are not handed out.
+func (w *Worker) whyNot(t *store.Tx, c console.Connector) (string, error) {
+	pauses, err := t.Pauses()
+	if err != nil {
+		return "", err
+	}
+	held, err := t.HeldSync(c.ID)
+	if err != nil {
+		return "", err
+	}
+	hosts, err := rpcstore.Hosts(t, string(c.ID))
+	if err != nil {
+		return "", err
+	}
+	var seen time.Time
+	for _, h := range hosts {
+		if h.Seen.After(seen) {
+			seen = h.Seen
+		}
+	}
+	switch {
+	case pauses.Writes:
+		return "All writes are paused.", nil
+	case c.Paused:
+		return fmt.Sprintf("The connector %q is paused.", c.Name), nil
+	case held != nil:
+		return fmt.Sprintf("A sync of the connector %q is held.", c.Name), nil
+	case seen.IsZero():
+		return fmt.Sprintf("No connector has called with the credentials of %q yet.", c.Name), nil
+	}
+	return fmt.Sprintf("The connector %q has not taken it. Its hosts were last seen at %s UTC.", c.Name, seen.UTC().Format("15:04")), nil
+}

@@ -1,0 +1,85 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// overdue tries again to remove the overdue access of an app, and ends what is no longer
+// overdue.
+func (w *Worker) overdue(ctx context.Context, d store.Due) error {
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		all, err := t.AllOverdue(console.ID(d.Ref), store.PageSize)
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 {
+			return t.FinishDue(d)
+		}
+		for _, o := range all {
+			if err := w.retryOverdue(t, o); err != nil {
+				return err
+			}
+		}
+		return t.RetryDue(d, w.Now().Add(console.RetryOverdue))
+	})
+}
+
+func (w *Worker) retryOverdue(t *store.Tx, o console.Overdue) error {
+	now := w.Now()
+	a, err := t.Access(o.App, o.Account, o.Entitlement, now)
+	if err != nil {
+		return err
+	}
+	if open := len(console.OpenReasons(a.Reasons, a.Bar, now)) > 0; !a.Held || open {
+		return t.EndOverdue(o.Account, o.Entitlement, !a.Held)
+	}
+	if a.Operation != nil {
+		return nil // it is under way
+	}
+	r, err := t.Reason(o.Reason)
+	if err != nil {
+		return err
+	}
+	_, err = w.remove(t, r)
+	return err
+}
+
+// remove creates the operation that removes access whose time is over. refused is the guard's
+// error if one forbids it.
+func (w *Worker) remove(t *store.Tx, r console.Reason) (refused, err error) {
+	c, err := holder(t, r)
+	if err != nil {
+		return nil, err
+	}
+	person, _, err := t.AccountPerson(r.Account, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	o := console.Operation{App: r.App, Connector: c, Account: r.Account, Person: person, Entitlement: r.Entitlement, Verb: console.Revoke,
+		Cause: console.Cause{Kind: console.CauseExpiry, Ref: string(r.ID), By: console.Console, Evidence: console.EvidenceTime}}
+	_, err = t.CreateOperation(o, store.Circumstances{})
+	if err == nil {
+		return nil, t.DueBy(console.DueOperations, string(c), t.By().At.Add(w.OverdueAfter))
+	}
+	if refusal := (*console.Refusal)(nil); !errors.As(err, &refusal) {
+		return nil, err
+	}
+	already, e := t.Overdue(r.Account, r.Entitlement)
+	if e != nil || already != nil {
+		return err, e
+	}
+	if e := t.DenyOperation(o, err); e != nil {
+		return err, e
+	}
+	why := "A guard forbids it: " + err.Error() + "."
+	if fix := baton.FixOf(err); fix != "" {
+		why += " " + fix
+	}
+	return err, t.MarkOverdue(console.Overdue{App: r.App, Connector: c, Account: r.Account, Entitlement: r.Entitlement, Reason: r.ID, Expired: r.Until, Why: why})
+}
