@@ -347,6 +347,9 @@ func Decided(entries []RequestEntry, round int) []ID {
 // that are to begin later. They refer to the request.
 const DueRequest = "request.step"
 
+// WaitLook is how often a condition that a step waits for is looked at.
+const WaitLook = time.Minute
+
 // DueRecheck is the kind of the due row after which open requests are asked of whoever may
 // decide now. It refers to "console".
 const DueRecheck = "request.recheck"

@@ -64,5 +64,19 @@ func (m RoleMap) Entitlements() []EntitlementKey {
 	return all
 }
 
+// AdminEntitlements returns the entitlements that mean administrator.
+func (m RoleMap) AdminEntitlements() []EntitlementKey {
+	var all []EntitlementKey
+	for _, r := range m.Roles {
+		if r.Admin {
+			all = append(all, r.Entitlements...)
+		}
+	}
+	return all
+}
+
+// GivesAdmin reports whether an entitlement means administrator.
+func (m RoleMap) GivesAdmin(e EntitlementKey) bool { return slices.Contains(m.AdminEntitlements(), e) }
+
 // admin reports whether a role, if there is one, means administrator.
 func (r *AppRole) admin() bool { return r != nil && r.Admin }

@@ -90,31 +90,39 @@ func asked(p console.Provider, secret baton.Secret, redirect string) oidc.Provid
 	return oidc.Provider{Label: p.Label, Issuer: p.Issuer, ClientID: p.ClientID, Secret: secret, Scopes: p.Scopes, GroupsClaim: p.GroupsClaim, Redirect: redirect}
 }
 
-// BeginSignIn begins a login with a provider. It returns the address at the provider to lead
-// the browser to, and what the browser must show when it comes back to next. With a caller,
-// who is signed in, it is a proof of who that is, and no new session.
-func (c *Console) BeginSignIn(ctx context.Context, v Visit, next string, caller *Caller) (address string, browser baton.Secret, err error) {
+// Departure is how a browser is led to a provider.
+type Departure struct {
+	Address string // at the provider
+	State   string // names this login
+	Browser baton.Secret
+}
+
+// BeginSignIn begins a login with a provider that leads to next. Whoever comes back with its
+// state must show what Browser is. With a caller, who is signed in, it is a proof of who that
+// is, and no new session.
+func (c *Console) BeginSignIn(ctx context.Context, v Visit, next string, caller *Caller) (d Departure, err error) {
 	var p oidc.Provider
 	err = c.store.View(ctx, func(tx *store.Tx) error {
 		_, p, err = c.provider(tx, v)
 		return err
 	})
 	if err != nil {
-		return "", browser, err
+		return d, err
 	}
 	request := oidc.NewRequest(caller != nil)
-	if address, err = c.oidc.AuthURL(ctx, p, request); err != nil {
-		return "", browser, err
+	if d.Address, err = c.oidc.AuthURL(ctx, p, request); err != nil {
+		return d, err
 	}
+	d.State = request.State
 	s := console.SignIn{Provider: v.Provider, Nonce: request.Nonce, Verifier: request.Verifier, Next: next, Began: c.now(), Address: v.Address}
 	if caller != nil {
 		s.Session = caller.token[:]
 	}
-	browser, s.Browser = newToken()
+	d.Browser, s.Browser = newToken()
 	err = c.store.Update(ctx, console.By{At: s.Began, Actor: console.Console, Address: v.Address, Request: v.Request}, func(tx *store.Tx) error {
 		return tx.BeginSignIn(hashToken(baton.NewSecret(request.State)), s)
 	})
-	return address, browser, err
+	return d, err
 }
 
 // Return is what a provider leads a browser back with.
@@ -127,9 +135,17 @@ type Return struct {
 	Session baton.Secret
 }
 
-// FinishSignIn ends a login with a provider. It returns the token of a new session, which is
-// zero after a proof of an existing one, and the page to go to.
-func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (token baton.Secret, next string, err error) {
+// Arrival is how a login with a provider ended.
+type Arrival struct {
+	Token baton.Secret // of the new session
+	Proof bool         // it was a proof of an existing session instead
+	Next  string       // the page to go to
+}
+
+// FinishSignIn ends a login with a provider. After an error, the result says what it was
+// for, as far as that is known.
+func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (a Arrival, err error) {
+	a.Next = "/"
 	now := c.now()
 	var s console.SignIn
 	var configured console.Provider
@@ -144,7 +160,9 @@ func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (token ba
 		if err != nil {
 			return err
 		}
-		taken = s.Provider == v.Provider
+		if taken = s.Provider == v.Provider; !taken {
+			return nil
+		}
 		configured, p, err = c.provider(tx, v)
 		return err
 	})
@@ -152,20 +170,21 @@ func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (token ba
 		err = errReturn
 	}
 	if err != nil {
-		return token, "/", err
+		return a, err
 	}
+	a.Next, a.Proof = s.Next, s.Session != nil
 	if r.Problem != "" {
-		return token, s.Next, baton.Errorf(baton.Unauthenticated, "%s did not sign you in: %s", configured.Label, problemCode(r.Problem)).WithFix("Try again, or sign in with a password.")
+		return a, baton.Errorf(baton.Unauthenticated, "%s did not sign you in: %s", configured.Label, problemCode(r.Problem)).WithFix("Try again, or sign in with a password.")
 	}
 	id, err := c.oidc.Exchange(ctx, p, oidc.Request{State: r.State, Nonce: s.Nonce, Verifier: s.Verifier, Fresh: s.Session != nil}, r.Answer)
 	if err != nil {
-		return token, s.Next, err
+		return a, err
 	}
-	if s.Session != nil {
-		return token, s.Next, c.proveIdentity(ctx, v, r, s, configured, id)
+	if a.Proof {
+		return a, c.proveIdentity(ctx, v, r, s, configured, id)
 	}
-	token, err = c.enter(ctx, v, configured, id)
-	return token, s.Next, err
+	a.Token, err = c.enter(ctx, v, configured, id)
+	return a, err
 }
 
 // errReturn does not tell what of the answer is not known here.

@@ -40,7 +40,11 @@ type PersonView struct {
 	console.Person
 	ManagerPerson console.Person // zero when unknown
 	Login         console.Login  // zero when the person has none, or the caller may not manage people
-	Accounts      []AccountView
+	// Identities are who the person is at issuers, and Mapped the roles that groups of
+	// providers give, with the providers. Both are empty if the caller may not manage people.
+	Identities []console.Identity
+	Mapped     map[console.ConsoleRole][]string
+	Accounts   []AccountView
 }
 
 // maxAccountHolds limits the entitlements shown for each account of a person.
@@ -68,6 +72,12 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 			}
 			l.Password = ""
 			v.Login = l
+			if v.Identities, err = tx.Identities(p.ID); err != nil {
+				return err
+			}
+			if v.Mapped, err = tx.MappedRoles(p.ID); err != nil {
+				return err
+			}
 		}
 		for _, a := range accounts {
 			account, err := c.account(tx, a.app, a.key, 0, maxAccountHolds)

@@ -2,208 +2,76 @@ package govern_test
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/oauth2-proxy/mockoidc"
 
 	"baton"
 	"baton/console"
 	"baton/console/govern"
 	"baton/console/oidc"
+	"baton/console/oidc/oidctest"
 	"baton/console/store"
 )
 
-// op is an OpenID Connect provider.
-type op struct {
-	*mockoidc.MockOIDC
-	mu sync.Mutex
-	// answer, when set, answers instead of the provider if it returns true.
-	answer func(w http.ResponseWriter, r *http.Request) bool
-	hits   map[string]int // requests by path
-}
-
-// user is somebody at the provider, with the claims of the ID token and of the user info.
-type user struct {
-	subject      string
-	claims, info map[string]any
-}
-
-func (u user) ID() string { return u.subject }
-
-func (u user) Userinfo([]string) ([]byte, error) {
-	info := map[string]any{"sub": u.subject}
-	for k, v := range u.info {
-		info[k] = v
-	}
-	return json.Marshal(info)
-}
-
-func (u user) Claims(_ []string, base *mockoidc.IDTokenClaims) (jwt.Claims, error) {
-	claims := jwt.MapClaims{"iss": base.Issuer, "sub": base.Subject, "aud": base.Audience, "exp": base.ExpiresAt, "iat": base.IssuedAt, "nonce": base.Nonce}
-	for k, v := range u.claims {
-		if claims[k] = v; v == nil {
-			delete(claims, k)
-		}
-	}
-	return claims, nil
-}
-
-// verified returns somebody with a verified e-mail address.
-func verified(subject, email string, more ...any) user {
-	u := user{subject: subject, claims: map[string]any{"email": email, "email_verified": true, "name": "Name of " + subject}}
-	for i := 0; i+1 < len(more); i += 2 {
-		u.claims[more[i].(string)] = more[i+1]
-	}
-	return u
-}
-
-// firstKey is the key of every provider: making one takes long.
-var firstKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
-func newOP(t *testing.T, now func() time.Time) *op {
-	t.Helper()
-	mockoidc.NowFunc = now
-	m, err := mockoidc.NewServer(firstKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := &op{MockOIDC: m, hits: map[string]int{}}
-	m.AddMiddleware(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			o.mu.Lock()
-			o.hits[r.URL.Path]++
-			answer := o.answer
-			o.mu.Unlock()
-			if answer != nil && answer(w, r) {
-				return
-			}
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			next.ServeHTTP(w, r)
-		})
-	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Start(l, nil); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Server.Close() })
-	return o
-}
-
-// instead answers requests to a path otherwise from now on; nil ends it.
-func (o *op) instead(path string, answer http.HandlerFunc) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.answer = func(w http.ResponseWriter, r *http.Request) bool {
-		if answer != nil && strings.HasSuffix(r.URL.Path, path) {
-			answer(w, r)
-			return true
-		}
-		return false
-	}
-}
-
-// rewrite changes the ID token that the provider sends.
-func (o *op) rewrite(change func(token string) string) {
-	o.instead("/token", func(w http.ResponseWriter, r *http.Request) {
-		recorded := httptest.NewRecorder()
-		o.mu.Lock()
-		o.Token(recorded, r)
-		o.mu.Unlock()
-		var body map[string]any
-		if err := json.Unmarshal(recorded.Body.Bytes(), &body); err != nil {
-			panic(err)
-		}
-		body["id_token"] = change(body["id_token"].(string))
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(body)
-	})
-}
-
 // withProvider returns a console whose people sign in with a provider.
-func withProvider(t *testing.T) (*fixture, *op, govern.Caller) {
+func withProvider(t *testing.T) (*fixture, *oidctest.Provider, govern.Caller) {
 	t.Helper()
 	f := newFixture(t)
 	f.Console = govern.New(govern.Config{Store: f.store, Now: func() time.Time { return f.now }, Allow: govern.Networks{netip.MustParsePrefix("127.0.0.0/8")}.Allow})
-	o := newOP(t, func() time.Time { return f.now })
+	o := oidctest.New(t, func() time.Time { return f.now })
 	caller, _ := f.signIn(f.setUp())
-	if err := f.AddProvider(ctx, caller, f.configured(o), baton.NewSecret(o.ClientSecret)); err != nil {
+	if err := f.AddProvider(ctx, caller, f.configured(o), baton.NewSecret(o.Secret)); err != nil {
 		t.Fatal(err)
 	}
 	return f, o, caller
 }
 
-func (f *fixture) configured(o *op) console.Provider {
-	return console.Provider{Name: "okta", Label: "Okta", Issuer: o.Issuer(), ClientID: o.ClientID, Scopes: []string{"email", "profile", "groups"}, GroupsClaim: "groups",
+func (f *fixture) configured(o *oidctest.Provider) console.Provider {
+	return console.Provider{Name: "okta", Label: "Okta", Issuer: o.Issuer, ClientID: o.Client, Scopes: []string{"email", "profile", "groups"}, GroupsClaim: "groups",
 		Groups: []console.GroupRole{{Group: "Admins", Role: console.SuperAdministrator}, {Group: "Audit", Role: console.Auditor}, {Group: "Desk", Role: console.Helpdesk}}, Enabled: true, Version: 1}
 }
 
 var visit = govern.Visit{Provider: "okta", Redirect: "https://console.example.com/login/okta/callback", Address: "192.0.2.7"}
 
 // at is what a browser comes back with from the provider.
-func (f *fixture) at(o *op, u user, caller *govern.Caller) (govern.Return, error) {
+func (f *fixture) at(o *oidctest.Provider, u oidctest.User, caller *govern.Caller) (govern.Return, error) {
 	f.t.Helper()
-	address, browser, err := f.BeginSignIn(ctx, visit, "/people", caller)
+	d, err := f.BeginSignIn(ctx, visit, "/people", caller)
 	if err != nil {
 		return govern.Return{}, err
 	}
-	o.QueueUser(u)
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Get(address)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	back, err := url.Parse(resp.Header.Get("Location"))
-	if err != nil || back.Query().Get("code") == "" {
-		body, _ := io.ReadAll(resp.Body)
-		f.t.Fatalf("the provider answers %s: %s", resp.Status, body)
-	}
+	back := o.Login(f.t, d.Address, u)
 	if !strings.HasPrefix(back.String(), visit.Redirect+"?") {
 		f.t.Errorf("the provider leads to %s", back)
 	}
-	return govern.Return{State: back.Query().Get("state"), Answer: oidc.Answer{Code: back.Query().Get("code")}, Browser: browser}, nil
+	return govern.Return{State: back.Query().Get("state"), Answer: oidc.Answer{Code: back.Query().Get("code")}, Browser: d.Browser}, nil
 }
 
 // enter signs somebody in with the provider.
-func (f *fixture) enter(o *op, u user) (govern.Caller, error) {
+func (f *fixture) enter(o *oidctest.Provider, u oidctest.User) (govern.Caller, error) {
 	f.t.Helper()
 	back, err := f.at(o, u, nil)
 	if err != nil {
 		return govern.Caller{}, err
 	}
-	token, next, err := f.FinishSignIn(ctx, visit, back)
+	a, err := f.FinishSignIn(ctx, visit, back)
 	if err != nil {
 		return govern.Caller{}, err
 	}
-	if next != "/people" {
-		f.t.Errorf("the login leads to %q", next)
+	if a.Next != "/people" || a.Proof {
+		f.t.Errorf("the login leads to %q", a.Next)
 	}
-	return f.Authenticate(ctx, token, "", visit.Address)
+	return f.Authenticate(ctx, a.Token, "", visit.Address)
 }
 
 func (f *fixture) person(p console.Person) console.ID {
@@ -230,13 +98,13 @@ func TestIdentity(t *testing.T) {
 	ana := f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
 	ben := f.person(console.Person{Name: "Ben", Emails: []string{"ben@example.com"}})
 	for what, claim := range map[string]any{"not verified": false, "no word about it": nil, "another word": "yes", "a number": 1} {
-		_, err := f.enter(o, verified("s1", "ana@example.com", "email_verified", claim))
+		_, err := f.enter(o, oidctest.Verified("s1", "ana@example.com", "email_verified", claim))
 		wantText(t, what, err, baton.PermissionDenied, "Okta does not say that your e-mail address is verified")
 	}
-	_, err := f.enter(o, verified("s1", "nobody@example.com"))
+	_, err := f.enter(o, oidctest.Verified("s1", "nobody@example.com"))
 	wantText(t, "nobody's address", err, baton.PermissionDenied, "nobody in this console has the e-mail address nobody@example.com")
 
-	caller, err := f.enter(o, verified("s1", "ANA@example.com", "email_verified", "true"))
+	caller, err := f.enter(o, oidctest.Verified("s1", "ANA@example.com", "email_verified", "true"))
 	if err != nil || caller.Person.ID != ana || caller.Session.Provider != "okta" {
 		t.Fatalf("%+v, %v", caller, err)
 	}
@@ -244,24 +112,24 @@ func TestIdentity(t *testing.T) {
 		t.Error("a login without auth_time counts as recent")
 	}
 	// The address at the provider becomes Ben's: it is still Ana.
-	if caller, err = f.enter(o, verified("s1", "ben@example.com")); err != nil || caller.Person.ID != ana {
+	if caller, err = f.enter(o, oidctest.Verified("s1", "ben@example.com")); err != nil || caller.Person.ID != ana {
 		t.Errorf("after the address changed: %s, %v; want Ana", caller.Person.Name, err)
 	}
-	if caller, err = f.enter(o, verified("s1", "", "email", nil, "email_verified", nil)); err != nil || caller.Person.ID != ana {
+	if caller, err = f.enter(o, oidctest.Verified("s1", "", "email", nil, "email_verified", nil)); err != nil || caller.Person.ID != ana {
 		t.Errorf("without an address: %s, %v; want Ana", caller.Person.Name, err)
 	}
-	_, err = f.enter(o, verified("s2", "ana@example.com"))
+	_, err = f.enter(o, oidctest.Verified("s2", "ana@example.com"))
 	wantText(t, "another subject with Ana's address", err, baton.Refused, "Ana signs in with another account of the provider")
-	if caller, err = f.enter(o, verified("s2", "ben@example.com")); err != nil || caller.Person.ID != ben {
+	if caller, err = f.enter(o, oidctest.Verified("s2", "ben@example.com")); err != nil || caller.Person.ID != ben {
 		t.Errorf("%s, %v; want Ben", caller.Person.Name, err)
 	}
 
 	f.setStatus(ana, console.PersonDisabled)
-	_, err = f.enter(o, verified("s1", "ana@example.com"))
+	_, err = f.enter(o, oidctest.Verified("s1", "ana@example.com"))
 	wantText(t, "somebody who is disabled", err, baton.Refused, "Ana is not active in this console")
 	eve := f.person(console.Person{Name: "Eve", Emails: []string{"eve@example.com"}})
 	f.setStatus(eve, console.PersonDisabled)
-	_, err = f.enter(o, verified("s3", "eve@example.com"))
+	_, err = f.enter(o, oidctest.Verified("s3", "eve@example.com"))
 	wantText(t, "the first login of somebody who is disabled", err, baton.Refused, "Eve is not active in this console")
 }
 
@@ -273,13 +141,13 @@ func TestIdentityAddsPeople(t *testing.T) {
 	if err := f.ChangeProvider(ctx, root, p, baton.Secret{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := f.enter(o, verified("s1", "new@example.com", "email_verified", false))
+	_, err := f.enter(o, oidctest.Verified("s1", "new@example.com", "email_verified", false))
 	wantText(t, "an address that is not verified", err, baton.PermissionDenied, "is verified")
-	caller, err := f.enter(o, verified("s1", "New@example.com"))
+	caller, err := f.enter(o, oidctest.Verified("s1", "New@example.com"))
 	if err != nil || caller.Person.Name != "Name of s1" || caller.Person.Emails[0] != "new@example.com" || len(caller.Person.Roles) != 0 {
 		t.Errorf("%+v, %v", caller.Person, err)
 	}
-	again, err := f.enter(o, verified("s1", "New@example.com"))
+	again, err := f.enter(o, oidctest.Verified("s1", "New@example.com"))
 	if err != nil || again.Person.ID != caller.Person.ID {
 		t.Errorf("the second login: %+v, %v", again.Person, err)
 	}
@@ -291,15 +159,15 @@ func TestProviderUserInfo(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
 	f.person(console.Person{Name: "Ben", Emails: []string{"ben@example.com"}})
-	thin := user{subject: "s1", info: map[string]any{"email": "ana@example.com", "email_verified": true, "groups": []string{"Audit"}}}
+	thin := oidctest.User{Subject: "s1", Info: map[string]any{"email": "ana@example.com", "email_verified": true, "groups": []string{"Audit"}}}
 	caller, err := f.enter(o, thin)
 	if err != nil || fmt.Sprint(caller.Person.Name, caller.Person.Roles) != "Ana[auditor]" {
 		t.Errorf("%+v, %v", caller.Person, err)
 	}
-	thin = user{subject: "s2", claims: map[string]any{"email": "eve@example.com"}, info: map[string]any{"email": "ben@example.com", "email_verified": true}}
+	thin = oidctest.User{Subject: "s2", Token: map[string]any{"email": "eve@example.com"}, Info: map[string]any{"email": "ben@example.com", "email_verified": true}}
 	_, err = f.enter(o, thin)
 	wantText(t, "an address that only the user info verifies", err, baton.PermissionDenied, "is verified")
-	thin = user{subject: "s3", info: map[string]any{"sub": "s1", "email": "ben@example.com", "email_verified": true}}
+	thin = oidctest.User{Subject: "s3", Info: map[string]any{"sub": "s1", "email": "ben@example.com", "email_verified": true}}
 	_, err = f.enter(o, thin)
 	wantText(t, "the user info of somebody else", err, baton.Unauthenticated, "somebody else")
 }
@@ -311,7 +179,7 @@ func TestProviderGroups(t *testing.T) {
 	ana := f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}, Roles: []console.ConsoleRole{console.Helpdesk}})
 	login := func(what string, groups any, want string) {
 		t.Helper()
-		caller, err := f.enter(o, verified("s1", "ana@example.com", "groups", groups))
+		caller, err := f.enter(o, oidctest.Verified("s1", "ana@example.com", "groups", groups))
 		if got := fmt.Sprint(caller.Person.Roles); err != nil || got != want {
 			t.Errorf("%s: %s, %v; want %s", what, got, err, want)
 		}
@@ -322,7 +190,7 @@ func TestProviderGroups(t *testing.T) {
 	login("again", []string{"Audit", "Admins"}, "[auditor helpdesk super-administrator]")
 	login("a claim of another shape says nothing", map[string]any{"Audit": true}, "[auditor helpdesk super-administrator]")
 	login("a list that is not of texts says nothing", []any{1, 2}, "[auditor helpdesk super-administrator]")
-	overage, err := f.enter(o, verified("s1", "ana@example.com", "_claim_names", map[string]string{"groups": "src1"}, "_claim_sources", map[string]any{"src1": map[string]string{"endpoint": "https://graph.example.com"}}))
+	overage, err := f.enter(o, oidctest.Verified("s1", "ana@example.com", "_claim_names", map[string]string{"groups": "src1"}, "_claim_sources", map[string]any{"src1": map[string]string{"endpoint": "https://graph.example.com"}}))
 	if got := fmt.Sprint(overage.Person.Roles); err != nil || got != "[auditor helpdesk super-administrator]" {
 		t.Errorf("groups that are elsewhere: %s, %v", got, err)
 	}
@@ -358,15 +226,15 @@ func TestProviderGroups(t *testing.T) {
 func TestProviderTokens(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
-	refused := func(what string, u user) {
+	refused := func(what string, u oidctest.User) {
 		t.Helper()
 		_, err := f.enter(o, u)
 		wantText(t, what, err, baton.Unauthenticated, "the login with Okta failed")
 	}
-	ana := func(more ...any) user { return verified("s1", "ana@example.com", more...) }
+	ana := func(more ...any) oidctest.User { return oidctest.Verified("s1", "ana@example.com", more...) }
 	refused("another issuer", ana("iss", "https://login.example.com"))
 	refused("another audience", ana("aud", "somebody-else"))
-	refused("several audiences without a party", ana("aud", []string{o.ClientID, "other"}))
+	refused("several audiences without a party", ana("aud", []string{o.Client, "other"}))
 	refused("another party", ana("azp", "other"))
 	refused("expired", ana("exp", f.now.Add(-2*time.Minute).Unix()))
 	refused("no expiry", ana("exp", nil))
@@ -374,10 +242,10 @@ func TestProviderTokens(t *testing.T) {
 	refused("not valid yet", ana("nbf", f.now.Add(2*time.Minute).Unix()))
 	refused("another nonce", ana("nonce", "x"))
 	refused("no nonce", ana("nonce", nil))
-	refused("no subject", user{subject: "", claims: ana().claims})
-	refused("a long subject", user{subject: strings.Repeat("x", 256), claims: ana().claims})
+	refused("no subject", oidctest.User{Subject: "", Token: ana().Token})
+	refused("a long subject", oidctest.User{Subject: strings.Repeat("x", 256), Token: ana().Token})
 
-	if _, err := f.enter(o, ana("exp", f.now.Add(-30*time.Second).Unix(), "iat", f.now.Add(30*time.Second).Unix(), "azp", o.ClientID)); err != nil {
+	if _, err := f.enter(o, ana("exp", f.now.Add(-30*time.Second).Unix(), "iat", f.now.Add(30*time.Second).Unix(), "azp", o.Client)); err != nil {
 		t.Errorf("a clock that is half a minute off: %v", err)
 	}
 
@@ -389,19 +257,19 @@ func TestProviderTokens(t *testing.T) {
 		return base64.RawURLEncoding.EncodeToString(b)
 	}
 	parts := func(token string) []string { return strings.Split(token, ".") }
-	o.rewrite(func(token string) string {
+	o.Rewrite(func(token string) string {
 		return encode(map[string]string{"alg": "none", "typ": "JWT"}) + "." + parts(token)[1] + "."
 	})
 	refused("alg none", ana())
-	o.rewrite(func(token string) string {
-		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{}).SignedString([]byte(o.ClientSecret))
+	o.Rewrite(func(token string) string {
+		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{}).SignedString([]byte(o.Secret))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return parts(signed)[0] + "." + parts(token)[1] + "." + parts(signed)[2]
 	})
 	refused("a signature with the client's secret", ana())
-	o.rewrite(func(token string) string {
+	o.Rewrite(func(token string) string {
 		var claims map[string]any
 		b, _ := base64.RawURLEncoding.DecodeString(parts(token)[1])
 		json.Unmarshal(b, &claims)
@@ -409,9 +277,9 @@ func TestProviderTokens(t *testing.T) {
 		return parts(token)[0] + "." + encode(claims) + "." + parts(token)[2]
 	})
 	refused("an altered token", ana())
-	o.rewrite(func(string) string { return "" })
+	o.Rewrite(func(string) string { return "" })
 	refused("no token", ana())
-	o.instead("", nil)
+	o.Instead("", nil)
 	if _, err := f.enter(o, ana()); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
@@ -421,11 +289,11 @@ func TestProviderTokens(t *testing.T) {
 func TestProviderState(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
-	ana := verified("s1", "ana@example.com")
+	ana := oidctest.Verified("s1", "ana@example.com")
 	finish := func(back govern.Return) error {
 		t.Helper()
-		token, _, err := f.FinishSignIn(ctx, visit, back)
-		if err != nil && !token.IsZero() {
+		a, err := f.FinishSignIn(ctx, visit, back)
+		if err != nil && !a.Token.IsZero() {
 			t.Error("a session in spite of an error")
 		}
 		return err
@@ -493,36 +361,22 @@ func TestProviderState(t *testing.T) {
 func TestProviderKeys(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
-	ana := verified("s1", "ana@example.com")
+	ana := oidctest.Verified("s1", "ana@example.com")
 	for range 2 {
 		if _, err := f.enter(o, ana); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := o.hits[mockoidc.JWKSEndpoint]; n != 1 {
+	if n := o.Hits(oidctest.Keys); n != 1 {
 		t.Errorf("the keys were asked for %d times in two logins", n)
 	}
-	second, err := mockoidc.RandomKeypair(2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.mu.Lock()
-	old := o.Keypair
-	o.Keypair = second
-	o.mu.Unlock()
+	o.Rotate(t, false)
 	if _, err := f.enter(o, ana); err != nil {
 		t.Errorf("after the keys were rotated: %v", err)
 	}
-	// A token that is signed with the old key is not good any more.
-	o.instead("/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
-		keys, _ := second.JWKS()
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(keys)
-	})
-	o.mu.Lock()
-	o.Keypair = old
-	o.mu.Unlock()
-	_, err = f.enter(o, ana)
+	f.later(2 * time.Hour) // after which the provider is asked about itself, and its keys, again
+	o.Rotate(t, true)
+	_, err := f.enter(o, ana)
 	wantText(t, "the old key", err, baton.Unauthenticated, "ID token is not valid")
 }
 
@@ -531,11 +385,10 @@ func TestProviderKeys(t *testing.T) {
 func TestProviderDown(t *testing.T) {
 	f, o, root := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
-	ana := verified("s1", "ana@example.com")
-	discovery := strings.TrimPrefix(mockoidc.DiscoveryEndpoint, "/oidc")
+	ana := oidctest.Verified("s1", "ana@example.com")
 	fail := func(what string, answer http.HandlerFunc, text string) {
 		t.Helper()
-		o.instead(discovery, answer)
+		o.Instead(oidctest.Discovery, answer)
 		f.later(2 * time.Hour)
 		_, err := f.enter(o, ana)
 		wantText(t, what, err, baton.Unavailable, text)
@@ -560,29 +413,29 @@ func TestProviderDown(t *testing.T) {
 	}, "Okta does not answer as it should")
 	fail("no encryption", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"http://login.example.com","token_endpoint":"https://x.example","jwks_uri":"https://x.example"}`, o.Issuer())
+		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"http://login.example.com","token_endpoint":"https://x.example","jwks_uri":"https://x.example"}`, o.Issuer)
 	}, "Okta does not answer as it should")
 	if leaks != 0 {
 		t.Error("a redirect was followed")
 	}
-	before := o.hits[mockoidc.DiscoveryEndpoint]
+	before := o.Hits(oidctest.Discovery)
 	for range 5 {
 		if _, err := f.enter(o, ana); baton.KindOf(err) != baton.Unavailable {
 			t.Errorf("%v", err)
 		}
 	}
-	if n := o.hits[mockoidc.DiscoveryEndpoint] - before; n > 0 {
+	if n := o.Hits(oidctest.Discovery) - before; n > 0 {
 		t.Errorf("a provider that does not answer was asked %d times more", n)
 	}
 	if _, err := f.Providers(ctx, root); err != nil {
 		t.Error(err)
 	}
-	o.instead("", nil)
+	o.Instead("", nil)
 	f.later(time.Minute)
 	if _, err := f.enter(o, ana); err != nil {
 		t.Errorf("when it answers again: %v", err)
 	}
-	o.instead("/token", func(w http.ResponseWriter, r *http.Request) {
+	o.Instead(oidctest.Token, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})
 	if _, err := f.enter(o, ana); err == nil || leaks != 0 {
@@ -596,7 +449,7 @@ func TestProviderHang(t *testing.T) {
 	f, o, _ := withProvider(t)
 	release := make(chan struct{})
 	defer close(release)
-	o.instead("", func(_ http.ResponseWriter, r *http.Request) {
+	o.Instead("", func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
 		case <-r.Context().Done():
@@ -604,7 +457,7 @@ func TestProviderHang(t *testing.T) {
 	})
 	limit, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	if _, _, err := f.BeginSignIn(limit, visit, "/", nil); err == nil {
+	if _, err := f.BeginSignIn(limit, visit, "/", nil); err == nil {
 		t.Error("a provider that hangs answered")
 	}
 }
@@ -614,12 +467,12 @@ func TestProviderHang(t *testing.T) {
 func TestProviderAddress(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.Console = govern.New(govern.Config{Store: f.store, Now: func() time.Time { return f.now }})
-	_, err := f.enter(o, verified("s1", "ana@example.com"))
+	_, err := f.enter(o, oidctest.Verified("s1", "ana@example.com"))
 	wantText(t, "a private address", err, baton.Unavailable, "in a private network")
 	if !strings.Contains(baton.FixOf(err), "--allow-network") {
 		t.Errorf("fix %q", baton.FixOf(err))
 	}
-	if o.hits[mockoidc.DiscoveryEndpoint] != 0 {
+	if o.Hits(oidctest.Discovery) != 0 {
 		t.Error("a connection was made")
 	}
 }
@@ -628,8 +481,8 @@ func TestProviderAddress(t *testing.T) {
 func TestProviderStepUp(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}, Roles: []console.ConsoleRole{console.SuperAdministrator}})
-	ana := func(proved time.Duration) user {
-		return verified("s1", "ana@example.com", "auth_time", f.now.Add(proved).Unix(), "groups", "Admins")
+	ana := func(proved time.Duration) oidctest.User {
+		return oidctest.Verified("s1", "ana@example.com", "auth_time", f.now.Add(proved).Unix(), "groups", "Admins")
 	}
 	caller, err := f.enter(o, ana(-9*time.Minute))
 	if err != nil || !caller.Session.Recent(f.now) || caller.Session.Recent(f.now.Add(time.Minute)) {
@@ -644,10 +497,11 @@ func TestProviderStepUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := f.FinishSignIn(ctx, visit, back)
+	arrival, err := f.FinishSignIn(ctx, visit, back)
 	if err != nil {
 		t.Fatal(err)
 	}
+	token := arrival.Token
 	old, err := f.Authenticate(ctx, token, "", "")
 	if err != nil || old.Session.Recent(f.now) {
 		t.Fatalf("%+v, %v", old.Session, err)
@@ -658,36 +512,36 @@ func TestProviderStepUp(t *testing.T) {
 	if err != nil || proofs.Password || len(proofs.Providers) != 1 || proofs.Providers[0].Name != "okta" {
 		t.Errorf("%+v, %v", proofs, err)
 	}
-	address, _, err := f.BeginSignIn(ctx, visit, "/", &old)
-	if err != nil || !strings.Contains(address, "max_age=0") || !strings.Contains(address, "prompt=login") {
-		t.Errorf("%s, %v", address, err)
+	d, err := f.BeginSignIn(ctx, visit, "/", &old)
+	if err != nil || !strings.Contains(d.Address, "max_age=0") || !strings.Contains(d.Address, "prompt=login") {
+		t.Errorf("%s, %v", d.Address, err)
 	}
-	prove := func(u user, session baton.Secret) error {
+	prove := func(u oidctest.User, session baton.Secret) error {
 		t.Helper()
 		back, err := f.at(o, u, &old)
 		if err != nil {
 			t.Fatal(err)
 		}
 		back.Session = session
-		again, _, err := f.FinishSignIn(ctx, visit, back)
-		if !again.IsZero() {
+		a, err := f.FinishSignIn(ctx, visit, back)
+		if !a.Token.IsZero() || !a.Proof {
 			t.Error("a proof began a session")
 		}
 		return err
 	}
-	wantText(t, "a proof without auth_time", prove(verified("s1", "ana@example.com"), token), baton.PermissionDenied, "does not say that you proved")
+	wantText(t, "a proof without auth_time", prove(oidctest.Verified("s1", "ana@example.com"), token), baton.PermissionDenied, "does not say that you proved")
 	wantText(t, "a proof that the provider did not ask for again", prove(ana(-time.Hour), token), baton.PermissionDenied, "does not say that you proved")
 	f.person(console.Person{Name: "Ben", Emails: []string{"ben@example.com"}})
-	ben, err := f.at(o, verified("s2", "ben@example.com"), nil)
+	ben, err := f.at(o, oidctest.Verified("s2", "ben@example.com"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bens, _, err := f.FinishSignIn(ctx, visit, ben)
+	bens, err := f.FinishSignIn(ctx, visit, ben)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, "somebody else at the provider", prove(verified("s2", "ben@example.com", "auth_time", f.now.Unix()), token), baton.PermissionDenied, "as somebody else")
-	wantText(t, "another session", prove(ana(0), bens), baton.Unauthenticated, "not begun in this browser")
+	wantText(t, "somebody else at the provider", prove(oidctest.Verified("s2", "ben@example.com", "auth_time", f.now.Unix()), token), baton.PermissionDenied, "as somebody else")
+	wantText(t, "another session", prove(ana(0), bens.Token), baton.Unauthenticated, "not begun in this browser")
 	wantText(t, "no session", prove(ana(0), baton.Secret{}), baton.Unauthenticated, "not signed in")
 	if err := prove(ana(-time.Minute), token); err != nil {
 		t.Fatal(err)
@@ -739,11 +593,11 @@ func TestProviderConfigured(t *testing.T) {
 	moved.Issuer = "https://login.example.com"
 	wantText(t, "another issuer without the secret", f.ChangeProvider(ctx, root, moved, baton.Secret{}), baton.Invalid, "client secret was not given again")
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
-	back, err := f.at(o, verified("s1", "ana@example.com"), nil)
+	back, err := f.at(o, oidctest.Verified("s1", "ana@example.com"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := f.FinishSignIn(ctx, visit, back)
+	arrival, err := f.FinishSignIn(ctx, visit, back)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -752,9 +606,9 @@ func TestProviderConfigured(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantKind(t, "a version that was changed", f.ChangeProvider(ctx, root, p, baton.Secret{}), baton.Refused)
-	_, err = f.Authenticate(ctx, token, "", "")
+	_, err = f.Authenticate(ctx, arrival.Token, "", "")
 	wantKind(t, "a session of a provider that is switched off", err, baton.Unauthenticated)
-	_, err = f.enter(o, verified("s1", "ana@example.com"))
+	_, err = f.enter(o, oidctest.Verified("s1", "ana@example.com"))
 	wantText(t, "a provider that is switched off", err, baton.NotFound, "nobody signs in with this provider")
 	if choices, err := f.SignInProviders(ctx); err != nil || len(choices) != 0 {
 		t.Errorf("offered: %v, %v", choices, err)

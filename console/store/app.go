@@ -48,6 +48,9 @@ func (t *Tx) ChangeApp(a console.App) error {
 	if err := t.setOwners("app_owner", "app", a.ID, a.Owners); err != nil {
 		return err
 	}
+	if err := t.Recheck(); err != nil {
+		return err
+	}
 	return t.event(console.Event{Kind: "app.changed", App: a.ID, Object: string(a.ID)}, map[string]any{
 		"name_before": before.Name, "name": a.Name, "owners_before": before.Owners, "owners": a.Owners})
 }

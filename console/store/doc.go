@@ -30,6 +30,8 @@
 //	reason.go     reason
 //	bar.go        bar
 //	operation.go  operation
+//	request.go    request, request_asked, request_entry; policy.go has policy_version,
+//	              request_setting, amendment, delegation
 //	access.go     facts, reasons and operations of one access, joined
 //	admins.go     what the minimum of admins is judged by
 //	event.go      event, chain; verify.go checks the chain

@@ -212,6 +212,9 @@ func (t *Tx) moveOperation(o console.Operation, to console.OperationState, data 
 	if err := t.operationEvent(o, "operation."+string(to), data); err != nil {
 		return err
 	}
+	if err := t.operationMoved(o, data); err != nil {
+		return err
+	}
 	if !from.Alive() || to.Alive() || to == console.Superseded {
 		return nil
 	}
@@ -514,6 +517,9 @@ func (t *Tx) NameAccount(id console.ID, account console.ResourceKey) error {
 	}
 	reasons, err := list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE app = $1 AND person = $2 AND account = 0", o.App, o.Person)
 	if err != nil {
+		return err
+	}
+	if _, err := t.e.Exec("UPDATE request SET account = $3 WHERE app = $1 AND subject = $2 AND account = 0 AND state <> 'closed'", o.App, o.Person, account); err != nil {
 		return err
 	}
 	for _, r := range reasons {

@@ -70,6 +70,11 @@ func (t *Tx) ChangePerson(p console.Person) error {
 	if err := t.setEmails(p.ID, p.Emails); err != nil {
 		return err
 	}
+	if before.Status != p.Status || before.Manager != p.Manager {
+		if err := t.Recheck(); err != nil {
+			return err
+		}
+	}
 	if before.Name != p.Name {
 		if err := t.setPersonWords(p.ID, p.Name); err != nil {
 			return err
@@ -90,6 +95,9 @@ func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
 		if err := t.keepSuperAdministrator(p); err != nil {
 			return err
 		}
+	}
+	if err := t.Recheck(); err != nil {
+		return err
 	}
 	return t.setRoles(person, p.Roles, roles)
 }
@@ -241,6 +249,9 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 		if err := t.SetAccountOwner(a, into, OwnerMerged); err != nil {
 			return err
 		}
+	}
+	if err := t.Recheck(); err != nil {
+		return err
 	}
 	return t.event(console.Event{Kind: "person.merged", Person: into, Object: string(from)}, nil)
 }

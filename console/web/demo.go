@@ -36,7 +36,7 @@ func demoSignIn(c *call) error {
 			if err != nil {
 				return err
 			}
-			c.setSession(token)
+			c.beginSession(token)
 			return c.redirect(local(c.r.PostFormValue("next")))
 		}
 	}

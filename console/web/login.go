@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"net/http"
 	"net/url"
 
 	"baton"
@@ -13,20 +14,30 @@ import (
 const issuer = "Baton Console"
 
 type loginForm struct {
-	Name    string
-	Next    string
-	Problem *problem
+	Name      string
+	Next      string
+	Providers []govern.ProviderChoice
+	Setup     bool // nobody has signed in yet
+	Proofs    govern.Proofs
+	Problem   *problem
 }
 
 func loginPage(c *call) error {
-	needs, err := c.console().NeedsSetup(c.ctx())
-	if err != nil {
+	return c.showLogin(http.StatusOK, loginForm{Next: local(c.r.FormValue("next"))})
+}
+
+// showLogin shows the login page, or leads to the setup when nobody can sign in yet.
+func (c *call) showLogin(status int, f loginForm) (err error) {
+	if f.Providers, err = c.console().SignInProviders(c.ctx()); err != nil {
 		return err
 	}
-	if needs {
+	if f.Setup, err = c.console().NeedsSetup(c.ctx()); err != nil {
+		return err
+	}
+	if f.Setup && len(f.Providers) == 0 {
 		return c.redirect("/setup")
 	}
-	return c.page("login", "Sign in", loginForm{Next: local(c.r.FormValue("next"))})
+	return c.show(status, "login", "Sign in", f)
 }
 
 func signIn(c *call) error {
@@ -37,10 +48,20 @@ func signIn(c *call) error {
 			return err
 		}
 		f.Problem = problemOf(err)
-		return c.show(statusOf(err), "login", "Sign in", f)
+		return c.showLogin(statusOf(err), f)
+	}
+	c.beginSession(token)
+	return c.redirect(f.Next)
+}
+
+// beginSession gives the browser a new session. The one that it had before ends.
+func (c *call) beginSession(token baton.Secret) {
+	if c.authenticate() == nil {
+		if err := c.console().SignOut(c.ctx(), c.caller); err != nil {
+			c.site.Log.WarnContext(c.ctx(), "an earlier session was not ended", "request", c.id, "error", err)
+		}
 	}
 	c.setSession(token)
-	return c.redirect(f.Next)
 }
 
 func signOut(c *call) error {
@@ -52,7 +73,14 @@ func signOut(c *call) error {
 }
 
 func confirmPage(c *call) error {
-	return c.page("confirm", "Confirm that it is you", loginForm{Next: local(c.r.FormValue("next"))})
+	return c.showConfirm(http.StatusOK, loginForm{Next: local(c.r.FormValue("next"))})
+}
+
+func (c *call) showConfirm(status int, f loginForm) (err error) {
+	if f.Proofs, err = c.console().Proofs(c.ctx(), c.caller); err != nil {
+		return err
+	}
+	return c.show(status, "confirm", "Confirm that it is you", f)
 }
 
 func confirm(c *call) error {
@@ -63,7 +91,7 @@ func confirm(c *call) error {
 			return err
 		}
 		f.Problem = problemOf(err)
-		return c.show(statusOf(err), "confirm", "Confirm that it is you", f)
+		return c.showConfirm(statusOf(err), f)
 	}
 	return c.redirect(f.Next)
 }
@@ -156,14 +184,19 @@ func acceptInvitation(c *call) error {
 	return c.redirect("/login")
 }
 
+// base returns the address of the console.
+func (c *call) base() *url.URL {
+	if c.site.URL != nil {
+		return c.site.URL
+	}
+	base := &url.URL{Scheme: "http", Host: c.r.Host}
+	if c.r.TLS != nil {
+		base.Scheme = "https"
+	}
+	return base
+}
+
 // inviteLink returns the address of an invitation.
 func (c *call) inviteLink(token baton.Secret) string {
-	base := c.site.URL
-	if base == nil {
-		base = &url.URL{Scheme: "http", Host: c.r.Host}
-		if c.r.TLS != nil {
-			base.Scheme = "https"
-		}
-	}
-	return base.JoinPath("invitation", token.Reveal()).String()
+	return c.base().JoinPath("invitation", token.Reveal()).String()
 }

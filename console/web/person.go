@@ -52,13 +52,14 @@ type personDetail struct {
 type roleChoice struct {
 	Role console.ConsoleRole
 	Has  bool
+	From []string // providers whose groups give it
 }
 
 func (c *call) person() (personDetail, error) {
 	v, err := c.console().Person(c.ctx(), c.caller, console.ID(c.r.PathValue("person")))
 	d := personDetail{PersonView: v, Tabs: personTabs(v.ID, "access"), MayManage: c.mayManagePeople(), Self: v.ID == c.caller.Person.ID}
 	for _, r := range console.ConsoleRoles() {
-		d.Roles = append(d.Roles, roleChoice{r, slices.Contains(v.Person.Roles, r)})
+		d.Roles = append(d.Roles, roleChoice{r, slices.Contains(v.Person.Roles, r), v.Mapped[r]})
 	}
 	return d, err
 }
@@ -129,7 +130,7 @@ type newPerson struct {
 func (c *call) newPerson() newPerson {
 	f := newPerson{Name: c.r.PostFormValue("name"), Email: c.r.PostFormValue("email"), Department: c.r.PostFormValue("department")}
 	for _, r := range console.ConsoleRoles() {
-		f.Roles = append(f.Roles, roleChoice{r, slices.Contains(c.roles(), r)})
+		f.Roles = append(f.Roles, roleChoice{Role: r, Has: slices.Contains(c.roles(), r)})
 	}
 	return f
 }

@@ -51,12 +51,18 @@ var want = map[string][]int{
 	"POST /setup":                        {400}, // an empty form
 	"GET /login":                         {200},
 	"POST /login":                        {401},
+	"GET /login/{provider}":              {404}, // there is none
+	"GET /login/{provider}/callback":     {401},
 	"GET /invitation/{token}":            {404},
 	"POST /invitation/{token}":           {404},
 	"GET /demo":                          {404}, // there is one in the demo only
 	"POST /demo":                         {404},
 	"GET /confirm":                       {200},
 	"POST /confirm":                      {401},
+	"GET /confirm/{provider}":            {404},
+	"GET /sessions":                      {200},
+	"POST /sessions/end":                 {404}, // an empty form
+	"POST /sessions/end-others":          {303},
 	"POST /logout":                       {303},
 	"GET /{$}":                           {200},
 	"GET /search":                        {200},
@@ -94,6 +100,15 @@ var want = map[string][]int{
 	"POST /people/{person}/status": {403, 403, 403, 403, 403, 403, 403, 303},
 	"POST /people/{person}/roles":  {403, 403, 403, 403, 403, 403, 403, 303},
 
+	"POST /people/{person}/identities/remove": {403, 403, 403, 403, 403, 403, 403, 404},
+
+	"GET /settings/sign-in":                    {403, 403, 403, 403, 403, 200},
+	"GET /settings/sign-in/new":                {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/sign-in/new":               {403, 403, 403, 403, 403, 403, 403, 400},
+	"GET /settings/sign-in/{provider}":         {403, 403, 403, 403, 403, 404},
+	"POST /settings/sign-in/{provider}":        {403, 403, 403, 403, 403, 403, 403, 404},
+	"POST /settings/sign-in/{provider}/remove": {403, 403, 403, 403, 403, 403, 403, 404},
+
 	"GET /applications/{app}/accounts":                                      {404, 200, 404, 403, 404, 200},
 	"GET /applications/{app}/accounts/{account}":                            {404, 200, 404, 403, 404, 200},
 	"GET /applications/{app}/accounts/{account}/history":                    {404, 200, 404, 403, 404, 200},
@@ -122,7 +137,7 @@ func TestWhoMay(t *testing.T) {
 		return err
 	}))
 	fill := strings.NewReplacer("{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
-		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x",
+		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{provider}", "x",
 		"{person}", string(f.addPerson("victim")))
 	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}
 	for i, role := range roles {
@@ -255,16 +270,33 @@ func TestSecureCookie(t *testing.T) {
 	}
 }
 
-// TestCrossSite checks that other sites cannot send forms.
+// TestCrossSite checks that other sites cannot send any form.
 func TestCrossSite(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("super")
-	for _, header := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}} {
-		r, err := http.NewRequest("POST", f.server.URL+"/people/"+string(f.people["user"])+"/status", strings.NewReader("status=disabled"))
+	send := func(path string, header http.Header) answer {
+		r, err := http.NewRequest("POST", f.server.URL+path, strings.NewReader("status=disabled"))
 		f.check(err)
 		r.Header = header.Clone()
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if got := b.do(r); got.status != http.StatusForbidden {
+		return b.do(r)
+	}
+	forms := 0
+	for _, r := range routes {
+		path, isPost := strings.CutPrefix(r.pattern, "POST ")
+		if !isPost {
+			continue
+		}
+		forms++
+		if got := send(strings.NewReplacer("{person}", string(f.people["user"]), "{", "", "}", "").Replace(path), http.Header{"Sec-Fetch-Site": {"cross-site"}}); got.status != http.StatusForbidden {
+			t.Errorf("%s from another site: %d", r.pattern, got.status)
+		}
+	}
+	if forms < 20 {
+		t.Errorf("only %d forms", forms)
+	}
+	for _, header := range []http.Header{{"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}} {
+		if got := send("/people/"+string(f.people["user"])+"/status", header); got.status != http.StatusForbidden {
 			t.Errorf("%v: %d", header, got.status)
 		}
 	}

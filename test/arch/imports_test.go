@@ -56,6 +56,7 @@ var allowedImports = map[string][]string{
 	"console/condition":         {"."},
 	"console/login":             {"."},
 	"console/oidc":              {".", "connector/rest"},
+	"console/oidc/oidctest":     {},
 	"console/govern":            {".", "connector/rest", "console", "console/login", "console/oidc", "console/rpc", "console/store", "console/store/rpcstore", "internal/settings"},
 	"console/hosted":            {".", "agent/service", "connector/rest", "console", "console/govern", "console/rpc", "console/store"},
 	"console/web":               {".", "console", "console/govern", "console/login", "console/oidc", "console/rpc", "console/store"},

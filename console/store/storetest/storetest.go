@@ -92,6 +92,9 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"OperationWaits", testOperationWaits},
 		{"OperationWithoutAccount", testOperationWithoutAccount},
 		{"Access", testAccess},
+		{"Policy", testPolicy},
+		{"Request", testRequest},
+		{"RequestCarried", testRequestCarried},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, fresh(t)) })
 	}
