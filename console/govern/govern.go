@@ -26,6 +26,7 @@ type Console struct {
 	products []Product
 	allow    func(netip.Addr) error
 	now      func() time.Time
+	receive  Receive
 	oidc     *oidc.Client
 }
 
@@ -42,6 +43,8 @@ type Config struct {
 	Allow func(netip.Addr) error
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: none
+	// Receive stores sync files that people bring; nil: none are taken.
+	Receive Receive
 }
 
 // New returns a console.
@@ -52,7 +55,7 @@ func New(c Config) *Console {
 	if c.Allow == nil {
 		c.Allow = Networks{}.Allow
 	}
-	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, now: c.Now, oidc: oidc.New(c.Allow, c.Now, c.Log)}
+	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
 }
 
 // Now returns the time by the console's clock.

@@ -78,6 +78,7 @@ type Server struct {
 	trust   string // file with the authorities that connectors need to trust; "" for the system's
 
 	stopping atomic.Bool
+	ending   chan struct{} // closed when the server stops: streams end
 	meter    meter
 }
 
@@ -109,7 +110,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer remove()
-	s := &Server{config: c, log: c.Log, in: in}
+	s := &Server{config: c, log: c.Log, in: in, ending: make(chan struct{})}
 	return s.run(ctx, scratch)
 }
 
@@ -251,12 +252,12 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	if s.url.Scheme == "https" {
 		reached = s.hosts
 	}
-	s.console = govern.New(govern.Config{Store: s.in.Store, Hosts: reached, Products: s.config.Products, Allow: s.config.Networks.Allow, Now: s.config.Now, Log: s.log.With("component", "login")})
+	s.console = govern.New(govern.Config{Store: s.in.Store, Hosts: reached, Products: s.config.Products, Allow: s.config.Networks.Allow, Now: s.config.Now, Log: s.log.With("component", "login"), Receive: s.receive(ingester)})
 	s.hosted = hosted.Config{Store: s.in.Store, Console: s.console, RPC: s.calls, Host: hostname, Version: s.config.Version, Scratch: filepath.Join(scratch, "hosted"), Log: s.log.With("component", "hosted")}
 	if err := os.Mkdir(s.hosted.Scratch, 0o700); err != nil {
 		return baton.Errorf(baton.Storage, "hosted connectors: %w", err)
 	}
-	pages := web.New(web.Config{Console: s.console, URL: s.url, Demo: s.config.Demo, Log: s.log.With("component", "web")})
+	pages := web.New(web.Config{Console: s.console, URL: s.url, Demo: s.config.Demo, Log: s.log.With("component", "web"), Ending: s.ending})
 	mux := http.NewServeMux()
 	calls := s.rpc.Handler()
 	mux.Handle(rpc.CallPath, calls)
@@ -272,6 +273,13 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	return nil
+}
+
+// receive returns what stores sync files that people bring.
+func (s *Server) receive(in *ingest.Ingester) govern.Receive {
+	return func(ctx context.Context, by console.Actor, connector console.ID, file io.Reader) (console.ID, error) {
+		return in.Receive(ctx, by, ingest.Origin{Connector: connector, Kind: console.SyncUpload}, file)
+	}
 }
 
 // shutdownTime is how long calls may go on when the server is stopped.
@@ -310,6 +318,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Appli
 	case <-ctx.Done():
 	}
 	s.stopping.Store(true)
+	close(s.ending)
 	s.log.Info("stopping")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()

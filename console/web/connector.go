@@ -18,14 +18,19 @@ import (
 type connectorsList struct {
 	Connectors []govern.ConnectorSummary
 	MayAdd     bool
+	Version    govern.Version
 }
 
 func connectorsPage(c *call) error {
+	version, err := c.console().ConnectorsVersion(c.ctx(), c.caller)
+	if err != nil {
+		return err
+	}
 	all, err := c.console().Connectors(c.ctx(), c.caller)
 	if err != nil {
 		return err
 	}
-	return c.page("connectors", "Connectors", connectorsList{all, console.AddConnectors.Of(c.caller.Person, console.Object{})})
+	return c.page("connectors", "Connectors", connectorsList{all, console.AddConnectors.Of(c.caller.Person, console.Object{}), version})
 }
 
 type catalogPage struct {
@@ -157,16 +162,22 @@ func addConnector(c *call) error {
 // connectorHead is on top of every page of a connector.
 type connectorHead struct {
 	govern.ConnectorView
-	Tab  string
-	Tabs []appTab
+	Tab     string
+	Tabs    []appTab
+	Version govern.Version
 }
 
 func (c *call) connector() console.ID { return console.ID(c.r.PathValue("connector")) }
 
 func (c *call) connectorHead(tab string) (connectorHead, error) {
+	// The version first: what happens in between makes the page out of date.
+	version, err := c.console().ConnectorVersion(c.ctx(), c.caller, c.connector())
+	if err != nil {
+		return connectorHead{}, err
+	}
 	v, err := c.console().Connector(c.ctx(), c.caller, c.connector())
 	base := "/connectors/" + string(c.connector())
-	return connectorHead{v, tab, []appTab{{"syncs", "Syncs", base}, {"settings", "Settings", base + "/settings"}, {"hosts", "Hosts", base + "/hosts"}, {"log", "Log", base + "/log"}}}, err
+	return connectorHead{v, tab, []appTab{{"syncs", "Syncs", base}, {"settings", "Settings", base + "/settings"}, {"hosts", "Hosts", base + "/hosts"}, {"log", "Log", base + "/log"}}, version}, err
 }
 
 // Chip returns the connector's state.

@@ -58,12 +58,13 @@ var courses = govern.Product{Name: "percipio", DisplayName: "Percipio", Descript
 
 // fixture is a console with its pages, and a clock of its own.
 type fixture struct {
-	t      testing.TB
-	store  *store.Store
-	govern *govern.Console
-	server *httptest.Server
-	now    time.Time
-	codes  map[string]baton.Secret // by login name
+	t        testing.TB
+	store    *store.Store
+	govern   *govern.Console
+	ingester *ingest.Ingester
+	server   *httptest.Server
+	now      time.Time
+	codes    map[string]baton.Secret // by login name
 
 	app, connector console.ID
 	groups         []string // further ones
@@ -78,7 +79,10 @@ func newFixture(t testing.TB) *fixture {
 	f.check(err)
 	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
 	f.check(err)
-	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com"}, Products: append(products, courses), Now: func() time.Time { return f.now }})
+	f.ingester = &ingest.Ingester{Store: f.store, Scratch: t.TempDir(), Now: func() time.Time { return f.now }}
+	f.govern = govern.New(govern.Config{Store: f.store, Receive: func(ctx context.Context, by console.Actor, connector console.ID, file io.Reader) (console.ID, error) {
+		return f.ingester.Receive(ctx, by, ingest.Origin{Connector: connector, Kind: console.SyncUpload}, file)
+	}, Hosts: []string{"console.example.com"}, Products: append(products, courses), Now: func() time.Time { return f.now }})
 	f.server = httptest.NewServer(New(Config{Console: f.govern}))
 	t.Cleanup(func() {
 		f.server.Close()
@@ -169,6 +173,20 @@ func (f *fixture) sync() {
 func (f *fixture) receive(more int) console.Sync {
 	f.t.Helper()
 	ctx := context.Background()
+	file, err := os.Open(f.file(more))
+	f.check(err)
+	defer file.Close()
+	actor := console.Actor{Kind: console.ActorConnector, ID: string(f.connector)}
+	id, err := f.ingester.Receive(ctx, actor, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: f.now}, file)
+	f.check(err)
+	s, err := f.ingester.Apply(ctx, actor, id)
+	f.check(err)
+	return s
+}
+
+// file makes a sync file with a number of further accounts.
+func (f *fixture) file(more int) string {
+	f.t.Helper()
 	path := filepath.Join(f.t.TempDir(), "sync.c1z")
 	w, err := writer.Create(path, writer.Options{SyncID: ksuid.New().String(), SyncType: "full", Started: f.now})
 	f.check(err)
@@ -208,18 +226,9 @@ func (f *fixture) receive(more int) console.Sync {
 	for _, g := range f.groups {
 		group(g, g, "ana")
 	}
-	_, err = w.Seal(ctx, f.now.Add(time.Second))
+	_, err = w.Seal(context.Background(), f.now.Add(time.Second))
 	f.check(err)
-	in := &ingest.Ingester{Store: f.store, Scratch: f.t.TempDir(), Now: func() time.Time { return f.now }}
-	file, err := os.Open(path)
-	f.check(err)
-	defer file.Close()
-	actor := console.Actor{Kind: console.ActorConnector, ID: string(f.connector)}
-	id, err := in.Receive(ctx, actor, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: f.now}, file)
-	f.check(err)
-	s, err := in.Apply(ctx, actor, id)
-	f.check(err)
-	return s
+	return path
 }
 
 // accounts returns the accounts of the fixture's syncs, up to a number.

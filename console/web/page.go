@@ -53,6 +53,8 @@ type frame struct {
 	Now   time.Time
 	// Search is what was searched for.
 	Search string
+	// Live is where a browser learns that the page is out of date; zero for most pages.
+	Live live
 }
 
 type navSection struct {
@@ -91,6 +93,9 @@ func (c *call) show(status int, name, title string, data any) error {
 	if f.Me.ID != "" {
 		f.Nav = navigation(f.Me, c.r.URL.Path)
 		f.Search = text(c.r.Form.Get("q"))
+	}
+	if l, ok := data.(interface{ live() live }); ok && f.Me.ID != "" {
+		f.Live = l.live()
 	}
 	var buf bytes.Buffer
 	if err := pages[name].ExecuteTemplate(&buf, "layout", f); err != nil {

@@ -70,6 +70,10 @@ var routes = []route{
 	{"POST /connectors/{connector}/revoke", signedIn, revokeCredential},
 	{"GET /connectors/{connector}/hosts", signedIn, connectorHosts},
 	{"GET /connectors/{connector}/log", signedIn, connectorLog},
+	{"GET /connectors/{connector}/upload", signedIn, uploadPage},
+	{"POST /connectors/{connector}/upload", signedIn, uploadSync},
+	{"GET /live/connectors", signedIn, connectorsLive},
+	{"GET /live/connectors/{connector}", signedIn, connectorLive},
 
 	{"GET /people", signedIn, peoplePage},
 	{"GET /people/new", signedIn, newPersonPage},

@@ -28,12 +28,16 @@ type Config struct {
 	// Demo are the people as whom everybody can sign in with one click; nil except in the
 	// demo.
 	Demo []DemoPerson
+	// Ending is closed when the console stops: pages that are kept up to date end then. nil:
+	// they end with their connections.
+	Ending <-chan struct{}
 }
 
 // site serves the pages.
 type site struct {
 	Config
-	secure bool
+	secure  bool
+	streams streams
 }
 
 // New returns a handler of every page. Other paths are not found.
@@ -79,6 +83,9 @@ func (c *call) console() *govern.Console { return c.site.Console }
 // maxForm limits the body of a request, in bytes.
 const maxForm = 1 << 20
 
+// largeBodies are the limits of routes that take files.
+var largeBodies = map[string]int64{"POST /connectors/{connector}/upload": 4<<30 + maxForm}
+
 // handle returns the handler of a route.
 func (s *site) handle(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +97,11 @@ func (s *site) handle(route route) http.HandlerFunc {
 				c.fail(baton.Errorf(baton.Internal, "this page has a defect"))
 			}
 		}()
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		limit := int64(maxForm)
+		if large := largeBodies[route.pattern]; large != 0 {
+			limit = large
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		if err := c.serve(route); err != nil {
 			c.fail(err)
 		}

@@ -91,6 +91,11 @@ var want = map[string][]int{
 	"GET /connectors/{connector}/hosts":               {404, 200, 404, 200, 404, 200},
 	"GET /connectors/{connector}/log":                 {404, 200, 404, 200, 404, 200},
 
+	"GET /live/connectors":                {200},
+	"GET /live/connectors/{connector}":    {404, 200, 404, 200, 404, 200},
+	"GET /connectors/{connector}/upload":  {404, 200, 404, 200, 404, 403, 403, 200},
+	"POST /connectors/{connector}/upload": {404, 400, 404, 400, 404, 403, 403, 400},
+
 	"GET /people":                  {200},
 	"GET /people/new":              {403, 403, 403, 403, 403, 403, 403, 200},
 	"POST /people/new":             {403, 403, 403, 403, 403, 403, 403, 400},

@@ -1,0 +1,148 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+)
+
+// live is where a browser learns that a page is out of date, and the version that the page
+// shows.
+type live struct {
+	Path    string
+	Version govern.Version
+}
+
+func (h connectorHead) live() live {
+	return live{"/live/connectors/" + string(h.Connector.ID), h.Version}
+}
+
+func (p syncsPage) live() live      { return p.Head.live() }
+func (p logPage) live() live        { return p.Head.live() }
+func (l connectorsList) live() live { return live{"/live/connectors", l.Version} }
+
+// streams counts the pages that are being kept up to date.
+type streams struct {
+	mu    sync.Mutex
+	all   int
+	ofOne map[console.ID]int
+}
+
+// The limits of streams.
+const (
+	maxStreams      = 2000
+	maxStreamsOfOne = 20
+)
+
+// begin counts a stream of a person. ok is false if there are too many.
+func (s *streams) begin(person console.ID) (end func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= maxStreams || s.ofOne[person] >= maxStreamsOfOne {
+		return nil, false
+	}
+	if s.ofOne == nil {
+		s.ofOne = map[console.ID]int{}
+	}
+	s.all++
+	s.ofOne[person]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.all--
+		if s.ofOne[person]--; s.ofOne[person] == 0 {
+			delete(s.ofOne, person)
+		}
+	}, true
+}
+
+func connectorsLive(c *call) error {
+	return c.keepUpToDate(func() (govern.Version, error) { return c.console().ConnectorsVersion(c.ctx(), c.caller) })
+}
+
+func connectorLive(c *call) error {
+	return c.keepUpToDate(func() (govern.Version, error) { return c.console().ConnectorVersion(c.ctx(), c.caller, c.connector()) })
+}
+
+// The times of streams. Wake-ups can be lost, and states change with time alone.
+const (
+	livePoll  = 2 * time.Second
+	liveRest  = 250 * time.Millisecond // between two looks: a busy console wakes all the time
+	liveWrite = 10 * time.Second       // a browser that takes longer has gone
+)
+
+// keepUpToDate tells a browser each new version of what a page shows, as server-sent events,
+// until its session ends or the console stops. Whoever asks for no stream gets the version
+// as text. No transaction is open in between.
+func (c *call) keepUpToDate(version func() (govern.Version, error)) error {
+	v, err := version()
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(c.r.Header.Get("Accept"), "text/event-stream") {
+		c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintln(c.w, v)
+		return nil
+	}
+	end, ok := c.site.streams.begin(c.caller.Person.ID)
+	if !ok {
+		return baton.Errorf(baton.RateLimited, "too many pages are kept up to date").WithFix("Close some, or load this one again by hand.")
+	}
+	defer end()
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	c.w.Header().Set("X-Accel-Buffering", "no") // proxies that know it pass events on at once
+	out := http.NewResponseController(c.w)
+	send := func(text string) error {
+		out.SetWriteDeadline(time.Now().Add(liveWrite)) // not every server can; then it has no deadline
+		if _, err := fmt.Fprint(c.w, text); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+	woken, done := c.console().Watch()
+	defer done()
+	ticker := time.NewTicker(livePoll)
+	defer ticker.Stop()
+	told, quiet := govern.Version(""), 0
+	for {
+		text := ""
+		if v != told {
+			text = fmt.Sprintf("data: %s\n\n", v)
+		} else if quiet++; quiet >= 8 {
+			text = ":\n\n" // keeps the connection, and finds out that it is gone
+		}
+		if text != "" {
+			if send(text) != nil {
+				return nil
+			}
+			told, quiet = v, 0
+		}
+		select {
+		case <-c.ctx().Done():
+			return nil
+		case <-c.site.Ending:
+			return nil
+		case <-woken:
+			select {
+			case <-c.ctx().Done():
+				return nil
+			case <-c.site.Ending:
+				return nil
+			case <-time.After(liveRest):
+			}
+		case <-ticker.C:
+		}
+		if v, err = version(); err != nil {
+			if c.ctx().Err() == nil {
+				send("event: end\ndata: end\n\n") // the page says why when it is loaded again
+			}
+			return nil
+		}
+	}
+}
