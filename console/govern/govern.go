@@ -9,6 +9,7 @@ package govern
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -67,6 +68,8 @@ type Caller struct {
 	Session console.Session
 	Request string // id of the call, as in logs
 	Address string // network address that the call came from
+	Route   string // method and pattern of the call, for example "GET /people/{person}"
+	Object  string // the path that was asked for, with escapes
 	token   tokenHash
 }
 
@@ -78,24 +81,47 @@ func (c *Console) by(caller Caller) console.By {
 // update runs a command of the caller. The person is read again in its transaction:
 // somebody who was disabled or lost a role meanwhile may not.
 func (c *Console) update(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
-	return c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
+	return c.denied(ctx, caller, c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
 		me, err := active(tx, caller)
 		if err != nil {
 			return err
 		}
 		return fn(tx, me)
-	})
+	}))
 }
 
 // view runs a query of the caller.
 func (c *Console) view(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
-	return c.store.View(ctx, func(tx *store.Tx) error {
+	return c.denied(ctx, caller, c.store.View(ctx, func(tx *store.Tx) error {
 		me, err := active(tx, caller)
 		if err != nil {
 			return err
 		}
 		return fn(tx, me)
-	})
+	}))
+}
+
+// Require refuses a caller who has no right for an object, for pages that show nothing but a
+// form.
+func (c *Console) Require(ctx context.Context, caller Caller, right console.Right, o console.Object) error {
+	return c.view(ctx, caller, func(_ *store.Tx, me console.Person) error { return right.Check(me, o) })
+}
+
+// denied records a call that was refused for want of a right, and returns its error. A call
+// whose denial cannot be recorded fails with that.
+func (c *Console) denied(ctx context.Context, caller Caller, err error) error {
+	hidden := (*hiddenError)(nil)
+	if err == nil || errors.Is(err, ErrStepUp) || !errors.As(err, &hidden) && baton.KindOf(err) != baton.PermissionDenied {
+		return err
+	}
+	d := console.Denial{Route: caller.Route, Object: caller.Object, Why: err.Error(), Hidden: hidden != nil}
+	if hidden != nil {
+		d.Why = hidden.why.Error()
+	}
+	if e := c.store.Update(context.WithoutCancel(ctx), c.by(caller), func(tx *store.Tx) error { return tx.Deny(d) }); e != nil {
+		return e
+	}
+	return err
 }
 
 func active(tx *store.Tx, caller Caller) (console.Person, error) {
@@ -121,7 +147,15 @@ var ErrStepUp = baton.Errorf(baton.PermissionDenied, "this needs a login that is
 // hidden turns a refusal to see something into the error for what does not exist.
 func hidden(what string, err error) error {
 	if baton.KindOf(err) == baton.PermissionDenied {
-		return baton.Errorf(baton.NotFound, "no %s", what)
+		return &hiddenError{baton.Errorf(baton.NotFound, "no %s", what), err}
 	}
 	return err
 }
+
+// hiddenError reads like the error for what does not exist.
+type hiddenError struct {
+	error
+	why error
+}
+
+func (e *hiddenError) Unwrap() error { return e.error }

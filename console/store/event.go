@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"baton"
@@ -16,7 +17,8 @@ const EventTopic = "event"
 type Event struct {
 	console.Link
 	console.Event
-	Hash console.Hash
+	Hash    console.Hash
+	Payload []byte // the stored bytes of the event, which the hash covers
 }
 
 // Append appends an event to those of the command. Time and actor are the command's.
@@ -152,7 +154,9 @@ func (t *Tx) BeginEpoch(why string) error {
 type EventFilter struct {
 	App         console.ID
 	Connector   console.ID
-	Person      console.ID
+	Person      console.ID    // whom they are about
+	Actor       console.Actor // who did them
+	Own         console.ID    // a person who did them, or whom they are about
 	Object      string
 	Account     console.ResourceKey // with Entitlement
 	Entitlement console.EntitlementKey
@@ -161,6 +165,7 @@ type EventFilter struct {
 	Whole bool
 }
 
+// where returns the condition of the filter's narrowest field. Its arguments begin at $3.
 func (f EventFilter) where() (string, []any) {
 	switch {
 	case f.Whole && f.Account != 0:
@@ -171,8 +176,12 @@ func (f EventFilter) where() (string, []any) {
 		return "account = $3 AND entitlement = $4", []any{f.Account, f.Entitlement}
 	case f.Object != "":
 		return "object = $3", []any{f.Object}
+	case f.Own != "":
+		return "(person = $3 OR actor = $4)", []any{f.Own, actorText(console.ByPerson(f.Own))}
 	case f.Person != "":
 		return "person = $3", []any{f.Person}
+	case f.Actor != (console.Actor{}):
+		return "actor = $3", []any{actorText(f.Actor)}
 	case f.Connector != "":
 		return "connector = $3", []any{f.Connector}
 	case f.App != "":
@@ -210,12 +219,38 @@ func (t *Tx) EventsBefore(f EventFilter, before int64, n int) ([]Event, error) {
 func (t *Tx) queryEvents(sql string, args []any) ([]Event, error) {
 	var all []Event
 	err := t.e.Query(func(r engine.Row) error {
-		e := Event{Link: console.Link{Number: r.Int(0), Epoch: r.Int(1), Previous: hashOf(r.Bytes(3))}, Hash: hashOf(r.Bytes(4))}
-		if err := json.Unmarshal(r.Bytes(2), &e.Event); err != nil {
+		e := Event{Link: console.Link{Number: r.Int(0), Epoch: r.Int(1), Previous: hashOf(r.Bytes(3))}, Hash: hashOf(r.Bytes(4)), Payload: slices.Clone(r.Bytes(2))}
+		if err := json.Unmarshal(e.Payload, &e.Event); err != nil {
 			return baton.Errorf(baton.Corrupt, "event %d: %w", e.Number, err)
 		}
 		all = append(all, e)
 		return nil
 	}, sql, args...)
 	return all, err
+}
+
+// EventAt returns the number of the last event that is not after a time; 0 if there is none.
+// Replicas' clocks differ a little, and so do the times of neighbours.
+func (t *Tx) EventAt(when time.Time) (int64, error) {
+	head, err := t.ChainHead()
+	if err != nil {
+		return 0, err
+	}
+	low, high := int64(0), head.Number // event low is not after the time, event high+1 is
+	for low < high {
+		middle := low + (high-low+1)/2
+		found, err := find(t, func(r engine.Row) time.Time { return at(r, 0) }, "SELECT at FROM event WHERE number = $1", middle)
+		if err != nil {
+			return 0, err
+		}
+		if found == nil {
+			return 0, baton.Errorf(baton.Corrupt, "event %d is missing", middle)
+		}
+		if found.After(when) {
+			high = middle - 1
+		} else {
+			low = middle
+		}
+	}
+	return low, nil
 }

@@ -41,7 +41,7 @@ type catalogPage struct {
 }
 
 func connectorCatalog(c *call) error {
-	if err := console.AddConnectors.Check(c.caller.Person, console.Object{}); err != nil {
+	if err := c.console().Require(c.ctx(), c.caller, console.AddConnectors, console.Object{}); err != nil {
 		return err
 	}
 	search := c.r.FormValue("search")
@@ -383,7 +383,7 @@ func (c *call) editSettings() (settingsPage, error) {
 		return p, err
 	}
 	if !p.Head.MayConfigure {
-		return p, console.ConfigureConnectors.Check(c.caller.Person, console.Object{App: &p.Head.App, Connector: &p.Head.Connector})
+		return p, c.console().Require(c.ctx(), c.caller, console.ConfigureConnectors, console.Object{App: &p.Head.App, Connector: &p.Head.Connector})
 	}
 	p.Editing = true
 	if err := c.addFields(&p); err != nil {

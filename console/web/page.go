@@ -71,7 +71,7 @@ type navLink struct {
 func navigation(me console.Person, at string) []navSection {
 	sections := []navSection{
 		{"", []navLink{{Label: "Home", Path: "/"}}},
-		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}}},
+		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}, {Label: "Audit", Path: "/audit"}}},
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
 	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}

@@ -136,7 +136,7 @@ func (c *call) newPerson() newPerson {
 }
 
 func newPersonPage(c *call) error {
-	if err := console.ManagePeople.Check(c.caller.Person, console.Object{}); err != nil {
+	if err := c.console().Require(c.ctx(), c.caller, console.ManagePeople, console.Object{}); err != nil {
 		return err
 	}
 	return c.page("person-new", "Add a person", c.newPerson())

@@ -94,4 +94,9 @@ var routes = []route{
 
 	{"GET /settings/domains", signedIn, domainsPage},
 	{"POST /settings/domains", signedIn, setDomains},
+
+	{"GET /audit", signedIn, auditLog},
+	{"GET /audit/export", signedIn, exportAudit},
+	{"GET /audit/head", signedIn, auditHead},
+	{"POST /audit/check", signedIn, checkAudit},
 }

@@ -123,6 +123,7 @@ func (c *call) serve(route route) error {
 		if err := c.authenticate(); err != nil {
 			return err
 		}
+		c.caller.Route, c.caller.Object = route.pattern, c.r.URL.EscapedPath()
 	}
 	return route.serve(c)
 }

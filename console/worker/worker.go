@@ -299,6 +299,12 @@ func (w *Worker) sweep(ctx context.Context, d store.Due) error {
 			return err
 		})
 	}
+	for n := 1; err == nil && n > 0; {
+		err = w.Store.Update(ctx, by, func(t *store.Tx) (err error) {
+			n, err = t.ForgetDenials(by.At, store.PageSize)
+			return err
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -73,14 +73,24 @@ func testEventFilters(t *testing.T, db Database) {
 		}
 		return nil
 	})
+	byPer0 := by(3)
+	byPer0.Actor = console.ByPerson("per0")
+	update(t, s, byPer0, func(tx *store.Tx) error {
+		tx.Append(console.Event{Kind: "a.b", Person: "per2", Object: "obj6"})
+		return nil
+	})
 	for _, tt := range []struct {
 		f    store.EventFilter
 		want []int64
 	}{
-		{store.EventFilter{}, []int64{1, 2, 3, 4, 5, 6}},
+		{store.EventFilter{}, []int64{1, 2, 3, 4, 5, 6, 7}},
 		{store.EventFilter{App: "app1"}, []int64{2, 4, 6}},
 		{store.EventFilter{Connector: "con2"}, []int64{3, 6}},
 		{store.EventFilter{Person: "per0"}, []int64{1, 3, 5}},
+		{store.EventFilter{Actor: console.ByPerson("per0")}, []int64{7}},
+		{store.EventFilter{Actor: console.Console}, []int64{1, 2, 3, 4, 5, 6}},
+		{store.EventFilter{Own: "per0"}, []int64{1, 3, 5, 7}},
+		{store.EventFilter{Own: "per2"}, []int64{7}},
 		{store.EventFilter{Account: 2, Entitlement: 1}, []int64{2}},
 		{store.EventFilter{Account: 1, Entitlement: console.AccountItself}, []int64{1}},
 		{store.EventFilter{Object: "obj3"}, []int64{4}},
@@ -117,6 +127,22 @@ func testEventFilters(t *testing.T, db Database) {
 			slices.Reverse(down)
 			if !slices.Equal(up, tt.want) || !slices.Equal(down, tt.want) {
 				t.Errorf("%+v: %v upwards, %v downwards, want %v", tt.f, up, down, tt.want)
+			}
+			return nil
+		})
+	}
+}
+
+// testEventAt checks which event was the last one at a time.
+func testEventAt(t *testing.T, db Database) {
+	s := open(t, db)
+	for i, minute := range []int{1, 2, 2, 5} {
+		appendEvents(t, s, minute, 1+i%2)
+	}
+	for when, want := range map[time.Time]int64{at(0): 0, at(1): 1, at(2): 4, at(4): 4, at(5): 6, at(9): 6, at(5).Add(-time.Microsecond): 4} {
+		view(t, s, func(tx *store.Tx) error {
+			if n, err := tx.EventAt(when); err != nil || n != want {
+				t.Errorf("at %s: event %d, %v, want %d", when.Format("15:04:05"), n, err, want)
 			}
 			return nil
 		})

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"time"
+
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// Deny records that a call of the command's actor was denied. The first denial of a route
+// and an object is an event; what follows within [console.DenialQuiet] is counted.
+func (t *Tx) Deny(d console.Denial) error {
+	actor := actorText(t.by.Actor)
+	type row struct{ last time.Time }
+	known := func() (*row, error) {
+		return find(t, func(r engine.Row) row { return row{at(r, 0)} }, "SELECT last FROM denial WHERE actor = $1 AND route = $2 AND object = $3 FOR UPDATE",
+			actor, d.Route, d.Object)
+	}
+	k, err := known()
+	if err != nil {
+		return err
+	}
+	if k == nil {
+		recent, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "denials", "SELECT count(*) FROM denial WHERE actor = $1 AND began > $2", actor, t.by.At.Add(-time.Hour))
+		if err != nil {
+			return err
+		}
+		if recent >= console.MaxDenials {
+			d.Object, d.Why = "", "many others like it"
+			if k, err = known(); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = t.e.Exec(`INSERT INTO denial (actor, route, object, began, last, calls) VALUES ($1, $2, $3, $4, $4, 1)
+		ON CONFLICT (actor, route, object) DO UPDATE SET last = $4, calls = denial.calls + 1`, actor, d.Route, d.Object, t.by.At)
+	if err != nil || k != nil && t.by.At.Before(k.last.Add(console.DenialQuiet)) {
+		return err
+	}
+	return t.event(console.Event{Kind: "call.denied", Object: d.Object}, map[string]any{"route": d.Route, "why": d.Why, "hidden": d.Hidden})
+}
+
+// Denials returns how many calls of an actor to a route and an object were denied.
+func (t *Tx) Denials(actor console.Actor, route, object string) (int64, error) {
+	n, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, "SELECT calls FROM denial WHERE actor = $1 AND route = $2 AND object = $3", actorText(actor), route, object)
+	if err != nil || n == nil {
+		return 0, err
+	}
+	return *n, nil
+}
+
+// ForgetDenials removes up to n counts of denials that nothing was added to for
+// [console.DenialKept].
+func (t *Tx) ForgetDenials(now time.Time, n int) (int, error) {
+	k, err := t.e.Exec(`DELETE FROM denial WHERE (actor, route, object) IN (SELECT actor, route, object FROM denial WHERE last <= $1 ORDER BY last LIMIT $2)`, now.Add(-console.DenialKept), n)
+	return int(k), err
+}
