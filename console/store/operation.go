@@ -26,11 +26,25 @@ type Circumstances struct {
 
 // Proposal locks the app and returns everything that guards judge a change by, as of now.
 func (t *Tx) Proposal(o console.Operation, c Circumstances) (console.Proposal, error) {
-	p := console.Proposal{Change: o.Change(), Cause: o.Cause, Override: c.Override, MasteredBy: c.MasteredBy, ByHand: c.ByHand, WritesPaused: c.WritesPaused}
 	app, err := t.LockApp(o.App)
 	if err != nil {
-		return p, err
+		return console.Proposal{}, err
 	}
+	return t.propose(app, o, c)
+}
+
+// Foresee returns what [Tx.Proposal] does without locking the app: for pages that say what
+// a change would lead to, and never for a decision.
+func (t *Tx) Foresee(o console.Operation, c Circumstances) (console.Proposal, error) {
+	app, err := t.App(o.App)
+	if err != nil {
+		return console.Proposal{}, err
+	}
+	return t.propose(app, o, c)
+}
+
+func (t *Tx) propose(app console.App, o console.Operation, c Circumstances) (console.Proposal, error) {
+	p := console.Proposal{Change: o.Change(), Cause: o.Cause, Override: c.Override, MasteredBy: c.MasteredBy, ByHand: c.ByHand, WritesPaused: c.WritesPaused}
 	con, err := t.Connector(o.Connector)
 	if err != nil {
 		return p, err

@@ -67,7 +67,7 @@ func (t *Tx) AddRequest(r console.Request) (console.Request, error) {
 		"emergency": r.Emergency, "policy": r.Policy, "policy_version": r.PolicyVersion})
 }
 
-// RequestEvents are the kinds of events of requests, without "request.".
+// requestEvent appends an event of a request.
 func (t *Tx) requestEvent(r console.Request, kind string, data map[string]any) error {
 	if data == nil {
 		data = map[string]any{}
@@ -265,9 +265,31 @@ func (t *Tx) CountAsked(person console.ID) (int, error) {
 	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "requests", "SELECT count(*) FROM request_asked WHERE person = $1", person)
 }
 
+// NoteRequest appends an event about a request that does not change it.
+func (t *Tx) NoteRequest(r console.Request, kind string, data map[string]any) error {
+	return t.requestEvent(r, kind, data)
+}
+
+// SkipRequest sets the due row of a request anew.
+func (t *Tx) SkipRequest(id console.ID) error {
+	r, err := t.Request(id)
+	if err != nil {
+		return err
+	}
+	return t.dueRequest(r)
+}
+
+// RequestsOfOperation returns the open requests that an operation carries out.
+func (t *Tx) RequestsOfOperation(operation console.ID) ([]console.Request, error) {
+	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE operation = $1 AND state = 'carrying' ORDER BY number", operation)
+}
+
 // AddEntry appends a line to the time line of a request. Time and actor are the command's.
 func (t *Tx) AddEntry(e console.RequestEntry) error {
-	e.ID, e.At, e.Actor, e.OnBehalfOf = console.NewID(t.by.At), t.by.At.UTC(), t.by.Actor, t.by.OnBehalfOf
+	e.ID, e.At, e.Actor = console.NewID(t.by.At), t.by.At.UTC(), t.by.Actor
+	if e.OnBehalfOf == "" {
+		e.OnBehalfOf = t.by.OnBehalfOf
+	}
 	n, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "entries", "SELECT COALESCE(max(number), 0) + 1 FROM request_entry WHERE request = $1", e.Request)
 	if err != nil {
 		return err
@@ -288,7 +310,7 @@ func (t *Tx) Recheck() error { return t.SetDue(console.DueRecheck, "console", t.
 
 // operationMoved tells the requests that an operation carries out what has become of it.
 func (t *Tx) operationMoved(o console.Operation, data any) error {
-	requests, err := list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE operation = $1 AND state = 'carrying' ORDER BY number", o.ID)
+	requests, err := t.RequestsOfOperation(o.ID)
 	if err != nil {
 		return err
 	}

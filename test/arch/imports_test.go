@@ -53,6 +53,7 @@ var allowedImports = map[string][]string{
 	"agent/cli":                 {".", "agent/*", "c1z", "c1z/writer", "connector/rest", "internal/disk", "internal/english", "internal/output", "internal/settings", "report", "wire"},
 	"report":                    {".", "c1z", "internal/english", "internal/markup"},
 	"console":                   {"."},
+	"console/approve":           {".", "console", "console/condition", "console/rpc", "console/store", "console/store/rpcstore"},
 	"console/condition":         {"."},
 	"console/login":             {"."},
 	"console/oidc":              {".", "connector/rest"},

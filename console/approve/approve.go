@@ -1,0 +1,289 @@
+// Package approve moves requests along their policies: it files them, asks whoever may
+// decide, takes decisions, and carries out what was approved. Its functions run within a
+// command's transaction. Who may call them is judged before: by package govern for people,
+// while the worker acts as the console.
+package approve
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// guardsIn returns what a change of an app was about.
+func guardsIn(a console.Amendment) (before, after console.AppGuards, err error) {
+	if err = json.Unmarshal(a.Before, &before); err == nil {
+		err = json.Unmarshal(a.After, &after)
+	}
+	if err != nil {
+		err = baton.Errorf(baton.Corrupt, "change %s: %w", a.ID, err)
+	}
+	return before, after, err
+}
+
+// Preview is what would become of a request.
+type Preview struct {
+	*Situation
+	Plan  console.Plan
+	Steps []console.StepAsked // of Plan
+	// Refused is why the request would be refused; nil if it would not.
+	Refused error
+}
+
+// Consider returns what would become of a request, and writes nothing. What makes it
+// impossible is in Refused.
+func Consider(t *store.Tx, r console.Request, now time.Time) (Preview, error) {
+	return consider(t, r, now, t.Foresee)
+}
+
+func consider(t *store.Tx, r console.Request, now time.Time, propose proposer) (Preview, error) {
+	s, err := Look(t, r, now)
+	if err != nil {
+		return Preview{}, err
+	}
+	p := Preview{Situation: s}
+	refuse := func(err error) error {
+		if k := baton.KindOf(err); k != baton.Refused && k != baton.Invalid && k != baton.AlreadyExists {
+			return err
+		}
+		if p.Refused == nil {
+			p.Refused = err
+		}
+		return nil
+	}
+	checks := []func() error{func() error { return s.check(now) }, s.free, func() error { return s.guards(propose) }}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			if err := refuse(err); err != nil {
+				return p, err
+			}
+		}
+	}
+	c := s.Case()
+	if p.Plan, err = s.Policy.Plan(c, func() console.ID { return console.NewID(now) }); err != nil {
+		return p, refuse(err)
+	}
+	if p.Steps, err = p.Plan.Preview(c); err != nil {
+		return p, refuse(err)
+	}
+	return p, nil
+}
+
+// check returns what is wrong with what is asked for.
+func (s *Situation) check(now time.Time) error {
+	if s.Subject.Status != console.PersonActive {
+		return baton.Errorf(baton.Refused, "%s is not active", s.Subject.Name)
+	}
+	if s.r.Kind == console.RequestRevoke {
+		return nil
+	}
+	if err := s.r.Check(s.Settings, now); err != nil {
+		return err
+	}
+	switch {
+	case !s.Able && !s.Settings.Manual:
+		return baton.Errorf(baton.Refused, "the connector cannot give this").WithFix("An owner of the application can choose to do it by hand.")
+	case s.Account == nil && !s.MakesAccounts && !s.Settings.Manual:
+		return baton.Errorf(baton.Refused, "%s has no account, and the connector cannot make one", s.Subject.Name).WithFix("Somebody makes the account in the application.")
+	case s.Account != nil && s.r.Entitlement != console.AccountItself && !console.HasAccount(true, s.Account.Status):
+		return baton.Errorf(baton.Refused, "the account of %s is disabled", s.Subject.Name).WithFix("Ask for “%s” of the application first.", AccountName)
+	}
+	return nil
+}
+
+// free refuses a request while another one for the same is not decided.
+func (s *Situation) free() error {
+	open, err := s.tx.OpenRequests(s.App.ID, s.Subject.ID, s.r.Entitlement)
+	if err != nil {
+		return err
+	}
+	for _, o := range open {
+		if o.Kind == s.r.Kind && o.State != console.RequestCarrying {
+			return &Duplicate{Request: o.ID, Number: o.Number, err: baton.Errorf(baton.AlreadyExists, "request %d asks for the same and is not decided yet", o.Number)}
+		}
+	}
+	return nil
+}
+
+// Duplicate is the error of a request while another one asks for the same.
+type Duplicate struct {
+	Request console.ID
+	Number  int64
+	err     error
+}
+
+func (d *Duplicate) Error() string { return d.err.Error() }
+
+func (d *Duplicate) Unwrap() error { return d.err }
+
+// operation returns the operation that carries out the request.
+func (s *Situation) operation() console.Operation {
+	o := console.Operation{App: s.App.ID, Connector: s.Connector.ID, Person: s.Subject.ID, Entitlement: s.r.Entitlement, Verb: console.Grant,
+		Cause: console.Cause{Kind: console.CauseApproval, Ref: string(s.r.ID), By: s.tx.By().Actor, Evidence: console.EvidenceDecision}}
+	if s.Account != nil {
+		o.Account = s.Account.Key
+	}
+	if s.r.Kind == console.RequestRevoke {
+		o.Verb, o.Cause.Kind = console.Revoke, console.CauseRequest
+	}
+	return o
+}
+
+// proposer returns what guards judge a change by.
+type proposer func(console.Operation, store.Circumstances) (console.Proposal, error)
+
+// guards applies the guards to what the request would change.
+func (s *Situation) guards(propose proposer) error {
+	o := s.operation()
+	if o.Account == 0 && o.Verb == console.Revoke {
+		return nil
+	}
+	p, err := propose(o, store.Circumstances{})
+	if err != nil {
+		return err
+	}
+	return p.Check()
+}
+
+// Denied is the error of a request or decision that a guard refused, with the change that
+// it refused: what is written down about it is written after the transaction.
+type Denied struct {
+	Operation console.Operation
+	err       error
+}
+
+func (d *Denied) Error() string { return d.err.Error() }
+
+func (d *Denied) Unwrap() error { return d.err }
+
+// denied adds the change to the error of a guard.
+func (s *Situation) denied(err error) error {
+	if refusal := (*console.Refusal)(nil); errors.As(err, &refusal) {
+		return &Denied{s.operation(), err}
+	}
+	return err
+}
+
+// File files a request and asks whoever decides first. The error is a [*console.Refusal] if
+// a guard forbids it or nobody may decide, and a [*Duplicate] if the same is asked for
+// already.
+func File(t *store.Tx, r console.Request) (console.Request, error) {
+	now := t.By().At
+	if r.ID == "" {
+		r.ID = console.NewID(now)
+	}
+	if _, err := t.LockApp(r.App); err != nil {
+		return r, err
+	}
+	filed := r
+	filed.ID = "" // what is given must be right, as it is not filed yet
+	p, err := consider(t, filed, now, t.Proposal)
+	if err != nil {
+		return r, err
+	}
+	p.Situation.r.ID = r.ID
+	if p.Refused != nil {
+		return r, p.denied(p.Refused)
+	}
+	r.Subject, r.Requester = p.Subject.ID, p.Requester.ID
+	r.Asked, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan = r.Term, p.Policy.ID, p.Policy.Version, p.Plan, 1, 0, now
+	r.Material, r.State = p.Material(), console.RequestWaiting
+	if p.Account != nil {
+		r.Account = p.Account.Key
+	}
+	if r, err = t.AddRequest(r); err != nil {
+		return r, err
+	}
+	p.Situation.r = r
+	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryAsked, Round: 1, Text: r.Why, Sync: p.Data}); err != nil {
+		return r, err
+	}
+	switch p.Plan.Outcome {
+	case console.OutcomeDeny:
+		if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryRules, Round: 1, Text: p.Plan.Why}); err != nil {
+			return r, err
+		}
+		return r, t.CloseRequest(r, console.OutcomeDenied, denialText(p.Plan))
+	case console.OutcomeApprove:
+		if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryRules, Round: 1}); err != nil {
+			return r, err
+		}
+		return p.Situation.approved()
+	}
+	return p.Situation.begin()
+}
+
+func denialText(p console.Plan) string {
+	if p.Why != "" {
+		return p.Why
+	}
+	return "The policy does not allow it."
+}
+
+// begin begins the step of the request that is next, or what follows the last one.
+func (s *Situation) begin() (console.Request, error) {
+	now := s.tx.By().At
+	for s.r.Step < len(s.r.Plan.Steps) {
+		step := s.r.Plan.Steps[s.r.Step]
+		s.r.StepBegan = now
+		if step.Wait == nil {
+			return s.ask()
+		}
+		if step.Wait.Until != "" {
+			holds, err := s.match(step.Wait.Until)
+			if err == nil && holds {
+				s.r.Step++
+				continue
+			}
+		}
+		s.r.State = console.RequestWaiting
+		if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryStep, Round: s.r.Round, Step: step.ID, Text: step.Sentence()}); err != nil {
+			return s.r, err
+		}
+		var err error
+		s.r, err = s.tx.ChangeRequest(s.r, "waiting", map[string]any{"step": step.ID})
+		return s.r, err
+	}
+	return s.approved()
+}
+
+// ask asks whoever may decide the step that is open.
+func (s *Situation) ask() (console.Request, error) {
+	entries, err := s.tx.Entries(s.r.ID)
+	if err != nil {
+		return s.r, err
+	}
+	step := s.r.Plan.Steps[s.r.Step]
+	who, err := step.WhoDecides(s.Case(), console.Decided(entries, s.r.Round))
+	if err != nil {
+		return s.r, err
+	}
+	s.r.State = console.RequestAsking
+	if s.r, err = s.tx.ChangeRequest(s.r, askedKind(who), map[string]any{"step": step.ID, "asked": people(who.Asked)}); err != nil {
+		return s.r, err
+	}
+	if _, err := s.tx.SetAsked(s.r.ID, who.Asked); err != nil {
+		return s.r, err
+	}
+	return s.r, s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryStep, Round: s.r.Round, Step: step.ID, Text: step.Sentence(), To: people(who.Asked)})
+}
+
+// askedKind returns the kind of the event of a step that people are asked about.
+func askedKind(who console.StepAsked) string {
+	if len(who.Asked) == 0 {
+		return "stuck"
+	}
+	return "asked"
+}
+
+func people(asked []console.Asked) []console.ID {
+	ids := []console.ID{}
+	for _, a := range asked {
+		ids = append(ids, a.Person)
+	}
+	return ids
+}

@@ -1,0 +1,157 @@
+package approve
+
+import (
+	"errors"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// approved follows the last approval: the request is carried out, now or when it is to
+// begin.
+func (s *Situation) approved() (console.Request, error) {
+	if s.r.Start.After(s.tx.By().At) {
+		s.r.State = console.RequestScheduled
+		var err error
+		s.r, err = s.tx.ChangeRequest(s.r, "approved", map[string]any{"start": s.r.Start.UTC()})
+		return s.r, err
+	}
+	err := s.carry()
+	return s.r, s.denied(err)
+}
+
+// carryOrClose carries a request out, or closes it if a guard refuses.
+func (s *Situation) carryOrClose() error { return s.closeRefused(s.carry()) }
+
+// closeRefused closes the request if a guard refused to carry it out.
+func (s *Situation) closeRefused(err error) error {
+	refusal := (*console.Refusal)(nil)
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	// What the failed attempt wrote was nothing: guards come before the first change.
+	r, err := s.tx.Request(s.r.ID)
+	if err != nil {
+		return err
+	}
+	if err := s.tx.DenyOperation(s.operation(), refusal); err != nil {
+		return err
+	}
+	if err := s.tx.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryRefused, Round: r.Round, Text: refusal.Error()}); err != nil {
+		return err
+	}
+	return s.tx.CloseRequest(r, console.OutcomeError, refusal.Error())
+}
+
+// carry carries out what was approved: the reason and the operation, in one transaction
+// with the decision.
+func (s *Situation) carry() error {
+	if s.Material() != s.r.Material {
+		return s.tx.CloseRequest(s.r, console.OutcomeError, "What was approved has changed since. Ask for it again.")
+	}
+	if err := s.guards(s.tx.Proposal); err != nil {
+		return err
+	}
+	if s.r.Kind == console.RequestRevoke {
+		return s.giveBack()
+	}
+	now := s.tx.By().At
+	if !s.r.Term.Until.IsZero() && !s.r.Term.Until.After(now) {
+		return s.tx.CloseRequest(s.r, console.OutcomeTimedOut, "The time until which it was asked for has passed.")
+	}
+	reason := console.Reason{App: s.App.ID, Person: s.Subject.ID, Entitlement: s.r.Entitlement, Kind: console.ReasonRequest, Ref: string(s.r.ID),
+		Until: s.r.Term.Until, Lasts: time.Duration(s.r.Term.For)}
+	done := false // nothing has to change in the application
+	if s.Account != nil {
+		reason.Account, s.r.Account = s.Account.Key, s.Account.Key
+		a, err := s.tx.Access(s.App.ID, s.Account.Key, s.r.Entitlement, now)
+		if err != nil {
+			return err
+		}
+		done = a.Held && (a.Operation == nil || a.Operation.Verb == console.Grant)
+		if done || a.Operation != nil && a.Operation.Verb == console.Grant && a.Operation.State == console.Applied {
+			reason.Until, reason.Lasts = s.r.Term.End(now), 0 // it is in effect
+		}
+		if a.Held && len(console.OpenReasons(a.Reasons, nil, now)) == 0 && console.ExpiredAt(a.Reasons, nil, now).IsZero() {
+			// It stood before: it does not end with what is granted now.
+			if _, err := s.tx.AddReason(console.Reason{App: s.App.ID, Account: s.Account.Key, Entitlement: s.r.Entitlement, Kind: console.ReasonBefore, Ref: string(s.r.ID)}); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	if s.r.Reason, err = s.tx.AddReason(reason); err != nil {
+		return err
+	}
+	if s.r.Emergency {
+		s.r.Review = console.ReviewDue
+	}
+	if done {
+		return s.tx.CloseRequest(s.r, console.OutcomeGranted, "")
+	}
+	return s.operate()
+}
+
+// operate makes the operation, or meets one that does the same.
+func (s *Situation) operate() error {
+	o, err := s.tx.CreateOperation(s.operation(), store.Circumstances{})
+	if err != nil {
+		return err
+	}
+	s.r.Operation, s.r.State = o.ID, console.RequestCarrying
+	if s.r, err = s.tx.ChangeRequest(s.r, "carried", map[string]any{"operation": o.ID, "reason": s.r.Reason}); err != nil {
+		return err
+	}
+	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryCarried, Round: s.r.Round}); err != nil {
+		return err
+	}
+	if !s.Able && o.State == console.Queued {
+		return s.tx.DoByHand(o.ID, "The connector cannot make this change.")
+	}
+	return nil
+}
+
+// giveBack ends the reasons of an access that people wrote, and the access with them unless
+// a rule gives it as well.
+func (s *Situation) giveBack() error {
+	if s.Account == nil {
+		return s.giveBackWaiting()
+	}
+	now := s.tx.By().At
+	a, err := s.tx.Access(s.App.ID, s.Account.Key, s.r.Entitlement, now)
+	if err != nil {
+		return err
+	}
+	for _, r := range console.OpenReasons(a.Reasons, a.Bar, now) {
+		if r.Kind.ByRule() {
+			return baton.Errorf(baton.Refused, "a rule gives this access, too").WithFix("Ask an owner of the application to end the rule.")
+		}
+		if err := s.tx.EndReason(r.ID, "given back"); err != nil {
+			return err
+		}
+	}
+	// A reason whose time has not begun yet is not open in time, but waits for its operation.
+	if !a.Held && (a.Operation == nil || a.Operation.Verb != console.Grant) {
+		return s.tx.CloseRequest(s.r, console.OutcomeRevoked, "")
+	}
+	return s.operate()
+}
+
+// giveBackWaiting gives back what waits for an account: what was approved and not carried
+// out yet is stopped.
+func (s *Situation) giveBackWaiting() error {
+	waiting, err := s.tx.OpenRequests(s.App.ID, s.Subject.ID, s.r.Entitlement)
+	if err != nil {
+		return err
+	}
+	for _, r := range waiting {
+		if r.Kind == console.RequestGrant && r.ID != s.r.ID {
+			if err := Cancel(s.tx, r.ID, "given back"); err != nil {
+				return err
+			}
+		}
+	}
+	return s.tx.CloseRequest(s.r, console.OutcomeRevoked, "")
+}

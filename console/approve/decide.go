@@ -1,0 +1,455 @@
+package approve
+
+import (
+	"strings"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// Decision is what somebody decides about the open step of a request.
+type Decision struct {
+	Request console.ID
+	Step    console.ID
+	Version int64 // of the request that was seen; 0: whichever it is
+	Approve bool
+	Term    console.Term // what it is shortened to; the zero value leaves it
+	Comment string
+	Recent  bool // the person signed in a short while ago
+}
+
+// ErrRecent is the error of a decision that needs a recent login.
+var ErrRecent = baton.Errorf(baton.PermissionDenied, "this decision needs a recent login")
+
+// maxComment limits comments, in bytes.
+const maxComment = 4000
+
+// Decided is what became of a decision.
+type Decided struct {
+	Request console.Request
+	// Reset says that the decision did not count: what it rests on had changed, and whoever
+	// decides is asked again.
+	Reset bool
+}
+
+// Decide takes a decision of the person who runs the command. The error is NotFound for a
+// step of another request, Refused if the step is not open any more or the request was
+// changed meanwhile, and a [*console.Refusal] if the person may not decide.
+func Decide(t *store.Tx, d Decision) (Decided, error) {
+	s, r, err := open(t, d.Request)
+	if err != nil {
+		return Decided{}, err
+	}
+	step, err := openStep(t, r, d.Step)
+	if err != nil {
+		return Decided{}, err
+	}
+	if d.Version != 0 && d.Version != r.Version {
+		return Decided{}, baton.Errorf(baton.Refused, "the request was changed meanwhile").WithFix("Look at it again, then decide.")
+	}
+	if len(d.Comment) > maxComment {
+		return Decided{}, baton.Errorf(baton.Invalid, "the comment is longer than %d bytes", maxComment)
+	}
+	entries, err := t.Entries(r.ID)
+	if err != nil {
+		return Decided{}, err
+	}
+	who, err := step.WhoDecides(s.Case(), console.Decided(entries, r.Round))
+	if err != nil {
+		return Decided{}, err
+	}
+	asked, err := s.mayDecide(t.By().Actor.Person(), who)
+	if err != nil {
+		return Decided{}, err
+	}
+	if (step.StepUp || s.Admin) && !d.Recent {
+		return Decided{}, ErrRecent
+	}
+	if step.Comment && strings.TrimSpace(d.Comment) == "" {
+		return Decided{}, baton.Errorf(baton.Invalid, "this step needs a comment")
+	}
+	if s.Material() != r.Material {
+		r, err := s.reset()
+		return Decided{r, true}, err
+	}
+	entry := console.RequestEntry{Request: r.ID, Kind: console.EntryDenied, Round: r.Round, Step: step.ID, OnBehalfOf: asked.For, Text: d.Comment, Sync: s.Data}
+	if !d.Approve {
+		if err := t.AddEntry(entry); err != nil {
+			return Decided{}, err
+		}
+		if err := t.CloseRequest(s.r, console.OutcomeDenied, d.Comment); err != nil {
+			return Decided{}, err
+		}
+		r, err := t.Request(r.ID)
+		return Decided{Request: r}, err
+	}
+	term, err := r.Term.ShortenTo(d.Term, later(r.Start, t.By().At))
+	if err != nil {
+		return Decided{}, err
+	}
+	if entry.Kind = console.EntryApproved; term != r.Term {
+		entry.Term, s.r.Term = &term, term
+	}
+	if err := t.AddEntry(entry); err != nil {
+		return Decided{}, err
+	}
+	s.r.Step++
+	if s.r, err = t.ChangeRequest(s.r, "decided", map[string]any{"step": step.ID, "approved": true, "on_behalf_of": asked.For, "term": s.r.Term, "sync": s.Data}); err != nil {
+		return Decided{}, err
+	}
+	r, err = s.begin()
+	return Decided{Request: r}, err
+}
+
+// open locks a request, after its app, and returns it with what is known now.
+func open(t *store.Tx, id console.ID) (*Situation, console.Request, error) {
+	r, err := t.Request(id)
+	if err != nil {
+		return nil, r, err
+	}
+	if _, err := t.LockApp(r.App); err != nil {
+		return nil, r, err
+	}
+	if r, err = t.LockRequest(id); err != nil {
+		return nil, r, err
+	}
+	s, err := Look(t, r, t.By().At)
+	return s, r, err
+}
+
+// openStep returns the open step of a request, if it is the one that is named.
+func openStep(t *store.Tx, r console.Request, id console.ID) (console.PlanStep, error) {
+	if r.State == console.RequestAsking && r.Plan.Steps[r.Step].ID == id {
+		return r.Plan.Steps[r.Step], nil
+	}
+	mine := false
+	for _, s := range r.Plan.Steps {
+		mine = mine || s.ID == id
+	}
+	entries, err := t.Entries(r.ID)
+	if err != nil {
+		return console.PlanStep{}, err
+	}
+	var last *console.RequestEntry
+	for i, e := range entries {
+		mine = mine || e.Step != "" && e.Step == id
+		if e.Kind == console.EntryApproved || e.Kind == console.EntryDenied {
+			last = &entries[i]
+		}
+	}
+	if !mine {
+		return console.PlanStep{}, baton.Errorf(baton.NotFound, "no such step of this request")
+	}
+	if last != nil {
+		p, err := t.Person(last.Actor.Person())
+		if err != nil {
+			return console.PlanStep{}, err
+		}
+		return console.PlanStep{}, baton.Errorf(baton.Refused, "%s %s it already, at %s", p.Name, last.Kind, last.At.UTC().Format("15:04 UTC"))
+	}
+	return console.PlanStep{}, baton.Errorf(baton.Refused, "this step is not open")
+}
+
+// mayDecide returns how a person is asked, or why the person may not decide.
+func (s *Situation) mayDecide(me console.ID, who console.StepAsked) (console.Asked, error) {
+	if asked := who.Has(me); asked != nil {
+		d := console.Decision{Actor: me, OnBehalfOf: asked.For, Requester: s.Requester.ID, Subject: s.Subject.ID}
+		return *asked, d.CheckSelf(s.canonical)
+	}
+	d := console.Decision{Actor: me, Requester: s.Requester.ID, Subject: s.Subject.ID}
+	if err := d.CheckSelf(s.canonical); err != nil {
+		return console.Asked{}, s.denied(err)
+	}
+	for _, e := range who.Excluded {
+		if e.Person == me {
+			return console.Asked{}, baton.Errorf(baton.PermissionDenied, "you may not decide this step: whoever does %s", e.Why).WithFix("Let another approver decide.")
+		}
+	}
+	return console.Asked{}, baton.Errorf(baton.PermissionDenied, "you are not asked about this step").WithFix("Its page says who is.")
+}
+
+func (s *Situation) canonical(id console.ID) console.ID {
+	if c, err := s.tx.Canonical(id); err == nil {
+		return c
+	}
+	return id
+}
+
+// reset begins the decisions about a request anew, because what they rest on has changed.
+// The policy is chosen anew, too.
+func (s *Situation) reset() (console.Request, error) {
+	before := s.r.Material
+	fresh := s.r
+	fresh.Policy, fresh.PolicyVersion, fresh.Account, fresh.Material = "", 0, 0, ""
+	again, err := Look(s.tx, fresh, s.now)
+	if err != nil {
+		return s.r, err
+	}
+	plan, err := again.Policy.Plan(again.Case(), func() console.ID { return console.NewID(s.now) })
+	if err != nil {
+		return s.r, err
+	}
+	again.r.Policy, again.r.PolicyVersion, again.r.Plan = again.Policy.ID, again.Policy.Version, plan
+	again.r.Round, again.r.Step, again.r.Material, again.r.State = s.r.Round+1, 0, again.Material(), console.RequestWaiting
+	if again.Account != nil {
+		again.r.Account = again.Account.Key
+	}
+	if again.r, err = s.tx.ChangeRequest(again.r, "reset", map[string]any{"before": before, "now": again.r.Material}); err != nil {
+		return s.r, err
+	}
+	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryReset, Round: again.r.Round, Text: "What is asked for has changed since."}); err != nil {
+		return s.r, err
+	}
+	switch plan.Outcome {
+	case console.OutcomeDeny:
+		return again.r, s.tx.CloseRequest(again.r, console.OutcomeDenied, denialText(plan))
+	case console.OutcomeApprove:
+		return again.approved()
+	}
+	return again.begin()
+}
+
+// Reassign passes the open step of a request on to somebody whom the policy allows.
+func Reassign(t *store.Tx, request, step, to console.ID, why string) (console.Request, error) {
+	s, r, err := open(t, request)
+	if err != nil {
+		return r, err
+	}
+	current, err := openStep(t, r, step)
+	if err != nil {
+		return r, err
+	}
+	if strings.TrimSpace(why) == "" || len(why) > maxComment {
+		return r, baton.Errorf(baton.Invalid, "say why it is passed on, in at most %d bytes", maxComment)
+	}
+	entries, err := t.Entries(r.ID)
+	if err != nil {
+		return r, err
+	}
+	decided := console.Decided(entries, r.Round)
+	who, err := current.WhoDecides(s.Case(), decided)
+	if err != nil {
+		return r, err
+	}
+	if _, err := s.mayDecide(t.By().Actor.Person(), who); err != nil {
+		return r, err
+	}
+	allowed := false
+	for _, a := range current.Reassign {
+		people, err := s.approvers(a)
+		if err != nil {
+			return r, err
+		}
+		for _, p := range people {
+			allowed = allowed || p == s.canonical(to)
+		}
+	}
+	if !allowed {
+		return r, baton.Errorf(baton.Refused, "the policy does not allow to pass it on to this person")
+	}
+	next := current
+	next.Passed, next.Fallback = []console.Approver{{Kind: console.ApproverPerson, Person: s.canonical(to)}}, nil
+	after, err := next.WhoDecides(s.Case(), decided)
+	if err != nil {
+		return r, err
+	}
+	if len(after.Asked) == 0 {
+		reason := "is not active"
+		if len(after.Excluded) > 0 {
+			reason = "may not decide: " + after.Excluded[0].Why
+		}
+		d := console.Decision{Actor: s.canonical(to), Requester: s.Requester.ID, Subject: s.Subject.ID}
+		if err := d.CheckSelf(s.canonical); err != nil {
+			return r, s.denied(err)
+		}
+		return r, baton.Errorf(baton.Refused, "the person %s", reason)
+	}
+	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryReassigned, Round: r.Round, Step: step, Text: why, To: []console.ID{s.canonical(to)}}); err != nil {
+		return r, err
+	}
+	s.r.Plan.Steps[r.Step].Passed, s.r.Plan.Steps[r.Step].Fallback = next.Passed, current.Fallback
+	return s.ask()
+}
+
+// Comment adds a comment to a request.
+func Comment(t *store.Tx, request console.ID, text string) error {
+	if strings.TrimSpace(text) == "" || len(text) > maxComment {
+		return baton.Errorf(baton.Invalid, "a comment has 1 to %d bytes", maxComment)
+	}
+	r, err := t.LockRequest(request)
+	if err != nil {
+		return err
+	}
+	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryComment, Round: r.Round, Text: text}); err != nil {
+		return err
+	}
+	return t.NoteRequest(r, "commented", nil)
+}
+
+// Reviewed records that somebody looked at an emergency request afterwards. Nobody does
+// who asked for it, whose access it is, or who approved it.
+func Reviewed(t *store.Tx, request console.ID, text string) error {
+	s, r, err := open(t, request)
+	if err != nil {
+		return err
+	}
+	if r.Review != console.ReviewDue {
+		return baton.Errorf(baton.Refused, "nobody has to look at this request afterwards")
+	}
+	me := t.By().Actor.Person()
+	d := console.Decision{Actor: me, Requester: s.Requester.ID, Subject: s.Subject.ID}
+	if err := d.CheckSelf(s.canonical); err != nil {
+		return s.denied(err)
+	}
+	entries, err := t.Entries(r.ID)
+	if err != nil {
+		return err
+	}
+	for _, p := range console.Decided(entries, r.Round) {
+		if p == me {
+			return baton.Errorf(baton.PermissionDenied, "you approved it: somebody else looks at it afterwards")
+		}
+	}
+	if strings.TrimSpace(text) == "" || len(text) > maxComment {
+		return baton.Errorf(baton.Invalid, "say what you found, in at most %d bytes", maxComment)
+	}
+	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryReviewed, Round: r.Round, Text: text}); err != nil {
+		return err
+	}
+	r.Review = console.ReviewDone
+	_, err = t.ChangeRequest(r, "reviewed", nil)
+	return err
+}
+
+// Cancel ends a request before it takes effect.
+func Cancel(t *store.Tx, request console.ID, why string) error {
+	r, err := t.Request(request)
+	if err != nil {
+		return err
+	}
+	if _, err := t.LockApp(r.App); err != nil {
+		return err
+	}
+	if r, err = t.LockRequest(request); err != nil {
+		return err
+	}
+	if !r.State.Open() {
+		return baton.Errorf(baton.Refused, "the request is closed")
+	}
+	if r.State == console.RequestCarrying {
+		o, err := t.Operation(r.Operation)
+		if err != nil {
+			return err
+		}
+		switch o.State {
+		case console.Dispatched, console.Applied, console.Unknown:
+			return baton.Errorf(baton.Refused, "the connector has the change already").WithFix("Give the access back instead.")
+		}
+		shared, err := t.RequestsOfOperation(o.ID)
+		if err != nil {
+			return err
+		}
+		if err := endRequest(t, r, why); err != nil {
+			return err
+		}
+		if len(shared) > 1 || !o.State.CanBecome(console.Cancelled) {
+			return nil
+		}
+		return t.CancelOperation(o.ID, why)
+	}
+	return endRequest(t, r, why)
+}
+
+func endRequest(t *store.Tx, r console.Request, why string) error {
+	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryCancelled, Round: r.Round, Text: why}); err != nil {
+		return err
+	}
+	return t.CloseRequest(r, console.OutcomeCancelled, why)
+}
+
+// Advance does what is due for a request: its limit has passed, its wait is over, or it is
+// to begin.
+func Advance(t *store.Tx, request console.ID) error {
+	s, r, err := open(t, request)
+	if baton.KindOf(err) == baton.NotFound && r.ID != "" && r.State.Open() {
+		return t.CloseRequest(r, console.OutcomeError, "What it asked for is gone from the application.")
+	}
+	if err != nil {
+		return err
+	}
+	now := t.By().At
+	switch r.State {
+	case console.RequestScheduled:
+		if r.Start.After(now) {
+			return nil
+		}
+		return s.carryOrClose()
+	case console.RequestAsking, console.RequestWaiting:
+	default:
+		return nil
+	}
+	step := r.Plan.Steps[r.Step]
+	if w := step.Wait; w != nil {
+		over := !w.Ends(r.StepBegan).IsZero() && !w.Ends(r.StepBegan).After(now)
+		if w.Until != "" {
+			if over, err = s.match(w.Until); err != nil {
+				over = false // it cannot be told: the limit ends it
+			}
+		}
+		if over {
+			if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryWaited, Round: r.Round, Step: step.ID}); err != nil {
+				return err
+			}
+			s.r.Step++
+			_, err := s.begin()
+			return s.closeRefused(err)
+		}
+	}
+	if step.Limit == 0 || r.StepBegan.Add(time.Duration(step.Limit)).After(now) {
+		return t.SkipRequest(r.ID)
+	}
+	if len(step.Escalate) > 0 {
+		if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryEscalated, Round: r.Round, Step: step.ID, Text: "Nobody decided within " + step.Limit.Words() + "."}); err != nil {
+			return err
+		}
+		s.r.Plan.Steps[r.Step].Passed, s.r.Plan.Steps[r.Step].Escalate = step.Escalate, nil
+		s.r.StepBegan = now
+		_, err := s.ask()
+		return err
+	}
+	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryTimedOut, Round: r.Round, Step: step.ID}); err != nil {
+		return err
+	}
+	return t.CloseRequest(s.r, console.OutcomeTimedOut, "Nobody decided within "+step.Limit.Words()+".")
+}
+
+// Recheck finds out again who is asked about a request.
+func Recheck(t *store.Tx, request console.ID) error {
+	s, r, err := open(t, request)
+	if baton.KindOf(err) == baton.NotFound {
+		return nil // what it asks for is gone, or not shown at the moment
+	}
+	if err != nil || r.State != console.RequestAsking {
+		return err
+	}
+	entries, err := t.Entries(r.ID)
+	if err != nil {
+		return err
+	}
+	step := r.Plan.Steps[r.Step]
+	who, err := step.WhoDecides(s.Case(), console.Decided(entries, r.Round))
+	if err != nil {
+		return err
+	}
+	before, err := t.AskedAbout(r.ID)
+	if err != nil {
+		return err
+	}
+	more, err := t.SetAsked(r.ID, who.Asked)
+	if err != nil || !more && (len(who.Asked) > 0 || len(before) == 0) {
+		return err
+	}
+	return t.NoteRequest(r, askedKind(who), map[string]any{"step": step.ID, "asked": people(who.Asked)})
+}

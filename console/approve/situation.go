@@ -1,0 +1,538 @@
+package approve
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/condition"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+)
+
+// formerOwner is how long somebody who owned an account may not decide about it.
+const formerOwner = 30 * 24 * time.Hour
+
+// maxConditionHeld limits the entitlements of a person that conditions see.
+const maxConditionHeld = 1000
+
+// Situation is what is known now about what a request asks for.
+type Situation struct {
+	App         console.App
+	Entitlement store.Entitlement // of [console.AccountItself], only the key and a name
+	On          store.Resource    // what the entitlement is held on; zero if no sync shows it
+	Role        *console.AppRole  // that the entitlement gives; nil if none
+	Admin       bool              // it means administrator, at least for these people
+	Connector   console.Connector
+	Able        bool // the connector can make the change
+	// MakesAccounts says that the connector can make accounts.
+	MakesAccounts bool
+	Subject       console.Person
+	Requester     console.Person
+	Account       *store.Resource // the subject's account; nil if there is none
+	Settings      console.RequestSettings
+	Policy        console.Policy
+	Held          bool // a newer sync of the connector is held
+	Data          console.SyncNumber
+
+	now    time.Time
+	tx     *store.Tx
+	r      console.Request
+	moment store.Moment
+	barred map[console.ID]string
+	input  *condition.Input
+}
+
+// Look finds out what is known about what a request asks for, as of now.
+func Look(t *store.Tx, r console.Request, now time.Time) (*Situation, error) {
+	s := &Situation{now: now, tx: t, r: r, barred: map[console.ID]string{}}
+	for _, step := range []func() error{s.people, s.entitlement, s.account, s.amended, s.settings} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Situation) people() (err error) {
+	if s.Subject, err = s.person(s.r.Subject); err != nil {
+		return err
+	}
+	s.Requester, err = s.person(s.r.Requester)
+	return err
+}
+
+// person returns the person who counts for an ID.
+func (s *Situation) person(id console.ID) (console.Person, error) {
+	p, err := s.tx.Person(id)
+	if err == nil && p.MergedInto != "" {
+		p, err = s.tx.Person(p.MergedInto)
+	}
+	return p, err
+}
+
+// AccountName is what having an account is called among the entitlements of an app.
+const AccountName = "An account"
+
+func (s *Situation) entitlement() (err error) {
+	if s.App, err = s.tx.App(s.r.App); err != nil {
+		return err
+	}
+	if s.moment, err = s.tx.Moment(s.App.ID, time.Time{}); err != nil {
+		return err
+	}
+	if s.r.Entitlement == console.AccountItself {
+		s.Entitlement.Name = AccountName
+		return s.accountConnector()
+	}
+	if s.Entitlement, err = s.tx.Entitlement(s.moment, s.r.Entitlement); err != nil {
+		return err
+	}
+	if s.On, err = s.tx.Resource(s.moment, s.Entitlement.Entitlement.Resource); err != nil && baton.KindOf(err) != baton.NotFound {
+		return err
+	}
+	for i, role := range s.App.Roles.Roles {
+		if slices.Contains(role.Entitlements, s.r.Entitlement) {
+			s.Role = &s.App.Roles.Roles[i]
+			break
+		}
+	}
+	s.Admin = s.App.Roles.GivesAdmin(s.r.Entitlement)
+	if s.Connector, err = s.connectorOf(s.Entitlement.Stream); err != nil {
+		return err
+	}
+	hello, err := helloOf(s.tx, s.Connector.ID)
+	s.Able = hello.can(s.On.Type, rpc.CanProvision) && !s.Entitlement.Immutable
+	s.MakesAccounts = hello.makesAccounts()
+	return err
+}
+
+func (s *Situation) connectorOf(stream console.Stream) (console.Connector, error) {
+	for _, at := range s.moment.Streams {
+		if at.Stream == stream {
+			s.Data = at.Sync
+			return s.withHeld(at.Connector)
+		}
+	}
+	return console.Connector{}, baton.Errorf(baton.NotFound, "no connector shows the entitlement")
+}
+
+func (s *Situation) withHeld(id console.ID) (console.Connector, error) {
+	held, err := s.tx.HeldSync(id)
+	if err != nil {
+		return console.Connector{}, err
+	}
+	s.Held = held != nil
+	return s.tx.Connector(id)
+}
+
+// accountConnector finds the connector that makes accounts in the app.
+func (s *Situation) accountConnector() error {
+	connectors, err := s.tx.Connectors(s.App.ID)
+	if err != nil {
+		return err
+	}
+	if len(connectors) == 0 {
+		return baton.Errorf(baton.NotFound, "the application has no connector")
+	}
+	chosen := connectors[0]
+	for _, c := range connectors {
+		hello, err := helloOf(s.tx, c.ID)
+		if err != nil {
+			return err
+		}
+		if hello.makesAccounts() {
+			chosen, s.Able, s.MakesAccounts = c, true, true
+			break
+		}
+	}
+	if head, err := s.tx.HeadSync(chosen.Stream); err != nil {
+		return err
+	} else if head != nil {
+		s.Data = head.Number
+	}
+	s.Connector, err = s.withHeld(chosen.ID)
+	return err
+}
+
+// abilities are what the host of a connector that called last says of itself.
+type abilities struct{ d rpc.Description }
+
+func helloOf(t *store.Tx, connector console.ID) (a abilities, err error) {
+	hosts, err := rpcstore.Hosts(t, string(connector))
+	var last time.Time
+	for _, h := range hosts {
+		if h.Last.After(last) {
+			last, a.d = h.Last, h.Hello.Connector
+		}
+	}
+	return a, err
+}
+
+func (a abilities) can(typ string, c rpc.Capability) bool {
+	i := slices.IndexFunc(a.d.ResourceTypes, func(d rpc.TypeDescription) bool { return d.ID == typ })
+	if i >= 0 && len(a.d.ResourceTypes[i].Capabilities) > 0 {
+		return slices.Contains(a.d.ResourceTypes[i].Capabilities, c)
+	}
+	return slices.Contains(a.d.Capabilities, c)
+}
+
+func (a abilities) makesAccounts() bool {
+	return slices.Contains(a.d.Capabilities, rpc.CanCreateAccounts) ||
+		slices.ContainsFunc(a.d.ResourceTypes, func(d rpc.TypeDescription) bool { return slices.Contains(d.Capabilities, rpc.CanCreateAccounts) })
+}
+
+// account finds the subject's account from which the connector shows the entitlement.
+func (s *Situation) account() error {
+	keys, err := s.tx.AccountsOf(s.Subject.ID)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		a, err := s.tx.Account(s.moment, key)
+		if baton.KindOf(err) == baton.NotFound {
+			continue // of another app, or gone
+		}
+		if err != nil {
+			return err
+		}
+		if a.Stream != s.Connector.Stream || s.r.Account != 0 && key != s.r.Account {
+			continue
+		}
+		// The first that is enabled counts, or else the first.
+		if s.Account == nil || !console.HasAccount(true, s.Account.Status) && console.HasAccount(true, a.Status) {
+			s.Account = &a
+		}
+	}
+	if s.Account == nil && s.r.Account != 0 && s.r.ID == "" {
+		return baton.Errorf(baton.NotFound, "no such account of %s", s.Subject.Name)
+	}
+	if s.Account == nil {
+		return nil
+	}
+	former, err := s.tx.OwnersSince(s.Account.Key, s.now.Add(-formerOwner))
+	for _, p := range former {
+		if err == nil {
+			p, err = s.tx.Canonical(p)
+		}
+		if p != s.Subject.ID {
+			s.barred[p] = "owned this account in the last 30 days"
+		}
+	}
+	return err
+}
+
+// amended looks at what the people of the request changed themselves: it never counts for
+// them.
+func (s *Situation) amended() error {
+	for _, author := range []console.Person{s.Subject, s.Requester} {
+		all, err := s.tx.AmendmentsBy(author.ID, s.App.ID)
+		if err != nil {
+			return err
+		}
+		for _, a := range all {
+			if a.Kind != console.AmendApp {
+				continue
+			}
+			before, after, err := guardsIn(a)
+			if err != nil {
+				return err
+			}
+			s.Admin = s.Admin || before.Roles.GivesAdmin(s.r.Entitlement)
+			for _, owner := range after.Owners {
+				if !slices.Contains(before.Owners, owner) && s.barred[owner] == "" {
+					s.barred[owner] = "was made an owner by " + author.Name
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// settings finds the settings and the policy that count.
+func (s *Situation) settings() error {
+	app, err := s.settingsOf(console.WholeApp)
+	if err != nil {
+		return err
+	}
+	own, err := s.settingsOf(s.r.Entitlement)
+	if err != nil {
+		return err
+	}
+	s.Settings = own.Resolve(app, s.Admin)
+	id := s.Settings.Policy
+	switch {
+	case s.r.Kind == console.RequestRevoke:
+		id = console.GiveBackPolicy
+	case s.r.Emergency && s.Settings.Emergency != "":
+		id = s.Settings.Emergency
+	}
+	if s.r.Policy != "" { // pinned
+		s.Policy, err = s.tx.PolicyVersion(s.r.Policy, s.r.PolicyVersion)
+		return err
+	}
+	versions, err := s.tx.PolicyVersions(id)
+	if err != nil {
+		return err
+	}
+	for _, p := range versions {
+		if s.counts(p.Author, p.Second, p.Weaker) {
+			s.Policy = p
+			return nil
+		}
+	}
+	return baton.Errorf(baton.Refused, "every version of the policy “%s” was written by somebody of this request", versions[0].Name).
+		WithFix("Let somebody else write a version of it.")
+}
+
+func (s *Situation) settingsOf(e console.EntitlementKey) (console.RequestSettings, error) {
+	versions, err := s.tx.RequestSettings(s.App.ID, e)
+	for _, v := range versions {
+		if s.counts(v.Author, v.Second, v.Weaker) {
+			return v.Settings, nil
+		}
+	}
+	return console.RequestSettings{}, err
+}
+
+// counts reports whether a version counts for the request, which those who wrote and
+// confirmed it may have filed.
+func (s *Situation) counts(author, second console.ID, weaker bool) bool {
+	return console.CountsFor(author, weaker, s.Subject.ID, s.Requester.ID) && console.CountsFor(second, weaker, s.Subject.ID, s.Requester.ID)
+}
+
+// Material names what decisions about the request rest on.
+func (s *Situation) Material() string {
+	var account console.ResourceKey
+	if s.Account != nil && !strings.Contains(s.r.Material, "account 0 ") { // to get one is no change of it
+		account = s.Account.Key
+	}
+	return console.Material(s.Role, account, s.Subject.ID, s.r.Emergency)
+}
+
+// Case returns what a policy is resolved for.
+func (s *Situation) Case() console.Case {
+	return console.Case{Subject: s.Subject.ID, Requester: s.Requester.ID, Barred: s.barred, People: s.approvers, Match: s.match, Delegate: s.delegate}
+}
+
+func (s *Situation) delegate(p console.ID) (console.ID, error) {
+	d, err := s.tx.Delegation(p)
+	if err != nil || !d.Active(s.now) {
+		return "", err
+	}
+	people, err := s.active([]console.ID{d.Delegate})
+	if err != nil || len(people) == 0 {
+		return "", err
+	}
+	return people[0], nil
+}
+
+// active returns the canonical people of a list who are active, each once.
+func (s *Situation) active(ids []console.ID) (people []console.ID, err error) {
+	for _, id := range ids {
+		p, err := s.person(id)
+		if baton.KindOf(err) == baton.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if p.Status == console.PersonActive && !slices.Contains(people, p.ID) {
+			people = append(people, p.ID)
+		}
+	}
+	return people, nil
+}
+
+// approvers returns the people that an approver stands for.
+func (s *Situation) approvers(a console.Approver) ([]console.ID, error) {
+	switch a.Kind {
+	case console.ApproverPerson:
+		return s.active([]console.ID{a.Person})
+	case console.ApproverManager:
+		if s.Subject.Manager == "" {
+			return nil, nil
+		}
+		return s.active([]console.ID{s.Subject.Manager})
+	case console.ApproverAppOwner:
+		return s.active(s.App.Owners)
+	case console.ApproverEntitlementOwner:
+		return s.active(s.Settings.Owners)
+	case console.ApproverRole:
+		ids, err := s.tx.PersonsWithRole(a.Role, console.MaxApprovers+1)
+		return limited(ids), err
+	case console.ApproverGroup:
+		return s.group(a)
+	case console.ApproverExpression:
+		return s.expression(a.Expression)
+	}
+	return nil, baton.Errorf(baton.Invalid, "there is no kind of approvers %q", a.Kind)
+}
+
+// limited returns the people of a list; nobody if there are too many.
+func limited(ids []console.ID) []console.ID {
+	if len(ids) > console.MaxApprovers {
+		return nil
+	}
+	return ids
+}
+
+// group returns the people who hold an entitlement.
+func (s *Situation) group(a console.Approver) ([]console.ID, error) {
+	m, err := s.tx.Moment(a.App, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	holders, err := s.tx.Holders(m, a.Entitlement, store.HolderAfter{}, 2*console.MaxApprovers)
+	if err != nil {
+		return nil, err
+	}
+	var ids []console.ID
+	for _, h := range holders {
+		if h.Principal.Account == nil || !console.HasAccount(true, h.Principal.Status) {
+			continue
+		}
+		person, active, err := s.tx.AccountPerson(h.Principal.Key, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		if active && !slices.Contains(ids, person) {
+			ids = append(ids, person)
+		}
+	}
+	return limited(ids), nil
+}
+
+func (s *Situation) expression(text string) ([]console.ID, error) {
+	c, err := condition.CompilePeople(text)
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.conditionInput(text)
+	if err != nil {
+		return nil, err
+	}
+	names, err := c.People(in)
+	if err != nil {
+		return nil, err
+	}
+	var ids []console.ID
+	for _, name := range names {
+		p, err := s.tx.PersonByEmail(name)
+		switch {
+		case err == nil:
+			ids = append(ids, p.ID)
+		case baton.KindOf(err) == baton.NotFound:
+			ids = append(ids, console.ID(name))
+		default:
+			return nil, err
+		}
+	}
+	people, err := s.active(ids)
+	return limited(people), err
+}
+
+func (s *Situation) match(text string) (bool, error) {
+	c, err := condition.Compile(text)
+	if err != nil {
+		return false, err
+	}
+	in, err := s.conditionInput(text)
+	if err != nil {
+		return false, err
+	}
+	return c.Holds(in)
+}
+
+// conditionInput returns what conditions see. What people hold is read for texts that look
+// at it only.
+func (s *Situation) conditionInput(text string) (condition.Input, error) {
+	if s.input == nil {
+		r := s.r
+		length, limited := r.Term.Length(later(r.Start, s.now))
+		s.input = &condition.Input{
+			Subject: conditionPerson(s.Subject), Requester: conditionPerson(s.Requester), App: condition.App{ID: string(s.App.ID), Name: valid(s.App.Name)},
+			Entitlement: condition.Entitlement{ID: valid(s.Entitlement.ID), Name: valid(s.Entitlement.Name), Slug: valid(s.Entitlement.Slug), Resource: valid(s.On.Name),
+				ResourceType: valid(s.On.Type), Admin: s.Admin},
+			Request: condition.Request{Kind: string(r.Kind), OpenEnded: !limited, Emergency: r.Emergency, Justification: valid(r.Why), Form: r.Form},
+			Now:     s.now,
+		}
+		if limited {
+			s.input.Request.Duration = time.Duration(length)
+		}
+		if s.Role != nil {
+			s.input.Entitlement.Role = s.Role.Name
+		}
+	}
+	if strings.Contains(text, "entitlements") && s.input.Subject.Entitlements == nil {
+		var err error
+		if s.input.Subject.Entitlements, err = s.holds(s.Subject.ID); err != nil {
+			return *s.input, err
+		}
+		if s.input.Requester.Entitlements, err = s.holds(s.Requester.ID); err != nil {
+			return *s.input, err
+		}
+	}
+	return *s.input, nil
+}
+
+func conditionPerson(p console.Person) condition.Person {
+	c := condition.Person{ID: string(p.ID), Name: valid(p.Name), Emails: p.Emails, Department: valid(p.Department), Manager: string(p.Manager), Status: string(p.Status)}
+	if len(p.Emails) > 0 {
+		c.Email = p.Emails[0]
+	}
+	for _, r := range p.Roles {
+		c.Roles = append(c.Roles, string(r))
+	}
+	return c
+}
+
+// valid returns text of an upstream as conditions take it.
+func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+
+// holds returns the ids of the entitlements that the accounts of a person hold.
+func (s *Situation) holds(person console.ID) ([]string, error) {
+	ids := []string{}
+	keys, err := s.tx.AccountsOf(person)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		app, err := s.tx.AppOfResource(key)
+		if err != nil {
+			return nil, err
+		}
+		m, err := s.tx.Moment(app, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		facts, err := s.tx.HeldBy(m, key, 0, maxConditionHeld)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range facts {
+			e, err := s.tx.Entitlement(m, f.Entitlement)
+			if baton.KindOf(err) == baton.NotFound {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if ids = append(ids, valid(e.ID)); len(ids) > maxConditionHeld {
+				return nil, baton.Errorf(baton.Refused, "the person holds more than %d entitlements", maxConditionHeld)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
