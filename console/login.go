@@ -14,6 +14,21 @@ type Login struct {
 	BreakGlass bool
 }
 
+// BreakGlassUse is how the login for emergencies is used.
+type BreakGlassUse struct {
+	Since time.Time // when the oldest of its sessions began; zero if it has none
+	Last  time.Time // when somebody signed in with it last; zero if nobody ever did
+}
+
+// breakGlassShown is how long a use of the login for emergencies is shown.
+const breakGlassShown = 7 * 24 * time.Hour
+
+// Recent reports whether the login for emergencies was used so recently that people are to
+// know of it.
+func (u BreakGlassUse) Recent(now time.Time) bool {
+	return !u.Since.IsZero() || !u.Last.IsZero() && now.Before(u.Last.Add(breakGlassShown))
+}
+
 // Session is what a browser has after its person signed in.
 type Session struct {
 	Person  ID

@@ -38,7 +38,7 @@ func (p Provider) Check() error {
 	switch {
 	case p.Name == "" || len(p.Name) > 40 || strings.ContainsFunc(p.Name, func(r rune) bool { return !ofName(r) }):
 		return invalid("the name in addresses has 1 to 40 small letters, digits and hyphens, not %q", p.Name)
-	case p.Name == "callback" || p.Name == "new":
+	case p.Name == "new" || p.Name == "break-glass":
 		return invalid("the name %q is taken", p.Name)
 	case strings.TrimSpace(p.Label) == "" || len(p.Label) > 100:
 		return invalid("the label has 1 to 100 characters")

@@ -11,6 +11,7 @@ import (
 	"baton"
 	"baton/console/govern"
 	"baton/console/installation"
+	"baton/console/login"
 	"baton/console/server"
 )
 
@@ -96,6 +97,24 @@ func (r *run) setupTokenCommand() *cobra.Command {
 					return baton.Errorf(baton.Refused, "somebody can sign in already").WithFix("Let an administrator invite you.")
 				}
 				_, err = fmt.Fprintln(r.stdout, token.Reveal())
+				return toStdout(err)
+			})
+		})
+}
+
+func (r *run) breakGlassCommand() *cobra.Command {
+	return r.command(spec{use: "break-glass", short: "Make the one login for emergencies, and print it", settings: storeSettings,
+		long: `Prints, once, the name, the password and the key of the one-time codes of a login that is Super Administrator, for the
+day on which nobody can sign in otherwise. It works while every provider is down. An earlier one ends. Whoever is
+signed in is told when it is used.`},
+		func(ctx context.Context, _ []string) error {
+			return r.withInstallation(ctx, func(in *installation.Installation) error {
+				b, err := govern.New(govern.Config{Store: in.Store, Now: r.now}).OperatorBreakGlass(ctx)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(r.stdout, "login: %s\npassword: %s\none-time codes: %s\nauthenticator: %s\n", b.Name, b.Password.Reveal(), b.CodeSecret.Reveal(),
+					login.CodeURI("Baton Console", b.Name, b.CodeSecret))
 				return toStdout(err)
 			})
 		})

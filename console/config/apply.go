@@ -38,6 +38,9 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 	applied := Applied{}
 	err := s.Update(ctx, by, func(t *store.Tx) error {
 		clear(applied)
+		if err := f.applyProviders(t); err != nil {
+			return err
+		}
 		if err := f.applyPeople(t, logins); err != nil {
 			return err
 		}
@@ -95,8 +98,8 @@ func applyPerson(t *store.Tx, p Person, logins map[string]console.Login) error {
 				return err
 			}
 		}
-		if p.Roles != nil && !sameSet(p.Roles, person.Roles) {
-			if err := t.SetRoles(person.ID, slices.Compact(slices.Sorted(slices.Values(p.Roles)))); err != nil {
+		if p.Roles != nil {
+			if err := applyRoles(t, person, p.Roles); err != nil {
 				return err
 			}
 		}
@@ -110,6 +113,25 @@ func applyPerson(t *store.Tx, p Person, logins map[string]console.Login) error {
 	}
 	l.Person = person.ID
 	return t.SetLogin(l, p.TOTPSecret.Secret)
+}
+
+// applyRoles sets the roles that a person has by hand. Those that groups of providers give
+// stay.
+func applyRoles(t *store.Tx, person console.Person, roles []console.ConsoleRole) error {
+	mapped, err := t.MappedRoles(person.ID)
+	if err != nil {
+		return err
+	}
+	want := slices.Clone(roles)
+	for _, r := range person.Roles {
+		if len(mapped[r]) > 0 {
+			want = append(want, r)
+		}
+	}
+	if sameSet(want, person.Roles) {
+		return nil
+	}
+	return t.SetRoles(person.ID, slices.Compact(slices.Sorted(slices.Values(want))))
 }
 
 func sameSet[T ~string](a, b []T) bool {
@@ -270,6 +292,11 @@ func checkAdministrators(t *store.Tx) error {
 	if err != nil || !some {
 		return err
 	}
+	providers, err := t.Providers()
+	if err != nil {
+		return err
+	}
+	enabled := slices.ContainsFunc(providers, func(p console.Provider) bool { return p.Enabled })
 	var after store.NameAfter
 	for {
 		page, err := t.Persons(after, store.PageSize)
@@ -281,16 +308,16 @@ func checkAdministrators(t *store.Tx) error {
 				continue
 			}
 			l, err := t.Login(p.ID)
-			if err == nil && l.Password != "" {
-				return nil
-			}
 			if err != nil && baton.KindOf(err) != baton.NotFound {
 				return err
+			}
+			if !l.BreakGlass && (l.Password != "" || enabled && len(p.Emails) > 0) {
+				return nil
 			}
 		}
 		if len(page) < store.PageSize {
 			return baton.Errorf(baton.Refused, "nobody could administer the console: no active super-administrator has a login").
-				WithFix("Give one person the role super-administrator, a password_file and a totp_secret.")
+				WithFix("Give one person the role super-administrator, a password_file and a totp_secret, or an e-mail address at a provider of oidc.")
 		}
 		last := page[len(page)-1]
 		after = store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID}

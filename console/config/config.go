@@ -1,5 +1,5 @@
-// Package config reads the files in which a console is described, people, apps and
-// connectors, and applies them. The schema is that of [File].
+// Package config reads the files in which a console is described, people, how they sign in,
+// apps and connectors, and applies them. The schema is that of [File].
 package config
 
 import (
@@ -27,6 +27,7 @@ type File struct {
 	People     []Person    `yaml:"people"`
 	Apps       []App       `yaml:"apps"`
 	Connectors []Connector `yaml:"connectors"`
+	OIDC       []Provider  `yaml:"oidc"`
 
 	dir      string // of the file; other files that it names are relative to it
 	products []govern.Product
@@ -113,7 +114,7 @@ func Read(path string, minInterval time.Duration, products []govern.Product) (*F
 	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps and connectors; docs/console.md lists what each may hold.")
+		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors and oidc; docs/console.md lists what each may hold.")
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, baton.Errorf(baton.Invalid, "%s holds more than one document", path).WithFix("Write one document.")
@@ -177,6 +178,7 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 			bad("%s: totp_secret: %v", email, err)
 		}
 	}
+	f.checkProviders(bad)
 	for i, a := range f.Apps {
 		if a.Name == "" {
 			bad("app %d has no name", i+1)

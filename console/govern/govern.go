@@ -70,7 +70,9 @@ type Caller struct {
 	Address string // network address that the call came from
 	Route   string // method and pattern of the call, for example "GET /people/{person}"
 	Object  string // the path that was asked for, with escapes
-	token   tokenHash
+	// BreakGlass is how the login for emergencies is used: everybody is told.
+	BreakGlass console.BreakGlassUse
+	token      tokenHash
 }
 
 // by returns who runs a command of the caller.

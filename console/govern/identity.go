@@ -284,13 +284,6 @@ func bind(tx *store.Tx, p console.Provider, id oidc.Identity) (console.ID, error
 	case err != nil:
 		return "", err
 	}
-	l, err := tx.Login(person.ID)
-	if err != nil && baton.KindOf(err) != baton.NotFound {
-		return "", err
-	}
-	if l.BreakGlass {
-		return "", baton.Errorf(baton.PermissionDenied, "the login for emergencies works with its password only")
-	}
 	return person.ID, tx.BindIdentity(console.Identity{Issuer: id.Issuer, Subject: id.Subject, Person: person.ID, Email: id.Email})
 }
 

@@ -177,6 +177,11 @@ func (c *Console) SignIn(ctx context.Context, name string, password baton.Secret
 		if err := errors.Join(tx.UseStep(l.Person, step), tx.ClearAttempts(name, address)); err != nil {
 			return err
 		}
+		if l.BreakGlass {
+			if err := tx.UseBreakGlass(l.Person); err != nil {
+				return err
+			}
+		}
 		return tx.BeginSession(hash, console.Session{Person: l.Person, Began: now, Proved: now, Seen: now, Address: address})
 	})
 	if baton.KindOf(err) == baton.Refused { // the code was used meanwhile, or the person is not active
@@ -248,7 +253,10 @@ func (c *Console) Authenticate(ctx context.Context, token baton.Secret, request,
 	caller := Caller{Request: request, Address: address, token: hashToken(token)}
 	now := c.now()
 	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
-		caller.Session, caller.Person, err = tx.Session(caller.token, now)
+		if caller.Session, caller.Person, err = tx.Session(caller.token, now); err != nil {
+			return err
+		}
+		caller.BreakGlass, err = tx.BreakGlassUse(now)
 		return err
 	})
 	if baton.KindOf(err) == baton.NotFound {

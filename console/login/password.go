@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -50,9 +51,16 @@ func HashPassword(password baton.Secret) (string, error) {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashTime, hashThreads, encode(salt), encode(sum)), nil
 }
 
+// hashes counts the hashes that this process computed.
+var hashes atomic.Int64
+
+// Hashes returns how many hashes this process computed: what a login costs it.
+func Hashes() int64 { return hashes.Load() }
+
 func hash(password string, salt []byte, time, memory uint32, threads uint8, size uint32) []byte {
 	hashing <- struct{}{}
 	defer func() { <-hashing }()
+	hashes.Add(1)
 	return argon2.IDKey([]byte(password), salt, time, memory, threads, size)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"baton/console"
+	"baton/console/login"
 	"baton/console/store"
 	"baton/console/worker"
 )
@@ -82,6 +83,8 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		value("start_time_seconds", "", s.meter.started.Unix())
 		metric("goroutines", "gauge", "Goroutines of this process.")
 		value("goroutines", "", runtime.NumGoroutine())
+		metric("password_hashes_total", "counter", "Password hashes that this process computed: one for each login that is tried.")
+		value("password_hashes_total", "", login.Hashes())
 		head, err := t.ChainHead()
 		if err != nil {
 			return err

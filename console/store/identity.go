@@ -32,6 +32,9 @@ func (t *Tx) BindIdentity(i console.Identity) error {
 	if p.Status != console.PersonActive || p.MergedInto != "" {
 		return errNotActive(p)
 	}
+	if err := t.keepBreakGlass(i.Person); err != nil {
+		return err
+	}
 	others, err := t.Identities(i.Person)
 	if err != nil {
 		return err

@@ -110,6 +110,9 @@ func (t *Tx) Invite(person console.ID, hash [sha256.Size]byte, expires time.Time
 	if p.Status != console.PersonActive || p.MergedInto != "" {
 		return errNotActive(p)
 	}
+	if err := t.keepBreakGlass(person); err != nil {
+		return err
+	}
 	if _, err := t.e.Exec("DELETE FROM invitation WHERE person = $1", person); err != nil {
 		return err
 	}

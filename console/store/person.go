@@ -91,6 +91,9 @@ func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
 	if err != nil {
 		return err
 	}
+	if err := t.keepBreakGlass(person); err != nil {
+		return err
+	}
 	if !slices.Contains(roles, console.SuperAdministrator) {
 		if err := t.keepSuperAdministrator(p); err != nil {
 			return err
@@ -107,6 +110,9 @@ func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
 func (t *Tx) keepSuperAdministrator(p console.Person) error {
 	if !slices.Contains(p.Roles, console.SuperAdministrator) {
 		return nil
+	}
+	if is, err := t.isBreakGlass(p.ID); err != nil || is {
+		return err
 	}
 	others, err := list(t, func(r engine.Row) string { return r.Text(0) },
 		`SELECT p.id FROM person_role r JOIN person p ON p.id = r.person
@@ -216,10 +222,10 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 	if err := t.keepSuperAdministrator(source); err != nil {
 		return err
 	}
-	if l, err := t.Login(from); err == nil && l.BreakGlass {
-		return baton.Errorf(baton.Refused, "the login for emergencies belongs to nobody")
-	} else if err != nil && baton.KindOf(err) != baton.NotFound {
-		return err
+	for _, id := range []console.ID{from, into} {
+		if err := t.keepBreakGlass(id); err != nil {
+			return err
+		}
 	}
 	if err := t.EndAccess(from); err != nil {
 		return err

@@ -55,6 +55,8 @@ type frame struct {
 	Search string
 	// Live is where a browser learns that the page is out of date; zero for most pages.
 	Live live
+	// BreakGlass is how the login for emergencies is used.
+	BreakGlass console.BreakGlassUse
 }
 
 type navSection struct {
@@ -89,7 +91,7 @@ func navigation(me console.Person, at string) []navSection {
 
 // show answers with a page.
 func (c *call) show(status int, name, title string, data any) error {
-	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now()}
+	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now(), BreakGlass: c.caller.BreakGlass}
 	if f.Me.ID != "" {
 		f.Nav = navigation(f.Me, c.r.URL.Path)
 		f.Search = text(c.r.Form.Get("q"))

@@ -94,8 +94,10 @@ func finishSignIn(c *call) error {
 
 // signInSettings is the page of how people sign in.
 type signInSettings struct {
-	Providers []console.Provider
-	MayChange bool
+	Providers     []console.Provider
+	MayChange     bool
+	HasBreakGlass bool
+	Use           console.BreakGlassUse
 }
 
 func signInPage(c *call) error {
@@ -103,7 +105,11 @@ func signInPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.page("sign-in", "Sign-in", signInSettings{all, c.mayConfigureSignIn()})
+	has, err := c.console().HasBreakGlass(c.ctx(), c.caller)
+	if err != nil {
+		return err
+	}
+	return c.page("sign-in", "Sign-in", signInSettings{all, c.mayConfigureSignIn(), has, c.caller.BreakGlass})
 }
 
 func (c *call) mayConfigureSignIn() bool {

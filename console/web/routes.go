@@ -88,6 +88,8 @@ var routes = []route{
 	{"GET /settings/sign-in", signedIn, signInPage},
 	{"GET /settings/sign-in/new", signedIn, newProviderPage},
 	{"POST /settings/sign-in/new", signedIn, addProvider},
+	{"POST /settings/sign-in/break-glass", signedIn, newBreakGlass},
+	{"POST /settings/sign-in/break-glass/end", signedIn, endBreakGlass},
 	{"GET /settings/sign-in/{provider}", signedIn, providerPage},
 	{"POST /settings/sign-in/{provider}", signedIn, changeProvider},
 	{"POST /settings/sign-in/{provider}/remove", signedIn, removeProvider},

@@ -115,6 +115,8 @@ var want = map[string][]int{
 	"GET /settings/sign-in":                    {403, 403, 403, 403, 403, 200},
 	"GET /settings/sign-in/new":                {403, 403, 403, 403, 403, 403, 403, 200},
 	"POST /settings/sign-in/new":               {403, 403, 403, 403, 403, 403, 403, 400},
+	"POST /settings/sign-in/break-glass":       {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/sign-in/break-glass/end":   {403, 403, 403, 403, 403, 403, 403, 303},
 	"GET /settings/sign-in/{provider}":         {403, 403, 403, 403, 403, 404},
 	"POST /settings/sign-in/{provider}":        {403, 403, 403, 403, 403, 403, 403, 404},
 	"POST /settings/sign-in/{provider}/remove": {403, 403, 403, 403, 403, 403, 403, 404},

@@ -68,7 +68,7 @@ var allowedImports = map[string][]string{
 	"console/cli":               {".", "c1z", "c1z/facts", "console", "console/config", "console/govern", "console/ingest", "console/installation", "console/login", "console/server", "console/store", "console/syncfile", "console/web", "console/worker", "internal/disk", "internal/english", "internal/output", "internal/settings", "wire"},
 	"console/config":            {".", "console", "console/govern", "console/login", "console/store", "internal/english"},
 	"console/installation":      {".", "console", "console/store", "console/store/postgres", "console/store/sqlite", "internal/disk"},
-	"console/server":            {".", "console", "console/config", "console/govern", "console/hosted", "console/ingest", "console/installation", "console/rpc", "console/store", "console/store/rpcstore", "console/web", "console/worker", "internal/disk"},
+	"console/server":            {".", "console", "console/config", "console/govern", "console/hosted", "console/ingest", "console/installation", "console/login", "console/rpc", "console/store", "console/store/rpcstore", "console/web", "console/worker", "internal/disk"},
 	"console/match":             {".", "console", "console/store"},
 	"console/worker":            {".", "console", "console/config", "console/ingest", "console/match", "console/rpc", "console/store", "console/store/rpcstore"},
 	"console/rpc":               {".", "internal/pb/*", "wire"},
