@@ -21,3 +21,21 @@ type Column struct {
 	Key   string // in the profile
 	Title string
 }
+
+// RoleHints says how an operator told a connector which entitlements carry the roles of the
+// upstream. A console proposes its own mapping from it.
+type RoleHints struct {
+	ResourceType string `json:"resource_type"` // of what the entitlements are held on, such as "group"
+	Slug         string `json:"slug"`          // of the entitlements, such as "member"
+	// Admin and Member name the resources whose entitlement gives the role.
+	Admin         RoleNames `json:"admin"`
+	Member        RoleNames `json:"member"`
+	Priority      string    `json:"priority,omitempty"` // "admin" or "member"; "" when it is not known
+	MinimumAdmins int       `json:"minimum_admins,omitempty"`
+}
+
+// RoleNames name the resources that carry one role.
+type RoleNames struct {
+	Configured []string `json:"configured,omitempty"` // ids or display names; they alone count if there are any
+	Usual      []string `json:"usual,omitempty"`      // display names, letters and digits in lower case only
+}

@@ -1,6 +1,9 @@
 package console
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Account holds the attributes that a resource of a type with the user trait has in addition.
 type Account struct {
@@ -46,4 +49,64 @@ func SameAccount(before, after Resource) bool {
 		before.Account != nil && after.Account != nil &&
 		before.Account.Login != "" && before.Account.Login == after.Account.Login &&
 		before.Created.Equal(after.Created)
+}
+
+// AccountType says whom an account is for, and who says so.
+type AccountType struct {
+	Kind AccountKind
+	By   TypeSource
+}
+
+// TypeSource is who says whom an account is for.
+type TypeSource string
+
+// The sources of an account's type.
+const (
+	TypeByUpstream TypeSource = "upstream"
+	TypeByRole     TypeSource = "role" // as the role map of the app says
+	TypeByPerson   TypeSource = "person"
+)
+
+// TypeOf returns whom an account is for: as a person said, else as its role says, else as the
+// upstream says. Of two roles that may count, one for services goes before one for people:
+// what nobody is sure to be behind does not count as a person.
+func TypeOf(upstream, said AccountKind, role EffectiveRole) AccountType {
+	if said != AccountUnspecified {
+		return AccountType{said, TypeByPerson}
+	}
+	var byRole AccountKind
+	for _, r := range []*AppRole{role.Floor, role.Risk} {
+		if r != nil && r.Kind != AccountUnspecified && (byRole == AccountUnspecified || !r.Kind.Human()) {
+			byRole = r.Kind
+		}
+	}
+	if byRole != AccountUnspecified {
+		return AccountType{byRole, TypeByRole}
+	}
+	return AccountType{upstream, TypeByUpstream}
+}
+
+// Valid reports whether it is one of the kinds of accounts.
+func (k AccountKind) Valid() bool { return k >= AccountUnspecified && k <= AccountSystem }
+
+// Ownership says whose an account was for some time.
+type Ownership struct {
+	Person ID // the canonical person; "" when it was nobody's
+	From   time.Time
+	Until  time.Time // zero when it still is
+}
+
+// RecentOwner is how long nobody decides about an account that was theirs.
+const RecentOwner = 30 * 24 * time.Hour
+
+// OwnersSince returns everybody whose an account was at some time after since and until now,
+// in the order in which they got it.
+func OwnersSince(history []Ownership, since, now time.Time) []ID {
+	var owners []ID
+	for _, o := range history {
+		if o.Person != "" && !o.From.After(now) && (o.Until.IsZero() || o.Until.After(since)) && !slices.Contains(owners, o.Person) {
+			owners = append(owners, o.Person)
+		}
+	}
+	return owners
 }

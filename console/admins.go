@@ -14,9 +14,10 @@ type Admins struct {
 // RoleHolder is an account that holds entitlements of the role map.
 type RoleHolder struct {
 	Account      ResourceKey
-	Person       ID   // the canonical person; "" when the account is matched to nobody
-	PersonActive bool // the person is neither disabled nor gone
-	Kind         AccountKind
+	Person       ID          // the canonical person; "" when the account is matched to nobody
+	PersonActive bool        // the person is neither disabled nor gone
+	Kind         AccountKind // as the upstream says
+	Said         AccountKind // as a person said
 	Enabled      bool
 	Held         []EntitlementKey
 }
@@ -35,7 +36,7 @@ func (a Admins) Count(changes ...Change) int {
 	all := append(slices.Clone(a.InFlight), changes...)
 	people := map[ID]bool{}
 	for _, h := range a.Holders {
-		if h.Person != "" && h.PersonActive && h.Kind.Human() && a.certain(h, all) {
+		if h.Person != "" && h.PersonActive && a.certain(h, all) {
 			people[h.Person] = true
 		}
 	}
@@ -70,7 +71,8 @@ func (a Admins) certain(h RoleHolder, changes []Change) bool {
 				held = slices.DeleteFunc(held, func(e EntitlementKey) bool { return e == c.Entitlement })
 			}
 		}
-		if !enabled || !a.Roles.Effective(held).Floor.admin() {
+		role := a.Roles.Effective(held)
+		if !enabled || !role.Floor.admin() || !TypeOf(h.Kind, h.Said, role).Kind.Human() {
 			return false
 		}
 	}

@@ -10,5 +10,9 @@ type App struct {
 	Version       int64
 }
 
+// AdminEntitlementsSetting names the setting that holds the ids of the entitlements which a
+// file says mean administrator of an app.
+func AdminEntitlementsSetting(app ID) string { return "admin-entitlements/" + string(app) }
+
 // ProposedMinimumAdmins is the value that the console proposes for [App.MinimumAdmins].
 const ProposedMinimumAdmins = 2

@@ -13,6 +13,9 @@ type AppRole struct {
 	Name         string
 	Admin        bool // means administrator of the app
 	Entitlements []EntitlementKey
+	// Kind says for whom the accounts with the role are, where the upstream does not know;
+	// [AccountUnspecified]: as the upstream says.
+	Kind AccountKind `json:",omitempty"`
 }
 
 // Priority says which role counts for an account that holds several.
@@ -77,6 +80,11 @@ func (m RoleMap) AdminEntitlements() []EntitlementKey {
 
 // GivesAdmin reports whether an entitlement means administrator.
 func (m RoleMap) GivesAdmin(e EntitlementKey) bool { return slices.Contains(m.AdminEntitlements(), e) }
+
+// SaysType reports whether a role says for whom the accounts that have it are.
+func (m RoleMap) SaysType() bool {
+	return slices.ContainsFunc(m.Roles, func(r AppRole) bool { return r.Kind != AccountUnspecified })
+}
 
 // admin reports whether a role, if there is one, means administrator.
 func (r *AppRole) admin() bool { return r != nil && r.Admin }

@@ -115,6 +115,8 @@ func TestWhoCountsAsAdmin(t *testing.T) {
 		"disabled":                           {func(h *RoleHolder) { h.Enabled = false }, 0},
 		"service account":                    {func(h *RoleHolder) { h.Kind = AccountService }, 0},
 		"system account":                     {func(h *RoleHolder) { h.Kind = AccountSystem }, 0},
+		"a service, as a person said":        {func(h *RoleHolder) { h.Said = AccountService }, 0},
+		"human, as a person said":            {func(h *RoleHolder) { h.Kind, h.Said = AccountService, AccountHuman }, 1},
 		"matched to nobody":                  {func(h *RoleHolder) { h.Person = "" }, 0},
 		"of a person who left":               {func(h *RoleHolder) { h.PersonActive = false }, 0},
 		"in two groups, priority unknown":    {func(h *RoleHolder) { h.Held = append(h.Held, member) }, 0},

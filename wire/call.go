@@ -54,6 +54,13 @@ func connectorMetadata(c *baton.Connector) (*connectorv2.ConnectorMetadata, erro
 	if m.Capabilities, err = capabilities(c); err != nil {
 		return nil, err
 	}
+	if c.RoleHints != nil {
+		roles, err := roleHints(c.RoleHints)
+		if err != nil {
+			return nil, err
+		}
+		m.Annotations = append(m.Annotations, roles)
+	}
 	if c.Account != nil {
 		m.AccountCreationSchema, err = accountSchema(c.Account.Fields)
 	}

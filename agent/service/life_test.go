@@ -21,6 +21,7 @@ import (
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 	sandboxed "baton/sandbox/perplexity"
+	"baton/wire"
 )
 
 // TestLife takes a connector through everything that C1 asks of it, one task at a
@@ -79,7 +80,7 @@ func (w *world) testHello() {
 		w.t.Fatalf("hellos: %v", hellos)
 	}
 	h := hellos[0].Request
-	if m := h.ConnectorMetadata; m.DisplayName != "Perplexity" || m.AccountCreationSchema.FieldMap["display_name"].GetStringField() == nil ||
+	if m := h.ConnectorMetadata; len(m.Annotations) != 1 || wire.RoleHints(m.Annotations[0].Value) == nil || m.DisplayName != "Perplexity" || m.AccountCreationSchema.FieldMap["display_name"].GetStringField() == nil ||
 		len(m.Capabilities.ResourceTypeCapabilities) != 2 {
 		w.t.Errorf("metadata: %v", m)
 	}

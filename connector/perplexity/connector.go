@@ -92,6 +92,10 @@ func New(cfg Config) *baton.Connector {
 		Diagnose: c.diagnose,
 		Review:   c.review,
 		Roles:    c.readRoles,
+		RoleHints: &baton.RoleHints{ResourceType: groupType, Slug: memberSlug,
+			Admin:    baton.RoleNames{Configured: cfg.AdminGroups, Usual: adminNames[0]},
+			Member:   baton.RoleNames{Configured: cfg.MemberGroups, Usual: memberNames},
+			Priority: cfg.Priority, MinimumAdmins: cfg.MinAdmins},
 		Resolve:  c.resolvePrincipals,
 	}
 }

@@ -327,8 +327,6 @@ func checkAdministrators(t *store.Tx) error {
 // adminRole is the role of an app whose entitlements a file names.
 const adminRole = "Administrator"
 
-func adminsSetting(app console.ID) string { return "admin-entitlements/" + string(app) }
-
 // nameAdmins records which entitlements of an app mean administrator, by the ids of the
 // application. They have numbers only once a sync shows them.
 func nameAdmins(t *store.Tx, app console.ID, ids []string) error {
@@ -336,14 +334,14 @@ func nameAdmins(t *store.Tx, app console.ID, ids []string) error {
 	if err != nil {
 		return baton.Errorf(baton.Internal, "encode entitlements: %w", err)
 	}
-	before, err := t.Setting(adminsSetting(app))
+	before, err := t.Setting(console.AdminEntitlementsSetting(app))
 	if err != nil && baton.KindOf(err) != baton.NotFound {
 		return err
 	}
 	if string(before) == string(b) {
 		return ResolveAdmins(t, app)
 	}
-	if err := t.SetSetting(adminsSetting(app), b); err != nil {
+	if err := t.SetSetting(console.AdminEntitlementsSetting(app), b); err != nil {
 		return err
 	}
 	return resolveAdmins(t, app, true)
@@ -357,7 +355,7 @@ func MissingAdmins(t *store.Tx, app console.ID) (missing []string, err error) {
 }
 
 func namedAdmins(t *store.Tx, app console.ID) (keys []console.EntitlementKey, missing []string, err error) {
-	b, err := t.Setting(adminsSetting(app))
+	b, err := t.Setting(console.AdminEntitlementsSetting(app))
 	if err != nil {
 		if baton.KindOf(err) == baton.NotFound {
 			err = nil

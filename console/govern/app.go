@@ -125,6 +125,7 @@ type AccountRow struct {
 	store.Resource
 	Owner    console.Person // zero when it is matched to nobody
 	Role     console.EffectiveRole
+	Type     console.AccountType
 	External bool // none of its addresses is of a domain of the company
 }
 
@@ -245,7 +246,7 @@ func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (
 
 // filter returns what the store is asked for.
 func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.AccountFilter, err error) {
-	f = store.AccountFilter{Words: q.Search, Kinds: q.Type.kinds()}
+	f = store.AccountFilter{Words: q.Search, Kinds: q.Type.kinds(), Roles: roles}
 	switch q.Filter {
 	case AllAccounts:
 	case WithoutOwner:
@@ -304,18 +305,8 @@ func accountRow(tx *store.Tx, m store.Moment, a console.App, r store.Resource) (
 			return row, err
 		}
 	}
-	var held []console.EntitlementKey
-	for _, e := range a.Roles.Entitlements() {
-		f, err := tx.Fact(m, e, r.Key)
-		if err != nil {
-			return row, err
-		}
-		if f != nil {
-			held = append(held, e)
-		}
-	}
-	row.Role = a.Roles.Effective(held)
-	return row, nil
+	row.Role, row.Type, err = tx.AccountRoles(m, a.Roles, r)
+	return row, err
 }
 
 // EntitlementRow is an entitlement in a list.

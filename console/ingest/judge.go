@@ -109,7 +109,11 @@ func (d *delta) admins(t *store.Tx, before console.Admins) (console.Admins, erro
 		r := d.resource[number[key]]
 		h := console.RoleHolder{Account: key, Held: entitlements, Kind: console.AccountKind(r.kind), Enabled: console.HasAccount(true, console.Status(r.status))}
 		if !r.fresh {
-			var err error
+			said, err := t.AccountKind(key, time.Time{})
+			if err != nil {
+				return after, err
+			}
+			h.Said = said.Kind
 			if h.Person, h.PersonActive, err = t.AccountPerson(key, time.Time{}); err != nil {
 				return after, err
 			}

@@ -67,7 +67,11 @@ func find(tx *store.Tx, app console.ID) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
-	people, err := candidates(tx, m)
+	a, err := tx.App(app)
+	if err != nil {
+		return nil, err
+	}
+	people, err := candidates(tx, m, a.Roles)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +111,7 @@ func find(tx *store.Tx, app console.ID) ([]change, error) {
 }
 
 // candidates returns, for the accounts of a moment, the people whose addresses they have.
-func candidates(tx *store.Tx, m store.Moment) (map[console.ResourceKey][]console.ID, error) {
+func candidates(tx *store.Tx, m store.Moment, roles console.RoleMap) (map[console.ResourceKey][]console.ID, error) {
 	found := map[console.ResourceKey][]console.ID{}
 	var after store.NameAfter
 	for {
@@ -124,7 +128,14 @@ func candidates(tx *store.Tx, m store.Moment) (map[console.ResourceKey][]console
 						return nil, err
 					}
 					for _, a := range all {
-						if a.Account.Kind.Human() && !slices.Contains(found[a.Key], p.ID) {
+						if slices.Contains(found[a.Key], p.ID) {
+							continue
+						}
+						typ, err := tx.AccountType(m, roles, a)
+						if err != nil {
+							return nil, err
+						}
+						if typ.Kind.Human() {
 							found[a.Key] = append(found[a.Key], p.ID)
 						}
 					}

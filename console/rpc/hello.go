@@ -44,6 +44,7 @@ type Description struct {
 	ResourceTypes []TypeDescription `json:"resource_types,omitempty"`
 	AccountFields []Field           `json:"account_fields,omitempty"` // to fill in for a new account, in the connector's order
 	Passwords     []PasswordKind    `json:"passwords,omitempty"`      // supported for new accounts, the preferred one first
+	Roles         *baton.RoleHints  `json:"roles,omitempty"`          // nil if the connector says nothing about roles
 }
 
 // TypeDescription is a resource type and what the connector can do with it.

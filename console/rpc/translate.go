@@ -396,8 +396,33 @@ func helloOf(m *batonv1.BatonServiceHelloRequest) Hello {
 			ResourceTypes: typeDescriptions(metadata.GetCapabilities().GetResourceTypeCapabilities()),
 			AccountFields: accountFields(metadata.GetAccountCreationSchema()),
 			Passwords:     passwords(metadata.GetCapabilities().GetCredentialDetails().GetCapabilityAccountProvisioning()),
+			Roles:         roleHintsOf(metadata.GetAnnotations()),
 		},
 	}
+}
+
+// maxRoleNames limits the names of one list of role hints: they are kept for each host.
+const maxRoleNames = 100
+
+// roleHintsOf returns the role hints among the annotations of a connector's description.
+// Hints that are too long are as none: they are for people, and nothing depends on them.
+func roleHintsOf(annotations []*anypb.Any) *baton.RoleHints {
+	for _, a := range annotations {
+		if !a.MessageIs((*structpb.Struct)(nil)) || len(a.GetValue()) > maxText*8 {
+			continue
+		}
+		h := wire.RoleHints(a.GetValue())
+		if h == nil {
+			continue
+		}
+		for _, names := range [][]string{h.Admin.Configured, h.Admin.Usual, h.Member.Configured, h.Member.Usual} {
+			if len(names) > maxRoleNames {
+				return nil
+			}
+		}
+		return h
+	}
+	return nil
 }
 
 // enumName returns the protocol's name of an enum value without its prefix, in lower

@@ -284,7 +284,10 @@ func TestHelloOf(t *testing.T) {
 			"connectorCapabilities":["CAPABILITY_SYNC","CAPABILITY_SERVICE_MODE_TARGETED_SYNC"],
 			"credentialDetails":{"capabilityAccountProvisioning":{"preferredCredentialOption":"CAPABILITY_DETAIL_CREDENTIAL_OPTION_SSO",
 				"supportedCredentialOptions":["CAPABILITY_DETAIL_CREDENTIAL_OPTION_NO_PASSWORD","CAPABILITY_DETAIL_CREDENTIAL_OPTION_SSO"]}}},
-			"accountCreationSchema":{"fieldMap":{"b":{"displayName":"B","order":2,"boolField":{}},"a":{"order":2,"stringListField":{}},"z":{"order":1,"required":true,"description":"d","placeholder":"p","stringField":{}},"m":{"order":3}}}}}`
+			"accountCreationSchema":{"fieldMap":{"b":{"displayName":"B","order":2,"boolField":{}},"a":{"order":2,"stringListField":{}},"z":{"order":1,"required":true,"description":"d","placeholder":"p","stringField":{}},"m":{"order":3}}},
+			"annotations":[{"@type":"type.googleapis.com/c1.connector.v2.SkipEntitlementsAndGrants"},
+				{"@type":"type.googleapis.com/google.protobuf.Struct","value":{"another":true}},
+				{"@type":"type.googleapis.com/google.protobuf.Struct","value":{"baton_roles":{"resource_type":"group","slug":"member","priority":"member","minimum_admins":2}}}]}}`
 	var m batonv1.BatonServiceHelloRequest
 	if err := protojson.Unmarshal([]byte(in), &m); err != nil {
 		t.Fatal(err)
@@ -296,7 +299,8 @@ func TestHelloOf(t *testing.T) {
 				Capabilities: []Capability{CanSync, "capability_99"}, Permissions: []string{"users.read"}}},
 			AccountFields: []Field{{Name: "z", Kind: StringField, Required: true, Description: "d", Placeholder: "p"}, {Name: "a", Kind: StringsField},
 				{Name: "b", DisplayName: "B", Kind: BoolField}, {Name: "m", Kind: OtherField}},
-			Passwords: []PasswordKind{SingleSignOn, NoPassword}}}
+			Passwords: []PasswordKind{SingleSignOn, NoPassword},
+			Roles:     &baton.RoleHints{ResourceType: "group", Slug: "member", Priority: "member", MinimumAdmins: 2}}}
 	if diff := cmp.Diff(want, helloOf(&m)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

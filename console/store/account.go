@@ -26,7 +26,8 @@ type Owner struct {
 	Person console.ID // "" when it is nobody's
 	How    OwnerSource
 	From   time.Time
-	Until  time.Time // zero when it is current
+	Until  time.Time     // zero when it is current
+	By     console.Actor // who said so; zero where it was not kept
 }
 
 // SetAccountOwner sets whose an account is from now on; an empty person means nobody.
@@ -46,22 +47,152 @@ func (t *Tx) SetAccountOwner(account console.ResourceKey, person console.ID, how
 	if err := t.endInterval("account_owner", "account", account); err != nil {
 		return err
 	}
-	if err := t.insert("owner", "INSERT INTO account_owner (account, from_at, person, how) VALUES ($1, $2, $3, $4)", account, t.by.At, null(person), how); err != nil {
+	if err := t.insert("owner", "INSERT INTO account_owner (account, from_at, person, how, set_by) VALUES ($1, $2, $3, $4, $5)",
+		account, t.by.At, null(person), how, encodeActor(t.by.Actor)); err != nil {
 		return err
 	}
-	return t.event(console.Event{Kind: "account.owner-changed", Account: account, Person: person}, map[string]any{"before": before.Person, "how": how})
+	app, err := t.appOfAccount(account)
+	if err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: OwnerChanged, App: app, Account: account, Person: person}, map[string]any{"before": before.Person, "how": how, "how_before": before.How})
+}
+
+// OwnerChanged is the kind of the event of an account that belongs to somebody else, or to
+// nobody, from then on. Decisions that were made for the former owner do not hold for it.
+const OwnerChanged = "account.owner-changed"
+
+// appOfAccount returns the app of an account; "" if no sync has shown it.
+func (t *Tx) appOfAccount(account console.ResourceKey) (console.ID, error) {
+	app, err := t.AppOfResource(account)
+	if baton.KindOf(err) == baton.NotFound {
+		err = nil
+	}
+	return app, err
+}
+
+// AccountOwners returns whose an account was, oldest first.
+func (t *Tx) AccountOwners(account console.ResourceKey) ([]Owner, error) {
+	return list(t, scanOwner, "SELECT "+ownerColumns+" FROM account_owner WHERE account = $1 ORDER BY from_at", account)
+}
+
+const ownerColumns = "person, how, from_at, until_at, set_by"
+
+func scanOwner(r engine.Row) Owner {
+	return Owner{Person: console.ID(r.Text(0)), How: OwnerSource(r.Text(1)), From: at(r, 2), Until: at(r, 3), By: decodeActor(r.Bytes(4))}
+}
+
+// RecentOwners returns everybody whose an account was within [console.RecentOwner] before a
+// time, as canonical persons.
+func (t *Tx) RecentOwners(account console.ResourceKey, now time.Time) ([]console.ID, error) {
+	owners, err := t.AccountOwners(account)
+	if err != nil {
+		return nil, err
+	}
+	var all []console.Ownership
+	for _, o := range owners {
+		person, err := t.Canonical(o.Person)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, console.Ownership{Person: person, From: o.From, Until: o.Until})
+	}
+	return console.OwnersSince(all, now.Add(-console.RecentOwner), now), nil
+}
+
+// AccountKind is for whom an account is, as a person said.
+type AccountKind struct {
+	Kind console.AccountKind // [console.AccountUnspecified]: nobody says, or not any more
+	From time.Time
+	By   console.Actor
+}
+
+// SetAccountKind sets for whom an account is from now on; [console.AccountUnspecified]: as
+// its role or the upstream says.
+func (t *Tx) SetAccountKind(account console.ResourceKey, kind console.AccountKind) error {
+	if !kind.Valid() {
+		return baton.Errorf(baton.Invalid, "there is no account type %d", kind)
+	}
+	app, err := t.AppOfResource(account)
+	if err != nil {
+		return err
+	}
+	if _, err := t.LockApp(app); err != nil { // the minimum of admins counts people only
+		return err
+	}
+	before, err := t.AccountKind(account, time.Time{})
+	if err != nil || before.Kind == kind {
+		return err
+	}
+	if err := t.endInterval("account_kind", "account", account); err != nil {
+		return err
+	}
+	if err := t.insert("account type", "INSERT INTO account_kind (account, from_at, kind, set_by) VALUES ($1, $2, $3, $4)", account, t.by.At, kind, encodeActor(t.by.Actor)); err != nil {
+		return err
+	}
+	if err := t.SetDue(console.DueMatch, string(app), t.by.At, nil); err != nil { // only people's accounts are matched
+		return err
+	}
+	return t.event(console.Event{Kind: "account.type-changed", App: app, Account: account}, map[string]any{"before": before.Kind, "kind": kind})
+}
+
+// AccountKind returns for whom an account was at a time, as people said; the zero time means
+// now.
+func (t *Tx) AccountKind(account console.ResourceKey, when time.Time) (AccountKind, error) {
+	where, args := asOf(account, when)
+	k, err := find(t, func(r engine.Row) AccountKind {
+		return AccountKind{Kind: console.AccountKind(r.Int(0)), From: at(r, 1), By: decodeActor(r.Bytes(2))}
+	}, "SELECT kind, from_at, set_by FROM account_kind WHERE account = $1 AND "+where, args...)
+	if err != nil || k == nil {
+		return AccountKind{}, err
+	}
+	return *k, nil
+}
+
+// asOf returns the condition that selects the interval of a row at a time, and its
+// arguments; the zero time means now.
+func asOf(key any, when time.Time) (where string, args []any) {
+	if when.IsZero() {
+		return "until_at IS NULL", []any{key}
+	}
+	return "from_at <= $2 AND (until_at IS NULL OR until_at > $2)", []any{key, when}
+}
+
+// AccountRoles returns the role and the type of an account that a moment shows.
+func (t *Tx) AccountRoles(m Moment, roles console.RoleMap, r Resource) (role console.EffectiveRole, typ console.AccountType, err error) {
+	var held []console.EntitlementKey
+	for _, e := range roles.Entitlements() {
+		f, err := t.Fact(m, e, r.Key)
+		if err != nil {
+			return role, typ, err
+		}
+		if f != nil {
+			held = append(held, e)
+		}
+	}
+	role = roles.Effective(held)
+	said, err := t.AccountKind(r.Key, m.At)
+	if err != nil {
+		return role, typ, err
+	}
+	return role, console.TypeOf(r.Account.Kind, said.Kind, role), nil
+}
+
+// AccountType returns the type of an account that a moment shows. It looks for the account's
+// role only if some role of the app says something about the type.
+func (t *Tx) AccountType(m Moment, roles console.RoleMap, r Resource) (console.AccountType, error) {
+	if !roles.SaysType() {
+		roles = console.RoleMap{}
+	}
+	_, typ, err := t.AccountRoles(m, roles, r)
+	return typ, err
 }
 
 // AccountOwner returns whose an account was at a time; the zero time means now. It is the
 // zero Owner if nobody said.
 func (t *Tx) AccountOwner(account console.ResourceKey, when time.Time) (Owner, error) {
-	where, args := "until_at IS NULL", []any{account}
-	if !when.IsZero() {
-		where, args = "from_at <= $2 AND (until_at IS NULL OR until_at > $2)", append(args, when)
-	}
-	o, err := find(t, func(r engine.Row) Owner {
-		return Owner{Person: console.ID(r.Text(0)), How: OwnerSource(r.Text(1)), From: at(r, 2), Until: at(r, 3)}
-	}, "SELECT person, how, from_at, until_at FROM account_owner WHERE account = $1 AND "+where, args...)
+	where, args := asOf(account, when)
+	o, err := find(t, scanOwner, "SELECT "+ownerColumns+" FROM account_owner WHERE account = $1 AND "+where, args...)
 	if err != nil || o == nil {
 		return Owner{}, err
 	}

@@ -18,13 +18,16 @@ type AccountFilter struct {
 	Orphaned bool   // enabled, and its person is not active
 	Disabled bool   // disabled or deleted
 	Holding  bool   // holds something
-	Kinds    []console.AccountKind
+	Kinds    []console.AccountKind      // for whom it is, as people, its role or the upstream say
+	Roles    console.RoleMap            // that says so, too
 	Enabled  bool                       // neither disabled nor deleted
 	AnyOf    []console.EntitlementKey   // holds one of these
 	Several  [][]console.EntitlementKey // holds one of at least two of these
 	NoneOf   []console.EntitlementKey   // holds none of these
 	// Match decides in Go, about what no statement can look into; nil: all.
 	Match func(Resource) bool
+
+	said bool // people or roles say for whom accounts are, and not the upstream alone
 }
 
 // AccountPage is a part of a list of accounts.
@@ -49,6 +52,11 @@ func (t *Tx) FilterAccounts(m Moment, f AccountFilter, after ResourceAfter, n in
 	n, err := limit(n)
 	if err != nil {
 		return AccountPage{}, err
+	}
+	if f.said = f.Roles.SaysType(); !f.said {
+		if f.said, err = t.saysKinds(); err != nil {
+			return AccountPage{}, err
+		}
 	}
 	s := newSearch(f.Words)
 	match := f.Match
@@ -206,7 +214,7 @@ func (f AccountFilter) list() int {
 	switch {
 	case f.Disabled:
 		return listDisabled
-	case len(f.Kinds) > 0 && !slices.ContainsFunc(f.Kinds, console.AccountKind.Human):
+	case !f.said && len(f.Kinds) > 0 && !slices.ContainsFunc(f.Kinds, console.AccountKind.Human):
 		return listMachines
 	}
 	return listAccounts
@@ -238,7 +246,7 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 		for _, k := range kinds {
 			places = append(places, s.arg(k))
 		}
-		s.WriteString(" AND v.kind IN (" + strings.Join(places, ", ") + ")")
+		s.WriteString(" AND " + f.kind(s, at) + " IN (" + strings.Join(places, ", ") + ")")
 	}
 	if f.Unowned {
 		s.WriteString(" AND NOT EXISTS (SELECT 1 FROM account_owner o WHERE o.account = v.resource AND o.until_at IS NULL AND o.person IS NOT NULL)")
@@ -250,10 +258,7 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 		s.WriteString(" AND EXISTS (SELECT 1 FROM fact_by_principal b JOIN fact f ON f.stream = r.stream AND f.entitlement = b.entitlement AND f.principal = b.principal AND f.opened = b.opened" +
 			" WHERE b.principal = v.resource AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ")")
 	}
-	holds := func(keys []console.EntitlementKey) string {
-		return "EXISTS (SELECT 1 FROM fact f WHERE f.stream = r.stream AND f.entitlement IN (" + s.keys(keys) + ") AND f.principal = v.resource" +
-			" AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ")"
-	}
+	holds := func(keys []console.EntitlementKey) string { return s.holds(at, keys) }
 	if len(f.AnyOf) > 0 {
 		s.WriteString(" AND " + holds(f.AnyOf))
 	}
@@ -269,6 +274,58 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 		}
 		s.WriteString(" > 1")
 	}
+}
+
+// holds returns the condition that a version v of a resource r holds one of some entitlements.
+func (s *statement) holds(at StreamAt, keys []console.EntitlementKey) string {
+	return "EXISTS (SELECT 1 FROM fact f WHERE f.stream = r.stream AND f.entitlement IN (" + s.keys(keys) + ") AND f.principal = v.resource" +
+		" AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ")"
+}
+
+// roleKind returns the expression for what the first of some roles that an account holds says
+// about its type; NULL for nothing.
+func (s *statement) roleKind(at StreamAt, roles []console.AppRole) string {
+	var b strings.Builder
+	b.WriteString("CASE")
+	for _, r := range roles {
+		if len(r.Entitlements) > 0 {
+			b.WriteString(" WHEN " + s.holds(at, r.Entitlements) + " THEN NULLIF(" + strconv.Itoa(int(r.Kind)) + ", 0)")
+		}
+	}
+	if b.Len() == len("CASE") {
+		return "NULL"
+	}
+	return "(" + b.String() + " END)"
+}
+
+// saysKinds reports whether any person said for whom an account is.
+func (t *Tx) saysKinds() (bool, error) {
+	some, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, "SELECT account FROM account_kind WHERE until_at IS NULL AND kind <> 0 LIMIT 1")
+	return some != nil, err
+}
+
+// kind returns the expression for whom a version v of an account is, as [console.TypeOf]
+// decides.
+func (f AccountFilter) kind(s *statement, at StreamAt) string {
+	if !f.said {
+		return "v.kind"
+	}
+	byRole := ""
+	if f.Roles.SaysType() {
+		reversed := slices.Clone(f.Roles.Roles)
+		slices.Reverse(reversed)
+		switch f.Roles.Priority {
+		case console.HighestWins:
+			byRole = s.roleKind(at, f.Roles.Roles) + ", "
+		case console.LowestWins:
+			byRole = s.roleKind(at, reversed) + ", "
+		default:
+			first, last := s.roleKind(at, f.Roles.Roles), s.roleKind(at, reversed)
+			machine := " IN (" + s.arg(console.AccountService) + ", " + s.arg(console.AccountSystem) + ")"
+			byRole = "CASE WHEN " + last + machine + " THEN " + last + " WHEN " + first + machine + " THEN " + first + " ELSE COALESCE(" + last + ", " + first + ") END, "
+		}
+	}
+	return "COALESCE((SELECT NULLIF(k.kind, 0) FROM account_kind k WHERE k.account = v.resource AND k.until_at IS NULL), " + byRole + "v.kind)"
 }
 
 // walkAccounts walks a list of names and keeps the selected accounts.

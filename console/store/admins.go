@@ -87,6 +87,11 @@ func (t *Tx) addHolder(a *console.Admins, m Moment, s StreamAt, account console.
 			h.Held = append(h.Held, e)
 		}
 	}
+	said, err := t.AccountKind(account, m.At)
+	if err != nil {
+		return err
+	}
+	h.Said = said.Kind
 	if h.Person, h.PersonActive, err = t.AccountPerson(account, m.At); err != nil {
 		return err
 	}

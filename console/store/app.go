@@ -58,8 +58,14 @@ func (t *Tx) ChangeApp(a console.App) error {
 // SetRoleMap sets which entitlements give which role in an app, and the minimum of admins,
 // from now on.
 func (t *Tx) SetRoleMap(app console.ID, roles console.RoleMap, minimum int) error {
-	if _, err := t.LockApp(app); err != nil {
+	before, err := t.LockApp(app)
+	if err != nil {
 		return err
+	}
+	if before.Roles.SaysType() || roles.SaysType() { // only people's accounts are matched
+		if err := t.SetDue(console.DueMatch, string(app), t.by.At, nil); err != nil {
+			return err
+		}
 	}
 	if minimum < 0 {
 		return baton.Errorf(baton.Invalid, "the minimum of admins is %d", minimum)
@@ -69,6 +75,9 @@ func (t *Tx) SetRoleMap(app console.ID, roles console.RoleMap, minimum int) erro
 	}
 	return t.setRoleMap(app, roles, minimum)
 }
+
+// RolesChanged is the kind of the event of another role map or minimum of admins.
+const RolesChanged = "app.roles-changed"
 
 func (t *Tx) setRoleMap(app console.ID, roles console.RoleMap, minimum int) error {
 	b, err := json.Marshal(roles.Roles)
@@ -82,7 +91,7 @@ func (t *Tx) setRoleMap(app console.ID, roles console.RoleMap, minimum int) erro
 		app, t.by.At, minimum, roles.Priority, b); err != nil {
 		return err
 	}
-	return t.event(console.Event{Kind: "app.roles-changed", App: app, Object: string(app)}, map[string]any{"minimum_admins": minimum, "priority": roles.Priority, "roles": roles.Roles})
+	return t.event(console.Event{Kind: RolesChanged, App: app, Object: string(app)}, map[string]any{"minimum_admins": minimum, "priority": roles.Priority, "roles": roles.Roles})
 }
 
 // App returns an app with its current role map.
@@ -139,10 +148,7 @@ func (t *Tx) fillApp(a *console.App) (err error) {
 // RoleMapAt returns the role map and the minimum of admins of an app as of a time; the zero
 // time means now.
 func (t *Tx) RoleMapAt(app console.ID, when time.Time) (console.RoleMap, int, error) {
-	where, args := "until_at IS NULL", []any{app}
-	if !when.IsZero() {
-		where, args = "from_at <= $2 AND (until_at IS NULL OR until_at > $2)", append(args, when)
-	}
+	where, args := asOf(app, when)
 	type row struct {
 		minimum  int
 		priority console.Priority

@@ -23,7 +23,7 @@
 //	sync.go       sync, head
 //	staging.go    staged: how an ingest writes the rows of a sync
 //	resource.go   resource, resource_version, volatile, lookup
-//	account.go    account_owner; accounts are resources of a type with the user trait
+//	account.go    account_owner, account_kind; accounts are resources of a type with the user trait
 //	entitlement.go  entitlement, entitlement_version
 //	fact.go       fact, fact_by_principal, source_set
 //	difference.go the difference of two syncs

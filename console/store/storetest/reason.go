@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -162,6 +163,9 @@ func testAccountOwner(t *testing.T, db Database) {
 			0: {}, 1: {Person: ana, How: store.OwnerMatched, From: at(1), Until: at(3)}, 2: {Person: ana, How: store.OwnerMatched, From: at(1), Until: at(3)},
 			4: {Person: ben, How: store.OwnerSet, From: at(3), Until: at(5)}, 5: {How: store.OwnerCleared, From: at(5), Until: at(7)}, 9: {Person: ben, How: store.OwnerSet, From: at(7)},
 		} {
+			if want.How != "" {
+				want.By = console.Console
+			}
 			if o, err := tx.AccountOwner(7, at(minute)); err != nil || o != want {
 				t.Errorf("after %d minutes: %+v, %v; want %+v", minute, o, err, want)
 			}
@@ -178,5 +182,164 @@ func testAccountOwner(t *testing.T, db Database) {
 		return nil
 	})
 	fails(t, s, by(9), "nobody known", baton.NotFound, func(tx *store.Tx) error { return tx.SetAccountOwner(7, "none", store.OwnerSet) })
+
+	// Who said so, and whose it was within 30 days, also of somebody who was merged since.
+	day := 24 * 60
+	update(t, s, byPerson(20*day, ben), func(tx *store.Tx) error { return tx.SetAccountOwner(7, ana, store.OwnerSet) })
+	view(t, s, func(tx *store.Tx) error {
+		all, err := tx.AccountOwners(7)
+		if err != nil || len(all) != 5 || all[4].By != console.ByPerson(ben) || all[4].Person != ana || all[0].How != store.OwnerMatched {
+			t.Errorf("history %+v, %v", all, err)
+		}
+		for when, want := range map[int][]console.ID{2: {ana}, 20*day - 1: {ana, ben}, 20*day + 1: {ana, ben}, 40 * day: {ben, ana}, 60 * day: {ana}} {
+			if got, err := tx.RecentOwners(7, at(when)); err != nil || !slices.Equal(got, want) {
+				t.Errorf("owners before minute %d: %v, %v; want %v", when, got, err, want)
+			}
+		}
+		return nil
+	})
+	update(t, s, by(21*day), func(tx *store.Tx) error { return tx.MergePersons(ana, ben) })
+	view(t, s, func(tx *store.Tx) error {
+		if got, err := tx.RecentOwners(7, at(60*day)); err != nil || !slices.Equal(got, []console.ID{ben}) {
+			t.Errorf("owners after the merge: %v, %v", got, err)
+		}
+		return nil
+	})
+	if got := kinds(t, s); got[len(got)-1] != "person.merged" || got[len(got)-2] != store.OwnerChanged {
+		t.Errorf("events %v", got)
+	}
+	checkChain(t, s)
+}
+
+// testAccountKind tags accounts by hand: what people say goes before what the upstream says,
+// counts for the minimum of admins, and has a history.
+func testAccountKind(t *testing.T, db Database) {
+	s := open(t, db)
+	w := newWorld(t, s)
+	w.sync(1, model{accounts: []string{"a", "b"}, groups: []string{"admins"}, grants: pairs("admins", "a", "b")})
+	keys := map[string]console.ResourceKey{}
+	var admins console.EntitlementKey
+	update(t, s, by(2), func(tx *store.Tx) error {
+		now := w.now(tx)
+		for _, id := range []string{"a", "b"} {
+			r, err := tx.ResourceByID(now, "user", id)
+			if err != nil {
+				return err
+			}
+			keys[id] = r.Key
+			p, err := tx.AddPerson(console.Person{Name: id})
+			if err != nil {
+				return err
+			}
+			if err := tx.SetAccountOwner(r.Key, p, store.OwnerSet); err != nil {
+				return err
+			}
+		}
+		e, err := tx.EntitlementByID(now, "group:admins:member")
+		if err != nil {
+			return err
+		}
+		admins = e.Key
+		return tx.SetRoleMap(w.app, console.RoleMap{Roles: []console.AppRole{{Name: "Admin", Admin: true, Entitlements: []console.EntitlementKey{admins}}}}, 1)
+	})
+	count := func(want int) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			a, err := tx.Admins(w.app)
+			if got := a.Count(); err != nil || got != want {
+				t.Errorf("%d administrators, %v; want %d", got, err, want)
+			}
+			return nil
+		})
+	}
+	typ := func(id string) (typ console.AccountType) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			a, err := tx.App(w.app)
+			if err != nil {
+				return err
+			}
+			r, err := tx.Account(w.now(tx), keys[id])
+			if err != nil {
+				return err
+			}
+			typ, err = tx.AccountType(w.now(tx), a.Roles, r)
+			return err
+		})
+		return typ
+	}
+	machines := func(want ...string) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) error {
+			a, err := tx.App(w.app)
+			if err != nil {
+				return err
+			}
+			for _, kinds := range [][]console.AccountKind{{console.AccountService, console.AccountSystem}, {console.AccountUnspecified, console.AccountHuman}} {
+				page, err := tx.FilterAccounts(w.now(tx), store.AccountFilter{Kinds: kinds, Roles: a.Roles}, store.ResourceAfter{}, 10)
+				if err != nil {
+					return err
+				}
+				var got []string
+				for _, r := range page.Rows {
+					got = append(got, r.ID)
+				}
+				if kinds[0] == console.AccountService && !slices.Equal(got, want) || kinds[0] != console.AccountService && len(got) != 2-len(want) {
+					t.Errorf("accounts of types %v: %v; for services are %v", kinds, got, want)
+				}
+			}
+			return nil
+		})
+	}
+	count(2)
+	machines()
+	update(t, s, byPerson(10, "p"), func(tx *store.Tx) error { return tx.SetAccountKind(keys["a"], console.AccountService) })
+	count(1)
+	machines("a")
+	before := chainHead(t, s)
+	update(t, s, by(11), func(tx *store.Tx) error { return tx.SetAccountKind(keys["a"], console.AccountService) })
+	if chainHead(t, s) != before {
+		t.Error("the same type again is an event")
+	}
+	if got, want := typ("a"), (console.AccountType{Kind: console.AccountService, By: console.TypeByPerson}); got != want {
+		t.Errorf("type %+v, want %+v", got, want)
+	}
+	update(t, s, by(12), func(tx *store.Tx) error {
+		return tx.SetRoleMap(w.app, console.RoleMap{Roles: []console.AppRole{{Name: "Admin", Admin: true, Kind: console.AccountSystem, Entitlements: []console.EntitlementKey{admins}}}}, 1)
+	})
+	count(0)
+	machines("a", "b")
+	if got, want := typ("b"), (console.AccountType{Kind: console.AccountSystem, By: console.TypeByRole}); got != want {
+		t.Errorf("type %+v, want %+v", got, want)
+	}
+	update(t, s, by(13), func(tx *store.Tx) error { return tx.SetAccountKind(keys["b"], console.AccountHuman) })
+	count(1)
+	machines("a")
+	update(t, s, by(20), func(tx *store.Tx) error { return tx.SetAccountKind(keys["a"], console.AccountUnspecified) })
+	for _, priority := range []console.Priority{console.PriorityUnknown, console.HighestWins, console.LowestWins} {
+		update(t, s, by(21), func(tx *store.Tx) error {
+			return tx.SetRoleMap(w.app, console.RoleMap{Priority: priority, Roles: []console.AppRole{{Name: "None"}, {Name: "Admin", Admin: true, Kind: console.AccountSystem, Entitlements: []console.EntitlementKey{admins}}}}, 1)
+		})
+		machines("a")
+	}
+	if got := typ("a"); got.By != console.TypeByRole {
+		t.Errorf("after it was taken back: %+v", got)
+	}
+	view(t, s, func(tx *store.Tx) error {
+		for minute, want := range map[int]console.AccountKind{9: 0, 10: console.AccountService, 19: console.AccountService, 21: 0} {
+			if k, err := tx.AccountKind(keys["a"], at(minute)); err != nil || k.Kind != want {
+				t.Errorf("at %d: %+v, %v", minute, k, err)
+			}
+		}
+		if k, err := tx.AccountKind(keys["a"], at(15)); err != nil || k.By != console.ByPerson("p") || !k.From.Equal(at(10)) {
+			t.Errorf("who said so: %+v, %v", k, err)
+		}
+		if _, due, err := tx.DueAt(console.DueMatch, string(w.app)); err != nil || !due {
+			t.Errorf("the app's accounts are not matched again: %v", err)
+		}
+		return nil
+	})
+	fails(t, s, by(30), "an unknown type", baton.Invalid, func(tx *store.Tx) error { return tx.SetAccountKind(keys["a"], 9) })
+	fails(t, s, by(30), "no account", baton.NotFound, func(tx *store.Tx) error { return tx.SetAccountKind(99999, console.AccountHuman) })
 	checkChain(t, s)
 }

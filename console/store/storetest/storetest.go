@@ -87,6 +87,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Reason", testReason},
 		{"Bar", testBar},
 		{"AccountOwner", testAccountOwner},
+		{"AccountKind", testAccountKind},
 		{"Admins", testAdmins},
 		{"Operation", testOperation},
 		{"OperationGuards", testOperationGuards},
