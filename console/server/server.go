@@ -232,6 +232,19 @@ func (s *Server) run(ctx context.Context, scratch string) error {
 	return s.serve(ctx, l, applied)
 }
 
+// authority returns the certificate authority that connectors need to trust, in PEM; "" where
+// they trust it anyway.
+func (s *Server) authority() (string, error) {
+	if s.trust == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(s.trust)
+	if err != nil {
+		return "", baton.Errorf(baton.Storage, "certificate authority: %w", err)
+	}
+	return string(b), nil
+}
+
 // assemble makes the parts that serve.
 func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	ingester := &ingest.Ingester{Store: s.in.Store, Now: s.config.Now, Scratch: scratch}
@@ -257,7 +270,11 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	if err := os.Mkdir(s.hosted.Scratch, 0o700); err != nil {
 		return baton.Errorf(baton.Storage, "hosted connectors: %w", err)
 	}
-	pages := web.New(web.Config{Console: s.console, URL: s.url, Demo: s.config.Demo, Log: s.log.With("component", "web"), Ending: s.ending})
+	ca, err := s.authority()
+	if err != nil {
+		return err
+	}
+	pages := web.New(web.Config{Console: s.console, URL: s.url, CA: ca, Demo: s.config.Demo, Log: s.log.With("component", "web"), Ending: s.ending})
 	mux := http.NewServeMux()
 	calls := s.rpc.Handler()
 	mux.Handle(rpc.CallPath, calls)

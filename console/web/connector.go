@@ -263,7 +263,9 @@ type settingsPage struct {
 	Problem  *problem
 	Rotated  *govern.Rotated
 	Snippets []snippet
-	Now      time.Time
+	// SnippetChoices are the products whose snippets Rotate can show, for a connector of any kind.
+	SnippetChoices []govern.Product
+	Now            time.Time
 	// Fields are the connector's own settings, for one that the console hosts.
 	Fields, Advanced []settingField
 	Findings         []baton.Finding // of the test that was just made
@@ -386,6 +388,13 @@ func (c *call) editSettings() (settingsPage, error) {
 		return p, c.console().Require(c.ctx(), c.caller, console.ConfigureConnectors, console.Object{App: &p.Head.App, Connector: &p.Head.Connector})
 	}
 	p.Editing = true
+	if p.Product.Name == govern.Generic.Name {
+		for _, product := range c.console().Catalog("") {
+			if product.Name != govern.Generic.Name {
+				p.SnippetChoices = append(p.SnippetChoices, product)
+			}
+		}
+	}
 	if err := c.addFields(&p); err != nil {
 		return p, err
 	}
@@ -475,7 +484,13 @@ func rotateCredentials(c *call) error {
 		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, p)
 	}
 	p.Rotated = &r
-	p.Snippets = snippets(p.Product, r)
+	product := p.Product
+	if product.Name == govern.Generic.Name {
+		if chosen, err := c.console().Product(c.r.PostFormValue("snippets")); err == nil {
+			product = chosen
+		}
+	}
+	p.Snippets = snippets(product, r, c.site.CA)
 	return c.page("connector-settings", p.Head.Connector.Name, p)
 }
 

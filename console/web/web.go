@@ -25,6 +25,9 @@ type Config struct {
 	// unencrypted connections.
 	URL *url.URL
 	Log *slog.Logger // nil: none
+	// CA is the certificate authority of the console's own certificate, in PEM, where connectors
+	// do not trust it anyway.
+	CA string
 	// Demo are the people as whom everybody can sign in with one click; nil except in the
 	// demo.
 	Demo []DemoPerson
