@@ -39,6 +39,7 @@ type By struct {
 	At         time.Time
 	Actor      Actor
 	OnBehalfOf ID     // the person whose decision the actor takes as a delegate
+	Client     ID     // the credential through which the actor calls; "" for pages and the console
 	Request    string // id of the call, as in logs
 	Address    string // network address that the call came from
 }

@@ -16,6 +16,7 @@ type Event struct {
 	At          time.Time       `json:"at"`
 	Actor       Actor           `json:"actor"`
 	OnBehalfOf  ID              `json:"on_behalf_of,omitempty"`
+	Client      ID              `json:"client,omitempty"` // the credential that was used
 	Request     string          `json:"request,omitempty"`
 	Address     string          `json:"address,omitempty"`
 	App         ID              `json:"app,omitempty"`

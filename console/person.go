@@ -13,7 +13,9 @@ type Person struct {
 	Manager    ID // "" when unknown
 	Department string
 	Roles      []ConsoleRole
-	Version    int64 // counts the changes, for optimistic locking
+	// Service marks what is no human: it acts through clients and has no login.
+	Service bool
+	Version int64 // counts the changes, for optimistic locking
 }
 
 // Canonical returns the identity by which persons are compared: people merged into one

@@ -109,7 +109,7 @@ type EntitlementView struct {
 
 // Entitlement returns an entitlement and up to n of its holders.
 func (c *Console) Entitlement(ctx context.Context, caller Caller, app console.ID, key console.EntitlementKey, after store.HolderAfter, n int) (v EntitlementView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = EntitlementView{}
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {
@@ -172,7 +172,7 @@ type AccountView struct {
 
 // Account returns an account and up to n of the entitlements that it holds.
 func (c *Console) Account(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, after console.EntitlementKey, n int) (v AccountView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {
 			return err

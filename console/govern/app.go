@@ -95,7 +95,7 @@ func persons(tx *store.Tx, ids []console.ID) ([]console.Person, error) {
 
 // App returns an app that the caller sees.
 func (c *Console) App(ctx context.Context, caller Caller, id console.ID) (s AppSummary, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(id), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, id, console.SeeAccessCounts)
 		if err != nil {
 			return err
@@ -204,7 +204,7 @@ type AccountPage struct {
 
 // Accounts returns a page of an app's accounts.
 func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (p AccountPage, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(q.App), func(tx *store.Tx, me console.Person) error {
 		p = AccountPage{}
 		a, err := seeApp(tx, me, q.App, console.SeeAccess)
 		if err != nil {
@@ -362,7 +362,7 @@ type EntitlementPage struct {
 
 // Entitlements returns a page of an app's entitlements.
 func (c *Console) Entitlements(ctx context.Context, caller Caller, q EntitlementQuery) (p EntitlementPage, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(q.App), func(tx *store.Tx, me console.Person) error {
 		p = EntitlementPage{}
 		a, err := seeApp(tx, me, q.App, console.SeeAccess)
 		if err != nil {

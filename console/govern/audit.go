@@ -227,7 +227,7 @@ type AuditLine struct {
 // export itself becomes an event. It needs the right to read every event.
 func (c *Console) ExportAudit(ctx context.Context, caller Caller, f AuditFilter, write func(AuditLine) error) error {
 	var after, last int64
-	err := c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err := c.change(ctx, caller, reading, func(tx *store.Tx, me console.Person) error {
 		if err := console.SeeAudit.Check(me, console.Object{}); err != nil {
 			return err
 		}

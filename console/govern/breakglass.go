@@ -94,7 +94,7 @@ func (c *Console) EndBreakGlass(ctx context.Context, caller Caller) error {
 
 // HasBreakGlass reports whether there is a login for emergencies that works.
 func (c *Console) HasBreakGlass(ctx context.Context, caller Caller) (has bool, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
 			return err
 		}

@@ -168,7 +168,7 @@ type ConnectorView struct {
 
 // Connector returns a connector.
 func (c *Console) Connector(ctx context.Context, caller Caller, id console.ID) (v ConnectorView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		con, a, err := seeConnector(tx, me, id, console.SeeConnectors)
 		if err != nil {
 			return err
@@ -216,7 +216,7 @@ func seeConnector(tx *store.Tx, me console.Person, id console.ID, right console.
 
 // Syncs returns up to n syncs of a connector, the newest first, and whether there are more.
 func (c *Console) Syncs(ctx context.Context, caller Caller, id console.ID, before store.SyncBefore, n int) (syncs []console.Sync, more bool, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.SeeConnectors); err != nil {
 			return err
 		}
@@ -234,7 +234,7 @@ func (c *Console) Syncs(ctx context.Context, caller Caller, id console.ID, befor
 // Tasks returns up to n tasks of a connector, the newest first, before the one with a
 // number, and the number before which the list goes on; 0 at its end.
 func (c *Console) Tasks(ctx context.Context, caller Caller, id console.ID, before int64, n int) (tasks []rpc.Task, next int64, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.SeeConnectors); err != nil {
 			return err
 		}
@@ -261,16 +261,16 @@ type NewConnector struct {
 
 // AddConnector adds a connector to an app, or to a new one that the caller owns.
 func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnector) (id console.ID, err error) {
-	product, err := c.Product(n.Product)
-	if err != nil {
-		return "", err
-	}
 	n.Name, n.NewApp = strings.TrimSpace(n.Name), strings.TrimSpace(n.NewApp)
 	if max(utf8.RuneCountInString(n.Name), utf8.RuneCountInString(n.NewApp)) > maxName {
 		return "", baton.Errorf(baton.Invalid, "a name is longer than %d characters", maxName)
 	}
-	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.change(ctx, caller, configuring.in(n.App), func(tx *store.Tx, me console.Person) error {
 		if err := console.AddConnectors.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		product, err := c.Product(n.Product)
+		if err != nil {
 			return err
 		}
 		app, err := appFor(tx, me, n)
@@ -331,7 +331,7 @@ type Candidates struct {
 // Candidates returns the apps and people that a new connector can be given to, up to
 // [store.PageSize] of each.
 func (c *Console) Candidates(ctx context.Context, caller Caller) (found Candidates, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		if err := console.AddConnectors.Check(me, console.Object{}); err != nil {
 			return err
 		}
@@ -387,12 +387,12 @@ func (c *Console) Rotate(ctx context.Context, caller Caller, id console.ID) (r R
 
 func (c *Console) rotate(ctx context.Context, caller Caller, id console.ID) (r Rotated, err error) {
 	now := c.now()
-	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
 		if err != nil {
 			return err
 		}
-		if err := c.recent(caller); err != nil {
+		if err := c.recentOrClient(caller); err != nil {
 			return err
 		}
 		if len(c.hosts) == 0 {
@@ -424,11 +424,11 @@ func (c *Console) rotate(ctx context.Context, caller Caller, id console.ID) (r R
 
 // RevokeCredential ends a credential of a connector at once.
 func (c *Console) RevokeCredential(ctx context.Context, caller Caller, id console.ID, clientID string) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.ConfigureConnectors); err != nil {
 			return err
 		}
-		if err := c.recent(caller); err != nil {
+		if err := c.recentOrClient(caller); err != nil {
 			return err
 		}
 		if _, err := rpcstore.CredentialOf(tx, string(id), clientID); err != nil {
@@ -440,7 +440,7 @@ func (c *Console) RevokeCredential(ctx context.Context, caller Caller, id consol
 
 // PauseConnector pauses or resumes a connector.
 func (c *Console) PauseConnector(ctx context.Context, caller Caller, id console.ID, paused bool) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
 		if err != nil || con.Paused == paused {
 			return err
@@ -452,7 +452,7 @@ func (c *Console) PauseConnector(ctx context.Context, caller Caller, id console.
 
 // SyncNow lets a connector sync at once, and by its interval from then on.
 func (c *Console) SyncNow(ctx context.Context, caller Caller, id console.ID) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
 		if err != nil {
 			return err
@@ -480,7 +480,7 @@ const maxName = 200
 
 // ConfigureConnector changes the settings of a connector.
 func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id console.ID, s ConnectorSettings) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
 		if err != nil {
 			return err
@@ -498,7 +498,7 @@ func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id cons
 
 // JudgeSync applies or discards a held sync, with a reason.
 func (c *Console) JudgeSync(ctx context.Context, caller Caller, id, sync console.ID, apply bool, why string) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.JudgeHeldSyncs); err != nil {
 			return err
 		}
@@ -515,7 +515,11 @@ func (c *Console) JudgeSync(ctx context.Context, caller Caller, id, sync console
 		if !apply {
 			return tx.EndSync(sync, console.SyncDiscarded, why)
 		}
-		if err := c.recent(caller); err != nil {
+		proved := c.recentOrClient
+		if slices.ContainsFunc(s.Holds, func(h console.Hold) bool { return h.Kind == console.HoldAdmins }) {
+			proved = c.recent
+		}
+		if err := proved(caller); err != nil {
 			return err
 		}
 		if err := tx.ConfirmSync(sync, why); err != nil {

@@ -65,7 +65,9 @@ func (c *Console) Now() time.Time { return c.now() }
 // Caller is who asks.
 type Caller struct {
 	Person  console.Person
-	Session console.Session
+	Session console.Session // of a browser; zero for a client
+	// Client is the credential that a program calls with; nil for a browser.
+	Client  *console.Client
 	Request string // id of the call, as in logs
 	Address string // network address that the call came from
 	Route   string // method and pattern of the call, for example "GET /people/{person}"
@@ -77,14 +79,25 @@ type Caller struct {
 
 // by returns who runs a command of the caller.
 func (c *Console) by(caller Caller) console.By {
-	return console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address}
+	by := console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address}
+	if caller.Client != nil {
+		by.Client = caller.Client.ID
+	}
+	return by
 }
 
-// update runs a command of the caller. The person is read again in its transaction:
-// somebody who was disabled or lost a role meanwhile may not.
+// update runs a command of a caller who is signed in to the pages. Clients may not: see
+// [Console.change].
 func (c *Console) update(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
+	return c.change(ctx, caller, session, fn)
+}
+
+// change runs a command of the caller, which clients with a permit may run, too. The person
+// is read again in its transaction, and so is the client: somebody who was disabled or lost a
+// role meanwhile may not.
+func (c *Console) change(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) error) error {
 	return c.denied(ctx, caller, c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
-		me, err := active(tx, caller)
+		me, err := c.active(tx, caller, p)
 		if err != nil {
 			return err
 		}
@@ -92,10 +105,15 @@ func (c *Console) update(ctx context.Context, caller Caller, fn func(tx *store.T
 	}))
 }
 
-// view runs a query of the caller.
+// view runs a query of the caller, which clients that may read may run, too.
 func (c *Console) view(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
+	return c.read(ctx, caller, reading, fn)
+}
+
+// read runs a query of the caller, which clients with a permit may run, too.
+func (c *Console) read(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) error) error {
 	return c.denied(ctx, caller, c.store.View(ctx, func(tx *store.Tx) error {
-		me, err := active(tx, caller)
+		me, err := c.active(tx, caller, p)
 		if err != nil {
 			return err
 		}
@@ -106,7 +124,7 @@ func (c *Console) view(ctx context.Context, caller Caller, fn func(tx *store.Tx,
 // Require refuses a caller who has no right for an object, for pages that show nothing but a
 // form.
 func (c *Console) Require(ctx context.Context, caller Caller, right console.Right, o console.Object) error {
-	return c.view(ctx, caller, func(_ *store.Tx, me console.Person) error { return right.Check(me, o) })
+	return c.read(ctx, caller, session, func(_ *store.Tx, me console.Person) error { return right.Check(me, o) })
 }
 
 // denied records a call that was refused for want of a right, and returns its error. A call
@@ -126,7 +144,16 @@ func (c *Console) denied(ctx context.Context, caller Caller, err error) error {
 	return err
 }
 
-func active(tx *store.Tx, caller Caller) (console.Person, error) {
+// active returns the person who calls, as it is now. Unauthenticated if the person or the
+// client does not count any more; PermissionDenied if the client has no permit.
+func (c *Console) active(tx *store.Tx, caller Caller, p permit) (console.Person, error) {
+	if caller.Client != nil {
+		client, me, err := tx.ClientOfToken(caller.token, c.now())
+		if err == nil {
+			err = p.check(tx, &client)
+		}
+		return me, err
+	}
 	me, err := tx.Person(caller.Person.ID)
 	if err == nil && (me.Status != console.PersonActive || me.MergedInto != "") {
 		err = baton.Errorf(baton.Unauthenticated, "%s is not active", me.Name)
@@ -134,8 +161,21 @@ func active(tx *store.Tx, caller Caller) (console.Person, error) {
 	return me, err
 }
 
-// recent refuses a sensitive command of a caller who signed in some time ago.
+// recent refuses a sensitive command of a caller who signed in some time ago. It refuses
+// every client: see [Console.recentOrClient].
 func (c *Console) recent(caller Caller) error {
+	if caller.Client != nil {
+		return errClient
+	}
+	return c.recentOrClient(caller)
+}
+
+// recentOrClient refuses a sensitive command of a caller who signed in to the pages some time
+// ago. Clients prove their key for every token, and somebody proved more when they were made.
+func (c *Console) recentOrClient(caller Caller) error {
+	if caller.Client != nil {
+		return nil
+	}
 	if caller.Session.Recent(c.now()) {
 		return nil
 	}

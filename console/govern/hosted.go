@@ -71,7 +71,7 @@ func (c *Console) hostedProduct(con console.Connector) (Product, error) {
 
 // HostedSettings returns what a hosted connector is configured with.
 func (c *Console) HostedSettings(ctx context.Context, caller Caller, id console.ID) (s HostedSettings, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func isAddress(s baton.Setting) bool {
 // given stays as it is, unless an address changes: nobody can have a secret sent elsewhere
 // without knowing it.
 func (c *Console) ConfigureHosted(ctx context.Context, caller Caller, id console.ID, texts map[string]string, secrets map[string]baton.Secret) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
 		if err != nil {
 			return err
@@ -196,7 +196,7 @@ const testTimeout = 30 * time.Second
 // TestHosted runs the connector's own examination of its upstream, with the settings that
 // are saved.
 func (c *Console) TestHosted(ctx context.Context, caller Caller, id console.ID) (findings []baton.Finding, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		_, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
 		return err
 	})

@@ -40,7 +40,7 @@ type Proofs struct {
 
 // Proofs returns the ways in which the caller can prove again who it is.
 func (c *Console) Proofs(ctx context.Context, caller Caller) (p Proofs, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		p = Proofs{}
 		l, err := tx.Login(me.ID)
 		if err != nil && baton.KindOf(err) != baton.NotFound {

@@ -93,7 +93,7 @@ func versionOf(h hash.Hash) Version { return Version(hex.EncodeToString(h.Sum(ni
 
 // look runs a query of the caller if the session is still there.
 func (c *Console) look(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
-	return c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		if _, _, err := tx.Session(caller.token, c.now()); err != nil {
 			if baton.KindOf(err) == baton.NotFound {
 				err = baton.Errorf(baton.Unauthenticated, "the session has ended")

@@ -226,7 +226,7 @@ func (c *Console) prove(ctx context.Context, name string, password baton.Secret,
 // StepUp proves the caller again, for sensitive commands.
 func (c *Console) StepUp(ctx context.Context, caller Caller, password baton.Secret, code string) error {
 	var name string
-	err := c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err := c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		l, err := tx.Login(me.ID)
 		name = l.Name
 		return err

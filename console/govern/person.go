@@ -53,7 +53,11 @@ const maxAccountHolds = 50
 // Person returns a person, with the accounts in all apps. Owners of apps see the people to
 // whom accounts of these belong, with those accounts only.
 func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v PersonView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	p := reading
+	if id == caller.Person.ID {
+		p = own
+	}
+	err = c.read(ctx, caller, p, func(tx *store.Tx, me console.Person) error {
 		v = PersonView{}
 		p, accounts, err := c.seePerson(tx, me, id)
 		if err != nil {

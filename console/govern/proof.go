@@ -42,7 +42,7 @@ var accountEntitlement = store.Entitlement{Entitlement: console.Entitlement{Key:
 
 // Access returns one access of an app.
 func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, at TimelineAt, n int) (v AccessView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = AccessView{People: map[console.ID]string{}}
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {

@@ -66,7 +66,7 @@ const (
 
 // AppRoles returns how an app's entitlements become roles, and what is proposed.
 func (c *Console) AppRoles(ctx context.Context, caller Caller, app console.ID) (v RolesView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = RolesView{}
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {
@@ -227,7 +227,7 @@ func roleVersions(tx *store.Tx, app console.ID) (versions []RoleVersion, err err
 // FindEntitlements returns up to n entitlements of an app whose name begins with a text, for
 // somebody who maps roles.
 func (c *Console) FindEntitlements(ctx context.Context, caller Caller, app console.ID, search string, n int) (found []RoleEntitlement, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		found = nil
 		a, err := seeApp(tx, me, app, console.ConfigureApps)
 		if err != nil {

@@ -16,7 +16,7 @@ type SessionView struct {
 
 // Sessions returns the caller's sessions, the one that was used last first.
 func (c *Console) Sessions(ctx context.Context, caller Caller) (all []SessionView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		all = nil
 		sessions, err := tx.Sessions(me.ID, c.now())
 		for _, s := range sessions {

@@ -394,7 +394,7 @@ type PastHolding struct {
 // AccountHistory returns what an account of an app held, up to n of it, and up to n entries
 // of its timeline.
 func (c *Console) AccountHistory(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, before store.PastBefore, at TimelineAt, n int) (h AccountHistory, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		h = AccountHistory{}
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {
@@ -482,7 +482,7 @@ type EntitlementHistory struct {
 // EntitlementHistory returns who held an entitlement of an app, up to n of them, and up to n
 // entries of its timeline.
 func (c *Console) EntitlementHistory(ctx context.Context, caller Caller, app console.ID, key console.EntitlementKey, before store.PastBefore, at TimelineAt, n int) (h EntitlementHistory, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		h = EntitlementHistory{}
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {

@@ -130,7 +130,7 @@ func (c *Console) AddApp(ctx context.Context, caller Caller, name string) (id co
 	if name = strings.TrimSpace(name); utf8.RuneCountInString(name) > maxName {
 		return "", baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
 	}
-	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.change(ctx, caller, configuring, func(tx *store.Tx, me console.Person) error {
 		if err := console.AddApps.Check(me, console.Object{}); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ type Receive func(ctx context.Context, by console.Actor, connector console.ID, f
 
 // MayUpload refuses a caller who may not bring files of a connector.
 func (c *Console) MayUpload(ctx context.Context, caller Caller, connector console.ID) error {
-	return c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.read(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) error {
 		_, _, err := seeConnector(tx, me, connector, console.ConfigureConnectors)
 		return err
 	})
@@ -36,7 +36,7 @@ func (c *Console) Upload(ctx context.Context, caller Caller, connector console.I
 		return "", err
 	}
 	var refused error
-	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.change(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) error {
 		refused = nil
 		con, _, err := seeConnector(tx, me, connector, console.ConfigureConnectors) // rights can end while a large file comes
 		if err != nil {

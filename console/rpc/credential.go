@@ -41,7 +41,8 @@ type Token struct {
 	ClientID string
 	Expires  time.Time
 	// Assertion identifies, for its client, the signed assertion that was exchanged for
-	// the token. The store remembers it until AssertionExpires: it may be used once.
+	// the token. The store remembers it until AssertionExpires: it may be used once. It is
+	// empty for a client that sent its secret.
 	Assertion        string
 	AssertionExpires time.Time
 }
@@ -69,21 +70,49 @@ var credentialName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$`)
 // and cannot be shown again. The client id begins with name (up to 64 lower-case
 // letters, digits and dashes) and holds host, the host[:port] that the connector calls.
 func NewCredential(connector, name, host string, now time.Time) (Credential, baton.Secret, error) {
+	clientID, public, secret, err := NewKey(name, host, connectorKind)
+	if err != nil {
+		return Credential{}, baton.Secret{}, err
+	}
+	return Credential{ClientID: clientID, Connector: connector, PublicKey: public, Created: now}, secret, nil
+}
+
+// connectorKind ends the client ids of connectors.
+const connectorKind = "baton"
+
+// NewKey returns a new client id that ends with a kind of clients, its public key, and the
+// secret that holds the private one.
+func NewKey(name, host, kind string) (clientID string, public ed25519.PublicKey, secret baton.Secret, err error) {
 	if !credentialName.MatchString(name) {
-		return Credential{}, baton.Secret{}, baton.Errorf(baton.Invalid, "rpc: new credential: %q is not 1 to 64 lower-case letters, digits and dashes", name)
+		return "", nil, secret, baton.Errorf(baton.Invalid, "rpc: new credential: %q is not 1 to 64 lower-case letters, digits and dashes", name)
 	}
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		return Credential{}, baton.Secret{}, baton.Errorf(baton.Internal, "rpc: new credential: %w", err)
+		return "", nil, secret, baton.Errorf(baton.Internal, "rpc: new credential: %w", err)
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(100_000))
 	if err != nil {
-		return Credential{}, baton.Secret{}, baton.Errorf(baton.Internal, "rpc: new credential: %w", err)
+		return "", nil, secret, baton.Errorf(baton.Internal, "rpc: new credential: %w", err)
 	}
-	return Credential{
-		ClientID:  fmt.Sprintf("%s-%05d@%s/baton", name, n, host),
-		Connector: connector, PublicKey: public, Created: now,
-	}, encodeSecret(host, private), nil
+	return fmt.Sprintf("%s-%05d@%s/%s", name, n, host, kind), public, encodeSecret(host, private), nil
+}
+
+// PublicKeyOf returns the public key that belongs to a secret.
+func PublicKeyOf(secret baton.Secret) (ed25519.PublicKey, error) {
+	// The text is secret: errors say nothing of it.
+	parts := strings.SplitN(secret.Reveal(), ":", 4)
+	if len(parts) != 4 || parts[2] != "v1" {
+		return nil, baton.Errorf(baton.Invalid, "the client secret does not have the form of one")
+	}
+	var jwk struct{ Kty, Crv, D string }
+	if err := decodePart(parts[3], &jwk); err != nil || jwk.Kty != "OKP" || jwk.Crv != "Ed25519" {
+		return nil, baton.Errorf(baton.Invalid, "the client secret holds no Ed25519 key")
+	}
+	seed, err := base64.RawURLEncoding.Strict().DecodeString(jwk.D)
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, baton.Errorf(baton.Invalid, "the client secret holds no Ed25519 key")
+	}
+	return ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), nil
 }
 
 // encodeSecret returns the secret in the form that connectors take: four parts between

@@ -24,6 +24,10 @@ type Config struct {
 	// assertion may be addressed to any of them.
 	Hosts []string
 
+	// Clients are credentials of others, which get their tokens at [TokenPath], too. They
+	// may not call this server. nil: none.
+	Clients Clients
+
 	Poll          time.Duration // how long a host waits when no task is due; 0: 5 seconds
 	Heartbeat     time.Duration // how often a host reports that it works on a task; 0: 30 seconds
 	TokenLifetime time.Duration // 0: 10 minutes

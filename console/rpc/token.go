@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"baton"
@@ -21,8 +23,19 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // maxForm limits the body of a token request, in bytes.
 const maxForm = 64 << 10
 
+// Clients are the credentials of those who call other interfaces than this one, and get
+// their tokens here as well.
+type Clients interface {
+	// Credential returns a credential, also one that is revoked. NotFound if there is none.
+	Credential(ctx context.Context, clientID string) (Credential, error)
+	// AddToken records a token and that its credential was used. Unauthenticated if the
+	// credential is not good; AlreadyExists if the assertion was used before.
+	AddToken(ctx context.Context, now time.Time, t Token) error
+}
+
 // ServeToken answers POST /auth/v1/token: client credentials of RFC 6749, the client
-// authenticated by an [Assertion] (RFC 7523).
+// authenticated by an [Assertion] (RFC 7523). Clients that are no connectors may send their
+// secret in its place; only the public key that belongs to it is compared.
 func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
@@ -40,7 +53,7 @@ func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	clientID := r.PostForm.Get("client_id")
-	token, err := s.issueToken(r.Context(), clientID, r.PostForm.Get("client_assertion_type"), r.PostForm.Get("client_assertion"))
+	token, err := s.issueToken(r.Context(), clientID, r.PostForm)
 	switch kind := baton.KindOf(err); {
 	case err == nil:
 		writeJSON(w, http.StatusOK, map[string]any{
@@ -60,31 +73,47 @@ func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) {
 
 // issueToken returns a new token for the client. The error is Unauthenticated if the
 // client does not prove who it is.
-func (s *Server) issueToken(ctx context.Context, clientID, kind, text string) (baton.Secret, error) {
+func (s *Server) issueToken(ctx context.Context, clientID string, form url.Values) (baton.Secret, error) {
 	fail := func(err error) (baton.Secret, error) {
 		return baton.Secret{}, baton.Errorf(baton.Unauthenticated, "%w", err)
 	}
-	if kind != assertionType {
-		return fail(fmt.Errorf("client_assertion_type is %q, want %q", kind, assertionType))
+	var clients Clients = s.config.Store
+	other := s.config.Clients != nil && !strings.HasSuffix(clientID, "/"+connectorKind)
+	if other {
+		clients = s.config.Clients
 	}
-	credential, err := s.config.Store.Credential(ctx, clientID)
+	credential, err := clients.Credential(ctx, clientID)
 	if baton.KindOf(err) == baton.NotFound {
 		return fail(errors.New("no credential has this client id"))
 	}
 	if err != nil {
 		return baton.Secret{}, err
 	}
-	a, err := ParseAssertion(text)
-	if err != nil {
-		return fail(err)
-	}
 	now := s.config.Now()
-	if err := a.Check(clientID, credential.PublicKey, s.config.Hosts, now); err != nil {
-		return fail(err)
-	}
 	token := baton.NewSecret(rand.Text())
-	err = s.config.Store.AddToken(ctx, now, Token{Hash: sha256.Sum256([]byte(token.Reveal())), ClientID: clientID,
-		Expires: now.Add(s.config.TokenLifetime), Assertion: a.ID, AssertionExpires: a.RememberUntil()})
+	issued := Token{Hash: sha256.Sum256([]byte(token.Reveal())), ClientID: clientID, Expires: now.Add(s.config.TokenLifetime)}
+	switch kind := form.Get("client_assertion_type"); {
+	case kind == assertionType:
+		a, err := ParseAssertion(form.Get("client_assertion"))
+		if err == nil {
+			err = a.Check(clientID, credential.PublicKey, s.config.Hosts, now)
+		}
+		if err != nil {
+			return fail(err)
+		}
+		issued.Assertion, issued.AssertionExpires = a.ID, a.RememberUntil()
+	case kind == "" && other && form.Has("client_secret"):
+		key, err := PublicKeyOf(baton.NewSecret(form.Get("client_secret")))
+		if err != nil {
+			return fail(err)
+		}
+		if !key.Equal(credential.PublicKey) {
+			return fail(errors.New("the client secret is another one"))
+		}
+	default:
+		return fail(fmt.Errorf("client_assertion_type is %q, want %q", kind, assertionType))
+	}
+	err = clients.AddToken(ctx, now, issued)
 	if baton.KindOf(err) == baton.AlreadyExists {
 		return fail(err)
 	}

@@ -249,6 +249,7 @@ func (s *Server) authority() (string, error) {
 func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	ingester := &ingest.Ingester{Store: s.in.Store, Now: s.config.Now, Scratch: scratch}
 	s.calls = rpc.Config{Store: rpcstore.New(s.in.Store), Hosts: s.hosts, Poll: s.config.Poll, MaxUpload: ingest.MaxFile, Now: s.config.Now, Log: s.log,
+		Clients: rpcstore.NewClients(s.in.Store),
 		Received: func(ctx context.Context, u rpc.Upload, content io.Reader) error {
 			if u.Kind != rpc.SyncFile {
 				return nil

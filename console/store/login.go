@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/sha256"
+	"errors"
 	"time"
 
 	"baton"
@@ -18,14 +19,18 @@ func personOwner(person console.ID) string { return "person/" + string(person) }
 // SetLogin sets how a person signs in and ends the person's sessions and invitations. A zero
 // code secret keeps the one that is set. AlreadyExists if the name is taken.
 func (t *Tx) SetLogin(l console.Login, code baton.Secret) error {
-	if _, err := t.lockPerson(l.Person); err != nil {
+	p, err := t.lockPerson(l.Person)
+	if err != nil {
 		return err
+	}
+	if p.Service {
+		return errService
 	}
 	l.Name = console.NormalizeEmail(l.Name)
 	if err := need("the login name", l.Name); err != nil {
 		return err
 	}
-	err := t.insert("login "+quote(l.Name), `INSERT INTO login (person, name, password, last_step, break_glass) VALUES ($1, $2, $3, $4, $5)
+	err = t.insert("login "+quote(l.Name), `INSERT INTO login (person, name, password, last_step, break_glass) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (person) DO UPDATE SET name = excluded.name, password = excluded.password, last_step = excluded.last_step, break_glass = excluded.break_glass`,
 		l.Person, []byte(l.Name), l.Password, l.LastStep, l.BreakGlass)
 	if err != nil {
@@ -46,8 +51,10 @@ func (t *Tx) SetLogin(l console.Login, code baton.Secret) error {
 // the console. Whatever else lets somebody in, or acts in the name of a person, is ended here
 // as well, and only here.
 func (t *Tx) EndAccess(person console.ID) error {
-	return t.endLogin(person)
+	return errors.Join(t.endLogin(person), t.revokeClients(person))
 }
+
+var errService = baton.Errorf(baton.Refused, "a service has no login")
 
 // endLogin ends the sessions and invitations of a person.
 func (t *Tx) endLogin(person console.ID) error {
@@ -112,6 +119,9 @@ func (t *Tx) Invite(person console.ID, hash [sha256.Size]byte, expires time.Time
 	}
 	if err := t.keepBreakGlass(person); err != nil {
 		return err
+	}
+	if p.Service {
+		return errService
 	}
 	if _, err := t.e.Exec("DELETE FROM invitation WHERE person = $1", person); err != nil {
 		return err

@@ -22,9 +22,9 @@ func (t *Tx) AddPerson(p console.Person) (console.ID, error) {
 	if err := need("the person's name", p.Name); err != nil {
 		return "", err
 	}
-	err := t.insert("person "+string(p.ID), `INSERT INTO person (id, name, sort_key, status, manager, department, created, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 1)`,
-		p.ID, []byte(p.Name), console.SortKey(p.Name), p.Status, null(p.Manager), []byte(p.Department), t.by.At)
+	err := t.insert("person "+string(p.ID), `INSERT INTO person (id, name, sort_key, status, manager, department, service, created, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)`,
+		p.ID, []byte(p.Name), console.SortKey(p.Name), p.Status, null(p.Manager), []byte(p.Department), p.Service, t.by.At)
 	if err != nil {
 		return "", err
 	}
@@ -116,7 +116,7 @@ func (t *Tx) keepSuperAdministrator(p console.Person) error {
 	}
 	others, err := list(t, func(r engine.Row) string { return r.Text(0) },
 		`SELECT p.id FROM person_role r JOIN person p ON p.id = r.person
-		WHERE r.role = $1 AND p.status = $2 AND p.id <> $3 AND p.merged_into IS NULL
+		WHERE r.role = $1 AND p.status = $2 AND p.id <> $3 AND p.merged_into IS NULL AND NOT p.service
 		AND NOT EXISTS (SELECT 1 FROM login l WHERE l.person = p.id AND l.break_glass) ORDER BY p.id FOR UPDATE`,
 		console.SuperAdministrator, console.PersonActive, p.ID)
 	if err == nil && len(others) == 0 {
@@ -289,11 +289,11 @@ func (t *Tx) PersonByEmail(email string) (console.Person, error) {
 	return t.person("SELECT "+personColumns+" FROM person WHERE id = (SELECT person FROM person_email WHERE email = $1)", []byte(console.NormalizeEmail(email)))
 }
 
-const personColumns = "id, merged_into, name, status, manager, department, version"
+const personColumns = "id, merged_into, name, status, manager, department, version, service"
 
 func scanPerson(r engine.Row) console.Person {
 	return console.Person{ID: console.ID(r.Text(0)), MergedInto: console.ID(r.Text(1)), Name: str(r, 2), Status: console.PersonStatus(r.Text(3)),
-		Manager: console.ID(r.Text(4)), Department: str(r, 5), Version: r.Int(6)}
+		Manager: console.ID(r.Text(4)), Department: str(r, 5), Version: r.Int(6), Service: r.Bool(7)}
 }
 
 func (t *Tx) person(sql string, args ...any) (console.Person, error) {
@@ -321,14 +321,15 @@ type NameAfter struct {
 	ID   console.ID
 }
 
-// Persons returns up to n persons in the order of their names, without merged ones.
+// Persons returns up to n persons in the order of their names, without merged ones and
+// without services.
 func (t *Tx) Persons(after NameAfter, n int) ([]console.Person, error) {
 	n, err := limit(n)
 	if err != nil {
 		return nil, err
 	}
 	all, err := list(t, scanPerson, "SELECT "+personColumns+` FROM person
-		WHERE (sort_key, id) > ($1, $2) AND merged_into IS NULL ORDER BY sort_key, id LIMIT $3`, bytesOf(after.Sort), after.ID, n)
+		WHERE (sort_key, id) > ($1, $2) AND merged_into IS NULL AND NOT service ORDER BY sort_key, id LIMIT $3`, bytesOf(after.Sort), after.ID, n)
 	for i := range all {
 		if err == nil {
 			err = t.fillPerson(&all[i])

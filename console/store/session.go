@@ -106,7 +106,7 @@ func (t *Tx) EndSessions(person console.ID) error {
 	return t.event(console.Event{Kind: "session.ended", Person: person, Object: string(person)}, map[string]any{"all": n})
 }
 
-// ForgetSessions removes up to n sessions, invitations, counts of attempts and logins under
+// ForgetSessions removes up to n sessions, invitations, tokens of clients, counts of attempts and logins under
 // way that ended some time ago, of each.
 func (t *Tx) ForgetSessions(now time.Time, n int) (int, error) {
 	removed := 0
@@ -117,6 +117,7 @@ func (t *Tx) ForgetSessions(now time.Time, n int) (int, error) {
 		{"session", "seen", now.Add(-console.SessionIdle)},
 		{"session", "began", now.Add(-console.SessionLife)},
 		{"invitation", "expires", now},
+		{"client_token", "expires", now},
 		{"attempt", "last", now.Add(-24 * time.Hour)},
 		{"sign_in", "began", now.Add(-console.SignInLife)},
 	} {

@@ -20,7 +20,7 @@ type Transferred struct {
 
 // ephemeral lists the tables whose rows mean nothing in another installation: who is signed
 // in, and links that work once.
-var ephemeral = []string{"session", "invitation", "token", "assertion", "attempt", "sign_in"}
+var ephemeral = []string{"session", "invitation", "token", "client_token", "assertion", "attempt", "sign_in"}
 
 // Transfer copies every row of a store, as one snapshot, into another one, which must be
 // new. One of the two must be an SQLite database. Both sides' counts and chain heads are

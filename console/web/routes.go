@@ -104,4 +104,10 @@ var routes = []route{
 	{"GET /audit/export", signedIn, exportAudit},
 	{"GET /audit/head", signedIn, auditHead},
 	{"POST /audit/check", signedIn, checkAudit},
+
+	{"GET /credentials", signedIn, ownClientsPage},
+	{"POST /credentials", signedIn, addOwnClient},
+	{"POST /credentials/{credential}/revoke", signedIn, revokeClient},
+	{"GET /settings/api-credentials", signedIn, allClientsPage},
+	{"POST /settings/api-credentials", signedIn, addServiceClient},
 }

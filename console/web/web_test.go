@@ -11,6 +11,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/govern"
 	"baton/console/ingest/ingesttest"
 	"baton/console/login"
 	"baton/console/rpc"
@@ -120,6 +121,11 @@ var want = map[string][]int{
 	"GET /settings/sign-in/{provider}":         {403, 403, 403, 403, 403, 404},
 	"POST /settings/sign-in/{provider}":        {403, 403, 403, 403, 403, 403, 403, 404},
 	"POST /settings/sign-in/{provider}/remove": {403, 403, 403, 403, 403, 403, 403, 404},
+	"GET /credentials":                         {200},
+	"POST /credentials":                        {400},                                    // an empty form
+	"POST /credentials/{credential}/revoke":    {404, 404, 303, 404, 404, 403, 403, 303}, // of helpdesk
+	"GET /settings/api-credentials":            {403, 403, 403, 403, 403, 200},
+	"POST /settings/api-credentials":           {403, 403, 403, 403, 403, 403, 403, 400},
 
 	"GET /applications/{app}/accounts":                                      {404, 200, 404, 403, 404, 200},
 	"GET /applications/{app}/accounts/{account}":                            {404, 200, 404, 403, 404, 200},
@@ -148,8 +154,11 @@ func TestWhoMay(t *testing.T) {
 		account, entitlement = fmt.Sprint(a.Key), fmt.Sprint(e.Key)
 		return err
 	}))
+	made, err := f.govern.IssueClient(t.Context(), f.people["helpdesk"], govern.NewClient{Name: "laptop " + hostile, Scopes: []console.Scope{console.ScopeRead}, Life: time.Hour})
+	f.check(err)
 	fill := strings.NewReplacer("{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{provider}", "x",
+		"{credential}", string(made.ID),
 		"{person}", string(f.addPerson("victim")))
 	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}
 	for i, role := range roles {

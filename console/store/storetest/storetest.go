@@ -84,6 +84,8 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"HoldersMany", testHoldersMany},
 		{"Plans", testPlans},
 		{"Incarnations", testIncarnations},
+		{"Client", testClient},
+		{"ClientToken", testClientToken},
 		{"Reason", testReason},
 		{"Bar", testBar},
 		{"AccountOwner", testAccountOwner},
