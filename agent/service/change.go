@@ -67,7 +67,7 @@ func (s *service) grant(ctx context.Context, work wire.GrantTask, log *slog.Logg
 	if err != nil {
 		return wire.Response{}, err
 	}
-	tell(log, out, "grant", work.GrantID.String())
+	logDetails(log, out, "grant", work.GrantID.String())
 	return wire.GrantResponse(baton.Grant{ID: work.GrantID, ResourceName: work.ResourceName}, out.Already)
 }
 
@@ -81,7 +81,7 @@ func (s *service) revoke(ctx context.Context, work wire.RevokeTask, log *slog.Lo
 	if err != nil {
 		return wire.Response{}, err
 	}
-	tell(log, out, "grant", work.GrantID.String())
+	logDetails(log, out, "grant", work.GrantID.String())
 	return wire.RevokeResponse(out.Already)
 }
 
@@ -110,15 +110,15 @@ func (s *service) createAccount(ctx context.Context, work wire.AccountTask, log 
 	if out.Resource == nil {
 		return wire.Response{}, baton.Errorf(baton.Internal, "the account was created, but the connector did not return its id")
 	}
-	tell(log, out, "account", out.Resource.ID.String())
+	logDetails(log, out, "account", out.Resource.ID.String())
 	return wire.AccountResponse(*out.Resource, out.Already)
 }
 
-// tell logs the details of a change that an answer to C1 has no field for.
-func tell(log *slog.Logger, out baton.Outcome, what, id string) {
-	log.Info("change made", what, id, "already", out.Already, "done", out.Done)
+// logDetails logs the details of a change that an answer to C1 has no field for.
+func logDetails(log *slog.Logger, out baton.Outcome, key, id string) {
+	log.Info("change made", key, id, "already", out.Already, "done", out.Done)
 	for _, w := range out.Warnings {
-		log.Warn(w, what, id)
+		log.Warn(w, key, id)
 	}
 }
 

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestFileNames: an id that C1 sends is never a way out of a folder, and two are never
-// one file.
+// TestFileNames: an id from C1 never leads out of a folder, and two ids never share a file.
 func TestFileNames(t *testing.T) {
 	seen := map[string]string{}
 	for _, id := range []string{"2d59idiJblyjTYN6gSeESlyJKtz", "..", ".", "", "../../etc/passwd", `..\..\windows`, "a/b", "/abs", "C:x", "nul", "a\x00b", "-rf",

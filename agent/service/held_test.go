@@ -31,7 +31,7 @@ func (g *gauge) in(c *service.Config) {
 	}
 }
 
-// value is that of the one reading with the name, -1 without one.
+// value returns the only reading with the name, or -1.
 func (g *gauge) value(name string) float64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -52,7 +52,7 @@ func (g *gauge) want(t *testing.T, values map[string]float64) {
 	}
 }
 
-// logged collects what a service logs.
+// logged collects the log of a service.
 type logged struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -72,7 +72,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// loseAdmins ends every membership in the Admin group, and returns what undoes that.
+// loseAdmins ends every membership in the Admin group, and returns a function that restores them.
 func (w *world) loseAdmins() (back func()) {
 	w.t.Helper()
 	g := w.group("PPLX_Admin")
@@ -89,7 +89,7 @@ func (w *world) loseAdmins() (back func()) {
 	}
 }
 
-// wantHeld has a sync task fail because the sync is held, and returns its override.
+// wantHeld runs a sync task that must be held, and returns its override.
 func (w *world) wantHeld(text string) syncer.Override {
 	w.t.Helper()
 	r := w.fail(syncTask(nil), 9, false, "this sync is held: "+text)
@@ -110,8 +110,8 @@ func (w *world) wantHeld(text string) syncer.Override {
 
 const adminsGone = "This sync has 0 enabled accounts that are certain to be Admin, fewer than 1; the previous sync had "
 
-// TestHeld removes the admins: the sync is held, also by the next process. With its override
-// it is uploaded, and the next loss is held again.
+// TestHeld removes the admins: the sync is held, also by the next process. With its override it is uploaded,
+// and the next loss is held again.
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -144,12 +144,12 @@ func TestHeld(t *testing.T) {
 	back()
 	w.uploaded(w.succeed(syncTask(nil), nil))
 	w.loseAdmins()
-	w.wantHeld(adminsGone) // though the override is still set
+	w.wantHeld(adminsGone) // although the override is still set
 	g.want(t, map[string]float64{"baton_sync_held": 1, "baton_syncs_held_total": 1})
 }
 
-// TestHeldIsNotSticky: what was held is read anew, and goes through once the upstream
-// shows everybody again.
+// TestHeldIsNotSticky: after a held sync, everything is read again, and the sync is uploaded once the
+// upstream shows all accounts.
 func TestHeldIsNotSticky(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -164,7 +164,7 @@ func TestHeldIsNotSticky(t *testing.T) {
 	}
 }
 
-// base is the file that the next sync is compared with.
+// base returns the file that the next sync is compared with.
 func (w *world) base() string {
 	w.t.Helper()
 	kept, err := filepath.Glob(filepath.Join(w.state, "uploaded-*.c1z"))
@@ -174,7 +174,7 @@ func (w *world) base() string {
 	return kept[0]
 }
 
-// leftovers are the files in a state directory beside the one that is kept.
+// leftovers lists the files in a state directory except the kept one.
 func leftovers(t *testing.T, dir string) []string {
 	t.Helper()
 	return slices.DeleteFunc(files(t, dir), func(path string) bool {
@@ -182,8 +182,8 @@ func leftovers(t *testing.T, dir string) []string {
 	})
 }
 
-// TestWhatIsKept: one file, readable by nobody else, of what was uploaded last; neither
-// what was held nor what C1 did not take nor a part of a tenant replaces it.
+// TestWhatIsKept: the last uploaded file is kept, unreadable for others. A held sync, an upload that C1
+// rejected, or a partial sync does not replace it.
 func TestWhatIsKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -203,7 +203,7 @@ func TestWhatIsKept(t *testing.T) {
 	r := w.succeed(syncTask(nil), nil)
 	first := kept()
 	if sent, err := os.ReadFile(r.Assets[0].Path); err != nil || string(sent) != first {
-		t.Errorf("what is kept is not what was uploaded (%v)", err)
+		t.Errorf("the kept file is not the uploaded one (%v)", err)
 	}
 	back := w.loseAdmins()
 	w.wantHeld(adminsGone)
@@ -214,16 +214,16 @@ func TestWhatIsKept(t *testing.T) {
 		s.TargetedSyncResources = append(s.TargetedSyncResources, entitlementOf(group).Resource)
 	}), nil)
 	if kept() != first {
-		t.Error("what is kept was replaced by something else")
+		t.Error("the kept file was replaced")
 	}
 	w.succeed(syncTask(nil), nil)
 	if kept() == first {
-		t.Error("what is kept is not the last sync")
+		t.Error("the kept file is not the last sync")
 	}
 }
 
-// TestOldBases: what no sync has asked for in a long time is removed; a younger one
-// says when the last sync was.
+// TestOldBases: files that no sync has been compared with for a long time are removed; a younger one gives
+// the time of the last sync.
 func TestOldBases(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -246,8 +246,8 @@ func TestOldBases(t *testing.T) {
 	g.want(t, map[string]float64{"baton_last_successful_sync_timestamp_seconds": float64(when.Unix())})
 }
 
-// TestStateOfSomebodyElse: a state directory that is a link, as another user may have
-// put it into /tmp, is not used.
+// TestStateOfSomebodyElse: a state directory that is a link, as another user might create in /tmp, is
+// refused.
 func TestStateOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -59,8 +59,7 @@ func (p *pipes) dial(ctx context.Context, _ string) (net.Conn, error) {
 	}
 }
 
-// bubble is a control plane in memory and a service that lives with it, on a clock
-// that only a test moves.
+// bubble is a control plane in memory with a service, on a fake clock.
 type bubble struct {
 	t      *testing.T
 	c1     *rpctest.Server
@@ -108,7 +107,7 @@ func (b *bubble) start() {
 	go func() { b.done <- run(b.ctx, b.config, b.over) }()
 }
 
-// end stops everything and returns what the service says.
+// end stops everything and returns the result of the service.
 func (b *bubble) end() error {
 	b.kill()
 	err := <-b.done
@@ -122,7 +121,7 @@ func fake() *baton.Connector {
 		ResourceTypes: []baton.ResourceType{{ID: "user"}, {ID: "group", Provision: true}}}
 }
 
-// TestIdleForAnHour lets the service ask for tasks in vain for an hour.
+// TestIdleForAnHour lets the service poll for an hour without tasks.
 func TestIdleForAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, fake())
@@ -137,15 +136,15 @@ func TestIdleForAnHour(t *testing.T) {
 		synctest.Wait()
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		// One lost in each of 720 polls would show; what other tests leave behind may not.
+		// A leak of one goroutine in each of 720 polls would show; goroutines of other tests do not count.
 		if n := runtime.NumGoroutine(); n > goroutines+20 {
 			t.Errorf("%d goroutines became %d", goroutines, n)
 		}
 		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2<<20 {
 			t.Errorf("the heap grew by %d bytes", grown)
 		}
-		// Six or seven new tokens over connections that may have been closed meanwhile,
-		// and not one connection for each call.
+		// The token was renewed six or seven times over connections that may have been closed meanwhile.
+		// There is not one connection per call.
 		if n := b.pipes.dialed.Load() - dialed; n > 10 {
 			t.Errorf("%d connections were made", n)
 		}
@@ -155,8 +154,7 @@ func TestIdleForAnHour(t *testing.T) {
 	})
 }
 
-// TestOutageForAnHour takes C1 away for an hour. The service asks rarely, and takes
-// up its work again.
+// TestOutageForAnHour makes C1 unreachable for an hour. The service retries rarely, and continues afterwards.
 func TestOutageForAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, fake())
@@ -191,7 +189,7 @@ func TestOutageForAnHour(t *testing.T) {
 	})
 }
 
-// TestLongTask has a change take minutes, with and without C1 to hear of it.
+// TestLongTask runs a change that takes minutes, with C1 reachable and unreachable.
 func TestLongTask(t *testing.T) {
 	for name, c := range map[string]struct {
 		takes time.Duration
@@ -249,7 +247,7 @@ func revocation() *batonv1.Task {
 		Id: "group:g:member:user:u", Entitlement: &connectorv2.Entitlement{Id: "group:g:member", Resource: group}, Principal: user}}}}
 }
 
-// TestProbes asks for the health of a service in each of its states.
+// TestProbes requests the health of a service in each of its states.
 func TestProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		soft, stop := context.WithCancel(t.Context())

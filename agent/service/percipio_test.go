@@ -15,7 +15,7 @@ import (
 	sandboxed "baton/sandbox/percipio"
 )
 
-// TestPercipio takes a connector that only reads through what C1 asks of it.
+// TestPercipio runs the tasks of C1 on a read-only connector.
 func TestPercipio(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -33,7 +33,7 @@ func TestPercipio(t *testing.T) {
 			return percipio.New(cfg), nil
 		}
 	})
-	// Twice: a report belongs to one sync.
+	// Twice, because a report belongs to one sync.
 	for range 2 {
 		f := w.uploaded(w.succeed(syncTask(nil), nil))
 		users, _ := w.count(f, "user")

@@ -14,9 +14,8 @@ import (
 	sandboxed "baton/sandbox/perplexity"
 )
 
-// TestManyTasksOnOneGroup: what several connectors are told to do to one group, in any
-// order, delivered twice, cancelled, and with a connector that stops and comes back, ends
-// as it was told.
+// TestManyTasksOnOneGroup: tasks for one group reach several connectors in any order. They are delivered
+// twice, cancelled, or interrupted by a restart. The group ends as the tasks say.
 func TestManyTasksOnOneGroup(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -43,9 +42,9 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 		})
 	}
 	services := []*running{start(0), start(1)}
-	asked, cancelled := map[string]bool{}, map[string]bool{} // by user: to be a member; by task
+	shouldBeMember, cancelled := map[string]bool{}, map[string]bool{} // by user, whether to be a member; by task id
 	user := map[string]string{}
-	again := map[string]bool{} // tasks that a stop interrupted, as ConductorOne hands them out again
+	again := map[string]bool{} // tasks interrupted by a stop, which ConductorOne delivers again
 	var ids []string
 	for i, u := range people {
 		member := slices.Contains(g.Members, u.ID)
@@ -53,7 +52,7 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 		if member && r.IntN(3) > 0 || !member && r.IntN(5) == 0 {
 			task = revokeTask(g, u.ID)
 		}
-		asked[u.ID] = task.GetGrant() != nil
+		shouldBeMember[u.ID] = task.GetGrant() != nil
 		id := w.enqueue(task)
 		ids, user[id] = append(ids, id), u.ID
 		switch r.IntN(8) {
@@ -72,7 +71,7 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 			}
 		}
 		if i == len(people)/2 {
-			time.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond)))) // any instant will do
+			time.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond)))) // a random moment
 			if err := services[1].stop(); err != nil && !strings.Contains(err.Error(), "stopped before") {
 				t.Errorf("stopping: %v", err)
 			}
@@ -85,14 +84,14 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 		is := w.isMember("Engineering", user[id])
 		switch code := codes.Code(res.Status.GetCode()); {
 		case code == codes.OK, strings.Contains(res.Status.GetMessage(), "lost membership"):
-			// The other connector changed the group, too: that is noticed, and reported.
-			if is != asked[user[id]] {
-				t.Errorf("%s is a member: %v, and was asked to be: %v (%v)", user[id], is, asked[user[id]], res.Status)
+			// The other connector changed the group, too. This is noticed and reported.
+			if is != shouldBeMember[user[id]] {
+				t.Errorf("%s is a member: %v, want %v (%v)", user[id], is, shouldBeMember[user[id]], res.Status)
 			}
 		case code == codes.Canceled && cancelled[id]:
 		case code == codes.Canceled && !res.NonRetryable && !again[id]:
 			task := revokeTask(g, user[id])
-			if asked[user[id]] {
+			if shouldBeMember[user[id]] {
 				task = grantTask(g, user[id])
 			}
 			retry := w.enqueue(task)
@@ -102,8 +101,8 @@ func manyTasks(t *testing.T, r *rand.Rand) {
 		}
 	}
 	for _, u := range w.org.State().Users {
-		if _, ok := asked[u.ID]; !ok && slices.Contains(u.Groups, g.ID) != slices.Contains(g.Members, u.ID) {
-			t.Errorf("%s was not asked about, and is another", u.ID)
+		if _, ok := shouldBeMember[u.ID]; !ok && slices.Contains(u.Groups, g.ID) != slices.Contains(g.Members, u.ID) {
+			t.Errorf("%s was in no task, and changed", u.ID)
 		}
 	}
 	for _, task := range w.c1.Tasks() {

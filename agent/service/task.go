@@ -27,8 +27,8 @@ const longTask = 10 * time.Second
 
 // take records a delivered task and reports whether to run it.
 func (s *service) take(t wire.Task) bool {
-	what, answer := s.ledger.take(t)
-	switch what {
+	next, answer := s.ledger.take(t)
+	switch next {
 	case toIgnore:
 		s.log.Debug("a running task was delivered again", "task_id", t.ID)
 	case toRepeat:
@@ -38,7 +38,7 @@ func (s *service) take(t wire.Task) bool {
 			s.finish(t.ID, answer, s.log.With("task_id", t.ID), func() {})
 		})
 	}
-	return what == toRun
+	return next == toRun
 }
 
 // handBack answers a task that was taken and cannot be started.

@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	tokenPath     = "/auth/v1/token"
-	tokenTimeout  = 30 * time.Second
-	assertionLife = 2 * time.Minute // in both directions, for clocks that differ
-	defaultLife   = time.Minute     // of a token without a lifetime
+	tokenPath         = "/auth/v1/token"
+	tokenTimeout      = 30 * time.Second
+	assertionLifetime = 2 * time.Minute // in both directions, for clocks that differ
+	defaultLifetime   = time.Minute     // of a token without a lifetime
 )
 
 // errRefused marks a definite refusal by the token endpoint.
@@ -96,8 +96,8 @@ func (t *tokens) drop(header string) {
 
 // fetch requests a token once.
 func (t *tokens) fetch(ctx context.Context) error {
-	asked := time.Now()
-	assertion, err := t.assertion(asked)
+	requested := time.Now()
+	assertion, err := t.assertion(requested)
 	if err != nil {
 		return err
 	}
@@ -134,13 +134,13 @@ func (t *tokens) fetch(ctx context.Context) error {
 	if err := json.Unmarshal(body, &answer); err != nil || answer.AccessToken == "" || strings.ContainsFunc(answer.AccessToken, unprintable) {
 		return baton.Errorf(baton.Unavailable, "the answer has no token")
 	}
-	life := time.Duration(answer.ExpiresIn) * time.Second
-	if life <= 0 {
-		life = defaultLife
+	lifetime := time.Duration(answer.ExpiresIn) * time.Second
+	if lifetime <= 0 {
+		lifetime = defaultLifetime
 	}
 	t.header = scheme(answer.TokenType) + " " + answer.AccessToken
-	t.expires = asked.Add(life)
-	t.refresh = t.expires.Add(-min(time.Minute, life/5))
+	t.expires = requested.Add(lifetime)
+	t.refresh = t.expires.Add(-min(time.Minute, lifetime/5))
 	return nil
 }
 
@@ -171,7 +171,7 @@ func (t *tokens) assertion(now time.Time) (string, error) {
 		Expires   int64  `json:"exp"`
 		NotBefore int64  `json:"nbf"`
 		IssuedAt  int64  `json:"iat"`
-	}{t.creds.clientID, t.creds.clientID, t.audience, now.Add(assertionLife).Unix(), now.Add(-assertionLife).Unix(), now.Unix()})
+	}{t.creds.clientID, t.creds.clientID, t.audience, now.Add(assertionLifetime).Unix(), now.Add(-assertionLifetime).Unix(), now.Unix()})
 	if err != nil {
 		return "", err
 	}

@@ -17,24 +17,24 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// until waits for something to become true.
-func until(t *testing.T, what string, ok func() bool) {
+// until waits until ok returns true.
+func until(t *testing.T, condition string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be: %s", what)
+			t.Fatalf("timed out waiting until %s", condition)
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-t.Context().Done():
-			t.Fatal(what)
+			t.Fatal(condition)
 		}
 	}
 }
 
 func isPatch(r *http.Request) bool { return r.Method == http.MethodPatch }
 
-// secondPage is a request that comes when a part of the organisation has been read.
+// secondPage matches a request that comes after a part of the organisation was read.
 func secondPage(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, "/Groups") && r.Method == http.MethodGet
 }
@@ -50,7 +50,7 @@ func (w *world) fault(specs ...string) {
 
 func (w *world) patches() int { return w.org.Requests()["PATCH /Groups/{id}"] }
 
-// TestCancel has C1 cancel a sync while it reads.
+// TestCancel cancels a sync from C1 while it reads.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -72,7 +72,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestTokenRevoked revokes every token, before a task and in the middle of a sync.
+// TestTokenRevoked revokes all tokens, before a task and in the middle of a sync.
 func TestTokenRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -87,7 +87,7 @@ func TestTokenRevoked(t *testing.T) {
 	w.uploaded(w.result(id))
 }
 
-// TestCredentialRevoked ends the service: only a person can help it.
+// TestCredentialRevoked: a revoked credential ends the service, because only a person can replace it.
 func TestCredentialRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -100,12 +100,12 @@ func TestCredentialRevoked(t *testing.T) {
 		if err := r.end(); baton.KindOf(err) != baton.Unauthenticated || baton.FixOf(err) == "" || strings.Contains(err.Error(), "v1:") {
 			t.Errorf("it ends with %v (%v)", err, baton.FixOf(err))
 		}
-		r = w.start() // and so it is at the start
+		r = w.start() // the same at the start
 	}
 }
 
-// TestServerComesAndGoes starts the service while C1 cannot issue tokens and takes C1
-// away later, also under a sync.
+// TestServerComesAndGoes starts the service while C1 cannot issue tokens, and stops C1 later, even during a
+// sync.
 func TestServerComesAndGoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -140,7 +140,7 @@ func pause(t *testing.T, d time.Duration) {
 	}
 }
 
-// TestBadUploads breaks uploads off in every way.
+// TestBadUploads interrupts uploads in every way.
 func TestBadUploads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -151,8 +151,8 @@ func TestBadUploads(t *testing.T) {
 	}
 }
 
-// TestUploadAfterRestart has a sync sealed that C1 does not take, until the service is
-// restarted and is handed the same task again: nothing is read a second time.
+// TestUploadAfterRestart: C1 rejects the upload of a sealed sync until the service is restarted and receives
+// the same task again. Nothing is read a second time.
 func TestUploadAfterRestart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -177,7 +177,7 @@ func TestUploadAfterRestart(t *testing.T) {
 	until(t, "nothing is left behind", func() bool { return len(leftovers(t, w.state)) == 0 })
 }
 
-// TestTwoReplicas has two instances with one credential share the work.
+// TestTwoReplicas: two instances with one credential share the work.
 func TestTwoReplicas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -220,8 +220,8 @@ func changed(edit func(*baton.Connector)) func(*service.Config) {
 	}
 }
 
-// TestDeliveredTwice delivers a grant again while it is being made. The connector is
-// asked once, and one change is made upstream.
+// TestDeliveredTwice delivers a grant again while it runs. The connector is called once, and one change is
+// made upstream.
 func TestDeliveredTwice(t *testing.T) {
 	t.Parallel()
 	for name, batch := range map[string]bool{"GetTask": false, "GetTasks": true} {
@@ -229,24 +229,24 @@ func TestDeliveredTwice(t *testing.T) {
 			w := newWorld(t)
 			engineering, someone := w.group("Engineering"), w.outsider("Engineering")
 			release := w.holds(isPatch)
-			var asked atomic.Int64
+			var calls atomic.Int64
 			r := w.start(changed(func(c *baton.Connector) {
 				grant := c.Grant
 				c.Grant = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
-					asked.Add(1)
+					calls.Add(1)
 					return grant(ctx, req)
 				}
 			}), func(c *service.Config) { c.BatchTasks = batch })
 			id := w.enqueue(grantTask(engineering, someone))
 			w.waitHeld()
 			w.fault("redeliver=2")
-			if !batch { // what is known is not delivered again
+			if !batch { // known tasks are not delivered again
 				until(t, "it was delivered again", func() bool { return w.c1.Tasks()[0].Deliveries == 3 })
 			}
 			pause(t, 200*time.Millisecond)
 			release()
-			if r := w.result(id); !r.OK() || w.patches() != 1 || asked.Load() != 1 {
-				t.Errorf("%v after %d changes, asked for %d times", r.Status, w.patches(), asked.Load())
+			if r := w.result(id); !r.OK() || w.patches() != 1 || calls.Load() != 1 {
+				t.Errorf("%v after %d changes, %d calls", r.Status, w.patches(), calls.Load())
 			}
 			if err := r.stop(); err != nil {
 				t.Error(err)
@@ -255,7 +255,7 @@ func TestDeliveredTwice(t *testing.T) {
 	}
 }
 
-// TestFinishLost loses the answer of a task in three ways. There is no second change.
+// TestFinishLost loses the answer to a task in three ways. No second change is made.
 func TestFinishLost(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string][]string{
@@ -280,8 +280,7 @@ func TestFinishLost(t *testing.T) {
 	}
 }
 
-// TestStopInSync stops the service while it reads. The task is handed back, and the
-// next one goes on where it stopped.
+// TestStopInSync stops the service during a sync. The task is handed back, and the next one resumes the sync.
 func TestStopInSync(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "page-cap=5")
@@ -304,15 +303,15 @@ func TestStopInSync(t *testing.T) {
 	if users, _ := w.count(f, "user"); users != 25 {
 		t.Errorf("%d users", users)
 	}
-	// The last page may have been under way: it is read again, and before and behind it one
-	// request makes sure that nothing moved. All pages would be five and more.
+	// The page in progress may be read again, and the requests before and after it check that nothing moved.
+	// Reading all pages again would take five or more.
 	if n := w.org.Requests()["GET /Users"]; n > 3 {
 		t.Errorf("%d pages of users were read again", n)
 	}
 }
 
-// TestStopWhatDoesNotListen stops the service while a file is written, and while a
-// change is made that does not mind being told to stop.
+// TestStopWhatDoesNotListen stops the service while a file is written, and during a change that ignores its
+// context.
 func TestStopWhatDoesNotListen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -336,15 +335,15 @@ func TestStopWhatDoesNotListen(t *testing.T) {
 	if got := w.result(id); got.Status.GetCode() != 1 || got.NonRetryable {
 		t.Errorf("the sync ends with %v", got)
 	}
-	close(free) // what was left behind comes to its end before its folder goes
+	close(free) // let the rest finish before its folder is removed
 	until(t, "the file is written", func() bool {
 		left, _ := filepath.Glob(filepath.Join(w.state, "*", "*"))
 		return len(left) == 1 && filepath.Base(left[0]) == "sync.c1z"
 	})
 }
 
-// TestStopInGrant stops the service in the middle of a change: it is finished if the
-// grace period allows that, and handed back otherwise.
+// TestStopInGrant stops the service during a change: it is finished if the grace period suffices, and handed
+// back otherwise.
 func TestStopInGrant(t *testing.T) {
 	t.Parallel()
 	for name, grace := range map[string]time.Duration{"time enough": 20 * time.Second, "no time": 10 * time.Millisecond} {
@@ -379,7 +378,7 @@ func TestStopInGrant(t *testing.T) {
 	}
 }
 
-// TestStopWithTasksWaiting hands back what was taken and not begun.
+// TestStopWithTasksWaiting hands back tasks that were taken but not started.
 func TestStopWithTasksWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -402,7 +401,7 @@ func TestStopWithTasksWaiting(t *testing.T) {
 	}
 }
 
-// TestPanic has a task panic, and then an action. The service lives on.
+// TestPanic makes a task panic, and then an action. The service continues.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -32,7 +32,7 @@ const someID = "clever-otter-12345@tenant.conductor.one:8443/abc"
 
 func someKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed([]byte(strings.Repeat("k", 32))) }
 
-// secretOf is a client secret; edit may change its JWK.
+// secretOf returns a client secret. edit may change its JWK.
 func secretOf(edit func(jwk map[string]string)) string {
 	key, encode := someKey(), base64.RawURLEncoding.EncodeToString
 	jwk := map[string]string{"kty": "OKP", "crv": "Ed25519", "x": encode(key.Public().(ed25519.PublicKey)), "d": encode(key.Seed())}
@@ -92,7 +92,7 @@ func FuzzParseCredential(f *testing.F) {
 	})
 }
 
-// TestTokenRequest pins the request for a token.
+// TestTokenRequest fixes the form of a token request.
 func TestTokenRequest(t *testing.T) {
 	t.Parallel()
 	for _, keyID := range []string{"", "k1"} {
@@ -151,16 +151,16 @@ func decode(t *testing.T, part string) map[string]any {
 
 // endpoint answers requests for tokens.
 type endpoint struct {
-	status, requests, life int
-	body                   string
-	err                    error
+	status, requests, lifetime int
+	body                       string
+	err                        error
 }
 
 func (e *endpoint) RoundTrip(*http.Request) (*http.Response, error) {
 	e.requests++
 	body := e.body
 	if body == "" {
-		body = fmt.Sprintf(`{"access_token":"t%d","expires_in":%d}`, e.requests, e.life)
+		body = fmt.Sprintf(`{"access_token":"t%d","expires_in":%d}`, e.requests, e.lifetime)
 	}
 	if e.err != nil {
 		return nil, e.err
@@ -172,7 +172,7 @@ func (e *endpoint) RoundTrip(*http.Request) (*http.Response, error) {
 func TestTokenLife(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		e := &endpoint{status: 200, life: 600}
+		e := &endpoint{status: 200, lifetime: 600}
 		tokens := newTokens(credential{clientID: someID, key: someKey()}, "c1.example:443", "x", e, func(error) {})
 		expect := func(when, want string) {
 			t.Helper()
@@ -199,7 +199,7 @@ func TestTokenLife(t *testing.T) {
 		expect("when it has expired", "")
 		e.status = 200
 		expect("when there is one again", "Bearer t6")
-		e.status, e.life = 401, 15
+		e.status, e.lifetime = 401, 15
 		time.Sleep(9 * time.Minute)
 		expect("when it is refused", "")
 	})
@@ -284,7 +284,7 @@ func TestLedger(t *testing.T) {
 	expect("another", "b", toRun, 0)
 	l.keep("b", wire.Answer{Code: 14})
 	l.done("b")
-	expect("when another try was asked for", "b", toRun, 0)
+	expect("when another attempt was requested", "b", toRun, 0)
 	for i := range remembered {
 		l.keep(fmt.Sprint(i), wire.Answer{})
 	}
@@ -293,7 +293,7 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// TestPatience makes changes against an upstream that is away.
+// TestPatience makes changes while the upstream is unavailable.
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -334,7 +334,7 @@ func TestPatience(t *testing.T) {
 
 var errAway = errors.New("away")
 
-// TestSlowAction outlasts the task that starts it.
+// TestSlowAction: an action outlasts the task that started it.
 func TestSlowAction(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]error{"done": nil, "failed": errors.New("it broke")} {
@@ -383,7 +383,7 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// TestTemporary reads mount tables as they are in pods and containers.
+// TestTemporary reads mount tables of pods and containers.
 func TestTemporary(t *testing.T) {
 	const table = `22 1 0:21 / / rw,relatime - overlay overlay rw,lowerdir=/l
 30 22 8:1 /var/lib/kubelet/pods/7a/volumes/kubernetes.io~empty-dir/data /data rw,relatime shared:3 master:1 - ext4 /dev/sda1 rw
@@ -422,7 +422,7 @@ func FuzzTemporary(f *testing.F) {
 	})
 }
 
-// goodRecord is a record with everything in it.
+// goodRecord returns a record with all fields set.
 func goodRecord() record {
 	at := time.Date(2026, 3, 2, 10, 1, 0, 0, time.UTC)
 	return record{Version: recordVersion, Connector: "baton-perplexity", Client: "0123456789abcdef", Types: []string{"user"}, Uploaded: at.Add(time.Second),
@@ -430,8 +430,7 @@ func goodRecord() record {
 			Rows: []syncer.RowCount{{Type: "user", Resources: 25}}, Floors: []syncer.FloorCount{{Noun: "admins", Count: 2}}}}
 }
 
-// TestRecord: a record is read back as it was written, and one that is damaged anywhere is
-// refused.
+// TestRecord: a record is read back as it was written, and one that is damaged anywhere is refused.
 func TestRecord(t *testing.T) {
 	want := goodRecord()
 	text, err := want.encode()
@@ -468,7 +467,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte("{}\n00000000\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		// The checksum is made to fit, so that what is behind it is reached.
+		// Correct the checksum, so that the fields after it are tested.
 		line, _, _ := bytes.Cut(text, []byte("\n"))
 		r, err := parseRecord(fmt.Appendf(line[:len(line):len(line)], "\n%08x\n", checksum(line)))
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 	"baton/internal/pb/batonv1"
 )
 
-// record is the record of the last upload.
+// record returns the path of the record of the last upload.
 func (w *world) record() string {
 	w.t.Helper()
 	kept, err := filepath.Glob(filepath.Join(w.state, "uploaded-*.json"))
@@ -46,9 +46,9 @@ const (
 	unknown  = "this sync is held: A previous sync was uploaded, but neither its file nor its row counts can be read"
 )
 
-// TestUploadIsRemembered uploads a sync, loses a part of what the state directory holds, and
-// removes the admins. The next process must hold its sync as long as there is any sign of an
-// upload, and say what it was compared with.
+// TestUploadIsRemembered uploads a sync, damages a part of the state directory, and removes the admins. The
+// next process must hold its sync as long as there is any sign of an upload, and say what it was compared
+// with.
 func TestUploadIsRemembered(t *testing.T) {
 	t.Parallel()
 	noFile := func(w *world) { remove(w.t, w.base()) }
@@ -104,7 +104,7 @@ func TestUploadIsRemembered(t *testing.T) {
 				lose(w)
 			}
 			r = w.start(g.in)
-			for range 2 { // a hold does not wear off
+			for range 2 { // the sync is held every time
 				answer := w.fail(syncTask(nil), 9, false, "this sync is held: ")
 				if !strings.Contains(answer.Status.GetMessage(), tc.held) || len(answer.Assets) > 0 {
 					t.Errorf("held, with %d uploads: %s", len(answer.Assets), answer.Status.GetMessage())
@@ -115,7 +115,7 @@ func TestUploadIsRemembered(t *testing.T) {
 				back()
 				w.uploaded(w.succeed(syncTask(nil), nil))
 			} else {
-				// Whether everybody is back, nobody can tell here.
+				// Without the file it is unknown whether all accounts are back.
 				override := w.wantHeld("")
 				back()
 				w.wantHeld("")
@@ -135,8 +135,8 @@ func TestUploadIsRemembered(t *testing.T) {
 	}
 }
 
-// TestNothingIsRemembered: without any sign of an upload the first sync is uploaded. The log
-// and the metrics say at the start that it cannot be checked, and afterwards that it was not.
+// TestNothingIsRemembered: without any sign of an upload the first sync is uploaded. The log and the metrics
+// say at the start that it cannot be checked, and afterwards that it was not.
 func TestNothingIsRemembered(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -184,8 +184,8 @@ func TestNothingIsRemembered(t *testing.T) {
 	}
 }
 
-// TestTemporaryState: a state directory that is known to end with the service is named at the
-// start, and measured.
+// TestTemporaryState: a state directory that is known to end with the service is logged at the start, and has
+// a metric.
 func TestTemporaryState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -198,9 +198,8 @@ func TestTemporaryState(t *testing.T) {
 	g.want(t, map[string]float64{"baton_state_temporary": 1})
 }
 
-// TestOverrideWithoutState: a pod without a volume was told to hold a sync, and its successor
-// has the override and no memory. The override allows the sync that was held; a restart with
-// it set allows nothing else.
+// TestOverrideWithoutState: a pod without a volume held a sync, and its successor has the override but no
+// state. The override allows the held sync; a restart with it allows nothing else.
 func TestOverrideWithoutState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -242,8 +241,8 @@ func TestOverrideWithoutState(t *testing.T) {
 	w.wantHeld(adminsGone)
 }
 
-// TestSameSource: an upload is remembered across a rotation of the credential, a change of the
-// upstream's address and a change of what is read of it.
+// TestSameSource: an upload still counts after a rotation of the credential, a change of the upstream's
+// address, or a change of the part of it that is read.
 func TestSameSource(t *testing.T) {
 	t.Parallel()
 	t.Run("another client id", func(t *testing.T) {
@@ -332,8 +331,8 @@ func TestSameSource(t *testing.T) {
 	})
 }
 
-// TestUploadOfAnEarlierProcessIsRemembered: one process seals the file, the next one uploads
-// it and remembers its row counts.
+// TestUploadOfAnEarlierProcessIsRemembered: one process seals the file, the next one uploads it and remembers
+// its row counts.
 func TestUploadOfAnEarlierProcessIsRemembered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

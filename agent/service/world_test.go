@@ -25,8 +25,7 @@ import (
 	sandboxed "baton/sandbox/perplexity"
 )
 
-// world is a control plane over TLS, an organisation, and the credential of a
-// connector between them.
+// world is a control plane over TLS, an organisation, and a connector's credential.
 type world struct {
 	t        *testing.T
 	c1       *rpctest.Server
@@ -47,7 +46,7 @@ func newWorld(t *testing.T, faults ...string) *world {
 	return newWorldOf(t, 30*time.Second, faults...)
 }
 
-// newWorldOf makes a world in which a task is a host's for so long without a heartbeat.
+// newWorldOf returns a world whose task leases last that long without a heartbeat.
 func newWorldOf(t *testing.T, lease time.Duration, faults ...string) *world {
 	t.Helper()
 	w := &world{t: t, state: t.TempDir(), held: make(chan struct{}, 100), free: make(chan struct{}),
@@ -82,7 +81,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	w.org.ServeHTTP(rw, r)
 }
 
-// holds makes requests of the upstream wait for ever, or until release is called.
+// holds makes matching requests to the upstream wait until release is called.
 func (w *world) holds(which func(*http.Request) bool) (release func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +124,7 @@ func (w *world) config() service.Config {
 		HostID: "host-1", Provisioning: true, StateDir: w.state, Grace: 5 * time.Second, Log: log}
 }
 
-// running is a service.
+// running is a running service.
 type running struct {
 	w    *world
 	kill context.CancelFunc
@@ -173,7 +172,7 @@ func (r *running) stop() error {
 	return r.end()
 }
 
-// enqueue gives the connector something to do.
+// enqueue adds a task for the connector.
 func (w *world) enqueue(task *batonv1.Task) string {
 	w.t.Helper()
 	id, err := w.c1.Enqueue(w.t.Context(), "perplexity", task)
@@ -183,7 +182,7 @@ func (w *world) enqueue(task *batonv1.Task) string {
 	return id
 }
 
-// result waits for a task's.
+// result waits for the result of a task.
 func (w *world) result(id string) rpctest.Result {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 40*time.Second)
@@ -200,7 +199,7 @@ func (w *world) do(task *batonv1.Task) rpctest.Result {
 	return w.result(w.enqueue(task))
 }
 
-// succeed does a task and decodes its response.
+// succeed runs a task and decodes its response.
 func (w *world) succeed(task *batonv1.Task, response proto.Message) rpctest.Result {
 	w.t.Helper()
 	r := w.do(task)
@@ -219,7 +218,7 @@ func (w *world) succeed(task *batonv1.Task, response proto.Message) rpctest.Resu
 	return r
 }
 
-// fail does a task and checks how it failed.
+// fail runs a task and checks its failure.
 func (w *world) fail(task *batonv1.Task, code int32, nonRetryable bool, text string) rpctest.Result {
 	w.t.Helper()
 	r := w.do(task)
@@ -238,7 +237,7 @@ func (w *world) group(name string) sandboxed.GroupState {
 	return g
 }
 
-// outsider is somebody who is not in the group.
+// outsider returns an active user who is not in the group.
 func (w *world) outsider(group string) string {
 	w.t.Helper()
 	members := map[string]bool{}

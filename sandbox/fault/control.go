@@ -6,17 +6,16 @@ import (
 	"net/http"
 )
 
-// Switched is a server whose faults can be switched.
+// Switched is a server with faults.
 type Switched interface {
-	// SetFaults replaces the faults that are on.
+	// SetFaults replaces the active faults.
 	SetFaults(names ...string) error
-	// ActiveFaults returns the faults that are on.
+	// ActiveFaults returns the active faults.
 	ActiveFaults() []string
 }
 
-// Control returns the handlers of /sandbox/faults by pattern: GET lists the faults, PUT replaces
-// those that are on by a JSON list of names, and DELETE switches all off. The example is such
-// a list, for error messages.
+// Control returns the handlers of /sandbox/faults by pattern: GET lists the faults, PUT replaces the active
+// ones by a JSON list of names, and DELETE switches all off. example is such a list, for error messages.
 func Control(s Switched, table []Fault, example string) map[string]http.HandlerFunc {
 	show := func(w http.ResponseWriter, _ *http.Request) {
 		WriteJSON(w, struct {

@@ -1,5 +1,4 @@
-// Package fault has the faults of sandboxes: a table of named faults, and the set of those that
-// are switched on.
+// Package fault has the faults of sandboxes: a table of named faults, and the set of active ones.
 package fault
 
 import (
@@ -12,12 +11,12 @@ import (
 	"time"
 )
 
-// Fault is a named difference from a faultless server: a variant of real servers, or a failure.
-// It is switched on by its name. Where Value is not empty, "name=value" overrides the default.
+// Fault is a named difference from a faultless server: a variant of real servers, or a failure. It is
+// switched on by its name. If Value is not empty, "name=value" overrides the default.
 type Fault struct {
 	Name        string `json:"name"`
-	Value       string `json:"value,omitempty"`   // what the value is: N, a duration, a URL, a choice
-	Default     string `json:"default,omitempty"` // the value when none is given
+	Value       string `json:"value,omitempty"`   // kind of value: N, a duration, a URL, a choice
+	Default     string `json:"default,omitempty"` // the value if none is given
 	Description string `json:"description"`
 }
 
@@ -26,18 +25,18 @@ func Row(name, value, byDefault, description string) Fault {
 	return Fault{Name: name, Value: value, Default: byDefault, Description: description}
 }
 
-// The types of values. Any other text is a choice: its parts are separated by bars, and several
-// of them are joined by plus signs.
+// The kinds of values. Any other text is a choice: its parts are separated by bars, and a value may join
+// several of them with plus signs.
 const (
 	Count       = "N"             // above 0
 	CountOrZero = "N (0 for all)" // the fault defines what 0 means
-	Rows        = "ROWS/TIMES"    // TIMES is 1 if left out, 0 for always
-	Duration    = "DURATION"      // as time.ParseDuration has it, not negative
+	Rows        = "ROWS/TIMES"    // TIMES is 1 if omitted; 0 means always
+	Duration    = "DURATION"      // in the form of time.ParseDuration, not negative
 	URL         = "URL"
 )
 
-// Set holds the faults that are on, with their counters. It is not safe for concurrent use, not
-// even for reading, since reads are counted.
+// Set holds the active faults with their counters. It is not safe for concurrent use, not even for reading,
+// because reads are counted.
 type Set map[string]*setting
 
 type setting struct {
@@ -48,8 +47,8 @@ type setting struct {
 	met      int
 }
 
-// Parse reads "name" and "name=value" by the table. The error names the fault that
-// does not exist or has a wrong value.
+// Parse parses "name" and "name=value" by the table. The error names a fault that does not exist or has an
+// invalid value.
 func Parse(table []Fault, names []string) (Set, error) {
 	set := Set{}
 	for _, given := range names {
@@ -111,7 +110,7 @@ func (s *setting) parse(kind string) error {
 	return err
 }
 
-// Names returns the faults that are on, with their values, sorted.
+// Names returns the active faults with their values, sorted.
 func (f Set) Names() []string {
 	names := []string{}
 	for name, s := range f {
@@ -124,10 +123,10 @@ func (f Set) Names() []string {
 	return names
 }
 
-// Has reports whether the fault is on. Unlike On, it does not count.
+// Has reports whether the fault is active. Unlike On, it does not count.
 func (f Set) Has(name string) bool { return f[name] != nil }
 
-// Met returns how often each fault that is on affected an answer, for those that did.
+// Met returns how many answers each active fault has affected, without those that affected none.
 func (f Set) Met() map[string]int {
 	met := map[string]int{}
 	for name, s := range f {
@@ -146,10 +145,10 @@ func (f Set) meet(name string) *setting {
 	return s
 }
 
-// On reports whether the fault is on, and counts it as met.
+// On reports whether the fault is active, and counts it as met.
 func (f Set) On(name string) bool { return f.meet(name) != nil }
 
-// Value returns the value of a fault that is on, as it was written, else nothing.
+// Value returns the value of an active fault as written, else "".
 func (f Set) Value(name string) string {
 	if s := f.meet(name); s != nil {
 		return s.value
@@ -157,7 +156,7 @@ func (f Set) Value(name string) string {
 	return ""
 }
 
-// Chosen reports whether the fault is on and the choice is among its values.
+// Chosen reports whether the fault is active and the choice is among its values.
 func (f Set) Chosen(name, choice string) bool {
 	s := f[name]
 	if s == nil || !slices.Contains(strings.Split(s.value, "+"), choice) {
@@ -167,7 +166,7 @@ func (f Set) Chosen(name, choice string) bool {
 	return true
 }
 
-// Number returns the number of a fault that is on, else 0.
+// Number returns the number of an active fault, else 0.
 func (f Set) Number(name string) int {
 	if s := f.meet(name); s != nil {
 		return s.n
@@ -175,7 +174,7 @@ func (f Set) Number(name string) int {
 	return 0
 }
 
-// Wait returns the duration of a fault that is on, else 0.
+// Wait returns the duration of an active fault, else 0.
 func (f Set) Wait(name string) time.Duration {
 	if s := f.meet(name); s != nil {
 		return s.wait
@@ -183,7 +182,7 @@ func (f Set) Wait(name string) time.Duration {
 	return 0
 }
 
-// Every returns true each Nth time that it is called.
+// Every returns true on every Nth call.
 func (f Set) Every(name string) bool {
 	s := f[name]
 	if s == nil {
@@ -197,7 +196,7 @@ func (f Set) Every(name string) bool {
 	return true
 }
 
-// First returns true the first N times that it is called, or always if N is 0.
+// First returns true on the first N calls, or always if N is 0.
 func (f Set) First(name string) bool {
 	s := f[name]
 	return s != nil && s.within(s.n)
@@ -216,7 +215,7 @@ func (f Set) Past(name string) bool {
 	return true
 }
 
-// Cut returns after how many rows an answer ends early, or -1. It counts the answers.
+// Cut returns the number of rows after which an answer ends early, or -1. It counts the answers.
 func (f Set) Cut(name string) int {
 	if s := f[name]; s != nil && s.within(s.times) {
 		return s.n

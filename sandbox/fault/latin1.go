@@ -6,8 +6,8 @@ import (
 	"unicode/utf16"
 )
 
-// Latin1 encodes JSON in ISO-8859-1 and reports whether that changed anything. Characters
-// that the encoding does not have are escaped.
+// Latin1 encodes JSON in ISO-8859-1 and reports whether that changed anything. It escapes characters that the
+// encoding lacks.
 func Latin1(text []byte) (encoded []byte, changed bool) {
 	for _, r := range string(text) {
 		switch {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// content is an item of the catalogue as the API writes it.
+// content is an item of the catalogue in the form of the API.
 type content struct {
 	ID                string          `json:"id"`
 	Code              *string         `json:"code"`
@@ -80,8 +80,8 @@ type characteristics struct {
 	IsCompliance  *bool `json:"isCompliance"`
 }
 
-// listCatalogue answers GET catalog-content. The first answer names a frozen result set, which
-// the requests for later pages name.
+// listCatalogue answers GET catalog-content. The first answer has the id of a frozen result set, which
+// requests for later pages repeat.
 func (x *exchange) listCatalogue() *answer {
 	offset, count, a := x.page(maxPage)
 	if a != nil {
@@ -154,11 +154,11 @@ func (x *exchange) link(a *answer, id string, offset, count, total int) {
 	a.header.Set("Link", strings.Join(links, ", "))
 }
 
-// defaultSearchPage is the page size of a search that names none.
+// defaultSearchPage is the default page size of a search.
 const defaultSearchPage = 25
 
-// search answers GET search-content: items whose id or code is the query, then those
-// with all its words in the title.
+// search answers GET search-content: items whose id or code is the query, then items with all its words in
+// the title.
 func (x *exchange) search() *answer {
 	s := x.s
 	offset, count, a := x.page(defaultSearchPage)
@@ -205,7 +205,7 @@ func (x *exchange) search() *answer {
 	return a
 }
 
-// crowd returns items that a search ranks before the one that was meant.
+// crowd returns items that a search ranks before the intended one.
 func crowd(seed uint64) []*item {
 	all := make([]*item, 30)
 	for i := range all {
@@ -226,7 +226,7 @@ func (x *exchange) content(c *item) *content {
 		Keywords: []string{}, Duration: optional(fmt.Sprintf("PT%dM", 10+c.noise%110)), By: []string{}, ExpertiseLevels: []string{"BEGINNER"},
 		Modalities: []string{kind.modality}, Technologies: []string{}, Associations: associations{[]string{}, []string{}, []string{}, nil, nil},
 		Characteristics: characteristics{EarnsBadge: c.noise%2 == 0, HasAssessment: kind.name == "COURSE" && c.noise%3 > 0}}
-	if c.locale[:2] != "en" && c.noise%2 == 0 { // translated, and both titles are there
+	if c.locale[:2] != "en" && c.noise%2 == 0 { // translated, with both titles
 		v.LocalizedMetadata = append(v.LocalizedMetadata, localized{"en-US", c.title, nil})
 	}
 	if c.retired {

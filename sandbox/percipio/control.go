@@ -6,9 +6,8 @@ import (
 	"baton/sandbox/fault"
 )
 
-// control adds the control of faults and a summary of the organisation. They need no
-// token: they are for the person who runs the sandbox, bound to loopback. Requests
-// that a web page of another origin makes are refused.
+// control adds the control of faults and a summary of the organisation. They need no token: they are for the
+// person who runs the sandbox, and bound to loopback. Requests from a web page of another origin are refused.
 func (s *Server) control(mux *http.ServeMux) {
 	guard := http.NewCrossOriginProtection()
 	handle := func(pattern string, f http.HandlerFunc) { mux.Handle(pattern, guard.Handler(f)) }
@@ -18,7 +17,7 @@ func (s *Server) control(mux *http.ServeMux) {
 	}
 }
 
-// showState answers with counts. The organisation itself may be large.
+// showState answers with counts only, because the organisation may be large.
 func (s *Server) showState(w http.ResponseWriter, _ *http.Request) {
 	st := s.State()
 	sum := struct {

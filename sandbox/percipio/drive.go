@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Person describes somebody for AddUser.
+// Person describes a user for AddUser.
 type Person struct {
 	Email, LoginName, FirstName, LastName string
 
@@ -22,7 +22,7 @@ type Item struct {
 	Locale string // en-US if empty
 }
 
-// AddUser adds a user and returns the id. The user comes last in lists.
+// AddUser adds a user and returns the id. The user is last in lists.
 func (s *Server) AddUser(p Person) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,8 +46,7 @@ func (s *Server) addUser(p Person, at int) string {
 	return u.id
 }
 
-// RemoveUser removes a user and reports whether there was one. Rows of the user stay
-// in reports, as history does.
+// RemoveUser removes a user and reports whether it existed. Rows of the user stay in reports, as history.
 func (s *Server) RemoveUser(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +66,7 @@ func (s *Server) removeUser(id string) bool {
 	return true
 }
 
-// SetActive disables or enables a user and reports whether there is one.
+// SetActive disables or enables a user and reports whether it exists.
 func (s *Server) SetActive(id string, active bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,14 +97,13 @@ func (s *Server) AddCourse(i Item) string {
 	return c.id
 }
 
-// RetireCourse makes an item of the catalogue inactive and reports whether there is
-// one.
+// RetireCourse makes an item of the catalogue inactive and reports whether it exists.
 func (s *Server) RetireCourse(id string) bool {
 	return s.changeItem(id, func(o *organisation, c *item) { c.retired, c.updated = true, s.now() })
 }
 
-// RemoveCourse removes an item from the catalogue and reports whether there was one.
-// Rows about it stay in reports, as history does.
+// RemoveCourse removes an item from the catalogue and reports whether it existed. Rows about it stay in
+// reports, as history.
 func (s *Server) RemoveCourse(id string) bool {
 	return s.changeItem(id, func(o *organisation, c *item) {
 		c.gone = true
@@ -127,9 +125,8 @@ func (s *Server) changeItem(id string, change func(*organisation, *item)) bool {
 	return true
 }
 
-// Record sets the status of a user with an item as of now, such as "Started" or "Completed".
-// It replaces an earlier status and reports whether both exist. Reports that were requested
-// before do not show it.
+// Record sets the current status of a user in an item, such as "Started" or "Completed". It replaces an
+// earlier status and reports whether user and item exist. Earlier reports do not show it.
 func (s *Server) Record(userID, courseID, status string) bool {
 	return s.record(userID, courseID, func(o *organisation, e event) {
 		e.status = status
@@ -137,7 +134,7 @@ func (s *Server) Record(userID, courseID, status string) bool {
 	})
 }
 
-// Forget removes the status of a user with an item, and reports whether both exist.
+// Forget removes the status of a user in an item, and reports whether both exist.
 func (s *Server) Forget(userID, courseID string) bool {
 	return s.record(userID, courseID, func(*organisation, event) {})
 }
@@ -163,7 +160,7 @@ func (s *Server) record(userID, courseID string, add func(*organisation, event))
 	return true
 }
 
-// change returns a new state of the organisation, to be changed before the lock is released.
+// change returns a new state of the organisation, which the caller may change until it releases the lock.
 // Reports keep the old state.
 func (s *Server) change() *organisation {
 	o := *s.org

@@ -11,7 +11,7 @@ import (
 	"baton/sandbox/percipio"
 )
 
-// fieldTests show the faults that a storm asked for.
+// fieldTests has tests of faults for test/field and test/storm.
 func fieldTests() map[string]func(*testing.T, *sandbox) {
 	return map[string]func(*testing.T, *sandbox){
 		"bad-gateway": func(t *testing.T, s *sandbox) {
@@ -39,7 +39,7 @@ func fieldTests() map[string]func(*testing.T, *sandbox) {
 			ctx, cancel := context.WithCancel(t.Context())
 			req := httptest.NewRequestWithContext(ctx, "GET", s.path("user-management/v1", "/users"), nil)
 			req.Header.Set("Authorization", "Bearer "+s.Token())
-			cancel() // who waits for the answer waits until it has had enough
+			cancel() // a client waits until its own timeout
 			rec := httptest.NewRecorder()
 			s.ServeHTTP(rec, req)
 			if rec.Body.Len() != 0 || s.FaultsMet()["stall"] != 1 {
@@ -75,7 +75,7 @@ func fieldTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// TestFaultsMet: a fault is met where it has a say.
+// TestFaultsMet: a fault counts as met only if it can affect the answer.
 func TestFaultsMet(t *testing.T) {
 	s := start(t, percipio.Options{Faults: []string{"no-link", "bare-errors", "pending"}})
 	s.want(200, s.users(""))

@@ -11,7 +11,7 @@ import (
 	"baton/sandbox/percipio"
 )
 
-// wholeRows counts the rows that arrived whole.
+// wholeRows counts the complete rows.
 func wholeRows(raw []byte) int {
 	dec, n := json.NewDecoder(strings.NewReader(string(raw))), 0
 	dec.Token()
@@ -151,8 +151,8 @@ func reportTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// added returns the rows that the faults add to those of a faultless report. All of those
-// must still be there.
+// added returns the rows that faults add to a faultless report, and checks that no row of that report is
+// missing.
 func added(t *testing.T, s *sandbox) (more []map[string]any) {
 	t.Helper()
 	plain := map[string]bool{}
@@ -172,7 +172,7 @@ func added(t *testing.T, s *sandbox) (more []map[string]any) {
 }
 
 func spelt(row map[string]any) string {
-	b, _ := json.Marshal(row) // which sorts
+	b, _ := json.Marshal(row) // sorts keys
 	return string(b)
 }
 

@@ -9,7 +9,7 @@ import (
 // Fault is a row of the table of faults.
 type Fault = fault.Fault
 
-// Faults returns the table of all faults, grouped by what they touch.
+// Faults returns the table of all faults, grouped by the part that they affect.
 func Faults() []Fault {
 	return slices.Concat(transportFaults(), accessFaults(), listFaults(), reportFaults(), rowFaults())
 }
@@ -111,9 +111,9 @@ func parseFaults(names []string) (fault.Set, error) {
 	return set, nil
 }
 
-// SetFaults replaces the faults that are on, and forgets what they counted. On an
-// error, which names the fault that does not exist or has a wrong value, nothing
-// changes. Reports that were requested before keep their faults: whether they fail or vanish.
+// SetFaults replaces the active faults and resets their counts. The error names a fault that does not exist
+// or has an invalid value; then nothing changes. Reports requested before keep their faults, such as failing
+// or vanishing.
 func (s *Server) SetFaults(names ...string) error {
 	set, err := parseFaults(names)
 	if err != nil {
@@ -132,15 +132,15 @@ func (s *Server) useFaults(set fault.Set) {
 	}
 }
 
-// FaultsMet counts, for each fault that is on, the answers that it affected since it was
-// switched on, if any.
+// FaultsMet returns the number of answers that each active fault has affected since it was switched on, if
+// any.
 func (s *Server) FaultsMet() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults.Met()
 }
 
-// ActiveFaults returns the faults that are on, with their values, sorted.
+// ActiveFaults returns the active faults with their values, sorted.
 func (s *Server) ActiveFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

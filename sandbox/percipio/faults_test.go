@@ -17,7 +17,7 @@ import (
 	"baton/sandbox/percipio"
 )
 
-// faultTests show the effect of every fault on the demonstration organisation.
+// faultTests has a test of every fault on the demo organisation.
 func faultTests() map[string]func(*testing.T, *sandbox) {
 	tests := map[string]func(*testing.T, *sandbox){}
 	for _, part := range []map[string]func(*testing.T, *sandbox){transportTests(), accessTests(), listTests(), reportTests(), rowTests(), fieldTests()} {
@@ -46,7 +46,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// faults switches others on.
+// faults replaces the active faults.
 func (s *sandbox) faults(names ...string) {
 	s.t.Helper()
 	if err := s.SetFaults(names...); err != nil {
@@ -54,7 +54,7 @@ func (s *sandbox) faults(names ...string) {
 	}
 }
 
-// everyThird checks a fault that strikes every third request.
+// everyThird checks a fault that affects every third request.
 func everyThird(t *testing.T, s *sandbox, status int) *http.Response {
 	t.Helper()
 	s.want(200, s.users(""))
@@ -94,7 +94,7 @@ func transportTests() map[string]func(*testing.T, *sandbox) {
 			if r, err := s.try("POST", s.path("reporting/v1", "/report-requests/learning-activity"), allTime); !errors.Is(err, io.ErrUnexpectedEOF) || len(r.raw) == 0 {
 				t.Errorf("error %v after %d bytes", err, len(r.raw))
 			}
-			id := s.State().Reports[0].ID // was requested, though the answer was lost
+			id := s.State().Reports[0].ID // was requested although the answer was lost
 			s.faults("drop-connection=1")
 			if r, err := s.try("GET", s.reportPath(id), ""); !errors.Is(err, io.ErrUnexpectedEOF) || len(r.raw) != 4000 {
 				t.Errorf("error %v after %d bytes", err, len(r.raw))
@@ -122,7 +122,7 @@ func transportTests() map[string]func(*testing.T, *sandbox) {
 				t.Fatal(err)
 			}
 			defer res.Body.Close()
-			began := time.Now() // the answer has begun: this is about its body
+			began := time.Now() // the header has arrived: measure the body
 			raw, err := io.ReadAll(res.Body)
 			if took := time.Since(began); err != nil || !json.Valid(raw) || took < time.Duration(len(raw)>>14-1)*10*time.Millisecond {
 				t.Errorf("%d bytes took %v, %v", len(raw), took, err)
@@ -240,7 +240,7 @@ func listTests() map[string]func(*testing.T, *sandbox) {
 		"stale-paging-id": func(t *testing.T, s *sandbox) {
 			id := s.catalogue("?max=3").Header.Get("X-Paging-Request-Id")
 			s.want(400, s.catalogue("?max=3&offset=3&pagingRequestId="+id))
-			s.want(400, s.catalogue("?max=3&offset=3&pagingRequestId="+id)) // for good
+			s.want(400, s.catalogue("?max=3&offset=3&pagingRequestId="+id)) // it stays expired
 			id = s.catalogue("?max=3").Header.Get("X-Paging-Request-Id")
 			s.want(200, s.catalogue("?max=3&offset=3&pagingRequestId="+id))
 		},

@@ -14,8 +14,8 @@ func columns() []string {
 		"totalAccesses", "durationHms", "estimatedDurationHms", "firstScore", "lastScore", "highScore", "audience"}, attributeColumns()...)
 }
 
-// attributeColumns returns the custom attributes as rows have them: their names in camel
-// case, in the order of attributeNames.
+// attributeColumns returns the custom attributes in the form of rows: in camel case, in the order of
+// attributeNames.
 func attributeColumns() []string {
 	return []string{"businessUnit", "geo", "countryName", "costCenterCode", "departmentCode", "departmentName", "division",
 		"employeeClass", "employeeId", "jobFunction", "directManagerName", "managerEmail"}
@@ -30,7 +30,7 @@ type style struct {
 type line struct {
 	style
 	keys  [][]byte // `"name":`
-	cells []byte   // the values of the row, one behind the other
+	cells []byte   // the concatenated values of the row
 	ends  []int
 	kinds []cell
 
@@ -59,7 +59,7 @@ func (l *line) end(k cell) {
 	l.kinds = append(l.kinds, k)
 }
 
-// value appends a text, or nothing if it is empty.
+// value appends a text, or a missing value if it is empty.
 func (l *line) value(s string) {
 	l.cells = append(l.cells, s...)
 	k := text

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ReportRequest is the body of a request for a learning-activity report, without attributes
-// that the sandbox ignores.
+// ReportRequest is the body of a request for a learning-activity report, without the attributes that the
+// sandbox ignores.
 type ReportRequest struct {
 	Start       string      `json:"start,omitempty"` // ISO 8601; either Start and End, or TimeFrame
 	End         string      `json:"end,omitempty"`
@@ -21,7 +21,7 @@ type ReportRequest struct {
 	Status      string      `json:"status,omitempty"`
 	Sort        *ReportSort `json:"sort,omitempty"`
 	FormatType  string      `json:"formatType,omitempty"` // JSON (the default), CSV, TXT
-	// FileRequiredInSFTP tells whether a file is left on SFTP. Nil, the default, leaves one.
+	// FileRequiredInSFTP tells whether a file is stored on SFTP. Nil, the default, stores one.
 	FileRequiredInSFTP *bool `json:"isFileRequiredInSftp,omitempty"`
 }
 
@@ -31,7 +31,7 @@ type ReportSort struct {
 	Order string `json:"order"`
 }
 
-// report is a report that was requested, with the organisation as it was then.
+// report is a requested report, with the organisation at the time of the request.
 type report struct {
 	id        string
 	requested time.Time
@@ -40,7 +40,7 @@ type report struct {
 	org       *organisation
 
 	failed    bool
-	gone      int // status that it is answered with once it is ready
+	gone      int // status of the answers once it is ready
 	said      bool
 	polls     int
 	downloads int
@@ -77,7 +77,7 @@ func (x *exchange) requestReport() *answer {
 	return x.status(rep, status)
 }
 
-// check refuses invalid requests, and selects the rows.
+// check rejects invalid requests, and selects the rows.
 func (rep *report) check() *answer {
 	q := &rep.request
 	dated := q.Start != "" || q.End != ""
@@ -123,7 +123,7 @@ func sortFields() []string {
 		"firstScore", "lastScore", "highScore", "assessmentAttempts", "percentOfBookOrVideo", "audience"}
 }
 
-// set splits a list at commas; no list is nil, and so is ALL.
+// set splits a list at commas. An empty list and ALL give nil.
 func set(list string, normal func(string) string) map[string]bool {
 	var s map[string]bool
 	for part := range strings.SplitSeq(list, ",") {
@@ -159,8 +159,7 @@ func (x *exchange) status(rep *report, status string) *answer {
 	return jsonAnswer(http.StatusOK, map[string]string{key: rep.id, "status": status})
 }
 
-// pollReport answers GET report-requests/{id}: a status while the report is made, its
-// rows afterwards.
+// pollReport answers GET report-requests/{id}: a status while the report is prepared, its rows afterwards.
 func (x *exchange) pollReport() *answer {
 	f := x.s.faults
 	rep := x.s.reports[strings.ToLower(x.r.PathValue("id"))]
@@ -217,7 +216,7 @@ func (x *exchange) download(rep *report) *download {
 	return d
 }
 
-// block is the number of bytes of a report that are sent at once.
+// block is the number of bytes of a report sent at once.
 const block = 64 << 10
 
 func (d *download) stream(w io.Writer) error {

@@ -179,7 +179,7 @@ func TestFilesOnSFTP(t *testing.T) {
 	}
 }
 
-// found returns what a careful client makes of the lists and the report.
+// found returns the result of a careful client from the lists and the report.
 func (s *sandbox) found() map[string]percipio.Progress {
 	s.t.Helper()
 	users, courses, all := map[any]bool{}, map[any]bool{}, map[string]percipio.Progress{}
@@ -227,8 +227,8 @@ func (s *sandbox) expected(limited ...string) map[string]percipio.Progress {
 	return all
 }
 
-// TestExpectedIsWhatIsFound holds the oracle against a client that knows only HTTP,
-// with every fault that spoils rows.
+// TestExpectedIsWhatIsFound compares the oracle with a client that only uses HTTP, under every fault that
+// affects rows.
 func TestExpectedIsWhatIsFound(t *testing.T) {
 	for _, faults := range [][]string{nil, {"report-unsorted"}, {"report-reversed", "dup-pairs=1"}, {"dup-pairs=2", "unknown-status=1", "status-lower-case"},
 		{"unknown-users=1", "unknown-courses=1", "empty-ids=1", "dup-pairs=3", "unknown-status=2", "report-unsorted"}, {"null-values", "gzip"}, {"odd-dates"}} {
@@ -281,7 +281,7 @@ func TestExpectedOfLimitedCourses(t *testing.T) {
 	}
 }
 
-// TestReportIsASnapshot: what happens after the request is in the next report.
+// TestReportIsASnapshot: events after the request are only in the next report.
 func TestReportIsASnapshot(t *testing.T) {
 	s := start(t, percipio.Options{})
 	var open percipio.Progress

@@ -16,7 +16,7 @@ type row struct {
 	done   int64
 	noise  uint64
 
-	// What a fault put in place of the ids.
+	// Values that a fault put in place of the ids.
 	userID, itemID override
 }
 
@@ -27,21 +27,21 @@ type override struct {
 	gone  bool   // leave the attribute out instead
 }
 
-// event is something that happened after the organisation was made up.
+// event is a change after the organisation was generated.
 type event struct {
 	user, item int
 	status     string
 	first, at  int64
 }
 
-// planned returns a made-up row.
+// planned returns a generated row.
 func (o *organisation) planned(i int) row {
 	p := &o.plan
 	u, c := p.pair(i)
 	r := row{user: o.people[u], item: o.items[c], noise: mix(p.seed, kindNoise+1, uint64(i))}
 	r.last = newest().Unix() - int64(uint64(i)*p.step+r.noise%max(1, p.step))
-	// Made-up activity began up to 90 days before the last access, which is after the
-	// completion where there is one.
+	// Generated activity began up to 90 days before the last access, which is after the completion if there
+	// is one.
 	r.first = r.last - int64(r.noise>>8%(90*24*3600))
 	r.status = r.item.kind.begun
 	switch share := r.noise >> 40 % 100; {
@@ -72,10 +72,10 @@ func (o *organisation) happened(e event) row {
 // order is the order of the rows of one download.
 type order struct {
 	oldestFirst bool
-	scramble    uint64 // not 0: no order at all, another one for each value
+	scramble    uint64 // if not 0, a random order that depends on the value
 }
 
-// rows returns all rows that there are, newest first unless the order is another one.
+// rows returns all rows, newest first unless by says otherwise.
 func (o *organisation) rows(by order) iter.Seq[row] {
 	total := len(o.events) + o.plan.rows
 	stride, offset := uint64(1), uint64(0)
@@ -108,10 +108,10 @@ func (o *organisation) rows(by order) iter.Seq[row] {
 
 // extras holds the rows that faults add after, or before, every Nth row.
 type extras struct {
-	duplicates, unknownStatus, unknownUsers, unknownItems, emptyIDs int // every Nth, 0 for none
+	duplicates, unknownStatus, unknownUsers, unknownItems, emptyIDs int // every Nth; 0 means none
 }
 
-// late is the distance in rows of the second row of a pair, if it is not before the first.
+// late is the distance in rows of the second row of a pair if it does not come first.
 const late = 7
 
 // withExtras adds the rows of faults. None of them changes what a sync should find.
@@ -129,7 +129,7 @@ func withExtras(rows iter.Seq[row], x extras) iter.Seq[row] {
 				again := r
 				again.status, again.done, again.noise = r.item.kind.begun, 0, r.noise+1
 				if n/x.duplicates%2 == 0 {
-					again.last = r.last + 60 // started anew, which comes first
+					again.last = r.last + 60 // a newer row, which comes first
 					around = append(around, again)
 				} else {
 					again.last = r.first // the older row, which comes later
@@ -187,11 +187,11 @@ func (x *extras) after(r row, n int, hit func(int) bool) []row {
 	return more
 }
 
-// selection holds which rows a report has.
+// selection selects the rows of a report.
 type selection struct {
 	start, end int64
-	kinds      map[string]bool // content types in lower case without spaces, nil for all
-	statuses   map[string]bool // in lower case, nil for all
+	kinds      map[string]bool // content types in lower case without spaces; nil means all
+	statuses   map[string]bool // in lower case; nil means all
 }
 
 func (s *selection) has(r *row) bool {

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// organisation is one state of the organisation. It is immutable: a change makes a new one, so
-// that a report or a frozen result set keeps its state.
+// organisation is one state of the organisation. It is immutable: a change creates a new one, so that a
+// report or a frozen result set keeps its state.
 type organisation struct {
-	people []*user // all there ever were, by number
+	people []*user // all users that ever existed, by number
 	items  []*item
 	listed []int32 // the numbers of the people, in list order
 	shelf  []int32 // the numbers of the items, in list order
 
 	plan   plan
-	moved  map[int]bool // rows of the plan that something later replaced
-	events []event      // what happened later, oldest first
+	moved  map[int]bool // rows of the plan that a later event replaced
+	events []event      // later events, oldest first
 }
 
 type user struct {
@@ -50,8 +50,8 @@ func (c *item) becomesCourse() bool {
 	return !c.gone && !c.retired && (c.kind.name == "COURSE" || c.kind.name == "ASSESSMENT")
 }
 
-// contentKind is a type of content: its name in the catalogue, in rows and in
-// addresses, and the statuses that rows about it have when done and when not.
+// contentKind is a type of content: its name in the catalogue, in rows and in addresses, and the statuses in
+// rows for finished and unfinished content.
 type contentKind struct{ name, row, path, modality, done, begun string }
 
 func contentKinds() []*contentKind {
@@ -75,12 +75,11 @@ func kindNamed(name string) *contentKind {
 	return kinds[0]
 }
 
-// domain is the domain of made-up addresses. It is reserved for examples, so that no mail
-// reaches anybody.
+// domain is the domain of generated addresses. It is reserved for examples, so no mail reaches anybody.
 const domain = "acme.example"
 
-// The words that people and items are made of. The numbers of first and last names
-// have no common divisor, so that walking both gives every pair.
+// The words for generated names. The numbers of first and last names have no common divisor, so that walking
+// both lists yields every pair.
 const (
 	firstNames = "Ada Björn Chiara Daniel Elif Fatima Grace Hiroshi Ines Jonas Kateryna Liam Mei Noah Olga Priya Quentin " +
 		"Rosa Sven Tomás Uma Viktor Wanjiru Xavier Yuki Zoë Amara Benedikt Camille Dmitri Esther Farid Giulia Henrik Isabel Jamal Karin"
@@ -91,13 +90,13 @@ const (
 	topics     = "Kubernetes|Data Privacy|Project Management|Python|Conflict Resolution|Cloud Architecture|Anti-Bribery|SQL|Public Speaking|Incident Response|" +
 		"Workplace Safety|Machine Learning|Negotiation|Network Security|Spreadsheets|Inclusive Hiring|Go"
 	roles = "LEARNER LEARNER LEARNER MANAGER LEARNER LEARNER CONTENT_CURATOR LEARNER LEARNER LEARNING_ADMIN LEARNER LEARNER CONTENT_COORDINATOR LEARNER LEARNER LEARNER ADMIN"
-	// shelfPattern is what the catalogue repeats: C and A are active, i is an inactive
-	// course, x is something else. 11 of 15 become courses.
+	// shelfPattern repeats in the catalogue: C and A are active, i is an inactive course, x is something
+	// else. 11 of 15 become courses.
 	shelfPattern = "CACxCiCCxCACxCC"
 )
 
-// founded returns when the first made-up person joined, and newest when the newest
-// made-up row was last accessed. A thousand days of activity lead up to it.
+// founded returns the time when the first generated user joined, and newest the last access of the newest
+// generated row. A thousand days of activity lie between.
 func founded() time.Time { return time.Date(2023, time.January, 9, 9, 0, 0, 0, time.UTC) }
 func newest() time.Time  { return time.Date(2026, time.March, 2, 16, 0, 0, 0, time.UTC) }
 
@@ -196,13 +195,13 @@ func makeUp(opts Options) *organisation {
 	return o
 }
 
-// ascii spells a name as it can stand in an address.
+// ascii spells a name for an e-mail address.
 func ascii(name string) string {
 	return strings.NewReplacer("ö", "o", "á", "a", "ë", "e", "ễ", "e", "í", "i", "'", "", "ó", "o", "ı", "i", "đ", "d", "ặ", "a").Replace(strings.ToLower(name))
 }
 
-// plan assigns a pair of user and item to each made-up row. It visits all pairs in strides, so
-// that no pair is repeated and none has to be stored.
+// plan assigns a pair of user and item to each generated row. It visits all pairs in strides, so that no pair
+// repeats and none must be stored.
 type plan struct {
 	seed                 uint64
 	rows                 int
@@ -230,7 +229,7 @@ func (p *plan) pair(row int) (user, item int) {
 	return int(at / p.items), int(at % p.items)
 }
 
-// row returns the row about a pair, and false if there is none.
+// row returns the row about a pair, and whether there is one.
 func (p *plan) row(user, item int) (int, bool) {
 	at := uint64(user)*p.items + uint64(item)
 	if p.rows == 0 || uint64(item) >= p.items || at >= p.pairs {
@@ -245,7 +244,7 @@ func timesMod(a, b, m uint64) uint64 {
 	return bits.Rem64(hi, lo, m)
 }
 
-// coprime returns the first positive number from n on that has no divisor in common with m.
+// coprime returns the first positive number from n on that is coprime to m.
 func coprime(n, m uint64) uint64 {
 	for n = max(n, 1); ; n++ {
 		a, b := n, m
@@ -258,7 +257,7 @@ func coprime(n, m uint64) uint64 {
 	}
 }
 
-// inverse returns the number that n times it is 1 modulo m.
+// inverse returns the multiplicative inverse of n modulo m.
 func inverse(n, m uint64) uint64 {
 	var x0, x1 int64 = 0, 1
 	for a, b := int64(n), int64(m); b != 0; {

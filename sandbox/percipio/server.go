@@ -1,37 +1,33 @@
-// Package percipio is a stand-in for the API of a Skillsoft Percipio organisation:
-// users, catalogue, search and the learning-activity report, over an organisation
-// made up from a seed, for tests, demonstrations, and for trying any client of that
-// API without risk.
+// Package percipio is a stand-in for the API of a Skillsoft Percipio organisation: users, catalogue, search and the
+// learning-activity report, over an organisation generated from a seed, for tests, demos, and for trying any client of
+// that API without risk.
 //
-// What it answers follows what the vendor publishes: bare JSON arrays with totals
-// and paging handles in headers, a frozen result set behind x-paging-request-id, a
-// report that is requested, polled at one address and delivered at that same address,
-// and a file on the organisation's SFTP unless the request says no. Users are a live
-// table whose pages shift. Where nothing is published it does the likely thing: a
-// foreign organisation and a missing permission are 403, an unknown paging id is 400,
-// an unknown report is 404, and an error is {"message": "..."}.
+// It follows the vendor's published behaviour: bare JSON arrays with totals and paging handles in headers, a frozen
+// result set for each x-paging-request-id, a report that is requested, and then polled and delivered at one address, and
+// a file on the organisation's SFTP server unless the request says no. Users are a live table whose pages shift. Where
+// nothing is published it does the likely thing: a foreign organisation and a missing permission are 403, an unknown
+// paging id is 400, an unknown report is 404, and an error is {"message": "..."}.
 //
-// The rows of the report are computed from the seed while they are sent, newest first,
-// so that a million need no memory. A report shows the organisation as it was when
-// the report was requested. [Server.State] tells what a sync should have found.
+// The rows of the report are computed from the seed while they are sent, newest first, so that a million rows need no
+// memory. A report shows the organisation at the time of the request. [Server.State] returns what a sync should find.
 //
-// Each way in which APIs break is a named fault, see [Faults]. Any number of them can be on at
-// once. Only the faults that add and remove users change what a sync should find. Faults of
-// rows add rows, or change what no client should rely on.
+// Every way in which such APIs break is a named fault, see [Faults]. Any number of them can be on at once. Only the
+// faults that add and remove users change what a sync should find. Faults of rows add rows, or change values on which no
+// client should rely.
 //
 // # Files
 //
-//	server.go   options, routes         answer.go   requests and answers
+//	server.go   options, routes         exchange.go   requests and answers
 //	users.go    users                   catalogue.go  catalogue and search
-//	report.go   requests and downloads  rows.go     which rows a report has
-//	line.go     a row as JSON and CSV   seed.go     making an organisation up
-//	state.go    what a sync should find drive.go    changing it from a test
-//	faults.go   the faults              control.go  switching them over HTTP
+//	report.go   requests and downloads  rows.go       the rows of a report
+//	line.go     a row as JSON and CSV   seed.go       the generated organisation
+//	state.go    the expected sync       drive.go      changes by a test
+//	faults.go   the faults              control.go    switching them over HTTP
 //
 // # Limits
 //
-// There is no way to create or update users over HTTP, no transformName, zip or
-// encryption, and of the sort fields only lastAccessDate changes the order of rows.
+// There is no way to create or update users over HTTP, no transformName, zip or encryption, and of the sort fields only
+// lastAccessDate changes the order of rows.
 package percipio
 
 import (
@@ -47,35 +43,34 @@ import (
 	"time"
 )
 
-// Options configure a Server. The zero value is the demonstration organisation.
+// Options configure a Server. The zero value is the demo organisation.
 type Options struct {
-	// Users, Courses and Rows say how many users, catalogue items and rows of learning
-	// activity to make up. About 73 % of the items are active courses and assessments.
-	// All three zero makes the demonstration organisation of 20, 10 and 60. A user has
-	// at most one row per item: Rows beyond Users times Courses do not exist.
+	// Users, Courses and Rows are the numbers of users, catalogue items and rows of learning activity to
+	// generate. About 73 % of the items are active courses and assessments. If all three are zero, the demo
+	// organisation has 20, 10 and 60. A user has at most one row per item, so there are at most Users times
+	// Courses rows.
 	Users, Courses, Rows int
-	// Empty leaves the organisation without any of them.
+	// Empty generates no users, items or rows.
 	Empty bool
-	// Seed decides every id and name; the same seed makes the same organisation.
+	// Seed determines every id and name; the same seed generates the same organisation.
 	Seed uint64
 
-	Org string // the organisation's UUID, made from Seed if empty
-	// Token is the bearer token. If empty, one is made up that looks like a JWT and
-	// says that it expires at TokenExpires, if that is not zero. Either is refused from
-	// TokenExpires on.
+	Org string // the organisation's UUID, derived from Seed if empty
+	// Token is the bearer token. If it is empty, a token is generated that looks like a JWT and expires at
+	// TokenExpires, if that is not zero. Every token is refused from TokenExpires on.
 	Token        string
 	TokenExpires time.Time
 
-	// PendingPolls is the number of polls of a report before it is ready.
+	// PendingPolls is the number of polls before a report is ready.
 	PendingPolls int
 
-	// Faults are on from the start. New panics if one does not exist; use SetFaults
-	// for names that a person typed.
+	// Faults are active from the start. New panics if one does not exist; use SetFaults for names that a
+	// person typed.
 	Faults []string
-	// Now is the clock; nil is time.Now. Made-up dates do not depend on it.
+	// Now is the clock; nil means time.Now. Generated dates do not depend on it.
 	Now func() time.Time
-	// OnRequest is called before each API request is looked at, with how many there
-	// have been, from 1. It may change the organisation as somebody else would.
+	// OnRequest is called before each API request is handled, with the number of requests so far, starting at
+	// 1. It may change the organisation, as another client might.
 	OnRequest func(n int, r *http.Request)
 }
 
@@ -86,16 +81,16 @@ type Server struct {
 	opts       Options
 	mux        *http.ServeMux
 	attributes []attribute // the custom attributes, without values
-	words      words       // the values that they take
+	words      words       // their possible values
 
 	mu       sync.Mutex
 	org      *organisation
 	inserted int
 	frozen   map[string]*organisation // by paging request id
-	listings int                      // how many such ids there were
+	listings int                      // number of such ids
 	reports  map[string]*report
 	made     []*report
-	files    int // dropped on SFTP
+	files    int // stored on SFTP
 
 	token    token
 	expiring token // while token-expiring is on
@@ -104,7 +99,7 @@ type Server struct {
 	total    int
 }
 
-// New makes a server with its organisation.
+// New returns a server with its organisation.
 func New(opts Options) *Server {
 	if opts.Org == "" {
 		opts.Org = identifier(opts.Seed, kindOrganisation, 0)
@@ -133,8 +128,8 @@ func New(opts Options) *Server {
 // OrganizationID returns the organisation's UUID, a part of every path.
 func (s *Server) OrganizationID() string { return s.opts.Org }
 
-// Token returns the bearer token that API requests need. While the fault token-expiring
-// is on it is another one, that expires soon; the first one stays good.
+// Token returns the bearer token for API requests. While the fault token-expiring is active, this is another
+// token that expires soon; the first one stays valid.
 func (s *Server) Token() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,10 +139,10 @@ func (s *Server) Token() string {
 	return s.token.text
 }
 
-// Requests counts the API requests by method and route since the start or the last
-// ResetRequests: "GET /users", "GET /users/{id}", "GET /catalog-content",
-// "GET /search-content", "POST /report-requests/learning-activity",
-// "GET /report-requests/{id}". What has no route counts as "GET other".
+// Requests returns the number of API requests by method and route since the start or the last ResetRequests:
+// "GET /users", "GET /users/{id}", "GET /catalog-content", "GET /search-content", "POST
+// /report-requests/learning-activity", "GET /report-requests/{id}". Requests without a route count as "GET
+// other".
 func (s *Server) Requests() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +159,7 @@ func (s *Server) ResetRequests() {
 // ServeHTTP serves the API and the control of faults.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// routes returns the handlers of the API, each with the permission that it needs.
+// routes returns the handlers of the API, each with its required permission.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range []struct {
@@ -213,14 +208,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, route, permission
 
 func (s *Server) now() time.Time { return s.opts.Now() }
 
-// token is a bearer token and when it expires, if it does.
+// token is a bearer token and its expiry, if any.
 type token struct {
 	text    string
 	expires time.Time
 }
 
-// makeToken makes a token up. It parses as a JWT, as the vendor's tokens do; nobody
-// can make another one because the signature is random.
+// makeToken generates a token. It parses as a JWT, like the vendor's tokens; its signature is random, so it
+// cannot be forged.
 func makeToken(org string, expires time.Time) token {
 	claims := map[string]any{"iss": "percipio-sandbox", "sub": "service-account", "organizationId": org}
 	if !expires.IsZero() {

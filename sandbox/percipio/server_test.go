@@ -16,7 +16,7 @@ import (
 	"baton/sandbox/percipio"
 )
 
-// sandbox is a running server and a client that knows the token.
+// sandbox is a running server with a client that has the token.
 type sandbox struct {
 	*percipio.Server
 	t   testing.TB
@@ -34,7 +34,7 @@ func start(t testing.TB, opts percipio.Options) *sandbox {
 	return &sandbox{s, t, web.URL}
 }
 
-// response is an answer with its JSON taken apart.
+// response is an HTTP response with decoded JSON.
 type response struct {
 	*http.Response
 	raw  []byte
@@ -84,7 +84,7 @@ func (s *sandbox) open(method, path, body string, headers ...string) (*http.Resp
 	return client.Do(req)
 }
 
-// want checks the status and gives the response back.
+// want checks the status and returns the response.
 func (s *sandbox) want(status int, r response) response {
 	s.t.Helper()
 	if r.StatusCode != status {
@@ -123,7 +123,7 @@ func (s *sandbox) reportPath(id string) string {
 	return s.path("reporting/v1", "/report-requests/"+id)
 }
 
-// request requests a report about all time and gives its id.
+// request requests a report without a time limit and returns its id.
 func (s *sandbox) request() string {
 	s.t.Helper()
 	r := s.want(200, s.post(allTime))
@@ -141,7 +141,7 @@ func (s *sandbox) poll(id string) response {
 	return s.do("GET", s.reportPath(id), "")
 }
 
-// report returns the rows of a report about all time.
+// report returns the rows of a report without a time limit.
 func (s *sandbox) report() []map[string]any {
 	s.t.Helper()
 	r := s.want(200, s.poll(s.request()))
@@ -163,7 +163,7 @@ func field(rows []map[string]any, name string) []string {
 func TestDemoOrganisation(t *testing.T) {
 	s := start(t, percipio.Options{})
 	st := s.State()
-	// Golden files of others are made of these ids.
+	// Golden files of other packages depend on these ids.
 	if st.Users[0].ID != "7cc443d4-8dcd-4a89-b0e6-eafefed05468" || st.Users[0].Email != "ada.okafor@acme.example" {
 		t.Errorf("the first user is %+v", st.Users[0])
 	}
@@ -300,8 +300,7 @@ func TestOnRequestChangesTheOrganisation(t *testing.T) {
 	}
 }
 
-// TestLargeReportInBoundedMemory downloads a large report and looks at the heap
-// meanwhile: 285 MB go by.
+// TestLargeReportInBoundedMemory downloads a report of 285 MB and watches the heap.
 func TestLargeReportInBoundedMemory(t *testing.T) {
 	rows := longtest.Pick(60_000, 250_000)
 	s := start(t, percipio.Options{Users: 10_000, Courses: 1000, Rows: rows})

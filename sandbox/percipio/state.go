@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Status is the progress of a user with a course.
+// Status is the progress of a user in a course.
 type Status string
 
 // The statuses of a sync. Completed replaces InProgress.
@@ -15,7 +15,7 @@ const (
 	InProgress Status = "in_progress"
 )
 
-// outcome returns the status that a row's status amounts to, or nothing.
+// outcome returns the status that corresponds to a row's status, or "".
 func outcome(rowStatus string) Status {
 	switch strings.ToLower(rowStatus) {
 	case "completed", "achieved", "listened", "read", "watched":
@@ -50,24 +50,24 @@ type CourseState struct {
 	ID, Code, Title, Locale string
 	Type                    string // COURSE, ASSESSMENT, VIDEO, ...
 	Active                  bool
-	// Listed says that it is an active course or assessment: a sync of courses has it.
+	// Listed reports whether the item is an active course or assessment, which a sync of courses has.
 	Listed bool
 }
 
-// ReportState is a report that was requested.
+// ReportState is a requested report.
 type ReportState struct {
 	ID        string        `json:"id"`
 	Requested time.Time     `json:"requested"`
 	Request   ReportRequest `json:"request"`
-	Polls     int           `json:"polls"`     // how often it was asked for, downloads included
-	Downloads int           `json:"downloads"` // how often its rows were sent, if only in part
+	Polls     int           `json:"polls"`     // number of polls, including downloads
+	Downloads int           `json:"downloads"` // number of downloads, including incomplete ones
 }
 
 // Progress is one grant that a sync should find.
 type Progress struct {
 	User, Course string // ids
 	Status       Status
-	At           time.Time // of the completion; zero for what is in progress
+	At           time.Time // of the completion; zero if in progress
 }
 
 // State returns a snapshot of the organisation.
@@ -91,11 +91,10 @@ func (s *Server) State() State {
 	return st
 }
 
-// Expected returns what a sync over all time should find: for each pair of a
-// user who is there and a course that is Listed, the status after the rule that
-// Completed beats InProgress. Each pair comes once, the newest first. If courses are
-// named, by id, it is about those alone. Faults make no difference, except that a date
-// that odd-dates spoils cannot be read.
+// Expected returns what a sync without a time limit should find: for each pair of an existing user and a
+// Listed course, the status, where Completed replaces InProgress. Each pair appears once, the newest first.
+// If limitedCourses are given, by id, only those count. Faults make no difference, except that a date spoiled
+// by odd-dates cannot be read.
 func (st State) Expected(limitedCourses ...string) iter.Seq[Progress] {
 	limited := map[string]bool{}
 	for _, id := range limitedCourses {

@@ -11,7 +11,7 @@ import (
 // maxPage is the largest page of a list, and the default of most.
 const maxPage = 1000
 
-// person is a user as the API writes it.
+// person is a user in the form of the API.
 type person struct {
 	ID                    string      `json:"id"`
 	ExternalUserID        *string     `json:"externalUserId"`
@@ -33,7 +33,7 @@ type person struct {
 	CustomAttributes      []attribute `json:"customAttributes"`
 }
 
-// superior is a manager of a user; an empty object where there is none.
+// superior is a manager of a user; an empty object if there is none.
 type superior struct {
 	ID             string `json:"id,omitempty"`
 	ExternalUserID string `json:"externalUserId,omitempty"`
@@ -48,8 +48,8 @@ type attribute struct {
 	Value *string `json:"value"`
 }
 
-// listUsers answers GET users. Offsets count in the live table: a user who is added or removed
-// between two pages shifts the others.
+// listUsers answers GET users. Offsets count in the live table: adding or removing a user between two pages
+// shifts the others.
 func (x *exchange) listUsers() *answer {
 	offset, count, a := x.page(maxPage)
 	if a != nil {
@@ -111,7 +111,7 @@ func (s *Server) newcomer(at int) {
 	s.addUser(Person{FirstName: "New", LastName: "Comer", LoginName: name, Email: name + "@" + domain}, at)
 }
 
-// getUser answers the look-ups.
+// getUser answers requests for one user.
 func (x *exchange) getUser() *answer {
 	org := x.s.org
 	for _, key := range []struct {
@@ -164,7 +164,7 @@ func optional(s string) *string {
 	return &s
 }
 
-// date returns a time as the API writes it.
+// date returns a time in the form of the API.
 func (x *exchange) date(t time.Time, which int) *string {
 	s := t.UTC().Format(timeFormat)
 	if x.s.faults.On("odd-dates") {
@@ -210,7 +210,7 @@ func attributeNames() []string {
 
 const jobFunction = 9 // in attributeNames
 
-// words holds the values of each custom attribute.
+// words holds the possible values of each custom attribute.
 type words [][]string
 
 func attributeWords() words {

@@ -16,9 +16,8 @@ import (
 //go:embed admin.html
 var adminHead string
 
-// routes returns the handlers of the console's pages and of the faults. They need no token:
-// they are for the person who runs the sandbox, bound to loopback. Requests that a
-// web page of another origin makes are refused.
+// routes returns the handlers of the console's pages and of the faults. They need no token: they are for the
+// person who runs the sandbox, and bound to loopback. Requests from a web page of another origin are refused.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.adminPage)
@@ -30,8 +29,8 @@ func (s *Server) routes() http.Handler {
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-// adminRemove handles the console's button to remove somebody. It works on people of the console only:
-// whoever SCIM manages is locked.
+// adminRemove handles the console's button to remove a user. It only works for users of the console: those
+// managed by SCIM are locked.
 func (s *Server) adminRemove(w http.ResponseWriter, r *http.Request) {
 	id := r.PostFormValue("user")
 	u, ok := s.State().User(id)
@@ -49,7 +48,7 @@ func (s *Server) adminRemove(w http.ResponseWriter, r *http.Request) {
 // adminRows limits the rows of the page.
 const adminRows = 500
 
-// adminPage shows the organisation to a person, the people of the console first.
+// adminPage shows the organisation, with the users of the console first.
 func (s *Server) adminPage(w http.ResponseWriter, _ *http.Request) {
 	st := s.State()
 	names := map[string]string{}
@@ -85,11 +84,11 @@ func (s *Server) adminPage(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, p.String())
 }
 
-// page is HTML. It needs no template engine, which would make the linker keep every method of
-// every type in the programs that include the sandbox.
+// page builds HTML. A template engine would make the linker keep every method of every type in the programs
+// that include the sandbox.
 type page struct{ strings.Builder }
 
-// html appends markup in which the arguments stand as text, or in quoted attributes.
+// html appends markup. Arguments are escaped for text and for quoted attributes.
 func (p *page) html(markup string, args ...any) {
 	for i, a := range args {
 		if s, ok := a.(string); ok {

@@ -6,30 +6,30 @@ import (
 	"slices"
 )
 
-// Write is a SCIM request that writes, with its effects.
+// Write is a SCIM write request with its effects.
 type Write struct {
 	Method string `json:"method"`
 	Path   string `json:"path"` // below the SCIM root
 	Body   string `json:"body,omitempty"`
-	Status int    `json:"status"` // as it was sent, or would have been
-	// Effects are in the order in which they took place, with the identities that a sync has:
-	// a plus sign for what was added, a minus sign for what was removed, and an equals sign
-	// for an account that changed, followed by "enabled" or "disabled" if that changed.
+	Status int    `json:"status"` // as sent, or as it would have been sent
+	// Effects lists the effects in order, with the identities that a sync has. A plus sign marks an addition,
+	// a minus sign a removal, and an equals sign a changed account, followed by "enabled" or "disabled" if
+	// that changed.
 	Effects []string `json:"effects,omitempty"`
 }
 
-// maxWrites limits how many writes are kept.
+// maxWrites limits the number of recorded writes.
 const maxWrites = 10_000
 
-// Writes returns the last ten thousand writes over SCIM, oldest first. Changes by
-// [Server.AddMember] and the like are not among them.
+// Writes returns the last ten thousand writes over SCIM, oldest first. It does not include changes by
+// [Server.AddMember] and similar methods.
 func (s *Server) Writes() []Write {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.writes)
 }
 
-// audit begins to record what a request does; the returned func ends that.
+// audit starts recording the effects of a request. The returned func ends the recording.
 func (s *Server) audit(x *exchange) (done func(*answer)) {
 	switch x.r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
@@ -48,7 +48,7 @@ func (s *Server) audit(x *exchange) (done func(*answer)) {
 	}
 }
 
-// effect records a change if a write is being handled.
+// effect records a change if a write is in progress.
 func (s *Server) effect(format string, args ...any) {
 	if s.effects != nil {
 		*s.effects = append(*s.effects, fmt.Sprintf(format, args...))

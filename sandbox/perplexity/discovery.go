@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// discovery answers for the endpoints that describe the server.
+// discovery answers requests to the endpoints that describe the server.
 func (x *exchange) discovery(resource, id string) *answer {
 	if x.r.Method != http.MethodGet {
 		return notAllowed("GET")
@@ -34,7 +34,7 @@ func (x *exchange) discovery(resource, id string) *answer {
 	return fail(404, "", "Resource %s not found", id).answer()
 }
 
-// providerConfig says what the server can do.
+// providerConfig returns the capabilities of the server.
 func (x *exchange) providerConfig() object {
 	f := x.s.faults
 	supported := func(on bool) object { return object{{"supported", on}} }
@@ -70,7 +70,7 @@ func (x *exchange) resourceTypes() []object {
 	return []object{describe("User", userURN), describe("Group", groupURN)}
 }
 
-// schemas describes the attributes that the server gives a meaning.
+// schemas describes the attributes that the server understands.
 func (x *exchange) schemas() []object {
 	describe := func(id, name string, attributes ...any) object {
 		return object{{"schemas", []any{"urn:ietf:params:scim:schemas:core:2.0:Schema"}}, {"id", id}, {"name", name}, {"attributes", attributes},

@@ -5,21 +5,20 @@ import (
 	"strings"
 )
 
-// Person describes somebody for AddUser.
+// Person describes a user for AddUser.
 type Person struct {
-	UserName   string // also the primary work address when it is one
+	UserName   string // also the primary work address, if it is an address
 	GivenName  string
 	FamilyName string
 	ExternalID string
 	Disabled   bool
-	// Elsewhere puts the person into another organisation too.
+	// Elsewhere makes the user a member of another organisation, too.
 	Elsewhere bool
-	// Console creates the person in the console: SCIM does not show them.
+	// Console creates the user in the console: SCIM does not show it.
 	Console bool
 }
 
-// AddUser adds a person without SCIM and its checks, and returns the id. The person is last in
-// lists.
+// AddUser adds a user without SCIM and its checks, and returns the id. The user is last in lists.
 func (s *Server) AddUser(p Person) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,8 +42,7 @@ func (s *Server) newPerson(p Person) *user {
 	return u
 }
 
-// RemoveUser removes a person for good, which no SCIM client can, and reports whether there was
-// one.
+// RemoveUser removes a user permanently, which no SCIM client can, and reports whether it existed.
 func (s *Server) RemoveUser(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +58,7 @@ func (s *Server) RemoveUser(id string) bool {
 	return true
 }
 
-// SetActive disables or enables a person and reports whether there is one.
+// SetActive disables or enables a user and reports whether it exists.
 func (s *Server) SetActive(id string, active bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +82,7 @@ func (s *Server) AddGroup(displayName string) string {
 	return g.id
 }
 
-// RemoveGroup removes a group and reports whether there was one.
+// RemoveGroup removes a group and reports whether it existed.
 func (s *Server) RemoveGroup(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,8 +94,7 @@ func (s *Server) RemoveGroup(id string) bool {
 	return true
 }
 
-// AddMember makes somebody a member of a group, as another SCIM client might, and
-// reports whether that changed anything.
+// AddMember adds a user to a group, as another SCIM client might, and reports whether that changed anything.
 func (s *Server) AddMember(groupID, userID string) bool {
 	return s.changeMember(groupID, userID, s.link)
 }

@@ -13,7 +13,7 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// fieldTests show the faults that a storm asked for.
+// fieldTests has tests of faults for test/field and test/storm.
 func fieldTests() map[string]func(*testing.T, *sandbox) {
 	tests := map[string]func(*testing.T, *sandbox){}
 	maps.Copy(tests, fieldTransportTests())
@@ -49,7 +49,7 @@ func fieldTransportTests() map[string]func(*testing.T, *sandbox) {
 			ctx, cancel := context.WithCancel(t.Context())
 			req := httptest.NewRequestWithContext(ctx, "GET", s.URLPath()+"/Users", nil)
 			req.Header.Set("Authorization", "Bearer "+s.Token())
-			cancel() // who waits for the answer waits until it has had enough
+			cancel() // a client waits until its own timeout
 			rec := httptest.NewRecorder()
 			s.ServeHTTP(rec, req)
 			if rec.Body.Len() != 0 || s.FaultsMet()["stall"] != 1 {
@@ -170,7 +170,7 @@ func fieldWriteTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// TestWrites: what SCIM changed, and nothing that it did not.
+// TestWrites: the record holds the changes made by SCIM and nothing else.
 func TestWrites(t *testing.T) {
 	s := start(t, perplexity.Options{Faults: []string{"remove-collateral"}})
 	g, outsider := s.group("Engineering"), s.State().Users[1].ID

@@ -179,7 +179,7 @@ func listTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// testStale looks at every kind of write through reads that lag two behind.
+// testStale reads after every kind of write while reads lag two behind.
 func testStale(t *testing.T, s *sandbox, fault string, noCacheHelps bool) {
 	ada, group := s.State().Users[0], s.group("PPLX_Members")
 	read := func(path string, headers ...string) string { return string(s.do("GET", path, "", headers...).raw) }
@@ -222,7 +222,7 @@ func testStale(t *testing.T, s *sandbox, fault string, noCacheHelps bool) {
 }
 
 func memberTests() map[string]func(*testing.T, *sandbox) {
-	// members are what the list and what the group alone say of Engineering.
+	// members returns the members of Engineering in the list and in the group itself.
 	members := func(s *sandbox) (listed, alone any) {
 		s.t.Helper()
 		g := s.group("Engineering").ID

@@ -12,7 +12,7 @@ import (
 // Fault is a row of the table of faults.
 type Fault = fault.Fault
 
-// Faults returns the table of all faults, grouped by what they touch.
+// Faults returns the table of all faults, grouped by the part that they affect.
 func Faults() []Fault {
 	return slices.Concat(transportFaults(), listFaults(), memberFaults(), attributeFaults(), writeFaults(), organisationFaults(), foreignFaults(), recordFaults(), formFaults(), kindFaults())
 }
@@ -167,15 +167,14 @@ func parseFaults(names []string) (fault.Set, error) {
 	}
 	for name := range set {
 		if other := opposite(name); set.Has(other) && slices.Index(names, name) < slices.Index(names, other) {
-			delete(set, name) // the later one holds
+			delete(set, name) // the later one applies
 		}
 	}
 	return set, nil
 }
 
-// SetFaults replaces the faults that are on, and forgets what they counted. On an
-// error, which names the fault that does not exist or has a wrong value, nothing
-// changes.
+// SetFaults replaces the active faults and resets their counts. The error names a fault that does not exist
+// or has an invalid value; then nothing changes.
 func (s *Server) SetFaults(names ...string) error {
 	set, err := parseFaults(names)
 	if err != nil {
@@ -188,22 +187,22 @@ func (s *Server) SetFaults(names ...string) error {
 	return nil
 }
 
-// ActiveFaults returns the faults that are on, with their values, sorted.
+// ActiveFaults returns the active faults with their values, sorted.
 func (s *Server) ActiveFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults.Names()
 }
 
-// FaultsMet counts, for each fault that is on, the answers that it affected since it was
-// switched on, if any.
+// FaultsMet returns the number of answers that each active fault has affected since it was switched on, if
+// any.
 func (s *Server) FaultsMet() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults.Met()
 }
 
-// interrupt returns the answer of a fault that keeps a request from being carried out, or nil.
+// interrupt returns the answer of a fault that prevents a request from being carried out, or nil.
 func (s *Server) interrupt() *answer {
 	f := s.faults
 	switch {
@@ -212,7 +211,7 @@ func (s *Server) interrupt() *answer {
 	case f.Every("rate-limit-seconds"):
 		return throttled(strconv.Itoa(s.retryAfter()))
 	case f.Every("rate-limit-date"):
-		// A date has whole seconds: one more, so that it is never in the past.
+		// A date has whole seconds. Add one second, so that it is never in the past.
 		at := s.now().Add(time.Duration(s.retryAfter())*time.Second + time.Second - 1).Truncate(time.Second)
 		return throttled(at.UTC().Format(http.TimeFormat))
 	case f.Every("throttle-in-500"):

@@ -16,7 +16,7 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// faultTests show the effect of every fault on the demonstration organisation.
+// faultTests has a test of every fault on the demo organisation.
 func faultTests() map[string]func(*testing.T, *sandbox) {
 	tests := map[string]func(*testing.T, *sandbox){}
 	for _, part := range []map[string]func(*testing.T, *sandbox){transportTests(), listTests(), memberTests(), attributeTests(), writeTests(), organisationTests(), fieldTests(), foreignTests(), recordTests(), formTests(), kindTests()} {
@@ -45,7 +45,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// throttled checks a fault that strikes every third request.
+// throttled checks a fault that affects every third request.
 func throttled(t *testing.T, s *sandbox, status int) *http.Response {
 	t.Helper()
 	s.want(200, s.do("GET", "/Users", ""))
@@ -86,7 +86,7 @@ func transportTests() map[string]func(*testing.T, *sandbox) {
 			if _, err := s.try("POST", "/Users", `{"userName":"lost@acme.example"}`); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("error %v", err)
 			}
-			s.user("lost@acme.example") // was made, though the answer was lost
+			s.user("lost@acme.example") // was created although the answer was lost
 		},
 		"truncated-body": func(t *testing.T, s *sandbox) {
 			s.SetFaults("truncated-body=1")
@@ -164,7 +164,7 @@ func transportTests() map[string]func(*testing.T, *sandbox) {
 }
 
 func writeTests() map[string]func(*testing.T, *sandbox) {
-	// change sends one operation on Engineering and gives the members before and after.
+	// change sends one operation on Engineering and returns the members before and after.
 	change := func(s *sandbox, status int, op func(g perplexity.GroupState, outsider string) string) (before, after []string, r response) {
 		s.t.Helper()
 		g := s.group("Engineering")
@@ -356,7 +356,7 @@ func TestSetFaults(t *testing.T) {
 	}
 }
 
-// TestFaultsCompose switches on, together, one fault of every kind.
+// TestFaultsCompose switches on one fault of every kind at the same time.
 func TestFaultsCompose(t *testing.T) {
 	s := withFaults(t, "page-cap=4", "total-missing", "cursor", "members-absent", "upper-case-attributes", "string-booleans", "rate-limit-seconds=2",
 		"patch-204", "soft-delete-off", "duplicate-rows", "items-per-page-zero", "odd-content-type", "single-object-arrays")

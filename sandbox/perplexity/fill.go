@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// fill reads a user's attributes from a document. Like WorkOS, it is strict where a user is
-// created or replaced, and lenient in a PATCH, where a boolean may be a string. missingEmails is
-// the scimType of the error if there is no address, or empty if none is needed.
+// fill reads a user's attributes from a document. Like WorkOS, it is strict when a user is created or
+// replaced, and lenient in a PATCH, in which a boolean may be a string. missingEmails is the scimType of the
+// error if there is no address, or empty if none is required.
 func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
 	if f := refuseNulls(doc, ""); f != nil {
 		return f
@@ -16,7 +16,7 @@ func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
 	for _, a := range doc {
 		var f *failure
 		switch strings.ToLower(a.name) {
-		case "id", "meta", "groups", "password": // not the client's, or of no use here
+		case "id", "meta", "groups", "password": // read-only or unused
 		case "schemas":
 			f = checkSchemas(a.value, userURN)
 		case "username":
@@ -71,7 +71,7 @@ func (u *user) fillName(a attr) *failure {
 	return nil
 }
 
-// fillEmails reads the addresses that have a value. It does not check that they are addresses.
+// fillEmails reads the addresses that have a value. It does not check their form.
 func (u *user) fillEmails(a attr, lenient bool) *failure {
 	l, ok := a.value.([]any)
 	if !ok {
@@ -112,8 +112,7 @@ func (u *user) fillEmails(a attr, lenient bool) *failure {
 	return nil
 }
 
-// fill reads a group's attributes from a document. Like WorkOS, it drops members that are no
-// users without an error.
+// fill reads a group's attributes from a document. Like WorkOS, it silently drops members that are not users.
 func (g *group) fill(doc object, resolve func(string) *user) *failure {
 	for _, a := range doc {
 		var f *failure
@@ -209,7 +208,7 @@ func kindOf(v any) string {
 	return "number"
 }
 
-// refuseNulls returns an error if there is a null anywhere.
+// refuseNulls returns an error if v contains a null.
 func refuseNulls(v any, path string) *failure {
 	switch v := v.(type) {
 	case nil:

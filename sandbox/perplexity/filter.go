@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// filter is a parsed filter of RFC 7644 section 3.4.2.2.
+// filter is a parsed filter (RFC 7644 section 3.4.2.2).
 type filter struct {
 	op          string // "and", "or", "not", "[]" (a value path), "pr", or a comparison
 	left, right *filter
@@ -17,11 +17,11 @@ type filter struct {
 	value       any      // of a comparison: string, bool, json.Number or nil
 }
 
-// attrPath names an attribute, or one attribute of a complex one. The attribute
-// of an extension is under the extension's URN: attr is then the URN.
+// attrPath names an attribute or a part of a complex one. For an attribute of an extension, attr is the
+// extension's URN.
 type attrPath struct{ attr, sub string }
 
-// These limit the cost of parsing a filter.
+// Limits on the cost of parsing a filter.
 const (
 	maxFilterBytes = 16 << 10
 	maxFilterDepth = 64
@@ -34,7 +34,7 @@ const (
 	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 )
 
-// parseFilter reads a whole filter expression.
+// parseFilter parses a whole filter expression.
 func parseFilter(s string) (*filter, error) {
 	if len(s) > maxFilterBytes {
 		return nil, fmt.Errorf("the filter is longer than %d bytes", maxFilterBytes)
@@ -68,8 +68,7 @@ func (p *filterParser) unexpected(wanted string) error {
 	return fmt.Errorf("at %d: %s should be here, not %.20q", p.at+1, wanted, p.in[p.at:])
 }
 
-// word consumes a run of the characters that attribute names, operators and URNs
-// are made of.
+// word consumes a run of characters that attribute names, operators and URNs consist of.
 func (p *filterParser) word() string {
 	p.space()
 	from := p.at
@@ -183,8 +182,8 @@ func (p *filterParser) attrPath() (attrPath, error) {
 	return path, nil
 }
 
-// splitPath splits a name. The dots of "2.0" in a URN are not separators, so
-// everything up to the last colon is the schema.
+// splitPath splits a name. Dots in a URN such as "2.0" are not separators, so everything up to the last colon
+// is the schema.
 func splitPath(name string) (attrPath, error) {
 	if len(name) > len(coreURN) && strings.EqualFold(name[:len(coreURN)], coreURN) {
 		_, rest, found := strings.Cut(name[len(coreURN):], ":")
@@ -245,8 +244,8 @@ func (p *filterParser) literal() (any, error) {
 	return n, nil
 }
 
-// matches evaluates the filter on a resource or a complex value, whose attributes
-// get yields. With exact, every comparison of strings regards case.
+// matches evaluates the filter on a resource or a complex value, whose attributes get returns. If exact is
+// true, every comparison of strings is case-sensitive.
 func (f *filter) matches(get func(string) any, exact bool) bool {
 	switch f.op {
 	case "and":
@@ -278,8 +277,8 @@ func (f *filter) matches(get func(string) any, exact bool) bool {
 	return !present && f.op == "eq" && f.value == nil
 }
 
-// values returns the present values that the path names. A complex value that is
-// named without an attribute stands for its "value".
+// values returns the present values of the path. A complex value without a sub-attribute in the path is
+// represented by its "value".
 func (p attrPath) values(get func(string) any) []any {
 	var found []any
 	for _, v := range elements(get(p.attr)) {
@@ -298,8 +297,8 @@ func (p attrPath) values(get func(string) any) []any {
 	return found
 }
 
-// caseExact reports whether the standard compares the attribute with regard to case:
-// identifiers and metadata.
+// caseExact reports whether the standard requires a case-sensitive comparison for the attribute: identifiers
+// and metadata.
 func (p attrPath) caseExact() bool {
 	switch p.attr {
 	case "id", "externalid", "meta":
@@ -310,7 +309,7 @@ func (p attrPath) caseExact() bool {
 	return false
 }
 
-// namesValue reports whether the path means the "value" of a multi-valued attribute.
+// namesValue reports whether the path denotes the "value" of a multi-valued attribute.
 func (p attrPath) namesValue() bool { return p.sub == "" || strings.EqualFold(p.sub, "value") }
 
 // elements returns the values of an attribute, single or multi-valued.

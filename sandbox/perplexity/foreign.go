@@ -6,8 +6,8 @@ import (
 	"baton/sandbox/fault"
 )
 
-// foreignFaults returns faults of things between a client and the server, and answers that look
-// like proof that something is gone.
+// foreignFaults returns faults of components between a client and the server, and answers that look like
+// proof that an object is gone.
 func foreignFaults() []Fault {
 	return []Fault{
 		fault.Row("foreign-404", fault.Count, "3", "every Nth request is answered 404 with plain text by something that is not SCIM, and not carried out"),
@@ -19,7 +19,7 @@ func foreignFaults() []Fault {
 	}
 }
 
-// foreign returns the answer of something in front of the server, or nil.
+// foreign returns the answer of a component in front of the server, or nil.
 func (s *Server) foreign(r *http.Request, resource, id string) *answer {
 	f := s.faults
 	reading := r.Method == http.MethodGet

@@ -8,7 +8,7 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// foreignTests show the faults of what stands before the server.
+// foreignTests has tests of faults in front of the server.
 func foreignTests() map[string]func(*testing.T, *sandbox) {
 	plain := func(t *testing.T, r response) {
 		t.Helper()
@@ -62,7 +62,7 @@ const newcomer = "Jack.Kosk@acme.example"
 
 func search(name string) string { return "/Users?filter=userName+eq+%22" + name + "%22" }
 
-// recordTests show the faults of records.
+// recordTests has tests of faults of records.
 func recordTests() map[string]func(*testing.T, *sandbox) {
 	creation := `{"userName":"` + newcomer + `"}`
 	return map[string]func(*testing.T, *sandbox){
@@ -135,7 +135,7 @@ func recordTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// TestStrangersGo: without the fault, the next write drops whom the server does not know.
+// TestStrangersGo: without the fault, the next write drops members that the server does not know.
 func TestStrangersGo(t *testing.T) {
 	s := start(t, perplexity.Options{})
 	s.SetFaults("any-member")

@@ -5,15 +5,14 @@ import (
 	"slices"
 )
 
-// member is one entry of a group's members, or of a user's groups, as the server
-// writes it.
+// member is one entry of a group's members, or of a user's groups, in the form that the server writes.
 type member struct{ value, display, kind, ref string }
 
 func (g *group) ident() string { return g.id }
 
 func (g *group) size() int { return 500 + 110*len(g.members) }
 
-// attribute returns the value that filters see. The name is in lower case.
+// attribute returns the value for filters. The name is in lower case.
 func (g *group) attribute(name string) any {
 	switch name {
 	case "id":
@@ -30,7 +29,7 @@ func (g *group) attribute(name string) any {
 	return g.extra.get(name)
 }
 
-// memberList returns the members under the values that stand for them.
+// memberList returns the members with value as the function for their ids.
 func (g *group) memberList(value func(*user) string) []any {
 	l := make([]any, len(g.members))
 	for i, u := range g.members {
@@ -50,7 +49,7 @@ func (u *user) label() string {
 	return u.userName
 }
 
-// writable returns the document that a PATCH is applied to.
+// writable returns the document to which a PATCH is applied.
 func (g *group) writable(value func(*user) string) object {
 	o := object{{"displayName", g.displayName}, {"members", g.memberList(value)}}
 	if g.externalID != "" {
@@ -59,7 +58,7 @@ func (g *group) writable(value func(*user) string) object {
 	return append(o, g.extra...)
 }
 
-// groupDocument returns a group as the server shows it, in a list or alone.
+// groupDocument returns the group as the server shows it, in a list or alone.
 func (x *exchange) groupDocument(g *group, listed bool) object {
 	f := x.s.faults
 	o := object{{"schemas", []any{groupURN}}, {"id", g.id}}
@@ -110,7 +109,7 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 		shown = shown[:min(len(shown), f.Number("members-truncated"))]
 	}
 	if f.On("nested-groups") {
-		at := slices.Index(x.s.groups, g) + 1 // of the last group, the first one
+		at := slices.Index(x.s.groups, g) + 1 // after the last group comes the first one
 		if nested := x.s.groups[at%len(x.s.groups)]; nested != g {
 			shown = append(shown, member{value: nested.id, display: nested.displayName, kind: "Group", ref: x.base + "/Groups/" + nested.id})
 		}
@@ -125,7 +124,7 @@ func (x *exchange) shownMembers(g *group, listed bool) []member {
 	return shown
 }
 
-// group finds a group as the request sees the organisation, or nil.
+// group returns a group in the state that the request sees, or nil.
 func (x *exchange) group(id string) *group {
 	if x.past != nil {
 		if old, changed := x.past.groups[id]; changed {
@@ -235,8 +234,7 @@ func (x *exchange) patchGroup(g *group) *answer {
 	return x.afterPatch(x.getGroup(g))
 }
 
-// member resolves a member of a patched document. Members of the group stay, even if they are
-// not visible.
+// member resolves a member of a patched document. It keeps members of the group even if they are not visible.
 func (x *exchange) member(g *group) func(string) *user {
 	return func(id string) *user {
 		if u := x.s.userByID[id]; u != nil && u.in(g) {
@@ -251,7 +249,7 @@ func (x *exchange) member(g *group) func(string) *user {
 	}
 }
 
-// faultyChange returns the members after a change, with the faults applied.
+// faultyChange applies faults to a change of members and returns the resulting members.
 func (s *Server) faultyChange(before, after []*user) []*user {
 	was, is := setOf(before), setOf(after)
 	removed := slices.ContainsFunc(before, func(u *user) bool { return !is[u] })

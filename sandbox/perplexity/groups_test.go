@@ -9,7 +9,7 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// patch wraps operations.
+// patch wraps operations in a PATCH body.
 func patch(ops ...string) string {
 	return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + strings.Join(ops, ",") + `]}`
 }

@@ -21,17 +21,17 @@ type row interface {
 	size() int                 // about how many bytes of JSON it is
 }
 
-// window is the part of a list that one page shows.
+// window is the part of a list on one page.
 type window struct {
-	start, count int // 0-based, and at most that many rows
-	shown        int // the startIndex of the answer
-	asked        int // the count as asked for
+	start, count int // 0-based start and maximum number of rows
+	shown        int // startIndex in the answer
+	requested    int // count in the request
 	byCursor     bool
 }
 
-// listOf answers a list request over rows. candidates narrows the rows for a
-// filter that is one equality, where an index exists; the filter still decides.
-// It also returns the rows of the page if that is the first of an unfiltered list.
+// listOf answers a list request over rows. candidates narrows the rows for a filter that is a single
+// equality, if an index exists; the filter is still evaluated. It also returns the rows of the page if that
+// is the first of an unfiltered list.
 func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T, bool), render func(T) object) (*answer, []T) {
 	faults := x.s.faults
 	source := x.query.Get("filter")
@@ -110,7 +110,7 @@ func choose[T row](rows []T, f *filter, candidates func(attrPath, string) ([]T, 
 	return chosen
 }
 
-// doubled returns the list with every fifth row twice.
+// doubled returns the list with every fifth row repeated.
 func doubled[T any](rows []T) []T {
 	var twice []T
 	for i, r := range rows {
@@ -122,8 +122,8 @@ func doubled[T any](rows []T) []T {
 	return twice
 }
 
-// window reads the paging parameters. As the standard demands, numbers out of range are
-// corrected; anything else is refused.
+// window reads the paging parameters. As the standard requires, it corrects numbers out of range and refuses
+// anything else.
 func (x *exchange) window(rows int) (window, *failure) {
 	faults := x.s.faults
 	start, f := x.number("startIndex", 1)
@@ -193,7 +193,7 @@ func (x *exchange) cursor(rows int) (int, *failure) {
 	plain, err := base64.RawURLEncoding.DecodeString(given)
 	offset, err2 := strconv.Atoi(strings.TrimPrefix(string(plain), "after "))
 	if err != nil || err2 != nil || offset < 0 || given != cursorAt(offset) {
-		return 0, fail(400, "invalidCursor", "the cursor is none of this server's")
+		return 0, fail(400, "invalidCursor", "the cursor is not one of this server")
 	}
 	if x.s.faults.First("expire-cursor") {
 		return 0, fail(400, "expiredCursor", "the cursor has expired; start over")
@@ -201,7 +201,7 @@ func (x *exchange) cursor(rows int) (int, *failure) {
 	return min(offset, rows), nil
 }
 
-// listAnswer wraps a page of rows, which write appends, into a ListResponse.
+// listAnswer wraps a page of rows, which write appends, in a ListResponse.
 func (x *exchange) listAnswer(win window, total, rows int, next string, write func(*encoder)) *answer {
 	faults := x.s.faults
 	e := x.encoder()
@@ -223,7 +223,7 @@ func (x *exchange) listAnswer(win window, total, rows int, next string, write fu
 	}
 	switch {
 	case faults.On("items-per-page-echo"):
-		e.number("itemsPerPage", win.asked)
+		e.number("itemsPerPage", win.requested)
 	case faults.On("items-per-page-zero"):
 		e.number("itemsPerPage", 0)
 	default:
@@ -250,7 +250,7 @@ func (e *encoder) number(name string, n int) {
 	e.buf = strconv.AppendInt(e.buf, int64(n), 10)
 }
 
-// fields holds the attributes that a request selects (RFC 7644 section 3.9).
+// fields holds the attributes selected by a request (RFC 7644 section 3.9).
 type fields struct{ only, without []attrPath }
 
 func (x *exchange) parseFields() *failure {

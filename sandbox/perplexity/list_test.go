@@ -198,8 +198,8 @@ func serve(s *perplexity.Server, method, path, body string) (int, []byte) {
 	return w.Code, w.Body.Bytes()
 }
 
-// TestMadeUpOrganisation checks that a seed decides everything, and that what it
-// makes is what was asked for.
+// TestMadeUpOrganisation: a seed determines everything, and the generated organisation has the requested
+// sizes.
 func TestMadeUpOrganisation(t *testing.T) {
 	opts := perplexity.Options{Users: 500, Groups: 12, MembersMin: 20, MembersMax: 60, Seed: 7, Token: "t"}
 	a, b := perplexity.New(opts).State(), perplexity.New(opts).State()
@@ -252,7 +252,7 @@ func TestMadeUpOrganisation(t *testing.T) {
 	}
 }
 
-// TestEncoding compares what the encoder writes with what encoding/json makes of it.
+// TestEncoding compares the encoder with encoding/json.
 func TestEncoding(t *testing.T) {
 	s := start(t, perplexity.Options{})
 	s.want(201, s.do("POST", "/Users", `{"userName":"e@acme.example","displayName":"tab\t quote\" <é> \u2028 back\\","badge":1.50,"list":[1,true,{"a":[]}]}`))
@@ -284,8 +284,8 @@ func BenchmarkPages(b *testing.B) {
 	}
 }
 
-// TestBigOrganisation: a page of the end of a long list is as cheap as one of its
-// beginning. What is counted is allocations; BenchmarkNew and BenchmarkPages have times.
+// TestBigOrganisation: the last page of a long list is as cheap as the first, measured in allocations.
+// BenchmarkNew and BenchmarkPages measure times.
 func TestBigOrganisation(t *testing.T) {
 	users, groups := longtest.Pick(5_000, 100_000), longtest.Pick(150, 1000)
 	s := perplexity.New(perplexity.Options{Users: users, Groups: groups, MembersMin: 100, MembersMax: 1000})

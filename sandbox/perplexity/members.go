@@ -9,8 +9,8 @@ import (
 	"baton/sandbox/fault"
 )
 
-// formFaults returns faults that write members in another form than the standard's
-// (RFC 7643 section 4.2).
+// formFaults returns faults that write members in another form than that of the standard (RFC 7643 section
+// 4.2).
 func formFaults() []Fault {
 	return []Fault{
 		fault.Row("members-as-object", "", "", "the members of a group are an object with numbers for names, and gaps between them"),
@@ -32,8 +32,8 @@ func formFaults() []Fault {
 	}
 }
 
-// kindFaults returns faults that show members and groups of other kinds, and objects that are
-// easily confused.
+// kindFaults returns faults that show members and groups of other kinds, and objects that are easily
+// confused.
 func kindFaults() []Fault {
 	return []Fault{
 		fault.Row("device-members", "", "", "every group also has a device, whose id is that of a user who is not in the group"),
@@ -50,7 +50,7 @@ func kindFaults() []Fault {
 	}
 }
 
-// memberValue returns the value that stands for the user among the members of a group.
+// memberValue returns the user's value among the members of a group.
 func (s *Server) memberValue(u *user) string {
 	f := s.faults
 	switch {
@@ -73,7 +73,7 @@ func otherCase(id string) string {
 	return strings.ToUpper(id)
 }
 
-// userByValue returns the visible user that a member's value stands for, or nil.
+// userByValue returns the visible user with that member value, or nil.
 func (x *exchange) userByValue(value string) *user {
 	if u := x.user(value); u != nil {
 		return u
@@ -99,7 +99,7 @@ func (s *Server) outsider(g *group) *user {
 	return nil
 }
 
-// others returns the members of a group that are not users, or do not say that they are.
+// others returns the members of a group that are not users, or not marked as users.
 func (x *exchange) others(g *group) (members []member) {
 	f := x.s.faults
 	u := x.s.outsider(g)
@@ -121,7 +121,7 @@ func (x *exchange) others(g *group) (members []member) {
 	return members
 }
 
-// roleOf returns the role among the groups of a user.
+// roleOf returns the role in the groups of a user.
 func (x *exchange) roleOf(u *user) []member {
 	f := x.s.faults
 	if !f.Has("role-groups") || f.Has("bare-members") {
@@ -134,14 +134,14 @@ func (x *exchange) roleOf(u *user) []member {
 	return []member{{value: x.s.groups[i].id, display: "Auditor", ref: x.base + "/Roles/" + x.s.groups[i].id}}
 }
 
-// memberList holds the members of a group as they are shown.
+// memberList holds the members of a group as shown.
 type memberList []member
 
 // members writes the members of a group in the form that the faults select.
 func (e *encoder) members(l memberList) {
 	f := e.faults
 	if len(l) > 0 {
-		_, _ = f.On("members-by-id"), f.On("members-by-object") // memberID asks for each member
+		_, _ = f.On("members-by-id"), f.On("members-by-object") // count them once; memberID checks them for each member
 		if f.On("members-nameless") {
 			l = slices.Clone(l)
 			l[len(l)-1].value, l[len(l)-1].ref = "", ""
@@ -174,8 +174,8 @@ func (e *encoder) members(l memberList) {
 	}
 }
 
-// crowd adds the insert of crowded-group or repeated-members to the list of members that was
-// just written, once for each answer.
+// crowd adds the insert of crowded-group or repeated-members to the list of members just written, once per
+// answer.
 func (e *encoder) crowd(l memberList) {
 	f := e.faults
 	if len(e.inserts) > 0 || len(l) == 0 || e.buf[len(e.buf)-1] != ']' || !f.Has("crowded-group") && !f.Has("repeated-members") {
@@ -198,15 +198,15 @@ func (e *encoder) crowd(l memberList) {
 	e.inserts = append(e.inserts, insert{at: len(e.buf) - 1, part: part, times: 1 + mib<<20/len(part)})
 }
 
-// insert is a text to be repeated at an offset of an answer. It is written while the answer is
-// sent, since it is too large to hold.
+// insert is a text repeated at an offset of an answer. It is generated while the answer is sent, because it
+// is too large to hold.
 type insert struct {
 	at    int
 	part  []byte
 	times int
 }
 
-// reference returns the $ref of a member that is given by nothing else.
+// reference returns the $ref of a member that has nothing else.
 func (e *encoder) reference(m member) string {
 	switch {
 	case m.ref != "":
@@ -217,8 +217,7 @@ func (e *encoder) reference(m member) string {
 	return e.references + "/Users/" + m.value
 }
 
-// arrange adds the groups and users that belong to faults, and removes those of faults that
-// are off.
+// arrange adds the groups and users that belong to active faults, and removes those of inactive ones.
 func (s *Server) arrange(set fault.Set) {
 	s.past = past{}
 	on, was := set.Has("second-admin-group"), s.secondAdmin
@@ -251,8 +250,8 @@ func (s *Server) arrange(set fault.Set) {
 	}
 }
 
-// makeSecondAdminGroup makes a group that only its name makes look like the Admin group,
-// with two people who are not Admin.
+// makeSecondAdminGroup creates a group that resembles the Admin group only by its name, with two members who
+// are not Admin.
 func (s *Server) makeSecondAdminGroup() *group {
 	name := ""
 	for _, rule := range s.opts.Roles {
@@ -273,7 +272,7 @@ func (s *Server) makeSecondAdminGroup() *group {
 	return g
 }
 
-// otherTenant answers a request that names no tenant, or returns nil.
+// otherTenant answers a request without a tenant, or returns nil.
 func (x *exchange) otherTenant() *answer {
 	s := x.s
 	if !s.faults.On("tenant-in-query") || x.query.Get("tenant") == "acme" {

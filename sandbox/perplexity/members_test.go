@@ -11,17 +11,17 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// membersOf returns how a group is shown, from its members on.
+// membersOf returns the JSON of a group from its members on.
 func (s *sandbox) membersOf(group string) string {
 	s.t.Helper()
 	raw := string(s.want(200, s.do("GET", "/Groups/"+s.group(group).ID, "")).raw)
 	return raw[strings.Index(raw, `"members`):]
 }
 
-// formTests show the forms in which members are written.
+// formTests has tests of the forms of members.
 func formTests() map[string]func(*testing.T, *sandbox) {
-	// first demands that the first member of Engineering is written so: %s is the id, %n the
-	// userName, %d the display name.
+	// first requires this form for the first member of Engineering: %s is the id, %n the userName, %d the
+	// display name.
 	first := func(want string) func(*testing.T, *sandbox) {
 		return func(t *testing.T, s *sandbox) {
 			u := s.user(s.group("Engineering").Members[0])
@@ -29,7 +29,7 @@ func formTests() map[string]func(*testing.T, *sandbox) {
 			if got := s.membersOf("Engineering"); !strings.HasPrefix(got, want) {
 				t.Errorf("members %.200s, want %s", got, want)
 			}
-			// Whoever is shown can be removed under the value that stands for them.
+			// A shown member can be removed by its shown value.
 			if m := regexp.MustCompile(`"(?:value|id)":"([^"]+)"`).FindStringSubmatch(want); m != nil {
 				s.want(200, s.do("PATCH", "/Groups/"+s.group("Engineering").ID, patch(removeOp(m[1]))))
 				if n := len(s.group("Engineering").Members); n != 6 {
@@ -90,11 +90,11 @@ func formTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// kindTests show what is easily taken for something else.
+// kindTests has tests of objects that are easily confused.
 func kindTests() map[string]func(*testing.T, *sandbox) {
 	also := func(want string) func(*testing.T, *sandbox) {
 		return func(t *testing.T, s *sandbox) {
-			outsider := s.State().Users[1].ID // the first who is not in Engineering
+			outsider := s.State().Users[1].ID // the first user outside Engineering
 			want := strings.NewReplacer("%s", outsider, "%u", s.url).Replace(want)
 			if got := s.membersOf("Engineering"); strings.Count(got, want) != 1 || strings.Count(got, outsider) != strings.Count(want, outsider) {
 				t.Errorf("members %s, want %s among them", got, want)
@@ -117,7 +117,7 @@ func kindTests() map[string]func(*testing.T, *sandbox) {
 			}
 		},
 		"role-groups": func(t *testing.T, s *sandbox) {
-			members := s.group("PPLX_Members").ID // the first user is no member
+			members := s.group("PPLX_Members").ID // the first user is not a member
 			r := s.want(200, s.do("GET", "/Users/"+s.State().Users[0].ID, ""))
 			if want := `{"value":"` + members + `","display":"Auditor","$ref":"` + s.url + "/Roles/" + members + `"}`; !strings.Contains(string(r.raw), want) {
 				t.Errorf("%s", r.raw)
@@ -183,7 +183,7 @@ func kindTests() map[string]func(*testing.T, *sandbox) {
 	}
 }
 
-// TestIDs: the forms of ids, each of them once.
+// TestIDs: each form of ids is unique.
 func TestIDs(t *testing.T) {
 	for form, pattern := range map[perplexity.IDForm]string{
 		perplexity.WorkOSIDs: `^directory_(user|group)_01[0-9A-Z]{24}$`,

@@ -18,8 +18,8 @@ type attr struct {
 	value any // nil, bool, string, int, json.Number, object, []any, []member or memberList
 }
 
-// object is a JSON object as SCIM reads it: in order, and with names that are
-// compared without regard to case. Objects are short, so a scan beats a map.
+// object is a JSON object in SCIM's sense: ordered, with case-insensitive names. Objects are short, so a scan
+// is faster than a map.
 type object []attr
 
 func (o object) get(name string) any {
@@ -73,7 +73,7 @@ func copyValue(v any) any {
 	return v
 }
 
-// equalValue compares two values without regard to the order of attributes.
+// equalValue compares two values, ignoring the order of attributes.
 func equalValue(a, b any) bool {
 	switch a := a.(type) {
 	case object:
@@ -91,7 +91,7 @@ func equalValue(a, b any) bool {
 		b, ok := b.([]any)
 		return ok && slices.EqualFunc(a, b, equalValue)
 	case []member, memberList:
-		return false // only ever written, never compared
+		return false // only written, never compared
 	}
 	switch b.(type) {
 	case object, []any, []member, memberList:
@@ -100,8 +100,8 @@ func equalValue(a, b any) bool {
 	return a == b
 }
 
-// parseJSON reads one JSON value. Objects come back sorted by name, so that a
-// stored attribute nobody knows is always written in the same order.
+// parseJSON parses one JSON value. It sorts objects by name, so that an unknown attribute is always written
+// in the same order.
 func parseJSON(b []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
@@ -132,8 +132,8 @@ func ordered(v any) any {
 	return v
 }
 
-// encoder appends JSON. It is fast, since a page of groups can hold a hundred thousand members,
-// and writes the variants of JSON that faults select.
+// encoder appends JSON. It is fast, because a page of groups can hold a hundred thousand members, and writes
+// the variants of JSON that faults select.
 type encoder struct {
 	buf         []byte
 	upper       bool // attribute names in capitals
@@ -141,12 +141,12 @@ type encoder struct {
 	single      bool // a list of one is written as its element
 	bareMembers bool // members are written as their ids
 
-	faults  fault.Set // of the server, as far as they are about members
-	inserts []insert  // what is too large for buf
+	faults  fault.Set // the server's faults for members
+	inserts []insert  // texts too large for buf
 
 	stringNumbers bool   // the numbers of a list are strings
-	references    string // not empty: members are written as references below this URL
-	refName       string // of the attribute with the reference
+	references    string // if not empty, members are written as references below this URL
+	refName       string // name of the attribute with the reference
 }
 
 func (e *encoder) value(v any) {
@@ -214,7 +214,7 @@ func (e *encoder) name(name string) {
 	e.buf = append(e.buf, ':')
 }
 
-// known writes a name that needs no escapes, behind a comma or a brace.
+// known writes a name that needs no escapes, after a comma or a brace.
 func (e *encoder) known(before byte, name string) {
 	if e.upper {
 		name = strings.ToUpper(name)
@@ -254,7 +254,7 @@ func (e *encoder) member(m member) {
 	e.buf = append(e.buf, '}')
 }
 
-// memberID begins a member with its id. The groups of users have values in any form.
+// memberID starts a member with its id. Values in the groups of users have no special forms.
 func (e *encoder) memberID(m member) {
 	f := e.faults
 	switch direct := m.kind == "direct"; {
@@ -271,8 +271,8 @@ func (e *encoder) memberID(m member) {
 	}
 }
 
-// appendString appends a JSON string. All texts come from a JSON decoder or from this source,
-// so they are valid UTF-8.
+// appendString appends a JSON string. All texts come from a JSON decoder or from source code, so they are
+// valid UTF-8.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {

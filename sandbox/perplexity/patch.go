@@ -16,14 +16,14 @@ type operation struct {
 	hasValue bool
 }
 
-// patchPath is an attribute, or with a filter some of its values.
+// patchPath is an attribute or, with a filter, some of its values.
 type patchPath struct {
 	attrPath
 	filter *filter
 }
 
-// parsePath reads attr, attr.sub, attr[filter] or attr[filter].sub, each possibly
-// behind the URN of a schema.
+// parsePath parses attr, attr.sub, attr[filter] or attr[filter].sub, each optionally prefixed by the URN of a
+// schema.
 func parsePath(s string) (*patchPath, error) {
 	if len(s) > maxFilterBytes {
 		return nil, fmt.Errorf("the path is longer than %d bytes", maxFilterBytes)
@@ -88,12 +88,12 @@ func parsePatch(body object) ([]operation, *failure) {
 	return ops, nil
 }
 
-// patcher applies operations to a document. After an error the document is incomplete, and the
-// caller drops it.
+// patcher applies operations to a document. After an error the document is incomplete, and the caller
+// discards it.
 type patcher struct {
 	doc object
-	// repeated and missing count additions of values that were there and removals
-	// of values that were not, which servers disagree about.
+	// repeated and missing count additions of existing values and removals of missing ones. Servers handle
+	// these differently.
 	repeated, missing int
 }
 
@@ -129,8 +129,8 @@ func (p *patcher) apply(op operation) *failure {
 	return nil
 }
 
-// applyObject applies an operation without a path, whose value names the attributes. Okta
-// repeats read-only attributes in it, Entra writes paths for names.
+// applyObject applies an operation without a path, whose value is an object of attributes. Okta repeats
+// read-only attributes in it; Entra uses paths as names.
 func (p *patcher) applyObject(op operation) *failure {
 	attrs, ok := op.value.(object)
 	if op.op == "remove" || !ok {
@@ -154,8 +154,7 @@ func (p *patcher) applyObject(op operation) *failure {
 	return nil
 }
 
-// applySingle changes one attribute. A complex value is merged, not replaced, as
-// the standard wants it.
+// applySingle changes one attribute. As the standard requires, a complex value is merged, not replaced.
 func applySingle(o *object, op, name string, value any) {
 	if op == "remove" {
 		o.remove(name)
@@ -185,7 +184,7 @@ func (p *patcher) applyValues(op operation) *failure {
 		p.repeated += repeated
 	case op.op == "replace":
 		have, _ = addValues(nil, elements(op.value))
-	case op.hasValue: // Entra names what it removes in the value
+	case op.hasValue: // Entra lists the removed elements in the value
 		for _, v := range elements(op.value) {
 			before := len(have)
 			have = slices.DeleteFunc(have, func(h any) bool { return sameElement(h, v) })
@@ -200,9 +199,9 @@ func (p *patcher) applyValues(op operation) *failure {
 	return nil
 }
 
-// addValues appends the values that are not there yet, and counts those that are.
+// addValues appends the missing values and counts those already present.
 func addValues(have, add []any) (all []any, repeated int) {
-	known := make(map[string]bool, len(have)) // spares most comparisons in big groups
+	known := make(map[string]bool, len(have)) // avoids most comparisons in large groups
 	for _, h := range have {
 		known[valueOf(h)] = true
 	}
@@ -225,8 +224,8 @@ func addValues(have, add []any) (all []any, repeated int) {
 	return have, repeated
 }
 
-// applyChosen changes the elements that the path's filter chooses, all of them
-// without a filter, or attributes of theirs.
+// applyChosen changes the elements that match the path's filter (all without a filter), or attributes of
+// them.
 func (p *patcher) applyChosen(have []any, op operation) ([]any, *failure) {
 	var chosen []int
 	for i, v := range have {
@@ -266,8 +265,8 @@ func (p *patcher) applyChosen(have []any, op operation) ([]any, *failure) {
 	return have, nil
 }
 
-// implied returns the element that a filter of equalities describes, which is what an
-// addition through a filter that chooses nothing creates.
+// implied returns the element that a filter of equalities describes. An addition creates it if no element
+// matches the filter.
 func implied(f *filter) object {
 	o := object{}
 	for f != nil && f.op == "and" {
@@ -280,7 +279,7 @@ func implied(f *filter) object {
 	return o
 }
 
-// assign sets the attributes that from gives.
+// assign sets the attributes in from.
 func assign(o object, from any) object {
 	give, _ := from.(object)
 	for _, a := range give {
@@ -289,7 +288,7 @@ func assign(o object, from any) object {
 	return o
 }
 
-// demoteOthers keeps at most one value primary: the one that was touched last.
+// demoteOthers keeps at most one value primary: the last one changed.
 func demoteOthers(have []any, touched int) {
 	if t, _ := have[touched].(object); t.get("primary") != true {
 		return
@@ -308,8 +307,8 @@ func valueOf(v any) string {
 	return s
 }
 
-// sameElement reports whether two elements of a multi-valued attribute are one: the
-// same value, and the same type where both have one.
+// sameElement reports whether two elements of a multi-valued attribute are the same: equal values, and equal
+// types if both have one.
 func sameElement(a, b any) bool {
 	if valueOf(a) == "" || valueOf(b) == "" {
 		return equalValue(a, b)
@@ -319,8 +318,7 @@ func sameElement(a, b any) bool {
 	return valueOf(a) == valueOf(b) && (s == "" || t == "" || strings.EqualFold(s, t))
 }
 
-// elementsAsObjects turns the bare strings that some clients send for members and
-// addresses into objects.
+// elementsAsObjects converts the bare strings that some clients send for members and addresses to objects.
 func elementsAsObjects(v any) any {
 	if s, ok := v.(string); ok {
 		return object{{"value", s}}

@@ -13,7 +13,7 @@ import (
 
 func TestPatchUser(t *testing.T) {
 	const enterprise = `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User`
-	// The user begins as ada.okafor@acme.example with a primary work address.
+	// The user starts as ada.okafor@acme.example with a primary work address.
 	for _, c := range []struct{ name, ops, attribute, want string }{
 		{"replace with a path", `{"op":"replace","path":"active","value":false}`, "active", "false"},
 		{"Okta, without a path", `{"op":"replace","value":{"id":"x","active":false}}`, "active", "false"},
@@ -90,7 +90,7 @@ func TestPatchRefused(t *testing.T) {
 	s.want(404, s.do("PATCH", "/Users/nobody", setActive(false)))
 }
 
-// consistent checks what must hold of every state.
+// consistent checks the invariants of every state.
 func consistent(t *testing.T, st perplexity.State) {
 	t.Helper()
 	in := map[[2]string]int{}
@@ -143,8 +143,8 @@ func FuzzPatch(f *testing.F) {
 	})
 }
 
-// TestConcurrentPatches adds every user to one group at once, while others leave
-// and are read: nobody may be lost.
+// TestConcurrentPatches adds all users to one group concurrently, while others leave and are read: no update
+// is lost.
 func TestConcurrentPatches(t *testing.T) {
 	s := start(t, perplexity.Options{})
 	crowd := s.AddGroup("Crowd")

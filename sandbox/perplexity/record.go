@@ -9,7 +9,7 @@ import (
 	"baton/sandbox/fault"
 )
 
-// recordFaults returns faults that show other records than those that were asked for.
+// recordFaults returns faults that show other records than the requested ones.
 func recordFaults() []Fault {
 	return []Fault{
 		fault.Row("any-member", "", "", "any id is accepted as a member of a group, and shown as one"),
@@ -35,7 +35,7 @@ func (x *exchange) another(userName string) *user {
 	return nil
 }
 
-// misplace changes the user that is to be created, as the faults demand.
+// misplace changes the user to be created as the faults require.
 func (x *exchange) misplace(u *user) {
 	f := x.s.faults
 	if f.On("create-ignored-body") {
@@ -92,7 +92,7 @@ func (x *exchange) noteSearch() {
 	}
 }
 
-// borrow adds the address that was last searched for to the user that has borrowed it.
+// borrow adds the last searched address to the user that has borrowed it.
 func (x *exchange) borrow(u *user, o *object) {
 	name := x.s.borrowed
 	if name == "" || x.s.faults.Has("no-email") || !x.s.faults.Has("borrowed-address") || x.another(name) != u || !x.s.faults.On("borrowed-address") {
@@ -102,8 +102,8 @@ func (x *exchange) borrow(u *user, o *object) {
 	o.set("emails", append(slices.Clone(emails), object{{"value", name}, {"type", "other"}, {"primary", false}}))
 }
 
-// lookAlike returns the user that a search for a userName shows although nobody has it, or
-// nil, and writes the name in letters that only look the same.
+// lookAlike returns the user shown for a search for a userName that nobody has, or nil. It writes the name in
+// letters that only look the same.
 func (x *exchange) lookAlike(userName string) *user {
 	s := x.s
 	odd := strings.NewReplacer("k", "\u212a", "s", "\u017f", "o", "\u043e").Replace(userName)
@@ -119,7 +119,7 @@ func (x *exchange) lookAlike(userName string) *user {
 	return &shown
 }
 
-// unknownIn returns the ids among the members of a document that no user has.
+// unknownIn returns the member ids in a document that no user has.
 func (x *exchange) unknownIn(doc object) (ids []string) {
 	if !x.s.faults.Has("any-member") {
 		return nil

@@ -2,11 +2,10 @@ package perplexity
 
 import "strings"
 
-// Role is what somebody may do in the organisation, as Perplexity would decide it
-// from the groups.
+// Role is the role of a user in the organisation, as Perplexity derives it from the groups.
 type Role string
 
-// The effective roles. The last three are reasons not to have one.
+// The effective roles. The last three are reasons for having none.
 const (
 	Admin    Role = "Admin"
 	Member   Role = "Member"
@@ -21,7 +20,7 @@ type RoleRule struct {
 	Role  Role
 }
 
-// defaultRoles returns the mapping that Perplexity's set-up guide proposes, Admin first.
+// defaultRoles returns the mapping in Perplexity's set-up guide, Admin first.
 func defaultRoles() []RoleRule {
 	return []RoleRule{{Group: "PPLX_Admin", Role: Admin}, {Group: "PPLX_Members", Role: Member}}
 }
@@ -51,7 +50,7 @@ func effectiveRole(u *user, rules []RoleRule) Role {
 	case u.elsewhere:
 		return Excluded
 	case u.console:
-		return Member // SCIM took every other role away from the console
+		return Member // SCIM controls all other roles
 	}
 	for _, rule := range rules {
 		for _, g := range u.groups {
@@ -73,8 +72,8 @@ func roleOfGroup(g *group, rules []RoleRule) Role {
 	return NoRole
 }
 
-// takesSeat reports whether the person takes a seat. People of another organisation are accepted
-// over SCIM and take none.
+// takesSeat reports whether the user takes a seat. Users of another organisation are accepted over SCIM and
+// take none.
 func takesSeat(u *user) bool { return u.active && !u.elsewhere }
 
 func (s *Server) seatsUsed() int {
@@ -87,7 +86,7 @@ func (s *Server) seatsUsed() int {
 	return n + len(s.hidden)
 }
 
-// seatFor refuses to make one more person active than there are seats.
+// seatFor refuses to activate another user if no seat is left.
 func (s *Server) seatFor(u *user) *failure {
 	if !takesSeat(u) {
 		return nil
@@ -110,8 +109,8 @@ func (s *Server) planAllows() *failure {
 	return nil
 }
 
-// domainAllowed refuses addresses outside the verified domains. An address that is
-// none has no domain to check: WorkOS accepts it and goes without.
+// domainAllowed refuses addresses outside the verified domains. A malformed address has no domain to check:
+// WorkOS accepts it and ignores it.
 func (s *Server) domainAllowed(u *user) *failure {
 	address := u.primaryEmail()
 	_, domain, ok := strings.Cut(address, "@")

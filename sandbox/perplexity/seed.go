@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// domain is the domain of made-up addresses. It is reserved for examples, so that no mail
-// reaches anybody.
+// domain is the domain of generated addresses. It is reserved for examples, so no mail reaches anybody.
 const domain = "acme.example"
 
-// firstNames and lastNames are the names of made-up people, behind each a bar and
-// its spelling in an address where that differs. Their numbers have no common
-// divisor, so that walking both gives every pair.
+// firstNames and lastNames hold the names of generated people. A bar and another spelling follow a name whose
+// spelling in an address differs. The numbers of names have no common divisor, so that walking both lists
+// yields every pair.
 const (
 	firstNames = "Ada|Björn|bjorn Chiara|Daniel|Elif|Fatima|Grace|Hiroshi|Ines|Jonas|Kateryna|Liam|Mei|Noah|Olga|Priya|Quentin|" +
 		"Rosa|Sven|Tomás|tomas Uma|Viktor|Wanjiru|Xavier|Yuki|Zoë|zoe Amara|Benedikt|Camille|Dmitri|Esther|Farid|Giulia|Henrik|Isabel|Jamal|Karin|"
@@ -24,7 +23,7 @@ const (
 	departments = "Engineering Sales Finance Legal Marketing Support Research Design Security Operations"
 )
 
-// epoch returns the time at which the first made-up person joined.
+// epoch returns the time at which the first generated user joined.
 func epoch() time.Time { return time.Date(2025, time.January, 6, 9, 0, 0, 0, time.UTC) }
 
 // IDForm is a form of ids.
@@ -37,7 +36,7 @@ const (
 	Numbers                 // of six digits and more
 )
 
-// unknown returns the id of a user whom the server does not show.
+// unknown returns the id of a user that the server does not show.
 func (f IDForm) unknown() string {
 	switch f {
 	case UUIDs:
@@ -48,7 +47,7 @@ func (f IDForm) unknown() string {
 	return "directory_user_01UNKNOWN000000000000000000"
 }
 
-// identifiers makes ids in a fixed order for a seed.
+// identifiers generates ids in a fixed order for a seed.
 type identifiers struct {
 	rand   *rand.Rand
 	form   IDForm
@@ -118,8 +117,8 @@ func (s *Server) seed() {
 	}
 }
 
-// makeUp makes n users. Every organisation has one without a family name, one without a
-// displayName, one of another organisation, one in 25 disabled, and some of the console.
+// makeUp generates n users. Every organisation has one without a family name, one without a displayName, one
+// of another organisation, one in 25 disabled, and some of the console.
 func (s *Server) makeUp(n int) {
 	first, last := spellings(firstNames), spellings(lastNames)
 	all := make([]user, n) // one allocation instead of n
@@ -167,9 +166,8 @@ func (s *Server) address(local string, number int) string {
 	return local + "@" + domain
 }
 
-// demo gives the demonstration organisation its groups: 2 enabled admins, one of
-// them also a Member, and a disabled one; everybody else a Member but the last,
-// whom only Engineering has.
+// demo creates the groups of the demo organisation: two enabled admins, one of them also a Member, and a
+// disabled one. All others are Members, except the last user, who is only in Engineering.
 func (s *Server) demo() {
 	admins, members, engineering := s.makeUpGroup("PPLX_Admin", 0), s.makeUpGroup("PPLX_Members", 1), s.makeUpGroup("Engineering", 2)
 	s.users[2].active = false
@@ -186,8 +184,8 @@ func (s *Server) demo() {
 	}
 }
 
-// makeUpDepartments makes one user in 200 an admin, at least two, and the first admin
-// but one a Member as well. One user in 50 has no role. Everybody is in a department.
+// makeUpDepartments makes one user in 200 an admin, at least two, and also makes all admins except the first
+// one Members. One user in 50 has no role. Every user is in a department.
 func (s *Server) makeUpDepartments() {
 	admins, members := s.makeUpGroup(defaultRoles()[0].Group, 0), s.makeUpGroup(defaultRoles()[1].Group, 1)
 	var teams []*group
@@ -213,8 +211,8 @@ func (s *Server) makeUpGroup(name string, i int) *group {
 	return g
 }
 
-// makeUpGroups makes n groups up. The members of a group are every so-manyth user,
-// which needs no set to keep them distinct.
+// makeUpGroups generates n groups. The members of a group are users at a fixed distance, which are distinct
+// without a set.
 func (s *Server) makeUpGroups(n int) {
 	names := strings.Fields(departments)
 	sizes := rand.New(rand.NewPCG(s.opts.Seed, 0x512e))
@@ -259,7 +257,7 @@ func (s *Server) makeUpGroups(n int) {
 	}
 }
 
-// coprime returns the first number from n on that has no divisor in common with m.
+// coprime returns the first number from n on that is coprime to m.
 func coprime(n, m int) int {
 	for {
 		a, b := n, m

@@ -1,35 +1,31 @@
-// Package perplexity is a stand-in for the SCIM endpoint of a Perplexity
-// Enterprise organisation: a SCIM 2.0 server (RFC 7643, RFC 7644, cursors of RFC
-// 9865) over an organisation held in memory, for tests, demonstrations, and for
+// Package perplexity is a stand-in for the SCIM endpoint of a Perplexity Enterprise organisation: a SCIM 2.0
+// server (RFC 7643, RFC 7644, cursors of RFC 9865) over an organisation in memory, for tests, demos, and for
 // trying any SCIM client without risk.
 //
-// It behaves as WorkOS, which runs the endpoint for Perplexity, is documented to:
-// members that resolve to nobody are dropped without a word, a null is refused, a
-// userName identifies regardless of case. On top lie Perplexity's own rules: two
-// groups carry the roles Admin and Member, with a priority between them; people of
-// other organisations are accepted but excluded; seats and verified domains limit
-// who can be created; a small plan has no SCIM; nobody is deleted; the console
-// cannot change users that SCIM manages; nobody is sent a welcome mail. [Server.State]
-// returns the organisation as Perplexity would see it.
+// It follows the documented behaviour of WorkOS, which runs the endpoint for Perplexity: unknown members are
+// silently dropped, a null is refused, and user names are case-insensitive. It adds Perplexity's own rules:
+// two groups carry the roles Admin and Member, one of which has priority; people of other organisations are
+// accepted but excluded; seats and verified domains limit creations; a small plan has no SCIM; nobody is
+// deleted; the console cannot change users that SCIM manages; no welcome mail is sent. [Server.State] returns
+// the organisation as Perplexity would see it.
 //
-// Each way in which servers differ or break is a named fault, see [Faults]. Any number of
-// them can be on at once.
+// Every way in which servers differ or break is a named fault, see [Faults]. Any number of them can be on at
+// once.
 //
 // # Files
 //
-//	state.go   the organisation         drive.go   changing it from a test
-//	roles.go   roles, seats, domains    seed.go    making one up
-//	users.go, groups.go   the resources fill.go    validation of what is written
-//	list.go    pages and cursors        filter.go, patch.go   the two languages
-//	faults.go, stale.go   the faults    answer.go  requests and answers
-//	discovery.go   what the server is   admin.go   the console
-//	audit.go   what SCIM wrote       members.go  odd members
-//	object.go  JSON
+//	state.go    the organisation              drive.go    changes by a test
+//	roles.go    roles, seats, domains         seed.go     generated organisations
+//	users.go, groups.go   the resources       fill.go     validation of writes
+//	list.go     pages and cursors             filter.go, patch.go   the two languages
+//	faults.go, stale.go   the faults          exchange.go requests and answers
+//	discovery.go   the server's description   admin.go    the console
+//	audit.go    record of writes              members.go  unusual members
+//	object.go   JSON
 //
 // # Limits
 //
-// There is no Bulk, no /Me, no .search and no sorting. The order of lists is that
-// of creation.
+// There is no Bulk, no /Me, no .search and no sorting. Lists are in the order of creation.
 package perplexity
 
 import (
@@ -42,50 +38,48 @@ import (
 	"time"
 )
 
-// Options configure a Server. The zero value is the demonstration organisation.
+// Options configure a Server. The zero value is the demo organisation.
 type Options struct {
-	// Users is how many users to make up; 0 makes the demonstration organisation of
-	// 25 users and 3 groups instead.
+	// Users is the number of users to generate; 0 creates the demo organisation of 25 users and 3 groups.
 	Users int
-	// Groups is how many groups to make up with them, the two role groups first. Each
-	// gets between MembersMin and MembersMax members.
+	// Groups is the number of groups to generate with them, the two role groups first. Each gets between
+	// MembersMin and MembersMax members.
 	Groups                 int
 	MembersMin, MembersMax int
-	// Departments makes up the groups of an ordinary company instead: few admins, most
-	// users Members, and each user in the group of one department.
+	// Departments generates the groups of an ordinary company instead: few admins, most users Members, and
+	// each user in the group of one department.
 	Departments bool
-	// Empty leaves the organisation without any user or group.
+	// Empty creates no users and no groups.
 	Empty bool
-	// Seed decides every id and name; the same seed makes the same organisation.
+	// Seed determines every id and name; the same seed generates the same organisation.
 	Seed uint64
-	// IDs is the form of the ids of users and groups; the zero value is that of WorkOS.
+	// IDs is the form of the ids of users and groups. The zero value is the form of WorkOS.
 	IDs IDForm
 
 	Key   string // last part of the SCIM path, "sandbox" if empty
 	Token string // the bearer token, random if empty
 
-	// Seats is how many people the organisation pays for; 0 is 100, or enough for
-	// Users and as many again.
+	// Seats is the number of seats that the organisation pays for; 0 means 100, or enough for Users and as
+	// many again.
 	Seats         int
-	EnterpriseMax bool       // somebody has Enterprise Max, so that less than 50 seats will do
+	EnterpriseMax bool       // somebody has Enterprise Max, so fewer than 50 seats suffice
 	Domains       []string   // verified domains; nil is the domain of made-up users, acme.example
-	Roles         []RoleRule // which groups carry roles, highest priority first; nil is PPLX_Admin, PPLX_Members
+	Roles         []RoleRule // groups that carry roles, highest priority first; nil is PPLX_Admin, PPLX_Members
 	Elsewhere     []string   // addresses of people who belong to another organisation
 	HardDelete    bool       // DELETE removes users, as at WorkOS, instead of being refused
 
-	// Faults are on from the start. New panics if one does not exist; use SetFaults
-	// for names that a person typed.
+	// Faults are active from the start. New panics if one does not exist; use SetFaults for names that a
+	// person typed.
 	Faults []string
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// OnRequest is called before each SCIM request is looked at, with how many there
-	// have been, from 1. It may change the organisation as somebody else would.
+	// OnRequest is called before each SCIM request is handled, with the number of requests so far, starting
+	// at 1. It may change the organisation, as another client might.
 	OnRequest func(n int, r *http.Request)
 }
 
-// Server is the organisation with its HTTP handlers: SCIM below URLPath, the console at /, the
-// state as JSON at /admin.json, and the faults at /sandbox/faults. It is safe for concurrent
-// use.
+// Server is the organisation with its HTTP handlers: SCIM below URLPath, the console at /, the state as JSON
+// at /admin.json, and the faults at /sandbox/faults. It is safe for concurrent use.
 type Server struct {
 	opts    Options
 	base    string
@@ -97,27 +91,27 @@ type Server struct {
 	userByName map[string]*user // by userName in lower case
 	groups     []*group
 	groupByID  map[string]*group
-	hidden     []*user // people of the console
+	hidden     []*user // users of the console
 	elsewhere  map[string]bool
 	held       map[string]bool
 	ids        *identifiers
 	inserted   int
-	// secondAdmin and similar are there for faults; other is another organisation.
+	// secondAdmin and the following fields belong to faults. other is another organisation.
 	secondAdmin *group
 	similar     []*user
 	other       *Server
 
-	borrowed string // the userName that was last searched for or created
+	borrowed string // the last userName searched for or created
 
 	faults   fault.Set
 	past     past
 	requests map[string]int
 	total    int
 	writes   []Write
-	effects  *[]string // of the write that is being carried out
+	effects  *[]string // of the write in progress
 }
 
-// New makes a server with its organisation.
+// New returns a server with its organisation.
 func New(opts Options) *Server {
 	if opts.Key == "" {
 		opts.Key = "sandbox"
@@ -153,16 +147,15 @@ func New(opts Options) *Server {
 	return s
 }
 
-// URLPath returns the path of the SCIM root, without a slash at the end. A client's base URL is
-// the server's address and this.
+// URLPath returns the path of the SCIM root, without a trailing slash. A client's base URL is the server's
+// address followed by this path.
 func (s *Server) URLPath() string { return s.base }
 
 // Token returns the bearer token that SCIM requests need.
 func (s *Server) Token() string { return s.opts.Token }
 
-// Requests counts the SCIM requests by method and route, such as "GET /Users" or
-// "PATCH /Groups/{id}", since the start or the last ResetRequests. What has no route
-// counts as "GET other".
+// Requests returns the number of SCIM requests by method and route, such as "GET /Users" or "PATCH
+// /Groups/{id}", since the start or the last ResetRequests. Requests without a route count as "GET other".
 func (s *Server) Requests() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

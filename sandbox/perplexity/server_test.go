@@ -13,7 +13,7 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// sandbox is a running server and a client that knows the token.
+// sandbox is a running server with a client that has the token.
 type sandbox struct {
 	*perplexity.Server
 	t   *testing.T
@@ -36,7 +36,7 @@ func withFaults(t *testing.T, faults ...string) *sandbox {
 	return start(t, perplexity.Options{Faults: faults})
 }
 
-// response is an answer with its JSON taken apart.
+// response is an HTTP response with decoded JSON.
 type response struct {
 	*http.Response
 	raw  []byte
@@ -81,7 +81,7 @@ func (s *sandbox) try(method, path, body string, headers ...string) (response, e
 	return r, err
 }
 
-// want checks the status and gives the response back.
+// want checks the status and returns the response.
 func (s *sandbox) want(status int, r response) response {
 	s.t.Helper()
 	if r.StatusCode != status {
@@ -134,7 +134,7 @@ func (s *sandbox) group(name string) perplexity.GroupState {
 func TestDemoOrganisation(t *testing.T) {
 	s := start(t, perplexity.Options{})
 	st := s.State()
-	// Golden files of others are made of these ids.
+	// Golden files of other packages depend on these ids.
 	if st.Users[0].ID != "directory_user_01FF4P3BDG16B2GP40WCCWJ588" || st.Users[0].UserName != "ada.okafor@acme.example" {
 		t.Errorf("the first user is %+v", st.Users[0])
 	}

@@ -2,8 +2,8 @@ package perplexity
 
 import "slices"
 
-// past holds the old state that readers see after a write while a fault makes reads stale.
-// A nil entry says that the resource did not exist.
+// past holds the old state that readers see after a write while a fault makes reads stale. A nil entry means
+// that the resource did not exist.
 type past struct {
 	left   int
 	users  map[string]*user
@@ -31,8 +31,8 @@ func (s *Server) remember(g *group, u *user) {
 	}
 }
 
-// rememberAbsent keeps that a resource did not exist before its creation. Users and groups
-// have different ids.
+// rememberAbsent records that a resource did not exist before its creation. Users and groups never share an
+// id.
 func (s *Server) rememberAbsent(id string) {
 	if s.remembers() {
 		s.past.users[id], s.past.groups[id] = nil, nil
@@ -51,8 +51,7 @@ func (s *Server) remembers() bool {
 	return true
 }
 
-// seen returns the old state that a reader sees, or nil for the present. It counts the stale
-// reads.
+// seen returns the old state that a reader sees, or nil for the present one. It counts stale reads.
 func (s *Server) seen(noCache bool) *past {
 	if s.past.left == 0 || noCache && !s.faults.On("stale-reads-always") {
 		return nil

@@ -12,14 +12,14 @@ type user struct {
 	name                                  [len(nameParts)]string
 	emails                                []email
 	active                                bool
-	extra                                 object // attributes that nothing here understands
+	extra                                 object // attributes without a meaning here
 	groups                                []*group
 	meta
 
 	elsewhere bool // belongs to another organisation: accepted, but excluded
 	console   bool // created in the console: SCIM does not show it
 
-	alias string // what filters take for the userName; the userName itself if empty
+	alias string // the userName for filters, if not empty
 }
 
 type email struct {
@@ -27,19 +27,19 @@ type email struct {
 	primary              bool
 }
 
-// group is a SCIM group. Two groups cannot have the same identity, which is the first
-// externalId or displayName and does not change with the name.
+// group is a SCIM group. No two groups have the same identity, which is the first externalId or displayName
+// and does not change with the name.
 type group struct {
 	id, externalID, displayName string
 	identity                    string
 	members                     []*user
-	unknownMembers              []string // ids of members that are no users
-	unmapped                    bool     // no rule of roles is about it, whatever its name
+	unknownMembers              []string // ids of members that are not users
+	unmapped                    bool     // role rules ignore it, whatever its name
 	extra                       object
 	meta
 }
 
-// meta holds when and how often a resource changed.
+// meta holds the times and number of changes of a resource.
 type meta struct {
 	created, modified time.Time
 	version           int
@@ -52,8 +52,8 @@ func (m *meta) touch(now time.Time) {
 
 func (u *user) in(g *group) bool { return slices.Contains(u.groups, g) }
 
-// primaryEmail returns the address that Perplexity uses: the primary one, else the
-// first for work, else the first for home, and none when that one is malformed.
+// primaryEmail returns the address that Perplexity uses: the primary one, else the first for work, else the
+// first for home; "" if that one is malformed.
 func (u *user) primaryEmail() string {
 	best := ""
 	for _, rank := range []func(email) bool{
@@ -77,7 +77,7 @@ func isAddress(s string) bool {
 	return ok && local != "" && domain != "" && !strings.ContainsAny(domain, "@ ") && !strings.Contains(local, " ")
 }
 
-// link makes the user a member and reports whether the user was none.
+// link makes the user a member and reports whether that is a change.
 func (s *Server) link(g *group, u *user) bool {
 	if u.in(g) {
 		return false
@@ -89,7 +89,7 @@ func (s *Server) link(g *group, u *user) bool {
 	return true
 }
 
-// unlink ends a membership and reports whether there was one.
+// unlink ends a membership and reports whether that is a change.
 func (s *Server) unlink(g *group, u *user) bool {
 	if !u.in(g) {
 		return false
@@ -101,7 +101,7 @@ func (s *Server) unlink(g *group, u *user) bool {
 	return true
 }
 
-// insertUser adds the user at a place in the list order.
+// insertUser adds the user at an index of the list order.
 func (s *Server) insertUser(u *user, at int) {
 	s.rememberAbsent(u.id)
 	s.users = slices.Insert(s.users, at, u)
@@ -138,16 +138,16 @@ func (s *Server) deleteGroup(g *group) {
 	delete(s.groupByID, g.id)
 }
 
-// State is the organisation as Perplexity sees it, regardless of what SCIM shows.
+// State is the organisation as Perplexity sees it, regardless of SCIM.
 type State struct {
 	Users  []UserState  `json:"users"`
 	Groups []GroupState `json:"groups"`
-	// Admins are the ids of the users whose effective role is Admin. When there is
-	// none, the organisation has locked itself out.
+	// Admins lists the ids of the users whose effective role is Admin. If it is empty, the organisation is
+	// locked out.
 	Admins    []string `json:"admins"`
 	Seats     int      `json:"seats"`
 	SeatsUsed int      `json:"seatsUsed"`
-	// Held are the userNames of refused creations that left a row behind.
+	// Held lists the userNames of refused creations that left a row behind.
 	Held []string `json:"held,omitempty"`
 }
 
@@ -161,7 +161,7 @@ type UserState struct {
 	FamilyName  string `json:"familyName,omitempty"`
 	Email       string `json:"email,omitempty"` // the primary address, empty if malformed
 	Active      bool   `json:"active"`
-	// Managed says that SCIM manages the person: the console cannot change them.
+	// Managed reports whether SCIM manages the user: the console cannot change it.
 	Managed bool     `json:"managed"`
 	Role    Role     `json:"role"`
 	Groups  []string `json:"groups,omitempty"` // ids
@@ -174,11 +174,11 @@ type GroupState struct {
 	ExternalID  string   `json:"externalId,omitempty"`
 	Role        Role     `json:"role"`              // the role it carries
 	Members     []string `json:"members,omitempty"` // ids
-	// Doubtful are the ids of users whom a fault shows as members of an unknown type.
+	// Doubtful lists the ids of users that a fault shows as members of an unknown type.
 	Doubtful []string `json:"doubtful,omitempty"`
 }
 
-// User finds a person by id or, regardless of case, by userName.
+// User returns a user by id or, ignoring case, by userName.
 func (st State) User(key string) (UserState, bool) {
 	for _, u := range st.Users {
 		if u.ID == key || strings.EqualFold(u.UserName, key) {
@@ -188,7 +188,7 @@ func (st State) User(key string) (UserState, bool) {
 	return UserState{}, false
 }
 
-// Group finds a group by id or displayName.
+// Group returns a group by id or displayName.
 func (st State) Group(key string) (GroupState, bool) {
 	for _, g := range st.Groups {
 		if g.ID == key || g.DisplayName == key {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// nameParts are the attributes of a name, in the order they are written.
+// nameParts lists the attributes of a name in the order in which they are written.
 var nameParts = [...]string{"formatted", "familyName", "givenName", "middleName", "honorificPrefix", "honorificSuffix"}
 
 const (
@@ -20,7 +20,7 @@ func (u *user) ident() string { return u.id }
 
 func (u *user) size() int { return 800 + 100*len(u.groups) }
 
-// attribute returns the value that filters see. The name is in lower case.
+// attribute returns the value for filters. The name is in lower case.
 func (u *user) attribute(name string) any {
 	switch name {
 	case "id":
@@ -155,7 +155,7 @@ func withNulls(o object, names ...string) object {
 // visible reports whether SCIM shows the user.
 func (x *exchange) visible(u *user) bool { return u.active || !x.s.faults.On("soft-delete-off") }
 
-// user finds a visible user as the request sees the organisation, or nil.
+// user returns a visible user in the state that the request sees, or nil.
 func (x *exchange) user(id string) *user {
 	u := x.s.userByID[id]
 	if x.past != nil {
@@ -217,7 +217,7 @@ func (x *exchange) listUsers() *answer {
 	return a
 }
 
-// shiftRows changes the list while it is read, as somebody else might.
+// shiftRows changes the list while it is read, as another client might.
 func (s *Server) shiftRows(first []*user) {
 	if s.faults.First("rows-shift-delete") {
 		s.deleteUser(first[len(first)-1])
@@ -258,8 +258,8 @@ func (x *exchange) createUser() *answer {
 	}
 	x.misplace(u)
 	s.place(u)
-	// With soft deletion off a disabled user is invisible, and comes back, with the
-	// same id and every membership, when it is created again.
+	// With soft deletion off, a disabled user is invisible. If it is created again, it comes back with the
+	// same id and all memberships.
 	existing := s.userByName[strings.ToLower(u.userName)]
 	if existing != nil && x.visible(existing) {
 		existing = nil
@@ -292,13 +292,13 @@ func (x *exchange) refuseCreation(doc object, f *failure) *answer {
 	return f.answer()
 }
 
-// place sets whether the person belongs to another organisation.
+// place sets whether the user belongs to another organisation.
 func (s *Server) place(u *user) {
 	u.elsewhere = s.elsewhere[strings.ToLower(u.userName)] || s.elsewhere[strings.ToLower(u.primaryEmail())]
 }
 
-// conflict refuses a userName that another user has, or an address that another
-// active user has. Users of the console count, though SCIM does not show them.
+// conflict refuses a userName that another user has, or an address that another active user has. Users of the
+// console count, although SCIM does not show them.
 func (s *Server) conflict(u, self *user) *failure {
 	byEmail := s.faults.On("conflict-by-email")
 	other := s.userByName[strings.ToLower(u.userName)]
@@ -316,7 +316,7 @@ func (s *Server) conflict(u, self *user) *failure {
 	}
 	for _, o := range s.hidden {
 		if strings.EqualFold(o.userName, u.userName) || sharesEmail(o, u) {
-			return s.duplicate("Another user already exists with this username or email '%s': it exists but is not visible through SCIM, for it was created in the console", u.userName)
+			return s.duplicate("Another user already exists with this username or email '%s': it exists but is not visible through SCIM, because it was created in the console", u.userName)
 		}
 	}
 	return nil
@@ -362,7 +362,7 @@ func (x *exchange) patchUser(u *user) *answer {
 	}
 	next, missing := &user{}, "invalidValue"
 	if len(u.emails) == 0 {
-		missing = "" // as it was
+		missing = "" // unchanged
 	}
 	if f := next.fill(p.doc, true, missing); f != nil {
 		return f.answer()

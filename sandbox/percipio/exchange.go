@@ -23,12 +23,12 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	stream func(io.Writer) error // the body, where it is too large to hold
+	stream func(io.Writer) error // writes a body that is too large to hold
 
 	wait     time.Duration
 	pace     time.Duration // a wait after every part of the body
-	stall    bool          // it is never sent
-	breakOff bool          // close the connection half-way
+	stall    bool          // never send it
+	breakOff bool          // close the connection in the middle
 	padMiB   int           // blanks after the body
 	gzip     bool
 }
@@ -49,7 +49,7 @@ func jsonAnswer(status int, v any) *answer {
 	return a
 }
 
-// fail returns an error. The form of Percipio's errors is not published.
+// fail returns an error answer. The form of Percipio's errors is not published.
 func fail(status int, format string, args ...any) *answer {
 	return jsonAnswer(status, map[string]string{"message": fmt.Sprintf(format, args...)})
 }
@@ -77,8 +77,8 @@ func (x *exchange) answer(permission string, badQuery error, handle func(*exchan
 	return a
 }
 
-// gate checks what comes before every request: the token, the organisation, the permission, and
-// the faults that apply to every request.
+// gate makes the checks that precede every request: the token, the organisation, the permission, and the
+// faults that affect every request.
 func (x *exchange) gate(permission string) *answer {
 	f := x.s.faults
 	if f.On("redirect") {
@@ -121,7 +121,7 @@ func (x *exchange) authenticated() bool {
 	return good
 }
 
-// interrupt returns the answer of a fault that keeps a request from being carried out, or nil.
+// interrupt returns the answer of a fault that prevents a request from being carried out, or nil.
 func (x *exchange) interrupt() *answer {
 	f := x.s.faults
 	after := 1
@@ -134,7 +134,7 @@ func (x *exchange) interrupt() *answer {
 	case f.Every("rate-limit-seconds"):
 		return throttled(strconv.Itoa(after))
 	case f.Every("rate-limit-date"):
-		// A date has whole seconds: one more, so that it is never in the past.
+		// A date has whole seconds. Add one second, so that it is never in the past.
 		at := x.s.now().Add(time.Duration(after)*time.Second + time.Second - 1).Truncate(time.Second)
 		return throttled(at.UTC().Format(http.TimeFormat))
 	case f.Every("server-error"):
@@ -266,7 +266,7 @@ func (a *answer) write(w io.Writer) error {
 	return nil
 }
 
-// wait waits, and returns false if the client has gone.
+// wait waits. It returns false if the client has disconnected.
 func wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true

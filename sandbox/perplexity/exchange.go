@@ -19,14 +19,14 @@ import (
 const (
 	scimType     = "application/scim+json"
 	errorURN     = "urn:ietf:params:scim:api:messages:2.0:Error"
-	maxBodyBytes = 2000 << 10 // WorkOS refuses more
+	maxBodyBytes = 2000 << 10 // the limit of WorkOS
 )
 
 // failure is a SCIM error (RFC 7644 section 3.12).
 type failure struct {
 	status           int
 	scimType, detail string
-	bare             bool // without a body
+	bare             bool // no body
 }
 
 func fail(status int, scimType, format string, args ...any) *failure {
@@ -53,8 +53,8 @@ type answer struct {
 	body   []byte
 
 	wait     time.Duration
-	stall    bool // it is never sent
-	breakOff bool // close the connection half-way
+	stall    bool // never send it
+	breakOff bool // close the connection in the middle
 	padMiB   int  // blanks after the body
 	gzipMiB  int  // blanks after the body, compressed
 	inserts  []insert
@@ -86,7 +86,7 @@ func (s *Server) serveSCIM(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if tooLarge := (*http.MaxBytesError)(nil); err != nil && !errors.As(err, &tooLarge) {
-		return // the client broke off
+		return // the client closed the connection
 	}
 	deliver(w, r, s.answer(r, body, err != nil))
 }
@@ -122,7 +122,7 @@ func (s *Server) answer(r *http.Request, body []byte, tooLarge bool) *answer {
 	return a
 }
 
-// carryOut dispatches a request, with the faults of that.
+// carryOut dispatches a request and applies the faults of that step.
 func (x *exchange) carryOut(resource, id string) *answer {
 	f := x.s.faults
 	reading := x.r.Method == http.MethodGet
@@ -168,8 +168,8 @@ func (s *Server) route(r *http.Request) (resource, id, route string) {
 	return resource, id, route
 }
 
-// gate checks what comes before every request: the token, the plan, and the faults
-// that apply to every request.
+// gate makes the checks that precede every request: the token, the plan, and the faults that affect every
+// request.
 func (s *Server) gate(r *http.Request) *answer {
 	f := s.faults
 	switch {
@@ -285,7 +285,7 @@ func deliver(w http.ResponseWriter, r *http.Request, a *answer) {
 		at = in.at
 		for range in.times {
 			if _, err := w.Write(in.part); err != nil {
-				return // the client has had enough
+				return // the client closed the connection
 			}
 		}
 	}
@@ -293,7 +293,7 @@ func deliver(w http.ResponseWriter, r *http.Request, a *answer) {
 	blanks(w, a.padMiB)
 }
 
-// blanks writes MiBs of spaces, until the client has had enough.
+// blanks writes MiBs of spaces until the client closes the connection.
 func blanks(w io.Writer, mib int) {
 	if mib == 0 {
 		return
@@ -467,7 +467,7 @@ func (x *exchange) patched(doc object) (*patcher, *failure) {
 // carriesOut reports whether a valid PATCH changes anything.
 func (s *Server) carriesOut() bool { return !s.faults.On("patch-ignored") && !s.faults.On("patch-202") }
 
-// afterPatch returns the answer of a PATCH that would have been answered with a.
+// afterPatch returns the answer to a PATCH whose normal answer is a, with the faults applied.
 func (x *exchange) afterPatch(a *answer) *answer {
 	f := x.s.faults
 	switch {

@@ -24,9 +24,8 @@ import (
 	"baton/wire"
 )
 
-// TestLife takes a connector through everything that C1 asks of it, one task at a
-// time and in batches.
-func TestLife(t *testing.T) {
+// TestTasks runs every kind of task that C1 sends, one at a time and in batches.
+func TestTasks(t *testing.T) {
 	for name, batch := range map[string]bool{"GetTask": false, "GetTasks": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,14 +52,14 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// as is the world in a subtest.
+// as returns the world for a subtest.
 func (w *world) as(t *testing.T) *world { w.t = t; return w }
 
 func files(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it went while it was looked at
+			return nil // it was removed meanwhile
 		}
 		if err == nil && !d.IsDir() {
 			paths = append(paths, path)
@@ -95,7 +94,7 @@ func (w *world) testHello() {
 	}
 }
 
-// uploaded is the one file that a task uploaded, opened.
+// uploaded opens the one file that a task uploaded.
 func (w *world) uploaded(r rpctest.Result) c1ztest.Rows {
 	w.t.Helper()
 	if len(r.Assets) != 1 {
@@ -251,8 +250,7 @@ func (w *world) testOthers() {
 	w.fail(&batonv1.Task{}, 2, false, "unsupported task type")
 }
 
-// TestWithoutProvisioning checks that changes are refused unless they are switched
-// on, and that actions and syncs are not changes.
+// TestWithoutProvisioning: changes are refused unless they are enabled. Actions and syncs are not changes.
 func TestWithoutProvisioning(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -274,8 +272,8 @@ func TestWithoutProvisioning(t *testing.T) {
 	}
 }
 
-// TestReadOnly: no change is made, not even by an action; ConductorOne is offered none, and
-// is told that trying again is of no use. Syncs go on.
+// TestReadOnly: no change is made, not even by an action. The Hello offers no changes, and answers say that a
+// retry is useless. Syncs continue.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	for name, provisioning := range map[string]bool{"": false, "wins over provisioning": true} {
