@@ -33,7 +33,7 @@ func text(w io.Writer) error {
 	return nil
 }
 
-// TestReplace: the new file is there, whole and only for its owner, and nothing else.
+// TestReplace: only the new file exists, complete and readable only by its owner.
 func TestReplace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	write(t, path+".tmp", "of a process that was killed")
@@ -54,8 +54,8 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// TestReplaceFails fails each operation of a replacement in turn: the old file stays
-// and the new one goes. Only the flush of the folder comes too late for that.
+// TestReplaceFails fails each operation of a replacement in turn: the old file remains and the new one is
+// removed. Only the flush of the folder fails too late for that.
 func TestReplaceFails(t *testing.T) {
 	seen := map[disktest.Op]bool{}
 	for _, op := range disktest.Ops() {
@@ -95,8 +95,8 @@ func TestReplaceFails(t *testing.T) {
 	}
 }
 
-// TestReplaceCut cuts the power at every operation of a replacement: there is the old
-// file or the new one. A replacement that does not flush fails the same test.
+// TestReplaceCut cuts the power at every operation of a replacement: the old file or the new one remains. A
+// replacement that does not flush fails the same test.
 func TestReplaceCut(t *testing.T) {
 	tornIn := func(fsys func(disk.FS) disk.FS) (torn []string) {
 		root := t.TempDir()
@@ -134,7 +134,7 @@ func TestReplaceCut(t *testing.T) {
 	}
 }
 
-// unflushed is a disk on which no file is ever flushed.
+// unflushed is a disk that never flushes a file.
 type unflushed struct{ disk.FS }
 
 type unflushedFile struct{ disk.File }
@@ -146,7 +146,7 @@ func (u unflushed) OpenFile(name string, flag int, perm fs.FileMode) (disk.File,
 
 func (unflushedFile) Sync() error { return nil }
 
-// TestReplaceBlocked: a directory in the way of the new file, or of the old one.
+// TestReplaceBlocked: a directory has the name of the new file, or of the old one.
 func TestReplaceBlocked(t *testing.T) {
 	for _, name := range []string{"file.tmp/full", "file/full"} {
 		dir := t.TempDir()
@@ -184,7 +184,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLock: one holder at a time, by whatever file is at the path.
+// TestLock: there is one holder at a time, whatever file is at the path.
 func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	first, err := disk.Acquire(disk.OS{}, path)
@@ -211,7 +211,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// TestScratch: it is gone once it is closed, and before that once it is hidden.
+// TestScratch: the file is gone after Close, and its name after Hide.
 func TestScratch(t *testing.T) {
 	dir := t.TempDir()
 	for _, hide := range []bool{true, false} {

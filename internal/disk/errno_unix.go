@@ -4,7 +4,7 @@ package disk
 
 import "syscall"
 
-// Error codes, by what can be done about them.
+// Error codes, grouped by advice.
 var (
 	full      = []error{syscall.ENOSPC}
 	overQuota = []error{syscall.EDQUOT}

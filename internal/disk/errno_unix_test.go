@@ -12,7 +12,7 @@ import (
 	"baton/internal/disk"
 )
 
-// TestEveryErrno: what the system says is a Storage error with the right advice.
+// TestEveryErrno: each error code becomes a Storage error with the right advice.
 func TestEveryErrno(t *testing.T) {
 	for errno, want := range map[syscall.Errno]string{
 		syscall.ENOSPC:       "Free some space",

@@ -2,7 +2,7 @@ package disk
 
 import "golang.org/x/sys/windows"
 
-// Error codes, by what can be done about them.
+// Error codes, grouped by advice.
 var (
 	full      = []error{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL}
 	overQuota = []error{windows.ERROR_DISK_QUOTA_EXCEEDED}

@@ -38,7 +38,7 @@ func plain(err error) error {
 	return err
 }
 
-// fix returns what to do about an error. It depends on the error code, never on the text.
+// fix returns the advice for an error. It depends on the error code, never on the text.
 func fix(err error, path string) string {
 	dir := filepath.Dir(path)
 	is := func(targets ...error) bool {

@@ -13,7 +13,7 @@ import (
 	"baton/internal/disk"
 )
 
-// TestOwnDir: a place that somebody else prepared is not used.
+// TestOwnDir: a directory that another user prepared is refused.
 func TestOwnDir(t *testing.T) {
 	base := t.TempDir()
 	in := func(name string) string { return filepath.Join(base, name) }
@@ -25,7 +25,7 @@ func TestOwnDir(t *testing.T) {
 		}
 		return info.Mode().Perm()
 	}
-	for range 2 { // made, and there already
+	for range 2 { // new, and existing
 		if err := disk.OwnDir(nil, in("new")); err != nil || perm(in("new")) != 0o700 {
 			t.Errorf("a new one: %v, mode %o", err, perm(in("new")))
 		}
@@ -62,7 +62,7 @@ func TestOwnDir(t *testing.T) {
 		t.Errorf("in a file: %v (fix: %s)", err, baton.FixOf(err))
 	}
 	if os.Geteuid() != 0 {
-		return // nobody else's can be made
+		return // this user cannot create files of another user
 	}
 	if err := os.Mkdir(in("theirs"), 0o777); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestOwnDir(t *testing.T) {
 	}
 }
 
-// TestPlanted: a file of another user's in a folder like /tmp is somebody's trap.
+// TestPlanted: another user's file in a folder such as /tmp is not trusted.
 func TestPlanted(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only the administrator can make a file of another user's")

@@ -1,5 +1,5 @@
-// Package english writes counts and lists of words the way every output of the project
-// shows them, and finds the words that somebody may have meant.
+// Package english formats counts and lists of words in the same way for every output of the project, and
+// suggests corrections for misspelt words.
 package english
 
 import (
@@ -10,7 +10,7 @@ import (
 // Number returns n with its digits grouped: 1,234,567.
 func Number(n int) string { return group(strconv.Itoa(n)) }
 
-// Number64 is Number for sizes in bytes.
+// Number64 does the same as Number for an int64.
 func Number64(n int64) string { return group(strconv.FormatInt(n, 10)) }
 
 func group(digits string) string {

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Near returns up to three candidates that somebody who wrote word may have meant,
-// nearest first. Case does not count.
+// Near returns up to three candidates similar to word, nearest first. It ignores case.
 func Near(word string, candidates []string) []string {
 	var n Nearest[string]
 	for _, c := range candidates {
@@ -16,8 +15,8 @@ func Near(word string, candidates []string) []string {
 	return n.Best()
 }
 
-// Nearest keeps the three things whose names are nearest to a word. A word may have
-// one slip in every four letters. The zero value is ready.
+// Nearest keeps the three values whose names are nearest to a word. A name may have one wrong letter in every
+// four. The zero value is ready for use.
 type Nearest[T any] struct {
 	found []ranked[T]
 }
@@ -28,7 +27,7 @@ type ranked[T any] struct {
 	distance int
 }
 
-// Add considers a thing for a word.
+// Add considers a value for a word.
 func (n *Nearest[T]) Add(word, name string, thing T) {
 	limit := len(word) / 4
 	d := Distance(strings.ToLower(word), strings.ToLower(name), limit)
@@ -42,7 +41,7 @@ func (n *Nearest[T]) Add(word, name string, thing T) {
 	n.found = n.found[:min(3, len(n.found))]
 }
 
-// Best returns the nearest things, nearest first.
+// Best returns the nearest values, nearest first.
 func (n *Nearest[T]) Best() []T {
 	var things []T
 	for _, r := range n.found {

@@ -53,8 +53,7 @@ func collect(t testing.TB, s *extsort.Sorter) (keys []string) {
 	}
 }
 
-// TestOrders sorts what comes in every sort of order, in memory and beyond, two sorters
-// side by side.
+// TestOrders sorts input in many orders, in memory and beyond, with two sorters at the same time.
 func TestOrders(t *testing.T) {
 	const n = 5000
 	r := rand.New(rand.NewPCG(1, 2))
@@ -129,7 +128,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestList begins to read everywhere, with several cursors at a time.
+// TestList starts reading at every key, with several cursors at a time.
 func TestList(t *testing.T) {
 	l := pool(t, 0).List()
 	const n = 20_000
@@ -165,7 +164,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestTrouble has a scratch file that fails at every access in turn.
+// TestTrouble fails each access to the scratch file in turn.
 func TestTrouble(t *testing.T) {
 	for _, op := range []disktest.Op{disktest.Open, disktest.Read, disktest.Write} {
 		failures := 0

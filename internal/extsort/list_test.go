@@ -10,7 +10,7 @@ import (
 	"baton/internal/extsort"
 )
 
-// TestSeek goes back and forth in a list, and reads a little here and there.
+// TestSeek moves back and forth in a list, and reads a few keys in each place.
 func TestSeek(t *testing.T) {
 	for seed := range uint64(5) {
 		r := rand.New(rand.NewPCG(seed, 5))
@@ -19,7 +19,7 @@ func TestSeek(t *testing.T) {
 		var keys []string
 		for range 1 + r.IntN(8_000) {
 			key := fmt.Sprintf("%0*d", 1+r.IntN(3)*40, r.IntN(100_000))
-			keys = append(keys, key+"\x01") // none begins another one
+			keys = append(keys, key+"\x01") // no key is a prefix of another
 		}
 		slices.Sort(keys)
 		keys = slices.Compact(keys)
@@ -32,7 +32,7 @@ func TestSeek(t *testing.T) {
 		c, at := list.From(nil), 0
 		for range 600 {
 			switch r.IntN(3) {
-			case 0: // close by
+			case 0: // near the current key
 				at = min(max(at+r.IntN(7)-3, 0), len(keys)-1)
 			case 1:
 				at = r.IntN(len(keys))

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestQueue reads keys of all sizes, some of them empty or alike, as they were added, and
-// again while more are added.
+// TestQueue reads keys of all sizes, some empty or equal, in the order in which they were added, and again
+// while more are added.
 func TestQueue(t *testing.T) {
 	p := pool(t, 0)
 	r := rand.New(rand.NewPCG(1, 7))

@@ -57,7 +57,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestTextStays: a text that was handed out does not change when others come.
+// TestTextStays: a returned text does not change when other strings are added.
 func TestTextStays(t *testing.T) {
 	var table intern.Table
 	table.Add([]byte("first"))
@@ -70,8 +70,8 @@ func TestTextStays(t *testing.T) {
 	}
 }
 
-// BenchmarkAdd adds 100,000 identities and finds them, in the order of coming and in
-// another one, there one by one and together.
+// BenchmarkAdd adds 100,000 identities and finds them again in the same order and in another one, there one
+// by one and together.
 func BenchmarkAdd(b *testing.B) {
 	ids := make([][]byte, 100_000)
 	for n := range ids {
@@ -114,7 +114,7 @@ func BenchmarkAdd(b *testing.B) {
 	})
 }
 
-// TestTruncate forgets strings, which come back with other numbers.
+// TestTruncate removes strings, which get other numbers when they are added again.
 func TestTruncate(t *testing.T) {
 	text := func(n int) []byte { return fmt.Append(nil, strings.Repeat("x", n%200*n%1000), n) }
 	for _, keep := range []int{0, 1, 17, 999, 4_000, 5_000, 6_000} {
@@ -149,8 +149,8 @@ func TestTruncate(t *testing.T) {
 	}
 }
 
-// TestAddAll adds strings several at a time, of which many are alike, to a table that has
-// some of them, and gives each the number that it has by itself.
+// TestAddAll adds strings several at a time, with duplicates, to a table that has some of them. Each gets the
+// number that Add would give it.
 func TestAddAll(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 9))
 	var table, single intern.Table

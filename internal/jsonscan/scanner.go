@@ -200,7 +200,7 @@ func (s *Scanner) more() bool {
 	return false
 }
 
-// fill is more where the source must not end.
+// fill is like more, but the end of the source is an error.
 func (s *Scanner) fill() bool {
 	if !s.more() {
 		s.Fail(io.ErrUnexpectedEOF)

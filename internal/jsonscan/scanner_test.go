@@ -12,8 +12,8 @@ import (
 	"testing/iotest"
 )
 
-// written is the value that comes next, in a form of its own: every text in quotes,
-// names of fields too, in the order of the source.
+// written writes the next value in a canonical form: every text and field name in quotes, in the order of the
+// source.
 func written(s *Scanner, out *strings.Builder) {
 	switch s.Kind() {
 	case '{':
@@ -39,8 +39,8 @@ func written(s *Scanner, out *strings.Builder) {
 	}
 }
 
-// byTheBook is the same from encoding/json, or false if it takes the body for no JSON.
-func byTheBook(body []byte) (string, bool) {
+// decodeJSON returns the same form from encoding/json, or false if the body is not JSON.
+func decodeJSON(body []byte) (string, bool) {
 	if !json.Valid(body) {
 		return "", false
 	}
@@ -80,7 +80,7 @@ func byTheBook(body []byte) (string, bool) {
 	return out.String(), true
 }
 
-// sources hand a body out in different pieces.
+// sources returns readers that split a body in different ways.
 func sources(body []byte) map[string]io.Reader {
 	return map[string]io.Reader{
 		"whole":        bytes.NewReader(body),
@@ -90,7 +90,7 @@ func sources(body []byte) map[string]io.Reader {
 	}
 }
 
-// small makes the buffer so small that everything runs over its edge.
+// small makes the buffer so small that every value crosses its end.
 func small(s *Scanner) *Scanner {
 	s.buf = make([]byte, 1)
 	return s
@@ -106,24 +106,24 @@ var bodies = []string{
 	`["0123456","01234567","012345678","0123456\"","01234567\\","0123456789abcde"]`, strings.Repeat("[", 99) + strings.Repeat("]", 99),
 }
 
-// replaced reports whether encoding/json has put U+FFFD into want, the values of body. It may say
-// no where body has that character itself.
+// replaced reports whether encoding/json put U+FFFD into want, the values of body. It may return false if
+// body itself has that character.
 func replaced(body []byte, want string) bool {
 	own := bytes.Contains(body, []byte("\ufffd")) || bytes.Contains(bytes.ToLower(body), []byte("\\ufffd"))
 	return strings.Contains(want, "\ufffd") && !own
 }
 
-// FuzzValues: any input is taken or refused as encoding/json does, and read as the same
-// values, except that a text that is not Unicode is an error. Skipping it comes to the same verdict.
+// FuzzValues: any input is accepted or rejected as by encoding/json, with the same values, except that a text
+// that is not valid Unicode is an error. Skipping gives the same verdict.
 func FuzzValues(f *testing.F) {
 	for _, body := range bodies {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) > maxText {
-			return // a limit of ours
+			return // this package has a limit
 		}
-		want, valid := byTheBook(body)
+		want, valid := decodeJSON(body)
 		for name, src := range sources(body) {
 			for _, s := range []*Scanner{New(src), small(New(bytes.NewReader(body)))} {
 				var out strings.Builder
@@ -154,8 +154,8 @@ func FuzzValues(f *testing.F) {
 	})
 }
 
-// chosen is the value that comes next, of objects only the fields a and id. Names are
-// those of each depth, or nil to read all fields and leave the others out.
+// chosen writes the next value, with only the fields a and id of objects. names holds the Names of each
+// depth, or nil to read all fields and omit the others.
 func chosen(s *Scanner, names []*Names, depth int, out *strings.Builder) {
 	field := func(name string) {
 		fmt.Fprintf(out, "%q:", name)
@@ -199,7 +199,7 @@ var rowsOf = []string{
 	`[{"x":{"a":{"id":[1,{"a":2}]}},"id":3},{"x":{"a":{"id":[1,{"a":2}]}},"id":3}]`, `[{"` + strings.Repeat("x", 200) + `":1,"a":2},{"` + strings.Repeat("x", 200) + `":1,"a":2}]`,
 }
 
-// FuzzKnown: whatever was met before, Known comes to the same as Field does.
+// FuzzKnown: Known reads the same as Field, whatever was read before.
 func FuzzKnown(f *testing.F) {
 	for _, body := range slices.Concat(rowsOf, bodies) {
 		f.Add([]byte(body), []byte(rowsOf[0]))
@@ -232,7 +232,7 @@ func FuzzKnown(f *testing.F) {
 	})
 }
 
-// TestKnownForgetsNothingNeeded: more names than are remembered are read all the same.
+// TestKnownForgetsNothingNeeded: names beyond the number that is remembered are still read.
 func TestKnownForgetsNothingNeeded(t *testing.T) {
 	var row strings.Builder
 	for i := range 3 * maxOrder {
@@ -252,7 +252,7 @@ func TestKnownForgetsNothingNeeded(t *testing.T) {
 	}
 }
 
-// TestKeep: strings are what they were, however many come after them.
+// TestKeep: strings do not change when later ones are read.
 func TestKeep(t *testing.T) {
 	s := New(strings.NewReader(""))
 	var want, got []string
@@ -268,7 +268,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestCutAnywhere: a source that ends early is not wrong, but short.
+// TestCutAnywhere: a source that ends early gives io.ErrUnexpectedEOF and not a syntax error.
 func TestCutAnywhere(t *testing.T) {
 	body := `{"a":[-1.5e3,"c\u00e9\ud83d\ude00 and more of it",{"y":null}] , "b":true , "n":{"z":[[],{}]}}`
 	for n := range body {
@@ -308,8 +308,8 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// TestLimits: values are wanted up to a size and skipped at any, and nesting has the
-// limit that it has in encoding/json.
+// TestLimits: values have a size limit when read but not when skipped, and nesting has the limit of
+// encoding/json.
 func TestLimits(t *testing.T) {
 	long := strings.Repeat("x", maxText+1)
 	for name, tc := range map[string]struct {
@@ -361,7 +361,8 @@ func TestLower(t *testing.T) {
 	}
 }
 
-// TestNotUnicode: a text that is read and is not Unicode is an error that says where, and never U+FFFD.
+// TestNotUnicode: reading a text that is not valid Unicode is an error with its position, and never yields
+// U+FFFD.
 func TestNotUnicode(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body, what string
@@ -404,7 +405,7 @@ func TestNotUnicode(t *testing.T) {
 	}
 }
 
-// TestNothingIsAllocated: whatever is read, the scanner lives on what it has.
+// TestNothingIsAllocated: reading allocates no memory.
 func TestNothingIsAllocated(t *testing.T) {
 	body := []byte(`[{"id":"u1","n":12,"x":{"y":[1,2,{"z":"long enough to be worth something"}]},"b":true}]`)
 	src := bytes.NewReader(body)

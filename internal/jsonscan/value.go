@@ -43,9 +43,8 @@ func special(w uint64) uint64 {
 	return ((w ^ '"'*ones) - ones | ((w ^ '\\'*ones) - ones) | (w - ' '*ones)) &^ w & highs
 }
 
-// plain returns the end of the bytes from i on that stand for themselves in a string: the position
-// of a quote, a backslash, a control character, or the end of buf. It also reports whether all of
-// them are ASCII.
+// plain returns the end of the unescaped bytes from i on: the position of a quote, a backslash, a control
+// character, or the end of buf. It also reports whether all of them are ASCII.
 func plain(buf []byte, i int) (end int, ascii bool) {
 	var all uint64
 	b := buf[i:]
@@ -132,8 +131,7 @@ func (s *Scanner) half() {
 	s.Fail(&EncodingError{Problem: "half of a surrogate pair", Offset: s.gone + int64(s.pos)})
 }
 
-// escaped reads the rest of a string. T is its beginning, after which there is a byte that does not
-// stand for itself.
+// escaped reads the rest of a string whose next byte needs decoding. t is its beginning.
 func (s *Scanner) escaped(t []byte) []byte {
 	s.kept = append(s.kept[:0], t...)
 	var high rune // the first half of a surrogate pair, until the second one is read

@@ -59,7 +59,7 @@ func TestErrorsOfWritingComeBack(t *testing.T) {
 	}
 }
 
-// FuzzTextStaysText: whatever the text, the markup is that of the program.
+// FuzzTextStaysText: no text can change the markup of the program.
 func FuzzTextStaysText(f *testing.F) {
 	for _, s := range []string{"Ann", `"><script>alert(1)</script>`, "a\x00b", "'", "&lt;", "</p>", "\u202e", "\xff<"} {
 		f.Add(s)
@@ -77,7 +77,7 @@ func FuzzTextStaysText(f *testing.F) {
 	})
 }
 
-// TestJSON checks that nothing in JSON ends the element that it is in.
+// TestJSON: no JSON value can end its element.
 func TestJSON(t *testing.T) {
 	got, err := write(func(w *markup.Writer) {
 		w.JSON([]string{"</script><!--", "a&b", "\u2028"})

@@ -1,5 +1,5 @@
-// Package output makes text from elsewhere safe to print, keeps secrets out of it, and
-// writes logs and errors in the shape that every program of the project has.
+// Package output makes text from elsewhere safe to print, redacts secrets, and writes logs and errors in the
+// common form of the project's programs.
 package output
 
 import (
@@ -16,19 +16,19 @@ import (
 	"baton"
 )
 
-// MinRedacted is the length below which a secret is not searched for in output: a
-// shorter one would blank out ordinary words, and no upstream issues such tokens.
+// MinRedacted is the length below which a secret is not redacted: a shorter one would blank out ordinary
+// words, and no upstream issues such tokens.
 const MinRedacted = 6
 
-// Redactor is the last line of defence against a secret in output. Secrets are a
-// type that prints as REDACTED, but an upstream can send one back in an error. It
-// expects whole messages, as loggers and the printer write them.
+// Redactor is the last protection against a secret in output. Secrets have a type that prints as REDACTED,
+// but an upstream can repeat one in an error. Each Write must be a whole message, as loggers and the printer
+// write them.
 type Redactor struct {
 	to      io.Writer
 	secrets [][]byte
 }
 
-// NewRedactor returns a writer that replaces the secrets in what it passes on.
+// NewRedactor returns a writer that passes its input on without the secrets.
 func NewRedactor(to io.Writer, secrets []string) *Redactor {
 	r := &Redactor{to: to}
 	for _, s := range secrets {
@@ -59,9 +59,8 @@ func (r *Redactor) Redact(text []byte) []byte {
 	return text
 }
 
-// Clean makes text from elsewhere safe to print on one line of a terminal: control
-// characters and invisible formatting, which can rewrite what a person sees, become
-// visible escapes; line breaks become spaces.
+// Clean makes text from elsewhere safe to print on one line of a terminal. Control characters and invisible
+// formatting, which can falsify the display, become visible escapes; line breaks become spaces.
 func Clean(text string) string {
 	if !strings.ContainsFunc(text, unsafeRune) {
 		return text
@@ -86,8 +85,8 @@ func unsafeRune(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' || r == unicode.ReplacementChar
 }
 
-// Explain returns an error and the way out of it, on one line each; joined errors are
-// told one after the other.
+// Explain returns the text of an error and its advice, each on one line. The parts of a joined error follow
+// each other.
 func Explain(err error) (text, fix string) {
 	parts := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -103,8 +102,8 @@ func Explain(err error) (text, fix string) {
 	return strings.Join(texts, "; "), strings.Join(fixes, "; ")
 }
 
-// NewHandler writes log records as JSON in the shape that Baton connectors log in,
-// or as lines. In JSON, a duration is a number of seconds and its key says so.
+// NewHandler returns a handler that writes log records as lines or as JSON, in the form of Baton connectors.
+// In JSON, a duration is a number of seconds and its key has a suffix that says so.
 func NewHandler(json bool, to io.Writer, level slog.Leveler) slog.Handler {
 	if !json {
 		return &lineHandler{to: to, level: level}
@@ -137,7 +136,7 @@ type lineHandler struct {
 	to     io.Writer
 	level  slog.Leveler
 	attrs  string // formatted ones, each with ", " before it
-	prefix string // of the open groups
+	prefix string // prefix of the open groups
 }
 
 func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool {

@@ -1,4 +1,4 @@
-// Package pause waits for a time that a context can cut short.
+// Package pause waits for a time, or until a context ends.
 package pause
 
 import (
@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// For waits for d, or until the context ends, and returns the cause of that end. It checks
-// the context also if there is nothing to wait for.
+// For waits for d, or until the context ends, and returns the cause of that end. It checks the context even
+// if d is 0.
 func For(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return context.Cause(ctx)

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// maxSettingFile bounds the value of a setting, in bytes.
+// maxSettingFile limits the value of a setting, in bytes.
 const maxSettingFile = 64 << 10
 
-// AddDir adds the settings of the folder that a variable of the environment names: one file
-// for each setting, named as its variable, the form in which Kubernetes mounts a Secret. A
-// variable that is set in the environment itself wins. Files of other names are ignored.
+// AddDir adds the settings in the folder that an environment variable names: one file for each setting, with
+// the name of its variable, as Kubernetes mounts a Secret. Variables set in the environment itself take
+// precedence. Files with other names are ignored.
 func (n Names) AddDir(env map[string]string, variable string, bad *Problems) {
 	dir := env[variable]
 	if dir == "" {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// parseList splits a comma separated list. Items are trimmed and empty ones
-// dropped, so "a, b," has two. An item in double quotes is taken as it is, with ""
-// for a quote; a quote elsewhere is an ordinary character.
+// parseList splits a comma-separated list. It trims items and drops empty ones, so "a, b," has two. An item
+// in double quotes is taken unchanged, with "" for a quote; a quote elsewhere is an ordinary character.
 func parseList(text string) ([]string, error) {
 	var items []string
 	for rest := text; ; {
@@ -58,7 +57,7 @@ func quotedItem(text string) (item, rest string, err error) {
 	}
 }
 
-// FormatList writes a list so that it is read back as the same list.
+// FormatList formats a list so that parsing returns the same list.
 func FormatList(items []string) string {
 	quoted := make([]string, len(items))
 	for i, item := range items {

@@ -1,6 +1,5 @@
-// Package settings reads what a program is told: flags, environment variables, a file of
-// settings, defaults. A setting has the same value whichever way it comes, and everything
-// that is wrong is reported together.
+// Package settings resolves a program's settings from flags, environment variables, a file and defaults. A
+// setting has the same value from every source, and all problems are reported together.
 package settings
 
 import (
@@ -17,15 +16,15 @@ import (
 	"baton/internal/english"
 )
 
-// Option is a setting as a command line knows it.
+// Option is a setting with its command-line properties.
 type Option struct {
 	baton.Setting
 	OneOf  []string // allowed values of a string
-	Env    string   // a further environment variable that is read
+	Env    string   // an additional environment variable
 	FileOf string   // the secret whose value is in the file that this option names
 }
 
-// Place ranks where a value can come from. A higher place wins.
+// Place is a source of values. A higher place takes precedence.
 type Place int
 
 // The places.
@@ -36,11 +35,11 @@ const (
 	FromFlag
 )
 
-// Given is a value before it is parsed, and where it stands.
+// Given is a value before parsing, with its source.
 type Given struct {
 	Place Place
 	Label string   // for messages: "--scim-url", "BATON_SCIM_URL", ".baton.yaml line 3"
-	texts []string // one, or one for each time a flag was repeated
+	texts []string // one, or one for each use of a repeated flag
 	items []string // a YAML sequence
 	list  bool     // items counts, not texts
 }
@@ -52,10 +51,10 @@ func (g Given) empty() bool {
 	return !slices.ContainsFunc(g.texts, func(t string) bool { return t != "" })
 }
 
-// Resolved is what one run is told.
+// Resolved holds the settings of one run.
 type Resolved struct {
 	Values  baton.Values
-	From    map[string]Given // what was given, by option name; the rest are defaults
+	From    map[string]Given // given values by option name; others have defaults
 	Secrets []string         // values that must not be printed
 }
 
@@ -65,10 +64,10 @@ func (r Resolved) Has(name string) bool { return r.From[name].Place != FromDefau
 // Typed reports whether the option was given as a flag.
 func (r Resolved) Typed(name string) bool { return r.From[name].Place == FromFlag }
 
-// Names says how the settings of a program are called outside it.
+// Names defines the external names of a program's settings.
 type Names struct {
 	Prefix string   // of environment variables, "BATON_"
-	Others []string // variables with the prefix that are no settings
+	Others []string // variables with the prefix that are not settings
 }
 
 // Variable returns the environment variable of an option.
@@ -76,13 +75,12 @@ func (n Names) Variable(option string) string {
 	return n.Prefix + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
 }
 
-// Problems collects everything that is wrong with a configuration, so that one run
-// tells it all.
+// Problems collects all problems of a configuration, so that one run reports them all.
 type Problems struct {
 	Texts, Fixes []string
 }
 
-// Add adds a problem and, unless it is empty, what to do about it.
+// Add adds a problem and, unless it is empty, its advice.
 func (p *Problems) Add(fix, format string, args ...any) {
 	p.Texts = append(p.Texts, fmt.Sprintf(format, args...))
 	if fix != "" && !slices.Contains(p.Fixes, fix) {
@@ -90,7 +88,7 @@ func (p *Problems) Add(fix, format string, args ...any) {
 	}
 }
 
-// Err is nil when there are no problems.
+// Err returns nil if there are no problems.
 func (p *Problems) Err() error {
 	if len(p.Texts) == 0 {
 		return nil
@@ -102,8 +100,8 @@ func (p *Problems) Err() error {
 	return e
 }
 
-// Resolve finds the value of every option: that of its flag, of its environment variable,
-// of the file, or its default, in this order. An option with a problem has its default.
+// Resolve finds the value of every option: that of its flag, its environment variable, the file, or its
+// default, in this order. An option with a problem gets its default.
 func (n Names) Resolve(all []Option, flags map[string][]string, env map[string]string, file map[string]Given, bad *Problems) Resolved {
 	c := Resolved{Values: baton.Values{}, From: map[string]Given{}}
 	for _, o := range all {
@@ -132,12 +130,12 @@ func (n Names) Resolve(all []Option, flags map[string][]string, env map[string]s
 	return c
 }
 
-// maxSlips is how many letters a misspelt variable may differ in. Another connector's token, which the
-// same environment may hold, differs in three.
+// maxSlips limits the letters in which a misspelt variable may differ. The token of another connector, which
+// may be in the same environment, differs in three.
 const maxSlips = 2
 
-// Misspelt notes the variables that are named almost like a setting: a value that is not read is worse than
-// one that is refused. Variables of other names are somebody else's.
+// Misspelt adds a problem for each variable whose name is almost that of a setting, because an ignored value
+// is worse than a refused one. Variables with other names belong to other programs.
 func (n Names) Misspelt(all []Option, env map[string]string, bad *Problems) {
 	known, words := map[string]bool{}, []string{}
 	for _, name := range n.Others {
@@ -165,7 +163,7 @@ func (n Names) Misspelt(all []Option, env map[string]string, bad *Problems) {
 	}
 }
 
-// pick takes the value of the highest place. An empty value is no value.
+// pick takes the value of the highest place. An empty value counts as unset.
 func (n Names) pick(o Option, flags map[string][]string, env map[string]string, file map[string]Given) (Given, bool) {
 	candidates := []Given{
 		{Place: FromFlag, Label: "--" + o.Name, texts: flags[o.Name]},
@@ -181,7 +179,7 @@ func (n Names) pick(o Option, flags map[string][]string, env map[string]string, 
 	return Given{}, false
 }
 
-// defaultValue is the default as the kind's Go type, never nil.
+// defaultValue returns the default as the kind's Go type, never nil.
 func defaultValue(s baton.Setting) any {
 	if s.Default != nil {
 		return s.Default
@@ -199,7 +197,7 @@ func defaultValue(s baton.Setting) any {
 	return ""
 }
 
-// parse turns what was given into a value of the option's kind.
+// parse converts a given value to the option's kind.
 func parse(o Option, g Given) (any, error) {
 	if o.Kind == baton.StringsSetting {
 		if g.list {
@@ -244,8 +242,7 @@ func parse(o Option, g Given) (any, error) {
 	return text, nil
 }
 
-// parseSecret trims one line ending, which editors and echo leave behind. It never
-// repeats the text in an error.
+// parseSecret trims one line ending, which editors and echo add. Its errors never repeat the text.
 func parseSecret(text string) (baton.Secret, error) {
 	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	if text == "" {
@@ -257,11 +254,11 @@ func parseSecret(text string) (baton.Secret, error) {
 	return baton.NewSecret(text), nil
 }
 
-// maxSecretFile is far above any token; a larger file is the wrong file.
+// maxSecretFile is far above the size of any token; a larger file must be the wrong one.
 const maxSecretFile = 64 << 10
 
-// readSecret fills a secret from the file that the option names. Flags and the
-// environment count as one place: whoever starts the program must not give both.
+// readSecret reads a secret from the file in the option. Flags and the environment count as one place: it is
+// an error to set both there.
 func (c *Resolved) readSecret(o Option, bad *Problems) {
 	value, file := c.From[o.FileOf], c.From[o.Name]
 	started := value.Place >= FromEnv && file.Place >= FromEnv

@@ -14,11 +14,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxConfigFile bounds what is read of a configuration file, in bytes.
+// maxConfigFile limits the size of a configuration file, in bytes.
 const maxConfigFile = 1 << 20
 
-// File reads a file of settings: one mapping from option names to scalars or sequences of
-// scalars. It must be readable; what is wrong in it is added to bad.
+// File reads a file of settings: one mapping from option names to scalars or sequences of scalars. It returns
+// an error if the file cannot be read, and adds problems in it to bad.
 func File(path string, all []Option, bad *Problems) (map[string]Given, error) {
 	text, err := readFile(path)
 	if err != nil {
@@ -40,9 +40,9 @@ func readFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// parseYAML reads a configuration file: one mapping from option names to scalars
-// or sequences of scalars. A scalar is taken as it is written, so that an id of
-// digits stays text. Whatever does not fit is a problem that names line and key.
+// parseYAML parses a configuration file: one mapping from option names to scalars or sequences of scalars. A
+// scalar is taken as written, so that an id of digits stays text. Everything else is a problem that names
+// line and key.
 func parseYAML(name string, text []byte, all []Option, bad *Problems) map[string]Given {
 	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
 	var document yaml.Node
@@ -88,7 +88,7 @@ func parseYAML(name string, text []byte, all []Option, bad *Problems) map[string
 	return values
 }
 
-// Meant returns advice for somebody who wrote an unknown name: "did you mean …?", or "".
+// Meant returns advice about an unknown name: "did you mean …?", or "".
 func Meant(name string, all []Option) string {
 	var names []string
 	for _, o := range all {
@@ -124,7 +124,7 @@ func (g *Given) fromNode(n *yaml.Node, kind baton.SettingKind) error {
 	return nil
 }
 
-// scalar is the text of a plain value; null is no text.
+// scalar returns the text of a plain value. null is the empty text.
 func scalar(n *yaml.Node) (string, error) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias

@@ -130,12 +130,12 @@ func (x *exchange) window(rows int) (window, *failure) {
 	if f != nil {
 		return window{}, f
 	}
-	asked, f := x.number("count", defaultCount)
+	requested, f := x.number("count", defaultCount)
 	if f != nil {
 		return window{}, f
 	}
-	asked = max(0, asked)
-	win := window{count: min(asked, maxCount), shown: max(1, start), asked: asked}
+	requested = max(0, requested)
+	win := window{count: min(requested, maxCount), shown: max(1, start), requested: requested}
 	if faults.Has("page-cap") {
 		win.count = min(win.count, faults.Number("page-cap"))
 	}

@@ -1,5 +1,5 @@
-// Package disktest is a disk to test with: it fails where it is told to, and it knows
-// what a power cut would leave.
+// Package disktest is a disk for tests: its operations fail on demand, and it knows what a power cut would
+// leave.
 package disktest
 
 import (
@@ -18,7 +18,7 @@ import (
 // Op is a kind of operation on a disk.
 type Op string
 
-// The operations. Reading and writing is the same at an offset and at the file's own.
+// The operations. Read and write operations include those at an offset.
 const (
 	Any      Op = ""
 	Open     Op = "open"
@@ -35,7 +35,7 @@ const (
 	Close    Op = "close"
 )
 
-// Ops are all operations.
+// Ops returns all operations.
 func Ops() []Op {
 	return []Op{Open, Stat, ReadDir, Mkdir, Rename, Remove, SyncDir, Read, Write, Truncate, Sync, Close}
 }
@@ -48,24 +48,23 @@ type Call struct {
 
 // Fault makes operations fail.
 type Fault struct {
-	Op   Op     // Any is every one of them
-	Name string // a pattern, as path.Match has it, of the file's name without its folder; "" is any
-	Nth  int    // the first that fails, from 1 on
-	On   bool   // and so do all after it
-	Err  error  // what the system says, syscall.ENOSPC
-	// Short has a failing write leave half of its bytes.
+	Op   Op     // Any means every operation
+	Name string // a pattern of path.Match for the file's name without its folder; "" means any
+	Nth  int    // number of the first operation that fails, from 1
+	On   bool   // all later ones fail as well
+	Err  error  // the system's error, such as syscall.ENOSPC
+	// Short makes a failing write store half of its bytes.
 	Short bool
 
 	met int
 }
 
-// Disk is a directory of the system's file system, watched. A failed operation has no
-// effect, but that a file which fails to close is closed, and that a write may be short.
+// Disk is a directory of the system's file system, with faults and records. A failed operation has no effect,
+// except that a file whose Close fails is closed, and that a write may be short.
 //
-// The exported fields are set before it is used.
+// The exported fields are set before use.
 type Disk struct {
-	// Before, when set, hears of every operation before it happens, one at a time. It
-	// may ask for an [Disk.Image].
+	// Before, if set, is called before every operation, one at a time. It may call [Disk.Image].
 	Before func(Call)
 
 	mu     sync.Mutex
@@ -76,7 +75,7 @@ type Disk struct {
 
 var _ disk.FS = (*Disk)(nil)
 
-// New watches what is below root. What is there already is taken for durable.
+// New returns a disk for the files below root. Existing files count as durable.
 func New(root string, faults ...Fault) (*Disk, error) {
 	d := &Disk{}
 	for _, f := range faults {
@@ -88,15 +87,14 @@ func New(root string, faults ...Fault) (*Disk, error) {
 	return d, nil
 }
 
-// Failed are the operations that were made to fail.
+// Failed returns the operations that failed on demand.
 func (d *Disk) Failed() []Call {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.failed)
 }
 
-// begin announces an operation and returns what it fails with. It is called, and the
-// operation done, while d.mu is held.
+// begin announces an operation and returns its fault, if any. d.mu is held during it and the operation.
 func (d *Disk) begin(op Op, name string) (fail *Fault) {
 	if d.Before != nil {
 		d.Before(Call{op, name})
@@ -119,7 +117,7 @@ func (d *Disk) begin(op Op, name string) (fail *Fault) {
 	return fail
 }
 
-// do is one operation without a result.
+// do performs an operation without a result.
 func (d *Disk) do(op Op, name string, act func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -129,7 +127,7 @@ func (d *Disk) do(op Op, name string, act func() error) error {
 	return act()
 }
 
-// get is one operation with a result.
+// get performs an operation with a result.
 func get[T any](d *Disk, op Op, name string, act func() (T, error)) (v T, err error) {
 	err = d.do(op, name, func() error {
 		v, err = act()
@@ -147,7 +145,7 @@ func (d *Disk) OpenFile(name string, flag int, perm fs.FileMode) (disk.File, err
 	return get(d, Open, name, func() (disk.File, error) {
 		readable := flag
 		if flag&os.O_WRONLY != 0 {
-			readable = flag&^os.O_WRONLY | os.O_RDWR // the book wants to know what is flushed
+			readable = flag&^os.O_WRONLY | os.O_RDWR // the record must read what is flushed
 		}
 		f, err := os.OpenFile(name, readable, perm)
 		if err != nil {
@@ -243,15 +241,15 @@ func (f *file) write(b []byte, write func([]byte) (int, error)) (n int, err erro
 	return write(b)
 }
 
-// WriteString, ReadFrom and WriteTo hide what os.File has, which would go past the disk.
+// WriteString, ReadFrom and WriteTo hide the methods of os.File, which would bypass the disk.
 func (f *file) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
 
-// ReadFrom is io.ReaderFrom.
+// ReadFrom implements io.ReaderFrom.
 func (f *file) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{f}, r)
 }
 
-// WriteTo is io.WriterTo.
+// WriteTo implements io.WriterTo.
 func (f *file) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, struct{ io.Reader }{f})
 }

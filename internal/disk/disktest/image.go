@@ -16,8 +16,7 @@ import (
 // Cut selects what a power cut leaves of data that was not flushed.
 type Cut string
 
-// The cuts. A file system may keep names and bytes in any order that nobody forbade it
-// by flushing.
+// The cuts. A file system may keep names and bytes in any order that a flush does not forbid.
 const (
 	Strict Cut = "strict" // nothing
 	Names  Cut = "names"  // all names, and no bytes: a renamed file may be empty
@@ -26,23 +25,23 @@ const (
 	Killed Cut = "killed" // everything: the process died, and the machine did not
 )
 
-// Cuts are all cuts.
+// Cuts returns all cuts.
 func Cuts() []Cut { return []Cut{Strict, Names, Bytes, Torn, Killed} }
 
 // sector is the size that a disk writes atomically.
 const sector = 512
 
-// book knows what is durable.
+// book records what is durable.
 type book struct {
 	root    string
 	now     map[string]*node // by path; directories have one, too
 	durable map[string]*node
 }
 
-// node is a file, whatever it is called.
+// node is a file, independent of its name.
 type node struct {
 	dir   bool
-	saved []byte // what was flushed last
+	saved []byte // the bytes flushed last
 }
 
 func (b *book) begin(root string) error {
@@ -62,7 +61,7 @@ func (b *book) begin(root string) error {
 	})
 }
 
-// opened is the node of a file that was opened, perhaps made.
+// opened returns the node of an opened file, which may be new.
 func (b *book) opened(name string) *node {
 	name = filepath.Clean(name)
 	n := b.now[name]
@@ -87,8 +86,8 @@ func (b *book) renamed(from, to string) {
 
 func (b *book) removed(name string) { delete(b.now, filepath.Clean(name)) }
 
-// syncedDir makes the names in a directory what they are now. The directory itself is
-// as durable as its own name.
+// syncedDir makes the current names in a directory durable. The directory itself is as durable as its own
+// name.
 func (b *book) syncedDir(dir string) {
 	dir = filepath.Clean(dir)
 	in := func(name string, _ *node) bool { return filepath.Dir(name) == dir && name != dir }
@@ -100,7 +99,7 @@ func (b *book) syncedDir(dir string) {
 	}
 }
 
-// synced makes the bytes of a file what they are now.
+// synced makes the current bytes of a file durable.
 func (n *node) synced(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -110,12 +109,11 @@ func (n *node) synced(f *os.File) error {
 	return err
 }
 
-// Image is a folder as a cut has left it: the contents of files, and nil for folders, by
-// the path below it.
+// Image is a folder after a cut: the contents of files, and nil for folders, by their paths below it.
 type Image map[string][]byte
 
-// Image returns what a cut would leave now. With Torn the seed decides. It is asked from
-// Before, or while nothing is going on.
+// Image returns what a cut would leave now. With Torn, the seed decides. It may be called from Before, or
+// while no operation runs.
 func (d *Disk) Image(cut Cut, seed uint64) (Image, error) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	names := d.book.now
@@ -151,7 +149,7 @@ func (d *Disk) Image(cut Cut, seed uint64) (Image, error) {
 	return image, nil
 }
 
-// Sum is the same for images that are the same.
+// Sum returns a hash that is equal for equal images.
 func (im Image) Sum() [sha256.Size]byte {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(im)) {
@@ -160,7 +158,7 @@ func (im Image) Sum() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// Write makes the folder.
+// Write writes the image to a directory.
 func (im Image) Write(dir string) error {
 	for _, name := range slices.Sorted(maps.Keys(im)) {
 		to := filepath.Join(dir, name)
@@ -179,7 +177,7 @@ func (im Image) Write(dir string) error {
 	return nil
 }
 
-// reachable reports whether all folders above a name are there.
+// reachable reports whether all folders above a name exist.
 func (b *book) reachable(names map[string]*node, name string) bool {
 	for name != b.root {
 		name = filepath.Dir(name)
@@ -190,8 +188,8 @@ func (b *book) reachable(names map[string]*node, name string) bool {
 	return true
 }
 
-// torn mixes the sectors of what was flushed and what was written since. Of a file that
-// grew there may be any part, and where a sector did not come along, zeros.
+// torn mixes the sectors of the flushed bytes and of those written since. A file that grew may have any
+// length up to the new one, with zeros in place of missing sectors.
 func torn(saved, live []byte, r *rand.Rand) []byte {
 	size := len(live)
 	if len(saved) < size {
