@@ -20,12 +20,12 @@ func CompareResources(ctx context.Context, before, after *Sync) iter.Seq2[Differ
 	return compare(ctx, before, after, resources)
 }
 
-// CompareEntitlements is CompareResources for entitlements.
+// CompareEntitlements iterates over the entitlements that differ, as CompareResources does.
 func CompareEntitlements(ctx context.Context, before, after *Sync) iter.Seq2[Difference[Entitlement], error] {
 	return compare(ctx, before, after, entitlements)
 }
 
-// CompareGrants is CompareResources for grants.
+// CompareGrants iterates over the grants that differ, as CompareResources does.
 func CompareGrants(ctx context.Context, before, after *Sync) iter.Seq2[Difference[Grant], error] {
 	return compare(ctx, before, after, grants)
 }

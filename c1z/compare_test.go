@@ -15,7 +15,7 @@ import (
 	"baton/c1z"
 )
 
-// compared lists the differences of two syncs in all tables, in the order they come.
+// compared lists the differences of two syncs in all tables, in order.
 func compared(t *testing.T, before, after *c1z.Sync) (list []string) {
 	t.Helper()
 	for _, d := range fixture.All(t, c1z.CompareResources(t.Context(), before, after)) {
@@ -38,8 +38,8 @@ func difference[T any](before, after *T, id func(*T) string) string {
 	return fmt.Sprintf("%t %t %s", before != nil, after != nil, id(one))
 }
 
-// TestCompare: two syncs of one file, and the same two of two files, differ in the same
-// rows; a sync does not differ from itself.
+// TestCompare: two syncs of one file differ in the same rows as the same syncs in two files, and a sync does
+// not differ from itself.
 func TestCompare(t *testing.T) {
 	dir := t.TempDir()
 	path, alone := filepath.Join(dir, "sync.c1z"), filepath.Join(dir, "alone.c1z")
@@ -69,7 +69,7 @@ func TestCompare(t *testing.T) {
 		}
 	}
 	for range c1z.CompareResources(t.Context(), old, f) {
-		break // and the rest is not read
+		break // skip the rest
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -14,7 +14,7 @@ import (
 	"baton/c1z/writer"
 )
 
-// makeFile writes two syncs of a small tenant. In the second one, Bob is gone and Cy has come.
+// makeFile writes two syncs of a small tenant. In the second one, Bob is gone and Cy is new.
 func makeFile(path string) error {
 	group := baton.ResourceID{Type: "group", ID: "g1"}
 	member := baton.EntitlementID{Resource: group, Slug: "member"}
@@ -44,7 +44,7 @@ func makeFile(path string) error {
 	return nil
 }
 
-// Example reads who holds what, and what changed since the previous sync.
+// Example prints who holds which entitlement, and the changes since the previous sync.
 func Example() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -100,7 +100,7 @@ func Example() {
 	// new: Cy
 }
 
-// ExampleOpen tells a file of another storage engine from one that is damaged.
+// ExampleOpen distinguishes a file of another storage engine from a damaged one.
 func ExampleOpen() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"baton/c1z"
 )
 
-// FuzzOpen reads whatever is in a file: it is refused with a classified error on one
-// line, or it can be read or refused row by row.
+// FuzzOpen reads files with arbitrary content: the file is refused with a classified error on one line, or
+// its rows are read or refused one by one.
 func FuzzOpen(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "sync.c1z")
 	fixture.Write(f, path, fixture.Full(fixture.First), fixture.SmallSync())
@@ -27,7 +27,7 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { tryOpen(t, b) })
 }
 
-// FuzzDatabase puts its bytes over a sound database, behind a sound container.
+// FuzzDatabase overwrites parts of a valid database in a valid container.
 func FuzzDatabase(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "sync.c1z")
 	fixture.Write(f, path, fixture.Full(fixture.First), fixture.SmallSync())

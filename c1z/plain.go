@@ -86,7 +86,7 @@ func (p *plainScan) next() (more bool, err error) {
 	return false, p.ctx.Err()
 }
 
-// take fills in the row; false if a value is unusual.
+// take fills in the row. It returns false if a value is unusual.
 func (p *plainScan) take(columns []sqlitefile.Value) (ok bool) {
 	if p.row.id, ok = bytesAt(columns, p.idAt); !ok {
 		return false

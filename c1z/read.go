@@ -50,7 +50,7 @@ type row struct {
 	values  [][]byte     // of the columns, in a plainScan; nil for NULL
 }
 
-// text is the value of a column that completes the message.
+// text returns the value of a column that completes the message.
 func (r *row) text(column string) string {
 	i := slices.Index(r.columns, column)
 	if r.stmt != nil {
@@ -75,7 +75,7 @@ func (r *row) complete(text *string, column string) {
 	}
 }
 
-// completeID is complete for the id of a resource.
+// completeID sets the id of a resource that is missing in the message.
 func (r *row) completeID(id *baton.ResourceID, typeColumn, column string) {
 	if id.Type == "" || id.ID == "" {
 		*id = baton.ResourceID{}
@@ -87,8 +87,7 @@ func (r *row) completeID(id *baton.ResourceID, typeColumn, column string) {
 // condition is a column and the value that it must have.
 type condition struct{ column, value string }
 
-// scan is a walk through rows of a table. It shares nothing with other walks but the
-// connection.
+// scan iterates over rows of a table. It shares only the connection with other scans.
 type scan struct {
 	ctx     context.Context
 	db      *database.DB
@@ -96,20 +95,20 @@ type scan struct {
 	stepped bool
 }
 
-// scan begins a walk through the rows of the sync in a table that meet the conditions; nil
-// if the file has no such table.
+// scan starts a scan of the rows of the sync in a table that meet the conditions. It returns nil if the file
+// has no such table.
 func (s *Sync) scan(ctx context.Context, table string, columns []string, order string, conditions ...condition) (*scan, error) {
 	return s.scanAfter(ctx, table, columns, order, nil, conditions...)
 }
 
-// scanAfter is scan for the rows whose column id is greater than a number, if there is one.
+// scanAfter is like scan, for the rows whose column id is greater than after, if that is not nil.
 func (s *Sync) scanAfter(ctx context.Context, table string, columns []string, order string, after *int64, conditions ...condition) (*scan, error) {
 	db := s.file.db
 	if db.Conn == nil {
 		return nil, baton.Errorf(baton.Internal, "c1z: %s is closed", db.Name)
 	}
 	if db.Columns[table] == nil {
-		return nil, nil // an older program had no such rows
+		return nil, nil // older programs wrote no such rows
 	}
 	query := `select external_id, data`
 	for _, c := range columns {
@@ -124,7 +123,7 @@ func (s *Sync) scanAfter(ctx context.Context, table string, columns []string, or
 	if after != nil {
 		query += fmt.Sprintf(` and id > %d`, *after)
 	}
-	// A statement of its own, because the caller may ask for other rows meanwhile.
+	// Use a separate statement, because the caller may start other scans meanwhile.
 	stmt, _, err := db.Conn.PrepareTransient(query + ` order by ` + order)
 	if err != nil {
 		return nil, database.Unreadable(db.Name, err)
@@ -160,14 +159,14 @@ func (s *scan) next() (more bool, err error) {
 
 func (s *scan) close() { s.row.stmt.Finalize() }
 
-// columnBytes is a column's value, in buf's memory where it fits.
+// columnBytes returns a column's value, in buf's memory if it fits.
 func columnBytes(stmt *sqlite.Stmt, column int, buf []byte) []byte {
 	buf = slices.Grow(buf[:0], stmt.ColumnLen(column))[:stmt.ColumnLen(column)]
 	stmt.ColumnBytes(column, buf)
 	return buf
 }
 
-// absent is the value of a column that a table does not have.
+// absent returns the value for a column that a table does not have.
 func absent(column string) string {
 	if column == expansion {
 		return `null`
@@ -218,8 +217,7 @@ func rows[T any](ctx context.Context, s *Sync, t table[T], conditions ...conditi
 	}
 }
 
-// find is the row that meets the conditions. It is an error of kind NotFound if there is
-// none.
+// find returns the row that meets the conditions. The error is NotFound if there is none.
 func find[T any](ctx context.Context, s *Sync, t table[T], subject, id string, conditions ...condition) (one T, err error) {
 	for one, err := range rows(ctx, s, t, conditions...) {
 		return one, err
@@ -268,24 +266,23 @@ func (s *Sync) GrantsTo(ctx context.Context, principal baton.ResourceID) iter.Se
 	return rows(ctx, s, grants, condition{principalTypeID, principal.Type}, condition{principalID, principal.ID})
 }
 
-// Resource is the resource with that id. It is an error of kind NotFound if there is none.
+// Resource returns the resource with that id. The error is NotFound if there is none.
 func (s *Sync) Resource(ctx context.Context, id baton.ResourceID) (Resource, error) {
 	return find(ctx, s, resources, "resource", id.String(), condition{externalID, id.String()}, condition{resourceTypeID, id.Type})
 }
 
-// Entitlement is the entitlement with that id. It is an error of kind NotFound if there is
-// none.
+// Entitlement returns the entitlement with that id. The error is NotFound if there is none.
 func (s *Sync) Entitlement(ctx context.Context, id string) (Entitlement, error) {
 	return find(ctx, s, entitlements, "entitlement", id, condition{externalID, id})
 }
 
-// Grant is the grant with that id. It is an error of kind NotFound if there is none.
+// Grant returns the grant with that id. The error is NotFound if there is none.
 func (s *Sync) Grant(ctx context.Context, id string) (Grant, error) {
 	return find(ctx, s, grants, "grant", id, condition{externalID, id})
 }
 
-// Count is the number of rows of one resource type. An entitlement or a grant belongs to
-// the type of its resource.
+// Count holds the numbers of rows of one resource type. An entitlement or a grant belongs to the type of its
+// resource.
 type Count struct {
 	Type                            string
 	Resources, Entitlements, Grants int
@@ -343,8 +340,8 @@ func (s *Sync) count(ctx context.Context, table string, fn func(resourceType str
 	return database.Unreadable(db.Name, err)
 }
 
-// Facts is the sync as the functions of a connector read it, whose entitlements have ids of
-// the form "type:id:slug".
+// Facts returns the sync in the form for the functions of a connector, whose entitlements have ids of the
+// form "type:id:slug".
 func (s *Sync) Facts(ctx context.Context) baton.Facts { return facts{s, ctx} }
 
 type facts struct {

@@ -20,7 +20,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// TestReadRecorded reads every row of files that official programs have written.
+// TestReadRecorded reads every row of files of official programs.
 func TestReadRecorded(t *testing.T) {
 	for name, want := range map[string][]c1z.Count{
 		"scim-v1.c1z":     {{Type: "group", Resources: 3, Entitlements: 3, Grants: 15}, {Type: "user", Resources: 20}},
@@ -47,8 +47,8 @@ func TestReadRecorded(t *testing.T) {
 	}
 }
 
-// readAll counts what can be read of a type: its resources, and by them the entitlements that
-// the file lists and their grants.
+// readAll counts the readable rows of a type: its resources, and through them the entitlements in the file
+// and their grants.
 func readAll(t *testing.T, s *c1z.Sync, resourceType string) c1z.Count {
 	ctx := t.Context()
 	c := c1z.Count{Type: resourceType}
@@ -92,7 +92,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := fixture.Database(t, good)
-	// A zstd frame header that asks for 2^41 bytes of window, or promises 2^40 bytes.
+	// A zstd frame header with a window of 2^41 bytes, or a content of 2^40 bytes.
 	window := "C1ZF\x00\x28\xb5\x2f\xfd\x00\xf8\x01\x00\x00"
 	size := "C1ZF\x00\x28\xb5\x2f\xfd\xc0\x00\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x00"
 	tests := map[string]struct {
@@ -128,7 +128,7 @@ func TestOpenRefuses(t *testing.T) {
 				err = errors.Join(readEverything(f), f.Close())
 			}
 			refused(t, err, test.kind, test.says, path)
-			if name != "empty" { // which is as good as no file for a writer
+			if name != "empty" { // a writer treats an empty file as missing
 				if w, err := writer.Create(path, fixture.Full(fixture.Second)); err != nil {
 					refused(t, err, test.kind, test.says, path)
 				} else if name != "half a database" {
@@ -159,8 +159,7 @@ func TestOpenRefuses(t *testing.T) {
 	})
 }
 
-// refused: the error is of that kind, says that and which file, on one line, and what
-// to do.
+// refused checks that the error has that kind, names the problem and the file on one line, and has advice.
 func refused(t *testing.T, err error, kind baton.Kind, says, path string) {
 	t.Helper()
 	if baton.KindOf(err) != kind || err == nil {
@@ -197,8 +196,7 @@ func drain[T any](seq iter.Seq2[T, error]) error {
 	return nil
 }
 
-// TestEveryByteFlipped: no single damaged byte goes unnoticed, but for one with a bit
-// that zstd leaves unused.
+// TestEveryByteFlipped: every single damaged byte is detected, except bits that zstd does not use.
 func TestEveryByteFlipped(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
@@ -210,7 +208,7 @@ func TestEveryByteFlipped(t *testing.T) {
 	db, bad := fixture.Database(t, path), filepath.Join(dir, "bad.c1z")
 	for i := range whole {
 		if i > 64 && (i < 8000 && i%32 > 0 || i%longtest.Pick(8, 1) > 0) {
-			continue // the first pages are not compressed; one byte of them is like the other
+			continue // the first pages are not compressed, so their bytes are equivalent
 		}
 		b := slices.Clone(whole)
 		b[i] ^= 0x10
@@ -231,8 +229,7 @@ func TestEveryByteFlipped(t *testing.T) {
 	}
 }
 
-// TestWriteAheadLog: a database whose header says that there is a log, though it has
-// none, can be read.
+// TestWriteAheadLog: a database whose header claims a write-ahead log can be read without one.
 func TestWriteAheadLog(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
@@ -249,7 +246,7 @@ func TestWriteAheadLog(t *testing.T) {
 	}
 }
 
-// TestUnfinished: a sync without an end is none.
+// TestUnfinished: a sync without an end does not count.
 func TestUnfinished(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
@@ -276,7 +273,7 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
-// TestOddDatabases: whatever is missing or strange inside, the error says so.
+// TestOddDatabases: the error describes whatever is missing or unusual in the database.
 func TestOddDatabases(t *testing.T) {
 	for statement, kind := range map[string]baton.Kind{
 		`alter table v1_sync_runs drop column ended_at`:                  baton.Corrupt,
@@ -312,7 +309,7 @@ func TestOddDatabases(t *testing.T) {
 	}
 }
 
-// unchanged: the file has these bytes and is alone in its directory.
+// unchanged checks that the file has these bytes and is alone in its directory.
 func unchanged(t *testing.T, path string, want []byte) {
 	t.Helper()
 	got, err := os.ReadFile(path)

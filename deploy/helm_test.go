@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// render renders the chart as helm template does, with Helm's own engine. A value that
-// a template misses is an error.
+// render renders the chart like helm template, with Helm's own engine. A missing value in a template is an
+// error.
 func render(t *testing.T, release, values string) (string, error) {
 	t.Helper()
 	chart, err := loader.LoadDir("helm")
@@ -62,7 +62,7 @@ func rendered(t *testing.T, release, values string) *manifests {
 	return m
 }
 
-// TestChartDefaults installs either connector with no other value than where the images are.
+// TestChartDefaults installs each connector with no value other than the registry.
 func TestChartDefaults(t *testing.T) {
 	for name, p := range programs {
 		t.Run(name, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestChartDefaults(t *testing.T) {
 	}
 }
 
-// TestChartIsThePlainManifests holds the chart's pods against the plain ones, so that
-// one is not hardened more than the other.
+// TestChartIsThePlainManifests compares the chart's pods with the plain ones, so that both are equally
+// hardened.
 func TestChartIsThePlainManifests(t *testing.T) {
 	for name := range programs {
 		for kind, file := range map[string]string{"Deployment": "", "StatefulSet": "-statefulset"} {
@@ -118,12 +118,12 @@ func TestChartIsThePlainManifests(t *testing.T) {
 	}
 }
 
-// wrong are values that no setting of the kind takes.
+// wrong holds values that are invalid for each kind of setting.
 var wrong = map[string]string{"": "perhaps", "number": "many", "list": `"never closed`, "secret": "two\nlines", "text": "\x00"}
 
-// TestEverySettingOfTheSecret puts every setting of the program into the Secret, with a wrong value,
-// and starts the program with the files and variables that its container would have. It must
-// complain of each one: what it does not complain of did not arrive.
+// TestEverySettingOfTheSecret puts every setting of the program into the Secret, with an invalid value, and
+// starts the program with the files and variables that its container would have. The program must complain
+// about each of them; otherwise the setting did not arrive.
 func TestEverySettingOfTheSecret(t *testing.T) {
 	for name, p := range programs {
 		for _, as := range []string{"files", "env"} {
@@ -156,8 +156,8 @@ func TestEverySettingOfTheSecret(t *testing.T) {
 	}
 }
 
-// started returns the environment of the container when the Secret holds this, and puts what would
-// be mounted into a folder.
+// started returns the environment of the container with this Secret, and writes its mounted files into a
+// folder.
 func started(t *testing.T, w workload, env, secret map[string]string) (vars []string) {
 	t.Helper()
 	c, mounts := w.pod.Spec.Containers[0], t.TempDir()
@@ -189,7 +189,7 @@ func started(t *testing.T, w workload, env, secret map[string]string) (vars []st
 	return vars
 }
 
-// TestImages: an image is named with its registry, which the operator has to give.
+// TestImages: an image is named with its registry, which the operator must give.
 func TestImages(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0a", 32)
 	for image, want := range map[string]string{
@@ -218,7 +218,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestProvisioningValue: not set is left to the Secret, and false is told to the connector.
+// TestProvisioningValue: an unset value leaves provisioning to the Secret, and false reaches the connector.
 func TestProvisioningValue(t *testing.T) {
 	for value, want := range map[string]string{"null": "", "true": "true", "false": "false"} {
 		w := rendered(t, "x", "{connector: perplexity, image: {registry: registry.example}, provisioning: "+value+"}").workload(t)
@@ -258,7 +258,7 @@ tolerations: [{key: dedicated, operator: Exists}]
 priorityClassName: high
 `
 
-// TestValuesReachThePod sets every value and looks for it.
+// TestValuesReachThePod sets every value and looks for it in the pod.
 func TestValuesReachThePod(t *testing.T) {
 	m := rendered(t, "acme", everything)
 	d := m.workload(t)
@@ -316,8 +316,7 @@ var (
 	asked      = regexp.MustCompile(`(?:\{|,)\s*([a-z_]+)\s*(?:=~|!=|=)|by \(([a-z_]+)\)`)
 )
 
-// measured are the metrics of the service and the labels that each has, as its sources
-// have them.
+// measured returns the metrics of the service with their labels, from its source code.
 func measured(t *testing.T) map[string][]string {
 	t.Helper()
 	sources, err := filepath.Glob("../agent/service/*.go")
@@ -345,7 +344,7 @@ func measured(t *testing.T) map[string][]string {
 	return m
 }
 
-// checkRules holds the alerts against the metrics that the service has.
+// checkRules compares the alerts with the metrics of the service.
 func checkRules(t *testing.T, r prometheusRule, job string) {
 	t.Helper()
 	known := measured(t)
@@ -394,7 +393,7 @@ func TestOpenShift(t *testing.T) {
 	}
 }
 
-// TestBadValues must fail before anything is applied.
+// TestBadValues: invalid values fail before anything is applied.
 func TestBadValues(t *testing.T) {
 	for _, values := range []string{
 		"{image: {tag: v1}}",
@@ -422,7 +421,7 @@ func TestBadValues(t *testing.T) {
 		"{connector: percipio, prometheusRule: {enabled: true, staleAfterHours: 0}}",
 		"{connector: percipio, serviceMonitor: {interval: often}}",
 	} {
-		// A registry, so that what is wrong is what the line says.
+		// Set a registry, so that the tested line is the only error.
 		values = strings.Replace(values, "image: {", "image: {registry: registry.example, ", 1)
 		if !strings.Contains(values, "image: {") {
 			values = strings.Replace(values, "{", "{image: {registry: registry.example}, ", 1)

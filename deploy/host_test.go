@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// compose is a Compose file, as far as ours goes. Merge keys are resolved before.
+// compose is the part of a Compose file that ours uses. Merge keys are resolved before.
 type compose struct {
 	Name     string         `json:"name"`
 	Hardened map[string]any `json:"x-hardened"`
@@ -54,8 +54,8 @@ type compose struct {
 
 var variable = regexp.MustCompile(`\$\{([A-Z_]+)(?:(:-|:\?)([^}]*))?\}`)
 
-// interpolate replaces variables as Compose does, as far as our file has them: with a default,
-// or with a message for when they are not set.
+// interpolate replaces variables like Compose, in the forms that our file uses: with a default, or with a
+// message if they are not set.
 func interpolate(text string, vars map[string]string) (string, error) {
 	var missing error
 	text = variable.ReplaceAllStringFunc(text, func(v string) string {
@@ -73,8 +73,7 @@ func interpolate(text string, vars map[string]string) (string, error) {
 	return text, missing
 }
 
-// TestCompose reads the Compose file strictly and holds it against the image and the
-// settings.
+// TestCompose reads the Compose file strictly and compares it with the image and the settings.
 func TestCompose(t *testing.T) {
 	var c compose
 	text := read(t, "compose/compose.yaml")
@@ -134,7 +133,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// unit reads a unit of systemd: the values of each key, by section and key.
+// unit returns a systemd unit: the values of each key, by section and key.
 func unit(t *testing.T, name string) map[string][]string {
 	t.Helper()
 	values, section := map[string][]string{}, ""
@@ -155,7 +154,7 @@ func unit(t *testing.T, name string) map[string][]string {
 	return values
 }
 
-// TestUnits reads the units and holds them against the settings.
+// TestUnits reads the units and compares them with the settings.
 func TestUnits(t *testing.T) {
 	ports := map[string]string{}
 	for name, p := range programs {
@@ -200,8 +199,8 @@ func TestUnits(t *testing.T) {
 
 var exposure = regexp.MustCompile(`Overall exposure level for .*: ([0-9.]+) `)
 
-// TestSystemdAgrees has systemd itself read the units. It complains of the binary that
-// is not installed, and must of nothing else.
+// TestSystemdAgrees checks the units with systemd itself. It may only complain that the binary is not
+// installed.
 func TestSystemdAgrees(t *testing.T) {
 	analyze := tool(t, "systemd-analyze")
 	for name := range programs {
@@ -226,7 +225,7 @@ func TestSystemdAgrees(t *testing.T) {
 	}
 }
 
-// TestNoSecretsLieHere keeps what somebody tries out from being committed.
+// TestNoSecretsLieHere: git ignores secrets that somebody tries out here.
 func TestNoSecretsLieHere(t *testing.T) {
 	ignored, err := os.ReadFile("../.gitignore")
 	if err != nil || !strings.Contains(string(ignored), "/deploy/compose/secrets/") {

@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestSeedManifests goes the way of the connector pages: the Secret, the Deployment, the
-// names and labels that they have there. The StatefulSet is the same pod with a volume.
+// TestSeedManifests checks the manifests against the connector pages: the same Secret, Deployment, names and
+// labels. The StatefulSet is the same pod with a volume.
 func TestSeedManifests(t *testing.T) {
 	for name, own := range map[string][]string{
 		"perplexity": {"BATON_SCIM_TOKEN", "BATON_SCIM_URL", "BATON_PROVISIONING"},
@@ -82,7 +82,7 @@ func TestSeedManifests(t *testing.T) {
 	}
 }
 
-// TestDecodingIsStrict refuses what an API server refuses, or passes over in silence.
+// TestDecodingIsStrict refuses everything that an API server refuses or silently ignores.
 func TestDecodingIsStrict(t *testing.T) {
 	good := read(t, "kubernetes/baton-percipio-statefulset.yaml")
 	for name, edit := range map[string][2]string{

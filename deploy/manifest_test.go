@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The custom resources of the Prometheus operator, as far as they are used.
+// The parts of the Prometheus operator's custom resources that are used.
 type (
 	serviceMonitor struct {
 		metav1.TypeMeta   `json:",inline"`
@@ -60,7 +60,7 @@ type (
 	}
 )
 
-// manifests are the objects of a text, by kind.
+// manifests holds the objects of a text, by kind.
 type manifests struct {
 	deployments []appsv1.Deployment
 	sets        []appsv1.StatefulSet
@@ -74,8 +74,8 @@ type manifests struct {
 
 var separator = regexp.MustCompile(`(?m)^---\s*$`)
 
-// decode reads manifests as the API server does that is asked to be strict: unknown and
-// repeated fields are errors, and so is a label that is no string.
+// decode reads manifests like a strict API server: unknown and repeated fields are errors, and so is a label
+// that is not a string.
 func decode(text string) (*manifests, error) {
 	m := new(manifests)
 	for _, doc := range separator.Split(text, -1) {
@@ -87,7 +87,7 @@ func decode(text string) (*manifests, error) {
 		switch head.APIVersion + " " + head.Kind {
 		case " ":
 			if content := regexp.MustCompile(`(?m)^\s*(#.*)?$`).ReplaceAllString(doc, ""); strings.TrimSpace(content) != "" {
-				err = fmt.Errorf("what is this: %s", doc)
+				err = fmt.Errorf("unknown document: %s", doc)
 			}
 		case "apps/v1 Deployment":
 			err = add(doc, &m.deployments)
@@ -106,7 +106,7 @@ func decode(text string) (*manifests, error) {
 		case "monitoring.coreos.com/v1 PrometheusRule":
 			err = add(doc, &m.rules)
 		default:
-			err = fmt.Errorf("nobody expects a %s %s", head.APIVersion, head.Kind)
+			err = fmt.Errorf("unexpected object %s %s", head.APIVersion, head.Kind)
 		}
 		if err != nil {
 			return nil, err
@@ -116,7 +116,7 @@ func decode(text string) (*manifests, error) {
 }
 
 func add[T any](doc string, to *[]T) error {
-	// Not yaml.UnmarshalStrict: that makes a string of what only looks like a bool.
+	// Do not use yaml.UnmarshalStrict, which turns a bool into a string.
 	text, err := yaml.YAMLToJSONStrict([]byte(doc))
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ type workload struct {
 	claims   []corev1.PersistentVolumeClaim
 }
 
-// workload returns the one workload of the manifests.
+// workload returns the only workload of the manifests.
 func (m *manifests) workload(t *testing.T) workload {
 	t.Helper()
 	if len(m.deployments)+len(m.sets) != 1 {
@@ -154,8 +154,8 @@ func (m *manifests) workload(t *testing.T) workload {
 	return workload{"Deployment", d.ObjectMeta, d.Spec.Replicas, d.Spec.Selector, d.Spec.Template, nil}
 }
 
-// reference is an image in a registry that is named, by tag or by digest. A name without a
-// registry is one of Docker's own, which nobody here owns.
+// reference matches an image with a registry and a tag or digest. A name without a registry would be one of
+// Docker Hub, where this project owns none.
 var reference = regexp.MustCompile(`^((localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]+)?|[a-z0-9-]+:[0-9]+)/([a-z0-9._-]+/)*baton-(perplexity|percipio)(:v[0-9][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$`)
 
 func checkImage(t *testing.T, where, name, image string) {
@@ -165,17 +165,17 @@ func checkImage(t *testing.T, where, name, image string) {
 	}
 }
 
-// program is a connector, as its binary and its image describe it.
+// program is a connector, as described by its binary and its image.
 type program struct {
 	name     string            // "perplexity"
 	binary   string            // path
-	settings map[string]string // environment variables that it reads, and of what kind the value is; "" is a switch
+	settings map[string]string // environment variables with the kinds of their values; "" is a switch
 	grace    int               // default of shutdown-grace-seconds
 }
 
 var programs = map[string]*program{}
 
-// TestMain builds the connectors, to ask them what can be set.
+// TestMain builds the connectors, to read their settings.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "deploy-")
 	if err != nil {
@@ -221,10 +221,10 @@ func ask(dir, name string) (*program, error) {
 	return p, nil
 }
 
-// foreign are variables that are read, too, without being settings.
+// foreign lists variables that are read without being settings.
 var foreign = []string{"BATON_SETTINGS_DIR", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "GOMEMLIMIT"}
 
-// knows checks that a variable means something to the program.
+// knows checks that the program reads a variable.
 func (p *program) knows(t *testing.T, where, name string) {
 	t.Helper()
 	if _, ok := p.settings[name]; !ok && !slices.Contains(foreign, name) && !strings.HasPrefix(name, "OTEL_") {
@@ -232,8 +232,7 @@ func (p *program) knows(t *testing.T, where, name string) {
 	}
 }
 
-// dockerfile is an image as the Dockerfile has it: the last value of each instruction
-// of its stage.
+// dockerfile returns an image's stage in the Dockerfile: the last value of each instruction.
 func dockerfile(t *testing.T, image string) map[string]string {
 	t.Helper()
 	last := map[string]string{}
@@ -253,9 +252,8 @@ func dockerfile(t *testing.T, image string) map[string]string {
 	return last
 }
 
-// checkWorkload holds a workload against the program, the image, and what
-// Kubernetes calls restricted. env are the variables that the container ends up with, without
-// those of a Secret as a whole.
+// checkWorkload compares a workload with the program, the image, and the Kubernetes profile "restricted". env
+// holds the resulting variables of the container, without those of a whole Secret.
 func checkWorkload(t *testing.T, p *program, w workload) (env map[string]string, secret string) {
 	t.Helper()
 	image := dockerfile(t, "baton-"+p.name)
@@ -302,7 +300,7 @@ func checkWorkload(t *testing.T, p *program, w workload) (env map[string]string,
 
 func deref[T any](p *T) T { return *cmp.Or(p, new(T)) }
 
-// restricted asks Kubernetes' own judge.
+// restricted checks a pod with the code of Kubernetes itself.
 func restricted(t *testing.T, pod corev1.PodTemplateSpec) {
 	t.Helper()
 	judge, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -316,7 +314,7 @@ func restricted(t *testing.T, pod corev1.PodTemplateSpec) {
 	}
 }
 
-// environment reads a container's variables and the Secret that they come from.
+// environment returns a container's variables and the Secret that they come from.
 func environment(t *testing.T, p *program, c corev1.Container) (env map[string]string, secret string) {
 	t.Helper()
 	env = map[string]string{}
@@ -349,8 +347,8 @@ func environment(t *testing.T, p *program, c corev1.Container) (env map[string]s
 	return env, secret
 }
 
-// checkVolumes checks that what is mounted exists, and that the state has a place: on a claim of
-// a StatefulSet, in the pod of a Deployment.
+// checkVolumes checks that mounted volumes exist, and that the state has a volume: a claim of a StatefulSet,
+// or the pod's of a Deployment.
 func checkVolumes(t *testing.T, w workload, env map[string]string, imageVolume string) {
 	t.Helper()
 	volumes, c := map[string]corev1.Volume{}, w.pod.Spec.Containers[0]
@@ -417,7 +415,7 @@ func checkHealth(t *testing.T, c corev1.Container, env map[string]string, expose
 	}
 }
 
-// checkBudget checks that a budget is about the workload, and lets a node be drained.
+// checkBudget checks that a budget applies to the workload, and lets a node be drained.
 func checkBudget(t *testing.T, m *manifests, w workload) {
 	t.Helper()
 	if len(m.budgets) != 1 {
@@ -429,7 +427,7 @@ func checkBudget(t *testing.T, m *manifests, w workload) {
 	}
 }
 
-// checkNetwork checks that a policy lets out what is needed, and no more.
+// checkNetwork checks that a policy allows exactly the needed connections.
 func checkNetwork(t *testing.T, policy networkingv1.NetworkPolicy, w workload) {
 	t.Helper()
 	selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)

@@ -23,10 +23,9 @@ import (
 	"baton/test/programs"
 )
 
-// TestCommandsRun runs every block of shell commands in the README and in the documents
-// as a reader would: from top to bottom of a page, in one shell, with the built
-// programs on the path and the sandboxes as upstreams. What stands for something of the
-// reader's own (an address, an id) is filled in.
+// TestCommandsRun runs every block of shell commands in the README and in the documents like a reader: from
+// top to bottom of a page, in one shell, with the built programs on the path and the sandboxes as upstreams.
+// Placeholders such as an address or an id are replaced.
 //
 // A block that cannot run here has the line <!-- not run: REASON --> before it.
 func TestCommandsRun(t *testing.T) {
@@ -55,7 +54,7 @@ func TestCommandsRun(t *testing.T) {
 				t.Parallel()
 				r := newReader(t, bin)
 				if page == "sandbox.md" {
-					r.env = slices.DeleteFunc(r.env, func(v string) bool { return strings.HasPrefix(v, "BATON_") }) // the page has its own
+					r.env = slices.DeleteFunc(r.env, func(v string) bool { return strings.HasPrefix(v, "BATON_") }) // the page sets its own
 				}
 				runBlocks(t, r, run)
 			})
@@ -67,7 +66,7 @@ func TestCommandsRun(t *testing.T) {
 type block struct {
 	line   int
 	text   string
-	notRun string // why not
+	notRun string // reason, if it cannot run
 }
 
 var notRun = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
@@ -93,11 +92,11 @@ func blocks(page string) (found []block) {
 	return found
 }
 
-// reader is somebody with an organisation of each kind and the built programs.
+// reader has an organisation of each kind and the built programs.
 type reader struct {
 	dir string
 	env []string
-	own *strings.Replacer // what stands for something of the reader's own
+	own *strings.Replacer // replaces placeholders
 }
 
 func newReader(t *testing.T, bin string) reader {
@@ -122,7 +121,7 @@ func newReader(t *testing.T, bin string) reader {
 	if newcomer < 0 {
 		t.Fatal("everybody in the sandbox has a role already")
 	}
-	_, domain, _ := strings.Cut(state.Users[newcomer].UserName, "@") // a verified one
+	_, domain, _ := strings.Cut(state.Users[newcomer].UserName, "@") // a verified domain
 	for _, name := range []string{"baton-perplexity", "baton-percipio"} {
 		if err := os.Symlink(filepath.Join(bin, name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -142,8 +141,8 @@ func newReader(t *testing.T, bin string) reader {
 			"principal USER", "principal "+state.Users[newcomer].ID, `"USER"`, `"`+state.Users[newcomer].ID+`"`,
 			"jane@example.com", "jane@"+domain,
 			"127.0.0.1:8080", freePort(t), "127.0.0.1:8081", freePort(t),
-			"go build -o bin/ ./cmd/...", "mkdir -p bin && ln -sf ../baton-perplexity ../baton-percipio bin/", // are built
-			"go run ./cmd/", "", "go test ./...", ":", // this is one of them
+			"go build -o bin/ ./cmd/...", "mkdir -p bin && ln -sf ../baton-perplexity ../baton-percipio bin/", // built already
+			"go run ./cmd/", "", "go test ./...", ":", // this test is one of them
 		),
 	}
 }
@@ -157,7 +156,7 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// runBlocks runs them in one shell that ends with the first command that fails.
+// runBlocks runs the blocks in one shell that stops at the first command that fails.
 func runBlocks(t *testing.T, r reader, run []block) {
 	var script strings.Builder
 	fmt.Fprintln(&script, "set -e")
@@ -170,7 +169,7 @@ func runBlocks(t *testing.T, r reader, run []block) {
 	var out bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.dir, r.env, &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second // what was started in the background keeps the output open
+	cmd.WaitDelay = time.Second // background processes keep the output open
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +184,7 @@ func runBlocks(t *testing.T, r reader, run []block) {
 	}
 }
 
-// TestBlocksAreFound is the proof that a block that fails would be noticed.
+// TestBlocksAreFound: a failing block is detected.
 func TestBlocksAreFound(t *testing.T) {
 	page := "text\n```sh\nexit 7\n```\n<!-- not run: needs a cluster -->\n```sh\nkubectl\n```\n```yaml\na: b\n```\n"
 	got := blocks(page)

@@ -1,4 +1,4 @@
-// Package docs holds the documents, and the test that keeps their tables true.
+// Package docs holds the documents, and the tests that keep their tables correct.
 package docs
 
 import (
@@ -22,8 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables anew")
 
-// TestDocumentsAreTrue holds the tables of the documents against the code that they
-// describe.
+// TestDocumentsAreTrue compares the tables of the documents with the code that they describe.
 func TestDocumentsAreTrue(t *testing.T) {
 	for _, tt := range []struct{ file, section, table string }{
 		{"sandbox.md", "perplexity-faults", faultTable(perplexitysandbox.Faults())},
@@ -65,7 +64,7 @@ func TestDocumentsAreTrue(t *testing.T) {
 	}
 }
 
-// headlineTable has the figures of performance.md that the README shows.
+// headlineTable returns the figures of performance.md that the README shows.
 func headlineTable(t *testing.T) string {
 	t.Helper()
 	record, err := figures.Load("performance.json")
@@ -103,14 +102,14 @@ func exitCodeTable() string {
 	return s
 }
 
-// shared are the settings of the runtime, which are the same for every connector.
+// shared returns the settings of the runtime, which are the same for every connector.
 func shared(withoutEffect bool) []cli.Reference {
 	return slices.DeleteFunc(cli.References(cli.Program{}), func(r cli.Reference) bool {
 		return (r.Ignored != "" || r.Refused != "") != withoutEffect
 	})
 }
 
-// ownSettings are those of a connector.
+// ownSettings returns the settings of a connector.
 func ownSettings(settings []baton.Setting) []cli.Reference {
 	refs := cli.References(cli.Program{Settings: settings})
 	return slices.DeleteFunc(refs, func(r cli.Reference) bool {
@@ -118,7 +117,7 @@ func ownSettings(settings []baton.Setting) []cli.Reference {
 	})
 }
 
-// settingTables are the settings under the headings of the help.
+// settingTables formats the settings under the headings of the help.
 func settingTables(refs []cli.Reference) (s string) {
 	for len(refs) > 0 {
 		n := slices.IndexFunc(refs, func(r cli.Reference) bool { return r.Area != refs[0].Area })
@@ -150,7 +149,7 @@ func settingTable(refs []cli.Reference) string {
 	return s
 }
 
-// reasonTable lists settings that do nothing here, by the reason.
+// reasonTable lists settings without effect here, by reason.
 func reasonTable(reason func(cli.Reference) string) string {
 	s := "| setting | why |\n|---|---|\n"
 	var reasons []string
@@ -171,7 +170,7 @@ func reasonTable(reason func(cli.Reference) string) string {
 	return s
 }
 
-// capabilityTable says of each resource type what can be done with it.
+// capabilityTable lists the operations on each resource type.
 func capabilityTable(c *baton.Connector) string {
 	s := "| resource | read | change |\n|---|---|---|\n"
 	for _, rt := range c.ResourceTypes {

@@ -10,14 +10,13 @@ import (
 )
 
 var (
-	// elision is what stands for something else in an error that a page quotes: an
-	// ellipsis, or a capital for a number.
+	// elision matches a placeholder in a quoted error: an ellipsis, or a capital for a number.
 	elision    = regexp.MustCompile(`…|\b[NM]\b`)
 	httpStatus = regexp.MustCompile(`^[45]\d\d( or [45]\d\d)*$`)
 )
 
-// TestErrorsAreSaid holds the tables of what is said when something is wrong against
-// the programs: an error that is worded anew would no longer be found in them.
+// TestErrorsAreSaid: every error quoted in a table is in the programs' source, so that a reader can find a
+// reworded one.
 func TestErrorsAreSaid(t *testing.T) {
 	texts := sources(t)
 	pages, err := filepath.Glob("*.md")
@@ -60,7 +59,7 @@ func TestErrorsAreSaid(t *testing.T) {
 	}
 }
 
-// sources are what the programs are made of, without tests and what only tests start.
+// sources returns the source code of the programs, without tests and test-only packages.
 func sources(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder

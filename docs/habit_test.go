@@ -12,8 +12,8 @@ import (
 	"baton/connector/perplexity"
 )
 
-// TestHabitsAreKept: what can be set on the official connectors can be set here, by the
-// same name and with values of the same kind, or a document says why it has no effect.
+// TestHabitsAreKept: every setting of the official connectors exists here under the same name with the same
+// kind of value, or a document explains why it has no effect.
 func TestHabitsAreKept(t *testing.T) {
 	official, err := os.ReadFile("testdata/official-settings.txt")
 	if err != nil {
@@ -59,8 +59,7 @@ func TestHabitsAreKept(t *testing.T) {
 	}
 }
 
-// TestTroubleIsReal: every error that the table of troubles quotes is one that the
-// program can say.
+// TestTroubleIsReal: every error in the table of troubles is one that the program can print.
 func TestTroubleIsReal(t *testing.T) {
 	page, err := os.ReadFile("operate.md")
 	if err != nil {
@@ -88,7 +87,7 @@ func TestTroubleIsReal(t *testing.T) {
 	}
 }
 
-// source is the program's text, without its tests.
+// source returns the program's source code, without its tests.
 func source(t *testing.T) string {
 	var all strings.Builder
 	goFile := regexp.MustCompile(`\.go$`)

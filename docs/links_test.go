@@ -13,8 +13,8 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 )
 
-// TestLinksLead: every link between the documents leads to a file and, behind a #, to a
-// heading in it.
+// TestLinksLead: every link between the documents leads to an existing file and, after a #, to an existing
+// heading.
 func TestLinksLead(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	if err != nil {

@@ -14,7 +14,7 @@ var (
 	testFunc  = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)\(`)
 )
 
-// TestNamedTestsExist: a promise whose test was renamed or removed is an empty one.
+// TestNamedTestsExist: every test named in a document exists.
 func TestNamedTestsExist(t *testing.T) {
 	exist := map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

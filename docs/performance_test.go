@@ -7,8 +7,8 @@ import (
 	"baton/test/bench/figures"
 )
 
-// TestPerformanceIsAsMeasured holds the tables of performance.md and its plot against the
-// record that they are made of. They are written by make bench, never by hand.
+// TestPerformanceIsAsMeasured compares the tables of performance.md and its plot with the record. make bench
+// writes them; they are never edited by hand.
 func TestPerformanceIsAsMeasured(t *testing.T) {
 	record, err := figures.Load("performance.json")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"baton/test/bench/figures"
 )
 
-// sizingTable is what a sync of ours needs at each size that was measured: the median of
-// the times, the most of what is taken.
+// sizingTable formats the cost of our syncs at each measured size: the median time and the peak of everything
+// else.
 func sizingTable(t *testing.T) string {
 	t.Helper()
 	record, err := figures.Load("performance.json")
@@ -53,7 +53,7 @@ func median[T cmp.Ordered](runs []figures.Run, of func(figures.Run) T) T {
 	return list[len(list)/2]
 }
 
-// digits are the first two of a number, or all before the point.
+// digits formats the first two digits of a number, or all digits before the point.
 func digits(x float64) string {
 	switch {
 	case x >= 10:

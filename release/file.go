@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// file is a file, or a folder when its name ends with a slash, as it stands in an
-// archive or an image. There is no owner but by number.
+// file is a file in an archive or an image, or a folder if its name ends with a slash. Owners are numeric.
 type file struct {
 	name     string // relative, with slashes
 	mode     int64
@@ -25,14 +24,12 @@ type file struct {
 
 func (f file) folder() bool { return strings.HasSuffix(f.name, "/") }
 
-// sorted puts files in the one order that archives have: folders come before what is in
-// them.
+// sorted sorts files in the order of archives: folders come before their contents.
 func sorted(files []file) []file {
 	return slices.SortedFunc(slices.Values(files), func(a, b file) int { return strings.Compare(a.name, b.name) })
 }
 
-// pack writes a tar in which nothing but its files shows: no names of owners, no other
-// times than when.
+// pack writes a tar that depends on nothing but the files: no owner names, and one time for all.
 func pack(files []file, when time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
@@ -69,7 +66,7 @@ func compress(data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// packZip is pack for Windows, where tar is not what people expect.
+// packZip is like pack for Windows, where people expect a zip.
 func packZip(files []file, when time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
@@ -94,7 +91,7 @@ func packZip(files []file, when time.Time) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// below puts files into a folder.
+// below moves files into a folder.
 func below(folder string, files []file) []file {
 	in := []file{{name: folder + "/", mode: 0o755}}
 	for _, f := range files {
@@ -104,7 +101,7 @@ func below(folder string, files []file) []file {
 	return in
 }
 
-// unpack writes files into a folder. Owners are set where that is allowed.
+// unpack writes files into a folder. It sets owners if allowed.
 func unpack(to string, files []file) error {
 	for _, f := range sorted(files) {
 		name := filepath.Join(to, filepath.FromSlash(path.Clean(f.name)))
@@ -133,7 +130,7 @@ func unpack(to string, files []file) error {
 	return nil
 }
 
-// folderFiles are the files below a folder, with their names relative to it.
+// folderFiles returns the files below a folder, with names relative to it.
 func folderFiles(folder string) ([]file, error) {
 	var files []file
 	err := filepath.WalkDir(folder, func(name string, d os.DirEntry, err error) error {
@@ -149,7 +146,7 @@ func folderFiles(folder string) ([]file, error) {
 			return nil
 		}
 		if !d.Type().IsRegular() {
-			return fmt.Errorf("%s is no ordinary file", name)
+			return fmt.Errorf("%s is not a regular file", name)
 		}
 		data, err := os.ReadFile(name)
 		files = append(files, file{name: filepath.ToSlash(rel), mode: 0o644, data: data})

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// The contract of an image: what manifests, chart and compose file rely on.
+// The contract of an image, on which manifests, chart and compose file rely.
 const (
 	imageUser = 65532
 	imageData = "/data"
 	imagePort = "8081/tcp"
 )
 
-// imageConfig is what a container engine is told. Its names are those of the OCI image
-// configuration; Healthcheck is Docker's, and others pass over it.
+// imageConfig is the configuration for a container engine. Its names are those of the OCI image
+// configuration; Healthcheck is Docker's, and other engines ignore it.
 type imageConfig struct {
 	User         string              `json:"User"`
 	ExposedPorts map[string]struct{} `json:"ExposedPorts"`
@@ -55,8 +55,8 @@ func newImageConfig(connector string, labels map[string]string) imageConfig {
 	}
 }
 
-// rootfs is all that is in an image. The data folder belongs to the user and, for
-// platforms that choose a user of their own, to group 0.
+// rootfs returns all files of an image. The data folder belongs to the user and, for platforms that choose
+// their own user, to group 0.
 func (b *binary) rootfs(licence []byte) []file {
 	return []file{
 		{name: b.connector, mode: 0o755, data: b.data},
@@ -74,7 +74,7 @@ func (b *binary) rootfs(licence []byte) []file {
 	}
 }
 
-// labels describe an image; the keys are those of the OCI.
+// labels returns the labels of an image, with the keys of the OCI.
 func (s source) labels(connector string) map[string]string {
 	l := map[string]string{
 		"org.opencontainers.image.title":       connector,
@@ -106,7 +106,7 @@ const (
 	mediaLayer    = "application/vnd.oci.image.layer.v1.tar+gzip"
 )
 
-// layout is an OCI image layout under way: blobs by digest.
+// layout is an OCI image layout in progress: blobs by digest.
 type layout struct {
 	blobs map[string][]byte
 }
@@ -119,11 +119,11 @@ func (l *layout) add(mediaType string, data []byte) descriptor {
 }
 
 func (l *layout) addJSON(mediaType string, v any) (descriptor, error) {
-	data, err := json.Marshal(v) // maps come sorted
+	data, err := json.Marshal(v) // maps are sorted
 	return l.add(mediaType, data), err
 }
 
-// image is one platform's part of an image.
+// image is the part of an image for one platform.
 type image struct {
 	manifest, config, layer descriptor
 }
@@ -159,8 +159,8 @@ func (l *layout) addImage(s source, b *binary) (image, error) {
 	return i, err
 }
 
-// close makes an archive of the layout that leads to top. loadable are the images that
-// docker load is to find in it, by name; it reads no OCI layout before version 25.
+// close returns an archive of the layout whose root is top. loadable lists the images that docker load finds
+// in it, by name, because docker load reads no OCI layout before version 25.
 func (l *layout) close(top descriptor, name string, loadable []image, when time.Time) ([]byte, error) {
 	top.Annotations = map[string]string{"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name}
 	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": mediaIndex, "manifests": []descriptor{top}})

@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// made is a release with two binaries that nobody compiled.
+// made returns a release with two fake binaries.
 func made() (source, []*binary) {
 	s := source{root: "..", version: "v1.2.3", commit: "0123456789abcdef0123456789abcdef01234567", epoch: 1700000000, url: "https://source.example/baton"}
 	var list []*binary
@@ -35,7 +35,7 @@ func made() (source, []*binary) {
 	return s, list
 }
 
-// images writes the image archives of the made-up release and returns their folder.
+// images writes the image archives of the fake release and returns their folder.
 func images(t *testing.T) string {
 	t.Helper()
 	s, binaries := made()
@@ -75,8 +75,8 @@ func untar(t *testing.T, archive, to string) {
 	}
 }
 
-// TestImagesAreValid has another implementation read the images: digests, sizes, layers
-// and platforms must be what they say.
+// TestImagesAreValid reads the images with another implementation and checks digests, sizes, layers and
+// platforms.
 func TestImagesAreValid(t *testing.T) {
 	dir := images(t)
 	to := t.TempDir()
@@ -105,7 +105,7 @@ func TestImagesAreValid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The archive for docker load holds the very same image.
+		// The archive for docker load holds the same image.
 		single, err := tarball.ImageFromPath(filepath.Join(dir, "baton-perplexity-v1.2.3-image-linux-"+m.Platform.Architecture+".tar"), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -143,8 +143,8 @@ func checkConfig(t *testing.T, i v1.Image, arch string) {
 	}
 }
 
-// checkLayer checks what is in the file system: one program, nothing that belongs to
-// somebody, nothing to write to but the data.
+// checkLayer checks the file system: one program, no files of other owners, and only the data folder
+// writable.
 func checkLayer(t *testing.T, i v1.Image, arch string) {
 	t.Helper()
 	layers, err := i.Layers()
@@ -193,7 +193,7 @@ func checkLayer(t *testing.T, i v1.Image, arch string) {
 	}
 }
 
-// TestAuthorities parses what TLS will, and knows one of them.
+// TestAuthorities parses the authorities as TLS does, and checks known ones.
 func TestAuthorities(t *testing.T) {
 	pool, rest, n := x509.NewCertPool(), authorities(), 0
 	var names []string
@@ -213,14 +213,14 @@ func TestAuthorities(t *testing.T) {
 		t.Errorf("%d authorities: %q", n, names)
 	}
 	if slices.Contains(names, "Izenpe.com") {
-		t.Error("one is trusted that is to be distrusted")
+		t.Error("an authority is trusted that Mozilla distrusts")
 	}
 	if !pool.AppendCertsFromPEM(authorities()) {
 		t.Error("Go does not take them")
 	}
 }
 
-// TestDockerfile holds the Dockerfile against the images that are built without it.
+// TestDockerfile compares the Dockerfile with the images that are built without it.
 func TestDockerfile(t *testing.T) {
 	text, err := os.ReadFile("../Dockerfile")
 	if err != nil {

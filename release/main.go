@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// commands are what the tool can do.
+// commands returns the commands of the tool.
 func commands() map[string]func(context.Context, []string, io.Writer) error {
 	return map[string]func(context.Context, []string, io.Writer) error{
 		"build":  buildCommand,
@@ -47,24 +47,24 @@ func commands() map[string]func(context.Context, []string, io.Writer) error {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say what to do: build, rootfs, roots, sizes or verify")
+		return errors.New("give a command: build, rootfs, roots, sizes or verify")
 	}
 	do, ok := commands()[args[0]]
 	if !ok {
-		return fmt.Errorf("there is no command %q: say build, rootfs, roots, sizes or verify", args[0])
+		return fmt.Errorf("there is no command %q; use build, rootfs, roots, sizes or verify", args[0])
 	}
 	return do(ctx, args[1:], stdout)
 }
 
-// newFlags are the flags that say what is built. root is the checkout.
+// newFlags returns the flags of the source. root is the checkout.
 func newFlags(name string) (*flag.FlagSet, *source) {
 	f, s := flag.NewFlagSet(name, flag.ContinueOnError), new(source)
 	f.StringVar(&s.root, "root", "..", "the checkout")
 	f.StringVar(&s.version, "version", "", "the version, as in v0.1.0")
-	f.StringVar(&s.commit, "commit", "", "the commit (what git says)")
-	f.Int64Var(&s.epoch, "epoch", 0, "the time of every file, in Unix seconds (SOURCE_DATE_EPOCH, or that of the commit)")
+	f.StringVar(&s.commit, "commit", "", "the commit (default: that of the checkout)")
+	f.Int64Var(&s.epoch, "epoch", 0, "the time of every file, in Unix seconds (default: SOURCE_DATE_EPOCH, or the commit's)")
 	f.StringVar(&s.url, "source", "", "where the sources are published")
-	f.BoolVar(&s.dirty, "dirty", false, "build although there are changes that are not committed")
+	f.BoolVar(&s.dirty, "dirty", false, "build with uncommitted changes")
 	return f, s
 }
 
@@ -135,6 +135,6 @@ func verifyCommand(_ context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d files are what SHA256SUMS says\n", n)
+	fmt.Fprintf(stdout, "%d files match SHA256SUMS\n", n)
 	return nil
 }

@@ -14,15 +14,14 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// module is a part of a binary that others wrote.
+// module is a third-party part of a binary.
 type module struct {
 	path, version, sum string
-	licence            string // the name that SPDX has for it, or NOASSERTION
-	texts              []file // the licence and notices that go with it
+	licence            string // its SPDX name, or NOASSERTION
+	texts              []file // licence and notices
 }
 
-// modules are what a binary is made of, as it says itself, with the licences that the
-// sources bring.
+// modules returns the modules recorded in a binary, with the licences from their sources.
 func (s source) modules(ctx context.Context, b *binary) ([]module, error) {
 	dirs, err := s.moduleDirs(ctx, b)
 	if err != nil {
@@ -63,8 +62,8 @@ func (s source) moduleDirs(ctx context.Context, b *binary) (map[string]string, e
 	return dirs, nil
 }
 
-// readLicences takes the licence texts of a module. One without a licence may not be
-// passed on, so that is an error.
+// readLicences reads the licence texts of a module. A module without a licence may not be distributed, so
+// that is an error.
 func (m *module) readLicences(dir string) error {
 	var names []string
 	for _, pattern := range []string{"LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "PATENTS"} {
@@ -88,8 +87,7 @@ func (m *module) readLicences(dir string) error {
 	return nil
 }
 
-// licenceName tells the licences of Go modules from each other by the words that only
-// they have.
+// licenceName recognises the licences of Go modules by words that only one of them has.
 func licenceName(text []byte) string {
 	flat := strings.Join(strings.Fields(string(text)), " ")
 	for _, l := range []struct {
@@ -110,10 +108,10 @@ func licenceName(text []byte) string {
 	return noAssertion
 }
 
-// notices are the licences of a binary's parts in one text.
+// notices returns the licences of a binary's parts in one text.
 func notices(modules []module) []byte {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "This program contains the following software of others.\n")
+	fmt.Fprintf(&out, "This program contains the following third-party software.\n")
 	for _, m := range modules {
 		name := m.path
 		if name == "std" {
@@ -127,11 +125,11 @@ func notices(modules []module) []byte {
 	return out.Bytes()
 }
 
-// rootsModule is where the authorities in the images come from.
+// rootsModule is the module of the certificate authorities in the images.
 const rootsModule = "golang.org/x/crypto/x509roots/fallback"
 
-// authorities are the certificate authorities that Mozilla trusts, as PEM. Those that
-// it distrusts from some day on are left out, for a file cannot say that.
+// authorities returns the certificate authorities that Mozilla trusts, as PEM. It omits those with a distrust
+// date, which a file cannot express.
 func authorities() []byte {
 	var out bytes.Buffer
 	for root := range bundle.Roots() {

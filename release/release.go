@@ -14,18 +14,18 @@ import (
 	"strings"
 )
 
-// release is one under way.
+// release is the state of a release build.
 type release struct {
 	source
 	out        string
 	platforms  []platform
 	connectors []string
 	say        io.Writer
-	digests    bytes.Buffer // of the images, for those who pin them
+	digests    bytes.Buffer // digests of the images, for pinning
 }
 
-// build makes everything. Artefacts are written one by one, sums at the end, so that
-// what has sums is whole.
+// build builds everything. It writes artefacts one by one and the sums at the end, so that a release with
+// sums is complete.
 func (r *release) build(ctx context.Context) error {
 	if r.out == "" {
 		return errors.New("build needs -out")
@@ -57,7 +57,7 @@ func (r *release) write(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(r.out, name), data, 0o644)
 }
 
-// artefact writes one, and the list of what is in it beside it.
+// artefact writes an artefact and its list of contents.
 func (r *release) artefact(name string, data []byte, purpose string, b *binary, more ...module) error {
 	list, err := r.contents(name, data, purpose, b, more...)
 	if err != nil {
@@ -69,7 +69,7 @@ func (r *release) artefact(name string, data []byte, purpose string, b *binary, 
 // connector makes the archives and images of one connector.
 func (r *release) connector(ctx context.Context, connector string) error {
 	var all, forImages []*binary
-	var own *binary // the one that runs here
+	var own *binary // the binary that runs on this machine
 	for _, p := range r.platforms {
 		b, err := r.binary(ctx, connector, p)
 		if err != nil {
@@ -101,7 +101,7 @@ func (r *release) connector(ctx context.Context, connector string) error {
 	return r.images(connector, forImages)
 }
 
-// archive is for people: the program, and what belongs beside it.
+// archive writes an archive for people: the program and the files that belong beside it.
 func (r *release) archive(b *binary, extras []file) error {
 	program := file{name: b.connector, mode: 0o755, data: b.data}
 	if b.platform.os == "windows" {
@@ -131,7 +131,7 @@ func (r *release) archive(b *binary, extras []file) error {
 	return r.artefact(base+".tar.gz", data, "ARCHIVE", b)
 }
 
-// extras are completions and the manual page. The program itself writes them.
+// extras returns completions and the manual page, which the program itself writes.
 func extras(ctx context.Context, b *binary) ([]file, error) {
 	connector := b.connector
 	dir, err := os.MkdirTemp("", "release-")
@@ -160,8 +160,7 @@ func extras(ctx context.Context, b *binary) ([]file, error) {
 	return sorted(files), nil
 }
 
-// images makes one image archive for each platform, which docker load takes, and one
-// for all of them, for registries.
+// images writes one image archive per platform, for docker load, and one for all platforms, for registries.
 func (r *release) images(connector string, binaries []*binary) error {
 	if len(binaries) == 0 {
 		return nil
@@ -201,7 +200,7 @@ func (r *release) images(connector string, binaries []*binary) error {
 	return r.artefact(fmt.Sprintf("%s-%s-image.tar", connector, r.version), data, "CONTAINER", binaries[0], roots)
 }
 
-// deployment packs what is needed to run the images, and the chart by itself.
+// deployment packs the files for running the images, and the chart alone.
 func (r *release) deployment() error {
 	number := strings.TrimPrefix(r.version, "v")
 	chart, err := folderFiles(filepath.Join(r.root, "deploy", "helm"))
@@ -242,7 +241,7 @@ func (r *release) deployment() error {
 	return nil
 }
 
-// stampChart gives the chart the version of the release.
+// stampChart sets the version of the release in the chart.
 func stampChart(chart []byte, number string) []byte {
 	lines := strings.Split(string(chart), "\n")
 	for i, line := range lines {
@@ -256,7 +255,7 @@ func stampChart(chart []byte, number string) []byte {
 	return []byte(strings.Join(lines, "\n"))
 }
 
-// rootsVersion is the version of the certificate authorities that this was built with.
+// rootsVersion returns the version of the built-in certificate authorities.
 func rootsVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -28,7 +28,7 @@ import (
 
 var whole = flag.Bool("whole", false, "build everything twice, the second time without what the first one compiled")
 
-// copyTree copies the files that git knows to another place.
+// copyTree copies the files under version control.
 func copyTree(t *testing.T, to string) {
 	t.Helper()
 	out, err := output(t.Context(), "..", nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -38,7 +38,7 @@ func copyTree(t *testing.T, to string) {
 	for name := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
 		data, err := os.ReadFile(filepath.Join("..", name))
 		if errors.Is(err, os.ErrNotExist) {
-			continue // deleted, and not yet for git
+			continue // deleted but not committed
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -52,8 +52,8 @@ func copyTree(t *testing.T, to string) {
 	}
 }
 
-// TestReproducible builds a release twice, in folders of different names, with different
-// times and environments, and compares every byte.
+// TestReproducible builds a release twice, in folders with different names, with different times and
+// environments, and compares every byte.
 func TestReproducible(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the connectors")
@@ -63,7 +63,7 @@ func TestReproducible(t *testing.T) {
 		args = append(args, "-platforms", "linux/amd64", "-connectors", "baton-perplexity")
 	}
 	roots := []string{filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "another place")}
-	for _, root := range roots { // before either is built: that takes long enough for somebody to edit a file
+	for _, root := range roots { // before both builds, which take long enough for somebody to edit a file
 		copyTree(t, root)
 	}
 	var outs []string
@@ -109,7 +109,7 @@ func TestReproducible(t *testing.T) {
 
 }
 
-// checkArchive looks into the archive, and asks the program for its version.
+// checkArchive checks the archive, and runs the program for its version.
 func checkArchive(t *testing.T, out string) {
 	t.Helper()
 	packed, err := os.ReadFile(filepath.Join(out, "baton-perplexity-v1.2.3-linux-amd64.tar.gz"))
@@ -157,7 +157,7 @@ func checkArchive(t *testing.T, out string) {
 
 var sizeRow = regexp.MustCompile("\\| `baton-perplexity` \\| ([0-9.]+) MB \\| [0-9.]+ MB \\| ([0-9.]+) MB \\|")
 
-// checkSizes holds the README's table against what was built: within a tenth.
+// checkSizes compares the README's table with the build, within a tenth.
 func checkSizes(t *testing.T, out string) {
 	t.Helper()
 	readme, err := os.ReadFile("../README.md")
@@ -178,8 +178,8 @@ func checkSizes(t *testing.T, out string) {
 	}
 }
 
-// TestContents has another implementation read the list of contents, and checks what the
-// schema of SPDX 2.3 requires.
+// TestContents reads the list of contents with another implementation, and checks the requirements of the
+// SPDX 2.3 schema.
 func TestContents(t *testing.T) {
 	s, binaries := made()
 	text, err := s.contents("x.tar.gz", []byte("artefact"), "ARCHIVE", binaries[0], module{path: rootsModule, version: "v0.0.0", licence: "MPL-2.0"})
@@ -251,7 +251,7 @@ func TestLicenceNames(t *testing.T) {
 	}
 }
 
-// TestSums tampers with a release in every way that the sums must show.
+// TestSums tampers with a release in every way that the sums must detect.
 func TestSums(t *testing.T) {
 	fresh := func() string {
 		dir := images(t)
@@ -290,8 +290,8 @@ func TestSums(t *testing.T) {
 	}
 }
 
-// TestSignature signs sums, verifies them, also with openssl as the document says, and
-// refuses what was not signed.
+// TestSignature signs sums, verifies them, also with openssl as documented, and refuses everything that was
+// not signed.
 func TestSignature(t *testing.T) {
 	dir, keys := images(t), t.TempDir()
 	if err := writeSums(dir); err != nil {
@@ -324,7 +324,7 @@ func TestSignature(t *testing.T) {
 			t.Errorf("openssl: %v: %s", err, out)
 		}
 	}
-	if err := writeSums(dir); err != nil { // now of the signature, too
+	if err := writeSums(dir); err != nil { // now including the signature
 		t.Fatal(err)
 	}
 	if _, err := verifySums(dir, pub); err == nil {
@@ -357,7 +357,7 @@ func TestZip(t *testing.T) {
 	}
 }
 
-// TestBuildTags holds make build and the release to the same program.
+// TestBuildTags: make build and the release use the same build tags.
 func TestBuildTags(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")
 	if err != nil || !bytes.Contains(makefile, []byte("\nTAGS := "+buildTags+"\n")) {
@@ -372,7 +372,7 @@ func TestStampChart(t *testing.T) {
 	}
 }
 
-// TestRefused are the ways to ask for a release that is none.
+// TestRefused lists invalid requests for a release.
 func TestRefused(t *testing.T) {
 	full := t.TempDir()
 	if err := os.WriteFile(filepath.Join(full, "x"), nil, 0o644); err != nil {
@@ -395,7 +395,7 @@ var (
 	pinned = regexp.MustCompile(`^[\w.-]+/[\w.-]+@[0-9a-f]{40}$`)
 )
 
-// TestWorkflows keeps what others change from running with our rights.
+// TestWorkflows: workflows run no unpinned code and have no unneeded rights.
 func TestWorkflows(t *testing.T) {
 	files, err := filepath.Glob("../.github/workflows/*.yml")
 	if err != nil || len(files) != 2 {

@@ -59,8 +59,8 @@ type (
 	}
 )
 
-// contents lists what an artefact is made of, as SPDX 2.3. It is about one binary or,
-// for images, about one and the certificate authorities.
+// contents lists the modules of an artefact as SPDX 2.3: those of one binary and, for images, also the
+// certificate authorities.
 func (s source) contents(artefact string, data []byte, purpose string, b *binary, more ...module) ([]byte, error) {
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
@@ -90,8 +90,7 @@ func (s source) contents(artefact string, data []byte, purpose string, b *binary
 	return append(text, '\n'), err
 }
 
-// spdx describes a module. Its sum is one over the files of the module, for which SPDX
-// has no name, so it is a comment.
+// spdx describes a module. SPDX has no field for the checksum over a module's files, so it is a comment.
 func (m module) spdx(id string) spdxPackage {
 	p := spdxPackage{SPDXID: id, Name: m.path, Version: m.version, DownloadLocation: noAssertion, LicenseConcluded: noAssertion,
 		LicenseDeclared: m.licence, Copyright: noAssertion, Purpose: "LIBRARY",
@@ -102,7 +101,7 @@ func (m module) spdx(id string) spdxPackage {
 	return p
 }
 
-// purl names a module as scanners for known weaknesses do.
+// purl returns the package URL of a module, which vulnerability scanners use.
 func (m module) purl() string {
 	if m.path == "std" {
 		return "pkg:golang/stdlib@" + m.version

@@ -14,16 +14,15 @@ const (
 	sizesEnd   = "<!-- /sizes -->"
 )
 
-// sizesCommand measures the binaries and images, and writes the table between the
-// markers of a document.
+// sizesCommand measures the binaries and images, and writes the table between the markers of a document.
 func sizesCommand(ctx context.Context, args []string, stdout io.Writer) error {
 	f, s := newFlags("sizes")
-	update := f.String("update", "", "the document whose table is written anew")
+	update := f.String("update", "", "the document whose table is replaced")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if s.version == "" {
-		s.version = "v0.0.0" // as long as any
+		s.version = "v0.0.0" // as long as a real version
 	}
 	s.dirty = true
 	if err := s.resolve(ctx); err != nil {
@@ -45,7 +44,7 @@ func sizesCommand(ctx context.Context, args []string, stdout io.Writer) error {
 	return os.WriteFile(*update, []byte(string(text[:i])+sizesBegin+table+string(text[j:])), 0o644)
 }
 
-// size is what one connector comes to on Linux. An image is measured as it travels.
+// size holds the sizes of one connector on Linux. An image is measured compressed.
 type size struct {
 	connector     string
 	binary, image map[string]int // by architecture

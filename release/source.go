@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// source is what is built: a checkout, and what it is called.
+// source is the source of a release: a checkout and its version.
 type source struct {
 	root, version, commit, url string
 	epoch                      int64
@@ -29,10 +29,10 @@ func (s source) when() time.Time { return time.Unix(s.epoch, 0).UTC() }
 
 var semver = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$`)
 
-// resolve fills in what git knows. Outside of a checkout everything must be given.
+// resolve fills in values from git. Outside a checkout all of them must be given.
 func (s *source) resolve(ctx context.Context) error {
 	if !semver.MatchString(s.version) {
-		return fmt.Errorf("%q is no version: give one as -version v0.1.0", s.version)
+		return fmt.Errorf("%q is not a version; give one like -version v0.1.0", s.version)
 	}
 	if text := os.Getenv("SOURCE_DATE_EPOCH"); s.epoch == 0 && text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -46,7 +46,7 @@ func (s *source) resolve(ctx context.Context) error {
 	}
 	out, err := output(ctx, s.root, nil, "git", "log", "-1", "--format=%H %ct")
 	if err != nil {
-		return fmt.Errorf("no commit to be found: give -commit and -epoch: %w", err)
+		return fmt.Errorf("no commit found; give -commit and -epoch: %w", err)
 	}
 	hash, seconds, _ := strings.Cut(strings.TrimSpace(out), " ")
 	n, err := strconv.ParseInt(seconds, 10, 64)
@@ -59,12 +59,12 @@ func (s *source) resolve(ctx context.Context) error {
 		return err
 	}
 	if changed != "" && !s.dirty {
-		return fmt.Errorf("what is built would not be commit %s; commit or stash these, or say -dirty:\n%s", s.commit, changed)
+		return fmt.Errorf("the checkout differs from commit %s; commit or stash these changes, or give -dirty:\n%s", s.commit, changed)
 	}
 	return nil
 }
 
-// connectors are all of them, or those that are named.
+// connectors returns all connectors, or those named in only.
 func (s source) connectors(only string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.root, "cmd"))
 	if err != nil {
@@ -98,7 +98,7 @@ func (s source) read(name string) []byte {
 
 func (s source) licence() []byte { return s.read("LICENSE") }
 
-// platform is what a binary runs on.
+// platform is the operating system and architecture of a binary.
 type platform struct{ os, arch string }
 
 func (p platform) String() string { return p.os + "/" + p.arch }
@@ -115,24 +115,23 @@ func parsePlatforms(text string) ([]platform, error) {
 	for _, t := range strings.Split(text, ",") {
 		i := slices.IndexFunc(platforms(), func(p platform) bool { return p.String() == t })
 		if i < 0 {
-			return nil, fmt.Errorf("%q is none of the platforms %v", t, platforms())
+			return nil, fmt.Errorf("%q is not one of the platforms %v", t, platforms())
 		}
 		list = append(list, platforms()[i])
 	}
 	return list, nil
 }
 
-// binary is a connector that was built for a platform.
+// binary is a connector built for a platform.
 type binary struct {
 	connector string
 	platform  platform
 	data      []byte
 	info      *buildinfo.BuildInfo
-	modules   []module // that it is made of, the standard library first
+	modules   []module // the modules in it, the standard library first
 }
 
-// binary builds a connector. Nothing of the environment that changes the result gets
-// through, nor does the place or the time.
+// binary builds a connector. The result does not depend on the environment, the folder or the time.
 func (s source) binary(ctx context.Context, connector string, p platform) (*binary, error) {
 	dir, err := os.MkdirTemp("", "release-")
 	if err != nil {
@@ -155,10 +154,10 @@ func (s source) binary(ctx context.Context, connector string, p platform) (*bina
 	return b, err
 }
 
-// buildTags are those of the Makefile, which says what they are for.
+// buildTags are the build tags of the Makefile, which explains them.
 const buildTags = "grpcnotrace"
 
-// goEnv is the environment of a build for a platform.
+// goEnv returns the environment of a build for a platform.
 func goEnv(p platform) []string {
 	var env []string
 	for _, v := range os.Environ() {
@@ -172,8 +171,7 @@ func goEnv(p platform) []string {
 
 func host() platform { return platform{runtime.GOOS, runtime.GOARCH} }
 
-// output runs a program and returns what it prints; what it complains of is in the
-// error.
+// output runs a program and returns its standard output. The error contains its standard error.
 func output(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, env

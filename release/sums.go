@@ -19,7 +19,7 @@ const (
 	signatureName = "SHA256SUMS.sig"
 )
 
-// writeSums writes the sums of all files of a folder, as sha256sum -c reads them.
+// writeSums writes the sums of all files in a folder, in the format of sha256sum -c.
 func writeSums(dir string) error {
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
@@ -36,8 +36,8 @@ func writeSums(dir string) error {
 	return os.WriteFile(filepath.Join(dir, sumsName), out.Bytes(), 0o644)
 }
 
-// verifySums checks the files of a folder against its sums, and the sums against the
-// signature when there is a key. A file that has no sum is an error, too.
+// verifySums checks the files of a folder against its sums and, if there is a key, the sums against the
+// signature. A file without a sum is an error, too.
 func verifySums(dir, publicKey string) (int, error) {
 	sums, err := os.ReadFile(filepath.Join(dir, sumsName))
 	if err != nil {
@@ -52,7 +52,7 @@ func verifySums(dir, publicKey string) (int, error) {
 	for line := range strings.Lines(string(sums)) {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
 		if !ok || filepath.Base(name) != name {
-			return 0, fmt.Errorf("%s: %q is no line of it", sumsName, line)
+			return 0, fmt.Errorf("%s: %q is not a valid line", sumsName, line)
 		}
 		want[name] = sum
 	}
@@ -63,7 +63,7 @@ func verifySums(dir, publicKey string) (int, error) {
 	checked := 0
 	var bad []error
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), sumsName) { // and its signatures
+		if strings.HasPrefix(e.Name(), sumsName) { // including its signatures
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
@@ -78,7 +78,7 @@ func verifySums(dir, publicKey string) (int, error) {
 		case !listed:
 			bad = append(bad, fmt.Errorf("%s is not in %s", e.Name(), sumsName))
 		case sum != hex.EncodeToString(got[:]):
-			bad = append(bad, fmt.Errorf("%s is not what %s says", e.Name(), sumsName))
+			bad = append(bad, fmt.Errorf("%s does not match %s", e.Name(), sumsName))
 		}
 	}
 	for name := range want {
@@ -87,8 +87,7 @@ func verifySums(dir, publicKey string) (int, error) {
 	return checked, errors.Join(bad...)
 }
 
-// signSums signs the sums with Ed25519. openssl pkeyutl -verify -rawin reads the
-// signature.
+// signSums signs the sums with Ed25519. openssl pkeyutl -verify -rawin verifies the signature.
 func signSums(dir, keyFile string) error {
 	block, err := readPEM(keyFile, "PRIVATE KEY")
 	if err != nil {
@@ -100,7 +99,7 @@ func signSums(dir, keyFile string) error {
 	}
 	private, ok := key.(ed25519.PrivateKey)
 	if !ok {
-		return fmt.Errorf("%s is no Ed25519 key", keyFile)
+		return fmt.Errorf("%s is not an Ed25519 key", keyFile)
 	}
 	sums, err := os.ReadFile(filepath.Join(dir, sumsName))
 	if err != nil {
@@ -120,14 +119,14 @@ func verifySignature(dir string, sums []byte, keyFile string) error {
 	}
 	public, ok := key.(ed25519.PublicKey)
 	if !ok {
-		return fmt.Errorf("%s is no Ed25519 key", keyFile)
+		return fmt.Errorf("%s is not an Ed25519 key", keyFile)
 	}
 	signature, err := os.ReadFile(filepath.Join(dir, signatureName))
 	if err != nil {
 		return err
 	}
 	if !ed25519.Verify(public, sums, signature) {
-		return fmt.Errorf("%s was not signed with this key, or is not what was signed", sumsName)
+		return fmt.Errorf("%s was not signed with this key, or was changed afterwards", sumsName)
 	}
 	return nil
 }

@@ -7,19 +7,20 @@ import (
 	"strings"
 
 	"baton"
+	"baton/internal/english"
 )
 
-// answers returns the questions that a reviewer starts with, and their answers.
+// answers returns the questions with which a reviewer starts, and their answers.
 func (b *builder) answers() []answer {
 	t := b.after.tally()
 	var list []answer
 	if roles := b.after.roles; len(roles.Roles) > 0 {
 		list = b.roleAnswers(roles, t)
 	} else {
-		list = append(list, answer{Question: "How many accounts are there?", Figure: number(t.accounts), Link: "accounts",
-			Text: fmt.Sprintf("%s not disabled, %s disabled", number(t.enabled), number(t.accounts-t.enabled))})
+		list = append(list, answer{Question: "How many accounts are there?", Figure: english.Number(t.accounts), Link: "accounts",
+			Text: fmt.Sprintf("%s not disabled, %s disabled", english.Number(t.enabled), english.Number(t.accounts-t.enabled))})
 		list = append(list, b.stageAnswers()...)
-		a := answer{Question: "Who is disabled and still holds access?", Figure: number(t.dormant.n), Link: "dormant", Level: warnIf(t.dormant.n > 0)}
+		a := answer{Question: "Who is disabled and still holds access?", Figure: english.Number(t.dormant.n), Link: "dormant", Level: warnIf(t.dormant.n > 0)}
 		a.Names, a.More = t.dormant.first, t.dormant.more()
 		if t.dormant.n == 0 {
 			a.Text, a.Link = "Nobody", ""
@@ -27,7 +28,7 @@ func (b *builder) answers() []answer {
 		list = append(list, a)
 	}
 	if t.unknown > 0 {
-		list = append(list, answer{Question: "Who holds access without an account in this sync?", Figure: number(t.unknown), Level: "warning", Link: "accounts",
+		list = append(list, answer{Question: "Who holds access without an account in this sync?", Figure: english.Number(t.unknown), Level: "warning", Link: "accounts",
 			Text: "Only grants name them."})
 	}
 	return append(list, b.changeAnswer())
@@ -43,7 +44,7 @@ func warnIf(bad bool) string {
 func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 	var list []answer
 	for i, r := range roles.Roles {
-		a := answer{Question: "Who is " + shown(r.Name) + "?", Figure: number(t.role[i].n), Link: "roles", Level: "ok"}
+		a := answer{Question: "Who is " + shown(r.Name) + "?", Figure: english.Number(t.role[i].n), Link: "roles", Level: "ok"}
 		a.Names, a.More = t.role[i].first, t.role[i].more()
 		if t.role[i].n == 0 {
 			a.Text = "Nobody who can sign in"
@@ -57,7 +58,7 @@ func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 		}
 		list = append(list, a)
 	}
-	both := answer{Question: "Who holds several roles?", Figure: number(t.both.n), Link: "roles", Level: "ok", Text: "Nobody"}
+	both := answer{Question: "Who holds several roles?", Figure: english.Number(t.both.n), Link: "roles", Level: "ok", Text: "Nobody"}
 	if t.both.n > 0 {
 		both.Link = "roles-several"
 		both.Names, both.More = t.both.first, t.both.more()
@@ -66,12 +67,12 @@ func (b *builder) roleAnswers(roles baton.Roles, t tally) []answer {
 			both.Level, both.Text = "warning", "Which role counts is not known. Here they count as the more powerful one. "+roles.Fix
 		}
 	}
-	none := answer{Question: "Who has no role?", Figure: number(t.none.n), Link: "roles", Level: "ok", Text: "Nobody who can sign in"}
+	none := answer{Question: "Who has no role?", Figure: english.Number(t.none.n), Link: "roles", Level: "ok", Text: "Nobody who can sign in"}
 	if t.none.n > 0 {
 		none.Text, none.Link = "", "roles-none"
 		none.Names, none.More = t.none.first, t.none.more()
 	}
-	dormant := answer{Question: "Who is disabled and in a role group?", Figure: number(t.dormant.n), Link: "roles", Level: warnIf(t.dormant.n > 0), Text: "Nobody"}
+	dormant := answer{Question: "Who is disabled and in a role group?", Figure: english.Number(t.dormant.n), Link: "roles", Level: warnIf(t.dormant.n > 0), Text: "Nobody"}
 	if t.dormant.n > 0 {
 		dormant.Link = "roles-disabled"
 		dormant.Names, dormant.More = t.dormant.first, t.dormant.more()
@@ -91,12 +92,12 @@ func (b *builder) stageAnswers() []answer {
 		var parts []string
 		for i, n := range counts {
 			if i > 0 {
-				parts = append(parts, number(n)+" "+words(slugs[i]))
+				parts = append(parts, english.Number(n)+" "+words(slugs[i]))
 			}
 		}
 		list = append(list, answer{
-			Question: "How often is a " + lower(shown(t.DisplayName)) + " " + words(slugs[0]) + "?", Figure: number(counts[0]), Link: "type-" + anchor(t.ID),
-			Text: strings.Join(parts, ", ") + ", on " + plural(len(b.after.resources[t.ID]), lower(shown(t.DisplayName))),
+			Question: "How often is a " + lower(shown(t.DisplayName)) + " " + words(slugs[0]) + "?", Figure: english.Number(counts[0]), Link: "type-" + anchor(t.ID),
+			Text: strings.Join(parts, ", ") + ", on " + english.Count(len(b.after.resources[t.ID]), lower(shown(t.DisplayName))),
 		})
 	}
 	return list
@@ -126,7 +127,7 @@ func (b *builder) changeAnswer() answer {
 	}
 	d := &b.diff
 	since := b.o.Before.Ended.UTC().Format("2 January 2006, 15:04 UTC")
-	a := answer{Question: "What changed since " + since + "?", Figure: number(d.events()), Link: "changes", Level: warnIf(d.privileged > 0), Wide: true}
+	a := answer{Question: "What changed since " + since + "?", Figure: english.Number(d.events()), Link: "changes", Level: warnIf(d.privileged > 0), Wide: true}
 	line := func(n int, label, link, text string) {
 		if n > 0 {
 			a.Lines = append(a.Lines, answerLine{label, link, text})
@@ -137,26 +138,26 @@ func (b *builder) changeAnswer() answer {
 		roles = append(roles, shown(r.name)+": "+shown(r.before)+" → "+shown(r.after))
 	}
 	if more := len(d.roles) - len(roles); more > 0 {
-		roles = append(roles, "and "+number(more)+" more")
+		roles = append(roles, "and "+english.Number(more)+" more")
 	}
 	line(len(d.roles), "Roles", "changes-roles", strings.Join(roles, "; "))
 	given, taken := d.given, d.alone.total-d.given
 	var access []string
 	if given > 0 {
-		access = append(access, number(given)+" given")
+		access = append(access, english.Number(given)+" given")
 	}
 	if taken > 0 {
-		access = append(access, number(taken)+" taken away")
+		access = append(access, english.Number(taken)+" taken away")
 	}
 	line(d.alone.total, "Access", "changes-alone", join(access))
 	var steps []string
 	for _, step := range slices.Sorted(maps.Keys(d.steps)) {
-		steps = append(steps, number(d.steps[step])+" "+step)
+		steps = append(steps, english.Number(d.steps[step])+" "+step)
 	}
 	line(d.staged.total, "Progress", "changes-steps", join(steps))
 	line(d.accounts.total, "Accounts", "changes-accounts", d.counted("account"))
 	line(d.resources.total, "Resources", "changes-resources", d.counted("resource"))
-	line(d.other.total, "Other", "changes-other", number(d.other.total))
+	line(d.other.total, "Other", "changes-other", english.Number(d.other.total))
 	if len(a.Lines) == 0 {
 		a.Text = "Nothing"
 	}

@@ -25,18 +25,18 @@ type change struct {
 	entitlement [2]*c1z.Entitlement
 	grant       [2]*c1z.Grant
 	attributes  []attribute // what was modified
-	why         string      // what it came with; "" when it stands alone
-	stage       string      // the slug of the other stage, of a grant that is a step from one stage to another
+	why         string      // the change that it belongs to; "" if it is independent
+	stage       string      // slug of the other stage, if the grant is a step between stages
 }
 
-// comparison holds what the comparison of grants needs to know about two syncs.
+// comparison holds the facts about two syncs that the comparison of grants needs.
 type comparison struct {
 	ctx           context.Context
 	before, after *c1z.Sync
 	connector     *baton.Connector
 	types         map[string]string // names of types, for explanations
 	fates         map[baton.ResourceID]fate
-	same          int // rows that differ in nothing that can be told
+	same          int // rows that differ only in their encoding
 }
 
 // fate describes the change of a resource.
@@ -57,7 +57,7 @@ func compareSyncs(ctx context.Context, c *baton.Connector, before, after *popula
 	}
 	tell := func(ch change) error {
 		if ch.kind == modified && len(ch.attributes) == 0 {
-			x.same++ // another writer, or another order: nothing to a reader
+			x.same++ // only the writer or the order differs
 			return nil
 		}
 		return fn(ch)
@@ -214,7 +214,7 @@ func (x *comparison) stage(g *c1z.Grant, kind string) (string, error) {
 	if !ok || !known || !slices.Contains(t.Ranks, e.Slug) {
 		return "", nil
 	}
-	from, to := x.before, x.after // where the other stage was, and is not now
+	from, to := x.before, x.after // where the other stage was removed
 	if kind == removed {
 		from, to = to, from
 	}

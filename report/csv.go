@@ -109,7 +109,7 @@ func joinPairs(list []string) string {
 	return strings.Join(pairs, "; ")
 }
 
-// resourceName returns the name of a resource; empty if the sync does not list it.
+// resourceName returns the name of a resource, or "" if the sync does not list it.
 func (b *builder) resourceName(id baton.ResourceID) string {
 	if t := b.after.resourceOf[id]; t != nil {
 		return t.name

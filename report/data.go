@@ -106,7 +106,7 @@ func (d *data) rows(t table) {
 	}
 }
 
-// cell returns a cell as the data have it.
+// cell returns the JSON form of a cell.
 func (d *data) cell(c td) any {
 	switch {
 	case c.Head:

@@ -1,13 +1,14 @@
 package report
 
 import (
-	"baton/c1z"
 	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	"baton"
+	"baton/c1z"
+	"baton/internal/english"
 )
 
 // differencesOf prepares the comparison of two syncs for the page. Each event is in one list: an
@@ -15,9 +16,9 @@ import (
 // it; a grant that was added or removed together with an account or a resource is counted there.
 // Lists keep as many rows as a table has; totals count all.
 type differencesOf struct {
-	total, same   int               // rows that changed, and that differ in nothing that can be told
-	alone, staged kept[grantChange] // grants on their own, and steps from one stage of a resource to another
-	given         int               // of those alone
+	total, same   int               // rows that changed, and rows that differ only in their encoding
+	alone, staged kept[grantChange] // independent grants, and steps from one stage of a resource to another
+	given         int               // how many of alone were given
 	steps         map[string]int    // staged by "in progress → completed"
 	accounts      kept[resourceChange]
 	resources     kept[resourceChange]
@@ -34,7 +35,7 @@ func (d *differencesOf) events() int {
 	return len(d.roles) + d.alone.total + d.staged.total + d.accounts.total + d.resources.total + d.other.total
 }
 
-// kept holds the first rows of a list, and the number of all.
+// kept holds the first rows of a list, and the number of all rows.
 type kept[T any] struct {
 	rows  []T
 	total int
@@ -84,7 +85,7 @@ func (b *builder) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// sortOut puts a change into its list.
+// sortOut adds a change to its list.
 func (b *builder) sortOut(ch change) {
 	d, limit := &b.diff, b.o.rows()
 	switch {
@@ -123,7 +124,7 @@ func (b *builder) sortOutResource(ch change) {
 		d.roles[at].because = append(d.roles[at].because, "account "+ch.kind)
 		row.attributes = slices.DeleteFunc(row.attributes, func(a attribute) bool { return a.name == "status" })
 		if len(row.attributes) == 0 {
-			return // the table of roles says it all
+			return // the table of roles shows it
 		}
 		row.kind = modified
 	}
@@ -143,14 +144,14 @@ func (b *builder) sortOutGrant(ch change, g *c1z.Grant) {
 	switch {
 	case ch.kind == modified && ch.why == "":
 		d.other.add(limit, otherChange{ch.kind, g.ID, b.nameOf(g.Principal) + ", " + b.entitlementName(g.Entitlement, g.Resource), ch.attributes})
-	case ch.kind == modified: // follows a new name
+	case ch.kind == modified: // only a renamed resource
 	case ch.why == "":
 		d.alone.add(limit, row)
 		if ch.kind == created {
 			d.given++
 		}
 	case ch.stage != "":
-		if ch.kind == created { // the other half of the same step
+		if ch.kind == created { // count each step once
 			row.step = words(ch.stage) + " → " + words(slugOf(g.Entitlement, g.Resource))
 			d.staged.add(limit, row)
 			d.steps[row.step]++
@@ -230,7 +231,7 @@ func (d *differencesOf) counted(what string) string {
 	var parts []string
 	for _, kind := range []string{created, removed, disabled, enabled, modified} {
 		if n := d.counts[what+" "+kind]; n > 0 {
-			parts = append(parts, number(n)+" "+kind)
+			parts = append(parts, english.Number(n)+" "+kind)
 		}
 	}
 	return join(parts)
@@ -261,7 +262,7 @@ func (b *builder) compareRoles() {
 	look := func(id baton.ResourceID) {
 		was, wasPrivileged, wasRank := where(b.before, id)
 		is, isPrivileged, isRank := where(b.after, id)
-		// Adding, removing or disabling an account without a role is no change of role.
+		// Adding, removing or disabling an account without a role does not change roles.
 		if was == is || wasRank == len(roles.Roles) && isRank == len(roles.Roles) {
 			return
 		}
@@ -295,7 +296,7 @@ func came(n [2]int) string {
 	var parts []string
 	for i, word := range []string{"given", "taken away"} {
 		if n[i] > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", plural(n[i], "grant"), word))
+			parts = append(parts, fmt.Sprintf("%s %s", english.Count(n[i], "grant"), word))
 		}
 	}
 	return join(parts)

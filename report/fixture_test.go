@@ -15,7 +15,7 @@ import (
 	"baton/report"
 )
 
-// Sync ids of fixtures, in the order of time.
+// Sync ids of fixtures, in chronological order.
 const (
 	first  = "2d59idiJblyjTYN6gSeESlyJKtz"
 	second = "2d5H156amZCr4RtkRHTNCLb448Z"
@@ -31,7 +31,7 @@ var (
 		Columns: []baton.Column{{Key: "code", Title: "Code"}}}
 )
 
-// clubhouse is a connector with two roles, which two groups carry.
+// clubhouse returns a connector with two roles, each conferred by a group.
 func clubhouse() *baton.Connector {
 	return &baton.Connector{Name: "baton-clubhouse", DisplayName: "Clubhouse", ResourceTypes: []baton.ResourceType{userType, groupType, courseType},
 		Roles: func(baton.Facts) (baton.Roles, error) {
@@ -89,7 +89,7 @@ func (w *world) progress(course, slug, user string, metadata baton.Profile) {
 		Principal:   baton.ResourceID{Type: "user", ID: user}}})
 }
 
-// club is a sync with every case that the page tells apart.
+// club returns a sync with every case that the page distinguishes.
 func club() *world {
 	w := &world{types: []baton.ResourceType{userType, groupType, courseType}}
 	w.account("ann", "Ann Lee", baton.StatusEnabled, baton.Profile{"department": "House", "user_id": "ann"})
@@ -112,7 +112,7 @@ func club() *world {
 	return w
 }
 
-// laterClub is the club after every kind of change.
+// laterClub returns the club after every kind of change.
 func laterClub() *world {
 	w := club()
 	for i := range w.resources {
@@ -161,7 +161,7 @@ func (w *world) drop(id string) {
 	}
 }
 
-// write seals a sync into the file at path, beside what is there.
+// write adds a sync to the file at path.
 func write(t testing.TB, path, syncID string, w *world) {
 	t.Helper()
 	hours := time.Duration(0)
@@ -199,8 +199,7 @@ func write(t testing.TB, path, syncID string, w *world) {
 	}
 }
 
-// options opens the file at path for a report, which compares with the sync before if
-// there is one.
+// options opens the file at path for a report that compares with the previous sync, if any.
 func options(t testing.TB, c *baton.Connector, path string) report.Options {
 	t.Helper()
 	f, source, err := report.Open(t.Context(), path, t.TempDir())
@@ -223,7 +222,7 @@ func options(t testing.TB, c *baton.Connector, path string) report.Options {
 	return o
 }
 
-// twoSyncs is a file with the club and the later club.
+// twoSyncs returns the path of a file with the club and the later club.
 func twoSyncs(t testing.TB) string {
 	path := filepath.Join(t.TempDir(), "club.c1z")
 	write(t, path, first, club())
@@ -231,8 +230,7 @@ func twoSyncs(t testing.TB) string {
 	return path
 }
 
-// crowd is a sync of any size: accounts in so many groups that there are about so many
-// grants.
+// crowd returns a sync of any size: the accounts are in enough groups to give about that many grants.
 func crowd(accounts, groups, grants int) *world {
 	w := &world{types: []baton.ResourceType{userType, groupType}}
 	for i := range accounts {

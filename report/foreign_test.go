@@ -14,8 +14,8 @@ import (
 	"baton/report"
 )
 
-// TestOpaqueIDs reports a file whose ids of entitlements and grants are of free form and whose
-// grants are slim: whatever the ids look like, the same people hold the same things.
+// TestOpaqueIDs reports a file with free-form ids of entitlements and grants and with slim grants: the report
+// shows the same accounts with the same access.
 func TestOpaqueIDs(t *testing.T) {
 	dir := t.TempDir()
 	plain, odd := filepath.Join(dir, "plain.c1z"), filepath.Join(dir, "odd.c1z")
@@ -57,7 +57,7 @@ func TestOpaqueIDs(t *testing.T) {
 	}
 }
 
-// TestForeignForms reports files of official programs: each with the counts of its facts.
+// TestForeignForms reports files of official programs and compares the counts with their facts.
 func TestForeignForms(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "shared", "recorded", "c1z-forms", "*.c1z"))
 	if err != nil || len(files) == 0 {
@@ -93,7 +93,7 @@ func TestForeignForms(t *testing.T) {
 				t.Fatal(err)
 			}
 			if s.Type != c1z.Full || !strings.Contains(string(facts), s.ID) {
-				return // the facts are those of a partial sync beside it
+				return // the facts describe a partial sync in the same file
 			}
 			got := map[string]int{}
 			for line := range strings.Lines(text(t, func(w io.Writer) error { return report.JSONLines(t.Context(), w, o) })) {

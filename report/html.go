@@ -6,13 +6,14 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"baton/internal/english"
 	"baton/internal/markup"
 )
 
 // writer writes the page.
 type writer struct {
 	*markup.Writer
-	partial []table // those whose other rows are in the data
+	partial []table // tables whose remaining rows are in the data
 }
 
 // page writes the page. It calls data for the tables with more rows than the HTML has.
@@ -78,7 +79,7 @@ func (w *writer) glance(p page) {
 	}
 	w.Literal("</div>\n")
 	if len(p.Notes) > 0 {
-		w.Literal("<h3 class=\"notes\">What the connector found</h3>\n<dl class=\"said\">")
+		w.Literal("<h3 class=\"notes\">What the connector found</h3>\n<dl class=\"findings\">")
 		for _, n := range p.Notes {
 			w.Start("div", markup.Class(n.Level))
 			w.Start("dt")
@@ -123,7 +124,7 @@ func (w *writer) answer(a answer) {
 			w.End()
 		}
 		if a.More > 0 {
-			w.Element("li", "and "+number(a.More)+" more", markup.Class("more"))
+			w.Element("li", "and "+english.Number(a.More)+" more", markup.Class("more"))
 		}
 		w.End()
 	}
@@ -257,7 +258,7 @@ func (w *writer) bar(parts []segment) {
 	w.End()
 }
 
-// cut writes what is not on the page.
+// cut writes a note about rows that are not on the page.
 func (w *writer) cut(text, class string) {
 	if text != "" {
 		w.Element("p", text, markup.Class(class))

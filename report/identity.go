@@ -6,17 +6,18 @@ import (
 	"strings"
 
 	"baton"
+	"baton/internal/english"
 )
 
-// A file does not contain which connector wrote it, nor for which tenant. The resource types and the
-// domains of the accounts are evidence of both.
+// A file does not record its connector or its tenant. The resource types and the domains of the accounts are
+// evidence of both.
 
-// match is how well the resource types of a connector fit those of a file.
+// match grades how well the resource types of a connector fit those of a file.
 type match int
 
 const (
 	foreign match = iota // the file has types that the connector does not know
-	similar              // the same ids and traits: what the connector knows of them applies
+	similar              // the same ids and traits: the connector's descriptions apply
 	own                  // the same descriptions as well: the connector wrote it
 )
 
@@ -96,11 +97,11 @@ func (p *population) domainList() string {
 	list, _ := p.domains()
 	var parts []string
 	for _, d := range list[:min(few, len(list))] {
-		parts = append(parts, shown(d.name)+" ("+plural(d.accounts, "account")+")")
+		parts = append(parts, shown(d.name)+" ("+english.Count(d.accounts, "account")+")")
 	}
 	text := join(parts)
 	if more := len(list) - few; more > 0 {
-		text += " and " + plural(more, "further domain")
+		text += " and " + english.Count(more, "further domain")
 	}
 	return text
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // JSONLines writes everything as JSON objects, one per line. The field "record" is the kind: report,
-// resource_type, resource, entitlement, grant, note or change. It contains everything that this
+// resource_type, resource, entitlement, grant, note or change. Together they contain everything that this
 // program reads from a file.
 func JSONLines(ctx context.Context, w io.Writer, o Options) error {
 	return records(ctx, w, o, "", "\n", "")
@@ -150,7 +150,7 @@ func emitAll(ctx context.Context, o Options, emit func(any) error) error {
 type reportRecord struct {
 	Record    string        `json:"record"`
 	Program   string        `json:"program"`
-	Connector string        `json:"connector,omitempty"` // whose file it is, if it says so
+	Connector string        `json:"connector,omitempty"` // connector that wrote the file, if recognised
 	Tenant    string        `json:"tenant,omitempty"`    // the domain of most accounts
 	File      sourceRecord  `json:"file"`
 	Sync      syncRecord    `json:"sync"`

@@ -20,8 +20,8 @@ type counter struct{ n int64 }
 
 func (c *counter) Write(p []byte) (int, error) { c.n += int64(len(p)); return len(p), nil }
 
-// TestLarge: a page stays of a size that can be opened, however large the file, and
-// what is live on the heap meanwhile is some hundred bytes for each row.
+// TestLarge: a page stays small enough to open, however large the file, and the heap needs a few hundred
+// bytes per row.
 func TestLarge(t *testing.T) {
 	sizes := []struct{ accounts, groups, grants int }{{1000, 10, 3000}}
 	if longtest.Enabled || *large {
@@ -34,7 +34,7 @@ func TestLarge(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "large.c1z")
 		w := crowd(s.accounts, s.groups, s.grants)
 		write(t, path, first, w)
-		for i := range w.resources { // every hundredth account is disabled since
+		for i := range w.resources { // every hundredth account was disabled since
 			if i%100 == 0 && w.resources[i].User != nil {
 				w.resources[i].Status ^= 3
 			}
@@ -77,7 +77,7 @@ func TestLarge(t *testing.T) {
 	}
 }
 
-// heapPeak watches the heap until it is asked for the largest size that it saw.
+// heapPeak watches the heap until the returned function is called, which returns the largest size.
 func heapPeak() func() uint64 {
 	stop, seen := make(chan struct{}), make(chan uint64)
 	go func() {

@@ -13,6 +13,7 @@ import (
 
 	"baton"
 	"baton/c1z"
+	"baton/internal/english"
 	"baton/internal/markup"
 )
 
@@ -26,10 +27,10 @@ var (
 // page is the content of the HTML page.
 type page struct {
 	Title    string
-	Kind     string // above the heading
+	Kind     string // shown above the heading
 	Heading  string
 	Lead     string
-	Facts    []fact // in the head of the page
+	Facts    []fact // shown in the head of the page
 	Answers  []answer
 	Notes    []note
 	Sections []section
@@ -61,7 +62,7 @@ type answer struct {
 	Names                               []personName
 	More                                int
 	Lines                               []answerLine
-	Wide                                bool // as wide as the page
+	Wide                                bool // full width
 }
 
 // personName is the name of an account. Sub distinguishes accounts with the same name.
@@ -79,8 +80,8 @@ type section struct {
 	Bar             []segment
 	Tables          []table
 	Details         []detail
-	Cut             string // what of the details is not on the page
-	Many            bool   // the details are too many for the HTML
+	Cut             string // note about details that are not on the page
+	Many            bool   // too many details for the HTML
 }
 
 // detail is a table that opens under a heading.
@@ -121,7 +122,7 @@ func bar(labels []string, counts []int) []segment {
 	for i, n := range counts {
 		width := 100 * float64(n) / float64(total)
 		parts = append(parts, segment{Class: fmt.Sprintf("s%d", min(i, 3)), X: fmt.Sprintf("%.2f", x),
-			Width: fmt.Sprintf("%.2f", max(0, width-0.4)), Label: labels[i], Count: number(n)})
+			Width: fmt.Sprintf("%.2f", max(0, width-0.4)), Label: labels[i], Count: english.Number(n)})
 		x += width
 	}
 	return parts
@@ -170,8 +171,8 @@ type builder struct {
 	o             Options
 	after, before *population
 	diff          differencesOf
-	budget        int // rows of details that may still be on the page
-	static        int // of those, how many may still be in the HTML
+	budget        int // remaining rows of details for the page
+	static        int // remaining rows of details for the HTML
 	ids           int
 	columns       []accountColumn // see people
 }
@@ -246,7 +247,7 @@ func (b *builder) evidence() (list []fact, syncs table, small []string) {
 	sync := o.After
 	source := func(prefix string, s Source) []fact {
 		return []fact{
-			{Name: prefix, Text: fmt.Sprintf("%s, %s bytes", visible(s.Name), number(int(s.Size)))},
+			{Name: prefix, Text: fmt.Sprintf("%s, %s bytes", visible(s.Name), english.Number(int(s.Size)))},
 			{Name: "SHA-256 of it", Text: s.SHA256, Code: true},
 		}
 	}
@@ -257,9 +258,9 @@ func (b *builder) evidence() (list []fact, syncs table, small []string) {
 		fact{Name: "Ended", Text: moment(sync.Ended), Time: stamp(sync.Ended)},
 	)
 	for _, c := range b.after.counts {
-		text := plural(c.Resources, "resource")
+		text := english.Count(c.Resources, "resource")
 		if c.Entitlements+c.Grants > 0 {
-			text += ", " + plural(c.Entitlements, "entitlement") + ", " + plural(c.Grants, "grant")
+			text += ", " + english.Count(c.Entitlements, "entitlement") + ", " + english.Count(c.Grants, "grant")
 		}
 		list = append(list, fact{Name: "Of type " + visible(c.Type), Text: text})
 	}
@@ -288,7 +289,7 @@ func (b *builder) evidence() (list []fact, syncs table, small []string) {
 		"The page depends only on the files, the settings and the version of the program: the same ones give the same bytes.",
 	}
 	if diff := b.diff.same; diff > 0 {
-		small = append(small, plural(diff, "row")+" changed in encoding only.")
+		small = append(small, english.Count(diff, "row")+" changed in encoding only.")
 	}
 	if sync.Type != c1z.Full {
 		small = append(small, "This sync is not a full one ("+visible(sync.Type)+"): what is absent here may exist.")

@@ -18,7 +18,7 @@ import (
 // account and 20 per grant, and keeps no row as it was read.
 type population struct {
 	sync         *c1z.Sync
-	connector    *baton.Connector // what applies of it to this file
+	connector    *baton.Connector // the parts that apply to this file
 	types        []baton.ResourceType
 	members      []member // accounts, in the order of the page once sorted
 	resources    map[string][]*resource
@@ -47,7 +47,7 @@ type member struct {
 	roles   uint32   // a bit for each role
 	holds   []int32  // entitlements
 	listed  bool     // the sync lists it; otherwise only a grant names it
-	account bool     // it is one, not a group that holds something
+	account bool     // an account, not a group that holds something
 }
 
 // disabled reports whether the account cannot be used. An unknown status counts as usable.
@@ -70,7 +70,7 @@ type resource struct {
 type entitlement struct {
 	id       string
 	resource baton.ResourceID
-	slug     string // its own or, where it has none, the rest of its id
+	slug     string // its slug, or the rest of its id if it has none
 	name     string
 	holders  []holder
 	roles    uint32
@@ -80,8 +80,8 @@ type entitlement struct {
 // holder is a grant: its principal and its details.
 type holder struct {
 	member   int32
-	metadata int32 // an interned text; 0 is none
-	id       int32 // an interned text; 0 is an id that joins those of entitlement and principal
+	metadata int32 // index in interned; 0 means none
+	id       int32 // index in interned; 0 means the usual joined id
 }
 
 // interned keeps each text once. The first one is empty.
@@ -132,7 +132,7 @@ func (p *population) readTypes(ctx context.Context, c *baton.Connector) (err err
 			p.types[i].Ranks, p.types[i].Columns = own.Ranks, own.Columns
 		}
 	}
-	// In the order of the connector, because that of the file depends on its writer.
+	// Use the connector's order, because the order in the file depends on its writer.
 	place := func(t baton.ResourceType) int {
 		i := slices.IndexFunc(c.ResourceTypes, func(own baton.ResourceType) bool { return own.ID == t.ID })
 		if i < 0 {
@@ -323,7 +323,7 @@ func packed(metadata baton.Profile) string {
 
 const separator = "\x00"
 
-// countNames counts the accounts of each name.
+// countNames counts the accounts with each name.
 func (p *population) countNames() {
 	p.named = make(map[string]int32, len(p.members))
 	for i := range p.members {

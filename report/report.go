@@ -19,7 +19,7 @@ const DefaultRows = 20_000
 
 // Options describe a report.
 type Options struct {
-	Connector *baton.Connector // what it knows of its own; it is not asked for anything else
+	Connector *baton.Connector // for its descriptions; no upstream call is made
 	Program   string           // name and version of the program, for the evidence
 	After     *c1z.Sync        // the sync that is reported
 	Before    *c1z.Sync        // the sync to compare it with; nil for none
@@ -66,7 +66,7 @@ func open(ctx context.Context, path, tempDir string) (f *c1z.File, s Source, sam
 	opener := c1z.Opener{TempDir: cmp.Or(tempDir, filepath.Dir(path))}
 	in, err := os.Open(path)
 	if err != nil {
-		f, err := opener.Open(ctx, path) // which says it better
+		f, err := opener.Open(ctx, path) // returns the better error
 		if err == nil {
 			err = f.Close()
 		}

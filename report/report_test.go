@@ -58,7 +58,7 @@ var (
 	digests = regexp.MustCompile(`sha256-[A-Za-z0-9+/=]+`)
 )
 
-// TestGolden pins what a report says. Its style and script are left out.
+// TestGolden compares reports with golden files, without style and script.
 func TestGolden(t *testing.T) {
 	path := twoSyncs(t)
 	o := options(t, clubhouse(), path)
@@ -95,8 +95,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestEverythingIsThere: every account and every grant is in the table and in the
-// records, and the page has all of a file that is small.
+// TestEverythingIsThere: every account and every grant is in the table and in the records, and the page has
+// all of a small file.
 func TestEverythingIsThere(t *testing.T) {
 	w := laterClub()
 	o := options(t, clubhouse(), twoSyncs(t))
@@ -139,7 +139,7 @@ func TestEverythingIsThere(t *testing.T) {
 	}
 }
 
-// lines are the records by kind and id.
+// lines returns the records by kind and id.
 func lines(t testing.TB, o report.Options) map[string]map[string]map[string]any {
 	t.Helper()
 	all := map[string]map[string]map[string]any{}
@@ -161,7 +161,7 @@ func lines(t testing.TB, o report.Options) map[string]map[string]map[string]any 
 	return all
 }
 
-// TestChanges: every change is told, with what it came with, and nothing else is.
+// TestChanges: every change is reported with its cause, and nothing else is reported.
 func TestChanges(t *testing.T) {
 	got := map[string]string{}
 	for _, row := range table(t, options(t, clubhouse(), twoSyncs(t)), "changes")[1:] {
@@ -206,7 +206,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// TestNothingChanged: the page says so, and the table has no rows.
+// TestNothingChanged: the page says that nothing changed, and the table has no rows.
 func TestNothingChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "club.c1z")
 	write(t, path, first, club())
@@ -277,7 +277,7 @@ func pageData(t testing.TB, page string) (e embedded) {
 	return e
 }
 
-// crowdPage is a page of a made-up sync.
+// crowdPage returns the page of a generated sync.
 func crowdPage(t testing.TB, accounts, groups, grants int, change func(*report.Options)) (string, report.Options) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "crowd.c1z")
@@ -289,7 +289,7 @@ func crowdPage(t testing.TB, accounts, groups, grants int, change func(*report.O
 	return page(t, o), o
 }
 
-// TestRows checks that a table that is cut says so.
+// TestRows: a truncated table says so.
 func TestRows(t *testing.T) {
 	whole, o := crowdPage(t, 300, 5, 900, nil)
 	o.Rows = 20
@@ -303,8 +303,8 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestDetailsAreBounded checks that the page has the holders on as many resources as ten
-// tables have rows, however many more hold something on one of them.
+// TestDetailsAreBounded: the page lists holders until they take as many rows as ten tables, however many
+// resources remain.
 func TestDetailsAreBounded(t *testing.T) {
 	bounded, o := crowdPage(t, 300, 40, 4000, func(o *report.Options) { o.Rows = 20 })
 	if n := strings.Count(bounded, "<details"); n < 9 || n > 20 || !strings.Contains(bounded, "The holders on further groups are in the CSV") {
@@ -316,8 +316,8 @@ func TestDetailsAreBounded(t *testing.T) {
 	}
 }
 
-// TestLongTables checks that the HTML has the first rows of a long table and says so, and
-// that the data have every row, of which the first are those of the HTML.
+// TestLongTables: the HTML has the first rows of a long table and says so, and the data have all rows,
+// starting with those of the HTML.
 func TestLongTables(t *testing.T) {
 	large, o := crowdPage(t, 300, 10, 2000, nil)
 	data := pageData(t, large)
@@ -325,8 +325,8 @@ func TestLongTables(t *testing.T) {
 		_, rest, found := strings.Cut(large, `<table id="`+id+`"`)
 		html, _, _ := strings.Cut(rest, "</table>")
 		written := strings.Count(html, "<tr><th scope=\"row\">")
-		said := fmt.Sprintf(`data-partial="%d"`, len(table.R))
-		if !found || written >= len(table.R) || written > 50 || !strings.Contains(html, said) {
+		attribute := fmt.Sprintf(`data-partial="%d"`, len(table.R))
+		if !found || written >= len(table.R) || written > 50 || !strings.Contains(html, attribute) {
 			t.Errorf("%s: %d rows in the HTML, %d in the data", id, written, len(table.R))
 		}
 		names := regexp.MustCompile(`<th scope="row"><bdi>(.*?)</bdi>`).FindAllStringSubmatch(html, -1)
@@ -361,8 +361,8 @@ func TestLongTables(t *testing.T) {
 	}
 }
 
-// TestSizeOfLargePage bounds what a browser has to read and to keep for 5,000 accounts: it
-// takes seconds from some 100,000 elements on.
+// TestSizeOfLargePage limits the size of a page with 5,000 accounts. From some 100,000 elements on, a browser
+// takes seconds to open it.
 func TestSizeOfLargePage(t *testing.T) {
 	accounts, grants := longtest.Pick(2000, 5000), longtest.Pick(20_000, 70_000)
 	large, _ := crowdPage(t, accounts, 100, grants, nil)
@@ -374,9 +374,8 @@ func TestSizeOfLargePage(t *testing.T) {
 	}
 }
 
-// TestWhoseFile checks whose name a page has: that of the connector if the file is one of
-// its own, nobody's otherwise; and that what a connector knows is used on files of its kind
-// only.
+// TestWhoseFile: a page names the connector only if it wrote the file, and a connector's descriptions are
+// used only for files of its kind.
 func TestWhoseFile(t *testing.T) {
 	other := &baton.Connector{Name: "baton-depot", DisplayName: "Depot", ResourceTypes: []baton.ResourceType{userType,
 		{ID: "depot", DisplayName: "Depot", Description: "A depot."}}, Roles: clubhouse().Roles, Review: clubhouse().Review}
@@ -410,8 +409,7 @@ func TestWhoseFile(t *testing.T) {
 	}
 }
 
-// TestTenant checks that a page is named after the domain that most accounts have, and
-// after nothing where there is none.
+// TestTenant: a page is named after the domain of most accounts, or after nothing.
 func TestTenant(t *testing.T) {
 	for want, addresses := range map[string][]string{
 		"<h1>Clubhouse, b.example</h1>": {"ann@a.example", "bob@b.example", "cy@B.example", "", "not an address", "@", "x@"},
@@ -431,7 +429,7 @@ func TestTenant(t *testing.T) {
 	}
 }
 
-// TestEqualNames checks that accounts of one name are told apart wherever names are listed.
+// TestEqualNames: accounts with equal names are distinguished wherever names are listed.
 func TestEqualNames(t *testing.T) {
 	w := &world{types: clubhouse().ResourceTypes}
 	for _, id := range []string{"ada1", "ada2", "ada3", "bob"} {
@@ -463,8 +461,7 @@ func TestEqualNames(t *testing.T) {
 	}
 }
 
-// TestEventsOnce checks that each event is on the page once: in one table, and in one line
-// of the answers.
+// TestEventsOnce: each event is on the page once, in one table and in one line of the answers.
 func TestEventsOnce(t *testing.T) {
 	whole := page(t, options(t, clubhouse(), twoSyncs(t)))
 	_, answer, _ := strings.Cut(whole, ">What changed since 1 March 2026, 10:01 UTC?</h3>")
@@ -483,7 +480,7 @@ func TestEventsOnce(t *testing.T) {
 	}
 }
 
-// TestAnswersLead: a figure leads to the list of those whom it counts.
+// TestAnswersLead: a figure links to the list that it counts.
 func TestAnswersLead(t *testing.T) {
 	whole := page(t, options(t, clubhouse(), twoSyncs(t)))
 	for question, want := range map[string]string{
@@ -516,7 +513,7 @@ var hostile = []string{
 	`a,b;"c"`, "two\nlines", "'quoted", "日本語 ﷽", "ＡＢＣ", "\u3164", "",
 }
 
-// hostileWorld has each of the names wherever a name can be.
+// hostileWorld uses each of the names wherever a name can be.
 func hostileWorld(names []string) *world {
 	kind := groupType
 	kind.DisplayName, kind.Description = names[0]+"y", names[len(names)-1]
@@ -532,8 +529,8 @@ func hostileWorld(names []string) *world {
 	return w
 }
 
-// TestHostileNames: no name becomes markup, a formula, or a control of what shows it;
-// and none is lost in the records.
+// TestHostileNames: no name becomes markup, a formula, or a control character in the output, and the records
+// keep all of them.
 func TestHostileNames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hostile.c1z")
 	write(t, path, first, club())
@@ -563,19 +560,19 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// controls are runes that change how others show.
+// controls reports whether the rune changes the display of others.
 func controls(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r >= 0xe0000 && r < 0xe1000
 }
 
-// elements are those that the page is made of, and attributes those that they have.
+// elements lists the elements that the page may have, and attributes their attributes.
 var elements = strings.Fields(`html head meta title body a header p h1 h2 h3 h4 dl div dt dd code time nav ul li main section bdi b figure figcaption
 	svg rect span details summary table caption thead tbody tr th td small del ins wbr noscript`)
 
 var attributes = strings.Fields(`lang charset http-equiv content name class href id aria-labelledby aria-label aria-hidden role tabindex scope viewBox
 	preserveAspectRatio x width height rx data-large data-partial data-label open datetime`)
 
-// checkPage reads the page as strictly as XML is read, and allows what the template has.
+// checkPage parses the page strictly as XML and allows only the known elements and attributes.
 func checkPage(t testing.TB, page string) {
 	t.Helper()
 	if strings.Count(page, "<script>") != 1 || strings.Count(page, "<style>") != 1 {
@@ -652,7 +649,7 @@ func checkTables(t testing.TB, o report.Options) {
 	}
 }
 
-// TestPolicy: the page allows nothing but its own style and script, by what they hold.
+// TestPolicy: the policy allows only the page's own style and script, by their hashes.
 func TestPolicy(t *testing.T) {
 	whole := page(t, options(t, clubhouse(), twoSyncs(t)))
 	checkPage(t, whole)
@@ -673,13 +670,13 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// FuzzNames: whatever a name is, the page is made of what the template has.
+// FuzzNames: no name adds markup to the page.
 func FuzzNames(f *testing.F) {
 	for _, name := range hostile {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		name = strings.ToValidUTF8(name, "?") // nothing else can be in a file
+		name = strings.ToValidUTF8(name, "?") // files only hold valid UTF-8
 		path := filepath.Join(t.TempDir(), "f.c1z")
 		write(t, path, first, hostileWorld([]string{name, "Ann", name + name}))
 		o := options(t, clubhouse(), path)

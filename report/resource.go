@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"baton"
+	"baton/internal/english"
 )
 
 // resourceSections returns a section per resource type other than accounts, with the resources and
@@ -37,7 +38,7 @@ func (b *builder) resourceTypes() []string {
 
 func (b *builder) resourceSection(t baton.ResourceType, resources []*resource) section {
 	name := shown(t.DisplayName)
-	s := section{ID: "type-" + anchor(t.ID), Title: plurals(name), Lead: plural(len(resources), lower(name)) + "."}
+	s := section{ID: "type-" + anchor(t.ID), Title: english.Plural(name), Lead: english.Count(len(resources), lower(name)) + "."}
 	slugs := b.slugs(t, resources)
 	if len(t.Ranks) > 0 {
 		labels := make([]string, len(t.Ranks))
@@ -56,7 +57,7 @@ func (b *builder) resourceSection(t baton.ResourceType, resources []*resource) s
 			continue
 		}
 		if len(s.Details) >= b.o.rows() || b.budget <= 0 {
-			s.Cut = "The holders on further " + lower(plurals(name)) + " are in the CSV and JSON forms of this report."
+			s.Cut = "The holders on further " + lower(english.Plural(name)) + " are in the CSV and JSON forms of this report."
 			break
 		}
 		for _, t := range d.Tables {
@@ -104,11 +105,11 @@ func (b *builder) slugs(t baton.ResourceType, resources []*resource) []string {
 	return append(list, rest...)
 }
 
-const maxSlugs = 6 // that have a column of their own
+const maxSlugs = 6 // slugs with their own column
 
 func (b *builder) resourceTable(t baton.ResourceType, resources []*resource, slugs []string, details map[*resource]string) table {
 	name := shown(t.DisplayName)
-	all := table{ID: b.id("t"), Caption: "All " + lower(plurals(name)), Hidden: true, Columns: []column{{name, "w"}}}
+	all := table{ID: b.id("t"), Caption: "All " + lower(english.Plural(name)), Hidden: true, Columns: []column{{name, "w"}}}
 	used := make([]bool, len(t.Columns))
 	hasCreated, hasStatus := false, false
 	for _, one := range resources {
@@ -141,7 +142,7 @@ func (b *builder) resourceTable(t baton.ResourceType, resources []*resource, slu
 		cells := []td{{Head: true, Name: shown(resourceLabel(one)), Link: details[one], Tags: b.resourceTags(one)}}
 		counts := b.countBySlug(one, columns)
 		for _, n := range counts {
-			cells = append(cells, td{Number: number(n)})
+			cells = append(cells, td{Number: english.Number(n)})
 		}
 		if len(t.Ranks) > 0 {
 			labels := make([]string, len(columns))
@@ -224,9 +225,9 @@ func (b *builder) resourceDetail(t *resource, slugs []string) (detail, bool) {
 			}
 			total += len(e.holders)
 			if len(ranks) > 0 {
-				counts = append(counts, number(len(e.holders))+" "+shown(words(slug)))
+				counts = append(counts, english.Number(len(e.holders))+" "+shown(words(slug)))
 			} else {
-				counts = append(counts, plural(len(e.holders), shown(words(slug))))
+				counts = append(counts, english.Count(len(e.holders), shown(words(slug))))
 			}
 			d.Tables = append(d.Tables, b.holderTable(resourceLabel(t), e))
 		}

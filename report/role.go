@@ -59,11 +59,11 @@ func (p *population) rank(m *member) int {
 // tally counts accounts by role.
 type tally struct {
 	accounts, enabled int
-	role              []group // by role, for whom it counts
+	role              []group // by role, for the accounts to which it applies
 	both              group   // several roles
 	none              group   // enabled, without a role
-	dormant           group   // disabled, and holding a role; or anything, where there are no roles
-	unknown           int     // named by a grant only
+	dormant           group   // disabled, and holding a role, or any access if there are no roles
+	unknown           int     // named only by a grant
 }
 
 // group counts people and keeps the first few.
@@ -81,7 +81,7 @@ func (g *group) add(p *population, m *member) {
 	}
 }
 
-// more returns the number of people that are not kept.
+// more returns the number of people that were not kept.
 func (g group) more() int { return g.n - len(g.first) }
 
 func nameOf(m *member) string {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"baton"
+	"baton/internal/english"
 )
 
 // Words for changes, with the class for their colour.
@@ -147,7 +148,7 @@ func (b *builder) roleSection() section {
 		for m := range p.people() {
 			asleep += flag(m.account && m.disabled() && m.roles&(1<<i) != 0)
 		}
-		return []td{{Head: true, Name: shown(r.Name)}, {Text: join(given)}, {Number: number(t.role[i].n)}, {Number: number(asleep)}}
+		return []td{{Head: true, Name: shown(r.Name)}, {Text: join(given)}, {Number: english.Number(t.role[i].n)}, {Number: english.Number(asleep)}}
 	}))
 	for i, r := range p.roles.Roles {
 		if r.Privileged {
@@ -198,12 +199,12 @@ func (p *population) people() iter.Seq[*member] {
 func (b *builder) accountSection() section {
 	t := b.accountTable(b.id("t"), "All accounts", "", func(m *member) bool { return m.account || !m.listed })
 	t.Hidden = true
-	return section{ID: "accounts", Title: "Accounts", Lead: plural(t.Total, "account") + ", those with the most powerful role first.", Tables: []table{t}}
+	return section{ID: "accounts", Title: "Accounts", Lead: english.Count(t.Total, "account") + ", those with the most powerful role first.", Tables: []table{t}}
 }
 
 // accountColumn is a column of a table of accounts. It is left out if it would be empty.
 type accountColumn struct {
-	key string // "" for those of the connector
+	key string // "" for the connector's columns
 	column
 	has  func(*member) bool
 	cell func(*member) td
@@ -269,12 +270,12 @@ func (b *builder) holds(m *member) td {
 	}
 	text := join(list)
 	if more := len(m.holds) - few; more > 0 {
-		text += fmt.Sprintf(" and %s more", number(more))
+		text += fmt.Sprintf(" and %s more", english.Number(more))
 	}
 	return td{Text: text}
 }
 
-// accountTable returns a table of the accounts for which want is true.
+// accountTable returns a table of the accounts for which want returns true.
 func (b *builder) accountTable(id, caption, lead string, want func(*member) bool) table {
 	t := table{ID: id, Caption: caption, Lead: lead, Empty: "Nobody."}
 	all := b.people()

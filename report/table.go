@@ -3,18 +3,20 @@ package report
 import (
 	"fmt"
 	"iter"
+
+	"baton/internal/english"
 )
 
 // table is a table of the page. Its first rows are in the HTML. If it has more, all rows are in the
 // data of the page, for the script. Rows are made while they are written.
 type table struct {
 	ID, Caption, Lead string
-	Hidden            bool // the caption is for those who do not see the heading
+	Hidden            bool // the caption is for screen readers only
 	Columns           []column
 	Rows              iter.Seq[[]td]
-	People            *peopleRows // what the data have in place of Rows
-	Total, Shown      int         // all rows, and those on the page
-	Static            int         // of those, how many are in the HTML
+	People            *peopleRows // replaces Rows in the data
+	Total, Shown      int         // number of all rows, and of those on the page
+	Static            int         // number of rows in the HTML
 	Empty             string
 }
 
@@ -57,7 +59,7 @@ func (t table) Cut() string {
 	if t.Shown >= t.Total {
 		return ""
 	}
-	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Shown), number(t.Total))
+	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", english.Number(t.Shown), english.Number(t.Total))
 }
 
 // Paper returns a note about rows that are not in the HTML.
@@ -66,9 +68,9 @@ func (t table) Paper() string {
 	case !t.Partial():
 		return ""
 	case t.Static == 0:
-		return plural(t.Total, "row") + ", which are in the CSV and JSON forms of this report."
+		return english.Count(t.Total, "row") + ", which are in the CSV and JSON forms of this report."
 	}
-	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", number(t.Static), number(t.Total))
+	return fmt.Sprintf("The first %s of %s rows. All of them are in the CSV and JSON forms of this report.", english.Number(t.Static), english.Number(t.Total))
 }
 
 // rows returns the rows of a table, up to the limit.

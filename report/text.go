@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"baton"
-	"baton/internal/english"
 )
 
 // Limits of texts on the page. Longer ones are cut, with a mark.
@@ -90,7 +89,7 @@ func blank(r rune) bool {
 
 func starts(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠", r) }
 
-// day and moment format a time for the page; empty for no time.
+// day and moment format a time for the page. The zero time gives "".
 func day(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -121,12 +120,7 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// number, plural and plurals format counts.
-func number(n int) string              { return english.Number(n) }
-func plural(n int, noun string) string { return english.Count(n, noun) }
-func plurals(noun string) string       { return english.Plural(noun) }
-
-// statusWords returns a status in words.
+// statusWord returns a status in words.
 func statusWord(s baton.Status) string {
 	switch s {
 	case baton.StatusEnabled:

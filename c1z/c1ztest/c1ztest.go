@@ -1,4 +1,4 @@
-// Package c1ztest helps tests to look into a c1z file.
+// Package c1ztest reads c1z files for tests.
 package c1ztest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"baton/c1z"
 )
 
-// Rows are the rows of one sync, each table in the order in which it was written.
+// Rows holds the rows of one sync, each table in the order in which it was written.
 type Rows struct {
 	Types        []baton.ResourceType
 	Resources    []c1z.Resource
@@ -47,7 +47,7 @@ func collect[T any](to *[]T, seq iter.Seq2[T, error]) error {
 	return nil
 }
 
-// ResourcesOf are the resources of a type.
+// ResourcesOf returns the resources of a type.
 func (r Rows) ResourcesOf(resourceType string) (of []baton.Resource) {
 	for _, one := range r.Resources {
 		if one.ID.Type == resourceType {
@@ -57,7 +57,7 @@ func (r Rows) ResourcesOf(resourceType string) (of []baton.Resource) {
 	return of
 }
 
-// GrantsOf are the grants on resources of a type.
+// GrantsOf returns the grants on resources of a type.
 func (r Rows) GrantsOf(resourceType string) (of []c1z.Grant) {
 	for _, g := range r.Grants {
 		if g.Resource.Type == resourceType {
@@ -67,7 +67,7 @@ func (r Rows) GrantsOf(resourceType string) (of []c1z.Grant) {
 	return of
 }
 
-// IDs are the external ids of the resources, the entitlements and the grants.
+// IDs returns the external ids of the resources, the entitlements and the grants.
 func (r Rows) IDs() (ids []string) {
 	for _, one := range r.Resources {
 		ids = append(ids, one.ID.String())
@@ -81,8 +81,7 @@ func (r Rows) IDs() (ids []string) {
 	return ids
 }
 
-// Facts are the ids of all rows, with the profiles of resources and the metadata of grants,
-// sorted.
+// Facts returns the ids of all rows, with the profiles of resources and the metadata of grants, sorted.
 func (r Rows) Facts() (facts []string) {
 	for _, one := range r.Resources {
 		facts = append(facts, fmt.Sprint(one.ID, one.Profile))

@@ -10,8 +10,8 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// Rewrite runs SQL statements on the database in the file at path. It makes files with
-// rows that this project does not write, such as those of other programs or damaged ones.
+// Rewrite runs SQL statements on the database in the file at path. It creates rows that this project does not
+// write, such as those of other programs or damaged ones.
 func Rewrite(path string, statements ...string) error {
 	const magic = "C1ZF\x00"
 	packed, err := os.ReadFile(path)

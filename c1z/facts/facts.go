@@ -38,7 +38,7 @@ type Rows interface {
 	Grants(context.Context) iter.Seq2[c1z.Grant, error]
 }
 
-// sortMemory bounds what sorting takes, in bytes. What does not fit goes to a scratch file.
+// sortMemory limits the memory for sorting, in bytes. The rest goes to a scratch file.
 const sortMemory = 8 << 20
 
 // WriteFile writes the facts of one sync of a file: the finished one of any type that ended
@@ -92,7 +92,7 @@ func Write(ctx context.Context, w io.Writer, info c1z.SyncInfo, rows Rows, dir s
 	return out.Flush()
 }
 
-// lines sorts lines. None holds a zero byte, which ends each while it is sorted.
+// lines sorts lines. A zero byte, which no line contains, ends each line during the sort.
 type lines struct {
 	sorter *extsort.Sorter
 	buf    []byte
@@ -182,7 +182,7 @@ func quote(field string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// name is a resource as "type/id"; empty for none.
+// name formats a resource as "type/id", or "" if there is none.
 func name(id baton.ResourceID) string {
 	if id == (baton.ResourceID{}) {
 		return ""
@@ -197,7 +197,7 @@ func list(items []string) string {
 	return strings.Join(items, ",")
 }
 
-// traitNames are the traits of the protocol, by number.
+// traitNames holds the traits of the protocol, by number.
 var traitNames = [...]string{1: "USER", "GROUP", "ROLE", "APP", "SECRET", "SECURITY_INSIGHT", "SCOPE_BINDING", "VENDOR",
 	"VENDOR_AGREEMENT", "LICENSE_PROFILE", "AGENT", "MANAGED_DEVICE"}
 
@@ -208,7 +208,7 @@ func traitName(t baton.Trait) string {
 	return strconv.Itoa(int(t))
 }
 
-// purposeNames are the purposes of the protocol, by number.
+// purposeNames holds the purposes of the protocol, by number.
 var purposeNames = [...]string{"", "ASSIGNMENT", "PERMISSION", "OWNERSHIP"}
 
 func purposeName(p baton.Purpose) string {

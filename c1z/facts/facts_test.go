@@ -28,9 +28,8 @@ func factsOf(t *testing.T, path string) string {
 	return out.String()
 }
 
-// TestRecorded reads files of official programs of several releases, and holds their facts
-// against those that the official programs list. Files of another storage engine are refused
-// by its name.
+// TestRecorded reads files of official programs of several releases, and compares their facts with the output
+// of the official programs. Files of another storage engine are refused, and the error names the engine.
 func TestRecorded(t *testing.T) {
 	for _, dir := range []string{"c1z-forms", "c1z-v3"} {
 		files, err := filepath.Glob(filepath.Join(fixture.Recorded(t, dir), "*.c1z"))
@@ -69,8 +68,8 @@ func recorded(t *testing.T, path string) {
 	}
 	text := string(want)
 	if strings.HasSuffix(name, "odd") {
-		// The facts are those of its conversion, which keeps what is in the column expansion
-		// here among the annotations.
+		// The facts are those of the converted file, which keeps the content of the column expansion among
+		// the annotations.
 		text = strings.Replace(text, "\tGrantExpandable\t", "\t\t", 1)
 	}
 	if diff := cmp.Diff(text, factsOf(t, path)); diff != "" {
@@ -78,11 +77,11 @@ func recorded(t *testing.T, path string) {
 	}
 }
 
-// slim replaces the messages of grants by ones that say no more than their id.
+// slim replaces the messages of grants by messages with only an id.
 const slim = `update v1_grants set data = cast(x'1a' || char(length(external_id)) || external_id as blob)`
 
-// TestForms writes one sync in the forms in which other programs do, or could. Its facts are
-// always the same.
+// TestForms writes one sync in the forms of other programs, existing or possible. Its facts are always the
+// same.
 func TestForms(t *testing.T) {
 	want := "sync\t" + fixture.First + "\tfull\tfinished\n" +
 		"entitlement\tgroup:g1:member\tgroup/g1\tAdmins member\tmember\tASSIGNMENT\tuser\n" +
@@ -158,7 +157,7 @@ func TestForms(t *testing.T) {
 			if name == "columns in front" || name == "no principal columns" {
 				return // a later sync needs all columns that each release has written
 			}
-			// A later sync keeps the rows as they are.
+			// A later sync keeps the rows unchanged.
 			fixture.Write(t, path, fixture.Full(fixture.Second), fixture.SmallSync())
 			s, err := fixture.Open(t, path).Sync(fixture.First)
 			if err != nil {
@@ -175,7 +174,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// checkGrantRows holds the undecoded grants of every sync of a file against the decoded ones.
+// checkGrantRows compares the undecoded grants of every sync in a file with the decoded ones.
 func checkGrantRows(t *testing.T, path string) {
 	t.Helper()
 	for _, s := range fixture.Open(t, path).Syncs() {
@@ -204,7 +203,7 @@ func checkGrantRows(t *testing.T, path string) {
 	}
 }
 
-// TestStated reads the numbers of rows that a writer stated.
+// TestStated reads the row counts that a writer recorded.
 func TestStated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
@@ -223,7 +222,7 @@ func TestStated(t *testing.T) {
 	}
 }
 
-// TestExpandable reads the column to which official writers move the annotation.
+// TestExpandable reads the column into which official writers move the annotation.
 func TestExpandable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
@@ -242,7 +241,7 @@ func TestExpandable(t *testing.T) {
 	}
 }
 
-// TestWriteFileChooses shows the finished sync of any type that ended last.
+// TestWriteFileChooses: of all types, the finished sync that ended last is printed.
 func TestWriteFileChooses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
@@ -294,7 +293,7 @@ func (o odd) Grants(context.Context) iter.Seq2[c1z.Grant, error] {
 	}
 }
 
-// TestQuote writes what would break lines and fields as Go quotes it, and nothing else so.
+// TestQuote quotes characters that would break lines and fields, and nothing else.
 func TestQuote(t *testing.T) {
 	var out bytes.Buffer
 	if err := facts.Write(t.Context(), &out, c1z.SyncInfo{ID: "id", Type: c1z.Partial}, odd{}, ""); err != nil {

@@ -14,8 +14,8 @@ import (
 	"baton"
 )
 
-// tenant makes up rows as an upstream has them: accounts and courses with UUIDs, who has
-// completed or started which, in no order.
+// tenant generates the rows of an upstream: accounts and courses with UUIDs, and who has completed or started
+// which course, in random order.
 type tenant struct {
 	users, courses []string
 	types          []writer.Row
@@ -37,7 +37,7 @@ func newTenant(users, courses int) *tenant {
 	return t
 }
 
-// each gives all rows, each as the page log would.
+// each passes all rows to fn, in the form of the page log.
 func (t *tenant) each(grants int, fn func(writer.Row) error) error {
 	var buf []byte
 	var failed error
@@ -81,9 +81,9 @@ func (t *tenant) each(grants int, fn func(writer.Row) error) error {
 	return failed
 }
 
-// BenchmarkSeal seals a tenant of so many accounts, a tenth as many courses and ten times
-// as many grants, once into no file and once beside the sync before. Peak memory is the
-// process's, so run one at a time. What the rows themselves cost is BenchmarkRows.
+// BenchmarkSeal seals a tenant with that many accounts, a tenth as many courses and ten times as many grants,
+// once into a new file and once beside the previous sync. Peak memory is that of the process, so run one at a
+// time. BenchmarkRows measures the cost of the rows themselves.
 func BenchmarkSeal(b *testing.B) {
 	for _, users := range []int{1_000, 10_000, 100_000} {
 		for _, beside := range []string{"nothing", "the sync before"} {
@@ -114,7 +114,7 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// BenchmarkRows makes the rows of BenchmarkSeal without writing them.
+// BenchmarkRows generates the rows of BenchmarkSeal without writing them.
 func BenchmarkRows(b *testing.B) {
 	for _, users := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprint(users), func(b *testing.B) {

@@ -17,8 +17,8 @@ import (
 	"baton/internal/disk"
 )
 
-// firstPage returns a page with that number of cells, and that much space between them and their
-// pointers, and noise elsewhere.
+// firstPage returns a page with that number of cells, that much space between them and their pointers, and
+// noise elsewhere.
 func firstPage(r *rand.Rand, cells, space int) []byte {
 	b := noise(r, 4096)
 	b[100] = 5
@@ -67,8 +67,8 @@ func framed(t *testing.T, head, content []byte) []byte {
 	return b
 }
 
-// TestFrame: one frame that says how much is in it and what its checksum is, with a
-// window that every reader accepts, whatever the first pages are that come last.
+// TestFrame: the result is one frame that states its size and checksum, with a window that every reader
+// accepts, whatever the first pages, which come last, contain.
 func TestFrame(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, test := range []struct{ head, content int }{
@@ -122,7 +122,7 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// TestFrameWithoutRoom: a first page that is full is an error and no wrong checksum.
+// TestFrameWithoutRoom: a full first page is an error and does not lead to a wrong checksum.
 func TestFrameWithoutRoom(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	out, err := disk.Begin(disk.OS{}, filepath.Join(t.TempDir(), "f.c1z"))
@@ -140,8 +140,8 @@ func TestFrameWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestFrameWithoutDisk: what comes of the packer's work, the next one to hand over learns,
-// or who ends the frame; and nobody waits for good.
+// TestFrameWithoutDisk: an error of the compressor reaches the next write, or the end of the frame, and
+// nothing waits forever.
 func TestFrameWithoutDisk(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, size := range []int64{1, loadSize / 2, 3*loadSize + 4096, 7 * loadSize} {

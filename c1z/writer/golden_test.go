@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestGolden pins the schema and every byte of the rows.
+// TestGolden compares the schema and every byte of the rows with golden files.
 func TestGolden(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
@@ -36,8 +36,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestSchemaAsRecorded compares the names of all tables, columns and indexes with
-// those of an official file. Columns that are newer than it are named here.
+// TestSchemaAsRecorded compares the names of all tables, columns and indexes with those of an official file.
+// Newer columns are listed here.
 func TestSchemaAsRecorded(t *testing.T) {
 	const shape = `select m.type || ' ' || m.tbl_name || ' ' || m.name || ' ' || c.name
 		from sqlite_schema m join pragma_table_info(m.name) c
@@ -57,8 +57,8 @@ func TestSchemaAsRecorded(t *testing.T) {
 	}
 }
 
-// TestGoldenBytes pins the database in files of odd rows, byte for byte: of one sync, and of
-// two beside each other.
+// TestGoldenBytes compares the databases of files with unusual rows byte for byte: one sync, and two in one
+// file.
 func TestGoldenBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	r := rand.New(rand.NewPCG(11, 12))

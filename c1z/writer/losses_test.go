@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// people are accounts from one number up to another.
+// people returns accounts from one number up to another.
 func people(from, to int) (rows []writer.Row) {
 	for i := from; i < to; i++ {
 		rows = append(rows, fixture.Row(writer.ResourceRow(fixture.Account(fmt.Sprintf("u%03d", i), "Ann"))))
@@ -20,8 +20,7 @@ func people(from, to int) (rows []writer.Row) {
 	return rows
 }
 
-// TestLosses goes by identities: as many rows as before are no comfort if they are
-// others.
+// TestLosses compares identities: the same number of rows with other ids is a loss.
 func TestLosses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), append(fixture.SmallSync(), people(100, 200)...))
@@ -74,8 +73,7 @@ func common(a, b []string) (n int) {
 	return n
 }
 
-// TestPreviousElsewhere compares with a file that is not the one to be written, and
-// leaves it alone.
+// TestPreviousElsewhere compares with a file other than the one to be written, and does not modify it.
 func TestPreviousElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	base, path := filepath.Join(dir, "base.c1z"), filepath.Join(dir, "sync.c1z")

@@ -21,7 +21,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// model is a sync as it is meant, worked out with maps from rows in the order of adding.
+// model is the expected sync, computed with maps from rows in the order of adding.
 type model struct {
 	rows       map[string]writer.Row // by table and external id
 	dangling   int
@@ -112,7 +112,7 @@ func store(t *testing.T, like string, syncs map[string]*model) *sqlite.Conn {
 	return conn
 }
 
-// oddRows are rows whose ids begin with one another, hold what separates ids, or repeat.
+// oddRows returns rows whose ids are prefixes of each other, contain separators, or repeat.
 func oddRows(r *rand.Rand, n int) (rows []writer.Row) {
 	id := func() string {
 		s := fmt.Sprint(r.IntN(n))
@@ -142,7 +142,7 @@ func oddRows(r *rand.Rand, n int) (rows []writer.Row) {
 		e := baton.EntitlementID{Resource: baton.ResourceID{Type: "course", ID: courses[r.IntN(min(n, 8))]}, Slug: slugs[r.IntN(len(slugs))]}
 		g := baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: baton.ResourceID{Type: "user", ID: id()}}, ResourceName: fmt.Sprint(r.IntN(2))}
 		if split && r.IntN(10) == 0 {
-			g.ID.Principal = baton.ResourceID{Type: "user:" + id(), ID: fmt.Sprint(r.IntN(3))} // an id may be read in two ways
+			g.ID.Principal = baton.ResourceID{Type: "user:" + id(), ID: fmt.Sprint(r.IntN(3))} // an ambiguous id
 		}
 		if r.IntN(3) == 0 {
 			g.Metadata = baton.Profile{"date": strings.Repeat("long ", r.IntN(1500))}
@@ -153,7 +153,7 @@ func oddRows(r *rand.Rand, n int) (rows []writer.Row) {
 	return rows
 }
 
-// changed is how two syncs differ in a table.
+// changed returns the difference of two syncs in a table.
 func changed(t writer.Table, before, now *model) (c writer.Change) {
 	for k, r := range now.rows {
 		old, there := before.rows[k]
@@ -173,15 +173,14 @@ func changed(t writer.Table, before, now *model) (c writer.Change) {
 	return c
 }
 
-// TestLibraryAgrees seals odd rows beside those of syncs before and holds the file against
-// what the library makes of what is meant: every row of every table, and what each index
-// lists.
+// TestLibraryAgrees seals unusual rows beside previous syncs and compares the file with a file that the
+// library wrote from the model: every row of every table, and the content of each index.
 func TestLibraryAgrees(t *testing.T) {
 	dangling, superseded := 0, 0
 	for seed := range longtest.Pick[uint64](3, 6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
-			writer.SetPartitionSize(t, 1+r.IntN(30)) // seldom all in one
+			writer.SetPartitionSize(t, 1+r.IntN(30)) // rarely all in one
 			path := filepath.Join(t.TempDir(), "sync.c1z")
 			syncs, before := map[string]*model{}, (*model)(nil)
 			for _, id := range []string{fixture.First, fixture.Second, fixture.Third} {
@@ -219,7 +218,7 @@ func TestLibraryAgrees(t *testing.T) {
 	}
 }
 
-// agrees holds a file against what the library makes of the syncs.
+// agrees compares a file with the one that the library writes from the syncs.
 func agrees(t *testing.T, path string, syncs map[string]*model) {
 	t.Helper()
 	const rowsOf = `select external_id, sync_id, data, discovered_at, resource_type_id`

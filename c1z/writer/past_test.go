@@ -15,9 +15,9 @@ import (
 	"baton/internal/longtest"
 )
 
-// TestPastAsTheLibrary seals a sync beside two others, of which tables are read as they lie
-// where that can be done, and beside the same ones in a file that nobody reads but the
-// library. What comes out is the same, whatever somebody has done to them.
+// TestPastAsTheLibrary seals a sync beside two others, whose tables are scanned if possible, and beside the
+// same ones in a file that only the library reads. The results are the same, whatever changes were made to
+// the tables.
 func TestPastAsTheLibrary(t *testing.T) {
 	respelt := []string{"pragma writable_schema = on", "update sqlite_schema set sql = replace(sql, 'CREATE TABLE v1', 'CREATE TABLE  v1')"}
 	r := rand.New(rand.NewPCG(4, 4))
@@ -65,7 +65,7 @@ func TestPastAsTheLibrary(t *testing.T) {
 		"reals":                    {[]string{"update v1_resources set discovered_at = 1.5"}, false},
 		"blobs for text":           {[]string{"update v1_entitlements set resource_id = cast(resource_id as blob)"}, false},
 		"text for blobs":           {[]string{"update v1_grants set data = cast('text' as text)"}, false},
-		"another column":           {[]string{"alter table v1_grants add column more text default 'x'"}, true}, // of the other tables
+		"another column":           {[]string{"alter table v1_grants add column more text default 'x'"}, true}, // other tables are scanned
 		"larger pages":             {[]string{"pragma page_size = 8192", "vacuum"}, false},
 		"smaller pages":            {[]string{"pragma page_size = 512", "vacuum"}, false},
 	} {
@@ -88,8 +88,7 @@ func TestPastAsTheLibrary(t *testing.T) {
 	}
 }
 
-// TestCreateTakesOver: a file that is open already is not unpacked again, unless it is
-// another one by now.
+// TestCreateTakesOver: an open file is not unpacked again, unless another file has replaced it.
 func TestCreateTakesOver(t *testing.T) {
 	for name, between := range map[string]struct {
 		change func(path string)

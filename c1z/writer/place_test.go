@@ -12,8 +12,8 @@ import (
 	"baton"
 )
 
-// TestAddFrom makes the same file of rows that are read from two places as of rows that
-// were handed over, and of two rows with the same id it takes the one of the first place.
+// TestAddFrom: rows that are read from two places give the same file as rows in memory, and of two rows with
+// the same id the one in the first place is kept.
 func TestAddFrom(t *testing.T) {
 	handed := filepath.Join(t.TempDir(), "sync.c1z")
 	rows := fixture.SmallSync()
@@ -52,7 +52,7 @@ func TestAddFrom(t *testing.T) {
 	}
 }
 
-// TestPlaceChanged finds another row where one was added, and none at all.
+// TestPlaceChanged: the place of a row contains another row, or none.
 func TestPlaceChanged(t *testing.T) {
 	ann, bob := fixture.Row(writer.ResourceRow(fixture.Account("u1", "Ann"))), fixture.Row(writer.ResourceRow(fixture.Account("u2", "Bob")))
 	whole := ann.Append(nil)

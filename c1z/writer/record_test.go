@@ -14,9 +14,8 @@ import (
 	"baton"
 )
 
-// TestRecords encodes rows one after the other, of which grants have this and that in
-// common, and reads each as it was by itself. Now and then the encoder begins anew, and
-// what it then says can be read without what came before.
+// TestRecords encodes rows in sequence, whose grants share various parts, and checks that each decodes to the
+// original. Sometimes the encoder restarts, and later records can be decoded without the earlier ones.
 func TestRecords(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 3))
 	one := func(of ...string) string { return of[r.IntN(len(of))] }
@@ -36,7 +35,7 @@ func TestRecords(t *testing.T) {
 		case 1:
 			ent := baton.Entitlement{ID: baton.EntitlementID{Resource: baton.ResourceID{Type: "group", ID: "g"}, Slug: "member"}}
 			want, err = fixture.Row(writer.EntitlementRow(ent, nil)), e.Entitlement(ent, nil)
-		case 2: // what cannot be written changes nothing
+		case 2: // a row that cannot be encoded changes nothing
 			if err := e.Grant(baton.Grant{ID: baton.GrantID{Principal: baton.ResourceID{Type: "user", ID: "a"}}}); baton.KindOf(err) != baton.Invalid {
 				t.Fatalf("a grant of nothing: %v", err)
 			}
@@ -64,8 +63,7 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// TestRecordLengths pins how much of a membership is left out, by what it has in common
-// with the one before.
+// TestRecordLengths checks how much of a grant is omitted, by the parts that it shares with the previous one.
 func TestRecordLengths(t *testing.T) {
 	grant := func(group, user string) baton.Grant {
 		return baton.Grant{ResourceName: "Team " + group, ID: baton.GrantID{
@@ -121,8 +119,8 @@ func TestDecoderRefuses(t *testing.T) {
 	}
 }
 
-// FuzzDecoder reads records, each after its length in a byte. What can be read is encoded
-// again, and read as the same.
+// FuzzDecoder reads records, each prefixed by its length in one byte. A decoded record is encoded again and
+// decodes to the same row.
 func FuzzDecoder(f *testing.F) {
 	add := func(records ...string) {
 		var b []byte
@@ -155,7 +153,7 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-// TestLargeTails adds grants whose tails are more than should wait at a time.
+// TestLargeTails adds grants whose tails exceed the size of a batch.
 func TestLargeTails(t *testing.T) {
 	rows := fixture.SmallSync()
 	want := 0

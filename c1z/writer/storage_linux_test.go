@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestFullDisk runs out of space while the finished database is packed: in a mount
-// namespace of its own, on a file system that is too small.
+// TestFullDisk runs out of space while the finished database is compressed: in a mount namespace, on a file
+// system that is too small.
 func TestFullDisk(t *testing.T) {
 	if dir := os.Getenv(child); dir != "" {
 		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {

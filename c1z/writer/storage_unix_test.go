@@ -24,8 +24,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// These tests run parts of themselves in a process of their own, which says by this
-// variable what it is for.
+// These tests run parts of themselves in a child process. This variable tells the child its task.
 const child = "C1Z_TEST_CHILD"
 
 func startChild(t *testing.T, test, task string) *exec.Cmd {
@@ -39,7 +38,7 @@ func startChild(t *testing.T, test, task string) *exec.Cmd {
 	return cmd
 }
 
-// incompressible are rows that fill a disk.
+// incompressible returns rows that fill a disk.
 func incompressible(n int) []writer.Row {
 	r := rand.New(rand.NewPCG(1, 2))
 	var rows []writer.Row
@@ -54,8 +53,8 @@ func incompressible(n int) []writer.Row {
 	return rows
 }
 
-// TestFullScratch runs out of space while grants are added. The limit on the size of a
-// file is the same to a program as a disk that is full.
+// TestFullScratch runs out of space while grants are added. For a program, a limit on the size of files is
+// the same as a full disk.
 func TestFullScratch(t *testing.T) {
 	if path := os.Getenv(child); path != "" {
 		signal.Ignore(syscall.SIGXFSZ)
@@ -95,12 +94,11 @@ func storageError(t *testing.T, err error) {
 	}
 }
 
-// killAt says at which operation of its disk the child of TestKilled dies.
+// killAt is the variable with the disk operation at which the child of TestKilled dies.
 const killAt = "C1Z_TEST_KILL_AT"
 
-// TestKilled kills a process that seals one sync after the other, each time at a later
-// operation of its disk: there is always a whole file, and the next process goes on from
-// it.
+// TestKilled kills a process that seals one sync after another, each time at a later disk operation: there is
+// always a complete file, and the next process continues with it.
 func TestKilled(t *testing.T) {
 	if path := os.Getenv(child); path != "" {
 		at, err := strconv.Atoi(os.Getenv(killAt))
@@ -133,8 +131,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// sealThree seals one sync after the other and says how many operations of the disk that
-// took; before hears of each by its number.
+// sealThree seals three syncs and returns the number of disk operations. before is called with the number of
+// each.
 func sealThree(path string, before func(n int)) (operations int, err error) {
 	fsys, err := disktest.New(filepath.Dir(path))
 	if err != nil {
@@ -173,12 +171,12 @@ func TestUnwritable(t *testing.T) {
 	_, err = writer.Create(filepath.Join(dir, "sync.c1z"), opt)
 	storageError(t, err)
 	opt.TempDir = dir
-	// Found out late, with everything else written.
+	// The error comes late, after everything else was written.
 	_, err = fixture.Create(t, filepath.Join(missing, "sync.c1z"), opt, fixture.SmallSync()).Seal(context.Background(), fixture.Ended(fixture.First))
 	storageError(t, err)
 
 	if os.Getuid() == 0 {
-		return // whom no permission stops
+		return // root ignores permissions
 	}
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func TestReviewBeforeSeal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	fixture.Write(t, path, fixture.Full(fixture.First), append(fixture.SmallSync(), fixture.Row(writer.ResourceRow(fixture.Account("u9", "Old")))))
 	w := fixture.Create(t, path, fixture.Full(fixture.Second), fixture.SmallSync())
-	fixture.CheckSmallSync(t, w) // the old account is not among the new rows
+	fixture.CheckSmallSync(t, w) // the removed account is not in the new sync
 	if err := w.Add(fixture.Row(writer.ResourceRow(fixture.Account("u3", "Late")))); baton.KindOf(err) != baton.Internal {
 		t.Errorf("a row was added after the review: %v", err)
 	}
@@ -88,7 +88,7 @@ func TestReviewBeforeSeal(t *testing.T) {
 	}
 }
 
-// TestDeterministic: the same facts are the same bytes and no change.
+// TestDeterministic: the same facts give the same bytes and no changes.
 func TestDeterministic(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a.c1z"), filepath.Join(dir, "b.c1z")
@@ -108,11 +108,11 @@ func TestChanges(t *testing.T) {
 	fixture.Write(t, path, fixture.Full(fixture.First), fixture.SmallSync())
 	rows := fixture.SmallSync()
 	rows[2] = fixture.Row(writer.ResourceRow(fixture.Account("u1", "Anna")))           // renamed
-	rows[3] = fixture.Row(writer.ResourceRow(fixture.Account("u3", "Cid")))            // u2 left, u3 came
-	rows[7] = fixture.Row(writer.GrantRow(fixture.Membership("u3")))                   // likewise
-	rows = append(rows, fixture.Row(writer.ResourceRow(fixture.Account("u4", "Dee")))) // came
+	rows[3] = fixture.Row(writer.ResourceRow(fixture.Account("u3", "Cid")))            // u2 removed, u3 added
+	rows[7] = fixture.Row(writer.GrantRow(fixture.Membership("u3")))                   // the same for grants
+	rows = append(rows, fixture.Row(writer.ResourceRow(fixture.Account("u4", "Dee")))) // added
 	opt := fixture.Full(fixture.Second)
-	opt.KeepSyncs = 1 // compared also when the sync before is not kept
+	opt.KeepSyncs = 1 // the previous sync is compared even if it is not kept
 	sealed := fixture.Write(t, path, opt, rows)
 	want := writer.Changes{
 		Resources: writer.Change{Created: 2, Deleted: 1, Modified: 1},
@@ -245,7 +245,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// TestAbort: whoever gives up leaves the directory as it was.
+// TestAbort: after Abort the directory is unchanged.
 func TestAbort(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
@@ -282,7 +282,7 @@ func TestCanceled(t *testing.T) {
 	unchanged(t, path, before)
 }
 
-// unchanged: the file has these bytes and is alone in its directory.
+// unchanged checks that the file has these bytes and is alone in its directory.
 func unchanged(t *testing.T, path string, want []byte) {
 	t.Helper()
 	got, err := os.ReadFile(path)
@@ -295,7 +295,7 @@ func unchanged(t *testing.T, path string, want []byte) {
 	}
 }
 
-// TestLeftOver: what a killed process left beside the file does no harm.
+// TestLeftOver: files that a killed process left do not affect the next sync.
 func TestLeftOver(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
@@ -309,7 +309,7 @@ func TestLeftOver(t *testing.T) {
 	}
 }
 
-// TestScratchDirectory: nothing but the result appears beside the file.
+// TestScratchDirectory: only the result appears beside the file.
 func TestScratchDirectory(t *testing.T) {
 	dir, tmp := t.TempDir(), t.TempDir()
 	path := filepath.Join(dir, "sync.c1z")
@@ -329,7 +329,7 @@ func TestScratchDirectory(t *testing.T) {
 	}
 }
 
-// TestOlderFile: syncs of an older writer are carried over, with what they have.
+// TestOlderFile: syncs of an older writer are carried over with all their columns.
 func TestOlderFile(t *testing.T) {
 	for _, name := range []string{"scim-v1.c1z", "percipio-v1.c1z"} {
 		t.Run(name, func(t *testing.T) {

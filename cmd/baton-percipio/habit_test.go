@@ -9,8 +9,8 @@ import (
 	"baton/sandbox/percipio"
 )
 
-// TestOfficialConfigurationWorks: what somebody has set for the official connector, in
-// a file and in the environment, is taken over as it is.
+// TestOfficialConfigurationWorks: settings for the official connector, in a file and in the environment, work
+// unchanged.
 func TestOfficialConfigurationWorks(t *testing.T) {
 	sandbox := percipio.New(percipio.Options{})
 	server := httptest.NewServer(sandbox)

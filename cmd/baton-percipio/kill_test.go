@@ -9,8 +9,8 @@ import (
 
 func TestMain(m *testing.M) { clitest.Main(m, program()) }
 
-// TestKilledAtAnyRequest also breaks the first download off, so that some of its rows are
-// durable when the second is requested.
+// TestKilledAtAnyRequest also interrupts the first download, so that some of its rows are committed when the
+// second is requested.
 func TestKilledAtAnyRequest(t *testing.T) {
 	org := sandboxed.New(sandboxed.Options{Users: 40, Courses: 150, Rows: 6000, Token: "sandbox-token-0123456789"})
 	faults := func(names ...string) {

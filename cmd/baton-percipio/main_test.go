@@ -19,7 +19,7 @@ func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr s
 
 func TestDescriptions(t *testing.T) { clitest.Descriptions(t, program()) }
 
-// TestDemo runs the first command that a newcomer runs.
+// TestDemo runs the first command of a newcomer.
 func TestDemo(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := run(t, nil, "demo")
@@ -43,7 +43,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestSandboxOfAnySize makes organisations up as the flags say.
+// TestSandboxOfAnySize generates organisations of the sizes in the flags.
 func TestSandboxOfAnySize(t *testing.T) {
 	for _, sizes := range []map[string]int{nil, {"users": 3}, {"courses": 7}, {"users": 3, "rows": 7}} {
 		o := cli.SandboxOptions{Sizes: sizes}
@@ -57,8 +57,7 @@ func TestSandboxOfAnySize(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrong: one line, with the fix, another exit code than 0, and the file that
-// is there stays.
+// TestWhatIsWrong: an error is one line with a fix and a nonzero exit code, and an existing file stays.
 func TestWhatIsWrong(t *testing.T) {
 	for _, tc := range []struct {
 		name, fault, env, says string
@@ -97,7 +96,7 @@ func TestWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestDemoOfAnySize checks that each size works alone.
+// TestDemoOfAnySize: each size flag works alone.
 func TestDemoOfAnySize(t *testing.T) {
 	for args, want := range map[string]string{
 		"--users 100":   "user    100 resources\n",

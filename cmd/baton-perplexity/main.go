@@ -27,7 +27,7 @@ func program() cli.Program {
 	}
 }
 
-// offline knows what the settings say of role groups.
+// offline returns the connector with the settings of role groups.
 func offline(v baton.Values) (*baton.Connector, error) {
 	cfg, err := perplexity.Configure(v)
 	return perplexity.New(cfg), err

@@ -16,7 +16,7 @@ func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr s
 
 func TestDescriptions(t *testing.T) { clitest.Descriptions(t, program()) }
 
-// TestDemo runs the first command that a newcomer runs.
+// TestDemo runs the first command of a newcomer.
 func TestDemo(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := run(t, nil, "demo")
@@ -54,7 +54,7 @@ func TestUnknownFault(t *testing.T) {
 	}
 }
 
-// TestDemoOfAnySize checks that each size works alone, and that a size without effect is refused.
+// TestDemoOfAnySize: each size flag works alone, and a size without effect is refused.
 func TestDemoOfAnySize(t *testing.T) {
 	for args, want := range map[string]string{
 		"--users 100":                                "group  12 resources, 12 entitlements, 199 grants",

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestReportKnowsTheRoles: the settings that say which group means Admin hold for a
-// report, too, without any that lead to the upstream.
+// TestReportKnowsTheRoles: the settings of the Admin group apply to a report, too, without the settings of
+// the upstream.
 func TestReportKnowsTheRoles(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if code, _, stderr := run(t, nil, "demo"); code != 0 {
@@ -33,8 +33,8 @@ func TestReportKnowsTheRoles(t *testing.T) {
 	}
 }
 
-// TestOneCountOfAdmins checks that the summary of a sync, the page and the table agree on
-// how many accounts have each role, whatever is known of the priority.
+// TestOneCountOfAdmins: the summary of a sync, the page and the table agree on the number of accounts with
+// each role, whatever is known about the priority.
 func TestOneCountOfAdmins(t *testing.T) {
 	for _, args := range [][]string{{"demo"}, {"demo", "--users", "400"}, {"demo", "--users", "300", "--groups", "5"}} {
 		for _, priority := range []string{"", "admin", "member"} {

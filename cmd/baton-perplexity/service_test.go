@@ -19,7 +19,7 @@ import (
 	"baton/test/clitest"
 )
 
-// served is a service, killed by its upstream, with the server of its tasks.
+// served is a service that its upstream kills, with the server of its tasks.
 type served struct {
 	victim
 	t     *testing.T
@@ -44,8 +44,7 @@ func newServed(t *testing.T, faults ...string) *served {
 	return s
 }
 
-// start starts the service; it is killed when the request after the first n arrives,
-// unless n is negative.
+// start starts the service. It is killed when the request after the first n arrives, unless n is negative.
 func (s *served) start(n int, args ...string) (*exec.Cmd, *strings.Builder) {
 	s.t.Helper()
 	cmd, log := s.Command(s.t, args...), new(strings.Builder)
@@ -74,9 +73,8 @@ func (s *served) result(id string) rpctest.Result {
 	return r
 }
 
-// TestServiceKilledInSync kills the process in the middle of a sync task. Its
-// successor is handed the task again, goes on from the last page, and uploads what
-// an undisturbed one uploads.
+// TestServiceKilledInSync kills the process during a sync task. Its successor receives the task again,
+// resumes at the last page, and uploads the same as an undisturbed process.
 func TestServiceKilledInSync(t *testing.T) {
 	s := newServed(t, "page-cap=5")
 	first := s.sync()
@@ -110,7 +108,7 @@ func TestServiceKilledInSync(t *testing.T) {
 			if diff := cmp.Diff(want, clitest.Facts(t, r.Assets[0].Path)); diff != "" {
 				t.Errorf("(-undisturbed +resumed):\n%s", diff)
 			}
-			// What was under way when the process died may be asked for twice.
+			// The requests in progress at the kill may be repeated.
 			if again := s.org.Requests()["GET /Users"]; again > pages+2 {
 				t.Errorf("%d pages of users were read instead of %d", again, pages)
 			}
@@ -137,8 +135,7 @@ func stop(t *testing.T, cmd *exec.Cmd, log *strings.Builder, code int) {
 	}
 }
 
-// TestServiceStopped sends SIGTERM in the middle of a sync, to a process that is asked
-// for its health before.
+// TestServiceStopped sends SIGTERM during a sync, after a health check.
 func TestServiceStopped(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

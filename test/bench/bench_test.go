@@ -15,7 +15,7 @@ import (
 	"baton/test/bench/figures"
 )
 
-// TestMain lets the test binary be the tape, as the program itself is.
+// TestMain lets the test binary act as the tape, as the program itself does.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "tape" {
 		main()
@@ -87,7 +87,7 @@ func TestWholeBenchmark(t *testing.T) {
 			}
 			for _, run := range s.Runs {
 				if run.Wall > 200*time.Millisecond && run.Memory < 1<<20 {
-					t.Errorf("%s, %s holds %d bytes", c.Upstream, s.Program, run.Memory) // who ends sooner may not have been looked at often enough
+					t.Errorf("%s, %s holds %d bytes", c.Upstream, s.Program, run.Memory) // a short run may have too few samples
 				}
 				if run.Wall <= 0 || run.CPU <= 0 || run.Requests < int64(c.Pages) || run.Bytes < 1000 || run.Processes != 1 {
 					t.Errorf("%s, %s: %+v", c.Upstream, s.Program, run)
@@ -113,7 +113,7 @@ func TestWholeBenchmark(t *testing.T) {
 	})
 }
 
-// TestFailedRunIsNoFigure: what does not end well is not measured.
+// TestFailedRunIsNoFigure: a failed run is not recorded.
 func TestFailedRunIsNoFigure(t *testing.T) {
 	bin := build(t)
 	var log strings.Builder

@@ -20,7 +20,7 @@ import (
 // size describes an upstream with an organisation of a certain size.
 type size struct {
 	upstream, name, label string
-	connector             string   // whose sandbox it is
+	connector             string   // the connector that has the sandbox
 	sandbox               []string // arguments that set the size
 	settings              []string // settings that the sandbox prints, the address first
 	pairs                 int
@@ -66,7 +66,7 @@ func thousands(n int) string {
 	return strconv.Itoa(n)
 }
 
-// measure measures one size, with every latency.
+// measure measures one size with every latency.
 func (o options) measure(ctx context.Context, s size) ([]*figures.Case, error) {
 	dir, err := os.MkdirTemp(o.dir, s.name)
 	if err != nil {
@@ -83,8 +83,8 @@ func (o options) measure(ctx context.Context, s size) ([]*figures.Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The first run of each program fills the tape and is not counted. The official connector
-	// has no such run where it takes minutes; the sandbox answers its additional requests.
+	// The first run of each program fills the tape and does not count. The official connector has no such run
+	// if it takes minutes; the sandbox answers its additional requests.
 	warm := programs
 	if s.name == "large" {
 		warm = withoutOfficial(programs)

@@ -14,14 +14,14 @@ import (
 	"baton/test/bench/figures"
 )
 
-// program is a program that is measured.
+// program is a measured program.
 type program struct {
 	name, version string
 	path          string
 	args, env     []string
-	file          string // that it must make
-	previous      string // file that is there when it starts; empty for none
-	keep          string // where its file goes after the run; empty to remove it
+	file          string // that it must write
+	previous      string // file that exists at the start; "" for none
+	keep          string // where to move its file after the run; "" to remove it
 	read          func(r *result, stdout, stderr string) error
 }
 
@@ -37,7 +37,7 @@ func (p program) rounds(s size) int {
 	return s.pairs
 }
 
-// environment is the environment of all programs.
+// environment returns the environment of all programs.
 func environment() []string { return []string{"PATH=/usr/local/bin:/usr/bin:/bin"} }
 
 // programs returns ours, the floor in its three modes, and the official connector if its path was

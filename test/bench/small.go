@@ -22,7 +22,7 @@ const idle = 8 * time.Second
 
 func connectors() []string { return []string{"baton-percipio", "baton-perplexity"} }
 
-// measureSmall measures what does not depend on a size: the binaries, and an idle service.
+// measureSmall measures results that do not depend on a size: the binaries, and an idle service.
 func (o options) measureSmall(ctx context.Context) (*figures.Small, error) {
 	small := &figures.Small{Began: o.began, Idle: figures.Dwell{After: idle}}
 	var err error

@@ -30,7 +30,7 @@ type upstream struct {
 	stop     []func()
 }
 
-// startUpstream starts the sandbox of a connector, and a tape.
+// startUpstream starts the sandbox of a connector and a tape.
 func (o options) startUpstream(ctx context.Context, s size, dir string) (*upstream, error) {
 	u := &upstream{settings: map[string]string{}}
 	args := append([]string{"sandbox", "--listen", "127.0.0.1:0", "--log-level", "warn"}, s.sandbox...)

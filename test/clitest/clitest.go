@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// beProgram is the variable by which [Main] knows that the test binary is to be the program.
+// beProgram is the variable that makes the test binary act as the program; see [Main].
 const beProgram = "BE_THE_PROGRAM"
 
-// Main is a TestMain with which the test binary can be started as the program.
+// Main is a TestMain for a test binary that can also act as the program.
 func Main(m *testing.M, p cli.Program) {
 	if os.Getenv(beProgram) != "" {
 		os.Exit(cli.Main(p))
@@ -34,8 +34,8 @@ func Run(t testing.TB, p cli.Program, env []string, args ...string) (code int, s
 	return code, out.String(), err.String()
 }
 
-// Descriptions compares what the program prints about itself, which C1 and the documents use,
-// with the golden files in testdata.
+// Descriptions compares the program's descriptions of itself, which C1 and the documents use, with the golden
+// files in testdata.
 func Descriptions(t *testing.T, p cli.Program) {
 	for _, command := range []string{"capabilities", "config", "--help"} {
 		t.Run(command, func(t *testing.T) {

@@ -15,14 +15,14 @@ import (
 	"baton/internal/longtest"
 )
 
-// Victim is an upstream that kills the program which sends it requests.
+// Victim is an upstream that kills the program that sends it requests.
 type Victim struct {
 	Origin string
 	Env    []string // the settings of the program; set it before Start
 
 	mu       sync.Mutex
 	process  *os.Process
-	requests int // until the process is killed; negative is never
+	requests int // requests until the process is killed; negative means never
 }
 
 // NewVictim serves the upstream.
@@ -42,7 +42,7 @@ func NewVictim(t testing.TB, upstream http.Handler) *Victim {
 	return v
 }
 
-// Command returns the command that runs the program in a directory of its own.
+// Command returns a command that runs the program in a new directory.
 func (v *Victim) Command(t testing.TB, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Dir = t.TempDir()
@@ -86,10 +86,10 @@ func Facts(t testing.TB, path string) []string {
 	return rows.Facts()
 }
 
-// KillAtEveryRequest kills the program at every request of a sync, and then at the second one
-// of the sync that resumes it. A third sync must end with the facts of an undisturbed one,
-// and until then there must be no file. An undisturbed sync must send enough requests and find
-// enough facts for this to mean something. arrange is called before each sync that is killed.
+// KillAtEveryRequest kills the program at every request of a sync, and again at the second request of the
+// sync that resumes it. A third sync must end with the facts of an undisturbed one, and there must be no file
+// before that. An undisturbed sync must send at least that many requests and find at least that many facts.
+// arrange is called before each sync that is killed.
 func (v *Victim) KillAtEveryRequest(t *testing.T, requests, facts int, arrange func()) {
 	path := filepath.Join(t.TempDir(), "sync.c1z")
 	if err := v.sync(t, path, -1); err != nil {

@@ -14,7 +14,7 @@ import (
 	sandboxed "baton/sandbox/perplexity"
 )
 
-// membership is what the sandbox says about who is in which group.
+// membership returns the memberships in the sandbox.
 func membership(org *sandboxed.Server) (all []string) {
 	for _, g := range org.State().Groups {
 		for _, m := range g.Members {
@@ -44,18 +44,17 @@ func (e *effects) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// change is a task that puts somebody into a group or takes them out, with the state
-// that it asks for.
+// change is a task that adds a user to a group or removes one, with the resulting state.
 type change struct {
 	work *batonv1.Task
 	want []string
 }
 
-// nextChange asks for a change that was not made yet.
+// nextChange returns a change that was not made yet.
 func nextChange(org *sandboxed.Server, r *rand.Rand) change {
 	state := org.State()
 	g, _ := state.Group("Engineering")
-	// Whom the console has added SCIM does not know.
+	// SCIM does not know users of the console.
 	known := slices.DeleteFunc(state.Users, func(u sandboxed.UserState) bool { return !u.Managed })
 	u := known[r.IntN(len(known))]
 	want := membership(org)
@@ -78,8 +77,8 @@ func nextChange(org *sandboxed.Server, r *rand.Rand) change {
 	}
 }
 
-// TestKilledInChange kills the service while it grants and revokes: in the end the
-// change was made, once, and nobody else's membership moved.
+// TestKilledInChange kills the service while it grants and revokes: in the end the change was made once, and
+// no other membership changed.
 func TestKilledInChange(t *testing.T) {
 	if *every {
 		t.Parallel()
@@ -89,22 +88,22 @@ func TestKilledInChange(t *testing.T) {
 	counter := &effects{Handler: tn.handler, org: tn.org}
 	tn.handler = counter
 	s := newServed(t, tn)
-	var asked change
+	var requested change
 	work := func() *batonv1.Task {
-		asked = nextChange(tn.org, r)
+		requested = nextChange(tn.org, r)
 		counter.n.Store(0)
-		return asked.work
+		return requested.work
 	}
 	check := func(_ string, _ rpctest.Result) string {
 		switch n, now := counter.n.Load(), membership(tn.org); {
-		case !slices.Equal(now, asked.want):
-			return fmt.Sprintf("the memberships are not what was asked for: %d instead of %d", len(now), len(asked.want))
+		case !slices.Equal(now, requested.want):
+			return fmt.Sprintf("%d memberships instead of the requested %d", len(now), len(requested.want))
 		case n != 1:
 			return fmt.Sprintf("the change was made %d times", n)
 		}
 		return ""
 	}
-	sp, result := s.lives(s.enqueue(work()))
+	sp, result := s.measureTask(s.enqueue(work()))
 	if wrong := check("", result); wrong != "" {
 		t.Fatal(wrong)
 	}

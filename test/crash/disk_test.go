@@ -16,10 +16,10 @@ import (
 	"baton/internal/longtest"
 )
 
-// errnos are what a disk says when it fails.
+// errnos lists the errors of a failing disk.
 var errnos = []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT, syscall.EROFS, syscall.EACCES}
 
-// outcome counts what came of a sweep, and keeps what is wrong.
+// outcome counts the results of a sweep, and keeps the failures.
 type outcome struct {
 	points, failed, absorbed, replaced int
 	wrong                              []string
@@ -29,7 +29,7 @@ func (o *outcome) divergent(format string, args ...any) {
 	o.wrong = append(o.wrong, fmt.Sprintf(format, args...))
 }
 
-// report fails the test for everything that is wrong.
+// report fails the test for every failure.
 func (o *outcome) report(t *testing.T) {
 	t.Helper()
 	for i, w := range o.wrong {
@@ -41,10 +41,10 @@ func (o *outcome) report(t *testing.T) {
 	}
 }
 
-// faulty fails the disk at its k-th operation, or its k-th of a kind, for every
-// stride-th k until there are no more to fail, or most points are made: the sync either
-// copes, or says clearly what is wrong and leaves the file as it was. The next one ends
-// as if nothing had been. What came of it is returned by the kind of the operation.
+// faulty fails the k-th operation of the disk, or the k-th of a kind, for every stride-th k until there are
+// no more operations or most points are reached. Each sync either succeeds, or reports the problem clearly
+// and leaves the file unchanged. The next sync ends as if nothing had happened. The results are returned by
+// kind of operation.
 func faulty(t *testing.T, tn *tenant, fault disktest.Fault, stride, most int, wrap func(disk.FS) disk.FS) map[disktest.Op]*outcome {
 	t.Helper()
 	outcomes := map[disktest.Op]*outcome{}
@@ -81,7 +81,7 @@ func faulty(t *testing.T, tn *tenant, fault disktest.Fault, stride, most int, wr
 	return outcomes
 }
 
-// fault judges what a sync made of a fault.
+// fault checks the result of a sync with a fault.
 func (o *outcome) fault(t *testing.T, where, path string, err error, old []byte, want facts) {
 	t.Helper()
 	o.points++
@@ -101,7 +101,7 @@ func (o *outcome) fault(t *testing.T, where, path string, err error, old []byte,
 		return
 	}
 	if err != nil {
-		o.replaced++ // too late to undo: the folder was not flushed, the pages not removed
+		o.replaced++ // too late to undo: the folder was not flushed, or the pages not removed
 	}
 	got, err := read(path)
 	if err != nil {
@@ -113,7 +113,7 @@ func (o *outcome) fault(t *testing.T, where, path string, err error, old []byte,
 
 func asIs(d disk.FS) disk.FS { return d }
 
-// TestDiskFaults fails each operation of a sync in turn, for once and for good.
+// TestDiskFaults fails each operation of a sync in turn, once or permanently.
 func TestDiskFaults(t *testing.T) {
 	for _, tn := range tenants(t) {
 		for _, goes := range []bool{false, true} {
@@ -145,22 +145,22 @@ func name(op disktest.Op) string {
 	return string(op)
 }
 
-// image is a folder as a crash has left it.
+// image is a folder after a crash.
 type image struct {
 	files disktest.Image
 	where string
 	cut   disktest.Cut
 }
 
-// thoroughness is how much of a sweep over crashes is made.
+// thoroughness limits a sweep over crashes.
 type thoroughness struct {
-	calls int  // every so many operations are looked at, and each that flushes or renames
-	judge int  // of what they leave, every so much is synced on
-	first bool // one divergence will do
+	calls int  // crash at every n-th operation, and at each flush and rename
+	judge int  // run the next sync on every n-th image
+	first bool // stop at the first divergence
 }
 
-// images syncs once, and makes an image of what each crash would leave, before
-// operations of the disk and after the last. Images that are the same are kept once.
+// images syncs once, and creates an image of the state after each crash, before operations of the disk and
+// after the last one. Equal images are kept once.
 func images(t *testing.T, tn *tenant, dir string, much thoroughness, wrap func(disk.FS) disk.FS) []image {
 	t.Helper()
 	d, err := disktest.New(dir)
@@ -198,11 +198,11 @@ func images(t *testing.T, tn *tenant, dir string, much thoroughness, wrap func(d
 	return all
 }
 
-// last is after every operation.
+// last is the point after all operations.
 const last disktest.Op = "end"
 
-// judge looks at what a crash has left: the file is the old one or a whole new one, and
-// the next sync ends as if nothing had been.
+// judge checks the state after a crash: the file is the old one or a complete new one, and the next sync ends
+// as if nothing had happened.
 func judge(t *testing.T, o *outcome, tn *tenant, im image, old []byte, want facts) {
 	o.points++
 	point("crashes, " + tn.name + ", " + im.where)
@@ -230,7 +230,7 @@ func judge(t *testing.T, o *outcome, tn *tenant, im image, old []byte, want fact
 	}
 }
 
-// crashes is a sweep over the crashes of one sync, and of one that resumes it.
+// crashes sweeps over the crashes of one sync, and of one that resumes it.
 func crashes(t *testing.T, tn *tenant, much thoroughness, wrap func(disk.FS) disk.FS) map[disktest.Cut]*outcome {
 	t.Helper()
 	content, want := tn.undisturbed(t)
@@ -256,7 +256,7 @@ func crashes(t *testing.T, tn *tenant, much thoroughness, wrap func(disk.FS) dis
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "sync.c1z"), content)
 	all := images(t, tn, dir, much, wrap)
-	// A crash while a crashed sync is resumed: from one in the middle.
+	// Crash while a crashed sync is resumed, starting from one in the middle.
 	half := t.TempDir()
 	for _, im := range slices.Backward(all[:len(all)/2]) {
 		if im.cut == disktest.Killed {

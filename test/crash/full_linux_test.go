@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestFullDisk lets the real programs run out of space: by a limit on the size of files,
-// which every system has, and on a file system that is too small, where one can be
-// mounted. Each time the file is what it was, and the exit code and the advice say why.
+// TestFullDisk lets the real programs run out of space: by a limit on the size of files, which every system
+// has, and on a file system that is too small, if one can be mounted. The file stays unchanged, and the exit
+// code and the advice give the reason.
 func TestFullDisk(t *testing.T) {
 	for _, tn := range tenants(t) {
 		old, want := tn.undisturbed(t)
@@ -51,7 +51,7 @@ func TestFullDisk(t *testing.T) {
 					t.Error("the file is not what it was")
 				}
 				if mounts {
-					return // and with the process, that disk is gone
+					return // the disk ended with the process
 				}
 				if bad := tn.ends(t.Context(), path, want); bad != "" {
 					t.Error(bad)

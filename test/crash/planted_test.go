@@ -20,9 +20,9 @@ import (
 	"baton/internal/longtest"
 )
 
-// These tests plant a defect and demand that the harness sees it.
+// These tests plant a defect and require that the harness detects it.
 
-// planted is baton-perplexity with a defect in how its feeds resume.
+// planted runs baton-perplexity with a defect in resuming feeds.
 func planted(defect string) int {
 	return cli.Main(cli.Program{
 		Name: "baton-perplexity", Settings: perplexity.Settings(),
@@ -64,13 +64,13 @@ func spoil(defect string, do next) next {
 	}
 }
 
-// nowhere drops the grants of a page. Had it dropped resources, the connector itself
-// would notice that a page before is not the one that it read.
+// nowhere drops the grants of a page. If it dropped resources, the connector itself would notice that an
+// earlier page differs.
 type nowhere struct{ baton.Page }
 
 func (nowhere) Grant(baton.Grant) {}
 
-// TestPlantedInFeeds: the kill sweep finds what goes wrong when a sync is resumed.
+// TestPlantedInFeeds: the kill sweep detects defects in resuming a sync.
 func TestPlantedInFeeds(t *testing.T) {
 	longtest.Only(t)
 	exe, err := os.Executable()
@@ -81,7 +81,7 @@ func TestPlantedInFeeds(t *testing.T) {
 		t.Run(defect, func(t *testing.T) {
 			tn := perplexityTenant(t, "page-cap=1") // every group has a page of its own
 			v := newVictim(t, tn, exe, "PLANTED="+defect)
-			// Which page is lost is a matter of which feed is ahead: a defect gets several tries.
+			// Which page is lost depends on which feed is ahead, so each defect gets several attempts.
 			var wrong []string
 			for try := 0; try < 10 && len(wrong) == 0; try++ {
 				var moments []moment
@@ -111,11 +111,11 @@ func caught(t *testing.T, defect bool, wrong []string) {
 	}
 }
 
-// A defectiveDisk is one on which this project would write as a careless one does.
+// defectiveDisk is a disk that writes carelessly.
 type defectiveDisk struct {
 	disk.FS
 	defect string
-	held   map[string]func() error // flushes that come too late
+	held   map[string]func() error // late flushes
 }
 
 // The defects of writing.
@@ -162,7 +162,7 @@ func (d *defectiveDisk) SyncDir(name string) error {
 type defectiveFile struct {
 	disk.File
 	disk *defectiveDisk
-	rows []byte // that wait for their commit to come first
+	rows []byte // held back until their commit is written
 }
 
 func (f *defectiveFile) Sync() error {
@@ -204,14 +204,14 @@ func (f *defectiveFile) Write(b []byte) (int, error) {
 	return f.File.Write(b)
 }
 
-// TestPlantedInDisk: the crash sweep and the disk faults find a careless way to write.
+// TestPlantedInDisk: the crash sweep and the disk faults detect careless writing.
 func TestPlantedInDisk(t *testing.T) {
 	longtest.Only(t)
 	tn := percipioTenant(t, "page-cap=8")
 	wrapped := func(defect string) func(disk.FS) disk.FS {
 		return func(d disk.FS) disk.FS { return &defectiveDisk{FS: d, defect: defect, held: map[string]func() error{}} }
 	}
-	// Percipio's report is the feed whose lost rows nothing but a comparison shows.
+	// Use Percipio: lost rows of its report only show in a comparison.
 	for _, defect := range []string{noFlush, noFlushOfDir, lateFlush, inPlace, cursorFirst} {
 		t.Run(defect, func(t *testing.T) {
 			var wrong []string

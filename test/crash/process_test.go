@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// moment is when a process is killed.
+// moment is the moment at which a process is killed.
 type moment struct {
 	kind  string
-	n     int           // of the request, or of the change of a file
+	n     int           // number of the request, or of the change of a file
 	after time.Duration // since it was started
 }
 
@@ -42,7 +42,7 @@ func (m moment) String() string {
 	return fmt.Sprintf("%s, the %d.", m.kind, m.n)
 }
 
-// victim is a program, and an upstream that can kill it.
+// victim is a program with an upstream that can kill it.
 type victim struct {
 	t      testing.TB
 	tn     *tenant
@@ -67,7 +67,7 @@ func newVictim(t testing.TB, tn *tenant, binary string, env ...string) *victim {
 	return v
 }
 
-// ServeHTTP is the upstream, which looks at its watch.
+// ServeHTTP serves the upstream and kills the program at the moment.
 func (v *victim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	v.requests++
@@ -85,8 +85,8 @@ func (v *victim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// life is a process that was started.
-type life struct {
+// process is a started program.
+type process struct {
 	cmd     *exec.Cmd
 	stderr  bytes.Buffer
 	began   time.Time
@@ -94,9 +94,8 @@ type life struct {
 	timer   *time.Timer
 }
 
-// start starts the program, to be killed at that moment. What changes below watched
-// counts as a change of a file.
-func (v *victim) start(at moment, watched string, args ...string) *life {
+// start starts the program, which is killed at the moment. Changes below watched count as changes of a file.
+func (v *victim) start(at moment, watched string, args ...string) *process {
 	v.t.Helper()
 	l, err := v.begin(at, watched, args...)
 	if err != nil {
@@ -105,9 +104,9 @@ func (v *victim) start(at moment, watched string, args ...string) *life {
 	return l
 }
 
-func (v *victim) begin(at moment, watched string, args ...string) (*life, error) {
+func (v *victim) begin(at moment, watched string, args ...string) (*process, error) {
 	v.t.Helper()
-	l := &life{unwatch: func() int { return 0 }}
+	l := &process{unwatch: func() int { return 0 }}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.t.Context()), 5*time.Minute)
 	v.t.Cleanup(cancel)
 	l.cmd = exec.CommandContext(ctx, v.binary, args...)
@@ -138,7 +137,7 @@ func (v *victim) begin(at moment, watched string, args ...string) (*life, error)
 }
 
 // end waits for the process, and reports whether it was killed and its exit code.
-func (l *life) end(t testing.TB) (killed bool, code int) {
+func (l *process) end(t testing.TB) (killed bool, code int) {
 	t.Helper()
 	err := l.cmd.Wait()
 	if l.timer != nil {
@@ -153,13 +152,13 @@ func (l *life) end(t testing.TB) (killed bool, code int) {
 	return code == -1, code
 }
 
-// span is what an undisturbed process goes through.
+// span holds the numbers of an undisturbed process: requests, changes of files, and time.
 type span struct {
 	requests, changes int
 	took              time.Duration
 }
 
-// moments are n of each kind, spread over a life; the seed decides which.
+// moments returns n moments of each kind, spread over the run of a process and chosen at random.
 func (s span) moments(n int, r *rand.Rand) (all []moment) {
 	spread := func(i, of int) int { return 1 + (i*of+r.IntN(of))/n%of }
 	for i := range n {
@@ -178,15 +177,14 @@ func (s span) instant(share float64) moment {
 	return moment{kind: instant, after: time.Duration(share * float64(s.took))}
 }
 
-// some is any moment.
+// some returns a random moment.
 func (s span) some(r *rand.Rand) moment {
 	all := s.moments(1, r)
 	return all[r.IntN(len(all))]
 }
 
-// deaths is how often a sync is killed before it is let be: once, and by chance more
-// often.
-func deaths(r *rand.Rand) int {
+// killCount returns how often to kill a sync before it may finish: once, or at random more often.
+func killCount(r *rand.Rand) int {
 	switch n := r.IntN(10); {
 	case n < 5:
 		return 1
@@ -217,8 +215,8 @@ func (ts tallies) count(t *testing.T, connector, mode string) {
 	}
 }
 
-// oneShot kills one-shot syncs, one at each moment, and sometimes those that resume, and
-// lets the last one be. The first that ends by itself is the last.
+// oneShot kills one-shot syncs, one at each moment, and sometimes those that resume. The last one may finish.
+// The first sync that ends by itself is the last.
 func (v *victim) oneShot(s span, moments []moment, r *rand.Rand, ts tallies) {
 	_, want := v.tn.undisturbed(v.t)
 	for i, at := range moments {
@@ -228,7 +226,7 @@ func (v *victim) oneShot(s span, moments []moment, r *rand.Rand, ts tallies) {
 			old, _ := v.tn.undisturbed(v.t)
 			writeFile(v.t, path, old)
 		}
-		o, where, left := ts[at.kind], fmt.Sprint(v.tn.name, ", killed: ", at), deaths(r)
+		o, where, left := ts[at.kind], fmt.Sprint(v.tn.name, ", killed: ", at), killCount(r)
 		died := 0
 		for {
 			l := v.start(at, dir, "--file", path)
@@ -240,7 +238,7 @@ func (v *victim) oneShot(s span, moments []moment, r *rand.Rand, ts tallies) {
 				break
 			}
 			died++
-			if bad := v.stands(path, i%2 == 0, o); bad != "" {
+			if bad := v.checkFile(path, i%2 == 0, o); bad != "" {
 				o.divergent("%s: %s", where, bad)
 			}
 			if at = (moment{}); died < left {
@@ -262,8 +260,8 @@ func (v *victim) oneShot(s span, moments []moment, r *rand.Rand, ts tallies) {
 	}
 }
 
-// stands looks at the file after a death: it is the one from before, or a whole new one.
-func (v *victim) stands(path string, before bool, o *tally) string {
+// checkFile checks the file after a kill: it is the previous one, or a complete new one.
+func (v *victim) checkFile(path string, before bool, o *tally) string {
 	old, want := v.tn.undisturbed(v.t)
 	now, err := os.ReadFile(path)
 	switch {
@@ -283,7 +281,7 @@ func (v *victim) stands(path string, before bool, o *tally) string {
 	return ""
 }
 
-// measure is an undisturbed one-shot sync.
+// measure runs an undisturbed one-shot sync.
 func (v *victim) measure() span {
 	v.t.Helper()
 	var s span
@@ -297,18 +295,18 @@ func (v *victim) measure() span {
 		}
 		s.changes = l.unwatch()
 	}
-	s.requests = v.asked()
+	s.requests = v.requestCount()
 	return s
 }
 
-// asked is how many requests there were since the last start.
-func (v *victim) asked() int {
+// requestCount returns the number of requests since the last start.
+func (v *victim) requestCount() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.requests
 }
 
-// points is how many of each kind there are in a short run and in a long one.
+// points returns the number of moments of each kind, for a short run and for a long one.
 func points(short, whole int) int {
 	if *many > 0 {
 		return *many
@@ -319,7 +317,7 @@ func points(short, whole int) int {
 	return short
 }
 
-// shards share out moments, so that a long run waits for several processes at a time.
+// shards distributes moments, so that a long run waits for several processes at a time.
 func shards(moments []moment) [][]moment {
 	n := 1
 	if *every {

@@ -62,8 +62,8 @@ func (s *served) wait(id string) (rpctest.Result, error) {
 	return s.c1.Wait(ctx, id)
 }
 
-// stop ends a service in an orderly way, and says what was wrong with that.
-func (s *served) stop(l *life) string {
+// stop shuts a service down, and describes what went wrong.
+func (s *served) stop(l *process) string {
 	l.cmd.Process.Signal(syscall.SIGTERM)
 	if killed, code := l.end(s.t); killed || code != 0 {
 		return fmt.Sprintf("it does not stop in order: %d\n%s", code, &l.stderr)
@@ -71,7 +71,7 @@ func (s *served) stop(l *life) string {
 	return ""
 }
 
-// until kills a service at the moment, or stops it when the task is done before.
+// until kills a service at the moment, or stops it if the task is done before.
 func (s *served) until(at moment, id string) (killed bool, wrong string) {
 	l := s.start(at, s.state)
 	done := make(chan error, 1)
@@ -80,7 +80,7 @@ func (s *served) until(at moment, id string) (killed bool, wrong string) {
 	go func() {
 		_, err := s.c1.Wait(ctx, id)
 		if err == nil {
-			// Whoever dies at an instant may die after its work as well.
+			// A process killed at an instant may have finished its work.
 			if at.kind == instant {
 				<-time.After(50 * time.Millisecond)
 			}
@@ -102,7 +102,7 @@ func (s *served) finished(id string) bool {
 	return slices.ContainsFunc(s.c1.Tasks(), func(t rpctest.Task) bool { return t.ID == id && t.State == rpc.Finished })
 }
 
-// finishes lets the task end, in a process that nothing happens to if need be.
+// finishes lets the task end, in an undisturbed process if necessary.
 func (s *served) finishes(id string) (rpctest.Result, string) {
 	if s.finished(id) {
 		r, err := s.wait(id)
@@ -129,7 +129,7 @@ func (s *served) finishes(id string) (rpctest.Result, string) {
 	return r, wrong
 }
 
-// delivered says what is wrong with what was uploaded for a task, or "".
+// delivered describes what is wrong with the uploads of a task, or returns "".
 func (s *served) delivered(id string, r rpctest.Result) string {
 	_, want := s.tn.undisturbed(s.t)
 	if len(r.Assets) != 1 {
@@ -152,14 +152,14 @@ func (s *served) delivered(id string, r rpctest.Result) string {
 	return ""
 }
 
-// tasks kills the service during one task after the other. check says what is wrong
-// with how a task ended.
+// tasks kills the service during one task after another. check describes what is wrong with the end of a
+// task.
 func (s *served) tasks(sp span, moments []moment, r *rand.Rand, ts tallies, work func() *batonv1.Task, check func(id string, r rpctest.Result) string) {
 	for _, at := range moments {
 		o, died := ts[at.kind], 0
 		where := fmt.Sprint(s.tn.name, " as a service, killed: ", at)
 		id := s.enqueue(work())
-		for range deaths(r) {
+		for range killCount(r) {
 			if s.finished(id) {
 				break
 			}
@@ -194,12 +194,12 @@ func (s *served) tasks(sp span, moments []moment, r *rand.Rand, ts tallies, work
 	}
 }
 
-// lives measures a service that carries out one task.
-func (s *served) lives(id string) (span, rpctest.Result) {
+// measureTask measures a service that carries out one task.
+func (s *served) measureTask(id string) (span, rpctest.Result) {
 	s.t.Helper()
 	l := s.start(moment{}, s.state)
 	r, err := s.wait(id)
-	sp := span{took: time.Since(l.began), requests: s.asked(), changes: l.unwatch()}
+	sp := span{took: time.Since(l.began), requests: s.requestCount(), changes: l.unwatch()}
 	l.unwatch = func() int { return 0 }
 	if wrong := s.stop(l); wrong != "" || err != nil || !r.OK() {
 		s.t.Fatalf("%v %v %s\n%s", err, r, wrong, &l.stderr)
@@ -207,7 +207,7 @@ func (s *served) lives(id string) (span, rpctest.Result) {
 	return sp, r
 }
 
-// left is what a service that has nothing to do has left in its folder.
+// left lists the files of an idle service.
 func (s *served) left() (names []string) {
 	filepath.Walk(s.state, func(path string, info os.FileInfo, err error) error {
 		if err == nil && strings.Contains(path, "sync-") {
@@ -218,9 +218,8 @@ func (s *served) left() (names []string) {
 	return names
 }
 
-// TestKilledService kills the real programs in service mode, in the middle of syncs:
-// the upload arrives once, whole, with the facts of an undisturbed sync, and the task
-// ends well.
+// TestKilledService kills the real programs in service mode, during syncs: the upload arrives once and
+// complete, with the facts of an undisturbed sync, and the task succeeds.
 func TestKilledService(t *testing.T) {
 	if *every {
 		t.Parallel()
@@ -229,7 +228,7 @@ func TestKilledService(t *testing.T) {
 	for _, tn := range tenants(t) {
 		r := rand.New(rand.NewPCG(*seed, 2))
 		one := newServed(t, tn)
-		sp, _ := one.lives(one.enqueue(fullSync()))
+		sp, _ := one.measureTask(one.enqueue(fullSync()))
 		for i, some := range shards(sp.moments(n, r)) {
 			t.Run(fmt.Sprint(tn.name, " ", i), func(t *testing.T) {
 				if *every {
@@ -237,8 +236,8 @@ func TestKilledService(t *testing.T) {
 				}
 				s, ts := newServed(t, tn), newTallies()
 				s.tasks(sp, some, rand.New(rand.NewPCG(*seed, uint64(20+i))), ts, fullSync, s.delivered)
-				// What a death in the very last step has left, the next task clears.
-				s.lives(s.enqueue(fullSync()))
+				// The next task removes the files that a kill in the last step has left.
+				s.measureTask(s.enqueue(fullSync()))
 				if left := s.left(); len(left) > 0 {
 					t.Errorf("left behind: %q", left)
 				}
@@ -248,12 +247,12 @@ func TestKilledService(t *testing.T) {
 	}
 }
 
-// TestServiceAfterAnotherVersion: what a service of another version, or a damaged disk,
-// has left failed every sync task for eight days, for a service has no --fresh.
+// TestServiceAfterAnotherVersion: the pages of a service of another version, or of a damaged disk, once made
+// every sync task fail for eight days, because a service has no --fresh.
 func TestServiceAfterAnotherVersion(t *testing.T) {
 	tn := perplexityTenant(t, "page-cap=5")
 	s := newServed(t, tn)
-	for what, content := range map[string]string{"another version": `{"Version":99}`, "damaged": "\x00\x00\x00"} {
+	for defect, content := range map[string]string{"another version": `{"Version":99}`, "damaged": "\x00\x00\x00"} {
 		id := s.enqueue(fullSync())
 		if killed, wrong := s.until(moment{kind: answered, n: 4}, id); !killed || wrong != "" {
 			t.Fatalf("it was not killed: %s", wrong)
@@ -268,13 +267,13 @@ func TestServiceAfterAnotherVersion(t *testing.T) {
 			wrong = s.delivered(id, r)
 		}
 		if wrong != "" {
-			t.Errorf("%s: %s", what, wrong)
+			t.Errorf("%s: %s", defect, wrong)
 		}
 	}
 }
 
-// TestServiceKilledBeforeItsAnswer: a service that died between its upload and the
-// answer synced anew, and uploaded a second file for the same task.
+// TestServiceKilledBeforeItsAnswer: a service killed between its upload and the answer once synced again, and
+// uploaded a second file for the same task.
 func TestServiceKilledBeforeItsAnswer(t *testing.T) {
 	tn := perplexityTenant(t)
 	s := newServed(t, tn)
@@ -289,7 +288,7 @@ func TestServiceKilledBeforeItsAnswer(t *testing.T) {
 	for !uploaded() {
 		<-time.After(10 * time.Millisecond)
 	}
-	<-time.After(100 * time.Millisecond) // at what comes after the upload
+	<-time.After(100 * time.Millisecond) // after the upload
 	l.cmd.Process.Kill()
 	l.end(t)
 	s.c1.ClearFaults()

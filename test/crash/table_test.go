@@ -13,7 +13,7 @@ import (
 	"baton/test/programs"
 )
 
-// heads are the tables that a long run prints, in this order.
+// heads holds the tables that a long run prints, in this order.
 var heads = []struct{ name, head string }{
 	{"kills", "connector | mode | killed | points | of those twice or more | after the new file | equal | divergent"},
 	{"disk faults", "operation that fails, once and for good, of both connectors | points | clear error | absorbed | too late, with the new file in place | divergent"},
@@ -40,7 +40,7 @@ func counted(name string, cells ...any) {
 	table.rows[name] = append(table.rows[name], "| "+strings.Join(text, " | ")+" |")
 }
 
-// summed adds to the row of a table that begins with these cells.
+// summed adds counts to the row of a table that begins with these cells.
 func summed(name string, cells []string, counts ...int) {
 	begin := "| " + strings.Join(cells, " | ") + " |"
 	table.Lock()
@@ -63,14 +63,14 @@ func summed(name string, cells []string, counts ...int) {
 	counted(name, row...)
 }
 
-// underWay are the points of a long run so far.
+// underWay counts the points of a long run so far.
 var underWay struct {
 	sync.Mutex
-	began, told time.Time
-	points      int
+	began, printed time.Time
+	points         int
 }
 
-// point counts a point of a long run, and says now and then how far it is.
+// point counts a point of a long run, and sometimes prints the progress.
 func point(where string) {
 	if !*every {
 		return
@@ -82,14 +82,14 @@ func point(where string) {
 		underWay.began = now
 	}
 	underWay.points++
-	if now.Sub(underWay.told) < 15*time.Second {
+	if now.Sub(underWay.printed) < 15*time.Second {
 		return
 	}
-	underWay.told = now
+	underWay.printed = now
 	fmt.Printf("%s: %d points; %s\n", now.Sub(underWay.began).Round(time.Second), underWay.points, where)
 }
 
-// printTables prints the tables as docs/reliability.md has them.
+// printTables prints the tables in the form of docs/reliability.md.
 func printTables() {
 	for _, h := range heads {
 		if len(table.rows[h.name]) == 0 {
@@ -103,8 +103,8 @@ func printTables() {
 	}
 }
 
-// TestMain prints what a long run counted; and lets the test binary be the program with
-// a defect planted in it.
+// TestMain prints the counts of a long run, and lets the test binary act as the program with a planted
+// defect.
 func TestMain(m *testing.M) {
 	if defect := os.Getenv("PLANTED"); defect != "" {
 		os.Exit(planted(defect))
@@ -125,7 +125,7 @@ var binaries struct {
 	err    error
 }
 
-// program is the path of a connector's program.
+// program returns the path of a connector's program.
 func program(t testing.TB, name string) string {
 	t.Helper()
 	binaries.once.Do(func() {

@@ -31,20 +31,20 @@ var (
 	seed  = flag.Uint64("seed", 1, "decides what is left to chance")
 )
 
-// tenant is an upstream that is the same whenever it is asked.
+// tenant is an upstream with constant content.
 type tenant struct {
 	name     string
 	handler  http.Handler
-	settings func(origin string) []string // of the program, as its environment
+	settings func(origin string) []string // environment of the program
 	connect  func() *baton.Connector      // in this process
-	org      *sandboxperplexity.Server    // what can be changed; nil for Percipio
+	org      *sandboxperplexity.Server    // for changes; nil for Percipio
 
-	once    sync.Once // for what an undisturbed sync makes
+	once    sync.Once // guards the results of an undisturbed sync
 	content []byte
 	want    facts
 }
 
-// tenants are small, in several pages of each list.
+// tenants returns small tenants, with several pages in each list.
 func tenants(t testing.TB) []*tenant {
 	t.Helper()
 	return []*tenant{perplexityTenant(t, "page-cap=5"), percipioTenant(t, "page-cap=8")}
@@ -79,7 +79,7 @@ func percipioTenant(t testing.TB, faults ...string) *tenant {
 	}
 }
 
-// client reaches a server without a network.
+// client returns a client that reaches a server without a network.
 func client(t testing.TB, server http.Handler, path, token string) *rest.Client {
 	t.Helper()
 	c, err := rest.New(rest.Config{BaseURL: "http://localhost" + path, Token: baton.NewSecret(token), Transport: inProcess{server}, RetryFor: -1})
@@ -97,19 +97,19 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if r.Body == nil {
 		r = r.Clone(r.Context())
-		r.Body = http.NoBody // as a server has it
+		r.Body = http.NoBody // a server never sees nil
 	}
 	w := httptest.NewRecorder()
 	p.ServeHTTP(w, r)
 	return w.Result(), nil
 }
 
-// sync is one sync in this process.
+// sync runs one sync in this process.
 func (tn *tenant) sync(ctx context.Context, path string, fsys disk.FS) (syncer.Result, error) {
 	return syncer.Run(ctx, syncer.Config{Connector: tn.connect(), Path: path, Disk: fsys, Log: slog.New(slog.DiscardHandler)})
 }
 
-// facts are all rows of the newest sync of a file, by identity.
+// facts holds all rows of the newest sync in a file, by identity.
 type facts map[string]string
 
 func (f facts) add(kind, id string, row any) error {
@@ -121,7 +121,7 @@ func (f facts) add(kind, id string, row any) error {
 	return err
 }
 
-// read is what a file says.
+// read returns the facts in a file.
 func read(path string) (facts, error) {
 	rows, err := c1ztest.Read(path)
 	if err != nil {
@@ -143,7 +143,7 @@ func read(path string) (facts, error) {
 	return all, err
 }
 
-// differs says how got differs from want, or "".
+// differs describes how got differs from want, or returns "".
 func (want facts) differs(got facts) string {
 	var out []string
 	for id, row := range want {
@@ -165,7 +165,7 @@ func (want facts) differs(got facts) string {
 	return strings.Join(out, "; ")
 }
 
-// undisturbed is the file of a sync that nothing happened to, and what it says.
+// undisturbed returns the file of an undisturbed sync and its facts.
 func (tn *tenant) undisturbed(t testing.TB) (content []byte, want facts) {
 	t.Helper()
 	tn.once.Do(func() {
@@ -196,8 +196,8 @@ func mustFacts(t testing.TB, path string) facts {
 	return f
 }
 
-// ends syncs undisturbed over whatever is in the folder of path, and says what is wrong
-// with the outcome, or "".
+// ends runs an undisturbed sync in the folder of path, and describes what is wrong with the result, or
+// returns "".
 func (tn *tenant) ends(ctx context.Context, path string, want facts) string {
 	if _, err := tn.sync(ctx, path, nil); err != nil {
 		return "the next sync fails: " + err.Error()
@@ -205,7 +205,7 @@ func (tn *tenant) ends(ctx context.Context, path string, want facts) string {
 	return ended(path, want)
 }
 
-// ended says what is wrong with what a finished sync has left, or "".
+// ended describes what is wrong with the files of a finished sync, or returns "".
 func ended(path string, want facts) string {
 	got, err := read(path)
 	if err != nil {

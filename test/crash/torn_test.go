@@ -16,8 +16,8 @@ import (
 	"baton/internal/longtest"
 )
 
-// TestTornPages damages what an interrupted sync has left, byte by byte: the next one
-// ends with the right facts, or is refused by name with the way out, which works.
+// TestTornPages damages the files of an interrupted sync, byte by byte. The next sync ends with the right
+// facts, or is refused with advice that works.
 func TestTornPages(t *testing.T) {
 	of := longtest.Pick(1, 2) // places in each file
 	if *every {
@@ -26,7 +26,7 @@ func TestTornPages(t *testing.T) {
 	for _, tn := range tenants(t) {
 		_, want := tn.undisturbed(t)
 		left := interrupted(t, tn)
-		for what, damage := range map[string]func([]byte, int) []byte{
+		for defect, damage := range map[string]func([]byte, int) []byte{
 			"cut short": func(b []byte, at int) []byte { return b[:at] },
 			"a bit flipped": func(b []byte, at int) []byte {
 				b = bytes.Clone(b)
@@ -41,16 +41,16 @@ func TestTornPages(t *testing.T) {
 				}
 				step := max(1, len(content)/of)
 				for at := int(*seed) % step; at < len(content); at += step {
-					tn.torn(t, o, left, name, damage(content, at), fmt.Sprintf("%s, %s at byte %d of %s", tn.name, what, at, filepath.Base(name)), want)
+					tn.torn(t, o, left, name, damage(content, at), fmt.Sprintf("%s, %s at byte %d of %s", tn.name, defect, at, filepath.Base(name)), want)
 				}
 			}
 			o.report(t)
-			counted("torn", tn.name, what, o.points, o.failed, len(o.wrong))
+			counted("torn", tn.name, defect, o.points, o.failed, len(o.wrong))
 		}
 	}
 }
 
-// interrupted is what a sync leaves that has read everything and cannot write its file.
+// interrupted returns the files of a sync that has read everything and cannot write its file.
 func interrupted(t *testing.T, tn *tenant) disktest.Image {
 	t.Helper()
 	dir := t.TempDir()
@@ -97,9 +97,8 @@ func (tn *tenant) torn(t *testing.T, o *outcome, left disktest.Image, name strin
 	}
 }
 
-// TestTwoProcesses starts a second program on the file that the first is at work for,
-// beside it and with a scratch directory of its own: it is refused by name, and the
-// first ends as if nothing had been.
+// TestTwoProcesses starts a second program on the same file while the first is working, with the same scratch
+// directory and with another one: the second is refused, and the first is unaffected.
 func TestTwoProcesses(t *testing.T) {
 	tn := perplexityTenant(t, "page-cap=5", "slow=30ms")
 	_, want := tn.undisturbed(t)
@@ -109,7 +108,7 @@ func TestTwoProcesses(t *testing.T) {
 		first := newVictim(t, tn, program(t, tn.name))
 		second := newVictim(t, tn, program(t, tn.name), "BATON_C1Z_TEMP_DIR="+scratch)
 		l := first.start(moment{}, "", "--file", path)
-		for first.asked() < 2 {
+		for first.requestCount() < 2 {
 			<-time.After(time.Millisecond)
 		}
 		other := second.start(moment{}, "", "--file", path)

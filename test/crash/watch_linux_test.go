@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch calls change with the number of each change below dir, until the returned
-// function is called, which says how many there were.
+// watch calls change with the number of each change below dir until the returned function is called, which
+// returns the number of changes.
 func watch(t testing.TB, dir string, change func(n int)) (stop func() int) {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
@@ -23,8 +23,8 @@ func watch(t testing.TB, dir string, change func(n int)) (stop func() int) {
 	in := os.NewFile(uintptr(fd), "inotify")
 	folders := map[int32]string{}
 	add := func(path string) {
-		const what = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MODIFY | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_CLOSE_WRITE
-		if wd, err := unix.InotifyAddWatch(fd, path, what); err == nil {
+		const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MODIFY | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_CLOSE_WRITE
+		if wd, err := unix.InotifyAddWatch(fd, path, mask); err == nil {
 			folders[int32(wd)] = path
 		}
 	}

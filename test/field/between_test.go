@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// inBetween answers in place of the upstream: from the first request on, or only those that when is true of.
+// inBetween answers in place of the upstream, every request or those for which when returns true.
 func inBetween(status int, body string, when func(n int, r *http.Request) bool, header ...string) func(http.Handler) http.Handler {
 	var n atomic.Int64
 	return func(next http.Handler) http.Handler {
@@ -63,9 +63,9 @@ func TestSomethingInBetweenAnswers(t *testing.T) {
 			} {
 				got := p.run(t)
 				p.refuses(t, got, append(tt.says, "something between here")...)
-				for _, lie := range []string{"it may have expired", "rotated", "is a SCIM token", "the permission for the"} {
-					if strings.Contains(got.stderr, lie) {
-						t.Errorf("it blames the token: %q\n%s", lie, got.stderr)
+				for _, claim := range []string{"it may have expired", "rotated", "is a SCIM token", "the permission for the"} {
+					if strings.Contains(got.stderr, claim) {
+						t.Errorf("it blames the token: %q\n%s", claim, got.stderr)
 					}
 				}
 				if got.code == 16 || got.code == 7 {
@@ -76,7 +76,7 @@ func TestSomethingInBetweenAnswers(t *testing.T) {
 	}
 }
 
-// TestTheAPIRefusesTheToken: what the API itself says about the token is passed on as before.
+// TestTheAPIRefusesTheToken: the API's own verdict about the token is still reported.
 func TestTheAPIRefusesTheToken(t *testing.T) {
 	for status, code := range map[int]int{401: 16, 403: 7} {
 		for name, header := range map[string][]string{"JSON": {"Content-Type", "application/json"}, "a page, with its challenge": {"WWW-Authenticate", `Bearer realm="scim"`}} {
@@ -96,8 +96,7 @@ func TestTheAPIRefusesTheToken(t *testing.T) {
 	}
 }
 
-// TestGatewayStatuses: the statuses of gateways are waited out for reads, and a write that met one is not
-// called done.
+// TestGatewayStatuses: reads wait out the statuses of gateways, and a write that got one is not called done.
 func TestGatewayStatuses(t *testing.T) {
 	for _, status := range []int{507, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -120,7 +119,7 @@ func TestGatewayStatuses(t *testing.T) {
 	})
 }
 
-// TestProxyWantsAPassword: a 407 is told as what it is.
+// TestProxyWantsAPassword: a 407 is reported as a proxy's request for a password.
 func TestProxyWantsAPassword(t *testing.T) {
 	proxy := serveUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Proxy-Authenticate", `Basic realm="proxy"`)

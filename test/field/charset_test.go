@@ -10,7 +10,8 @@ import (
 	"unicode/utf16"
 )
 
-// encodedAs sends the answers of a server in another charset, with a content type that says so or not.
+// encodedAs sends the answers of a server in another charset, with or without a content type that declares
+// it.
 func encodedAs(encode func(string) []byte, contentType string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -40,12 +41,12 @@ func utf16le(text string) (b []byte) {
 	return b
 }
 
-// halfPair puts half of a surrogate pair in place of the umlauts.
+// halfPair replaces each umlaut by half of a surrogate pair.
 func halfPair(text string) []byte { return []byte(strings.ReplaceAll(text, "ö", `\ud83d`)) }
 
 func asIs(text string) []byte { return []byte(text) }
 
-// charsetCases are answers in other charsets, and what the error says of those that cannot be read.
+// charsetCases holds answers in other charsets, with the error for those that cannot be read.
 var charsetCases = map[string]struct {
 	encode      func(string) []byte
 	contentType string
@@ -64,7 +65,7 @@ var charsetCases = map[string]struct {
 	"half a pair":             {halfPair, "application/json", "surrogate pair"},
 }
 
-// TestCharsetSCIM: names of a SCIM server that does not send UTF-8 are right, or the sync fails.
+// TestCharsetSCIM: names of a SCIM server that does not send UTF-8 are read correctly, or the sync fails.
 func TestCharsetSCIM(t *testing.T) {
 	for name, tt := range charsetCases {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestCharsetSCIM(t *testing.T) {
 	}
 }
 
-// TestCharsetPercipio: the same of lists and report of Percipio.
+// TestCharsetPercipio tests the same for the lists and the report of Percipio.
 func TestCharsetPercipio(t *testing.T) {
 	for name, tt := range charsetCases {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestCharsetPercipio(t *testing.T) {
 	}
 }
 
-// TestCharsetReport: rows of the report alone are in another charset.
+// TestCharsetReport: only rows of the report are in another charset.
 func TestCharsetReport(t *testing.T) {
 	for name, tt := range map[string]struct{ contentType, says string }{
 		"declared":   {"application/json; charset=ISO-8859-1", ""},
@@ -140,7 +141,7 @@ func TestCharsetReport(t *testing.T) {
 	}
 }
 
-// TestContentEncoding: an answer in an encoding that nobody asked for is named.
+// TestContentEncoding: an answer in an unrequested encoding is an error that names it.
 func TestContentEncoding(t *testing.T) {
 	for name, tt := range map[string]struct {
 		encoding string

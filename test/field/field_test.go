@@ -1,7 +1,7 @@
-// Package field tests the built binaries against imitated servers that behave as real ones did.
-// Each test is an example of a kind of fault; docs/reliability.md has the table.
+// Package field tests the built binaries against imitations of servers with the faults of real ones. Each
+// test is an example of a kind of fault; docs/reliability.md has the table.
 //
-// To see what another build makes of the same cases, build its binaries and run
+// To run the same cases with the binaries of another build, use
 //
 //	go test ./test/field -binaries DIR
 package field
@@ -25,7 +25,7 @@ import (
 var binaries = flag.String("binaries", "", "folder of the baton-perplexity and baton-percipio to test, instead of this tree's")
 
 func TestMain(m *testing.M) {
-	// The tests wait for programs that wait for servers.
+	// The tests mostly wait for programs that wait for servers.
 	_ = flag.Set("test.parallel", "12")
 	flag.Parse()
 	code, err := withBinaries(m.Run)
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withBinaries builds the connectors of this tree if no others were named, and calls run.
+// withBinaries builds the connectors of this tree if -binaries is not set, and calls run.
 func withBinaries(run func() int) (int, error) {
 	if *binaries != "" {
 		dir, err := filepath.Abs(*binaries)
@@ -59,10 +59,10 @@ func withBinaries(run func() int) (int, error) {
 type result struct {
 	code           int
 	stdout, stderr string
-	maxRSS         int64 // peak resident memory in bytes, 0 where the system does not tell
+	maxRSS         int64 // peak resident memory in bytes, 0 if unknown
 }
 
-// program starts connectors in a folder of their own, without the caller's environment.
+// program starts a connector in a new folder, without the caller's environment.
 type program struct {
 	name string
 	dir  string
@@ -82,7 +82,7 @@ func percipio(t *testing.T, url string, env ...string) *program {
 		"BATON_BASE_URL=" + url, "BATON_API_TOKEN=field-test-token", "BATON_ORGANIZATION_ID=2f0e7c1e-8f0c-4a45-9a0e-6f3f3f7f0a11"}, env...)}
 }
 
-// run starts the program with args and waits for it, two minutes at most.
+// run starts the program with args and waits at most two minutes for it.
 func (p *program) run(t *testing.T, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -10,8 +10,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// TestMissingFolder names a file or folder in a folder that does not exist, as a slip in a path
-// does. The program must say which, create nothing and ask nobody.
+// TestMissingFolder uses a file in a folder that does not exist, as after a typing error. The program must
+// name the folder, create nothing and send no requests.
 func TestMissingFolder(t *testing.T) {
 	c := newCluster(t) // for the credential of a service
 	for name, tc := range map[string]struct {
@@ -40,8 +40,8 @@ func TestMissingFolder(t *testing.T) {
 			if made, err := os.ReadDir(p.dir); err != nil || len(made) > 0 {
 				t.Errorf("it made %v (%v)", made, err)
 			}
-			if asked := org.Requests(); len(asked) > 0 {
-				t.Errorf("it asked %v", asked)
+			if requests := org.Requests(); len(requests) > 0 {
+				t.Errorf("it sent %v", requests)
 			}
 		})
 	}

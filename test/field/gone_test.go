@@ -12,7 +12,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// The command lines of the changes.
+// Command lines of the changes.
 
 func revoking(group, user string) []string {
 	return []string{"--revoke-grant", "group:" + group + ":member:user:" + user}
@@ -30,7 +30,7 @@ func creating(email string) []string {
 	return []string{"--create-account-email", email, "--create-account-profile", `{"display_name":"Jane Smith"}`}
 }
 
-// changes returns one change of each kind, on what acme has.
+// changes returns one change of each kind for acme.
 func changes() map[string][]string {
 	return map[string][]string{
 		"revoke":        revoking("g2", "u2"),
@@ -52,8 +52,7 @@ func syncedAcme(t *testing.T, env ...string) (*imitation, *program) {
 	return m, p
 }
 
-// TestA404OnEveryPathProvesNothing: a load balancer without a backend, in every form that a
-// 404 has.
+// TestA404OnEveryPathProvesNothing: a load balancer without a backend answers with every form of a 404.
 func TestA404OnEveryPathProvesNothing(t *testing.T) {
 	for form, denies := range denials() {
 		for name, args := range changes() {
@@ -70,12 +69,12 @@ func TestA404OnEveryPathProvesNothing(t *testing.T) {
 	}
 }
 
-// TestA404FromTheWriteOn: the same, from the request on that is to change something.
+// TestA404FromTheWriteOn: the same, starting with the write.
 func TestA404FromTheWriteOn(t *testing.T) {
 	for form, denies := range denials() {
 		for name, args := range changes() {
 			if name == "enable" {
-				continue // it is enabled, and nothing is written
+				continue // it is already enabled, so nothing is written
 			}
 			t.Run(form+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -94,7 +93,7 @@ func TestA404FromTheWriteOn(t *testing.T) {
 	}
 }
 
-// TestA404ToTheWriteOnly: everything can be read, and the write is denied.
+// TestA404ToTheWriteOnly: reads succeed, and the write gets a 404.
 func TestA404ToTheWriteOnly(t *testing.T) {
 	for form, denies := range denials() {
 		for name, args := range changes() {
@@ -111,7 +110,7 @@ func TestA404ToTheWriteOnly(t *testing.T) {
 	}
 }
 
-// TestA404AfterTheWrite: the write is carried out, and then nothing can be read.
+// TestA404AfterTheWrite: the write is carried out, and all later reads get a 404.
 func TestA404AfterTheWrite(t *testing.T) {
 	for name, args := range changes() {
 		if name == "enable" {
@@ -133,8 +132,8 @@ func TestA404AfterTheWrite(t *testing.T) {
 	}
 }
 
-// TestGroupsMissingNowAndThen: while an instance is replaced, the load balancer answers
-// 404 to some reads of one group. The sync has all grants, or it is not sealed.
+// TestGroupsMissingNowAndThen: while an instance is replaced, the load balancer answers some reads of a group
+// with 404. The sync has all grants, or it is not sealed.
 func TestGroupsMissingNowAndThen(t *testing.T) {
 	for form, denies := range denials() {
 		for _, every := range []int{6, 2, 13}[:longtest.Pick(1, 3)] {
@@ -156,7 +155,7 @@ func TestGroupsMissingNowAndThen(t *testing.T) {
 	}
 }
 
-// TestOneGroupMissingForGood: the list has it, and the group itself is answered 404.
+// TestOneGroupMissingForGood: the list has the group, and GET of the group always gets a 404.
 func TestOneGroupMissingForGood(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run(form, func(t *testing.T) {
@@ -172,7 +171,7 @@ func TestOneGroupMissingForGood(t *testing.T) {
 	}
 }
 
-// TestListsMissingNowAndThen: the same, for lists.
+// TestListsMissingNowAndThen tests the same for lists.
 func TestListsMissingNowAndThen(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run(form, func(t *testing.T) {
@@ -192,8 +191,7 @@ func TestListsMissingNowAndThen(t *testing.T) {
 	}
 }
 
-// largeAcme returns an imitation with 297 memberships in 30 groups, which lists show without
-// members.
+// largeAcme returns an imitation with 297 memberships in 30 groups. Lists show the groups without members.
 func largeAcme() *imitation {
 	m := &imitation{}
 	for i := range 150 {
@@ -223,8 +221,8 @@ func sealsAll(t *testing.T, m *imitation, p *program) {
 	}
 }
 
-// TestAGroupThatIsGone: only a complete list without it proves that. Then a revocation
-// has nothing to do, and a grant names what is missing.
+// TestAGroupThatIsGone: only a complete list proves that a group is gone. Then a revocation has nothing to
+// do, and the error of a grant names the missing group.
 func TestAGroupThatIsGone(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run(form, func(t *testing.T) {
@@ -242,7 +240,7 @@ func TestAGroupThatIsGone(t *testing.T) {
 	}
 }
 
-// unproved returns answers to lists that prove nothing about what is not in them.
+// unproved returns answers to lists that do not prove that anything is gone.
 func unproved() map[string]answering {
 	lists := "^GET /scim/v2/(Users|Groups)$"
 	return map[string]answering{
@@ -264,7 +262,7 @@ func unproved() map[string]answering {
 	}
 }
 
-// TestListsThatProveNothing: the object itself is answered 404, and the list is no proof.
+// TestListsThatProveNothing: GET of the object gets a 404, and the list is no proof.
 func TestListsThatProveNothing(t *testing.T) {
 	for name, lists := range unproved() {
 		t.Run(name, func(t *testing.T) {
@@ -281,8 +279,8 @@ func TestListsThatProveNothing(t *testing.T) {
 	}
 }
 
-// TestListsThatSpeakAgainstA404: the server answers 404 for what its list shows. What
-// the list shows is there.
+// TestListsThatSpeakAgainstA404: the server answers 404 for an object in its list. The object counts as
+// existing.
 func TestListsThatSpeakAgainstA404(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run(form, func(t *testing.T) {
@@ -299,7 +297,7 @@ func TestListsThatSpeakAgainstA404(t *testing.T) {
 	}
 }
 
-// TestFiltersDoNotProve: an account that a search does not find may be there all the same.
+// TestFiltersDoNotProve: an account that a search does not find may exist.
 func TestFiltersDoNotProve(t *testing.T) {
 	m, p := syncedAcme(t)
 	empty := reply(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)
@@ -312,8 +310,8 @@ func TestFiltersDoNotProve(t *testing.T) {
 	}
 }
 
-// TestDisablingNobody: an id that no account ever had is not found, whatever the case
-// of a mistyped offboarding.
+// TestDisablingNobody: disabling an id that no account ever had is an error, so that a mistyped offboarding
+// is noticed.
 func TestDisablingNobody(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run(form, func(t *testing.T) {
@@ -338,7 +336,7 @@ func TestDisablingNobody(t *testing.T) {
 	})
 }
 
-// TestDisablingWhoWasThere: the directory has dropped an account that the sync file has.
+// TestDisablingWhoWasThere: the directory has dropped an account that is in the sync file.
 func TestDisablingWhoWasThere(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run(form, func(t *testing.T) {
@@ -356,8 +354,7 @@ func TestDisablingWhoWasThere(t *testing.T) {
 	}
 }
 
-// TestDisablingWhoVanishes: a directory that drops the accounts that it disables, and
-// says so in its list.
+// TestDisablingWhoVanishes: the directory drops accounts that it disables, and its list proves that.
 func TestDisablingWhoVanishes(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run(form, func(t *testing.T) {
@@ -378,8 +375,7 @@ func TestDisablingWhoVanishes(t *testing.T) {
 	}
 }
 
-// TestAdminsWhoCannotBeRead: whether somebody else remains Admin is not known. The
-// guard is not satisfied by that.
+// TestAdminsWhoCannotBeRead: it is unknown whether another admin remains, so the guard refuses.
 func TestAdminsWhoCannotBeRead(t *testing.T) {
 	for name, answers := range map[string]answering{
 		"neither alone nor listed": either(onRequest("^GET /scim/v2/Users/u4$", text404), onRequest("^GET /scim/v2/Users$", text404)),
@@ -407,7 +403,7 @@ func TestAdminsWhoCannotBeRead(t *testing.T) {
 	})
 }
 
-// TestAServiceTellsC1WhatIsKnown: the same cases in service mode.
+// TestAServiceTellsC1WhatIsKnown tests the same cases in service mode.
 func TestAServiceTellsC1WhatIsKnown(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run("404 on every path/"+form, func(t *testing.T) {
@@ -442,7 +438,7 @@ func TestAServiceTellsC1WhatIsKnown(t *testing.T) {
 		r := s.revoke("g2", "u2")
 		taskSucceeds(t, r)
 		if !already(r) {
-			t.Errorf("C1 is not told that there was nothing to do: %v", r.Annotations)
+			t.Errorf("C1 does not learn that there was nothing to do: %v", r.Annotations)
 		}
 		taskSucceeds(t, s.action("disable_user", "u2"))
 		taskFails(t, s.action("disable_user", "u222"), "u222")

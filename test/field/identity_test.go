@@ -19,7 +19,7 @@ func filtersIgnored(_ http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// filtersEmpty makes the server find nobody.
+// filtersEmpty makes every search return an empty list.
 func filtersEmpty(w http.ResponseWriter, r *http.Request) bool {
 	return r.URL.Query().Has("filter") &&
 		reply(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)(w, r)
@@ -30,14 +30,14 @@ func conflict(w http.ResponseWriter, r *http.Request) bool {
 	return onRequest("^POST ", reply(409, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","detail":"Another user already exists with this email"}`))(w, r)
 }
 
-// accountCase is a creation of jane@acme.example, unless another address is asked for.
+// accountCase is a creation of jane@acme.example, unless it names another address.
 type accountCase struct {
 	people  []*fakeUser
 	answers answering
 	stores  func(sent fakeUser) fakeUser
 	asks    string
-	is      string   // the id of the account that is named; "" for an error
-	says    []string // in what is said
+	is      string   // id of the account in the outcome; "" for an error
+	says    []string // texts in the output
 }
 
 const jane = "jane@acme.example"
@@ -113,7 +113,7 @@ func accountCases() map[string]accountCase {
 	}
 }
 
-// onCreation makes the server create the account and answer with a format that takes the new id.
+// onCreation makes the server create the account and answer with a format for the new id.
 func onCreation(status int, format string) answering {
 	created := 0
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -141,7 +141,7 @@ func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
-// TestTheAccountOfACreation: the account that is named is the one that was asked for.
+// TestTheAccountOfACreation: the outcome names the requested account.
 func TestTheAccountOfACreation(t *testing.T) {
 	for name, tc := range accountCases() {
 		if tc.asks == "" {
@@ -169,7 +169,7 @@ func TestTheAccountOfACreation(t *testing.T) {
 	}
 }
 
-// TestTheAccountOfACreationInServiceMode: the same as C1 is told it.
+// TestTheAccountOfACreationInServiceMode checks the same in the answers to C1.
 func TestTheAccountOfACreationInServiceMode(t *testing.T) {
 	cases := accountCases()
 	names := make([]string, 0, len(cases))
@@ -208,8 +208,8 @@ func TestTheAccountOfACreationInServiceMode(t *testing.T) {
 				if err := r.Response.UnmarshalTo(&got); err != nil {
 					t.Fatal(err)
 				}
-				if told := got.String(); !strings.Contains(told, `"`+tc.is+`"`) {
-					t.Errorf("%s: C1 is told %s, want %s", name, told, tc.is)
+				if message := got.String(); !strings.Contains(message, `"`+tc.is+`"`) {
+					t.Errorf("%s: C1 gets %s, want %s", name, message, tc.is)
 				}
 			}
 		})

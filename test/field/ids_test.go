@@ -12,7 +12,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// five returns an organisation with an account 5 and, if both, one whose id is user:5.
+// five returns an organisation with an account 5 and, if both is true, one whose id is user:5.
 func five(both bool) *imitation {
 	m := acme()
 	m.people = append(m.people, &fakeUser{id: "5", userName: "five@acme.example"})
@@ -22,11 +22,11 @@ func five(both bool) *imitation {
 	return m
 }
 
-// TestAnIDWithAPrefix: an id is what it is. The type of a resource's identity is taken off
-// only if nothing has the id as it is.
+// TestAnIDWithAPrefix: ids are opaque. The type of a resource's identity is removed only if nothing has the
+// id as given.
 func TestAnIDWithAPrefix(t *testing.T) {
 	for name, tc := range map[string]struct {
-		people  []string // besides those of acme
+		people  []string // in addition to those of acme
 		removed string   // after the first sync
 		answers answering
 		asks    string
@@ -73,14 +73,14 @@ func TestAnIDWithAPrefix(t *testing.T) {
 	}
 }
 
-// oddIDs returns ids that are nearly u2.
+// oddIDs returns ids that are almost u2.
 func oddIDs() []string {
 	all := []string{"u2 ", "U2", "u2/", "%75%32", "..", " u2", "u2\t", "u2\n", "u2\u00a0", "u2\u200b", "u2?", "u2#", "u2%20", "./u2", "../Users/u2", "u2/../u2", ".", "u2\x00", "u2*"}
 	return all[:longtest.Pick(5, len(all))]
 }
 
-// TestAnIDIsNotTrimmed: an id that is nearly one is another id, also where the server
-// takes it for the same.
+// TestAnIDIsNotTrimmed: an id that is almost another one is a different id, even if the server treats both as
+// the same.
 func TestAnIDIsNotTrimmed(t *testing.T) {
 	lax := func(w http.ResponseWriter, r *http.Request) bool {
 		id, one := strings.CutPrefix(r.URL.Path, "/scim/v2/Users/")
@@ -121,7 +121,7 @@ func TestAnIDIsNotTrimmed(t *testing.T) {
 	}
 }
 
-// TestAnAccountWithAnOddID: ids that are odd, and are those of accounts, are found.
+// TestAnAccountWithAnOddID: accounts with odd ids are found.
 func TestAnAccountWithAnOddID(t *testing.T) {
 	for _, id := range []string{"u9 ", " u9", "a/b", "a b", "50%", "a?b#c", "é", "user:", "USER:9", "..."} {
 		t.Run(jsonText(id), func(t *testing.T) {
@@ -139,8 +139,8 @@ func TestAnAccountWithAnOddID(t *testing.T) {
 	}
 }
 
-// TestAGrantToNobody: the server accepts any id as a member and reports success. The next
-// sync would drop the grant.
+// TestAGrantToNobody: the server accepts any id as a member and reports success, but the next sync would drop
+// the grant.
 func TestAGrantToNobody(t *testing.T) {
 	for form, denies := range denials() {
 		t.Run("in service mode/"+form, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestAGrantToNobody(t *testing.T) {
 			s := perplexity(t, m.start(t)).serve(t)
 			taskSucceeds(t, s.sync())
 			for _, id := range append(oddIDs(), "nobody", "user:u2") {
-				if !strings.ContainsAny(id, "\x00") { // no task can hold it
+				if !strings.ContainsAny(id, "\x00") { // a task cannot contain it
 					taskFails(t, s.grant("g3", id))
 				}
 			}
@@ -165,7 +165,7 @@ func TestAGrantToNobody(t *testing.T) {
 			r := s.grant("g3", "u2")
 			taskSucceeds(t, r)
 			if already(r) {
-				t.Error("C1 is told that there was nothing to do")
+				t.Error("C1 learns that there was nothing to do")
 			}
 		})
 	}
@@ -195,7 +195,7 @@ func TestAGrantToNobody(t *testing.T) {
 	})
 }
 
-// TestARevocationByAnOddID: who is nearly a member is none, and the member stays.
+// TestARevocationByAnOddID: an id that is almost a member's is not a member, and the member stays.
 func TestARevocationByAnOddID(t *testing.T) {
 	t.Parallel()
 	m := acme()
@@ -210,7 +210,7 @@ func TestARevocationByAnOddID(t *testing.T) {
 	}
 }
 
-// TestIDsInServiceMode: actions as C1 asks for them.
+// TestIDsInServiceMode runs actions as C1 requests them.
 func TestIDsInServiceMode(t *testing.T) {
 	t.Parallel()
 	m := five(true)

@@ -20,19 +20,18 @@ import (
 	"baton/internal/longtest"
 )
 
-// imitation is a SCIM server with a few people and groups, of which a test can replace any
-// answer. By itself it behaves as RFC 7644 has it, with filters by userName and id.
+// imitation is a small SCIM server whose answers a test can replace. By default it follows RFC 7644, with
+// filters by userName and id.
 type imitation struct {
 	mu     sync.Mutex
 	people []*fakeUser
 	crews  []*fakeGroup
-	// instead answers in place of the server; it returns whether it did. It is called with
-	// mu held.
+	// instead answers in place of the server and returns whether it did. It is called with mu held.
 	instead func(w http.ResponseWriter, r *http.Request) bool
-	// accepted is what a POST stores; nil stores what was sent.
+	// accepted returns the user that a POST stores; nil stores the sent one.
 	accepted func(sent fakeUser) fakeUser
-	asked    []string // the requests
-	changes  []string // what writes did, such as "-g2:u2" or "u2 disabled"
+	requests []string // method and address
+	changes  []string // effects of writes, such as "-g2:u2" or "u2 disabled"
 }
 
 type fakeUser struct {
@@ -48,7 +47,7 @@ type fakeGroup struct {
 	hidden   bool // lists do not show the members
 }
 
-// acme returns an imitation with one admin group, which has two admins, and two other groups.
+// acme returns an imitation with one admin group with two admins, and two other groups.
 func acme() *imitation {
 	return &imitation{
 		people: []*fakeUser{
@@ -83,7 +82,7 @@ func (m *imitation) answer(instead func(w http.ResponseWriter, r *http.Request) 
 	m.do(func() { m.instead = instead })
 }
 
-// changed returns what writes did so far.
+// changed returns the effects of writes so far.
 func (m *imitation) changed() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +118,7 @@ func (m *imitation) memberships() (all []string) {
 func (m *imitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.asked = append(m.asked, r.Method+" "+r.URL.RequestURI())
+	m.requests = append(m.requests, r.Method+" "+r.URL.RequestURI())
 	r = r.WithContext(context.WithValue(r.Context(), serverKey{}, m))
 	if m.instead != nil && m.instead(w, r) {
 		return
@@ -243,7 +242,7 @@ func (m *imitation) create(w http.ResponseWriter, body []byte) {
 
 var memberFilter = regexp.MustCompile(`^members\[value eq (".*")\]$`)
 
-// patch adds or removes members, whatever their ids are.
+// patch adds or removes members with any ids.
 func (m *imitation) patch(g *fakeGroup, body []byte) {
 	var sent struct {
 		Operations []struct {
@@ -268,7 +267,7 @@ func (m *imitation) patch(g *fakeGroup, body []byte) {
 	}
 }
 
-// The forms of a 404. Only the first is SCIM.
+// Forms of a 404. Only the first is SCIM.
 
 func scim404(w http.ResponseWriter, _ *http.Request) bool {
 	w.Header().Set("Content-Type", "application/scim+json")
@@ -310,7 +309,7 @@ func gone410(w http.ResponseWriter, _ *http.Request) bool {
 
 type answering = func(http.ResponseWriter, *http.Request) bool
 
-// denials returns the forms of a 404 by name; in a short run, one that is SCIM and one that is not.
+// denials returns the forms of a 404 by name. A short run gets one that is SCIM and one that is not.
 func denials() map[string]answering {
 	all := map[string]answering{"SCIM": scim404, "text": text404}
 	if longtest.Enabled {
@@ -337,7 +336,7 @@ func reply(status int, json string) answering {
 	}
 }
 
-// either gives the first of several answers that applies.
+// either uses the first of several answers that applies.
 func either(all ...answering) answering {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		return slices.ContainsFunc(all, func(a answering) bool { return a(w, r) })
@@ -364,27 +363,26 @@ func (p *program) host() string {
 	return host
 }
 
-// fails checks that a run ended with an error, claims no success, and names what it is
-// about.
+// fails checks that a run ended with an error that names its subject, and claims no success.
 func (r result) fails(t *testing.T, names ...string) {
 	t.Helper()
-	said := r.stdout + r.stderr
+	output := r.stdout + r.stderr
 	if r.code == 0 {
-		t.Errorf("exit code 0:\n%s", said)
+		t.Errorf("exit code 0:\n%s", output)
 	}
-	for _, lie := range []string{"already revoked", "nothing to change", "already granted", "already there", "Removed ", "Disabled ", "Added ", "Created ", "Enabled "} {
-		if strings.Contains(said, lie) {
-			t.Errorf("it says %q:\n%s", lie, said)
+	for _, claim := range []string{"already revoked", "nothing to change", "already granted", "already there", "Removed ", "Disabled ", "Added ", "Created ", "Enabled "} {
+		if strings.Contains(output, claim) {
+			t.Errorf("it says %q:\n%s", claim, output)
 		}
 	}
 	for _, name := range names {
-		if !strings.Contains(said, name) {
-			t.Errorf("it does not say %q:\n%s", name, said)
+		if !strings.Contains(output, name) {
+			t.Errorf("it does not say %q:\n%s", name, output)
 		}
 	}
 }
 
-// succeeds checks that a run ended well.
+// succeeds checks that a run succeeded.
 func (r result) succeeds(t *testing.T, says ...string) {
 	t.Helper()
 	if r.code != 0 {

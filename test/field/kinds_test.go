@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// fleet returns an organisation whose accounts have numbers for ids, as devices and service
-// principals have, too. Account 7 is in no group; something else with the id 7 is in both.
+// fleet returns an organisation in which accounts, devices and service principals have numbers as ids.
+// Account 7 is in no group; another object with the id 7 is in both.
 func fleet(seven string) *organisation {
 	return &organisation{
 		accounts: []*account{{id: "1", userName: "ann@acme.example"}, {id: "2", userName: "bob@acme.example"}, {id: "7", userName: "gus@acme.example"}},
@@ -18,8 +18,8 @@ func fleet(seven string) *organisation {
 	}
 }
 
-// TestMembersOfAnotherKind puts something else with the id of an account into all groups.
-// The account gets no grant, and does not count as an admin who remains.
+// TestMembersOfAnotherKind puts an object with the id of an account into all groups. The account gets no
+// grant, and does not count as a remaining admin.
 func TestMembersOfAnotherKind(t *testing.T) {
 	for _, seven := range []string{
 		`{"value":"7","$ref":"ServicePrincipals/7"}`,
@@ -61,8 +61,8 @@ func TestMembersOfAnotherKind(t *testing.T) {
 	}
 }
 
-// TestMembersOfAnUnknownKind: PingFederate calls accounts "value". They keep their grants,
-// and none of them is counted as an admin who remains.
+// TestMembersOfAnUnknownKind: PingFederate calls accounts "value". They keep their grants, and none counts as
+// a remaining admin.
 func TestMembersOfAnUnknownKind(t *testing.T) {
 	o := small()
 	o.teams[0].members = []string{"u1", "u3"}
@@ -87,8 +87,7 @@ func TestMembersOfAnUnknownKind(t *testing.T) {
 	}
 }
 
-// TestContradictoryKinds: a member whose type says one thing and whose reference another
-// keeps the sync from being sealed.
+// TestContradictoryKinds: a member whose type and reference contradict each other prevents sealing.
 func TestContradictoryKinds(t *testing.T) {
 	for _, seven := range []string{
 		`{"value":"7","type":"User","$ref":"Groups/7"}`,
@@ -111,7 +110,7 @@ func TestContradictoryKinds(t *testing.T) {
 	}
 }
 
-// TestGroupsOfAnotherKind: what an account lists among its groups is not always a group.
+// TestGroupsOfAnotherKind: the groups of an account can contain other objects.
 func TestGroupsOfAnotherKind(t *testing.T) {
 	o := fleet(`{"value":"7","type":"Device"}`)
 	o.teams = append(o.teams, &team{id: "3", name: "Number 3", members: []string{"1"}})
@@ -127,8 +126,8 @@ func TestGroupsOfAnotherKind(t *testing.T) {
 	}
 }
 
-// TestUserAndDeviceWithOneID: a group lists a device and the account that has the same id. The
-// account has its grant, and counts as an admin who remains.
+// TestUserAndDeviceWithOneID: a group lists a device and an account with the same id. The account has its
+// grant, and counts as a remaining admin.
 func TestUserAndDeviceWithOneID(t *testing.T) {
 	o := fleet(`{"value":"7","type":"Device"}`)
 	for _, g := range o.teams {
@@ -147,9 +146,9 @@ func TestUserAndDeviceWithOneID(t *testing.T) {
 	}
 }
 
-// TestGrantToWhoMayBeListed: a group lists a member of an unknown type with the id of an
-// account. Where accounts have another type, a grant to the account is carried out; where
-// there is no other type, it is said to hold already.
+// TestGrantToWhoMayBeListed: a group lists a member of an unknown type with the id of an account. If accounts
+// have another type, a grant to the account is carried out. If no other type occurs, the grant counts as
+// existing.
 func TestGrantToWhoMayBeListed(t *testing.T) {
 	grant := []string{"--grant-entitlement", "group:g2:member", "--grant-principal", "7", "--grant-principal-type", "user"}
 	o := fleet(`{"value":"7","type":"Robot-2"}`)

@@ -10,8 +10,8 @@ import (
 // form is one way to write the members of a group.
 type form struct {
 	write func(ids []string) string // the attributes as JSON
-	// read says that the members can be told from it with certainty. Otherwise the sync
-	// must not be sealed.
+	// read reports whether the form identifies the members with certainty. Otherwise the sync must not be
+	// sealed.
 	read bool
 }
 
@@ -92,9 +92,8 @@ func forms() map[string]form {
 	return all
 }
 
-// TestMembersInEveryForm writes the members of all groups, or of one group, in forms that
-// real servers use. A sync has exactly those who are members, or it fails and names the
-// group.
+// TestMembersInEveryForm writes the members of all groups, or of one group, in forms that real servers use. A
+// sync has exactly the members, or it fails and names the group.
 func TestMembersInEveryForm(t *testing.T) {
 	for name, f := range forms() {
 		for _, only := range []string{"g1", "g2", ""} {
@@ -128,9 +127,8 @@ func TestMembersInEveryForm(t *testing.T) {
 	}
 }
 
-// TestChangesOfMembersInEveryForm asks for changes while members are written so. A
-// revocation of a true member is carried out or fails, and is never said to be done
-// already; the only admin is not disabled.
+// TestChangesOfMembersInEveryForm requests changes while members are written in each form. A revocation of a
+// member is carried out or fails, and is never called already done; the only admin is not disabled.
 func TestChangesOfMembersInEveryForm(t *testing.T) {
 	for name, f := range forms() {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +152,7 @@ func TestChangesOfMembersInEveryForm(t *testing.T) {
 			case r.code == 0 && strings.Contains(r.stdout, "already"):
 				t.Errorf("it is said to be done already: %s", r.stdout)
 			}
-			// Somebody else is neither added nor lost.
+			// Other memberships neither appear nor disappear.
 			if !o.has("g2", "u3") {
 				t.Error("u3 was lost")
 			}
@@ -166,8 +164,8 @@ func TestChangesOfMembersInEveryForm(t *testing.T) {
 	}
 }
 
-// TestIDsInAnotherCase lists members that are UUIDs in capitals. Accounts have them in
-// small letters, or the other way round.
+// TestIDsInAnotherCase lists members as UUIDs in capitals while accounts have them in lower case, or the
+// reverse.
 func TestIDsInAnotherCase(t *testing.T) {
 	const ann, bob, cid = "0a1b2c3d-0000-4000-8000-00000000000a", "0a1b2c3d-0000-4000-8000-00000000000b", "0a1b2c3d-0000-4000-8000-00000000000c"
 	for name, to := range map[string]func(string) string{"members in capitals": strings.ToUpper, "accounts in capitals": strings.ToLower} {
@@ -204,9 +202,9 @@ func TestIDsInAnotherCase(t *testing.T) {
 	}
 }
 
-// TestMembersWithoutAnAccount lists members that are the ids of no account. Written like
-// the ids of accounts, they are accounts that the server does not show: they are dropped and
-// counted. Anything else may be an account under another name.
+// TestMembersWithoutAnAccount lists members whose ids belong to no account. In the form of account ids, they
+// are accounts that the server does not show, and are dropped and counted. Other ids may belong to an account
+// under another name.
 func TestMembersWithoutAnAccount(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ids    []string // of the accounts
@@ -243,7 +241,7 @@ func TestMembersWithoutAnAccount(t *testing.T) {
 			case !tt.sealed && (!strings.Contains(r.stderr, "g2") || !strings.Contains(r.stderr, tt.member)):
 				t.Errorf("the error names neither group nor member: %s", r.stderr)
 			}
-			// Somebody has gone meanwhile.
+			// One member has left meanwhile.
 			o.teams[1].members = tt.ids[1:]
 			p = perplexity(t, o.serve(t))
 			if r := p.run(t); r.code != 0 {
@@ -258,8 +256,7 @@ func TestMembersWithoutAnAccount(t *testing.T) {
 	}
 }
 
-// TestNoAdminKnown: where no account is known to be Admin, it is not known either that
-// there is nobody to lose.
+// TestNoAdminKnown: if no account is known to be Admin, a change may still remove an admin.
 func TestNoAdminKnown(t *testing.T) {
 	for name, shape := range map[string]string{
 		"the group is empty":             `"members":[]`,

@@ -11,11 +11,10 @@ import (
 	"baton/internal/longtest"
 )
 
-// most limits the memory of a process at any time, whatever a server sends.
+// most limits the memory of a process, whatever a server sends.
 const most = 128 << 20
 
-// repeated writes before, then part n times with commas between, then behind. It needs little
-// memory.
+// repeated writes before, then n times part separated by commas, then behind. It needs little memory.
 func repeated(w io.Writer, before, part string, n int, behind string) {
 	io.WriteString(w, before)
 	batch := max(1, (64<<10)/len(part))
@@ -26,7 +25,7 @@ func repeated(w io.Writer, before, part string, n int, behind string) {
 	io.WriteString(w, strings.Repeat(part+",", n)+part+behind)
 }
 
-// again writes before, then part n times.
+// again writes before, then n times part.
 func again(w io.Writer, before, part string, n int) {
 	io.WriteString(w, before)
 	chunk := strings.Repeat(part, 1000)
@@ -35,7 +34,7 @@ func again(w io.Writer, before, part string, n int) {
 	}
 }
 
-// mebi is a sixtieth of what is sent, in bytes: a short run sends an eighth of it.
+// mebi is a sixtieth of the bytes sent. A short run sends an eighth of the data.
 var mebi = longtest.Pick(1<<20/8, 1<<20)
 
 // inShort keeps one of the cases in a short run.
@@ -46,8 +45,8 @@ func inShort[V any](cases map[string]V, name string) map[string]V {
 	return map[string]V{name: cases[name]}
 }
 
-// TestMemoryIsBounded answers with 60 MB of whatever takes much memory, and measures what
-// a sync, a revocation and the doctor hold at the most.
+// TestMemoryIsBounded answers with 60 MB of data that would take much memory, and measures the peak of a
+// sync, a revocation and the doctor.
 func TestMemoryIsBounded(t *testing.T) {
 	alphabet := `"a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q","r","s","t","u","v","w","x","y","z"`
 	letters := 60 * mebi / (len(alphabet) + 1)
@@ -200,7 +199,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// many writes n rows with a number each.
+// many writes n numbered rows.
 func many(w io.Writer, row string, n int) {
 	for i := range n {
 		if i > 0 {
@@ -210,7 +209,7 @@ func many(w io.Writer, row string, n int) {
 	}
 }
 
-// TestMemoryOfAccounts answers with 60 MB of accounts that take much memory.
+// TestMemoryOfAccounts answers with 60 MB of accounts that would take much memory.
 func TestMemoryOfAccounts(t *testing.T) {
 	long := strings.Repeat("x", mebi-20)
 	for name, write := range inShort(map[string]func(w io.Writer){
@@ -272,9 +271,9 @@ func TestLargeGroup(t *testing.T) {
 	p := perplexity(t, o.serve(t))
 	somebody := o.teams[1].members[1000]
 	for _, args := range [][]string{{}, {"doctor"}, {"--revoke-grant", "group:g2:member:user:" + somebody}, {"--revoke-grant", "group:g2:member:user:" + somebody}} {
-		before, begun := o.asked(), time.Now()
+		before, begun := o.requestCount(), time.Now()
 		r := p.run(t, args...)
-		t.Logf("%q ends with %d after %s and %d requests, %d MiB", args, r.code, time.Since(begun).Round(time.Second/100), o.asked()-before, r.maxRSS>>20)
+		t.Logf("%q ends with %d after %s and %d requests, %d MiB", args, r.code, time.Since(begun).Round(time.Second/100), o.requestCount()-before, r.maxRSS>>20)
 		if r.code != 0 {
 			t.Error(r.stderr)
 		}

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// twins returns an organisation with two groups whose names differ in case only: g1 has u1, g9
-// has u2 and u3.
+// twins returns an organisation with two groups whose names differ only in case: g1 has u1, g9 has u2 and u3.
 func twins() *imitation {
 	m := acme()
 	m.crews = []*fakeGroup{
@@ -18,8 +17,8 @@ func twins() *imitation {
 	return m
 }
 
-// TestTwoGroupsWithTheConfiguredName: a name that could mean either group is refused with
-// both ids, by everything that needs to know which it is.
+// TestTwoGroupsWithTheConfiguredName: every operation that needs the group refuses an ambiguous name and
+// lists both ids.
 func TestTwoGroupsWithTheConfiguredName(t *testing.T) {
 	for name, tc := range map[string]struct {
 		edit    func(*imitation)
@@ -41,7 +40,7 @@ func TestTwoGroupsWithTheConfiguredName(t *testing.T) {
 			p := perplexity(t, m.start(t), tc.setting)
 			unclear := append([]string{"could be the " + tc.role + " group: "}, tc.ids...)
 			synced := p.run(t)
-			synced.succeeds(t, unclear...) // what was read is right, whatever it means
+			synced.succeeds(t, unclear...) // the sync itself is correct
 			doctor := p.run(t, "doctor")
 			doctor.fails(t, unclear...)
 			report := p.run(t, "report", "--format", "json")
@@ -63,9 +62,8 @@ func TestTwoGroupsWithTheConfiguredName(t *testing.T) {
 	}
 }
 
-// TestOneGroupWithTheNameExactly: the only group that is spelled as configured is meant, the
-// doctor says that there is another one, and the guard counts the members of the
-// first only.
+// TestOneGroupWithTheNameExactly: the only group with the exact name is used, the doctor mentions the other
+// one, and the guard counts the members of the first only.
 func TestOneGroupWithTheNameExactly(t *testing.T) {
 	t.Parallel()
 	m := twins()
@@ -79,7 +77,7 @@ func TestOneGroupWithTheNameExactly(t *testing.T) {
 	taskFails(t, s.revoke("g1", "u1"), "no enabled admin")
 }
 
-// TestAGroupByItsID: an id means one group, even if it is the name of another.
+// TestAGroupByItsID: an id identifies one group, even if it is the name of another.
 func TestAGroupByItsID(t *testing.T) {
 	t.Parallel()
 	m := twins()
@@ -97,8 +95,8 @@ func TestAGroupByItsID(t *testing.T) {
 	}
 }
 
-// TestTwoGroupsWithAUsualName: nobody configured the Admin group, and two could be it. The
-// last member of either is guarded.
+// TestTwoGroupsWithAUsualName: no Admin group is configured, and two could be it. The last member of either
+// is guarded.
 func TestTwoGroupsWithAUsualName(t *testing.T) {
 	t.Parallel()
 	m := twins()
@@ -113,8 +111,8 @@ func TestTwoGroupsWithAUsualName(t *testing.T) {
 	}
 }
 
-// TestTwoGroupsForMembers: two groups could be the Member group, which has priority.
-// Who is in one of them may be Admin all the same, and is guarded.
+// TestTwoGroupsForMembers: two groups could be the Member group, which has priority. A member of one of them
+// may still be Admin, and is guarded.
 func TestTwoGroupsForMembers(t *testing.T) {
 	t.Parallel()
 	m := acme()
@@ -132,8 +130,8 @@ func TestTwoGroupsForMembers(t *testing.T) {
 	}
 }
 
-// TestALookAlikeOfTheConfiguredName: letters of other alphabets and signs that fold to a
-// letter are other names.
+// TestALookAlikeOfTheConfiguredName: letters of other alphabets and signs that fold to a letter make a
+// different name.
 func TestALookAlikeOfTheConfiguredName(t *testing.T) {
 	for name, other := range map[string]string{"Cyrillic": "PPLX_\u0410dmin", "Kelvin sign": "\u212AING", "long s": "bo\u017F\u017Fe\u017F"} {
 		t.Run(name, func(t *testing.T) {
@@ -143,7 +141,7 @@ func TestALookAlikeOfTheConfiguredName(t *testing.T) {
 			m.crews = append(m.crews, &fakeGroup{id: "g9", name: other, members: []string{"u1"}})
 			wanted := map[string]string{"Cyrillic": "PPLX_Admin", "Kelvin sign": "KING", "long s": "bosses"}[name]
 			p := perplexity(t, m.start(t), "BATON_ADMIN_GROUP="+wanted)
-			p.run(t, "doctor").fails(t, "is not there")
+			p.run(t, "doctor").fails(t, "does not exist")
 		})
 	}
 }

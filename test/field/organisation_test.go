@@ -16,15 +16,15 @@ import (
 	"testing"
 )
 
-// organisation is a SCIM server whose members a test can write in any form. Users do not
-// say which groups they are in, so that only the groups know.
+// organisation is a SCIM server whose members a test can write in any form. Users do not list their groups,
+// so only groups show memberships.
 type organisation struct {
 	mu       sync.Mutex
 	accounts []*account
 	teams    []*team
-	// shape returns a group's attributes beyond id and displayName, as JSON.
+	// shape returns the JSON of a group's attributes other than id and displayName.
 	shape func(*team) string
-	// front answers in place of the server; it reports whether it did.
+	// front answers in place of the server and reports whether it did.
 	front func(http.ResponseWriter, *http.Request) bool
 
 	requests []string
@@ -33,7 +33,7 @@ type organisation struct {
 
 type account struct {
 	id, userName string
-	more         string // further attributes as JSON, behind a comma
+	more         string // further attributes as JSON, after a comma
 	disabled     bool
 }
 
@@ -90,22 +90,22 @@ func (o *organisation) team(id string) *team {
 	return nil
 }
 
-// has reports whether the account is a member, whatever the server shows.
+// has reports whether the account is a member, regardless of the server's answers.
 func (o *organisation) has(group, user string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Contains(o.team(group).members, user)
 }
 
-// wrote returns how many writes arrived.
+// wrote returns the number of writes.
 func (o *organisation) wrote() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.writes
 }
 
-// asked returns how many requests arrived.
-func (o *organisation) asked() int {
+// requestCount returns the number of requests.
+func (o *organisation) requestCount() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.requests)
@@ -158,7 +158,7 @@ func refuse(w http.ResponseWriter, status int, detail string) {
 	fmt.Fprintf(w, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","detail":%s}`, status, quote(detail))
 }
 
-// matches reports whether a row is one that the request's filter is about.
+// matches reports whether the request's filter selects the row.
 func matches(r *http.Request, name string) bool {
 	filter := r.URL.Query().Get("filter")
 	_, value, _ := strings.Cut(filter, " eq ")
@@ -199,7 +199,7 @@ func (o *organisation) document(g *team) string {
 	return fmt.Sprintf(`{"id":%s,"displayName":%s,%s}`, quote(g.id), quote(g.name), shape(g))
 }
 
-// patch adds or removes one member. A member to remove is named by its id or userName.
+// patch adds or removes one member. A removal names it by id or userName.
 func (o *organisation) patch(g *team, r *http.Request) {
 	var body struct {
 		Operations []struct {
@@ -246,7 +246,7 @@ func (p *program) grants(t *testing.T) []string {
 	return found
 }
 
-// memberships returns what the organisation has, in the form of grants.
+// memberships returns the organisation's memberships in the form of grants.
 func (o *organisation) memberships() []string {
 	all := []string{}
 	for _, g := range o.teams {

@@ -15,7 +15,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// crowd is an organisation with so many accounts, all of which are in one group.
+// crowd returns an organisation with n accounts, all in one group.
 func crowd(n int) *organisation {
 	o := small()
 	for i := range n - len(o.accounts) {
@@ -29,7 +29,7 @@ func crowd(n int) *organisation {
 	return o
 }
 
-// countOf returns how many rows a request asks for, 0 if it is not for a list.
+// countOf returns the number of rows that a request asks for, or 0 if it is not for a list.
 func countOf(r *http.Request) int {
 	n, _ := strconv.Atoi(r.URL.Query().Get("count"))
 	return n
@@ -45,7 +45,7 @@ func advertises(config string) answering {
 	return onRequest("/ServiceProviderConfig$", reply(200, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],`+config+`}`))
 }
 
-// refusing answers lists of more than limit rows so. It counts those answers.
+// refusing answers requests for more than limit rows in the given way, and counts these answers.
 func refusing(limit int, refused *int, with answering) answering {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if !isList(r) || countOf(r) <= limit {
@@ -56,17 +56,17 @@ func refusing(limit int, refused *int, with answering) answering {
 	}
 }
 
-// scimSays is an error in SCIM's form.
+// scimSays answers with a SCIM error.
 func scimSays(status int, scimType, detail string) answering {
 	return reply(status, fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","scimType":%q,"detail":%q}`, status, scimType, detail))
 }
 
-// TestPagesOfARefusedSize: a server that refuses to send as many rows as are asked for is asked for fewer, and stays so.
+// TestPagesOfARefusedSize: if the server refuses the number of rows, the client requests fewer from then on.
 func TestPagesOfARefusedSize(t *testing.T) {
 	for name, tt := range map[string]struct {
 		front   func(refused *int) answering
-		refused int // requests at the most
-		count   int // that is asked for in the end, 0 if it does not matter
+		refused int // maximum number of refused requests
+		count   int // final page size, 0 if it does not matter
 	}{
 		"tooMany": {func(n *int) answering { return refusing(30, n, scimSays(400, "tooMany", "too many results")) }, 4, 25},
 		"invalidValue, advertised": {func(n *int) answering {
@@ -117,15 +117,15 @@ func TestPagesOfARefusedSize(t *testing.T) {
 		}
 		p := perplexity(t, o.serve(t))
 		p.refuses(t, p.run(t), "400 Bad Request: the tenant is suspended")
-		// Two lists are read side by side: until one fails, or both have been asked for in
-		// every size and by cursor.
-		if o.asked() > 2*11 {
-			t.Errorf("%d requests", o.asked())
+		// Two lists are read at the same time, until one fails or both have been requested in every size and
+		// by cursor.
+		if o.requestCount() > 2*11 {
+			t.Errorf("%d requests", o.requestCount())
 		}
 	})
 }
 
-// padded has the documents of groups with so many members padded by a text of so many bytes.
+// padded adds a text of that many bytes to the documents of groups with that many members.
 func padded(o *organisation, members, bytes int) {
 	pad := strings.Repeat("x", bytes)
 	o.shape = func(g *team) string {
@@ -136,7 +136,7 @@ func padded(o *organisation, members, bytes int) {
 	}
 }
 
-// heavy refuses with 413 what holds more than limit groups whose names begin with Large.
+// heavy answers 413 to pages with more than limit groups whose names begin with Large.
 func heavy(o *organisation, limit int) answering {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if !isList(r) || !strings.HasSuffix(r.URL.Path, "/Groups") {
@@ -153,8 +153,8 @@ func heavy(o *organisation, limit int) answering {
 	}
 }
 
-// TestPagesThatAreTooLarge: pages larger than what is read, or than the server sends, are asked for with fewer rows. More
-// are asked for again behind the large ones.
+// TestPagesThatAreTooLarge: pages that exceed the size limit of the client or the server are requested with
+// fewer rows, and later pages with more again.
 func TestPagesThatAreTooLarge(t *testing.T) {
 	groups := func(large int) *organisation {
 		o := small()
@@ -169,7 +169,7 @@ func TestPagesThatAreTooLarge(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		prepare  func() *organisation
-		requests int // for the groups
+		requests int // requests for groups
 	}{
 		"413":                          {func() *organisation { o := groups(40); o.front = heavy(o, 20); return o }, 12},
 		"413, two of them at a time":   {func() *organisation { o := groups(3); o.front = heavy(o, 2); return o }, 25},
@@ -191,20 +191,20 @@ func TestPagesThatAreTooLarge(t *testing.T) {
 			if got, want := p.grants(t), o.memberships(); !slices.Equal(got, want) {
 				t.Errorf("%d grants, want %d", len(got), len(want))
 			}
-			asked := 0
+			requests := 0
 			for _, r := range o.requests {
 				if strings.Contains(r, "/Groups?") {
-					asked++
+					requests++
 				}
 			}
-			if asked > tt.requests {
-				t.Errorf("%d requests for groups, want %d at the most: %q", asked, tt.requests, o.requests)
+			if requests > tt.requests {
+				t.Errorf("%d requests for groups, want %d at the most: %q", requests, tt.requests, o.requests)
 			}
 		})
 	}
 }
 
-// TestARowThatIsTooLarge: the row is named, and what can be done about it.
+// TestARowThatIsTooLarge: the error names the row and gives advice.
 func TestARowThatIsTooLarge(t *testing.T) {
 	for name, prepare := range map[string]func(*organisation){
 		"413":   func(o *organisation) { o.front = heavy(o, 0) },
@@ -227,7 +227,7 @@ func TestARowThatIsTooLarge(t *testing.T) {
 	}
 }
 
-// TestPagesThatTakeTooLong: fewer rows are asked for while a page does not come in time, or a gateway gives up.
+// TestPagesThatTakeTooLong: the client requests fewer rows while a page times out, here or at a gateway.
 func TestPagesThatTakeTooLong(t *testing.T) {
 	never := func(_ http.ResponseWriter, r *http.Request) bool {
 		<-r.Context().Done()
@@ -272,8 +272,8 @@ func unlocked(o *organisation, front answering, t *testing.T) string {
 	return s.URL + "/scim/v2"
 }
 
-// TestPagesThatRepeatRows: a list with repeated rows where the next ones should be, and no total that could tell, is not
-// taken for complete.
+// TestPagesThatRepeatRows: a list that repeats rows in place of the next ones, without a total as proof, does
+// not count as complete.
 func TestPagesThatRepeatRows(t *testing.T) {
 	for name, cap := range map[string]int{"one row a page": 1, "two rows a page": 2} {
 		t.Run(name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestPagesThatRepeatRows(t *testing.T) {
 				}
 				from, _ := strconv.Atoi(r.URL.Query().Get("startIndex"))
 				if from--; from > 0 && from < len(o.accounts) {
-					from-- // each page begins with the last row of the page before, whatever is asked for
+					from-- // each page begins with the last row of the previous one, whatever the request
 				}
 				from = min(from, len(o.accounts))
 				rows := o.accounts[from:min(len(o.accounts), from+cap)]
@@ -304,13 +304,14 @@ func TestPagesThatRepeatRows(t *testing.T) {
 	}
 }
 
-// TestPagesOfPercipio: the API's pages of 1,000 rows are asked for with fewer where they are refused, too large or too slow.
+// TestPagesOfPercipio: pages of 1,000 rows are requested with fewer rows if they are refused, too large or
+// too slow.
 func TestPagesOfPercipio(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status int
 		body   string
 		limit  int
-		asked  int // requests in vain, of a sync of everything
+		failed int // failed requests of a full sync
 	}{
 		"400 by name":        {400, `{"message":"max must not be greater than 200"}`, 200, 2},
 		"400 without a word": {400, ``, 200, 6},
@@ -347,8 +348,8 @@ func TestPagesOfPercipio(t *testing.T) {
 			if got := p.resources(t, "user"); len(got) != 500 {
 				t.Errorf("%d accounts, want 500", len(got))
 			}
-			if vain > tt.asked {
-				t.Errorf("%d requests were in vain, want %d at the most", vain, tt.asked)
+			if vain > tt.failed {
+				t.Errorf("%d requests were in vain, want %d at the most", vain, tt.failed)
 			}
 			q := percipio(t, u.URL, "BATON_LIMITED_COURSES="+courseID)
 			q.run(t).succeeds(t)

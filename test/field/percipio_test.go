@@ -10,8 +10,8 @@ import (
 	"baton/internal/longtest"
 )
 
-// TestReportThatStaysCompleted: a report that is said to be done and never has rows ends the sync within two
-// minutes, with what Percipio said.
+// TestReportThatStaysCompleted: a report that is called done but never has rows ends the sync within two
+// minutes, with Percipio's status in the error.
 func TestReportThatStaysCompleted(t *testing.T) {
 	longtest.Only(t)
 	t.Run("for ever", func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestReportThatStaysCompleted(t *testing.T) {
 	})
 }
 
-// TestReportThatIsCompletedBeforeItsRows: the rows may come a moment after the status.
+// TestReportThatIsCompletedBeforeItsRows: the rows may come shortly after the status.
 func TestReportThatIsCompletedBeforeItsRows(t *testing.T) {
 	a := newAcademy()
 	a.status = func(poll int) string { return []string{"IN_PROGRESS", "COMPLETED", ""}[min(poll, 3)-1] }
@@ -68,7 +68,7 @@ func TestLimitedCoursesInOtherCase(t *testing.T) {
 	}
 }
 
-// TestLimitedCourseThatIsInactive: it is told apart from one that does not exist.
+// TestLimitedCourseThatIsInactive: an inactive course is distinguished from a missing one.
 func TestLimitedCourseThatIsInactive(t *testing.T) {
 	a := newAcademy()
 	a.courses = "[" + course(courseID, "Safety", "ACTIVE") + "," + course(otherID, "Old", "INACTIVE") + "]"
@@ -80,14 +80,14 @@ func TestLimitedCourseThatIsInactive(t *testing.T) {
 	q.refuses(t, q.run(t), "limited course that is not active", otherID)
 }
 
-// row returns one row of the report, of three values in JSON.
+// row returns one row of the report, from three JSON values.
 func row(user, content, status string) string {
 	return fmt.Sprintf(`{"userUuid":%s,"contentUuid":%s,"status":%s}`, user, content, status)
 }
 
 func text(s string) string { return `"` + s + `"` }
 
-// unreadableRows are rows that grant nothing, and why.
+// unreadableRows holds rows that grant nothing, with the reasons.
 var unreadableRows = map[string]struct{ row, why string }{
 	"a status that nobody knows": {row(text(learnerID), text(courseID), `"Enlightened"`), `unknown status \"Enlightened\"`},
 	"a status that is an object": {row(text(learnerID), text(courseID), `{"code":"COMPLETED"}`), "unknown status"},
@@ -100,7 +100,8 @@ var unreadableRows = map[string]struct{ row, why string }{
 	"abandoned":                  {row(text(learnerID), text(courseID), `"Abandoned"`), "abandoned"},
 }
 
-// TestUnreadableRows: rows that grant nothing are counted by reason; where all are, the error says why.
+// TestUnreadableRows: rows that grant nothing are counted by reason. If all rows are like that, the error
+// gives the reason.
 func TestUnreadableRows(t *testing.T) {
 	for name, tt := range unreadableRows {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +130,7 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
-// TestPercipio404ProvesNothing: a 404 of anything on any path does not make a sync smaller.
+// TestPercipio404ProvesNothing: a 404 on any path never removes rows from a sync.
 func TestPercipio404ProvesNothing(t *testing.T) {
 	for _, path := range []string{"/users", "/catalog-content", "/search-content", "/report-requests/r"} {
 		for form, deny := range map[string]answering{"text": text404, "JSON": json404} {
@@ -176,7 +177,7 @@ func TestPercipio404ProvesNothing(t *testing.T) {
 			})
 		})
 		got := percipio(t, u.URL).run(t, "doctor")
-		got.succeeds(t, "nothing is known")
+		got.succeeds(t, "report: unknown")
 		if strings.Contains(got.stdout, "none was requested") {
 			t.Errorf("it says that reports may be read:\n%s", got.stdout)
 		}

@@ -16,7 +16,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// changeTasks returns one task for each kind of change, of an account and a group that exist.
+// changeTasks returns one task for each kind of change, for an existing account and group.
 func changeTasks(t *testing.T, org *sandbox.Server) (provisioning, actions map[string]*batonv1.Task, user, group string) {
 	t.Helper()
 	g, ok := org.State().Group("Engineering")
@@ -63,8 +63,7 @@ func writes(org *sandbox.Server) (calls []string) {
 	return calls
 }
 
-// refusedFor checks that a task was refused as one that needs provisioning, and not to be tried
-// again.
+// refusedFor checks that a task was refused because it needs provisioning, without a retry.
 func (c *cluster) refusedFor(name string, task *batonv1.Task) {
 	c.t.Helper()
 	if r := c.do(task); r.Status.GetCode() != 9 || !r.NonRetryable || !strings.Contains(r.Status.GetMessage(), "provisioning is") {
@@ -72,7 +71,7 @@ func (c *cluster) refusedFor(name string, task *batonv1.Task) {
 	}
 }
 
-// capabilitiesOf lists the capabilities that the last Hello named.
+// capabilities lists the capabilities in the last Hello.
 func (c *cluster) capabilities() (list []connectorv2.Capability) {
 	hellos := c.plane.Hellos()
 	metadata := hellos[len(hellos)-1].Request.ConnectorMetadata
@@ -86,8 +85,8 @@ func (c *cluster) capabilities() (list []connectorv2.Capability) {
 var changing = []connectorv2.Capability{connectorv2.Capability_CAPABILITY_PROVISION,
 	connectorv2.Capability_CAPABILITY_ACCOUNT_PROVISIONING, connectorv2.Capability_CAPABILITY_ACTIONS}
 
-// TestProvisioningFalse sets provisioning to false by hand, in every way that there is. C1 can
-// change nothing, not by an action either, and is offered no change. Syncs go on.
+// TestProvisioningFalse sets provisioning to false in every possible way. C1 can change nothing, not even by
+// an action, and the Hello offers no change. Syncs continue.
 func TestProvisioningFalse(t *testing.T) {
 	yaml := filepath.Join(t.TempDir(), "baton.yaml")
 	if err := os.WriteFile(yaml, []byte("provisioning: false\n"), 0o600); err != nil {
@@ -122,9 +121,8 @@ func TestProvisioningFalse(t *testing.T) {
 	}
 }
 
-// TestProvisioningUnset leaves provisioning unset, or empty. Provisioning tasks are refused and
-// actions are carried out, as by the official connectors, whose Hello names what they can do
-// either way.
+// TestProvisioningUnset leaves provisioning unset or empty. Provisioning tasks are refused and actions are
+// carried out, as by the official connectors, whose Hello lists all capabilities in either case.
 func TestProvisioningUnset(t *testing.T) {
 	for _, setting := range []string{"UNRELATED=1", "BATON_PROVISIONING="} {
 		t.Run(setting, func(t *testing.T) {
@@ -153,7 +151,7 @@ func TestProvisioningUnset(t *testing.T) {
 	}
 }
 
-// TestProvisioningFalseOnTheCommandLine refuses the same changes there.
+// TestProvisioningFalseOnTheCommandLine refuses the same changes on the command line.
 func TestProvisioningFalseOnTheCommandLine(t *testing.T) {
 	org := sandbox.New(sandbox.Options{})
 	upstream := httptest.NewServer(org)

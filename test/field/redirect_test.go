@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// wantsSlash redirects every path without a slash at its end to the one with it, as routers of web
-// frameworks and reverse proxies do. It returns the address for a request.
+// wantsSlash redirects every path without a trailing slash to the path with one, like the routers of web
+// frameworks and reverse proxies. to returns the address for a request.
 func wantsSlash(status int, to func(r *http.Request) string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +28,7 @@ func withSlash(r *http.Request) string {
 	return "http://" + r.Host + r.URL.EscapedPath() + "/?" + r.URL.RawQuery
 }
 
-// TestSlashAtTheEnd: a server that redirects to the same path with a slash is synced and changed.
+// TestSlashAtTheEnd: syncs and changes work with a server that redirects to the path with a trailing slash.
 func TestSlashAtTheEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status int
@@ -60,7 +60,7 @@ func TestSlashAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestRedirectsElsewhere: a redirect to anything else is refused, and the token goes nowhere.
+// TestRedirectsElsewhere: any other redirect is refused, and the token goes nowhere else.
 func TestRedirectsElsewhere(t *testing.T) {
 	leaks := 0
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaks++ }))
@@ -86,7 +86,8 @@ func TestRedirectsElsewhere(t *testing.T) {
 	}
 }
 
-// TestMediaTypesOfSCIM: a server that does not know application/scim+json is spoken to in application/json.
+// TestMediaTypesOfSCIM: a server that does not know application/scim+json gets requests with
+// application/json.
 func TestMediaTypesOfSCIM(t *testing.T) {
 	for name, refuses := range map[string]func(*http.Request) int{
 		"415 to bodies": func(r *http.Request) int {

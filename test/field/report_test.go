@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestReportOfAnotherConnector checks that a report of a file has the name of the connector
-// that wrote the file, and not that of the program that makes the report.
+// TestReportOfAnotherConnector: a report names the connector that wrote the file, not the one that writes the
+// report.
 func TestReportOfAnotherConnector(t *testing.T) {
 	dir := t.TempDir()
 	names := map[string]string{"baton-perplexity": "Perplexity", "baton-percipio": "Percipio"}
@@ -21,7 +21,7 @@ func TestReportOfAnotherConnector(t *testing.T) {
 	}
 	title := regexp.MustCompile("<title>(.*)</title>")
 	for name := range names {
-		for file, whose := range names {
+		for file, connector := range names {
 			p := &program{name: name, dir: dir}
 			if r := p.run(t, "report", "--out", "page.html", file+".c1z"); r.code != 0 {
 				t.Fatalf("%s of %s: %s", name, file, r.stderr)
@@ -34,7 +34,7 @@ func TestReportOfAnotherConnector(t *testing.T) {
 			if m := title.FindSubmatch(page); m != nil {
 				got = string(m[1])
 			}
-			want := whose + ", acme.example: access report, "
+			want := connector + ", acme.example: access report, "
 			if name != file {
 				want = "acme.example: access report, "
 			}

@@ -24,8 +24,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// cluster is a control plane, a connector's credential and an organisation. Its pods are
-// processes of baton-perplexity in service mode.
+// cluster is a control plane, a connector's credential and an organisation. Its pods are processes of
+// baton-perplexity in service mode.
 type cluster struct {
 	t     *testing.T
 	plane *rpctest.Server
@@ -80,7 +80,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// pod starts a process whose temporary folder is tmp, and waits until it is ready.
+// pod starts a process with tmp as its temporary folder, and waits until it is ready.
 func (c *cluster) pod(tmp string, env ...string) *pod {
 	c.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -113,7 +113,7 @@ func (c *cluster) pod(tmp string, env ...string) *pod {
 	}
 }
 
-// stop ends the process as the kubelet does.
+// stop ends the process like the kubelet.
 func (p *pod) stop() {
 	if p.ended {
 		return
@@ -128,7 +128,7 @@ func (p *pod) stop() {
 	}
 }
 
-// metric returns a value that the pod measures, or -1.
+// metric returns the value of a metric, or -1.
 func (p *pod) metric(name string) float64 {
 	p.t.Helper()
 	r, err := http.Get("http://" + p.health + "/metrics")
@@ -167,7 +167,7 @@ func (p *pod) says(text string) {
 	}
 }
 
-// do gives the connector a task and waits for its result.
+// do runs a task and returns its result.
 func (c *cluster) do(work *batonv1.Task) rpctest.Result {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
@@ -195,26 +195,26 @@ func (c *cluster) uploads() {
 	}
 }
 
-// holds runs a sync that must be held, and returns what C1 is told and the override.
-func (c *cluster) holds(says ...string) (told, override string) {
+// holds runs a sync that must be held, and returns the message for C1 and the override.
+func (c *cluster) holds(says ...string) (message, override string) {
 	c.t.Helper()
 	r := c.sync()
-	told = r.Status.GetMessage()
+	message = r.Status.GetMessage()
 	if r.OK() || r.Status.GetCode() != 9 || len(r.Assets) > 0 {
 		c.t.Fatalf("the sync is not held: %d uploads, %v", len(r.Assets), r.Status)
 	}
 	for _, text := range append(says, "this sync is held", "BATON_ALLOW_HELD") {
-		if !strings.Contains(told, text) {
-			c.t.Errorf("C1 is not told %q: %s", text, told)
+		if !strings.Contains(message, text) {
+			c.t.Errorf("the message does not contain %q: %s", text, message)
 		}
 	}
-	if code := regexp.MustCompile(`--allow-held ([\w-]+)`).FindStringSubmatch(told); code != nil {
+	if code := regexp.MustCompile(`--allow-held ([\w-]+)`).FindStringSubmatch(message); code != nil {
 		override = code[1]
 	}
-	return told, override
+	return message, override
 }
 
-// empty takes all members out of a group and returns what puts them back.
+// empty removes all members of a group and returns a function that restores them.
 func (c *cluster) empty(group string) (back func()) {
 	c.t.Helper()
 	g, ok := c.org.State().Group(group)
@@ -233,8 +233,8 @@ func (c *cluster) empty(group string) (back func()) {
 
 const adminsMissing = "0 enabled accounts that are certain to be Admin"
 
-// TestTwoPodsOnAVolume runs two pods in turn on one volume. The second one holds what the first
-// one would hold, also when a part of the volume's content is lost or damaged.
+// TestTwoPodsOnAVolume runs two pods in turn on one volume. The second one holds the same syncs as the first,
+// even if a part of the volume's content is lost or damaged.
 func TestTwoPodsOnAVolume(t *testing.T) {
 	one := func(t *testing.T, volume, pattern string) string {
 		found, err := filepath.Glob(filepath.Join(volume, "baton-perplexity", pattern))
@@ -247,7 +247,7 @@ func TestTwoPodsOnAVolume(t *testing.T) {
 	record := func(t *testing.T, volume string) string { return one(t, volume, "uploaded-*.json") }
 	for name, tc := range map[string]struct {
 		lose func(t *testing.T, volume string) error
-		same bool // the second pod says the same as the first
+		same bool // the second pod gives the same message as the first
 	}{
 		"nothing is lost":         {func(*testing.T, string) error { return nil }, true},
 		"the file is removed":     {func(t *testing.T, v string) error { return os.Remove(file(t, v)) }, false},
@@ -270,22 +270,22 @@ func TestTwoPodsOnAVolume(t *testing.T) {
 			first := c.pod(t.TempDir(), mounted)
 			c.uploads()
 			back := c.empty("PPLX_Admin")
-			said, override := c.holds(adminsMissing)
+			held, override := c.holds(adminsMissing)
 			first.stop()
 			if err := tc.lose(t, volume); err != nil {
 				t.Fatal(err)
 			}
 			second := c.pod(t.TempDir(), mounted)
-			told, again := c.holds()
-			if tc.same && (told != said || again != override) {
-				t.Errorf("the second pod says %s\nand the first %s", told, said)
+			heldAgain, overrideAgain := c.holds()
+			if tc.same && (heldAgain != held || overrideAgain != override) {
+				t.Errorf("the second pod says %s\nand the first %s", heldAgain, held)
 			}
 			second.measures(map[string]float64{"baton_sync_held": 1, "baton_uploads_remembered": 1})
 			second.stop()
 
-			// The override allows this sync, and the restart with it nothing else.
+			// The override allows this sync, but nothing else after a restart.
 			others := c.empty("PPLX_Members")
-			third := c.pod(t.TempDir(), mounted, "BATON_ALLOW_HELD="+again)
+			third := c.pod(t.TempDir(), mounted, "BATON_ALLOW_HELD="+overrideAgain)
 			c.holds()
 			others()
 			c.uploads()
@@ -298,9 +298,9 @@ func TestTwoPodsOnAVolume(t *testing.T) {
 	}
 }
 
-// TestPodsWithoutAVolume runs pods in turn that keep nothing. Each one says at the start, in its
-// log and its metrics, that the first sync is compared with nothing. One that is started with
-// the override of a held sync compares with that sync.
+// TestPodsWithoutAVolume runs pods in turn that keep no state. Each one reports at the start, in its log and
+// its metrics, that the first sync has nothing to compare with. A pod started with the override of a held
+// sync compares with that sync.
 func TestPodsWithoutAVolume(t *testing.T) {
 	c := newCluster(t)
 	first := c.pod(t.TempDir())
@@ -327,8 +327,8 @@ func TestPodsWithoutAVolume(t *testing.T) {
 	c.holds(adminsMissing)
 }
 
-// TestAnotherTenantOnTheVolume points a service with a volume at another tenant: everything that
-// C1 knows would go, so the sync is held and names both.
+// TestAnotherTenantOnTheVolume points a service with a volume at another tenant: all known rows would be
+// removed, so the sync is held and names both tenants.
 func TestAnotherTenantOnTheVolume(t *testing.T) {
 	c, volume := newCluster(t), t.TempDir()
 	first := c.pod(t.TempDir(), "BATON_C1Z_TEMP_DIR="+volume)

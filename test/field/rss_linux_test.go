@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// watchMemory returns a function that returns the peak of the resident memory of a process
-// in bytes, once the process has ended. What wait4 reports is not used: it counts the memory
-// of the parent at the time of the start.
+// watchMemory returns a function that returns the peak resident memory of a process in bytes, after the
+// process has ended. It does not use the value of wait4, which includes the parent's memory at the start.
 func watchMemory(pid int) (peak func() int64) {
 	done, result := make(chan struct{}), make(chan int64)
 	go func() {

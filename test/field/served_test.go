@@ -18,7 +18,7 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// service is a connector in service mode and the control plane that gives it tasks.
+// service is a connector in service mode with the control plane that gives it tasks.
 type service struct {
 	t      *testing.T
 	plane  *rpctest.Server
@@ -59,7 +59,7 @@ func (p *program) serve(t *testing.T) *service {
 	return s
 }
 
-// task gives the connector something to do and waits for the result.
+// task runs a task and returns the result.
 func (s *service) task(name string, work *batonv1.Task) rpctest.Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
@@ -90,12 +90,12 @@ func (s *service) revoke(group, user string) rpctest.Result {
 }
 
 func (s *service) action(name, user string) rpctest.Result {
-	args, _ := structpb.NewStruct(map[string]any{"user_id": user}) // a string always fits
+	args, _ := structpb.NewStruct(map[string]any{"user_id": user}) // a string is always valid
 	return s.task("baton-perplexity", &batonv1.Task{TaskType: &batonv1.Task_ActionInvoke{ActionInvoke: &batonv1.Task_ActionInvokeTask{Name: name, Args: args}}})
 }
 
 func (s *service) create(email, name string) rpctest.Result {
-	profile, _ := structpb.NewStruct(map[string]any{"display_name": name}) // a string always fits
+	profile, _ := structpb.NewStruct(map[string]any{"display_name": name}) // a string is always valid
 	return s.task("baton-perplexity", &batonv1.Task{TaskType: &batonv1.Task_CreateAccount{CreateAccount: &batonv1.Task_CreateAccountTask{
 		AccountInfo: &connectorv2.AccountInfo{Emails: []*connectorv2.AccountInfo_Email{{Address: email, IsPrimary: true}}, Login: email, Profile: profile},
 		CredentialOptions: &connectorv2.CredentialOptions{Options: &connectorv2.CredentialOptions_NoPassword_{
@@ -112,16 +112,16 @@ func principal(user string) *connectorv2.Resource {
 	return &connectorv2.Resource{Id: &connectorv2.ResourceId{ResourceType: "user", Resource: user}}
 }
 
-// fails checks that a task failed, and that C1 was told so without a claim of success.
+// taskFails checks that a task failed, and that the answer to C1 says so without a claim of success.
 func taskFails(t *testing.T, r rpctest.Result, says ...string) {
 	t.Helper()
-	told := fmt.Sprint(r.Status.GetMessage(), r.Response)
+	message := fmt.Sprint(r.Status.GetMessage(), r.Response)
 	if r.OK() {
-		t.Errorf("C1 is told success: %s", told)
+		t.Errorf("C1 gets success: %s", message)
 	}
 	for _, text := range says {
-		if !strings.Contains(told, text) {
-			t.Errorf("C1 is not told %q: %s", text, told)
+		if !strings.Contains(message, text) {
+			t.Errorf("C1 does not get %q: %s", text, message)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func taskSucceeds(t *testing.T, r rpctest.Result) {
 	}
 }
 
-// already reports whether C1 is told that there was nothing to do.
+// already reports whether the answer to C1 says that there was nothing to do.
 func already(r rpctest.Result) bool {
 	for _, a := range r.Annotations {
 		if strings.Contains(a.GetTypeUrl(), "Already") {

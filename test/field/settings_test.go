@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// unusableProxies are values that the libraries take for no proxy at all.
+// unusableProxies holds values that the libraries treat as no proxy.
 var unusableProxies = map[string]string{
 	"percent sign":    "http://user:pa%ss@proxy:3128",
 	"line break":      "http://user:pass@proxy:3128\n",
@@ -26,7 +26,7 @@ var unusableProxies = map[string]string{
 	"control letters": "http://proxy:3128\x01",
 }
 
-// TestProxyThatCannotBeUsed: neither connector connects directly when a variable for a proxy is unusable.
+// TestProxyThatCannotBeUsed: with an unusable proxy variable, no connector connects directly.
 func TestProxyThatCannotBeUsed(t *testing.T) {
 	u := serveUpstream(t, acme())
 	a := serveUpstream(t, newAcademy())
@@ -52,8 +52,8 @@ func TestProxyThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// TestProxyThatIsNotRead: a proxy in ALL_PROXY is not passed by in silence, nor is an exception that does
-// not match. The address is one that nothing can be sent to.
+// TestProxyThatIsNotRead: neither a proxy in ALL_PROXY nor an exception that does not match is silently
+// ignored. The address cannot receive anything.
 func TestProxyThatIsNotRead(t *testing.T) {
 	const url = "https://scim.acme.invalid/v2"
 	for name, tt := range map[string]struct {
@@ -76,7 +76,7 @@ func TestProxyThatIsNotRead(t *testing.T) {
 	}
 }
 
-// TestQueryOfTheURL: the query of the configured address is on every request, beside the connector's own.
+// TestQueryOfTheURL: every request has the query of the configured address, in addition to its own.
 func TestQueryOfTheURL(t *testing.T) {
 	u := serveUpstream(t, acme())
 	p := perplexity(t, u.scimURL()+"?tenant=acme&flag")
@@ -145,7 +145,8 @@ func TestQueryTellsTenantsApart(t *testing.T) {
 	}
 }
 
-// TestAddressesThatAreRefused: what would be lost of an address is refused by the name of the setting.
+// TestAddressesThatAreRefused: an address with a part that would be lost is refused, and the error names the
+// setting.
 func TestAddressesThatAreRefused(t *testing.T) {
 	u := serveUpstream(t, acme())
 	host := strings.TrimPrefix(u.URL, "http://")
@@ -177,7 +178,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestTokensThatAreRefused: what came with the token is told apart from a wrong token.
+// TestTokensThatAreRefused: text around the token is distinguished from a wrong token.
 func TestTokensThatAreRefused(t *testing.T) {
 	u := serveUpstream(t, acme())
 	for name, tt := range map[string]struct{ token, says string }{
@@ -213,7 +214,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestVariablesThatAreNotRead: a misspelt setting and authorities that cannot be read are errors.
+// TestVariablesThatAreNotRead: a misspelt setting and unreadable authorities are errors.
 func TestVariablesThatAreNotRead(t *testing.T) {
 	u := serveUpstream(t, acme())
 	for variable, says := range map[string]string{

@@ -18,8 +18,8 @@ import (
 	"baton"
 )
 
-// upstream is an HTTP server that counts its requests. Tests put what real servers and proxies did
-// in front of its handler.
+// upstream is an HTTP server that counts requests. Tests put the behaviour of real servers and proxies in
+// front of its handler.
 type upstream struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -51,10 +51,10 @@ func (u *upstream) seen() []*http.Request {
 	return slices.Clone(u.requests)
 }
 
-// academy is a Percipio API without faults. What a test sets in place of the defaults is JSON.
+// academy is a Percipio API without faults. Tests replace the defaults by JSON.
 type academy struct {
 	users, courses, rows string
-	status               func(poll int) string // of the report, which has rows when it is empty; nil for rows at once
+	status               func(poll int) string // status of the report; "" means rows; nil means rows at once
 	mu                   sync.Mutex
 	polls, reports       int
 }
@@ -144,7 +144,7 @@ func (p *program) resources(t *testing.T, kind string) map[string]baton.Resource
 	return found
 }
 
-// refuses checks that a run failed, wrote nothing, and said each of the texts and not the token.
+// refuses checks that a run failed, wrote nothing, and printed each of the texts and not the token.
 func (p *program) refuses(t *testing.T, got result, says ...string) {
 	t.Helper()
 	got.fails(t, says...)

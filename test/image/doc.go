@@ -1,4 +1,4 @@
-// Package image has no code but a test: it starts the images of the connectors as a
-// container engine does, from a read-only root as a user without rights, beside their
-// sandboxes. It needs root and built images; `make image-test` has both.
+// Package image contains only a test: it starts the images of the connectors like a container engine, with a
+// read-only root and an unprivileged user, beside their sandboxes. It needs root and built images; `make
+// image-test` provides both.
 package image

@@ -28,16 +28,15 @@ import (
 
 var images = flag.String("images", "", "a folder with the unpacked file system of each image, as make image-test unpacks them")
 
-// user is the one that the images name.
+// user is the user id in the images.
 const user = 65532
 
-// image is an unpacked image, mounted as a container engine does.
+// image is an unpacked image, mounted as by a container engine.
 type image struct {
 	name, root, data string
 }
 
-// mountImage makes a root of an image: nothing can be written but the data folder, and
-// /proc and /etc/hosts are there.
+// mountImage makes an image the root: only the data folder is writable, and /proc and /etc/hosts exist.
 func mountImage(t *testing.T, name string) image {
 	t.Helper()
 	if *images == "" {
@@ -78,8 +77,7 @@ func mountImage(t *testing.T, name string) image {
 	return i
 }
 
-// command is the image's program, as its user, with nothing of this process's
-// environment.
+// command returns a command that runs the image's program as its user, with an empty environment.
 func (i image) command(env []string, args ...string) (*exec.Cmd, *strings.Builder) {
 	log := new(strings.Builder)
 	cmd := &exec.Cmd{Path: "/" + i.name, Args: append([]string{i.name}, args...), Dir: "/data", Stdout: log, Stderr: log,
@@ -88,8 +86,8 @@ func (i image) command(env []string, args ...string) (*exec.Cmd, *strings.Builde
 	return cmd, log
 }
 
-// TestImage lives a life in each image: it becomes healthy, syncs, leaves nothing, and
-// stops. Once more without C1, it writes a file and runs the demo.
+// TestImage runs each image: it becomes healthy, syncs, leaves no files, and stops. Without C1, it writes a
+// file and runs the demo.
 func TestImage(t *testing.T) {
 	scim := perplexity.New(perplexity.Options{Faults: []string{"page-cap=5"}})
 	learning := percipio.New(percipio.Options{})
@@ -132,8 +130,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// serve runs the image as a service until it has synced, and stops it. It returns what
-// was uploaded.
+// serve runs the image as a service until it has synced, and stops it. It returns the uploaded facts.
 func (i image) serve(t *testing.T, settings []string) []string {
 	t.Helper()
 	c1, err := rpctest.Listen(t.Context(), rpctest.Config{Dir: t.TempDir(), Poll: 20 * time.Millisecond, Heartbeat: time.Second})
@@ -204,8 +201,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// bare checks that nothing in the image can be run but the program, and nothing
-// written.
+// bare checks that the image contains no other programs, and that nothing in it is writable.
 func (i image) bare(t *testing.T) {
 	t.Helper()
 	var programs []string
@@ -232,7 +228,7 @@ func (i image) bare(t *testing.T) {
 	}
 }
 
-// status logs what the kernel says of a process: its memory, and that it has no rights.
+// status logs the kernel's view of a process: its memory, and that it has no capabilities.
 func status(t *testing.T, cmd *exec.Cmd, when string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "status"))
@@ -250,7 +246,7 @@ func status(t *testing.T, cmd *exec.Cmd, when string) {
 	}
 }
 
-// facts are the facts of a file.
+// facts returns the facts in a file.
 func facts(t *testing.T, path string) []string {
 	t.Helper()
 	rows, err := c1ztest.Read(path)

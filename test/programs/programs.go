@@ -43,7 +43,7 @@ func Build() (dir string, remove func(), err error) {
 	return dir, remove, nil
 }
 
-// acquire waits for the lock, for the tests of several packages run at a time.
+// acquire waits for the lock, because the tests of several packages run at the same time.
 func acquire(path string) (*disk.Lock, error) {
 	for until := time.Now().Add(5 * time.Minute); ; {
 		lock, err := disk.Acquire(disk.OS{}, path)

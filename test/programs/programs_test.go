@@ -9,7 +9,7 @@ import (
 	"baton/test/programs"
 )
 
-// TestBuild checks that builds that run at a time end in the same working binaries.
+// TestBuild: concurrent builds end in the same working binaries.
 func TestBuild(t *testing.T) {
 	var wg sync.WaitGroup
 	var dirs [2]string

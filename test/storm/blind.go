@@ -18,8 +18,8 @@ func Table(upstream string) []fault.Fault {
 	return perplexity.Faults()
 }
 
-// readable holds faults that only write the same in another form, or add what is easily told
-// apart. With no other faults, a sync must end with the right facts.
+// readable holds faults that only write the same data in another form, or add data that is easily recognised.
+// With no other faults, a sync must end with the right facts.
 var readable = map[string]bool{
 	"page-cap": true, "gzip": true, "odd-content-type": true, "string-numbers": true, "string-booleans": true, "upper-case-attributes": true,
 	"single-object-arrays": true, "bare-members": true, "members-by-reference": true, "members-by-ref": true, "members-as-object": true,
@@ -28,7 +28,7 @@ var readable = map[string]bool{
 	"role-groups": true, "second-admin-group": true, "similar-ids": true, "latin-1": true, "tenant-in-query": true,
 }
 
-// harmless reports whether all faults that were on are in readable.
+// harmless reports whether all active faults were in readable.
 func (t *truth) harmless() bool {
 	for setting := range t.faults {
 		if !readable[nameOf(setting)] {

@@ -18,11 +18,10 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// ChangeRun is a series of changes under faults. Everything but the wrapper follows from the
-// seed.
+// ChangeRun is a series of changes under faults. The seed determines everything but the wrapper.
 type ChangeRun struct {
 	Seed  uint64
-	Alone []string // these faults and nothing else; by chance if nil
+	Alone []string // exactly these faults; random if nil
 	Wrap  Wrapper
 }
 
@@ -42,7 +41,7 @@ func (q request) String() string {
 	return fmt.Sprintf("%s (%s%s %s)", s, q.user, q.email, q.group)
 }
 
-// name returns the name under which the operation is counted.
+// name returns the name of the operation in the counts.
 func (q request) name() string {
 	if q.dry {
 		return q.operation + ", dry run"
@@ -58,16 +57,16 @@ type changing struct {
 	wire      *wire
 	connector *baton.Connector
 	settings  []string
-	priority  string // of the roles, as configured
+	priority  string // configured priority of the roles
 	log       logBuffer
 	wrong     []string
 
 	mu        sync.Mutex
-	interfere func(n int) // makes changes of others
+	interfere func(n int) // makes changes by others
 	met       map[string]bool
 }
 
-// Run makes the changes, in a bubble of its own, and returns what is wrong.
+// Run makes the changes in a synctest bubble and returns the failures.
 func (s ChangeRun) Run(t *testing.T, tally *Tally) []string {
 	_ = t
 	r := rand.New(rand.NewPCG(s.Seed, 0xc4a6))
@@ -139,7 +138,7 @@ func organisation(r *rand.Rand, hook func(int, *http.Request)) sandbox.Options {
 	return opts
 }
 
-// priority returns the role priority for the connector: the right one, or none.
+// priority returns the role priority for the connector: the correct one, or none.
 func priority(r *rand.Rand, settings []string) string {
 	if chance(r, 40) || has(settings, "member-first") {
 		return ""
@@ -147,7 +146,7 @@ func priority(r *rand.Rand, settings []string) string {
 	return "admin"
 }
 
-// believable leaves out faults that contradict how the connector is configured.
+// believable leaves out faults that contradict the connector's configuration.
 func (c *changing) believable(settings []string) []string {
 	if c.priority == "" {
 		return settings
@@ -174,8 +173,8 @@ func metBy(s server) map[string]bool {
 	return met
 }
 
-// interfering makes others change the same groups during the run. They add an account of their
-// own, which no request is about, and remove it again.
+// interfering makes others change the same groups during the run. They add an account that no request
+// mentions, and remove it again.
 func (c *changing) interfering() {
 	if c.run.Alone != nil || chance(c.rand, 60) {
 		return
@@ -196,11 +195,11 @@ func (c *changing) interfering() {
 	}
 }
 
-// choose returns a request, sensible or not.
+// choose returns a random request, sensible or not.
 func (c *changing) choose() request {
 	r, st := c.rand, c.org.State()
 	q := request{operation: pick(r, "grant", "grant", "revoke", "revoke", "create account", "disable_user", "enable_user"), dry: chance(r, 15)}
-	lastAdmin := false // the request is to remove an admin
+	lastAdmin := false // choose a removal of an admin
 	var people []sandbox.UserState
 	for _, u := range st.Users {
 		if u.Managed && !meddles(u) {
@@ -225,12 +224,12 @@ func (c *changing) choose() request {
 			}
 		}
 		if chance(r, 5) {
-			q.email = "founder@acme.example" // of the console, not visible
+			q.email = "founder@acme.example" // a console user, not visible
 		}
 	default:
 		g := st.Groups[r.IntN(len(st.Groups))]
 		if lastAdmin || chance(r, 50) {
-			g = st.Groups[0] // of the admins
+			g = st.Groups[0] // the admins
 		}
 		q.group = g.ID
 		q.user = people[r.IntN(len(people))].ID
@@ -256,13 +255,13 @@ func (c *changing) choose() request {
 	return q
 }
 
-// meddles reports whether a user joins and leaves groups by itself while changes are made.
+// meddles reports whether a user joins and leaves groups on its own during changes.
 func meddles(u sandbox.UserState) bool { return strings.HasPrefix(u.UserName, "meddler") }
 
-// others holds faults that show something else with the id of an account as a member.
+// others holds faults that show another object with the id of an account as a member.
 var others = []string{"device-members", "principal-members", "odd-kind-members", "crossed-kinds"}
 
-// adminDoubts holds faults that leave it open who is Admin.
+// adminDoubts holds faults that make it uncertain who is Admin.
 var adminDoubts = append([]string{"second-admin-group", "odd-kind", "members-by-user-name"}, others...)
 
 // impostors returns the ids of active accounts that are not in the group. Under the faults in
@@ -276,7 +275,7 @@ func impostors(g sandbox.GroupState, people []sandbox.UserState) (ids []string) 
 	return ids
 }
 
-// similarTo returns the ids of accounts of which one is a part of another.
+// similarTo returns the ids of accounts whose ids contain one another.
 func (c *changing) similarTo(people []sandbox.UserState) (ids []string) {
 	for _, u := range people {
 		for _, other := range people {
@@ -317,8 +316,8 @@ func (c *changing) ask(q request) (baton.Outcome, error) {
 
 // try makes one change and judges it.
 func (c *changing) try(q request, tally *Tally) error {
-	before, written, asked := c.org.State(), len(c.org.Writes()), c.wire.requests
-	c.set(c.settings) // faults met from here on are met by this change
+	before, written, requests := c.org.State(), len(c.org.Writes()), c.wire.requests
+	c.set(c.settings) // start counting the faults that this change meets
 	c.met = map[string]bool{}
 	out, err := c.ask(q)
 	met := metBy(c.org)
@@ -336,13 +335,12 @@ func (c *changing) try(q request, tally *Tally) error {
 		for name := range met {
 			names = append(names, "perplexity "+name)
 		}
-		tally.count(q.name(), outcome, kind, names, c.wire.requests-asked)
+		tally.count(q.name(), outcome, kind, names, c.wire.requests-requests)
 	}
 	return err
 }
 
-// retryFailed repeats, without faults, the requests that failed. Each must succeed or be
-// refused.
+// retryFailed repeats the failed requests without faults. Each must succeed or be refused.
 func (c *changing) retryFailed(failed []request) {
 	c.settings = nil
 	c.set(nil)
@@ -351,7 +349,7 @@ func (c *changing) retryFailed(failed []request) {
 	c.mu.Unlock()
 	for i, q := range failed {
 		if _, there := c.org.State().User(q.user); q.user != "" && q.user != nobody && !there {
-			continue // the account was there for a fault
+			continue // the account belonged to a fault
 		}
 		opposed := slices.ContainsFunc(failed[i+1:], func(o request) bool { return o.user == q.user || o.email != "" && o.email == q.email })
 		if err := c.try(q, nil); err != nil && !opposed {

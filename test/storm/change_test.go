@@ -11,8 +11,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// TestChanges makes changes under faults: the effect takes place once or the error says what is
-// known, nobody else is affected, and an admin is left.
+// TestChanges makes changes under faults: the effect happens once or the error says what is known, other
+// accounts are unaffected, and an admin remains.
 func TestChanges(t *testing.T) {
 	if *runs >= 20 {
 		defer cover(t, "perplexity", "", notOfChanges)

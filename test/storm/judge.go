@@ -20,7 +20,7 @@ type attempt struct {
 	faults        []string
 }
 
-// effects returns what the change's own writes did, including what the server did in their course.
+// effects returns the effects of the change's own writes, including side effects of the server.
 func (a *attempt) effects() []string {
 	var all []string
 	for _, w := range a.writes {
@@ -29,8 +29,8 @@ func (a *attempt) effects() []string {
 	return all
 }
 
-// unseen reports whether an effect is the removal of a member that was added after the change
-// began, or added back before it ended. No read of the group can show that.
+// unseen reports whether an effect is the removal of a member that was added after the change began, or
+// restored before it ended. No read of the group can show that.
 func (a *attempt) unseen(effect string) bool {
 	id, left := strings.CutPrefix(effect, "-group:")
 	group, user, member := strings.Cut(id, ":member:user:")
@@ -47,7 +47,7 @@ func (a *attempt) wanted(effect string) bool {
 	case "revoke":
 		return effect == fmt.Sprintf("-group:%s:member:user:%s", a.group, a.user)
 	case "create account":
-		// With soft deletion off, who was disabled comes back with the same id.
+		// With soft deletion off, a disabled account comes back with the same id.
 		return strings.HasPrefix(effect, "+user:") || strings.HasPrefix(effect, "=user:")
 	case "disable_user":
 		return effect == "=user:"+a.user+" disabled"
@@ -57,13 +57,13 @@ func (a *attempt) wanted(effect string) bool {
 	return false
 }
 
-// achieved reports whether the organisation is as requested.
+// achieved reports whether the organisation is in the requested state.
 func (a *attempt) achieved(st sandbox.State) bool {
 	switch a.operation {
 	case "grant", "revoke":
 		g, ok := st.Group(a.group)
 		if u, there := st.User(a.user); there && !u.Active && a.operation == "revoke" && has(a.faults, "soft-delete-off") {
-			return true // whom SCIM does not show is in no group, as far as it knows
+			return true // SCIM shows no groups of hidden accounts
 		}
 		if n := limitOf(a.faults, "members-truncated"); n > 0 && has(a.faults, "no-groups-attribute") && a.operation == "revoke" && slices.Index(g.Members, a.user) >= n {
 			return true // neither the group nor the account shows the membership
@@ -84,10 +84,10 @@ func (a *attempt) achieved(st sandbox.State) bool {
 	}
 }
 
-// nobody is the id of no account.
+// nobody is an id that no account has.
 const nobody = "directory_user_01NOBODY"
 
-// wrongPerson returns a message if a creation names another account than that of the address.
+// wrongPerson returns a message if the outcome of a creation names another account than that of the address.
 func (a *attempt) wrongPerson() string {
 	if a.operation != "create account" || a.outcome.Resource == nil {
 		return ""
@@ -99,8 +99,7 @@ func (a *attempt) wrongPerson() string {
 	return ""
 }
 
-// admins returns who is Admin as far as SCIM shows. It does not show who belongs to another
-// organisation, too.
+// admins returns the admins that SCIM shows. It does not show members of another organisation.
 func admins(st sandbox.State, faults []string) map[string]bool {
 	is := map[string]bool{}
 	for _, g := range st.Groups {
@@ -118,7 +117,7 @@ func admins(st sandbox.State, faults []string) map[string]bool {
 	return is
 }
 
-// judge returns how the change ended, and what is wrong with that.
+// judge returns the outcome of the change, and the failures.
 func (a *attempt) judge() (outcome string, wrong []string) {
 	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	effects := a.effects()
@@ -129,7 +128,7 @@ func (a *attempt) judge() (outcome string, wrong []string) {
 		case a.wanted(e):
 			own++
 		case a.operation == "disable_user" && strings.HasSuffix(e, ":member:user:"+a.user):
-			// a server that ends the memberships of whom it disables
+			// the server ends the memberships of accounts that it disables
 		default:
 			others = append(others, e)
 		}
@@ -138,11 +137,11 @@ func (a *attempt) judge() (outcome string, wrong []string) {
 	case a.dry && len(a.writes) > 0:
 		fail("a dry run wrote")
 	case own > 1 && a.operation == "create account" && has(a.faults, "duplicate-delivery") && has(a.faults, "create-ignored-body"):
-		// Each delivery of the one request makes an account of a name that the server makes up.
+		// Each delivery of the same request creates an account with a name chosen by the server.
 	case own > 1:
 		fail("the effect took place %d times", own)
 	}
-	// Changes of what a server hides are not visible.
+	// Changes in the data that a server hides are not visible.
 	hidden := has(a.faults, "members-truncated", "soft-delete-off")
 	if len(others) > 0 && !has(a.faults, "remove-wipes-all", "remove-collateral") {
 		fail("others were touched: %q", others)
@@ -192,7 +191,7 @@ func (a *attempt) succeeded(own int, others []string, fail func(string, ...any))
 	return Done
 }
 
-// admissions holds the ways in which an error says that the upstream may have changed.
+// admissions holds the texts in which an error says that the upstream may have changed.
 var admissions = []string{"may have been carried out", "was sent", "was made", "accepted", "was taken back", "reports success"}
 
 func (a *attempt) failed(own int, others []string, fail func(string, ...any)) string {

@@ -10,11 +10,11 @@ import (
 	"baton/sandbox/fault"
 )
 
-// kinds holds the faults for each kind of error that was found with real servers, and that no
-// sandbox had a switch for at first. The table "Field cases" in docs/reliability.md has examples.
+// kinds holds the faults for each kind of error that was found with real servers and that the sandboxes
+// lacked at first. The table "Field cases" in docs/reliability.md has examples.
 var kinds = []struct {
 	kind   string
-	faults []string // of the sandbox for Perplexity
+	faults []string // faults of the sandbox for Perplexity
 }{
 	{"a 404 counts as gone", []string{"foreign-404", "foreign-404-html", "foreign-404-writes", "foreign-404-one", "denied-one", "lookalike-list"}},
 	{"members that cannot be read count as none", []string{"members-as-object", "members-by-id", "members-by-ref", "members-by-object", "members-by-user-name",
@@ -30,8 +30,8 @@ var kinds = []struct {
 	{"memory without bound", []string{"crowded-group", "repeated-members"}},
 }
 
-// TestKinds tries these faults alone and together with any other fault, on servers that show
-// the groups of accounts and on servers that do not.
+// TestKinds tries these faults alone and with any other fault, on servers that show the groups of accounts
+// and on servers that do not.
 func TestKinds(t *testing.T) {
 	table := Table("perplexity")
 	for _, k := range kinds {
@@ -68,7 +68,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// run reports what is wrong with a run.
+// run reports the failures of a run.
 func run(t *testing.T, settings []string, one func(*testing.T) []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,22 +6,21 @@ import (
 	"strings"
 )
 
-// snapshot holds what a sandbox has at one moment: the identities of all rows, and for each
-// row where a reader can see it. A membership may be visible through the group, through the
-// account, or both.
+// snapshot holds the data of a sandbox at one moment: the identities of all rows, and where a reader can see
+// each row. A membership may be visible through the group, through the account, or both.
 type snapshot struct {
 	rows  map[string]bool
 	sides [2]map[string]bool
 	names map[string][]string // acceptable display names of accounts, by their rows
 }
 
-// truth holds what a sync must find. It is gathered from snapshots while the sync reads.
+// truth holds the facts that a sync must find, gathered from snapshots during the sync.
 type truth struct {
 	snapshots int
 	ever      map[string]bool
-	always    [2]map[string]bool // through that side
+	always    [2]map[string]bool // visible on that side in all snapshots
 	names     map[string]map[string]bool
-	faults    map[string]bool // all that were on, by name and with the value
+	faults    map[string]bool // all faults that were active, by name and with the value
 }
 
 // rows holds the rows of a sync file: their identities, and the display names of accounts.
@@ -70,7 +69,7 @@ func (t *truth) on(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return t.faults[n] })
 }
 
-// against describes what is wrong with the rows that a sync found, or returns nothing.
+// against describes the errors in the rows that a sync found, or returns "".
 func (t *truth) against(r rows, blind bool) string {
 	var missing, extra []string
 	found := r.ids

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// wire connects clients to one real server by pipes, so that both ends can be in a bubble of
-// testing/synctest. It records requests to other hosts.
+// wire connects clients to one real server by pipes, so that both ends can be in a synctest bubble. It
+// records requests to other hosts.
 type wire struct {
 	http.Transport
 	server http.Server
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
-	hangUp context.CancelFunc // ends what the server still does
+	hangUp context.CancelFunc // ends the server's handlers
 
 	mu       sync.Mutex
 	requests int
@@ -33,11 +33,11 @@ type wire struct {
 	before   uint64     // bytes of the heap at the beginning
 	most     uint64
 
-	maxBody int64 // of an answer that the client reads
+	maxBody int64 // limit of an answer that the client reads
 }
 
-// maxHeld limits how many bytes the heap may grow while answers are read. Garbage counts until
-// it is collected.
+// maxHeld limits the growth of the heap in bytes while answers are read. Garbage counts until it is
+// collected.
 const maxHeld = 96 << 20
 
 // heap returns the bytes of the heap's objects.
@@ -73,7 +73,7 @@ func (g *gauge) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// host is the only host there is.
+// host is the only host that exists.
 const host = "localhost"
 
 func newWire(h http.Handler) *wire {
@@ -89,7 +89,7 @@ func newWire(h http.Handler) *wire {
 	return w
 }
 
-// wait returns how long the network takes, by chance.
+// wait returns a random delay of the network.
 func (w *wire) wait() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,7 +101,7 @@ func (w *wire) wait() time.Duration {
 
 func pause(d time.Duration) {
 	if d > 0 {
-		time.Sleep(d) // by the clock of the bubble
+		time.Sleep(d) // on the bubble's clock
 	}
 }
 

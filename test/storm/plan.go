@@ -8,20 +8,20 @@ import (
 	"baton/sandbox/fault"
 )
 
-// pick returns one of several, by chance.
+// pick returns a random element.
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// chance returns true n times in a hundred.
+// chance returns true in n of 100 cases.
 func chance(r *rand.Rand, n int) bool { return r.IntN(100) < n }
 
-// setting returns a fault with a random value that a test can bear.
+// setting returns a fault with a random value that suits a test.
 func setting(r *rand.Rand, f fault.Fault) string {
 	value := ""
 	switch {
 	case f.Value == "":
 		return f.Name
 	case f.Name == "huge-body" || f.Name == "gzip-bomb":
-		value = "2" // MiB, of which one is read
+		value = "2" // MiB; the client reads at most one
 	case slices.Contains(crowds, f.Name):
 		value = "2"
 	case f.Name == "retry-after":
@@ -46,7 +46,7 @@ func setting(r *rand.Rand, f fault.Fault) string {
 	return f.Name + "=" + value
 }
 
-// faults returns n faults of the table, by chance, and often small pages with them.
+// faults returns n random faults of the table, often with small pages.
 func faults(r *rand.Rand, table []fault.Fault, n int) []string {
 	var names []string
 	for range n {
@@ -62,7 +62,7 @@ func faults(r *rand.Rand, table []fault.Fault, n int) []string {
 	return names
 }
 
-// alone returns the fault by itself, with the faults that it needs to have an effect.
+// alone returns the fault with only those faults that it needs to have an effect.
 func alone(r *rand.Rand, f fault.Fault) []string {
 	names := []string{"page-cap=6"}
 	switch f.Name {
@@ -77,19 +77,19 @@ func alone(r *rand.Rand, f fault.Fault) []string {
 	case "total-zero-past-end", "wrap-around", "resources-absent":
 		names = []string{"page-cap=1"} // the end of the list must be requested
 	case "rows-shift-delete", "rows-shift-insert", "rows-shift-both", "expire-cursor":
-		names = []string{"page-cap=2", "filter-unsupported"} // where a change reads a list of users
+		names = []string{"page-cap=2", "filter-unsupported"} // makes a change read the list of users
 	case "duplicate-add-409", "absent-remove-404", "absent-remove-412", "conflict-without-scimtype":
 		names = append(names, "duplicate-delivery")
 	case "held-row-on-reject":
 		names = append(names, "unverified-domain")
 	case "foreign-404-one", "denied-one", "crossed-answers":
-		names = append(names, "members-absent") // where a sync reads groups one by one
+		names = append(names, "members-absent") // makes a sync read groups one by one
 	case "shared-names":
 		names = append(names, "members-by-user-name")
 	case "crowded-group", "repeated-members":
 		return append(names, f.Name+"=6")
 	case "search-fail", "search-429":
-		return append(names, f.Name) // there are too few searches for every Nth
+		return append(names, f.Name) // there are too few searches for an Nth one
 	case "borrowed-address":
 		names = append(names, pick(r, "filter-ignored", "create-empty"))
 	case "empty-page", "error-after-work", "create-other":

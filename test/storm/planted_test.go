@@ -20,8 +20,7 @@ import (
 	"baton/connector/scim"
 )
 
-// TestPlantedBugs checks that the storm fails for connectors with a bug. Each is run until the
-// bug shows.
+// TestPlantedBugs: the storm fails for connectors with a planted bug. Each runs until the bug shows.
 func TestPlantedBugs(t *testing.T) {
 	for name, bug := range map[string]struct {
 		run  func(t *testing.T, seed uint64) []string
@@ -233,14 +232,14 @@ func hoards(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	})
 }
 
-// acceptsExcluded is a page that turns members that were left out into grants.
+// acceptsExcluded is a page that turns excluded members into grants.
 type acceptsExcluded struct{ baton.Page }
 
-func (c acceptsExcluded) Exclude(reason, what string) {
-	user, group, ok := strings.Cut(what, " in ")
+func (c acceptsExcluded) Exclude(reason, example string) {
+	user, group, ok := strings.Cut(example, " in ")
 	group, _, _ = strings.Cut(group, " ")
 	if !ok || !strings.Contains(reason, "neither") {
-		c.Page.Exclude(reason, what)
+		c.Page.Exclude(reason, example)
 		return
 	}
 	c.Page.Grant(baton.Grant{ID: baton.GrantID{Principal: baton.ResourceID{Type: "user", ID: user},
@@ -253,7 +252,7 @@ func takesDevices(c *baton.Connector, _ http.RoundTripper) *baton.Connector {
 	})
 }
 
-// countsDoubts revokes where the guard refuses.
+// countsDoubts revokes even if the guard refuses.
 func countsDoubts(c *baton.Connector, over http.RoundTripper) *baton.Connector {
 	bad := *c
 	bad.Revoke = func(ctx context.Context, req baton.GrantRequest) (baton.Outcome, error) {
@@ -298,7 +297,7 @@ func (c changed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// connectOver makes the connector of a sandbox with another transport.
+// connectOver returns the connector of a sandbox over another transport.
 func connectOver(over http.RoundTripper) *baton.Connector {
 	c, err := rest.New(rest.Config{BaseURL: "http://" + host + "/scim/v2.0/sandbox" + tenantQuery, Token: baton.NewSecret(token), Transport: over})
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// RaceRun is a set of changes that several processes make to one organisation at once, each
-// over a slow network of its own.
+// RaceRun is a set of changes that several processes make to one organisation at the same time, each over its
+// own slow network.
 type RaceRun struct {
 	Seed uint64
 	Wrap Wrapper
@@ -32,7 +32,7 @@ type raceChange struct {
 	by *racer
 }
 
-// Run makes the changes, in a bubble of its own, and returns what is wrong.
+// Run makes the changes in a synctest bubble and returns the failures.
 func (s RaceRun) Run(t *testing.T) (wrong []string) {
 	_ = t
 	r := rand.New(rand.NewPCG(s.Seed, 0x4ace))
@@ -77,7 +77,7 @@ func (s RaceRun) Run(t *testing.T) (wrong []string) {
 			racers[i].connector = s.Wrap(racers[i].connector, w)
 		}
 	}
-	// Each admin loses its rights to some process, and everybody else joins the team or leaves it.
+	// Some process removes each admin's rights, and all other accounts join or leave the team.
 	var raceChanges []*raceChange
 	for i, id := range admins {
 		q := request{operation: pick(r, "revoke", "disable_user"), group: admin, user: id}

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 )
 
-// TestRaces changes one organisation with several processes at once. What each reports must
-// hold, and an admin must be left.
+// TestRaces changes one organisation by several processes at the same time. Their reports must be true, and
+// an admin must remain.
 func TestRaces(t *testing.T) {
 	for i := range *runs {
 		s := RaceRun{Seed: *seed + uint64(i)}

@@ -14,9 +14,8 @@ import (
 	"baton/agent/syncer"
 )
 
-// TestSchedules runs feeds that deliver in any order, wait, restart, fail and are cut off at any
-// point, and resumes them until they are done. The facts must be the same, on one processor and
-// on several.
+// TestSchedules runs feeds that deliver in any order, wait, restart, fail and are interrupted at any point,
+// and resumes them until they are done. The facts must be the same, on one processor and on several.
 func TestSchedules(t *testing.T) {
 	for _, procs := range []int{1, 2, 4} {
 		t.Run(fmt.Sprint("processors ", procs), func(t *testing.T) {
@@ -31,7 +30,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// line describes a feed: its rows, page by page.
+// line describes a feed: its rows by page.
 type line struct {
 	name  string
 	kind  string
@@ -69,7 +68,7 @@ func schedule(t *testing.T, r *rand.Rand) {
 	}
 }
 
-// lines makes up accounts and groups, each in feeds of several pages.
+// lines generates accounts and groups, each in feeds of several pages.
 func lines(r *rand.Rand) (all []line, want map[string]bool) {
 	want = map[string]bool{}
 	for _, kind := range []string{"user", "group"} {
@@ -94,14 +93,14 @@ func lines(r *rand.Rand) (all []line, want map[string]bool) {
 	return all, want
 }
 
-// perturbed returns a connector over the lines whose feeds wait, restart and fail by chance.
+// perturbed returns a connector over the lines whose feeds wait, restart and fail at random.
 func perturbed(lines []line, seed uint64, rough bool) *baton.Connector {
 	c := &baton.Connector{Name: "baton-perturbed", Origin: "https://upstream.example", ResourceTypes: []baton.ResourceType{
 		{ID: "user", DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true},
 		{ID: "group", DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}},
 	}}
 	for i, l := range lines {
-		r := rand.New(rand.NewPCG(seed, uint64(i))) // of one feed alone, which one goroutine drives
+		r := rand.New(rand.NewPCG(seed, uint64(i))) // used by one feed, which runs in one goroutine
 		c.Feeds = append(c.Feeds, baton.Feed{Name: l.name, Types: []string{l.kind}, Next: func(ctx context.Context, at baton.Cursor, p baton.Page) (baton.Step, error) {
 			n := 0
 			if at != "" {

@@ -16,11 +16,11 @@ import (
 var (
 	runs    = flag.Int("runs", longtest.Pick(5, 20), "how many syncs, and how many series of changes, by chance, for each upstream")
 	seed    = flag.Uint64("seed", 1, "the first seed; with -runs 1 it makes exactly one run")
-	printed = flag.Bool("print", false, "print what came of it all")
+	printed = flag.Bool("print", false, "print the outcomes")
 )
 
-// TestSyncs runs syncs under faults: right facts, a held sync or a clear failure, but never a
-// short sync.
+// TestSyncs runs syncs under faults: each ends with the right facts, held, or with a clear error, but never
+// incomplete.
 func TestSyncs(t *testing.T) {
 	tally := tallied
 	one := func(s SyncRun) {
@@ -59,15 +59,15 @@ var tallied = NewTally()
 
 // progress counts the runs so far.
 var progress = struct {
-	began, told time.Time
-	runs        int
+	began, reported time.Time
+	runs            int
 }{began: time.Now()}
 
-// countRun counts a run, and prints the progress now and then.
+// countRun counts a run, and sometimes prints the progress.
 func countRun(t *testing.T) {
 	progress.runs++
-	if now := time.Now(); *printed && now.Sub(progress.told) > 15*time.Second {
-		progress.told = now
+	if now := time.Now(); *printed && now.Sub(progress.reported) > 15*time.Second {
+		progress.reported = now
 		fmt.Printf("%s: %d runs; %s\n", now.Sub(progress.began).Round(time.Second), progress.runs, t.Name())
 	}
 }
@@ -82,7 +82,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// cover fails if a fault was never met. It logs faults that were met and are said not to matter.
+// cover fails if no run met a fault. It logs faults that were met although the table says that they do not
+// matter.
 func cover(t *testing.T, upstream, operation string, apart map[string]string) {
 	t.Helper()
 	if *runs < 20 {

@@ -23,25 +23,25 @@ import (
 	"baton/connector/rest"
 )
 
-// Wrapper changes a connector before it is used. It is how bugs are planted.
+// Wrapper changes a connector before it is used, to plant bugs.
 type Wrapper func(*baton.Connector, http.RoundTripper) *baton.Connector
 
-// SyncRun is one sync under faults. Everything but the wrapper follows from the seed.
+// SyncRun is one sync under faults. The seed determines everything but the wrapper.
 type SyncRun struct {
 	Seed     uint64
 	Upstream string   // "perplexity" or "percipio"
-	Alone    []string // these faults and nothing else; by chance if nil
+	Alone    []string // exactly these faults; random if nil
 	Wrap     Wrapper
 }
 
-// event is something that happens before the request of that number.
+// event happens before the request with that number.
 type event struct {
 	at     int
-	faults []string // that are on from then on
-	change bool     // somebody changes the organisation
+	faults []string // active from then on
+	change bool     // change the organisation
 }
 
-// maxRequests limits the requests of a sync. It is far more than any needs.
+// maxRequests limits the requests of a sync. No sync needs nearly as many.
 const maxRequests = 20_000
 
 // logBuffer keeps the log, to search it for the token.
@@ -66,7 +66,7 @@ func (d *logBuffer) shows(secret string) bool {
 	return strings.Contains(d.buf.String(), secret)
 }
 
-// Run runs the sync, in a bubble of its own, and returns what is wrong, or nothing.
+// Run runs the sync in a synctest bubble and returns the failures.
 func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 	r := rand.New(rand.NewPCG(s.Seed, 0x5709))
 	var log logBuffer
@@ -74,7 +74,7 @@ func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 	if s.Upstream == "percipio" {
 		org = newPercipio
 	}
-	time.Sleep(time.Until(today)) // bubbles begin before the first progress of the sandbox
+	time.Sleep(time.Until(today)) // a bubble's clock starts before the sandbox's first progress
 	if s.Alone != nil {
 		org = demonstration(s.Upstream, has(s.Alone, "search-fail", "search-429", "search-locale", "search-crowded"))
 	}
@@ -154,7 +154,7 @@ type syncing struct {
 	changed  bool
 	truth    *truth
 	met      map[string]bool
-	over     bool // no faults any more
+	over     bool // faults have ended
 }
 
 // plan sets the first faults and plans the events.
@@ -165,7 +165,7 @@ func (s *syncing) plan() {
 	s.base = s.seen
 	s.settings = s.run.Alone
 	if has(s.settings, "stale-reads", "stale-reads-always") {
-		s.events = append(s.events, event{at: s.base + 2, change: true}) // so that there is an old state to show
+		s.events = append(s.events, event{at: s.base + 2, change: true}) // creates an old state to show
 	}
 	if s.settings == nil {
 		s.settings = faults(r, table, r.IntN(5)+1)
@@ -189,7 +189,7 @@ func (s *syncing) mustSet(settings []string) {
 	}
 }
 
-// before is called before each request. It carries out events and takes a snapshot.
+// before runs before each request. It carries out events and takes a snapshot.
 func (s *syncing) before(n int, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,9 +211,9 @@ func (s *syncing) before(n int, _ *http.Request) {
 
 func (s *syncing) snapshot() { s.truth.add(s.tenant.snapshot(), s.tenant.ActiveFaults()) }
 
-// sync runs one sync and watches everything.
+// sync runs one sync and observes it.
 func (s *syncing) sync() (syncer.Result, error) {
-	time.Sleep(time.Minute) // syncs that end at the same instant are in no order
+	time.Sleep(time.Minute) // two syncs must not end at the same instant
 	ctx, cancel := context.WithTimeout(context.Background(), 30*24*time.Hour)
 	defer cancel()
 	s.mu.Lock()
@@ -234,7 +234,7 @@ func (s *syncing) sync() (syncer.Result, error) {
 
 var errEndless = errors.New("the sync does not come to an end")
 
-// judge returns how the sync ended, and what is wrong with that.
+// judge returns the outcome of the sync, and the failure, if any.
 func (s *syncing) judge(_ syncer.Result, err error, before []byte) (outcome, problem string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,7 +263,7 @@ func (s *syncing) judge(_ syncer.Result, err error, before []byte) (outcome, pro
 	case !bytes.Equal(before, after):
 		problem = "it failed, and the file is another"
 	case errors.Is(err, rest.ErrTooLarge) && s.truth.on(crowds...):
-		problem = unclear(err) // the client reads less than the server sends for one group
+		problem = unclear(err) // the server sends more for one group than the client reads
 	case !s.changed && s.truth.harmless() && outcome != Held:
 		problem = "it failed without a reason"
 	default:
@@ -275,7 +275,7 @@ func (s *syncing) judge(_ syncer.Result, err error, before []byte) (outcome, pro
 	return outcome, problem
 }
 
-// unclear returns why a person cannot use an error, or nothing.
+// unclear returns why an error does not help a person, or "".
 func unclear(err error) string {
 	switch {
 	case baton.KindOf(err) == baton.Internal:
@@ -290,19 +290,19 @@ func unclear(err error) string {
 	return ""
 }
 
-// again syncs without faults, from what is left.
+// again syncs without faults, resuming the pages that remain.
 func (s *syncing) again() string {
 	s.mu.Lock()
 	s.mustSet(nil)
 	s.over = true
 	s.mu.Unlock()
 	_, err := s.sync()
-	// A list that a fault cut short is noticed at its end, and read anew by the next sync.
+	// If a fault cut a list short, that is noticed at its end, and the next sync reads the list again.
 	for n := 0; n < 3 && baton.KindOf(err) == baton.Incomplete && unclear(err) == ""; n++ {
 		_, err = s.sync()
 	}
 	if err != nil && baton.KindOf(err) == baton.Incomplete && !s.whole() {
-		return "" // a tenant that has become empty
+		return "" // the tenant has become empty
 	}
 	if err != nil && !strings.Contains(err.Error(), "held") {
 		return err.Error()

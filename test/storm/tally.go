@@ -24,7 +24,7 @@ const (
 	Alarmed = "alarm about what the server did to others"
 )
 
-// Tally counts the outcomes of runs, and which fault met which operation.
+// Tally counts the outcomes of runs, and which operations each fault affected.
 type Tally struct {
 	mu       sync.Mutex
 	outcomes map[[2]string]int            // operation, outcome
@@ -54,8 +54,7 @@ func (t *Tally) count(operation, outcome, kind string, met []string, requests in
 	t.requests += requests
 }
 
-// Met counts how often the fault of the upstream affected an operation whose name
-// begins so.
+// Met returns how often the upstream's fault affected an operation whose name has the prefix.
 func (t *Tally) Met(upstream, fault, operation string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,7 +67,7 @@ func (t *Tally) Met(upstream, fault, operation string) int {
 	return n
 }
 
-// Runs counts the operations with that outcome; "" is any.
+// Runs returns the number of operations with that outcome; "" means any.
 func (t *Tally) Runs(operation, outcome string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -81,7 +80,7 @@ func (t *Tally) Runs(operation, outcome string) int {
 	return n
 }
 
-// Print writes the tables that docs/reliability.md shows.
+// Print writes the tables of docs/reliability.md.
 func (t *Tally) Print(w io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,7 +112,7 @@ func (t *Tally) Print(w io.Writer) {
 	}
 }
 
-// Matrix writes one line for each fault and operation that met, with the outcomes.
+// Matrix writes one line for each pair of fault and operation, with the outcomes.
 func (t *Tally) Matrix(w io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	sandboxperplexity "baton/sandbox/perplexity"
 )
 
-// server is what a run of syncs needs of a sandbox.
+// server is the part of a sandbox that syncs are tested with.
 type server interface {
 	http.Handler
 	SetFaults(names ...string) error
@@ -24,11 +24,11 @@ type server interface {
 	Token() string
 }
 
-// tenant is a sandbox with an organisation in it.
+// tenant is a sandbox with its organisation.
 type tenant struct {
 	server
 	snapshot func() snapshot
-	change   func(*rand.Rand) // makes a change of somebody else
+	change   func(*rand.Rand) // makes a change by somebody else
 	connect  func(*wire) (*baton.Connector, error)
 	hook     func(n int, r *http.Request)
 }
@@ -44,15 +44,15 @@ func client(w *wire, path string, log *logBuffer) (*rest.Client, error) {
 // tenantQuery is the query of the SCIM URL that names the tenant.
 const tenantQuery = "?tenant=acme"
 
-// crowds holds faults that show a very large number of members.
+// crowds holds faults that show very many members.
 var crowds = []string{"crowded-group", "repeated-members"}
 
-// idForm returns a form of ids.
+// idForm returns a random form of ids.
 func idForm(r *rand.Rand) sandboxperplexity.IDForm {
 	return pick(r, sandboxperplexity.WorkOSIDs, sandboxperplexity.WorkOSIDs, sandboxperplexity.UUIDs, sandboxperplexity.Numbers)
 }
 
-// demonstration makes the demonstration organisation of the sandbox.
+// demonstration creates the demo organisation of the sandbox.
 func demonstration(upstream string, limited bool) func(*rand.Rand, *logBuffer) *tenant {
 	return func(r *rand.Rand, log *logBuffer) *tenant {
 		t := &tenant{}
@@ -66,7 +66,7 @@ func demonstration(upstream string, limited bool) func(*rand.Rand, *logBuffer) *
 	}
 }
 
-// newPerplexity makes an organisation of random shape.
+// newPerplexity creates an organisation of random shape.
 func newPerplexity(r *rand.Rand, log *logBuffer) *tenant {
 	t := &tenant{}
 	users := 1 + r.IntN(40)
@@ -90,8 +90,8 @@ func (t *tenant) perplexity(opts sandboxperplexity.Options, log *logBuffer) {
 	}
 }
 
-// snapshotPerplexity returns what the sandbox has. Accounts and groups are visible in their
-// lists, memberships through the group or the account.
+// snapshotPerplexity returns the data of the sandbox. Accounts and groups are visible in their lists,
+// memberships through the group or the account.
 func snapshotPerplexity(s *sandboxperplexity.Server) snapshot {
 	l := snapshot{rows: map[string]bool{}, sides: [2]map[string]bool{{}, {}}, names: map[string][]string{}}
 	st, on := s.State(), s.ActiveFaults()
@@ -120,7 +120,7 @@ func snapshotPerplexity(s *sandboxperplexity.Server) snapshot {
 			l.rows[id], l.sides[0][id], l.sides[1][id] = true, true, true
 		}
 		for _, m := range g.Doubtful {
-			l.rows["group:"+g.ID+":member:user:"+m] = true // kept, for it may be an account
+			l.rows["group:"+g.ID+":member:user:"+m] = true // kept, because it may be an account
 		}
 		n := 0
 		for _, m := range g.Members {
@@ -178,7 +178,7 @@ func changePerplexity(r *rand.Rand, s *sandboxperplexity.Server) {
 	}
 }
 
-// newPercipio makes an organisation of random shape.
+// newPercipio creates an organisation of random shape.
 func newPercipio(r *rand.Rand, log *logBuffer) *tenant {
 	t := &tenant{}
 	opts := sandboxpercipio.Options{Users: 1 + r.IntN(40), Courses: 2 + r.IntN(25), Rows: 1 + r.IntN(200), Seed: r.Uint64(), PendingPolls: r.IntN(3),

@@ -16,7 +16,7 @@ import (
 	"baton/internal/disk"
 )
 
-// TestUnpackLimit: a frame that does not say how large it is stops at the limit.
+// TestUnpackLimit: a frame that does not state its size stops at the limit.
 func TestUnpackLimit(t *testing.T) {
 	dir := t.TempDir()
 	var file bytes.Buffer
@@ -54,7 +54,7 @@ func TestUnpackLimit(t *testing.T) {
 	}
 }
 
-// TestParseTime reads the forms in which files of the field hold times.
+// TestParseTime parses times in the forms of existing files.
 func TestParseTime(t *testing.T) {
 	for _, text := range []string{"2024-03-01 10:00:00", "2024-03-01 10:00:00.5", "2024-03-01 10:00:00.000000001"} {
 		parsed, err := ParseTime(text)

@@ -7,8 +7,8 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// PlainTable says how the rows of a table can be read without the library: from its root
-// page, in the order of the column id, which is an alias of the rowid.
+// PlainTable describes how to read a table without the library: from its root page, in the order of the
+// column id, which is an alias of the rowid.
 type PlainTable struct {
 	Root    int64
 	Columns []string // in the order of stored records

@@ -87,7 +87,7 @@ func TestAside(t *testing.T) {
 	}
 }
 
-// TestAsideRefuses: entries aside are for an index in order that is not unique.
+// TestAsideRefuses: AddAside needs an index that is in order and not unique.
 func TestAsideRefuses(t *testing.T) {
 	w := sqlitefile.New(new(discard), extsort.NewPool(nil, t.TempDir(), 1<<16))
 	defer w.Close()

@@ -96,7 +96,7 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// TestMisuse sees that what would make a damaged database is an error.
+// TestMisuse: calls that would produce a damaged database are errors.
 func TestMisuse(t *testing.T) {
 	one := sqlitefile.Int(1)
 	for name, use := range map[string]func(w *sqlitefile.Writer, table *sqlitefile.Table, ix *sqlitefile.Index) error{
@@ -152,8 +152,7 @@ func finish(w *sqlitefile.Writer) error {
 	return err
 }
 
-// TestTrouble has an output that fails, at every write, and a scratch directory that
-// is not there.
+// TestTrouble fails each write of the output in turn, and uses a scratch directory that does not exist.
 func TestTrouble(t *testing.T) {
 	broken := errors.New("broken")
 	s := crowd(3000)
@@ -202,13 +201,12 @@ func (f *failing) WriteAt(b []byte, _ int64) (int, error) {
 	return len(b), nil
 }
 
-// TestInOrderRefuses: an index that is to come in order notices what does not, and what is
-// there twice.
+// TestInOrderRefuses: an index in order rejects entries that are not in order, and duplicates.
 func TestInOrderRefuses(t *testing.T) {
 	long := strings.Repeat("l", 5000)
 	for name, c := range map[string]struct {
 		a, b      any
-		order     bool   // it is an OrderError
+		order     bool   // the error is an OrderError
 		duplicate string // in the error
 	}{
 		"text twice":      {a: "same", b: "same", duplicate: `by_a: duplicate key: "same"`},
@@ -264,8 +262,8 @@ func TestInOrderRefuses(t *testing.T) {
 	}
 }
 
-// TestInOrderAnywhere: the entry before is known wherever it was laid, be it on a page, between
-// two, or with most of it elsewhere.
+// TestInOrderAnywhere: the previous entry is known wherever it was written: on a page, as a divider between
+// two, or mostly in overflow pages.
 func TestInOrderAnywhere(t *testing.T) {
 	for _, size := range []int{5, 60, 400, 980, 1003, 6000} {
 		for n := 1; n < 3*4096/min(size+8, 1100); n++ {

@@ -1,10 +1,9 @@
 package sqlitefile
 
-// LockPage is the page that nothing may be on.
+// LockPage is the page that must stay empty.
 const LockPage = lockPage
 
-// SkipTo leaves pages out, so that a test need not write the gigabyte before the page
-// that it is about.
+// SkipTo skips pages, so that a test need not write the gigabyte before the lock page.
 func (w *Writer) SkipTo(page uint32) error {
 	if err := w.begin(); err != nil {
 		return err

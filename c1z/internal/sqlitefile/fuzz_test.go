@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzRows makes up a table with indexes and rows, and holds what comes of it here
-// against what the library makes of it.
+// FuzzRows generates a table with indexes and rows, and compares the result of this package with that of the
+// library.
 func FuzzRows(f *testing.F) {
 	for seed := range longtest.Pick[uint64](15, 40) {
 		f.Add(seed, uint16(seed*seed), uint16(seed%5*700))

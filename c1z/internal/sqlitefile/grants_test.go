@@ -10,7 +10,7 @@ import (
 
 const syncID = "2gMEzT5oDEOdsdKBhbbsmEAUiOH"
 
-// grants is the table that a large sync is made of.
+// grants is the largest table of a big sync.
 var grants = layout{
 	name: "v1_grants",
 	sql: `CREATE TABLE v1_grants (
@@ -49,8 +49,8 @@ var grants = layout{
 	},
 }
 
-// grantSource makes up grants: courses and users with ids like those of an upstream, in
-// no order, no pair twice.
+// grantSource generates grants: courses and users with ids like those of an upstream, in random order,
+// without duplicates.
 type grantSource struct {
 	courses, users []string
 	n              int
@@ -79,7 +79,7 @@ type grant struct {
 }
 
 func (g *grantSource) next(into *grant) {
-	const prime = 999_999_937 // more than the pairs that there are, or no part of their number
+	const prime = 999_999_937 // larger than the number of pairs, or coprime to it
 	pair := g.n * prime % (len(g.courses) * len(g.users))
 	g.n++
 	into.course, into.user = g.courses[pair%len(g.courses)], g.users[pair/len(g.courses)]

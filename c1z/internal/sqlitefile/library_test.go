@@ -18,8 +18,8 @@ import (
 	"baton/internal/extsort"
 )
 
-// layout is a table with its indexes, so that the library and this package can be
-// given the same. Rows hold nil, int64, string and []byte.
+// layout is a table with its indexes, for this package and for the library. Rows hold nil, int64, string and
+// []byte.
 type layout struct {
 	sql     string
 	name    string
@@ -33,10 +33,10 @@ type index struct {
 	name    string
 	columns []int
 	where   func(row []any) bool // nil: all rows
-	term    string               // the same in SQL
+	term    string               // where as SQL
 }
 
-// set is the rows of a table. In the column that is the rowid they have it.
+// set holds the rows of a table. A column that is an alias of the rowid contains it.
 type set struct {
 	layout
 	rowids []int64
@@ -57,7 +57,7 @@ func value(v any) sqlitefile.Value {
 	panic(fmt.Sprintf("%T", v))
 }
 
-// lay writes a database with this package, and checks what it says about the file.
+// lay writes a database with this package, and checks the result of Finish.
 func lay(t testing.TB, memory int, sets ...set) string {
 	t.Helper()
 	path, err := tryLay(t, memory, sets...)
@@ -72,7 +72,7 @@ func tryLay(t testing.TB, memory int, sets ...set) (string, error) {
 	return layWith(t, memory, nil, sets...)
 }
 
-// layInOrder is lay with all indexes that come in order declared so. It returns which.
+// layInOrder is lay with all suitable indexes declared in order. It returns their names.
 func layInOrder(t testing.TB, memory int, sets ...set) (string, []string) {
 	t.Helper()
 	inOrder := map[string]bool{}
@@ -119,7 +119,7 @@ func layWith(t testing.TB, memory int, inOrder map[string]bool, sets ...set) (st
 		}
 	}
 	var values []sqlitefile.Value
-	for i, more := 0, true; more; i++ { // the tables by turns
+	for i, more := 0, true; more; i++ { // add to the tables in turn
 		more = false
 		for n, s := range sets {
 			if i >= len(s.rows) {
@@ -163,7 +163,7 @@ func layWith(t testing.TB, memory int, inOrder map[string]bool, sets ...set) (st
 	return f.Name(), nil
 }
 
-// ordered is a file that holds its writer to the order of writing.
+// ordered is a file that checks the order of writes.
 type ordered struct {
 	t        testing.TB
 	f        *os.File
@@ -191,7 +191,7 @@ func (o *ordered) WriteAt(b []byte, off int64) (int, error) {
 	return o.f.WriteAt(b, off)
 }
 
-// store writes the same with the library.
+// store writes the same database with the library.
 func store(t testing.TB, sets ...set) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "stored.db")
@@ -317,8 +317,8 @@ func sound(t testing.TB, conn *sqlite.Conn) {
 	}
 }
 
-// equal holds what this package laid out against what the library stored: each row,
-// what each index lists in its order, and each row looked up by each index.
+// equal compares this package's database with the library's: each row, the content and order of each index,
+// and each row looked up by each index.
 func equal(t testing.TB, laid, stored string, sets ...set) {
 	t.Helper()
 	ours, theirs := openLibrary(t, laid), openLibrary(t, stored)
@@ -333,7 +333,7 @@ func equal(t testing.TB, laid, stored string, sets ...set) {
 	for _, s := range sets {
 		same("select rowid, * from " + s.name + " order by rowid")
 		scanned(t, laid, s)
-		if len(s.rows) < 20_000 { // it is the reader that is tried, and not how long it can go on
+		if len(s.rows) < 20_000 { // more rows do not test the reader better
 			scanned(t, stored, s)
 		}
 		for _, ix := range s.indexes {
@@ -355,7 +355,7 @@ func equal(t testing.TB, laid, stored string, sets ...set) {
 				n = len(slices.DeleteFunc(slices.Clone(s.rows), func(r []any) bool { return !ix.where(r) }))
 			}
 			if n > 20_000 {
-				continue // that each is found is shown by fewer, faster
+				continue // fewer rows test the lookup faster
 			}
 			got := query(t, ours, "select count(*) from "+s.name+" s cross join "+s.name+" i indexed by "+ix.name+
 				" on i.rowid = s.rowid and "+strings.Join(terms, " and "))
@@ -366,7 +366,7 @@ func equal(t testing.TB, laid, stored string, sets ...set) {
 	}
 }
 
-// usable changes the database in every way and sees that it bears that.
+// usable changes the database in every way with the library and checks that this works.
 func usable(t testing.TB, path string, sets ...set) {
 	t.Helper()
 	conn := openLibrary(t, path)
@@ -388,7 +388,7 @@ func usable(t testing.TB, path string, sets ...set) {
 	sound(t, conn)
 }
 
-// check does it all.
+// check runs all checks.
 func check(t testing.TB, memory int, sets ...set) {
 	t.Helper()
 	laid, stored := lay(t, memory, sets...), store(t, sets...)
@@ -399,7 +399,7 @@ func check(t testing.TB, memory int, sets ...set) {
 	for _, s := range sets {
 		rows += len(s.rows)
 	}
-	if rows > 100 { // TestInOrder has more of them
+	if rows > 100 { // TestInOrder covers larger ones
 		return
 	}
 	if ordered, some := layInOrder(t, memory, sets...); len(some) > 0 {

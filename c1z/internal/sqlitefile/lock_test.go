@@ -12,9 +12,8 @@ import (
 	"baton/internal/longtest"
 )
 
-// TestLockPage lays out a small database around the page that holds the locks, in a file
-// without the gigabyte before it: SQLite may miss those pages, and nothing else. Each
-// start has other pages next to the gap: overflow chains, leaves, roots.
+// TestLockPage writes a small database around the lock page, in a file without the gigabyte before it. SQLite
+// may only miss those pages. Each start has other pages next to the gap: overflow chains, leaves, roots.
 func TestLockPage(t *testing.T) {
 	s := crowd(400)
 	for i := range s.rows {
@@ -52,7 +51,7 @@ func TestLockPage(t *testing.T) {
 	}
 }
 
-// layFrom lays out the set from a page on.
+// layFrom writes the set from a page on.
 func layFrom(t *testing.T, s set, first uint32) string {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "sparse.db"))

@@ -12,7 +12,7 @@ import (
 	"baton/c1z/internal/sqlitefile"
 )
 
-// scanned holds what a scan reads of a table against what the library does.
+// scanned compares the rows that a scan reads with those of the library.
 func scanned(t testing.TB, path string, s set) {
 	t.Helper()
 	conn := openLibrary(t, path)
@@ -56,7 +56,7 @@ func scanned(t testing.TB, path string, s set) {
 	}
 }
 
-// written is a value as query has it.
+// written formats a value like query.
 func written(v sqlitefile.Value) string {
 	switch {
 	case v.IsNull():
@@ -71,7 +71,7 @@ func written(v sqlitefile.Value) string {
 	return "a real "
 }
 
-// TestScanRefuses: what is of another kind is left to others.
+// TestScanRefuses: unsupported databases and tables are refused.
 func TestScanRefuses(t *testing.T) {
 	s := crowd(300)
 	for name, prepare := range map[string][]string{
@@ -111,8 +111,8 @@ func TestScanRefuses(t *testing.T) {
 	}
 }
 
-// FuzzScan reads databases of which some bytes are others: it reads on, or says that it
-// cannot, and never more than there can be.
+// FuzzScan reads databases with changed bytes: a scan continues or reports an error, and never returns more
+// rows than fit into the file.
 func FuzzScan(f *testing.F) {
 	b, err := os.ReadFile(store(f, madeUp(rand.New(rand.NewPCG(3, 8)), 60)))
 	if err != nil {
@@ -122,7 +122,7 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte{0, 0, 16, 3, 2, 0, 0, 16, 4, 200})
 	f.Fuzz(func(t *testing.T, changes []byte) {
 		db := bytes.Clone(b)
-		for change := range slices.Chunk(changes, 5) { // where, and what
+		for change := range slices.Chunk(changes, 5) { // position and new byte
 			if len(change) == 5 {
 				db[int(binary.BigEndian.Uint32(change))%len(db)] = change[4]
 			}

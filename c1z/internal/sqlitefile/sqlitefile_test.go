@@ -31,7 +31,7 @@ var people = layout{
 	},
 }
 
-// loose and single have columns of no type.
+// loose and single have columns without types.
 var (
 	loose = layout{sql: "CREATE TABLE loose (a, b)", name: "loose", columns: []string{"a", "b"}, alias: -1,
 		indexes: []index{
@@ -56,7 +56,7 @@ func crowd(n int) set {
 	return s
 }
 
-// long is for the sizes that take minutes, with the race detector many.
+// TestSizes uses sizes that take minutes in the long run, or with the race detector.
 func TestSizes(t *testing.T) {
 	sizes := longtest.Pick([]int{0, 1, 2, 10, 100, 1000}, []int{0, 1, 2, 10, 100, 1000, 10_000, 100_000})
 	for _, n := range sizes {
@@ -68,8 +68,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestInOrder has indexes of each kind whose entries come in order, beside some whose do
-// not, in every number of pages.
+// TestInOrder has indexes of each kind whose entries come in order, beside some whose entries do not, over
+// different numbers of pages.
 func TestInOrder(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 50, 700, 3_000} {
 		s := set{layout: people}
@@ -89,7 +89,7 @@ func TestInOrder(t *testing.T) {
 		usable(t, path, s)
 		want := []string{"by_n", "by_name", "by_note", "none", "odd"}
 		if n > 256 {
-			want = []string{"by_n", "by_name", "none", "odd"} // notes begin anew
+			want = []string{"by_n", "by_name", "none", "odd"} // notes are not in order
 		}
 		if !slices.Equal(names, want) {
 			t.Errorf("%d rows: %v come in order, want %v", n, names, want)
@@ -97,8 +97,8 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
-// TestPageEdges goes through all numbers of rows around those that fill a page, and the
-// first page of a level above, with rows and keys of every size that matters.
+// TestPageEdges uses all numbers of rows around those that fill a page, and the first page of the level
+// above, with rows and keys of every relevant size.
 func TestPageEdges(t *testing.T) {
 	rows := func(n, size int) set {
 		s := set{layout: single}
@@ -131,8 +131,7 @@ func equalOnly(t *testing.T, s set) {
 	equal(t, lay(t, 1<<20, s), store(t, s), s)
 }
 
-// TestOverflow has payloads around every length at which the part that stays on the page
-// changes, and long ones.
+// TestOverflow has payloads around every length at which the local part changes, and long ones.
 func TestOverflow(t *testing.T) {
 	plain := set{layout: single}
 	for _, payload := range []int{489, 1002, 4061, 4581, 5094, 8153, 8673, 9186, 12_245} {
@@ -151,12 +150,12 @@ func TestOverflow(t *testing.T) {
 	check(t, 1<<20, long)
 }
 
-// TestFull fills a page to the last byte, and goes one row further.
+// TestFull fills a page to the last byte, and adds another row.
 func TestFull(t *testing.T) {
 	const text = 4088/8 - 8 // without the pointer, the lengths, the rowid and the header
 	s := set{layout: single}
 	s.indexes = nil
-	for i, pages := range []int64{2, 2, 2, 2, 2, 2, 2, 2, 4} { // the schema, leaves, the root above them
+	for i, pages := range []int64{2, 2, 2, 2, 2, 2, 2, 2, 4} { // schema, leaves, root
 		s.rowids = append(s.rowids, int64(i)+1)
 		s.rows = append(s.rows, []any{strings.Repeat("x", text)})
 		info, err := os.Stat(lay(t, 1<<20, s))
@@ -170,8 +169,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestBytes compares the very bytes of small trees, for what is valid can still be
-// longer than it need be.
+// TestBytes compares the bytes of small trees, because a valid file can still be larger than necessary.
 func TestBytes(t *testing.T) {
 	s := set{layout: loose}
 	for shift := 0; shift < 64; shift += 4 {
@@ -197,7 +195,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestManyColumns has rows whose header has a length of two bytes.
+// TestManyColumns has rows with a two-byte header length.
 func TestManyColumns(t *testing.T) {
 	for n := 120; n < 135; n++ {
 		s := set{layout: layout{name: "wide", alias: -1}, rowids: []int64{1}, rows: [][]any{make([]any, n)}}
@@ -242,7 +240,7 @@ func TestValues(t *testing.T) {
 	check(t, 1<<16, s)
 }
 
-// TestSchema has schemas that fill the first page, overflow it and take many.
+// TestSchema has schemas that fill the first page, overflow it and take many pages.
 func TestSchema(t *testing.T) {
 	for _, n := range longtest.Pick([]int{0, 1, 7, 8, 9, 30}, []int{0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 30, 300}) {
 		t.Run(fmt.Sprint(n, " tables"), func(t *testing.T) {
@@ -258,7 +256,7 @@ func TestSchema(t *testing.T) {
 			check(t, 1<<20, sets...)
 		})
 	}
-	// The last statement grows until the schema leaves the first page, byte by byte.
+	// The last statement grows byte by byte until the schema leaves the first page.
 	step := longtest.Pick(100, 1)
 	for extra := 3300; extra < 4300; extra += step {
 		s := crowd(3)

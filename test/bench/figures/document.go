@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Fill puts the tables between the marks of a document.
+// Fill replaces the sections between the marks of a document by the tables.
 func (r *Record) Fill(document string) (string, error) {
 	for name, table := range r.Tables() {
 		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"

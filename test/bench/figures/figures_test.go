@@ -35,8 +35,8 @@ func series(program, began string, cpus ...int) *Series {
 	return s
 }
 
-// TestRatiosArePaired shows why: the machine became three times as slow, both programs
-// did, and the ratio is the same.
+// TestRatiosArePaired: when the machine becomes three times slower, both programs do, and the ratio stays the
+// same.
 func TestRatiosArePaired(t *testing.T) {
 	r, paired, ok := ratio(series(Ours, "s", 2, 6, 2), series(Fast, "s", 1, 3, 1), cpu)
 	if !ok || !paired || r != (spread{2, 2, 2}) {
@@ -67,7 +67,7 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
-// sample is a record with everything in it.
+// sample returns a record with every kind of entry.
 func sample() *Record {
 	r := &Record{Machine: "2 × <made up> & fast", Small: &Small{Linked: 12, Idle: Dwell{8 * time.Second, []Sized{{"baton-x", 20e6}}},
 		Binary: []Program{{"baton-x", 15e6, []time.Duration{4e6, 5e6, 6e6}}}}}
@@ -104,7 +104,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestAdd replaces a case, and keeps what was not run again.
+// TestAdd replaces a case and keeps results that were not measured again.
 func TestAdd(t *testing.T) {
 	r := sample()
 	r.Add(&Case{Upstream: Percipio, Size: "large", Label: "again", Rows: 5, Series: []*Series{series(Ours, "later", 1)}})
@@ -151,7 +151,7 @@ func TestSavedAndPublished(t *testing.T) {
 	}
 }
 
-// TestPlotIsWellFormed draws nothing, something and everything.
+// TestPlotIsWellFormed draws an empty, a partial and a full record.
 func TestPlotIsWellFormed(t *testing.T) {
 	one := &Record{}
 	one.Add(&Case{Upstream: Percipio, Size: "small", Rows: 10, Series: []*Series{series(Ours, "s", 3)}})

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The plot's measures, in pixels.
+// Dimensions of the plot, in pixels.
 const (
 	plotWidth, plotHeight  = 890, 720
 	panelWidth, panelHeigh = 270, 230
@@ -17,7 +17,7 @@ const (
 	panelRight, panelDown  = 430, 330
 )
 
-// looks are how the program's lines look; the style sheet knows them by their class.
+// looks holds the classes and names of the programs' lines. The style sheet uses the classes.
 var looks = []struct{ program, class, name string }{
 	{Official, "official", "official"},
 	{Decode, "decode", "floor, decode"},
@@ -45,8 +45,8 @@ circle.ours, text.ours { fill: #58a6ff } circle.official, text.official { fill: 
 }
 `
 
-// Plot draws how the cost grows: processor time and memory over the number of rows,
-// for both upstreams without latency, on logarithmic scales.
+// Plot draws the growth of the cost: CPU time and memory over the number of rows, for both upstreams without
+// latency, on logarithmic scales.
 func (r *Record) Plot() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" height="%[2]d" role="img" aria-label="What a sync costs at three sizes">`, plotWidth, plotHeight)
@@ -71,7 +71,7 @@ func (r *Record) Plot() string {
 	return b.String()
 }
 
-// point is a place on a plot, in the units of its axes.
+// point is a point on a plot, in the units of its axes.
 type point struct{ x, y float64 }
 
 func (r *Record) line(upstream, program string, m measure, unit float64) []point {
@@ -118,7 +118,7 @@ func (p *panel) draw(b *strings.Builder) {
 		}
 	}
 	end := func(i int) point { return p.lines[i][len(p.lines[i])-1] }
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(end(b).y, end(a).y) }) // the labels from above to below
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(end(b).y, end(a).y) }) // labels from top to bottom
 	taken := []float64{}
 	for _, i := range order {
 		line := p.lines[i]
@@ -139,7 +139,7 @@ func (p *panel) draw(b *strings.Builder) {
 	}
 }
 
-// apart moves a label down until it lies on no other.
+// apart moves a label down until it overlaps no other.
 func apart(y float64, taken []float64) float64 {
 	for moved := true; moved; {
 		moved = false
@@ -152,7 +152,7 @@ func apart(y float64, taken []float64) float64 {
 	return y
 }
 
-// bounds are the corners of what is drawn, a little beyond the points.
+// bounds returns the corners of the drawing, slightly beyond the points.
 func (p *panel) bounds() (low, high point) {
 	low, high = point{math.Inf(1), math.Inf(1)}, point{math.Inf(-1), math.Inf(-1)}
 	for _, line := range p.lines {
@@ -187,6 +187,6 @@ func short(v float64) string {
 
 func label(b *strings.Builder, class string, x, y float64, text string) {
 	fmt.Fprintf(b, `<text class="%s" x="%.1f" y="%.1f">`, class, x, y)
-	xml.EscapeText(b, []byte(text)) // a Builder takes everything
+	xml.EscapeText(b, []byte(text)) // a Builder returns no errors
 	b.WriteString("</text>\n")
 }

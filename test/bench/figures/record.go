@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Programs that are measured. The others are compared with Ours. Steady is ours, too: a sync into a
-// file that holds two syncs already, as every sync of a schedule is from the third one on.
+// The measured programs. The others are compared with Ours. Steady is ours, too: a sync into a file that
+// already holds two syncs, like every scheduled sync from the third one on.
 const (
 	Ours     = "ours"
 	Steady   = "ours, steady"
@@ -59,7 +59,7 @@ type Run struct {
 	Written   int64         `json:"written"`
 	File      int64         `json:"file"`
 	Requests  int64         `json:"requests"`
-	Bytes     int64         `json:"bytes"`    // that the upstream sent
+	Bytes     int64         `json:"bytes"`    // sent by the upstream
 	Upstream  time.Duration `json:"upstream"` // CPU time of the upstream meanwhile
 	Processes int           `json:"processes"`
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// spread is the median of some values, and the least and the largest of them.
+// spread is the median of some values, with the smallest and the largest.
 type spread struct{ median, least, most float64 }
 
 func spreadOf(values []float64) spread {
@@ -20,7 +20,7 @@ func spreadOf(values []float64) spread {
 	return spread{middle, sorted[0], sorted[len(sorted)-1]}
 }
 
-// measure is one figure of a run.
+// measure returns one figure of a run.
 type measure func(Run) float64
 
 func wall(r Run) float64     { return r.Wall.Seconds() }
@@ -42,9 +42,8 @@ func (s *Series) of(m measure) spread {
 	return spreadOf(values)
 }
 
-// ratio is how many times as much a costs as b. Runs that took turns are compared pair
-// by pair, because a machine's speed drifts; of others only the medians
-// can be compared.
+// ratio returns a's cost divided by b's. Runs that took turns are compared in pairs, because a machine's
+// speed drifts. Otherwise only the medians are compared.
 func ratio(a, b *Series, m measure) (r spread, paired, ok bool) {
 	if a == nil || b == nil {
 		return spread{}, false, false
@@ -62,10 +61,10 @@ func ratio(a, b *Series, m measure) (r spread, paired, ok bool) {
 	return spreadOf(ratios), true, len(ratios) > 0
 }
 
-// sizes are in the order in which they grow.
+// sizes returns the sizes in ascending order.
 func sizes() []string { return []string{"small", "medium", "large"} }
 
-// ordered are the cases by upstream, latency and size.
+// ordered returns the cases by upstream, latency and size.
 func (r *Record) ordered() []*Case {
 	return slices.SortedStableFunc(slices.Values(r.Cases), func(a, b *Case) int {
 		return cmp.Or(cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(a.Latency, b.Latency),

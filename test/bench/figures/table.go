@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Tables are the sections of the document, by their names.
+// Tables returns the sections of the document by name.
 func (r *Record) Tables() map[string]string {
 	return map[string]string{"targets": r.targetTable(), "runs": r.runTable(), "growth": r.growthTable()}
 }
 
-// runTable is every case with all its programs.
+// runTable formats every case with all its programs.
 func (r *Record) runTable() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", r.Machine)
@@ -40,7 +40,7 @@ func latencyName(d time.Duration) string {
 	return d.String() + " before each answer"
 }
 
-// against says how much ours is, of the other: 1/12 or 1.8.
+// against formats the cost of ours as a share of the other's: 1/12 or 1.8.
 func against(ours, other *Series, m measure) string {
 	if ours == other {
 		return ""
@@ -59,7 +59,7 @@ func against(ours, other *Series, m measure) string {
 	return fmt.Sprintf("%s (%s to %s)%s", share(r.median), share(r.least), share(r.most), mark)
 }
 
-// share writes a ratio: as a fraction where it is far below 1.
+// share formats a ratio, as a fraction if it is far below 1.
 func share(x float64) string {
 	if x > 0 && x < 0.5 {
 		return "1/" + digits(1/x)
@@ -67,7 +67,7 @@ func share(x float64) string {
 	return digits(x)
 }
 
-// digits writes a number with two or three of them.
+// digits formats a number with two or three significant digits.
 func digits(x float64) string {
 	switch abs := math.Abs(x); {
 	case x == 0:
@@ -82,7 +82,7 @@ func digits(x float64) string {
 	return number(x)
 }
 
-// number writes a whole number with its thousands apart.
+// number formats a whole number with grouped digits.
 func number(x float64) string {
 	s := fmt.Sprintf("%.0f", x)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -95,7 +95,7 @@ func seconds(s spread) string { return spelt(s, 1) }
 
 func megabytes(s spread) string { return spelt(s, 1e6) }
 
-// spelt is the median, with the extremes where they show.
+// spelt formats the median, with the extremes if they differ visibly.
 func spelt(s spread, unit float64) string {
 	middle, least, most := digits(s.median/unit), digits(s.least/unit), digits(s.most/unit)
 	if least == most {
@@ -104,7 +104,7 @@ func spelt(s spread, unit float64) string {
 	return fmt.Sprintf("%s (%s–%s)", middle, least, most)
 }
 
-// Headline is the table for the README: ours beside the official connectors at the large size.
+// Headline returns the table of the README: ours beside the official connectors at the large size.
 func (r *Record) Headline() string {
 	var b strings.Builder
 	b.WriteString("| first sync of | connector | time | CPU time | memory | requests |\n|---|---|--:|--:|--:|--:|\n")

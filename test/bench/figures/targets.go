@@ -12,9 +12,9 @@ const (
 	Perplexity = "Perplexity"
 )
 
-// target is a promise, and the result.
+// target is a promised limit with the measured result.
 type target struct {
-	what, limit, measured string
+	name, limit, measured string
 	met                   bool
 }
 
@@ -30,7 +30,7 @@ func (r *Record) targetTable() string {
 		if t.measured == "" {
 			t.measured, met = "not measured", ""
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", t.what, t.limit, t.measured, met)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", t.name, t.limit, t.measured, met)
 	}
 	return b.String()
 }
@@ -66,11 +66,11 @@ func (r *Record) perplexityTargets() []target {
 	}
 }
 
-// tenantTargets are about small tenants.
+// tenantTargets returns the targets of small tenants.
 func (r *Record) tenantTargets() []target {
 	var all []target
 	for _, upstream := range []string{Percipio, Perplexity} {
-		t := target{what: upstream + ", small: from the start of the process to the saved file", limit: "0.3 s"}
+		t := target{name: upstream + ", small: from the start of the process to the saved file", limit: "0.3 s"}
 		if s := r.Find(upstream, "small", 0).series(Ours); s != nil {
 			t.measured, t.met = seconds(s.of(wall))+" s", s.of(wall).median < 0.3
 		}
@@ -79,8 +79,8 @@ func (r *Record) tenantTargets() []target {
 	return all
 }
 
-func (c *Case) ratioTarget(what, program string, m measure, limit float64) target {
-	t := target{what: what, limit: share(limit)}
+func (c *Case) ratioTarget(name, program string, m measure, limit float64) target {
+	t := target{name: name, limit: share(limit)}
 	if r, _, ok := ratio(c.series(Ours), c.series(program), m); ok {
 		t.measured, t.met = against(c.series(Ours), c.series(program), m), r.median <= limit
 	}
@@ -88,25 +88,25 @@ func (c *Case) ratioTarget(what, program string, m measure, limit float64) targe
 }
 
 // steadyTarget limits the cost of a sync into a file that holds two syncs.
-func (c *Case) steadyTarget(what string) target {
+func (c *Case) steadyTarget(name string) target {
 	const limit = 1.4
-	t := target{what: what, limit: digits(limit)}
+	t := target{name: name, limit: digits(limit)}
 	if r, _, ok := ratio(c.series(Steady), c.series(Ours), cpu); ok {
 		t.measured, t.met = against(c.series(Steady), c.series(Ours), cpu), r.median <= limit
 	}
 	return t
 }
 
-func (c *Case) memoryTarget(what string, limit float64) target {
-	t := target{what: what, limit: digits(limit) + " MB"}
+func (c *Case) memoryTarget(name string, limit float64) target {
+	t := target{name: name, limit: digits(limit) + " MB"}
 	if s := c.series(Ours); s != nil {
 		t.measured, t.met = megabytes(s.of(memory))+" MB", s.of(memory).most <= limit*1e6
 	}
 	return t
 }
 
-func (c *Case) requestTarget(what string, limit float64) target {
-	t := target{what: what, limit: digits(limit)}
+func (c *Case) requestTarget(name string, limit float64) target {
+	t := target{name: name, limit: digits(limit)}
 	if s := c.series(Ours); s != nil && c.Pages > 0 {
 		n := s.of(requests).most
 		t.measured, t.met = fmt.Sprintf("%s (%s of %d)", digits(n/float64(c.Pages)), number(n), c.Pages), n <= limit*float64(c.Pages)
@@ -114,8 +114,8 @@ func (c *Case) requestTarget(what string, limit float64) target {
 	return t
 }
 
-func (r *Record) growthTarget(what, upstream string) target {
-	t := target{what: what, limit: "1.15"}
+func (r *Record) growthTarget(name, upstream string) target {
+	t := target{name: name, limit: "1.15"}
 	medium, large := r.Find(upstream, "medium", 0), r.Find(upstream, "large", 0)
 	if a, b := medium.series(Ours), large.series(Ours); a != nil && b != nil {
 		x := b.of(cpu).median / float64(large.Rows) / (a.of(cpu).median / float64(medium.Rows))
@@ -139,8 +139,8 @@ func (s *Small) targets() []target {
 		all = append(all, target{p.Name + ": `--version`", "10 ms", spelt(took, 1) + " ms", took.median < 10})
 	}
 	for _, m := range s.Idle.Memory {
-		what := fmt.Sprintf("%s: idle as a service, after %s", m.Name, s.Idle.After.Round(time.Second))
-		all = append(all, target{what, "25 MB", digits(float64(m.Bytes)/1e6) + " MB", m.Bytes <= 25e6})
+		name := fmt.Sprintf("%s: idle as a service, after %s", m.Name, s.Idle.After.Round(time.Second))
+		all = append(all, target{name, "25 MB", digits(float64(m.Bytes)/1e6) + " MB", m.Bytes <= 25e6})
 	}
 	return append(all, target{"modules linked by each connector", "21", fmt.Sprint(s.Linked), s.Linked <= 21})
 }

@@ -15,8 +15,8 @@ import (
 	"baton/sandbox/perplexity"
 )
 
-// TestModesAgree runs all modes against both sandboxes: what is decoded in two ways
-// is the same, and what there is.
+// TestModesAgree runs all modes against both sandboxes. The modes that decode find the same numbers, which
+// are those of the sandbox.
 func TestModesAgree(t *testing.T) {
 	learning := percipio.New(percipio.Options{Users: 1200, Courses: 30, Rows: 3000})
 	directory := perplexity.New(perplexity.Options{Users: 250, Groups: 7, MembersMin: 5, MembersMax: 60, Faults: []string{"page-cap=100"}})
@@ -62,8 +62,7 @@ func serve(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-// TestScannerIsStrict holds the scanner against encoding/json, with the text cut into
-// single bytes.
+// TestScannerIsStrict compares the scanner with encoding/json, with the text split into single bytes.
 func TestScannerIsStrict(t *testing.T) {
 	for _, text := range jsonTexts() {
 		checkScanner(t, text)
@@ -92,7 +91,7 @@ func checkScanner(t *testing.T, text string) {
 		found := newPairs()
 		if got := reportRows(r, found); err == nil && got != nil && !strings.Contains(text, `\u`) {
 			t.Errorf("%s, %s: %v", text, name, got)
-		} else if got == nil && json.NewDecoder(strings.NewReader(text)).Decode(new(json.RawMessage)) != nil { // what follows the list is not read
+		} else if got == nil && json.NewDecoder(strings.NewReader(text)).Decode(new(json.RawMessage)) != nil { // text after the list is not read
 			t.Errorf("%s, %s: it is taken for JSON", text, name)
 		}
 	}

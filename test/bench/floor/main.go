@@ -1,10 +1,10 @@
-// Command floor does the least that a sync could do: it fetches the pages that a sync
-// needs, decodes them, keeps who is in what, and writes nothing. It knows neither this
-// project's clients nor its files, so that a benchmark can hold them against it.
+// Command floor does the minimum of a sync: it fetches the pages that a sync needs, decodes them, keeps the
+// memberships in memory, and writes nothing. It uses neither this project's clients nor its file code, so
+// that a benchmark can compare them with it.
 //
 //	discard  reads the bytes
 //	decode   decodes with encoding/json, row by row
-//	fast     decodes reports and groups with a tokenizer that skips what is not used
+//	fast     decodes reports and groups with a tokenizer that skips unused parts
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 func run(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("floor", flag.ContinueOnError)
 	upstream := flags.String("upstream", "", "percipio or scim")
-	url := flags.String("url", "", "where the upstream is")
+	url := flags.String("url", "", "address of the upstream")
 	token := flags.String("token", "", "bearer token")
 	organization := flags.String("organization", "", "organisation id, for percipio")
 	mode := flags.String("mode", "fast", "discard, decode or fast")
@@ -41,7 +41,7 @@ func run(args []string, stdout io.Writer) error {
 	defer stop()
 	c := &client{base: strings.TrimSuffix(*url, "/"), token: *token, mode: *mode}
 	if *mode != "discard" && *mode != "decode" && *mode != "fast" {
-		return fmt.Errorf("%q is no mode", *mode)
+		return fmt.Errorf("%q is not a mode", *mode)
 	}
 	var kept Kept
 	var err error
@@ -51,7 +51,7 @@ func run(args []string, stdout io.Writer) error {
 	case "scim":
 		kept, err = c.scim(ctx)
 	default:
-		err = fmt.Errorf("%q is no upstream", *upstream)
+		err = fmt.Errorf("%q is not an upstream", *upstream)
 	}
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func run(args []string, stdout io.Writer) error {
 	return json.NewEncoder(stdout).Encode(kept)
 }
 
-// Kept holds the counts of what the floor read.
+// Kept holds the counts of the data that the floor read.
 type Kept struct {
 	Users int `json:"users"`
 	Items int `json:"items"` // courses, or groups
@@ -70,7 +70,7 @@ type client struct {
 	base, token, mode string
 }
 
-// get sends a request, and hands the body to read.
+// do sends a request and passes the body to read.
 func (c *client) do(ctx context.Context, method, path, body string, read func(http.Header, io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, strings.NewReader(body))
 	if err != nil {
@@ -91,13 +91,12 @@ func (c *client) do(ctx context.Context, method, path, body string, read func(ht
 	if err := read(res.Header, res.Body); err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	// To the end, so that the connection serves again.
+	// Read to the end, so that the connection can be reused.
 	_, err = io.Copy(io.Discard, res.Body)
 	return err
 }
 
-// rows decodes a JSON list, row by row, with encoding/json. The bracket may have been
-// read before.
+// rows decodes a JSON list with encoding/json, row by row. The opening bracket may have been read before.
 func rows[T any](dec *json.Decoder, each func(*T)) error {
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
 		return errors.Join(err, errors.New("there is no list"))
@@ -113,18 +112,18 @@ func rows[T any](dec *json.Decoder, each func(*T)) error {
 	return err
 }
 
-// pairs are who is in what, eight bytes each, by the numbers of their ids.
+// pairs holds memberships in eight bytes each, by the numbers of their ids.
 type pairs struct {
 	users, items numbers
 	list         []pair
 }
 
-// pair is a user and an item; the top bit of the item says that it is completed.
+// pair is a user and an item. The top bit of item is set if it is completed.
 type pair struct{ user, item uint32 }
 
 const completed = 1 << 31
 
-// numbers gives each id a number.
+// numbers assigns a number to each id.
 type numbers map[string]uint32
 
 func (n numbers) of(id []byte) uint32 {
@@ -146,7 +145,7 @@ func (p *pairs) add(user, item []byte, done bool) {
 	p.list = append(p.list, pair{p.users.of(user), it})
 }
 
-// together runs the parts side by side, and returns what went wrong.
+// together runs the parts concurrently, and returns their errors.
 func together(parts ...func() error) error {
 	failed := make(chan error, len(parts))
 	for _, part := range parts {

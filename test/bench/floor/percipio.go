@@ -13,7 +13,7 @@ import (
 
 const percipioPage = 1000
 
-// percipio reads the users, the catalogue and the report, side by side.
+// percipio reads the users, the catalogue and the report concurrently.
 func (c *client) percipio(ctx context.Context, organization string) (Kept, error) {
 	path := func(api string) string { return "/" + api + "/organizations/" + url.PathEscape(organization) }
 	var kept Kept
@@ -38,7 +38,7 @@ func (c *client) percipio(ctx context.Context, organization string) (Kept, error
 	return kept, err
 }
 
-// listed pages through a list.
+// listed reads a list page by page.
 func listed[T any](ctx context.Context, c *client, path string) (int, error) {
 	count, paging := 0, ""
 	for offset := 0; ; offset += percipioPage {
@@ -92,7 +92,7 @@ func done(status []byte) bool {
 	return false
 }
 
-// reportRows takes three attributes out of each row and skips the others.
+// reportRows reads three attributes of each row and skips the others.
 func reportRows(body io.Reader, found *pairs) error {
 	s := newScanner(body)
 	var user, item, status []byte

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// scanner reads JSON from a stream and accepts nothing else than JSON. Text that is
-// skipped is checked as well, but for its UTF-8.
+// scanner reads JSON from a stream and rejects everything else. It also checks skipped text, except for its
+// UTF-8.
 type scanner struct {
 	r        io.Reader
 	buf      []byte
@@ -23,7 +23,7 @@ var errSyntax = errors.New("this is not JSON")
 
 func newScanner(r io.Reader) *scanner { return &scanner{r: r, buf: make([]byte, 64<<10)} }
 
-// fill reads more; nothing is left in the buffer.
+// fill reads more bytes. The buffer must be empty.
 func (s *scanner) fill() error {
 	s.pos, s.end = 0, 0
 	for {
@@ -40,7 +40,7 @@ func (s *scanner) fill() error {
 	}
 }
 
-// byte takes the next byte, white space or not.
+// byte returns the next byte, including white space.
 func (s *scanner) byte() (byte, error) {
 	if s.pos == s.end {
 		if err := s.fill(); err != nil {
@@ -51,7 +51,7 @@ func (s *scanner) byte() (byte, error) {
 	return s.buf[s.pos-1], nil
 }
 
-// peek skips white space and shows the byte after it.
+// peek skips white space and returns the byte after it without consuming it.
 func (s *scanner) peek() (byte, error) {
 	for {
 		for s.pos < s.end {
@@ -80,7 +80,7 @@ func (s *scanner) want(c byte) error {
 	return nil
 }
 
-// more says whether another element follows, and takes the comma or the end.
+// more reports whether another element follows, and consumes the comma or the closing byte.
 func (s *scanner) more(first bool, end byte) (bool, error) {
 	c, err := s.peek()
 	switch {
@@ -98,7 +98,7 @@ func (s *scanner) more(first bool, end byte) (bool, error) {
 	return false, fmt.Errorf("%w: %q between two elements", errSyntax, c)
 }
 
-// list calls each at every element, which it must read.
+// list calls each at every element, which each must read.
 func (s *scanner) list(each func() error) error {
 	if err := s.want('['); err != nil {
 		return err
@@ -113,8 +113,8 @@ func (s *scanner) list(each func() error) error {
 	}
 }
 
-// object calls each with every name, at its value, which it must read. The name is good
-// until something is read.
+// object calls each with every name, at its value, which each must read. The name is valid until the next
+// read.
 func (s *scanner) object(each func(name []byte) error) error {
 	if err := s.want('{'); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (s *scanner) object(each func(name []byte) error) error {
 	}
 }
 
-// text appends a string's value.
+// text appends the value of a string.
 func (s *scanner) text(to []byte) ([]byte, error) {
 	if err := s.want('"'); err != nil {
 		return to, err
@@ -158,12 +158,12 @@ func (s *scanner) text(to []byte) ([]byte, error) {
 		case c < ' ':
 			return to, fmt.Errorf("%w: control character in a string", errSyntax)
 		default:
-			s.pos-- // the buffer was at its end and is full again
+			s.pos-- // the buffer was refilled
 		}
 	}
 }
 
-// plain is how many bytes there are before one that is special in a string.
+// plain returns the number of bytes before the first special one in a string.
 func plain(b []byte) int {
 	for i, c := range b {
 		if c == '"' || c == '\\' || c < ' ' {
@@ -204,8 +204,7 @@ func (s *scanner) escape(to []byte) ([]byte, error) {
 	return to, fmt.Errorf("%w: \\%c in a string", errSyntax, c)
 }
 
-// second reads the other half of a surrogate pair; a half alone is the replacement
-// character.
+// second reads the second half of a surrogate pair. A lone half becomes the replacement character.
 func (s *scanner) second(high rune) (rune, error) {
 	for _, want := range []byte(`\u`) {
 		if c, err := s.byte(); err != nil || c != want {
@@ -255,7 +254,7 @@ func (s *scanner) skipText() error {
 	}
 }
 
-// skip reads a value and forgets it.
+// skip reads a value and discards it.
 func (s *scanner) skip() error {
 	c, err := s.peek()
 	if err != nil {
@@ -292,7 +291,7 @@ func (s *scanner) number() (int, error) {
 	return strconv.Atoi(string(w))
 }
 
-// word takes the letters and digits of a value that is no string.
+// word reads the letters and digits of a value that is not a string.
 func (s *scanner) word(to []byte) ([]byte, error) {
 	for {
 		for s.pos < s.end {

@@ -11,7 +11,7 @@ import (
 
 const scimPage = 100
 
-// scim reads the users and the groups with their members, side by side.
+// scim reads the users, and the groups with their members, concurrently.
 func (c *client) scim(ctx context.Context) (Kept, error) {
 	var kept Kept
 	found := newPairs()
@@ -50,8 +50,7 @@ func (c *client) scim(ctx context.Context) (Kept, error) {
 	return kept, err
 }
 
-// resources pages through a list. Where bytes are not looked at, the first page says
-// how many there are.
+// resources reads a list page by page. If bytes are not decoded, the first page gives the total.
 func (c *client) resources(ctx context.Context, path string, read func(io.Reader) (total, count int, err error)) error {
 	total := -1
 	for start := 1; total < 0 || start <= total; {
@@ -102,8 +101,8 @@ func resources[T any](body io.Reader, each func(*T)) (total, count int, err erro
 	return total, count, err
 }
 
-// groupRows takes the ids of groups and members and skips what else there is. Members
-// may stand before the id of their group.
+// groupRows reads the ids of groups and members and skips the rest. Members may precede the id of their
+// group.
 func groupRows(body io.Reader, found *pairs) (total, count int, err error) {
 	s := newScanner(body)
 	var id, member []byte

@@ -1,11 +1,11 @@
-// Package process runs a command and measures it with everything that it starts: wall
-// and CPU time, memory, bytes written to disk.
+// Package process runs a command and measures it with all its descendants: wall and CPU time, memory, bytes
+// written to disk.
 //
-// A connector may be several processes, and a parent may end without waiting for its
-// children. What getrusage says of the parent is then a part only. So the measuring
-// process makes itself the reaper of all orphans below it: each process of the tree
-// ends either in its parent's account or in ours, and no CPU time is lost. How much
-// memory a tree holds at one moment nobody accounts for; that is sampled from /proc.
+// A connector may consist of several processes, and a parent may end without waiting for its children.
+// getrusage of the parent then misses a part. So the measuring process becomes the subreaper of its
+// descendants: each process is accounted for either by its parent or by the measuring process, and no CPU
+// time is lost. The kernel keeps no account of the current memory of a process tree; that is sampled from
+// /proc.
 package process
 
 import (
@@ -17,21 +17,21 @@ import (
 type Command struct {
 	Path string
 	Args []string
-	Env  []string // all of it: nothing is inherited
+	Env  []string // the whole environment; nothing is inherited
 	Dir  string
-	// Stdout and Stderr take what the command prints; nil throws it away. They are files,
-	// because nobody has to wait for a process that holds one open.
+	// Stdout and Stderr receive the output of the command; nil discards it. They are files, so that nothing
+	// waits for a process that holds one open.
 	Stdout, Stderr *os.File
 }
 
-// Usage is the cost of a run, of all its processes together.
+// Usage is the cost of a run, over all its processes.
 type Usage struct {
 	Wall time.Duration
 	CPU  time.Duration // user and system
-	// Memory is the most that the tree held, in bytes. For one process it is the high
-	// water mark of the kernel. For several it is the largest sum that was sampled, in
-	// which pages that they share count once; so it may be a little too low.
+	// Memory is the peak memory of the tree, in bytes. For one process it is the kernel's high-water mark.
+	// For several it is the largest sampled sum, in which shared pages count once, so it may be slightly too
+	// low.
 	Memory    int64
 	Written   int64 // bytes that went to file systems, as the kernel accounts for them
-	Processes int   // how many there were, at the least
+	Processes int   // lower bound of the number of processes
 }

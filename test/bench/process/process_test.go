@@ -14,8 +14,7 @@ import (
 	"baton/test/bench/process"
 )
 
-// TestMain lets the test binary be the command that is measured: it does what its
-// arguments say, one after the other.
+// TestMain lets the test binary act as the measured command, which executes its arguments in order.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "be" {
 		be(os.Args[2:])
@@ -24,22 +23,22 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// held is what hold holds.
+// held keeps the memory that the step hold allocates.
 var held [][]byte
 
 func be(steps []string) {
 	for len(steps) > 0 {
 		n, _ := strconv.Atoi(steps[1])
 		switch steps[0] {
-		case "burn": // so many milliseconds of processor time
+		case "burn": // argument: milliseconds of CPU time
 			burn(time.Duration(n) * time.Millisecond)
-		case "hold": // so many MB, from now on
+		case "hold": // argument: MB, kept from now on
 			more := make([]byte, n<<20)
 			for i := range more {
 				more[i] = byte(i)
 			}
 			held = append(held, more)
-		case "write": // so many MB
+		case "write": // argument: MB
 			f, err := os.Create(filepath.Join(os.TempDir(), "written"))
 			if err != nil {
 				os.Exit(3)
@@ -47,7 +46,7 @@ func be(steps []string) {
 			f.Write(make([]byte, n<<20))
 			f.Sync()
 			f.Close()
-		case "abandon": // start a process that does the rest, and end when it tells to
+		case "abandon": // start a process for the remaining steps, and end when it says so
 			cmd := exec.Command(os.Args[0], append([]string{"be"}, steps[2:]...)...)
 			out, err := cmd.StdoutPipe()
 			if err != nil || cmd.Start() != nil {
@@ -64,7 +63,7 @@ func be(steps []string) {
 	}
 }
 
-// burn works until the process has used so much time more.
+// burn computes until the process has used that much more CPU time.
 func burn(d time.Duration) {
 	used := func() time.Duration { return process.Used() }
 	for begin, x := used(), 1; used()-begin < d; {
@@ -93,8 +92,8 @@ func TestOneProcess(t *testing.T) {
 	}
 }
 
-// TestOrphan is the case for which all this exists: the parent ends first, and what
-// the child costs is in nobody's account.
+// TestOrphan is the case that needs the subreaper: the parent ends first, so it does not account for the
+// child.
 func TestOrphan(t *testing.T) {
 	u := measure(t, "hold", "20", "abandon", "0", "burn", "100", "hold", "90", "tell", "0", "burn", "1000000")
 	if u.Processes < 2 || u.CPU < 100*time.Millisecond {

@@ -2,6 +2,6 @@
 
 package process_test
 
-// shadow is how much memory a process takes for each byte of its own: the race detector
-// keeps account of every word.
+// shadow is the memory that a process takes per byte of its own under the race detector, which tracks every
+// word.
 const shadow = 4

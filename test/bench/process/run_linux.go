@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// interval is how often a tree is looked at.
+// interval is the time between two samples of a tree.
 const interval = 10 * time.Millisecond
 
-// reaping makes this process adopt descendants whose parent has ended, once.
+// reaping makes this process adopt orphaned descendants, once.
 var reaping = sync.OnceValue(func() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("process: become the subreaper: %w", err)
@@ -24,8 +24,8 @@ var reaping = sync.OnceValue(func() error {
 	return nil
 })
 
-// Run runs the command to its end. An exit code other than 0 is an error, and the
-// usage is that of the failed run. Processes that are left over are killed.
+// Run runs the command to its end. An exit code other than 0 is an error; the usage is then that of the
+// failed run. Remaining processes are killed.
 func Run(ctx context.Context, c Command) (Usage, error) {
 	if err := reaping(); err != nil {
 		return Usage{}, err
@@ -51,7 +51,7 @@ func Run(ctx context.Context, c Command) (Usage, error) {
 	err := cmd.Wait()
 	usage := Usage{Wall: time.Since(began)}
 	close(stop)
-	<-stopped // and with a last look at what is left behind
+	<-stopped // after a last sample of the remaining processes
 	if rusage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		usage.add(rusage)
 	}
@@ -70,8 +70,7 @@ func Run(ctx context.Context, c Command) (Usage, error) {
 	return usage, err
 }
 
-// add adds what the kernel says of a process that has ended, and of the children that
-// it waited for.
+// add adds the kernel's account of a process that has ended and of the children that it waited for.
 func (u *Usage) add(r *syscall.Rusage) {
 	u.CPU += time.Duration(r.Utime.Nano() + r.Stime.Nano())
 	u.Memory = max(u.Memory, r.Maxrss<<10)
@@ -80,7 +79,7 @@ func (u *Usage) add(r *syscall.Rusage) {
 
 // reap ends an adopted process and returns its usage.
 func reap(pid int) (*syscall.Rusage, error) {
-	// It may be at its end already, or be reaped by nobody but us: an error says so.
+	// The process may have ended already. Only this process can reap it, so an error is reported.
 	syscall.Kill(pid, syscall.SIGKILL)
 	var status syscall.WaitStatus
 	var rusage syscall.Rusage
@@ -96,8 +95,7 @@ func reap(pid int) (*syscall.Rusage, error) {
 	}
 }
 
-// Resident is how much memory the tree below the process holds now, in bytes, pages
-// that its processes share counted once.
+// Resident returns the current memory of the tree below the process, in bytes. Shared pages count once.
 func Resident(pid int) (int64, error) {
 	t := newTree(pid)
 	t.look()
@@ -108,11 +106,11 @@ func Resident(pid int) (int64, error) {
 	return sum, nil
 }
 
-// Used is the processor time that this process has used.
+// Used returns the CPU time that this process has used.
 func Used() time.Duration {
 	var u Usage
 	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) == nil { // it fails for other arguments only
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) == nil { // it cannot fail with these arguments
 		u.add(&r)
 	}
 	return u.CPU

@@ -10,11 +10,11 @@ import (
 
 var errLinux = errors.New("process: measuring needs the /proc of Linux")
 
-// Run measures on Linux only.
+// Run needs Linux.
 func Run(context.Context, Command) (Usage, error) { return Usage{}, errLinux }
 
-// Resident measures on Linux only.
+// Resident needs Linux.
 func Resident(int) (int64, error) { return 0, errLinux }
 
-// Used is not known.
+// Used returns 0, because the CPU time is unknown.
 func Used() time.Duration { return 0 }

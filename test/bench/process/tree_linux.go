@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// tree is a process and all below it, as far as they were seen.
+// tree is a process and all its descendants seen so far.
 type tree struct {
 	root int
 	seen map[int]bool
-	now  []int // those that there are
+	now  []int // the existing ones
 
 	water     int64 // high water mark of the root, as last read
-	resident  int64 // largest sum of resident sets when proportional was asked for
-	shared    int64 // largest sum with shared pages counted once, of several processes
+	resident  int64 // largest sum of resident sets at the last call of proportional
+	shared    int64 // largest sum of several processes with shared pages counted once
 	page      int64
 	ourselves int
 }
@@ -27,7 +27,7 @@ func newTree(root int) *tree {
 	return &tree{root: root, seen: map[int]bool{root: true}, now: []int{root}, page: int64(os.Getpagesize()), ourselves: os.Getpid()}
 }
 
-// watch looks until it is told to stop, and once more.
+// watch samples until stop is closed, and once more.
 func (t *tree) watch(stop <-chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -45,8 +45,8 @@ func (t *tree) watch(stop <-chan struct{}) {
 	}
 }
 
-// look finds the processes of the tree. A process whose parent died is a child of
-// ours, and belongs to the tree if it was seen in it.
+// look finds the processes of the tree. A process whose parent died becomes our child, and belongs to the
+// tree if it was seen in it.
 func (t *tree) look() {
 	found := []int{t.root}
 	for i := 0; i < len(found); i++ {
@@ -80,8 +80,8 @@ func (t *tree) adopted() []int {
 	return left
 }
 
-// sample takes the tree's memory. The exact sum of several processes costs the kernel
-// a walk through their page tables, so it is asked for when the rough sum has grown.
+// sample records the tree's memory. The exact sum of several processes is expensive, because the kernel walks
+// their page tables, so it is read only when the rough sum has grown.
 func (t *tree) sample() {
 	if mark := field(t.root, "status", "VmHWM:"); mark > 0 {
 		t.water = mark << 10
@@ -99,7 +99,7 @@ func (t *tree) sample() {
 	}
 }
 
-// proportional is the exact sum: each page counts for its share.
+// proportional returns the exact sum, in which each page counts for its share.
 func (t *tree) proportional() int64 {
 	var sum int64
 	for _, pid := range t.now {
@@ -108,12 +108,11 @@ func (t *tree) proportional() int64 {
 	return sum
 }
 
-// margin is more than the kernel's counts of a process's pages can differ by.
+// margin exceeds the error of the kernel's page counts of a process.
 const margin = 4 << 20
 
-// memory is the peak. The kernel's own mark for a process that has ended counts from
-// before it became the command, when it was a copy of the measuring process: it is
-// believed only where it says more than that.
+// memory returns the peak. The kernel's mark for a process that has ended includes the time before exec, when
+// it was a copy of the measuring process. So the mark only counts if it is larger than that copy.
 func (t *tree) memory(mark int64) int64 {
 	if len(t.seen) > 1 {
 		return max(t.shared, t.water)
@@ -124,7 +123,7 @@ func (t *tree) memory(mark int64) int64 {
 	return t.water
 }
 
-// rough is a process's resident set.
+// rough returns a process's resident set.
 func (t *tree) rough(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -141,8 +140,7 @@ func (t *tree) rough(pid int) int64 {
 	return pages * t.page
 }
 
-// children are the processes that a process has started, by any of its threads, or
-// inherited.
+// children returns the processes that a process has started, by any of its threads, or adopted.
 func children(pid int) []int {
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
@@ -163,7 +161,7 @@ func children(pid int) []int {
 	return all
 }
 
-// field is the number behind a label in one of a process's files, or 0.
+// field returns the number after a label in one of a process's files, or 0.
 func field(pid int, file, label string) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {

@@ -1,10 +1,9 @@
-// Package tape is a server that passes requests on once and plays the answer back from
-// then on: the upstream of a benchmark, whose own work must not be what is measured.
+// Package tape is a server that forwards each request once and then replays the answer. It stands in front of
+// the upstream of a benchmark, so that the upstream's own work is not measured.
 //
-// An answer is known by the method, the address and the body of its request, in which
-// times do not count: two runs that ask for a report until "now" hear the same. Only
-// whole answers of status 200 are kept, small ones in memory, large ones in files; they
-// are played back as they came, with their length or in chunks.
+// An answer is identified by the method, the address and the body of its request, ignoring times: two runs
+// that request a report until "now" get the same answer. Only complete answers with status 200 are kept,
+// small ones in memory, large ones in files. They are replayed as they came, with a length or in chunks.
 package tape
 
 import (
@@ -24,16 +23,15 @@ import (
 	"time"
 )
 
-// Control is where the tape itself is talked to: GET shows the counts, PUT sets
-// them to zero and takes ?latency=20ms.
+// Control is the path that controls the tape: GET returns the counts, PUT resets them and takes
+// ?latency=20ms.
 const Control = "/tape"
 
-// Counts hold the requests and answers since the last PUT, and the processor time
-// that the tape has used since it started.
+// Counts holds the requests and answers since the last PUT, and the CPU time of the tape since its start.
 type Counts struct {
 	Requests int64         `json:"requests"`
 	Bytes    int64         `json:"bytes"`
-	Recorded int64         `json:"recorded"` // requests that went to the upstream
+	Recorded int64         `json:"recorded"` // requests sent to the upstream
 	CPU      time.Duration `json:"cpu"`
 }
 
@@ -51,25 +49,25 @@ type Tape struct {
 	answers map[string]*answer
 }
 
-// answer is the answer to a request. Its lock is held while it is recorded.
+// answer is the answer to a request. It is locked while it is recorded.
 type answer struct {
 	sync.Mutex
 	header http.Header
-	length int64 // as it was announced, or -1
+	length int64 // as announced, or -1
 	body   []byte
-	file   string // in place of the body
+	file   string // holds a large body
 	kept   bool
 }
 
-// New makes a tape before an upstream, with a directory for large answers. cpu tells
-// the processor time of this process; it may be nil.
+// New returns a tape in front of an upstream, with a directory for large answers. cpu returns the CPU time of
+// this process; it may be nil.
 func New(upstream, dir string, cpu func() time.Duration) (*Tape, error) {
 	u, err := url.Parse(upstream)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("tape: %q is not the address of an upstream", upstream)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableCompression = true // answers are passed on as they are
+	transport.DisableCompression = true // forward answers unchanged
 	transport.Proxy = nil
 	if cpu == nil {
 		cpu = func() time.Duration { return 0 }
@@ -104,7 +102,7 @@ func (t *Tape) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.record(w, r, body, a)
 		return
 	}
-	a.Unlock() // what is kept does not change any more
+	a.Unlock() // a kept answer no longer changes
 	t.play(w, a)
 }
 
@@ -146,10 +144,10 @@ func (t *Tape) answer(r *http.Request, body []byte) *answer {
 	return a
 }
 
-// small is up to where a body is kept in memory.
+// small is the largest body that is kept in memory.
 const small = 64 << 10
 
-// record asks the upstream, passes its answer on and keeps it.
+// record requests an answer from the upstream, forwards it and keeps it.
 func (t *Tape) record(w http.ResponseWriter, r *http.Request, body []byte, a *answer) {
 	t.recorded.Add(1)
 	target := *t.upstream
@@ -177,7 +175,7 @@ func (t *Tape) record(w http.ResponseWriter, r *http.Request, body []byte, a *an
 	if keepErr := k.close(); err != nil || keepErr != nil || res.StatusCode != http.StatusOK {
 		k.discard()
 		if err != nil || keepErr != nil {
-			panic(http.ErrAbortHandler) // net/http's way to say that the answer is not whole
+			panic(http.ErrAbortHandler) // net/http's way to break off an answer
 		}
 		return
 	}
@@ -224,7 +222,7 @@ func (k *recording) discard() {
 	}
 }
 
-// play sends an answer that was kept.
+// play sends a kept answer.
 func (t *Tape) play(w http.ResponseWriter, a *answer) {
 	maps.Copy(w.Header(), a.header)
 	var from io.Reader = bytes.NewReader(a.body)
@@ -242,8 +240,8 @@ func (t *Tape) play(w http.ResponseWriter, a *answer) {
 	if a.length >= 0 {
 		n, err = io.Copy(w, from) // by sendfile, if it is a file
 	} else {
-		// Large blocks, and nothing but Write: chunks of the size of the upstream's would
-		// cost the reader more than they cost any server that buffers.
+		// Use large blocks and plain Write: chunks of the upstream's size would cost the reader more than
+		// those of a buffering server.
 		n, err = io.CopyBuffer(onlyWriter{w}, onlyReader{from}, make([]byte, 64<<10))
 	}
 	t.bytes.Add(n)
@@ -261,7 +259,7 @@ func Ask(client *http.Client, origin string) (Counts, error) {
 	return control(client, http.MethodGet, origin+Control)
 }
 
-// Reset sets the counts to zero, and the latency of each request.
+// Reset resets the counts and sets the latency of each request.
 func Reset(client *http.Client, origin string, latency time.Duration) error {
 	_, err := control(client, http.MethodPut, origin+Control+"?latency="+latency.String())
 	return err

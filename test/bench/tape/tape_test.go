@@ -15,12 +15,12 @@ import (
 	"baton/test/bench/tape"
 )
 
-// start starts an upstream that counts, and a tape before it.
-func start(t *testing.T, h http.HandlerFunc) (origin string, asked *atomic.Int64) {
+// start starts an upstream that counts requests, and a tape in front of it.
+func start(t *testing.T, h http.HandlerFunc) (origin string, requests *atomic.Int64) {
 	t.Helper()
-	asked = new(atomic.Int64)
+	requests = new(atomic.Int64)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
+		requests.Add(1)
 		h(w, r)
 	}))
 	t.Cleanup(upstream.Close)
@@ -30,7 +30,7 @@ func start(t *testing.T, h http.HandlerFunc) (origin string, asked *atomic.Int64
 	}
 	front := httptest.NewServer(tp)
 	t.Cleanup(front.Close)
-	return front.URL, asked
+	return front.URL, requests
 }
 
 func do(t *testing.T, method, url, body string) (*http.Response, string) {
@@ -51,11 +51,11 @@ func do(t *testing.T, method, url, body string) (*http.Response, string) {
 	return res, string(b)
 }
 
-// TestPlaysBack asks everything twice: the second answer is the first one, and the
-// upstream does not hear of it.
+// TestPlaysBack sends every request twice: the second answer equals the first, and the upstream gets no
+// second request.
 func TestPlaysBack(t *testing.T) {
 	large := strings.Repeat("0123456789abcdef", 20_000) // goes into a file
-	origin, asked := start(t, func(w http.ResponseWriter, r *http.Request) {
+	origin, requests := start(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Total-Count", "7")
 		switch r.URL.Path {
@@ -79,7 +79,7 @@ func TestPlaysBack(t *testing.T) {
 		{"GET", "/large", "", large},
 		{"GET", "/chunks", "", large},
 	} {
-		before := asked.Load()
+		before := requests.Load()
 		first, one := do(t, tt.method, origin+tt.path, tt.body)
 		second, two := do(t, tt.method, origin+tt.path, tt.body)
 		if one != tt.want || two != tt.want {
@@ -88,8 +88,8 @@ func TestPlaysBack(t *testing.T) {
 		if first.ContentLength != second.ContentLength || second.Header.Get("X-Total-Count") != "7" {
 			t.Errorf("%s %s: %v and %v", tt.method, tt.path, first, second)
 		}
-		if n := asked.Load() - before; n != 1 {
-			t.Errorf("%s %s: the upstream was asked %d times", tt.method, tt.path, n)
+		if n := requests.Load() - before; n != 1 {
+			t.Errorf("%s %s: the upstream got %d requests", tt.method, tt.path, n)
 		}
 	}
 	c, err := tape.Ask(http.DefaultClient, origin)
@@ -105,10 +105,10 @@ func TestPlaysBack(t *testing.T) {
 }
 
 func TestTimesDoNotCount(t *testing.T) {
-	origin, asked := start(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	origin, requests := start(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	_, one := do(t, "POST", origin+"/report", `{"end":"2026-03-01T10:00:00Z","type":"A"}`)
 	_, two := do(t, "POST", origin+"/report", `{"end":"2026-03-02T11:59:59.5+02:00","type":"A"}`)
-	if one != two || asked.Load() != 1 {
+	if one != two || requests.Load() != 1 {
 		t.Errorf("%s and %s", one, two)
 	}
 	if _, other := do(t, "POST", origin+"/report", `{"end":"2026-03-01T10:00:00Z","type":"B"}`); other == one {
@@ -116,7 +116,7 @@ func TestTimesDoNotCount(t *testing.T) {
 	}
 }
 
-// TestErrorsAreNotKept asks again what failed.
+// TestErrorsAreNotKept: a failed request is forwarded again.
 func TestErrorsAreNotKept(t *testing.T) {
 	var n atomic.Int64
 	origin, _ := start(t, func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +139,7 @@ func TestErrorsAreNotKept(t *testing.T) {
 	}
 }
 
-// TestCutShort does not keep an answer that broke off.
+// TestCutShort: an answer that broke off is not kept.
 func TestCutShort(t *testing.T) {
 	var n atomic.Int64
 	origin, _ := start(t, func(w http.ResponseWriter, r *http.Request) {
@@ -162,7 +162,7 @@ func TestCutShort(t *testing.T) {
 }
 
 func TestLatencyAndMany(t *testing.T) {
-	origin, asked := start(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })
+	origin, requests := start(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })
 	if err := tape.Reset(http.DefaultClient, origin, 30*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestLatencyAndMany(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if asked.Load() != 4 || time.Since(began) < 30*time.Millisecond {
-		t.Errorf("asked %d times in %v", asked.Load(), time.Since(began))
+	if requests.Load() != 4 || time.Since(began) < 30*time.Millisecond {
+		t.Errorf("%d requests in %v", requests.Load(), time.Since(began))
 	}
 }
