@@ -371,4 +371,3 @@ func TestOverdue(t *testing.T) {
 		t.Errorf("member %v, overdue told %d times, drained %d times", c.member(adminGroup, u.ID), c.events("access.overdue"), c.events("access.drained"))
 	}
 }
-

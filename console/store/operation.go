@@ -416,10 +416,7 @@ func (t *Tx) LoseOperation(id, task console.ID) error {
 	if err != nil || o.Task != task || o.State != console.Dispatched {
 		return err
 	}
-	if err := t.moveOperation(o, console.Unknown, map[string]any{"task": task}); err != nil {
-		return err
-	}
-	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At)
+	return t.moveOperation(o, console.Unknown, map[string]any{"task": task})
 }
 
 // RetryOperation queues an operation again that failed, was declined, or waits for a person. Refused if another one is

@@ -14,6 +14,8 @@ import (
 	"baton/console/ingest"
 	"baton/console/rpc"
 	"baton/console/store"
+	"baton/console/store/postgres"
+	"baton/console/store/postgres/pgtest"
 	"baton/console/store/rpcstore"
 	"baton/console/store/sqlite"
 )
@@ -32,12 +34,31 @@ type world struct {
 	log       bytes.Buffer
 }
 
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return worldOn(t, s)
+}
+
+// onBoth runs a test on both databases.
+func onBoth(t *testing.T, test func(*testing.T, *world)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		s, err := postgres.Open(t.Context(), postgres.Config{URL: pgtest.New(t), Now: noon, CallersClock: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, worldOn(t, s))
+	})
+}
+
+func worldOn(t *testing.T, s *store.Store) *world {
+	t.Helper()
 	t.Cleanup(func() { s.Close() })
 	x := &world{t: t, s: s, tasks: rpcstore.New(s), now: noon}
 	now := func() time.Time { return x.now }

@@ -97,7 +97,7 @@ var allowedImports = map[string][]string{
 	"console/store/postgres/pgtest": {"."},
 	"console/store/rpcstore":        {".", "console", "console/rpc", "console/store", "console/store/internal/*"},
 	"console/store/sqlite":          {".", "console/store", "console/store/internal/*"},
-	"console/store/storetest":       {".", "console", "console/store", "console/store/internal/*"},
+	"console/store/storetest":       {".", "console", "console/store", "console/store/internal/*", "internal/longtest"},
 }
 
 // TestImports compares the imports of all packages, tests excluded, with allowedImports.

@@ -178,7 +178,10 @@ func operationEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
 		newest = o.Task
 	}
 	if t.State == rpc.Lost {
-		return tx.LoseOperation(id, newest)
+		if err := tx.LoseOperation(id, newest); err != nil {
+			return err
+		}
+		return tx.DueBy(console.DueOperations, t.Connector, tx.By().At)
 	}
 	if t.Outcome() == rpc.InProgress && t.Result.Action != nil {
 		return followAction(tx, o, newest, t)

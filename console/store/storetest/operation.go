@@ -10,6 +10,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/store"
+	"baton/internal/longtest"
 )
 
 // staff is a world with admins ana, ben and cem, a member dan, and a person for each.
@@ -349,6 +350,55 @@ func testOperationRace(t *testing.T, db Database) {
 	})
 	if alive != 1 || created != 3 || refused != 6 {
 		t.Errorf("%d operations are alive; %d were created or found, %d refused", alive, created, refused)
+	}
+	checkChain(t, s)
+}
+
+// testOperationLastAdmins removes the last two administrators at the same time, from two
+// processes, with a minimum of one: exactly one of the removals is refused, in every round.
+// What is removed differs: the entitlement, or the account itself.
+func testOperationLastAdmins(t *testing.T, db Database) {
+	s := open(t, db)
+	st := newStaff(t, s, 1)
+	update(t, s, by(4), func(tx *store.Tx) error { // cem does not count
+		p, err := tx.Person(st.people["cem"])
+		if err != nil {
+			return err
+		}
+		p.Status = console.PersonGone
+		return tx.ChangePerson(p)
+	})
+	processes := []*store.Store{open(t, db), open(t, db)}
+	ops := [][]console.Operation{
+		{st.op("ana", st.admin, console.Revoke), st.op("ben", st.admin, console.Revoke)},
+		{st.op("ana", st.admin, console.Revoke), st.op("ben", console.AccountItself, console.Revoke)},
+		{st.op("ana", console.AccountItself, console.Revoke), st.op("ben", console.AccountItself, console.Revoke)},
+	}
+	for round := range longtest.Pick(300, 1000) {
+		created, errs := make([]console.Operation, 2), make([]error, 2)
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		for i, p := range processes {
+			wg.Go(func() {
+				<-start
+				errs[i] = p.Update(ctx, by(5), func(tx *store.Tx) (err error) {
+					created[i], err = tx.CreateOperation(ops[round%len(ops)][i], store.Circumstances{})
+					return err
+				})
+			})
+		}
+		close(start)
+		wg.Wait()
+		if (errs[0] == nil) == (errs[1] == nil) {
+			t.Fatalf("round %d: %v, %v: exactly one must be refused", round, errs[0], errs[1])
+		}
+		for i, err := range errs {
+			if err != nil {
+				wantGuard(t, "the other one", err, console.GuardAdmins)
+				continue
+			}
+			update(t, s, by(6), func(tx *store.Tx) error { return tx.CancelOperation(created[i].ID, "") })
+		}
 	}
 	checkChain(t, s)
 }

@@ -94,6 +94,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Operation", testOperation},
 		{"OperationGuards", testOperationGuards},
 		{"OperationRace", testOperationRace},
+		{"OperationLastAdmins", testOperationLastAdmins},
 		{"OperationWaits", testOperationWaits},
 		{"OperationWithoutAccount", testOperationWithoutAccount},
 		{"Access", testAccess},
