@@ -490,7 +490,7 @@ func TestAnswers(t *testing.T) {
 		if tt.r.Code != 0 && got.Answer == "" {
 			t.Errorf("%s: no words", name)
 		}
-		// Make room for the next one.
+		// End it, so that the next one can begin.
 		c.update(func(tx *store.Tx) error {
 			switch got.State {
 			case console.Queued, console.Manual:
