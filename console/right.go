@@ -44,6 +44,12 @@ var (
 	ChangeRoles         = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
 )
 
+// What people may do about access, by hand.
+var (
+	ChangeAccess = Right{Do: "remove access, and enable or disable accounts, by hand", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	RunActions   = Right{Do: "run actions of connectors", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+)
+
 // Object is what a right is asked for. Fields that play no part are nil.
 type Object struct {
 	App       *App

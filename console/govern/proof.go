@@ -35,6 +35,8 @@ type AccessView struct {
 	Bars        []console.Bar
 	People      map[console.ID]string // names of those who decided
 	Timeline    Timeline
+	// Remove and Enable are what the caller may do by hand, and what it would mean.
+	Remove, Enable Consequence
 }
 
 // accountEntitlement stands for having an account.
@@ -75,7 +77,15 @@ func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, acc
 		if err := v.fillIntervals(tx, m); err != nil {
 			return err
 		}
-		if len(v.Intervals)+len(v.Access.Reasons)+len(v.Operations)+len(v.Bars) == 0 {
+		if v.Remove, err = c.consequence(tx, me, a, account, e, console.Revoke); err != nil {
+			return err
+		}
+		if e == console.AccountItself {
+			if v.Enable, err = c.consequence(tx, me, a, account, e, console.Grant); err != nil {
+				return err
+			}
+		}
+		if len(v.Intervals)+len(v.Access.Reasons)+len(v.Operations)+len(v.Bars) == 0 && e != console.AccountItself {
 			return baton.Errorf(baton.NotFound, "the account never held it")
 		}
 		people := personNames{tx: tx, known: v.People}

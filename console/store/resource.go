@@ -198,3 +198,14 @@ func firstByName(all []Resource, n int) []Resource {
 	})
 	return all[:min(n, len(all))]
 }
+
+// ResourceTypes returns the types of all resources that a stream ever showed.
+func (t *Tx) ResourceTypes(stream console.Stream) (all []string, err error) {
+	for last := []byte{}; ; {
+		next, err := find(t, func(r engine.Row) []byte { return r.Bytes(0) }, "SELECT type FROM resource WHERE stream = $1 AND type > $2 ORDER BY type LIMIT 1", stream, last)
+		if err != nil || next == nil {
+			return all, err
+		}
+		all, last = append(all, string(*next)), *next
+	}
+}

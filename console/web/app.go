@@ -90,7 +90,7 @@ func (c *call) appHead(tab string) (appHead, error) {
 	base := "/applications/" + string(c.app())
 	tabs := []appTab{{"overview", "Overview", base}}
 	if console.SeeAccess.Of(c.caller.Person, console.Object{App: &s.App}) {
-		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts"}, appTab{"entitlements", "Entitlements", base + "/entitlements"}, appTab{"settings", "Settings", base + "/settings"})
+		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts"}, appTab{"entitlements", "Entitlements", base + "/entitlements"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"})
 	}
 	return appHead{s, tab, tabs}, err
 }

@@ -177,7 +177,7 @@ func (c *call) connectorHead(tab string) (connectorHead, error) {
 	}
 	v, err := c.console().Connector(c.ctx(), c.caller, c.connector())
 	base := "/connectors/" + string(c.connector())
-	return connectorHead{v, tab, []appTab{{"syncs", "Syncs", base}, {"settings", "Settings", base + "/settings"}, {"hosts", "Hosts", base + "/hosts"}, {"log", "Log", base + "/log"}}, version}, err
+	return connectorHead{v, tab, []appTab{{"syncs", "Syncs", base}, {"settings", "Settings", base + "/settings"}, {"actions", "Actions", base + "/actions"}, {"hosts", "Hosts", base + "/hosts"}, {"log", "Log", base + "/log"}}, version}, err
 }
 
 // Chip returns the connector's state.

@@ -72,7 +72,7 @@ func TestHistory(t *testing.T) {
 	if self := f.as("ben").get("/people/" + string(ben)); strings.Contains(self.body, base) {
 		t.Error("somebody is led to pages of an application that the person may not see")
 	}
-	owner.get(base+"/accounts/"+eve+"/entitlements/0").wants(t, "never had an enabled account", 404)
+	owner.get(base+"/accounts/"+eve+"/entitlements/0").wants(t, "the account itself", 200, "Enable the account")
 	owner.get(base+"/accounts/"+eve+"/entitlements/99999").wants(t, "no entitlement", 404)
 
 	// An account that is gone keeps its pages.

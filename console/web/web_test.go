@@ -134,6 +134,19 @@ var want = map[string][]int{
 	"GET /applications/{app}/entitlements/{entitlement}/history":            {404, 200, 404, 403, 404, 200},
 	"GET /applications/{app}/entitlements":                                  {404, 200, 404, 403, 404, 200},
 	"GET /applications/{app}/entitlements/{entitlement}":                    {404, 200, 404, 403, 404, 200},
+
+	"POST /applications/{app}/accounts/{account}/entitlements/{entitlement}/remove": {404, 400, 404, 403, 404, 403, 400, 400},
+	"POST /applications/{app}/accounts/{account}/enable":                            {404, 400, 404, 403, 404, 403, 400, 400},
+	"GET /applications/{app}/operations":                                            {404, 200, 404, 403, 404, 200},
+	"GET /applications/{app}/operations/{operation}":                                {404, 404, 404, 403, 404, 404},
+	"POST /applications/{app}/operations/{operation}/retry":                         {404, 404, 404, 403, 404, 404},
+	"POST /applications/{app}/operations/{operation}/cancel":                        {404, 404, 404, 403, 404, 404},
+	"POST /applications/{app}/operations/{operation}/by-hand":                       {404, 404, 404, 403, 404, 404},
+	"POST /applications/{app}/operations/{operation}/done":                          {404, 404, 404, 403, 404, 404},
+	"GET /connectors/{connector}/actions":                                           {404, 200, 404, 200, 404, 200},
+	"POST /connectors/{connector}/actions":                                          {404, 303, 404, 403, 404, 403, 303, 303},
+	"GET /connectors/{connector}/actions/{action}":                                  {404, 404, 404, 403, 404, 403, 404, 404},
+	"POST /connectors/{connector}/actions/{action}":                                 {404, 404, 404, 403, 404, 403, 404, 404},
 }
 
 // TestWhoMay asks for every route as everybody: what is not visible does not exist, and
@@ -157,7 +170,7 @@ func TestWhoMay(t *testing.T) {
 	made, err := f.govern.IssueClient(t.Context(), f.people["helpdesk"], govern.NewClient{Name: "laptop " + hostile, Scopes: []console.Scope{console.ScopeRead}, Life: time.Hour})
 	f.check(err)
 	fill := strings.NewReplacer("{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
-		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{provider}", "x",
+		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{credential}", string(made.ID),
 		"{person}", string(f.addPerson("victim")))
 	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}

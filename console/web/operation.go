@@ -1,0 +1,198 @@
+package web
+
+import (
+	"fmt"
+
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+	"baton/console/store"
+)
+
+// operationChip tells how far an operation is.
+func operationChip(s console.OperationState) chip {
+	switch s {
+	case console.Waiting:
+		return chip{"plain", "Waiting"}
+	case console.Queued:
+		return chip{"plain", "Queued"}
+	case console.Manual:
+		return chip{"warn", "By hand"}
+	case console.Dispatched:
+		return chip{"accent", "Handed out"}
+	case console.Applied:
+		return chip{"accent", "Applied"}
+	case console.Unknown:
+		return chip{"warn", "No answer yet"}
+	case console.Failed:
+		return chip{"bad", "Failed"}
+	case console.Declined:
+		return chip{"bad", "Declined"}
+	case console.Verified:
+		return chip{"good", "Verified"}
+	case console.Contradicted:
+		return chip{"bad", "Undone"}
+	case console.Superseded:
+		return chip{"plain", "Replaced"}
+	}
+	return chip{"plain", "Cancelled"}
+}
+
+// changeWords names what an operation does.
+func changeWords(o any) string {
+	var op console.Operation
+	switch o := o.(type) {
+	case console.Operation:
+		op = o
+	case *console.Operation:
+		op = *o
+	case govern.OperationRow:
+		op = o.Operation
+	}
+	switch {
+	case op.Entitlement == console.AccountItself && op.Account == 0:
+		return "Create an account"
+	case op.Entitlement == console.AccountItself && op.Verb == console.Grant:
+		return "Enable the account"
+	case op.Entitlement == console.AccountItself:
+		return "Disable the account"
+	case op.Verb == console.Grant:
+		return "Grant"
+	}
+	return "Revoke"
+}
+
+var operationFilterLabels = map[govern.OperationFilter]string{
+	govern.AllOperations:     "All",
+	govern.OpenOperations:    "Under way",
+	govern.FailedOperations:  "Failed, declined or undone",
+	govern.UnknownOperations: "Without an answer",
+	govern.ManualOperations:  "To be done by hand",
+	govern.OverdueAccess:     "Overdue access",
+}
+
+type operationsList struct {
+	govern.OperationPage
+	Head   appHead
+	Filter []choice
+	Next   string
+}
+
+func operationsPage(c *call) error {
+	h, err := c.appHead("operations")
+	if err != nil {
+		return err
+	}
+	chosen := govern.OperationFilter(c.r.FormValue("filter"))
+	var before store.OperationBefore
+	if err := c.place(&before); err != nil {
+		return err
+	}
+	p, err := c.console().Operations(c.ctx(), c.caller, h.App.ID, chosen, before, rowsPerPage)
+	if err != nil {
+		return err
+	}
+	l := operationsList{OperationPage: p, Head: h}
+	for _, f := range govern.OperationFilters() {
+		l.Filter = append(l.Filter, choice{string(f), operationFilterLabels[f], f == chosen})
+	}
+	if p.Next != nil {
+		l.Next = c.nextPath(cursor(*p.Next))
+	}
+	return c.page("operations", "Operations of "+h.App.Name, l)
+}
+
+type operationDetail struct {
+	govern.OperationView
+	Head    appHead
+	Times   timelinePage
+	Problem *problem
+}
+
+func (c *call) operation() console.ID { return console.ID(c.r.PathValue("operation")) }
+
+func (c *call) operationDetail() (d operationDetail, err error) {
+	if d.Head, err = c.appHead("operations"); err != nil {
+		return d, err
+	}
+	at, err := c.timelineAt()
+	if err != nil {
+		return d, err
+	}
+	d.OperationView, err = c.console().Operation(c.ctx(), c.caller, d.Head.App.ID, c.operation(), at, rowsPerPage)
+	d.Times = c.timelinePage(d.Timeline)
+	return d, err
+}
+
+func operationPage(c *call) error {
+	d, err := c.operationDetail()
+	if err != nil {
+		return err
+	}
+	return c.page("operation", changeWords(d.Operation)+": "+d.Names.Account, d)
+}
+
+// toOperation answers a command on an operation: with its page, and what was wrong, if
+// something was.
+func (c *call) toOperation(id console.ID, err error) error {
+	switch baton.KindOf(err) {
+	case baton.Refused, baton.Invalid:
+		if err == nil {
+			break
+		}
+		d, shown := c.operationDetail()
+		if shown != nil {
+			return err
+		}
+		d.Problem = problemOf(err)
+		return c.show(statusOf(err), "operation", changeWords(d.Operation)+": "+d.Names.Account, d)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", c.app(), id))
+}
+
+func retryOperation(c *call) error {
+	return c.toOperation(c.operation(), c.console().RetryOperation(c.ctx(), c.caller, c.app(), c.operation()))
+}
+
+func cancelOperation(c *call) error {
+	return c.toOperation(c.operation(), c.console().CancelOperation(c.ctx(), c.caller, c.app(), c.operation(), c.r.PostFormValue("why")))
+}
+
+func doByHand(c *call) error {
+	return c.toOperation(c.operation(), c.console().DoByHand(c.ctx(), c.caller, c.app(), c.operation(), c.r.PostFormValue("why")))
+}
+
+func doneByHand(c *call) error {
+	return c.toOperation(c.operation(), c.console().DoneByHand(c.ctx(), c.caller, c.app(), c.operation(), c.r.PostFormValue("why")))
+}
+
+func removeAccess(c *call) error {
+	account, err := c.key("account")
+	if err != nil {
+		return err
+	}
+	entitlement, err := c.key("entitlement")
+	if err != nil {
+		return err
+	}
+	id, err := c.console().RemoveAccess(c.ctx(), c.caller, c.app(), console.ResourceKey(account), console.EntitlementKey(entitlement), c.r.PostFormValue("why"))
+	if err != nil {
+		return err
+	}
+	return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", c.app(), id))
+}
+
+func enableAccount(c *call) error {
+	account, err := c.key("account")
+	if err != nil {
+		return err
+	}
+	id, err := c.console().EnableAccount(c.ctx(), c.caller, c.app(), console.ResourceKey(account), c.r.PostFormValue("why"))
+	if err != nil {
+		return err
+	}
+	return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", c.app(), id))
+}
