@@ -72,7 +72,7 @@ func (c *Console) Operations(ctx context.Context, caller Caller, app console.ID,
 	if !slices.Contains(OperationFilters(), filter) {
 		return p, baton.Errorf(baton.Invalid, "there is no filter of that name")
 	}
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		p = OperationPage{}
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {
@@ -198,7 +198,7 @@ type OperationView struct {
 
 // Operation returns an operation of an app.
 func (c *Console) Operation(ctx context.Context, caller Caller, app, id console.ID, at TimelineAt, n int) (v OperationView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		a, o, err := seeOperation(tx, me, app, id, console.SeeAccess)
 		if err != nil {
 			return err
@@ -261,9 +261,9 @@ func because(why string) (string, error) {
 
 // guarded runs a command that may create an operation. What a guard refuses is recorded as an
 // event of its own, because the command leaves nothing behind.
-func (c *Console) guarded(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) (console.Operation, error)) error {
+func (c *Console) guarded(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) (console.Operation, error)) error {
 	var tried console.Operation
-	err := c.update(ctx, caller, func(tx *store.Tx, me console.Person) (err error) {
+	err := c.change(ctx, caller, p, func(tx *store.Tx, me console.Person) (err error) {
 		tried, err = fn(tx, me)
 		return err
 	})
@@ -307,7 +307,7 @@ func showing(tx *store.Tx, a console.App, account console.ResourceKey) (console.
 // back, and an operation revokes it. For [console.AccountItself] the account is disabled. It
 // returns the operation.
 func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (id console.ID, err error) {
-	err = c.guarded(ctx, caller, func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
+	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {
 			return o, err
@@ -358,7 +358,7 @@ func endAll(tx *store.Tx, a console.App, access console.Access, account console.
 
 // EnableAccount enables an account by hand. A bar on it is lifted. Nobody enables their own.
 func (c *Console) EnableAccount(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, why string) (id console.ID, err error) {
-	err = c.guarded(ctx, caller, func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
+	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		a, err := seeApp(tx, me, app, console.SeeAccess)
 		if err != nil {
 			return o, err
@@ -407,7 +407,7 @@ func notOneself(tx *store.Tx, me console.Person, account console.ResourceKey) er
 
 // changeOperation runs a command on an operation of an app.
 func (c *Console) changeOperation(ctx context.Context, caller Caller, app, id console.ID, fn func(*store.Tx, console.Person, console.Operation) error) error {
-	return c.guarded(ctx, caller, func(tx *store.Tx, me console.Person) (console.Operation, error) {
+	return c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (console.Operation, error) {
 		_, o, err := seeOperation(tx, me, app, id, console.ChangeAccess)
 		if err != nil {
 			return o, err
@@ -537,7 +537,7 @@ type ActionsView struct {
 
 // Actions returns which actions a connector offers, and the newest runs of them.
 func (c *Console) Actions(ctx context.Context, caller Caller, connector console.ID) (v ActionsView, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	err = c.read(ctx, caller, reading.at(connector), func(tx *store.Tx, me console.Person) error {
 		con, a, err := seeConnector(tx, me, connector, console.SeeConnectors)
 		if err != nil {
 			return err
@@ -566,7 +566,7 @@ func (c *Console) Actions(ctx context.Context, caller Caller, connector console.
 
 // AskActions asks a connector which actions it offers.
 func (c *Console) AskActions(ctx context.Context, caller Caller, connector console.ID) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return c.change(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) error {
 		_, _, err := seeConnector(tx, me, connector, console.RunActions)
 		if err != nil {
 			return err
@@ -586,7 +586,7 @@ type ActionAsked struct {
 // RunAction performs an action of a connector, with what somebody entered for its arguments.
 // An action that disables or enables an account is an operation on it, under its guards.
 func (c *Console) RunAction(ctx context.Context, caller Caller, connector console.ID, name, resourceType string, entered map[string]string, why string) (asked ActionAsked, err error) {
-	err = c.guarded(ctx, caller, func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
+	err = c.guarded(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		con, a, err := seeConnector(tx, me, connector, console.RunActions)
 		if err != nil {
 			return o, err

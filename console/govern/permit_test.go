@@ -38,6 +38,17 @@ var permits = map[string]string{
 	"ExportAudit":        "read configure",
 	"ChainHead":          "read configure",
 	"CheckChain":         "read configure",
+	"Operations":         "read configure configure:app",
+	"Operation":          "read configure configure:app",
+	"Actions":            "read configure configure:app",
+	"AskActions":         "configure configure:app",
+	"RunAction":          "configure configure:app",
+	"RemoveAccess":       "configure configure:app",
+	"EnableAccount":      "configure configure:app",
+	"RetryOperation":     "configure configure:app",
+	"CancelOperation":    "configure configure:app",
+	"DoByHand":           "configure configure:app",
+	"DoneByHand":         "configure configure:app",
 	"AppRoles":           "read configure configure:app",
 	"FindEntitlements":   "read configure configure:app",
 	"UnmanagedApps":      "read configure",
@@ -204,7 +215,7 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 
 // takesConnector lists the commands whose first argument is a connector.
 var takesConnector = map[string]bool{"Connector": true, "Syncs": true, "Tasks": true, "HostedSettings": true, "Owners": true, "ConfigureConnector": true, "ConfigureHosted": true,
-	"TestHosted": true, "PauseConnector": true, "SyncNow": true, "Rotate": true, "RevokeCredential": true, "JudgeSync": true, "MayUpload": true, "Upload": true}
+	"TestHosted": true, "PauseConnector": true, "SyncNow": true, "Rotate": true, "RevokeCredential": true, "JudgeSync": true, "MayUpload": true, "Actions": true, "AskActions": true, "RunAction": true, "Upload": true}
 
 // lacksScope reports whether an error says that a client may not, whatever its person may.
 func lacksScope(err error) bool {
