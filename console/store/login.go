@@ -63,7 +63,6 @@ func (t *Tx) endLogin(person console.ID) error {
 			return err
 		}
 	}
-	t.Wake(SessionTopic(person))
 	return nil
 }
 

@@ -34,9 +34,6 @@ func (t *Tx) BeginSession(hash [sha256.Size]byte, s console.Session) error {
 	return t.event(console.Event{Kind: "session.began", Person: s.Person, Object: string(s.Person)}, data)
 }
 
-// SessionTopic is woken when sessions of a person end otherwise than by time.
-func SessionTopic(person console.ID) string { return "session:" + string(person) }
-
 const sessionColumns = "SELECT person, began, proved, seen, address, provider, hash FROM session WHERE "
 
 func scanSession(r engine.Row) console.Session {
@@ -92,7 +89,6 @@ func (t *Tx) EndSession(hash [sha256.Size]byte) error {
 	if _, err := t.e.Exec("DELETE FROM session WHERE hash = $1", hash[:]); err != nil {
 		return err
 	}
-	t.Wake(SessionTopic(*s))
 	return t.event(console.Event{Kind: "session.ended", Person: *s, Object: string(*s)}, nil)
 }
 
@@ -102,7 +98,6 @@ func (t *Tx) EndSessions(person console.ID) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	t.Wake(SessionTopic(person))
 	return t.event(console.Event{Kind: "session.ended", Person: person, Object: string(person)}, map[string]any{"all": n})
 }
 

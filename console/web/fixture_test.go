@@ -59,6 +59,7 @@ var courses = govern.Product{Name: "percipio", DisplayName: "Percipio", Descript
 // fixture is a console with its pages, and a clock of its own.
 type fixture struct {
 	t        testing.TB
+	keys     *store.Keyring
 	store    *store.Store
 	govern   *govern.Console
 	ingester *ingest.Ingester
@@ -74,10 +75,20 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
+	path := filepath.Join(t.TempDir(), "console.db")
+	return newFixtureOn(t, func(keys *store.Keyring) (*store.Store, error) {
+		return sqlite.Open(context.Background(), sqlite.Config{Path: path, Now: noon, NoFlush: true}, keys)
+	})
+}
+
+// newFixtureOn returns a fixture on a database, which open opens.
+func newFixtureOn(t testing.TB, open func(*store.Keyring) (*store.Store, error)) *fixture {
+	t.Helper()
 	f := &fixture{t: t, now: noon, codes: map[string]baton.Secret{}, people: map[string]console.ID{}}
 	keys, err := store.NewKeyring("test", map[string][]byte{"test": store.NewKey()})
 	f.check(err)
-	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
+	f.keys = keys
+	f.store, err = open(keys)
 	f.check(err)
 	f.ingester = &ingest.Ingester{Store: f.store, Scratch: t.TempDir(), Now: func() time.Time { return f.now }}
 	f.govern = govern.New(govern.Config{Store: f.store, Receive: func(ctx context.Context, by console.Actor, connector console.ID, file io.Reader) (console.ID, error) {
@@ -269,8 +280,13 @@ func (f *fixture) browser() *browser {
 // as returns the browser of a person who is signed in.
 func (f *fixture) as(name string) *browser {
 	f.t.Helper()
+	return f.signIn(f.browser(), name)
+}
+
+// signIn signs a person in, in a browser that may be at another replica.
+func (f *fixture) signIn(b *browser, name string) *browser {
+	f.t.Helper()
 	f.now = f.now.Add(time.Minute) // for a new code
-	b := f.browser()
 	r := b.post("/login", url.Values{"login": {name}, "password": {password(name).Reveal()}, "code": {f.code(name)}})
 	if r.status != http.StatusSeeOther || r.location != "/" {
 		f.t.Fatalf("%s cannot sign in: %d %s", name, r.status, r.body)

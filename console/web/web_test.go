@@ -36,7 +36,11 @@ var roles = []struct {
 
 // withPeople returns a console with an app and everybody of roles.
 func withPeople(t testing.TB) *fixture {
-	f := newFixture(t)
+	return newFixture(t).withPeople()
+}
+
+func (f *fixture) withPeople() *fixture {
+	f.t.Helper()
 	for _, r := range roles {
 		f.addPerson(r.name, r.roles...)
 	}

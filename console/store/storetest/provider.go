@@ -211,6 +211,49 @@ func testMappedRoles(t *testing.T, db Database) {
 	check("a role that is by hand by now", "[auditor super-administrator] map[super-administrator:[entra]]")
 	update(t, s, by(6), func(tx *store.Tx) error { return tx.RemoveProvider("entra") })
 	check("without the provider", "[auditor] map[]")
+
+	// Two super administrators by a group sign in at once, without it: one of them keeps the
+	// role.
+	update(t, s, by(7), func(tx *store.Tx) error {
+		for _, p := range []console.ID{ana, root} {
+			if err := tx.SetRoles(p, []console.ConsoleRole{console.SuperAdministrator}); err != nil {
+				return err
+			}
+		}
+		ben, err := tx.AddPerson(console.Person{Name: "Ben", Roles: []console.ConsoleRole{console.SuperAdministrator}})
+		if err != nil {
+			return err
+		}
+		for _, p := range []console.ID{ana, root} { // the role is the group's, not by hand
+			if err := tx.SetRoles(p, nil); err != nil {
+				return err
+			}
+			if _, err := tx.MapRoles(p, "okta", []console.ConsoleRole{console.SuperAdministrator}); err != nil {
+				return err
+			}
+		}
+		return tx.SetRoles(ben, nil)
+	})
+	var kept atomic.Int64
+	var wg sync.WaitGroup
+	for _, p := range []console.ID{ana, root} {
+		wg.Go(func() {
+			var n int
+			err := s.Update(ctx, by(8), func(tx *store.Tx) error {
+				roles, err := tx.MapRoles(p, "okta", nil)
+				n = len(roles)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			kept.Add(int64(n))
+		})
+	}
+	wg.Wait()
+	if kept.Load() != 1 {
+		t.Errorf("%d of the two keep the role, want 1", kept.Load())
+	}
 	checkChain(t, s)
 }
 
