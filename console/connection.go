@@ -78,3 +78,44 @@ func (c Connection) data() string {
 	}
 	return fmt.Sprintf(" The data of %s UTC counts.", c.Applied.Began.UTC().Format("2 Jan 2006 15:04"))
 }
+
+// Problem reports whether somebody has to do something about the state.
+func (s ConnectionState) Problem() bool {
+	return s == Held || s == HeldByConnector || s == ConnectorError || s == Offline
+}
+
+// Recovered is told when a connector has no problem any more.
+const Recovered ConnectionState = "Recovered"
+
+// ToldState is what people were last told about the state of a connector.
+type ToldState struct {
+	State ConnectionState // a problem, or Recovered; "" before the first
+	Since time.Time
+}
+
+// News returns the state that people have to be told of, and a sentence about it. ok is
+// false if they know already. The console has watched the connector since a time: before,
+// nobody can say that a host was away. A connector that failed is fine again when a newer
+// sync is applied, and not while the next attempt runs.
+func (c Connection) News(told ToldState, watched, now time.Time) (state ConnectionState, sentence string, ok bool) {
+	state, sentence = c.State(now)
+	switch {
+	case state == Paused || state == NotConnected:
+		return state, sentence, false
+	case state == Offline && now.Sub(watched) <= OfflineAfter:
+		return state, sentence, false
+	case state.Problem():
+		return state, sentence, state != told.State
+	case !told.State.Problem():
+		return state, sentence, false
+	case told.State == Offline:
+		return Recovered, "A host asks for work again." + c.data(), true
+	case told.State == Held:
+		return Recovered, "The sync that was held was decided about." + c.data(), true
+	}
+	return Recovered, sentence, c.Applied != nil && c.Applied.Applied.After(told.Since)
+}
+
+// DueStates is the kind of the one due row for telling people how connectors are. It refers
+// to "console".
+const DueStates = "connector.states"

@@ -38,3 +38,42 @@ func TestConnectionState(t *testing.T) {
 		}
 	}
 }
+
+// TestNews tells people of each problem once, and once that it is over.
+func TestNews(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
+	sync := func(minutes int) *Sync { return &Sync{Began: at(minutes), Applied: at(minutes)} }
+	for name, tt := range map[string]struct {
+		c       Connection
+		told    ConnectionState // ten minutes ago
+		watched int
+		want    ConnectionState // "" for no news
+	}{
+		"fine":                                {Connection{Seen: now, Applied: sync(-5)}, "", -60, ""},
+		"fails":                               {Connection{Seen: now, Code: 14, Applied: sync(-5)}, "", -60, ConnectorError},
+		"fails again":                         {Connection{Seen: now, Code: 14, Applied: sync(-20)}, ConnectorError, -60, ""},
+		"fails, and tries again":              {Connection{Seen: now, Code: 14, Running: true}, ConnectorError, -60, ""},
+		"done, and not applied yet":           {Connection{Seen: now, Applied: sync(-20)}, ConnectorError, -60, ""},
+		"fine after an error":                 {Connection{Seen: now, Applied: sync(-5)}, ConnectorError, -60, Recovered},
+		"another problem":                     {Connection{Seen: now, Code: 9}, ConnectorError, -60, HeldByConnector},
+		"held":                                {Connection{Seen: now, Held: sync(-1)}, Recovered, -60, Held},
+		"held longer":                         {Connection{Seen: now, Held: sync(-1)}, Held, -60, ""},
+		"discarded":                           {Connection{Seen: now, Applied: sync(-50)}, Held, -60, Recovered},
+		"away":                                {Connection{Seen: at(-6)}, "", -60, Offline},
+		"away, and the console was away, too": {Connection{Seen: at(-60)}, "", -1, ""},
+		"back":                                {Connection{Seen: now, Applied: sync(-50)}, Offline, -60, Recovered},
+		"back, and syncs":                     {Connection{Seen: now, Running: true}, Offline, -60, Recovered},
+		"paused":                              {Connection{Paused: true, Seen: at(-60), Code: 14}, ConnectorError, -60, ""},
+		"never connected":                     {Connection{}, "", -60, ""},
+		"recovered":                           {Connection{Seen: now, Applied: sync(-5)}, Recovered, -60, ""},
+	} {
+		state, sentence, ok := tt.c.News(ToldState{tt.told, at(-10)}, at(tt.watched), now)
+		if !ok {
+			state = ""
+		}
+		if state != tt.want || sentence == "" {
+			t.Errorf("%s: %q, %q, want %q", name, state, sentence, tt.want)
+		}
+	}
+}

@@ -38,6 +38,7 @@ var (
 	JudgeHeldSyncs      = Right{Do: "apply or discard held syncs", AppOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
 	AddApps             = Right{Do: "add applications", Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
 	ConfigureApps       = Right{Do: "change the settings of applications", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
+	ConfigureSettings   = Right{Do: "change the settings of the console", Roles: []ConsoleRole{SuperAdministrator}}
 	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
 	ConfigureSignIn     = Right{Do: "change how people sign in", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageClients       = Right{Do: "make API credentials for services, and revoke those of others", Roles: []ConsoleRole{SuperAdministrator}}

@@ -25,7 +25,7 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 		if p.PasswordFile == "" {
 			continue
 		}
-		password, err := f.password(p)
+		password, err := f.password(p.PasswordFile, p.Email)
 		if err != nil {
 			return nil, err
 		}
@@ -34,6 +34,16 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 			return nil, baton.Errorf(baton.Invalid, "password_file of %s: %w", p.Email, err).WithFix("%s", baton.FixOf(err))
 		}
 		logins[p.Email] = console.Login{Name: p.loginName(), Password: hash}
+	}
+	var mailPassword baton.Secret
+	if f.Mail != nil {
+		mailPassword = f.Mail.Password.Secret
+		if f.Mail.PasswordFile != "" {
+			var err error
+			if mailPassword, err = f.password(f.Mail.PasswordFile, "mail"); err != nil {
+				return nil, err
+			}
+		}
 	}
 	applied := Applied{}
 	err := s.Update(ctx, by, func(t *store.Tx) error {
@@ -49,6 +59,11 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 		}
 		if err := f.applyConnectors(t, applied, by.At); err != nil {
 			return err
+		}
+		if f.Mail != nil {
+			if err := applyMail(t, f.Mail.settings(), mailPassword); err != nil {
+				return err
+			}
 		}
 		return checkAdministrators(t)
 	})
@@ -283,6 +298,22 @@ func (f *File) applyHosted(t *store.Tx, id console.ID, c Connector) error {
 		}
 	}
 	return t.SetConnectorSettings(id, values, secrets)
+}
+
+// applyMail sets the mail server. What is stored already is not stored again.
+func applyMail(t *store.Tx, s console.MailSettings, password baton.Secret) error {
+	stored, err := t.MailPassword()
+	if err != nil {
+		return err
+	}
+	before, err := t.MailSettings()
+	if err != nil {
+		return err
+	}
+	if before == s && stored.Reveal() == password.Reveal() {
+		return nil
+	}
+	return t.SetMailSettings(s, password)
 }
 
 // checkAdministrators refuses a state in which nobody can administer the console: somebody

@@ -19,6 +19,7 @@ import (
 	"baton/console"
 	"baton/console/govern"
 	"baton/console/login"
+	"baton/console/mail"
 	"baton/internal/english"
 )
 
@@ -28,6 +29,7 @@ type File struct {
 	Apps       []App       `yaml:"apps"`
 	Connectors []Connector `yaml:"connectors"`
 	OIDC       []Provider  `yaml:"oidc"`
+	Mail       *Mail       `yaml:"mail"`
 
 	dir      string // of the file; other files that it names are relative to it
 	products []govern.Product
@@ -63,6 +65,33 @@ type Connector struct {
 	Owners   []string          `yaml:"owners"` // e-mail addresses
 	Settings map[string]Secret `yaml:"settings"`
 	Interval Duration          `yaml:"interval"` // between syncs; 1h if it is not given
+}
+
+// Mail describes the mail server. Without it, the settings stay as they are.
+type Mail struct {
+	Host         string          `yaml:"host"`
+	Port         int             `yaml:"port"` // 587, or 465 with tls, if it is not given
+	TLS          console.MailTLS `yaml:"tls"`  // starttls if it is not given
+	User         string          `yaml:"user"`
+	Password     Secret          `yaml:"password"` // or
+	PasswordFile string          `yaml:"password_file"`
+	From         string          `yaml:"from"`
+	ReplyTo      string          `yaml:"reply_to"`
+}
+
+// settings returns the settings that the file describes.
+func (m Mail) settings() console.MailSettings {
+	s := console.MailSettings{Host: m.Host, Port: m.Port, TLS: m.TLS, User: m.User, From: m.From, ReplyTo: m.ReplyTo}
+	if s.TLS == "" {
+		s.TLS = console.MailSTARTTLS
+	}
+	if s.Port == 0 {
+		s.Port = 587
+		if s.TLS == console.MailImplicit {
+			s.Port = 465
+		}
+	}
+	return s
 }
 
 // Secret is a text that is not printed.
@@ -114,7 +143,7 @@ func Read(path string, minInterval time.Duration, products []govern.Product) (*F
 	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors and oidc; docs/console.md lists what each may hold.")
+		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, oidc and mail; docs/console.md lists what each may hold.")
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, baton.Errorf(baton.Invalid, "%s holds more than one document", path).WithFix("Write one document.")
@@ -188,6 +217,9 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 			bad("app %s: minimum_admins is %d", a.Name, *a.MinimumAdmins)
 		}
 	}
+	if f.Mail != nil {
+		f.checkMail(bad)
+	}
 	for i, c := range f.Connectors {
 		if c.Name == "" || c.App == "" {
 			bad("connector %d needs a name and an app", i+1)
@@ -212,6 +244,20 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 		} else if len(c.Settings) > 0 {
 			bad("connector %s: settings are for hosted connectors: give them to the connector where it runs", c.Name)
 		}
+	}
+}
+
+// checkMail notes what is wrong with the mail server by itself.
+func (f *File) checkMail(bad func(format string, args ...any)) {
+	if err := mail.Check(f.Mail.settings()); err != nil {
+		bad("mail: %v", err)
+	}
+	given := !f.Mail.Password.IsZero() || f.Mail.PasswordFile != ""
+	switch {
+	case !f.Mail.Password.IsZero() && f.Mail.PasswordFile != "":
+		bad("mail: password and password_file exclude each other")
+	case given != (f.Mail.User != ""):
+		bad("mail: user and password belong together")
 	}
 }
 
@@ -289,8 +335,7 @@ func Variable(name string) string {
 }
 
 // password returns what a password file holds.
-func (f *File) password(p Person) (baton.Secret, error) {
-	path := p.PasswordFile
+func (f *File) password(path, what string) (baton.Secret, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(f.dir, path)
 	}
@@ -303,7 +348,7 @@ func (f *File) password(p Person) (baton.Secret, error) {
 		text, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return baton.Secret{}, baton.Errorf(baton.Invalid, "password_file of %s: %w", p.Email, err).WithFix("Name a file that holds the password on one line.")
+		return baton.Secret{}, baton.Errorf(baton.Invalid, "password_file of %s: %w", what, err).WithFix("Name a file that holds the password on one line.")
 	}
 	return baton.NewSecret(strings.TrimRight(string(text), "\r\n")), nil
 }

@@ -143,6 +143,38 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestMail sets the mail server, and nothing when the file is applied again.
+func TestMail(t *testing.T) {
+	d := newDesk(t)
+	for text, want := range map[string]console.MailSettings{
+		"mail: {host: smtp.example.com, from: a@example.com, user: u, password_file: password}": {Host: "smtp.example.com", Port: 587, TLS: console.MailSTARTTLS, User: "u", From: "a@example.com"},
+		"mail: {host: smtp.example.com, from: a@example.com, user: u, tls: tls, password: correct horse battery staple, reply_to: b@example.com}": {Host: "smtp.example.com", Port: 465, TLS: console.MailImplicit,
+			User: "u", From: "a@example.com", ReplyTo: "b@example.com"},
+	} {
+		if _, err := d.apply(text); err != nil {
+			t.Fatal(err)
+		}
+		n := d.events()
+		if _, err := d.apply(text); err != nil || d.events() != n {
+			t.Errorf("applied again: %v, %d events more", err, d.events()-n)
+		}
+		if _, err := d.apply("people: []"); err != nil || d.events() != n {
+			t.Errorf("a file without mail: %v, %d events more", err, d.events()-n)
+		}
+		d.view(func(tx *store.Tx) error {
+			got, err := tx.MailSettings()
+			if err != nil || got != want {
+				t.Errorf("%+v, %v; want %+v", got, err, want)
+			}
+			password, err := tx.MailPassword()
+			if password.Reveal() != "correct horse battery staple" {
+				t.Errorf("the password is %q", password.Reveal())
+			}
+			return err
+		})
+	}
+}
+
 // TestRefused applies nothing of a file with which nobody could administer the console, or
 // that contradicts the store.
 func TestRefused(t *testing.T) {
@@ -182,6 +214,13 @@ func TestWrongFiles(t *testing.T) {
 		"people: [{email: a@b.c, name: A}, {email: A@b.c, name: B}]":                              "is there twice",
 		"people: [{email: a@b.c, name: A, password_file: x}]":                                     "without totp_secret",
 		"people: [{email: a@b.c, name: A, password_file: x, totp_secret: '1'}]":                   "totp_secret",
+		"mail: {host: 'a b', port: 25, from: a@b.c}":                                              "no name of a server",
+		"mail: {host: a, from: a}":                                                                "no e-mail address",
+		"mail: {host: a, from: a@b.c, tls: ssl}":                                                  "no way to encrypt",
+		"mail: {host: a, from: a@b.c, user: u}":                                                   "user and password belong together",
+		"mail: {host: a, from: a@b.c, password: p}":                                               "user and password belong together",
+		"mail: {host: a, from: a@b.c, user: u, password: p, tls: none}":                           "over TLS only",
+		"mail: {host: a, from: a@b.c, user: u, password: p, password_file: p}":                    "exclude each other",
 		"apps: [{name: A, minimum_admins: -1}]":                                                   "minimum_admins is -1",
 		"apps: [{name: A}]\nconnectors: [{name: a-b, app: A}, {name: a_b, app: A}]":               "A_B_CLIENT_ID",
 		"apps: [{name: A}]\nconnectors: [{name: a, app: A, interval: 1s}]":                        "shorter than 1m",

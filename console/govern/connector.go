@@ -112,46 +112,13 @@ func (c *Console) Connectors(ctx context.Context, caller Caller) (all []Connecto
 }
 
 func (c *Console) connectorSummary(tx *store.Tx, con console.Connector, a console.App) (s ConnectorSummary, err error) {
-	connection, err := connectionOf(tx, con)
+	connection, err := rpcstore.ConnectionOf(tx, con)
 	if err != nil {
 		return s, err
 	}
 	s = ConnectorSummary{Connector: con, App: a, Applied: connection.Applied}
 	s.State, s.Sentence = connection.State(c.now())
 	return s, nil
-}
-
-// connectionOf returns what is known about the connection of a connector.
-func connectionOf(tx *store.Tx, con console.Connector) (n console.Connection, err error) {
-	n.Paused, n.Hosted = con.Paused, con.Hosting == console.Hosted
-	hosts, err := rpcstore.Hosts(tx, string(con.ID))
-	if err != nil {
-		return n, err
-	}
-	for _, h := range hosts {
-		if h.Seen.After(n.Seen) {
-			n.Seen = h.Seen
-		}
-	}
-	running, finished, err := rpcstore.LastTasks(tx, string(con.ID), rpc.SyncType)
-	if err != nil {
-		return n, err
-	}
-	n.Running = running != nil
-	if finished != nil {
-		n.Finished, n.Code, n.Problem = finished.Result.At, finished.Result.Code, finished.Result.Message
-	}
-	if n.Applied, err = tx.HeadSync(con.Stream); err != nil {
-		return n, err
-	}
-	if n.Held, err = tx.HeldSync(con.ID); err != nil {
-		return n, err
-	}
-	newest, err := tx.Syncs(con.ID, store.SyncBefore{}, 1)
-	if err == nil && len(newest) == 1 && newest[0].State == console.SyncRefused {
-		n.Refused = &newest[0]
-	}
-	return n, err
 }
 
 // ConnectorView is one connector.

@@ -16,6 +16,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/mail"
 	"baton/console/oidc"
 	"baton/console/store"
 )
@@ -26,6 +27,7 @@ type Console struct {
 	hosts    []string
 	products []Product
 	allow    func(netip.Addr) error
+	mail     mail.Sender
 	now      func() time.Time
 	receive  Receive
 	oidc     *oidc.Client
@@ -46,6 +48,8 @@ type Config struct {
 	Log   *slog.Logger     // nil: none
 	// Receive stores sync files that people bring; nil: none are taken.
 	Receive Receive
+	// Mail sends the mails of tests. Its rules for addresses are those of Allow.
+	Mail mail.Sender
 }
 
 // New returns a console.
@@ -56,7 +60,8 @@ func New(c Config) *Console {
 	if c.Allow == nil {
 		c.Allow = Networks{}.Allow
 	}
-	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
+	c.Mail.Allow, c.Mail.Public = c.Allow, Public
+	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
 }
 
 // Now returns the time by the console's clock.

@@ -15,7 +15,7 @@ type Networks []netip.Prefix
 // name that changes its address leads into a network of the operator's.
 func (n Networks) Allow(a netip.Addr) error {
 	a = a.Unmap().WithZone("")
-	if slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a) }) || public(a) {
+	if slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a) }) || Public(a) {
 		return nil
 	}
 	return baton.Errorf(baton.PermissionDenied, "the address is in a private network").
@@ -32,7 +32,8 @@ var notPublic = func() (all []netip.Prefix) {
 	return all
 }()
 
-func public(a netip.Addr) bool {
+// Public reports whether an address is one of the public internet.
+func Public(a netip.Addr) bool {
 	return a.IsValid() && a.IsGlobalUnicast() && !a.IsPrivate() &&
 		!slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -63,6 +63,9 @@ var permits = map[string]string{
 	"People":             "read configure",
 	"Person":             "read configure",
 	"Home":               "read configure",
+	"Mail":               "read configure",
+	"Outbox":             "read configure",
+	"MailChoice":         "read configure",
 
 	"AddApp":             "configure",
 	"AddConnector":       "configure configure:app",
@@ -104,6 +107,10 @@ var permits = map[string]string{
 	"EndSession":        "",
 	"EndOtherSessions":  "",
 	"AllClients":        "",
+	"ConfigureMail":     "",
+	"TestMail":          "",
+	"RetryMail":         "",
+	"SetMailChoice":     "",
 }
 
 // permitFixture is a console with an app, a connector, and a client for each scope.

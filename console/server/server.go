@@ -27,6 +27,7 @@ import (
 	"baton/console/hosted"
 	"baton/console/ingest"
 	"baton/console/installation"
+	"baton/console/mail"
 	"baton/console/rpc"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
@@ -261,7 +262,8 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	}
 	hostname, _ := os.Hostname()
 	s.worker = worker.New(worker.Config{Store: s.in.Store, Ingester: ingester, Now: s.config.Now, Log: s.log.With("component", "worker"),
-		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now()))})
+		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now())),
+		Mail:  mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url})
 	var reached []string // over TLS
 	if s.url.Scheme == "https" {
 		reached = s.hosts

@@ -90,6 +90,14 @@ var routes = []route{
 	{"GET /live/connectors", signedIn, connectorsLive},
 	{"GET /live/connectors/{connector}", signedIn, connectorLive},
 
+	{"GET /settings/mail", signedIn, mailSettings},
+	{"POST /settings/mail", signedIn, configureMail},
+	{"POST /settings/mail/test", signedIn, testMail},
+	{"GET /settings/mail/outbox", signedIn, outbox},
+	{"POST /settings/mail/outbox/{mail}/retry", signedIn, retryMail},
+	{"GET /me/mail", signedIn, mailChoiceForm},
+	{"POST /me/mail", signedIn, chooseMail},
+
 	{"GET /people", signedIn, peoplePage},
 	{"GET /people/new", signedIn, newPersonPage},
 	{"POST /people/new", signedIn, addPerson},

@@ -101,10 +101,17 @@ var want = map[string][]int{
 	"GET /connectors/{connector}/upload":  {404, 200, 404, 200, 404, 403, 403, 200},
 	"POST /connectors/{connector}/upload": {404, 400, 404, 400, 404, 403, 403, 400},
 
-	"GET /audit":        {200},
-	"GET /audit/export": {403, 403, 403, 403, 403, 200},
-	"GET /audit/head":   {403, 403, 403, 403, 403, 200},
-	"POST /audit/check": {403, 403, 403, 403, 403, 200},
+	"GET /audit":                              {200},
+	"GET /audit/export":                       {403, 403, 403, 403, 403, 200},
+	"GET /audit/head":                         {403, 403, 403, 403, 403, 200},
+	"POST /audit/check":                       {403, 403, 403, 403, 403, 200},
+	"GET /settings/mail":                      {403, 403, 403, 403, 403, 200},
+	"POST /settings/mail":                     {403, 403, 403, 403, 403, 403, 403, 400},
+	"POST /settings/mail/test":                {403, 403, 403, 403, 403, 403, 403, 409}, // it is not set up
+	"GET /settings/mail/outbox":               {403, 403, 403, 403, 403, 200},
+	"POST /settings/mail/outbox/{mail}/retry": {403, 403, 403, 403, 403, 403, 403, 404},
+	"GET /me/mail":                            {200},
+	"POST /me/mail":                           {400},
 
 	"GET /people":                  {200},
 	"GET /people/new":              {403, 403, 403, 403, 403, 403, 403, 200},
@@ -176,6 +183,7 @@ func TestWhoMay(t *testing.T) {
 	fill := strings.NewReplacer("{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{credential}", string(made.ID),
+		"{mail}", "x",
 		"{person}", string(f.addPerson("victim")))
 	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}
 	for i, role := range roles {

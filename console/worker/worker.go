@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 
@@ -27,7 +28,9 @@ const SweepKind = "store.sweep"
 type Config struct {
 	Store    *store.Store
 	Ingester *ingest.Ingester
-	Owner    string // name of this process, in leases
+	Owner    string     // name of this process, in leases
+	Mail     MailSender // nil: no mail is sent
+	URL      *url.URL   // of the console, for links in mails; required with Mail
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -44,6 +47,7 @@ type Config struct {
 type Worker struct {
 	Config
 	tasks rpcstore.Store
+	down  downServer // used by the loop of mails alone
 }
 
 // New returns a worker.
@@ -91,6 +95,8 @@ func (w *Worker) kinds() []kind {
 		{name: console.DueOperations, batch: 10, do: w.watch},
 		{name: console.DueOverdue, batch: 10, do: w.overdue},
 		{name: store.ExpiryKind, batch: 100, all: w.expire, do: func(ctx context.Context, d store.Due) error { return w.expire(ctx, []store.Due{d}) }},
+		{name: console.DueStates, batch: 1, do: w.states},
+		{name: console.DueMail, batch: 1, do: w.mail},
 		{name: SweepKind, batch: 1, do: w.sweep},
 	}
 }
@@ -106,13 +112,20 @@ func Kinds() (names []string) {
 // by is the console itself, now.
 func (w *Worker) by() console.By { return console.By{At: w.Now(), Actor: console.Console} }
 
-// Prepare sets the due row of what happens every hour, where it is missing.
+// Prepare sets the due rows of what happens again and again, where they are missing, and
+// lets the telling of people begin with what happens from now on.
 func (w *Worker) Prepare(ctx context.Context) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
-		if _, there, err := t.DueAt(SweepKind, "console"); err != nil || there {
-			return err
+		for _, kind := range []string{SweepKind, console.DueStates} {
+			_, there, err := t.DueAt(kind, "console")
+			if err == nil && !there {
+				err = t.SetDue(kind, "console", w.Now(), nil)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		return t.SetDue(SweepKind, "console", w.Now(), nil)
+		return t.BeginFollowing(notifyReader)
 	})
 }
 
@@ -130,6 +143,7 @@ func (w *Worker) Run(ctx context.Context) {
 	for _, k := range w.kinds() {
 		wg.Go(func() { w.loop(ctx, working, k) })
 	}
+	wg.Go(func() { w.follow(ctx, working) })
 	wg.Wait()
 }
 
@@ -296,6 +310,12 @@ func (w *Worker) sweep(ctx context.Context, d store.Due) error {
 	for n := 1; err == nil && n > 0; {
 		err = w.Store.Update(ctx, by, func(t *store.Tx) (err error) {
 			n, err = t.ForgetSessions(by.At, store.PageSize)
+			return err
+		})
+	}
+	for n := 1; err == nil && n > 0; {
+		err = w.Store.Update(ctx, by, func(t *store.Tx) (err error) {
+			n, err = t.ForgetMails(by.At.Add(-console.MailKept), store.PageSize)
 			return err
 		})
 	}

@@ -20,6 +20,7 @@ var consoleOnly = []string{
 	"github.com/jackc/pgservicefile",
 	"github.com/jackc/pgx/v5",
 	"github.com/jackc/puddle/v2",
+	"github.com/wneessen/go-mail",
 	"golang.org/x/oauth2",
 	"golang.org/x/sync",
 }

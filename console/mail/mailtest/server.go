@@ -1,0 +1,278 @@
+// Package mailtest serves mail in tests: a real SMTP server with STARTTLS, TLS and logins,
+// which keeps what it accepts and fails where it is told to.
+package mailtest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"baton"
+	"baton/console"
+)
+
+// User and Password are the login that the server accepts.
+const (
+	User     = "baton"
+	Password = "the password for mail"
+)
+
+// Options says how the server behaves.
+type Options struct {
+	TLS     bool // from the first byte; else STARTTLS is offered, unless NoTLS
+	NoTLS   bool // no encryption at all
+	NoLogin bool // it asks for no login
+}
+
+// Received is a mail that the server accepted.
+type Received struct {
+	From, To string
+	Data     string
+}
+
+// Server is an SMTP server on the loopback interface.
+type Server struct {
+	Port        int
+	Roots       *x509.CertPool // vouch for it
+	Certificate []byte         // its own, DER
+
+	mu       sync.Mutex
+	received []Received
+	fault    func(step, argument string) error
+	conns    []net.Conn
+	asked    map[string]int
+}
+
+// Allow allows the loopback interface, where the server is.
+func Allow(a netip.Addr) error {
+	if !a.IsLoopback() {
+		return errors.New("not the loopback interface")
+	}
+	return nil
+}
+
+// Start starts a server that stops when the test ends.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	s := &Server{asked: map[string]int{}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Port = l.Addr().(*net.TCPAddr).Port
+	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		if err := s.step("connect", "", c.Conn()); err != nil {
+			return nil, err
+		}
+		x := &session{s: s, conn: c.Conn(), in: o.NoLogin}
+		if o.NoLogin {
+			return x, nil
+		}
+		return loginSession{x}, nil
+	}))
+	server.Domain = "mail.example.com"
+	server.ErrorLog = discard{}
+	server.AllowInsecureAuth = false
+	server.EnableSMTPUTF8 = true
+	cert, roots := certificate(t)
+	s.Roots, s.Certificate = roots, cert.Certificate[0]
+	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	switch {
+	case o.TLS:
+		l = tls.NewListener(l, config)
+	case !o.NoTLS:
+		server.TLSConfig = config
+	}
+	ended := make(chan struct{})
+	go func() {
+		server.Serve(l)
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		s.Release()
+		server.Close()
+		l.Close() // if it does not serve yet, the server does not know it
+		<-ended
+	})
+	return s
+}
+
+type discard struct{}
+
+func (discard) Printf(string, ...any) {}
+func (discard) Println(...any)        {}
+
+// Settings returns the settings with which the server accepts mail.
+func (s *Server) Settings(o Options) console.MailSettings {
+	m := console.MailSettings{Host: "localhost", Port: s.Port, TLS: console.MailSTARTTLS, User: User, From: "Baton Console <baton@example.com>"}
+	switch {
+	case o.TLS:
+		m.TLS = console.MailImplicit
+	case o.NoTLS:
+		m.TLS = console.MailPlain
+	}
+	if o.NoLogin {
+		m.User = ""
+	}
+	return m
+}
+
+// Fault sets what happens at the steps of a session: connect, when the client
+// introduces itself, which it does again after STARTTLS, auth, mail, rcpt, data and accepted, when the server has the mail and has not answered yet. An error is the answer;
+// [Die] ends the connection, [Hang] answers nothing until [Server.Release].
+func (s *Server) Fault(f func(step, argument string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
+}
+
+// Die and Hang are results of faults.
+var (
+	Die  = errors.New("die")
+	Hang = errors.New("hang")
+)
+
+// Answer returns an answer of the server.
+func Answer(code int, text string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: text}
+}
+
+// Release ends the connections that hang.
+func (s *Server) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		c.Close()
+	}
+	s.conns = nil
+}
+
+// Received returns the mails that the server accepted.
+func (s *Server) Received() []Received {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.received)
+}
+
+// Asked returns how often a step was reached.
+func (s *Server) Asked(step string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[step]
+}
+
+func (s *Server) step(name, argument string, conn net.Conn) error {
+	s.mu.Lock()
+	s.asked[name]++
+	fault := s.fault
+	s.mu.Unlock()
+	if fault == nil {
+		return nil
+	}
+	err := fault(name, argument)
+	switch {
+	case errors.Is(err, Die):
+		conn.Close()
+	case errors.Is(err, Hang):
+		s.mu.Lock()
+		s.conns = append(s.conns, conn)
+		s.mu.Unlock()
+		io.Copy(io.Discard, conn) // until the other side gives up, or Release
+		conn.Close()
+	}
+	return err
+}
+
+type session struct {
+	s        *Server
+	conn     net.Conn
+	in       bool
+	from, to string
+}
+
+type loginSession struct{ *session }
+
+func (x loginSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (x loginSession) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if err := x.s.step("auth", user, x.conn); err != nil {
+			return err
+		}
+		if user != User || password != Password {
+			return smtp.ErrAuthFailed
+		}
+		x.in = true
+		return nil
+	}), nil
+}
+
+func (x *session) Mail(from string, _ *smtp.MailOptions) error {
+	if !x.in {
+		return smtp.ErrAuthRequired
+	}
+	x.from = from
+	return x.s.step("mail", from, x.conn)
+}
+
+func (x *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	x.to = to
+	return x.s.step("rcpt", to, x.conn)
+}
+
+func (x *session) Data(r io.Reader) error {
+	if err := x.s.step("data", x.to, x.conn); err != nil {
+		return err
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	x.s.mu.Lock()
+	x.s.received = append(x.s.received, Received{x.from, x.to, string(b)})
+	x.s.mu.Unlock()
+	return x.s.step("accepted", x.to, x.conn)
+}
+
+func (x *session) Reset()        {}
+func (x *session) Logout() error { return nil }
+
+// certificate returns a certificate for localhost and the authority that vouches for it.
+func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
+
+// Secret returns the password that the server accepts.
+func Secret() baton.Secret { return baton.NewSecret(Password) }

@@ -1,0 +1,116 @@
+package mail
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	netmail "net/mail"
+	"net/url"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"baton"
+	"baton/console"
+	"baton/internal/output"
+)
+
+// Message is a mail to one person.
+type Message struct {
+	ID      string // the same whenever it is sent again; part of the Message-ID
+	At      time.Time
+	To      string // e-mail address
+	Name    string // of the person
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// Item is one thing that a mail tells.
+type Item struct {
+	console.Notice
+	Link string // absolute
+}
+
+//go:embed templates
+var templateFiles embed.FS
+
+var (
+	textTemplate = texttemplate.Must(texttemplate.ParseFS(templateFiles, "templates/mail.txt"))
+	htmlTemplate = template.Must(template.ParseFS(templateFiles, "templates/mail.html"))
+)
+
+// Subject returns the subject of a mail with notices.
+func Subject(notices []console.Notice) string {
+	switch len(notices) {
+	case 0:
+		return ""
+	case 1:
+		return notices[0].Subject
+	}
+	return fmt.Sprintf("%s, and %d more", notices[0].Subject, len(notices)-1)
+}
+
+// Compose writes the mail that tells a person something. base is the address of the
+// console, where people choose what is mailed to them.
+func Compose(base *url.URL, m console.Mail, p console.Person, items []Item) (Message, error) {
+	data := struct {
+		Subject, Name, Settings, Console string
+		Items                            []Item
+		Security                         bool // nothing but security: no choice
+	}{m.Subject, output.Clean(p.Name), base.JoinPath("me", "mail").String(), base.String(), items, true}
+	for _, i := range items {
+		data.Security = data.Security && i.Class == console.SecurityNotice
+	}
+	var text, html bytes.Buffer
+	if err := textTemplate.Execute(&text, data); err != nil {
+		return Message{}, baton.Errorf(baton.Internal, "write a mail: %w", err)
+	}
+	if err := htmlTemplate.Execute(&html, data); err != nil {
+		return Message{}, baton.Errorf(baton.Internal, "write a mail: %w", err)
+	}
+	msg := Message{ID: string(m.ID), At: m.Created, Name: p.Name, Subject: m.Subject, Text: text.String(), HTML: html.String()}
+	if len(p.Emails) > 0 {
+		msg.To = p.Emails[0]
+	}
+	return msg, nil
+}
+
+// write writes the mail with its headers.
+func (m Message) write(to io.Writer, settings console.MailSettings) error {
+	from, err := netmail.ParseAddress(settings.From)
+	if err != nil {
+		return baton.Errorf(baton.Invalid, "the sender %q is no e-mail address", settings.From)
+	}
+	recipient, err := netmail.ParseAddress(m.To)
+	if err != nil {
+		return baton.Errorf(baton.Refused, "%q is no e-mail address", m.To)
+	}
+	recipient.Name = output.Clean(strings.ToValidUTF8(m.Name, "?"))
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingQP))
+	msg.FromMailAddress(from)
+	msg.ToMailAddress(recipient)
+	if settings.ReplyTo != "" {
+		if err := msg.ReplyTo(settings.ReplyTo); err != nil {
+			return baton.Errorf(baton.Invalid, "the address for answers: %w", err)
+		}
+	}
+	// Line breaks in a header would begin another one.
+	msg.Subject(output.Clean(strings.ToValidUTF8(m.Subject, "?")))
+	msg.SetDateWithValue(m.At)
+	_, domain, _ := strings.Cut(from.Address, "@")
+	msg.SetMessageIDWithValue(m.ID + "@" + domain)
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic answers, please
+	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
+	if m.HTML != "" {
+		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	}
+	if _, err := msg.WriteTo(to); err != nil {
+		return baton.Errorf(baton.Internal, "write a mail: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+// Package notify says who is told about which event, and in which words. [Rules] is the
+// whole of it: one row for each kind of event and group of people. It decides over values
+// and reads no database.
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"baton"
+	"baton/console"
+	"baton/internal/english"
+	"baton/internal/output"
+)
+
+// Directory answers what the rules need to know about the moment at which people are told.
+type Directory interface {
+	Person(console.ID) (console.Person, error)
+	App(console.ID) (console.App, error)
+	Connector(console.ID) (console.Connector, error)
+	// PersonsWithRole returns the active people who have a role, up to n.
+	PersonsWithRole(role console.ConsoleRole, n int) ([]console.ID, error)
+}
+
+// Rule says that people are told about a kind of event. Of two rules that tell one person
+// about one event, the first counts.
+type Rule struct {
+	Kind  string // of the event
+	To    Recipients
+	Class console.NoticeClass
+	// Subject, Text and Path are templates over a [View]. A subject says who and what; the
+	// path is that of the page to go to. Names in them need no care: what a template writes
+	// is made safe.
+	Subject, Text, Path string
+	// Invitation says that the page is the one of the person's invitation.
+	Invitation bool
+	// When further limits the events; nil: all of the kind.
+	When func(View) bool
+}
+
+// Recipients returns whom a rule tells.
+type Recipients func(View) ([]console.ID, error)
+
+// View is what a rule sees of an event.
+type View struct {
+	Event     console.Event
+	By        string            // the name of who did it; "the console" if nobody did
+	Person    console.Person    // whom it is about; zero if nobody
+	App       console.App       // zero if none
+	Connector console.Connector // zero if none
+	Data      map[string]any
+	directory Directory
+}
+
+// IDs returns the ids in a field of the event's data.
+func (v View) IDs(field string) (ids []console.ID) {
+	list, _ := v.Data[field].([]any)
+	for _, x := range list {
+		if s, ok := x.(string); ok {
+			ids = append(ids, console.ID(s))
+		}
+	}
+	return ids
+}
+
+// Time returns the time in a field of the event's data, for people.
+func (v View) Time(field string) string {
+	s, _ := v.Data[field].(string)
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return "an unknown time"
+	}
+	return t.UTC().Format("2 Jan 2006 15:04") + " UTC"
+}
+
+// Roles returns the console roles in a field of the event's data, for people.
+func (v View) Roles(field string) string {
+	var names []string
+	for _, r := range v.IDs(field) {
+		names = append(names, console.ConsoleRole(r).Label())
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return english.And(names)
+}
+
+// Notices returns what people are told about an event, by the rules. People who are not
+// active, and the person who did it, are told nothing; but who did something to the own
+// login is told, because it may have been somebody else.
+func Notices(number int64, e console.Event, d Directory) ([]console.Notice, error) {
+	return notices(Rules, number, e, d)
+}
+
+func notices(rules []Rule, number int64, e console.Event, d Directory) ([]console.Notice, error) {
+	rules = slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.Kind != e.Kind })
+	if len(rules) == 0 {
+		return nil, nil
+	}
+	v, err := view(e, d)
+	if err != nil {
+		return nil, err
+	}
+	var all []console.Notice
+	told := map[console.ID]bool{}
+	for _, r := range rules {
+		if r.When != nil && !r.When(v) {
+			continue
+		}
+		ids, err := r.To(v)
+		if err != nil {
+			return nil, err
+		}
+		n := r.notice(v)
+		n.Event, n.Created = number, e.At
+		for _, id := range ids {
+			p, err := canonical(d, id)
+			if err != nil {
+				return nil, err
+			}
+			if p.ID == "" || p.Status != console.PersonActive || told[p.ID] || p.ID == e.Actor.Person() && r.Class != console.SecurityNotice {
+				continue
+			}
+			told[p.ID] = true
+			n.Person = p.ID
+			all = append(all, n)
+		}
+	}
+	return all, nil
+}
+
+// view reads what an event refers to. What does not exist any more is left zero.
+func view(e console.Event, d Directory) (v View, err error) {
+	v = View{Event: e, By: "the console", Data: map[string]any{}, directory: d}
+	if len(e.Data) > 0 {
+		if err := json.Unmarshal(e.Data, &v.Data); err != nil {
+			return v, baton.Errorf(baton.Corrupt, "data of event %s: %w", e.Kind, err)
+		}
+	}
+	ignoreMissing := func(err error) error {
+		if baton.KindOf(err) == baton.NotFound {
+			return nil
+		}
+		return err
+	}
+	if id := e.Actor.Person(); id != "" {
+		p, err := d.Person(id)
+		if err := ignoreMissing(err); err != nil {
+			return v, err
+		}
+		v.By = p.Name
+	}
+	if e.Person != "" {
+		if v.Person, err = d.Person(e.Person); ignoreMissing(err) != nil {
+			return v, err
+		}
+	}
+	if e.Connector != "" {
+		if v.Connector, err = d.Connector(e.Connector); ignoreMissing(err) != nil {
+			return v, err
+		}
+		if e.App == "" {
+			e.App = v.Connector.App
+		}
+	}
+	if e.App != "" {
+		if v.App, err = d.App(e.App); ignoreMissing(err) != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+// canonical returns the person that counts for an id; zero if there is none.
+func canonical(d Directory, id console.ID) (console.Person, error) {
+	p, err := d.Person(id)
+	if err == nil && p.MergedInto != "" {
+		p, err = d.Person(p.MergedInto)
+	}
+	if baton.KindOf(err) == baton.NotFound {
+		return console.Person{}, nil
+	}
+	return p, err
+}
+
+// The longest texts of a notice, in characters.
+const (
+	maxSubject = 140
+	maxText    = 2000
+)
+
+// notice returns what a rule says. A template that fails does not keep people from being
+// told.
+func (r Rule) notice(v View) console.Notice {
+	n := console.Notice{Class: r.Class, Invitation: r.Invitation}
+	var err error
+	if n.Subject, err = fill(r.Subject, v); err != nil || n.Subject == "" {
+		n.Subject = "Something happened: " + r.Kind
+	}
+	if n.Text, err = fill(r.Text, v); err != nil || n.Text == "" {
+		n.Text = n.Subject + "."
+	}
+	if n.Path, err = fill(r.Path, v); err != nil || !strings.HasPrefix(n.Path, "/") {
+		n.Path = "/"
+	}
+	n.Subject, n.Text = shorten(n.Subject, maxSubject), shorten(capital(n.Text), maxText)
+	return n
+}
+
+func fill(text string, v View) (string, error) {
+	t, err := template.New("").Option("missingkey=error").Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("template %q: %w", text, err)
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, v); err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(output.Clean(strings.ToValidUTF8(b.String(), "?"))), nil
+}
+
+// capital returns text with a capital letter at its beginning.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
+func shorten(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}

@@ -1,0 +1,178 @@
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/console"
+)
+
+var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// book is a directory of values.
+type book struct {
+	people     map[console.ID]console.Person
+	apps       map[console.ID]console.App
+	connectors map[console.ID]console.Connector
+}
+
+func find[T any](m map[console.ID]T, id console.ID) (T, error) {
+	v, ok := m[id]
+	if !ok {
+		return v, baton.Errorf(baton.NotFound, "no %s", id)
+	}
+	return v, nil
+}
+
+func (b book) Person(id console.ID) (console.Person, error)       { return find(b.people, id) }
+func (b book) App(id console.ID) (console.App, error)             { return find(b.apps, id) }
+func (b book) Connector(id console.ID) (console.Connector, error) { return find(b.connectors, id) }
+
+func (b book) PersonsWithRole(role console.ConsoleRole, n int) (ids []console.ID, err error) {
+	for id, p := range b.people {
+		if slices.Contains(p.Roles, role) && p.Status == console.PersonActive && len(ids) < n {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+func company() book {
+	b := book{people: map[console.ID]console.Person{},
+		apps:       map[console.ID]console.App{"app": {ID: "app", Name: "Perplexity", Owners: []console.ID{"olga"}}, "alone": {ID: "alone", Name: "Alone", Owners: []console.ID{"gone"}}},
+		connectors: map[console.ID]console.Connector{"c": {ID: "c", Name: "pplx", App: "app", Owners: []console.ID{"ana", "gone"}}, "bare": {ID: "bare", Name: "bare", App: "app"}, "alone": {ID: "alone", Name: "alone", App: "alone"}}}
+	for id, roles := range map[console.ID][]console.ConsoleRole{"ana": nil, "bo": nil, "olga": nil, "root": {console.SuperAdministrator}, "officer": {console.SecurityOfficer},
+		"admin": {console.ConnectorAdministrator}, "gone": {console.SuperAdministrator, console.ConnectorAdministrator}, "merged": nil} {
+		p := console.Person{ID: id, Name: strings.ToUpper(string(id[:1])) + string(id[1:]), Roles: roles, Status: console.PersonActive}
+		switch id {
+		case "gone":
+			p.Status = console.PersonDisabled
+		case "merged":
+			p.MergedInto = "bo"
+		}
+		b.people[id] = p
+	}
+	return b
+}
+
+func event(kind string, by console.ID, data any) console.Event {
+	e := console.Event{Kind: kind, At: noon, Actor: console.Console}
+	if by != "" {
+		e.Actor = console.ByPerson(by)
+	}
+	if data != nil {
+		e.Data, _ = json.Marshal(data)
+	}
+	return e
+}
+
+type data = map[string]any
+
+// TestRules has an event for each rule: who is told, and what the subject says.
+func TestRules(t *testing.T) {
+	seen := map[string]bool{}
+	for _, tt := range []struct {
+		event             console.Event
+		app, con, subject console.ID
+		want              []string // person: subject
+	}{
+		{event("app.added", "root", data{"owners": []string{"ana", "root", "gone"}}), "app", "", "", []string{"ana: You are an owner of Perplexity"}},
+		{event("app.changed", "root", data{"owners_before": []string{"ana", "olga"}, "owners": []string{"olga", "bo", "merged"}}), "app", "", "",
+			[]string{"ana: You are no owner of Perplexity any more", "bo: You are an owner of Perplexity"}},
+		{event("app.changed", "root", data{"owners_before": []string{"ana"}, "owners": []string{"ana"}}), "app", "", "", nil},
+		{event("connector.added", "root", data{"owners": []string{"bo"}}), "", "c", "", []string{"bo: You are an owner of the connector pplx"}},
+		{event("connector.changed", "ana", data{"owners_before": []string{"ana"}, "owners": []string{"bo"}}), "app", "c", "", []string{"bo: You are an owner of the connector pplx"}},
+		{event("connector.changed", "root", data{"owners_before": []string{"ana", "bo"}, "owners": []string{"ana"}}), "app", "c", "", []string{"bo: You are no owner of the connector pplx any more"}},
+		{event("connector.state-changed", "", data{"after": "Error", "sentence": "Its last sync failed."}), "app", "c", "", []string{"ana: Connector pplx: Error"}},
+		{event("connector.state-changed", "", data{"after": "Recovered", "sentence": "x"}), "app", "bare", "", []string{"olga: Connector bare: Recovered"}},
+		{event("connector.state-changed", "", data{"after": "Offline", "sentence": "x"}), "alone", "alone", "", []string{"admin: Connector alone: Offline", "root: Connector alone: Offline"}},
+		{event("credential.ending", "", data{"client_id": "x@y", "expires": noon}), "", "c", "", []string{"ana: Connector pplx: its credentials end on 29 Nov 2026 12:00 UTC"}},
+		{event("login.invited", "root", data{"expires": noon}), "", "", "bo", []string{"bo: Set up your login"}},
+		{event("login.set", "bo", data{"name": "bo"}), "", "", "bo", []string{"bo: Your login was set up"}},
+		{event("identity.bound", "", data{"issuer": "https://idp"}), "", "", "bo", []string{"bo: A new way to sign in as you"}},
+		{event("identity.removed", "root", data{"issuer": "https://idp"}), "", "", "bo", []string{"bo: A way to sign in as you was removed"}},
+		{event("person.roles-changed", "root", data{"before": []string{}, "after": []string{"auditor"}}), "", "", "bo", []string{"bo: Your roles in the console changed"}},
+		{event("person.roles-changed", "root", data{"before": nil, "after": []string{"super-administrator", "auditor"}}), "", "", "bo",
+			[]string{"bo: Your roles in the console changed", "officer: Roles of Bo in the console changed", "root: Roles of Bo in the console changed"}},
+		{event("login.break-glass", "ana", nil), "", "", "ana", []string{"officer: The login for emergencies was used: Ana", "root: The login for emergencies was used: Ana"}},
+		{event("sync.applied", "", nil), "app", "c", "", nil},
+		{event("app.changed", "root", nil), "nothing", "", "", nil},
+	} {
+		tt.event.App, tt.event.Connector, tt.event.Person = tt.app, tt.con, tt.subject
+		notices, err := Notices(7, tt.event, company())
+		if err != nil {
+			t.Errorf("%s: %v", tt.event.Kind, err)
+		}
+		var got []string
+		for _, n := range notices {
+			got = append(got, fmt.Sprintf("%s: %s", n.Person, n.Subject))
+			seen[n.Subject] = true
+			if n.Event != 7 || !n.Created.Equal(noon) || n.Text == "" || !strings.HasPrefix(n.Path, "/") || strings.Contains(n.Text+n.Path, "<no value>") || strings.Contains(n.Text, "  ") {
+				t.Errorf("%s: %+v", tt.event.Kind, n)
+			}
+			if first := n.Text[:1]; first != strings.ToUpper(first) {
+				t.Errorf("%s: %q begins small", tt.event.Kind, n.Text)
+			}
+			if want := n.Class == console.SecurityNotice; want != slices.ContainsFunc([]string{"login.", "identity.", "person."}, func(p string) bool { return strings.HasPrefix(tt.event.Kind, p) }) {
+				t.Errorf("%s is %s", tt.event.Kind, n.Class)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.event.Kind, got, tt.want)
+		}
+	}
+	for _, r := range Rules {
+		if !slices.ContainsFunc(slices.Collect(func(yield func(string) bool) {
+			for s := range seen {
+				if !yield(s) {
+					return
+				}
+			}
+		}), func(s string) bool { return strings.HasPrefix(s, strings.Split(r.Subject, "{{")[0]) }) {
+			t.Errorf("no event in this test for the rule %s, %q", r.Kind, r.Subject)
+		}
+	}
+}
+
+// TestHostileNames keeps line breaks, direction marks and templates in names out of what is
+// sent, and its length in bounds.
+func TestHostileNames(t *testing.T) {
+	b := company()
+	c := b.connectors["c"]
+	c.Name = "x\r\nBcc: eve@example.com\u202e\xff{{.Event}}" + strings.Repeat("long ", 500)
+	b.connectors["c"] = c
+	e := event("connector.state-changed", "", data{"after": "Error\nX: y", "sentence": "a\x00b"})
+	e.Connector = "c"
+	notices, err := Notices(1, e, b)
+	if err != nil || len(notices) != 1 {
+		t.Fatalf("%+v, %v", notices, err)
+	}
+	n := notices[0]
+	if strings.ContainsAny(n.Subject+n.Text, "\r\n\x00\u202e\xff") || len([]rune(n.Subject)) > maxSubject || len([]rune(n.Text)) > maxText || !strings.Contains(n.Subject, "{{.Event}}") {
+		t.Errorf("%+v", n)
+	}
+}
+
+// TestBrokenRule tells people although a template fails, and nothing of an event that
+// cannot be read.
+func TestBrokenRule(t *testing.T) {
+	rules := []Rule{{Kind: "a.b", To: subject, Subject: "{{.Data.missing}}", Text: "{{.Nothing}}", Path: "nowhere"}}
+	e := event("a.b", "", nil)
+	e.Person = "bo"
+	notices, err := notices(rules, 1, e, company())
+	if err != nil || len(notices) != 1 || notices[0].Subject != "Something happened: a.b" || notices[0].Path != "/" || notices[0].Text == "" {
+		t.Errorf("%+v, %v", notices, err)
+	}
+	e = event("login.set", "", nil)
+	e.Data = []byte("[")
+	if _, err := Notices(1, e, company()); baton.KindOf(err) != baton.Corrupt {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,149 @@
+package notify
+
+import (
+	"slices"
+
+	"baton/console"
+)
+
+const (
+	ordinary = console.OrdinaryNotice
+	security = console.SecurityNotice
+)
+
+// Rules is who is told about what.
+var Rules = []Rule{
+	// Owners.
+	{Kind: "app.added", To: listed("owners"), Class: ordinary,
+		Subject: `You are an owner of {{.App.Name}}`,
+		Text:    `{{.By}} added the application {{.App.Name}} and made you an owner of it. Owners see who has access to it and change its settings.`,
+		Path:    `/applications/{{.App.ID}}`},
+	{Kind: "app.changed", To: joined("owners_before", "owners"), Class: ordinary,
+		Subject: `You are an owner of {{.App.Name}}`,
+		Text:    `{{.By}} made you an owner of the application {{.App.Name}}. Owners see who has access to it and change its settings.`,
+		Path:    `/applications/{{.App.ID}}`},
+	{Kind: "app.changed", To: joined("owners", "owners_before"), Class: ordinary,
+		Subject: `You are no owner of {{.App.Name}} any more`,
+		Text:    `{{.By}} removed you from the owners of the application {{.App.Name}}.`,
+		Path:    `/applications`},
+	{Kind: "connector.added", To: listed("owners"), Class: ordinary,
+		Subject: `You are an owner of the connector {{.Connector.Name}}`,
+		Text:    `{{.By}} added the connector {{.Connector.Name}} of {{.App.Name}} and made you an owner of it. Owners configure it and are told when it needs somebody.`,
+		Path:    `/connectors/{{.Connector.ID}}`},
+	{Kind: "connector.changed", To: joined("owners_before", "owners"), Class: ordinary,
+		Subject: `You are an owner of the connector {{.Connector.Name}}`,
+		Text:    `{{.By}} made you an owner of the connector {{.Connector.Name}} of {{.App.Name}}. Owners configure it and are told when it needs somebody.`,
+		Path:    `/connectors/{{.Connector.ID}}`},
+	{Kind: "connector.changed", To: joined("owners", "owners_before"), Class: ordinary,
+		Subject: `You are no owner of the connector {{.Connector.Name}} any more`,
+		Text:    `{{.By}} removed you from the owners of the connector {{.Connector.Name}} of {{.App.Name}}.`,
+		Path:    `/connectors`},
+
+	// Connectors.
+	{Kind: "connector.state-changed", To: owners, Class: ordinary,
+		Subject: `Connector {{.Connector.Name}}: {{.Data.after}}`,
+		Text:    `The connector {{.Connector.Name}} of {{.App.Name}}: {{.Data.after}}. {{.Data.sentence}}`,
+		Path:    `/connectors/{{.Connector.ID}}`},
+	{Kind: "credential.ending", To: owners, Class: ordinary, When: ofConnector,
+		Subject: `Connector {{.Connector.Name}}: its credentials end on {{.Time "expires"}}`,
+		Text:    `The credentials {{.Data.client_id}} of the connector {{.Connector.Name}} work until {{.Time "expires"}}. Rotate makes new ones; the old ones still work for a day after it.`,
+		Path:    `/connectors/{{.Connector.ID}}/settings`},
+
+	// People and their logins.
+	{Kind: "login.invited", To: subject, Class: security, Invitation: true,
+		Subject: `Set up your login`,
+		Text:    `{{.By}} invites you to the console in which the company governs access. The link works once, until {{.Time "expires"}}.`,
+		Path:    `/`},
+	{Kind: "login.set", To: subject, Class: security,
+		Subject: `Your login was set up`,
+		Text:    `Password and one-time codes of your login {{.Data.name}} were set. If it was not you, tell an administrator at once.`,
+		Path:    `/`},
+	{Kind: "identity.bound", To: subject, Class: security,
+		Subject: `A new way to sign in as you`,
+		Text:    `Your account at {{.Data.issuer}} signs you in to the console from now on. If it was not you, tell an administrator at once.`,
+		Path:    `/people/{{.Person.ID}}`},
+	{Kind: "identity.removed", To: subject, Class: security,
+		Subject: `A way to sign in as you was removed`,
+		Text:    `Your account at {{.Data.issuer}} does not sign you in to the console any more.`,
+		Path:    `/people/{{.Person.ID}}`},
+	{Kind: "person.roles-changed", To: subject, Class: security,
+		Subject: `Your roles in the console changed`,
+		Text:    `{{.By}} changed your roles in the console. Before: {{.Roles "before"}}. Now: {{.Roles "after"}}.`,
+		Path:    `/people/{{.Person.ID}}`},
+	{Kind: "person.roles-changed", To: guardians, Class: security, When: ofGuardians,
+		Subject: `Roles of {{.Person.Name}} in the console changed`,
+		Text:    `{{.By}} changed the roles of {{.Person.Name}} in the console. Before: {{.Roles "before"}}. Now: {{.Roles "after"}}.`,
+		Path:    `/people/{{.Person.ID}}`},
+	{Kind: "login.break-glass", To: guardians, Class: security,
+		Subject: `The login for emergencies was used: {{.Person.Name}}`,
+		Text:    `Somebody signed in as {{.Person.Name}}, the login for emergencies, from {{or .Event.Address "an unknown address"}} at {{.Event.At.UTC.Format "2 Jan 2006 15:04"}} UTC. If nobody meant to, disable it and look at what was done.`,
+		Path:    `/people/{{.Person.ID}}`},
+}
+
+// subject is whom the event is about.
+func subject(v View) ([]console.ID, error) { return []console.ID{v.Event.Person}, nil }
+
+// listed are the people in a field of the event's data.
+func listed(field string) Recipients {
+	return func(v View) ([]console.ID, error) { return v.IDs(field), nil }
+}
+
+// joined are the people who are in one field of the event's data and were not in another.
+func joined(before, after string) Recipients {
+	return func(v View) ([]console.ID, error) {
+		had := v.IDs(before)
+		return slices.DeleteFunc(v.IDs(after), func(id console.ID) bool { return slices.Contains(had, id) }), nil
+	}
+}
+
+// owners are the active owners of the connector, or else those of the app, or else those
+// who administer connectors: somebody is always told.
+func owners(v View) ([]console.ID, error) {
+	for _, ids := range [][]console.ID{v.Connector.Owners, v.App.Owners} {
+		active := false
+		for _, id := range ids {
+			p, err := canonical(v.directory, id)
+			if err != nil {
+				return nil, err
+			}
+			active = active || p.Status == console.PersonActive
+		}
+		if active {
+			return ids, nil
+		}
+	}
+	return withRoles(v, console.ConnectorAdministrator, console.SuperAdministrator)
+}
+
+// guardians are those who watch over the console itself.
+func guardians(v View) ([]console.ID, error) {
+	return withRoles(v, console.SuperAdministrator, console.SecurityOfficer)
+}
+
+func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err error) {
+	for _, r := range roles {
+		people, err := v.directory.PersonsWithRole(r, maxPeople)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, people...)
+	}
+	return ids, nil
+}
+
+// maxPeople limits how many people of one role are told.
+const maxPeople = 1000
+
+// ofConnector reports whether the event is about a connector.
+func ofConnector(v View) bool { return v.Connector.ID != "" }
+
+// ofGuardians reports whether the change of roles makes or unmakes one of those who watch
+// over the console.
+func ofGuardians(v View) bool {
+	for _, role := range []console.ID{console.ID(console.SuperAdministrator), console.ID(console.SecurityOfficer)} {
+		if slices.Contains(v.IDs("before"), role) != slices.Contains(v.IDs("after"), role) {
+			return true
+		}
+	}
+	return false
+}

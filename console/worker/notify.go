@@ -1,0 +1,250 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/notify"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+)
+
+// notifyReader names the reader of events that tells people.
+const notifyReader = "notify"
+
+// eventsAtOnce is how many events are read in one transaction.
+const eventsAtOnce = 100
+
+// follow reads the events until claiming ends.
+func (w *Worker) follow(claiming, working context.Context) {
+	woken, done := w.Store.Watch(store.EventTopic)
+	defer done()
+	ticker := time.NewTicker(w.Poll)
+	defer ticker.Stop()
+	for {
+		for claiming.Err() == nil {
+			more, err := w.tell(working)
+			if err != nil && claiming.Err() == nil {
+				w.Log.ErrorContext(claiming, "events could not be read; trying again", "reader", notifyReader, "error", err)
+			}
+			if !more || err != nil {
+				break
+			}
+		}
+		select {
+		case <-claiming.Done():
+			return
+		case <-woken:
+		case <-ticker.C:
+		}
+	}
+}
+
+// tell turns the next events into notices, and reports whether there may be more. An event
+// counts as read in the transaction that writes its notices.
+func (w *Worker) tell(ctx context.Context) (more bool, err error) {
+	behind := false
+	err = w.Store.View(ctx, func(t *store.Tx) (err error) {
+		behind, err = t.Behind(notifyReader)
+		return err
+	})
+	if err != nil || !behind {
+		return false, err
+	}
+	err = w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		events, err := t.Follow(notifyReader, eventsAtOnce)
+		more = len(events) == eventsAtOnce
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		settings, err := t.MailSettings()
+		if err != nil || !settings.Configured() { // nobody waits for what happened before mail was set up
+			return err
+		}
+		for _, e := range events {
+			if err := w.tellOne(ctx, t, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return more, err
+}
+
+func (w *Worker) tellOne(ctx context.Context, t *store.Tx, e store.Event) error {
+	notices, err := notify.Notices(e.Number, e.Event, t)
+	if k := baton.KindOf(err); err != nil && (k == baton.Corrupt || k == baton.Internal) {
+		w.Log.ErrorContext(ctx, "nobody is told of an event", "event", e.Number, "kind", e.Kind, "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, n := range notices {
+		choice, err := t.MailChoice(n.Person)
+		if err != nil {
+			return err
+		}
+		ready, ok := choice.Ready(n)
+		if !ok {
+			continue
+		}
+		if err := t.AddNotice(n); err != nil {
+			return err
+		}
+		last, err := t.LastMail(n.Person)
+		if err != nil {
+			return err
+		}
+		if next := last.Add(console.MailGap); !last.IsZero() && next.After(ready) {
+			ready = next
+		}
+		if err := t.EarlierDue(console.DueMail, string(n.Person), ready); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// How often the states of connectors are looked at, and after which break the console
+// counts as having been away.
+const (
+	statesEvery = 30 * time.Second
+	statesAway  = 5 * time.Minute
+)
+
+// watching says since when the states of connectors are looked at without a break.
+type watching struct {
+	Since time.Time `json:"since"`
+	Last  time.Time `json:"last"`
+}
+
+// states looks whether connectors have problems, or have none any more, and records it
+// where people have to be told. Once an hour it looks for credentials that end soon.
+func (w *Worker) states(ctx context.Context, d store.Due) error {
+	now := w.Now()
+	var watched watching
+	json.Unmarshal(d.Payload, &watched) // empty at first
+	if watched.Last.IsZero() || now.Sub(watched.Last) > statesAway {
+		watched.Since = now
+	}
+	credentials := now.Truncate(time.Hour).After(watched.Last)
+	watched.Last = now
+	type news struct {
+		connector console.ID
+		state     console.ConnectionState
+		sentence  string
+	}
+	look := func(t *store.Tx, c console.Connector) (n news, ok bool, err error) {
+		connection, err := rpcstore.ConnectionOf(t, c)
+		if err != nil {
+			return n, false, err
+		}
+		told, err := t.ToldState(c.ID)
+		if err != nil {
+			return n, false, err
+		}
+		n.connector = c.ID
+		n.state, n.sentence, ok = connection.News(told, watched.Since, now)
+		return n, ok, nil
+	}
+	var changed []console.ID
+	err := w.Store.View(ctx, func(t *store.Tx) error {
+		changed = nil
+		connectors, err := t.Connectors("")
+		for _, c := range connectors {
+			if err != nil {
+				return err
+			}
+			var ok bool
+			if _, ok, err = look(t, c); ok {
+				changed = append(changed, c.ID)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	payload, err := json.Marshal(watched)
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode: %w", err)
+	}
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		if err := t.ExtendDue(d, w.Lease); err != nil {
+			return err
+		}
+		for _, id := range changed {
+			c, err := t.Connector(id)
+			if err != nil {
+				return err
+			}
+			n, ok, err := look(t, c)
+			if err == nil && ok {
+				err = t.TellState(n.connector, n.state, n.sentence)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if credentials {
+			if err := w.endingCredentials(t); err != nil {
+				return err
+			}
+		}
+		return t.SetDue(console.DueStates, "console", now.Add(statesEvery), payload) // ends the claim
+	})
+}
+
+// credentialWarning is how long before the end of a connector's credentials people are told.
+const credentialWarning = 14 * 24 * time.Hour
+
+// credentialEnding is the kind of the event for it.
+const credentialEnding = "credential.ending"
+
+// endingCredentials appends an event for each connector's credential that ends soon, once,
+// unless the connector has one that works for longer.
+func (w *Worker) endingCredentials(t *store.Tx) error {
+	connectors, err := t.Connectors("")
+	if err != nil {
+		return err
+	}
+	now := w.Now()
+	soon := now.Add(credentialWarning)
+	for _, c := range connectors {
+		all, err := rpcstore.Credentials(t, string(c.ID))
+		if err != nil {
+			return err
+		}
+		var ending *rpc.Credential // the last one that works
+		for _, cr := range all {
+			if cr.Good(now) && (ending == nil || !ending.Expires.IsZero() && (cr.Expires.IsZero() || cr.Expires.After(ending.Expires))) {
+				ending = &cr
+			}
+		}
+		if ending == nil || ending.Expires.IsZero() || ending.Expires.After(soon) {
+			continue
+		}
+		told, err := t.Events(store.EventFilter{Object: ending.ClientID}, 0, store.PageSize)
+		if err != nil {
+			return err
+		}
+		done := false
+		for _, e := range told {
+			done = done || e.Kind == credentialEnding
+		}
+		if done {
+			continue
+		}
+		data, err := json.Marshal(map[string]any{"client_id": ending.ClientID, "expires": ending.Expires.UTC()})
+		if err != nil {
+			return baton.Errorf(baton.Internal, "encode event %s: %w", credentialEnding, err)
+		}
+		t.Append(console.Event{Kind: credentialEnding, App: c.App, Connector: c.ID, Object: ending.ClientID, Data: data})
+	}
+	return nil
+}
