@@ -58,6 +58,8 @@ func (p Provider) Check() error {
 		switch {
 		case g.Group == "":
 			return invalid("a group has no name")
+		case g.Role == "":
+			return invalid("the group %q has no role", g.Group)
 		case !slices.Contains(ConsoleRoles(), g.Role):
 			return invalid("there is no role %q", g.Role)
 		case slices.Contains(p.Groups[:i], g):

@@ -400,7 +400,7 @@ func (c *Client) unavailable(ctx context.Context, p Provider, step string, err e
 	var another *oidc.IssuerMismatchError
 	if errors.As(err, &another) {
 		return baton.Errorf(baton.Unavailable, "%s calls itself %q and not %q", p.Label, another.Discovered, p.Issuer).
-			WithFix("Sign in with a password. A Super Administrator corrects the issuer in the settings.")
+			WithFix("Sign in with a password. A Super Administrator corrects the issuer under Admin > Sign-in.")
 	}
 	if baton.KindOf(err) == baton.PermissionDenied {
 		return baton.Errorf(baton.Unavailable, "the console may not connect to %s: its address is in a private network", p.Label).

@@ -49,7 +49,7 @@ func (t *Tx) isBreakGlass(person console.ID) (bool, error) {
 func (t *Tx) keepBreakGlass(person console.ID) error {
 	is, err := t.isBreakGlass(person)
 	if err == nil && is {
-		err = baton.Errorf(baton.Refused, "this is the login for emergencies, and nobody's").WithFix("Change it in the settings, under Sign-in.")
+		err = baton.Errorf(baton.Refused, "this is the login for emergencies, and nobody's").WithFix("Change it under Admin > Sign-in.")
 	}
 	return err
 }

@@ -178,6 +178,18 @@ func (b *browser) fill(label, text string) {
 	b.run("fill "+label, chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-found]").value = ""`), chromedp.SendKeys(found, text))
 }
 
+// pick chooses what has a text in the list with a label.
+func (b *browser) pick(label, text string) {
+	b.t.Helper()
+	b.locate("combobox", label)
+	script := fmt.Sprintf(`(() => { const list = document.querySelector("[data-found]"); const o = [...list.options].find((o) => o.text === %s);
+		if (o) list.value = o.value; return !!o })()`, quote(text))
+	var there bool
+	if err := b.eval(script, &there); err != nil || !there {
+		b.t.Fatalf("%s has no %q (%v)", label, text, err)
+	}
+}
+
 // until waits until a script is true.
 func (b *browser) until(what, script string) {
 	b.t.Helper()
