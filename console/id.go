@@ -23,6 +23,15 @@ func NewID(at time.Time) ID {
 	return ID(id.String())
 }
 
+// Time returns the second in which the row was created; zero if the ID is not valid.
+func (id ID) Time() time.Time {
+	k, err := ksuid.Parse(string(id))
+	if err != nil {
+		return time.Time{}
+	}
+	return k.Time().UTC()
+}
+
 // Valid reports whether the ID has the form of a KSUID.
 func (id ID) Valid() bool {
 	_, err := ksuid.Parse(string(id))

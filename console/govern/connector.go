@@ -495,3 +495,35 @@ func (c *Console) JudgeSync(ctx context.Context, caller Caller, id, sync console
 		return tx.SetDue(console.DueIngest, string(sync), c.now(), nil)
 	})
 }
+
+// AppConnectors returns the connectors of an app, oldest first.
+func (c *Console) AppConnectors(ctx context.Context, caller Caller, app console.ID) (all []ConnectorSummary, err error) {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
+		all = nil
+		a, err := tx.App(app)
+		if err != nil {
+			return err
+		}
+		connectors, err := tx.Connectors(app)
+		if err != nil {
+			return err
+		}
+		if err := console.SeeConnectors.Check(me, console.Object{App: &a}); err != nil && !slices.ContainsFunc(connectors, func(con console.Connector) bool {
+			return console.SeeConnectors.Of(me, console.Object{App: &a, Connector: &con})
+		}) {
+			return hidden("app", err)
+		}
+		for _, con := range connectors {
+			if !console.SeeConnectors.Of(me, console.Object{App: &a, Connector: &con}) {
+				continue
+			}
+			s, err := c.connectorSummary(tx, con, a)
+			if err != nil {
+				return err
+			}
+			all = append(all, s)
+		}
+		return nil
+	})
+	return all, err
+}

@@ -22,6 +22,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/api"
 	"baton/console/config"
 	"baton/console/govern"
 	"baton/console/hosted"
@@ -283,6 +284,7 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	mux.Handle(rpc.CallPath, calls)
 	mux.Handle(rpc.TokenPath, calls)
 	s.probes(mux)
+	mux.Handle(api.Prefix, api.New(api.Config{Console: s.console, Log: s.log.With("component", "api")}))
 	mux.Handle("/", pages)
 	s.http = &http.Server{Handler: mux, Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}

@@ -1,0 +1,194 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+	"baton/wire"
+)
+
+// Config configures the interface. Console is required.
+type Config struct {
+	Console *govern.Console
+	Log     *slog.Logger // nil: none
+}
+
+// Prefix is the path under which everything is served.
+const Prefix = "/api/"
+
+// New returns a handler of every call under [Prefix].
+func New(c Config) http.Handler {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc(r.pattern, c.handle(r))
+	}
+	// Not 404: to a client that removes something, that would mean that it is gone.
+	mux.HandleFunc("/", c.handle(route{serve: func(c *call) (any, error) {
+		return nil, baton.Errorf(baton.Unsupported, "the console has no call %s %s", c.r.Method, c.r.URL.EscapedPath())
+	}}))
+	return mux
+}
+
+// call is one call of a client.
+type call struct {
+	Config
+	w      http.ResponseWriter
+	r      *http.Request
+	caller govern.Caller
+	body   []byte
+	id     string
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// path returns an id from the path.
+func (c *call) path(name string) console.ID { return console.ID(c.r.PathValue(name)) }
+
+// maxBody limits the body of a request, in bytes.
+const maxBody = 1 << 20
+
+func (c Config) handle(route route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		one := &call{Config: c, w: w, r: r, id: requestID()}
+		h := w.Header()
+		h.Set("X-Request-Id", one.id)
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				c.Log.ErrorContext(r.Context(), "a call panicked", "request", one.id, "path", r.URL.Path, "panic", p)
+				one.fail(baton.Errorf(baton.Internal, "this call has a defect"))
+			} else if p != nil {
+				panic(p)
+			}
+		}()
+		answer, err := one.serve(route)
+		if err != nil {
+			one.fail(err)
+			return
+		}
+		if answer != nil {
+			one.write(http.StatusOK, answer)
+		}
+	}
+}
+
+func requestID() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+func (c *call) serve(route route) (any, error) {
+	if err := c.authenticate(); err != nil {
+		return nil, err
+	}
+	c.caller.Route, c.caller.Object = route.pattern, c.r.URL.EscapedPath()
+	if c.r.Body != nil {
+		var err error
+		if c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody)); err != nil {
+			var large *http.MaxBytesError
+			if errors.As(err, &large) {
+				return nil, baton.Errorf(baton.Invalid, "the body of the request is larger than %d bytes", maxBody)
+			}
+			return nil, baton.Errorf(baton.Canceled, "the request ended early")
+		}
+	}
+	return route.serve(c)
+}
+
+var errToken = baton.Errorf(baton.Unauthenticated, "the call has no bearer token").
+	WithFix("Exchange a client id and secret for one at /auth/v1/token.")
+
+// authenticate finds the caller by the bearer token.
+func (c *call) authenticate() (err error) {
+	kind, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
+	if token = strings.TrimSpace(token); !strings.EqualFold(kind, "Bearer") || token == "" {
+		return errToken
+	}
+	address, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	if err != nil {
+		address = c.r.RemoteAddr
+	}
+	c.caller, err = c.Console.AuthenticateClient(c.ctx(), baton.NewSecret(token), c.id, address)
+	return err
+}
+
+// statuses are the HTTP statuses of errors, as in google.rpc.Code.
+var statuses = map[baton.Kind]int{
+	baton.Invalid:          http.StatusBadRequest,
+	baton.Unauthenticated:  http.StatusUnauthorized,
+	baton.PermissionDenied: http.StatusForbidden,
+	baton.NotFound:         http.StatusNotFound,
+	baton.AlreadyExists:    http.StatusConflict,
+	baton.Refused:          http.StatusBadRequest,
+	baton.Unsupported:      http.StatusNotImplemented,
+	baton.RateLimited:      http.StatusTooManyRequests,
+	baton.Unavailable:      http.StatusServiceUnavailable,
+	baton.Storage:          http.StatusServiceUnavailable,
+	baton.DeadlineExceeded: http.StatusGatewayTimeout,
+	baton.Canceled:         499, // the client closed the request
+}
+
+// status is a google.rpc.Status.
+type status struct {
+	Code    uint32    `json:"code"`
+	Message string    `json:"message"`
+	Details list[any] `json:"details"`
+}
+
+// fail answers with an error: what is wrong and what to do, as sentences.
+func (c *call) fail(err error) {
+	kind := baton.KindOf(err)
+	code, ok := statuses[kind]
+	if !ok {
+		code = http.StatusInternalServerError
+	}
+	s := status{Code: wire.Code(kind), Message: sentence(err.Error())}
+	if fix := baton.FixOf(err); fix != "" {
+		s.Message += " " + fix
+	}
+	if code >= 500 && code != http.StatusNotImplemented {
+		c.Log.ErrorContext(c.ctx(), "a call failed", "request", c.id, "path", c.r.URL.Path, "error", err)
+	}
+	if code == http.StatusInternalServerError {
+		s = status{Code: 13, Message: "Something went wrong in the console. Its log has more about request " + c.id + "."}
+	}
+	if kind == baton.Unauthenticated {
+		c.w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	c.write(code, s)
+}
+
+// sentence returns text with a capital letter and a full stop.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}
+
+func (c *call) write(code int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		c.Log.ErrorContext(c.ctx(), "an answer cannot be encoded", "request", c.id, "error", err)
+		code, b = http.StatusInternalServerError, []byte(`{"code":13,"message":"Something went wrong in the console.","details":[]}`)
+	}
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.WriteHeader(code)
+	c.w.Write(b) // the client is gone if it fails
+}

@@ -1,0 +1,380 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+	"baton/console/rpc"
+)
+
+// syncStatuses are the states of connectors as the platform has them.
+var syncStatuses = map[console.ConnectionState]string{
+	console.Syncing: "SYNC_STATUS_RUNNING", console.Connected: "SYNC_STATUS_DONE", console.Paused: "SYNC_STATUS_DISABLED",
+	console.Held: "SYNC_STATUS_ERROR", console.HeldByConnector: "SYNC_STATUS_ERROR", console.ConnectorError: "SYNC_STATUS_ERROR", console.Offline: "SYNC_STATUS_ERROR",
+}
+
+func connectorOf(s govern.ConnectorSummary) connector {
+	con := s.Connector
+	m := connector{AppID: string(s.App.ID), CatalogID: con.Product, CreatedAt: stamp(con.ID.Time()), DisplayName: con.Name, ID: string(con.ID)}
+	if m.CatalogID == "" {
+		m.CatalogID = govern.Generic.Name
+	}
+	for _, o := range con.Owners {
+		m.UserIDs = append(m.UserIDs, string(o))
+	}
+	m.Status.Status = "SYNC_STATUS_UNSPECIFIED"
+	if status, ok := syncStatuses[s.State]; ok {
+		m.Status.Status = status
+	}
+	if m.Status.Status == "SYNC_STATUS_ERROR" {
+		m.Status.LastError = s.Sentence
+	}
+	if s.Applied != nil {
+		m.Status.StartedAt, m.Status.CompletedAt, m.Status.UpdatedAt = stamp(s.Applied.Began), stamp(s.Applied.Applied), stamp(s.Applied.Applied)
+	}
+	if con.Paused {
+		m.SyncDisabledCategory, m.SyncDisabledReason = "paused", s.Sentence
+	}
+	return m
+}
+
+type connectorResponse struct {
+	ConnectorView connectorView `json:"connectorView"`
+	Expanded      list[any]     `json:"expanded"`
+}
+
+// connectorIn returns the connector that the path names, of the app that it names.
+func (c *call) connectorIn() (v govern.ConnectorView, err error) {
+	return c.connectorOf(c.path("app"), c.path("connector"))
+}
+
+func (c *call) connectorOf(app, id console.ID) (v govern.ConnectorView, err error) {
+	if v, err = c.Console.Connector(c.ctx(), c.caller, id); err == nil && v.App.ID != app {
+		err = baton.Errorf(baton.NotFound, "no connector")
+	}
+	return v, err
+}
+
+func getConnector(c *call) (any, error) {
+	v, err := c.connectorIn()
+	return connectorResponse{ConnectorView: connectorView{Connector: connectorOf(v.ConnectorSummary)}}, err
+}
+
+type connectorsResponse struct {
+	Expanded      list[any]           `json:"expanded"`
+	List          list[connectorView] `json:"list"`
+	NextPageToken string              `json:"nextPageToken"`
+}
+
+func listConnectors(c *call) (any, error) {
+	all, err := c.Console.AppConnectors(c.ctx(), c.caller, c.path("app"))
+	out := connectorsResponse{}
+	for _, s := range all {
+		out.List = append(out.List, connectorView{Connector: connectorOf(s)})
+	}
+	return out, err
+}
+
+type createConnectorRequest struct {
+	CatalogID   string                     `json:"catalogId"`
+	Description string                     `json:"description"`
+	DisplayName string                     `json:"displayName"`
+	UserIDs     []string                   `json:"userIds"`
+	Config      map[string]json.RawMessage `json:"config"`
+}
+
+// createConnector adds a connector that runs elsewhere. A catalogId that the console does not
+// know is that of another Baton connector.
+func createConnector(c *call) (any, error) { return c.createConnector(false) }
+
+// createHostedConnector adds a connector that the console runs, with its settings.
+func createHostedConnector(c *call) (any, error) { return c.createConnector(true) }
+
+func (c *call) createConnector(hosted bool) (any, error) {
+	var r createConnectorRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	if r.Description != "" {
+		return nil, errNotKept("description")
+	}
+	product, err := c.Console.Product(strings.TrimPrefix(r.CatalogID, "baton-"))
+	if err != nil {
+		if hosted {
+			return nil, baton.Errorf(baton.Invalid, "the console cannot run a connector %q itself", r.CatalogID).WithFix("Its catalogue has those that it runs.")
+		}
+		product = govern.Generic
+	}
+	n := govern.NewConnector{Name: r.DisplayName, Product: product.Name, App: c.path("app"), Owners: ids(r.UserIDs), Hosted: hosted}
+	if n.Name == "" {
+		n.Name = product.DisplayName
+	}
+	var texts map[string]string
+	var secrets map[string]baton.Secret
+	if hosted {
+		if texts, secrets, err = settingsOf(product, r.Config); err != nil {
+			return nil, err
+		}
+		if err := product.Check(texts, secrets); err != nil {
+			return nil, err
+		}
+	}
+	id, err := c.Console.AddConnector(c.ctx(), c.caller, n)
+	if err == nil && hosted {
+		err = c.Console.ConfigureHosted(c.ctx(), c.caller, id, texts, secrets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.connectorOf(n.App, id)
+	return connectorResponse{ConnectorView: connectorView{Connector: connectorOf(v.ConnectorSummary)}}, err
+}
+
+// settingsOf reads the settings of a connector from its configuration: texts, numbers, truth
+// values or lists, by the names of the settings with dashes or underscores.
+func settingsOf(p govern.Product, config map[string]json.RawMessage) (texts map[string]string, secrets map[string]baton.Secret, err error) {
+	texts, secrets = map[string]string{}, map[string]baton.Secret{}
+	for name, raw := range config {
+		if name == "@type" {
+			continue
+		}
+		dashed := strings.ReplaceAll(name, "_", "-")
+		i := slices.IndexFunc(p.Settings, func(s baton.Setting) bool { return s.Name == dashed })
+		if i < 0 {
+			return nil, nil, baton.Errorf(baton.Invalid, "%s has no setting %q", p.DisplayName, name)
+		}
+		var value any
+		if err := json.Unmarshal(raw, &value); err != nil {
+			return nil, nil, baton.Errorf(baton.Invalid, "the setting %s cannot be read", name)
+		}
+		var text string
+		switch v := value.(type) {
+		case nil:
+			continue
+		case string:
+			text = v
+		case []any:
+			var parts []string
+			for _, one := range v {
+				parts = append(parts, fmt.Sprint(one))
+			}
+			text = strings.Join(parts, ",")
+		case bool:
+			text = fmt.Sprint(v)
+		case float64:
+			text = string(raw)
+		default:
+			return nil, nil, baton.Errorf(baton.Invalid, "the setting %s is neither a text nor a list", name)
+		}
+		if p.Settings[i].Kind == baton.SecretSetting {
+			secrets[dashed] = baton.NewSecret(text)
+		} else {
+			texts[dashed] = text
+		}
+	}
+	return texts, secrets, nil
+}
+
+type updateConnectorRequest struct {
+	Connector struct {
+		DisplayName string                     `json:"displayName"`
+		UserIDs     []string                   `json:"userIds"`
+		Config      map[string]json.RawMessage `json:"config"`
+	} `json:"connector"`
+	UpdateMask mask `json:"updateMask"`
+}
+
+func updateConnector(c *call) (any, error) {
+	var r updateConnectorRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	fields, err := r.UpdateMask.fields(c.body, "connector", "displayName", "userIds", "config")
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.connectorIn()
+	if err != nil {
+		return nil, err
+	}
+	con := v.Connector
+	s := govern.ConnectorSettings{Name: con.Name, Interval: max(con.Interval, govern.MinInterval), Owners: con.Owners, Version: con.Version}
+	if slices.Contains(fields, "displayName") {
+		s.Name = r.Connector.DisplayName
+	}
+	if slices.Contains(fields, "userIds") {
+		s.Owners = ids(r.Connector.UserIDs)
+	}
+	if slices.Contains(fields, "config") {
+		product, err := c.Console.Product(con.Product)
+		if err != nil {
+			return nil, err
+		}
+		texts, secrets, err := settingsOf(product, r.Connector.Config)
+		if err == nil {
+			err = c.Console.ConfigureHosted(c.ctx(), c.caller, con.ID, texts, secrets)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(fields, "displayName") || slices.Contains(fields, "userIds") {
+		if err := c.Console.ConfigureConnector(c.ctx(), c.caller, con.ID, s); err != nil {
+			return nil, err
+		}
+	}
+	return getConnector(c)
+}
+
+// credentialID returns the id of a credential for paths; client ids hold characters that
+// separate their parts.
+func credentialID(clientID string) string {
+	sum := sha256.Sum256([]byte(clientID))
+	return base64.RawURLEncoding.EncodeToString(sum[:20])
+}
+
+func credentialOf(v govern.ConnectorView, cr rpc.Credential) connectorCredential {
+	m := connectorCredential{AppID: string(v.App.ID), ClientID: cr.ClientID, ConnectorID: string(v.Connector.ID), CreatedAt: stamp(cr.Created), DeletedAt: stamp(cr.Revoked),
+		DisplayName: cr.ClientID, ExpiresTime: stamp(cr.Expires), ID: credentialID(cr.ClientID), LastUsedAt: stamp(cr.LastUsed), UpdatedAt: stamp(cr.Created)}
+	m.DisplayName, _, _ = strings.Cut(cr.ClientID, "@")
+	return m
+}
+
+type credentialResponse struct {
+	Credential connectorCredential `json:"credential"`
+}
+
+type rotateCredentialRequest struct {
+	AppID       string `json:"appId"`
+	ConnectorID string `json:"connectorId"`
+}
+
+// rotateCredential makes a new credential. The earlier ones work for another day.
+func rotateCredential(c *call) (any, error) {
+	var r rotateCredentialRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	if _, err := c.connectorOf(console.ID(r.AppID), console.ID(r.ConnectorID)); err != nil {
+		return nil, err
+	}
+	made, err := c.Console.Rotate(c.ctx(), c.caller, console.ID(r.ConnectorID))
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.connectorOf(console.ID(r.AppID), console.ID(r.ConnectorID))
+	if err != nil {
+		return nil, err
+	}
+	out := credentialOf(v, rpc.Credential{ClientID: made.ClientID, Created: c.Console.Now()})
+	for _, cr := range v.Credentials {
+		if cr.ClientID == made.ClientID {
+			out = credentialOf(v, cr)
+		}
+	}
+	out.ClientSecret = made.Secret.Reveal()
+	return credentialResponse{out}, nil
+}
+
+// credential returns the credential that the path names.
+func (c *call) credential() (govern.ConnectorView, rpc.Credential, error) {
+	v, err := c.connectorIn()
+	if err != nil {
+		return v, rpc.Credential{}, err
+	}
+	for _, cr := range v.Credentials {
+		if credentialID(cr.ClientID) == c.r.PathValue("credential") {
+			return v, cr, nil
+		}
+	}
+	return v, rpc.Credential{}, baton.Errorf(baton.NotFound, "no credential")
+}
+
+func getCredential(c *call) (any, error) {
+	v, cr, err := c.credential()
+	return credentialResponse{credentialOf(v, cr)}, err
+}
+
+func listCredentials(c *call) (any, error) {
+	v, err := c.connectorIn()
+	out := struct {
+		List          list[connectorCredential] `json:"list"`
+		NextPageToken string                    `json:"nextPageToken"`
+	}{}
+	for _, cr := range v.Credentials {
+		out.List = append(out.List, credentialOf(v, cr))
+	}
+	return out, err
+}
+
+func revokeCredential(c *call) (any, error) {
+	v, cr, err := c.credential()
+	if err == nil {
+		err = c.Console.RevokeCredential(c.ctx(), c.caller, v.Connector.ID, cr.ClientID)
+	}
+	return empty{}, err
+}
+
+// ownConnector is a connector as the console itself shows it.
+type ownConnector struct {
+	connector
+	Product  string `json:"product"`
+	Hosting  string `json:"hosting"`
+	State    string `json:"state"`
+	Sentence string `json:"sentence"`
+	Interval string `json:"interval"` // "3600s"
+	Paused   bool   `json:"paused"`
+}
+
+func ownConnectorOf(s govern.ConnectorSummary) ownConnector {
+	return ownConnector{connector: connectorOf(s), Product: s.Connector.Product, Hosting: string(s.Connector.Hosting), State: string(s.State), Sentence: s.Sentence,
+		Interval: fmt.Sprintf("%ds", s.Connector.Interval/time.Second), Paused: s.Connector.Paused}
+}
+
+type ownConnectorResponse struct {
+	Connector ownConnector `json:"connector"`
+}
+
+func listAllConnectors(c *call) (any, error) {
+	all, err := c.Console.Connectors(c.ctx(), c.caller)
+	out := struct {
+		List          list[ownConnector] `json:"list"`
+		NextPageToken string             `json:"nextPageToken"`
+	}{}
+	for _, s := range all {
+		out.List = append(out.List, ownConnectorOf(s))
+	}
+	return out, err
+}
+
+func getOwnConnector(c *call) (any, error) {
+	v, err := c.Console.Connector(c.ctx(), c.caller, c.path("connector"))
+	return ownConnectorResponse{ownConnectorOf(v.ConnectorSummary)}, err
+}
+
+func (c *call) act(err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return getOwnConnector(c)
+}
+
+func syncConnector(c *call) (any, error) {
+	return c.act(c.Console.SyncNow(c.ctx(), c.caller, c.path("connector")))
+}
+
+func pauseConnector(c *call) (any, error) {
+	return c.act(c.Console.PauseConnector(c.ctx(), c.caller, c.path("connector"), true))
+}
+
+func resumeConnector(c *call) (any, error) {
+	return c.act(c.Console.PauseConnector(c.ctx(), c.caller, c.path("connector"), false))
+}

@@ -1,0 +1,246 @@
+package api
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+	"baton/console/store"
+)
+
+var purposes = []string{"APP_ENTITLEMENT_PURPOSE_VALUE_UNSPECIFIED", "APP_ENTITLEMENT_PURPOSE_VALUE_ASSIGNMENT", "APP_ENTITLEMENT_PURPOSE_VALUE_PERMISSION", "APP_ENTITLEMENT_PURPOSE_VALUE_OWNERSHIP"}
+
+func key[K ~int64](k K) string { return strconv.FormatInt(int64(k), 10) }
+
+// resourceTypeID returns a resource type as an id: as it is if it can be part of a path.
+func resourceTypeID(typ string) string {
+	plain := func(r rune) bool {
+		return r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-", r))
+	}
+	if typ != "" && !strings.ContainsFunc(typ, func(r rune) bool { return !plain(r) }) {
+		return typ
+	}
+	return "." + base64.RawURLEncoding.EncodeToString([]byte(typ))
+}
+
+// entitlement is an entitlement of an app, as an answer shows it.
+type entitlement struct {
+	app govern.AppSummary
+	row govern.EntitlementRow
+}
+
+func (e entitlement) message() appEntitlement {
+	m := appEntitlement{AppID: string(e.app.App.ID), AppResourceID: key(e.row.Resource.Key), AppResourceTypeID: resourceTypeID(e.row.Resource.Type),
+		Description: e.row.Description, DisplayName: e.row.Name, DurationUnset: &empty{}, GrantCount: int64(e.row.Holders), ID: key(e.row.Key),
+		MatchBatonID: e.row.ID, Purpose: purposes[0], Slug: e.row.Slug}
+	if p := e.row.Purpose; p > 0 && p < len(purposes) {
+		m.Purpose = purposes[p]
+	}
+	if m.DisplayName == "" {
+		m.DisplayName = e.row.ID
+	}
+	for _, c := range e.app.Connectors {
+		if c.Stream == e.row.Stream {
+			m.SourceConnectorIDs = words{string(c.ID): e.row.ID}
+		}
+	}
+	return m
+}
+
+// view returns the entitlement with what the expander has of its surroundings.
+func (e entitlement) view(x *expander) appEntitlementView {
+	id := string(e.app.App.ID)
+	v := appEntitlementView{AppEntitlement: e.message()}
+	v.AppPath = x.add("app_id", "c1.api.app.v1.App", id, func() any { return appOf(e.app) })
+	v.AppResourceTypePath = x.add("app_resource_type_id", "c1.api.app.v1.AppResourceType", id+" "+e.row.Resource.Type, func() any {
+		return appResourceType{AppID: id, DisplayName: e.row.Resource.Type, ID: resourceTypeID(e.row.Resource.Type)}
+	})
+	v.AppResourcePath = x.add("app_resource_id", "c1.api.app.v1.AppResource", id+" "+key(e.row.Resource.Key), func() any { return resourceOf(e.app, e.row.Resource) })
+	return v
+}
+
+func resourceOf(a govern.AppSummary, r store.Resource) appResource {
+	m := appResource{AppID: string(a.App.ID), AppResourceTypeID: resourceTypeID(r.Type), CreatedAt: stamp(r.Created), Description: r.Description, DisplayName: r.Name,
+		ID: key(r.Key), MatchBatonID: r.ID, NhiType: "NHI_TYPE_UNSPECIFIED", Profile: profile(r.Profile)}
+	if m.DisplayName == "" {
+		m.DisplayName = r.ID
+	}
+	if r.Parent != 0 {
+		m.ParentAppResourceID = key(r.Parent)
+	}
+	return m
+}
+
+type entitlementResponse struct {
+	AppEntitlementView appEntitlementView `json:"appEntitlementView"`
+	Expanded           list[packed]       `json:"expanded"`
+}
+
+// everything is the mask of calls whose request has none.
+var everything = expandMask{Paths: []string{"*"}}
+
+func getEntitlement(c *call) (any, error) {
+	k, err := c.key("entitlement", "entitlement")
+	if err != nil {
+		return nil, err
+	}
+	row, err := c.Console.SeenEntitlement(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k))
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.Console.SeenApp(c.ctx(), c.caller, c.path("app"))
+	if err != nil {
+		return nil, err
+	}
+	x := expander{mask: everything}
+	return entitlementResponse{entitlement{s, row}.view(&x), x.Items}, nil
+}
+
+type entitlementsResponse struct {
+	Expanded      list[packed]             `json:"expanded"`
+	List          list[appEntitlementView] `json:"list"`
+	NextPageToken string                   `json:"nextPageToken"`
+}
+
+func listEntitlements(c *call) (any, error) {
+	p, err := c.query()
+	if err != nil {
+		return nil, err
+	}
+	return c.entitlements(p, everything, govern.SeenQuery{App: c.path("app")})
+}
+
+type searchEntitlementsRequest struct {
+	page
+	ExpandMask expandMask `json:"expandMask"`
+	AppIDs     []string   `json:"appIds"`
+	Alias      string     `json:"alias"`
+	Query      string     `json:"query"`
+}
+
+func searchEntitlements(c *call) (any, error) {
+	var r searchEntitlementsRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	q := govern.SeenQuery{Search: r.Query}
+	switch len(r.AppIDs) {
+	case 0:
+	case 1:
+		q.App = console.ID(r.AppIDs[0])
+	default:
+		return nil, baton.Errorf(baton.Invalid, "appIds has more than one app").WithFix("Search one app at a time, or all.")
+	}
+	if r.Alias != "" { // no entitlement has one
+		return entitlementsResponse{}, nil
+	}
+	return c.entitlements(r.page, r.ExpandMask, q)
+}
+
+// seen returns a page of entitlements, and the token of the next.
+func (c *call) seen(p page, q govern.SeenQuery) ([]govern.Seen, string, error) {
+	if err := p.place("entitlements", &q.After); err != nil {
+		return nil, "", err
+	}
+	q.N = p.size()
+	found, next, err := c.Console.SeenEntitlements(c.ctx(), c.caller, q)
+	if err != nil || next == nil {
+		return found, "", err
+	}
+	return found, token("entitlements", next), nil
+}
+
+func (c *call) entitlements(p page, m expandMask, q govern.SeenQuery) (any, error) {
+	found, next, err := c.seen(p, q)
+	if err != nil {
+		return nil, err
+	}
+	x := expander{mask: m}
+	out := entitlementsResponse{NextPageToken: next}
+	for _, s := range found {
+		out.List = append(out.List, entitlement{s.App, s.EntitlementRow}.view(&x))
+	}
+	out.Expanded = x.Items
+	return out, nil
+}
+
+type searchCatalogRequest struct {
+	page
+	ExpandMask       expandMask `json:"expandMask"`
+	AppDisplayName   string     `json:"appDisplayName"`
+	EntitlementAlias string     `json:"entitlementAlias"`
+	GrantedStatus    string     `json:"grantedStatus"`
+	IncludeDeleted   bool       `json:"includeDeleted"`
+	Query            string     `json:"query"`
+}
+
+type catalogResponse struct {
+	Expanded      list[packed]                         `json:"expanded"`
+	List          list[appEntitlementWithUserBindings] `json:"list"`
+	NextPageToken string                               `json:"nextPageToken"`
+}
+
+func searchCatalog(c *call) (any, error) {
+	var r searchCatalogRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	out := catalogResponse{}
+	if r.EntitlementAlias != "" { // no entitlement has one
+		return out, nil
+	}
+	want := func(s govern.Seen) bool { return true }
+	switch r.GrantedStatus {
+	case "", "UNSPECIFIED", "ALL":
+	case "GRANTED":
+		want = func(s govern.Seen) bool { return len(s.Mine) > 0 }
+	case "NOT_GRANTED":
+		want = func(s govern.Seen) bool { return len(s.Mine) == 0 }
+	default:
+		return nil, baton.Errorf(baton.Invalid, "there is no grantedStatus %q", r.GrantedStatus)
+	}
+	x := expander{mask: r.ExpandMask}
+	for looked := 0; ; looked++ {
+		found, next, err := c.seen(r.page, govern.SeenQuery{Name: r.AppDisplayName, Search: r.Query})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range found {
+			if want(s) {
+				out.List = append(out.List, appEntitlementWithUserBindings{AppEntitlementUserBindings: bindings(s.Mine), Entitlement: entitlement{s.App, s.EntitlementRow}.view(&x)})
+			}
+		}
+		// A page of a filtered list may be short, but not empty while there is more to look at.
+		if out.NextPageToken, r.PageToken = next, next; next == "" || len(out.List) > 0 || looked == maxLooked {
+			out.Expanded = x.Items
+			return out, nil
+		}
+	}
+}
+
+// maxLooked limits the pages that are looked at for one page of a filtered list.
+const maxLooked = 100
+
+func bindings(grants []govern.Grant) (all list[appEntitlementUserBinding]) {
+	for _, g := range grants {
+		all = append(all, appEntitlementUserBinding{AppEntitlementID: key(g.Entitlement.Key), AppID: string(g.App.ID), AppUserID: key(g.Account.Key),
+			CreatedAt: stamp(g.Since), DeprovisionAt: stamp(g.Until)})
+	}
+	return all
+}
+
+type grantsResponse struct {
+	Bindings list[appEntitlementUserBinding] `json:"bindings"`
+}
+
+func listGrants(c *call) (any, error) {
+	k, err := c.key("entitlement", "entitlement")
+	if err != nil {
+		return nil, err
+	}
+	grants, err := c.Console.Grants(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), c.path("user"))
+	return grantsResponse{bindings(grants)}, err
+}

@@ -1,0 +1,254 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/api"
+	"baton/console/govern"
+	"baton/console/ingest"
+	"baton/console/ingest/ingesttest"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+	"baton/console/store/sqlite"
+)
+
+var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// hostile is a name as an upstream can send it.
+const hostile = "<img src=x>\"\x00\u202e</script>"
+
+// people are those of the tests: one for each way of having rights.
+var people = []struct {
+	name  string
+	roles []console.ConsoleRole
+}{
+	{"user", nil}, // holds Member
+	{"owner", nil},
+	{"connectors", []console.ConsoleRole{console.ConnectorAdministrator}},
+	{"auditor", []console.ConsoleRole{console.Auditor}},
+	{"super", []console.ConsoleRole{console.SuperAdministrator}},
+}
+
+// fixture is a console with its REST interface and its token endpoint, and a clock of its own.
+type fixture struct {
+	t      testing.TB
+	store  *store.Store
+	govern *govern.Console
+	server *httptest.Server
+	now    time.Time
+
+	app, connector console.ID
+	sync           console.Sync
+	file           []byte // of the sync
+	member, admin  console.EntitlementKey
+	account        console.ResourceKey // of user
+	clientID       string              // of a credential of the connector
+	people         map[string]console.ID
+	tokens         map[string]string
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{t: t, now: noon, people: map[string]console.ID{}, tokens: map[string]string{}}
+	keys, err := store.NewKeyring("test", map[string][]byte{"test": store.NewKey()})
+	f.check(err)
+	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
+	f.check(err)
+	now := func() time.Time { return f.now }
+	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com"}, Now: now,
+		Products: []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts"}}})
+	tokens, err := rpc.New(rpc.Config{Store: rpcstore.New(f.store), Clients: rpcstore.NewClients(f.store), Hosts: []string{"console.example.com"}, Now: now})
+	f.check(err)
+	mux := http.NewServeMux()
+	mux.HandleFunc(rpc.TokenPath, tokens.ServeToken)
+	mux.Handle(api.Prefix, api.New(api.Config{Console: f.govern}))
+	f.server = httptest.NewServer(mux)
+	t.Cleanup(func() {
+		f.server.Close()
+		if err := f.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	f.update(func(tx *store.Tx) error {
+		for _, p := range people {
+			id, err := tx.AddPerson(console.Person{Name: p.name, Emails: []string{p.name + "@example.com"}, Department: "Ops", Roles: p.roles})
+			if err != nil {
+				return err
+			}
+			f.people[p.name] = id
+		}
+		if f.app, err = tx.AddApp(console.App{Name: "Perplexity", Owners: []console.ID{f.people["owner"]}}); err != nil {
+			return err
+		}
+		f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "perplexity", Product: "perplexity", Owners: []console.ID{f.people["owner"]}, Interval: time.Hour})
+		return err
+	})
+	credential, _, err := rpc.NewCredential(string(f.connector), "perplexity", "console.example.com", noon)
+	f.check(err)
+	f.clientID = credential.ClientID
+	f.update(func(tx *store.Tx) error { return rpcstore.AddCredential(tx, credential) })
+	tenant := ingesttest.Tenant{
+		Accounts: []baton.Resource{ingesttest.Account("u1", "User One", "user@example.com"), ingesttest.Account("u2", "Eve "+hostile, "eve@example.com")},
+		Groups:   []ingesttest.Group{{ID: "admins", Name: "Admins " + hostile, Members: []string{"u2"}}, {ID: "members", Name: "Members", Members: []string{"u1", "u2"}}},
+	}
+	for i := range 30 {
+		id := "x" + string(rune('a'+i%26)) + string(rune('a'+i/26))
+		tenant.Accounts = append(tenant.Accounts, ingesttest.Account(id, "X "+id, id+"@example.com"))
+		tenant.Groups = append(tenant.Groups, ingesttest.Group{ID: id, Name: "Group " + id})
+	}
+	f.file, err = os.ReadFile(tenant.Write(t, noon))
+	f.check(err)
+	f.sync = ingesttest.Receive(t, f.store, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: noon}, noon, bytes.NewReader(f.file))
+	f.update(func(tx *store.Tx) error {
+		m, err := tx.Moment(f.app, time.Time{})
+		if err != nil {
+			return err
+		}
+		account, err := tx.ResourceByID(m, "user", "u1")
+		if err != nil {
+			return err
+		}
+		member, err := tx.EntitlementByID(m, ingesttest.Member("members"))
+		if err != nil {
+			return err
+		}
+		admin, err := tx.EntitlementByID(m, ingesttest.Member("admins"))
+		f.account, f.member, f.admin = account.Key, member.Key, admin.Key
+		if err != nil {
+			return err
+		}
+		return tx.SetAccountOwner(account.Key, f.people["user"], store.OwnerMatched)
+	})
+	return f
+}
+
+func (f *fixture) check(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) update(fn func(*store.Tx) error) {
+	f.t.Helper()
+	f.check(f.store.Update(context.Background(), console.By{At: f.now, Actor: console.Console}, fn))
+}
+
+// issue makes a credential of a person, with scopes.
+func (f *fixture) issue(person string, scopes ...console.Scope) govern.MadeClient {
+	f.t.Helper()
+	m, err := f.govern.IssueClient(context.Background(), f.people[person], govern.NewClient{Name: "test", Scopes: scopes, Life: 24 * time.Hour})
+	f.check(err)
+	return m
+}
+
+// token exchanges the secret of a credential.
+func (f *fixture) token(m govern.MadeClient) string {
+	f.t.Helper()
+	resp, err := http.PostForm(f.server.URL+rpc.TokenPath, url.Values{"grant_type": {"client_credentials"}, "client_id": {m.ClientID}, "client_secret": {m.Secret.Reveal()}})
+	f.check(err)
+	defer resp.Body.Close()
+	var a struct {
+		AccessToken string `json:"access_token"`
+	}
+	f.check(json.NewDecoder(resp.Body).Decode(&a))
+	if resp.StatusCode != 200 || a.AccessToken == "" {
+		f.t.Fatalf("no token: %s", resp.Status)
+	}
+	return a.AccessToken
+}
+
+// as returns a token of a person with all scopes.
+func (f *fixture) as(person string) string {
+	f.t.Helper()
+	if f.tokens[person] == "" {
+		f.tokens[person] = f.token(f.issue(person, console.ScopeRead, console.ScopeAsk, console.ScopeConfigure, console.ScopeDecide))
+	}
+	return f.tokens[person]
+}
+
+type answer struct {
+	status int
+	body   string
+	header http.Header
+}
+
+// call makes a call with a token.
+func (f *fixture) call(token, method, path, body string) answer {
+	f.t.Helper()
+	r, err := http.NewRequest(method, f.server.URL+path, strings.NewReader(body))
+	f.check(err)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	f.check(err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	f.check(err)
+	return answer{resp.StatusCode, string(b), resp.Header}
+}
+
+// get decodes the answer of a call that must succeed.
+func (f *fixture) ok(token, method, path, body string) map[string]any {
+	f.t.Helper()
+	a := f.call(token, method, path, body)
+	var v map[string]any
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || a.status != 200 || a.header.Get("Content-Type") != "application/json" {
+		f.t.Fatalf("%s %s: %d %s %s", method, path, a.status, a.header.Get("Content-Type"), a.body)
+	}
+	return v
+}
+
+// fails checks that a call ends with a google.rpc.Status.
+func (f *fixture) fails(what, token, method, path, body string, status, code int, texts ...string) {
+	f.t.Helper()
+	a := f.call(token, method, path, body)
+	var s struct {
+		Code    int
+		Message string
+		Details []any
+	}
+	err := json.Unmarshal([]byte(a.body), &s)
+	if err != nil || a.status != status || s.Code != code || s.Details == nil || a.header.Get("Content-Type") != "application/json" {
+		f.t.Errorf("%s: %d %s, want %d with code %d", what, a.status, a.body, status, code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(s.Message, text) {
+			f.t.Errorf("%s: the message has no %q: %s", what, text, s.Message)
+		}
+	}
+}
+
+// at returns the value at a path of an answer: names and indexes, separated by dots.
+func at(v any, path string) any {
+	for part := range strings.SplitSeq(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[part]
+		case []any:
+			i := int(part[0] - '0')
+			if i >= len(x) {
+				return nil
+			}
+			v = x[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// messages are the messages of this package by their names on the platform.
+var messages = map[string]any{
+	"App": app{}, "AppEntitlement": appEntitlement{}, "AppEntitlementView": appEntitlementView{}, "AppEntitlementUserBinding": appEntitlementUserBinding{},
+	"AppEntitlementWithUserBindings": appEntitlementWithUserBindings{}, "AppResource": appResource{}, "AppResourceType": appResourceType{}, "AppUser": appUser{},
+	"AppUserStatus": appUserStatus{}, "AppUserView": appUserView{}, "User": user{}, "UserView": userView{}, "IntrospectResponse": introspectResponse{},
+	"Connector": connector{}, "ConnectorStatus": connectorStatus{}, "ConnectorView": connectorView{}, "ConnectorCredential": connectorCredential{},
+	"GetAppResponse": appResponse{}, "ListAppsResponse": appsResponse{}, "SearchAppsResponse": appsResponse{}, "UserServiceGetResponse": userResponse{},
+	"AppUserServiceListResponse": appUsersResponse{}, "AppUsersForUserServiceListResponse": appUsersResponse{}, "GetAppEntitlementResponse": entitlementResponse{},
+	"ListAppUsersForIdentityWithGrantResponse":              grantsResponse{},
+	"RequestCatalogSearchServiceSearchEntitlementsResponse": catalogResponse{},
+	"ConnectorServiceCreateResponse":                        connectorResponse{},
+	"ConnectorServiceGetResponse":                           connectorResponse{},
+	"ConnectorServiceRotateCredentialResponse":              credentialResponse{},
+}
+
+// traits of resources are members of a oneof that the console has none of.
+var traits = []string{"agentTrait", "secretTrait"}
+
+// TestModels compares the fields of messages with what is known of the platform's: each is
+// there, under its name, and 64-bit integers are texts.
+func TestModels(t *testing.T) {
+	file, err := os.Open("../../../shared/facts/c1-models.tsv")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the models are not here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	want := map[string]map[string]string{}
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		columns := strings.Split(lines.Text(), "\t")
+		if want[columns[0]] == nil {
+			want[columns[0]] = map[string]string{}
+		}
+		want[columns[0]][columns[1]] = columns[2]
+	}
+	for name, message := range messages {
+		fields := want[name]
+		if fields == nil {
+			t.Errorf("there is no message %s", name)
+			continue
+		}
+		typ := reflect.TypeOf(message)
+		have := map[string]bool{}
+		for i := range typ.NumField() {
+			tag := strings.Split(typ.Field(i).Tag.Get("json"), ",")
+			have[tag[0]] = true
+			kind, ok := fields[tag[0]]
+			text := slices.Contains(tag, "string")
+			switch {
+			case !ok:
+				t.Errorf("%s has no field %s", name, tag[0])
+			case (kind == "int64 as JSON string") != text:
+				t.Errorf("%s.%s is %s", name, tag[0], kind)
+			case strings.HasPrefix(kind, "repeated") || strings.HasPrefix(kind, "list of"):
+				if typ.Field(i).Type.Kind() != reflect.Slice {
+					t.Errorf("%s.%s is %s", name, tag[0], kind)
+				}
+			case kind == "bool" && typ.Field(i).Type.Kind() != reflect.Bool, strings.HasPrefix(kind, "RFC3339") && typ.Field(i).Type != reflect.TypeFor[stamp]():
+				t.Errorf("%s.%s is %s", name, tag[0], kind)
+			}
+		}
+		for field := range fields {
+			if !have[field] && !slices.Contains(traits, field) {
+				t.Errorf("%s lacks the field %s", name, field)
+			}
+		}
+	}
+}

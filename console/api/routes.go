@@ -1,0 +1,80 @@
+package api
+
+// route is one call.
+type route struct {
+	pattern string // method and path, as http.ServeMux takes them
+	scope   string // scopes of a credential of which one is needed; package govern asks for them
+	right   string // what the person needs; package govern knows it
+	serve   func(*call) (any, error)
+}
+
+// Scopes and rights of routes, in words.
+const (
+	anyScope  = "any"
+	read      = "read, configure or configure:APP"
+	look      = "read, ask, configure or configure:APP"
+	configure = "configure or configure:APP"
+	decide    = "decide"
+
+	self        = "everybody, of themselves"
+	seeAccess   = "see who has access, or hold it"
+	seeConn     = "see connectors"
+	configureC  = "configure connectors"
+	configureA  = "change the settings of applications"
+	add         = "add connectors or applications"
+	seePeople   = "see people, or be the one"
+	downloadRaw = "download sync files and exports"
+	judge       = "apply or discard held syncs"
+)
+
+// routes lists every call.
+var routes = []route{
+	// As the platform has them.
+	{"GET /api/v1/auth/introspect", anyScope, self, introspect},
+	{"GET /api/v1/users/{user}", look, seePeople, getUser},
+	{"POST /api/v1/search/users", read, seePeople, searchUsers},
+
+	{"GET /api/v1/apps", look, seeAccess, listApps},
+	{"POST /api/v1/apps", configure, add, createApp},
+	{"POST /api/v1/search/apps", look, seeAccess, searchApps},
+	{"GET /api/v1/apps/{app}", look, seeAccess, getApp},
+	{"POST /api/v1/apps/{app}", configure, configureA, updateApp},
+	{"GET /api/v1/apps/{app}/ownerids", look, seeAccess, listAppOwnerIDs},
+	{"GET /api/v1/apps/{app}/owners", look, seeAccess, listAppOwners},
+	{"PUT /api/v1/apps/{app}/owners", configure, configureA, setAppOwners},
+	{"DELETE /api/v1/apps/{app}/owners", configure, configureA, removeAppOwners},
+
+	{"GET /api/v1/apps/{app}/app_users", read, seeAccess, listAppUsers},
+	{"GET /api/v1/apps/{app}/users/{user}/app_users", look, seePeople, listAppUsersOf},
+	{"GET /api/v1/apps/{app}/app_users/{account}/credentials", read, seeAccess, listAppUserCredentials},
+
+	{"GET /api/v1/apps/{app}/entitlements", look, seeAccess, listEntitlements},
+	{"GET /api/v1/apps/{app}/entitlements/{entitlement}", look, seeAccess, getEntitlement},
+	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants", look, seePeople, listGrants},
+	{"POST /api/v1/search/entitlements", look, seeAccess, searchEntitlements},
+	{"POST /api/v1/search/request_catalog/entitlements", look, seeAccess, searchCatalog},
+
+	{"GET /api/v1/apps/{app}/connectors", read, seeConn, listConnectors},
+	{"POST /api/v1/apps/{app}/connectors", configure, add, createConnector},
+	{"POST /api/v1/apps/{app}/connectors/create", configure, add, createHostedConnector},
+	{"GET /api/v1/apps/{app}/connectors/{connector}", read, seeConn, getConnector},
+	{"POST /api/v1/apps/{app}/connectors/{connector}", configure, configureC, updateConnector},
+	{"POST /api/v1/apps/{app}/connectors/{connector}/delegated", configure, configureC, updateConnector},
+	{"POST /api/v1/apps/connectors/credentials", configure, configureC, rotateCredential},
+	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials", read, seeConn, listCredentials},
+	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", read, seeConn, getCredential},
+	{"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", configure, configureC, revokeCredential},
+
+	// The console's own.
+	{"GET /api/v1/accounts", read, seeAccess, listAccounts},
+	{"GET /api/v1/accounts/{account}", read, seeAccess, getAccount},
+	{"GET /api/v1/connectors", read, seeConn, listAllConnectors},
+	{"GET /api/v1/connectors/{connector}", read, seeConn, getOwnConnector},
+	{"POST /api/v1/connectors/{connector}/action/sync", configure, configureC, syncConnector},
+	{"POST /api/v1/connectors/{connector}/action/pause", configure, configureC, pauseConnector},
+	{"POST /api/v1/connectors/{connector}/action/resume", configure, configureC, resumeConnector},
+	{"POST /api/v1/connectors/{connector}/action/judge", decide, judge, judgeSync},
+	{"GET /api/v1/syncs", read, seeConn, listSyncs},
+	{"GET /api/v1/syncs/{sync}", read, seeConn, getSync},
+	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, downloadSync},
+}
