@@ -1,4 +1,4 @@
-# Everything that is done to this repository has a target here.
+# Every task in this repository has a target here.
 .DEFAULT_GOAL := help
 GO ?= go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -6,8 +6,8 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 BINARIES := $(notdir $(wildcard cmd/*))
 CONNECTORS := $(filter-out baton-console,$(BINARIES))
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# grpcnotrace leaves out grpc's pages for a debugger in the browser, which nobody serves here. They
-# bring html/template, and with it the linker keeps every method of every type: 3 MB.
+# grpcnotrace leaves out grpc's debug pages, which are not served here. They import html/template,
+# with which the linker keeps every method of every type: 3 MB.
 TAGS := grpcnotrace
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -32,7 +32,7 @@ test-all: ## Run the tests in their long size, and those of the nested modules
 	@for m in $(NESTED); do (cd $$m && $(GO) test -timeout 20m ./...) || exit 1; done
 
 .PHONY: race
-race: ## Run the short tests under the race detector (needs a C compiler; RACE=./agent/... for some)
+race: ## Run the short tests with the race detector (needs a C compiler; RACE=./agent/... selects packages)
 	CGO_ENABLED=1 $(GO) test -race -timeout 25m $(or $(RACE),./...)
 
 .PHONY: check
@@ -50,15 +50,15 @@ cross: ## Build for every platform
 		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath -ldflags '$(LDFLAGS)' -o dist/$${p%/*}-$${p#*/}/ ./cmd/$$b || exit 1; done; done
 
 .PHONY: release
-release: ## Build what is published into dist/VERSION (VERSION=v0.1.0; KEY=PEM file signs, SOURCE=URL of the sources)
+release: ## Build the published files into dist/VERSION (VERSION=v0.1.0; KEY=PEM file signs, SOURCE=URL of the sources)
 	$(GO) run -C release . build -version $(VERSION) -out ../dist/$(VERSION) $(if $(KEY),-sign-key $(abspath $(KEY))) $(if $(SOURCE),-source $(SOURCE))
 
 .PHONY: release-check
-release-check: ## Build a whole release twice from nothing, and compare
+release-check: ## Build a whole release twice from scratch, and compare
 	cd release && $(GO) test -count=1 -run Reproducible -timeout 1h -v . -whole
 
 .PHONY: image-test
-image-test: ## Start the images from a read-only root as their user, beside the sandboxes (needs root)
+image-test: ## Run the images with a read-only root as their user, beside the sandboxes (needs root)
 	@rm -rf bin/rootfs && mkdir -p bin/rootfs
 	@for b in $(CONNECTORS); do \
 		$(GO) run -C release . rootfs -connector $$b -platform linux/$$($(GO) env GOARCH) -version v0.0.0 -dirty -out ../bin/rootfs/$$b || exit 1; done
@@ -78,7 +78,7 @@ picture: build ## Draw docs/report.png, the report in the README (needs chromium
 		--window-size=1100,650 --screenshot=$(CURDIR)/docs/report.png file://$$dir/report.html 2>/dev/null
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for a while (FUZZTIME=30s), or some (FUZZ=Answer)
+fuzz: ## Run every fuzz target for FUZZTIME=30s, or those that match FUZZ=Answer
 	@GO=$(GO) .ci/fuzz
 
 .PHONY: bench bench-small
@@ -97,16 +97,16 @@ bench-console: ## Measure syncs into both databases of the console; prints a tab
 	cd console/ingest && ../../bin/ingest.test -test.run '^$$' -test.bench '^BenchmarkIngest$$' -test.benchtime 1x -test.timeout 60m -grants $(GRANTS)
 
 .PHONY: crash-sweep
-crash-sweep: ## Kill, cut the power of, and fill the disk of syncs at every point; prints the counts (SEED=1)
+crash-sweep: ## Kill syncs, cut their power and fill their disk at every point; prints the counts (SEED=1)
 	$(GO) test -c -o bin/crash.test ./test/crash
 	cd test/crash && ../../bin/crash.test -test.timeout 60m -every -seed $${SEED:-1}
 
 .PHONY: planted
-planted: ## Build defects in, one at a time, and see a test go red for each
+planted: ## Build defects in, one at a time; a test must fail for each
 	$(GO) test ./test/arch -count=1 -timeout 60m -run TestPlanted -planted -v
 
 .PHONY: storm
-storm: ## Both connectors against every fault, alone and in combinations; prints the outcomes (STORM_RUNS=3000 STORM_SEED=1)
+storm: ## Run both connectors under every fault, alone and in combinations; prints the outcomes (STORM_RUNS=3000 STORM_SEED=1)
 	$(GO) test -tags long -c -o bin/storm.test ./test/storm
 	cd test/storm && ../../bin/storm.test -test.timeout 60m -test.run 'TestSyncs|TestChanges|TestRaces|TestKinds|TestPlantedBugs' -print -runs $${STORM_RUNS:-3000} -seed $${STORM_SEED:-1}
 
@@ -115,9 +115,9 @@ generate: ## Generate internal/pb from proto/ (needs protoc)
 	$(GO) generate ./proto/...
 
 .PHONY: golden
-golden: ## Write the golden files anew; read the diff before committing it
+golden: ## Update the golden files; read the diff before committing it
 	$(GO) test ./connector/... ./cmd/... ./docs ./c1z/writer ./report -update
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Remove build results
 	rm -rf bin dist

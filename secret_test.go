@@ -18,20 +18,20 @@ func TestSecretCannotBePrinted(t *testing.T) {
 	secret := baton.NewSecret(value)
 	type hidden struct{ token baton.Secret }
 	type open struct{ Token baton.Secret }
-	things := []any{secret, &secret, hidden{secret}, &hidden{secret}, open{secret}, []baton.Secret{secret},
+	values := []any{secret, &secret, hidden{secret}, &hidden{secret}, open{secret}, []baton.Secret{secret},
 		map[string]any{"a": hidden{secret}}, struct{ inner *hidden }{&hidden{secret}}}
 	var printed bytes.Buffer
-	for _, thing := range things {
+	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
-			fmt.Fprintf(&printed, verb+"\n", thing)
+			fmt.Fprintf(&printed, verb+"\n", v)
 		}
-		b, err := json.Marshal(thing)
+		b, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		printed.Write(b)
-		slog.New(slog.NewTextHandler(&printed, nil)).Info("log", "thing", thing)
-		slog.New(slog.NewJSONHandler(&printed, nil)).Info("log", "thing", thing)
+		slog.New(slog.NewTextHandler(&printed, nil)).Info("log", "value", v)
+		slog.New(slog.NewJSONHandler(&printed, nil)).Info("log", "value", v)
 	}
 	for _, form := range []string{value, fmt.Sprintf("%x", value)} {
 		if strings.Contains(printed.String(), form) {

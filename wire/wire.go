@@ -5,15 +5,15 @@
 // ascending, map entries sorted by key, also inside Any; times in UTC), so that
 // two syncs of unchanged data compare as unchanged.
 //
-// What is written:
+// The encodings:
 //
 //	Resource      id, parent, names; profile, status and creation time twice: on
 //	              the trait, where older readers look, and on the resource
 //	Entitlement   its resource as {id, display name}; the types it can be granted
 //	              to in full
 //	Grant         entitlement {resource {id, display name}, id}, principal {id}
-//	              and id, which is what every released reader understands; what
-//	              the upstream says of it as a GrantMetadata annotation
+//	              and id, which every released reader understands; its
+//	              attributes as a GrantMetadata annotation
 //	ResourceType  a type without entitlements carries SkipEntitlementsAndGrants
 //
 // Resources and grants, which are numerous, are encoded and decoded without the protobuf

@@ -86,7 +86,7 @@ func (t *tenant) each(grants int, fn func(writer.Row) error) error {
 // time. BenchmarkRows measures the cost of the rows themselves.
 func BenchmarkSeal(b *testing.B) {
 	for _, users := range []int{1_000, 10_000, 100_000} {
-		for _, beside := range []string{"nothing", "the sync before"} {
+		for _, beside := range []string{"nothing", "the previous sync"} {
 			b.Run(fmt.Sprint(users, " beside ", beside), func(b *testing.B) {
 				t := newTenant(users, users/10)
 				cpu := 0.0

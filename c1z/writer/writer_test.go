@@ -214,7 +214,7 @@ func TestPartial(t *testing.T) {
 
 	fixture.Write(t, path, partial(fixture.First), some)
 	if _, err := fixture.Latest(t, path).Resource(t.Context(), zoe); err != nil {
-		t.Errorf("with nothing else in the file, a partial sync is what it shows: %v", err)
+		t.Errorf("the only sync in the file is not shown: %v", err)
 	}
 	fixture.Write(t, path, fixture.Full(fixture.Second), fixture.SmallSync())
 	sealed := fixture.Write(t, path, partial(fixture.Third), some)

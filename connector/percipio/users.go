@@ -77,14 +77,14 @@ func (all *accounts) account(u *api.User) baton.Resource {
 	}
 	for _, p := range [...]struct {
 		key  string
-		said *bool
+		flag *bool
 	}{
 		{"is_instructor", u.IsInstructor},
 		{"has_coaching", u.HasCoaching},
 		{"has_enterprise_coaching", u.HasEnterpriseCoaching},
 		{"has_enterprise_coaching_dashboard", u.HasEnterpriseCoachingDashboard},
 	} {
-		profile[p.key] = p.said != nil && *p.said
+		profile[p.key] = p.flag != nil && *p.flag
 	}
 	if u.IsActive != nil {
 		profile["is_active"] = *u.IsActive

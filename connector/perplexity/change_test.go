@@ -231,11 +231,11 @@ func TestChangesUnderFaults(t *testing.T) {
 					want = tc.crew
 				}
 				out, err := tm.do(t, connectTo(t, tm.Server, admin), tc.change)
-				said := fmt.Sprint(out.Done, out.Warnings, err)
+				text := fmt.Sprint(out.Done, out.Warnings, err)
 				if tc.text == "already" && !out.Already {
-					t.Errorf("not already: %s", said)
-				} else if tc.text != "already" && !strings.Contains(said, tc.text) {
-					t.Errorf("it says %q, want %q", said, tc.text)
+					t.Errorf("not already: %s", text)
+				} else if tc.text != "already" && !strings.Contains(text, tc.text) {
+					t.Errorf("the result is %q, want %q", text, tc.text)
 				}
 				if tc.kind == done && err != nil || tc.kind != done && (err == nil || baton.KindOf(err) != tc.kind) {
 					t.Errorf("%v (%v), want kind %v", err, baton.KindOf(err), tc.kind)

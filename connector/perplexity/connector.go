@@ -96,7 +96,7 @@ func New(cfg Config) *baton.Connector {
 			Admin:    baton.RoleNames{Configured: cfg.AdminGroups, Usual: adminNames[0]},
 			Member:   baton.RoleNames{Configured: cfg.MemberGroups, Usual: memberNames},
 			Priority: cfg.Priority, MinimumAdmins: cfg.MinAdmins},
-		Resolve:  c.resolvePrincipals,
+		Resolve: c.resolvePrincipals,
 	}
 }
 

@@ -258,7 +258,7 @@ func TestAnEarlierAttemptIsNotForgotten(t *testing.T) {
 					t.Errorf("the status is lost: %v", err)
 				}
 				if errors.Is(err, rest.ErrEarlierAttempt) != tt.want || strings.Contains(err.Error(), "may have been carried out") != tt.want {
-					t.Errorf("got %v; that it may have been carried out is to be said: %t", err, tt.want)
+					t.Errorf("got %v; want a note that it may have been carried out: %t", err, tt.want)
 				}
 			})
 		})

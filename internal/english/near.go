@@ -22,19 +22,19 @@ type Nearest[T any] struct {
 }
 
 type ranked[T any] struct {
-	thing    T
+	value    T
 	name     string
 	distance int
 }
 
 // Add considers a value for a word.
-func (n *Nearest[T]) Add(word, name string, thing T) {
+func (n *Nearest[T]) Add(word, name string, value T) {
 	limit := len(word) / 4
 	d := Distance(strings.ToLower(word), strings.ToLower(name), limit)
 	if d > limit {
 		return
 	}
-	n.found = append(n.found, ranked[T]{thing, name, d})
+	n.found = append(n.found, ranked[T]{value, name, d})
 	slices.SortFunc(n.found, func(a, b ranked[T]) int {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.name, b.name))
 	})
@@ -43,11 +43,11 @@ func (n *Nearest[T]) Add(word, name string, thing T) {
 
 // Best returns the nearest values, nearest first.
 func (n *Nearest[T]) Best() []T {
-	var things []T
+	var values []T
 	for _, r := range n.found {
-		things = append(things, r.thing)
+		values = append(values, r.value)
 	}
-	return things
+	return values
 }
 
 // Distance returns the number of bytes to insert, delete or replace to get from a to b,

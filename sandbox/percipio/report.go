@@ -40,8 +40,8 @@ type report struct {
 	org       *organisation
 
 	failed    bool
-	gone      int // status of the answers once it is ready
-	said      bool
+	gone      int  // status of the answers once it is ready
+	announced bool // whether one poll has answered COMPLETED
 	polls     int
 	downloads int
 }
@@ -174,8 +174,8 @@ func (x *exchange) pollReport() *answer {
 		return x.status(rep, "FAILED")
 	case rep.gone != 0:
 		return fail(rep.gone, "the report has expired")
-	case f.On("report-completed-poll") && !rep.said:
-		rep.said = true
+	case f.On("report-completed-poll") && !rep.announced:
+		rep.announced = true
 		return x.status(rep, "COMPLETED")
 	}
 	rep.downloads++

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// dialers are the files that may make something that opens connections, and what for.
-// Whatever is not here does not go out: docs/security.md has the list of hosts.
+// dialers lists the files that may create something that opens connections, with the reason. docs/security.md
+// has the list of hosts.
 var dialers = map[string]string{
 	"connector/rest/transport.go": "the upstream, by the one origin that is configured",
 	"connector/rest/options.go":   "the dialer of connector/rest/transport.go, which may refuse addresses",
@@ -23,7 +23,7 @@ var dialers = map[string]string{
 	"agent/cli/health.go":         "the probe of health-check, on this machine",
 }
 
-// wayOut are the names of the packages that open connections.
+// wayOut lists the names that open connections, by package.
 var wayOut = map[string][]string{
 	"net": {"Dial", "DialTimeout", "DialTCP", "DialUDP", "DialIP", "DialUnix", "Dialer", "Resolver", "LookupHost", "LookupIP", "LookupAddr", "LookupTXT",
 		"LookupSRV", "LookupMX", "LookupNS", "LookupCNAME", "ListenPacket", "ListenUDP"},
@@ -37,7 +37,7 @@ var wayOut = map[string][]string{
 	"golang.org/x/sys/unix":  {"Connect", "Socket"},
 }
 
-// TestWhoMayDial holds everything that is in a connector against the list.
+// TestWhoMayDial compares everything in a connector with the list.
 func TestWhoMayDial(t *testing.T) {
 	used := map[string]bool{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -45,7 +45,7 @@ func TestWhoMayDial(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			// Not in a connector, or only ever on this machine.
+			// These packages are not in a connector, or only connect to this machine.
 			if slices.Contains([]string{"sandbox", "console", "connector/connectortest", "test", "deploy", "release", "proto", "docs", "testdata", ".git"}, path) || d.Name() == "disktest" || strings.HasPrefix(d.Name(), ".") && path != "." {
 				return filepath.SkipDir
 			}
@@ -57,7 +57,7 @@ func TestWhoMayDial(t *testing.T) {
 		path = filepath.ToSlash(path)
 		for _, what := range waysOut(t, path) {
 			if dialers[path] == "" {
-				t.Errorf("%s uses %s; who may open connections is said in this test and in docs/security.md", path, what)
+				t.Errorf("%s uses %s; this test and docs/security.md list the files that may open connections", path, what)
 			}
 			used[path] = true
 		}
@@ -68,7 +68,7 @@ func TestWhoMayDial(t *testing.T) {
 	}
 	for path := range dialers {
 		if !used[path] {
-			t.Errorf("%s opens no connection any more", path)
+			t.Errorf("%s no longer opens connections", path)
 		}
 	}
 }

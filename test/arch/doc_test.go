@@ -1,5 +1,5 @@
-// Package arch tests the structure of the repository: which package imports which, which
-// files open connections, and that planted defects turn a test red.
+// Package arch tests the structure of the repository: the imports of each package, the files that open
+// connections, the words in use, and that planted defects make a test fail.
 package arch
 
 import (

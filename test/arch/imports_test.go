@@ -144,8 +144,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestNestedModules holds modules of their own to importing nothing
-// from here: what they need of the connectors they ask the binaries.
+// TestNestedModules: modules in subfolders import nothing from this module. They get facts about the
+// connectors from the binaries.
 func TestNestedModules(t *testing.T) {
 	found, err := filepath.Glob("*/go.mod")
 	deeper, _ := filepath.Glob("*/*/go.mod")

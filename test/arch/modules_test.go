@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// maxLinked is how many modules of others a connector may link.
+// maxLinked limits the third-party modules that a connector links.
 const maxLinked = 21
 
 // consoleOnly lists modules that only the console may link.
@@ -46,7 +46,7 @@ func TestLinkedModules(t *testing.T) {
 			}
 		}
 	}
-	// The list of the console's modules is the real one.
+	// The console must link all modules of the list.
 	linked := linkedModules(t, "./cmd/baton-console")
 	for _, m := range consoleOnly {
 		if !slices.Contains(linked, m) {
@@ -55,7 +55,7 @@ func TestLinkedModules(t *testing.T) {
 	}
 }
 
-// linkedModules returns the modules of others that a package links, sorted.
+// linkedModules returns the third-party modules that a package links, sorted.
 func linkedModules(t *testing.T, pkg string) []string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", pkg).Output()

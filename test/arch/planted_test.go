@@ -13,8 +13,8 @@ import (
 
 var planted = flag.Bool("planted", false, "build defects in, one at a time, and demand that a test goes red")
 
-// plants are defects that the tests of the removal guard, of parsers and of security must see.
-// Each is a change of one place in the source, as somebody might make it in good faith.
+// plants holds defects that the tests of the removal guard, of parsers and of security must detect. Each
+// changes one place in the source, as a well-meant edit might.
 var plants = []struct {
 	defect   string
 	file     string
@@ -91,7 +91,7 @@ var plants = []struct {
 	{"a wait is as long as an upstream likes", "connector/rest/retryafter.go", "min(max(d, 0), float64(maxAsk))", "max(d, 0)", "./connector/rest", "RetryAfter"},
 }
 
-// TestPlantsFit: the places are still there.
+// TestPlantsFit: the source still contains the places.
 func TestPlantsFit(t *testing.T) {
 	for _, p := range plants {
 		source, err := os.ReadFile(filepath.FromSlash(p.file))
@@ -104,8 +104,7 @@ func TestPlantsFit(t *testing.T) {
 	}
 }
 
-// TestPlanted builds each defect in, in an overlay and not on disk, and runs the test
-// that is to see it.
+// TestPlanted builds each defect in, in an overlay and not on disk, and runs the test that must detect it.
 func TestPlanted(t *testing.T) {
 	if !*planted {
 		t.Skip("takes minutes; make planted")
@@ -148,7 +147,7 @@ func TestPlanted(t *testing.T) {
 	t.Logf("%d defects planted, %d seen", len(plants), red)
 }
 
-// firstFailure is the line in which a test says what it saw.
+// firstFailure returns the line with a test's message.
 func firstFailure(out string) string {
 	for line := range strings.Lines(out) {
 		if strings.Contains(line, "_test.go:") || strings.HasPrefix(line, "panic: test timed out") {

@@ -10,12 +10,11 @@ import (
 	"testing"
 )
 
-// proofFiles are the files that may say that an upstream object does not exist. Everything
-// else asks them, see connector/scim/proof.go.
+// proofFiles lists the files that may state that an upstream object does not exist. All others ask them, see
+// connector/scim/proof.go.
 var proofFiles = []string{"connector/scim/proof.go", "connector/perplexity/proof.go"}
 
-// notShown are the functions that may ask whether an answer was a 404, and what for. None of
-// them takes it for proof.
+// notShown lists the functions that may check for a 404, with the reason. None of them treats it as proof.
 var notShown = map[string]string{
 	"connector/scim/scim.go filterRejected":       "the whole list is read then",
 	"connector/perplexity/guard.go adminsBeside":  "the list decides then",
@@ -51,7 +50,7 @@ func TestOneProofOfAbsence(t *testing.T) {
 	}
 }
 
-// claims returns what a file says about absence that is for proofFiles to say.
+// claims returns the claims of absence in a file that is not one of proofFiles.
 func claims(file string, parsed *ast.File, met map[string]bool) (wrong []string) {
 	if slices.Contains(proofFiles, file) {
 		return nil
@@ -86,7 +85,7 @@ func claims(file string, parsed *ast.File, met map[string]bool) (wrong []string)
 	return wrong
 }
 
-// TestClaimsAreFound: the test sees what it looks for.
+// TestClaimsAreFound: the test detects such claims.
 func TestClaimsAreFound(t *testing.T) {
 	for source, want := range map[string]int{
 		"package p\nfunc f(err error) bool { return baton.KindOf(err) == baton.NotFound }":                1,

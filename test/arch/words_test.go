@@ -11,20 +11,25 @@ import (
 	"testing"
 )
 
-// replaced lists words of this project's own, which a reader would have to learn, with the
-// usual ones.
+// replaced maps private words, which a reader would have to learn, to the usual ones.
 var replaced = map[string]string{
-	"brake": "removal guard", "hearsay": "unverified data", "keeper": "store", "mint": "issue", "outrank": "supersede", "pile": "partition, bucket",
-	"room": "buffer, space, package", "stranger": "unknown principal", "wallet": "credentials", "wish": "planned change, request",
+	"brake": "removal guard", "hearsay": "unverified data", "keeper": "store", "mint": "issue", "outrank": "supersede",
+	"pile": "partition, bucket", "room": "buffer, space, package", "stranger": "unknown principal", "wallet": "credentials", "wish": "planned change, request",
+	"impostor": "lookalike", "yardstick": "reference", "thereof": "of it", "whereby": "by which", "whilst": "while",
+	"hitherto": "until now", "forthwith": "at once", "likewise": "also",
 }
 
-var word = regexp.MustCompile(`(?i)(?:^|[^[:alnum:]])(brake|hearsay|keeper|mint|outrank|pile|room|stranger|wallet|wish)(?:s|es|d|ed|ing)?(?:[^[:alnum:]]|$)`)
+var word = regexp.MustCompile(`(?i)(?:^|[^[:alnum:]])(brake|forthwith|hearsay|hitherto|impostor|keeper|likewise|mint|outrank|pile|room|stranger|thereof|wallet|whereby|whilst|wish|yardstick)(?:s|es|d|ed|ing)?(?:[^[:alnum:]]|$)`)
+
+// definition matches a comment such as "Case is what is decided", which does not say whether
+// Case is a type or a function. The console's comments are not checked yet.
+var definition = regexp.MustCompile(`^\s*// \w+ (?:is|are) what `)
 
 // wordsAllowed names files in which such a word is data of a test.
 var wordsAllowed = []string{"report/fixture_test.go", "report/report_test.go", "test/arch/words_test.go"}
 
-// TestPlainWords looks for these words in sources and documents. Decisions and the changelog
-// keep the words of their time.
+// TestPlainWords searches sources and documents for these words. Decision records and the changelog may keep
+// them.
 func TestPlainWords(t *testing.T) {
 	looked := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -50,6 +55,9 @@ func TestPlainWords(t *testing.T) {
 		for n, line := range bytes.Split(text, []byte("\n")) {
 			if m := word.FindSubmatch(line); m != nil {
 				t.Errorf("%s:%d: %q; use %s", path, n+1, m[1], replaced[strings.ToLower(string(m[1]))])
+			}
+			if ext == ".go" && !strings.HasPrefix(path, "console/") && definition.Match(line) {
+				t.Errorf("%s:%d: %q; begin with \"holds\", \"returns\" or the noun itself", path, n+1, line)
 			}
 		}
 		return nil

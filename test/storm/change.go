@@ -248,8 +248,8 @@ func (c *changing) choose() request {
 		if similar := c.similarTo(people); len(similar) > 0 && chance(r, 50) {
 			q.user = similar[r.IntN(len(similar))]
 		}
-		if doubtful := impostors(g, people); len(doubtful) > 0 && has(c.settings, others...) && chance(r, 30) {
-			q.user = doubtful[0]
+		if shown := nonMembers(g, people); len(shown) > 0 && has(c.settings, others...) && chance(r, 30) {
+			q.user = shown[0]
 		}
 	}
 	return q
@@ -264,9 +264,9 @@ var others = []string{"device-members", "principal-members", "odd-kind-members",
 // adminDoubts holds faults that make it uncertain who is Admin.
 var adminDoubts = append([]string{"second-admin-group", "odd-kind", "members-by-user-name"}, others...)
 
-// impostors returns the ids of active accounts that are not in the group. Under the faults in
+// nonMembers returns the ids of active accounts that are not in the group. Under the faults in
 // others, the group shows a member with the first of these ids.
-func impostors(g sandbox.GroupState, people []sandbox.UserState) (ids []string) {
+func nonMembers(g sandbox.GroupState, people []sandbox.UserState) (ids []string) {
 	for _, u := range people {
 		if u.Active && !slices.Contains(g.Members, u.ID) {
 			ids = append(ids, u.ID)

@@ -99,7 +99,7 @@ func (s SyncRun) Run(t *testing.T, tally *Tally) (wrong []string) {
 			if baton.KindOf(err) == baton.Incomplete && !on.whole() {
 				return nil // a tenant without grants
 			}
-			fail("the sync before the storm: %v", err)
+			fail("the first sync, before the storm: %v", err)
 			return wrong
 		}
 		on.truth = newTruth()

@@ -17,7 +17,7 @@ const (
 	Failed  = "clear failure"
 	Blind   = "right facts, as far as the server lets anybody see"
 	Done    = "done, once"
-	Already = "already so"
+	Already = "already done"
 	Planned = "planned only"
 	Refused = "refused"
 	Unsure  = "failure that says that it may have happened"

@@ -45,7 +45,7 @@ func TestGolden(t *testing.T) {
 }
 
 // TestRecorded does the same with what official programs sent and were sent. It needs
-// the recordings that lie beside the repository where the project is developed.
+// the recordings that are kept beside the repository where the project is developed.
 func TestRecorded(t *testing.T) {
 	f, err := os.Open(filepath.Join("..", "..", "..", "..", "shared", "recorded", "wire-vectors.jsonl"))
 	if errors.Is(err, fs.ErrNotExist) {
