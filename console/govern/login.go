@@ -118,12 +118,40 @@ func (c *Console) Invite(ctx context.Context, caller Caller, person console.ID) 
 		if err := c.recent(caller); err != nil {
 			return err
 		}
-		return tx.Invite(person, hash, expires)
+		return errors.Join(tx.ForgetInvitationToken(person), tx.Invite(person, hash, expires))
 	})
 	if err != nil {
 		return baton.Secret{}, time.Time{}, err
 	}
 	return secret, expires, nil
+}
+
+// InviteByMail mails a person the link with which to set up a login, and returns the
+// address, and when the link expires. The address is empty, and nobody is invited, if mail
+// is not set up or the person has no address.
+func (c *Console) InviteByMail(ctx context.Context, caller Caller, person console.ID) (to string, expires time.Time, err error) {
+	secret, hash := newToken()
+	expires = c.now().Add(invitationLife)
+	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		to = ""
+		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		if err := c.recent(caller); err != nil {
+			return err
+		}
+		p, err := tx.Person(person)
+		if err != nil {
+			return err
+		}
+		settings, err := tx.MailSettings()
+		if err != nil || !settings.Configured() || len(p.Emails) == 0 {
+			return err
+		}
+		to = p.Emails[0]
+		return errors.Join(tx.Invite(person, hash, expires), tx.KeepInvitationToken(person, secret))
+	})
+	return to, expires, err
 }
 
 const invitationLife = 72 * time.Hour

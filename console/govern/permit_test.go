@@ -119,9 +119,13 @@ var permits = map[string]string{
 	"EndOtherSessions":  "",
 	"AllClients":        "",
 	"ConfigureMail":     "",
-	"TestMail":          "",
-	"RetryMail":         "",
-	"SetMailChoice":     "",
+	"InviteByMail":      "",
+
+	"ChangeAppOwners":       "",
+	"ChangeConnectorOwners": "",
+	"TestMail":              "",
+	"RetryMail":             "",
+	"SetMailChoice":         "",
 }
 
 // permitFixture is a console with an app, a connector, and a client for each scope.

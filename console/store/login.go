@@ -63,7 +63,7 @@ func (t *Tx) endLogin(person console.ID) error {
 			return err
 		}
 	}
-	return nil
+	return t.ForgetInvitationToken(person)
 }
 
 // CodeSecret returns the secret of a person's one-time codes. NotFound if none is set.

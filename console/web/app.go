@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"strconv"
 
 	"baton"
@@ -95,12 +96,27 @@ func (c *call) appHead(tab string) (appHead, error) {
 	return appHead{s, tab, tabs}, err
 }
 
-func appPage(c *call) error {
+// appOverview is the page of an app.
+type appOverview struct {
+	appHead
+	Owning  ownerList
+	Problem *problem
+}
+
+func appPage(c *call) error { return c.appOverview(nil) }
+
+// appOverview answers with the page of an app, and what is wrong with a form on it.
+func (c *call) appOverview(wrong error) error {
 	h, err := c.appHead("overview")
 	if err != nil {
 		return err
 	}
-	return c.page("app", h.App.Name, h)
+	status := http.StatusOK
+	if wrong != nil {
+		status = statusOf(wrong)
+	}
+	may := console.ConfigureApps.Of(c.caller.Person, console.Object{App: &h.App})
+	return c.show(status, "app", h.App.Name, appOverview{h, ownerList{h.Owners, "/applications/" + string(h.App.ID) + "/owners", "application", may}, problemOf(wrong)})
 }
 
 type accountsList struct {

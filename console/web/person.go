@@ -46,6 +46,7 @@ type personDetail struct {
 	Problem   *problem
 	// Invitation is the link that was made just now.
 	Invitation string
+	Mailed     string // the address that an invitation is mailed to
 	Expires    time.Time
 }
 
@@ -88,8 +89,24 @@ func (c *call) personForm(problem error) error {
 	return c.show(statusOf(problem), "person", d.Name, d)
 }
 
+// invitePerson mails the link where it can, and else shows it.
 func invitePerson(c *call) error {
-	token, expires, err := c.console().Invite(c.ctx(), c.caller, console.ID(c.r.PathValue("person")))
+	id := console.ID(c.r.PathValue("person"))
+	if c.r.PostFormValue("how") != "show" {
+		to, expires, err := c.console().InviteByMail(c.ctx(), c.caller, id)
+		if err != nil {
+			return c.personForm(err)
+		}
+		if to != "" {
+			d, err := c.person()
+			if err != nil {
+				return err
+			}
+			d.Mailed, d.Expires = to, expires
+			return c.page("person", d.Name, d)
+		}
+	}
+	token, expires, err := c.console().Invite(c.ctx(), c.caller, id)
 	if err != nil {
 		return c.personForm(err)
 	}

@@ -95,6 +95,9 @@ var routes = []route{
 	{"POST /settings/mail/test", signedIn, testMail},
 	{"GET /settings/mail/outbox", signedIn, outbox},
 	{"POST /settings/mail/outbox/{mail}/retry", signedIn, retryMail},
+	{"POST /applications/{app}/owners", signedIn, changeAppOwners},
+	{"POST /connectors/{connector}/owners", signedIn, changeConnectorOwners},
+
 	{"GET /me/mail", signedIn, mailChoiceForm},
 	{"POST /me/mail", signedIn, chooseMail},
 

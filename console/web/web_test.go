@@ -110,6 +110,8 @@ var want = map[string][]int{
 	"POST /settings/mail/test":                {403, 403, 403, 403, 403, 403, 403, 409}, // it is not set up
 	"GET /settings/mail/outbox":               {403, 403, 403, 403, 403, 200},
 	"POST /settings/mail/outbox/{mail}/retry": {403, 403, 403, 403, 403, 403, 403, 404},
+	"POST /applications/{app}/owners":         {404, 400, 404, 403, 404, 403, 403, 400},
+	"POST /connectors/{connector}/owners":     {404, 400, 404, 400, 404, 403, 403, 400},
 	"GET /me/mail":                            {200},
 	"POST /me/mail":                           {400},
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"baton"
@@ -164,6 +165,13 @@ func (w *Worker) waiting(t *store.Tx, id console.ID, p console.Person) (all []wa
 			return nil, err
 		}
 		at, ok := choice.Ready(n)
+		if ok && n.Invitation {
+			token, err := w.invitation(t, p)
+			if err != nil {
+				return nil, err
+			}
+			ok = !token.IsZero()
+		}
 		if !ok || p.Status != console.PersonActive || at.Add(console.MailLife).Before(w.Now()) {
 			err = t.RemoveNotice(n.ID)
 			continue
@@ -171,6 +179,18 @@ func (w *Worker) waiting(t *store.Tx, id console.ID, p console.Person) (all []wa
 		all = append(all, waitingNotice{n, at})
 	}
 	return all, err
+}
+
+// invitation returns the token of a person's invitation; the zero secret if it was used or
+// has expired, or if its link was shown to somebody.
+func (w *Worker) invitation(t *store.Tx, p console.Person) (token baton.Secret, err error) {
+	if token, err = t.InvitationToken(p.ID); err == nil {
+		_, err = t.Invited(sha256.Sum256([]byte(token.Reveal())), w.Now())
+	}
+	if baton.KindOf(err) == baton.NotFound {
+		return baton.Secret{}, nil
+	}
+	return token, err
 }
 
 // compose writes the mail. why is not empty if it cannot be sent at all.
@@ -189,12 +209,12 @@ func (w *Worker) compose(t *store.Tx, j *job, p console.Person) (why string, err
 	for _, n := range notices {
 		item := mail.Item{Notice: n, Link: w.URL.JoinPath(n.Path).String()}
 		if n.Invitation {
-			token, err := t.InvitationToken(p.ID)
-			if baton.KindOf(err) == baton.NotFound {
-				continue // it was used, or its link was shown to somebody
-			}
+			token, err := w.invitation(t, p)
 			if err != nil {
 				return "", err
+			}
+			if token.IsZero() {
+				continue
 			}
 			item.Link, j.invitation = w.URL.JoinPath("invitation", token.Reveal()).String(), true
 		}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -592,5 +593,44 @@ func TestCredentialEnds(t *testing.T) {
 		if n := count(); n != 1 {
 			t.Errorf("told %d times, although another credential works", n)
 		}
+	})
+}
+
+// TestMailInvitation mails the link of an invitation, once, and not one that has ended.
+func TestMailInvitation(t *testing.T) {
+	onBoth(t, func(t *testing.T, d mailDatabase) {
+		x := newPost(t, d, 1)
+		invite := func(token string) {
+			x.update(func(tx *store.Tx) error {
+				if err := tx.Invite(x.owners[0], sha256.Sum256([]byte(token)), x.now().Add(72*time.Hour)); err != nil {
+					return err
+				}
+				return tx.KeepInvitationToken(x.owners[0], baton.NewSecret(token))
+			})
+		}
+		invite("the-token")
+		x.deliver()
+		x.wants("invited", "owner0@example.com", "Set up your login")
+		if got := text(x.received()[0]); !strings.Contains(got, "https://console.example.com/invitation/the-token") {
+			t.Errorf("the mail has no link: %s", got)
+		}
+		kept := func() bool {
+			t.Helper()
+			err := x.s.View(t.Context(), func(tx *store.Tx) error { _, err := tx.InvitationToken(x.owners[0]); return err })
+			return err == nil
+		}
+		if kept() {
+			t.Error("the link is kept after it was mailed")
+		}
+		x.later(time.Hour)
+		invite("another")
+		x.update(func(tx *store.Tx) error {
+			return tx.SetLogin(console.Login{Person: x.owners[0], Name: "o", Password: "x"}, baton.NewSecret("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))
+		})
+		if kept() {
+			t.Error("the link is kept after the login was set up")
+		}
+		x.deliver()
+		x.wants("used before it was sent", "owner0@example.com", "Set up your login", "Your login was set up")
 	})
 }

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"baton"
+	"baton/console"
+	"baton/console/govern"
+)
+
+// ownerList is the part of a page that shows owners and, to those who may, changes them.
+type ownerList struct {
+	Owners []console.Person
+	Action string // of the forms
+	What   string // "application" or "connector"
+	May    bool
+}
+
+// ownerChange returns what the form says.
+func (c *call) ownerChange() govern.OwnerChange {
+	return govern.OwnerChange{Add: c.r.PostFormValue("add"), Remove: console.ID(c.r.PostFormValue("remove")), Alone: c.r.PostFormValue("alone") == "true"}
+}
+
+// wrongForm reports whether an error is shown beside the form that caused it.
+func wrongForm(err error) bool {
+	k := baton.KindOf(err)
+	return err != nil && (k == baton.Invalid || k == baton.AlreadyExists || k == baton.Refused)
+}
+
+func changeAppOwners(c *call) error {
+	err := c.console().ChangeAppOwners(c.ctx(), c.caller, c.app(), c.ownerChange())
+	if wrongForm(err) {
+		return c.appOverview(err)
+	}
+	if err != nil {
+		return err
+	}
+	// Whoever gave up the own ownership may not see the page any more.
+	if _, err := c.console().App(c.ctx(), c.caller, c.app()); baton.KindOf(err) == baton.NotFound {
+		return c.redirect("/applications")
+	}
+	return c.redirect("/applications/" + string(c.app()))
+}
+
+func changeConnectorOwners(c *call) error {
+	err := c.console().ChangeConnectorOwners(c.ctx(), c.caller, c.connector(), c.ownerChange())
+	if wrongForm(err) {
+		p, failed := c.settings()
+		if failed != nil {
+			return failed
+		}
+		p.Problem = problemOf(err)
+		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, p)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := c.console().Connector(c.ctx(), c.caller, c.connector()); baton.KindOf(err) == baton.NotFound {
+		return c.redirect("/connectors")
+	}
+	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
+}
+
+// Owning returns the owners of the connector.
+func (p settingsPage) Owning() ownerList {
+	return ownerList{p.Head.Owners, "/connectors/" + string(p.Head.Connector.ID) + "/owners", "connector", p.Head.MayConfigure}
+}
