@@ -28,8 +28,6 @@ import (
 	"baton/console/store/sqlite"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
-
 var mailKeys = map[string][]byte{"k": []byte(strings.Repeat("k", store.KeySize))}
 
 // mailDatabase opens one database as often as it is asked.
@@ -49,8 +47,8 @@ func (d mailDatabase) open(ctx context.Context) (*store.Store, error) {
 	return postgres.Open(ctx, postgres.Config{URL: baton.NewSecret(d.Postgres), Now: noon, CallersClock: true}, keys)
 }
 
-// onBoth runs a test on both databases.
-func onBoth(t *testing.T, test func(t *testing.T, d mailDatabase)) {
+// onBothDatabases runs a test on both databases.
+func onBothDatabases(t *testing.T, test func(t *testing.T, d mailDatabase)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, mailDatabase{SQLite: filepath.Join(t.TempDir(), "console.db")}) })
 	t.Run("postgres", func(t *testing.T) { test(t, mailDatabase{Postgres: pgtest.New(t).Reveal()}) })
 }
@@ -203,7 +201,7 @@ func (x *post) wants(what, to string, want ...string) {
 
 // TestMailGrouped sends what happens at once, and then at most one mail a minute.
 func TestMailGrouped(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 2)
 		x.happen(x.owners[0])
 		x.deliver()
@@ -234,7 +232,7 @@ func TestMailGrouped(t *testing.T) {
 // TestMailChoices sends each, daily or nothing, as people chose; what concerns security
 // always.
 func TestMailChoices(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 3)
 		x.update(func(tx *store.Tx) error {
 			if err := tx.SetMailChoice(x.owners[1], console.MailDaily); err != nil {
@@ -266,7 +264,7 @@ func TestMailChoices(t *testing.T) {
 // TestMailHeldBack sends nothing while mail is paused or not set up, nothing to people who
 // are not active, and nothing that happened before.
 func TestMailHeldBack(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 2)
 		x.update(func(tx *store.Tx) error { return tx.SetPauses(console.Pauses{Mail: true}) })
 		x.happen(x.owners...)
@@ -309,7 +307,7 @@ func TestMailHeldBack(t *testing.T) {
 
 // TestMailFaults tries again what may work later, and gives up what the server refuses.
 func TestMailFaults(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 2)
 		refuse := func(step, to string, err error) {
 			x.server.Fault(func(s, argument string) error {
@@ -397,7 +395,7 @@ func TestMailFaults(t *testing.T) {
 // TestMailReplicas lets two replicas send what happens: everybody is told of everything
 // once.
 func TestMailReplicas(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 5)
 		second, err := d.open(t.Context())
 		if err != nil {
@@ -466,7 +464,7 @@ func checkTold(t *testing.T, all []mailtest.Received, owners []console.ID, event
 // TestStates tells the owners of a connector once when it gets a problem, and once when
 // that is over.
 func TestStates(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)
 		var c console.Connector
 		x.update(func(tx *store.Tx) error {
@@ -547,7 +545,7 @@ func TestStates(t *testing.T) {
 
 // TestCredentialEnds tells once, two weeks before the last credential of a connector ends.
 func TestCredentialEnds(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)
 		x.happen(x.owners...)
 		var c console.Connector
@@ -598,7 +596,7 @@ func TestCredentialEnds(t *testing.T) {
 
 // TestMailInvitation mails the link of an invitation, once, and not one that has ended.
 func TestMailInvitation(t *testing.T) {
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)
 		invite := func(token string) {
 			x.update(func(tx *store.Tx) error {

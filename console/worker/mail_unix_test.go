@@ -70,7 +70,7 @@ func (p mailProcess) run(ctx context.Context) error {
 // everything, in one mail: one that is sent twice has the same Message-ID.
 func TestMailKilled(t *testing.T) {
 	steps := []string{"connect", "rcpt", "data", "accepted", "accepted"}
-	onBoth(t, func(t *testing.T, d mailDatabase) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 3)
 		p := mailProcess{Database: d, Roots: x.server.Certificate, Scratch: t.TempDir()}
 		var mu sync.Mutex
