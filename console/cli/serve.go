@@ -39,10 +39,11 @@ func (r *run) withInstallation(ctx context.Context, fn func(in *installation.Ins
 
 func (r *run) serveCommand() *cobra.Command {
 	c := r.command(spec{use: "serve", short: "Serve pages and connectors, and run what is due",
-		settings: append([]string{"listen", "url", "tls", "tls-cert", "tls-key", "allow-network", "bootstrap", "env-file"}, storeSettings...),
+		settings: append([]string{"listen", "url", "tls", "tls-cert", "tls-key", "allow-network", "trust-proxy", "bootstrap", "env-file"}, storeSettings...),
 		long: `Serves until it is stopped (Ctrl-C, SIGTERM). On a loopback address, one port answers TLS with a
 certificate of its own and unencrypted HTTP; elsewhere it speaks TLS with --tls-cert and --tls-key or, for a
-trial, --tls self-signed. Behind a proxy that speaks TLS, --url says how people and connectors reach it.
+trial, --tls self-signed. Behind a proxy that speaks TLS, --url says how people and connectors reach it, and
+--trust-proxy which proxies say whom a call comes from.
 
 Once it serves it prints "console: ADDRESS". /health, /ready, /live and /metrics are for probes.`,
 		example: "  baton-console serve --bootstrap console.yaml --env-file console.env\n" +
@@ -53,13 +54,13 @@ Once it serves it prints "console: ADDRESS". /health, /ready, /live and /metrics
 }
 
 func (r *run) serve(ctx context.Context, _ []string) error {
-	var networks govern.Networks
-	for _, text := range r.Values.Strings("allow-network") {
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
-			return baton.Errorf(baton.Invalid, "--allow-network: %q is no network", text).WithFix("Write it as 10.0.0.0/8.")
-		}
-		networks = append(networks, network.Masked())
+	networks, err := r.networks("allow-network")
+	if err != nil {
+		return err
+	}
+	proxies, err := r.networks("trust-proxy")
+	if err != nil {
+		return err
 	}
 	return server.Run(ctx, server.Config{
 		Installation: r.installation(),
@@ -73,6 +74,7 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 		Version:      r.buildVersion(),
 		Products:     r.Products,
 		Networks:     networks,
+		Proxies:      proxies,
 		Now:          r.now,
 		Log:          r.log,
 		Ready: func(address string, setup baton.Secret) {
@@ -82,6 +84,18 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 			fmt.Fprintf(r.stdout, "console: %s\n", address)
 		},
 	})
+}
+
+// networks returns the networks that a setting lists.
+func (r *run) networks(setting string) (networks []netip.Prefix, err error) {
+	for _, text := range r.Values.Strings(setting) {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, baton.Errorf(baton.Invalid, "--%s: %q is no network", setting, text).WithFix("Write it as 10.0.0.0/8.")
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
 }
 
 func (r *run) setupTokenCommand() *cobra.Command {

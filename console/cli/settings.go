@@ -43,6 +43,7 @@ func options() map[string]settings.Option {
 	add("tls-cert", "File with the certificate chain for TLS, PEM", "")
 	add("tls-key", "File with its key, PEM", "")
 	add("allow-network", "Private networks that the console may connect to, as 10.0.0.0/8: hosted connectors connect to public addresses only", []string(nil))
+	add("trust-proxy", "Networks of the proxies before the console, as 10.0.0.0/8: their X-Forwarded-For says whom a call comes from", []string(nil))
 	add("bootstrap", "File with the people, apps and connectors to begin with, YAML", "")
 	add("env-file", "File to write the address and the credentials of the bootstrap file's connectors to", "")
 	add("as", "E-mail address of the person who does it", "")

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -49,6 +50,7 @@ type Config struct {
 	Version      string
 	Products     []govern.Product // connectors that the catalogue names
 	Networks     govern.Networks  // private networks that hosted connectors may connect to
+	Proxies      []netip.Prefix   // networks of the proxies before the console
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: none
 	// Variables are further lines of the env file: NAME, value, NAME, value, …
@@ -278,7 +280,7 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	if err != nil {
 		return err
 	}
-	pages := web.New(web.Config{Console: s.console, URL: s.url, CA: ca, Demo: s.config.Demo, Log: s.log.With("component", "web"), Ending: s.ending})
+	pages := web.New(web.Config{Console: s.console, URL: s.url, Proxies: s.config.Proxies, CA: ca, Demo: s.config.Demo, Log: s.log.With("component", "web"), Ending: s.ending})
 	mux := http.NewServeMux()
 	calls := s.rpc.Handler()
 	mux.Handle(rpc.CallPath, calls)

@@ -269,12 +269,14 @@ func (f *fixture) applyConfirmed() {
 type browser struct {
 	f      *fixture
 	client *http.Client
+
+	forwarded string // what a proxy says about it
 }
 
 func (f *fixture) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	f.check(err)
-	return &browser{f, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{f: f, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // as returns the browser of a person who is signed in.
@@ -325,6 +327,9 @@ func (b *browser) post(path string, form url.Values) answer {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set("Referer", b.f.server.URL+path)
+	if b.forwarded != "" {
+		r.Header.Set("X-Forwarded-For", b.forwarded)
+	}
 	return b.do(r)
 }
 

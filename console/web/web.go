@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"baton"
@@ -25,6 +26,9 @@ type Config struct {
 	// unencrypted connections.
 	URL *url.URL
 	Log *slog.Logger // nil: none
+	// Proxies are the networks of the proxies before the console. Their X-Forwarded-For says
+	// whom a call comes from; nobody else's does.
+	Proxies []netip.Prefix
 	// CA is the certificate authority of the console's own certificate, in PEM, where connectors
 	// do not trust it anyway.
 	CA string
@@ -173,17 +177,44 @@ func (c *call) setSession(token baton.Secret) {
 
 // address returns the network address of the caller. Addresses of one IPv6 network are one:
 // its owner has all of them.
-func (c *call) address() string {
-	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+func (c *call) address() string { return callerAddress(c.r, c.site.Proxies) }
+
+// callerAddress returns the network address that a request came from. Of a request that came
+// through proxies it is the nearest address that is not one of theirs: what is before it in
+// the header, anybody can have written.
+func callerAddress(r *http.Request, proxies []netip.Prefix) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		return c.r.RemoteAddr
+		return r.RemoteAddr
 	}
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() && !a.Is4In6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	isProxy := func(a netip.Addr) bool {
+		a = a.Unmap().WithZone("")
+		return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && isProxy(a); i-- {
+		hop := strings.TrimSpace(hops[i])
+		next, err := netip.ParseAddr(hop)
+		if err != nil { // some proxies write the port as well
+			p, e := netip.ParseAddrPort(hop)
+			if e != nil {
+				break
+			}
+			next = p.Addr()
+		}
+		a = next
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
 			return p.String()
 		}
 	}
-	return host
+	return a.String()
 }
 
 // redirect leads the browser to another page of the console.
