@@ -96,6 +96,11 @@ bench-console: ## Measure syncs into both databases of the console; prints a tab
 	$(GO) test -c -o bin/ingest.test ./console/ingest
 	cd console/ingest && ../../bin/ingest.test -test.run '^$$' -test.bench '^BenchmarkIngest$$' -test.benchtime 1x -test.timeout 60m -grants $(GRANTS)
 
+.PHONY: bench-console-pages
+bench-console-pages: ## Measure every page of a large tenant on both databases; prints a table for docs/performance.md (GRANTS=1000000)
+	$(GO) test -c -o bin/web.test ./console/web
+	cd console/web && ../../bin/web.test -test.run '^$$' -test.bench '^BenchmarkPages$$' -test.benchtime 1x -test.timeout 60m -grants $(GRANTS)
+
 .PHONY: crash-sweep
 crash-sweep: ## Kill syncs, cut their power and fill their disk at every point; prints the counts (SEED=1)
 	$(GO) test -c -o bin/crash.test ./test/crash

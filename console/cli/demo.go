@@ -133,6 +133,7 @@ type demo struct {
 	http    []*http.Server
 	roles   []*demoRole
 	people  []DemoPerson
+	leaver  DemoPerson // who leaves the company
 }
 
 // start serves the applications.
@@ -189,9 +190,13 @@ func (d *demo) bootstrap() error {
 		}
 		add("people", map[string]any{"email": role.person.Email, "name": role.person.Name, "roles": role.roles, "password_file": name, "totp_secret": role.code.Reveal()})
 	}
-	// All but the last of the others are known people, so that some account has no owner.
+	// All but the last of the others are known people, so that some account has no owner. One
+	// of them leaves in the end.
 	for i := taken; i < len(d.people)-1; i++ {
-		add("people", map[string]any{"email": d.people[i].Email, "name": d.people[i].Name})
+		add("people", map[string]any{"email": d.people[i].Email, "name": d.people[i].Name, "manager": d.roles[1].person.Email})
+		if i == len(d.people)/2 {
+			d.leaver = d.people[i]
+		}
 	}
 	owner := []string{d.roles[1].person.Email}
 	for i, s := range d.run.Sandboxes {
@@ -236,22 +241,37 @@ func (d *demo) choices() (all []web.DemoPerson) {
 	return all
 }
 
-// history lets the changes of the applications happen, each before a sync of its own.
+// history lets things happen in the applications, some at a time. A sync of its own shows
+// each, so that the history has its differences and its times.
 func (d *demo) history(ctx context.Context) error {
 	in, err := installation.Open(ctx, installation.Config{Data: filepath.Join(d.dir, "data"), Now: d.run.now})
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	update := func(fn func(*store.Tx) error) error {
+		return in.Store.Update(ctx, console.By{At: d.run.now(), Actor: console.Console}, fn)
+	}
+	if err := update(func(tx *store.Tx) error { return govern.SetDomains(tx, d.domains()) }); err != nil {
+		return err
+	}
+	rounds := 0
 	for i, s := range d.run.Sandboxes {
 		if err := d.synced(ctx, in.Store, s.App, 1); err != nil {
 			return err
 		}
 		fmt.Fprintf(d.run.stdout, "%s is connected.\n", s.App)
-		for n, change := range d.servers[i].Changes {
+		rounds = max(rounds, len(d.servers[i].Changes))
+	}
+	for n := range rounds {
+		for i, s := range d.run.Sandboxes {
+			if n >= len(d.servers[i].Changes) {
+				continue
+			}
+			change := d.servers[i].Changes[n]
 			change.Do()
 			fmt.Fprintf(d.run.stdout, "%s: %s.\n", s.App, change.Text)
-			err := in.Store.Update(ctx, console.By{At: d.run.now(), Actor: console.Console}, func(tx *store.Tx) error {
+			err := update(func(tx *store.Tx) error {
 				c, err := tx.ConnectorByName(s.App)
 				if err != nil {
 					return err
@@ -261,13 +281,41 @@ func (d *demo) history(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := d.synced(ctx, in.Store, s.App, n+2); err != nil {
+		}
+		for i, s := range d.run.Sandboxes {
+			if n < len(d.servers[i].Changes) {
+				if err := d.synced(ctx, in.Store, s.App, n+2); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if d.leaver.Email != "" {
+		fmt.Fprintf(d.run.stdout, "%s leaves the company. The accounts in the applications stay.\n", d.leaver.Name)
+		err := update(func(tx *store.Tx) error {
+			p, err := tx.PersonByEmail(d.leaver.Email)
+			if err != nil {
 				return err
 			}
+			p.Status = console.PersonGone
+			return tx.ChangePerson(p)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	fmt.Fprintln(d.run.stdout, "Everything is there. Ctrl-C ends the demo and removes its data.")
 	return nil
+}
+
+// domains returns the domains of the people of the demo.
+func (d *demo) domains() (all []string) {
+	for _, p := range d.people {
+		if _, domain, ok := strings.Cut(p.Email, "@"); ok && !slices.Contains(all, domain) {
+			all = append(all, domain)
+		}
+	}
+	return all
 }
 
 // synced waits until so many syncs of a connector are applied.

@@ -78,6 +78,16 @@ const maxDomains = 500
 // SetCompanyDomains sets them. Accounts that have addresses, and none of these or below one,
 // count as external from then on.
 func (c *Console) SetCompanyDomains(ctx context.Context, caller Caller, all []string) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		return SetDomains(tx, all)
+	})
+}
+
+// SetDomains sets the domains of the company's e-mail addresses.
+func SetDomains(tx *store.Tx, all []string) error {
 	var d domains
 	for _, name := range all {
 		name = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(name), "@"))
@@ -97,10 +107,5 @@ func (c *Console) SetCompanyDomains(ctx context.Context, caller Caller, all []st
 	if err != nil {
 		return baton.Errorf(baton.Internal, "encode domains: %w", err)
 	}
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
-		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {
-			return err
-		}
-		return tx.SetSetting(domainsSetting, b)
-	})
+	return tx.SetSetting(domainsSetting, b)
 }

@@ -16,7 +16,7 @@ func (c *Console) People(ctx context.Context, caller Caller, after store.NameAft
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		people, more = nil, false
 		for {
-			page, err := tx.Persons(after, store.PageSize)
+			page, err := tx.Persons(after, min(n+1, store.PageSize))
 			if err != nil || len(page) == 0 {
 				return err
 			}

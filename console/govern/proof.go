@@ -101,9 +101,11 @@ func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, acc
 		if people.err != nil {
 			return people.err
 		}
+		of := timelineOf{intervals: v.Intervals}
 		if console.SeeAudit.Of(me, console.Object{App: &a}) {
-			v.Timeline, err = c.timeline(tx, timelineOf{events: []store.EventFilter{{Account: account, Entitlement: e}}}, at, n)
+			of.events = []store.EventFilter{{Account: account, Entitlement: e}}
 		}
+		v.Timeline, err = c.timeline(tx, of, at, n)
 		return err
 	})
 	return v, err

@@ -67,6 +67,7 @@ type timelineOf struct {
 	accounts    []timelineAccount
 	entitlement console.EntitlementKey // with its moment
 	moment      store.Moment
+	intervals   []Interval // of one access
 	events      []store.EventFilter
 }
 
@@ -87,6 +88,16 @@ func (c *Console) timeline(tx *store.Tx, of timelineOf, at TimelineAt, n int) (t
 	if of.entitlement != 0 {
 		if err := w.entitlement(of.moment, of.entitlement, at.Sync); err != nil {
 			return t, err
+		}
+	}
+	for _, i := range of.intervals {
+		if err := w.line(i.First.Number, at.Sync, TimelineLine{Kind: LineGained}); err != nil {
+			return t, err
+		}
+		if i.Ended != nil {
+			if err := w.line(i.Ended.Number, at.Sync, TimelineLine{Kind: LineLost}); err != nil {
+				return t, err
+			}
 		}
 	}
 	for _, filter := range of.events {

@@ -13,11 +13,11 @@ import (
 // AccountFilter selects accounts of an app. The zero value selects all; several fields
 // select what all of them do.
 type AccountFilter struct {
-	Words    string // of the name, or the beginning of a login or an e-mail address
-	Unowned  bool   // for a person, and matched to nobody
-	Orphaned bool   // enabled, and its person is not active
-	Disabled bool   // disabled or deleted
-	Holding  bool   // holds something
+	Words    string                     // of the name, or the beginning of a login or an e-mail address
+	Unowned  bool                       // for a person, and matched to nobody
+	Orphaned bool                       // enabled, and its person is not active
+	Disabled bool                       // disabled or deleted
+	Holding  bool                       // holds something
 	Kinds    []console.AccountKind      // for whom it is, as people, its role or the upstream say
 	Roles    console.RoleMap            // that says so, too
 	Enabled  bool                       // neither disabled nor deleted
@@ -152,8 +152,8 @@ func (f AccountFilter) leads(s search) (all [][]lead) {
 		}
 	}
 	if f.Orphaned {
-		all = append(all, []lead{{"person p JOIN account_owner x ON x.person = p.id AND x.until_at IS NULL", "x.account", func(*statement, StreamAt) string {
-			return "p.status <> 'active'"
+		all = append(all, []lead{{"person p CROSS JOIN account_owner x", "x.account", func(*statement, StreamAt) string {
+			return "x.person = p.id AND x.until_at IS NULL AND p.status <> 'active'"
 		}}})
 	}
 	return all
@@ -191,8 +191,8 @@ func (t *Tx) leadRows(m Moment, f AccountFilter, leads []lead, match func(Resour
 	for _, at := range m.Streams {
 		for _, l := range leads {
 			var s statement
-			s.WriteString("SELECT " + resourceColumns + " FROM (SELECT DISTINCT " + l.column + " AS k FROM " + l.table + " WHERE " + l.where(&s, at) + ") c JOIN resource_version v ON v.resource = c.k AND v.account" +
-				" AND v.opened <= " + s.arg(at.Sync) + " AND v.closed > " + s.arg(at.Sync) + resourceTables + "WHERE r.stream = " + s.arg(at.Stream))
+			s.WriteString("SELECT " + resourceColumns + " FROM (SELECT " + l.column + " AS k FROM " + l.table + " WHERE " + l.where(&s, at) + fence + ") c CROSS JOIN resource_version v" + resourceTables +
+				"WHERE v.resource = c.k AND v.account AND v.opened <= " + s.arg(at.Sync) + " AND v.closed > " + s.arg(at.Sync) + " AND r.stream = " + s.arg(at.Stream))
 			f.conditions(&s, at)
 			err := t.e.Query(func(r engine.Row) error {
 				if row := scanResource(r); !seen[row.Key] && (match == nil || match(row)) {
@@ -226,6 +226,12 @@ func (f AccountFilter) plain() bool {
 	return !f.Unowned && !f.Orphaned && !f.Holding && !f.Enabled && (len(f.Kinds) == 0 || machines) && len(f.AnyOf)+len(f.Several)+len(f.NoneOf) == 0
 }
 
+// What is few must come first in the plans of these statements, whatever a database believes
+// to know: in SQLite, CROSS JOIN keeps the order of tables. PostgreSQL does not look across a
+// LIMIT, and runs subqueries with an aggregate for the rows that are left, by their index; an
+// EXISTS it would turn into a join with all facts.
+const fence = " LIMIT 1000000"
+
 // conditions adds what the filter asks of a version v of a resource r.
 func (f AccountFilter) conditions(s *statement, at StreamAt) {
 	status := func(op string) string {
@@ -249,14 +255,14 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 		s.WriteString(" AND " + f.kind(s, at) + " IN (" + strings.Join(places, ", ") + ")")
 	}
 	if f.Unowned {
-		s.WriteString(" AND NOT EXISTS (SELECT 1 FROM account_owner o WHERE o.account = v.resource AND o.until_at IS NULL AND o.person IS NOT NULL)")
+		s.WriteString(" AND (SELECT count(*) FROM account_owner o WHERE o.account = v.resource AND o.until_at IS NULL AND o.person IS NOT NULL) = 0")
 	}
 	if f.Orphaned {
-		s.WriteString(" AND EXISTS (SELECT 1 FROM account_owner o JOIN person p ON p.id = o.person WHERE o.account = v.resource AND o.until_at IS NULL AND p.status <> 'active')")
+		s.WriteString(" AND (SELECT count(*) FROM account_owner o CROSS JOIN person p WHERE p.id = o.person AND o.account = v.resource AND o.until_at IS NULL AND p.status <> 'active') > 0")
 	}
 	if f.Holding {
-		s.WriteString(" AND EXISTS (SELECT 1 FROM fact_by_principal b JOIN fact f ON f.stream = r.stream AND f.entitlement = b.entitlement AND f.principal = b.principal AND f.opened = b.opened" +
-			" WHERE b.principal = v.resource AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ")")
+		s.WriteString(" AND (SELECT count(*) FROM fact_by_principal b CROSS JOIN fact f WHERE f.stream = " + s.arg(at.Stream) + " AND f.entitlement = b.entitlement AND f.principal = b.principal AND f.opened = b.opened" +
+			" AND b.principal = v.resource AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ") > 0")
 	}
 	holds := func(keys []console.EntitlementKey) string { return s.holds(at, keys) }
 	if len(f.AnyOf) > 0 {
@@ -278,8 +284,8 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 
 // holds returns the condition that a version v of a resource r holds one of some entitlements.
 func (s *statement) holds(at StreamAt, keys []console.EntitlementKey) string {
-	return "EXISTS (SELECT 1 FROM fact f WHERE f.stream = r.stream AND f.entitlement IN (" + s.keys(keys) + ") AND f.principal = v.resource" +
-		" AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ")"
+	return "((SELECT count(*) FROM fact f WHERE f.stream = " + s.arg(at.Stream) + " AND f.entitlement IN (" + s.keys(keys) + ") AND f.principal = v.resource" +
+		" AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ") > 0)"
 }
 
 // roleKind returns the expression for what the first of some roles that an account holds says
@@ -363,8 +369,8 @@ func (t *Tx) walkChunk(m Moment, f AccountFilter, match func(Resource) bool, aft
 	}
 	for _, at := range m.Streams {
 		var s statement
-		s.WriteString("SELECT " + resourceColumns + " FROM " + s.names(at, f.list(), after, end) + " l JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened AND v.closed > " + s.arg(at.Sync) +
-			resourceTables + "WHERE r.stream = " + s.arg(at.Stream))
+		s.WriteString("SELECT " + resourceColumns + " FROM " + s.names(at, f.list(), after, end) + " c CROSS JOIN resource_version v" + resourceTables +
+			"WHERE v.resource = c.key AND v.opened = c.opened AND v.closed > " + s.arg(at.Sync) + " AND r.stream = " + s.arg(at.Stream))
 		f.conditions(&s, at)
 		err = t.e.Query(func(r engine.Row) error {
 			if row := scanResource(r); match == nil || match(row) {
@@ -403,5 +409,5 @@ func (s *statement) names(at StreamAt, which int, after ResourceAfter, end *Reso
 	if end != nil {
 		sql += " AND (value, key) <= (" + s.arg(bytesOf(end.Sort)) + ", " + s.arg(end.Key) + ")"
 	}
-	return sql + ")"
+	return sql + " ORDER BY value, key" + fence + ")"
 }

@@ -74,7 +74,8 @@ func compareEntitlements(a, b EntitlementAfter) int {
 	return cmp.Or(slices.Compare(a.Sort, b.Sort), cmp.Compare(a.Key, b.Key))
 }
 
-const unheld = ` AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.stream = e.stream AND f.entitlement = e.key AND f.opened <= $1 AND f.closed > $1)`
+// unheld looks for one holder: a scalar subquery is no join to PostgreSQL.
+const unheld = ` AND (SELECT 1 FROM fact f WHERE f.stream = e.stream AND f.entitlement = e.key AND f.opened <= $1 AND f.closed > $1 LIMIT 1) IS NULL`
 
 // condition returns what the filter asks of an entitlement e at sync $1.
 func (f EntitlementFilter) condition() string {
@@ -142,7 +143,7 @@ func (t *Tx) walkEntitlements(m Moment, f EntitlementFilter, match func(Entitlem
 		for _, at := range m.Streams {
 			s := statement{args: []any{at.Sync}}
 			s.WriteString("SELECT " + entitlementColumns + " FROM " + s.names(at, listEntitlements, place, end) +
-				" l JOIN entitlement_version v ON v.entitlement = l.key AND v.opened = l.opened AND v.closed > $1 JOIN entitlement e ON e.key = v.entitlement WHERE e.stream = " + s.arg(at.Stream) + f.condition())
+				" c CROSS JOIN entitlement_version v JOIN entitlement e ON e.key = v.entitlement WHERE v.entitlement = c.key AND v.opened = c.opened AND v.closed > $1 AND e.stream = " + s.arg(at.Stream) + f.condition())
 			err := t.e.Query(func(r engine.Row) error {
 				if e := scanEntitlement(r); match(e) {
 					rows = append(rows, e)

@@ -55,10 +55,9 @@ func (t *Tx) PastAccess(m Moment, principal console.ResourceKey, before PastBefo
 	}
 	var all []console.Fact
 	for _, s := range m.Streams {
-		part, err := list(t, scanFact, "SELECT "+factColumns+` FROM fact_by_principal p
-			JOIN fact f ON f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened
+		part, err := list(t, scanFact, "SELECT "+factColumns+` FROM fact_by_principal p CROSS JOIN fact f
 			LEFT JOIN source_set s ON s.key = f.sources
-			WHERE p.principal = $2 AND f.closed <= $3 AND (f.closed, f.entitlement) < ($4, $5)`+ended+`
+			WHERE f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened AND p.principal = $2 AND f.closed <= $3 AND (f.closed, f.entitlement) < ($4, $5)`+ended+`
 			ORDER BY f.closed DESC, f.entitlement DESC LIMIT $6`, s.Stream, principal, s.Sync, before.closed(), before.Entitlement, n)
 		if err != nil {
 			return nil, err
@@ -133,9 +132,8 @@ func (t *Tx) AccountTurns(m Moment, account console.ResourceKey, before console.
 			err := t.e.Query(func(r engine.Row) error {
 				c.add(console.SyncNumber(r.Int(0)), r.Int(1), column == "opened")
 				return nil
-			}, `SELECT f.`+column+`, f.entitlement FROM fact_by_principal p
-				JOIN fact f ON f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened
-				WHERE p.principal = $2 AND f.opened <= $3 AND f.`+column+` <= $3 AND f.`+column+` < $4
+			}, `SELECT f.`+column+`, f.entitlement FROM fact_by_principal p CROSS JOIN fact f
+				WHERE f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened AND p.principal = $2 AND f.opened <= $3 AND f.`+column+` <= $3 AND f.`+column+` < $4
 				AND NOT EXISTS (SELECT 1 FROM fact g WHERE g.stream = f.stream AND g.entitlement = f.entitlement AND g.principal = f.principal AND g.`+meets+` = f.`+column+`)
 				ORDER BY f.`+column+` DESC, f.entitlement LIMIT $5`, s.Stream, account, s.Sync, beforeOrEnd(before), turnRows)
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,11 +102,17 @@ func (b *browser) text() (s string) {
 	return s
 }
 
-// open goes to a page.
+// open goes to a page and checks it.
 func (b *browser) open(path string) {
 	b.t.Helper()
-	b.run("open "+path, chromedp.Navigate(b.origin+path))
+	b.open0(path)
 	b.check()
+}
+
+// open0 goes to a page.
+func (b *browser) open0(path string) {
+	b.t.Helper()
+	b.run("open "+path, chromedp.Navigate(b.origin+path))
 }
 
 // find is a script that marks the one visible element with a role and an accessible name,
@@ -204,15 +211,16 @@ func (b *browser) until(what, script string) {
 	}
 }
 
-// shows waits until the page, loaded again and again, shows a text.
-func (b *browser) shows(text string) {
+// shows waits until the page, loaded again and again, shows texts.
+func (b *browser) shows(texts ...string) {
 	b.t.Helper()
 	for end := time.Now().Add(3 * patience); ; time.Sleep(300 * time.Millisecond) {
-		if strings.Contains(b.text(), text) {
+		page := b.text()
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(page, text) }) {
 			return
 		}
 		if time.Now().After(end) {
-			b.t.Fatalf("the page never shows %q\n%s", text, b.text())
+			b.t.Fatalf("the page never shows %q\n%s", texts, page)
 		}
 		b.run("reload", chromedp.Reload())
 	}
@@ -245,6 +253,12 @@ func (b *browser) check() {
 	if err := b.eval(`location.pathname.replace(/[0-9A-Za-z]{27}/g, "ID").replace(/\/[0-9]+/g, "/N").replace(/^\/invitation\/.*/, "/invitation") + (document.querySelector("[role=alert]") ? " with a problem" : "")`, &name); err != nil {
 		b.t.Fatal(err)
 	}
+	b.checkAs(name)
+}
+
+// checkAs checks the page under a name, if no page of this name was checked.
+func (b *browser) checkAs(name string) {
+	b.t.Helper()
 	if b.checked[name] {
 		return
 	}

