@@ -56,7 +56,7 @@ func GuardsOf(a App) AppGuards {
 }
 
 // AtLeast reports whether an app is guarded at least as well as before: nobody else owns it,
-// every entitlement that meant administrator still does, and the minimum is no smaller. An
+// every entitlement that meant administrator still does, for accounts of the same kind, and the minimum is no smaller. An
 // app that nobody owned gets its first owners freely.
 func (g AppGuards) AtLeast(before AppGuards) bool {
 	if g.MinimumAdmins < before.MinimumAdmins || g.Roles.Priority != before.Roles.Priority && before.Roles.Priority != PriorityUnknown {
@@ -68,11 +68,21 @@ func (g AppGuards) AtLeast(before AppGuards) bool {
 		}
 	}
 	for _, e := range before.Roles.AdminEntitlements() {
-		if !g.Roles.GivesAdmin(e) {
+		if !g.Roles.GivesAdmin(e) || g.Roles.kindOf(e) != before.Roles.kindOf(e) {
 			return false
 		}
 	}
 	return true
+}
+
+// kindOf returns for whom the accounts are that hold an entitlement, as its role says.
+func (m RoleMap) kindOf(e EntitlementKey) AccountKind {
+	for _, r := range m.Roles {
+		if slices.Contains(r.Entitlements, e) {
+			return r.Kind
+		}
+	}
+	return AccountUnspecified
 }
 
 // SettingsVersion is a version of what may be asked for of an app or an entitlement.

@@ -28,7 +28,11 @@ var (
 	SeeConnectors = Right{Do: "see connectors", AppOwner: true, ConnectorOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
 	SeeRawFiles   = Right{Do: "download sync files and exports", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 	SeeAudit      = Right{Do: "read the audit log", AppOwner: true, Self: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
-	SeeSettings   = Right{Do: "see the settings", Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	// SeeRequests is for requests of others. People also see requests that they asked for, that
+	// are about them, or that they decide.
+	SeeRequests = Right{Do: "see requests of others", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	SeePolicies = Right{Do: "see policies", AppOwner: true, Roles: []ConsoleRole{CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeSettings = Right{Do: "see the settings", Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 )
 
 // What people may do.
@@ -42,7 +46,14 @@ var (
 	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
 	ConfigureSignIn     = Right{Do: "change how people sign in", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageClients       = Right{Do: "make API credentials for services, and revoke those of others", Roles: []ConsoleRole{SuperAdministrator}}
-	ChangeRoles         = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
+	// Ask is the right to ask for access of a person.
+	Ask               = Right{Do: "ask for access of this person", Self: true, Manager: true, Roles: []ConsoleRole{Helpdesk, SuperAdministrator}}
+	CancelRequests    = Right{Do: "cancel requests of others", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
+	ReviewEmergencies = Right{Do: "look at emergency requests afterwards", Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	ManagePolicies    = Right{Do: "change policies", Roles: []ConsoleRole{SuperAdministrator}}
+	// SecondChanges is the right to be the second person of a change that asks for less.
+	SecondChanges = Right{Do: "confirm changes that ask for less", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	ChangeRoles   = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
 )
 
 // What people may do about access, by hand.

@@ -37,6 +37,13 @@ func TestRights(t *testing.T) {
 		{"ManagePeople", ManagePeople, "S"},
 		{"ConfigureSignIn", ConfigureSignIn, "S"},
 		{"ChangeRoles", ChangeRoles, "S"},
+		{"SeeRequests", SeeRequests, "app-owner a s S"},
+		{"SeePolicies", SeePolicies, "app-owner r a s S"},
+		{"Ask", Ask, "manager subject h S"},
+		{"CancelRequests", CancelRequests, "app-owner S"},
+		{"ReviewEmergencies", ReviewEmergencies, "s S"},
+		{"ManagePolicies", ManagePolicies, "S"},
+		{"SecondChanges", SecondChanges, "app-owner s S"},
 	} {
 		var have []string
 		for _, p := range people {

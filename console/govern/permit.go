@@ -28,6 +28,9 @@ var (
 	asking      = permit{scopes: []console.Scope{console.ScopeAsk}}
 	configuring = permit{scopes: []console.Scope{console.ScopeConfigure}}
 	deciding    = permit{scopes: []console.Scope{console.ScopeDecide}}
+	// What is asked for and decided is read by whoever asks or decides.
+	readingRequests = permit{scopes: []console.Scope{console.ScopeRead, console.ScopeAsk, console.ScopeDecide, console.ScopeConfigure}}
+	commenting      = permit{scopes: []console.Scope{console.ScopeAsk, console.ScopeDecide}}
 )
 
 // in returns the permit for something about an app.

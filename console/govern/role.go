@@ -258,13 +258,22 @@ func (c *Console) FindEntitlements(ctx context.Context, caller Caller, app conso
 type NewRoles struct {
 	Map           console.RoleMap
 	MinimumAdmins int
-	Version       int64 // of the app, that was read
+	Version       int64  // of the app, that was read
+	Why           string // for the second person, where one is needed
 }
 
+// ErrWaits is the error of a change that was written down and does not count yet: it asks
+// for less than before, so a second person has to confirm it.
+var ErrWaits = baton.Errorf(baton.Refused, "the change makes it easier to become or to lose an administrator: it waits for a second person").
+	WithFix("A security officer, a super administrator or another owner confirms it under Policies.")
+
 // SetAppRoles sets which entitlements of an app give which role, which one counts, and the
-// minimum of admins.
+// minimum of admins. The error is [ErrWaits] if that guards the app less than before: then
+// a second person has to confirm it.
 func (c *Console) SetAppRoles(ctx context.Context, caller Caller, app console.ID, n NewRoles) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	waits := false
+	err := c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		waits = false
 		a, err := seeApp(tx, me, app, console.ConfigureApps)
 		if err != nil {
 			return err
@@ -279,8 +288,17 @@ func (c *Console) SetAppRoles(ctx context.Context, caller Caller, app console.ID
 		if err != nil {
 			return err
 		}
+		before, after := console.GuardsOf(a), console.AppGuards{Owners: a.Owners, Roles: roles, MinimumAdmins: n.MinimumAdmins}
+		if !after.AtLeast(before) {
+			waits = true
+			return amend(tx, console.AmendApp, app, string(app), before, after, n.Why)
+		}
 		return tx.SetRoleMap(app, roles, n.MinimumAdmins)
 	})
+	if err == nil && waits {
+		return ErrWaits
+	}
+	return err
 }
 
 // checkRoles returns the role map as it is stored.

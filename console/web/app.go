@@ -93,6 +93,9 @@ func (c *call) appHead(tab string) (appHead, error) {
 	if console.SeeAccess.Of(c.caller.Person, console.Object{App: &s.App}) {
 		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts"}, appTab{"entitlements", "Entitlements", base + "/entitlements"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"})
 	}
+	if console.ConfigureApps.Of(c.caller.Person, console.Object{App: &s.App}) {
+		tabs = append(tabs, appTab{"requests", "Requests", base + "/requests"})
+	}
 	return appHead{s, tab, tabs}, err
 }
 

@@ -67,14 +67,18 @@ type navSection struct {
 type navLink struct {
 	Label, Path string
 	Current     bool
+	Waiting     int // how much waits for the person there
 }
 
 // navigation returns the links that a person has a use for.
 func navigation(me console.Person, at string) []navSection {
 	sections := []navSection{
-		{"", []navLink{{Label: "Home", Path: "/"}}},
+		{"", []navLink{{Label: "Home", Path: "/"}, {Label: "Request access", Path: "/request"}, {Label: "Requests", Path: "/requests"}, {Label: "Approvals", Path: "/approvals"}}},
 		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}, {Label: "Audit", Path: "/audit"}}},
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
+	}
+	if console.SeePolicies.Of(me, console.Object{}) {
+		sections[1].Links = append(sections[1].Links, navLink{Label: "Policies", Path: "/policies"})
 	}
 	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}
 	if console.SeeSettings.Of(me, console.Object{}) {
@@ -95,6 +99,15 @@ func (c *call) show(status int, name, title string, data any) error {
 	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now(), BreakGlass: c.caller.BreakGlass}
 	if f.Me.ID != "" {
 		f.Nav = navigation(f.Me, c.r.URL.Path)
+		waiting, err := c.console().CountApprovals(c.ctx(), c.caller)
+		if err != nil {
+			return err
+		}
+		for i, l := range f.Nav[0].Links {
+			if l.Path == "/approvals" {
+				f.Nav[0].Links[i].Waiting = waiting
+			}
+		}
 		f.Search = text(c.r.Form.Get("q"))
 	}
 	if l, ok := data.(interface{ live() live }); ok && f.Me.ID != "" {
@@ -140,18 +153,20 @@ func asset(name string) (string, error) {
 }
 
 var functions = template.FuncMap{
-	"asset":   asset,
-	"text":    text,
-	"count":   count,
-	"when":    when,
-	"ago":     ago,
-	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"chip":    func(kind, label string) chip { return chip{kind, label} },
-	"status":  statusChip,
-	"state":   stateChip,
-	"proof":   proofChip,
-	"account": accountKind,
-	"can":     can,
+	"asset":        asset,
+	"text":         text,
+	"count":        count,
+	"add":          func(a, b int) int { return a + b },
+	"requeststate": summaryChip,
+	"when":         when,
+	"ago":          ago,
+	"iso":          func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"chip":         func(kind, label string) chip { return chip{kind, label} },
+	"status":       statusChip,
+	"state":        stateChip,
+	"proof":        proofChip,
+	"account":      accountKind,
+	"can":          can,
 
 	"connection": connectionChip,
 	"syncstate":  syncStateChip,

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,8 @@ import (
 )
 
 type appSettingsPage struct {
-	Head appHead
+	Head  appHead
+	Waits bool // a change waits for a second person
 	govern.RolesView
 	// Proposes says that the proposal differs from what counts.
 	Proposes bool
@@ -30,7 +32,7 @@ func appSettings(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.page("app-settings", "Settings of "+h.App.Name, appSettingsPage{h, v, proposes(v)})
+	return c.page("app-settings", "Settings of "+h.App.Name, appSettingsPage{h, c.r.URL.Query().Get("waits") != "", v, proposes(v)})
 }
 
 // proposes reports whether a proposal says anything else than what counts.
@@ -66,6 +68,7 @@ type rolesForm struct {
 	Proposed     bool // the form begins with the proposal
 	Version      string
 	View         govern.RolesView
+	Why          string
 	Problem      *problem
 }
 
@@ -221,7 +224,11 @@ func setAppRoles(c *call) error {
 	}
 	n, err := f.read(c)
 	if err == nil {
+		n.Why, f.Why = c.r.PostFormValue("why"), c.r.PostFormValue("why")
 		err = c.console().SetAppRoles(c.ctx(), c.caller, f.Head.App.ID, n)
+	}
+	if errors.Is(err, govern.ErrWaits) {
+		return c.redirect("/applications/" + string(f.Head.App.ID) + "/settings?waits=1")
 	}
 	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.Refused || k == baton.NotFound) {
 		f.Problem = problemOf(err)

@@ -97,6 +97,8 @@ func (w *Worker) kinds() []kind {
 		{name: store.ExpiryKind, batch: 100, all: w.expire, do: func(ctx context.Context, d store.Due) error { return w.expire(ctx, []store.Due{d}) }},
 		{name: console.DueStates, batch: 1, do: w.states},
 		{name: console.DueMail, batch: 1, do: w.mail},
+		{name: console.DueRequest, batch: 20, do: w.advance},
+		{name: console.DueRecheck, batch: 1, do: w.recheck},
 		{name: SweepKind, batch: 1, do: w.sweep},
 	}
 }

@@ -1,0 +1,492 @@
+package govern
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/approve"
+	"baton/console/store"
+)
+
+// Effect is what a decider has to know: what changes, and what else there is.
+type Effect struct {
+	RoleBefore, RoleAfter     console.EffectiveRole
+	AdminsBefore, AdminsAfter int
+	Minimum                   int
+	CountsAdmins              bool // the change is about a role of the app
+	Holds                     []Holding
+	MoreHolds                 bool            // the account holds more than Holds
+	Access                    *console.Access // to what is asked for; nil without an account
+	AccessState               console.State
+	AccessUntil               time.Time // when it ends by time
+	AskedBefore, Approved     int       // earlier requests for the same
+	Bar                       *console.Bar
+	Warnings                  []string
+}
+
+// maxConsequence limits what a decider sees of what else somebody holds, and of earlier
+// requests.
+const maxConsequence = 20
+
+// consequence returns what a request would lead to.
+func consequence(tx *store.Tx, s *approve.Situation, r console.Request, now time.Time) (c Effect, err error) {
+	c.Minimum = s.App.MinimumAdmins
+	o := console.Operation{App: s.App.ID, Connector: s.Connector.ID, Person: s.Subject.ID, Entitlement: r.Entitlement, Verb: console.Grant,
+		Cause: console.Cause{Kind: console.CauseApproval, Evidence: console.EvidenceDecision}}
+	if r.Kind == console.RequestRevoke {
+		o.Verb = console.Revoke
+	}
+	var held []console.EntitlementKey
+	m, err := tx.Moment(s.App.ID, time.Time{})
+	if err != nil {
+		return c, err
+	}
+	if s.Account != nil {
+		o.Account = s.Account.Key
+		a, err := tx.Access(s.App.ID, s.Account.Key, r.Entitlement, now)
+		if err != nil {
+			return c, err
+		}
+		c.Access, c.AccessState, c.Bar = &a, a.State(now), a.Bar
+		c.AccessUntil, _ = console.Expiry(a.Reasons, a.Bar, now)
+		for _, e := range s.App.Roles.Entitlements() {
+			f, err := tx.Fact(m, e, s.Account.Key)
+			if err != nil {
+				return c, err
+			}
+			if f != nil {
+				held = append(held, e)
+			}
+		}
+		if err := c.holds(tx, s, m, now); err != nil {
+			return c, err
+		}
+	}
+	c.RoleBefore = s.App.Roles.Effective(held)
+	after := slices.DeleteFunc(slices.Clone(held), func(e console.EntitlementKey) bool { return e == r.Entitlement })
+	if o.Verb == console.Grant {
+		after = append(after, r.Entitlement)
+	}
+	c.RoleAfter = s.App.Roles.Effective(after)
+	if err := c.admins(tx, s, o, after); err != nil {
+		return c, err
+	}
+	earlier, err := tx.RequestsFor(s.App.ID, s.Subject.ID, r.Entitlement, maxConsequence)
+	for _, e := range earlier {
+		if e.ID == r.ID || e.Kind != r.Kind {
+			continue
+		}
+		c.AskedBefore++
+		if e.Outcome == console.OutcomeGranted || e.State == console.RequestCarrying || e.State == console.RequestScheduled {
+			c.Approved++
+		}
+	}
+	return c, err
+}
+
+// holds adds what else the account holds.
+func (c *Effect) holds(tx *store.Tx, s *approve.Situation, m store.Moment, now time.Time) error {
+	facts, err := tx.HeldBy(m, s.Account.Key, 0, maxConsequence+1)
+	if err != nil {
+		return err
+	}
+	f := newFiller(tx, s.App, m, now)
+	for i, fact := range facts {
+		if i == maxConsequence {
+			c.MoreHolds = true
+			break
+		}
+		h := Holding{Account: *s.Account, Sources: fact.Sources}
+		if h.Entitlement, err = tx.Entitlement(m, fact.Entitlement); err != nil {
+			return err
+		}
+		if h.On, err = tx.Resource(m, h.Entitlement.Entitlement.Resource); err != nil && baton.KindOf(err) != baton.NotFound {
+			return err
+		}
+		if err := f.fill(&h); err != nil {
+			return err
+		}
+		c.Holds = append(c.Holds, h)
+	}
+	return nil
+}
+
+// admins counts the administrators before and after.
+func (c *Effect) admins(tx *store.Tx, s *approve.Situation, o console.Operation, after []console.EntitlementKey) error {
+	p, err := tx.Foresee(o, store.Circumstances{})
+	if err != nil {
+		return err
+	}
+	c.Warnings = p.Warnings()
+	if c.CountsAdmins = slices.Contains(s.App.Roles.Entitlements(), o.Entitlement) || o.Entitlement == console.AccountItself; !c.CountsAdmins {
+		return nil
+	}
+	admins, err := tx.Admins(s.App.ID)
+	if err != nil {
+		return err
+	}
+	c.AdminsBefore = admins.Count()
+	change := o.Change()
+	i := slices.IndexFunc(admins.Holders, func(h console.RoleHolder) bool { return h.Account == o.Account && o.Account != 0 })
+	if i < 0 && o.Verb == console.Grant {
+		h := console.RoleHolder{Account: o.Account, Person: s.Subject.ID, PersonActive: s.Subject.Status == console.PersonActive, Enabled: true, Held: after}
+		if s.Account != nil {
+			h.Kind = s.Account.Account.Kind
+		}
+		admins.Holders = append(admins.Holders, h)
+	} else if i >= 0 {
+		h := admins.Holders[i]
+		h.Held = after
+		if o.Entitlement == console.AccountItself {
+			h.Enabled = o.Verb == console.Grant
+		}
+		admins.Holders = slices.Clone(admins.Holders)
+		admins.Holders[i] = h
+	}
+	admins.InFlight = slices.DeleteFunc(slices.Clone(admins.InFlight), func(f console.Change) bool { return f == change })
+	c.AdminsAfter = admins.Count()
+	return nil
+}
+
+// StepView is a step of a request's plan, for pages.
+type StepView struct {
+	console.PlanStep
+	Done, Open bool
+	Who        console.StepAsked // of the open step and those to come
+	Since      map[console.ID]time.Time
+}
+
+// RequestView is a request with everything that its page shows.
+type RequestView struct {
+	RequestSummary
+	App     console.App
+	On      store.Resource
+	Role    *console.AppRole
+	Policy  console.Policy
+	Steps   []StepView
+	Entries []console.RequestEntry
+	Reason  *console.Reason
+	Gone    bool // what is asked for is not shown any more
+	Held    bool // the newest sync of the connector is held
+	Data    time.Time
+	Stuck   bool // it asks, and nobody may decide
+	Effect
+	// Mine is how the caller is asked about the open step; nil if the caller is not.
+	Mine         *console.Asked
+	Why          string // why the caller may not decide, where that is worth saying
+	Reassignable []console.Person
+	MayCancel    bool
+	MayExtend    bool
+	MayGiveBack  bool
+	MayReview    bool
+	Settings     console.RequestSettings
+	Changed      bool // what decisions rest on has changed
+}
+
+// Request returns a request that the caller may see.
+func (c *Console) Request(ctx context.Context, caller Caller, id console.ID) (v RequestView, err error) {
+	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+		r, err := seeRequest(tx, me, id)
+		if err != nil {
+			return err
+		}
+		v, err = c.requestView(tx, me, r)
+		return err
+	})
+	return v, err
+}
+
+func (c *Console) requestView(tx *store.Tx, me console.Person, r console.Request) (v RequestView, err error) {
+	if v.RequestSummary, err = summarizeRequest(tx, r); err != nil {
+		return v, err
+	}
+	if v.Entries, err = tx.Entries(r.ID); err != nil {
+		return v, err
+	}
+	for _, e := range v.Entries {
+		if err := v.Names.add(tx, append(slices.Clone(e.To), e.Actor.Person(), e.OnBehalfOf)...); err != nil {
+			return v, err
+		}
+	}
+	if v.App, err = tx.App(r.App); err != nil {
+		return v, err
+	}
+	if v.Policy, err = tx.PolicyVersion(r.Policy, r.PolicyVersion); err != nil && baton.KindOf(err) != baton.NotFound {
+		return v, err
+	}
+	if r.Reason != "" {
+		reason, err := tx.Reason(r.Reason)
+		if err != nil {
+			return v, err
+		}
+		v.Reason = &reason
+	}
+	mine := r.Subject == me.ID || r.Requester == me.ID
+	v.MayCancel = r.State.Open() && (mine || console.CancelRequests.Of(me, console.Object{App: &v.App}))
+	v.MayReview = r.Review == console.ReviewDue && console.ReviewEmergencies.Of(me, console.Object{}) && !mine
+	s, err := approve.Look(tx, r, c.now())
+	if baton.KindOf(err) == baton.NotFound || baton.KindOf(err) == baton.Refused {
+		v.Gone = true
+		return v, v.planned()
+	}
+	if err != nil {
+		return v, err
+	}
+	v.On, v.Role, v.Settings, v.Held = s.On, s.Role, s.Settings, s.Held
+	v.Changed = r.State.Deciding() && s.Material() != r.Material
+	if s.Data != 0 {
+		sync, err := tx.SyncByNumber(s.Data)
+		if err != nil {
+			return v, err
+		}
+		v.Data = sync.Began
+	}
+	if v.Effect, err = consequence(tx, s, r, c.now()); err != nil {
+		return v, err
+	}
+	held := v.Access != nil && v.Access.Held
+	v.MayGiveBack = r.Subject == me.ID && r.Kind == console.RequestGrant && (held || r.State == console.RequestCarrying)
+	v.MayExtend = mine && r.Kind == console.RequestGrant && (held || r.Outcome == console.OutcomeGranted)
+	return v, c.steps(tx, me, s, &v)
+}
+
+// planned fills the steps of a request without who would be asked.
+func (v *RequestView) planned() error {
+	for i, s := range v.Plan.Steps {
+		v.Steps = append(v.Steps, StepView{PlanStep: s, Done: i < v.Step, Open: i == v.Step && v.State.Open() && v.State.Deciding()})
+	}
+	return nil
+}
+
+// steps fills the steps of a request, and how the caller is asked.
+func (c *Console) steps(tx *store.Tx, me console.Person, s *approve.Situation, v *RequestView) error {
+	decided := console.Decided(v.Entries, v.Round)
+	for i, step := range v.Plan.Steps {
+		sv := StepView{PlanStep: step, Done: i < v.Step || !v.State.Deciding(), Open: i == v.Step && v.State.Deciding(), Since: map[console.ID]time.Time{}}
+		if step.Wait == nil && !sv.Done {
+			var err error
+			if sv.Who, err = step.WhoDecides(s.Case(), decided); err != nil {
+				return err
+			}
+			for _, a := range sv.Who.Asked {
+				if err := v.Names.add(tx, a.Person, a.For); err != nil {
+					return err
+				}
+			}
+			for _, e := range sv.Who.Excluded {
+				if err := v.Names.add(tx, e.Person); err != nil {
+					return err
+				}
+			}
+		}
+		if sv.Open {
+			for _, a := range v.Asked {
+				sv.Since[a.Person] = a.Since
+			}
+			if v.State == console.RequestAsking {
+				v.Stuck = len(sv.Who.Asked) == 0
+				v.Mine = sv.Who.Has(me.ID)
+				for _, e := range sv.Who.Excluded {
+					if e.Person == me.ID {
+						v.Why = e.Why
+					}
+				}
+			}
+			if v.Mine != nil {
+				if err := c.reassignable(tx, me, s, step, v); err != nil {
+					return err
+				}
+			}
+		}
+		v.Steps = append(v.Steps, sv)
+	}
+	return nil
+}
+
+func (c *Console) reassignable(tx *store.Tx, me console.Person, s *approve.Situation, step console.PlanStep, v *RequestView) error {
+	cas := s.Case()
+	for _, a := range step.Reassign {
+		people, err := cas.People(a)
+		if err != nil {
+			return err
+		}
+		for _, id := range people {
+			if id == me.ID || id == cas.Subject || id == cas.Requester || cas.Barred[id] != "" || slices.ContainsFunc(v.Reassignable, func(p console.Person) bool { return p.ID == id }) {
+				continue
+			}
+			p, err := tx.Person(id)
+			if err != nil {
+				return err
+			}
+			v.Reassignable = append(v.Reassignable, p)
+		}
+	}
+	return nil
+}
+
+// NewDecision is what somebody decides.
+type NewDecision struct {
+	Request console.ID
+	Step    console.ID
+	Version int64 // of the request that was seen; 0: whichever it is
+	Approve bool
+	Term    console.Term // what it is shortened to; the zero value leaves it
+	Comment string
+}
+
+// Decide takes the caller's decision about the open step of a request.
+func (c *Console) Decide(ctx context.Context, caller Caller, d NewDecision) (done approve.Decided, err error) {
+	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
+		if _, err := seeRequest(tx, me, d.Request); err != nil {
+			return err
+		}
+		done, err = approve.Decide(tx, approve.Decision{Request: d.Request, Step: d.Step, Version: d.Version, Approve: d.Approve, Term: d.Term, Comment: d.Comment,
+			Recent: c.recent(caller) == nil})
+		if errors.Is(err, approve.ErrRecent) {
+			return c.recent(caller)
+		}
+		return err
+	})
+	return done, c.refused(ctx, caller, err)
+}
+
+// Reassign passes the open step of a request on to somebody else.
+func (c *Console) Reassign(ctx context.Context, caller Caller, request, step, to console.ID, why string) error {
+	return c.refused(ctx, caller, c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
+		if _, err := seeRequest(tx, me, request); err != nil {
+			return err
+		}
+		_, err := approve.Reassign(tx, request, step, to, why)
+		return err
+	}))
+}
+
+// Approval is a request about which the caller is asked.
+type Approval struct {
+	RequestView
+	Since   time.Time
+	Open    console.PlanStep
+	Blocker string // why it cannot be decided together with others; "" if it can
+}
+
+// Approvals returns up to n requests about which the caller is asked, the oldest first, and
+// the number at which the list goes on; 0 at its end.
+func (c *Console) Approvals(ctx context.Context, caller Caller, after int64, n int) (rows []Approval, next int64, err error) {
+	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+		rows, next = nil, 0
+		if n < 1 || n >= store.PageSize {
+			return baton.Errorf(baton.Invalid, "a page has 1 to %d requests", store.PageSize-1)
+		}
+		asked, err := tx.AskedOf(me.ID, after, n+1)
+		if err != nil {
+			return err
+		}
+		for i, a := range asked {
+			if i == n {
+				next = asked[i-1].Request.Number
+				break
+			}
+			v, err := c.requestView(tx, me, a.Request)
+			if err != nil {
+				return err
+			}
+			row := Approval{RequestView: v, Since: a.Since}
+			if v.Step < len(v.Plan.Steps) {
+				row.Open = v.Plan.Steps[v.Step]
+			}
+			row.Blocker = c.blocker(caller, v, row.Open)
+			rows = append(rows, row)
+		}
+		return nil
+	})
+	return rows, next, err
+}
+
+// blocker returns why a request needs its own page; "" if it can be decided with others.
+func (c *Console) blocker(caller Caller, v RequestView, step console.PlanStep) string {
+	switch {
+	case v.Gone:
+		return "What it asks for is gone."
+	case v.Mine == nil && v.Why != "":
+		return "You may not decide: " + v.Why + "."
+	case v.Mine == nil:
+		return "You are not asked any more."
+	case v.Changed:
+		return "What is asked for has changed since."
+	case step.Comment:
+		return "It needs a comment of its own."
+	case (step.StepUp || v.Role != nil && v.Role.Admin) && c.recent(caller) != nil:
+		return "It needs a recent login."
+	case v.Held:
+		return "The newest sync is held: look at it by itself."
+	case v.Bar != nil:
+		return "Somebody removed this access before: look at it by itself."
+	}
+	return ""
+}
+
+// Bulk is what became of one of several decisions.
+type Bulk struct {
+	Request console.ID
+	Number  int64
+	Err     error
+}
+
+// DecideMany takes the same decision about several requests, each in a transaction of its
+// own. count is how many the caller says they are.
+func (c *Console) DecideMany(ctx context.Context, caller Caller, all []NewDecision, count int) ([]Bulk, error) {
+	if err := c.read(ctx, caller, deciding, func(*store.Tx, console.Person) error { return nil }); err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, baton.Errorf(baton.Invalid, "no request is selected")
+	}
+	if len(all) != count {
+		return nil, baton.Errorf(baton.Invalid, "%d requests are selected, and %d were typed", len(all), count).WithFix("Type how many you decide about.")
+	}
+	var done []Bulk
+	for _, d := range all {
+		b := Bulk{Request: d.Request}
+		b.Err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+			r, err := seeRequest(tx, me, d.Request)
+			if err != nil {
+				return err
+			}
+			b.Number = r.Number
+			v, err := c.requestView(tx, me, r)
+			if err != nil {
+				return err
+			}
+			if v.Step >= len(v.Plan.Steps) || !r.State.Deciding() {
+				return nil // the decision says what is the matter
+			}
+			if why := c.blocker(caller, v, v.Plan.Steps[v.Step]); why != "" && v.Mine != nil {
+				return baton.Errorf(baton.Refused, "%s", why)
+			}
+			return nil
+		})
+		if b.Err == nil {
+			decided, err := c.Decide(ctx, caller, d)
+			if b.Err = err; err == nil && decided.Reset {
+				b.Err = errReset
+			}
+		}
+		done = append(done, b)
+	}
+	return done, nil
+}
+
+var errReset = baton.Errorf(baton.Refused, "what is asked for has changed since: whoever decides is asked again")
+
+// CountApprovals returns about how many requests the caller is asked.
+func (c *Console) CountApprovals(ctx context.Context, caller Caller) (n int, err error) {
+	err = c.read(ctx, caller, own, func(tx *store.Tx, me console.Person) error {
+		n, err = tx.CountAsked(me.ID)
+		return err
+	})
+	return n, err
+}

@@ -1,0 +1,496 @@
+package govern
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/approve"
+	"baton/console/condition"
+	"baton/console/store"
+)
+
+// seesPolicies refuses somebody who may not see policies. Owners of any app may.
+func seesPolicies(tx *store.Tx, me console.Person) error {
+	missing := console.SeePolicies.Check(me, console.Object{})
+	if missing == nil {
+		return nil
+	}
+	var after store.NameAfter
+	for {
+		page, err := tx.Apps(after, store.PageSize)
+		if err != nil {
+			return err
+		}
+		for _, a := range page {
+			if console.SeePolicies.Of(me, console.Object{App: &a}) {
+				return nil
+			}
+			after = store.NameAfter{Sort: console.SortKey(a.Name), ID: a.ID}
+		}
+		if len(page) < store.PageSize {
+			return missing
+		}
+	}
+}
+
+// AmendmentView is a change that waits for a second person.
+type AmendmentView struct {
+	console.Amendment
+	AppName    string
+	AuthorName string
+	MayDecide  bool
+	What       string // for people
+}
+
+// PoliciesView is every policy, and the changes that wait for a second person.
+type PoliciesView struct {
+	Policies   []console.Policy
+	Amendments []AmendmentView
+	MayManage  bool
+}
+
+// Policies returns every policy, and the changes that wait for a second person.
+func (c *Console) Policies(ctx context.Context, caller Caller) (v PoliciesView, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		v = PoliciesView{MayManage: console.ManagePolicies.Of(me, console.Object{})}
+		if err := seesPolicies(tx, me); err != nil {
+			return err
+		}
+		if v.Policies, err = tx.Policies(); err != nil {
+			return err
+		}
+		open, err := tx.OpenAmendments()
+		for _, a := range open {
+			view, viewErr := amendmentView(tx, me, a)
+			if viewErr != nil {
+				return viewErr
+			}
+			if view.MayDecide || a.Author == me.ID || console.SeePolicies.Of(me, console.Object{}) {
+				v.Amendments = append(v.Amendments, view)
+			}
+		}
+		return err
+	})
+	return v, err
+}
+
+func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v AmendmentView, err error) {
+	v.Amendment = a
+	author, err := tx.Person(a.Author)
+	if err != nil {
+		return v, err
+	}
+	v.AuthorName = author.Name
+	o := console.Object{}
+	if a.App != "" {
+		app, err := tx.App(a.App)
+		if err != nil {
+			return v, err
+		}
+		v.AppName, o.App = app.Name, &app
+	}
+	v.MayDecide = console.SecondChanges.Of(me, o) && author.Canonical() != me.ID
+	v.What = map[console.AmendmentKind]string{console.AmendPolicy: "A policy asks for less", console.AmendSettings: "What may be asked for, or who decides",
+		console.AmendApp: "Owners, roles or the minimum of admins"}[a.Kind]
+	return v, nil
+}
+
+// PolicyView is a policy with its versions.
+type PolicyView struct {
+	console.Policy                  // the newest version
+	Versions       []console.Policy // the newest first
+	Names          Names
+	MayManage      bool
+}
+
+// Policy returns a policy with its versions.
+func (c *Console) Policy(ctx context.Context, caller Caller, id console.ID) (v PolicyView, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		v = PolicyView{Names: Names{}, MayManage: console.ManagePolicies.Of(me, console.Object{})}
+		if err := seesPolicies(tx, me); err != nil {
+			return err
+		}
+		if v.Versions, err = tx.PolicyVersions(id); err != nil {
+			return err
+		}
+		v.Policy = v.Versions[0]
+		for _, p := range v.Versions {
+			if err := v.Names.add(tx, p.Author, p.Second); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return v, err
+}
+
+// Saved is what became of a change.
+type Saved struct {
+	Waits bool // a second person has to confirm it
+	ID    console.ID
+}
+
+// SavePolicy writes the next version of a policy; without an ID, a new one. before is the
+// version that the caller saw. A version that asks for less waits for a second person.
+func (c *Console) SavePolicy(ctx context.Context, caller Caller, p console.Policy, before int, why string) (saved Saved, err error) {
+	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		saved = Saved{}
+		if err := console.ManagePolicies.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		if err := p.Check(condition.Check); err != nil {
+			return err
+		}
+		if err := c.recent(caller); err != nil {
+			return err
+		}
+		p.Author, p.Second, p.Weaker = me.ID, "", false
+		if p.ID == "" { // nothing is decided by it yet
+			added, err := tx.AddPolicyVersion(p, 0)
+			saved.ID = added.ID
+			return err
+		}
+		have, err := tx.Policy(p.ID)
+		if err != nil {
+			return err
+		}
+		saved.ID, p.Kind = p.ID, have.Kind
+		if have.Version != before {
+			return baton.Errorf(baton.Refused, "the policy was changed meanwhile").WithFix("Load it again.")
+		}
+		if p.AtLeast(have) {
+			_, err := tx.AddPolicyVersion(p, before)
+			return err
+		}
+		p.Weaker, p.Version, saved.Waits = true, before, true
+		return amend(tx, console.AmendPolicy, "", string(p.ID), have, p, why)
+	})
+	return saved, err
+}
+
+// amend writes down a change that a second person has to confirm.
+func amend(tx *store.Tx, kind console.AmendmentKind, app console.ID, object string, before, after any, why string) error {
+	if strings.TrimSpace(why) == "" {
+		return baton.Errorf(baton.Invalid, "this change asks for less: say why").WithFix("A second person reads it and confirms the change.")
+	}
+	b, err := json.Marshal(before)
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode change: %w", err)
+	}
+	a, err := json.Marshal(after)
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode change: %w", err)
+	}
+	_, err = tx.AddAmendment(console.Amendment{Kind: kind, App: app, Object: object, Before: b, After: a, Why: why})
+	return err
+}
+
+// DecideAmendment confirms or discards a change of somebody else. It takes effect now.
+func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console.ID, confirm bool) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		a, err := tx.Amendment(id)
+		if err != nil {
+			return err
+		}
+		v, err := amendmentView(tx, me, a)
+		if err != nil {
+			return err
+		}
+		author, err := tx.Canonical(a.Author)
+		if err != nil {
+			return err
+		}
+		if author == me.ID && !confirm {
+			return tx.DecideAmendment(id, console.AmendmentDiscarded)
+		}
+		o := console.Object{}
+		if a.App != "" {
+			app, err := tx.App(a.App)
+			if err != nil {
+				return err
+			}
+			o.App = &app
+		}
+		if err := console.SecondChanges.Check(me, o); err != nil {
+			return hidden("change", err)
+		}
+		if err := (console.Decision{Actor: me.ID, Requester: author}).CheckSelf(func(p console.ID) console.ID { return p }); err != nil {
+			return err
+		}
+		if err := c.recent(caller); err != nil {
+			return err
+		}
+		if !confirm {
+			return tx.DecideAmendment(id, console.AmendmentDiscarded)
+		}
+		if err := tx.DecideAmendment(id, console.AmendmentConfirmed); err != nil {
+			return err
+		}
+		return applyAmendment(tx, v.Amendment, me.ID)
+	})
+}
+
+// applyAmendment makes the change that two people agreed on. Refused if what it changes was
+// changed meanwhile.
+func applyAmendment(tx *store.Tx, a console.Amendment, second console.ID) error {
+	decode := func(v any) error {
+		if err := json.Unmarshal(a.After, v); err != nil {
+			return baton.Errorf(baton.Corrupt, "change %s: %w", a.ID, err)
+		}
+		return nil
+	}
+	switch a.Kind {
+	case console.AmendPolicy:
+		var p console.Policy
+		if err := decode(&p); err != nil {
+			return err
+		}
+		p.Author, p.Second = a.Author, second
+		_, err := tx.AddPolicyVersion(p, p.Version)
+		return err
+	case console.AmendSettings:
+		var s console.SettingsVersion
+		if err := decode(&s); err != nil {
+			return err
+		}
+		s.Author, s.Second = a.Author, second
+		return tx.AddRequestSettings(s)
+	case console.AmendApp:
+		return applyGuards(tx, a)
+	}
+	return baton.Errorf(baton.Corrupt, "change %s is of no kind that is known", a.ID)
+}
+
+func applyGuards(tx *store.Tx, a console.Amendment) error {
+	var before, after console.AppGuards
+	if err := json.Unmarshal(a.Before, &before); err != nil {
+		return baton.Errorf(baton.Corrupt, "change %s: %w", a.ID, err)
+	}
+	if err := json.Unmarshal(a.After, &after); err != nil {
+		return baton.Errorf(baton.Corrupt, "change %s: %w", a.ID, err)
+	}
+	app, err := tx.LockApp(a.App)
+	if err != nil {
+		return err
+	}
+	now, err := json.Marshal(console.GuardsOf(app))
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode: %w", err)
+	}
+	if string(now) != string(a.Before) {
+		return baton.Errorf(baton.Refused, "the application was changed since").WithFix("Discard the change, and propose it again.")
+	}
+	app.Owners = after.Owners
+	if err := tx.ChangeApp(app); err != nil {
+		return err
+	}
+	return tx.SetRoleMap(app.ID, after.Roles, after.MinimumAdmins)
+}
+
+// TestPolicy returns who would be asked for somebody under a policy, and why, and writes
+// nothing. entitlement is the id by which the app knows it.
+func (c *Console) TestPolicy(ctx context.Context, caller Caller, policy console.ID, entitlement string, n NewRequest) (f RequestForm, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		f = RequestForm{Names: Names{}}
+		if err := seesPolicies(tx, me); err != nil {
+			return err
+		}
+		p, err := tx.Policy(policy)
+		if err != nil {
+			return err
+		}
+		a, err := tx.App(n.App)
+		if err != nil {
+			return err
+		}
+		if err := console.SeeAccess.Check(me, console.Object{App: &a}); err != nil {
+			return hidden("app", err)
+		}
+		m, err := tx.Moment(a.ID, time.Time{})
+		if err != nil {
+			return err
+		}
+		e, err := tx.EntitlementByID(m, entitlement)
+		if err != nil {
+			return err
+		}
+		n.Entitlement = e.Key
+		subject, err := tx.PersonByEmail(n.Email)
+		if err != nil {
+			return err
+		}
+		if err := console.SeePeople.Check(me, console.Object{Person: &subject}); err != nil {
+			return hidden("person", err)
+		}
+		f.Request = console.Request{Kind: console.RequestGrant, App: n.App, Entitlement: n.Entitlement, Subject: subject.Canonical(), Requester: subject.Canonical(),
+			Term: n.Term, Why: "a test", Policy: p.ID, PolicyVersion: p.Version}
+		if f.Preview, err = approve.Consider(tx, f.Request, c.now()); err != nil {
+			return err
+		}
+		for _, s := range f.Steps {
+			for _, a := range s.Asked {
+				if err := f.Names.add(tx, a.Person, a.For); err != nil {
+					return err
+				}
+			}
+			for _, e := range s.Excluded {
+				if err := f.Names.add(tx, e.Person); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return f, err
+}
+
+// SettingsView is what may be asked for of an entitlement or a whole app.
+type SettingsView struct {
+	App      console.App
+	Name     string // of the entitlement; "" for the whole app
+	Admin    bool
+	Current  console.SettingsVersion
+	Resolved console.RequestSettings // what holds, with defaults
+	Policies []console.Policy
+	Names    Names
+}
+
+// RequestSettings returns what may be asked for of an entitlement, or of a whole app for
+// [console.WholeApp].
+func (c *Console) RequestSettings(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey) (v SettingsView, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		v, err = settingsView(tx, me, app, e)
+		return err
+	})
+	return v, err
+}
+
+func settingsView(tx *store.Tx, me console.Person, app console.ID, e console.EntitlementKey) (v SettingsView, err error) {
+	v.Names = Names{}
+	if v.App, err = seeApp(tx, me, app, console.ConfigureApps); err != nil {
+		return v, err
+	}
+	newest := func(e console.EntitlementKey) (s console.SettingsVersion, err error) {
+		s = console.SettingsVersion{App: app, Entitlement: e}
+		versions, err := tx.RequestSettings(app, e)
+		if err == nil && len(versions) > 0 {
+			s = versions[0]
+		}
+		return s, err
+	}
+	whole, err := newest(console.WholeApp)
+	if err != nil {
+		return v, err
+	}
+	if v.Current, err = newest(e); err != nil {
+		return v, err
+	}
+	if e != console.WholeApp {
+		v.Admin = v.App.Roles.GivesAdmin(e)
+		v.Name = approve.AccountName
+		if e != console.AccountItself {
+			if v.Name, err = requestedName(tx, console.Request{App: app, Entitlement: e}); err != nil {
+				return v, err
+			}
+		}
+		v.Resolved = v.Current.Settings.Resolve(whole.Settings, v.Admin)
+	} else {
+		v.Resolved = console.RequestSettings{}.Resolve(v.Current.Settings, false)
+	}
+	policies, err := tx.Policies()
+	for _, p := range policies {
+		if p.Kind == console.PolicyRequest {
+			v.Policies = append(v.Policies, p)
+		}
+	}
+	if err == nil {
+		err = v.Names.add(tx, v.Current.Settings.Owners...)
+	}
+	return v, err
+}
+
+// maxSettingsOwners limits the owners of an entitlement.
+const maxSettingsOwners = 32
+
+// SetRequestSettings sets what may be asked for, and who owns the entitlement, by e-mail
+// address. s.Version is the version that the caller saw. What asks for less for administrators waits for a second person.
+func (c *Console) SetRequestSettings(ctx context.Context, caller Caller, s console.SettingsVersion, owners []string, why string) (saved Saved, err error) {
+	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		saved = Saved{}
+		if len(owners) > maxSettingsOwners {
+			return baton.Errorf(baton.Invalid, "an entitlement has at most %d owners", maxSettingsOwners)
+		}
+		v, err := settingsView(tx, me, s.App, s.Entitlement)
+		if err != nil {
+			return err
+		}
+		s.Settings.Owners = nil
+		for _, email := range owners {
+			p, err := tx.PersonByEmail(email)
+			if baton.KindOf(err) == baton.NotFound {
+				return baton.Errorf(baton.Invalid, "nobody has the address %q", email)
+			}
+			if err != nil {
+				return err
+			}
+			s.Settings.Owners = append(s.Settings.Owners, p.Canonical())
+		}
+		if s.Version != v.Current.Version {
+			return baton.Errorf(baton.Refused, "what may be asked for was changed meanwhile").WithFix("Load it again.")
+		}
+		for _, id := range []console.ID{s.Settings.Policy, s.Settings.Emergency} {
+			if id == "" {
+				continue
+			}
+			p, err := tx.Policy(id)
+			if err != nil {
+				return err
+			}
+			if p.Kind != console.PolicyRequest {
+				return baton.Errorf(baton.Invalid, "the policy “%s” is not for requests", p.Name)
+			}
+		}
+		s.Weaker = !s.Settings.AtLeast(v.Current.Settings)
+		if !s.Weaker || s.Entitlement != console.WholeApp && !v.Admin {
+			return tx.AddRequestSettings(s)
+		}
+		saved.Waits = true
+		return amend(tx, console.AmendSettings, s.App, string(s.App), v.Current, s, why)
+	})
+	return saved, err
+}
+
+// Delegation returns who decides for the caller; the zero value if nobody was named.
+func (c *Console) Delegation(ctx context.Context, caller Caller) (d console.Delegation, delegate console.Person, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if d, err = tx.Delegation(me.ID); err != nil || d.Delegate == "" {
+			return err
+		}
+		delegate, err = tx.Person(d.Delegate)
+		return err
+	})
+	return d, delegate, err
+}
+
+// SetDelegation names who decides for the caller for a time, by e-mail address; an empty one
+// ends it.
+func (c *Console) SetDelegation(ctx context.Context, caller Caller, email string, d console.Delegation) error {
+	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		d.Person, d.Delegate = me.ID, ""
+		if email = strings.TrimSpace(email); email != "" {
+			p, err := tx.PersonByEmail(email)
+			if baton.KindOf(err) == baton.NotFound {
+				return baton.Errorf(baton.Invalid, "nobody has the address %q", email)
+			}
+			if err != nil {
+				return err
+			}
+			d.Delegate = p.Canonical()
+		}
+		return tx.SetDelegation(d)
+	})
+}

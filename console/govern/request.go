@@ -1,0 +1,559 @@
+package govern
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/approve"
+	"baton/console/store"
+)
+
+// NewRequest is what somebody asks for.
+type NewRequest struct {
+	App         console.ID
+	Entitlement console.EntitlementKey
+	For         console.ID          // whose access it is; "" for the caller's own
+	Email       string              // of that person, where For is not given
+	Account     console.ResourceKey // 0: the one that the person has
+	Term        console.Term
+	Start       time.Time // zero: now
+	Why         string
+	Form        map[string]string
+	Emergency   bool
+}
+
+// Names are people by their IDs, for pages.
+type Names map[console.ID]console.Person
+
+// Of returns the name of a person.
+func (n Names) Of(id console.ID) string { return n[id].Name }
+
+func (n Names) add(tx *store.Tx, ids ...console.ID) error {
+	for _, id := range ids {
+		if _, known := n[id]; known || id == "" {
+			continue
+		}
+		p, err := tx.Person(id)
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return err
+		}
+		n[id] = p
+	}
+	return nil
+}
+
+// request returns the request that somebody asks for, if the person may.
+func (n NewRequest) request(tx *store.Tx, me console.Person) (console.Request, error) {
+	r := console.Request{Kind: console.RequestGrant, App: n.App, Entitlement: n.Entitlement, Account: n.Account, Subject: me.ID, Requester: me.ID,
+		Term: n.Term, Start: n.Start, Why: n.Why, Form: n.Form, Emergency: n.Emergency}
+	if n.For == "" && n.Email == "" {
+		return r, nil
+	}
+	subject, err := console.Person{}, error(nil)
+	if n.For != "" {
+		subject, err = tx.Person(n.For)
+	} else {
+		subject, err = tx.PersonByEmail(n.Email)
+	}
+	if baton.KindOf(err) == baton.NotFound && console.Ask.Of(me, console.Object{}) {
+		return r, baton.Errorf(baton.Invalid, "nobody has the address %q", n.Email)
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := console.Ask.Check(me, console.Object{Person: &subject}); err != nil {
+		return r, hidden("person", err)
+	}
+	r.Subject = subject.Canonical()
+	return r, nil
+}
+
+// RequestForm is what somebody sees before asking.
+type RequestForm struct {
+	approve.Preview
+	Request console.Request
+	Choices []console.Person // whom the caller may ask for, the caller first
+	Anybody bool             // the caller may ask for everybody, by address
+	Names   Names
+	Open    []console.Request // that are not closed, for the same
+	Effect
+}
+
+// RequestForm returns what would become of a request, and writes nothing.
+func (c *Console) RequestForm(ctx context.Context, caller Caller, n NewRequest) (f RequestForm, err error) {
+	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+		f = RequestForm{Names: Names{}}
+		if f.Choices, f.Anybody, err = subjects(tx, me); err != nil {
+			return err
+		}
+		if f.Request, err = n.request(tx, me); err != nil {
+			return err
+		}
+		asked := f.Request
+		if asked.Why == "" {
+			asked.Why = "–" // it is asked for when the form is sent
+		}
+		if f.Preview, err = approve.Consider(tx, asked, c.now()); err != nil {
+			return err
+		}
+		for _, s := range f.Steps {
+			for _, a := range s.Asked {
+				if err := f.Names.add(tx, a.Person, a.For); err != nil {
+					return err
+				}
+			}
+			for _, e := range s.Excluded {
+				if err := f.Names.add(tx, e.Person); err != nil {
+					return err
+				}
+			}
+		}
+		if f.Open, err = tx.OpenRequests(f.App.ID, f.Subject.ID, n.Entitlement); err != nil {
+			return err
+		}
+		f.Effect, err = consequence(tx, f.Situation, f.Request, c.now())
+		return err
+	})
+	return f, err
+}
+
+// subjects returns whom a person may ask for by name, the person first.
+func subjects(tx *store.Tx, me console.Person) ([]console.Person, bool, error) {
+	reports, err := tx.Reports(me.ID)
+	return append([]console.Person{me}, reports...), console.Ask.Of(me, console.Object{}), err
+}
+
+// SubmitRequest files a request. Its error says what to fix if nobody may decide.
+func (c *Console) SubmitRequest(ctx context.Context, caller Caller, n NewRequest) (r console.Request, err error) {
+	err = c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
+		if r, err = n.request(tx, me); err != nil {
+			return err
+		}
+		r, err = approve.File(tx, r)
+		return err
+	})
+	return r, c.refused(ctx, caller, err)
+}
+
+// refused writes down a change that a guard refused, after the transaction that it ended,
+// and returns its error.
+func (c *Console) refused(ctx context.Context, caller Caller, err error) error {
+	denied := (*approve.Denied)(nil)
+	if !errors.As(err, &denied) {
+		return err
+	}
+	if e := c.store.Update(context.WithoutCancel(ctx), c.by(caller), func(tx *store.Tx) error {
+		return tx.DenyOperation(denied.Operation, err)
+	}); e != nil {
+		return e
+	}
+	return err
+}
+
+// GiveBack ends access of the caller before its time.
+func (c *Console) GiveBack(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey, account console.ResourceKey, why string) (r console.Request, err error) {
+	err = c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
+		if why == "" {
+			why = "given back"
+		}
+		r, err = approve.File(tx, console.Request{Kind: console.RequestRevoke, App: app, Entitlement: e, Account: account, Subject: me.ID, Requester: me.ID, Why: why})
+		return err
+	})
+	return r, c.refused(ctx, caller, err)
+}
+
+// ExtendRequest asks again for what an earlier request of the caller asked for.
+func (c *Console) ExtendRequest(ctx context.Context, caller Caller, id console.ID) (r console.Request, err error) {
+	err = c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
+		before, err := seeRequest(tx, me, id)
+		if err != nil {
+			return err
+		}
+		subject, err := tx.Person(before.Subject)
+		if err != nil {
+			return err
+		}
+		if err := console.Ask.Check(me, console.Object{Person: &subject}); err != nil {
+			return err
+		}
+		term := before.Asked
+		if term.For == 0 && !term.Until.IsZero() {
+			term = console.Term{For: console.Duration(term.Until.Sub(before.Created))}
+		}
+		r, err = approve.File(tx, console.Request{Kind: console.RequestGrant, App: before.App, Entitlement: before.Entitlement, Account: before.Account, Subject: before.Subject,
+			Requester: me.ID, Term: term, Why: before.Why, Form: before.Form})
+		return err
+	})
+	return r, c.refused(ctx, caller, err)
+}
+
+// CancelRequest ends a request before it takes effect.
+func (c *Console) CancelRequest(ctx context.Context, caller Caller, id console.ID, why string) error {
+	return c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
+		r, err := seeRequest(tx, me, id)
+		if err != nil {
+			return err
+		}
+		if r.Subject != me.ID && r.Requester != me.ID {
+			a, err := tx.App(r.App)
+			if err != nil {
+				return err
+			}
+			if err := console.CancelRequests.Check(me, console.Object{App: &a}); err != nil {
+				return err
+			}
+			if why == "" {
+				return baton.Errorf(baton.Invalid, "the reason is missing")
+			}
+		}
+		return approve.Cancel(tx, id, why)
+	})
+}
+
+// CommentRequest adds a comment to a request.
+func (c *Console) CommentRequest(ctx context.Context, caller Caller, id console.ID, text string) error {
+	return c.change(ctx, caller, commenting, func(tx *store.Tx, me console.Person) error {
+		if _, err := seeRequest(tx, me, id); err != nil {
+			return err
+		}
+		return approve.Comment(tx, id, text)
+	})
+}
+
+// ReviewEmergency records what somebody found about an emergency request afterwards.
+func (c *Console) ReviewEmergency(ctx context.Context, caller Caller, id console.ID, text string) error {
+	return c.refused(ctx, caller, c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
+		if _, err := seeRequest(tx, me, id); err != nil {
+			return err
+		}
+		if err := console.ReviewEmergencies.Check(me, console.Object{}); err != nil {
+			return err
+		}
+		return approve.Reviewed(tx, id, text)
+	}))
+}
+
+// seeRequest returns a request that a person may see: those who asked, whom it is about, who
+// is or was asked to decide, and who has the right.
+func seeRequest(tx *store.Tx, me console.Person, id console.ID) (console.Request, error) {
+	r, err := tx.Request(id)
+	if err != nil {
+		return r, err
+	}
+	if r.Subject == me.ID || r.Requester == me.ID {
+		return r, nil
+	}
+	a, err := tx.App(r.App)
+	if err != nil {
+		return r, err
+	}
+	missing := console.SeeRequests.Check(me, console.Object{App: &a})
+	if missing == nil {
+		return r, nil
+	}
+	asked, err := tx.AskedAbout(id)
+	if err != nil || slices.ContainsFunc(asked, func(a store.AskedRequest) bool { return a.Person == me.ID }) {
+		return r, err
+	}
+	entries, err := tx.Entries(id)
+	if err != nil || slices.ContainsFunc(entries, func(e console.RequestEntry) bool {
+		return e.Actor.Person() == me.ID || slices.Contains(e.To, me.ID)
+	}) {
+		return r, err
+	}
+	return r, hidden("request", missing)
+}
+
+// CatalogQuery asks for what a person may ask for.
+type CatalogQuery struct {
+	For   console.ID // "" for the caller
+	App   console.ID // "" for the beginning of every app
+	After store.EntitlementAfter
+	N     int // entitlements of each app
+}
+
+// CatalogApp is an app with a part of what may be asked for of it.
+type CatalogApp struct {
+	App  console.App
+	Rows []CatalogRow
+	Next *store.EntitlementAfter // where the list goes on; nil at its end
+}
+
+// CatalogRow is something that may be asked for.
+type CatalogRow struct {
+	Entitlement store.Entitlement // of [console.AccountItself], only the key and a name
+	On          store.Resource
+	Role        *console.AppRole
+	Settings    console.RequestSettings
+	Have        bool
+	Until       time.Time        // when what they have ends
+	Pending     *console.Request // that is not closed; nil if there is none
+}
+
+// CatalogView is what a person may ask for.
+type CatalogView struct {
+	Subject console.Person
+	Choices []console.Person
+	Anybody bool
+	Apps    []CatalogApp
+}
+
+// maxCatalogApps limits the apps of a catalogue. Somebody with more of them looks at one.
+const maxCatalogApps = 50
+
+// RequestCatalog returns what the caller may ask for.
+func (c *Console) RequestCatalog(ctx context.Context, caller Caller, q CatalogQuery) (v CatalogView, err error) {
+	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+		v = CatalogView{}
+		r, err := NewRequest{For: q.For}.request(tx, me)
+		if err != nil {
+			return err
+		}
+		if v.Choices, v.Anybody, err = subjects(tx, me); err != nil {
+			return err
+		}
+		if v.Subject, err = tx.Person(r.Subject); err != nil {
+			return err
+		}
+		apps := []console.App{}
+		if q.App != "" {
+			a, err := tx.App(q.App)
+			if err != nil {
+				return err
+			}
+			apps = append(apps, a)
+		} else if apps, err = tx.Apps(store.NameAfter{}, maxCatalogApps); err != nil {
+			return err
+		}
+		for _, a := range apps {
+			r.App = a.ID
+			part, err := c.catalogApp(tx, a, r, q)
+			if err != nil {
+				return err
+			}
+			if len(part.Rows) > 0 || q.App != "" {
+				v.Apps = append(v.Apps, part)
+			}
+		}
+		return nil
+	})
+	return v, err
+}
+
+// maxCatalogLooked limits the entitlements that are looked at for a page of an app.
+const maxCatalogLooked = 500
+
+func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q CatalogQuery) (part CatalogApp, err error) {
+	part.App = a
+	m, err := tx.Moment(a.ID, time.Time{})
+	if err != nil {
+		return part, err
+	}
+	if len(m.Streams) == 0 {
+		return part, nil
+	}
+	if q.After.Sort == nil {
+		r.Entitlement = console.AccountItself
+		if err := c.catalogRow(tx, &part, r); err != nil {
+			return part, err
+		}
+	}
+	after, looked := q.After, 0
+	for len(part.Rows) < q.N && looked < maxCatalogLooked {
+		page, err := tx.Entitlements(m, after, q.N)
+		if err != nil {
+			return part, err
+		}
+		for _, e := range page {
+			if len(part.Rows) >= q.N {
+				break
+			}
+			after = e.After()
+			looked++
+			r.Entitlement = e.Key
+			if err := c.catalogRow(tx, &part, r); err != nil {
+				return part, err
+			}
+		}
+		if len(page) < q.N {
+			return part, nil
+		}
+	}
+	part.Next = &after
+	return part, nil
+}
+
+// catalogRow adds an entitlement if it may be asked for.
+func (c *Console) catalogRow(tx *store.Tx, part *CatalogApp, r console.Request) error {
+	s, err := approve.Look(tx, r, c.now())
+	if baton.KindOf(err) == baton.NotFound || baton.KindOf(err) == baton.Refused {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.Settings.Requestable != console.RequestableYes || !s.Able && !s.Settings.Manual {
+		return nil
+	}
+	row := CatalogRow{Entitlement: s.Entitlement, On: s.On, Role: s.Role, Settings: s.Settings}
+	if s.Account != nil {
+		a, err := tx.Access(s.App.ID, s.Account.Key, r.Entitlement, c.now())
+		if err != nil {
+			return err
+		}
+		row.Have = a.Held
+		row.Until, _ = console.Expiry(a.Reasons, a.Bar, c.now())
+	}
+	open, err := tx.OpenRequests(s.App.ID, s.Subject.ID, r.Entitlement)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		if open[i].Kind == console.RequestGrant {
+			row.Pending = &open[i]
+		}
+	}
+	part.Rows = append(part.Rows, row)
+	return nil
+}
+
+// RequestSummary is a request in a list.
+type RequestSummary struct {
+	console.Request
+	AppName   string
+	Name      string // of the entitlement
+	Subject   console.Person
+	Requester console.Person
+	Asked     []store.AskedRequest
+	Names     Names
+	Operation *console.Operation
+}
+
+func summarizeRequest(tx *store.Tx, r console.Request) (s RequestSummary, err error) {
+	s = RequestSummary{Request: r, Names: Names{}}
+	a, err := tx.App(r.App)
+	if err != nil {
+		return s, err
+	}
+	if s.AppName, s.Name = a.Name, approve.AccountName; r.Entitlement != console.AccountItself {
+		if s.Name, err = requestedName(tx, r); err != nil {
+			return s, err
+		}
+	}
+	if s.Subject, err = tx.Person(r.Subject); err != nil {
+		return s, err
+	}
+	if s.Requester, err = tx.Person(r.Requester); err != nil {
+		return s, err
+	}
+	if s.Asked, err = tx.AskedAbout(r.ID); err != nil {
+		return s, err
+	}
+	for _, asked := range s.Asked {
+		if err := s.Names.add(tx, asked.Person, asked.For); err != nil {
+			return s, err
+		}
+	}
+	if r.Operation != "" {
+		o, err := tx.Operation(r.Operation)
+		if err != nil {
+			return s, err
+		}
+		s.Operation = &o
+	}
+	return s, nil
+}
+
+// requestedName returns what an entitlement is called now, or was when it was last shown.
+func requestedName(tx *store.Tx, r console.Request) (string, error) {
+	m, err := tx.Moment(r.App, time.Time{})
+	if err != nil {
+		return "", err
+	}
+	e, err := tx.Entitlement(m, r.Entitlement)
+	if baton.KindOf(err) == baton.NotFound {
+		if m, err = tx.Moment(r.App, r.Created); err != nil {
+			return "", err
+		}
+		if e, err = tx.Entitlement(m, r.Entitlement); baton.KindOf(err) == baton.NotFound {
+			return "something that is gone", nil
+		}
+	}
+	if e.Name == "" {
+		return e.ID, err
+	}
+	return e.Name, err
+}
+
+// RequestQuery asks for requests.
+type RequestQuery struct {
+	All    bool // also those of others that the caller may see; else the caller's own
+	App    console.ID
+	Open   bool
+	Review bool
+	Before int64
+	N      int
+}
+
+// Requests returns a page of requests, the newest first, and the number at which the list
+// goes on; 0 at its end.
+func (c *Console) Requests(ctx context.Context, caller Caller, q RequestQuery) (rows []RequestSummary, next int64, err error) {
+	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+		rows, next = nil, 0
+		if q.N < 1 || q.N >= store.PageSize {
+			return baton.Errorf(baton.Invalid, "a page has 1 to %d requests", store.PageSize-1)
+		}
+		f := store.RequestFilter{Open: q.Open, Review: q.Review}
+		switch {
+		case q.App != "":
+			a, err := tx.App(q.App)
+			if err != nil {
+				return err
+			}
+			if err := console.SeeRequests.Check(me, console.Object{App: &a}); err != nil {
+				return hidden("app", err)
+			}
+			f.App = a.ID
+		case q.All:
+			if err := console.SeeRequests.Check(me, console.Object{}); err != nil {
+				return err
+			}
+		default:
+			f.Person = me.ID
+		}
+		found, err := tx.Requests(f, q.Before, q.N+1)
+		if err != nil {
+			return err
+		}
+		for i, r := range found {
+			if i == q.N {
+				next = found[i-1].Number
+				break
+			}
+			s, err := summarizeRequest(tx, r)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, s)
+		}
+		return nil
+	})
+	return rows, next, err
+}
+
+// RequestNumber returns the ID of the request with a number, which the caller may see.
+func (c *Console) RequestNumber(ctx context.Context, caller Caller, number int64) (id console.ID, err error) {
+	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+		r, err := tx.RequestByNumber(number)
+		if err == nil {
+			_, err = seeRequest(tx, me, r.ID)
+		}
+		id = r.ID
+		return err
+	})
+	return id, err
+}
