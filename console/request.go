@@ -19,6 +19,7 @@ type Request struct {
 	Account     ResourceKey // 0 while the subject has no account
 	Subject     ID          // whose access it is
 	Requester   ID          // who asks
+	What        string      // what it was called when it was asked for
 	Why         string
 	Form        map[string]string // answers to the form of the entitlement
 	Emergency   bool

@@ -190,6 +190,9 @@ func File(t *store.Tx, r console.Request) (console.Request, error) {
 		return r, p.denied(p.Refused)
 	}
 	r.Subject, r.Requester = p.Subject.ID, p.Requester.ID
+	if r.What = valid(p.Entitlement.Name); r.What == "" {
+		r.What = valid(p.Entitlement.ID)
+	}
 	r.Asked, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan = r.Term, p.Policy.ID, p.Policy.Version, p.Plan, 1, 0, now
 	r.Material, r.State = p.Material(), console.RequestWaiting
 	if p.Account != nil {

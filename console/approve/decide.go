@@ -1,6 +1,7 @@
 package approve
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -451,5 +452,9 @@ func Recheck(t *store.Tx, request console.ID) error {
 	if err != nil || !more && (len(who.Asked) > 0 || len(before) == 0) {
 		return err
 	}
-	return t.NoteRequest(r, askedKind(who), map[string]any{"step": step.ID, "asked": people(who.Asked)})
+	// Whoever was asked already is not told again.
+	fresh := slices.DeleteFunc(people(who.Asked), func(id console.ID) bool {
+		return slices.ContainsFunc(before, func(a store.AskedRequest) bool { return a.Person == id })
+	})
+	return t.NoteRequest(r, askedKind(who), map[string]any{"step": step.ID, "asked": fresh})
 }

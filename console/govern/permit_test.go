@@ -96,6 +96,7 @@ var permits = map[string]string{
 	"RequestCatalog":     "read ask decide configure",
 	"RequestForm":        "read ask decide configure",
 	"RequestNumber":      "read ask decide configure",
+	"RequestVersion":     "",
 	"Requests":           "read ask decide configure",
 	"Delegation":         "read configure",
 	"Policies":           "read configure",

@@ -2,7 +2,9 @@ package govern
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -543,6 +545,42 @@ func (c *Console) Requests(ctx context.Context, caller Caller, q RequestQuery) (
 		return nil
 	})
 	return rows, next, err
+}
+
+// RequestVersion returns the version of what the caller sees of a request.
+func (c *Console) RequestVersion(ctx context.Context, caller Caller, id console.ID) (v Version, err error) {
+	err = c.look(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		r, err := seeRequest(tx, me, id)
+		if err != nil {
+			return err
+		}
+		s, err := summarizeRequest(tx, r)
+		if err != nil {
+			return err
+		}
+		entries, err := tx.Entries(id)
+		if err != nil {
+			return err
+		}
+		h := sha256.New()
+		fmt.Fprintln(h, r.Version, len(entries))
+		for _, a := range s.Asked {
+			fmt.Fprintln(h, a.Person)
+		}
+		if s.Operation != nil {
+			fmt.Fprintln(h, s.Operation.ID, s.Operation.Version, s.Operation.State)
+		}
+		if r.Account != 0 {
+			a, err := tx.Access(r.App, r.Account, r.Entitlement, c.now())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(h, a.State(c.now()))
+		}
+		v = versionOf(h)
+		return nil
+	})
+	return v, err
 }
 
 // RequestNumber returns the ID of the request with a number, which the caller may see.

@@ -49,6 +49,36 @@ var Rules = []Rule{
 		Text:    `The credentials {{.Data.client_id}} of the connector {{.Connector.Name}} work until {{.Time "expires"}}. Rotate makes new ones; the old ones still work for a day after it.`,
 		Path:    `/connectors/{{.Connector.ID}}/settings`},
 
+	// Requests. Only those who can act are told, and those whose access it is.
+	{Kind: "request.asked", To: listed("asked"), Class: ordinary,
+		Subject: `{{.Person.Name}} asks for {{.Data.what}} {{.Data.for}}`,
+		Text:    `{{.Person.Name}} asks for {{.Data.what}} of {{.App.Name}} {{.Data.for}}. You are one of those who may decide.`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "request.stuck", To: owners, Class: ordinary,
+		Subject: `Nobody may decide what {{.Person.Name}} asks for`,
+		Text:    `{{.Person.Name}} asks for {{.Data.what}} of {{.App.Name}}, and nobody may decide about it any more. Name an owner, a manager or somebody else whom the policy asks.`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "request.granted", To: asker, Class: ordinary,
+		Subject: `Granted: {{.Data.what}} {{.Data.for}}`,
+		Text:    `{{.Person.Name}} has {{.Data.what}} of {{.App.Name}}: a sync shows it.`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "request.denied", To: asker, Class: ordinary,
+		Subject: `Denied: {{.Data.what}}`,
+		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} was denied.{{with .Data.why}} {{.}}{{end}}`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "request.error", To: asker, Class: ordinary,
+		Subject: `Failed: {{.Data.what}}`,
+		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} was not carried out.{{with .Data.why}} {{.}}{{end}}`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "request.wait-timed-out", To: asker, Class: ordinary,
+		Subject: `Timed out: {{.Data.what}}`,
+		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} ended by itself.{{with .Data.why}} {{.}}{{end}}`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "amendment.proposed", To: guardians, Class: ordinary,
+		Subject: `{{.By}} proposes a change that takes two people`,
+		Text:    `{{.By}} proposes a change{{with .App.Name}} of {{.}}{{end}} after which less is asked of somebody who wants access. It waits for a second person.{{with .Data.why}} The reason given: {{.}}{{end}}`,
+		Path:    `/policies`},
+
 	// People and their logins.
 	{Kind: "login.invited", To: subject, Class: security, Invitation: true,
 		Subject: `Set up your login`,
@@ -82,6 +112,15 @@ var Rules = []Rule{
 
 // subject is whom the event is about.
 func subject(v View) ([]console.ID, error) { return []console.ID{v.Event.Person}, nil }
+
+// asker is whom a request is about, and who asked.
+func asker(v View) ([]console.ID, error) {
+	ids := []console.ID{v.Event.Person}
+	if r, ok := v.Data["requester"].(string); ok {
+		ids = append(ids, console.ID(r))
+	}
+	return ids, nil
+}
 
 // listed are the people in a field of the event's data.
 func listed(field string) Recipients {

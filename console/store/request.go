@@ -10,6 +10,7 @@ import (
 
 // requestBody is the part of a request that no statement looks into.
 type requestBody struct {
+	What          string            `json:"what,omitempty"`
 	Why           string            `json:"why,omitempty"`
 	Form          map[string]string `json:"form,omitempty"`
 	Emergency     bool              `json:"emergency,omitempty"`
@@ -27,7 +28,7 @@ type requestBody struct {
 }
 
 func bodyOf(r console.Request) []byte {
-	return encode(requestBody{r.Why, r.Form, r.Emergency, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material})
+	return encode(requestBody{r.What, r.Why, r.Form, r.Emergency, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material})
 }
 
 const requestColumns = "id, number, kind, app, entitlement, account, subject, requester, state, outcome, operation, reason, review, body, created, closed, version"
@@ -39,7 +40,7 @@ func scanRequest(r engine.Row) console.Request {
 		Created: at(r, 14), Closed: at(r, 15), Version: r.Int(16)}
 	var b requestBody
 	decode(r.Bytes(13), &b)
-	q.Why, q.Form, q.Emergency, q.Asked, q.Term, q.Start, q.Policy, q.PolicyVersion = b.Why, b.Form, b.Emergency, b.Asked, b.Term, b.Start, b.Policy, b.PolicyVersion
+	q.What, q.Why, q.Form, q.Emergency, q.Asked, q.Term, q.Start, q.Policy, q.PolicyVersion = b.What, b.Why, b.Form, b.Emergency, b.Asked, b.Term, b.Start, b.Policy, b.PolicyVersion
 	q.Plan, q.Round, q.Step, q.StepBegan, q.OutcomeWhy, q.Material = b.Plan, b.Round, b.Step, b.StepBegan, b.OutcomeWhy, b.Material
 	return q
 }
@@ -63,7 +64,7 @@ func (t *Tx) AddRequest(r console.Request) (console.Request, error) {
 	if err := t.dueRequest(r); err != nil {
 		return r, err
 	}
-	return r, t.requestEvent(r, "filed", map[string]any{"kind": r.Kind, "entitlement": r.Entitlement, "requester": r.Requester, "term": r.Term, "start": timeOrNil(r.Start),
+	return r, t.requestEvent(r, "filed", map[string]any{"kind": r.Kind, "entitlement": r.Entitlement, "term": r.Term, "start": timeOrNil(r.Start),
 		"emergency": r.Emergency, "policy": r.Policy, "policy_version": r.PolicyVersion})
 }
 
@@ -72,7 +73,7 @@ func (t *Tx) requestEvent(r console.Request, kind string, data map[string]any) e
 	if data == nil {
 		data = map[string]any{}
 	}
-	data["number"] = r.Number
+	data["number"], data["requester"], data["what"], data["for"] = r.Number, r.Requester, r.What, r.Term.Words()
 	e := console.Event{Kind: "request." + kind, App: r.App, Person: r.Subject, Account: r.Account, Entitlement: r.Entitlement, Object: string(r.ID)}
 	return t.event(e, data)
 }

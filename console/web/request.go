@@ -238,10 +238,11 @@ func (c *call) requestAt() console.ID { return console.ID(c.r.PathValue("request
 
 type requestPage struct {
 	govern.RequestView
-	Decision decisionForm
-	Problem  *problem
-	Notice   string
-	Chip     chip
+	LiveVersion govern.Version
+	Decision    decisionForm
+	Problem     *problem
+	Notice      string
+	Chip        chip
 }
 
 // showRequest answers with the page of a request.
@@ -250,11 +251,23 @@ func (c *call) showRequest(status int, problem error, notice string) error {
 	if err != nil {
 		return err
 	}
-	p := requestPage{RequestView: v, Problem: problemOf(problem), Notice: notice, Chip: requestChip(v)}
+	version, err := c.console().RequestVersion(c.ctx(), c.caller, c.requestAt())
+	if err != nil {
+		return err
+	}
+	p := requestPage{LiveVersion: version, RequestView: v, Problem: problemOf(problem), Notice: notice, Chip: requestChip(v)}
 	if v.Mine != nil {
 		p.Decision = c.decisionForm(v)
 	}
 	return c.show(status, "request", "Request "+strconv.FormatInt(v.Number, 10), p)
+}
+
+func (p requestPage) live() live {
+	return live{"/live/requests/" + string(p.ID), p.LiveVersion}
+}
+
+func requestLive(c *call) error {
+	return c.keepUpToDate(func() (govern.Version, error) { return c.console().RequestVersion(c.ctx(), c.caller, c.requestAt()) })
 }
 
 func requestShown(c *call) error { return c.showRequest(http.StatusOK, nil, "") }

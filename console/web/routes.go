@@ -118,6 +118,7 @@ var routes = []route{
 	{"GET /connectors/{connector}/upload", signedIn, uploadPage},
 	{"POST /connectors/{connector}/upload", signedIn, uploadSync},
 	{"GET /live/connectors", signedIn, connectorsLive},
+	{"GET /live/requests/{request}", signedIn, requestLive},
 	{"GET /live/connectors/{connector}", signedIn, connectorLive},
 
 	{"GET /settings/mail", signedIn, mailSettings},

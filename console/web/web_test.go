@@ -125,6 +125,7 @@ var want = map[string][]int{
 	"GET /connectors/{connector}/hosts":                            {404, 200, 404, 200, 404, 200},
 	"GET /connectors/{connector}/log":                              {404, 200, 404, 200, 404, 200},
 
+	"GET /live/requests/{request}":        {200, 200, 404, 404, 404, 200},
 	"GET /live/connectors":                {200},
 	"GET /live/connectors/{connector}":    {404, 200, 404, 200, 404, 200},
 	"GET /connectors/{connector}/upload":  {404, 200, 404, 200, 404, 403, 403, 200},

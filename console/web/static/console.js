@@ -50,7 +50,8 @@
 		if (!on() || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
 		const key = event.key;
 		const actions = {"/": () => $("#q")?.focus() ?? $("input[type=search]")?.focus(), "?": help, j: () => move(1), k: () => move(-1)};
-		const own = /^[a-z]$/.test(key) && ($(`[data-key="${key}"]`, document.activeElement.closest("tr, li, [data-row]") || document.body) || $(`main [data-key="${key}"]`));
+		const row = document.activeElement.closest("tr, li, [data-row]"), here = row && $(`[data-key="${key}"]`, row), found = all(`main [data-key="${key}"]`);
+		const own = /^[a-z]$/.test(key) && (here || (found.length === 1 && found[0])); // of several, only that of the row that is chosen
 		const act = own ? () => own.click() : actions[key];
 		if (!act) return;
 		event.preventDefault();
