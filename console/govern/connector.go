@@ -247,7 +247,7 @@ func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnecto
 		if len(n.Owners) == 0 {
 			n.Owners = []console.ID{me.Canonical()}
 		}
-		if err := checkOwners(tx, nil, n.Owners); err != nil {
+		if err := checkActiveOwners(tx, nil, n.Owners); err != nil {
 			return err
 		}
 		con := console.Connector{App: app, Name: n.Name, Hosting: console.SelfHosted, Owners: n.Owners, Interval: defaultInterval}
@@ -461,7 +461,7 @@ func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id cons
 		if utf8.RuneCountInString(s.Name) > maxName {
 			return baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
 		}
-		if err := checkOwners(tx, con.Owners, s.Owners); err != nil {
+		if err := checkActiveOwners(tx, con.Owners, s.Owners); err != nil {
 			return err
 		}
 		con.Name, con.Interval, con.Owners, con.Version = strings.TrimSpace(s.Name), s.Interval, s.Owners, s.Version

@@ -78,8 +78,8 @@ func (o OwnerChange) apply(tx *store.Tx, owners []console.ID, what string) ([]co
 	return append(slices.Clone(owners), p.ID), nil
 }
 
-// checkOwners refuses owners who are not active, unless they own it already.
-func checkOwners(tx *store.Tx, before, owners []console.ID) error {
+// checkActiveOwners refuses owners who are not active, unless they own it already.
+func checkActiveOwners(tx *store.Tx, before, owners []console.ID) error {
 	for _, id := range owners {
 		if slices.Contains(before, id) {
 			continue
