@@ -657,6 +657,11 @@ func (t *Tx) OperationsOf(f OperationFilter, before OperationBefore, n int) ([]c
 	return all[:min(n, len(all))], nil
 }
 
+// CountOperations returns how many operations of an app are in a state.
+func (t *Tx) CountOperations(app console.ID, state console.OperationState) (int, error) {
+	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "operation", "SELECT count(*) FROM operation WHERE app = $1 AND state = $2", app, state)
+}
+
 // OperationsByCause returns the operations that a request, a campaign or a rule caused,
 // oldest first.
 func (t *Tx) OperationsByCause(ref string) ([]console.Operation, error) {

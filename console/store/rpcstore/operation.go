@@ -85,6 +85,29 @@ func (l *lease) hasOperations() (bool, error) {
 	return false, nil
 }
 
+// ready returns how many operations the host is about to get, up to what it takes.
+func (l *lease) ready() (n int, err error) {
+	all, err := l.queued(l.r.Max)
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	p, err := l.planner()
+	for _, o := range all {
+		if o.Entitlement != console.AccountItself {
+			n++
+			continue
+		}
+		var plan plan
+		if err == nil {
+			plan, err = p.plan(o)
+		}
+		if !plan.wait {
+			n++
+		}
+	}
+	return n, err
+}
+
 // dispatch hands out operations, as many as the host takes, and reports whether more of them
 // could go out now.
 func (l *lease) dispatch() (tasks []rpc.Task, more bool, err error) {
@@ -123,9 +146,7 @@ func (l *lease) dispatch() (tasks []rpc.Task, more bool, err error) {
 		if err == nil {
 			err = AddTask(l.tx, t)
 		}
-		if err != nil {
-			return nil, false, err
-		}
+		return tasks, true, err // the question goes out next
 	}
 	return tasks, false, nil
 }
@@ -256,6 +277,9 @@ func answerOf(t rpc.Task, attempt int) store.Answer {
 		a.State, a.Text = console.Unknown, "The host that ran the action does not know about it any more."
 	} else if a.State == console.Failed && transient(r.Code) && attempt < console.MaxAttempts {
 		a.Again = r.At.Add(console.RetryAfter(attempt))
+		if codes.Code(r.Code) == codes.Canceled { // the host was stopped: nothing is wrong upstream
+			a.Again = r.At.Add(time.Second)
+		}
 	}
 	return a
 }

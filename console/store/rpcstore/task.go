@@ -312,14 +312,24 @@ func (l *lease) run() (rpc.Leases, error) {
 	if _, err := engine.Find(e, func(engine.Row) bool { return true }, "SELECT connector FROM task_queue WHERE connector = $1 FOR UPDATE", l.r.Connector); err != nil {
 		return rpc.Leases{}, err
 	}
+	// Tasks are locked before operations, as by the host that finishes one.
+	ready, err := l.ready()
+	if err != nil {
+		return rpc.Leases{}, err
+	}
+	most := l.r.Max
+	l.r.Max -= ready
+	picked, more, ended, err := l.pick(forUpdate)
+	if err != nil {
+		return rpc.Leases{}, err
+	}
+	l.r.Max = most - len(picked)
 	operations, waiting, err := l.dispatch()
 	if err != nil {
 		return rpc.Leases{}, err
 	}
-	l.r.Max -= len(operations)
-	picked, more, ended, err := l.pick(forUpdate)
-	if err != nil {
-		return rpc.Leases{}, err
+	if len(operations) < ready { // guards refused some: others can go instead
+		more = true
 	}
 	for _, t := range ended {
 		if err := writeTask(l.tx, t, t.Renewed(l.now)); err != nil {
