@@ -2,6 +2,7 @@ package govern
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -29,29 +30,12 @@ func (c *Console) ConfigureApp(ctx context.Context, caller Caller, id console.ID
 			}
 		}
 		if s.Owners != nil {
-			if a.Owners, err = checkOwners(tx, *s.Owners); err != nil {
+			owners := slices.Compact(slices.Sorted(slices.Values(*s.Owners)))
+			if err := checkOwners(tx, a.Owners, owners); err != nil {
 				return err
 			}
+			a.Owners = owners
 		}
 		return tx.ChangeApp(a)
 	})
-}
-
-// checkOwners returns the canonical persons of owners, each once. Invalid if one is unknown.
-func checkOwners(tx *store.Tx, ids []console.ID) (owners []console.ID, err error) {
-	seen := map[console.ID]bool{}
-	for _, id := range ids {
-		p, err := tx.Person(id)
-		if baton.KindOf(err) == baton.NotFound {
-			return nil, baton.Errorf(baton.Invalid, "there is no person %q", id)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if id = p.Canonical(); !seen[id] {
-			seen[id] = true
-			owners = append(owners, id)
-		}
-	}
-	return owners, nil
 }
