@@ -15,7 +15,7 @@ type ExplanationKind string
 // The explanations.
 const (
 	ByOperation ExplanationKind = "operation"   // the console made the change
-	ByReason    ExplanationKind = "reason"      // a reason says so: it wants what is gained, or ended before what is lost
+	ByReason    ExplanationKind = "reason"      // a reason began that needs the gained access, or one ended that kept the lost access
 	ByBaseline  ExplanationKind = "baseline"    // it was there when its connector, type or course was first shown
 	Unexplained ExplanationKind = "unexplained" // somebody made the change outside of the console
 )

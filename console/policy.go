@@ -296,7 +296,7 @@ func (r PolicyRule) atLeast(before PolicyRule) bool {
 		return false
 	}
 	next := 0
-	for _, s := range r.Steps { // those of before must be among them, in their order
+	for _, s := range r.Steps { // every step of before must have its match in r, in the same order
 		if next < len(before.Steps) && s.atLeast(before.Steps[next]) {
 			next++
 		}

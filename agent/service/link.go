@@ -76,7 +76,7 @@ func (n network) checkProxy(host string) error {
 		WithFix("name an http:// proxy, or add %s to NO_PROXY", host)
 }
 
-// link is the connection to C1, with the token of its calls.
+// link is the connection to C1 and the access tokens for its calls.
 type link struct {
 	conn      *grpc.ClientConn
 	transport *http.Transport

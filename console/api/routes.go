@@ -3,8 +3,8 @@ package api
 // route is one call.
 type route struct {
 	pattern string // method and path, as http.ServeMux takes them
-	scope   string // scopes of a credential of which one is needed; package govern asks for them
-	right   string // what the person needs; package govern knows it
+	scope   string // a credential needs one of these scopes; package govern checks them
+	right   string // the right that the person needs; package govern checks it
 	serve   func(*call) (any, error)
 }
 

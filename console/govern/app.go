@@ -190,8 +190,8 @@ type AccountQuery struct {
 	N      int
 }
 
-// AccountPage is a part of a list of accounts. Next is where the list goes on; nil at its
-// end.
+// AccountPage is one page of a list of accounts. Next is the cursor of the next page, nil on
+// the last one.
 type AccountPage struct {
 	Rows []AccountRow
 	Next *store.ResourceAfter

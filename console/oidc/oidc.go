@@ -153,7 +153,7 @@ func (c *Client) discover(ctx context.Context, p Provider) (*discovered, error) 
 	return d, nil
 }
 
-// ask asks a provider about itself.
+// ask requests the discovery document of a provider and stores it in d.
 func (c *Client) ask(ctx context.Context, p Provider, d *discovered) error {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, c.http), p.Issuer)
 	if err != nil {

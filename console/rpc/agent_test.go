@@ -18,7 +18,7 @@ import (
 	"baton/console/rpc/rpctest"
 )
 
-// connector returns a connector that does what it is told and remembers it.
+// connector returns a connector that succeeds in every change and appends the grants and revokes to asked.
 func connector(asked *[]baton.GrantRequest) *baton.Connector {
 	user := baton.ResourceType{ID: "user", DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}, NoEntitlements: true, Provision: true}
 	return &baton.Connector{Name: "baton-fake", DisplayName: "Fake", Description: "A fake.", HelpURL: "https://example.com/help",
