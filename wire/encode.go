@@ -409,7 +409,7 @@ type GrantParts struct {
 	Annotations            []byte // in the form of the message
 }
 
-// AppendGrant appends a c1.connector.v2.Grant. AppendGrantAnnotations has checked it.
+// AppendGrant appends a c1.connector.v2.Grant, whose parts AppendGrantAnnotations has checked.
 func AppendGrant(dst []byte, g GrantParts) []byte {
 	e := encoder{b: dst}
 	entitlement := e.begin(1)

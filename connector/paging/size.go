@@ -90,7 +90,7 @@ func (s *Server) Read(ctx context.Context, p Position, plain bool, get func(Ask)
 			return p, baton.Errorf(baton.KindOf(err), "row %d of the list alone: %w", ask.Start, err).WithFix("%s", s.LargeRow)
 		case why == tooSlow:
 			return p, baton.Errorf(baton.KindOf(err), "%d rows from row %d on: %w", ask.Count, ask.Start, err).
-				WithFix("Try again later. If it stays so, raise http-timeout-seconds, or have whoever runs the server find out why it takes so long.")
+				WithFix("Try again later. If it keeps failing, raise http-timeout-seconds, or have whoever runs the server find out why it takes so long.")
 		default:
 			return p, err
 		}

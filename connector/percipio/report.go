@@ -82,7 +82,7 @@ func (cur reportCursor) again(why error) (baton.Step, error) {
 
 func failedReports(n int, why error) error {
 	e := baton.Errorf(baton.Incomplete, "percipio: %d reports in a row came to nothing; the last one: %w", n, why)
-	return e.WithFix("Try again later; if it stays so, request a learning-activity report in Percipio, and show this line to Skillsoft support.")
+	return e.WithFix("Try again later; if it keeps failing, request a learning-activity report in Percipio, and show this line to Skillsoft support.")
 }
 
 // nextReport takes one step: it requests the report, polls it, or reads a page of its rows. Percipio answers

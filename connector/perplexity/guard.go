@@ -209,7 +209,7 @@ func (p *snapshot) lists(ids ...string) error {
 	for _, id := range ids {
 		if id != "" && !slices.ContainsFunc(p.groups, func(g scim.Group) bool { return g.ID == id }) {
 			return baton.Errorf(baton.Incomplete, "the list of groups leaves group %s out, so that it is not certain who is Admin", id).
-				WithFix("Try again; if it stays so, make the change in the identity provider.")
+				WithFix("Try again; if it keeps failing, make the change in the identity provider.")
 		}
 	}
 	return nil

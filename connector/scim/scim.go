@@ -170,9 +170,9 @@ func explain(doing string, err error) error {
 	case e.Kind == baton.AlreadyExists || e.Kind == baton.Refused:
 		return e.WithFix("check the current state; if it is not as requested, try again")
 	case e.Kind == baton.Incomplete:
-		return e.WithFix("try again; if it stays so, show this line to whoever runs the SCIM server")
+		return e.WithFix("try again; if it keeps failing, show this line to whoever runs the SCIM server")
 	case e.Kind == baton.Unavailable || e.Kind == baton.RateLimited:
-		return e.WithFix("try again later; if it stays so, show this line to whoever runs the SCIM server")
+		return e.WithFix("try again later; if it keeps failing, show this line to whoever runs the SCIM server")
 	}
 	return e
 }

@@ -168,7 +168,7 @@ func (s *Situation) mayDecide(me console.ID, who console.StepAsked) (console.Ask
 			return console.Asked{}, baton.Errorf(baton.PermissionDenied, "you may not decide this step: whoever does %s", e.Why).WithFix("Let another approver decide.")
 		}
 	}
-	return console.Asked{}, baton.Errorf(baton.PermissionDenied, "you are not asked about this step").WithFix("Its page says who is.")
+	return console.Asked{}, baton.Errorf(baton.PermissionDenied, "you are not an approver of this step").WithFix("The page of the request names its approvers.")
 }
 
 func (s *Situation) canonical(id console.ID) console.ID {

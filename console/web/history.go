@@ -246,7 +246,7 @@ func setDomains(c *call) error {
 	return c.redirect("/settings/domains?saved=1")
 }
 
-// eventWords are the sentences of events whose kind does not say it.
+// eventWords holds the sentences for kinds of events whose names are not sentences themselves.
 var eventWords = map[string]string{
 	"reason.added":           "wrote a reason",
 	"reason.ended":           "ended a reason",

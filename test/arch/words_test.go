@@ -16,10 +16,10 @@ var replaced = map[string]string{
 	"brake": "removal guard", "hearsay": "unverified data", "keeper": "store", "mint": "issue", "outrank": "supersede",
 	"pile": "partition, bucket", "room": "buffer, space, package", "stranger": "unknown principal", "wallet": "credentials", "wish": "planned change, request",
 	"impostor": "lookalike", "yardstick": "reference", "thereof": "of it", "whereby": "by which", "whilst": "while",
-	"hitherto": "until now", "forthwith": "at once", "likewise": "also",
+	"hitherto": "until now", "forthwith": "at once",
 }
 
-var word = regexp.MustCompile(`(?i)(?:^|[^[:alnum:]])(brake|forthwith|hearsay|hitherto|impostor|keeper|likewise|mint|outrank|pile|room|stranger|thereof|wallet|whereby|whilst|wish|yardstick)(?:s|es|d|ed|ing)?(?:[^[:alnum:]]|$)`)
+var word = regexp.MustCompile(`(?i)(?:^|[^[:alnum:]])(brake|forthwith|hearsay|hitherto|impostor|keeper|mint|outrank|pile|room|stranger|thereof|wallet|whereby|whilst|wish|yardstick)(?:s|es|d|ed|ing)?(?:[^[:alnum:]]|$)`)
 
 // definition matches a comment such as "Case is what is decided", which does not say whether
 // Case is a type or a function. The console's comments are not checked yet.

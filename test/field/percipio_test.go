@@ -179,7 +179,7 @@ func TestPercipio404ProvesNothing(t *testing.T) {
 		got := percipio(t, u.URL).run(t, "doctor")
 		got.succeeds(t, "report: unknown")
 		if strings.Contains(got.stdout, "none was requested") {
-			t.Errorf("it says that reports may be read:\n%s", got.stdout)
+			t.Errorf("doctor claims that reports may be read:\n%s", got.stdout)
 		}
 	})
 }

@@ -162,7 +162,7 @@ func explain(doing, part string, err error) error {
 	}
 	switch {
 	case errors.Is(err, rest.ErrHTML):
-		return e.WithFix("Try again later; if it stays so, check region and base-url: they lead to a web page, or something between here and Percipio answered, such as a proxy, a firewall or a login page.")
+		return e.WithFix("Try again later; if it keeps failing, check region and base-url: they lead to a web page, or something between here and Percipio answered, such as a proxy, a firewall or a login page.")
 	case e.Kind == baton.Unauthenticated:
 		return e.WithFix("Check the API token; it may have expired, or the service account may have been deactivated.")
 	case e.Kind == baton.PermissionDenied:
@@ -171,7 +171,7 @@ func explain(doing, part string, err error) error {
 		return e.WithFix("Check organization-id, and region: European organisations need region eu.")
 	case baton.FixOf(err) != "":
 	case e.Kind == baton.Incomplete:
-		return e.WithFix("Try again; if it stays so, show this line to Skillsoft support.")
+		return e.WithFix("Try again; if it keeps failing, show this line to Skillsoft support.")
 	case e.Kind == baton.Unavailable || e.Kind == baton.RateLimited:
 		return e.WithFix("Try again later; what was read so far is kept.")
 	case e.Kind == baton.Invalid:

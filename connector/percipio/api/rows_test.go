@@ -200,7 +200,7 @@ func TestRowsAllocateLittle(t *testing.T) {
 	}
 }
 
-// TestUsualDates: a date in the usual form comes out as if it had been parsed.
+// TestUsualDates compares the fast path for dates in the usual form with parseDate.
 func TestUsualDates(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	usual := 0

@@ -48,12 +48,12 @@ func (t explainedTx) Query(row func(engine.Row) error, sql string, args ...any) 
 // sorts what such a step yields.
 var wholeTable = regexp.MustCompile(`(?m)^SCAN (f|l|v|r|p|fact|lookup)$|^USE TEMP B-TREE.*$|Seq Scan on (fact|fact_by_principal|lookup|resource|resource_version|entitlement_version)\b.*$`)
 
-// fewSorted matches statements that sort what one account has, a chunk of names, or what
-// ended.
+// fewSorted matches statements that may sort because they have few rows: the access of one
+// account, a chunk of names, or ended access.
 var fewSorted = regexp.MustCompile(`fact_by_principal|LIMIT 1000000|l.value >= |f.closed < 9223372036854775807`)
 
-// testPlans checks that pages of a large tenant are read by indexes: what a page shows and
-// not what the tenant has decides how long it takes.
+// testPlans checks that pages of a large tenant are read by indexes, so that their time
+// depends on the rows of the page and not on the size of the tenant.
 func testPlans(t *testing.T, db Database) {
 	e := db.Open(t)
 	s := store.New(e, keyring(t, "first"))
