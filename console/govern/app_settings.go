@@ -31,7 +31,7 @@ func (c *Console) ConfigureApp(ctx context.Context, caller Caller, id console.ID
 		}
 		if s.Owners != nil {
 			owners := slices.Compact(slices.Sorted(slices.Values(*s.Owners)))
-			if err := checkOwners(tx, a.Owners, owners); err != nil {
+			if err := checkActiveOwners(tx, a.Owners, owners); err != nil {
 				return err
 			}
 			a.Owners = owners
