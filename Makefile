@@ -91,10 +91,11 @@ bench bench-small:
 
 GRANTS ?= 1000000
 
-.PHONY: bench-console
+.PHONY: expiries
 expiries: ## Let 10,000 accesses run out at once, in ten applications and in one, on both databases (EXPIRIES=10000)
-	go test ./console/hosted -run TestManyExpiries -v -timeout 30m -expiries $(or $(EXPIRIES),10000) | grep -E "applications:|---|FAIL"
+	$(GO) test ./console/hosted -run TestManyExpiries -v -timeout 30m -expiries $(or $(EXPIRIES),10000) | grep -E "applications:|---|FAIL"
 
+.PHONY: bench-console
 bench-console: ## Measure syncs into both databases of the console; prints a table for docs/performance.md (GRANTS=1000000)
 	$(GO) test -c -o bin/ingest.test ./console/ingest
 	cd console/ingest && ../../bin/ingest.test -test.run '^$$' -test.bench '^BenchmarkIngest$$' -test.benchtime 1x -test.timeout 60m -grants $(GRANTS)

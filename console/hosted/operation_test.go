@@ -2,14 +2,19 @@ package hosted_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"baton"
 	"baton/console"
 	"baton/console/ingest"
+	"baton/console/rpc"
 	"baton/console/store"
+	"baton/console/store/rpcstore"
 	"baton/console/worker"
 	sandbox "baton/sandbox/perplexity"
 )
@@ -369,5 +374,242 @@ func TestOverdue(t *testing.T) {
 	})
 	if c.member(adminGroup, u.ID) || c.events("access.overdue") != 1 || c.events("access.drained") != 1 {
 		t.Errorf("member %v, overdue told %d times, drained %d times", c.member(adminGroup, u.ID), c.events("access.overdue"), c.events("access.drained"))
+	}
+}
+
+// TestGuardOnEveryPath tries to remove the last administrator on each path that leads to a
+// change: nothing is sent upstream, and an event says that it was denied.
+func TestGuardOnEveryPath(t *testing.T) {
+	c := newCourse(t)
+	admins, _ := c.org.State().Group(adminGroup)
+	last, e := admins.Members[0], c.group(adminGroup)
+	account := c.account(last)
+	minimum := func(n int) {
+		c.update(func(tx *store.Tx) error {
+			return tx.SetRoleMap(c.app, console.RoleMap{Priority: console.HighestWins, Roles: []console.AppRole{{Name: "Admin", Admin: true, Entitlements: []console.EntitlementKey{e}}}}, n)
+		})
+	}
+	pauseWrites := func(paused bool) {
+		c.update(func(tx *store.Tx) error { return tx.SetPauses(console.Pauses{Writes: paused}) })
+	}
+	// The others belong to nobody, so they do not count.
+	c.update(func(tx *store.Tx) error {
+		p, err := tx.AddPerson(console.Person{Name: "The last one"})
+		if err != nil {
+			return err
+		}
+		return tx.SetAccountOwner(account, p, store.OwnerSet)
+	})
+	if err := c.console.AskActions(t.Context(), c.caller, c.connector); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("the actions", func(*store.Tx) (bool, error) {
+		v, err := c.console.Actions(t.Context(), c.caller, c.connector)
+		return v.Known, err
+	})
+	minimum(1)
+	// refused runs a command that a guard must refuse.
+	refused := func(err error) {
+		t.Helper()
+		var r *console.Refusal
+		if !errors.As(err, &r) || r.Guard != console.GuardAdmins {
+			t.Errorf("%v, want a refusal by %s", err, console.GuardAdmins)
+		}
+	}
+	// planned creates a removal while it is allowed, and then forbids it.
+	planned := func() (o console.Operation) {
+		minimum(0)
+		pauseWrites(true)
+		c.update(func(tx *store.Tx) (err error) {
+			o, err = tx.CreateOperation(console.Operation{App: c.app, Connector: c.connector, Account: account, Entitlement: e, Verb: console.Revoke,
+				Cause: console.Cause{Kind: console.CauseReview, Ref: "campaign", Evidence: console.EvidenceDecision}}, store.Circumstances{})
+			return err
+		})
+		minimum(1)
+		return o
+	}
+	cancelled := func(id console.ID) {
+		if err := c.console.CancelOperation(t.Context(), c.caller, c.app, id, "test"); err != nil {
+			t.Error(err)
+		}
+		pauseWrites(false)
+	}
+	for _, path := range []struct {
+		name string
+		try  func()
+	}{
+		{"by hand", func() {
+			_, err := c.console.RemoveAccess(t.Context(), c.caller, c.app, account, e, "test")
+			refused(err)
+		}},
+		{"account disable", func() {
+			_, err := c.console.RemoveAccess(t.Context(), c.caller, c.app, account, console.AccountItself, "test")
+			refused(err)
+		}},
+		{"action", func() {
+			_, err := c.console.RunAction(t.Context(), c.caller, c.connector, "disable_user", "", map[string]string{"user_id": last}, "test")
+			refused(err)
+		}},
+		{"retry", func() {
+			o := planned()
+			if err := c.console.DoByHand(t.Context(), c.caller, c.app, o.ID, "test"); err != nil {
+				t.Fatal(err)
+			}
+			refused(c.console.RetryOperation(t.Context(), c.caller, c.app, o.ID))
+			cancelled(o.ID)
+		}},
+		{"manual task", func() {
+			o := planned()
+			if err := c.console.DoByHand(t.Context(), c.caller, c.app, o.ID, "test"); err != nil {
+				t.Fatal(err)
+			}
+			refused(c.console.DoneByHand(t.Context(), c.caller, c.app, o.ID, "test"))
+			cancelled(o.ID)
+		}},
+		{"dispatch", func() {
+			o := planned()
+			pauseWrites(false)
+			c.state(o.ID, console.Cancelled)
+		}},
+		{"expiry", func() {
+			c.update(func(tx *store.Tx) error {
+				_, err := tx.AddReason(console.Reason{App: c.app, Account: account, Entitlement: e, Kind: console.ReasonRequest, Until: time.Now().Add(300 * time.Millisecond)})
+				return err
+			})
+			c.wait("overdue access", func(tx *store.Tx) (bool, error) {
+				o, err := tx.Overdue(account, e)
+				return o != nil && strings.Contains(o.Why, "minimum is 1"), err
+			})
+		}},
+	} {
+		writes, denied := c.writes(), c.events("operation.denied")
+		path.try()
+		if n := c.writes() - writes; n != 0 {
+			t.Errorf("%s: %d changes upstream", path.name, n)
+		}
+		if n := c.events("operation.denied") - denied; n != 1 {
+			t.Errorf("%s: denied %d times in events", path.name, n)
+		}
+	}
+	if !c.member(adminGroup, last) {
+		t.Error("the last administrator is gone")
+	}
+
+	// Nobody enables the own account, with every right.
+	own := c.outsider(adminGroup)
+	c.update(func(tx *store.Tx) error {
+		return tx.SetAccountOwner(c.account(own.ID), c.caller.Person.ID, store.OwnerSet)
+	})
+	var r *console.Refusal
+	if _, err := c.console.EnableAccount(t.Context(), c.caller, c.app, c.account(own.ID), "test"); !errors.As(err, &r) || r.Guard != console.GuardSelf {
+		t.Errorf("enabling the own account: %v", err)
+	}
+	if _, err := c.console.RunAction(t.Context(), c.caller, c.connector, "enable_user", "", map[string]string{"user_id": own.ID}, "test"); !errors.As(err, &r) || r.Guard != console.GuardSelf {
+		t.Errorf("by an action: %v", err)
+	}
+}
+
+// TestByHand disables an account by an action, as a person on a page does, and removes access
+// with a bar.
+func TestByHand(t *testing.T) {
+	c := newCourse(t)
+	if err := c.console.AskActions(t.Context(), c.caller, c.connector); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("the actions", func(*store.Tx) (bool, error) {
+		v, err := c.console.Actions(t.Context(), c.caller, c.connector)
+		return v.Known, err
+	})
+	u := c.outsider(adminGroup)
+	asked, err := c.console.RunAction(t.Context(), c.caller, c.connector, "disable_user", "", map[string]string{"user_id": u.ID}, "left the company")
+	if err != nil || asked.Operation == "" {
+		t.Fatalf("%+v, %v", asked, err)
+	}
+	if o := c.state(asked.Operation, console.Verified); o.Input.Why != "left the company" || o.Cause.By.Person() != c.caller.Person.ID {
+		t.Errorf("%+v", o)
+	}
+	if now, _ := c.org.State().User(u.ID); now.Active {
+		t.Error("it is active upstream")
+	}
+	back, err := c.console.EnableAccount(t.Context(), c.caller, c.app, c.account(u.ID), "is back")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.state(back, console.Verified)
+
+	member, _ := c.org.State().Group("PPLX_Members")
+	account, e := c.account(member.Members[0]), c.group("PPLX_Members")
+	removed, err := c.console.RemoveAccess(t.Context(), c.caller, c.app, account, e, "not needed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.state(removed, console.Verified)
+	if c.member("PPLX_Members", member.Members[0]) {
+		t.Error("it is still a member upstream")
+	}
+	c.view(func(tx *store.Tx) error {
+		bar, err := tx.Bar(account, e)
+		if bar == nil || bar.Why != "not needed" {
+			t.Errorf("bar %+v", bar)
+		}
+		return err
+	})
+	if _, err := c.console.RemoveAccess(t.Context(), c.caller, c.app, account, e, ""); baton.KindOf(err) != baton.Invalid {
+		t.Errorf("without a reason: %v", err)
+	}
+}
+
+// TestApproveToClaimable measures how long it takes from a decision until the connector has
+// the task.
+func TestApproveToClaimable(t *testing.T) {
+	c := newCourse(t)
+	u, e := c.outsider(adminGroup), c.group(adminGroup)
+	account := c.account(u.ID)
+	tasks := rpcstore.New(c.store)
+	c.update(func(tx *store.Tx) error { // the test is the host
+		con, err := tx.Connector(c.connector)
+		con.Paused = true
+		if err != nil {
+			return err
+		}
+		return tx.ChangeConnector(con)
+	})
+	var other console.Connector
+	c.update(func(tx *store.Tx) error {
+		id, err := tx.AddConnector(console.Connector{App: c.app, Name: "another", Hosting: console.SelfHosted})
+		if err == nil {
+			other, err = tx.Connector(id)
+		}
+		if err != nil {
+			return err
+		}
+		return tx.ContinueConnector(other.ID, c.connector)
+	})
+	var took []time.Duration
+	for range 50 {
+		began := time.Now()
+		var o console.Operation
+		c.update(func(tx *store.Tx) (err error) {
+			o, err = tx.CreateOperation(console.Operation{App: c.app, Connector: other.ID, Account: account, Entitlement: e, Verb: console.Grant,
+				Cause: console.Cause{Kind: console.CauseApproval, Evidence: console.EvidenceDecision}}, store.Circumstances{})
+			return err
+		})
+		l, err := tasks.Lease(t.Context(), time.Now(), rpc.LeaseRequest{Connector: string(other.ID), Host: "test", Max: 1})
+		if err != nil || len(l.Tasks) != 1 {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		took = append(took, time.Since(began))
+		if _, err := tasks.Finish(t.Context(), time.Now(), rpc.Holder{Connector: string(other.ID), Host: "test", Task: l.Tasks[0].ID}, rpc.Result{Code: 7, Message: "403", NonRetryable: true}); err != nil {
+			t.Fatal(err)
+		}
+		c.wait("its end", func(tx *store.Tx) (bool, error) {
+			o, err := tx.Operation(o.ID)
+			return o.State == console.Failed, err
+		})
+	}
+	slices.Sort(took)
+	t.Logf("from the decision to the task in the host's hands: median %s, p95 %s", took[len(took)/2], took[len(took)*95/100])
+	if p95 := took[len(took)*95/100]; p95 > time.Second { // the goal is 50 ms on a machine that does nothing else
+		t.Errorf("p95 %s", p95)
 	}
 }
