@@ -57,8 +57,10 @@ func TestOwners(t *testing.T) {
 		return ofApp, ofConnector
 	}
 	for name, change := range map[string]func(govern.Caller, govern.OwnerChange) error{
-		"app":       func(by govern.Caller, o govern.OwnerChange) error { return f.ChangeAppOwners(ctx, by, app, o) },
-		"connector": func(by govern.Caller, o govern.OwnerChange) error { return f.ChangeConnectorOwners(ctx, by, connector, o) },
+		"app": func(by govern.Caller, o govern.OwnerChange) error { return f.ChangeAppOwners(ctx, by, app, o) },
+		"connector": func(by govern.Caller, o govern.OwnerChange) error {
+			return f.ChangeConnectorOwners(ctx, by, connector, o)
+		},
 	} {
 		wantKind(t, name+": nothing to do", change(ana, govern.OwnerChange{}), baton.Invalid)
 		wantKind(t, name+": somebody who is not active", change(ana, govern.OwnerChange{Add: "gone@example.com"}), baton.Invalid)
