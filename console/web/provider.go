@@ -84,6 +84,7 @@ func finishSignIn(c *call) error {
 	a, err := c.console().FinishSignIn(c.ctx(), c.visit(), r)
 	next := local(a.Next)
 	if err != nil {
+		c.site.Log.InfoContext(c.ctx(), "a login with a provider failed", "request", c.id, "provider", c.r.PathValue("provider"), "address", c.address(), "error", err)
 		return c.loginProblem(err, next, a.Proof)
 	}
 	if !a.Token.IsZero() {
