@@ -12,6 +12,8 @@ type Connector struct {
 	Hosting  Hosting
 	Owners   []ID // persons
 	Interval time.Duration
+	Cron     string // when it syncs, in place of Interval; see package schedule
+	Zone     string // time zone of Cron; "" means UTC
 	Paused   bool
 	// Directory says that the connector's accounts make people. Accounts of other
 	// connectors are only matched to people.

@@ -11,6 +11,7 @@ import (
 	"baton/connector/rest"
 	"baton/console"
 	"baton/console/rpc"
+	"baton/console/schedule"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
 )
@@ -124,10 +125,12 @@ func (c *Console) connectorSummary(tx *store.Tx, con console.Connector, a consol
 // ConnectorView is one connector.
 type ConnectorView struct {
 	ConnectorSummary
-	Owners       []console.Person
-	Held         *console.Sync
-	Hosts        []rpc.Host
-	Credentials  []rpc.Credential
+	Owners      []console.Person
+	Held        *console.Sync
+	Hosts       []rpc.Host
+	Credentials []rpc.Credential
+	// NextSync is when it syncs next; zero if it does not by itself, or is paused.
+	NextSync     time.Time
 	MayConfigure bool
 	MayJudge     bool
 	SeesAccess   bool
@@ -149,6 +152,11 @@ func (c *Console) Connector(ctx context.Context, caller Caller, id console.ID) (
 		}
 		if v.Held, err = tx.HeldSync(id); err != nil {
 			return err
+		}
+		if !con.Paused {
+			if v.NextSync, _, err = tx.DueAt(console.DueSync, string(id)); err != nil {
+				return err
+			}
 		}
 		if v.Hosts, err = rpcstore.Hosts(tx, string(id)); err != nil {
 			return err
@@ -437,13 +445,10 @@ func (c *Console) SyncNow(ctx context.Context, caller Caller, id console.ID) err
 // ConnectorSettings is what can be changed about a connector.
 type ConnectorSettings struct {
 	Name     string
-	Interval time.Duration
+	Schedule schedule.Schedule
 	Owners   []console.ID
 	Version  int64 // that was read
 }
-
-// MinInterval is the shortest time between the syncs of a connector.
-const MinInterval = time.Minute
 
 // maxName limits names that people give, in characters.
 const maxName = 200
@@ -455,8 +460,8 @@ func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id cons
 		if err != nil {
 			return err
 		}
-		if s.Interval < MinInterval {
-			return baton.Errorf(baton.Invalid, "a connector syncs at most once a minute")
+		if err := s.Schedule.Check(c.minInterval); err != nil {
+			return err
 		}
 		if utf8.RuneCountInString(s.Name) > maxName {
 			return baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
@@ -464,7 +469,8 @@ func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id cons
 		if err := checkActiveOwners(tx, con.Owners, s.Owners); err != nil {
 			return err
 		}
-		con.Name, con.Interval, con.Owners, con.Version = strings.TrimSpace(s.Name), s.Interval, s.Owners, s.Version
+		con.Name, con.Owners, con.Version = strings.TrimSpace(s.Name), s.Owners, s.Version
+		con.Interval, con.Cron, con.Zone = s.Schedule.Every, s.Schedule.Cron, s.Schedule.Zone
 		return tx.ChangeConnector(con)
 	})
 }

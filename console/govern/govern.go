@@ -30,7 +30,9 @@ type Console struct {
 	mail     mail.Sender
 	now      func() time.Time
 	receive  Receive
-	oidc     *oidc.Client
+
+	minInterval time.Duration
+	oidc        *oidc.Client
 }
 
 // Config configures a [Console].
@@ -45,7 +47,9 @@ type Config struct {
 	// nil: every address that is public.
 	Allow func(netip.Addr) error
 	Now   func() time.Time // nil: time.Now
-	Log   *slog.Logger     // nil: none
+	// MinInterval is the shortest time between the syncs of a connector; 0: one minute.
+	MinInterval time.Duration
+	Log         *slog.Logger // nil: none
 	// Receive stores sync files that people bring; nil: none are taken.
 	Receive Receive
 	// Mail sends the mails of tests. Its rules for addresses are those of Allow.
@@ -61,7 +65,10 @@ func New(c Config) *Console {
 		c.Allow = Networks{}.Allow
 	}
 	c.Mail.Allow, c.Mail.Public = c.Allow, Public
-	return &Console{store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
+	if c.MinInterval == 0 {
+		c.MinInterval = time.Minute
+	}
+	return &Console{minInterval: c.MinInterval, store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
 }
 
 // Now returns the time by the console's clock.

@@ -144,3 +144,28 @@ func candidates(tx *store.Tx, m store.Moment, roles console.RoleMap) (map[consol
 		}
 	}
 }
+
+// Account returns whom an account of a moment belongs to by the rule; "" for nobody.
+func Account(tx *store.Tx, m store.Moment, roles console.RoleMap, r store.Resource) (console.ID, error) {
+	typ, err := tx.AccountType(m, roles, r)
+	if err != nil || !typ.Kind.Human() {
+		return "", err
+	}
+	var owner console.ID
+	for _, address := range append([]string{r.Account.Login}, r.Account.Emails...) {
+		if console.NormalizeEmail(address) == "" {
+			continue
+		}
+		p, err := tx.PersonByEmail(address)
+		switch {
+		case baton.KindOf(err) == baton.NotFound:
+		case err != nil:
+			return "", err
+		case owner != "" && owner != p.ID:
+			return "", nil
+		default:
+			owner = p.ID
+		}
+	}
+	return owner, nil
+}

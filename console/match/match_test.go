@@ -158,6 +158,25 @@ func TestMatch(t *testing.T) {
 	w.match(2)
 	for id, person := range map[string]string{"1": "ana", "2": "ben", "3": "", "4": "", "5": "", "6": ""} {
 		w.owns(id, person)
+		w.check(w.s.View(t.Context(), func(tx *store.Tx) error { // one account alone
+			a, err := tx.App(w.app)
+			if err != nil {
+				return err
+			}
+			m, err := tx.Moment(w.app, time.Time{})
+			if err != nil {
+				return err
+			}
+			r, err := tx.Account(m, w.key(id))
+			if err != nil {
+				return err
+			}
+			got, err := match.Account(tx, m, a.Roles, r)
+			if err == nil && got != w.people[person] {
+				t.Errorf("account %s alone belongs to %q, want %s", id, got, person)
+			}
+			return err
+		}))
 	}
 	w.match(0)
 
@@ -188,4 +207,13 @@ func TestMatch(t *testing.T) {
 	w.match(0)
 	w.owns("1", "ben")
 	w.owns("2", "")
+
+	// An account that a person says is for a service loses its person, and gets it back.
+	w.update(func(tx *store.Tx) error { return tx.SetAccountOwner(w.key("1"), w.people["ana"], store.OwnerMatched) })
+	w.update(func(tx *store.Tx) error { return tx.SetAccountKind(w.key("1"), console.AccountService) })
+	w.match(1)
+	w.owns("1", "")
+	w.update(func(tx *store.Tx) error { return tx.SetAccountKind(w.key("1"), console.AccountUnspecified) })
+	w.match(1)
+	w.owns("1", "ana")
 }

@@ -271,7 +271,7 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	if s.url.Scheme == "https" {
 		reached = s.hosts
 	}
-	s.console = govern.New(govern.Config{Store: s.in.Store, Hosts: reached, Products: s.config.Products, Allow: s.config.Networks.Allow, Now: s.config.Now, Log: s.log.With("component", "login"), Receive: s.receive(ingester)})
+	s.console = govern.New(govern.Config{MinInterval: s.config.MinInterval, Store: s.in.Store, Hosts: reached, Products: s.config.Products, Allow: s.config.Networks.Allow, Now: s.config.Now, Log: s.log.With("component", "login"), Receive: s.receive(ingester)})
 	s.hosted = hosted.Config{Store: s.in.Store, Console: s.console, RPC: s.calls, Host: hostname, Version: s.config.Version, Scratch: filepath.Join(scratch, "hosted"), Log: s.log.With("component", "hosted")}
 	if err := os.Mkdir(s.hosted.Scratch, 0o700); err != nil {
 		return baton.Errorf(baton.Storage, "hosted connectors: %w", err)

@@ -6,6 +6,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/schedule"
 	"baton/console/store/internal/engine"
 )
 
@@ -28,9 +29,9 @@ func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
 	if err != nil {
 		return "", err
 	}
-	err = t.insert("connector "+quote(c.Name), `INSERT INTO connector (id, app, name, product, hosting, interval_us, paused, directory, stream, created, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)`,
-		c.ID, c.App, []byte(c.Name), []byte(c.Product), c.Hosting, c.Interval, c.Paused, c.Directory, stream, t.by.At)
+	err = t.insert("connector "+quote(c.Name), `INSERT INTO connector (id, app, name, product, hosting, interval_us, paused, directory, stream, created, version, cron, zone)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12)`,
+		c.ID, c.App, []byte(c.Name), []byte(c.Product), c.Hosting, c.Interval, c.Paused, c.Directory, stream, t.by.At, []byte(c.Cron), []byte(c.Zone))
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +42,7 @@ func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
 		return "", err
 	}
 	c.Stream = console.Stream(stream)
-	if err := t.ScheduleSync(c, t.by.At); err != nil {
+	if err := t.beginSchedule(c); err != nil {
 		return "", err
 	}
 	return c.ID, t.event(console.Event{Kind: "connector.added", App: c.App, Connector: c.ID, Object: string(c.ID)},
@@ -58,29 +59,37 @@ func (t *Tx) ChangeConnector(c console.Connector) error {
 	if err := errors.Join(checkVersion("the connector", before.Version, c.Version), need("the connector's name", c.Name)); err != nil {
 		return err
 	}
-	err = t.insert("connector "+quote(c.Name), `UPDATE connector SET name = $2, product = $3, interval_us = $4, paused = $5, directory = $6, version = version + 1 WHERE id = $1`,
-		c.ID, []byte(c.Name), []byte(c.Product), c.Interval, c.Paused, c.Directory)
+	err = t.insert("connector "+quote(c.Name), `UPDATE connector SET name = $2, product = $3, interval_us = $4, paused = $5, directory = $6, cron = $7, zone = $8, version = version + 1 WHERE id = $1`,
+		c.ID, []byte(c.Name), []byte(c.Product), c.Interval, c.Paused, c.Directory, []byte(c.Cron), []byte(c.Zone))
 	if err != nil {
 		return err
 	}
 	if err := t.setOwners("connector_owner", "connector", c.ID, c.Owners); err != nil {
 		return err
 	}
-	if before.Interval != c.Interval || before.Paused && !c.Paused {
-		if err := t.ScheduleSync(c, t.by.At); err != nil {
+	if schedule.Of(before) != schedule.Of(c) || before.Paused && !c.Paused {
+		if err := t.beginSchedule(c); err != nil {
 			return err
 		}
 	}
 	return t.event(console.Event{Kind: "connector.changed", App: before.App, Connector: c.ID, Object: string(c.ID)}, map[string]any{
 		"name_before": before.Name, "name": c.Name, "paused_before": before.Paused, "paused": c.Paused,
 		"directory_before": before.Directory, "directory": c.Directory, "interval_before": before.Interval.String(), "interval": c.Interval.String(),
+		"cron_before": before.Cron, "cron": c.Cron, "zone_before": before.Zone, "zone": c.Zone,
 		"owners_before": before.Owners, "owners": c.Owners})
 }
 
+// beginSchedule sets the first sync of a connector by its schedule: at once if it is an
+// interval.
+func (t *Tx) beginSchedule(c console.Connector) error {
+	first, _ := schedule.Of(c).First(t.by.At)
+	return t.ScheduleSync(c, first)
+}
+
 // ScheduleSync sets when a connector is to sync next. One that takes files only, or has no
-// interval, never does.
+// schedule, never does.
 func (t *Tx) ScheduleSync(c console.Connector, when time.Time) error {
-	if c.Hosting == console.ByFile || c.Interval <= 0 {
+	if c.Hosting == console.ByFile || schedule.Of(c).Never() || when.IsZero() {
 		return t.RemoveDue(console.DueSync, string(c.ID))
 	}
 	return t.SetDue(console.DueSync, string(c.ID), when, nil)
@@ -130,11 +139,12 @@ func (t *Tx) ContinueConnector(id, former console.ID) error {
 	return t.event(console.Event{Kind: "connector.continued", App: to.App, Connector: id, Object: string(id)}, map[string]any{"former": former, "stream": from.Stream})
 }
 
-const connectorColumns = "id, app, name, product, hosting, interval_us, paused, directory, stream, version"
+const connectorColumns = "id, app, name, product, hosting, interval_us, paused, directory, stream, version, cron, zone"
 
 func scanConnector(r engine.Row) console.Connector {
 	return console.Connector{ID: console.ID(r.Text(0)), App: console.ID(r.Text(1)), Name: str(r, 2), Product: str(r, 3), Hosting: console.Hosting(r.Text(4)),
-		Interval: time.Duration(r.Int(5)) * time.Microsecond, Paused: r.Bool(6), Directory: r.Bool(7), Stream: console.Stream(r.Int(8)), Version: r.Int(9)}
+		Interval: time.Duration(r.Int(5)) * time.Microsecond, Paused: r.Bool(6), Directory: r.Bool(7), Stream: console.Stream(r.Int(8)), Version: r.Int(9),
+		Cron: str(r, 10), Zone: str(r, 11)}
 }
 
 func (t *Tx) connector(sql string, args ...any) (console.Connector, error) {

@@ -221,9 +221,14 @@ type accountDetail struct {
 	Tabs subTabs
 	govern.AccountView
 	NextHolds string
+	Record    govern.AccountRecord
+	Problem   *problem
 }
 
-func accountPage(c *call) error {
+func accountPage(c *call) error { return c.accountPage(nil) }
+
+// accountPage shows an account, and what is wrong with a form on the page.
+func (c *call) accountPage(problem error) error {
 	h, err := c.appHead("accounts")
 	if err != nil {
 		return err
@@ -244,7 +249,14 @@ func accountPage(c *call) error {
 	if v.Next != 0 {
 		d.NextHolds = cursor(v.Next)
 	}
-	return c.page("account", v.Name, d)
+	if d.Record, err = c.console().AccountRecord(c.ctx(), c.caller, h.App.ID, v.Key); err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if problem != nil {
+		d.Problem, status = problemOf(problem), statusOf(problem)
+	}
+	return c.show(status, "account", v.Name, d)
 }
 
 type entitlementsList struct {

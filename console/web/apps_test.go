@@ -6,14 +6,19 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"baton/console"
 )
 
 // What routes of applications, accounts and people's records answer with; see [want].
 func init() {
 	maps.Copy(want, map[string][]int{
-		"GET /applications/{app}/settings":       {404, 200, 404, 403, 404, 200},
-		"GET /applications/{app}/settings/edit":  {404, 200, 404, 403, 404, 403, 403, 200},
-		"POST /applications/{app}/settings/edit": {404, 400, 404, 403, 404, 403, 403, 400},
+		"POST /applications/{app}/accounts/{account}/owner": {404, 400, 404, 403, 404, 403, 403, 400}, // an empty form
+		"POST /applications/{app}/accounts/{account}/type":  {404, 400, 404, 403, 404, 403, 403, 400},
+		"GET /applications/{app}/settings":                  {404, 200, 404, 403, 404, 200},
+		"GET /applications/{app}/settings/edit":             {404, 200, 404, 403, 404, 403, 403, 200},
+		"POST /applications/{app}/settings/edit":            {404, 400, 404, 403, 404, 403, 403, 400},
 	})
 }
 
@@ -60,4 +65,52 @@ func TestAppSettings(t *testing.T) {
 	}
 	b.get(settings+"/edit?propose=true").wants(t, "the proposal in the form", 200, `value="Administrator"`, "Nothing is saved yet.")
 	b.get("/applications/"+string(f.app)+"/accounts").wants(t, "accounts", 200, "service")
+}
+
+// TestAccountCorrections uses the forms on the page of an account.
+func TestAccountCorrections(t *testing.T) {
+	f := withPeople(t)
+	f.addPerson("Eve "+hostile, console.Auditor)
+	b := f.as("owner")
+	list := b.get("/applications/" + string(f.app) + "/accounts?search=ana")
+	path := list.link(t, "Ana")
+	page := b.get(path)
+	page.wants(t, "the account", 200, "Set owner", "Clear owner", "No address of it")
+	b.post(path+"/owner", url.Values{"decision": {"set"}, "email": {"nobody@example.com"}}).wants(t, "nobody", 400, "Nobody has the address")
+	b.post(path+"/owner", url.Values{"decision": {"x"}}).wants(t, "no decision", 400)
+	b.post(path+"/type", url.Values{"type": {"x"}}).wants(t, "no type", 400)
+	if r := b.post(path+"/owner", url.Values{"decision": {"set"}, "email": {"User@example.com"}}); r.location != path {
+		t.Fatalf("set: %d %s", r.status, r.body)
+	}
+	b.post(path+"/type", url.Values{"type": {"3"}}).wants(t, "type", 303)
+	page = b.get(path)
+	page.wants(t, "the account", 200, "Set by owner", "matching does not change it", "Reset to automatic", "as owner said", "system")
+	page.checkSafe(t, path)
+	f.now = f.now.Add(time.Minute)
+	b.post(path+"/owner", url.Values{"decision": {"clear"}}).wants(t, "clear", 303)
+	b.get(path).wants(t, "the account", 200, "Cleared by owner", "In the last 30 days also of user")
+	b.post(path+"/owner", url.Values{"decision": {"reset"}}).wants(t, "reset", 303)
+	f.as("auditor").get(path).wants(t, "as auditor", 200, "Matched by its addresses")
+}
+
+// TestSchedule sets when a connector syncs with the form.
+func TestSchedule(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("owner")
+	settings := "/connectors/" + string(f.connector) + "/settings"
+	save := func(interval, cron, zone string) answer {
+		t.Helper()
+		edit := b.get(settings + "/edit")
+		return b.post(settings+"/edit", url.Values{"version": {edit.field(t, "version")}, "name": {"perplexity"}, "interval": {interval}, "cron": {cron}, "zone": {zone}})
+	}
+	for _, bad := range [][3]string{{"0.5", "", ""}, {"x", "", ""}, {"NaN", "", ""}, {"60", "hourly", ""}, {"60", "0 0 30 2 *", ""}, {"60", "0 2 * * *", "Mars"}, {"60", "TZ=0", ""}} {
+		again := save(bad[0], bad[1], bad[2])
+		again.wants(t, strings.Join(bad[:], " "), 400)
+		again.checkSafe(t, settings)
+	}
+	save("60", "30 2 * * 1-5", "Europe/Berlin").wants(t, "cron", 303)
+	b.get(settings).wants(t, "settings", 200, "Every workday at 02:30 Europe/Berlin", "next <time")
+	b.get(settings+"/edit").wants(t, "edit", 200, `value="30 2 * * 1-5"`, `value="Europe/Berlin"`)
+	save("90", "", "").wants(t, "an interval", 303)
+	b.get(settings).wants(t, "settings", 200, "Every 1 hour and 30 minutes")
 }

@@ -12,6 +12,7 @@ import (
 	"baton/console"
 	"baton/console/govern"
 	"baton/console/rpc"
+	"baton/console/schedule"
 	"baton/console/store"
 )
 
@@ -259,6 +260,8 @@ type settingsPage struct {
 	Product  govern.Product
 	Name     string
 	Minutes  string
+	Cron     string
+	Zone     string
 	People   []personChoice
 	Problem  *problem
 	Rotated  *govern.Rotated
@@ -363,6 +366,7 @@ func (c *call) settings() (p settingsPage, err error) {
 		return p, err
 	}
 	con := p.Head.Connector
+	p.Cron, p.Zone = con.Cron, con.Zone
 	p.Now, p.Name, p.Minutes = c.console().Now(), con.Name, strconv.FormatFloat(con.Interval.Minutes(), 'f', -1, 64)
 	p.Product, err = c.console().Product(con.Product)
 	if baton.KindOf(err) == baton.NotFound { // another Baton connector
@@ -419,13 +423,15 @@ func configureConnector(c *call) error {
 		return err
 	}
 	p.Name, p.Minutes = c.r.PostFormValue("name"), c.r.PostFormValue("interval")
-	minutes, err := strconv.ParseFloat(p.Minutes, 64)
-	if err != nil || minutes < 1 || minutes > 60*24*31 {
-		err = baton.Errorf(baton.Invalid, "the interval is not a number of minutes, from 1 to %d", 60*24*31)
-	} else {
+	p.Cron, p.Zone = strings.TrimSpace(c.r.PostFormValue("cron")), strings.TrimSpace(c.r.PostFormValue("zone"))
+	every, err := minutes(p.Minutes)
+	if p.Cron != "" && err != nil {
+		every, err = p.Head.Connector.Interval, nil // it does not count
+	}
+	if err == nil {
 		version, _ := strconv.ParseInt(c.r.PostFormValue("version"), 10, 64)
 		err = c.console().ConfigureConnector(c.ctx(), c.caller, c.connector(), govern.ConnectorSettings{Name: p.Name,
-			Interval: time.Duration(minutes * float64(time.Minute)).Round(time.Second), Owners: c.ids("owner"), Version: version})
+			Schedule: schedule.Schedule{Every: every, Cron: p.Cron, Zone: p.Zone}, Owners: c.ids("owner"), Version: version})
 	}
 	if err == nil && p.Hosted() {
 		texts, secrets := c.hostedSettings(p.Product)
@@ -436,6 +442,7 @@ func configureConnector(c *call) error {
 		if failed != nil {
 			return failed
 		}
+		again.Cron, again.Zone = p.Cron, p.Zone
 		again.Name, again.Minutes, again.Problem = p.Name, p.Minutes, problemOf(err)
 		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, again)
 	}
@@ -444,6 +451,18 @@ func configureConnector(c *call) error {
 	}
 	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
 }
+
+// minutes reads a number of minutes, to the second.
+func minutes(text string) (time.Duration, error) {
+	n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || !(n > 0 && n < 1e6) {
+		return 0, baton.Errorf(baton.Invalid, "the time between two syncs is not a number of minutes")
+	}
+	return time.Duration(n * float64(time.Minute)).Round(time.Second), nil
+}
+
+// Schedule says when the connector syncs.
+func (p settingsPage) Schedule() string { return schedule.Of(p.Head.Connector).Sentence() }
 
 // testConnector shows what the connector's own examination of its upstream finds.
 func testConnector(c *call) error {

@@ -75,6 +75,8 @@ var routes = []route{
 	{"GET /applications/new", signedIn, newAppPage},
 	{"POST /applications/new", signedIn, addApp},
 	{"GET /applications/{app}", signedIn, appPage},
+	{"POST /applications/{app}/accounts/{account}/owner", signedIn, setAccountOwner},
+	{"POST /applications/{app}/accounts/{account}/type", signedIn, setAccountType},
 	{"GET /applications/{app}/settings", signedIn, appSettings},
 	{"GET /applications/{app}/settings/edit", signedIn, editAppRoles},
 	{"POST /applications/{app}/settings/edit", signedIn, setAppRoles},

@@ -539,7 +539,7 @@ func TestConnect(t *testing.T) {
 		t.Errorf("a credential of another connector: %d", r.status)
 	}
 
-	b.post(base+"/settings/edit", url.Values{"name": {"EU"}, "interval": {"0.5"}, "version": {"1"}}).wants(t, "a short interval", 400, "from 1 to")
+	b.post(base+"/settings/edit", url.Values{"name": {"EU"}, "interval": {"0.5"}, "version": {"1"}}).wants(t, "a short interval", 400, "from 1 minute to 31 days")
 	b.post(base+"/settings/edit", url.Values{"name": {"EU"}, "interval": {"5"}, "version": {"99"}}).wants(t, "an old form", 409, "was changed meanwhile")
 	b.post(base+"/pause", url.Values{"paused": {"true"}})
 	b.get(base).wants(t, "paused", 200, "Paused", "Resume")
@@ -547,7 +547,7 @@ func TestConnect(t *testing.T) {
 	if r := b.post(base+"/settings/edit", url.Values{"name": {"EU"}, "interval": {"5"}, "version": {version}, "hosting": {"hosted"}}); r.status != http.StatusSeeOther {
 		t.Fatalf("save: %d %s", r.status, r.body)
 	}
-	b.get(base+"/settings").wants(t, "settings after saving", 200, "EU", "self-hosted", "<dd>5</dd>")
+	b.get(base+"/settings").wants(t, "settings after saving", 200, "EU", "self-hosted", "Every 5 minutes")
 	b.post(base+"/pause", url.Values{"paused": {"false"}})
 
 	// A host calls, works on a sync, and fails it.

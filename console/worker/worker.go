@@ -16,6 +16,7 @@ import (
 	"baton/console"
 	"baton/console/ingest"
 	"baton/console/rpc"
+	"baton/console/schedule"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
 )
@@ -256,7 +257,7 @@ const taskRef = "sync"
 func (w *Worker) schedule(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		c, err := t.Connector(console.ID(d.Ref))
-		if baton.KindOf(err) == baton.NotFound || err == nil && (c.Hosting == console.ByFile || c.Interval <= 0) {
+		if baton.KindOf(err) == baton.NotFound || err == nil && (c.Hosting == console.ByFile || schedule.Of(c).Never()) {
 			return t.FinishDue(d)
 		}
 		if err != nil {
@@ -267,16 +268,12 @@ func (w *Worker) schedule(ctx context.Context, d store.Due) error {
 				return err
 			}
 		}
-		return t.RetryDue(d, next(d.At, c.Interval, w.Now()))
+		next := schedule.Of(c).Next(d.At, w.Now())
+		if next.IsZero() { // the expression cannot be read, or names no further time
+			return t.FinishDue(d)
+		}
+		return t.RetryDue(d, next)
 	})
-}
-
-// next returns the next time of a schedule after now.
-func next(from time.Time, interval time.Duration, now time.Time) time.Time {
-	if !now.After(from) {
-		return from.Add(interval)
-	}
-	return from.Add(now.Sub(from).Truncate(interval) + interval)
 }
 
 // queueSync queues a full sync of a connector, unless one is open.

@@ -180,15 +180,6 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-func TestNext(t *testing.T) {
-	for _, tt := range []struct{ from, now, want int }{{0, 0, 60}, {0, 59, 60}, {0, 60, 120}, {0, 601, 660}, {30, 0, 90}} {
-		at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
-		if got := next(at(tt.from), time.Hour, at(tt.now)); !got.Equal(at(tt.want)) {
-			t.Errorf("from %d at %d: %v, want %v", tt.from, tt.now, got, at(tt.want))
-		}
-	}
-}
-
 // TestNoFile records what a sync that brought nothing says.
 func TestNoFile(t *testing.T) {
 	x := newWorld(t)

@@ -147,4 +147,22 @@ func testConnectorSchedule(t *testing.T, db Database) {
 	change(4, at(4), func(c *console.Connector) { c.Paused = false })
 	change(5, at(5), func(c *console.Connector) { c.Interval = time.Minute })
 	change(6, time.Time{}, func(c *console.Connector) { c.Interval = 0 })
+	// A cron expression begins with its next time, also after a pause; a sync that is asked
+	// for goes before it.
+	change(600, at(12*60), func(c *console.Connector) { c.Cron, c.Zone = "0 1 * * *", "Europe/Berlin" })
+	change(610, at(12*60), func(c *console.Connector) { c.Paused = true })
+	change(620, at(12*60), func(c *console.Connector) { c.Paused = false })
+	change(630, at(13*60), func(c *console.Connector) { c.Zone, c.Interval = "", time.Hour })
+	update(t, s, by(640), func(tx *store.Tx) error { return tx.ScheduleSync(c, at(640)) })
+	if !due(c.ID).Equal(at(640)) {
+		t.Errorf("sync now: due at %v", due(c.ID))
+	}
+	view(t, s, func(tx *store.Tx) error {
+		got, err := tx.Connector(c.ID)
+		if err != nil || got.Cron != "0 1 * * *" || got.Zone != "" || got.Interval != time.Hour {
+			t.Errorf("stored %+v, %v", got, err)
+		}
+		return nil
+	})
+	change(650, at(650), func(c *console.Connector) { c.Cron = "" })
 }

@@ -1,0 +1,52 @@
+package web
+
+import (
+	"fmt"
+	"strconv"
+
+	"baton"
+	"baton/console"
+)
+
+// accountForm answers a form on an account's page: with the page, and what is wrong.
+func (c *call) accountForm(do func(app console.ID, account console.ResourceKey) error) error {
+	key, err := c.key("account")
+	if err != nil {
+		return err
+	}
+	err = do(c.app(), console.ResourceKey(key))
+	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.Refused) {
+		return c.accountPage(err)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect(fmt.Sprintf("/applications/%s/accounts/%d", c.app(), key))
+}
+
+func setAccountOwner(c *call) error {
+	return c.accountForm(func(app console.ID, account console.ResourceKey) error {
+		switch c.r.PostFormValue("decision") {
+		case "set":
+			return c.console().SetAccountOwner(c.ctx(), c.caller, app, account, c.r.PostFormValue("email"))
+		case "clear":
+			return c.console().ClearAccountOwner(c.ctx(), c.caller, app, account)
+		case "reset":
+			return c.console().ResetAccountOwner(c.ctx(), c.caller, app, account)
+		}
+		if err := c.console().MayConfigureApp(c.ctx(), c.caller, app); err != nil {
+			return err
+		}
+		return baton.Errorf(baton.Invalid, "say what to do with the owner")
+	})
+}
+
+func setAccountType(c *call) error {
+	return c.accountForm(func(app console.ID, account console.ResourceKey) error {
+		kind, err := strconv.Atoi(c.r.PostFormValue("type"))
+		if err != nil {
+			kind = -1 // refused after the rights were looked at
+		}
+		return c.console().SetAccountType(c.ctx(), c.caller, app, account, console.AccountKind(kind))
+	})
+}
