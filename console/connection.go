@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -77,6 +78,13 @@ func (c Connection) data() string {
 		return ""
 	}
 	return fmt.Sprintf(" The data of %s UTC counts.", c.Applied.Began.UTC().Format("2 Jan 2006 15:04"))
+}
+
+// ProvisioningOff reports whether the result of a change, a gRPC code and what the connector
+// said, means that the connector was started without provisioning. Other refusals have the
+// same code.
+func ProvisioningOff(code uint32, message string) bool {
+	return code == failedPrecondition && (strings.Contains(message, "provisioning is not enabled") || strings.Contains(message, "provisioning is switched off"))
 }
 
 // Problem reports whether somebody has to do something about the state.

@@ -1,6 +1,9 @@
 package console
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Person is somebody who has access, decides about it, or both. Accounts are matched to
 // persons.
@@ -68,3 +71,21 @@ const DueMatch = "match"
 
 // MatchAll stands for every app.
 const MatchAll = "all"
+
+// DirectoryEntry is what a directory says about a person.
+type DirectoryEntry struct {
+	Name       string       `json:"name,omitempty"`
+	Emails     []string     `json:"emails,omitempty"`  // normalized; the primary one first
+	Manager    string       `json:"manager,omitempty"` // an e-mail address, or the id of an account of the directory
+	Department string       `json:"department,omitempty"`
+	Status     PersonStatus `json:"status,omitempty"`
+}
+
+// Equal reports whether two entries say the same.
+func (e DirectoryEntry) Equal(o DirectoryEntry) bool {
+	return e.Name == o.Name && e.Manager == o.Manager && e.Department == o.Department && e.Status == o.Status && slices.Equal(e.Emails, o.Emails)
+}
+
+// DueDirectory is the kind of the due rows of directories whose newest sync has not been
+// followed yet. They refer to the connector.
+const DueDirectory = "people.directory"

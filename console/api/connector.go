@@ -206,7 +206,7 @@ func updateConnector(c *call) (any, error) {
 		return nil, err
 	}
 	con := v.Connector
-	s := govern.ConnectorSettings{Name: con.Name, Interval: max(con.Interval, govern.MinInterval), Owners: con.Owners, Version: con.Version}
+	s := govern.SettingsOf(con)
 	if slices.Contains(fields, "displayName") {
 		s.Name = r.Connector.DisplayName
 	}

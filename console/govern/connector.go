@@ -453,6 +453,11 @@ type ConnectorSettings struct {
 // maxName limits names that people give, in characters.
 const maxName = 200
 
+// SettingsOf returns the settings that a connector has.
+func SettingsOf(con console.Connector) ConnectorSettings {
+	return ConnectorSettings{Name: con.Name, Schedule: schedule.Of(con), Owners: con.Owners, Version: con.Version}
+}
+
 // ConfigureConnector changes the settings of a connector.
 func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id console.ID, s ConnectorSettings) error {
 	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
@@ -460,8 +465,10 @@ func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id cons
 		if err != nil {
 			return err
 		}
-		if err := s.Schedule.Check(c.minInterval); err != nil {
-			return err
+		if s.Schedule != schedule.Of(con) {
+			if err := s.Schedule.Check(c.minInterval); err != nil {
+				return err
+			}
 		}
 		if utf8.RuneCountInString(s.Name) > maxName {
 			return baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)

@@ -50,6 +50,10 @@ var permits = map[string]string{
 	"DoByHand":           "configure configure:app",
 	"DoneByHand":         "configure configure:app",
 	"AppRoles":           "read configure configure:app",
+	"Abilities":          "read configure configure:app",
+	"Directory":          "read configure configure:app",
+	"PlanPeople":         "read configure",
+	"PlanMerge":          "read configure",
 	"AccountRecord":      "read configure configure:app",
 	"MayConfigureApp":    "read configure configure:app",
 	"FindEntitlements":   "read configure configure:app",
@@ -138,6 +142,11 @@ var permits = map[string]string{
 	"NewBreakGlass":     "",
 	"EndBreakGlass":     "",
 	"SetAppRoles":       "",
+	"SetDirectory":      "",
+	"ImportPeople":      "",
+	"EditPerson":        "",
+	"MergePersons":      "",
+	"ContinueConnector": "",
 	"SetAccountOwner":   "",
 	"ClearAccountOwner": "",
 	"ResetAccountOwner": "",
@@ -269,7 +278,7 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 }
 
 // takesConnector lists the commands whose first argument is a connector.
-var takesConnector = map[string]bool{"Connector": true, "Syncs": true, "Tasks": true, "HostedSettings": true, "Owners": true, "ConfigureConnector": true, "ConfigureHosted": true,
+var takesConnector = map[string]bool{"Abilities": true, "Directory": true, "Connector": true, "Syncs": true, "Tasks": true, "HostedSettings": true, "Owners": true, "ConfigureConnector": true, "ConfigureHosted": true,
 	"TestHosted": true, "PauseConnector": true, "SyncNow": true, "Rotate": true, "RevokeCredential": true, "JudgeSync": true, "MayUpload": true, "Actions": true, "AskActions": true, "RunAction": true, "Upload": true}
 
 // lacksScope reports whether an error says that a client may not, whatever its person may.

@@ -97,7 +97,8 @@ func (t *Tx) ScheduleSync(c console.Connector, when time.Time) error {
 
 // ContinueConnector lets a connector continue another one of the same app, for example a
 // self-hosted one a hosted one: it takes over the stream, and with it the rows. The former
-// one gets an empty stream and is paused. The new one must not have applied a sync.
+// one gets an empty stream and is paused; if it was a directory, the new one is. The new one
+// must not have applied a sync.
 func (t *Tx) ContinueConnector(id, former console.ID) error {
 	for _, c := range []console.ID{min(id, former), max(id, former)} {
 		if _, err := t.lockConnector(c); err != nil {
@@ -128,11 +129,11 @@ func (t *Tx) ContinueConnector(id, former console.ID) error {
 		}
 	}
 	for _, step := range []struct {
-		id     console.ID
-		stream console.Stream
-		paused bool
-	}{{id, -to.Stream, to.Paused}, {former, to.Stream, true}, {id, from.Stream, to.Paused}} { // a stream belongs to one connector at a time
-		if err := t.change("connector", "UPDATE connector SET stream = $2, paused = $3, version = version + 1 WHERE id = $1", step.id, step.stream, step.paused); err != nil {
+		id                console.ID
+		stream            console.Stream
+		paused, directory bool
+	}{{id, -to.Stream, to.Paused, to.Directory}, {former, to.Stream, true, false}, {id, from.Stream, to.Paused, to.Directory || from.Directory}} { // a stream belongs to one connector at a time
+		if err := t.change("connector", "UPDATE connector SET stream = $2, paused = $3, directory = $4, version = version + 1 WHERE id = $1", step.id, step.stream, step.paused, step.directory); err != nil {
 			return err
 		}
 	}

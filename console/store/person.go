@@ -227,6 +227,9 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 			return err
 		}
 	}
+	if err := t.checkMerge(source, target); err != nil {
+		return err
+	}
 	if err := t.EndAccess(from); err != nil {
 		return err
 	}
@@ -247,6 +250,9 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 	if _, err := t.e.Exec("UPDATE person_email SET person = $2, position = position + $3 WHERE person = $1", from, into, last); err != nil {
 		return err
 	}
+	if err := t.mergeReferences(from, into); err != nil {
+		return err
+	}
 	accounts, err := t.AccountsOf(from)
 	if err != nil {
 		return err
@@ -259,7 +265,44 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 	if err := t.Recheck(); err != nil {
 		return err
 	}
-	return t.event(console.Event{Kind: "person.merged", Person: into, Object: string(from)}, nil)
+	return t.event(console.Event{Kind: "person.merged", Person: into, Object: string(from)}, map[string]any{"accounts": len(accounts)})
+}
+
+// mergeReferences gives what a person owns, manages and is in directories to another one.
+func (t *Tx) mergeReferences(from, into console.ID) error {
+	for _, sql := range []string{
+		"INSERT INTO app_owner (app, person) SELECT o.app, $2 FROM app_owner o WHERE o.person = $1 AND NOT EXISTS (SELECT 1 FROM app_owner x WHERE x.app = o.app AND x.person = $2)",
+		"INSERT INTO connector_owner (connector, person) SELECT o.connector, $2 FROM connector_owner o WHERE o.person = $1 AND NOT EXISTS (SELECT 1 FROM connector_owner x WHERE x.connector = o.connector AND x.person = $2)",
+		"DELETE FROM app_owner WHERE person = $1 AND person <> $2",
+		"DELETE FROM connector_owner WHERE person = $1 AND person <> $2",
+		"UPDATE person SET manager = NULL, version = version + 1 WHERE id = $2 AND manager = $1",
+		"UPDATE person SET manager = $2, version = version + 1 WHERE manager = $1 AND id <> $2",
+		"UPDATE directory_account SET person = $2 WHERE person = $1",
+	} {
+		if _, err := t.e.Exec(sql, from, into); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckMerge returns why one person cannot be merged into another, Refused; nil if it can.
+func (t *Tx) CheckMerge(from, into console.ID) error {
+	source, err := t.Person(from)
+	if err != nil {
+		return err
+	}
+	if into, err = t.Canonical(into); err != nil {
+		return err
+	}
+	target, err := t.Person(into)
+	if err != nil {
+		return err
+	}
+	if from == into {
+		return baton.Errorf(baton.Invalid, "a person cannot be merged into itself")
+	}
+	return t.checkMerge(source, target)
 }
 
 // Person returns a person, also one that was merged into another.

@@ -1,7 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"maps"
+	"mime/multipart"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -16,9 +19,17 @@ func init() {
 	maps.Copy(want, map[string][]int{
 		"POST /applications/{app}/accounts/{account}/owner": {404, 400, 404, 403, 404, 403, 403, 400}, // an empty form
 		"POST /applications/{app}/accounts/{account}/type":  {404, 400, 404, 403, 404, 403, 403, 400},
-		"GET /applications/{app}/settings":                  {404, 200, 404, 403, 404, 200},
-		"GET /applications/{app}/settings/edit":             {404, 200, 404, 403, 404, 403, 403, 200},
-		"POST /applications/{app}/settings/edit":            {404, 400, 404, 403, 404, 403, 403, 400},
+		"GET /people/import":                     {403, 403, 403, 403, 403, 403, 403, 200},
+		"POST /people/import":                    {403, 403, 403, 403, 403, 403, 403, 400},
+		"GET /people/{person}/edit":              {403, 403, 403, 403, 403, 403, 403, 200},
+		"POST /people/{person}/edit":             {403, 403, 403, 403, 403, 403, 403, 409},
+		"GET /people/{person}/merge":             {403, 403, 403, 403, 403, 403, 403, 200},
+		"POST /people/{person}/merge":            {403, 403, 403, 403, 403, 403, 403, 400},
+		"POST /connectors/{connector}/continue":  {404, 404, 404, 404, 404, 403, 403, 404}, // an empty form
+		"POST /connectors/{connector}/directory": {404, 403, 404, 403, 404, 403, 403, 303},
+		"GET /applications/{app}/settings":       {404, 200, 404, 403, 404, 200},
+		"GET /applications/{app}/settings/edit":  {404, 200, 404, 403, 404, 403, 403, 200},
+		"POST /applications/{app}/settings/edit": {404, 400, 404, 403, 404, 403, 403, 400},
 	})
 }
 
@@ -113,4 +124,67 @@ func TestSchedule(t *testing.T) {
 	b.get(settings+"/edit").wants(t, "edit", 200, `value="30 2 * * 1-5"`, `value="Europe/Berlin"`)
 	save("90", "", "").wants(t, "an interval", 303)
 	b.get(settings).wants(t, "settings", 200, "Every 1 hour and 30 minutes")
+}
+
+// TestPeopleByHand edits, merges and imports people with the forms.
+func TestPeopleByHand(t *testing.T) {
+	f := withPeople(t)
+	b := f.as("super")
+	user, owner := "/people/"+string(f.people["user"]), "/people/"+string(f.people["owner"])
+	edit := b.get(user + "/edit")
+	edit.wants(t, "edit", 200, "user@example.com")
+	values := url.Values{"version": {edit.field(t, "version")}, "name": {hostile}, "emails": {"user@example.com\nsecond@example.com"}, "manager": {"owner@example.com"}, "department": {hostile}}
+	bad := url.Values{"version": values["version"], "name": {hostile}, "emails": {"x"}}
+	again := b.post(user+"/edit", bad)
+	again.wants(t, "a bad address", 400, "is no e-mail address")
+	again.checkSafe(t, "a bad address")
+	if r := b.post(user+"/edit", values); r.location != user {
+		t.Fatalf("edit: %d %s", r.status, r.body)
+	}
+	page := b.get(user)
+	page.wants(t, "the person", 200, "second@example.com", "owner")
+	page.checkSafe(t, user)
+
+	b.get(user+"/merge?into=nobody@example.com").wants(t, "nobody", 200, "Nobody has the address")
+	b.get(user+"/merge?into=super@example.com").wants(t, "oneself", 200, "Nobody merges themselves.")
+	look := b.get(user + "/merge?into=owner@example.com")
+	look.wants(t, "both", 200, "it cannot be undone", "second@example.com")
+	look.checkSafe(t, "both")
+	if r := b.post(user+"/merge", url.Values{"into": {"owner@example.com"}, "from-version": {look.field(t, "from-version")}, "into-version": {look.field(t, "into-version")}}); r.location != owner {
+		t.Fatalf("merge: %d %s", r.status, r.body)
+	}
+	b.get(owner).wants(t, "the person who stays", 200, "second@example.com")
+
+	csv := "email,name\nzoe@example.com,=1+1 " + "<img src=x>" + "\nbroken,B\n"
+	preview := b.post("/people/import", url.Values{"csv": {csv}})
+	preview.wants(t, "preview", 200, "New", "zoe@example.com", "is no e-mail address", "Apply")
+	preview.checkSafe(t, "preview")
+	apply := url.Values{"csv": {csv}, "digest": {"x"}, "decision": {"apply"}}
+	b.post("/people/import", apply).wants(t, "another digest", 409, "People changed since")
+	apply.Set("digest", preview.field(t, "digest"))
+	b.post("/people/import", apply).wants(t, "apply", 200, "1 added or changed")
+	b.get("/people").wants(t, "people", 200, "=1&#43;1")
+
+	// A file, in another encoding and then right.
+	send := func(content string) answer {
+		t.Helper()
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		part, err := form.CreateFormFile("file", "people.csv")
+		f.check(err)
+		part.Write([]byte(content))
+		f.check(form.Close())
+		r, err := http.NewRequest("POST", f.server.URL+"/people/import", &body)
+		f.check(err)
+		r.Header.Set("Content-Type", form.FormDataContentType())
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		return b.do(r)
+	}
+	latin := send("email,name\njuergen@example.com,J\xfcrgen\n")
+	latin.wants(t, "Latin-1", 400, "not in UTF-8")
+	latin.checkSafe(t, "Latin-1")
+	send("email,name\njuergen@example.com,J\u00fcrgen\n").wants(t, "UTF-8", 200, "J\u00fcrgen", "Apply")
+
+	f.as("super").post("/connectors/"+string(f.connector)+"/directory", url.Values{"directory": {"true"}}).wants(t, "a directory", 303)
+	b.get("/connectors/"+string(f.connector)+"/settings").wants(t, "settings", 200, "Stop making people of its accounts")
 }

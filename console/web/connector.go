@@ -255,17 +255,20 @@ func pauseConnector(c *call) error {
 }
 
 type settingsPage struct {
-	Head     connectorHead
-	Editing  bool
-	Product  govern.Product
-	Name     string
-	Minutes  string
-	Cron     string
-	Zone     string
-	People   []personChoice
-	Problem  *problem
-	Rotated  *govern.Rotated
-	Snippets []snippet
+	Head    connectorHead
+	Editing bool
+	Product govern.Product
+	Name    string
+	Minutes string
+	Cron    string
+	Zone    string
+	// Directory is the connector as a source of people.
+	Directory govern.DirectoryView
+	Abilities govern.AbilitiesView
+	People    []personChoice
+	Problem   *problem
+	Rotated   *govern.Rotated
+	Snippets  []snippet
 	// SnippetChoices are the products whose snippets Rotate can show, for a connector of any kind.
 	SnippetChoices []govern.Product
 	Now            time.Time
@@ -367,6 +370,12 @@ func (c *call) settings() (p settingsPage, err error) {
 	}
 	con := p.Head.Connector
 	p.Cron, p.Zone = con.Cron, con.Zone
+	if p.Abilities, err = c.console().Abilities(c.ctx(), c.caller, con.ID); err != nil {
+		return p, err
+	}
+	if p.Directory, err = c.console().Directory(c.ctx(), c.caller, con.ID); err != nil {
+		return p, err
+	}
 	p.Now, p.Name, p.Minutes = c.console().Now(), con.Name, strconv.FormatFloat(con.Interval.Minutes(), 'f', -1, 64)
 	p.Product, err = c.console().Product(con.Product)
 	if baton.KindOf(err) == baton.NotFound { // another Baton connector
@@ -581,4 +590,21 @@ func (p logPage) NextPath() string {
 		return ""
 	}
 	return "?after=" + url.QueryEscape(cursor(p.Next))
+}
+
+// continueConnector lets a new connector continue a former one of its app.
+func continueConnector(c *call) error {
+	err := c.console().ContinueConnector(c.ctx(), c.caller, c.connector(), console.ID(c.r.PostFormValue("former")))
+	if k := baton.KindOf(err); err != nil && (k == baton.Refused || k == baton.Unavailable) {
+		p, failed := c.settings()
+		if failed != nil {
+			return failed
+		}
+		p.Problem = problemOf(err)
+		return c.show(statusOf(err), "connector-settings", p.Head.Connector.Name, p)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
 }

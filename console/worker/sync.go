@@ -122,6 +122,9 @@ func (w *Worker) ingest(ctx context.Context, d store.Due) error {
 			if err == nil {
 				err = t.SetDue(console.DueMatch, string(c.App), w.Now(), nil)
 			}
+			if err == nil && c.Directory {
+				err = t.SetDue(console.DueDirectory, string(c.ID), w.Now(), nil)
+			}
 			if err != nil {
 				return err
 			}

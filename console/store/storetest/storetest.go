@@ -29,6 +29,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Migrations", testMigrations},
 		{"Person", testPerson},
 		{"PersonMerge", testPersonMerge},
+		{"Directory", testDirectory},
 		{"PersonSearch", testPersonSearch},
 		{"LastSuperAdministrator", testLastSuperAdministrator},
 		{"Login", testLogin},

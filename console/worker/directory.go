@@ -1,0 +1,24 @@
+package worker
+
+import (
+	"context"
+
+	"baton"
+	"baton/console"
+	"baton/console/directory"
+	"baton/console/store"
+)
+
+// directory lets the people follow what the newest sync of a directory shows.
+func (w *Worker) directory(ctx context.Context, d store.Due) error {
+	by := w.by()
+	by.Actor = console.Actor{Kind: console.ActorConnector, ID: d.Ref}
+	r, err := directory.Sync(ctx, w.Store, by, console.ID(d.Ref))
+	if err != nil && baton.KindOf(err) != baton.NotFound {
+		return err
+	}
+	if r != (directory.Result{}) {
+		w.Log.InfoContext(ctx, "people follow a directory", "connector", d.Ref, "added", r.Added, "changed", r.Changed, "gone", r.Gone, "conflicts", r.Conflicts, "without_address", r.WithoutAddress)
+	}
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return t.FinishDue(d) })
+}
