@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -71,6 +72,25 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{"Perplexity", "Percipio"} {
 		if !strings.Contains(apps, want) {
 			t.Errorf("there is no application %s: %s", want, apps)
+		}
+	}
+	// Each of the people has a credential with which a program is somebody.
+	for _, name := range []string{"ADMIN", "OWNER", "APPROVER", "MEMBER", "AUDITOR"} {
+		resp, err := client.PostForm(origin+"/auth/v1/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {variables[name+"_CLIENT_ID"]}, "client_secret": {variables[name+"_CLIENT_SECRET"]}})
+		var token struct {
+			AccessToken string `json:"access_token"`
+		}
+		if err := json.Unmarshal([]byte(page(resp, err)), &token); err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest(http.MethodGet, origin+"/api/v1/auth/introspect", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token.AccessToken)
+		who := page(client.Do(r))
+		if decides := strings.Contains(who, `"decide"`); decides != (name == "OWNER" || name == "APPROVER") || !strings.Contains(who, `"ask"`) {
+			t.Errorf("the credential of %s: %s", name, who)
 		}
 	}
 	if code := p.end(syscall.SIGINT); code != 0 {

@@ -111,7 +111,7 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 		Listen:       listen, Bootstrap: filepath.Join(dir, "console.yaml"), EnvFile: r.Values.String("env-file"), Version: r.buildVersion(),
 		Products: r.Products, Networks: govern.Networks{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		MinInterval: time.Second, Poll: 500 * time.Millisecond, Now: r.now, Log: r.log,
-		Variables: d.variables(), Demo: d.choices(),
+		Variables: d.variables(), Clients: d.clients(), Demo: d.choices(),
 		Ready: func(address string, _ baton.Secret) {
 			fmt.Fprintf(r.stdout, "console: %s\n", address)
 			fmt.Fprintf(r.stdout, "Open %s/demo and choose who you want to be.\n", address)
@@ -232,6 +232,22 @@ func (d *demo) variables() (v []string) {
 		}
 	}
 	return v
+}
+
+// clients returns the credentials of the people. Only those who decide in the demo may decide
+// with them.
+func (d *demo) clients() (all []server.ClientVariables) {
+	for _, role := range d.roles {
+		scopes := []console.Scope{console.ScopeRead, console.ScopeAsk}
+		switch role.variable {
+		case "ADMIN":
+			scopes = append(scopes, console.ScopeConfigure)
+		case "OWNER", "APPROVER":
+			scopes = append(scopes, console.ScopeConfigure, console.ScopeDecide)
+		}
+		all = append(all, server.ClientVariables{Prefix: role.variable, Email: role.person.Email, Scopes: scopes})
+	}
+	return all
 }
 
 func (d *demo) choices() (all []web.DemoPerson) {

@@ -55,6 +55,8 @@ type Config struct {
 	Log          *slog.Logger     // nil: none
 	// Variables are further lines of the env file: NAME, value, NAME, value, …
 	Variables []string
+	// Clients are credentials of people that the env file gets.
+	Clients []ClientVariables
 	// Demo lets everybody who reaches the console sign in as one of these people with one
 	// click. For the demo alone, which listens on a loopback address.
 	Demo []web.DemoPerson
@@ -428,7 +430,40 @@ func (s *Server) writeEnv(ctx context.Context, applied config.Applied) (setup ba
 		v.add(prefix+"_CLIENT_ID", id)
 		v.add(prefix+"_CLIENT_SECRET", secret)
 	}
+	if err := s.addClients(ctx, &v); err != nil {
+		return setup, err
+	}
 	return baton.Secret{}, v.write(s.config.EnvFile)
+}
+
+// ClientVariables names a credential of a person for the env file: PREFIX_CLIENT_ID and
+// PREFIX_CLIENT_SECRET.
+type ClientVariables struct {
+	Prefix string
+	Email  string // of the person
+	Scopes []console.Scope
+}
+
+// addClients makes the credentials that the env file gets.
+func (s *Server) addClients(ctx context.Context, v *variables) error {
+	for _, c := range s.config.Clients {
+		var person console.ID
+		err := s.in.Store.View(ctx, func(t *store.Tx) error {
+			p, err := t.PersonByEmail(c.Email)
+			person = p.ID
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		made, err := s.console.IssueClient(ctx, person, govern.NewClient{Name: c.Prefix, Scopes: c.Scopes, Life: console.MaxClientLife})
+		if err != nil {
+			return err
+		}
+		v.add(c.Prefix+"_CLIENT_ID", made.ClientID)
+		v.add(c.Prefix+"_CLIENT_SECRET", made.Secret.Reveal())
+	}
+	return nil
 }
 
 // setupToken returns the token for the first administrator, once: in the first run, unless

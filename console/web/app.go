@@ -123,6 +123,7 @@ func (c *call) appOverview(wrong error) error {
 }
 
 type accountsList struct {
+	CSV    string // address of the list as a file; "" if the caller may not have it
 	Head   appHead
 	Page   govern.AccountPage
 	Query  govern.AccountQuery
@@ -171,6 +172,9 @@ func (l accountsList) Filtered() bool {
 }
 
 func accountsPage(c *call) error {
+	if c.asCSV() {
+		return accountsCSV(c)
+	}
 	h, err := c.appHead("accounts")
 	if err != nil {
 		return err
@@ -198,6 +202,7 @@ func accountsPage(c *call) error {
 	if l.Page.Next != nil {
 		l.Next = c.nextPath(cursor(*l.Page.Next))
 	}
+	l.CSV = c.csvPath(console.Object{App: &h.App})
 	return c.page("accounts", "Accounts of "+h.App.Name, l)
 }
 
@@ -306,6 +311,7 @@ func entitlementsPage(c *call) error {
 }
 
 type entitlementDetail struct {
+	CSV  string
 	Head appHead
 	Tabs subTabs
 	govern.EntitlementView
@@ -313,6 +319,9 @@ type entitlementDetail struct {
 }
 
 func entitlementPage(c *call) error {
+	if c.asCSV() {
+		return holdersCSV(c)
+	}
 	h, err := c.appHead("entitlements")
 	if err != nil {
 		return err
@@ -333,5 +342,6 @@ func entitlementPage(c *call) error {
 	if v.Next != nil {
 		d.NextHolders = cursor(*v.Next)
 	}
+	d.CSV = c.csvPath(console.Object{App: &h.App})
 	return c.page("entitlement", v.Name, d)
 }

@@ -200,6 +200,7 @@ func connectionChip(s console.ConnectionState) chip {
 }
 
 type syncsPage struct {
+	CSV     string // address of the list as a file; "" if the caller may not have files
 	Head    connectorHead
 	Syncs   []console.Sync
 	Next    string
@@ -215,7 +216,7 @@ func (c *call) syncs() (p syncsPage, err error) {
 		return p, err
 	}
 	syncs, more, err := c.console().Syncs(c.ctx(), c.caller, c.connector(), before, rowsPerPage)
-	p.Syncs = syncs
+	p.Syncs, p.CSV = syncs, c.csvPath(console.Object{App: &p.Head.App})
 	if more {
 		last := syncs[len(syncs)-1]
 		p.Next = cursor(store.SyncBefore{Received: last.Received, ID: last.ID})
@@ -224,6 +225,9 @@ func (c *call) syncs() (p syncsPage, err error) {
 }
 
 func connectorPage(c *call) error {
+	if c.asCSV() {
+		return syncsCSV(c)
+	}
 	p, err := c.syncs()
 	if err != nil {
 		return err

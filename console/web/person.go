@@ -11,6 +11,7 @@ import (
 )
 
 type peopleList struct {
+	CSV       string
 	People    []console.Person
 	Next      string
 	MayManage bool
@@ -21,6 +22,9 @@ func (c *call) mayManagePeople() bool {
 }
 
 func peoplePage(c *call) error {
+	if c.asCSV() {
+		return peopleCSV(c)
+	}
 	var after store.NameAfter
 	if err := c.place(&after); err != nil {
 		return err
@@ -29,7 +33,7 @@ func peoplePage(c *call) error {
 	if err != nil {
 		return err
 	}
-	l := peopleList{People: people, MayManage: c.mayManagePeople()}
+	l := peopleList{People: people, MayManage: c.mayManagePeople(), CSV: c.csvPath(console.Object{})}
 	if more {
 		last := people[len(people)-1]
 		l.Next = cursor(store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID})

@@ -104,6 +104,7 @@ var routes = []route{
 	{"GET /connectors/{connector}", signedIn, connectorPage},
 	{"POST /connectors/{connector}/pause", signedIn, pauseConnector},
 	{"POST /connectors/{connector}/syncs/{sync}/judge", signedIn, judgeSync},
+	{"GET /connectors/{connector}/syncs/{sync}/file", signedIn, downloadSync},
 	{"GET /connectors/{connector}/settings", signedIn, connectorSettings},
 	{"GET /connectors/{connector}/settings/edit", signedIn, connectorEdit},
 	{"POST /connectors/{connector}/settings/edit", signedIn, configureConnector},

@@ -115,6 +115,7 @@ var want = map[string][]int{
 	"GET /connectors/{connector}":                                  {404, 200, 404, 200, 404, 200},
 	"POST /connectors/{connector}/pause":                           {404, 303, 404, 303, 404, 403, 403, 303},
 	"POST /connectors/{connector}/syncs/{sync}/judge":              {404, 404, 404, 404, 404, 403, 403, 404},
+	"GET /connectors/{connector}/syncs/{sync}/file":                {404},
 	"GET /connectors/{connector}/settings":                         {404, 200, 404, 200, 404, 200},
 	"GET /connectors/{connector}/settings/edit":                    {404, 200, 404, 200, 404, 403, 403, 200},
 	"POST /connectors/{connector}/settings/edit":                   {404, 400, 404, 400, 404, 403, 403, 400},
