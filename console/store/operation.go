@@ -342,8 +342,12 @@ func (t *Tx) FinishOperation(id, task console.ID, a Answer) error {
 			return err
 		}
 	}
-	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At)
+	// Answers that come together are looked at together.
+	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At.Add(proveAfter))
 }
+
+// proveAfter is how long after an answer a sync is asked for.
+const proveAfter = 250 * time.Millisecond
 
 // beginReasons begins the reasons of an access that last from when it takes effect.
 func (t *Tx) beginReasons(o console.Operation, at time.Time) error {
@@ -599,10 +603,10 @@ func (t *Tx) QueuedOperations(connector console.ID, now time.Time, n int) ([]con
 	if err != nil {
 		return nil, err
 	}
-	return list(t, scanOperation, "SELECT "+operationColumns+` FROM operation WHERE connector = $1 AND alive AND state = $2 AND (not_before IS NULL OR not_before <= $3)
-		AND (entitlement = 0 OR account <> 0 AND (verb <> $5 OR NOT EXISTS (SELECT 1 FROM operation a
-			WHERE a.account = operation.account AND a.entitlement = 0 AND a.alive AND a.account <> 0 AND a.verb = $5)))
-		ORDER BY created, id LIMIT $4`, connector, console.Queued, now, n, console.Grant)
+	return list(t, scanOperation, "SELECT "+operationColumns+` FROM operation WHERE connector = $1 AND state = 'queued' AND (not_before IS NULL OR not_before <= $2)
+		AND (entitlement = 0 OR account <> 0 AND (verb <> $4 OR NOT EXISTS (SELECT 1 FROM operation a
+			WHERE a.account = operation.account AND a.entitlement = 0 AND a.alive AND a.account <> 0 AND a.verb = $4)))
+		ORDER BY created, id LIMIT $3`, connector, now, n, console.Grant)
 }
 
 // UnverifiedOperations returns the operations of a connector that a later sync may verify
