@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"baton"
@@ -25,7 +26,11 @@ func accountTabs(h appHead, key console.ResourceKey, current string) subTabs {
 
 func entitlementTabs(h appHead, key console.EntitlementKey, current string) subTabs {
 	base := fmt.Sprintf("/applications/%s/entitlements/%d", h.App.ID, key)
-	return subTabs{"Entitlement", current, []appTab{{"holders", "Holders", base}, {"history", "History", base + "/history"}}}
+	t := subTabs{"Entitlement", current, []appTab{{"holders", "Holders", base}, {"history", "History", base + "/history"}}}
+	if slices.ContainsFunc(h.Tabs, func(tab appTab) bool { return tab.Name == "requests" }) {
+		t.Tabs = append(t.Tabs, appTab{"requests", "Requests", base + "/requests"})
+	}
+	return t
 }
 
 func personTabs(id console.ID, current string) subTabs {
