@@ -95,9 +95,6 @@ func (s *syncTimes) sync(tx *store.Tx, n console.SyncNumber) (console.Sync, erro
 	return sync, nil
 }
 
-// maxCountedAlone is how far the holders of one entitlement are counted.
-const maxCountedAlone = 1_000_000
-
 // EntitlementView is one entitlement with a page of its holders.
 type EntitlementView struct {
 	EntitlementRow

@@ -212,6 +212,6 @@ func (c *Console) entitlementOf(tx *store.Tx, m store.Moment, a console.App, key
 	if err != nil {
 		return row, gone, err
 	}
-	row, err = c.entitlementRow(tx, m, a, e, maxCountedAlone)
+	row, err = c.entitlementRow(tx, m, a, e, MaxCounted)
 	return row, gone, err
 }

@@ -144,8 +144,13 @@ func (t *Tx) AccountTurns(m Moment, account console.ResourceKey, before console.
 	return c.all(turnRows), nil
 }
 
+// ManyHolders is how many holders an entitlement has at most whose gains
+// [Tx.EntitlementTurns] tells.
+const ManyHolders = 10_000
+
 // EntitlementTurns returns what syncs before one changed about who holds an entitlement, the
-// newest first. 0 begins with the newest.
+// newest first. 0 begins with the newest. Of an entitlement with more than [ManyHolders],
+// it tells what was lost only.
 func (t *Tx) EntitlementTurns(m Moment, e console.EntitlementKey, before console.SyncNumber) ([]Turn, error) {
 	var c turns
 	for _, s := range m.Streams {
@@ -157,13 +162,15 @@ func (t *Tx) EntitlementTurns(m Moment, e console.EntitlementKey, before console
 		if err != nil {
 			return nil, err
 		}
-		count, err := t.CountHolders(Moment{Streams: []StreamAt{s}}, e, few+1)
+		count, err := t.CountHolders(Moment{Streams: []StreamAt{s}}, e, ManyHolders+1)
 		if err != nil {
 			return nil, err
 		}
-		if count > few {
+		switch {
+		case count > ManyHolders: // their gains are not told: all facts would have to be read
+		case count > few:
 			err = t.countGained(s, e, before, &c)
-		} else {
+		default:
 			err = t.e.Query(func(r engine.Row) error {
 				c.add(console.SyncNumber(r.Int(0)), r.Int(1), true)
 				return nil
