@@ -89,6 +89,8 @@ func TestBreakGlass(t *testing.T) {
 	if events != 1 {
 		t.Errorf("%d events of its use, want 1", events)
 	}
+	_, err = f.AddClient(ctx, caller, govern.NewClient{Name: "back door", Scopes: []console.Scope{console.ScopeRead}})
+	wantText(t, "a credential that outlasts it", err, baton.Refused, "makes no credentials")
 	f.check(f.SignOut(ctx, caller))
 	f.later(time.Minute)
 	u := authenticate().BreakGlass

@@ -48,6 +48,12 @@ func (c *Console) addClient(ctx context.Context, caller Caller, n NewClient) (m 
 		if err := c.recent(caller); err != nil {
 			return err
 		}
+		switch l, err := tx.BreakGlass(); {
+		case err != nil && baton.KindOf(err) != baton.NotFound:
+			return err
+		case err == nil && l.Person == me.Canonical():
+			return baton.Errorf(baton.Refused, "the login for emergencies makes no credentials").WithFix("Sign in as yourself.")
+		}
 		for _, s := range n.Scopes {
 			if s.App() == "" {
 				continue
