@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -214,7 +215,7 @@ func (auditPage) Details(e store.Event) (all []detail) {
 	for name, value := range fields {
 		var s string
 		if json.Unmarshal(value, &s) != nil {
-			s = string(value)
+			s = flat(value)
 		}
 		if s != "" && s != "null" {
 			all = append(all, detail{strings.NewReplacer("_", " ").Replace(name), s})
@@ -222,4 +223,26 @@ func (auditPage) Details(e store.Event) (all []detail) {
 	}
 	slices.SortFunc(all, func(a, b detail) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// flat returns the fields of an object without objects or lists in it as words,
+// "resources 44, facts closed 2", and anything else as it is.
+func flat(value json.RawMessage) string {
+	var fields map[string]any
+	if json.Unmarshal(value, &fields) != nil || len(fields) == 0 {
+		return string(value)
+	}
+	d := json.NewDecoder(strings.NewReader(string(value)))
+	d.UseNumber()
+	d.Token() // the brace
+	var words []string
+	for d.More() {
+		name, _ := d.Token()
+		v, _ := d.Token()
+		if _, nested := v.(json.Delim); nested {
+			return string(value)
+		}
+		words = append(words, strings.ReplaceAll(fmt.Sprint(name), "_", " ")+" "+fmt.Sprint(v))
+	}
+	return strings.Join(words, ", ")
 }

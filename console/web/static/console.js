@@ -65,6 +65,10 @@
 		me.append(button);
 	}
 
+	// --- On a phone the navigation is a row that scrolls: to where one is.
+	const nav = $(".side nav"), here = nav && $("[aria-current]", nav);
+	if (here && nav.scrollWidth > nav.clientWidth) nav.scrollLeft += here.getBoundingClientRect().left - nav.getBoundingClientRect().left - (nav.clientWidth - here.offsetWidth) / 2;
+
 	// --- Pages that stay up to date: the regions of a page are taken from it anew.
 	const refresh = async () => {
 		const answer = await fetch(location.href, {headers: {Accept: "text/html"}});
