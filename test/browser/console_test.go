@@ -9,10 +9,12 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -40,16 +42,35 @@ func code(t *testing.T) string {
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[sum[19]&15:])&0x7fffffff%1_000_000)
 }
 
-// programs builds the programs of the tree and returns their folder.
+// built is the folder of the programs of the tree, which the tests share.
+var built string
+
+func TestMain(m *testing.M) {
+	var err error
+	if built, err = os.MkdirTemp("", "baton-browser-"); err != nil {
+		log.Fatal(err)
+	}
+	status := m.Run()
+	os.RemoveAll(built)
+	os.Exit(status)
+}
+
+var build = sync.OnceValue(func() error {
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", built+"/", "./cmd/...")
+	cmd.Dir = "../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// programs builds the programs of the tree, once, and returns their folder.
 func programs(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", dir+"/", "./cmd/...")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if err := build(); err != nil {
+		t.Fatal(err)
 	}
-	return dir
+	return built
 }
 
 // start runs a program until the test ends, and returns the first line of its standard
@@ -59,8 +80,8 @@ func start(t *testing.T, prefix, dir, program string, env []string, args ...stri
 	cmd := exec.Command(filepath.Join(dir, program), args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Dir = t.TempDir()
-	var log bytes.Buffer
-	cmd.Stderr = &log
+	var messages bytes.Buffer
+	cmd.Stderr = &messages
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -72,7 +93,7 @@ func start(t *testing.T, prefix, dir, program string, env []string, args ...stri
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 		if t.Failed() {
-			t.Logf("%s %s:\n%s", program, strings.Join(args, " "), log.String())
+			t.Logf("%s %s: %v\n%s", program, strings.Join(args, " "), cmd.ProcessState, messages.String())
 		}
 	})
 	found := make(chan string, 1)
@@ -94,11 +115,11 @@ func start(t *testing.T, prefix, dir, program string, env []string, args ...stri
 	select {
 	case text, ok := <-found:
 		if !ok {
-			t.Fatalf("%s ended: %s", program, log.String())
+			t.Fatalf("%s ended: %s", program, messages.String())
 		}
 		return text
 	case <-time.After(patience):
-		t.Fatalf("%s does not print %q: %s", program, prefix, log.String())
+		t.Fatalf("%s does not print %q: %s", program, prefix, messages.String())
 		return ""
 	}
 }

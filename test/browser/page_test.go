@@ -27,6 +27,7 @@ type browser struct {
 	axe     string // its script
 	origin  string
 	checked map[string]bool // pages that were checked
+	quick   bool            // no page is checked: they are elsewhere
 }
 
 // need skips a test that needs something, or fails it where it is required.
@@ -259,10 +260,12 @@ func (b *browser) check() {
 // checkAs checks the page under a name, if no page of this name was checked.
 func (b *browser) checkAs(name string) {
 	b.t.Helper()
-	if b.checked[name] {
+	if b.quick || b.checked[name] {
 		return
 	}
 	b.checked[name] = true
+	began := time.Now()
+	defer func() { b.t.Logf("checked %s in %s", name, time.Since(began).Round(time.Millisecond)) }()
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
 			b.run("theme", media(theme), chromedp.EmulateViewport(width, 900))

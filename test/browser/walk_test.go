@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // route is a page of the console's route table.
@@ -120,7 +122,7 @@ func TestEveryPage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "demo.env")
 	origin := start(t, "console: ", dir, "baton-console", nil, "demo", "--env-file", file)
 	b := newBrowser(t, origin)
-	b.checked["/demo"] = true
+	b.quick = true
 	b.as("sets up everything")
 	env := envFile(t, file)
 	for i, name := range hostileNames {
@@ -133,10 +135,13 @@ func TestEveryPage(t *testing.T) {
 	b.click("button", "Sync now")
 	b.until("a sync shows the hostile names", `fetch(document.querySelector(".head a[href^='/applications/']").getAttribute("href") + "/accounts?search=hostile0").then((r) => r.text()).then((s) => s.includes("hostile0@"))`)
 
+	connector, app := b.actions(), b.operation()
+	b.quick = false
+
 	table := routes(t)
-	seen := map[string]int{}
+	seen, files := map[string]int{}, map[string]int{}
 	visited := map[string]bool{}
-	queue := []string{"/", "/confirm", "/login", "/demo", "/nothing", "/search?q=a", "/search?q=hostile"}
+	queue := []string{"/", "/confirm", "/login", "/demo", "/nothing", "/search?q=a", "/search?q=hostile", connector, app}
 	const perRoute = 2
 	for len(queue) > 0 {
 		path := queue[0]
@@ -153,18 +158,19 @@ func TestEveryPage(t *testing.T) {
 				pattern = address
 			}
 		}
-		if visited[path] || seen[pattern] >= perRoute || noPage[pattern] != "" {
+		if visited[path] || seen[pattern] >= perRoute || files[pattern] >= perRoute || noPage[pattern] != "" {
 			continue
 		}
 		visited[path] = true
-		seen[pattern]++
 		var kind string
 		if err := b.eval(`fetch(`+quote(path)+`, {redirect: "manual"}).then((r) => { r.body?.cancel(); return r.headers.get("Content-Type") || "" }, () => "")`, &kind); err != nil {
 			t.Fatal(err)
 		}
 		if kind != "" && !strings.HasPrefix(kind, "text/html") {
-			continue // a file
+			files[pattern]++
+			continue
 		}
+		seen[pattern]++
 		b.openPage(path, fmt.Sprintf("%s-%d", pattern, seen[pattern]))
 		var page struct {
 			Title string
@@ -191,11 +197,47 @@ func TestEveryPage(t *testing.T) {
 		}
 	}
 	for _, r := range table {
-		if seen[r.pattern] == 0 && noPage[r.pattern] == "" {
+		if seen[r.pattern]+files[r.pattern] == 0 && noPage[r.pattern] == "" {
 			t.Errorf("no link leads to a page %s, so that nobody looked at it", r.pattern)
 		}
 	}
-	t.Logf("%d pages of %d routes", len(visited), len(seen))
+	t.Logf("%d pages and files of %d routes", len(visited), len(seen)+len(files))
+}
+
+// actions asks the connector whose page is open which actions it offers, and returns the
+// page that lists them.
+func (b *browser) actions() (list string) {
+	b.t.Helper()
+	b.click("link", "Actions")
+	if err := b.eval(`location.pathname`, &list); err != nil {
+		b.t.Fatal(err)
+	}
+	b.click("button", "Ask which actions it offers")
+	b.until("the connector says which actions it offers", `fetch(`+quote(list)+`).then((r) => r.text()).then((s) => s.includes(`+quote(list+"/")+`))`)
+	return list
+}
+
+// operation takes an entitlement away from an account of Perplexity, and returns the page
+// that lists the operations.
+func (b *browser) operation() (list string) {
+	b.t.Helper()
+	b.open("/applications")
+	b.click("link", "Perplexity")
+	b.click("link", "Entitlements")
+	b.click("link", "PPLX_Members member")
+	var access string
+	if err := b.eval(`[...document.querySelectorAll("main td a")].map((a) => a.getAttribute("href")).find((h) => /accounts\/\d+\/entitlements\/\d+$/.test(h)) || ""`, &access); err != nil || access == "" {
+		b.t.Fatalf("the entitlement links to no access (%v)\n%s", err, b.text())
+	}
+	b.open(access)
+	b.toggle("Revoke")
+	b.fill("Reason", "changed departments")
+	b.run("revoke", chromedp.Click(chromedp.CSS(`form[action$="/remove"] button`), chromedp.NodeVisible))
+	b.until("to revoke leads to the operation", `/\/operations\/[^/]+$/.test(location.pathname) && document.readyState === "complete"`)
+	if err := b.eval(`location.pathname.replace(/\/[^/]*$/, "")`, &list); err != nil {
+		b.t.Fatal(err)
+	}
+	return list
 }
 
 // openPage opens a page and checks it under a name.
