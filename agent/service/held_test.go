@@ -43,6 +43,18 @@ func (g *gauge) value(name string) float64 {
 	return -1
 }
 
+// sum returns the sum of the readings with the name and a label's value.
+func (g *gauge) sum(name, label string) (sum float64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, r := range g.read() {
+		if r.Name == name && slices.Contains(r.Labels, label) {
+			sum += r.Value
+		}
+	}
+	return sum
+}
+
 func (g *gauge) want(t *testing.T, values map[string]float64) {
 	t.Helper()
 	for name, want := range values {

@@ -27,6 +27,7 @@ type entry struct {
 	wire.Task
 	progress atomic.Int64 // time of the last progress, in Unix nanoseconds
 	after    func()       // called when the answer is accepted; may be nil
+	again    bool         // it was delivered again while it ran; guarded by the ledger
 }
 
 func (e *entry) touch() { e.progress.Store(time.Now().UnixNano()) }
@@ -48,7 +49,8 @@ const (
 func (l *ledger) take(t wire.Task) (verdict, wire.Answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.running[t.ID] != nil {
+	if e := l.running[t.ID]; e != nil {
+		e.again = true
 		return toIgnore, wire.Answer{}
 	}
 	e := &entry{Task: t}
@@ -85,11 +87,17 @@ func (l *ledger) keep(id string, a wire.Answer) {
 	}
 }
 
-// done removes a task.
-func (l *ledger) done(id string) {
+// done removes a task, unless its answer was refused and it was delivered again: it reports false,
+// once for all deliveries so far, and the answer is to be sent again.
+func (l *ledger) done(id string, refused bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if e := l.running[id]; refused && e != nil && e.again {
+		e.again = false
+		return false
+	}
 	delete(l.running, id)
+	return true
 }
 
 // known returns the ids of the running tasks.

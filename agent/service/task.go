@@ -33,10 +33,7 @@ func (s *service) take(t wire.Task) bool {
 		s.log.Debug("a running task was delivered again", "task_id", t.ID)
 	case toRepeat:
 		s.log.Info("a finished task was delivered again; sending the answer again", "task_id", t.ID, "task", t.Type)
-		s.work.Go(func() {
-			defer s.ledger.done(t.ID)
-			s.finish(t.ID, answer, s.log.With("task_id", t.ID), func() {})
-		})
+		s.work.Go(func() { s.answer(t.ID, answer, s.log.With("task_id", t.ID), func() {}, nil) })
 	}
 	return next == toRun
 }
@@ -44,12 +41,12 @@ func (s *service) take(t wire.Task) bool {
 // handBack answers a task that was taken and cannot be started.
 func (s *service) handBack(t wire.Task) {
 	s.work.Go(func() {
-		defer s.ledger.done(t.ID)
 		s.interrupted.Add(1)
 		if _, hello := t.Work.(wire.HelloTask); hello {
-			return // only a Hello answers it
+			s.ledger.done(t.ID, false) // only a Hello answers it
+			return
 		}
-		s.finish(t.ID, interruption(errStopping), s.log.With("task_id", t.ID, "task", t.Type), func() {})
+		s.answer(t.ID, interruption(errStopping), s.log.With("task_id", t.ID, "task", t.Type), func() {}, nil)
 	})
 }
 
@@ -58,7 +55,6 @@ func (s *service) start(t wire.Task) {
 	release := sync.OnceFunc(func() { <-s.slots })
 	s.work.Go(func() {
 		defer release()
-		defer s.ledger.done(t.ID)
 		s.run(s.ledger.get(t.ID), release)
 	})
 }
@@ -75,6 +71,7 @@ func (s *service) run(t *entry, release func()) {
 	defer cancel(nil)
 	if _, hello := t.Work.(wire.HelloTask); hello {
 		s.helloTask(ctx, t, log)
+		s.ledger.done(t.ID, false)
 		return
 	}
 	stop := s.heartbeats(ctx, cancel, t, log)
@@ -98,9 +95,7 @@ func (s *service) run(t *entry, release func()) {
 		log.Warn("task failed", "code", codeName(answer.Code), "error", err, "fix", baton.FixOf(err), "retryable", !answer.NonRetryable)
 	}
 	s.ledger.keep(t.ID, answer)
-	if over := s.finish(t.ID, answer, log, release); over && t.after != nil {
-		t.after()
-	}
+	s.answer(t.ID, answer, log, release, t.after)
 }
 
 // do carries out a task. A panic becomes the error of the task.

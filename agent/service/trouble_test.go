@@ -13,6 +13,7 @@ import (
 	"baton"
 	"baton/agent/service"
 	"baton/connector/rest"
+	"baton/console/rpc"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
 )
@@ -253,6 +254,64 @@ func TestDeliveredTwice(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostOnItsWay loses the answer with a task. It is a write, of which nobody knows whether it was done: it is not
+// handed out again until it is put back.
+func TestLostOnItsWay(t *testing.T) {
+	t.Parallel()
+	for name, batch := range map[string]bool{"get-task-lost=1": false, "get-tasks-lost=1": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, g := newWorld(t), new(gauge)
+			w.fault(name)
+			id := w.enqueue(grantTask(w.group("Engineering"), w.outsider("Engineering")))
+			r := w.start(g.in, func(c *service.Config) { c.BatchTasks = batch })
+			until(t, "it was handed out", func() bool { return w.c1.Tasks()[0].Deliveries == 1 })
+			if lost := w.lostBy(time.Now().Add(time.Minute)); !slices.Equal(lost, []string{id}) {
+				t.Errorf("lost: %q", lost)
+			}
+			w.polled(g, 1)
+			if task := w.c1.Tasks()[0]; task.State != rpc.Lost || task.Deliveries != 1 || w.patches() != 0 {
+				t.Errorf("it is %s after %d deliveries and %d changes", task.State, task.Deliveries, w.patches())
+			}
+			w.putBack(id)
+			if got := w.result(id); !got.OK() || w.patches() != 1 {
+				t.Errorf("%v after %d changes", got.Status, w.patches())
+			}
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestDeliveredWhileAnswerIsRefused delivers a running task again. Its answer is refused, as it is while the task waits
+// in the queue in between. The second delivery was not run, so it gets the answer, too.
+func TestDeliveredWhileAnswerIsRefused(t *testing.T) {
+	t.Parallel()
+	w, g := newWorld(t), new(gauge)
+	release := w.holds(isPatch)
+	id := w.enqueue(grantTask(w.group("Engineering"), w.outsider("Engineering")))
+	r := w.start(g.in)
+	w.waitHeld()
+	w.fault("redeliver=1", "finish-task-error=FAILED_PRECONDITION:1")
+	until(t, "it was delivered again", func() bool { return w.c1.Tasks()[0].Deliveries == 2 })
+	w.polled(g, 2) // the answer of the first may be on its way still
+	release()
+	if got := w.result(id); !got.OK() || w.patches() != 1 {
+		t.Errorf("%v after %d changes", got.Status, w.patches())
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// polled waits until the service has asked for tasks n times more.
+func (w *world) polled(g *gauge, n float64) {
+	w.t.Helper()
+	before := g.sum("baton_polls_total", "ok")
+	until(w.t, "it asked for tasks", func() bool { return g.sum("baton_polls_total", "ok") >= before+n })
 }
 
 // TestFinishLost loses the answer to a task in three ways. No second change is made.

@@ -277,13 +277,20 @@ func TestLedger(t *testing.T) {
 	expect("while it runs", "a", toIgnore, 0)
 	l.keep("a", wire.Answer{Code: 9, NonRetryable: true})
 	expect("while its answer is on the way", "a", toIgnore, 0)
-	l.done("a")
+	done := func(when, id string, refused, want bool) {
+		t.Helper()
+		if got := l.done(id, refused); got != want {
+			t.Errorf("%s: it is done: %v", when, got)
+		}
+	}
+	done("delivered again, then refused", "a", true, false)
+	done("refused once more", "a", true, true)
 	expect("afterwards", "a", toRepeat, 9)
 	expect("while the answer is repeated", "a", toIgnore, 0)
-	l.done("a")
+	done("delivered again, then accepted", "a", false, true)
 	expect("another", "b", toRun, 0)
 	l.keep("b", wire.Answer{Code: 14})
-	l.done("b")
+	done("refused", "b", true, true)
 	expect("when another attempt was requested", "b", toRun, 0)
 	for i := range remembered {
 		l.keep(fmt.Sprint(i), wire.Answer{})

@@ -19,6 +19,7 @@ import (
 	"baton/agent/service"
 	"baton/connector/perplexity"
 	"baton/connector/rest"
+	"baton/console/rpc"
 	"baton/console/rpc/rpctest"
 	"baton/internal/pb/batonv1"
 	"baton/internal/pb/connectorv2"
@@ -192,6 +193,49 @@ func (w *world) result(id string) rpctest.Result {
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// lostBy returns the ids of the tasks that are lost at a time. A write whose lease ended without a result is lost,
+// and is not handed out again by itself.
+func (w *world) lostBy(now time.Time) (ids []string) {
+	if _, err := w.c1.Store.Expire(w.t.Context(), now, 1000); err != nil {
+		w.t.Error(err)
+	}
+	for _, task := range w.c1.Tasks() {
+		if task.State == rpc.Lost {
+			ids = append(ids, task.ID)
+		}
+	}
+	return ids
+}
+
+// putBack puts a lost task back into the queue.
+func (w *world) putBack(id string) {
+	if err := w.c1.Store.RequeueTask(w.t.Context(), time.Now(), "perplexity", id); err != nil && baton.KindOf(err) != baton.Refused {
+		w.t.Error(err) // it is refused if the host has reported the result meanwhile
+	}
+}
+
+// putsBack puts every lost task back until the test ends.
+func (w *world) putsBack() {
+	done := make(chan struct{})
+	w.t.Cleanup(func() { <-done })
+	ctx := w.t.Context()
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			for _, id := range w.lostBy(time.Now()) {
+				w.putBack(id)
+			}
+		}
+	}()
 }
 
 func (w *world) do(task *batonv1.Task) rpctest.Result {
