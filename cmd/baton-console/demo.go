@@ -46,6 +46,7 @@ func newPerplexity() cli.SandboxServer {
 	if len(members) < 3 || admins == "" || everybody == "" {
 		return demo
 	}
+	demo.AdminEntitlements = []string{"group:" + admins + ":member"}
 	up, leaver, guest := members[0], members[1], members[2]
 	_, domain, _ := strings.Cut(up.Email, "@")
 	joins := func(given, family, address string) {

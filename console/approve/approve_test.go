@@ -863,8 +863,28 @@ func TestWithoutAccount(t *testing.T) {
 	if o := w.operation(r.Operation); o.Account != 0 || o.Person != w.id("new") || o.Entitlement != w.member {
 		t.Errorf("%+v", o)
 	}
+	summary := func() govern.RequestView {
+		t.Helper()
+		v, err := w.Console.Request(ctx, w.callers["help"], r.ID)
+		w.check(err)
+		return v
+	}
+	creation := summary().Creation
+	if creation == nil || creation.State != console.Queued || creation.Person != w.id("new") {
+		t.Fatalf("the creation of the account: %+v", creation)
+	}
 	if n := w.writes(); n != 1 { // the account; what waits for it cannot be handed out yet
 		t.Errorf("%d operations", n)
+	}
+	task := console.NewID(w.now)
+	w.update(func(tx *store.Tx) error {
+		if refused, err := tx.DispatchOperation(creation.ID, task, w.now, w.now.Add(time.Hour), store.Circumstances{}); err != nil || refused != nil {
+			return errors.Join(err, refused)
+		}
+		return tx.FinishOperation(creation.ID, task, store.Answer{At: w.now, State: console.Failed, Text: "the domain is not verified"})
+	})
+	if c := summary().Creation; c == nil || c.State != console.Failed || c.Answer != "the domain is not verified" {
+		t.Errorf("the request does not say that its account was not made: %+v", c)
 	}
 	w.hello(rpc.CanProvision) // it cannot make accounts any more
 	_, err := w.ask("help", "so", w.member)
@@ -883,6 +903,19 @@ func TestWithoutAccount(t *testing.T) {
 	w.check(w.decide("own", r, true))
 	if o := w.operation(w.get(r.ID).Operation); o.State != console.Manual {
 		t.Errorf("by hand: %+v", o)
+	}
+}
+
+// TestRoleNotSaid checks that an entitlement that looks like administrator is decided about as
+// one, while nobody has said which roles the app has.
+func TestRoleNotSaid(t *testing.T) {
+	w := onSQLite(t)
+	w.update(func(tx *store.Tx) error { return tx.SetRoleMap(w.app, console.RoleMap{}, 2) })
+	if r := w.mustAsk("ana", "ana", w.admin); r.Policy != console.PrivilegedPolicy {
+		t.Errorf("the group Admins is decided about under the policy %q", r.Policy)
+	}
+	if r := w.mustAsk("ana", "ana", w.member); r.Policy != console.StandardPolicy {
+		t.Errorf("the group Members is decided about under the policy %q", r.Policy)
 	}
 }
 

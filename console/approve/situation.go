@@ -105,9 +105,22 @@ func (s *Situation) entitlement() (err error) {
 		return err
 	}
 	hello, err := helloOf(s.tx, s.Connector.ID)
+	if len(s.App.Roles.Roles) == 0 {
+		s.supposeRole(hello.d.Roles)
+	}
 	s.Able = hello.can(s.On.Type, rpc.CanProvision) && !s.Entitlement.Immutable
 	s.MakesAccounts = hello.makesAccounts()
 	return err
+}
+
+// supposeRole takes an entitlement for one that means administrator, if the connector or its
+// name says so, while nobody has said which roles the app has: an unknown role is the worse one.
+func (s *Situation) supposeRole(hints *baton.RoleHints) {
+	p := console.ProposeRoles(hints, []console.RoleCandidate{{Key: s.Entitlement.Key, Slug: s.Entitlement.Slug,
+		ResourceType: s.On.Type, ResourceID: s.On.ID, ResourceName: s.On.Name}})
+	if p.Map.GivesAdmin(s.Entitlement.Key) {
+		s.Role, s.Admin = &p.Map.Roles[0], true
+	}
 }
 
 func (s *Situation) connectorOf(stream console.Stream) (console.Connector, error) {

@@ -45,6 +45,9 @@ type SandboxServer struct {
 	Settings func(origin string) map[string]string
 	People   []DemoPerson // who works there and has an account
 	Changes  []Change     // that happen between syncs
+	// AdminEntitlements are the ids of the entitlements that mean administrator, as the
+	// connector reports them.
+	AdminEntitlements []string
 }
 
 // DemoPerson is somebody of the demo.
@@ -172,8 +175,14 @@ func (d *demo) bootstrap() error {
 		{variable: "MEMBER", text: "has access, and sees the own only"},
 		{variable: "AUDITOR", roles: []console.ConsoleRole{console.Auditor}, text: "sees everything and changes nothing"},
 	}
-	spare := []DemoPerson{{"Rosa Root", "rosa.root@demo.example"}, {"Olga Owner", "olga.owner@demo.example"}, {"Paul Approver", "paul.approver@demo.example"},
-		{"Mia Member", "mia.member@demo.example"}, {"Alex Auditor", "alex.auditor@demo.example"}}
+	domain := "demo.example" // the company's, where the applications let accounts be made
+	if len(d.people) > 0 {
+		_, domain, _ = strings.Cut(d.people[0].Email, "@")
+	}
+	var spare []DemoPerson
+	for _, name := range []string{"Rosa Root", "Olga Owner", "Paul Approver", "Mia Member", "Alex Auditor"} {
+		spare = append(spare, DemoPerson{name, strings.ToLower(strings.ReplaceAll(name, " ", ".")) + "@" + domain})
+	}
 	file := map[string][]map[string]any{}
 	add := func(kind string, fields map[string]any) { file[kind] = append(file[kind], fields) }
 	taken := 0
@@ -200,7 +209,7 @@ func (d *demo) bootstrap() error {
 	}
 	owner := []string{d.roles[1].person.Email}
 	for i, s := range d.run.Sandboxes {
-		add("apps", map[string]any{"name": s.App, "owners": owner, "minimum_admins": console.ProposedMinimumAdmins})
+		add("apps", map[string]any{"name": s.App, "owners": owner, "minimum_admins": console.ProposedMinimumAdmins, "admin_entitlements": d.servers[i].AdminEntitlements})
 		add("connectors", map[string]any{"name": s.App, "app": s.App, "product": s.Product, "hosted": true, "owners": owner, "interval": "1m", "settings": d.servers[i].Settings(d.origins[i])})
 	}
 	b, err := json.Marshal(file) // JSON is YAML

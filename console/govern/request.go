@@ -433,6 +433,8 @@ type RequestSummary struct {
 	Asked     []store.AskedRequest
 	Names     Names
 	Operation *console.Operation
+	// Creation is the operation that makes the account first; nil where none is needed.
+	Creation *console.Operation
 }
 
 func summarizeRequest(tx *store.Tx, r console.Request) (s RequestSummary, err error) {
@@ -466,6 +468,11 @@ func summarizeRequest(tx *store.Tx, r console.Request) (s RequestSummary, err er
 			return s, err
 		}
 		s.Operation = &o
+		if o.Account == 0 && o.Entitlement != console.AccountItself && o.State.Alive() {
+			if s.Creation, err = tx.AccountCreation(r.App, o.Person); err != nil {
+				return s, err
+			}
+		}
 	}
 	return s, nil
 }
@@ -569,6 +576,9 @@ func (c *Console) RequestVersion(ctx context.Context, caller Caller, id console.
 		}
 		if s.Operation != nil {
 			fmt.Fprintln(h, s.Operation.ID, s.Operation.Version, s.Operation.State)
+		}
+		if s.Creation != nil {
+			fmt.Fprintln(h, s.Creation.ID, s.Creation.Version, s.Creation.State)
 		}
 		if r.Account != 0 {
 			a, err := tx.Access(r.App, r.Account, r.Entitlement, c.now())

@@ -595,6 +595,13 @@ func (t *Tx) Operations(account console.ResourceKey, e console.EntitlementKey) (
 	return list(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE account = $1 AND entitlement = $2 ORDER BY created, id", account, e)
 }
 
+// AccountCreation returns the newest operation that creates an account for a person in an app;
+// nil if there is none.
+func (t *Tx) AccountCreation(app, person console.ID) (*console.Operation, error) {
+	return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE app = $1 AND person = $2 AND entitlement = $3 AND verb = $4 ORDER BY created DESC, id DESC LIMIT 1",
+		app, person, console.AccountItself, console.Grant)
+}
+
 // QueuedOperations returns up to n operations of a connector that can be dispatched at a
 // time, oldest first. A grant waits until a sync shows that its account is there and
 // enabled, if the console is about to see to that.

@@ -354,6 +354,12 @@ func summaryChip(r govern.RequestSummary) chip {
 	case console.RequestScheduled:
 		return chip{"plain", "Approved, begins later"}
 	case console.RequestCarrying:
+		if c := r.Creation; c != nil && c.State != console.Queued && c.State != console.Waiting {
+			if c.State == console.Failed || c.State == console.Declined {
+				return chip{"bad", "The account was not made"}
+			}
+			return carryingChip(c)
+		}
 		return carryingChip(r.Operation)
 	}
 	switch r.Outcome {
