@@ -51,10 +51,43 @@ func (f *filler) fill(h *Holding) (err error) {
 	if h.Access, err = f.tx.AccessIn(f.moment, f.app.ID, h.Account.Key, e, f.first[e], f.now); err != nil {
 		return err
 	}
+	return f.explain(h)
+}
+
+// fillHolders is fill for holdings of one entitlement, with the owners of their accounts.
+func (f *filler) fillHolders(e console.EntitlementKey, all []Holding) error {
+	accounts := make([]console.ResourceKey, len(all))
+	for i, h := range all {
+		accounts[i] = h.Account.Key
+	}
+	owners, err := f.tx.OwnersNow(accounts)
+	if err != nil {
+		return err
+	}
+	first, err := f.tx.FirstShown(e)
+	if err != nil {
+		return err
+	}
+	accesses, err := f.tx.Accesses(f.moment, f.app.ID, accounts, e, first, f.now)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		h := &all[i]
+		h.Owner, h.Access = owners[h.Account.Key], accesses[h.Account.Key]
+		if err := f.explain(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explain adds what the access of a holding means.
+func (f *filler) explain(h *Holding) (err error) {
 	h.State = h.Access.State(f.now)
 	h.Baseline = console.IsBaseline(h.Access.From, h.Access.FirstShown)
 	h.Until, _ = console.Expiry(h.Access.Reasons, h.Access.Bar, f.now)
-	h.Role = roleOf(f.app.Roles, e)
+	h.Role = roleOf(f.app.Roles, h.Entitlement.Key)
 	if !h.Access.Held {
 		return nil
 	}
@@ -125,23 +158,15 @@ func (c *Console) Entitlement(ctx context.Context, caller Caller, app console.ID
 		if err != nil {
 			return err
 		}
-		f := newFiller(tx, a, m, c.now())
 		for i, holder := range holders {
 			if i == n {
 				last := holders[i-1].After()
 				v.Next = &last
 				break
 			}
-			h := Holding{Account: holder.Principal, Entitlement: e, On: v.Resource, Group: holder.Principal.Account == nil, Sources: holder.Fact.Sources}
-			if h.Owner, err = ownerOf(tx, h.Account.Key); err != nil {
-				return err
-			}
-			if err := f.fill(&h); err != nil {
-				return err
-			}
-			v.Holding = append(v.Holding, h)
+			v.Holding = append(v.Holding, Holding{Account: holder.Principal, Entitlement: e, On: v.Resource, Group: holder.Principal.Account == nil, Sources: holder.Fact.Sources})
 		}
-		return nil
+		return newFiller(tx, a, m, c.now()).fillHolders(key, v.Holding)
 	})
 	return v, err
 }

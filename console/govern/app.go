@@ -231,13 +231,11 @@ func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (
 			return err
 		}
 		p.Next, p.Looked = page.Next, page.Looked
-		for _, r := range page.Rows {
-			row, err := accountRow(tx, m, a, r)
-			if err != nil {
-				return err
-			}
-			row.External = domains.external(r)
-			p.Rows = append(p.Rows, row)
+		if p.Rows, err = accountRows(tx, m, a, page.Rows); err != nil {
+			return err
+		}
+		for i := range p.Rows {
+			p.Rows[i].External = domains.external(p.Rows[i].Resource)
 		}
 		return nil
 	})
@@ -295,18 +293,31 @@ func (r AccountRow) RoleUnknown() bool {
 }
 
 func accountRow(tx *store.Tx, m store.Moment, a console.App, r store.Resource) (row AccountRow, err error) {
-	row.Resource = r
-	owner, err := tx.AccountOwner(r.Key, time.Time{})
+	rows, err := accountRows(tx, m, a, []store.Resource{r})
 	if err != nil {
 		return row, err
 	}
-	if owner.Person != "" {
-		if row.Owner, err = tx.Person(owner.Person); err != nil {
-			return row, err
-		}
+	return rows[0], nil
+}
+
+// accountRows returns what lists say about accounts.
+func accountRows(tx *store.Tx, m store.Moment, a console.App, accounts []store.Resource) (rows []AccountRow, err error) {
+	keys := make([]console.ResourceKey, len(accounts))
+	for i, r := range accounts {
+		keys[i] = r.Key
 	}
-	row.Role, row.Type, err = tx.AccountRoles(m, a.Roles, r)
-	return row, err
+	owners, err := tx.OwnersNow(keys)
+	if err != nil {
+		return nil, err
+	}
+	known, err := tx.AccountsRoles(m, a.Roles, accounts)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range accounts {
+		rows = append(rows, AccountRow{Resource: r, Owner: owners[r.Key], Role: known[r.Key].Role, Type: known[r.Key].Type})
+	}
+	return rows, nil
 }
 
 // EntitlementRow is an entitlement in a list.

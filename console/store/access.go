@@ -20,20 +20,105 @@ func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.Entit
 // AccessIn is [Tx.Access] in the app's current moment, for callers that ask for many.
 // firstShown is what [Tx.FirstShown] returned for the entitlement; 0 if it was not asked.
 func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (a console.Access, err error) {
-	if a.Reasons, err = t.Reasons(app, account, e); err != nil {
+	var rows accessRows
+	if rows.reasons, err = t.Reasons(app, account, e); err != nil {
 		return a, err
 	}
-	if a.Bar, err = t.Bar(account, e); err != nil {
+	if rows.bar, err = t.Bar(account, e); err != nil {
 		return a, err
 	}
-	if a.Overdue, err = t.Overdue(account, e); err != nil {
+	if rows.overdue, err = t.Overdue(account, e); err != nil {
 		return a, err
 	}
-	operations, err := t.Operations(account, e)
+	if rows.operations, err = t.Operations(account, e); err != nil {
+		return a, err
+	}
+	for _, s := range m.Streams {
+		intervals, err := t.heldIntervals(s, account, e)
+		if err != nil {
+			return a, err
+		}
+		rows.intervals = append(rows.intervals, intervals)
+	}
+	return t.accessOf(m, rows, e, firstShown, now)
+}
+
+// Accesses is [Tx.AccessIn] for many accounts and one entitlement: it reads the rows of all
+// of them together.
+func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (map[console.ResourceKey]console.Access, error) {
+	all := map[console.ResourceKey]console.Access{}
+	if e == console.AccountItself { // no facts, but versions of the accounts say so
+		for _, account := range accounts {
+			a, err := t.AccessIn(m, app, account, e, firstShown, now)
+			if err != nil {
+				return nil, err
+			}
+			all[account] = a
+		}
+		return all, nil
+	}
+	reasons, err := listOf(t, scanReason, accounts, "SELECT "+reasonColumns+" FROM reason WHERE account IN (keys) AND entitlement = $1 AND app = $2 ORDER BY created, id", e, app)
 	if err != nil {
-		return a, err
+		return nil, err
+	}
+	bars, err := listOf(t, scanBar, accounts, "SELECT "+barColumns+" FROM bar WHERE account IN (keys) AND entitlement = $1 AND lifted IS NULL", e)
+	if err != nil {
+		return nil, err
+	}
+	overdue, err := listOf(t, scanOverdue, accounts, "SELECT "+overdueColumns+" FROM overdue WHERE account IN (keys) AND entitlement = $1", e)
+	if err != nil {
+		return nil, err
+	}
+	operations, err := listOf(t, scanOperation, accounts, "SELECT "+operationColumns+" FROM operation WHERE account IN (keys) AND entitlement = $1 ORDER BY created, id", e)
+	if err != nil {
+		return nil, err
+	}
+	rows := make(map[console.ResourceKey]*accessRows, len(accounts))
+	for _, account := range accounts {
+		rows[account] = &accessRows{}
+	}
+	for _, r := range reasons {
+		rows[r.Account].reasons = append(rows[r.Account].reasons, r)
+	}
+	for _, b := range bars {
+		rows[b.Account].bar = &b
+	}
+	for _, o := range overdue {
+		rows[o.Account].overdue = &o
 	}
 	for _, o := range operations {
+		rows[o.Account].operations = append(rows[o.Account].operations, o)
+	}
+	for _, s := range m.Streams {
+		facts, err := t.factHistories(s.Stream, e, accounts)
+		if err != nil {
+			return nil, err
+		}
+		for account, r := range rows {
+			r.intervals = append(r.intervals, joined(facts[account]))
+		}
+	}
+	for account, r := range rows {
+		if all[account], err = t.accessOf(m, *r, e, firstShown, now); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// accessRows is what the tables have about one account and entitlement.
+type accessRows struct {
+	reasons    []console.Reason
+	bar        *console.Bar
+	overdue    *console.Overdue
+	operations []console.Operation
+	intervals  [][]console.Fact // by stream of the moment
+}
+
+// accessOf returns what rows say.
+func (t *Tx) accessOf(m Moment, rows accessRows, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (a console.Access, err error) {
+	a.Reasons, a.Bar, a.Overdue = rows.reasons, rows.bar, rows.overdue
+	for _, o := range rows.operations {
 		if o.State.Alive() {
 			a.Operation = &o
 		}
@@ -41,12 +126,8 @@ func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e c
 			a.Removal = &o
 		}
 	}
-	for _, s := range m.Streams {
-		intervals, err := t.heldIntervals(s, account, e)
-		if err != nil {
-			return a, err
-		}
-		for _, f := range intervals {
+	for i, s := range m.Streams {
+		for _, f := range rows.intervals[i] {
 			if f.Visible(s.Sync) {
 				a.Held, a.From, a.Direct = true, f.From, f.Direct()
 			}
@@ -56,8 +137,8 @@ func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e c
 			}
 			a.LastHeld = a.LastHeld || after
 		}
-		if len(intervals) > 0 && e == console.AccountItself {
-			a.FirstShown = intervals[0].From
+		if len(rows.intervals[i]) > 0 && e == console.AccountItself {
+			a.FirstShown = rows.intervals[i][0].From
 		}
 	}
 	if a.FirstShown == 0 && firstShown != 0 {
@@ -78,14 +159,18 @@ func (t *Tx) heldIntervals(s StreamAt, account console.ResourceKey, e console.En
 	} else {
 		history, err = t.accountHistory(s, account)
 	}
-	var joined []console.Fact
+	return joined(history), err
+}
+
+// joined returns the intervals of facts, oldest first, of one principal and entitlement.
+func joined(history []console.Fact) (all []console.Fact) {
 	for _, f := range history {
-		if n := len(joined); n > 0 && joined[n-1].Until == f.From {
-			f.From, joined = joined[n-1].From, joined[:n-1]
+		if n := len(all); n > 0 && all[n-1].Until == f.From {
+			f.From, all = all[n-1].From, all[:n-1]
 		}
-		joined = append(joined, f)
+		all = append(all, f)
 	}
-	return joined, err
+	return all
 }
 
 // accountHistory returns when an account was present and enabled.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"baton"
@@ -160,22 +161,57 @@ func asOf(key any, when time.Time) (where string, args []any) {
 
 // AccountRoles returns the role and the type of an account that a moment shows.
 func (t *Tx) AccountRoles(m Moment, roles console.RoleMap, r Resource) (role console.EffectiveRole, typ console.AccountType, err error) {
-	var held []console.EntitlementKey
+	known, err := t.AccountsRoles(m, roles, []Resource{r})
+	return known[r.Key].Role, known[r.Key].Type, err
+}
+
+// RoleAndType is what [Tx.AccountRoles] returns for one of many accounts.
+type RoleAndType struct {
+	Role console.EffectiveRole
+	Type console.AccountType
+}
+
+// AccountsRoles is [Tx.AccountRoles] for many accounts.
+func (t *Tx) AccountsRoles(m Moment, roles console.RoleMap, accounts []Resource) (map[console.ResourceKey]RoleAndType, error) {
+	keys := make([]console.ResourceKey, len(accounts))
+	for i, r := range accounts {
+		keys[i] = r.Key
+	}
+	held := map[console.ResourceKey][]console.EntitlementKey{}
 	for _, e := range roles.Entitlements() {
-		f, err := t.Fact(m, e, r.Key)
-		if err != nil {
-			return role, typ, err
+		holds := map[console.ResourceKey]bool{}
+		for _, s := range m.Streams {
+			holders, err := listOf(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) }, keys,
+				"SELECT principal FROM fact WHERE stream = $1 AND entitlement = $2 AND principal IN (keys) AND opened <= $3 AND closed > $3", s.Stream, e, s.Sync)
+			if err != nil {
+				return nil, err
+			}
+			for _, k := range holders {
+				holds[k] = true
+			}
 		}
-		if f != nil {
-			held = append(held, e)
+		for k := range holds {
+			held[k] = append(held[k], e)
 		}
 	}
-	role = roles.Effective(held)
-	said, err := t.AccountKind(r.Key, m.At)
+	where, args := "until_at IS NULL", []any(nil)
+	if !m.At.IsZero() {
+		where, args = "from_at <= $1 AND (until_at IS NULL OR until_at > $1)", []any{m.At}
+	}
+	said := map[console.ResourceKey]console.AccountKind{}
+	_, err := listOf(t, func(r engine.Row) bool {
+		said[console.ResourceKey(r.Int(0))] = console.AccountKind(r.Int(1))
+		return true
+	}, keys, "SELECT account, kind FROM account_kind WHERE account IN (keys) AND "+where, args...)
 	if err != nil {
-		return role, typ, err
+		return nil, err
 	}
-	return role, console.TypeOf(r.Account.Kind, said.Kind, role), nil
+	all := make(map[console.ResourceKey]RoleAndType, len(accounts))
+	for _, r := range accounts {
+		role := roles.Effective(held[r.Key])
+		all[r.Key] = RoleAndType{role, console.TypeOf(r.Account.Kind, said[r.Key], role)}
+	}
+	return all, nil
 }
 
 // AccountType returns the type of an account that a moment shows. It looks for the account's
@@ -197,6 +233,34 @@ func (t *Tx) AccountOwner(account console.ResourceKey, when time.Time) (Owner, e
 		return Owner{}, err
 	}
 	return *o, nil
+}
+
+// OwnersNow returns the people to whom accounts belong now, by account; those that belong to
+// nobody are left out.
+func (t *Tx) OwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]console.Person, error) {
+	type owned struct {
+		account console.ResourceKey
+		person  console.ID
+	}
+	rows, err := listOf(t, func(r engine.Row) owned { return owned{console.ResourceKey(r.Int(0)), console.ID(r.Text(1))} }, accounts,
+		"SELECT account, person FROM account_owner WHERE account IN (keys) AND until_at IS NULL AND person IS NOT NULL")
+	if err != nil {
+		return nil, err
+	}
+	var ids []console.ID
+	for _, r := range rows {
+		ids = append(ids, r.person)
+	}
+	slices.Sort(ids)
+	persons, err := t.personsByID(slices.Compact(ids))
+	if err != nil {
+		return nil, err
+	}
+	owners := make(map[console.ResourceKey]console.Person, len(rows))
+	for _, r := range rows {
+		owners[r.account] = persons[r.person]
+	}
+	return owners, nil
 }
 
 // AccountsOf returns the accounts that belong to a person now, in all apps.

@@ -261,8 +261,8 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 		s.WriteString(" AND (SELECT count(*) FROM account_owner o CROSS JOIN person p WHERE p.id = o.person AND o.account = v.resource AND o.until_at IS NULL AND p.status <> 'active') > 0")
 	}
 	if f.Holding {
-		s.WriteString(" AND (SELECT count(*) FROM fact_by_principal b CROSS JOIN fact f WHERE f.stream = " + s.arg(at.Stream) + " AND f.entitlement = b.entitlement AND f.principal = b.principal AND f.opened = b.opened" +
-			" AND b.principal = v.resource AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ") > 0")
+		s.WriteString(" AND (SELECT 1 FROM fact_by_principal b CROSS JOIN fact f WHERE f.stream = " + s.arg(at.Stream) + " AND f.entitlement = b.entitlement AND f.principal = b.principal AND f.opened = b.opened" +
+			" AND b.principal = v.resource AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + " LIMIT 1) IS NOT NULL")
 	}
 	holds := func(keys []console.EntitlementKey) string { return s.holds(at, keys) }
 	if len(f.AnyOf) > 0 {
@@ -336,7 +336,7 @@ func (f AccountFilter) kind(s *statement, at StreamAt) string {
 
 // walkAccounts walks a list of names and keeps the selected accounts.
 func (t *Tx) walkAccounts(m Moment, f AccountFilter, match func(Resource) bool, after ResourceAfter, n int) (p AccountPage, err error) {
-	for chunk := 500; ; chunk *= 2 {
+	for chunk := max(100, 2*n); ; chunk *= 2 {
 		chunk = min(chunk, maxLooked-p.Looked)
 		rows, end, err := t.walkChunk(m, f, match, after, chunk)
 		if err != nil {

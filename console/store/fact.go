@@ -54,6 +54,13 @@ func (t *Tx) FactHistory(stream console.Stream, e console.EntitlementKey, princi
 		WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal = $3 AND f.opened <= h.head ORDER BY f.opened`, stream, e, principal)
 }
 
+// factHistories is [Tx.FactHistory] for many principals.
+func (t *Tx) factHistories(stream console.Stream, e console.EntitlementKey, principals []console.ResourceKey) (map[console.ResourceKey][]console.Fact, error) {
+	facts, err := listOf(t, scanFact, principals, "SELECT "+factColumns+` FROM fact f JOIN head h ON h.stream = f.stream LEFT JOIN source_set s ON s.key = f.sources
+		WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal IN (keys) AND f.opened <= h.head ORDER BY f.opened`, stream, e)
+	return grouped(facts, func(f console.Fact) console.ResourceKey { return f.Principal }), err
+}
+
 // HeldBy returns up to n facts of a principal at a moment, by entitlement, after one.
 func (t *Tx) HeldBy(m Moment, principal console.ResourceKey, after console.EntitlementKey, n int) ([]console.Fact, error) {
 	n, err := limit(n)
@@ -156,15 +163,20 @@ func (t *Tx) fewHolders(m Moment, e console.EntitlementKey, after HolderAfter, n
 	return all[i:min(i+n, len(all))], nil
 }
 
-// walkHolders walks a list of names and keeps the principals that hold the entitlement.
+// walkHolders walks a list of names and keeps the principals that hold the entitlement. The
+// list comes first in the plan, as for [Tx.FilterAccounts]: PostgreSQL would read all holders
+// and sort them, whenever it believes them to be few.
 func (t *Tx) walkHolders(m Moment, e console.EntitlementKey, which int, after ResourceAfter, n int) ([]Holder, error) {
 	var all []Holder
 	for _, s := range m.Streams {
-		part, err := list(t, scanHolder, "SELECT "+resourceColumns+", "+factColumns+` FROM lookup l
-			JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened AND v.closed > $5
-			JOIN fact f ON f.stream = $1 AND f.entitlement = $7 AND f.principal = l.key AND f.opened <= $5 AND f.closed > $5`+resourceTables+`
+		part, err := list(t, scanHolder, "SELECT "+resourceColumns+", "+factColumns+` FROM (SELECT l.key, l.opened FROM lookup l
+				WHERE l.stream = $1 AND l.list = $2 AND (l.value, l.key) > ($3, $4) AND l.opened <= $5
+				AND (SELECT count(*) FROM fact g WHERE g.stream = $1 AND g.entitlement = $7 AND g.principal = l.key AND g.opened <= $5 AND g.closed > $5) > 0
+				AND (SELECT count(*) FROM resource_version w WHERE w.resource = l.key AND w.opened = l.opened AND w.closed > $5) > 0
+				ORDER BY l.value, l.key LIMIT $6) c
+			CROSS JOIN resource_version v CROSS JOIN fact f`+resourceTables+`
 			LEFT JOIN source_set s ON s.key = f.sources
-			WHERE l.stream = $1 AND l.list = $2 AND (l.value, l.key) > ($3, $4) AND l.opened <= $5 ORDER BY l.value, l.key LIMIT $6`,
+			WHERE v.resource = c.key AND v.opened = c.opened AND f.stream = $1 AND f.entitlement = $7 AND f.principal = c.key AND f.opened <= $5 AND f.closed > $5`,
 			s.Stream, which, bytesOf(after.Sort), after.Key, s.Sync, n, e)
 		if err != nil {
 			return nil, err

@@ -357,6 +357,40 @@ func (t *Tx) fillPerson(p *console.Person) (err error) {
 	return err
 }
 
+// personsByID is [Tx.Person] for many people.
+func (t *Tx) personsByID(ids []console.ID) (map[console.ID]console.Person, error) {
+	people, err := listOf(t, scanPerson, ids, "SELECT "+personColumns+" FROM person WHERE id IN (keys)")
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[console.ID]console.Person, len(people))
+	for _, p := range people {
+		all[p.ID] = p
+	}
+	type value struct {
+		person console.ID
+		value  string
+	}
+	emails, err := listOf(t, func(r engine.Row) value { return value{console.ID(r.Text(0)), str(r, 1)} }, ids,
+		"SELECT person, email FROM person_email WHERE person IN (keys) ORDER BY position, email")
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range emails {
+		p := all[v.person]
+		p.Emails = append(p.Emails, v.value)
+		all[v.person] = p
+	}
+	roles, err := listOf(t, func(r engine.Row) value { return value{console.ID(r.Text(0)), r.Text(1)} }, ids,
+		"SELECT person, role FROM person_role WHERE person IN (keys) ORDER BY role")
+	for _, v := range roles {
+		p := all[v.person]
+		p.Roles = append(p.Roles, console.ConsoleRole(v.value))
+		all[v.person] = p
+	}
+	return all, err
+}
+
 // NameAfter is the place in a list that is ordered by name: the last row of the page
 // before. The zero value begins the list.
 type NameAfter struct {

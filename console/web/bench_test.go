@@ -197,8 +197,8 @@ func (p *pageBench) pages() []benchPage {
 	}
 	const names = `SELECT l.key, v.name, v.status, v.login, v.detail FROM lookup l JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened
 		WHERE l.stream = 1 AND l.list = 1 AND (l.value, l.key) > ($1, 0) AND v.closed > 2 ORDER BY l.value, l.key LIMIT 51`
-	const one = `SELECT f.entitlement, f.opened, f.sources FROM fact_by_principal p JOIN fact f ON f.stream = 1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened
-		WHERE p.principal = $1 AND f.closed > 2`
+	const one = `SELECT f.entitlement, f.opened, f.sources FROM fact_by_principal p CROSS JOIN fact f
+		WHERE f.stream = 1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened AND p.principal = $1 AND f.closed > 2`
 	const holders = `SELECT v.name, v.login, f.opened FROM fact f JOIN resource_version v ON v.resource = f.principal AND v.closed > 2 WHERE f.stream = 1 AND f.entitlement = $1 AND f.closed > 2`
 	const past = `SELECT principal, opened, closed FROM fact WHERE stream = 1 AND entitlement = $1 AND closed < 9223372036854775807 ORDER BY closed DESC, principal DESC LIMIT 51`
 	const words = `SELECT l.key, v.name FROM lookup l JOIN resource_version v ON v.resource = l.key AND v.opened = l.opened WHERE l.stream = 1 AND l.list = 1 AND l.value >= $1 AND l.value < $2 LIMIT 51`

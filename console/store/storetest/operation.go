@@ -487,7 +487,7 @@ func testAccess(t *testing.T, db Database) {
 			if got := a.State(at(minute)); got != want {
 				t.Errorf("after %d minutes the access is %s, want %s: %+v", minute, got, want, a)
 			}
-			return nil
+			return sameAccesses(t, tx, st.now(tx), st.app, []console.ResourceKey{st.account("ana"), dan}, e, at(minute))
 		})
 	}
 	base := func(grants ...map[[2]string]grant) model {

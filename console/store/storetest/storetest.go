@@ -105,6 +105,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"OperationWaits", testOperationWaits},
 		{"OperationWithoutAccount", testOperationWithoutAccount},
 		{"Access", testAccess},
+		{"Together", testTogether},
 		{"Policy", testPolicy},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
