@@ -267,11 +267,11 @@ var eventWords = map[string]string{
 	"login.changed":          "set up a login",
 	"operation.created":      "asked the connector for the change",
 	"operation.queued":       "asked the connector for the change",
-	"operation.dispatched":   "handed the change to the connector",
-	"operation.applied":      "got the answer that the change is made",
+	"operation.dispatched":   "took the change",
+	"operation.applied":      "reported that the change is made",
 	"operation.verified":     "saw the change in a later sync",
 	"operation.contradicted": "saw in a later sync that the change is not there",
-	"operation.failed":       "got the answer that the change failed",
+	"operation.failed":       "reported that the change failed",
 }
 
 // eventText returns what an event says was done.
