@@ -177,11 +177,29 @@ func (t *Tx) AccountsRoles(m Moment, roles console.RoleMap, accounts []Resource)
 	for i, r := range accounts {
 		keys[i] = r.Key
 	}
+	held, err := t.heldOf(m.Streams, roles.Entitlements(), keys)
+	if err != nil {
+		return nil, err
+	}
+	said, err := t.kindsSaid(keys, m.At)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[console.ResourceKey]RoleAndType, len(accounts))
+	for _, r := range accounts {
+		role := roles.Effective(held[r.Key])
+		all[r.Key] = RoleAndType{role, console.TypeOf(r.Account.Kind, said[r.Key], role)}
+	}
+	return all, nil
+}
+
+// heldOf returns which of some entitlements accounts hold, in the order of these.
+func (t *Tx) heldOf(streams []StreamAt, entitlements []console.EntitlementKey, accounts []console.ResourceKey) (map[console.ResourceKey][]console.EntitlementKey, error) {
 	held := map[console.ResourceKey][]console.EntitlementKey{}
-	for _, e := range roles.Entitlements() {
+	for _, e := range entitlements {
 		holds := map[console.ResourceKey]bool{}
-		for _, s := range m.Streams {
-			holders, err := listOf(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) }, keys,
+		for _, s := range streams {
+			holders, err := listOf(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) }, accounts,
 				"SELECT principal FROM fact WHERE stream = $1 AND entitlement = $2 AND principal IN (keys) AND opened <= $3 AND closed > $3", s.Stream, e, s.Sync)
 			if err != nil {
 				return nil, err
@@ -194,24 +212,21 @@ func (t *Tx) AccountsRoles(m Moment, roles console.RoleMap, accounts []Resource)
 			held[k] = append(held[k], e)
 		}
 	}
+	return held, nil
+}
+
+// kindsSaid is the kinds of [Tx.AccountKind] for many accounts.
+func (t *Tx) kindsSaid(accounts []console.ResourceKey, when time.Time) (map[console.ResourceKey]console.AccountKind, error) {
 	where, args := "until_at IS NULL", []any(nil)
-	if !m.At.IsZero() {
-		where, args = "from_at <= $1 AND (until_at IS NULL OR until_at > $1)", []any{m.At}
+	if !when.IsZero() {
+		where, args = "from_at <= $1 AND (until_at IS NULL OR until_at > $1)", []any{when}
 	}
 	said := map[console.ResourceKey]console.AccountKind{}
 	_, err := listOf(t, func(r engine.Row) bool {
 		said[console.ResourceKey(r.Int(0))] = console.AccountKind(r.Int(1))
 		return true
-	}, keys, "SELECT account, kind FROM account_kind WHERE account IN (keys) AND "+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[console.ResourceKey]RoleAndType, len(accounts))
-	for _, r := range accounts {
-		role := roles.Effective(held[r.Key])
-		all[r.Key] = RoleAndType{role, console.TypeOf(r.Account.Kind, said[r.Key], role)}
-	}
-	return all, nil
+	}, accounts, "SELECT account, kind FROM account_kind WHERE account IN (keys) AND "+where, args...)
+	return said, err
 }
 
 // AccountType returns the type of an account that a moment shows. It looks for the account's

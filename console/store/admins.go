@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"baton/console"
@@ -19,14 +20,19 @@ func (t *Tx) Admins(app console.ID) (console.Admins, error) {
 		return a, err
 	}
 	// Of the operations that are alive, only those on accounts that hold a role matter.
-	for _, h := range a.Holders {
-		own, err := list(t, func(r engine.Row) console.Change {
-			return console.Change{Account: h.Account, Entitlement: console.EntitlementKey(r.Int(0)), Verb: console.Verb(r.Text(1))}
-		}, "SELECT entitlement, verb FROM operation WHERE account = $1 AND alive AND account <> 0 ORDER BY created, id", h.Account)
-		if err != nil {
-			return a, err
-		}
-		a.InFlight = append(a.InFlight, own...)
+	accounts := make([]console.ResourceKey, len(a.Holders))
+	for i, h := range a.Holders {
+		accounts[i] = h.Account
+	}
+	changes, err := listOf(t, func(r engine.Row) console.Change {
+		return console.Change{Account: console.ResourceKey(r.Int(0)), Entitlement: console.EntitlementKey(r.Int(1)), Verb: console.Verb(r.Text(2))}
+	}, accounts, "SELECT account, entitlement, verb FROM operation WHERE account IN (keys) AND alive AND account <> 0 ORDER BY created, id")
+	if err != nil {
+		return a, err
+	}
+	own := grouped(changes, func(c console.Change) console.ResourceKey { return c.Account })
+	for _, account := range accounts {
+		a.InFlight = append(a.InFlight, own[account]...)
 	}
 	return a, nil
 }
@@ -51,14 +57,12 @@ func (t *Tx) adminsAt(app console.ID, m Moment) (a console.Admins, err error) {
 				if err != nil {
 					return a, err
 				}
+				accounts = slices.DeleteFunc(accounts, func(account console.ResourceKey) bool { return seen[account] })
 				for _, account := range accounts {
-					if seen[account] {
-						continue
-					}
 					seen[account] = true
-					if err := t.addHolder(&a, m, s, account); err != nil {
-						return a, err
-					}
+				}
+				if err := t.addHolders(&a, m, s, accounts); err != nil {
+					return a, err
 				}
 			}
 		}
@@ -66,37 +70,79 @@ func (t *Tx) adminsAt(app console.ID, m Moment) (a console.Admins, err error) {
 	return a, nil
 }
 
-// addHolder adds an account that holds an admin entitlement, with all its roles.
-func (t *Tx) addHolder(a *console.Admins, m Moment, s StreamAt, account console.ResourceKey) error {
-	h := console.RoleHolder{Account: account}
-	found := false
-	err := t.e.Query(func(r engine.Row) error {
-		found = r.Bool(0)
-		h.Kind, h.Enabled = console.AccountKind(r.Int(1)), console.HasAccount(true, console.Status(r.Int(2)))
-		return nil
-	}, "SELECT account, kind, status FROM resource_version WHERE resource = $1 AND opened <= $2 AND closed > $2", account, s.Sync)
-	if err != nil || !found { // a group, or a principal that the sync does not contain
-		return err
-	}
-	for _, e := range a.Roles.Entitlements() {
-		f, err := t.Fact(Moment{Streams: []StreamAt{s}}, e, account)
-		if err != nil {
-			return err
+// addHolders adds the accounts among principals that hold an admin entitlement, with all
+// their roles.
+func (t *Tx) addHolders(a *console.Admins, m Moment, s StreamAt, principals []console.ResourceKey) error {
+	versions := map[console.ResourceKey]console.RoleHolder{}
+	_, err := listOf(t, func(r engine.Row) bool {
+		account := console.ResourceKey(r.Int(0))
+		if r.Bool(1) {
+			versions[account] = console.RoleHolder{Account: account, Kind: console.AccountKind(r.Int(2)), Enabled: console.HasAccount(true, console.Status(r.Int(3)))}
 		}
-		if f != nil {
-			h.Held = append(h.Held, e)
-		}
-	}
-	said, err := t.AccountKind(account, m.At)
+		return true
+	}, principals, "SELECT resource, account, kind, status FROM resource_version WHERE resource IN (keys) AND opened <= $1 AND closed > $1", s.Sync)
 	if err != nil {
 		return err
 	}
-	h.Said = said.Kind
-	if h.Person, h.PersonActive, err = t.AccountPerson(account, m.At); err != nil {
+	var accounts []console.ResourceKey
+	for _, key := range principals {
+		if _, found := versions[key]; found { // not a group, or a principal that the sync does not contain
+			accounts = append(accounts, key)
+		}
+	}
+	held, err := t.heldOf([]StreamAt{s}, a.Roles.Entitlements(), accounts)
+	if err != nil {
 		return err
 	}
-	a.Holders = append(a.Holders, h)
+	said, err := t.kindsSaid(accounts, m.At)
+	if err != nil {
+		return err
+	}
+	persons, err := t.accountPersons(accounts, m.At)
+	if err != nil {
+		return err
+	}
+	for _, account := range accounts {
+		h := versions[account]
+		h.Held, h.Said = held[account], said[account]
+		h.Person, h.PersonActive = persons[account].id, persons[account].active
+		a.Holders = append(a.Holders, h)
+	}
 	return nil
+}
+
+// accountPerson is what [Tx.AccountPerson] returns.
+type accountPerson struct {
+	id     console.ID
+	active bool
+}
+
+// accountPersons is [Tx.AccountPerson] for many accounts. It reads those of now together.
+func (t *Tx) accountPersons(accounts []console.ResourceKey, when time.Time) (map[console.ResourceKey]accountPerson, error) {
+	all := make(map[console.ResourceKey]accountPerson, len(accounts))
+	if !when.IsZero() {
+		for _, account := range accounts {
+			id, active, err := t.AccountPerson(account, when)
+			if err != nil {
+				return nil, err
+			}
+			all[account] = accountPerson{id, active}
+		}
+		return all, nil
+	}
+	owners, err := t.OwnersNow(accounts)
+	if err != nil {
+		return nil, err
+	}
+	for account, p := range owners {
+		if id := p.Canonical(); id != p.ID {
+			if p, err = t.Person(id); err != nil {
+				return nil, err
+			}
+		}
+		all[account] = accountPerson{p.ID, p.Status == console.PersonActive}
+	}
+	return all, nil
 }
 
 // AccountPerson returns whose an account was at a time, as the canonical person, and whether

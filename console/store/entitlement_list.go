@@ -56,7 +56,7 @@ func (t *Tx) FilterEntitlements(m Moment, f EntitlementFilter, after Entitlement
 }
 
 func entitlementPageOf(rows []Entitlement, after EntitlementAfter, n int) (p EntitlementPage) {
-	slices.SortFunc(rows, func(a, b Entitlement) int { return compareEntitlements(a.After(), b.After()) })
+	sortByPlace(rows, Entitlement.After, compareEntitlements)
 	i, found := slices.BinarySearchFunc(rows, after, func(e Entitlement, a EntitlementAfter) int { return compareEntitlements(e.After(), a) })
 	if found {
 		i++
@@ -154,7 +154,7 @@ func (t *Tx) walkEntitlements(m Moment, f EntitlementFilter, match func(Entitlem
 				return p, err
 			}
 		}
-		slices.SortFunc(rows, func(a, b Entitlement) int { return compareEntitlements(a.After(), b.After()) })
+		sortByPlace(rows, Entitlement.After, compareEntitlements)
 		p.Rows = append(p.Rows, rows...)
 		p.Looked += chunk
 		switch {

@@ -155,7 +155,7 @@ func (t *Tx) fewHolders(m Moment, e console.EntitlementKey, after HolderAfter, n
 		}
 		all = append(all, part...)
 	}
-	slices.SortFunc(all, compareHolders)
+	sortByPlace(all, Holder.After, comparePlaces)
 	i, found := slices.BinarySearchFunc(all, after, func(h Holder, a HolderAfter) int { return comparePlaces(h.After(), a) })
 	if found {
 		i++
@@ -183,15 +183,13 @@ func (t *Tx) walkHolders(m Moment, e console.EntitlementKey, which int, after Re
 		}
 		all = append(all, part...)
 	}
-	slices.SortFunc(all, compareHolders)
+	sortByPlace(all, Holder.After, comparePlaces)
 	return all[:min(n, len(all))], nil
 }
 
 func scanHolder(r engine.Row) Holder {
 	return Holder{Principal: scanResource(r), Fact: scanFact(from(r, 16))}
 }
-
-func compareHolders(a, b Holder) int { return comparePlaces(a.After(), b.After()) }
 
 func comparePlaces(a, b HolderAfter) int {
 	if a.Other != b.Other {

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"cmp"
 	"crypto/sha256"
-	"slices"
 
 	"baton"
 	"baton/console"
@@ -193,9 +191,7 @@ func (t *Tx) resourcesByValue(m Moment, which int, value []byte) ([]Resource, er
 
 // firstByName orders the pages of several streams by name and returns the first n rows.
 func firstByName(all []Resource, n int) []Resource {
-	slices.SortStableFunc(all, func(a, b Resource) int {
-		return cmp.Or(slices.Compare(nameKey(a.Name, a.ID), nameKey(b.Name, b.ID)), cmp.Compare(a.Key, b.Key))
-	})
+	sortByPlace(all, Resource.After, comparePlace)
 	return all[:min(n, len(all))]
 }
 

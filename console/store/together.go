@@ -40,6 +40,22 @@ func listOf[K, T any](t *Tx, scan func(engine.Row) T, keys []K, sql string, args
 	return all, nil
 }
 
+// sortByPlace sorts rows by their places, which are made of names: once for each row.
+func sortByPlace[T, P any](rows []T, place func(T) P, compare func(a, b P) int) {
+	type placed struct {
+		row   T
+		place P
+	}
+	all := make([]placed, len(rows))
+	for i, r := range rows {
+		all[i] = placed{r, place(r)}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return compare(a.place, b.place) })
+	for i, p := range all {
+		rows[i] = p.row
+	}
+}
+
 // grouped returns rows by a key, in their order.
 func grouped[K comparable, T any](rows []T, key func(T) K) map[K][]T {
 	by := map[K][]T{}
