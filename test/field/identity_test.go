@@ -101,7 +101,7 @@ func accountCases() map[string]accountCase {
 		"the creation answers nothing":                      {answers: onCreation(201, ``), is: "new5", says: []string{"Created"}},
 		"the creation answers nothing, and another has the address": {
 			people: []*fakeUser{{id: "u9", userName: "eve@acme.example", secondary: []string{jane}}}, answers: either(filtersIgnored, post(201, ``)), says: []string{"shows no user"}},
-		"the creation answers 200": {answers: onCreation(200, `{"id":"%s","userName":"jane@acme.example"}`), is: "new5", says: []string{"may have been there before"}},
+		"the creation answers 200": {answers: onCreation(200, `{"id":"%s","userName":"jane@acme.example"}`), is: "new5", says: []string{"may have existed before"}},
 		"the creation answers 200 with an error": {
 			answers: post(200, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400","detail":"no"}`), says: []string{"shows no user"}},
 		"the server writes logins in lower case": {
