@@ -161,6 +161,7 @@ func sandbox(t *testing.T, dir, program string) map[string]string {
 // TestGuides follows both installation guides in a browser: the hosted way for Percipio, the
 // self-hosted one for Perplexity. Every page on the way is checked.
 func TestGuides(t *testing.T) {
+	t.Parallel()
 	dir := programs(t)
 	work := t.TempDir()
 	write := func(name, text string) string {
@@ -291,6 +292,7 @@ people:
 
 // TestPeople adds somebody as a super administrator, who then signs up.
 func TestPeople(t *testing.T) {
+	t.Parallel()
 	dir := programs(t)
 	setup := ""
 	origin := start(t, "setup token: ", dir, "baton-console", nil, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:18443")
@@ -364,6 +366,7 @@ func TestPeople(t *testing.T) {
 // TestDemo looks at the demo as its owner of applications: what changed past the console is
 // unexplained, and who left still has access.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	dir := programs(t)
 	origin := start(t, "console: ", dir, "baton-console", nil, "demo")
 	b := newBrowser(t, origin)

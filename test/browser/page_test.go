@@ -254,24 +254,29 @@ func (b *browser) check() {
 	if err := b.eval(`location.pathname.replace(/[0-9A-Za-z]{27}/g, "ID").replace(/\/[0-9]+/g, "/N").replace(/^\/invitation\/.*/, "/invitation") + (document.querySelector("[role=alert]") ? " with a problem" : "")`, &name); err != nil {
 		b.t.Fatal(err)
 	}
-	b.checkAs(name)
+	b.checkAs(name, views)
 }
 
-// checkAs checks the page under a name, if no page of this name was checked.
-func (b *browser) checkAs(name string) {
+// view is a theme and a width in which pages are checked.
+type view struct {
+	theme string
+	width int64
+}
+
+// views are all of them, and the two first have both themes and both widths.
+var views = []view{{"light", 1280}, {"dark", 390}, {"dark", 1280}, {"light", 390}}
+
+// checkAs checks the page in views under a name, if no page of this name was checked.
+func (b *browser) checkAs(name string, views []view) {
 	b.t.Helper()
 	if b.quick || b.checked[name] {
 		return
 	}
 	b.checked[name] = true
-	began := time.Now()
-	defer func() { b.t.Logf("checked %s in %s", name, time.Since(began).Round(time.Millisecond)) }()
-	for _, theme := range []string{"light", "dark"} {
-		for _, width := range []int64{1280, 390} {
-			b.run("theme", media(theme), chromedp.EmulateViewport(width, 900))
-			b.axeRun(fmt.Sprintf("%s (%s, %d px)", name, theme, width))
-			b.picture(fmt.Sprintf("%s-%s-%d", name, theme, width))
-		}
+	for _, v := range views {
+		b.run("theme", media(v.theme), chromedp.EmulateViewport(v.width, 900))
+		b.axeRun(fmt.Sprintf("%s (%s, %d px)", name, v.theme, v.width))
+		b.picture(fmt.Sprintf("%s-%s-%d", name, v.theme, v.width))
 	}
 	b.run("theme", media(""), chromedp.EmulateViewport(1280, 900))
 }

@@ -8,6 +8,7 @@ import (
 // TestRequest asks for access in the demo and decides as somebody else. What follows in the
 // application is shown by TestRequestUntilExpiry of console/hosted.
 func TestRequest(t *testing.T) {
+	t.Parallel()
 	dir := programs(t)
 	origin := start(t, "console: ", dir, "baton-console", nil, "demo", "--env-file", filepath.Join(t.TempDir(), "demo.env"))
 	b := newBrowser(t, origin)
