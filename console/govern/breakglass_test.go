@@ -68,7 +68,7 @@ func TestBreakGlass(t *testing.T) {
 		wantKind(t, what, f.store.Update(ctx, console.By{At: f.now, Actor: console.Console}, change), baton.Refused)
 	}
 
-	caller, bg := f.signIn(breakGlass{second}.authenticator())
+	caller, _ := f.signIn(breakGlass{second}.authenticator())
 	began := f.now
 	if err := console.ChangeRoles.Check(caller.Person, console.Object{}); err != nil {
 		t.Error(err)
@@ -99,7 +99,7 @@ func TestBreakGlass(t *testing.T) {
 	}
 
 	// Switched off, it does not work, and its sessions end; made anew, it works again.
-	_, bg = f.signIn(breakGlass{second}.authenticator())
+	_, bg := f.signIn(breakGlass{second}.authenticator())
 	root.Session.Proved = f.now
 	f.check(f.EndBreakGlass(ctx, root))
 	_, err = f.Authenticate(ctx, bg, "", "")
@@ -134,7 +134,7 @@ func TestBreakGlassWithoutProvider(t *testing.T) {
 	f, o, root := withProvider(t)
 	b, err := f.NewBreakGlass(ctx, root)
 	f.check(err)
-	o.Instead("", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", 503) })
+	o.Instead("", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", http.StatusServiceUnavailable) })
 	_, err = f.enter(o, oidctest.Verified("s1", "root@example.com"))
 	wantKind(t, "the provider", err, baton.Unavailable)
 	f.signIn(breakGlass{b}.authenticator())

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -162,7 +163,7 @@ func TestHostileNames(t *testing.T) {
 		t.Fatalf("%+v, %v", notices, err)
 	}
 	n := notices[0]
-	if strings.ContainsAny(n.Subject+n.Text, "\r\n\x00\u202e\xff") || len([]rune(n.Subject)) > maxSubject || len([]rune(n.Text)) > maxText || !strings.Contains(n.Subject, "{{.Event}}") {
+	if strings.ContainsAny(n.Subject+n.Text, "\r\n\x00\u202e") || !utf8.ValidString(n.Subject+n.Text) || len([]rune(n.Subject)) > maxSubject || len([]rune(n.Text)) > maxText || !strings.Contains(n.Subject, "{{.Event}}") {
 		t.Errorf("%+v", n)
 	}
 }

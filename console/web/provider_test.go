@@ -214,7 +214,7 @@ func TestProviderCallback(t *testing.T) {
 	callback = strings.Replace(b.back(o, "/login/okta", user), "/login/okta/", "/login/other/", 1)
 	b.get(callback).wants(t, "the callback of another provider", 401)
 
-	o.Instead(oidctest.Token, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", 503) })
+	o.Instead(oidctest.Token, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", http.StatusServiceUnavailable) })
 	b = f.browser()
 	b.get(b.back(o, "/login/okta?next=/people", user)).wants(t, "a provider that is down", 503, "Okta does not answer as it should", "One-time code", `value="/people"`)
 	if r := b.post("/login", url.Values{"login": {"user"}, "password": {password("user").Reveal()}, "code": {f.code("user")}, "next": {"/people"}}); r.location != "/people" {

@@ -342,7 +342,7 @@ func TestMailFaults(t *testing.T) {
 		for i, fault := range []struct {
 			step string
 			err  error
-		}{{"rcpt", mailtest.Answer(451, "come back")}, {"data", mailtest.Die}, {"accepted", mailtest.Die}, {"mail", mailtest.Answer(550, "not your domain")}, {"auth", mailtest.Answer(535, "no")}} {
+		}{{"rcpt", mailtest.Answer(451, "come back")}, {"data", mailtest.ErrDie}, {"accepted", mailtest.ErrDie}, {"mail", mailtest.Answer(550, "not your domain")}, {"auth", mailtest.Answer(535, "no")}} {
 			x.later(time.Hour)
 			refuse(fault.step, "", fault.err)
 			name := x.happen(x.owners[0])
@@ -369,7 +369,7 @@ func TestMailFaults(t *testing.T) {
 
 		// A server that is down is asked by one mail at a time, and mails are given up after a while.
 		x.later(time.Hour)
-		refuse("connect", "", mailtest.Die)
+		refuse("connect", "", mailtest.ErrDie)
 		x.happen(x.owners...)
 		asked = x.server.Asked("connect")
 		x.deliver()

@@ -86,7 +86,7 @@ func TestMailKilled(t *testing.T) {
 			kills[step]++
 			kill++
 			process.Process.Signal(syscall.SIGKILL)
-			return mailtest.Die
+			return mailtest.ErrDie
 		})
 		start := func() *exec.Cmd {
 			// Each process begins an hour later: leases of the one before have ended.

@@ -134,17 +134,17 @@ func (s *Server) Settings(o Options) console.MailSettings {
 
 // Fault sets what happens at the steps of a session: connect, when the client
 // introduces itself, which it does again after STARTTLS, auth, mail, rcpt, data and accepted, when the server has the mail and has not answered yet. An error is the answer;
-// [Die] ends the connection, [Hang] answers nothing until [Server.Release].
+// [ErrDie] ends the connection, [ErrHang] answers nothing until [Server.Release].
 func (s *Server) Fault(f func(step, argument string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
 }
 
-// Die and Hang are results of faults.
+// ErrDie and ErrHang are results of faults.
 var (
-	Die  = errors.New("die")
-	Hang = errors.New("hang")
+	ErrDie  = errors.New("die")
+	ErrHang = errors.New("hang")
 )
 
 // Answer returns an answer of the server.
@@ -186,9 +186,9 @@ func (s *Server) step(name, argument string, conn net.Conn) error {
 	}
 	err := fault(name, argument)
 	switch {
-	case errors.Is(err, Die):
+	case errors.Is(err, ErrDie):
 		conn.Close()
-	case errors.Is(err, Hang):
+	case errors.Is(err, ErrHang):
 		s.mu.Lock()
 		s.conns = append(s.conns, conn)
 		s.mu.Unlock()
