@@ -1,0 +1,226 @@
+package govern
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// maxWhy limits reasons that people give, in characters.
+const maxWhy = 2000
+
+// because checks the reason that somebody gives.
+func because(why string) (string, error) {
+	why = strings.TrimSpace(why)
+	if why == "" {
+		return why, baton.Errorf(baton.Invalid, "a reason is missing").WithFix("Say why, for those who read it later.")
+	}
+	if utf8.RuneCountInString(why) > maxWhy {
+		return why, baton.Errorf(baton.Invalid, "the reason is longer than %d characters", maxWhy)
+	}
+	return why, nil
+}
+
+// guarded runs a command that may create an operation. What a guard refuses is recorded as an
+// event of its own, because the command leaves nothing behind.
+func (c *Console) guarded(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) (console.Operation, error)) error {
+	var tried console.Operation
+	err := c.change(ctx, caller, p, func(tx *store.Tx, me console.Person) (err error) {
+		tried, err = fn(tx, me)
+		return err
+	})
+	if refusal := (*console.Refusal)(nil); !errors.As(err, &refusal) {
+		return err
+	}
+	if tried.Cause.By == (console.Actor{}) {
+		tried.Cause.By = c.by(caller).Actor
+	}
+	if e := c.store.Update(context.WithoutCancel(ctx), c.by(caller), func(tx *store.Tx) error { return tx.DenyOperation(tried, err) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// byHand returns an operation that somebody asks for on a page.
+func byHand(a console.App, connector console.ID, account console.ResourceKey, e console.EntitlementKey, verb console.Verb, why string) console.Operation {
+	return console.Operation{App: a.ID, Connector: connector, Account: account, Entitlement: e, Verb: verb, Input: console.Input{Why: why},
+		Cause: console.Cause{Kind: console.CauseManual, Evidence: console.EvidenceDecision}}
+}
+
+// showing returns the connector whose syncs show an account of an app.
+func showing(tx *store.Tx, a console.App, account console.ResourceKey) (console.ID, store.Resource, error) {
+	m, err := tx.Moment(a.ID, time.Time{})
+	if err != nil {
+		return "", store.Resource{}, err
+	}
+	r, err := tx.Account(m, account)
+	if err != nil {
+		return "", r, err
+	}
+	for _, s := range m.Streams {
+		if s.Stream == r.Stream {
+			return s.Connector, r, nil
+		}
+	}
+	return "", r, baton.Errorf(baton.NotFound, "no account")
+}
+
+// RemoveAccess removes an access: every reason for it ends, a bar keeps rules from bringing it
+// back, and an operation revokes it. For [console.AccountItself] the account is disabled. It
+// returns the operation.
+func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (id console.ID, err error) {
+	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
+		a, err := seeApp(tx, me, app, console.SeeAccess)
+		if err != nil {
+			return o, err
+		}
+		if err := console.ChangeAccess.Check(me, console.Object{App: &a}); err != nil {
+			return o, err
+		}
+		if why, err = because(why); err != nil {
+			return o, err
+		}
+		connector, _, err := showing(tx, a, account)
+		if err != nil {
+			return o, err
+		}
+		access, err := tx.Access(a.ID, account, e, c.now())
+		if err != nil {
+			return o, err
+		}
+		if !access.Held && access.Operation == nil {
+			return o, baton.Errorf(baton.Refused, "the account does not hold it").WithFix("Nothing has to be done.")
+		}
+		o = byHand(a, connector, account, e, console.Revoke, why)
+		created, err := tx.CreateOperation(o, store.Circumstances{ByHand: true})
+		if err != nil {
+			return o, err
+		}
+		id = created.ID
+		return o, endAll(tx, a, access, account, e, why)
+	})
+	return id, err
+}
+
+// endAll ends the reasons of an access and bars it.
+func endAll(tx *store.Tx, a console.App, access console.Access, account console.ResourceKey, e console.EntitlementKey, why string) error {
+	for _, r := range access.Reasons {
+		if r.Open(tx.By().At) {
+			if err := tx.EndReason(r.ID, why); err != nil {
+				return err
+			}
+		}
+	}
+	if access.Bar != nil {
+		return nil
+	}
+	_, err := tx.AddBar(console.Bar{App: a.ID, Account: account, Entitlement: e, Why: why})
+	return err
+}
+
+// EnableAccount enables an account by hand. A bar on it is lifted. Nobody enables their own.
+func (c *Console) EnableAccount(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, why string) (id console.ID, err error) {
+	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
+		a, err := seeApp(tx, me, app, console.SeeAccess)
+		if err != nil {
+			return o, err
+		}
+		if err := console.ChangeAccess.Check(me, console.Object{App: &a}); err != nil {
+			return o, err
+		}
+		if why, err = because(why); err != nil {
+			return o, err
+		}
+		connector, r, err := showing(tx, a, account)
+		if err != nil {
+			return o, err
+		}
+		o = byHand(a, connector, account, console.AccountItself, console.Grant, why)
+		if err := notOneself(tx, me, account); err != nil {
+			return o, err
+		}
+		bar, err := tx.Bar(account, console.AccountItself)
+		if err != nil {
+			return o, err
+		}
+		if console.HasAccount(true, r.Status) && bar == nil {
+			return o, baton.Errorf(baton.Refused, "the account is enabled already").WithFix("Nothing has to be done.")
+		}
+		if bar != nil {
+			if err := tx.LiftBar(bar.ID, why); err != nil {
+				return o, err
+			}
+		}
+		created, err := tx.CreateOperation(o, store.Circumstances{ByHand: true})
+		id = created.ID
+		return o, err
+	})
+	return id, err
+}
+
+// notOneself refuses what somebody would do for their own account.
+func notOneself(tx *store.Tx, me console.Person, account console.ResourceKey) error {
+	subject, _, err := tx.AccountPerson(account, time.Time{})
+	if err != nil {
+		return err
+	}
+	return console.Decision{Actor: me.Canonical(), Subject: subject}.CheckSelf(func(id console.ID) console.ID { return id })
+}
+
+// Consequence is what a change by hand would mean.
+type Consequence struct {
+	May      bool // the caller has the right
+	Refusal  string
+	Fix      string
+	Warnings []string
+	Back     []string // what an account holds again when it is enabled
+}
+
+// consequence returns what a change by hand would mean.
+func (c *Console) consequence(tx *store.Tx, me console.Person, a console.App, account console.ResourceKey, e console.EntitlementKey, verb console.Verb) (q Consequence, err error) {
+	if q.May = console.ChangeAccess.Of(me, console.Object{App: &a}); !q.May {
+		return q, nil
+	}
+	connector, _, err := showing(tx, a, account)
+	if baton.KindOf(err) == baton.NotFound {
+		q.May = false
+		return q, nil
+	}
+	if err != nil {
+		return q, err
+	}
+	o := byHand(a, connector, account, e, verb, "")
+	o.Cause.By = console.ByPerson(me.Canonical())
+	p, err := tx.Foresee(o, store.Circumstances{ByHand: true})
+	if err != nil {
+		return q, err
+	}
+	if refusal := p.Check(); refusal != nil {
+		q.Refusal, q.Fix = refusal.Error(), baton.FixOf(refusal)
+	}
+	q.Warnings = p.Warnings()
+	if e == console.AccountItself && verb == console.Grant {
+		m, err := tx.Moment(a.ID, time.Time{})
+		if err != nil {
+			return q, err
+		}
+		facts, err := tx.HeldBy(m, account, 0, 20)
+		if err != nil {
+			return q, err
+		}
+		for _, f := range facts {
+			held, err := tx.Entitlement(m, f.Entitlement)
+			if err != nil {
+				return q, err
+			}
+			q.Back = append(q.Back, held.Name)
+		}
+	}
+	return q, nil
+}

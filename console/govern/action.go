@@ -1,0 +1,211 @@
+package govern
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/rpc"
+	"baton/console/store"
+	"baton/console/store/rpcstore"
+)
+
+// ActionsView is what a connector can be asked to do by hand.
+type ActionsView struct {
+	ConnectorSummary
+	rpcstore.Offer
+	Runs   []console.ActionRun
+	People map[console.ID]string
+	May    bool
+}
+
+// Actions returns which actions a connector offers, and the newest runs of them.
+func (c *Console) Actions(ctx context.Context, caller Caller, connector console.ID) (v ActionsView, err error) {
+	err = c.read(ctx, caller, reading.at(connector), func(tx *store.Tx, me console.Person) error {
+		con, a, err := seeConnector(tx, me, connector, console.SeeConnectors)
+		if err != nil {
+			return err
+		}
+		v = ActionsView{People: map[console.ID]string{}, May: console.RunActions.Of(me, console.Object{App: &a, Connector: &con})}
+		if v.ConnectorSummary, err = c.connectorSummary(tx, con, a); err != nil {
+			return err
+		}
+		if v.Offer, err = rpcstore.Actions(tx, string(connector)); err != nil {
+			return err
+		}
+		if !console.SeeAccess.Of(me, console.Object{App: &a}) {
+			return nil // runs name accounts
+		}
+		if v.Runs, err = tx.ActionRuns(connector, 50); err != nil {
+			return err
+		}
+		people := personNames{tx: tx, known: v.People}
+		for _, r := range v.Runs {
+			people.add(r.CreatedBy.Person())
+		}
+		return people.err
+	})
+	return v, err
+}
+
+// AskActions asks a connector which actions it offers.
+func (c *Console) AskActions(ctx context.Context, caller Caller, connector console.ID) error {
+	return c.change(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) error {
+		_, _, err := seeConnector(tx, me, connector, console.RunActions)
+		if err != nil {
+			return err
+		}
+		return rpcstore.AskActions(tx, string(connector))
+	})
+}
+
+// ActionAsked is what became of a call to run an action: an operation if it disables or
+// enables an account, else a run of the action.
+type ActionAsked struct {
+	App       console.ID
+	Operation console.ID
+	Run       console.ID
+}
+
+// RunAction performs an action of a connector, with what somebody entered for its arguments.
+// An action that disables or enables an account is an operation on it, under its guards.
+func (c *Console) RunAction(ctx context.Context, caller Caller, connector console.ID, name, resourceType string, entered map[string]string, why string) (asked ActionAsked, err error) {
+	err = c.guarded(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
+		con, a, err := seeConnector(tx, me, connector, console.RunActions)
+		if err != nil {
+			return o, err
+		}
+		if why, err = because(why); err != nil {
+			return o, err
+		}
+		asked = ActionAsked{App: a.ID}
+		offer, err := rpcstore.Actions(tx, string(connector))
+		if err != nil {
+			return o, err
+		}
+		action, ok := offer.Action(name, resourceType)
+		if !ok {
+			return o, baton.Errorf(baton.NotFound, "the connector offers no action %q", name)
+		}
+		if con.Paused {
+			return o, baton.Errorf(baton.Refused, "the connector is paused").WithFix("Resume it first.")
+		}
+		pauses, err := tx.Pauses()
+		if err != nil {
+			return o, err
+		}
+		if pauses.Writes {
+			return o, baton.Errorf(baton.Refused, "all writes are paused").WithFix("Resume writes in the settings.")
+		}
+		values, err := rpcstore.FieldValues(action.Arguments, entered)
+		if err != nil {
+			return o, err
+		}
+		if verb, ok := verbOf(action); ok {
+			o, asked.Operation, err = c.accountAction(tx, me, a, con, action, verb, values, why)
+			return o, err
+		}
+		recorded, err := json.Marshal(withoutSecrets(action.Arguments, values))
+		if err != nil {
+			return o, baton.Errorf(baton.Invalid, "the arguments cannot be recorded: %w", err)
+		}
+		asked.Run, err = rpcstore.RunAction(tx, console.ActionRun{App: a.ID, Connector: con.ID, Name: name, ResourceType: resourceType, Arguments: recorded, Why: why}, values)
+		return o, err
+	})
+	return asked, err
+}
+
+// verbOf returns what an action does to having an account.
+func verbOf(a rpc.Action) (console.Verb, bool) {
+	switch {
+	case slices.Contains(a.Types, baton.ActionAccountDisable):
+		return console.Revoke, true
+	case slices.Contains(a.Types, baton.ActionAccountEnable):
+		return console.Grant, true
+	}
+	return "", false
+}
+
+// accountAction creates the operation for an action that disables or enables an account.
+func (c *Console) accountAction(tx *store.Tx, me console.Person, a console.App, con console.Connector, action rpc.Action, verb console.Verb, values baton.Profile, why string) (o console.Operation, id console.ID, err error) {
+	argument, ok := rpcstore.AccountArgument(action)
+	if !ok {
+		return o, "", baton.Errorf(baton.Unsupported, "the action %q needs more than an account, and the console cannot tell whom it is about", action.Name)
+	}
+	s, err := tx.StreamAt(con.Stream, time.Time{})
+	if err != nil {
+		return o, "", err
+	}
+	upstream, _ := values[argument].(string)
+	account, err := accountByID(tx, store.Moment{Streams: []store.StreamAt{s}}, action.ResourceType, upstream)
+	if err != nil {
+		return o, "", err
+	}
+	o = byHand(a, con.ID, account.Key, console.AccountItself, verb, why)
+	o.Cause.Kind = console.CauseAction
+	if verb == console.Grant {
+		if err := notOneself(tx, me, account.Key); err != nil {
+			return o, "", err
+		}
+		bar, err := tx.Bar(account.Key, console.AccountItself)
+		if err == nil && bar != nil {
+			err = tx.LiftBar(bar.ID, why)
+		}
+		if err != nil {
+			return o, "", err
+		}
+	}
+	created, err := tx.CreateOperation(o, store.Circumstances{ByHand: true})
+	if err != nil || verb == console.Grant {
+		return o, created.ID, err
+	}
+	access, err := tx.Access(a.ID, account.Key, console.AccountItself, c.now())
+	if err == nil {
+		err = endAll(tx, a, access, account.Key, console.AccountItself, why)
+	}
+	return o, created.ID, err
+}
+
+// accountByID returns the account with an upstream id.
+func accountByID(tx *store.Tx, m store.Moment, resourceType, id string) (store.Resource, error) {
+	types := []string{resourceType}
+	if resourceType == "" {
+		types = nil
+		for _, s := range m.Streams {
+			all, err := tx.ResourceTypes(s.Stream)
+			if err != nil {
+				return store.Resource{}, err
+			}
+			types = append(types, all...)
+		}
+	}
+	var found []store.Resource
+	for _, t := range types {
+		r, err := tx.ResourceByID(m, t, id)
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return r, err
+		}
+		if err == nil && r.Account != nil {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		return store.Resource{}, baton.Errorf(baton.Invalid, "no sync shows an account with the id %q", id).WithFix("Enter the id as the account's page shows it.")
+	}
+	return found[0], nil
+}
+
+// withoutSecrets returns arguments as they are kept for people.
+func withoutSecrets(fields []rpc.Field, values baton.Profile) baton.Profile {
+	kept := baton.Profile{}
+	for name, v := range values {
+		if i := slices.IndexFunc(fields, func(f rpc.Field) bool { return f.Name == name }); i >= 0 && fields[i].Secret {
+			v = "not recorded"
+		}
+		kept[name] = v
+	}
+	return kept
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"baton"
+	"baton/console"
+)
+
+// DispatchOperation records that the task of an operation is handed out now, under a lease
+// until a time, if the guards still allow it. It runs in the transaction that makes the
+// task. A refusal for which the operation has to wait leaves it queued; every other one ends
+// it as Cancelled, and refused says why.
+func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circumstances) (refused, err error) {
+	o, err := t.Operation(id)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.Proposal(o, c) // locks the app, always before the operation
+	if err != nil {
+		return nil, err
+	}
+	if o, err = t.lockOperation(id); err != nil {
+		return nil, err
+	}
+	if o.State != console.Queued {
+		return nil, baton.Errorf(baton.Refused, "the operation is %s and not queued", o.State)
+	}
+	if o.NotBefore.After(now) {
+		return nil, baton.Errorf(baton.Refused, "the operation is not due before %s", o.NotBefore.UTC().Format(time.RFC3339))
+	}
+	if err := p.CheckDispatch(); err != nil {
+		if p.Check() == nil {
+			return err, nil // held or paused: it waits
+		}
+		if err := t.DenyOperation(o, err); err != nil {
+			return nil, err
+		}
+		o.Answer = err.Error()
+		return err, t.moveOperation(o, console.Cancelled, map[string]any{"why": err.Error()})
+	}
+	o.Task, o.Attempt, o.Dispatched, o.LeaseUntil, o.Finished, o.Answer = task, o.Attempt+1, now, until, time.Time{}, ""
+	if err := t.moveOperation(o, console.Dispatched, map[string]any{"task": task, "attempt": o.Attempt}); err != nil {
+		return nil, err
+	}
+	return nil, t.DueBy(console.DueOperations, string(o.Connector), now.Add(console.UnknownAfter))
+}
+
+// Answer is the answer to a task of an operation.
+type Answer struct {
+	At    time.Time
+	State console.OperationState // Applied, Failed, Declined, Manual, or Unknown if it says nothing
+	Text  string                 // the connector's words
+	// Type and ID name the account that was created.
+	Type, ID string
+	// Again is when the operation may be handed out again; zero: not by itself.
+	Again time.Time
+}
+
+// FinishOperation records the answer to the newest task of an operation. An answer to an
+// older task, and a second answer, change nothing. Reasons that last from when the access
+// takes effect begin with it.
+func (t *Tx) FinishOperation(id, task console.ID, a Answer) error {
+	o, err := t.lockOperation(id)
+	if err != nil {
+		return err
+	}
+	if o.Task != task || o.State != console.Dispatched && o.State != console.Unknown {
+		return nil
+	}
+	o.Finished, o.Answer = a.At, strings.ToValidUTF8(a.Text, "\ufffd")
+	if a.ID != "" {
+		o.Input.Type, o.Input.ID = []byte(a.Type), []byte(a.ID)
+	}
+	if a.State == console.Unknown {
+		o.Finished = time.Time{}
+		if o.State == console.Unknown {
+			return nil
+		}
+	}
+	if err := t.moveOperation(o, a.State, map[string]any{"task": task, "answer": o.Answer}); err != nil {
+		return err
+	}
+	if a.State == console.Applied && o.Verb == console.Grant {
+		if err := t.beginReasons(o, a.At); err != nil {
+			return err
+		}
+	}
+	if !a.Again.IsZero() && a.State == console.Failed {
+		if alive, err := t.aliveOperation(o); err != nil || alive != nil {
+			return err // a newer cause took over
+		}
+		if o, err = t.lockOperation(id); err != nil {
+			return err
+		}
+		o.NotBefore = a.Again
+		if err := t.moveOperation(o, console.Queued, map[string]any{"not_before": a.Again.UTC()}); err != nil {
+			return err
+		}
+	}
+	// Answers that come together are looked at together.
+	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At.Add(proveAfter))
+}
+
+// proveAfter is how long after an answer a sync is asked for.
+const proveAfter = 250 * time.Millisecond
+
+// beginReasons begins the reasons of an access that last from when it takes effect.
+func (t *Tx) beginReasons(o console.Operation, at time.Time) error {
+	where, args := "account = $1 AND entitlement = $2", []any{o.Account, o.Entitlement}
+	if o.Account == 0 {
+		where, args = "account = 0 AND person = $1 AND entitlement = $2 AND app = $3", []any{o.Person, o.Entitlement, o.App}
+	}
+	reasons, err := list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE "+where+" AND lasts_us IS NOT NULL AND until IS NULL AND ended IS NULL", args...)
+	for _, r := range reasons {
+		if err == nil {
+			err = t.SetReasonUntil(r.ID, at.Add(r.Lasts))
+		}
+	}
+	return err
+}
+
+// ExtendOperation records that the newest task of an operation is still under way, until a
+// time.
+func (t *Tx) ExtendOperation(id, task console.ID, until time.Time) error {
+	_, err := t.e.Exec("UPDATE operation SET lease_until = $3 WHERE id = $1 AND task = $2 AND state IN ('dispatched', 'unknown')", id, task, until)
+	return err
+}
+
+// LoseOperation records that the lease of an operation's task ended without an answer.
+func (t *Tx) LoseOperation(id, task console.ID) error {
+	o, err := t.lockOperation(id)
+	if err != nil || o.Task != task || o.State != console.Dispatched {
+		return err
+	}
+	return t.moveOperation(o, console.Unknown, map[string]any{"task": task})
+}
+
+// JudgeOperation records what an applied sync says about an operation. One that had no
+// answer, and that the sync shows was not carried out, failed; it is queued again, unless it
+// was tried often enough or a newer cause took over.
+func (t *Tx) JudgeOperation(id console.ID, v console.Verdict, by console.SyncNumber) error {
+	if v == console.NoEvidence {
+		return nil
+	}
+	o, err := t.lockOperation(id)
+	if err != nil {
+		return err
+	}
+	o.Verified = by
+	to := console.Verified
+	if v == console.Contradicts {
+		to = console.Contradicted
+		if o.State == console.Unknown || o.State == console.Dispatched {
+			return t.failUnanswered(o, by)
+		}
+	}
+	if o.Entitlement == console.AccountItself {
+		t.Wake(OperationTopic(o.Connector)) // grants may have waited for the account
+	}
+	return t.moveOperation(o, to, map[string]any{"sync": by})
+}
+
+func (t *Tx) failUnanswered(o console.Operation, by console.SyncNumber) error {
+	o.Finished, o.Answer = t.by.At, "No answer came, and a later sync shows that it was not carried out."
+	if err := t.moveOperation(o, console.Failed, map[string]any{"sync": by, "answer": o.Answer}); err != nil || o.Attempt >= console.MaxAttempts {
+		return err
+	}
+	if alive, err := t.aliveOperation(o); err != nil || alive != nil {
+		return err
+	}
+	o.State, o.Verified = console.Failed, 0
+	t.Wake(OperationTopic(o.Connector))
+	return t.moveOperation(o, console.Queued, nil)
+}

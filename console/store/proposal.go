@@ -1,0 +1,101 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store/internal/engine"
+)
+
+// Circumstances are the facts for judging a proposal that the store does not have.
+type Circumstances struct {
+	Override   *console.Override
+	MasteredBy string // the identity provider that masters the entitlement's group
+	ByHand     bool   // a person does it now, having seen the warnings
+	// WritesPaused says that no operation of the whole console is dispatched.
+	WritesPaused bool
+}
+
+// Proposal locks the app and returns everything that guards judge a change by, as of now.
+func (t *Tx) Proposal(o console.Operation, c Circumstances) (console.Proposal, error) {
+	app, err := t.LockApp(o.App)
+	if err != nil {
+		return console.Proposal{}, err
+	}
+	return t.propose(app, o, c)
+}
+
+// Foresee returns what [Tx.Proposal] does without locking the app: for pages that say what
+// a change would lead to, and never for a decision.
+func (t *Tx) Foresee(o console.Operation, c Circumstances) (console.Proposal, error) {
+	app, err := t.App(o.App)
+	if err != nil {
+		return console.Proposal{}, err
+	}
+	return t.propose(app, o, c)
+}
+
+func (t *Tx) propose(app console.App, o console.Operation, c Circumstances) (console.Proposal, error) {
+	p := console.Proposal{Change: o.Change(), Cause: o.Cause, Override: c.Override, MasteredBy: c.MasteredBy, ByHand: c.ByHand, WritesPaused: c.WritesPaused}
+	con, err := t.Connector(o.Connector)
+	if err != nil {
+		return p, err
+	}
+	if con.App != o.App {
+		return p, baton.Errorf(baton.Invalid, "connector %q belongs to another app", con.Name)
+	}
+	p.ConnectorPaused = con.Paused
+	held, err := t.HeldSync(o.Connector)
+	if err != nil {
+		return p, err
+	}
+	p.ConnectorHeld = held != nil
+	p.Admins.Minimum, p.Admins.Roles = app.MinimumAdmins, app.Roles
+	if o.Account == 0 {
+		return p, nil
+	}
+	// Other entitlements do not matter for who is an administrator.
+	if o.Entitlement == console.AccountItself || slices.Contains(app.Roles.Entitlements(), o.Entitlement) {
+		if p.Admins, err = t.Admins(o.App); err != nil {
+			return p, err
+		}
+		// The operation itself is not in flight beside the change that it proposes.
+		p.Admins.InFlight = slices.DeleteFunc(p.Admins.InFlight, func(f console.Change) bool { return f == o.Change() })
+	}
+	if p.Bar, err = t.Bar(o.Account, o.Entitlement); err != nil {
+		return p, err
+	}
+	if o.Entitlement != console.AccountItself {
+		s, err := t.StreamAt(con.Stream, time.Time{})
+		if err != nil {
+			return p, err
+		}
+		if p.Fact, err = t.Fact(Moment{Streams: []StreamAt{s}}, o.Entitlement, o.Account); err != nil {
+			return p, err
+		}
+	}
+	p.ComeBacks, err = t.comeBacks(o)
+	return p, err
+}
+
+// comeBacks counts the verified removals of an access since its newest reason and since the
+// console last granted it: each one came back, or nobody would propose to remove it again.
+func (t *Tx) comeBacks(o console.Operation) (int, error) {
+	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "operation", `SELECT count(*) FROM operation
+		WHERE account = $1 AND entitlement = $2 AND verb = $3 AND state = $4
+		AND created > COALESCE((SELECT max(created) FROM reason WHERE account = $1 AND entitlement = $2), 0)
+		AND created > COALESCE((SELECT max(created) FROM operation WHERE account = $1 AND entitlement = $2 AND verb = $5 AND state IN ($6, $4)), 0)`,
+		o.Account, o.Entitlement, console.Revoke, console.Verified, console.Grant, console.Applied)
+}
+
+// DenyOperation appends the event of a change that a guard refused.
+func (t *Tx) DenyOperation(o console.Operation, refusal error) error {
+	data := map[string]any{"verb": o.Verb, "cause": o.Cause.Kind, "ref": o.Cause.Ref, "why": refusal.Error()}
+	if r := (*console.Refusal)(nil); errors.As(refusal, &r) {
+		data["guard"] = r.Guard
+	}
+	return t.operationEvent(o, "operation.denied", data)
+}
