@@ -42,4 +42,5 @@ type By struct {
 	Client     ID     // the credential through which the actor calls; "" for pages and the console
 	Request    string // id of the call, as in logs
 	Address    string // network address that the call came from
+	Source     string // what a client says that it runs; "" for pages and the console
 }

@@ -19,6 +19,7 @@ type Event struct {
 	Client      ID              `json:"client,omitempty"` // the credential that was used
 	Request     string          `json:"request,omitempty"`
 	Address     string          `json:"address,omitempty"`
+	Source      string          `json:"source,omitempty"` // what a client says that it runs, for example "cone:task:approve"
 	App         ID              `json:"app,omitempty"`
 	Connector   ID              `json:"connector,omitempty"`
 	Person      ID              `json:"person,omitempty"` // whom it is about

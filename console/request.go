@@ -21,6 +21,7 @@ type Request struct {
 	Requester   ID          // who asks
 	What        string      // what it was called when it was asked for
 	Why         string
+	Client      ID                // the credential through which it was filed; "" for pages
 	Form        map[string]string // answers to the form of the entitlement
 	Emergency   bool
 	Asked       Term // what was asked for
@@ -231,8 +232,8 @@ func (s RequestSettings) AtLeast(before RequestSettings) bool {
 	return shorter && closes && owners && s.Policy == before.Policy && (s.Emergency == before.Emergency || s.Emergency == "") && (!s.Manual || before.Manual)
 }
 
-// maxRequestText limits justifications, comments and answers, in bytes.
-const maxRequestText = 4000
+// MaxRequestText limits justifications, comments and answers, in bytes.
+const MaxRequestText = 4000
 
 // Check returns what is wrong with what somebody asks for, under the settings that hold.
 func (r Request) Check(s RequestSettings, now time.Time) error {
@@ -242,8 +243,8 @@ func (r Request) Check(s RequestSettings, now time.Time) error {
 	if strings.TrimSpace(r.Why) == "" {
 		return baton.Errorf(baton.Invalid, "the justification is missing")
 	}
-	if len(r.Why) > maxRequestText {
-		return baton.Errorf(baton.Invalid, "the justification is longer than %d bytes", maxRequestText)
+	if len(r.Why) > MaxRequestText {
+		return baton.Errorf(baton.Invalid, "the justification is longer than %d bytes", MaxRequestText)
 	}
 	if r.Emergency && s.Emergency == "" {
 		return baton.Errorf(baton.Refused, "there are no emergency requests for this").WithFix("Ask without the emergency.")
@@ -251,8 +252,8 @@ func (r Request) Check(s RequestSettings, now time.Time) error {
 	for _, f := range s.Form {
 		if answer := r.Form[f.Name]; f.Required && strings.TrimSpace(answer) == "" {
 			return baton.Errorf(baton.Invalid, "%s is missing", f.Label)
-		} else if len(answer) > maxRequestText {
-			return baton.Errorf(baton.Invalid, "%s is longer than %d bytes", f.Label, maxRequestText)
+		} else if len(answer) > MaxRequestText {
+			return baton.Errorf(baton.Invalid, "%s is longer than %d bytes", f.Label, MaxRequestText)
 		}
 	}
 	return r.Term.check(s.Longest, later(r.Start, now), now)

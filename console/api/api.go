@@ -14,6 +14,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/approve"
 	"baton/console/govern"
 	"baton/wire"
 )
@@ -97,7 +98,7 @@ func (c *call) serve(route route) (any, error) {
 	if err := c.authenticate(); err != nil {
 		return nil, err
 	}
-	c.caller.Route, c.caller.Object = route.pattern, c.r.URL.EscapedPath()
+	c.caller.Route, c.caller.Object, c.caller.Source = route.pattern, c.r.URL.EscapedPath(), source(c.r.Header.Get("C1-Request-Source"))
 	if c.r.Body != nil {
 		var err error
 		if c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody)); err != nil {
@@ -162,6 +163,11 @@ func (c *call) fail(err error) {
 	if fix := baton.FixOf(err); fix != "" {
 		s.Message += " " + fix
 	}
+	s.Message = harmless(s.Message)
+	if same := (*approve.Duplicate)(nil); errors.As(err, &same) {
+		s.Message = duplicateText + ": " + s.Message
+		s.Details = list[any]{packed{"c1.api.task.v1.TaskRef", taskRef{string(same.Request)}}}
+	}
 	if code >= 500 && code != http.StatusNotImplemented {
 		c.Log.ErrorContext(c.ctx(), "a call failed", "request", c.id, "path", c.r.URL.Path, "error", err)
 	}
@@ -174,10 +180,35 @@ func (c *call) fail(err error) {
 	c.write(code, s)
 }
 
+// duplicateText is by which a client knows that details have the id of the task that is open
+// already.
+const duplicateText = "duplicate ticket found"
+
+// durationText is by which a client knows a limit; it reads on to the next parenthesis.
+const durationText = "grant duration must be less than or equal to max provision time"
+
+// harmless returns a message without the texts that clients take apart, where those came in
+// with a name: they fail without what has to follow.
+func harmless(message string) string {
+	message = strings.ReplaceAll(message, duplicateText, strings.ReplaceAll(duplicateText, " ", "\u00a0"))
+	if i := strings.LastIndex(message, durationText); i >= 0 && !strings.Contains(message[i:], ")") {
+		message = strings.ReplaceAll(message, durationText, strings.ReplaceAll(durationText, " ", "\u00a0"))
+	}
+	return message
+}
+
+// taskRef is a reference to a task.
+type taskRef struct {
+	ID string `json:"id"`
+}
+
 // sentence returns text with a capital letter and a full stop.
 func sentence(text string) string {
 	if text == "" {
 		return ""
+	}
+	if strings.HasPrefix(text, durationText) {
+		return strings.TrimSuffix(text, ".") + "." // as clients look for it
 	}
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }

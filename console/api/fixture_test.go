@@ -52,11 +52,15 @@ type fixture struct {
 	now    time.Time
 
 	app, connector console.ID
+	tenant         ingesttest.Tenant
 	sync           console.Sync
 	file           []byte // of the sync
 	member, admin  console.EntitlementKey
-	account        console.ResourceKey // of user
-	clientID       string              // of a credential of the connector
+	group          console.EntitlementKey // that nobody holds
+	task           int64                  // number of a request of user for Group
+	step           string                 // of that request
+	account        console.ResourceKey    // of user
+	clientID       string                 // of a credential of the connector
 	people         map[string]console.ID
 	tokens         map[string]string
 }
@@ -101,16 +105,16 @@ func newFixture(t testing.TB) *fixture {
 	f.check(err)
 	f.clientID = credential.ClientID
 	f.update(func(tx *store.Tx) error { return rpcstore.AddCredential(tx, credential) })
-	tenant := ingesttest.Tenant{
+	f.tenant = ingesttest.Tenant{
 		Accounts: []baton.Resource{ingesttest.Account("u1", "User One", "user@example.com"), ingesttest.Account("u2", "Eve "+hostile, "eve@example.com")},
 		Groups:   []ingesttest.Group{{ID: "admins", Name: "Admins " + hostile, Members: []string{"u2"}}, {ID: "members", Name: "Members", Members: []string{"u1", "u2"}}},
 	}
 	for i := range 30 {
 		id := "x" + string(rune('a'+i%26)) + string(rune('a'+i/26))
-		tenant.Accounts = append(tenant.Accounts, ingesttest.Account(id, "X "+id, id+"@example.com"))
-		tenant.Groups = append(tenant.Groups, ingesttest.Group{ID: id, Name: "Group " + id})
+		f.tenant.Accounts = append(f.tenant.Accounts, ingesttest.Account(id, "X "+id, id+"@example.com"))
+		f.tenant.Groups = append(f.tenant.Groups, ingesttest.Group{ID: id, Name: "Group " + id})
 	}
-	f.file, err = os.ReadFile(tenant.Write(t, noon))
+	f.file, err = os.ReadFile(f.tenant.Write(t, noon))
 	f.check(err)
 	f.sync = ingesttest.Receive(t, f.store, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: noon}, noon, bytes.NewReader(f.file))
 	f.update(func(tx *store.Tx) error {
@@ -127,7 +131,11 @@ func newFixture(t testing.TB) *fixture {
 			return err
 		}
 		admin, err := tx.EntitlementByID(m, ingesttest.Member("admins"))
-		f.account, f.member, f.admin = account.Key, member.Key, admin.Key
+		if err != nil {
+			return err
+		}
+		group, err := tx.EntitlementByID(m, ingesttest.Member("xaa"))
+		f.account, f.member, f.admin, f.group = account.Key, member.Key, admin.Key, group.Key
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -33,6 +34,16 @@ func (t stamp) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(time.Time(t).UTC())
+}
+
+// period is a length of time as a message, "3600s": null for none.
+type period time.Duration
+
+func (p period) MarshalJSON() ([]byte, error) {
+	if p == 0 {
+		return []byte("null"), nil
+	}
+	return fmt.Appendf(nil, "\"%ds\"", time.Duration(p)/time.Second), nil
 }
 
 // null is a message that is not set.

@@ -58,7 +58,7 @@ func TestRecordedSession(t *testing.T) {
 		}
 		probe := httptest.NewRequest(r.Method, r.Path, nil)
 		_, pattern := mux.Handler(probe)
-		if pattern == "" {
+		if pattern == "" || strings.Contains(pattern, "task") {
 			continue
 		}
 		ids := f.placeholders()

@@ -15,6 +15,10 @@ const (
 	look      = "read, ask, configure or configure:APP"
 	configure = "configure or configure:APP"
 	decide    = "decide"
+	ask       = "ask"
+	// Of requests.
+	readTasks   = "read, ask, decide or configure"
+	askOrDecide = "ask or decide"
 
 	self        = "everybody, of themselves"
 	seeAccess   = "see who has access, or hold it"
@@ -25,6 +29,10 @@ const (
 	seePeople   = "see people, or be the one"
 	downloadRaw = "download sync files and exports"
 	judge       = "apply or discard held syncs"
+	askFor      = "ask for access, of themselves or their reports"
+	seeTasks    = "see requests, or be one of their people"
+	decideAsked = "be asked to decide"
+	asker       = "have asked, or be whose access it is"
 )
 
 // routes lists every call.
@@ -53,6 +61,15 @@ var routes = []route{
 	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants", look, seePeople, listGrants},
 	{"POST /api/v1/search/entitlements", look, seeAccess, searchEntitlements},
 	{"POST /api/v1/search/request_catalog/entitlements", look, seeAccess, searchCatalog},
+
+	{"POST /api/v1/task/grant", ask, askFor, createGrant},
+	{"POST /api/v1/task/revoke", ask, self, createRevoke},
+	{"POST /api/v1/search/tasks", readTasks, seeTasks, searchTasks},
+	{"GET /api/v1/tasks/{task}", readTasks, seeTasks, getTask},
+	{"POST /api/v1/tasks/{task}/action/approve", decide, decideAsked, approveTask},
+	{"POST /api/v1/tasks/{task}/action/deny", decide, decideAsked, denyTask},
+	{"POST /api/v1/tasks/{task}/action/comment", askOrDecide, seeTasks, commentTask},
+	{"POST /api/v1/tasks/{task}/action/escalate", ask, asker, escalateTask},
 
 	{"GET /api/v1/apps/{app}/connectors", read, seeConn, listConnectors},
 	{"POST /api/v1/apps/{app}/connectors", configure, add, createConnector},

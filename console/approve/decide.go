@@ -72,7 +72,7 @@ func Decide(t *store.Tx, d Decision) (Decided, error) {
 		return Decided{}, baton.Errorf(baton.Invalid, "this step needs a comment")
 	}
 	if s.Material() != r.Material {
-		r, err := s.reset()
+		r, err := s.reset("What is asked for has changed since.")
 		return Decided{r, true}, err
 	}
 	entry := console.RequestEntry{Request: r.ID, Kind: console.EntryDenied, Round: r.Round, Step: step.ID, OnBehalfOf: asked.For, Text: d.Comment, Sync: s.Data}
@@ -180,18 +180,30 @@ func (s *Situation) canonical(id console.ID) console.ID {
 
 // reset begins the decisions about a request anew, because what they rest on has changed.
 // The policy is chosen anew, too.
-func (s *Situation) reset() (console.Request, error) {
-	before := s.r.Material
+func (s *Situation) reset(why string) (console.Request, error) {
+	again, plan, err := s.again()
+	if err != nil {
+		return s.r, err
+	}
+	return s.restart(again, plan, why)
+}
+
+// again looks at what the request asks for as if it were filed now.
+func (s *Situation) again() (*Situation, console.Plan, error) {
 	fresh := s.r
 	fresh.Policy, fresh.PolicyVersion, fresh.Account, fresh.Material = "", 0, 0, ""
 	again, err := Look(s.tx, fresh, s.now)
 	if err != nil {
-		return s.r, err
+		return nil, console.Plan{}, err
 	}
 	plan, err := again.Policy.Plan(again.Case(), func() console.ID { return console.NewID(s.now) })
-	if err != nil {
-		return s.r, err
-	}
+	return again, plan, err
+}
+
+// restart begins another round of decisions, by another plan.
+func (s *Situation) restart(again *Situation, plan console.Plan, why string) (console.Request, error) {
+	before := s.r.Material
+	var err error
 	again.r.Policy, again.r.PolicyVersion, again.r.Plan = again.Policy.ID, again.Policy.Version, plan
 	again.r.Round, again.r.Step, again.r.Material, again.r.State = s.r.Round+1, 0, again.Material(), console.RequestWaiting
 	if again.Account != nil {
@@ -200,7 +212,7 @@ func (s *Situation) reset() (console.Request, error) {
 	if again.r, err = s.tx.ChangeRequest(again.r, "reset", map[string]any{"before": before, "now": again.r.Material}); err != nil {
 		return s.r, err
 	}
-	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryReset, Round: again.r.Round, Text: "What is asked for has changed since."}); err != nil {
+	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryReset, Round: again.r.Round, Text: why}); err != nil {
 		return s.r, err
 	}
 	switch plan.Outcome {
@@ -210,6 +222,40 @@ func (s *Situation) reset() (console.Request, error) {
 		return again.approved()
 	}
 	return again.begin()
+}
+
+// Escalate turns a request that is not decided yet into an emergency request: the policy for
+// those decides, from its beginning. Nothing changes if nobody could decide then.
+func Escalate(t *store.Tx, request console.ID, why string) (console.Request, error) {
+	s, r, err := open(t, request)
+	if err != nil {
+		return r, err
+	}
+	switch {
+	case len(why) > maxComment:
+		return r, baton.Errorf(baton.Invalid, "the comment is longer than %d bytes", maxComment)
+	case r.Kind != console.RequestGrant:
+		return r, baton.Errorf(baton.Refused, "only a request for access can become an emergency")
+	case !r.State.Deciding():
+		return r, baton.Errorf(baton.Refused, "the request is decided already")
+	case r.Emergency:
+		return r, baton.Errorf(baton.Refused, "it is an emergency request already")
+	case s.Settings.Emergency == "":
+		return r, baton.Errorf(baton.Refused, "there are no emergency requests for this")
+	}
+	s.r.Emergency = true
+	again, plan, err := s.again()
+	if err != nil {
+		return r, err
+	}
+	if _, err := plan.Preview(again.Case()); err != nil {
+		return r, again.denied(err)
+	}
+	text := "It became an emergency request."
+	if why = strings.TrimSpace(why); why != "" {
+		text += " " + why
+	}
+	return s.restart(again, plan, text)
 }
 
 // Reassign passes the open step of a request on to somebody whom the policy allows.

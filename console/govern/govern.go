@@ -82,6 +82,7 @@ type Caller struct {
 	Client  *console.Client
 	Request string // id of the call, as in logs
 	Address string // network address that the call came from
+	Source  string // what a client says that it runs, for example "cone:task:approve"
 	Route   string // method and pattern of the call, for example "GET /people/{person}"
 	Object  string // the path that was asked for, with escapes
 	// BreakGlass is how the login for emergencies is used: everybody is told.
@@ -91,7 +92,7 @@ type Caller struct {
 
 // by returns who runs a command of the caller.
 func (c *Console) by(caller Caller) console.By {
-	by := console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address}
+	by := console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address, Source: caller.Source}
 	if caller.Client != nil {
 		by.Client = caller.Client.ID
 	}

@@ -226,6 +226,21 @@ func (c *Console) CommentRequest(ctx context.Context, caller Caller, id console.
 	})
 }
 
+// EscalateRequest turns a request of the caller into an emergency request.
+func (c *Console) EscalateRequest(ctx context.Context, caller Caller, id console.ID, why string) error {
+	return c.refused(ctx, caller, c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
+		r, err := seeRequest(tx, me, id)
+		if err != nil {
+			return err
+		}
+		if r.Subject != me.ID && r.Requester != me.ID {
+			return baton.Errorf(baton.PermissionDenied, "only those who asked, and those whose access it is, make it an emergency")
+		}
+		_, err = approve.Escalate(tx, id, why)
+		return err
+	}))
+}
+
 // ReviewEmergency records what somebody found about an emergency request afterwards.
 func (c *Console) ReviewEmergency(ctx context.Context, caller Caller, id console.ID, text string) error {
 	return c.refused(ctx, caller, c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {

@@ -24,7 +24,7 @@ type Event struct {
 // Append appends an event to those of the command. Time and actor are the command's.
 func (t *Tx) Append(e console.Event) {
 	e.At, e.Actor, e.OnBehalfOf = t.by.At.UTC().Truncate(time.Microsecond), t.by.Actor, t.by.OnBehalfOf
-	e.Client, e.Request, e.Address = t.by.Client, t.by.Request, t.by.Address
+	e.Client, e.Request, e.Address, e.Source = t.by.Client, t.by.Request, t.by.Address, t.by.Source
 	t.events = append(t.events, e)
 	t.Wake(EventTopic)
 }

@@ -12,6 +12,7 @@ import (
 type requestBody struct {
 	What          string            `json:"what,omitempty"`
 	Why           string            `json:"why,omitempty"`
+	Client        console.ID        `json:"client,omitempty"`
 	Form          map[string]string `json:"form,omitempty"`
 	Emergency     bool              `json:"emergency,omitempty"`
 	Asked         console.Term      `json:"asked"`
@@ -28,7 +29,7 @@ type requestBody struct {
 }
 
 func bodyOf(r console.Request) []byte {
-	return encode(requestBody{r.What, r.Why, r.Form, r.Emergency, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material})
+	return encode(requestBody{r.What, r.Why, r.Client, r.Form, r.Emergency, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material})
 }
 
 const requestColumns = "id, number, kind, app, entitlement, account, subject, requester, state, outcome, operation, reason, review, body, created, closed, version"
@@ -40,7 +41,7 @@ func scanRequest(r engine.Row) console.Request {
 		Created: at(r, 14), Closed: at(r, 15), Version: r.Int(16)}
 	var b requestBody
 	decode(r.Bytes(13), &b)
-	q.What, q.Why, q.Form, q.Emergency, q.Asked, q.Term, q.Start, q.Policy, q.PolicyVersion = b.What, b.Why, b.Form, b.Emergency, b.Asked, b.Term, b.Start, b.Policy, b.PolicyVersion
+	q.What, q.Why, q.Client, q.Form, q.Emergency, q.Asked, q.Term, q.Start, q.Policy, q.PolicyVersion = b.What, b.Why, b.Client, b.Form, b.Emergency, b.Asked, b.Term, b.Start, b.Policy, b.PolicyVersion
 	q.Plan, q.Round, q.Step, q.StepBegan, q.OutcomeWhy, q.Material = b.Plan, b.Round, b.Step, b.StepBegan, b.OutcomeWhy, b.Material
 	return q
 }
@@ -55,7 +56,7 @@ func (t *Tx) AddRequest(r console.Request) (console.Request, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Number, r.Created, r.Version = number, t.by.At, 1
+	r.Number, r.Created, r.Version, r.Client = number, t.by.At, 1, t.by.Client
 	err = t.insert("an open request for the same", "INSERT INTO request ("+requestColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
 		r.ID, r.Number, r.Kind, r.App, r.Entitlement, r.Account, r.Subject, r.Requester, r.State, r.Outcome, null(r.Operation), null(r.Reason), r.Review, bodyOf(r), r.Created, r.Closed, r.Version)
 	if err != nil {

@@ -55,7 +55,7 @@ var allowedImports = map[string][]string{
 	"console":                   {"."},
 	"console/approve":           {".", "console", "console/condition", "console/rpc", "console/store", "console/store/rpcstore"},
 	"console/condition":         {"."},
-	"console/api":               {".", "console", "console/govern", "console/rpc", "console/store", "wire"},
+	"console/api":               {".", "console", "console/approve", "console/govern", "console/rpc", "console/store", "wire"},
 	"console/login":             {"."},
 	"console/oidc":              {".", "connector/rest"},
 	"console/oidc/oidctest":     {},
