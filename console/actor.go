@@ -33,6 +33,22 @@ func (a Actor) Person() ID {
 	return ""
 }
 
+// Name returns what people call the actor. person is the name of the person who acts; "" if it is not known.
+func (a Actor) Name(person string) string {
+	switch a.Kind {
+	case ActorPerson:
+		if person == "" {
+			return "somebody"
+		}
+		return person
+	case ActorConnector:
+		return "the connector"
+	case ActorAutomation:
+		return "an automation"
+	}
+	return "the console"
+}
+
 // By says who does something, when, and through what. It accompanies every change and
 // becomes part of its events.
 type By struct {

@@ -213,14 +213,7 @@ func (r *run) auditVerify(ctx context.Context, _ []string) error {
 
 // administrator returns the super administrator that --as names.
 func (r *run) administrator(t *store.Tx) (console.ID, error) {
-	email := r.Values.String("as")
-	if email == "" {
-		return "", baton.Errorf(baton.Invalid, "it is not said who does it").WithFix("Name yourself with --as and your e-mail address.")
-	}
-	p, err := t.PersonByEmail(email)
-	if baton.KindOf(err) == baton.NotFound {
-		return "", baton.Errorf(baton.NotFound, "--as: nobody has the address %q", email).WithFix("Name a person of this console.")
-	}
+	p, email, err := r.asPerson(t)
 	if err != nil {
 		return "", err
 	}

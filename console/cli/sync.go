@@ -48,16 +48,21 @@ func (r *run) importCommand() *cobra.Command {
 its own. Files that are no full sync, or cannot be read, are told and left out. No console may serve meanwhile.`}, r.importFolder)
 }
 
+// asPerson returns the person that --as names, and the address that names them.
+func (r *run) asPerson(t *store.Tx) (p console.Person, email string, err error) {
+	if email = r.Values.String("as"); email == "" {
+		return p, "", baton.Errorf(baton.Invalid, "--as is missing").WithFix("Name yourself with --as and your e-mail address.")
+	}
+	p, err = t.PersonByEmail(email)
+	if baton.KindOf(err) == baton.NotFound {
+		err = baton.Errorf(baton.NotFound, "--as: nobody has the address %q", email).WithFix("Name a person of this console.")
+	}
+	return p, email, err
+}
+
 // person returns the person that --as names, who must have a right for the connector.
 func (r *run) person(t *store.Tx, c console.Connector, right console.Right) (console.ID, error) {
-	email := r.Values.String("as")
-	if email == "" {
-		return "", baton.Errorf(baton.Invalid, "it is not said who does it").WithFix("Name yourself with --as and your e-mail address.")
-	}
-	p, err := t.PersonByEmail(email)
-	if baton.KindOf(err) == baton.NotFound {
-		return "", baton.Errorf(baton.NotFound, "--as: nobody has the address %q", email).WithFix("Name a person of this console.")
-	}
+	p, email, err := r.asPerson(t)
 	if err != nil {
 		return "", err
 	}

@@ -71,16 +71,22 @@ func showing(tx *store.Tx, a console.App, account console.ResourceKey) (console.
 	return "", r, baton.Errorf(baton.NotFound, "no account")
 }
 
+// changeableApp returns an app whose access the person may change.
+func changeableApp(tx *store.Tx, me console.Person, app console.ID) (console.App, error) {
+	a, err := seeApp(tx, me, app, console.SeeAccess)
+	if err == nil {
+		err = console.ChangeAccess.Check(me, console.Object{App: &a})
+	}
+	return a, err
+}
+
 // RemoveAccess removes an access: every reason for it ends, a bar keeps rules from bringing it
 // back, and an operation revokes it. For [console.AccountItself] the account is disabled. It
 // returns the operation.
 func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (id console.ID, err error) {
 	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
-		a, err := seeApp(tx, me, app, console.SeeAccess)
+		a, err := changeableApp(tx, me, app)
 		if err != nil {
-			return o, err
-		}
-		if err := console.ChangeAccess.Check(me, console.Object{App: &a}); err != nil {
 			return o, err
 		}
 		if why, err = because(why); err != nil {
@@ -127,11 +133,8 @@ func endAll(tx *store.Tx, a console.App, access console.Access, account console.
 // EnableAccount enables an account by hand. A bar on it is lifted. Nobody enables their own.
 func (c *Console) EnableAccount(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, why string) (id console.ID, err error) {
 	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
-		a, err := seeApp(tx, me, app, console.SeeAccess)
+		a, err := changeableApp(tx, me, app)
 		if err != nil {
-			return o, err
-		}
-		if err := console.ChangeAccess.Check(me, console.Object{App: &a}); err != nil {
 			return o, err
 		}
 		if why, err = because(why); err != nil {

@@ -120,19 +120,10 @@ func (c *Console) operationRow(tx *store.Tx, m store.Moment, a console.App, o co
 	if row.Names, row.Subject, err = c.names(tx, m, a, o); err != nil {
 		return row, err
 	}
-	switch o.Cause.By.Kind {
-	case console.ActorPerson:
-		people := personNames{tx: tx, known: map[console.ID]string{}}
-		people.add(o.Cause.By.Person())
-		row.By, err = people.known[o.Cause.By.Person()], people.err
-	case console.ActorAutomation:
-		row.By = "an automation"
-	case console.ActorConnector:
-		row.By = "the connector"
-	default:
-		row.By = "the console"
-	}
-	return row, err
+	people := personNames{tx: tx, known: map[console.ID]string{}}
+	people.add(o.Cause.By.Person())
+	row.By = o.Cause.By.Name(people.known[o.Cause.By.Person()])
+	return row, people.err
 }
 
 // names returns what people know the access of an operation by.

@@ -331,17 +331,8 @@ func (c *Console) TestPolicy(ctx context.Context, caller Caller, policy console.
 		if f.Preview, err = approve.Consider(tx, f.Request, c.now()); err != nil {
 			return err
 		}
-		for _, s := range f.Steps {
-			for _, a := range s.Asked {
-				if err := f.Names.add(tx, a.Person, a.For); err != nil {
-					return err
-				}
-			}
-			for _, e := range s.Excluded {
-				if err := f.Names.add(tx, e.Person); err != nil {
-					return err
-				}
-			}
+		if err := f.Names.addAsked(tx, f.Steps); err != nil {
+			return err
 		}
 		return nil
 	})

@@ -48,6 +48,23 @@ func (n Names) add(tx *store.Tx, ids ...console.ID) error {
 	return nil
 }
 
+// addAsked adds whom the steps of a plan ask, and whom they leave out.
+func (n Names) addAsked(tx *store.Tx, steps []console.StepAsked) error {
+	for _, s := range steps {
+		for _, a := range s.Asked {
+			if err := n.add(tx, a.Person, a.For); err != nil {
+				return err
+			}
+		}
+		for _, e := range s.Excluded {
+			if err := n.add(tx, e.Person); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // request returns the request that somebody asks for, if the person may.
 func (n NewRequest) request(tx *store.Tx, me console.Person) (console.Request, error) {
 	r := console.Request{Kind: console.RequestGrant, App: n.App, Entitlement: n.Entitlement, Account: n.Account, Subject: me.ID, Requester: me.ID,
@@ -102,17 +119,8 @@ func (c *Console) RequestForm(ctx context.Context, caller Caller, n NewRequest) 
 		if f.Preview, err = approve.Consider(tx, asked, c.now()); err != nil {
 			return err
 		}
-		for _, s := range f.Steps {
-			for _, a := range s.Asked {
-				if err := f.Names.add(tx, a.Person, a.For); err != nil {
-					return err
-				}
-			}
-			for _, e := range s.Excluded {
-				if err := f.Names.add(tx, e.Person); err != nil {
-					return err
-				}
-			}
+		if err := f.Names.addAsked(tx, f.Steps); err != nil {
+			return err
 		}
 		if f.Open, err = tx.OpenRequests(f.App.ID, f.Subject.ID, n.Entitlement); err != nil {
 			return err

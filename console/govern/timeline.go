@@ -2,7 +2,6 @@ package govern
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -140,54 +139,79 @@ func (w *timelineWriter) line(n, before console.SyncNumber, l TimelineLine) erro
 
 // account adds what syncs showed of an account.
 func (w *timelineWriter) account(a timelineAccount, before console.SyncNumber) error {
-	versions, err := w.tx.ResourceVersions(a.key)
+	resources, err := w.tx.ResourceVersions(a.key)
 	if err != nil {
 		return err
 	}
-	for i, v := range versions {
-		var lines []TimelineLine
-		switch {
-		case i == 0:
-			lines = []TimelineLine{{Kind: LineAppeared}}
-		case versions[i-1].Until < v.From:
-			lines = []TimelineLine{{Kind: LineBack}}
-		default:
-			lines = accountChanges(versions[i-1], v)
+	var versions []version
+	for i, r := range resources {
+		v := version{from: r.From, until: r.Until, stream: r.Stream}
+		if i > 0 {
+			v.changes = accountChanges(resources[i-1], r)
 		}
-		for _, l := range lines {
-			l.Of = a.name
-			if err := w.line(v.From, before, l); err != nil {
-				return err
-			}
-		}
-		if goneAfter(v.Until, i+1 == len(versions) || versions[min(i+1, len(versions)-1)].From > v.Until, a.moment, v.Stream) {
-			if err := w.line(v.Until, before, TimelineLine{Kind: LineGone, Of: a.name}); err != nil {
-				return err
-			}
-		}
+		versions = append(versions, v)
+	}
+	if err := w.versions(versions, a.moment, a.name, before); err != nil {
+		return err
 	}
 	turns, err := w.tx.AccountTurns(a.moment, a.key, before)
 	if err != nil {
 		return err
 	}
-	for _, t := range turns {
-		for _, side := range []struct {
-			kind  LineKind
-			count int
-			keys  []int64
-		}{{LineGained, t.Gained, t.GainedKeys}, {LineLost, t.Lost, t.LostKeys}} {
-			if side.count == 0 {
-				continue
+	return w.turns(turns, a.name, before, func(key int64) (string, error) { return entitlementName(w.tx, console.EntitlementKey(key)) })
+}
+
+// entitlement adds what syncs showed of an entitlement.
+func (w *timelineWriter) entitlement(m store.Moment, key console.EntitlementKey, before console.SyncNumber) error {
+	entitlements, err := w.tx.EntitlementVersions(key)
+	if err != nil {
+		return err
+	}
+	var versions []version
+	for i, e := range entitlements {
+		v := version{from: e.From, until: e.Until, stream: e.Stream, changes: []TimelineLine{furtherAttributes}}
+		if i > 0 && entitlements[i-1].Name != e.Name {
+			v.changes = []TimelineLine{{Kind: LineChanged, What: "name", Before: entitlements[i-1].Name, After: e.Name}}
+		}
+		versions = append(versions, v)
+	}
+	if err := w.versions(versions, m, "", before); err != nil {
+		return err
+	}
+	turns, err := w.tx.EntitlementTurns(m, key, before)
+	if err != nil {
+		return err
+	}
+	return w.turns(turns, "", before, func(key int64) (string, error) { return accountName(w.tx, console.ResourceKey(key)) })
+}
+
+// version is a run of syncs that showed a row unchanged: from the first of them to the one that
+// no longer did.
+type version struct {
+	from, until console.SyncNumber
+	stream      console.Stream
+	changes     []TimelineLine // against the previous version
+}
+
+// versions adds when a row appeared, changed and went.
+func (w *timelineWriter) versions(all []version, m store.Moment, of string, before console.SyncNumber) error {
+	for i, v := range all {
+		lines := v.changes
+		if i == 0 {
+			lines = []TimelineLine{{Kind: LineAppeared}}
+		} else if all[i-1].until < v.from {
+			lines = []TimelineLine{{Kind: LineBack}}
+		}
+		for _, l := range lines {
+			l.Of = of
+			if err := w.line(v.from, before, l); err != nil {
+				return err
 			}
-			l := TimelineLine{Kind: side.kind, Of: a.name, Count: side.count}
-			for _, key := range side.keys {
-				name, err := entitlementName(w.tx, console.EntitlementKey(key))
-				if err != nil {
-					return err
-				}
-				l.Names = append(l.Names, name)
-			}
-			if err := w.line(t.Sync, before, l); err != nil {
+		}
+		followed := i+1 < len(all) && all[i+1].from <= v.until
+		seen := slices.ContainsFunc(m.Streams, func(s store.StreamAt) bool { return s.Stream == v.stream && v.until <= s.Sync })
+		if seen && !followed {
+			if err := w.line(v.until, before, TimelineLine{Kind: LineGone, Of: of}); err != nil {
 				return err
 			}
 		}
@@ -195,15 +219,36 @@ func (w *timelineWriter) account(a timelineAccount, before console.SyncNumber) e
 	return nil
 }
 
-// goneAfter reports whether a version that ended was followed by none.
-func goneAfter(until console.SyncNumber, last bool, m store.Moment, stream console.Stream) bool {
-	for _, s := range m.Streams {
-		if s.Stream == stream {
-			return last && until <= s.Sync
+// turns adds the access that syncs showed as new or gone. name returns the name of the other
+// side of the access: the entitlement of an account, or the account of an entitlement.
+func (w *timelineWriter) turns(turns []store.Turn, of string, before console.SyncNumber, name func(key int64) (string, error)) error {
+	for _, t := range turns {
+		gained := TimelineLine{Kind: LineGained, Of: of, Count: t.Gained}
+		lost := TimelineLine{Kind: LineLost, Of: of, Count: t.Lost}
+		for _, side := range []struct {
+			line TimelineLine
+			keys []int64
+		}{{gained, t.GainedKeys}, {lost, t.LostKeys}} {
+			if side.line.Count == 0 {
+				continue
+			}
+			for _, key := range side.keys {
+				n, err := name(key)
+				if err != nil {
+					return err
+				}
+				side.line.Names = append(side.line.Names, n)
+			}
+			if err := w.line(t.Sync, before, side.line); err != nil {
+				return err
+			}
 		}
 	}
-	return false
+	return nil
 }
+
+// furtherAttributes is the line for a change of nothing that people look for.
+var furtherAttributes = TimelineLine{Kind: LineChanged, What: "further attributes"}
 
 // accountChanges returns what differs in two versions of an account, of what people look for.
 func accountChanges(a, b store.Resource) (lines []TimelineLine) {
@@ -221,7 +266,7 @@ func accountChanges(a, b store.Resource) (lines []TimelineLine) {
 		add("department", a.Account.Department, b.Account.Department)
 	}
 	if len(lines) == 0 {
-		lines = []TimelineLine{{Kind: LineChanged, What: "further attributes"}}
+		lines = []TimelineLine{furtherAttributes}
 	}
 	return lines
 }
@@ -236,61 +281,6 @@ func statusWord(s console.Status) string {
 		return "deleted"
 	}
 	return "not given"
-}
-
-// entitlement adds what syncs showed of an entitlement.
-func (w *timelineWriter) entitlement(m store.Moment, key console.EntitlementKey, before console.SyncNumber) error {
-	versions, err := w.tx.EntitlementVersions(key)
-	if err != nil {
-		return err
-	}
-	for i, v := range versions {
-		l := TimelineLine{Kind: LineAppeared}
-		switch {
-		case i == 0:
-		case versions[i-1].Until < v.From:
-			l.Kind = LineBack
-		case versions[i-1].Name != v.Name:
-			l = TimelineLine{Kind: LineChanged, What: "name", Before: versions[i-1].Name, After: v.Name}
-		default:
-			l = TimelineLine{Kind: LineChanged, What: "further attributes"}
-		}
-		if err := w.line(v.From, before, l); err != nil {
-			return err
-		}
-		if goneAfter(v.Until, i+1 == len(versions) || versions[min(i+1, len(versions)-1)].From > v.Until, m, v.Stream) {
-			if err := w.line(v.Until, before, TimelineLine{Kind: LineGone}); err != nil {
-				return err
-			}
-		}
-	}
-	turns, err := w.tx.EntitlementTurns(m, key, before)
-	if err != nil {
-		return err
-	}
-	for _, t := range turns {
-		for _, side := range []struct {
-			kind  LineKind
-			count int
-			keys  []int64
-		}{{LineGained, t.Gained, t.GainedKeys}, {LineLost, t.Lost, t.LostKeys}} {
-			if side.count == 0 {
-				continue
-			}
-			l := TimelineLine{Kind: side.kind, Count: side.count}
-			for _, key := range side.keys {
-				name, err := accountName(w.tx, console.ResourceKey(key))
-				if err != nil {
-					return err
-				}
-				l.Names = append(l.Names, name)
-			}
-			if err := w.line(t.Sync, before, l); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // entitlementName returns the newest name of an entitlement.
@@ -352,21 +342,14 @@ func (w *timelineWriter) event(e store.Event) (t TimelineEntry, err error) {
 		return t, w.people.err
 	}
 	t.Person = w.people.known[e.Person]
-	switch e.Actor.Kind {
-	case console.ActorPerson:
-		t.Actor = cmp.Or(w.people.known[e.Actor.Person()], "somebody")
-	case console.ActorConnector:
-		t.Actor = "the connector"
+	t.Actor = e.Actor.Name(w.people.known[e.Actor.Person()])
+	if e.Actor.Kind == console.ActorConnector {
 		con, err := w.tx.Connector(console.ID(e.Actor.ID))
 		if err == nil {
 			t.Actor = con.Name
 		} else if baton.KindOf(err) != baton.NotFound {
 			return t, err
 		}
-	case console.ActorAutomation:
-		t.Actor = "an automation"
-	default:
-		t.Actor = "the console"
 	}
 	if e.Event.Account != 0 {
 		if t.Account, err = accountName(w.tx, e.Event.Account); err != nil {
@@ -377,190 +360,4 @@ func (w *timelineWriter) event(e store.Event) (t TimelineEntry, err error) {
 		}
 	}
 	return t, err
-}
-
-// AccountHistory is what an account held, and its timeline.
-type AccountHistory struct {
-	App      console.App
-	Account  AccountRow
-	Gone     bool // no sync shows it any more
-	Past     []PastHolding
-	NextPast *store.PastBefore // where Past goes on; nil at its end
-	Timeline Timeline
-}
-
-// PastHolding is an access that ended, as syncs showed it.
-type PastHolding struct {
-	AccountName     string
-	Account         console.ResourceKey
-	Owner           console.Person // of the account now
-	Group           bool           // the holder was no account
-	EntitlementName string
-	Entitlement     console.EntitlementKey
-	From, Until     time.Time // when the first sync that showed it began, and the one that no longer did
-	Baseline        bool      // From proves no date
-	Again           bool      // it is held again
-}
-
-// AccountHistory returns what an account of an app held, up to n of it, and up to n entries
-// of its timeline.
-func (c *Console) AccountHistory(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, before store.PastBefore, at TimelineAt, n int) (h AccountHistory, err error) {
-	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
-		h = AccountHistory{}
-		a, err := seeApp(tx, me, app, console.SeeAccess)
-		if err != nil {
-			return err
-		}
-		h.App = a
-		m, err := tx.Moment(a.ID, time.Time{})
-		if err != nil {
-			return err
-		}
-		if h.Account, h.Gone, err = c.accountOf(tx, m, a, key); err != nil {
-			return err
-		}
-		facts, err := tx.PastAccess(m, key, before, n+1)
-		if err != nil {
-			return err
-		}
-		if h.Past, h.NextPast, err = pastHoldings(tx, m, facts, n); err != nil {
-			return err
-		}
-		of := timelineOf{accounts: []timelineAccount{{moment: m, key: key}}}
-		if console.SeeAudit.Of(me, console.Object{App: &a}) {
-			of.events = []store.EventFilter{{Account: key, Whole: true}}
-		}
-		h.Timeline, err = c.timeline(tx, of, at, n)
-		return err
-	})
-	return h, err
-}
-
-// pastHoldings describes facts that ended, and where their list goes on.
-func pastHoldings(tx *store.Tx, m store.Moment, facts []console.Fact, n int) (past []PastHolding, next *store.PastBefore, err error) {
-	var syncs syncTimes
-	for i, f := range facts {
-		if i == n {
-			last := facts[i-1]
-			return past, &store.PastBefore{Closed: last.Until, Principal: last.Principal, Entitlement: last.Entitlement}, nil
-		}
-		p := PastHolding{Account: f.Principal, Entitlement: f.Entitlement}
-		if p.From, err = syncs.of(tx, f.From); err != nil {
-			return past, nil, err
-		}
-		if p.Until, err = syncs.of(tx, f.Until); err != nil {
-			return past, nil, err
-		}
-		first, err := tx.FirstShown(f.Entitlement)
-		if err != nil {
-			return past, nil, err
-		}
-		p.Baseline = console.IsBaseline(f.From, first)
-		versions, err := tx.ResourceVersions(f.Principal)
-		if err != nil {
-			return past, nil, err
-		}
-		if len(versions) > 0 {
-			last := versions[len(versions)-1]
-			p.AccountName, p.Group = cmp.Or(last.Name, last.ID), last.Account == nil
-		}
-		if p.EntitlementName, err = entitlementName(tx, f.Entitlement); err != nil {
-			return past, nil, err
-		}
-		if p.Owner, err = ownerOf(tx, f.Principal); err != nil {
-			return past, nil, err
-		}
-		held, err := tx.Fact(m, f.Entitlement, f.Principal)
-		if err != nil {
-			return past, nil, err
-		}
-		p.Again = held != nil
-		past = append(past, p)
-	}
-	return past, nil, nil
-}
-
-// EntitlementHistory is who held an entitlement, and its timeline.
-type EntitlementHistory struct {
-	App         console.App
-	Entitlement EntitlementRow
-	Gone        bool // no sync shows it any more
-	Past        []PastHolding
-	NextPast    *store.PastBefore // where Past goes on; nil at its end
-	Timeline    Timeline
-}
-
-// EntitlementHistory returns who held an entitlement of an app, up to n of them, and up to n
-// entries of its timeline.
-func (c *Console) EntitlementHistory(ctx context.Context, caller Caller, app console.ID, key console.EntitlementKey, before store.PastBefore, at TimelineAt, n int) (h EntitlementHistory, err error) {
-	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
-		h = EntitlementHistory{}
-		a, err := seeApp(tx, me, app, console.SeeAccess)
-		if err != nil {
-			return err
-		}
-		h.App = a
-		m, err := tx.Moment(a.ID, time.Time{})
-		if err != nil {
-			return err
-		}
-		if h.Entitlement, h.Gone, err = c.entitlementOf(tx, m, a, key); err != nil {
-			return err
-		}
-		facts, err := tx.PastHolders(m, key, before, n+1)
-		if err != nil {
-			return err
-		}
-		if h.Past, h.NextPast, err = pastHoldings(tx, m, facts, n); err != nil {
-			return err
-		}
-		of := timelineOf{entitlement: key, moment: m}
-		if console.SeeAudit.Of(me, console.Object{App: &a}) {
-			of.events = []store.EventFilter{{Entitlement: key, Whole: true}}
-		}
-		h.Timeline, err = c.timeline(tx, of, at, n)
-		return err
-	})
-	return h, err
-}
-
-// PersonHistory is what a person's accounts held across all apps that the caller sees, and
-// the person's timeline.
-type PersonHistory struct {
-	console.Person
-	Timeline Timeline
-}
-
-// PersonHistory returns up to n entries of a person's timeline.
-func (c *Console) PersonHistory(ctx context.Context, caller Caller, id console.ID, at TimelineAt, n int) (h PersonHistory, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
-		h = PersonHistory{}
-		p, accounts, err := c.seePerson(tx, me, id)
-		if err != nil {
-			return err
-		}
-		h.Person = p
-		var of timelineOf
-		audit := console.SeeAudit.Of(me, console.Object{Person: &p})
-		if audit {
-			of.events = append(of.events, store.EventFilter{Person: p.ID})
-		}
-		for _, a := range accounts {
-			m, err := tx.Moment(a.app.ID, time.Time{})
-			if err != nil {
-				return err
-			}
-			name, err := accountName(tx, a.key)
-			if err != nil {
-				return err
-			}
-			of.accounts = append(of.accounts, timelineAccount{m, a.key, a.app.Name + ": " + name})
-			if audit || console.SeeAudit.Of(me, console.Object{App: &a.app}) {
-				of.events = append(of.events, store.EventFilter{Account: a.key, Whole: true})
-			}
-		}
-		h.Timeline, err = c.timeline(tx, of, at, n)
-		return err
-	})
-	return h, err
 }

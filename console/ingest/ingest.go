@@ -110,6 +110,7 @@ func (in *Ingester) apply(ctx context.Context, actor console.Actor, s console.Sy
 	if err != nil {
 		return err
 	}
+	st.Now = in.Now
 	err = in.stage(ctx, actor, st, from, s.State == console.SyncConfirmed)
 	if file := (errFile{}); errors.As(err, &file) {
 		return st.Refuse(ctx, in.by(actor), file.Error())

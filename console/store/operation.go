@@ -72,12 +72,8 @@ func (t *Tx) DoByHand(id console.ID, why string) error {
 	if err != nil {
 		return err
 	}
-	if !o.State.Alive() {
-		if alive, err := t.aliveOperation(o); err != nil {
-			return err
-		} else if alive != nil {
-			return baton.Errorf(baton.Refused, "operation %s is alive on the same access", alive.ID)
-		}
+	if err := t.checkRevival(o); err != nil {
+		return err
 	}
 	o.Answer = strings.ToValidUTF8(why, "\ufffd")
 	return t.moveOperation(o, console.Manual, map[string]any{"why": o.Answer})
@@ -115,12 +111,8 @@ func (t *Tx) RetryOperation(id console.ID, notBefore time.Time) error {
 	if err != nil {
 		return err
 	}
-	if !o.State.Alive() {
-		if alive, err := t.aliveOperation(o); err != nil {
-			return err
-		} else if alive != nil {
-			return baton.Errorf(baton.Refused, "operation %s is alive on the same access", alive.ID)
-		}
+	if err := t.checkRevival(o); err != nil {
+		return err
 	}
 	o.NotBefore = notBefore
 	t.Wake(OperationTopic(o.Connector))
@@ -168,6 +160,18 @@ func (t *Tx) aliveOperation(o console.Operation) (*console.Operation, error) {
 		return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE app = $1 AND person = $2 AND entitlement = $3 AND account = 0 AND alive FOR UPDATE", o.App, o.Person, o.Entitlement)
 	}
 	return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE account = $1 AND entitlement = $2 AND alive AND account <> 0 FOR UPDATE", o.Account, o.Entitlement)
+}
+
+// checkRevival refuses to bring an operation that ended back to life beside another one on its access.
+func (t *Tx) checkRevival(o console.Operation) error {
+	if o.State.Alive() {
+		return nil
+	}
+	other, err := t.aliveOperation(o)
+	if err == nil && other != nil {
+		err = baton.Errorf(baton.Refused, "operation %s is alive on the same access", other.ID)
+	}
+	return err
 }
 
 func (t *Tx) waitingOperation(o console.Operation) (*console.Operation, error) {

@@ -29,6 +29,9 @@ type Staging struct {
 
 	// Scope lists the entitlements that a targeted sync speaks about. Set it before Publish.
 	Scope []console.EntitlementKey
+	// Now measures how long a chunk takes, to size the next one. With nil, or a clock that
+	// stands still, chunks grow to the largest size.
+	Now func() time.Time
 
 	s      *Store
 	chunk  int64
@@ -275,13 +278,23 @@ func (p *pace) size() int {
 	return p.rows
 }
 
-// took notes how long a chunk of n rows took, by the machine's own clock.
+// took notes how long a chunk of n rows took.
 func (p *pace) took(n int, d time.Duration) {
-	if n == 0 || d <= 0 {
+	if n == 0 {
 		return
 	}
-	want := int(float64(n) * float64(chunkTarget) / float64(d))
+	want := maxChunk
+	if d > 0 {
+		want = int(float64(n) * float64(chunkTarget) / float64(d))
+	}
 	p.rows = min(max(want, p.rows/2, minChunk), p.rows*2, maxChunk)
+}
+
+func (st *Staging) now() time.Time {
+	if st.Now == nil {
+		return time.Time{}
+	}
+	return st.Now()
 }
 
 // inChunks cuts a sequence into chunks and writes each. write must not keep the slice.
@@ -291,11 +304,11 @@ func inChunks[T any](st *Staging, seq iter.Seq2[T, error], write func([]T) error
 		if len(batch) == 0 {
 			return nil
 		}
-		began := time.Now()
+		began := st.now()
 		if err := write(batch); err != nil {
 			return err
 		}
-		st.pace.took(len(batch), time.Since(began))
+		st.pace.took(len(batch), st.now().Sub(began))
 		st.chunk++
 		clear(batch)
 		batch = batch[:0]

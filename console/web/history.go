@@ -1,12 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
 
-	"baton"
 	"baton/console"
 	"baton/console/govern"
 	"baton/console/store"
@@ -57,6 +57,37 @@ func (c *call) timelinePage(t govern.Timeline) timelinePage {
 	return p
 }
 
+// historyCall is what the histories of an account and of an entitlement are asked with.
+type historyCall struct {
+	head   appHead
+	key    int64
+	before store.PastBefore
+	at     govern.TimelineAt
+}
+
+// historyOf reads a historyCall from the parts of an address. what is the name of the key in it.
+func (c *call) historyOf(what string) (h historyCall, err error) {
+	if h.head, err = c.appHead(what + "s"); err != nil {
+		return h, err
+	}
+	if h.key, err = c.key(what); err != nil {
+		return h, err
+	}
+	if err := c.place(&h.before); err != nil {
+		return h, err
+	}
+	h.at, err = c.timelineAt()
+	return h, err
+}
+
+// olderPath returns the address of the page with earlier access; "" at its end.
+func (c *call) olderPath(next *store.PastBefore) string {
+	if next == nil {
+		return ""
+	}
+	return c.nextPath(cursor(*next))
+}
+
 type accountHistory struct {
 	govern.AccountHistory
 	Head     appHead
@@ -66,39 +97,16 @@ type accountHistory struct {
 }
 
 func accountHistoryPage(c *call) error {
-	h, err := c.appHead("accounts")
+	h, err := c.historyOf("account")
 	if err != nil {
 		return err
 	}
-	key, err := c.key("account")
+	v, err := c.console().AccountHistory(c.ctx(), c.caller, h.head.App.ID, console.ResourceKey(h.key), h.before, h.at, rowsPerPage)
 	if err != nil {
 		return err
 	}
-	var before store.PastBefore
-	if err := c.place(&before); err != nil {
-		return err
-	}
-	at, err := c.timelineAt()
-	if err != nil {
-		return err
-	}
-	v, err := c.console().AccountHistory(c.ctx(), c.caller, h.App.ID, console.ResourceKey(key), before, at, rowsPerPage)
-	if err != nil {
-		return err
-	}
-	p := accountHistory{AccountHistory: v, Head: h, Tabs: accountTabs(h, v.Account.Key, "history"), Times: c.timelinePage(v.Timeline)}
-	if v.NextPast != nil {
-		p.NextPath = c.nextPath(cursor(*v.NextPast))
-	}
-	return c.page("account-history", "History of "+nameOr(v.Account.Name, v.Account.ID), p)
-}
-
-// nameOr returns a name, or what stands for it.
-func nameOr(name, id string) string {
-	if name == "" {
-		return id
-	}
-	return name
+	return c.page("account-history", "History of "+cmp.Or(v.Account.Name, v.Account.ID),
+		accountHistory{v, h.head, accountTabs(h.head, v.Account.Key, "history"), c.olderPath(v.NextPast), c.timelinePage(v.Timeline)})
 }
 
 type entitlementHistory struct {
@@ -110,31 +118,16 @@ type entitlementHistory struct {
 }
 
 func entitlementHistoryPage(c *call) error {
-	h, err := c.appHead("entitlements")
+	h, err := c.historyOf("entitlement")
 	if err != nil {
 		return err
 	}
-	key, err := c.key("entitlement")
+	v, err := c.console().EntitlementHistory(c.ctx(), c.caller, h.head.App.ID, console.EntitlementKey(h.key), h.before, h.at, rowsPerPage)
 	if err != nil {
 		return err
 	}
-	var before store.PastBefore
-	if err := c.place(&before); err != nil {
-		return err
-	}
-	at, err := c.timelineAt()
-	if err != nil {
-		return err
-	}
-	v, err := c.console().EntitlementHistory(c.ctx(), c.caller, h.App.ID, console.EntitlementKey(key), before, at, rowsPerPage)
-	if err != nil {
-		return err
-	}
-	p := entitlementHistory{EntitlementHistory: v, Head: h, Tabs: entitlementTabs(h, v.Entitlement.Key, "history"), Times: c.timelinePage(v.Timeline)}
-	if v.NextPast != nil {
-		p.NextPath = c.nextPath(cursor(*v.NextPast))
-	}
-	return c.page("entitlement-history", "History of "+nameOr(v.Entitlement.Name, v.Entitlement.ID), p)
+	return c.page("entitlement-history", "History of "+cmp.Or(v.Entitlement.Name, v.Entitlement.ID),
+		entitlementHistory{v, h.head, entitlementTabs(h.head, v.Entitlement.Key, "history"), c.olderPath(v.NextPast), c.timelinePage(v.Timeline)})
 }
 
 type personHistory struct {
@@ -183,73 +176,11 @@ func accessPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.page("access", nameOr(v.Account.Name, v.Account.ID)+": "+nameOr(v.Entitlement.Name, v.Entitlement.ID), accessDetail{v, h, c.timelinePage(v.Timeline)})
+	return c.page("access", cmp.Or(v.Account.Name, v.Account.ID)+": "+cmp.Or(v.Entitlement.Name, v.Entitlement.ID), accessDetail{v, h, c.timelinePage(v.Timeline)})
 }
 
 // Who returns the name of whoever acts.
-func (d accessDetail) Who(a console.Actor) string {
-	switch a.Kind {
-	case console.ActorPerson:
-		if name := d.People[a.Person()]; name != "" {
-			return name
-		}
-		return "somebody"
-	case console.ActorConnector:
-		return "the connector"
-	case console.ActorAutomation:
-		return "an automation"
-	}
-	return "the console"
-}
-
-type searchResult struct {
-	govern.Found
-	Text string
-}
-
-// foundPerKind is how many of each kind a search lists.
-const foundPerKind = 10
-
-func searchPage(c *call) error {
-	text := c.r.FormValue("q")
-	f, err := c.console().Search(c.ctx(), c.caller, text, foundPerKind)
-	if err != nil {
-		return err
-	}
-	return c.page("search", "Search", searchResult{f, text})
-}
-
-// Nothing reports whether nothing was found.
-func (r searchResult) Nothing() bool {
-	return len(r.People)+len(r.Apps)+len(r.Accounts)+len(r.Entitlements) == 0
-}
-
-type domainsForm struct {
-	Text      string // one domain in a line
-	MayChange bool
-	Saved     bool
-	Problem   *problem
-}
-
-func domainsPage(c *call) error {
-	all, may, err := c.console().CompanyDomains(c.ctx(), c.caller)
-	if err != nil {
-		return err
-	}
-	return c.page("domains", "Company domains", domainsForm{Text: strings.Join(all, "\n"), MayChange: may, Saved: c.r.FormValue("saved") != ""})
-}
-
-func setDomains(c *call) error {
-	text := c.r.PostFormValue("domains")
-	err := c.console().SetCompanyDomains(c.ctx(), c.caller, strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == ',' }))
-	if baton.KindOf(err) == baton.Invalid && err != nil {
-		return c.show(statusOf(err), "domains", "Company domains", domainsForm{Text: text, MayChange: true, Problem: problemOf(err)})
-	}
-	if err != nil {
-		return err
-	}
-	return c.redirect("/settings/domains?saved=1")
-}
+func (d accessDetail) Who(a console.Actor) string { return a.Name(d.People[a.Person()]) }
 
 // eventWords holds the sentences for kinds of events whose names are not sentences themselves.
 var eventWords = map[string]string{
