@@ -86,17 +86,7 @@ func (t *Tx) FilterAccounts(m Moment, f AccountFilter, after ResourceAfter, n in
 
 // pageOf returns the first n rows behind a place.
 func pageOf(rows []Resource, after ResourceAfter, n int) (p AccountPage) {
-	rows = firstByName(rows, len(rows))
-	i, found := slices.BinarySearchFunc(rows, after, func(r Resource, a ResourceAfter) int { return comparePlace(r.After(), a) })
-	if found {
-		i++
-	}
-	p.Rows = rows[i:]
-	if len(p.Rows) > n {
-		p.Rows = p.Rows[:n]
-		last := p.Rows[n-1].After()
-		p.Next = &last
-	}
+	p.Rows, p.Next = pageAfter(rows, Resource.After, comparePlace, after, n)
 	return p
 }
 

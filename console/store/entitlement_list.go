@@ -56,17 +56,7 @@ func (t *Tx) FilterEntitlements(m Moment, f EntitlementFilter, after Entitlement
 }
 
 func entitlementPageOf(rows []Entitlement, after EntitlementAfter, n int) (p EntitlementPage) {
-	sortByPlace(rows, Entitlement.After, compareEntitlements)
-	i, found := slices.BinarySearchFunc(rows, after, func(e Entitlement, a EntitlementAfter) int { return compareEntitlements(e.After(), a) })
-	if found {
-		i++
-	}
-	p.Rows = rows[i:]
-	if len(p.Rows) > n {
-		p.Rows = p.Rows[:n]
-		last := p.Rows[n-1].After()
-		p.Next = &last
-	}
+	p.Rows, p.Next = pageAfter(rows, Entitlement.After, compareEntitlements, after, n)
 	return p
 }
 

@@ -155,12 +155,8 @@ func (t *Tx) fewHolders(m Moment, e console.EntitlementKey, after HolderAfter, n
 		}
 		all = append(all, part...)
 	}
-	sortByPlace(all, Holder.After, comparePlaces)
-	i, found := slices.BinarySearchFunc(all, after, func(h Holder, a HolderAfter) int { return comparePlaces(h.After(), a) })
-	if found {
-		i++
-	}
-	return all[i:min(i+n, len(all))], nil
+	page, _ := pageAfter(all, Holder.After, comparePlaces, after, n)
+	return page, nil
 }
 
 // walkHolders walks a list of names and keeps the principals that hold the entitlement. The

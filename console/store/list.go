@@ -7,25 +7,23 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// together is for how many keys one statement reads rows, and alone up to how many keys a
-// shorter statement does.
+// The lengths to which lists of keys are padded. Statements stay prepared, so there are only
+// three of each: for 1, shortList and longList keys.
 const (
-	together = 64
-	alone    = 8
+	shortList = 8
+	longList  = 64
 )
 
-// listOf returns the rows of a statement for many keys, which it has as "IN (keys)": one
-// statement for a page of keys, instead of one for each. Statements are kept prepared, so
-// that there are three of each: keys are repeated up to their length.
+// listOf returns the rows of a statement that contains "IN (keys)", for any number of keys.
 func listOf[K, T any](t *Tx, scan func(engine.Row) T, keys []K, sql string, args ...any) (all []T, err error) {
-	for part := range slices.Chunk(keys, together) {
+	for part := range slices.Chunk(keys, longList) {
 		s := statement{args: slices.Clone(args)}
-		length := together
+		length := longList
 		switch n := len(part); {
 		case n == 1:
 			length = 1
-		case n <= alone:
-			length = alone
+		case n <= shortList:
+			length = shortList
 		}
 		places := make([]string, length)
 		for i := range places {
@@ -40,7 +38,8 @@ func listOf[K, T any](t *Tx, scan func(engine.Row) T, keys []K, sql string, args
 	return all, nil
 }
 
-// sortByPlace sorts rows by their places, which are made of names: once for each row.
+// sortByPlace sorts rows by their places. A place is made of names, so it is computed once
+// for each row and not for each comparison.
 func sortByPlace[T, P any](rows []T, place func(T) P, compare func(a, b P) int) {
 	type placed struct {
 		row   T
@@ -54,6 +53,23 @@ func sortByPlace[T, P any](rows []T, place func(T) P, compare func(a, b P) int) 
 	for i, p := range all {
 		rows[i] = p.row
 	}
+}
+
+// pageAfter sorts rows and returns up to n of those after a place, and the place where the next
+// page begins; nil at the end.
+func pageAfter[T, P any](rows []T, place func(T) P, compare func(a, b P) int, after P, n int) (page []T, next *P) {
+	sortByPlace(rows, place, compare)
+	i, found := slices.BinarySearchFunc(rows, after, func(r T, a P) int { return compare(place(r), a) })
+	if found {
+		i++
+	}
+	page = rows[i:]
+	if len(page) > n {
+		page = page[:n]
+		last := place(page[n-1])
+		next = &last
+	}
+	return page, next
 }
 
 // grouped returns rows by a key, in their order.
