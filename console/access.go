@@ -7,21 +7,21 @@ type Access struct {
 	Held       bool       // the head shows it; for [AccountItself], [HasAccount]
 	From       SyncNumber // the sync that first showed it; meaningless unless Held
 	Direct     bool       // it can be revoked by itself; meaningless unless Held
-	LastHeld   bool       // it was held at some time after the oldest open reason was written
+	LastHeld   bool       // it was held at some time after the oldest open reason was added
 	Reasons    []Reason
 	Bar        *Bar
-	Operation  *Operation // the one that is alive; nil when none is
-	Overdue    *Overdue   // its time is over and it could not be removed; nil otherwise
-	Removal    *Operation // the newest verified removal; nil when there is none
+	Operation  *Operation // the operation that is alive; nil if there is none
+	Overdue    *Overdue   // set if its time is over and it could not be removed
+	Removal    *Operation // the newest verified removal; nil if there is none
 	FirstShown SyncNumber // the first sync that showed the connector, type or course
 }
 
-// State names how facts and reasons of an access agree.
+// State names how the facts and the reasons of an access relate.
 type State string
 
 // The states of an access.
 const (
-	StateNone        State = "none"         // not held, and nobody says it should be
+	StateNone        State = "none"         // not held, and no reason for it
 	StateExplained   State = "explained"    // held, with a reason
 	StateUnexplained State = "unexplained"  // held without a reason; appeared after the baseline
 	StateBaseline    State = "baseline"     // held without a reason since the first sync that could show it
@@ -33,7 +33,7 @@ const (
 	StateUndone      State = "was-undone"   // a reason; it was held, and somebody else removed it
 )
 
-// State returns how facts and reasons agree at a time.
+// State returns how facts and reasons relate at a time.
 func (a Access) State(at time.Time) State {
 	explained := len(OpenReasons(a.Reasons, a.Bar, at)) > 0
 	switch {
@@ -62,8 +62,8 @@ func (a Access) State(at time.Time) State {
 	return StateUnexplained
 }
 
-// removed reports whether a removal was verified and no reason was written or ran out
-// after it had been decided.
+// removed reports whether a removal was verified, and no reason was added or ran out after it was
+// decided.
 func (a Access) removed() bool {
 	if a.Removal == nil {
 		return false

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Account holds the attributes that a resource of a type with the user trait has in addition.
+// Account holds the attributes that only accounts have: resources of a type with the user trait.
 type Account struct {
 	Kind        AccountKind
 	Login       string
@@ -16,10 +16,10 @@ type Account struct {
 	EmployeeIDs []string
 	Manager     string // e-mail address or id, as the upstream gives it
 	Department  string
-	LastLogin   time.Time // current only: it has no history
+	LastLogin   time.Time // the current value only; it has no history
 }
 
-// AccountKind says whom an account is for, numbered as on the wire.
+// AccountKind says whom an account is for, with the numbers of the protocol.
 type AccountKind int
 
 // The kinds of accounts.
@@ -33,17 +33,15 @@ const (
 // Human reports whether a person signs in with accounts of this kind.
 func (k AccountKind) Human() bool { return k == AccountUnspecified || k == AccountHuman }
 
-// HasAccount reports whether a resource counts as having an account: a sync shows it, and
-// it is neither disabled nor deleted. A status that the upstream does not give counts as
-// enabled.
+// HasAccount reports whether a resource counts as having an account: a sync shows it, and it is
+// neither disabled nor deleted. An unknown status counts as enabled.
 func HasAccount(present bool, status Status) bool {
 	return present && status != StatusDisabled && status != StatusDeleted
 }
 
-// SameAccount reports whether an account that reappears under its former id is the former
-// account: login and time of creation agree. Otherwise it is another account, without the
-// reasons, the owner and the decisions of the former one. Without a login nothing is
-// established.
+// SameAccount reports whether an account that reappears under its former id is the same account:
+// login and creation time agree. If they differ, it starts without the reasons, the owner and the
+// decisions of the former account. Without a login, nothing is known and the result is false.
 func SameAccount(before, after Resource) bool {
 	return before.Type == after.Type && before.ID == after.ID &&
 		before.Account != nil && after.Account != nil &&
@@ -51,25 +49,24 @@ func SameAccount(before, after Resource) bool {
 		before.Created.Equal(after.Created)
 }
 
-// AccountType says whom an account is for, and who says so.
+// AccountType is whom an account is for, and the source of that.
 type AccountType struct {
 	Kind AccountKind
 	By   TypeSource
 }
 
-// TypeSource is who says whom an account is for.
+// TypeSource is the source of an account's type.
 type TypeSource string
 
-// The sources of an account's type.
 const (
 	TypeByUpstream TypeSource = "upstream"
-	TypeByRole     TypeSource = "role" // as the role map of the app says
+	TypeByRole     TypeSource = "role" // the role map of the app
 	TypeByPerson   TypeSource = "person"
 )
 
-// TypeOf returns whom an account is for: as a person said, else as its role says, else as the
-// upstream says. Of two roles that may count, one for services goes before one for people:
-// what nobody is sure to be behind does not count as a person.
+// TypeOf returns whom an account is for. What a person said comes first, then its role, then the
+// upstream. Of two roles that may count, one for services comes first, so that an account that may
+// be a machine does not count as a person.
 func TypeOf(upstream, said AccountKind, role EffectiveRole) AccountType {
 	if said != AccountUnspecified {
 		return AccountType{said, TypeByPerson}
@@ -86,21 +83,21 @@ func TypeOf(upstream, said AccountKind, role EffectiveRole) AccountType {
 	return AccountType{upstream, TypeByUpstream}
 }
 
-// Valid reports whether it is one of the kinds of accounts.
+// Valid reports whether k is one of the kinds of accounts.
 func (k AccountKind) Valid() bool { return k >= AccountUnspecified && k <= AccountSystem }
 
-// Ownership says whose an account was for some time.
+// Ownership is a time during which an account belonged to a person.
 type Ownership struct {
-	Person ID // the canonical person; "" when it was nobody's
+	Person ID // the canonical person; "" if it had no owner
 	From   time.Time
-	Until  time.Time // zero when it still is
+	Until  time.Time // zero while it lasts
 }
 
-// RecentOwner is how long nobody decides about an account that was theirs.
+// RecentOwner is how long former owners of an account may not decide about it.
 const RecentOwner = 30 * 24 * time.Hour
 
-// OwnersSince returns everybody whose an account was at some time after since and until now,
-// in the order in which they got it.
+// OwnersSince returns everybody who owned an account after since and until now, in the order in
+// which they got it.
 func OwnersSince(history []Ownership, since, now time.Time) []ID {
 	var owners []ID
 	for _, o := range history {

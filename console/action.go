@@ -2,14 +2,14 @@ package console
 
 import "time"
 
-// ActionRun is one run of an action of a connector, by hand.
+// ActionRun is one manual run of a connector's action.
 type ActionRun struct {
 	ID           ID
 	App          ID
 	Connector    ID
 	Name         string
-	ResourceType string // of an action of one resource type
-	Arguments    []byte // JSON, without what is secret
+	ResourceType string // set for an action of one resource type
+	Arguments    []byte // JSON without secrets
 	Why          string
 	Created      time.Time
 	CreatedBy    Actor

@@ -2,16 +2,15 @@ package console
 
 import "time"
 
-// Actor is who does something.
+// Actor identifies who caused a change.
 type Actor struct {
 	Kind ActorKind `json:"kind"`
 	ID   string    `json:"id,omitempty"` // a person's ID, a connector's ID, the name of a rule
 }
 
-// ActorKind says what an actor is.
+// ActorKind is the kind of an actor.
 type ActorKind string
 
-// The kinds of actors.
 const (
 	ActorPerson     ActorKind = "person"
 	ActorConnector  ActorKind = "connector"
@@ -19,13 +18,13 @@ const (
 	ActorSystem     ActorKind = "system" // the console itself, for example an expiry
 )
 
-// Console is the actor of what the console does by itself.
+// Console is the actor of changes that the console makes by itself.
 var Console = Actor{Kind: ActorSystem}
 
 // ByPerson returns the actor for a person.
 func ByPerson(id ID) Actor { return Actor{Kind: ActorPerson, ID: string(id)} }
 
-// Person returns the person who acts; "" when no person does.
+// Person returns the person who acts; "" for other kinds of actors.
 func (a Actor) Person() ID {
 	if a.Kind == ActorPerson {
 		return ID(a.ID)
@@ -33,7 +32,8 @@ func (a Actor) Person() ID {
 	return ""
 }
 
-// Name returns what people call the actor. person is the name of the person who acts; "" if it is not known.
+// Name returns the actor's name for display. person is the name of the person who acts; "" if it is
+// unknown.
 func (a Actor) Name(person string) string {
 	switch a.Kind {
 	case ActorPerson:
@@ -49,14 +49,14 @@ func (a Actor) Name(person string) string {
 	return "the console"
 }
 
-// By says who does something, when, and through what. It accompanies every change and
-// becomes part of its events.
+// By says who makes a change, when, and through which credential. It becomes part of every event of
+// the change.
 type By struct {
 	At         time.Time
 	Actor      Actor
-	OnBehalfOf ID     // the person whose decision the actor takes as a delegate
+	OnBehalfOf ID     // the person for whom the actor decides as a delegate
 	Client     ID     // the credential through which the actor calls; "" for pages and the console
 	Request    string // id of the call, as in logs
 	Address    string // network address that the call came from
-	Source     string // what a client says that it runs; "" for pages and the console
+	Source     string // the program that a client says it is; "" for pages and the console
 }

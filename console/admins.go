@@ -2,36 +2,36 @@ package console
 
 import "slices"
 
-// Admins is what the minimum of admins is judged by. In the store it is read after the
-// app's row was locked.
+// Admins holds the data that the minimum of administrators is checked against. The store reads it
+// after it has locked the app's row.
 type Admins struct {
-	Minimum  int // 0 when no minimum is set
+	Minimum  int // 0: no minimum
 	Roles    RoleMap
 	Holders  []RoleHolder
-	InFlight []Change // of operations that are queued or handed out, or not verified yet
+	InFlight []Change // changes by operations that are queued, dispatched or not yet verified
 }
 
 // RoleHolder is an account that holds entitlements of the role map.
 type RoleHolder struct {
 	Account      ResourceKey
-	Person       ID          // the canonical person; "" when the account is matched to nobody
+	Person       ID          // the canonical person; "" if the account has no owner
 	PersonActive bool        // the person is neither disabled nor gone
-	Kind         AccountKind // as the upstream says
-	Said         AccountKind // as a person said
+	Kind         AccountKind // according to the upstream
+	Said         AccountKind // set by a person
 	Enabled      bool
 	Held         []EntitlementKey
 }
 
-// Change is what an operation does to one account.
+// Change is the effect of an operation on one account.
 type Change struct {
 	Account     ResourceKey
 	Entitlement EntitlementKey
 	Verb        Verb
 }
 
-// Count returns how many people are administrators for certain: effective, enabled, human
-// and matched to an active person, whether or not the changes in flight and those given
-// come about. Several accounts of one person count once.
+// Count returns how many people are certainly administrators: their accounts are effective
+// administrators, enabled, human and matched to an active person, whichever of the given changes and
+// those in flight happen. Several accounts of one person count once.
 func (a Admins) Count(changes ...Change) int {
 	all := append(slices.Clone(a.InFlight), changes...)
 	people := map[ID]bool{}
@@ -43,8 +43,8 @@ func (a Admins) Count(changes ...Change) int {
 	return len(people)
 }
 
-// maxUncertain limits the changes of one account that are tried in all combinations. An
-// account with more of them does not count.
+// maxUncertain limits the changes of one account of which all combinations are tried. An account
+// with more does not count.
 const maxUncertain = 8
 
 // certain reports whether a holder is an administrator after every subset of the changes.
@@ -79,8 +79,8 @@ func (a Admins) certain(h RoleHolder, changes []Change) bool {
 	return true
 }
 
-// lowers reports whether a change may lower the count below the minimum, and the count
-// before and after it.
+// lowers reports whether a change may lower the count below the minimum. It also returns the count
+// before and after the change.
 func (a Admins) lowers(c Change) (before, after int, below bool) {
 	before, after = a.Count(), a.Count(c)
 	return before, after, after < before && after < a.Minimum

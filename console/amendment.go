@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Amendment is a change after which less is asked of somebody who wants access: a policy
-// with fewer steps, another owner, a smaller minimum of admins. It takes effect when a
-// second person confirms it, and never for requests of its author.
+// Amendment is a change that weakens a control: a policy with fewer steps, another owner, a smaller
+// minimum of administrators. It takes effect when a second person confirms it, and never for
+// requests of its author.
 type Amendment struct {
 	ID        ID
 	Kind      AmendmentKind
 	App       ID     // "" for a policy
-	Object    string // the policy, the app, or the app and entitlement that change
+	Object    string // id of the policy or the app, or app and entitlement
 	Before    []byte // as JSON
 	After     []byte
 	Why       string
@@ -23,41 +23,39 @@ type Amendment struct {
 	DecidedBy ID
 }
 
-// AmendmentKind says what changes.
+// AmendmentKind says what an amendment changes.
 type AmendmentKind string
 
-// What can change.
 const (
 	AmendPolicy   AmendmentKind = "policy"   // After is a [Policy]
 	AmendSettings AmendmentKind = "settings" // After is a [SettingsVersion]
 	AmendApp      AmendmentKind = "app"      // After is an [AppGuards]
 )
 
-// AmendmentState says whether somebody decided about a change.
+// AmendmentState says whether an amendment was decided.
 type AmendmentState string
 
-// The states of changes.
 const (
 	AmendmentOpen      AmendmentState = "open"
 	AmendmentConfirmed AmendmentState = "confirmed"
 	AmendmentDiscarded AmendmentState = "discarded"
 )
 
-// AppGuards are the settings of an app that decide who decides.
+// AppGuards are the settings of an app that control who decides.
 type AppGuards struct {
 	Owners        []ID    `json:"owners"`
 	Roles         RoleMap `json:"roles"`
 	MinimumAdmins int     `json:"minimum_admins"`
 }
 
-// GuardsOf returns the settings of an app that decide who decides.
+// GuardsOf returns the guards of an app.
 func GuardsOf(a App) AppGuards {
 	return AppGuards{Owners: a.Owners, Roles: a.Roles, MinimumAdmins: a.MinimumAdmins}
 }
 
-// AtLeast reports whether an app is guarded at least as well as before: nobody else owns it,
-// every entitlement that meant administrator still does, for accounts of the same kind, and the minimum is no smaller. An
-// app that nobody owned gets its first owners freely.
+// AtLeast reports whether an app is guarded at least as well as before: it has no new owner, every
+// entitlement that meant administrator still does, for accounts of the same kind, and the minimum is
+// no smaller. An app without owners may get its first ones.
 func (g AppGuards) AtLeast(before AppGuards) bool {
 	if g.MinimumAdmins < before.MinimumAdmins || g.Roles.Priority != before.Roles.Priority && before.Roles.Priority != PriorityUnknown {
 		return false
@@ -75,7 +73,7 @@ func (g AppGuards) AtLeast(before AppGuards) bool {
 	return true
 }
 
-// kindOf returns for whom the accounts are that hold an entitlement, as its role says.
+// kindOf returns whom the accounts that hold an entitlement are for, according to its role.
 func (m RoleMap) kindOf(e EntitlementKey) AccountKind {
 	for _, r := range m.Roles {
 		if slices.Contains(r.Entitlements, e) {
@@ -85,23 +83,23 @@ func (m RoleMap) kindOf(e EntitlementKey) AccountKind {
 	return AccountUnspecified
 }
 
-// SettingsVersion is a version of what may be asked for of an app or an entitlement.
+// SettingsVersion is a version of the request settings of an app or an entitlement.
 type SettingsVersion struct {
 	App         ID
 	Entitlement EntitlementKey // [WholeApp] for the app's own
-	Version     int            // 0 when nobody set any
+	Version     int            // 0: never set
 	Settings    RequestSettings
 	Author      ID
 	Second      ID
-	Weaker      bool // something can be asked for that could not before, or is decided by others
+	Weaker      bool // it allows requests that were not allowed before, or changes who decides
 	Created     time.Time
 }
 
-// WholeApp stands in the place of an entitlement for the settings of a whole app.
+// WholeApp takes the place of an entitlement in the settings of a whole app.
 const WholeApp EntitlementKey = -1
 
-// CountsFor reports whether a version of a policy or of settings counts for a request: one
-// that asks for less never counts for those who wrote it.
+// CountsFor reports whether a version of a policy or of settings applies to a request. A weaker
+// version never applies to requests of its authors.
 func CountsFor(author ID, weaker bool, subject, requester ID) bool {
 	return !weaker || author == "" || author != subject && author != requester
 }

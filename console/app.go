@@ -6,12 +6,12 @@ type App struct {
 	Name          string
 	Owners        []ID // persons
 	Roles         RoleMap
-	MinimumAdmins int // 0 when no minimum is set
+	MinimumAdmins int // 0: no minimum
 	Version       int64
 }
 
-// AdminEntitlementsSetting names the setting that holds the ids of the entitlements which a
-// file says mean administrator of an app.
+// AdminEntitlementsSetting returns the name of the setting with the ids of an app's administrator
+// entitlements, as its configuration file lists them.
 func AdminEntitlementsSetting(app ID) string { return "admin-entitlements/" + string(app) }
 
 // ProposedMinimumAdmins is the value that the console proposes for [App.MinimumAdmins].

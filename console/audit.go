@@ -1,7 +1,7 @@
 package console
 
-// MayReadEvent reports whether a person may read an event of the audit log. app and
-// connector are those of the event; nil where it has none.
+// MayReadEvent reports whether a person may read an event of the audit log. app and connector are
+// those of the event; nil if it has none.
 func MayReadEvent(p Person, e Event, app *App, connector *Connector) bool {
 	o := Object{App: app, Connector: connector}
 	switch me := p.Canonical(); {
@@ -10,7 +10,7 @@ func MayReadEvent(p Person, e Event, app *App, connector *Connector) bool {
 	case e.Actor.Person() == me, e.OnBehalfOf == me, e.Person == me:
 		return true
 	}
-	// Those who run connectors read what happens to connectors, but not who has access.
+	// Connector operators see what happens to connectors, but not who has access.
 	return connector != nil && e.Account == 0 && e.Person == "" && SeeConnectors.Of(p, o)
 }
 

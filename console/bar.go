@@ -2,8 +2,8 @@ package console
 
 import "time"
 
-// Bar says that somebody decided to remove access. While it is active, reasons that rules
-// write do not count. Only a person lifts it.
+// Bar records the decision to remove an access. While it is active, reasons from rules do not count.
+// Only a person lifts it.
 type Bar struct {
 	ID          ID
 	App         ID
@@ -17,7 +17,7 @@ type Bar struct {
 	LiftedWhy   string
 }
 
-// Active reports whether the bar holds at a time. No bar is not active.
+// Active reports whether the bar is in force at a time. A nil bar is not.
 func (b *Bar) Active(at time.Time) bool {
 	return b != nil && !at.Before(b.Created) && (b.Lifted.IsZero() || at.Before(b.Lifted))
 }

@@ -8,51 +8,50 @@ import (
 	"baton"
 )
 
-// Client is a credential with which a program calls the REST interface: for a person, who
-// made it, or as a service, which is a person of its own without a login. It never may more
-// than that person. The private key is not kept.
+// Client is a credential with which a program calls the REST interface. It acts for the person who
+// created it, or as a service, which is a person without a login. It never has more rights than that
+// person. The private key is not stored.
 type Client struct {
 	ID        ID
 	ClientID  string // <name>-<5 digits>@<host>[:<port>]/pcc, or …/spc for a service
-	Name      string // as its maker calls it
-	Person    ID     // as whom it acts
+	Name      string // chosen by its creator
+	Person    ID     // the person it acts as
 	Service   bool
 	Scopes    []Scope
 	PublicKey []byte // Ed25519
 	Creator   ID
 	Created   time.Time
 	Expires   time.Time
-	Revoked   time.Time // zero: it is not
+	Revoked   time.Time // zero: never
 	LastUsed  time.Time // when a token was last issued for it; zero: never
 }
 
-// The ends of client ids: of personal clients and of services.
+// The suffixes of client ids of personal clients and of services.
 const (
 	PersonalClient = "pcc"
 	ServiceClient  = "spc"
 )
 
-// MaxClientLife is how long a client is good for at most.
+// MaxClientLife is the longest validity of a client.
 const MaxClientLife = 366 * 24 * time.Hour
 
-// Good reports whether tokens are issued and accepted for the client.
+// Good reports whether the client is valid: tokens are issued for it and accepted.
 func (c Client) Good(now time.Time) bool { return c.Revoked.IsZero() && now.Before(c.Expires) }
 
-// Scope is a part of what the client's person may, that the client may as well.
+// Scope is a part of the person's rights that a client has too.
 type Scope string
 
-// The scopes.
 const (
 	ScopeRead      Scope = "read"      // see what the person sees
-	ScopeAsk       Scope = "ask"       // ask for access, and give it back
+	ScopeAsk       Scope = "ask"       // request access, and give it back
 	ScopeConfigure Scope = "configure" // change apps and connectors, and see what the person sees
-	ScopeDecide    Scope = "decide"    // approve, deny, and judge held syncs; never about administrators
+	ScopeDecide    Scope = "decide"    // approve, deny and judge held syncs, except where administrators are concerned
 )
 
-// ScopeConfigureApp returns the scope to configure, and see, one app only.
+// ScopeConfigureApp returns the scope to configure and see a single app.
 func ScopeConfigureApp(app ID) Scope { return ScopeConfigure + ":" + Scope(app) }
 
-// App returns the app that the scope is limited to; "" when it is not.
+// App returns the app that the scope is limited to; "" if it has no limit.
 func (s Scope) App() ID {
 	app, _ := strings.CutPrefix(string(s), string(ScopeConfigure)+":")
 	if app == string(s) {

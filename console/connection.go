@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// Connection is what is known about how a connector and the console are connected.
+// Connection is what the console knows about its connection with a connector.
 type Connection struct {
 	Paused   bool
 	Hosted   bool      // it runs inside the console
 	Seen     time.Time // when a host last asked for work; zero: none ever did
-	Running  bool      // a host works on a sync
-	Finished time.Time // when the newest sync task that ended did; zero: none did
+	Running  bool      // a host is working on a sync
+	Finished time.Time // when the newest finished sync task ended; zero: none did
 	Code     uint32    // how it ended: a gRPC status code, 0 for success
 	Problem  string    // what the connector said when it failed
-	Held     *Sync     // waits for a person; nil when none does
-	Applied  *Sync     // what counts now; nil before the first
-	Refused  *Sync     // the newest sync, if its file was refused
+	Held     *Sync     // the held sync that waits for a person; nil if there is none
+	Applied  *Sync     // the head; nil before the first sync
+	Refused  *Sync     // the newest sync, if it was refused
 }
 
-// ConnectionState is the state of a connector, as people read it.
+// ConnectionState is the state of a connector for display.
 type ConnectionState string
 
-// The states of a connector.
 const (
 	NotConnected    ConnectionState = "Not connected"
 	Syncing         ConnectionState = "Syncing"
@@ -35,8 +34,8 @@ const (
 	Offline         ConnectionState = "Offline"
 )
 
-// OfflineAfter is how long no host of a connector asks for work before it counts as
-// offline. Hosts ask every few seconds, and at least every minute.
+// OfflineAfter is how long a connector may be silent before it counts as offline. Hosts ask for work
+// every few seconds, and at least once a minute.
 const OfflineAfter = 5 * time.Minute
 
 // failedPrecondition is the gRPC code with which a connector holds back a sync, or says
@@ -87,24 +86,24 @@ func ProvisioningOff(code uint32, message string) bool {
 	return code == failedPrecondition && (strings.Contains(message, "provisioning is not enabled") || strings.Contains(message, "provisioning is switched off"))
 }
 
-// Problem reports whether somebody has to do something about the state.
+// Problem reports whether the state needs somebody's attention.
 func (s ConnectionState) Problem() bool {
 	return s == Held || s == HeldByConnector || s == ConnectorError || s == Offline
 }
 
-// Recovered is told when a connector has no problem any more.
+// Recovered is the state that is reported when a connector no longer has a problem.
 const Recovered ConnectionState = "Recovered"
 
-// ToldState is what people were last told about the state of a connector.
+// ToldState is the connector state that people were last notified of.
 type ToldState struct {
 	State ConnectionState // a problem, or Recovered; "" before the first
 	Since time.Time
 }
 
-// News returns the state that people have to be told of, and a sentence about it. ok is
-// false if they know already. The console has watched the connector since a time: before,
-// nobody can say that a host was away. A connector that failed is fine again when a newer
-// sync is applied, and not while the next attempt runs.
+// News returns the state that people must be notified of, and a sentence about it. ok is false if
+// they know it already. since is when the console began to watch the connector: it cannot say that a
+// host was away before. A connector that failed has recovered when a newer sync is applied, not
+// while the next attempt runs.
 func (c Connection) News(told ToldState, watched, now time.Time) (state ConnectionState, sentence string, ok bool) {
 	state, sentence = c.State(now)
 	switch {
@@ -124,6 +123,6 @@ func (c Connection) News(told ToldState, watched, now time.Time) (state Connecti
 	return Recovered, sentence, c.Applied != nil && c.Applied.Applied.After(told.Since)
 }
 
-// DueStates is the kind of the one due row for telling people how connectors are. It refers
-// to "console".
+// DueStates is the kind of the due row for notices about the states of connectors. There is one, for
+// "console".
 const DueStates = "connector.states"

@@ -4,19 +4,18 @@ import "time"
 
 // Denial is a call that was refused because its caller lacks a right.
 type Denial struct {
-	Route  string // of the page or call, for example "GET /people/new"
-	Object string // the path that was asked for, with escapes (RFC 3986)
+	Route  string // the pattern of the page or call, for example "GET /people/new"
+	Object string // the requested path, with escapes (RFC 3986)
 	Why    string
-	Hidden bool // the caller was told that there is no such thing
+	Hidden bool // the caller was told that the object does not exist
 }
 
 const (
-	// DenialQuiet is how long repeats of a denial are counted and not written as events.
+	// DenialQuiet is how long repeated denials are counted instead of written as events.
 	DenialQuiet = 24 * time.Hour
-	// MaxDenials limits the denials of one actor, within an hour, that are told apart. More
-	// are counted as one of their route, so that somebody who tries every address fills no
-	// database.
+	// MaxDenials limits how many different denials of one actor are recorded within an hour. Further
+	// ones are counted by their route only, so that trying every address does not fill the database.
 	MaxDenials = 100
-	// DenialKept is how long counts are kept after the last denial.
+	// DenialKept is how long the counts are kept after the last denial.
 	DenialKept = 30 * 24 * time.Hour
 )

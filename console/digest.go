@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// digest hashes values so that no two sequences of values have the same bytes. A new one
-// has an empty buffer of digestSize.
+// digest hashes a sequence of values, so that different sequences never have the same bytes. A new
+// one has an empty buffer of digestSize.
 type digest struct{ buf []byte }
 
-// digestSize is enough for most rows: callers keep it on the stack.
+// digestSize is enough for most rows, so that callers can keep the buffer on the stack.
 const digestSize = 512
 
 func (d *digest) str(values ...string) {

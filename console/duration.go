@@ -12,14 +12,13 @@ import (
 // Duration is a length of time as people write it: "90m", "1.5h", "2w3d".
 type Duration time.Duration
 
-// units are what durations are written in, the longest first.
 var units = []struct {
 	name string
 	long string
 	d    time.Duration
 }{{"w", "week", 7 * 24 * time.Hour}, {"d", "day", 24 * time.Hour}, {"h", "hour", time.Hour}, {"m", "minute", time.Minute}, {"s", "second", time.Second}}
 
-// String returns the duration in whole units, "2d12h"; parts of a second are cut off.
+// String returns the duration in whole units, "2d12h". Fractions of a second are dropped.
 func (d Duration) String() string {
 	var b strings.Builder
 	for _, u := range units {
@@ -53,20 +52,20 @@ func (d Duration) Words() string {
 	return strings.Join(words, " ")
 }
 
-// MarshalText returns what [Duration.String] does.
+// MarshalText implements [encoding.TextMarshaler]; the text is that of [Duration.String].
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads a duration.
+// UnmarshalText implements [encoding.TextUnmarshaler].
 func (d *Duration) UnmarshalText(text []byte) (err error) {
 	*d, err = ParseDuration(string(text))
 	return err
 }
 
-// maxDuration is the longest duration: some ten years.
+// maxDuration is about ten years.
 const maxDuration = 3660 * 24 * time.Hour
 
-// ParseDuration reads a duration: numbers, each with a unit of w, d, h, m or s. It is
-// longer than nothing, unless it is "0s" or empty.
+// ParseDuration parses numbers with the units w, d, h, m and s, such as "2w3d". "" and "0s" are
+// zero; every other duration must be positive.
 func ParseDuration(text string) (Duration, error) {
 	rest, sum := strings.ToLower(strings.ReplaceAll(text, " ", "")), float64(0)
 	for rest != "" {

@@ -1,20 +1,19 @@
 package console
 
-// Entitlement is something that can be held in an app, as one sync showed it.
+// Entitlement is a permission in an app, as one sync showed it.
 type Entitlement struct {
 	Key         EntitlementKey
-	ID          string      // opaque bytes of the upstream
-	Resource    ResourceKey // what it is held on
+	ID          string      // the upstream's id: opaque bytes
+	Resource    ResourceKey // the resource it belongs to
 	Slug        string
 	Name        string
 	Description string
-	Purpose     int // numbered as on the wire
-	// Immutable says that the connector can neither grant nor revoke it.
+	Purpose     int // with the numbers of the protocol
+	// Immutable means that the connector can neither grant nor revoke it.
 	Immutable bool
 }
 
-// Digest returns 16 bytes that differ when anything about an entitlement differs, except
-// its own key.
+// Digest returns 16 bytes that differ if anything about two entitlements differs, except their keys.
 func (e Entitlement) Digest() [16]byte {
 	var buf [digestSize]byte
 	d := digest{buf: buf[:0]}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Event is one change of state, as timelines, audit, notifications and automations read
-// it. It names persons by ID only, so that erasing a person leaves the chain intact.
+// Event records one change of state, for timelines, audit, notifications and automations. It names
+// persons by ID only, so that erasing a person leaves the chain intact.
 type Event struct {
 	Kind        string          `json:"kind"` // noun.verb, for example "sync.applied"
 	At          time.Time       `json:"at"`
@@ -19,21 +19,21 @@ type Event struct {
 	Client      ID              `json:"client,omitempty"` // the credential that was used
 	Request     string          `json:"request,omitempty"`
 	Address     string          `json:"address,omitempty"`
-	Source      string          `json:"source,omitempty"` // what a client says that it runs, for example "cone:task:approve"
+	Source      string          `json:"source,omitempty"` // the program that a client says it is, for example "cone:task:approve"
 	App         ID              `json:"app,omitempty"`
 	Connector   ID              `json:"connector,omitempty"`
-	Person      ID              `json:"person,omitempty"` // whom it is about
+	Person      ID              `json:"person,omitempty"` // the person it is about
 	Account     ResourceKey     `json:"account,omitempty"`
 	Entitlement EntitlementKey  `json:"entitlement,omitempty"`
 	Object      string          `json:"object,omitempty"` // id of the row that changed
 	Data        json.RawMessage `json:"data,omitempty"`
 }
 
-// Link is the place of an event in the chain.
+// Link is the position of an event in the chain.
 type Link struct {
-	Epoch    int64 // counts the restores of the database, from 1
-	Number   int64 // counts the events, from 1, across epochs
-	Previous Hash  // of the event before; zero for the first
+	Epoch    int64 // counts restores of the database, from 1
+	Number   int64 // counts events across epochs, from 1
+	Previous Hash  // hash of the previous event; zero for the first
 }
 
 // Hash is the SHA-256 of an event and its link.
@@ -42,10 +42,10 @@ type Hash [sha256.Size]byte
 // String returns the hash in hex.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// MarshalText returns the hash in hex.
+// MarshalText implements [encoding.TextMarshaler], in hex.
 func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// UnmarshalText reads a hash in hex.
+// UnmarshalText implements [encoding.TextUnmarshaler], in hex.
 func (h *Hash) UnmarshalText(text []byte) error {
 	b, err := hex.DecodeString(string(text))
 	if err != nil || len(b) != len(h) {
@@ -55,10 +55,10 @@ func (h *Hash) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// chainVersion separates these hashes from all others.
+// chainVersion keeps these hashes distinct from hashes of other data.
 const chainVersion = "baton console event 1\n"
 
-// HashEvent returns the hash of an event's stored bytes at its place in the chain.
+// HashEvent returns the hash of an event's stored bytes at its position in the chain.
 func HashEvent(l Link, payload []byte) Hash {
 	h := sha256.New()
 	h.Write([]byte(chainVersion))
@@ -73,8 +73,8 @@ func HashEvent(l Link, payload []byte) Hash {
 	return sum
 }
 
-// ChainHead is the last event of a chain. Exported and kept elsewhere, it proves later
-// that nothing before it changed.
+// ChainHead is the last event of a chain. A copy that is kept elsewhere proves later that nothing
+// before it was changed.
 type ChainHead struct {
 	Epoch  int64     `json:"epoch"`
 	Number int64     `json:"number"`

@@ -2,38 +2,37 @@ package console
 
 import "time"
 
-// Explanation says why something changed from one sync to a later one.
+// Explanation is the cause of a change between two syncs.
 type Explanation struct {
 	Kind      ExplanationKind
-	Operation ID // of ByOperation
-	Reason    ID // of ByReason
+	Operation ID // set for ByOperation
+	Reason    ID // set for ByReason
 }
 
 // ExplanationKind is the kind of an explanation.
 type ExplanationKind string
 
-// The explanations.
 const (
 	ByOperation ExplanationKind = "operation"   // the console made the change
-	ByReason    ExplanationKind = "reason"      // a reason began that needs the gained access, or one ended that kept the lost access
+	ByReason    ExplanationKind = "reason"      // a reason for the gained access began, or a reason for the lost access ended
 	ByBaseline  ExplanationKind = "baseline"    // it was there when its connector, type or course was first shown
-	Unexplained ExplanationKind = "unexplained" // somebody made the change outside of the console
+	Unexplained ExplanationKind = "unexplained" // somebody made the change outside the console
 )
 
-// AccessChange is a line of the difference of two syncs: an account gained or lost an
-// entitlement, or [AccountItself].
+// AccessChange is a difference between two syncs: an account gained or lost an entitlement, or
+// [AccountItself].
 type AccessChange struct {
-	Verb       Verb      // Grant: gained; Revoke: lost; "" for a change that is neither
+	Verb       Verb      // Grant: gained; Revoke: lost; "": neither
 	After      time.Time // when the earlier sync began
 	Before     time.Time // when the sync that shows the change was received
-	Baseline   bool      // [IsBaseline]
+	Baseline   bool      // see [IsBaseline]
 	Operations []Operation
 	Reasons    []Reason
 	Bar        *Bar
 }
 
-// Explain returns what explains a change. An operation does if its task was handed out
-// before the later sync was received, and had not ended before the earlier one began.
+// Explain returns the cause of a change. An operation is the cause if its task was dispatched before
+// the later sync was received and had not ended before the earlier sync began.
 func (c AccessChange) Explain() Explanation {
 	for _, o := range c.Operations {
 		switch o.State {

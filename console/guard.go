@@ -5,7 +5,6 @@ import "baton"
 // Guard names a rule that refuses changes.
 type Guard string
 
-// The guards.
 const (
 	GuardAdmins   Guard = "minimum-of-admins"
 	GuardSelf     Guard = "self-decision"
@@ -33,17 +32,16 @@ func (r *Refusal) Error() string { return r.err.Error() }
 
 func (r *Refusal) Unwrap() error { return r.err }
 
-// Decision is a decision of a person about access.
+// Decision is a person's decision about an access.
 type Decision struct {
-	Actor      ID // who decides
-	OnBehalfOf ID // whose decision it is, when the actor is a delegate; else ""
-	Requester  ID // who asked; "" when nobody did
-	Subject    ID // whose access it is; "" for an account without a person
+	Actor      ID // the person who decides
+	OnBehalfOf ID // the person for whom the actor decides as a delegate; "" without delegation
+	Requester  ID // the person who asked; "" if nobody did
+	Subject    ID // the person whose access it is; "" for an account without an owner
 }
 
-// CheckSelf refuses a decision about one's own access or request, also when a delegate
-// takes it or the decider has every right. canonical maps a person
-// to the one it was merged into.
+// CheckSelf refuses decisions about one's own access or request, also through a delegate and with
+// every right. canonical maps a person to the one it was merged into.
 func (d Decision) CheckSelf(canonical func(ID) ID) error {
 	for _, who := range []ID{d.Actor, d.OnBehalfOf} {
 		if who == "" {
@@ -59,28 +57,27 @@ func (d Decision) CheckSelf(canonical func(ID) ID) error {
 	return nil
 }
 
-// Proposal is a change that is about to become an operation, or an operation that is about
-// to be handed out. Both are checked in the transaction that writes it, after the app's row
-// was locked.
+// Proposal is a change that is about to become an operation, or an operation that is about to be
+// dispatched. Both are checked in the transaction that writes it, after it has locked the app's row.
 type Proposal struct {
 	Change   Change
 	Cause    Cause
 	Admins   Admins
-	Override *Override // of the minimum of admins; nil when there is none
+	Override *Override // lifts the minimum of administrators; usually nil
 	Bar      *Bar
-	Fact     *Fact // what the head shows; nil when nothing is held, and for [AccountItself]
-	// MasteredBy names the identity provider that pushes the entitlement's group; "" when
-	// none does. ComeBacks counts how often removed access came back since.
+	Fact     *Fact // in the head; nil if it is not held, and for [AccountItself]
+	// MasteredBy names the identity provider that controls the entitlement's group; "" if none does.
+	// ComeBacks counts how often removed access came back.
 	MasteredBy string
 	ComeBacks  int
-	// ByHand says that a person does it now, on a page, having seen the warnings.
+	// ByHand means that a person makes the change on a page after seeing the warnings.
 	ByHand          bool
 	ConnectorHeld   bool // the connector's newest sync is held
 	ConnectorPaused bool
-	WritesPaused    bool // of the whole console
+	WritesPaused    bool // for the whole console
 }
 
-// Override lets a change go below the minimum of admins. It takes two people and a reason.
+// Override lets a change go below the minimum of administrators. It takes two people and a reason.
 type Override struct {
 	First, Second ID // canonical persons
 	Why           string
@@ -89,8 +86,8 @@ type Override struct {
 // maxComeBacks is how often removed access may come back before the console stops trying.
 const maxComeBacks = 2
 
-// Check applies every guard to a proposal, in the order of their weight, and returns the
-// first refusal. The cause never exempts from a guard.
+// Check applies every guard, the most serious first, and returns the first refusal. No cause is
+// exempt from a guard.
 func (p Proposal) Check() error {
 	removes := p.Change.Verb == Revoke
 	if removes && p.Cause.Evidence == EvidenceAbsence {
@@ -119,8 +116,7 @@ func (p Proposal) Check() error {
 	return nil
 }
 
-// CheckDispatch applies the guards that hold an operation back without ending it, beside
-// those of [Proposal.Check].
+// CheckDispatch applies [Proposal.Check] and the guards that delay an operation without ending it.
 func (p Proposal) CheckDispatch() error {
 	switch {
 	case p.WritesPaused:
@@ -133,7 +129,7 @@ func (p Proposal) CheckDispatch() error {
 	return p.Check()
 }
 
-// Warnings returns what a person should know before the click, for people.
+// Warnings returns what a person should know before confirming the change.
 func (p Proposal) Warnings() []string {
 	var w []string
 	if p.MasteredBy != "" {

@@ -6,65 +6,63 @@ import (
 	"strings"
 )
 
-// Hold is one thing that keeps a sync from being applied.
+// Hold is a reason not to apply a sync.
 type Hold struct {
 	Kind   HoldKind `json:"kind"`
 	Type   string   `json:"type,omitempty"` // resource type
 	Before int64    `json:"before"`
 	After  int64    `json:"after"`
-	Detail string   `json:"detail"` // for people
+	Detail string   `json:"detail"` // for display
 }
 
-// HoldKind says what is wrong with a sync.
+// HoldKind is the kind of a hold.
 type HoldKind string
 
-// The kinds of holds.
 const (
-	HoldShrink   HoldKind = "shrink"   // much fewer rows of a type
-	HoldVanished HoldKind = "vanished" // no row left of a type
-	HoldReplaced HoldKind = "replaced" // less than half of the accounts are the same
-	HoldAdmins   HoldKind = "admins"   // fewer admins than the minimum
+	HoldShrink   HoldKind = "shrink"   // many rows of a type are missing
+	HoldVanished HoldKind = "vanished" // no row of a type is left
+	HoldReplaced HoldKind = "replaced" // fewer than OverlapPercent of the accounts are the same
+	HoldAdmins   HoldKind = "admins"   // fewer administrators than the minimum
 	HoldDangling HoldKind = "dangling" // too many grants of unknown principals
 	HoldRestored HoldKind = "restored" // the first sync after the console was restored or copied
-	HoldMissing  HoldKind = "missing"  // the file holds much fewer rows than its writer stated
-	HoldUpload   HoldKind = "upload"   // a person uploaded the file beside a connector that syncs by itself
+	HoldMissing  HoldKind = "missing"  // the file holds far fewer rows than its writer stated
+	HoldUpload   HoldKind = "upload"   // the file was uploaded although the connector syncs by itself
 )
 
 // HoldPolicy sets the limits of [Holds].
 type HoldPolicy struct {
-	ShrinkPercent   int   // holds when a type loses more than this share of its rows
-	MinRows         int64 // types with fewer rows before are not judged by shares
-	OverlapPercent  int   // holds when fewer than this share of the accounts remain
-	DanglingPercent int   // holds when more than this share of the grants dangle, or of the stated rows is missing
+	ShrinkPercent   int   // a type may lose this share of its rows
+	MinRows         int64 // types that had fewer rows are not checked for lost shares
+	OverlapPercent  int   // at least this share of the accounts must remain
+	DanglingPercent int   // this share of the grants may dangle, and of the stated rows may be missing
 }
 
-// DefaultHoldPolicy is used unless an app's owner sets another.
 var DefaultHoldPolicy = HoldPolicy{ShrinkPercent: 30, MinRows: 10, OverlapPercent: 50, DanglingPercent: 10}
 
-// SyncView holds the figures that [Holds] compares: those of the head, if there is one, and
-// those of a sync.
+// SyncView holds the figures that [Holds] compares: those of the head, if there is one, and those of
+// the new sync.
 type SyncView struct {
 	First        bool             // the connector has no applied sync
 	Before       map[string]int64 // rows by resource type, and facts under "grants"
 	After        map[string]int64
-	AccountsHead int64 // accounts that the head shows
-	AccountsKept int64 // of these, the ones that the sync shows too
+	AccountsHead int64 // accounts in the head
+	AccountsKept int64 // of these, accounts in the sync
 	Grants       int64 // rows read, dangling ones included
 	Dangling     int64
 	Example      string // one of the dangling grants
-	Stated       int64  // rows that the file's writer stated; 0 when it stated none
-	Missing      int64  // of these, the ones that the file does not hold
+	Stated       int64  // rows that the file's writer stated; 0 if it stated none
+	Missing      int64  // stated rows that are not in the file
 	Restored     bool   // the console was restored or copied after the head was applied
 	AdminsBefore int
 	AdminsAfter  int
-	Minimum      int // 0 when no minimum is set
-	// UploadBeside says that a person uploaded the file although the connector syncs by itself.
+	Minimum      int // 0: no minimum
+	// UploadBeside means that a person uploaded the file although the connector syncs by itself.
 	UploadBeside bool
 }
 
-// Holds returns everything that keeps a full sync from being applied; nil if nothing does.
-// The first sync of a connector is held only for dangling grants and missing rows: there is
-// nothing to compare with, and too few admins are a finding.
+// Holds returns the reasons not to apply a full sync; nil if there are none. The first sync of a
+// connector is held only for dangling grants and missing rows: there is nothing to compare it with,
+// and too few administrators are a finding, not a mistake of the sync.
 func Holds(v SyncView, p HoldPolicy) []Hold {
 	var holds []Hold
 	if v.Restored {
@@ -102,8 +100,8 @@ func Holds(v SyncView, p HoldPolicy) []Hold {
 	return holds
 }
 
-// CheckConfirm refuses that somebody confirms a sync whose file the same person uploaded, if
-// it is held for that. canonical maps a person to the one it was merged into.
+// CheckConfirm refuses that the person who uploaded a file confirms its sync, if the sync is held
+// because it was uploaded. canonical maps a person to the one it was merged into.
 func CheckConfirm(s Sync, uploader, confirmer ID, canonical func(ID) ID) error {
 	for _, h := range s.Holds {
 		if h.Kind == HoldUpload && canonical(uploader) == canonical(confirmer) {

@@ -44,12 +44,12 @@ type ResourceKey int64
 // EntitlementKey numbers an entitlement within one installation.
 type EntitlementKey int64
 
-// AccountItself is the built-in entitlement of every app: having an account. Granting it
-// creates or enables an account; revoking it disables the account.
+// AccountItself is a built-in entitlement of every app: having an account. Granting it creates or
+// enables the account; revoking it disables the account.
 const AccountItself EntitlementKey = 0
 
-// SyncNumber numbers the syncs whose rows were written, in the order of writing. A
-// connector's rows with a number above its head are not visible.
+// SyncNumber numbers the syncs whose rows were written, in the order of writing. Rows of a connector
+// with a number above its head are not visible.
 type SyncNumber int64
 
 // Never is the closing sync of a row that is still open.

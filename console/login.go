@@ -2,50 +2,49 @@ package console
 
 import "time"
 
-// Login is how a person signs in with a name, a password and one-time codes. The secret of
-// the codes is sealed apart from it.
+// Login is a person's name, password and one-time codes for signing in. The secret of the codes is
+// stored apart, sealed.
 type Login struct {
 	Person   ID
 	Name     string // normalized by [NormalizeEmail]; unique
-	Password string // as package login hashes it; "" until the person has chosen one
-	LastStep int64  // of the last one-time code that was accepted: each works once
-	// BreakGlass marks the one login for emergencies. Its use is reported to everybody
-	// who is super administrator.
+	Password string // a hash made by package login; "" until the person has chosen a password
+	LastStep int64  // time step of the last accepted one-time code; each code works once
+	// BreakGlass marks the one login for emergencies. All super administrators are notified when it
+	// is used.
 	BreakGlass bool
 }
 
-// BreakGlassUse is how the login for emergencies is used.
+// BreakGlassUse describes the recent use of the emergency login.
 type BreakGlassUse struct {
-	Since time.Time // when the oldest of its sessions began; zero if it has none
-	Last  time.Time // when somebody signed in with it last; zero if nobody ever did
+	Since time.Time // when its oldest open session began; zero if there is none
+	Last  time.Time // when it was last used to sign in; zero: never
 }
 
-// breakGlassShown is how long a use of the login for emergencies is shown.
+// breakGlassShown is how long a use of the emergency login is displayed.
 const breakGlassShown = 7 * 24 * time.Hour
 
-// Recent reports whether the login for emergencies was used so recently that people are to
-// know of it.
+// Recent reports whether the emergency login was used recently enough to be displayed.
 func (u BreakGlassUse) Recent(now time.Time) bool {
 	return !u.Since.IsZero() || !u.Last.IsZero() && now.Before(u.Last.Add(breakGlassShown))
 }
 
-// Session is what a browser has after its person signed in.
+// Session is a signed-in browser.
 type Session struct {
 	Person  ID
 	Began   time.Time
-	Proved  time.Time // when the person last proved who it is; the zero time if that is not known
+	Proved  time.Time // when the person last authenticated; the zero time if unknown
 	Seen    time.Time // when it was last used, to about a minute
 	Address string    // network address that the person signed in from
-	// Provider is the provider that the person signed in with; "" for a password.
+	// Provider is the identity provider that was used; "" for a password.
 	Provider string
-	Hash     [32]byte // of its token; it names the session
+	Hash     [32]byte // SHA-256 of the token; identifies the session
 }
 
-// The ends of a session.
+// The limits of a session.
 const (
-	SessionIdle = 8 * time.Hour  // after its last use
-	SessionLife = 24 * time.Hour // after it began
-	// StepUp is how old a login may be for a decision that asks for a recent one.
+	SessionIdle = 8 * time.Hour  // since its last use
+	SessionLife = 24 * time.Hour // since it began
+	// StepUp is the greatest age of a login for decisions that require a recent one.
 	StepUp = 10 * time.Minute
 )
 
@@ -54,18 +53,18 @@ func (s Session) Ended(now time.Time) bool {
 	return !now.Before(s.Seen.Add(SessionIdle)) || !now.Before(s.Began.Add(SessionLife))
 }
 
-// Recent reports whether the person signed in so recently that sensitive decisions are
-// allowed.
+// Recent reports whether the person signed in recently enough for sensitive decisions.
 func (s Session) Recent(now time.Time) bool { return now.Before(s.Proved.Add(StepUp)) }
 
-// Attempts counts the failed logins in a row of one login name, or from one address.
+// Attempts counts consecutive failed logins under one name or from one address.
 type Attempts struct {
 	Failures int
 	Last     time.Time
 }
 
-// The throttle of logins. A name waits from the sixth failure in a row on, twice as long
-// each time; an address, which many people may share, from the fifty-first on.
+// The throttle of logins. A name is delayed from the sixth consecutive failure on, and the delay
+// doubles each time. An address may be shared by many people; it is delayed from the 51st failure
+// on.
 const (
 	attemptsPerName    = 5
 	attemptsPerAddress = 50
@@ -73,10 +72,10 @@ const (
 	attemptsMaxWait    = 15 * time.Minute
 )
 
-// NameOpens returns when the next login under a name is allowed.
+// NameOpens returns when the next login under the name is allowed.
 func (a Attempts) NameOpens() time.Time { return a.opens(attemptsPerName) }
 
-// AddressOpens returns when the next login from an address is allowed.
+// AddressOpens returns when the next login from the address is allowed.
 func (a Attempts) AddressOpens() time.Time { return a.opens(attemptsPerAddress) }
 
 func (a Attempts) opens(free int) time.Time {
@@ -84,7 +83,7 @@ func (a Attempts) opens(free int) time.Time {
 		return a.Last
 	}
 	wait := attemptsMaxWait
-	if n := a.Failures - free; n < 10 { // 2^10 seconds are more than the longest wait
+	if n := a.Failures - free; n < 10 { // 2^10 seconds are more than the longest delay
 		wait = min(wait, attemptsWait<<n)
 	}
 	return a.Last.Add(wait)

@@ -2,35 +2,31 @@ package console
 
 import "time"
 
-// MailSettings say through which server mail is sent. The password is sealed apart from
-// them.
+// MailSettings describe the server that sends mail. Its password is stored apart, sealed.
 type MailSettings struct {
-	Host    string  `json:"host"` // "" when mail is not set up
+	Host    string  `json:"host"` // "" if mail is not configured
 	Port    int     `json:"port"`
 	TLS     MailTLS `json:"tls"`
-	User    string  `json:"user,omitempty"` // "" for a server that asks for no login
+	User    string  `json:"user,omitempty"` // "" for a server that needs no login
 	From    string  `json:"from"`           // "Baton Console <baton@example.com>"
 	ReplyTo string  `json:"reply_to,omitempty"`
 }
 
-// MailTLS says how the connection to a mail server is encrypted.
+// MailTLS is how the connection to a mail server is encrypted.
 type MailTLS string
 
-// The ways to encrypt the connection to a mail server.
 const (
-	MailSTARTTLS MailTLS = "starttls" // required: a server without it gets nothing
+	MailSTARTTLS MailTLS = "starttls" // required: nothing is sent to a server without it
 	MailImplicit MailTLS = "tls"      // from the first byte, usually on port 465
-	MailPlain    MailTLS = "none"     // not at all; inside a network of the operator only
+	MailPlain    MailTLS = "none"     // not at all; only for a server in the operator's own network
 )
 
-// MailTLSModes lists the ways to encrypt.
 func MailTLSModes() []MailTLS { return []MailTLS{MailSTARTTLS, MailImplicit, MailPlain} }
 
 // Configured reports whether mail is set up.
 func (s MailSettings) Configured() bool { return s.Host != "" }
 
-// SameServer reports whether a password that was entered for the other settings may be sent
-// with these.
+// SameServer reports whether the password of other settings may be sent with these settings.
 func (s MailSettings) SameServer(o MailSettings) bool {
 	return s.Host == o.Host && s.Port == o.Port && s.User == o.User
 }
@@ -38,31 +34,29 @@ func (s MailSettings) SameServer(o MailSettings) bool {
 // Notice tells one person about one event.
 type Notice struct {
 	ID      ID
-	Event   int64 // number in the chain; a person gets at most one notice of an event
+	Event   int64 // number in the chain; a person gets at most one notice for an event
 	Person  ID
 	Class   NoticeClass
 	Created time.Time
-	Subject string // who and what, without a full stop
+	Subject string // actor and action, without a full stop
 	Text    string
-	Path    string // of the page to go to; "" for none
-	// Invitation says that the page is the one on which the person sets up the login; the
-	// link of the person's invitation leads there.
+	Path    string // of the page it links to; "" for none
+	// Invitation means that the link must carry the person's invitation, with which the login is set
+	// up.
 	Invitation bool
 }
 
-// NoticeClass says how a notice is treated.
+// NoticeClass is how urgent a notice is.
 type NoticeClass string
 
-// The classes of notices.
 const (
-	OrdinaryNotice NoticeClass = "ordinary" // as the person chose
-	SecurityNotice NoticeClass = "security" // at once, whatever the person chose
+	OrdinaryNotice NoticeClass = "ordinary" // delivered as the person chose
+	SecurityNotice NoticeClass = "security" // delivered at once, whatever the person chose
 )
 
-// MailChoice says how a person wants notices that do not concern security.
+// MailChoice is when a person wants ordinary notices.
 type MailChoice string
 
-// The choices.
 const (
 	MailEach  MailChoice = "each"  // soon after each event
 	MailDaily MailChoice = "daily" // once a day
@@ -72,11 +66,10 @@ const (
 // MailChoices lists the choices.
 func MailChoices() []MailChoice { return []MailChoice{MailEach, MailDaily, MailNone} }
 
-// DailyHour is the hour, UTC, at which daily mail is sent.
+// DailyHour is the hour in UTC at which daily mail is sent.
 const DailyHour = 7
 
-// Ready returns when a notice is to be mailed to a person. ok is false if the person does
-// not want it.
+// Ready returns when a notice is mailed to a person. ok is false if the person does not want it.
 func (c MailChoice) Ready(n Notice) (when time.Time, ok bool) {
 	switch {
 	case n.Class == SecurityNotice || c == MailEach || c == "":
@@ -92,48 +85,46 @@ func (c MailChoice) Ready(n Notice) (when time.Time, ok bool) {
 	return daily, true
 }
 
-// Mail is one mail to one person, with one or more notices. What it says does not change
-// once it exists: sent again, it is the same mail with the same Message-ID.
+// Mail is one mail to one person, with one or more notices. Its content never changes, so that a
+// retry sends the same mail with the same Message-ID.
 type Mail struct {
 	ID       ID
 	Person   ID
 	State    MailState
 	Subject  string
-	Address  string // that it was last sent to; "" before the first attempt
+	Address  string // the address last used; "" before the first attempt
 	Created  time.Time
-	Ended    time.Time // zero while it waits
+	Ended    time.Time // zero while it is queued
 	Attempts int
-	Detail   string // what hinders it, for people
+	Detail   string // the problem, for display
 }
 
-// MailState says how far a mail is.
+// MailState is the state of a mail.
 type MailState string
 
-// The states of mails.
 const (
 	MailQueued MailState = "queued" // waits for its first or next attempt
 	MailSent   MailState = "sent"   // the server accepted it
-	MailFailed MailState = "failed" // was given up; a person can have it sent again
+	MailFailed MailState = "failed" // was given up; a person can send it again
 )
 
-// MailStates lists the states of mails.
 func MailStates() []MailState { return []MailState{MailQueued, MailSent, MailFailed} }
 
-// The limits of the outbox.
+// The limits of the outgoing mail.
 const (
-	MailGap     = time.Minute         // between two mails to one person: what comes meanwhile is one mail
-	MailLife    = 72 * time.Hour      // how long a mail is tried
-	MailKept    = 30 * 24 * time.Hour // how long mails that were sent or given up are shown
-	MailNotices = 50                  // notices in one mail
+	MailGap     = time.Minute         // between two mails to one person; notices in between are collected in one mail
+	MailLife    = 72 * time.Hour      // how long delivery is retried
+	MailKept    = 30 * 24 * time.Hour // how long sent and failed mails are listed
+	MailNotices = 50                  // per mail
 )
 
-// Retry returns when a mail is tried again after so many attempts. ok is false if it
-// is given up.
+// Retry returns when a mail is tried again after the given number of attempts. ok is false if it is
+// given up.
 func (m Mail) Retry(now time.Time) (when time.Time, ok bool) {
 	when = now.Add(min(time.Minute<<min(max(m.Attempts-1, 0), 10), time.Hour))
 	return when, when.Before(m.Created.Add(MailLife))
 }
 
-// DueMail is the kind of the due rows of people who have notices or mails waiting. They
-// refer to the person.
+// DueMail is the kind of the due rows of people with waiting notices or mails. They refer to the
+// person.
 const DueMail = "mail"

@@ -5,62 +5,60 @@ import "time"
 // Verb is the change that an operation makes.
 type Verb string
 
-// The verbs. On [AccountItself], Grant creates or enables the account and Revoke disables
-// it.
+// The verbs. On [AccountItself], Grant creates or enables the account, and Revoke disables it.
 const (
 	Grant  Verb = "grant"
 	Revoke Verb = "revoke"
 )
 
-// Operation is one attempt to make a fact follow the reasons. At most one is alive for an
-// account and entitlement.
+// Operation is one attempt to make a fact follow the reasons. At most one is alive for an account
+// and entitlement.
 type Operation struct {
 	ID          ID
 	App         ID
 	Connector   ID
 	Account     ResourceKey // 0 while the person has no account yet
-	Person      ID          // for whom; "" when the account is matched to nobody
+	Person      ID          // whose access it is; "" if the account has no owner
 	Entitlement EntitlementKey
 	Verb        Verb
 	Cause       Cause
 	State       OperationState
-	Attempt     int // counts the tasks that were handed out
+	Attempt     int // counts the dispatched tasks
 	Created     time.Time
-	NotBefore   time.Time // when it may be dispatched
-	Dispatched  time.Time // when its newest task was handed out
-	LeaseUntil  time.Time // until when that task may still be under way
-	Finished    time.Time // when the answer came; zero when none came
+	NotBefore   time.Time // it is not dispatched earlier
+	Dispatched  time.Time // when its newest task was handed to a host
+	LeaseUntil  time.Time // when the lease of that task ends
+	Finished    time.Time // when the answer came; zero: no answer
 	Task        ID        // of the newest attempt
-	Answer      string    // what the connector answered, for people
+	Answer      string    // the connector's answer, for display
 	Input       Input
 	Verified    SyncNumber
 	Version     int64
 }
 
-// Input is what an operation needs beside its access.
+// Input holds the further arguments of an operation.
 type Input struct {
-	// Fields are the values of the connector's fields of new accounts that somebody chose;
-	// the others come from the person.
+	// Fields are the values that somebody chose for the connector's fields of new accounts. The
+	// other fields are filled from the person.
 	Fields map[string]string `json:"fields,omitempty"`
-	// Type and ID name the account that the connector says it created. It is provisional
-	// until a sync shows it: until then the operation belongs to the person.
+	// Type and ID name the account that the connector says it created. Until a sync shows the
+	// account, the operation belongs to the person.
 	Type []byte `json:"type,omitempty"`
 	ID   []byte `json:"id,omitempty"`
-	Why  string `json:"why,omitempty"` // given by the person who asked for it by hand
+	Why  string `json:"why,omitempty"` // the reason given by the person who asked for it
 }
 
-// OperationState is how far an operation is.
+// OperationState is the state of an operation.
 type OperationState string
 
-// The states of an operation.
 const (
 	Waiting      OperationState = "waiting"      // waits for the end of another operation on the same access
 	Queued       OperationState = "queued"       // waits to be handed out
-	Manual       OperationState = "manual"       // the connector cannot do it: a person has to, in the application
+	Manual       OperationState = "manual"       // a person has to make the change, because the connector cannot
 	Dispatched   OperationState = "dispatched"   // a host has its task
-	Applied      OperationState = "applied"      // the connector says that it is done
+	Applied      OperationState = "applied"      // the connector reported success
 	Unknown      OperationState = "unknown"      // the lease ended without an answer
-	Failed       OperationState = "failed"       // the connector says that it is not done
+	Failed       OperationState = "failed"       // the connector reported a failure
 	Declined     OperationState = "declined"     // the connector refused on purpose
 	Verified     OperationState = "verified"     // a later sync shows it
 	Contradicted OperationState = "contradicted" // a later sync shows the opposite
@@ -68,8 +66,7 @@ const (
 	Cancelled    OperationState = "cancelled"    // a person or a guard stopped it before it was handed out
 )
 
-// transitions lists the states that each state can be followed by. States without an
-// entry are final.
+// transitions lists the successors of each state. States without an entry are final.
 var transitions = map[OperationState][]OperationState{
 	Waiting:    {Queued, Manual, Superseded, Cancelled},
 	Queued:     {Dispatched, Manual, Superseded, Cancelled, Failed},
@@ -81,7 +78,7 @@ var transitions = map[OperationState][]OperationState{
 	Declined:   {Queued, Manual, Verified},
 }
 
-// CanBecome reports whether an operation in one state can get into another.
+// CanBecome reports whether an operation in state s can change to another state.
 func (s OperationState) CanBecome(next OperationState) bool {
 	for _, t := range transitions[s] {
 		if t == next {
@@ -91,33 +88,33 @@ func (s OperationState) CanBecome(next OperationState) bool {
 	return false
 }
 
-// Alive reports whether an operation still excludes others on its account and entitlement:
-// it may yet change something, or its result has not been seen.
+// Alive reports whether an operation still excludes others on its account and entitlement: it may
+// still change something, or its result is not verified.
 func (s OperationState) Alive() bool {
 	return s == Queued || s == Manual || s == Dispatched || s == Applied || s == Unknown
 }
 
-// MaxAttempts is how many tasks of one operation are handed out before it fails for good.
+// MaxAttempts is the number of tasks after which an operation fails for good.
 const MaxAttempts = 5
 
-// RetryAfter returns how long an operation waits before its next task after so many that
-// failed for a reason that passes.
+// RetryAfter returns the delay before the next task, after the given number of attempts that failed
+// for a temporary reason.
 func RetryAfter(attempts int) time.Duration {
 	return 30 * time.Second << min(max(attempts-1, 0), 6)
 }
 
-// How long after it was handed out, or after its last heartbeat, an operation without an
-// answer shows as [Unknown], and a sync is asked for to find out.
+// The time after its dispatch or last heartbeat after which an operation without an answer is
+// displayed as [Unknown], and after which a sync is requested to find out.
 const (
 	UnknownAfter = 2 * time.Minute
 	AskAfter     = 5 * time.Minute
 )
 
-// WriteLease is how long a task of an operation may be under way after it was handed out, or
-// after its last heartbeat.
+// WriteLease is how long a host may work on an operation's task after the dispatch or the last
+// heartbeat.
 const WriteLease = 30 * time.Minute
 
-// lastSign returns when the host that has the task was last known to work on it.
+// lastSign returns when the host with the task last gave a sign of life.
 func (o Operation) lastSign() time.Time {
 	if sign := o.LeaseUntil.Add(-WriteLease); sign.After(o.Dispatched) {
 		return sign
@@ -125,22 +122,21 @@ func (o Operation) lastSign() time.Time {
 	return o.Dispatched
 }
 
-// Silent reports whether an operation that was handed out has been without any sign for so
-// long that nobody knows what becomes of it.
+// Silent reports whether the host has been silent for so long that the result is unknown.
 func (o Operation) Silent(now time.Time) bool {
 	return o.State == Dispatched && !now.Before(o.lastSign().Add(UnknownAfter))
 }
 
-// DueOperations is the kind of the due rows of connectors with operations that are not over.
-// They refer to the connector.
+// DueOperations is the kind of the due rows of connectors with unfinished operations. They refer to
+// the connector.
 const DueOperations = "operation.watch"
 
-// Change returns what the operation does to the account.
+// Change returns the effect of the operation on the account.
 func (o Operation) Change() Change {
 	return Change{Account: o.Account, Entitlement: o.Entitlement, Verb: o.Verb}
 }
 
-// Cause says why an operation exists. A mismatch of facts and reasons alone is no cause.
+// Cause is why an operation exists. A mismatch of facts and reasons alone is no cause.
 type Cause struct {
 	Kind     CauseKind
 	Ref      string // the request, campaign, rule or earlier operation
@@ -148,10 +144,9 @@ type Cause struct {
 	Evidence Evidence
 }
 
-// CauseKind is the path on which an operation came about.
+// CauseKind is the kind of a cause.
 type CauseKind string
 
-// The causes.
 const (
 	CauseRequest    CauseKind = "request"    // somebody asked
 	CauseApproval   CauseKind = "approval"   // somebody approved
@@ -160,37 +155,34 @@ const (
 	CausePlan       CauseKind = "plan"       // somebody applied a plan
 	CauseAutomation CauseKind = "automation" // an automation ran
 	CauseAction     CauseKind = "action"     // somebody ran an action of the connector
-	CauseManual     CauseKind = "manual"     // somebody with the right did it on a page or through the API
+	CauseManual     CauseKind = "manual"     // somebody with the right made the change on a page or through the API
 )
 
-// CauseKinds lists the causes.
 func CauseKinds() []CauseKind {
 	return []CauseKind{CauseRequest, CauseApproval, CauseReview, CauseExpiry, CausePlan, CauseAutomation, CauseAction, CauseManual}
 }
 
-// Evidence says what a cause rests on.
+// Evidence is what a cause is based on.
 type Evidence string
 
-// The kinds of evidence.
 const (
 	EvidenceDecision Evidence = "decision" // a person decided
 	EvidenceTime     Evidence = "time"     // a time limit passed
 	EvidenceShown    Evidence = "shown"    // an applied sync shows it
-	EvidenceAbsence  Evidence = "absence"  // something is missing, unused, or a sync failed
+	EvidenceAbsence  Evidence = "absence"  // something is missing or unused, or a sync failed
 )
 
-// Encounter says what becomes of a new operation when one is alive.
+// Encounter is how a new operation relates to the one that is alive.
 type Encounter int
 
-// The encounters of a new operation with one that is alive.
 const (
 	Proceed   Encounter = iota // none is alive
-	Same                       // the alive one does the same: nothing to create
-	Supersede                  // the alive one was not handed out: the new one replaces it
-	Wait                       // the alive one was handed out: the new one waits for its end
+	Same                       // the alive one does the same; nothing is created
+	Supersede                  // the alive one was not dispatched; the new one replaces it
+	Wait                       // the alive one was dispatched; the new one waits for its end
 )
 
-// Meet returns what becomes of a new operation when one is alive on the same account and
+// Meet returns how a new operation relates to the one that is alive on the same account and
 // entitlement.
 func Meet(alive *Operation, verb Verb) Encounter {
 	switch {

@@ -2,25 +2,24 @@ package console
 
 import "time"
 
-// Overdue says that the time of an access is over, and that it is still held because the
-// console cannot remove it.
+// Overdue is an access whose time is over and which is still held, because the console could not
+// remove it.
 type Overdue struct {
 	App         ID
 	Connector   ID
 	Account     ResourceKey
 	Entitlement EntitlementKey
-	Reason      ID // that ran out last
+	Reason      ID // the reason that ran out last
 	Expired     time.Time
 	Since       time.Time // when it was found to be overdue
-	Why         string    // for people
+	Why         string    // for display
 }
 
-// OverdueAfter is how long the removal of access whose time is over may take before it is
-// overdue.
+// OverdueAfter is how long the removal of expired access may take before the access is overdue.
 const OverdueAfter = time.Minute
 
 // DueOverdue is the kind of the due rows of apps with overdue access. They refer to the app.
 const DueOverdue = "access.overdue"
 
-// RetryOverdue is how often the console tries again to remove overdue access.
+// RetryOverdue is the interval at which the console tries again to remove overdue access.
 const RetryOverdue = 30 * time.Second

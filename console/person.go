@@ -5,24 +5,23 @@ import (
 	"strings"
 )
 
-// Person is somebody who has access, decides about it, or both. Accounts are matched to
+// Person is a human or a service that has access, decides about it, or both. Accounts are matched to
 // persons.
 type Person struct {
 	ID         ID
-	MergedInto ID // the person that this one was merged into; "" for a person of its own
+	MergedInto ID // the person that this one was merged into; "" if it was not
 	Name       string
-	Emails     []string // normalized by [NormalizeEmail]; the first is the primary one
+	Emails     []string // normalized by [NormalizeEmail]; the primary one first
 	Status     PersonStatus
-	Manager    ID // "" when unknown
+	Manager    ID // "": unknown
 	Department string
 	Roles      []ConsoleRole
-	// Service marks what is no human: it acts through clients and has no login.
+	// Service marks a person that is not human: it acts through clients and has no login.
 	Service bool
-	Version int64 // counts the changes, for optimistic locking
+	Version int64 // counts changes, for optimistic locking
 }
 
-// Canonical returns the identity by which persons are compared: people merged into one
-// are one person.
+// Canonical returns the identity for comparisons: merged persons are one person.
 func (p Person) Canonical() ID {
 	if p.MergedInto != "" {
 		return p.MergedInto
@@ -30,21 +29,19 @@ func (p Person) Canonical() ID {
 	return p.ID
 }
 
-// PersonStatus says whether a person works here.
+// PersonStatus is whether a person works at the company.
 type PersonStatus string
 
-// The states of a person.
 const (
 	PersonActive   PersonStatus = "active"
 	PersonDisabled PersonStatus = "disabled"
 	PersonGone     PersonStatus = "gone" // absent from the directory
 )
 
-// ConsoleRole is a right in the console itself. Everybody has the rights of a user; the
-// owner of an app or a connector has further rights on it, without a role.
+// ConsoleRole is a role in the console itself. Everybody has the rights of a user. The owners of an
+// app or a connector have further rights on it without a role.
 type ConsoleRole string
 
-// The roles of the console.
 const (
 	Helpdesk               ConsoleRole = "helpdesk"
 	ConnectorAdministrator ConsoleRole = "connector-administrator"
@@ -59,20 +56,20 @@ func ConsoleRoles() []ConsoleRole {
 	return []ConsoleRole{Helpdesk, ConnectorAdministrator, CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}
 }
 
-// NormalizeEmail returns the form in which addresses are stored and looked up: without
-// surrounding space, in lower case. Persons are never compared by it.
+// NormalizeEmail returns the form in which addresses are stored and looked up: trimmed and in lower
+// case. Persons are never compared by it.
 func NormalizeEmail(address string) string {
 	return strings.ToLower(strings.TrimSpace(address))
 }
 
-// DueMatch is the kind of the due rows of apps whose accounts are to be matched to people.
-// They refer to the app, or to [MatchAll].
+// DueMatch is the kind of the due rows of apps whose accounts must be matched to people. They refer
+// to the app, or to [MatchAll].
 const DueMatch = "match"
 
 // MatchAll stands for every app.
 const MatchAll = "all"
 
-// DirectoryEntry is what a directory says about a person.
+// DirectoryEntry holds a directory's data about a person.
 type DirectoryEntry struct {
 	Name       string       `json:"name,omitempty"`
 	Emails     []string     `json:"emails,omitempty"`  // normalized; the primary one first
@@ -81,11 +78,11 @@ type DirectoryEntry struct {
 	Status     PersonStatus `json:"status,omitempty"`
 }
 
-// Equal reports whether two entries say the same.
+// Equal reports whether two entries have the same content.
 func (e DirectoryEntry) Equal(o DirectoryEntry) bool {
 	return e.Name == o.Name && e.Manager == o.Manager && e.Department == o.Department && e.Status == o.Status && slices.Equal(e.Emails, o.Emails)
 }
 
-// DueDirectory is the kind of the due rows of directories whose newest sync has not been
-// followed yet. They refer to the connector.
+// DueDirectory is the kind of the due rows of directories with a newer sync whose people were not
+// updated yet. They refer to the connector.
 const DueDirectory = "people.directory"

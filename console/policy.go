@@ -9,58 +9,55 @@ import (
 	"baton"
 )
 
-// Policy says who decides about a kind of requests. Versions of a policy never change; a
+// Policy defines who decides about a kind of requests. A version of a policy never changes, and a
 // request keeps the version that it was filed under.
 type Policy struct {
 	ID      ID
 	Name    string
 	Kind    PolicyKind
-	Version int          // counts from 1; 0 for the policies that the console comes with
-	Rules   []PolicyRule // the first that matches counts
-	Author  ID           // who wrote this version; "" for those of the console
-	Second  ID           // who confirmed it, if it had to be confirmed
-	Weaker  bool         // it asks for less than the version before
+	Version int          // counts from 1; 0 for built-in policies
+	Rules   []PolicyRule // the first match applies
+	Author  ID           // the author of this version; "" for built-in policies
+	Second  ID           // who confirmed it, if that was required
+	Weaker  bool         // it requires less than the previous version
 	Created time.Time
 }
 
 // PolicyKind says what a policy decides about.
 type PolicyKind string
 
-// The kinds of policies.
 const (
-	PolicyRequest PolicyKind = "request" // access that is asked for
-	PolicyRevoke  PolicyKind = "revoke"  // access that is to be taken away
-	PolicyReview  PolicyKind = "review"  // access that is reviewed
+	PolicyRequest PolicyKind = "request" // requests for access
+	PolicyRevoke  PolicyKind = "revoke"  // requests to remove access
+	PolicyReview  PolicyKind = "review"  // reviews of access
 )
 
-// PolicyKinds lists the kinds of policies.
 func PolicyKinds() []PolicyKind { return []PolicyKind{PolicyRequest, PolicyRevoke, PolicyReview} }
 
 // PolicyRule is one rule of a policy.
 type PolicyRule struct {
 	Name    string        `json:"name,omitempty" yaml:"name,omitempty"`
-	When    string        `json:"when,omitempty" yaml:"when,omitempty"` // a condition; "" always holds
+	When    string        `json:"when,omitempty" yaml:"when,omitempty"` // a condition; "" is always true
 	Outcome PolicyOutcome `json:"outcome" yaml:"outcome"`
-	Why     string        `json:"why,omitempty" yaml:"why,omitempty"` // for the requester, of a denial
+	Why     string        `json:"why,omitempty" yaml:"why,omitempty"` // shown to the requester if the rule denies
 	Steps   []PolicyStep  `json:"steps,omitempty" yaml:"steps,omitempty"`
 }
 
-// PolicyOutcome is what a rule leads to.
+// PolicyOutcome is the effect of a rule.
 type PolicyOutcome string
 
-// The outcomes of rules.
 const (
 	OutcomeAsk     PolicyOutcome = "ask"     // the steps decide
 	OutcomeApprove PolicyOutcome = "approve" // approved without asking anybody
 	OutcomeDeny    PolicyOutcome = "deny"    // denied without asking anybody
 )
 
-// PolicyStep asks people, or waits. Each step has to be passed before the next begins. One
-// denial ends a request.
+// PolicyStep asks people, or waits. The next step begins when it is passed. One denial ends a
+// request.
 type PolicyStep struct {
 	Name string `json:"name,omitempty" yaml:"name,omitempty"`
-	// Ask lists who may decide; any one of them does. If nobody of them may, the first
-	// alternative of Fallback that has somebody is asked.
+	// Ask lists who may decide; any one of them does. If none of them may, the first alternative in
+	// Fallback with somebody who may is asked.
 	Ask      []Approver `json:"ask,omitempty" yaml:"ask,omitempty"`
 	Fallback []Approver `json:"fallback,omitempty" yaml:"fallback,omitempty"`
 	// Distinct excludes those who decided an earlier step.
@@ -68,51 +65,50 @@ type PolicyStep struct {
 	Comment    bool `json:"comment,omitempty" yaml:"comment,omitempty"`         // a decision needs a comment
 	StepUp     bool `json:"step_up,omitempty" yaml:"step_up,omitempty"`         // a decision needs a recent login
 	NoDelegate bool `json:"no_delegate,omitempty" yaml:"no_delegate,omitempty"` // delegates of those asked may not decide
-	// Reassign lists to whom the step may be passed on; nobody if it is empty.
+	// Reassign lists the people to whom the step may be reassigned; empty: nobody.
 	Reassign []Approver `json:"reassign,omitempty" yaml:"reassign,omitempty"`
-	// Limit is how long the step may take; 0: for ever. When it has passed, Escalate is asked
-	// instead, or the request ends if that is empty.
+	// Limit is the time for the step; 0: no limit. When it has passed, Escalate is asked instead. If
+	// that is empty, the request ends.
 	Limit    Duration    `json:"limit,omitzero" yaml:"limit,omitempty"`
 	Escalate []Approver  `json:"escalate,omitempty" yaml:"escalate,omitempty"`
-	Wait     *PolicyWait `json:"wait,omitempty" yaml:"wait,omitempty"` // the step waits and asks nobody
+	Wait     *PolicyWait `json:"wait,omitempty" yaml:"wait,omitempty"` // the step waits, and asks nobody
 }
 
-// PolicyWait is what a step waits for. One field is set.
+// PolicyWait is what a step waits for. Exactly one field is set.
 type PolicyWait struct {
-	Until string   `json:"until,omitempty" yaml:"until,omitempty"` // a condition that holds
-	For   Duration `json:"for,omitzero" yaml:"for,omitempty"`      // a time that passes
+	Until string   `json:"until,omitempty" yaml:"until,omitempty"` // a condition becomes true
+	For   Duration `json:"for,omitzero" yaml:"for,omitempty"`      // a duration passes
 	At    string   `json:"at,omitempty" yaml:"at,omitempty"`       // a time of day in UTC, "22:30"
 }
 
-// Approver names people who may decide. Besides Kind, the field of the kind is set.
+// Approver names people who may decide. Kind and the field for the kind are set.
 type Approver struct {
 	Kind        ApproverKind   `json:"kind" yaml:"kind"`
 	Person      ID             `json:"person,omitempty" yaml:"person,omitempty"`
 	Role        ConsoleRole    `json:"role,omitempty" yaml:"role,omitempty"`
-	App         ID             `json:"app,omitempty" yaml:"app,omitempty"` // of Entitlement
+	App         ID             `json:"app,omitempty" yaml:"app,omitempty"` // the app of Entitlement
 	Entitlement EntitlementKey `json:"entitlement,omitempty" yaml:"entitlement,omitempty"`
 	Expression  string         `json:"expression,omitempty" yaml:"expression,omitempty"`
 }
 
-// ApproverKind says how approvers are found.
+// ApproverKind is how approvers are found.
 type ApproverKind string
 
-// The kinds of approvers.
 const (
 	ApproverPerson           ApproverKind = "person"            // one person
-	ApproverGroup            ApproverKind = "group"             // who holds an entitlement
-	ApproverRole             ApproverKind = "role"              // who has a role in the console
+	ApproverGroup            ApproverKind = "group"             // the holders of an entitlement
+	ApproverRole             ApproverKind = "role"              // the holders of a role in the console
 	ApproverManager          ApproverKind = "manager"           // the subject's manager
 	ApproverAppOwner         ApproverKind = "app-owner"         // the owners of the app
 	ApproverEntitlementOwner ApproverKind = "entitlement-owner" // the owners of the entitlement
-	ApproverExpression       ApproverKind = "expression"        // ids or e-mail addresses that an expression yields
+	ApproverExpression       ApproverKind = "expression"        // the result of an expression: ids or e-mail addresses
 )
 
-// MaxApprovers limits how many people one approver may stand for. A larger group counts as
-// empty: nobody in it would feel asked.
+// MaxApprovers limits the people behind one approver. A larger group counts as empty, because nobody
+// in it would feel responsible.
 const MaxApprovers = 128
 
-// Label returns whom an approver stands for, as people read it.
+// Label returns the name of an approver for display.
 func (a Approver) Label() string {
 	switch a.Kind {
 	case ApproverPerson:
@@ -131,7 +127,7 @@ func (a Approver) Label() string {
 	return "named by an expression of the policy"
 }
 
-// The most that a policy may have.
+// The limits of a policy.
 const (
 	maxPolicyRules = 16
 	maxPolicySteps = 8
@@ -139,8 +135,8 @@ const (
 	maxPolicyText  = 4000
 )
 
-// Check returns what is wrong with a policy. compile checks a condition or, with people
-// true, an expression that yields people.
+// Check returns an error if the policy is invalid. compile checks a condition or, if people is true,
+// an expression that returns people.
 func (p Policy) Check(compile func(text string, people bool) error) error {
 	if strings.TrimSpace(p.Name) == "" {
 		return baton.Errorf(baton.Invalid, "the policy has no name")
@@ -271,9 +267,9 @@ func checkText(text string, people bool, compile func(string, bool) error) error
 	return compile(text, people)
 }
 
-// AtLeast reports whether a version asks for at least as much as an earlier one: for every
-// request, the same or more steps, of the same people, with no restriction fewer. Anything
-// that does not follow from the form of the two counts as less.
+// AtLeast reports whether a version is at least as strict as an earlier one: for every request, it
+// has the same or more steps, of the same people, and no restriction less. If the form of the two
+// does not prove that, the result is false.
 func (p Policy) AtLeast(before Policy) bool {
 	if len(p.Rules) != len(before.Rules) {
 		return false
@@ -296,7 +292,7 @@ func (r PolicyRule) atLeast(before PolicyRule) bool {
 		return false
 	}
 	next := 0
-	for _, s := range r.Steps { // every step of before must have its match in r, in the same order
+	for _, s := range r.Steps { // every step of before must have its counterpart in r, in the same order
 		if next < len(before.Steps) && s.atLeast(before.Steps[next]) {
 			next++
 		}
@@ -317,8 +313,7 @@ func (s PolicyStep) atLeast(before PolicyStep) bool {
 		implies(before.StepUp, s.StepUp) && implies(before.NoDelegate, s.NoDelegate)
 }
 
-// The policies that the console comes with, by ID. They hold until somebody writes another
-// version of them.
+// The ids of the built-in policies. They apply until somebody writes another version of them.
 const (
 	StandardPolicy   ID = "standard"   // requests of ordinary entitlements
 	PrivilegedPolicy ID = "privileged" // requests of entitlements that mean administrator
@@ -328,7 +323,7 @@ const (
 
 const day = 24 * Duration(time.Hour)
 
-// BuiltInPolicies returns the policies that the console comes with: version 0 of each.
+// BuiltInPolicies returns version 0 of the built-in policies.
 func BuiltInPolicies() []Policy {
 	role := func(r ConsoleRole) Approver { return Approver{Kind: ApproverRole, Role: r} }
 	owners := []Approver{{Kind: ApproverAppOwner}, {Kind: ApproverEntitlementOwner}}
@@ -346,7 +341,7 @@ func BuiltInPolicies() []Policy {
 	}
 }
 
-// BuiltInPolicy returns a policy that the console comes with.
+// BuiltInPolicy returns a built-in policy.
 func BuiltInPolicy(id ID) (Policy, bool) {
 	for _, p := range BuiltInPolicies() {
 		if p.ID == id {

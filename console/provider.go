@@ -8,30 +8,28 @@ import (
 	"baton"
 )
 
-// Provider is an OpenID Connect provider with which people sign in. The secret of the
-// console's client there is sealed apart from it.
+// Provider is an OpenID Connect provider. The client secret is stored apart, sealed.
 type Provider struct {
 	Name        string // part of addresses; never changes
-	Label       string // as people read it
+	Label       string // for display
 	Issuer      string
 	ClientID    string
-	Scopes      []string // beside openid
-	GroupsClaim string   // "": groups play no part
+	Scopes      []string // in addition to openid
+	GroupsClaim string   // "": groups are ignored
 	Groups      []GroupRole
-	// AddPeople makes a person of everybody who signs in for the first time and whose
-	// verified e-mail address nobody has.
+	// AddPeople creates a person at the first login if no person has the verified e-mail address.
 	AddPeople bool
 	Enabled   bool
 	Version   int64
 }
 
-// GroupRole gives the members of a group at a provider a role in the console.
+// GroupRole gives the members of a provider's group a role in the console.
 type GroupRole struct {
 	Group string
 	Role  ConsoleRole
 }
 
-// Check returns an error if a provider lacks something or holds what it cannot.
+// Check returns an error if the settings are incomplete or invalid.
 func (p Provider) Check() error {
 	invalid := func(format string, args ...any) error { return baton.Errorf(baton.Invalid, format, args...) }
 	ofName := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' }
@@ -69,7 +67,7 @@ func (p Provider) Check() error {
 	return nil
 }
 
-// RolesOf returns the roles that groups give, sorted. Groups match exactly.
+// RolesOf returns the roles for groups, sorted. Group names must match exactly.
 func (p Provider) RolesOf(groups []string) []ConsoleRole {
 	var roles []ConsoleRole
 	for _, g := range p.Groups {
@@ -81,23 +79,23 @@ func (p Provider) RolesOf(groups []string) []ConsoleRole {
 	return slices.Compact(roles)
 }
 
-// Identity is who a person is at an issuer. It is never found by an e-mail address.
+// Identity is a person's identity at an issuer. E-mail addresses are never used to find it.
 type Identity struct {
 	Issuer, Subject string
 	Person          ID
-	Email           string // as the provider gave it last; only for people to read
+	Email           string // the last one that the provider gave; for display only
 	Bound           time.Time
 	Seen            time.Time
 }
 
-// SignIn is a login with a provider that is under way.
+// SignIn is an unfinished login with a provider.
 type SignIn struct {
 	Provider string
-	Browser  [32]byte // SHA-256 of what the browser that began it shows
+	Browser  [32]byte // SHA-256 of the cookie of the browser that began it
 	Nonce    string
 	Verifier string
-	Next     string // the page that it leads back to
-	// Session is the session whose person proves again who it is; nil for a new session.
+	Next     string // the page to return to
+	// Session is the session that is authenticated again; nil for a new session.
 	Session []byte
 	Began   time.Time
 	Address string

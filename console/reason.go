@@ -2,55 +2,52 @@ package console
 
 import "time"
 
-// Reason says why an account should hold an entitlement. Access ends with its last open
-// reason.
+// Reason is why an account should hold an entitlement. Access ends with its last open reason.
 type Reason struct {
 	ID          ID
 	App         ID
 	Account     ResourceKey // 0 while the person has no account yet
-	Person      ID          // for whom, while Account is 0
+	Person      ID          // set while Account is 0
 	Entitlement EntitlementKey
 	Kind        ReasonKind
-	Ref         string // what it comes from: a request, a rule, a campaign
+	Ref         string // its source: a request, a rule, a campaign
 	Created     time.Time
 	CreatedBy   Actor
-	Until       time.Time // zero when it is open-ended, or Lasts did not begin
-	// Lasts is how long it holds once the access takes effect; 0 when Until says its end.
-	// It begins when the connector says that the access was granted: that sets Until.
+	Until       time.Time // zero if it has no end, or if Lasts has not started
+	// Lasts is the duration once the access takes effect; 0 if Until is the end. When the connector
+	// reports the grant, Until is set from it.
 	Lasts    time.Duration
-	Ended    time.Time // zero until somebody ended it before its time
+	Ended    time.Time // when somebody ended it early; else zero
 	EndedBy  Actor
 	EndedWhy string
 }
 
-// ReasonKind says what a reason comes from. To keep access in a review is a decision and
-// not a reason.
+// ReasonKind is the source of a reason. A review that keeps an access is a decision, not a reason.
 type ReasonKind string
 
-// The kinds of reasons.
 const (
 	ReasonRequest    ReasonKind = "request"    // an approved request
-	ReasonManual     ReasonKind = "manual"     // a person with the right wrote it down
-	ReasonBefore     ReasonKind = "before"     // access that stood before the console's own grant
-	ReasonProfile    ReasonKind = "profile"    // a profile that the person has
+	ReasonManual     ReasonKind = "manual"     // a person with the right added it
+	ReasonBefore     ReasonKind = "before"     // the access existed before the console granted it
+	ReasonProfile    ReasonKind = "profile"    // a profile of the person
 	ReasonAutomation ReasonKind = "automation" // an automation granted it
 	ReasonRule       ReasonKind = "rule"       // a rule expects it, for example a group of the identity provider
 )
 
-// ByRule reports whether a rule wrote the reason. A bar takes precedence over such reasons.
+// ByRule reports whether a rule added the reason. A bar takes precedence over such reasons.
 func (k ReasonKind) ByRule() bool {
 	return k == ReasonProfile || k == ReasonAutomation || k == ReasonRule
 }
 
-// Open reports whether the reason holds at a time. The end itself is no longer part of it.
+// Open reports whether the reason is in force at a time, which excludes the end itself.
 func (r Reason) Open(at time.Time) bool {
 	return r.Ended.IsZero() && !r.expired(at)
 }
 
 func (r Reason) expired(at time.Time) bool { return !r.Until.IsZero() && !at.Before(r.Until) }
 
-// KeepUntil returns the end of a reason after a review said to keep the access until a
-// time. It only ever shortens a reason.
+// KeepUntil returns the end of a reason after a review decided to keep the access until a time. It
+// only shortens a reason.
 func (r Reason) KeepUntil(until time.Time) time.Time {
 	if r.Until.IsZero() || until.Before(r.Until) {
 		return until
@@ -58,8 +55,7 @@ func (r Reason) KeepUntil(until time.Time) time.Time {
 	return r.Until
 }
 
-// OpenReasons returns the reasons that hold at a time. Under a bar, reasons that rules
-// wrote do not hold.
+// OpenReasons returns the reasons in force at a time. A bar excludes those from rules.
 func OpenReasons(reasons []Reason, bar *Bar, at time.Time) []Reason {
 	var open []Reason
 	for _, r := range reasons {
@@ -70,8 +66,8 @@ func OpenReasons(reasons []Reason, bar *Bar, at time.Time) []Reason {
 	return open
 }
 
-// Expiry returns when access ends by time: the latest end of the reasons that are open. ok
-// is false when no reason is open, or when one is open-ended.
+// Expiry returns when access expires: the latest end of the open reasons. ok is false if no reason
+// is open, or if one has no end.
 func Expiry(reasons []Reason, bar *Bar, at time.Time) (end time.Time, ok bool) {
 	open := OpenReasons(reasons, bar, at)
 	for _, r := range open {
@@ -85,9 +81,8 @@ func Expiry(reasons []Reason, bar *Bar, at time.Time) (end time.Time, ok bool) {
 	return end, len(open) > 0
 }
 
-// ExpiredAt returns when access ended by time: the latest end of the reasons that ran out
-// before a time and that nobody had ended. It is zero when a reason is open, or when none
-// ran out.
+// ExpiredAt returns when access expired: the latest end of the reasons that ran out before a time
+// without being ended early. It is zero if a reason is open, or if none ran out.
 func ExpiredAt(reasons []Reason, bar *Bar, at time.Time) time.Time {
 	var end time.Time
 	for _, r := range reasons {

@@ -9,76 +9,73 @@ import (
 	"baton"
 )
 
-// Request is one task: somebody asks that a person gets an entitlement, or loses it.
+// Request asks that a person gets an entitlement, or loses it.
 type Request struct {
 	ID          ID
-	Number      int64 // short, for people
+	Number      int64 // short, for display
 	Kind        RequestKind
 	App         ID
 	Entitlement EntitlementKey
 	Account     ResourceKey // 0 while the subject has no account
 	Subject     ID          // whose access it is
-	Requester   ID          // who asks
-	What        string      // what it was called when it was asked for
+	Requester   ID          // who filed it
+	What        string      // the name of the entitlement when it was filed
 	Why         string
 	Client      ID                // the credential through which it was filed; "" for pages
-	Form        map[string]string // answers to the form of the entitlement
+	Form        map[string]string // answers to the questions of the entitlement
 	Emergency   bool
-	Asked       Term // what was asked for
-	Term        Term // what it is now: deciders may shorten it
+	Asked       Term // as requested
+	Term        Term // current; approvers may shorten it
 	Start       time.Time
 	Policy      ID
-	// PolicyVersion is pinned: a later version of the policy does not touch the request.
+	// PolicyVersion is fixed: later versions of the policy do not affect the request.
 	PolicyVersion int
 	Plan          Plan
-	Round         int // counts from 1; a material change begins another one
-	Step          int // index of the step that is open
+	Round         int // counts from 1; a material change starts a new round
+	Step          int // index of the current step
 	StepBegan     time.Time
 	State         RequestState
 	Outcome       Outcome
 	OutcomeWhy    string
-	Material      string // what the decisions rest on; [Material]
-	Operation     ID     // that carries it out
-	Reason        ID     // that it wrote
+	Material      string // the basis of the decisions; see [Material]
+	Operation     ID     // carries it out
+	Reason        ID     // added by it
 	Review        ReviewState
 	Created       time.Time
 	Closed        time.Time
 	Version       int64
 }
 
-// RequestKind says what a request is for.
+// RequestKind is the kind of a request.
 type RequestKind string
 
-// The kinds of requests.
 const (
 	RequestGrant  RequestKind = "grant"
 	RequestRevoke RequestKind = "revoke"
 )
 
-// RequestState is how far a request is. Open ones differ in what they wait for.
+// RequestState is the state of a request.
 type RequestState string
 
-// The states of requests.
 const (
-	RequestAsking    RequestState = "asking"    // people are asked
-	RequestWaiting   RequestState = "waiting"   // a step of the policy waits
-	RequestScheduled RequestState = "scheduled" // approved, and not to begin yet
-	RequestCarrying  RequestState = "carrying"  // approved; the connector makes the change
+	RequestAsking    RequestState = "asking"    // waits for a decision
+	RequestWaiting   RequestState = "waiting"   // waits in a step of the policy
+	RequestScheduled RequestState = "scheduled" // approved; it begins later
+	RequestCarrying  RequestState = "carrying"  // approved; the connector is making the change
 	RequestClosed    RequestState = "closed"
 )
 
-// Open reports whether something can still become of a request.
+// Open reports whether a request is not finished.
 func (s RequestState) Open() bool { return s != RequestClosed }
 
 // Deciding reports whether a request is not decided yet.
 func (s RequestState) Deciding() bool { return s == RequestAsking || s == RequestWaiting }
 
-// Outcome is how a request ended. Granted and revoked mean that a sync showed it.
+// Outcome is how a request ended. Granted and revoked mean that a sync showed the change.
 type Outcome string
 
-// The outcomes.
 const (
-	OutcomeNone      Outcome = "" // open
+	OutcomeNone      Outcome = "" // not ended
 	OutcomeGranted   Outcome = "granted"
 	OutcomeRevoked   Outcome = "revoked"
 	OutcomeDenied    Outcome = "denied"
@@ -87,24 +84,23 @@ const (
 	OutcomeTimedOut  Outcome = "wait-timed-out"
 )
 
-// ReviewState says whether somebody has to look at an emergency request afterwards.
+// ReviewState is whether an emergency request needs a review afterwards.
 type ReviewState string
 
-// The states of reviews afterwards.
 const (
 	ReviewNone ReviewState = ""
 	ReviewDue  ReviewState = "due"
 	ReviewDone ReviewState = "done"
 )
 
-// Term is how long access is for: a duration from when it takes effect, or until a clock
-// time, or open-ended if both are zero.
+// Term is the duration of access, counted from when it takes effect, or its end as a clock time. If
+// both are zero, access has no end.
 type Term struct {
 	For   Duration  `json:"for,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }
 
-// End returns when access that takes effect at a time ends; zero if it does not.
+// End returns when access ends that takes effect at a time; zero: never.
 func (t Term) End(effect time.Time) time.Time {
 	if t.For > 0 {
 		return effect.Add(time.Duration(t.For))
@@ -112,8 +108,7 @@ func (t Term) End(effect time.Time) time.Time {
 	return t.Until
 }
 
-// Length returns how long access that takes effect at a time lasts; ok is false if it is
-// open-ended.
+// Length returns how long access lasts that takes effect at a time; ok is false if it has no end.
 func (t Term) Length(effect time.Time) (length Duration, ok bool) {
 	if t.For > 0 {
 		return t.For, true
@@ -121,8 +116,7 @@ func (t Term) Length(effect time.Time) (length Duration, ok bool) {
 	return Duration(t.Until.Sub(effect)), !t.Until.IsZero()
 }
 
-// Words says how long access is for, or until when: "for 2 hours", "until 4 Jan 2026 09:30
-// UTC", "without end". Where a clock time was chosen it is absolute.
+// Words returns the term for display: "for 2 hours", "until 4 Jan 2026 09:30 UTC", "without end".
 func (t Term) Words() string {
 	switch {
 	case t.For > 0:
@@ -133,8 +127,8 @@ func (t Term) Words() string {
 	return "without end"
 }
 
-// ShortenTo returns the term that a decider chose, and an error if it is not shorter than
-// what was asked for: deciders only shorten.
+// ShortenTo returns the term that an approver chose, and an error if it is not shorter than the
+// current one.
 func (t Term) ShortenTo(chosen Term, effect time.Time) (Term, error) {
 	if chosen == t || chosen == (Term{}) {
 		return t, nil
@@ -150,25 +144,24 @@ func (t Term) ShortenTo(chosen Term, effect time.Time) (Term, error) {
 	return chosen, nil
 }
 
-// RequestSettings say what may be asked for, by whom, how long, and who decides: of an
-// entitlement, or of a whole app.
+// RequestSettings define who may request an entitlement, for how long, and who decides. They belong
+// to an entitlement or to a whole app.
 type RequestSettings struct {
 	Requestable Requestable    `json:"requestable,omitempty"`
 	Longest     Duration       `json:"longest,omitzero"` // 0: no limit
 	Presets     []Duration     `json:"presets,omitempty"`
 	Policy      ID             `json:"policy,omitempty"`
-	Emergency   ID             `json:"emergency,omitempty"` // the policy of emergency requests; "" if there are none
+	Emergency   ID             `json:"emergency,omitempty"` // policy of emergency requests; "" if they are not allowed
 	Owners      []ID           `json:"owners,omitempty"`    // of the entitlement
 	Form        []RequestField `json:"form,omitempty"`
-	Manual      bool           `json:"manual,omitempty"` // the owner carries out what the connector cannot
+	Manual      bool           `json:"manual,omitempty"` // the owner makes changes that the connector cannot make
 }
 
-// Requestable says whether something may be asked for.
+// Requestable is whether something may be requested.
 type Requestable string
 
-// Whether something may be asked for.
 const (
-	RequestableDefault Requestable = ""    // as the app says; if that says nothing, yes
+	RequestableDefault Requestable = ""    // as set for the app; yes by default
 	RequestableYes     Requestable = "yes" // by everybody
 	RequestableNo      Requestable = "no"
 )
@@ -180,11 +173,11 @@ type RequestField struct {
 	Required bool   `json:"required,omitempty"`
 }
 
-// DefaultPresets are the durations that are offered where nobody said which.
+// DefaultPresets are the durations offered if none are set.
 var DefaultPresets = []Duration{Duration(time.Hour), 8 * Duration(time.Hour), 7 * day, 30 * day}
 
-// Resolve returns what holds for an entitlement: its own settings, or else those of its
-// app, or else the console's. admin says that it means administrator.
+// Resolve returns the settings that apply to an entitlement: its own, else those of its app, else
+// the console's. admin means that the entitlement gives administrator rights.
 func (s RequestSettings) Resolve(app RequestSettings, admin bool) RequestSettings {
 	if s.Requestable == RequestableDefault {
 		s.Requestable = app.Requestable
@@ -223,8 +216,8 @@ func (s RequestSettings) Resolve(app RequestSettings, admin bool) RequestSetting
 	return s
 }
 
-// AtLeast reports whether settings are at least as strict as those before: nothing can be
-// asked for that could not, for longer, or decided by others.
+// AtLeast reports whether the settings are at least as strict as before: nothing more can be
+// requested, for longer, or decided by other people.
 func (s RequestSettings) AtLeast(before RequestSettings) bool {
 	shorter := s.Longest == before.Longest || s.Longest > 0 && (before.Longest == 0 || s.Longest < before.Longest)
 	closes := s.Requestable == before.Requestable || s.Requestable == RequestableNo
@@ -235,7 +228,7 @@ func (s RequestSettings) AtLeast(before RequestSettings) bool {
 // MaxRequestText limits justifications, comments and answers, in bytes.
 const MaxRequestText = 4000
 
-// Check returns what is wrong with what somebody asks for, under the settings that hold.
+// Check returns an error if a request is invalid under the settings that apply.
 func (r Request) Check(s RequestSettings, now time.Time) error {
 	if s.Requestable != RequestableYes {
 		return baton.Errorf(baton.Refused, "this cannot be asked for").WithFix("An owner of the application can allow it.")
@@ -267,13 +260,12 @@ func (t Term) check(longest Duration, effect, now time.Time) error {
 		return baton.Errorf(baton.Invalid, "it would end before it begins")
 	}
 	if length, limited := t.Length(effect); longest > 0 && (!limited || length > longest) {
-		// Clients look for this text and the parenthesis after it.
+		// Clients parse this text up to the parenthesis.
 		return baton.Errorf(baton.Refused, "grant duration must be less than or equal to max provision time (%s)", longest)
 	}
 	return nil
 }
 
-// later returns the later of two times.
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
@@ -281,8 +273,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Material names what decisions about a request rest on. If it is another one when
-// somebody decides, earlier decisions do not count any more.
+// Material returns a text of what decisions about a request are based on. If it changes before the
+// next decision, earlier decisions no longer count.
 func Material(role *AppRole, account ResourceKey, owner ID, emergency bool) string {
 	name, admin := "", false
 	if role != nil {
@@ -291,47 +283,46 @@ func Material(role *AppRole, account ResourceKey, owner ID, emergency bool) stri
 	return fmt.Sprintf("role %q admin %t account %d owner %s emergency %t", name, admin, account, owner, emergency)
 }
 
-// RequestEntry is a line in the time line of a request. Entries are never changed.
+// RequestEntry is a line in the timeline of a request. Entries never change.
 type RequestEntry struct {
 	ID         ID
 	Request    ID
 	Kind       EntryKind
 	Round      int
-	Step       ID // "" for what is not about a step
+	Step       ID // "" if it is not about a step
 	At         time.Time
 	Actor      Actor
 	OnBehalfOf ID
 	Text       string     // a comment, a reason
-	Term       *Term      // what somebody shortened it to
-	To         []ID       // who is asked; to whom it was passed on
-	Sync       SyncNumber // what the decider saw
+	Term       *Term      // the shorter term that was chosen
+	To         []ID       // the people asked; the new assignees
+	Sync       SyncNumber // the head when the approver decided
 }
 
-// EntryKind says what an entry of a time line is.
+// EntryKind is the kind of an entry.
 type EntryKind string
 
-// The kinds of entries.
 const (
 	EntryAsked      EntryKind = "asked"
 	EntryStep       EntryKind = "step"       // a step began
 	EntryApproved   EntryKind = "approved"   // somebody approved
 	EntryDenied     EntryKind = "denied"     // somebody denied
-	EntryComment    EntryKind = "comment"    // somebody said something
-	EntryReassigned EntryKind = "reassigned" // somebody passed a step on
-	EntryEscalated  EntryKind = "escalated"  // a step took too long
+	EntryComment    EntryKind = "comment"    // somebody wrote a comment
+	EntryReassigned EntryKind = "reassigned" // somebody reassigned a step
+	EntryEscalated  EntryKind = "escalated"  // the time limit of a step passed
 	EntryWaited     EntryKind = "waited"     // a wait is over
-	EntryReset      EntryKind = "reset"      // something material changed: decisions start again
-	EntryRules      EntryKind = "rules"      // a rule approved or denied without asking
+	EntryReset      EntryKind = "reset"      // something material changed; the decisions start again
+	EntryRules      EntryKind = "rules"      // a rule approved or denied without asking anybody
 	EntryCancelled  EntryKind = "cancelled"
 	EntryTimedOut   EntryKind = "timed-out"
 	EntryCarried    EntryKind = "carried" // the change was handed to the connector
 	EntryRefused    EntryKind = "refused" // a guard refused to carry it out
-	EntryEffect     EntryKind = "effect"  // the connector says that it is done
+	EntryEffect     EntryKind = "effect"  // the connector reported success
 	EntryClosed     EntryKind = "closed"
 	EntryReviewed   EntryKind = "reviewed"
 )
 
-// Decided returns who decided the steps of a round before the one that is open, in order.
+// Decided returns the people who decided the previous steps of the current round, in order.
 func Decided(entries []RequestEntry, round int) []ID {
 	var people []ID
 	for _, e := range entries {
@@ -345,18 +336,18 @@ func Decided(entries []RequestEntry, round int) []ID {
 	return people
 }
 
-// DueRequest is the kind of the due rows of requests whose step has a limit, that wait, or
-// that are to begin later. They refer to the request.
+// DueRequest is the kind of the due rows of requests whose step has a time limit, that wait, or that
+// begin later. They refer to the request.
 const DueRequest = "request.step"
 
-// WaitLook is how often a condition that a step waits for is looked at.
+// WaitLook is the interval at which a condition that a step waits for is evaluated.
 const WaitLook = time.Minute
 
-// DueRecheck is the kind of the due row after which open requests are asked of whoever may
-// decide now. It refers to "console".
+// DueRecheck is the kind of the due row after which the approvers of all open requests are
+// determined again. It refers to "console".
 const DueRecheck = "request.recheck"
 
-// Delegation says that somebody else may decide for a person for a time.
+// Delegation lets another person decide for a person during a period.
 type Delegation struct {
 	Person   ID
 	Delegate ID
@@ -364,5 +355,5 @@ type Delegation struct {
 	Until    time.Time
 }
 
-// Active reports whether the delegation holds at a time.
+// Active reports whether the delegation is in force at a time.
 func (d Delegation) Active(at time.Time) bool { return !at.Before(d.From) && at.Before(d.Until) }

@@ -7,24 +7,23 @@ import (
 	"time"
 )
 
-// Case is what a policy is resolved for, with what is known about people at that time.
-// Persons are canonical.
+// Case is the situation for which a policy is evaluated. Persons are canonical.
 type Case struct {
 	Subject   ID // whose access it is
-	Requester ID // who asks
-	// Barred are further people who may not decide, and why: "was the owner of this account
+	Requester ID // who filed the request
+	// Barred are further people who may not decide, with the reason: "was the owner of this account
 	// in the last 30 days".
 	Barred map[ID]string
-	// People returns the active people that an approver stands for; nobody for a group of more
-	// than [MaxApprovers].
+	// People returns the active people behind an approver; nobody for a group of more than
+	// [MaxApprovers].
 	People func(Approver) ([]ID, error)
-	// Match reports whether a condition holds. An error counts as: it is not known.
+	// Match evaluates a condition. An error means that the result is unknown.
 	Match func(condition string) (bool, error)
-	// Delegate returns who decides for a person at this time; "" if nobody does.
+	// Delegate returns who decides for a person at this time; "" if there is no delegation.
 	Delegate func(ID) (ID, error)
 }
 
-// Plan is what a policy says about one request: the rule that counts, and its steps.
+// Plan is the result of a policy for one request: the rule that applies, and its steps.
 type Plan struct {
 	Rule    int           `json:"rule"` // from 1
 	Name    string        `json:"name,omitempty"`
@@ -33,35 +32,35 @@ type Plan struct {
 	Steps   []PlanStep    `json:"steps,omitempty"`
 }
 
-// PlanStep is a step of a plan. Whoever decides names its ID.
+// PlanStep is a step of a plan. A decision names its ID.
 type PlanStep struct {
 	ID ID `json:"id"`
 	PolicyStep
-	// Passed lists whom the step was passed on to; they are asked instead of Ask.
+	// Passed lists the people to whom the step was reassigned; they are asked instead of Ask.
 	Passed []Approver `json:"passed,omitempty"`
 }
 
-// Asked is somebody who is asked to decide.
+// Asked is a person who is asked to decide.
 type Asked struct {
 	Person ID
-	For    ID     // whose delegate the person is; "" for somebody who is asked for themselves
+	For    ID     // the person whose delegate this is; "" without delegation
 	Why    string // "owner of the application"
 }
 
-// Excluded is somebody whom a step names and who may not decide.
+// Excluded is a person whom a step names but who may not decide.
 type Excluded struct {
 	Person ID
 	Why    string
 }
 
-// StepAsked is who is asked at a step.
+// StepAsked lists the people who are asked at a step.
 type StepAsked struct {
 	Asked    []Asked
 	Excluded []Excluded
-	Fallback bool // nobody of those whom the step names may decide
+	Fallback bool // none of the people whom the step names may decide
 }
 
-// Has returns how a person is asked; nil if the person is not.
+// Has returns the entry of a person; nil if the person is not asked.
 func (s StepAsked) Has(person ID) *Asked {
 	var found *Asked
 	for i, a := range s.Asked {
@@ -72,9 +71,9 @@ func (s StepAsked) Has(person ID) *Asked {
 	return found
 }
 
-// Plan returns the rule of a policy that counts for a case. newID returns IDs of steps. The
-// error is a [*Refusal] if a condition cannot be told: nothing is decided by what is
-// unknown.
+// Plan returns the rule of a policy that applies to a case, with its steps. newID returns IDs of
+// steps. The error is a [*Refusal] if a condition cannot be evaluated: nothing is decided on unknown
+// facts.
 func (p Policy) Plan(c Case, newID func() ID) (Plan, error) {
 	for i, r := range p.Rules {
 		if r.When != "" {
@@ -96,8 +95,8 @@ func (p Policy) Plan(c Case, newID func() ID) (Plan, error) {
 	return Plan{}, refuse(GuardPolicy, "Add a rule without a condition to the policy “"+p.Name+"”.", "no rule of the policy applies")
 }
 
-// WhoDecides returns who is asked at a step, now. decided are the people who decided
-// earlier steps. Nobody is asked about their own access or request.
+// WhoDecides returns who is asked at a step now. decided are the people who decided earlier steps.
+// Nobody is asked about their own access or request.
 func (s PlanStep) WhoDecides(c Case, decided []ID) (StepAsked, error) {
 	var w StepAsked
 	ask := s.Ask
@@ -132,7 +131,7 @@ func (w *StepAsked) add(s PlanStep, c Case, decided []ID, approvers []Approver) 
 				w.Asked = append(w.Asked, Asked{Person: p, Why: a.Label()})
 			}
 			if s.NoDelegate || c.Delegate == nil || why != "" {
-				continue // a delegate decides no more than the person may
+				continue // a delegate may decide no more than the person
 			}
 			delegate, err := c.Delegate(p)
 			if err != nil {
@@ -161,8 +160,8 @@ func (c Case) excludes(p ID, s PlanStep, decided []ID) string {
 	return ""
 }
 
-// Preview returns who would be asked at each step. The error is a [*Refusal], which names
-// what to fix, if a step has nobody, or not enough different people.
+// Preview returns who would be asked at each step. The error is a [*Refusal] that names what to fix,
+// if a step has nobody to ask, or if there are too few different people.
 func (p Plan) Preview(c Case) ([]StepAsked, error) {
 	steps := make([]StepAsked, len(p.Steps))
 	for i, s := range p.Steps {
@@ -183,7 +182,7 @@ func (p Plan) Preview(c Case) ([]StepAsked, error) {
 	return steps, nil
 }
 
-// nobody returns the refusal of a step that nobody may decide.
+// nobody returns the refusal for a step with nobody to ask.
 func (s PlanStep) nobody(w StepAsked, number int) *Refusal {
 	labels := make([]string, 0, len(s.Ask))
 	for _, a := range append(slices.Clone(s.Ask), s.Fallback...) {
@@ -198,8 +197,8 @@ func (s PlanStep) nobody(w StepAsked, number int) *Refusal {
 	return refuse(GuardNobody, "Somebody else must be "+orList(labels)+".", "nobody may decide step %d (%s)%s", number, orList(labels), why)
 }
 
-// short returns the first step for which, with those before it, no different people can be
-// found where the policy asks for them; -1 if there are some for all steps.
+// short returns the index of the first step that, together with the steps before it, needs more
+// different people than there are; -1 if all steps have enough.
 func (p Plan) short(steps []StepAsked) int {
 	for n := range p.Steps {
 		if !p.canDiffer(steps[:n+1]) {
@@ -209,8 +208,8 @@ func (p Plan) short(steps []StepAsked) int {
 	return -1
 }
 
-// canDiffer reports whether somebody can be chosen for each step, so that those of steps
-// that ask for it differ from all before.
+// canDiffer reports whether one person can be chosen for each step such that every step with
+// Distinct gets somebody who decided no earlier step.
 func (p Plan) canDiffer(steps []StepAsked) bool {
 	differ := func(i, j int) bool { return p.Steps[max(i, j)].Distinct }
 	chosen := make([]ID, len(steps))
@@ -220,7 +219,7 @@ func (p Plan) canDiffer(steps []StepAsked) bool {
 			return true
 		}
 		if p.Steps[i].Wait != nil || len(steps[i].Asked) >= len(steps) {
-			return choose(i + 1) // with so many, one is always left
+			return choose(i + 1) // with that many people, one is always left
 		}
 		for _, a := range steps[i].Asked {
 			taken := false
@@ -241,7 +240,7 @@ func (p Plan) canDiffer(steps []StepAsked) bool {
 	return choose(0)
 }
 
-// Ends returns when a wait of a step that began at a time is over; zero for a condition.
+// Ends returns when the wait of a step that began at a time is over; zero for a condition.
 func (w PolicyWait) Ends(began time.Time) time.Time {
 	switch {
 	case w.For > 0:
@@ -249,7 +248,7 @@ func (w PolicyWait) Ends(began time.Time) time.Time {
 	case w.At != "":
 		clock, err := time.Parse("15:04", w.At)
 		if err != nil {
-			return began // checked when the policy was written
+			return began // not reached: checked when the policy was written
 		}
 		began = began.UTC()
 		end := time.Date(began.Year(), began.Month(), began.Day(), clock.Hour(), clock.Minute(), 0, 0, time.UTC)
@@ -261,7 +260,7 @@ func (w PolicyWait) Ends(began time.Time) time.Time {
 	return time.Time{}
 }
 
-// Sentence says what a step does, for people.
+// Sentence describes a step for display.
 func (s PolicyStep) Sentence() string {
 	if w := s.Wait; w != nil {
 		switch {

@@ -2,35 +2,34 @@ package console
 
 import "time"
 
-// Resource is a row of an upstream as one sync showed it: an account, a group, a course.
+// Resource is a row of an upstream as one sync showed it: an account, a group or a course.
 type Resource struct {
 	Key         ResourceKey
-	Type, ID    string // opaque bytes of the upstream
-	Incarnation int    // counts the identities that used this type and id, from 1
+	Type, ID    string // the upstream's ids: opaque bytes
+	Incarnation int    // counts the objects that had this type and id, from 1
 	Name        string
 	Description string
-	Parent      ResourceKey // 0 when the resource stands alone
+	Parent      ResourceKey // 0 if it has none
 	Status      Status
-	Created     time.Time // zero when the upstream does not say
+	Created     time.Time // zero if unknown
 	Account     *Account  // set when the type has the user trait
 	App         bool      // the type has the app trait: the resource is an application
 	Profile     []byte    // further attributes, canonical JSON
 }
 
-// Status says whether a resource is in use, numbered as on the wire.
+// Status is whether a resource is in use, with the numbers of the protocol.
 type Status int
 
-// The states of a resource.
 const (
-	StatusUnspecified Status = 0 // the upstream does not say; counts as enabled
+	StatusUnspecified Status = 0 // unknown; counts as enabled
 	StatusEnabled     Status = 1
 	StatusDisabled    Status = 2
 	StatusDeleted     Status = 3
 )
 
-// Digest returns 16 bytes that differ when anything about a resource differs, except its
-// keys and what has no history. Stored digests are compared with it: other bytes for the
-// same content would make every row look changed.
+// Digest returns 16 bytes that differ if anything about two resources differs, except keys and
+// attributes without history. Stored digests are compared with it, so a change of its format would
+// make every row look changed.
 func (r Resource) Digest() [16]byte {
 	var buf [digestSize]byte
 	d := digest{buf: buf[:0]}

@@ -7,8 +7,8 @@ import (
 	"baton"
 )
 
-// Right is one thing that people may see or do. It belongs to roles, which have it
-// everywhere, and to the owners of an object, who have it there.
+// Right is permission to see or do one thing. Roles have it everywhere; the owners of an object have
+// it for that object.
 type Right struct {
 	Do             string // "add connectors"; completes "… may"
 	Roles          []ConsoleRole
@@ -18,24 +18,24 @@ type Right struct {
 	Self           bool // the person itself has it
 }
 
-// What people may see.
+// The rights to see something.
 var (
 	SeeAccess = Right{Do: "see who has access", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
-	// SeeAccessCounts is what is left of SeeAccess for those who run connectors.
+	// SeeAccessCounts is the part of SeeAccess that connector operators have.
 	SeeAccessCounts = Right{Do: "see how many have access", AppOwner: true, ConnectorOwner: true,
 		Roles: []ConsoleRole{ConnectorAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
 	SeePeople     = Right{Do: "see people and their access", Manager: true, Self: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 	SeeConnectors = Right{Do: "see connectors", AppOwner: true, ConnectorOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
 	SeeRawFiles   = Right{Do: "download sync files and exports", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 	SeeAudit      = Right{Do: "read the audit log", AppOwner: true, Self: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
-	// SeeRequests is for requests of others. People also see requests that they asked for, that
-	// are about them, or that they decide.
+	// SeeRequests covers requests of others. People always see requests that they filed, that are
+	// about them, or that they decide.
 	SeeRequests = Right{Do: "see requests of others", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 	SeePolicies = Right{Do: "see policies", AppOwner: true, Roles: []ConsoleRole{CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
 	SeeSettings = Right{Do: "see the settings", Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 )
 
-// What people may do.
+// The rights to do something.
 var (
 	AddConnectors       = Right{Do: "add connectors", Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
 	ConfigureConnectors = Right{Do: "configure, rotate, pause and sync connectors", AppOwner: true, ConnectorOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, SuperAdministrator}}
@@ -46,30 +46,30 @@ var (
 	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
 	ConfigureSignIn     = Right{Do: "change how people sign in", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageClients       = Right{Do: "make API credentials for services, and revoke those of others", Roles: []ConsoleRole{SuperAdministrator}}
-	// Ask is the right to ask for access of a person.
+	// Ask is the right to request access for a person.
 	Ask               = Right{Do: "ask for access of this person", Self: true, Manager: true, Roles: []ConsoleRole{Helpdesk, SuperAdministrator}}
 	CancelRequests    = Right{Do: "cancel requests of others", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
 	ReviewEmergencies = Right{Do: "look at emergency requests afterwards", Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 	ManagePolicies    = Right{Do: "change policies", Roles: []ConsoleRole{SuperAdministrator}}
-	// SecondChanges is the right to be the second person of a change that asks for less.
+	// SecondChanges is the right to confirm an amendment as the second person.
 	SecondChanges = Right{Do: "confirm changes that ask for less", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 	ChangeRoles   = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
 )
 
-// What people may do about access, by hand.
+// The rights to change access manually.
 var (
 	ChangeAccess = Right{Do: "remove access, and enable or disable accounts, by hand", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 	RunActions   = Right{Do: "run actions of connectors", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 )
 
-// Object is what a right is asked for. Fields that play no part are nil.
+// Object is the object of a check. Fields that do not matter are nil.
 type Object struct {
 	App       *App
 	Connector *Connector
 	Person    *Person
 }
 
-// Of reports whether a person has a right for an object.
+// Of reports whether a person has the right for an object.
 func (r Right) Of(p Person, o Object) bool {
 	me := p.Canonical()
 	owns := func(owners []ID) bool { return slices.Contains(owners, me) }
@@ -80,8 +80,8 @@ func (r Right) Of(p Person, o Object) bool {
 		r.Self && o.Person != nil && o.Person.Canonical() == me
 }
 
-// Check returns an error if a person has no right for an object: PermissionDenied, with the
-// roles that have it.
+// Check returns a PermissionDenied error that names the roles with the right, if a person lacks it
+// for an object.
 func (r Right) Check(p Person, o Object) error {
 	if r.Of(p, o) {
 		return nil
@@ -89,7 +89,7 @@ func (r Right) Check(p Person, o Object) error {
 	return baton.Errorf(baton.PermissionDenied, "you may not %s", r.Do).WithFix("This needs %s.", r.holders(o))
 }
 
-// holders names who has the right: "the role A or B, or to be an owner of the application".
+// holders describes who has the right: "the role A or B, or to be an owner of the application".
 func (r Right) holders(o Object) string {
 	var names []string
 	for _, role := range r.Roles {
@@ -116,7 +116,7 @@ func orList(words []string) string {
 	return strings.Join(words, "")
 }
 
-// Label returns the name of a role as people read it.
+// Label returns the name of a role for display.
 func (r ConsoleRole) Label() string {
 	words := strings.Split(string(r), "-")
 	for i, w := range words {

@@ -2,41 +2,40 @@ package console
 
 import "slices"
 
-// RoleMap says which entitlements of an app give which role.
+// RoleMap maps entitlements of an app to roles.
 type RoleMap struct {
 	Roles    []AppRole // the most powerful first
 	Priority Priority
 }
 
-// AppRole is a role in an app. Holding any one of its entitlements is enough.
+// AppRole is a role in an app. Holding any of its entitlements is enough.
 type AppRole struct {
 	Name         string
-	Admin        bool // means administrator of the app
+	Admin        bool // the role of an administrator
 	Entitlements []EntitlementKey
-	// Kind says for whom the accounts with the role are, where the upstream does not know;
-	// [AccountUnspecified]: as the upstream says.
+	// Kind is whom accounts with the role are for, if the upstream does not say;
+	// [AccountUnspecified]: unknown.
 	Kind AccountKind `json:",omitempty"`
 }
 
-// Priority says which role counts for an account that holds several.
+// Priority is which role applies to an account that holds several.
 type Priority string
 
-// The priorities.
 const (
-	PriorityUnknown Priority = "" // nobody said yet
+	PriorityUnknown Priority = "" // not decided yet
 	HighestWins     Priority = "highest"
 	LowestWins      Priority = "lowest"
 )
 
-// EffectiveRole is the role of an account. The two fields differ only while the app's
-// priority is unknown and the account holds several roles.
+// EffectiveRole is the role of an account. Risk and Floor differ only while the app's priority is
+// unknown and the account holds several roles.
 type EffectiveRole struct {
-	Risk  *AppRole // the worse assumption, for reviews and findings; nil without a role
-	Floor *AppRole // what is certain, for the minimum of admins; nil without a role
-	Held  int      // how many roles the account holds
+	Risk  *AppRole // the worst case, for reviews and findings; nil without a role
+	Floor *AppRole // the certain case, for the minimum of administrators; nil without a role
+	Held  int      // number of roles that the account holds
 }
 
-// Effective returns the role of an account that holds entitlements.
+// Effective returns the role of an account from the entitlements it holds.
 func (m RoleMap) Effective(held []EntitlementKey) EffectiveRole {
 	var first, last *AppRole
 	n := 0
@@ -58,7 +57,7 @@ func (m RoleMap) Effective(held []EntitlementKey) EffectiveRole {
 	return EffectiveRole{Risk: first, Floor: last, Held: n}
 }
 
-// Entitlements returns the entitlements that give any role.
+// Entitlements returns the entitlements of all roles.
 func (m RoleMap) Entitlements() []EntitlementKey {
 	var all []EntitlementKey
 	for _, r := range m.Roles {
@@ -67,7 +66,7 @@ func (m RoleMap) Entitlements() []EntitlementKey {
 	return all
 }
 
-// AdminEntitlements returns the entitlements that mean administrator.
+// AdminEntitlements returns the entitlements of administrator roles.
 func (m RoleMap) AdminEntitlements() []EntitlementKey {
 	var all []EntitlementKey
 	for _, r := range m.Roles {
@@ -78,13 +77,12 @@ func (m RoleMap) AdminEntitlements() []EntitlementKey {
 	return all
 }
 
-// GivesAdmin reports whether an entitlement means administrator.
+// GivesAdmin reports whether an entitlement belongs to an administrator role.
 func (m RoleMap) GivesAdmin(e EntitlementKey) bool { return slices.Contains(m.AdminEntitlements(), e) }
 
-// SaysType reports whether a role says for whom the accounts that have it are.
+// SaysType reports whether a role determines whom its accounts are for.
 func (m RoleMap) SaysType() bool {
 	return slices.ContainsFunc(m.Roles, func(r AppRole) bool { return r.Kind != AccountUnspecified })
 }
 
-// admin reports whether a role, if there is one, means administrator.
 func (r *AppRole) admin() bool { return r != nil && r.Admin }

@@ -8,7 +8,7 @@ import (
 	"baton"
 )
 
-// RoleCandidate is an entitlement that may give a role.
+// RoleCandidate is an entitlement that may belong to a role.
 type RoleCandidate struct {
 	Key          EntitlementKey
 	Slug         string
@@ -17,16 +17,15 @@ type RoleCandidate struct {
 	ResourceName string
 }
 
-// RoleProposal is what the console proposes for the roles of an app. Nothing of it counts
-// before a person has said so.
+// RoleProposal is a proposal for the roles of an app. It has no effect until a person accepts it.
 type RoleProposal struct {
 	Map     RoleMap
-	Minimum int // of admins; 0 when the connector names none
-	// ByConnector says that the connector told which entitlements carry the roles, by its
-	// settings or the usual names of its upstream.
+	Minimum int // minimum of administrators; 0 if the connector names no administrator role
+	// ByConnector means that the connector named the entitlements, through its settings or the usual
+	// names of its upstream.
 	ByConnector bool
-	Unclear     []string // names that several resources have; none of them is proposed
-	Missing     []string // names that the connector is configured with and no resource has
+	Unclear     []string // ambiguous names; none of their resources is proposed
+	Missing     []string // configured names for which there is no resource
 }
 
 // The names of the proposed roles.
@@ -35,8 +34,8 @@ const (
 	MemberRole = "Member"
 )
 
-// ProposeRoles proposes which of some entitlements give the roles administrator and member:
-// by what the connector said or, without that (nil), by the words in their names.
+// ProposeRoles proposes the entitlements of the roles administrator and member. It uses the
+// connector's hints. If hints is nil, it looks for words in the names.
 func ProposeRoles(hints *baton.RoleHints, candidates []RoleCandidate) RoleProposal {
 	p := RoleProposal{}
 	var admin, member []EntitlementKey
@@ -69,8 +68,8 @@ func ProposeRoles(hints *baton.RoleHints, candidates []RoleCandidate) RolePropos
 	return p
 }
 
-// named returns the entitlements of the resources that a connector named: the configured ones
-// or, if there are none, those with a usual name.
+// named returns the entitlements of the resources that a connector named: the configured ones or, if
+// there are none, those with a usual name.
 func (p *RoleProposal) named(n baton.RoleNames, candidates []RoleCandidate) (keys []EntitlementKey) {
 	if len(n.Configured) == 0 {
 		for _, c := range candidates {
@@ -115,10 +114,10 @@ var (
 	memberWords = []string{"member", "members", "user", "users"}
 )
 
-// byWords returns the entitlements whose slug is a word for a role, or whose resource has
-// one in its name. A slug that says no more than "is in the group" does not count.
+// byWords returns the entitlements whose slug is a word for a role, or whose resource has such a
+// word in its name. A slug that only means membership does not count.
 func byWords(candidates []RoleCandidate) (admin, member []EntitlementKey) {
-	adminSlugs := map[[2]string]bool{} // resources that have administrators by a slug of their own
+	adminSlugs := map[[2]string]bool{} // resources with an administrator slug of their own
 	has := func(text string, list []string) bool {
 		return slices.ContainsFunc(words(text), func(w string) bool { return slices.Contains(list, w) })
 	}
@@ -144,8 +143,8 @@ func byWords(candidates []RoleCandidate) (admin, member []EntitlementKey) {
 	return admin, member
 }
 
-// words returns the words of a name in lower case: PPLX_Admin, pplx admin and PplxAdmin have
-// the same two.
+// words splits a name into lower-case words: PPLX_Admin, pplx admin and PplxAdmin all give "pplx",
+// "admin".
 func words(name string) (all []string) {
 	var word []rune
 	end := func() {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Sentence says how far an operation is, for people.
+// Sentence describes the state of an operation for display.
 func (o Operation) Sentence(now time.Time) string {
 	clock := func(t time.Time) string {
 		if t = t.UTC(); t.Format(time.DateOnly) == now.UTC().Format(time.DateOnly) {
@@ -74,16 +74,16 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// Names are what people know an access by.
+// Names are the names of an access for display.
 type Names struct {
 	App         string
-	Account     string // of the person, if there is no account yet
-	Login       string // or e-mail address
+	Account     string // the person's name, if there is no account yet
+	Login       string // or an e-mail address
 	Entitlement string
-	On          string // type and name of what the entitlement is held on
+	On          string // type and name of the resource of the entitlement
 }
 
-// Steps says what a person has to do in the application, for an operation that the connector
+// Steps returns what a person has to do in the application for an operation that the connector
 // cannot carry out.
 func (o Operation) Steps(n Names) []string {
 	who := n.Account

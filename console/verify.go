@@ -2,38 +2,34 @@ package console
 
 import "time"
 
-// Evidence of a later sync about an operation.
-
-// Verdict is the evidence that a sync gives about an operation.
+// Verdict is what a later sync proves about an operation.
 type Verdict int
 
-// The verdicts.
 const (
-	NoEvidence  Verdict = iota // the sync proves nothing about it
-	Verifies                   // the sync shows what the operation was to bring about
-	Contradicts                // the sync shows the opposite
+	NoEvidence  Verdict = iota // nothing
+	Verifies                   // the change happened
+	Contradicts                // the change did not happen
 )
 
-// Sighting is what an applied sync shows about the account and entitlement of an
-// operation.
+// Sighting is what an applied sync shows about the account and entitlement of an operation.
 type Sighting struct {
 	Kind       SyncKind
-	Dispatched time.Time // when the console handed out the sync's task
+	Dispatched time.Time // when the sync's task was dispatched
 	Covers     bool      // the sync contains the entitlement's resource, or the accounts for [AccountItself]
 	Held       bool      // the entitlement is held; for [AccountItself] the account counts as present and enabled
 	Direct     bool      // it is held directly; meaningless unless Held
 }
 
-// Verify returns what a sync says about an operation.
+// Verify returns what a sync proves about an operation.
 //
-// Only a sync whose task was handed out after the operation had finished counts. When no
-// answer came, a sync handed out after the operation's task verifies it if it shows the
-// wanted state. It contradicts the operation only if it was handed out after the lease had
-// ended, because until then the change could still be made. Uploaded files prove nothing,
-// and neither do syncs that do not contain the resource.
+// Only a sync whose task was dispatched after the operation had finished counts. Without an answer,
+// a sync that was dispatched after the operation's task verifies it if it shows the wanted state. It
+// contradicts the operation only if it was dispatched after the lease had ended, because until then
+// the change could still be made. Uploaded files prove nothing, and neither do syncs that do not
+// contain the resource.
 //
-// A revoked entitlement that is still held through another one is verified: what could be
-// revoked is gone.
+// Revoking an entitlement that is still held through another one is verified: the direct grant is
+// gone.
 func Verify(o Operation, s Sighting) Verdict {
 	if s.Kind == SyncUpload || !s.Covers || s.Dispatched.IsZero() || o.Dispatched.IsZero() && o.State != Manual {
 		return NoEvidence
@@ -52,7 +48,7 @@ func Verify(o Operation, s Sighting) Verdict {
 		}
 		return Contradicts
 	case Failed, Declined:
-		// Somebody else, or a retry that the connector made, brought it about.
+		// Another person, or a retry by the connector, made the change.
 		if wanted && !o.Finished.IsZero() && s.Dispatched.After(o.Finished) {
 			return Verifies
 		}
@@ -72,15 +68,14 @@ func Verify(o Operation, s Sighting) Verdict {
 	return NoEvidence
 }
 
-// MayResend reports whether the task of an operation without an answer may be handed out
-// again: the lease has ended, and a sync handed out after that shows that the change was
-// not made.
+// MayResend reports whether the task of an operation without an answer may be dispatched again: the
+// lease has ended, and a sync dispatched after that shows that the change was not made.
 func MayResend(o Operation, s Sighting) bool {
 	return (o.State == Unknown || o.State == Dispatched) && Verify(o, s) == Contradicts
 }
 
-// WantsSync reports whether a sync is to be asked for, to find out what became of an
-// operation, and from when on its task must be handed out to say something.
+// WantsSync reports whether a sync is needed to find out the result of an operation, and the
+// earliest dispatch time with which it would prove something.
 func (o Operation) WantsSync(now time.Time) (after time.Time, ok bool) {
 	switch o.State {
 	case Applied:
@@ -97,8 +92,8 @@ func (o Operation) WantsSync(now time.Time) (after time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// NextLook returns when something is to be done about an operation that waits for an answer
-// or for a sync; zero when nothing is.
+// NextLook returns when an operation that waits for an answer or a sync must be looked at again;
+// zero: never.
 func (o Operation) NextLook() time.Time {
 	switch o.State {
 	case Queued:
