@@ -7,7 +7,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Access returns what is known now about one account and entitlement of an app, for
+// Access returns the current state of one account and entitlement of an app, for
 // [console.Access.State].
 func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.EntitlementKey, now time.Time) (console.Access, error) {
 	m, err := t.Moment(app, time.Time{})
@@ -17,8 +17,8 @@ func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.Entit
 	return t.AccessIn(m, app, account, e, 0, now)
 }
 
-// AccessIn is [Tx.Access] in the app's current moment, for callers that ask for many.
-// firstShown is what [Tx.FirstShown] returned for the entitlement; 0 if it was not asked.
+// AccessIn is [Tx.Access] at the app's current moment, for callers that need many. firstShown is the
+// result of [Tx.FirstShown] for the entitlement; 0 if it was not read.
 func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (a console.Access, err error) {
 	var rows accessRows
 	if rows.reasons, err = t.Reasons(app, account, e); err != nil {
@@ -43,11 +43,10 @@ func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e c
 	return t.accessOf(m, rows, e, firstShown, now)
 }
 
-// Accesses is [Tx.AccessIn] for many accounts and one entitlement: it reads the rows of all
-// of them together.
+// Accesses is [Tx.AccessIn] for one entitlement and many accounts, whose rows it reads together.
 func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (map[console.ResourceKey]console.Access, error) {
 	all := map[console.ResourceKey]console.Access{}
-	if e == console.AccountItself { // no facts, but versions of the accounts say so
+	if e == console.AccountItself { // the versions of the account are its facts
 		for _, account := range accounts {
 			a, err := t.AccessIn(m, app, account, e, firstShown, now)
 			if err != nil {
@@ -106,16 +105,15 @@ func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, 
 	return all, nil
 }
 
-// accessRows is what the tables have about one account and entitlement.
+// accessRows holds the rows about one account and entitlement.
 type accessRows struct {
 	reasons    []console.Reason
 	bar        *console.Bar
 	overdue    *console.Overdue
 	operations []console.Operation
-	intervals  [][]console.Fact // by stream of the moment
+	intervals  [][]console.Fact // one element for each stream of the moment
 }
 
-// accessOf returns what rows say.
 func (t *Tx) accessOf(m Moment, rows accessRows, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (a console.Access, err error) {
 	a.Reasons, a.Bar, a.Overdue = rows.reasons, rows.bar, rows.overdue
 	for _, o := range rows.operations {
@@ -149,8 +147,8 @@ func (t *Tx) accessOf(m Moment, rows accessRows, e console.EntitlementKey, first
 	return a, err
 }
 
-// heldIntervals returns when an account held an entitlement, oldest first. Intervals that
-// meet are one, with the sources of the last.
+// heldIntervals returns the intervals in which an account held an entitlement, oldest first.
+// Adjacent intervals are merged, with the sources of the last one.
 func (t *Tx) heldIntervals(s StreamAt, account console.ResourceKey, e console.EntitlementKey) ([]console.Fact, error) {
 	var history []console.Fact
 	var err error
@@ -162,7 +160,7 @@ func (t *Tx) heldIntervals(s StreamAt, account console.ResourceKey, e console.En
 	return joined(history), err
 }
 
-// joined returns the intervals of facts, oldest first, of one principal and entitlement.
+// joined merges the adjacent facts of one principal and entitlement, oldest first.
 func joined(history []console.Fact) (all []console.Fact) {
 	for _, f := range history {
 		if n := len(all); n > 0 && all[n-1].Until == f.From {
@@ -173,7 +171,7 @@ func joined(history []console.Fact) (all []console.Fact) {
 	return all
 }
 
-// accountHistory returns when an account was present and enabled.
+// accountHistory returns the intervals in which an account was present and enabled.
 func (t *Tx) accountHistory(s StreamAt, account console.ResourceKey) ([]console.Fact, error) {
 	var held []console.Fact
 	err := t.e.Query(func(r engine.Row) error {
@@ -186,8 +184,8 @@ func (t *Tx) accountHistory(s StreamAt, account console.ResourceKey) ([]console.
 	return held, err
 }
 
-// heldAfter reports whether the last sync of an interval that has ended began after the
-// oldest open reason was written.
+// heldAfter reports whether the last sync of a closed interval began after the oldest open reason
+// was added.
 func (t *Tx) heldAfter(s StreamAt, f console.Fact, open []console.Reason) (bool, error) {
 	if len(open) == 0 || f.Until > s.Sync {
 		return false, nil

@@ -9,29 +9,28 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// OwnerSource is how an account was assigned to its owner.
+// OwnerSource is how an account got its owner.
 type OwnerSource string
 
-// The sources of owners. An owner that a person set or cleared is never changed by
-// matching.
+// The sources of owners. Matching never changes an owner that a person set or cleared.
 const (
-	OwnerMatched OwnerSource = "matched" // by the rules
+	OwnerMatched OwnerSource = "matched" // by the matching rules
 	OwnerSet     OwnerSource = "set"     // by a person
-	OwnerCleared OwnerSource = "cleared" // by a person: it belongs to nobody
-	OwnerMerged  OwnerSource = "merged"  // the owner was merged into this one
+	OwnerCleared OwnerSource = "cleared" // by a person: it has no owner
+	OwnerMerged  OwnerSource = "merged"  // the previous owner was merged into this one
 	OwnerCreated OwnerSource = "created" // the console created the account for the person
 )
 
-// Owner is whose an account is.
+// Owner is the owner of an account during an interval.
 type Owner struct {
-	Person console.ID // "" when it is nobody's
+	Person console.ID // "" for no owner
 	How    OwnerSource
 	From   time.Time
-	Until  time.Time     // zero when it is current
-	By     console.Actor // who said so; zero where it was not kept
+	Until  time.Time     // zero for the current one
+	By     console.Actor // who set it; zero if unknown
 }
 
-// SetAccountOwner sets whose an account is from now on; an empty person means nobody.
+// SetAccountOwner sets the owner of an account from now on; an empty person means none.
 func (t *Tx) SetAccountOwner(account console.ResourceKey, person console.ID, how OwnerSource) error {
 	before, err := t.AccountOwner(account, time.Time{})
 	if err != nil {
@@ -59,11 +58,11 @@ func (t *Tx) SetAccountOwner(account console.ResourceKey, person console.ID, how
 	return t.event(console.Event{Kind: OwnerChanged, App: app, Account: account, Person: person}, map[string]any{"before": before.Person, "how": how, "how_before": before.How})
 }
 
-// OwnerChanged is the kind of the event of an account that belongs to somebody else, or to
-// nobody, from then on. Decisions that were made for the former owner do not hold for it.
+// OwnerChanged is the kind of the event of a new owner, or of none any more. Decisions for the
+// previous owner no longer apply to the account.
 const OwnerChanged = "account.owner-changed"
 
-// appOfAccount returns the app of an account; "" if no sync has shown it.
+// appOfAccount returns the app of an account; "" if no sync has shown the account.
 func (t *Tx) appOfAccount(account console.ResourceKey) (console.ID, error) {
 	app, err := t.AppOfResource(account)
 	if baton.KindOf(err) == baton.NotFound {
@@ -72,7 +71,7 @@ func (t *Tx) appOfAccount(account console.ResourceKey) (console.ID, error) {
 	return app, err
 }
 
-// AccountOwners returns whose an account was, oldest first.
+// AccountOwners returns all owners of an account, oldest first.
 func (t *Tx) AccountOwners(account console.ResourceKey) ([]Owner, error) {
 	return list(t, scanOwner, "SELECT "+ownerColumns+" FROM account_owner WHERE account = $1 ORDER BY from_at", account)
 }
@@ -83,8 +82,8 @@ func scanOwner(r engine.Row) Owner {
 	return Owner{Person: console.ID(r.Text(0)), How: OwnerSource(r.Text(1)), From: at(r, 2), Until: at(r, 3), By: decodeActor(r.Bytes(4))}
 }
 
-// RecentOwners returns everybody whose an account was within [console.RecentOwner] before a
-// time, as canonical persons.
+// RecentOwners returns everybody who owned an account within [console.RecentOwner] before a time, as
+// canonical persons.
 func (t *Tx) RecentOwners(account console.ResourceKey, now time.Time) ([]console.ID, error) {
 	owners, err := t.AccountOwners(account)
 	if err != nil {
@@ -101,15 +100,15 @@ func (t *Tx) RecentOwners(account console.ResourceKey, now time.Time) ([]console
 	return console.OwnersSince(all, now.Add(-console.RecentOwner), now), nil
 }
 
-// AccountKind is for whom an account is, as a person said.
+// AccountKind is the kind of an account that a person set.
 type AccountKind struct {
-	Kind console.AccountKind // [console.AccountUnspecified]: nobody says, or not any more
+	Kind console.AccountKind // [console.AccountUnspecified]: not set, or no longer
 	From time.Time
 	By   console.Actor
 }
 
-// SetAccountKind sets for whom an account is from now on; [console.AccountUnspecified]: as
-// its role or the upstream says.
+// SetAccountKind sets the kind of an account from now on; [console.AccountUnspecified] leaves it to
+// its role or the upstream.
 func (t *Tx) SetAccountKind(account console.ResourceKey, kind console.AccountKind) error {
 	if !kind.Valid() {
 		return baton.Errorf(baton.Invalid, "there is no account type %d", kind)
@@ -118,7 +117,7 @@ func (t *Tx) SetAccountKind(account console.ResourceKey, kind console.AccountKin
 	if err != nil {
 		return err
 	}
-	if _, err := t.LockApp(app); err != nil { // the minimum of admins counts people only
+	if _, err := t.LockApp(app); err != nil { // the minimum of administrators counts people only
 		return err
 	}
 	before, err := t.AccountKind(account, time.Time{})
@@ -131,14 +130,13 @@ func (t *Tx) SetAccountKind(account console.ResourceKey, kind console.AccountKin
 	if err := t.insert("account type", "INSERT INTO account_kind (account, from_at, kind, set_by) VALUES ($1, $2, $3, $4)", account, t.by.At, kind, encodeActor(t.by.Actor)); err != nil {
 		return err
 	}
-	if err := t.SetDue(console.DueMatch, string(app), t.by.At, nil); err != nil { // only people's accounts are matched
+	if err := t.SetDue(console.DueMatch, string(app), t.by.At, nil); err != nil { // only accounts of people are matched
 		return err
 	}
 	return t.event(console.Event{Kind: "account.type-changed", App: app, Account: account}, map[string]any{"before": before.Kind, "kind": kind})
 }
 
-// AccountKind returns for whom an account was at a time, as people said; the zero time means
-// now.
+// AccountKind returns the kind of an account that people had set at a time; the zero time means now.
 func (t *Tx) AccountKind(account console.ResourceKey, when time.Time) (AccountKind, error) {
 	where, args := asOf(account, when)
 	k, err := find(t, func(r engine.Row) AccountKind {
@@ -159,13 +157,13 @@ func asOf(key any, when time.Time) (where string, args []any) {
 	return "from_at <= $2 AND (until_at IS NULL OR until_at > $2)", []any{key, when}
 }
 
-// AccountRoles returns the role and the type of an account that a moment shows.
+// AccountRoles returns the role and the type of an account at a moment.
 func (t *Tx) AccountRoles(m Moment, roles console.RoleMap, r Resource) (role console.EffectiveRole, typ console.AccountType, err error) {
 	known, err := t.AccountsRoles(m, roles, []Resource{r})
 	return known[r.Key].Role, known[r.Key].Type, err
 }
 
-// RoleAndType is what [Tx.AccountRoles] returns for one of many accounts.
+// RoleAndType is the result of [Tx.AccountRoles] for one of many accounts.
 type RoleAndType struct {
 	Role console.EffectiveRole
 	Type console.AccountType
@@ -193,7 +191,7 @@ func (t *Tx) AccountsRoles(m Moment, roles console.RoleMap, accounts []Resource)
 	return all, nil
 }
 
-// heldOf returns which of some entitlements accounts hold, in the order of these.
+// heldOf returns which of the given entitlements accounts hold, in the given order.
 func (t *Tx) heldOf(streams []StreamAt, entitlements []console.EntitlementKey, accounts []console.ResourceKey) (map[console.ResourceKey][]console.EntitlementKey, error) {
 	held := map[console.ResourceKey][]console.EntitlementKey{}
 	for _, e := range entitlements {
@@ -215,7 +213,7 @@ func (t *Tx) heldOf(streams []StreamAt, entitlements []console.EntitlementKey, a
 	return held, nil
 }
 
-// kindsSaid is the kinds of [Tx.AccountKind] for many accounts.
+// kindsSaid returns the kinds of [Tx.AccountKind] for many accounts.
 func (t *Tx) kindsSaid(accounts []console.ResourceKey, when time.Time) (map[console.ResourceKey]console.AccountKind, error) {
 	where, args := "until_at IS NULL", []any(nil)
 	if !when.IsZero() {
@@ -229,8 +227,8 @@ func (t *Tx) kindsSaid(accounts []console.ResourceKey, when time.Time) (map[cons
 	return said, err
 }
 
-// AccountType returns the type of an account that a moment shows. It looks for the account's
-// role only if some role of the app says something about the type.
+// AccountType returns the type of an account at a moment. It reads the account's role only if some
+// role of the app determines the type.
 func (t *Tx) AccountType(m Moment, roles console.RoleMap, r Resource) (console.AccountType, error) {
 	if !roles.SaysType() {
 		roles = console.RoleMap{}
@@ -239,8 +237,8 @@ func (t *Tx) AccountType(m Moment, roles console.RoleMap, r Resource) (console.A
 	return typ, err
 }
 
-// AccountOwner returns whose an account was at a time; the zero time means now. It is the
-// zero Owner if nobody said.
+// AccountOwner returns the owner of an account at a time; the zero time means now. Without any owner
+// it is the zero Owner.
 func (t *Tx) AccountOwner(account console.ResourceKey, when time.Time) (Owner, error) {
 	where, args := asOf(account, when)
 	o, err := find(t, scanOwner, "SELECT "+ownerColumns+" FROM account_owner WHERE account = $1 AND "+where, args...)
@@ -250,8 +248,7 @@ func (t *Tx) AccountOwner(account console.ResourceKey, when time.Time) (Owner, e
 	return *o, nil
 }
 
-// OwnersNow returns the people to whom accounts belong now, by account; those that belong to
-// nobody are left out.
+// OwnersNow returns the current owners of accounts, without accounts that have none.
 func (t *Tx) OwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]console.Person, error) {
 	type owned struct {
 		account console.ResourceKey
@@ -278,7 +275,7 @@ func (t *Tx) OwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]
 	return owners, nil
 }
 
-// AccountsOf returns the accounts that belong to a person now, in all apps.
+// AccountsOf returns the accounts that a person owns now, in all apps.
 func (t *Tx) AccountsOf(person console.ID) ([]console.ResourceKey, error) {
 	return list(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) },
 		"SELECT account FROM account_owner WHERE person = $1 AND until_at IS NULL ORDER BY account", person)
@@ -300,7 +297,7 @@ func (t *Tx) AccountsByLogin(m Moment, login string) ([]Resource, error) {
 	return t.resourcesByValue(m, listLogins, loginKey(login))
 }
 
-// Account returns an account as it was at a moment. NotFound if the app had none such.
+// Account returns an account at a moment. NotFound if the app had no such account.
 func (t *Tx) Account(m Moment, key console.ResourceKey) (Resource, error) {
 	r, err := t.Resource(m, key)
 	if err == nil && r.Account == nil {
@@ -309,7 +306,7 @@ func (t *Tx) Account(m Moment, key console.ResourceKey) (Resource, error) {
 	return r, err
 }
 
-// MatchedAccounts returns the accounts of a stream whose owner was found by matching.
+// MatchedAccounts returns the accounts of a stream whose owner was set by matching.
 func (t *Tx) MatchedAccounts(stream console.Stream) ([]console.ResourceKey, error) {
 	return list(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) },
 		`SELECT o.account FROM account_owner o JOIN resource r ON r.key = o.account

@@ -10,44 +10,44 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// AccountFilter selects accounts of an app. The zero value selects all; several fields
-// select what all of them do.
+// AccountFilter selects accounts of an app. The zero value selects all; with several fields, all
+// must match.
 type AccountFilter struct {
-	Words    string                     // of the name, or the beginning of a login or an e-mail address
-	Unowned  bool                       // for a person, and matched to nobody
-	Orphaned bool                       // enabled, and its person is not active
+	Words    string                     // in the name, or the beginning of a login or an e-mail address
+	Unowned  bool                       // belongs to a person's kind of account and has no owner
+	Orphaned bool                       // enabled, and its owner is not active
 	Disabled bool                       // disabled or deleted
-	Holding  bool                       // holds something
-	Kinds    []console.AccountKind      // for whom it is, as people, its role or the upstream say
-	Roles    console.RoleMap            // that says so, too
+	Holding  bool                       // holds at least one entitlement
+	Kinds    []console.AccountKind      // the effective kind is one of these
+	Roles    console.RoleMap            // needed for Kinds
 	Enabled  bool                       // neither disabled nor deleted
 	AnyOf    []console.EntitlementKey   // holds one of these
-	Several  [][]console.EntitlementKey // holds one of at least two of these
+	Several  [][]console.EntitlementKey // holds entitlements from at least two of these lists
 	NoneOf   []console.EntitlementKey   // holds none of these
-	// Match decides in Go, about what no statement can look into; nil: all.
+	// Match is a condition that SQL cannot express; nil: all match.
 	Match func(Resource) bool
 
-	said bool // people or roles say for whom accounts are, and not the upstream alone
+	said bool // people or roles set kinds, so the upstream's kind is not enough
 }
 
-// AccountPage is a part of a list of accounts.
+// AccountPage is a page of a list of accounts.
 type AccountPage struct {
 	Rows []Resource
-	Next *ResourceAfter // where the list goes on; nil at its end
-	// Looked is how many accounts were looked at at least, if that is why the page is short.
+	Next *ResourceAfter // where the next page begins; nil at the end
+	// Looked is the number of accounts that were examined, if that limit made the page short.
 	Looked int
 }
 
-// few is up to how many rows are all read and sorted to find a page of them. Of more, a page
-// is found by walking the names of all accounts, or of all entitlements.
+// few is the number of rows up to which all are read and sorted to find a page. With more, the names
+// of all accounts or entitlements are scanned in order.
 const few = 1000
 
-// maxLooked limits the rows that are looked at for one page when names are walked.
+// maxLooked limits the rows that are examined for one page while names are scanned.
 const maxLooked = 20_000
 
-// FilterAccounts returns up to n accounts at a moment that a filter selects, in the order
-// of their names. If few accounts are selected and nothing leads to them, the page can be
-// short although the list goes on.
+// FilterAccounts returns up to n accounts at a moment that match a filter, in the order of their
+// names. If few accounts match and no index leads to them, the page can be short although the list
+// continues.
 func (t *Tx) FilterAccounts(m Moment, f AccountFilter, after ResourceAfter, n int) (AccountPage, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -84,7 +84,7 @@ func (t *Tx) FilterAccounts(m Moment, f AccountFilter, after ResourceAfter, n in
 	return t.walkAccounts(m, f, match, after, n)
 }
 
-// pageOf returns the first n rows behind a place.
+// pageOf returns the first n rows after a place.
 func pageOf(rows []Resource, after ResourceAfter, n int) (p AccountPage) {
 	p.Rows, p.Next = pageAfter(rows, Resource.After, comparePlace, after, n)
 	return p
@@ -94,26 +94,26 @@ func comparePlace(a, b ResourceAfter) int {
 	return cmp.Or(slices.Compare(a.Sort, b.Sort), cmp.Compare(a.Key, b.Key))
 }
 
-// statement builds a statement with its arguments.
+// statement is an SQL statement with its arguments.
 type statement struct {
 	strings.Builder
 	args []any
 }
 
-// arg adds an argument and returns its place.
+// arg adds an argument and returns its placeholder.
 func (s *statement) arg(v any) string {
 	s.args = append(s.args, v)
 	return "$" + strconv.Itoa(len(s.args))
 }
 
-// lead is a way to accounts that are selected, among others: a table, conditions on it,
-// and its column with the account.
+// lead is a table through which candidates are found: the table, conditions on it, and its column
+// with the account.
 type lead struct {
 	table, column string
 	where         func(s *statement, at StreamAt) string
 }
 
-// leads returns the ways to the selected accounts, each a union of leads.
+// leads returns the alternative ways to find the candidates; each is a union of leads.
 func (f AccountFilter) leads(s search) (all [][]lead) {
 	between := func(list int, prefix []byte) lead {
 		return lead{"lookup x", "x.key", func(st *statement, at StreamAt) string {
@@ -131,7 +131,7 @@ func (f AccountFilter) leads(s search) (all [][]lead) {
 		all = append(all, union)
 	}
 	anyOf := [][]console.EntitlementKey{f.AnyOf}
-	if len(f.Several) > 1 { // who holds of two holds of one that is not the last
+	if len(f.Several) > 1 { // an account in two of the lists is in one that is not the last
 		anyOf = append(anyOf, slices.Concat(f.Several[:len(f.Several)-1]...))
 	}
 	for _, entitlements := range anyOf {
@@ -157,7 +157,7 @@ func (s *statement) keys(keys []console.EntitlementKey) string {
 	return strings.Join(places, ", ")
 }
 
-// countLeads counts the accounts that leads show, up to few and one more.
+// countLeads counts the candidates of leads, up to few+1.
 func (t *Tx) countLeads(m Moment, leads []lead) (count int, err error) {
 	for _, at := range m.Streams {
 		for _, l := range leads {
@@ -175,7 +175,7 @@ func (t *Tx) countLeads(m Moment, leads []lead) (count int, err error) {
 	return count, nil
 }
 
-// leadRows returns the selected accounts that leads show.
+// leadRows returns the matching accounts among the candidates of leads.
 func (t *Tx) leadRows(m Moment, f AccountFilter, leads []lead, match func(Resource) bool) (rows []Resource, err error) {
 	seen := map[console.ResourceKey]bool{}
 	for _, at := range m.Streams {
@@ -199,7 +199,7 @@ func (t *Tx) leadRows(m Moment, f AccountFilter, leads []lead, match func(Resour
 	return rows, nil
 }
 
-// list returns the list of names that has every selected account.
+// list returns the list of table lookup that contains every matching account.
 func (f AccountFilter) list() int {
 	switch {
 	case f.Disabled:
@@ -210,19 +210,19 @@ func (f AccountFilter) list() int {
 	return listAccounts
 }
 
-// plain reports whether the filter selects a whole list.
+// plain reports whether the filter matches a whole list.
 func (f AccountFilter) plain() bool {
 	machines := len(f.Kinds) == 2 && f.list() == listMachines
 	return !f.Unowned && !f.Orphaned && !f.Holding && !f.Enabled && (len(f.Kinds) == 0 || machines) && len(f.AnyOf)+len(f.Several)+len(f.NoneOf) == 0
 }
 
-// What is few must come first in the plans of these statements, whatever a database believes
-// to know: in SQLite, CROSS JOIN keeps the order of tables. PostgreSQL does not look across a
-// LIMIT, and runs subqueries with an aggregate for the rows that are left, by their index; an
-// EXISTS it would turn into a join with all facts.
+// fence makes databases start these statements with the smallest table, whatever their statistics
+// say. SQLite keeps the order of tables in a CROSS JOIN. PostgreSQL does not optimize across a
+// LIMIT, and evaluates subqueries with an aggregate by index for the remaining rows; it would turn
+// an EXISTS into a join with all facts.
 const fence = " LIMIT 1000000"
 
-// conditions adds what the filter asks of a version v of a resource r.
+// conditions adds the conditions of the filter on a version v of a resource r.
 func (f AccountFilter) conditions(s *statement, at StreamAt) {
 	status := func(op string) string {
 		return " AND v.status " + op + " IN (" + s.arg(console.StatusDisabled) + ", " + s.arg(console.StatusDeleted) + ")"
@@ -272,14 +272,14 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 	}
 }
 
-// holds returns the condition that a version v of a resource r holds one of some entitlements.
+// holds returns the condition that a version v of a resource r holds one of the entitlements.
 func (s *statement) holds(at StreamAt, keys []console.EntitlementKey) string {
 	return "((SELECT count(*) FROM fact f WHERE f.stream = " + s.arg(at.Stream) + " AND f.entitlement IN (" + s.keys(keys) + ") AND f.principal = v.resource" +
 		" AND f.opened <= " + s.arg(at.Sync) + " AND f.closed > " + s.arg(at.Sync) + ") > 0)"
 }
 
-// roleKind returns the expression for what the first of some roles that an account holds says
-// about its type; NULL for nothing.
+// roleKind returns the expression for the kind of account that the first held role determines; NULL
+// if none does.
 func (s *statement) roleKind(at StreamAt, roles []console.AppRole) string {
 	var b strings.Builder
 	b.WriteString("CASE")
@@ -294,14 +294,14 @@ func (s *statement) roleKind(at StreamAt, roles []console.AppRole) string {
 	return "(" + b.String() + " END)"
 }
 
-// saysKinds reports whether any person said for whom an account is.
+// saysKinds reports whether any person has set the kind of an account.
 func (t *Tx) saysKinds() (bool, error) {
 	some, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, "SELECT account FROM account_kind WHERE until_at IS NULL AND kind <> 0 LIMIT 1")
 	return some != nil, err
 }
 
-// kind returns the expression for whom a version v of an account is, as [console.TypeOf]
-// decides.
+// kind returns the expression for the kind of a version v of an account, as [console.TypeOf]
+// determines it.
 func (f AccountFilter) kind(s *statement, at StreamAt) string {
 	if !f.said {
 		return "v.kind"
@@ -324,7 +324,7 @@ func (f AccountFilter) kind(s *statement, at StreamAt) string {
 	return "COALESCE((SELECT NULLIF(k.kind, 0) FROM account_kind k WHERE k.account = v.resource AND k.until_at IS NULL), " + byRole + "v.kind)"
 }
 
-// walkAccounts walks a list of names and keeps the selected accounts.
+// walkAccounts scans a list of names for matching accounts.
 func (t *Tx) walkAccounts(m Moment, f AccountFilter, match func(Resource) bool, after ResourceAfter, n int) (p AccountPage, err error) {
 	for chunk := max(100, 2*n); ; chunk *= 2 {
 		chunk = min(chunk, maxLooked-p.Looked)
@@ -351,8 +351,8 @@ func (t *Tx) walkAccounts(m Moment, f AccountFilter, match func(Resource) bool, 
 	}
 }
 
-// walkChunk returns the selected accounts among the next rows of a list, and the place up
-// to which it looked; nil at the end of the list.
+// walkChunk returns the matching accounts among the next rows of a list, and the place up to which
+// it scanned; nil at the end of the list.
 func (t *Tx) walkChunk(m Moment, f AccountFilter, match func(Resource) bool, after ResourceAfter, chunk int) (rows []Resource, end *ResourceAfter, err error) {
 	if end, err = t.chunkEnd(m, f.list(), after, chunk); err != nil {
 		return nil, nil, err
@@ -375,8 +375,8 @@ func (t *Tx) walkChunk(m Moment, f AccountFilter, match func(Resource) bool, aft
 	return rows, end, nil
 }
 
-// chunkEnd returns the place in a list up to which the next rows of every stream are looked
-// at; nil for the rest of the list.
+// chunkEnd returns the place in a list at which the next chunk of every stream ends; nil for the
+// rest of the list.
 func (t *Tx) chunkEnd(m Moment, which int, after ResourceAfter, chunk int) (end *ResourceAfter, err error) {
 	for _, at := range m.Streams {
 		last, err := find(t, func(r engine.Row) ResourceAfter {

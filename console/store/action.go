@@ -8,8 +8,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// AddActionRun records that somebody runs an action of a connector. Its ID may be empty and
-// is set; Created and CreatedBy are the command's.
+// AddActionRun adds a run of a connector's action. It sets an empty ID, and takes Created and
+// CreatedBy from the command.
 func (t *Tx) AddActionRun(r console.ActionRun) (console.ID, error) {
 	if r.ID == "" {
 		r.ID = console.NewID(t.by.At)
@@ -26,7 +26,7 @@ func (t *Tx) AddActionRun(r console.ActionRun) (console.ID, error) {
 	return r.ID, t.event(console.Event{Kind: "action.run", App: r.App, Connector: r.Connector, Object: string(r.ID)}, map[string]any{"name": r.Name, "why": r.Why})
 }
 
-// FinishActionRun records what became of a run. A run that has ended stays as it is.
+// FinishActionRun records the result of a run. It does not change a finished run.
 func (t *Tx) FinishActionRun(id console.ID, state console.OperationState, at time.Time, answer string, returned []byte) error {
 	r, err := get(t, scanActionRun, "run of an action", "SELECT "+actionRunColumns+" FROM action_run WHERE id = $1 FOR UPDATE", id)
 	if err != nil || r.State == console.Applied || r.State == console.Failed {
@@ -48,7 +48,7 @@ func scanActionRun(r engine.Row) console.ActionRun {
 		Why: str(r, 6), Created: at(r, 7), CreatedBy: decodeActor(r.Bytes(8)), State: console.OperationState(r.Text(9)), Task: console.ID(r.Text(10)), Finished: at(r, 11), Answer: str(r, 12), Returned: r.Bytes(13)}
 }
 
-// ActionRun returns a run of an action of a connector.
+// ActionRun returns one run of a connector's action.
 func (t *Tx) ActionRun(connector, id console.ID) (console.ActionRun, error) {
 	r, err := get(t, scanActionRun, "run of an action", "SELECT "+actionRunColumns+" FROM action_run WHERE id = $1", id)
 	if err == nil && r.Connector != connector {
@@ -57,7 +57,7 @@ func (t *Tx) ActionRun(connector, id console.ID) (console.ActionRun, error) {
 	return r, err
 }
 
-// ActionRuns returns the newest n runs of actions of a connector.
+// ActionRuns returns the newest n runs of a connector's actions.
 func (t *Tx) ActionRuns(connector console.ID, n int) ([]console.ActionRun, error) {
 	n, err := limit(n)
 	if err != nil {

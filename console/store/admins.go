@@ -8,8 +8,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Admins returns what the minimum of admins of an app is judged by now. Lock the app first
-// ([Tx.LockApp]) where the answer decides about a change.
+// Admins returns the current data for the minimum of administrators of an app. Lock the app first
+// ([Tx.LockApp]) if a change depends on the answer.
 func (t *Tx) Admins(app console.ID) (console.Admins, error) {
 	m, err := t.Moment(app, time.Time{})
 	if err != nil {
@@ -19,7 +19,7 @@ func (t *Tx) Admins(app console.ID) (console.Admins, error) {
 	if err != nil {
 		return a, err
 	}
-	// Of the operations that are alive, only those on accounts that hold a role matter.
+	// Of the live operations, only those on accounts with a role matter.
 	accounts := make([]console.ResourceKey, len(a.Holders))
 	for i, h := range a.Holders {
 		accounts[i] = h.Account
@@ -37,8 +37,8 @@ func (t *Tx) Admins(app console.ID) (console.Admins, error) {
 	return a, nil
 }
 
-// AdminsAt returns who held which roles of an app at a moment, with the role map, the
-// minimum and the owners of that time. Changes in flight are not part of it.
+// AdminsAt returns who held which roles of an app at a moment, with the role map, the minimum and
+// the owners of that time. It contains no changes in flight.
 func (t *Tx) AdminsAt(app console.ID, m Moment) (console.Admins, error) { return t.adminsAt(app, m) }
 
 func (t *Tx) adminsAt(app console.ID, m Moment) (a console.Admins, err error) {
@@ -48,7 +48,7 @@ func (t *Tx) adminsAt(app console.ID, m Moment) (a console.Admins, err error) {
 	seen := map[console.ResourceKey]bool{}
 	for _, role := range a.Roles.Roles {
 		if !role.Admin {
-			continue // a role that everybody has may have very many holders
+			continue // skipped: a role that everybody has may have very many holders
 		}
 		for _, e := range role.Entitlements {
 			for _, s := range m.Streams {
@@ -70,7 +70,7 @@ func (t *Tx) adminsAt(app console.ID, m Moment) (a console.Admins, err error) {
 	return a, nil
 }
 
-// addHolders adds the accounts among principals that hold an admin entitlement, with all
+// addHolders adds the accounts among principals that hold an administrator entitlement, with all
 // their roles.
 func (t *Tx) addHolders(a *console.Admins, m Moment, s StreamAt, principals []console.ResourceKey) error {
 	versions := map[console.ResourceKey]console.RoleHolder{}
@@ -86,7 +86,7 @@ func (t *Tx) addHolders(a *console.Admins, m Moment, s StreamAt, principals []co
 	}
 	var accounts []console.ResourceKey
 	for _, key := range principals {
-		if _, found := versions[key]; found { // not a group, or a principal that the sync does not contain
+		if _, found := versions[key]; found { // a group, or a principal that the sync does not contain
 			accounts = append(accounts, key)
 		}
 	}
@@ -111,13 +111,14 @@ func (t *Tx) addHolders(a *console.Admins, m Moment, s StreamAt, principals []co
 	return nil
 }
 
-// accountPerson is what [Tx.AccountPerson] returns.
+// accountPerson is the result of [Tx.AccountPerson].
 type accountPerson struct {
 	id     console.ID
 	active bool
 }
 
-// accountPersons is [Tx.AccountPerson] for many accounts. It reads those of now together.
+// accountPersons is [Tx.AccountPerson] for many accounts. Current owners are read with one
+// statement.
 func (t *Tx) accountPersons(accounts []console.ResourceKey, when time.Time) (map[console.ResourceKey]accountPerson, error) {
 	all := make(map[console.ResourceKey]accountPerson, len(accounts))
 	if !when.IsZero() {
@@ -145,8 +146,8 @@ func (t *Tx) accountPersons(accounts []console.ResourceKey, when time.Time) (map
 	return all, nil
 }
 
-// AccountPerson returns whose an account was at a time, as the canonical person, and whether
-// that person was active; the zero time means now. The person is "" if nobody is known.
+// AccountPerson returns the owner of an account at a time as the canonical person, and whether the
+// owner was active; the zero time means now. The person is "" if there is no owner.
 func (t *Tx) AccountPerson(account console.ResourceKey, when time.Time) (id console.ID, active bool, err error) {
 	owner, err := t.AccountOwner(account, when)
 	if err != nil || owner.Person == "" {

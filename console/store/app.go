@@ -55,14 +55,14 @@ func (t *Tx) ChangeApp(a console.App) error {
 		"name_before": before.Name, "name": a.Name, "owners_before": before.Owners, "owners": a.Owners})
 }
 
-// SetRoleMap sets which entitlements give which role in an app, and the minimum of admins,
+// SetRoleMap sets which entitlements give which role in an app, and the minimum of administrators,
 // from now on.
 func (t *Tx) SetRoleMap(app console.ID, roles console.RoleMap, minimum int) error {
 	before, err := t.LockApp(app)
 	if err != nil {
 		return err
 	}
-	if before.Roles.SaysType() || roles.SaysType() { // only people's accounts are matched
+	if before.Roles.SaysType() || roles.SaysType() { // only accounts of people are matched
 		if err := t.SetDue(console.DueMatch, string(app), t.by.At, nil); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (t *Tx) SetRoleMap(app console.ID, roles console.RoleMap, minimum int) erro
 	return t.setRoleMap(app, roles, minimum)
 }
 
-// RolesChanged is the kind of the event of another role map or minimum of admins.
+// RolesChanged is the kind of the event of a new role map or minimum of administrators.
 const RolesChanged = "app.roles-changed"
 
 func (t *Tx) setRoleMap(app console.ID, roles console.RoleMap, minimum int) error {
@@ -99,8 +99,8 @@ func (t *Tx) App(id console.ID) (console.App, error) {
 	return t.app("SELECT id, name, version FROM app WHERE id = $1", id)
 }
 
-// LockApp returns an app and keeps other commands that lock it waiting until this one ends.
-// Guards read what they judge by after it.
+// LockApp returns an app and blocks other commands that lock it until this one ends. Guards read
+// their data after it.
 func (t *Tx) LockApp(id console.ID) (console.App, error) {
 	return t.app("SELECT id, name, version FROM app WHERE id = $1 FOR UPDATE", id)
 }
@@ -145,7 +145,7 @@ func (t *Tx) fillApp(a *console.App) (err error) {
 	return err
 }
 
-// RoleMapAt returns the role map and the minimum of admins of an app as of a time; the zero
+// RoleMapAt returns the role map and the minimum of administrators of an app at a time; the zero
 // time means now.
 func (t *Tx) RoleMapAt(app console.ID, when time.Time) (console.RoleMap, int, error) {
 	where, args := asOf(app, when)

@@ -6,7 +6,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// AddBar writes a bar. Its ID may be empty and is set. AlreadyExists if one is active.
+// AddBar adds a bar. It sets an empty ID. AlreadyExists if one is active.
 func (t *Tx) AddBar(b console.Bar) (console.ID, error) {
 	if b.ID == "" {
 		b.ID = console.NewID(t.by.At)
@@ -22,7 +22,7 @@ func (t *Tx) AddBar(b console.Bar) (console.ID, error) {
 	return b.ID, t.event(console.Event{Kind: "bar.added", App: b.App, Account: b.Account, Entitlement: b.Entitlement, Object: string(b.ID)}, map[string]any{"why": b.Why})
 }
 
-// LiftBar lifts a bar. Only a person may.
+// LiftBar lifts a bar. Only a person may do that.
 func (t *Tx) LiftBar(id console.ID, why string) error {
 	if t.by.Actor.Person() == "" {
 		return baton.Errorf(baton.Refused, "only a person lifts a bar")
@@ -49,7 +49,7 @@ func (t *Tx) Bar(account console.ResourceKey, e console.EntitlementKey) (*consol
 	return find(t, scanBar, "SELECT "+barColumns+" FROM bar WHERE account = $1 AND entitlement = $2 AND lifted IS NULL", account, e)
 }
 
-// Bars returns all bars of an access, oldest first, also lifted ones.
+// Bars returns all bars of an access, including lifted ones, oldest first.
 func (t *Tx) Bars(account console.ResourceKey, e console.EntitlementKey) ([]console.Bar, error) {
 	return list(t, scanBar, "SELECT "+barColumns+" FROM bar WHERE account = $1 AND entitlement = $2 ORDER BY created, id", account, e)
 }

@@ -8,16 +8,16 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// breakGlassUsed names the setting that holds when the login for emergencies was used last.
+// breakGlassUsed names the setting with the time of the last use of the emergency login.
 const breakGlassUsed = "break-glass-used"
 
-// BreakGlass returns the login for emergencies. NotFound if there is none.
+// BreakGlass returns the emergency login. NotFound if there is none.
 func (t *Tx) BreakGlass() (console.Login, error) {
 	return get(t, scanLogin, "login for emergencies", loginColumns+"break_glass")
 }
 
-// SetBreakGlass sets the login for emergencies, with a person of its own who is super
-// administrator and whom nothing else can be.
+// SetBreakGlass sets the emergency login. It belongs to a person of its own, who is super
+// administrator and has no other purpose.
 func (t *Tx) SetBreakGlass(l console.Login, code baton.Secret) error {
 	before, err := t.BreakGlass()
 	switch {
@@ -39,13 +39,13 @@ func (t *Tx) SetBreakGlass(l console.Login, code baton.Secret) error {
 	return t.SetLogin(l, code)
 }
 
-// isBreakGlass reports whether a person is there for the login for emergencies alone.
+// isBreakGlass reports whether a person exists only for the emergency login.
 func (t *Tx) isBreakGlass(person console.ID) (bool, error) {
 	l, err := find(t, scanLogin, loginColumns+"person = $1 AND break_glass", person)
 	return l != nil, err
 }
 
-// keepBreakGlass refuses that the person of the login for emergencies becomes anything else.
+// keepBreakGlass refuses to give the person of the emergency login any other purpose.
 func (t *Tx) keepBreakGlass(person console.ID) error {
 	is, err := t.isBreakGlass(person)
 	if err == nil && is {
@@ -54,7 +54,7 @@ func (t *Tx) keepBreakGlass(person console.ID) error {
 	return err
 }
 
-// UseBreakGlass notes that the login for emergencies was used. Everybody is told.
+// UseBreakGlass records a use of the emergency login and notifies all super administrators.
 func (t *Tx) UseBreakGlass(person console.ID) error {
 	if err := t.writeSetting(breakGlassUsed, []byte(t.by.At.UTC().Format(time.RFC3339Nano))); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (t *Tx) UseBreakGlass(person console.ID) error {
 	return t.event(console.Event{Kind: "login.break-glass", Person: person, Object: string(person)}, nil)
 }
 
-// BreakGlassUse returns how the login for emergencies is used by now.
+// BreakGlassUse returns the recent use of the emergency login.
 func (t *Tx) BreakGlassUse(now time.Time) (u console.BreakGlassUse, err error) {
 	since, err := get(t, func(r engine.Row) time.Time { return at(r, 0) }, "sessions",
 		"SELECT min(s.began) FROM login l JOIN session s ON s.person = l.person WHERE l.break_glass AND s.began > $1 AND s.seen > $2",

@@ -11,8 +11,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// AddClient adds a client of a person who is active. Its ID may be empty and is set.
-// AlreadyExists if its client id is taken.
+// AddClient adds a client of an active person. It sets an empty ID. AlreadyExists if the client id
+// is taken.
 func (t *Tx) AddClient(c console.Client) (console.ID, error) {
 	if c.ID == "" {
 		c.ID = console.NewID(t.by.At)
@@ -65,18 +65,18 @@ func scanClient(r engine.Row) console.Client {
 	return c
 }
 
-// Client returns a client, also one that is revoked.
+// Client returns a client, even if it is revoked.
 func (t *Tx) Client(id console.ID) (console.Client, error) {
 	return get(t, scanClient, "credential", clientColumns+"WHERE c.id = $1", id)
 }
 
-// ClientByClientID returns the client with a client id, also one that is revoked.
+// ClientByClientID returns the client with a client id, even if it is revoked.
 func (t *Tx) ClientByClientID(clientID string) (console.Client, error) {
 	return get(t, scanClient, "credential", clientColumns+"WHERE c.client_id = $1", []byte(clientID))
 }
 
-// Clients returns up to n clients of a person, or of everybody if person is empty, the
-// newest first, that were made before another one; "" begins the list.
+// Clients returns up to n clients of a person, or of everybody if person is empty, the newest first.
+// before is the last client of the previous page; "" for the first page.
 func (t *Tx) Clients(person, before console.ID, n int) ([]console.Client, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -85,7 +85,7 @@ func (t *Tx) Clients(person, before console.ID, n int) ([]console.Client, error)
 	return list(t, scanClient, clientColumns+"WHERE ($1 = '' OR c.person = $1) AND ($2 = '' OR c.id < $2) ORDER BY c.id DESC LIMIT $3", person, before, n)
 }
 
-// RevokeClient ends a client and its tokens. It changes nothing if it is revoked already.
+// RevokeClient revokes a client and its tokens. It does nothing if the client is revoked.
 func (t *Tx) RevokeClient(id console.ID) error {
 	c, err := get(t, scanClient, "credential", clientColumns+"WHERE c.id = $1 FOR UPDATE", id)
 	if err != nil || !c.Revoked.IsZero() {
@@ -100,7 +100,7 @@ func (t *Tx) RevokeClient(id console.ID) error {
 	return t.clientEvent(c, "client.revoked", nil)
 }
 
-// revokeClients ends every client of a person.
+// revokeClients revokes all clients of a person.
 func (t *Tx) revokeClients(person console.ID) error {
 	ids, err := list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT id FROM client WHERE person = $1 AND revoked IS NULL ORDER BY id", person)
 	for _, id := range ids {
@@ -111,19 +111,18 @@ func (t *Tx) revokeClients(person console.ID) error {
 	return err
 }
 
-// ClientToken is a bearer token that was issued for a client, by its SHA-256.
+// ClientToken is a bearer token issued for a client, identified by its SHA-256.
 type ClientToken struct {
 	Hash    [sha256.Size]byte
 	Expires time.Time
-	// Assertion identifies, for its client, the signed assertion that was exchanged for the
-	// token; "" if none was. It is remembered until AssertionExpires.
+	// Assertion is the id of the signed assertion that was exchanged for the token; "" if there was
+	// none. It is kept until AssertionExpires, so that it cannot be used again.
 	Assertion        string
 	AssertionExpires time.Time
 }
 
-// AddClientToken records a token of the client with a client id, and that it was used.
-// Unauthenticated if the client or its person does not count any more; AlreadyExists if the
-// assertion was used before.
+// AddClientToken adds a token of a client and records the use of the client. Unauthenticated if the
+// client or its person is no longer valid; AlreadyExists if the assertion was used before.
 func (t *Tx) AddClientToken(clientID string, token ClientToken, now time.Time) error {
 	c, err := find(t, scanClient, clientColumns+"WHERE c.client_id = $1 FOR UPDATE", []byte(clientID))
 	if err != nil {
@@ -152,9 +151,9 @@ func (t *Tx) AddClientToken(clientID string, token ClientToken, now time.Time) e
 	return t.change("credential", "UPDATE client SET last_used = $2 WHERE id = $1", c.ID, now)
 }
 
-// ClientOfToken returns the client that a token was issued for, and its person, as they are
-// now. Unauthenticated if the token is unknown or has expired, or if the client or its
-// person does not count any more.
+// ClientOfToken returns the client of a token, and its person, in their current state.
+// Unauthenticated if the token is unknown or has expired, or if the client or its person is no
+// longer valid.
 func (t *Tx) ClientOfToken(hash [sha256.Size]byte, now time.Time) (console.Client, console.Person, error) {
 	c, err := find(t, scanClient, clientColumns+"JOIN client_token t ON t.client = c.id WHERE t.hash = $1 AND t.expires > $2", hash[:], now)
 	if err != nil {

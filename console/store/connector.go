@@ -10,8 +10,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// AddConnector adds a connector to an app. Its ID may be empty and is set; it gets a stream
-// of its own. AlreadyExists if the name is taken.
+// AddConnector adds a connector to an app, with a new stream. It sets an empty ID. AlreadyExists if
+// the name is taken.
 func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
 	if c.ID == "" {
 		c.ID = console.NewID(t.by.At)
@@ -79,15 +79,14 @@ func (t *Tx) ChangeConnector(c console.Connector) error {
 		"owners_before": before.Owners, "owners": c.Owners})
 }
 
-// beginSchedule sets the first sync of a connector by its schedule: at once if it is an
-// interval.
+// beginSchedule schedules the first sync of a connector: at once if it has an interval.
 func (t *Tx) beginSchedule(c console.Connector) error {
 	first, _ := schedule.Of(c).First(t.by.At)
 	return t.ScheduleSync(c, first)
 }
 
-// ScheduleSync sets when a connector is to sync next. One that takes files only, or has no
-// schedule, never does.
+// ScheduleSync sets the time of a connector's next sync. There is none for a connector that only
+// takes files or has no schedule.
 func (t *Tx) ScheduleSync(c console.Connector, when time.Time) error {
 	if c.Hosting == console.ByFile || schedule.Of(c).Never() || when.IsZero() {
 		return t.RemoveDue(console.DueSync, string(c.ID))
@@ -95,10 +94,10 @@ func (t *Tx) ScheduleSync(c console.Connector, when time.Time) error {
 	return t.SetDue(console.DueSync, string(c.ID), when, nil)
 }
 
-// ContinueConnector lets a connector continue another one of the same app, for example a
-// self-hosted one a hosted one: it takes over the stream, and with it the rows. The former
-// one gets an empty stream and is paused; if it was a directory, the new one is. The new one
-// must not have applied a sync.
+// ContinueConnector makes a connector replace another one of the same app, for example a hosted one
+// by a self-hosted one. It takes over the stream, and with it the rows and the role of a directory.
+// The replaced connector gets an empty stream and is paused. The new one must not have applied a
+// sync.
 func (t *Tx) ContinueConnector(id, former console.ID) error {
 	for _, c := range []console.ID{min(id, former), max(id, former)} {
 		if _, err := t.lockConnector(c); err != nil {

@@ -12,11 +12,11 @@ import (
 // connectorOwner is the owner under which a connector's secrets are sealed.
 func connectorOwner(connector console.ID) string { return "connector/" + string(connector) }
 
-// connectorSetting names the setting that holds what a hosted connector is configured with.
+// connectorSetting names the setting with the configuration of a hosted connector.
 func connectorSetting(connector console.ID) string { return connectorOwner(connector) + "/settings" }
 
-// SetConnectorSettings sets what a hosted connector is configured with, by the names of its
-// settings. Secrets that are not given stay as they are.
+// SetConnectorSettings sets the configuration of a hosted connector, by the names of its settings.
+// It keeps secrets that are not given.
 func (t *Tx) SetConnectorSettings(connector console.ID, values map[string]string, secrets map[string]baton.Secret) error {
 	c, err := t.lockConnector(connector)
 	if err != nil {
@@ -63,8 +63,8 @@ func (t *Tx) SetConnectorSettings(connector console.ID, values map[string]string
 	return t.event(console.Event{Kind: "connector.configured", App: c.App, Connector: connector, Object: string(connector)}, map[string]any{"changed": changed})
 }
 
-// ConnectorSettings returns what a hosted connector is configured with, without secrets;
-// none before it was configured.
+// ConnectorSettings returns the configuration of a hosted connector without secrets; empty if it was
+// never configured.
 func (t *Tx) ConnectorSettings(connector console.ID) (map[string]string, error) {
 	b, err := t.Setting(connectorSetting(connector))
 	if baton.KindOf(err) == baton.NotFound {

@@ -5,7 +5,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// ToldState returns what people were last told about the state of a connector.
+// ToldState returns the state of a connector that people were last notified of.
 func (t *Tx) ToldState(connector console.ID) (console.ToldState, error) {
 	s, err := find(t, func(r engine.Row) console.ToldState {
 		return console.ToldState{State: console.ConnectionState(r.Text(0)), Since: at(r, 1)}
@@ -16,8 +16,7 @@ func (t *Tx) ToldState(connector console.ID) (console.ToldState, error) {
 	return *s, nil
 }
 
-// TellState records, with an event, that a connector came into a state that people are told
-// of.
+// TellState records, with an event, a state of a connector that people are notified of.
 func (t *Tx) TellState(connector console.ID, state console.ConnectionState, sentence string) error {
 	c, err := t.lockConnector(connector)
 	if err != nil {

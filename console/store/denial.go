@@ -7,8 +7,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Deny records that a call of the command's actor was denied. The first denial of a route
-// and an object is an event; what follows within [console.DenialQuiet] is counted.
+// Deny records that a call of the command's actor was denied. The first denial of a route and an
+// object is an event; further ones within [console.DenialQuiet] are counted.
 func (t *Tx) Deny(d console.Denial) error {
 	actor := actorText(t.by.Actor)
 	type row struct{ last time.Time }
@@ -40,7 +40,7 @@ func (t *Tx) Deny(d console.Denial) error {
 	return t.event(console.Event{Kind: "call.denied", Object: d.Object}, map[string]any{"route": d.Route, "why": d.Why, "hidden": d.Hidden})
 }
 
-// Denials returns how many calls of an actor to a route and an object were denied.
+// Denials returns the number of denied calls of an actor to a route and an object.
 func (t *Tx) Denials(actor console.Actor, route, object string) (int64, error) {
 	n, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, "SELECT calls FROM denial WHERE actor = $1 AND route = $2 AND object = $3", actorText(actor), route, object)
 	if err != nil || n == nil {
@@ -49,8 +49,7 @@ func (t *Tx) Denials(actor console.Actor, route, object string) (int64, error) {
 	return *n, nil
 }
 
-// ForgetDenials removes up to n counts of denials that nothing was added to for
-// [console.DenialKept].
+// ForgetDenials removes up to n counts that did not change for [console.DenialKept].
 func (t *Tx) ForgetDenials(now time.Time, n int) (int, error) {
 	k, err := t.e.Exec(`DELETE FROM denial WHERE (actor, route, object) IN (SELECT actor, route, object FROM denial WHERE last <= $1 ORDER BY last LIMIT $2)`, now.Add(-console.DenialKept), n)
 	return int(k), err

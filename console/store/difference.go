@@ -9,9 +9,9 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// FactDifference is one line of the difference of two syncs.
+// FactDifference is one fact that differs between two syncs.
 type FactDifference struct {
-	Change Change // Open: gained; Close: lost; Replace: held in both, differently
+	Change Change // Open: gained; Close: lost; Replace: held in both, with other attributes
 	Before FactRow
 	After  FactRow
 	// At is the sync that made the change: the first that showed the new fact, or the
@@ -19,17 +19,17 @@ type FactDifference struct {
 	At console.SyncNumber
 }
 
-// same reports whether both syncs show the fact alike: it changed meanwhile, and back.
+// same reports whether both syncs show the same fact: it changed in between, and changed back.
 func (d FactDifference) same() bool {
 	return d.Change == Replace && d.Before.Sources == d.After.Sources && d.Before.Flags == d.After.Flags && bytes.Equal(d.Before.Detail, d.After.Detail)
 }
 
-// FactDifferences returns how the facts of two published syncs of a stream differ, in the
-// order of entitlement key and principal key. from may be 0: everything is gained. No
-// transaction is open while a row is being used.
+// FactDifferences returns the facts that differ between two published syncs of a stream, in the
+// order of entitlement key and principal key. If from is 0, all facts are gained. No transaction is
+// open while the caller uses a row.
 func (s *Store) FactDifferences(ctx context.Context, stream console.Stream, from, to console.SyncNumber) iter.Seq2[FactDifference, error] {
 	return func(yield func(FactDifference, error) bool) {
-		var pending FactDifference // the newest line, which the next row may turn into Replace
+		var pending FactDifference // held back, because the next row may turn it into Replace
 		emit := func() bool { return pending.Change == 0 || pending.same() || yield(pending, nil) }
 		var last versionRow
 		page := make([]versionRow, 0, factPage)

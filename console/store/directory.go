@@ -6,23 +6,22 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// DirectoryRecord is an account of a directory and the person that it stands for.
+// DirectoryRecord is an account of a directory and the person it belongs to.
 type DirectoryRecord struct {
 	Account console.ResourceKey
 	Stream  console.Stream
-	Person  console.ID // "" while it is not known who it is
+	Person  console.ID // "" while unknown
 	Given   console.DirectoryEntry
-	// Missing is the first of the newest syncs that do not show the account; 0 while they do.
+	// Missing is the first sync since which the account is missing; 0 if it is not.
 	Missing console.SyncNumber
-	Why     string // why the directory's word was not, or not fully, followed; "" if it was
+	Why     string // why the directory's data was not fully applied to the person; "" if it was
 }
 
-// DirectoryChanged is the kind of the event of a directory's account whose word was not, or
-// not fully, followed, or is again.
+// DirectoryChanged is the kind of the event that the data of a directory account could not be fully
+// applied, or now is.
 const DirectoryChanged = "person.directory-conflict"
 
-// PutDirectoryRecord writes what a directory says about an account. Another reason why it was
-// not followed is an event.
+// PutDirectoryRecord stores a directory's data about an account. It appends an event if Why changes.
 func (t *Tx) PutDirectoryRecord(connector console.ID, r DirectoryRecord) error {
 	before, err := t.DirectoryRecord(r.Account)
 	if err != nil {
@@ -47,12 +46,13 @@ func scanDirectoryRecord(r engine.Row) DirectoryRecord {
 	return d
 }
 
-// DirectoryRecord returns what a directory said about an account; nil if none said anything.
+// DirectoryRecord returns a directory's data about an account; nil if there is none.
 func (t *Tx) DirectoryRecord(account console.ResourceKey) (*DirectoryRecord, error) {
 	return find(t, scanDirectoryRecord, "SELECT "+directoryColumns+" FROM directory_account WHERE account = $1", account)
 }
 
-// DirectoryRecords returns up to n records of a stream behind an account, by account.
+// DirectoryRecords returns up to n records of a stream with greater account keys than the given one,
+// in order.
 func (t *Tx) DirectoryRecords(stream console.Stream, after console.ResourceKey, n int) ([]DirectoryRecord, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -61,13 +61,12 @@ func (t *Tx) DirectoryRecords(stream console.Stream, after console.ResourceKey, 
 	return list(t, scanDirectoryRecord, "SELECT "+directoryColumns+" FROM directory_account WHERE stream = $1 AND account > $2 ORDER BY account LIMIT $3", stream, after, n)
 }
 
-// DirectoryRecordsOf returns the accounts of directories that stand for a person.
+// DirectoryRecordsOf returns the directory accounts of a person.
 func (t *Tx) DirectoryRecordsOf(person console.ID) ([]DirectoryRecord, error) {
 	return list(t, scanDirectoryRecord, "SELECT "+directoryColumns+" FROM directory_account WHERE person = $1 ORDER BY account", person)
 }
 
-// DirectoryConflicts returns up to n records of a stream that were not, or not fully,
-// followed.
+// DirectoryConflicts returns up to n records of a stream that were not fully applied.
 func (t *Tx) DirectoryConflicts(stream console.Stream, n int) ([]DirectoryRecord, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -76,8 +75,8 @@ func (t *Tx) DirectoryConflicts(stream console.Stream, n int) ([]DirectoryRecord
 	return list(t, scanDirectoryRecord, "SELECT "+directoryColumns+" FROM directory_account WHERE stream = $1 AND length(why) > 0 ORDER BY account LIMIT $2", stream, n)
 }
 
-// checkMerge refuses to merge people whom a directory shows as two, or whose merger would
-// take something away.
+// checkMerge refuses to merge people who are two people in a directory, and mergers that would
+// remove something.
 func (t *Tx) checkMerge(source, target console.Person) error {
 	switch {
 	case source.MergedInto != "":

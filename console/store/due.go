@@ -11,23 +11,23 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Due is a row that waits for a time: an expiry, a schedule, a retry, a mail. Whoever
-// claims it holds it under a lease; if it does not finish it in time, another one may.
+// Due is a row that waits for a time: an expiry, a schedule, a retry, a mail. A worker claims it
+// under a lease. If it does not finish in time, another worker may claim it.
 type Due struct {
 	ID       console.ID
-	Kind     string // what is to be done, for example "reason.expiry"
-	Ref      string // the row that it is about; one Due for each kind and ref
+	Kind     string // the work, for example "reason.expiry"
+	Ref      string // the row that it is about; there is one Due for each kind and ref
 	At       time.Time
 	Payload  []byte
-	Attempts int   // how often it was claimed, this time included
-	Lease    int64 // fencing token: another claim has another one
+	Attempts int   // number of claims, including this one
+	Lease    int64 // fencing token: different for each claim
 }
 
 // DueTopic is woken when a due row of a kind was added or moved to an earlier time.
 func DueTopic(kind string) string { return "due:" + kind }
 
-// SetDue adds a due row, or moves the one of the same kind and ref to another time. A row
-// that is claimed meanwhile loses its lease: finishing it fails.
+// SetDue adds a due row, or moves the one with the same kind and ref to another time. If the row is
+// claimed, the lease is lost and finishing it fails.
 func (t *Tx) SetDue(kind, ref string, when time.Time, payload []byte) error {
 	_, err := t.e.Exec(`INSERT INTO due (id, kind, ref, at, ready, payload, attempts, lease) VALUES ($1, $2, $3, $4, $4, $5, 0, 0)
 		ON CONFLICT (kind, ref) DO UPDATE SET at = excluded.at, ready = excluded.ready, payload = excluded.payload, attempts = 0, lease = due.lease + 1, owner = NULL`,
@@ -36,8 +36,8 @@ func (t *Tx) SetDue(kind, ref string, when time.Time, payload []byte) error {
 	return err
 }
 
-// DueBy adds a due row, or moves the one of the same kind and ref to a time if it is due
-// later or is being worked on. One that is due by then stays as it is.
+// DueBy adds a due row, or moves the one with the same kind and ref to a time if it is due later or
+// is claimed. It does not change one that is due earlier.
 func (t *Tx) DueBy(kind, ref string, when time.Time) error {
 	type row struct {
 		ready time.Time
@@ -50,7 +50,7 @@ func (t *Tx) DueBy(kind, ref string, when time.Time) error {
 	return t.SetDue(kind, ref, when, nil)
 }
 
-// RemoveDue removes a due row. It is no error if there is none.
+// RemoveDue removes a due row. It does nothing if there is none.
 func (t *Tx) RemoveDue(kind, ref string) error {
 	_, err := t.e.Exec("DELETE FROM due WHERE kind = $1 AND ref = $2", kind, ref)
 	return err
@@ -74,8 +74,8 @@ func (t *Tx) NextDue(kind string) (when time.Time, ok bool, err error) {
 	return when, ok, err
 }
 
-// Claim leases up to n rows of a kind that are due to an owner, the most overdue first. No
-// two owners hold a row at the same time.
+// Claim leases up to n due rows of a kind to an owner, the most overdue first. No two owners hold a
+// row at the same time.
 func (s *Store) Claim(ctx context.Context, now time.Time, kind, owner string, lease time.Duration, n int) ([]Due, error) {
 	if n, err := limit(n); err != nil {
 		return nil, baton.Errorf(baton.Invalid, "claim %s: %d rows: %w", kind, n, err)
@@ -101,21 +101,19 @@ func scanDue(r engine.Row) Due {
 	return Due{ID: console.ID(r.Text(0)), Kind: r.Text(1), Ref: r.Text(2), At: at(r, 3), Payload: r.Bytes(4), Attempts: int(r.Int(5)), Lease: r.Int(6)}
 }
 
-// FinishDue removes a claimed row in the transaction that writes its effect, which so
-// happens exactly once. The error is Refused if the lease was lost: the transaction must
-// end with it.
+// FinishDue removes a claimed row in the transaction that writes its effect, so that the effect
+// happens exactly once. The error is Refused if the lease was lost; the transaction must then fail.
 func (t *Tx) FinishDue(d Due) error {
 	return t.heldDue(d, "DELETE FROM due WHERE id = $1 AND lease = $2", d.ID, d.Lease)
 }
 
-// RetryDue gives a claimed row back, to be due again at a time. The error is Refused if the
-// lease was lost.
+// RetryDue releases a claimed row until a time. The error is Refused if the lease was lost.
 func (t *Tx) RetryDue(d Due, when time.Time) error {
 	return t.heldDue(d, "UPDATE due SET ready = $3, lease = lease + 1, owner = NULL WHERE id = $1 AND lease = $2", d.ID, d.Lease, when)
 }
 
-// ExtendDue extends the lease of a claimed row from now on. The error is Refused if the
-// lease was lost.
+// ExtendDue extends the lease of a claimed row, from now. The error is Refused if the lease was
+// lost.
 func (t *Tx) ExtendDue(d Due, lease time.Duration) error {
 	now, err := t.e.Now(t.by.At)
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Entitlement is an entitlement as it was from one sync until another.
+// Entitlement is a version of an entitlement: unchanged from one sync until another.
 type Entitlement struct {
 	console.Entitlement
 	Stream      console.Stream
-	From, Until console.SyncNumber // of this version; [console.Never] while it is open
+	From, Until console.SyncNumber // of this version; [console.Never] while it is current
 }
 
-// EntitlementAfter is the place in a list of entitlements: the last row of the page before.
-// The zero value begins the list.
+// EntitlementAfter is a place in a list of entitlements: after the last row of the previous page.
+// The zero value is the beginning.
 type EntitlementAfter struct {
 	Sort []byte // [console.SortKey] of the name
 	Key  console.EntitlementKey
@@ -38,8 +38,7 @@ func scanEntitlement(r engine.Row) Entitlement {
 	}
 }
 
-// Entitlement returns an entitlement as it was at a moment. NotFound if the moment does not
-// show it.
+// Entitlement returns an entitlement at a moment. NotFound if the moment does not show it.
 func (t *Tx) Entitlement(m Moment, key console.EntitlementKey) (Entitlement, error) {
 	for _, s := range m.Streams {
 		e, err := find(t, scanEntitlement, "SELECT "+entitlementColumns+` FROM entitlement_version v JOIN entitlement e ON e.key = v.entitlement
@@ -99,8 +98,7 @@ func (t *Tx) FirstShown(key console.EntitlementKey) (console.SyncNumber, error) 
 		"SELECT COALESCE(min(opened), 0) FROM entitlement_version WHERE entitlement = $1", key)
 }
 
-// EntitlementVersions returns everything that applied syncs showed of an entitlement, oldest
-// first.
+// EntitlementVersions returns all versions of an entitlement in applied syncs, oldest first.
 func (t *Tx) EntitlementVersions(key console.EntitlementKey) ([]Entitlement, error) {
 	return list(t, scanEntitlement, "SELECT "+entitlementColumns+` FROM entitlement_version v JOIN entitlement e ON e.key = v.entitlement JOIN head h ON h.stream = e.stream
 		WHERE v.entitlement = $1 AND v.opened <= h.head ORDER BY v.opened`, key)

@@ -8,26 +8,26 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// EntitlementFilter selects entitlements of an app. The zero value selects all; several
-// fields select what all of them do.
+// EntitlementFilter selects entitlements of an app. The zero value selects all; with several fields,
+// all must match.
 type EntitlementFilter struct {
-	Words  string // of the name
+	Words  string // in the name
 	Unheld bool   // nobody holds it
-	// Only are the entitlements that can be selected; nil: all.
+	// Only limits the selection; nil: no limit.
 	Only []console.EntitlementKey
 	Not  []console.EntitlementKey
 }
 
-// EntitlementPage is a part of a list of entitlements.
+// EntitlementPage is a page of a list of entitlements.
 type EntitlementPage struct {
 	Rows   []Entitlement
-	Next   *EntitlementAfter // where the list goes on; nil at its end
+	Next   *EntitlementAfter // where the next page begins; nil at the end
 	Looked int               // as in [AccountPage]
 }
 
-// FilterEntitlements returns up to n entitlements at a moment that a filter selects, in the
-// order of their names. If few are selected and nothing leads to them, the page can be short
-// although the list goes on.
+// FilterEntitlements returns up to n entitlements at a moment that match a filter, in the order of
+// their names. If few match and no index leads to them, the page can be short although the list
+// continues.
 func (t *Tx) FilterEntitlements(m Moment, f EntitlementFilter, after EntitlementAfter, n int) (EntitlementPage, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -64,10 +64,10 @@ func compareEntitlements(a, b EntitlementAfter) int {
 	return cmp.Or(slices.Compare(a.Sort, b.Sort), cmp.Compare(a.Key, b.Key))
 }
 
-// unheld looks for one holder: a scalar subquery is no join to PostgreSQL.
+// unheld checks for any holder. PostgreSQL does not turn a scalar subquery into a join.
 const unheld = ` AND (SELECT 1 FROM fact f WHERE f.stream = e.stream AND f.entitlement = e.key AND f.opened <= $1 AND f.closed > $1 LIMIT 1) IS NULL`
 
-// condition returns what the filter asks of an entitlement e at sync $1.
+// condition returns the condition of the filter on an entitlement e at sync $1.
 func (f EntitlementFilter) condition() string {
 	if f.Unheld {
 		return unheld
@@ -75,7 +75,6 @@ func (f EntitlementFilter) condition() string {
 	return ""
 }
 
-// onlyEntitlements reads the entitlements that can be selected.
 func (t *Tx) onlyEntitlements(m Moment, f EntitlementFilter, match func(Entitlement) bool) (rows []Entitlement, err error) {
 	for _, at := range m.Streams {
 		for _, key := range f.Only {
@@ -92,8 +91,8 @@ func (t *Tx) onlyEntitlements(m Moment, f EntitlementFilter, match func(Entitlem
 	return rows, nil
 }
 
-// entitlementsByWord reads the entitlements with a word in their names. enough reports that
-// there are more than few.
+// entitlementsByWord reads the entitlements with a word in their names. enough is true if there are
+// more than few.
 func (t *Tx) entitlementsByWord(m Moment, f EntitlementFilter, word []byte, match func(Entitlement) bool) (rows []Entitlement, enough bool, err error) {
 	seen, looked := map[console.EntitlementKey]bool{}, 0
 	for _, at := range m.Streams {
@@ -120,7 +119,7 @@ func (t *Tx) entitlementsByWord(m Moment, f EntitlementFilter, word []byte, matc
 	return rows, false, nil
 }
 
-// walkEntitlements walks the names of all entitlements and keeps the selected ones.
+// walkEntitlements scans the names of all entitlements for matching ones.
 func (t *Tx) walkEntitlements(m Moment, f EntitlementFilter, match func(Entitlement) bool, after EntitlementAfter, n int) (p EntitlementPage, err error) {
 	for chunk := 500; ; chunk *= 2 {
 		chunk = min(chunk, maxLooked-p.Looked)

@@ -8,8 +8,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// KnownEntitlement is an entitlement that the stream showed at some time, for the comparison
-// with a sync.
+// KnownEntitlement is an entitlement that the stream has ever shown, for comparison with a sync.
 type KnownEntitlement struct {
 	Key    console.EntitlementKey
 	ID     string
@@ -18,8 +17,8 @@ type KnownEntitlement struct {
 	Digest [16]byte           // of its newest version, [console.Entitlement.Digest]
 }
 
-// KnownEntitlements returns every entitlement that the stream ever showed up to the head, in
-// the bytewise order of their ids. No transaction is open while a row is being used.
+// KnownEntitlements returns every entitlement that the stream has shown up to the head, ordered by
+// the bytes of their ids. No transaction is open while the caller uses a row.
 func (st *Staging) KnownEntitlements(ctx context.Context) iter.Seq2[KnownEntitlement, error] {
 	return func(yield func(KnownEntitlement, error) bool) {
 		var last KnownEntitlement
@@ -56,15 +55,14 @@ func (st *Staging) KnownEntitlements(ctx context.Context) iter.Seq2[KnownEntitle
 	}
 }
 
-// EntitlementChange is a change of one entitlement by a sync. Close needs the Key only.
+// EntitlementChange is a change of one entitlement by a sync. Close only needs Key.
 type EntitlementChange struct {
 	Change      Change
-	New         bool // the key is new: the entitlement has no row yet
+	New         bool // the entitlement has no row yet
 	Entitlement console.Entitlement
 }
 
-// PutEntitlements writes changes of entitlements. Their order should be that of
-// KnownEntitlements.
+// PutEntitlements writes changes of entitlements. The order of KnownEntitlements is the fastest.
 func (st *Staging) PutEntitlements(ctx context.Context, changes iter.Seq2[EntitlementChange, error]) error {
 	return inChunks(st, changes, func(batch []EntitlementChange) error {
 		var undo undoList

@@ -13,15 +13,15 @@ import (
 // EventTopic is woken after every command that appended events.
 const EventTopic = "event"
 
-// Event is an event at its place in the chain.
+// Event is an event with its position in the chain.
 type Event struct {
 	console.Link
 	console.Event
 	Hash    console.Hash
-	Payload []byte // the stored bytes of the event, which the hash covers
+	Payload []byte // the stored bytes, which the hash covers
 }
 
-// Append appends an event to those of the command. Time and actor are the command's.
+// Append adds an event to those of the command, with its time and actor.
 func (t *Tx) Append(e console.Event) {
 	e.At, e.Actor, e.OnBehalfOf = t.by.At.UTC().Truncate(time.Microsecond), t.by.Actor, t.by.OnBehalfOf
 	e.Client, e.Request, e.Address, e.Source = t.by.Client, t.by.Request, t.by.Address, t.by.Source
@@ -42,8 +42,8 @@ func (t *Tx) event(e console.Event, data any) error {
 	return nil
 }
 
-// appendEvents writes the events of a command. It is the last thing before the commit,
-// because from here on all other commands wait for the chain's head.
+// appendEvents writes the events of a command. It runs last before the commit, because all other
+// commands wait for the chain's head from here on.
 func (t *Tx) appendEvents() error {
 	if len(t.events) == 0 {
 		return nil
@@ -121,7 +121,7 @@ func (t *Tx) setChain(h console.ChainHead) error {
 	return t.change("chain", "UPDATE chain SET epoch = $1, number = $2, hash = $3, at = $4 WHERE id = 1", h.Epoch, h.Number, h.Hash, h.At)
 }
 
-// ChainHead returns the last event's place, to be exported and kept elsewhere.
+// ChainHead returns the position of the last event, to be exported and kept elsewhere.
 func (t *Tx) ChainHead() (console.ChainHead, error) {
 	return get(t, scanHead, "chain", "SELECT epoch, number, hash, at FROM chain WHERE id = 1")
 }
@@ -135,8 +135,8 @@ func hashOf(b []byte) (h console.Hash) {
 	return h
 }
 
-// BeginEpoch starts a new epoch of the chain, after a restore or in a copy: an event says
-// why, and the hashes from here on differ from those of the original.
+// BeginEpoch starts a new epoch of the chain, after a restore or in a copy. Its event says why, and
+// all later hashes differ from those of the original.
 func (t *Tx) BeginEpoch(why string) error {
 	head, err := t.lockChain()
 	if err != nil {
@@ -154,18 +154,18 @@ func (t *Tx) BeginEpoch(why string) error {
 type EventFilter struct {
 	App         console.ID
 	Connector   console.ID
-	Person      console.ID    // whom they are about
-	Actor       console.Actor // who did them
-	Own         console.ID    // a person who did them, or whom they are about
+	Person      console.ID    // the person they are about
+	Actor       console.Actor // who caused them
+	Own         console.ID    // a person who caused them, or whom they are about
 	Object      string
 	Account     console.ResourceKey // with Entitlement
 	Entitlement console.EntitlementKey
-	// Whole selects the events of the account with every entitlement, or of the entitlement
-	// with every account, whichever is given.
+	// Whole selects the events of the account with any entitlement, or of the entitlement with any
+	// account, depending on which is set.
 	Whole bool
 }
 
-// where returns the condition of the filter's narrowest field. Its arguments begin at $3.
+// where returns the condition of the filter's most selective field. Its arguments begin at $3.
 func (f EventFilter) where() (string, []any) {
 	switch {
 	case f.Whole && f.Account != 0:
@@ -190,8 +190,8 @@ func (f EventFilter) where() (string, []any) {
 	return "number > 0", nil
 }
 
-// Events returns up to n events after a number, oldest first. One field of the filter is
-// used, the narrowest.
+// Events returns up to n events after a number, oldest first. Only the most selective field of the
+// filter is used.
 func (t *Tx) Events(f EventFilter, after int64, n int) ([]Event, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -202,7 +202,7 @@ func (t *Tx) Events(f EventFilter, after int64, n int) ([]Event, error) {
 		append([]any{after, n}, args...))
 }
 
-// EventsBefore returns up to n events before a number, newest first; 0 begins at the end.
+// EventsBefore returns up to n events before a number, newest first; 0 starts with the newest.
 func (t *Tx) EventsBefore(f EventFilter, before int64, n int) ([]Event, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -229,14 +229,14 @@ func (t *Tx) queryEvents(sql string, args []any) ([]Event, error) {
 	return all, err
 }
 
-// EventAt returns the number of the last event that is not after a time; 0 if there is none.
-// Replicas' clocks differ a little, and so do the times of neighbours.
+// EventAt returns the number of the last event at or before a time; 0 if there is none. The clocks
+// of replicas differ, so neighbouring events may not be in the order of their times.
 func (t *Tx) EventAt(when time.Time) (int64, error) {
 	head, err := t.ChainHead()
 	if err != nil {
 		return 0, err
 	}
-	low, high := int64(0), head.Number // event low is not after the time, event high+1 is
+	low, high := int64(0), head.Number // invariant: event low is at or before the time, event high+1 is after it
 	for low < high {
 		middle := low + (high-low+1)/2
 		found, err := find(t, func(r engine.Row) time.Time { return at(r, 0) }, "SELECT at FROM event WHERE number = $1", middle)

@@ -11,8 +11,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Difference is one line of the difference of two syncs of a connector. Exactly one of
-// Resource, Entitlement and Fact is set.
+// Difference is one difference between two syncs of a connector. Exactly one of Resource,
+// Entitlement and Fact is set.
 type Difference struct {
 	Resource    *VersionDifference[Resource]
 	Entitlement *VersionDifference[Entitlement]
@@ -20,8 +20,8 @@ type Difference struct {
 	Explanation console.Explanation
 }
 
-// VersionDifference is a resource or an entitlement that two syncs show differently.
-// Before is not set for Open, After not for Close.
+// VersionDifference is a resource or an entitlement that differs between two syncs. Before is not
+// set for Open, nor After for Close.
 type VersionDifference[T any] struct {
 	Change        Change
 	Before, After T
@@ -29,9 +29,9 @@ type VersionDifference[T any] struct {
 	At console.SyncNumber
 }
 
-// Differences returns how two published syncs of a connector differ: resources,
-// entitlements, facts, each with what explains it. from may be 0: everything is gained, and
-// baseline. No transaction is open while a line is being used.
+// Differences returns how two published syncs of a connector differ: resources, entitlements, then
+// facts, each with its explanation. If from is 0, everything is gained, as baseline. No transaction
+// is open while the caller uses a row.
 func (s *Store) Differences(ctx context.Context, connector console.ID, from, to console.SyncNumber) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		x := &explainer{s: s, ctx: ctx, from: from, to: to, first: map[console.EntitlementKey]console.SyncNumber{}, received: map[console.SyncNumber]time.Time{}}
@@ -45,16 +45,15 @@ func (s *Store) Differences(ctx context.Context, connector console.ID, from, to 
 	}
 }
 
-// errEnough ends an iteration whose caller wants no more lines.
+// errEnough stops an iteration when the caller wants no more.
 var errEnough = errors.New("enough")
 
-// access is an account and an entitlement.
 type access struct {
 	account     console.ResourceKey
 	entitlement console.EntitlementKey
 }
 
-// explainer explains the lines of one difference.
+// explainer explains the differences between two syncs.
 type explainer struct {
 	s         *Store
 	ctx       context.Context
@@ -62,7 +61,7 @@ type explainer struct {
 	connector console.Connector
 	began     time.Time          // when the earlier sync began
 	firstSync console.SyncNumber // of the stream
-	known     map[access]bool    // with a reason or an operation
+	known     map[access]bool    // accesses with a reason or an operation
 	first     map[console.EntitlementKey]console.SyncNumber
 	received  map[console.SyncNumber]time.Time
 }
@@ -146,12 +145,12 @@ func sameResource(a, b Resource) bool {
 
 func sameEntitlement(a, b Entitlement) bool { return a.Digest() == b.Digest() }
 
-// resource explains a line by what it means for having an account.
+// resource explains a difference of a resource by its effect on having an account.
 func (x *explainer) resource(d VersionDifference[Resource]) (console.Explanation, error) {
 	has := func(r Resource) bool { return r.Account != nil && console.HasAccount(true, r.Status) }
 	before, after := has(d.Before), has(d.After)
 	c := console.AccessChange{Baseline: d.Change == Open && console.IsBaseline(d.At, x.firstSync)}
-	if d.Change == Open && d.After.Account == nil && !c.Baseline { // a new group or course is baseline, a new account is not
+	if d.Change == Open && d.After.Account == nil && !c.Baseline { // a new group or course is baseline; a new account is not
 		err := x.s.View(x.ctx, func(t *Tx) error {
 			versions, err := t.ResourceVersions(d.After.Key)
 			c.Baseline = len(versions) > 0 && console.IsBaseline(d.At, versions[0].From)
@@ -225,7 +224,7 @@ func (x *explainer) explain(c console.AccessChange, a access, at console.SyncNum
 	return c.Explain(), err
 }
 
-// resourceVersions appends the versions behind one that exactly one of two syncs shows.
+// resourceVersions appends the next versions that exactly one of two syncs shows.
 func (t *Tx) resourceVersions(x *explainer, after Resource, page *[]Resource) error {
 	return t.e.Query(func(r engine.Row) error {
 		*page = append(*page, scanResource(r))
@@ -247,11 +246,11 @@ func (t *Tx) entitlementVersions(x *explainer, after Entitlement, page *[]Entitl
 		ORDER BY e.id, v.opened LIMIT $6`, x.connector.Stream, []byte(after.ID), after.From, x.from, x.to, scanPage)
 }
 
-// versionDifferences reads versions page by page, and joins the one that ended with the one
-// that began.
+// versionDifferences reads versions page by page, and joins a version that ended with the one that
+// replaced it.
 func versionDifferences[T any](x *explainer, read func(*Tx, *explainer, T, *[]T) error, bounds func(T) (key int64, opened, closed console.SyncNumber), same func(a, b T) bool) iter.Seq2[VersionDifference[T], error] {
 	return func(yield func(VersionDifference[T], error) bool) {
-		var pending VersionDifference[T] // the newest line, which the next row may turn into Replace
+		var pending VersionDifference[T] // held back, because the next row may turn it into Replace
 		var pendingKey int64
 		emit := func() bool {
 			return pending.Change == 0 || pending.Change == Replace && same(pending.Before, pending.After) || yield(pending, nil)

@@ -8,7 +8,6 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Flags of facts.
 const (
 	flagExpandable = 1
 	flagImmutable  = 2
@@ -36,7 +35,7 @@ func scanFact(r engine.Row) console.Fact {
 	return f
 }
 
-// Fact returns whether a principal holds an entitlement at a moment; nil if it does not.
+// Fact returns the fact that a principal holds an entitlement at a moment; nil if it does not.
 func (t *Tx) Fact(m Moment, e console.EntitlementKey, principal console.ResourceKey) (*console.Fact, error) {
 	for _, s := range m.Streams {
 		f, err := find(t, scanFact, "SELECT "+factColumns+` FROM fact f LEFT JOIN source_set s ON s.key = f.sources
@@ -48,7 +47,7 @@ func (t *Tx) Fact(m Moment, e console.EntitlementKey, principal console.Resource
 	return nil, nil
 }
 
-// FactHistory returns every interval in which a principal held an entitlement, oldest first.
+// FactHistory returns all facts about a principal and an entitlement, oldest first.
 func (t *Tx) FactHistory(stream console.Stream, e console.EntitlementKey, principal console.ResourceKey) ([]console.Fact, error) {
 	return list(t, scanFact, "SELECT "+factColumns+` FROM fact f JOIN head h ON h.stream = f.stream LEFT JOIN source_set s ON s.key = f.sources
 		WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal = $3 AND f.opened <= h.head ORDER BY f.opened`, stream, e, principal)
@@ -61,7 +60,8 @@ func (t *Tx) factHistories(stream console.Stream, e console.EntitlementKey, prin
 	return grouped(facts, func(f console.Fact) console.ResourceKey { return f.Principal }), err
 }
 
-// HeldBy returns up to n facts of a principal at a moment, by entitlement, after one.
+// HeldBy returns up to n facts of a principal at a moment, ordered by entitlement, after the given
+// one.
 func (t *Tx) HeldBy(m Moment, principal console.ResourceKey, after console.EntitlementKey, n int) ([]console.Fact, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -82,17 +82,18 @@ func (t *Tx) HeldBy(m Moment, principal console.ResourceKey, after console.Entit
 	return all, nil
 }
 
-// Holder is a fact with the principal that holds it.
+// Holder is a fact with its principal.
 type Holder struct {
 	Fact      console.Fact
 	Principal Resource
 }
 
-// manyHolders is from how many holders on a page is found by walking the names of all
-// accounts. Below, all holders are read and sorted.
+// manyHolders is the number of holders from which a page is found by scanning the names of all
+// accounts. Below it, all holders are read and sorted.
 const manyHolders = 2000
 
-// CountHolders counts the holders of an entitlement at a moment, up to a maximum.
+// CountHolders returns the number of holders of an entitlement at a moment, at most the given
+// maximum.
 func (t *Tx) CountHolders(m Moment, e console.EntitlementKey, maximum int) (int, error) {
 	n := 0
 	for _, s := range m.Streams {
@@ -106,8 +107,8 @@ func (t *Tx) CountHolders(m Moment, e console.EntitlementKey, maximum int) (int,
 	return n, nil
 }
 
-// Holders returns up to n holders of an entitlement at a moment, in the order of their
-// names: accounts first, then groups and others whose members hold it.
+// Holders returns up to n holders of an entitlement at a moment, ordered by name: accounts first,
+// then groups and other principals.
 func (t *Tx) Holders(m Moment, e console.EntitlementKey, after HolderAfter, n int) ([]Holder, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -131,10 +132,10 @@ func (t *Tx) Holders(m Moment, e console.EntitlementKey, after HolderAfter, n in
 	return append(all, others...), err
 }
 
-// HolderAfter is the place in a list of holders. The zero value begins it.
+// HolderAfter is a place in a list of holders. The zero value is the beginning.
 type HolderAfter struct {
 	ResourceAfter
-	Other bool // the holder is no account
+	Other bool // the holder is not an account
 }
 
 // After returns the place after a holder.
@@ -159,9 +160,9 @@ func (t *Tx) fewHolders(m Moment, e console.EntitlementKey, after HolderAfter, n
 	return page, nil
 }
 
-// walkHolders walks a list of names and keeps the principals that hold the entitlement. The
-// list comes first in the plan, as for [Tx.FilterAccounts]: PostgreSQL would read all holders
-// and sort them, whenever it believes them to be few.
+// walkHolders scans a list of names for principals that hold the entitlement. The list comes first
+// in the plan, as in [Tx.FilterAccounts]: PostgreSQL would read and sort all holders whenever it
+// believes that there are few.
 func (t *Tx) walkHolders(m Moment, e console.EntitlementKey, which int, after ResourceAfter, n int) ([]Holder, error) {
 	var all []Holder
 	for _, s := range m.Streams {
@@ -197,7 +198,7 @@ func comparePlaces(a, b HolderAfter) int {
 	return cmp.Or(slices.Compare(a.Sort, b.Sort), cmp.Compare(a.Key, b.Key))
 }
 
-// columnsFrom is a row without its first columns.
+// columnsFrom hides the first columns of a row.
 type columnsFrom struct {
 	engine.Row
 	first int

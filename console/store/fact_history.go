@@ -8,8 +8,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// PastBefore is the place in a list of what ended, the newest first. The zero value begins
-// it.
+// PastBefore is a place in a list of ended facts, the newest first. The zero value is the beginning.
 type PastBefore struct {
 	Closed      console.SyncNumber
 	Principal   console.ResourceKey
@@ -23,11 +22,11 @@ func (b PastBefore) closed() console.SyncNumber {
 	return b.Closed
 }
 
-// ended says that a fact f is the last of its interval: none begins where it ends.
+// ended selects facts f that are the last of their interval: no fact begins where f ends.
 const ended = ` AND NOT EXISTS (SELECT 1 FROM fact g WHERE g.stream = f.stream AND g.entitlement = f.entitlement AND g.principal = f.principal AND g.opened = f.closed)`
 
-// PastHolders returns up to n facts of an entitlement that ended before or with the app's
-// newest syncs, the newest first, each with the whole interval.
+// PastHolders returns up to n ended facts of an entitlement at the moment, the newest first, each
+// extended to its whole interval.
 func (t *Tx) PastHolders(m Moment, e console.EntitlementKey, before PastBefore, n int) ([]console.Fact, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -46,8 +45,8 @@ func (t *Tx) PastHolders(m Moment, e console.EntitlementKey, before PastBefore, 
 	return all, t.wholeIntervals(m, all)
 }
 
-// PastAccess returns up to n facts of a principal that ended, the newest first, each with
-// the whole interval.
+// PastAccess returns up to n ended facts of a principal, the newest first, each extended to its
+// whole interval.
 func (t *Tx) PastAccess(m Moment, principal console.ResourceKey, before PastBefore, n int) ([]console.Fact, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -67,8 +66,8 @@ func (t *Tx) PastAccess(m Moment, principal console.ResourceKey, before PastBefo
 	return all, t.wholeIntervals(m, all)
 }
 
-// wholeIntervals lets facts begin where their intervals do: a fact that changed has several
-// rows.
+// wholeIntervals moves the start of facts to the start of their intervals. A fact that changed has
+// several rows.
 func (t *Tx) wholeIntervals(m Moment, facts []console.Fact) error {
 	for i, f := range facts {
 		for _, s := range m.Streams {
@@ -86,8 +85,8 @@ func (t *Tx) wholeIntervals(m Moment, facts []console.Fact) error {
 	return nil
 }
 
-// HeldIntervals returns when a principal held an entitlement, oldest first. Intervals that
-// meet are one, with the sources of the last.
+// HeldIntervals returns the intervals in which a principal held an entitlement, oldest first.
+// Adjacent intervals are merged, with the sources of the last one.
 func (t *Tx) HeldIntervals(m Moment, principal console.ResourceKey, e console.EntitlementKey) (all []console.Fact, err error) {
 	for _, s := range m.Streams {
 		part, err := t.heldIntervals(s, principal, e)
@@ -99,31 +98,30 @@ func (t *Tx) HeldIntervals(m Moment, principal console.ResourceKey, e console.En
 	return all, nil
 }
 
-// LastShowing returns the newest applied sync of a stream that is older than one: the last
-// that showed what ended with it.
+// LastShowing returns the newest applied sync of a stream before the given one: the last that showed
+// facts which the given one closed.
 func (t *Tx) LastShowing(stream console.Stream, until console.SyncNumber) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = 'applied' AND number < $2 AND number <= (SELECT head FROM head WHERE stream = $1) ORDER BY number DESC LIMIT 1", stream, until)
 }
 
-// Turn is what one sync changed about an account or an entitlement: what it gained, and
-// what it lost.
+// Turn is how one sync changed what an account holds, or who holds an entitlement.
 type Turn struct {
 	Sync   console.SyncNumber
 	Gained int
 	Lost   int
-	// Some of the entitlements that an account gained and lost, or of the principals that
-	// gained and lost an entitlement.
+	// GainedKeys and LostKeys hold up to maxTurnKeys entitlements of an account, or principals of an
+	// entitlement.
 	GainedKeys, LostKeys []int64
 }
 
-// maxTurnKeys limits the keys of a turn, and turnRows the rows that are looked at for turns.
+// maxTurnKeys limits the keys in a turn, turnRows the rows that are read for turns.
 const (
 	maxTurnKeys = 5
 	turnRows    = PageSize
 )
 
-// AccountTurns returns what syncs before one changed about what an account holds, the newest
-// first. 0 begins with the newest.
+// AccountTurns returns the changes of an account's access by syncs before the given one, the newest
+// first. 0 starts with the newest.
 func (t *Tx) AccountTurns(m Moment, account console.ResourceKey, before console.SyncNumber) ([]Turn, error) {
 	var c turns
 	for _, s := range m.Streams {
@@ -144,13 +142,12 @@ func (t *Tx) AccountTurns(m Moment, account console.ResourceKey, before console.
 	return c.all(turnRows), nil
 }
 
-// ManyHolders is how many holders an entitlement has at most whose gains
-// [Tx.EntitlementTurns] tells.
+// ManyHolders is the number of holders above which [Tx.EntitlementTurns] does not report gains.
 const ManyHolders = 10_000
 
-// EntitlementTurns returns what syncs before one changed about who holds an entitlement, the
-// newest first. 0 begins with the newest. Of an entitlement with more than [ManyHolders],
-// it tells what was lost only.
+// EntitlementTurns returns the changes of an entitlement's holders by syncs before the given one,
+// the newest first. 0 starts with the newest. For an entitlement with more than [ManyHolders], it
+// reports losses only.
 func (t *Tx) EntitlementTurns(m Moment, e console.EntitlementKey, before console.SyncNumber) ([]Turn, error) {
 	var c turns
 	for _, s := range m.Streams {
@@ -167,7 +164,7 @@ func (t *Tx) EntitlementTurns(m Moment, e console.EntitlementKey, before console
 			return nil, err
 		}
 		switch {
-		case count > ManyHolders: // their gains are not told: all facts would have to be read
+		case count > ManyHolders: // no gains: all facts would have to be read
 		case count > few:
 			err = t.countGained(s, e, before, &c)
 		default:
@@ -185,8 +182,8 @@ func (t *Tx) EntitlementTurns(m Moment, e console.EntitlementKey, before console
 	return c.all(turnRows), nil
 }
 
-// countGained counts what syncs gained for an entitlement with many holders: those that a
-// sync shows first, without those that it shows differently than the one before.
+// countGained counts the gains of an entitlement with many holders per sync: facts that opened,
+// without those that replace another.
 func (t *Tx) countGained(s StreamAt, e console.EntitlementKey, before console.SyncNumber, c *turns) error {
 	for _, q := range []struct {
 		sign int
@@ -214,11 +211,11 @@ func beforeOrEnd(n console.SyncNumber) console.SyncNumber {
 	return n
 }
 
-// turns collects rows by sync.
+// turns groups rows by sync.
 type turns struct {
 	bySync map[console.SyncNumber]*Turn
 	rows   [2]int
-	oldest [2]console.SyncNumber // of the rows: nothing is known of earlier syncs if there were too many
+	oldest [2]console.SyncNumber // oldest sync read, if the rows were cut off there; earlier syncs are incomplete
 }
 
 func (c *turns) turn(n console.SyncNumber) *Turn {
@@ -245,12 +242,12 @@ func (c *turns) add(n console.SyncNumber, key int64, gained bool) {
 	}
 }
 
-// all returns the turns, the newest first, as far as they are complete.
+// all returns the complete turns, the newest first.
 func (c *turns) all(limit int) []Turn {
 	from := console.SyncNumber(0)
 	for i, n := range c.rows {
 		if n >= limit {
-			from = max(from, c.oldest[i]+1) // the last sync may be cut
+			from = max(from, c.oldest[i]+1) // the last sync may be incomplete
 		}
 	}
 	var all []Turn

@@ -11,13 +11,13 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// FactRow is a fact as it is stored. Two facts of one entitlement and principal are equal
-// if Sources, Flags and Detail are.
+// FactRow is a stored fact. Facts of the same entitlement and principal are equal if Sources, Flags
+// and Detail are.
 type FactRow struct {
 	Entitlement console.EntitlementKey
 	Principal   console.ResourceKey
 	From        console.SyncNumber
-	Sources     int64 // from [Staging.SourceSet]; 0 when the upstream names none
+	Sources     int64 // from [Staging.SourceSet]; 0 for none
 	Flags       int64 // from [Flags]
 	Detail      []byte
 }
@@ -27,17 +27,17 @@ func Flags(expandable, immutable bool) int64 {
 	return flagsOf(console.Fact{Expandable: expandable, Immutable: immutable})
 }
 
-// factPage is how many facts a scan reads in one transaction.
+// factPage is the number of facts that are read in one transaction.
 const factPage = 1 << 14
 
-// Facts returns the facts that the head shows, in the order of entitlement key and
-// principal key. No transaction is open while a row is being used.
+// Facts returns the facts of the head, ordered by entitlement key and principal key. No transaction
+// is open while the caller uses a row.
 func (st *Staging) Facts(ctx context.Context) iter.Seq2[FactRow, error] {
 	return st.s.Facts(ctx, st.Sync.Stream, st.Head)
 }
 
-// Facts returns the facts that a published sync of a stream shows, in the order of
-// entitlement key and principal key. No transaction is open while a row is being used.
+// Facts returns the facts of a published sync, ordered by entitlement key and principal key. No
+// transaction is open while the caller uses a row.
 func (s *Store) Facts(ctx context.Context, stream console.Stream, n console.SyncNumber) iter.Seq2[FactRow, error] {
 	return func(yield func(FactRow, error) bool) {
 		var last FactRow
@@ -70,8 +70,7 @@ func (s *Store) Facts(ctx context.Context, stream console.Stream, n console.Sync
 	}
 }
 
-// SourceSet returns the number of a set of sources. Sets that were seen before have the
-// number they had.
+// SourceSet returns the number of a set of sources. Equal sets have the same number.
 func (st *Staging) SourceSet(ctx context.Context, sources []console.Source) (int64, error) {
 	if len(sources) == 0 {
 		return 0, nil
@@ -85,7 +84,7 @@ func (st *Staging) SourceSet(ctx context.Context, sources []console.Source) (int
 	var key int64
 	err := st.s.db.Write(ctx, func(e engine.Tx) error {
 		t := &Tx{e: e, s: st.s}
-		if err := t.holdsStaging(st); err != nil { // one process at a time adds sets of a stream
+		if err := t.holdsStaging(st); err != nil { // only one process adds sets of a stream at a time
 			return err
 		}
 		known, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, "SELECT key FROM source_set WHERE stream = $1 AND digest = $2", st.Sync.Stream, digest)
@@ -107,18 +106,18 @@ func (st *Staging) SourceSet(ctx context.Context, sources []console.Source) (int
 	return key, err
 }
 
-// FactChange is a change of one fact by a sync. For Close and Replace, Was is the sync that
-// opened the fact that ends.
+// FactChange is a change of one fact by a sync. For Close and Replace, Was is the sync that opened
+// the previous fact.
 type FactChange struct {
 	Change Change
 	Was    console.SyncNumber
-	Fact   FactRow // From is not used
+	Fact   FactRow // From is ignored
 }
 
-// PutFacts writes changes of facts. Their order must be that of Facts: ascending by
-// entitlement key and principal key, each pair once.
+// PutFacts writes changes of facts, ordered as by Facts: ascending by entitlement key and principal
+// key, without duplicates.
 func (st *Staging) PutFacts(ctx context.Context, changes iter.Seq2[FactChange, error]) error {
-	// The memory of the lookups is needed for the facts.
+	// This frees the memory of the lookups before the facts need it.
 	if err := st.writeLookups(ctx); err != nil {
 		return err
 	}
@@ -200,8 +199,8 @@ func (t *Tx) putFacts(st *Staging, batch []FactChange) error {
 	})
 }
 
-// undoFacts undoes a chunk. Its changes are in the order of their keys, so that those of
-// the first and the last one enclose it, and nothing else of the sync.
+// undoFacts undoes a chunk. Its changes are ordered by key, so the range from the first to the last
+// key contains all of them and no other rows of the sync.
 func (t *Tx) undoFacts(stream console.Stream, n console.SyncNumber, changes undoList) error {
 	var first, last [2]int64
 	err := changes.each(2, func(_ Change, v []int64) error {

@@ -15,24 +15,24 @@ import (
 // MaxChunk is the largest chunk of a file, in bytes.
 const MaxChunk = 1 << 20
 
-// File is a raw file, for example of a sync.
+// File is a stored file, for example of a sync.
 type File struct {
 	ID       console.ID
 	Began    time.Time
-	Finished time.Time // zero until all of it is stored
+	Finished time.Time // zero until it is complete
 	Size     int64
 	SHA256   [sha256.Size]byte
 	Chunks   int
-	Dropped  time.Time // when its bytes were deleted; zero while they are there
+	Dropped  time.Time // when its bytes were deleted; zero while they exist
 }
 
-// BeginFile begins a file. Its chunks count once it is finished.
+// BeginFile creates a file. It does not count before FinishFile.
 func (t *Tx) BeginFile(id console.ID) error {
 	return t.insert("file "+string(id), "INSERT INTO file (id, began, size, sha256, chunks) VALUES ($1, $2, 0, $3, 0)", id, t.by.At, []byte{})
 }
 
-// AppendFile adds the next chunk of up to [MaxChunk] bytes. Invalid if the index is not the
-// number of chunks so far; NotFound if the file is finished or discarded.
+// AppendFile adds the next chunk of up to [MaxChunk] bytes. Invalid if the index is not the number
+// of chunks so far; NotFound if the file is finished or discarded.
 func (t *Tx) AppendFile(id console.ID, index int, chunk []byte) error {
 	if len(chunk) == 0 || len(chunk) > MaxChunk {
 		return baton.Errorf(baton.Invalid, "a chunk has 1 to %d bytes, not %d", MaxChunk, len(chunk))
@@ -50,8 +50,8 @@ func (t *Tx) AppendFile(id console.ID, index int, chunk []byte) error {
 	return t.change("file", "UPDATE file SET chunks = chunks + 1, size = size + $2 WHERE id = $1", id, len(chunk))
 }
 
-// FinishFile makes a file count. Invalid if its size is another one. The hash is that of
-// all its bytes, which the caller computed while it appended them.
+// FinishFile completes a file. Invalid if the size differs. The hash covers all bytes; the caller
+// computes it while appending.
 func (t *Tx) FinishFile(id console.ID, size int64, sum [sha256.Size]byte) (File, error) {
 	f, err := t.unfinishedFile(id)
 	if err != nil {
@@ -72,7 +72,7 @@ func scanFile(r engine.Row) File {
 	return f
 }
 
-// File returns a file, also one whose bytes were deleted.
+// File returns a file, even if its bytes were deleted.
 func (t *Tx) File(id console.ID) (File, error) {
 	return get(t, scanFile, "file", "SELECT "+fileColumns+" FROM file WHERE id = $1", id)
 }
@@ -91,7 +91,7 @@ func (t *Tx) FileChunk(id console.ID, index int) ([]byte, error) {
 		"SELECT c.data FROM file_chunk c JOIN file f ON f.id = c.file WHERE c.file = $1 AND c.number = $2 AND f.finished IS NOT NULL", id, index)
 }
 
-// DiscardFile deletes an unfinished file. It is no error if there is none.
+// DiscardFile deletes an unfinished file. It does nothing if there is none.
 func (t *Tx) DiscardFile(id console.ID) error {
 	f, err := find(t, scanFile, "SELECT "+fileColumns+" FROM file WHERE id = $1 AND finished IS NULL FOR UPDATE", id)
 	if err != nil || f == nil {
@@ -104,8 +104,8 @@ func (t *Tx) DiscardFile(id console.ID) error {
 	return err
 }
 
-// RemoveFile deletes a file, also a finished one, that nothing refers to. It is no error if
-// there is none.
+// RemoveFile deletes a file, finished or not, that nothing refers to. It does nothing if there is
+// none.
 func (t *Tx) RemoveFile(id console.ID) error {
 	f, err := find(t, scanFile, "SELECT "+fileColumns+" FROM file WHERE id = $1 FOR UPDATE", id)
 	if err != nil || f == nil {
@@ -140,18 +140,16 @@ func (t *Tx) KeepFile(id console.ID, holder string) error {
 	return err
 }
 
-// ReleaseFile ends what KeepFile began.
+// ReleaseFile reverts KeepFile.
 func (t *Tx) ReleaseFile(id console.ID, holder string) error {
 	_, err := t.e.Exec("DELETE FROM file_keep WHERE file = $1 AND holder = $2", id, holder)
 	return err
 }
 
-// dropBatch is how many chunks one transaction deletes.
 const dropBatch = 16
 
-// DropFiles deletes the bytes of a connector's sync files, except those of its newest keep
-// syncs, of held syncs, and of files that somebody keeps. Their hashes stay. It returns how
-// many files it dropped.
+// DropFiles deletes the bytes of a connector's sync files, except those of its newest keep syncs, of
+// held syncs and of kept files. Their hashes remain. It returns the number of files.
 func (s *Store) DropFiles(ctx context.Context, by console.By, connector console.ID, keep int) (dropped int, err error) {
 	var ids []console.ID
 	err = s.View(ctx, func(t *Tx) error {
@@ -174,9 +172,8 @@ func (s *Store) DropFiles(ctx context.Context, by console.By, connector console.
 	return dropped, err
 }
 
-// dropFile deletes the bytes of a file unless somebody keeps it: first it marks the file
-// as dropped, then it deletes the chunks in small transactions. SweepFiles deletes the chunks
-// that a process leaves when it dies in between.
+// dropFile deletes the bytes of a file that nobody keeps: it marks the file as dropped, then deletes
+// the chunks in small transactions. If the process dies in between, SweepFiles deletes the rest.
 func (s *Store) dropFile(ctx context.Context, by console.By, id console.ID) (dropped bool, err error) {
 	err = s.Update(ctx, by, func(t *Tx) error {
 		f, err := t.lockFile(id)
@@ -215,8 +212,8 @@ func (s *Store) deleteChunks(ctx context.Context, id console.ID) error {
 	}
 }
 
-// SweepFiles deletes files that were begun before a time and never finished, and chunks of
-// dropped files that were left over.
+// SweepFiles deletes files that were begun before a time and never finished, and remaining chunks of
+// dropped files.
 func (s *Store) SweepFiles(ctx context.Context, by console.By, before time.Time) error {
 	var unfinished, left []console.ID
 	id := func(r engine.Row) console.ID { return console.ID(r.Text(0)) }
@@ -240,9 +237,8 @@ func (s *Store) SweepFiles(ctx context.Context, by console.By, before time.Time)
 	return err
 }
 
-// OpenFile returns the bytes of a finished file. It reads them chunk by chunk, each in a
-// transaction of its own, and ends with an error of kind Corrupt if they do not have the
-// file's size and hash.
+// OpenFile returns the bytes of a finished file. It reads each chunk in a transaction of its own,
+// and ends with a Corrupt error if the bytes do not match the file's size and hash.
 func (s *Store) OpenFile(ctx context.Context, id console.ID) (io.Reader, File, error) {
 	var f File
 	err := s.View(ctx, func(t *Tx) (err error) {

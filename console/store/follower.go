@@ -2,10 +2,9 @@ package store
 
 import "baton/console/store/internal/engine"
 
-// Follow returns up to n events that a reader of the chain has not read yet, oldest first,
-// and records in the same transaction that it has read them: whatever the caller writes
-// about them is written exactly once. Readers of the same name take turns. A new one begins
-// after the last event that there is.
+// Follow returns up to n events that the named reader of the chain has not read yet, oldest first.
+// It records in the same transaction that they are read, so the caller's writes about them happen
+// exactly once. Readers of the same name take turns. A new reader starts after the last event.
 func (t *Tx) Follow(name string, n int) ([]Event, error) {
 	number := func(r engine.Row) int64 { return r.Int(0) }
 	at, err := find(t, number, "SELECT number FROM follower WHERE name = $1 FOR UPDATE", name)
@@ -22,8 +21,8 @@ func (t *Tx) Follow(name string, n int) ([]Event, error) {
 	return events, t.change("follower", "UPDATE follower SET number = $2 WHERE name = $1", name, events[len(events)-1].Number)
 }
 
-// BeginFollowing lets a reader of the chain begin after the last event that there is, if it
-// is new.
+// BeginFollowing makes a new reader of the chain start after the last event. It does nothing for a
+// known one.
 func (t *Tx) BeginFollowing(name string) error {
 	head, err := t.ChainHead()
 	if err == nil {
@@ -32,7 +31,7 @@ func (t *Tx) BeginFollowing(name string) error {
 	return err
 }
 
-// Behind reports whether there are events that a reader of the chain has not read.
+// Behind reports whether there are events that a reader has not read.
 func (t *Tx) Behind(name string) (bool, error) {
 	at, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, "SELECT number FROM follower WHERE name = $1", name)
 	if err != nil || at == nil {

@@ -12,17 +12,17 @@ func scanIdentity(r engine.Row) console.Identity {
 	return console.Identity{Issuer: str(r, 0), Subject: str(r, 1), Person: console.ID(r.Text(2)), Email: str(r, 3), Bound: at(r, 4), Seen: at(r, 5)}
 }
 
-// Identity returns whose an identity is. NotFound if nobody has it.
+// Identity returns an identity with its person. NotFound if nobody has it.
 func (t *Tx) Identity(issuer, subject string) (console.Identity, error) {
 	return get(t, scanIdentity, "identity", identityColumns+"issuer = $1 AND subject = $2", []byte(issuer), []byte(subject))
 }
 
-// Identities returns who a person is at issuers.
+// Identities returns all identities of a person.
 func (t *Tx) Identities(person console.ID) ([]console.Identity, error) {
 	return list(t, scanIdentity, identityColumns+"person = $1 ORDER BY issuer, subject", person)
 }
 
-// BindIdentity says whose an identity is, once and for all. AlreadyExists if it is somebody's;
+// BindIdentity assigns an identity to a person permanently. AlreadyExists if it has a person;
 // Refused if the person is not active, or has another identity of the same issuer.
 func (t *Tx) BindIdentity(i console.Identity) error {
 	p, err := t.lockPerson(i.Person)
@@ -53,12 +53,12 @@ func (t *Tx) BindIdentity(i console.Identity) error {
 	return t.event(console.Event{Kind: "identity.bound", Person: i.Person, Object: string(i.Person)}, map[string]any{"issuer": i.Issuer, "subject": i.Subject})
 }
 
-// SeeIdentity notes that an identity was used, and the address that the provider gave.
+// SeeIdentity records the use of an identity, and the e-mail address that the provider gave.
 func (t *Tx) SeeIdentity(issuer, subject, email string) error {
 	return t.change("identity", "UPDATE identity SET seen = $3, email = $4 WHERE issuer = $1 AND subject = $2", []byte(issuer), []byte(subject), t.by.At, []byte(email))
 }
 
-// RemoveIdentity forgets who a person is at an issuer, and ends the person's sessions.
+// RemoveIdentity removes a person's identity at an issuer, and ends the person's sessions.
 func (t *Tx) RemoveIdentity(person console.ID, issuer, subject string) error {
 	if err := t.change("identity", "DELETE FROM identity WHERE issuer = $1 AND subject = $2 AND person = $3", []byte(issuer), []byte(subject), person); err != nil {
 		return err

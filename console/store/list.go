@@ -7,8 +7,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// The lengths to which lists of keys are padded. Statements stay prepared, so there are only
-// three of each: for 1, shortList and longList keys.
+// Lists of keys are padded to one of these lengths or 1, so that only three variants of each
+// statement stay prepared.
 const (
 	shortList = 8
 	longList  = 64
@@ -38,8 +38,8 @@ func listOf[K, T any](t *Tx, scan func(engine.Row) T, keys []K, sql string, args
 	return all, nil
 }
 
-// sortByPlace sorts rows by their places. A place is made of names, so it is computed once
-// for each row and not for each comparison.
+// sortByPlace sorts rows by place. It computes each place once, because building one from a name is
+// expensive.
 func sortByPlace[T, P any](rows []T, place func(T) P, compare func(a, b P) int) {
 	type placed struct {
 		row   T
@@ -55,8 +55,8 @@ func sortByPlace[T, P any](rows []T, place func(T) P, compare func(a, b P) int) 
 	}
 }
 
-// pageAfter sorts rows and returns up to n of those after a place, and the place where the next
-// page begins; nil at the end.
+// pageAfter sorts rows and returns up to n of those after a place, and the place where the next page
+// begins; nil at the end.
 func pageAfter[T, P any](rows []T, place func(T) P, compare func(a, b P) int, after P, n int) (page []T, next *P) {
 	sortByPlace(rows, place, compare)
 	i, found := slices.BinarySearchFunc(rows, after, func(r T, a P) int { return compare(place(r), a) })
@@ -72,7 +72,7 @@ func pageAfter[T, P any](rows []T, place func(T) P, compare func(a, b P) int, af
 	return page, next
 }
 
-// grouped returns rows by a key, in their order.
+// grouped groups rows by a key and keeps their order.
 func grouped[K comparable, T any](rows []T, key func(T) K) map[K][]T {
 	by := map[K][]T{}
 	for _, r := range rows {

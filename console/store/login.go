@@ -16,8 +16,8 @@ const codeSecret = "one-time-codes"
 // personOwner is the owner under which a person's secrets are sealed.
 func personOwner(person console.ID) string { return "person/" + string(person) }
 
-// SetLogin sets how a person signs in and ends the person's sessions and invitations. A zero
-// code secret keeps the one that is set. AlreadyExists if the name is taken.
+// SetLogin sets a person's login and ends the person's sessions and invitations. A zero code secret
+// keeps the existing one. AlreadyExists if the name is taken.
 func (t *Tx) SetLogin(l console.Login, code baton.Secret) error {
 	p, err := t.lockPerson(l.Person)
 	if err != nil {
@@ -47,16 +47,14 @@ func (t *Tx) SetLogin(l console.Login, code baton.Secret) error {
 	return t.event(console.Event{Kind: "login.set", Person: l.Person, Object: string(l.Person)}, map[string]any{"name": l.Name, "break_glass": l.BreakGlass})
 }
 
-// EndAccess ends everything by which a person who is not active any more would still reach
-// the console. Whatever else lets somebody in, or acts in the name of a person, is ended here
-// as well, and only here.
+// EndAccess ends every way in which a person who is no longer active could still reach the console.
+// New ways to sign in, or to act for a person, must be ended here too, and only here.
 func (t *Tx) EndAccess(person console.ID) error {
 	return errors.Join(t.endLogin(person), t.revokeClients(person))
 }
 
 var errService = baton.Errorf(baton.Refused, "a service has no login")
 
-// endLogin ends the sessions and invitations of a person.
 func (t *Tx) endLogin(person console.ID) error {
 	for _, table := range []string{"session", "invitation"} {
 		if _, err := t.e.Exec("DELETE FROM "+table+" WHERE person = $1", person); err != nil {
@@ -82,13 +80,12 @@ func (t *Tx) Login(person console.ID) (console.Login, error) {
 	return get(t, scanLogin, "login", loginColumns+"person = $1", person)
 }
 
-// LoginByName returns the login with a name.
 func (t *Tx) LoginByName(name string) (console.Login, error) {
 	return get(t, scanLogin, "login", loginColumns+"name = $1", []byte(console.NormalizeEmail(name)))
 }
 
-// HasLogins reports whether somebody can sign in with a password, or a super administrator
-// with a provider: the console is set up.
+// HasLogins reports whether the console is set up: somebody can sign in with a password, or a super
+// administrator with a provider.
 func (t *Tx) HasLogins() (bool, error) {
 	n, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "login", `SELECT (SELECT count(*) FROM login WHERE password <> '') +
 		(SELECT count(*) FROM identity i JOIN provider v ON v.issuer = i.issuer JOIN person_role r ON r.person = i.person WHERE r.role = $1 AND v.enabled)`,
@@ -96,8 +93,8 @@ func (t *Tx) HasLogins() (bool, error) {
 	return n > 0, err
 }
 
-// UseStep notes that the one-time code of a step was accepted. Refused if it, or a later
-// one, was accepted before.
+// UseStep records that the one-time code of a time step was accepted. Refused if that step or a
+// later one was used before.
 func (t *Tx) UseStep(person console.ID, step int64) error {
 	n, err := t.e.Exec("UPDATE login SET last_step = $2 WHERE person = $1 AND last_step < $2", person, step)
 	if err == nil && n == 0 {
@@ -106,8 +103,8 @@ func (t *Tx) UseStep(person console.ID, step int64) error {
 	return err
 }
 
-// Invite records a link with which a person sets up the login, by the SHA-256 of its token.
-// Earlier invitations of the person end.
+// Invite stores an invitation link with which a person sets up the login, by the SHA-256 of its
+// token. Earlier invitations of the person end.
 func (t *Tx) Invite(person console.ID, hash [sha256.Size]byte, expires time.Time) error {
 	p, err := t.lockPerson(person)
 	if err != nil {
@@ -131,8 +128,8 @@ func (t *Tx) Invite(person console.ID, hash [sha256.Size]byte, expires time.Time
 	return t.event(console.Event{Kind: "login.invited", Person: person, Object: string(person)}, map[string]any{"expires": expires})
 }
 
-// Invited returns the person who was invited with a token. NotFound if there is no such
-// invitation, or it has expired by now.
+// Invited returns the person who was invited with a token. NotFound if the invitation does not exist
+// or has expired.
 func (t *Tx) Invited(hash [sha256.Size]byte, now time.Time) (console.Person, error) {
 	return t.person("SELECT "+personColumns+` FROM person WHERE status = $3 AND merged_into IS NULL
 		AND id = (SELECT person FROM invitation WHERE hash = $1 AND expires > $2)`, hash[:], now, console.PersonActive)

@@ -9,15 +9,13 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Where the settings of mail and its password are kept.
 const (
 	mailSetting  = "mail"
 	mailOwner    = "mail"
 	mailPassword = "password"
 )
 
-// MailSettings returns through which server mail is sent; the zero value if mail is not set
-// up.
+// MailSettings returns the mail server settings; the zero value if mail is not configured.
 func (t *Tx) MailSettings() (s console.MailSettings, err error) {
 	b, err := t.Setting(mailSetting)
 	if baton.KindOf(err) == baton.NotFound {
@@ -29,7 +27,7 @@ func (t *Tx) MailSettings() (s console.MailSettings, err error) {
 	return s, err
 }
 
-// MailPassword returns the password for the mail server; the zero secret if none is set.
+// MailPassword returns the password of the mail server; zero if none is set.
 func (t *Tx) MailPassword() (baton.Secret, error) {
 	password, err := t.Secret(mailOwner, mailPassword)
 	if baton.KindOf(err) == baton.NotFound {
@@ -44,9 +42,8 @@ func (t *Tx) HasMailPassword() (bool, error) {
 	return len(names) > 0, err
 }
 
-// SetMailSettings sets through which server mail is sent, or ends sending with the zero
-// value. A zero password keeps the one that is set, unless it was entered for another
-// server or user: then it is removed.
+// SetMailSettings sets the mail server, or turns mail off with the zero value. A zero password keeps
+// the existing one, unless the server or user changes: then the password is removed.
 func (t *Tx) SetMailSettings(s console.MailSettings, password baton.Secret) error {
 	before, err := t.MailSettings()
 	if err != nil && baton.KindOf(err) != baton.Corrupt {
@@ -73,29 +70,29 @@ func (t *Tx) SetMailSettings(s console.MailSettings, password baton.Secret) erro
 	return t.event(console.Event{Kind: "mail.configured", Object: mailSetting}, map[string]any{"before": before, "after": s, "password_changed": !password.IsZero()})
 }
 
-// invitationOwner is the owner under which the link of an invitation waits to be mailed.
+// invitationOwner is the owner under which an invitation link is sealed until it is mailed.
 func invitationOwner(person console.ID) string { return "invitation/" + string(person) }
 
 const invitationToken = "token"
 
-// KeepInvitationToken keeps the token of a person's invitation until it was mailed.
+// KeepInvitationToken stores the token of a person's invitation until it is mailed.
 func (t *Tx) KeepInvitationToken(person console.ID, token baton.Secret) error {
 	return t.writeSecret(invitationOwner(person), invitationToken, []byte(token.Reveal()))
 }
 
-// InvitationToken returns the token of a person's invitation that is to be mailed. NotFound
-// if there is none.
+// InvitationToken returns the token of a person's invitation that has not been mailed. NotFound if
+// there is none.
 func (t *Tx) InvitationToken(person console.ID) (baton.Secret, error) {
 	return t.Secret(invitationOwner(person), invitationToken)
 }
 
-// ForgetInvitationToken forgets the token of a person's invitation.
+// ForgetInvitationToken removes the stored token of a person's invitation.
 func (t *Tx) ForgetInvitationToken(person console.ID) error {
 	_, err := t.e.Exec("DELETE FROM secret WHERE owner = $1", invitationOwner(person))
 	return err
 }
 
-// AddMail adds a mail that tells notices. Its ID may be empty and is set.
+// AddMail adds a mail that contains the given notices. It sets an empty ID.
 func (t *Tx) AddMail(m console.Mail, notices []console.Notice) (console.ID, error) {
 	if m.ID == "" {
 		m.ID = console.NewID(t.by.At)
@@ -122,12 +119,12 @@ func (t *Tx) Mail(id console.ID) (console.Mail, error) {
 	return get(t, scanMail, "mail", "SELECT "+mailColumns+" FROM mail WHERE id = $1", id)
 }
 
-// QueuedMail returns the oldest mail to a person that waits; nil if there is none.
+// QueuedMail returns the oldest queued mail to a person; nil if there is none.
 func (t *Tx) QueuedMail(person console.ID) (*console.Mail, error) {
 	return find(t, scanMail, "SELECT "+mailColumns+" FROM mail WHERE person = $1 AND state = $2 ORDER BY created, id LIMIT 1", person, console.MailQueued)
 }
 
-// LastMail returns when the newest mail to a person was made; zero if there is none.
+// LastMail returns when the newest mail to a person was created; zero if there is none.
 func (t *Tx) LastMail(person console.ID) (when time.Time, err error) {
 	last, err := find(t, func(r engine.Row) time.Time { return at(r, 0) }, "SELECT created FROM mail WHERE person = $1 ORDER BY created DESC LIMIT 1", person)
 	if last != nil {
@@ -136,13 +133,13 @@ func (t *Tx) LastMail(person console.ID) (when time.Time, err error) {
 	return when, err
 }
 
-// ChangeMail records how far a mail is: state, address, end, attempts and detail.
+// ChangeMail updates the delivery of a mail: state, address, end, attempts and detail.
 func (t *Tx) ChangeMail(m console.Mail) error {
 	return t.change("mail", "UPDATE mail SET state = $2, address = $3, ended = $4, attempts = $5, detail = $6 WHERE id = $1",
 		m.ID, m.State, []byte(m.Address), m.Ended, m.Attempts, []byte(m.Detail))
 }
 
-// RetryMail lets a mail that was given up be sent again, from now on.
+// RetryMail queues a failed mail again.
 func (t *Tx) RetryMail(id console.ID) error {
 	m, err := get(t, scanMail, "mail", "SELECT "+mailColumns+" FROM mail WHERE id = $1 FOR UPDATE", id)
 	if err != nil {
@@ -160,8 +157,8 @@ func (t *Tx) RetryMail(id console.ID) error {
 	return t.event(console.Event{Kind: "mail.retried", Person: m.Person, Object: string(id)}, nil)
 }
 
-// MailBefore is the place in a list of mails, the newest first: the last row of the page
-// before. The zero value begins the list.
+// MailBefore is a place in a list of mails, the newest first: before the last row of the previous
+// page. The zero value is the beginning.
 type MailBefore struct {
 	Created time.Time
 	ID      console.ID
@@ -183,7 +180,7 @@ func (t *Tx) Mails(state console.MailState, before MailBefore, n int) ([]console
 	return list(t, scanMail, "SELECT "+mailColumns+" FROM mail WHERE (created, id) < ($1, $2)"+where+" ORDER BY created DESC, id DESC LIMIT $3", args...)
 }
 
-// CountMails returns how many mails there are in each state.
+// CountMails returns the number of mails in each state.
 func (t *Tx) CountMails() (map[console.MailState]int, error) {
 	counts := map[console.MailState]int{}
 	err := t.e.Query(func(r engine.Row) error {
@@ -193,7 +190,7 @@ func (t *Tx) CountMails() (map[console.MailState]int, error) {
 	return counts, err
 }
 
-// ForgetMails removes up to n mails, with their notices, that ended before a time.
+// ForgetMails removes up to n mails that ended before a time, with their notices.
 func (t *Tx) ForgetMails(before time.Time, n int) (removed int, err error) {
 	ids, err := list(t, func(r engine.Row) string { return r.Text(0) }, "SELECT id FROM mail WHERE state <> $1 AND created < $2 AND ended < $2 ORDER BY created LIMIT $3", console.MailQueued, before, n)
 	for _, id := range ids {

@@ -8,8 +8,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// AddNotice adds a notice, which waits to be mailed. Its ID may be empty and is set. A
-// second one of the same event for the same person is not added.
+// AddNotice adds a notice to be mailed. It sets an empty ID. It does nothing if the person already
+// has a notice of the event.
 func (t *Tx) AddNotice(n console.Notice) error {
 	if n.ID == "" {
 		n.ID = console.NewID(t.by.At)
@@ -27,7 +27,7 @@ func scanNotice(r engine.Row) (n console.Notice) {
 
 const noticeColumns = "SELECT id, event, person, class, created, content FROM notice WHERE "
 
-// WaitingNotices returns up to n notices of a person that are in no mail yet, oldest first.
+// WaitingNotices returns up to n notices of a person that are not in a mail yet, oldest first.
 func (t *Tx) WaitingNotices(person console.ID, n int) ([]console.Notice, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -41,12 +41,12 @@ func (t *Tx) NoticesOf(mail console.ID) ([]console.Notice, error) {
 	return list(t, scanNotice, noticeColumns+"mail = $1 ORDER BY created, event", mail)
 }
 
-// RemoveNotice removes a notice that is not to be mailed.
+// RemoveNotice removes a notice that must not be mailed.
 func (t *Tx) RemoveNotice(id console.ID) error {
 	return t.change("notice", "DELETE FROM notice WHERE id = $1", id)
 }
 
-// MailChoice returns how a person wants notices.
+// MailChoice returns when a person wants ordinary notices.
 func (t *Tx) MailChoice(person console.ID) (console.MailChoice, error) {
 	c, err := find(t, func(r engine.Row) console.MailChoice { return console.MailChoice(r.Text(0)) }, "SELECT choice FROM mail_choice WHERE person = $1", person)
 	if err != nil || c == nil {
@@ -55,7 +55,7 @@ func (t *Tx) MailChoice(person console.ID) (console.MailChoice, error) {
 	return *c, nil
 }
 
-// SetMailChoice sets how a person wants notices.
+// SetMailChoice sets when a person wants ordinary notices.
 func (t *Tx) SetMailChoice(person console.ID, choice console.MailChoice) error {
 	if _, err := t.Person(person); err != nil {
 		return err
@@ -67,15 +67,14 @@ func (t *Tx) SetMailChoice(person console.ID, choice console.MailChoice) error {
 	if err != nil {
 		return err
 	}
-	if err := t.EarlierDue(console.DueMail, string(person), t.by.At); err != nil { // what waits may be ready now
+	if err := t.EarlierDue(console.DueMail, string(person), t.by.At); err != nil { // waiting notices may be ready under the new choice
 		return err
 	}
 	return t.event(console.Event{Kind: "person.mail-chosen", Person: person, Object: string(person)}, map[string]any{"choice": choice})
 }
 
-// EarlierDue adds a due row, or lets the one of the same kind and ref be due earlier. It
-// leaves a row alone that is claimed: whoever holds it looks for further work before it
-// ends, after locking the row.
+// EarlierDue adds a due row, or moves the one with the same kind and ref to an earlier time. It does
+// not change a claimed row: its worker locks the row and looks for further work before it finishes.
 func (t *Tx) EarlierDue(kind, ref string, when time.Time) error {
 	type row struct {
 		id      string

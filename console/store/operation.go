@@ -65,8 +65,8 @@ func (t *Tx) moveOperation(o console.Operation, to console.OperationState, data 
 // noConnector says why a person has to carry out an operation.
 const noConnector = "No connector makes changes: its files are uploaded by hand."
 
-// DoByHand hands an operation that the connector cannot carry out to a person. The reason is
-// for people.
+// DoByHand assigns an operation that the connector cannot carry out to a person. why is shown to
+// that person.
 func (t *Tx) DoByHand(id console.ID, why string) error {
 	o, err := t.lockOperation(id)
 	if err != nil {
@@ -79,8 +79,8 @@ func (t *Tx) DoByHand(id console.ID, why string) error {
 	return t.moveOperation(o, console.Manual, map[string]any{"why": o.Answer})
 }
 
-// DoneByHand records that a person did what the connector cannot do. A sync that is handed
-// out from now on shows whether it is so.
+// DoneByHand records that a person made the change. The next sync that is dispatched shows whether
+// that is true.
 func (t *Tx) DoneByHand(id console.ID, why string) error {
 	o, err := t.lockOperation(id)
 	if err != nil {
@@ -104,8 +104,8 @@ func (t *Tx) DoneByHand(id console.ID, why string) error {
 	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At)
 }
 
-// RetryOperation queues an operation again that failed, was declined, or waits for a person. Refused if another one is
-// alive on the access.
+// RetryOperation queues an operation again that failed, was declined, or waits for a person. Refused
+// if another operation on the access is alive.
 func (t *Tx) RetryOperation(id console.ID, notBefore time.Time) error {
 	o, err := t.lockOperation(id)
 	if err != nil {
@@ -122,7 +122,7 @@ func (t *Tx) RetryOperation(id console.ID, notBefore time.Time) error {
 	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At.Add(console.OverdueAfter))
 }
 
-// CancelOperation ends an operation that was not handed out.
+// CancelOperation ends an operation that was not dispatched.
 func (t *Tx) CancelOperation(id console.ID, why string) error {
 	o, err := t.lockOperation(id)
 	if err != nil {
@@ -154,7 +154,7 @@ func (t *Tx) lockOperation(id console.ID) (console.Operation, error) {
 	return get(t, scanOperation, "operation", "SELECT "+operationColumns+" FROM operation WHERE id = $1 FOR UPDATE", id)
 }
 
-// aliveOperation returns the operation that is alive on the access of another, or nil.
+// aliveOperation returns the live operation on the access of o, or nil.
 func (t *Tx) aliveOperation(o console.Operation) (*console.Operation, error) {
 	if o.Account == 0 {
 		return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE app = $1 AND person = $2 AND entitlement = $3 AND account = 0 AND alive FOR UPDATE", o.App, o.Person, o.Entitlement)
@@ -162,7 +162,7 @@ func (t *Tx) aliveOperation(o console.Operation) (*console.Operation, error) {
 	return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE account = $1 AND entitlement = $2 AND alive AND account <> 0 FOR UPDATE", o.Account, o.Entitlement)
 }
 
-// checkRevival refuses to bring an operation that ended back to life beside another one on its access.
+// checkRevival returns a Refused error if o has ended and another operation on its access is alive.
 func (t *Tx) checkRevival(o console.Operation) error {
 	if o.State.Alive() {
 		return nil

@@ -8,16 +8,16 @@ import (
 	"baton/console"
 )
 
-// DispatchOperation records that the task of an operation is handed out now, under a lease
-// until a time, if the guards still allow it. It runs in the transaction that makes the
-// task. A refusal for which the operation has to wait leaves it queued; every other one ends
-// it as Cancelled, and refused says why.
+// DispatchOperation records that the task of an operation is dispatched now, with a lease until a
+// time, if the guards still allow it. It runs in the transaction that creates the task. If a guard
+// only delays the operation, it stays queued; any other refusal cancels it. refused is the guard's
+// reason.
 func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circumstances) (refused, err error) {
 	o, err := t.Operation(id)
 	if err != nil {
 		return nil, err
 	}
-	p, err := t.Proposal(o, c) // locks the app, always before the operation
+	p, err := t.Proposal(o, c) // locks the app, which must come before the operation
 	if err != nil {
 		return nil, err
 	}
@@ -51,16 +51,16 @@ func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circ
 type Answer struct {
 	At    time.Time
 	State console.OperationState // Applied, Failed, Declined, Manual, or Unknown if it says nothing
-	Text  string                 // the connector's words
+	Text  string                 // the connector's text
 	// Type and ID name the account that was created.
 	Type, ID string
-	// Again is when the operation may be handed out again; zero: not by itself.
+	// Again is when the operation may be dispatched again; zero: only by a person.
 	Again time.Time
 }
 
-// FinishOperation records the answer to the newest task of an operation. An answer to an
-// older task, and a second answer, change nothing. Reasons that last from when the access
-// takes effect begin with it.
+// FinishOperation records the answer to the newest task of an operation. It ignores answers to older
+// tasks and second answers. Reasons whose duration counts from when the access takes effect start
+// now.
 func (t *Tx) FinishOperation(id, task console.ID, a Answer) error {
 	o, err := t.lockOperation(id)
 	if err != nil {
@@ -89,7 +89,7 @@ func (t *Tx) FinishOperation(id, task console.ID, a Answer) error {
 	}
 	if !a.Again.IsZero() && a.State == console.Failed {
 		if alive, err := t.aliveOperation(o); err != nil || alive != nil {
-			return err // a newer cause took over
+			return err // a newer operation replaced it
 		}
 		if o, err = t.lockOperation(id); err != nil {
 			return err
@@ -99,14 +99,14 @@ func (t *Tx) FinishOperation(id, task console.ID, a Answer) error {
 			return err
 		}
 	}
-	// Answers that come together are looked at together.
+	// A short delay, so that one sync verifies several answers.
 	return t.DueBy(console.DueOperations, string(o.Connector), t.by.At.Add(proveAfter))
 }
 
-// proveAfter is how long after an answer a sync is asked for.
+// proveAfter is the delay between an answer and the sync that verifies it.
 const proveAfter = 250 * time.Millisecond
 
-// beginReasons begins the reasons of an access that last from when it takes effect.
+// beginReasons starts the duration of reasons that count from when the access takes effect.
 func (t *Tx) beginReasons(o console.Operation, at time.Time) error {
 	where, args := "account = $1 AND entitlement = $2", []any{o.Account, o.Entitlement}
 	if o.Account == 0 {
@@ -121,8 +121,7 @@ func (t *Tx) beginReasons(o console.Operation, at time.Time) error {
 	return err
 }
 
-// ExtendOperation records that the newest task of an operation is still under way, until a
-// time.
+// ExtendOperation extends the lease of the newest task of an operation until a time.
 func (t *Tx) ExtendOperation(id, task console.ID, until time.Time) error {
 	_, err := t.e.Exec("UPDATE operation SET lease_until = $3 WHERE id = $1 AND task = $2 AND state IN ('dispatched', 'unknown')", id, task, until)
 	return err
@@ -137,9 +136,9 @@ func (t *Tx) LoseOperation(id, task console.ID) error {
 	return t.moveOperation(o, console.Unknown, map[string]any{"task": task})
 }
 
-// JudgeOperation records what an applied sync says about an operation. One that had no
-// answer, and that the sync shows was not carried out, failed; it is queued again, unless it
-// was tried often enough or a newer cause took over.
+// JudgeOperation records what an applied sync proves about an operation. An unanswered operation
+// whose change did not happen has failed. It is queued again, unless it has no attempts left or a
+// newer operation replaced it.
 func (t *Tx) JudgeOperation(id console.ID, v console.Verdict, by console.SyncNumber) error {
 	if v == console.NoEvidence {
 		return nil
@@ -157,7 +156,7 @@ func (t *Tx) JudgeOperation(id console.ID, v console.Verdict, by console.SyncNum
 		}
 	}
 	if o.Entitlement == console.AccountItself {
-		t.Wake(OperationTopic(o.Connector)) // grants may have waited for the account
+		t.Wake(OperationTopic(o.Connector)) // grants may be waiting for the account
 	}
 	return t.moveOperation(o, to, map[string]any{"sync": by})
 }

@@ -7,16 +7,16 @@ import (
 	"baton/console"
 )
 
-// CreateOperation creates an operation, if the guards allow it. It locks the app, checks
-// the guards, and meets the operation that is alive on the same access:
+// CreateOperation creates an operation, if the guards allow it. It locks the app, checks the guards,
+// and compares the operation with the live one on the same access:
 //
-//   - one that does the same is returned, and nothing is created;
-//   - one that was not handed out is superseded;
-//   - one that was handed out is waited for: the new one is Waiting.
+//   - if it does the same, it is returned and nothing is created;
+//   - if it was not dispatched, it is superseded;
+//   - if it was dispatched, the new one is Waiting until it ends.
 //
-// A grant to a person without an account (Account is 0) waits for one: the operation that
-// creates it is created first, unless one is alive. Grants to one person share it. An
-// operation that no connector will ask for, because people upload its files, is Manual.
+// A grant to a person without an account (Account is 0) waits for one: an operation that creates the
+// account is created first, unless one is alive. Grants to one person share it. An operation of a
+// connector that only takes files is Manual.
 //
 // The error of a guard is a [*console.Refusal].
 func (t *Tx) CreateOperation(o console.Operation, c Circumstances) (console.Operation, error) {
@@ -50,7 +50,7 @@ func (t *Tx) CreateOperation(o console.Operation, c Circumstances) (console.Oper
 	encounter := console.Meet(alive, o.Verb)
 	switch encounter {
 	case console.Same:
-		// A waiting operation wanted the opposite, and nobody wants that any more.
+		// The waiting operation wanted the opposite, which is obsolete.
 		return *alive, t.supersedeWaiting(o)
 	case console.Supersede:
 		if err := t.moveOperation(*alive, console.Superseded, map[string]any{"by": o.ID}); err != nil {
@@ -100,9 +100,8 @@ func (t *Tx) supersedeWaiting(o console.Operation) error {
 	return t.moveOperation(*w, console.Superseded, map[string]any{"by": o.ID})
 }
 
-// NameAccount records which account an operation created for a person without one. From
-// now on the account is the person's, and everything that waited for it is about it: the
-// operations and the reasons of the person in the app.
+// NameAccount records the account that an operation created for a person. It assigns the account to
+// the person, and the person's waiting operations and reasons in the app to the account.
 func (t *Tx) NameAccount(id console.ID, account console.ResourceKey) error {
 	o, err := t.lockOperation(id)
 	if err != nil {
@@ -124,7 +123,7 @@ func (t *Tx) NameAccount(id console.ID, account console.ResourceKey) error {
 		if alive != nil && w.ID == id {
 			return baton.Errorf(baton.AlreadyExists, "operation %s is alive on the account", alive.ID)
 		}
-		if alive != nil { // what came first stays
+		if alive != nil { // the earlier one stays
 			w.Account = 0
 			if err := t.moveOperation(w, console.Superseded, map[string]any{"by": alive.ID}); err != nil {
 				return err

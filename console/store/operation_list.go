@@ -14,16 +14,15 @@ func (t *Tx) Operations(account console.ResourceKey, e console.EntitlementKey) (
 	return list(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE account = $1 AND entitlement = $2 ORDER BY created, id", account, e)
 }
 
-// AccountCreation returns the newest operation that creates an account for a person in an app;
-// nil if there is none.
+// AccountCreation returns the newest operation that creates an account for a person in an app; nil
+// if there is none.
 func (t *Tx) AccountCreation(app, person console.ID) (*console.Operation, error) {
 	return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE app = $1 AND person = $2 AND entitlement = $3 AND verb = $4 ORDER BY created DESC, id DESC LIMIT 1",
 		app, person, console.AccountItself, console.Grant)
 }
 
-// QueuedOperations returns up to n operations of a connector that can be dispatched at a
-// time, oldest first. A grant waits until a sync shows that its account is there and
-// enabled, if the console is about to see to that.
+// QueuedOperations returns up to n operations of a connector that can be dispatched at a time,
+// oldest first. A grant waits for a live operation that creates or enables its account.
 func (t *Tx) QueuedOperations(connector console.ID, now time.Time, n int) ([]console.Operation, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -52,11 +51,11 @@ func (t *Tx) LateOperations(connector console.ID, created time.Time, n int) ([]c
 // OperationFilter selects operations of an app.
 type OperationFilter struct {
 	App    console.ID
-	States []console.OperationState // none: all
+	States []console.OperationState // empty: all
 }
 
-// OperationBefore is the place in a list of operations, the newest first. The zero value
-// begins it.
+// OperationBefore is a place in a list of operations, the newest first. The zero value is the
+// beginning.
 type OperationBefore struct {
 	Created time.Time
 	ID      console.ID
@@ -87,13 +86,13 @@ func (t *Tx) OperationsOf(f OperationFilter, before OperationBefore, n int) ([]c
 	return all[:min(n, len(all))], nil
 }
 
-// CountOperations returns how many operations of an app are in a state.
+// CountOperations returns the number of operations of an app in a state.
 func (t *Tx) CountOperations(app console.ID, state console.OperationState) (int, error) {
 	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "operation", "SELECT count(*) FROM operation WHERE app = $1 AND state = $2", app, state)
 }
 
-// OperationsByCause returns the operations that a request, a campaign or a rule caused,
-// oldest first.
+// OperationsByCause returns the operations with a request, campaign or rule as their cause, oldest
+// first.
 func (t *Tx) OperationsByCause(ref string) ([]console.Operation, error) {
 	return list(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE cause_ref = $1 ORDER BY created, id", ref)
 }

@@ -14,7 +14,7 @@ func scanOverdue(r engine.Row) console.Overdue {
 		Reason: console.ID(r.Text(4)), Expired: at(r, 5), Since: at(r, 6), Why: str(r, 7)}
 }
 
-// Overdue returns why an access whose time is over is still held, or nil.
+// Overdue returns the record of an overdue access; nil if it is not overdue.
 func (t *Tx) Overdue(account console.ResourceKey, e console.EntitlementKey) (*console.Overdue, error) {
 	return find(t, scanOverdue, "SELECT "+overdueColumns+" FROM overdue WHERE account = $1 AND entitlement = $2", account, e)
 }
@@ -28,13 +28,13 @@ func (t *Tx) AllOverdue(app console.ID, n int) ([]console.Overdue, error) {
 	return list(t, scanOverdue, "SELECT "+overdueColumns+" FROM overdue WHERE app = $1 ORDER BY since, account, entitlement LIMIT $2", app, n)
 }
 
-// CountOverdue returns how many accesses of an app are overdue.
+// CountOverdue returns the number of overdue accesses of an app.
 func (t *Tx) CountOverdue(app console.ID) (int, error) {
 	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "overdue access", "SELECT count(*) FROM overdue WHERE app = $1", app)
 }
 
-// MarkOverdue records that an access is overdue, and says so once in an event. The console
-// tries again from time to time.
+// MarkOverdue records that an access is overdue, with one event, and schedules further attempts to
+// remove it.
 func (t *Tx) MarkOverdue(o console.Overdue) error {
 	n, err := t.e.Exec("INSERT INTO overdue ("+overdueColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account, entitlement) DO NOTHING",
 		o.Account, o.Entitlement, o.App, o.Connector, o.Reason, o.Expired, t.by.At, []byte(o.Why))
@@ -52,8 +52,8 @@ func (t *Tx) MarkOverdue(o console.Overdue) error {
 	return t.DueBy(console.DueOverdue, string(o.App), t.by.At.Add(console.RetryOverdue))
 }
 
-// EndOverdue records that an access is no longer overdue: it is gone, or there is a reason
-// for it again. It is no error if it was not overdue.
+// EndOverdue records that an access is no longer overdue: it is gone, or has a reason again. It does
+// nothing if it was not overdue.
 func (t *Tx) EndOverdue(account console.ResourceKey, e console.EntitlementKey, gone bool) error {
 	o, err := t.Overdue(account, e)
 	if err != nil || o == nil {

@@ -5,7 +5,7 @@ import (
 	"baton/console"
 )
 
-// pauseSetting keeps what is paused.
+// pauseSetting names the setting with the pauses.
 const pauseSetting = "paused"
 
 // Pauses returns what is paused.

@@ -84,8 +84,7 @@ func (t *Tx) ChangePerson(p console.Person) error {
 		map[string]any{"status_before": before.Status, "status": p.Status, "manager_before": before.Manager, "manager": p.Manager})
 }
 
-// SetRoles sets the console roles of a person. The last super administrator cannot lose
-// the role.
+// SetRoles sets the console roles of a person. The last super administrator cannot lose that role.
 func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
 	p, err := t.lockPerson(person)
 	if err != nil {
@@ -105,8 +104,8 @@ func (t *Tx) SetRoles(person console.ID, roles []console.ConsoleRole) error {
 	return t.setRoles(person, p.Roles, roles)
 }
 
-// keepSuperAdministrator refuses that a person stops being super administrator if nobody
-// else is. The login for emergencies is nobody: it administers nothing from day to day.
+// keepSuperAdministrator refuses to remove the last super administrator. The emergency login does
+// not count, because it is not for daily work.
 func (t *Tx) keepSuperAdministrator(p console.Person) error {
 	if !slices.Contains(p.Roles, console.SuperAdministrator) {
 		return nil
@@ -159,7 +158,6 @@ func (t *Tx) setRoles(person console.ID, before, after []console.ConsoleRole) er
 	return t.event(console.Event{Kind: "person.roles-changed", Person: person, Object: string(person)}, map[string]any{"before": before, "after": after})
 }
 
-// setStatus begins a new interval of a person's status.
 func (t *Tx) setStatus(person console.ID, status console.PersonStatus) error {
 	if err := t.endInterval("person_status", "person", person); err != nil {
 		return err
@@ -198,10 +196,10 @@ func (t *Tx) setEmails(person console.ID, emails []string) error {
 	return nil
 }
 
-// MergePersons merges one person into another: they are one person from now on. The e-mail
-// addresses and accounts of the first move; its past decisions stay under its own ID.
+// MergePersons merges a person into another. The e-mail addresses and accounts move; past decisions
+// stay under the merged person's ID.
 func (t *Tx) MergePersons(from, into console.ID) error {
-	// Lock in one order, so that two merges cannot wait for each other.
+	// A fixed order prevents a deadlock of two merges.
 	for _, id := range slices.Sorted(slices.Values([]console.ID{from, into})) {
 		if _, err := t.lockPerson(id); err != nil {
 			return err
@@ -268,7 +266,7 @@ func (t *Tx) MergePersons(from, into console.ID) error {
 	return t.event(console.Event{Kind: "person.merged", Person: into, Object: string(from)}, map[string]any{"accounts": len(accounts)})
 }
 
-// mergeReferences gives what a person owns, manages and is in directories to another one.
+// mergeReferences moves what a person owns, manages and has in directories to another person.
 func (t *Tx) mergeReferences(from, into console.ID) error {
 	for _, sql := range []string{
 		"INSERT INTO app_owner (app, person) SELECT o.app, $2 FROM app_owner o WHERE o.person = $1 AND NOT EXISTS (SELECT 1 FROM app_owner x WHERE x.app = o.app AND x.person = $2)",
@@ -286,7 +284,7 @@ func (t *Tx) mergeReferences(from, into console.ID) error {
 	return nil
 }
 
-// CheckMerge returns why one person cannot be merged into another, Refused; nil if it can.
+// CheckMerge returns a Refused error if a person cannot be merged into another.
 func (t *Tx) CheckMerge(from, into console.ID) error {
 	source, err := t.Person(from)
 	if err != nil {
@@ -305,7 +303,7 @@ func (t *Tx) CheckMerge(from, into console.ID) error {
 	return t.checkMerge(source, target)
 }
 
-// Person returns a person, also one that was merged into another.
+// Person returns a person, even if it was merged into another.
 func (t *Tx) Person(id console.ID) (console.Person, error) {
 	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1", id)
 }
@@ -314,8 +312,7 @@ func (t *Tx) lockPerson(id console.ID) (console.Person, error) {
 	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1 FOR UPDATE", id)
 }
 
-// Canonical returns the person that counts for an ID: the one it was merged into, or the ID
-// itself.
+// Canonical returns the person that an ID was merged into, or the ID itself.
 func (t *Tx) Canonical(id console.ID) (console.ID, error) {
 	if id == "" {
 		return "", nil
@@ -391,15 +388,14 @@ func (t *Tx) personsByID(ids []console.ID) (map[console.ID]console.Person, error
 	return all, err
 }
 
-// NameAfter is the place in a list that is ordered by name: the last row of the page
-// before. The zero value begins the list.
+// NameAfter is a place in a list that is ordered by name: after the last row of the previous page.
+// The zero value is the beginning.
 type NameAfter struct {
 	Sort []byte // [console.SortKey] of the name
 	ID   console.ID
 }
 
-// Persons returns up to n persons in the order of their names, without merged ones and
-// without services.
+// Persons returns up to n persons ordered by name, without merged persons and services.
 func (t *Tx) Persons(after NameAfter, n int) ([]console.Person, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -415,7 +411,7 @@ func (t *Tx) Persons(after NameAfter, n int) ([]console.Person, error) {
 	return all, err
 }
 
-// bytesOf returns b, and an empty value instead of NULL.
+// bytesOf returns b, or an empty slice instead of nil, which would be NULL.
 func bytesOf(b []byte) []byte {
 	if b == nil {
 		return []byte{}

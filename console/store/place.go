@@ -7,9 +7,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Place returns what tells a PostgreSQL database from its copies: its name and schema, its number in
-// its cluster, and the cluster's identifier where this user may read it. It is "" for
-// SQLite.
+// Place identifies a PostgreSQL database and tells it from its copies: its name, schema and number
+// in the cluster, and the cluster's identifier if the user may read it. It is "" for SQLite.
 func (s *Store) Place(ctx context.Context) (string, error) {
 	if s.Database() != "postgres" {
 		return "", nil

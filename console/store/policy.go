@@ -50,7 +50,7 @@ func (t *Tx) PolicyVersions(id console.ID) ([]console.Policy, error) {
 	return all, err
 }
 
-// Policies returns the newest version of every policy, those of the console first.
+// Policies returns the newest version of every policy, the built-in ones first.
 func (t *Tx) Policies() ([]console.Policy, error) {
 	all := console.BuiltInPolicies()
 	stored, err := list(t, scanPolicy, "SELECT "+policyColumns+` FROM policy_version v
@@ -65,8 +65,8 @@ func (t *Tx) Policies() ([]console.Policy, error) {
 	return all, err
 }
 
-// AddPolicyVersion writes the next version of a policy. Its ID may be empty and is set.
-// before is the version that it follows; Refused if another one was written meanwhile.
+// AddPolicyVersion adds the next version of a policy. It sets an empty ID. before is the previous
+// version; Refused if it is not the newest.
 func (t *Tx) AddPolicyVersion(p console.Policy, before int) (console.Policy, error) {
 	if p.ID == "" {
 		p.ID = console.NewID(t.by.At)
@@ -97,14 +97,14 @@ func scanSettings(r engine.Row) console.SettingsVersion {
 	return s
 }
 
-// RequestSettings returns the versions of what may be asked for of an entitlement, or of a
-// whole app, the newest first. There are none if nobody set any.
+// RequestSettings returns the versions of the request settings of an entitlement or a whole app, the
+// newest first; none if they were never set.
 func (t *Tx) RequestSettings(app console.ID, e console.EntitlementKey) ([]console.SettingsVersion, error) {
 	return list(t, scanSettings, "SELECT "+settingColumns+" FROM request_setting WHERE app = $1 AND entitlement = $2 ORDER BY version DESC", app, e)
 }
 
-// AddRequestSettings writes the next version of what may be asked for. s.Version is the
-// version that it follows; Refused if another one was written meanwhile.
+// AddRequestSettings adds the next version of request settings. s.Version is the previous version;
+// Refused if it is not the newest.
 func (t *Tx) AddRequestSettings(s console.SettingsVersion) error {
 	if _, err := t.LockApp(s.App); err != nil {
 		return err
@@ -147,7 +147,7 @@ func scanAmendment(r engine.Row) console.Amendment {
 		Why: str(r, 6), Author: console.ID(r.Text(7)), Created: at(r, 8), State: console.AmendmentState(r.Text(9)), Decided: at(r, 10), DecidedBy: console.ID(r.Text(11))}
 }
 
-// AddAmendment writes a change that a second person has to confirm.
+// AddAmendment adds a change that a second person has to confirm.
 func (t *Tx) AddAmendment(a console.Amendment) (console.ID, error) {
 	a.ID = console.NewID(t.by.At)
 	err := t.insert("change", "INSERT INTO amendment ("+amendmentColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL)",
@@ -158,12 +158,12 @@ func (t *Tx) AddAmendment(a console.Amendment) (console.ID, error) {
 	return a.ID, t.event(console.Event{Kind: "amendment.proposed", App: a.App, Object: string(a.ID)}, map[string]any{"kind": a.Kind, "object": a.Object, "why": a.Why})
 }
 
-// Amendment returns a change that takes, or took, two people.
+// Amendment returns a change that needs, or needed, a second person.
 func (t *Tx) Amendment(id console.ID) (console.Amendment, error) {
 	return get(t, scanAmendment, "change", "SELECT "+amendmentColumns+" FROM amendment WHERE id = $1", id)
 }
 
-// DecideAmendment confirms or discards a change. Refused if somebody did already.
+// DecideAmendment confirms or discards a change. Refused if that was done before.
 func (t *Tx) DecideAmendment(id console.ID, state console.AmendmentState) error {
 	a, err := get(t, scanAmendment, "change", "SELECT "+amendmentColumns+" FROM amendment WHERE id = $1 FOR UPDATE", id)
 	if err != nil {
@@ -188,7 +188,8 @@ func (t *Tx) AmendmentsBy(author, app console.ID) ([]console.Amendment, error) {
 	return list(t, scanAmendment, "SELECT "+amendmentColumns+" FROM amendment WHERE author = $1 AND app = $2 AND state = 'confirmed' ORDER BY created, id", author, app)
 }
 
-// SetDelegation says who decides for a person for a time; an empty delegate ends it.
+// SetDelegation sets who decides for a person during a period; an empty delegate ends the
+// delegation.
 func (t *Tx) SetDelegation(d console.Delegation) error {
 	if _, err := t.e.Exec("DELETE FROM delegation WHERE person = $1", d.Person); err != nil {
 		return err
@@ -211,7 +212,7 @@ func (t *Tx) SetDelegation(d console.Delegation) error {
 		map[string]any{"delegate": d.Delegate, "from": timeOrNil(d.From), "until": timeOrNil(d.Until)})
 }
 
-// Delegation returns who decides for a person; the zero value if nobody was named.
+// Delegation returns the delegation of a person; the zero value if there is none.
 func (t *Tx) Delegation(person console.ID) (console.Delegation, error) {
 	d, err := find(t, func(r engine.Row) console.Delegation {
 		return console.Delegation{Person: console.ID(r.Text(0)), Delegate: console.ID(r.Text(1)), From: at(r, 2), Until: at(r, 3)}
@@ -222,18 +223,18 @@ func (t *Tx) Delegation(person console.ID) (console.Delegation, error) {
 	return *d, nil
 }
 
-// PersonsWithRole returns the active people who have a role in the console, up to n.
+// PersonsWithRole returns up to n active people with a role in the console.
 func (t *Tx) PersonsWithRole(role console.ConsoleRole, n int) ([]console.ID, error) {
 	return list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, `SELECT p.id FROM person_role r JOIN person p ON p.id = r.person
 		WHERE r.role = $1 AND p.status = $2 AND p.merged_into IS NULL ORDER BY p.sort_key, p.id LIMIT $3`, role, console.PersonActive, n)
 }
 
-// Reports returns the active people whose manager is a person, by name.
+// Reports returns the active people whose manager is a person, ordered by name.
 func (t *Tx) Reports(manager console.ID) ([]console.Person, error) {
 	return list(t, scanPerson, "SELECT "+personColumns+" FROM person WHERE manager = $1 AND status = $2 AND merged_into IS NULL ORDER BY sort_key, id", manager, console.PersonActive)
 }
 
-// OwnersSince returns everybody who owned an account at some time since then.
+// OwnersSince returns everybody who owned an account at some time after since.
 func (t *Tx) OwnersSince(account console.ResourceKey, since time.Time) ([]console.ID, error) {
 	return list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) },
 		"SELECT DISTINCT person FROM account_owner WHERE account = $1 AND person IS NOT NULL AND (until_at IS NULL OR until_at > $2) ORDER BY person", account, since)

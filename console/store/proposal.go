@@ -10,16 +10,16 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Circumstances are the facts for judging a proposal that the store does not have.
+// Circumstances are the facts about a proposal that are not in the database.
 type Circumstances struct {
 	Override   *console.Override
-	MasteredBy string // the identity provider that masters the entitlement's group
-	ByHand     bool   // a person does it now, having seen the warnings
-	// WritesPaused says that no operation of the whole console is dispatched.
+	MasteredBy string // the identity provider that controls the entitlement's group
+	ByHand     bool   // a person makes the change now, after seeing the warnings
+	// WritesPaused means that the console dispatches no operations.
 	WritesPaused bool
 }
 
-// Proposal locks the app and returns everything that guards judge a change by, as of now.
+// Proposal locks the app and returns the current facts for all guards.
 func (t *Tx) Proposal(o console.Operation, c Circumstances) (console.Proposal, error) {
 	app, err := t.LockApp(o.App)
 	if err != nil {
@@ -28,8 +28,8 @@ func (t *Tx) Proposal(o console.Operation, c Circumstances) (console.Proposal, e
 	return t.propose(app, o, c)
 }
 
-// Foresee returns what [Tx.Proposal] does without locking the app: for pages that say what
-// a change would lead to, and never for a decision.
+// Foresee is [Tx.Proposal] without the lock, for pages that show the effect of a change. Decisions
+// must not be based on it.
 func (t *Tx) Foresee(o console.Operation, c Circumstances) (console.Proposal, error) {
 	app, err := t.App(o.App)
 	if err != nil {
@@ -57,12 +57,12 @@ func (t *Tx) propose(app console.App, o console.Operation, c Circumstances) (con
 	if o.Account == 0 {
 		return p, nil
 	}
-	// Other entitlements do not matter for who is an administrator.
+	// Other entitlements do not affect who is an administrator.
 	if o.Entitlement == console.AccountItself || slices.Contains(app.Roles.Entitlements(), o.Entitlement) {
 		if p.Admins, err = t.Admins(o.App); err != nil {
 			return p, err
 		}
-		// The operation itself is not in flight beside the change that it proposes.
+		// The proposed operation does not count as another change in flight.
 		p.Admins.InFlight = slices.DeleteFunc(p.Admins.InFlight, func(f console.Change) bool { return f == o.Change() })
 	}
 	if p.Bar, err = t.Bar(o.Account, o.Entitlement); err != nil {
@@ -81,8 +81,8 @@ func (t *Tx) propose(app console.App, o console.Operation, c Circumstances) (con
 	return p, err
 }
 
-// comeBacks counts the verified removals of an access since its newest reason and since the
-// console last granted it: each one came back, or nobody would propose to remove it again.
+// comeBacks counts the verified removals of an access since its newest reason and since the console
+// last granted it. The access came back after each of them, or it would not be removed again.
 func (t *Tx) comeBacks(o console.Operation) (int, error) {
 	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "operation", `SELECT count(*) FROM operation
 		WHERE account = $1 AND entitlement = $2 AND verb = $3 AND state = $4

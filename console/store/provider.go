@@ -11,14 +11,13 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// clientSecret names the secret of the console's client at a provider.
+// clientSecret names the client secret of a provider.
 const clientSecret = "client-secret"
 
 // providerOwner is the owner under which the secret of a provider is sealed.
 func providerOwner(name string) string { return "provider/" + name }
 
-// AddProvider adds a provider with which people sign in. AlreadyExists if its name or its
-// issuer is taken.
+// AddProvider adds an identity provider. AlreadyExists if its name or issuer is taken.
 func (t *Tx) AddProvider(p console.Provider) error {
 	if err := p.Check(); err != nil {
 		return err
@@ -35,9 +34,8 @@ func (t *Tx) AddProvider(p console.Provider) error {
 	return t.event(console.Event{Kind: "provider.added", Object: p.Name}, providerData(p))
 }
 
-// ChangeProvider changes a provider. p.Version must be the version that was read. Roles
-// that none of its groups gives any more are taken from those who have them from it, and
-// sessions that began with it end if it is disabled.
+// ChangeProvider changes a provider. p.Version must be the version that was read. Roles that none of
+// its groups gives any more are withdrawn. Disabling it ends the sessions that began with it.
 func (t *Tx) ChangeProvider(p console.Provider) error {
 	if err := p.Check(); err != nil {
 		return err
@@ -59,7 +57,7 @@ func (t *Tx) ChangeProvider(p console.Provider) error {
 	}
 	given := p.RolesOf(groupsOf(p))
 	if before.Issuer != p.Issuer {
-		given = nil // the groups of another issuer gave them
+		given = nil // they came from groups of another issuer
 	}
 	if err := t.withdrawRoles(p.Name, given); err != nil {
 		return err
@@ -72,8 +70,8 @@ func (t *Tx) ChangeProvider(p console.Provider) error {
 	return t.event(console.Event{Kind: "provider.changed", Object: p.Name}, providerData(p))
 }
 
-// RemoveProvider removes a provider, the roles that its groups gave, and the sessions that
-// began with it. Who people are at its issuer stays known.
+// RemoveProvider removes a provider, the roles from its groups, and the sessions that began with it.
+// The identities of its issuer are kept.
 func (t *Tx) RemoveProvider(name string) error {
 	if _, err := get(t, scanProvider, "provider", providerColumns+"WHERE name = $1 FOR UPDATE", name); err != nil {
 		return err
@@ -95,8 +93,7 @@ func (t *Tx) RemoveProvider(name string) error {
 	return t.event(console.Event{Kind: "provider.removed", Object: name}, nil)
 }
 
-// endProviderSessions ends the sessions that began with a provider, and the logins with it
-// that are under way.
+// endProviderSessions ends the sessions that began with a provider, and its unfinished logins.
 func (t *Tx) endProviderSessions(name string) error {
 	for _, table := range []string{"session", "sign_in"} {
 		if _, err := t.e.Exec("DELETE FROM "+table+" WHERE provider = $1", name); err != nil {
@@ -125,7 +122,7 @@ func groupsOf(p console.Provider) (groups []string) {
 	return groups
 }
 
-// providerData is what events tell about a provider.
+// providerData returns the event data about a provider.
 func providerData(p console.Provider) map[string]any {
 	groups := []string{}
 	for _, g := range p.Groups {
@@ -135,13 +132,12 @@ func providerData(p console.Provider) map[string]any {
 		"add_people": p.AddPeople, "enabled": p.Enabled}
 }
 
-// SetProviderSecret sets the secret of the console's client at a provider.
+// SetProviderSecret sets the client secret of a provider.
 func (t *Tx) SetProviderSecret(name string, secret baton.Secret) error {
 	return t.SetSecret(providerOwner(name), clientSecret, secret)
 }
 
-// ProviderSecret returns the secret of the console's client at a provider; zero if it has
-// none.
+// ProviderSecret returns the client secret of a provider; zero if there is none.
 func (t *Tx) ProviderSecret(name string) (baton.Secret, error) {
 	s, err := t.Secret(providerOwner(name), clientSecret)
 	if baton.KindOf(err) == baton.NotFound {
@@ -166,7 +162,7 @@ func (t *Tx) Provider(name string) (console.Provider, error) {
 	return p, t.fillProvider(&p)
 }
 
-// Providers returns every provider, in the order of their names.
+// Providers returns all providers, ordered by name.
 func (t *Tx) Providers() ([]console.Provider, error) {
 	all, err := list(t, scanProvider, providerColumns+"ORDER BY name")
 	for i := range all {
@@ -195,9 +191,9 @@ func (t *Tx) MappedRoles(person console.ID) (map[console.ConsoleRole][]string, e
 	return all, err
 }
 
-// MapRoles sets the roles that a person has from the groups of a provider. Roles that were
-// given by hand stay. It returns the roles that should go and stay: those of the last super
-// administrator.
+// MapRoles sets the roles that a person has from the groups of a provider. Roles that were given
+// manually stay. It returns the roles that had to stay although the groups no longer give them:
+// those of the last super administrator.
 func (t *Tx) MapRoles(person console.ID, provider string, roles []console.ConsoleRole) (kept []console.ConsoleRole, err error) {
 	p, err := t.lockPerson(person)
 	if err != nil {
@@ -249,8 +245,8 @@ func (t *Tx) MapRoles(person console.ID, provider string, roles []console.Consol
 	return kept, t.setRoles(person, p.Roles, after)
 }
 
-// withdrawRoles takes the roles that people have from a provider, but those that stay. It is
-// Refused if nobody would be super administrator.
+// withdrawRoles removes the roles that people have from a provider, except the given ones. Refused
+// if no super administrator would remain.
 func (t *Tx) withdrawRoles(provider string, stay []console.ConsoleRole) error {
 	people, err := list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) },
 		"SELECT DISTINCT person FROM mapped_role WHERE provider = $1 ORDER BY person", provider)
@@ -279,12 +275,11 @@ func (t *Tx) withdrawRoles(provider string, stay []console.ConsoleRole) error {
 	return nil
 }
 
-// maxSignIns limits the logins with providers that are under way from one address. Many
-// people may share it.
+// maxSignIns limits the unfinished logins from one address, which many people may share.
 const maxSignIns = 1000
 
-// BeginSignIn notes a login with a provider, by the SHA-256 of its state. RateLimited if too
-// many are under way from the address.
+// BeginSignIn stores an unfinished login with a provider, by the SHA-256 of its state. RateLimited
+// if the address has too many.
 func (t *Tx) BeginSignIn(hash [sha256.Size]byte, s console.SignIn) error {
 	n, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "logins", "SELECT count(*) FROM sign_in WHERE address = $1 AND began > $2",
 		[]byte(s.Address), s.Began.Add(-console.SignInLife))
@@ -302,8 +297,8 @@ func (t *Tx) BeginSignIn(hash [sha256.Size]byte, s console.SignIn) error {
 		hash[:], s.Provider, s.Browser[:], s.Nonce, s.Verifier, []byte(s.Next), session, s.Began, []byte(s.Address))
 }
 
-// TakeSignIn returns a login with a provider that is under way, and forgets it: each state
-// works once, and only in the browser that began it. NotFound otherwise.
+// TakeSignIn returns and removes an unfinished login with a provider. Each state works once, and
+// only in the browser that began it; else NotFound.
 func (t *Tx) TakeSignIn(hash, browser [sha256.Size]byte, now time.Time) (console.SignIn, error) {
 	s, err := get(t, func(r engine.Row) console.SignIn {
 		s := console.SignIn{Provider: r.Text(0), Nonce: r.Text(2), Verifier: r.Text(3), Next: str(r, 4), Session: r.Bytes(5), Began: at(r, 6), Address: str(r, 7)}

@@ -9,12 +9,11 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// ExpiryKind is the kind of the due rows that end reasons by time. Their ref is the
-// reason's ID.
+// ExpiryKind is the kind of the due rows at which reasons expire. Their ref is the reason's ID.
 const ExpiryKind = "reason.expiry"
 
-// AddReason writes a reason and, if it has an end, the due row of its expiry. Its ID may be
-// empty and is set. Created and CreatedBy are the command's.
+// AddReason adds a reason and, if it has an end, the due row of its expiry. It sets an empty ID, and
+// takes Created and CreatedBy from the command.
 func (t *Tx) AddReason(r console.Reason) (console.ID, error) {
 	if r.ID == "" {
 		r.ID = console.NewID(t.by.At)
@@ -50,7 +49,7 @@ func lastsOrNil(d time.Duration) any {
 	return d
 }
 
-// EndReason ends a reason before its time. It is no error if it has ended.
+// EndReason ends a reason early. It does nothing if the reason has ended.
 func (t *Tx) EndReason(id console.ID, why string) error {
 	r, err := t.lockReason(id)
 	if err != nil || !r.Ended.IsZero() {
@@ -66,8 +65,8 @@ func (t *Tx) EndReason(id console.ID, why string) error {
 	return t.event(console.Event{Kind: "reason.ended", App: r.App, Account: r.Account, Entitlement: r.Entitlement, Object: string(id)}, map[string]any{"why": why})
 }
 
-// SetReasonUntil moves the end of an open reason; the zero time makes it open-ended.
-// Shortening and extending are both allowed here: callers apply the rule that fits.
+// SetReasonUntil moves the end of an open reason; the zero time removes it. It allows both shorter
+// and longer: the caller applies the rules.
 func (t *Tx) SetReasonUntil(id console.ID, until time.Time) error {
 	r, err := t.lockReason(id)
 	if err != nil {
@@ -110,18 +109,17 @@ func (t *Tx) lockReason(id console.ID) (console.Reason, error) {
 	return get(t, scanReason, "reason", "SELECT "+reasonColumns+" FROM reason WHERE id = $1 FOR UPDATE", id)
 }
 
-// Reasons returns all reasons of an access, oldest first, also those that have ended.
+// Reasons returns all reasons of an access, including ended ones, oldest first.
 func (t *Tx) Reasons(app console.ID, account console.ResourceKey, e console.EntitlementKey) ([]console.Reason, error) {
 	return list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE account = $1 AND entitlement = $2 AND app = $3 ORDER BY created, id", account, e, app)
 }
 
-// ReasonsOf returns all reasons of an account, by entitlement and age.
+// ReasonsOf returns all reasons of an account, ordered by entitlement and age.
 func (t *Tx) ReasonsOf(account console.ResourceKey) ([]console.Reason, error) {
 	return list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE account = $1 ORDER BY entitlement, created, id", account)
 }
 
-// ReasonsOfPerson returns the reasons of a person in an app for access to which an account is
-// missing, oldest first.
+// ReasonsOfPerson returns the reasons of a person without an account in an app, oldest first.
 func (t *Tx) ReasonsOfPerson(app, person console.ID) ([]console.Reason, error) {
 	return list(t, scanReason, "SELECT "+reasonColumns+" FROM reason WHERE app = $1 AND person = $2 AND account = 0 ORDER BY created, id", app, person)
 }
@@ -129,13 +127,13 @@ func (t *Tx) ReasonsOfPerson(app, person console.ID) ([]console.Reason, error) {
 func encodeActor(a console.Actor) []byte {
 	b, err := json.Marshal(a)
 	if err != nil {
-		panic(err) // strings always encode
+		panic(err) // cannot happen: strings always encode
 	}
 	return b
 }
 
 func decodeActor(b []byte) (a console.Actor) {
-	json.Unmarshal(b, &a) // only what encodeActor wrote; nil for none
+	json.Unmarshal(b, &a) // written by encodeActor, or nil
 	return a
 }
 

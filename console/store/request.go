@@ -8,7 +8,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// requestBody is the part of a request that no statement looks into.
+// requestBody is the part of a request that is not queried.
 type requestBody struct {
 	What          string            `json:"what,omitempty"`
 	Why           string            `json:"why,omitempty"`
@@ -46,8 +46,8 @@ func scanRequest(r engine.Row) console.Request {
 	return q
 }
 
-// AddRequest writes a request. Its ID may be empty and is set, as is its number.
-// AlreadyExists if one is open that nobody decided yet, for the same access.
+// AddRequest adds a request. It sets an empty ID and the number. AlreadyExists if an undecided
+// request for the same access is open.
 func (t *Tx) AddRequest(r console.Request) (console.Request, error) {
 	if r.ID == "" {
 		r.ID = console.NewID(t.by.At)
@@ -69,7 +69,6 @@ func (t *Tx) AddRequest(r console.Request) (console.Request, error) {
 		"emergency": r.Emergency, "policy": r.Policy, "policy_version": r.PolicyVersion})
 }
 
-// requestEvent appends an event of a request.
 func (t *Tx) requestEvent(r console.Request, kind string, data map[string]any) error {
 	if data == nil {
 		data = map[string]any{}
@@ -79,8 +78,7 @@ func (t *Tx) requestEvent(r console.Request, kind string, data map[string]any) e
 	return t.event(e, data)
 }
 
-// ChangeRequest writes what has become of a request, with the event of it.
-// r.Version must be the version that was read.
+// ChangeRequest updates a request, with an event. r.Version must be the version that was read.
 func (t *Tx) ChangeRequest(r console.Request, kind string, data map[string]any) (console.Request, error) {
 	n, err := t.e.Exec(`UPDATE request SET state = $2, outcome = $3, operation = $4, reason = $5, review = $6, body = $7, closed = $8, account = $9, version = version + 1
 		WHERE id = $1 AND version = $10`,
@@ -103,8 +101,8 @@ func (t *Tx) ChangeRequest(r console.Request, kind string, data map[string]any) 
 	return r, t.requestEvent(r, kind, data)
 }
 
-// dueRequest sets the due row of a request: the limit of its step, the end of its wait, or
-// its start.
+// dueRequest sets the due row of a request: the time limit of its step, the end of its wait, or its
+// start.
 func (t *Tx) dueRequest(r console.Request) error {
 	var when time.Time
 	earliest := func(at time.Time) {
@@ -143,22 +141,22 @@ func (t *Tx) RequestByNumber(n int64) (console.Request, error) {
 	return get(t, scanRequest, "request", "SELECT "+requestColumns+" FROM request WHERE number = $1", n)
 }
 
-// LockRequest returns a request and keeps other commands that lock it waiting until this
-// one ends. Lock the app first where both are locked.
+// LockRequest returns a request and blocks other commands that lock it until this one ends. If both
+// are locked, lock the app first.
 func (t *Tx) LockRequest(id console.ID) (console.Request, error) {
 	return get(t, scanRequest, "request", "SELECT "+requestColumns+" FROM request WHERE id = $1 FOR UPDATE", id)
 }
 
 // RequestFilter selects requests. Empty fields select all; one of Person and App is used.
 type RequestFilter struct {
-	Person console.ID // who asks, or whose access it is
+	Person console.ID // the requester or the subject
 	App    console.ID
-	Open   bool // only those that are not closed
-	Review bool // only emergencies that somebody has to look at
+	Open   bool // not closed
+	Review bool // emergency requests that need a review
 }
 
-// Requests returns up to n requests with a number below one, the newest first; 0 begins
-// with the newest.
+// Requests returns up to n requests with smaller numbers than the given one, the newest first; 0
+// starts with the newest.
 func (t *Tx) Requests(f RequestFilter, before int64, n int) ([]console.Request, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -185,31 +183,30 @@ func (t *Tx) Requests(f RequestFilter, before int64, n int) ([]console.Request, 
 	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE "+where+" ORDER BY number DESC LIMIT $2", args...)
 }
 
-// OpenRequests returns the open requests for an access of a person, the oldest first.
+// OpenRequests returns the open requests for a person's access, the oldest first.
 func (t *Tx) OpenRequests(app, subject console.ID, e console.EntitlementKey) ([]console.Request, error) {
 	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE subject = $1 AND app = $2 AND entitlement = $3 AND state <> 'closed' ORDER BY number", subject, app, e)
 }
 
-// RequestsFor returns the requests for an access of a person, the newest first, up to n.
+// RequestsFor returns up to n requests for a person's access, the newest first.
 func (t *Tx) RequestsFor(app, subject console.ID, e console.EntitlementKey, n int) ([]console.Request, error) {
 	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE subject = $1 AND app = $2 AND entitlement = $3 ORDER BY number DESC LIMIT $4", subject, app, e, n)
 }
 
-// AskingRequests returns up to n requests that people are asked about, with a number above
-// one.
+// AskingRequests returns up to n requests that wait for a decision, with greater numbers than the
+// given one.
 func (t *Tx) AskingRequests(after int64, n int) ([]console.Request, error) {
 	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE state = 'asking' AND number > $1 ORDER BY number LIMIT $2", after, n)
 }
 
-// AskedRequest is a request about which somebody is asked.
+// AskedRequest is a request that waits for somebody's decision.
 type AskedRequest struct {
 	console.Asked
 	Request console.Request
 	Since   time.Time
 }
 
-// SetAsked sets who is asked about a request. It returns whether anybody is asked now who
-// was not before.
+// SetAsked sets the people who are asked about a request. It reports whether somebody new is asked.
 func (t *Tx) SetAsked(request console.ID, asked []console.Asked) (more bool, err error) {
 	before, err := t.AskedAbout(request)
 	if err != nil {
@@ -240,15 +237,15 @@ func (t *Tx) SetAsked(request console.ID, asked []console.Asked) (more bool, err
 	return more, nil
 }
 
-// AskedAbout returns who is asked about a request, and since when.
+// AskedAbout returns the people who are asked about a request, and since when.
 func (t *Tx) AskedAbout(request console.ID) ([]AskedRequest, error) {
 	return list(t, func(r engine.Row) AskedRequest {
 		return AskedRequest{Asked: console.Asked{Person: console.ID(r.Text(0)), For: console.ID(r.Text(1)), Why: str(r, 2)}, Since: at(r, 3)}
 	}, "SELECT person, instead_of, why, since FROM request_asked WHERE request = $1 ORDER BY since, person", request)
 }
 
-// AskedOf returns up to n requests about which a person is asked, with a number above one,
-// the oldest first.
+// AskedOf returns up to n requests that wait for a person's decision, with greater numbers than the
+// given one, the oldest first.
 func (t *Tx) AskedOf(person console.ID, after int64, n int) ([]AskedRequest, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -262,17 +259,18 @@ func (t *Tx) AskedOf(person console.ID, after int64, n int) ([]AskedRequest, err
 		" a.instead_of, a.why, a.since FROM request_asked a JOIN request r ON r.id = a.request WHERE a.person = $1 AND r.number > $2 ORDER BY r.number LIMIT $3", person, after, n)
 }
 
-// CountAsked returns about how many requests a person is asked.
+// CountAsked returns the number of requests that wait for a person's decision. It may count some
+// that do not any more.
 func (t *Tx) CountAsked(person console.ID) (int, error) {
 	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "requests", "SELECT count(*) FROM request_asked WHERE person = $1", person)
 }
 
-// NoteRequest appends an event about a request that does not change it.
+// NoteRequest appends an event about a request without changing the request.
 func (t *Tx) NoteRequest(r console.Request, kind string, data map[string]any) error {
 	return t.requestEvent(r, kind, data)
 }
 
-// SkipRequest sets the due row of a request anew.
+// SkipRequest sets the due row of a request again.
 func (t *Tx) SkipRequest(id console.ID) error {
 	r, err := t.Request(id)
 	if err != nil {
@@ -286,7 +284,7 @@ func (t *Tx) RequestsOfOperation(operation console.ID) ([]console.Request, error
 	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE operation = $1 AND state = 'carrying' ORDER BY number", operation)
 }
 
-// AddEntry appends a line to the time line of a request. Time and actor are the command's.
+// AddEntry appends an entry to the timeline of a request, with the time and actor of the command.
 func (t *Tx) AddEntry(e console.RequestEntry) error {
 	e.ID, e.At, e.Actor = console.NewID(t.by.At), t.by.At.UTC(), t.by.Actor
 	if e.OnBehalfOf == "" {
@@ -299,7 +297,7 @@ func (t *Tx) AddEntry(e console.RequestEntry) error {
 	return t.insert("entry", "INSERT INTO request_entry (request, number, body) VALUES ($1, $2, $3)", e.Request, n, encode(e))
 }
 
-// Entries returns the time line of a request.
+// Entries returns the timeline of a request.
 func (t *Tx) Entries(request console.ID) ([]console.RequestEntry, error) {
 	return list(t, func(r engine.Row) (e console.RequestEntry) {
 		decode(r.Bytes(0), &e)
@@ -307,10 +305,10 @@ func (t *Tx) Entries(request console.ID) ([]console.RequestEntry, error) {
 	}, "SELECT body FROM request_entry WHERE request = $1 ORDER BY number", request)
 }
 
-// Recheck lets the worker find out again who is asked about the requests that are open.
+// Recheck makes the worker determine the approvers of all open requests again.
 func (t *Tx) Recheck() error { return t.SetDue(console.DueRecheck, "console", t.by.At, nil) }
 
-// operationMoved tells the requests that an operation carries out what has become of it.
+// operationMoved updates the requests that an operation carries out.
 func (t *Tx) operationMoved(o console.Operation, data any) error {
 	requests, err := t.RequestsOfOperation(o.ID)
 	if err != nil {
@@ -347,7 +345,7 @@ func (t *Tx) moveRequest(r console.Request, o console.Operation, data any) error
 		if err != nil {
 			return err
 		}
-		if by != nil && by.Verb == o.Verb { // the same change, under another operation
+		if by != nil && by.Verb == o.Verb { // the same change by another operation
 			r.Operation = by.ID
 			_, err := t.ChangeRequest(r, "carried", map[string]any{"operation": by.ID})
 			return err
@@ -369,8 +367,8 @@ func (t *Tx) supersededBy(o console.Operation, data any) (*console.Operation, er
 	return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE id = $1", by)
 }
 
-// beginReason begins the time of a request whose answer was lost: the access takes effect,
-// as far as is known, when the sync began that shows it.
+// beginReason starts the duration of a request whose answer was lost. The access took effect, as far
+// as is known, when the sync that shows it began.
 func (t *Tx) beginReason(r console.Request, o console.Operation) error {
 	if r.Reason == "" || r.Term.For == 0 {
 		return nil
@@ -388,7 +386,7 @@ func (t *Tx) beginReason(r console.Request, o console.Operation) error {
 	return t.SetReasonUntil(reason.ID, effect.Add(time.Duration(r.Term.For)))
 }
 
-// CloseRequest ends a request. Unless it was granted, its reason ends with it.
+// CloseRequest ends a request. Unless it was granted, its reason ends too.
 func (t *Tx) CloseRequest(r console.Request, outcome console.Outcome, why string) error {
 	r.State, r.Outcome, r.OutcomeWhy, r.Closed = console.RequestClosed, outcome, why, t.by.At
 	if outcome != console.OutcomeGranted && r.Kind == console.RequestGrant && r.Reason != "" {

@@ -8,29 +8,29 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// The lists of table lookup.
+// The lists in table lookup.
 const (
 	listAccounts     = 1  // by sort key
-	listResources    = 2  // other resources, by sort key
+	listResources    = 2  // resources that are not accounts, by sort key
 	listEntitlements = 3  // by sort key
 	listEmails       = 4  // accounts by normalized e-mail address
-	listLogins       = 5  // accounts by login, without case
-	listApps         = 6  // of the other resources, those that are applications, by sort key
+	listLogins       = 5  // accounts by login, case-insensitive
+	listApps         = 6  // resources that are applications, by sort key
 	listDisabled     = 7  // disabled and deleted accounts, by sort key
 	listMachines     = 8  // service and system accounts, by sort key
-	listWords        = 9  // accounts by words of their names that do not begin the sort key
-	listTerms        = 10 // entitlements by such words of theirs
+	listWords        = 9  // accounts by the further words of their names
+	listTerms        = 10 // entitlements by the further words of their names
 )
 
-// Resource is a resource as it was from one sync until another.
+// Resource is a version of a resource: unchanged from one sync until another.
 type Resource struct {
 	console.Resource
 	Stream      console.Stream
-	From, Until console.SyncNumber // of this version; [console.Never] while it is open
+	From, Until console.SyncNumber // of this version; [console.Never] while it is current
 }
 
-// ResourceAfter is the place in a list of resources: the last row of the page before. The
-// zero value begins the list.
+// ResourceAfter is a place in a list of resources: after the last row of the previous page. The zero
+// value is the beginning.
 type ResourceAfter struct {
 	Sort []byte // [console.SortKey] of the name
 	Key  console.ResourceKey
@@ -49,7 +49,7 @@ func nameKey(name, id string) []byte {
 	return console.SortKey(id)
 }
 
-// resourceDetail is the part of a version that no statement looks into.
+// resourceDetail is the part of a version that is not queried.
 type resourceDetail struct {
 	Description string   `json:"description,omitempty"`
 	Profile     []byte   `json:"profile,omitempty"`
@@ -63,7 +63,8 @@ type resourceDetail struct {
 	App         bool     `json:"app,omitempty"`
 }
 
-// Columns of a version v of a resource r. Volatile attributes x are those at the head h.
+// resourceColumns are the columns of a version v of a resource r. The volatile attributes x are
+// those of the head h.
 const resourceColumns = `r.key, r.stream, r.type, r.id, r.incarnation, v.opened, v.closed, v.name, v.parent, v.status, v.created,
 	v.account, v.kind, v.login, v.detail, CASE WHEN x.sync <= h.head THEN x.last_login ELSE x.before END`
 
@@ -93,12 +94,12 @@ func detailOf(r console.Resource) []byte {
 	return encode(d)
 }
 
-// maxLookup limits the values of lookups, in bytes: PostgreSQL indexes no longer ones than
-// some 2,700.
+// maxLookup limits the values of lookups, in bytes. PostgreSQL cannot index values longer than about
+// 2,700 bytes.
 const maxLookup = 256
 
-// loginKey returns the value by which logins and e-mail addresses are looked up. A very long
-// one ends with the hash of all of it.
+// loginKey returns the value for looking up a login or an e-mail address. A very long one is
+// shortened and ends with its hash.
 func loginKey(login string) []byte {
 	key := []byte(console.NormalizeEmail(login))
 	if len(key) <= maxLookup {
@@ -108,8 +109,7 @@ func loginKey(login string) []byte {
 	return append(key[:maxLookup-len(sum)], sum[:]...)
 }
 
-// Resource returns a resource as it was at a moment. NotFound if the moment does not show
-// it.
+// Resource returns a resource at a moment. NotFound if the moment does not show it.
 func (t *Tx) Resource(m Moment, key console.ResourceKey) (Resource, error) {
 	for _, s := range m.Streams {
 		r, err := find(t, scanResource, "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
@@ -140,20 +140,19 @@ func (t *Tx) ResourceByID(m Moment, typ, id string) (Resource, error) {
 	return Resource{}, baton.Errorf(baton.NotFound, "no resource")
 }
 
-// AppOfResource returns the app whose connector shows a resource, or showed it.
+// AppOfResource returns the app whose connector has ever shown a resource.
 func (t *Tx) AppOfResource(key console.ResourceKey) (console.ID, error) {
 	return get(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "resource",
 		"SELECT c.app FROM resource r JOIN connector c ON c.stream = r.stream WHERE r.key = $1", key)
 }
 
-// ResourceVersions returns everything that applied syncs showed of a resource, oldest first.
+// ResourceVersions returns all versions of a resource in applied syncs, oldest first.
 func (t *Tx) ResourceVersions(key console.ResourceKey) ([]Resource, error) {
 	return list(t, scanResource, "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
 		"WHERE v.resource = $1 AND v.opened <= h.head ORDER BY v.opened", key)
 }
 
-// Resources returns up to n resources that are no accounts, at a moment, in the order of
-// their names.
+// Resources returns up to n resources at a moment that are not accounts, ordered by name.
 func (t *Tx) Resources(m Moment, after ResourceAfter, n int) ([]Resource, error) {
 	return t.resources(m, listResources, after, n)
 }
@@ -189,13 +188,13 @@ func (t *Tx) resourcesByValue(m Moment, which int, value []byte) ([]Resource, er
 	return all, nil
 }
 
-// firstByName orders the pages of several streams by name and returns the first n rows.
+// firstByName sorts rows of several streams by name and returns the first n.
 func firstByName(all []Resource, n int) []Resource {
 	sortByPlace(all, Resource.After, comparePlace)
 	return all[:min(n, len(all))]
 }
 
-// ResourceTypes returns the types of all resources that a stream ever showed.
+// ResourceTypes returns the types of all resources that a stream has ever shown.
 func (t *Tx) ResourceTypes(stream console.Stream) (all []string, err error) {
 	for last := []byte{}; ; {
 		next, err := find(t, func(r engine.Row) []byte { return r.Bytes(0) }, "SELECT type FROM resource WHERE stream = $1 AND type > $2 ORDER BY type LIMIT 1", stream, last)

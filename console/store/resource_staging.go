@@ -12,8 +12,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// KnownResource is a resource that the stream showed at some time, for the comparison with
-// a sync.
+// KnownResource is a resource that the stream has ever shown, for comparison with a sync.
 type KnownResource struct {
 	Key         console.ResourceKey
 	Type, ID    string
@@ -23,26 +22,25 @@ type KnownResource struct {
 	Digest      [16]byte           // of its newest version, [console.Resource.Digest]
 	Status      console.Status     // of its newest version
 	Account     bool
-	// Login and Created tell whether a reappearing account is the same one. They are set if
-	// the head does not show the resource.
+	// Login and Created tell whether a reappearing account is the same one. They are only set if the
+	// head does not show the resource.
 	Login     string
-	Created   time.Time // zero when the upstream did not say
+	Created   time.Time // zero if unknown
 	LastLogin time.Time
 }
 
-// scanPage is how many rows a scan reads in one transaction.
+// scanPage is the number of rows that are read in one transaction.
 const scanPage = 1 << 13
 
-// KnownResources returns every resource that the stream ever showed up to the head, one row
-// for each type and id, in the bytewise order of type and id. No transaction is open while
-// a row is being used.
+// KnownResources returns every resource that the stream has shown up to the head, once for each type
+// and id, ordered by their bytes. No transaction is open while the caller uses a row.
 func (st *Staging) KnownResources(ctx context.Context) iter.Seq2[KnownResource, error] {
 	return st.s.knownResources(ctx, st.Sync.Stream, st.Head)
 }
 
 func (s *Store) knownResources(ctx context.Context, stream console.Stream, head console.SyncNumber) iter.Seq2[KnownResource, error] {
 	return func(yield func(KnownResource, error) bool) {
-		var last KnownResource // the newest version so far of the newest type and id
+		var last KnownResource // the newest version of the current type and id so far
 		page := make([]KnownResource, 0, scanPage)
 		for {
 			page = page[:0]
@@ -67,18 +65,18 @@ func (s *Store) knownResources(ctx context.Context, stream console.Stream, head 
 	}
 }
 
-// knownPage appends up to scanPage versions of resources behind one, in order.
+// knownPage appends up to scanPage versions of resources after the given one, in order.
 func (t *Tx) knownPage(stream console.Stream, head console.SyncNumber, after KnownResource, page *[]KnownResource) error {
 	typ := after.Type
 	return t.e.Query(func(r engine.Row) error {
 		k := KnownResource{Key: console.ResourceKey(r.Int(0)), ID: str(r, 2), Incarnation: int(r.Int(3)), From: console.SyncNumber(r.Int(4)),
 			Shown: console.SyncNumber(r.Int(5)) > head, Status: console.Status(r.Int(7)), Account: r.Bool(8), LastLogin: at(r, 11)}
-		if b := r.Bytes(1); string(b) != typ { // most are of the type before
+		if b := r.Bytes(1); string(b) != typ { // avoids an allocation: most rows have the type of the previous row
 			typ = string(b)
 		}
 		k.Type = typ
 		copy(k.Digest[:], r.Bytes(6))
-		if !k.Shown { // it may reappear as another one
+		if !k.Shown { // it may reappear as a different one
 			k.Login, k.Created = str(r, 9), at(r, 10)
 		}
 		*page = append(*page, k)
@@ -92,15 +90,15 @@ func (t *Tx) knownPage(stream console.Stream, head console.SyncNumber, after Kno
 		stream, head, []byte(after.Type), []byte(after.ID), after.Incarnation, after.From, scanPage)
 }
 
-// ResourceChange is a change of one resource by a sync. Close and Touch need the Key only,
-// and LastLogin for Touch.
+// ResourceChange is a change of one resource by a sync. Close only needs Key; Touch needs Key and
+// LastLogin.
 type ResourceChange struct {
 	Change   Change
-	New      bool // the key is new: the resource has no row yet
+	New      bool // the resource has no row yet
 	Resource console.Resource
 }
 
-// PutResources writes changes of resources. Their order should be that of KnownResources.
+// PutResources writes changes of resources. The order of KnownResources is the fastest.
 func (st *Staging) PutResources(ctx context.Context, changes iter.Seq2[ResourceChange, error]) error {
 	return inChunks(st, changes, func(batch []ResourceChange) error {
 		var undo undoList
@@ -114,7 +112,7 @@ func (st *Staging) PutResources(ctx context.Context, changes iter.Seq2[ResourceC
 		if err := st.inChunk(ctx, stagedResources, undo, func(t *Tx) error { return t.putResources(st, batch) }); err != nil {
 			return err
 		}
-		for _, c := range batch { // only after the commit: the transaction may have run twice
+		for _, c := range batch { // only after the commit, because the transaction may run twice
 			st.noteResource(c)
 		}
 		return nil
@@ -156,7 +154,7 @@ type lookupValue struct {
 	value []byte
 }
 
-// resourceLookups returns under which values a version is found.
+// resourceLookups adds the values by which a version is found.
 func resourceLookups(r console.Resource) []lookupValue {
 	if r.Account == nil {
 		all := []lookupValue{{listResources, nameKey(r.Name, r.ID)}}
@@ -273,7 +271,7 @@ func timeOrNull(w engine.Writer, t time.Time) {
 	}
 }
 
-// putVolatile writes attributes without history beside those that the head shows.
+// putVolatile writes the attributes without history of the head's resources.
 func (t *Tx) putVolatile(st *Staging, batch []ResourceChange) error {
 	return t.e.Each(`INSERT INTO volatile (resource, sync, last_login) VALUES ($1, $2, $3)
 		ON CONFLICT (resource) DO UPDATE SET before = volatile.last_login, last_login = excluded.last_login, sync = excluded.sync`, func(w engine.Writer) error {
@@ -308,10 +306,10 @@ func (t *Tx) undoResources(n console.SyncNumber, changes undoList) error {
 	})
 }
 
-// undoSteps runs statements for the changes that they undo, each for all rows at once.
+// undoSteps runs the statements that undo changes, each for all rows at once.
 func (t *Tx) undoSteps(changes undoList, steps []undoStep) error {
 	for _, step := range steps {
-		// Most chunks need few of the statements.
+		// Most chunks need only some of the statements.
 		needed := false
 		changes.each(2, func(c Change, v []int64) error {
 			needed = needed || step.wants(c, v[1] == 1)
@@ -335,11 +333,11 @@ func (t *Tx) undoSteps(changes undoList, steps []undoStep) error {
 	return nil
 }
 
-// undoStep is a statement that undoes changes of rows with a key.
+// undoStep is a statement that undoes changes of rows by their key.
 type undoStep struct {
 	sql   string
 	wants func(c Change, isNew bool) bool
-	row   func(key int64) []any // the arguments
+	row   func(key int64) []any // returns the arguments
 }
 
 // writeRow writes one row of int64 and []byte values.

@@ -13,15 +13,15 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Keyring holds the keys that seal secrets. They lie outside the database. New values are
-// sealed with the current key; the others only open. It is safe for concurrent use.
+// Keyring holds the keys that seal secrets. They are kept outside the database. New values are
+// sealed with the current key; the other keys only open existing values. It is safe for concurrent
+// use.
 type Keyring struct {
 	mu   sync.RWMutex
 	ring ring
 	load func() (current string, keys map[string][]byte, err error)
 }
 
-// ring is the content of a Keyring.
 type ring struct {
 	current string
 	keys    map[string]cipher.AEAD
@@ -30,22 +30,20 @@ type ring struct {
 // KeySize is the length of a key in bytes.
 const KeySize = 32
 
-// NewKeyring returns a keyring. Every key has a name of its own, which is stored beside
-// what it sealed.
+// NewKeyring returns a keyring. A key's name is stored with every value that it sealed.
 func NewKeyring(current string, keys map[string][]byte) (*Keyring, error) {
 	k := &Keyring{}
 	return k, k.set(current, keys)
 }
 
-// LoadKeyring returns a keyring with the keys that load returns. It loads them again when it
-// meets a key that it does not know, and on [Keyring.Reload]: another process may have
-// added one.
+// LoadKeyring returns a keyring with the keys that load returns. It loads them again when it meets
+// an unknown key, and on [Keyring.Reload], because another process may have added one.
 func LoadKeyring(load func() (current string, keys map[string][]byte, err error)) (*Keyring, error) {
 	k := &Keyring{load: load}
 	return k, k.Reload()
 }
 
-// Reload loads the keys again. After an error the keyring is as it was.
+// Reload loads the keys again. After an error the keyring is unchanged.
 func (k *Keyring) Reload() error {
 	if k.load == nil {
 		return nil
@@ -80,7 +78,7 @@ func (k *Keyring) set(current string, keys map[string][]byte) error {
 	return nil
 }
 
-// now returns the keys as they are now. No keyring has none.
+// now returns the current keys. A nil keyring has none.
 func (k *Keyring) now() ring {
 	if k == nil {
 		return ring{}
@@ -90,8 +88,7 @@ func (k *Keyring) now() ring {
 	return k.ring
 }
 
-// key returns a key by name; nil if there is none, also not after the keys were loaded
-// again.
+// key returns a key by name, after loading the keys again if necessary; nil if there is none.
 func (k *Keyring) key(name string) cipher.AEAD {
 	if aead := k.now().keys[name]; aead != nil {
 		return aead
@@ -109,7 +106,7 @@ func NewKey() []byte {
 	return key
 }
 
-// binding ties a sealed value to its place: it cannot be moved to another one.
+// binding ties a sealed value to its owner, name and key, so that it cannot be moved to another row.
 func binding(owner, name, key string) []byte {
 	return []byte("baton console secret 1\x00" + owner + "\x00" + name + "\x00" + key)
 }
@@ -181,7 +178,7 @@ func (t *Tx) SecretNames(owner string) ([]string, error) {
 	return list(t, func(r engine.Row) string { return r.Text(0) }, "SELECT name FROM secret WHERE owner = $1 ORDER BY name", owner)
 }
 
-// RemoveSecret removes a secret. It is no error if there is none.
+// RemoveSecret removes a secret. It does nothing if there is none.
 func (t *Tx) RemoveSecret(owner, name string) error {
 	n, err := t.e.Exec("DELETE FROM secret WHERE owner = $1 AND name = $2", owner, name)
 	if err != nil || n == 0 {
@@ -190,11 +187,12 @@ func (t *Tx) RemoveSecret(owner, name string) error {
 	return t.event(console.Event{Kind: "secret.removed", Object: owner}, map[string]any{"name": name})
 }
 
-// probeOwner owns the one value by which processes prove that they have the right keys.
+// probeOwner and probeName identify the value with which processes check that they have the right
+// keys.
 const probeOwner, probeName = "console", "key-probe"
 
-// ProveKeys shows that this process can open what others sealed, and they what it seals. It
-// runs when a process starts. In a new database it seals the probe with the current key.
+// ProveKeys checks that this process can open what other processes sealed, and the other way round.
+// Every process calls it at its start. In a new database it seals the probe with the current key.
 func (s *Store) ProveKeys(ctx context.Context, by console.By) error {
 	return s.Update(ctx, by, func(t *Tx) error {
 		probe, err := find(t, scanSecret, "SELECT owner, name, key_name, sealed FROM secret WHERE owner = $1 AND name = $2", probeOwner, probeName)
@@ -221,12 +219,11 @@ func (s *Store) ProveKeys(ctx context.Context, by console.By) error {
 	})
 }
 
-// resealBatch is how many secrets one transaction seals anew.
 const resealBatch = 100
 
-// RotateKeys seals every secret with the current key, in small transactions while others
-// work, and returns how many it changed. Secrets that are changed meanwhile are sealed with
-// the key of the process that changes them: rotate again when every replica has the new key.
+// RotateKeys seals every secret with the current key again, in small transactions, and returns how
+// many it changed. Secrets that other processes change meanwhile are sealed with their current key,
+// so rotate again when every replica has the new key.
 func (s *Store) RotateKeys(ctx context.Context, by console.By) (changed int, err error) {
 	if s.keys == nil {
 		return 0, errNoKeys
@@ -265,7 +262,7 @@ func (s *Store) RotateKeys(ctx context.Context, by console.By) (changed int, err
 	}
 }
 
-// ReloadKeys loads the keys of secrets again, if they come from somewhere.
+// ReloadKeys loads the sealing keys again, if the keyring has a source.
 func (s *Store) ReloadKeys() error {
 	if s.keys == nil {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// furtherWords returns the words of a name that do not begin its sort key: those that do are
-// found by the sort key.
+// furtherWords returns the words of a name except those at the start of its sort key, which finds
+// them.
 func furtherWords(name, id string) []string {
 	if len(console.SortKey(name)) == 0 {
 		name = id
@@ -19,19 +19,19 @@ func furtherWords(name, id string) []string {
 	return slices.DeleteFunc(console.SearchWords(name), func(w string) bool { return strings.HasPrefix(key, w) })
 }
 
-// behind returns the first value behind all that have a prefix. The prefix is UTF-8, so
-// that its last byte is not 0xff.
+// behind returns the smallest value greater than all values with a prefix. The prefix is UTF-8, so
+// its last byte is not 0xff.
 func behind(prefix []byte) []byte {
 	next := slices.Clone(prefix)
 	next[len(next)-1]++
 	return next
 }
 
-// search is what somebody looks for among names: words that begin words of a name, or the
-// beginning of a login or an e-mail address.
+// search matches names with words that begin with the given words, and logins and e-mail addresses
+// that begin with the text.
 type search struct {
 	words []string
-	whole []byte // as [loginKey]
+	whole []byte // see [loginKey]
 }
 
 func newSearch(text string) search {
@@ -40,7 +40,7 @@ func newSearch(text string) search {
 
 func (s search) empty() bool { return len(s.words) == 0 && len(s.whole) == 0 }
 
-// longest returns the word that selects most.
+// longest returns the longest word, which is probably the most selective.
 func (s search) longest() []byte {
 	return []byte(slices.MaxFunc(s.words, func(a, b string) int { return len(a) - len(b) }))
 }
@@ -62,7 +62,7 @@ func (s search) named(name, id string) bool {
 	return true
 }
 
-// account reports whether an account is looked for.
+// account reports whether an account matches.
 func (s search) account(r Resource) bool {
 	if s.named(r.Name, r.ID) {
 		return true
@@ -78,12 +78,12 @@ func (s search) account(r Resource) bool {
 	return false
 }
 
-// person reports whether a person is looked for.
+// person reports whether a person matches.
 func (s search) person(p console.Person) bool {
 	return s.named(p.Name, "") || len(s.whole) > 0 && slices.ContainsFunc(p.Emails, func(e string) bool { return bytes.HasPrefix(loginKey(e), s.whole) })
 }
 
-// setPersonWords makes a person be found by the words of the name.
+// setPersonWords indexes the words of a person's name.
 func (t *Tx) setPersonWords(person console.ID, name string) error {
 	if _, err := t.e.Exec("DELETE FROM person_word WHERE person = $1", person); err != nil {
 		return err
@@ -96,12 +96,12 @@ func (t *Tx) setPersonWords(person console.ID, name string) error {
 	return nil
 }
 
-// fewPersons limits the people that are looked at for one search.
+// fewPersons limits the people that are examined for one search.
 const fewPersons = 300
 
-// SearchPersons returns up to n persons whose names have words that begin with those of a
-// text, or of whom an e-mail address begins with it, and whether there may be more. selected
-// leaves out others.
+// SearchPersons returns up to n persons whose names have words that begin with the words of a text,
+// or with an e-mail address that begins with it, and whether there may be more. selected filters
+// them.
 func (t *Tx) SearchPersons(text string, n int, selected func(console.Person) bool) (found []console.Person, more bool, err error) {
 	s := newSearch(text)
 	var ids []console.ID

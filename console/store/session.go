@@ -9,7 +9,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// BeginSession records that a person signed in, by the SHA-256 of the session's token.
+// BeginSession stores a new session, by the SHA-256 of its token.
 func (t *Tx) BeginSession(hash [sha256.Size]byte, s console.Session) error {
 	p, err := t.lockPerson(s.Person)
 	if err != nil {
@@ -20,7 +20,7 @@ func (t *Tx) BeginSession(hash [sha256.Size]byte, s console.Session) error {
 	}
 	proved := s.Proved
 	if proved.IsZero() {
-		proved = time.UnixMicro(0) // not known
+		proved = time.UnixMicro(0) // unknown
 	}
 	err = t.insert("session", "INSERT INTO session (hash, person, began, proved, seen, address, provider) VALUES ($1, $2, $3, $4, $5, $6, $7)",
 		hash[:], s.Person, s.Began, proved, s.Seen, []byte(s.Address), null(s.Provider))
@@ -45,15 +45,14 @@ func scanSession(r engine.Row) console.Session {
 	return s
 }
 
-// Sessions returns the sessions of a person that have not ended by now, the one that was
-// used last first.
+// Sessions returns the current sessions of a person, the most recently used first.
 func (t *Tx) Sessions(person console.ID, now time.Time) ([]console.Session, error) {
 	return list(t, scanSession, sessionColumns+"person = $1 AND began > $2 AND seen > $3 ORDER BY seen DESC, hash LIMIT 1000",
 		person, now.Add(-console.SessionLife), now.Add(-console.SessionIdle))
 }
 
-// Session returns a session and its person as they are now. NotFound if there is no such
-// session, it has ended by now, or the person is not active.
+// Session returns a session and its person in their current state. NotFound if the session does not
+// exist or has ended, or if the person is not active.
 func (t *Tx) Session(hash [sha256.Size]byte, now time.Time) (console.Session, console.Person, error) {
 	s, err := get(t, scanSession, "session", sessionColumns+"hash = $1", hash[:])
 	if err != nil {
@@ -66,21 +65,21 @@ func (t *Tx) Session(hash [sha256.Size]byte, now time.Time) (console.Session, co
 	return s, p, err
 }
 
-// seenEvery is how exactly the last use of a session is known.
+// seenEvery is the precision of a session's last use.
 const seenEvery = time.Minute
 
-// SeeSession notes that a session is used, unless that was noted within the last minute.
+// SeeSession records a use of a session, at most once a minute.
 func (t *Tx) SeeSession(hash [sha256.Size]byte, now time.Time) error {
 	_, err := t.e.Exec("UPDATE session SET seen = $2 WHERE hash = $1 AND seen <= $3", hash[:], now, now.Add(-seenEvery))
 	return err
 }
 
-// ProveSession notes that the person of a session proved again who it is.
+// ProveSession records that the person of a session authenticated again.
 func (t *Tx) ProveSession(hash [sha256.Size]byte, proved, now time.Time) error {
 	return t.change("session", "UPDATE session SET proved = $2, seen = $3 WHERE hash = $1", hash[:], proved, now)
 }
 
-// EndSession ends a session. It is no error if there is none.
+// EndSession ends a session. It does nothing if there is none.
 func (t *Tx) EndSession(hash [sha256.Size]byte) error {
 	s, err := find(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT person FROM session WHERE hash = $1", hash[:])
 	if err != nil || s == nil {
@@ -92,7 +91,7 @@ func (t *Tx) EndSession(hash [sha256.Size]byte) error {
 	return t.event(console.Event{Kind: "session.ended", Person: *s, Object: string(*s)}, nil)
 }
 
-// EndSessions ends every session of a person.
+// EndSessions ends all sessions of a person.
 func (t *Tx) EndSessions(person console.ID) error {
 	n, err := t.e.Exec("DELETE FROM session WHERE person = $1", person)
 	if err != nil || n == 0 {
@@ -101,8 +100,8 @@ func (t *Tx) EndSessions(person console.ID) error {
 	return t.event(console.Event{Kind: "session.ended", Person: person, Object: string(person)}, map[string]any{"all": n})
 }
 
-// ForgetSessions removes up to n sessions, invitations, tokens of clients, counts of attempts and logins under
-// way that ended some time ago, of each.
+// ForgetSessions removes old sessions, invitations, client tokens, attempt counts and unfinished
+// logins that ended some time ago, up to n of each.
 func (t *Tx) ForgetSessions(now time.Time, n int) (int, error) {
 	removed := 0
 	for _, s := range []struct {
@@ -125,9 +124,9 @@ func (t *Tx) ForgetSessions(now time.Time, n int) (int, error) {
 	return removed, nil
 }
 
-// Attempt counts a login under a name, from an address, as failed, before anything is
-// checked: logins at the same time do not see each other's results. [Tx.ClearAttempts]
-// forgets them when it succeeds. Refused, with the time to wait, if there were too many.
+// Attempt counts a login under a name from an address as failed. It must run before the password is
+// checked, because concurrent logins do not see each other's results. [Tx.ClearAttempts] reverts it
+// after a success. Refused, with the time to wait, after too many failures.
 func (t *Tx) Attempt(name, address string) error {
 	for _, key := range []struct {
 		hash  [sha256.Size]byte
@@ -136,7 +135,7 @@ func (t *Tx) Attempt(name, address string) error {
 		{attemptKey("name", console.NormalizeEmail(name)), console.Attempts.NameOpens},
 		{attemptKey("address", address), console.Attempts.AddressOpens},
 	} {
-		// The row is there before it is locked, or logins at the same time would all be the first.
+		// Without a row to lock, several concurrent logins would each count as the first.
 		if _, err := t.e.Exec("INSERT INTO attempt (hash, failures, last) VALUES ($1, 0, $2) ON CONFLICT (hash) DO NOTHING", key.hash[:], t.by.At); err != nil {
 			return err
 		}
@@ -155,8 +154,8 @@ func (t *Tx) Attempt(name, address string) error {
 	return nil
 }
 
-// ClearAttempts forgets the failed logins under a name, and the one that [Tx.Attempt]
-// counted for the address.
+// ClearAttempts removes the failed logins under a name, and the one that [Tx.Attempt] counted for
+// the address.
 func (t *Tx) ClearAttempts(name, address string) error {
 	byName, byAddress := attemptKey("name", console.NormalizeEmail(name)), attemptKey("address", address)
 	if _, err := t.e.Exec("DELETE FROM attempt WHERE hash = $1", byName[:]); err != nil {

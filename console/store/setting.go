@@ -5,7 +5,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// SetSetting sets a value by name. Values are not secret; see [Tx.SetSecret].
+// SetSetting sets a value by name. The value is stored in plain text; for secrets see
+// [Tx.SetSecret].
 func (t *Tx) SetSetting(name string, value []byte) error {
 	if err := t.writeSetting(name, value); err != nil {
 		return err

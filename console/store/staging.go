@@ -15,19 +15,18 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Staging writes the rows of one sync. Rows are written in chunks, each in a transaction of
-// its own that takes at most some 100 ms, so that other commands do not wait. Rows carry
-// the sync's number; readers ignore them until [Staging.Publish] moves the head to it in
-// one short transaction.
+// Staging writes the rows of one sync. It writes them in chunks, each in a transaction of its own
+// that takes at most about 100 ms, so that other commands do not wait. Rows carry the sync's number.
+// Readers ignore them until [Staging.Publish] moves the head to it in one short transaction.
 //
-// A Staging is used by one goroutine. If its process dies, the next BeginSync of the stream
-// undoes what it wrote.
+// A Staging is used by one goroutine. If its process dies, the next BeginSync of the stream undoes
+// its writes.
 type Staging struct {
 	Sync   console.Sync
 	Number console.SyncNumber
-	Head   console.SyncNumber // what the stream shows meanwhile; 0 before the first sync
+	Head   console.SyncNumber // visible until Publish; 0 before the first sync
 
-	// Scope lists the entitlements that a targeted sync speaks about. Set it before Publish.
+	// Scope lists the entitlements that a targeted sync covers. Set it before Publish.
 	Scope []console.EntitlementKey
 	// Now measures how long a chunk takes, to size the next one. With nil, or a clock that
 	// stands still, chunks grow to the largest size.
@@ -39,8 +38,8 @@ type Staging struct {
 	digest hash.Hash
 	counts Written
 	sets   map[[16]byte]int64
-	// Rows of tables that repeat others in another order. They are written sorted, after
-	// the rows themselves: in their arrival order each chunk would touch the whole table.
+	// Copies of rows in another order. They are sorted and written after the rows themselves: in
+	// arrival order, each chunk would touch the whole table.
 	lookups     lookups
 	byPrincipal []principalFact
 }
@@ -55,14 +54,13 @@ type Written struct {
 	FactsClosed        int64 `json:"facts_closed"`
 }
 
-// BeginSync begins to write a sync that was received or confirmed: its stream accepts no
-// other one until it is published, held or abandoned. It undoes what a sync left behind
-// that was never finished. The error is Refused if the sync may not be applied, because it
-// began before the head ([console.OrderOf]); the sync is then recorded as superseded or
-// stored.
+// BeginSync starts writing a received or confirmed sync. Its stream accepts no other sync until this
+// one is published, held or abandoned. BeginSync undoes the writes of an unfinished sync. The error
+// is Refused if the sync began before the head ([console.OrderOf]); it is then recorded as
+// superseded or stored.
 //
-// While another process writes a sync of the stream, BeginSync takes it over: only one
-// process at a time should be given the work, under a lease ([Store.Claim]).
+// If another process is writing a sync of the stream, BeginSync takes over. Use a lease
+// ([Store.Claim]) to give the work to one process at a time.
 func (s *Store) BeginSync(ctx context.Context, by console.By, id console.ID) (*Staging, error) {
 	var st *Staging
 	var refused error
@@ -120,7 +118,7 @@ func (t *Tx) beginSync(id console.ID) (st *Staging, left console.SyncNumber, ref
 	return st, 0, nil, t.change("sync", "UPDATE sync SET state = $2, number = $3 WHERE id = $1", id, console.SyncStaging, st.Number)
 }
 
-// checkOrder records a sync that may never be applied, and returns why.
+// checkOrder records and returns why a sync must not be applied.
 func (t *Tx) checkOrder(sync console.Sync) (refused, err error) {
 	head, err := t.HeadSync(sync.Stream)
 	if err != nil {
@@ -144,19 +142,17 @@ func (t *Tx) checkOrder(sync console.Sync) (refused, err error) {
 	return baton.Errorf(baton.Refused, "sync %s is not applied: %s", sync.ID, why), t.setSyncState(sync, state, why)
 }
 
-// Hold ends the staging before anything was written: the sync is held until a person
-// confirms it.
+// Hold ends the staging before anything is written: the sync is held until a person confirms it.
 func (st *Staging) Hold(ctx context.Context, by console.By, holds []console.Hold) error {
 	return st.end(ctx, by, func(t *Tx) error { return t.holdSync(st.Sync, holds) })
 }
 
-// Refuse ends the staging: the file is damaged, foreign or too large. What was written is
-// undone.
+// Refuse ends the staging and undoes its writes: the file is damaged, foreign or too large.
 func (st *Staging) Refuse(ctx context.Context, by console.By, why string) error {
 	return st.end(ctx, by, func(t *Tx) error { return t.setSyncState(st.Sync, console.SyncRefused, why) })
 }
 
-// Abandon undoes what was written. The sync is as it was before BeginSync.
+// Abandon undoes the writes. The sync is as before BeginSync.
 func (st *Staging) Abandon(ctx context.Context, by console.By) error {
 	return st.end(ctx, by, func(t *Tx) error { return nil })
 }
@@ -168,9 +164,9 @@ func (st *Staging) end(ctx context.Context, by console.By, fn func(*Tx) error) e
 	return st.s.Update(ctx, by, fn)
 }
 
-// Publish makes the written rows visible. counts describe the file; the differences are
-// filled in. Older syncs of the connector that are held are superseded. The event
-// "sync.applied" carries the counts and a digest of all changes.
+// Publish makes the written rows visible. counts describe the file; Publish adds the differences.
+// Older held syncs of the connector are superseded. The event "sync.applied" carries the counts and
+// a digest of all changes.
 func (st *Staging) Publish(ctx context.Context, by console.By, counts console.Counts) error {
 	if err := st.writeLookups(ctx); err != nil {
 		return err
@@ -221,12 +217,11 @@ func scopeOrNil(scope []console.EntitlementKey) []byte {
 	return encode(scope)
 }
 
-// manyWritten is how many rows a sync opens or closes before the database should look at
-// the tables again.
+// manyWritten is the number of written rows after which the statistics of the database are updated.
 const manyWritten = 5000
 
-// analyze lets the database look at the tables of the sync after many changes. An error does
-// not matter, unless the context has ended: the database looks on its own later.
+// analyze updates the statistics of the database after many changes. Its errors are ignored unless
+// the context has ended: the database also updates them by itself.
 func (st *Staging) analyze(ctx context.Context) error {
 	w := st.counts
 	if w.ResourcesOpened+w.ResourcesClosed+w.EntitlementsOpened+w.EntitlementsClosed+w.FactsOpened+w.FactsClosed >= manyWritten {
@@ -247,8 +242,7 @@ func (t *Tx) holdsStaging(st *Staging) error {
 	return err
 }
 
-// inChunk runs fn in a transaction that writes some rows, together with the list by which
-// they can be undone.
+// inChunk runs fn in a transaction that writes one chunk, with the list to undo it.
 func (st *Staging) inChunk(ctx context.Context, kind string, undo []byte, fn func(*Tx) error) error {
 	return st.s.db.Write(ctx, func(e engine.Tx) error {
 		t := &Tx{e: e, s: st.s}
@@ -262,7 +256,7 @@ func (st *Staging) inChunk(ctx context.Context, kind string, undo []byte, fn fun
 	})
 }
 
-// pace adapts the size of chunks to a duration.
+// pace sizes chunks so that each takes about chunkTarget.
 type pace struct{ rows int }
 
 const (
@@ -278,7 +272,7 @@ func (p *pace) size() int {
 	return p.rows
 }
 
-// took notes how long a chunk of n rows took.
+// took adjusts the size after a chunk of n rows took d.
 func (p *pace) took(n int, d time.Duration) {
 	if n == 0 {
 		return
@@ -331,12 +325,12 @@ func inChunks[T any](st *Staging, seq iter.Seq2[T, error], write func([]T) error
 // Change is the effect of a sync on a row.
 type Change int
 
-// The changes of a row.
+// The changes of a row, compared with the head.
 const (
-	Open    Change = iota + 1 // the head does not show it
-	Close                     // only the head shows it
-	Replace                   // both show it, differently
-	Touch                     // only what has no history differs
+	Open    Change = iota + 1 // only in the sync
+	Close                     // only in the head
+	Replace                   // in both, with differences
+	Touch                     // in both; only attributes without history differ
 )
 
 func (c Change) opens() bool  { return c == Open || c == Replace }
