@@ -17,13 +17,13 @@ type Store struct {
 	keys *Keyring
 }
 
-// New returns a store on a database. keys seals secrets; nil for a program that needs none.
+// New returns a store on a database. keys seals secrets; nil if the program uses none.
 func New(db engine.DB, keys *Keyring) *Store { return &Store{db: db, keys: keys} }
 
 // Engine returns the database, for the packages below this one.
 func (s *Store) Engine() engine.DB { return s.db }
 
-// Close closes the database after the transactions that run.
+// Close waits for running transactions and closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
 // Database returns "sqlite" or "postgres".
@@ -34,8 +34,8 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	return s.db.Read(ctx, func(e engine.Tx) error { return fn(&Tx{e: e, s: s}) })
 }
 
-// Update runs a command. It commits what fn changed and the events of it if fn returns nil.
-// fn may run more than once and must change nothing but the transaction.
+// Update runs a command. If fn returns nil, it commits the changes and their events. fn may run more
+// than once, so it must not change anything outside the transaction.
 func (s *Store) Update(ctx context.Context, by console.By, fn func(*Tx) error) error {
 	var topics []string
 	err := s.db.Write(ctx, func(e engine.Tx) error {
@@ -55,8 +55,8 @@ func (s *Store) Update(ctx context.Context, by console.By, fn func(*Tx) error) e
 	return nil
 }
 
-// Watch returns a channel that receives after a command woke a topic, and a function that
-// ends the watch. Wake-ups can be lost: look on your own from time to time as well.
+// Watch returns a channel that receives after a command woke a topic, and a function that ends the
+// watch. Wake-ups can be lost, so the caller must also poll.
 func (s *Store) Watch(topic string) (<-chan struct{}, func()) { return s.db.Watch(topic) }
 
 // Tx is a transaction of [Store.View] or [Store.Update].
@@ -71,7 +71,7 @@ type Tx struct {
 // Engine returns the transaction of the database, for the packages below this one.
 func (t *Tx) Engine() engine.Tx { return t.e }
 
-// By returns who runs the command.
+// By returns who runs the command, and when.
 func (t *Tx) By() console.By { return t.by }
 
 // Wake wakes the watchers of a topic after the commit.
@@ -106,8 +106,8 @@ func (t *Tx) insert(what, sql string, args ...any) error {
 	return engine.Insert(t.e, what, sql, args...)
 }
 
-// endInterval ends the open interval of a row in a table with the columns from_at and
-// until_at. Two changes in one microsecond leave one interval.
+// endInterval ends the open interval of a row in a table with the columns from_at and until_at. It
+// deletes an interval that began at the same microsecond, because intervals are not empty.
 func (t *Tx) endInterval(table, column string, key any) error {
 	if _, err := t.e.Exec("DELETE FROM "+table+" WHERE "+column+" = $1 AND from_at >= $2", key, t.by.At); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (t *Tx) endInterval(table, column string, key any) error {
 	return err
 }
 
-// checkVersion refuses a change that was made to an older version of a row.
+// checkVersion refuses a change that is based on an older version of a row.
 func checkVersion(what string, have, want int64) error {
 	if have != want {
 		return baton.Errorf(baton.Refused, "%s was changed meanwhile", what).WithFix("Reload it and try again.")
@@ -150,10 +150,10 @@ func null[S ~string](s S) any {
 	return string(s)
 }
 
-// PageSize limits how many rows a list returns at once.
+// PageSize limits the rows of one page.
 const PageSize = 1000
 
-// limit returns the number of rows to ask for.
+// limit returns the number of rows to read for a page of n.
 func limit(n int) (int, error) {
 	if n < 1 || n > PageSize {
 		return 0, baton.Errorf(baton.Invalid, "a page has 1 to %d rows, not %d", PageSize, n)

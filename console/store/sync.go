@@ -11,8 +11,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// ReceiveSync records a sync whose file is stored and not read yet. Its ID may be empty and
-// is set; Received, State and Stream are set.
+// ReceiveSync adds a sync whose file is stored and not read yet. It sets an empty ID, Received,
+// State and Stream.
 func (t *Tx) ReceiveSync(s console.Sync) (console.ID, error) {
 	c, err := t.Connector(s.Connector)
 	if err != nil {
@@ -32,8 +32,8 @@ func (t *Tx) ReceiveSync(s console.Sync) (console.ID, error) {
 		map[string]any{"kind": s.Kind, "began": s.Began.UTC(), "size": s.Size, "sha256": hexOf(s.SHA256)})
 }
 
-// EndSync ends a sync that is not applied: refused, discarded, superseded or stored. The
-// reason is for people.
+// EndSync ends a sync that is not applied: refused, discarded, superseded or stored. why is
+// displayed.
 func (t *Tx) EndSync(id console.ID, state console.SyncState, why string) error {
 	s, err := t.lockSync(id)
 	if err != nil {
@@ -50,7 +50,7 @@ func (t *Tx) EndSync(id console.ID, state console.SyncState, why string) error {
 	return t.setSyncState(s, state, why)
 }
 
-// holdSync holds a sync that was received, until a person confirms or discards it.
+// holdSync holds a received sync until a person confirms or discards it.
 func (t *Tx) holdSync(s console.Sync, holds []console.Hold) error {
 	if err := t.change("sync", "UPDATE sync SET state = $2, holds = $3 WHERE id = $1", s.ID, console.SyncHeld, encode(holds)); err != nil {
 		return err
@@ -134,12 +134,12 @@ func (t *Tx) lockSync(id console.ID) (console.Sync, error) {
 	return get(t, scanSync, "sync", "SELECT "+syncColumns+" FROM sync WHERE id = $1 FOR UPDATE", id)
 }
 
-// SyncByNumber returns the sync that wrote rows with a number.
+// SyncByNumber returns the sync with a number.
 func (t *Tx) SyncByNumber(n console.SyncNumber) (console.Sync, error) {
 	return get(t, scanSync, "sync", "SELECT "+syncColumns+" FROM sync WHERE number = $1", n)
 }
 
-// SyncBefore is the place in a list of syncs, newest first. The zero value begins it.
+// SyncBefore is a place in a list of syncs, newest first. The zero value is the beginning.
 type SyncBefore struct {
 	Received time.Time
 	ID       console.ID
@@ -164,8 +164,8 @@ func (t *Tx) HeadSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE number = (SELECT head FROM head WHERE stream = $1)", stream)
 }
 
-// Covered reports whether a full sync says whether anybody holds an entitlement: it shows the
-// entitlement, or neither it nor the full sync before does.
+// Covered reports whether a full sync proves whether anybody holds an entitlement: it shows the
+// entitlement, or neither it nor the previous full sync does.
 func (t *Tx) Covered(e console.EntitlementKey, s console.Sync) (bool, error) {
 	closed, err := find(t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) },
 		"SELECT closed FROM entitlement_version WHERE entitlement = $1 AND opened <= $2 ORDER BY opened DESC LIMIT 1", e, s.Number)
@@ -186,7 +186,7 @@ func (t *Tx) FirstSync(stream console.Stream) (console.SyncNumber, error) {
 		"SELECT COALESCE(min(number), 0) FROM sync WHERE stream = $1 AND state = 'applied'", stream)
 }
 
-// liveSync returns the newest applied sync of a stream that is no import, or nil.
+// liveSync returns the newest applied sync of a stream that is not an import, or nil.
 func (t *Tx) liveSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = $2 AND kind <> $3 ORDER BY number DESC LIMIT 1",
 		stream, console.SyncApplied, console.SyncImport)
@@ -199,7 +199,7 @@ func (t *Tx) HasLiveSync(stream console.Stream) (bool, error) {
 	return s != nil, err
 }
 
-// HeldSync returns the newest sync of a connector that is held, or nil.
+// HeldSync returns the newest held sync of a connector, or nil.
 func (t *Tx) HeldSync(connector console.ID) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE connector = $1 AND state = $2 ORDER BY received DESC LIMIT 1", connector, console.SyncHeld)
 }
@@ -218,13 +218,13 @@ func (t *Tx) lockHead(stream console.Stream) (head, error) {
 	return get(t, scanStream, "stream", "SELECT stream, head, staging FROM head WHERE stream = $1 FOR UPDATE", stream)
 }
 
-// Moment selects the syncs of an app that were the newest at a time, one for each stream.
+// Moment selects the newest syncs of an app at a time, one for each stream.
 type Moment struct {
 	At      time.Time // zero for now
 	Streams []StreamAt
 }
 
-// StreamAt is one stream at a moment. Sync is 0 if the stream showed nothing yet.
+// StreamAt is one stream at a moment. Sync is 0 if it has shown nothing.
 type StreamAt struct {
 	Stream    console.Stream
 	Connector console.ID
@@ -232,8 +232,8 @@ type StreamAt struct {
 	Began     time.Time // of the sync
 }
 
-// Moment returns what an app's syncs show now, for the zero time, or what the newest
-// applied ones that had begun before a time showed.
+// Moment returns the current moment of an app for the zero time; otherwise that of the newest
+// applied syncs that began before a time.
 func (t *Tx) Moment(app console.ID, when time.Time) (Moment, error) {
 	connectors, err := t.Connectors(app)
 	if err != nil {
@@ -251,7 +251,7 @@ func (t *Tx) Moment(app console.ID, when time.Time) (Moment, error) {
 	return m, nil
 }
 
-// StreamAt returns a stream at a time; zero means now. Connector is not set.
+// StreamAt returns a stream at a time; zero means now. It does not set Connector.
 func (t *Tx) StreamAt(stream console.Stream, when time.Time) (StreamAt, error) {
 	sql, args := "SELECT number, began FROM sync WHERE number = (SELECT head FROM head WHERE stream = $1)", []any{stream}
 	if !when.IsZero() {
@@ -270,11 +270,11 @@ func (t *Tx) StreamAt(stream console.Stream, when time.Time) (StreamAt, error) {
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // plain structs always encode
+		panic(err) // cannot happen: plain structs always encode
 	}
 	return b
 }
 
-func decode(b []byte, v any) { json.Unmarshal(b, v) } // only what encode wrote
+func decode(b []byte, v any) { json.Unmarshal(b, v) } // written by encode
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }

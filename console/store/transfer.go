@@ -11,23 +11,23 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Transferred says what [Transfer] copied.
+// Transferred is what [Transfer] copied.
 type Transferred struct {
-	Tables map[string]int64 // rows by table
+	Tables map[string]int64 // number of rows by table
 	Rows   int64
 	Head   console.ChainHead
 }
 
-// ephemeral lists the tables whose rows mean nothing in another installation: who is signed
-// in, and links that work once.
+// ephemeral lists the tables whose rows are only valid in one installation: sessions, and links that
+// work once.
 var ephemeral = []string{"session", "invitation", "token", "client_token", "assertion", "attempt", "sign_in"}
 
-// Transfer copies every row of a store, as one snapshot, into another one, which must be
-// new. One of the two must be an SQLite database. Both sides' counts and chain heads are
-// compared. With live false, sessions, tokens and invitations are left out.
+// Transfer copies all rows of a store, from one snapshot, to a new store. One of the two must be an
+// SQLite database. It compares the row counts and chain heads of both. If live is false, it leaves
+// out sessions, tokens and invitations.
 //
-// A PostgreSQL database is written in one transaction. An SQLite database is written in
-// several: after an error it is of no use.
+// It writes to PostgreSQL in one transaction, and to SQLite in several. After an error an SQLite
+// database is unusable.
 func Transfer(ctx context.Context, from, to *Store, live bool) (Transferred, error) {
 	sqlite, postgres := from, to
 	if from.Database() != "sqlite" {
@@ -54,7 +54,7 @@ func Transfer(ctx context.Context, from, to *Store, live bool) (Transferred, err
 			return err
 		}
 		done.Head = head
-		steps := [][]table{tables} // of one transaction each
+		steps := [][]table{tables} // one transaction for each step
 		if to.Database() == "sqlite" {
 			steps = steps[:0]
 			for i := range tables {
@@ -90,7 +90,7 @@ func Transfer(ctx context.Context, from, to *Store, live bool) (Transferred, err
 	return done, nil
 }
 
-// compare checks that the target has what was copied.
+// compare checks that the target has the copied rows.
 func (d *Transferred) compare(ctx context.Context, to *Store) error {
 	return to.View(ctx, func(t *Tx) error {
 		d.Rows = 0
@@ -112,7 +112,7 @@ func (d *Transferred) compare(ctx context.Context, to *Store) error {
 	})
 }
 
-// checkNew refuses a target that holds anything.
+// checkNew refuses a target with data.
 func checkNew(ctx context.Context, to *Store) error {
 	return to.View(ctx, func(t *Tx) error {
 		head, err := t.ChainHead()
@@ -123,7 +123,7 @@ func checkNew(ctx context.Context, to *Store) error {
 	})
 }
 
-// clearTables removes what migrations put into the tables.
+// clearTables removes the rows that migrations inserted.
 func clearTables(ctx context.Context, to *Store, tables []table) error {
 	return to.db.Write(ctx, func(e engine.Tx) error {
 		for _, t := range slices.Backward(tables) {
@@ -140,8 +140,8 @@ type table struct {
 	name    string
 	columns []string
 	kinds   []columnKind
-	refers  []string // tables that its rows refer to
-	self    string   // its column that refers to the table itself, or ""
+	refers  []string // tables that it references
+	self    string   // the column that references the same table, or ""
 }
 
 type columnKind int
@@ -153,7 +153,7 @@ const (
 	bytesColumn
 )
 
-// tablesOf returns the tables, each after those that it refers to.
+// tablesOf returns the tables, each after the tables that it references.
 func tablesOf(ctx context.Context, sqlite, postgres *Store) ([]table, error) {
 	boolean := map[string]bool{} // "table.column"
 	if postgres.Database() == "postgres" {
@@ -217,17 +217,16 @@ func tablesOf(ctx context.Context, sqlite, postgres *Store) ([]table, error) {
 	return ordered, nil
 }
 
-// copyBatch is how much is copied at once, in bytes.
+// copyBatch is the size of a batch in bytes.
 const copyBatch = 4 << 20
 
-// value is one value of a row.
 type value struct {
 	null  bool
 	int   int64
 	bytes []byte
 }
 
-// copy copies the rows of a table and returns how many.
+// copy copies the rows of a table and returns their number.
 func (t table) copy(from, to engine.Tx) (n int64, err error) {
 	quoted := make([]string, len(t.columns))
 	for i, c := range t.columns {
@@ -252,7 +251,7 @@ func (t table) copy(from, to engine.Tx) (n int64, err error) {
 		return err
 	}
 	sql := "SELECT " + strings.Join(quoted, ", ") + " FROM " + t.name
-	if t.self != "" { // rows that others refer to come first
+	if t.self != "" { // referenced rows come first
 		sql += ` ORDER BY CASE WHEN "` + t.self + `" IS NULL THEN 0 ELSE 1 END`
 	}
 	err = from.Query(func(r engine.Row) error {
@@ -303,14 +302,13 @@ func (t table) write(w engine.Writer, row []value) error {
 	return w.End()
 }
 
-// LostSecret is a secret that was sealed with a key that is not there.
+// LostSecret is a secret whose key is missing.
 type LostSecret struct {
 	Owner, Name, Key string
 }
 
-// ForgetLostSecrets removes the secrets that no key of this process opens, and returns
-// them: they must be entered again. A person whose secret of one-time codes is among them
-// cannot sign in any more until invited again.
+// ForgetLostSecrets removes and returns the secrets that no key of this process opens. They must be
+// entered again. A person whose secret of one-time codes is lost must be invited again.
 func (t *Tx) ForgetLostSecrets() (lost []LostSecret, err error) {
 	all, err := list(t, scanSecret, "SELECT owner, name, key_name, sealed FROM secret ORDER BY owner, name")
 	if err != nil {

@@ -8,15 +8,14 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// DiscoveredApp is an application that a sync of another one shows, such as what an identity
+// DiscoveredApp is an application that another app's sync shows, such as one that an identity
 // provider signs people in to.
 type DiscoveredApp struct {
 	Resource
 	Source console.ID // the app whose connector shows it
 }
 
-// DiscoveredApps returns up to n applications that the newest syncs of any app show and that
-// are not managed, in the order of their names.
+// DiscoveredApps returns up to n unmanaged applications that the newest syncs show, ordered by name.
 func (t *Tx) DiscoveredApps(after ResourceAfter, n int) ([]DiscoveredApp, error) {
 	m, err := t.Moment("", time.Time{})
 	if err != nil {
@@ -47,8 +46,8 @@ func (t *Tx) DiscoveredApps(after ResourceAfter, n int) ([]DiscoveredApp, error)
 	return all, nil
 }
 
-// DiscoveredApp returns an application that the newest syncs of any app show. NotFound if
-// they do not show it, or it is no application.
+// DiscoveredApp returns an application that the newest syncs show. NotFound if they do not show it,
+// or if the resource is not an application.
 func (t *Tx) DiscoveredApp(key console.ResourceKey) (DiscoveredApp, error) {
 	source, err := t.AppOfResource(key)
 	if err != nil {
@@ -74,8 +73,8 @@ func (t *Tx) ManagedAs(key console.ResourceKey) (console.ID, error) {
 	return *id, nil
 }
 
-// ManageDiscovered records that a discovered application is an app from now on.
-// AlreadyExists if it is one already.
+// ManageDiscovered records that a discovered application has become an app. AlreadyExists if it was
+// one.
 func (t *Tx) ManageDiscovered(key console.ResourceKey, app console.ID) error {
 	if err := t.insert("a managed app of this application", "INSERT INTO app_resource (resource, app) VALUES ($1, $2)", key, app); err != nil {
 		return err
@@ -83,13 +82,12 @@ func (t *Tx) ManageDiscovered(key console.ResourceKey, app console.ID) error {
 	return t.event(console.Event{Kind: "app.managed", App: app, Object: string(app)}, map[string]any{"resource": key})
 }
 
-// AppsWithoutConnector returns up to n apps that have no connector, in the order of their
-// names.
+// AppsWithoutConnector returns up to n apps without a connector, ordered by name.
 func (t *Tx) AppsWithoutConnector(after NameAfter, n int) ([]console.App, error) {
 	return t.apps("NOT EXISTS", after, n)
 }
 
-// ManagedApps returns up to n apps that have a connector, in the order of their names.
+// ManagedApps returns up to n apps with a connector, ordered by name.
 func (t *Tx) ManagedApps(after NameAfter, n int) ([]console.App, error) {
 	return t.apps("EXISTS", after, n)
 }

@@ -11,42 +11,40 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// ChainFault is something wrong with the chain of events.
+// ChainFault is a fault in the chain of events.
 type ChainFault struct {
 	Number int64 // of the event
 	Kind   ChainFaultKind
-	Detail string // for people
+	Detail string // for display
 }
 
-// ChainFaultKind says what is wrong with an event.
+// ChainFaultKind is the kind of a fault.
 type ChainFaultKind string
 
-// The kinds of faults.
 const (
-	EventEdited  ChainFaultKind = "edited"  // its content, or what is stored beside it, was changed
-	EventRemoved ChainFaultKind = "removed" // it is missing between others
-	EventCutOff  ChainFaultKind = "cut-off" // it is missing at the end
-	EventAdded   ChainFaultKind = "added"   // it stands after the recorded end
+	EventEdited  ChainFaultKind = "edited"  // the event or its columns were changed
+	EventRemoved ChainFaultKind = "removed" // an event between others is missing
+	EventCutOff  ChainFaultKind = "cut-off" // events at the end are missing
+	EventAdded   ChainFaultKind = "added"   // there are events after the recorded end
 )
 
 // ChainReport is the result of a verification.
 type ChainReport struct {
-	Events int64 // that were read
+	Events int64 // number of events that were read
 	Head   console.ChainHead
-	Faults []ChainFault // the first ones, up to maxFaults
+	Faults []ChainFault // the first maxFaults faults
 }
 
 // maxFaults limits the faults of a report.
 const maxFaults = 100
 
-// verifyPage is how many events a verification reads in one transaction.
+// verifyPage is the number of events that are read in one transaction.
 const verifyPage = 4096
 
-// VerifyChain checks every event against its hash, its place and its columns, and the
-// chain against heads that were exported earlier and kept elsewhere. Without an exported
-// head, somebody who can write to the database could have replaced the whole chain. No
-// transaction is open for long. Events that are appended meanwhile may or may not be
-// checked.
+// VerifyChain checks every event against its hash, its position and its columns, and the chain
+// against heads that were exported and kept elsewhere. Without an exported head, somebody who can
+// write to the database could have replaced the whole chain. Transactions are short. Events that are
+// appended meanwhile may or may not be checked.
 func (s *Store) VerifyChain(ctx context.Context, exported ...console.ChainHead) (ChainReport, error) {
 	v := chainCheck{exported: exported}
 	for more := true; more && len(v.Faults) < maxFaults; {
@@ -64,7 +62,7 @@ func (s *Store) VerifyChain(ctx context.Context, exported ...console.ChainHead) 
 type chainCheck struct {
 	ChainReport
 	exported []console.ChainHead
-	last     console.ChainHead // the newest event that was read
+	last     console.ChainHead // the newest event read
 }
 
 func (v *chainCheck) fault(number int64, kind ChainFaultKind, format string, args ...any) {
@@ -73,7 +71,7 @@ func (v *chainCheck) fault(number int64, kind ChainFaultKind, format string, arg
 	}
 }
 
-// page checks the next events, and at the end the head.
+// page checks the next events and, after the last, the head.
 func (v *chainCheck) page(t *Tx) (more bool, err error) {
 	read := 0
 	err = t.e.Query(func(r engine.Row) error {
@@ -118,8 +116,7 @@ func (v *chainCheck) event(r engine.Row) {
 	}
 }
 
-// columnsAgree reports whether the columns that events are found by say what the content
-// says.
+// columnsAgree reports whether the indexed columns of an event match its content.
 func columnsAgree(r engine.Row, payload []byte) bool {
 	var e console.Event
 	if json.Unmarshal(payload, &e) != nil {
@@ -131,7 +128,7 @@ func columnsAgree(r engine.Row, payload []byte) bool {
 		r.Text(8) == string(e.App) && r.Text(9) == string(e.Connector) && r.Text(10) == string(e.Person) && r.Text(13) == e.Object
 }
 
-// end compares the newest event with the recorded head and the exported ones.
+// end compares the newest event with the recorded head and the exported heads.
 func (v *chainCheck) end() {
 	for n := v.last.Number + 1; n <= v.Head.Number && len(v.Faults) < maxFaults; n++ {
 		v.fault(n, EventCutOff, "event %d is missing at the end", n)
