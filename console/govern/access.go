@@ -9,25 +9,25 @@ import (
 	"baton/console/store"
 )
 
-// Holding is one entitlement that one account holds: the fact, why, and what proves it.
+// Holding is an entitlement that an account holds, with the reasons and the evidence.
 type Holding struct {
 	Account     store.Resource
-	Owner       console.Person // of the account; zero when it is matched to nobody
+	Owner       console.Person // of the account; zero if it has none
 	Entitlement store.Entitlement
-	On          store.Resource // what the entitlement is held on; zero when no sync shows it
+	On          store.Resource // the resource of the entitlement; zero if no sync shows it
 	Role        *console.AppRole
 	Access      console.Access
 	State       console.State
 	Since       time.Time // when the first sync that showed it began
-	Baseline    bool      // Since proves no date: it was there when first looked
-	Until       time.Time // when it ends by time; zero when it does not
-	Group       bool      // the holder is no account: its members hold the entitlement
+	Baseline    bool      // Since proves no date: the first sync already showed it
+	Until       time.Time // when it expires; zero: never
+	Group       bool      // the holder is a group, whose members hold the entitlement
 	Sources     []console.Source
 	First       console.Sync // the first sync that showed it
-	Shown       console.Sync // the newest one that shows it
+	Shown       console.Sync // the newest sync that shows it
 }
 
-// filler adds to holdings of one app why they are held and since when.
+// filler adds reasons and dates to the holdings of one app.
 type filler struct {
 	tx     *store.Tx
 	app    console.App
@@ -54,7 +54,6 @@ func (f *filler) fill(h *Holding) (err error) {
 	return f.explain(h)
 }
 
-// fillHolders is fill for holdings of one entitlement, with the owners of their accounts.
 func (f *filler) fillHolders(e console.EntitlementKey, all []Holding) error {
 	accounts := make([]console.ResourceKey, len(all))
 	for i, h := range all {
@@ -82,7 +81,7 @@ func (f *filler) fillHolders(e console.EntitlementKey, all []Holding) error {
 	return nil
 }
 
-// explain adds what the access of a holding means.
+// explain adds the state of a holding's access.
 func (f *filler) explain(h *Holding) (err error) {
 	h.State = h.Access.State(f.now)
 	h.Baseline = console.IsBaseline(h.Access.From, h.Access.FirstShown)
@@ -103,7 +102,7 @@ func (f *filler) explain(h *Holding) (err error) {
 	return err
 }
 
-// syncTimes remembers syncs.
+// syncTimes caches syncs.
 type syncTimes struct {
 	syncs map[console.SyncNumber]console.Sync
 }
@@ -133,7 +132,7 @@ type EntitlementView struct {
 	EntitlementRow
 	App     console.App
 	Holding []Holding
-	Next    *store.HolderAfter // where the holders go on; nil at their end
+	Next    *store.HolderAfter // where the next page begins; nil at the end
 	Gone    bool               // no sync shows it any more
 }
 
@@ -179,20 +178,20 @@ func ownerOf(tx *store.Tx, account console.ResourceKey) (console.Person, error) 
 	return tx.Person(o.Person)
 }
 
-// AccountView is one account with what it holds.
+// AccountView is one account with its entitlements.
 type AccountView struct {
 	AccountRow
 	App       console.App
 	Data      time.Time // when the sync that shows the account began
 	Holds     []Holding
-	Next      console.EntitlementKey // where Holds goes on; 0 at its end
+	Next      console.EntitlementKey // where the next page of Holds begins; 0 at the end
 	FirstSeen time.Time
 	Baseline  bool // FirstSeen proves no date
 	Gone      bool // no sync shows it any more
-	Linked    bool // the caller may see the account's own page
+	Linked    bool // the caller may open the account's own page
 }
 
-// Account returns an account and up to n of the entitlements that it holds.
+// Account returns an account and up to n of its entitlements.
 func (c *Console) Account(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, after console.EntitlementKey, n int) (v AccountView, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, app, console.SeeAccess)

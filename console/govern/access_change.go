@@ -12,10 +12,10 @@ import (
 	"baton/console/store"
 )
 
-// maxWhy limits reasons that people give, in characters.
+// maxWhy limits reasons, in characters.
 const maxWhy = 2000
 
-// because checks the reason that somebody gives.
+// because returns a trimmed reason, or an error if it is missing or too long.
 func because(why string) (string, error) {
 	why = strings.TrimSpace(why)
 	if why == "" {
@@ -27,8 +27,8 @@ func because(why string) (string, error) {
 	return why, nil
 }
 
-// guarded runs a command that may create an operation. What a guard refuses is recorded as an
-// event of its own, because the command leaves nothing behind.
+// guarded runs a command that may create an operation. It records the refusal of a guard as an event
+// in a transaction of its own, because the command's transaction is rolled back.
 func (c *Console) guarded(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) (console.Operation, error)) error {
 	var tried console.Operation
 	err := c.change(ctx, caller, p, func(tx *store.Tx, me console.Person) (err error) {
@@ -47,7 +47,7 @@ func (c *Console) guarded(ctx context.Context, caller Caller, p permit, fn func(
 	return err
 }
 
-// byHand returns an operation that somebody asks for on a page.
+// byHand returns an operation that a person requests directly.
 func byHand(a console.App, connector console.ID, account console.ResourceKey, e console.EntitlementKey, verb console.Verb, why string) console.Operation {
 	return console.Operation{App: a.ID, Connector: connector, Account: account, Entitlement: e, Verb: verb, Input: console.Input{Why: why},
 		Cause: console.Cause{Kind: console.CauseManual, Evidence: console.EvidenceDecision}}
@@ -80,9 +80,9 @@ func changeableApp(tx *store.Tx, me console.Person, app console.ID) (console.App
 	return a, err
 }
 
-// RemoveAccess removes an access: every reason for it ends, a bar keeps rules from bringing it
-// back, and an operation revokes it. For [console.AccountItself] the account is disabled. It
-// returns the operation.
+// RemoveAccess removes an access: it ends all reasons, adds a bar so that rules do not grant it
+// again, and creates an operation that revokes it. For [console.AccountItself] the operation
+// disables the account. It returns the operation's ID.
 func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (id console.ID, err error) {
 	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		a, err := changeableApp(tx, me, app)
@@ -130,7 +130,7 @@ func endAll(tx *store.Tx, a console.App, access console.Access, account console.
 	return err
 }
 
-// EnableAccount enables an account by hand. A bar on it is lifted. Nobody enables their own.
+// EnableAccount enables an account and lifts its bar. Nobody may enable their own account.
 func (c *Console) EnableAccount(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, why string) (id console.ID, err error) {
 	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		a, err := changeableApp(tx, me, app)
@@ -167,7 +167,7 @@ func (c *Console) EnableAccount(ctx context.Context, caller Caller, app console.
 	return id, err
 }
 
-// notOneself refuses what somebody would do for their own account.
+// notOneself refuses a change to the person's own account.
 func notOneself(tx *store.Tx, me console.Person, account console.ResourceKey) error {
 	subject, _, err := tx.AccountPerson(account, time.Time{})
 	if err != nil {
@@ -176,16 +176,15 @@ func notOneself(tx *store.Tx, me console.Person, account console.ResourceKey) er
 	return console.Decision{Actor: me.Canonical(), Subject: subject}.CheckSelf(func(id console.ID) console.ID { return id })
 }
 
-// Consequence is what a change by hand would mean.
+// Consequence is the effect of a manual change, shown before it is made.
 type Consequence struct {
 	May      bool // the caller has the right
 	Refusal  string
 	Fix      string
 	Warnings []string
-	Back     []string // what an account holds again when it is enabled
+	Back     []string // the entitlements that an account holds again when it is enabled
 }
 
-// consequence returns what a change by hand would mean.
 func (c *Console) consequence(tx *store.Tx, me console.Person, a console.App, account console.ResourceKey, e console.EntitlementKey, verb console.Verb) (q Consequence, err error) {
 	if q.May = console.ChangeAccess.Of(me, console.Object{App: &a}); !q.May {
 		return q, nil

@@ -11,22 +11,21 @@ import (
 	"baton/console/store"
 )
 
-// AccountRecord is what people and the console said about an account: whose it is and for
-// whom.
+// AccountRecord is what people and the console know about an account: its owner and its type.
 type AccountRecord struct {
 	Owner   store.Owner
-	OwnerBy console.Person // who said whose it is; zero for the console itself
-	// Matched is whom matching gives the account to; "" for nobody. It counts unless a
-	// person said otherwise.
+	OwnerBy console.Person // who set the owner; zero for the console itself
+	// Matched is the owner according to the matching rules; "" for none. It applies unless a person
+	// set the owner.
 	Matched    console.Person
 	Type       console.AccountType
 	Said       store.AccountKind
 	SaidBy     console.Person
-	Former     []console.Person // whose it was within [console.RecentOwner] and is no more
+	Former     []console.Person // owners within [console.RecentOwner] who no longer own it
 	MayCorrect bool
 }
 
-// AccountRecord returns what was said about an account.
+// AccountRecord returns the record of an account.
 func (c *Console) AccountRecord(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey) (v AccountRecord, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = AccountRecord{}
@@ -66,7 +65,7 @@ func (c *Console) AccountRecord(ctx context.Context, caller Caller, app console.
 			v.Former = append(v.Former, p)
 		}
 		m, r, err := accountNow(tx, a, key)
-		if baton.KindOf(err) == baton.NotFound { // gone: it is corrected no more
+		if baton.KindOf(err) == baton.NotFound { // no sync shows it, so it can no longer be corrected
 			v.MayCorrect, err = false, nil
 			return err
 		}
@@ -85,7 +84,7 @@ func (c *Console) AccountRecord(ctx context.Context, caller Caller, app console.
 	return v, err
 }
 
-// personOr returns a person, or the zero one for no ID or one that is not there.
+// personOr returns a person, or the zero one if the ID is empty or unknown.
 func personOr(tx *store.Tx, id console.ID) (console.Person, error) {
 	if id == "" {
 		return console.Person{}, nil
@@ -97,7 +96,7 @@ func personOr(tx *store.Tx, id console.ID) (console.Person, error) {
 	return p, err
 }
 
-// accountNow returns an account of an app that its newest syncs show.
+// accountNow returns an account that the newest syncs of an app show.
 func accountNow(tx *store.Tx, a console.App, key console.ResourceKey) (store.Moment, store.Resource, error) {
 	m, err := tx.Moment(a.ID, time.Time{})
 	if err != nil {
@@ -107,13 +106,13 @@ func accountNow(tx *store.Tx, a console.App, key console.ResourceKey) (store.Mom
 	return m, r, err
 }
 
-// correctAccount runs a command about an account of an app that the caller may configure.
+// correctAccount runs a command on an account of an app that the caller may configure.
 func (c *Console) correctAccount(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, fn func(tx *store.Tx, a console.App, m store.Moment, r store.Resource) error) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if _, err := seeApp(tx, me, app, console.ConfigureApps); err != nil {
 			return err
 		}
-		a, err := tx.LockApp(app) // the minimum of admins counts matched people
+		a, err := tx.LockApp(app) // the minimum of administrators counts matched people
 		if err != nil {
 			return err
 		}
@@ -125,8 +124,7 @@ func (c *Console) correctAccount(ctx context.Context, caller Caller, app console
 	})
 }
 
-// SetAccountOwner says that an account belongs to the person with an e-mail address. Matching
-// does not change it any more.
+// SetAccountOwner sets the owner of an account, by e-mail address. Matching no longer changes it.
 func (c *Console) SetAccountOwner(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, email string) error {
 	return c.correctAccount(ctx, caller, app, key, func(tx *store.Tx, _ console.App, _ store.Moment, _ store.Resource) error {
 		if strings.TrimSpace(email) == "" {
@@ -143,15 +141,14 @@ func (c *Console) SetAccountOwner(ctx context.Context, caller Caller, app consol
 	})
 }
 
-// ClearAccountOwner says that an account belongs to nobody. Matching does not change it any
-// more.
+// ClearAccountOwner records that an account has no owner. Matching no longer changes that.
 func (c *Console) ClearAccountOwner(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey) error {
 	return c.correctAccount(ctx, caller, app, key, func(tx *store.Tx, _ console.App, _ store.Moment, _ store.Resource) error {
 		return tx.SetAccountOwner(key, "", store.OwnerCleared)
 	})
 }
 
-// ResetAccountOwner gives an account to whom matching gives it, now and from now on.
+// ResetAccountOwner returns an account to matching, which sets its owner now and in future.
 func (c *Console) ResetAccountOwner(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey) error {
 	return c.correctAccount(ctx, caller, app, key, func(tx *store.Tx, a console.App, m store.Moment, r store.Resource) error {
 		person, err := match.Account(tx, m, a.Roles, r)
@@ -162,16 +159,15 @@ func (c *Console) ResetAccountOwner(ctx context.Context, caller Caller, app cons
 	})
 }
 
-// SetAccountType says for whom an account is; [console.AccountUnspecified]: as its role or
-// the upstream says.
+// SetAccountType sets whom an account is for; [console.AccountUnspecified] leaves it to its role or
+// the upstream.
 func (c *Console) SetAccountType(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, kind console.AccountKind) error {
 	return c.correctAccount(ctx, caller, app, key, func(tx *store.Tx, _ console.App, _ store.Moment, _ store.Resource) error {
 		return tx.SetAccountKind(key, kind)
 	})
 }
 
-// MayConfigureApp returns why the caller may not change the settings of an app; nil if the
-// caller may.
+// MayConfigureApp returns an error if the caller may not change the settings of an app.
 func (c *Console) MayConfigureApp(ctx context.Context, caller Caller, app console.ID) error {
 	return c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		_, err := seeApp(tx, me, app, console.ConfigureApps)

@@ -13,7 +13,7 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// ActionsView is what a connector can be asked to do by hand.
+// ActionsView lists the actions that a connector offers, and their runs.
 type ActionsView struct {
 	ConnectorSummary
 	rpcstore.Offer
@@ -22,7 +22,7 @@ type ActionsView struct {
 	May    bool
 }
 
-// Actions returns which actions a connector offers, and the newest runs of them.
+// Actions returns the actions of a connector and their newest runs.
 func (c *Console) Actions(ctx context.Context, caller Caller, connector console.ID) (v ActionsView, err error) {
 	err = c.read(ctx, caller, reading.at(connector), func(tx *store.Tx, me console.Person) error {
 		con, a, err := seeConnector(tx, me, connector, console.SeeConnectors)
@@ -37,7 +37,7 @@ func (c *Console) Actions(ctx context.Context, caller Caller, connector console.
 			return err
 		}
 		if !console.SeeAccess.Of(me, console.Object{App: &a}) {
-			return nil // runs name accounts
+			return nil // the runs name accounts
 		}
 		if v.Runs, err = tx.ActionRuns(connector, 50); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (c *Console) Actions(ctx context.Context, caller Caller, connector console.
 	return v, err
 }
 
-// AskActions asks a connector which actions it offers.
+// AskActions makes a connector report its actions.
 func (c *Console) AskActions(ctx context.Context, caller Caller, connector console.ID) error {
 	return c.change(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) error {
 		_, _, err := seeConnector(tx, me, connector, console.RunActions)
@@ -62,16 +62,16 @@ func (c *Console) AskActions(ctx context.Context, caller Caller, connector conso
 	})
 }
 
-// ActionAsked is what became of a call to run an action: an operation if it disables or
-// enables an account, else a run of the action.
+// ActionAsked is the result of RunAction: an operation if the action disables or enables an account,
+// else a run.
 type ActionAsked struct {
 	App       console.ID
 	Operation console.ID
 	Run       console.ID
 }
 
-// RunAction performs an action of a connector, with what somebody entered for its arguments.
-// An action that disables or enables an account is an operation on it, under its guards.
+// RunAction runs an action of a connector with the entered arguments. An action that disables or
+// enables an account becomes an operation on it, which the guards check.
 func (c *Console) RunAction(ctx context.Context, caller Caller, connector console.ID, name, resourceType string, entered map[string]string, why string) (asked ActionAsked, err error) {
 	err = c.guarded(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		con, a, err := seeConnector(tx, me, connector, console.RunActions)
@@ -118,7 +118,7 @@ func (c *Console) RunAction(ctx context.Context, caller Caller, connector consol
 	return asked, err
 }
 
-// verbOf returns what an action does to having an account.
+// verbOf returns the effect of an action on [console.AccountItself]; false if it has none.
 func verbOf(a rpc.Action) (console.Verb, bool) {
 	switch {
 	case slices.Contains(a.Types, baton.ActionAccountDisable):
@@ -169,7 +169,7 @@ func (c *Console) accountAction(tx *store.Tx, me console.Person, a console.App, 
 	return o, created.ID, err
 }
 
-// accountByID returns the account with an upstream id.
+// accountByID returns the only account with an upstream id.
 func accountByID(tx *store.Tx, m store.Moment, resourceType, id string) (store.Resource, error) {
 	types := []string{resourceType}
 	if resourceType == "" {
@@ -198,7 +198,7 @@ func accountByID(tx *store.Tx, m store.Moment, resourceType, id string) (store.R
 	return found[0], nil
 }
 
-// withoutSecrets returns arguments as they are kept for people.
+// withoutSecrets returns the arguments as they are stored and displayed.
 func withoutSecrets(fields []rpc.Field, values baton.Profile) baton.Profile {
 	kept := baton.Profile{}
 	for name, v := range values {

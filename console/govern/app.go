@@ -16,15 +16,15 @@ type AppSummary struct {
 	App        console.App
 	Owners     []console.Person
 	Connectors []console.Connector
-	Counts     console.Counts // of the syncs that count now, over all connectors
-	Data       time.Time      // when the oldest of these began; zero before the first
-	ByHand     bool           // a person uploaded the file of one of them
-	// Unseen are sentences about what the connectors cannot see.
+	Counts     console.Counts // of the heads of all connectors
+	Data       time.Time      // when the oldest of these syncs began; zero if there is none
+	ByHand     bool           // one of these files was uploaded by a person
+	// Unseen are sentences about data that the connectors cannot read.
 	Unseen []string
 }
 
-// Apps returns up to n managed apps that the caller sees, in the order of their names, and
-// whether there are more.
+// Apps returns up to n managed apps that the caller may see, ordered by name, and whether there are
+// more.
 func (c *Console) Apps(ctx context.Context, caller Caller, after store.NameAfter, n int) (apps []AppSummary, more bool, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		for {
@@ -93,7 +93,7 @@ func persons(tx *store.Tx, ids []console.ID) ([]console.Person, error) {
 	return all, nil
 }
 
-// App returns an app that the caller sees.
+// App returns an app that the caller may see.
 func (c *Console) App(ctx context.Context, caller Caller, id console.ID) (s AppSummary, err error) {
 	err = c.read(ctx, caller, reading.in(id), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, id, console.SeeAccessCounts)
@@ -106,8 +106,8 @@ func (c *Console) App(ctx context.Context, caller Caller, id console.ID) (s AppS
 	return s, err
 }
 
-// seeApp returns an app if the person may see it, and refuses if the person has no right
-// to what is asked for there.
+// seeApp returns an app if the person may see it. It also checks the person's right to what is
+// displayed there.
 func seeApp(tx *store.Tx, me console.Person, id console.ID, right console.Right) (console.App, error) {
 	a, err := tx.App(id)
 	if err != nil {
@@ -123,26 +123,24 @@ func seeApp(tx *store.Tx, me console.Person, id console.ID, right console.Right)
 // AccountRow is an account in a list.
 type AccountRow struct {
 	store.Resource
-	Owner    console.Person // zero when it is matched to nobody
+	Owner    console.Person // zero if it has none
 	Role     console.EffectiveRole
 	Type     console.AccountType
-	External bool // none of its addresses is of a domain of the company
+	External bool // none of its addresses is in a domain of the company
 }
 
 // AccountFilter selects accounts. The zero value selects all.
 type AccountFilter string
 
-// The filters of accounts.
 const (
 	AllAccounts      AccountFilter = ""
-	WithoutOwner     AccountFilter = "without-owner" // a person's account that is matched to nobody
-	OrphanedAccounts AccountFilter = "orphaned"      // enabled, and its person is disabled or gone
-	ExternalAccounts AccountFilter = "external"      // none of its addresses is of a domain of the company
-	DisabledWith     AccountFilter = "disabled"      // disabled, and still holds something
-	RoleUnknown      AccountFilter = "role-unknown"  // holds several roles, and nobody said which counts
+	WithoutOwner     AccountFilter = "without-owner" // a person's account without an owner
+	OrphanedAccounts AccountFilter = "orphaned"      // enabled, but its owner is disabled or gone
+	ExternalAccounts AccountFilter = "external"      // none of its addresses is in a domain of the company
+	DisabledWith     AccountFilter = "disabled"      // disabled, but still holds something
+	RoleUnknown      AccountFilter = "role-unknown"  // holds several roles of an app without a priority
 )
 
-// AccountFilters lists the filters of accounts.
 func AccountFilters() []AccountFilter {
 	return []AccountFilter{AllAccounts, WithoutOwner, OrphanedAccounts, ExternalAccounts, DisabledWith, RoleUnknown}
 }
@@ -150,20 +148,18 @@ func AccountFilters() []AccountFilter {
 // AccountType selects accounts by whom they are for. The zero value selects all.
 type AccountType string
 
-// The types of accounts.
 const (
 	AnyType        AccountType = ""
-	UserAccounts   AccountType = "user" // also where the application does not say
+	UserAccounts   AccountType = "user" // includes accounts whose type is unknown
 	ServiceAccount AccountType = "service"
 	SystemAccount  AccountType = "system"
 )
 
-// AccountTypes lists the types of accounts.
 func AccountTypes() []AccountType {
 	return []AccountType{AnyType, UserAccounts, ServiceAccount, SystemAccount}
 }
 
-// kinds returns the kinds of accounts of a type.
+// kinds returns the kinds of accounts that belong to a type.
 func (t AccountType) kinds() []console.AccountKind {
 	switch t {
 	case UserAccounts:
@@ -176,33 +172,31 @@ func (t AccountType) kinds() []console.AccountKind {
 	return nil
 }
 
-// NoRole is the name under which accounts without a role are selected.
+// NoRole selects accounts without a role.
 const NoRole = "-"
 
-// AccountQuery asks for accounts of an app. Several fields select what all of them do.
+// AccountQuery selects accounts of an app. With several fields, all must match.
 type AccountQuery struct {
 	App    console.ID
 	Filter AccountFilter
 	Type   AccountType
-	Role   string // the name of an effective role, or [NoRole]; "" for all
-	Search string // words of the name, or the beginning of a login or an e-mail address
+	Role   string // name of an effective role, or [NoRole]; "" for all
+	Search string // words in the name, or the beginning of a login or an e-mail address
 	After  store.ResourceAfter
 	N      int
 }
 
-// AccountPage is one page of a list of accounts. Next is the cursor of the next page, nil on
-// the last one.
+// AccountPage is a page of a list of accounts. Next is the cursor of the next page, nil on the last
+// one.
 type AccountPage struct {
 	Rows []AccountRow
 	Next *store.ResourceAfter
-	// Looked is how many accounts were looked at for this page, if that is why it is short.
+	// Looked is the number of accounts that were examined, if that limit made the page short.
 	Looked int
-	// DomainsUnset says that nobody named the domains of the company, so that no account
-	// counts as external.
+	// DomainsUnset means that no company domains are set, so no account counts as external.
 	DomainsUnset bool
 }
 
-// Accounts returns a page of an app's accounts.
 func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (p AccountPage, err error) {
 	err = c.read(ctx, caller, reading.in(q.App), func(tx *store.Tx, me console.Person) error {
 		p = AccountPage{}
@@ -242,7 +236,7 @@ func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (
 	return p, err
 }
 
-// filter returns what the store is asked for.
+// filter returns the store's filter for the query.
 func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.AccountFilter, err error) {
 	f = store.AccountFilter{Words: q.Search, Kinds: q.Type.kinds(), Roles: roles}
 	switch q.Filter {
@@ -274,7 +268,7 @@ func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.Ac
 			continue
 		}
 		f.AnyOf = r.Entitlements
-		others := roles.Roles[:i] // the worse assumption: a role is the account's if it holds no more powerful one
+		others := roles.Roles[:i] // the worst case: an account has the role if it holds no more powerful one
 		if roles.Priority == console.LowestWins {
 			others = roles.Roles[i+1:]
 		}
@@ -286,8 +280,7 @@ func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.Ac
 	return f, baton.Errorf(baton.Invalid, "the application has no role %q", q.Role)
 }
 
-// RoleUnknown reports whether an account holds several roles of which nobody said which
-// counts.
+// RoleUnknown reports whether an account holds several roles of an app without a priority.
 func (r AccountRow) RoleUnknown() bool {
 	return r.Role.Risk != nil && r.Role.Floor != nil && r.Role.Risk != r.Role.Floor
 }
@@ -300,7 +293,7 @@ func accountRow(tx *store.Tx, m store.Moment, a console.App, r store.Resource) (
 	return rows[0], nil
 }
 
-// accountRows returns what lists say about accounts.
+// accountRows adds owner, role and type to accounts.
 func accountRows(tx *store.Tx, m store.Moment, a console.App, accounts []store.Resource) (rows []AccountRow, err error) {
 	keys := make([]console.ResourceKey, len(accounts))
 	for i, r := range accounts {
@@ -323,24 +316,23 @@ func accountRows(tx *store.Tx, m store.Moment, a console.App, accounts []store.R
 // EntitlementRow is an entitlement in a list.
 type EntitlementRow struct {
 	store.Entitlement
-	Resource store.Resource   // what it is held on
-	Holders  int              // up to [MaxCounted]
+	Resource store.Resource   // the resource it belongs to
+	Holders  int              // at most [MaxCounted]
 	Role     *console.AppRole // the role it gives; nil if none
-	// NoEffect says that holding it changes nothing in the application: it gives no role, and
-	// the application knows roles only.
+	// NoEffect means that it changes nothing in the application: it gives no role, and the
+	// application only has roles.
 	NoEffect bool
-	// MasteredIn says where who holds it is decided, if not in the application; "" if it is
-	// there, or not known.
+	// MasteredIn is where its holders are managed, if not in the application; "" if they are, or if
+	// that is unknown.
 	MasteredIn string
 }
 
-// MaxCounted is how far holders are counted in lists.
+// MaxCounted is the number up to which lists count holders.
 const MaxCounted = 10_000
 
 // EntitlementFilter selects entitlements. The zero value selects all.
 type EntitlementFilter string
 
-// The filters of entitlements.
 const (
 	AllEntitlements EntitlementFilter = ""
 	GivesRole       EntitlementFilter = "role"
@@ -349,29 +341,26 @@ const (
 	HeldByNobody    EntitlementFilter = "unheld"
 )
 
-// EntitlementFilters lists the filters of entitlements.
 func EntitlementFilters() []EntitlementFilter {
 	return []EntitlementFilter{AllEntitlements, GivesRole, GivesAdmin, GivesNoRole, HeldByNobody}
 }
 
-// EntitlementQuery asks for entitlements of an app. Several fields select what all of them
-// do.
+// EntitlementQuery selects entitlements of an app. With several fields, all must match.
 type EntitlementQuery struct {
 	App    console.ID
 	Filter EntitlementFilter
-	Search string // words of the name
+	Search string // words in the name
 	After  store.EntitlementAfter
 	N      int
 }
 
-// EntitlementPage is a part of a list of entitlements, as [AccountPage].
+// EntitlementPage is a page of a list of entitlements; see [AccountPage].
 type EntitlementPage struct {
 	Rows   []EntitlementRow
 	Next   *store.EntitlementAfter
 	Looked int
 }
 
-// Entitlements returns a page of an app's entitlements.
 func (c *Console) Entitlements(ctx context.Context, caller Caller, q EntitlementQuery) (p EntitlementPage, err error) {
 	err = c.read(ctx, caller, reading.in(q.App), func(tx *store.Tx, me console.Person) error {
 		p = EntitlementPage{}
@@ -439,8 +428,8 @@ func (c *Console) entitlementRow(tx *store.Tx, m store.Moment, a console.App, e 
 	return row, nil
 }
 
-// rolesAreKnown reports whether somebody said which entitlements mean administrator and
-// which do not: only then, others are known to give no role.
+// rolesAreKnown reports whether the administrator entitlements were confirmed. Only then do the
+// others certainly give no role.
 func rolesAreKnown(m console.RoleMap) bool {
 	admin, other := false, false
 	for _, r := range m.Roles {
@@ -451,8 +440,8 @@ func rolesAreKnown(m console.RoleMap) bool {
 	return admin && other
 }
 
-// productOf returns the product of the connector that shows a stream; a zero one if it is
-// none that the console knows.
+// productOf returns the product of the connector of a stream; the zero value if it is not in the
+// catalogue.
 func (c *Console) productOf(tx *store.Tx, m store.Moment, stream console.Stream) (Product, error) {
 	for _, s := range m.Streams {
 		if s.Stream != stream {
@@ -471,8 +460,8 @@ func (c *Console) productOf(tx *store.Tx, m store.Moment, stream console.Stream)
 	return Product{}, nil
 }
 
-// reminders returns what somebody who reads the lists of an app has to know about them: what
-// its connectors cannot see.
+// reminders returns what readers of an app's lists must know: the data that its connectors cannot
+// read.
 func (c *Console) reminders(connectors []console.Connector) (all []string) {
 	for _, con := range connectors {
 		p, err := c.Product(strings.TrimPrefix(con.Product, "baton-"))

@@ -11,7 +11,7 @@ import (
 	"baton/console/store"
 )
 
-// AppSettings is what can be changed about an app. Fields that are nil stay as they are.
+// AppSettings are the settings of an app that can be changed. Nil fields are not changed.
 type AppSettings struct {
 	Name   *string
 	Owners *[]console.ID

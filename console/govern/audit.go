@@ -15,10 +15,10 @@ import (
 type AuditFilter struct {
 	App       console.ID `json:"app,omitempty"`
 	Connector console.ID `json:"connector,omitempty"`
-	Person    console.ID `json:"person,omitempty"` // who did it, or whom it is about
-	Kind      string     `json:"kind,omitempty"`   // a kind, or its noun: "sync.applied", "sync"
+	Person    console.ID `json:"person,omitempty"` // the actor, or the person it is about
+	Kind      string     `json:"kind,omitempty"`   // a kind or its noun: "sync.applied", "sync"
 	From      time.Time  `json:"from,omitzero"`
-	Until     time.Time  `json:"until,omitzero"` // not included
+	Until     time.Time  `json:"until,omitzero"` // exclusive
 }
 
 func (f AuditFilter) takes(e store.Event) bool {
@@ -29,29 +29,29 @@ func (f AuditFilter) takes(e store.Event) bool {
 		(f.Person == "" || f.Person == e.Person || f.Person == e.Actor.Person())
 }
 
-// AuditRow is an event with the names that people know. A name is "" where the event has
-// none, and where the object is gone.
+// AuditRow is an event with the names of its objects. A name is "" if the event has no such object,
+// or if the object is gone.
 type AuditRow struct {
 	store.Event
 	ByName, ForName, PersonName, AppName, ConnectorName string
 }
 
-// AuditPage is a part of the audit log, newest first.
+// AuditPage is a page of the audit log, newest first.
 type AuditPage struct {
 	Rows []AuditRow
-	// Before is where the next page begins; 0 if nothing is left. A page can be short, or empty,
-	// and yet not the last: so many events are looked at and no more.
+	// Before is where the next page begins; 0 at the end. A page can be short or empty before the
+	// end, because the number of events examined for it is limited.
 	Before int64
 	Looked int
 	All    bool // the caller may read every event
 	Head   console.ChainHead
 }
 
-// auditLook is how many events are looked at for one page.
+// auditLook is the number of events that are examined for one page.
 const auditLook = 5000
 
-// Audit returns up to n events that the caller may read, newest first, from before an event
-// on; 0 begins at the end.
+// Audit returns up to n events that the caller may read, newest first, before the given one; 0
+// starts with the newest.
 func (c *Console) Audit(ctx context.Context, caller Caller, f AuditFilter, before int64, n int) (p AuditPage, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) (err error) {
 		if p.Head, err = tx.ChainHead(); err != nil {
@@ -95,7 +95,7 @@ func (c *Console) Audit(ctx context.Context, caller Caller, f AuditFilter, befor
 	return p, err
 }
 
-// auditReader reads events as a person may.
+// auditReader reads the events that a person may read.
 type auditReader struct {
 	tx         *store.Tx
 	me         console.Person
@@ -110,7 +110,7 @@ func newAuditReader(tx *store.Tx, me console.Person) *auditReader {
 		apps: map[console.ID]*console.App{}, connectors: map[console.ID]*console.Connector{}}
 }
 
-// bounds returns the number of the last event before the filter's time, and lowers before to its
+// bounds returns the number of the last event before the filter's start, and lowers before to its
 // end.
 func (r *auditReader) bounds(f AuditFilter, before *int64) (first int64, err error) {
 	if !f.Until.IsZero() {
@@ -128,7 +128,7 @@ func (r *auditReader) bounds(f AuditFilter, before *int64) (first int64, err err
 	return first, err
 }
 
-// narrow returns the filter that the store finds events by.
+// narrow returns the store's filter for the query.
 func (r *auditReader) narrow(f AuditFilter) store.EventFilter {
 	s := store.EventFilter{App: f.App, Connector: f.Connector, Own: f.Person}
 	if s == (store.EventFilter{}) && !r.all && !r.wide() {
@@ -137,13 +137,13 @@ func (r *auditReader) narrow(f AuditFilter) store.EventFilter {
 	return s
 }
 
-// wide reports whether the person may read events of others, because of a role. Owners find
-// those of their app by the filter.
+// wide reports whether a role lets the person read events of others. For owners, the filter finds
+// the events of their app.
 func (r *auditReader) wide() bool {
 	return console.SeeConnectors.Of(r.me, console.Object{})
 }
 
-// row returns an event if it is one of the filter's and the person may read it.
+// row returns an event if it matches the filter and the person may read it.
 func (r *auditReader) row(f AuditFilter, e store.Event) (*AuditRow, error) {
 	if !f.takes(e) {
 		return nil, nil
@@ -180,7 +180,7 @@ func (r *auditReader) row(f AuditFilter, e store.Event) (*AuditRow, error) {
 		}
 	}
 	if !r.all && e.Actor.Person() != r.me.Canonical() {
-		row.Address, row.Request = "", "" // of somebody else
+		row.Address, row.Request = "", "" // the address of another person
 	}
 	return row, nil
 }
@@ -197,7 +197,8 @@ func (r *auditReader) name(person console.ID) (string, error) {
 	return p.Name, nil
 }
 
-// lookUp returns an object by its id; nil without id, and if the object is gone.
+// lookUp returns an object by ID, from the cache if possible; nil if the ID is empty or the object
+// is gone.
 func lookUp[T any](known map[console.ID]*T, id console.ID, read func() (T, error)) (*T, error) {
 	if v, ok := known[id]; ok || id == "" {
 		return v, nil
@@ -214,7 +215,7 @@ func lookUp[T any](known map[console.ID]*T, id console.ID, read func() (T, error
 	return known[id], nil
 }
 
-// AuditLine is an event as exports write it.
+// AuditLine is a line of an export.
 type AuditLine struct {
 	Number   int64           `json:"number"`
 	Epoch    int64           `json:"epoch"`
@@ -223,8 +224,8 @@ type AuditLine struct {
 	Event    json.RawMessage `json:"event"` // the bytes that the hash covers
 }
 
-// ExportAudit passes on every event of a filter, oldest first, each as it is stored. The
-// export itself becomes an event. It needs the right to read every event.
+// ExportAudit calls a function for each event of a filter, oldest first, with the stored bytes. The
+// export is recorded as an event. It needs the right to read all events.
 func (c *Console) ExportAudit(ctx context.Context, caller Caller, f AuditFilter, write func(AuditLine) error) error {
 	var after, last int64
 	err := c.change(ctx, caller, reading, func(tx *store.Tx, me console.Person) error {
@@ -265,8 +266,8 @@ func (c *Console) ExportAudit(ctx context.Context, caller Caller, f AuditFilter,
 	return err
 }
 
-// ChainHead returns the last event's place, to be kept outside the console. It needs the
-// right to read every event.
+// ChainHead returns the position of the last event, to be kept outside the console. It needs the
+// right to read all events.
 func (c *Console) ChainHead(ctx context.Context, caller Caller) (head console.ChainHead, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) (err error) {
 		if err := console.SeeAudit.Check(me, console.Object{}); err != nil {
@@ -278,8 +279,8 @@ func (c *Console) ChainHead(ctx context.Context, caller Caller) (head console.Ch
 	return head, err
 }
 
-// CheckChain checks every event against its hash and its place, and the chain against heads that were kept
-// elsewhere. It needs the right to read every event.
+// CheckChain checks every event against its hash and position, and the chain against heads that were
+// kept elsewhere. It needs the right to read all events.
 func (c *Console) CheckChain(ctx context.Context, caller Caller, kept ...console.ChainHead) (store.ChainReport, error) {
 	err := c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		return console.SeeAudit.Check(me, console.Object{})

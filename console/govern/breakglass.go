@@ -11,15 +11,15 @@ import (
 	"baton/console/store"
 )
 
-// BreakGlass is the login for emergencies, as it is shown once.
+// BreakGlass is the emergency login; it is displayed once.
 type BreakGlass struct {
 	Name       string
 	Password   baton.Secret
 	CodeSecret baton.Secret // of the one-time codes
 }
 
-// newBreakGlass returns a new login for emergencies. Nobody who does not have it knows its
-// name: failed logins do not close it.
+// newBreakGlass returns a new emergency login. Its name is secret, so that nobody can lock it with
+// failed logins.
 func newBreakGlass() (b BreakGlass, l console.Login, err error) {
 	text := rand.Text()
 	var groups []string
@@ -32,9 +32,9 @@ func newBreakGlass() (b BreakGlass, l console.Login, err error) {
 	return b, l, err
 }
 
-// NewBreakGlass makes the login for emergencies. An earlier one ends.
+// NewBreakGlass creates the emergency login. The previous one ends.
 func (c *Console) NewBreakGlass(ctx context.Context, caller Caller) (BreakGlass, error) {
-	b, l, err := newBreakGlass() // slow: outside the transaction
+	b, l, err := newBreakGlass() // slow, so outside the transaction
 	if err != nil {
 		return b, err
 	}
@@ -50,8 +50,8 @@ func (c *Console) NewBreakGlass(ctx context.Context, caller Caller) (BreakGlass,
 	return b, nil
 }
 
-// OperatorBreakGlass makes the login for emergencies for somebody who has the keys and the
-// database of the console. An earlier one ends. Refused as long as nobody can sign in.
+// OperatorBreakGlass creates the emergency login for somebody with the keys and the database of the
+// console. The previous one ends. Refused while nobody can sign in.
 func (c *Console) OperatorBreakGlass(ctx context.Context) (BreakGlass, error) {
 	b, l, err := newBreakGlass()
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Console) OperatorBreakGlass(ctx context.Context) (BreakGlass, error) {
 	return b, nil
 }
 
-// EndBreakGlass switches the login for emergencies off, and ends its sessions.
+// EndBreakGlass disables the emergency login, and ends its sessions.
 func (c *Console) EndBreakGlass(ctx context.Context, caller Caller) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := c.mayConfigureSignIn(caller, me); err != nil {
@@ -92,7 +92,7 @@ func (c *Console) EndBreakGlass(ctx context.Context, caller Caller) error {
 	})
 }
 
-// HasBreakGlass reports whether there is a login for emergencies that works.
+// HasBreakGlass reports whether there is a working emergency login.
 func (c *Console) HasBreakGlass(ctx context.Context, caller Caller) (has bool, err error) {
 	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
@@ -106,7 +106,7 @@ func (c *Console) HasBreakGlass(ctx context.Context, caller Caller) (has bool, e
 			return err
 		}
 		p, err := tx.Person(l.Person)
-		has = p.Status == console.PersonActive && l.Password != "" // which a restore without the keys clears
+		has = p.Status == console.PersonActive && l.Password != "" // a restore without the keys clears the password
 		return err
 	})
 	return has, err

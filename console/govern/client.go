@@ -12,25 +12,25 @@ import (
 	"baton/console/store"
 )
 
-// NewClient is what somebody chooses for a client.
+// NewClient holds the settings of a new client.
 type NewClient struct {
 	Name    string
 	Scopes  []console.Scope
-	Life    time.Duration // until it expires
+	Life    time.Duration // time until it expires
 	Service bool
 	Roles   []console.ConsoleRole // of a service
 }
 
-// MadeClient is a new client and its secret, which is not kept.
+// MadeClient is a new client with its secret, which is not stored.
 type MadeClient struct {
 	console.Client
 	Secret baton.Secret
 }
 
-// AddClient makes a client: of the caller, or a service with roles of its own. No client can
-// do this.
+// AddClient creates a client: for the caller, or for a new service with roles of its own. Clients
+// cannot call it.
 func (c *Console) AddClient(ctx context.Context, caller Caller, n NewClient) (m MadeClient, err error) {
-	for range 10 { // numbers in client ids may collide
+	for range 10 { // the number in a client id may be taken
 		if m, err = c.addClient(ctx, caller, n); baton.KindOf(err) != baton.AlreadyExists {
 			break
 		}
@@ -68,7 +68,7 @@ func (c *Console) addClient(ctx context.Context, caller Caller, n NewClient) (m 
 	return m, err
 }
 
-// makeClient makes a client in a transaction, for a person.
+// makeClient creates a client of a person.
 func (c *Console) makeClient(tx *store.Tx, me console.Person, n NewClient) (m MadeClient, err error) {
 	switch n.Name = strings.TrimSpace(n.Name); {
 	case utf8.RuneCountInString(n.Name) > maxName:
@@ -93,8 +93,7 @@ func (c *Console) makeClient(tx *store.Tx, me console.Person, n NewClient) (m Ma
 	return m, err
 }
 
-// IssueClient makes a personal client when the console starts, for the demo and for the env
-// file.
+// IssueClient creates a personal client when the console starts, for the demo and for the env file.
 func (c *Console) IssueClient(ctx context.Context, person console.ID, n NewClient) (m MadeClient, err error) {
 	for range 10 {
 		err = c.store.Update(ctx, console.By{At: c.now(), Actor: console.Console}, func(tx *store.Tx) error {
@@ -114,12 +113,12 @@ func (c *Console) IssueClient(ctx context.Context, person console.ID, n NewClien
 // ClientRow is a client in a list.
 type ClientRow struct {
 	console.Client
-	As        console.Person // as whom it acts
+	As        console.Person // the person it acts as
 	MayRevoke bool
 }
 
-// Clients returns up to n of the caller's own clients, the newest first, that were made
-// before another one, and whether there are more.
+// Clients returns up to n of the caller's own clients, the newest first, created before the given
+// one, and whether there are more.
 func (c *Console) Clients(ctx context.Context, caller Caller, before console.ID, n int) (rows []ClientRow, more bool, err error) {
 	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		rows, more, err = clientRows(tx, me, me.ID, before, n)
@@ -128,7 +127,7 @@ func (c *Console) Clients(ctx context.Context, caller Caller, before console.ID,
 	return rows, more, err
 }
 
-// AllClients returns up to n clients of everybody, for those who may see the settings.
+// AllClients returns up to n clients of all people, if the caller may see the settings.
 func (c *Console) AllClients(ctx context.Context, caller Caller, before console.ID, n int) (rows []ClientRow, more bool, err error) {
 	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
@@ -158,8 +157,8 @@ func clientRows(tx *store.Tx, me console.Person, person, before console.ID, n in
 	return rows, more, nil
 }
 
-// RevokeClient ends a client at once: an own one, or any for those who manage clients. The
-// person of a service is disabled with it.
+// RevokeClient revokes a client: one of the caller's, or any if the caller may manage clients. It
+// also disables the person of a service.
 func (c *Console) RevokeClient(ctx context.Context, caller Caller, id console.ID) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		client, err := tx.Client(id)
@@ -189,8 +188,8 @@ func (c *Console) RevokeClient(ctx context.Context, caller Caller, id console.ID
 	})
 }
 
-// AuthenticateClient returns the caller to whom a client's bearer token belongs.
-// Unauthenticated if it does not count, or not any more.
+// AuthenticateClient returns the caller of a client's bearer token. Unauthenticated if the token is
+// not valid, or no longer.
 func (c *Console) AuthenticateClient(ctx context.Context, token baton.Secret, request, address string) (Caller, error) {
 	caller := Caller{Request: request, Address: address, token: hashToken(token), Client: &console.Client{}}
 	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
@@ -200,13 +199,13 @@ func (c *Console) AuthenticateClient(ctx context.Context, token baton.Secret, re
 	return caller, err
 }
 
-// Introspection is what a client is told about itself.
+// Introspection describes the calling client.
 type Introspection struct {
 	Person console.Person
 	Client console.Client
 }
 
-// Introspect returns who calls, as it is now.
+// Introspect returns the caller's client and person in their current state.
 func (c *Console) Introspect(ctx context.Context, caller Caller) (i Introspection, err error) {
 	err = c.read(ctx, caller, own, func(tx *store.Tx, me console.Person) error {
 		i.Person = me

@@ -9,22 +9,22 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// AbilitiesView is what a connector says that it can do, and whether it may.
+// AbilitiesView is what a connector supports, and whether changes are enabled.
 type AbilitiesView struct {
 	Described bool // a host has introduced itself
 	rpc.Description
-	// ReadOnly says that its newest change was refused because provisioning is switched off
-	// where it runs.
+	// ReadOnly means that its newest change was refused because provisioning is disabled where it
+	// runs.
 	ReadOnly bool
-	// Continues are the connectors of the same app that this one can continue: it has no sync
-	// of its own, and they have.
+	// Continues are the connectors of the same app that this one can replace: they have syncs and it
+	// has none.
 	Continues []console.Connector
 }
 
 // changeTypes are the tasks that change something in an application.
 var changeTypes = []rpc.Type{rpc.GrantType, rpc.RevokeType, rpc.CreateAccountType, rpc.DeleteResourceType, rpc.RunActionType}
 
-// Abilities returns what a connector can do, by the host that introduced itself last.
+// Abilities returns what a connector supports, as its last host reported.
 func (c *Console) Abilities(ctx context.Context, caller Caller, id console.ID) (v AbilitiesView, err error) {
 	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		v = AbilitiesView{}
@@ -60,7 +60,7 @@ func (c *Console) Abilities(ctx context.Context, caller Caller, id console.ID) (
 	return v, err
 }
 
-// continues returns the connectors that a new one can continue.
+// continues returns the connectors that a new one can replace.
 func continues(tx *store.Tx, con console.Connector, a console.App) (all []console.Connector, err error) {
 	head, err := tx.HeadSync(con.Stream)
 	if err != nil || head != nil {
@@ -80,9 +80,9 @@ func continues(tx *store.Tx, con console.Connector, a console.App) (all []consol
 	return all, err
 }
 
-// ContinueConnector lets a connector without syncs of its own continue a former one of the
-// same app, such as a self-hosted one a hosted one: the accounts, entitlements and grants
-// stay the same rows, with their reasons and history. The former one is paused.
+// ContinueConnector makes a connector without syncs replace another one of the same app, such as a
+// hosted one by a self-hosted one. Accounts, entitlements and grants remain the same rows, with
+// their reasons and history. The replaced connector is paused.
 func (c *Console) ContinueConnector(ctx context.Context, caller Caller, id, former console.ID) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.ConfigureConnectors); err != nil {

@@ -16,28 +16,28 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// Product is a connector that the console knows by name.
+// Product is a connector in the catalogue.
 type Product struct {
 	Name        string // "perplexity"; the binary is baton-perplexity
 	DisplayName string
 	Description string
 	Settings    []baton.Setting
-	// Notice is what somebody has to know before connecting it; may be empty.
+	// Notice is what people must know before they connect it; may be empty.
 	Notice string
-	// Unseen says what its syncs cannot show; may be empty.
+	// Unseen is what its syncs cannot show; may be empty.
 	Unseen string
-	// Roles are the resources whose members have a role in the application, if that is all
-	// that they are for there.
+	// Roles are the resources whose members have a role in the application, if they have no other
+	// purpose there.
 	Roles ProductRoles
-	// Open returns the connector that settings describe, for one that the console hosts. It
-	// sends nothing. nil if the console cannot host it.
+	// Open creates a hosted connector from its settings, without network access. nil if the console
+	// cannot host it.
 	Open func(baton.Values, rest.Options) (*baton.Connector, error)
 }
 
-// ProductRoles are the resources of an application that stand for its roles.
+// ProductRoles are the resources of an application that stand for roles.
 type ProductRoles struct {
 	Type       string // of the resources
-	MasteredIn string // where their members are decided
+	MasteredIn string // where their members are managed
 }
 
 // Hostable reports whether the console can run the connector itself.
@@ -46,10 +46,10 @@ func (p Product) Hostable() bool { return p.Open != nil }
 // Binary returns the name of the connector's program.
 func (p Product) Binary() string { return "baton-" + p.Name }
 
-// Generic is the entry of the catalogue for any Baton connector.
+// Generic is the catalogue entry for any other Baton connector.
 var Generic = Product{Name: "baton", DisplayName: "Baton", Description: "Any Baton connector, run in your own environment"}
 
-// Catalog returns the products whose name or description contains a text, and Generic last.
+// Catalog returns the products whose name or description contains a text, then Generic.
 func (c *Console) Catalog(search string) []Product {
 	var found []Product
 	has := func(p Product) bool {
@@ -63,7 +63,6 @@ func (c *Console) Catalog(search string) []Product {
 	return found
 }
 
-// Product returns the product of a name.
 func (c *Console) Product(name string) (Product, error) {
 	for _, p := range append(slices.Clone(c.products), Generic) {
 		if p.Name == name {
@@ -79,10 +78,10 @@ type ConnectorSummary struct {
 	App       console.App
 	State     console.ConnectionState
 	Sentence  string
-	Applied   *console.Sync // what counts now; nil before the first
+	Applied   *console.Sync // the head; nil before the first sync
 }
 
-// Connectors returns the connectors that the caller sees, by name.
+// Connectors returns the connectors that the caller may see, ordered by name.
 func (c *Console) Connectors(ctx context.Context, caller Caller) (all []ConnectorSummary, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		all = nil
@@ -129,7 +128,7 @@ type ConnectorView struct {
 	Held        *console.Sync
 	Hosts       []rpc.Host
 	Credentials []rpc.Credential
-	// NextSync is when it syncs next; zero if it does not by itself, or is paused.
+	// NextSync is the time of the next sync; zero if it is paused or has no schedule.
 	NextSync     time.Time
 	MayConfigure bool
 	MayJudge     bool
@@ -171,8 +170,8 @@ func (c *Console) Connector(ctx context.Context, caller Caller, id console.ID) (
 	return v, err
 }
 
-// seeConnector returns a connector and its app if the person may see it, and refuses if the
-// person has no right to what is asked for.
+// seeConnector returns a connector and its app if the person may see it. It also checks the person's
+// right to what is displayed there.
 func seeConnector(tx *store.Tx, me console.Person, id console.ID, right console.Right) (console.Connector, console.App, error) {
 	con, err := tx.Connector(id)
 	if err != nil {
@@ -206,8 +205,8 @@ func (c *Console) Syncs(ctx context.Context, caller Caller, id console.ID, befor
 	return syncs, more, err
 }
 
-// Tasks returns up to n tasks of a connector, the newest first, before the one with a
-// number, and the number before which the list goes on; 0 at its end.
+// Tasks returns up to n tasks of a connector before the given number, the newest first, and where
+// the next page begins; 0 at the end.
 func (c *Console) Tasks(ctx context.Context, caller Caller, id console.ID, before int64, n int) (tasks []rpc.Task, next int64, err error) {
 	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.SeeConnectors); err != nil {
@@ -221,20 +220,20 @@ func (c *Console) Tasks(ctx context.Context, caller Caller, id console.ID, befor
 	return tasks, next, err
 }
 
-// NewConnector is what somebody chooses for a connector.
+// NewConnector holds the settings of a new connector.
 type NewConnector struct {
 	Name    string
-	Product string     // of the catalogue
-	App     console.ID // an app that exists, or
-	NewApp  string     // the name of a new one, or
-	// Unmanaged is a discovered application. It becomes an app of the name NewApp; "": of
-	// its own name.
+	Product string     // name in the catalogue
+	App     console.ID // an existing app, or
+	NewApp  string     // the name of a new app, or
+	// Unmanaged is a discovered application. It becomes an app named NewApp or, if that is empty,
+	// with its own name.
 	Unmanaged console.ResourceKey
 	Owners    []console.ID
 	Hosted    bool // it runs inside the console
 }
 
-// AddConnector adds a connector to an app, or to a new one that the caller owns.
+// AddConnector adds a connector to an app, or to a new app of which the caller becomes the owner.
 func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnector) (id console.ID, err error) {
 	n.Name, n.NewApp = strings.TrimSpace(n.Name), strings.TrimSpace(n.NewApp)
 	if max(utf8.RuneCountInString(n.Name), utf8.RuneCountInString(n.NewApp)) > maxName {
@@ -274,7 +273,7 @@ func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnecto
 	return id, err
 }
 
-// appFor returns the app that a new connector is added to.
+// appFor returns the app for a new connector, and creates it if necessary.
 func appFor(tx *store.Tx, me console.Person, n NewConnector) (console.ID, error) {
 	switch {
 	case n.App != "" && (n.NewApp != "" || n.Unmanaged != 0), n.App == "" && n.NewApp == "" && n.Unmanaged == 0:
@@ -287,7 +286,7 @@ func appFor(tx *store.Tx, me console.Person, n NewConnector) (console.ID, error)
 	return addApp(tx, me, n.NewApp)
 }
 
-// addApp adds an app that the person owns.
+// addApp adds an app with the person as its owner.
 func addApp(tx *store.Tx, me console.Person, name string) (console.ID, error) {
 	id, err := tx.AddApp(console.App{Name: name, Owners: []console.ID{me.Canonical()}, MinimumAdmins: console.ProposedMinimumAdmins})
 	if baton.KindOf(err) == baton.AlreadyExists {
@@ -296,17 +295,16 @@ func addApp(tx *store.Tx, me console.Person, name string) (console.ID, error) {
 	return id, err
 }
 
-// defaultInterval is how often a connector syncs unless somebody says otherwise.
 const defaultInterval = time.Hour
 
-// Candidates are the apps and people that a new connector can be given to.
+// Candidates are the apps and people that can be selected for a new connector.
 type Candidates struct {
 	Unmanaged []UnmanagedApp
 	Managed   []console.App
 	People    []console.Person
 }
 
-// Candidates returns the apps and people that a new connector can be given to, up to
+// Candidates returns the apps and people that can be selected for a new connector, up to
 // [store.PageSize] of each.
 func (c *Console) Candidates(ctx context.Context, caller Caller) (found Candidates, err error) {
 	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
@@ -325,8 +323,8 @@ func (c *Console) Candidates(ctx context.Context, caller Caller) (found Candidat
 	return found, err
 }
 
-// Owners returns the people who can own a connector, up to [store.PageSize], for somebody
-// who may configure it.
+// Owners returns up to [store.PageSize] people who can own a connector, if the caller may configure
+// it.
 func (c *Console) Owners(ctx context.Context, caller Caller, id console.ID) (people []console.Person, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.ConfigureConnectors); err != nil {
@@ -343,19 +341,19 @@ func activePersons(tx *store.Tx) ([]console.Person, error) {
 	return slices.DeleteFunc(all, func(p console.Person) bool { return p.Status != console.PersonActive }), err
 }
 
-// Overlap is how long earlier credentials still work after a rotation.
+// Overlap is how long previous credentials remain valid after a rotation.
 const Overlap = 24 * time.Hour
 
-// Rotated is a new credential and its secret, which is not kept.
+// Rotated is a new credential with its secret, which is not stored.
 type Rotated struct {
 	ClientID string
 	Secret   baton.Secret
-	Until    time.Time // until when the earlier ones work
+	Until    time.Time // when the previous ones expire
 }
 
-// Rotate makes a new credential for a connector. The earlier ones work for another day.
+// Rotate creates a new credential for a connector. The previous ones expire after [Overlap].
 func (c *Console) Rotate(ctx context.Context, caller Caller, id console.ID) (r Rotated, err error) {
-	for range 10 { // numbers in client ids may collide
+	for range 10 { // the number in a client id may be taken
 		if r, err = c.rotate(ctx, caller, id); baton.KindOf(err) != baton.AlreadyExists {
 			break
 		}
@@ -400,7 +398,7 @@ func (c *Console) rotate(ctx context.Context, caller Caller, id console.ID) (r R
 	return r, err
 }
 
-// RevokeCredential ends a credential of a connector at once.
+// RevokeCredential revokes a credential of a connector.
 func (c *Console) RevokeCredential(ctx context.Context, caller Caller, id console.ID, clientID string) error {
 	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		if _, _, err := seeConnector(tx, me, id, console.ConfigureConnectors); err != nil {
@@ -428,7 +426,7 @@ func (c *Console) PauseConnector(ctx context.Context, caller Caller, id console.
 	})
 }
 
-// SyncNow lets a connector sync at once, and by its interval from then on.
+// SyncNow starts a sync of a connector now. Its interval counts from here on.
 func (c *Console) SyncNow(ctx context.Context, caller Caller, id console.ID) error {
 	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
@@ -442,18 +440,17 @@ func (c *Console) SyncNow(ctx context.Context, caller Caller, id console.ID) err
 	})
 }
 
-// ConnectorSettings is what can be changed about a connector.
+// ConnectorSettings are the settings of a connector that can be changed.
 type ConnectorSettings struct {
 	Name     string
 	Schedule schedule.Schedule
 	Owners   []console.ID
-	Version  int64 // that was read
+	Version  int64 // the version that was read
 }
 
-// maxName limits names that people give, in characters.
+// maxName limits names of objects, in characters.
 const maxName = 200
 
-// SettingsOf returns the settings that a connector has.
 func SettingsOf(con console.Connector) ConnectorSettings {
 	return ConnectorSettings{Name: con.Name, Schedule: schedule.Of(con), Owners: con.Owners, Version: con.Version}
 }

@@ -12,27 +12,26 @@ import (
 	"baton/console/store"
 )
 
-// Effect is what a decider has to know: what changes, and what else there is.
+// Effect is what an approver must know: the change, and its context.
 type Effect struct {
 	RoleBefore, RoleAfter     console.EffectiveRole
 	AdminsBefore, AdminsAfter int
 	Minimum                   int
-	CountsAdmins              bool // the change is about a role of the app
+	CountsAdmins              bool // the change concerns an administrator role of the app
 	Holds                     []Holding
-	MoreHolds                 bool            // the account holds more than Holds
-	Access                    *console.Access // to what is asked for; nil without an account
+	MoreHolds                 bool            // the account holds more than Holds lists
+	Access                    *console.Access // to the requested entitlement; nil without an account
 	AccessState               console.State
-	AccessUntil               time.Time // when it ends by time
-	AskedBefore, Approved     int       // earlier requests for the same
+	AccessUntil               time.Time // when it expires
+	AskedBefore, Approved     int       // earlier requests for the same entitlement
 	Bar                       *console.Bar
 	Warnings                  []string
 }
 
-// maxConsequence limits what a decider sees of what else somebody holds, and of earlier
-// requests.
+// maxConsequence limits the other entitlements and the earlier requests that an approver sees.
 const maxConsequence = 20
 
-// consequence returns what a request would lead to.
+// consequence returns the effect of a request.
 func consequence(tx *store.Tx, s *approve.Situation, r console.Request, now time.Time) (c Effect, err error) {
 	c.Minimum = s.App.MinimumAdmins
 	o := console.Operation{App: s.App.ID, Connector: s.Connector.ID, Person: s.Subject.ID, Entitlement: r.Entitlement, Verb: console.Grant,
@@ -88,7 +87,7 @@ func consequence(tx *store.Tx, s *approve.Situation, r console.Request, now time
 	return c, err
 }
 
-// holds adds what else the account holds.
+// holds adds the other entitlements of the account.
 func (c *Effect) holds(tx *store.Tx, s *approve.Situation, m store.Moment, now time.Time) error {
 	facts, err := tx.HeldBy(m, s.Account.Key, 0, maxConsequence+1)
 	if err != nil {
@@ -115,7 +114,7 @@ func (c *Effect) holds(tx *store.Tx, s *approve.Situation, m store.Moment, now t
 	return nil
 }
 
-// admins counts the administrators before and after.
+// admins counts the administrators before and after the change.
 func (c *Effect) admins(tx *store.Tx, s *approve.Situation, o console.Operation, after []console.EntitlementKey) error {
 	p, err := tx.Foresee(o, store.Circumstances{})
 	if err != nil {
@@ -152,15 +151,15 @@ func (c *Effect) admins(tx *store.Tx, s *approve.Situation, o console.Operation,
 	return nil
 }
 
-// StepView is a step of a request's plan, for pages.
+// StepView is a step of a request's plan.
 type StepView struct {
 	console.PlanStep
 	Done, Open bool
-	Who        console.StepAsked // of the open step and those to come
+	Who        console.StepAsked // only for the current step and later ones
 	Since      map[console.ID]time.Time
 }
 
-// RequestView is a request with everything that its page shows.
+// RequestView is a request with everything that its page displays.
 type RequestView struct {
 	RequestSummary
 	App     console.App
@@ -170,21 +169,21 @@ type RequestView struct {
 	Steps   []StepView
 	Entries []console.RequestEntry
 	Reason  *console.Reason
-	Gone    bool // what is asked for is not shown any more
+	Gone    bool // no sync shows the requested entitlement any more
 	Held    bool // the newest sync of the connector is held
 	Data    time.Time
-	Stuck   bool // it asks, and nobody may decide
+	Stuck   bool // it waits for a decision, and nobody may decide
 	Effect
-	// Mine is how the caller is asked about the open step; nil if the caller is not.
+	// Mine is the caller's entry in the current step; nil if the caller is not asked.
 	Mine         *console.Asked
-	Why          string // why the caller may not decide, where that is worth saying
+	Why          string // why the caller may not decide, if that needs an explanation
 	Reassignable []console.Person
 	MayCancel    bool
 	MayExtend    bool
 	MayGiveBack  bool
 	MayReview    bool
 	Settings     console.RequestSettings
-	Changed      bool // what decisions rest on has changed
+	Changed      bool // the basis of earlier decisions has changed
 }
 
 // Request returns a request that the caller may see.
@@ -254,7 +253,7 @@ func (c *Console) requestView(tx *store.Tx, me console.Person, r console.Request
 	return v, c.steps(tx, me, s, &v)
 }
 
-// planned fills the steps of a request without who would be asked.
+// planned adds the steps of a request without the people who would be asked.
 func (v *RequestView) planned() error {
 	for i, s := range v.Plan.Steps {
 		v.Steps = append(v.Steps, StepView{PlanStep: s, Done: i < v.Step, Open: i == v.Step && v.State.Open() && v.State.Deciding()})
@@ -262,7 +261,7 @@ func (v *RequestView) planned() error {
 	return nil
 }
 
-// steps fills the steps of a request, and how the caller is asked.
+// steps adds the steps of a request, and the caller's entry in the current one.
 func (c *Console) steps(tx *store.Tx, me console.Person, s *approve.Situation, v *RequestView) error {
 	decided := console.Decided(v.Entries, v.Round)
 	for i, step := range v.Plan.Steps {
@@ -328,17 +327,17 @@ func (c *Console) reassignable(tx *store.Tx, me console.Person, s *approve.Situa
 	return nil
 }
 
-// NewDecision is what somebody decides.
+// NewDecision is a decision of an approver.
 type NewDecision struct {
 	Request console.ID
 	Step    console.ID
-	Version int64 // of the request that was seen; 0: whichever it is
+	Version int64 // of the request as displayed; 0: any
 	Approve bool
-	Term    console.Term // what it is shortened to; the zero value leaves it
+	Term    console.Term // the shortened term; the zero value keeps it
 	Comment string
 }
 
-// Decide takes the caller's decision about the open step of a request.
+// Decide records the caller's decision in the current step of a request.
 func (c *Console) Decide(ctx context.Context, caller Caller, d NewDecision) (done approve.Decided, err error) {
 	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
 		if _, err := seeRequest(tx, me, d.Request); err != nil {
@@ -354,7 +353,7 @@ func (c *Console) Decide(ctx context.Context, caller Caller, d NewDecision) (don
 	return done, c.refused(ctx, caller, err)
 }
 
-// Reassign passes the open step of a request on to somebody else.
+// Reassign reassigns the current step of a request to somebody else.
 func (c *Console) Reassign(ctx context.Context, caller Caller, request, step, to console.ID, why string) error {
 	return c.refused(ctx, caller, c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
 		if _, err := seeRequest(tx, me, request); err != nil {
@@ -365,16 +364,16 @@ func (c *Console) Reassign(ctx context.Context, caller Caller, request, step, to
 	}))
 }
 
-// Approval is a request about which the caller is asked.
+// Approval is a request that waits for the caller's decision.
 type Approval struct {
 	RequestView
 	Since   time.Time
 	Open    console.PlanStep
-	Blocker string // why it cannot be decided together with others; "" if it can
+	Blocker string // why it cannot be part of a bulk decision; "" if it can
 }
 
-// Approvals returns up to n requests about which the caller is asked, the oldest first, and
-// the number at which the list goes on; 0 at its end.
+// Approvals returns up to n requests that wait for the caller's decision, the oldest first, and
+// where the next page begins; 0 at the end.
 func (c *Console) Approvals(ctx context.Context, caller Caller, after int64, n int) (rows []Approval, next int64, err error) {
 	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
 		rows, next = nil, 0
@@ -406,7 +405,7 @@ func (c *Console) Approvals(ctx context.Context, caller Caller, after int64, n i
 	return rows, next, err
 }
 
-// blocker returns why a request needs its own page; "" if it can be decided with others.
+// blocker returns why a request cannot be part of a bulk decision; "" if it can.
 func (c *Console) blocker(caller Caller, v RequestView, step console.PlanStep) string {
 	switch {
 	case v.Gone:
@@ -429,15 +428,15 @@ func (c *Console) blocker(caller Caller, v RequestView, step console.PlanStep) s
 	return ""
 }
 
-// Bulk is what became of one of several decisions.
+// Bulk is the result for one request of a bulk decision.
 type Bulk struct {
 	Request console.ID
 	Number  int64
 	Err     error
 }
 
-// DecideMany takes the same decision about several requests, each in a transaction of its
-// own. count is how many the caller says they are.
+// DecideMany makes the same decision for several requests, each in a transaction of its own. count
+// is the number of requests that the caller confirmed.
 func (c *Console) DecideMany(ctx context.Context, caller Caller, all []NewDecision, count int) ([]Bulk, error) {
 	if err := c.read(ctx, caller, deciding, func(*store.Tx, console.Person) error { return nil }); err != nil {
 		return nil, err
@@ -462,7 +461,7 @@ func (c *Console) DecideMany(ctx context.Context, caller Caller, all []NewDecisi
 				return err
 			}
 			if v.Step >= len(v.Plan.Steps) || !r.State.Deciding() {
-				return nil // the decision says what is the matter
+				return nil // Decide returns the exact error
 			}
 			if why := c.blocker(caller, v, v.Plan.Steps[v.Step]); why != "" && v.Mine != nil {
 				return baton.Errorf(baton.Refused, "%s", why)
@@ -482,7 +481,8 @@ func (c *Console) DecideMany(ctx context.Context, caller Caller, all []NewDecisi
 
 var errReset = baton.Errorf(baton.Refused, "what is asked for has changed since: whoever decides is asked again")
 
-// CountApprovals returns about how many requests the caller is asked.
+// CountApprovals returns the number of requests that wait for the caller's decision. It may count
+// some that do not any more.
 func (c *Console) CountApprovals(ctx context.Context, caller Caller) (n int, err error) {
 	err = c.read(ctx, caller, own, func(tx *store.Tx, me console.Person) error {
 		n, err = tx.CountAsked(me.ID)

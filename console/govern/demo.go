@@ -17,8 +17,8 @@ func (c *Console) DemoPerson(ctx context.Context, email string) (p console.Perso
 	return p, err
 }
 
-// DemoSignIn begins a session of a person without proof, and returns its token. Only the
-// demo, whose data is made up, may offer it.
+// DemoSignIn begins a session of a person without authentication, and returns its token. Only the
+// demo, whose data is generated, may offer it.
 func (c *Console) DemoSignIn(ctx context.Context, email, address string) (baton.Secret, error) {
 	p, err := c.DemoPerson(ctx, email)
 	if err != nil {

@@ -12,24 +12,24 @@ import (
 	"baton/console/store"
 )
 
-// DirectoryView is a connector as a directory.
+// DirectoryView is a connector in its function as a directory.
 type DirectoryView struct {
 	Directory bool
 	MaySet    bool
-	Conflicts []DirectoryConflict // up to [maxConflicts]
+	Conflicts []DirectoryConflict // at most [maxConflicts]
 }
 
-// DirectoryConflict is an account of a directory whose word was not, or not fully, followed.
+// DirectoryConflict is an account of a directory whose data was not fully applied to a person.
 type DirectoryConflict struct {
-	Account store.Resource // zero when no sync shows it any more
-	Person  console.Person // zero while it is not known who it is
+	Account store.Resource // zero if no sync shows it any more
+	Person  console.Person // zero while unknown
 	Why     string
 }
 
-// maxConflicts limits the conflicts that are shown.
 const maxConflicts = 50
 
-// Directory returns a connector as a directory. Only who sees access sees the accounts.
+// Directory returns a connector as a directory. The accounts are included if the caller may see
+// access.
 func (c *Console) Directory(ctx context.Context, caller Caller, id console.ID) (v DirectoryView, err error) {
 	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		v = DirectoryView{}
@@ -60,8 +60,7 @@ func (c *Console) Directory(ctx context.Context, caller Caller, id console.ID) (
 	return v, err
 }
 
-// SetDirectory says whether a connector's accounts make people from now on. Those that it
-// made stay.
+// SetDirectory sets whether a connector's accounts make people. People whom they have made remain.
 func (c *Console) SetDirectory(ctx context.Context, caller Caller, id console.ID, directory bool) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.SeeConnectors)
@@ -88,7 +87,7 @@ func (c *Console) SetDirectory(ctx context.Context, caller Caller, id console.ID
 	})
 }
 
-// PlanPeople returns what a file of people would do.
+// PlanPeople returns the changes that a file of people would make.
 func (c *Console) PlanPeople(ctx context.Context, caller Caller, file []byte) (p directory.Plan, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {
@@ -100,8 +99,7 @@ func (c *Console) PlanPeople(ctx context.Context, caller Caller, file []byte) (p
 	return p, err
 }
 
-// ImportPeople does what a file of people says, if that is still what the plan with a digest
-// says.
+// ImportPeople applies a file of people if the plan still has the given digest.
 func (c *Console) ImportPeople(ctx context.Context, caller Caller, file []byte, digest string) (directory.Plan, error) {
 	if err := c.recent(caller); err != nil {
 		return directory.Plan{}, err
@@ -123,16 +121,15 @@ func (c *Console) ImportPeople(ctx context.Context, caller Caller, file []byte, 
 	})
 }
 
-// PersonEdit is what people say about a person by hand.
+// PersonEdit holds the fields of a person that can be edited.
 type PersonEdit struct {
 	Name       string
 	Emails     []string // the primary one first
 	Manager    string   // e-mail address; "" for none
 	Department string
-	Version    int64 // that was read
+	Version    int64 // the version that was read
 }
 
-// maxEmails limits the addresses of a person.
 const maxEmails = 50
 
 // EditPerson changes name, addresses, manager and department of a person.
@@ -178,11 +175,11 @@ func (c *Console) EditPerson(ctx context.Context, caller Caller, id console.ID, 
 	})
 }
 
-// maxManagers limits how far up managers are followed.
+// maxManagers limits the length of the chain of managers that is followed.
 const maxManagers = 100
 
-// managerOf returns the manager with an e-mail address. Nobody is their own manager, not
-// through others either.
+// managerOf returns the manager with an e-mail address. Nobody is their own manager, directly or
+// indirectly.
 func managerOf(tx *store.Tx, p console.Person, email string) (console.ID, error) {
 	if strings.TrimSpace(email) == "" {
 		return "", nil
@@ -210,14 +207,14 @@ func managerOf(tx *store.Tx, p console.Person, email string) (console.ID, error)
 	}
 }
 
-// MergeView is what merging one person into another would do.
+// MergeView is the effect of merging one person into another.
 type MergeView struct {
 	From, Into PersonView
-	// Refused says why they cannot be merged; nil if they can.
+	// Refused is why they cannot be merged; nil if they can.
 	Refused error
 }
 
-// PlanMerge returns what merging a person into the one with an e-mail address would do.
+// PlanMerge returns the effect of merging a person into the one with an e-mail address.
 func (c *Console) PlanMerge(ctx context.Context, caller Caller, from console.ID, into string) (v MergeView, err error) {
 	var target console.Person
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
@@ -242,7 +239,7 @@ func (c *Console) PlanMerge(ctx context.Context, caller Caller, from console.ID,
 	return v, err
 }
 
-// checkMerge refuses that somebody merges themselves, beside what the store refuses.
+// checkMerge applies the checks of the store, and refuses that people merge themselves.
 func checkMerge(tx *store.Tx, me console.Person, from, into console.ID) error {
 	if from == me.ID || into == me.ID {
 		return baton.Errorf(baton.Refused, "nobody merges themselves").WithFix("Ask another super administrator.")
@@ -250,8 +247,8 @@ func checkMerge(tx *store.Tx, me console.Person, from, into console.ID) error {
 	return tx.CheckMerge(from, into)
 }
 
-// MergePersons makes one person of two: the addresses, accounts and what the first owns go to
-// the second. The versions are those that were read.
+// MergePersons merges a person into another: the addresses, accounts and possessions of the first
+// move to the second. The versions are those that were read.
 func (c *Console) MergePersons(ctx context.Context, caller Caller, from, into console.ID, fromVersion, intoVersion int64) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {

@@ -11,10 +11,10 @@ import (
 	"baton/console/store"
 )
 
-// domainsSetting holds the domains of the company's e-mail addresses, as a JSON list.
+// domainsSetting names the setting with the company's e-mail domains, a JSON list.
 const domainsSetting = "company-domains"
 
-// domains are the domains of the company's e-mail addresses, in lower case.
+// domains are the company's e-mail domains, in lower case.
 type domains []string
 
 func companyDomains(tx *store.Tx) (d domains, err error) {
@@ -31,8 +31,9 @@ func companyDomains(tx *store.Tx) (d domains, err error) {
 	return d, nil
 }
 
-// external reports whether an account is of somebody elsewhere: it has addresses, and none is
-// of a domain of the company or below one. Without domains, nothing is known.
+// external reports whether an account belongs to somebody outside the company: it has addresses, and
+// none of them is in a domain of the company or a subdomain. If no domains are set, the result is
+// false.
 func (d domains) external(r store.Resource) bool {
 	if len(d) == 0 || r.Account == nil {
 		return false
@@ -58,8 +59,7 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s, "", false
 }
 
-// CompanyDomains returns the domains of the company's e-mail addresses, and whether the
-// caller may change them.
+// CompanyDomains returns the company's e-mail domains, and whether the caller may change them.
 func (c *Console) CompanyDomains(ctx context.Context, caller Caller) (all []string, mayChange bool, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
@@ -72,11 +72,10 @@ func (c *Console) CompanyDomains(ctx context.Context, caller Caller) (all []stri
 	return all, mayChange, err
 }
 
-// maxDomains limits the domains of a company.
 const maxDomains = 500
 
-// SetCompanyDomains sets them. Accounts that have addresses, and none of these or below one,
-// count as external from then on.
+// SetCompanyDomains sets the company's e-mail domains. Accounts with addresses, but none in these
+// domains or their subdomains, count as external.
 func (c *Console) SetCompanyDomains(ctx context.Context, caller Caller, all []string) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {

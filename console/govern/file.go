@@ -22,7 +22,7 @@ func (c *Console) Sync(ctx context.Context, caller Caller, id console.ID) (s con
 	return s, err
 }
 
-// ofSync returns the permit for something about a sync, and so about the app of its connector.
+// ofSync returns the permit for a sync, which is that for the app of its connector.
 func (p permit) ofSync(id console.ID) permit {
 	p.app = func(tx *store.Tx) (console.ID, error) {
 		s, err := tx.Sync(id)
@@ -35,9 +35,8 @@ func (p permit) ofSync(id console.ID) permit {
 	return p
 }
 
-// SyncFile returns the file of a sync, byte for byte as it was received, and writes down that
-// the caller has it. No transaction is open while it is read. NotFound if its bytes were
-// deleted, or there never were any.
+// SyncFile returns the file of a sync exactly as it was received, and records the download. No
+// transaction is open while it is read. NotFound if it has no file, or if the bytes were deleted.
 func (c *Console) SyncFile(ctx context.Context, caller Caller, id console.ID) (content io.Reader, f store.File, err error) {
 	err = c.change(ctx, caller, reading.ofSync(id), func(tx *store.Tx, me console.Person) error {
 		s, err := tx.Sync(id)
@@ -62,17 +61,17 @@ func (c *Console) SyncFile(ctx context.Context, caller Caller, id console.ID) (c
 	return c.store.OpenFile(ctx, f.ID)
 }
 
-// Export is a list that somebody takes out of the console.
+// Export describes a list that is exported.
 type Export struct {
 	What      string     // "accounts"
-	App       console.ID // whose list it is; "" for one that is of no app
-	Connector console.ID // whose list it is, in place of an app
-	Filter    string     // what was selected, as people wrote it
+	App       console.ID // its app; "" if it has none
+	Connector console.ID // its connector, instead of an app
+	Filter    string     // the filter, as text for the event
 	Format    string     // "csv"
 }
 
-// Export writes down that the caller takes a list out of the console, and refuses who may
-// not. The rows are then read as for the pages.
+// Export checks that the caller may export a list, and records the export. The caller then reads the
+// rows page by page.
 func (c *Console) Export(ctx context.Context, caller Caller, e Export) error {
 	permit := reading
 	switch {

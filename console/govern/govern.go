@@ -1,10 +1,10 @@
-// Package govern is the one way in which people read and change the console. Each command
-// and query knows who asks and decides whether that person may; a command is one
-// transaction together with its events. Web pages and the REST interface call it and
-// decide nothing.
+// Package govern is the only way in which people and programs read and change the console. Every
+// command and query identifies its caller and checks the caller's rights. A command is one
+// transaction that includes its events. The web pages and the REST interface call this package and
+// make no decisions of their own.
 //
-// What a person may not see does not exist for that person: the error is NotFound. What
-// the person sees but may not do is PermissionDenied, with the roles that may.
+// An object that a person may not see does not exist for that person: the error is NotFound. If the
+// person may see but not change it, the error is PermissionDenied, with the roles that may.
 package govern
 
 import (
@@ -21,7 +21,7 @@ import (
 	"baton/console/store"
 )
 
-// Console is the console on a store.
+// Console implements the commands and queries on a store.
 type Console struct {
 	store    *store.Store
 	hosts    []string
@@ -38,21 +38,21 @@ type Console struct {
 // Config configures a [Console].
 type Config struct {
 	Store *store.Store
-	// Hosts are the names under which connectors reach the console, host[:port]. The first
-	// becomes part of new client ids.
+	// Hosts are the names at which connectors reach the console, host[:port]. The first becomes part
+	// of new client ids.
 	Hosts []string
-	// Products are the connectors that the catalogue names.
+	// Products are the connectors in the catalogue.
 	Products []Product
-	// Allow judges the network addresses that hosted connectors and providers of logins have;
-	// nil: every address that is public.
+	// Allow checks the network addresses that hosted connectors and identity providers connect to;
+	// nil: only public addresses.
 	Allow func(netip.Addr) error
 	Now   func() time.Time // nil: time.Now
-	// MinInterval is the shortest time between the syncs of a connector; 0: one minute.
+	// MinInterval is the shortest interval between syncs of a connector; 0: one minute.
 	MinInterval time.Duration
 	Log         *slog.Logger // nil: none
-	// Receive stores sync files that people bring; nil: none are taken.
+	// Receive stores uploaded sync files; nil: uploads are refused.
 	Receive Receive
-	// Mail sends the mails of tests. Its rules for addresses are those of Allow.
+	// Mail sends test mails. It checks addresses like Allow.
 	Mail mail.Sender
 }
 
@@ -71,26 +71,26 @@ func New(c Config) *Console {
 	return &Console{minInterval: c.MinInterval, store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
 }
 
-// Now returns the time by the console's clock.
+// Now returns the current time of the console's clock.
 func (c *Console) Now() time.Time { return c.now() }
 
-// Caller is who asks.
+// Caller identifies who calls, and how.
 type Caller struct {
 	Person  console.Person
 	Session console.Session // of a browser; zero for a client
-	// Client is the credential that a program calls with; nil for a browser.
+	// Client is the credential of a program; nil for a browser.
 	Client  *console.Client
 	Request string // id of the call, as in logs
 	Address string // network address that the call came from
-	Source  string // what a client says that it runs, for example "cone:task:approve"
+	Source  string // the program that a client says it is, for example "cone:task:approve"
 	Route   string // method and pattern of the call, for example "GET /people/{person}"
-	Object  string // the path that was asked for, with escapes
-	// BreakGlass is how the login for emergencies is used: everybody is told.
+	Object  string // the requested path, with escapes
+	// BreakGlass is the recent use of the emergency login, which every page displays.
 	BreakGlass console.BreakGlassUse
 	token      tokenHash
 }
 
-// by returns who runs a command of the caller.
+// by returns the attribution of the caller's changes.
 func (c *Console) by(caller Caller) console.By {
 	by := console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address, Source: caller.Source}
 	if caller.Client != nil {
@@ -105,9 +105,8 @@ func (c *Console) update(ctx context.Context, caller Caller, fn func(tx *store.T
 	return c.change(ctx, caller, session, fn)
 }
 
-// change runs a command of the caller, which clients with a permit may run, too. The person
-// is read again in its transaction, and so is the client: somebody who was disabled or lost a
-// role meanwhile may not.
+// change runs a command of a caller; clients need the permit. Its transaction reads the person and
+// the client again, so that a person who was disabled or lost a role cannot continue.
 func (c *Console) change(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) error) error {
 	return c.denied(ctx, caller, c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
 		me, err := c.active(tx, caller, p)
@@ -118,12 +117,12 @@ func (c *Console) change(ctx context.Context, caller Caller, p permit, fn func(t
 	}))
 }
 
-// view runs a query of the caller, which clients that may read may run, too.
+// view runs a query of a caller; clients need a scope for reading.
 func (c *Console) view(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
 	return c.read(ctx, caller, reading, fn)
 }
 
-// read runs a query of the caller, which clients with a permit may run, too.
+// read runs a query of a caller; clients need the permit.
 func (c *Console) read(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) error) error {
 	return c.denied(ctx, caller, c.store.View(ctx, func(tx *store.Tx) error {
 		me, err := c.active(tx, caller, p)
@@ -134,14 +133,14 @@ func (c *Console) read(ctx context.Context, caller Caller, p permit, fn func(tx 
 	}))
 }
 
-// Require refuses a caller who has no right for an object, for pages that show nothing but a
-// form.
+// Require returns an error if the caller lacks a right for an object. It is for pages that only
+// display a form.
 func (c *Console) Require(ctx context.Context, caller Caller, right console.Right, o console.Object) error {
 	return c.read(ctx, caller, session, func(_ *store.Tx, me console.Person) error { return right.Check(me, o) })
 }
 
-// denied records a call that was refused for want of a right, and returns its error. A call
-// whose denial cannot be recorded fails with that.
+// denied records a call that was refused for lack of a right, and returns its error. If that cannot
+// be recorded, it returns the error of recording.
 func (c *Console) denied(ctx context.Context, caller Caller, err error) error {
 	hidden := (*hiddenError)(nil)
 	if err == nil || errors.Is(err, ErrStepUp) || !errors.As(err, &hidden) && baton.KindOf(err) != baton.PermissionDenied {
@@ -157,8 +156,8 @@ func (c *Console) denied(ctx context.Context, caller Caller, err error) error {
 	return err
 }
 
-// active returns the person who calls, as it is now. Unauthenticated if the person or the
-// client does not count any more; PermissionDenied if the client has no permit.
+// active returns the calling person in the current state. Unauthenticated if the person or the
+// client is no longer valid; PermissionDenied if the client lacks the permit.
 func (c *Console) active(tx *store.Tx, caller Caller, p permit) (console.Person, error) {
 	if caller.Client != nil {
 		client, me, err := tx.ClientOfToken(caller.token, c.now())
@@ -174,8 +173,8 @@ func (c *Console) active(tx *store.Tx, caller Caller, p permit) (console.Person,
 	return me, err
 }
 
-// recent refuses a sensitive command of a caller who signed in some time ago. It refuses
-// every client: see [Console.recentOrClient].
+// recent refuses a sensitive command if the caller signed in too long ago, and always for clients:
+// see [Console.recentOrClient].
 func (c *Console) recent(caller Caller) error {
 	if caller.Client != nil {
 		return errClient
@@ -183,8 +182,8 @@ func (c *Console) recent(caller Caller) error {
 	return c.recentOrClient(caller)
 }
 
-// recentOrClient refuses a sensitive command of a caller who signed in to the pages some time
-// ago. Clients prove their key for every token, and somebody proved more when they were made.
+// recentOrClient refuses a sensitive command if the caller signed in to the pages too long ago.
+// Clients may pass: they prove their key for every token, and creating them needed a recent login.
 func (c *Console) recentOrClient(caller Caller) error {
 	if caller.Client != nil {
 		return nil
@@ -195,11 +194,11 @@ func (c *Console) recentOrClient(caller Caller) error {
 	return ErrStepUp
 }
 
-// ErrStepUp is the error of sensitive commands when the caller signed in too long ago.
+// ErrStepUp is the error of sensitive commands if the caller signed in too long ago.
 var ErrStepUp = baton.Errorf(baton.PermissionDenied, "this needs a login that is less than 10 minutes old").
 	WithFix("Confirm your password and a one-time code, then try again.")
 
-// hidden turns a refusal to see something into the error for what does not exist.
+// hidden replaces a refusal to see an object by the error for an object that does not exist.
 func hidden(what string, err error) error {
 	if baton.KindOf(err) == baton.PermissionDenied {
 		return &hiddenError{baton.Errorf(baton.NotFound, "no %s", what), err}
@@ -207,7 +206,7 @@ func hidden(what string, err error) error {
 	return err
 }
 
-// hiddenError reads like the error for what does not exist.
+// hiddenError has the text and the kind of the error for an object that does not exist.
 type hiddenError struct {
 	error
 	why error

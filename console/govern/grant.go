@@ -17,16 +17,16 @@ type Grant struct {
 	Account     store.Resource
 	Entitlement store.Entitlement
 	Since       time.Time // when the first sync that showed it began
-	Until       time.Time // when it ends by time; zero when it does not
+	Until       time.Time // when it expires; zero: never
 }
 
-// maxGrants limits the grants of one person that are looked at, in one app.
+// maxGrants limits the grants of one person that are read in one app.
 const maxGrants = 10_000
 
-// looking is for what somebody needs to see to ask for access.
+// looking is the permit for what people must see to request access.
 var looking = permit{scopes: []console.Scope{console.ScopeRead, console.ScopeAsk, console.ScopeConfigure}}
 
-// Accounts of a person, and what they hold, are what everybody sees of themselves.
+// Everybody may see their own accounts and what these hold.
 func aboutPerson(caller Caller, person, app console.ID) permit {
 	if person == caller.Person.ID {
 		return own
@@ -60,8 +60,7 @@ func (c *Console) PersonAccounts(ctx context.Context, caller Caller, app, person
 	return accounts, err
 }
 
-// accountsIn returns the accounts of a person in an app, as the app is now, for somebody who
-// may see them.
+// accountsIn returns the current accounts of a person in an app, if the caller may see them.
 func (c *Console) accountsIn(tx *store.Tx, me console.Person, app, person console.ID) (found []store.Resource, a console.App, m store.Moment, err error) {
 	_, all, err := c.seePerson(tx, me, person)
 	if err != nil {
@@ -79,7 +78,7 @@ func (c *Console) accountsIn(tx *store.Tx, me console.Person, app, person consol
 		}
 		r, err := tx.Account(m, one.key)
 		if baton.KindOf(err) == baton.NotFound {
-			continue // the newest sync does not show it
+			continue // not in the newest sync
 		}
 		if err != nil {
 			return nil, a, m, err
@@ -89,7 +88,7 @@ func (c *Console) accountsIn(tx *store.Tx, me console.Person, app, person consol
 	return found, a, m, nil
 }
 
-// grants returns what accounts hold: of one entitlement, or of all if only is nil.
+// grants returns what accounts hold: of the entitlement only, or everything if it is nil.
 func (c *Console) grants(tx *store.Tx, a console.App, m store.Moment, accounts []store.Resource, only *store.Entitlement) (grants []Grant, err error) {
 	f := newFiller(tx, a, m, c.now())
 	add := func(account store.Resource, e store.Entitlement) error {
@@ -134,8 +133,8 @@ func (c *Console) grants(tx *store.Tx, a console.App, m store.Moment, accounts [
 	return grants, nil
 }
 
-// SeenApp returns an app that the caller sees, or has an account in. In the latter case it
-// has nothing but its name.
+// SeenApp returns an app that the caller may see or has an account in. In the second case it only
+// has a name.
 func (c *Console) SeenApp(ctx context.Context, caller Caller, id console.ID) (s AppSummary, err error) {
 	err = c.read(ctx, caller, looking.in(id), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, id, console.SeeAccessCounts)
@@ -153,8 +152,8 @@ func (c *Console) SeenApp(ctx context.Context, caller Caller, id console.ID) (s 
 	return s, err
 }
 
-// SeenEntitlement returns an entitlement that the caller sees, or holds. In the latter case
-// it is not known how many hold it.
+// SeenEntitlement returns an entitlement that the caller may see or holds. In the second case the
+// number of holders is unknown.
 func (c *Console) SeenEntitlement(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey) (row EntitlementRow, err error) {
 	err = c.read(ctx, caller, looking.in(app), func(tx *store.Tx, me console.Person) error {
 		a, refused := seeApp(tx, me, app, console.SeeAccess)
@@ -190,7 +189,7 @@ func (c *Console) SeenEntitlement(ctx context.Context, caller Caller, app consol
 	return row, err
 }
 
-// heldRow is an entitlement as somebody sees it who only holds it.
+// heldRow is an entitlement as displayed to somebody who only holds it.
 func heldRow(tx *store.Tx, m store.Moment, e store.Entitlement) (row EntitlementRow, err error) {
 	row.Entitlement = e
 	if row.Resource, err = tx.Resource(m, e.Entitlement.Resource); baton.KindOf(err) == baton.NotFound {
@@ -199,34 +198,34 @@ func heldRow(tx *store.Tx, m store.Moment, e store.Entitlement) (row Entitlement
 	return row, err
 }
 
-// SeenQuery asks for entitlements in all apps.
+// SeenQuery selects entitlements in all apps.
 type SeenQuery struct {
 	App    console.ID // "" for all
 	Name   string     // exact name of the apps; "" for all
-	Search string     // words of the name
+	Search string     // words in the name
 	After  SeenAfter
 	N      int
 }
 
-// SeenAfter is the place in a list of entitlements in all apps. The zero value begins it.
+// SeenAfter is a place in a list of entitlements in all apps. The zero value is the beginning.
 type SeenAfter struct {
 	App         store.NameAfter
-	Current     console.ID // an app whose list was begun
+	Current     console.ID // the app whose list was not finished
 	Entitlement store.EntitlementAfter
 }
 
-// Seen is an entitlement in an app, with what the caller holds of it.
+// Seen is an entitlement in an app, with the caller's grants of it.
 type Seen struct {
 	EntitlementRow
 	App  AppSummary
 	Mine []Grant
 }
 
-// maxSeenApps limits the apps that are looked at for one page.
+// maxSeenApps limits the apps that are read for one page.
 const maxSeenApps = 200
 
-// SeenEntitlements returns up to q.N entitlements that the caller sees or holds, app by app,
-// and where the list goes on; nil at its end.
+// SeenEntitlements returns up to q.N entitlements that the caller may see or holds, app by app, and
+// where the next page begins; nil at the end.
 func (c *Console) SeenEntitlements(ctx context.Context, caller Caller, q SeenQuery) (found []Seen, next *SeenAfter, err error) {
 	permit := looking
 	if q.App != "" {
@@ -260,8 +259,7 @@ func (c *Console) SeenEntitlements(ctx context.Context, caller Caller, q SeenQue
 	return found, next, err
 }
 
-// nextApp returns the app at a place, or nil at the end. It is the current one of the place,
-// then.
+// nextApp returns the app at a place, or nil at the end. It becomes the current app of the place.
 func nextApp(tx *store.Tx, q SeenQuery, after *SeenAfter) (*console.App, error) {
 	if after.Current != "" {
 		a, err := tx.App(after.Current)
@@ -288,7 +286,7 @@ func nextApp(tx *store.Tx, q SeenQuery, after *SeenAfter) (*console.App, error) 
 	}
 }
 
-// seenIn returns entitlements of one app, and where its list goes on.
+// seenIn returns entitlements of one app, and where the next page begins.
 func (c *Console) seenIn(tx *store.Tx, me console.Person, a console.App, q SeenQuery, after store.EntitlementAfter, n int) (found []Seen, more *store.EntitlementAfter, err error) {
 	accounts, _, m, err := c.accountsIn(tx, me, a.ID, me.ID)
 	if err != nil {
@@ -343,9 +341,8 @@ func (c *Console) seenIn(tx *store.Tx, me console.Person, a console.App, q SeenQ
 	return found, page.Next, nil
 }
 
-// SeenApps returns up to n apps that the caller sees, or has an account in, with or without
-// connectors, in the order of their names, and whether there are more. selected chooses among
-// them; nil: all.
+// SeenApps returns up to n apps that the caller may see or has an account in, with or without
+// connectors, ordered by name, and whether there are more. selected filters them; nil: all.
 func (c *Console) SeenApps(ctx context.Context, caller Caller, after store.NameAfter, n int, selected func(console.App) bool) (apps []AppSummary, more bool, err error) {
 	err = c.read(ctx, caller, looking, func(tx *store.Tx, me console.Person) error {
 		apps, more = nil, false

@@ -9,12 +9,12 @@ import (
 	"baton/console/store"
 )
 
-// AppHistory is the shared part of the history of an account and of an entitlement.
+// AppHistory is the common part of the histories of accounts and entitlements.
 type AppHistory struct {
 	App      console.App
 	Gone     bool // no sync shows it any more
 	Past     []PastHolding
-	NextPast *store.PastBefore // where Past goes on; nil at its end
+	NextPast *store.PastBefore // where the next page of Past begins; nil at the end
 	Timeline Timeline
 }
 
@@ -30,21 +30,21 @@ type EntitlementHistory struct {
 	Entitlement EntitlementRow
 }
 
-// PastHolding is an access that ended, as syncs showed it.
+// PastHolding is an access that has ended, according to syncs.
 type PastHolding struct {
 	AccountName     string
 	Account         console.ResourceKey
-	Owner           console.Person // of the account now
-	Group           bool           // the holder was no account
+	Owner           console.Person // the current owner of the account
+	Group           bool           // the holder was a group
 	EntitlementName string
 	Entitlement     console.EntitlementKey
-	From, Until     time.Time // when the first sync that showed it began, and the one that no longer did
+	From, Until     time.Time // when the first sync that showed it began, and the first that no longer did
 	Baseline        bool      // From proves no date
 	Again           bool      // it is held again
 }
 
-// AccountHistory returns what an account of an app held, up to n of it, and up to n entries
-// of its timeline.
+// AccountHistory returns up to n past entitlements of an account, and up to n entries of its
+// timeline.
 func (c *Console) AccountHistory(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, before store.PastBefore, at TimelineAt, n int) (h AccountHistory, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) (err error) {
 		h.AppHistory, err = c.appHistory(tx, me, app, at, n, func(m store.Moment, a console.App) (r historyRead, err error) {
@@ -61,8 +61,8 @@ func (c *Console) AccountHistory(ctx context.Context, caller Caller, app console
 	return h, err
 }
 
-// EntitlementHistory returns who held an entitlement of an app, up to n of them, and up to n
-// entries of its timeline.
+// EntitlementHistory returns up to n past holders of an entitlement, and up to n entries of its
+// timeline.
 func (c *Console) EntitlementHistory(ctx context.Context, caller Caller, app console.ID, key console.EntitlementKey, before store.PastBefore, at TimelineAt, n int) (h EntitlementHistory, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) (err error) {
 		h.AppHistory, err = c.appHistory(tx, me, app, at, n, func(m store.Moment, a console.App) (r historyRead, err error) {
@@ -79,12 +79,12 @@ func (c *Console) EntitlementHistory(ctx context.Context, caller Caller, app con
 	return h, err
 }
 
-// historyRead is what a history is made of.
+// historyRead is the data of a history.
 type historyRead struct {
 	gone     bool
-	past     []console.Fact // one more than a page holds, if there are more
+	past     []console.Fact // one more than a page, if there are more
 	timeline timelineOf
-	events   store.EventFilter // of the timeline, for those who may see the audit
+	events   store.EventFilter // only for callers who may see the audit log
 }
 
 func (c *Console) appHistory(tx *store.Tx, me console.Person, app console.ID, at TimelineAt, n int, read func(store.Moment, console.App) (historyRead, error)) (h AppHistory, err error) {
@@ -110,7 +110,7 @@ func (c *Console) appHistory(tx *store.Tx, me console.Person, app console.ID, at
 	return h, err
 }
 
-// pastHoldings describes facts that ended, and where their list goes on.
+// pastHoldings describes ended facts. It also returns where the next page begins.
 func pastHoldings(tx *store.Tx, m store.Moment, facts []console.Fact, n int) (past []PastHolding, next *store.PastBefore, err error) {
 	var syncs syncTimes
 	for i, f := range facts {
@@ -154,8 +154,8 @@ func pastHoldings(tx *store.Tx, m store.Moment, facts []console.Fact, n int) (pa
 	return past, nil, nil
 }
 
-// PersonHistory is what a person's accounts held across all apps that the caller sees, and
-// the person's timeline.
+// PersonHistory is the timeline of a person and of the person's accounts in all apps that the caller
+// may see.
 type PersonHistory struct {
 	console.Person
 	Timeline Timeline

@@ -7,18 +7,18 @@ import (
 	"baton/console"
 )
 
-// HomeView is what somebody sees first.
+// HomeView is the content of the start page.
 type HomeView struct {
-	// Attention are the connectors that the caller may configure or judge and that need
-	// somebody, the held ones first.
+	// Attention are the connectors with a problem that the caller may configure or judge, the held
+	// ones first.
 	Attention []ConnectorSummary
 	Me        PersonView
 }
 
-// urgency orders the states that need somebody.
+// urgency orders the states with a problem.
 var urgency = []console.ConnectionState{console.Held, console.HeldByConnector, console.ConnectorError, console.Offline, console.NotConnected}
 
-// Home returns what waits for the caller, and the caller's own access.
+// Home returns the caller's tasks and access.
 func (c *Console) Home(ctx context.Context, caller Caller) (v HomeView, err error) {
 	if v.Me, err = c.Person(ctx, caller, caller.Person.ID); err != nil {
 		return v, err

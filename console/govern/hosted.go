@@ -13,12 +13,12 @@ import (
 	"baton/internal/settings"
 )
 
-// names says how the settings of hosted connectors are called where they are read: as for
-// connectors that run elsewhere.
+// names are the names of the settings of hosted connectors in messages, the same as in connectors
+// that run elsewhere.
 var names = settings.Names{Prefix: "BATON_"}
 
-// values returns the settings of a hosted connector as its program takes them. texts and
-// secrets are by name. The error is Invalid and tells all that is wrong.
+// values returns the settings of a hosted connector as its program receives them. texts and secrets
+// are keyed by name. The error is Invalid and lists all problems.
 func (p Product) values(texts map[string]string, secrets map[string]baton.Secret) (baton.Values, error) {
 	var options []settings.Option
 	env := map[string]string{}
@@ -40,8 +40,7 @@ func (p Product) values(texts map[string]string, secrets map[string]baton.Secret
 	return resolved.Values, bad.Err()
 }
 
-// Check returns an error, Invalid, that tells everything that is wrong with the settings of
-// a connector that the console is to host.
+// Check returns an Invalid error with all problems in the settings of a hosted connector.
 func (p Product) Check(texts map[string]string, secrets map[string]baton.Secret) error {
 	values, err := p.values(texts, secrets)
 	if err == nil {
@@ -50,14 +49,13 @@ func (p Product) Check(texts map[string]string, secrets map[string]baton.Secret)
 	return err
 }
 
-// HostedSettings is what a hosted connector is configured with.
+// HostedSettings is the configuration of a hosted connector.
 type HostedSettings struct {
 	Product Product
 	Values  map[string]string // by the name of the setting, without secrets
 	Secrets []string          // names of the secrets that are set
 }
 
-// hostedProduct returns the product of a connector that the console hosts.
 func (c *Console) hostedProduct(con console.Connector) (Product, error) {
 	if con.Hosting != console.Hosted {
 		return Product{}, baton.Errorf(baton.Refused, "connector %q does not run inside the console", con.Name)
@@ -69,7 +67,7 @@ func (c *Console) hostedProduct(con console.Connector) (Product, error) {
 	return p, err
 }
 
-// HostedSettings returns what a hosted connector is configured with.
+// HostedSettings returns the configuration of a hosted connector.
 func (c *Console) HostedSettings(ctx context.Context, caller Caller, id console.ID) (s HostedSettings, err error) {
 	err = c.read(ctx, caller, reading.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
@@ -88,14 +86,14 @@ func (c *Console) HostedSettings(ctx context.Context, caller Caller, id console.
 	return s, err
 }
 
-// isAddress reports whether a setting says where secrets are sent to.
+// isAddress reports whether secrets are sent to the address in a setting.
 func isAddress(s baton.Setting) bool {
 	return s.Kind == baton.StringSetting && (strings.HasSuffix(s.Name, "url") || s.Name == "region")
 }
 
-// ConfigureHosted sets what a hosted connector is configured with. A secret that is not
-// given stays as it is, unless an address changes: nobody can have a secret sent elsewhere
-// without knowing it.
+// ConfigureHosted changes the configuration of a hosted connector. Secrets that are not given are
+// kept, unless an address changes: otherwise somebody could have a secret sent to a server of their
+// own.
 func (c *Console) ConfigureHosted(ctx context.Context, caller Caller, id console.ID, texts map[string]string, secrets map[string]baton.Secret) error {
 	return c.change(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
@@ -153,8 +151,8 @@ func (c *Console) ConfigureHosted(ctx context.Context, caller Caller, id console
 	})
 }
 
-// OpenHosted returns the connector that a hosted connector's settings describe; it sends
-// nothing. For the console itself.
+// OpenHosted creates the connector from its stored configuration, without network access. It is for
+// the console itself.
 func (c *Console) OpenHosted(ctx context.Context, id console.ID, o rest.Options) (connector *baton.Connector, err error) {
 	var product Product
 	var values baton.Values
@@ -190,11 +188,10 @@ func (c *Console) OpenHosted(ctx context.Context, id console.ID, o rest.Options)
 	return product.Open(values, o)
 }
 
-// testTimeout limits the examination of an upstream.
+// testTimeout limits the duration of TestHosted.
 const testTimeout = 30 * time.Second
 
-// TestHosted runs the connector's own examination of its upstream, with the settings that
-// are saved.
+// TestHosted runs the connector's own checks of its upstream with the stored configuration.
 func (c *Console) TestHosted(ctx context.Context, caller Caller, id console.ID) (findings []baton.Finding, err error) {
 	err = c.read(ctx, caller, configuring.at(id), func(tx *store.Tx, me console.Person) error {
 		_, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)

@@ -12,12 +12,12 @@ import (
 	"baton/console/store"
 )
 
-// ProviderChoice is a provider as the login page offers it.
+// ProviderChoice is an identity provider on the login page.
 type ProviderChoice struct{ Name, Label string }
 
 func choice(p console.Provider) ProviderChoice { return ProviderChoice{p.Name, p.Label} }
 
-// SignInProviders returns the providers with which people sign in.
+// SignInProviders returns the enabled identity providers.
 func (c *Console) SignInProviders(ctx context.Context) (choices []ProviderChoice, err error) {
 	err = c.store.View(ctx, func(tx *store.Tx) error {
 		choices = nil
@@ -32,13 +32,13 @@ func (c *Console) SignInProviders(ctx context.Context) (choices []ProviderChoice
 	return choices, err
 }
 
-// Proofs are the ways in which the caller can prove again who it is.
+// Proofs are the ways in which the caller can authenticate again.
 type Proofs struct {
 	Password  bool
 	Providers []ProviderChoice
 }
 
-// Proofs returns the ways in which the caller can prove again who it is.
+// Proofs returns the ways in which the caller can authenticate again.
 func (c *Console) Proofs(ctx context.Context, caller Caller) (p Proofs, err error) {
 	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		p = Proofs{}
@@ -62,18 +62,18 @@ func (c *Console) Proofs(ctx context.Context, caller Caller) (p Proofs, err erro
 	return p, err
 }
 
-// Visit is where a login with a provider takes place.
+// Visit describes the browser and the address of a login with a provider.
 type Visit struct {
 	Provider string // name
-	Redirect string // address of the console that the provider leads back to
+	Redirect string // the console's address to which the provider redirects
 	Address  string // network address of the browser
 	Request  string // id of the call, as in logs
 }
 
-// errProvider is the error for a provider that is not there or is switched off.
+// errProvider is the error for an unknown or disabled provider.
 var errProvider = baton.Errorf(baton.NotFound, "nobody signs in with this provider").WithFix("Go to the login page.")
 
-// provider returns an enabled provider, as package oidc takes it.
+// provider returns an enabled provider for package oidc.
 func (c *Console) provider(tx *store.Tx, v Visit) (console.Provider, oidc.Provider, error) {
 	p, err := tx.Provider(v.Provider)
 	if baton.KindOf(err) == baton.NotFound || err == nil && !p.Enabled {
@@ -90,16 +90,16 @@ func asked(p console.Provider, secret baton.Secret, redirect string) oidc.Provid
 	return oidc.Provider{Label: p.Label, Issuer: p.Issuer, ClientID: p.ClientID, Secret: secret, Scopes: p.Scopes, GroupsClaim: p.GroupsClaim, Redirect: redirect}
 }
 
-// Departure is how a browser is led to a provider.
+// Departure is the redirect of a browser to a provider.
 type Departure struct {
-	Address string // at the provider
-	State   string // names this login
+	Address string // of the provider
+	State   string // identifies this login
 	Browser baton.Secret
 }
 
-// BeginSignIn begins a login with a provider that leads to next. Whoever comes back with its
-// state must show what Browser is. With a caller, who is signed in, it is a proof of who that
-// is, and no new session.
+// BeginSignIn begins a login with a provider that ends at the page next. The returning browser must
+// present Browser with the login's state. For a signed-in caller, it authenticates again and creates
+// no session.
 func (c *Console) BeginSignIn(ctx context.Context, v Visit, next string, caller *Caller) (d Departure, err error) {
 	var p oidc.Provider
 	err = c.store.View(ctx, func(tx *store.Tx) error {
@@ -125,25 +125,25 @@ func (c *Console) BeginSignIn(ctx context.Context, v Visit, next string, caller 
 	return d, err
 }
 
-// Return is what a provider leads a browser back with.
+// Return is a provider's redirect of a browser to the console.
 type Return struct {
 	State string
 	oidc.Answer
-	Problem string       // an error code of the provider
-	Browser baton.Secret // what the browser shows
-	// Session is the token of the browser's session, if it has one.
+	Problem string       // error code of the provider
+	Browser baton.Secret // presented by the browser
+	// Session is the token of the browser's session, if any.
 	Session baton.Secret
 }
 
-// Arrival is how a login with a provider ended.
+// Arrival is the result of a login with a provider.
 type Arrival struct {
 	Token baton.Secret // of the new session
-	Proof bool         // it was a proof of an existing session instead
-	Next  string       // the page to go to
+	Proof bool         // it authenticated an existing session again
+	Next  string       // the page to display
 }
 
-// FinishSignIn ends a login with a provider. After an error, the result says what it was
-// for, as far as that is known.
+// FinishSignIn completes a login with a provider. After an error, the result still says what the
+// login was for, as far as known.
 func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (a Arrival, err error) {
 	a.Next = "/"
 	now := c.now()
@@ -155,7 +155,7 @@ func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (a Arriva
 		taken = false
 		s, err = tx.TakeSignIn(hashToken(baton.NewSecret(r.State)), hashToken(r.Browser), now)
 		if baton.KindOf(err) == baton.NotFound {
-			return nil // the row of one that took too long is removed
+			return nil // the expired row is removed
 		}
 		if err != nil {
 			return err
@@ -187,11 +187,10 @@ func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (a Arriva
 	return a, err
 }
 
-// errReturn does not tell what of the answer is not known here.
+// errReturn does not tell which part of the redirect is wrong.
 var errReturn = baton.Errorf(baton.Unauthenticated, "this login was not begun in this browser, took too long or was used before").WithFix("Sign in again.")
 
-// problemCode returns an error code of a provider (RFC 6749, section 4.1.2.1) as it may be
-// shown.
+// problemCode returns an error code of a provider (RFC 6749 section 4.1.2.1), made safe for display.
 func problemCode(code string) string {
 	known := []string{"access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required", "temporarily_unavailable",
 		"server_error", "invalid_scope", "unauthorized_client", "invalid_request", "unsupported_response_type"}
@@ -201,7 +200,7 @@ func problemCode(code string) string {
 	return "it gave another error"
 }
 
-// proveIdentity notes that the person of a session proved again who it is.
+// proveIdentity records that the person of a session authenticated again.
 func (c *Console) proveIdentity(ctx context.Context, v Visit, r Return, s console.SignIn, p console.Provider, id oidc.Identity) error {
 	caller, err := c.Authenticate(ctx, r.Session, v.Request, v.Address)
 	if err != nil {
@@ -227,12 +226,12 @@ func (c *Console) proveIdentity(ctx context.Context, v Visit, r Return, s consol
 	})
 }
 
-// enter begins a session for somebody who signed in at a provider.
+// enter begins a session for an identity.
 func (c *Console) enter(ctx context.Context, v Visit, p console.Provider, id oidc.Identity) (token baton.Secret, err error) {
 	now := c.now()
 	token, hash := newToken()
 	err = c.store.Update(ctx, console.By{At: now, Actor: console.Console, Address: v.Address, Request: v.Request}, func(tx *store.Tx) error {
-		// The provider may have been changed meanwhile.
+		// The provider may have changed in the meantime.
 		current, err := tx.Provider(p.Name)
 		if baton.KindOf(err) == baton.NotFound || err == nil && (!current.Enabled || current.Issuer != p.Issuer) {
 			err = errProvider
@@ -257,8 +256,7 @@ func (c *Console) enter(ctx context.Context, v Visit, p console.Provider, id oid
 	return token, nil
 }
 
-// bind returns the person whom an identity belongs to. Only the first login looks at the
-// e-mail address.
+// bind returns the person of an identity. Only the first login uses the e-mail address.
 func bind(tx *store.Tx, p console.Provider, id oidc.Identity) (console.ID, error) {
 	known, err := tx.Identity(id.Issuer, id.Subject)
 	if err == nil {
@@ -287,7 +285,7 @@ func bind(tx *store.Tx, p console.Provider, id oidc.Identity) (console.ID, error
 	return person.ID, tx.BindIdentity(console.Identity{Issuer: id.Issuer, Subject: id.Subject, Person: person.ID, Email: id.Email})
 }
 
-// personName returns what a new person is called.
+// personName returns the name of a new person.
 func personName(id oidc.Identity) string {
 	name := strings.TrimSpace(strings.ToValidUTF8(id.Name, "\ufffd"))
 	if name == "" {
@@ -299,8 +297,8 @@ func personName(id oidc.Identity) string {
 	return name
 }
 
-// RemoveIdentity forgets who a person is at an issuer. The next login there binds by the
-// e-mail address again.
+// RemoveIdentity removes a person's identity at an issuer. The next login there uses the e-mail
+// address again.
 func (c *Console) RemoveIdentity(ctx context.Context, caller Caller, person console.ID, issuer, subject string) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {

@@ -13,17 +13,17 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// Version stands for what a page shows: another one says that the page is out of date. It
-// tells nothing else.
+// Version identifies the state of a page: if it differs, the page is out of date. It has no other
+// meaning.
 type Version string
 
-// Watch returns a channel that receives after something happened, and a function that ends
-// the watch. Wake-ups can be lost: look on your own from time to time as well.
+// Watch returns a channel that receives after something changed, and a function that ends the watch.
+// Wake-ups can be lost, so the caller must also poll.
 func (c *Console) Watch() (<-chan struct{}, func()) { return c.store.Watch(store.EventTopic) }
 
-// ConnectorVersion returns the version of what the caller sees of a connector: its state, its
-// syncs, tasks and hosts. Unauthenticated if the caller's session has ended; asking does not
-// make it last longer.
+// ConnectorVersion returns the version of a connector as the caller sees it: its state, syncs, tasks
+// and hosts. Unauthenticated if the caller's session has ended; the call does not extend the
+// session.
 func (c *Console) ConnectorVersion(ctx context.Context, caller Caller, id console.ID) (v Version, err error) {
 	err = c.look(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		con, a, err := seeConnector(tx, me, id, console.SeeConnectors)
@@ -91,7 +91,7 @@ func (c *Console) hashConnector(tx *store.Tx, h hash.Hash, con console.Connector
 
 func versionOf(h hash.Hash) Version { return Version(hex.EncodeToString(h.Sum(nil)[:8])) }
 
-// look runs a query of the caller if the session is still there.
+// look runs a query if the caller's session has not ended.
 func (c *Console) look(ctx context.Context, caller Caller, fn func(tx *store.Tx, me console.Person) error) error {
 	return c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		if _, _, err := tx.Session(caller.token, c.now()); err != nil {

@@ -18,7 +18,7 @@ import (
 
 type tokenHash [sha256.Size]byte
 
-// newToken returns a random token, of which the store keeps the hash only.
+// newToken returns a random token. Only its hash is stored.
 func newToken() (baton.Secret, tokenHash) {
 	b := make([]byte, 32)
 	rand.Read(b) // never fails
@@ -28,11 +28,11 @@ func newToken() (baton.Secret, tokenHash) {
 
 func hashToken(token baton.Secret) tokenHash { return sha256.Sum256([]byte(token.Reveal())) }
 
-// setupSetting keeps the hash of the setup token.
+// setupSetting names the setting with the hash of the setup token.
 const setupSetting = "setup-token"
 
-// NewSetupToken returns a new token with which the first super administrator signs up; the
-// earlier one ends. It is the zero secret when somebody can sign in already.
+// NewSetupToken returns a new token for the sign-up of the first super administrator; the previous
+// one ends. It is the zero secret if somebody can sign in already.
 func (c *Console) NewSetupToken(ctx context.Context) (token baton.Secret, err error) {
 	err = c.store.Update(ctx, console.By{At: c.now(), Actor: console.Console}, func(tx *store.Tx) error {
 		token = baton.Secret{}
@@ -57,15 +57,15 @@ func (c *Console) NeedsSetup(ctx context.Context) (needs bool, err error) {
 	return needs, err
 }
 
-// Enrollment is what a person sets up a login with.
+// Enrollment holds what a person enters to set up a login.
 type Enrollment struct {
 	Name       string // the login's
 	Password   baton.Secret
 	CodeSecret baton.Secret // of the authenticator that was set up
-	Code       string       // from it, as proof
+	Code       string       // a code from it, as proof
 }
 
-// check returns the login that is enrolled.
+// check returns the login, or an error if the enrollment is invalid.
 func (e Enrollment) check(person console.ID, now time.Time) (console.Login, error) {
 	step, ok := login.CheckCode(e.CodeSecret, e.Code, now, 0)
 	if !ok {
@@ -76,11 +76,11 @@ func (e Enrollment) check(person console.ID, now time.Time) (console.Login, erro
 	return console.Login{Person: person, Name: e.Name, Password: hash, LastStep: step}, err
 }
 
-// SetUp makes the first super administrator. Refused if the token is wrong or somebody can
-// sign in already.
+// SetUp creates the first super administrator. Refused if the token is wrong or somebody can sign in
+// already.
 func (c *Console) SetUp(ctx context.Context, token baton.Secret, name, email string, e Enrollment, address string) error {
 	now := c.now()
-	l, err := e.check("", now) // slow: outside the transaction
+	l, err := e.check("", now) // slow, so outside the transaction
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (c *Console) SetUp(ctx context.Context, token baton.Secret, name, email str
 	})
 }
 
-// Invite returns a token with which a person sets up a login, and when it expires.
+// Invite returns a token with which a person sets up a login, and its expiry.
 func (c *Console) Invite(ctx context.Context, caller Caller, person console.ID) (token baton.Secret, expires time.Time, err error) {
 	secret, hash := newToken()
 	expires = c.now().Add(invitationLife)
@@ -126,9 +126,9 @@ func (c *Console) Invite(ctx context.Context, caller Caller, person console.ID) 
 	return secret, expires, nil
 }
 
-// InviteByMail mails a person the link with which to set up a login, and returns the
-// address, and when the link expires. The address is empty, and nobody is invited, if mail
-// is not set up or the person has no address.
+// InviteByMail mails a person the link to set up a login, and returns the address and the link's
+// expiry. If mail is not configured or the person has no address, the address is empty and nobody is
+// invited.
 func (c *Console) InviteByMail(ctx context.Context, caller Caller, person console.ID) (to string, expires time.Time, err error) {
 	secret, hash := newToken()
 	expires = c.now().Add(invitationLife)
@@ -156,8 +156,7 @@ func (c *Console) InviteByMail(ctx context.Context, caller Caller, person consol
 
 const invitationLife = 72 * time.Hour
 
-// Invited returns the person whom an invitation is for. NotFound if it has expired or was
-// used.
+// Invited returns the person of an invitation. NotFound if it has expired or was used.
 func (c *Console) Invited(ctx context.Context, token baton.Secret) (p console.Person, err error) {
 	err = c.store.View(ctx, func(tx *store.Tx) error {
 		p, err = tx.Invited(hashToken(token), c.now())
@@ -179,7 +178,7 @@ func (c *Console) Accept(ctx context.Context, token baton.Secret, e Enrollment, 
 	}
 	by := console.By{At: now, Actor: console.ByPerson(invited.ID), Address: address}
 	return c.store.Update(ctx, by, func(tx *store.Tx) error {
-		p, err := tx.Invited(hashToken(token), now) // it may have been used meanwhile
+		p, err := tx.Invited(hashToken(token), now) // it may have been used in the meantime
 		if err != nil {
 			return err
 		}
@@ -188,12 +187,12 @@ func (c *Console) Accept(ctx context.Context, token baton.Secret, e Enrollment, 
 	})
 }
 
-// errLogin does not tell a wrong name from a wrong password or a wrong code.
+// errLogin does not tell whether the name, the password or the code is wrong.
 var errLogin = baton.Errorf(baton.Unauthenticated, "login name, password or one-time code is wrong").
 	WithFix("Check all three. Each code works once: wait for the next one.")
 
-// SignIn begins a session and returns its token. Unauthenticated if name, password and
-// code do not belong together; RateLimited after too many failures.
+// SignIn begins a session and returns its token. Unauthenticated if name, password and code do not
+// match; RateLimited after too many failures.
 func (c *Console) SignIn(ctx context.Context, name string, password baton.Secret, code, address string) (baton.Secret, error) {
 	now := c.now()
 	l, step, err := c.prove(ctx, name, password, code, address, now)
@@ -212,7 +211,7 @@ func (c *Console) SignIn(ctx context.Context, name string, password baton.Secret
 		}
 		return tx.BeginSession(hash, console.Session{Person: l.Person, Began: now, Proved: now, Seen: now, Address: address})
 	})
-	if baton.KindOf(err) == baton.Refused { // the code was used meanwhile, or the person is not active
+	if baton.KindOf(err) == baton.Refused { // the code was used in the meantime, or the person is not active
 		err = errLogin
 	}
 	if err != nil {
@@ -221,8 +220,7 @@ func (c *Console) SignIn(ctx context.Context, name string, password baton.Secret
 	return token, nil
 }
 
-// prove checks name, password and code. The attempt counts as failed until the caller
-// clears it.
+// prove checks name, password and code. The attempt counts as failed until the caller clears it.
 func (c *Console) prove(ctx context.Context, name string, password baton.Secret, code, address string, now time.Time) (console.Login, int64, error) {
 	var l console.Login
 	var secret baton.Secret
@@ -242,7 +240,7 @@ func (c *Console) prove(ctx context.Context, name string, password baton.Secret,
 	if err != nil {
 		return l, 0, err
 	}
-	// Both are checked, whatever the first says, so that the time tells nothing.
+	// Both checks always run, so that the response time reveals nothing.
 	passwordOK := login.CheckPassword(l.Password, password)
 	step, codeOK := login.CheckCode(secret, code, now, l.LastStep)
 	if !passwordOK || !codeOK {
@@ -251,7 +249,7 @@ func (c *Console) prove(ctx context.Context, name string, password baton.Secret,
 	return l, step, nil
 }
 
-// StepUp proves the caller again, for sensitive commands.
+// StepUp authenticates the caller again, for sensitive commands.
 func (c *Console) StepUp(ctx context.Context, caller Caller, password baton.Secret, code string) error {
 	var name string
 	err := c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
@@ -275,8 +273,7 @@ func (c *Console) StepUp(ctx context.Context, caller Caller, password baton.Secr
 	})
 }
 
-// Authenticate returns the caller to whom a session's token belongs. Unauthenticated if
-// the session has ended.
+// Authenticate returns the caller of a session's token. Unauthenticated if the session has ended.
 func (c *Console) Authenticate(ctx context.Context, token baton.Secret, request, address string) (Caller, error) {
 	caller := Caller{Request: request, Address: address, token: hashToken(token)}
 	now := c.now()
@@ -301,8 +298,7 @@ func (c *Console) SignOut(ctx context.Context, caller Caller) error {
 	return c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error { return tx.EndSession(caller.token) })
 }
 
-// Forget removes sessions, invitations and counts of attempts that have ended, up to n of
-// each.
+// Forget removes ended sessions, invitations and counts of attempts, up to n of each.
 func (c *Console) Forget(ctx context.Context, n int) (removed int, err error) {
 	err = c.store.Update(ctx, console.By{At: c.now(), Actor: console.Console}, func(tx *store.Tx) error {
 		removed, err = tx.ForgetSessions(c.now(), n)

@@ -11,16 +11,15 @@ import (
 	"baton/console/store"
 )
 
-// MailView is how mail is set up, and how much of it there is.
+// MailView is the mail configuration, and the number of mails.
 type MailView struct {
 	Settings    console.MailSettings
 	HasPassword bool
-	Paused      bool // nothing is sent until the console is resumed
+	Paused      bool // nothing is sent until mail is resumed
 	Counts      map[console.MailState]int
 	MayChange   bool
 }
 
-// Mail returns how mail is set up.
 func (c *Console) Mail(ctx context.Context, caller Caller) (v MailView, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
@@ -45,9 +44,8 @@ func (c *Console) Mail(ctx context.Context, caller Caller) (v MailView, err erro
 	return v, err
 }
 
-// ConfigureMail sets through which server mail is sent; the zero value ends sending. A
-// password that is not given stays as it is, unless server, port or user change: it is not
-// sent elsewhere than where it was entered for.
+// ConfigureMail sets the mail server; the zero value turns mail off. A password that is not given is
+// kept, unless server, port or user change: it is only sent to the server it was entered for.
 func (c *Console) ConfigureMail(ctx context.Context, caller Caller, s console.MailSettings, password baton.Secret) error {
 	s.Host, s.User, s.From, s.ReplyTo = strings.TrimSpace(s.Host), strings.TrimSpace(s.User), strings.TrimSpace(s.From), strings.TrimSpace(s.ReplyTo)
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
@@ -83,8 +81,7 @@ func (c *Console) ConfigureMail(ctx context.Context, caller Caller, s console.Ma
 	})
 }
 
-// TestMail sends a mail to the caller with the settings that are saved, and returns where
-// it was sent to.
+// TestMail sends a mail to the caller with the stored settings, and returns the address.
 func (c *Console) TestMail(ctx context.Context, caller Caller) (to string, err error) {
 	var settings console.MailSettings
 	var password baton.Secret
@@ -152,7 +149,7 @@ func (c *Console) Outbox(ctx context.Context, caller Caller, state console.MailS
 	return rows, more, err
 }
 
-// RetryMail lets a mail that was given up be sent again.
+// RetryMail queues a failed mail again.
 func (c *Console) RetryMail(ctx context.Context, caller Caller, id console.ID) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.ConfigureSettings.Check(me, console.Object{}); err != nil {
@@ -162,7 +159,7 @@ func (c *Console) RetryMail(ctx context.Context, caller Caller, id console.ID) e
 	})
 }
 
-// MailChoice returns how the caller wants notices that do not concern security.
+// MailChoice returns when the caller wants ordinary notices.
 func (c *Console) MailChoice(ctx context.Context, caller Caller) (choice console.MailChoice, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		choice, err = tx.MailChoice(me.ID)
@@ -171,7 +168,7 @@ func (c *Console) MailChoice(ctx context.Context, caller Caller) (choice console
 	return choice, err
 }
 
-// SetMailChoice sets how the caller wants notices that do not concern security.
+// SetMailChoice sets when the caller wants ordinary notices.
 func (c *Console) SetMailChoice(ctx context.Context, caller Caller, choice console.MailChoice) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error { return tx.SetMailChoice(me.ID, choice) })
 }

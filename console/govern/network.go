@@ -7,12 +7,12 @@ import (
 	"baton"
 )
 
-// Networks are the networks beside the public ones that hosted connectors may connect to.
+// Networks are the private networks that hosted connectors may connect to.
 type Networks []netip.Prefix
 
-// Allow returns an error for an address that is neither public nor in one of the networks:
-// PermissionDenied. It is asked when a connection is made, so that neither a redirect nor a
-// name that changes its address leads into a network of the operator's.
+// Allow returns a PermissionDenied error for an address that is neither public nor in one of the
+// networks. It is called for each connection, so that neither a redirect nor a DNS change leads into
+// a private network.
 func (n Networks) Allow(a netip.Addr) error {
 	a = a.Unmap().WithZone("")
 	if slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a) }) || Public(a) {
@@ -22,8 +22,8 @@ func (n Networks) Allow(a netip.Addr) error {
 		WithFix("If it is meant, the operator of the console allows the network with --allow-network.")
 }
 
-// notPublic are the networks that nothing public is in (RFC 6890 and its updates), beside
-// those that package netip knows.
+// notPublic are the networks without public addresses (RFC 6890 and its updates) that package netip
+// does not know.
 var notPublic = func() (all []netip.Prefix) {
 	for _, p := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
 		"203.0.113.0/24", "240.0.0.0/4", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16"} {
@@ -32,7 +32,7 @@ var notPublic = func() (all []netip.Prefix) {
 	return all
 }()
 
-// Public reports whether an address is one of the public internet.
+// Public reports whether an address belongs to the public internet.
 func Public(a netip.Addr) bool {
 	return a.IsValid() && a.IsGlobalUnicast() && !a.IsPrivate() &&
 		!slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(a) })

@@ -10,11 +10,11 @@ import (
 	"baton/console/store"
 )
 
-// OperationRow is an operation with the names that people know it by.
+// OperationRow is an operation with names for display.
 type OperationRow struct {
 	console.Operation
 	console.Names
-	Subject  console.Person // zero when the account is matched to nobody
+	Subject  console.Person // zero if the account has no owner
 	By       string         // who caused it
 	Sentence string
 }
@@ -22,7 +22,6 @@ type OperationRow struct {
 // OperationFilter selects operations of an app. The zero value selects all.
 type OperationFilter string
 
-// The filters of operations.
 const (
 	AllOperations     OperationFilter = ""
 	OpenOperations    OperationFilter = "open"
@@ -32,7 +31,6 @@ const (
 	OverdueAccess     OperationFilter = "overdue"
 )
 
-// OperationFilters lists the filters of operations.
 func OperationFilters() []OperationFilter {
 	return []OperationFilter{AllOperations, OpenOperations, FailedOperations, UnknownOperations, ManualOperations, OverdueAccess}
 }
@@ -45,19 +43,19 @@ var operationStates = map[OperationFilter][]console.OperationState{
 	ManualOperations:  {console.Manual},
 }
 
-// OverdueRow is access that outlived its time.
+// OverdueRow is an overdue access with names for display.
 type OverdueRow struct {
 	console.Overdue
 	console.Names
 	Subject console.Person
 }
 
-// OperationPage is a part of a list of operations. Next is where the list goes on; nil at its
+// OperationPage is a page of a list of operations. Next is where the next page begins; nil at the
 // end.
 type OperationPage struct {
 	Rows    []OperationRow
-	Overdue []OverdueRow // with the filter for it
-	Late    int          // accesses that are overdue
+	Overdue []OverdueRow // with the filter OverdueAccess
+	Late    int          // number of overdue accesses
 	Next    *store.OperationBefore
 }
 
@@ -126,7 +124,7 @@ func (c *Console) operationRow(tx *store.Tx, m store.Moment, a console.App, o co
 	return row, people.err
 }
 
-// names returns what people know the access of an operation by.
+// names returns the names of an operation's access.
 func (c *Console) names(tx *store.Tx, m store.Moment, a console.App, o console.Operation) (n console.Names, subject console.Person, err error) {
 	n.App = a.Name
 	if o.Account != 0 {
@@ -175,7 +173,7 @@ type OperationView struct {
 	OperationRow
 	App       console.App
 	Connector console.Connector
-	Steps     []string // for a person, if the connector cannot carry it out
+	Steps     []string // instructions for a person, if the connector cannot carry it out
 	Overdue   *console.Overdue
 	Timeline  Timeline
 	MayChange bool
@@ -213,7 +211,6 @@ func (c *Console) Operation(ctx context.Context, caller Caller, app, id console.
 	return v, err
 }
 
-// seeOperation returns an operation of an app that the person may see.
 func seeOperation(tx *store.Tx, me console.Person, app, id console.ID, right console.Right) (console.App, console.Operation, error) {
 	a, err := seeApp(tx, me, app, console.SeeAccess)
 	if err != nil {

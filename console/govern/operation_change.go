@@ -9,7 +9,6 @@ import (
 	"baton/console/store"
 )
 
-// changeOperation runs a command on an operation of an app.
 func (c *Console) changeOperation(ctx context.Context, caller Caller, app, id console.ID, fn func(*store.Tx, console.Person, console.Operation) error) error {
 	return c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (console.Operation, error) {
 		_, o, err := seeOperation(tx, me, app, id, console.ChangeAccess)
@@ -20,8 +19,8 @@ func (c *Console) changeOperation(ctx context.Context, caller Caller, app, id co
 	})
 }
 
-// RetryOperation hands an operation that failed, was declined, or waits for a person to the
-// connector again. The guards are asked first.
+// RetryOperation queues an operation again that failed, was declined, or waits for a person. The
+// guards check it first.
 func (c *Console) RetryOperation(ctx context.Context, caller Caller, app, id console.ID) error {
 	return c.changeOperation(ctx, caller, app, id, func(tx *store.Tx, _ console.Person, o console.Operation) error {
 		p, err := tx.Proposal(o, store.Circumstances{ByHand: true})
@@ -35,7 +34,7 @@ func (c *Console) RetryOperation(ctx context.Context, caller Caller, app, id con
 	})
 }
 
-// CancelOperation stops an operation that was not handed out.
+// CancelOperation stops an operation that was not dispatched.
 func (c *Console) CancelOperation(ctx context.Context, caller Caller, app, id console.ID, why string) error {
 	return c.changeOperation(ctx, caller, app, id, func(tx *store.Tx, _ console.Person, _ console.Operation) error {
 		why, err := because(why)
@@ -46,8 +45,7 @@ func (c *Console) CancelOperation(ctx context.Context, caller Caller, app, id co
 	})
 }
 
-// DoByHand lets a person do what the connector does not: the operation waits until somebody
-// says that it is done.
+// DoByHand assigns an operation to a person, if the connector cannot carry it out.
 func (c *Console) DoByHand(ctx context.Context, caller Caller, app, id console.ID, why string) error {
 	return c.changeOperation(ctx, caller, app, id, func(tx *store.Tx, _ console.Person, _ console.Operation) error {
 		why, err := because(why)
@@ -58,8 +56,8 @@ func (c *Console) DoByHand(ctx context.Context, caller Caller, app, id console.I
 	})
 }
 
-// DoneByHand says that an operation was done by hand. The guards are asked as if it were
-// handed out, so that nobody is told to do what is forbidden; only a sync proves it.
+// DoneByHand records that a person carried out an operation. The guards check it as if it were
+// dispatched, so that nobody carries out a forbidden change. Only a later sync verifies it.
 func (c *Console) DoneByHand(ctx context.Context, caller Caller, app, id console.ID, why string) error {
 	return c.changeOperation(ctx, caller, app, id, func(tx *store.Tx, me console.Person, o console.Operation) error {
 		if o.Verb == console.Grant && o.Account != 0 {

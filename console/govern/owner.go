@@ -14,11 +14,11 @@ import (
 type OwnerChange struct {
 	Add    string     // e-mail address of a person, or
 	Remove console.ID // an owner
-	// Alone says that the last owner is to go although nobody owns it then.
+	// Alone allows removing the last owner.
 	Alone bool
 }
 
-// ChangeAppOwners adds or removes an owner of an app, who is told.
+// ChangeAppOwners adds or removes an owner of an app, who is notified.
 func (c *Console) ChangeAppOwners(ctx context.Context, caller Caller, id console.ID, change OwnerChange) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, id, console.ConfigureApps)
@@ -32,7 +32,7 @@ func (c *Console) ChangeAppOwners(ctx context.Context, caller Caller, id console
 	})
 }
 
-// ChangeConnectorOwners adds or removes an owner of a connector, who is told.
+// ChangeConnectorOwners adds or removes an owner of a connector, who is notified.
 func (c *Console) ChangeConnectorOwners(ctx context.Context, caller Caller, id console.ID, change OwnerChange) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		con, _, err := seeConnector(tx, me, id, console.ConfigureConnectors)
@@ -78,7 +78,7 @@ func (o OwnerChange) apply(tx *store.Tx, owners []console.ID, what string) ([]co
 	return append(slices.Clone(owners), p.ID), nil
 }
 
-// checkActiveOwners refuses owners who are not active, unless they own it already.
+// checkActiveOwners refuses new owners who are not active.
 func checkActiveOwners(tx *store.Tx, before, owners []console.ID) error {
 	for _, id := range owners {
 		if slices.Contains(before, id) {

@@ -8,38 +8,36 @@ import (
 	"baton/console/store"
 )
 
-// permit says which clients, see [console.Client], may run a command or a query. What the
-// client's person may is judged apart from it, by the rights. The zero value is for people
-// who are signed in only: a client can neither make, widen nor prolong a client, a login or
-// a role.
+// permit defines which clients ([console.Client]) may run a command or a query. The rights of the
+// client's person are checked separately. The zero value permits only people who are signed in, so
+// no client can create, extend or prolong a client, a login or a role.
 type permit struct {
 	scopes []console.Scope // any of them is enough
-	// app returns the app that it is about: to configure that one is enough, too. nil: it is
-	// not about one app.
+	// app returns the app that the call is about; the scope to configure that app is then enough.
+	// nil: it is not about one app.
 	app func(*store.Tx) (console.ID, error)
-	any bool // every client may
+	any bool // every client is permitted
 }
 
-// The permits.
 var (
 	session     = permit{}
-	own         = permit{any: true} // what everybody is told about themselves
+	own         = permit{any: true} // everybody's own data
 	reading     = permit{scopes: []console.Scope{console.ScopeRead, console.ScopeConfigure}}
 	asking      = permit{scopes: []console.Scope{console.ScopeAsk}}
 	configuring = permit{scopes: []console.Scope{console.ScopeConfigure}}
 	deciding    = permit{scopes: []console.Scope{console.ScopeDecide}}
-	// What is asked for and decided is read by whoever asks or decides.
+	// Whoever files or decides requests may read them.
 	readingRequests = permit{scopes: []console.Scope{console.ScopeRead, console.ScopeAsk, console.ScopeDecide, console.ScopeConfigure}}
 	commenting      = permit{scopes: []console.Scope{console.ScopeAsk, console.ScopeDecide}}
 )
 
-// in returns the permit for something about an app.
+// in returns the permit for an app.
 func (p permit) in(app console.ID) permit {
 	p.app = func(*store.Tx) (console.ID, error) { return app, nil }
 	return p
 }
 
-// at returns the permit for something about a connector, and so about its app.
+// at returns the permit for a connector, which is that for its app.
 func (p permit) at(connector console.ID) permit {
 	p.app = func(tx *store.Tx) (console.ID, error) {
 		c, err := tx.Connector(connector)
@@ -48,7 +46,7 @@ func (p permit) at(connector console.ID) permit {
 	return p
 }
 
-// check refuses a client that has no scope for it: PermissionDenied.
+// check returns a PermissionDenied error if a client lacks the scope.
 func (p permit) check(tx *store.Tx, client *console.Client) error {
 	if client == nil || p.any || client.May(p.scopes...) {
 		return nil
@@ -77,5 +75,5 @@ func (p permit) check(tx *store.Tx, client *console.Client) error {
 	return baton.Errorf(baton.PermissionDenied, "this credential may not do this").WithFix("It needs the scope %s: make another credential with it.", strings.Join(names, " or "))
 }
 
-// errClient refuses what needs a person at a screen.
+// errClient refuses commands that need a person at a screen.
 var errClient = baton.Errorf(baton.PermissionDenied, "credentials may not do this").WithFix("A person does it on the pages of the console.")

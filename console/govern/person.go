@@ -10,8 +10,8 @@ import (
 	"baton/console/store"
 )
 
-// People returns up to n persons whom the caller may see, in the order of their names, and
-// whether there are more.
+// People returns up to n persons whom the caller may see, ordered by name, and whether there are
+// more.
 func (c *Console) People(ctx context.Context, caller Caller, after store.NameAfter, n int) (people []console.Person, more bool, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		people, more = nil, false
@@ -35,13 +35,13 @@ func (c *Console) People(ctx context.Context, caller Caller, after store.NameAft
 	return people, more, err
 }
 
-// PersonView is a person with the accounts that belong to it.
+// PersonView is a person with the person's accounts.
 type PersonView struct {
 	console.Person
-	ManagerPerson console.Person // zero when unknown
-	Login         console.Login  // zero when the person has none, or the caller may not manage people
-	// Identities are who the person is at issuers, and Mapped the roles that groups of
-	// providers give, with the providers. Both are empty if the caller may not manage people.
+	ManagerPerson console.Person // zero if unknown
+	Login         console.Login  // zero if there is none, or if the caller may not manage people
+	// Identities are the person's identities, and Mapped the roles from groups of providers. Both
+	// are empty if the caller may not manage people.
 	Identities []console.Identity
 	Mapped     map[console.ConsoleRole][]string
 	Accounts   []AccountView
@@ -50,8 +50,8 @@ type PersonView struct {
 // maxAccountHolds limits the entitlements shown for each account of a person.
 const maxAccountHolds = 50
 
-// Person returns a person, with the accounts in all apps. Owners of apps see the people to
-// whom accounts of these belong, with those accounts only.
+// Person returns a person with the accounts in all apps. Owners of apps see the owners of accounts
+// in these apps, with those accounts only.
 func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v PersonView, err error) {
 	p := reading
 	if id == caller.Person.ID {
@@ -89,7 +89,7 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 				return err
 			}
 			if account.Gone {
-				continue // the newest sync does not show it; the person's history does
+				continue // not in the newest sync; the person's history lists it
 			}
 			account.Linked = console.SeeAccess.Of(me, console.Object{App: &a.app})
 			v.Accounts = append(v.Accounts, account)
@@ -99,14 +99,13 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 	return v, err
 }
 
-// personAccount is an account of a person.
 type personAccount struct {
 	app console.App
 	key console.ResourceKey
 }
 
-// seePerson returns a person whom somebody may see, and the accounts of the person that are
-// part of that.
+// seePerson returns a person if the caller may see the person, with the accounts that the caller may
+// see.
 func (c *Console) seePerson(tx *store.Tx, me console.Person, id console.ID) (p console.Person, accounts []personAccount, err error) {
 	if p, err = tx.Person(id); err != nil {
 		return p, nil, err
@@ -173,7 +172,7 @@ func (c *Console) SetPersonStatus(ctx context.Context, caller Caller, id console
 	})
 }
 
-// SetRoles sets the console roles of a person. Nobody changes the own ones.
+// SetRoles sets the console roles of a person. People cannot change their own.
 func (c *Console) SetRoles(ctx context.Context, caller Caller, id console.ID, roles []console.ConsoleRole) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := c.mayChangeRoles(caller, me, id); err != nil {

@@ -13,7 +13,7 @@ import (
 	"baton/console/store"
 )
 
-// seesPolicies refuses somebody who may not see policies. Owners of any app may.
+// seesPolicies returns an error if a person may not see policies. Owners of any app may.
 func seesPolicies(tx *store.Tx, me console.Person) error {
 	missing := console.SeePolicies.Check(me, console.Object{})
 	if missing == nil {
@@ -43,17 +43,17 @@ type AmendmentView struct {
 	AppName    string
 	AuthorName string
 	MayDecide  bool
-	What       string // for people
+	What       string // for display
 }
 
-// PoliciesView is every policy, and the changes that wait for a second person.
+// PoliciesView lists all policies, and the changes that wait for a second person.
 type PoliciesView struct {
 	Policies   []console.Policy
 	Amendments []AmendmentView
 	MayManage  bool
 }
 
-// Policies returns every policy, and the changes that wait for a second person.
+// Policies returns all policies, and the changes that wait for a second person.
 func (c *Console) Policies(ctx context.Context, caller Caller) (v PoliciesView, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		v = PoliciesView{MayManage: console.ManagePolicies.Of(me, console.Object{})}
@@ -128,14 +128,14 @@ func (c *Console) Policy(ctx context.Context, caller Caller, id console.ID) (v P
 	return v, err
 }
 
-// Saved is what became of a change.
+// Saved is the result of a change.
 type Saved struct {
 	Waits bool // a second person has to confirm it
 	ID    console.ID
 }
 
-// SavePolicy writes the next version of a policy; without an ID, a new one. before is the
-// version that the caller saw. A version that asks for less waits for a second person.
+// SavePolicy adds the next version of a policy, or a new policy if it has no ID. before is the
+// version that the caller saw. A weaker version waits for a second person.
 func (c *Console) SavePolicy(ctx context.Context, caller Caller, p console.Policy, before int, why string) (saved Saved, err error) {
 	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		saved = Saved{}
@@ -149,7 +149,7 @@ func (c *Console) SavePolicy(ctx context.Context, caller Caller, p console.Polic
 			return err
 		}
 		p.Author, p.Second, p.Weaker = me.ID, "", false
-		if p.ID == "" { // nothing is decided by it yet
+		if p.ID == "" { // a new policy is not used yet
 			added, err := tx.AddPolicyVersion(p, 0)
 			saved.ID = added.ID
 			return err
@@ -172,7 +172,7 @@ func (c *Console) SavePolicy(ctx context.Context, caller Caller, p console.Polic
 	return saved, err
 }
 
-// amend writes down a change that a second person has to confirm.
+// amend records a change that a second person has to confirm.
 func amend(tx *store.Tx, kind console.AmendmentKind, app console.ID, object string, before, after any, why string) error {
 	if strings.TrimSpace(why) == "" {
 		return baton.Errorf(baton.Invalid, "this change asks for less: say why").WithFix("A second person reads it and confirms the change.")
@@ -189,7 +189,7 @@ func amend(tx *store.Tx, kind console.AmendmentKind, app console.ID, object stri
 	return err
 }
 
-// DecideAmendment confirms or discards a change of somebody else. It takes effect now.
+// DecideAmendment confirms or discards another person's change.
 func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console.ID, confirm bool) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		a, err := tx.Amendment(id)
@@ -234,8 +234,7 @@ func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console
 	})
 }
 
-// applyAmendment makes the change that two people agreed on. Refused if what it changes was
-// changed meanwhile.
+// applyAmendment makes a confirmed change. Refused if its object was changed in the meantime.
 func applyAmendment(tx *store.Tx, a console.Amendment, second console.ID) error {
 	decode := func(v any) error {
 		if err := json.Unmarshal(a.After, v); err != nil {
@@ -291,8 +290,8 @@ func applyGuards(tx *store.Tx, a console.Amendment) error {
 	return tx.SetRoleMap(app.ID, after.Roles, after.MinimumAdmins)
 }
 
-// TestPolicy returns who would be asked for somebody under a policy, and why, and writes
-// nothing. entitlement is the id by which the app knows it.
+// TestPolicy returns who would be asked for a person under a policy, and why, without writing
+// anything. entitlement is its id in the app.
 func (c *Console) TestPolicy(ctx context.Context, caller Caller, policy console.ID, entitlement string, n NewRequest) (f RequestForm, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		f = RequestForm{Names: Names{}}
@@ -339,18 +338,18 @@ func (c *Console) TestPolicy(ctx context.Context, caller Caller, policy console.
 	return f, err
 }
 
-// SettingsView is what may be asked for of an entitlement or a whole app.
+// SettingsView holds the request settings of an entitlement or a whole app.
 type SettingsView struct {
 	App      console.App
 	Name     string // of the entitlement; "" for the whole app
 	Admin    bool
 	Current  console.SettingsVersion
-	Resolved console.RequestSettings // what holds, with defaults
+	Resolved console.RequestSettings // the effective settings, with defaults
 	Policies []console.Policy
 	Names    Names
 }
 
-// RequestSettings returns what may be asked for of an entitlement, or of a whole app for
+// RequestSettings returns the request settings of an entitlement, or of a whole app for
 // [console.WholeApp].
 func (c *Console) RequestSettings(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey) (v SettingsView, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
@@ -404,11 +403,11 @@ func settingsView(tx *store.Tx, me console.Person, app console.ID, e console.Ent
 	return v, err
 }
 
-// maxSettingsOwners limits the owners of an entitlement.
 const maxSettingsOwners = 32
 
-// SetRequestSettings sets what may be asked for, and who owns the entitlement, by e-mail
-// address. s.Version is the version that the caller saw. What asks for less for administrators waits for a second person.
+// SetRequestSettings sets the request settings and, by e-mail address, the owners of an entitlement.
+// s.Version is the version that the caller saw. Weaker settings for administrators wait for a second
+// person.
 func (c *Console) SetRequestSettings(ctx context.Context, caller Caller, s console.SettingsVersion, owners []string, why string) (saved Saved, err error) {
 	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		saved = Saved{}
@@ -455,7 +454,7 @@ func (c *Console) SetRequestSettings(ctx context.Context, caller Caller, s conso
 	return saved, err
 }
 
-// Delegation returns who decides for the caller; the zero value if nobody was named.
+// Delegation returns the caller's delegation; the zero value if there is none.
 func (c *Console) Delegation(ctx context.Context, caller Caller) (d console.Delegation, delegate console.Person, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if d, err = tx.Delegation(me.ID); err != nil || d.Delegate == "" {
@@ -467,8 +466,8 @@ func (c *Console) Delegation(ctx context.Context, caller Caller) (d console.Dele
 	return d, delegate, err
 }
 
-// SetDelegation names who decides for the caller for a time, by e-mail address; an empty one
-// ends it.
+// SetDelegation lets somebody else decide for the caller during a period, by e-mail address; an
+// empty address ends it.
 func (c *Console) SetDelegation(ctx context.Context, caller Caller, email string, d console.Delegation) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		d.Person, d.Delegate = me.ID, ""

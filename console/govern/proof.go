@@ -9,19 +9,19 @@ import (
 	"baton/console/store"
 )
 
-// Interval is a time in which an account held an entitlement, and what proves it.
+// Interval is a period in which an account held an entitlement, and the syncs that prove it.
 type Interval struct {
 	First console.Sync  // the first sync that showed it
-	Last  console.Sync  // the last one that did
-	Ended *console.Sync // the sync that no longer did; nil while it is held
-	// Baseline says that First proves no date: it was there when first looked.
+	Last  console.Sync  // the last sync that showed it
+	Ended *console.Sync // the first sync that no longer showed it; nil while it is held
+	// Baseline means that First proves no date: the first sync already showed it.
 	Baseline bool
 	Direct   bool // it could be revoked by itself
 	Sources  []console.Source
 }
 
-// AccessView is one access: an account and an entitlement, why it is held, and what proves
-// that and when.
+// AccessView is an account's access to an entitlement: why it is held, and what proves that and
+// since when.
 type AccessView struct {
 	App         console.App
 	Account     AccountRow
@@ -29,17 +29,17 @@ type AccessView struct {
 	Entitlement EntitlementRow
 	Access      console.Access
 	State       console.State
-	Until       time.Time  // when it ends by time; zero when it does not
+	Until       time.Time  // when it expires; zero: never
 	Intervals   []Interval // the newest first
 	Operations  []console.Operation
 	Bars        []console.Bar
-	People      map[console.ID]string // names of those who decided
+	People      map[console.ID]string // names of the people who decided
 	Timeline    Timeline
-	// Remove and Enable are what the caller may do by hand, and what it would mean.
+	// Remove and Enable are the manual changes that the caller may make, with their effects.
 	Remove, Enable Consequence
 }
 
-// accountEntitlement stands for having an account.
+// accountEntitlement represents [console.AccountItself].
 var accountEntitlement = store.Entitlement{Entitlement: console.Entitlement{Key: console.AccountItself, Name: "Account", Description: "An account that is there and not disabled"}}
 
 // Access returns one access of an app.
@@ -147,7 +147,7 @@ func (v *AccessView) fillIntervals(tx *store.Tx, m store.Moment) error {
 	return nil
 }
 
-// personNames looks up the names of people.
+// personNames caches the names of people.
 type personNames struct {
 	tx    *store.Tx
 	known map[console.ID]string
@@ -167,7 +167,7 @@ func (n *personNames) add(ids ...console.ID) {
 	}
 }
 
-// accountOf returns an account of an app as it is, or as it was when a sync last showed it.
+// accountOf returns the current version of an account of an app, or else the last one.
 func (c *Console) accountOf(tx *store.Tx, m store.Moment, a console.App, key console.ResourceKey) (row AccountRow, gone bool, err error) {
 	r, err := tx.Account(m, key)
 	if baton.KindOf(err) == baton.NotFound {
@@ -180,7 +180,7 @@ func (c *Console) accountOf(tx *store.Tx, m store.Moment, a console.App, key con
 	return row, gone, err
 }
 
-// lastAccount returns an account as a sync of an app last showed it.
+// lastAccount returns the last version of an account that a sync of an app showed.
 func lastAccount(tx *store.Tx, m store.Moment, key console.ResourceKey) (r store.Resource, gone bool, err error) {
 	versions, err := tx.ResourceVersions(key)
 	if err != nil {
@@ -194,7 +194,7 @@ func lastAccount(tx *store.Tx, m store.Moment, key console.ResourceKey) (r store
 	return r, false, baton.Errorf(baton.NotFound, "no account")
 }
 
-// entitlementOf is accountOf for an entitlement.
+// entitlementOf returns the current version of an entitlement of an app, or else the last one.
 func (c *Console) entitlementOf(tx *store.Tx, m store.Moment, a console.App, key console.EntitlementKey) (row EntitlementRow, gone bool, err error) {
 	e, err := tx.Entitlement(m, key)
 	if baton.KindOf(err) == baton.NotFound {

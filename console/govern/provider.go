@@ -9,13 +9,12 @@ import (
 	"baton/console/store"
 )
 
-// ProviderView is a provider as its page shows it.
 type ProviderView struct {
 	console.Provider
 	HasSecret bool
 }
 
-// Providers returns the providers with which people sign in.
+// Providers returns all identity providers.
 func (c *Console) Providers(ctx context.Context, caller Caller) (all []console.Provider, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.SeeSettings.Check(me, console.Object{}); err != nil {
@@ -43,7 +42,7 @@ func (c *Console) Provider(ctx context.Context, caller Caller, name string) (v P
 	return v, err
 }
 
-// mayConfigureSignIn refuses a change of how people sign in.
+// mayConfigureSignIn returns an error if the caller may not change how people sign in.
 func (c *Console) mayConfigureSignIn(caller Caller, me console.Person) error {
 	if err := console.ConfigureSignIn.Check(me, console.Object{}); err != nil {
 		return err
@@ -70,7 +69,7 @@ func (c *Console) AddProvider(ctx context.Context, caller Caller, p console.Prov
 	})
 }
 
-// CheckProvider returns an error if a provider cannot be used as it is configured.
+// CheckProvider returns an error if the configuration of a provider is invalid.
 func CheckProvider(p console.Provider) error {
 	if err := p.Check(); err != nil {
 		return err
@@ -78,8 +77,8 @@ func CheckProvider(p console.Provider) error {
 	return oidc.CheckAddress(p.Issuer)
 }
 
-// ChangeProvider changes a provider. A secret that is not given stays as it is, unless the
-// issuer changes: it is not sent to another one than the one that it was entered for.
+// ChangeProvider changes a provider. A secret that is not given is kept, unless the issuer changes:
+// it is only sent to the issuer it was entered for.
 func (c *Console) ChangeProvider(ctx context.Context, caller Caller, p console.Provider, secret baton.Secret) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := c.mayConfigureSignIn(caller, me); err != nil {

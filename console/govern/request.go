@@ -14,13 +14,13 @@ import (
 	"baton/console/store"
 )
 
-// NewRequest is what somebody asks for.
+// NewRequest holds the fields of a new request.
 type NewRequest struct {
 	App         console.ID
 	Entitlement console.EntitlementKey
-	For         console.ID          // whose access it is; "" for the caller's own
-	Email       string              // of that person, where For is not given
-	Account     console.ResourceKey // 0: the one that the person has
+	For         console.ID          // the person who gets the access; "" for the caller
+	Email       string              // of that person, if For is empty
+	Account     console.ResourceKey // 0: the person's only account
 	Term        console.Term
 	Start       time.Time // zero: now
 	Why         string
@@ -48,7 +48,7 @@ func (n Names) add(tx *store.Tx, ids ...console.ID) error {
 	return nil
 }
 
-// addAsked adds whom the steps of a plan ask, and whom they leave out.
+// addAsked adds the people whom the steps of a plan ask or exclude.
 func (n Names) addAsked(tx *store.Tx, steps []console.StepAsked) error {
 	for _, s := range steps {
 		for _, a := range s.Asked {
@@ -65,7 +65,7 @@ func (n Names) addAsked(tx *store.Tx, steps []console.StepAsked) error {
 	return nil
 }
 
-// request returns the request that somebody asks for, if the person may.
+// request returns the request to file, if the person may file it.
 func (n NewRequest) request(tx *store.Tx, me console.Person) (console.Request, error) {
 	r := console.Request{Kind: console.RequestGrant, App: n.App, Entitlement: n.Entitlement, Account: n.Account, Subject: me.ID, Requester: me.ID,
 		Term: n.Term, Start: n.Start, Why: n.Why, Form: n.Form, Emergency: n.Emergency}
@@ -91,18 +91,18 @@ func (n NewRequest) request(tx *store.Tx, me console.Person) (console.Request, e
 	return r, nil
 }
 
-// RequestForm is what somebody sees before asking.
+// RequestForm is what the caller sees before filing a request.
 type RequestForm struct {
 	approve.Preview
 	Request console.Request
-	Choices []console.Person // whom the caller may ask for, the caller first
-	Anybody bool             // the caller may ask for everybody, by address
+	Choices []console.Person // people whom the caller may file for, the caller first
+	Anybody bool             // the caller may file for everybody, by e-mail address
 	Names   Names
-	Open    []console.Request // that are not closed, for the same
+	Open    []console.Request // open requests for the same entitlement
 	Effect
 }
 
-// RequestForm returns what would become of a request, and writes nothing.
+// RequestForm returns the preview of a request, without writing anything.
 func (c *Console) RequestForm(ctx context.Context, caller Caller, n NewRequest) (f RequestForm, err error) {
 	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
 		f = RequestForm{Names: Names{}}
@@ -114,7 +114,7 @@ func (c *Console) RequestForm(ctx context.Context, caller Caller, n NewRequest) 
 		}
 		asked := f.Request
 		if asked.Why == "" {
-			asked.Why = "–" // it is asked for when the form is sent
+			asked.Why = "–" // a placeholder: the form requires a text
 		}
 		if f.Preview, err = approve.Consider(tx, asked, c.now()); err != nil {
 			return err
@@ -131,13 +131,13 @@ func (c *Console) RequestForm(ctx context.Context, caller Caller, n NewRequest) 
 	return f, err
 }
 
-// subjects returns whom a person may ask for by name, the person first.
+// subjects returns the people whom a person may file for, the person first.
 func subjects(tx *store.Tx, me console.Person) ([]console.Person, bool, error) {
 	reports, err := tx.Reports(me.ID)
 	return append([]console.Person{me}, reports...), console.Ask.Of(me, console.Object{}), err
 }
 
-// SubmitRequest files a request. Its error says what to fix if nobody may decide.
+// SubmitRequest files a request. If nobody may decide it, the error says what to fix.
 func (c *Console) SubmitRequest(ctx context.Context, caller Caller, n NewRequest) (r console.Request, err error) {
 	err = c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
 		if r, err = n.request(tx, me); err != nil {
@@ -149,8 +149,8 @@ func (c *Console) SubmitRequest(ctx context.Context, caller Caller, n NewRequest
 	return r, c.refused(ctx, caller, err)
 }
 
-// refused writes down a change that a guard refused, after the transaction that it ended,
-// and returns its error.
+// refused records the refusal of a guard in a transaction of its own, because the command's
+// transaction was rolled back. It returns the refusal.
 func (c *Console) refused(ctx context.Context, caller Caller, err error) error {
 	denied := (*approve.Denied)(nil)
 	if !errors.As(err, &denied) {
@@ -164,7 +164,7 @@ func (c *Console) refused(ctx context.Context, caller Caller, err error) error {
 	return err
 }
 
-// GiveBack ends access of the caller before its time.
+// GiveBack ends access of the caller early.
 func (c *Console) GiveBack(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey, account console.ResourceKey, why string) (r console.Request, err error) {
 	err = c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
 		if why == "" {
@@ -176,7 +176,7 @@ func (c *Console) GiveBack(ctx context.Context, caller Caller, app console.ID, e
 	return r, c.refused(ctx, caller, err)
 }
 
-// ExtendRequest asks again for what an earlier request of the caller asked for.
+// ExtendRequest files an earlier request of the caller again.
 func (c *Console) ExtendRequest(ctx context.Context, caller Caller, id console.ID) (r console.Request, err error) {
 	err = c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
 		before, err := seeRequest(tx, me, id)
@@ -234,7 +234,7 @@ func (c *Console) CommentRequest(ctx context.Context, caller Caller, id console.
 	})
 }
 
-// EscalateRequest turns a request of the caller into an emergency request.
+// EscalateRequest makes a request of the caller an emergency request.
 func (c *Console) EscalateRequest(ctx context.Context, caller Caller, id console.ID, why string) error {
 	return c.refused(ctx, caller, c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
 		r, err := seeRequest(tx, me, id)
@@ -249,7 +249,7 @@ func (c *Console) EscalateRequest(ctx context.Context, caller Caller, id console
 	}))
 }
 
-// ReviewEmergency records what somebody found about an emergency request afterwards.
+// ReviewEmergency records the result of the review of an emergency request.
 func (c *Console) ReviewEmergency(ctx context.Context, caller Caller, id console.ID, text string) error {
 	return c.refused(ctx, caller, c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
 		if _, err := seeRequest(tx, me, id); err != nil {
@@ -262,8 +262,8 @@ func (c *Console) ReviewEmergency(ctx context.Context, caller Caller, id console
 	}))
 }
 
-// seeRequest returns a request that a person may see: those who asked, whom it is about, who
-// is or was asked to decide, and who has the right.
+// seeRequest returns a request if the person may see it: as the requester, the subject, a current or
+// former approver, or through a right.
 func seeRequest(tx *store.Tx, me console.Person, id console.ID) (console.Request, error) {
 	r, err := tx.Request(id)
 	if err != nil {
@@ -293,33 +293,33 @@ func seeRequest(tx *store.Tx, me console.Person, id console.ID) (console.Request
 	return r, hidden("request", missing)
 }
 
-// CatalogQuery asks for what a person may ask for.
+// CatalogQuery selects what a person may request.
 type CatalogQuery struct {
 	For   console.ID // "" for the caller
-	App   console.ID // "" for the beginning of every app
+	App   console.ID // "" for the first rows of every app
 	After store.EntitlementAfter
 	N     int // entitlements of each app
 }
 
-// CatalogApp is an app with a part of what may be asked for of it.
+// CatalogApp is an app with a page of its requestable entitlements.
 type CatalogApp struct {
 	App  console.App
 	Rows []CatalogRow
-	Next *store.EntitlementAfter // where the list goes on; nil at its end
+	Next *store.EntitlementAfter // where the next page begins; nil at the end
 }
 
-// CatalogRow is something that may be asked for.
+// CatalogRow is an entitlement that may be requested.
 type CatalogRow struct {
-	Entitlement store.Entitlement // of [console.AccountItself], only the key and a name
+	Entitlement store.Entitlement // only key and name for [console.AccountItself]
 	On          store.Resource
 	Role        *console.AppRole
 	Settings    console.RequestSettings
 	Have        bool
-	Until       time.Time        // when what they have ends
-	Pending     *console.Request // that is not closed; nil if there is none
+	Until       time.Time        // when the existing access expires
+	Pending     *console.Request // an open request; nil if there is none
 }
 
-// CatalogView is what a person may ask for.
+// CatalogView is what a person may request.
 type CatalogView struct {
 	Subject console.Person
 	Choices []console.Person
@@ -327,10 +327,10 @@ type CatalogView struct {
 	Apps    []CatalogApp
 }
 
-// maxCatalogApps limits the apps of a catalogue. Somebody with more of them looks at one.
+// maxCatalogApps limits the apps of a catalogue. With more, the caller selects one.
 const maxCatalogApps = 50
 
-// RequestCatalog returns what the caller may ask for.
+// RequestCatalog returns what the caller may request.
 func (c *Console) RequestCatalog(ctx context.Context, caller Caller, q CatalogQuery) (v CatalogView, err error) {
 	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
 		v = CatalogView{}
@@ -369,7 +369,7 @@ func (c *Console) RequestCatalog(ctx context.Context, caller Caller, q CatalogQu
 	return v, err
 }
 
-// maxCatalogLooked limits the entitlements that are looked at for a page of an app.
+// maxCatalogLooked limits the entitlements that are examined for a page of an app.
 const maxCatalogLooked = 500
 
 func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q CatalogQuery) (part CatalogApp, err error) {
@@ -412,7 +412,7 @@ func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q C
 	return part, nil
 }
 
-// catalogRow adds an entitlement if it may be asked for.
+// catalogRow adds an entitlement if it may be requested.
 func (c *Console) catalogRow(tx *store.Tx, part *CatalogApp, r console.Request) error {
 	s, err := approve.Look(tx, r, c.now())
 	if baton.KindOf(err) == baton.NotFound || baton.KindOf(err) == baton.Refused {
@@ -456,7 +456,7 @@ type RequestSummary struct {
 	Asked     []store.AskedRequest
 	Names     Names
 	Operation *console.Operation
-	// Creation is the operation that makes the account first; nil where none is needed.
+	// Creation is the operation that first creates the account; nil if there is none.
 	Creation *console.Operation
 }
 
@@ -500,7 +500,7 @@ func summarizeRequest(tx *store.Tx, r console.Request) (s RequestSummary, err er
 	return s, nil
 }
 
-// requestedName returns what an entitlement is called now, or was when it was last shown.
+// requestedName returns the current or last name of an entitlement.
 func requestedName(tx *store.Tx, r console.Request) (string, error) {
 	m, err := tx.Moment(r.App, time.Time{})
 	if err != nil {
@@ -521,9 +521,9 @@ func requestedName(tx *store.Tx, r console.Request) (string, error) {
 	return e.Name, err
 }
 
-// RequestQuery asks for requests.
+// RequestQuery selects requests.
 type RequestQuery struct {
-	All    bool // also those of others that the caller may see; else the caller's own
+	All    bool // includes requests of others that the caller may see
 	App    console.ID
 	Open   bool
 	Review bool
@@ -531,8 +531,8 @@ type RequestQuery struct {
 	N      int
 }
 
-// Requests returns a page of requests, the newest first, and the number at which the list
-// goes on; 0 at its end.
+// Requests returns a page of requests, the newest first, and where the next page begins; 0 at the
+// end.
 func (c *Console) Requests(ctx context.Context, caller Caller, q RequestQuery) (rows []RequestSummary, next int64, err error) {
 	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
 		rows, next = nil, 0
@@ -577,7 +577,7 @@ func (c *Console) Requests(ctx context.Context, caller Caller, q RequestQuery) (
 	return rows, next, err
 }
 
-// RequestVersion returns the version of what the caller sees of a request.
+// RequestVersion returns the version of a request as the caller sees it.
 func (c *Console) RequestVersion(ctx context.Context, caller Caller, id console.ID) (v Version, err error) {
 	err = c.look(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		r, err := seeRequest(tx, me, id)
@@ -616,7 +616,7 @@ func (c *Console) RequestVersion(ctx context.Context, caller Caller, id console.
 	return v, err
 }
 
-// RequestNumber returns the ID of the request with a number, which the caller may see.
+// RequestNumber returns the ID of a request that the caller may see.
 func (c *Console) RequestNumber(ctx context.Context, caller Caller, number int64) (id console.ID, err error) {
 	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
 		r, err := tx.RequestByNumber(number)

@@ -11,13 +11,13 @@ import (
 	"baton/console/store"
 )
 
-// RequestTask is a request as programs see it: without what a page adds for those who decide.
+// RequestTask is a request for programs, without the context for approvers.
 type RequestTask struct {
 	RequestSummary
 	Entries                                        []console.RequestEntry
 	Policy                                         console.Policy
-	Settings                                       console.RequestSettings // of what is asked for; zero if that is gone
-	MayDecide, MayCancel, MayEscalate, MayReassign bool                    // the caller
+	Settings                                       console.RequestSettings // of the entitlement; zero if it is gone
+	MayDecide, MayCancel, MayEscalate, MayReassign bool                    // the caller's rights
 }
 
 // RequestTask returns a request that the caller may see.
@@ -69,21 +69,21 @@ func (c *Console) requestTask(tx *store.Tx, me console.Person, r console.Request
 	return t, nil
 }
 
-// RequestTaskQuery asks for requests. Empty fields ask for all.
+// RequestTaskQuery selects requests. Empty fields select all.
 type RequestTaskQuery struct {
 	Apps, Subjects, Requesters, Asked, IDs []console.ID
 	Open                                   bool
-	// Selected chooses further, by what is known without looking at other rows; nil: all.
+	// Selected is a further filter that reads no other rows; nil: all.
 	Selected func(RequestSummary) bool
-	Before   int64 // number below which the list goes on; 0 begins it
+	Before   int64 // number before which the page begins; 0 for the first page
 	N        int
 }
 
-// maxTasksLooked limits the requests that are looked at for one page.
+// maxTasksLooked limits the requests that are examined for one page.
 const maxTasksLooked = 2000
 
-// RequestTasks returns up to q.N requests that the caller may see, the newest first, and the number
-// below which the list goes on; 0 at its end. A page may be short before the end.
+// RequestTasks returns up to q.N requests that the caller may see, the newest first, and where the
+// next page begins; 0 at the end. A page may be short before the end.
 func (c *Console) RequestTasks(ctx context.Context, caller Caller, q RequestTaskQuery) (tasks []RequestTask, next int64, err error) {
 	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
 		tasks, next = nil, 0
@@ -136,8 +136,8 @@ func (q RequestTaskQuery) match(r console.Request) bool {
 	return one(q.Apps, r.App) && one(q.Subjects, r.Subject) && one(q.Requesters, r.Requester) && one(q.IDs, r.ID) && (!q.Open || r.State.Open())
 }
 
-// sources returns the shortest lists that together have every request that is asked for and
-// that the person may see.
+// sources returns the shortest lists that together contain all matching requests that the person may
+// see.
 func (q RequestTaskQuery) sources(tx *store.Tx, me console.Person) (*taskSources, error) {
 	m := &taskSources{}
 	switch {
@@ -181,19 +181,19 @@ func (q RequestTaskQuery) sources(tx *store.Tx, me console.Person) (*taskSources
 	}
 }
 
-// maxTaskApps limits the apps whose lists are read side by side.
+// maxTaskApps limits the apps whose lists are merged.
 const maxTaskApps = 20
 
-// taskSources merges lists of requests, each the newest first.
+// taskSources merges lists of requests, each sorted by number, descending.
 type taskSources struct {
 	lists []*taskList
 	last  int64
 }
 
-// taskList is a list of requests of which the beginning is read.
+// taskList is a partly read list of requests.
 type taskList struct {
 	rows []console.Request
-	more func(before int64) ([]console.Request, error) // nil: rows are all
+	more func(before int64) ([]console.Request, error) // nil if all rows are read
 	done bool
 }
 
@@ -209,7 +209,7 @@ func (m *taskSources) add(tx *store.Tx, f store.RequestFilter, before int64) {
 	}})
 }
 
-// asked adds the requests about which a person is asked.
+// asked adds the requests that wait for a person's decision.
 func (m *taskSources) asked(tx *store.Tx, person console.ID, before int64) error {
 	var all []console.Request
 	for after := int64(0); ; {
@@ -231,7 +231,7 @@ func (m *taskSources) asked(tx *store.Tx, person console.ID, before int64) error
 	return nil
 }
 
-// these adds the requests that a query names.
+// these adds the requests with given numbers.
 func (m *taskSources) these(tx *store.Tx, q RequestTaskQuery) error {
 	var all []console.Request
 	for _, id := range q.IDs {
@@ -256,7 +256,7 @@ func (m *taskSources) next() (*console.Request, error) {
 	var newest *taskList
 	for _, l := range m.lists {
 		for len(l.rows) > 0 && m.last != 0 && l.rows[0].Number >= m.last {
-			if err := l.pop(); err != nil { // another list had it
+			if err := l.pop(); err != nil { // a duplicate from another list
 				return nil, err
 			}
 		}

@@ -16,12 +16,12 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// RoleEntitlement is an entitlement that gives a role, or may.
+// RoleEntitlement is an entitlement that gives a role, or may give one.
 type RoleEntitlement struct {
 	Key   console.EntitlementKey
 	Name  string
-	On    store.Resource // what it is held on; zero when no sync shows it
-	Shown bool           // the newest sync shows it
+	On    store.Resource // its resource; zero if no sync shows it
+	Shown bool           // in the newest sync
 }
 
 // RoleView is a role of an app with its entitlements.
@@ -30,7 +30,7 @@ type RoleView struct {
 	Gives []RoleEntitlement
 }
 
-// RoleVersion is a role map that counted from a time on.
+// RoleVersion is a role map with the time from which it applied.
 type RoleVersion struct {
 	At            time.Time
 	By            console.Person // zero for the console itself
@@ -39,23 +39,23 @@ type RoleVersion struct {
 	Roles         []console.AppRole
 }
 
-// RolesView is how an app's entitlements become roles.
+// RolesView is the role map of an app, with a proposal.
 type RolesView struct {
 	App          console.App
 	Roles        []RoleView
 	MayConfigure bool
-	// Proposal is what the connector or the names of the entitlements suggest; Proposed are
-	// its roles. It counts for nothing before somebody saves it.
+	// Proposal is suggested by the connector or by the names of the entitlements; Proposed are its
+	// roles. It has no effect until somebody saves it.
 	Proposal console.RoleProposal
 	Proposed []RoleView
-	Partial  bool // the app has more entitlements than were looked at for the proposal
-	// Named says that the bootstrap file names entitlements of administrators: those are
-	// added again by the next sync.
+	Partial  bool // not all entitlements of the app were examined for the proposal
+	// Named means that the configuration file names administrator entitlements, which the next sync
+	// adds again.
 	Named    bool
 	Versions []RoleVersion // the newest first
 }
 
-// The limits of a role map and of what is looked at for one.
+// The limits of a role map and of a proposal.
 const (
 	maxRoles        = 20
 	maxMapped       = 1000
@@ -64,7 +64,7 @@ const (
 	maxRoleVersions = 20
 )
 
-// AppRoles returns how an app's entitlements become roles, and what is proposed.
+// AppRoles returns the role map of an app, and a proposal.
 func (c *Console) AppRoles(ctx context.Context, caller Caller, app console.ID) (v RolesView, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = RolesView{}
@@ -134,7 +134,6 @@ func roleEntitlementOf(tx *store.Tx, m store.Moment, e store.Entitlement) (r Rol
 	return r, err
 }
 
-// propose fills in the proposal.
 func (v *RolesView) propose(tx *store.Tx, m store.Moment) error {
 	hints, err := roleHints(tx, v.App.ID)
 	if err != nil {
@@ -167,8 +166,8 @@ func (v *RolesView) propose(tx *store.Tx, m store.Moment) error {
 	return nil
 }
 
-// roleHints returns what the host of an app's connectors that introduced itself last says
-// about roles; nil if none says anything.
+// roleHints returns the hints about roles of the host that introduced itself last; nil if there are
+// none.
 func roleHints(tx *store.Tx, app console.ID) (*baton.RoleHints, error) {
 	connectors, err := tx.Connectors(app)
 	if err != nil {
@@ -224,8 +223,8 @@ func roleVersions(tx *store.Tx, app console.ID) (versions []RoleVersion, err err
 	return versions, nil
 }
 
-// FindEntitlements returns up to n entitlements of an app whose name begins with a text, for
-// somebody who maps roles.
+// FindEntitlements returns up to n entitlements of an app whose name begins with a text, if the
+// caller may map roles.
 func (c *Console) FindEntitlements(ctx context.Context, caller Caller, app console.ID, search string, n int) (found []RoleEntitlement, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		found = nil
@@ -238,7 +237,7 @@ func (c *Console) FindEntitlements(ctx context.Context, caller Caller, app conso
 			return err
 		}
 		prefix := console.SortKey(search)
-		page, err := tx.Entitlements(m, store.EntitlementAfter{Sort: prefix}, n) // keys are numbered from 1: names that are the prefix come after it
+		page, err := tx.Entitlements(m, store.EntitlementAfter{Sort: prefix}, n) // keys begin at 1, so names equal to the prefix come after it
 		for _, e := range page {
 			if !bytes.HasPrefix(e.After().Sort, prefix) {
 				break
@@ -254,22 +253,21 @@ func (c *Console) FindEntitlements(ctx context.Context, caller Caller, app conso
 	return found, err
 }
 
-// NewRoles is what somebody says about the roles of an app.
+// NewRoles is a new role map.
 type NewRoles struct {
 	Map           console.RoleMap
 	MinimumAdmins int
-	Version       int64  // of the app, that was read
-	Why           string // for the second person, where one is needed
+	Version       int64  // of the app as it was read
+	Why           string // for the second person, if one is needed
 }
 
-// ErrWaits is the error of a change that was written down and does not count yet: it asks
-// for less than before, so a second person has to confirm it.
+// ErrWaits is the error of a change that is recorded and not in effect: it weakens a control, so a
+// second person has to confirm it.
 var ErrWaits = baton.Errorf(baton.Refused, "the change makes it easier to become or to lose an administrator: it waits for a second person").
 	WithFix("A security officer, a super administrator or another owner confirms it under Policies.")
 
-// SetAppRoles sets which entitlements of an app give which role, which one counts, and the
-// minimum of admins. The error is [ErrWaits] if that guards the app less than before: then
-// a second person has to confirm it.
+// SetAppRoles sets the role map of an app, the priority of its roles and the minimum of
+// administrators. The error is [ErrWaits] if that guards the app less than before.
 func (c *Console) SetAppRoles(ctx context.Context, caller Caller, app console.ID, n NewRoles) error {
 	waits := false
 	err := c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
@@ -301,7 +299,7 @@ func (c *Console) SetAppRoles(ctx context.Context, caller Caller, app console.ID
 	return err
 }
 
-// checkRoles returns the role map as it is stored.
+// checkRoles returns the role map to store.
 func checkRoles(tx *store.Tx, a console.App, n NewRoles) (console.RoleMap, error) {
 	roles := console.RoleMap{Priority: n.Map.Priority}
 	switch {
@@ -334,7 +332,7 @@ func checkRoles(tx *store.Tx, a console.App, n NewRoles) (console.RoleMap, error
 				return roles, baton.Errorf(baton.Invalid, "an entitlement gives two roles")
 			}
 			if mapped[e] = true; slices.Contains(before, e) {
-				continue // it may not be shown any more
+				continue // no sync may show it any more
 			}
 			m, err := tx.Moment(a.ID, time.Time{})
 			if err == nil {

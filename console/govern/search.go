@@ -10,8 +10,7 @@ import (
 	"baton/console/store"
 )
 
-// Found is what somebody's search found, of what that person may see. Where there is more of
-// a kind than is listed, More has its name.
+// Found is the result of a search. More has the names of the lists that were cut off.
 type Found struct {
 	People       []console.Person
 	Apps         []console.App
@@ -32,10 +31,10 @@ type FoundEntitlement struct {
 	App console.App
 }
 
-// maxSearchedApps limits the apps in which accounts and entitlements are looked for.
+// maxSearchedApps limits the apps whose accounts and entitlements are searched.
 const maxSearchedApps = 200
 
-// Search returns up to n people, apps, accounts and entitlements each that have the words of
+// Search returns up to n each of the people, apps, accounts and entitlements that have the words of
 // a text in their names, or an address that begins with it.
 func (c *Console) Search(ctx context.Context, caller Caller, text string, n int) (f Found, err error) {
 	if text = strings.TrimSpace(text); text == "" {
@@ -83,7 +82,7 @@ func (c *Console) Search(ctx context.Context, caller Caller, text string, n int)
 	return f, err
 }
 
-// beginsWord reports whether a word begins one of a name.
+// beginsWord reports whether a word of a name begins with word.
 func beginsWord(name, word string) bool {
 	return slices.ContainsFunc(console.SearchWords(name), func(have string) bool { return strings.HasPrefix(have, word) })
 }
@@ -94,7 +93,6 @@ func (f *Found) more(kind string, more bool) {
 	}
 }
 
-// addAccess adds accounts and entitlements of an app.
 func (f *Found) addAccess(tx *store.Tx, a console.App, text string, n int) error {
 	m, err := tx.Moment(a.ID, time.Time{})
 	if err != nil {

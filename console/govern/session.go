@@ -11,10 +11,10 @@ import (
 // SessionView is one of the caller's sessions.
 type SessionView struct {
 	console.Session
-	This bool // the caller uses it
+	This bool // the session of this call
 }
 
-// Sessions returns the caller's sessions, the one that was used last first.
+// Sessions returns the caller's sessions, the most recently used first.
 func (c *Console) Sessions(ctx context.Context, caller Caller) (all []SessionView, err error) {
 	err = c.read(ctx, caller, session, func(tx *store.Tx, me console.Person) error {
 		all = nil
@@ -27,7 +27,7 @@ func (c *Console) Sessions(ctx context.Context, caller Caller) (all []SessionVie
 	return all, err
 }
 
-// EndSession ends one of the caller's sessions, by the hash that names it.
+// EndSession ends one of the caller's sessions, identified by its hash.
 func (c *Console) EndSession(ctx context.Context, caller Caller, hash [32]byte) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		s, _, err := tx.Session(hash, c.now())
@@ -41,7 +41,7 @@ func (c *Console) EndSession(ctx context.Context, caller Caller, hash [32]byte) 
 	})
 }
 
-// EndOtherSessions ends the caller's sessions but this one.
+// EndOtherSessions ends the caller's other sessions.
 func (c *Console) EndOtherSessions(ctx context.Context, caller Caller) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		sessions, err := tx.Sessions(me.ID, c.now())

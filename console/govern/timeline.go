@@ -11,17 +11,16 @@ import (
 	"baton/console/store"
 )
 
-// Timeline is what syncs showed and what people, rules and the console did about something,
-// the newest first.
+// Timeline merges what syncs showed about an object with the events about it, the newest first.
 type Timeline struct {
 	Entries []TimelineEntry
-	Next    *TimelineAt // where it goes on; nil at its end
+	Next    *TimelineAt // where the next page begins; nil at the end
 }
 
-// TimelineAt is a place in a timeline. The zero value begins it.
+// TimelineAt is a place in a timeline. The zero value is the beginning.
 type TimelineAt struct {
-	Sync  console.SyncNumber // syncs before this one come next; 0 for all
-	Event int64              // events before this one
+	Sync  console.SyncNumber // show earlier syncs than this; 0: all
+	Event int64              // show earlier events than this; 0: all
 }
 
 // TimelineEntry is one sync with what it changed, or one event.
@@ -30,28 +29,25 @@ type TimelineEntry struct {
 	Sync  *console.Sync
 	Lines []TimelineLine
 	Event *store.Event
-	// Names of whom and what the event names: who did it, whom it is about, which account and
-	// which entitlement; "" where it names none.
+	// The names in the event; "" if it names none.
 	Actor, Person, Account, Entitlement string
 }
 
-// TimelineLine is one thing that a sync changed.
+// TimelineLine is one change in a sync.
 type TimelineLine struct {
 	Kind LineKind
-	// Of is the account that a line of a person's timeline is about; "" in others.
+	// Of is the account of the line, in a person's timeline.
 	Of string
-	// Names are some of the entitlements or accounts that it is about, and Count is how many
-	// there are.
+	// Names are some of the entitlements or accounts of the line; Count is their full number.
 	Names []string
 	Count int
-	// What changed, for LineChanged.
+	// The changed attribute and its values, for LineChanged.
 	What, Before, After string
 }
 
-// LineKind says what a line of a timeline tells.
+// LineKind is the kind of a line.
 type LineKind string
 
-// The kinds of lines.
 const (
 	LineAppeared LineKind = "appeared" // the first sync that showed it
 	LineBack     LineKind = "back"     // shown again
@@ -61,10 +57,10 @@ const (
 	LineLost     LineKind = "lost"
 )
 
-// timelineOf says what a timeline is about.
+// timelineOf defines the subject of a timeline.
 type timelineOf struct {
 	accounts    []timelineAccount
-	entitlement console.EntitlementKey // with its moment
+	entitlement console.EntitlementKey // in moment
 	moment      store.Moment
 	intervals   []Interval // of one access
 	events      []store.EventFilter
@@ -73,7 +69,7 @@ type timelineOf struct {
 type timelineAccount struct {
 	moment store.Moment
 	key    console.ResourceKey
-	name   string // "" where it is the only one
+	name   string // "" if it is the only one
 }
 
 // timeline returns up to n entries of a timeline.
@@ -113,7 +109,7 @@ func (c *Console) timeline(tx *store.Tx, of timelineOf, at TimelineAt, n int) (t
 	return w.merge(at, n)
 }
 
-// timelineWriter collects what a timeline is made of.
+// timelineWriter collects the entries of a timeline.
 type timelineWriter struct {
 	tx     *store.Tx
 	syncs  syncTimes
@@ -137,7 +133,7 @@ func (w *timelineWriter) line(n, before console.SyncNumber, l TimelineLine) erro
 	return nil
 }
 
-// account adds what syncs showed of an account.
+// account adds the versions and the access of an account.
 func (w *timelineWriter) account(a timelineAccount, before console.SyncNumber) error {
 	resources, err := w.tx.ResourceVersions(a.key)
 	if err != nil {
@@ -161,7 +157,7 @@ func (w *timelineWriter) account(a timelineAccount, before console.SyncNumber) e
 	return w.turns(turns, a.name, before, func(key int64) (string, error) { return entitlementName(w.tx, console.EntitlementKey(key)) })
 }
 
-// entitlement adds what syncs showed of an entitlement.
+// entitlement adds the versions and the holders of an entitlement.
 func (w *timelineWriter) entitlement(m store.Moment, key console.EntitlementKey, before console.SyncNumber) error {
 	entitlements, err := w.tx.EntitlementVersions(key)
 	if err != nil {
@@ -185,15 +181,15 @@ func (w *timelineWriter) entitlement(m store.Moment, key console.EntitlementKey,
 	return w.turns(turns, "", before, func(key int64) (string, error) { return accountName(w.tx, console.ResourceKey(key)) })
 }
 
-// version is a run of syncs that showed a row unchanged: from the first of them to the one that
-// no longer did.
+// version is a period in which syncs showed a row unchanged. until is the first sync that no longer
+// did.
 type version struct {
 	from, until console.SyncNumber
 	stream      console.Stream
-	changes     []TimelineLine // against the previous version
+	changes     []TimelineLine // compared with the previous version
 }
 
-// versions adds when a row appeared, changed and went.
+// versions adds when an object appeared, changed and disappeared.
 func (w *timelineWriter) versions(all []version, m store.Moment, of string, before console.SyncNumber) error {
 	for i, v := range all {
 		lines := v.changes
@@ -219,8 +215,8 @@ func (w *timelineWriter) versions(all []version, m store.Moment, of string, befo
 	return nil
 }
 
-// turns adds the access that syncs showed as new or gone. name returns the name of the other
-// side of the access: the entitlement of an account, or the account of an entitlement.
+// turns adds gained and lost access. name returns the name of the other side: the entitlement for an
+// account's timeline, the account for an entitlement's.
 func (w *timelineWriter) turns(turns []store.Turn, of string, before console.SyncNumber, name func(key int64) (string, error)) error {
 	for _, t := range turns {
 		gained := TimelineLine{Kind: LineGained, Of: of, Count: t.Gained}
@@ -247,10 +243,10 @@ func (w *timelineWriter) turns(turns []store.Turn, of string, before console.Syn
 	return nil
 }
 
-// furtherAttributes is the line for a change of nothing that people look for.
+// furtherAttributes is the line for changes that are not displayed in detail.
 var furtherAttributes = TimelineLine{Kind: LineChanged, What: "further attributes"}
 
-// accountChanges returns what differs in two versions of an account, of what people look for.
+// accountChanges returns the changes of the attributes that are displayed.
 func accountChanges(a, b store.Resource) (lines []TimelineLine) {
 	add := func(what, before, after string) {
 		if before != after {
@@ -306,7 +302,7 @@ func accountName(tx *store.Tx, key console.ResourceKey) (string, error) {
 	return cmp.Or(last.Name, last.ID), nil
 }
 
-// merge returns the newest n entries, and where the timeline goes on.
+// merge returns the newest n entries, and where the next page begins.
 func (w *timelineWriter) merge(at TimelineAt, n int) (t Timeline, err error) {
 	var syncs []*TimelineEntry
 	for _, e := range w.bySync {
@@ -334,7 +330,7 @@ func (w *timelineWriter) merge(at TimelineAt, n int) (t Timeline, err error) {
 	return t, nil
 }
 
-// event resolves what an event names.
+// event adds the names to an event.
 func (w *timelineWriter) event(e store.Event) (t TimelineEntry, err error) {
 	t = TimelineEntry{At: e.At, Event: &e}
 	w.people.add(e.Actor.Person(), e.Person)

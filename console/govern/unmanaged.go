@@ -11,25 +11,25 @@ import (
 	"baton/console/store"
 )
 
-// UnmanagedApp is an application without a connector: one that a sync of another application
-// shows, or one that a person added. Exactly one of App and Discovered is set.
+// UnmanagedApp is an application without a connector: one that another app's sync shows, or one that
+// a person added. Exactly one of App and Discovered is set.
 type UnmanagedApp struct {
 	Name       string
 	App        *console.App // added by a person
 	Owners     []console.Person
 	Discovered *store.DiscoveredApp
-	Source     console.App // whose sync shows it; zero for one that a person added
+	Source     console.App // the app whose sync shows it; zero if a person added it
 }
 
-// UnmanagedAfter is the place in a list of unmanaged apps: the last of each kind on the page
-// before. The zero value begins the list.
+// UnmanagedAfter is a place in a list of unmanaged apps: after the last ones of each kind on the
+// previous page. The zero value is the beginning.
 type UnmanagedAfter struct {
 	Apps       store.NameAfter
 	Discovered store.ResourceAfter
 }
 
-// UnmanagedApps returns up to n unmanaged apps that the caller sees, in the order of their
-// names, and where the list goes on; nil at its end.
+// UnmanagedApps returns up to n unmanaged apps that the caller may see, ordered by name, and where
+// the next page begins; nil at the end.
 func (c *Console) UnmanagedApps(ctx context.Context, caller Caller, after UnmanagedAfter, n int) (apps []UnmanagedApp, next *UnmanagedAfter, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		apps, next, err = unmanagedApps(tx, me, after, n)
@@ -91,7 +91,6 @@ func unmanagedApps(tx *store.Tx, me console.Person, after UnmanagedAfter, n int)
 	return apps, nil, nil
 }
 
-// discoveredName returns the name of a discovered application, or its id if it has none.
 func discoveredName(d store.DiscoveredApp) string {
 	if name := strings.TrimSpace(d.Name); name != "" {
 		return name
@@ -99,7 +98,7 @@ func discoveredName(d store.DiscoveredApp) string {
 	return d.ID
 }
 
-// manageDiscovered makes an app of a discovered application.
+// manageDiscovered creates an app for a discovered application.
 func manageDiscovered(tx *store.Tx, me console.Person, key console.ResourceKey, name string) (console.ID, error) {
 	d, err := tx.DiscoveredApp(key)
 	if err != nil {
@@ -125,7 +124,7 @@ func manageDiscovered(tx *store.Tx, me console.Person, key console.ResourceKey, 
 	return app, err
 }
 
-// AddApp adds an app that has no connector yet. The caller owns it.
+// AddApp adds an app without a connector. The caller becomes its owner.
 func (c *Console) AddApp(ctx context.Context, caller Caller, name string) (id console.ID, err error) {
 	if name = strings.TrimSpace(name); utf8.RuneCountInString(name) > maxName {
 		return "", baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)

@@ -10,10 +10,10 @@ import (
 	"baton/console/store"
 )
 
-// Receive stores a sync file that a person brings, and records its sync.
+// Receive stores an uploaded sync file and records its sync.
 type Receive func(ctx context.Context, by console.Actor, connector console.ID, file io.Reader) (console.ID, error)
 
-// MayUpload refuses a caller who may not bring files of a connector.
+// MayUpload returns an error if the caller may not upload files of a connector.
 func (c *Console) MayUpload(ctx context.Context, caller Caller, connector console.ID) error {
 	return c.read(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) error {
 		_, _, err := seeConnector(tx, me, connector, console.ConfigureConnectors)
@@ -21,10 +21,9 @@ func (c *Console) MayUpload(ctx context.Context, caller Caller, connector consol
 	})
 }
 
-// Upload takes a sync file of a connector that the caller brings by hand, and lets it be
-// applied. Beside a connector that syncs by itself it is held until a second person confirms
-// it. Invalid if it cannot be read; Refused, and kept, if its sync began before the one that
-// counts.
+// Upload stores a sync file that the caller uploads for a connector, and schedules its application.
+// If the connector also syncs by itself, the sync is held until a second person confirms it. Invalid
+// if it cannot be read; Refused, but kept, if it began before the head.
 func (c *Console) Upload(ctx context.Context, caller Caller, connector console.ID, file io.Reader) (id console.ID, err error) {
 	if err := c.MayUpload(ctx, caller, connector); err != nil {
 		return "", err
@@ -38,7 +37,7 @@ func (c *Console) Upload(ctx context.Context, caller Caller, connector console.I
 	var refused error
 	err = c.change(ctx, caller, configuring.at(connector), func(tx *store.Tx, me console.Person) error {
 		refused = nil
-		con, _, err := seeConnector(tx, me, connector, console.ConfigureConnectors) // rights can end while a large file comes
+		con, _, err := seeConnector(tx, me, connector, console.ConfigureConnectors) // rights can change while a large file is uploaded
 		if err != nil {
 			return err
 		}
