@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Limits of assertions. The lifetime is what the platform documents for its API keys.
+// Limits of assertions. The platform documents the same lifetime for its API keys.
 const (
 	maxAssertionLife = 5 * time.Minute
-	maxClockSkew     = time.Minute // by which a client's clock may differ from ours
+	maxClockSkew     = time.Minute // accepted difference between the clocks of client and server
 	maxAssertionID   = 128         // bytes of a nonce or a jti
 )
 
@@ -27,13 +27,13 @@ type Assertion struct {
 	subject   string
 	audience  []string
 	expires   time.Time
-	notBefore time.Time // zero if absent
-	issuedAt  time.Time // zero if absent
+	notBefore time.Time // zero if missing
+	issuedAt  time.Time // zero if missing
 	signed    []byte    // header.claims, as received
 	signature []byte
 }
 
-// ParseAssertion decodes a compact JWS. It proves nothing: see [Assertion.Check].
+// ParseAssertion decodes a compact JWS. It does not verify it: see [Assertion.Check].
 func ParseAssertion(text string) (Assertion, error) {
 	parts := strings.Split(text, ".")
 	if len(parts) != 3 {
@@ -80,9 +80,9 @@ func ParseAssertion(text string) (Assertion, error) {
 	return a, nil
 }
 
-// Check returns why the assertion does not prove that the client with this id and key
-// asks for a token now, or nil. hosts are the host names under which the console is
-// reached; the assertion must be addressed to one of them and to nobody else.
+// Check returns an error unless the assertion proves that the client with this id and key requests a
+// token now. hosts are the names at which the console is reached; the assertion must be addressed to
+// one of them and nobody else.
 func (a Assertion) Check(clientID string, key ed25519.PublicKey, hosts []string, now time.Time) error {
 	switch {
 	case !ed25519.Verify(key, a.signed, a.signature):
@@ -109,7 +109,7 @@ func (a Assertion) Check(clientID string, key ed25519.PublicKey, hosts []string,
 // forgotten.
 func (a Assertion) RememberUntil() time.Time { return a.expires.Add(maxClockSkew) }
 
-// contains reports whether a host of the list is name, in any case.
+// contains reports whether hosts contains a name, ignoring case.
 func contains(hosts []string, name string) bool {
 	for _, h := range hosts {
 		if strings.EqualFold(hostname(h), name) {
@@ -141,7 +141,7 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 // numericDate is a number of seconds since 1970, possibly with a fraction.
 type numericDate struct{ time.Time }
 
-// lastDate is the end of the year 9999: later times overflow calculations with durations.
+// lastDate is the end of the year 9999. Later times would overflow calculations with durations.
 const lastDate = 253402300799
 
 func (d *numericDate) UnmarshalJSON(b []byte) error {

@@ -38,7 +38,7 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 	return s.status(ctx, info.FullMethod, err)
 }
 
-// validatedStream is a stream with the caller in its context that validates messages.
+// validatedStream validates the messages of a stream and carries the caller in its context.
 type validatedStream struct {
 	grpc.ServerStream
 	ctx context.Context
@@ -75,8 +75,8 @@ func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
 	return context.WithValue(ctx, connectorKey{}, credential.Connector), nil
 }
 
-// status logs how a call ended and returns its error as a gRPC status. Internal errors
-// and those of the store are for the log: the connector learns the kind only.
+// status logs the result of a call and returns its error as a gRPC status. The text of internal and
+// storage errors is only logged; the connector gets the kind.
 func (s *Server) status(ctx context.Context, method string, err error) error {
 	if _, isStatus := status.FromError(err); !isStatus {
 		kind := baton.KindOf(err)

@@ -15,10 +15,10 @@ import (
 	"baton"
 )
 
-// NewCertificate returns a certificate for the hosts, signed by an authority that is made
-// for it and whose key is not kept, and the authority's certificate as PEM. Both are good
-// for a year. The keys are ECDSA, whose signatures are cheap for the server: official
-// connectors open a connection for every call.
+// NewCertificate returns a certificate for the hosts, and the certificate of its authority as PEM.
+// Both are valid for a year. The authority is new, and its key is not stored. The keys are ECDSA,
+// because its signatures cost the server little and official connectors open a connection for every
+// call.
 func NewCertificate(now time.Time, hosts ...string) (certificate tls.Certificate, authority []byte, err error) {
 	fail := func(err error) (tls.Certificate, []byte, error) {
 		return tls.Certificate{}, nil, baton.Errorf(baton.Internal, "rpc: new certificate: %w", err)

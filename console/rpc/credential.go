@@ -16,16 +16,16 @@ import (
 	"baton"
 )
 
-// Credential is a key by which hosts of a connector identify themselves. All hosts of a
-// connector may share one. A connector may have several, so that a new one can be given
-// to every host before the old one is revoked. The private key is not kept.
+// Credential is a key with which hosts of a connector authenticate. All hosts may share one. A
+// connector may have several, so that every host can get a new one before the old one is revoked.
+// The private key is not stored.
 type Credential struct {
 	ClientID  string // <name>-<5 digits>@<host>[:<port>]/baton
 	Connector string
 	PublicKey ed25519.PublicKey
 	Created   time.Time
 	Expires   time.Time // zero: never
-	Revoked   time.Time // zero: it is not
+	Revoked   time.Time // zero: not revoked
 	LastUsed  time.Time // when a token was last issued for it; zero: never
 }
 
@@ -34,8 +34,7 @@ func (c Credential) Good(now time.Time) bool {
 	return c.Revoked.IsZero() && (c.Expires.IsZero() || now.Before(c.Expires))
 }
 
-// Token is a bearer token that was issued for a credential. The token itself is not
-// kept, only its hash.
+// Token is a bearer token that was issued for a credential. Only its hash is stored.
 type Token struct {
 	Hash     [32]byte // SHA-256 of the token
 	ClientID string
@@ -47,8 +46,8 @@ type Token struct {
 	AssertionExpires time.Time
 }
 
-// CredentialName returns a connector's name in the form that client ids begin with:
-// lower-case letters, digits and dashes, or "connector" where none is left.
+// CredentialName converts a connector's name to the form at the start of client ids: lower-case
+// letters, digits and dashes; "connector" if nothing is left.
 func CredentialName(name string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(name) {
@@ -63,12 +62,12 @@ func CredentialName(name string) string {
 	return cmp.Or(strings.Trim(b.String(), "-"), "connector")
 }
 
-// credentialName limits names to what can stand in front of the @ of a client id.
+// credentialName matches names that can stand before the @ of a client id.
 var credentialName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$`)
 
-// NewCredential returns a credential for a connector and its secret, which is not kept
-// and cannot be shown again. The client id begins with name (up to 64 lower-case
-// letters, digits and dashes) and holds host, the host[:port] that the connector calls.
+// NewCredential returns a credential for a connector, and its secret, which is not stored. The
+// client id starts with name (up to 64 lower-case letters, digits and dashes) and contains host, the
+// host[:port] that the connector calls.
 func NewCredential(connector, name, host string, now time.Time) (Credential, baton.Secret, error) {
 	clientID, public, secret, err := NewKey(name, host, connectorKind)
 	if err != nil {
@@ -77,11 +76,11 @@ func NewCredential(connector, name, host string, now time.Time) (Credential, bat
 	return Credential{ClientID: clientID, Connector: connector, PublicKey: public, Created: now}, secret, nil
 }
 
-// connectorKind ends the client ids of connectors.
+// connectorKind is the suffix of the client ids of connectors.
 const connectorKind = "baton"
 
-// NewKey returns a new client id that ends with a kind of clients, its public key, and the
-// secret that holds the private one.
+// NewKey returns a new client id with the given suffix, its public key, and the secret with the
+// private key.
 func NewKey(name, host, kind string) (clientID string, public ed25519.PublicKey, secret baton.Secret, err error) {
 	if !credentialName.MatchString(name) {
 		return "", nil, secret, baton.Errorf(baton.Invalid, "rpc: new credential: %q is not 1 to 64 lower-case letters, digits and dashes", name)
@@ -99,7 +98,7 @@ func NewKey(name, host, kind string) (clientID string, public ed25519.PublicKey,
 
 // PublicKeyOf returns the public key that belongs to a secret.
 func PublicKeyOf(secret baton.Secret) (ed25519.PublicKey, error) {
-	// The text is secret: errors say nothing of it.
+	// The text is secret, so errors must not contain it.
 	parts := strings.SplitN(secret.Reveal(), ":", 4)
 	if len(parts) != 4 || parts[2] != "v1" {
 		return nil, baton.Errorf(baton.Invalid, "the client secret does not have the form of one")
@@ -125,7 +124,7 @@ func encodeSecret(host string, key ed25519.PrivateKey) baton.Secret {
 		"d":   base64.RawURLEncoding.EncodeToString(key.Seed()),
 	})
 	if err != nil {
-		panic(err) // strings always encode
+		panic(err) // cannot happen: strings always encode
 	}
 	return baton.NewSecret(strings.Join([]string{"secret-token", hostname(host), "v1", base64.RawURLEncoding.EncodeToString(jwk)}, ":"))
 }

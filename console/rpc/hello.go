@@ -6,11 +6,10 @@ import (
 	"baton"
 )
 
-// Hello is how a host introduces itself: the process, its machine and the connector that
-// it runs. Stores keep its JSON form.
+// Hello describes a host: the process, its machine and its connector. It is stored as JSON.
 type Hello struct {
-	Host      string      `json:"host"`           // host id; the machine's name unless the operator sets it
-	Task      string      `json:"task,omitempty"` // id of the hello task that asked for it; empty at the start
+	Host      string      `json:"host"`           // id of the host; the machine's name unless the operator sets it
+	Task      string      `json:"task,omitempty"` // id of the hello task that requested it; empty when the host starts
 	Build     Build       `json:"build"`
 	System    System      `json:"system"`
 	Connector Description `json:"connector"`
@@ -35,14 +34,14 @@ type System struct {
 	Virtualization  string `json:"virtualization,omitempty"`
 }
 
-// Description is how a connector describes itself and its abilities.
+// Description is a connector's own description of itself and its capabilities.
 type Description struct {
 	DisplayName   string            `json:"display_name"`
 	Description   string            `json:"description,omitempty"`
 	HelpURL       string            `json:"help_url,omitempty"`
 	Capabilities  []Capability      `json:"capabilities,omitempty"` // of the connector as a whole
 	ResourceTypes []TypeDescription `json:"resource_types,omitempty"`
-	AccountFields []Field           `json:"account_fields,omitempty"` // to fill in for a new account, in the connector's order
+	AccountFields []Field           `json:"account_fields,omitempty"` // requested for a new account, in the connector's order
 	Passwords     []PasswordKind    `json:"passwords,omitempty"`      // supported for new accounts, the preferred one first
 	Roles         *baton.RoleHints  `json:"roles,omitempty"`          // nil if the connector says nothing about roles
 }
@@ -55,13 +54,13 @@ type TypeDescription struct {
 	Traits         []baton.Trait `json:"traits,omitempty"`
 	NoEntitlements bool          `json:"no_entitlements,omitempty"`
 	Capabilities   []Capability  `json:"capabilities,omitempty"`
-	Permissions    []string      `json:"permissions,omitempty"` // that the connector needs upstream
+	Permissions    []string      `json:"permissions,omitempty"` // required by the connector in the upstream
 }
 
-// Capability is something a connector can do: the protocol's name in lower case.
+// Capability is something that a connector can do, named as in the protocol, in lower case.
 type Capability string
 
-// The capabilities that the console asks about. A connector may name others.
+// The capabilities that the console uses. A connector may report others.
 const (
 	CanSync               Capability = "sync"
 	CanSyncTargeted       Capability = "targeted_sync"

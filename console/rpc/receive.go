@@ -57,7 +57,7 @@ type receiver struct {
 	hash   hash.Hash
 	size   int64
 	chunks int
-	buf    []byte // received and not in the store yet, at most MaxChunk bytes
+	buf    []byte // received, not in the store yet, at most MaxChunk bytes
 }
 
 // receive reads the data and the checksum and returns the finished upload.
@@ -113,7 +113,7 @@ func (r *receiver) write(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// begin begins the upload in the store when its first bytes are known.
+// begin begins the upload in the store after its first bytes have arrived.
 func (r *receiver) begin(ctx context.Context, head []byte) error {
 	if r.began {
 		return nil
@@ -130,7 +130,7 @@ func (r *receiver) flush(ctx context.Context) error {
 	return err
 }
 
-// finish verifies the checksum and makes the upload part of its task.
+// finish verifies the checksum and adds the upload to its task.
 func (r *receiver) finish(ctx context.Context, checksum []byte) (Upload, error) {
 	if err := r.begin(ctx, nil); err != nil {
 		return Upload{}, err
@@ -148,8 +148,8 @@ func (r *receiver) finish(ctx context.Context, checksum []byte) (Upload, error) 
 	return r.server.config.Store.FinishUpload(ctx, r.server.config.Now(), r.id, r.size, sum)
 }
 
-// discard removes what was written, also when the client is gone. What remains if that
-// fails ends with [Store.Expire].
+// discard removes an incomplete upload, even if the client is gone. If that fails, [Store.Expire]
+// removes it.
 func (r *receiver) discard(ctx context.Context) {
 	if !r.began {
 		return

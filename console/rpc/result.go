@@ -6,7 +6,7 @@ import (
 	"baton"
 )
 
-// Result is the end of a task. Stores keep its JSON form.
+// Result is the result of a task. It is stored as JSON.
 type Result struct {
 	At   time.Time `json:"at"`
 	Host string    `json:"host,omitempty"` // that finished the task; empty: cancelled while no host had it
@@ -14,18 +14,18 @@ type Result struct {
 	// The error of a task that failed. Code is a gRPC status code, 0 for success.
 	Code         uint32 `json:"code,omitempty"`
 	Message      string `json:"message,omitempty"`
-	NonRetryable bool   `json:"non_retryable,omitempty"` // the connector says that trying again is no use
-	// Refusal is the connector's reason for refusing a grant on purpose: the text of the
-	// error detail "grant_cancelled". Empty for every other error.
+	NonRetryable bool   `json:"non_retryable,omitempty"` // the connector says that retries are useless
+	// Refusal is why the connector deliberately refused a grant: the text of the error detail
+	// "grant_cancelled". It is empty for other errors.
 	Refusal string `json:"refusal,omitempty"`
 
 	// The answer to a grant or a revoke.
 	Already       bool        `json:"already,omitempty"`        // the grant existed, or did not exist, before
-	Grants        []GrantedID `json:"grants,omitempty"`         // what the principal holds now
+	Grants        []GrantedID `json:"grants,omitempty"`         // what the principal now holds
 	ReplacedGrant string      `json:"replaced_grant,omitempty"` // id of a grant that ended with this change
-	Gone          bool        `json:"gone,omitempty"`           // the resource does not exist any more
+	Gone          bool        `json:"gone,omitempty"`           // the resource no longer exists
 
-	Account *AccountResult `json:"account,omitempty"` // of a created account
+	Account *AccountResult `json:"account,omitempty"` // the created account
 	Action  *ActionRun     `json:"action,omitempty"`  // of an action that was run or asked about
 	Actions []Action       `json:"actions,omitempty"` // that the connector offers
 
@@ -44,12 +44,12 @@ type GrantedID struct {
 type AccountResult struct {
 	State             AccountState    `json:"state"`
 	Resource          *baton.Resource `json:"resource,omitempty"`
-	Message           string          `json:"message,omitempty"` // what a person has to do, if something is
+	Message           string          `json:"message,omitempty"` // what a person has to do, if anything
 	InvitationExpires time.Time       `json:"invitation_expires,omitzero"`
 	Secrets           []SealedSecret  `json:"secrets,omitempty"`
 }
 
-// AccountState is how far the creation of an account is.
+// AccountState is the progress of the creation of an account.
 type AccountState string
 
 // The states of the creation of an account.
@@ -64,7 +64,7 @@ const (
 type SealedSecret struct {
 	Name        string   `json:"name,omitempty"`
 	Description string   `json:"description,omitempty"`
-	Provider    string   `json:"provider,omitempty"` // how it is encrypted, "baton/jwk/v1"
+	Provider    string   `json:"provider,omitempty"` // the encryption scheme, "baton/jwk/v1"
 	KeyIDs      []string `json:"key_ids,omitempty"`  // hex SHA-256 thumbprints of the recipients
 	Bytes       []byte   `json:"bytes,omitempty"`
 }
@@ -74,10 +74,10 @@ type ActionRun struct {
 	ID     string        `json:"id,omitempty"`
 	Name   string        `json:"name,omitempty"`
 	State  ActionState   `json:"state"`
-	Values baton.Profile `json:"values,omitempty"` // what it returned; of a failed run, "error"
+	Values baton.Profile `json:"values,omitempty"` // returned values; for a failed run, "error"
 }
 
-// ActionState is how far a run of an action is.
+// ActionState is the progress of a run of an action.
 type ActionState string
 
 // The states of a run of an action.
@@ -95,7 +95,7 @@ type Action struct {
 	DisplayName  string             `json:"display_name,omitempty"`
 	Description  string             `json:"description,omitempty"`
 	Types        []baton.ActionType `json:"types,omitempty"`
-	ResourceType string             `json:"resource_type,omitempty"` // of an action of one resource type
+	ResourceType string             `json:"resource_type,omitempty"` // set for an action of one resource type
 	Arguments    []Field            `json:"arguments,omitempty"`
 	Returns      []Field            `json:"returns,omitempty"`
 }
@@ -120,7 +120,7 @@ const (
 	BoolField    FieldKind = "bool"
 	IntField     FieldKind = "int"
 	StringsField FieldKind = "string_list"
-	OtherField   FieldKind = "other" // of a kind that this package does not know
+	OtherField   FieldKind = "other" // a kind that this package does not know
 )
 
 // OtherAnswer is a message of a type that this package does not translate.
@@ -132,18 +132,18 @@ type OtherAnswer struct {
 // OK reports whether the task succeeded.
 func (r Result) OK() bool { return !r.At.IsZero() && r.Code == 0 }
 
-// Outcome is the meaning of a result for whoever queued the task.
+// Outcome is what a result means for the code that queued the task.
 type Outcome string
 
 // The outcomes.
 const (
 	Done        Outcome = "done"        // the connector did it
 	AlreadyDone Outcome = "already"     // nothing had to be done
-	InProgress  Outcome = "in progress" // an action or the creation of an account goes on, or waits for a person
+	InProgress  Outcome = "in progress" // an action or the creation of an account continues, or waits for a person
 	Cancelled   Outcome = "cancelled"   // by the console, before it was done
-	Held        Outcome = "held"        // the connector's own guard holds the sync back
-	Refused     Outcome = "refused"     // the connector will not do it: its policy, a guard, provisioning is off
+	Held        Outcome = "held"        // the connector's own guard holds the sync
+	Refused     Outcome = "refused"     // the connector refuses: its policy, a guard, or provisioning is off
 	Unsupported Outcome = "unsupported" // the connector cannot do it
-	Failed      Outcome = "failed"      // and the connector says that trying again is no use
+	Failed      Outcome = "failed"      // it failed, and retries are useless
 	Retryable   Outcome = "retryable"   // it failed and may be tried again
 )

@@ -10,8 +10,8 @@ import (
 	"baton"
 )
 
-// This file holds the rules of tasks as functions of values. Stores apply them inside
-// their transactions: read the task, apply the rule, write the task.
+// This file has the rules for tasks as pure functions. A store reads a task, applies the rule and
+// writes the task in one transaction.
 
 // Lease times. Connectors send heartbeats for syncs. Many send none for writes, so their
 // leases must outlast the write.
@@ -32,10 +32,9 @@ func LeaseTime(t Type) time.Duration {
 	return ReadLease
 }
 
-// Writes reports whether a task of the type changes the application. When the lease of
-// a write ends without a result, nobody knows whether it was done: the task becomes
-// [Lost] and is not leased again unless it is put back with [Store.RequeueTask]. Every other
-// type is leased again.
+// Writes reports whether a task of the type changes the application. If the lease of a write ends
+// without a result, it is unknown whether the change was made: the task becomes [Lost], and is only
+// leased again after [Store.RequeueTask]. Tasks of other types are leased again.
 func Writes(t Type) bool {
 	switch t {
 	case GrantType, RevokeType, CreateAccountType, DeleteResourceType, RunActionType:
@@ -65,10 +64,10 @@ func (t Task) LeasedTo(host string, now time.Time) Task {
 	return t
 }
 
-// Pick selects from tasks, all open ones of a connector by Due and then by the order in
-// which they were added, those that r leases, and returns them with their leases. It
-// stops reading tasks when it knows the result. exclusive says that a task of an
-// [Exclusive] type is leased at now. More says that the host could lease another one.
+// Pick selects the tasks that r leases, and returns them with their leases. tasks are all open tasks
+// of a connector, ordered by Due and then by when they were added; Pick stops reading when the
+// result is known. exclusive means that a task of an [Exclusive] type is leased at now. More means
+// that the host could lease another task.
 func Pick(tasks iter.Seq[Task], exclusive bool, r LeaseRequest, now time.Time) (picked []Task, more bool) {
 	for t := range tasks {
 		only := Exclusive(t.Work.Type())
@@ -84,9 +83,9 @@ func Pick(tasks iter.Seq[Task], exclusive bool, r LeaseRequest, now time.Time) (
 	return picked, false
 }
 
-// CheckHolder returns an error unless h holds the lease of the task. A lease that has
-// ended is still held as long as the task was not leased again or put back. The error is
-// NotFound for a task of another connector, and Refused otherwise.
+// CheckHolder returns an error unless h holds the lease of the task. An expired lease is still held
+// while the task is not leased again or put back. The error is NotFound for a task of another
+// connector, and Refused otherwise.
 func (t Task) CheckHolder(h Holder) error {
 	switch {
 	case t.Connector != h.Connector || t.ID != h.Task:
@@ -115,7 +114,7 @@ func (t Task) CheckWorking(h Holder) error {
 	return nil
 }
 
-// Renewed returns the task with its lease prolonged from now.
+// Renewed returns the task with its lease extended from now.
 func (t Task) Renewed(now time.Time) Task {
 	t.State, t.Lease.Until = Leased, now.Add(t.LeaseTime)
 	return t
@@ -130,9 +129,9 @@ func (t Task) Beaten(h Holder, now time.Time) (Task, error) {
 	return t.Renewed(now), nil
 }
 
-// FinishedBy returns the task with the result that h reports, and whether that changed
-// it. The first result counts: the same host may report again, because it did not get the
-// response, and changes nothing. A host that lost its lease gets an error.
+// FinishedBy returns the task with the result that h reports, and whether the task changed. Only the
+// first result counts. The same host may report again after it lost the response; that changes
+// nothing. A host that lost its lease gets an error.
 func (t Task) FinishedBy(h Holder, r Result, now time.Time) (after Task, changed bool, err error) {
 	if err := t.CheckHolder(h); err != nil || t.State == Finished {
 		return t, false, err
@@ -142,8 +141,8 @@ func (t Task) FinishedBy(h Holder, r Result, now time.Time) (after Task, changed
 	return t, true, nil
 }
 
-// AfterCancel returns the task after the console gave it up, and whether that changed it.
-// A host that works on it is told and still reports the result; otherwise the task ends now.
+// AfterCancel returns the task after the console cancelled it, and whether the task changed. A host
+// that works on it is told and still reports the result; otherwise the task ends now.
 func (t Task) AfterCancel(now time.Time) (after Task, changed bool) {
 	switch {
 	case t.State == Finished || t.Cancelled && t.LeasedAt(now):
@@ -165,9 +164,8 @@ func (t Task) endCancelled(now time.Time) Task {
 	return t
 }
 
-// AfterLease returns the task after its lease has ended, and whether that changed it: a
-// cancelled task is finished, a write is lost, and every other task stays as it is, for
-// the next host that asks.
+// AfterLease returns the task after its lease expired, and whether the task changed: a cancelled
+// task is finished, a write is lost, and any other task stays leased until the next host asks.
 func (t Task) AfterLease(now time.Time) (after Task, changed bool) {
 	switch {
 	case t.State != Leased || t.LeasedAt(now):
@@ -181,8 +179,8 @@ func (t Task) AfterLease(now time.Time) (after Task, changed bool) {
 	return t, false
 }
 
-// PutBack returns the task as it is when it is queued again. Its host loses the lease.
-// The error is Refused for a task that is queued or finished.
+// PutBack returns the task queued again. Its host loses the lease. The error is Refused for a task
+// that is queued or finished.
 func (t Task) PutBack() (Task, error) {
 	if t.State != Leased && t.State != Lost {
 		return t, baton.Errorf(baton.Refused, "task %s is %s: only a leased or lost task can be put back into the queue", t.ID, t.State)
@@ -227,7 +225,7 @@ func (r Result) success() Outcome {
 	return Done
 }
 
-// UploadKindOf returns what a file holds, by its first bytes.
+// UploadKindOf returns the kind of a file from its first bytes.
 func UploadKindOf(head []byte) UploadKind {
 	if bytes.HasPrefix(head, []byte("C1ZF\x00")) || bytes.HasPrefix(head, []byte("C1Z3")) {
 		return SyncFile

@@ -20,25 +20,24 @@ import (
 // Config configures a [Server]. Store and Hosts are required.
 type Config struct {
 	Store Store
-	// Hosts are the names under which connectors reach this server, host[:port]. An
-	// assertion may be addressed to any of them.
+	// Hosts are the names at which connectors reach this server, host[:port]. An assertion may be
+	// addressed to any of them.
 	Hosts []string
 
-	// Clients are credentials of others, which get their tokens at [TokenPath], too. They
-	// may not call this server. nil: none.
+	// Clients are credentials of other clients, which get their tokens at [TokenPath] too. They may
+	// not call this server. nil: none.
 	Clients Clients
 
 	Poll          time.Duration // how long a host waits when no task is due; 0: 5 seconds
-	Heartbeat     time.Duration // how often a host reports that it works on a task; 0: 30 seconds
+	Heartbeat     time.Duration // how often a host sends heartbeats; 0: 30 seconds
 	TokenLifetime time.Duration // 0: 10 minutes
 	MaxUpload     int64         // bytes; 0: 4 GiB
 	Sweep         time.Duration // how often [Server.Run] calls [Store.Expire]; 0: 10 seconds
 
-	// Received takes an upload whose checksum was verified, before the connector gets a
-	// response. Its error refuses the upload: the connector gets the text, and nothing of
-	// the file remains in the store. It may be called again for an upload that it took,
-	// with the same [Upload.ID], if the connector did not get the response. The file
-	// counts only if the task succeeds in the end. nil: every upload is taken.
+	// Received is called with an upload whose checksum is verified, before the connector gets a
+	// response. An error refuses the upload: the connector gets its text, and the file is removed.
+	// If the connector did not get the response, Received may be called again with the same
+	// [Upload.ID]. The file only counts if the task succeeds. nil: every upload is accepted.
 	Received func(ctx context.Context, u Upload, content io.Reader) error
 
 	// Options are further options of the gRPC server. Its interceptors run before those
@@ -80,8 +79,8 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// Server serves the protocol. It keeps no state of its own: any number of servers may
-// share a store. Its methods may be called at the same time.
+// Server serves the protocol. It has no state of its own, so any number of servers may share a
+// store. Its methods are safe for concurrent use.
 type Server struct {
 	config Config
 	log    *slog.Logger
@@ -131,8 +130,8 @@ func (s *Server) Serve(l net.Listener) error {
 // expireBatch limits the rows that one transaction of [Server.Run] changes.
 const expireBatch = 500
 
-// Run ends what time has ended, in the store, until the context ends. It may run in
-// several servers at once.
+// Run expires leases, uploads and tokens in the store until the context ends. Several servers may
+// run it at once.
 func (s *Server) Run(ctx context.Context) {
 	ticker := time.NewTicker(s.config.Sweep)
 	defer ticker.Stop()

@@ -10,8 +10,8 @@ import (
 	"baton/internal/pb/batonv1"
 )
 
-// service implements the calls of the protocol. Requests were validated, and the context
-// holds the connector.
+// service implements the calls of the protocol. Interceptors have validated the request, and the
+// context has the connector.
 type service struct {
 	batonv1.UnimplementedBatonServiceServer
 	*Server
@@ -45,8 +45,8 @@ func (s service) GetTasks(ctx context.Context, m *batonv1.BatonServiceGetTasksRe
 	return &batonv1.BatonServiceGetTasksResponse{Tasks: tasks, NextPoll: next, NextHeartbeat: durationpb.New(s.config.Heartbeat)}, nil
 }
 
-// lease returns the tasks that a host gets and how long it waits before it asks again:
-// not at all while there are more.
+// lease returns the tasks for a host, and how long it must wait before it asks again: not at all if
+// there are more.
 func (s service) lease(ctx context.Context, r LeaseRequest) ([]*batonv1.Task, *durationpb.Duration, error) {
 	leases, err := s.config.Store.Lease(ctx, s.config.Now(), r)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s service) lease(ctx context.Context, r LeaseRequest) ([]*batonv1.Task, *d
 	for _, t := range leases.Tasks {
 		m, err := taskMessage(t)
 		if err != nil {
-			// NewTask refuses such a task; one that is queued all the same must not block the others.
+			// NewTask refuses such a task. If one is queued anyway, it must not block the others.
 			s.log.ErrorContext(ctx, "a task cannot be sent", "connector", t.Connector, "task", t.ID, "error", err)
 			h := Holder{Connector: t.Connector, Host: r.Host, Task: t.ID, Number: t.Lease.Number}
 			failure := Result{Code: uint32(codes.InvalidArgument), NonRetryable: true, Message: "the console cannot send the task: " + err.Error()}
@@ -84,7 +84,7 @@ func (s service) Heartbeat(ctx context.Context, m *batonv1.BatonServiceHeartbeat
 		t, err := s.config.Store.Extend(ctx, s.config.Now(), h)
 		switch kind := baton.KindOf(err); {
 		case err == nil && !t.Cancelled:
-		case err == nil || kind == baton.NotFound || kind == baton.Refused: // the host must not go on with it
+		case err == nil || kind == baton.NotFound || kind == baton.Refused: // the host must not continue
 			response.CancelledTaskIds = append(response.CancelledTaskIds, h.Task)
 		default:
 			return nil, err

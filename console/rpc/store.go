@@ -8,16 +8,15 @@ import (
 	"baton"
 )
 
-// Store is what the server needs of a database. Several servers may share one.
+// Store is what the server requires from a database. Several servers may share one.
 //
-// Each method is one transaction: it happens as a whole or not at all, and methods that
-// run at the same time have the effect of some order. now is the time at which it
-// happens. An implementation may use the database's clock for leases in its place, if
-// a test can make it use now. Times are kept to the microsecond.
+// Each method is one transaction, and concurrent calls are serializable. now is the time of the
+// call. An implementation may use the database's clock for leases instead, if a test can make it use
+// now. Times have microsecond precision.
 //
-// Errors are of a [baton.Kind]: NotFound for what does not exist or belongs to another
-// connector, AlreadyExists, Refused for what a rule forbids, and Storage or Unavailable
-// if the database fails. After an error nothing has changed.
+// Errors have a [baton.Kind]: NotFound for an object that does not exist or belongs to another
+// connector, AlreadyExists, Refused if a rule forbids the call, and Storage or Unavailable if the
+// database fails. After an error nothing has changed.
 //
 // Package rpctest has the conformance suite, and an implementation in memory.
 type Store interface {
@@ -35,61 +34,59 @@ type Store interface {
 	Uploads(ctx context.Context, connector, task string) ([]Upload, error)
 	// Hosts returns the hosts of a connector, by id.
 	Hosts(ctx context.Context, connector string) ([]Host, error)
-	// AddCredential adds a credential from [NewCredential]. AlreadyExists if its client id
-	// is taken: make another one.
+	// AddCredential adds a credential from [NewCredential]. AlreadyExists if its client id is taken;
+	// the caller then creates another one.
 	AddCredential(ctx context.Context, now time.Time, c Credential) error
-	// RevokeCredential ends a credential and every token that was issued for it. It
-	// changes nothing if the credential is revoked already.
+	// RevokeCredential revokes a credential and its tokens. It does nothing if the credential is
+	// revoked.
 	RevokeCredential(ctx context.Context, now time.Time, clientID string) error
 
 	// Methods of hosts.
 
 	// Lease applies [Pick] to the open tasks of the connector, and [Task.Renewed] to those of
-	// r.Known whose lease of this host has ended. It notes that the host was seen, unless
-	// that was noted within the last minute.
+	// r.Known whose lease of this host has expired. It records that the host was seen, at most once
+	// a minute.
 	Lease(ctx context.Context, now time.Time, r LeaseRequest) (Leases, error)
 	// Extend applies [Task.Beaten] and returns the task.
 	Extend(ctx context.Context, now time.Time, h Holder) (Task, error)
-	// Finish applies [Task.FinishedBy] and returns the task. Unfinished uploads for the
-	// task are discarded.
+	// Finish applies [Task.FinishedBy] and returns the task. It discards unfinished uploads for the
+	// task.
 	Finish(ctx context.Context, now time.Time, h Holder, r Result) (Task, error)
-	// Hello records how a host introduces itself. If h names a task, it finishes that
-	// task with success as well; if the host does not hold the task, nothing is recorded.
+	// Hello stores a host's description. If h names a task, it also finishes the task with success;
+	// if the host does not hold the task, it stores nothing.
 	Hello(ctx context.Context, now time.Time, connector string, h Hello) error
 
-	// Uploads. A file arrives in chunks of up to 1 MiB, numbered from 0. It counts once
-	// FinishUpload has returned. An upload of no bytes has no chunk.
+	// Uploads. A file arrives in chunks of up to 1 MiB, numbered from 0. It counts after
+	// FinishUpload. An empty upload has no chunks.
 
 	// BeginUpload applies [Task.CheckUpload] and begins an upload with a new id, a KSUID.
 	BeginUpload(ctx context.Context, now time.Time, id string, h Holder, kind UploadKind) (Upload, error)
 	// AppendUpload adds the next chunk. Invalid if the index is not the number of chunks so
 	// far; NotFound if the upload is finished or discarded.
 	AppendUpload(ctx context.Context, now time.Time, id string, index int, chunk []byte) error
-	// FinishUpload makes an upload part of its task, if the lease under which it began is
-	// still held and the task is not finished: Refused otherwise. If the task has a
-	// finished upload of the same size and hash, the new one is discarded and that one
-	// returned.
+	// FinishUpload adds an upload to its task. Refused if the lease of the upload is no longer held,
+	// or the task is finished. If the task has a finished upload of the same size and hash, the new
+	// one is discarded and the existing one returned.
 	FinishUpload(ctx context.Context, now time.Time, id string, size int64, sha256 [32]byte) (Upload, error)
-	// DiscardUpload removes an upload, also a finished one. No error if there is none.
+	// DiscardUpload removes an upload, finished or not. It does nothing if there is none.
 	DiscardUpload(ctx context.Context, id string) error
 	// UploadChunk returns a chunk of a finished upload.
 	UploadChunk(ctx context.Context, connector, id string, index int) ([]byte, error)
 
 	// Credentials and tokens.
 
-	// Credential returns a credential, also one that is revoked.
+	// Credential returns a credential, even if it is revoked.
 	Credential(ctx context.Context, clientID string) (Credential, error)
-	// AddToken records a token and that its credential was used. Unauthenticated if the
-	// credential is not [Credential.Good]; AlreadyExists if the assertion was used before.
+	// AddToken adds a token and records the use of its credential. Unauthenticated if the credential
+	// is not [Credential.Good]; AlreadyExists if the assertion was used before.
 	AddToken(ctx context.Context, now time.Time, t Token) error
-	// TokenCredential returns the credential of a token. Unauthenticated if there is no
-	// such token, it has expired, or the credential is not good.
+	// TokenCredential returns the credential of a token. Unauthenticated if the token does not exist
+	// or has expired, or if the credential is not good.
 	TokenCredential(ctx context.Context, now time.Time, hash [32]byte) (Credential, error)
 
-	// Expire ends what time has ended: it applies [Task.AfterLease] to leased tasks,
-	// discards unfinished uploads that began more than [UploadTime] ago, and forgets
-	// expired tokens and assertions. It changes up to limit rows of each and returns how
-	// many it changed.
+	// Expire applies [Task.AfterLease] to leased tasks, discards unfinished uploads older than
+	// [UploadTime], and removes expired tokens and assertions. It changes up to limit rows of each
+	// kind and returns their number.
 	Expire(ctx context.Context, now time.Time, limit int) (changed int, err error)
 }
 
@@ -104,10 +101,10 @@ type LeaseRequest struct {
 	Connector string
 	Host      string
 	Max       int      // number of tasks, at least 1
-	Known     []string // ids of tasks that the host says it has: they are not handed to it again
+	Known     []string // ids of tasks that the host has, which it is not given again
 }
 
-// has reports whether t is a task that the host has, and says so.
+// has reports whether the host says that it has t, and it does.
 func (r LeaseRequest) has(t Task) bool {
 	if t.State != Leased || t.Lease.Host != r.Host {
 		return false
@@ -120,14 +117,14 @@ func (r LeaseRequest) has(t Task) bool {
 	return false
 }
 
-// Leases are the tasks that a host got.
+// Leases are the tasks that a host was given.
 type Leases struct {
 	Tasks []Task
-	More  bool // another task is due that the host could lease now
+	More  bool // the host could lease another task now
 }
 
-// UploadReader returns the bytes of a finished upload. It reads them chunk by chunk,
-// each in a transaction of its own.
+// UploadReader returns the bytes of a finished upload. It reads each chunk in a transaction of its
+// own.
 func UploadReader(ctx context.Context, store Store, u Upload) io.Reader {
 	return &uploadReader{ctx: ctx, store: store, upload: u}
 }
@@ -136,7 +133,7 @@ type uploadReader struct {
 	ctx    context.Context
 	store  Store
 	upload Upload
-	next   int // chunk
+	next   int // number of the next chunk
 	buf    []byte
 }
 

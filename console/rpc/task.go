@@ -8,21 +8,21 @@ import (
 	"baton"
 )
 
-// Task is one piece of work for a connector, from the moment it is queued to its result.
-// A Task is a value: a store returns copies, and nobody changes what it points to.
+// Task is one piece of work for a connector, from when it is queued to its result. A Task is a
+// value: a store returns copies, and nobody changes what it points to.
 type Task struct {
 	ID        string // 27 letters and digits (a KSUID)
 	Connector string // id of the connector whose hosts may lease it
-	Ref       string // what the task serves in the console: a sync, an operation; stored, not interpreted
+	Ref       string // id of the console's sync or operation; not interpreted
 	Work      Work
 	OnlyHost  string        // the only host that may lease it; empty: any host of the connector
-	Debug     bool          // the connector is to log in detail and to upload its log
-	Due       time.Time     // not leased before; tasks are leased in the order of Due
+	Debug     bool          // the connector must log in detail and upload its log
+	Due       time.Time     // not leased earlier; tasks are leased in the order of Due
 	LeaseTime time.Duration // how long a lease lasts after the last heartbeat
 
 	State      State
 	Added      time.Time
-	Cancelled  bool   // the console gave the task up; its host learns so from its next heartbeat
+	Cancelled  bool   // the console cancelled it; its host learns that from its next heartbeat
 	Lease      Lease  // the current lease, or the last one; zero before the first
 	Heartbeats int    // number of heartbeats, over all leases
 	Result     Result // zero until State is Finished
@@ -50,25 +50,25 @@ type State string
 const (
 	Queued   State = "queued"   // no host has it
 	Leased   State = "leased"   // a host has it; the lease may have ended
-	Lost     State = "lost"     // a write whose lease ended without a result: whether it was done is unknown
+	Lost     State = "lost"     // a write whose lease expired without a result: it is unknown whether it was done
 	Finished State = "finished" // it has a result, or it was cancelled while no host worked on it
 )
 
 // Lease is the right of one host to work on a task until a time.
 type Lease struct {
 	Host   string
-	Number int       // fencing token: 1 for the first lease of the task, 2 for the next, …
+	Number int       // fencing token: 1 for the first lease of the task, then 2, and so on
 	Since  time.Time // when the task was handed to the host
 	Until  time.Time // heartbeats move it
 }
 
-// Holder is a claim to hold the lease of a task.
+// Holder identifies a lease of a task.
 type Holder struct {
 	Connector string
 	Host      string
 	Task      string // id
-	// Number is the number of the lease, or 0 for any lease of this host: messages of
-	// the protocol name the host and the task only.
+	// Number is the number of the lease; 0 for any lease of this host, because messages of the
+	// protocol only name the host and the task.
 	Number int
 }
 
@@ -78,7 +78,7 @@ type Upload struct {
 	Connector string
 	Task      string // id
 	Ref       string // Task.Ref: the id of the sync, if the task is one
-	Lease     Lease  // under which it was sent
+	Lease     Lease  // the lease at the time of the upload
 	Kind      UploadKind
 	Began     time.Time
 	Finished  time.Time // zero until all of it is stored
@@ -87,7 +87,7 @@ type Upload struct {
 	Chunks    int // number of chunks; see [Store]
 }
 
-// UploadKind is the kind of an uploaded file, by its first bytes.
+// UploadKind is the kind of an uploaded file, detected from its first bytes.
 type UploadKind string
 
 // The kinds of uploads.
@@ -96,7 +96,7 @@ const (
 	LogFile  UploadKind = "log" // the connector's debug log, JSON lines
 )
 
-// Holder returns the claim to the lease under which the upload was sent.
+// Holder identifies the lease at the time of the upload.
 func (u Upload) Holder() Holder {
 	return Holder{Connector: u.Connector, Host: u.Lease.Host, Task: u.Task, Number: u.Lease.Number}
 }

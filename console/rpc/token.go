@@ -15,7 +15,7 @@ import (
 	"baton"
 )
 
-// TokenPath is where assertions are exchanged for tokens.
+// TokenPath is the path at which assertions are exchanged for tokens.
 const TokenPath = "/auth/v1/token"
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -23,19 +23,18 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // maxForm limits the body of a token request, in bytes.
 const maxForm = 64 << 10
 
-// Clients are the credentials of those who call other interfaces than this one, and get
-// their tokens here as well.
+// Clients are the credentials of clients of other interfaces that get their tokens here too.
 type Clients interface {
-	// Credential returns a credential, also one that is revoked. NotFound if there is none.
+	// Credential returns a credential, even if it is revoked. NotFound if there is none.
 	Credential(ctx context.Context, clientID string) (Credential, error)
-	// AddToken records a token and that its credential was used. Unauthenticated if the
-	// credential is not good; AlreadyExists if the assertion was used before.
+	// AddToken adds a token and records the use of its credential. Unauthenticated if the credential
+	// is not good; AlreadyExists if the assertion was used before.
 	AddToken(ctx context.Context, now time.Time, t Token) error
 }
 
-// ServeToken answers POST /auth/v1/token: client credentials of RFC 6749, the client
-// authenticated by an [Assertion] (RFC 7523). Clients that are no connectors may send their
-// secret in its place; only the public key that belongs to it is compared.
+// ServeToken answers POST /auth/v1/token: the client credentials grant of RFC 6749 with an
+// [Assertion] (RFC 7523). Clients that are not connectors may send their secret instead; only its
+// public key is compared.
 func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
@@ -62,7 +61,7 @@ func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) {
 			"expires_in":   int(s.config.TokenLifetime / time.Second),
 		})
 	case kind == baton.Unauthenticated:
-		// The reason is for the operator. The client learns none.
+		// The reason is only logged: the client must not learn it.
 		s.log.WarnContext(r.Context(), "token refused", "client", clientID, "reason", err)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
 	default:
@@ -71,8 +70,8 @@ func (s *Server) ServeToken(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// issueToken returns a new token for the client. The error is Unauthenticated if the
-// client does not prove who it is.
+// issueToken returns a new token for the client. The error is Unauthenticated if the client cannot
+// prove its identity.
 func (s *Server) issueToken(ctx context.Context, clientID string, form url.Values) (baton.Secret, error) {
 	fail := func(err error) (baton.Secret, error) {
 		return baton.Secret{}, baton.Errorf(baton.Unauthenticated, "%w", err)

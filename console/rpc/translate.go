@@ -21,8 +21,7 @@ import (
 	"baton/wire"
 )
 
-// This file and validate.go are the only ones that know the protocol's messages of tasks,
-// results and hellos.
+// Only this file and validate.go use the protocol's messages of tasks, results and hellos.
 
 // taskMessage returns the message that hands the task to a host.
 func taskMessage(t Task) (*batonv1.Task, error) {
@@ -51,7 +50,7 @@ func setWork(m *batonv1.Task, w Work) error {
 	case HelloType:
 		m.TaskType = &batonv1.Task_Hello{Hello: &batonv1.Task_HelloTask{}}
 	case SyncType:
-		// skip_expand_grants stays unset: the console does not expand groups itself.
+		// skip_expand_grants stays unset, because the console does not expand groups itself.
 		sync := &batonv1.Task_SyncFullTask{SyncResourceTypeIds: w.Sync.Types, SkipGrants: w.Sync.SkipGrants,
 			SkipEntitlementsAndGrants: w.Sync.SkipEntitlementsAndGrants, StorageEngine: "sqlite"}
 		for _, id := range w.Sync.Resources {
@@ -94,7 +93,7 @@ func resourceID(id baton.ResourceID) *connectorv2.ResourceId {
 	return &connectorv2.ResourceId{ResourceType: id.Type, Resource: id.ID}
 }
 
-// resourceMessage encodes a resource as package wire does in sync files.
+// resourceMessage encodes a resource like package wire does in sync files.
 func resourceMessage(r baton.Resource) (*connectorv2.Resource, error) {
 	var err error
 	if r.Profile, err = wireProfile(r.Profile); err != nil {
@@ -141,7 +140,7 @@ func accountTask(w CreateAccountWork) (*batonv1.Task_CreateAccountTask, error) {
 	return m, err
 }
 
-// jsonMap returns the profile in the types that encoding/json and structpb know.
+// jsonMap converts a profile to the types of encoding/json and structpb.
 func jsonMap(p baton.Profile) map[string]any {
 	out := map[string]any{}
 	for name, value := range p {
@@ -160,8 +159,7 @@ func jsonMap(p baton.Profile) map[string]any {
 	return out
 }
 
-// wireProfile returns the profile in the types that package wire encodes, also after
-// encoding/json has decoded it.
+// wireProfile converts a profile that encoding/json may have decoded to the types of package wire.
 func wireProfile(p baton.Profile) (baton.Profile, error) {
 	if p == nil {
 		return nil, nil
@@ -193,8 +191,8 @@ func wireProfile(p baton.Profile) (baton.Profile, error) {
 	return out, nil
 }
 
-// resultOf translates how a host finished a task. It does not fail: an answer that it
-// cannot read is kept as [Result.Other].
+// resultOf translates the result that a host reports. It does not fail: an answer that it cannot
+// read is kept as [Result.Other].
 func resultOf(m *batonv1.BatonServiceFinishTaskRequest) Result {
 	var r Result
 	var annotations []*anypb.Any
@@ -205,7 +203,7 @@ func resultOf(m *batonv1.BatonServiceFinishTaskRequest) Result {
 	case *batonv1.BatonServiceFinishTaskRequest_Error_:
 		annotations, response = end.Error.GetAnnotations(), end.Error.GetResponse()
 		r.Code, r.Message, r.NonRetryable = uint32(m.GetStatus().GetCode()), m.GetStatus().GetMessage(), end.Error.GetNonRetryable()
-		if r.Code == uint32(codes.OK) { // an error is an error, even if it does not say which
+		if r.Code == uint32(codes.OK) { // an error without a code is still an error
 			r.Code = uint32(codes.Unknown)
 		}
 		r.Refusal = refusal(m.GetStatus().GetDetails())
@@ -214,7 +212,7 @@ func resultOf(m *batonv1.BatonServiceFinishTaskRequest) Result {
 		answered := r
 		inner, ok := answered.answer(response)
 		annotations = slices.Concat(annotations, inner)
-		if _, err := json.Marshal(answered); err != nil { // JSON has no form for NaN and the year 10000
+		if _, err := json.Marshal(answered); err != nil { // JSON cannot encode NaN and the year 10000
 			answered, ok = r, false
 		}
 		if r = answered; !ok {
@@ -227,8 +225,8 @@ func resultOf(m *batonv1.BatonServiceFinishTaskRequest) Result {
 	return r
 }
 
-// refusal returns the reason of the error detail by which connectors mark that they
-// refused a grant on purpose.
+// refusal returns the reason in the error detail with which connectors mark a deliberate refusal of
+// a grant.
 func refusal(details []*anypb.Any) string {
 	for _, detail := range details {
 		var info errdetails.ErrorInfo
@@ -253,8 +251,8 @@ func (r *Result) annotate(a *anypb.Any) {
 	}
 }
 
-// answer translates the response of a task. It returns the annotations in it, and false
-// if the response is of another type or cannot be read.
+// answer translates the response of a task. It returns its annotations, and false if the response
+// has another type or cannot be read.
 func (r *Result) answer(response *anypb.Any) (annotations []*anypb.Any, ok bool) {
 	m, err := response.UnmarshalNew()
 	if err != nil {
@@ -381,7 +379,7 @@ func fieldKind(m protoreflect.Message) FieldKind {
 	return FieldKind(strings.TrimSuffix(string(set.Name()), "_field"))
 }
 
-// helloOf translates how a host introduces itself.
+// helloOf translates a host's description.
 func helloOf(m *batonv1.BatonServiceHelloRequest) Hello {
 	build, system, metadata := m.GetBuildInfo(), m.GetOsInfo(), m.GetConnectorMetadata()
 	return Hello{
@@ -404,8 +402,8 @@ func helloOf(m *batonv1.BatonServiceHelloRequest) Hello {
 // maxRoleNames limits the names of one list of role hints: they are kept for each host.
 const maxRoleNames = 100
 
-// roleHintsOf returns the role hints among the annotations of a connector's description.
-// Hints that are too long are as none: they are for people, and nothing depends on them.
+// roleHintsOf returns the role hints in the annotations of a connector's description. It ignores
+// hints that are too long: they only help people.
 func roleHintsOf(annotations []*anypb.Any) *baton.RoleHints {
 	for _, a := range annotations {
 		if !a.MessageIs((*structpb.Struct)(nil)) || len(a.GetValue()) > maxText*8 {
@@ -425,8 +423,8 @@ func roleHintsOf(annotations []*anypb.Any) *baton.RoleHints {
 	return nil
 }
 
-// enumName returns the protocol's name of an enum value without its prefix, in lower
-// case. A value without a name is named by its number.
+// enumName returns the protocol's name of an enum value without its prefix, in lower case; the
+// number if it has no name.
 func enumName(e protoreflect.Enum, prefix string) string {
 	value := e.Descriptor().Values().ByNumber(e.Number())
 	if value == nil {

@@ -23,10 +23,10 @@ const (
 	taskIDSize     = 27
 )
 
-// validation collects what is wrong with a message; the first finding is reported.
+// validation keeps the first problem of a message.
 type validation struct{ err error }
 
-// must records a finding unless ok.
+// must records a problem unless ok.
 func (v *validation) must(ok bool, format string, args ...any) {
 	if !ok && v.err == nil {
 		v.err = baton.Errorf(baton.Invalid, format, args...)
@@ -51,7 +51,7 @@ func (v *validation) chars(field, s string, most int) {
 	v.must(n <= most, "%s: %d characters, want at most %d", field, n, most)
 }
 
-// size checks that s has between least and most bytes; least 0 makes the field optional.
+// size checks that s has between least and most bytes. With least 0 the field is optional.
 func (v *validation) size(field, s string, least, most int) {
 	v.must(len(s) >= least && len(s) <= most, "%s: %d bytes, want %d to %d", field, len(s), least, most)
 }
@@ -154,7 +154,7 @@ func (v *validation) resourceType(t *connectorv2.ResourceType) {
 	v.size("resource_type.id", t.GetId(), 1, maxID)
 	v.size("resource_type.display_name", t.GetDisplayName(), 0, maxID)
 	v.size("resource_type.description", t.GetDescription(), 0, maxText)
-	// Traits that this project does not know come from newer connectors.
+	// Newer connectors have traits that this project does not know.
 	seen := map[connectorv2.ResourceType_Trait]bool{}
 	for _, trait := range t.GetTraits() {
 		v.must(!seen[trait], "resource_type.traits: %v is there twice", trait)

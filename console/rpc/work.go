@@ -7,10 +7,10 @@ import (
 	"baton"
 )
 
-// Type is the protocol's name of a kind of work.
+// Type is the protocol's name for a kind of work.
 type Type string
 
-// The types of work that the console asks for.
+// The types of work that the console creates.
 const (
 	HelloType          Type = "hello"
 	SyncType           Type = "sync_full"
@@ -23,8 +23,7 @@ const (
 	ActionStatusType   Type = "action_status"
 )
 
-// Work is the request of a task to a connector. Exactly one field is set. Stores keep its
-// JSON form.
+// Work is the request to a connector. Exactly one field is set. It is stored as JSON.
 type Work struct {
 	Hello          *HelloWork          `json:"hello,omitempty"`
 	Sync           *SyncWork           `json:"sync_full,omitempty"`
@@ -38,25 +37,25 @@ type Work struct {
 }
 
 type (
-	// HelloWork asks a host to introduce itself again. The task ends with its hello.
+	// HelloWork asks a host for a new hello, which ends the task.
 	HelloWork struct{}
 
 	// SyncWork asks for a sync file. The server always asks for grants in expanded form
 	// and for storage engine "sqlite".
 	SyncWork struct {
 		Types                     []string           `json:"types,omitempty"`     // resource types; none: all
-		Resources                 []baton.ResourceID `json:"resources,omitempty"` // a targeted sync of these, if any
+		Resources                 []baton.ResourceID `json:"resources,omitempty"` // a targeted sync of these resources; none: a full sync
 		SkipGrants                bool               `json:"skip_grants,omitempty"`
 		SkipEntitlementsAndGrants bool               `json:"skip_entitlements_and_grants,omitempty"`
 	}
 
-	// GrantWork asks to give a principal an entitlement.
+	// GrantWork asks to grant an entitlement to a principal.
 	GrantWork struct {
 		Entitlement Entitlement    `json:"entitlement"`
 		Principal   baton.Resource `json:"principal"`
 	}
 
-	// RevokeWork asks to take a grant away.
+	// RevokeWork asks to revoke a grant.
 	RevokeWork struct {
 		ID          string         `json:"id"` // of the grant, as the connector reported it
 		Entitlement Entitlement    `json:"entitlement"`
@@ -65,10 +64,10 @@ type (
 
 	// CreateAccountWork asks for an account.
 	CreateAccountWork struct {
-		ResourceType string         `json:"resource_type,omitempty"` // empty: the connector's only one
+		ResourceType string         `json:"resource_type,omitempty"` // empty: the connector's only type
 		Emails       []baton.Email  `json:"emails,omitempty"`
 		Login        string         `json:"login,omitempty"`
-		Profile      baton.Profile  `json:"profile,omitempty"` // by the names of [Description.AccountFields]
+		Profile      baton.Profile  `json:"profile,omitempty"` // keyed by the names of [Description.AccountFields]
 		Password     PasswordOption `json:"password"`
 	}
 
@@ -78,7 +77,7 @@ type (
 		Parent baton.ResourceID `json:"parent"`
 	}
 
-	// ListActionsWork asks which actions the connector offers.
+	// ListActionsWork asks for the actions of the connector.
 	ListActionsWork struct {
 		ResourceType string `json:"resource_type,omitempty"` // empty: all actions
 	}
@@ -87,11 +86,11 @@ type (
 	RunActionWork struct {
 		Name         string        `json:"name"`
 		Arguments    baton.Profile `json:"arguments,omitempty"`
-		ResourceType string        `json:"resource_type,omitempty"` // of actions of a resource type
+		ResourceType string        `json:"resource_type,omitempty"` // set for actions of a resource type
 	}
 
-	// ActionStatusWork asks how an action is doing. Only the host that runs it knows:
-	// set [Task.OnlyHost].
+	// ActionStatusWork asks for the state of an action. Only the host that runs it knows: set
+	// [Task.OnlyHost].
 	ActionStatusWork struct {
 		Name string `json:"name,omitempty"`
 		ID   string `json:"id"` // [ActionRun.ID]
@@ -108,7 +107,7 @@ type Entitlement struct {
 	Resource    baton.Resource `json:"resource"`
 }
 
-// PasswordOption says how the first password of an account comes about.
+// PasswordOption is how the first password of an account is created.
 type PasswordOption struct {
 	Kind   PasswordKind `json:"kind"`
 	Length int64        `json:"length,omitempty"` // characters of a random password, 8 to 64
@@ -117,7 +116,7 @@ type PasswordOption struct {
 	Provider   string   `json:"provider,omitempty"` // of single sign-on
 }
 
-// PasswordKind names a [PasswordOption] as connectors announce what they support.
+// PasswordKind names a [PasswordOption], as connectors list what they support.
 type PasswordKind string
 
 // The kinds of passwords.
@@ -148,7 +147,7 @@ func (w Work) Type() Type {
 	return found
 }
 
-// Check returns what is missing for a connector to do the work, or nil.
+// Check returns an error if the work lacks something that a connector needs.
 func (w Work) Check() error {
 	var missing string
 	need := func(name, value string) {

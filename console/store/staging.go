@@ -346,7 +346,7 @@ func (u *undoList) add(c Change, values ...int64) {
 	}
 }
 
-// each calls fn for each change in a list, with so many values.
+// each calls fn for each change, with its given number of values.
 func (u undoList) each(values int, fn func(c Change, v []int64) error) error {
 	v := make([]int64, values)
 	for len(u) > 0 {
@@ -398,8 +398,8 @@ func (t *Tx) undoPrincipals(n console.SyncNumber, changes undoList) error {
 	})
 }
 
-// undo removes everything that an unfinished sync wrote, the newest chunk first, each in a
-// transaction of its own, and then releases the stream.
+// undo reverts everything that an unfinished sync wrote, the newest chunk first, each in a
+// transaction of its own. Then it releases the stream.
 func (s *Store) undo(ctx context.Context, by console.By, stream console.Stream, n console.SyncNumber) error {
 	for done := false; !done; {
 		err := s.db.Write(ctx, func(e engine.Tx) error {
@@ -428,7 +428,7 @@ type stagedChunk struct {
 	changes undoList
 }
 
-// undoChunk undoes the newest chunk. Without any, it releases the stream.
+// undoChunk reverts the newest chunk. If there is none, it releases the stream.
 func (t *Tx) undoChunk(stream console.Stream, n console.SyncNumber) (done bool, err error) {
 	c, err := find(t, func(r engine.Row) stagedChunk { return stagedChunk{r.Int(0), r.Text(1), r.Bytes(2)} },
 		"SELECT chunk, kind, changes FROM staged WHERE sync = $1 ORDER BY chunk DESC LIMIT 1", n)
@@ -460,8 +460,8 @@ func (t *Tx) undoChunk(stream console.Stream, n console.SyncNumber) (done bool, 
 	return false, t.change("chunk", "DELETE FROM staged WHERE sync = $1 AND chunk = $2", n, c.chunk)
 }
 
-// forgetPublished removes the undo lists of published syncs, which a process that died may
-// have left.
+// forgetPublished removes the undo lists of published syncs. A process that died after publishing
+// leaves them.
 func (s *Store) forgetPublished(ctx context.Context) error {
 	var left []console.SyncNumber
 	err := s.View(ctx, func(t *Tx) (err error) {
@@ -477,7 +477,7 @@ func (s *Store) forgetPublished(ctx context.Context) error {
 	return err
 }
 
-// forgetStaged removes the undo lists of a published sync, some at a time.
+// forgetStaged removes the undo lists of a published sync, in small transactions.
 func (s *Store) forgetStaged(ctx context.Context, n console.SyncNumber) error {
 	for {
 		removed := int64(0)
@@ -491,8 +491,8 @@ func (s *Store) forgetStaged(ctx context.Context, n console.SyncNumber) error {
 	}
 }
 
-// numbers returns a block of numbers of a counter, in a transaction of its own: numbers
-// of an abandoned sync are not used again.
+// numbers reserves n numbers of a counter in a transaction of its own. Numbers of an abandoned sync
+// are not used again.
 func (st *Staging) numbers(ctx context.Context, counter string, n int) (first int64, err error) {
 	err = st.s.db.Write(ctx, func(e engine.Tx) (err error) {
 		first, err = (&Tx{e: e}).Numbers(counter, int64(n))
@@ -501,8 +501,8 @@ func (st *Staging) numbers(ctx context.Context, counter string, n int) (first in
 	return first, err
 }
 
-// ResourceKeys returns the first of n new keys for resources. Ascending keys in the order
-// of type and id keep neighbours together.
+// ResourceKeys returns the first of n new keys for resources. Assign them in the order of type and
+// id, so that neighbours are stored together.
 func (st *Staging) ResourceKeys(ctx context.Context, n int) (console.ResourceKey, error) {
 	first, err := st.numbers(ctx, "resource", n)
 	return console.ResourceKey(first), err
@@ -514,7 +514,7 @@ func (st *Staging) EntitlementKeys(ctx context.Context, n int) (console.Entitlem
 	return console.EntitlementKey(first), err
 }
 
-// lookups collects rows of table lookup in one buffer.
+// lookups collects rows of table lookup, with their values in one buffer.
 type lookups struct {
 	buf  []byte
 	rows []lookupRow
@@ -539,7 +539,6 @@ type principalFact struct {
 	entitlement console.EntitlementKey
 }
 
-// writeLookups writes the rows of table lookup, in its order.
 func (st *Staging) writeLookups(ctx context.Context) error {
 	l := &st.lookups
 	slices.SortFunc(l.rows, func(a, b lookupRow) int {
@@ -574,7 +573,6 @@ func (st *Staging) writeLookups(ctx context.Context) error {
 	return err
 }
 
-// writePrincipals writes the rows of table fact_by_principal, in its order.
 func (st *Staging) writePrincipals(ctx context.Context) error {
 	slices.SortFunc(st.byPrincipal, func(a, b principalFact) int {
 		if a.principal != b.principal {

@@ -8,7 +8,8 @@ import (
 	"baton/console"
 )
 
-// accountForm answers a form on an account's page: with the page, and what is wrong.
+// accountForm runs the command of a form on an account's page, and shows the page with the error if
+// there is one.
 func (c *call) accountForm(do func(app console.ID, account console.ResourceKey) error) error {
 	key, err := c.key("account")
 	if err != nil {
@@ -45,7 +46,7 @@ func setAccountType(c *call) error {
 	return c.accountForm(func(app console.ID, account console.ResourceKey) error {
 		kind, err := strconv.Atoi(c.r.PostFormValue("type"))
 		if err != nil {
-			kind = -1 // refused after the rights were looked at
+			kind = -1 // the rights were checked first, so this is no matter of the form
 		}
 		return c.console().SetAccountType(c.ctx(), c.caller, app, account, console.AccountKind(kind))
 	})

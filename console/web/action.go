@@ -14,7 +14,7 @@ type actionsList struct {
 	govern.ActionsView
 }
 
-// Who returns the name of whoever ran an action.
+// Who returns the name of the person who ran an action.
 func (l actionsList) Who(a console.Actor) string {
 	if name := l.People[a.Person()]; name != "" {
 		return name
@@ -49,7 +49,6 @@ type actionForm struct {
 	Problem *problem
 }
 
-// Value returns what was entered for an argument.
 func (f actionForm) Value(name string) string { return f.Values[name] }
 
 func (c *call) actionForm() (f actionForm, err error) {

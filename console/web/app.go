@@ -15,16 +15,16 @@ import (
 // rowsPerPage is how many rows a list shows at once.
 const rowsPerPage = 50
 
-// cursor encodes the place in a list at which its next page begins.
+// cursor encodes a place in a list for an address.
 func cursor(place any) string {
 	b, err := json.Marshal(place)
 	if err != nil {
-		panic(err) // places are plain structs
+		panic(err) // cannot happen: places are plain structs
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// place reads the cursor of a page; without one, the list begins.
+// place decodes the cursor of a page. Without one, place is unchanged: the beginning of the list.
 func (c *call) place(into any) error { return c.placeOf("after", into) }
 
 func (c *call) placeOf(parameter string, into any) error {
@@ -75,7 +75,7 @@ func appsPage(c *call) error {
 	return c.page("apps", "Applications", l)
 }
 
-// appHead is on top of every page of an app.
+// appHead is the top of every page of an app.
 type appHead struct {
 	govern.AppSummary
 	Tab  string
@@ -99,7 +99,6 @@ func (c *call) appHead(tab string) (appHead, error) {
 	return appHead{s, tab, tabs}, err
 }
 
-// appOverview is the page of an app.
 type appOverview struct {
 	appHead
 	Owning  ownerList
@@ -108,7 +107,7 @@ type appOverview struct {
 
 func appPage(c *call) error { return c.appOverview(nil) }
 
-// appOverview answers with the page of an app, and what is wrong with a form on it.
+// appOverview shows the page of an app, with the error of a form if there is one.
 func (c *call) appOverview(wrong error) error {
 	h, err := c.appHead("overview")
 	if err != nil {
@@ -123,7 +122,7 @@ func (c *call) appOverview(wrong error) error {
 }
 
 type accountsList struct {
-	CSV    string // address of the list as a file; "" if the caller may not have it
+	CSV    string // address of the list as a file; "" if the caller may not export it
 	Head   appHead
 	Page   govern.AccountPage
 	Query  govern.AccountQuery
@@ -134,7 +133,6 @@ type accountsList struct {
 	Held   []choice // effective roles
 }
 
-// choice is an option of a select.
 type choice struct {
 	Value, Label string
 	Chosen       bool
@@ -156,7 +154,7 @@ var accountTypeLabels = map[govern.AccountType]string{
 	govern.SystemAccount:  "System accounts",
 }
 
-// accountQuery reads what a list of accounts is filtered by.
+// accountQuery decodes the filters of a list of accounts.
 func (c *call) accountQuery(app console.ID) (q govern.AccountQuery, err error) {
 	q = govern.AccountQuery{App: app, Filter: govern.AccountFilter(c.r.FormValue("filter")), Type: govern.AccountType(c.r.FormValue("type")),
 		Role: c.r.FormValue("role"), Search: c.r.FormValue("search"), N: rowsPerPage}
@@ -166,7 +164,7 @@ func (c *call) accountQuery(app console.ID) (q govern.AccountQuery, err error) {
 	return q, c.place(&q.After)
 }
 
-// Filtered reports whether the list shows only some accounts.
+// Filtered reports whether a filter is set.
 func (l accountsList) Filtered() bool {
 	return l.Query.Search != "" || l.Query.Filter != govern.AllAccounts || l.Query.Type != govern.AnyType || l.Query.Role != ""
 }
@@ -206,10 +204,10 @@ func accountsPage(c *call) error {
 	return c.page("accounts", "Accounts of "+h.App.Name, l)
 }
 
-// nextPath returns the address of the page behind this one of the same list.
+// nextPath returns the address of the next page of a list.
 func (c *call) nextPath(after string) string { return c.pathWith("after", after) }
 
-// pathWith returns the address of this page with another value of one parameter.
+// pathWith returns the address of this page with one parameter changed.
 func (c *call) pathWith(name, value string) string {
 	q := c.r.URL.Query()
 	q.Set(name, value)
@@ -232,7 +230,7 @@ type accountDetail struct {
 
 func accountPage(c *call) error { return c.accountPage(nil) }
 
-// accountPage shows an account, and what is wrong with a form on the page.
+// accountPage shows an account, with the error of a form if there is one.
 func (c *call) accountPage(problem error) error {
 	h, err := c.appHead("accounts")
 	if err != nil {
@@ -280,7 +278,7 @@ var entitlementFilterLabels = map[govern.EntitlementFilter]string{
 	govern.HeldByNobody:    "Held by nobody",
 }
 
-// entitlementQuery reads what a list of entitlements is filtered by.
+// entitlementQuery decodes the filters of a list of entitlements.
 func (c *call) entitlementQuery(app console.ID) (q govern.EntitlementQuery, err error) {
 	q = govern.EntitlementQuery{App: app, Filter: govern.EntitlementFilter(c.r.FormValue("filter")), Search: c.r.FormValue("search"), N: rowsPerPage}
 	if entitlementFilterLabels[q.Filter] == "" {

@@ -20,19 +20,19 @@ import (
 type auditPage struct {
 	govern.AuditPage
 	Filter      govern.AuditFilter
-	From, Until string // days, as the form has them
+	From, Until string // dates in the form's format
 	Narrowed    []narrowing
 	Next        string
-	Export      string // query of the export
+	Export      string // query of the export's address
 	MayExport   bool
-	Report      *store.ChainReport // of the check that was just made
+	Report      *store.ChainReport // of a check that was just made
 	Problem     *problem
 }
 
-// narrowing is a part of the filter that a link takes away.
+// narrowing is a part of the filter, with a link that removes it.
 type narrowing struct{ Label, Without string }
 
-// auditFilter reads the filter of the audit log from the address.
+// auditFilter decodes the filter of the audit log.
 func (c *call) auditFilter() (f govern.AuditFilter, query url.Values, err error) {
 	query = url.Values{}
 	text := func(name string) string {
@@ -121,9 +121,9 @@ func exportAudit(c *call) error {
 	})
 	switch {
 	case began && err != nil:
-		panic(http.ErrAbortHandler) // half a file must not look like a whole one
+		panic(http.ErrAbortHandler) // an incomplete file must not look complete
 	case err == nil && !began:
-		c.download("application/jsonl", "audit.jsonl") // no event is one of these
+		c.download("application/jsonl", "audit.jsonl") // without events, nothing has begun the download
 	}
 	return err
 }
@@ -134,7 +134,7 @@ func (c *call) download(mediaType, name string) {
 	c.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 }
 
-// auditHead is the file that baton-console audit verify --head reads.
+// auditHead sends the file for baton-console audit verify --head.
 func auditHead(c *call) error {
 	head, err := c.console().ChainHead(c.ctx(), c.caller)
 	if err != nil {
@@ -145,11 +145,11 @@ func auditHead(c *call) error {
 		return baton.Errorf(baton.Internal, "encode the head: %w", err)
 	}
 	c.download("application/json", "audit-head-"+strconv.FormatInt(head.Number, 10)+".json")
-	c.w.Write(append(b, '\n')) // the browser is gone if it fails
+	c.w.Write(append(b, '\n')) // an error means that the browser is gone
 	return nil
 }
 
-// checkAudit checks the chain of events, against a head that was kept if one is given.
+// checkAudit checks the chain of events, and a saved head if one is given.
 func checkAudit(c *call) error {
 	var kept []console.ChainHead
 	var problem error
@@ -179,18 +179,18 @@ func checkAudit(c *call) error {
 	return c.page("audit", "Audit", p)
 }
 
-// atEnd reports whether a decoder has read everything.
+// atEnd reports whether a decoder has no input left.
 func atEnd(d *json.Decoder) bool {
 	_, err := d.Token()
 	return err == io.EOF
 }
 
-// What returns what happened, in words: "sync applied".
+// What returns the description of an event: "sync applied".
 func (auditPage) What(e store.Event) string {
 	return strings.NewReplacer(".", " ", "-", " ", "_", " ").Replace(e.Kind)
 }
 
-// Who returns who did it.
+// Who returns the name of the actor.
 func (auditPage) Who(r govern.AuditRow) string {
 	switch {
 	case r.ByName != "":
@@ -206,7 +206,7 @@ func (auditPage) Who(r govern.AuditRow) string {
 // detail is one field of an event's data.
 type detail struct{ Name, Value string }
 
-// Details returns the data of an event, by the order of names.
+// Details returns the data of an event, ordered by name.
 func (auditPage) Details(e store.Event) (all []detail) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(e.Data, &fields) != nil {
@@ -225,8 +225,8 @@ func (auditPage) Details(e store.Event) (all []detail) {
 	return all
 }
 
-// flat returns the fields of an object without objects or lists in it as words,
-// "resources 44, facts closed 2", and anything else as it is.
+// flat returns the fields of a flat object as text, "resources 44, facts closed 2", and any other
+// value as JSON.
 func flat(value json.RawMessage) string {
 	var fields map[string]any
 	if json.Unmarshal(value, &fields) != nil || len(fields) == 0 {
@@ -234,7 +234,7 @@ func flat(value json.RawMessage) string {
 	}
 	d := json.NewDecoder(strings.NewReader(string(value)))
 	d.UseNumber()
-	d.Token() // the brace
+	d.Token() // skips the brace
 	var words []string
 	for d.More() {
 		name, _ := d.Token()

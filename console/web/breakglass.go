@@ -6,10 +6,10 @@ import (
 	"baton/console/login"
 )
 
-// breakGlass is the login for emergencies, as it is shown once.
+// breakGlass displays the emergency login once.
 type breakGlass struct {
 	Name, Password, CodeSecret string
-	CodeURI                    template.URL // package html/template does not know its scheme
+	CodeURI                    template.URL // html/template rejects unknown URL schemes in strings
 }
 
 func newBreakGlass(c *call) error {

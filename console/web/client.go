@@ -12,21 +12,21 @@ import (
 	"baton/console/store"
 )
 
-// clientsPage lists credentials for the REST interface, and has the form of a new one.
+// clientsPage lists credentials for the REST interface, with a form for a new one.
 type clientsPage struct {
-	Path    string // of the list
-	Service bool   // the form makes services
+	Path    string // address of the list
+	Service bool   // the form creates services
 	MayAdd  bool
 	Rows    []clientRow
 	Next    string
 
 	Name    string
 	Scopes  []scopeChoice
-	Apps    []scopeChoice // to configure one of them only
-	Roles   []roleChoice  // of a service
+	Apps    []scopeChoice // for scopes to configure a single app
+	Roles   []roleChoice  // for services
 	Lives   []lifeChoice
 	Problem *problem
-	// Made is the credential that was made just now.
+	// Made is the credential that was just created.
 	Made *govern.MadeClient
 }
 
@@ -46,12 +46,12 @@ type lifeChoice struct {
 	Chosen bool
 }
 
-// clientDays are how long a new credential can be good for.
+// clientDays are the offered lifetimes of a new credential.
 var clientDays = []int{7, 30, 90, 365}
 
 const defaultClientDays = 90
 
-// scopes of a person's own credentials; a service has no decide.
+// scopeChoices are the scopes of personal credentials. Services cannot have decide.
 var scopeChoices = []scopeChoice{
 	{Scope: console.ScopeRead, Label: "Read", Hint: "sees what you see"},
 	{Scope: console.ScopeAsk, Label: "Ask", Hint: "asks for access, and gives it back"},
@@ -59,7 +59,6 @@ var scopeChoices = []scopeChoice{
 	{Scope: console.ScopeDecide, Label: "Decide", Hint: "approves, denies and judges held syncs in your name; never about administrators"},
 }
 
-// ownClients and allClients say which list a page shows.
 func (c *call) ownClients(made *govern.MadeClient, problem error) error {
 	return c.clients("/credentials", "Your credentials", false, made, problem)
 }
@@ -112,8 +111,7 @@ func (c *call) clients(path, title string, service bool, made *govern.MadeClient
 	return c.show(status, "clients", title, p)
 }
 
-// addClientForm adds the form of a new credential, with what was entered if it is shown
-// again.
+// addClientForm adds the form for a new credential, with the entered values if there was an error.
 func (c *call) addClientForm(p *clientsPage, again bool) error {
 	chosen, days := []string{string(console.ScopeRead)}, defaultClientDays
 	if again {
@@ -151,7 +149,7 @@ func (c *call) addClientForm(p *clientsPage, again bool) error {
 	return nil
 }
 
-// addClient makes a credential. Its secret is shown on the page that answers: it is not kept.
+// addClient creates a credential. The response shows its secret, which is not stored.
 func (c *call) addClient(service bool) (*govern.MadeClient, error) {
 	n := govern.NewClient{Name: c.r.PostFormValue("name"), Service: service}
 	if service {
@@ -167,7 +165,7 @@ func (c *call) addClient(service bool) (*govern.MadeClient, error) {
 	return &m, err
 }
 
-// shown reports whether an error is shown on the page of the form.
+// shown reports whether an error belongs to a field of the form.
 func shown(err error) bool {
 	k := baton.KindOf(err)
 	return err != nil && (k == baton.Invalid || k == baton.Refused || k == baton.AlreadyExists)

@@ -36,7 +36,7 @@ func connectorsPage(c *call) error {
 
 type catalogPage struct {
 	Search string
-	// Unmanaged is the unmanaged app that the connector is for; "" if none was chosen yet.
+	// Unmanaged is the app for the connector; "" if it is not chosen yet.
 	Unmanaged string
 	Products  []govern.Product
 }
@@ -49,12 +49,11 @@ func connectorCatalog(c *call) error {
 	return c.page("connector-catalog", "Add connector", catalogPage{search, c.r.FormValue("unmanaged"), c.console().Catalog(search)})
 }
 
-// connectorForm is the form of a new connector.
 type connectorForm struct {
 	Product govern.Product
 	Name    string
 	Where   string // "unmanaged", "managed" or "new"
-	// Unmanaged are the applications without connector. Chosen is one of them.
+	// Unmanaged are the applications without a connector, and Chosen the selected one.
 	Unmanaged     []unmanagedChoice
 	Chosen        string
 	UnmanagedName string
@@ -63,9 +62,9 @@ type connectorForm struct {
 	Apps          []console.App
 	People        []personChoice
 	Hosted        bool
-	// Products are the connectors that a self-hosted one can be; for Baton.
+	// Products are the options for a self-hosted connector of any kind.
 	Products []govern.Product
-	Runs     string // the chosen one
+	Runs     string // name of the chosen product
 	Problem  *problem
 }
 
@@ -111,7 +110,7 @@ func (c *call) connectorForm() (f connectorForm, err error) {
 	return f, nil
 }
 
-// ids returns the ids that a form's field holds.
+// ids returns the ids in a field of a form.
 func (c *call) ids(field string) (ids []console.ID) {
 	for _, v := range c.r.PostForm[field] {
 		ids = append(ids, console.ID(v))
@@ -160,7 +159,7 @@ func addConnector(c *call) error {
 	return c.redirect("/connectors/" + string(id) + "/settings")
 }
 
-// connectorHead is on top of every page of a connector.
+// connectorHead is the top of every page of a connector.
 type connectorHead struct {
 	govern.ConnectorView
 	Tab     string
@@ -171,7 +170,7 @@ type connectorHead struct {
 func (c *call) connector() console.ID { return console.ID(c.r.PathValue("connector")) }
 
 func (c *call) connectorHead(tab string) (connectorHead, error) {
-	// The version first: what happens in between makes the page out of date.
+	// Read first, so that any later change makes the page out of date.
 	version, err := c.console().ConnectorVersion(c.ctx(), c.caller, c.connector())
 	if err != nil {
 		return connectorHead{}, err
@@ -200,7 +199,7 @@ func connectionChip(s console.ConnectionState) chip {
 }
 
 type syncsPage struct {
-	CSV     string // address of the list as a file; "" if the caller may not have files
+	CSV     string // address of the list as a file; "" if the caller may not export it
 	Head    connectorHead
 	Syncs   []console.Sync
 	Next    string
@@ -266,29 +265,29 @@ type settingsPage struct {
 	Minutes string
 	Cron    string
 	Zone    string
-	// Directory is the connector as a source of people.
+	// Directory is the connector in its function as a directory.
 	Directory govern.DirectoryView
 	Abilities govern.AbilitiesView
 	People    []personChoice
 	Problem   *problem
 	Rotated   *govern.Rotated
 	Snippets  []snippet
-	// SnippetChoices are the products whose snippets Rotate can show, for a connector of any kind.
+	// SnippetChoices are the products whose snippets can be shown, for a connector of any kind.
 	SnippetChoices []govern.Product
 	Now            time.Time
-	// Fields are the connector's own settings, for one that the console hosts.
+	// Fields are the settings of a hosted connector.
 	Fields, Advanced []settingField
-	Findings         []baton.Finding // of the test that was just made
+	Findings         []baton.Finding // of a test that was just made
 }
 
-// settingField is a field of a form, for one setting of a connector.
+// settingField is the form field of a connector's setting.
 type settingField struct {
 	baton.Setting
 	Value string
-	Set   bool // a secret that is stored
+	Set   bool // a secret is stored
 }
 
-// Type returns the kind of the field.
+// Type returns the HTML type of the field.
 func (f settingField) Type() string {
 	switch f.Kind {
 	case baton.SecretSetting:
@@ -304,8 +303,8 @@ func (f settingField) Type() string {
 // Hosted reports whether the connector runs inside the console.
 func (p settingsPage) Hosted() bool { return p.Head.Connector.Hosting == console.Hosted }
 
-// addFields adds the fields of a hosted connector. What a form holds goes before what is
-// stored; secrets are never shown.
+// addFields adds the settings of a hosted connector. Entered values take precedence over stored
+// ones. Secrets are never shown.
 func (c *call) addFields(p *settingsPage) error {
 	if !p.Hosted() {
 		return nil
@@ -328,11 +327,10 @@ func (c *call) addFields(p *settingsPage) error {
 	return nil
 }
 
-// fieldName returns the name of a setting's field in the form: other fields have no such
-// prefix.
+// fieldName returns the name of a setting's field. The prefix keeps it apart from other fields.
 func fieldName(s baton.Setting) string { return "setting." + s.Name }
 
-// hostedSettings returns what the form holds for a hosted connector.
+// hostedSettings decodes the settings of a hosted connector.
 func (c *call) hostedSettings(p govern.Product) (texts map[string]string, secrets map[string]baton.Secret) {
 	texts, secrets = map[string]string{}, map[string]baton.Secret{}
 	for _, s := range p.Settings {
@@ -346,7 +344,7 @@ func (c *call) hostedSettings(p govern.Product) (texts map[string]string, secret
 	return texts, secrets
 }
 
-// credentialRow is a credential in a list.
+// Credentials returns the credentials with their state for the list.
 func (p settingsPage) Credentials() (rows []credentialRow) {
 	for _, cr := range slices.Backward(p.Head.Credentials) {
 		row := credentialRow{Credential: cr, State: chip{"good", "Works"}}
@@ -382,7 +380,7 @@ func (c *call) settings() (p settingsPage, err error) {
 	}
 	p.Now, p.Name, p.Minutes = c.console().Now(), con.Name, strconv.FormatFloat(con.Interval.Minutes(), 'f', -1, 64)
 	p.Product, err = c.console().Product(con.Product)
-	if baton.KindOf(err) == baton.NotFound { // another Baton connector
+	if baton.KindOf(err) == baton.NotFound { // a connector without an entry in the catalogue
 		p.Product, err = govern.Generic, nil
 	}
 	return p, err
@@ -439,7 +437,7 @@ func configureConnector(c *call) error {
 	p.Cron, p.Zone = strings.TrimSpace(c.r.PostFormValue("cron")), strings.TrimSpace(c.r.PostFormValue("zone"))
 	every, err := minutes(p.Minutes)
 	if p.Cron != "" && err != nil {
-		every, err = p.Head.Connector.Interval, nil // it does not count
+		every, err = p.Head.Connector.Interval, nil // not used in this case
 	}
 	if err == nil {
 		version, _ := strconv.ParseInt(c.r.PostFormValue("version"), 10, 64)
@@ -451,7 +449,7 @@ func configureConnector(c *call) error {
 		err = c.console().ConfigureHosted(c.ctx(), c.caller, c.connector(), texts, secrets)
 	}
 	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.AlreadyExists || k == baton.Refused) {
-		again, failed := c.editSettings() // with the version that counts now
+		again, failed := c.editSettings() // with the current version
 		if failed != nil {
 			return failed
 		}
@@ -465,7 +463,7 @@ func configureConnector(c *call) error {
 	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
 }
 
-// minutes reads a number of minutes, to the second.
+// minutes parses a number of minutes, with a precision of a second.
 func minutes(text string) (time.Duration, error) {
 	n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if err != nil || !(n > 0 && n < 1e6) {
@@ -474,10 +472,10 @@ func minutes(text string) (time.Duration, error) {
 	return time.Duration(n * float64(time.Minute)).Round(time.Second), nil
 }
 
-// Schedule says when the connector syncs.
+// Schedule describes when the connector syncs.
 func (p settingsPage) Schedule() string { return schedule.Of(p.Head.Connector).Sentence() }
 
-// testConnector shows what the connector's own examination of its upstream finds.
+// testConnector shows the findings of the connector's own checks.
 func testConnector(c *call) error {
 	p, err := c.settings()
 	if err != nil {
@@ -501,7 +499,7 @@ func syncNow(c *call) error {
 	return c.redirect("/connectors/" + string(c.connector()))
 }
 
-// rotateCredentials shows the new secret on the page that answers: it is not kept.
+// rotateCredentials shows the new secret in its response, because it is not stored.
 func rotateCredentials(c *call) error {
 	r, err := c.console().Rotate(c.ctx(), c.caller, c.connector())
 	if err != nil && baton.KindOf(err) != baton.Refused {
@@ -547,7 +545,7 @@ type logPage struct {
 	Next  int64
 }
 
-// Chip returns how far a task is.
+// Chip returns the state of a task.
 func (logPage) Chip(t rpc.Task) chip {
 	switch {
 	case t.State == rpc.Queued:
@@ -564,7 +562,7 @@ func (logPage) Chip(t rpc.Task) chip {
 	return chip{"bad", "Failed"}
 }
 
-// Took returns how long a task took, from its last lease to its result.
+// Took returns the duration of a task, from its last lease to its result.
 func (logPage) Took(t rpc.Task) string {
 	if t.Result.At.IsZero() || t.Lease.Since.IsZero() {
 		return "–"
@@ -596,7 +594,7 @@ func (p logPage) NextPath() string {
 	return "?after=" + url.QueryEscape(cursor(p.Next))
 }
 
-// continueConnector lets a new connector continue a former one of its app.
+// continueConnector makes a new connector replace another one of its app.
 func continueConnector(c *call) error {
 	err := c.console().ContinueConnector(c.ctx(), c.caller, c.connector(), console.ID(c.r.PostFormValue("former")))
 	if k := baton.KindOf(err); err != nil && (k == baton.Refused || k == baton.Unavailable) {

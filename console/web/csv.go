@@ -19,11 +19,11 @@ import (
 	"baton/console/store"
 )
 
-// asCSV reports whether a list is asked for as a file for spreadsheets.
+// asCSV reports whether the list is requested as CSV.
 func (c *call) asCSV() bool { return c.r.URL.Query().Get("format") == "csv" }
 
-// csvPath returns the address of the list on this page as such a file, with its filters; "" if
-// the caller may not have it.
+// csvPath returns the address of this list as CSV, with its filters; "" if the caller may not export
+// it.
 func (c *call) csvPath(o console.Object) string {
 	if !console.SeeRawFiles.Of(c.caller.Person, o) {
 		return ""
@@ -39,14 +39,14 @@ func (c *call) csvPath(o console.Object) string {
 	return "?" + q.Encode()
 }
 
-// byteOrderMark lets Excel read a file as UTF-8.
+// byteOrderMark makes Excel read a file as UTF-8.
 const byteOrderMark = "\ufeff"
 
-// rowsPerRead is how many rows are read in one transaction.
+// rowsPerRead is the number of rows that are read in one transaction.
 const rowsPerRead = 500
 
-// writeCSV streams a list. That somebody has it is written down before the first row. list
-// calls its argument for each row; what fails before the first is shown as a page.
+// writeCSV streams a list. It records the export before the first row. list calls its argument for
+// each row. An error before the first row is shown as a page.
 func (c *call) writeCSV(e govern.Export, name string, header []string, list func(row func(cells ...string) error) error) error {
 	q := url.Values{}
 	for k, v := range c.r.URL.Query() {
@@ -82,20 +82,20 @@ func (c *call) writeCSV(e govern.Export, name string, header []string, list func
 		return w.Write(cells)
 	})
 	if err == nil {
-		err = begin() // a list without rows has its header
+		err = begin() // an empty list still has a header
 	}
 	if err == nil {
 		w.Flush()
 		err = w.Error()
 	}
 	if began && err != nil {
-		panic(http.ErrAbortHandler) // half a file must not look like a whole one
+		panic(http.ErrAbortHandler) // an incomplete file must not look complete
 	}
 	return err
 }
 
-// cell returns a text for a spreadsheet: visible, and never a formula. Spreadsheets skip
-// blanks before a formula, and some accept full-width forms of its characters.
+// cell returns a text that no spreadsheet interprets as a formula. Spreadsheets skip blanks before a
+// formula, and some accept full-width forms of its characters.
 func cell(s string) string {
 	if s == "" {
 		return ""
@@ -107,7 +107,6 @@ func cell(s string) string {
 	return text(s)
 }
 
-// csvTime returns a time for a spreadsheet.
 func csvTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -247,7 +246,7 @@ func syncsCSV(c *call) error {
 	})
 }
 
-// downloadSync sends the file of a sync as it was received.
+// downloadSync sends the file of a sync exactly as it was received.
 func downloadSync(c *call) error {
 	id := console.ID(c.r.PathValue("sync"))
 	s, err := c.console().Sync(c.ctx(), c.caller, id)
@@ -265,7 +264,7 @@ func downloadSync(c *call) error {
 	c.w.Header().Set("Content-Length", strconv.FormatInt(f.Size, 10))
 	if _, err := io.Copy(c.w, content); err != nil {
 		c.site.Log.WarnContext(c.ctx(), "a download ended early", "request", c.id, "sync", id, "error", err)
-		panic(http.ErrAbortHandler) // what was sent is not all of it
+		panic(http.ErrAbortHandler) // an incomplete file must not look complete
 	}
 	return nil
 }

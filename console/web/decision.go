@@ -10,17 +10,16 @@ import (
 	"baton/console/govern"
 )
 
-// decisionForm is the one form with which people decide: on the page of a request and in
-// the list of approvals.
+// decisionForm is the form for decisions, on the page of a request and in the list of approvals.
 type decisionForm struct {
 	govern.RequestView
 	Open      console.PlanStep
 	Shorter   []preset
-	Recent    bool // the step needs a recent login, and the caller has none
+	Recent    bool // the step needs a recent login, and the caller's is too old
 	Effective string
 }
 
-// decisionForm returns the form for a request about which the caller is asked.
+// decisionForm returns the form for a request that waits for the caller's decision.
 func (c *call) decisionForm(v govern.RequestView) decisionForm {
 	d := decisionForm{RequestView: v}
 	if v.Step < len(v.Plan.Steps) {
@@ -49,7 +48,7 @@ func (c *call) decisionForm(v govern.RequestView) decisionForm {
 	return d
 }
 
-// durationFromEffect says how long a term is that begins when the access takes effect.
+// durationFromEffect returns the text of a term that begins when the access takes effect.
 func durationFromEffect(t console.Term) string {
 	if t.For > 0 {
 		return t.For.Words() + " from when it takes effect"
@@ -136,14 +135,14 @@ func (c *call) showApprovals(status int, problem error, done []bulkRow) error {
 	return c.show(status, "approvals", "Approvals", p)
 }
 
-// decideMany takes one decision about several requests.
+// decideMany makes one decision for several requests.
 func decideMany(c *call) error {
 	approve := c.r.PostFormValue("decision") == "approve"
 	if !approve && c.r.PostFormValue("decision") != "deny" {
 		return baton.Errorf(baton.Invalid, "a decision is to approve or to deny")
 	}
 	var all []govern.NewDecision
-	for _, s := range c.r.PostForm["request"] { // request, step, version
+	for _, s := range c.r.PostForm["request"] { // each value has the form "request,step,version"
 		parts := strings.Split(s, "/")
 		if len(parts) != 3 {
 			return baton.Errorf(baton.Invalid, "the form is damaged").WithFix("Load the page again.")

@@ -2,10 +2,10 @@ package web
 
 import "baton/console"
 
-// DemoPerson is somebody as whom everybody can sign in, in the demo.
+// DemoPerson is a person as whom everybody can sign in to the demo.
 type DemoPerson struct {
 	Email string
-	Text  string // what the person is there for
+	Text  string // the person's part in the demo
 }
 
 type demoChoice struct {
@@ -13,7 +13,7 @@ type demoChoice struct {
 	Person console.Person
 }
 
-// demoPage lists the people of the demo. There is no such page anywhere else.
+// demoPage lists the people of the demo. It only exists there.
 func demoPage(c *call) error {
 	if len(c.site.Demo) == 0 {
 		return notFound(c)

@@ -18,7 +18,7 @@ type personForm struct {
 	Problem                           *problem
 }
 
-// personForm returns the form with what counts now.
+// editedPerson returns the form with the current values.
 func (c *call) editedPerson() (f personForm, err error) {
 	if err := console.ManagePeople.Check(c.caller.Person, console.Object{}); err != nil {
 		return f, err
@@ -63,11 +63,11 @@ func editPerson(c *call) error {
 type mergePage struct {
 	Person  console.Person
 	Into    string
-	View    *govern.MergeView // nil until the other person is named
+	View    *govern.MergeView // nil until the other person is chosen
 	Problem *problem
 }
 
-// mergePage returns the page with both people, if the other one is named.
+// mergePage returns the page with both people, once the other one is chosen.
 func (c *call) mergePage() (p mergePage, err error) {
 	if err := console.ManagePeople.Check(c.caller.Person, console.Object{}); err != nil {
 		return p, err
@@ -126,7 +126,7 @@ func mergePerson(c *call) error {
 
 type importPage struct {
 	CSV     string
-	Plan    *directory.Plan // what it would do, or did
+	Plan    *directory.Plan // what the import would do, or did
 	Done    bool
 	Problem *problem
 }
@@ -138,20 +138,19 @@ func importPeoplePage(c *call) error {
 	return c.page("people-import", "Import people", importPage{})
 }
 
-// maxListed limits the lines of a plan that a page shows.
 const maxListed = 500
 
-// Listed returns the changes that the page shows.
+// Listed returns the first maxListed changes.
 func (p importPage) Listed() []directory.Change {
 	return p.Plan.Changes[:min(len(p.Plan.Changes), maxListed)]
 }
 
-// RefusedListed returns the refused lines that the page shows.
+// RefusedListed returns the first maxListed refused lines.
 func (p importPage) RefusedListed() []directory.Refusal {
 	return p.Plan.Refused[:min(len(p.Plan.Refused), maxListed)]
 }
 
-// importPeople shows what a file would do, and does it if that is what was shown before.
+// importPeople shows the plan of a file, and applies the file if the same plan was shown before.
 func importPeople(c *call) error {
 	p := importPage{CSV: c.r.PostFormValue("csv")}
 	if strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/form-data") {

@@ -7,7 +7,7 @@ import (
 )
 
 type domainsForm struct {
-	Text      string // one domain in a line
+	Text      string // one domain per line
 	MayChange bool
 	Saved     bool
 	Problem   *problem

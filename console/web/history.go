@@ -12,7 +12,7 @@ import (
 	"baton/console/store"
 )
 
-// subTabs are the parts of one account, entitlement or person.
+// subTabs are the tabs of the pages of one account, entitlement or person.
 type subTabs struct {
 	Label   string
 	Current string
@@ -38,13 +38,13 @@ func personTabs(id console.ID, current string) subTabs {
 	return subTabs{"Person", current, []appTab{{"access", "Access", base}, {"history", "History", base + "/history"}}}
 }
 
-// timelinePage is a timeline on a page.
+// timelinePage is a page of a timeline.
 type timelinePage struct {
 	govern.Timeline
 	Older string // address of the page with older entries; "" at its end
 }
 
-// timelineAt reads the place in a timeline.
+// timelineAt decodes the place in a timeline.
 func (c *call) timelineAt() (at govern.TimelineAt, err error) {
 	return at, c.placeOf("before", &at)
 }
@@ -57,7 +57,7 @@ func (c *call) timelinePage(t govern.Timeline) timelinePage {
 	return p
 }
 
-// historyCall is what the histories of an account and of an entitlement are asked with.
+// historyCall holds the parameters of the histories of accounts and entitlements.
 type historyCall struct {
 	head   appHead
 	key    int64
@@ -65,7 +65,7 @@ type historyCall struct {
 	at     govern.TimelineAt
 }
 
-// historyOf reads a historyCall from the parts of an address. what is the name of the key in it.
+// historyOf decodes a historyCall. what is the name of the key in the path.
 func (c *call) historyOf(what string) (h historyCall, err error) {
 	if h.head, err = c.appHead(what + "s"); err != nil {
 		return h, err
@@ -80,7 +80,7 @@ func (c *call) historyOf(what string) (h historyCall, err error) {
 	return h, err
 }
 
-// olderPath returns the address of the page with earlier access; "" at its end.
+// olderPath returns the address of the next page of past access; "" at the end.
 func (c *call) olderPath(next *store.PastBefore) string {
 	if next == nil {
 		return ""
@@ -179,10 +179,10 @@ func accessPage(c *call) error {
 	return c.page("access", cmp.Or(v.Account.Name, v.Account.ID)+": "+cmp.Or(v.Entitlement.Name, v.Entitlement.ID), accessDetail{v, h, c.timelinePage(v.Timeline)})
 }
 
-// Who returns the name of whoever acts.
+// Who returns the name of an actor.
 func (d accessDetail) Who(a console.Actor) string { return a.Name(d.People[a.Person()]) }
 
-// eventWords holds the sentences for kinds of events whose names are not sentences themselves.
+// eventWords describes the kinds of events whose names are not clear by themselves.
 var eventWords = map[string]string{
 	"reason.added":           "wrote a reason",
 	"reason.ended":           "ended a reason",
@@ -205,7 +205,7 @@ var eventWords = map[string]string{
 	"operation.failed":       "reported that the change failed",
 }
 
-// eventText returns what an event says was done.
+// eventText returns the description of a kind of events.
 func eventText(kind string) string {
 	if words := eventWords[kind]; words != "" {
 		return words
@@ -213,10 +213,10 @@ func eventText(kind string) string {
 	return strings.NewReplacer(".", ": ", "-", " ").Replace(kind)
 }
 
-// digest returns the beginning of a file's hash, and all of it.
+// digest returns a hash in hex.
 func digest(sum []byte) string { return hex.EncodeToString(sum) }
 
-// syncWords says how a sync came here.
+// syncWords describes how a sync was received.
 func syncWords(k console.SyncKind) string {
 	switch k {
 	case console.SyncUpload:
@@ -231,5 +231,5 @@ func syncWords(k console.SyncKind) string {
 	return "full"
 }
 
-// byHand reports whether a person brought the file of a sync.
+// byHand reports whether a person uploaded the file of a sync.
 func byHand(k console.SyncKind) bool { return k == console.SyncUpload || k == console.SyncImport }

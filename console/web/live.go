@@ -12,8 +12,7 @@ import (
 	"baton/console/govern"
 )
 
-// live is where a browser learns that a page is out of date, and the version that the page
-// shows.
+// live tells a browser where to learn that a page is out of date, and which version the page shows.
 type live struct {
 	Path    string
 	Version govern.Version
@@ -27,7 +26,7 @@ func (p syncsPage) live() live      { return p.Head.live() }
 func (p logPage) live() live        { return p.Head.live() }
 func (l connectorsList) live() live { return live{"/live/connectors", l.Version} }
 
-// streams counts the pages that are being kept up to date.
+// streams limits the open event streams.
 type streams struct {
 	mu    sync.Mutex
 	all   int
@@ -40,7 +39,7 @@ const (
 	maxStreamsOfOne = 20
 )
 
-// begin counts a stream of a person. ok is false if there are too many.
+// begin counts a new stream of a person. ok is false if there are too many.
 func (s *streams) begin(person console.ID) (end func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,16 +69,16 @@ func connectorLive(c *call) error {
 	return c.keepUpToDate(func() (govern.Version, error) { return c.console().ConnectorVersion(c.ctx(), c.caller, c.connector()) })
 }
 
-// The times of streams. Wake-ups can be lost, and states change with time alone.
+// liveLook is the interval of polling: wake-ups can be lost, and some states change with time alone.
 const (
 	livePoll  = 2 * time.Second
-	liveRest  = 250 * time.Millisecond // between two looks: a busy console wakes all the time
-	liveWrite = 10 * time.Second       // a browser that takes longer has gone
+	liveRest  = 250 * time.Millisecond // shortest time between two polls, because a busy console wakes often
+	liveWrite = 10 * time.Second       // a browser that takes longer is considered gone
 )
 
-// keepUpToDate tells a browser each new version of what a page shows, as server-sent events,
-// until its session ends or the console stops. Whoever asks for no stream gets the version
-// as text. No transaction is open in between.
+// keepUpToDate sends a browser each new version of a page as server-sent events, until its session
+// ends or the console stops. A client that does not accept an event stream gets the version as text.
+// No transaction is open while it waits.
 func (c *call) keepUpToDate(version func() (govern.Version, error)) error {
 	v, err := version()
 	if err != nil {
@@ -96,10 +95,10 @@ func (c *call) keepUpToDate(version func() (govern.Version, error)) error {
 	}
 	defer end()
 	c.w.Header().Set("Content-Type", "text/event-stream")
-	c.w.Header().Set("X-Accel-Buffering", "no") // proxies that know it pass events on at once
+	c.w.Header().Set("X-Accel-Buffering", "no") // tells proxies such as nginx not to buffer events
 	out := http.NewResponseController(c.w)
 	send := func(text string) error {
-		out.SetWriteDeadline(time.Now().Add(liveWrite)) // not every server can; then it has no deadline
+		out.SetWriteDeadline(time.Now().Add(liveWrite)) // an error means that the server supports no deadline
 		if _, err := fmt.Fprint(c.w, text); err != nil {
 			return err
 		}
@@ -115,7 +114,7 @@ func (c *call) keepUpToDate(version func() (govern.Version, error)) error {
 		if v != told {
 			text = fmt.Sprintf("data: %s\n\n", v)
 		} else if quiet++; quiet >= 8 {
-			text = ":\n\n" // keeps the connection, and finds out that it is gone
+			text = ":\n\n" // a comment keeps the connection alive, and fails if the browser is gone
 		}
 		if text != "" {
 			if send(text) != nil {
@@ -140,7 +139,7 @@ func (c *call) keepUpToDate(version func() (govern.Version, error)) error {
 		}
 		if v, err = version(); err != nil {
 			if c.ctx().Err() == nil {
-				send("event: end\ndata: end\n\n") // the page says why when it is loaded again
+				send("event: end\ndata: end\n\n") // the reloaded page says why
 			}
 			return nil
 		}

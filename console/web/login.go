@@ -10,14 +10,14 @@ import (
 	"baton/console/login"
 )
 
-// issuer names the console in authenticators.
+// issuer is the name of the console in authenticator apps.
 const issuer = "Baton Console"
 
 type loginForm struct {
 	Name      string
 	Next      string
 	Providers []govern.ProviderChoice
-	Setup     bool // nobody has signed in yet
+	Setup     bool // nobody can sign in yet
 	Proofs    govern.Proofs
 	Problem   *problem
 }
@@ -26,7 +26,7 @@ func loginPage(c *call) error {
 	return c.showLogin(http.StatusOK, loginForm{Next: local(c.r.FormValue("next"))})
 }
 
-// showLogin shows the login page, or leads to the setup when nobody can sign in yet.
+// showLogin shows the login page, or redirects to the setup if nobody can sign in yet.
 func (c *call) showLogin(status int, f loginForm) (err error) {
 	if f.Providers, err = c.console().SignInProviders(c.ctx()); err != nil {
 		return err
@@ -54,7 +54,7 @@ func signIn(c *call) error {
 	return c.redirect(f.Next)
 }
 
-// beginSession gives the browser a new session. The one that it had before ends.
+// beginSession gives the browser a new session. The session that it had ends.
 func (c *call) beginSession(token baton.Secret) {
 	if c.authenticate() == nil {
 		if err := c.console().SignOut(c.ctx(), c.caller); err != nil {
@@ -96,14 +96,14 @@ func confirm(c *call) error {
 	return c.redirect(f.Next)
 }
 
-// enrollmentForm is the form in which somebody sets up a login.
+// enrollmentForm is the form for setting up a login.
 type enrollmentForm struct {
-	Token      string // of the setup or the invitation
+	Token      string // token of the setup or the invitation
 	Person     string // name
 	Email      string
 	Login      string
 	CodeSecret string
-	CodeURI    template.URL // package html/template does not know its scheme
+	CodeURI    template.URL // html/template rejects unknown URL schemes in strings
 	MinLength  int
 	Problem    *problem
 }

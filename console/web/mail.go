@@ -9,7 +9,6 @@ import (
 	"baton/console/store"
 )
 
-// settingsTab is a page of the console's own settings.
 type settingsTab struct {
 	Tab  string
 	Tabs []appTab
@@ -19,17 +18,16 @@ func settingsTabs(tab string) settingsTab {
 	return settingsTab{tab, []appTab{{"mail", "Mail", "/settings/mail"}, {"outbox", "Outbox", "/settings/mail/outbox"}}}
 }
 
-// mailPage is the page of the mail settings.
 type mailPage struct {
 	Head    settingsTab
 	View    govern.MailView
 	Form    mailForm
 	Modes   []mailMode
 	Problem *problem
-	Sent    string // where a test was just sent to
+	Sent    string // address of a test that was just sent
 }
 
-// mailForm holds the fields as they were entered.
+// mailForm holds the entered values.
 type mailForm struct {
 	Host, Port, TLS, User, From, ReplyTo string
 }
@@ -64,11 +62,11 @@ func mailSettings(c *call) error {
 	return c.page("mail", "Mail", p)
 }
 
-// mailFailed answers with the page and what is wrong.
+// mailFailed shows the page with an error.
 func (c *call) mailFailed(problem error, form *mailForm) error {
 	switch baton.KindOf(problem) {
 	case baton.Invalid, baton.Refused, baton.Unavailable, baton.Unauthenticated:
-	case baton.PermissionDenied: // of an address that a test was to connect to
+	case baton.PermissionDenied: // the address of the mail server is not allowed
 		if form != nil || console.ConfigureSettings.Check(c.caller.Person, console.Object{}) != nil {
 			return problem
 		}
@@ -84,7 +82,7 @@ func (c *call) mailFailed(problem error, form *mailForm) error {
 	}
 	p.Problem = problemOf(problem)
 	status := statusOf(problem)
-	if status == 401 || status == 503 || status == 403 { // of the mail server, not of this one
+	if status == 401 || status == 503 || status == 403 { // errors of the mail server must not look like errors of the console
 		status = 409
 	}
 	return c.show(status, "mail", "Mail", p)
@@ -92,12 +90,12 @@ func (c *call) mailFailed(problem error, form *mailForm) error {
 
 func configureMail(c *call) error {
 	f := mailForm{c.r.PostFormValue("host"), c.r.PostFormValue("port"), c.r.PostFormValue("tls"), c.r.PostFormValue("user"), c.r.PostFormValue("from"), c.r.PostFormValue("reply-to")}
-	port, _ := strconv.Atoi(f.Port) // 0 is refused
+	port, _ := strconv.Atoi(f.Port) // 0 is refused later
 	s := console.MailSettings{Host: f.Host, Port: port, TLS: console.MailTLS(f.TLS), User: f.User, From: f.From, ReplyTo: f.ReplyTo}
 	switch {
 	case c.r.PostFormValue("off") != "":
 		s = console.MailSettings{}
-	case s.TLS == "": // an empty form does not switch mail off
+	case s.TLS == "": // a request without fields must not turn mail off
 		s.TLS = console.MailSTARTTLS
 	}
 	err := c.console().ConfigureMail(c.ctx(), c.caller, s, baton.NewSecret(c.r.PostFormValue("password")))
@@ -120,7 +118,6 @@ func testMail(c *call) error {
 	return c.page("mail", "Mail", p)
 }
 
-// outboxPage is the list of mails.
 type outboxPage struct {
 	Head   settingsTab
 	View   govern.MailView
@@ -172,7 +169,7 @@ func retryMail(c *call) error {
 	return c.redirect("/settings/mail/outbox")
 }
 
-// mailChoicePage is where people choose what is mailed to them.
+// mailChoicePage is the page where people choose when notices are mailed to them.
 type mailChoicePage struct {
 	Choice  console.MailChoice
 	Choices []mailChoice

@@ -9,7 +9,7 @@ import (
 	"baton/console/store"
 )
 
-// operationChip tells how far an operation is.
+// operationChip returns the state of an operation.
 func operationChip(s console.OperationState) chip {
 	switch s {
 	case console.Waiting:
@@ -38,7 +38,7 @@ func operationChip(s console.OperationState) chip {
 	return chip{"plain", "Cancelled"}
 }
 
-// changeWords names what an operation does.
+// changeWords returns the description of an operation's change.
 func changeWords(o any) string {
 	var op console.Operation
 	switch o := o.(type) {
@@ -132,8 +132,8 @@ func operationPage(c *call) error {
 	return c.page("operation", changeWords(d.Operation)+": "+d.Names.Account, d)
 }
 
-// toOperation answers a command on an operation: with its page, and what was wrong, if
-// something was.
+// toOperation answers a command on an operation with the operation's page, and the error if there is
+// one.
 func (c *call) toOperation(id console.ID, err error) error {
 	switch baton.KindOf(err) {
 	case baton.Refused, baton.Invalid:

@@ -6,20 +6,20 @@ import (
 	"baton/console/govern"
 )
 
-// ownerList is the part of a page that shows owners and, to those who may, changes them.
+// ownerList displays owners, with the forms to change them if the caller may.
 type ownerList struct {
 	Owners []console.Person
-	Action string // of the forms
+	Action string // address of the forms
 	What   string // "application" or "connector"
 	May    bool
 }
 
-// ownerChange returns what the form says.
+// ownerChange decodes the form.
 func (c *call) ownerChange() govern.OwnerChange {
 	return govern.OwnerChange{Add: c.r.PostFormValue("add"), Remove: console.ID(c.r.PostFormValue("remove")), Alone: c.r.PostFormValue("alone") == "true"}
 }
 
-// wrongForm reports whether an error is shown beside the form that caused it.
+// wrongForm reports whether an error is shown beside its form.
 func wrongForm(err error) bool {
 	k := baton.KindOf(err)
 	return err != nil && (k == baton.Invalid || k == baton.AlreadyExists || k == baton.Refused)
@@ -33,7 +33,7 @@ func changeAppOwners(c *call) error {
 	if err != nil {
 		return err
 	}
-	// Whoever gave up the own ownership may not see the page any more.
+	// A person who gave up ownership may no longer see the page.
 	if _, err := c.console().App(c.ctx(), c.caller, c.app()); baton.KindOf(err) == baton.NotFound {
 		return c.redirect("/applications")
 	}

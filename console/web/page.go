@@ -25,13 +25,13 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// pages are the templates by name, each with the layout.
+// pages holds the templates by name, each with the layout.
 var pages = parsePages()
 
 func parsePages() map[string]*template.Template {
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
-		panic(err) // the pattern is constant
+		panic(err) // cannot happen: the pattern is constant
 	}
 	layout := template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
@@ -43,19 +43,19 @@ func parsePages() map[string]*template.Template {
 	return all
 }
 
-// frame is what the layout shows around a page.
+// frame holds what the layout displays around a page.
 type frame struct {
 	Title string
-	Me    console.Person // zero before signing in
+	Me    console.Person // zero without a session
 	Nav   []navSection
 	Path  string
 	Page  any
 	Now   time.Time
-	// Search is what was searched for.
+	// Search is the text in the search field.
 	Search string
-	// Live is where a browser learns that the page is out of date; zero for most pages.
+	// Live keeps the page up to date; zero for most pages.
 	Live live
-	// BreakGlass is how the login for emergencies is used.
+	// BreakGlass is the recent use of the emergency login.
 	BreakGlass console.BreakGlassUse
 }
 
@@ -67,10 +67,10 @@ type navSection struct {
 type navLink struct {
 	Label, Path string
 	Current     bool
-	Waiting     int // how much waits for the person there
+	Waiting     int // number of tasks that wait for the person there
 }
 
-// navigation returns the links that a person has a use for.
+// navigation returns the links for a person.
 func navigation(me console.Person, at string) []navSection {
 	sections := []navSection{
 		{"", []navLink{{Label: "Home", Path: "/"}, {Label: "Request access", Path: "/request"}, {Label: "Requests", Path: "/requests"}, {Label: "Approvals", Path: "/approvals"}}},
@@ -94,7 +94,7 @@ func navigation(me console.Person, at string) []navSection {
 	return sections
 }
 
-// show answers with a page.
+// show renders a page.
 func (c *call) show(status int, name, title string, data any) error {
 	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now(), BreakGlass: c.caller.BreakGlass}
 	if f.Me.ID != "" {
@@ -120,17 +120,18 @@ func (c *call) show(status int, name, title string, data any) error {
 	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
-		c.w.Write(buf.Bytes()) // the browser is gone if it fails
+		c.w.Write(buf.Bytes()) // an error means that the browser is gone
 	}
 	return nil
 }
 
-// page answers with a page that is in order.
+// page renders a page with status 200.
 func (c *call) page(name, title string, data any) error {
 	return c.show(http.StatusOK, name, title, data)
 }
 
-// static serves the style sheet and the script. Their addresses change with their content.
+// static serves the style sheet and the script. Their addresses contain a hash, so they can be
+// cached.
 func static(c *call) error {
 	name := c.r.PathValue("file")
 	b, err := staticFiles.ReadFile("static/" + name)
@@ -183,8 +184,8 @@ var functions = template.FuncMap{
 	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
 }
 
-// text returns bytes of an upstream as text that can be shown: invalid UTF-8 becomes
-// U+FFFD, and characters that would move or hide others become visible.
+// text makes bytes of an upstream safe for display: invalid UTF-8 becomes U+FFFD, and characters
+// that would move or hide others become visible.
 func text(s string) string {
 	s = strings.ToValidUTF8(s, "\ufffd")
 	return strings.Map(func(r rune) rune {
@@ -198,7 +199,7 @@ func text(s string) string {
 	}, s)
 }
 
-// count returns a number with groups of three digits.
+// count formats a number with groups of three digits.
 func count(n any) string {
 	var v int64
 	switch n := n.(type) {
@@ -214,7 +215,7 @@ func count(n any) string {
 	return s
 }
 
-// when returns a time for people, in UTC: "today 14:02", "4 Jan 2026 09:30".
+// when formats a time in UTC: "today 14:02", "4 Jan 2026 09:30".
 func when(now, t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -232,10 +233,10 @@ func when(now, t time.Time) string {
 	return t.Format("2 Jan 2006 15:04")
 }
 
-// shortTime returns a time for a table, in UTC.
+// shortTime formats a time for a table, in UTC.
 func shortTime(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") }
 
-// ago returns how long ago a time was, in one unit.
+// ago formats the time since t in one unit.
 func ago(now, t time.Time) string {
 	d := now.Sub(t)
 	unit := func(n int, name string) string {
@@ -257,7 +258,7 @@ func ago(now, t time.Time) string {
 	return unit(int(d/(24*time.Hour)), "day")
 }
 
-// chip is a state as a word on a tinted ground.
+// chip is a state as a coloured label.
 type chip struct{ Kind, Label string }
 
 func statusChip(s console.Status) chip {
@@ -272,7 +273,7 @@ func statusChip(s console.Status) chip {
 	return chip{"plain", "Status not given"}
 }
 
-// stateChip tells how facts and reasons of an access agree.
+// stateChip returns the chip for the state of an access.
 func stateChip(s console.State) chip {
 	switch s {
 	case console.StateExplained:
@@ -297,7 +298,7 @@ func stateChip(s console.State) chip {
 	return chip{"plain", "Not held"}
 }
 
-// proofChip tells what proves that an access is held.
+// proofChip returns the chip for the evidence of an access.
 func proofChip(a console.Access) chip {
 	switch {
 	case a.Operation != nil && a.Operation.State == console.Applied:
@@ -333,7 +334,7 @@ func syncStateChip(s console.SyncState) chip {
 	return chip{"plain", label}
 }
 
-// levelChip grades a finding.
+// levelChip returns the chip for the level of a finding.
 func levelChip(l baton.Level) chip {
 	switch l {
 	case baton.OK:
@@ -344,5 +345,5 @@ func levelChip(l baton.Level) chip {
 	return chip{"bad", "Failed"}
 }
 
-// can reports whether capabilities contain one.
+// can reports whether a list of capabilities contains one.
 func can(all []rpc.Capability, c string) bool { return slices.Contains(all, rpc.Capability(c)) }

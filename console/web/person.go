@@ -48,16 +48,16 @@ type personDetail struct {
 	Self      bool
 	Roles     []roleChoice
 	Problem   *problem
-	// Invitation is the link that was made just now.
+	// Invitation is a link that was just created.
 	Invitation string
-	Mailed     string // the address that an invitation is mailed to
+	Mailed     string // address to which the invitation was mailed
 	Expires    time.Time
 }
 
 type roleChoice struct {
 	Role console.ConsoleRole
 	Has  bool
-	From []string // providers whose groups give it
+	From []string // providers whose groups give the role
 }
 
 func (c *call) person() (personDetail, error) {
@@ -77,7 +77,7 @@ func personPage(c *call) error {
 	return c.page("person", d.Name, d)
 }
 
-// personForm answers with the person's page and what is wrong with a form on it.
+// personForm shows the person's page with the error of a form.
 func (c *call) personForm(problem error) error {
 	if problem == nil {
 		return c.redirect("/people/" + c.r.PathValue("person"))
@@ -93,7 +93,7 @@ func (c *call) personForm(problem error) error {
 	return c.show(statusOf(problem), "person", d.Name, d)
 }
 
-// invitePerson mails the link where it can, and else shows it.
+// invitePerson mails the invitation if possible, and otherwise shows the link.
 func invitePerson(c *call) error {
 	id := console.ID(c.r.PathValue("person"))
 	if c.r.PostFormValue("how") != "show" {
@@ -134,7 +134,7 @@ func setPersonRoles(c *call) error {
 	return c.personForm(c.console().SetRoles(c.ctx(), c.caller, console.ID(c.r.PathValue("person")), c.roles()))
 }
 
-// roles returns the roles that a form names.
+// roles decodes the roles in a form.
 func (c *call) roles() (roles []console.ConsoleRole) {
 	for _, r := range c.r.PostForm["role"] {
 		roles = append(roles, console.ConsoleRole(r))

@@ -17,7 +17,7 @@ import (
 	"baton/console/store"
 )
 
-// policyText is how people write a policy.
+// policyText is the editable form of a policy.
 type policyText struct {
 	Name  string               `yaml:"name"`
 	Kind  console.PolicyKind   `yaml:"kind"`
@@ -86,7 +86,7 @@ type policyPage struct {
 	Why     string
 	Problem *problem
 	Steps   []ruleText
-	// Of the test of a policy.
+	// Fields of the form that tests a policy.
 	Email, App, Entitlement string
 	Apps                    []console.App
 	Tested                  *govern.RequestForm
@@ -221,7 +221,7 @@ type requestSettingsPage struct {
 	Problem     *problem
 }
 
-// settingsOf returns of what a page sets what may be asked for.
+// settingsOf decodes the app and the entitlement of a page with request settings.
 func (c *call) settingsOf() (console.EntitlementKey, error) {
 	if c.r.PathValue("entitlement") == "" {
 		return console.WholeApp, nil
@@ -278,7 +278,7 @@ func requestSettingsShown(c *call) error {
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
-// readSettings reads what may be asked for from a form.
+// readSettings decodes the form with request settings.
 func (c *call) readSettings(p *requestSettingsPage) (s console.SettingsVersion, emails []string, err error) {
 	p.Requestable, p.Longest, p.Presets = c.r.PostFormValue("requestable"), c.r.PostFormValue("longest"), c.r.PostFormValue("presets")
 	p.Policy, p.Emergency, p.Owners = console.ID(c.r.PostFormValue("policy")), console.ID(c.r.PostFormValue("emergency")), c.r.PostFormValue("owners")

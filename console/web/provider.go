@@ -13,8 +13,8 @@ import (
 	"baton/console/oidc"
 )
 
-// loginCookie returns the name of the cookie that ties a login with a provider to the
-// browser that began it. Each has its own: people sign in in several tabs.
+// loginCookie returns the name of the cookie that ties a login with a provider to the browser that
+// began it. Each login has its own cookie, so that people can sign in in several tabs.
 func (c *call) loginCookie(state string) string {
 	name := "login-" + state[:min(len(state), 12)]
 	if c.site.secure {
@@ -31,20 +31,20 @@ func (c *call) setLoginCookie(state, value string, life time.Duration) {
 	http.SetCookie(c.w, cookie)
 }
 
-// visit returns where a login with the provider of the address takes place.
+// visit describes a login with the provider in the address.
 func (c *call) visit() govern.Visit {
 	name := c.r.PathValue("provider")
 	return govern.Visit{Provider: name, Redirect: c.callback(name), Address: c.address(), Request: c.id}
 }
 
-// callback returns the address that a provider leads back to.
+// callback returns the address to which a provider redirects.
 func (c *call) callback(provider string) string {
 	return c.base().JoinPath("login", provider, "callback").String()
 }
 
 func beginSignIn(c *call) error { return c.toProvider(nil) }
 
-// confirmWithProvider lets the caller prove at a provider who it is.
+// confirmWithProvider authenticates the caller again at a provider.
 func confirmWithProvider(c *call) error { return c.toProvider(&c.caller) }
 
 func (c *call) toProvider(caller *govern.Caller) error {
@@ -57,8 +57,7 @@ func (c *call) toProvider(caller *govern.Caller) error {
 	return c.redirect(d.Address)
 }
 
-// loginProblem shows the page from which a login with a provider began, with what went
-// wrong.
+// loginProblem shows the page on which a login with a provider began, with the error.
 func (c *call) loginProblem(err error, next string, proof bool) error {
 	if statusOf(err) == http.StatusInternalServerError {
 		return err
@@ -93,7 +92,7 @@ func finishSignIn(c *call) error {
 	return c.redirect(next)
 }
 
-// signInSettings is the page of how people sign in.
+// signInSettings is the page with the identity providers.
 type signInSettings struct {
 	Providers     []console.Provider
 	MayChange     bool
@@ -117,7 +116,6 @@ func (c *call) mayConfigureSignIn() bool {
 	return console.ConfigureSignIn.Of(c.caller.Person, console.Object{})
 }
 
-// providerForm is the form of a provider.
 type providerForm struct {
 	console.Provider
 	New       bool
@@ -129,14 +127,14 @@ type providerForm struct {
 	Problem   *problem
 }
 
-// groupRow is one line of the form: a group and its role.
+// groupRow is a line of the form: a group and its role.
 type groupRow struct {
 	Number int
 	Group  string
 	Roles  []roleChoice
 }
 
-// emptyRows is how many groups can be added at once.
+// emptyRows is the number of groups that can be added at once.
 const emptyRows = 3
 
 func (c *call) providerForm(p console.Provider) providerForm {
@@ -158,19 +156,19 @@ func (c *call) providerForm(p console.Provider) providerForm {
 	return f
 }
 
-// providerOf returns the provider that a form describes.
+// providerOf decodes the form of a provider.
 func (c *call) providerOf() (p console.Provider) {
 	v := func(name string) string { return strings.TrimSpace(c.r.PostFormValue(name)) }
 	p = console.Provider{Label: v("label"), Issuer: v("issuer"), ClientID: v("client-id"), Scopes: strings.Fields(v("scopes")), GroupsClaim: v("groups-claim"),
 		AddPeople: v("add-people") == "true", Enabled: v("enabled") == "true"}
-	p.Version, _ = strconv.ParseInt(v("version"), 10, 64) // another version is refused
+	p.Version, _ = strconv.ParseInt(v("version"), 10, 64) // an invalid version is refused later
 	groups, roles := c.r.PostForm["group"], c.r.PostForm["group-role"]
 	for i, g := range groups {
 		var role console.ConsoleRole
 		if i < len(roles) {
 			role = console.ConsoleRole(roles[i])
 		}
-		if g != "" || role != "" { // groups match exactly: nothing is cut off
+		if g != "" || role != "" { // not trimmed, because groups must match exactly
 			p.Groups = append(p.Groups, console.GroupRole{Group: g, Role: role})
 		}
 	}
@@ -201,7 +199,7 @@ func addProvider(c *call) error {
 	return c.show(statusOf(err), "provider", "Add a provider", f)
 }
 
-// correctable reports whether an error is about what somebody entered.
+// correctable reports whether the entered values caused an error.
 func correctable(err error) bool {
 	return slices.Contains([]baton.Kind{baton.Invalid, baton.Refused, baton.AlreadyExists}, baton.KindOf(err))
 }

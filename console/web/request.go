@@ -11,13 +11,13 @@ import (
 	"baton/console/govern"
 )
 
-// catalogRows is how many entitlements of each app the catalogue shows at first.
+// catalogRows is the number of entitlements that the catalogue shows of each app at first.
 const catalogRows = 10
 
 type requestCatalog struct {
 	govern.CatalogView
 	For  console.ID
-	One  bool // only one app is shown
+	One  bool // the page shows a single app
 	Apps []catalogApp
 	Self bool
 }
@@ -61,7 +61,7 @@ type requestForm struct {
 	Emergency                                       bool
 	Presets                                         []preset
 	Problem                                         *problem
-	RefusedText                                     *problem // why it would be refused
+	RefusedText                                     *problem // why the request would be refused
 	Fields                                          []formField
 	Path                                            string
 	MayEmergency                                    bool
@@ -77,7 +77,7 @@ type formField struct {
 	Value string
 }
 
-// clock is how forms write times, in UTC.
+// clock is the format of times in forms, in UTC.
 const clock = "2006-01-02T15:04"
 
 func readClock(name, text string) (time.Time, error) {
@@ -91,7 +91,7 @@ func readClock(name, text string) (time.Time, error) {
 	return t, nil
 }
 
-// term reads how long something is asked for, or shortened to.
+// term decodes the requested or shortened duration.
 func (c *call) term() (t console.Term, err error) {
 	if t.Until, err = readClock("Until", c.r.FormValue("until")); err != nil || !t.Until.IsZero() {
 		return t, err
@@ -107,7 +107,7 @@ func (c *call) term() (t console.Term, err error) {
 	return t, err
 }
 
-// newRequest reads the form of a request.
+// newRequest decodes the form of a request.
 func (c *call) newRequest() (n govern.NewRequest, err error) {
 	key, err := c.key("entitlement")
 	if err != nil {
@@ -137,7 +137,7 @@ func (c *call) newRequest() (n govern.NewRequest, err error) {
 
 func newRequestPage(c *call) error { return c.showRequestForm(http.StatusOK, nil) }
 
-// showRequestForm answers with the form of a request, and what is wrong with it.
+// showRequestForm shows the form of a request, with an error if there is one.
 func (c *call) showRequestForm(status int, problem error) error {
 	n, err := c.newRequest()
 	if err != nil && problem == nil {
@@ -152,7 +152,7 @@ func (c *call) showRequestForm(status int, problem error) error {
 	if err != nil {
 		return err
 	}
-	if first && len(v.Settings.Presets) > 0 { // the first preset is proposed
+	if first && len(v.Settings.Presets) > 0 { // the first preset is selected
 		n.Term = console.Term{For: v.Settings.Presets[0]}
 		if v, err = c.console().RequestForm(c.ctx(), c.caller, n); err != nil {
 			return err
@@ -220,7 +220,7 @@ func requestsPage(c *call) error {
 	return c.page("requests", "Requests", l)
 }
 
-// taskPage leads from the number of a request, as other clients print it, to its page.
+// taskPage redirects from the number of a request, which other clients display, to its page.
 func taskPage(c *call) error {
 	n, err := strconv.ParseInt(c.r.PathValue("number"), 10, 64)
 	if err != nil || n < 1 {
@@ -233,7 +233,7 @@ func taskPage(c *call) error {
 	return c.redirect("/requests/" + string(id))
 }
 
-// requestAt reads the request of a path.
+// requestAt returns the ID in the path.
 func (c *call) requestAt() console.ID { return console.ID(c.r.PathValue("request")) }
 
 type requestPage struct {
@@ -245,7 +245,6 @@ type requestPage struct {
 	Chip        chip
 }
 
-// showRequest answers with the page of a request.
 func (c *call) showRequest(status int, problem error, notice string) error {
 	v, err := c.console().Request(c.ctx(), c.caller, c.requestAt())
 	if err != nil {
@@ -272,7 +271,7 @@ func requestLive(c *call) error {
 
 func requestShown(c *call) error { return c.showRequest(http.StatusOK, nil, "") }
 
-// requestDone answers after a form on the page of a request.
+// requestDone answers a form on the page of a request.
 func (c *call) requestDone(problem error) error {
 	if problem == nil {
 		return c.redirect("/requests/" + string(c.requestAt()))
@@ -318,7 +317,7 @@ func giveBackRequest(c *call) error {
 	return c.redirect("/requests/" + string(r.ID))
 }
 
-// giveBack gives back one's own access, from the list of it.
+// giveBack ends access of the caller, from the caller's list.
 func giveBack(c *call) error {
 	key, err := c.key("entitlement")
 	if err != nil {
@@ -331,7 +330,7 @@ func giveBack(c *call) error {
 	return c.redirect("/requests/" + string(r.ID))
 }
 
-// requestChip tells how far a request is: what is established, and by what.
+// requestChip returns the state of a request: what is established, and by what.
 func requestChip(v govern.RequestView) chip {
 	if v.Stuck {
 		return chip{"bad", "Nobody may decide"}
@@ -377,7 +376,7 @@ func summaryChip(r govern.RequestSummary) chip {
 	return chip{"bad", "Failed"}
 }
 
-// carryingChip tells how far a change is that was approved. Applied is not verified.
+// carryingChip returns the state of an approved change. Applied does not mean verified.
 func carryingChip(o *console.Operation) chip {
 	if o == nil {
 		return chip{"plain", "Approved"}

@@ -16,11 +16,11 @@ type appSettingsPage struct {
 	Head  appHead
 	Waits bool // a change waits for a second person
 	govern.RolesView
-	// Proposes says that the proposal differs from what counts.
+	// Proposes means that the proposal differs from the current roles.
 	Proposes bool
 }
 
-// ProposedMinimum is the minimum of admins that the console proposes.
+// ProposedMinimum returns the proposed minimum of administrators.
 func (appSettingsPage) ProposedMinimum() int { return console.ProposedMinimumAdmins }
 
 func appSettings(c *call) error {
@@ -35,7 +35,7 @@ func appSettings(c *call) error {
 	return c.page("app-settings", "Settings of "+h.App.Name, appSettingsPage{h, c.r.URL.Query().Get("waits") != "", v, proposes(v)})
 }
 
-// proposes reports whether a proposal says anything else than what counts.
+// proposes reports whether a proposal differs from the current roles.
 func proposes(v govern.RolesView) bool {
 	gives := func(roles []console.AppRole) (admin, other []console.EntitlementKey) {
 		for _, r := range roles {
@@ -57,7 +57,6 @@ func proposes(v govern.RolesView) bool {
 	return !slices.Equal(admin, proposedAdmin) || !slices.Equal(other, proposedOther) || v.Proposal.ByConnector && v.App.Roles.Priority != v.Proposal.Map.Priority
 }
 
-// rolesForm is the form of an app's roles.
 type rolesForm struct {
 	Head         appHead
 	Rows         []roleRow
@@ -65,14 +64,14 @@ type rolesForm struct {
 	Minimum      string
 	Entitlements []roleChoiceRow
 	Search       string
-	Proposed     bool // the form begins with the proposal
+	Proposed     bool // the form starts with the proposal
 	Version      string
 	View         govern.RolesView
 	Why          string
 	Problem      *problem
 }
 
-// roleRow is a role in the form. Rank orders the roles, 1 for the most powerful.
+// roleRow is a role in the form. Rank orders the roles; 1 is the most powerful.
 type roleRow struct {
 	Index int
 	Rank  string
@@ -81,7 +80,7 @@ type roleRow struct {
 	Kind  console.AccountKind
 }
 
-// Label names the role in lists.
+// Label returns the name of the role in lists.
 func (r roleRow) Label() string {
 	if r.Name == "" {
 		return "role " + strconv.Itoa(r.Index+1)
@@ -95,15 +94,15 @@ type roleChoiceRow struct {
 	Role int
 }
 
-// AccountKinds lists the types that a role can give its accounts.
+// AccountKinds returns the kinds of accounts that can be selected for a role.
 func (rolesForm) AccountKinds() []console.AccountKind {
 	return []console.AccountKind{console.AccountUnspecified, console.AccountHuman, console.AccountService, console.AccountSystem}
 }
 
-// ProposedMinimum is the minimum of admins that the console proposes.
+// ProposedMinimum returns the proposed minimum of administrators.
 func (rolesForm) ProposedMinimum() int { return console.ProposedMinimumAdmins }
 
-// rolesForm returns the form with what counts, or what is proposed.
+// rolesForm returns the form with the current or the proposed roles.
 func (c *call) rolesForm() (f rolesForm, err error) {
 	if f.Head, err = c.appHead("settings"); err != nil {
 		return f, err
@@ -154,10 +153,10 @@ func editAppRoles(c *call) error {
 	return c.page("app-roles", "Roles of "+f.Head.App.Name, f)
 }
 
-// entitlementField begins the names of the fields that say which role an entitlement gives.
+// entitlementField is the prefix of the fields with the role of an entitlement.
 const entitlementField = "entitlement."
 
-// read reads the form that was sent.
+// read decodes the form.
 func (f *rolesForm) read(c *call) (n govern.NewRoles, err error) {
 	form := c.r.PostForm
 	f.Priority, f.Minimum = console.Priority(form.Get("priority")), strings.TrimSpace(form.Get("minimum"))
@@ -209,7 +208,7 @@ func (f *rolesForm) read(c *call) (n govern.NewRoles, err error) {
 	})
 	for _, r := range order {
 		if r.Name == "" && len(gives[r.Index]) == 0 {
-			continue // the row for a new role
+			continue // the empty row for a new role
 		}
 		slices.Sort(gives[r.Index])
 		n.Map.Roles = append(n.Map.Roles, console.AppRole{Name: r.Name, Admin: r.Admin, Kind: r.Kind, Entitlements: gives[r.Index]})

@@ -1,16 +1,16 @@
 package web
 
-// who says whom a page is for.
+// who is who may open a page.
 type who int
 
 const (
-	signedIn who = iota // people who are signed in; package govern knows what they may
-	anybody             // everybody, also before signing in
+	signedIn who = iota // people who are signed in; package govern checks their rights
+	anybody             // everybody, also without a session
 )
 
 // route is one page or form.
 type route struct {
-	pattern string // method and path, as http.ServeMux takes them
+	pattern string // pattern for http.ServeMux
 	who     who
 	serve   func(*call) error
 }
@@ -47,7 +47,7 @@ var routes = []route{
 	{"POST /access/{app}/{entitlement}/give-back", signedIn, giveBack},
 	{"GET /requests", signedIn, requestsPage},
 	{"GET /requests/{request}", signedIn, requestShown},
-	{"GET /task/{number}", signedIn, taskPage}, // as other clients print it
+	{"GET /task/{number}", signedIn, taskPage}, // linked by other clients
 	{"POST /requests/{request}/steps/{step}/decide", signedIn, decideRequest},
 	{"POST /requests/{request}/steps/{step}/reassign", signedIn, reassignRequest},
 	{"POST /requests/{request}/comment", signedIn, commentRequest},
@@ -97,7 +97,7 @@ var routes = []route{
 	{"GET /applications/{app}/entitlements/{entitlement}/history", signedIn, entitlementHistoryPage},
 
 	{"GET /connectors", signedIn, connectorsPage},
-	{"GET /admin/connectors", signedIn, connectorsPage}, // the other way there
+	{"GET /admin/connectors", signedIn, connectorsPage}, // an address of the platform's own console
 	{"GET /catalog", signedIn, connectorCatalog},
 	{"GET /catalog/{product}", signedIn, newConnectorPage},
 	{"POST /catalog/{product}", signedIn, addConnector},

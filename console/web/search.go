@@ -9,7 +9,7 @@ type searchResult struct {
 	Text string
 }
 
-// foundPerKind is how many of each kind a search lists.
+// foundPerKind is the number of results of each kind.
 const foundPerKind = 10
 
 func searchPage(c *call) error {
@@ -21,7 +21,7 @@ func searchPage(c *call) error {
 	return c.page("search", "Search", searchResult{f, text})
 }
 
-// Nothing reports whether nothing was found.
+// Nothing reports whether the search has no results.
 func (r searchResult) Nothing() bool {
 	return len(r.People)+len(r.Apps)+len(r.Accounts)+len(r.Entitlements) == 0
 }

@@ -10,7 +10,7 @@ import (
 
 type sessionList struct {
 	Sessions   []sessionRow
-	Others     bool // there are others than this one
+	Others     bool // there are further sessions
 	Idle, Life int  // hours
 }
 

@@ -8,21 +8,21 @@ import (
 	"baton/console/govern"
 )
 
-// snippet is a piece of configuration with which a connector is started.
+// snippet is configuration with which a connector is started.
 type snippet struct {
-	Title string // the name of its file, or the command
+	Title string // the file name, or the command
 	Hint  string
 	Text  string
 }
 
 // snippetVars are the values that snippets are filled with.
 type snippetVars struct {
-	Name     string // of the product; for any other, a place to fill in
+	Name     string // of the product; a placeholder for any other connector
 	Binary   string
 	ID       string
 	Secret   string
 	Settings []baton.Setting
-	CA       string // of the console's certificate, in PEM; "" if connectors trust that anyway
+	CA       string // certificate of the console in PEM; "" if connectors trust it without
 }
 
 // Var returns the environment variable of a setting.
@@ -30,7 +30,7 @@ func (snippetVars) Var(s baton.Setting) string {
 	return "BATON_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
-// Value returns what stands for the value of a setting.
+// Value returns a placeholder for the value of a setting.
 func (snippetVars) Value(s baton.Setting) string {
 	if s.Kind == baton.BoolSetting {
 		return "true"
@@ -43,9 +43,9 @@ func (v snippetVars) CAIndented() string {
 	return "    " + strings.ReplaceAll(strings.TrimSpace(v.CA), "\n", "\n    ")
 }
 
-// snippets returns the ways to start a self-hosted connector with new credentials, under
-// the names that its installation guide uses. ca is the certificate authority of the console's
-// own certificate, in PEM, or "".
+// snippets returns the ways to start a self-hosted connector with new credentials, with the names of
+// its installation guide. ca is the certificate authority of the console's own certificate in PEM,
+// or "".
 func snippets(p govern.Product, r govern.Rotated, ca string) []snippet {
 	v := snippetVars{Name: p.Name, Binary: p.Binary(), ID: r.ClientID, Secret: r.Secret.Reveal(), CA: strings.TrimSpace(ca)}
 	if p.Name == govern.Generic.Name {
@@ -68,14 +68,14 @@ func snippets(p govern.Product, r govern.Rotated, ca string) []snippet {
 func fill(t *template.Template, v snippetVars) string {
 	var b strings.Builder
 	if err := t.Execute(&b, v); err != nil {
-		panic(err) // the templates are constant, and so are the fields that they use
+		panic(err) // cannot happen: templates and fields are constant
 	}
 	return b.String()
 }
 
 type snippetTemplate struct{ title, hint, text *template.Template }
 
-// pod is the part of a manifest that a Deployment and a StatefulSet share.
+// pod is the part that the manifests of a Deployment and a StatefulSet share.
 const pod = `{{define "pod"}}  selector:
     matchLabels:
       app: {{.Binary}}

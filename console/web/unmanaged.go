@@ -18,7 +18,7 @@ const (
 	discoveredApp = "resource-"
 )
 
-// Value names the app in forms and addresses.
+// Value identifies the app in forms and addresses.
 func (u unmanagedChoice) Value() string {
 	if u.App != nil {
 		return addedApp + string(u.App.ID)
@@ -26,7 +26,7 @@ func (u unmanagedChoice) Value() string {
 	return discoveredApp + strconv.FormatInt(int64(u.Discovered.Key), 10)
 }
 
-// unmanagedOf returns which unmanaged app a form names.
+// unmanagedOf decodes a [unmanagedChoice.Value].
 func unmanagedOf(value string) (app console.ID, discovered console.ResourceKey, err error) {
 	if id, ok := strings.CutPrefix(value, addedApp); ok && id != "" {
 		return console.ID(id), 0, nil
@@ -42,8 +42,8 @@ func unmanagedOf(value string) (app console.ID, discovered console.ResourceKey, 
 type unmanagedList struct {
 	Apps    []unmanagedChoice
 	Next    string
-	MayAdd  bool // an app
-	MayLink bool // a connector
+	MayAdd  bool // the caller may add an app
+	MayLink bool // the caller may add a connector
 }
 
 func unmanagedPage(c *call) error {

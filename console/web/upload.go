@@ -14,7 +14,7 @@ type uploadForm struct {
 	Problem *problem
 }
 
-// Beside reports whether a second person has to confirm a file.
+// Beside reports whether a second person has to confirm the file.
 func (f uploadForm) Beside() bool { return f.Head.Connector.Hosting != console.ByFile }
 
 func (c *call) uploadForm() (f uploadForm, err error) {
@@ -32,7 +32,7 @@ func uploadPage(c *call) error {
 	return c.page("connector-upload", "Upload a sync file", f)
 }
 
-// uploadSync takes a sync file as it comes: it is not kept in memory.
+// uploadSync streams a sync file to the store, without keeping it in memory.
 func uploadSync(c *call) error {
 	f, err := c.uploadForm()
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *call) upload() error {
 	}
 }
 
-// fileOf is a file that a browser sends. Its errors say that the file did not arrive.
+// fileOf reads an uploaded file. Its errors say that the file did not arrive.
 type fileOf struct{ io.Reader }
 
 func (f fileOf) Read(p []byte) (int, error) {

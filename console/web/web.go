@@ -1,5 +1,5 @@
-// Package web serves the console's pages. A page asks package govern and shows the answer;
-// it decides nothing itself. Every page and form works without JavaScript.
+// Package web serves the console's pages. It displays what package govern returns and makes no
+// decisions of its own. Every page and form works without JavaScript.
 package web
 
 import (
@@ -22,21 +22,20 @@ import (
 // Config configures the pages. Console is required.
 type Config struct {
 	Console *govern.Console
-	// URL is the address that people use. Without https, session cookies are sent over
+	// URL is the address of the console in browsers. Without https, session cookies are sent over
 	// unencrypted connections.
 	URL *url.URL
 	Log *slog.Logger // nil: none
-	// Proxies are the networks of the proxies before the console. Their X-Forwarded-For says
-	// whom a call comes from; nobody else's does.
+	// Proxies are the networks of trusted proxies. Only their X-Forwarded-For headers are used for
+	// the caller's address.
 	Proxies []netip.Prefix
-	// CA is the certificate authority of the console's own certificate, in PEM, where connectors
-	// do not trust it anyway.
+	// CA is the authority of the console's own certificate in PEM; "" if connectors trust it
+	// without.
 	CA string
-	// Demo are the people as whom everybody can sign in with one click; nil except in the
-	// demo.
+	// Demo are the people as whom everybody can sign in with one click; nil except in the demo.
 	Demo []DemoPerson
-	// Ending is closed when the console stops: pages that are kept up to date end then. nil:
-	// they end with their connections.
+	// Ending is closed when the console stops, and ends event streams. nil: they end with their
+	// connections.
 	Ending <-chan struct{}
 }
 
@@ -47,7 +46,7 @@ type site struct {
 	streams streams
 }
 
-// New returns a handler of every page. Other paths are not found.
+// New returns a handler for all pages. Other paths are not found.
 func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -61,7 +60,7 @@ func New(c Config) http.Handler {
 	return http.NewCrossOriginProtection().Handler(secured(mux))
 }
 
-// secured sets the headers that limit what a page can do in a browser.
+// secured sets headers that restrict what a page can do in a browser.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -75,12 +74,12 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
-// call is one request of a page.
+// call is one request to a page.
 type call struct {
 	site   *site
 	w      http.ResponseWriter
 	r      *http.Request
-	caller govern.Caller // zero on pages for anybody
+	caller govern.Caller // zero on pages for everybody
 	id     string
 }
 
@@ -90,7 +89,7 @@ func (c *call) console() *govern.Console { return c.site.Console }
 // maxForm limits the body of a request, in bytes.
 const maxForm = 1 << 20
 
-// largeBodies are the limits of routes that take files.
+// largeBodies are the limits of routes that receive files.
 var largeBodies = map[string]int64{"POST /connectors/{connector}/upload": 4<<30 + maxForm}
 
 // handle returns the handler of a route.
@@ -119,7 +118,7 @@ func (c *call) serve(route route) error {
 	if err := c.r.ParseForm(); err != nil {
 		return baton.Errorf(baton.Invalid, "the form cannot be read")
 	}
-	for _, form := range []url.Values{c.r.Form, c.r.PostForm} { // pages show it again
+	for _, form := range []url.Values{c.r.Form, c.r.PostForm} { // pages display these values again
 		for _, values := range form {
 			for i, v := range values {
 				values[i] = strings.ToValidUTF8(v, "\ufffd")
@@ -141,7 +140,7 @@ func requestID() string {
 	return hex.EncodeToString(b)
 }
 
-// authenticate finds the caller by the session's cookie.
+// authenticate identifies the caller by the session cookie.
 func (c *call) authenticate() error {
 	cookie, err := c.r.Cookie(c.cookieName())
 	if err != nil {
@@ -154,11 +153,11 @@ func (c *call) authenticate() error {
 	return err
 }
 
-// errSignIn leads to the login page.
+// errSignIn redirects to the login page.
 var errSignIn = errors.New("sign in first")
 
-// cookieName returns the name of the session's cookie. With the prefix, browsers accept it
-// only from this host and over TLS.
+// cookieName returns the name of the session cookie. Browsers accept its prefix only from this host
+// and over TLS.
 func (c *call) cookieName() string {
 	if c.site.secure {
 		return "__Host-session"
@@ -166,7 +165,7 @@ func (c *call) cookieName() string {
 	return "session"
 }
 
-// setSession gives the browser a session; the zero secret takes it away.
+// setSession sets the session cookie of the browser; the zero secret removes it.
 func (c *call) setSession(token baton.Secret) {
 	cookie := &http.Cookie{Name: c.cookieName(), Value: token.Reveal(), Path: "/", HttpOnly: true, Secure: c.site.secure, SameSite: http.SameSiteLaxMode}
 	if token.IsZero() {
@@ -175,13 +174,12 @@ func (c *call) setSession(token baton.Secret) {
 	http.SetCookie(c.w, cookie)
 }
 
-// address returns the network address of the caller. Addresses of one IPv6 network are one:
-// its owner has all of them.
+// address returns the caller's network address for the limits of logins. IPv6 addresses of one
+// network count as one, because one customer has all of them.
 func (c *call) address() string { return callerAddress(c.r, c.site.Proxies) }
 
-// callerAddress returns the network address that a request came from. Of a request that came
-// through proxies it is the nearest address that is not one of theirs: what is before it in
-// the header, anybody can have written.
+// callerAddress returns the network address of the caller. Behind proxies, it is the last address in
+// X-Forwarded-For that is not a proxy: the caller can write anything before it.
 func callerAddress(r *http.Request, proxies []netip.Prefix) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -199,7 +197,7 @@ func callerAddress(r *http.Request, proxies []netip.Prefix) string {
 	for i := len(hops) - 1; i >= 0 && isProxy(a); i-- {
 		hop := strings.TrimSpace(hops[i])
 		next, err := netip.ParseAddr(hop)
-		if err != nil { // some proxies write the port as well
+		if err != nil { // some proxies write the port too
 			p, e := netip.ParseAddrPort(hop)
 			if e != nil {
 				break
@@ -217,13 +215,14 @@ func callerAddress(r *http.Request, proxies []netip.Prefix) string {
 	return a.String()
 }
 
-// redirect leads the browser to another page of the console.
+// redirect redirects the browser to another page of the console.
 func (c *call) redirect(path string) error {
 	http.Redirect(c.w, c.r, path, http.StatusSeeOther)
 	return nil
 }
 
-// local returns where a page leads back to: a path of the console, or the start page.
+// local returns a path of the console that was given as the page to return to, or the start page if
+// the path is not local.
 func local(path string) string {
 	u, err := url.Parse(path)
 	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\x00\r\n\t") {
@@ -232,8 +231,8 @@ func local(path string) string {
 	return path
 }
 
-// here returns the path of a page that can be shown again: that of a GET, or of the page
-// that a form was on.
+// here returns the path of a page that can be displayed again: that of a GET, or of the page with
+// the form.
 func (c *call) here() string {
 	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
 		return c.r.URL.RequestURI()
@@ -244,7 +243,7 @@ func (c *call) here() string {
 	return "/"
 }
 
-// statuses are the HTTP statuses of errors.
+// statuses are the HTTP statuses of error kinds.
 var statuses = map[baton.Kind]int{
 	baton.Invalid:          http.StatusBadRequest,
 	baton.Unauthenticated:  http.StatusUnauthorized,
@@ -265,7 +264,7 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// fail answers with an error.
+// fail shows an error.
 func (c *call) fail(err error) {
 	switch {
 	case errors.Is(err, errSignIn):
@@ -289,7 +288,7 @@ func (c *call) fail(err error) {
 
 func notFound(c *call) error { return baton.Errorf(baton.NotFound, "there is no such page") }
 
-// problem is an error as people read it.
+// problem is an error for display.
 type problem struct{ Text, Fix string }
 
 func problemOf(err error) *problem {
