@@ -24,7 +24,7 @@ var want = map[string][]int{
 	"GET /api/v1/apps":                  {200},
 	"POST /api/v1/apps":                 {403, 403, 400, 403, 400},
 	"POST /api/v1/search/apps":          {200},
-	"GET /api/v1/apps/{app}":            {200}, // user has an account in it
+	"GET /api/v1/apps/{app}":            {200}, // everybody may ask for something of it
 	"POST /api/v1/apps/{app}":           {404, 200, 403, 403, 200},
 	"GET /api/v1/apps/{app}/ownerids":   {200},
 	"GET /api/v1/apps/{app}/owners":     {200},
@@ -36,9 +36,13 @@ var want = map[string][]int{
 	"GET /api/v1/apps/{app}/users/{user}/app_users":                         {404, 404, 404, 200},
 	"GET /api/v1/apps/{app}/app_users/{account}/credentials":                {404, 200, 403, 200},
 	"GET /api/v1/apps/{app}/entitlements":                                   {200},
-	"GET /api/v1/apps/{app}/entitlements/{entitlement}":                     {200, 200, 403, 200}, // user holds it
+	"GET /api/v1/apps/{app}/entitlements/{entitlement}":                     {200}, // everybody may ask for it
 	"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants": {404, 404, 404, 200},
 	"POST /api/v1/search/entitlements":                                      {200},
+	"POST /api/v1/apps/{app}/entitlements/{entitlement}":                    {404, 200, 403, 403, 200},
+	"GET /api/v1/apps/{app}/entitlements/{entitlement}/ownerids":            {404, 200, 403, 403, 200},
+	"PUT /api/v1/apps/{app}/entitlements/{entitlement}/owners":              {404, 200, 403, 403, 200},
+	"DELETE /api/v1/apps/{app}/entitlements/{entitlement}/owners":           {404, 200, 403, 403, 200},
 	"POST /api/v1/search/request_catalog/entitlements":                      {200},
 
 	"POST /api/v1/task/grant":                   {409, 200},
@@ -79,6 +83,8 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/apps/{app}/connectors/{connector}":           `{"connector":{"displayName":"perplexity"}}`,
 		"POST /api/v1/apps/{app}/connectors/{connector}/delegated": `{"connector":{"displayName":"perplexity"}}`,
 		"POST /api/v1/apps/{app}":                                  `{"app":{"displayName":"Perplexity"}}`,
+		"POST /api/v1/apps/{app}/entitlements/{entitlement}":       `{"entitlement":{"alias":"member"},"updateMask":"alias"}`,
+		"PUT /api/v1/apps/{app}/entitlements/{entitlement}/owners": fmt.Sprintf(`{"userIds":[%q]}`, f.people["owner"]),
 		"PUT /api/v1/apps/{app}/owners":                            fmt.Sprintf(`{"userIds":[%q]}`, f.people["owner"]),
 		"POST /api/v1/apps/{app}/connectors":                       `{"displayName":"second"}`,
 		"POST /api/v1/apps/connectors/credentials":                 fmt.Sprintf(`{"appId":%q,"connectorId":%q}`, f.app, f.connector),

@@ -2,8 +2,11 @@ package api
 
 import (
 	"encoding/base64"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -29,13 +32,23 @@ func resourceTypeID(typ string) string {
 // entitlement is an entitlement of an app, as an answer shows it.
 type entitlement struct {
 	app govern.AppSummary
-	row govern.EntitlementRow
+	row govern.Seen
 }
 
 func (e entitlement) message() appEntitlement {
 	m := appEntitlement{AppID: string(e.app.App.ID), AppResourceID: key(e.row.Resource.Key), AppResourceTypeID: resourceTypeID(e.row.Resource.Type),
 		Description: e.row.Description, DisplayName: e.row.Name, DurationUnset: &empty{}, GrantCount: int64(e.row.Holders), ID: key(e.row.Key),
-		MatchBatonID: e.row.ID, Purpose: purposes[0], Slug: e.row.Slug}
+		MatchBatonID: e.row.ID, Purpose: purposes[0], Slug: e.row.Slug,
+		Alias: e.row.Alias, GrantPolicyID: string(e.row.Settings.Policy), EmergencyGrantEnabled: e.row.Settings.Emergency != "", EmergencyGrantPolicyID: string(e.row.Settings.Emergency)}
+	if e.row.Key == console.AccountItself {
+		m.AppResourceID, m.AppResourceTypeID, m.SystemBuiltin, m.Slug = "", "", true, "account"
+	}
+	if e.row.Settings.Policy != "" {
+		m.RevokePolicyID = string(console.GiveBackPolicy)
+	}
+	if longest := e.row.Settings.Longest; longest > 0 {
+		m.DurationGrant, m.DurationUnset = fmt.Sprintf("%ds", time.Duration(longest)/time.Second), nil
+	}
 	if p := e.row.Purpose; p > 0 && p < len(purposes) {
 		m.Purpose = purposes[p]
 	}
@@ -55,6 +68,9 @@ func (e entitlement) view(x *expander) appEntitlementView {
 	id := string(e.app.App.ID)
 	v := appEntitlementView{AppEntitlement: e.message()}
 	v.AppPath = x.add("app_id", "c1.api.app.v1.App", id, func() any { return appOf(e.app) })
+	if e.row.Key == console.AccountItself {
+		return v // of the app itself
+	}
 	v.AppResourceTypePath = x.add("app_resource_type_id", "c1.api.app.v1.AppResourceType", id+" "+e.row.Resource.Type, func() any {
 		return appResourceType{AppID: id, DisplayName: e.row.Resource.Type, ID: resourceTypeID(e.row.Resource.Type)}
 	})
@@ -134,9 +150,7 @@ func searchEntitlements(c *call) (any, error) {
 	default:
 		return nil, baton.Errorf(baton.Invalid, "appIds has more than one app").WithFix("Search one app at a time, or all.")
 	}
-	if r.Alias != "" { // no entitlement has one
-		return entitlementsResponse{}, nil
-	}
+	q.Alias = r.Alias
 	return c.entitlements(r.page, r.ExpandMask, q)
 }
 
@@ -161,7 +175,7 @@ func (c *call) entitlements(p page, m expandMask, q govern.SeenQuery) (any, erro
 	x := expander{mask: m}
 	out := entitlementsResponse{NextPageToken: next}
 	for _, s := range found {
-		out.List = append(out.List, entitlement{s.App, s.EntitlementRow}.view(&x))
+		out.List = append(out.List, entitlement{s.App, s}.view(&x))
 	}
 	out.Expanded = x.Items
 	return out, nil
@@ -189,9 +203,6 @@ func searchCatalog(c *call) (any, error) {
 		return nil, err
 	}
 	out := catalogResponse{}
-	if r.EntitlementAlias != "" { // no entitlement has one
-		return out, nil
-	}
 	want := func(s govern.Seen) bool { return true }
 	switch r.GrantedStatus {
 	case "", "UNSPECIFIED", "ALL":
@@ -204,13 +215,13 @@ func searchCatalog(c *call) (any, error) {
 	}
 	x := expander{mask: r.ExpandMask}
 	for looked := 0; ; looked++ {
-		found, next, err := c.seen(r.page, govern.SeenQuery{Name: r.AppDisplayName, Search: r.Query})
+		found, next, err := c.seen(r.page, govern.SeenQuery{Name: r.AppDisplayName, Search: r.Query, Alias: r.EntitlementAlias, Requestable: true})
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range found {
 			if want(s) {
-				out.List = append(out.List, appEntitlementWithUserBindings{AppEntitlementUserBindings: bindings(s.Mine), Entitlement: entitlement{s.App, s.EntitlementRow}.view(&x)})
+				out.List = append(out.List, appEntitlementWithUserBindings{AppEntitlementUserBindings: bindings(s.Mine), Entitlement: entitlement{s.App, s}.view(&x)})
 			}
 		}
 		// A page of a filtered list may be short, but not empty while there is more to look at.
@@ -243,4 +254,116 @@ func listGrants(c *call) (any, error) {
 	}
 	grants, err := c.Console.Grants(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), c.path("user"))
 	return grantsResponse{bindings(grants)}, err
+}
+
+type updateEntitlementRequest struct {
+	Entitlement struct {
+		Alias                  string `json:"alias"`
+		AppID                  string `json:"appId"`
+		Description            string `json:"description"`
+		DisplayName            string `json:"displayName"`
+		DurationGrant          string `json:"durationGrant"`
+		DurationUnset          *empty `json:"durationUnset"`
+		EmergencyGrantEnabled  bool   `json:"emergencyGrantEnabled"`
+		EmergencyGrantPolicyID string `json:"emergencyGrantPolicyId"`
+		GrantPolicyID          string `json:"grantPolicyId"`
+	} `json:"entitlement"`
+	ExpandMask expandMask `json:"expandMask"`
+	UpdateMask mask       `json:"updateMask"`
+}
+
+// entitlementFields are what can be changed about an entitlement. Names and descriptions are
+// those of the application.
+var entitlementFields = []string{"alias", "durationGrant", "durationUnset", "emergencyGrantEnabled", "emergencyGrantPolicyId", "grantPolicyId"}
+
+func updateEntitlement(c *call) (any, error) {
+	var r updateEntitlementRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	k, err := c.key("entitlement", "entitlement")
+	if err != nil {
+		return nil, err
+	}
+	fields, err := r.UpdateMask.fields(c.body, "entitlement", entitlementFields...)
+	if err != nil {
+		return nil, err
+	}
+	now, err := c.Console.SeenEntitlement(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k))
+	if err != nil {
+		return nil, err
+	}
+	given, is := r.Entitlement, entitlement{now.App, now}.message()
+	for name, differs := range map[string]bool{"displayName": given.DisplayName != "" && given.DisplayName != is.DisplayName,
+		"description": given.Description != "" && given.Description != is.Description, "appId": given.AppID != "" && given.AppID != string(c.path("app"))} {
+		if differs && r.UpdateMask == "" {
+			return nil, baton.Errorf(baton.Invalid, "the field %s cannot be changed: it is as the application has it", name).WithFix("Leave it out.")
+		}
+	}
+	var s govern.EntitlementSettings
+	for _, f := range fields {
+		switch f {
+		case "alias":
+			s.Alias = &given.Alias
+		case "durationGrant":
+			d, err := grantDuration(given.DurationGrant)
+			if err != nil {
+				return nil, err
+			}
+			s.Longest = &d
+		case "durationUnset":
+			if s.Longest == nil {
+				s.Longest = new(console.Duration)
+			}
+		case "grantPolicyId":
+			s.Policy = idOf(given.GrantPolicyID)
+		case "emergencyGrantPolicyId", "emergencyGrantEnabled":
+			s.Emergency = new(console.ID)
+			if policy := given.EmergencyGrantPolicyID; slices.Contains(fields, "emergencyGrantEnabled") && given.EmergencyGrantEnabled || !slices.Contains(fields, "emergencyGrantEnabled") {
+				if s.Emergency = idOf(policy); policy == "" {
+					s.Emergency = idOf(string(console.EmergencyPolicy))
+				}
+			}
+		}
+	}
+	if err := c.Console.ConfigureEntitlement(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), s); err != nil {
+		return nil, err
+	}
+	return getEntitlement(c)
+}
+
+func idOf(text string) *console.ID {
+	id := console.ID(text)
+	return &id
+}
+
+func listEntitlementOwnerIDs(c *call) (any, error) {
+	k, err := c.key("entitlement", "entitlement")
+	if err != nil {
+		return nil, err
+	}
+	owners, err := c.Console.EntitlementOwners(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k))
+	var out userIDs
+	for _, o := range owners {
+		out.UserIDs = append(out.UserIDs, string(o))
+	}
+	return out, err
+}
+
+func setEntitlementOwners(c *call) (any, error) {
+	var r userIDs
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	return c.entitlementOwners(ids(r.UserIDs))
+}
+
+func removeEntitlementOwners(c *call) (any, error) { return c.entitlementOwners([]console.ID{}) }
+
+func (c *call) entitlementOwners(owners []console.ID) (any, error) {
+	k, err := c.key("entitlement", "entitlement")
+	if err != nil {
+		return nil, err
+	}
+	return empty{}, c.Console.ConfigureEntitlement(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), govern.EntitlementSettings{Owners: &owners})
 }

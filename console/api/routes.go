@@ -59,6 +59,10 @@ var routes = []route{
 	{"GET /api/v1/apps/{app}/entitlements", look, seeAccess, listEntitlements},
 	{"GET /api/v1/apps/{app}/entitlements/{entitlement}", look, seeAccess, getEntitlement},
 	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants", look, seePeople, listGrants},
+	{"POST /api/v1/apps/{app}/entitlements/{entitlement}", configure, configureA, updateEntitlement},
+	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/ownerids", read, configureA, listEntitlementOwnerIDs},
+	{"PUT /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, setEntitlementOwners},
+	{"DELETE /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, removeEntitlementOwners},
 	{"POST /api/v1/search/entitlements", look, seeAccess, searchEntitlements},
 	{"POST /api/v1/search/request_catalog/entitlements", look, seeAccess, searchCatalog},
 

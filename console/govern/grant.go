@@ -8,6 +8,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/approve"
 	"baton/console/store"
 )
 
@@ -20,7 +21,17 @@ type Grant struct {
 	Until       time.Time // when it expires; zero: never
 }
 
-// maxGrants limits the grants of one person that are read in one app.
+// accountGrants returns having an account, for those that are enabled.
+func accountGrants(a console.App, accounts []store.Resource) (grants []Grant) {
+	for _, account := range accounts {
+		if console.HasAccount(true, account.Status) {
+			grants = append(grants, Grant{App: a, Account: account, Entitlement: accountItself, Since: account.Created})
+		}
+	}
+	return grants
+}
+
+// maxGrants limits the grants of one person that are looked at, in one app.
 const maxGrants = 10_000
 
 // looking is the permit for what people must see to request access.
@@ -40,6 +51,10 @@ func (c *Console) Grants(ctx context.Context, caller Caller, app console.ID, e c
 		accounts, a, m, err := c.accountsIn(tx, me, app, person)
 		if err != nil {
 			return err
+		}
+		if e == console.AccountItself {
+			grants = accountGrants(a, accounts)
+			return nil
 		}
 		entitlement, err := tx.Entitlement(m, e)
 		if err != nil {
@@ -133,8 +148,8 @@ func (c *Console) grants(tx *store.Tx, a console.App, m store.Moment, accounts [
 	return grants, nil
 }
 
-// SeenApp returns an app that the caller may see or has an account in. In the second case it only
-// has a name.
+// SeenApp returns an app that the caller sees, has an account in, or may ask for access to.
+// Unless the caller sees it, it has nothing but its name.
 func (c *Console) SeenApp(ctx context.Context, caller Caller, id console.ID) (s AppSummary, err error) {
 	err = c.read(ctx, caller, looking.in(id), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, id, console.SeeAccessCounts)
@@ -142,8 +157,14 @@ func (c *Console) SeenApp(ctx context.Context, caller Caller, id console.ID) (s 
 			s, err = c.summarize(tx, a)
 			return err
 		}
-		accounts, _, _, failed := c.accountsIn(tx, me, id, me.ID)
-		if failed != nil || len(accounts) == 0 {
+		if a.ID == "" {
+			return err
+		}
+		asks, failed := c.asksIn(tx, me, a)
+		if failed != nil {
+			return failed
+		}
+		if !asks {
 			return err
 		}
 		s = AppSummary{App: console.App{ID: a.ID, Name: a.Name}}
@@ -152,41 +173,36 @@ func (c *Console) SeenApp(ctx context.Context, caller Caller, id console.ID) (s 
 	return s, err
 }
 
-// SeenEntitlement returns an entitlement that the caller may see or holds. In the second case the
-// number of holders is unknown.
-func (c *Console) SeenEntitlement(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey) (row EntitlementRow, err error) {
+// asksIn reports whether a person has an account in an app, or may ask for something of it:
+// the first of its entitlements are looked at.
+func (c *Console) asksIn(tx *store.Tx, me console.Person, a console.App) (bool, error) {
+	p, err := c.perspective(tx, me, a)
+	if err != nil || len(p.accounts) > 0 {
+		return err == nil, err
+	}
+	found, more, err := c.seenIn(tx, me, a, SeenQuery{Requestable: true}, store.EntitlementAfter{}, 1)
+	return len(found) > 0 || more != nil, err
+}
+
+// SeenEntitlement returns an entitlement that the caller sees, holds, or may ask for. Unless
+// the caller sees it, it is not known how many hold it.
+func (c *Console) SeenEntitlement(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey) (found Seen, err error) {
 	err = c.read(ctx, caller, looking.in(app), func(tx *store.Tx, me console.Person) error {
 		a, refused := seeApp(tx, me, app, console.SeeAccess)
 		if refused != nil && a.ID == "" {
 			return refused
 		}
-		m, err := tx.Moment(app, time.Time{})
+		p, err := c.perspective(tx, me, a)
 		if err != nil {
 			return err
 		}
-		entitlement, err := tx.Entitlement(m, e)
-		if err != nil {
-			return err
-		}
-		if refused == nil {
-			row, err = c.entitlementRow(tx, m, a, entitlement, MaxCounted)
-			return err
-		}
-		accounts, _, _, err := c.accountsIn(tx, me, app, me.ID)
-		if err != nil {
-			return err
-		}
-		held, err := c.grants(tx, a, m, accounts, &entitlement)
-		if err != nil {
-			return err
-		}
-		if len(held) == 0 {
+		var visible bool
+		if found, visible, err = p.find(e); err == nil && !visible {
 			return refused
 		}
-		row, err = heldRow(tx, m, entitlement)
 		return err
 	})
-	return row, err
+	return found, err
 }
 
 // heldRow is an entitlement as displayed to somebody who only holds it.
@@ -202,9 +218,12 @@ func heldRow(tx *store.Tx, m store.Moment, e store.Entitlement) (row Entitlement
 type SeenQuery struct {
 	App    console.ID // "" for all
 	Name   string     // exact name of the apps; "" for all
-	Search string     // words in the name
-	After  SeenAfter
-	N      int
+	Search string     // words of the name
+	Alias  string     // what programs call it by; "" for all
+	// Requestable adds what the caller does not see, but may ask for.
+	Requestable bool
+	After       SeenAfter
+	N           int
 }
 
 // SeenAfter is a place in a list of entitlements in all apps. The zero value is the beginning.
@@ -214,11 +233,14 @@ type SeenAfter struct {
 	Entitlement store.EntitlementAfter
 }
 
-// Seen is an entitlement in an app, with the caller's grants of it.
+// Seen is an entitlement in an app, with what the caller holds of it, and may ask for.
 type Seen struct {
 	EntitlementRow
-	App  AppSummary
-	Mine []Grant
+	App         AppSummary
+	Mine        []Grant
+	Alias       string                  // what programs call it by
+	Settings    console.RequestSettings // that hold for the caller, or that the caller may change
+	Requestable bool                    // the caller may ask for it
 }
 
 // maxSeenApps limits the apps that are read for one page.
@@ -233,6 +255,10 @@ func (c *Console) SeenEntitlements(ctx context.Context, caller Caller, q SeenQue
 	}
 	err = c.read(ctx, caller, permit, func(tx *store.Tx, me console.Person) error {
 		found, next = nil, nil
+		if q.Alias != "" {
+			found, err = c.seenByAlias(tx, me, q)
+			return err
+		}
 		after := q.After
 		for looked := 0; ; looked++ {
 			a, err := nextApp(tx, q, &after)
@@ -286,63 +312,188 @@ func nextApp(tx *store.Tx, q SeenQuery, after *SeenAfter) (*console.App, error) 
 	}
 }
 
-// seenIn returns entitlements of one app, and where the next page begins.
+// seenByAlias returns the entitlement with an alias.
+func (c *Console) seenByAlias(tx *store.Tx, me console.Person, q SeenQuery) ([]Seen, error) {
+	of, err := tx.ByAlias(q.Alias)
+	if err == nil && q.App != "" && of.App != q.App {
+		return nil, nil
+	}
+	if baton.KindOf(err) == baton.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, err := tx.App(of.App)
+	if err != nil || q.Name != "" && a.Name != q.Name {
+		return nil, err
+	}
+	p, err := c.perspective(tx, me, a)
+	if err != nil {
+		return nil, err
+	}
+	s, ok, err := p.find(of.Entitlement)
+	if baton.KindOf(err) == baton.NotFound {
+		return nil, nil
+	}
+	if err != nil || !ok || !p.sees && len(s.Mine) == 0 && !q.Requestable {
+		return nil, err
+	}
+	return []Seen{s}, nil
+}
+
+// maxSeenLooked limits the entitlements of an app that are looked at for one page.
+const maxSeenLooked = 200
+
+// seenIn returns entitlements of one app, and where its list goes on.
 func (c *Console) seenIn(tx *store.Tx, me console.Person, a console.App, q SeenQuery, after store.EntitlementAfter, n int) (found []Seen, more *store.EntitlementAfter, err error) {
-	accounts, _, m, err := c.accountsIn(tx, me, a.ID, me.ID)
+	p, err := c.perspective(tx, me, a)
 	if err != nil {
 		return nil, nil, err
 	}
-	mine, err := c.grants(tx, a, m, accounts, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	o := console.Object{App: &a}
-	if !console.SeeAccess.Of(me, o) {
-		if after.Key != 0 {
-			return nil, nil, nil
+	if !p.sees && !q.Requestable {
+		if after.Key == 0 {
+			found, err = p.held(q.Search)
 		}
-		for _, g := range mine {
-			if i := slices.IndexFunc(found, func(s Seen) bool { return s.Key == g.Entitlement.Key }); i >= 0 {
-				found[i].Mine = append(found[i].Mine, g)
-				continue
-			}
-			if !strings.Contains(strings.ToLower(g.Entitlement.Name), strings.ToLower(strings.TrimSpace(q.Search))) {
-				continue
-			}
-			row, err := heldRow(tx, m, g.Entitlement)
-			if err != nil {
-				return nil, nil, err
-			}
-			found = append(found, Seen{EntitlementRow: row, App: AppSummary{App: console.App{ID: a.ID, Name: a.Name}}, Mine: []Grant{g}})
-		}
-		return found, nil, nil
+		return found, nil, err
 	}
-	s, err := c.summarize(tx, a)
-	if err != nil {
-		return nil, nil, err
-	}
-	page, err := tx.FilterEntitlements(m, store.EntitlementFilter{Words: q.Search}, after, n)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range page.Rows {
-		row, err := c.entitlementRow(tx, m, a, e, MaxCounted)
+	if q.Requestable && after.Key == 0 && strings.Contains(strings.ToLower(approve.AccountName), strings.ToLower(strings.TrimSpace(q.Search))) {
+		s, ok, err := p.look(accountItself)
 		if err != nil {
 			return nil, nil, err
 		}
-		one := Seen{EntitlementRow: row, App: s}
-		for _, g := range mine {
-			if g.Entitlement.Key == e.Key {
-				one.Mine = append(one.Mine, g)
+		if ok && s.Requestable {
+			found = append(found, s)
+		}
+	}
+	for looked := 0; ; {
+		page, err := tx.FilterEntitlements(p.moment, store.EntitlementFilter{Words: q.Search}, after, max(n-len(found), 1))
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, e := range page.Rows {
+			s, ok, err := p.look(e)
+			if err != nil {
+				return nil, nil, err
+			}
+			looked++
+			if after = e.After(); ok {
+				found = append(found, s)
 			}
 		}
-		found = append(found, one)
+		if page.Next == nil || len(found) >= n || looked >= maxSeenLooked {
+			return found, page.Next, nil
+		}
+		after = *page.Next
 	}
-	return found, page.Next, nil
 }
 
-// SeenApps returns up to n apps that the caller may see or has an account in, with or without
-// connectors, ordered by name, and whether there are more. selected filters them; nil: all.
+// accountItself is having an account, as an entitlement.
+var accountItself = store.Entitlement{Entitlement: console.Entitlement{Key: console.AccountItself, Name: approve.AccountName}}
+
+// perspective is what somebody sees of an app.
+type perspective struct {
+	c        *Console
+	tx       *store.Tx
+	me       console.Person
+	app      console.App
+	summary  AppSummary
+	moment   store.Moment
+	accounts []store.Resource // of the person
+	mine     []Grant
+	sees     bool // all of it
+}
+
+func (c *Console) perspective(tx *store.Tx, me console.Person, a console.App) (p *perspective, err error) {
+	p = &perspective{c: c, tx: tx, me: me, app: a, summary: AppSummary{App: console.App{ID: a.ID, Name: a.Name}}, sees: console.SeeAccess.Of(me, console.Object{App: &a})}
+	if p.accounts, _, p.moment, err = c.accountsIn(tx, me, a.ID, me.ID); err != nil {
+		return nil, err
+	}
+	if p.mine, err = c.grants(tx, a, p.moment, p.accounts, nil); err != nil {
+		return nil, err
+	}
+	if p.sees {
+		p.summary, err = c.summarize(tx, a)
+	}
+	return p, err
+}
+
+// find is look for an entitlement by its key. NotFound if no sync shows it.
+func (p *perspective) find(key console.EntitlementKey) (s Seen, ok bool, err error) {
+	e := accountItself
+	if key != console.AccountItself {
+		if e, err = p.tx.Entitlement(p.moment, key); err != nil {
+			return s, false, err
+		}
+	}
+	return p.look(e)
+}
+
+// look returns an entitlement as the person sees it; ok is false if the person does not.
+func (p *perspective) look(e store.Entitlement) (s Seen, ok bool, err error) {
+	s.App = p.summary
+	for _, g := range p.mine {
+		if g.Entitlement.Key == e.Key {
+			s.Mine = append(s.Mine, g)
+		}
+	}
+	if e.Key == console.AccountItself {
+		s.Mine = accountGrants(p.app, p.accounts)
+	}
+	known, err := approve.Look(p.tx, console.Request{Kind: console.RequestGrant, App: p.app.ID, Entitlement: e.Key, Subject: p.me.ID, Requester: p.me.ID}, p.c.now())
+	switch k := baton.KindOf(err); {
+	case err == nil:
+		s.Settings = known.Settings
+		s.Requestable = p.me.Status == console.PersonActive && s.Settings.Requestable == console.RequestableYes &&
+			(s.Settings.Manual || known.Able && (known.Account != nil || known.MakesAccounts))
+	case k != baton.NotFound && k != baton.Refused:
+		return s, false, err
+	}
+	if !p.sees && !s.Requestable && len(s.Mine) == 0 {
+		return s, false, nil
+	}
+	if s.Alias, err = p.tx.Alias(p.app.ID, e.Key); err != nil {
+		return s, false, err
+	}
+	if console.ConfigureApps.Of(p.me, console.Object{App: &p.app}) { // also what does not count for themselves
+		v, err := settingsView(p.tx, p.me, p.app.ID, e.Key)
+		if err != nil {
+			return s, false, err
+		}
+		s.Settings = v.Resolved
+	}
+	switch {
+	case e.Key == console.AccountItself:
+		s.EntitlementRow.Entitlement = e
+	case p.sees:
+		s.EntitlementRow, err = p.c.entitlementRow(p.tx, p.moment, p.app, e, MaxCounted)
+	default:
+		s.EntitlementRow, err = heldRow(p.tx, p.moment, e)
+	}
+	return s, true, err
+}
+
+// held returns what the person holds, with a text in its name.
+func (p *perspective) held(search string) (found []Seen, err error) {
+	for _, g := range p.mine {
+		if slices.ContainsFunc(found, func(s Seen) bool { return s.Key == g.Entitlement.Key }) ||
+			!strings.Contains(strings.ToLower(g.Entitlement.Name), strings.ToLower(strings.TrimSpace(search))) {
+			continue
+		}
+		s, ok, err := p.look(g.Entitlement)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, s)
+		}
+	}
+	return found, nil
+}
+
+// SeenApps returns up to n apps that the caller sees, has an account in, or may ask for
+// access to, with or without connectors, in the order of their names, and whether there are more. selected chooses among
+// them; nil: all.
 func (c *Console) SeenApps(ctx context.Context, caller Caller, after store.NameAfter, n int, selected func(console.App) bool) (apps []AppSummary, more bool, err error) {
 	err = c.read(ctx, caller, looking, func(tx *store.Tx, me console.Person) error {
 		apps, more = nil, false
@@ -362,11 +513,11 @@ func (c *Console) SeenApps(ctx context.Context, caller Caller, after store.NameA
 						return err
 					}
 				} else {
-					mine, _, _, err := c.accountsIn(tx, me, a.ID, me.ID)
+					asks, err := c.asksIn(tx, me, a)
 					if err != nil {
 						return err
 					}
-					if len(mine) == 0 {
+					if !asks {
 						continue
 					}
 				}

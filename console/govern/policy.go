@@ -429,32 +429,39 @@ func (c *Console) SetRequestSettings(ctx context.Context, caller Caller, s conso
 			}
 			s.Settings.Owners = append(s.Settings.Owners, p.Canonical())
 		}
-		if s.Version != v.Current.Version {
-			return baton.Errorf(baton.Refused, "what may be asked for was changed meanwhile").WithFix("Load it again.")
-		}
-		for _, id := range []console.ID{s.Settings.Policy, s.Settings.Emergency} {
-			if id == "" {
-				continue
-			}
-			p, err := tx.Policy(id)
-			if err != nil {
-				return err
-			}
-			if p.Kind != console.PolicyRequest {
-				return baton.Errorf(baton.Invalid, "the policy “%s” is not for requests", p.Name)
-			}
-		}
-		s.Weaker = !s.Settings.AtLeast(v.Current.Settings)
-		if !s.Weaker || s.Entitlement != console.WholeApp && !v.Admin {
-			return tx.AddRequestSettings(s)
-		}
-		saved.Waits = true
-		return amend(tx, console.AmendSettings, s.App, string(s.App), v.Current, s, why)
+		saved, err = setRequestSettings(tx, v, s, why)
+		return err
 	})
 	return saved, err
 }
 
-// Delegation returns the caller's delegation; the zero value if there is none.
+// setRequestSettings writes what may be asked for, or has a second person asked about it. v
+// is what holds now.
+func setRequestSettings(tx *store.Tx, v SettingsView, s console.SettingsVersion, why string) (saved Saved, err error) {
+	if s.Version != v.Current.Version {
+		return saved, baton.Errorf(baton.Refused, "what may be asked for was changed meanwhile").WithFix("Load it again.")
+	}
+	for _, id := range []console.ID{s.Settings.Policy, s.Settings.Emergency} {
+		if id == "" {
+			continue
+		}
+		p, err := tx.Policy(id)
+		if err != nil {
+			return saved, err
+		}
+		if p.Kind != console.PolicyRequest {
+			return saved, baton.Errorf(baton.Invalid, "the policy “%s” is not for requests", p.Name)
+		}
+	}
+	s.Weaker = !s.Settings.AtLeast(v.Current.Settings)
+	if !s.Weaker || s.Entitlement != console.WholeApp && !v.Admin {
+		return saved, tx.AddRequestSettings(s)
+	}
+	saved.Waits = true
+	return saved, amend(tx, console.AmendSettings, s.App, string(s.App), v.Current, s, why)
+}
+
+// Delegation returns who decides for the caller; the zero value if nobody was named.
 func (c *Console) Delegation(ctx context.Context, caller Caller) (d console.Delegation, delegate console.Person, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if d, err = tx.Delegation(me.ID); err != nil || d.Delegate == "" {

@@ -20,7 +20,7 @@ type Transferred struct {
 
 // ephemeral lists the tables whose rows are only valid in one installation: sessions, and links that
 // work once.
-var ephemeral = []string{"session", "invitation", "token", "client_token", "assertion", "attempt", "sign_in"}
+var ephemeral = []string{"session", "invitation", "token", "client_token", "assertion", "attempt", "sign_in", "device"}
 
 // Transfer copies all rows of a store, from one snapshot, to a new store. One of the two must be an
 // SQLite database. It compares the row counts and chain heads of both. If live is false, it leaves

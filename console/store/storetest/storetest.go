@@ -42,6 +42,8 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"SignIn", testSignIn},
 		{"Denial", testDenial},
 		{"App", testApp},
+		{"Alias", testAlias},
+		{"Device", testDevice},
 		{"Unmanaged", testUnmanaged},
 		{"Connector", testConnector},
 		{"ConnectorContinues", testConnectorContinues},

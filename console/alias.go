@@ -1,0 +1,19 @@
+package console
+
+import "baton"
+
+// maxAlias limits aliases, in characters.
+const maxAlias = 63
+
+// CheckAlias returns what is wrong with an alias of an entitlement: what programs call it by.
+func CheckAlias(alias string) error {
+	if alias == "" || len(alias) > maxAlias {
+		return baton.Errorf(baton.Invalid, "an alias has 1 to %d characters", maxAlias)
+	}
+	for _, r := range alias {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.' {
+			return baton.Errorf(baton.Invalid, "the alias %q has other characters than a to z, 0 to 9, -, _ and .", alias)
+		}
+	}
+	return nil
+}
