@@ -74,7 +74,7 @@ func testDevice(t *testing.T, db Database) {
 		return err
 	})
 	fails(t, s, by(1), "a second credential", baton.Unauthenticated, func(tx *store.Tx) error { _, err := tx.TakeDevice(code("token")); return err })
-	// Those whose time is over make room.
+	// Expired devices are removed, so that new ones can be added.
 	update(t, s, by(1), func(tx *store.Tx) error {
 		for i := range console.MaxDevices - 2 {
 			if err := add(1, time.Duration(i).String())(tx); err != nil {
