@@ -88,6 +88,14 @@ func (s OperationState) CanBecome(next OperationState) bool {
 	return false
 }
 
+func (s OperationState) Valid() bool {
+	switch s {
+	case Waiting, Queued, Manual, Dispatched, Applied, Unknown, Failed, Declined, Verified, Contradicted, Superseded, Cancelled:
+		return true
+	}
+	return false
+}
+
 // Alive reports whether an operation still excludes others on its account and entitlement: it may
 // still change something, or its result is not verified.
 func (s OperationState) Alive() bool {

@@ -13,6 +13,8 @@ import (
 type Holding struct {
 	Account     store.Resource
 	Owner       console.Person // of the account; zero if it has none
+	Rematched   bool           // as in [AccountRow]
+	OwnerNow    console.Person
 	Entitlement store.Entitlement
 	On          store.Resource // the resource of the entitlement; zero if no sync shows it
 	Role        *console.AppRole
@@ -38,6 +40,9 @@ type filler struct {
 }
 
 func newFiller(tx *store.Tx, a console.App, m store.Moment, now time.Time) *filler {
+	if !m.At.IsZero() {
+		now = m.At
+	}
 	return &filler{tx: tx, app: a, moment: m, now: now, first: map[console.EntitlementKey]console.SyncNumber{}}
 }
 
@@ -59,7 +64,7 @@ func (f *filler) fillHolders(e console.EntitlementKey, all []Holding) error {
 	for i, h := range all {
 		accounts[i] = h.Account.Key
 	}
-	owners, err := f.tx.OwnersNow(accounts)
+	owners, rematched, err := ownersThen(f.tx, f.moment, accounts)
 	if err != nil {
 		return err
 	}
@@ -74,6 +79,7 @@ func (f *filler) fillHolders(e console.EntitlementKey, all []Holding) error {
 	for i := range all {
 		h := &all[i]
 		h.Owner, h.Access = owners[h.Account.Key], accesses[h.Account.Key]
+		h.OwnerNow, h.Rematched = rematched[h.Account.Key]
 		if err := f.explain(h); err != nil {
 			return err
 		}
@@ -140,12 +146,12 @@ type EntitlementView struct {
 func (c *Console) Entitlement(ctx context.Context, caller Caller, app console.ID, key console.EntitlementKey, after store.HolderAfter, n int) (v EntitlementView, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = EntitlementView{}
-		a, err := seeApp(tx, me, app, console.SeeAccess)
+		a, err := c.seeAppThen(tx, me, app, console.SeeAccess)
 		if err != nil {
 			return err
 		}
 		v.App = a
-		m, err := tx.Moment(a.ID, time.Time{})
+		m, err := c.moment(tx, a.ID)
 		if err != nil {
 			return err
 		}
@@ -194,7 +200,7 @@ type AccountView struct {
 // Account returns an account and up to n of its entitlements.
 func (c *Console) Account(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, after console.EntitlementKey, n int) (v AccountView, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
-		a, err := seeApp(tx, me, app, console.SeeAccess)
+		a, err := c.seeAppThen(tx, me, app, console.SeeAccess)
 		if err != nil {
 			return err
 		}
@@ -206,7 +212,7 @@ func (c *Console) Account(ctx context.Context, caller Caller, app console.ID, ke
 
 func (c *Console) account(tx *store.Tx, a console.App, key console.ResourceKey, after console.EntitlementKey, n int) (v AccountView, err error) {
 	v.App = a
-	m, err := tx.Moment(a.ID, time.Time{})
+	m, err := c.moment(tx, a.ID)
 	if err != nil {
 		return v, err
 	}

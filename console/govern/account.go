@@ -29,24 +29,28 @@ type AccountRecord struct {
 func (c *Console) AccountRecord(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey) (v AccountRecord, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = AccountRecord{}
-		a, err := seeApp(tx, me, app, console.SeeAccess)
+		a, err := c.seeAppThen(tx, me, app, console.SeeAccess)
 		if err != nil {
 			return err
 		}
-		v.MayCorrect = console.ConfigureApps.Of(me, console.Object{App: &a})
-		if v.Owner, err = tx.AccountOwner(key, time.Time{}); err != nil {
+		then := c.now()
+		if !c.at.IsZero() {
+			then = c.at
+		}
+		v.MayCorrect = c.at.IsZero() && console.ConfigureApps.Of(me, console.Object{App: &a})
+		if v.Owner, err = tx.AccountOwner(key, c.at); err != nil {
 			return err
 		}
 		if v.OwnerBy, err = personOr(tx, v.Owner.By.Person()); err != nil {
 			return err
 		}
-		if v.Said, err = tx.AccountKind(key, time.Time{}); err != nil {
+		if v.Said, err = tx.AccountKind(key, c.at); err != nil {
 			return err
 		}
 		if v.SaidBy, err = personOr(tx, v.Said.By.Person()); err != nil {
 			return err
 		}
-		former, err := tx.RecentOwners(key, c.now())
+		former, err := tx.RecentOwners(key, then)
 		if err != nil {
 			return err
 		}
@@ -64,7 +68,11 @@ func (c *Console) AccountRecord(ctx context.Context, caller Caller, app console.
 			}
 			v.Former = append(v.Former, p)
 		}
-		m, r, err := accountNow(tx, a, key)
+		m, err := c.moment(tx, a.ID)
+		if err != nil {
+			return err
+		}
+		r, err := tx.Account(m, key)
 		if baton.KindOf(err) == baton.NotFound { // no sync shows it, so it can no longer be corrected
 			v.MayCorrect, err = false, nil
 			return err

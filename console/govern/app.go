@@ -37,6 +37,12 @@ func (c *Console) Apps(ctx context.Context, caller Caller, after store.NameAfter
 				if !console.SeeAccessCounts.Of(me, console.Object{App: &a}) {
 					continue
 				}
+				if there, err := tx.AppAddedBy(a.ID, c.at); err != nil || !there {
+					if err != nil {
+						return err
+					}
+					continue
+				}
 				if more = len(apps) == n; more {
 					return nil
 				}
@@ -61,7 +67,7 @@ func (c *Console) summarize(tx *store.Tx, a console.App) (s AppSummary, err erro
 	}
 	s.Unseen = c.reminders(s.Connectors)
 	for _, con := range s.Connectors {
-		head, err := tx.HeadSync(con.Stream)
+		head, err := c.syncThen(tx, con.Stream)
 		if err != nil {
 			return s, err
 		}
@@ -96,7 +102,7 @@ func persons(tx *store.Tx, ids []console.ID) ([]console.Person, error) {
 // App returns an app that the caller may see.
 func (c *Console) App(ctx context.Context, caller Caller, id console.ID) (s AppSummary, err error) {
 	err = c.read(ctx, caller, reading.in(id), func(tx *store.Tx, me console.Person) error {
-		a, err := seeApp(tx, me, id, console.SeeAccessCounts)
+		a, err := c.seeAppThen(tx, me, id, console.SeeAccessCounts)
 		if err != nil {
 			return err
 		}
@@ -127,6 +133,10 @@ type AccountRow struct {
 	Role     console.EffectiveRole
 	Type     console.AccountType
 	External bool // none of its addresses is in a domain of the company
+	// Rematched says, at a moment of the past, that the account belongs to somebody else now:
+	// to OwnerNow, or to nobody if that is zero.
+	Rematched bool
+	OwnerNow  console.Person
 }
 
 // AccountFilter selects accounts. The zero value selects all.
@@ -139,10 +149,12 @@ const (
 	ExternalAccounts AccountFilter = "external"      // none of its addresses is in a domain of the company
 	DisabledWith     AccountFilter = "disabled"      // disabled, but still holds something
 	RoleUnknown      AccountFilter = "role-unknown"  // holds several roles of an app without a priority
+	SeveralRoles     AccountFilter = "several-roles" // holds several roles, for example the groups Admin and Member
+	CameBackWith     AccountFilter = "came-back"     // holds again what the console had removed
 )
 
 func AccountFilters() []AccountFilter {
-	return []AccountFilter{AllAccounts, WithoutOwner, OrphanedAccounts, ExternalAccounts, DisabledWith, RoleUnknown}
+	return []AccountFilter{AllAccounts, WithoutOwner, OrphanedAccounts, ExternalAccounts, DisabledWith, RoleUnknown, SeveralRoles, CameBackWith}
 }
 
 // AccountType selects accounts by whom they are for. The zero value selects all.
@@ -200,11 +212,11 @@ type AccountPage struct {
 func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (p AccountPage, err error) {
 	err = c.read(ctx, caller, reading.in(q.App), func(tx *store.Tx, me console.Person) error {
 		p = AccountPage{}
-		a, err := seeApp(tx, me, q.App, console.SeeAccess)
+		a, err := c.seeAppThen(tx, me, q.App, console.SeeAccess)
 		if err != nil {
 			return err
 		}
-		m, err := tx.Moment(a.ID, time.Time{})
+		m, err := c.moment(tx, a.ID)
 		if err != nil {
 			return err
 		}
@@ -217,8 +229,13 @@ func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (
 		if err != nil {
 			return err
 		}
-		if q.Filter == ExternalAccounts && p.DomainsUnset || q.Filter == RoleUnknown && (a.Roles.Priority != console.PriorityUnknown || len(a.Roles.Roles) < 2) {
+		if q.Filter == ExternalAccounts && p.DomainsUnset || q.Filter == RoleUnknown && a.Roles.Priority != console.PriorityUnknown || (q.Filter == RoleUnknown || q.Filter == SeveralRoles) && len(a.Roles.Roles) < 2 {
 			return nil
+		}
+		if q.Filter == CameBackWith {
+			if f.Only, err = c.cameBack(tx, a, m); err != nil || len(f.Only) == 0 {
+				return err
+			}
 		}
 		page, err := tx.FilterAccounts(m, f, q.After, q.N)
 		if err != nil {
@@ -236,6 +253,31 @@ func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (
 	return p, err
 }
 
+// cameBack returns the accounts that hold again what the console had removed.
+func (c *Console) cameBack(tx *store.Tx, a console.App, m store.Moment) (accounts []console.ResourceKey, err error) {
+	removed, err := tx.RemovedAndHeld(m, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := c.now()
+	if !m.At.IsZero() {
+		now = m.At
+	}
+	for _, r := range removed {
+		if slices.Contains(accounts, r.Account) {
+			continue
+		}
+		access, err := tx.AccessIn(m, a.ID, r.Account, r.Entitlement, 0, now)
+		if err != nil {
+			return nil, err
+		}
+		if access.State(now) == console.StateCameBack {
+			accounts = append(accounts, r.Account)
+		}
+	}
+	return accounts, nil
+}
+
 // filter returns the store's filter for the query.
 func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.AccountFilter, err error) {
 	f = store.AccountFilter{Words: q.Search, Kinds: q.Type.kinds(), Roles: roles}
@@ -249,7 +291,8 @@ func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.Ac
 		f.Match = domains.external
 	case DisabledWith:
 		f.Disabled, f.Holding = true, true
-	case RoleUnknown:
+	case CameBackWith: // the caller adds which
+	case RoleUnknown, SeveralRoles:
 		for _, r := range roles.Roles {
 			f.Several = append(f.Several, r.Entitlements)
 		}
@@ -299,7 +342,7 @@ func accountRows(tx *store.Tx, m store.Moment, a console.App, accounts []store.R
 	for i, r := range accounts {
 		keys[i] = r.Key
 	}
-	owners, err := tx.OwnersNow(keys)
+	owners, rematched, err := ownersThen(tx, m, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -308,9 +351,30 @@ func accountRows(tx *store.Tx, m store.Moment, a console.App, accounts []store.R
 		return nil, err
 	}
 	for _, r := range accounts {
-		rows = append(rows, AccountRow{Resource: r, Owner: owners[r.Key], Role: known[r.Key].Role, Type: known[r.Key].Type})
+		row := AccountRow{Resource: r, Owner: owners[r.Key], Role: known[r.Key].Role, Type: known[r.Key].Type}
+		row.OwnerNow, row.Rematched = rematched[r.Key]
+		if !m.At.IsZero() {
+			row.Account.LastLogin = time.Time{} // it has no history
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// ownersThen returns whose accounts were at a moment, and of a moment of the past whose those
+// are now that belong to somebody else; to nobody: zero.
+func ownersThen(tx *store.Tx, m store.Moment, accounts []console.ResourceKey) (then, rematched map[console.ResourceKey]console.Person, err error) {
+	if then, err = tx.OwnersAt(accounts, m.At); err != nil || m.At.IsZero() {
+		return then, nil, err
+	}
+	now, err := tx.OwnersNow(accounts)
+	rematched = map[console.ResourceKey]console.Person{}
+	for _, key := range accounts {
+		if now[key].Canonical() != then[key].Canonical() {
+			rematched[key] = now[key]
+		}
+	}
+	return then, rematched, err
 }
 
 // EntitlementRow is an entitlement in a list.
@@ -364,11 +428,11 @@ type EntitlementPage struct {
 func (c *Console) Entitlements(ctx context.Context, caller Caller, q EntitlementQuery) (p EntitlementPage, err error) {
 	err = c.read(ctx, caller, reading.in(q.App), func(tx *store.Tx, me console.Person) error {
 		p = EntitlementPage{}
-		a, err := seeApp(tx, me, q.App, console.SeeAccess)
+		a, err := c.seeAppThen(tx, me, q.App, console.SeeAccess)
 		if err != nil {
 			return err
 		}
-		m, err := tx.Moment(a.ID, time.Time{})
+		m, err := c.moment(tx, a.ID)
 		if err != nil {
 			return err
 		}

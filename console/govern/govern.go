@@ -33,6 +33,7 @@ type Console struct {
 
 	minInterval time.Duration
 	oidc        *oidc.Client
+	at          time.Time // the moment of [Console.AsOf]; zero for now
 }
 
 // Config configures a [Console].
@@ -108,6 +109,9 @@ func (c *Console) update(ctx context.Context, caller Caller, fn func(tx *store.T
 // change runs a command of a caller; clients need the permit. Its transaction reads the person and
 // the client again, so that a person who was disabled or lost a role cannot continue.
 func (c *Console) change(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) error) error {
+	if !c.at.IsZero() {
+		return errPast
+	}
 	return c.denied(ctx, caller, c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
 		me, err := c.active(tx, caller, p)
 		if err != nil {

@@ -3,6 +3,7 @@ package govern
 import (
 	"context"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"baton"
@@ -16,7 +17,7 @@ func (c *Console) People(ctx context.Context, caller Caller, after store.NameAft
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		people, more = nil, false
 		for {
-			page, err := tx.Persons(after, min(n+1, store.PageSize))
+			page, err := tx.PersonsAt(c.at, after, min(n+1, store.PageSize))
 			if err != nil || len(page) == 0 {
 				return err
 			}
@@ -45,6 +46,8 @@ type PersonView struct {
 	Identities []console.Identity
 	Mapped     map[console.ConsoleRole][]string
 	Accounts   []AccountView
+	// At is the moment that the accounts are of; zero for now.
+	At time.Time
 }
 
 // maxAccountHolds limits the entitlements shown for each account of a person.
@@ -63,13 +66,25 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 		if err != nil {
 			return err
 		}
-		v.Person = p
+		v.Person, v.At = p, c.at
+		if !c.at.IsZero() {
+			there, err := tx.AddedBy(p.ID, c.at)
+			if err != nil {
+				return err
+			}
+			if !there {
+				return baton.Errorf(baton.NotFound, "the person was not known to the console at %s UTC", c.at.UTC().Format("2 Jan 2006 15:04:05")).WithFix("Go back to now, or choose a later moment.")
+			}
+			if v.Status, err = tx.PersonStatusAt(p.Canonical(), c.at); err != nil {
+				return err
+			}
+		}
 		if p.Manager != "" {
 			if v.ManagerPerson, err = tx.Person(p.Manager); err != nil && baton.KindOf(err) != baton.NotFound {
 				return err
 			}
 		}
-		if console.ManagePeople.Of(me, console.Object{}) {
+		if c.at.IsZero() && console.ManagePeople.Of(me, console.Object{}) {
 			l, err := tx.Login(p.ID)
 			if err != nil && baton.KindOf(err) != baton.NotFound {
 				return err
@@ -84,7 +99,13 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 			}
 		}
 		for _, a := range accounts {
+			if err := c.rolesThen(tx, &a.app); err != nil {
+				return err
+			}
 			account, err := c.account(tx, a.app, a.key, 0, maxAccountHolds)
+			if baton.KindOf(err) == baton.NotFound && !c.at.IsZero() {
+				continue // it was matched before the sync that first shows it counted
+			}
 			if err != nil {
 				return err
 			}
@@ -111,7 +132,7 @@ func (c *Console) seePerson(tx *store.Tx, me console.Person, id console.ID) (p c
 		return p, nil, err
 	}
 	refused := console.SeePeople.Check(me, console.Object{Person: &p})
-	keys, err := tx.AccountsOf(p.Canonical())
+	keys, err := tx.AccountsOfAt(p.Canonical(), c.at)
 	if err != nil {
 		return p, nil, err
 	}

@@ -187,8 +187,16 @@ func lastAccount(tx *store.Tx, m store.Moment, key console.ResourceKey) (r store
 		return r, false, err
 	}
 	for _, s := range m.Streams {
-		if n := len(versions); n > 0 && versions[n-1].Stream == s.Stream && versions[n-1].Account != nil {
-			return versions[n-1], true, nil
+		until := len(versions)
+		for until > 0 && versions[until-1].From > s.Sync {
+			until--
+		}
+		switch {
+		case len(versions) == 0 || versions[0].Stream != s.Stream || versions[len(versions)-1].Account == nil:
+		case until == 0:
+			return r, false, errNotYet("this account", m)
+		case versions[until-1].Account != nil:
+			return versions[until-1], true, nil
 		}
 	}
 	return r, false, baton.Errorf(baton.NotFound, "no account")
@@ -204,8 +212,14 @@ func (c *Console) entitlementOf(tx *store.Tx, m store.Moment, a console.App, key
 		}
 		err = baton.Errorf(baton.NotFound, "no entitlement")
 		for _, s := range m.Streams {
-			if n := len(versions); n > 0 && versions[n-1].Stream == s.Stream {
-				e, gone, err = versions[n-1], true, nil
+			if len(versions) == 0 || versions[0].Stream != s.Stream {
+				continue
+			}
+			err = errNotYet("this entitlement", m)
+			for _, v := range versions {
+				if v.From <= s.Sync {
+					e, gone, err = v, true, nil
+				}
 			}
 		}
 	}

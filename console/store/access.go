@@ -17,14 +17,15 @@ func (t *Tx) Access(app console.ID, account console.ResourceKey, e console.Entit
 	return t.AccessIn(m, app, account, e, 0, now)
 }
 
-// AccessIn is [Tx.Access] at the app's current moment, for callers that need many. firstShown is the
+// AccessIn is [Tx.Access] at a moment of the app, for callers that need many. now is the time if the
+// moment is the current one; a moment of the past has its own. firstShown is the
 // result of [Tx.FirstShown] for the entitlement; 0 if it was not read.
 func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (a console.Access, err error) {
 	var rows accessRows
 	if rows.reasons, err = t.Reasons(app, account, e); err != nil {
 		return a, err
 	}
-	if rows.bar, err = t.Bar(account, e); err != nil {
+	if rows.bars, err = t.Bars(account, e); err != nil {
 		return a, err
 	}
 	if rows.overdue, err = t.Overdue(account, e); err != nil {
@@ -60,7 +61,7 @@ func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, 
 	if err != nil {
 		return nil, err
 	}
-	bars, err := listOf(t, scanBar, accounts, "SELECT "+barColumns+" FROM bar WHERE account IN (keys) AND entitlement = $1 AND lifted IS NULL", e)
+	bars, err := listOf(t, scanBar, accounts, "SELECT "+barColumns+" FROM bar WHERE account IN (keys) AND entitlement = $1 ORDER BY created, id", e)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, 
 		rows[r.Account].reasons = append(rows[r.Account].reasons, r)
 	}
 	for _, b := range bars {
-		rows[b.Account].bar = &b
+		rows[b.Account].bars = append(rows[b.Account].bars, b)
 	}
 	for _, o := range overdue {
 		rows[o.Account].overdue = &o
@@ -94,7 +95,7 @@ func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, 
 			return nil, err
 		}
 		for account, r := range rows {
-			r.intervals = append(r.intervals, joined(facts[account]))
+			r.intervals = append(r.intervals, joined(facts[account], s))
 		}
 	}
 	for account, r := range rows {
@@ -108,13 +109,25 @@ func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, 
 // accessRows holds the rows about one account and entitlement.
 type accessRows struct {
 	reasons    []console.Reason
-	bar        *console.Bar
+	bars       []console.Bar // oldest first
+	bar        *console.Bar  // the active one
 	overdue    *console.Overdue
 	operations []console.Operation
 	intervals  [][]console.Fact // one element for each stream of the moment
 }
 
 func (t *Tx) accessOf(m Moment, rows accessRows, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (a console.Access, err error) {
+	for _, b := range rows.bars {
+		if b.Lifted.IsZero() {
+			rows.bar = &b
+		}
+	}
+	if !m.At.IsZero() {
+		if rows, err = rows.asOf(t, m.At); err != nil {
+			return a, err
+		}
+		now = m.At
+	}
 	a.Reasons, a.Bar, a.Overdue = rows.reasons, rows.bar, rows.overdue
 	for _, o := range rows.operations {
 		if o.State.Alive() {
@@ -157,12 +170,15 @@ func (t *Tx) heldIntervals(s StreamAt, account console.ResourceKey, e console.En
 	} else {
 		history, err = t.accountHistory(s, account)
 	}
-	return joined(history), err
+	return joined(history, s), err
 }
 
-// joined merges the adjacent facts of one principal and entitlement, oldest first.
-func joined(history []console.Fact) (all []console.Fact) {
+// joined merges the adjacent facts of one principal and entitlement up to a sync, oldest first.
+func joined(history []console.Fact, s StreamAt) (all []console.Fact) {
 	for _, f := range history {
+		if f.From > s.Sync {
+			break
+		}
 		if n := len(all); n > 0 && all[n-1].Until == f.From {
 			f.From, all = all[n-1].From, all[:n-1]
 		}

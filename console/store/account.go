@@ -275,7 +275,69 @@ func (t *Tx) OwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]
 	return owners, nil
 }
 
-// AccountsOf returns the accounts that a person owns now, in all apps.
+// OwnersAt is [Tx.OwnersNow] at a time, with the people that count now, after merges, and the
+// status that they had then; the zero time means now.
+func (t *Tx) OwnersAt(accounts []console.ResourceKey, when time.Time) (map[console.ResourceKey]console.Person, error) {
+	if when.IsZero() {
+		return t.OwnersNow(accounts)
+	}
+	type owned struct {
+		account console.ResourceKey
+		person  console.ID
+	}
+	rows, err := listOf(t, func(r engine.Row) owned { return owned{console.ResourceKey(r.Int(0)), console.ID(r.Text(1))} }, accounts,
+		`SELECT o.account, COALESCE(p.merged_into, p.id) FROM account_owner o JOIN person p ON p.id = o.person
+		WHERE o.account IN (keys) AND o.from_at <= $1 AND (o.until_at IS NULL OR o.until_at > $1)`, when)
+	if err != nil {
+		return nil, err
+	}
+	var ids []console.ID
+	for _, r := range rows {
+		ids = append(ids, r.person)
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	persons, err := t.personsByID(ids)
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := t.personStatusesAt(ids, when)
+	if err != nil {
+		return nil, err
+	}
+	owners := make(map[console.ResourceKey]console.Person, len(rows))
+	for _, r := range rows {
+		p := persons[r.person]
+		p.Status = statuses[r.person]
+		owners[r.account] = p
+	}
+	return owners, nil
+}
+
+// AccountsOfAt returns the accounts that belonged to a person at a time, in all apps; the zero
+// time means now. What belonged to people who were merged into the person is the person's.
+func (t *Tx) AccountsOfAt(person console.ID, when time.Time) ([]console.ResourceKey, error) {
+	if when.IsZero() {
+		return t.AccountsOf(person)
+	}
+	ids, err := list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT id FROM person WHERE merged_into = $1", person)
+	if err != nil {
+		return nil, err
+	}
+	var all []console.ResourceKey
+	for _, condition := range []string{"until_at IS NULL", "until_at IS NOT NULL AND until_at > $1"} {
+		part, err := listOf(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) }, append(ids, person),
+			"SELECT account FROM account_owner WHERE person IN (keys) AND from_at <= $1 AND "+condition, when)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// AccountsOf returns the accounts that belong to a person now, in all apps.
 func (t *Tx) AccountsOf(person console.ID) ([]console.ResourceKey, error) {
 	return list(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) },
 		"SELECT account FROM account_owner WHERE person = $1 AND until_at IS NULL ORDER BY account", person)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"baton/console"
 	"baton/console/store/internal/engine"
@@ -24,10 +25,12 @@ type AccountFilter struct {
 	AnyOf    []console.EntitlementKey   // holds one of these
 	Several  [][]console.EntitlementKey // holds entitlements from at least two of these lists
 	NoneOf   []console.EntitlementKey   // holds none of these
-	// Match is a condition that SQL cannot express; nil: all match.
+	Only     []console.ResourceKey      // is one of these; empty: any
+	// Match decides in Go, about what no statement can look into; nil: all.
 	Match func(Resource) bool
 
-	said bool // people or roles set kinds, so the upstream's kind is not enough
+	said bool      // people or roles say for whom accounts are, and not the upstream alone
+	when time.Time // of the moment
 }
 
 // AccountPage is a page of a list of accounts.
@@ -53,8 +56,9 @@ func (t *Tx) FilterAccounts(m Moment, f AccountFilter, after ResourceAfter, n in
 	if err != nil {
 		return AccountPage{}, err
 	}
+	f.when = m.At
 	if f.said = f.Roles.SaysType(); !f.said {
-		if f.said, err = t.saysKinds(); err != nil {
+		if f.said, err = t.saysKinds(m.At); err != nil {
 			return AccountPage{}, err
 		}
 	}
@@ -106,8 +110,17 @@ func (s *statement) arg(v any) string {
 	return "$" + strconv.Itoa(len(s.args))
 }
 
-// lead is a table through which candidates are found: the table, conditions on it, and its column
-// with the account.
+// during returns the condition that selects of a table of intervals those of a time; the zero
+// time means now.
+func (s *statement) during(table string, when time.Time) string {
+	if when.IsZero() {
+		return table + ".until_at IS NULL"
+	}
+	return "(" + table + ".from_at <= " + s.arg(when) + " AND (" + table + ".until_at IS NULL OR " + table + ".until_at > " + s.arg(when) + "))"
+}
+
+// lead is a way to accounts that are selected, among others: a table, conditions on it,
+// and its column with the account.
 type lead struct {
 	table, column string
 	where         func(s *statement, at StreamAt) string
@@ -130,6 +143,9 @@ func (f AccountFilter) leads(s search) (all [][]lead) {
 		}
 		all = append(all, union)
 	}
+	if len(f.Only) > 0 {
+		all = append(all, []lead{{"resource x", "x.key", func(st *statement, _ StreamAt) string { return "x.key IN (" + keyList(st, f.Only) + ")" }}})
+	}
 	anyOf := [][]console.EntitlementKey{f.AnyOf}
 	if len(f.Several) > 1 { // an account in two of the lists is in one that is not the last
 		anyOf = append(anyOf, slices.Concat(f.Several[:len(f.Several)-1]...))
@@ -141,15 +157,23 @@ func (f AccountFilter) leads(s search) (all [][]lead) {
 			}}})
 		}
 	}
-	if f.Orphaned {
+	switch {
+	case f.Orphaned && f.when.IsZero():
 		all = append(all, []lead{{"person p CROSS JOIN account_owner x", "x.account", func(*statement, StreamAt) string {
 			return "x.person = p.id AND x.until_at IS NULL AND p.status <> 'active'"
+		}}})
+	case f.Orphaned:
+		all = append(all, []lead{{"person_status q CROSS JOIN person p CROSS JOIN account_owner x", "x.account", func(st *statement, _ StreamAt) string {
+			return "q.status <> 'active' AND " + st.during("q", f.when) + " AND (p.id = q.person OR p.merged_into = q.person) AND x.person = p.id AND " + st.during("x", f.when)
 		}}})
 	}
 	return all
 }
 
-func (s *statement) keys(keys []console.EntitlementKey) string {
+func (s *statement) keys(keys []console.EntitlementKey) string { return keyList(s, keys) }
+
+// keyList adds keys as arguments and returns their places.
+func keyList[K any](s *statement, keys []K) string {
 	var places []string
 	for _, k := range keys {
 		places = append(places, s.arg(k))
@@ -213,7 +237,7 @@ func (f AccountFilter) list() int {
 // plain reports whether the filter matches a whole list.
 func (f AccountFilter) plain() bool {
 	machines := len(f.Kinds) == 2 && f.list() == listMachines
-	return !f.Unowned && !f.Orphaned && !f.Holding && !f.Enabled && (len(f.Kinds) == 0 || machines) && len(f.AnyOf)+len(f.Several)+len(f.NoneOf) == 0
+	return !f.Unowned && !f.Orphaned && !f.Holding && !f.Enabled && len(f.Only) == 0 && (len(f.Kinds) == 0 || machines) && len(f.AnyOf)+len(f.Several)+len(f.NoneOf) == 0
 }
 
 // fence makes databases start these statements with the smallest table, whatever their statistics
@@ -244,11 +268,18 @@ func (f AccountFilter) conditions(s *statement, at StreamAt) {
 		}
 		s.WriteString(" AND " + f.kind(s, at) + " IN (" + strings.Join(places, ", ") + ")")
 	}
-	if f.Unowned {
-		s.WriteString(" AND (SELECT count(*) FROM account_owner o WHERE o.account = v.resource AND o.until_at IS NULL AND o.person IS NOT NULL) = 0")
+	if len(f.Only) > 0 {
+		s.WriteString(" AND v.resource IN (" + keyList(s, f.Only) + ")")
 	}
-	if f.Orphaned {
+	if f.Unowned {
+		s.WriteString(" AND (SELECT count(*) FROM account_owner o WHERE o.account = v.resource AND " + s.during("o", f.when) + " AND o.person IS NOT NULL) = 0")
+	}
+	switch {
+	case f.Orphaned && f.when.IsZero():
 		s.WriteString(" AND (SELECT count(*) FROM account_owner o CROSS JOIN person p WHERE p.id = o.person AND o.account = v.resource AND o.until_at IS NULL AND p.status <> 'active') > 0")
+	case f.Orphaned: // by what the person was then who the owner is now, after merges
+		s.WriteString(" AND (SELECT count(*) FROM account_owner o CROSS JOIN person p CROSS JOIN person_status q WHERE p.id = o.person AND o.account = v.resource AND " + s.during("o", f.when) +
+			" AND q.person = COALESCE(p.merged_into, p.id) AND " + s.during("q", f.when) + " AND q.status <> 'active') > 0")
 	}
 	if f.Holding {
 		s.WriteString(" AND (SELECT 1 FROM fact_by_principal b CROSS JOIN fact f WHERE f.stream = " + s.arg(at.Stream) + " AND f.entitlement = b.entitlement AND f.principal = b.principal AND f.opened = b.opened" +
@@ -294,9 +325,12 @@ func (s *statement) roleKind(at StreamAt, roles []console.AppRole) string {
 	return "(" + b.String() + " END)"
 }
 
-// saysKinds reports whether any person has set the kind of an account.
-func (t *Tx) saysKinds() (bool, error) {
-	some, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, "SELECT account FROM account_kind WHERE until_at IS NULL AND kind <> 0 LIMIT 1")
+// saysKinds reports whether any person said for whom an account was at a time; the zero time
+// means now.
+func (t *Tx) saysKinds(when time.Time) (bool, error) {
+	var s statement
+	s.WriteString("SELECT account FROM account_kind WHERE kind <> 0 AND " + s.during("account_kind", when) + " LIMIT 1")
+	some, err := find(t, func(r engine.Row) int64 { return r.Int(0) }, s.String(), s.args...)
 	return some != nil, err
 }
 
@@ -321,7 +355,7 @@ func (f AccountFilter) kind(s *statement, at StreamAt) string {
 			byRole = "CASE WHEN " + last + machine + " THEN " + last + " WHEN " + first + machine + " THEN " + first + " ELSE COALESCE(" + last + ", " + first + ") END, "
 		}
 	}
-	return "COALESCE((SELECT NULLIF(k.kind, 0) FROM account_kind k WHERE k.account = v.resource AND k.until_at IS NULL), " + byRole + "v.kind)"
+	return "COALESCE((SELECT NULLIF(k.kind, 0) FROM account_kind k WHERE k.account = v.resource AND " + s.during("k", f.when) + "), " + byRole + "v.kind)"
 }
 
 // walkAccounts scans a list of names for matching accounts.

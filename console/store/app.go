@@ -164,6 +164,14 @@ func (t *Tx) RoleMapAt(app console.ID, when time.Time) (console.RoleMap, int, er
 	return m, r.minimum, err
 }
 
+// AppAddedBy reports whether an app had been added by a time; the zero time means now.
+func (t *Tx) AppAddedBy(app console.ID, when time.Time) (bool, error) {
+	if when.IsZero() {
+		return true, nil
+	}
+	return get(t, func(r engine.Row) bool { return r.Bool(0) }, "app", "SELECT created <= $2 FROM app WHERE id = $1", app, when)
+}
+
 // setOwners replaces the owners of an app or a connector.
 func (t *Tx) setOwners(table, column string, id console.ID, owners []console.ID) error {
 	if _, err := t.e.Exec("DELETE FROM "+table+" WHERE "+column+" = $1", id); err != nil {

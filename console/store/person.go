@@ -176,6 +176,19 @@ func (t *Tx) PersonStatusAt(person console.ID, when time.Time) (console.PersonSt
 	return *s, nil
 }
 
+// personStatusesAt is [Tx.PersonStatusAt] for many people.
+func (t *Tx) personStatusesAt(persons []console.ID, when time.Time) (map[console.ID]console.PersonStatus, error) {
+	all := make(map[console.ID]console.PersonStatus, len(persons))
+	for _, id := range persons {
+		all[id] = console.PersonActive
+	}
+	_, err := listOf(t, func(r engine.Row) bool {
+		all[console.ID(r.Text(0))] = console.PersonStatus(r.Text(1))
+		return true
+	}, persons, "SELECT person, status FROM person_status WHERE person IN (keys) AND from_at <= $1 AND (until_at IS NULL OR until_at > $1)", when)
+	return all, err
+}
+
 func (t *Tx) setEmails(person console.ID, emails []string) error {
 	before, err := list(t, func(r engine.Row) string { return str(r, 0) }, "SELECT email FROM person_email WHERE person = $1 ORDER BY position, email", person)
 	if err != nil || slices.Equal(before, emails) {
@@ -411,7 +424,41 @@ func (t *Tx) Persons(after NameAfter, n int) ([]console.Person, error) {
 	return all, err
 }
 
-// bytesOf returns b, or an empty slice instead of nil, which would be NULL.
+// PersonsAt is [Tx.Persons] for those who had been added by a time, with the status that they
+// had then; the zero time means now.
+func (t *Tx) PersonsAt(when time.Time, after NameAfter, n int) ([]console.Person, error) {
+	if when.IsZero() {
+		return t.Persons(after, n)
+	}
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list(t, scanPerson, "SELECT "+personColumns+` FROM person
+		WHERE (sort_key, id) > ($1, $2) AND merged_into IS NULL AND NOT service AND created <= $4 ORDER BY sort_key, id LIMIT $3`, bytesOf(after.Sort), after.ID, n, when)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]console.ID, len(all))
+	for i, p := range all {
+		ids[i] = p.ID
+	}
+	statuses, err := t.personStatusesAt(ids, when)
+	for i := range all {
+		all[i].Status = statuses[all[i].ID]
+		if err == nil {
+			err = t.fillPerson(&all[i])
+		}
+	}
+	return all, err
+}
+
+// AddedBy reports whether a person had been added by a time.
+func (t *Tx) AddedBy(person console.ID, when time.Time) (bool, error) {
+	return get(t, func(r engine.Row) bool { return r.Bool(0) }, "person", "SELECT created <= $2 FROM person WHERE id = $1", person, when)
+}
+
+// bytesOf returns b, and an empty value instead of NULL.
 func bytesOf(b []byte) []byte {
 	if b == nil {
 		return []byte{}

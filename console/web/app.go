@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -70,7 +71,7 @@ func appsPage(c *call) error {
 	l := appsList{Apps: apps}
 	if more {
 		last := apps[len(apps)-1].App
-		l.Next = cursor(store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID})
+		l.Next = c.nextPath(cursor(store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID}))
 	}
 	return c.page("apps", "Applications", l)
 }
@@ -80,6 +81,7 @@ type appHead struct {
 	govern.AppSummary
 	Tab  string
 	Tabs []appTab
+	At   time.Time // the moment that the page shows; zero for now
 }
 
 type appTab struct {
@@ -88,15 +90,15 @@ type appTab struct {
 
 func (c *call) appHead(tab string) (appHead, error) {
 	s, err := c.console().App(c.ctx(), c.caller, c.app())
-	base := "/applications/" + string(c.app())
-	tabs := []appTab{{"overview", "Overview", base}}
+	base, then := "/applications/"+string(c.app()), past(c.at)
+	tabs := []appTab{{"overview", "Overview", base + then}}
 	if console.SeeAccess.Of(c.caller.Person, console.Object{App: &s.App}) {
-		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts"}, appTab{"entitlements", "Entitlements", base + "/entitlements"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"})
+		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"})
 	}
 	if console.ConfigureApps.Of(c.caller.Person, console.Object{App: &s.App}) {
 		tabs = append(tabs, appTab{"requests", "Requests", base + "/requests"})
 	}
-	return appHead{s, tab, tabs}, err
+	return appHead{s, tab, tabs, c.at}, err
 }
 
 type appOverview struct {
@@ -117,7 +119,7 @@ func (c *call) appOverview(wrong error) error {
 	if wrong != nil {
 		status = statusOf(wrong)
 	}
-	may := console.ConfigureApps.Of(c.caller.Person, console.Object{App: &h.App})
+	may := c.at.IsZero() && console.ConfigureApps.Of(c.caller.Person, console.Object{App: &h.App})
 	return c.show(status, "app", h.App.Name, appOverview{h, ownerList{h.Owners, "/applications/" + string(h.App.ID) + "/owners", "application", may}, problemOf(wrong)})
 }
 
@@ -145,6 +147,8 @@ var accountFilterLabels = map[govern.AccountFilter]string{
 	govern.ExternalAccounts: "External",
 	govern.DisabledWith:     "Disabled with access",
 	govern.RoleUnknown:      "Role unknown",
+	govern.SeveralRoles:     "Several roles",
+	govern.CameBackWith:     "Came back after a removal",
 }
 
 var accountTypeLabels = map[govern.AccountType]string{
@@ -250,7 +254,7 @@ func (c *call) accountPage(problem error) error {
 	}
 	d := accountDetail{Head: h, AccountView: v, Tabs: accountTabs(h, v.Key, "holds")}
 	if v.Next != 0 {
-		d.NextHolds = cursor(v.Next)
+		d.NextHolds = c.nextPath(cursor(v.Next))
 	}
 	if d.Record, err = c.console().AccountRecord(c.ctx(), c.caller, h.App.ID, v.Key); err != nil {
 		return err
@@ -338,7 +342,7 @@ func entitlementPage(c *call) error {
 	}
 	d := entitlementDetail{Head: h, EntitlementView: v, Tabs: entitlementTabs(h, v.Key, "holders")}
 	if v.Next != nil {
-		d.NextHolders = cursor(*v.Next)
+		d.NextHolders = c.nextPath(cursor(*v.Next))
 	}
 	d.CSV = c.csvPath(console.Object{App: &h.App})
 	return c.page("entitlement", v.Name, d)

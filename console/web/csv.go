@@ -55,7 +55,10 @@ func (c *call) writeCSV(e govern.Export, name string, header []string, list func
 		}
 	}
 	e.Filter, e.Format = q.Encode(), "csv"
-	if err := c.console().Export(c.ctx(), c.caller, e); err != nil {
+	if !c.at.IsZero() {
+		name += "-as-of-" + c.at.UTC().Format("20060102T150405Z") + "-from"
+	}
+	if err := c.site.Console.Export(c.ctx(), c.caller, e); err != nil { // it happens now, whatever it is of
 		return err
 	}
 	w := csv.NewWriter(c.w)

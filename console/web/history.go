@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"baton/console"
 	"baton/console/govern"
@@ -21,21 +22,21 @@ type subTabs struct {
 
 func accountTabs(h appHead, key console.ResourceKey, current string) subTabs {
 	base := fmt.Sprintf("/applications/%s/accounts/%d", h.App.ID, key)
-	return subTabs{"Account", current, []appTab{{"holds", "Holds", base}, {"history", "History", base + "/history"}}}
+	return subTabs{"Account", current, []appTab{{"holds", "Holds", base + past(h.At)}, {"history", "History", base + "/history"}}}
 }
 
 func entitlementTabs(h appHead, key console.EntitlementKey, current string) subTabs {
 	base := fmt.Sprintf("/applications/%s/entitlements/%d", h.App.ID, key)
-	t := subTabs{"Entitlement", current, []appTab{{"holders", "Holders", base}, {"history", "History", base + "/history"}}}
+	t := subTabs{"Entitlement", current, []appTab{{"holders", "Holders", base + past(h.At)}, {"history", "History", base + "/history"}}}
 	if slices.ContainsFunc(h.Tabs, func(tab appTab) bool { return tab.Name == "requests" }) {
 		t.Tabs = append(t.Tabs, appTab{"requests", "Requests", base + "/requests"})
 	}
 	return t
 }
 
-func personTabs(id console.ID, current string) subTabs {
+func personTabs(id console.ID, current string, at time.Time) subTabs {
 	base := "/people/" + string(id)
-	return subTabs{"Person", current, []appTab{{"access", "Access", base}, {"history", "History", base + "/history"}}}
+	return subTabs{"Person", current, []appTab{{"access", "Access", base + past(at)}, {"history", "History", base + "/history"}}}
 }
 
 // timelinePage is a page of a timeline.
@@ -145,7 +146,7 @@ func personHistoryPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.page("person-history", "History of "+v.Name, personHistory{v, personTabs(v.ID, "history"), c.timelinePage(v.Timeline)})
+	return c.page("person-history", "History of "+v.Name, personHistory{v, personTabs(v.ID, "history", c.at), c.timelinePage(v.Timeline)})
 }
 
 type accessDetail struct {

@@ -57,7 +57,11 @@ type frame struct {
 	Live live
 	// BreakGlass is the recent use of the emergency login.
 	BreakGlass console.BreakGlassUse
+	Moment     moment
 }
+
+// Past returns the query that keeps the moment of the page in a link; "" for now.
+func (f frame) Past() string { return past(f.Moment.At) }
 
 type navSection struct {
 	Label string
@@ -96,7 +100,7 @@ func navigation(me console.Person, at string) []navSection {
 
 // show renders a page.
 func (c *call) show(status int, name, title string, data any) error {
-	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now(), BreakGlass: c.caller.BreakGlass}
+	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now(), BreakGlass: c.caller.BreakGlass, Moment: c.moment()}
 	if f.Me.ID != "" {
 		f.Nav = navigation(f.Me, c.r.URL.Path)
 		waiting, err := c.console().CountApprovals(c.ctx(), c.caller)
@@ -161,6 +165,8 @@ var functions = template.FuncMap{
 	"requeststate": summaryChip,
 	"when":         when,
 	"ago":          ago,
+	"past":         past,
+	"exact":        exact,
 	"iso":          func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"chip":         func(kind, label string) chip { return chip{kind, label} },
 	"status":       statusChip,
@@ -236,7 +242,10 @@ func when(now, t time.Time) string {
 // shortTime formats a time for a table, in UTC.
 func shortTime(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") }
 
-// ago formats the time since t in one unit.
+// exact returns a time with its seconds and its zone.
+func exact(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05") + " UTC" }
+
+// ago returns how long ago a time was, in one unit.
 func ago(now, t time.Time) string {
 	d := now.Sub(t)
 	unit := func(n int, name string) string {

@@ -33,10 +33,10 @@ func peoplePage(c *call) error {
 	if err != nil {
 		return err
 	}
-	l := peopleList{People: people, MayManage: c.mayManagePeople(), CSV: c.csvPath(console.Object{})}
+	l := peopleList{People: people, MayManage: c.at.IsZero() && c.mayManagePeople(), CSV: c.csvPath(console.Object{})}
 	if more {
 		last := people[len(people)-1]
-		l.Next = cursor(store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID})
+		l.Next = c.nextPath(cursor(store.NameAfter{Sort: console.SortKey(last.Name), ID: last.ID}))
 	}
 	return c.page("people", "People", l)
 }
@@ -62,7 +62,7 @@ type roleChoice struct {
 
 func (c *call) person() (personDetail, error) {
 	v, err := c.console().Person(c.ctx(), c.caller, console.ID(c.r.PathValue("person")))
-	d := personDetail{PersonView: v, Tabs: personTabs(v.ID, "access"), MayManage: c.mayManagePeople(), Self: v.ID == c.caller.Person.ID}
+	d := personDetail{PersonView: v, Tabs: personTabs(v.ID, "access", c.at), MayManage: c.at.IsZero() && c.mayManagePeople(), Self: v.ID == c.caller.Person.ID}
 	for _, r := range console.ConsoleRoles() {
 		d.Roles = append(d.Roles, roleChoice{r, slices.Contains(v.Person.Roles, r), v.Mapped[r]})
 	}

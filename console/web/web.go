@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"baton"
 	"baton/console/govern"
@@ -81,10 +82,14 @@ type call struct {
 	r      *http.Request
 	caller govern.Caller // zero on pages for everybody
 	id     string
+	at     time.Time // the moment that the page shows; zero for now
+	dated  bool      // the page can show the past
 }
 
-func (c *call) ctx() context.Context     { return c.r.Context() }
-func (c *call) console() *govern.Console { return c.site.Console }
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// console returns the console at the moment of the page.
+func (c *call) console() *govern.Console { return c.site.Console.AsOf(c.at) }
 
 // maxForm limits the body of a request, in bytes.
 const maxForm = 1 << 20

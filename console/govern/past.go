@@ -1,0 +1,66 @@
+package govern
+
+import (
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// AsOf returns the console as it was at a time, for queries about access: what the newest syncs
+// that had begun by then showed, and whose accounts were, which roles they gave and why they
+// held what they held by then. Who may ask is decided as of now. Its commands are refused. The
+// zero time is now.
+func (c *Console) AsOf(at time.Time) *Console {
+	if at.IsZero() {
+		return c
+	}
+	past := *c
+	past.at = at
+	return &past
+}
+
+// errPast refuses commands about the past.
+var errPast = baton.Errorf(baton.Refused, "the past cannot be changed").WithFix("Go back to now.")
+
+// moment returns what the syncs of an app show, now or at the console's moment.
+func (c *Console) moment(tx *store.Tx, app console.ID) (store.Moment, error) {
+	return tx.Moment(app, c.at)
+}
+
+// seeAppThen is [seeApp] with the role map of the console's moment.
+func (c *Console) seeAppThen(tx *store.Tx, me console.Person, id console.ID, right console.Right) (console.App, error) {
+	a, err := seeApp(tx, me, id, right)
+	if err == nil {
+		err = c.rolesThen(tx, &a)
+	}
+	return a, err
+}
+
+// rolesThen gives an app the role map of the console's moment.
+func (c *Console) rolesThen(tx *store.Tx, a *console.App) (err error) {
+	if !c.at.IsZero() {
+		a.Roles, a.MinimumAdmins, err = tx.RoleMapAt(a.ID, c.at)
+	}
+	return err
+}
+
+// syncThen returns the newest sync of a stream, now or at the console's moment; nil if there was
+// none.
+func (c *Console) syncThen(tx *store.Tx, stream console.Stream) (*console.Sync, error) {
+	if c.at.IsZero() {
+		return tx.HeadSync(stream)
+	}
+	s, err := tx.StreamAt(stream, c.at)
+	if err != nil || s.Sync == 0 {
+		return nil, err
+	}
+	sync, err := tx.SyncByNumber(s.Sync)
+	return &sync, err
+}
+
+// errNotYet says that something was not known by the moment.
+func errNotYet(what string, m store.Moment) error {
+	return baton.Errorf(baton.NotFound, "no sync that had begun by %s UTC shows %s", m.At.UTC().Format("2 Jan 2006 15:04:05"), what).WithFix("Go back to now, or choose a later moment.")
+}

@@ -1,0 +1,75 @@
+package web
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"baton/console"
+)
+
+// momentParameter names the moment of a page in its address.
+const momentParameter = "at"
+
+// asOf lets a page of access show a moment of the past, which its address names.
+func asOf(serve func(*call) error) func(*call) error {
+	return func(c *call) error {
+		c.dated = true
+		if s := c.r.URL.Query().Get(momentParameter); s != "" {
+			at, err := console.ParseMoment(s, c.site.Console.Now())
+			if err != nil {
+				return err
+			}
+			c.at = at
+		}
+		return serve(c)
+	}
+}
+
+// past returns the query that leads to the moment of a page; "" for now.
+func past(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return "?" + momentParameter + "=" + at.UTC().Format("2006-01-02T15:04:05.999999Z")
+}
+
+// moment is what a page says about the moment that it shows.
+type moment struct {
+	At    time.Time // zero for now
+	Dated bool      // the page can show the past
+	Now   string    // address of the page as of now
+	Keep  []kept    // the rest of the page's address, for the form that chooses a moment
+	Max   string    // the last moment that the form takes
+}
+
+// kept is a parameter of an address.
+type kept struct{ Name, Value string }
+
+// Value returns the moment as the form has it.
+func (m moment) Value() string {
+	if m.At.IsZero() {
+		return ""
+	}
+	return m.At.UTC().Format("2006-01-02T15:04:05")
+}
+
+// moment returns what the page says about its moment.
+func (c *call) moment() moment {
+	m := moment{At: c.at, Dated: c.dated, Max: c.site.Console.Now().UTC().Format("2006-01-02T15:04:05")}
+	q := url.Values{}
+	for name, values := range c.r.URL.Query() {
+		if len(values) == 0 || values[0] == "" || slices.Contains([]string{momentParameter, "after", "format"}, name) {
+			continue
+		}
+		q[name] = values[:1]
+		m.Keep = append(m.Keep, kept{name, text(values[0])})
+	}
+	slices.SortFunc(m.Keep, func(a, b kept) int { return strings.Compare(a.Name, b.Name) })
+	m.Now = c.r.URL.Path
+	if len(q) > 0 {
+		m.Now += "?" + q.Encode()
+	}
+	return m
+}
