@@ -24,6 +24,7 @@ var permits = map[string]string{
 
 	"Apps":               "read configure",
 	"App":                "read configure configure:app",
+	"Changes":            "read configure configure:app",
 	"Accounts":           "read configure configure:app",
 	"Account":            "read configure configure:app",
 	"Entitlements":       "read configure configure:app",
@@ -151,6 +152,7 @@ var permits = map[string]string{
 	"ClearAccountOwner": "",
 	"ResetAccountOwner": "",
 	"SetAccountType":    "",
+	"ExplainChange":     "",
 	"AddProvider":       "",
 	"ChangeProvider":    "",
 	"RemoveProvider":    "",

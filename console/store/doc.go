@@ -26,7 +26,9 @@
 //	account.go    account_owner, account_kind; accounts are resources of a type with the user trait
 //	entitlement.go  entitlement, entitlement_version
 //	fact.go       fact, fact_by_principal, source_set
-//	difference.go the difference of two syncs
+//	difference.go the difference of two syncs; changed.go has changed and explanation: what
+//	              each sync changed, and why
+//	past.go       what the rows of an access said at a time
 //	reason.go     reason
 //	bar.go        bar
 //	operation.go  operation

@@ -122,6 +122,12 @@ func (t *Tx) putEntitlements(st *Staging, batch []EntitlementChange) error {
 	if err != nil {
 		return err
 	}
+	err = t.noteChanged(st, ChangedEntitlement, len(batch), func(i int) (Change, int64, int64) {
+		return batch[i].Change, int64(batch[i].Entitlement.Key), 0
+	})
+	if err != nil {
+		return err
+	}
 	columns := []string{"entitlement", "opened", "closed", "digest", "resource", "slug", "name", "description", "purpose", "immutable"}
 	return t.e.Copy("entitlement_version", columns, func(w engine.Writer) error {
 		for _, c := range batch {

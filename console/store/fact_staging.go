@@ -174,6 +174,12 @@ func (t *Tx) putFacts(st *Staging, batch []FactChange) error {
 	if err != nil {
 		return err
 	}
+	err = t.noteChanged(st, ChangedFact, len(batch), func(i int) (Change, int64, int64) {
+		return batch[i].Change, int64(batch[i].Fact.Entitlement), int64(batch[i].Fact.Principal)
+	})
+	if err != nil {
+		return err
+	}
 	return t.e.Copy("fact", []string{"stream", "entitlement", "principal", "opened", "closed", "sources", "flags", "detail"}, func(w engine.Writer) error {
 		for _, c := range batch {
 			if !c.Change.opens() {

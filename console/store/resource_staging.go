@@ -238,6 +238,12 @@ func (t *Tx) putResources(st *Staging, batch []ResourceChange) error {
 	if err != nil {
 		return err
 	}
+	err = t.noteChanged(st, ChangedResource, len(batch), func(i int) (Change, int64, int64) {
+		return batch[i].Change, 0, int64(batch[i].Resource.Key)
+	})
+	if err != nil {
+		return err
+	}
 	return t.putVolatile(st, batch)
 }
 

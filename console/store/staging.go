@@ -436,6 +436,9 @@ func (t *Tx) undoChunk(stream console.Stream, n console.SyncNumber) (done bool, 
 		return false, err
 	}
 	if c == nil {
+		if all, err := t.forgetChanged(stream, n); err != nil || !all {
+			return false, err
+		}
 		if _, err := t.e.Exec("UPDATE sync SET number = NULL, state = CASE WHEN holds = $3 THEN $2 ELSE $4 END WHERE number = $1",
 			n, console.SyncReceived, encode([]console.Hold(nil)), console.SyncConfirmed); err != nil {
 			return false, err

@@ -93,7 +93,7 @@ func (c *call) appHead(tab string) (appHead, error) {
 	base, then := "/applications/"+string(c.app()), past(c.at)
 	tabs := []appTab{{"overview", "Overview", base + then}}
 	if console.SeeAccess.Of(c.caller.Person, console.Object{App: &s.App}) {
-		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"})
+		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"changes", "Changes", base + "/changes"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"})
 	}
 	if console.ConfigureApps.Of(c.caller.Person, console.Object{App: &s.App}) {
 		tabs = append(tabs, appTab{"requests", "Requests", base + "/requests"})

@@ -81,6 +81,9 @@ func navigation(me console.Person, at string) []navSection {
 		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}, {Label: "Audit", Path: "/audit"}}},
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
+	if console.SeeAccess.Of(me, console.Object{}) {
+		sections[1].Links = append(sections[1].Links, navLink{Label: "Changes", Path: "/changes"})
+	}
 	if console.SeePolicies.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Policies", Path: "/policies"})
 	}
@@ -167,6 +170,9 @@ var functions = template.FuncMap{
 	"ago":          ago,
 	"past":         past,
 	"exact":        exact,
+	"showchip":     showChip,
+	"causewords":   causeWords,
+	"reasonwords":  reasonWords,
 	"iso":          func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"chip":         func(kind, label string) chip { return chip{kind, label} },
 	"status":       statusChip,

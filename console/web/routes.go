@@ -96,6 +96,10 @@ var routes = []route{
 	{"GET /applications/{app}/entitlements/{entitlement}", signedIn, asOf(entitlementPage)},
 	{"GET /applications/{app}/entitlements/{entitlement}/history", signedIn, entitlementHistoryPage},
 
+	{"GET /changes", signedIn, changesPage},
+	{"GET /applications/{app}/changes", signedIn, changesPage},
+	{"POST /applications/{app}/changes", signedIn, explainChange},
+
 	{"GET /connectors", signedIn, connectorsPage},
 	{"GET /admin/connectors", signedIn, connectorsPage}, // an address of the platform's own console
 	{"GET /catalog", signedIn, connectorCatalog},

@@ -105,6 +105,9 @@ var want = map[string][]int{
 	"GET /applications/new":                                        {403, 403, 403, 200, 403, 403, 403, 200},
 	"POST /applications/new":                                       {403, 403, 403, 400, 403, 403, 403, 400},
 	"GET /applications/{app}":                                      {404, 200, 404, 200, 404, 200},
+	"GET /changes":                                                 {200},
+	"GET /applications/{app}/changes":                              {404, 200, 404, 403, 404, 200},
+	"POST /applications/{app}/changes":                             {404, 400, 404, 403, 404, 403, 400, 400}, // an empty form
 	"GET /connectors":                                              {200},
 	"GET /admin/connectors":                                        {200},
 	"GET /settings/domains":                                        {403, 403, 403, 403, 403, 200},

@@ -90,6 +90,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Volatile", testVolatile},
 		{"Lists", testLists},
 		{"Differences", testDifferences},
+		{"Changed", testChanged},
 		{"HoldersMany", testHoldersMany},
 		{"Plans", testPlans},
 		{"Incarnations", testIncarnations},
