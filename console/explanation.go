@@ -14,13 +14,13 @@ type ExplanationKind string
 
 const (
 	ByOperation ExplanationKind = "operation" // the console made the change
-	ByReason    ExplanationKind = "reason"    // a reason began that needs the gained access, or one ended that kept the lost access
+	ByReason    ExplanationKind = "reason"    // a reason for the gained access began, or a reason for the lost access ended
 	ByBaseline  ExplanationKind = "baseline"  // it was there when its connector, type or course was first shown
 	// ByNature is for what changes nobody's access: names, and how access is held.
 	ByNature ExplanationKind = "no-access"
 	// ByPersonLater is for a change of which a person found out why it was made.
 	ByPersonLater ExplanationKind = "explained"
-	Unexplained   ExplanationKind = "unexplained" // somebody made the change outside of the console
+	Unexplained   ExplanationKind = "unexplained" // somebody made the change outside the console
 )
 
 // AccessChange is a difference between two syncs: an account gained or lost an entitlement, or
