@@ -64,7 +64,7 @@ func listAppUsers(c *call) (any, error) {
 	return out, err
 }
 
-// accounts returns a page of the accounts of an app, and the token of the next.
+// accounts returns a page of the accounts of an app, and the token of the next page.
 func (c *call) accounts(p page, q govern.AccountQuery) ([]govern.AccountRow, string, error) {
 	if err := p.place("accounts", &q.After); err != nil {
 		return nil, "", err
@@ -86,7 +86,7 @@ func listAppUsersOf(c *call) (any, error) {
 	return out, err
 }
 
-// listAppUserCredentials returns an empty list: the console keeps no passwords of accounts.
+// listAppUserCredentials returns an empty list: the console does not store passwords of accounts.
 func listAppUserCredentials(c *call) (any, error) {
 	k, err := c.key("account", "account")
 	if err != nil {
@@ -99,13 +99,13 @@ func listAppUserCredentials(c *call) (any, error) {
 	}{}, err
 }
 
-// account is an account as the console itself shows it.
+// account is an account in the console's own form.
 type account struct {
 	appUser
 	Type        string `json:"type"` // "user", "service", "system"
 	Role        string `json:"role"`
-	RoleUnknown bool   `json:"roleUnknown"` // it holds several, and nobody said which counts
-	Person      string `json:"person"`      // name of whom it belongs to
+	RoleUnknown bool   `json:"roleUnknown"` // it holds several roles of an app without a priority
+	Person      string `json:"person"`      // name of its owner
 }
 
 func accountOf(app console.ID, r govern.AccountRow) account {
@@ -116,7 +116,7 @@ func accountOf(app console.ID, r govern.AccountRow) account {
 	return a
 }
 
-// appQuery reads the app from the query of a call.
+// appQuery returns the app in the query of a call.
 func (c *call) appQuery() (console.ID, error) {
 	for _, name := range []string{"app_id", "appId"} {
 		if v := c.r.URL.Query().Get(name); v != "" {
@@ -154,7 +154,7 @@ type accountResponse struct {
 	Bindings list[appEntitlementUserBinding] `json:"bindings"`
 }
 
-// maxHolds limits the entitlements in the answer about one account.
+// maxHolds limits the entitlements in the response about one account.
 const maxHolds = 900
 
 func getAccount(c *call) (any, error) {

@@ -28,7 +28,7 @@ type Config struct {
 // Prefix is the path under which everything is served.
 const Prefix = "/api/"
 
-// New returns a handler of every call under [Prefix].
+// New returns a handler of all calls under [Prefix].
 func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -37,7 +37,7 @@ func New(c Config) http.Handler {
 	for _, r := range routes {
 		mux.HandleFunc(r.pattern, c.handle(r))
 	}
-	// Not 404: to a client that removes something, that would mean that it is gone.
+	// Not 404: a client that removes an object would take that for success.
 	mux.HandleFunc("/", c.handle(route{serve: func(c *call) (any, error) {
 		return nil, baton.Errorf(baton.Unsupported, "the console has no call %s %s", c.r.Method, c.r.URL.EscapedPath())
 	}}))
@@ -56,7 +56,7 @@ type call struct {
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
-// path returns an id from the path.
+// path returns an ID in the path.
 func (c *call) path(name string) console.ID { return console.ID(c.r.PathValue(name)) }
 
 // maxBody limits the body of a request, in bytes.
@@ -115,7 +115,7 @@ func (c *call) serve(route route) (any, error) {
 var errToken = baton.Errorf(baton.Unauthenticated, "the call has no bearer token").
 	WithFix("Exchange a client id and secret for one at /auth/v1/token.")
 
-// authenticate finds the caller by the bearer token.
+// authenticate identifies the caller by the bearer token.
 func (c *call) authenticate() (err error) {
 	kind, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); !strings.EqualFold(kind, "Bearer") || token == "" {
@@ -129,7 +129,7 @@ func (c *call) authenticate() (err error) {
 	return err
 }
 
-// statuses are the HTTP statuses of errors, as in google.rpc.Code.
+// statuses are the HTTP statuses of error kinds, as for google.rpc.Code.
 var statuses = map[baton.Kind]int{
 	baton.Invalid:          http.StatusBadRequest,
 	baton.Unauthenticated:  http.StatusUnauthorized,
@@ -152,7 +152,7 @@ type status struct {
 	Details list[any] `json:"details"`
 }
 
-// fail answers with an error: what is wrong and what to do, as sentences.
+// fail responds with an error: what is wrong, and what to do.
 func (c *call) fail(err error) {
 	kind := baton.KindOf(err)
 	code, ok := statuses[kind]
@@ -180,15 +180,14 @@ func (c *call) fail(err error) {
 	c.write(code, s)
 }
 
-// duplicateText is by which a client knows that details have the id of the task that is open
-// already.
+// duplicateText tells a client that the details contain the id of the open task.
 const duplicateText = "duplicate ticket found"
 
-// durationText is by which a client knows a limit; it reads on to the next parenthesis.
+// durationText tells a client the limit, which follows up to the next parenthesis.
 const durationText = "grant duration must be less than or equal to max provision time"
 
-// harmless returns a message without the texts that clients take apart, where those came in
-// with a name: they fail without what has to follow.
+// harmless removes the texts that clients parse from names in a message: clients fail if the
+// expected rest does not follow.
 func harmless(message string) string {
 	message = strings.ReplaceAll(message, duplicateText, strings.ReplaceAll(duplicateText, " ", "\u00a0"))
 	if i := strings.LastIndex(message, durationText); i >= 0 && !strings.Contains(message[i:], ")") {
@@ -208,7 +207,7 @@ func sentence(text string) string {
 		return ""
 	}
 	if strings.HasPrefix(text, durationText) {
-		return strings.TrimSuffix(text, ".") + "." // as clients look for it
+		return strings.TrimSuffix(text, ".") + "." // the form that clients look for
 	}
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }
@@ -221,5 +220,5 @@ func (c *call) write(code int, v any) {
 	}
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(code)
-	c.w.Write(b) // the client is gone if it fails
+	c.w.Write(b) // an error means that the client is gone
 }

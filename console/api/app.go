@@ -65,7 +65,7 @@ func searchApps(c *call) (any, error) {
 	}, func(s govern.AppSummary) bool { return !r.OnlyDirectories || appOf(s).IsDirectory })
 }
 
-// apps returns a page of apps that are selected.
+// apps returns a page of the selected apps.
 func (c *call) apps(p page, selected func(console.App) bool, further ...func(govern.AppSummary) bool) (any, error) {
 	var after store.NameAfter
 	if err := p.place("apps", &after); err != nil {
@@ -121,7 +121,7 @@ func createApp(c *call) (any, error) {
 	return appResponse{appOf(s)}, err
 }
 
-// errNotKept is the error for a field that the console has no use for.
+// errNotKept is the error for a field that the console does not store.
 func errNotKept(field string) error {
 	return baton.Errorf(baton.Invalid, "the console does not keep the field %s", field).WithFix("Leave it out.")
 }

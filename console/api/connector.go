@@ -15,7 +15,7 @@ import (
 	"baton/console/rpc"
 )
 
-// syncStatuses are the states of connectors as the platform has them.
+// syncStatuses are the platform's states of connectors.
 var syncStatuses = map[console.ConnectionState]string{
 	console.Syncing: "SYNC_STATUS_RUNNING", console.Connected: "SYNC_STATUS_DONE", console.Paused: "SYNC_STATUS_DISABLED",
 	console.Held: "SYNC_STATUS_ERROR", console.HeldByConnector: "SYNC_STATUS_ERROR", console.ConnectorError: "SYNC_STATUS_ERROR", console.Offline: "SYNC_STATUS_ERROR",
@@ -51,7 +51,7 @@ type connectorResponse struct {
 	Expanded      list[any]     `json:"expanded"`
 }
 
-// connectorIn returns the connector that the path names, of the app that it names.
+// connectorIn returns the connector in the path, if it belongs to the app in the path.
 func (c *call) connectorIn() (v govern.ConnectorView, err error) {
 	return c.connectorOf(c.path("app"), c.path("connector"))
 }
@@ -91,11 +91,11 @@ type createConnectorRequest struct {
 	Config      map[string]json.RawMessage `json:"config"`
 }
 
-// createConnector adds a connector that runs elsewhere. A catalogId that the console does not
-// know is that of another Baton connector.
+// createConnector adds a connector that runs elsewhere. An unknown catalogId means another Baton
+// connector.
 func createConnector(c *call) (any, error) { return c.createConnector(false) }
 
-// createHostedConnector adds a connector that the console runs, with its settings.
+// createHostedConnector adds a hosted connector with its settings.
 func createHostedConnector(c *call) (any, error) { return c.createConnector(true) }
 
 func (c *call) createConnector(hosted bool) (any, error) {
@@ -138,8 +138,8 @@ func (c *call) createConnector(hosted bool) (any, error) {
 	return connectorResponse{ConnectorView: connectorView{Connector: connectorOf(v.ConnectorSummary)}}, err
 }
 
-// settingsOf reads the settings of a connector from its configuration: texts, numbers, truth
-// values or lists, by the names of the settings with dashes or underscores.
+// settingsOf decodes the settings of a connector: texts, numbers, booleans or lists, by setting
+// names with dashes or underscores.
 func settingsOf(p govern.Product, config map[string]json.RawMessage) (texts map[string]string, secrets map[string]baton.Secret, err error) {
 	texts, secrets = map[string]string{}, map[string]baton.Secret{}
 	for name, raw := range config {
@@ -234,8 +234,7 @@ func updateConnector(c *call) (any, error) {
 	return getConnector(c)
 }
 
-// credentialID returns the id of a credential for paths; client ids hold characters that
-// separate their parts.
+// credentialID returns the id of a credential for paths, where client ids would need escapes.
 func credentialID(clientID string) string {
 	sum := sha256.Sum256([]byte(clientID))
 	return base64.RawURLEncoding.EncodeToString(sum[:20])
@@ -257,7 +256,7 @@ type rotateCredentialRequest struct {
 	ConnectorID string `json:"connectorId"`
 }
 
-// rotateCredential makes a new credential. The earlier ones work for another day.
+// rotateCredential creates a credential. The previous ones expire after a day.
 func rotateCredential(c *call) (any, error) {
 	var r rotateCredentialRequest
 	if err := c.decode(&r); err != nil {
@@ -284,7 +283,7 @@ func rotateCredential(c *call) (any, error) {
 	return credentialResponse{out}, nil
 }
 
-// credential returns the credential that the path names.
+// credential returns the credential in the path.
 func (c *call) credential() (govern.ConnectorView, rpc.Credential, error) {
 	v, err := c.connectorIn()
 	if err != nil {
@@ -323,7 +322,7 @@ func revokeCredential(c *call) (any, error) {
 	return empty{}, err
 }
 
-// ownConnector is a connector as the console itself shows it.
+// ownConnector is a connector in the console's own form.
 type ownConnector struct {
 	connector
 	Product  string `json:"product"`

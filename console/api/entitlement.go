@@ -18,7 +18,7 @@ var purposes = []string{"APP_ENTITLEMENT_PURPOSE_VALUE_UNSPECIFIED", "APP_ENTITL
 
 func key[K ~int64](k K) string { return strconv.FormatInt(int64(k), 10) }
 
-// resourceTypeID returns a resource type as an id: as it is if it can be part of a path.
+// resourceTypeID returns the id of a resource type: the type itself if it can be part of a path.
 func resourceTypeID(typ string) string {
 	plain := func(r rune) bool {
 		return r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-", r))
@@ -29,7 +29,7 @@ func resourceTypeID(typ string) string {
 	return "." + base64.RawURLEncoding.EncodeToString([]byte(typ))
 }
 
-// entitlement is an entitlement of an app, as an answer shows it.
+// entitlement is an entitlement of an app with the data of its message.
 type entitlement struct {
 	app govern.AppSummary
 	row govern.Seen
@@ -63,7 +63,7 @@ func (e entitlement) message() appEntitlement {
 	return m
 }
 
-// view returns the entitlement with what the expander has of its surroundings.
+// view returns the entitlement with the places of its expanded objects.
 func (e entitlement) view(x *expander) appEntitlementView {
 	id := string(e.app.App.ID)
 	v := appEntitlementView{AppEntitlement: e.message()}
@@ -95,7 +95,7 @@ type entitlementResponse struct {
 	Expanded           list[packed]       `json:"expanded"`
 }
 
-// everything is the mask of calls whose request has none.
+// everything is the mask of calls whose request has no mask.
 var everything = expandMask{Paths: []string{"*"}}
 
 func getEntitlement(c *call) (any, error) {
@@ -154,7 +154,7 @@ func searchEntitlements(c *call) (any, error) {
 	return c.entitlements(r.page, r.ExpandMask, q)
 }
 
-// seen returns a page of entitlements, and the token of the next.
+// seen returns a page of entitlements, and the token of the next page.
 func (c *call) seen(p page, q govern.SeenQuery) ([]govern.Seen, string, error) {
 	if err := p.place("entitlements", &q.After); err != nil {
 		return nil, "", err
@@ -224,7 +224,7 @@ func searchCatalog(c *call) (any, error) {
 				out.List = append(out.List, appEntitlementWithUserBindings{AppEntitlementUserBindings: bindings(s.Mine), Entitlement: entitlement{s.App, s}.view(&x)})
 			}
 		}
-		// A page of a filtered list may be short, but not empty while there is more to look at.
+		// A page of a filtered list may be short, but only the last one may be empty.
 		if out.NextPageToken, r.PageToken = next, next; next == "" || len(out.List) > 0 || looked == maxLooked {
 			out.Expanded = x.Items
 			return out, nil
@@ -232,7 +232,7 @@ func searchCatalog(c *call) (any, error) {
 	}
 }
 
-// maxLooked limits the pages that are looked at for one page of a filtered list.
+// maxLooked limits the pages that are read for one page of a filtered list.
 const maxLooked = 100
 
 func bindings(grants []govern.Grant) (all list[appEntitlementUserBinding]) {

@@ -7,20 +7,19 @@ import (
 	"slices"
 )
 
-// expandMask says which objects an answer is to hold beside those that were asked for.
+// expandMask selects the related objects that a response contains.
 type expandMask struct {
 	Paths []string `json:"paths"`
 }
 
-// expander collects these objects, each once. Views refer to them by their place.
+// expander collects related objects without duplicates. Views refer to them by their index.
 type expander struct {
 	mask   expandMask
 	Items  list[packed]
 	places map[string]string
 }
 
-// add adds an object if a path of the mask asks for it, and returns its place; "" if it is
-// not there.
+// add adds an object if the mask selects its path, and returns its index; "" if it was not added.
 func (x *expander) add(path, message, key string, object func() any) string {
 	if !slices.Contains(x.mask.Paths, path) && !slices.Contains(x.mask.Paths, "*") {
 		return ""
@@ -39,7 +38,7 @@ func (x *expander) add(path, message, key string, object func() any) string {
 
 // packed is a message in a google.protobuf.Any.
 type packed struct {
-	message string // its full name
+	message string // full name
 	object  any
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// list is a repeated field: never null.
+// list is a repeated field. An empty one is [], never null.
 type list[T any] []T
 
 func (l list[T]) MarshalJSON() ([]byte, error) {
@@ -16,7 +16,7 @@ func (l list[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]T(l))
 }
 
-// words is a map of texts: never null.
+// words is a map of strings. An empty one is {}, never null.
 type words map[string]string
 
 func (m words) MarshalJSON() ([]byte, error) {
@@ -26,7 +26,7 @@ func (m words) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]string(m))
 }
 
-// stamp is a time as a message: null for the zero time.
+// stamp is a time. The zero time is null.
 type stamp time.Time
 
 func (t stamp) MarshalJSON() ([]byte, error) {
@@ -36,7 +36,7 @@ func (t stamp) MarshalJSON() ([]byte, error) {
 	return json.Marshal(time.Time(t).UTC())
 }
 
-// period is a length of time as a message, "3600s": null for none.
+// period is a duration, "3600s". Zero is null.
 type period time.Duration
 
 func (p period) MarshalJSON() ([]byte, error) {
@@ -46,15 +46,15 @@ func (p period) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "\"%ds\"", time.Duration(p)/time.Second), nil
 }
 
-// null is a message that is not set.
+// null is an unset message.
 type null struct{}
 
 func (null) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 
-// empty is a message without fields, for members of a oneof that are chosen.
+// empty is a message without fields, for members of a oneof.
 type empty struct{}
 
-// The messages. Their fields are those of the platform, in its order; test TestModels compares them.
+// The fields of the messages are those of the platform, in its order. TestModels compares them.
 
 type app struct {
 	AccessModel                         string     `json:"accessModel"`

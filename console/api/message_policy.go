@@ -1,8 +1,8 @@
 package api
 
-// The messages of policies, as in message.go.
+// The messages of policies; see message.go.
 
-// step is a step of a policy: one of its members.
+// step is a step of a policy. One field is set.
 type step struct {
 	Accept    *acceptState `json:"accept,omitempty"`
 	Approval  *approval    `json:"approval,omitempty"`
@@ -11,7 +11,7 @@ type step struct {
 	Wait      *wait        `json:"wait,omitempty"`
 }
 
-// approval is whom a step asks: one of its members.
+// approval defines whom a step asks. One field is set.
 type approval struct {
 	AllowDelegation           bool           `json:"allowDelegation"`
 	AllowReassignment         bool           `json:"allowReassignment"`
@@ -42,7 +42,7 @@ type byUsers struct {
 	UserIDs                  list[string] `json:"userIds"`
 }
 
-// fallback is who is asked if nobody else may decide.
+// fallback defines who is asked if nobody else may decide.
 type fallback struct {
 	Fallback               bool          `json:"fallback"`
 	FallbackGroupIDs       list[groupID] `json:"fallbackGroupIds"`

@@ -1,7 +1,6 @@
 package api
 
-// The messages of tasks, as in message.go. Members of a oneof are there only when they are
-// chosen.
+// The messages of tasks; see message.go. Members of a oneof are absent unless set.
 
 type task struct {
 	Actions            list[string] `json:"actions"`
@@ -89,7 +88,7 @@ type taskView struct {
 	UserPath              string `json:"userPath"`
 }
 
-// policyState is how far a task is in its policy.
+// policyState is the progress of a task in its policy.
 type policyState struct {
 	Current *stepState      `json:"current"`
 	History list[stepState] `json:"history"`
@@ -97,7 +96,7 @@ type policyState struct {
 	Policy  null            `json:"policy"`
 }
 
-// stepState is a step that is open, or was.
+// stepState is a current or past step.
 type stepState struct {
 	ID                 string          `json:"id"`
 	PolicyGenerationID string          `json:"policyGenerationId"`
@@ -195,7 +194,7 @@ type waitUntil struct {
 	UntilTime        stamp  `json:"untilTime"`
 }
 
-// form are the questions of a request.
+// form holds the questions of a request.
 type form struct {
 	Description        string          `json:"description"`
 	DisplayName        string          `json:"displayName"`
@@ -221,7 +220,7 @@ type stringField struct {
 	TextField    textField    `json:"textField"`
 }
 
-// stringRules are the rules that the console has; the others are not set.
+// stringRules are the rules that the console supports; the others are not set.
 type stringRules struct {
 	MinLen   int64 `json:"minLen,string"`
 	MaxBytes int64 `json:"maxBytes,string"`

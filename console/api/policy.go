@@ -6,7 +6,7 @@ import (
 	"baton/console"
 )
 
-// stepOf returns a step of a policy.
+// stepOf converts a step of a policy.
 func stepOf(s console.PolicyStep) step {
 	if s.Wait == nil {
 		a := approvalRule(s)
@@ -27,8 +27,8 @@ func stepOf(s console.PolicyStep) step {
 	return step{Wait: &w}
 }
 
-// approvalRule returns whom a step asks. A step that asks several kinds of people, or people
-// that the platform has no name for, has none of its members but the people it names.
+// approvalRule converts the approvers of a step. If they are of several kinds, or of a kind that the
+// platform does not have, only the named people are set.
 func approvalRule(s console.PolicyStep) approval {
 	a := approval{AllowDelegation: !s.NoDelegate, AllowReassignment: len(s.Reassign) > 0, RequireApprovalReason: s.Comment, RequireDenialReason: s.Comment,
 		RequireReassignmentReason: true, EscalationEnabled: len(s.Escalate) > 0}
@@ -60,7 +60,7 @@ func approvalRule(s console.PolicyStep) approval {
 	return a
 }
 
-// persons returns the people that approvers name.
+// persons returns the people whom approvers name.
 func persons(all []console.Approver) (ids list[string]) {
 	for _, a := range all {
 		if a.Kind == console.ApproverPerson {

@@ -12,9 +12,8 @@ import (
 	"baton"
 )
 
-// decode reads the body into a message. Names may be in lowerCamelCase or with underscores;
-// unknown fields are ignored, and null means that a field is absent, as in proto3 JSON. No
-// body is an empty message.
+// decode decodes the body like proto3 JSON: field names may be in lowerCamelCase or with
+// underscores, unknown fields are ignored, and null means absent. An empty body is an empty message.
 func (c *call) decode(into any) error {
 	if len(bytes.TrimSpace(c.body)) == 0 {
 		return nil
@@ -44,10 +43,10 @@ func (c *call) decode(into any) error {
 	return nil
 }
 
-// free are the fields whose keys are not names of fields.
+// free are the fields whose keys are data.
 var free = []string{"annotations", "profile", "config", "data", "requestData"}
 
-// camel returns a JSON value with the names of fields in lowerCamelCase.
+// camel converts the field names of a JSON value to lowerCamelCase.
 func camel(v any) (any, error) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -88,12 +87,12 @@ func camelName(s string) string {
 	return strings.Join(words, "")
 }
 
-// mask is the updateMask of a request: the names of the fields that are to change, separated
-// by commas. Without one, the fields that the message has are.
+// mask is the updateMask of a request: the names of the fields to change, separated by commas. If it
+// is empty, the fields in the message are changed.
 type mask string
 
-// fields returns the fields to change: those of the mask, or those that are present in the
-// object of the body with a name. Invalid if one is not among those that can be changed.
+// fields returns the fields to change: those of the mask, or those in the named object of the body.
+// Invalid if one of them cannot be changed.
 func (m mask) fields(body []byte, object string, known ...string) ([]string, error) {
 	var names []string
 	if m != "" {
@@ -118,7 +117,7 @@ func (m mask) fields(body []byte, object string, known ...string) ([]string, err
 	return names, nil
 }
 
-// number is a number as proto3 JSON has it: also as a string.
+// number is a number in proto3 JSON, which may be a string.
 type number int64
 
 func (n *number) UnmarshalJSON(b []byte) error {
@@ -131,20 +130,19 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Sizes of pages.
 const (
 	defaultPage = 25
 	minPage     = 10
 	maxPage     = 100
 )
 
-// page is the part of a list that is asked for.
+// page is the requested part of a list.
 type page struct {
 	PageSize  number `json:"pageSize"`
 	PageToken string `json:"pageToken"`
 }
 
-// query reads the page from the query of a GET.
+// query decodes the page in the query of a GET.
 func (c *call) query() (p page, err error) {
 	q := c.r.URL.Query()
 	get := func(names ...string) string {
@@ -166,7 +164,7 @@ func (c *call) query() (p page, err error) {
 	return p, nil
 }
 
-// size returns how many rows the page has at most.
+// size returns the maximum number of rows on the page.
 func (p page) size() int {
 	if p.PageSize == 0 {
 		return defaultPage
@@ -174,7 +172,8 @@ func (p page) size() int {
 	return int(min(max(p.PageSize, minPage), maxPage))
 }
 
-// place reads where the page begins; without a token, the list begins.
+// place decodes the token of the page. Without a token, into is unchanged: the beginning of the
+// list.
 func (p page) place(list string, into any) error {
 	if p.PageToken == "" {
 		return nil
@@ -197,12 +196,12 @@ func (p page) place(list string, into any) error {
 func token(list string, place any) string {
 	b, err := json.Marshal(place)
 	if err != nil {
-		panic(err) // places are plain structs
+		panic(err) // cannot happen: places are plain structs
 	}
 	return base64.RawURLEncoding.EncodeToString(append([]byte(list+" "), b...))
 }
 
-// key reads the number of a row from the path.
+// key decodes a number in the path.
 func (c *call) key(name, what string) (int64, error) {
 	n, err := strconv.ParseInt(c.r.PathValue(name), 10, 64)
 	if err != nil || n < 0 {

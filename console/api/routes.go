@@ -2,7 +2,7 @@ package api
 
 // route is one call.
 type route struct {
-	pattern string // method and path, as http.ServeMux takes them
+	pattern string // pattern for http.ServeMux
 	scope   string // a credential needs one of these scopes; package govern checks them
 	right   string // the right that the person needs; package govern checks it
 	serve   func(*call) (any, error)
@@ -37,7 +37,7 @@ const (
 
 // routes lists every call.
 var routes = []route{
-	// As the platform has them.
+	// Calls of the platform.
 	{"GET /api/v1/auth/introspect", anyScope, self, introspect},
 	{"GET /api/v1/users/{user}", look, seePeople, getUser},
 	{"POST /api/v1/search/users", read, seePeople, searchUsers},
@@ -86,7 +86,7 @@ var routes = []route{
 	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", read, seeConn, getCredential},
 	{"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", configure, configureC, revokeCredential},
 
-	// The console's own.
+	// The console's own calls.
 	{"GET /api/v1/accounts", read, seeAccess, listAccounts},
 	{"GET /api/v1/accounts/{account}", read, seeAccess, getAccount},
 	{"GET /api/v1/connectors", read, seeConn, listAllConnectors},

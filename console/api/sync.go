@@ -91,7 +91,7 @@ func getSync(c *call) (any, error) {
 	return syncResponse{syncOf(s)}, err
 }
 
-// downloadSync writes the file of a sync as it was received.
+// downloadSync sends the file of a sync exactly as it was received.
 func downloadSync(c *call) (any, error) {
 	content, f, err := c.Console.SyncFile(c.ctx(), c.caller, c.path("sync"))
 	if err != nil {
@@ -103,7 +103,7 @@ func downloadSync(c *call) (any, error) {
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="sync-%s.c1z"`, c.path("sync")))
 	if _, err := io.Copy(c.w, content); err != nil {
 		c.Log.WarnContext(c.ctx(), "a download ended early", "request", c.id, "sync", c.path("sync"), "error", err)
-		panic(http.ErrAbortHandler) // what was sent is not all of it
+		panic(http.ErrAbortHandler) // an incomplete file must not look complete
 	}
 	return nil, nil
 }

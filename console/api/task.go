@@ -13,13 +13,13 @@ import (
 	"baton/console/govern"
 )
 
-// outcomes are the ends of the names of outcomes.
+// outcomes are the suffixes of the names of outcomes.
 var outcomes = map[console.Outcome]string{
 	console.OutcomeNone: "UNSPECIFIED", console.OutcomeGranted: "GRANTED", console.OutcomeRevoked: "REVOKED", console.OutcomeDenied: "DENIED",
 	console.OutcomeCancelled: "CANCELLED", console.OutcomeError: "ERROR", console.OutcomeTimedOut: "WAIT_TIMED_OUT",
 }
 
-// taskState returns the names of how far a request is.
+// taskState returns the names of the state and the outcome of a request.
 func taskState(r govern.RequestTask) (state, processing string) {
 	switch {
 	case r.State == console.RequestClosed:
@@ -30,7 +30,7 @@ func taskState(r govern.RequestTask) (state, processing string) {
 	return "TASK_STATE_OPEN", "TASK_PROCESSING_TYPE_WAITING"
 }
 
-// accountID returns the id of an account; "" where there is none yet.
+// accountID returns the id of an account; "" if there is none yet.
 func accountID(k console.ResourceKey) string {
 	if k == 0 {
 		return ""
@@ -76,7 +76,7 @@ func taskOf(t govern.RequestTask) task {
 	return m
 }
 
-// lasts returns how long access is asked for; 0 without an end.
+// lasts returns the requested duration; 0 without an end.
 func lasts(r console.Request) period {
 	effect := r.Created
 	if r.Start.After(effect) {
@@ -86,12 +86,12 @@ func lasts(r console.Request) period {
 	return period(max(length, 0))
 }
 
-// generation names a version of a policy.
+// generation identifies a version of a policy.
 func generation(policy console.ID, version int) string {
 	return string(policy) + "." + strconv.Itoa(version)
 }
 
-// actionsOf returns what the caller may do with a request.
+// actionsOf returns the actions that the caller may take on a request.
 func actionsOf(t govern.RequestTask) (all list[string]) {
 	for _, a := range []struct {
 		may  bool
@@ -113,8 +113,8 @@ const (
 	stepDone   = "POLICY_STEP_STATE_DONE"
 )
 
-// policyStateOf returns the steps of a request: those that are over, the one that is open,
-// and those to come. The last step is the change in the application.
+// policyStateOf returns the steps of a request: past, current and future ones. The last one is the
+// change in the application.
 func policyStateOf(t govern.RequestTask) (p policyState) {
 	add := func(s stepState) {
 		s.PolicyGenerationID = generation(t.Request.Policy, t.PolicyVersion)
@@ -129,7 +129,7 @@ func policyStateOf(t govern.RequestTask) (p policyState) {
 		case i > t.Step && t.State.Deciding():
 			p.Next = append(p.Next, stepOf(s.PolicyStep))
 		case i > t.Step || i == t.Step && !t.State.Deciding() && decisionOf(t, s.ID) == nil:
-			// It was not reached.
+			// The step was not reached.
 		case i == t.Step && t.State.Deciding():
 			add(openOf(t, s))
 		default:
@@ -160,7 +160,7 @@ func provisionOf(t govern.RequestTask) provision {
 	return p
 }
 
-// decisionOf returns the decision about a step; nil without one.
+// decisionOf returns the decision in a step; nil if there is none.
 func decisionOf(t govern.RequestTask, step console.ID) *console.RequestEntry {
 	for i, e := range t.Entries {
 		if e.Step == step && (e.Kind == console.EntryApproved || e.Kind == console.EntryDenied) {
@@ -221,7 +221,8 @@ func waitStateOf(t govern.RequestTask, s console.PlanStep, state string) waitSta
 	return w
 }
 
-// approvalOf returns whom a step asks, as people where the platform has no name for it.
+// approvalOf converts the approvers of a step. Approvers of a kind that the platform does not have
+// become people.
 func approvalOf(s console.PlanStep, asked []string) approval {
 	a := approvalRule(s.PolicyStep)
 	if len(s.Passed) > 0 || a.AppOwners == nil && a.EntitlementOwners == nil && a.Expression == nil && a.Group == nil && a.Manager == nil {
@@ -251,7 +252,7 @@ func formOf(t govern.RequestTask) form {
 	return f
 }
 
-// taskViewOf returns a request with what the expander has of its surroundings.
+// taskViewOf returns a request with the places of its expanded objects.
 func taskViewOf(t govern.RequestTask, x *expander) taskView {
 	v := taskView{Task: taskOf(t)}
 	user := func(path string, p console.Person) string {
@@ -276,7 +277,7 @@ type taskActionResponse struct {
 	TicketActionID string       `json:"ticketActionId"`
 }
 
-// task returns the answer about a request, as it is now.
+// task responds with the current state of a request.
 func (c *call) task(id console.ID, m expandMask) (r taskResponse, err error) {
 	t, err := c.Console.RequestTask(c.ctx(), c.caller, id)
 	if err != nil {
@@ -288,7 +289,7 @@ func (c *call) task(id console.ID, m expandMask) (r taskResponse, err error) {
 	return r, nil
 }
 
-// acted returns the answer of an action on a request.
+// acted responds to an action on a request.
 func (c *call) acted(id console.ID, m expandMask) (any, error) {
 	t, err := c.Console.RequestTask(c.ctx(), c.caller, id)
 	if err != nil {
@@ -303,7 +304,7 @@ func (c *call) acted(id console.ID, m expandMask) (any, error) {
 	return r, nil
 }
 
-// taskID returns the request that the path names: by its id or by its number.
+// taskID returns the request in the path, by ID or by number.
 func (c *call) taskID() (console.ID, error) {
 	text := c.r.PathValue("task")
 	if number, err := strconv.ParseInt(text, 10, 64); err == nil && !console.ID(text).Valid() {
@@ -370,7 +371,7 @@ type createRevokeRequest struct {
 	IdentityUserID   string     `json:"identityUserId"`
 }
 
-// createRevoke gives back access of the caller.
+// createRevoke ends access of the caller.
 func createRevoke(c *call) (any, error) {
 	var r createRevokeRequest
 	if err := c.decode(&r); err != nil {
@@ -414,7 +415,7 @@ func accountKey(id string) (console.ResourceKey, error) {
 	return console.ResourceKey(n), nil
 }
 
-// grantDuration reads a duration in seconds, "3600s" or "1.5s"; 0 for none.
+// grantDuration decodes a duration in seconds, "3600s" or "1.5s"; 0 for none.
 func grantDuration(text string) (console.Duration, error) {
 	if text == "" {
 		return 0, nil
@@ -423,14 +424,13 @@ func grantDuration(text string) (console.Duration, error) {
 	if err != nil || !strings.HasSuffix(text, "s") {
 		return 0, baton.Errorf(baton.Invalid, "the field grantDuration has %q, which is no duration", text).WithFix("Write it in seconds, as 3600s.")
 	}
-	if d < time.Second { // what is cut off must not become: without end
+	if d < time.Second { // rounding down must not remove the limit
 		return 0, baton.Errorf(baton.Invalid, "the duration that is asked for is shorter than a second")
 	}
 	return console.Duration(d.Truncate(time.Second)), nil
 }
 
-// answers reads the answers to the form of a request: texts, numbers, truth values, or lists
-// of them.
+// answers decodes the answers to the form of a request: texts, numbers, booleans or lists of them.
 func answers(data map[string]json.RawMessage) (map[string]string, error) {
 	form := map[string]string{}
 	for name, raw := range data {
@@ -559,8 +559,8 @@ type searchTasksRequest struct {
 	TaskTypes                []map[string]json.RawMessage `json:"taskTypes"`
 }
 
-// searched are the fields of a search for tasks by which the console can search. Others have
-// to be empty: an answer that ignored them would hold what was not asked for.
+// searched are the supported fields of a search for tasks. Others must be empty: a response that
+// ignored them would contain tasks that were not searched for.
 var searched = []string{"pageSize", "pageToken", "expandMask", "accessReviewIds", "appEntitlementIds", "appUserSubjectIds", "applicationIds", "assigneesInIds",
 	"assignedOrStepApproverUserId", "myWorkUserIds", "certifyOutcomes", "createdAfter", "createdBefore", "outcomeAfter", "outcomeBefore", "currentStep", "emergencyStatus",
 	"excludeAppEntitlementIds", "excludeApplicationIds", "excludeIds", "grantOutcomes", "revokeOutcomes", "olderThanDuration", "openerIds", "openerOrSubjectUserId", "query",
@@ -603,7 +603,7 @@ func searchTasks(c *call) (any, error) {
 	return out, nil
 }
 
-// query returns what is searched for; empty reports that nothing can match.
+// query converts the search; empty reports that nothing can match.
 func (r searchTasksRequest) query(now time.Time) (q govern.RequestTaskQuery, empty bool, err error) {
 	q = govern.RequestTaskQuery{Apps: ids(r.ApplicationIDs), Subjects: ids(r.SubjectIDs), Requesters: ids(r.OpenerIDs), Asked: ids(r.AssigneesInIDs)}
 	if r.AssignedOrStepApproverID != "" {
@@ -636,13 +636,13 @@ func (r searchTasksRequest) query(now time.Time) (q govern.RequestTaskQuery, emp
 				kinds[console.RequestGrant] = true
 			case "revoke":
 				kinds[console.RequestRevoke] = true
-			case "certify", "offboarding", "action", "finding": // there are none
+			case "certify", "offboarding", "action", "finding": // there are no such tasks
 			default:
 				return q, false, noValue("taskTypes", name)
 			}
 		}
 	}
-	wanted := map[string]bool{} // outcomes
+	wanted := map[string]bool{} // by outcome
 	for field, values := range map[string][]string{"grantOutcomes": r.GrantOutcomes, "revokeOutcomes": r.RevokeOutcomes} {
 		prefix := map[string]string{"grantOutcomes": "GRANT_OUTCOME_", "revokeOutcomes": "REVOKE_OUTCOME_"}[field]
 		for _, v := range values {
@@ -696,15 +696,15 @@ func (r searchTasksRequest) query(now time.Time) (q govern.RequestTaskQuery, emp
 	return q, false, nil
 }
 
-// outcomeNames are the ends of the names of outcomes.
+// outcomeNames are the suffixes of the names of outcomes.
 var outcomeNames = []string{"UNSPECIFIED", "GRANTED", "REVOKED", "DENIED", "ERROR", "CANCELLED", "WAIT_TIMED_OUT"}
 
 func noValue(field, value string) error {
 	return baton.Errorf(baton.Invalid, "there is no %q for %s", value, field)
 }
 
-// named reports whether a text is the number of a request, or all of its words are in what
-// it is about.
+// named reports whether a text is the number of a request, or all of its words are in the request's
+// texts.
 func named(s govern.RequestSummary, text string) bool {
 	if text = strings.ToLower(strings.TrimSpace(text)); text == "" || strings.TrimPrefix(text, "#") == strconv.FormatInt(s.Number, 10) {
 		return true
@@ -718,11 +718,11 @@ func named(s govern.RequestSummary, text string) bool {
 	return true
 }
 
-// onlyFields refuses a request with fields, other than those known, that are not empty.
+// onlyFields refuses a request with unknown fields that are not empty.
 func (c *call) onlyFields(known []string) error {
 	var all map[string]json.RawMessage
 	if json.Unmarshal(c.body, &all) != nil {
-		return nil // decode has said what is wrong; or there is no body
+		return nil // decode reports errors; there may be no body
 	}
 	for name, value := range all {
 		if name = camelName(name); slices.Contains(known, name) || slices.Contains([]string{"null", "[]", "{}", `""`, "false", "0"}, string(value)) {
@@ -736,7 +736,8 @@ func (c *call) onlyFields(known []string) error {
 	return nil
 }
 
-// source returns what a client says that it runs, for the events: text that fits a line.
+// source returns the program that a client says it is, for the events, as one line of limited
+// length.
 func source(header string) string {
 	header = strings.TrimSpace(header)
 	if len(header) > maxSource || !utf8.ValidString(header) || strings.ContainsFunc(header, func(r rune) bool { return r < ' ' || r > '~' }) {

@@ -37,7 +37,7 @@ func userOf(p console.Person) user {
 	return u
 }
 
-// ownerRole is the role by which clients of the platform know who may change everything.
+// ownerRole is the role in which clients of the platform recognize administrators.
 const ownerRole = "role/c1.api.tenant.v1.Tenant:owner"
 
 func introspect(c *call) (any, error) {
@@ -88,7 +88,7 @@ type usersResponse struct {
 	NextPageToken string         `json:"nextPageToken"`
 }
 
-// match reports whether a person is one that is searched for.
+// match reports whether a person matches the search.
 func (r searchUsersRequest) match(p console.Person) bool {
 	u := userOf(p)
 	has := func(text, part string) bool {

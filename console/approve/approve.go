@@ -1,7 +1,7 @@
-// Package approve moves requests along their policies: it files them, asks whoever may
-// decide, takes decisions, and carries out what was approved. Its functions run within a
-// command's transaction. Who may call them is judged before: by package govern for people,
-// while the worker acts as the console.
+// Package approve moves requests along their policies: it files them, asks approvers, records
+// decisions and carries out what was approved. Its functions run within a command's transaction. It
+// does not check the caller's rights: package govern does that for people, and the worker acts as
+// the console.
 package approve
 
 import (
@@ -14,7 +14,7 @@ import (
 	"baton/console/store"
 )
 
-// guardsIn returns what a change of an app was about.
+// guardsIn returns the guards in an amendment of an app.
 func guardsIn(a console.Amendment) (before, after console.AppGuards, err error) {
 	if err = json.Unmarshal(a.Before, &before); err == nil {
 		err = json.Unmarshal(a.After, &after)
@@ -25,17 +25,16 @@ func guardsIn(a console.Amendment) (before, after console.AppGuards, err error) 
 	return before, after, err
 }
 
-// Preview is what would become of a request.
+// Preview is what filing a request would lead to.
 type Preview struct {
 	*Situation
 	Plan  console.Plan
 	Steps []console.StepAsked // of Plan
-	// Refused is why the request would be refused; nil if it would not.
+	// Refused is why the request would be refused; nil if it would be accepted.
 	Refused error
 }
 
-// Consider returns what would become of a request, and writes nothing. What makes it
-// impossible is in Refused.
+// Consider returns what filing a request would lead to, without writing anything.
 func Consider(t *store.Tx, r console.Request, now time.Time) (Preview, error) {
 	return consider(t, r, now, t.Foresee)
 }
@@ -73,7 +72,7 @@ func consider(t *store.Tx, r console.Request, now time.Time, propose proposer) (
 	return p, nil
 }
 
-// check returns what is wrong with what is asked for.
+// check returns an error if the request is invalid.
 func (s *Situation) check(now time.Time) error {
 	if s.Subject.Status != console.PersonActive {
 		return baton.Errorf(baton.Refused, "%s is not active", s.Subject.Name)
@@ -95,7 +94,7 @@ func (s *Situation) check(now time.Time) error {
 	return nil
 }
 
-// free refuses a request while another one for the same is not decided.
+// free refuses the request while another one for the same access is undecided.
 func (s *Situation) free() error {
 	open, err := s.tx.OpenRequests(s.App.ID, s.Subject.ID, s.r.Entitlement)
 	if err != nil {
@@ -109,7 +108,7 @@ func (s *Situation) free() error {
 	return nil
 }
 
-// Duplicate is the error of a request while another one asks for the same.
+// Duplicate is the error of a request for access that another undecided request asks for.
 type Duplicate struct {
 	Request console.ID
 	Number  int64
@@ -133,10 +132,10 @@ func (s *Situation) operation() console.Operation {
 	return o
 }
 
-// proposer returns what guards judge a change by.
+// proposer returns the facts for the guards.
 type proposer func(console.Operation, store.Circumstances) (console.Proposal, error)
 
-// guards applies the guards to what the request would change.
+// guards applies the guards to the change that the request asks for.
 func (s *Situation) guards(propose proposer) error {
 	o := s.operation()
 	if o.Account == 0 && o.Verb == console.Revoke {
@@ -149,8 +148,8 @@ func (s *Situation) guards(propose proposer) error {
 	return p.Check()
 }
 
-// Denied is the error of a request or decision that a guard refused, with the change that
-// it refused: what is written down about it is written after the transaction.
+// Denied is the error of a request or a decision that a guard refused, with the refused change. It
+// must be recorded after the transaction was rolled back.
 type Denied struct {
 	Operation console.Operation
 	err       error
@@ -168,9 +167,8 @@ func (s *Situation) denied(err error) error {
 	return err
 }
 
-// File files a request and asks whoever decides first. The error is a [*console.Refusal] if
-// a guard forbids it or nobody may decide, and a [*Duplicate] if the same is asked for
-// already.
+// File files a request and asks its first approvers. The error is a [*console.Refusal] if a guard
+// forbids it or nobody may decide, and a [*Duplicate] if the same access is requested already.
 func File(t *store.Tx, r console.Request) (console.Request, error) {
 	now := t.By().At
 	if r.ID == "" {
@@ -180,7 +178,7 @@ func File(t *store.Tx, r console.Request) (console.Request, error) {
 		return r, err
 	}
 	filed := r
-	filed.ID = "" // what is given must be right, as it is not filed yet
+	filed.ID = "" // the caller's request must be complete before defaults are added
 	p, err := consider(t, filed, now, t.Proposal)
 	if err != nil {
 		return r, err
@@ -227,7 +225,7 @@ func denialText(p console.Plan) string {
 	return "The policy does not allow it."
 }
 
-// begin begins the step of the request that is next, or what follows the last one.
+// begin begins the next step of the request, or carries it out after the last one.
 func (s *Situation) begin() (console.Request, error) {
 	now := s.tx.By().At
 	for s.r.Step < len(s.r.Plan.Steps) {
@@ -254,7 +252,7 @@ func (s *Situation) begin() (console.Request, error) {
 	return s.approved()
 }
 
-// ask asks whoever may decide the step that is open.
+// ask asks the approvers of the current step.
 func (s *Situation) ask() (console.Request, error) {
 	entries, err := s.tx.Entries(s.r.ID)
 	if err != nil {
@@ -275,7 +273,7 @@ func (s *Situation) ask() (console.Request, error) {
 	return s.r, s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryStep, Round: s.r.Round, Step: step.ID, Text: step.Sentence(), To: people(who.Asked)})
 }
 
-// askedKind returns the kind of the event of a step that people are asked about.
+// askedKind returns the kind of the event for a step that asks people.
 func askedKind(who console.StepAsked) string {
 	if len(who.Asked) == 0 {
 		return "stuck"

@@ -9,8 +9,7 @@ import (
 	"baton/console/store"
 )
 
-// approved follows the last approval: the request is carried out, now or when it is to
-// begin.
+// approved carries the request out after its last approval, now or when it begins.
 func (s *Situation) approved() (console.Request, error) {
 	if s.r.Start.After(s.tx.By().At) {
 		s.r.State = console.RequestScheduled
@@ -31,7 +30,7 @@ func (s *Situation) closeRefused(err error) error {
 	if !errors.As(err, &refusal) {
 		return err
 	}
-	// What the failed attempt wrote was nothing: guards come before the first change.
+	// The failed attempt wrote nothing: guards run before the first change.
 	r, err := s.tx.Request(s.r.ID)
 	if err != nil {
 		return err
@@ -45,8 +44,8 @@ func (s *Situation) closeRefused(err error) error {
 	return s.tx.CloseRequest(r, console.OutcomeError, refusal.Error())
 }
 
-// carry carries out what was approved: the reason and the operation, in one transaction
-// with the decision.
+// carry carries out an approved request: it writes the reason and the operation in the transaction
+// of the decision.
 func (s *Situation) carry() error {
 	if s.Material() != s.r.Material {
 		return s.tx.CloseRequest(s.r, console.OutcomeError, "What was approved has changed since. Ask for it again.")
@@ -63,7 +62,7 @@ func (s *Situation) carry() error {
 	}
 	reason := console.Reason{App: s.App.ID, Person: s.Subject.ID, Entitlement: s.r.Entitlement, Kind: console.ReasonRequest, Ref: string(s.r.ID),
 		Until: s.r.Term.Until, Lasts: time.Duration(s.r.Term.For)}
-	done := false // nothing has to change in the application
+	done := false // no change in the application is needed
 	if s.Account != nil {
 		reason.Account, s.r.Account = s.Account.Key, s.Account.Key
 		a, err := s.tx.Access(s.App.ID, s.Account.Key, s.r.Entitlement, now)
@@ -72,10 +71,10 @@ func (s *Situation) carry() error {
 		}
 		done = a.Held && (a.Operation == nil || a.Operation.Verb == console.Grant)
 		if done || a.Operation != nil && a.Operation.Verb == console.Grant && a.Operation.State == console.Applied {
-			reason.Until, reason.Lasts = s.r.Term.End(now), 0 // it is in effect
+			reason.Until, reason.Lasts = s.r.Term.End(now), 0 // it is in effect now
 		}
 		if a.Held && len(console.OpenReasons(a.Reasons, nil, now)) == 0 && console.ExpiredAt(a.Reasons, nil, now).IsZero() {
-			// It stood before: it does not end with what is granted now.
+			// The access existed before and must not end with the new reason.
 			if _, err := s.tx.AddReason(console.Reason{App: s.App.ID, Account: s.Account.Key, Entitlement: s.r.Entitlement, Kind: console.ReasonBefore, Ref: string(s.r.ID)}); err != nil {
 				return err
 			}
@@ -94,7 +93,7 @@ func (s *Situation) carry() error {
 	return s.operate()
 }
 
-// operate makes the operation, or meets one that does the same.
+// operate creates the operation, or uses a live one that does the same.
 func (s *Situation) operate() error {
 	o, err := s.tx.CreateOperation(s.operation(), store.Circumstances{})
 	if err != nil {
@@ -113,8 +112,7 @@ func (s *Situation) operate() error {
 	return nil
 }
 
-// giveBack ends the reasons of an access that people wrote, and the access with them unless
-// a rule gives it as well.
+// giveBack ends the manual reasons of an access, and the access too unless a rule also gives it.
 func (s *Situation) giveBack() error {
 	if s.Account == nil {
 		return s.giveBackWaiting()
@@ -132,15 +130,14 @@ func (s *Situation) giveBack() error {
 			return err
 		}
 	}
-	// A reason whose time has not begun yet is not open in time, but waits for its operation.
+	// A reason whose duration has not started has no end yet; it waits for its operation.
 	if !a.Held && (a.Operation == nil || a.Operation.Verb != console.Grant) {
 		return s.tx.CloseRequest(s.r, console.OutcomeRevoked, "")
 	}
 	return s.operate()
 }
 
-// giveBackWaiting gives back what waits for an account: what was approved and not carried
-// out yet is stopped.
+// giveBackWaiting stops an approved request that waits for an account.
 func (s *Situation) giveBackWaiting() error {
 	waiting, err := s.tx.OpenRequests(s.App.ID, s.Subject.ID, s.r.Entitlement)
 	if err != nil {

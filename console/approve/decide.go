@@ -10,15 +10,15 @@ import (
 	"baton/console/store"
 )
 
-// Decision is what somebody decides about the open step of a request.
+// Decision is a decision about the current step of a request.
 type Decision struct {
 	Request console.ID
 	Step    console.ID
-	Version int64 // of the request that was seen; 0: whichever it is
+	Version int64 // of the request as the approver saw it; 0: any
 	Approve bool
-	Term    console.Term // what it is shortened to; the zero value leaves it
+	Term    console.Term // the shortened term; the zero value keeps it
 	Comment string
-	Recent  bool // the person signed in a short while ago
+	Recent  bool // the person signed in recently
 }
 
 // ErrRecent is the error of a decision that needs a recent login.
@@ -27,17 +27,17 @@ var ErrRecent = baton.Errorf(baton.PermissionDenied, "this decision needs a rece
 // maxComment limits comments, in bytes.
 const maxComment = 4000
 
-// Decided is what became of a decision.
+// Decided is the result of a decision.
 type Decided struct {
 	Request console.Request
-	// Reset says that the decision did not count: what it rests on had changed, and whoever
-	// decides is asked again.
+	// Reset means that the decision did not count: its basis had changed, and the approvers are
+	// asked again.
 	Reset bool
 }
 
-// Decide takes a decision of the person who runs the command. The error is NotFound for a
-// step of another request, Refused if the step is not open any more or the request was
-// changed meanwhile, and a [*console.Refusal] if the person may not decide.
+// Decide records a decision of the person who runs the command. The error is NotFound for a step of
+// another request, Refused if the step is no longer current or the request has changed, and a
+// [*console.Refusal] if the person may not decide.
 func Decide(t *store.Tx, d Decision) (Decided, error) {
 	s, r, err := open(t, d.Request)
 	if err != nil {
@@ -104,7 +104,7 @@ func Decide(t *store.Tx, d Decision) (Decided, error) {
 	return Decided{Request: r}, err
 }
 
-// open locks a request, after its app, and returns it with what is known now.
+// open locks the app and the request, and returns the request with current facts.
 func open(t *store.Tx, id console.ID) (*Situation, console.Request, error) {
 	r, err := t.Request(id)
 	if err != nil {
@@ -120,7 +120,7 @@ func open(t *store.Tx, id console.ID) (*Situation, console.Request, error) {
 	return s, r, err
 }
 
-// openStep returns the open step of a request, if it is the one that is named.
+// openStep returns the current step of a request if it is the named one.
 func openStep(t *store.Tx, r console.Request, id console.ID) (console.PlanStep, error) {
 	if r.State == console.RequestAsking && r.Plan.Steps[r.Step].ID == id {
 		return r.Plan.Steps[r.Step], nil
@@ -153,7 +153,7 @@ func openStep(t *store.Tx, r console.Request, id console.ID) (console.PlanStep, 
 	return console.PlanStep{}, baton.Errorf(baton.Refused, "this step is not open")
 }
 
-// mayDecide returns how a person is asked, or why the person may not decide.
+// mayDecide returns a person's entry in the step, or why the person may not decide.
 func (s *Situation) mayDecide(me console.ID, who console.StepAsked) (console.Asked, error) {
 	if asked := who.Has(me); asked != nil {
 		d := console.Decision{Actor: me, OnBehalfOf: asked.For, Requester: s.Requester.ID, Subject: s.Subject.ID}
@@ -178,8 +178,8 @@ func (s *Situation) canonical(id console.ID) console.ID {
 	return id
 }
 
-// reset begins the decisions about a request anew, because what they rest on has changed.
-// The policy is chosen anew, too.
+// reset restarts the decisions about a request because their basis has changed. It also selects the
+// policy again.
 func (s *Situation) reset(why string) (console.Request, error) {
 	again, plan, err := s.again()
 	if err != nil {
@@ -188,7 +188,7 @@ func (s *Situation) reset(why string) (console.Request, error) {
 	return s.restart(again, plan, why)
 }
 
-// again looks at what the request asks for as if it were filed now.
+// again evaluates the request as if it were filed now.
 func (s *Situation) again() (*Situation, console.Plan, error) {
 	fresh := s.r
 	fresh.Policy, fresh.PolicyVersion, fresh.Account, fresh.Material = "", 0, 0, ""
@@ -200,7 +200,7 @@ func (s *Situation) again() (*Situation, console.Plan, error) {
 	return again, plan, err
 }
 
-// restart begins another round of decisions, by another plan.
+// restart begins a new round of decisions with a new plan.
 func (s *Situation) restart(again *Situation, plan console.Plan, why string) (console.Request, error) {
 	before := s.r.Material
 	var err error
@@ -224,8 +224,8 @@ func (s *Situation) restart(again *Situation, plan console.Plan, why string) (co
 	return again.begin()
 }
 
-// Escalate turns a request that is not decided yet into an emergency request: the policy for
-// those decides, from its beginning. Nothing changes if nobody could decide then.
+// Escalate makes an undecided request an emergency request: its decisions start again under the
+// emergency policy. It fails without a change if nobody could decide then.
 func Escalate(t *store.Tx, request console.ID, why string) (console.Request, error) {
 	s, r, err := open(t, request)
 	if err != nil {
@@ -258,7 +258,7 @@ func Escalate(t *store.Tx, request console.ID, why string) (console.Request, err
 	return s.restart(again, plan, text)
 }
 
-// Reassign passes the open step of a request on to somebody whom the policy allows.
+// Reassign reassigns the current step of a request to a person whom the policy allows.
 func Reassign(t *store.Tx, request, step, to console.ID, why string) (console.Request, error) {
 	s, r, err := open(t, request)
 	if err != nil {
@@ -335,8 +335,8 @@ func Comment(t *store.Tx, request console.ID, text string) error {
 	return t.NoteRequest(r, "commented", nil)
 }
 
-// Reviewed records that somebody looked at an emergency request afterwards. Nobody does
-// who asked for it, whose access it is, or who approved it.
+// Reviewed records the review of an emergency request. The requester, the subject and the approvers
+// may not review it.
 func Reviewed(t *store.Tx, request console.ID, text string) error {
 	s, r, err := open(t, request)
 	if err != nil {
@@ -416,8 +416,7 @@ func endRequest(t *store.Tx, r console.Request, why string) error {
 	return t.CloseRequest(r, console.OutcomeCancelled, why)
 }
 
-// Advance does what is due for a request: its limit has passed, its wait is over, or it is
-// to begin.
+// Advance does the due work of a request: its time limit or its wait is over, or it begins.
 func Advance(t *store.Tx, request console.ID) error {
 	s, r, err := open(t, request)
 	if baton.KindOf(err) == baton.NotFound && r.ID != "" && r.State.Open() {
@@ -442,7 +441,7 @@ func Advance(t *store.Tx, request console.ID) error {
 		over := !w.Ends(r.StepBegan).IsZero() && !w.Ends(r.StepBegan).After(now)
 		if w.Until != "" {
 			if over, err = s.match(w.Until); err != nil {
-				over = false // it cannot be told: the limit ends it
+				over = false // unknown counts as not met; the time limit ends it
 			}
 		}
 		if over {
@@ -472,11 +471,11 @@ func Advance(t *store.Tx, request console.ID) error {
 	return t.CloseRequest(s.r, console.OutcomeTimedOut, "Nobody decided within "+step.Limit.Words()+".")
 }
 
-// Recheck finds out again who is asked about a request.
+// Recheck determines the approvers of a request again.
 func Recheck(t *store.Tx, request console.ID) error {
 	s, r, err := open(t, request)
 	if baton.KindOf(err) == baton.NotFound {
-		return nil // what it asks for is gone, or not shown at the moment
+		return nil // its object is gone, or not shown at the moment
 	}
 	if err != nil || r.State != console.RequestAsking {
 		return err
@@ -498,7 +497,7 @@ func Recheck(t *store.Tx, request console.ID) error {
 	if err != nil || !more && (len(who.Asked) > 0 || len(before) == 0) {
 		return err
 	}
-	// Whoever was asked already is not told again.
+	// People who were asked before are not notified again.
 	fresh := slices.DeleteFunc(people(who.Asked), func(id console.ID) bool {
 		return slices.ContainsFunc(before, func(a store.AskedRequest) bool { return a.Person == id })
 	})

@@ -13,22 +13,22 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// formerOwner is how long somebody who owned an account may not decide about it.
+// formerOwner is how long a former owner of an account may not decide about it.
 const formerOwner = 30 * 24 * time.Hour
 
-// maxConditionHeld limits the entitlements of a person that conditions see.
+// maxConditionHeld limits the entitlements of a person in the input of conditions.
 const maxConditionHeld = 1000
 
-// Situation is what is known now about what a request asks for.
+// Situation holds the current facts about a request.
 type Situation struct {
 	App         console.App
-	Entitlement store.Entitlement // of [console.AccountItself], only the key and a name
-	On          store.Resource    // what the entitlement is held on; zero if no sync shows it
-	Role        *console.AppRole  // that the entitlement gives; nil if none
-	Admin       bool              // it means administrator, at least for these people
+	Entitlement store.Entitlement // only key and name for [console.AccountItself]
+	On          store.Resource    // the resource of the entitlement; zero if no sync shows it
+	Role        *console.AppRole  // the role that the entitlement gives; nil if none
+	Admin       bool              // it gives administrator rights, at least to these people
 	Connector   console.Connector
 	Able        bool // the connector can make the change
-	// MakesAccounts says that the connector can make accounts.
+	// MakesAccounts means that the connector can create accounts.
 	MakesAccounts bool
 	Subject       console.Person
 	Requester     console.Person
@@ -46,7 +46,7 @@ type Situation struct {
 	input  *condition.Input
 }
 
-// Look finds out what is known about what a request asks for, as of now.
+// Look returns the current facts about a request.
 func Look(t *store.Tx, r console.Request, now time.Time) (*Situation, error) {
 	s := &Situation{now: now, tx: t, r: r, barred: map[console.ID]string{}}
 	for _, step := range []func() error{s.people, s.entitlement, s.account, s.amended, s.settings} {
@@ -65,7 +65,7 @@ func (s *Situation) people() (err error) {
 	return err
 }
 
-// person returns the person who counts for an ID.
+// person returns the person that an ID was merged into.
 func (s *Situation) person(id console.ID) (console.Person, error) {
 	p, err := s.tx.Person(id)
 	if err == nil && p.MergedInto != "" {
@@ -74,7 +74,7 @@ func (s *Situation) person(id console.ID) (console.Person, error) {
 	return p, err
 }
 
-// AccountName is what having an account is called among the entitlements of an app.
+// AccountName is the name of [console.AccountItself] in lists of entitlements.
 const AccountName = "An account"
 
 func (s *Situation) entitlement() (err error) {
@@ -113,8 +113,8 @@ func (s *Situation) entitlement() (err error) {
 	return err
 }
 
-// supposeRole takes an entitlement for one that means administrator, if the connector or its
-// name says so, while nobody has said which roles the app has: an unknown role is the worse one.
+// supposeRole treats an entitlement as administrator if the connector's hints or its name suggest
+// it, while the roles of the app are not mapped: an unknown role must be assumed to be the worst.
 func (s *Situation) supposeRole(hints *baton.RoleHints) {
 	p := console.ProposeRoles(hints, []console.RoleCandidate{{Key: s.Entitlement.Key, Slug: s.Entitlement.Slug,
 		ResourceType: s.On.Type, ResourceID: s.On.ID, ResourceName: s.On.Name}})
@@ -142,7 +142,7 @@ func (s *Situation) withHeld(id console.ID) (console.Connector, error) {
 	return s.tx.Connector(id)
 }
 
-// accountConnector finds the connector that makes accounts in the app.
+// accountConnector finds the connector that creates accounts in the app.
 func (s *Situation) accountConnector() error {
 	connectors, err := s.tx.Connectors(s.App.ID)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s *Situation) accountConnector() error {
 	return err
 }
 
-// abilities are what the host of a connector that called last says of itself.
+// abilities are the last description of a connector by its host.
 type abilities struct{ d rpc.Description }
 
 func helloOf(t *store.Tx, connector console.ID) (a abilities, err error) {
@@ -198,7 +198,7 @@ func (a abilities) makesAccounts() bool {
 		slices.ContainsFunc(a.d.ResourceTypes, func(d rpc.TypeDescription) bool { return slices.Contains(d.Capabilities, rpc.CanCreateAccounts) })
 }
 
-// account finds the subject's account from which the connector shows the entitlement.
+// account finds the subject's account in the stream of the entitlement.
 func (s *Situation) account() error {
 	keys, err := s.tx.AccountsOf(s.Subject.ID)
 	if err != nil {
@@ -215,7 +215,7 @@ func (s *Situation) account() error {
 		if a.Stream != s.Connector.Stream || s.r.Account != 0 && key != s.r.Account {
 			continue
 		}
-		// The first that is enabled counts, or else the first.
+		// An enabled account is preferred.
 		if s.Account == nil || !console.HasAccount(true, s.Account.Status) && console.HasAccount(true, a.Status) {
 			s.Account = &a
 		}
@@ -238,8 +238,8 @@ func (s *Situation) account() error {
 	return err
 }
 
-// amended looks at what the people of the request changed themselves: it never counts for
-// them.
+// amended checks what the people of the request changed themselves: such changes do not apply to
+// their own requests.
 func (s *Situation) amended() error {
 	for _, author := range []console.Person{s.Subject, s.Requester} {
 		all, err := s.tx.AmendmentsBy(author.ID, s.App.ID)
@@ -265,7 +265,7 @@ func (s *Situation) amended() error {
 	return nil
 }
 
-// settings finds the settings and the policy that count.
+// settings finds the settings and the policy that apply.
 func (s *Situation) settings() error {
 	app, err := s.settingsOf(console.WholeApp)
 	if err != nil {
@@ -283,7 +283,7 @@ func (s *Situation) settings() error {
 	case s.r.Emergency && s.Settings.Emergency != "":
 		id = s.Settings.Emergency
 	}
-	if s.r.Policy != "" { // pinned
+	if s.r.Policy != "" { // fixed when it was filed
 		s.Policy, err = s.tx.PolicyVersion(s.r.Policy, s.r.PolicyVersion)
 		return err
 	}
@@ -311,22 +311,21 @@ func (s *Situation) settingsOf(e console.EntitlementKey) (console.RequestSetting
 	return console.RequestSettings{}, err
 }
 
-// counts reports whether a version counts for the request, which those who wrote and
-// confirmed it may have filed.
+// counts reports whether a version applies to the request. It does not if its authors filed it.
 func (s *Situation) counts(author, second console.ID, weaker bool) bool {
 	return console.CountsFor(author, weaker, s.Subject.ID, s.Requester.ID) && console.CountsFor(second, weaker, s.Subject.ID, s.Requester.ID)
 }
 
-// Material names what decisions about the request rest on.
+// Material returns the basis of the decisions about the request; see [console.Material].
 func (s *Situation) Material() string {
 	var account console.ResourceKey
-	if s.Account != nil && !strings.Contains(s.r.Material, "account 0 ") { // to get one is no change of it
+	if s.Account != nil && !strings.Contains(s.r.Material, "account 0 ") { // getting an account does not change the request
 		account = s.Account.Key
 	}
 	return console.Material(s.Role, account, s.Subject.ID, s.r.Emergency)
 }
 
-// Case returns what a policy is resolved for.
+// Case returns the input for evaluating a policy.
 func (s *Situation) Case() console.Case {
 	return console.Case{Subject: s.Subject.ID, Requester: s.Requester.ID, Barred: s.barred, People: s.approvers, Match: s.match, Delegate: s.delegate}
 }
@@ -343,7 +342,7 @@ func (s *Situation) delegate(p console.ID) (console.ID, error) {
 	return people[0], nil
 }
 
-// active returns the canonical people of a list who are active, each once.
+// active returns the active people in a list as canonical persons, without duplicates.
 func (s *Situation) active(ids []console.ID) (people []console.ID, err error) {
 	for _, id := range ids {
 		p, err := s.person(id)
@@ -385,7 +384,7 @@ func (s *Situation) approvers(a console.Approver) ([]console.ID, error) {
 	return nil, baton.Errorf(baton.Invalid, "there is no kind of approvers %q", a.Kind)
 }
 
-// limited returns the people of a list; nobody if there are too many.
+// limited returns the list, or nobody if it is too long.
 func limited(ids []console.ID) []console.ID {
 	if len(ids) > console.MaxApprovers {
 		return nil
@@ -460,8 +459,8 @@ func (s *Situation) match(text string) (bool, error) {
 	return c.Holds(in)
 }
 
-// conditionInput returns what conditions see. What people hold is read for texts that look
-// at it only.
+// conditionInput returns the input of conditions. It only reads what people hold if a condition uses
+// that.
 func (s *Situation) conditionInput(text string) (condition.Input, error) {
 	if s.input == nil {
 		r := s.r
@@ -503,10 +502,10 @@ func conditionPerson(p console.Person) condition.Person {
 	return c
 }
 
-// valid returns text of an upstream as conditions take it.
+// valid converts text of an upstream to valid UTF-8.
 func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
-// holds returns the ids of the entitlements that the accounts of a person hold.
+// holds returns the ids of the entitlements of a person's accounts.
 func (s *Situation) holds(person console.ID) ([]string, error) {
 	ids := []string{}
 	keys, err := s.tx.AccountsOf(person)
@@ -542,7 +541,6 @@ func (s *Situation) holds(person console.ID) ([]string, error) {
 	return ids, nil
 }
 
-// later returns the later of two times.
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

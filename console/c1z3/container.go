@@ -21,7 +21,7 @@ import (
 	"baton"
 )
 
-// Magic begins every file of version 3.
+// Magic is the start of every file of version 3.
 const Magic = "C1Z3\x00"
 
 const (
@@ -39,7 +39,7 @@ const (
 	encodingIndexed = 5
 )
 
-// Limits bound what unpacking a file may cost.
+// Limits bound the resources for unpacking a file.
 type Limits struct {
 	Window  uint64 // largest zstd window in bytes
 	Decoded int64  // largest sum of unpacked bytes, unless the ratio below allows more
@@ -316,8 +316,8 @@ func (c *container) write(name string, r io.Reader) (int64, error) {
 	return n, nil
 }
 
-// source tells errors of the file that is read from those of the file that is written, and
-// ends with an error when more comes than is left.
+// source distinguishes read errors from write errors, and fails when more data comes than the budget
+// allows.
 type source struct {
 	r    io.Reader
 	left int64

@@ -30,11 +30,11 @@ type File struct {
 	sync   *c1z.SyncInfo
 }
 
-// types are the words for the types of syncs, by number.
+// types are the names of sync types, by number.
 var types = [...]string{"", c1z.Full, c1z.Partial, c1z.ResourcesOnly, c1z.PartialUpserts, c1z.PartialDeletions}
 
-// Open unpacks a file of so many bytes, which errors call by name, into a new folder in
-// scratch, and opens it. Close removes the folder.
+// Open unpacks a file of size bytes into a new folder in scratch, and opens it. name is used in
+// errors. Close removes the folder.
 func Open(in io.ReaderAt, size int64, name, scratch string, limits Limits) (_ *File, err error) {
 	dir, err := os.MkdirTemp(scratch, "c1z3-")
 	if err != nil {
@@ -74,7 +74,7 @@ func (f *File) Close() error {
 	return errors.Join(err, os.RemoveAll(f.dir))
 }
 
-// Sync returns the sync that the file holds; ok is false where it holds none.
+// Sync returns the sync in the file; ok is false if there is none.
 func (f *File) Sync() (s c1z.SyncInfo, ok bool) {
 	if f.sync == nil {
 		return c1z.SyncInfo{}, false
@@ -87,7 +87,7 @@ func (f *File) open() error {
 	db, err := pebble.Open(f.dir, &pebble.Options{
 		ReadOnly: true, ErrorIfNotExists: true, Cache: f.cache,
 		Logger: quiet{},
-		// Without this listener, Pebble ends the process when it meets a damaged block.
+		// Without this listener, Pebble ends the process when it finds a damaged block.
 		EventListener: &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}},
 	})
 	if err != nil {
@@ -186,8 +186,8 @@ func parseTime(b []byte) (time.Time, error) {
 	return time.Unix(seconds, nanos).UTC(), nil
 }
 
-// Stated returns the numbers of rows that the writer stated; ok is false if it stated none.
-// They are a copy: a file whose rows are fewer is not damaged for that.
+// Stated returns the numbers of rows that the writer stated; ok is false if it stated none. A file
+// with fewer rows is not damaged.
 func (f *File) Stated(context.Context) (t c1z.Totals, ok bool, err error) {
 	if f.db == nil {
 		return t, false, nil
@@ -272,7 +272,7 @@ func (f *File) guard(fn func() error) (err error) {
 	return nil
 }
 
-// quiet is Pebble's logger: it prints nothing, and raises what Pebble calls fatal.
+// quiet is Pebble's logger. It prints nothing and panics on fatal errors.
 type quiet struct{}
 
 type fatalError string

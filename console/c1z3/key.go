@@ -44,8 +44,8 @@ func escape(dst []byte, s string) []byte {
 	return dst
 }
 
-// entitlementTail returns the two elements that stand for an entitlement id in a key: an id
-// that begins with the resource's "type:id:" is stored as its rest.
+// entitlementTail returns the two key elements for an entitlement id. An id that begins with the
+// resource's "type:id:" is stored without that prefix.
 func entitlementTail(resourceType, resource, id string) (flag, tail string) {
 	if p := resourceType + ":" + resource + ":"; len(id) >= len(p) && id[:len(p)] == p {
 		return "1", id[len(p):]
@@ -53,7 +53,7 @@ func entitlementTail(resourceType, resource, id string) (flag, tail string) {
 	return "0", id
 }
 
-// checkKey reports an error if a record is not stored under the key that its own fields make.
+// checkKey returns an error unless a record is stored under the key that its fields make.
 func checkKey(got, want []byte) error {
 	if !bytes.Equal(got, want) {
 		return damaged("a record is stored under the key %x and says that it is %x", got, want)

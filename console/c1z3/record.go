@@ -49,8 +49,8 @@ func (f *File) Grants(ctx context.Context) iter.Seq2[c1z.Grant, error] {
 	})
 }
 
-// rows reads all records of one type. A record must be stored under the key that its fields
-// make; wanted returns nil where the layout of the keys is an older one.
+// rows reads all records of one type. A record must be stored under the key that its fields make.
+// wanted returns nil for an older key layout.
 func rows[T any](ctx context.Context, f *File, kind byte, parse func([]byte) (T, error), wanted func([]byte, *T) []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
@@ -96,8 +96,8 @@ func parseResourceType(b []byte) (t baton.ResourceType, err error) {
 	return t, err
 }
 
-// resourceFields are the numbers of the fields of a ResourceRecord, and of the same fields of a
-// c1.connector.v2.Resource, whose values have the same form.
+// resourceFields maps the field numbers of a ResourceRecord to those of the same fields of a
+// c1.connector.v2.Resource, whose values have the same encoding.
 var resourceFields = map[protowire.Number]protowire.Number{
 	4:  3,  // display name
 	5:  5,  // description
@@ -108,7 +108,7 @@ var resourceFields = map[protowire.Number]protowire.Number{
 	11: 12, // creation time
 }
 
-// parseResource decodes a ResourceRecord by way of the message that other files hold.
+// parseResource converts a ResourceRecord to the message of version 1 and decodes it.
 func parseResource(b []byte) (c1z.Resource, error) {
 	var id baton.ResourceID
 	var message []byte
@@ -193,7 +193,7 @@ func parseGrant(b []byte) (g c1z.Grant, err error) {
 		return err
 	})
 	if g.Expandable {
-		// This version keeps the annotation of that name in a field of its own.
+		// Version 3 stores this annotation in a field of its own.
 		g.Annotations = append(g.Annotations, "GrantExpandable")
 	}
 	if g.ID == "" {
@@ -203,13 +203,13 @@ func parseGrant(b []byte) (g c1z.Grant, err error) {
 	return g, err
 }
 
-// parseID reads the first two fields of a reference to a resource.
+// parseID decodes the first two fields of a reference to a resource.
 func parseID(b []byte) (id baton.ResourceID, err error) {
 	id, _, err = parseEntitlementRef(b)
 	return id, err
 }
 
-// parseEntitlementRef reads a reference to an entitlement: its resource, and its id.
+// parseEntitlementRef decodes a reference to an entitlement: its resource and its id.
 func parseEntitlementRef(b []byte) (resource baton.ResourceID, id string, err error) {
 	err = fields(b, func(number protowire.Number, kind protowire.Type, value []byte, n uint64) error {
 		switch number {
@@ -225,7 +225,7 @@ func parseEntitlementRef(b []byte) (resource baton.ResourceID, id string, err er
 	return resource, id, err
 }
 
-// parseSource reads the key of an entry of the map of sources: the id of an entitlement.
+// parseSource decodes the key of an entry in the map of sources: the id of an entitlement.
 func parseSource(b []byte) (entitlement string, err error) {
 	err = fields(b, func(number protowire.Number, kind protowire.Type, value []byte, n uint64) error {
 		if number == 1 {
@@ -236,8 +236,7 @@ func parseSource(b []byte) (entitlement string, err error) {
 	return entitlement, err
 }
 
-// parseAny reads a google.protobuf.Any: the name of its message without the package, and
-// the message.
+// parseAny decodes a google.protobuf.Any to the message name without the package, and the message.
 func parseAny(b []byte) (name string, message []byte, err error) {
 	err = fields(b, func(number protowire.Number, kind protowire.Type, value []byte, n uint64) error {
 		switch number {

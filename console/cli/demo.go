@@ -31,7 +31,7 @@ import (
 	"baton/internal/output"
 )
 
-// Sandbox is an application on this machine that the demo connects.
+// Sandbox is a local application that the demo connects.
 type Sandbox struct {
 	Product string // of [Program.Products]
 	App     string
@@ -41,16 +41,16 @@ type Sandbox struct {
 // SandboxServer is an application of the demo.
 type SandboxServer struct {
 	Handler http.Handler
-	// Settings returns the connector's settings if the handler is served at an origin.
+	// Settings returns the connector's settings for a handler that is served at origin.
 	Settings func(origin string) map[string]string
-	People   []DemoPerson // who works there and has an account
-	Changes  []Change     // that happen between syncs
-	// AdminEntitlements are the ids of the entitlements that mean administrator, as the
-	// connector reports them.
+	People   []DemoPerson // people with accounts
+	Changes  []Change     // happen between syncs
+	// AdminEntitlements are the ids of the administrator entitlements, as the connector reports
+	// them.
 	AdminEntitlements []string
 }
 
-// DemoPerson is somebody of the demo.
+// DemoPerson is a person in the demo.
 type DemoPerson struct{ Name, Email string }
 
 // Change is something that happens in an application.
@@ -69,9 +69,9 @@ people with one click, so it listens on loopback addresses only. Ctrl-C ends it.
 		r.demo)
 }
 
-// demoRole is one of the people that the demo is looked at as.
+// demoRole is a person as whom the demo can be viewed.
 type demoRole struct {
-	variable string // in the env file
+	variable string // prefix in the env file
 	roles    []console.ConsoleRole
 	text     string
 	person   DemoPerson
@@ -100,7 +100,7 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 	if !r.Has("log-level") {
 		r.log = slog.New(output.NewHandler(r.json, output.NewRedactor(r.stderr, r.Secrets), slog.LevelError))
 	}
-	// A port that is taken is no reason to fail a demo that did not ask for it.
+	// Any port will do unless one was requested.
 	listen := r.Values.String("listen")
 	if !r.Has("listen") {
 		listen = "127.0.0.1:0"
@@ -127,7 +127,7 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 	})
 }
 
-// demo is a demo that runs.
+// demo is a running demo.
 type demo struct {
 	run     *run
 	dir     string
@@ -165,8 +165,8 @@ func (d *demo) close() {
 	}
 }
 
-// bootstrap writes the bootstrap file: the people, the applications, and the connectors,
-// which the console runs itself.
+// bootstrap writes the bootstrap file: the people, the applications, and the connectors, which are
+// hosted.
 func (d *demo) bootstrap() error {
 	d.roles = []*demoRole{
 		{variable: "ADMIN", roles: []console.ConsoleRole{console.SuperAdministrator}, text: "sets up everything"},
@@ -175,7 +175,7 @@ func (d *demo) bootstrap() error {
 		{variable: "MEMBER", text: "has access, and sees the own only"},
 		{variable: "AUDITOR", roles: []console.ConsoleRole{console.Auditor}, text: "sees everything and changes nothing"},
 	}
-	domain := "demo.example" // the company's, where the applications let accounts be made
+	domain := "demo.example" // the company's domain, in which accounts can be created
 	if len(d.people) > 0 {
 		_, domain, _ = strings.Cut(d.people[0].Email, "@")
 	}
@@ -199,8 +199,8 @@ func (d *demo) bootstrap() error {
 		}
 		add("people", map[string]any{"email": role.person.Email, "name": role.person.Name, "roles": role.roles, "password_file": name, "totp_secret": role.code.Reveal()})
 	}
-	// All but the last of the others are known people, so that some account has no owner. One
-	// of them leaves in the end.
+	// The last of the others is not a known person, so that some account has no owner. One of the
+	// known people leaves in the end.
 	for i := taken; i < len(d.people)-1; i++ {
 		add("people", map[string]any{"email": d.people[i].Email, "name": d.people[i].Name, "manager": d.roles[1].person.Email})
 		if i == len(d.people)/2 {
@@ -222,7 +222,7 @@ func (d *demo) bootstrap() error {
 	return nil
 }
 
-// variables returns what the env file says about the people and the applications.
+// variables returns the lines of the env file about the people and the applications.
 func (d *demo) variables() (v []string) {
 	for _, role := range d.roles {
 		v = append(v, role.variable+"_LOGIN", role.person.Email, role.variable+"_PASSWORD", role.password, role.variable+"_TOTP_SECRET", role.code.Reveal())
@@ -243,8 +243,7 @@ func (d *demo) variables() (v []string) {
 	return v
 }
 
-// clients returns the credentials of the people. Only those who decide in the demo may decide
-// with them.
+// clients returns the credentials of the people. Only those of approvers have the scope to decide.
 func (d *demo) clients() (all []server.ClientVariables) {
 	for _, role := range d.roles {
 		scopes := []console.Scope{console.ScopeRead, console.ScopeAsk}
@@ -266,8 +265,8 @@ func (d *demo) choices() (all []web.DemoPerson) {
 	return all
 }
 
-// history lets things happen in the applications, some at a time. A sync of its own shows
-// each, so that the history has its differences and its times.
+// history makes changes in the applications. Each is followed by a sync, so that the history has
+// differences and dates.
 func (d *demo) history(ctx context.Context) error {
 	in, err := installation.Open(ctx, installation.Config{Data: filepath.Join(d.dir, "data"), Now: d.run.now})
 	if err != nil {
@@ -333,7 +332,7 @@ func (d *demo) history(ctx context.Context) error {
 	return nil
 }
 
-// domains returns the domains of the people of the demo.
+// domains returns the e-mail domains of the people in the demo.
 func (d *demo) domains() (all []string) {
 	for _, p := range d.people {
 		if _, domain, ok := strings.Cut(p.Email, "@"); ok && !slices.Contains(all, domain) {
@@ -343,11 +342,11 @@ func (d *demo) domains() (all []string) {
 	return all
 }
 
-// synced waits until so many syncs of a connector are applied.
+// synced waits for a number of applied syncs of a connector.
 func (d *demo) synced(ctx context.Context, s *store.Store, connector string, n int) error {
 	woken, done := s.Watch(store.EventTopic)
 	defer done()
-	ticker := time.NewTicker(100 * time.Millisecond) // the console is another user of the database
+	ticker := time.NewTicker(100 * time.Millisecond) // polled, because the console is another user of the database
 	defer ticker.Stop()
 	for {
 		applied := 0

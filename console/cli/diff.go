@@ -62,8 +62,8 @@ func (r *run) diffFiles(ctx context.Context, a, b string) error {
 	})
 }
 
-// differences calls fn for each line of facts that one side has and the other has not. The
-// first line of each, which names the sync, is no fact.
+// differences calls fn for each fact that only one side has. The first line, which names the sync,
+// is not a fact.
 func differences(a, b io.Reader, fn func(sign byte, line string) error) error {
 	left, right := lineReader{r: bufio.NewReaderSize(a, 1<<16)}, lineReader{r: bufio.NewReaderSize(b, 1<<16)}
 	for _, side := range []*lineReader{&left, &right} {

@@ -36,7 +36,7 @@ func (d *doctor) say(level, check, detail, fix string) {
 	}
 }
 
-// check says that something is in order, or why it is not.
+// check prints the result of a check.
 func (d *doctor) check(check string, err error, ok string) bool {
 	if err != nil {
 		d.say("failure", check, err.Error(), baton.FixOf(err))
@@ -67,7 +67,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	return d.err
 }
 
-// settings checks what can be checked without the installation.
+// settings checks the settings without opening the installation.
 func (d *doctor) settings() {
 	v := d.run.Values
 	if path := v.String("bootstrap"); path != "" {
@@ -95,7 +95,7 @@ func (d *doctor) settings() {
 	}
 }
 
-// contents checks what the database says.
+// contents checks the contents of the database.
 func (d *doctor) contents(t *store.Tx) error {
 	some, err := t.HasLogins()
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"baton/console/syncfile"
 )
 
-// namesSync reports whether an argument of diff names a sync of the store and no file.
+// namesSync reports whether an argument of diff is the ID of a sync rather than a file.
 func namesSync(arg string) bool {
 	if _, err := os.Stat(arg); err == nil {
 		return false
@@ -30,7 +30,7 @@ func namesSync(arg string) bool {
 	return err == nil || console.ID(arg).Valid()
 }
 
-// diffSyncs prints how two syncs of the store differ, and why.
+// diffSyncs prints the differences of two syncs in the store, with their causes.
 func (r *run) diffSyncs(ctx context.Context, a, b string) error {
 	return r.withInstallation(ctx, func(in *installation.Installation) error {
 		d := difference{run: r, in: in, out: bufio.NewWriterSize(r.stdout, 1<<16)}
@@ -84,7 +84,7 @@ type difference struct {
 	connector console.Connector
 }
 
-// filesAreThere reports whether both syncs are whole and their files are kept.
+// filesAreThere reports whether both syncs are full and their files are kept.
 func (d *difference) filesAreThere(ctx context.Context) (there bool, err error) {
 	err = d.in.Store.View(ctx, func(t *store.Tx) error {
 		there = true
@@ -156,8 +156,7 @@ func (d *difference) writeFacts(ctx context.Context, w *os.File, s console.Sync,
 	return facts.Write(ctx, w, from.SyncInfo, from.Rows, dir)
 }
 
-// byRows compares the grants that the store keeps, where a file is no longer there or shows
-// a part only.
+// byRows compares the stored grants, for syncs whose file is deleted or partial.
 func (d *difference) byRows(ctx context.Context) error {
 	if d.a.State != console.SyncApplied || d.b.State != console.SyncApplied {
 		return baton.Errorf(baton.Refused, "the files of the syncs are not both kept, and sync %s is %s", d.b.ID, d.b.State).
@@ -194,7 +193,7 @@ func (d *difference) byRows(ctx context.Context) error {
 		}
 		gained, lost := f.Change == store.Open, f.Change == store.Close
 		if f.Change == store.Replace {
-			continue // held in both
+			continue // held in both syncs
 		}
 		later, earlier := d.b, d.a
 		if d.a.Number > d.b.Number {
@@ -219,7 +218,7 @@ func sign(gained bool) byte {
 	return '-'
 }
 
-// moment returns what a sync showed; for one that is not applied, what counts now.
+// moment returns what a sync showed; for a sync that is not applied, the current moment.
 func (d *difference) moment(s console.Sync) store.Moment {
 	return store.Moment{Streams: []store.StreamAt{{Stream: s.Stream, Connector: s.Connector, Sync: s.Number, Began: s.Began}}}
 }
@@ -238,19 +237,19 @@ func (d *difference) print(ctx context.Context, sign byte, line string) error {
 	return toStdout(err)
 }
 
-// The explanations of lines that are nobody's doing here.
+// The causes of lines that neither a person nor the console caused.
 const (
 	unexplained = "unexplained"
-	noAccess    = "no access" // an application's own data: nobody holds anything by it
+	noAccess    = "no access" // the application's own data, which gives nobody access
 )
 
-// explain says why somebody gained or lost what a line of facts shows.
+// explain returns the cause of a line of facts.
 func (d *difference) explain(t *store.Tx, sign byte, line string) (string, error) {
 	fields := strings.Split(line, "\t")
 	for i := range fields {
 		fields[i] = unquote(fields[i])
 	}
-	shown := d.a // by the sync that has the line
+	shown := d.a // the sync that has the line
 	if sign == '+' {
 		shown = d.b
 	}
@@ -291,8 +290,8 @@ func (d *difference) explain(t *store.Tx, sign byte, line string) (string, error
 	return d.cause(t, sign, account.Key, entitlement)
 }
 
-// shownAt returns the moment at which the rows of a sync can be found: its own, or that of
-// the head for a sync that is not applied.
+// shownAt returns the moment at which the rows of a sync are found: its own, or that of the head for
+// a sync that is not applied.
 func (d *difference) shownAt(t *store.Tx, s console.Sync) (store.Moment, error) {
 	if s.State == console.SyncApplied {
 		return d.moment(s), nil
@@ -301,7 +300,7 @@ func (d *difference) shownAt(t *store.Tx, s console.Sync) (store.Moment, error) 
 	return store.Moment{Streams: []store.StreamAt{head}}, err
 }
 
-// cause says why an account gained or lost an entitlement between the two syncs.
+// cause returns why an account gained or lost an entitlement between the two syncs.
 func (d *difference) cause(t *store.Tx, sign byte, account console.ResourceKey, e console.EntitlementKey) (string, error) {
 	from, to := d.a, d.b
 	if from.Began.After(to.Began) {
@@ -340,7 +339,7 @@ func (d *difference) cause(t *store.Tx, sign byte, account console.ResourceKey, 
 	return unexplained, nil
 }
 
-// unquote returns a field of facts as it was before it was quoted.
+// unquote reverses the quoting of a field of facts.
 func unquote(field string) string {
 	if !strings.Contains(field, `\`) {
 		return field

@@ -21,13 +21,13 @@ import (
 	"baton/internal/english"
 )
 
-// history is a file that becomes history.
+// history is a file to import.
 type history struct {
 	path  string
 	began time.Time
 }
 
-// importFolder applies the sync files of a folder as history.
+// importFolder applies the sync files in a folder as history.
 func (r *run) importFolder(ctx context.Context, args []string) error {
 	return r.withInstallation(ctx, func(in *installation.Installation) error {
 		if err := in.Lock(); err != nil {
@@ -94,8 +94,7 @@ func (r *run) importFolder(ctx context.Context, args []string) error {
 	})
 }
 
-// findHistory returns the full syncs in a folder, oldest first, and how many other sync
-// files it has.
+// findHistory returns the full syncs in a folder, oldest first, and the number of other sync files.
 func (r *run) findHistory(ctx context.Context, folder string) (files []history, unusable int, err error) {
 	info, err := os.Stat(folder)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {

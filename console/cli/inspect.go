@@ -56,8 +56,8 @@ func withFile(ctx context.Context, path string, fn func(f *syncfile.File, scratc
 	})
 }
 
-// inspectFacts prints the facts of a file. For a file that cannot be read it prints
-// "refused", as its only line.
+// inspectFacts prints the facts in a file. For a file that cannot be read it prints the single line
+// "refused".
 func (r *run) inspectFacts(ctx context.Context, path string) error {
 	w := &counter{to: r.stdout}
 	out := bufio.NewWriterSize(w, 1<<16)
@@ -71,7 +71,7 @@ func (r *run) inspectFacts(ctx context.Context, path string) error {
 	return err
 }
 
-// counter counts the bytes that it passes on.
+// counter counts the bytes that are written through it.
 type counter struct {
 	to io.Writer
 	n  int64
@@ -122,10 +122,10 @@ func (r *run) inspect(ctx context.Context, path string) error {
 	})
 }
 
-// counts are the rows of a sync.
+// counts are the numbers of rows of a sync.
 type counts struct {
 	types, resources, entitlements, grants int
-	byType                                 map[string]int // resources
+	byType                                 map[string]int // number of resources
 }
 
 func count(ctx context.Context, s syncfile.Sync) (counts, error) {

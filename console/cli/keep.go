@@ -20,7 +20,7 @@ import (
 	"baton/internal/output"
 )
 
-// group makes a command that only has commands.
+// group creates a command that only has subcommands.
 func (r *run) group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use + " COMMAND", Short: short, DisableFlagsInUseLine: true, RunE: func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -211,7 +211,7 @@ func (r *run) auditVerify(ctx context.Context, _ []string) error {
 	})
 }
 
-// administrator returns the super administrator that --as names.
+// administrator returns the super administrator in --as.
 func (r *run) administrator(t *store.Tx) (console.ID, error) {
 	p, email, err := r.asPerson(t)
 	if err != nil {
@@ -237,7 +237,7 @@ func (r *run) doctorCommand() *cobra.Command {
 		})
 }
 
-// writable reports why a folder cannot be written to.
+// writable returns an error if a folder cannot be written to.
 func writable(dir string) error {
 	f, err := os.CreateTemp(dir, ".doctor-")
 	if err != nil {

@@ -82,7 +82,7 @@ func (r *run) importPeople(ctx context.Context, args []string) error {
 	})
 }
 
-// changed tells what a line changes.
+// changed describes what a line changes.
 func changed(c directory.Change) string {
 	var parts []string
 	for _, f := range c.Fields {

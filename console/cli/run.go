@@ -30,16 +30,16 @@ const program = "baton-console"
 // Program describes baton-console.
 type Program struct {
 	Version   string           // "": the version of the build
-	Products  []govern.Product // connectors that the catalogue names and the console can run
+	Products  []govern.Product // connectors in the catalogue
 	Sandboxes []Sandbox        // applications of the demo
 }
 
-// Main runs the program as the process it is and returns the exit code. SIGINT and SIGTERM
-// end the work in an orderly way; a second one ends it at once.
+// Main runs the program in this process and returns the exit code. The first SIGINT or SIGTERM stops
+// it cleanly, the second one immediately.
 func Main(p Program) int {
-	// A sync of a million grants takes less than 290 instead of 312 MB, and no more time.
+	// With this setting, a sync of a million grants takes 290 instead of 312 MB, and no more time.
 	if before := debug.SetGCPercent(75); before != 100 {
-		debug.SetGCPercent(before) // as GOGC says
+		debug.SetGCPercent(before) // GOGC takes precedence
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -47,8 +47,8 @@ func Main(p Program) int {
 	return Run(ctx, p, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 }
 
-// Run is a whole run of the program; args are without the program's name, env is as
-// os.Environ has it. It returns the exit code; the error has been printed.
+// Run runs the program. args are without the program's name; env has the form of os.Environ. It
+// prints errors and returns the exit code.
 func Run(ctx context.Context, p Program, args, env []string, stdout, stderr io.Writer) int {
 	r := &run{Program: p, env: map[string]string{}, stdout: stdout, stderr: stderr, now: time.Now}
 	for _, v := range env {
@@ -57,7 +57,7 @@ func Run(ctx context.Context, p Program, args, env []string, stdout, stderr io.W
 		}
 	}
 	root := r.commands()
-	root.SetArgs(append([]string{}, args...)) // cobra takes nil for "use os.Args"
+	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args to cobra
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -80,7 +80,7 @@ type run struct {
 
 	settings.Resolved
 	flags   map[string]*flagText
-	serving bool // a long-running command: logs are JSON unless a person watches
+	serving bool // a long-running command: logs are JSON unless stderr is a terminal
 	json    bool // logs and errors are JSON
 	log     *slog.Logger
 }
@@ -103,10 +103,10 @@ func (r *run) fail(err error) {
 	}
 }
 
-// warn says something true that may not be expected.
+// warn prints a warning.
 func (r *run) warn(format string, args ...any) { r.log.Warn(fmt.Sprintf(format, args...)) }
 
-// line prints a line for a person.
+// line prints a line to stdout.
 func (r *run) line(format string, args ...any) error {
 	_, err := fmt.Fprintln(r.stdout, output.Clean(fmt.Sprintf(format, args...)))
 	return toStdout(err)
@@ -119,7 +119,7 @@ func toStdout(err error) error {
 	return nil
 }
 
-// buildVersion is what version prints.
+// buildVersion returns the output of version.
 func (r *run) buildVersion() string {
 	if r.Version != "" {
 		return r.Version
@@ -159,11 +159,11 @@ func (r *run) commands() *cobra.Command {
 // spec describes a command.
 type spec struct {
 	use, short, long, example string
-	args                      int      // how many; negative: at least so many
-	settings                  []string // that it takes as flags
+	args                      int      // number of arguments; negative: at least that many
+	settings                  []string // accepted as flags
 }
 
-// command makes a command. It resolves the settings before it runs do.
+// command creates a command, which resolves the settings before it calls do.
 func (r *run) command(s spec, do func(ctx context.Context, args []string) error) *cobra.Command {
 	c := &cobra.Command{Use: s.use, Short: s.short, Long: s.long, Example: s.example, DisableFlagsInUseLine: true}
 	c.Args = func(c *cobra.Command, args []string) error {
@@ -200,7 +200,7 @@ func (r *run) addFlag(c *cobra.Command, o settings.Option) {
 	}
 }
 
-// noCommand refuses a word that is no command.
+// noCommand refuses an unknown command.
 func (r *run) noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -216,7 +216,7 @@ func (r *run) noCommand(c *cobra.Command, args []string) error {
 	return e.WithFix("See %s --help.", c.Name())
 }
 
-// flagError classifies what cobra says of a command line, and helps with typos.
+// flagError classifies cobra's errors about a command line, and suggests corrections.
 func flagError(c *cobra.Command, err error) error {
 	e := baton.Errorf(baton.Invalid, "%w", err)
 	if name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --"); unknown {

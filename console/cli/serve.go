@@ -15,15 +15,15 @@ import (
 	"baton/console/server"
 )
 
-// storeSettings are the settings of commands that work on an installation.
+// storeSettings are the settings of commands that open an installation.
 var storeSettings = []string{"data", "database", "keys"}
 
-// installation returns the installation that the settings name.
+// installation returns the installation in the settings.
 func (r *run) installation() installation.Config {
 	return installation.Config{Data: filepath.Clean(r.Values.String("data")), Database: r.Values.Secret("database"), Keys: r.Values.String("keys"), Now: r.now}
 }
 
-// withInstallation runs fn with the open installation.
+// withInstallation opens the installation for fn.
 func (r *run) withInstallation(ctx context.Context, fn func(in *installation.Installation) error) (err error) {
 	in, err := installation.Open(ctx, r.installation())
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 	})
 }
 
-// networks returns the networks that a setting lists.
+// networks parses a setting with a list of networks.
 func (r *run) networks(setting string) (networks []netip.Prefix, err error) {
 	for _, text := range r.Values.Strings(setting) {
 		network, err := netip.ParsePrefix(text)

@@ -10,10 +10,10 @@ import (
 	"baton/internal/settings"
 )
 
-// names says how the settings are called outside the program.
+// names are the names of the settings in flags, variables and files.
 var names = settings.Names{Prefix: "BATON_CONSOLE_"}
 
-// options returns every setting of the program, by name.
+// options returns all settings of the program, by name.
 func options() map[string]settings.Option {
 	all := map[string]settings.Option{}
 	add := func(name, description string, def any, oneOf ...string) {
@@ -63,8 +63,7 @@ func optionList() []settings.Option {
 	return list
 }
 
-// flagText is a flag's value: what was written, not yet what it means, so that flags are
-// parsed by the same code as every other source.
+// flagText keeps the text of a flag, so that flags are parsed by the same code as other sources.
 type flagText struct {
 	kind  baton.SettingKind
 	texts []string
@@ -82,7 +81,7 @@ func (r *run) start() error {
 	for name, f := range r.flags {
 		flags[name] = f.texts
 	}
-	first := names.Resolve(all, flags, r.env, nil, new(settings.Problems)) // without the file, which it names
+	first := names.Resolve(all, flags, r.env, nil, new(settings.Problems)) // without the file, whose name is a setting
 	var file map[string]settings.Given
 	if path := first.Values.String("config"); path != "" {
 		var err error
@@ -104,7 +103,7 @@ func (r *run) ready(resolved settings.Resolved, err error) error {
 	format := r.Values.String("log-format")
 	r.json = format == "json" || format == "" && r.serving && !isTerminal(r.stderr)
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(r.Values.String("log-level"))) // one of four words
+	_ = level.UnmarshalText([]byte(r.Values.String("log-level"))) // one of four valid words
 	r.log = slog.New(output.NewHandler(r.json, output.NewRedactor(r.stderr, r.Secrets), level))
 	if err == nil {
 		for name := range options() {

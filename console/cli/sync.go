@@ -17,7 +17,7 @@ import (
 	"baton/internal/output"
 )
 
-// asked are the settings that say who does something.
+// asked are the settings of commands that act for a person.
 var asked = append([]string{"as"}, storeSettings...)
 
 func (r *run) syncCommand() *cobra.Command {
@@ -48,7 +48,7 @@ func (r *run) importCommand() *cobra.Command {
 its own. Files that are no full sync, or cannot be read, are told and left out. No console may serve meanwhile.`}, r.importFolder)
 }
 
-// asPerson returns the person that --as names, and the address that names them.
+// asPerson returns the person in --as, and the e-mail address there.
 func (r *run) asPerson(t *store.Tx) (p console.Person, email string, err error) {
 	if email = r.Values.String("as"); email == "" {
 		return p, "", baton.Errorf(baton.Invalid, "--as is missing").WithFix("Name yourself with --as and your e-mail address.")
@@ -60,7 +60,7 @@ func (r *run) asPerson(t *store.Tx) (p console.Person, email string, err error) 
 	return p, email, err
 }
 
-// person returns the person that --as names, who must have a right for the connector.
+// person returns the ID of the person in --as, who must have a right for the connector.
 func (r *run) person(t *store.Tx, c console.Connector, right console.Right) (console.ID, error) {
 	p, email, err := r.asPerson(t)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r *run) person(t *store.Tx, c console.Connector, right console.Right) (con
 	return id, nil
 }
 
-// connector returns the connector that --connector names.
+// connector returns the connector in --connector.
 func (r *run) connector(t *store.Tx) (console.Connector, error) {
 	name := r.Values.String("connector")
 	if name != "" {
@@ -110,7 +110,7 @@ func knownConnectors(t *store.Tx) string {
 	return "There is " + strings.Join(names, ", ") + "."
 }
 
-// update runs a command of the person that --as names about a connector.
+// update runs a command about a connector for the person in --as.
 func (r *run) update(ctx context.Context, in *installation.Installation, right console.Right, find func(*store.Tx) (console.Connector, error), fn func(t *store.Tx, c console.Connector) error) error {
 	var by console.By
 	err := in.Store.View(ctx, func(t *store.Tx) error {
@@ -219,7 +219,7 @@ func (r *run) decideSync(ctx context.Context, id console.ID, confirm bool) error
 	})
 }
 
-// open opens a file that a person names.
+// open opens a file that a person named.
 func open(path string) (*os.File, error) {
 	f, err := os.Open(path)
 	switch {

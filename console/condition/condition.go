@@ -1,8 +1,8 @@
-// Package condition evaluates the conditions of policies. They are written in the Common
-// Expression Language (CEL), as those of C1 are, so that people's text carries over.
+// Package condition evaluates the conditions of policies. They are written in the Common Expression
+// Language (CEL), like those of C1, so that existing conditions can be used.
 //
-// A text is checked for its types when it is written. Evaluation is limited in what it may
-// cost and has no side effects: no clock, no network, no store.
+// The types of a text are checked when it is written. Evaluation has a limited cost and no side
+// effects: no clock, no network, no store.
 package condition
 
 import (
@@ -20,7 +20,7 @@ import (
 	"baton"
 )
 
-// Input is what a condition can look at.
+// Input is the data that a condition can use.
 type Input struct {
 	Subject     Person
 	Requester   Person
@@ -34,23 +34,23 @@ type Input struct {
 type Person struct {
 	ID           string   `cel:"id"`
 	Name         string   `cel:"name"`
-	Email        string   `cel:"email"` // the primary one
+	Email        string   `cel:"email"` // the primary address
 	Emails       []string `cel:"emails"`
 	Department   string   `cel:"department"`
 	Manager      string   `cel:"manager"` // the manager's id
 	Status       string   `cel:"status"`
-	Roles        []string `cel:"roles"`        // in the console
-	Entitlements []string `cel:"entitlements"` // ids of what the accounts of the person hold, in all apps
+	Roles        []string `cel:"roles"`        // roles in the console
+	Entitlements []string `cel:"entitlements"` // ids of all entitlements that the person's accounts hold, in all apps
 }
 
-// Entitlement is what is asked for.
+// Entitlement is the requested entitlement.
 type Entitlement struct {
 	ID           string `cel:"id"`
 	Name         string `cel:"name"`
 	Slug         string `cel:"slug"`
-	Resource     string `cel:"resource"` // the name of what it is held on
+	Resource     string `cel:"resource"` // name of its resource
 	ResourceType string `cel:"resource_type"`
-	Role         string `cel:"role"` // the role that it gives in the app
+	Role         string `cel:"role"` // the role it gives in the app
 	Admin        bool   `cel:"admin"`
 }
 
@@ -64,7 +64,7 @@ type App struct {
 type Request struct {
 	Kind          string            `cel:"kind"` // "grant" or "revoke"
 	Duration      time.Duration     `cel:"duration"`
-	OpenEnded     bool              `cel:"open_ended"` // it has no end; then duration is 0
+	OpenEnded     bool              `cel:"open_ended"` // it has no end; duration is then 0
 	Emergency     bool              `cel:"emergency"`
 	Justification string            `cel:"justification"`
 	Form          map[string]string `cel:"form"`
@@ -73,11 +73,11 @@ type Request struct {
 // The limits of an expression.
 const (
 	maxSize      = 4000   // characters
-	maxNesting   = 64     // of parentheses, lists and calls
-	maxCost      = 100000 // steps of one evaluation, in CEL's units
-	checkEvery   = 1000   // steps of loops
-	maxYielded   = 1000   // people that an expression yields
-	maxErrorText = 300    // of what is wrong, in bytes
+	maxNesting   = 64     // depth of parentheses, lists and calls
+	maxCost      = 100000 // cost of one evaluation, in CEL's units
+	checkEvery   = 1000   // loop steps between two checks of the context
+	maxYielded   = 1000   // people in the result of an expression
+	maxErrorText = 300    // bytes of an error text
 )
 
 var environment = func() *cel.Env {
@@ -95,24 +95,24 @@ var environment = func() *cel.Env {
 		cel.ParserRecursionLimit(maxNesting),
 	)
 	if err != nil {
-		panic(fmt.Sprintf("condition: environment: %v", err)) // it is constant
+		panic(fmt.Sprintf("condition: environment: %v", err)) // cannot happen: it is constant
 	}
 	return env
 }()
 
-// Condition is a text that was checked.
+// Condition is a checked expression.
 type Condition struct {
 	program cel.Program
 }
 
-// Compile checks a condition: an expression that is true or false.
+// Compile checks a condition: an expression of type bool.
 func Compile(text string) (*Condition, error) { return compile(text, false) }
 
-// CompilePeople checks an expression that yields people: a text or a list of texts, each a
+// CompilePeople checks an expression that returns people: a string or a list of strings, each a
 // person's id or e-mail address.
 func CompilePeople(text string) (*Condition, error) { return compile(text, true) }
 
-// Check checks a text, as [Compile] or [CompilePeople] does.
+// Check checks a text like [Compile] or, if people is true, like [CompilePeople].
 func Check(text string, people bool) error {
 	_, err := compile(text, people)
 	return err
@@ -142,7 +142,7 @@ func compile(text string, people bool) (*Condition, error) {
 	return &Condition{program}, nil
 }
 
-// firstProblem returns the first line of what CEL says is wrong, without the excerpt.
+// firstProblem returns the first line of CEL's error, without the excerpt.
 func firstProblem(text string) string {
 	line, _, _ := strings.Cut(strings.TrimPrefix(text, "ERROR: "), "\n")
 	line = strings.ToValidUTF8(strings.TrimPrefix(line, "<input>:"), "\ufffd")
@@ -164,7 +164,7 @@ func (c *Condition) eval(in Input) (ref.Val, error) {
 	return out, nil
 }
 
-// Holds reports whether a condition holds. An error means that it cannot be told.
+// Holds evaluates a condition. An error means that the result is unknown.
 func (c *Condition) Holds(in Input) (bool, error) {
 	out, err := c.eval(in)
 	if err != nil {
@@ -177,7 +177,7 @@ func (c *Condition) Holds(in Input) (bool, error) {
 	return holds, nil
 }
 
-// People returns what an expression yields: ids and e-mail addresses.
+// People evaluates an expression that returns people: ids and e-mail addresses.
 func (c *Condition) People(in Input) ([]string, error) {
 	out, err := c.eval(in)
 	if err != nil {

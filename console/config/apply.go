@@ -13,12 +13,12 @@ import (
 	"baton/console/store"
 )
 
-// Applied are the connectors of a file that was applied, by name.
+// Applied are the connectors of an applied file, by name.
 type Applied map[string]console.Connector
 
-// Apply makes what the file describes and changes what differs from it, in one transaction.
-// What the file does not name stays as it is. Applying a file again changes nothing. The
-// error is Refused if nobody could administer the console afterwards.
+// Apply creates and updates what the file describes, in one transaction. It does not change what the
+// file does not name. Applying a file again changes nothing. The error is Refused if nobody could
+// administer the console afterwards.
 func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applied, error) {
 	logins := map[string]console.Login{} // by e-mail address
 	for _, p := range f.People {
@@ -29,7 +29,7 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 		if err != nil {
 			return nil, err
 		}
-		hash, err := login.HashPassword(password) // slow: outside the transaction
+		hash, err := login.HashPassword(password) // slow, so outside the transaction
 		if err != nil {
 			return nil, baton.Errorf(baton.Invalid, "password_file of %s: %w", p.Email, err).WithFix("%s", baton.FixOf(err))
 		}
@@ -76,7 +76,7 @@ func (f *File) applyPeople(t *store.Tx, logins map[string]console.Login) error {
 			return err
 		}
 	}
-	for _, p := range f.People { // managers may come later in the file
+	for _, p := range f.People { // managers may be described later in the file
 		if p.Manager == "" {
 			continue
 		}
@@ -124,14 +124,13 @@ func applyPerson(t *store.Tx, p Person, logins map[string]console.Login) error {
 		return nil
 	}
 	if _, err := t.Login(person.ID); baton.KindOf(err) != baton.NotFound {
-		return err // nil for a login that is there
+		return err // nil if there is a login
 	}
 	l.Person = person.ID
 	return t.SetLogin(l, p.TOTPSecret.Secret)
 }
 
-// applyRoles sets the roles that a person has by hand. Those that groups of providers give
-// stay.
+// applyRoles sets the manually given roles of a person. Roles from groups of providers stay.
 func applyRoles(t *store.Tx, person console.Person, roles []console.ConsoleRole) error {
 	mapped, err := t.MappedRoles(person.ID)
 	if err != nil {
@@ -269,16 +268,15 @@ func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) erro
 			if err := f.applyHosted(t, have.ID, c); err != nil {
 				return err
 			}
-			continue // nobody else needs its credentials
+			continue // hosted connectors need no credentials
 		}
 		applied[c.Name] = have
 	}
 	return nil
 }
 
-// applyHosted configures a connector that the console hosts. A secret that is stored
-// already is stored again only if it differs, so that the file can be applied again and
-// again.
+// applyHosted configures a hosted connector. It only stores secrets that differ, so that applying
+// the file again changes nothing.
 func (f *File) applyHosted(t *store.Tx, id console.ID, c Connector) error {
 	p, err := f.product(c)
 	if err != nil {
@@ -300,7 +298,7 @@ func (f *File) applyHosted(t *store.Tx, id console.ID, c Connector) error {
 	return t.SetConnectorSettings(id, values, secrets)
 }
 
-// applyMail sets the mail server. What is stored already is not stored again.
+// applyMail sets the mail server. It only stores what differs.
 func applyMail(t *store.Tx, s console.MailSettings, password baton.Secret) error {
 	stored, err := t.MailPassword()
 	if err != nil {
@@ -316,8 +314,8 @@ func applyMail(t *store.Tx, s console.MailSettings, password baton.Secret) error
 	return t.SetMailSettings(s, password)
 }
 
-// checkAdministrators refuses a state in which nobody can administer the console: somebody
-// can sign in, so that the setup is over, and no super administrator can.
+// checkAdministrators refuses a state in which the setup is over because somebody can sign in, but
+// no super administrator can.
 func checkAdministrators(t *store.Tx) error {
 	some, err := t.HasLogins()
 	if err != nil || !some {
@@ -355,11 +353,11 @@ func checkAdministrators(t *store.Tx) error {
 	}
 }
 
-// adminRole is the role of an app whose entitlements a file names.
+// adminRole is the name of the role for administrator entitlements in a file.
 const adminRole = "Administrator"
 
-// nameAdmins records which entitlements of an app mean administrator, by the ids of the
-// application. They have numbers only once a sync shows them.
+// nameAdmins stores the ids of an app's administrator entitlements. They have keys only after a sync
+// shows them.
 func nameAdmins(t *store.Tx, app console.ID, ids []string) error {
 	b, err := json.Marshal(slices.Compact(slices.Sorted(slices.Values(ids))))
 	if err != nil {
@@ -378,8 +376,8 @@ func nameAdmins(t *store.Tx, app console.ID, ids []string) error {
 	return resolveAdmins(t, app, true)
 }
 
-// MissingAdmins returns the ids of the entitlements that should mean administrator of an app,
-// and that its syncs do not show.
+// MissingAdmins returns the ids of an app's administrator entitlements from the file that its syncs
+// do not show.
 func MissingAdmins(t *store.Tx, app console.ID) (missing []string, err error) {
 	_, missing, err = namedAdmins(t, app)
 	return missing, err
@@ -416,13 +414,13 @@ func namedAdmins(t *store.Tx, app console.ID) (keys []console.EntitlementKey, mi
 	return keys, missing, nil
 }
 
-// ResolveAdmins gives the role of administrators the entitlements that a file named and that
-// the app's syncs show by now. An entitlement that is not shown any more keeps the role. It
-// runs after a sync was applied.
+// ResolveAdmins adds the administrator entitlements from the file that the app's syncs now show to
+// the administrator role. Entitlements that are no longer shown stay. It runs after every applied
+// sync.
 func ResolveAdmins(t *store.Tx, id console.ID) error { return resolveAdmins(t, id, false) }
 
-// resolveAdmins does what [ResolveAdmins] does; if the list is another one, entitlements of
-// the old one lose the role.
+// resolveAdmins implements [ResolveAdmins]. If the list in the file has changed, entitlements of the
+// old list are removed from the role.
 func resolveAdmins(t *store.Tx, id console.ID, another bool) error {
 	keys, _, err := namedAdmins(t, id)
 	if err != nil || len(keys) == 0 && !another {

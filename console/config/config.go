@@ -1,5 +1,5 @@
-// Package config reads the files in which a console is described, people, how they sign in,
-// apps and connectors, and applies them. The schema is that of [File].
+// Package config reads and applies YAML files that describe people, sign-in, apps and connectors.
+// The schema is that of [File].
 package config
 
 import (
@@ -31,19 +31,19 @@ type File struct {
 	OIDC       []Provider  `yaml:"oidc"`
 	Mail       *Mail       `yaml:"mail"`
 
-	dir      string // of the file; other files that it names are relative to it
+	dir      string // folder of the file, to which other file names in it are relative
 	products []govern.Product
 }
 
-// Person describes somebody. What is not given stays as it is.
+// Person describes a person. Missing fields are not changed.
 type Person struct {
 	Email   string                `yaml:"email"`
 	Name    string                `yaml:"name"`
 	Roles   []console.ConsoleRole `yaml:"roles"`
 	Manager string                `yaml:"manager"` // e-mail address
 	Login   string                `yaml:"login"`   // the e-mail address if it is empty
-	// PasswordFile holds the first password. It and the secret of one-time codes make a
-	// login for a person who has none; a login that is there stays as it is.
+	// PasswordFile holds the first password. Together with the secret of one-time codes, it creates
+	// a login for a person without one. An existing login is not changed.
 	PasswordFile string `yaml:"password_file"`
 	TOTPSecret   Secret `yaml:"totp_secret"`
 }
@@ -52,7 +52,7 @@ type Person struct {
 type App struct {
 	Name              string   `yaml:"name"`
 	Owners            []string `yaml:"owners"`             // e-mail addresses
-	AdminEntitlements []string `yaml:"admin_entitlements"` // ids, as the application's connector reports them
+	AdminEntitlements []string `yaml:"admin_entitlements"` // ids as the application's connector reports them
 	MinimumAdmins     *int     `yaml:"minimum_admins"`
 }
 
@@ -64,14 +64,14 @@ type Connector struct {
 	Hosted   bool              `yaml:"hosted"`
 	Owners   []string          `yaml:"owners"` // e-mail addresses
 	Settings map[string]Secret `yaml:"settings"`
-	Interval Duration          `yaml:"interval"` // between syncs; 1h if it is not given
+	Interval Duration          `yaml:"interval"` // between syncs; default 1h
 }
 
-// Mail describes the mail server. Without it, the settings stay as they are.
+// Mail describes the mail server. If it is missing, the settings are not changed.
 type Mail struct {
 	Host         string          `yaml:"host"`
-	Port         int             `yaml:"port"` // 587, or 465 with tls, if it is not given
-	TLS          console.MailTLS `yaml:"tls"`  // starttls if it is not given
+	Port         int             `yaml:"port"` // default 587, or 465 with tls
+	TLS          console.MailTLS `yaml:"tls"`  // default starttls
 	User         string          `yaml:"user"`
 	Password     Secret          `yaml:"password"` // or
 	PasswordFile string          `yaml:"password_file"`
@@ -94,7 +94,7 @@ func (m Mail) settings() console.MailSettings {
 	return s
 }
 
-// Secret is a text that is not printed.
+// Secret is a string that is never printed.
 type Secret struct{ baton.Secret }
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
@@ -108,7 +108,7 @@ func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// Duration is a time span such as 90m; zero if it is not given.
+// Duration is a duration such as 90m; zero if missing.
 type Duration time.Duration
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
@@ -121,15 +121,14 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// DefaultInterval is the time between syncs of connectors that name none.
+// DefaultInterval is the default interval between syncs.
 const DefaultInterval = time.Hour
 
 // maxFile limits the size of a file, in bytes.
 const maxFile = 4 << 20
 
-// Read reads and checks a file. minInterval is the shortest time between syncs that is
-// allowed; products are the connectors that the console can host. The error lists
-// everything that is wrong.
+// Read reads and checks a file. minInterval is the shortest allowed interval between syncs; products
+// are the connectors in the catalogue. The error lists all problems.
 func Read(path string, minInterval time.Duration, products []govern.Product) (*File, error) {
 	in, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -161,7 +160,7 @@ var (
 	into   = regexp.MustCompile(` into \S+`)
 )
 
-// plain returns the text of an error of the YAML package, without types of Go.
+// plain returns the text of a YAML error without names of Go types.
 func plain(err error) string {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	text = strings.TrimPrefix(text, "unmarshal errors:\n")
@@ -170,7 +169,7 @@ func plain(err error) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// check notes what is wrong with the file by itself.
+// check reports the problems of the file itself.
 func (f *File) check(minInterval time.Duration, bad func(format string, args ...any)) {
 	emails, logins, apps, connectors, variables := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
 	once := func(seen map[string]bool, what, value string) {
@@ -247,7 +246,7 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 	}
 }
 
-// checkMail notes what is wrong with the mail server by itself.
+// checkMail reports the problems of the mail settings.
 func (f *File) checkMail(bad func(format string, args ...any)) {
 	if err := mail.Check(f.Mail.settings()); err != nil {
 		bad("mail: %v", err)
@@ -261,7 +260,7 @@ func (f *File) checkMail(bad func(format string, args ...any)) {
 	}
 }
 
-// product returns the product of a connector that the console hosts.
+// product returns the product of a hosted connector.
 func (f *File) product(c Connector) (govern.Product, error) {
 	var names []string
 	for _, p := range f.products {
@@ -276,7 +275,7 @@ func (f *File) product(c Connector) (govern.Product, error) {
 	return govern.Product{}, fmt.Errorf("the console cannot host product %q, only %s", c.Product, english.Or(names))
 }
 
-// checkHosted checks the settings of a connector that the console hosts.
+// checkHosted reports the problems of a hosted connector's settings.
 func (f *File) checkHosted(c Connector) error {
 	p, err := f.product(c)
 	if err != nil {
@@ -289,7 +288,7 @@ func (f *File) checkHosted(c Connector) error {
 	return p.Check(values, secrets)
 }
 
-// hostedSettings returns the settings of a connector apart from its secrets.
+// hostedSettings returns the settings of a connector without its secrets.
 func hostedSettings(p govern.Product, c Connector) (values map[string]string, secrets map[string]baton.Secret, err error) {
 	values, secrets = map[string]string{}, map[string]baton.Secret{}
 	for name, v := range c.Settings {
@@ -321,7 +320,7 @@ func (p Person) loginName() string {
 	return p.Email
 }
 
-// Variable returns a connector's name as part of the name of an environment variable.
+// Variable converts a connector's name to a part of the name of an environment variable.
 func Variable(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -334,7 +333,7 @@ func Variable(name string) string {
 	}, name)
 }
 
-// password returns what a password file holds.
+// password reads a password file.
 func (f *File) password(path, what string) (baton.Secret, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(f.dir, path)

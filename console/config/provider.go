@@ -13,13 +13,13 @@ import (
 // Provider describes an OpenID Connect provider with which people sign in.
 type Provider struct {
 	Name         string                           `yaml:"name"`  // part of addresses
-	Label        string                           `yaml:"label"` // as people read it; the name if it is empty
+	Label        string                           `yaml:"label"` // for display; default: the name
 	Issuer       string                           `yaml:"issuer"`
 	ClientID     string                           `yaml:"client_id"`
 	ClientSecret Secret                           `yaml:"client_secret"`
-	Scopes       []string                         `yaml:"scopes"` // beside openid; email and profile if none are given
+	Scopes       []string                         `yaml:"scopes"` // in addition to openid; default: email and profile
 	GroupsClaim  string                           `yaml:"groups_claim"`
-	Groups       map[string][]console.ConsoleRole `yaml:"groups"` // the roles of each group
+	Groups       map[string][]console.ConsoleRole `yaml:"groups"` // roles by group
 	AddPeople    bool                             `yaml:"add_people"`
 	Off          bool                             `yaml:"off"`
 }
@@ -41,7 +41,7 @@ func (p Provider) provider() console.Provider {
 	return v
 }
 
-// checkProviders notes what is wrong with the providers by themselves.
+// checkProviders reports the problems of the providers.
 func (f *File) checkProviders(bad func(format string, args ...any)) {
 	names, issuers := map[string]bool{}, map[string]bool{}
 	for i, p := range f.OIDC {
@@ -55,7 +55,7 @@ func (f *File) checkProviders(bad func(format string, args ...any)) {
 	}
 }
 
-// applyProviders makes the providers of the file, and changes what differs.
+// applyProviders creates and updates the providers of the file.
 func (f *File) applyProviders(t *store.Tx) error {
 	for _, p := range f.OIDC {
 		want := p.provider()

@@ -1,6 +1,5 @@
-// Package directory makes people and keeps them up to date: from the accounts of connectors
-// that are marked as directories, and from CSV files. Accounts of other connectors never make
-// people.
+// Package directory creates and updates people: from the accounts of connectors that are marked as
+// directories, and from CSV files. Accounts of other connectors never create people.
 package directory
 
 import (
@@ -15,24 +14,23 @@ import (
 	"baton/console/store"
 )
 
-// Result counts what became of a directory's people.
+// Result counts the changes that a directory made.
 type Result struct {
 	Added, Changed, Gone int
-	Conflicts            int // whose word was not, or not fully, followed
-	WithoutAddress       int // accounts that stand for nobody, because they have no address
+	Conflicts            int // accounts whose data was not fully applied
+	WithoutAddress       int // accounts without an address, which create nobody
 }
 
 // batch limits the accounts of one transaction.
 const batch = 50
 
-// shown is an account of a directory and what it says.
+// shown is an account of a directory with its data.
 type shown struct {
 	account store.Resource
 	entry   console.DirectoryEntry
 }
 
-// Sync brings people up to date with what the newest full sync of a directory shows. A held
-// or partial sync never gets here: it is not what counts. It can be repeated.
+// Sync updates people from the newest applied full sync of a directory. It can be repeated.
 func Sync(ctx context.Context, s *store.Store, by console.By, id console.ID) (r Result, err error) {
 	var con console.Connector
 	var head *console.Sync
@@ -79,7 +77,7 @@ func Sync(ctx context.Context, s *store.Store, by console.By, id console.ID) (r 
 			return r, err
 		}
 	}
-	for part := range slices.Chunk(plan, batch) { // now that everybody is there
+	for part := range slices.Chunk(plan, batch) { // after everybody was created
 		if err := update(func(tx *store.Tx, r *Result) error {
 			for _, x := range part {
 				if err := followManager(tx, con, x); err != nil {
@@ -106,8 +104,7 @@ func Sync(ctx context.Context, s *store.Store, by console.By, id console.ID) (r 
 	return r, nil
 }
 
-// look returns the accounts whose word is new, and the records of accounts that the sync does
-// not show.
+// look returns the accounts with new data, and the records of accounts that the sync does not show.
 func look(tx *store.Tx, con console.Connector, roles console.RoleMap, head console.Sync) (plan []shown, gone []store.DirectoryRecord, without int, err error) {
 	records := map[console.ResourceKey]store.DirectoryRecord{}
 	for after := console.ResourceKey(0); ; {
@@ -163,7 +160,7 @@ func look(tx *store.Tx, con console.Connector, roles console.RoleMap, head conso
 // maxName limits the names of people, in characters.
 const maxName = 200
 
-// EntryOf returns what an account of a directory says about its person.
+// EntryOf converts an account of a directory to data about its person.
 func EntryOf(r console.Resource) console.DirectoryEntry {
 	a := r.Account
 	e := console.DirectoryEntry{Status: console.PersonActive, Manager: strings.TrimSpace(a.Manager), Department: strings.TrimSpace(a.Department)}
@@ -190,8 +187,8 @@ func EntryOf(r console.Resource) console.DirectoryEntry {
 // maxEmail limits an e-mail address, in bytes.
 const maxEmail = 254
 
-// ValidEmail reports whether a text can be the e-mail address of a person: one @ with
-// something on both sides, and nothing that is invisible.
+// ValidEmail reports whether a text can be the e-mail address of a person: one @ with something on
+// both sides, and no invisible characters.
 func ValidEmail(address string) bool {
 	name, domain, ok := strings.Cut(address, "@")
 	return ok && name != "" && domain != "" && len(address) <= maxEmail && utf8.ValidString(address) && !strings.Contains(domain, "@") &&
@@ -200,14 +197,14 @@ func ValidEmail(address string) bool {
 		})
 }
 
-// follow makes or changes the person that an account stands for.
+// follow creates or updates the person of an account.
 func follow(tx *store.Tx, con console.Connector, x shown, r *Result) error {
 	before, err := tx.DirectoryRecord(x.account.Key)
 	if err != nil {
 		return err
 	}
 	record := store.DirectoryRecord{Account: x.account.Key, Stream: con.Stream}
-	given := console.DirectoryEntry{Status: console.PersonActive} // a person who was disabled by hand stays so
+	given := console.DirectoryEntry{Status: console.PersonActive} // a person who was disabled manually stays disabled
 	if before != nil && before.Person != "" {
 		record.Person, given = before.Person, before.Given
 	}
@@ -266,12 +263,12 @@ func follow(tx *store.Tx, con console.Connector, x shown, r *Result) error {
 	if record.Why != "" {
 		r.Conflicts++
 	}
-	record.Given.Manager = given.Manager // until it is known who that is
+	record.Given.Manager = given.Manager // retried until the manager is known
 	return tx.PutDirectoryRecord(con.ID, record)
 }
 
-// whose returns the person that an account which is not known yet stands for: whoever has
-// one of its addresses, "" if nobody does. why says that it cannot be told.
+// whose returns the person of a new account: the one with one of its addresses, "" if there is none.
+// why is set if there are several.
 func whose(tx *store.Tx, con console.Connector, x shown) (person console.ID, why string, err error) {
 	for _, address := range x.entry.Emails {
 		p, err := tx.PersonByEmail(address)
@@ -301,8 +298,7 @@ func whose(tx *store.Tx, con console.Connector, x shown) (person console.ID, why
 	return person, "", nil
 }
 
-// free returns the addresses that nobody but a person has, and a reason if that leaves some
-// out.
+// free returns the addresses that no other person has, and a reason if some were left out.
 func free(tx *store.Tx, person console.ID, emails []string) (left []string, why string, err error) {
 	for _, address := range emails {
 		p, err := tx.PersonByEmail(address)
@@ -318,8 +314,8 @@ func free(tx *store.Tx, person console.ID, emails []string) (left []string, why 
 	return left, why, nil
 }
 
-// Merge returns a person after a directory's word changed: what the directory says otherwise
-// than before counts, and what people changed meanwhile stays.
+// Merge returns a person after the data of a directory changed. Changes in the directory since
+// before are applied; manual changes of other fields stay.
 func Merge(p console.Person, before, after console.DirectoryEntry) console.Person {
 	if after.Name != before.Name {
 		p.Name = after.Name
@@ -346,7 +342,7 @@ func same(a, b console.Person) bool {
 	return a.Name == b.Name && a.Department == b.Department && a.Status == b.Status && a.Manager == b.Manager && slices.Equal(a.Emails, b.Emails)
 }
 
-// followManager sets the manager of a person, if it is known who that is.
+// followManager sets the manager of a person, if the manager is known.
 func followManager(tx *store.Tx, con console.Connector, x shown) error {
 	record, err := tx.DirectoryRecord(x.account.Key)
 	if err != nil || record == nil || record.Person == "" || record.Given.Manager == x.entry.Manager {
@@ -359,7 +355,7 @@ func followManager(tx *store.Tx, con console.Connector, x shown) error {
 	var manager console.ID
 	if x.entry.Manager != "" {
 		if manager, err = managerOf(tx, con, x); err != nil || manager == "" {
-			return err // looked for again after the next sync
+			return err // retried after the next sync
 		}
 	}
 	if manager == p.ID {
@@ -375,8 +371,8 @@ func followManager(tx *store.Tx, con console.Connector, x shown) error {
 	return tx.PutDirectoryRecord(con.ID, *record)
 }
 
-// managerOf returns the person whom a directory names by an e-mail address, or by the id of
-// an account; "" if it is not known who that is.
+// managerOf returns the person whom a directory names by an e-mail address or by the id of an
+// account; "" if unknown.
 func managerOf(tx *store.Tx, con console.Connector, x shown) (console.ID, error) {
 	p, err := tx.PersonByEmail(x.entry.Manager)
 	if err == nil {
@@ -404,8 +400,8 @@ func managerOf(tx *store.Tx, con console.Connector, x shown) (console.ID, error)
 	return tx.Canonical(record.Person)
 }
 
-// miss notes that a sync does not show an account. Its person is gone once two syncs in a row
-// do not, unless another account of a directory stands for the same person.
+// miss records that a sync does not show an account. After two such syncs in a row its person is
+// gone, unless the person has another account in a directory.
 func miss(tx *store.Tx, con console.Connector, account console.ResourceKey, sync console.SyncNumber, r *Result) error {
 	record, err := tx.DirectoryRecord(account)
 	if err != nil || record == nil || record.Missing == sync {

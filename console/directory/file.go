@@ -20,7 +20,7 @@ import (
 
 // The columns of a file of people. Only email is required.
 const (
-	emailColumn      = "email" // several addresses are separated by blanks or semicolons; the first is the primary one
+	emailColumn      = "email" // several addresses are separated by blanks or semicolons; the primary one first
 	nameColumn       = "name"
 	managerColumn    = "manager" // an e-mail address
 	departmentColumn = "department"
@@ -29,7 +29,7 @@ const (
 
 var columns = []string{emailColumn, nameColumn, managerColumn, departmentColumn, statusColumn}
 
-// Row is a line of a file of people. What is empty says nothing.
+// Row is a line of a file of people. Empty fields change nothing.
 type Row struct {
 	Line       int
 	Emails     []string
@@ -39,7 +39,7 @@ type Row struct {
 	Status     console.PersonStatus
 }
 
-// Refusal is a line that is not taken, and why.
+// Refusal is a refused line with the reason.
 type Refusal struct {
 	Line int
 	Why  string
@@ -48,8 +48,8 @@ type Refusal struct {
 // maxRows limits the lines of a file.
 const maxRows = 100_000
 
-// Read reads a file of people: CSV with a header, separated by commas, semicolons or tabs. The
-// error is Invalid for a file that cannot be read at all.
+// Read reads a file of people: CSV with a header, separated by commas, semicolons or tabs. The error
+// is Invalid if the file as a whole cannot be read.
 func Read(data []byte) (rows []Row, refused []Refusal, err error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(data) {
@@ -128,7 +128,7 @@ func unreadable(err error) error {
 	return baton.Errorf(baton.Invalid, "the file cannot be read: %v", err)
 }
 
-// wrong returns what is wrong with a line by itself; "" for nothing.
+// wrong returns the problem of a line; "" if there is none.
 func (r Row) wrong(fields, columns int) string {
 	if fields != columns {
 		return fmt.Sprintf("It has %s, and the header %d.", english.Count(fields, "field"), columns)
@@ -156,7 +156,7 @@ func (r Row) wrong(fields, columns int) string {
 	return ""
 }
 
-// once refuses all lines that name an address which another line names, too.
+// once refuses all lines that share an address.
 func once(rows []Row) (left []Row, refused []Refusal) {
 	lines := map[string][]int{}
 	for _, r := range rows {
@@ -184,26 +184,26 @@ func once(rows []Row) (left []Row, refused []Refusal) {
 	return left, refused
 }
 
-// Change is what a line does to a person.
+// Change is what a line changes.
 type Change struct {
 	Line    int
-	Person  console.Person // as it is; zero for somebody new
+	Person  console.Person // the current person; zero for a new one
 	After   console.Person
-	Manager string // the address of the new manager; "" if that stays
+	Manager string // e-mail address of the new manager; "" if unchanged
 	Fields  []string
 }
 
 // New reports whether the line adds a person.
 func (c Change) New() bool { return c.Person.ID == "" }
 
-// Plan is what a file of people would do.
+// Plan is what a file of people would change.
 type Plan struct {
 	Changes   []Change
 	Unchanged int
 	Refused   []Refusal
 }
 
-// Digest identifies a plan: another one has another digest.
+// Digest identifies the content of a plan.
 func (p Plan) Digest() string {
 	h := sha256.New()
 	for _, c := range p.Changes {
@@ -215,8 +215,8 @@ func (p Plan) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// MakePlan returns what a file would do now. Lines whose addresses belong to several people,
-// or whose manager nobody is, are refused.
+// MakePlan returns what a file would change now. It refuses lines whose addresses belong to several
+// people, or whose manager is unknown.
 func MakePlan(tx *store.Tx, data []byte) (Plan, error) {
 	rows, refused, err := Read(data)
 	if err != nil {
@@ -230,7 +230,7 @@ func MakePlan(tx *store.Tx, data []byte) (Plan, error) {
 	}
 	p := Plan{Refused: refused}
 	var all []Change
-	lines := map[console.ID][]int{} // of each person who is there already
+	lines := map[console.ID][]int{} // lines by existing person
 	for _, r := range rows {
 		c, why, err := change(tx, r, coming)
 		if err != nil {
@@ -259,8 +259,8 @@ func MakePlan(tx *store.Tx, data []byte) (Plan, error) {
 	return p, nil
 }
 
-// change returns what a line does, or why it is refused. coming are the addresses of people
-// whom the file adds.
+// change returns what a line changes, or why it is refused. coming are the addresses of people whom
+// the file adds.
 func change(tx *store.Tx, r Row, coming map[string]bool) (c Change, why string, err error) {
 	c.Line = r.Line
 	for _, e := range r.Emails {
@@ -326,8 +326,8 @@ func change(tx *store.Tx, r Row, coming map[string]bool) (c Change, why string, 
 	return c, "", nil
 }
 
-// Apply does what a plan says, part by part: update runs one transaction. Managers come last,
-// when everybody is there. It can be repeated.
+// Apply makes the changes of a plan in several transactions, which update runs. Managers are set
+// last, when everybody exists. It can be repeated.
 func (p Plan) Apply(update func(func(tx *store.Tx) error) error) error {
 	for part := range slices.Chunk(p.Changes, batch) {
 		err := update(func(tx *store.Tx) error {

@@ -1,9 +1,8 @@
-// Package hosted runs connectors inside the console. They take their tasks through the same
-// protocol as connectors that run elsewhere, over a connection that does not leave the
-// machine, so that a task has one path.
+// Package hosted runs connectors inside the console. They use the same protocol as connectors that
+// run elsewhere, over a local connection, so that all tasks take the same path.
 //
-// Every replica runs every hosted connector. A task is leased by one of them, as by the
-// hosts of any connector. What a connector is configured with comes from the store alone.
+// Every replica runs every hosted connector. One of them leases a task, as with several hosts of any
+// connector. The configuration of a connector comes only from the store.
 package hosted
 
 import (
@@ -25,15 +24,15 @@ import (
 	"baton/console/store"
 )
 
-// Config configures a [Runner]. Every field is required.
+// Config configures a [Runner]. All fields are required.
 type Config struct {
 	Store   *store.Store
 	Console *govern.Console
 	// RPC configures the server that the connectors call. Its Hosts are replaced.
 	RPC     rpc.Config
-	Host    string // name of this replica, as a host of the connectors
+	Host    string // name of this replica as a host of the connectors
 	Version string // of the console
-	Scratch string // folder that nothing else uses
+	Scratch string // folder for this package only
 	Log     *slog.Logger
 }
 
@@ -41,21 +40,20 @@ type Config struct {
 type Runner struct {
 	Config
 	local   *localStore
-	address string // that the connectors call
+	address string // called by the connectors
 	caFile  string
 	running map[console.ID]*running
 	wg      sync.WaitGroup
 }
 
-// running is a connector that runs.
+// running is a running connector.
 type running struct {
-	version int64 // of the connector, that it was started with
+	version int64 // version of the connector with which it was started
 	stop    context.CancelFunc
 	done    chan struct{}
 }
 
-// watchEvery is how often connectors that were added or changed are looked for, beside the
-// wake-ups.
+// watchEvery is the interval for polling for added or changed connectors, in addition to wake-ups.
 const watchEvery = 5 * time.Second
 
 // Run runs the hosted connectors until the context ends.
@@ -66,7 +64,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer l.Close()
 	r := &Runner{Config: c, local: newLocalStore(c.RPC.Store), address: l.Addr().String(), caFile: filepath.Join(c.Scratch, "authority.pem"), running: map[console.ID]*running{}}
-	// TLS compares the certificate with the clock of the machine.
+	// TLS compares the certificate with the machine's clock.
 	certificate, authority, err := rpc.NewCertificate(time.Now(), "127.0.0.1")
 	if err != nil {
 		return err
@@ -85,7 +83,7 @@ func Run(ctx context.Context, c Config) error {
 	return nil
 }
 
-// watch keeps running what is to run, until the context ends and everything has stopped.
+// watch starts and stops connectors until the context ends, and waits for them.
 func (r *Runner) watch(ctx context.Context) {
 	woken, done := r.Store.Watch(store.EventTopic)
 	defer done()
@@ -101,10 +99,10 @@ func (r *Runner) watch(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
-	r.wg.Wait() // each has the context
+	r.wg.Wait() // all of them end with the context
 }
 
-// look starts and stops connectors, as the store says.
+// look starts and stops connectors according to the store.
 func (r *Runner) look(ctx context.Context) error {
 	wanted := map[console.ID]console.Connector{}
 	err := r.Store.View(ctx, func(tx *store.Tx) error {
@@ -184,8 +182,8 @@ func (r *Runner) run(ctx context.Context, c console.Connector, log *slog.Logger)
 	})
 }
 
-// localStore is a store whose credentials live in the memory of this process: hosted
-// connectors need none that anybody could have.
+// localStore keeps the credentials of hosted connectors in the memory of this process, so that no
+// usable credentials are stored.
 type localStore struct {
 	rpc.Store
 	mu          sync.Mutex
@@ -197,7 +195,7 @@ func newLocalStore(s rpc.Store) *localStore {
 	return &localStore{Store: s, credentials: map[string]rpc.Credential{}, tokens: map[[32]byte]rpc.Token{}}
 }
 
-// issue makes a credential for a connector.
+// issue creates a credential for a connector.
 func (l *localStore) issue(connector, host string, now time.Time) (string, baton.Secret, error) {
 	c, secret, err := rpc.NewCredential(connector, "hosted", host, now)
 	if err != nil {
@@ -212,7 +210,7 @@ func (l *localStore) issue(connector, host string, now time.Time) (string, baton
 	return c.ClientID, secret, nil
 }
 
-// forget ends a credential and its tokens.
+// forget removes a credential and its tokens.
 func (l *localStore) forget(clientID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -235,7 +233,7 @@ func (l *localStore) Credential(_ context.Context, clientID string) (rpc.Credent
 	return c, nil
 }
 
-// AddToken implements [rpc.Store]. An assertion may be used twice: only this process makes
+// AddToken implements [rpc.Store]. It accepts an assertion twice, because only this process creates
 // them.
 func (l *localStore) AddToken(_ context.Context, now time.Time, t rpc.Token) error {
 	l.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"baton/console"
 )
 
-// content returns what the console keeps of a resource. Its keys are not set.
+// content converts a row to what the console stores of a resource, without keys.
 func (d *delta) content(row c1z.Resource, account bool) console.Resource {
 	r := console.Resource{Type: row.ID.Type, ID: row.ID.ID, Name: row.DisplayName, Description: row.Description,
 		Status: console.Status(row.Status), Created: row.CreatedAt.UTC(), Profile: canonical(row.Profile)}
@@ -42,7 +42,7 @@ func (d *delta) content(row c1z.Resource, account bool) console.Resource {
 	return r
 }
 
-// accountKind returns the kind of an account. What the file does not say is not known.
+// accountKind returns the kind of an account; unspecified if the file does not say.
 func accountKind(u *baton.User) console.AccountKind {
 	if u == nil {
 		return console.AccountUnspecified
@@ -56,7 +56,7 @@ func accountKind(u *baton.User) console.AccountKind {
 	return console.AccountHuman
 }
 
-// attribute returns the first of some attributes that is a text.
+// attribute returns the first of the named attributes that is a string.
 func attribute(p baton.Profile, names ...string) string {
 	for _, name := range names {
 		if s, ok := p[name].(string); ok && s != "" {
@@ -66,19 +66,19 @@ func attribute(p baton.Profile, names ...string) string {
 	return ""
 }
 
-// canonical returns a profile as JSON whose keys are sorted; nil for an empty one.
+// canonical returns a profile as JSON with sorted keys; nil if it is empty.
 func canonical(p baton.Profile) []byte {
 	if len(p) == 0 {
 		return nil
 	}
 	b, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // profiles hold nothing that cannot be encoded
+		panic(err) // cannot happen: all profile values can be encoded
 	}
 	return b
 }
 
-// entitlementContent returns what the console keeps of an entitlement. Its keys are not set.
+// entitlementContent converts a row to what the console stores of an entitlement, without keys.
 func entitlementContent(row c1z.Entitlement) console.Entitlement {
 	return console.Entitlement{ID: row.ID, Slug: row.Slug, Name: row.DisplayName, Description: row.Description,
 		Purpose: int(row.Purpose), Immutable: slices.Contains(row.Annotations, "EntitlementImmutable")}
@@ -91,7 +91,7 @@ func (d *delta) sourceSet(row c1z.Grant) int32 {
 	}
 	sources := make([]console.Source, 0, len(row.Sources))
 	for _, id := range row.Sources {
-		// A grant that is held directly as well names its own entitlement among the sources.
+		// A grant that is also held directly names its own entitlement as a source.
 		sources = append(sources, console.Source{Entitlement: id, Direct: id == row.Entitlement})
 	}
 	return d.addSources(sources)
@@ -106,14 +106,14 @@ func (d *delta) addSources(sources []console.Source) int32 {
 	}
 	b, err := json.Marshal(sources)
 	if err != nil {
-		panic(err) // texts and booleans
+		panic(err) // cannot happen: strings and booleans
 	}
 	n, _ := d.sources.Add(b)
 	return int32(n)
 }
 
 func decodeSources(b []byte) (sources []console.Source) {
-	json.Unmarshal(b, &sources) // only what addSources wrote
+	json.Unmarshal(b, &sources) // written by addSources
 	return sources
 }
 

@@ -17,9 +17,9 @@ import (
 	"baton/internal/intern"
 )
 
-// delta is the difference between the head of a stream and a sync of it. Resources and
-// entitlements are numbered from 0 in the order in which they are met: first those that the
-// head knows, then those that only the file shows.
+// delta is the difference between the head of a stream and a sync. Resources and entitlements are
+// numbered from 0 in the order in which they are read: first those of the head, then new ones in the
+// file.
 type delta struct {
 	st       *store.Staging
 	rows     syncfile.Sync
@@ -29,15 +29,15 @@ type delta struct {
 	userTypes map[string]bool
 	appTypes  map[string]bool
 
-	resources  intern.Table // identities of resources
+	resources  intern.Table // keys: type and id
 	resource   []resource
-	returning  map[int]identity // accounts that the head does not show any more
+	returning  map[int]identity // accounts that the stream has shown but the head does not
 	headByType map[string]int64
 	fileByType map[string]int64
-	changed    []c1z.Resource // rows that may differ from the head's, while they are few
-	rescan     bool           // they are many: the file is read again
-	headRows   int64          // accounts that the head shows
-	keptRows   int64          // of these, those that the file shows too
+	changed    []c1z.Resource // rows that may differ from the head, while there are few
+	rescan     bool           // there are many, so the file is read again
+	headRows   int64          // accounts in the head
+	keptRows   int64          // of these, accounts in the file
 
 	entitlements intern.Table // ids of entitlements
 	entitlement  []entitlement
@@ -46,33 +46,33 @@ type delta struct {
 	details intern.Table // further attributes of grants; number 0 is none
 	grants  []grant      // in the order of the stored facts, each pair once
 	read    int64        // grants in the file, dangling ones included
-	stated  c1z.Totals   // rows that the file's writer stated
-	example string       // one of the grants that were left out
+	stated  c1z.Totals   // numbers of rows that the file's writer stated
+	example string       // one of the dropped grants
 }
 
-// resource holds what the comparison needs of a resource. Its identity is in delta.resources.
+// resource holds the data of a resource for the comparison. Its type and id are in delta.resources.
 type resource struct {
-	key         console.ResourceKey // 0 until it has one
+	key         console.ResourceKey // 0 until it is assigned
 	digest      [16]byte            // of its newest stored version
-	lastLogin   int64               // of the stored row, in microseconds; 0 for none
+	lastLogin   int64               // of the stored row, in microseconds; 0: none
 	incarnation int32
 	status      int8  // in the file
 	kind        int8  // console.AccountKind, in the file
-	parent      int32 // number of the parent plus 1, if the row is otherwise as at the head
-	shown       bool  // by the head
+	parent      int32 // number of the parent plus 1, if the rest of the row is unchanged
+	shown       bool  // in the head
 	inFile      bool
 	fresh       bool // its key is new
-	account     bool // in the file, or at the head
+	account     bool // in the file, or else in the head
 }
 
-// maxID limits the ids of resources, with their type, and of entitlements, in bytes:
-// PostgreSQL indexes no longer ones than some 2,700.
+// maxID limits the ids of resources (with their type) and of entitlements, in bytes. PostgreSQL
+// cannot index more than about 2,700.
 const maxID = 2048
 
-// fewChanged is how many changed resources are kept in memory.
+// fewChanged is the number of changed resources that are kept in memory.
 const fewChanged = 4096
 
-// identity tells whether an account that reappears is the same one.
+// identity tells whether a reappearing account is the same one.
 type identity struct{ known store.KnownResource }
 
 type entitlement struct {
@@ -82,7 +82,7 @@ type entitlement struct {
 	shown    bool
 	inFile   bool
 	fresh    bool
-	inScope  bool // of a targeted sync: its facts may change
+	inScope  bool // its facts may change in a targeted sync
 }
 
 // grant is a fact of the file: numbers of its entitlement and principal.
@@ -92,7 +92,7 @@ type grant struct {
 	flags                  int8
 }
 
-// place returns the identity of a resource in buf.
+// place appends the key of a resource to buf.
 func place(buf []byte, id baton.ResourceID) []byte { return placeOf(buf, id.Type, id.ID) }
 
 func placeOf[T ~string | ~[]byte](buf []byte, typ, id T) []byte {
@@ -100,8 +100,7 @@ func placeOf[T ~string | ~[]byte](buf []byte, typ, id T) []byte {
 	return append(append(buf, typ...), id...)
 }
 
-// readIdentities numbers what the head knows and the file shows, and gives keys to what is
-// new.
+// readIdentities reads the identities in the head and in the file, and assigns keys to new ones.
 func (d *delta) readIdentities(ctx context.Context) error {
 	d.headByType, d.fileByType, d.returning = map[string]int64{}, map[string]int64{}, map[int]identity{}
 	d.userTypes, d.appTypes = map[string]bool{}, map[string]bool{}
@@ -190,7 +189,7 @@ func (d *delta) fileResources(ctx context.Context) error {
 			k := was.known
 			before := console.Resource{Type: k.Type, ID: k.ID, Created: k.Created, Account: &console.Account{Login: k.Login}}
 			if !console.SameAccount(before, d.content(row, r.account)) {
-				r.key, r.fresh = 0, true // another account under the former one's id
+				r.key, r.fresh = 0, true // a different account with the same id
 				r.incarnation++
 			}
 		}
@@ -210,8 +209,8 @@ func (d *delta) fileResources(ctx context.Context) error {
 	return nil
 }
 
-// note compares a row of the file with the head, and keeps it if it differs: it is written
-// once everything has its key.
+// note compares a row of the file with the head, and keeps it if it differs, to be written when
+// everything has a key.
 func (d *delta) note(row c1z.Resource, r *resource, buf []byte) []byte {
 	if r.shown && !r.fresh {
 		c := d.content(row, r.account)
@@ -233,7 +232,7 @@ func (d *delta) note(row c1z.Resource, r *resource, buf []byte) []byte {
 	return buf
 }
 
-// changedRows iterates over the rows of the file that may differ from the head's.
+// changedRows iterates over the rows of the file that may differ from the head.
 func (d *delta) changedRows(ctx context.Context) iter.Seq2[c1z.Resource, error] {
 	if d.rescan {
 		return d.rows.Resources(ctx)
@@ -250,7 +249,7 @@ func (d *delta) changedRows(ctx context.Context) iter.Seq2[c1z.Resource, error] 
 // isAccount reports whether a resource is an account: it or its type has the user trait.
 func (d *delta) isAccount(r c1z.Resource) bool { return r.User != nil || d.userTypes[r.ID.Type] }
 
-// resourceKeys gives keys to what the store does not have yet.
+// resourceKeys assigns keys to new resources.
 func (d *delta) resourceKeys(ctx context.Context) error {
 	missing := 0
 	for i := range d.resource {
@@ -332,8 +331,8 @@ func (d *delta) readEntitlements(ctx context.Context) error {
 	return nil
 }
 
-// readGrants reads the file's grants. A grant of an entitlement or to a principal that the
-// sync does not contain is counted and left out.
+// readGrants reads the file's grants. It counts and drops grants whose entitlement or principal is
+// not in the sync.
 func (d *delta) readGrants(ctx context.Context) error {
 	d.sources.Add(nil)
 	d.details.Add(nil)
@@ -346,14 +345,14 @@ func (d *delta) readGrants(ctx context.Context) error {
 		d.grants = make([]grant, 0, min(max(stated.Grants, 0), mostStated))
 	}
 	var buf, last []byte
-	granted := map[int]bool{} // resources with a grant, of a targeted sync
+	granted := map[int]bool{} // resources with a grant, for a targeted sync
 	e, ok := 0, false
 	for row, err := range d.rows.GrantRows(ctx) {
 		if err != nil {
 			return blame(err)
 		}
 		d.read++
-		if last == nil || !bytes.Equal(row.Entitlement, last) { // most files list the grants of one entitlement together
+		if last == nil || !bytes.Equal(row.Entitlement, last) { // avoids a lookup: most files list the grants of one entitlement together
 			e, ok = d.entitlements.Find(row.Entitlement)
 			ok = ok && d.entitlement[e].inFile
 			last = append(last[:0], row.Entitlement...)
@@ -380,7 +379,7 @@ func (d *delta) readGrants(ctx context.Context) error {
 		}
 	}
 	for i := range d.entitlement {
-		// An empty list of grants proves nothing in a targeted sync.
+		// A targeted sync without grants for a resource proves nothing about it.
 		d.entitlement[i].inScope = !d.targeted || d.entitlement[i].inFile && granted[d.entitlement[i].resource]
 	}
 	d.sortGrants()
@@ -389,17 +388,17 @@ func (d *delta) readGrants(ctx context.Context) error {
 	return nil
 }
 
-// mostStated limits the grants for which memory is taken before they are read.
+// mostStated limits the memory that is allocated from the stated number of grants.
 const mostStated = 4 << 20
 
-// reconcile compares the rows of the file with those that its writer stated.
+// reconcile compares the numbers of rows in the file with those that its writer stated.
 func (d *delta) reconcile() {
 	if t := d.stated; !d.targeted {
 		d.counts.Missing = max(0, t.Resources-d.counts.Resources) + max(0, t.Entitlements-d.counts.Entitlements) + max(0, t.Grants-d.read)
 	}
 }
 
-// attributes sets sources, metadata and flags of a grant.
+// attributes sets the sources, the metadata and the flags of a grant.
 func (d *delta) attributes(g *grant, row *c1z.GrantRow) error {
 	full, err := row.Grant()
 	if err != nil {
@@ -419,7 +418,7 @@ func (d *delta) attributes(g *grant, row *c1z.GrantRow) error {
 }
 
 // usualID reports whether the id of a grant is made from the ids of its entitlement and its
-// principal, as by most connectors.
+// principal, as in most connectors.
 func usualID(row *c1z.GrantRow) bool {
 	rest := row.ID
 	if len(rest) == 0 {
@@ -440,8 +439,8 @@ func usualID(row *c1z.GrantRow) bool {
 	return len(rest) == 0
 }
 
-// sortGrants brings the grants into the order of the stored facts, and unites those of one
-// entitlement and principal.
+// sortGrants sorts the grants like the stored facts, and merges grants of the same entitlement and
+// principal.
 func (d *delta) sortGrants() {
 	order := func(a, b grant) int {
 		if a.entitlement != b.entitlement {
@@ -473,7 +472,7 @@ func cmpKeys[K ~int64](a, b K) int {
 	return 0
 }
 
-// united returns one grant for two of the same entitlement and principal.
+// united merges two grants of the same entitlement and principal.
 func (d *delta) united(a, b grant) grant {
 	switch {
 	case a.sources == 0 || b.sources == 0: // one of them is direct

@@ -1,17 +1,16 @@
 // Package ingest applies sync files to the store.
 //
-// A sync file is received and stored as it is ([Ingester.Receive]), then applied
-// ([Ingester.Apply]): its rows are compared with those that the connector's head shows, and
-// only differences are written.
+// A sync file is stored as it is ([Ingester.Receive]), then applied ([Ingester.Apply]): its rows are
+// compared with the connector's head, and only differences are written.
 //
-//	identities   number every resource and entitlement that the head or the file shows
-//	grants       read the file's grants as pairs of numbers, sorted like the stored facts
-//	judge        hold the sync if it removes too much; nothing was written so far
-//	write        resources, entitlements, facts: what opened, changed and closed
-//	publish      move the head, in one short transaction
+//	identities number every resource and entitlement in the head or the file
+//	grants read the file's grants as pairs of numbers, sorted like the stored facts
+//	judge hold the sync if it removes too much, before anything is written
+//	write opened, changed and closed resources, entitlements and facts
+//	publish move the head, in one short transaction
 //
-// A file that is damaged, foreign or contradictory is refused by name, and changes nothing.
-// A process that dies leaves a staging that the next one undoes.
+// A damaged or contradictory file, or one of another connector, is refused and changes nothing. If
+// the process dies, the next one undoes its writes.
 package ingest
 
 import (
@@ -37,12 +36,12 @@ type Ingester struct {
 	Policy  console.HoldPolicy // zero means console.DefaultHoldPolicy
 }
 
-// errFile marks an error that the file is to blame for: the sync is refused with it.
+// errFile marks an error in the file. The sync is refused with it.
 type errFile struct{ error }
 
 func (e errFile) Unwrap() error { return e.error }
 
-// blame marks an error of reading a file, unless the machine or the caller is its cause.
+// blame marks an error of reading a file, unless the machine or the caller caused it.
 func blame(err error) error {
 	switch baton.KindOf(err) {
 	case baton.Corrupt, baton.Unsupported, baton.Invalid, baton.NotFound, baton.Incomplete:
@@ -59,9 +58,9 @@ func (in *Ingester) by(actor console.Actor) console.By {
 	return console.By{At: in.Now(), Actor: actor}
 }
 
-// Apply reads the file of a sync that was received or confirmed, and applies it. It returns
-// the sync as it is then: applied, held, refused, superseded or stored. An error means that
-// the sync could not be judged; it stays as it was, and Apply can be called again.
+// Apply applies a received or confirmed sync. It returns the sync in its new state: applied, held,
+// refused, superseded or stored. After an error the sync is unchanged, and Apply can be called
+// again.
 func (in *Ingester) Apply(ctx context.Context, actor console.Actor, id console.ID) (console.Sync, error) {
 	s, err := in.sync(ctx, id)
 	if err != nil {
@@ -116,7 +115,7 @@ func (in *Ingester) apply(ctx context.Context, actor console.Actor, s console.Sy
 		return st.Refuse(ctx, in.by(actor), file.Error())
 	}
 	if err != nil {
-		// The context may have ended. What is left behind is undone by the next BeginSync.
+		// The context may have ended. If undoing fails, the next BeginSync does it.
 		undo := context.WithoutCancel(ctx)
 		return errors.Join(err, st.Abandon(undo, in.by(actor)))
 	}
@@ -148,7 +147,7 @@ func (in *Ingester) stage(ctx context.Context, actor console.Actor, st *store.St
 	if d.targeted {
 		st.Scope = d.scope()
 	}
-	*d = delta{} // the memory is needed for sorting
+	*d = delta{} // frees memory for sorting
 	return st.Publish(ctx, in.by(actor), counts)
 }
 
@@ -176,7 +175,7 @@ func (in *Ingester) fetch(ctx context.Context, id console.ID) (path string, err 
 	return f.Name(), nil
 }
 
-// kindOf returns what a sync of a file's type is, given how the file came here.
+// kindOf returns the kind of a sync from the type in its file and from its origin.
 func kindOf(fileType string, origin console.SyncKind) console.SyncKind {
 	switch {
 	case fileType == c1z.Full:

@@ -10,7 +10,7 @@ import (
 	"baton/console/store"
 )
 
-// judge returns what keeps the sync from being applied.
+// judge returns the reasons to hold the sync.
 func (in *Ingester) judge(ctx context.Context, d *delta) ([]console.Hold, error) {
 	v := console.SyncView{First: d.st.Head == 0, Grants: d.read, Dangling: d.counts.Dangling, Example: d.example, Stated: d.stated.Resources + d.stated.Entitlements + d.stated.Grants, Missing: d.counts.Missing}
 	if !d.targeted {
@@ -65,7 +65,7 @@ func (in *Ingester) judge(ctx context.Context, d *delta) ([]console.Hold, error)
 	return console.Holds(v, policy), nil
 }
 
-// admins returns what the minimum of admins would be judged by if the sync were applied.
+// admins returns the data for the minimum of administrators as if the sync were applied.
 func (d *delta) admins(t *store.Tx, before console.Admins) (console.Admins, error) {
 	after := before
 	after.Holders = nil
@@ -76,7 +76,7 @@ func (d *delta) admins(t *store.Tx, before console.Admins) (console.Admins, erro
 			admin = append(admin, r.Entitlements...)
 		}
 	}
-	ours := map[console.EntitlementKey]bool{} // role entitlements that this sync speaks about
+	ours := map[console.EntitlementKey]bool{} // role entitlements that this sync covers
 	held := map[console.ResourceKey][]console.EntitlementKey{}
 	number := map[console.ResourceKey]int{}
 	for i := range d.entitlement {
@@ -104,7 +104,7 @@ func (d *delta) admins(t *store.Tx, before console.Admins) (console.Admins, erro
 	}
 	for key, entitlements := range held {
 		if !slices.ContainsFunc(entitlements, func(e console.EntitlementKey) bool { return slices.Contains(admin, e) }) {
-			continue // a role that everybody has may have very many holders
+			continue // skipped: a role that everybody has may have very many holders
 		}
 		r := d.resource[number[key]]
 		h := console.RoleHolder{Account: key, Held: entitlements, Kind: console.AccountKind(r.kind), Enabled: console.HasAccount(true, console.Status(r.status))}

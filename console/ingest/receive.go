@@ -17,20 +17,18 @@ import (
 // Origin is where a sync file comes from.
 type Origin struct {
 	Connector console.ID
-	Task      console.ID // "" for files that people bring
-	// Kind is SyncFull or SyncTargeted for a task of that kind, SyncUpload for a file that a
-	// person uploads, SyncImport for history. A file that holds no full sync is stored as
-	// what it is.
+	Task      console.ID // "" for uploads and imports
+	// Kind is SyncFull or SyncTargeted for a task of that kind, SyncUpload for an upload, SyncImport
+	// for history. A file without a full sync gets the kind of its content.
 	Kind       console.SyncKind
-	Dispatched time.Time // of the task
+	Dispatched time.Time // when the task was dispatched
 }
 
 // MaxFile is the largest sync file that is accepted, in bytes.
 const MaxFile = 4 << 30
 
-// Receive stores a sync file and records its sync, which Apply then applies. A file that
-// cannot be read is recorded as a sync that was refused, and Receive returns its id as well:
-// Why of the sync is the reason.
+// Receive stores a sync file and its sync, for Apply. A file that cannot be read becomes a refused
+// sync, whose Why is the reason; Receive returns its ID too.
 func (in *Ingester) Receive(ctx context.Context, actor console.Actor, o Origin, r io.Reader) (id console.ID, err error) {
 	f, err := os.CreateTemp(in.Scratch, "received-*.c1z")
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 	"baton/console/store"
 )
 
-// Examine reads a sync file, for example one that a connector is about to hand over, and
-// returns an error if it is no sync file that can be applied.
+// Examine returns an error if a file cannot be applied.
 func (in *Ingester) Examine(ctx context.Context, r io.Reader) error {
 	f, err := os.CreateTemp(in.Scratch, "examined-*.c1z")
 	if err != nil {
@@ -32,13 +31,13 @@ func (in *Ingester) Examine(ctx context.Context, r io.Reader) error {
 	return err
 }
 
-// Stored is a sync whose file is in the store already, and not recorded yet.
+// Stored is a sync whose file is in the store, but which is not recorded yet.
 type Stored struct {
 	sync    console.Sync
 	refused error // why its file cannot be read
 }
 
-// ReadStored reads a file of the store, so that its sync can be recorded.
+// ReadStored reads a stored file, so that its sync can be recorded.
 func (in *Ingester) ReadStored(ctx context.Context, o Origin, file console.ID) (Stored, error) {
 	path, err := in.fetch(ctx, file)
 	if err != nil {
@@ -58,8 +57,8 @@ func (in *Ingester) ReadStored(ctx context.Context, o Origin, file console.ID) (
 	return s, err
 }
 
-// Record records the sync in the transaction of a command, and returns its id. ok is false
-// if the file cannot be read: the sync is refused, and there is nothing to apply.
+// Record records the sync in the transaction of a command, and returns its ID. ok is false if the
+// file cannot be read: the sync is refused, and there is nothing to apply.
 func (s Stored) Record(t *store.Tx) (id console.ID, ok bool, err error) {
 	id, err = t.ReceiveSync(s.sync)
 	if err == nil && s.refused != nil {

@@ -9,7 +9,7 @@ import (
 	"baton/console/store"
 )
 
-// write stages what differs between the head and the sync.
+// write writes the differences between the head and the sync.
 func (d *delta) write(ctx context.Context) error {
 	if !d.targeted {
 		if err := d.st.PutResources(ctx, d.resourceChanges(ctx)); err != nil {
@@ -60,7 +60,7 @@ func (d *delta) resourceChanges(ctx context.Context) iter.Seq2[store.ResourceCha
 	}
 }
 
-// scope returns the entitlements that a targeted sync speaks about.
+// scope returns the entitlements that a targeted sync covers.
 func (d *delta) scope() []console.EntitlementKey {
 	scope := []console.EntitlementKey{}
 	for i := range d.entitlement {
@@ -71,7 +71,7 @@ func (d *delta) scope() []console.EntitlementKey {
 	return scope
 }
 
-// resourceChange returns what the sync does to a resource that it shows; 0 for nothing.
+// resourceChange returns the change of a resource in the file; 0 for none.
 func resourceChange(was resource, r console.Resource) store.Change {
 	switch {
 	case was.fresh || !was.shown:
@@ -139,8 +139,7 @@ func (d *delta) sourceSets(ctx context.Context) ([]int64, error) {
 	return sets, nil
 }
 
-// factChanges merges the facts of the head with the grants of the file; both are in the
-// order of their keys.
+// factChanges merges the facts of the head with the grants of the file, both sorted by key.
 func (d *delta) factChanges(ctx context.Context, sets []int64) iter.Seq2[store.FactChange, error] {
 	return func(yield func(store.FactChange, error) bool) {
 		scope := map[console.EntitlementKey]bool{}
@@ -150,7 +149,7 @@ func (d *delta) factChanges(ctx context.Context, sets []int64) iter.Seq2[store.F
 			}
 		}
 		i := 0
-		// open yields the grants before a pair of keys, which the head does not show.
+		// open yields the grants before a pair of keys, which are not in the head.
 		open := func(e console.EntitlementKey, p console.ResourceKey) bool {
 			for ; i < len(d.grants); i++ {
 				f := d.fact(d.grants[i], sets)

@@ -1,13 +1,13 @@
-// Package installation opens one installation of the console: its data folder, its keys and
-// its database.
+// Package installation opens one installation of the console: its data folder, its keys and its
+// database.
 //
-//	console.db    the SQLite database, unless a PostgreSQL database is named
-//	keys          the keys that seal secrets, see [readKeys]
-//	instance      which database the folder belongs to: a copy is told from the original by it
-//	serve.lock    held by the process that serves the SQLite database
-//	moved         says that the console lies in a PostgreSQL database now
-//	scratch       temporary files
-//	tls           the self-signed certificate and its authority
+//	console.db the SQLite database, unless a PostgreSQL database is configured
+//	keys the keys that seal secrets, see [readKeys]
+//	instance identifies the database of the folder, to detect copies
+//	serve.lock held by the process that serves the SQLite database
+//	moved marks a console that was moved to a PostgreSQL database
+//	scratch temporary files
+//	tls the self-signed certificate and its authority
 package installation
 
 import (
@@ -26,13 +26,13 @@ import (
 	"baton/internal/disk"
 )
 
-// Config says which installation to open.
+// Config defines which installation to open.
 type Config struct {
 	Data     string       // folder
 	Database baton.Secret // postgres://…; zero: SQLite in the data folder
-	Keys     string       // file; empty: in the data folder
+	Keys     string       // file; default: in the data folder
 	Now      func() time.Time
-	Create   bool // make what is missing; otherwise NotFound
+	Create   bool // create missing files; otherwise NotFound
 }
 
 // Installation is an open installation.
@@ -45,7 +45,7 @@ type Installation struct {
 	lock *disk.Lock
 }
 
-// Open opens an installation, and proves that its keys open its secrets.
+// Open opens an installation, and checks that its keys open its secrets.
 func Open(ctx context.Context, c Config) (*Installation, error) {
 	in, err := open(ctx, c)
 	if err != nil {
@@ -58,7 +58,7 @@ func Open(ctx context.Context, c Config) (*Installation, error) {
 	return in, nil
 }
 
-// open opens an installation without a look into its database.
+// open opens an installation without reading its database.
 func open(ctx context.Context, c Config) (*Installation, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -109,20 +109,20 @@ func openStore(ctx context.Context, database baton.Secret, path string, keys *st
 
 func (in *Installation) databasePath() string { return filepath.Join(in.Dir, "console.db") }
 
-// by is the console itself.
 func (in *Installation) by() console.By { return console.By{At: in.Now(), Actor: console.Console} }
 
-// Close closes the database and gives up the lock.
+// Close closes the database and releases the lock.
 func (in *Installation) Close() error {
 	err := in.Store.Close()
-	if in.lock != nil { // removed while it is held
+	if in.lock != nil { // removed before it is released
 		err = errors.Join(err, in.lock.Remove())
 	}
 	return err
 }
 
-// Lock makes this process the only one that works on the SQLite database: it serves, or
-// changes much. Refused while another process does. Replicas on PostgreSQL share the work.
+// Lock makes this process the only one that serves or makes large changes on the SQLite database.
+// Refused while another process holds the lock. With PostgreSQL it does nothing: replicas share the
+// work.
 func (in *Installation) Lock() error {
 	if in.Store.Database() != "sqlite" {
 		return nil
@@ -145,8 +145,8 @@ func acquire(dir string) (*disk.Lock, error) {
 	return lock, nil
 }
 
-// Scratch returns an empty folder for temporary files and a function that removes it.
-// What killed processes left is removed by the process that has the lock.
+// Scratch returns an empty folder for temporary files and a function that removes it. The process
+// with the lock removes the folders of killed processes.
 func (in *Installation) Scratch() (dir string, remove func(), err error) {
 	parent := filepath.Join(in.Dir, "scratch")
 	if in.lock != nil {
@@ -163,8 +163,8 @@ func (in *Installation) Scratch() (dir string, remove func(), err error) {
 	return dir, func() { os.RemoveAll(dir) }, nil
 }
 
-// makeDir makes a folder that only this user can read, if it is not there. Its parent must
-// be.
+// makeDir creates a folder that only this user can read, if it does not exist. Its parent must
+// exist.
 func makeDir(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {

@@ -15,16 +15,15 @@ import (
 	"baton/internal/disk"
 )
 
-// instanceSetting keeps the name of the database and where it lay.
+// instanceSetting names the setting with the name of the database and its place.
 const instanceSetting = "instance"
 
-// Identify compares the database with the place where it was used last. In a copy, or a
-// restored database, it begins a new epoch of the audit chain and pauses writes, mail and
-// webhooks: the original may still be running. It reports whether it did. It runs when a
-// console begins to serve.
+// Identify compares the place of the database with the last one. In a copy or a restored database,
+// it begins a new epoch of the audit chain and pauses writes, mail and webhooks, because the
+// original may still be running. It reports whether it did. It runs when a console starts to serve.
 func (in *Installation) Identify(ctx context.Context) (copied bool, err error) {
 	place, err := in.place(ctx)
-	if err != nil || place == "" { // a system that cannot tell one file from another
+	if err != nil || place == "" { // files have no identity on this system
 		return false, err
 	}
 	err = in.Store.Update(ctx, in.by(), func(t *store.Tx) error {
@@ -47,7 +46,7 @@ func (in *Installation) Identify(ctx context.Context) (copied bool, err error) {
 	return copied, err
 }
 
-// beginCopy makes a database one of its own, and pauses it.
+// beginCopy gives a copied database its own identity, and pauses it.
 func beginCopy(t *store.Tx, why string) error {
 	if err := t.BeginEpoch(why); err != nil {
 		return err
@@ -55,9 +54,8 @@ func beginCopy(t *store.Tx, why string) error {
 	return t.SetPauses(console.Pauses{Writes: true, Mail: true, Webhooks: true, Why: why, Since: t.By().At})
 }
 
-// place tells this database from its copies. For SQLite it is the file's number in its file
-// system together with a name that is kept beside it; for PostgreSQL, the cluster and the
-// database's number in it.
+// place identifies this database among its copies. For SQLite it is the inode of the file together
+// with a name that is stored beside it; for PostgreSQL, the cluster and the database's number in it.
 func (in *Installation) place(ctx context.Context) (string, error) {
 	if in.Store.Database() != "sqlite" {
 		return in.Store.Place(ctx)

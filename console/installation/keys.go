@@ -19,7 +19,7 @@ import (
 // maxKeys limits the size of a key file, in bytes.
 const maxKeys = 64 << 10
 
-// openKeys reads the key file, and makes it where it may be made.
+// openKeys reads the key file, or creates it if allowed.
 func (in *Installation) openKeys(create bool) (*store.Keyring, error) {
 	if _, err := os.Stat(in.keys); errors.Is(err, fs.ErrNotExist) && create {
 		if err := writeKeys(in.keys, []key{newKey(in)}); err != nil {
@@ -47,14 +47,14 @@ func keyError(path string, err error) error {
 	return baton.Errorf(baton.Storage, "read the keys: %w", err).WithFix("Let this user read %s.", path)
 }
 
-// key is one line of the key file: a name, a space, 32 bytes in base64. The first line seals;
-// the others only open.
+// key is one line of the key file: a name, a space, 32 bytes in base64. The first key seals; the
+// others only open.
 type key struct {
 	name  string
 	value []byte
 }
 
-// newKey returns a key named after the time of its making.
+// newKey returns a new key, named after the current time.
 func newKey(in *Installation) key { return key{string(console.NewID(in.Now())), store.NewKey()} }
 
 func byName(keys []key) map[string][]byte {

@@ -4,5 +4,5 @@ package installation
 
 import "io/fs"
 
-// fileNumber returns nothing: files have no number here.
+// fileNumber returns "": files have no inode on this system.
 func fileNumber(fs.FileInfo) string { return "" }

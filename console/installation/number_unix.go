@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// fileNumber returns the number of a file in its file system. The number of the file system
-// is no part of it: it may change when the machine starts again.
+// fileNumber returns the inode of a file. It does not include the device number, which may change
+// with a restart.
 func fileNumber(info fs.FileInfo) string {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return fmt.Sprint(s.Ino)

@@ -2,9 +2,8 @@ package installation
 
 import "context"
 
-// AddKey adds a new key to the key file, with which secrets are sealed from now on. Old keys
-// stay in the file: backups were sealed with them. A console that serves finds the new key
-// by itself.
+// AddKey adds a new current key to the key file. Old keys stay, because backups need them. A serving
+// console loads the new key by itself.
 func (in *Installation) AddKey() (name string, err error) {
 	keys, err := readKeys(in.keys)
 	if err != nil {
@@ -17,8 +16,8 @@ func (in *Installation) AddKey() (name string, err error) {
 	return fresh.name, in.Store.ReloadKeys()
 }
 
-// Reseal seals every secret with the current key, while others work. Replicas with a key
-// file of their own must have the key before.
+// Reseal seals every secret with the current key while others work. Replicas with key files of their
+// own must have the key first.
 func (in *Installation) Reseal(ctx context.Context) (changed int, err error) {
 	return in.Store.RotateKeys(ctx, in.by())
 }

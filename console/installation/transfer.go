@@ -16,8 +16,8 @@ import (
 	"baton/internal/disk"
 )
 
-// Backup writes everything but the keys into a new file: an SQLite database that
-// [Restore] reads. Others may work meanwhile.
+// Backup writes everything except the keys to a new file: an SQLite database that [Restore] reads.
+// Others may work at the same time.
 func (in *Installation) Backup(ctx context.Context, path string) (done store.Transferred, err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return done, baton.Errorf(baton.AlreadyExists, "%s exists", path).WithFix("Name a new file.")
@@ -36,7 +36,7 @@ func (in *Installation) Backup(ctx context.Context, path string) (done store.Tra
 		return done, baton.Errorf(baton.KindOf(err), "back up: %w", err).WithFix("Name a file in a folder that this user can write to, with enough space.")
 	}
 	done, err = store.Transfer(ctx, in.Store, to, false)
-	if err := errors.Join(err, to.Close()); err != nil { // closing writes the log into the file
+	if err := errors.Join(err, to.Close()); err != nil { // closing moves the write-ahead log into the file
 		return done, err
 	}
 	if err := os.Rename(partial, path); err != nil {
@@ -55,15 +55,15 @@ func removeDatabase(path string) error {
 	return nil
 }
 
-// Restored says what Restore did.
+// Restored is the result of Restore.
 type Restored struct {
 	store.Transferred
-	Lost []store.LostSecret // that must be entered again
+	Lost []store.LostSecret // must be entered again
 }
 
-// Restore makes a new installation from a backup. It begins a new epoch of the audit chain,
-// with writes, mail and webhooks paused. Secrets that the keys of the installation do not
-// open are removed, and listed.
+// Restore creates an installation from a backup. It begins a new epoch of the audit chain, and
+// pauses writes, mail and webhooks. It removes and lists secrets that the keys of the installation
+// cannot open.
 func Restore(ctx context.Context, c Config, backup string) (done Restored, err error) {
 	if _, err := os.Stat(backup); errors.Is(err, fs.ErrNotExist) {
 		return done, baton.Errorf(baton.NotFound, "%s does not exist", backup).WithFix("Name a backup.")
@@ -81,7 +81,7 @@ func Restore(ctx context.Context, c Config, backup string) (done Restored, err e
 	defer func() {
 		if e := in.Close(); err == nil {
 			err = e
-		} else if c.Database.IsZero() { // half a console must not be there
+		} else if c.Database.IsZero() { // a partial console must not remain
 			err = errors.Join(err, removeDatabase(in.databasePath()))
 		}
 	}()
@@ -116,7 +116,7 @@ func Restore(ctx context.Context, c Config, backup string) (done Restored, err e
 	})
 }
 
-// openBackup opens a copy of a backup: opening one brings its schema up to date.
+// openBackup opens a copy of a backup, because opening migrates the schema.
 func openBackup(ctx context.Context, in *Installation, backup, scratch string) (*store.Store, error) {
 	src, err := os.Open(backup)
 	if err != nil {
@@ -149,11 +149,11 @@ func openBackup(ctx context.Context, in *Installation, backup, scratch string) (
 	return s, nil
 }
 
-// movedFile says in a data folder that its console lies in a PostgreSQL database now.
+// movedFile marks the data folder of a console that was moved to PostgreSQL.
 const movedFile = "moved"
 
-// Move copies an installation on SQLite into an empty PostgreSQL database, and marks the
-// folder, so that nobody serves the old database by mistake. The keys stay where they are.
+// Move copies an installation on SQLite to an empty PostgreSQL database, and marks the folder, so
+// that nobody serves the old database by mistake. The keys stay in the folder.
 func Move(ctx context.Context, c Config, database baton.Secret) (done store.Transferred, err error) {
 	c.Database = baton.Secret{}
 	in, err := Open(ctx, c)
@@ -195,7 +195,7 @@ func Move(ctx context.Context, c Config, database baton.Secret) (done store.Tran
 	return done, err
 }
 
-// checkMoved refuses the SQLite database of a console that moved.
+// checkMoved refuses the SQLite database of a console that was moved.
 func (in *Installation) checkMoved() error {
 	if _, err := os.Stat(filepath.Join(in.Dir, movedFile)); err == nil {
 		return baton.Errorf(baton.Refused, "the console in %s moved to a PostgreSQL database", in.Dir).

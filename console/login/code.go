@@ -15,8 +15,7 @@ import (
 	"baton"
 )
 
-// One-time codes as every authenticator makes them (RFC 6238): SHA-1, 30 seconds, six
-// digits.
+// One-time codes of common authenticators (RFC 6238): SHA-1, 30 seconds, six digits.
 const (
 	codePeriod = 30 * time.Second
 	codeDigits = 6
@@ -25,15 +24,14 @@ const (
 	codeSlack = 1
 )
 
-// NewCodeSecret returns a new secret for one-time codes, in base32 as authenticators take
-// it.
+// NewCodeSecret returns a new secret for one-time codes, in base32.
 func NewCodeSecret() baton.Secret {
 	b := make([]byte, codeSecret)
 	rand.Read(b) // never fails
 	return baton.NewSecret(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
 }
 
-// decodeSecret reads a secret in base32, with or without padding, spaces and capitals.
+// decodeSecret decodes base32, with or without padding, spaces and capitals.
 func decodeSecret(secret baton.Secret) ([]byte, error) {
 	s := strings.ToUpper(strings.NewReplacer(" ", "", "-", "", "=", "").Replace(secret.Reveal()))
 	b, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(s)
@@ -43,7 +41,7 @@ func decodeSecret(secret baton.Secret) ([]byte, error) {
 	return b, nil
 }
 
-// CheckCodeSecret returns an error if a secret for one-time codes cannot be read.
+// CheckCodeSecret returns an error if a secret for one-time codes is invalid.
 func CheckCodeSecret(secret baton.Secret) error {
 	_, err := decodeSecret(secret)
 	return err
@@ -72,8 +70,8 @@ func code(key []byte, step int64) string {
 	return fmt.Sprintf("%0*d", codeDigits, n%1_000_000)
 }
 
-// CheckCode returns the step of a one-time code, and false if it is not a code of about
-// now. Codes of lastStep and before are not accepted: the caller stores the step that was.
+// CheckCode returns the step of a one-time code, and false if the code is not valid around now.
+// Steps up to lastStep are not accepted; the caller stores the accepted step.
 func CheckCode(secret baton.Secret, given string, now time.Time, lastStep int64) (int64, bool) {
 	key, err := decodeSecret(secret)
 	if err != nil {
@@ -89,8 +87,7 @@ func CheckCode(secret baton.Secret, given string, now time.Time, lastStep int64)
 	return found, found != 0
 }
 
-// CodeURI returns the address from which authenticators take a secret. account is shown in
-// them.
+// CodeURI returns the URI with which authenticators import a secret. They display account.
 func CodeURI(issuer, account string, secret baton.Secret) string {
 	q := url.Values{"secret": {secret.Reveal()}, "issuer": {issuer}}
 	return "otpauth://totp/" + url.PathEscape(issuer+":"+account) + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")

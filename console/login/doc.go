@@ -1,3 +1,2 @@
-// Package login checks what people prove themselves with: passwords and one-time codes. It
-// stores nothing.
+// Package login checks passwords and one-time codes. It stores nothing.
 package login

@@ -14,15 +14,15 @@ import (
 	"baton"
 )
 
-// MinPassword is the length of the shortest password, in characters (NIST SP 800-63B-4,
-// section 3.1.1.2, for a password beside a second factor, asks for 8).
+// MinPassword is the minimum length of passwords, in characters. NIST SP 800-63B-4, section 3.1.1.2,
+// requires 8 for a password with a second factor.
 const MinPassword = 12
 
-// maxPassword limits the work for one attempt, in bytes.
+// maxPassword limits passwords, in bytes, and so the work for one attempt.
 const maxPassword = 1024
 
-// The cost of a hash: OWASP's least for Argon2id. Hashes carry theirs, so that it can be
-// raised later.
+// The cost of a hash: OWASP's minimum for Argon2id. A hash contains its parameters, so that they can
+// be raised later.
 const (
 	hashMemory  = 19 * 1024 // KiB
 	hashTime    = 2
@@ -31,12 +31,12 @@ const (
 	saltSize    = 16
 )
 
-// hashing limits how many hashes are computed at once, and with it the memory that
-// clients without a login can make a console use.
+// hashing limits the concurrent hashes, and so the memory that unauthenticated clients can make a
+// console use.
 var hashing = make(chan struct{}, 2)
 
-// HashPassword returns the Argon2id hash of a password in the PHC string format. Invalid if
-// the password is too short, too long or no UTF-8.
+// HashPassword returns the Argon2id hash of a password in the PHC string format. Invalid if the
+// password is too short, too long or not UTF-8.
 func HashPassword(password baton.Secret) (string, error) {
 	p := password.Reveal()
 	switch n := utf8.RuneCountInString(p); {
@@ -64,11 +64,11 @@ func hash(password string, salt []byte, time, memory uint32, threads uint8, size
 	return argon2.IDKey([]byte(password), salt, time, memory, threads, size)
 }
 
-// decoy is compared with when there is no hash, so that an answer takes as long.
+// decoy is compared if there is no hash, so that the answer takes as long.
 var decoy = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashTime, hashThreads,
 	encode(make([]byte, saltSize)), encode(make([]byte, hashSize)))
 
-// CheckPassword reports whether a password has the hash. An empty hash matches none, and
+// CheckPassword reports whether a password matches a hash. An empty hash matches no password, and
 // takes as long.
 func CheckPassword(hashed string, password baton.Secret) bool {
 	if len(password.Reveal()) > maxPassword {

@@ -21,7 +21,7 @@ import (
 
 // Message is a mail to one person.
 type Message struct {
-	ID      string // the same whenever it is sent again; part of the Message-ID
+	ID      string // the same for all attempts; part of the Message-ID
 	At      time.Time
 	To      string // e-mail address
 	Name    string // of the person
@@ -30,10 +30,10 @@ type Message struct {
 	HTML    string
 }
 
-// Item is one thing that a mail tells.
+// Item is one notice in a mail.
 type Item struct {
 	console.Notice
-	Link string // absolute
+	Link string // absolute URL
 }
 
 //go:embed templates
@@ -55,13 +55,13 @@ func Subject(notices []console.Notice) string {
 	return fmt.Sprintf("%s, and %d more", notices[0].Subject, len(notices)-1)
 }
 
-// Compose writes the mail that tells a person something. base is the address of the
-// console, where people choose what is mailed to them.
+// Compose writes a mail. base is the address of the console, where people choose when notices are
+// mailed.
 func Compose(base *url.URL, m console.Mail, p console.Person, items []Item) (Message, error) {
 	data := struct {
 		Subject, Name, Settings, Console string
 		Items                            []Item
-		Security                         bool // nothing but security: no choice
+		Security                         bool // only security notices, which cannot be turned off
 	}{m.Subject, output.Clean(p.Name), base.JoinPath("me", "mail").String(), base.String(), items, true}
 	for _, i := range items {
 		data.Security = data.Security && i.Class == console.SecurityNotice
@@ -99,12 +99,12 @@ func (m Message) write(to io.Writer, settings console.MailSettings) error {
 			return baton.Errorf(baton.Invalid, "the address for answers: %w", err)
 		}
 	}
-	// Line breaks in a header would begin another one.
+	// A line break in a header would begin another one.
 	msg.Subject(output.Clean(strings.ToValidUTF8(m.Subject, "?")))
 	msg.SetDateWithValue(m.At)
 	_, domain, _ := strings.Cut(from.Address, "@")
 	msg.SetMessageIDWithValue(m.ID + "@" + domain)
-	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic answers, please
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: asks for no automatic answers
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {
 		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)

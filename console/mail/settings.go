@@ -8,7 +8,7 @@ import (
 	"baton/console"
 )
 
-// Check returns an error, Invalid, that says what is wrong with settings.
+// Check returns an Invalid error if settings are not valid.
 func Check(s console.MailSettings) error {
 	switch {
 	case s.Host == "":

@@ -1,4 +1,4 @@
-// Package mail writes mails and hands them to the mail server of the company.
+// Package mail writes mails and sends them through the company's mail server.
 package mail
 
 import (
@@ -24,15 +24,14 @@ import (
 	"baton/internal/output"
 )
 
-// Sender hands mails to a mail server.
+// Sender sends mails through a mail server.
 type Sender struct {
-	// Allow judges the address that a connection is made to, after names were resolved.
-	// nil allows none.
+	// Allow checks the address of a connection, after names were resolved. nil allows none.
 	Allow func(netip.Addr) error
-	// Public reports whether an address is one of the public internet, where nothing is
-	// sent without TLS. nil: every one that is not loopback.
+	// Public reports whether an address is on the public internet, where TLS is required. nil: every
+	// address except loopback.
 	Public func(netip.Addr) bool
-	// Roots are the authorities that vouch for mail servers; nil: those of the system.
+	// Roots are the authorities for certificates of mail servers; nil: those of the system.
 	Roots *x509.CertPool
 	// Timeout limits one attempt; 0: one minute.
 	Timeout time.Duration
@@ -41,9 +40,9 @@ type Sender struct {
 // maxAnswer limits what a mail server may send in one connection, in bytes.
 const maxAnswer = 1 << 20
 
-// Send hands a mail to the server. No error means that the server took responsibility for
-// it. The error is Refused if the server refuses this mail or its recipient for good, and
-// another kind if it may work later or with other settings.
+// Send sends a mail to the server. No error means that the server accepted the mail. The error is
+// Refused if the server permanently refuses this mail or its recipient, and of another kind if it
+// may work later or with other settings.
 func (s Sender) Send(ctx context.Context, settings console.MailSettings, password baton.Secret, m Message) error {
 	if err := Check(settings); err != nil {
 		return err
@@ -91,14 +90,14 @@ func (s Sender) send(ctx context.Context, settings console.MailSettings, passwor
 	return nil
 }
 
-// connect returns a connection over which mail can be sent, and a function that ends it.
+// connect returns a connection that is ready to send mail, and a function that closes it.
 func (s Sender) connect(ctx context.Context, settings console.MailSettings, password baton.Secret) (client *smtp.Client, end func(), err error) {
 	conn, err := s.dial(ctx, settings)
 	if err != nil {
 		return nil, nil, err
 	}
 	raw := conn
-	stop := context.AfterFunc(ctx, func() { raw.Close() }) // also ends a server that hangs
+	stop := context.AfterFunc(ctx, func() { raw.Close() }) // also ends the wait for a server that hangs
 	shut := func() {
 		stop()
 		raw.Close()
@@ -119,7 +118,7 @@ func (s Sender) connect(ctx context.Context, settings console.MailSettings, pass
 	if client, err = smtp.NewClient(conn, settings.Host); err != nil {
 		return nil, nil, answered(settings, err, "did not greet")
 	}
-	// The console's own name says nothing to the server, and its address is not told.
+	// The console's own name is of no use to the server.
 	if err := client.Hello("localhost"); err != nil {
 		return nil, nil, answered(settings, err, "did not greet")
 	}
@@ -197,7 +196,7 @@ func (s Sender) allow(settings console.MailSettings, a netip.Addr) error {
 	return nil
 }
 
-// limitedConn fails when the other side has sent too much.
+// limitedConn fails after a limit of received bytes.
 type limitedConn struct {
 	net.Conn
 	left int
@@ -212,7 +211,7 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logIn proves who sends. It runs over TLS only.
+// logIn authenticates the sender. It runs over TLS only.
 func logIn(client *smtp.Client, settings console.MailSettings, password baton.Secret) error {
 	_, offered := client.Extension("AUTH")
 	var auth smtp.Auth
@@ -253,7 +252,7 @@ func hasWord(list, word string) bool {
 	return false
 }
 
-// code returns the SMTP code of an error; 0 if it is not an answer of the server.
+// code returns the SMTP code of an error; 0 if it is not a reply of the server.
 func code(err error) int {
 	if p := (*textproto.Error)(nil); errors.As(err, &p) {
 		return p.Code
@@ -261,7 +260,7 @@ func code(err error) int {
 	return 0
 }
 
-// answered returns what went wrong, with the answer of the server if there was one.
+// answered returns an error with the server's reply, if there was one.
 func answered(settings console.MailSettings, err error, what string) *baton.Error {
 	var net net.Error
 	switch {
@@ -273,7 +272,7 @@ func answered(settings console.MailSettings, err error, what string) *baton.Erro
 	return baton.Errorf(baton.Unavailable, "the mail server %s %s: the connection broke off", settings.Host, what)
 }
 
-// final makes an error Refused if the server answered that it is for good.
+// final makes an error Refused if the server's reply is permanent.
 func final(e *baton.Error, err error) error {
 	if code(err)/100 != 5 {
 		return e
@@ -293,7 +292,7 @@ func tlsError(settings console.MailSettings, err error) error {
 	return e
 }
 
-// maxPrintable limits the text of a server, in characters.
+// maxPrintable limits the displayed text of a server's reply, in characters.
 const maxPrintable = 300
 
 func printable(text string) string {
@@ -304,7 +303,7 @@ func printable(text string) string {
 	return strings.TrimSuffix(text, ".")
 }
 
-// path returns an address as SMTP writes it.
+// path returns an address in the form of SMTP.
 func path(address string) (string, error) {
 	if strings.ContainsFunc(address, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", fmt.Errorf("it has a control character")
@@ -316,7 +315,7 @@ func path(address string) (string, error) {
 	return (&netmail.Address{Address: a.Address}).String(), nil
 }
 
-// encode returns the mail as it is sent, its sender and its recipient.
+// encode returns the encoded mail, its sender and its recipient.
 func (m Message) encode(settings console.MailSettings) (body []byte, from, to string, err error) {
 	if from, err = path(settings.From); err != nil {
 		return nil, "", "", baton.Errorf(baton.Invalid, "the sender %q is no e-mail address", settings.From)

@@ -1,8 +1,7 @@
-// Package match finds out which accounts belong to which people.
+// Package match assigns accounts to people.
 //
-// The rule is narrow: an account belongs to a person if its login or one of its e-mail
-// addresses is an address of that person, and of nobody else. What a person said about the
-// owner of an account is never changed.
+// The rule is strict: an account belongs to a person if its login or one of its e-mail addresses is
+// an address of that person and of nobody else. Owners that a person set are never changed.
 package match
 
 import (
@@ -16,8 +15,7 @@ import (
 	"baton/console/store"
 )
 
-// App matches the accounts of an app that its newest syncs show, and returns how many
-// owners changed.
+// App matches the accounts in an app's newest syncs, and returns the number of changed owners.
 func App(ctx context.Context, s *store.Store, by console.By, app console.ID) (changed int, err error) {
 	var plan []change
 	err = s.View(ctx, func(tx *store.Tx) error {
@@ -35,7 +33,7 @@ func App(ctx context.Context, s *store.Store, by console.By, app console.ID) (ch
 					return err
 				}
 				if now != c.before {
-					continue // somebody said otherwise meanwhile
+					continue // somebody set the owner in the meantime
 				}
 				if err := tx.SetAccountOwner(c.account, c.person, store.OwnerMatched); err != nil {
 					return err
@@ -54,14 +52,14 @@ func App(ctx context.Context, s *store.Store, by console.By, app console.ID) (ch
 // batch limits the changes of one transaction.
 const batch = 200
 
-// change gives an account to a person, or to nobody.
+// change assigns an account to a person, or to nobody.
 type change struct {
 	account console.ResourceKey
 	before  store.Owner
 	person  console.ID
 }
 
-// find returns what has to change.
+// find returns the necessary changes.
 func find(tx *store.Tx, app console.ID) ([]change, error) {
 	m, err := tx.Moment(app, time.Time{})
 	if err != nil {
@@ -75,7 +73,7 @@ func find(tx *store.Tx, app console.ID) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Accounts that were matched before and that no address leads to any more.
+	// Matched accounts whose addresses no longer belong to anybody.
 	for _, s := range m.Streams {
 		matched, err := tx.MatchedAccounts(s.Stream)
 		if err != nil {
@@ -86,7 +84,7 @@ func find(tx *store.Tx, app console.ID) ([]change, error) {
 				continue
 			}
 			if _, err := tx.Account(m, account); err == nil {
-				people[account] = nil // shown, and nobody's
+				people[account] = nil // shown, without an owner
 			} else if baton.KindOf(err) != baton.NotFound {
 				return nil, err
 			}
@@ -110,7 +108,7 @@ func find(tx *store.Tx, app console.ID) ([]change, error) {
 	return plan, nil
 }
 
-// candidates returns, for the accounts of a moment, the people whose addresses they have.
+// candidates returns the people who have an address of an account, by account.
 func candidates(tx *store.Tx, m store.Moment, roles console.RoleMap) (map[console.ResourceKey][]console.ID, error) {
 	found := map[console.ResourceKey][]console.ID{}
 	var after store.NameAfter
@@ -145,7 +143,7 @@ func candidates(tx *store.Tx, m store.Moment, roles console.RoleMap) (map[consol
 	}
 }
 
-// Account returns whom an account of a moment belongs to by the rule; "" for nobody.
+// Account returns the person whom the rule assigns an account to; "" for nobody.
 func Account(tx *store.Tx, m store.Moment, roles console.RoleMap, r store.Resource) (console.ID, error) {
 	typ, err := tx.AccountType(m, roles, r)
 	if err != nil || !typ.Kind.Human() {

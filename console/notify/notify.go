@@ -1,6 +1,6 @@
-// Package notify says who is told about which event, and in which words. [Rules] is the
-// whole of it: one row for each kind of event and group of people. It decides over values
-// and reads no database.
+// Package notify decides who is notified of an event, and with which text. [Rules] defines this
+// completely: one row for each kind of event and group of people. The package works on values and
+// reads no database.
 package notify
 
 import (
@@ -19,7 +19,7 @@ import (
 	"baton/internal/output"
 )
 
-// Directory answers what the rules need to know about the moment at which people are told.
+// Directory returns facts about people at the time of the notice.
 type Directory interface {
 	Person(console.ID) (console.Person, error)
 	App(console.ID) (console.App, error)
@@ -28,30 +28,29 @@ type Directory interface {
 	PersonsWithRole(role console.ConsoleRole, n int) ([]console.ID, error)
 }
 
-// Rule says that people are told about a kind of event. Of two rules that tell one person
-// about one event, the first counts.
+// Rule defines who is notified of a kind of event. If two rules notify a person of one event, the
+// first applies.
 type Rule struct {
 	Kind  string // of the event
 	To    Recipients
 	Class console.NoticeClass
-	// Subject, Text and Path are templates over a [View]. A subject says who and what; the
-	// path is that of the page to go to. Names in them need no care: what a template writes
-	// is made safe.
+	// Subject, Text and Path are templates over a [View]. A subject names actor and action; the path
+	// is that of the page to open. Names need no escaping in templates: the output is made safe.
 	Subject, Text, Path string
-	// Invitation says that the page is the one of the person's invitation.
+	// Invitation means that the page is that of the person's invitation.
 	Invitation bool
-	// When further limits the events; nil: all of the kind.
+	// When is a further condition; nil: none.
 	When func(View) bool
 }
 
-// Recipients returns whom a rule tells.
+// Recipients returns the people whom a rule notifies.
 type Recipients func(View) ([]console.ID, error)
 
-// View is what a rule sees of an event.
+// View is the data of an event for rules.
 type View struct {
 	Event     console.Event
-	By        string            // the name of who did it; "the console" if nobody did
-	Person    console.Person    // whom it is about; zero if nobody
+	By        string            // the actor's name; "the console" if no person acted
+	Person    console.Person    // the person it is about; zero if none
 	App       console.App       // zero if none
 	Connector console.Connector // zero if none
 	Data      map[string]any
@@ -69,7 +68,7 @@ func (v View) IDs(field string) (ids []console.ID) {
 	return ids
 }
 
-// Time returns the time in a field of the event's data, for people.
+// Time formats the time in a field of the event's data.
 func (v View) Time(field string) string {
 	s, _ := v.Data[field].(string)
 	t, err := time.Parse(time.RFC3339, s)
@@ -79,7 +78,7 @@ func (v View) Time(field string) string {
 	return t.UTC().Format("2 Jan 2006 15:04") + " UTC"
 }
 
-// Roles returns the console roles in a field of the event's data, for people.
+// Roles formats the console roles in a field of the event's data.
 func (v View) Roles(field string) string {
 	var names []string
 	for _, r := range v.IDs(field) {
@@ -91,9 +90,9 @@ func (v View) Roles(field string) string {
 	return english.And(names)
 }
 
-// Notices returns what people are told about an event, by the rules. People who are not
-// active, and the person who did it, are told nothing; but who did something to the own
-// login is told, because it may have been somebody else.
+// Notices returns the notices for an event. People who are not active, and the person who caused the
+// event, get none. Only security notices about their own login go to those who caused them too,
+// because it may have been somebody else.
 func Notices(number int64, e console.Event, d Directory) ([]console.Notice, error) {
 	return notices(Rules, number, e, d)
 }
@@ -135,7 +134,7 @@ func notices(rules []Rule, number int64, e console.Event, d Directory) ([]consol
 	return all, nil
 }
 
-// view reads what an event refers to. What does not exist any more is left zero.
+// view reads the objects of an event. Objects that no longer exist are zero.
 func view(e console.Event, d Directory) (v View, err error) {
 	v = View{Event: e, By: "the console", Data: map[string]any{}, directory: d}
 	if len(e.Data) > 0 {
@@ -177,7 +176,7 @@ func view(e console.Event, d Directory) (v View, err error) {
 	return v, nil
 }
 
-// canonical returns the person that counts for an id; zero if there is none.
+// canonical returns the person that an ID was merged into; zero if there is none.
 func canonical(d Directory, id console.ID) (console.Person, error) {
 	p, err := d.Person(id)
 	if err == nil && p.MergedInto != "" {
@@ -189,14 +188,14 @@ func canonical(d Directory, id console.ID) (console.Person, error) {
 	return p, err
 }
 
-// The longest texts of a notice, in characters.
+// The maximum lengths of the texts of a notice, in characters.
 const (
 	maxSubject = 140
 	maxText    = 2000
 )
 
-// notice returns what a rule says. A template that fails does not keep people from being
-// told.
+// notice executes the templates of a rule. If one fails, it uses a general text, so that people are
+// still notified.
 func (r Rule) notice(v View) console.Notice {
 	n := console.Notice{Class: r.Class, Invitation: r.Invitation}
 	var err error
@@ -225,7 +224,7 @@ func fill(text string, v View) (string, error) {
 	return strings.TrimSpace(output.Clean(strings.ToValidUTF8(b.String(), "?"))), nil
 }
 
-// capital returns text with a capital letter at its beginning.
+// capital returns text with a capital first letter.
 func capital(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(r)) + s[n:]

@@ -11,7 +11,7 @@ const (
 	security = console.SecurityNotice
 )
 
-// Rules is who is told about what.
+// Rules defines who is notified of which event.
 var Rules = []Rule{
 	// Owners.
 	{Kind: "app.added", To: listed("owners"), Class: ordinary,
@@ -49,7 +49,7 @@ var Rules = []Rule{
 		Text:    `The credentials {{.Data.client_id}} of the connector {{.Connector.Name}} work until {{.Time "expires"}}. Rotate makes new ones; the old ones still work for a day after it.`,
 		Path:    `/connectors/{{.Connector.ID}}/settings`},
 
-	// Requests. Only those who can act are told, and those whose access it is.
+	// Requests. Notices go only to people who can act, and to the subject.
 	{Kind: "request.asked", To: listed("asked"), Class: ordinary,
 		Subject: `{{.Person.Name}} asks for {{.Data.what}} {{.Data.for}}`,
 		Text:    `{{.Person.Name}} asks for {{.Data.what}} of {{.App.Name}} {{.Data.for}}. You are one of those who may decide.`,
@@ -110,10 +110,10 @@ var Rules = []Rule{
 		Path:    `/people/{{.Person.ID}}`},
 }
 
-// subject is whom the event is about.
+// subject is the person whom the event is about.
 func subject(v View) ([]console.ID, error) { return []console.ID{v.Event.Person}, nil }
 
-// asker is whom a request is about, and who asked.
+// asker are the subject and the requester of a request.
 func asker(v View) ([]console.ID, error) {
 	ids := []console.ID{v.Event.Person}
 	if r, ok := v.Data["requester"].(string); ok {
@@ -135,8 +135,8 @@ func joined(before, after string) Recipients {
 	}
 }
 
-// owners are the active owners of the connector, or else those of the app, or else those
-// who administer connectors: somebody is always told.
+// owners are the active owners of the connector, or else those of the app, or else the connector
+// administrators, so that there is always somebody.
 func owners(v View) ([]console.ID, error) {
 	for _, ids := range [][]console.ID{v.Connector.Owners, v.App.Owners} {
 		active := false
@@ -154,7 +154,7 @@ func owners(v View) ([]console.ID, error) {
 	return withRoles(v, console.ConnectorAdministrator, console.SuperAdministrator)
 }
 
-// guardians are those who watch over the console itself.
+// guardians are the people responsible for the console itself.
 func guardians(v View) ([]console.ID, error) {
 	return withRoles(v, console.SuperAdministrator, console.SecurityOfficer)
 }
@@ -170,14 +170,13 @@ func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err erro
 	return ids, nil
 }
 
-// maxPeople limits how many people of one role are told.
+// maxPeople limits the notified people of one role.
 const maxPeople = 1000
 
 // ofConnector reports whether the event is about a connector.
 func ofConnector(v View) bool { return v.Connector.ID != "" }
 
-// ofGuardians reports whether the change of roles makes or unmakes one of those who watch
-// over the console.
+// ofGuardians reports whether a change of roles adds or removes a guardian.
 func ofGuardians(v View) bool {
 	for _, role := range []console.ID{console.ID(console.SuperAdministrator), console.ID(console.SecurityOfficer)} {
 		if slices.Contains(v.IDs("before"), role) != slices.Contains(v.IDs("after"), role) {

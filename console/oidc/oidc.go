@@ -1,6 +1,5 @@
-// Package oidc signs people in with OpenID Connect providers: the authorization code flow
-// with PKCE. It says who somebody is at a provider; package govern decides who that is in
-// the console.
+// Package oidc signs people in with OpenID Connect providers, with the authorization code flow and
+// PKCE. It returns the identity at the provider; package govern maps it to a person.
 package oidc
 
 import (
@@ -25,23 +24,23 @@ import (
 	"baton/connector/rest"
 )
 
-// Provider is a provider as it is configured.
+// Provider is the configuration of a provider.
 type Provider struct {
-	Label       string // in errors
+	Label       string // name in errors
 	Issuer      string
 	ClientID    string
-	Secret      baton.Secret // of the client; zero for a client without one
-	Scopes      []string     // beside openid
-	GroupsClaim string       // "": groups play no part
-	Redirect    string       // the address that the provider leads back to
+	Secret      baton.Secret // client secret; zero for a public client
+	Scopes      []string     // in addition to openid
+	GroupsClaim string       // "": groups are ignored
+	Redirect    string       // redirect URI
 }
 
-// Request is what ties the answer of a provider to the browser that asked.
+// Request ties a provider's answer to the browser that asked.
 type Request struct {
 	State    string
 	Nonce    string
 	Verifier string // of the code challenge (PKCE)
-	// Fresh asks the provider to have the person prove again who it is.
+	// Fresh makes the provider authenticate the person again.
 	Fresh bool
 }
 
@@ -50,17 +49,17 @@ func NewRequest(fresh bool) Request {
 	return Request{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Fresh: fresh}
 }
 
-// Identity is somebody at a provider.
+// Identity is an authenticated identity at a provider.
 type Identity struct {
 	Issuer, Subject string
 	Email           string
 	EmailVerified   bool
 	Name            string
-	// Groups are the groups at the provider. They mean nothing unless GroupsKnown: the
+	// Groups are the groups at the provider. They are only valid if GroupsKnown: otherwise the
 	// provider did not send them.
 	Groups      []string
 	GroupsKnown bool
-	// Proved is when the person proved at the provider who it is; zero when it is not said.
+	// Proved is when the person authenticated at the provider; zero if unknown.
 	Proved time.Time
 }
 
@@ -69,12 +68,11 @@ const (
 	timeout = 10 * time.Second
 	// maxAnswer limits the answer of a provider, in bytes.
 	maxAnswer = 1 << 20
-	// skew is how far the clock of a provider may be off.
+	// skew is the accepted difference between the clocks of provider and console.
 	skew = time.Minute
-	// keep is how long what a provider says about itself is used.
+	// keep is how long the discovery document of a provider is cached.
 	keep = time.Hour
-	// pause is how long a provider that does not answer is left alone: everybody who waits
-	// for it meanwhile gets the same answer.
+	// pause is how long a failed discovery is cached: everybody who waits gets the same error.
 	pause = 5 * time.Second
 	// maxSubject limits identifiers of people (OpenID Connect Core, section 2), in bytes.
 	maxSubject = 255
@@ -90,20 +88,19 @@ type Client struct {
 	known map[string]*discovered // by issuer
 }
 
-// discovered is what a provider says about itself. Its lock is held while the provider is
-// asked.
+// discovered is a provider's discovery document. Its lock is held during the request for it.
 type discovered struct {
 	sync.Mutex
 	provider *oidc.Provider
 	style    oauth2.AuthStyle
-	named    bool // it names itself in its answers (RFC 9207)
+	named    bool // it sends its issuer in its answers (RFC 9207)
 	until    time.Time
-	failed   error     // of the last attempt
-	again    time.Time // when the next one is made
+	failed   error     // error of the last attempt
+	again    time.Time // time of the next attempt
 }
 
-// New returns a client. allow is asked about every network address before a connection to
-// it is made. log takes what people who sign in need not know; nil: nothing does.
+// New returns a client. allow is called with each network address before a connection. log receives
+// details that people who sign in must not see; nil: none.
 func New(allow func(netip.Addr) error, now func() time.Time, log *slog.Logger) *Client {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -111,11 +108,11 @@ func New(allow func(netip.Addr) error, now func() time.Time, log *slog.Logger) *
 	transport := &http.Transport{DialContext: rest.Dialer(allow).DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: timeout,
 		ResponseHeaderTimeout: timeout, MaxResponseHeaderBytes: maxAnswer, MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second}
 	return &Client{now: now, log: log, known: map[string]*discovered{}, http: &http.Client{Transport: limited{transport}, Timeout: timeout,
-		// A redirect would carry the client's secret to wherever it leads.
+		// A redirect would send the client secret to another address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// limited cuts answers that are too long: the libraries read them whole.
+// limited cuts answers that are too long, because the libraries read them completely.
 type limited struct{ next http.RoundTripper }
 
 func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -145,7 +142,7 @@ func (c *Client) discover(ctx context.Context, p Provider) (*discovered, error) 
 	}
 	err := c.ask(ctx, p, d)
 	if d.failed, d.again = err, c.now().Add(pause); ctx.Err() != nil {
-		d.failed = nil // it says nothing about the provider
+		d.failed = nil // an error of the caller's context says nothing about the provider
 	}
 	if err != nil {
 		return nil, err
@@ -176,7 +173,7 @@ func (c *Client) ask(ctx context.Context, p Provider, d *discovered) error {
 	}
 	d.provider, d.named, d.until, d.style = provider, more.Named, c.now().Add(keep), oauth2.AuthStyleInHeader
 	if slices.Contains(more.Methods, "client_secret_post") {
-		d.style = oauth2.AuthStyleInParams // the same however characters are escaped
+		d.style = oauth2.AuthStyleInParams // this style is not affected by differences in escaping
 	}
 	return nil
 }
@@ -191,7 +188,7 @@ func (d *discovered) config(p Provider) *oauth2.Config {
 		Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...)}
 }
 
-// AuthURL returns the address at the provider to which the browser is led.
+// AuthURL returns the authorization URL to which the browser is redirected.
 func (c *Client) AuthURL(ctx context.Context, p Provider, r Request) (string, error) {
 	d, err := c.discover(ctx, p)
 	if err != nil {
@@ -204,14 +201,14 @@ func (c *Client) AuthURL(ctx context.Context, p Provider, r Request) (string, er
 	return d.config(p).AuthCodeURL(r.State, options...), nil
 }
 
-// Answer is what a provider's answer carries.
+// Answer holds the parameters of the provider's redirect.
 type Answer struct {
 	Code   string
-	Issuer string // "" if it does not say
+	Issuer string // "" if it is missing
 }
 
-// Exchange returns who signed in. The error is Unauthenticated if what the provider sends
-// does not prove it, and Unavailable if the provider does not answer.
+// Exchange returns the identity that signed in. The error is Unauthenticated if the provider's
+// answer proves none, and Unavailable if the provider does not answer.
 func (c *Client) Exchange(ctx context.Context, p Provider, r Request, a Answer) (Identity, error) {
 	d, err := c.discover(ctx, p)
 	if err != nil {
@@ -243,7 +240,7 @@ func (c *Client) Exchange(ctx context.Context, p Provider, r Request, a Answer) 
 		if err != nil {
 			return Identity{}, c.unavailable(ctx, p, "user info", err)
 		}
-		// Another subject would be another person (OpenID Connect Core, section 5.3.2).
+		// A different subject would be a different person (OpenID Connect Core, section 5.3.2).
 		if more.Subject != id.Subject {
 			return Identity{}, c.refused(ctx, p, "its user info is about somebody else", nil)
 		}
@@ -251,8 +248,8 @@ func (c *Client) Exchange(ctx context.Context, p Provider, r Request, a Answer) 
 		if err := more.Claims(&extra); err != nil {
 			return Identity{}, c.refused(ctx, p, "its user info cannot be read", err)
 		}
-		// What the signed token says counts, and an address only together with the word
-		// that it is verified.
+		// Claims of the signed token take precedence. The e-mail address and its verification must
+		// come from the same source.
 		if _, ok := claims["email"]; ok {
 			delete(extra, "email")
 			delete(extra, "email_verified")
@@ -266,7 +263,7 @@ func (c *Client) Exchange(ctx context.Context, p Provider, r Request, a Answer) 
 	return id, nil
 }
 
-// needsMore reports whether a claim that matters is not in the ID token.
+// needsMore reports whether a necessary claim is missing from the ID token.
 func needsMore(id Identity, claims map[string]json.RawMessage, p Provider) bool {
 	if p.GroupsClaim != "" && claims[p.GroupsClaim] == nil && !overage(claims, p.GroupsClaim) {
 		return true
@@ -274,9 +271,9 @@ func needsMore(id Identity, claims map[string]json.RawMessage, p Provider) bool 
 	return claims["email"] == nil || id.Name == ""
 }
 
-// verify checks an ID token and returns its claims.
+// verify verifies an ID token and returns its claims.
 func (c *Client) verify(ctx context.Context, d *discovered, p Provider, r Request, raw string) (map[string]json.RawMessage, Identity, error) {
-	// Times are checked below, with the same tolerance for each.
+	// Times are checked below, all with the same tolerance.
 	token, err := d.provider.Verifier(&oidc.Config{ClientID: p.ClientID, SkipExpiryCheck: true}).Verify(ctx, raw)
 	if err != nil {
 		return nil, Identity{}, c.refused(ctx, p, "its ID token is not valid", err)
@@ -331,8 +328,8 @@ func identity(id Identity, claims map[string]json.RawMessage, p Provider) Identi
 	return id
 }
 
-// groups reads a claim that is a list of texts or one text. Providers leave it out for
-// people without groups. Any other shape says nothing.
+// groups decodes a claim that is a list of strings or a string. Providers omit it for people without
+// groups. Any other form means unknown.
 func groups(raw json.RawMessage) ([]string, bool) {
 	if raw == nil || string(raw) == "null" {
 		return nil, true
@@ -344,11 +341,11 @@ func groups(raw json.RawMessage) ([]string, bool) {
 	return list, json.Unmarshal(raw, &list) == nil
 }
 
-// overage reports whether a provider says that a claim is to be had elsewhere: it was too
-// long for the token (OpenID Connect Core, section 5.6.2).
+// overage reports whether a claim was too long for the token and must be fetched elsewhere (OpenID
+// Connect Core, section 5.6.2).
 func overage(claims map[string]json.RawMessage, claim string) bool {
 	var names map[string]json.RawMessage
-	_ = json.Unmarshal(claims["_claim_names"], &names) // nil if it has another shape
+	_ = json.Unmarshal(claims["_claim_names"], &names) // nil if it has another form
 	_, elsewhere := names[claim]
 	return elsewhere || claim == "groups" && isTrue(claims["hasgroups"])
 }
@@ -361,7 +358,7 @@ func text(raw json.RawMessage) (s string, ok bool) {
 	return s, json.Unmarshal(raw, &s) == nil
 }
 
-// isTrue reads a claim that is true, or the text "true", as some providers write it.
+// isTrue decodes a claim that is true, or "true" as some providers write it.
 func isTrue(raw json.RawMessage) bool {
 	s, _ := text(raw)
 	return string(raw) == "true" || s == "true"
@@ -376,7 +373,7 @@ func seconds(raw json.RawMessage) (time.Time, bool) {
 	return time.Unix(int64(n), 0), true
 }
 
-// CheckAddress returns an error unless an address is one over https, or of this machine.
+// CheckAddress returns an error unless an address uses https or is on this machine.
 func CheckAddress(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil {
@@ -391,7 +388,7 @@ func CheckAddress(address string) error {
 	return nil
 }
 
-// unavailable is the error when a provider cannot be asked.
+// unavailable returns the error for a provider that does not answer.
 func (c *Client) unavailable(ctx context.Context, p Provider, step string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -410,7 +407,7 @@ func (c *Client) unavailable(ctx context.Context, p Provider, step string, err e
 		WithFix("Sign in with a password, or try again later. The log of the console has more.")
 }
 
-// refused is the error when what a provider sent proves nothing.
+// refused returns the error for an answer that proves no identity.
 func (c *Client) refused(ctx context.Context, p Provider, why string, err error) error {
 	c.log.WarnContext(ctx, "a login with a provider was refused", "provider", p.Label, "issuer", p.Issuer, "why", why, "error", err)
 	return baton.Errorf(baton.Unauthenticated, "the login with %s failed: %s", p.Label, why).WithFix("Try again. The log of the console has more.")

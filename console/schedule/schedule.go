@@ -1,5 +1,5 @@
-// Package schedule decides when connectors sync: after an interval, or by a cron expression
-// in a time zone.
+// Package schedule computes when connectors sync: at an interval, or by a cron expression in a time
+// zone.
 package schedule
 
 import (
@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // images without a time zone database name zones as well
+	_ "time/tzdata" // for images without a time zone database
 
 	"github.com/robfig/cron/v3"
 
@@ -17,8 +17,7 @@ import (
 	"baton/internal/english"
 )
 
-// Schedule says when something happens: by Cron if it is set, else every Every. The zero
-// value means never.
+// Schedule runs by Cron if it is set, else every Every. The zero value never runs.
 type Schedule struct {
 	Every time.Duration
 	Cron  string // five fields: minute, hour, day of the month, month, day of the week
@@ -28,7 +27,7 @@ type Schedule struct {
 // Of returns the schedule of a connector's syncs.
 func Of(c console.Connector) Schedule { return Schedule{c.Interval, c.Cron, c.Zone} }
 
-// Never reports whether it never happens by itself.
+// Never reports whether the schedule never runs.
 func (s Schedule) Never() bool { return s.Cron == "" && s.Every <= 0 }
 
 // maxCron limits a cron expression, in bytes.
@@ -37,12 +36,12 @@ const maxCron = 200
 // maxEvery is the longest interval.
 const maxEvery = 31 * 24 * time.Hour
 
-// parser reads the five classic fields, and no abbreviations such as @hourly.
+// parser accepts the five classic fields, but no abbreviations such as @hourly.
 var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
 // parse returns the fields of a cron expression and its time zone.
 func (s Schedule) parse() (*cron.SpecSchedule, *time.Location, error) {
-	// The parser takes a time zone in front of the fields; it belongs into Zone.
+	// The parser accepts a time zone before the fields, which belongs in Zone.
 	if len(s.Cron) > maxCron || strings.ContainsAny(s.Cron, "=@") {
 		return nil, nil, baton.Errorf(baton.Invalid, "the cron expression %q is none", shortened(s.Cron)).WithFix("%s", cronFix)
 	}
@@ -65,7 +64,8 @@ const cronFix = "Write five fields: minute, hour, day of the month, month, day o
 
 func shortened(s string) string { return s[:min(len(s), 60)] }
 
-// Check returns why a schedule cannot be kept, Invalid; shortest is the shortest interval.
+// Check returns an Invalid error if a schedule is invalid. shortest is the shortest allowed
+// interval.
 func (s Schedule) Check(shortest time.Duration) error {
 	if s.Cron == "" {
 		if s.Every < shortest || s.Every > maxEvery {
@@ -82,8 +82,8 @@ func (s Schedule) Check(shortest time.Duration) error {
 	return nil
 }
 
-// First returns when something happens first if the schedule begins now: at once for an
-// interval. ok is false if it never does.
+// First returns the first run of a schedule that starts now: at once for an interval. ok is false if
+// there is none.
 func (s Schedule) First(now time.Time) (first time.Time, ok bool) {
 	if s.Cron != "" {
 		first = s.Next(now, now)
@@ -92,12 +92,12 @@ func (s Schedule) First(now time.Time) (first time.Time, ok bool) {
 	return now, s.Every > 0
 }
 
-// Next returns when something happens next after now, if it was due at last; zero if it never
-// does. What was missed is not made up for.
+// Next returns the first run after now. last is when the previous run was due. It returns zero if
+// there is none. Missed runs are not made up for.
 //
-// At a cron expression that names hours, the clocks' changes do not count: what is due in the
-// hour that spring leaves out happens an hour later, and what is due in the hour that autumn
-// repeats happens in the first of the two. Where every hour is meant, each hour counts.
+// For a cron expression that names hours, a run in the hour that is skipped in spring happens an
+// hour later, and a run in the hour that is repeated in autumn happens once, the first time. For an
+// expression that includes every hour, every hour counts.
 func (s Schedule) Next(last, now time.Time) time.Time {
 	if s.Cron == "" {
 		if s.Every <= 0 {
@@ -116,8 +116,8 @@ func (s Schedule) Next(last, now time.Time) time.Time {
 		fields.Location = location
 		return fields.Next(now).UTC()
 	}
-	// Where clocks are put forward, later clock times can come earlier: look at all within
-	// one change of them.
+	// When clocks are put forward, later clock times can be earlier in time, so all candidates
+	// within one change are compared.
 	var next time.Time
 	for clock := asClock(now, location).Add(-maxChange); ; {
 		clock = fields.Next(clock)
@@ -130,7 +130,7 @@ func (s Schedule) Next(last, now time.Time) time.Time {
 	}
 }
 
-// maxChange is more than clocks are ever put forward or back.
+// maxChange is longer than any change of clocks.
 const maxChange = 3 * time.Hour
 
 // star is the bit that the parser sets for a field that is *.
@@ -138,14 +138,14 @@ const star = 1 << 63
 
 func everyHour(f *cron.SpecSchedule) bool { return f.Hour&star != 0 }
 
-// asClock returns what clocks in a place show, as a time in UTC.
+// asClock returns the local clock time of a place as a time in UTC.
 func asClock(t time.Time, place *time.Location) time.Time {
 	_, offset := t.In(place).Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
 }
 
-// fromClock returns when clocks in a place show a time: the first time if they do so twice,
-// and as much later as they are put forward if they never do.
+// fromClock returns the time at which clocks in a place show a clock time: the first one if there
+// are two. If there is none, it is later by the amount of the change.
 func fromClock(clock time.Time, place *time.Location) time.Time {
 	at := func(offsetOf time.Time) time.Time {
 		_, offset := offsetOf.In(place).Zone()
@@ -161,7 +161,7 @@ func fromClock(clock time.Time, place *time.Location) time.Time {
 	return before
 }
 
-// Sentence returns when it happens, for people: "Every hour", "Every day at 02:30 UTC".
+// Sentence describes the schedule: "Every hour", "Every day at 02:30 UTC".
 func (s Schedule) Sentence() string {
 	if s.Cron == "" {
 		if s.Every <= 0 {
@@ -214,7 +214,7 @@ func (s Schedule) Sentence() string {
 	return fmt.Sprintf("By the cron expression %s in the time zone %s", s.Cron, zone)
 }
 
-// values returns the numbers in a field, up to a highest one.
+// values returns the numbers in a field, up to a maximum.
 func values(field uint64, highest int) (all []int) {
 	for field &^= star; field != 0; field &= field - 1 {
 		if n := bits.TrailingZeros64(field); n <= highest {

@@ -15,11 +15,11 @@ import (
 	"baton/internal/disk"
 )
 
-// renewBefore is how long before its end a self-signed certificate is replaced.
+// renewBefore is the remaining lifetime at which a self-signed certificate is replaced.
 const renewBefore = 30 * 24 * time.Hour
 
-// certificate returns the certificate for TLS and the file with the authorities that
-// connectors need to trust it; "" if the system's are enough, or there is no TLS.
+// certificate returns the TLS certificate, and the file with the authorities that connectors need;
+// "" if the system's are enough or TLS is off.
 func (c Config) certificate(dir string, hosts []string, selfSigned bool) (*tls.Certificate, string, error) {
 	if c.TLSCert != "" {
 		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
@@ -78,7 +78,7 @@ func (c Config) certificate(dir string, hosts []string, selfSigned bool) (*tls.C
 	return &cert, authority, nil
 }
 
-// good reports whether a certificate still serves for all hosts and its authority is there.
+// good reports whether a certificate is valid for all hosts and its authority exists.
 func good(cert tls.Certificate, hosts []string, authority string, now time.Time) bool {
 	text, err := os.ReadFile(authority)
 	roots := x509.NewCertPool()

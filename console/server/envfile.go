@@ -14,7 +14,7 @@ import (
 	"baton/internal/disk"
 )
 
-// variables are lines of an env file, in order.
+// variables are the lines of an env file, in order.
 type variables []variable
 
 type variable struct{ name, value string }
@@ -30,7 +30,7 @@ func (v variables) get(name string) string {
 	return ""
 }
 
-// write puts the lines into a file that only this user can read, all at once.
+// write atomically writes a file that only this user can read.
 func (v variables) write(path string) error {
 	_, err := disk.Replace(disk.OS{}, path, func(w io.Writer) error {
 		for _, one := range v {
@@ -46,8 +46,7 @@ func (v variables) write(path string) error {
 	return nil
 }
 
-// readVariables reads an env file that write wrote. Other lines are ignored, and so is a
-// file that is not there.
+// readVariables reads an env file that write wrote. It ignores other lines and a missing file.
 func readVariables(path string) (v variables, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,7 +64,7 @@ func readVariables(path string) (v variables, err error) {
 	return v, nil
 }
 
-// checkEnvFile finds out before anything is served whether the file can be written.
+// checkEnvFile checks that the file can be written, before the server starts.
 func checkEnvFile(path string) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".env-")
@@ -76,7 +75,7 @@ func checkEnvFile(path string) error {
 	return os.Remove(f.Name())
 }
 
-// shellQuote writes a value so that a shell reads it back.
+// shellQuote quotes a value for a shell.
 func shellQuote(value string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@%+,", r)

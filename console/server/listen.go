@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// sniffTime is how long a connection may take to send its first byte.
+// sniffTime limits the wait for the first byte of a connection.
 const sniffTime = 10 * time.Second
 
-// eitherListener accepts TLS and unencrypted connections on one port. It tells them apart by
-// their first byte: a TLS connection begins with a handshake record. Baton connectors speak
-// TLS only; a browser on the same machine need not.
+// eitherListener accepts TLS and unencrypted connections on one port, and distinguishes them by
+// their first byte: TLS begins with a handshake record. Baton connectors always use TLS; a browser
+// on the same machine need not.
 type eitherListener struct {
 	net.Listener
 	tls    *tls.Config
@@ -35,7 +35,7 @@ func newEitherListener(l net.Listener, config *tls.Config, plain bool) *eitherLi
 	return e
 }
 
-// accept accepts connections; each waits for its first byte by itself.
+// accept accepts connections. Each waits for its first byte in its own goroutine.
 func (e *eitherListener) accept() {
 	for {
 		c, err := e.Listener.Accept()
@@ -44,7 +44,7 @@ func (e *eitherListener) accept() {
 				e.failed <- err
 				return
 			}
-			select { // out of file descriptors, most likely
+			select { // probably out of file descriptors
 			case <-time.After(50 * time.Millisecond):
 			case <-e.ctx.Done():
 			}
@@ -84,7 +84,7 @@ func (e *eitherListener) sniff(c net.Conn) {
 	}
 }
 
-// Accept returns the next connection that has sent something.
+// Accept returns the next connection that has sent a byte.
 func (e *eitherListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-e.ready:
@@ -97,7 +97,7 @@ func (e *eitherListener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends the listener and the connections that have sent nothing yet.
+// Close closes the listener and the connections that have sent nothing.
 func (e *eitherListener) Close() error {
 	e.stop()
 	err := e.Listener.Close()
@@ -105,7 +105,7 @@ func (e *eitherListener) Close() error {
 	return err
 }
 
-// peeked is a connection of which the first bytes were read already.
+// peeked is a connection whose first bytes were read.
 type peeked struct {
 	net.Conn
 	r *bufio.Reader
@@ -118,7 +118,7 @@ func (p *peeked) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
-// isLoopback reports whether only this machine reaches an address.
+// isLoopback reports whether an address is only reachable from this machine.
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -16,15 +16,15 @@ import (
 	"baton/console/worker"
 )
 
-// meter is what metrics count in this process.
+// meter holds the metrics of this process.
 type meter struct{ started time.Time }
 
-// probes adds the paths by which the process is watched.
+// probes adds the paths for monitoring.
 //
-//	/live     the process answers
-//	/ready    it serves: the database answers, and it is not stopping
-//	/health   like /ready, with what it found as JSON
-//	/metrics  figures in the text format of Prometheus
+//	/live the process answers
+//	/ready it serves: the database answers, and it is not stopping
+//	/health like /ready, with details as JSON
+//	/metrics in the text format of Prometheus
 func (s *Server) probes(mux *http.ServeMux) {
 	s.meter.started = s.config.Now()
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "live\n") })
@@ -48,7 +48,7 @@ func (s *Server) probes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /metrics", s.metrics)
 }
 
-// problem returns why the console does not serve; "" if it does.
+// problem returns why the console cannot serve; "" if it can.
 func (s *Server) problem(ctx context.Context) string {
 	if s.stopping.Load() {
 		return "the console is stopping"

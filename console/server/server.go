@@ -1,5 +1,5 @@
-// Package server is the console as a process: it listens, serves the pages and the protocol
-// of connectors, and works on what is due.
+// Package server is the console's process: it listens, serves the pages and the connector protocol,
+// and does due work.
 package server
 
 import (
@@ -37,58 +37,58 @@ import (
 	"baton/console/worker"
 )
 
-// Config configures a console that serves.
+// Config configures the process.
 type Config struct {
 	Installation installation.Config
-	Listen       string // host:port; a port of 0 is any that is free
-	URL          string // that people and connectors use; empty: made from Listen
+	Listen       string // host:port; port 0 selects a free one
+	URL          string // used by people and connectors; default: from Listen
 	TLSCert      string // file with a certificate chain
 	TLSKey       string // file with its key
-	SelfSigned   bool   // make a certificate, for a trial
+	SelfSigned   bool   // create a certificate, for a trial
 	Bootstrap    string // file of package config; empty: none
-	EnvFile      string // file for what clients need to know; empty: none
+	EnvFile      string // file with values for clients; empty: none
 	Version      string
-	Products     []govern.Product // connectors that the catalogue names
+	Products     []govern.Product // connectors in the catalogue
 	Networks     govern.Networks  // private networks that hosted connectors may connect to
-	Proxies      []netip.Prefix   // networks of the proxies before the console
+	Proxies      []netip.Prefix   // networks of trusted proxies
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: none
 	// Variables are further lines of the env file: NAME, value, NAME, value, …
 	Variables []string
-	// Clients are credentials of people that the env file gets.
+	// Clients are credentials of people to write to the env file.
 	Clients []ClientVariables
-	// Demo lets everybody who reaches the console sign in as one of these people with one
-	// click. For the demo alone, which listens on a loopback address.
+	// Demo lets everybody sign in as one of these people with one click. Only for the demo, which
+	// listens on a loopback address.
 	Demo []web.DemoPerson
-	// Ready is called when the console serves: with its address, and with the token for the
-	// first administrator if no env file takes it.
+	// Ready is called when the console serves, with its address, and with the setup token if it is
+	// not written to an env file.
 	Ready func(address string, setup baton.Secret)
 
-	MinInterval time.Duration // between syncs of a connector; 0: one minute
-	Poll        time.Duration // that connectors are asked to wait; 0: 5 seconds
+	MinInterval time.Duration // shortest interval between syncs; 0: one minute
+	Poll        time.Duration // interval at which connectors ask for tasks; 0: 5 seconds
 }
 
-// Server is a console that is about to serve.
+// Server is a console that is ready to serve.
 type Server struct {
 	config  Config
 	log     *slog.Logger
 	in      *installation.Installation
 	url     *url.URL
-	hosts   []string // under which connectors reach it, host[:port]
+	hosts   []string // names at which connectors reach it, host[:port]
 	calls   rpc.Config
 	rpc     *rpc.Server
 	hosted  hosted.Config
 	worker  *worker.Worker
 	console *govern.Console
 	http    *http.Server
-	trust   string // file with the authorities that connectors need to trust; "" for the system's
+	trust   string // file with the authorities that connectors need; "" for the system's
 
 	stopping atomic.Bool
-	ending   chan struct{} // closed when the server stops: streams end
+	ending   chan struct{} // closed when the server stops, to end streams
 	meter    meter
 }
 
-// Run serves until the context ends, and then ends what is under way in an orderly way.
+// Run serves until the context ends, then stops cleanly.
 func Run(ctx context.Context, c Config) (err error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -120,7 +120,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	return s.run(ctx, scratch)
 }
 
-// check refuses settings that contradict each other.
+// check refuses contradictory settings.
 func (c Config) check() error {
 	switch {
 	case (c.TLSCert == "") != (c.TLSKey == ""):
@@ -128,7 +128,7 @@ func (c Config) check() error {
 	case c.TLSCert != "" && c.SelfSigned:
 		return baton.Errorf(baton.Invalid, "--tls self-signed and --tls-cert exclude each other").WithFix("Give one of them.")
 	}
-	// Before the folder of the data is made: a typing error leaves nothing behind.
+	// Checked before the data folder is created, so that a mistake leaves nothing behind.
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return errListen(err)
 	}
@@ -142,7 +142,7 @@ func errListen(err error) error {
 	return baton.Errorf(baton.Invalid, "--listen: %w", err).WithFix("Write it as 127.0.0.1:8443.")
 }
 
-// address works out the address of the console and under which names it is reached.
+// address determines the address of the console and the names at which connectors reach it.
 func (s *Server) address(listening net.Addr) error {
 	listenHost, _, err := net.SplitHostPort(s.config.Listen)
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *Server) address(listening net.Addr) error {
 	return nil
 }
 
-// certificateHosts returns the names that a self-signed certificate is for.
+// certificateHosts returns the names in a self-signed certificate.
 func (s *Server) certificateHosts() []string {
 	names := []string{s.url.Hostname()}
 	for _, name := range []string{"127.0.0.1", "localhost", "::1"} {
@@ -238,8 +238,7 @@ func (s *Server) run(ctx context.Context, scratch string) error {
 	return s.serve(ctx, l, applied)
 }
 
-// authority returns the certificate authority that connectors need to trust, in PEM; "" where
-// they trust it anyway.
+// authority returns the certificate authority that connectors need, in PEM; "" if they need none.
 func (s *Server) authority() (string, error) {
 	if s.trust == "" {
 		return "", nil
@@ -251,7 +250,7 @@ func (s *Server) authority() (string, error) {
 	return string(b), nil
 }
 
-// assemble makes the parts that serve.
+// assemble creates the parts of the server.
 func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	ingester := &ingest.Ingester{Store: s.in.Store, Now: s.config.Now, Scratch: scratch}
 	s.calls = rpc.Config{Store: rpcstore.New(s.in.Store), Hosts: s.hosts, Poll: s.config.Poll, MaxUpload: ingest.MaxFile, Now: s.config.Now, Log: s.log,
@@ -301,17 +300,18 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	return nil
 }
 
-// receive returns what stores sync files that people bring.
+// receive returns a function that stores uploaded sync files.
 func (s *Server) receive(in *ingest.Ingester) govern.Receive {
 	return func(ctx context.Context, by console.Actor, connector console.ID, file io.Reader) (console.ID, error) {
 		return in.Receive(ctx, by, ingest.Origin{Connector: connector, Kind: console.SyncUpload}, file)
 	}
 }
 
-// shutdownTime is how long calls may go on when the server is stopped.
+// shutdownTime limits the time for running calls when the server stops.
 const shutdownTime = 10 * time.Second
 
-// keyPoll is how often the key file is looked at: another process may have rotated the keys.
+// keyPoll is the interval for checking the key file, because another process may have rotated the
+// keys.
 const keyPoll = 5 * time.Second
 
 func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Applied) error {
@@ -383,12 +383,11 @@ func (s *Server) bootstrap(ctx context.Context) (config.Applied, error) {
 
 func (s *Server) by() console.By { return console.By{At: s.config.Now(), Actor: console.Console} }
 
-// setupIssued says that a token for the first administrator was issued once.
+// setupIssued names the setting that records that a setup token was issued.
 const setupIssued = "setup-token-issued"
 
-// writeEnv writes the env file: the address, the token for the first administrator, and
-// credentials of the connectors of the bootstrap file. Credentials that the file holds
-// already and that are still good stay in it.
+// writeEnv writes the env file: the address, the setup token, and credentials of the connectors in
+// the bootstrap file. Valid credentials in the existing file are kept.
 func (s *Server) writeEnv(ctx context.Context, applied config.Applied) (setup baton.Secret, err error) {
 	if setup, err = s.setupToken(ctx); err != nil || s.config.EnvFile == "" {
 		return setup, err
@@ -436,7 +435,7 @@ func (s *Server) writeEnv(ctx context.Context, applied config.Applied) (setup ba
 	return baton.Secret{}, v.write(s.config.EnvFile)
 }
 
-// ClientVariables names a credential of a person for the env file: PREFIX_CLIENT_ID and
+// ClientVariables defines the credential of a person in the env file: PREFIX_CLIENT_ID and
 // PREFIX_CLIENT_SECRET.
 type ClientVariables struct {
 	Prefix string
@@ -444,7 +443,7 @@ type ClientVariables struct {
 	Scopes []console.Scope
 }
 
-// addClients makes the credentials that the env file gets.
+// addClients creates the credentials for the env file.
 func (s *Server) addClients(ctx context.Context, v *variables) error {
 	for _, c := range s.config.Clients {
 		var person console.ID
@@ -466,8 +465,8 @@ func (s *Server) addClients(ctx context.Context, v *variables) error {
 	return nil
 }
 
-// setupToken returns the token for the first administrator, once: in the first run, unless
-// the bootstrap file gave somebody a login.
+// setupToken returns the setup token once: in the first run, unless the bootstrap file created a
+// login.
 func (s *Server) setupToken(ctx context.Context) (baton.Secret, error) {
 	issued := false
 	err := s.in.Store.View(ctx, func(t *store.Tx) error {
@@ -496,8 +495,7 @@ func (s *Server) setupToken(ctx context.Context) (baton.Secret, error) {
 	return token, s.in.Store.Update(ctx, s.by(), func(t *store.Tx) error { return t.SetSetting(setupIssued, []byte("yes")) })
 }
 
-// stillGood reports whether the credentials in the env file belong to a connector and can be
-// used at this address.
+// stillGood reports whether credentials in the env file are valid for a connector at this address.
 func (s *Server) stillGood(ctx context.Context, connector console.ID, id, secret string) (bool, error) {
 	if id == "" || secret == "" || !strings.Contains(id, "@"+s.url.Host+"/") {
 		return false, nil
@@ -509,14 +507,14 @@ func (s *Server) stillGood(ctx context.Context, connector console.ID, id, secret
 	return err == nil && c.Connector == string(connector) && c.Good(s.config.Now()), err
 }
 
-// issue makes credentials for a connector. Refused where they would be sent over unencrypted
+// issue creates credentials for a connector. Refused if they would be sent over unencrypted
 // connections.
 func (s *Server) issue(ctx context.Context, c console.Connector) (id string, secret baton.Secret, err error) {
 	if s.url.Scheme != "https" {
 		return "", secret, baton.Errorf(baton.Refused, "credentials of connector %q are not issued: connectors speak TLS only, and the console is at %s", c.Name, s.url).
 			WithFix("Give --tls-cert and --tls-key, or --tls self-signed for a trial; behind a proxy that speaks TLS, give its address as --url https://….")
 	}
-	for range 10 { // numbers in client ids may collide
+	for range 10 { // the number in a client id may be taken
 		var credential rpc.Credential
 		if credential, secret, err = rpc.NewCredential(string(c.ID), rpc.CredentialName(c.Name), s.url.Host, s.config.Now()); err != nil {
 			return "", secret, err

@@ -7,8 +7,8 @@ import (
 	"baton/c1z"
 )
 
-// GrantRows iterates over the grants without decoding more of each than what it connects,
-// where the file's engine can.
+// GrantRows iterates over the grants. If the file's engine allows it, it only decodes what a grant
+// connects.
 func (s Sync) GrantRows(ctx context.Context) iter.Seq2[*c1z.GrantRow, error] {
 	if rows, ok := s.Rows.(interface {
 		GrantRows(context.Context) iter.Seq2[*c1z.GrantRow, error]
@@ -25,8 +25,8 @@ func (s Sync) GrantRows(ctx context.Context) iter.Seq2[*c1z.GrantRow, error] {
 	}
 }
 
-// Stated returns the numbers of rows that the writer of the sync stated; ok is false if it
-// stated none.
+// Stated returns the numbers of rows that the writer of the sync stated; ok is false if it stated
+// none.
 func (s Sync) Stated(ctx context.Context) (t c1z.Totals, ok bool, err error) {
 	if rows, has := s.Rows.(interface {
 		Stated(context.Context) (c1z.Totals, bool, error)

@@ -1,5 +1,5 @@
-// Package syncfile opens sync files of every version that connectors write: SQLite (version
-// 1, package c1z) and Pebble (version 3, package c1z3).
+// Package syncfile opens sync files of all versions that connectors write: SQLite (version 1,
+// package c1z) and Pebble (version 3, package c1z3).
 package syncfile
 
 import (
@@ -31,10 +31,9 @@ type Sync struct {
 	facts.Rows
 }
 
-// Open opens the file at path, which errors call by name; it unpacks the file in scratch
-// until Close. Errors are of kind
-// NotFound (missing or empty), Corrupt, Unsupported (an unknown engine, or larger than the
-// limits), Storage, or that of the context. The file is never changed.
+// Open opens the file at path; name is used in errors. It unpacks the file in scratch until Close.
+// Errors are of kind NotFound (missing or empty), Corrupt, Unsupported (an unknown engine, or larger
+// than the limits), Storage, or that of the context. It never changes the file.
 func Open(ctx context.Context, path, name, scratch string) (*File, error) {
 	in, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -77,8 +76,8 @@ func Open(ctx context.Context, path, name, scratch string) (*File, error) {
 	return file, nil
 }
 
-// versionOf returns 3 for a file that begins as one, and otherwise 1, whose reader says
-// what is wrong with the file.
+// versionOf returns 3 for a file that begins like one, and 1 otherwise, because the reader of
+// version 1 describes what is wrong with a file.
 func versionOf(in io.ReaderAt, name string) (int, error) {
 	head := make([]byte, len(c1z3.Magic))
 	n, err := in.ReadAt(head, 0)
@@ -91,7 +90,7 @@ func versionOf(in io.ReaderAt, name string) (int, error) {
 	return 1, nil
 }
 
-// Close removes what was unpacked.
+// Close removes the unpacked files.
 func (f *File) Close() error { return f.close() }
 
 // Latest returns the full sync that ended last or, without one, the finished sync of another
@@ -120,7 +119,7 @@ func (f *File) Any() (Sync, error) {
 	return s, nil
 }
 
-// newest returns the wanted sync that ended last, or began last where none has ended.
+// newest returns the matching sync that ended last, or began last if none has ended.
 func newest(syncs []Sync, wanted func(Sync) bool) (Sync, bool) {
 	found := slices.DeleteFunc(slices.Clone(syncs), func(s Sync) bool { return !wanted(s) })
 	if len(found) == 0 {

@@ -69,7 +69,7 @@ func connectorLive(c *call) error {
 	return c.keepUpToDate(func() (govern.Version, error) { return c.console().ConnectorVersion(c.ctx(), c.caller, c.connector()) })
 }
 
-// liveLook is the interval of polling: wake-ups can be lost, and some states change with time alone.
+// livePoll is needed because wake-ups can be lost, and some states change with time alone.
 const (
 	livePoll  = 2 * time.Second
 	liveRest  = 250 * time.Millisecond // shortest time between two polls, because a busy console wakes often

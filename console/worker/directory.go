@@ -9,7 +9,7 @@ import (
 	"baton/console/store"
 )
 
-// directory lets the people follow what the newest sync of a directory shows.
+// directory updates people from the newest sync of a directory.
 func (w *Worker) directory(ctx context.Context, d store.Due) error {
 	by := w.by()
 	by.Actor = console.Actor{Kind: console.ActorConnector, ID: d.Ref}

@@ -9,9 +9,8 @@ import (
 	"baton/console/store"
 )
 
-// expire ends access when the last reasons for it run out: it creates the operations that
-// remove it. Rows that are due together are done in one transaction: events are chained, and
-// the chain takes one transaction at a time.
+// expire creates the operations that remove access whose last reasons ran out. Rows that are due
+// together share a transaction, because the event chain serializes transactions.
 func (w *Worker) expire(ctx context.Context, rows []store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		for _, d := range rows {
@@ -39,7 +38,7 @@ func (w *Worker) endAccess(t *store.Tx, r console.Reason) error {
 	if err != nil || len(console.OpenReasons(a.Reasons, a.Bar, now)) > 0 {
 		return err
 	}
-	// A grant that is on its way is ended as well, before a sync shows it.
+	// A pending grant must be ended too, although no sync shows it yet.
 	coming := a.Operation != nil && a.Operation.Verb == console.Grant
 	if !a.Held && !coming {
 		return nil
@@ -51,7 +50,7 @@ func (w *Worker) endAccess(t *store.Tx, r console.Reason) error {
 	return err
 }
 
-// holder returns the connector whose rows show the account.
+// holder returns the connector whose syncs show the account.
 func holder(t *store.Tx, r console.Reason) (console.ID, error) {
 	now, err := t.Moment(r.App, time.Time{})
 	if err != nil {

@@ -11,23 +11,23 @@ import (
 	"baton/console/store"
 )
 
-// MailSender hands a mail to a mail server; see [mail.Sender].
+// MailSender sends a mail; see [mail.Sender].
 type MailSender interface {
 	Send(context.Context, console.MailSettings, baton.Secret, mail.Message) error
 }
 
-// serverPause is how long nothing is sent after the mail server could not be used: its
-// other mails would wait for it in vain, one after the other.
+// serverPause is how long no mail is sent after the mail server failed. Without it, every other mail
+// would wait for a timeout.
 const serverPause = time.Minute
 
-// downServer is a mail server that could not be used.
+// downServer is a mail server that failed.
 type downServer struct {
 	settings console.MailSettings
 	until    time.Time
 	why      string
 }
 
-// job is a mail that is about to be sent.
+// job is a mail to be sent now.
 type job struct {
 	mail       console.Mail
 	message    mail.Message
@@ -36,8 +36,8 @@ type job struct {
 	invitation bool
 }
 
-// mail sends the mail of a person that waits, or one with the notices that wait. A mail is
-// recorded before it is sent and after: killed in between, it is sent again with the same
+// mail sends a person's queued mail, or a new one with the waiting notices. It records the mail
+// before and after sending: if the process dies in between, the mail is sent again with the same
 // Message-ID.
 func (w *Worker) mail(ctx context.Context, d store.Due) error {
 	j, err := w.prepareMail(ctx, d)
@@ -46,7 +46,7 @@ func (w *Worker) mail(ctx context.Context, d store.Due) error {
 	}
 	sent := w.Mail.Send(ctx, j.settings, j.password, j.message)
 	if sent != nil && ctx.Err() != nil {
-		return ctx.Err() // stopped: it is sent by the next process
+		return ctx.Err() // stopped: the next process sends it
 	}
 	if k := baton.KindOf(sent); sent != nil && k != baton.Refused {
 		w.down = downServer{j.settings, w.Now().Add(serverPause), sent.Error()}
@@ -93,7 +93,7 @@ func (w *Worker) prepareMail(ctx context.Context, d store.Due) (j *job, err erro
 			return err
 		}
 		if why == "" {
-			j.mail.Attempts++ // before the attempt, so that one that kills the process counts
+			j.mail.Attempts++ // counted before the attempt, in case it kills the process
 			j.mail.Address = j.message.To
 			return t.ChangeMail(j.mail)
 		}
@@ -107,8 +107,8 @@ func (w *Worker) prepareMail(ctx context.Context, d store.Due) (j *job, err erro
 	return j, err
 }
 
-// nextMail returns the mail of a person that is to be sent now, made of the notices that
-// are ready if none is under way; nil if there is none.
+// nextMail returns the mail to send to a person now: the queued one, or a new one with the notices
+// that are ready; nil if there is none.
 func (w *Worker) nextMail(t *store.Tx, id console.ID) (*console.Mail, console.Person, error) {
 	p, err := t.Person(id)
 	if err == nil && p.MergedInto != "" {
@@ -146,14 +146,14 @@ func (w *Worker) nextMail(t *store.Tx, id console.ID) (*console.Mail, console.Pe
 	return &created, p, err
 }
 
-// waitingNotice is a notice, and when it is to be mailed.
+// waitingNotice is a notice with the time at which it is mailed.
 type waitingNotice struct {
 	console.Notice
 	at time.Time
 }
 
-// waiting returns the notices of a person that wait. Those that are not to be mailed any
-// more are removed: the person is not active or does not want them now, or they are old.
+// waiting returns the waiting notices of a person. It removes those that must not be mailed any
+// more: the person is not active or does not want them, or they are old.
 func (w *Worker) waiting(t *store.Tx, id console.ID, p console.Person) (all []waitingNotice, err error) {
 	choice, err := t.MailChoice(id)
 	if err != nil {
@@ -181,8 +181,8 @@ func (w *Worker) waiting(t *store.Tx, id console.ID, p console.Person) (all []wa
 	return all, err
 }
 
-// invitation returns the token of a person's invitation; the zero secret if it was used or
-// has expired, or if its link was shown to somebody.
+// invitation returns the token of a person's invitation; the zero secret if it was used, has
+// expired, or was displayed to somebody.
 func (w *Worker) invitation(t *store.Tx, p console.Person) (token baton.Secret, err error) {
 	if token, err = t.InvitationToken(p.ID); err == nil {
 		_, err = t.Invited(sha256.Sum256([]byte(token.Reveal())), w.Now())
@@ -193,7 +193,7 @@ func (w *Worker) invitation(t *store.Tx, p console.Person) (token baton.Secret, 
 	return token, err
 }
 
-// compose writes the mail. why is not empty if it cannot be sent at all.
+// compose writes the mail. why is set if it cannot be sent at all.
 func (w *Worker) compose(t *store.Tx, j *job, p console.Person) (why string, err error) {
 	switch {
 	case p.Status != console.PersonActive:
@@ -227,7 +227,7 @@ func (w *Worker) compose(t *store.Tx, j *job, p console.Person) (why string, err
 	return "", err
 }
 
-// mailEnded records how an attempt ended.
+// mailEnded records the result of an attempt.
 func (w *Worker) mailEnded(ctx context.Context, d store.Due, j job, sent error) error {
 	now := w.Now()
 	if sent == nil {
@@ -236,8 +236,8 @@ func (w *Worker) mailEnded(ctx context.Context, d store.Due, j job, sent error) 
 		w.Log.WarnContext(ctx, "a mail was not sent", "mail", j.mail.ID, "person", j.mail.Person, "error", sent)
 	}
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
-		// The row is locked before notices are looked for: none can come in between. If the
-		// lease was lost, the result counts all the same, and the other one goes on.
+		// The row is locked before notices are read, so that none is missed. If the lease was lost,
+		// the result still counts, and the other worker continues.
 		err := t.ExtendDue(d, w.Lease)
 		lost := baton.KindOf(err) == baton.Refused
 		if err != nil && !lost {
@@ -275,7 +275,7 @@ func (w *Worker) mailEnded(ctx context.Context, d store.Due, j job, sent error) 
 	})
 }
 
-// problem returns an error as a sentence with the way out.
+// problem returns an error and its fix as sentences.
 func problem(err error) string {
 	text := err.Error() + "."
 	if fix := baton.FixOf(err); fix != "" {
@@ -284,7 +284,7 @@ func problem(err error) string {
 	return text
 }
 
-// nextDue ends the claim of a person's row, or lets it be due again when the next mail is.
+// nextDue finishes the claim of a person's row, or reschedules it for the next mail.
 func (w *Worker) nextDue(t *store.Tx, d store.Due) error {
 	id := console.ID(d.Ref)
 	if m, err := t.QueuedMail(id); err != nil || m != nil {

@@ -8,7 +8,7 @@ import (
 	"baton/console/store"
 )
 
-// match finds out whose the accounts of an app are, or those of all apps.
+// match matches the accounts of one app, or of all apps.
 func (w *Worker) match(ctx context.Context, d store.Due) error {
 	apps := []console.ID{console.ID(d.Ref)}
 	if d.Ref == console.MatchAll {

@@ -13,13 +13,13 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// notifyReader names the reader of events that tells people.
+// notifyReader is the name of the event reader for notices.
 const notifyReader = "notify"
 
-// eventsAtOnce is how many events are read in one transaction.
+// eventsAtOnce is the number of events that are read in one transaction.
 const eventsAtOnce = 100
 
-// follow reads the events until claiming ends.
+// follow reads events until claiming ends.
 func (w *Worker) follow(claiming, working context.Context) {
 	woken, done := w.Store.Watch(store.EventTopic)
 	defer done()
@@ -44,8 +44,8 @@ func (w *Worker) follow(claiming, working context.Context) {
 	}
 }
 
-// tell turns the next events into notices, and reports whether there may be more. An event
-// counts as read in the transaction that writes its notices.
+// tell creates the notices for the next events, and reports whether there may be more. The events
+// are marked as read in the transaction that adds their notices.
 func (w *Worker) tell(ctx context.Context) (more bool, err error) {
 	behind := false
 	err = w.Store.View(ctx, func(t *store.Tx) (err error) {
@@ -62,7 +62,7 @@ func (w *Worker) tell(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		settings, err := t.MailSettings()
-		if err != nil || !settings.Configured() { // nobody waits for what happened before mail was set up
+		if err != nil || !settings.Configured() { // nobody needs notices of events before mail was configured
 			return err
 		}
 		for _, e := range events {
@@ -110,21 +110,21 @@ func (w *Worker) tellOne(ctx context.Context, t *store.Tx, e store.Event) error 
 	return nil
 }
 
-// How often the states of connectors are looked at, and after which break the console
-// counts as having been away.
+// How often the states of connectors are checked, and the gap after which the console counts as
+// having been away.
 const (
 	statesEvery = 30 * time.Second
 	statesAway  = 5 * time.Minute
 )
 
-// watching says since when the states of connectors are looked at without a break.
+// watching records since when the states of connectors are checked without a gap.
 type watching struct {
 	Since time.Time `json:"since"`
 	Last  time.Time `json:"last"`
 }
 
-// states looks whether connectors have problems, or have none any more, and records it
-// where people have to be told. Once an hour it looks for credentials that end soon.
+// states checks whether connectors have problems, or no longer have them, and records states that
+// people must be notified of. Once an hour it checks for credentials that expire soon.
 func (w *Worker) states(ctx context.Context, d store.Due) error {
 	now := w.Now()
 	var watched watching
@@ -196,14 +196,14 @@ func (w *Worker) states(ctx context.Context, d store.Due) error {
 				return err
 			}
 		}
-		return t.SetDue(console.DueStates, "console", now.Add(statesEvery), payload) // ends the claim
+		return t.SetDue(console.DueStates, "console", now.Add(statesEvery), payload) // this ends the claim
 	})
 }
 
-// credentialWarning is how long before the end of a connector's credentials people are told.
+// credentialWarning is how long before the expiry of credentials people are notified.
 const credentialWarning = 14 * 24 * time.Hour
 
-// credentialEnding is the kind of the event for it.
+// credentialEnding is the kind of the event for that.
 const credentialEnding = "credential.ending"
 
 // endingCredentials appends an event for each connector's credential that ends soon, once,

@@ -1,4 +1,4 @@
-// Package ingesttest applies made-up syncs, for tests of what reads them.
+// Package ingesttest applies generated syncs in tests.
 package ingesttest
 
 import (
@@ -18,15 +18,15 @@ import (
 	"baton/console/store"
 )
 
-// Tenant is what an upstream shows in one sync. The types of accounts ("user"), groups
-// ("group") and applications ("app") are declared by themselves.
+// Tenant is the content of one sync. The types of accounts ("user"), groups ("group") and
+// applications ("app") are declared automatically.
 type Tenant struct {
 	Accounts []baton.Resource // of the type "user"
 	Groups   []Group
 	Apps     []baton.Resource // of the type "app"
 }
 
-// Group is a group with the ids of the accounts that are members.
+// Group is a group with the ids of the accounts that are its members.
 type Group struct {
 	ID, Name string
 	Members  []string
@@ -85,8 +85,8 @@ func (x Tenant) Write(t testing.TB, began time.Time) string {
 	return path
 }
 
-// Receive hands in the tenant as a full sync of a connector that began at a time, and returns
-// what became of it: it may be held.
+// Receive receives and applies the tenant as a full sync that began at a time, and returns the sync,
+// which may be held.
 func (x Tenant) Receive(t testing.TB, s *store.Store, connector console.ID, began time.Time) console.Sync {
 	t.Helper()
 	file, err := os.Open(x.Write(t, began))
@@ -95,7 +95,7 @@ func (x Tenant) Receive(t testing.TB, s *store.Store, connector console.ID, bega
 	return Receive(t, s, ingest.Origin{Connector: connector, Kind: console.SyncFull, Dispatched: began}, began, file)
 }
 
-// Receive hands in a file, and returns what became of it.
+// Receive receives and applies a file, and returns the sync.
 func Receive(t testing.TB, s *store.Store, o ingest.Origin, now time.Time, file io.Reader) console.Sync {
 	t.Helper()
 	in := &ingest.Ingester{Store: s, Scratch: t.TempDir(), Now: func() time.Time { return now }}
@@ -107,7 +107,7 @@ func Receive(t testing.TB, s *store.Store, o ingest.Origin, now time.Time, file 
 	return sync
 }
 
-// Apply is Receive for a sync that must be applied.
+// Apply is Receive, and fails the test unless the sync is applied.
 func (x Tenant) Apply(t testing.TB, s *store.Store, connector console.ID, began time.Time) console.Sync {
 	t.Helper()
 	sync := x.Receive(t, s, connector, began)

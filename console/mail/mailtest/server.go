@@ -1,5 +1,5 @@
-// Package mailtest serves mail in tests: a real SMTP server with STARTTLS, TLS and logins,
-// which keeps what it accepts and fails where it is told to.
+// Package mailtest provides an SMTP server for tests, with STARTTLS, TLS and logins. It keeps the
+// mails that it accepts, and fails at chosen steps.
 package mailtest
 
 import (
@@ -32,11 +32,11 @@ const (
 	Password = "the password for mail"
 )
 
-// Options says how the server behaves.
+// Options define how the server behaves.
 type Options struct {
-	TLS     bool // from the first byte; else STARTTLS is offered, unless NoTLS
+	TLS     bool // implicit TLS; otherwise STARTTLS is offered, unless NoTLS
 	NoTLS   bool // no encryption at all
-	NoLogin bool // it asks for no login
+	NoLogin bool // it requires no login
 }
 
 // Received is a mail that the server accepted.
@@ -48,7 +48,7 @@ type Received struct {
 // Server is an SMTP server on the loopback interface.
 type Server struct {
 	Port        int
-	Roots       *x509.CertPool // vouch for it
+	Roots       *x509.CertPool // trust it
 	Certificate []byte         // its own, DER
 
 	mu       sync.Mutex
@@ -58,7 +58,7 @@ type Server struct {
 	asked    map[string]int
 }
 
-// Allow allows the loopback interface, where the server is.
+// Allow allows loopback addresses, where the server is.
 func Allow(a netip.Addr) error {
 	if !a.IsLoopback() {
 		return errors.New("not the loopback interface")
@@ -106,7 +106,7 @@ func Start(t testing.TB, o Options) *Server {
 	t.Cleanup(func() {
 		s.Release()
 		server.Close()
-		l.Close() // if it does not serve yet, the server does not know it
+		l.Close() // needed if Serve has not run yet
 		<-ended
 	})
 	return s
@@ -117,7 +117,7 @@ type discard struct{}
 func (discard) Printf(string, ...any) {}
 func (discard) Println(...any)        {}
 
-// Settings returns the settings with which the server accepts mail.
+// Settings returns settings for which the server accepts mail.
 func (s *Server) Settings(o Options) console.MailSettings {
 	m := console.MailSettings{Host: "localhost", Port: s.Port, TLS: console.MailSTARTTLS, User: User, From: "Baton Console <baton@example.com>"}
 	switch {
@@ -132,27 +132,27 @@ func (s *Server) Settings(o Options) console.MailSettings {
 	return m
 }
 
-// Fault sets what happens at the steps of a session: connect, when the client
-// introduces itself, which it does again after STARTTLS, auth, mail, rcpt, data and accepted, when the server has the mail and has not answered yet. An error is the answer;
-// [ErrDie] ends the connection, [ErrHang] answers nothing until [Server.Release].
+// Fault sets what happens at the steps of a session: connect, hello (again after STARTTLS), auth,
+// mail, rcpt, data, and accepted, when the server has the mail and has not replied yet. An error is
+// the reply; [ErrDie] closes the connection, [ErrHang] delays the reply until [Server.Release].
 func (s *Server) Fault(f func(step, argument string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
 }
 
-// ErrDie and ErrHang are results of faults.
+// ErrDie and ErrHang are special results of faults.
 var (
 	ErrDie  = errors.New("die")
 	ErrHang = errors.New("hang")
 )
 
-// Answer returns an answer of the server.
+// Answer returns a reply of the server.
 func Answer(code int, text string) error {
 	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: text}
 }
 
-// Release ends the connections that hang.
+// Release ends hanging connections.
 func (s *Server) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,7 +192,7 @@ func (s *Server) step(name, argument string, conn net.Conn) error {
 		s.mu.Lock()
 		s.conns = append(s.conns, conn)
 		s.mu.Unlock()
-		io.Copy(io.Discard, conn) // until the other side gives up, or Release
+		io.Copy(io.Discard, conn) // until the client gives up, or Release
 		conn.Close()
 	}
 	return err
@@ -252,7 +252,7 @@ func (x *session) Data(r io.Reader) error {
 func (x *session) Reset()        {}
 func (x *session) Logout() error { return nil }
 
-// certificate returns a certificate for localhost and the authority that vouches for it.
+// certificate returns a certificate for localhost and its authority.
 func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

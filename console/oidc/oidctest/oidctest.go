@@ -1,5 +1,5 @@
-// Package oidctest has an OpenID Connect provider for tests, whose claims and answers can be
-// bent.
+// Package oidctest provides an OpenID Connect provider for tests, whose claims and answers can be
+// changed.
 package oidctest
 
 import (
@@ -25,31 +25,31 @@ import (
 type Provider struct {
 	op     *mockoidc.MockOIDC
 	Issuer string
-	Client string // the id of its one client
+	Client string // the id of its only client
 	Secret string // of the client
 
 	mu sync.Mutex
-	// answer, when set, answers instead of the provider if it returns true.
+	// answer, if set, handles a request first; it returns false to pass it on.
 	answer func(w http.ResponseWriter, r *http.Request) bool
-	hits   map[string]int // requests by path
+	hits   map[string]int // number of requests by path
 }
 
-// The ends of the paths of a provider.
+// The suffixes of the paths of a provider.
 const (
 	Discovery = "/.well-known/openid-configuration"
 	Keys      = "/jwks.json"
 	Token     = "/token"
 )
 
-// User is somebody at the provider. A claim that is nil is left out.
+// User is a user of the provider. A claim that is nil is omitted.
 type User struct {
 	Subject string
 	Token   map[string]any // claims of the ID token
 	Info    map[string]any // claims of the user info
 }
 
-// Verified returns somebody with a verified e-mail address and further claims of the ID
-// token: name, value, name, value, …
+// Verified returns a user with a verified e-mail address and further claims of the ID token: name,
+// value, name, value, …
 func Verified(subject, email string, more ...any) User {
 	u := User{Subject: subject, Token: map[string]any{"email": email, "email_verified": true, "name": "Name of " + subject}}
 	for i := 0; i+1 < len(more); i += 2 {
@@ -58,7 +58,7 @@ func Verified(subject, email string, more ...any) User {
 	return u
 }
 
-// user is a User as the provider asks for it.
+// user implements the interface of the provider's library.
 type user struct{ User }
 
 func (u user) ID() string { return u.Subject }
@@ -79,7 +79,7 @@ func (u user) Claims(_ []string, base *mockoidc.IDTokenClaims) (jwt.Claims, erro
 	return claims, nil
 }
 
-// firstKey is the key of every provider: making one takes long.
+// firstKey is shared by all providers, because generating a key is slow.
 var firstKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -88,7 +88,7 @@ var firstKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// New starts a provider. now is its clock, and that of every other one.
+// New starts a provider. now is the clock of all providers.
 func New(t testing.TB, now func() time.Time) *Provider {
 	t.Helper()
 	mockoidc.NowFunc = now
@@ -126,8 +126,8 @@ func New(t testing.TB, now func() time.Time) *Provider {
 	return p
 }
 
-// Login leads a browser to the address at the provider, where somebody signs in, and returns
-// the address that it is led back to.
+// Login follows the redirects of a login at the provider as a user, and returns the final redirect
+// to the console.
 func (p *Provider) Login(t testing.TB, address string, u User) *url.URL {
 	t.Helper()
 	p.op.QueueUser(user{u})
@@ -145,7 +145,7 @@ func (p *Provider) Login(t testing.TB, address string, u User) *url.URL {
 	return back
 }
 
-// Instead answers requests to paths with an end otherwise from now on; nil ends it.
+// Instead answers requests to paths with a suffix; nil reverts that.
 func (p *Provider) Instead(path string, answer http.HandlerFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,7 +158,7 @@ func (p *Provider) Instead(path string, answer http.HandlerFunc) {
 	}
 }
 
-// Rewrite changes the ID tokens that the provider sends.
+// Rewrite changes the ID tokens before the provider sends them.
 func (p *Provider) Rewrite(change func(token string) string) {
 	p.Instead(Token, func(w http.ResponseWriter, r *http.Request) {
 		recorded := httptest.NewRecorder()
@@ -175,8 +175,8 @@ func (p *Provider) Rewrite(change func(token string) string) {
 	})
 }
 
-// Rotate signs with another key from now on. The key set holds only the new one, also when
-// old is true: then tokens are signed with the old key still.
+// Rotate changes the signing key. The key set only has the new key. If old is true, tokens are still
+// signed with the old key.
 func (p *Provider) Rotate(t testing.TB, old bool) {
 	t.Helper()
 	next, err := mockoidc.RandomKeypair(2048)
@@ -199,7 +199,7 @@ func (p *Provider) Rotate(t testing.TB, old bool) {
 	})
 }
 
-// Hits returns how many requests came to paths with an end.
+// Hits returns the number of requests to paths with a suffix.
 func (p *Provider) Hits(path string) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
