@@ -13,19 +13,19 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// idle is how long a connector is looked at after its last operation was over.
+// idle is how long a connector is still checked after its last operation ended.
 const idle = time.Minute
 
-// maxTargeted is how many resources are read one by one to see what became of operations.
-// Beyond, a full sync is cheaper.
+// maxTargeted is the number of resources up to which a targeted sync verifies operations. For more,
+// a full sync is cheaper.
 const maxTargeted = 20
 
-// syncAgain is how long after a sync that said nothing about an operation another one is
-// asked for.
+// syncAgain is the delay between two full syncs for an operation about which the first one proved
+// nothing.
 const syncAgain = 5 * time.Minute
 
-// watch looks after the operations of a connector that are not over: those that nobody
-// answered, those that a sync has to prove, and those that are late.
+// watch takes care of a connector's unfinished operations: those without an answer, those that a
+// sync has to verify, and those that are late.
 func (w *Worker) watch(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		c, err := t.Connector(console.ID(d.Ref))
@@ -81,7 +81,7 @@ func (w *Worker) watch(ctx context.Context, d store.Due) error {
 	})
 }
 
-// proveBySync asks for a sync if operations need one. It returns when to look again.
+// proveBySync requests a sync if operations need one. It returns when to check again.
 func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Operation) (again time.Time, err error) {
 	now := w.Now()
 	if c.Paused || c.Hosting == console.ByFile || len(open) == 0 {
@@ -91,7 +91,7 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Op
 	if err != nil {
 		return time.Time{}, err
 	}
-	var needed time.Time // the sync has to be handed out after it
+	var needed time.Time // the sync must be dispatched after it
 	var wanting []console.Operation
 	for _, o := range open {
 		if after, ok := o.WantsSync(now); ok {
@@ -104,7 +104,8 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Op
 	if len(wanting) == 0 {
 		return time.Time{}, nil
 	}
-	// What a sync that is under way, or that is not read yet, will not say.
+	// after reports whether a sync that is running, or not read yet, is too old to prove anything
+	// about an operation.
 	after := func(o console.Operation) bool {
 		when, _ := o.WantsSync(now)
 		return last == nil || !last.Lease.Since.After(when)
@@ -119,8 +120,8 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Op
 		if err != nil || !read {
 			return now.Add(5 * time.Second), err
 		}
-		// It was read and said nothing about them. After one of a few resources a full one
-		// follows at once.
+		// It was read and proved nothing about them. After a targeted sync, a full one follows at
+		// once.
 		if len(last.Work.Sync.Resources) == 0 && now.Before(when.Add(syncAgain)) {
 			return when.Add(syncAgain), nil
 		}
@@ -143,7 +144,7 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Op
 	return now.Add(idle), rpcstore.AddTask(t, task)
 }
 
-// wasRead reports whether the file of a finished sync task was judged, and when the task
+// wasRead reports whether the file of a finished sync task was applied or refused, and when the task
 // ended.
 func (w *Worker) wasRead(t *store.Tx, c console.Connector, task rpc.Task) (bool, time.Time, error) {
 	if !task.Result.OK() {
@@ -159,11 +160,11 @@ func (w *Worker) wasRead(t *store.Tx, c console.Connector, task rpc.Task) (bool,
 			return read, task.Result.At, nil
 		}
 	}
-	// The file is not recorded yet, or there was none.
+	// The file is not recorded yet, or there is none.
 	return w.Now().After(task.Result.At.Add(idle)), task.Result.At, nil
 }
 
-// covers reports whether a sync of some resources says something about operations.
+// covers reports whether a targeted sync proves something about operations.
 func (w *Worker) covers(t *store.Tx, c console.Connector, task rpc.Task, ops []console.Operation) bool {
 	wanted, err := w.targets(t, c, ops)
 	if err != nil || len(wanted) == 0 {
@@ -177,8 +178,7 @@ func (w *Worker) covers(t *store.Tx, c console.Connector, task rpc.Task, ops []c
 	return true
 }
 
-// targets returns the resources whose grants show what became of operations; none if only a
-// full sync does.
+// targets returns the resources whose grants verify operations; none if only a full sync does.
 func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operation) ([]baton.ResourceID, error) {
 	d, ok, err := rpcstore.Describe(t, string(c.ID))
 	if err != nil || !ok || !slices.Contains(d.Capabilities, rpc.CanSyncTargetedByTask) {
@@ -193,7 +193,7 @@ func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operati
 	seen := map[console.EntitlementKey]bool{}
 	for _, o := range ops {
 		if o.Entitlement == console.AccountItself {
-			return nil, nil // accounts are in full syncs only
+			return nil, nil // only full syncs contain accounts
 		}
 		if seen[o.Entitlement] {
 			continue
@@ -223,7 +223,7 @@ func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operati
 	return all, nil
 }
 
-// judge records what an applied sync says about the operations of its connector.
+// judge records what an applied sync proves about the operations of its connector.
 func judge(t *store.Tx, s console.Sync) error {
 	c, err := t.Connector(s.Connector)
 	if err != nil {
@@ -261,8 +261,8 @@ func judge(t *store.Tx, s console.Sync) error {
 	return nil
 }
 
-// nameAccount finds the account that an operation created, if a full sync shows it: by the
-// id that the connector gave, or by the address where no answer came.
+// nameAccount finds the account that an operation created in a full sync: by the id in the
+// connector's answer or, without an answer, by the e-mail address.
 func nameAccount(t *store.Tx, m store.Moment, s console.Sync, o console.Operation) (console.Operation, error) {
 	if o.Entitlement != console.AccountItself || !s.Kind.Full() || s.Kind == console.SyncUpload || o.Dispatched.IsZero() || !s.Dispatched.After(o.Dispatched) {
 		return o, nil
@@ -295,7 +295,7 @@ func nameAccount(t *store.Tx, m store.Moment, s console.Sync, o console.Operatio
 		return o, nil
 	}
 	err := t.NameAccount(o.ID, found.Key)
-	if baton.KindOf(err) == baton.AlreadyExists { // another operation is about it: it is judged with that
+	if baton.KindOf(err) == baton.AlreadyExists { // another operation is about the account, and is judged with it
 		return o, nil
 	}
 	if err == nil {
@@ -337,8 +337,8 @@ func sight(t *store.Tx, m store.Moment, s console.Sync, o console.Operation) (co
 	return v, err
 }
 
-// markLate marks access whose removal did not get under way in time, and says why. It
-// returns when the next one will be late.
+// markLate marks access whose removal did not start in time as overdue, with the reason. It returns
+// when the next one will be late.
 func (w *Worker) markLate(t *store.Tx, c console.Connector) (next time.Time, err error) {
 	now := w.Now()
 	late, err := t.LateOperations(c.ID, now, store.PageSize)
@@ -379,7 +379,7 @@ func (w *Worker) markLate(t *store.Tx, c console.Connector) (next time.Time, err
 	return next, nil
 }
 
-// whyNot says why operations of a connector are not handed out.
+// whyNot returns why operations of a connector are not dispatched.
 func (w *Worker) whyNot(t *store.Tx, c console.Connector) (string, error) {
 	pauses, err := t.Pauses()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"baton/console/store"
 )
 
-// overdue tries again to remove the overdue access of an app, and ends what is no longer
-// overdue.
+// overdue tries again to remove the overdue access of an app, and ends the record of access that is
+// no longer overdue.
 func (w *Worker) overdue(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		all, err := t.AllOverdue(console.ID(d.Ref), store.PageSize)
@@ -40,7 +40,7 @@ func (w *Worker) retryOverdue(t *store.Tx, o console.Overdue) error {
 		return t.EndOverdue(o.Account, o.Entitlement, !a.Held)
 	}
 	if a.Operation != nil {
-		return nil // it is under way
+		return nil // the removal is in progress
 	}
 	r, err := t.Reason(o.Reason)
 	if err != nil {
@@ -50,8 +50,8 @@ func (w *Worker) retryOverdue(t *store.Tx, o console.Overdue) error {
 	return err
 }
 
-// remove creates the operation that removes access whose time is over. refused is the guard's
-// error if one forbids it.
+// remove creates the operation that removes expired access. refused is the error of a guard that
+// forbids it.
 func (w *Worker) remove(t *store.Tx, r console.Reason) (refused, err error) {
 	c, err := holder(t, r)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"baton/console/store"
 )
 
-// advance does what is due for a request: the limit of its step, the end of a wait, its
+// advance does the due work of a request: the time limit of its step, the end of a wait, or its
 // start.
 func (w *Worker) advance(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
-		if err := t.FinishDue(d); err != nil { // it may be set again
+		if err := t.FinishDue(d); err != nil { // finished first, because the work may set it again
 			return err
 		}
 		err := approve.Advance(t, console.ID(d.Ref))
@@ -24,11 +24,11 @@ func (w *Worker) advance(ctx context.Context, d store.Due) error {
 	})
 }
 
-// rechecked is how many requests are looked at in one transaction.
+// rechecked is the number of requests that are checked in one transaction.
 const rechecked = 50
 
-// recheck finds out again who is asked about the requests that are open, after owners,
-// managers, roles or delegates changed.
+// recheck determines the approvers of open requests again, after owners, managers, roles or
+// delegates changed.
 func (w *Worker) recheck(ctx context.Context, d store.Due) error {
 	var after int64
 	for {

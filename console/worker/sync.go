@@ -13,8 +13,7 @@ import (
 	"baton/console/store"
 )
 
-// taskEnded reacts to a task that has ended: the file of a sync is recorded, to be applied
-// next.
+// taskEnded records the file of a finished sync task, to be applied next.
 func (w *Worker) taskEnded(ctx context.Context, d store.Due) error {
 	connector := string(d.Payload)
 	task, err := w.tasks.Task(ctx, connector, d.Ref)
@@ -64,7 +63,7 @@ func (w *Worker) taskEnded(ctx context.Context, d store.Due) error {
 	})
 }
 
-// failed appends the event of a sync that brought no file: what the connector says about it.
+// failed appends the event of a sync without a file, with the connector's error.
 func failed(t *store.Tx, task rpc.Task) error {
 	c, err := t.Connector(console.ID(task.Connector))
 	if err != nil {
@@ -86,8 +85,7 @@ func failed(t *store.Tx, task rpc.Task) error {
 	return nil
 }
 
-// apply applies a sync, or returns it as it is if that was done already: a process may have
-// died before it could say so.
+// apply applies a sync. If that was done before the process died, it returns the sync unchanged.
 func (w *Worker) apply(ctx context.Context, id console.ID) (s console.Sync, err error) {
 	err = w.Store.View(ctx, func(t *store.Tx) error {
 		s, err = t.Sync(id)
@@ -113,7 +111,7 @@ func (w *Worker) ingest(ctx context.Context, d store.Due) error {
 				err = judge(t, s)
 			}
 			if err == nil {
-				// Whatever it left open is looked at again.
+				// The sync may have left operations unverified.
 				err = t.DueBy(console.DueOperations, string(c.ID), w.Now())
 			}
 			if err == nil {

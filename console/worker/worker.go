@@ -1,7 +1,7 @@
-// Package worker does what waits in the store for a time: it queues the syncs of connectors,
-// applies the files that they hand over, ends access whose time is over, and removes what is
-// no longer needed. Any number of processes may work on one store: each due row is claimed
-// under a lease, and its effect is written in the transaction that ends it.
+// Package worker does the scheduled work of the store: it queues the syncs of connectors, applies
+// their files, removes expired access and deletes old data. Any number of processes may work on one
+// store: each due row is claimed under a lease, and its effect is written in the transaction that
+// finishes it.
 package worker
 
 import (
@@ -21,34 +21,33 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// SweepKind is the kind of the one due row for what happens every hour. It refers to
-// "console".
+// SweepKind is the kind of the due row for hourly work. There is one, for "console".
 const SweepKind = "store.sweep"
 
 // Config configures a [Worker]. Store, Ingester and Owner are required.
 type Config struct {
 	Store    *store.Store
 	Ingester *ingest.Ingester
-	Owner    string     // name of this process, in leases
+	Owner    string     // name of this process in leases
 	Mail     MailSender // nil: no mail is sent
 	URL      *url.URL   // of the console, for links in mails; required with Mail
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	Poll      time.Duration // how often due rows are looked for; 0: one second
-	Lease     time.Duration // of a due row; 0: one minute
-	Grace     time.Duration // how long work may go on when the worker is stopped; 0: 10 seconds
-	KeepFiles int           // sync files that are kept for each connector; 0: 10
-	// OverdueAfter is how long the removal of access whose time is over may take to get under
-	// way; 0: [console.OverdueAfter].
+	Poll      time.Duration // interval of polling for due rows; 0: one second
+	Lease     time.Duration // lease of a due row; 0: one minute
+	Grace     time.Duration // time for running work when the worker is stopped; 0: 10 seconds
+	KeepFiles int           // number of sync files to keep for each connector; 0: 10
+	// OverdueAfter is how long the removal of expired access may take to start; 0:
+	// [console.OverdueAfter].
 	OverdueAfter time.Duration
 }
 
-// Worker works on due rows.
+// Worker does the work of due rows.
 type Worker struct {
 	Config
 	tasks rpcstore.Store
-	down  downServer // used by the loop of mails alone
+	down  downServer // used by the mail loop only
 }
 
 // New returns a worker.
@@ -80,13 +79,14 @@ func New(c Config) *Worker {
 // kind is one kind of due rows.
 type kind struct {
 	name  string
-	batch int // rows that are claimed at once
+	batch int // number of rows that are claimed at once
 	do    func(ctx context.Context, d store.Due) error
-	// all does several rows at once, in one transaction. If it fails, each is done by itself.
+	// all does the work of several rows in one transaction. If it fails, the rows are done one by
+	// one.
 	all func(ctx context.Context, rows []store.Due) error
 }
 
-// kinds lists what the worker does.
+// kinds lists the kinds of work.
 func (w *Worker) kinds() []kind {
 	return []kind{
 		{name: console.DueIngest, batch: 1, do: w.ingest},
@@ -105,7 +105,7 @@ func (w *Worker) kinds() []kind {
 	}
 }
 
-// Kinds returns the names of the kinds of due rows.
+// Kinds returns the names of all kinds of due rows.
 func Kinds() (names []string) {
 	for _, k := range (&Worker{}).kinds() {
 		names = append(names, k.name)
@@ -113,11 +113,9 @@ func Kinds() (names []string) {
 	return names
 }
 
-// by is the console itself, now.
 func (w *Worker) by() console.By { return console.By{At: w.Now(), Actor: console.Console} }
 
-// Prepare sets the due rows of what happens again and again, where they are missing, and
-// lets the telling of people begin with what happens from now on.
+// Prepare adds missing due rows for periodic work, and makes notices start with events from now on.
 func (w *Worker) Prepare(ctx context.Context) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		for _, kind := range []string{SweepKind, console.DueStates} {
@@ -133,8 +131,8 @@ func (w *Worker) Prepare(ctx context.Context) error {
 	})
 }
 
-// Run works until the context ends. Work that is under way then may go on for a while;
-// what does not end in time is given back.
+// Run works until the context ends. Running work may continue for the grace period; the rest is
+// released.
 func (w *Worker) Run(ctx context.Context) {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -151,7 +149,7 @@ func (w *Worker) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// loop claims and does rows of a kind until claiming ends.
+// loop claims and does the work of one kind until claiming ends.
 func (w *Worker) loop(claiming, working context.Context, k kind) {
 	woken, done := w.Store.Watch(store.DueTopic(k.name))
 	defer done()
@@ -176,11 +174,11 @@ func (w *Worker) loop(claiming, working context.Context, k kind) {
 	}
 }
 
-// round claims rows of a kind and does them one after the other.
+// round claims rows of a kind and does their work one by one.
 func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
 	rows, err := w.Store.Claim(claiming, w.Now(), k.name, w.Owner, w.Lease, k.batch)
 	if k.all != nil && len(rows) > 0 {
-		ctx, cancel := context.WithTimeout(working, w.Lease/2) // none of the leases is extended
+		ctx, cancel := context.WithTimeout(working, w.Lease/2) // this path does not extend leases
 		failed := k.all(ctx, rows)
 		cancel()
 		if failed == nil {
@@ -194,7 +192,7 @@ func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
 	return len(rows), err
 }
 
-// one does one row. A row that fails is due again after a while.
+// one does the work of one row. If it fails, the row is retried later.
 func (w *Worker) one(ctx context.Context, k kind, d store.Due) {
 	held, release := w.hold(ctx, d)
 	err := k.do(held, d)
@@ -205,20 +203,20 @@ func (w *Worker) one(ctx context.Context, k kind, d store.Due) {
 	}
 	after := retryAfter(d.Attempts)
 	if ctx.Err() != nil {
-		after = 0 // stopped: another process, or this one when it starts again, does it at once
+		after = 0 // stopped: retried at once, by another process or after the restart
 	}
 	w.Log.ErrorContext(ctx, "a due row was not done", "kind", k.name, "ref", d.Ref, "attempt", d.Attempts, "error", err, "again_in", after)
 	err = w.Store.Update(context.WithoutCancel(ctx), w.by(), func(t *store.Tx) error { return t.RetryDue(d, w.Now().Add(after)) })
-	if err != nil && baton.KindOf(err) != baton.Refused { // Refused: somebody else has it, or moved it
+	if err != nil && baton.KindOf(err) != baton.Refused { // Refused: another worker has claimed or moved it
 		w.Log.ErrorContext(ctx, "a due row could not be given back; its lease ends by itself", "kind", k.name, "ref", d.Ref, "error", err)
 	}
 }
 
-// errLost is the cause of a context that ended because a lease was lost.
+// errLost is the cause of a context that was cancelled because the lease was lost.
 var errLost = errors.New("the lease was lost")
 
-// hold extends the lease of a row until it is released. If the lease is lost, the context
-// ends.
+// hold extends the lease of a row until it is released. If the lease is lost, it cancels the
+// context.
 func (w *Worker) hold(ctx context.Context, d store.Due) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -246,15 +244,15 @@ func (w *Worker) hold(ctx context.Context, d store.Due) (context.Context, func()
 	}
 }
 
-// retryAfter returns how long a row waits after it failed so many times.
+// retryAfter returns the delay after the given number of failures.
 func retryAfter(attempts int) time.Duration {
 	return min(5*time.Second<<min(max(attempts-1, 0), 10), 15*time.Minute)
 }
 
-// taskRef is the [rpc.Task.Ref] of syncs by schedule.
+// taskRef is the [rpc.Task.Ref] of scheduled syncs.
 const taskRef = "sync"
 
-// schedule queues a sync of a connector, unless one is open, and sets the next one.
+// schedule queues a sync of a connector unless one is open, and schedules the next one.
 func (w *Worker) schedule(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		c, err := t.Connector(console.ID(d.Ref))
@@ -270,7 +268,7 @@ func (w *Worker) schedule(ctx context.Context, d store.Due) error {
 			}
 		}
 		next := schedule.Of(c).Next(d.At, w.Now())
-		if next.IsZero() { // the expression cannot be read, or names no further time
+		if next.IsZero() { // the expression is invalid, or has no further time
 			return t.FinishDue(d)
 		}
 		return t.RetryDue(d, next)
@@ -291,7 +289,7 @@ func (w *Worker) queueSync(t *store.Tx, c console.Connector) error {
 	return rpcstore.AddTask(t, task)
 }
 
-// sweep removes what nobody needs any more.
+// sweep deletes old data.
 func (w *Worker) sweep(ctx context.Context, d store.Due) error {
 	by := w.by()
 	var connectors []console.Connector

@@ -26,8 +26,8 @@ import (
 	"baton/internal/pb/batonv1"
 )
 
-// Fault is a named failure. It is switched on by its name; where Value is not empty,
-// "name=value" replaces the default.
+// Fault is a named failure. It is switched on by its name; if Value is not empty, "name=value"
+// replaces the default.
 type Fault struct {
 	Name        string
 	Value       string // form of the value; [:N] ends the fault after N times
@@ -112,11 +112,11 @@ type faults struct {
 	on map[string]*fault
 }
 
-// fault is one that is on.
+// fault is a fault that is switched on.
 type fault struct {
-	number   int           // a code, a status, bytes; or how many calls are let through
+	number   int           // a code, a status, bytes; or the number of calls to let through
 	duration time.Duration // of a fault with a duration
-	left     int           // how often it still happens; below 0: always
+	left     int           // remaining occurrences; below 0: unlimited
 }
 
 func parseFault(form, value string) (*fault, error) {
@@ -184,7 +184,7 @@ func (f *faults) happens(name string) (number int, ok bool) {
 	return on.number, true
 }
 
-// reached counts a call and reports whether it is the one that the fault waits for.
+// reached counts a call and reports whether the fault happens on it.
 func (f *faults) reached(name string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -223,7 +223,7 @@ func callName(method string) string {
 	return ""
 }
 
-// before applies the faults that keep a call from being done.
+// before applies the faults that prevent a call.
 func (s *Server) before(ctx context.Context, method string) error {
 	name := callName(method)
 	if err := pause.For(ctx, s.faults.duration(name+"-delay")); err != nil {
@@ -265,7 +265,7 @@ func (s *Server) failStream(srv any, stream grpc.ServerStream, info *grpc.Stream
 	return handle(srv, &damagedStream{ServerStream: stream, faults: s.faults})
 }
 
-// damagedStream is an upload whose checksum arrives damaged if a fault says so.
+// damagedStream changes the checksum of an upload if the fault is on.
 type damagedStream struct {
 	grpc.ServerStream
 	faults *faults
@@ -289,7 +289,7 @@ type faultyStore struct {
 	faults *faults
 }
 
-// Lease puts a leased task back first, if the fault says so.
+// Lease first puts a leased task back if the fault is on.
 func (f *faultyStore) Lease(ctx context.Context, now time.Time, r rpc.LeaseRequest) (rpc.Leases, error) {
 	if !f.faults.isOn("redeliver") {
 		return f.Memory.Lease(ctx, now, r)
@@ -309,7 +309,7 @@ func (f *faultyStore) Lease(ctx context.Context, now time.Time, r rpc.LeaseReque
 	return f.Memory.Lease(ctx, now, r)
 }
 
-// AddToken shortens the life of the token, if the fault says so.
+// AddToken shortens the life of the token if the fault is on.
 func (f *faultyStore) AddToken(ctx context.Context, now time.Time, t rpc.Token) error {
 	if life := f.faults.duration("token-lifetime"); life > 0 {
 		t.Expires = now.Add(life)
@@ -317,7 +317,7 @@ func (f *faultyStore) AddToken(ctx context.Context, now time.Time, t rpc.Token) 
 	return f.Memory.AddToken(ctx, now, t)
 }
 
-// handler adds the faults that only a connection can have, and those of tokens.
+// handler applies the faults of connections and tokens.
 func (f *faults) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := callName(r.URL.Path)
@@ -348,7 +348,7 @@ func (f *faults) handler(next http.Handler) http.Handler {
 	})
 }
 
-// shortLived serves a token request and states the lifetime that the fault gives the token.
+// shortLived serves a token request with the lifetime of the fault.
 func (f *faults) shortLived(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	life := f.duration("token-lifetime")
 	if life == 0 {
@@ -379,7 +379,7 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// hangUp closes the connection of a request, or ends the request if it does not know the
+// hangUp closes the connection of a request, or aborts the request if it does not know the
 // connection. It does not return.
 func hangUp(r *http.Request) {
 	closeConn(r)
@@ -392,7 +392,7 @@ func closeConn(r *http.Request) {
 	}
 }
 
-// nowhere drops a response.
+// nowhere discards a response.
 type nowhere struct{}
 
 func (nowhere) Header() http.Header         { return http.Header{} }

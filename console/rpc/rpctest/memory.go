@@ -14,8 +14,7 @@ import (
 	"baton/console/rpc"
 )
 
-// Memory is an [rpc.Store] that ends with the process. It is for tests. The zero value
-// is not usable; see [NewMemory].
+// Memory is an [rpc.Store] in memory, for tests. Create it with [NewMemory].
 type Memory struct {
 	mu          sync.Mutex
 	tasks       map[string]*record // by id
@@ -25,13 +24,13 @@ type Memory struct {
 	hosts       map[[2]string]rpc.Host // by connector and host
 	credentials map[string]rpc.Credential
 	tokens      map[[32]byte]rpc.Token
-	assertions  map[[2]string]time.Time // by client id and assertion: until when to remember it
+	assertions  map[[2]string]time.Time // until when each assertion is remembered, by client id
 	changed     chan struct{}           // closed when a task changes
 }
 
 type record struct {
 	rpc.Task
-	stored []byte // Work and Result as a database would keep them
+	stored []byte // Work and Result as a database would store them
 }
 
 type upload struct {
@@ -48,13 +47,13 @@ func NewMemory() *Memory {
 	}
 }
 
-// payload is what a database keeps as JSON.
+// payload is stored as JSON.
 type payload struct {
 	Work   rpc.Work
 	Result rpc.Result
 }
 
-// put stores a task. It must be called with the lock held.
+// put stores a task. The caller holds the lock.
 func (m *Memory) put(r *record, t rpc.Task) error {
 	b, err := json.Marshal(payload{t.Work, t.Result})
 	if err != nil {
@@ -66,7 +65,7 @@ func (m *Memory) put(r *record, t rpc.Task) error {
 	return nil
 }
 
-// get returns a task as a database would: nothing in it is shared with other copies.
+// get returns a copy of a task that shares nothing with other copies, like a database.
 func (r *record) get() rpc.Task {
 	t := r.Task
 	var p payload
@@ -461,7 +460,7 @@ func (m *Memory) RevokeCredential(_ context.Context, now time.Time, clientID str
 	return nil
 }
 
-// RevokeTokens forgets every token. The credentials stay as they are.
+// RevokeTokens removes all tokens. The credentials remain.
 func (m *Memory) RevokeTokens() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

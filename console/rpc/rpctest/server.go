@@ -33,12 +33,12 @@ import (
 // Config configures a [Server]. Dir is required.
 type Config struct {
 	Dir  string // uploads are written to assets/ in it, and the certificate to ca.pem
-	Host string // host[:port] to listen on and for client ids; [Listen] without it: a free port of 127.0.0.1
+	Host string // host[:port] for listening and for client ids; default for [Listen]: a free port of 127.0.0.1
 
 	OtherHosts []string // further host names to which assertions may be addressed
 
-	Lease         time.Duration // of every task; 0: that of its type
-	Poll          time.Duration // 0: see [rpc.Config], as for the following
+	Lease         time.Duration // lease of every task; 0: that of its type
+	Poll          time.Duration // 0: see [rpc.Config], also below
 	Heartbeat     time.Duration
 	TokenLifetime time.Duration
 	MaxUpload     int64
@@ -47,9 +47,8 @@ type Config struct {
 	Log *slog.Logger     // nil: none
 }
 
-// Server is an [rpc.Server] on a [Memory] for tests of connectors: it hands out any
-// message of the protocol as a task, returns results as they were sent, and can be made
-// to fail by the [Faults].
+// Server is an [rpc.Server] on a [Memory], for tests of connectors. It sends any message of the
+// protocol as a task, returns results as they were sent, and can be made to fail by [Faults].
 type Server struct {
 	Store  *Memory
 	CAFile string // PEM file of the authority that clients must trust; only from [Listen]
@@ -64,12 +63,12 @@ type Server struct {
 	hellos   map[[2]string]*batonv1.BatonServiceHelloRequest      // by connector and host
 
 	tls    *tls.Config
-	cancel context.CancelFunc // of the goroutine that ends leases
+	cancel context.CancelFunc // stops the goroutine that expires leases
 	mu     sync.Mutex
 	http   *http.Server // nil while it is down
 }
 
-// New returns a server that does not listen: mount its Handler.
+// New returns a server that does not listen; mount its Handler.
 func New(config Config) (*Server, error) {
 	if config.Now == nil {
 		config.Now = time.Now
@@ -137,7 +136,7 @@ func NewCertificate(dir, host string) (certificate tls.Certificate, caFile strin
 // Address returns host:port, as in client ids.
 func (s *Server) Address() string { return s.config.Host }
 
-// serve must be called with the lock held, or before others have the server.
+// serve must be called with the lock held, or before the server is shared.
 func (s *Server) serve(listener net.Listener) {
 	s.http = &http.Server{
 		Handler:           s.Handler(),
@@ -153,7 +152,7 @@ func (s *Server) serve(listener net.Listener) {
 	}(s.http)
 }
 
-// Down closes the listener and every connection: nobody reaches the server until Up.
+// Down closes the listener and all connections, until Up.
 func (s *Server) Down() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,30 +201,30 @@ func (s *Server) Issue(ctx context.Context, connector string) (clientID string, 
 	}
 }
 
-// Revoke ends a credential and its tokens.
+// Revoke revokes a credential and its tokens.
 func (s *Server) Revoke(ctx context.Context, clientID string) error {
 	return s.Store.RevokeCredential(ctx, s.config.Now(), clientID)
 }
 
-// RevokeTokens ends every token. The credentials stay as they are.
+// RevokeTokens revokes all tokens. The credentials remain.
 func (s *Server) RevokeTokens() { s.Store.RevokeTokens() }
 
-// Task is a task with its messages as they were sent and received. Nobody may change them.
+// Task is a task with its messages as they were sent and received. They must not be changed.
 type Task struct {
 	ID         string
 	Connector  string
 	Work       *batonv1.Task
 	State      rpc.State
-	Host       string // that leased it last
+	Host       string // host of the last lease
 	Deliveries int    // number of leases
 	Heartbeats int
 	Result     Result
 }
 
-// Result is how a task ended.
+// Result is the result of a task.
 type Result struct {
-	Finished     time.Time      // zero if it has not
-	Host         string         // that finished it; empty: cancelled while no host had it
+	Finished     time.Time      // zero if it has none
+	Host         string         // empty: cancelled without a host
 	Status       *status.Status // nil on success
 	NonRetryable bool
 	Annotations  []*anypb.Any
@@ -262,8 +261,8 @@ func (s *Server) Enqueue(ctx context.Context, connector string, work *batonv1.Ta
 		Due: now, LeaseTime: cmp.Or(s.config.Lease, rpc.LeaseTime(standIn.Type())), State: rpc.Queued})
 }
 
-// standIn returns work that the store treats as it treats tasks of the message's type. The
-// message itself replaces it when the task is handed out.
+// standIn returns work that the store treats like the message's type of task. The message replaces
+// it when the task is sent.
 func standIn(m *batonv1.Task) rpc.Work {
 	switch m.GetTaskType().(type) {
 	case *batonv1.Task_Hello:
@@ -277,7 +276,7 @@ func standIn(m *batonv1.Task) rpc.Work {
 	return rpc.Work{ListActions: &rpc.ListActionsWork{}}
 }
 
-// Cancel gives a task up.
+// Cancel cancels a task.
 func (s *Server) Cancel(ctx context.Context, id string) error {
 	return s.Store.CancelTask(ctx, s.config.Now(), s.connectorOf(id), id)
 }
@@ -309,7 +308,7 @@ func (s *Server) Tasks() []Task {
 	return list
 }
 
-// task adds to a stored task what was recorded of its messages.
+// task adds the recorded messages to a stored task.
 func (s *Server) task(stored rpc.Task) Task {
 	t := Task{ID: stored.ID, Connector: stored.Connector, State: stored.State, Host: stored.Lease.Host,
 		Deliveries: stored.Lease.Number, Heartbeats: stored.Heartbeats,
@@ -339,7 +338,7 @@ func (s *Server) task(stored rpc.Task) Task {
 	return t
 }
 
-// Hello is how a host introduced itself.
+// Hello is the description of a host.
 type Hello struct {
 	Connector string
 	Host      string
@@ -372,9 +371,10 @@ func (s *Server) received(_ context.Context, u rpc.Upload, content io.Reader) er
 	return err
 }
 
-// record is an interceptor that keeps what hosts send, and hands out messages of Enqueue.
+// record is an interceptor that records what hosts send, and sends the messages of Enqueue.
 func (s *Server) record(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	// Before the call is handled: whoever waits for its effect looks for the message.
+	// Recorded before the call is handled, because tests that wait for its effect then look for the
+	// message.
 	switch m := req.(type) {
 	case *batonv1.BatonServiceFinishTaskRequest:
 		s.recordMu.Lock()
@@ -401,7 +401,7 @@ func (s *Server) record(ctx context.Context, req any, _ *grpc.UnaryServerInfo, h
 	return response, err
 }
 
-// handedOut returns the message that was queued in the place of its stand-in.
+// handedOut returns the message that was queued with a stand-in.
 func (s *Server) handedOut(m *batonv1.Task) *batonv1.Task {
 	s.recordMu.Lock()
 	defer s.recordMu.Unlock()

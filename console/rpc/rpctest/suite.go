@@ -16,8 +16,8 @@ import (
 	"baton/console/rpc"
 )
 
-// Connectors are the ids of the connectors that [Suite] uses. A store whose tasks refer
-// to a table of connectors must hold them. The first two belong to one application.
+// Connectors are the ids of the connectors that [Suite] uses. A store with a table of connectors
+// must contain them. The first two belong to one application.
 var Connectors = []string{"acme", "acme-second", "other"}
 
 const (
@@ -25,11 +25,11 @@ const (
 	second = "acme-second"
 )
 
-// start is the time at which the suite begins. Later times are derived from it.
+// start is the time at which the suite begins.
 var start = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 
-// Suite tests an implementation of [rpc.Store]. open returns an empty store that uses the
-// now of each call for leases, too; it may return one that several processes can share.
+// Suite tests an implementation of [rpc.Store]. open returns an empty store that uses the now of
+// each call for leases too; it may be one that several processes can share.
 func Suite(t *testing.T, open func(t *testing.T) rpc.Store) {
 	for _, test := range []struct {
 		name string
@@ -171,7 +171,7 @@ func (s *suite) state(t rpc.Task, want rpc.State) rpc.Task {
 	return got
 }
 
-// expire lets end what time has ended.
+// expire expires what is due.
 func (s *suite) expire() int {
 	s.Helper()
 	n, err := s.Expire(s.Context(), s.now, 1000)
@@ -264,7 +264,7 @@ func (s *suite) leaseOfRead() {
 	_, err = s.Extend(s.Context(), s.now, holder("b", t))
 	s.fails(err, baton.Refused)
 
-	// The lease ends. As long as no other host has the task, the first one may go on.
+	// The lease expires. While no other host has the task, the first one may continue.
 	s.advance(time.Microsecond)
 	s.expire()
 	if _, err := s.Extend(s.Context(), s.now, holder("a", t)); err != nil {
@@ -289,7 +289,7 @@ func (s *suite) leaseOfWrite() {
 	}
 	s.state(t, rpc.Leased)
 	s.advance(time.Microsecond)
-	s.leases("b") // whether it was done is unknown
+	s.leases("b") // it is unknown whether it was done
 	if n := s.expire(); n != 1 {
 		s.Errorf("%d rows changed when the lease ended, want 1", n)
 	}
@@ -298,7 +298,7 @@ func (s *suite) leaseOfWrite() {
 	if lost.Lease.Host != "a" || lost.Lease.Number != 1 {
 		s.Errorf("the lost lease: %+v", lost.Lease)
 	}
-	// Its host reports in the end.
+	// Its host reports after all.
 	s.advance(time.Hour)
 	if _, err := s.Extend(s.Context(), s.now, holder("a", t)); err != nil {
 		s.Error(err)
@@ -323,7 +323,7 @@ func (s *suite) oneSyncAtATime() {
 		s.ok(err)
 	}
 	s.leases("b", next)
-	// A lease that has ended does not hold the others back, and comes first.
+	// An expired lease does not block the others, and comes first.
 	third := s.add(acme, syncWork())
 	s.advance(rpc.SyncLease)
 	s.leases("a", next)
@@ -354,7 +354,7 @@ func (s *suite) knownTasks() {
 	s.leases("a", known, unknown, write)
 	s.advance(time.Hour)
 	s.expire()
-	// The host still has two of them: their leases begin anew. It does not know the third.
+	// The host still has two of them, whose leases are renewed. It does not know the third.
 	ids, _ := s.lease(acme, "a", 3, known.ID, write.ID)
 	if !slices.Equal(ids, []string{unknown.ID}) {
 		s.Errorf("leased %v, want %s", ids, unknown.ID)
@@ -365,14 +365,14 @@ func (s *suite) knownTasks() {
 	if got := s.state(write, rpc.Leased); !got.LeasedAt(s.now) || got.Lease.Number != 1 {
 		s.Errorf("the known write: %+v", got.Lease)
 	}
-	// A lease that lasts stays as it is.
+	// A lease that has not expired is unchanged.
 	until := s.read(known).Lease.Until
 	s.advance(time.Second)
 	s.lease(acme, "a", 3, known.ID, write.ID, unknown.ID)
 	if got := s.read(known).Lease.Until; !got.Equal(until) {
 		s.Errorf("a lease that lasts was moved from %v to %v", until, got)
 	}
-	// Another host cannot claim to have them.
+	// Another host cannot claim them.
 	if ids, _ := s.lease(acme, "b", 3, known.ID, unknown.ID, write.ID); len(ids) != 0 {
 		s.Errorf("another host leased %v", ids)
 	}
@@ -395,7 +395,7 @@ func (s *suite) finish() {
 	if !got.Result.OK() || got.Result.Host != "a" || !got.Result.At.Equal(s.now) {
 		s.Errorf("the result: %+v", got.Result)
 	}
-	// The host reports again, for it got no response.
+	// The host reports again, because it got no response.
 	s.advance(time.Second)
 	again, err := s.Finish(s.Context(), s.now, holder("a", t), rpc.Result{Message: "second", Code: 2})
 	s.ok(err)
@@ -428,7 +428,7 @@ func (s *suite) lateFinish() {
 	}
 }
 
-// fencing has one host lease a task twice, as after a restart.
+// fencing leases a task to one host twice, as after a restart.
 func (s *suite) fencing() {
 	t := s.add(acme, listWork())
 	s.leases("a", t)
@@ -559,7 +559,7 @@ func (s *suite) hello() {
 		{Connector: acme, ID: "a", First: first, Last: first, Seen: first, Hellos: 1, Hello: exampleHello("a")},
 		{Connector: acme, ID: "b", First: first, Last: s.now, Seen: s.now, Hellos: 2, Hello: renewed},
 	})
-	// A host that asks for tasks is seen.
+	// A host that asks for tasks was seen.
 	s.advance(10 * time.Minute)
 	s.leases("a")
 	if got := s.hosts(acme)[0]; !got.Seen.Equal(s.now) || !got.Last.Equal(first) {
@@ -740,7 +740,7 @@ func (s *suite) concurrentFinish() {
 	}
 }
 
-// concurrentExpiry lets a lease end while its host reports and other hosts ask.
+// concurrentExpiry lets a lease expire while its host reports and other hosts ask.
 func (s *suite) concurrentExpiry() {
 	for range 10 {
 		t := s.add(acme, listWork())

@@ -85,7 +85,7 @@ func (s *suite) upload() {
 	_, err = s.UploadChunk(ctx, acme, u.ID, -1)
 	s.fails(err, baton.NotFound)
 
-	// The same file again is the same upload: its response was lost.
+	// The same file again returns the same upload, because its response was lost.
 	s.advance(time.Second)
 	same := s.begin(t, "a")
 	s.ok(s.AppendUpload(ctx, s.now, same.ID, 0, []byte(content)))
@@ -94,13 +94,13 @@ func (s *suite) upload() {
 	s.equal("the same upload", got, u)
 	s.equal("the uploads of the task", s.uploads(t), []rpc.Upload{u})
 	s.fails(s.AppendUpload(ctx, s.now, same.ID, 1, []byte("x")), baton.NotFound)
-	// A file of the same size is another one.
+	// A different file of the same size is a new upload.
 	s.advance(time.Second)
 	if other := s.send(t, "a", strings.Repeat("9876543210", 10)); other.ID == u.ID {
 		s.Error("another file of the same size was taken for the first")
 	}
 
-	// A log without a byte, and a chunk of the largest size.
+	// An empty log, and a chunk of the largest size.
 	empty, err := s.BeginUpload(ctx, s.now, ksuid.New().String(), holder("a", t), rpc.LogFile)
 	s.ok(err)
 	empty, err = s.FinishUpload(ctx, s.now, empty.ID, 0, sha256.Sum256(nil))
@@ -119,7 +119,7 @@ func (s *suite) upload() {
 	}
 	s.equal("the number of uploads", len(s.uploads(t)), 4)
 
-	// They stay when the task is finished and when time goes by.
+	// They remain when the task is finished, and later.
 	_, err = s.Finish(ctx, s.now, holder("a", t), rpc.Result{})
 	s.ok(err)
 	s.advance(100 * rpc.UploadTime)
@@ -150,7 +150,7 @@ func (s *suite) uploadRefused() {
 	s.fails(s.AppendUpload(ctx, s.now, ksuid.New().String(), 0, []byte("x")), baton.NotFound)
 }
 
-// uploadLeaseLost ends the lease of a host that is uploading.
+// uploadLeaseLost expires the lease of a host that is uploading.
 func (s *suite) uploadLeaseLost() {
 	ctx := s.Context()
 	for _, other := range []string{"b", "a"} {
@@ -249,7 +249,7 @@ func (s *suite) issue(c rpc.Credential, b byte, life time.Duration) (rpc.Token, 
 	return t, s.AddToken(s.Context(), s.now, t)
 }
 
-// holds checks whether the token is good, and whose it is.
+// holds checks whether the token is good, and that it belongs to its client.
 func (s *suite) holds(t rpc.Token, good bool) {
 	s.Helper()
 	c, err := s.TokenCredential(s.Context(), s.now, t.Hash)

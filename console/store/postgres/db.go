@@ -17,13 +17,13 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Config says which database to open.
+// Config defines which database to open.
 type Config struct {
 	URL         baton.Secret // postgres://user:password@host/database?sslmode=verify-full
-	Connections int          // at most, beside one that listens; 0 means 10
-	Now         time.Time    // recorded with the migrations that are applied
-	// CallersClock compares leases with the time that callers give and not with the
-	// database's clock. Replicas have different clocks: this is for tests.
+	Connections int          // maximum, in addition to one that listens; 0: 10
+	Now         time.Time    // stored with the migrations that are applied
+	// CallersClock compares leases with the caller's time instead of the database's clock. Replicas
+	// have different clocks, so this is only for tests.
 	CallersClock bool
 }
 
@@ -40,14 +40,14 @@ type DB struct {
 
 var _ engine.DB = (*DB)(nil)
 
-// minVersion is the oldest version of PostgreSQL that is accepted.
+// minVersion is the oldest supported version of PostgreSQL.
 const minVersion = 140000
 
 // OpenDB opens a database and brings its schema up to date.
 func OpenDB(ctx context.Context, c Config) (*DB, error) {
 	config, err := pgxpool.ParseConfig(c.URL.Reveal())
 	if err != nil {
-		// The error may quote the address, and with it the password.
+		// The error may contain the address, and so the password.
 		return nil, baton.Errorf(baton.Invalid, "store: the database's address cannot be read").
 			WithFix("Write it as postgres://user:password@host:port/database.")
 	}
@@ -106,11 +106,11 @@ func (db *DB) Read(ctx context.Context, fn func(engine.Tx) error) error {
 	return db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
 }
 
-// maxTries is how often a transaction runs that the database ends for the sake of another.
+// maxTries is how often a transaction is run after the database aborted it because of another one.
 const maxTries = 20
 
-// Write implements [engine.DB]. Statements see what was committed before each of them, so
-// that after a row was locked they see what its last holder wrote.
+// Write implements [engine.DB]. Each statement sees what was committed before it, so after locking a
+// row it sees the writes of the last holder.
 func (db *DB) Write(ctx context.Context, fn func(engine.Tx) error) error {
 	for try := 1; ; try++ {
 		err := db.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
@@ -125,13 +125,13 @@ func (db *DB) Write(ctx context.Context, fn func(engine.Tx) error) error {
 	}
 }
 
-// conflict reports whether a transaction was ended because of another one.
+// conflict reports whether a transaction was aborted because of another one.
 func conflict(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
-// commitTime limits how long a COMMIT waits when the caller has given up.
+// commitTime limits the wait for a COMMIT after the caller has given up.
 const commitTime = 30 * time.Second
 
 func (db *DB) inTx(ctx context.Context, options pgx.TxOptions, fn func(engine.Tx) error) error {
@@ -144,13 +144,13 @@ func (db *DB) inTx(ctx context.Context, options pgx.TxOptions, fn func(engine.Tx
 	if err != nil {
 		return ctxOr(ctx, classify(err, "begin"))
 	}
-	// The outcome of a COMMIT must be known even if the caller gives up meanwhile.
+	// The result of a COMMIT must be known even if the caller gives up.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
 	done := false
 	defer func() {
 		if !done { // an error or a panic
-			t.Rollback(last) // a connection that fails is not used again
+			t.Rollback(last) // the pool discards a failed connection
 		}
 	}()
 	if err := fn(&tx{ctx: ctx, conn: conn.Conn(), callersClock: db.callersClock}); err != nil {
@@ -168,7 +168,7 @@ func ctxOr(ctx context.Context, err error) error {
 	return err
 }
 
-// Analyze implements [engine.DB]. It leaves out tables that a vacuum holds: it must not wait.
+// Analyze implements [engine.DB]. It skips tables that a vacuum locks, because it must not wait.
 func (db *DB) Analyze(ctx context.Context, tables ...string) error {
 	_, err := db.pool.Exec(ctx, "ANALYZE (SKIP_LOCKED) "+strings.Join(tables, ", "))
 	return ctxOr(ctx, classify(err, "analyze"))
@@ -182,7 +182,7 @@ func (db *DB) Wake(ctx context.Context, topic string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if _, err := db.pool.Exec(ctx, "SELECT pg_notify($1, $2)", channel, topic); err != nil {
-		db.watchers.Wake(topic) // at least here; the others look on their own
+		db.watchers.Wake(topic) // at least in this process; the others poll
 	}
 }
 
@@ -193,7 +193,7 @@ func (db *DB) Watch(topic string) (<-chan struct{}, func()) {
 	return c, stop
 }
 
-// receive passes notifications on to the watchers until the database is closed.
+// receive passes notifications to the watchers until the database is closed.
 func (db *DB) receive() {
 	for wait := time.Second; db.ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		if db.receiveOn() {
@@ -216,7 +216,7 @@ func (db *DB) receiveOn() (connected bool) {
 	if _, err := conn.Exec(db.ctx, "LISTEN "+channel); err != nil {
 		return false
 	}
-	db.watchers.WakeAll() // whatever came before is lost
+	db.watchers.WakeAll() // earlier notifications are lost
 	for {
 		n, err := conn.WaitForNotification(db.ctx)
 		if err != nil {
@@ -226,7 +226,7 @@ func (db *DB) receiveOn() (connected bool) {
 	}
 }
 
-// classify turns an error of PostgreSQL or of the connection into one of a kind.
+// classify converts an error of PostgreSQL or of the connection to a kind.
 func classify(err error, format string, args ...any) error {
 	if err == nil {
 		return nil

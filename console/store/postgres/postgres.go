@@ -1,5 +1,5 @@
-// Package postgres opens the store on a PostgreSQL database, which several replicas of the
-// console may share.
+// Package postgres opens the store on a PostgreSQL database, which several replicas of the console
+// may share.
 package postgres
 
 import (
@@ -22,8 +22,9 @@ func migrations() ([]engine.Migration, error) {
 	return engine.Migrations(dir)
 }
 
-// migrationTable begins each migration. Programs that start at once take turns by a lock on a
-// number ("baton" in ASCII): CREATE TABLE IF NOT EXISTS fails when two create the table.
+// migrationTable runs at the start of each migration. The advisory lock (its number is "baton" in
+// ASCII) serializes programs that start at the same time, because CREATE TABLE IF NOT EXISTS fails
+// if two of them create the table.
 const migrationTable = `SELECT pg_advisory_xact_lock(x'6261746f6e'::bigint);
 CREATE TABLE IF NOT EXISTS schema_migration (
 	number bigint NOT NULL PRIMARY KEY,

@@ -17,8 +17,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// tx speaks to the connection in binary, without reflection: values are 8-byte integers,
-// booleans, text and bytes only.
+// tx uses the binary protocol without reflection. Values are 8-byte integers, booleans, text and
+// bytes.
 type tx struct {
 	ctx          context.Context
 	conn         *pgx.Conn
@@ -64,7 +64,7 @@ func (t *tx) Query(fn func(engine.Row) error, statement string, args ...any) err
 	}
 	for result.NextRow() {
 		if err := fn(row(result.Values())); err != nil {
-			result.Close() // reads the rest: its error would not matter any more
+			result.Close() // reads the rest; its error no longer matters
 			return err
 		}
 	}
@@ -126,7 +126,7 @@ func encode(v any, oid uint32) ([]byte, error) {
 	return nil, fmt.Errorf("%T for a parameter of type %d", v, oid)
 }
 
-// checkText refuses what a text column cannot hold, by a name that callers understand.
+// checkText returns an error for text that a text column cannot hold.
 func checkText(s string) error {
 	if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
 		return baton.Errorf(baton.Invalid, "%q is no plain text", s)
@@ -167,7 +167,7 @@ func (r row) Int(c int) int64 {
 	return 0
 }
 
-// batchRows is how many rows of arguments are sent before their results are read.
+// batchRows is the number of argument rows that are sent before results are read.
 const batchRows = 512
 
 // Each implements [engine.Tx].

@@ -12,7 +12,7 @@ import (
 	"baton/console/store"
 )
 
-// actionRef begins the [rpc.Task.Ref] of tasks of actions that people run.
+// actionRef is the prefix of [rpc.Task.Ref] for tasks of manual actions.
 const actionRef = "action:"
 
 // actionRunOf returns the run of an action that a task serves.
@@ -21,8 +21,8 @@ func actionRunOf(t rpc.Task) (console.ID, bool) {
 	return console.ID(id), ok
 }
 
-// RunAction queues an action of a connector that somebody runs, and returns the id of the run.
-// recorded are the arguments that are kept for people.
+// RunAction queues a manual run of a connector's action, and returns the ID of the run.
+// run.Arguments are the arguments that are stored for display.
 func RunAction(tx *store.Tx, run console.ActionRun, arguments baton.Profile) (console.ID, error) {
 	run.ID = console.NewID(tx.By().At)
 	t, err := rpc.NewTask(string(run.Connector), rpc.Work{RunAction: &rpc.RunActionWork{Name: run.Name, ResourceType: run.ResourceType, Arguments: arguments}}, tx.By().At)
@@ -36,7 +36,7 @@ func RunAction(tx *store.Tx, run console.ActionRun, arguments baton.Profile) (co
 	return run.ID, AddTask(tx, t)
 }
 
-// AskActions asks a connector which actions it offers, unless a task does so already.
+// AskActions makes a connector report its actions, unless a task does so already.
 func AskActions(tx *store.Tx, connector string) error {
 	open, err := OpenTask(tx, connector, rpc.ListActionsType)
 	if err != nil || open != nil {
@@ -49,7 +49,7 @@ func AskActions(tx *store.Tx, connector string) error {
 	return AddTask(tx, t)
 }
 
-// actionEnded records what the end of a task says about the run of an action.
+// actionEnded records the result of a task in its run.
 func actionEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
 	if t.State == rpc.Lost {
 		return tx.FinishActionRun(id, console.Unknown, t.Result.At, "No answer came.", nil)
@@ -89,5 +89,5 @@ func actionEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
 	if err != nil || c.Paused {
 		return err
 	}
-	return tx.ScheduleSync(c, tx.By().At) // to see what it did
+	return tx.ScheduleSync(c, tx.By().At) // to show the effect
 }

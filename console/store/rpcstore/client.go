@@ -8,7 +8,7 @@ import (
 	"baton/console/store"
 )
 
-// Clients implements [rpc.Clients]: the clients of people and services.
+// Clients implements [rpc.Clients] for clients of the REST interface.
 type Clients struct{ s *store.Store }
 
 var _ rpc.Clients = Clients{}

@@ -6,7 +6,7 @@ import (
 	"baton/console/store"
 )
 
-// ConnectionOf returns what is known about the connection of a connector.
+// ConnectionOf returns the connection of a connector.
 func ConnectionOf(t *store.Tx, con console.Connector) (n console.Connection, err error) {
 	n.Paused, n.Hosted = con.Paused, con.Hosting == console.Hosted
 	hosts, err := Hosts(t, string(con.ID))

@@ -41,7 +41,7 @@ func (s Store) AddCredential(ctx context.Context, now time.Time, c rpc.Credentia
 	return s.updateByConsole(ctx, now, func(tx *store.Tx) error { return AddCredential(tx, c) })
 }
 
-// ExpireCredential lets a credential expire at a time, unless it ends before.
+// ExpireCredential makes a credential expire at a time, unless it expires earlier.
 func ExpireCredential(t *store.Tx, clientID string, when time.Time) error {
 	c, err := findCredential(t.Engine(), clientID, forUpdate)
 	if err != nil || !c.Revoked.IsZero() || !c.Expires.IsZero() && !c.Expires.After(when) {
@@ -95,7 +95,7 @@ func (s Store) Credential(ctx context.Context, clientID string) (c rpc.Credentia
 	return c, err
 }
 
-// Credentials returns the credentials of a connector, oldest first, also revoked ones.
+// Credentials returns the credentials of a connector, including revoked ones, oldest first.
 func Credentials(t *store.Tx, connector string) ([]rpc.Credential, error) {
 	return engine.List(t.Engine(), scanCredential, "SELECT "+credentialColumns+" FROM credential c WHERE c.connector = $1 ORDER BY c.created, c.client_id", connector)
 }
@@ -145,7 +145,7 @@ func (s Store) TokenCredential(ctx context.Context, now time.Time, hash [32]byte
 	return c, err
 }
 
-// expireTokens forgets tokens and assertions that have expired.
+// expireTokens removes expired tokens and assertions.
 func (s Store) expireTokens(ctx context.Context, now time.Time, limit int) (changed int, err error) {
 	for _, table := range []string{"token", "assertion"} {
 		found := false

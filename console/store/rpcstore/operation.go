@@ -13,12 +13,12 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Operations become tasks when a host asks for work: in the transaction that leases it the
-// task, after the guards were asked again. So no task waits that guards have not seen, and an
-// operation of a connector that is offline can still be superseded. The answer is recorded in
-// the transaction that finishes the task.
+// An operation becomes a task when a host asks for work: in the transaction that leases the task,
+// after the guards have checked it again. So no task waits that the guards have not checked, and the
+// operations of an offline connector can still be superseded. The answer is recorded in the
+// transaction that finishes the task.
 
-// operationRef begins the [rpc.Task.Ref] of tasks of operations.
+// operationRef is the prefix of [rpc.Task.Ref] for tasks of operations.
 const operationRef = "operation:"
 
 // operationOf returns the operation that a task carries out.
@@ -27,7 +27,7 @@ func operationOf(t rpc.Task) (console.ID, bool) {
 	return console.ID(id), ok
 }
 
-// queued returns up to n operations that the host could get now.
+// queued returns up to n operations that the host could be given now.
 func (l *lease) queued(n int) ([]console.Operation, error) {
 	connector := console.ID(l.r.Connector)
 	all, err := l.tx.QueuedOperations(connector, l.now, n)
@@ -58,12 +58,12 @@ func (l *lease) queued(n int) ([]console.Operation, error) {
 	return may, nil
 }
 
-// byHand reports whether a person asked for an operation, having seen the warnings.
+// byHand reports whether a person requested an operation after seeing the warnings.
 func byHand(o console.Operation) bool {
 	return o.Cause.By.Person() != "" && (o.Cause.Kind == console.CauseManual || o.Cause.Kind == console.CauseAction)
 }
 
-// hasOperations reports whether there is something to do about operations of the connector.
+// hasOperations reports whether the connector has operations to dispatch.
 func (l *lease) hasOperations() (bool, error) {
 	all, err := l.queued(l.r.Max + 1)
 	if err != nil || len(all) == 0 {
@@ -85,7 +85,7 @@ func (l *lease) hasOperations() (bool, error) {
 	return false, nil
 }
 
-// ready returns how many operations the host is about to get, up to what it takes.
+// ready returns the number of operations that the host will be given, up to its maximum.
 func (l *lease) ready() (n int, err error) {
 	all, err := l.queued(l.r.Max)
 	if err != nil || len(all) == 0 {
@@ -108,8 +108,7 @@ func (l *lease) ready() (n int, err error) {
 	return n, err
 }
 
-// dispatch hands out operations, as many as the host takes, and reports whether more of them
-// could go out now.
+// dispatch dispatches as many operations as the host accepts, and reports whether there are more.
 func (l *lease) dispatch() (tasks []rpc.Task, more bool, err error) {
 	all, err := l.queued(l.r.Max + 1)
 	if err != nil || len(all) == 0 {
@@ -146,12 +145,12 @@ func (l *lease) dispatch() (tasks []rpc.Task, more bool, err error) {
 		if err == nil {
 			err = AddTask(l.tx, t)
 		}
-		return tasks, true, err // the question goes out next
+		return tasks, true, err // the question about actions is sent next
 	}
 	return tasks, false, nil
 }
 
-// send makes the task of an operation and leases it to the host, unless a guard refuses.
+// send creates the task of an operation and leases it to the host, unless a guard refuses.
 func (l *lease) send(o console.Operation, work rpc.Work) (*rpc.Task, error) {
 	t, err := rpc.NewTask(l.r.Connector, work, l.now)
 	if err != nil {
@@ -170,8 +169,8 @@ func (l *lease) send(o console.Operation, work rpc.Work) (*rpc.Task, error) {
 	return &t, AddTask(l.tx, t)
 }
 
-// transient reports whether a task that failed with a code may well succeed later. Connectors
-// mark every failed change as not to be repeated, so that mark says nothing.
+// transient reports whether a task that failed with a code may succeed later. Connectors mark every
+// failed change as not retryable, so that mark is ignored.
 func transient(code uint32) bool {
 	switch codes.Code(code) {
 	case codes.Canceled, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Aborted, codes.Unavailable:
@@ -180,7 +179,7 @@ func transient(code uint32) bool {
 	return false
 }
 
-// operationEnded records what the end of a task says about its operation.
+// operationEnded records the result of a task in its operation.
 func operationEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
 	o, err := tx.Operation(id)
 	if baton.KindOf(err) == baton.NotFound {
@@ -191,7 +190,7 @@ func operationEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
 	}
 	newest := console.ID(t.ID)
 	if status := t.Work.ActionStatus; status != nil {
-		// It speaks for the task that started the action.
+		// This task asks about an action that an earlier task started.
 		begun, err := findTask(tx.Engine(), t.Connector, string(o.Task), "")
 		if err != nil || begun.Result.Action == nil || begun.Result.Action.ID != status.ID {
 			return err
@@ -210,10 +209,10 @@ func operationEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
 	return tx.FinishOperation(id, newest, answerOf(t, o.Attempt))
 }
 
-// statusAfter is how long after a task about a running action the next one asks.
+// statusAfter is the interval between tasks that ask about a running action.
 const statusAfter = 5 * time.Second
 
-// followAction asks the host that runs an action of an operation how it is doing.
+// followAction asks the host that runs an operation's action for its state.
 func followAction(tx *store.Tx, o console.Operation, newest console.ID, t rpc.Task) error {
 	status, err := statusTask(t)
 	if err != nil {
@@ -240,7 +239,7 @@ func statusTask(t rpc.Task) (rpc.Task, error) {
 	return status, err
 }
 
-// answerOf returns what a finished task says about its operation.
+// answerOf converts a finished task to the answer of its operation.
 func answerOf(t rpc.Task, attempt int) store.Answer {
 	r := t.Result
 	a := store.Answer{At: r.At, State: console.Failed, Text: r.Message}
@@ -252,7 +251,7 @@ func answerOf(t rpc.Task, attempt int) store.Answer {
 		a.State, a.Text = console.Applied, said(r)
 	case rpc.AlreadyDone:
 		a.State, a.Text = console.Applied, "Nothing had to be done: it was so already."
-	case rpc.InProgress: // the creation of an account goes on, or waits for a person
+	case rpc.InProgress: // the creation of an account continues, or waits for a person
 		a.State, a.Text = console.Unknown, "The connector goes on with it."
 		if r.Account != nil && r.Account.Message != "" {
 			a.Text = r.Account.Message
@@ -269,7 +268,7 @@ func answerOf(t rpc.Task, attempt int) store.Answer {
 	case rpc.Unsupported:
 		a.State = console.Manual
 	case rpc.Failed:
-		if r.Code == uint32(codes.OK) { // of an action that ended so
+		if r.Code == uint32(codes.OK) { // the error of a failed action
 			a.Text = said(r)
 		}
 	}
@@ -284,7 +283,7 @@ func answerOf(t rpc.Task, attempt int) store.Answer {
 	return a
 }
 
-// said returns what a connector said about what it did.
+// said returns the connector's message in a result.
 func said(r rpc.Result) string {
 	if r.Action != nil {
 		for _, name := range []string{"message", "error"} {
@@ -296,13 +295,13 @@ func said(r rpc.Result) string {
 	return ""
 }
 
-// provisioningOff reports whether a connector refused because changes are switched off in its
-// settings. The protocol has no code of its own for it.
+// provisioningOff reports whether a connector refused because provisioning is off. The protocol has
+// no code for that.
 func provisioningOff(message string) bool {
 	return strings.Contains(message, "provisioning is not enabled") || strings.Contains(message, "provisioning is switched off")
 }
 
-// helloOf returns how a host introduced itself, or nil.
+// helloOf returns the description of a host, or nil.
 func helloOf(tx *store.Tx, connector, host string) (*rpc.Hello, error) {
 	hosts, err := Hosts(tx, connector)
 	for i := range hosts {
@@ -313,8 +312,8 @@ func helloOf(tx *store.Tx, connector, host string) (*rpc.Hello, error) {
 	return nil, err
 }
 
-// Describe returns how the host of a connector that introduced itself last describes the
-// connector. ok is false if none did.
+// Describe returns the description of a connector by the host that introduced itself last. ok is
+// false if none did.
 func Describe(tx *store.Tx, connector string) (d rpc.Description, ok bool, err error) {
 	hosts, err := Hosts(tx, connector)
 	var last time.Time
@@ -326,8 +325,8 @@ func Describe(tx *store.Tx, connector string) (d rpc.Description, ok bool, err e
 	return d, ok, err
 }
 
-// OpenSync returns the newest sync task of a connector that waits, and the newest that was
-// handed out, finished or not; nil where there is none.
+// OpenSync returns the newest waiting sync task of a connector, and the newest dispatched one,
+// finished or not; nil if there is none.
 func OpenSync(tx *store.Tx, connector string) (waiting, handedOut *rpc.Task, err error) {
 	find := func(where string) (*rpc.Task, error) {
 		s, err := engine.Find(tx.Engine(), scanTask, "SELECT "+taskColumns+" FROM task WHERE connector = $1 AND type = $2 AND "+where+" ORDER BY number DESC LIMIT 1", connector, rpc.SyncType)

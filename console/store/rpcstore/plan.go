@@ -15,11 +15,11 @@ import (
 	"baton/console/store"
 )
 
-// plan says how an operation is carried out. Exactly one field is set.
+// plan is how an operation is carried out. Exactly one field is set.
 type plan struct {
 	work   rpc.Work
 	manual string // why a person has to do it
-	wait   bool   // it is not known yet
+	wait   bool   // unknown until the connector answers
 }
 
 // planner plans operations of one connector for one host.
@@ -30,7 +30,7 @@ type planner struct {
 	hello     *rpc.Hello // of the host; nil if it did not introduce itself
 	moment    store.Moment
 	actions   *Offer
-	ask       bool // the connector is to be asked which actions it offers
+	ask       bool // the connector must be asked for its actions
 }
 
 func (l *lease) planner() (*planner, error) {
@@ -89,8 +89,8 @@ func (p *planner) plan(o console.Operation) (plan, error) {
 	return plan{work: rpc.Work{Revoke: &rpc.RevokeWork{ID: id, Entitlement: entitlement, Principal: described(principal)}}}, nil
 }
 
-// cannot reports whether the host says of a resource type that its connector lacks a
-// capability. What it does not say is not known.
+// cannot reports whether the host says that its connector lacks a capability for a resource type. If
+// it says nothing, the result is false.
 func (p *planner) cannot(resourceType string, c rpc.Capability) bool {
 	if p.hello == nil {
 		return false
@@ -119,8 +119,7 @@ func described(r store.Resource) baton.Resource {
 	return d
 }
 
-// texts returns the attributes of a profile that are texts. Others have more than one form
-// on the wire.
+// texts returns the string attributes of a profile. Other types have several encodings.
 func texts(profile map[string]any) baton.Profile {
 	var p baton.Profile
 	for name, value := range profile {
@@ -134,7 +133,7 @@ func texts(profile map[string]any) baton.Profile {
 	return p
 }
 
-// account plans the creation, the enabling and the disabling of an account.
+// account plans creating, enabling or disabling an account.
 func (p *planner) account(o console.Operation) (plan, error) {
 	if o.Account == 0 {
 		return p.creation(o)
@@ -177,7 +176,7 @@ func (p *planner) creation(o console.Operation) (plan, error) {
 	return plan{work: rpc.Work{CreateAccount: &work}}, nil
 }
 
-// offer returns which actions the connector offers; nil while that is not known.
+// offer returns the connector's actions; nil if they are not known yet.
 func (p *planner) offer() (*Offer, error) {
 	if p.actions != nil || p.ask {
 		return p.actions, nil
@@ -200,18 +199,18 @@ func (p *planner) offer() (*Offer, error) {
 	return nil, nil
 }
 
-// askAgain is how long after it failed the connector is asked again which actions it offers.
+// askAgain is the delay before a failed question about actions is repeated.
 const askAgain = time.Minute
 
-// Offer is what is known about the actions that a connector offers.
+// Offer holds the known actions of a connector.
 type Offer struct {
 	Actions []rpc.Action
-	Known   bool      // the connector said so
+	Known   bool      // the connector has answered
 	Asked   bool      // a task asks it
-	Failed  time.Time // when it could not say; zero if it could
+	Failed  time.Time // when it could not answer; zero if it could
 }
 
-// Actions returns which actions a connector offers, as it said last.
+// Actions returns the actions that a connector last reported.
 func Actions(tx *store.Tx, connector string) (o Offer, err error) {
 	open, err := OpenTask(tx, connector, rpc.ListActionsType)
 	if err != nil {
@@ -243,8 +242,8 @@ func (o Offer) Action(name, resourceType string) (rpc.Action, bool) {
 	return rpc.Action{}, false
 }
 
-// ForAccount returns the work that runs the action of a type on an account. ok is false if
-// the connector names none, or one that needs more than the account's id.
+// ForAccount returns the work that runs an action of a type on an account. ok is false if the
+// connector has no such action, or if it needs more than the account's id.
 func (o Offer) ForAccount(typ baton.ActionType, resourceType, id string) (w rpc.RunActionWork, ok bool) {
 	for _, a := range o.Actions {
 		if !slices.Contains(a.Types, typ) || a.ResourceType != "" && a.ResourceType != resourceType {
@@ -257,11 +256,11 @@ func (o Offer) ForAccount(typ baton.ActionType, resourceType, id string) (w rpc.
 	return w, false
 }
 
-// accountArguments are names of arguments that take the id of an account.
+// accountArguments are usual names of the argument with the id of an account.
 var accountArguments = []string{"user_id", "account_id", "resource_id", "principal_id", "id"}
 
-// AccountArgument returns the argument of an action that takes the id of the account: the
-// only one that is required. ok is false if there are others, or it is no text.
+// AccountArgument returns the argument of an action that takes the id of the account: its only
+// required one. ok is false if there are others, or if it is not a string.
 func AccountArgument(a rpc.Action) (name string, ok bool) {
 	for _, f := range a.Arguments {
 		if !f.Required {
@@ -283,9 +282,9 @@ func AccountArgument(a rpc.Action) (name string, ok bool) {
 	return "", false
 }
 
-// NewAccount returns the work that creates an account for a person: the connector's fields
-// with the values that somebody chose, and the others from the person. missing says, for
-// people, why it cannot be created.
+// NewAccount returns the work that creates an account for a person. The connector's fields have the
+// chosen values; the others are filled from the person. missing is why it cannot be created, for
+// display.
 func NewAccount(d rpc.Description, person console.Person, chosen map[string]string) (w rpc.CreateAccountWork, missing []string) {
 	var types []string
 	for _, t := range d.ResourceTypes {
@@ -339,8 +338,7 @@ func NewAccount(d rpc.Description, person console.Person, chosen map[string]stri
 	return w, missing
 }
 
-// FromPerson returns what is known about a person for a field of a new account; "" if
-// nothing is.
+// FromPerson returns the value of a new account's field from a person; "" if there is none.
 func FromPerson(field string, p console.Person) string {
 	given, family, _ := strings.Cut(strings.Join(strings.Fields(p.Name), " "), " ")
 	switch strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(field)) {
@@ -360,7 +358,7 @@ func FromPerson(field string, p console.Person) string {
 	return ""
 }
 
-// fieldValue returns the value of a field that somebody entered as a text.
+// fieldValue converts an entered text to the kind of its field.
 func fieldValue(kind rpc.FieldKind, text string) (any, error) {
 	switch kind {
 	case rpc.StringField:
@@ -389,8 +387,8 @@ func fieldValue(kind rpc.FieldKind, text string) (any, error) {
 	return nil, baton.Errorf(baton.Unsupported, "is of a kind that the console does not know")
 }
 
-// FieldValues returns the values of fields that somebody entered as texts, by name. The error
-// is Invalid and names every field that is wrong.
+// FieldValues converts entered texts to the kinds of their fields, by name. The error is Invalid and
+// names every wrong field.
 func FieldValues(fields []rpc.Field, entered map[string]string) (baton.Profile, error) {
 	values := baton.Profile{}
 	var wrong []string

@@ -1,13 +1,12 @@
-// Package rpcstore implements [rpc.Store] on the console's store: tasks and their leases,
-// uploads, hosts, credentials and tokens. The rules are those of package rpc; this package
-// reads a row, applies a rule and writes the row, in one transaction.
+// Package rpcstore implements [rpc.Store] on the console's store: tasks and their leases, uploads,
+// hosts, credentials and tokens. The rules are in package rpc; this package reads a row, applies a
+// rule and writes the row, in one transaction.
 //
-// Operations become tasks here, when a host asks for work, and their answers are recorded
-// here: operation.go says how.
+// Operations become tasks here when a host asks for work, and their answers are recorded here; see
+// operation.go.
 //
-// Other tasks that serve something in the console ([rpc.Task.Ref]) leave a due row of kind
-// [EndedKind] when they end, in the transaction that ends them. Whoever claims it reacts
-// exactly once.
+// Other tasks with an [rpc.Task.Ref] add a due row of kind [EndedKind] in the transaction that ends
+// them, so that its worker reacts exactly once.
 package rpcstore
 
 import (
@@ -30,8 +29,8 @@ var _ rpc.Store = Store{}
 // New returns an [rpc.Store] on a store.
 func New(s *store.Store) Store { return Store{s} }
 
-// EndedKind is the kind of the due rows for tasks that ended: finished, cancelled or lost.
-// Their ref is the task's id.
+// EndedKind is the kind of the due rows for ended tasks: finished, cancelled or lost. Their ref is
+// the task's ID.
 const EndedKind = "task.ended"
 
 // TaskTopic is woken when a task was queued for a connector.

@@ -16,11 +16,11 @@ import (
 
 const taskColumns = `id, connector, ref, work, only_host, debug, due, lease_us, state, added, cancelled, host, lease, lease_since, lease_until, heartbeats, result, number`
 
-// storedTask is a task with its place among tasks that are due at the same time.
+// storedTask is a task with its position among tasks that are due at the same time.
 type storedTask struct {
 	rpc.Task
 	number int64
-	err    error // of decoding it
+	err    error // error of decoding it
 }
 
 func scanTask(r engine.Row) storedTask {
@@ -52,8 +52,8 @@ func findTask(tx engine.Tx, connector, id, suffix string) (rpc.Task, error) {
 
 const forUpdate = " FOR UPDATE"
 
-// TasksBefore returns up to n tasks of a connector, the newest first, before the one with a
-// number; 0 begins with the newest. It returns the number of the last one, too.
+// TasksBefore returns up to n tasks of a connector before the given number, the newest first, and
+// the number of the last one. 0 starts with the newest.
 func TasksBefore(t *store.Tx, connector string, before int64, n int) (tasks []rpc.Task, last int64, err error) {
 	if before == 0 {
 		before = 1<<63 - 1
@@ -71,8 +71,8 @@ func TasksBefore(t *store.Tx, connector string, before int64, n int) (tasks []rp
 	return tasks, last, nil
 }
 
-// LastTasks returns the newest task of a type that a host works on, and the newest that is
-// finished; nil where there is none.
+// LastTasks returns the newest leased task of a type, and the newest finished one; nil if there is
+// none.
 func LastTasks(t *store.Tx, connector string, typ rpc.Type) (running, finished *rpc.Task, err error) {
 	find := func(state rpc.State) (*rpc.Task, error) {
 		s, err := engine.Find(t.Engine(), scanTask, "SELECT "+taskColumns+" FROM task WHERE connector = $1 AND type = $2 AND state = $3 ORDER BY number DESC LIMIT 1", connector, typ, state)
@@ -108,7 +108,7 @@ func AddTask(t *store.Tx, task rpc.Task) error {
 		task.State, t.By().At, task.Cancelled, []byte(task.Lease.Host), task.Lease.Number, task.Lease.Since, task.Lease.Until, task.Heartbeats)
 }
 
-// OpenTask returns the oldest task of a connector and a type that is not finished, or nil.
+// OpenTask returns the oldest unfinished task of a connector and a type, or nil.
 func OpenTask(t *store.Tx, connector string, typ rpc.Type) (*rpc.Task, error) {
 	found, err := engine.Find(t.Engine(), scanTask, "SELECT "+taskColumns+" FROM task WHERE connector = $1 AND type = $2 AND state <> 'finished' ORDER BY due, number LIMIT 1", connector, typ)
 	if err != nil || found == nil {
@@ -122,8 +122,8 @@ func (s Store) AddTask(ctx context.Context, now time.Time, t rpc.Task) error {
 	return s.updateByConsole(ctx, now, func(tx *store.Tx) error { return AddTask(tx, t) })
 }
 
-// writeTask writes what rules change of a task: state, cancellation, lease, heartbeats,
-// result. A task that ends with it leaves a due row, if it serves something.
+// writeTask writes the fields that rules change: state, cancellation, lease, heartbeats, result. If
+// it ends a task with a ref, it adds a due row.
 func writeTask(tx *store.Tx, before, after rpc.Task) error {
 	var result []byte
 	if after.State == rpc.Finished {
@@ -147,7 +147,7 @@ func writeTask(tx *store.Tx, before, after rpc.Task) error {
 	return tx.SetDue(EndedKind, after.ID, tx.By().At, []byte(after.Connector))
 }
 
-// changeTask applies a rule to a task. The rule says whether it changed the task.
+// changeTask applies a rule to a task. The rule reports whether it changed the task.
 func changeTask(tx *store.Tx, connector, id string, rule func(rpc.Task, time.Time) (rpc.Task, bool, error)) (rpc.Task, error) {
 	now, err := tx.Engine().Now(tx.By().At)
 	if err != nil {
@@ -164,7 +164,7 @@ func changeTask(tx *store.Tx, connector, id string, rule func(rpc.Task, time.Tim
 	return after, writeTask(tx, before, after)
 }
 
-// CancelTask gives up a task in the transaction of a command.
+// CancelTask cancels a task in the transaction of a command.
 func CancelTask(t *store.Tx, connector, id string) error {
 	_, err := changeTask(t, connector, id, func(t rpc.Task, now time.Time) (rpc.Task, bool, error) {
 		after, changed := t.AfterCancel(now)
@@ -245,14 +245,13 @@ func finish(tx *store.Tx, h rpc.Holder, r rpc.Result) (rpc.Task, error) {
 	return t, err
 }
 
-// seenEvery is how often it is noted that a host was seen.
+// seenEvery is the precision of when a host was last seen.
 const seenEvery = time.Minute
 
-// leasePage is how many open tasks are read at once.
+// leasePage is the number of open tasks that are read at once.
 const leasePage = 16
 
-// Lease implements [rpc.Store]. Most requests find nothing to do, and then nothing is
-// written.
+// Lease implements [rpc.Store]. It only writes if there is something to lease, which is rare.
 func (s Store) Lease(ctx context.Context, now time.Time, r rpc.LeaseRequest) (leases rpc.Leases, err error) {
 	work := false
 	err = s.s.View(ctx, func(tx *store.Tx) error {
@@ -296,8 +295,7 @@ type lease struct {
 	r   rpc.LeaseRequest
 }
 
-// wasSeen reports whether the host was seen so lately that it need not be noted, or never
-// said hello.
+// wasSeen reports whether the recorded time of the host is recent, or the host never said hello.
 func (l *lease) wasSeen() (bool, error) {
 	seen, err := engine.Find(l.tx.Engine(), func(r engine.Row) time.Time { return at(r, 0) }, "SELECT seen FROM host WHERE connector = $1 AND id = $2", l.r.Connector, []byte(l.r.Host))
 	return seen == nil || l.now.Sub(*seen) < seenEvery, err
@@ -308,11 +306,11 @@ func (l *lease) run() (rpc.Leases, error) {
 	if _, err := e.Exec("UPDATE host SET seen = $3 WHERE connector = $1 AND id = $2 AND seen <= $4", l.r.Connector, []byte(l.r.Host), l.now, l.now.Add(-seenEvery)); err != nil {
 		return rpc.Leases{}, err
 	}
-	// Tasks of a connector are leased one request at a time.
+	// This lock serializes the requests for tasks of a connector.
 	if _, err := engine.Find(e, func(engine.Row) bool { return true }, "SELECT connector FROM task_queue WHERE connector = $1 FOR UPDATE", l.r.Connector); err != nil {
 		return rpc.Leases{}, err
 	}
-	// Tasks are locked before operations, as by the host that finishes one.
+	// Tasks are locked before operations, in the same order as when a task finishes.
 	ready, err := l.ready()
 	if err != nil {
 		return rpc.Leases{}, err
@@ -328,7 +326,7 @@ func (l *lease) run() (rpc.Leases, error) {
 	if err != nil {
 		return rpc.Leases{}, err
 	}
-	if len(operations) < ready { // guards refused some: others can go instead
+	if len(operations) < ready { // guards refused some, so others can be dispatched
 		more = true
 	}
 	for _, t := range ended {
@@ -344,7 +342,7 @@ func (l *lease) run() (rpc.Leases, error) {
 	return rpc.Leases{Tasks: append(operations, picked...), More: more || waiting}, nil
 }
 
-// pick returns the tasks to lease, and those that the host has although its lease ended.
+// pick returns the tasks to lease, and those that the host has although their lease has expired.
 func (l *lease) pick(suffix string) (picked []rpc.Task, more bool, ended []rpc.Task, err error) {
 	e := l.tx.Engine()
 	for _, id := range l.r.Known {
@@ -411,8 +409,8 @@ func (s Store) Expire(ctx context.Context, now time.Time, limit int) (changed in
 	return tasks + uploads + tokens, err
 }
 
-// expireTasks ends the leases that have run out, of tasks for which that means something.
-// A task that simply can be leased again stays as it is, so it is not among them.
+// expireTasks ends expired leases of writes and of cancelled tasks. Other tasks need no change,
+// because they can be leased again.
 func (s Store) expireTasks(ctx context.Context, now time.Time, limit int) (changed int, err error) {
 	type place struct{ id, connector string }
 	var ended []place

@@ -77,7 +77,7 @@ func finishUpload(tx *store.Tx, id string, size int64, sum [32]byte) (rpc.Upload
 	if !u.Finished.IsZero() {
 		return u, baton.Errorf(baton.NotFound, "upload %s is finished", id)
 	}
-	t, err := findTask(e, u.Connector, u.Task, forUpdate) // also keeps other uploads of the task waiting
+	t, err := findTask(e, u.Connector, u.Task, forUpdate) // also blocks other uploads of the task
 	if err != nil {
 		return u, err
 	}

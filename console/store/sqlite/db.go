@@ -15,23 +15,23 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Config says which database to open.
+// Config defines which database to open.
 type Config struct {
-	Path    string    // of the main file; "-wal" and "-shm" lie beside it
-	Readers int       // connections for readers; 0 means 4
-	Now     time.Time // recorded with the migrations that are applied
-	// NoFlush lets commits return before they are on the disk: they survive the death of
-	// the process, not that of the machine. For tests.
+	Path    string    // main file; "-wal" and "-shm" are beside it
+	Readers int       // number of connections for readers; 0: 4
+	Now     time.Time // stored with the migrations that are applied
+	// NoFlush makes commits return before they are on the disk: they survive the death of the
+	// process, but not of the machine. For tests.
 	NoFlush bool
 }
 
-// DB is one SQLite database: one connection that writes and several that read.
+// DB is an SQLite database with one connection for writing and several for reading.
 type DB struct {
 	path     string
 	writer   *sqlite.Conn
 	turn     chan struct{} // holds a token while nobody writes; waiters are served in order
 	readers  chan *sqlite.Conn
-	opened   int // readers
+	opened   int // number of readers
 	watchers engine.Watchers
 	close    sync.Once
 	closed   chan struct{}
@@ -39,12 +39,11 @@ type DB struct {
 
 var _ engine.DB = (*DB)(nil)
 
-// busyTimeout is how long a transaction waits for another process that writes, for
-// example one that makes a backup.
+// busyTimeout is how long a transaction waits for another process that writes, for example a backup.
 const busyTimeout = 10 * time.Second
 
-// pragmas set up a connection. A commit is on the disk when it returns: synchronous=FULL
-// flushes the log. The log file is cut after bulk work.
+// pragmas configure a connection. With synchronous=FULL, a commit is on the disk when it returns.
+// The log file is truncated after bulk work.
 var pragmas = []string{
 	"PRAGMA journal_mode = WAL",
 	"PRAGMA synchronous = FULL",
@@ -62,7 +61,7 @@ func OpenDB(ctx context.Context, c Config) (*DB, error) {
 	if c.Readers == 0 {
 		c.Readers = 4
 	}
-	// Create the file before SQLite does: nobody else may read it.
+	// Created before SQLite does it, so that nobody else can read it.
 	f, err := os.OpenFile(c.Path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, baton.Errorf(baton.Storage, "store: open %s: %w", c.Path, err)
@@ -123,7 +122,7 @@ func openConn(c Config, mode sqlite.OpenFlags, cacheKiB int) (*sqlite.Conn, erro
 	return conn, nil
 }
 
-// mark refuses a file that some other program made, and marks a new one.
+// mark refuses a file of another program, and marks a new file.
 func (db *DB) mark() error {
 	var id, tables int64
 	err := query(db.writer, "PRAGMA application_id", func(s *sqlite.Stmt) { id = s.ColumnInt64(0) })
@@ -144,7 +143,7 @@ func (db *DB) mark() error {
 // Name implements [engine.DB].
 func (db *DB) Name() string { return "sqlite" }
 
-// Analyze implements [engine.DB]. The plans here do not depend on the size of tables.
+// Analyze implements [engine.DB]. It does nothing: SQLite's plans do not depend on table sizes here.
 func (db *DB) Analyze(context.Context, ...string) error { return nil }
 
 // Wake implements [engine.DB].
@@ -180,8 +179,8 @@ func (db *DB) Read(ctx context.Context, fn func(engine.Tx) error) error {
 	return db.inTx(ctx, conn, "BEGIN", fn)
 }
 
-// inTx runs fn between begin and COMMIT. ctx interrupts statements, but not the COMMIT:
-// its outcome is always known.
+// inTx runs fn between begin and COMMIT. ctx interrupts statements, but not the COMMIT, so its
+// result is always known.
 func (db *DB) inTx(ctx context.Context, conn *sqlite.Conn, begin string, fn func(engine.Tx) error) (err error) {
 	conn.SetInterrupt(ctx.Done())
 	defer conn.SetInterrupt(nil)
@@ -234,7 +233,7 @@ func (db *DB) Close() error {
 	return err
 }
 
-// classify turns an error of SQLite into one of a kind.
+// classify converts an error of SQLite to a kind.
 func classify(err error, format string, args ...any) error {
 	if err == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package sqlite opens the store on one SQLite file: one connection that writes, several
-// that read, a write-ahead log that is flushed at every commit.
+// Package sqlite opens the store on one SQLite file: one connection that writes, several that read,
+// and a write-ahead log that is flushed at every commit.
 package sqlite
 
 import (

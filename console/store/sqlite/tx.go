@@ -11,7 +11,7 @@ import (
 
 type tx struct{ conn *sqlite.Conn }
 
-// Now implements [engine.Tx]. One process has the database alone.
+// Now implements [engine.Tx]. One process has the database to itself.
 func (t *tx) Now(given time.Time) (time.Time, error) { return given, nil }
 
 func (t *tx) prepare(statement string) (*sqlite.Stmt, error) {

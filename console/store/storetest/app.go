@@ -36,7 +36,7 @@ func testApp(t *testing.T, db Database) {
 		}
 		return nil
 	})
-	// Two changes of one command leave the last.
+	// Of two changes in one command, the second applies.
 	update(t, s, by(20), func(tx *store.Tx) error {
 		if err := tx.SetRoleMap(app, first, 4); err != nil {
 			return err

@@ -7,10 +7,9 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// AtBoundaries returns a database that calls at wherever a process could end and leave
-// another state behind: around each transaction, before its commit, before each statement,
-// and between the rows of bulk statements. Calls come from the goroutines that use the
-// database.
+// AtBoundaries returns a database that calls at wherever the death of the process would leave a
+// different state: around each transaction, before its commit, before each statement, and between
+// the rows of bulk statements. The calls come from the goroutines that use the database.
 func AtBoundaries(db engine.DB, at func()) engine.DB { return boundaries{db, at} }
 
 type boundaries struct {
@@ -58,7 +57,7 @@ func (t boundedTx) Copy(table string, columns []string, rows func(engine.Writer)
 	return t.Tx.Copy(table, columns, t.rows(rows))
 }
 
-// RowsBetween is how many rows of a bulk statement lie between two boundaries.
+// RowsBetween is the number of rows of a bulk statement between two boundaries.
 const RowsBetween = 100
 
 func (t boundedTx) rows(rows func(engine.Writer) error) func(engine.Writer) error {
@@ -81,7 +80,7 @@ func (w *boundedWriter) End() error {
 // bulk are the tables that syncs write.
 var bulk = []string{"resource", "resource_version", "volatile", "entitlement", "entitlement_version", "lookup", "fact", "fact_by_principal", "source_set", "staged"}
 
-// CountRows returns how many rows the tables have that syncs write.
+// CountRows returns the number of rows in the tables that syncs write.
 func CountRows(ctx context.Context, db engine.DB) (map[string]int64, error) {
 	counts := map[string]int64{}
 	err := db.Read(ctx, func(tx engine.Tx) error {

@@ -13,7 +13,7 @@ import (
 	"baton/console/store"
 )
 
-// addClient adds a client of a person, good for an hour after noon.
+// addClient adds a client of a person that expires an hour after noon.
 func addClient(t testing.TB, s *store.Store, minute int, c console.Client) console.ID {
 	t.Helper()
 	if c.Expires.IsZero() {
@@ -106,8 +106,8 @@ func testClient(t *testing.T, db Database) {
 	lists(p[1], "", second)
 	lists(p[1], second)
 
-	// A service is in no list of people, has no login, and does not count as an administrator
-	// who is left.
+	// A service is not in lists of people, has no login, and does not count as a remaining
+	// administrator.
 	view(t, s, func(tx *store.Tx) error {
 		people, err := tx.Persons(store.NameAfter{}, 10)
 		if len(people) != 2 {
@@ -189,7 +189,7 @@ func testClientToken(t *testing.T, db Database) {
 		t.Error("revoking again wrote events")
 	}
 
-	// Who is disabled has no credential any more, not even after being activated again.
+	// A disabled person has no credentials, not even after being activated again.
 	disable(t, s, 6, p[1])
 	whose(6, "secret 1", "")
 	update(t, s, by(7), func(tx *store.Tx) error {
@@ -203,7 +203,7 @@ func testClientToken(t *testing.T, db Database) {
 	whose(7, "secret 1", "")
 	wantKind(t, "a person who was disabled", issue(7, "ben@h/pcc", "four", ""), baton.Unauthenticated)
 
-	// Somebody who was merged into another acts no more.
+	// A merged person no longer acts.
 	cleo := addPersons(t, s, "Cleo")[0]
 	addClient(t, s, 8, console.Client{ClientID: "cleo@h/pcc", Person: cleo, Creator: cleo})
 	if err := issue(8, "cleo@h/pcc", "five", ""); err != nil {
@@ -212,7 +212,7 @@ func testClientToken(t *testing.T, db Database) {
 	update(t, s, by(9), func(tx *store.Tx) error { return tx.MergePersons(cleo, p[0]) })
 	whose(9, "five", "")
 
-	// Of two uses of one assertion at the same time, one gets a token.
+	// Of two concurrent uses of one assertion, one gets a token.
 	addClient(t, s, 10, console.Client{ClientID: "dora@h/pcc", Person: p[0], Creator: p[0]})
 	var wg sync.WaitGroup
 	results := make([]error, 4)

@@ -147,8 +147,7 @@ func testConnectorSchedule(t *testing.T, db Database) {
 	change(4, at(4), func(c *console.Connector) { c.Paused = false })
 	change(5, at(5), func(c *console.Connector) { c.Interval = time.Minute })
 	change(6, time.Time{}, func(c *console.Connector) { c.Interval = 0 })
-	// A cron expression begins with its next time, also after a pause; a sync that is asked
-	// for goes before it.
+	// A cron expression starts with its next time, also after a pause. A requested sync comes first.
 	change(600, at(12*60), func(c *console.Connector) { c.Cron, c.Zone = "0 1 * * *", "Europe/Berlin" })
 	change(610, at(12*60), func(c *console.Connector) { c.Paused = true })
 	change(620, at(12*60), func(c *console.Connector) { c.Paused = false })

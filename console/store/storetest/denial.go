@@ -10,8 +10,8 @@ import (
 	"baton/console/store"
 )
 
-// testDenial checks that the first denial of an object is an event, that repeats are counted,
-// and that a caller who tries everything adds a bounded number of both.
+// testDenial checks that the first denial of an object is an event, that repeats are counted, and
+// that a caller who tries everything adds a limited number of both.
 func testDenial(t *testing.T, db Database) {
 	s := open(t, db)
 	eve := console.ByPerson("eve")

@@ -12,8 +12,8 @@ import (
 	"baton/console/store"
 )
 
-// testDifferences checks that the difference of two syncs covers accounts, groups,
-// entitlements and facts, and says of each line what explains it.
+// testDifferences checks that the difference of two syncs covers accounts, groups, entitlements and
+// facts, each with the right explanation.
 func testDifferences(t *testing.T, db Database) {
 	s := open(t, db)
 	st := newStaff(t, s, 1)
@@ -86,7 +86,7 @@ func testDifferences(t *testing.T, db Database) {
 	if diff := cmp.Diff(want, lines(numbers[1], numbers[2])); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// Eve came and went: from before to after, nothing of hers is there.
+	// Eve appeared and disappeared between the two syncs.
 	want = slices.DeleteFunc(want, func(l string) bool { return l == "user eve gained: unexplained" })
 	if diff := cmp.Diff(want, lines(numbers[1], numbers[3])); diff != "" {
 		t.Errorf("to the last (-want +got):\n%s", diff)

@@ -9,7 +9,7 @@ import (
 	"baton/console/store"
 )
 
-// testDirectory keeps what directories say, and merges people with what they own.
+// testDirectory stores the data of directories, and merges people with their possessions.
 func testDirectory(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)
@@ -54,7 +54,7 @@ func testDirectory(t *testing.T, db Database) {
 		}
 		return nil
 	})
-	// The same reason again is no event; that there is none any more is one.
+	// Only a different reason is an event; that it is gone is one too.
 	before := chainHead(t, s)
 	update(t, s, by(3), func(tx *store.Tx) error {
 		return tx.PutDirectoryRecord(w.connector, store.DirectoryRecord{Account: 9, Stream: stream, Why: "unclear", Missing: 4})
@@ -69,7 +69,7 @@ func testDirectory(t *testing.T, db Database) {
 		t.Errorf("events %v", got)
 	}
 
-	// Both are in one directory, but one is missing: they may be one.
+	// Both are in one directory, but one of them is missing, so they may be one person.
 	update(t, s, by(5), func(tx *store.Tx) error {
 		app, err := tx.App(w.app)
 		if err != nil {

@@ -58,7 +58,7 @@ func testDue(t *testing.T, db Database) {
 		}
 		return nil
 	})
-	// The lease of the first claim has ended.
+	// The lease of the first claim has expired.
 	second := claim(14, "two", 1)
 	if !slices.Equal(refs(second), []string{"b"}) || second[0].Attempts != 2 || second[0].Lease == first[0].Lease {
 		t.Errorf("claimed %+v", second)
@@ -72,7 +72,7 @@ func testDue(t *testing.T, db Database) {
 	}
 	update(t, s, by(14), func(tx *store.Tx) error { return tx.FinishDue(second[0]) })
 	fails(t, s, by(14), "finish twice", baton.Refused, func(tx *store.Tx) error { return tx.FinishDue(second[0]) })
-	// An owner that is late but was not overtaken may finish.
+	// A late owner whose row was not claimed again may finish.
 	update(t, s, by(15), func(tx *store.Tx) error { return tx.RetryDue(first[1], at(20)) })
 	fails(t, s, by(15), "finish after giving back", baton.Refused, func(tx *store.Tx) error { return tx.FinishDue(first[1]) })
 	third := claim(20, "one", 9)
@@ -83,7 +83,7 @@ func testDue(t *testing.T, db Database) {
 	if got := claim(30, "two", 9); !slices.Equal(refs(got), []string{"c"}) {
 		t.Errorf("claimed %+v, although one was extended", got)
 	}
-	// Setting it anew takes it away from its owner.
+	// SetDue takes the row away from its owner.
 	update(t, s, by(31), func(tx *store.Tx) error { return tx.SetDue("kind", "a", at(40), []byte("new")) })
 	fails(t, s, by(31), "finish what was set anew", baton.Refused, func(tx *store.Tx) error { return tx.FinishDue(third[0]) })
 	if got := claim(40, "one", 1); !slices.Equal(refs(got), []string{"c"}) && !slices.Equal(refs(got), []string{"a"}) {
@@ -100,8 +100,7 @@ func testDue(t *testing.T, db Database) {
 	}
 }
 
-// testDueConcurrency claims from several processes at once: nobody gets what another one
-// has.
+// testDueConcurrency claims from several processes at once: no two of them get the same row.
 func testDueConcurrency(t *testing.T, db Database) {
 	const rows = 300
 	s := open(t, db)
@@ -145,8 +144,8 @@ func testDueConcurrency(t *testing.T, db Database) {
 	}
 }
 
-// testDueExactlyOnce lets several processes claim under leases that end while they work.
-// Every effect happens once all the same, because it is written with the finish.
+// testDueExactlyOnce lets several processes claim under leases that expire while they work. Every
+// effect happens exactly once, because it is written with the finish.
 func testDueExactlyOnce(t *testing.T, db Database) {
 	const rows = 60
 	s := open(t, db)
@@ -163,7 +162,7 @@ func testDueExactlyOnce(t *testing.T, db Database) {
 		s := open(t, db)
 		wg.Go(func() {
 			for minute := 1; minute < 60; minute++ {
-				// Each claim begins after the leases of all earlier ones.
+				// Each claim is later than the leases of all earlier ones.
 				all, err := s.Claim(ctx, at(minute), "kind", fmt.Sprint(i), time.Second, 8)
 				if err != nil {
 					t.Error(err)
@@ -201,8 +200,8 @@ func testDueExactlyOnce(t *testing.T, db Database) {
 	}
 }
 
-// testWake checks that a command wakes the watchers, also those of other processes of a
-// database that several processes share.
+// testWake checks that a command wakes the watchers, including those of other processes if the
+// database can be shared.
 func testWake(t *testing.T, db Database) {
 	s := open(t, db)
 	watcher := s
@@ -220,7 +219,7 @@ func testWake(t *testing.T, db Database) {
 		case <-woken:
 			select {
 			case <-quiet:
-				// A watch that begins tells everybody once.
+				// A new watch wakes everybody once.
 			default:
 			}
 			return

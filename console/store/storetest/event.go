@@ -36,7 +36,7 @@ func testEventChain(t *testing.T, db Database) {
 	if h.Number != 5 || !h.At.Equal(at(2)) {
 		t.Errorf("head %+v", h)
 	}
-	// The exported form of a head proves the chain later, also on another process.
+	// An exported head verifies the chain later, in another process too.
 	b, err := json.Marshal(h)
 	if err != nil {
 		t.Fatal(err)
@@ -149,8 +149,7 @@ func testEventAt(t *testing.T, db Database) {
 	}
 }
 
-// testEventTamper changes the tables behind the store's back and checks what the
-// verification finds.
+// testEventTamper changes the tables directly and checks what the verification finds.
 func testEventTamper(t *testing.T, db Database) {
 	s := open(t, db)
 	for i := range 10 {
@@ -272,7 +271,7 @@ type savedEvent struct {
 	payload, previous, hash []byte
 }
 
-// dump returns the events and the head, which restore puts back.
+// dump copies the events and the head, for restore.
 func dump(t testing.TB, s *store.Store) (all []savedEvent) {
 	t.Helper()
 	err := s.Engine().Read(ctx, func(e engine.Tx) error {
@@ -319,7 +318,7 @@ func testEventEpoch(t *testing.T, db Database) {
 		t.Errorf("head %+v", after)
 	}
 	checkChain(t, s, before, after)
-	// The same events in the first epoch have other hashes: a copy cannot pass for the
+	// The same events have different hashes in the first epoch, so a copy cannot pass for the
 	// original.
 	twin := console.HashEvent(console.Link{Epoch: 1, Number: 4}, nil)
 	if twin == console.HashEvent(console.Link{Epoch: 2, Number: 4}, nil) {
@@ -333,7 +332,7 @@ func testEventEpoch(t *testing.T, db Database) {
 	})
 }
 
-// testEventConcurrency appends from several processes at once: every event has its place.
+// testEventConcurrency appends from several processes at once: every event has its own position.
 func testEventConcurrency(t *testing.T, db Database) {
 	stores := []*store.Store{open(t, db), open(t, db), open(t, db)}
 	const each = 40
@@ -385,7 +384,7 @@ func testUpdateIsAtomic(t *testing.T, db Database) {
 			panic("stop here")
 		})
 	}()
-	// After an error, a unique violation included, the store goes on.
+	// The store works after an error, including a unique violation.
 	update(t, s, by(2), func(tx *store.Tx) error {
 		_, err := tx.AddPerson(console.Person{Name: "Ana", Emails: []string{"a@b"}})
 		return err

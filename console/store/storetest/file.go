@@ -82,7 +82,7 @@ func testFile(t *testing.T, db Database) {
 	})
 	fails(t, s, by(5), "append to a discarded file", baton.NotFound, func(tx *store.Tx) error { return tx.AppendFile(id, 1, []byte("abc")) })
 
-	// A byte that changed in the database is found when the file is read.
+	// Reading the file detects a changed byte in the database.
 	id = storeFile(t, s, 6, []byte("abcdef"), 4)
 	err = s.Engine().Write(ctx, func(e engine.Tx) error {
 		_, err := e.Exec("UPDATE file_chunk SET data = $1 WHERE file = $2 AND number = 1", []byte("eF"), id)
@@ -121,7 +121,7 @@ func testFileRetention(t *testing.T, db Database) {
 			}
 			continue
 		}
-		if i < 1 { // a newer sync that is applied would supersede the held one
+		if i < 1 { // a newer applied sync would supersede the held one
 			if err := st.Publish(ctx, by(i), console.Counts{}); err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func testFileRetention(t *testing.T, db Database) {
 	if got := state(); got != "145" {
 		t.Errorf("files %s are there", got)
 	}
-	// Files that were never finished, and chunks that a process left behind.
+	// Files that were never finished, and remaining chunks of dropped files.
 	unfinished := console.NewID(at(13))
 	update(t, s, by(13), func(tx *store.Tx) error {
 		return errJoin(tx.BeginFile(unfinished), tx.AppendFile(unfinished, 0, []byte("abc")))

@@ -11,7 +11,7 @@ import (
 	"baton/console/store"
 )
 
-// filtered is a large app with accounts of every kind, in two connectors' streams.
+// filtered creates a large app with accounts of every kind, in the streams of two connectors.
 func filtered(t *testing.T, s *store.Store, accounts int) (w *world, all []store.Resource, m model) {
 	w = newWorld(t, s)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -29,7 +29,7 @@ func filtered(t *testing.T, s *store.Store, accounts int) (w *world, all []store
 		}
 	}
 	w.sync(1, m)
-	// Rows that were closed and opened again lie in the lists, too.
+	// The lists also contain closed and reopened rows.
 	for i := range accounts / 10 {
 		m.statuses[m.accounts[i]] = console.StatusEnabled
 	}
@@ -46,8 +46,8 @@ func filtered(t *testing.T, s *store.Store, accounts int) (w *world, all []store
 	return w, all, m
 }
 
-// testAccountFilter compares pages of filtered lists with what looking at every account
-// yields, where few accounts are selected and where many are.
+// testAccountFilter compares pages of filtered lists with a check of every account, for filters that
+// match few and many accounts.
 func testAccountFilter(t *testing.T, db Database) {
 	s := store.New(db.Open(t), keyring(t, "first"))
 	w, all, m := filtered(t, s, 2400)
@@ -69,7 +69,7 @@ func testAccountFilter(t *testing.T, db Database) {
 			status := console.PersonActive
 			switch {
 			case i%10 == 0:
-				continue // nobody's
+				continue // without an owner
 			case i%97 == 0:
 				status = console.PersonDisabled
 			case i%89 == 0:
@@ -238,8 +238,7 @@ func testEntitlementFilter(t *testing.T, db Database) {
 	}
 }
 
-// testPersonSearch finds people by the words of their names as they are now, and by their
-// addresses.
+// testPersonSearch finds people by the words of their current names, and by their addresses.
 func testPersonSearch(t *testing.T, db Database) {
 	s := store.New(db.Open(t), keyring(t, "first"))
 	var ben console.ID
@@ -292,8 +291,8 @@ func testPersonSearch(t *testing.T, db Database) {
 	check("b", "Benjamin Black")
 }
 
-// testFactHistory checks what ended and what each sync changed, with a fact that only
-// changed its source, one that came back, and one that was never gone.
+// testFactHistory checks ended facts and the changes of each sync, with a fact that only changed its
+// source, one that came back, and one that never ended.
 func testFactHistory(t *testing.T, db Database) {
 	s := store.New(db.Open(t), keyring(t, "first"))
 	w := newWorld(t, s)
@@ -354,7 +353,7 @@ func testFactHistory(t *testing.T, db Database) {
 		}
 		return err
 	})
-	// With many holders, gains are counted without reading who they are.
+	// With many holders, gains are only counted.
 	big := base
 	big.grants = pairs("a", "bob")
 	for i := range 1200 {

@@ -227,7 +227,7 @@ func testAttempts(t *testing.T, db Database) {
 	if err := attempt(0, "ben", "a"); err != nil {
 		t.Errorf("another name: %v", err)
 	}
-	for range 12 { // each failure makes the wait longer
+	for range 12 { // each failure doubles the delay
 		if err := attempt(0, "ana", "c"); err == nil {
 			t.Fatal("a login is allowed before the wait is over")
 		}
@@ -245,7 +245,7 @@ func testAttempts(t *testing.T, db Database) {
 		}
 	}
 
-	// Logins at the same time are counted, each of them.
+	// Every concurrent login is counted.
 	var wg sync.WaitGroup
 	allowed := make(chan struct{}, 20)
 	for range 20 {

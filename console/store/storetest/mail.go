@@ -28,8 +28,8 @@ func mailPeople(t testing.TB, s *store.Store, names ...string) (ids []console.ID
 	return ids
 }
 
-// testFollower reads each event once, from where the reader began, also when the
-// transaction that reads fails.
+// testFollower reads each event once, from the start of the reader, even if a transaction that reads
+// fails.
 func testFollower(t *testing.T, db Database) {
 	s := open(t, db)
 	mailPeople(t, s, "before")
@@ -84,8 +84,8 @@ func testFollower(t *testing.T, db Database) {
 	behind(false)
 }
 
-// testFollowerConcurrency lets readers of one name, each as a process of its own, and
-// writers run at the same time: each event is read once, in order.
+// testFollowerConcurrency runs several readers of one name, each as a process of its own, and
+// writers: each event is read once, in order.
 func testFollowerConcurrency(t *testing.T, db Database) {
 	one, two := open(t, db), open(t, db)
 	if err := one.Update(ctx, by(0), func(tx *store.Tx) error { _, err := tx.Follow("test", 1); return err }); err != nil {
@@ -166,7 +166,7 @@ func testMailSettings(t *testing.T, db Database) {
 	m.From = "c@example.com"
 	set(m, "")
 	check(m, "secret")
-	m.Port = 25 // another server: nobody entered the password for it
+	m.Port = 25 // the password was not entered for this server
 	set(m, "")
 	check(m, "")
 	set(m, "again")
@@ -238,7 +238,7 @@ func testNotices(t *testing.T, db Database) {
 		}
 		return err
 	})
-	// A second notice of an event that was mailed is none.
+	// A second notice of a mailed event is not added.
 	update(t, s, by(4), func(tx *store.Tx) error { return tx.AddNotice(n) })
 	if left := waiting(ana); len(left) != 0 {
 		t.Errorf("told twice: %+v", left)
@@ -350,7 +350,7 @@ func testOutbox(t *testing.T, db Database) {
 	}
 }
 
-// testEarlierDue moves a row to an earlier time only, and leaves one alone that is claimed.
+// testEarlierDue only moves a row to an earlier time, and does not change a claimed one.
 func testEarlierDue(t *testing.T, db Database) {
 	s := open(t, db)
 	set := func(minute int) {

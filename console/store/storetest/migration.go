@@ -16,13 +16,13 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// A Database of the suite reports why it cannot be opened as an error.
+// A Database of the suite returns the error of opening it.
 type tryOpener interface {
 	TryOpen(t testing.TB) (engine.DB, error)
 }
 
-// testMigrations checks that a database of a newer or an altered schema is refused by name
-// and stays as it is, and that several processes may open a new one at once.
+// testMigrations checks that a database with a newer or changed schema is refused without a change,
+// and that several processes may open a new one at once.
 func testMigrations(t *testing.T, db Database) {
 	var wg sync.WaitGroup
 	for range 4 {
@@ -111,8 +111,8 @@ func tables(db engine.DB) (all []string, err error) {
 	return all, err
 }
 
-// SearchMigration checks that what the search migration writes for names that are there
-// already is what a sync and a command write for new ones, where words are cut at spaces.
+// SearchMigration checks that the search migration indexes existing names like a sync or a command
+// indexes new ones, for names that are split at spaces.
 func SearchMigration(t *testing.T, db Database, migration string) {
 	t.Helper()
 	e := db.Open(t)

@@ -13,7 +13,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// staff is a world with admins ana, ben and cem, a member dan, and a person for each.
+// staff is a world with the administrators ana, ben and cem, a member dan, and a person for each.
 type staff struct {
 	*world
 	admin, member console.EntitlementKey
@@ -137,10 +137,10 @@ func testAdmins(t *testing.T, db Database) {
 	if n := count(); n != 0 {
 		t.Errorf("%d admins; one is disabled, one left, one is a group", n)
 	}
-	// Who was admin at a past moment is judged by what held then. Only merges look back:
-	// the two always were one person.
+	// The owners of the past moment decide who was an administrator then. Only merges apply to the
+	// past, because the two were always one person.
 	view(t, s, func(tx *store.Tx) error {
-		for minute, want := range map[int]int{1: 0, 2: 2, 3: 1, 6: 0} { // nobody was matched at first
+		for minute, want := range map[int]int{1: 0, 2: 2, 3: 1, 6: 0} { // no account had an owner at first
 			m, err := tx.Moment(st.app, at(minute))
 			if err != nil {
 				return err
@@ -264,17 +264,17 @@ func testOperationGuards(t *testing.T, db Database) {
 	wantGuard(t, "with a removal in flight", err, console.GuardAdmins)
 	_, err = st.create(6, st.op("ben", console.AccountItself, console.Revoke))
 	wantGuard(t, "disabling instead", err, console.GuardAdmins)
-	// Two people may override it.
+	// Two people may override the guard.
 	update(t, s, by(7), func(tx *store.Tx) error {
 		_, err := tx.CreateOperation(st.op("ben", st.admin, console.Revoke), store.Circumstances{Override: &console.Override{First: "a", Second: "b", Why: "the team is dissolved"}})
 		return err
 	})
-	// The first was allowed; now it would leave one. It is checked again, and ends.
+	// The first was allowed, but would now leave one. It is checked again and cancelled.
 	wantGuard(t, "dispatch", st.dispatch(8, first.ID, "task", store.Circumstances{}), console.GuardAdmins)
 	if got := st.get(first.ID); got.State != console.Cancelled {
 		t.Errorf("%+v", got)
 	}
-	// A pause holds an operation back without ending it.
+	// A pause delays an operation without ending it.
 	o := st.mustCreate(9, st.op("dan", st.member, console.Revoke))
 	wantGuard(t, "all writes paused", st.dispatch(10, o.ID, "task", store.Circumstances{WritesPaused: true}), console.GuardPaused)
 	hold := st.receive(11, console.SyncFull)
@@ -293,7 +293,7 @@ func testOperationGuards(t *testing.T, db Database) {
 	if err := st.dispatch(14, o.ID, "task", store.Circumstances{}); err != nil {
 		t.Errorf("after the sync was discarded: %v", err)
 	}
-	// What is held through a group cannot be removed by itself.
+	// Access through a group cannot be removed by itself.
 	st.sync(20, model{accounts: []string{"ana", "ben", "cem", "dan"}, groups: []string{"admins", "members"}, grants: join(pairs("admins", "ana", "ben", "cem"),
 		map[[2]string]grant{{"members", "ana"}: {sources: []console.Source{{Entitlement: "group:admins:member"}}}})})
 	_, err = st.create(21, st.op("ana", st.member, console.Revoke))
@@ -309,8 +309,8 @@ func testOperationGuards(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testOperationRace lets several processes remove different admins at once: as many go as
-// the minimum allows, and no more.
+// testOperationRace lets several processes remove different administrators at once: no more succeed
+// than the minimum allows.
 func testOperationRace(t *testing.T, db Database) {
 	s := open(t, db)
 	st := newStaff(t, s, 2)
@@ -330,7 +330,7 @@ func testOperationRace(t *testing.T, db Database) {
 			defer mu.Unlock()
 			switch {
 			case err == nil:
-				created++ // or the same operation was there
+				created++ // or the same operation existed
 			case errors.As(err, &r) && r.Guard == console.GuardAdmins:
 				refused++
 			default:
@@ -354,9 +354,9 @@ func testOperationRace(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testOperationLastAdmins removes the last two administrators at the same time, from two
-// processes, with a minimum of one: exactly one of the removals is refused, in every round.
-// What is removed differs: the entitlement, or the account itself.
+// testOperationLastAdmins removes the last two administrators at the same time, from two processes,
+// with a minimum of one. In every round, exactly one of the removals is refused. The entitlement or
+// the account is removed.
 func testOperationLastAdmins(t *testing.T, db Database) {
 	s := open(t, db)
 	st := newStaff(t, s, 1)
@@ -443,8 +443,8 @@ func testOperationWaits(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testOperationWithoutAccount checks that two requests for a person without an account
-// share one creation.
+// testOperationWithoutAccount checks that two requests for a person without an account share the
+// creation.
 func testOperationWithoutAccount(t *testing.T, db Database) {
 	s := open(t, db)
 	st := newStaff(t, s, 0)
@@ -504,7 +504,7 @@ func testAccess(t *testing.T, db Database) {
 	})
 	check(8, st.admin, console.StateExplained)
 	st.sync(9, base(pairs("members", "dan")))
-	check(10, st.admin, console.StatePending) // no sync showed it since the reason was written
+	check(10, st.admin, console.StatePending) // no sync has shown it since the reason was added
 	st.sync(11, base(pairs("members", "dan"), pairs("admins", "dan")))
 	check(12, st.admin, console.StateExplained)
 	st.sync(13, base(pairs("members", "dan")))

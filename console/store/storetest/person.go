@@ -162,7 +162,7 @@ func testLastSuperAdministrator(t *testing.T, db Database) {
 	fails(t, s, by(2), "the last is merged", baton.Refused, func(tx *store.Tx) error { return tx.MergePersons(b, a) })
 	update(t, s, by(3), func(tx *store.Tx) error { return tx.SetRoles(a, super) })
 
-	// Two commands that each remove the other one: one of them must fail.
+	// Of two commands that each remove the other one, one must fail.
 	errs := make(chan error, 2)
 	for _, id := range []console.ID{a, b} {
 		go func() {

@@ -12,7 +12,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// explained is a database that keeps the plan of each query.
+// explained is a database that records the plan of each query.
 type explained struct {
 	engine.DB
 	plans map[string]string // by statement
@@ -44,16 +44,16 @@ func (t explainedTx) Query(row func(engine.Row) error, sql string, args ...any) 
 	return t.Tx.Query(row, sql, args...)
 }
 
-// wholeTable matches a step that reads all rows of a table that grows with the tenant, or
-// sorts what such a step yields.
+// wholeTable matches a plan step that reads all rows of a table that grows with the tenant, or sorts
+// the result of such a step.
 var wholeTable = regexp.MustCompile(`(?m)^SCAN (f|l|v|r|p|fact|lookup)$|^USE TEMP B-TREE.*$|Seq Scan on (fact|fact_by_principal|lookup|resource|resource_version|entitlement_version)\b.*$`)
 
-// fewSorted matches statements that may sort because they have few rows: the access of one
-// account, a chunk of names, or ended access.
+// fewSorted matches statements that may sort because they have few rows: the access of one account,
+// a chunk of names, or ended access.
 var fewSorted = regexp.MustCompile(`fact_by_principal|LIMIT 1000000|l.value >= |f.closed < 9223372036854775807`)
 
-// testPlans checks that pages of a large tenant are read by indexes, so that their time
-// depends on the rows of the page and not on the size of the tenant.
+// testPlans checks that pages of a large tenant are read through indexes, so that their time depends
+// on the size of the page and not of the tenant.
 func testPlans(t *testing.T, db Database) {
 	e := db.Open(t)
 	s := store.New(e, keyring(t, "first"))
@@ -65,7 +65,7 @@ func testPlans(t *testing.T, db Database) {
 		m.grants[[2]string{"big", id}] = grant{}
 	}
 	w.sync(1, m)
-	if e.Name() == "postgres" { // without statistics, scans of a million facts sort the rest for each page
+	if e.Name() == "postgres" { // without statistics, plans for a million facts sort everything for each page
 		err := e.Read(ctx, func(tx engine.Tx) error {
 			n, err := engine.Get(tx, func(r engine.Row) int64 { return r.Int(0) }, "statistics", "SELECT count(*) FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'fact'")
 			if err == nil && n == 0 {
@@ -136,10 +136,10 @@ func testPlans(t *testing.T, db Database) {
 		}
 		looked++
 		if strings.Contains(sql, "AS counted") && strings.Contains(sql, "LIMIT") {
-			continue // a count with a limit: all rows of this table would do
+			continue // a count with a limit may read all rows of this small table
 		}
 		if strings.Contains(sql, "GROUP BY f.opened") || strings.Contains(sql, "LIMIT 1) IS NULL") {
-			continue // looks at the facts of one entitlement, and here it has all
+			continue // reads the facts of one entitlement, which has all facts in this test
 		}
 		if fewSorted.MatchString(sql) { // the other tables are small here, or a chunk is most of them
 			plan = regexp.MustCompile(`USE TEMP B-TREE|Seq Scan on (resource|resource_version|entitlement_version)\b`).ReplaceAllString(plan, "…")

@@ -193,8 +193,8 @@ func testMappedRoles(t *testing.T, db Database) {
 	set("entra", 0, console.SuperAdministrator)
 	check("another role", "[helpdesk super-administrator] map[super-administrator:[entra]]")
 
-	// Ana is the last super administrator now: a login keeps the role, and removing the
-	// provider or its group is refused.
+	// Ana is now the last super administrator: a login keeps the role, and removing the provider or
+	// its group is refused.
 	update(t, s, by(2), func(tx *store.Tx) error { return tx.SetRoles(root, nil) })
 	set("entra", 1)
 	check("the last super administrator", "[helpdesk super-administrator] map[super-administrator:[entra]]")
@@ -212,8 +212,8 @@ func testMappedRoles(t *testing.T, db Database) {
 	update(t, s, by(6), func(tx *store.Tx) error { return tx.RemoveProvider("entra") })
 	check("without the provider", "[auditor] map[]")
 
-	// Two super administrators by a group sign in at once, without it: one of them keeps the
-	// role.
+	// Two super administrators by group sign in at once, and neither is in the group any more: one
+	// of them keeps the role.
 	update(t, s, by(7), func(tx *store.Tx) error {
 		for _, p := range []console.ID{ana, root} {
 			if err := tx.SetRoles(p, []console.ConsoleRole{console.SuperAdministrator}); err != nil {
@@ -224,7 +224,7 @@ func testMappedRoles(t *testing.T, db Database) {
 		if err != nil {
 			return err
 		}
-		for _, p := range []console.ID{ana, root} { // the role is the group's, not by hand
+		for _, p := range []console.ID{ana, root} { // the role comes from the group
 			if err := tx.SetRoles(p, nil); err != nil {
 				return err
 			}
@@ -299,7 +299,7 @@ func testSignIn(t *testing.T, db Database) {
 		return err
 	})
 
-	// Of many browsers that come back at once with one state, one gets in.
+	// Of many concurrent browsers with one state, one succeeds.
 	begin("race", "b", "a")
 	var wg sync.WaitGroup
 	var won atomic.Int64

@@ -183,7 +183,7 @@ func testAccountOwner(t *testing.T, db Database) {
 	})
 	fails(t, s, by(9), "nobody known", baton.NotFound, func(tx *store.Tx) error { return tx.SetAccountOwner(7, "none", store.OwnerSet) })
 
-	// Who said so, and whose it was within 30 days, also of somebody who was merged since.
+	// Who set the owner, and who owned it within 30 days, including somebody who was merged since.
 	day := 24 * 60
 	update(t, s, byPerson(20*day, ben), func(tx *store.Tx) error { return tx.SetAccountOwner(7, ana, store.OwnerSet) })
 	view(t, s, func(tx *store.Tx) error {
@@ -211,8 +211,8 @@ func testAccountOwner(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testAccountKind tags accounts by hand: what people say goes before what the upstream says,
-// counts for the minimum of admins, and has a history.
+// testAccountKind sets kinds of accounts: the manual kind takes precedence over the upstream,
+// affects the minimum of administrators, and has a history.
 func testAccountKind(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)

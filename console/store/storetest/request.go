@@ -154,7 +154,7 @@ func testPolicy(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// aRequest returns a request of ana of the staff for the entitlement of members.
+// aRequest returns a request of ana for the member entitlement.
 func (st *staff) aRequest() console.Request {
 	return console.Request{Kind: console.RequestGrant, App: st.app, Entitlement: st.member, Subject: st.people["ana"], Requester: st.people["ana"], Account: st.account("ana"),
 		Why: "a ticket", Form: map[string]string{"ticket": "1"}, Asked: console.Term{For: hours(4)}, Term: console.Term{For: hours(2)}, Policy: console.StandardPolicy, Round: 1,
@@ -319,7 +319,7 @@ func testRequest(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testRequestCarried checks that a request follows the operation that carries it out.
+// testRequestCarried checks that a request follows its operation.
 func testRequestCarried(t *testing.T, db Database) {
 	s := open(t, db)
 	st := newStaff(t, s, 0)
@@ -365,7 +365,7 @@ func testRequestCarried(t *testing.T, db Database) {
 		})
 	}
 
-	// Two requests share an operation; the answer comes, then the proof.
+	// Two requests share an operation; the answer comes, then the verification.
 	first, o := carry(5)
 	second, same := carry(6)
 	if same.ID != o.ID {
@@ -385,7 +385,7 @@ func testRequestCarried(t *testing.T, db Database) {
 		}
 	}
 
-	// The answer is lost; a sync shows it.
+	// The answer is lost; a sync shows the change.
 	lost, o := carry(20)
 	dispatch(21, o, "task-2")
 	number := st.sync(25, model{accounts: []string{"ana", "ben", "cem"}, groups: []string{"admins", "members"}, grants: join(pairs("admins", "ana", "ben", "cem"), pairs("members", "ana"))})
@@ -394,7 +394,7 @@ func testRequestCarried(t *testing.T, db Database) {
 		t.Errorf("lost: %+v until %v", got, until)
 	}
 
-	// It fails for good, is stopped, or is replaced.
+	// It fails for good, is cancelled, or is superseded.
 	for i, end := range []struct {
 		want console.Outcome
 		do   func(tx *store.Tx, o console.Operation) error

@@ -52,7 +52,7 @@ func testSeal(t *testing.T, db Database) {
 	_, err = secret(store.New(db.Open(t), nil), "connector-1", "scim-token")
 	wantKind(t, "without any key", err, baton.Refused)
 
-	// Nothing readable lies in the database, and a value cannot be moved to another place.
+	// The database contains nothing readable, and a value cannot be moved to another row.
 	err = s.Engine().Write(ctx, func(e engine.Tx) error {
 		return errJoin(e.Query(func(r engine.Row) error {
 			if bytes.Contains(r.Bytes(0), []byte(plain)) {
@@ -143,7 +143,7 @@ func testSealRotate(t *testing.T, db Database) {
 	checkChain(t, only)
 }
 
-// testSealReload checks that a process finds a key that another one added.
+// testSealReload checks that a process finds a key that another process added.
 func testSealReload(t *testing.T, db Database) {
 	current, keys := "first", map[string][]byte{"first": bytes.Repeat([]byte{1}, store.KeySize)}
 	var broken error

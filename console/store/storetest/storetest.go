@@ -14,8 +14,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Database is one empty database of a test. Open may be called several times, as several
-// processes would, and closes what it opened when the test ends.
+// Database is an empty database for a test. Open may be called several times, like several
+// processes, and closes what it opened when the test ends.
 type Database interface {
 	Open(t testing.TB) engine.DB
 }
@@ -108,7 +108,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"OperationWaits", testOperationWaits},
 		{"OperationWithoutAccount", testOperationWithoutAccount},
 		{"Access", testAccess},
-		{"Together", testTogether},
+		{"Together", testAccessBatch},
 		{"Policy", testPolicy},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},

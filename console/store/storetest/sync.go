@@ -25,9 +25,9 @@ func testSync(t *testing.T, db Database) {
 	w.sync(1, first)
 	n2 := w.sync(3, second)
 	n3 := w.sync(5, third)
-	w.check(at(1), model{}) // before the first had begun
+	w.check(at(1), model{}) // before the first sync began
 	w.check(at(2), first)
-	w.check(at(3), first) // a sync shows what there was after it had begun
+	w.check(at(3), first) // a sync shows the state after its beginning
 	w.check(at(4), second)
 	w.check(at(6), third)
 	w.check(time.Time{}, third)
@@ -106,7 +106,7 @@ func testSyncOrder(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testSyncInvisible checks that nothing of a sync can be seen before it is published.
+// testSyncInvisible checks that a sync is invisible before it is published.
 func testSyncInvisible(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)
@@ -150,7 +150,7 @@ func testSyncInvisible(t *testing.T, db Database) {
 	}
 }
 
-// testSyncAbandoned checks that a sync can be undone, and that the next one does so.
+// testSyncAbandoned checks that a sync can be undone, and that the next sync does that.
 func testSyncAbandoned(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)
@@ -176,7 +176,7 @@ func testSyncAbandoned(t *testing.T, db Database) {
 		}
 		w.check(time.Time{}, first)
 	}
-	// Another sync of the connector replaces the one that was left.
+	// Another sync of the connector replaces the unfinished one.
 	third := model{accounts: []string{"ana"}, groups: []string{"g"}, grants: pairs("g", "ana")}
 	w.sync(4, third)
 	w.check(time.Time{}, third)
@@ -201,8 +201,7 @@ func testSyncAbandoned(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testSyncTakenOver checks that a process that lost a sync to another one cannot write any
-// more.
+// testSyncTakenOver checks that a process cannot write after another one took over its sync.
 func testSyncTakenOver(t *testing.T, db Database) {
 	s1, s2 := open(t, db), open(t, db)
 	w := newWorld(t, s1)
@@ -298,8 +297,8 @@ func testSyncHeld(t *testing.T, db Database) {
 	checkChain(t, s)
 }
 
-// testSyncRandom applies random syncs, some of them abandoned or interrupted, and compares
-// every past moment and every difference with the models.
+// testSyncRandom applies random syncs, some of them abandoned or interrupted, and compares every
+// past moment and every difference with the models.
 func testSyncRandom(t *testing.T, db Database) {
 	s := open(t, db)
 	for seed, logins := range []bool{false, true} {
@@ -330,8 +329,8 @@ func testSyncRandom(t *testing.T, db Database) {
 		for i, m := range past {
 			w.check(at(2*i+2), m)
 		}
-		// An account that reappears with another login is another account: its grants
-		// are lost and gained. Differences are compared where that cannot be.
+		// An account that reappears with another login is a different account, whose grants are lost
+		// and gained. Differences are only compared where that cannot happen.
 		for range 20 {
 			a, b := rnd.IntN(len(past)), rnd.IntN(len(past))
 			if a, b = min(a, b), max(a, b); !logins {
@@ -415,7 +414,7 @@ func (g grant) line(id [2]string) string {
 	return grantLine("group:"+id[0]+":member", id[1], console.Fact{Sources: g.sources, Detail: []byte(g.detail), Expandable: g.expandable})
 }
 
-// factLine returns a stored fact in words; "" for none.
+// factLine returns a stored fact as text; "" for none.
 func (w *world) factLine(f store.FactRow) (line string) {
 	if f.Entitlement == 0 {
 		return ""
@@ -530,7 +529,7 @@ func testLists(t *testing.T, db Database) {
 		m.logins[id] = fmt.Sprintf("%c%02d", 'z'-i%5, i)
 	}
 	w.sync(1, m)
-	// A second connector of the app: its accounts are listed between the others.
+	// A second connector of the app, whose accounts sort between the others.
 	second := &world{t: t, s: s, app: w.app}
 	update(t, s, by(2), func(tx *store.Tx) (err error) {
 		second.connector, err = tx.AddConnector(console.Connector{App: w.app, Name: "second"})
@@ -568,7 +567,7 @@ func testLists(t *testing.T, db Database) {
 	})
 }
 
-// testHoldersMany checks that a list of very many holders has the order of a short one.
+// testHoldersMany checks that a list of very many holders has the same order as a short one.
 func testHoldersMany(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)
@@ -617,8 +616,7 @@ func testHoldersMany(t *testing.T, db Database) {
 	})
 }
 
-// testIncarnations checks that an id that is used again for another account is another
-// account.
+// testIncarnations checks that an account with a reused id is a different account.
 func testIncarnations(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)
@@ -651,8 +649,8 @@ func testIncarnations(t *testing.T, db Database) {
 	w.check(time.Time{}, m)
 }
 
-// testUpload checks that whoever uploaded a file beside a live connector does not confirm it,
-// also not as another identity of the same person.
+// testUpload checks that the person who uploaded a file beside a live connector cannot confirm it,
+// also under another identity.
 func testUpload(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)

@@ -10,8 +10,7 @@ import (
 	"baton/console/store"
 )
 
-// testUnmanaged looks for applications that the syncs of other ones show, and for apps
-// without connector.
+// testUnmanaged finds applications that the syncs of other apps show, and apps without a connector.
 func testUnmanaged(t *testing.T, db Database) {
 	s := open(t, db)
 	first, second := namedWorld(t, s, "first"), namedWorld(t, s, "second")
@@ -69,7 +68,7 @@ func testUnmanaged(t *testing.T, db Database) {
 		return nil
 	})
 
-	// One that becomes managed is in the list no more, also when it disappears and comes back.
+	// A managed application is no longer in the list, even after it disappears and comes back.
 	update(t, s, by(3), func(tx *store.Tx) error { return tx.ManageDiscovered(keys[1], byHand) })
 	fails(t, s, by(4), "managed twice", baton.AlreadyExists, func(tx *store.Tx) error { return tx.ManageDiscovered(keys[1], first.app) })
 	second.sync(5, model{accounts: []string{"u"}, apps: []string{"d"}})

@@ -15,8 +15,8 @@ import (
 	"baton/console/store"
 )
 
-// model is the content of a sync. An account's login is its id, unless logins says
-// otherwise; a group has one entitlement, "member". A grant names a group and a principal.
+// model is the content of a sync. An account's login is its id unless logins says otherwise; a group
+// has one entitlement, "member". A grant names a group and a principal.
 type model struct {
 	accounts []string
 	groups   []string
@@ -52,7 +52,7 @@ func join(all ...map[[2]string]grant) map[[2]string]grant {
 	return sum
 }
 
-// world is an app with one connector, and everything that its syncs showed.
+// world is an app with one connector, and everything that its syncs have shown.
 type world struct {
 	t         testing.TB
 	s         *store.Store
@@ -110,8 +110,8 @@ func (w *world) sync(minute int, m model) console.SyncNumber {
 	return st.Number
 }
 
-// stage writes the difference between what a stream shows and a model. It is the smallest
-// ingest that is possible.
+// stage writes the difference between the head of a stream and a model. It is the smallest possible
+// ingest.
 func stage(ctx context.Context, st *store.Staging, m model) error {
 	keys, err := stageResources(ctx, st, m)
 	if err != nil {
@@ -303,8 +303,8 @@ func seq[T any](s []T) iter.Seq2[T, error] {
 	}
 }
 
-// shown returns what the app showed at a time, in words: every account, group,
-// entitlement and grant, read through every list that has it.
+// shown returns the content of the app at a time as text: every account, group, entitlement and
+// grant, read through every list that contains it.
 func (w *world) shown(when time.Time) string {
 	w.t.Helper()
 	var lines []string
@@ -397,7 +397,7 @@ func grantLine(entitlement, principal string, f console.Fact) string {
 	return fmt.Sprintf("grant %q %q %v %q %v", entitlement, principal, f.Sources, f.Detail, f.Expandable)
 }
 
-// words returns what a model shows, in the form of world.shown.
+// words returns the content of a model in the form of world.shown.
 func (m model) words() string {
 	var lines []string
 	for _, r := range m.resources() {
@@ -414,7 +414,7 @@ func (m model) words() string {
 	return strings.Join(lines, "\n")
 }
 
-// check checks what the app showed at a time; the zero time means now.
+// check compares the app at a time with a model; the zero time means now.
 func (w *world) check(when time.Time, m model) {
 	w.t.Helper()
 	if got, want := w.shown(when), m.words(); got != want {

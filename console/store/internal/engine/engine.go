@@ -1,15 +1,14 @@
-// Package engine is what the store needs of a database: transactions over statements with
-// numbered parameters, one bulk copy, one clock, wake-ups. Package sqlite and package
-// postgres implement it; everything else about the store is written once.
+// Package engine defines what the store needs from a database: transactions over statements with
+// numbered parameters, a bulk copy, a clock and wake-ups. Package sqlite and package postgres
+// implement it; the rest of the store is written once.
 //
 // # Statements
 //
-// Statements are written in the dialect of PostgreSQL with parameters $1, $2, … and must
-// mean the same in SQLite after [ForSQLite]. Row locks (FOR UPDATE, FOR SHARE, SKIP LOCKED)
-// are allowed: SQLite has one writer and needs none. Types are bigint, text, bytea and
-// boolean. Text columns hold words of the console only; whatever comes from outside is
-// bytea, because identifiers with NUL and invalid UTF-8 exist. Times are bigint,
-// microseconds since 1970.
+// Statements are written in the dialect of PostgreSQL with parameters $1, $2, … and must mean the
+// same in SQLite after [ForSQLite]. Row locks (FOR UPDATE, FOR SHARE, SKIP LOCKED) are allowed:
+// SQLite has one writer and needs none. Types are bigint, text, bytea and boolean. Text columns only
+// hold the console's own words; outside data is bytea, because ids with NUL and invalid UTF-8 exist.
+// Times are bigint, microseconds since 1970.
 package engine
 
 import (
@@ -22,41 +21,39 @@ import (
 
 // DB is a database.
 type DB interface {
-	// Read runs fn in a read-only transaction that sees one snapshot.
+	// Read runs fn in a read-only transaction on one snapshot.
 	Read(ctx context.Context, fn func(Tx) error) error
-	// Write runs fn in a transaction that commits if fn returns nil. If the database
-	// asks for it (a deadlock, a lost serialisation), fn runs again in a new transaction:
-	// it must not change anything else.
+	// Write runs fn in a transaction that commits if fn returns nil. After a deadlock or a
+	// serialization failure, fn runs again in a new transaction, so it must not change anything
+	// else.
 	Write(ctx context.Context, fn func(Tx) error) error
-	// Analyze refreshes what the database knows about the content of tables, after bulk
-	// writes. Without, PostgreSQL plans queries as if the tables were still empty until it
-	// looks on its own, a minute later.
+	// Analyze updates the statistics of tables after bulk writes. Without it, PostgreSQL plans
+	// queries as for empty tables until its own update, up to a minute later.
 	Analyze(ctx context.Context, tables ...string) error
-	// Wake tells every watcher of a topic, in every process, that something changed. It
-	// is called outside transactions. It is a hint: watchers also look on their own.
+	// Wake wakes the watchers of a topic in all processes. It is called outside transactions.
+	// Wake-ups are hints: watchers must also poll.
 	Wake(ctx context.Context, topic string)
-	// Watch returns a channel that receives after a Wake of the topic, and a function that
-	// ends the watch. Wakes that come while one is unread are one.
+	// Watch returns a channel that receives after a Wake of the topic, and a function that ends the
+	// watch. Several unread wake-ups are merged.
 	Watch(topic string) (<-chan struct{}, func())
 	// Name returns "sqlite" or "postgres".
 	Name() string
 	Close() error
 }
 
-// Tx is a transaction. It is used by one goroutine, and not while rows of a query are
-// being read.
+// Tx is a transaction. It is used by one goroutine, and not while the rows of a query are being
+// read.
 type Tx interface {
 	// Exec runs a statement and returns the number of rows that it changed.
 	Exec(sql string, args ...any) (int64, error)
-	// Query runs a statement and calls row for each result. The row is valid during the
-	// call only.
+	// Query runs a statement and calls row for each result. The row is only valid during the call.
 	Query(row func(Row) error, sql string, args ...any) error
-	// Each runs a statement that returns nothing once for each row of arguments.
+	// Each runs a statement without results once for each row of arguments.
 	Each(sql string, rows func(Writer) error) error
 	// Copy inserts rows into a table. Rows in the order of its primary key are fastest.
 	Copy(table string, columns []string, rows func(Writer) error) error
-	// Now returns the time that leases and due times are compared with: the database's
-	// clock where several processes share it, and given where one process has it alone.
+	// Now returns the time for comparison with leases and due times: the database's clock if several
+	// processes share the database, and given if one process has it alone.
 	Now(given time.Time) (time.Time, error)
 }
 
@@ -69,7 +66,7 @@ type Row interface {
 	Null(column int) bool
 }
 
-// Writer takes the values of rows one by one. A row ends with its last column.
+// Writer receives the values of rows. A row ends with its last column.
 type Writer interface {
 	Int(v int64)
 	Bool(v bool)
@@ -80,10 +77,10 @@ type Writer interface {
 	End() error
 }
 
-// ErrUnique is in the chain of errors from statements that violate a unique constraint.
+// ErrUnique is wrapped by errors of statements that violate a unique constraint.
 var ErrUnique = errors.New("a unique constraint is violated")
 
-// Micros returns a time as it is stored.
+// Micros returns the stored form of a time.
 func Micros(t time.Time) int64 { return t.UnixMicro() }
 
 // Time returns a stored time.

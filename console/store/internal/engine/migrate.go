@@ -22,8 +22,7 @@ type Migration struct {
 	Sum    [sha256.Size]byte
 }
 
-// Migrations reads the files NNNN_name.sql of a directory. Their numbers count from 1
-// without a gap.
+// Migrations reads the files NNNN_name.sql in a directory. They are numbered from 1 without a gap.
 func Migrations(dir fs.FS) ([]Migration, error) {
 	names, err := fs.Glob(dir, "*.sql")
 	if err != nil {
@@ -46,13 +45,12 @@ func Migrations(dir fs.FS) ([]Migration, error) {
 	return all, nil
 }
 
-// Script runs a migration's text, which holds several statements, in a transaction.
+// Script runs the text of a migration, which has several statements, in a transaction.
 type Script func(tx Tx, sql string) error
 
-// Migrate brings the schema up to the last of all migrations, each in a transaction of
-// its own. A database that has a migration this program does not know, or knows in
-// another form, is refused and stays as it is. table is run first in each transaction: it
-// lets one process at a time go on, and creates the table of the migrations if it is missing.
+// Migrate applies the missing migrations, each in a transaction of its own. It refuses a database
+// with an unknown or changed migration, without a change. table runs first in each transaction: it
+// blocks other processes, and creates the table of the migrations if it is missing.
 func Migrate(ctx context.Context, db DB, all []Migration, now time.Time, table string, script Script) error {
 	for {
 		done := false
@@ -80,7 +78,7 @@ func Migrate(ctx context.Context, db DB, all []Migration, now time.Time, table s
 	}
 }
 
-// check returns how many migrations the database has.
+// check returns the number of migrations that the database has.
 func check(tx Tx, all []Migration) (applied int, err error) {
 	err = tx.Query(func(r Row) error {
 		n, name := int(r.Int(0)), r.Text(1)

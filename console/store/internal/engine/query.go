@@ -20,8 +20,8 @@ func Find[T any](tx Tx, scan func(Row) T, sql string, args ...any) (*T, error) {
 	return v, nil
 }
 
-// Get runs a query for one row and returns it. The error is NotFound, and names what is
-// missing, if there is none.
+// Get runs a query for one row and returns it. If there is none, the error is NotFound and names
+// what.
 func Get[T any](tx Tx, scan func(Row) T, what, sql string, args ...any) (T, error) {
 	v, err := Find(tx, scan, sql, args...)
 	if err != nil || v == nil {
@@ -44,8 +44,8 @@ func List[T any](tx Tx, scan func(Row) T, sql string, args ...any) ([]T, error) 
 	return all, err
 }
 
-// Insert runs a statement that inserts or renames a row. The error is AlreadyExists, and
-// names what exists, if a unique constraint is violated.
+// Insert runs a statement that inserts or renames a row. If a unique constraint is violated, the
+// error is AlreadyExists and names what.
 func Insert(tx Tx, what, sql string, args ...any) error {
 	_, err := tx.Exec(sql, args...)
 	if errors.Is(err, ErrUnique) {
@@ -54,8 +54,8 @@ func Insert(tx Tx, what, sql string, args ...any) error {
 	return err
 }
 
-// Change runs a statement that must change one row. The error is NotFound, and names what
-// is missing, if it changes none.
+// Change runs a statement that must change one row. If it changes none, the error is NotFound and
+// names what.
 func Change(tx Tx, what, sql string, args ...any) error {
 	n, err := tx.Exec(sql, args...)
 	if err == nil && n != 1 {

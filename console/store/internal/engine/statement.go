@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// locks are the row locks that statements may ask for, the longest first.
+// locks are the row locks in statements, the longest first.
 var locks = []string{" FOR UPDATE SKIP LOCKED", " FOR UPDATE", " FOR SHARE"}
 
 var translated sync.Map // statement → its form for SQLite
 
-// ForSQLite returns a statement for SQLite: parameters $1 become ?1, and row locks go.
-// Text in quotes stays as it is.
+// ForSQLite converts a statement for SQLite: parameters $1 become ?1, and row locks are removed.
+// Quoted text stays.
 func ForSQLite(statement string) string {
 	if s, ok := translated.Load(statement); ok {
 		return s.(string)

@@ -2,25 +2,25 @@ package engine
 
 import "sync"
 
-// Watchers tells the watchers of this process about wake-ups. The zero value is ready.
+// Watchers are the watchers in this process. The zero value is ready to use.
 type Watchers struct {
 	mu     sync.Mutex
 	topics map[string]map[chan struct{}]bool
 }
 
-// Wake tells the watchers of a topic.
+// Wake wakes the watchers of a topic.
 func (w *Watchers) Wake(topic string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.topics[topic] {
 		select {
 		case c <- struct{}{}:
-		default: // one is unread already
+		default: // a wake-up is unread already
 		}
 	}
 }
 
-// WakeAll tells the watchers of every topic, for example after wake-ups may have been lost.
+// WakeAll wakes all watchers, for example after wake-ups may have been lost.
 func (w *Watchers) WakeAll() {
 	w.mu.Lock()
 	topics := make([]string, 0, len(w.topics))

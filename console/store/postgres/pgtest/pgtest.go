@@ -1,14 +1,13 @@
-// Package pgtest starts a PostgreSQL server for tests, from the programs that the system
-// has installed.
+// Package pgtest starts a PostgreSQL server for tests, from the installed programs.
 //
 // A test binary that uses it has
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
-// One server serves the binary; it listens on a socket in a directory of its own and is
-// stopped, and its directory removed, at the end. Every call of [New] makes a schema in it,
-// which is faster than a database of its own. Wake-ups reach all schemas.
-// Without PostgreSQL, tests are skipped, and fail if BATON_TEST_POSTGRES=require is set.
+// The binary shares one server, which listens on a socket in a temporary directory. It is stopped
+// and deleted at the end. Every call of [New] creates a schema, which is faster than a database.
+// Wake-ups reach all schemas. Without PostgreSQL, tests are skipped, or fail if
+// BATON_TEST_POSTGRES=require is set.
 package pgtest
 
 import (
@@ -30,7 +29,7 @@ import (
 	"baton"
 )
 
-// requireVariable makes tests fail that would be skipped, if it is "require".
+// requireVariable makes tests fail instead of being skipped, if it is "require".
 const requireVariable = "BATON_TEST_POSTGRES"
 
 var shared struct {
@@ -38,7 +37,7 @@ var shared struct {
 	inMain bool
 	server *Server
 	err    error
-	made   atomic.Int64 // schemas
+	made   atomic.Int64 // number of schemas
 }
 
 // Main runs the tests of a binary and stops the server.
@@ -51,8 +50,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// New returns the address of a new empty schema on the binary's server. Commits do not
-// wait for the disk there.
+// New returns the address of a new empty schema on the binary's server, which does not flush commits
+// to the disk.
 func New(t testing.TB) baton.Secret {
 	t.Helper()
 	shared.mu.Lock()
@@ -67,8 +66,8 @@ func New(t testing.TB) baton.Secret {
 	return shared.server.newSchema(t)
 }
 
-// Start starts a server of the test's own, whose commits are on the disk when they return.
-// It is removed when the test ends.
+// Start starts a server for one test, which flushes commits to the disk. It is removed when the test
+// ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s, err := start()
@@ -88,14 +87,13 @@ func skipOrFail(t testing.TB, err error) {
 	}
 }
 
-// programs returns the directory with PostgreSQL's programs: the newest version that the
-// system's package has installed.
+// programs returns the directory with PostgreSQL's programs: the newest installed version.
 func programs() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if err != nil || len(found) == 0 {
 		return "", baton.Errorf(baton.Unsupported, "pgtest: PostgreSQL is not installed in /usr/lib/postgresql").WithFix("Install it: apt-get install postgresql.")
 	}
-	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // 9 before 15
+	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // numerically: 9 before 15
 	return filepath.Dir(found[len(found)-1]), nil
 }
 
@@ -105,8 +103,7 @@ func (s *Server) URL(schema string) baton.Secret {
 	return baton.NewSecret("postgres:///postgres?" + q.Encode())
 }
 
-// newSchema makes a schema. It goes with the server: dropping it would take longer than the
-// test.
+// newSchema creates a schema. It is not dropped, because that takes longer than the test.
 func (s *Server) newSchema(t testing.TB) baton.Secret {
 	t.Helper()
 	name := fmt.Sprintf("test%d", shared.made.Add(1))

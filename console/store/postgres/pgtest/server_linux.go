@@ -15,7 +15,7 @@ import (
 // Server is one PostgreSQL server.
 type Server struct {
 	programs string
-	dir      string   // of the socket and the data
+	dir      string   // contains the socket and the data
 	settings []string // name=value
 
 	mu  sync.Mutex
@@ -24,8 +24,8 @@ type Server struct {
 	end chan struct{} // closed when the process has ended
 }
 
-// unprivileged is the user that runs the server when the tests run as root, whom
-// PostgreSQL refuses.
+// unprivileged is the user for the server if the tests run as root, because PostgreSQL refuses to
+// run as root.
 const unprivileged = 65534
 
 func start(settings ...string) (*Server, error) {
@@ -70,7 +70,7 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run starts the server, also after Stop or Kill.
+// Run starts the server, initially or after Stop or Kill.
 func (s *Server) Run() error {
 	args := []string{"-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200",
 		"-c", "shared_buffers=64MB", "-c", "max_wal_size=512MB", "-c", "log_min_messages=warning"}
@@ -80,11 +80,11 @@ func (s *Server) Run() error {
 	cmd := s.command("postgres", args...)
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT // end with the tests, however they end
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT // kills the server if the test process dies
 	end := make(chan struct{})
 	started := make(chan error)
 	go func() {
-		// The kernel sends the signal when the thread ends that started the process.
+		// The kernel sends the signal when the thread that started the process ends.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
@@ -105,7 +105,7 @@ func (s *Server) Run() error {
 // Stop shuts the server down and waits for its end. Connections are closed.
 func (s *Server) Stop() { s.signal(syscall.SIGINT) }
 
-// Kill ends the server at once. What was not on the disk may be lost.
+// Kill kills the server. Data that was not flushed may be lost.
 func (s *Server) Kill() { s.signal(syscall.SIGQUIT) }
 
 func (s *Server) signal(sig syscall.Signal) {
@@ -161,7 +161,7 @@ func (s *Server) Remove() {
 	os.RemoveAll(s.dir)
 }
 
-// output keeps what a process printed.
+// output keeps the output of a process.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

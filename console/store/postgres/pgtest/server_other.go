@@ -10,7 +10,7 @@ import (
 
 var errPlatform = baton.Errorf(baton.Unsupported, "pgtest: no server is started on %s", runtime.GOOS)
 
-// Server is one PostgreSQL server. On this platform there is none.
+// Server is a PostgreSQL server, which this platform does not support.
 type Server struct{ dir string }
 
 func start(...string) (*Server, error) { return nil, errPlatform }

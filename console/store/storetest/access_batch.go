@@ -10,8 +10,7 @@ import (
 	"baton/console/store"
 )
 
-// sameAccesses checks that what is read for many accounts together is what is read for each
-// alone.
+// sameAccesses checks that reading many accounts at once gives the same result as reading each one.
 func sameAccesses(t testing.TB, tx *store.Tx, m store.Moment, app console.ID, accounts []console.ResourceKey, e console.EntitlementKey, now time.Time) error {
 	t.Helper()
 	first := console.SyncNumber(0)
@@ -21,7 +20,7 @@ func sameAccesses(t testing.TB, tx *store.Tx, m store.Moment, app console.ID, ac
 			return err
 		}
 	}
-	together, err := tx.Accesses(m, app, accounts, e, first, now)
+	batch, err := tx.Accesses(m, app, accounts, e, first, now)
 	if err != nil {
 		return err
 	}
@@ -30,16 +29,16 @@ func sameAccesses(t testing.TB, tx *store.Tx, m store.Moment, app console.ID, ac
 		if err != nil {
 			return err
 		}
-		if !reflect.DeepEqual(together[account], alone) {
-			t.Errorf("account %d, entitlement %d: together %+v, alone %+v", account, e, together[account], alone)
+		if !reflect.DeepEqual(batch[account], alone) {
+			t.Errorf("account %d, entitlement %d: batch %+v, alone %+v", account, e, batch[account], alone)
 		}
 	}
 	return nil
 }
 
-// testTogether checks reads for the accounts of a page against those for one account, on
-// pages of several lengths.
-func testTogether(t *testing.T, db Database) {
+// testAccessBatch compares reads for the accounts of a page with reads for one account, on pages of
+// several lengths.
+func testAccessBatch(t *testing.T, db Database) {
 	s := open(t, db)
 	w := newWorld(t, s)
 	m := model{groups: []string{"admins", "members"}, grants: map[[2]string]grant{}}
