@@ -48,11 +48,12 @@ type Connector struct {
 	// Resolve is nil, all of them are.
 	Resolve func(unknown Unknown) (same map[string]string, unread []string, err error)
 
-	// RoleHints says how the operator named what carries the roles; nil if there are none.
+	// RoleHints are the operator's names of the resources that carry the roles; nil if there are
+	// none.
 	RoleHints *RoleHints
 
-	// Roles returns the entitlements of a sync that amount to a role, if the upstream has roles that are not
-	// entitlements themselves.
+	// Roles returns the roles in a sync, if the upstream has roles that are not entitlements
+	// themselves.
 	Roles func(facts Facts) (Roles, error)
 }
 

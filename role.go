@@ -22,20 +22,20 @@ type Column struct {
 	Title string
 }
 
-// RoleHints says how an operator told a connector which entitlements carry the roles of the
-// upstream. A console proposes its own mapping from it.
+// RoleHints say which entitlements carry the roles of the upstream, according to the operator of a
+// connector. A console derives its proposal from them.
 type RoleHints struct {
-	ResourceType string `json:"resource_type"` // of what the entitlements are held on, such as "group"
+	ResourceType string `json:"resource_type"` // of the resources with the entitlements, such as "group"
 	Slug         string `json:"slug"`          // of the entitlements, such as "member"
-	// Admin and Member name the resources whose entitlement gives the role.
+	// Admin and Member are the resources whose entitlement gives the role.
 	Admin         RoleNames `json:"admin"`
 	Member        RoleNames `json:"member"`
-	Priority      string    `json:"priority,omitempty"` // "admin" or "member"; "" when it is not known
+	Priority      string    `json:"priority,omitempty"` // "admin" or "member"; "" if unknown
 	MinimumAdmins int       `json:"minimum_admins,omitempty"`
 }
 
 // RoleNames name the resources that carry one role.
 type RoleNames struct {
-	Configured []string `json:"configured,omitempty"` // ids or display names; they alone count if there are any
-	Usual      []string `json:"usual,omitempty"`      // display names, letters and digits in lower case only
+	Configured []string `json:"configured,omitempty"` // ids or display names; if there are any, Usual is ignored
+	Usual      []string `json:"usual,omitempty"`      // display names, only letters and digits, in lower case
 }

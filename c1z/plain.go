@@ -12,10 +12,9 @@ import (
 	"baton/wire"
 )
 
-// plainScan reads the rows of the sync in a table without the SQLite library, which takes
-// several times as long. It stops at whatever is unusual and leaves it to the library to
-// say what that is: a table that is not [database.PlainTable], a row that lacks a column, a
-// value of another type, a page that makes no sense.
+// plainScan reads the rows of the sync in a table without the SQLite library, which takes several
+// times as long. It stops at anything unusual, which the library then handles: a table that is not a
+// [database.PlainTable], a row without a column, a value of another type, a malformed page.
 type plainScan struct {
 	ctx              context.Context
 	scan             *sqlitefile.Scan
@@ -56,7 +55,7 @@ func (s *Sync) plainScan(ctx context.Context, table string, columns []string) (*
 	return p, nil
 }
 
-// next goes to the next row. Without one, unusual says whether the library must go on.
+// next goes to the next row. At the end, unusual reports whether the library must continue.
 func (p *plainScan) next() (more bool, err error) {
 	for p.scan.Next() {
 		if p.steps++; p.steps%64 == 1 && p.ctx.Err() != nil {
@@ -102,8 +101,8 @@ func (p *plainScan) take(columns []sqlitefile.Value) (ok bool) {
 	return true
 }
 
-// bytesAt returns a column's text or blob; nil for NULL, and for at < 0. It is not ok if the
-// row was written without the column, or with a number in it.
+// bytesAt returns the text or blob in a column; nil for NULL, and for at < 0. ok is false if the row
+// was written without the column, or if it holds a number.
 func bytesAt(columns []sqlitefile.Value, at int) (b []byte, ok bool) {
 	switch {
 	case at < 0:
@@ -121,9 +120,8 @@ func bytesAt(columns []sqlitefile.Value, at int) (b []byte, ok bool) {
 	return nil, v.IsNull()
 }
 
-// plainRows yields the rows of a table as far as they can be read without the library. If
-// not done, the library must go on behind the row with the id last, or from the start if
-// last is nil.
+// plainRows yields the rows of a table that can be read without the library. If done is false, the
+// library must continue after the row with the id last, or at the start if last is nil.
 func plainRows[T any](ctx context.Context, s *Sync, t table[T], yield func(T, error) bool) (done bool, last *int64) {
 	var zero T
 	p, err := s.plainScan(ctx, t.name, t.columns)
@@ -158,12 +156,12 @@ func (p *plainScan) after() *int64 {
 	return &p.last
 }
 
-// GrantRow is a grant that is not decoded yet. Its bytes are valid until the next row.
+// GrantRow is an encoded grant. Its bytes are valid until the next row.
 type GrantRow struct {
 	Entitlement                []byte // id
 	PrincipalType, PrincipalID []byte
 	ID                         []byte
-	// Plain says that the grant consists of ids: it has no annotations, metadata or sources,
+	// Plain means that the grant only consists of ids: it has no annotations, metadata or sources,
 	// and is not expandable.
 	Plain bool
 
@@ -184,8 +182,8 @@ func RowOf(g Grant) GrantRow {
 	return GrantRow{Entitlement: []byte(g.Entitlement), PrincipalType: []byte(g.Principal.Type), PrincipalID: []byte(g.Principal.ID), ID: []byte(g.ID), grant: g}
 }
 
-// GrantRows iterates over all grants as Grants does, and decodes no more of each than what
-// it connects. That takes a fraction of the time for a sync with millions of grants.
+// GrantRows iterates over all grants like Grants, but only decodes their ids. For a sync with
+// millions of grants, that takes a fraction of the time.
 func (s *Sync) GrantRows(ctx context.Context) iter.Seq2[*GrantRow, error] {
 	undecoded := table[*GrantRow]{grants.name, grants.columns, nil}
 	var g GrantRow

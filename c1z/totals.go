@@ -11,15 +11,15 @@ import (
 	"baton/c1z/internal/schema"
 )
 
-// Totals are the numbers of rows that the writer of a sync states.
+// Totals are the numbers of rows that the writer of a sync stated.
 type Totals struct {
 	Resources    int64 `json:"resources"`
 	Entitlements int64 `json:"entitlements"`
 	Grants       int64 `json:"grants"`
 }
 
-// Stated returns the numbers of rows that the writer of the sync stated when it finished
-// it; ok is false if it stated none. The file may hold another number.
+// Stated returns the numbers of rows that the writer stated when it finished the sync; ok is false
+// if it stated none. The file may have other numbers of rows.
 func (s *Sync) Stated(ctx context.Context) (t Totals, ok bool, err error) {
 	db := s.file.db
 	if db.Conn == nil || !db.Columns[schema.SyncRuns]["stats"] {

@@ -39,7 +39,7 @@ func TestConnectionState(t *testing.T) {
 	}
 }
 
-// TestNews tells people of each problem once, and once that it is over.
+// TestNews checks that people are notified once of each problem, and once of its end.
 func TestNews(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
@@ -48,7 +48,7 @@ func TestNews(t *testing.T) {
 		c       Connection
 		told    ConnectionState // ten minutes ago
 		watched int
-		want    ConnectionState // "" for no news
+		want    ConnectionState // "": no news
 	}{
 		"fine":                                {Connection{Seen: now, Applied: sync(-5)}, "", -60, ""},
 		"fails":                               {Connection{Seen: now, Code: 14, Applied: sync(-5)}, "", -60, ConnectorError},

@@ -12,7 +12,7 @@ import (
 	. "baton/console"
 )
 
-// staff answers what a case asks about people.
+// staff is the data about people for a case.
 type staff struct {
 	managers   map[ID]ID
 	appOwners  []ID
@@ -20,7 +20,7 @@ type staff struct {
 	roles      map[ConsoleRole][]ID
 	groups     map[EntitlementKey][]ID
 	delegates  map[ID]ID
-	conditions map[string]bool // conditions that hold; others cannot be told
+	conditions map[string]bool // conditions that are true; the others are unknown
 	expression map[string][]ID
 }
 
@@ -93,7 +93,7 @@ func builtIn(t *testing.T, id ID) Policy {
 	return p
 }
 
-// TestWhoIsAsked resolves the policies that the console comes with, for many casts.
+// TestWhoIsAsked evaluates the built-in policies for many sets of people.
 func TestWhoIsAsked(t *testing.T) {
 	for name, tt := range map[string]struct {
 		policy             ID
@@ -162,7 +162,7 @@ func TestWhoIsAsked(t *testing.T) {
 	}
 }
 
-// TestPlan checks which rule counts, and that an unknown condition decides nothing.
+// TestPlan checks which rule applies, and that nothing is decided on an unknown condition.
 func TestPlan(t *testing.T) {
 	ask := []PolicyStep{{Ask: []Approver{{Kind: ApproverAppOwner}}}}
 	p := Policy{Name: "p", Kind: PolicyRequest, Rules: []PolicyRule{
@@ -201,7 +201,7 @@ func TestDistinct(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		steps []PolicyStep
-		bad   int // the step that the refusal names; 0 if there is none
+		bad   int // the step in the refusal; 0: none
 	}{
 		"the same twice, allowed":             {[]PolicyStep{step(false, "a"), step(false, "a")}, 0},
 		"the same twice":                      {[]PolicyStep{step(false, "a"), step(true, "a")}, 2},
@@ -223,7 +223,7 @@ func TestDistinct(t *testing.T) {
 			t.Errorf("%s: %v, want step %d", name, err, tt.bad)
 		}
 	}
-	// Whoever decided before is not asked again.
+	// People who decided before are not asked again.
 	s := PlanStep{PolicyStep: step(true, "a", "b")}
 	w, err := s.WhoDecides(staff{}.caseOf("x", "x"), []ID{"a"})
 	if err != nil || describe([]StepAsked{w}) != "b" || len(w.Excluded) != 1 {
@@ -272,7 +272,7 @@ func TestPolicyCheck(t *testing.T) {
 	}
 }
 
-// TestWeaker checks which changes of a policy ask for less.
+// TestWeaker checks which changes weaken a policy.
 func TestWeaker(t *testing.T) {
 	before := builtIn(t, PrivilegedPolicy)
 	change := func(edit func(*Policy)) Policy {

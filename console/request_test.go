@@ -64,7 +64,7 @@ func TestRequestCheck(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
-	// Clients read the limit out of this text.
+	// Clients parse the limit in this text.
 	err := edit(func(r *Request) { r.Term = Term{} }).Check(limited, noon)
 	if err == nil || !strings.Contains(err.Error(), "grant duration must be less than or equal to max provision time (8h)") {
 		t.Errorf("%v", err)

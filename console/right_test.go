@@ -8,8 +8,7 @@ import (
 	. "baton/console"
 )
 
-// TestRights checks who has which right: the table of who may read what, and who may do
-// what.
+// TestRights checks the table of rights.
 func TestRights(t *testing.T) {
 	person := func(id ID, roles ...ConsoleRole) Person { return Person{ID: id, Status: PersonActive, Roles: roles} }
 	app := &App{ID: "app", Owners: []ID{"app-owner"}}

@@ -20,7 +20,7 @@ var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
 func hours(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
 
-// TestRulesArePure checks that the package has no clock, no database and no protobuf.
+// TestRulesArePure checks that the package uses no clock, no database and no protobuf.
 func TestRulesArePure(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) < 10 {
@@ -172,8 +172,8 @@ func TestGuardsOnEveryPath(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		edit     func(*Proposal)
-		guard    Guard // "" when nothing refuses
-		dispatch bool  // refused when it is handed out, not before
+		guard    Guard // "" if nothing refuses
+		dispatch bool  // refused at the dispatch only
 	}{
 		"allowed":                       {func(p *Proposal) {}, "", false},
 		"below the minimum":             {func(p *Proposal) { p.Admins.Minimum = 3 }, GuardAdmins, false},
@@ -361,7 +361,7 @@ func TestVerify(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		o    Operation
-		at   int // when the sync was handed out
+		at   int // when the sync was dispatched
 		held bool
 		edit func(*Sighting)
 		want Verdict
@@ -423,7 +423,7 @@ func TestMeet(t *testing.T) {
 	}
 }
 
-// TestOperationStates checks that final states are final and alive ones can end.
+// TestOperationStates checks that final states have no successors and that live ones can end.
 func TestOperationStates(t *testing.T) {
 	all := []OperationState{Waiting, Queued, Manual, Dispatched, Applied, Unknown, Failed, Declined, Verified, Contradicted, Superseded, Cancelled}
 	for _, from := range all {
@@ -562,7 +562,7 @@ func TestOrderOfSyncs(t *testing.T) {
 	}
 }
 
-// TestEventHash holds the bytes that are hashed: other hashes would void exported heads.
+// TestEventHash pins the hashed bytes: other hashes would invalidate exported heads.
 func TestEventHash(t *testing.T) {
 	first := HashEvent(Link{Epoch: 1, Number: 1}, []byte(`{"kind":"a.b"}`))
 	if got := first.String(); got != "5a6c815ad5fca46770c55af002d4ed70d4c7356dfd501ba8ce6368c45360f0b9" {

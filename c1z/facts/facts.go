@@ -1,17 +1,15 @@
-// Package facts prints what a sync says as lines that can be compared: two programs that
-// read the same sync print the same lines, byte for byte, whatever container and form of
-// rows the sync is in.
+// Package facts prints the content of a sync as comparable lines: two programs that read the same
+// sync print the same bytes, whatever the container and the encoding of the rows.
 //
-//	sync         id, type, "finished" or "unfinished"
-//	entitlement  id, resource, name, slug, purpose, grantable types
-//	grant        id, entitlement, resource, principal, annotations, sources
-//	resource     id, name, parent, annotations
-//	type         id, name, traits
+//	sync id, type, "finished" or "unfinished"
+//	entitlement id, resource, name, slug, purpose, grantable types
+//	grant id, entitlement, resource, principal, annotations, sources
+//	resource id, name, parent, annotations
+//	type id, name, traits
 //
-// The first line is the sync's, and the others are sorted by their bytes. Fields are separated
-// by tabs. Resources are written "type/id". Lists are sorted and joined by commas. A field
-// that holds a tab, a newline, a NUL, a byte 1 or a backslash is written as Go quotes it,
-// without the quotes.
+// The first line is the sync's, and the others are sorted by their bytes. Fields are separated by
+// tabs. Resources are written "type/id". Lists are sorted and joined by commas. A field with a tab,
+// a newline, a NUL, a byte 1 or a backslash is quoted like a Go string, without the quotes.
 package facts
 
 import (
@@ -29,7 +27,7 @@ import (
 	"baton/internal/extsort"
 )
 
-// Rows are the rows of a sync. A [c1z.Sync] has them, and so can a reader of another storage
+// Rows are the rows of a sync. A [c1z.Sync] implements it, and so can a reader of another storage
 // engine.
 type Rows interface {
 	ResourceTypes(context.Context) iter.Seq2[baton.ResourceType, error]
@@ -41,9 +39,9 @@ type Rows interface {
 // sortMemory limits the memory for sorting, in bytes. The rest goes to a scratch file.
 const sortMemory = 8 << 20
 
-// WriteFile writes the facts of one sync of a file: the finished one of any type that ended
-// last or, without one, the unfinished one that began last. Dir is the directory for scratch
-// files; empty is the system's. It is an error of kind NotFound if the file holds no sync.
+// WriteFile writes the facts of one sync of a file: the finished one of any type that ended last or,
+// if there is none, the unfinished one that began last. dir is for scratch files; empty is the
+// system's. The error is NotFound if the file has no sync.
 func WriteFile(ctx context.Context, w io.Writer, f *c1z.File, dir string) error {
 	syncs := f.Syncs()
 	if len(syncs) == 0 {

@@ -266,7 +266,7 @@ func TestWriteFileChooses(t *testing.T) {
 	}
 }
 
-// odd is a sync of another reader.
+// odd is a sync with rows that this project does not write.
 type odd struct{ fail error }
 
 func one[T any](v T) iter.Seq2[T, error] {

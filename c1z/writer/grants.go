@@ -206,7 +206,7 @@ func (g *grants) rank() (order []int32, err error) {
 	}
 	g.principals.Clear()
 	g.places = make([]int32, g.entitlements.Len())
-	var first []byte // the id of the first one in the last place
+	var first []byte // id of the entitlement that began the current place
 	err = g.inOrder(len(g.places), func(dst []byte, n int) []byte {
 		id, _, _ := g.entitlement(n)
 		return append(appendEscaped(dst, id), ':')

@@ -48,7 +48,7 @@ func (p *Previous) rows(t *layout, s c1z.SyncInfo) (past, error) {
 	return rows, nil
 }
 
-// scanned is the rows of a sync in a table that is read page by page.
+// scanned reads the rows of a sync in a table page by page.
 type scanned struct {
 	layout       *layout
 	scan         *sqlitefile.Scan
@@ -57,8 +57,8 @@ type scanned struct {
 	last         []byte
 }
 
-// errUnlike reports that the content of a table does not have the form that a Writer gives it.
-// It is then read through the SQLite library, which decides whether the file is damaged.
+// errUnlike reports that the content of a table is not as a Writer writes it. The table is then read
+// through the SQLite library, which decides whether the file is damaged.
 var errUnlike = errors.New("c1z: a table does not have the form that is written here")
 
 func unlike(err error) error { return errors.Join(errUnlike, err) }
@@ -104,7 +104,7 @@ func (s *scanned) values(row []sqlitefile.Value) error {
 
 func (s *scanned) close() {}
 
-// queried is the rows of a sync in a table that the SQLite library reads.
+// queried reads the rows of a sync in a table through the SQLite library.
 type queried struct {
 	from    *Previous
 	layout  *layout

@@ -21,8 +21,7 @@ type syncIndex struct {
 	held        []heldRows // of the entitlement, by sync; the first one has none
 }
 
-// heldRows is the numbers of rows, in order: how much greater each is than the one before, as
-// unsigned varints.
+// heldRows holds ascending row numbers as differences, encoded as unsigned varints.
 type heldRows struct {
 	deltas []byte
 	last   int64

@@ -16,8 +16,8 @@ var sandboxes = []cli.Sandbox{
 	{Product: "percipio", App: "Percipio", New: newPercipio},
 }
 
-// newPerplexity returns the demonstration organisation. Then people join, leave, and are made
-// administrators past the console, one of them for a while only.
+// newPerplexity returns the demonstration organisation. Later, people join and leave, and two people
+// become administrators outside the console, one of them only temporarily.
 func newPerplexity() cli.SandboxServer {
 	server := perplexity.New(perplexity.Options{})
 	state := server.State()
@@ -65,12 +65,12 @@ func newPerplexity() cli.SandboxServer {
 	return demo
 }
 
-// nameOf returns a name of a person, of whom the application may not know all parts.
+// nameOf returns a person's name. The application may not know all parts of it.
 func nameOf(u perplexity.UserState) string {
 	return cmp.Or(u.DisplayName, strings.TrimSpace(u.GivenName+" "+u.FamilyName), u.UserName)
 }
 
-// newPercipio returns the demonstration organisation. Then somebody starts a course, somebody
+// newPercipio returns the demonstration organisation. Later, somebody starts a course, somebody
 // joins, and courses are completed.
 func newPercipio() cli.SandboxServer {
 	server := percipio.New(percipio.Options{})

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// TestDemo starts the demo, signs in as its auditor with one click, and sees what happened in
-// the applications. At the end nothing is left of it.
+// TestDemo starts the demo, signs in as its auditor with one click, and sees the changes in the
+// applications. Nothing is left of it at the end.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir, nil, "baton-console", "demo", "--env-file", "demo.env")
@@ -74,7 +74,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("there is no application %s: %s", want, apps)
 		}
 	}
-	// Each of the people has a credential with which a program is somebody.
+	// Each person has a credential for programs.
 	for _, name := range []string{"ADMIN", "OWNER", "APPROVER", "MEMBER", "AUDITOR"} {
 		resp, err := client.PostForm(origin+"/auth/v1/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {variables[name+"_CLIENT_ID"]}, "client_secret": {variables[name+"_CLIENT_SECRET"]}})
 		var token struct {

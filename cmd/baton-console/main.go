@@ -1,5 +1,5 @@
-// Command baton-console is the other half of Baton: it runs syncs of connectors, keeps who
-// has access to what and since when, and compares it.
+// Command baton-console is the server half of Baton: it runs syncs of connectors, keeps the history
+// of who has access to what, and compares syncs.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 	os.Exit(cli.Main(cli.Program{Version: version, Products: products, Sandboxes: sandboxes}))
 }
 
-// products are the connectors that the catalogue names and the console can run itself.
+// products are the connectors in the catalogue.
 var products = []govern.Product{
 	{Name: "percipio", DisplayName: "Percipio", Description: "Accounts, courses and course progress of a Skillsoft Percipio organisation",
 		Settings: percipio.Settings(), Open: percipio.Open},

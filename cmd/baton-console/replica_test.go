@@ -10,8 +10,8 @@ import (
 	"baton/console/store/postgres/pgtest"
 )
 
-// TestReplicas runs two consoles on one PostgreSQL database: what one of them receives is
-// there for both, and one goes on when the other is killed.
+// TestReplicas runs two consoles on one PostgreSQL database: both show what one of them receives,
+// and one continues when the other is killed.
 func TestReplicas(t *testing.T) {
 	address := pgtest.New(t)
 	d := newDesk(t, people+"apps: [{name: Perplexity}]\nconnectors: [{name: perplexity, app: Perplexity, interval: 1m}]\n")
@@ -31,7 +31,7 @@ func TestReplicas(t *testing.T) {
 	if code, body := get(t, strings.Replace(other, "https", "http", 1)+"/ready", ""); code != 200 {
 		t.Errorf("the other replica: %d %s", code, body)
 	}
-	// The one that is left applies what is handed in.
+	// The remaining one applies the next file.
 	d.must("inspect", "--help")
 	direct := start(t, d.dir, append(upstream(t, "baton-perplexity"), "BATON_FILE=direct.c1z"), "baton-perplexity")
 	if code := direct.wait(); code != 0 {
@@ -39,7 +39,7 @@ func TestReplicas(t *testing.T) {
 	}
 	d.must("upload", "direct.c1z", "--connector", "perplexity", "--as", "ben@example.test", "--data", "third", "--database-file", "database", "--keys", keys)
 	waitUntil(t, func() bool { return strings.Contains(list(), string(console.SyncHeld)) })
-	// Other keys are refused when a replica starts.
+	// A replica with other keys is refused at its start.
 	d.refused(9, "key", "serve", "--data", "fourth", "--listen", "127.0.0.1:0", "--database-file", "database", "--log-format", "console")
 	if code := second.end(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d: %s", code, second.errors())

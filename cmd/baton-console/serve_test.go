@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// process is a program that runs.
+// process is a running program.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -125,7 +125,7 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// desk is one console's folder, and who works on it.
+// desk is the folder of a console and its administrator.
 type desk struct {
 	t   *testing.T
 	dir string
@@ -145,7 +145,7 @@ func (d desk) command(args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// refused runs a command that must end with an exit code, and say why.
+// refused runs a command that must end with an exit code and an explanation.
 func (d desk) refused(code int, why string, args ...string) {
 	d.t.Helper()
 	if got, _, stderr := d.command(args...); got != code || !strings.Contains(stderr, why) || !strings.Contains(stderr, "fix: ") {
@@ -182,7 +182,7 @@ func waitUntil(t *testing.T, done func() bool) {
 	}
 }
 
-// until waits for a sync of a connector that is in a state, and returns it.
+// until waits for a sync of a connector in a state, and returns it.
 func (d desk) until(connector, kind string, state console.SyncState) []string {
 	d.t.Helper()
 	for limit := time.Now().Add(90 * time.Second); ; time.Sleep(100 * time.Millisecond) {
@@ -229,7 +229,7 @@ func (d desk) serve(args ...string) (p *process, address string, env map[string]
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		d.t.Fatalf("the env file: %v, %v", info, err)
 	}
-	// As a shell reads it.
+	// Read by a shell.
 	cmd := exec.Command("sh", "-c", "set -a; . ./console.env; env")
 	cmd.Dir, cmd.Env = d.dir, []string{"PATH=" + os.Getenv("PATH")}
 	out, err := cmd.CombinedOutput()
@@ -268,7 +268,7 @@ func get(t *testing.T, url, authority string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// upstream starts the sandbox of a connector, and returns the settings that lead to it.
+// upstream starts the sandbox of a connector, and returns its settings.
 func upstream(t *testing.T, connector string, args ...string) (env []string) {
 	t.Helper()
 	p := start(t, t.TempDir(), nil, connector, append([]string{"sandbox"}, args...)...)
@@ -330,8 +330,8 @@ func (d desk) accounts(connector string) map[string]bool {
 	return all
 }
 
-// TestConnectors runs both connectors, one of them twice, as services of a console: their
-// syncs are asked for, uploaded and applied, each to its own.
+// TestConnectors runs both connectors, one of them twice, as services of a console: each gets its
+// own sync tasks, whose files are uploaded and applied.
 func TestConnectors(t *testing.T) {
 	d := newDesk(t, people+`
 apps:
@@ -355,7 +355,7 @@ connectors:
 			t.Errorf("%s shows nothing: %q", name, s)
 		}
 	}
-	// What the console shows is what a sync into a file holds.
+	// The console shows the content of a sync file.
 	direct := start(t, d.dir, append(first, "BATON_FILE=direct.c1z"), "baton-perplexity")
 	if code := direct.wait(); code != 0 {
 		t.Fatalf("exit code %d", code)
@@ -387,7 +387,7 @@ connectors:
 		}
 	}
 
-	// A file by hand, beside a connector that syncs by itself.
+	// An uploaded file, beside a connector that syncs by itself.
 	d.refused(7, "may not", "upload", "direct.c1z", "--connector", "perplexity", "--as", "cem@example.test")
 	id := strings.TrimSpace(d.must("upload", "direct.c1z", "--connector", "perplexity", "--as", "ben@example.test"))
 	held := d.until("perplexity", "upload", console.SyncHeld)
@@ -402,7 +402,7 @@ connectors:
 	}
 }
 
-// TestStop ends the console in every way, and starts it again.
+// TestStop stops the console in every way, and starts it again.
 func TestStop(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no signals")
@@ -437,8 +437,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestSetupToken checks that the first run, and only that, hands out a token for the first
-// administrator.
+// TestSetupToken checks that only the first run prints a token for the first administrator.
 func TestSetupToken(t *testing.T) {
 	d := newDesk(t, "apps: [{name: A}]\n")
 	p, address, env := d.serve("--listen", "127.0.0.1:0")
@@ -458,7 +457,7 @@ func TestSetupToken(t *testing.T) {
 	}
 }
 
-// TestCannotServe checks what stands in the way, and that it is said with what to do.
+// TestCannotServe checks the errors that prevent serving, with their advice.
 func TestCannotServe(t *testing.T) {
 	d := newDesk(t, people)
 	d.write("newer.yaml", "peeple: []\n")

@@ -161,7 +161,7 @@ func (o *outside) env(more ...string) []string {
 		"BATON_SCIM_URL=https://" + upstreamHost + o.org.URLPath(), "BATON_SCIM_TOKEN=" + scimToken, "BATON_CA_FILE=" + o.ca, "BATON_LOG_LEVEL=debug"}, more...)
 }
 
-// went fails if another host was requested.
+// went fails if any other host was requested.
 func (o *outside) went(hosts ...string) {
 	o.t.Helper()
 	o.mu.Lock()

@@ -87,7 +87,7 @@ func (p Position) overlaps(count int) bool {
 	return p.Pages > 0 && p.Last != "" && p.Cursor == "" && !p.Aligned && !p.Check && p.Proof == 0 && !p.single(count)
 }
 
-// single reports whether pages have one row each.
+// single reports whether pages have only one row.
 func (p Position) single(count int) bool { return count == 1 || p.Most == 1 }
 
 // start returns the place where the page of count rows at p begins.

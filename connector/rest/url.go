@@ -89,7 +89,7 @@ func parseQuery(raw string, reserved []string) (string, error) {
 	return raw, nil
 }
 
-// prefix begins a message about a setting.
+// prefix returns the beginning of a message about a setting.
 func prefix(setting string) string {
 	if setting == "" {
 		return ""

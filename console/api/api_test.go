@@ -14,8 +14,8 @@ import (
 	"baton/console/store"
 )
 
-// want is the statuses that a call answers with, in the order of people; the last number
-// holds for all that are left.
+// want are the statuses of each call by person, in the order of people; the last one applies to the
+// rest.
 var want = map[string][]int{
 	"GET /api/v1/auth/introspect": {200},
 	"GET /api/v1/users/{user}":    {404, 404, 404, 200},
@@ -24,7 +24,7 @@ var want = map[string][]int{
 	"GET /api/v1/apps":                  {200},
 	"POST /api/v1/apps":                 {403, 403, 400, 403, 400},
 	"POST /api/v1/search/apps":          {200},
-	"GET /api/v1/apps/{app}":            {200}, // everybody may ask for something of it
+	"GET /api/v1/apps/{app}":            {200}, // everybody may request something of it
 	"POST /api/v1/apps/{app}":           {404, 200, 403, 403, 200},
 	"GET /api/v1/apps/{app}/ownerids":   {200},
 	"GET /api/v1/apps/{app}/owners":     {200},
@@ -36,7 +36,7 @@ var want = map[string][]int{
 	"GET /api/v1/apps/{app}/users/{user}/app_users":                         {404, 404, 404, 200},
 	"GET /api/v1/apps/{app}/app_users/{account}/credentials":                {404, 200, 403, 200},
 	"GET /api/v1/apps/{app}/entitlements":                                   {200},
-	"GET /api/v1/apps/{app}/entitlements/{entitlement}":                     {200}, // everybody may ask for it
+	"GET /api/v1/apps/{app}/entitlements/{entitlement}":                     {200}, // everybody may request it
 	"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants": {404, 404, 404, 200},
 	"POST /api/v1/search/entitlements":                                      {200},
 	"POST /api/v1/apps/{app}/entitlements/{entitlement}":                    {404, 200, 403, 403, 200},
@@ -77,7 +77,7 @@ var want = map[string][]int{
 	"GET /api/v1/syncs/{sync}/file":                     {404, 200, 403, 200},
 }
 
-// bodies of calls that need one.
+// bodies are the requests of calls that need a body.
 func (f *fixture) bodies() map[string]string {
 	return map[string]string{
 		"POST /api/v1/apps/{app}/connectors/{connector}":           `{"connector":{"displayName":"perplexity"}}`,
@@ -124,7 +124,7 @@ func TestWhoMay(t *testing.T) {
 				continue
 			}
 			a := f.call(f.as(p.name), method, f.path(pattern), bodies[r])
-			if method == "DELETE" { // as it was
+			if method == "DELETE" { // unchanged
 				f.ok(f.as("super"), "PUT", f.path(pattern), bodies["PUT /api/v1/apps/{app}/owners"])
 			}
 			if want := statuses[min(i, len(statuses)-1)]; a.status != want {
@@ -142,14 +142,14 @@ func TestWhoMay(t *testing.T) {
 	}
 }
 
-// TestScopes makes every call with a credential of one scope, of a super administrator, and
-// compares it with what the route table says.
+// TestScopes makes every call with a super administrator's credential of each scope, and compares
+// the result with the route table.
 func TestScopes(t *testing.T) {
 	f := newFixture(t)
 	f.ask()
 	bodies := f.bodies()
 	scopes := map[string]console.Scope{"read": console.ScopeRead, "ask": console.ScopeAsk, "configure": console.ScopeConfigure, "configure:APP": console.ScopeConfigureApp(f.app), "decide": console.ScopeDecide}
-	// Lists over all apps, and new apps, are of no app.
+	// These lists, and new apps, do not belong to one app.
 	everywhere := map[string]bool{"GET /api/v1/apps": true, "POST /api/v1/apps": true, "POST /api/v1/search/apps": true, "POST /api/v1/search/users": true, "GET /api/v1/connectors": true,
 		"GET /api/v1/users/{user}": true, "POST /api/v1/search/entitlements": true, "POST /api/v1/search/request_catalog/entitlements": true}
 	notAsk := map[string]bool{"GET /api/v1/users/{user}": true} // of others
@@ -168,7 +168,7 @@ func TestScopes(t *testing.T) {
 				has = false
 			}
 			if pattern == "/api/v1/apps/{app}/connectors/create" && !has {
-				continue // its settings are looked at first
+				continue // its settings are checked first
 			}
 			if lacks == has {
 				t.Errorf("%s with the scope %s: %d %s; the table says %q", r, name, a.status, a.body, listed)
@@ -177,7 +177,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// TestConventions checks what all calls have in common.
+// TestConventions checks the conventions of all calls.
 func TestConventions(t *testing.T) {
 	f := newFixture(t)
 	super := f.as("super")
@@ -196,7 +196,7 @@ func TestConventions(t *testing.T) {
 	f.fails("a damaged page token", super, "GET", "/api/v1/apps?page_token=%21", "", 400, 3)
 	f.fails("a status as text", super, "POST", "/api/v1/search/users", `{"userStatuses":["HAPPY"]}`, 400, 3)
 
-	// Both spellings, unknown fields, null for what is absent, and fields that cannot be set.
+	// Both spellings, unknown fields, null for absent fields, and read-only fields.
 	made := f.ok(super, "POST", "/api/v1/apps", `{"display_name":"Git","owners":null,"certifyPolicyId":"","unknown":{"a_b":1},"id":"mine"}`)
 	id := fmt.Sprint(at(made, "app.id"))
 	if at(made, "app.displayName") != "Git" || len(id) != 27 || at(made, "app.isManuallyManaged") != true || at(made, "app.userCount") != "0" {
@@ -205,7 +205,7 @@ func TestConventions(t *testing.T) {
 	if o := at(made, "app.appOwners.0.id"); o != string(f.people["super"]) {
 		t.Errorf("its owner is %v", o)
 	}
-	// Without a mask, what is present changes, and nothing else.
+	// Without a mask, only the fields that are present change.
 	changed := f.ok(super, "POST", "/api/v1/apps/"+id, `{"app":{"display_name":"Gitea","id":"x","monthlyCostUsd":0}}`)
 	if at(changed, "app.displayName") != "Gitea" || at(changed, "app.id") != id {
 		t.Errorf("changed: %v", changed)
@@ -215,7 +215,7 @@ func TestConventions(t *testing.T) {
 	}
 	f.fails("a mask with nothing in the object", super, "POST", "/api/v1/apps/"+id, `{"app":{},"updateMask":"display_name"}`, 400, 3, "name is missing")
 
-	// The events say through which credential it was done.
+	// The events name the credential.
 	f.check(f.store.View(t.Context(), func(tx *store.Tx) error {
 		events, err := tx.EventsBefore(store.EventFilter{Object: id}, 0, 1)
 		if len(events) != 1 || events[0].Client == "" || events[0].Actor.Person() != f.people["super"] || events[0].Request == "" {
@@ -225,7 +225,7 @@ func TestConventions(t *testing.T) {
 	}))
 }
 
-// TestPages follows lists to their end: every row comes once.
+// TestPages reads lists to their end: every row comes once.
 func TestPages(t *testing.T) {
 	f := newFixture(t)
 	super := f.as("super")
@@ -289,7 +289,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestAccess follows somebody who has access and no role, with a credential that may ask.
+// TestAccess follows a person with access and without a role, whose credential has the scope ask.
 func TestAccess(t *testing.T) {
 	f := newFixture(t)
 	token := f.token(f.issue("user", console.ScopeAsk))
@@ -338,7 +338,7 @@ func TestAccess(t *testing.T) {
 	}
 	f.fails("the accounts of others", token, "GET", base+"/users/"+string(f.people["super"])+"/app_users", "", 404, 5)
 
-	// The owner sees who else has it.
+	// The owner sees the other holders.
 	owner := f.as("owner")
 	e = f.ok(owner, "GET", base+"/entitlements/"+fmt.Sprint(f.member), "")
 	if at(e, "appEntitlementView.appEntitlement.grantCount") != "2" || at(e, "appEntitlementView.appEntitlement.sourceConnectorIds."+string(f.connector)) != ingesttest.Member("members") {
@@ -349,7 +349,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// TestConnectors goes the way of official clients: an app, a connector, its credential.
+// TestConnectors makes the calls of official clients: an app, a connector, its credential.
 func TestConnectors(t *testing.T) {
 	f := newFixture(t)
 	token := f.token(f.issue("super", console.ScopeConfigure))
@@ -394,7 +394,7 @@ func TestConnectors(t *testing.T) {
 		t.Errorf("connectors: %v", v)
 	}
 
-	// A credential for one app reaches that one only.
+	// A credential for one app does not reach others.
 	one := f.token(f.issue("super", console.ScopeConfigureApp(console.ID(app))))
 	f.ok(one, "GET", base, "")
 	f.ok(one, "POST", "/api/v1/connectors/"+id+"/action/pause", "")
@@ -402,7 +402,7 @@ func TestConnectors(t *testing.T) {
 	f.fails("another app's accounts", one, "GET", "/api/v1/accounts?app_id="+string(f.app), "", 403, 7)
 }
 
-// TestActions lets a connector sync, pause and resume, and judges a held sync.
+// TestActions starts a sync, pauses and resumes a connector, and judges a held sync.
 func TestActions(t *testing.T) {
 	f := newFixture(t)
 	token := f.token(f.issue("owner", console.ScopeConfigure))
@@ -438,7 +438,7 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// TestDownload compares the file of a sync with what was received.
+// TestDownload compares the file of a sync with the received one.
 func TestDownload(t *testing.T) {
 	f := newFixture(t)
 	a := f.call(f.as("auditor"), "GET", "/api/v1/syncs/"+string(f.sync.ID)+"/file", "")
@@ -454,7 +454,7 @@ func TestDownload(t *testing.T) {
 	}))
 }
 
-// TestEnds checks that a credential that ends takes its tokens with it.
+// TestEnds checks that the tokens of a credential end with it.
 func TestEnds(t *testing.T) {
 	f := newFixture(t)
 	m := f.issue("auditor", console.ScopeRead)

@@ -18,7 +18,7 @@ func names(v any) (all []string) {
 	return all
 }
 
-// TestCatalog searches what somebody may ask for who sees nothing of the application.
+// TestCatalog searches requestable entitlements as a person who may not see the application.
 func TestCatalog(t *testing.T) {
 	f := newFixture(t)
 	const path, body = "/api/v1/search/request_catalog/entitlements", `{"expandMask":{"paths":["app_id","app_resource_type_id","app_resource_id"]},"pageSize":100,"grantedStatus":%q,"query":%q}`
@@ -49,7 +49,7 @@ func TestCatalog(t *testing.T) {
 		t.Errorf("another app has %v", all)
 	}
 
-	// What the settings say is on the entitlement.
+	// The entitlement has its request settings.
 	f.update(func(tx *store.Tx) error {
 		return tx.AddRequestSettings(console.SettingsVersion{App: f.app, Entitlement: f.group, Settings: console.RequestSettings{Longest: console.Duration(8 * time.Hour), Emergency: console.EmergencyPolicy}})
 	})
@@ -67,7 +67,7 @@ func TestCatalog(t *testing.T) {
 		t.Errorf("it has an account: %v", g)
 	}
 
-	// What cannot be asked for is not there.
+	// Entitlements that cannot be requested are missing.
 	f.update(func(tx *store.Tx) error {
 		return tx.AddRequestSettings(console.SettingsVersion{App: f.app, Entitlement: f.group, Version: 1, Settings: console.RequestSettings{Requestable: console.RequestableNo}})
 	})
@@ -77,7 +77,7 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-// TestAlias sets what programs call an entitlement by, and finds it by that.
+// TestAlias sets the alias of an entitlement, and finds it by the alias.
 func TestAlias(t *testing.T) {
 	f := newFixture(t)
 	f.provisions()
@@ -98,7 +98,7 @@ func TestAlias(t *testing.T) {
 			t.Errorf("%s finds %v", body, v)
 		}
 	}
-	// Lists of what is there have only what the caller sees or holds.
+	// These lists only contain what the caller may see or holds.
 	if v := f.ok(user, "POST", "/api/v1/search/entitlements", `{"alias":"group-xaa"}`); len(at(v, "list").([]any)) != 0 {
 		t.Errorf("the user sees %v", v)
 	}
@@ -116,14 +116,14 @@ func TestAlias(t *testing.T) {
 	}
 }
 
-// TestUpdateEntitlement changes what may be asked for, as full objects and by masks.
+// TestUpdateEntitlement changes request settings, with full objects and with masks.
 func TestUpdateEntitlement(t *testing.T) {
 	f := newFixture(t)
 	f.provisions()
 	owner := f.token(f.issue("owner", console.ScopeConfigure))
 	path := fmt.Sprintf("/api/v1/apps/%s/entitlements/%d", f.app, f.group)
 	before := at(f.ok(owner, "GET", path, ""), "appEntitlementView.appEntitlement")
-	// The whole object, as it was read, changes nothing.
+	// The unchanged object changes nothing.
 	full := strings.ReplaceAll(fmt.Sprintf(`{"entitlement":{"displayName":%q,"grantPolicyId":"standard","durationUnset":{},"emergencyGrantEnabled":false,"emergencyGrantPolicyId":"","alias":""}}`, before.(map[string]any)["displayName"]), "\n", "")
 	f.ok(owner, "POST", path, full)
 	f.check(f.store.View(t.Context(), func(tx *store.Tx) error {
@@ -148,7 +148,7 @@ func TestUpdateEntitlement(t *testing.T) {
 	f.fails("no policy", owner, "POST", path, `{"entitlement":{"grantPolicyId":"x"}}`, 404, 5)
 	f.fails("a policy of another kind", owner, "POST", path, `{"entitlement":{"grantPolicyId":"give-back"}}`, 400, 3)
 
-	// For administrators, less needs two people.
+	// For administrators, weaker settings need two people.
 	admin := fmt.Sprintf("/api/v1/apps/%s/entitlements/%d", f.app, f.admin)
 	f.fails("a weaker policy for administrators", owner, "POST", admin, `{"entitlement":{"grantPolicyId":"standard"}}`, 400, 9, "takes two people")
 	f.ok(owner, "POST", admin, `{"entitlement":{"durationGrant":"3600s"}}`)

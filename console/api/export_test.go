@@ -8,7 +8,7 @@ func Routes() (all []string) {
 	return all
 }
 
-// Scopes returns what the table says about the scopes of a call.
+// Scopes returns the scopes of a call in the table.
 func Scopes(pattern string) string {
 	for _, r := range routes {
 		if r.pattern == pattern {

@@ -28,10 +28,10 @@ import (
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// hostile is a name as an upstream can send it.
+// hostile is a name that an upstream could send.
 const hostile = "<img src=x>\"\x00\u202e</script>"
 
-// people are those of the tests: one for each way of having rights.
+// people are the test persons, one for each way of having rights.
 var people = []struct {
 	name  string
 	roles []console.ConsoleRole
@@ -56,8 +56,8 @@ type fixture struct {
 	sync           console.Sync
 	file           []byte // of the sync
 	member, admin  console.EntitlementKey
-	group          console.EntitlementKey // that nobody holds
-	task           int64                  // number of a request of user for Group
+	group          console.EntitlementKey // the entitlement of a group without members
+	task           int64                  // number of a request of user for group
 	step           string                 // of that request
 	account        console.ResourceKey    // of user
 	clientID       string                 // of a credential of the connector
@@ -156,7 +156,7 @@ func (f *fixture) update(fn func(*store.Tx) error) {
 	f.check(f.store.Update(context.Background(), console.By{At: f.now, Actor: console.Console}, fn))
 }
 
-// issue makes a credential of a person, with scopes.
+// issue creates a credential of a person with scopes.
 func (f *fixture) issue(person string, scopes ...console.Scope) govern.MadeClient {
 	f.t.Helper()
 	m, err := f.govern.IssueClient(context.Background(), f.people[person], govern.NewClient{Name: "test", Scopes: scopes, Life: 24 * time.Hour})
@@ -211,7 +211,7 @@ func (f *fixture) call(token, method, path, body string) answer {
 	return answer{resp.StatusCode, string(b), resp.Header}
 }
 
-// get decodes the answer of a call that must succeed.
+// ok decodes the response of a call that must succeed.
 func (f *fixture) ok(token, method, path, body string) map[string]any {
 	f.t.Helper()
 	a := f.call(token, method, path, body)
@@ -242,7 +242,7 @@ func (f *fixture) fails(what, token, method, path, body string, status, code int
 	}
 }
 
-// at returns the value at a path of an answer: names and indexes, separated by dots.
+// at returns the value at a path in a response: names and indexes, separated by dots.
 func at(v any, path string) any {
 	for part := range strings.SplitSeq(path, ".") {
 		switch x := v.(type) {

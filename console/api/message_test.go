@@ -26,11 +26,11 @@ var messages = map[string]any{
 	"ConnectorServiceRotateCredentialResponse":              credentialResponse{},
 }
 
-// traits of resources are members of a oneof that the console has none of.
+// traits are members of a oneof of resources that the console does not use.
 var traits = []string{"agentTrait", "secretTrait"}
 
-// TestModels compares the fields of messages with what is known of the platform's: each is
-// there, under its name, and 64-bit integers are texts.
+// TestModels compares the fields of messages with the known ones of the platform: all exist under
+// the same name, and 64-bit integers are strings.
 func TestModels(t *testing.T) {
 	file, err := os.Open("../../../shared/facts/c1-models.tsv")
 	if errors.Is(err, fs.ErrNotExist) {

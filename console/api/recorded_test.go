@@ -30,9 +30,8 @@ func (f *fixture) placeholders() *strings.Replacer {
 	return strings.NewReplacer("2app000000000000000000000A", string(f.app), "2usr000000000000000000000U", string(f.people["user"]), "2ent000000000000000000000E", fmt.Sprint(f.member))
 }
 
-// TestRecordedSession sends the requests of an official client that concern these calls, and
-// compares the answers with those that the client understood: every field that was there is
-// there, with the same kind of value.
+// TestRecordedSession sends the recorded requests of an official client for these calls, and
+// compares the responses with the recorded ones: every field is there, with the same type of value.
 func TestRecordedSession(t *testing.T) {
 	file, err := os.Open("../../../shared/recorded/cone-session.jsonl")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,18 +94,17 @@ func TestRecordedSession(t *testing.T) {
 	}
 }
 
-// absent are fields that the recorded answers have and the console does not: members of a
-// oneof that are chosen otherwise.
+// absent matches fields that only the recorded responses have: other members of a oneof.
 var absent = regexp.MustCompile(`\.(durationGrant|provisionerPolicy\..*|data)$`)
 
-// covers returns what a recorded answer has and another one does not.
+// covers returns the fields of a recorded response that another one lacks.
 func covers(got, want any, at string) (problems []string) {
 	switch want := want.(type) {
 	case map[string]any:
 		g, ok := got.(map[string]any)
 		if !ok {
 			if got == nil {
-				return nil // a message that is not set
+				return nil // an unset message
 			}
 			return []string{fmt.Sprintf("%s is %T and no object", at, got)}
 		}
@@ -146,7 +144,7 @@ func TestRequiredFields(t *testing.T) {
 	defer file.Close()
 	f := newFixture(t)
 	token := f.token(f.issue("user", console.ScopeAsk))
-	calls := map[string]string{ // by the pattern of the experiments
+	calls := map[string]string{ // found by experiment
 		"GET /api/v1/auth/introspect":                                  "/api/v1/auth/introspect",
 		"GET /api/v1/users/[^/]+":                                      "/api/v1/users/2usr000000000000000000000U",
 		"GET /api/v1/apps/[^/]+":                                       "/api/v1/apps/2app000000000000000000000A",
@@ -170,7 +168,7 @@ func TestRequiredFields(t *testing.T) {
 		}
 		name := strings.NewReplacer("[", ".", "]", "").Replace(field)
 		if strings.HasSuffix(name, "durationGrant") {
-			continue // there is no limit: without the field, none is asked for
+			continue // without the field there is no limit
 		}
 		if at(answers[call], name) == nil {
 			t.Errorf("%s lacks %s, without which %s fails: %s", call, field, columns[0], columns[4])

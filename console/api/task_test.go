@@ -14,7 +14,7 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// provisions lets the connector of the fixture say what it can do.
+// provisions makes the connector of the fixture report its capabilities.
 func (f *fixture) provisions() {
 	f.t.Helper()
 	f.check(rpcstore.New(f.store).Hello(context.Background(), f.now, string(f.connector),
@@ -25,7 +25,7 @@ func (f *fixture) provisions() {
 	})
 }
 
-// ask files a request of user for a group that nobody holds.
+// ask files a request of user for a group without members.
 func (f *fixture) ask() map[string]any {
 	f.t.Helper()
 	f.provisions()
@@ -44,7 +44,7 @@ func (f *fixture) taskPath(more string) string {
 	return fmt.Sprintf("/api/v1/tasks/%d%s", f.task, more)
 }
 
-// carry lets the connector carry out the operation of the request, and a sync show it.
+// carry carries out the operation of the request, and applies a sync that shows it.
 func (f *fixture) carry(task int64, groups ...string) {
 	f.t.Helper()
 	id := console.NewID(f.now)
@@ -87,8 +87,8 @@ func (f *fixture) carry(task int64, groups ...string) {
 	f.now = f.now.Add(time.Second)
 }
 
-// TestTask follows a request through the calls of clients: asked for, approved by somebody
-// else, granted when a sync shows it, and given back.
+// TestTask follows a request through the calls of clients: filed, approved by another person,
+// granted when a sync shows it, and given back.
 func TestTask(t *testing.T) {
 	f := newFixture(t)
 	f.provisions()
@@ -114,13 +114,13 @@ func TestTask(t *testing.T) {
 		t.Errorf("the requester may %s", a)
 	}
 
-	// The same again is refused, with the id of the first.
+	// The same request again is refused, with the ID of the first.
 	again := f.call(user, "POST", "/api/v1/task/grant", f.grantBody(""))
 	if again.status != 409 || !strings.Contains(again.body, "duplicate ticket found") || !strings.Contains(again.body, fmt.Sprintf(`"id":%q`, at(task, "id"))) || !strings.Contains(again.body, `TaskRef"`) {
 		t.Errorf("the same again: %d %s", again.status, again.body)
 	}
 
-	// By number and by id, for those who may see it.
+	// By number and by ID, for people who may see it.
 	byID := f.ok(owner, "GET", fmt.Sprintf("/api/v1/tasks/%v", at(task, "id")), "")
 	if at(byID, "taskView.task.numericId") != at(task, "numericId") || at(byID, "taskView.userPath") == "" || !strings.Contains(fmt.Sprint(at(byID, "taskView.task.actions")), "APPROVE") {
 		t.Errorf("by id: %v", byID)
@@ -130,7 +130,7 @@ func TestTask(t *testing.T) {
 	f.fails("no number", user, "GET", "/api/v1/tasks/99999", "", 404, 5)
 	f.fails("no id", user, "GET", "/api/v1/tasks/x", "", 404, 5)
 
-	// Nobody decides for themselves; a step is named; one that is over is not decided again.
+	// Nobody decides for themselves; a decision names its step; a past step is not decided again.
 	body := fmt.Sprintf(`{"comment":"ok","policyStepId":%q}`, f.step)
 	f.fails("own approval", user, "POST", f.taskPath("/action/approve"), body, 400, 9, "obody decides about their own access")
 	f.fails("no step", owner, "POST", f.taskPath("/action/approve"), `{"comment":""}`, 400, 3, "policyStepId")
@@ -147,7 +147,7 @@ func TestTask(t *testing.T) {
 	f.fails("again", owner, "POST", f.taskPath("/action/approve"), body, 400, 9, "approved it already")
 	f.fails("a denial after it", owner, "POST", f.taskPath("/action/deny"), body, 400, 9, "approved it already")
 
-	// It is granted when a sync shows it, not before.
+	// It is granted only when a sync shows it.
 	f.carry(f.task, "u1")
 	closed := f.ok(user, "GET", f.taskPath(""), "")
 	if at(closed, "taskView.task.state") != "TASK_STATE_CLOSED" || at(closed, "taskView.task.processing") != "TASK_PROCESSING_TYPE_DONE" || at(closed, "taskView.task.type.grant.outcome") != "GRANT_OUTCOME_GRANTED" ||
@@ -172,7 +172,7 @@ func TestTask(t *testing.T) {
 	f.fails("of somebody else", owner, "POST", "/api/v1/task/revoke", fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","identityUserId":%q}`, f.app, f.group, f.people["user"]), 403, 7, "own access only")
 }
 
-// TestTaskSource checks that events say what the client ran.
+// TestTaskSource checks that events contain the client's program.
 func TestTaskSource(t *testing.T) {
 	f := newFixture(t)
 	f.provisions()
@@ -201,7 +201,7 @@ func TestTaskSource(t *testing.T) {
 	}
 }
 
-// TestGrantRefused checks what cannot be asked for.
+// TestGrantRefused checks requests that are refused.
 func TestGrantRefused(t *testing.T) {
 	f := newFixture(t)
 	f.provisions()
@@ -238,7 +238,7 @@ func TestGrantRefused(t *testing.T) {
 	f.ok(user, "POST", "/api/v1/task/grant", f.grantBody(`,"grantDuration":"28800s"`))
 }
 
-// TestDenyTask denies a request, and finds it.
+// TestDenyTask denies a request, and finds it by search.
 func TestDenyTask(t *testing.T) {
 	f := newFixture(t)
 	f.ask()
@@ -250,7 +250,7 @@ func TestDenyTask(t *testing.T) {
 	f.fails("approved after it", f.as("owner"), "POST", f.taskPath("/action/approve"), fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step), 400, 9, "denied it already")
 }
 
-// TestEscalateTask turns a request into an emergency.
+// TestEscalateTask makes a request an emergency request.
 func TestEscalateTask(t *testing.T) {
 	f := newFixture(t)
 	f.update(func(tx *store.Tx) error {
@@ -267,7 +267,7 @@ func TestEscalateTask(t *testing.T) {
 	f.fails("the step of before", f.as("owner"), "POST", f.taskPath("/action/approve"), fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step), 400, 9, "not open")
 }
 
-// TestSearchTasks finds requests by what they are, and only those that the caller may see.
+// TestSearchTasks finds requests by their properties, and only those that the caller may see.
 func TestSearchTasks(t *testing.T) {
 	f := newFixture(t)
 	f.ask()
@@ -326,7 +326,7 @@ func TestSearchTasks(t *testing.T) {
 		`{"emergencyStatus":"X"}`, `{"createdAfter":"yesterday"}`} {
 		f.fails(body, f.as("auditor"), "POST", "/api/v1/search/tasks", body, 400, 3)
 	}
-	f.update(func(tx *store.Tx) error { // many, of which the owner's list is merged
+	f.update(func(tx *store.Tx) error { // many requests, so that several lists are merged
 		for i := range 120 {
 			if _, err := tx.AddRequest(console.Request{Kind: console.RequestGrant, App: f.app, Entitlement: console.EntitlementKey(1000 + i), Subject: user, Requester: user, State: console.RequestClosed}); err != nil {
 				return err

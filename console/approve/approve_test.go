@@ -34,8 +34,8 @@ var (
 
 const hour = console.Duration(time.Hour)
 
-// world is a console with one app: two admins, members, and a connector that can grant and
-// make accounts.
+// world is a console with one app: two administrators, members, and a connector that can grant and
+// create accounts.
 type world struct {
 	*govern.Console
 	t              *testing.T
@@ -76,8 +76,8 @@ func onSQLite(t *testing.T) *world {
 	return newWorld(t, s)
 }
 
-// people of the world: ana and ben are members, cem and dan administrators, new has no
-// account. own owns the app, so is the security officer, sup the super administrator.
+// people are the persons of the world: ana and ben are members, cem and dan administrators, new has
+// no account. own owns the app, so is the security officer, sup the super administrator.
 var people = []struct {
 	name  string
 	roles []console.ConsoleRole
@@ -177,7 +177,7 @@ func (w *world) sync() console.Sync {
 	return s
 }
 
-// judge lets a sync say what it shows about the operations, as the worker does.
+// judge applies a sync's verdicts about the operations, like the worker.
 func (w *world) judge(tx *store.Tx, s console.Sync) error {
 	all, err := tx.UnverifiedOperations(w.connector)
 	for _, o := range all {
@@ -218,7 +218,7 @@ func (w *world) get(id console.ID) (r console.Request) {
 	return r
 }
 
-// decide takes a decision about the open step.
+// decide decides the current step of a request.
 func (w *world) decide(who string, r console.Request, approve bool) error {
 	_, err := w.decided(who, r, approve)
 	return err
@@ -228,7 +228,7 @@ func (w *world) decided(who string, r console.Request, approves bool) (approve.D
 	return w.Decide(ctx, w.callers[who], govern.NewDecision{Request: r.ID, Step: r.Plan.Steps[r.Step].ID, Version: r.Version, Approve: approves})
 }
 
-// asked returns who is asked about a request, by name.
+// asked returns the names of the people who are asked about a request.
 func (w *world) asked(r console.Request) string {
 	w.t.Helper()
 	var names []string
@@ -256,7 +256,7 @@ func (w *world) operation(id console.ID) (o console.Operation) {
 	return o
 }
 
-// writes returns how many operations there are.
+// writes returns the number of operations.
 func (w *world) writes() (n int) {
 	w.t.Helper()
 	w.check(w.store.View(ctx, func(tx *store.Tx) error {
@@ -267,7 +267,7 @@ func (w *world) writes() (n int) {
 	return n
 }
 
-// count returns how many events of a kind there are.
+// count returns the number of events of a kind.
 func (w *world) count(kind string) (n int) {
 	w.t.Helper()
 	w.check(w.store.View(ctx, func(tx *store.Tx) error {
@@ -282,7 +282,7 @@ func (w *world) count(kind string) (n int) {
 	return n
 }
 
-// tick does what is due for requests, as the worker does.
+// tick does the due work of requests, like the worker.
 func (w *world) tick() {
 	w.t.Helper()
 	due, err := w.store.Claim(ctx, w.now, console.DueRequest, "test", time.Minute, 100)
@@ -310,7 +310,7 @@ func (w *world) recheck() {
 	})
 }
 
-// finish hands an operation out and lets the connector say that it is done.
+// finish dispatches an operation and reports its success.
 func (w *world) finish(id console.ID) {
 	w.t.Helper()
 	task := console.NewID(w.now)
@@ -342,7 +342,7 @@ func wantKind(t *testing.T, what string, err error, want baton.Kind) {
 	}
 }
 
-// TestRequest follows a request from asking to the end of the access.
+// TestRequest follows a request until the access ends.
 func TestRequest(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		form, err := w.RequestForm(ctx, w.callers["ana"], govern.NewRequest{App: w.app, Entitlement: w.member, Term: console.Term{For: hour}})
@@ -414,7 +414,7 @@ func TestRequest(t *testing.T) {
 	})
 }
 
-// TestSelf checks on every path that nobody decides about the own access or request.
+// TestSelf checks on every path that people do not decide about their own access or requests.
 func TestSelf(t *testing.T) {
 	w := onSQLite(t)
 	delegate := func(from, to string) {
@@ -471,7 +471,7 @@ func TestSelf(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		prepare        func()
-		who, requester string // who tries; who asked
+		who, requester string // the person who tries, and the requester
 		subject        string
 		do             func(who string, r console.Request) error
 	}{
@@ -512,7 +512,7 @@ func TestSelf(t *testing.T) {
 		})
 	}
 
-	// A person merged into another is that person.
+	// A merged person is the same person.
 	owners("own")
 	policy(console.PolicyStep{Ask: []console.Approver{owner, {Kind: console.ApproverPerson, Person: w.id("del")}}})
 	r := w.mustAsk("ana", "ana", w.member)
@@ -526,7 +526,7 @@ func TestSelf(t *testing.T) {
 	}
 	w.check(w.CancelRequest(ctx, w.callers["ana"], r.ID, ""))
 
-	// Nor does whoever owned the account a short while ago.
+	// Neither may a recent owner of the account.
 	w.update(func(tx *store.Tx) error {
 		keys, err := tx.AccountsOf(w.id("ana"))
 		if err != nil {
@@ -548,8 +548,8 @@ func TestSelf(t *testing.T) {
 	w.mustAsk("ana", "ana", w.member)
 }
 
-// TestTwoAtOnce lets two people decide at the same time: one decides, the other learns who
-// did.
+// TestTwoAtOnce lets two people decide at the same time: one succeeds, the other is told who
+// decided.
 func TestTwoAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.update(func(tx *store.Tx) error {
@@ -603,7 +603,7 @@ func TestTwoAtOnce(t *testing.T) {
 // TestMeanwhile changes things while a request is open.
 func TestMeanwhile(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		// The policy changes: what was filed keeps its version.
+		// The policy changes: the filed request keeps its version.
 		r := w.mustAsk("ana", "ana", w.member)
 		w.update(func(tx *store.Tx) error {
 			p, _ := console.BuiltInPolicy(console.StandardPolicy)
@@ -627,7 +627,7 @@ func TestMeanwhile(t *testing.T) {
 			return err
 		})
 
-		// The approver leaves: the manager is asked instead, and may decide.
+		// The approver leaves: the manager is asked instead.
 		r = w.mustAsk("ana", "ana", w.member)
 		w.check(w.SetPersonStatus(ctx, w.callers["sup"], w.id("own"), console.PersonDisabled))
 		if err := w.decide("own", r, true); baton.KindOf(err) != baton.Unauthenticated {
@@ -670,7 +670,7 @@ func TestMeanwhile(t *testing.T) {
 	})
 }
 
-// TestMaterial checks that decisions do not count any more when what they rest on changes.
+// TestMaterial checks that decisions no longer count when their basis changes.
 func TestMaterial(t *testing.T) {
 	w := onSQLite(t)
 	r := w.mustAsk("ana", "ana", w.member)
@@ -694,8 +694,8 @@ func TestMaterial(t *testing.T) {
 	}
 }
 
-// TestPrivileged checks that two different people decide about administrators, with a
-// recent login.
+// TestPrivileged checks that two different people decide about administrators, each with a recent
+// login.
 func TestPrivileged(t *testing.T) {
 	w := onSQLite(t)
 	w.update(func(tx *store.Tx) error {
@@ -715,7 +715,7 @@ func TestPrivileged(t *testing.T) {
 	w.callers["own"] = old
 	w.check(w.decide("own", r, true))
 	r = w.get(r.ID)
-	if w.asked(r) != "so" { // own is an officer, too, and decided already
+	if w.asked(r) != "so" { // own is an officer too, but has decided already
 		t.Errorf("asked: %s", w.asked(r))
 	}
 	wantKind(t, "the same person twice", w.decide("own", r, true), baton.PermissionDenied)
@@ -737,8 +737,7 @@ func TestPrivileged(t *testing.T) {
 	}
 }
 
-// TestNobody checks that a request that nobody may decide is refused when it is filed, with
-// what to fix.
+// TestNobody checks that a request that nobody may decide is refused when it is filed, with advice.
 func TestNobody(t *testing.T) {
 	w := onSQLite(t)
 	w.update(func(tx *store.Tx) error {
@@ -765,7 +764,8 @@ func TestNobody(t *testing.T) {
 	wantGuard(t, "the form", form.Refused, console.GuardNobody)
 }
 
-// TestLastAdmin refuses to give back what the minimum of admins needs, on each path.
+// TestLastAdmin checks on every path that access which the minimum of administrators needs cannot be
+// given back.
 func TestLastAdmin(t *testing.T) {
 	w := onSQLite(t)
 	_, err := w.GiveBack(ctx, w.callers["cem"], w.app, w.admin, 0, "")
@@ -775,7 +775,7 @@ func TestLastAdmin(t *testing.T) {
 	if w.writes() != 0 || w.count("operation.denied") != 2 {
 		t.Errorf("%d operations, %d denials", w.writes(), w.count("operation.denied"))
 	}
-	// A role that would make an administrator uncertain is refused when asked for.
+	// A role that would make an administrator uncertain is refused when it is requested.
 	w.update(func(tx *store.Tx) error {
 		a, err := tx.App(w.app)
 		if err != nil {
@@ -788,7 +788,7 @@ func TestLastAdmin(t *testing.T) {
 	wantGuard(t, "ask", err, console.GuardAdmins)
 }
 
-// TestOverlap asks for one hour and for three: the access ends once, with the later.
+// TestOverlap requests one hour and three hours: the access ends once, at the later time.
 func TestOverlap(t *testing.T) {
 	w := onSQLite(t)
 	term := func(n int) govern.NewRequest {
@@ -824,7 +824,7 @@ func TestOverlap(t *testing.T) {
 		}
 		return nil
 	}))
-	// Access that is held is extended without another change in the application.
+	// Existing access is extended without a change in the application.
 	more, err := w.ExtendRequest(ctx, w.callers["ana"], long.ID)
 	w.check(err)
 	before := w.writes()
@@ -834,10 +834,10 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// TestBefore checks that access that stood before does not end with what is granted now.
+// TestBefore checks that access from before the request does not end with it.
 func TestBefore(t *testing.T) {
 	w := onSQLite(t)
-	r := w.mustAsk("ben", "ben", w.member) // ben is a member since the first sync
+	r := w.mustAsk("ben", "ben", w.member) // ben has been a member since the first sync
 	w.check(w.decide("own", r, true))
 	w.check(w.store.View(ctx, func(tx *store.Tx) error {
 		keys, err := tx.AccountsOf(w.id("ben"))
@@ -852,7 +852,7 @@ func TestBefore(t *testing.T) {
 	}))
 }
 
-// TestWithoutAccount asks for somebody who has no account: one is made first.
+// TestWithoutAccount requests access for a person without an account, which is created first.
 func TestWithoutAccount(t *testing.T) {
 	w := onSQLite(t)
 	r := w.mustAsk("help", "new", w.member)
@@ -873,7 +873,7 @@ func TestWithoutAccount(t *testing.T) {
 	if creation == nil || creation.State != console.Queued || creation.Person != w.id("new") {
 		t.Fatalf("the creation of the account: %+v", creation)
 	}
-	if n := w.writes(); n != 1 { // the account; what waits for it cannot be handed out yet
+	if n := w.writes(); n != 1 { // the account's; the grant that waits for it cannot be dispatched yet
 		t.Errorf("%d operations", n)
 	}
 	task := console.NewID(w.now)
@@ -886,7 +886,7 @@ func TestWithoutAccount(t *testing.T) {
 	if c := summary().Creation; c == nil || c.State != console.Failed || c.Answer != "the domain is not verified" {
 		t.Errorf("the request does not say that its account was not made: %+v", c)
 	}
-	w.hello(rpc.CanProvision) // it cannot make accounts any more
+	w.hello(rpc.CanProvision) // the connector can no longer create accounts
 	_, err := w.ask("help", "so", w.member)
 	if baton.KindOf(err) != baton.Refused || !strings.Contains(err.Error(), "has no account") {
 		t.Errorf("%v", err)
@@ -906,8 +906,8 @@ func TestWithoutAccount(t *testing.T) {
 	}
 }
 
-// TestRoleNotSaid checks that an entitlement that looks like administrator is decided about as
-// one, while nobody has said which roles the app has.
+// TestRoleNotSaid checks that an entitlement that looks like administrator is treated as one while
+// the roles of the app are not mapped.
 func TestRoleNotSaid(t *testing.T) {
 	w := onSQLite(t)
 	w.update(func(tx *store.Tx) error { return tx.SetRoleMap(w.app, console.RoleMap{}, 2) })
@@ -919,7 +919,7 @@ func TestRoleNotSaid(t *testing.T) {
 	}
 }
 
-// TestTime lets time pass: limits, escalation, waits, scheduled start.
+// TestTime checks limits, escalation, waits and a scheduled start.
 func TestTime(t *testing.T) {
 	w := onSQLite(t)
 	policy := func(steps ...console.PolicyStep) {
@@ -1012,7 +1012,7 @@ func TestTime(t *testing.T) {
 	}))
 }
 
-// TestRules checks policies that decide without asking, and by what they look at.
+// TestRules checks policies that decide without asking, and the facts they use.
 func TestRules(t *testing.T) {
 	w := onSQLite(t)
 	w.update(func(tx *store.Tx) error {
@@ -1051,8 +1051,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestAuthor checks that a version that asks for less does not count for those who wrote or
-// confirmed it.
+// TestAuthor checks that a weaker version does not apply to the people who wrote or confirmed it.
 func TestAuthor(t *testing.T) {
 	w := onSQLite(t)
 	w.update(func(tx *store.Tx) error {
@@ -1075,8 +1074,7 @@ func TestAuthor(t *testing.T) {
 	w.update(func(tx *store.Tx) error { return nil })
 }
 
-// TestEmergency checks the policy of emergencies and that somebody else looks at it
-// afterwards.
+// TestEmergency checks the emergency policy and the review afterwards.
 func TestEmergency(t *testing.T) {
 	w := onSQLite(t)
 	n := govern.NewRequest{App: w.app, Entitlement: w.admin, Term: console.Term{For: hour}, Why: "outage", Emergency: true}
@@ -1103,8 +1101,7 @@ func TestEmergency(t *testing.T) {
 	}
 }
 
-// TestBulk decides about several requests at once: each one by itself, with what stands in
-// the way.
+// TestBulk decides several requests at once: each one separately, with the reason if it fails.
 func TestBulk(t *testing.T) {
 	w := onSQLite(t)
 	var all []govern.NewDecision
@@ -1130,7 +1127,7 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// TestVisible checks who sees a request.
+// TestVisible checks who may see a request.
 func TestVisible(t *testing.T) {
 	w := onSQLite(t)
 	r := w.mustAsk("help", "ana", w.member)
@@ -1157,8 +1154,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// TestSecondPerson changes who guards an app: what asks for less waits for a second person,
-// and never counts for requests of its author.
+// TestSecondPerson weakens the guards of an app: the change waits for a second person, and never
+// applies to requests of its author.
 func TestSecondPerson(t *testing.T) {
 	w := onSQLite(t)
 	owners := func(names ...string) {
@@ -1191,7 +1188,7 @@ func TestSecondPerson(t *testing.T) {
 		}
 		return v.Amendments[0].ID
 	}
-	// ana takes the admin mark away.
+	// ana unmarks the administrator entitlement.
 	a := app()
 	n := govern.NewRoles{Map: console.RoleMap{Priority: console.HighestWins, Roles: []console.AppRole{{Name: "Admin", Entitlements: []console.EntitlementKey{w.admin}},
 		{Name: "Member", Entitlements: []console.EntitlementKey{w.member}}}}, MinimumAdmins: 2, Version: a.Version}
@@ -1218,7 +1215,7 @@ func TestSecondPerson(t *testing.T) {
 		t.Errorf("for its author: %s", r.Policy)
 	}
 
-	// A smaller minimum waits, too; a larger one does not.
+	// A smaller minimum waits too; a larger one does not.
 	a = app()
 	n = govern.NewRoles{Map: a.Roles, MinimumAdmins: 3, Version: a.Version}
 	w.check(w.SetAppRoles(ctx, w.callers["own"], w.app, n))
@@ -1227,15 +1224,15 @@ func TestSecondPerson(t *testing.T) {
 		t.Fatal(err)
 	}
 	change = waiting()
-	n.MinimumAdmins = 4 // somebody changes it meanwhile
+	n.MinimumAdmins = 4 // somebody changes it in the meantime
 	w.check(w.SetAppRoles(ctx, w.callers["own"], w.app, n))
 	wantKind(t, "an outdated change", w.DecideAmendment(ctx, w.callers["so"], change, true), baton.Refused)
-	w.check(w.DecideAmendment(ctx, w.callers["own"], change, false)) // its author takes it back
+	w.check(w.DecideAmendment(ctx, w.callers["own"], change, false)) // the author withdraws it
 	if app().MinimumAdmins != 4 {
 		t.Errorf("%+v", app())
 	}
 
-	// An owner whom the requester named does not decide about the requester.
+	// An owner whom the requester appointed does not decide about the requester.
 	before, after := console.AppGuards{Owners: []console.ID{w.id("own")}}, console.AppGuards{Owners: []console.ID{w.id("own"), w.id("own2")}}
 	if after.AtLeast(before) || !before.AtLeast(after) || !after.AtLeast(console.AppGuards{}) {
 		t.Error("owners")

@@ -25,8 +25,8 @@ func recorded(t *testing.T, name string) string {
 	return dir
 }
 
-// TestRecorded compares the facts of files of official programs with those that the official
-// programs list. Damaged files are refused by what is wrong with them.
+// TestRecorded compares the facts of recorded files with those that the official programs list.
+// Damaged files are refused with the right error.
 func TestRecorded(t *testing.T) {
 	n := 0
 	for _, dir := range []string{"c1z-v3", "c1z-forms"} {
@@ -70,7 +70,7 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// statedFiles is how many files stated the numbers of their rows.
+// statedFiles counts files with stated row numbers.
 var statedFiles int
 
 func factsOf(t *testing.T, path string) (string, error) {
@@ -120,8 +120,8 @@ func openPath(t *testing.T, path, scratch string, limits c1z3.Limits) (*c1z3.Fil
 	return c1z3.Open(bytes.NewReader(b), int64(len(b)), filepath.Base(path), scratch, limits)
 }
 
-// TestDamage cuts and flips a sound file at many places: it is refused, or the damage is in
-// a place that nothing reads and the facts are the same.
+// TestDamage truncates a sound file and flips bits in it: it is refused, or the damage is in an
+// unused place and the facts are the same.
 func TestDamage(t *testing.T) {
 	path := filepath.Join(recorded(t, "c1z-v3"), "plain.c1z")
 	sound, err := os.ReadFile(path)

@@ -38,12 +38,12 @@ func message(fields ...any) []byte {
 	return b
 }
 
-// file is a file of version 3 while it is made.
+// file is a file of version 3 under construction.
 type file struct {
 	engine   string
 	encoding int
 	records  map[string][]byte
-	parts    map[string][]byte // besides those of the database
+	parts    map[string][]byte // in addition to those of the database
 }
 
 // small returns a file with one account, one group, one entitlement and one grant.
@@ -70,7 +70,7 @@ const smallFacts = "sync\ta-sync\tfull\tfinished\n" +
 	"type\tgroup\tGroup\tGROUP\n" +
 	"type\tuser\tUser\tUSER\n"
 
-// write makes the file.
+// write writes the file.
 func (f *file) write(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -115,7 +115,7 @@ func (f *file) write(t *testing.T) string {
 		var index []byte
 		for name, b := range f.parts {
 			frame, sum := encoder.EncodeAll(b, nil), sha256.Sum256(b)
-			if len(frame) == 0 { // the encoder leaves out the frame of nothing
+			if len(frame) == 0 { // the encoder writes no frame for empty content
 				frame = []byte{0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0}
 			}
 			index = append(index, message(1, message(1, name, 2, len(out), 3, len(frame), 4, len(b), 5, xxhash.Sum64(b), 6, sum[:]))...)
@@ -172,7 +172,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestOlderKeys reads engine pebble2, whose entitlements and grants have other keys.
+// TestOlderKeys reads engine pebble2, whose entitlements and grants have different keys.
 func TestOlderKeys(t *testing.T) {
 	f := small()
 	f.engine = "pebble2"
@@ -235,8 +235,8 @@ func TestBomb(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens files whose hashes need not be right: whatever the bytes are, the answer is a
-// file or an error of a kind.
+// FuzzOpen opens files with arbitrary hashes: whatever the bytes are, the result is a file or a
+// classified error.
 func FuzzOpen(f *testing.F) {
 	f.Add([]byte(c1z3.Magic + "\x00\x00\x00\x0b\x0a\x07pebble3\x20\x02"))
 	f.Add([]byte(c1z3.Magic))

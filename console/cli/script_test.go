@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// bootstrap makes a console in a folder from a file: "bootstrap FOLDER FILE".
+// bootstrap creates a console in a folder from a file: "bootstrap FOLDER FILE".
 func bootstrap(ts *testscript.TestScript, _ bool, args []string) {
 	in, err := installation.Open(context.Background(), installation.Config{Data: ts.MkAbs(args[0]), Create: true})
 	ts.Check(err)
@@ -48,7 +48,7 @@ func bootstrap(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(err, in.Close()))
 }
 
-// alter changes an event behind the back of the console: "alter FOLDER NUMBER".
+// alter changes an event directly in the database: "alter FOLDER NUMBER".
 func alter(ts *testscript.TestScript, _ bool, args []string) {
 	in, err := installation.Open(context.Background(), installation.Config{Data: ts.MkAbs(args[0])})
 	ts.Check(err)
@@ -63,9 +63,9 @@ func alter(ts *testscript.TestScript, _ bool, args []string) {
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// writeTenant writes a sync that began some minutes after noon: "tenant FILE 10 full
-// u1=ana,u2=ben admins=u1 staff=u1,u2". The first list are the accounts, the others groups
-// and their members.
+// writeTenant writes a sync that began a number of minutes after noon: "tenant FILE 10 full
+// u1=ana,u2=ben admins=u1 staff=u1,u2". The first list has the accounts, the others the groups with
+// their members.
 func writeTenant(ts *testscript.TestScript, _ bool, args []string) {
 	minutes, err := strconv.Atoi(args[1])
 	if err == nil {
@@ -119,8 +119,8 @@ func writeSync(path string, began time.Time, syncType, accounts string, groups .
 	return nil
 }
 
-// TestInspectRecorded prints the facts of files that official programs wrote, of every
-// version, and compares them with what those programs say.
+// TestInspectRecorded prints the facts of recorded files of every version, and compares them with
+// the output of the official programs.
 func TestInspectRecorded(t *testing.T) {
 	found := 0
 	for _, dir := range []string{"c1z-forms", "c1z-v3"} {

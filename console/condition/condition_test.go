@@ -22,7 +22,7 @@ var input = Input{
 func TestHolds(t *testing.T) {
 	for text, want := range map[string]bool{
 		"true":         true,
-		"request.kind": false, // no condition; see TestCompile
+		"request.kind": false, // not a condition; see TestCompile
 		`subject.department == "Engineering" && entitlement.admin`:                       true,
 		`subject.id == requester.id`:                                                     false,
 		`"course:safe-ai:completed" in subject.entitlements`:                             true,
@@ -59,7 +59,7 @@ func TestHolds(t *testing.T) {
 	}
 }
 
-// TestUnknown checks that what cannot be told is an error and never false or true.
+// TestUnknown checks that an unknown result is an error and never false or true.
 func TestUnknown(t *testing.T) {
 	for _, text := range []string{`request.form["no such"] == ""`, `subject.entitlements[99] == "x"`, `1 / (subject.emails.size() - 2) == 0`, `int(subject.name) == 1`} {
 		c, err := Compile(text)
@@ -122,7 +122,7 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-// TestCost checks that an expression that would take long is stopped.
+// TestCost checks that an expensive expression is stopped.
 func TestCost(t *testing.T) {
 	in := input
 	for range 1000 {
@@ -138,8 +138,8 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// FuzzCondition checks that no text makes the package panic, and that what compiles gives
-// an answer or an error.
+// FuzzCondition checks that no text makes the package panic, and that every compiled text has a
+// result or an error.
 func FuzzCondition(f *testing.F) {
 	for _, text := range []string{"true", `subject.department == "x" && entitlement.admin`, `subject.emails.exists(e, e in requester.emails)`,
 		`[1, 2].map(x, x * 2)`, `request.duration > duration("4h")`, `"a".matches("(a*)*b")`, `{"a": [subject.id]}["a"]`, `"\x00\xff".size() > 1u`} {

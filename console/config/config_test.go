@@ -28,7 +28,7 @@ connectors:
   - {name: two, app: App}
 `
 
-// desk is a store, and a folder with files that are applied to it.
+// desk is a store, with a folder for files to apply.
 type desk struct {
 	t   *testing.T
 	dir string
@@ -85,7 +85,8 @@ func (d desk) view(fn func(*store.Tx) error) {
 	}
 }
 
-// TestApply makes what a file names, changes nothing the second time, and then what differs.
+// TestApply creates what a file names, changes nothing the second time, and then changes what
+// differs.
 func TestApply(t *testing.T) {
 	d := newDesk(t)
 	applied, err := d.apply(whole)
@@ -136,14 +137,14 @@ func TestApply(t *testing.T) {
 		}
 		return nil
 	})
-	// What is not named stays.
+	// Objects that the file does not name stay.
 	n = d.events()
 	if _, err := d.apply("people: [{email: ana@example.test, name: Ana}]\napps: [{name: App}]\nconnectors: [{name: one, app: App}]\n"); err != nil || d.events() != n {
 		t.Errorf("%v, %d events more", err, d.events()-n)
 	}
 }
 
-// TestMail sets the mail server, and nothing when the file is applied again.
+// TestMail sets the mail server, and changes nothing the second time.
 func TestMail(t *testing.T) {
 	d := newDesk(t)
 	for text, want := range map[string]console.MailSettings{
@@ -175,8 +176,8 @@ func TestMail(t *testing.T) {
 	}
 }
 
-// TestRefused applies nothing of a file with which nobody could administer the console, or
-// that contradicts the store.
+// TestRefused checks that nothing of a file is applied if nobody could administer the console
+// afterwards, or if it contradicts the store.
 func TestRefused(t *testing.T) {
 	d := newDesk(t)
 	if _, err := d.apply(whole); err != nil {
@@ -202,7 +203,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestWrongFiles tells everything that is wrong with a file, with the line where it can.
+// TestWrongFiles checks that the error lists all problems of a file, with line numbers if possible.
 func TestWrongFiles(t *testing.T) {
 	d := newDesk(t)
 	for text, want := range map[string]string{

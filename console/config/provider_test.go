@@ -24,7 +24,7 @@ people:
   - {email: ben@example.test, name: Ben, roles: [helpdesk]}
 `
 
-// TestProvider checks that providers are made and changed, and that roles of groups stay.
+// TestProvider checks that providers are created and changed, and that roles from groups stay.
 func TestProvider(t *testing.T) {
 	d := newDesk(t)
 	if _, err := d.apply(oidc); err != nil {
@@ -47,7 +47,7 @@ func TestProvider(t *testing.T) {
 	}
 	check("{okta Okta https://okta.example.test c1 [email profile] groups [{Admins super-administrator} {Audit auditor} {Audit helpdesk}] false true 0}", "s3cret")
 
-	// Ben has a role from a group. The file, applied again, changes nothing.
+	// Ben has a role from a group. Applying the file again changes nothing.
 	var ben console.ID
 	err := d.s.Update(t.Context(), console.By{At: noon, Actor: console.Console}, func(tx *store.Tx) error {
 		p, err := tx.PersonByEmail("ben@example.test")
@@ -85,7 +85,7 @@ func TestProvider(t *testing.T) {
 	check("{okta okta https://okta.example.test c2 [email profile] groups [{Admins super-administrator} {Audit auditor} {Audit helpdesk}] false false 0}", "n3w")
 }
 
-// TestProviderWrong checks that a file with a wrong provider is refused, and told all.
+// TestProviderWrong checks that a file with a wrong provider is refused, with all problems.
 func TestProviderWrong(t *testing.T) {
 	d := newDesk(t)
 	_, err := d.apply(`
@@ -101,8 +101,8 @@ oidc:
 	}
 }
 
-// TestProviderAdministers checks that a super administrator who signs in with a provider can
-// administer the console: nobody needs a password.
+// TestProviderAdministers checks that a super administrator who signs in with a provider is enough:
+// nobody needs a password.
 func TestProviderAdministers(t *testing.T) {
 	const passwords = `
 people:

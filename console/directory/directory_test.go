@@ -55,7 +55,7 @@ func (w *world) update(fn func(*store.Tx) error) {
 	w.check(w.s.Update(w.t.Context(), console.By{At: w.now, Actor: console.Console}, fn))
 }
 
-// sync applies a sync and follows it; twice, for it can be repeated.
+// sync applies a sync and follows it twice, because that can be repeated.
 func (w *world) sync(accounts ...baton.Resource) directory.Result {
 	w.t.Helper()
 	w.now = w.now.Add(time.Minute)
@@ -114,7 +114,7 @@ func (w *world) conflicts() (why []string) {
 	return why
 }
 
-// account is an account of the directory.
+// account returns an account of the directory.
 func account(id, name, email string, edit ...func(*baton.Resource)) baton.Resource {
 	r := ingesttest.Account(id, name, email)
 	for _, e := range edit {
@@ -140,8 +140,8 @@ func also(email string) func(*baton.Resource) {
 	return func(r *baton.Resource) { r.User.Emails = append(r.User.Emails, baton.Email{Address: email}) }
 }
 
-// TestDirectory makes people of a directory's accounts, changes them with it, and leaves what
-// people said in between.
+// TestDirectory creates people from a directory's accounts and updates them, but keeps manual
+// changes.
 func TestDirectory(t *testing.T) {
 	w := newWorld(t)
 	r := w.sync(
@@ -162,7 +162,7 @@ func TestDirectory(t *testing.T) {
 		t.Errorf("Cem, who is disabled and whose manager is named by id: %+v", cem)
 	}
 
-	// What people said stays until the directory says something new.
+	// Manual changes stay until the directory's data changes.
 	w.update(func(tx *store.Tx) error {
 		p := ana
 		p.Name, p.Department, p.Emails = "Ana by hand", "Sales", append(slices.Clone(p.Emails), "ana@private.example")
@@ -188,15 +188,15 @@ func TestDirectory(t *testing.T) {
 	if cem.Status != console.PersonActive || cem.Name != "Cem B." {
 		t.Errorf("Cem, who is enabled again: %+v", cem)
 	}
-	// The directory takes the department and the manager away.
+	// The directory removes the department and the manager.
 	w.sync(account("1", "Ana", "ana@example.com", also("ana@new.example")), account("2", "Ben", "ben@example.com"), account("3", "Cem B.", "cem@example.com", profile("manager", "2")))
 	if ana = w.person("ana@example.com"); ana.Department != "" || ana.Manager != "" {
 		t.Errorf("Ana without department and manager: %+v", ana)
 	}
 }
 
-// TestDirectoryDeletions lets people go after two syncs that do not show them, and not by a
-// held sync.
+// TestDirectoryDeletions marks people as gone after two syncs that do not show them, but not because
+// of a held sync.
 func TestDirectoryDeletions(t *testing.T) {
 	w := newWorld(t)
 	ana, ben := account("1", "Ana", "ana@example.com"), account("2", "Ben", "ben@example.com")
@@ -209,7 +209,7 @@ func TestDirectoryDeletions(t *testing.T) {
 	if got := status(); got != "active active" {
 		t.Errorf("after one sync: %s", got)
 	}
-	w.follow() // the same sync again is no second one
+	w.follow() // the same sync again does not count twice
 	if got := status(); got != "active active" {
 		t.Errorf("after one sync that was followed twice: %s", got)
 	}
@@ -228,7 +228,7 @@ func TestDirectoryDeletions(t *testing.T) {
 	if r := w.sync(ana, rest); r.Gone != 0 {
 		t.Errorf("after three syncs: %+v", r)
 	}
-	// One who comes back in between was never away; one who comes back later is back.
+	// A person who comes back in between was never gone; one who comes back later is active again.
 	w.sync(rest, ben)
 	w.sync(ana, rest, ben)
 	w.sync(rest, ben)
@@ -237,7 +237,7 @@ func TestDirectoryDeletions(t *testing.T) {
 	}
 }
 
-// TestDirectoryConflicts refuses to guess who somebody is.
+// TestDirectoryConflicts checks that the identity of a person is never guessed.
 func TestDirectoryConflicts(t *testing.T) {
 	w := newWorld(t)
 	add := func(name string, roles []console.ConsoleRole, emails ...string) (id console.ID) {
@@ -258,7 +258,7 @@ func TestDirectoryConflicts(t *testing.T) {
 	if why := strings.Join(w.conflicts(), "\n"); !strings.Contains(why, "several people") || !strings.Contains(why, "super administrator") {
 		t.Errorf("reasons: %s", why)
 	}
-	// A person sorts it out: the next sync follows.
+	// Somebody resolves the conflict: the next sync follows.
 	w.update(func(tx *store.Tx) error {
 		if err := tx.MergePersons(two, one); err != nil {
 			return err
@@ -270,7 +270,7 @@ func TestDirectoryConflicts(t *testing.T) {
 		t.Errorf("sorted out: %+v %q, %+v", r, w.conflicts(), w.person("root@example.com"))
 	}
 
-	// The address of somebody who left, given to somebody else, does not make one of two.
+	// An address of a former employee that somebody else gets does not merge the two.
 	w.sync(both)
 	w.sync(both)
 	if got := w.person("root@example.com").Status; got != console.PersonGone {
@@ -280,7 +280,7 @@ func TestDirectoryConflicts(t *testing.T) {
 	if r.Conflicts != 1 || w.person("root@example.com").Status != console.PersonGone || w.person("root@example.com").Name != "Root" {
 		t.Errorf("an address that is given again: %+v, %q", r, w.conflicts())
 	}
-	// An address that somebody else has is left out.
+	// An address that belongs to another person is left out.
 	w.sync(both, account("9", "Another", "another@example.com", also("root@example.com")))
 	if p := w.person("another@example.com"); p.ID != "" && p.ID == w.person("root@example.com").ID {
 		t.Errorf("another became root: %+v", p)
@@ -309,7 +309,7 @@ func (w *world) events() (kinds []string) {
 	return kinds
 }
 
-// TestNoDirectory makes nobody of the accounts of another connector.
+// TestNoDirectory checks that other connectors create no people.
 func TestNoDirectory(t *testing.T) {
 	w := newWorld(t)
 	w.update(func(tx *store.Tx) error {
@@ -325,7 +325,7 @@ func TestNoDirectory(t *testing.T) {
 	}
 }
 
-// TestHostileDirectory reads names and addresses as no directory should write them.
+// TestHostileDirectory reads hostile names and addresses.
 func TestHostileDirectory(t *testing.T) {
 	w := newWorld(t)
 	long := strings.Repeat("ä", 400)

@@ -28,7 +28,7 @@ func (w *world) apply(p directory.Plan) {
 	}))
 }
 
-// TestFile imports people, again, and with lines that are refused.
+// TestFile imports people, then again, with refused lines.
 func TestFile(t *testing.T) {
 	w := newWorld(t)
 	w.update(func(tx *store.Tx) error {
@@ -40,18 +40,18 @@ func TestFile(t *testing.T) {
 		return nil
 	})
 	csv := "\xef\xbb\xbfEmail,Name,Manager,Department,Status\r\n" +
-		"ana@new.example; ana@example.com,Ana B.,dora@example.com,,\r\n" + // 2: changed; the manager comes later
+		"ana@new.example; ana@example.com,Ana B.,dora@example.com,,\r\n" + // 2: changed; the manager is in a later line
 		"ben@example.com,Ben,,,disabled\r\n" + // 3
 		"dora@example.com,\"Dora, \"\"the boss\"\"\",,Board,active\r\n" + // 4: new
 		"\r\n" +
 		"eve@example.com,,,,\r\n" + // 6: new without a name
-		"ana@old.example ben@example.com,Both,,,\r\n" + // 7: twice: line 3, too
+		"ana@old.example ben@example.com,Both,,,\r\n" + // 7: twice, also in line 3
 		"fay@example.com,Fay,nobody@example.com,,\r\n" + // 8: unknown manager
 		"no address,Gil,,,\r\n" + // 9
-		"hal@example.com,Hal,hal@example.com,,\r\n" + // 10: one's own manager
+		"hal@example.com,Hal,hal@example.com,,\r\n" + // 10: their own manager
 		"ida@example.com,Ida,,,retired\r\n" + // 11
 		",Jan,,,\r\n" + // 12
-		"kim@example.com,Kim\r\n" // 13: fields
+		"kim@example.com,Kim\r\n" // 13: wrong number of fields
 	p := w.plan(csv)
 	var lines []int
 	for _, r := range p.Refused {
@@ -83,7 +83,7 @@ func TestFile(t *testing.T) {
 		t.Error("digests")
 	}
 
-	// Semicolons, as some spreadsheets write them, and a person who is named twice.
+	// Semicolons, as some spreadsheets write them, and a person in two lines.
 	p = w.plan("status;email\ndisabled;ben@example.com\n")
 	if len(p.Changes) != 1 || p.Changes[0].After.Status != console.PersonDisabled {
 		t.Errorf("semicolons: %+v", p)

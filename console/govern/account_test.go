@@ -34,8 +34,8 @@ func (f *fixture) match(app console.ID) {
 	f.check(err)
 }
 
-// TestAccountOwner sets, clears and resets the owner of an account: who said so and since
-// when is kept, matching does not change it, and each change is an event.
+// TestAccountOwner sets, clears and resets the owner of an account: it records who set it and when,
+// matching does not change it, and each change is an event.
 func TestAccountOwner(t *testing.T) {
 	f := newFixture(t)
 	owner := f.caller("owner")
@@ -75,7 +75,7 @@ func TestAccountOwner(t *testing.T) {
 	if v := record(); v.Owner.Person != ana.ID || v.Owner.How != store.OwnerMatched || v.OwnerBy.ID != owner.Person.ID || len(v.Former) != 1 {
 		t.Errorf("reset: %+v", v)
 	}
-	// A reset account follows its addresses again.
+	// Matching sets the owner of a reset account again.
 	f.update(func(tx *store.Tx) error {
 		p, err := tx.Person(ana.ID)
 		if err != nil {
@@ -118,7 +118,7 @@ func TestAccountOwner(t *testing.T) {
 		}
 	}
 
-	// The type: who said so, and what it means for the lists.
+	// The type: who set it, and its effect on the lists.
 	f.check(f.SetAccountType(ctx, owner, app, key, console.AccountService))
 	if v := record(); v.Type != (console.AccountType{Kind: console.AccountService, By: console.TypeByPerson}) || v.SaidBy.ID != owner.Person.ID || v.Matched.ID != "" {
 		t.Errorf("type: %+v", v)

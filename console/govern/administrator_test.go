@@ -16,14 +16,14 @@ import (
 	"baton/console/store"
 )
 
-// TestLastSuperAdministrator tries every way in which a super administrator ceases to be one.
-// The last one stays; with another one there, each way works. The login for emergencies is
-// not another one.
+// TestLastSuperAdministrator tries every way in which a super administrator can lose the role. The
+// last one keeps it; with another one, each way works. The emergency login does not count as another
+// one.
 func TestLastSuperAdministrator(t *testing.T) {
 	type world struct {
 		*fixture
 		op     *oidctest.Provider
-		caller govern.Caller // of the login for emergencies
+		caller govern.Caller // the emergency login
 		ana    console.ID    // the last one
 	}
 	direct := func(w world, change func(tx *store.Tx) error) error {
@@ -41,7 +41,7 @@ func TestLastSuperAdministrator(t *testing.T) {
 	}
 	for name, path := range map[string]struct {
 		mapped bool // the role comes from a group of the provider
-		kept   bool // the path itself succeeds, and the role stays
+		kept   bool // the call succeeds, but the role stays
 		do     func(w world) error
 	}{
 		"the roles page": {do: func(w world) error {
@@ -65,7 +65,7 @@ func TestLastSuperAdministrator(t *testing.T) {
 		"a login of a role by hand": {do: func(w world) error {
 			_, err := w.enter(w.op, oidctest.Verified("ana", "ana@example.com", "groups", []string{}))
 			if err == nil {
-				err = w.SetRoles(ctx, w.caller, w.ana, nil) // a login alone takes nothing that was given by hand
+				err = w.SetRoles(ctx, w.caller, w.ana, nil) // a login alone does not remove manual roles
 			}
 			return err
 		}},

@@ -13,7 +13,7 @@ import (
 	"baton/console/store"
 )
 
-// TestAudit checks who reads which events, and what filters find.
+// TestAudit checks who may read which events, and the filters.
 func TestAudit(t *testing.T) {
 	f := newFixture(t)
 	root, _ := f.signIn(f.setUp())
@@ -77,12 +77,12 @@ func TestAudit(t *testing.T) {
 	}{
 		{"root", govern.AuditFilter{}, all},
 		{"auditor", govern.AuditFilter{}, all},
-		{"user", govern.AuditFilter{}, []string{"request.made", "operation.queued"}}, // what it did, and what is about it
+		{"user", govern.AuditFilter{}, []string{"request.made", "operation.queued"}}, // its own events, and events about it
 		{"user", govern.AuditFilter{App: app}, []string{"operation.queued"}},
-		{"user", govern.AuditFilter{Person: root.Person.ID}, []string{"operation.queued"}}, // root's, about the user
+		{"user", govern.AuditFilter{Person: root.Person.ID}, []string{"operation.queued"}}, // root's event about the user
 		{"owner", govern.AuditFilter{App: app}, []string{"operation.queued", "connector.added", "app.added"}},
 		{"owner", govern.AuditFilter{App: other}, nil},
-		{"connectors", govern.AuditFilter{}, []string{"connector.added"}}, // and not who has access
+		{"connectors", govern.AuditFilter{}, []string{"connector.added"}}, // but not who has access
 		{"connectors", govern.AuditFilter{App: app}, []string{"connector.added"}},
 		{"root", govern.AuditFilter{App: app}, []string{"operation.queued", "connector.added", "app.added"}},
 		{"root", govern.AuditFilter{Connector: con}, []string{"operation.queued", "connector.added"}},
@@ -99,7 +99,7 @@ func TestAudit(t *testing.T) {
 		}
 	}
 
-	// Pages join without gap.
+	// Pages join without a gap.
 	var numbers []int64
 	for before := int64(0); ; {
 		p, err := f.Audit(ctx, root, govern.AuditFilter{}, before, 3)
@@ -120,8 +120,8 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestExportAudit checks that an export holds the bytes that the hashes cover, chained, and
-// that it is an event itself.
+// TestExportAudit checks that an export contains the hashed bytes, chained, and that it is an event
+// itself.
 func TestExportAudit(t *testing.T) {
 	f := newFixture(t)
 	root, _ := f.signIn(f.setUp())
@@ -163,8 +163,8 @@ func TestExportAudit(t *testing.T) {
 	}
 }
 
-// TestDenials checks that a call without a right is written down, also one that is told that
-// there is no such thing, and that a login that is too old is not.
+// TestDenials checks that a call without a right is recorded, even if the caller is told that the
+// object does not exist, but not a call with an old login.
 func TestDenials(t *testing.T) {
 	f := newFixture(t)
 	root, _ := f.signIn(f.setUp())

@@ -19,8 +19,8 @@ func (b breakGlass) authenticator() authenticator {
 
 type breakGlass struct{ govern.BreakGlass }
 
-// TestBreakGlass checks the one login for emergencies: it works without a provider, and
-// everybody knows of its use.
+// TestBreakGlass checks the emergency login: it works without a provider, and its use is visible to
+// everybody.
 func TestBreakGlass(t *testing.T) {
 	f := newFixture(t)
 	_, err := f.OperatorBreakGlass(ctx)
@@ -53,7 +53,7 @@ func TestBreakGlass(t *testing.T) {
 		t.Errorf("it is told although it was not used: %+v", u)
 	}
 
-	// Nothing else can be made of it.
+	// It cannot be used for anything else.
 	id := f.breakGlass()
 	wantKind(t, "its roles", f.SetRoles(ctx, root, id, []console.ConsoleRole{console.Helpdesk}), baton.Refused)
 	_, _, err = f.Invite(ctx, root, id)
@@ -98,7 +98,7 @@ func TestBreakGlass(t *testing.T) {
 		t.Errorf("after it was used: %+v", u)
 	}
 
-	// Switched off, it does not work, and its sessions end; made anew, it works again.
+	// When it is disabled, it does not work and its sessions end; a new one works.
 	_, bg := f.signIn(breakGlass{second}.authenticator())
 	root.Session.Proved = f.now
 	f.check(f.EndBreakGlass(ctx, root))
@@ -118,7 +118,7 @@ func TestBreakGlass(t *testing.T) {
 	}
 }
 
-// breakGlass returns the person of the login for emergencies.
+// breakGlass returns the person of the emergency login.
 func (f *fixture) breakGlass() (id console.ID) {
 	f.t.Helper()
 	f.view(func(tx *store.Tx) error {
@@ -140,8 +140,8 @@ func TestBreakGlassWithoutProvider(t *testing.T) {
 	f.signIn(breakGlass{b}.authenticator())
 }
 
-// TestEnumeration checks that a failed login tells nothing about who is there: neither by
-// its answer nor by the work that it costs.
+// TestEnumeration checks that a failed login does not reveal which names exist, neither by its
+// response nor by its cost.
 func TestEnumeration(t *testing.T) {
 	f := newFixture(t)
 	a := f.setUp()
@@ -194,7 +194,7 @@ func TestEnumeration(t *testing.T) {
 			t.Errorf("%s: %d hashes, want %d", name, n, try.hashes)
 		}
 	}
-	// Nor does the throttle.
+	// Neither does the throttle.
 	for _, name := range []string{known.name, "nobody"} {
 		f.later(time.Hour)
 		n := 0
@@ -214,9 +214,8 @@ func TestEnumeration(t *testing.T) {
 	}
 }
 
-// TestStuffing tries stolen passwords: many accounts from one address, and one account from
-// many addresses. What is tried after the limit costs no hash, and whoever is not under
-// attack signs in.
+// TestStuffing tries stolen passwords: many accounts from one address, and one account from many
+// addresses. Attempts above the limit compute no hash, and other people can sign in.
 func TestStuffing(t *testing.T) {
 	f := newFixture(t)
 	a := f.setUp()
@@ -246,7 +245,8 @@ func TestStuffing(t *testing.T) {
 	if n := attack(200, numbered("person"), same("198.51.100.1")); n != 50 {
 		t.Errorf("many accounts, one address: %d attempts were looked at, want 50", n)
 	}
-	// The accounts are open from elsewhere, and the address is not, even with the right password.
+	// The accounts can be used from other addresses, but the address is blocked even with the right
+	// password.
 	_, err := f.SignIn(ctx, a.name, a.password, f.code(a), "198.51.100.1")
 	wantKind(t, "the right password from the address of the attack", err, baton.RateLimited)
 	f.signIn(a)
@@ -264,7 +264,7 @@ func TestStuffing(t *testing.T) {
 		t.Errorf("after the wait: %v", err)
 	}
 
-	// In a day of an attack, an account is tried at most so often as its wait of 15 minutes allows.
+	// During a day of attacks, an account is tried at most as often as its 15-minute delay allows.
 	tried := 0
 	for range 24 * 60 {
 		f.later(time.Minute)

@@ -12,8 +12,8 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// TestContinueConnector moves an app from one connector to another: the same accounts, with
-// their owners and reasons.
+// TestContinueConnector moves an app from one connector to another: the accounts keep their owners
+// and reasons.
 func TestContinueConnector(t *testing.T) {
 	f := newFixture(t)
 	owner := f.caller("owner")
@@ -82,7 +82,7 @@ func TestContinueConnector(t *testing.T) {
 	}
 }
 
-// TestAbilities tells what a connector can do, and that it may not.
+// TestAbilities shows what a connector supports, and that provisioning is off.
 func TestAbilities(t *testing.T) {
 	f := newFixture(t)
 	owner := f.caller("owner")

@@ -13,7 +13,8 @@ import (
 	"baton/console/store"
 )
 
-// TestSetDirectory makes a connector a directory: who may, and that its people follow at once.
+// TestSetDirectory makes a connector a directory: it checks the rights, and that its people are
+// created at once.
 func TestSetDirectory(t *testing.T) {
 	f := newFixture(t)
 	owner, super := f.caller("owner"), f.caller("super", console.SuperAdministrator)
@@ -58,7 +59,7 @@ func TestSetDirectory(t *testing.T) {
 	}
 }
 
-// TestEditPerson changes people by hand.
+// TestEditPerson edits people.
 func TestEditPerson(t *testing.T) {
 	f := newFixture(t)
 	super, ana, ben := f.caller("super", console.SuperAdministrator), f.caller("ana").Person, f.caller("ben").Person
@@ -106,8 +107,7 @@ func TestEditPerson(t *testing.T) {
 	}
 }
 
-// TestMergePersons merges people, and refuses where that would take something away or hide
-// that they are two.
+// TestMergePersons merges people, but not if that would remove something or hide that they are two.
 func TestMergePersons(t *testing.T) {
 	f := newFixture(t)
 	super := f.caller("super", console.SuperAdministrator)
@@ -183,7 +183,7 @@ func TestMergePersons(t *testing.T) {
 		t.Error("merged twice")
 	}
 
-	// An active person is not lost in one who left.
+	// An active person cannot be merged into one who left.
 	cem, dora := f.caller("cem").Person, f.caller("dora").Person
 	f.update(func(tx *store.Tx) error {
 		p, err := tx.Person(cem.ID)
@@ -198,7 +198,7 @@ func TestMergePersons(t *testing.T) {
 	}
 	f.check(merge(cem.ID, dora.ID))
 
-	// Two whom a directory shows are two.
+	// Two people in one directory are two people.
 	f.update(func(tx *store.Tx) error {
 		c, err := tx.Connector(connector)
 		c.Directory = true
@@ -230,7 +230,7 @@ func TestMergePersons(t *testing.T) {
 	}
 }
 
-// TestImportPeople applies a file only if it does what was shown.
+// TestImportPeople applies a file only if the plan is still the displayed one.
 func TestImportPeople(t *testing.T) {
 	f := newFixture(t)
 	super := f.caller("super", console.SuperAdministrator)
@@ -240,7 +240,7 @@ func TestImportPeople(t *testing.T) {
 	if len(plan.Changes) != 2 {
 		t.Fatalf("%+v", plan)
 	}
-	f.caller("ana") // somebody adds her meanwhile
+	f.caller("ana") // somebody adds her in the meantime
 	if _, err := f.ImportPeople(ctx, super, csv, plan.Digest()); baton.KindOf(err) != baton.Refused {
 		t.Errorf("an old plan: %v", err)
 	}

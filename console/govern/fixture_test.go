@@ -27,8 +27,7 @@ func (f *fixture) view(fn func(*store.Tx) error) {
 	f.check(f.store.View(ctx, fn))
 }
 
-// caller returns somebody with roles who has just signed in. A person of the name who is
-// there already is taken.
+// caller returns a person with roles who has just signed in, and creates the person if necessary.
 func (f *fixture) caller(name string, roles ...console.ConsoleRole) govern.Caller {
 	f.t.Helper()
 	var p console.Person
@@ -79,8 +78,7 @@ func (f *fixture) kinds(filter store.EventFilter) (kinds []string) {
 	return kinds
 }
 
-// everybody are callers with each of the console's roles, and the owner of the app that
-// they are asked about.
+// everybody returns callers with each console role, and the owner of the app under test.
 func (f *fixture) everybody(owner govern.Caller) map[string]govern.Caller {
 	return map[string]govern.Caller{"user": f.caller("user"), "owner": owner,
 		"helpdesk": f.caller("helpdesk", console.Helpdesk), "connectors": f.caller("connectors", console.ConnectorAdministrator),

@@ -45,7 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// authenticator holds what a person signs in with.
+// authenticator holds the credentials of a person.
 type authenticator struct {
 	name     string
 	password baton.Secret
@@ -72,7 +72,7 @@ func (f *fixture) enrollment(a authenticator) govern.Enrollment {
 // later moves the clock.
 func (f *fixture) later(d time.Duration) { f.now = f.now.Add(d) }
 
-// setUp makes the first super administrator.
+// setUp creates the first super administrator.
 func (f *fixture) setUp() authenticator {
 	f.t.Helper()
 	token, err := f.NewSetupToken(ctx)
@@ -87,7 +87,7 @@ func (f *fixture) setUp() authenticator {
 	return a
 }
 
-// signIn begins a session, a minute later, when there is a new code.
+// signIn begins a session, a minute later, because each code works once.
 func (f *fixture) signIn(a authenticator) (govern.Caller, baton.Secret) {
 	f.t.Helper()
 	f.later(time.Minute)
@@ -118,7 +118,7 @@ func TestSetUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := f.NewSetupToken(ctx) // of the next start
+	token, err := f.NewSetupToken(ctx) // from the next start
 	if err != nil || token.IsZero() {
 		t.Fatal(err)
 	}
@@ -200,8 +200,8 @@ func TestSessionEnds(t *testing.T) {
 	wantKind(t, "a session that was signed out", second(f.Authenticate(ctx, token, "", "")), baton.Unauthenticated)
 }
 
-// TestDisabledPerson checks that a person who is disabled can do nothing from that moment
-// on, also in a session and a command that began before.
+// TestDisabledPerson checks that a disabled person can do nothing from that moment on, even in an
+// older session or a running command.
 func TestDisabledPerson(t *testing.T) {
 	f := newFixture(t)
 	root := f.setUp()

@@ -13,7 +13,7 @@ import (
 	"baton/console/store"
 )
 
-// TestMailSettings sets mail up and sends a test over a real server.
+// TestMailSettings configures mail and sends a test to a real server.
 func TestMailSettings(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Options{})
 	f := newFixture(t)
@@ -38,7 +38,7 @@ func TestMailSettings(t *testing.T) {
 		t.Fatalf("%q, %v, %+v", to, err, server.Received())
 	}
 
-	// The password stays while it goes to the same place, and is asked for again else.
+	// The password is kept for the same server, and required again for another one.
 	s.From, s.ReplyTo = "Other <other@example.com>", "it@example.com"
 	if err := f.ConfigureMail(ctx, root, s, baton.Secret{}); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestMailSettings(t *testing.T) {
 		}
 	}
 
-	// What people may do.
+	// The rights.
 	view, err := f.Mail(ctx, root)
 	if err != nil || !view.HasPassword || !view.MayChange || view.Settings != s {
 		t.Errorf("%+v, %v", view, err)
@@ -93,7 +93,7 @@ func TestMailSettings(t *testing.T) {
 	}
 }
 
-// TestMailAddresses refuses a mail server inside the network, unless the operator allows it.
+// TestMailAddresses refuses a mail server in a private network, unless the operator allows it.
 func TestMailAddresses(t *testing.T) {
 	o := mailtest.Options{NoTLS: true, NoLogin: true}
 	server := mailtest.Start(t, o)

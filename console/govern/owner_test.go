@@ -70,7 +70,7 @@ func TestOwners(t *testing.T) {
 		if name == "app" {
 			wantKind(t, name+": by somebody who may not see it", change(bo, govern.OwnerChange{Add: "bo@example.com"}), baton.NotFound)
 		}
-		if err := change(ana, govern.OwnerChange{Add: " Twin@example.com "}); err != nil { // of a person who was merged into bo
+		if err := change(ana, govern.OwnerChange{Add: " Twin@example.com "}); err != nil { // belongs to a person who was merged into bo
 			t.Fatal(err)
 		}
 		wantKind(t, name+": twice", change(ana, govern.OwnerChange{Add: "bo@example.com"}), baton.AlreadyExists)
@@ -93,7 +93,7 @@ func TestOwners(t *testing.T) {
 	wantKind(t, "a new connector of somebody who is not active", err, baton.Invalid)
 }
 
-// TestInviteByMail keeps the link for the mail, and forgets it when another one is shown.
+// TestInviteByMail keeps the link until it is mailed, or until another one is displayed.
 func TestInviteByMail(t *testing.T) {
 	f := newFixture(t)
 	root, _ := f.signIn(f.setUp())

@@ -16,8 +16,8 @@ import (
 	"baton/console/store/sqlite"
 )
 
-// permits says of each command and query which scopes of a client are enough for it; none
-// means that only people who are signed in to the pages may. "any" lets every client.
+// permits lists the sufficient scopes of each command and query. Empty means that only people who
+// are signed in to the pages may call it, "any" that every client may.
 var permits = map[string]string{
 	"Introspect": "any",
 	"SignOut":    "any", // a client has no session that would end
@@ -240,8 +240,8 @@ func (f *permitFixture) client(t *testing.T, scopes ...console.Scope) Caller {
 	return caller
 }
 
-// call runs a command with arguments that name the fixture's app and connector where they
-// are expected, and returns its error.
+// call runs a command with arguments that name the fixture's app and connector, and returns its
+// error.
 func (f *permitFixture) call(name string, caller Caller) (err error) {
 	method := reflect.ValueOf(f.Console).MethodByName(name)
 	args := []reflect.Value{reflect.ValueOf(context.Background()), reflect.ValueOf(caller)}
@@ -260,7 +260,7 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 			}
 		case arg.Type() == reflect.TypeFor[string]():
 			arg.SetString("x")
-		case arg.Kind() == reflect.Func: // returns nothing and no error
+		case arg.Kind() == reflect.Func: // has no result to check
 			results := make([]reflect.Value, arg.Type().NumOut())
 			for j := range results {
 				results[j] = reflect.Zero(arg.Type().Out(j))
@@ -283,13 +283,13 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 var takesConnector = map[string]bool{"Abilities": true, "Directory": true, "Connector": true, "Syncs": true, "Tasks": true, "HostedSettings": true, "Owners": true, "ConfigureConnector": true, "ConfigureHosted": true,
 	"TestHosted": true, "PauseConnector": true, "SyncNow": true, "Rotate": true, "RevokeCredential": true, "JudgeSync": true, "MayUpload": true, "Actions": true, "AskActions": true, "RunAction": true, "Upload": true}
 
-// lacksScope reports whether an error says that a client may not, whatever its person may.
+// lacksScope reports whether an error says that a client lacks the scope.
 func lacksScope(err error) bool {
 	return errors.Is(err, errClient) || baton.KindOf(err) == baton.PermissionDenied && strings.HasPrefix(err.Error(), "this credential may not")
 }
 
-// TestPermits runs every command and query with a client of every scope. One that is not in
-// the table fails.
+// TestPermits runs every command and query with clients of every scope. It fails for one that is not
+// in the table.
 func TestPermits(t *testing.T) {
 	f := newPermitFixture(t)
 	methods := reflect.TypeOf(f.Console)
@@ -319,7 +319,7 @@ func TestPermits(t *testing.T) {
 	}
 }
 
-// TestScopeOfAnotherApp checks that a client for one app reaches no other one.
+// TestScopeOfAnotherApp checks that a client for one app does not reach others.
 func TestScopeOfAnotherApp(t *testing.T) {
 	f := newPermitFixture(t)
 	elsewhere := f.client(t, console.ScopeConfigureApp(console.NewID(f.now)))
@@ -328,15 +328,15 @@ func TestScopeOfAnotherApp(t *testing.T) {
 			t.Errorf("%s with the scope to configure another app: %v", name, err)
 		}
 	}
-	// A new app is no part of any scope but configure.
+	// Only the scope configure allows a new app.
 	_, err := f.AddConnector(t.Context(), f.callers["configure:app"], NewConnector{Name: "x", Product: Generic.Name, NewApp: "Another"})
 	if !lacksScope(err) {
 		t.Errorf("a new app with the scope to configure one app: %v", err)
 	}
 }
 
-// TestClientEnds checks that a client ends in the middle of what it does: with its person, its
-// revocation and its time.
+// TestClientEnds checks that a client stops working during a command: with its person, its
+// revocation and its expiry.
 func TestClientEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -376,7 +376,7 @@ func TestClientEnds(t *testing.T) {
 	}
 }
 
-// TestClientLimits checks what may be made, by whom.
+// TestClientLimits checks which clients can be created, and by whom.
 func TestClientLimits(t *testing.T) {
 	f := newPermitFixture(t)
 	signedIn := func(roles ...console.ConsoleRole) Caller {

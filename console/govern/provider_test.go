@@ -43,7 +43,7 @@ func (f *fixture) configured(o *oidctest.Provider) console.Provider {
 
 var visit = govern.Visit{Provider: "okta", Redirect: "https://console.example.com/login/okta/callback", Address: "192.0.2.7"}
 
-// at is what a browser comes back with from the provider.
+// at returns a browser's redirect from the provider.
 func (f *fixture) at(o *oidctest.Provider, u oidctest.User, caller *govern.Caller) (govern.Return, error) {
 	f.t.Helper()
 	d, err := f.BeginSignIn(ctx, visit, "/people", caller)
@@ -91,8 +91,8 @@ func wantText(t *testing.T, what string, err error, kind baton.Kind, text string
 	}
 }
 
-// TestIdentity checks that a person is found by issuer and subject: the e-mail address
-// counts in the first login alone.
+// TestIdentity checks that people are found by issuer and subject; the e-mail address only matters
+// in the first login.
 func TestIdentity(t *testing.T) {
 	f, o, _ := withProvider(t)
 	ana := f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
@@ -111,7 +111,7 @@ func TestIdentity(t *testing.T) {
 	if caller.Session.Recent(f.now) {
 		t.Error("a login without auth_time counts as recent")
 	}
-	// The address at the provider becomes Ben's: it is still Ana.
+	// The provider changes the address to Ben's: it is still Ana.
 	if caller, err = f.enter(o, oidctest.Verified("s1", "ben@example.com")); err != nil || caller.Person.ID != ana {
 		t.Errorf("after the address changed: %s, %v; want Ana", caller.Person.Name, err)
 	}
@@ -133,7 +133,7 @@ func TestIdentity(t *testing.T) {
 	wantText(t, "the first login of somebody who is disabled", err, baton.Refused, "Eve is not active in this console")
 }
 
-// TestIdentityAddsPeople checks that a provider makes people only where it is set to.
+// TestIdentityAddsPeople checks that a provider creates people only if that is enabled.
 func TestIdentityAddsPeople(t *testing.T) {
 	f, o, root := withProvider(t)
 	p := f.configured(o)
@@ -153,8 +153,8 @@ func TestIdentityAddsPeople(t *testing.T) {
 	}
 }
 
-// TestProviderUserInfo checks that claims that are not in the ID token are asked for, and
-// that those of somebody else are not taken.
+// TestProviderUserInfo checks that claims missing from the ID token are requested, and that another
+// subject's claims are refused.
 func TestProviderUserInfo(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
@@ -172,8 +172,7 @@ func TestProviderUserInfo(t *testing.T) {
 	wantText(t, "the user info of somebody else", err, baton.Unauthenticated, "somebody else")
 }
 
-// TestProviderGroups checks that groups add and remove roles at each login, and never those
-// that were given by hand.
+// TestProviderGroups checks that groups add and remove roles at each login, but never manual ones.
 func TestProviderGroups(t *testing.T) {
 	f, o, root := withProvider(t)
 	ana := f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}, Roles: []console.ConsoleRole{console.Helpdesk}})
@@ -196,8 +195,7 @@ func TestProviderGroups(t *testing.T) {
 	}
 	login("no claim is no group", nil, "[helpdesk]")
 
-	// Somebody takes the role away by hand, and another one gives one by hand that the
-	// provider gives as well.
+	// Somebody removes the role, and another person manually gives one that the provider gives too.
 	login("again", []string{"Audit"}, "[auditor helpdesk]")
 	if err := f.SetRoles(ctx, root, ana, []console.ConsoleRole{console.ConnectorAdministrator}); err != nil {
 		t.Fatal(err)
@@ -209,7 +207,7 @@ func TestProviderGroups(t *testing.T) {
 	login("a role by hand that the group gives as well", []string{"Audit"}, "[auditor]")
 	login("without the group", []string{}, "[auditor]")
 
-	// A role that no group gives any more goes at once.
+	// A role that no group gives any more is removed at once.
 	login("a role of a group", []string{"Desk"}, "[auditor helpdesk]")
 	p := f.configured(o)
 	p.Groups = p.Groups[:2]
@@ -222,7 +220,7 @@ func TestProviderGroups(t *testing.T) {
 	}
 }
 
-// TestProviderTokens checks that what proves nothing begins no session.
+// TestProviderTokens checks that an invalid token begins no session.
 func TestProviderTokens(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
@@ -285,7 +283,7 @@ func TestProviderTokens(t *testing.T) {
 	}
 }
 
-// TestProviderState checks that an answer works once, in the browser that asked, in time.
+// TestProviderState checks that an answer works once, in the right browser, within the time limit.
 func TestProviderState(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
@@ -302,7 +300,7 @@ func TestProviderState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Somebody else's login in this browser, or this one in another browser.
+	// Another person's login in this browser, or this login in another browser.
 	for what, change := range map[string]func(*govern.Return){
 		"no cookie":      func(r *govern.Return) { r.Browser = baton.Secret{} },
 		"another cookie": func(r *govern.Return) { r.Browser = baton.NewSecret("x") },
@@ -344,7 +342,7 @@ func TestProviderState(t *testing.T) {
 	back.Issuer = "https://other.example.com"
 	wantText(t, "an answer of another provider", finish(back), baton.Unauthenticated, "another provider")
 
-	// A code that was intercepted is of no use: the verifier of another request is another one.
+	// An intercepted code is useless, because each request has its own verifier.
 	first, err := f.at(o, ana, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -374,14 +372,14 @@ func TestProviderKeys(t *testing.T) {
 	if _, err := f.enter(o, ana); err != nil {
 		t.Errorf("after the keys were rotated: %v", err)
 	}
-	f.later(2 * time.Hour) // after which the provider is asked about itself, and its keys, again
+	f.later(2 * time.Hour) // the discovery document and the keys are then requested again
 	o.Rotate(t, true)
 	_, err := f.enter(o, ana)
 	wantText(t, "the old key", err, baton.Unauthenticated, "ID token is not valid")
 }
 
-// TestProviderDown checks that a provider that does not answer is told, costs little, and
-// leaves the login with a password.
+// TestProviderDown checks that an unreachable provider is reported, costs little, and does not
+// affect logins with a password.
 func TestProviderDown(t *testing.T) {
 	f, o, root := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
@@ -443,8 +441,7 @@ func TestProviderDown(t *testing.T) {
 	}
 }
 
-// TestProviderHang checks that a provider that hangs is given up, without a login that
-// waits for ever.
+// TestProviderHang checks that a login with a provider that does not answer fails in limited time.
 func TestProviderHang(t *testing.T) {
 	f, o, _ := withProvider(t)
 	release := make(chan struct{})
@@ -462,8 +459,7 @@ func TestProviderHang(t *testing.T) {
 	}
 }
 
-// TestProviderAddress checks that an address in a private network is refused when it is
-// connected to.
+// TestProviderAddress checks that a private address is refused when connecting.
 func TestProviderAddress(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.Console = govern.New(govern.Config{Store: f.store, Now: func() time.Time { return f.now }})
@@ -477,7 +473,7 @@ func TestProviderAddress(t *testing.T) {
 	}
 }
 
-// TestProviderStepUp checks that a proof counts from when it was made at the provider.
+// TestProviderStepUp checks that the age of a proof counts from the authentication at the provider.
 func TestProviderStepUp(t *testing.T) {
 	f, o, _ := withProvider(t)
 	f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}, Roles: []console.ConsoleRole{console.SuperAdministrator}})
@@ -492,7 +488,7 @@ func TestProviderStepUp(t *testing.T) {
 		t.Errorf("a login from the future counts as recent: %v", err)
 	}
 
-	// The session, and its token, of a login that was proved long ago.
+	// The session and its token, from an old authentication.
 	back, err := f.at(o, ana(-3*time.Hour), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -555,7 +551,7 @@ func TestProviderStepUp(t *testing.T) {
 	wantKind(t, "a password of somebody who has none", f.StepUp(ctx, old, baton.NewSecret("x"), "1"), baton.Refused)
 }
 
-// TestProviderConfigured checks who may configure providers and what belongs together.
+// TestProviderConfigured checks who may configure providers, and which settings are valid.
 func TestProviderConfigured(t *testing.T) {
 	f, o, root := withProvider(t)
 	p := f.configured(o)

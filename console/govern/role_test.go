@@ -39,15 +39,15 @@ func (f *fixture) entitlement(app console.ID, group string) (key console.Entitle
 	return key
 }
 
-// hello lets a host of a connector introduce itself.
+// hello introduces a host of a connector.
 func (f *fixture) hello(connector console.ID, d rpc.Description) {
 	f.t.Helper()
 	f.now = f.now.Add(time.Minute)
 	f.check(rpcstore.New(f.store).Hello(ctx, f.now, string(connector), rpc.Hello{Host: "h", Connector: d}))
 }
 
-// TestAppRoles proposes the roles of an app by the names, then by what the connector says,
-// and sets them.
+// TestAppRoles proposes the roles of an app, from names and then from the connector's hints, and
+// sets them.
 func TestAppRoles(t *testing.T) {
 	f := newFixture(t)
 	owner := f.caller("owner")
@@ -67,7 +67,7 @@ func TestAppRoles(t *testing.T) {
 	if p := v.Proposal; !p.ByConnector || p.Minimum != 1 || p.Map.Priority != console.HighestWins || p.Map.Roles[0].Entitlements[0] != robots || !slices.Equal(p.Missing, []string{"Gone"}) {
 		t.Errorf("proposal by the connector %+v", p)
 	}
-	// A newer host that says nothing about roles does not hide what another one says.
+	// A newer host without hints does not hide another host's hints.
 	f.check(rpcstore.New(f.store).Hello(ctx, f.now.Add(time.Hour), string(connector), rpc.Hello{Host: "official", Connector: rpc.Description{DisplayName: "P"}}))
 	if v, err = f.AppRoles(ctx, owner, app); err != nil || !v.Proposal.ByConnector {
 		t.Errorf("after another host: %+v, %v", v.Proposal, err)
@@ -151,7 +151,7 @@ func TestAppRoles(t *testing.T) {
 		}
 	}
 
-	// An entitlement that is not shown any more keeps its role.
+	// An entitlement that is no longer shown keeps its role.
 	smaller := organisation()
 	smaller.Groups = smaller.Groups[:2]
 	f.sync(connector, smaller)
@@ -163,7 +163,7 @@ func TestAppRoles(t *testing.T) {
 	n.Version = v.App.Version
 	f.check(f.SetAppRoles(ctx, owner, app, n))
 
-	// Who may see and change it; a login that is old may not.
+	// Who may see and change the roles; an old login may not change them.
 	for name, c := range f.everybody(owner) {
 		v, err := f.AppRoles(ctx, c, app)
 		sees := slices.Contains([]string{"owner", "auditor", "officer", "super"}, name)

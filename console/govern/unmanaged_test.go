@@ -13,7 +13,7 @@ import (
 	"baton/console/store"
 )
 
-// unmanaged returns the unmanaged apps that somebody sees, read in pages of a size.
+// unmanaged returns the unmanaged apps that a caller may see, read in pages of a size.
 func (f *fixture) unmanaged(c govern.Caller, n int) (all []govern.UnmanagedApp, names []string) {
 	f.t.Helper()
 	var after govern.UnmanagedAfter
@@ -30,8 +30,8 @@ func (f *fixture) unmanaged(c govern.Caller, n int) (all []govern.UnmanagedApp, 
 	}
 }
 
-// TestUnmanagedApps lists what an identity provider shows and what people add, and makes
-// apps of both by giving them connectors.
+// TestUnmanagedApps lists apps that an identity provider shows and apps that people added, and
+// manages both kinds by adding connectors.
 func TestUnmanagedApps(t *testing.T) {
 	f := newFixture(t)
 	super, owner := f.caller("super", console.SuperAdministrator), f.caller("owner")
@@ -62,7 +62,7 @@ func TestUnmanagedApps(t *testing.T) {
 		return 0
 	}
 
-	// Who sees and who may.
+	// The rights.
 	everybody := f.everybody(owner)
 	for name, c := range everybody {
 		_, names := f.unmanaged(c, 50)
@@ -109,7 +109,7 @@ func TestUnmanagedApps(t *testing.T) {
 	if a := appOf(id); a.Name != "3" {
 		t.Errorf("the app %+q", a.Name)
 	}
-	if _, names := f.unmanaged(super, 50); len(names) != 4 { // two that the people above added
+	if _, names := f.unmanaged(super, 50); len(names) != 4 { // two of them were added above
 		t.Errorf("left: %q", names)
 	}
 

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) { flag.Parse(); pgtest.Main(m) }
 
 var expiries = flag.Int("expiries", 200, "how much access runs out at once in TestManyExpiries")
 
-// tally is the upstream of TestManyExpiries: it counts every change.
+// tally is the upstream of TestManyExpiries, which counts every change.
 type tally struct {
 	mu    sync.Mutex
 	times map[string]int
@@ -50,8 +50,8 @@ func (u *tally) revoke(name string, r baton.GrantRequest) (baton.Outcome, error)
 	return baton.Outcome{Done: []string{"removed"}}, nil
 }
 
-// connector returns a connector that takes changes and whose syncs fail: what they would
-// show is not what is measured.
+// connector returns a connector whose changes succeed and whose syncs fail, because the test does
+// not need syncs.
 func (u *tally) connector(name string) *baton.Connector {
 	revoke := func(_ context.Context, r baton.GrantRequest) (baton.Outcome, error) { return u.revoke(name, r) }
 	down := func(context.Context, baton.Cursor, baton.Page) (baton.Step, error) {
@@ -64,9 +64,9 @@ func (u *tally) connector(name string) *baton.Connector {
 		Grant:         revoke, Revoke: revoke}
 }
 
-// TestManyExpiries lets much access run out at the same time, in many applications and in
-// one, with at least 100 groups each in its full size. Each is removed upstream exactly once,
-// over sockets, though one of two replicas ends in the middle of it.
+// TestManyExpiries lets many accesses expire at the same time, in many applications and in one; the
+// full size has at least 100 groups in each. Each access is removed upstream exactly once, over
+// sockets, although one of two replicas stops in the middle.
 func TestManyExpiries(t *testing.T) {
 	databases := map[string]func(*testing.T, *store.Keyring) *store.Store{
 		"sqlite": func(t *testing.T, keys *store.Keyring) *store.Store {
@@ -140,7 +140,7 @@ func manyExpiries(t *testing.T, s *store.Store, apps, total int) {
 		tenant.Groups = append(tenant.Groups, group)
 	}
 	total = apps * groups * users
-	due := time.Now().Add(time.Hour) // moved when everything is there
+	due := time.Now().Add(time.Hour) // rescheduled when everything exists
 	var reasons []console.ID
 	for n := range apps {
 		name := fmt.Sprintf("tally %d", n)
@@ -189,7 +189,7 @@ func manyExpiries(t *testing.T, s *store.Store, apps, total int) {
 		})
 	}
 
-	// Two replicas, of which one ends in the middle.
+	// Two replicas, of which one stops in the middle.
 	quiet := slog.New(slog.DiscardHandler)
 	replica := func(name string) (stop func()) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -239,8 +239,8 @@ func manyExpiries(t *testing.T, s *store.Store, apps, total int) {
 	}
 	waitFor(t, "half of it", func() bool { return up.total.Load() >= int64(total/2) })
 	stopFirst()
-	// What the replica that ended was handed and could not report stays without an answer:
-	// nobody knows whether it was done, until a sync shows it.
+	// Tasks that the stopped replica had and could not report remain unanswered: their result is
+	// unknown until a sync shows it.
 	lost := func() (n int) {
 		err := s.View(t.Context(), func(tx *store.Tx) error {
 			connectors, err := tx.Connectors("")

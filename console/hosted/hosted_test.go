@@ -109,7 +109,7 @@ func (w *world) sync() rpc.Task {
 			w.t.Fatal(err)
 		}
 		if task.State == rpc.Finished && task.Result.Code == uint32(codes.Canceled) {
-			return w.sync() // the connector that had it was ending, because its settings changed
+			return w.sync() // the connector with the task was stopping, because its settings changed
 		}
 		if task.State == rpc.Finished {
 			return task
@@ -148,7 +148,7 @@ func TestHosted(t *testing.T) {
 		}
 	}
 
-	// Settings that change are used at once.
+	// Changed settings are used at once.
 	if err := w.configure(w.url, "another-token"); err != nil {
 		t.Fatal(err)
 	}
@@ -163,8 +163,8 @@ func TestHosted(t *testing.T) {
 	}
 }
 
-// TestPrivateAddress checks that a hosted connector does not reach into networks that the
-// operator did not allow.
+// TestPrivateAddress checks that a hosted connector cannot reach a network that the operator did not
+// allow.
 func TestPrivateAddress(t *testing.T) {
 	w := newWorld(t, nil)
 	w.run()
@@ -187,7 +187,7 @@ func TestPrivateAddress(t *testing.T) {
 	}
 }
 
-// TestSettings checks what is refused when settings are saved.
+// TestSettings checks which settings are refused.
 func TestSettings(t *testing.T) {
 	w := newWorld(t, loopback())
 	for what, err := range map[string]error{

@@ -19,16 +19,15 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// course is a console that governs the sandbox: a hosted connector, a worker, and what they
-// do upstream.
+// course is a console that governs the sandbox with a hosted connector and a worker.
 type course struct {
 	*world
 	app console.ID
 	by  console.By
 }
 
-// newCourse connects the demonstration organisation, applies its first sync and gives its
-// accounts to people.
+// newCourse connects the demonstration organisation, applies its first sync and matches its accounts
+// to people.
 func newCourse(t *testing.T) *course {
 	w := newWorld(t, loopback())
 	c := &course{world: w, by: console.By{Actor: console.Console}}
@@ -74,7 +73,7 @@ func (c *course) update(fn func(*store.Tx) error) {
 	}
 }
 
-// wait waits until something holds.
+// wait waits for a condition.
 func (c *course) wait(what string, holds func(*store.Tx) (bool, error)) {
 	c.t.Helper()
 	deadline := time.Now().Add(60 * time.Second)
@@ -179,7 +178,7 @@ func (c *course) outsider(group string) sandbox.UserState {
 	return sandbox.UserState{}
 }
 
-// writes returns the changes that the sandbox saw of a user's membership or account.
+// writes returns the number of changes that the sandbox received.
 func (c *course) writes() int { return len(c.org.Writes()) }
 
 func (c *course) events(kind string) (n int) {
@@ -204,9 +203,9 @@ func (c *course) events(kind string) (n int) {
 
 const adminGroup = "PPLX_Admin"
 
-// TestGrantUntilExpiry gives an account a group for a while: granted upstream, verified by a
-// sync, revoked upstream when the time is over, verified gone. Two reasons that overlap end
-// it once, with the later one.
+// TestGrantUntilExpiry grants a group for a limited time: granted upstream, verified by a sync,
+// revoked upstream after the time, verified again. Two overlapping reasons end it once, at the later
+// time.
 func TestGrantUntilExpiry(t *testing.T) {
 	c := newCourse(t)
 	u, e := c.outsider(adminGroup), c.group(adminGroup)
@@ -256,8 +255,8 @@ func TestGrantUntilExpiry(t *testing.T) {
 	})
 }
 
-// TestAccountFirst gives somebody without an account two groups: one account is created, and
-// the grants wait until a sync shows it.
+// TestAccountFirst grants two groups to a person without an account: one account is created, and the
+// grants wait until a sync shows it.
 func TestAccountFirst(t *testing.T) {
 	c := newCourse(t)
 	groups := []console.EntitlementKey{c.group(adminGroup), c.group("PPLX_Members")}
@@ -309,8 +308,7 @@ func TestAccountFirst(t *testing.T) {
 	})
 }
 
-// TestDisable disables an account by the action that the connector names for it, and enables
-// it again.
+// TestDisable disables and enables an account with the connector's actions.
 func TestDisable(t *testing.T) {
 	c := newCourse(t)
 	u := c.outsider(adminGroup)
@@ -329,8 +327,8 @@ func TestDisable(t *testing.T) {
 	}
 }
 
-// TestOverdue lets access run out while the connector is away: overdue, told once, and
-// removed when the connector is back.
+// TestOverdue lets access expire while the connector is away: it becomes overdue, people are
+// notified once, and it is removed when the connector is back.
 func TestOverdue(t *testing.T) {
 	c := newCourse(t)
 	u, e := c.outsider(adminGroup), c.group(adminGroup)
@@ -377,8 +375,8 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
-// TestGuardOnEveryPath tries to remove the last administrator on each path that leads to a
-// change: nothing is sent upstream, and an event says that it was denied.
+// TestGuardOnEveryPath tries to remove the last administrator on each path that leads to a change:
+// nothing is sent upstream, and an event records the denial.
 func TestGuardOnEveryPath(t *testing.T) {
 	c := newCourse(t)
 	admins, _ := c.org.State().Group(adminGroup)
@@ -392,7 +390,7 @@ func TestGuardOnEveryPath(t *testing.T) {
 	pauseWrites := func(paused bool) {
 		c.update(func(tx *store.Tx) error { return tx.SetPauses(console.Pauses{Writes: paused}) })
 	}
-	// The others belong to nobody, so they do not count.
+	// The other accounts have no owner, so they do not count.
 	c.update(func(tx *store.Tx) error {
 		p, err := tx.AddPerson(console.Person{Name: "The last one"})
 		if err != nil {
@@ -416,7 +414,7 @@ func TestGuardOnEveryPath(t *testing.T) {
 			t.Errorf("%v, want a refusal by %s", err, console.GuardAdmins)
 		}
 	}
-	// planned creates a removal while it is allowed, and then forbids it.
+	// planned creates an allowed removal, and then makes it forbidden.
 	planned := func() (o console.Operation) {
 		minimum(0)
 		pauseWrites(true)
@@ -495,7 +493,7 @@ func TestGuardOnEveryPath(t *testing.T) {
 		t.Error("the last administrator is gone")
 	}
 
-	// Nobody enables the own account, with every right.
+	// People cannot enable their own account, even with every right.
 	own := c.outsider(adminGroup)
 	c.update(func(tx *store.Tx) error {
 		return tx.SetAccountOwner(c.account(own.ID), c.caller.Person.ID, store.OwnerSet)
@@ -509,8 +507,8 @@ func TestGuardOnEveryPath(t *testing.T) {
 	}
 }
 
-// TestByHand disables an account by an action, as a person on a page does, and removes access
-// with a bar.
+// TestByHand disables an account with an action, like a person on a page, and removes access with a
+// bar.
 func TestByHand(t *testing.T) {
 	c := newCourse(t)
 	if err := c.console.AskActions(t.Context(), c.caller, c.connector); err != nil {
@@ -559,14 +557,13 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// TestApproveToClaimable measures how long it takes from a decision until the connector has
-// the task.
+// TestApproveToClaimable measures the time from a decision until the connector has the task.
 func TestApproveToClaimable(t *testing.T) {
 	c := newCourse(t)
 	u, e := c.outsider(adminGroup), c.group(adminGroup)
 	account := c.account(u.ID)
 	tasks := rpcstore.New(c.store)
-	c.update(func(tx *store.Tx) error { // the test is the host
+	c.update(func(tx *store.Tx) error { // the test itself is the host
 		con, err := tx.Connector(c.connector)
 		con.Paused = true
 		if err != nil {
@@ -609,7 +606,7 @@ func TestApproveToClaimable(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("from the decision to the task in the host's hands: median %s, p95 %s", took[len(took)/2], took[len(took)*95/100])
-	if p95 := took[len(took)*95/100]; p95 > time.Second { // the goal is 50 ms on a machine that does nothing else
+	if p95 := took[len(took)*95/100]; p95 > time.Second { // the target is 50 ms on an idle machine
 		t.Errorf("p95 %s", p95)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"baton/console/store"
 )
 
-// person adds somebody who has just signed in, and gives them an account of the sandbox.
+// person adds a person who has just signed in, with an account of the sandbox.
 func (c *course) person(name, account string, roles ...console.ConsoleRole) govern.Caller {
 	c.t.Helper()
 	var p console.Person
@@ -56,10 +56,9 @@ func refusedBy(err error, guard console.Guard) bool {
 	return errors.As(err, &refusal) && refusal.Guard == guard
 }
 
-// TestRequestUntilExpiry tells the whole story of a request against the sandbox: asked for,
-// decided by two people who are somebody else, granted upstream, verified by a sync, over
-// when its time is over, gone upstream, verified gone. What the minimum of admins needs is
-// not given back.
+// TestRequestUntilExpiry follows a request against the sandbox: filed, decided by two other people,
+// granted upstream, verified by a sync, expired, removed upstream, verified again. Access that the
+// minimum of administrators needs cannot be given back.
 func TestRequestUntilExpiry(t *testing.T) {
 	c := newCourse(t)
 	e := c.group(adminGroup)

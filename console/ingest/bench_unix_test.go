@@ -37,8 +37,8 @@ import (
 	"baton/console/store/storetest"
 )
 
-// large is a tenant of so many accounts with four grants each, one of them in a group that
-// holds all. changed of the accounts hold other groups than they would.
+// large writes a tenant of n accounts with four grants each, one of them in a group with all
+// accounts. changed of the accounts are in different groups.
 func large(tb testing.TB, path string, minutes, accounts, changed int) {
 	tb.Helper()
 	const groups = 1000
@@ -104,11 +104,11 @@ type benchRow struct {
 	peak      int64         // resident bytes of this process
 }
 
-// measure runs fn and notes what it took.
+// measure runs fn and records its cost.
 func (x *bench) measure(what string, fn func() error) benchRow {
 	x.b.Helper()
 	debug.FreeOSMemory()
-	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // from here on the peak counts; Linux only
+	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // resets the peak; Linux only
 	began, cpu, server := time.Now(), processorTime(), x.server()
 	if err := fn(); err != nil {
 		x.b.Fatalf("%s: %s: %v", x.name, what, err)
@@ -119,9 +119,9 @@ func (x *bench) measure(what string, fn func() error) benchRow {
 	return row
 }
 
-// BenchmarkIngest receives and applies a sync, the same again, and one in which 2,000 grants
-// differ, compares the first and the last, and opens the store again. Beside the first sync,
-// another writer commits small changes. It prints a table.
+// BenchmarkIngest receives and applies a sync, the same again, and one with 2,000 different grants,
+// compares the first with the last, and opens the store again. During the first sync, another writer
+// commits small changes. It prints a table.
 func BenchmarkIngest(b *testing.B) {
 	dir := b.TempDir()
 	files := []string{filepath.Join(dir, "1.c1z"), filepath.Join(dir, "2.c1z"), filepath.Join(dir, "3.c1z")}
@@ -231,8 +231,8 @@ func (x *bench) run(files []string) {
 	}
 }
 
-// undo ends the first sync of another connector when most of it is written, and measures how
-// long it takes to undo it.
+// undo stops the first sync of another connector when most of it is written, and measures how long
+// undoing takes.
 func (x *bench) undo(file string) {
 	// An account has a resource, a version and three lookups, a grant two rows.
 	boundaries := int64(*grants/4*5+*grants*2) / storetest.RowsBetween * 85 / 100
@@ -257,8 +257,7 @@ func (x *bench) undo(file string) {
 	x.b.ReportMetric(x.rows[len(x.rows)-1].cpu.Seconds(), "cpu-s/undo")
 }
 
-// commitBeside commits a small change every 20 ms until it is told to stop, and returns how
-// long each took.
+// commitBeside commits a small change every 20 ms until stopped, and returns the durations.
 func commitBeside(b *testing.B, s *store.Store) (stop func() []time.Duration) {
 	ctx, cancel := context.WithCancel(b.Context())
 	var all []time.Duration
@@ -335,8 +334,8 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// peakMemory returns the largest resident size of this process since the peak was reset; 0
-// where the system does not say.
+// peakMemory returns the largest resident size of this process since the last reset; 0 if the system
+// does not report it.
 func peakMemory() int64 {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -348,8 +347,8 @@ func peakMemory() int64 {
 	return 0
 }
 
-// childrenTime returns the processor time of a process and of those that it started; 0
-// where the system does not say.
+// childrenTime returns the processor time of a process and its children; 0 if the system does not
+// report it.
 func childrenTime(pid int) (total time.Duration) {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range all {

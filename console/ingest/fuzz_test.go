@@ -14,9 +14,8 @@ import (
 	"baton/console/store"
 )
 
-// FuzzApply puts bytes over the database in a sound file, behind a sound container. Whatever
-// comes of it, the sync ends as applied, held or refused, and a sync that is not applied
-// changes nothing that the store shows.
+// FuzzApply replaces bytes in the database of a sound file. The sync ends as applied, held or
+// refused, and one that is not applied changes nothing in the store.
 func FuzzApply(f *testing.F) {
 	const magic = "C1ZF\x00"
 	w := newWorld(f)

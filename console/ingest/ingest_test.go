@@ -35,7 +35,7 @@ var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
 func at(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
 
-// tenant is what an upstream has: accounts by id with their login, and the members of groups.
+// tenant is the content of an upstream: accounts by id with their login, and the members of groups.
 type tenant struct {
 	logins  map[string]string
 	off     map[string]bool
@@ -63,7 +63,7 @@ func (x tenant) clone() tenant {
 	return c
 }
 
-// file writes the tenant as a sync that began some minutes after noon.
+// file writes the tenant as a sync that began a number of minutes after noon.
 func (x tenant) file(t testing.TB, minutes int, syncType string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sync.c1z")
@@ -112,7 +112,7 @@ func (x tenant) file(t testing.TB, minutes int, syncType string) string {
 	return path
 }
 
-// lines lists who is there and who holds what.
+// lines lists the accounts and who holds what.
 func (x tenant) lines() []string {
 	var all []string
 	for id, login := range x.logins {
@@ -191,7 +191,7 @@ func (w *world) receive(path string, kind console.SyncKind) console.ID {
 	return id
 }
 
-// apply receives and applies a file, and returns what became of it.
+// apply receives and applies a file, and returns the sync.
 func (w *world) apply(path string, kind console.SyncKind) console.Sync {
 	w.t.Helper()
 	id := w.receive(path, kind)
@@ -212,7 +212,7 @@ func (w *world) apply(path string, kind console.SyncKind) console.Sync {
 	return s
 }
 
-// shows checks what the app shows at a time; the zero time is now.
+// shows checks the content of the app at a time; the zero time is now.
 func (w *world) shows(when time.Time, want tenant) {
 	w.t.Helper()
 	var got []string
@@ -285,7 +285,7 @@ func TestApply(t *testing.T) {
 	w.shows(at(1), tenant{})
 }
 
-// TestRandomTenants applies a row of random states, and asks for each of them again.
+// TestRandomTenants applies a series of random states, and reads each of them again.
 func TestRandomTenants(t *testing.T) {
 	w := newWorld(t)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -326,8 +326,8 @@ func TestRandomTenants(t *testing.T) {
 	}
 }
 
-// TestRestored checks that a console that was restored holds the first sync since, shows
-// what it would change, and goes on when a person has decided.
+// TestRestored checks that a restored console holds the first sync, shows what it would change, and
+// continues when a person has decided.
 func TestRestored(t *testing.T) {
 	w := newWorld(t)
 	x := small()
@@ -391,11 +391,11 @@ func TestHeld(t *testing.T) {
 				t.Fatalf("%+v", s)
 			}
 			w.shows(time.Time{}, many)
-			// A newer sync is judged against the head, and replaces the held one.
+			// A newer sync is compared with the head, and replaces the held one.
 			if s := w.apply(many.file(t, 3, c1z.Full), console.SyncFull); s.State != console.SyncApplied || s.Counts.Opened+s.Counts.Closed != 0 {
 				t.Errorf("the next sync: %+v", s)
 			}
-			// Confirmed by a person, the same content is applied.
+			// After a person's confirmation, the same content is applied.
 			s = w.apply(tt.x.file(t, 4, c1z.Full), console.SyncFull)
 			w.update(func(tx *store.Tx) error { return tx.ConfirmSync(s.ID, "we left that vendor") })
 			if s, err := w.in.Apply(t.Context(), console.Console, s.ID); err != nil || s.State != console.SyncApplied {
@@ -451,8 +451,8 @@ func edited(t *testing.T, path string, statements ...string) string {
 	return path
 }
 
-// TestStatedRows counts what a file's writer stated and the file does not hold, and holds
-// the sync if it is much.
+// TestStatedRows counts stated rows that the file does not have, and holds the sync if there are
+// many.
 func TestStatedRows(t *testing.T) {
 	x := small()
 	for i := range 40 {
@@ -466,7 +466,7 @@ func TestStatedRows(t *testing.T) {
 	}{
 		{"false", console.SyncApplied, 0},
 		{"external_id like '%more1'", console.SyncApplied, 1},
-		{"external_id like '%more%'", console.SyncHeld, 0}, // counts are those of applied syncs
+		{"external_id like '%more%'", console.SyncHeld, 0}, // the counts are those of applied syncs
 	} {
 		w := newWorld(t)
 		s := w.apply(edited(t, x.file(t, 1, c1z.Full), "delete from v1_grants where "+tt.delete), console.SyncFull)
@@ -476,8 +476,8 @@ func TestStatedRows(t *testing.T) {
 	}
 }
 
-// TestExpansion marks the facts whose grant says in a column of its own that the members of
-// its principal hold the entitlement, too.
+// TestExpansion marks facts whose grant has a column that says that the members of its principal
+// hold the entitlement too.
 func TestExpansion(t *testing.T) {
 	w := newWorld(t)
 	w.apply(edited(t, small().file(t, 1, c1z.Full), "update v1_grants set expansion = x'0a03656e74' where external_id = 'group:staff:member:user:u2'"), console.SyncFull)
@@ -508,8 +508,8 @@ func TestExpansion(t *testing.T) {
 	}
 }
 
-// TestLong applies names and logins of any length, and refuses ids that a database could not
-// index, on both databases.
+// TestLong applies names and logins of any length, and refuses ids that a database cannot index, on
+// both databases.
 func TestLong(t *testing.T) {
 	pg, err := postgres.Open(t.Context(), postgres.Config{URL: pgtest.New(t), Now: noon}, nil)
 	if err != nil {
@@ -517,7 +517,7 @@ func TestLong(t *testing.T) {
 	}
 	defer pg.Close()
 	random := rand.New(rand.NewPCG(1, 1))
-	long := func(n int) string { // does not compress
+	long := func(n int) string { // random, so that it does not compress
 		b := make([]byte, n)
 		for i := range b {
 			b[i] = 'a' + byte(random.IntN(26))
@@ -557,7 +557,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// TestParents changes nothing of a resource but its parent, and what its parent is.
+// TestParents changes only the parent of a resource, and the type of the parent.
 func TestParents(t *testing.T) {
 	w := newWorld(t)
 	parent := func() (name string) {
@@ -679,8 +679,8 @@ func TestAdminsFloor(t *testing.T) {
 	}
 }
 
-// TestApplications checks that resources of a type with the app trait are applications, also
-// when the type gets the trait later, and when nothing else of them changed.
+// TestApplications checks that resources of a type with the app trait are applications, even if the
+// type gets the trait later and nothing else changes.
 func TestApplications(t *testing.T) {
 	w := newWorld(t)
 	write := func(minutes int, traits ...baton.Trait) string {
@@ -725,8 +725,8 @@ func TestApplications(t *testing.T) {
 	}
 }
 
-// TestAnotherAccountUnderAnOldID: an account that reappears under its id is the same one if
-// login and time of creation agree.
+// TestAnotherAccountUnderAnOldID: an account that reappears with the same id is the same one if
+// login and creation time agree.
 func TestAnotherAccountUnderAnOldID(t *testing.T) {
 	w := newWorld(t)
 	with := small()
@@ -769,8 +769,8 @@ func TestAnotherAccountUnderAnOldID(t *testing.T) {
 	}
 }
 
-// TestTargeted: a sync of some resources changes their grants, and nothing else. Where it
-// shows no grant at all, nothing is known.
+// TestTargeted: a targeted sync changes the grants of its resources and nothing else. A resource
+// without any grant proves nothing.
 func TestTargeted(t *testing.T) {
 	w := newWorld(t)
 	x := small()
@@ -799,7 +799,7 @@ func TestTargeted(t *testing.T) {
 	w.shows(time.Time{}, want)
 }
 
-// TestRefused: what cannot be read is refused by name and changes nothing.
+// TestRefused: unreadable files are refused with the right error and change nothing.
 func TestRefused(t *testing.T) {
 	x := small()
 	sound, err := os.ReadFile(x.file(t, 2, c1z.Full))

@@ -35,7 +35,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// victimVariable holds, as JSON, what a process started by TestKill does.
+// victimVariable holds the configuration of a process that TestKill starts, as JSON.
 const victimVariable = "BATON_TEST_INGEST_VICTIM"
 
 func init() {
@@ -55,24 +55,24 @@ func init() {
 	os.Exit(0)
 }
 
-// place is a database by its address, for several processes.
+// place is the address of a database, for several processes.
 type place struct{ Path, URL string } // one of the two
 
-// victim receives and applies a file, or goes on with what another one began. It ends
-// itself with SIGKILL at a boundary.
+// victim receives and applies a file, or continues an earlier one. It kills itself with SIGKILL at a
+// boundary.
 type victim struct {
 	place
 	Connector console.ID
 	File      string
 	Scratch   string
 	Boundary  int64         // counted from 1; 0 for none
-	After     time.Duration // ends itself after this time, wherever it is; 0 for never
+	After     time.Duration // kills itself after this time; 0: never
 }
 
 func (p place) openDB(at func()) (s *store.Store, counts func() (map[string]int64, error), err error) {
 	ctx := context.Background()
 	if p.Path != "" {
-		db, err := sqlite.OpenDB(ctx, sqlite.Config{Path: p.Path, Now: noon, NoFlush: true, Readers: 1}) // a dead process loses nothing that it handed to the system
+		db, err := sqlite.OpenDB(ctx, sqlite.Config{Path: p.Path, Now: noon, NoFlush: true, Readers: 1}) // written data survives the death of the process
 		if err != nil {
 			return nil, nil, err
 		}
@@ -91,7 +91,7 @@ func (v victim) run() error {
 	at := func() {
 		if n := passed.Add(1); n == v.Boundary {
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // the signal is on its way
+			select {} // waits for the signal
 		}
 	}
 	if v.After > 0 {
@@ -109,7 +109,7 @@ func (v victim) run() error {
 	if err != nil {
 		return err
 	}
-	// Go on with what was received and is not applied, as the console's queue does.
+	// Continue received syncs that are not applied, like the console's queue.
 	var open []console.Sync
 	err = s.View(ctx, func(tx *store.Tx) error {
 		all, err := tx.Syncs(v.Connector, store.SyncBefore{}, store.PageSize)
@@ -156,7 +156,7 @@ func (v victim) start(t *testing.T) (killed bool, boundaries int64) {
 	return false, boundaries
 }
 
-// shown returns everything that an app shows now, as text.
+// shown returns the whole content of an app as text.
 func shown(t *testing.T, s *store.Store, app console.ID) string {
 	t.Helper()
 	var lines []string
@@ -205,7 +205,7 @@ func shown(t *testing.T, s *store.Store, app console.ID) string {
 	return strings.Join(lines, "\n")
 }
 
-// crowd is a tenant whose people, logins and memberships differ from one number to the next.
+// crowd is a tenant whose people, logins and memberships depend on a number.
 func crowd(n int) tenant {
 	rnd := rand.New(rand.NewPCG(uint64(n), 7))
 	x := tenant{logins: map[string]string{}, off: map[string]bool{}, service: map[string]bool{}, created: map[string]time.Time{}, members: map[string][]string{}}
@@ -226,10 +226,10 @@ func crowd(n int) tenant {
 	return x
 }
 
-// TestKill ends a process that applies syncs with SIGKILL, at every k-th boundary that a dry
-// run counted, and some at any time. The store then shows the sync before or the new one,
-// completely. Whoever goes on, and may be killed as well, ends with the new one. In the end
-// the store holds the rows that one has to which nothing happened, and no others.
+// TestKill kills a process that applies syncs, at every k-th boundary of a dry run, and some at
+// random times. The store then completely shows the previous sync or the new one. The next process,
+// which may be killed too, ends with the new one. At the end the store has the same rows as one
+// without kills.
 func TestKill(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		testKill(t, place{Path: filepath.Join(t.TempDir(), "killed.db")}, place{Path: filepath.Join(t.TempDir(), "undisturbed.db")})
@@ -269,7 +269,7 @@ func testKill(t *testing.T, killed, undisturbed place) {
 		defer s.Close()
 		return shown(t, s, app)
 	}
-	// The dry run: the first two syncs, of both databases.
+	// The dry run: the first two syncs, on both databases.
 	var boundaries int64
 	for n := range 2 {
 		path := file(n)
@@ -336,7 +336,7 @@ func testKill(t *testing.T, killed, undisturbed place) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What each of the last syncs showed.
+		// The content of each sync.
 		err = s.View(t.Context(), func(tx *store.Tx) error {
 			for i := max(0, n-5); i < n; i++ {
 				m, err := tx.Moment(app, at(i+1).Add(time.Second))

@@ -29,12 +29,11 @@ import (
 
 var yearSeed = flag.Uint64("year-seed", 0, "seed of TestYear; 0: another one each time")
 
-// TestYear simulates a year of an app with two connectors, one of which a self-hosted one
-// continues: accounts that are renamed, disabled, deleted, made again under the same id or come
-// back, groups, targeted, partial and late syncs, and accounts that change their owners. What the
-// store answers about random moments must be what the files that had begun by then say, together
-// with the sequence of owners, statuses and role maps. The recomputation reads the files by
-// package c1z alone.
+// TestYear simulates a year of an app with two connectors, one of which is replaced by a self-hosted
+// one: accounts that are renamed, disabled, deleted, recreated with the same id or come back;
+// groups; targeted, partial and late syncs; and accounts with new owners. For random moments, the
+// store must agree with a recomputation from the files that had begun by then, and from the history
+// of owners, statuses and role maps. The recomputation only uses package c1z.
 func TestYear(t *testing.T) {
 	seed := *yearSeed
 	if seed == 0 {
@@ -69,7 +68,7 @@ func TestYear(t *testing.T) {
 
 var yearBegin = time.Date(2025, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// year is the simulation: what upstreams have now, and all that a recomputation may know.
+// year is the simulation: the current upstreams, and the input of the recomputation.
 type year struct {
 	t      *testing.T
 	s      *store.Store
@@ -82,14 +81,14 @@ type year struct {
 	upstreams []*upstream
 	people    []console.ID
 
-	// What the recomputation reads.
+	// The input of the recomputation.
 	files    []delivered
 	owners   []ownerSet
 	statuses []statusSet
 	maps     []mapSet
 }
 
-// upstream is what one part of the application has, and which connector reads it.
+// upstream is the content of one part of the application, with its connector.
 type upstream struct {
 	name      string
 	connector console.ID
@@ -106,16 +105,15 @@ type upstreamAccount struct {
 	disabled    bool
 }
 
-// delivered is a file that reached the console.
+// delivered is a file that the console received.
 type delivered struct {
 	upstream string
 	path     string
-	targeted bool // asked for as a targeted sync
-	applied  bool // as the order of syncs demands
+	targeted bool // as a targeted sync
+	applied  bool // according to the order of syncs
 }
 
-// accountID is the identity of an account for the recomputation: an id that was used again is
-// another account.
+// accountID identifies an account in the recomputation: a reused id is a different account.
 type accountID struct {
 	upstream, id string
 	incarnation  int
@@ -173,7 +171,7 @@ func (u *upstream) add(y *year) {
 	u.accounts[fmt.Sprintf("u%d", u.made)] = &upstreamAccount{login: fmt.Sprintf("%s%d", u.name, u.made), name: fmt.Sprintf("Name %d", y.random.IntN(1000)), created: y.now.Truncate(time.Second)}
 }
 
-// later moves the clock. No two things happen at the same time.
+// later moves the clock, so that no two events happen at the same time.
 func (y *year) later() time.Time {
 	y.now = y.now.Add(time.Duration(1+y.random.IntN(600)) * time.Second)
 	return y.now
@@ -199,7 +197,7 @@ func pick[V any](y *year, m map[string]V) string {
 	return keys[y.random.IntN(len(keys))]
 }
 
-// step lets some time pass: upstreams change, connectors sync, people correct.
+// step lets some time pass: upstreams change, connectors sync, people make corrections.
 func (y *year) step() {
 	y.now = y.now.Add(time.Duration(6+y.random.IntN(longtest.Pick(240, 48))) * time.Hour)
 	u := y.upstreams[y.random.IntN(len(y.upstreams))]
@@ -255,7 +253,7 @@ func (y *year) mutate(u *upstream) {
 				delete(members, id)
 			}
 		}
-	case 4, 5: // comes back, or another one under its id
+	case 4, 5: // comes back, or a different one with its id
 		if id := pick(y, u.gone); id != "" {
 			u.accounts[id] = u.gone[id]
 			delete(u.gone, id)
@@ -278,7 +276,7 @@ func (y *year) mutate(u *upstream) {
 	}
 }
 
-// correct changes what people and the console say.
+// correct makes changes like people and the console.
 func (y *year) correct() {
 	switch y.random.IntN(8) {
 	case 0:
@@ -332,14 +330,14 @@ func (y *year) correct() {
 	}
 }
 
-// momentOf returns the moment of one upstream alone: both have the same ids.
+// momentOf returns the moment of one upstream only, because both have the same ids.
 func (y *year) momentOf(tx *store.Tx, u *upstream, when time.Time) (store.Moment, error) {
 	m, err := tx.Moment(y.app, when)
 	m.Streams = slices.DeleteFunc(m.Streams, func(s store.StreamAt) bool { return s.Connector != u.connector })
 	return m, err
 }
 
-// setRoles says which groups mean Admin and Member.
+// setRoles maps groups to Admin and Member.
 func (y *year) setRoles() {
 	set := mapSet{roles: map[string]string{}, order: []string{"Admin", "Member"}}
 	if y.random.IntN(2) == 0 {
@@ -374,7 +372,7 @@ func (y *year) setRoles() {
 	y.maps = append(y.maps, set)
 }
 
-// deliver writes a file of an upstream and hands it in.
+// deliver writes a file of an upstream and receives it.
 func (y *year) deliver(u *upstream, syncType string, kind console.SyncKind, began time.Time) {
 	y.t.Helper()
 	path := filepath.Join(y.dir, fmt.Sprintf("%04d.c1z", len(y.files)))
@@ -395,7 +393,7 @@ func (y *year) deliver(u *upstream, syncType string, kind console.SyncKind, bega
 	add(writer.ResourceTypeRow(user))
 	add(writer.ResourceTypeRow(baton.ResourceType{ID: "group", DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}}))
 	groups := u.groups
-	if kind == console.SyncTargeted { // of one or two groups; what it says of accounts does not count
+	if kind == console.SyncTargeted { // only one or two groups; its accounts do not count
 		groups = map[string]map[string]bool{}
 		for range 2 {
 			name := pick(y, u.groups)
@@ -456,8 +454,8 @@ func maxTime(a, b time.Time) time.Time {
 	return b
 }
 
-// counts reports whether a file may be applied by the order of syncs: it is full, or targeted
-// after a full one, and did not begin before the last that counts.
+// counts reports whether a file may be applied: it is full, or targeted after a full one, and did
+// not begin before the last applied one.
 func (y *year) counts(i int) bool {
 	var head time.Time
 	for j, f := range y.files[:i+1] {
@@ -477,7 +475,7 @@ func (y *year) counts(i int) bool {
 	return false
 }
 
-// content is what a file says.
+// content is the content of a file.
 type content struct {
 	began    time.Time
 	full     bool
@@ -487,7 +485,7 @@ type content struct {
 
 var contents = map[string]*content{}
 
-// read reads a file. Files do not change, so that it reads each once.
+// read reads a file, and caches it because files do not change.
 func (y *year) read(path string) *content {
 	y.t.Helper()
 	if c := contents[path]; c != nil {
@@ -524,14 +522,14 @@ func (y *year) read(path string) *content {
 	return c
 }
 
-// past is what was shown at a moment.
+// past is the content at a moment.
 type past struct {
 	accounts map[accountID]upstreamAccount
 	groups   map[string]map[accountID]bool // by "upstream/entitlement"
 }
 
-// recompute reads the files that had begun before a moment, in the order in which they came; the
-// zero time takes all of them.
+// recompute reads the files that had begun before a moment, in the order of arrival; the zero time
+// means all.
 func (y *year) recompute(when time.Time) past {
 	p := past{map[accountID]upstreamAccount{}, map[string]map[accountID]bool{}}
 	for _, u := range y.upstreams {
@@ -544,7 +542,7 @@ func (y *year) recompute(when time.Time) past {
 			}
 			if f.targeted {
 				for e, members := range c.groups {
-					if groups[e] == nil || len(members) == 0 { // a targeted sync adds none, and an empty success is unknown
+					if groups[e] == nil || len(members) == 0 { // a targeted sync adds none, and an empty result means unknown
 						continue
 					}
 					groups[e] = map[string]bool{}
@@ -589,7 +587,7 @@ func (y *year) recompute(when time.Time) past {
 	return p
 }
 
-// lines describes a moment as the recomputation knows it.
+// lines describes a moment of the recomputation.
 func (y *year) lines(when time.Time) (all []string) {
 	p := y.recompute(when)
 	roles := mapSet{}
@@ -639,7 +637,7 @@ func (y *year) lines(when time.Time) (all []string) {
 	return all
 }
 
-// stored describes a moment as the store knows it.
+// stored describes a moment of the store.
 func (y *year) stored(when time.Time) (all []string) {
 	y.t.Helper()
 	err := y.s.View(context.Background(), func(tx *store.Tx) error {
@@ -723,7 +721,7 @@ func (y *year) stored(when time.Time) (all []string) {
 				return err
 			}
 			for _, key := range of {
-				if r, shown := names[key]; shown { // the owner stays when the account goes
+				if r, shown := names[key]; shown { // the owner stays when the account disappears
 					all = append(all, fmt.Sprintf("person %s has %s %s #%d", p, upstreams[r.Stream], r.ID, r.Incarnation))
 				}
 			}
@@ -756,8 +754,7 @@ func (y *year) stored(when time.Time) (all []string) {
 	return all
 }
 
-// compare compares the store with the recomputation at random moments, and at those at which
-// something happened.
+// compare compares the store with the recomputation at random moments, and at the times of events.
 func (y *year) compare(moments int) {
 	y.t.Helper()
 	var exact []time.Time
@@ -783,7 +780,7 @@ func (y *year) compare(moments int) {
 	}
 	for i := range moments {
 		when := yearBegin.Add(time.Duration(y.random.Int64N(int64(y.now.Sub(yearBegin))))).Truncate(time.Microsecond)
-		if i%4 == 3 { // a boundary: a sync that began at the moment does not count, an owner of it does
+		if i%4 == 3 { // a boundary: a sync that began at the moment does not count, an owner set at the moment does
 			when = exact[y.random.IntN(len(exact))]
 		}
 		want, got := y.lines(when), y.stored(when)

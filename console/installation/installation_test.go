@@ -34,8 +34,8 @@ func open(t *testing.T, c installation.Config) *installation.Installation {
 	return in
 }
 
-// fill puts rows of many tables into an installation, with what databases treat differently:
-// bytes that are no text, NULL, booleans, rows that refer to their own table.
+// fill adds rows to many tables, with values that databases treat differently: bytes that are not
+// text, NULL, booleans, and references to the same table.
 func fill(t *testing.T, in *installation.Installation) {
 	t.Helper()
 	by := console.By{At: noon, Actor: console.Console}
@@ -112,8 +112,8 @@ func identify(t *testing.T, in *installation.Installation, want bool) {
 	}
 }
 
-// TestCopiedFolder tells a copy from the original: it begins a new epoch, once, and is
-// paused. A folder that was renamed is no copy.
+// TestCopiedFolder detects a copy: it begins one new epoch, and is paused. A renamed folder is not a
+// copy.
 func TestCopiedFolder(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("files have no number here")
@@ -149,7 +149,7 @@ func TestCopiedFolder(t *testing.T) {
 	}
 }
 
-// TestMove moves an installation to PostgreSQL, backs it up there, and restores that.
+// TestMove moves an installation to PostgreSQL, makes a backup there, and restores it.
 func TestMove(t *testing.T) {
 	database := pgtest.New(t)
 	dir := t.TempDir()
@@ -205,7 +205,7 @@ func TestMove(t *testing.T) {
 		}
 	}
 	check(moved, true)
-	// New rows get new numbers: counters moved as well.
+	// New rows get new numbers, because the counters moved too.
 	if err := moved.Store.Update(t.Context(), console.By{At: noon, Actor: console.Console}, func(tx *store.Tx) error {
 		app, err := tx.AppByName("App")
 		if err == nil {
@@ -234,7 +234,7 @@ func TestMove(t *testing.T) {
 	if !pauses(t, restored).Writes || head(t, restored).Epoch != before.Epoch+1 {
 		t.Error("the restored console goes on as the original")
 	}
-	// Into a database that holds a console, nothing is restored.
+	// Nothing is restored to a database with a console.
 	again := config(filepath.Join(dir, "again"))
 	again.Database = database
 	if _, err := installation.Restore(t.Context(), again, backup); baton.KindOf(err) != baton.Refused {
@@ -242,7 +242,7 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// TestAlteredBackup refuses a backup in which an event was changed.
+// TestAlteredBackup refuses a backup with a changed event.
 func TestAlteredBackup(t *testing.T) {
 	dir := t.TempDir()
 	in := open(t, config(filepath.Join(dir, "data")))
@@ -255,7 +255,7 @@ func TestAlteredBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	altered := strings.ReplaceAll(string(text), `"name":"c0"`, `"name":"cX"`) // some of them are in pages that nothing refers to
+	altered := strings.ReplaceAll(string(text), `"name":"c0"`, `"name":"cX"`) // some of them are in unused pages
 	if altered == string(text) {
 		t.Fatal("the event was not found")
 	}
@@ -271,7 +271,7 @@ func TestAlteredBackup(t *testing.T) {
 	}
 }
 
-// TestReadOnlyFolder names the folder and what to do when nothing can be written.
+// TestReadOnlyFolder names the read-only folder and what to do.
 func TestReadOnlyFolder(t *testing.T) {
 	if os.Getuid() == 0 || runtime.GOOS == "windows" {
 		t.Skip("permissions do not stop this user")

@@ -43,7 +43,7 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestCode checks the values of RFC 6238, appendix B, of which six digits are the end.
+// TestCode checks the values of RFC 6238, appendix B, of which the last six digits are used.
 func TestCode(t *testing.T) {
 	secret := baton.NewSecret(base32.StdEncoding.EncodeToString([]byte("12345678901234567890")))
 	for unix, want := range map[int64]string{59: "287082", 1111111109: "081804", 1111111111: "050471", 1234567890: "005924", 2000000000: "279037", 20000000000: "353130"} {

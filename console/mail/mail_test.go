@@ -94,8 +94,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// TestSendFails tells for each way to fail whether the mail itself was refused, and what to
-// do.
+// TestSendFails checks for each failure whether the mail itself was refused, and the advice.
 func TestSendFails(t *testing.T) {
 	at := func(step string, err error) func(string, string) error {
 		return func(s, _ string) error {
@@ -159,7 +158,7 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
-// pipe passes the connections that a listener accepts on to a port.
+// pipe forwards the connections of a listener to a port.
 func pipe(l net.Listener, port int) {
 	for {
 		from, err := l.Accept()
@@ -179,7 +178,7 @@ func pipe(l net.Listener, port int) {
 	}
 }
 
-// TestUntrusted sends nothing to a server whose certificate nobody vouches for.
+// TestUntrusted sends nothing to a server with an untrusted certificate.
 func TestUntrusted(t *testing.T) {
 	s := mailtest.Start(t, mailtest.Options{})
 	from := sender(s)
@@ -190,7 +189,7 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// TestStripped sends no password to a server that stopped to offer STARTTLS.
+// TestStripped sends no password to a server that no longer offers STARTTLS.
 func TestStripped(t *testing.T) {
 	s := mailtest.Start(t, mailtest.Options{NoTLS: true})
 	err := sender(s).Send(t.Context(), s.Settings(mailtest.Options{}), mailtest.Secret(), message())
@@ -199,7 +198,7 @@ func TestStripped(t *testing.T) {
 	}
 }
 
-// TestAddresses judges the address that is connected to, not the name.
+// TestAddresses checks that the address of the connection is checked, not the name.
 func TestAddresses(t *testing.T) {
 	o := mailtest.Options{NoTLS: true, NoLogin: true}
 	s := mailtest.Start(t, o)
@@ -221,7 +220,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestHostile writes names and addresses as they can come from elsewhere.
+// TestHostile writes hostile names and addresses.
 func TestHostile(t *testing.T) {
 	o := mailtest.Options{NoTLS: true, NoLogin: true}
 	s := mailtest.Start(t, o)
@@ -270,7 +269,7 @@ func TestSubject(t *testing.T) {
 	}
 }
 
-// TestNoSecretInErrors keeps the password out of what people read.
+// TestNoSecretInErrors checks that errors do not contain the password.
 func TestNoSecretInErrors(t *testing.T) {
 	s := mailtest.Start(t, mailtest.Options{})
 	err := sender(s).Send(t.Context(), s.Settings(mailtest.Options{}), baton.NewSecret("another password"), message())

@@ -131,7 +131,7 @@ func (w *world) key(id string) (key console.ResourceKey) {
 	return key
 }
 
-// owns checks whose an account is.
+// owns checks the owner of an account.
 func (w *world) owns(id, person string) {
 	w.t.Helper()
 	w.check(w.s.View(w.t.Context(), func(tx *store.Tx) error {
@@ -150,15 +150,15 @@ func TestMatch(t *testing.T) {
 	w.sync(
 		user{id: "1", login: "ANA@example.com"},
 		user{id: "2", login: "x", emails: []string{"other@example.com", "Ben@Example.com"}},
-		user{id: "3", login: "ana@old.example", emails: []string{"ben@example.com"}},                   // of both
-		user{id: "4", login: "robot", emails: []string{"ana@example.com"}, kind: baton.ServiceAccount}, // nobody's
+		user{id: "3", login: "ana@old.example", emails: []string{"ben@example.com"}},                   // an address of both
+		user{id: "4", login: "robot", emails: []string{"ana@example.com"}, kind: baton.ServiceAccount}, // without an owner
 		user{id: "5", login: "ana@example.com.evil"},
 		user{id: "6", login: "cem@example.com"},
 	)
 	w.match(2)
 	for id, person := range map[string]string{"1": "ana", "2": "ben", "3": "", "4": "", "5": "", "6": ""} {
 		w.owns(id, person)
-		w.check(w.s.View(t.Context(), func(tx *store.Tx) error { // one account alone
+		w.check(w.s.View(t.Context(), func(tx *store.Tx) error { // a single account
 			a, err := tx.App(w.app)
 			if err != nil {
 				return err
@@ -180,12 +180,12 @@ func TestMatch(t *testing.T) {
 	}
 	w.match(0)
 
-	// A person who comes later.
+	// A person who is added later.
 	w.person("cem", "cem@example.com")
 	w.match(1)
 	w.owns("6", "cem")
 
-	// An address that moves from one person to another.
+	// An address that moves to another person.
 	w.update(func(tx *store.Tx) error {
 		p, err := tx.Person(w.people["cem"])
 		if err != nil {
@@ -197,7 +197,7 @@ func TestMatch(t *testing.T) {
 	w.match(1)
 	w.owns("6", "")
 
-	// What a person said stays.
+	// Manual owners stay.
 	w.update(func(tx *store.Tx) error {
 		if err := tx.SetAccountOwner(w.key("1"), w.people["ben"], store.OwnerSet); err != nil {
 			return err
@@ -208,7 +208,7 @@ func TestMatch(t *testing.T) {
 	w.owns("1", "ben")
 	w.owns("2", "")
 
-	// An account that a person says is for a service loses its person, and gets it back.
+	// An account that is marked as a service loses its owner, and gets it back.
 	w.update(func(tx *store.Tx) error { return tx.SetAccountOwner(w.key("1"), w.people["ana"], store.OwnerMatched) })
 	w.update(func(tx *store.Tx) error { return tx.SetAccountKind(w.key("1"), console.AccountService) })
 	w.match(1)

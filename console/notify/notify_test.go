@@ -15,7 +15,7 @@ import (
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// book is a directory of values.
+// book is an in-memory Directory.
 type book struct {
 	people     map[console.ID]console.Person
 	apps       map[console.ID]console.App
@@ -75,7 +75,7 @@ func event(kind string, by console.ID, data any) console.Event {
 
 type data = map[string]any
 
-// TestRules has an event for each rule: who is told, and what the subject says.
+// TestRules has an event for each rule, with the recipients and the subject.
 func TestRules(t *testing.T) {
 	seen := map[string]bool{}
 	for _, tt := range []struct {
@@ -149,8 +149,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestHostileNames keeps line breaks, direction marks and templates in names out of what is
-// sent, and its length in bounds.
+// TestHostileNames checks that line breaks, direction marks and template syntax in names are not
+// sent, and that the length is limited.
 func TestHostileNames(t *testing.T) {
 	b := company()
 	c := b.connectors["c"]
@@ -168,8 +168,8 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// TestBrokenRule tells people although a template fails, and nothing of an event that
-// cannot be read.
+// TestBrokenRule notifies people although a template fails, but not of an event that cannot be
+// decoded.
 func TestBrokenRule(t *testing.T) {
 	rules := []Rule{{Kind: "a.b", To: subject, Subject: "{{.Data.missing}}", Text: "{{.Nothing}}", Path: "nowhere"}}
 	e := event("a.b", "", nil)

@@ -16,8 +16,8 @@ import (
 
 func anywhere(netip.Addr) error { return nil }
 
-// provider serves discovery with the ways of authenticating at the token endpoint, and notes
-// how that is called.
+// provider serves discovery with authentication methods for the token endpoint, and records how it
+// is called.
 func provider(t *testing.T, methods ...string) (issuer string, called *http.Request) {
 	t.Helper()
 	called = &http.Request{}
@@ -37,7 +37,7 @@ func provider(t *testing.T, methods ...string) (issuer string, called *http.Requ
 	return server.URL, called
 }
 
-// TestClientSecret checks that the secret goes to the provider as the provider asks for it.
+// TestClientSecret checks that the secret is sent in a way that the provider supports.
 func TestClientSecret(t *testing.T) {
 	for name, tt := range map[string]struct {
 		methods []string
@@ -73,7 +73,7 @@ func TestClientSecret(t *testing.T) {
 	}
 }
 
-// TestAuthURL checks what the browser carries to the provider.
+// TestAuthURL checks the parameters of the authorization URL.
 func TestAuthURL(t *testing.T) {
 	issuer, _ := provider(t)
 	c := New(anywhere, time.Now, nil)
@@ -102,7 +102,7 @@ func TestAuthURL(t *testing.T) {
 	}
 }
 
-// TestHang checks that a provider that hangs is given up, and that those who come meanwhile
+// TestHang checks that a provider that does not answer fails in limited time, and that other logins
 // do not wait for it one after the other.
 func TestHang(t *testing.T) {
 	release := make(chan struct{})

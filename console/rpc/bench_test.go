@@ -16,9 +16,8 @@ import (
 	"baton/internal/pb/batonv1"
 )
 
-// BenchmarkPoll measures one GetTask without a task, client and server together, over a
-// connection that is kept, and over a new one with TLS for each call, as official
-// connectors do it.
+// BenchmarkPoll measures one GetTask without a task, client and server together, over a kept
+// connection, and over a new TLS connection for each call, like official connectors.
 func BenchmarkPoll(b *testing.B) {
 	store := rpctest.NewMemory()
 	server, err := rpc.New(rpc.Config{Store: store, Hosts: []string{"c1.example"}})

@@ -16,7 +16,7 @@ import (
 	"baton/console/rpc/rpctest"
 )
 
-// clients are credentials that are no connector's.
+// clients are credentials of other clients than connectors.
 type clients map[string]rpc.Credential
 
 func (c clients) Credential(_ context.Context, id string) (rpc.Credential, error) {
@@ -51,7 +51,7 @@ func privateKey(t *testing.T, secret baton.Secret) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(seed)
 }
 
-// TestTokenOfClients exchanges secrets and assertions of clients that are no connectors.
+// TestTokenOfClients exchanges secrets and assertions of other clients than connectors.
 func TestTokenOfClients(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	all := clients{}

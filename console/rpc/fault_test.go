@@ -86,7 +86,7 @@ func TestCallFaults(t *testing.T) {
 			wantCode(t, call(), codes.OK)
 		})
 	}
-	// A lost answer is one to a call that was done.
+	// The lost answer belongs to a call that took effect.
 	task := f.task(id)
 	if task.Heartbeats != 4 || len(task.Result.Assets) != 1 || !task.Result.OK() {
 		t.Errorf("%+v", task)

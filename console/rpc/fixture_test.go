@@ -30,7 +30,7 @@ import (
 	"baton/internal/pb/connectorv2"
 )
 
-// clock is a time that only moves when it is told to.
+// clock is a clock that only moves when told.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -88,7 +88,7 @@ func newFixture(t *testing.T, edit ...func(*rpctest.Config)) *fixture {
 	return f
 }
 
-// credential is what a connector is configured with, taken apart.
+// credential is the parsed configuration of a connector.
 type credential struct {
 	id  string
 	key ed25519.PrivateKey
@@ -250,7 +250,7 @@ func (h *host) upload(parts ...*part) error {
 	}
 	for _, p := range parts {
 		if stream.Send(p) != nil {
-			break // why is in the answer
+			break // the response says why
 		}
 	}
 	_, err = stream.CloseAndRecv()

@@ -50,7 +50,7 @@ func TestLease(t *testing.T) {
 	wantCode(t, err, codes.FailedPrecondition)
 	wantCode(t, b.succeed(id), codes.FailedPrecondition)
 
-	f.clock.advance(time.Second) // the lease lapses
+	f.clock.advance(time.Second) // the lease expires
 	if got := b.pollID(); got != id {
 		t.Fatalf("after the lease: %q, want %q", got, id)
 	}
@@ -58,7 +58,7 @@ func TestLease(t *testing.T) {
 	wantCode(t, err, codes.FailedPrecondition)
 	wantCode(t, a.succeed(id), codes.FailedPrecondition)
 	wantCode(t, b.succeed(id), codes.OK)
-	wantCode(t, b.succeed(id), codes.OK) // the answer was lost
+	wantCode(t, b.succeed(id), codes.OK) // the response was lost
 	_, err = b.beat(id)
 	wantCode(t, err, codes.FailedPrecondition)
 
@@ -75,7 +75,7 @@ func TestLateHolder(t *testing.T) {
 	a.poll()
 	a.poll()
 	f.clock.advance(5 * time.Minute)
-	// The leases have ended, but no other host has the tasks.
+	// The leases have expired, but no other host has the tasks.
 	if _, err := a.beat(beaten); err != nil {
 		t.Error(err)
 	}

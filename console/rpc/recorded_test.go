@@ -57,7 +57,7 @@ func recorded(t *testing.T, name string) [][]byte {
 // call is one recorded call of a connector.
 type call struct {
 	RPC, Source string
-	Fault       string         // what the server of the recording did instead
+	Fault       string         // the fault that the recording server injected
 	Result      string         // of a token request
 	ClientID    string         `json:"client_id"`
 	JWTHeader   map[string]any `json:"jwt_header"`
@@ -120,13 +120,13 @@ func workOf(calls []call) (work rpc.Work, debug bool) {
 	return work, uploads > 1
 }
 
-// TestRecordedSession sends the server the calls that official connectors made, in their
-// order. Their private keys were not recorded, nor what they uploaded: the
-// assertions are signed with another key, and files of the same size are made up.
+// TestRecordedSession sends the recorded calls of official connectors to the server, in order. Their
+// private keys and uploads were not recorded, so assertions are signed with another key, and files
+// of the same size are generated.
 func TestRecordedSession(t *testing.T) {
 	var calls []call
 	ofTask := map[string][]call{}
-	var latest string // task of the latest heartbeat: uploads with a fault do not name theirs
+	var latest string // task of the latest heartbeat, because uploads with a fault do not name theirs
 	for _, line := range recorded(t, "service-mode.jsonl") {
 		var c call
 		if err := json.Unmarshal(line, &c); err != nil {
@@ -265,7 +265,7 @@ func checkRecorded(t *testing.T, where string, task rpc.Task, sent *batonv1.Bato
 	}
 	text := protojson.MarshalOptions{UseProtoNames: true}.Format(sent)
 	has := func(s string) bool { return strings.Contains(text, s) }
-	// Events are not asked for by the console; their answers are kept as they are.
+	// The console does not request events; their answers are kept unchanged.
 	if other := has("ListEventFeedsResponse") || has("ListEventsResponse"); (r.Other != nil) != other {
 		t.Errorf("%s: other answer %+v", where, r.Other)
 	}
@@ -299,8 +299,8 @@ func checkRecorded(t *testing.T, where string, task rpc.Task, sent *batonv1.Bato
 	}
 }
 
-// TestRecordedMessages decodes every message that official connectors were recorded to
-// send, from its bytes, and has the server accept it.
+// TestRecordedMessages decodes every recorded message of official connectors, and checks that the
+// server accepts it.
 func TestRecordedMessages(t *testing.T) {
 	n := 0
 	for _, line := range recorded(t, "wire-vectors.jsonl") {

@@ -189,7 +189,7 @@ func TestServerReplaced(t *testing.T) {
 	wantCode(t, next.succeed(task.ID), codes.OK)
 }
 
-// failing is a store whose methods fail while it is told to.
+// failing is a store whose methods fail while the switch is on.
 type failing struct {
 	rpc.Store
 	err error
@@ -263,8 +263,8 @@ func TestUnsendableTask(t *testing.T) {
 	}
 }
 
-// TestTokenStoreFails: a connector stops for good when the token endpoint answers 401, so a
-// database that is away must not have that effect.
+// TestTokenStoreFails: a connector stops permanently when the token endpoint answers 401, so an
+// unavailable database must not have that effect.
 func TestTokenStoreFails(t *testing.T) {
 	store := &failing{Store: rpctest.NewMemory(), err: baton.Errorf(baton.Unavailable, "the database is away")}
 	server, err := rpc.New(rpc.Config{Store: store, Hosts: []string{"c1.example"}})
@@ -312,7 +312,7 @@ func TestServeTLS(t *testing.T) {
 	}
 }
 
-// TestRun ends leases in the background.
+// TestRun expires leases in the background.
 func TestRun(t *testing.T) {
 	store := rpctest.NewMemory()
 	now := time.Now()

@@ -148,7 +148,7 @@ func TestNonceIsUsedOnce(t *testing.T) {
 	if a, _ := f.post(form(other.id, jws(other.key, header, claims))); a.code != 200 {
 		t.Errorf("the same nonce of another client: %+v", a)
 	}
-	// A failed attempt must not use the nonce up for whoever it belongs to.
+	// A failed attempt must not use up the nonce of the real client.
 	header, claims = f.claims(c)
 	if a, _ := f.post(form(c.id, jws(other.key, header, claims))); a.code != 401 {
 		t.Errorf("forged: %+v", a)

@@ -227,7 +227,7 @@ func failed(s *status.Status, nonRetryable bool) *batonv1.BatonServiceFinishTask
 		Error: &batonv1.BatonServiceFinishTaskRequest_Error{NonRetryable: nonRetryable}}}
 }
 
-// TestResultOf translates what recorded programs do not send.
+// TestResultOf translates results that the recorded programs do not send.
 func TestResultOf(t *testing.T) {
 	reason := func(reason string, metadata map[string]string) *anypb.Any {
 		return packed(t, &errdetails.ErrorInfo{Reason: reason, Metadata: metadata})
@@ -307,7 +307,7 @@ func TestHelloOf(t *testing.T) {
 	helloOf(&batonv1.BatonServiceHelloRequest{}) // a message without anything does not panic
 }
 
-// FuzzResultOf reads what any client could send.
+// FuzzResultOf reads arbitrary client messages.
 func FuzzResultOf(f *testing.F) {
 	for _, m := range []proto.Message{
 		succeeded(mustPack(&connectorv2.GrantManagerServiceGrantResponse{Grants: []*connectorv2.Grant{{Id: "g"}}})),
@@ -341,7 +341,7 @@ func mustPack(m proto.Message) *anypb.Any {
 	return a
 }
 
-// FuzzHelloOf reads what any client could send.
+// FuzzHelloOf reads arbitrary client messages.
 func FuzzHelloOf(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {

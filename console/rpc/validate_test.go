@@ -60,7 +60,7 @@ func TestRules(t *testing.T) {
 	}
 	type trait = connectorv2.ResourceType_Trait
 	tests := []struct {
-		name, field string // no field: it is allowed
+		name, field string // without a field, the value is valid
 		call        func() error
 	}{
 		{"hello/longest host", "", hello(func(r *batonv1.BatonServiceHelloRequest) { r.HostId = of(256) })},

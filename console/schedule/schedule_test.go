@@ -16,7 +16,7 @@ func at(t *testing.T, text string) time.Time {
 	return v
 }
 
-// TestNext goes from one time to the next, through the days on which clocks change.
+// TestNext computes successive times, including days on which clocks change.
 func TestNext(t *testing.T) {
 	const berlin, sydney, lordHowe, newYork = "Europe/Berlin", "Australia/Sydney", "Australia/Lord_Howe", "America/New_York"
 	for _, tt := range []struct {
@@ -57,7 +57,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestNextAfterMissed does not make up for what was missed.
+// TestNextAfterMissed checks that missed runs are not made up for.
 func TestNextAfterMissed(t *testing.T) {
 	last, now := at(t, "2026-11-29 02:00:00 +0000"), at(t, "2026-11-29 05:10:00 +0000")
 	if got := (Schedule{Every: time.Hour}).Next(last, now); !got.Equal(at(t, "2026-11-29 06:00:00 +0000")) {

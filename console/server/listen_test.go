@@ -59,8 +59,8 @@ func fetch(t *testing.T, client *http.Client, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// TestOnePort serves TLS and plain HTTP on one port, also beside connections that send
-// nothing, and refuses plain HTTP by name where it is not wanted.
+// TestOnePort serves TLS and plain HTTP on one port, with idle connections, and refuses plain HTTP
+// with an explanation if it is not allowed.
 func TestOnePort(t *testing.T) {
 	address, client, _ := serveEither(t, true)
 	for range 50 {
@@ -85,7 +85,7 @@ func TestOnePort(t *testing.T) {
 	}
 }
 
-// TestListenerCloses ends although a connection has sent nothing yet.
+// TestListenerCloses closes the listener although a connection has sent nothing.
 func TestListenerCloses(t *testing.T) {
 	address, _, l := serveEither(t, true)
 	silent, err := net.Dial("tcp", address)
@@ -102,7 +102,7 @@ func TestListenerCloses(t *testing.T) {
 	}
 }
 
-// TestShellQuote reads values back with a shell.
+// TestShellQuote reads quoted values with a shell.
 func TestShellQuote(t *testing.T) {
 	for _, value := range []string{"", "plain", "https://127.0.0.1:1/x?y=1&z", "it's", "$HOME `id` \\ \"", "a b\tc", "ü*?[]~#"} {
 		var out bytes.Buffer

@@ -102,7 +102,7 @@ func read(t *testing.T, b []byte) (rows int, err error) {
 	return rows, f.WriteFacts(t.Context(), &out, t.TempDir())
 }
 
-// TestOpen reads a sound file of each version, and refuses what is none by kind.
+// TestOpen reads a sound file of each version, and refuses other files with the right kind of error.
 func TestOpen(t *testing.T) {
 	if rows, err := read(t, sound(t)); rows != 1 || err != nil {
 		t.Errorf("version 1: %d grants, %v", rows, err)
@@ -137,8 +137,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// FuzzOpen reads whatever is in a file: it is read, or refused with an error of a kind on
-// one line.
+// FuzzOpen reads arbitrary files: each is read, or refused with a classified error on one line.
 func FuzzOpen(f *testing.F) {
 	f.Add(sound(f))
 	f.Add([]byte("C1Z3\x00\x00\x00\x00\x0b\x0a\x07pebble3\x20\x02"))

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestAddress checks whom a call comes from: nobody but the proxies that are trusted can say
-// another address than the one of the connection.
+// TestAddress checks the caller's address: only trusted proxies can set another one than the
+// connection's.
 func TestAddress(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")}
 	for _, tt := range []struct {
@@ -21,7 +21,7 @@ func TestAddress(t *testing.T) {
 		{"192.0.2.1:80", []string{"198.51.100.9"}, "192.0.2.1"}, // written by the caller
 		{"10.1.1.1:80", nil, "10.1.1.1"},
 		{"10.1.1.1:80", []string{"198.51.100.9"}, "198.51.100.9"},
-		{"10.1.1.1:80", []string{"1.2.3.4, 198.51.100.9"}, "198.51.100.9"}, // the first was written by the caller
+		{"10.1.1.1:80", []string{"1.2.3.4, 198.51.100.9"}, "198.51.100.9"}, // the caller wrote the first one
 		{"10.1.1.1:80", []string{"1.2.3.4", "198.51.100.9, 10.2.2.2"}, "198.51.100.9"},
 		{"10.1.1.1:80", []string{"198.51.100.9:1234"}, "198.51.100.9"},
 		{"10.1.1.1:80", []string{"10.3.3.3, 10.2.2.2"}, "10.3.3.3"},
@@ -32,7 +32,7 @@ func TestAddress(t *testing.T) {
 		{"[2001:db8:1:2:3::4%eth0]:80", nil, "2001:db8:1:2::/64"},
 		{"[2001:db8:ffff::1]:80", []string{"2001:db8:1:2:9::"}, "2001:db8:1:2::/64"},
 		{"[2001:db8:ffff::1]:80", []string{"[2001:db8:1:2:9::]:443"}, "2001:db8:1:2::/64"},
-		{"@", nil, "@"}, // a socket
+		{"@", nil, "@"}, // a Unix socket
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr, r.Header["X-Forwarded-For"] = tt.remote, tt.forwarded
@@ -42,9 +42,8 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestThrottleBehindProxy checks that an attack through the proxy closes the console for the
-// attacker, and not for everybody who comes through it, and that inventing addresses does not
-// help.
+// TestThrottleBehindProxy checks that an attack through the proxy blocks the attacker and nobody
+// else, and that invented addresses do not help.
 func TestThrottleBehindProxy(t *testing.T) {
 	f := newFixture(t)
 	f.addPerson("ana")

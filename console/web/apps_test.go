@@ -14,7 +14,7 @@ import (
 	"baton/console"
 )
 
-// What routes of applications, accounts and people's records answer with; see [want].
+// The statuses of routes of applications, accounts and people; see [want].
 func init() {
 	maps.Copy(want, map[string][]int{
 		"POST /applications/{app}/accounts/{account}/owner": {404, 400, 404, 403, 404, 403, 403, 400}, // an empty form
@@ -104,7 +104,7 @@ func TestAccountCorrections(t *testing.T) {
 	f.as("auditor").get(path).wants(t, "as auditor", 200, "Matched by its addresses")
 }
 
-// TestSchedule sets when a connector syncs with the form.
+// TestSchedule sets a connector's schedule with the form.
 func TestSchedule(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("owner")
@@ -165,7 +165,7 @@ func TestPeopleByHand(t *testing.T) {
 	b.post("/people/import", apply).wants(t, "apply", 200, "1 added or changed")
 	b.get("/people").wants(t, "people", 200, "=1&#43;1")
 
-	// A file, in another encoding and then right.
+	// A file, first in a wrong encoding and then a right one.
 	send := func(content string) answer {
 		t.Helper()
 		var body bytes.Buffer

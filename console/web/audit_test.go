@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestFlat writes the fields of an object in the data of an event as words.
+// TestFlat formats the fields of an object in an event's data.
 func TestFlat(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"resources":44,"facts_closed":0}`: "resources 44, facts closed 0",

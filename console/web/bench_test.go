@@ -39,8 +39,8 @@ var (
 
 const benchGroups = 1000
 
-// largeTenant writes a sync of so many accounts with four grants each, one of them in a group
-// that holds all. The first of them hold other groups than they would.
+// largeTenant writes a sync of n accounts with four grants each, one of them in a group with all
+// accounts. The first accounts are in different groups.
 func largeTenant(b *testing.B, began time.Time, accounts, changed int) string {
 	path := filepath.Join(b.TempDir(), "sync.c1z")
 	w, err := writer.Create(path, writer.Options{SyncID: ksuid.New().String(), SyncType: "full", Started: began})
@@ -91,7 +91,7 @@ func largeTenant(b *testing.B, began time.Time, accounts, changed int) string {
 	return path
 }
 
-// benchName returns the name of an account: thousands share each of its words.
+// benchName returns the name of an account. Thousands share each of its words.
 func benchName(n int) string {
 	return fmt.Sprintf("%s%d %s%d", []string{"Ada", "Björn", "Chiara", "Daniel"}[n%4], n%97, []string{"Okafor", "Tanaka", "Dubois"}[n%3], n%9973)
 }
@@ -101,7 +101,7 @@ type pageBench struct {
 	b        *testing.B
 	name     string
 	open     func() *store.Store
-	floor    func(sql string, args ...any) error // runs one statement by the library alone
+	floor    func(sql string, args ...any) error // runs one statement with the library only
 	accounts int
 
 	app, person console.ID
@@ -178,11 +178,11 @@ func (p *pageBench) prepare(files []string) {
 	check(s.Close())
 }
 
-// benchPage is a page that is asked for at random places.
+// benchPage is a page that is requested at random places.
 type benchPage struct {
 	name string
 	path func(r *rand.Rand) string
-	// floor is the statement that reads most of what the page shows.
+	// floor is the statement that reads most of the page's data.
 	floor string
 	args  func(r *rand.Rand) []any
 }
@@ -251,7 +251,7 @@ func (p *pageBench) pages() []benchPage {
 	}
 }
 
-// measure serves the console anew and asks for pages. It returns, for each, what took how long.
+// measure starts a new server and requests pages. It returns the durations for each.
 func (p *pageBench) measure() (rows [][3]time.Duration) {
 	s := p.open()
 	defer s.Close()
@@ -301,8 +301,8 @@ func (p *pageBench) measure() (rows [][3]time.Duration) {
 	return rows
 }
 
-// BenchmarkPages measures every page of a large tenant, right after the console started, on
-// both databases. It prints a table.
+// BenchmarkPages measures every page of a large tenant on both databases, right after the start of
+// the console. It prints a table.
 func BenchmarkPages(b *testing.B) {
 	accounts := *benchGrants / 4
 	files := []string{largeTenant(b, noon.Add(-2*time.Hour), accounts, 0), largeTenant(b, noon.Add(-time.Hour), accounts, min(1000, accounts))}

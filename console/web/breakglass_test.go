@@ -12,7 +12,8 @@ import (
 	"baton/console/login"
 )
 
-// TestBreakGlass makes the login for emergencies, uses it, and checks that everybody is told.
+// TestBreakGlass creates and uses the emergency login, and checks that its use is displayed to
+// everybody.
 func TestBreakGlass(t *testing.T) {
 	f := withPeople(t)
 	b, user := f.as("super"), f.as("user")

@@ -43,7 +43,7 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("the secret that is shown does not belong to the stored key: %v", err)
 	}
 
-	// Others see it in the settings, and only the super administrator ends it.
+	// Others see it in the settings, and only the super administrator can revoke it.
 	f.as("auditor").get("/settings/api-credentials").wants(t, "as an auditor", 200, "laptop", "user")
 	super := f.as("super")
 	super.get("/settings/api-credentials").wants(t, "as super administrator", 200, "Add a service", "Roles of the service", "Configure one application only", "Revoke")
@@ -60,7 +60,7 @@ func TestCredentials(t *testing.T) {
 	}
 	b.get("/credentials").wants(t, "revoked", 200, "Revoked")
 
-	// A login of some time ago has to be confirmed first.
+	// An old login must be confirmed first.
 	f.now = f.now.Add(console.StepUp)
 	if r := b.post("/credentials", url.Values{"name": {"x"}, "scope": {"read"}, "days": {"7"}}); r.status != http.StatusSeeOther || !strings.HasPrefix(r.location, "/confirm") {
 		t.Errorf("a login of some time ago: %d %s", r.status, r.location)

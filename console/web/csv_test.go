@@ -12,7 +12,8 @@ import (
 	"baton/console/store"
 )
 
-// TestCell checks that no text is a formula for a spreadsheet, and that every other one stays.
+// TestCell checks that no text becomes a formula in a spreadsheet, and that other texts do not
+// change.
 func TestCell(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "Ana": "Ana", "a=b": "a=b", "3-4": "3-4", "'x": "'x", "ana@example.com": "ana@example.com",
@@ -39,8 +40,7 @@ func (a answer) rows(t *testing.T, what string) [][]string {
 	return all
 }
 
-// TestCSV takes the lists out of the console, as those who may, and looks at what was written
-// down about it.
+// TestCSV exports the lists with the necessary rights, and checks the recorded events.
 func TestCSV(t *testing.T) {
 	f := withPeople(t)
 	var member string
@@ -77,7 +77,7 @@ func TestCSV(t *testing.T) {
 	if people := f.as("auditor").get("/people?format=csv").rows(t, "people"); len(people) < len(roles)+1 {
 		t.Errorf("people: %q", people)
 	}
-	// Who runs connectors sees the list of syncs, and does not take it out.
+	// Connector administrators may see the list of syncs, but not export it.
 	admin := f.as("connectors")
 	if page := admin.get(connector); strings.Contains(page.body, "Download as CSV") {
 		t.Error("a connector administrator is offered a file")
@@ -99,7 +99,7 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// TestDownloadSync compares the file that the page gives with what the store holds.
+// TestDownloadSync compares the downloaded file with the stored one.
 func TestDownloadSync(t *testing.T) {
 	f := withPeople(t)
 	var s console.Sync

@@ -32,7 +32,7 @@ import (
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// hostile is a name as an upstream can send it.
+// hostile is a name that an upstream could send.
 const hostile = "<img src=x onerror=alert(1)>\"'&\x00\u202e</td>"
 
 // products are the connectors of the catalogue.
@@ -69,7 +69,7 @@ type fixture struct {
 
 	app, connector console.ID
 	groups         []string // further ones
-	members, leave []string // who is a member, and who is gone, in the syncs to come
+	members, leave []string // members and former accounts in the next syncs
 	people         map[string]console.ID
 }
 
@@ -81,7 +81,7 @@ func newFixture(t testing.TB) *fixture {
 	})
 }
 
-// newFixtureOn returns a fixture on a database, which open opens.
+// newFixtureOn returns a fixture on a database.
 func newFixtureOn(t testing.TB, open func(*store.Keyring) (*store.Store, error)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, now: noon, codes: map[string]baton.Secret{}, people: map[string]console.ID{}}
@@ -142,8 +142,8 @@ func (f *fixture) code(name string) string {
 	return c
 }
 
-// addApp adds an app with a connector and applies a sync of it: Ana holds Admin and Member,
-// a disabled account holds Member, and names are hostile.
+// addApp adds an app with a connector and applies a sync: Ana holds Admin and Member, a disabled
+// account holds Member, and names are hostile.
 func (f *fixture) addApp(owner console.ID) {
 	f.t.Helper()
 	f.update(func(tx *store.Tx) (err error) {
@@ -180,7 +180,7 @@ func (f *fixture) sync() {
 	}
 }
 
-// receive takes a sync file with a number of further accounts.
+// receive receives a sync file with further accounts.
 func (f *fixture) receive(more int) console.Sync {
 	f.t.Helper()
 	ctx := context.Background()
@@ -195,7 +195,7 @@ func (f *fixture) receive(more int) console.Sync {
 	return s
 }
 
-// file makes a sync file with a number of further accounts.
+// file writes a sync file with further accounts.
 func (f *fixture) file(more int) string {
 	f.t.Helper()
 	path := filepath.Join(f.t.TempDir(), "sync.c1z")
@@ -242,7 +242,7 @@ func (f *fixture) file(more int) string {
 	return path
 }
 
-// accounts returns the accounts of the fixture's syncs, up to a number.
+// accounts returns the first n accounts of the fixture's syncs.
 func accounts(n int) (all []baton.Resource) {
 	all = append(all, ingesttest.Account("ana", "Ana", "ana@example.com"), ingesttest.Account("eve", "Eve", "eve@example.com"))
 	for i := range n - 2 {
@@ -252,7 +252,7 @@ func accounts(n int) (all []baton.Resource) {
 	return all
 }
 
-// applyConfirmed applies the sync that a person confirmed.
+// applyConfirmed applies the confirmed sync.
 func (f *fixture) applyConfirmed() {
 	f.t.Helper()
 	var syncs []console.Sync
@@ -265,12 +265,12 @@ func (f *fixture) applyConfirmed() {
 	f.check(err)
 }
 
-// browser is somebody's browser, without JavaScript.
+// browser is a browser without JavaScript.
 type browser struct {
 	f      *fixture
 	client *http.Client
 
-	forwarded string // what a proxy says about it
+	forwarded string // X-Forwarded-For of a proxy
 }
 
 func (f *fixture) browser() *browser {
@@ -285,7 +285,7 @@ func (f *fixture) as(name string) *browser {
 	return f.signIn(f.browser(), name)
 }
 
-// signIn signs a person in, in a browser that may be at another replica.
+// signIn signs a person in, with a browser that may use another replica.
 func (f *fixture) signIn(b *browser, name string) *browser {
 	f.t.Helper()
 	f.now = f.now.Add(time.Minute) // for a new code
@@ -333,7 +333,7 @@ func (b *browser) post(path string, form url.Values) answer {
 	return b.do(r)
 }
 
-// wants checks the status of an answer and that its page has texts.
+// wants checks the status of a response and that the page contains texts.
 func (a answer) wants(t testing.TB, what string, status int, texts ...string) {
 	t.Helper()
 	if a.status != status {
@@ -366,7 +366,7 @@ func (a answer) field(t testing.TB, name string) string {
 	return m[1]
 }
 
-// checkSafe checks that a page shows hostile names as text.
+// checkSafe checks that a page displays hostile names as text.
 func (a answer) checkSafe(t testing.TB, path string) {
 	t.Helper()
 	for _, bad := range []string{"<img", "onerror=alert(1)>\"", "\u202e", "\x00", "\xff"} {

@@ -12,8 +12,8 @@ import (
 	"baton/console/store"
 )
 
-// TestHistory follows an access that a sync shows, then no more, then again: on the pages of
-// the account, the entitlement, the access and the person.
+// TestHistory follows an access that a sync shows, then does not show, then shows again, on the
+// pages of the account, the entitlement, the access and the person.
 func TestHistory(t *testing.T) {
 	f := withPeople(t)
 	ben := f.addPerson("ben")
@@ -75,7 +75,7 @@ func TestHistory(t *testing.T) {
 	owner.get(base+"/accounts/"+eve+"/entitlements/0").wants(t, "the account itself", 200, "Enable the account")
 	owner.get(base+"/accounts/"+eve+"/entitlements/99999").wants(t, "no entitlement", 404)
 
-	// An account that is gone keeps its pages.
+	// An account that is gone still has its pages.
 	f.now = f.now.Add(time.Hour)
 	f.members, f.leave = []string{"ana"}, []string{"eve"}
 	f.sync()
@@ -85,8 +85,7 @@ func TestHistory(t *testing.T) {
 	check(base+"/accounts/"+eve+"/entitlements/"+member, "Gone", "Was undone")
 }
 
-// TestSearch finds people, applications, accounts and entitlements, each by somebody who may
-// see them.
+// TestSearch finds people, applications, accounts and entitlements, for people who may see them.
 func TestSearch(t *testing.T) {
 	f := withPeople(t)
 	f.addPerson("Ana Ortiz")
@@ -116,7 +115,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestDomains names the company's domains; accounts of others are external from then on.
+// TestDomains sets the company's domains; accounts with other domains are then external.
 func TestDomains(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("super")

@@ -50,8 +50,8 @@ func next(t *testing.T, events <-chan string) string {
 	}
 }
 
-// TestLive checks that a page of a connector learns what happens to it, and nothing else, and
-// that this ends with the session and with the console.
+// TestLive checks that the page of a connector is notified of its changes only, and that the stream
+// ends with the session and with the console.
 func TestLive(t *testing.T) {
 	f := withPeople(t)
 	ending := make(chan struct{})
@@ -101,7 +101,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestStreamsAreLimited checks that one person cannot open any number of streams.
+// TestStreamsAreLimited checks that the open streams of one person are limited.
 func TestStreamsAreLimited(t *testing.T) {
 	var s streams
 	var ends []func()

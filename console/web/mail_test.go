@@ -10,8 +10,7 @@ import (
 	"baton/console/store"
 )
 
-// TestMailPages sets mail up, shows the outbox with hostile texts, and sends again what
-// failed.
+// TestMailPages configures mail, shows the outbox with hostile texts, and resends a failed mail.
 func TestMailPages(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("super")

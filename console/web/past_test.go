@@ -11,9 +11,8 @@ import (
 	"baton/console/store"
 )
 
-// TestAsOf looks at every list and object page as of a moment at which somebody else had the
-// access: what was then, who has the account now, nothing to change, and links that keep the
-// moment.
+// TestAsOf checks every list and object page at a moment at which another person had the access: the
+// past content, the current owner, no forms, and links that keep the moment.
 func TestAsOf(t *testing.T) {
 	f := withPeople(t)
 	ben, cleo := f.addPerson("ben"), f.addPerson("cleo")
@@ -109,9 +108,9 @@ func TestAsOf(t *testing.T) {
 	if csv := super.get(base + "/entitlements/" + member + at + "&format=csv"); csv.status != 200 || !strings.Contains(csv.body, "eve@example.com") || !strings.Contains(csv.header.Get("Content-Disposition"), "as-of") {
 		t.Errorf("the holders of then as a file: %d %v %s", csv.status, csv.header, csv.body)
 	}
-	check("/people/" + string(ben)) // read a second time, as the export is an event
+	check("/people/" + string(ben)) // a second time, because the export is an event
 
-	// Before the first sync, and moments that are none.
+	// Before the first sync, and invalid moments.
 	early := "?at=" + noon.Add(-time.Hour).Format("2006-01-02T15:04")
 	super.get(base+"/accounts"+early).wants(t, "before the first sync", 200, "No sync that had begun by then")
 	super.get(base+"/accounts/"+eve+early).wants(t, "the account before the first sync", 404, "shows this account")
@@ -121,7 +120,7 @@ func TestAsOf(t *testing.T) {
 	}
 	super.get("/people?at="+f.now.Add(time.Hour).Format("2006-01-02T15:04")).wants(t, "the future", 400, "is not over yet")
 
-	// Who may see the present may see the past, and nobody else.
+	// People who may see the present may see the past, and nobody else.
 	f.as("owner").get(base+"/accounts"+at).wants(t, "the owner", 200, "now matched to")
 	f.as("connectors").get(base+"/accounts"+at).wants(t, "a connector administrator", 403)
 	f.as("user").get(base+at).wants(t, "a user", 404)

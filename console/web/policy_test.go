@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPolicies writes policies as YAML, lets a second person confirm one that asks for less,
-// and asks who would be asked.
+// TestPolicies writes policies as YAML, lets a second person confirm a weaker one, and tests who
+// would be asked.
 func TestPolicies(t *testing.T) {
 	f := withPeople(t)
 	f.able()
@@ -61,7 +61,7 @@ func TestPolicies(t *testing.T) {
 	b.get("/policies").wants(t, "policies", 200, "Deny")
 }
 
-// TestRequestSettings says what can be asked for, and for how long.
+// TestRequestSettings sets what can be requested, and for how long.
 func TestRequestSettings(t *testing.T) {
 	f := withPeople(t)
 	f.able()
@@ -94,7 +94,7 @@ func TestRequestSettings(t *testing.T) {
 		t.Fatalf("ask: %d %s", r.status, r.body)
 	}
 
-	// What makes administrators more easily takes a second person.
+	// Weaker settings for administrators need a second person.
 	admin := fmt.Sprintf("/applications/%s/entitlements/%d/requests", f.app, f.entitlement("group:admins:member"))
 	change := url.Values{"version": {"0"}, "policy": {"standard"}}
 	o = f.as("owner")

@@ -36,8 +36,7 @@ func provider(o *oidctest.Provider, more url.Values) url.Values {
 	return form
 }
 
-// back signs somebody in at the provider and returns the path that the provider leads the
-// browser to.
+// back signs a person in at the provider and returns the path of the redirect.
 func (b *browser) back(o *oidctest.Provider, begin string, u oidctest.User) string {
 	b.f.t.Helper()
 	r := b.get(begin)
@@ -47,7 +46,7 @@ func (b *browser) back(o *oidctest.Provider, begin string, u oidctest.User) stri
 	return strings.TrimPrefix(o.Login(b.f.t, r.location, u).String(), b.f.server.URL)
 }
 
-// TestProvider configures a provider and signs somebody in with it, by the pages.
+// TestProvider configures a provider and signs a person in with it, through the pages.
 func TestProvider(t *testing.T) {
 	f, o := withProvider(t)
 	b := f.as("super")
@@ -71,7 +70,7 @@ func TestProvider(t *testing.T) {
 	}
 	b.get("/settings/sign-in").checkSafe(t, "the settings")
 
-	// Fields that the form does not have are not taken.
+	// Fields that are not in the form are ignored.
 	version := page.field(t, "version")
 	if r := b.post("/settings/sign-in/okta", provider(o, url.Values{"version": {version}, "name": {"other"}, "client-secret": {""}, "add-people": {"1"}, "person": {string(f.people["user"])}, "role": {"super-administrator"}})); r.location != "/settings/sign-in" {
 		t.Fatalf("change: %d %s", r.status, r.body)
@@ -134,8 +133,8 @@ func TestProvider(t *testing.T) {
 	f.browser().get("/login/okta").wants(t, "a provider that is gone", 404, "Nobody signs in with this provider", "One-time code")
 }
 
-// TestProviderCallback checks what a callback must not do: take a session that was there
-// before, sign in with somebody else's login, or lead elsewhere.
+// TestProviderCallback checks what a callback must not do: keep an older session, sign in with
+// another person's login, or redirect to another site.
 func TestProviderCallback(t *testing.T) {
 	f, o := withProvider(t)
 	f.update(func(tx *store.Tx) error {
@@ -160,7 +159,7 @@ func TestProviderCallback(t *testing.T) {
 	}
 	attacker.get(callback).wants(t, "a replay", 401, "was used before")
 
-	// Two logins in two tabs do not disturb each other.
+	// Two logins in two tabs do not interfere.
 	tabs := f.browser()
 	first, second := tabs.back(o, "/login/okta?next=/people", user), tabs.back(o, "/login/okta?next=/connectors", user)
 	if r := tabs.get(first); r.location != "/people" {
@@ -170,7 +169,7 @@ func TestProviderCallback(t *testing.T) {
 		t.Errorf("the second tab: %d %s", r.status, r.body)
 	}
 
-	// The session of before is not the one of afterwards, and it ends.
+	// The login replaces the earlier session, which ends.
 	fixed := f.as("super")
 	before := fixed.session()
 	if r := fixed.get(fixed.back(o, "/login/okta", user)); r.status != http.StatusSeeOther {
@@ -258,7 +257,7 @@ func TestProviderCookie(t *testing.T) {
 	}
 }
 
-// TestSessions checks that people see and end their own sessions, and nobody else's.
+// TestSessions checks that people see and end their own sessions only.
 func TestSessions(t *testing.T) {
 	f := withPeople(t)
 	here, there, other := f.as("user"), f.as("user"), f.as("user")
@@ -268,7 +267,7 @@ func TestSessions(t *testing.T) {
 	if n := strings.Count(page.body, `name="session"`); n != 2 {
 		t.Fatalf("%d sessions can be ended, want 2", n)
 	}
-	id := page.field(t, "session") // the one that was used last: other's
+	id := page.field(t, "session") // the most recently used one: other's
 	somebody.post("/sessions/end", url.Values{"session": {id}}).wants(t, "a session of somebody else", 404)
 	somebody.post("/sessions/end", url.Values{"session": {"x"}}).wants(t, "no session", 404)
 	other.get("/people").wants(t, "it goes on", 200)

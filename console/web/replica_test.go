@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// databases are the databases of a console with several replicas: SQLite serves those of one
+// databases are the databases of a console with several replicas; SQLite serves replicas on one
 // machine.
 var databases = map[string]func(testing.TB) func(*store.Keyring) (*store.Store, error){
 	"sqlite": func(t testing.TB) func(*store.Keyring) (*store.Store, error) {
@@ -36,8 +36,8 @@ var databases = map[string]func(testing.TB) func(*store.Keyring) (*store.Store, 
 	},
 }
 
-// withReplica returns two replicas of a console, each with its own store on one database. The
-// second one serves browsers; clock and people are those of the first.
+// withReplica returns two replicas of a console, each with its own store on one database. The second
+// one serves browsers; clock and people belong to the first.
 func withReplica(t *testing.T, open func(*store.Keyring) (*store.Store, error)) (f, other *fixture) {
 	t.Helper()
 	f = newFixtureOn(t, open).withPeople()
@@ -57,8 +57,8 @@ func withReplica(t *testing.T, open func(*store.Keyring) (*store.Store, error)) 
 	return f, other
 }
 
-// TestDisabledEverywhere disables somebody at one replica. At another one, sessions, links,
-// logins that are under way and pages that are open end with it.
+// TestDisabledEverywhere disables a person at one replica. Sessions, links, unfinished logins and
+// open pages at the other one end.
 func TestDisabledEverywhere(t *testing.T) {
 	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestDisabledEverywhere(t *testing.T) {
 			f.now = f.now.Add(time.Minute)
 			other.browser().post("/login", url.Values{"login": {"owner"}, "password": {password("owner").Reveal()}, "code": {f.code("owner")}}).wants(t, "a login", 401)
 
-			// Active again, nothing of before comes back.
+			// After activation, nothing old works again.
 			super = f.as("super")
 			super.post("/people/"+string(f.people["owner"])+"/status", url.Values{"status": {"active"}})
 			if r := owner.get("/connectors"); !strings.HasPrefix(r.location, "/login") {
@@ -108,7 +108,7 @@ func TestDisabledEverywhere(t *testing.T) {
 	}
 }
 
-// TestSessionEndsEverywhere checks that a session ends by time and by hand at every replica.
+// TestSessionEndsEverywhere checks that a session ends at every replica, by expiry and manually.
 func TestSessionEndsEverywhere(t *testing.T) {
 	for name, database := range databases {
 		t.Run(name, func(t *testing.T) {

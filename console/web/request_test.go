@@ -16,7 +16,7 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// able lets the connector say that it can grant and make accounts.
+// able makes the connector report that it can grant and create accounts.
 func (f *fixture) able() {
 	f.t.Helper()
 	f.check(rpcstore.New(f.store).Hello(context.Background(), f.now, string(f.connector), rpc.Hello{Host: "h",
@@ -37,7 +37,7 @@ func (f *fixture) entitlement(id string) (key console.EntitlementKey) {
 	return key
 }
 
-// asks files a request of a person for being a member.
+// asks files a person's request for membership.
 func (f *fixture) asks(who string) (r console.Request) {
 	f.t.Helper()
 	f.able()
@@ -126,7 +126,7 @@ func TestAskAndDecide(t *testing.T) {
 	o.post("/approvals", url.Values{"request": {value}, "decision": {"approve"}, "count": {"1"}}).wants(t, "again", 200, "denied it already")
 }
 
-// action returns the address of the first form whose address ends so.
+// action returns the address of the first form whose address has a suffix.
 func (a answer) action(t testing.TB, end string) string {
 	t.Helper()
 	for _, part := range strings.Split(a.body, `action="`)[1:] {
@@ -138,7 +138,7 @@ func (a answer) action(t testing.TB, end string) string {
 	return ""
 }
 
-// checkbox returns the value of the first checkbox of a name.
+// checkbox returns the value of the first checkbox with a name.
 func (a answer) checkbox(t testing.TB, name string) string {
 	t.Helper()
 	_, part, ok := strings.Cut(a.body, `name="`+name+`" value="`)

@@ -12,8 +12,8 @@ import (
 	"baton/console/govern"
 )
 
-// TestSnippets checks the configuration that Rotate offers: manifests that agree with each
-// other, the variables of the product, and the certificate authority of the console in each.
+// TestSnippets checks the configuration after a rotation: consistent manifests, the variables of the
+// product, and the certificate authority of the console in each.
 func TestSnippets(t *testing.T) {
 	const ca = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n"
 	product := govern.Product{Name: "perplexity", Settings: []baton.Setting{{Name: "scim-token", DisplayName: "SCIM Token", Required: true, Kind: baton.SecretSetting},

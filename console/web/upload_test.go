@@ -41,8 +41,8 @@ func (f *fixture) apply() {
 	}
 }
 
-// TestUpload brings files by hand: beside a connector that syncs by itself a second person
-// confirms them, an older one is not applied, and what is no sync file is refused by name.
+// TestUpload uploads files: beside a connector that syncs by itself, a second person confirms them;
+// an older one is not applied; other files are refused with an explanation.
 func TestUpload(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("owner")
@@ -86,7 +86,7 @@ func TestUpload(t *testing.T) {
 	entitlements := b.get("/applications/" + string(f.app) + "/entitlements")
 	b.get(entitlements.link(t, "PPLX_Admin member")).wants(t, "proof", 200, "(by hand)")
 
-	// The rights are looked at before the file.
+	// The rights are checked before the file is read.
 	f.as("auditor").upload(path, "sync.c1z", newer).wants(t, "as an auditor", 403)
 	f.as("user").upload(path, "sync.c1z", newer).wants(t, "as a user", 404)
 }

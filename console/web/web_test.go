@@ -19,7 +19,7 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// roles are the people of the tests: one for each way of having rights.
+// roles are the test persons, one for each way of having rights.
 var roles = []struct {
 	name  string
 	roles []console.ConsoleRole
@@ -48,8 +48,8 @@ func (f *fixture) withPeople() *fixture {
 	return f
 }
 
-// want is the statuses that a route answers with, in the order of roles; the last number
-// holds for all that are left.
+// want are the statuses of each route by person, in the order of roles; the last one applies to the
+// rest.
 var want = map[string][]int{
 	"GET /static/{file}":                           {200},
 	"GET /setup":                                   {303}, // somebody can sign in: to the login page
@@ -60,7 +60,7 @@ var want = map[string][]int{
 	"GET /login/{provider}/callback":               {401},
 	"GET /invitation/{token}":                      {404},
 	"POST /invitation/{token}":                     {404},
-	"GET /demo":                                    {404}, // there is one in the demo only
+	"GET /demo":                                    {404}, // only in the demo
 	"POST /demo":                                   {404},
 	"GET /confirm":                                 {200},
 	"POST /confirm":                                {401},
@@ -75,7 +75,7 @@ var want = map[string][]int{
 	"GET /request/{app}":                           {200},
 	"GET /request/{app}/{entitlement}":             {200},
 	"POST /request/{app}/{entitlement}":            {400},
-	"POST /access/{app}/{entitlement}/give-back":   {303}, // what was asked for is cancelled with it
+	"POST /access/{app}/{entitlement}/give-back":   {303}, // this also cancels the request
 	"GET /requests":                                {200},
 	"GET /requests/{request}":                      {200, 200, 404, 404, 404, 200},
 	"GET /task/{number}":                           {303, 303, 404, 404, 404, 303},
@@ -122,7 +122,7 @@ var want = map[string][]int{
 	"GET /connectors/{connector}/settings":                         {404, 200, 404, 200, 404, 200},
 	"GET /connectors/{connector}/settings/edit":                    {404, 200, 404, 200, 404, 403, 403, 200},
 	"POST /connectors/{connector}/settings/edit":                   {404, 400, 404, 400, 404, 403, 403, 400},
-	"POST /connectors/{connector}/test":                            {404, 409, 404, 409, 404, 403, 403, 409}, // it is not hosted
+	"POST /connectors/{connector}/test":                            {404, 409, 404, 409, 404, 403, 403, 409}, // not hosted
 	"POST /connectors/{connector}/sync":                            {404, 303, 404, 303, 404, 403, 403, 303},
 	"POST /connectors/{connector}/rotate":                          {404, 200, 404, 200, 404, 403, 403, 200},
 	"POST /connectors/{connector}/revoke":                          {404, 404, 404, 404, 404, 403, 403, 404},
@@ -141,7 +141,7 @@ var want = map[string][]int{
 	"POST /audit/check":                       {403, 403, 403, 403, 403, 200},
 	"GET /settings/mail":                      {403, 403, 403, 403, 403, 200},
 	"POST /settings/mail":                     {403, 403, 403, 403, 403, 403, 403, 400},
-	"POST /settings/mail/test":                {403, 403, 403, 403, 403, 403, 403, 409}, // it is not set up
+	"POST /settings/mail/test":                {403, 403, 403, 403, 403, 403, 403, 409}, // mail is not configured
 	"GET /settings/mail/outbox":               {403, 403, 403, 403, 403, 200},
 	"POST /settings/mail/outbox/{mail}/retry": {403, 403, 403, 403, 403, 403, 403, 404},
 	"POST /applications/{app}/owners":         {404, 400, 404, 403, 404, 403, 403, 400},
@@ -170,7 +170,7 @@ var want = map[string][]int{
 	"POST /settings/sign-in/{provider}/remove": {403, 403, 403, 403, 403, 403, 403, 404},
 	"GET /credentials":                         {200},
 	"POST /credentials":                        {400},                                    // an empty form
-	"POST /credentials/{credential}/revoke":    {404, 404, 303, 404, 404, 403, 403, 303}, // of helpdesk
+	"POST /credentials/{credential}/revoke":    {404, 404, 303, 404, 404, 403, 403, 303}, // helpdesk's
 	"GET /settings/api-credentials":            {403, 403, 403, 403, 403, 200},
 	"POST /settings/api-credentials":           {403, 403, 403, 403, 403, 403, 403, 400},
 
@@ -196,8 +196,8 @@ var want = map[string][]int{
 	"POST /connectors/{connector}/actions/{action}":                                 {404, 404, 404, 403, 404, 403, 404, 404},
 }
 
-// TestWhoMay asks for every route as everybody: what is not visible does not exist, and
-// what is visible but not allowed names the role that may.
+// TestWhoMay requests every route as everybody: an invisible object does not exist, and a visible
+// but forbidden one names the roles that may.
 func TestWhoMay(t *testing.T) {
 	f := withPeople(t)
 	var account, entitlement string
@@ -258,7 +258,7 @@ func TestWhoMay(t *testing.T) {
 		}
 	}
 
-	// Nobody who is not signed in gets further than the pages for everybody.
+	// Without a session, only the pages for everybody are reachable.
 	b := f.browser()
 	for _, r := range routes {
 		method, path, _ := strings.Cut(r.pattern, " ")
@@ -318,7 +318,7 @@ func TestLogin(t *testing.T) {
 	wrong.Set("password", "another long password")
 	b.post("/login", wrong).wants(t, "a wrong password", 401, "Login name, password or one-time code is wrong.", `value="ana"`, `value="/people"`)
 
-	// A session that existed before the login is not the one after it.
+	// The login replaces an earlier session.
 	fixed := &http.Cookie{Name: "session", Value: "chosen-by-somebody-else"}
 	r, err := http.NewRequest("POST", f.server.URL+"/login", strings.NewReader(form("/people?after=x").Encode()))
 	f.check(err)
@@ -354,7 +354,7 @@ func TestSecureCookie(t *testing.T) {
 	}
 }
 
-// TestCrossSite checks that other sites cannot send any form.
+// TestCrossSite checks that other sites cannot submit forms.
 func TestCrossSite(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("super")
@@ -387,7 +387,7 @@ func TestCrossSite(t *testing.T) {
 	b.get("/people/"+string(f.people["user"])).wants(t, "the person", 200, "Disable")
 }
 
-// TestDemo signs in with one click, where that is offered.
+// TestDemo signs in with one click, if that is offered.
 func TestDemo(t *testing.T) {
 	f := withPeople(t)
 	f.server.Config.Handler = New(Config{Console: f.govern, Demo: []DemoPerson{{Email: "auditor@example.com", Text: "looks at everything"}}})
@@ -400,7 +400,7 @@ func TestDemo(t *testing.T) {
 	b.get("/people").wants(t, "people", 200, "super")
 }
 
-// TestStepUp checks that a sensitive form leads to a new proof and back.
+// TestStepUp checks that a sensitive form requires authentication and then continues.
 func TestStepUp(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("super")
@@ -427,7 +427,7 @@ func TestStepUp(t *testing.T) {
 	b.post("/people/"+string(f.people["super"])+"/roles", nil).wants(t, "one's own roles", 409, "Nobody changes the own roles.")
 }
 
-// TestInvitation checks the way from an invitation to a login.
+// TestInvitation follows an invitation to a login.
 func TestInvitation(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("super")
@@ -457,8 +457,7 @@ func TestInvitation(t *testing.T) {
 	f.as("ben").get("/applications").wants(t, "applications", 200, "Perplexity")
 }
 
-// TestUnmanaged adds an application by hand, and makes it and one that a directory lists
-// managed by giving them connectors.
+// TestUnmanaged adds an application, and manages it and one from a directory by adding connectors.
 func TestUnmanaged(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("connectors")
@@ -501,8 +500,8 @@ func TestUnmanaged(t *testing.T) {
 	b.get("/applications").wants(t, "managed apps", 200, "Salesforce")
 }
 
-// TestConnect follows the way of the installation guide: from Add connector to a connector
-// that calls, and its data.
+// TestConnect follows the installation guide, from Add connector to a connector that calls, and its
+// data.
 func TestConnect(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("connectors")
@@ -554,7 +553,7 @@ func TestConnect(t *testing.T) {
 	b.get(base+"/settings").wants(t, "settings after saving", 200, "EU", "self-hosted", "Every 5 minutes")
 	b.post(base+"/pause", url.Values{"paused": {"false"}})
 
-	// A host calls, works on a sync, and fails it.
+	// A host calls, works on a sync, and fails.
 	tasks := rpcstore.New(f.store)
 	connector := strings.TrimPrefix(base, "/connectors/")
 	f.check(tasks.Hello(t.Context(), f.now, connector, rpc.Hello{Host: "pod-a " + hostile, Connector: rpc.Description{DisplayName: "Perplexity",
@@ -578,8 +577,7 @@ func TestConnect(t *testing.T) {
 	b.get(base).wants(t, "the connector", 200, "Error", "Its last sync failed: the token is wrong")
 }
 
-// TestHosted follows the way of the installation guide for a connector that the console
-// runs itself.
+// TestHosted follows the installation guide for a hosted connector.
 func TestHosted(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("connectors")
@@ -634,7 +632,7 @@ func TestHosted(t *testing.T) {
 	b.get(base+"/log").wants(t, "the log", 200)
 }
 
-// TestJudge holds a sync and decides about it.
+// TestJudge judges held syncs.
 func TestJudge(t *testing.T) {
 	f := withPeople(t)
 	f.now = f.now.Add(time.Hour)
@@ -675,7 +673,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestPages follows the way from an application to why somebody holds something.
+// TestPages goes from an application to why somebody holds something.
 func TestPages(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("owner")

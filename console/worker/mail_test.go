@@ -30,7 +30,7 @@ import (
 
 var mailKeys = map[string][]byte{"k": []byte(strings.Repeat("k", store.KeySize))}
 
-// mailDatabase opens one database as often as it is asked.
+// mailDatabase opens one database any number of times.
 type mailDatabase struct {
 	SQLite   string // path, or
 	Postgres string // address
@@ -55,7 +55,7 @@ func onBothDatabases(t *testing.T, test func(t *testing.T, d mailDatabase)) {
 
 var mailURL = &url.URL{Scheme: "https", Host: "console.example.com"}
 
-// post is a console with a mail server, people and connectors that they own.
+// post is a console with a mail server, people, and connectors that they own.
 type post struct {
 	t       *testing.T
 	s       *store.Store
@@ -65,7 +65,7 @@ type post struct {
 	clock   atomic.Int64
 	app     console.ID
 	owners  []console.ID
-	ordered int // connectors that were added
+	ordered int // number of added connectors
 }
 
 func newPost(t *testing.T, d mailDatabase, owners int) *post {
@@ -116,7 +116,7 @@ func (x *post) update(fn func(*store.Tx) error) {
 	}
 }
 
-// happen adds a connector that owners are told of.
+// happen adds a connector whose owners are notified.
 func (x *post) happen(owners ...console.ID) (name string) {
 	x.t.Helper()
 	x.ordered++
@@ -128,7 +128,7 @@ func (x *post) happen(owners ...console.ID) (name string) {
 	return name
 }
 
-// deliver tells people of what happened and sends the mails that are due.
+// deliver creates notices for events and sends due mails.
 func (x *post) deliver() {
 	x.t.Helper()
 	for more := true; more; {
@@ -150,7 +150,7 @@ func (x *post) deliver() {
 	}
 }
 
-// states returns how many mails are in each state.
+// states returns the number of mails in each state.
 func (x *post) states() map[console.MailState]int {
 	x.t.Helper()
 	var counts map[console.MailState]int
@@ -199,7 +199,7 @@ func (x *post) wants(what, to string, want ...string) {
 	}
 }
 
-// TestMailGrouped sends what happens at once, and then at most one mail a minute.
+// TestMailGrouped sends the first notice at once, and then at most one mail a minute.
 func TestMailGrouped(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 2)
@@ -229,7 +229,7 @@ func TestMailGrouped(t *testing.T) {
 	})
 }
 
-// TestMailChoices sends each, daily or nothing, as people chose; what concerns security
+// TestMailChoices sends each notice, a daily mail or nothing, as people chose, but security notices
 // always.
 func TestMailChoices(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
@@ -261,8 +261,8 @@ func TestMailChoices(t *testing.T) {
 	})
 }
 
-// TestMailHeldBack sends nothing while mail is paused or not set up, nothing to people who
-// are not active, and nothing that happened before.
+// TestMailHeldBack sends nothing while mail is paused or not configured, nothing to people who are
+// not active, and nothing about earlier events.
 func TestMailHeldBack(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 2)
@@ -305,7 +305,7 @@ func TestMailHeldBack(t *testing.T) {
 	})
 }
 
-// TestMailFaults tries again what may work later, and gives up what the server refuses.
+// TestMailFaults retries temporary failures, and gives up when the server refuses.
 func TestMailFaults(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 2)
@@ -332,13 +332,13 @@ func TestMailFaults(t *testing.T) {
 		if x.server.Asked("connect") != asked {
 			t.Error("a mail that was refused for good was tried again")
 		}
-		// A person has it sent again.
+		// A person sends it again.
 		refuse("", "", nil)
 		x.update(func(tx *store.Tx) error { return tx.RetryMail(failed[0].ID) })
 		x.deliver()
 		x.wants("again", "owner0@example.com", "You are an owner of the connector c01")
 
-		// Temporary refusals, a death in DATA: tried again, with the same Message-ID.
+		// Temporary refusals and a connection that breaks in DATA: retried with the same Message-ID.
 		for i, fault := range []struct {
 			step string
 			err  error
@@ -367,7 +367,7 @@ func TestMailFaults(t *testing.T) {
 			}
 		}
 
-		// A server that is down is asked by one mail at a time, and mails are given up after a while.
+		// A server that is down gets one attempt at a time, and mails are given up after a while.
 		x.later(time.Hour)
 		refuse("connect", "", mailtest.ErrDie)
 		x.happen(x.owners...)
@@ -392,8 +392,7 @@ func TestMailFaults(t *testing.T) {
 	})
 }
 
-// TestMailReplicas lets two replicas send what happens: everybody is told of everything
-// once.
+// TestMailReplicas lets two replicas send: everybody gets every notice once.
 func TestMailReplicas(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 5)
@@ -427,7 +426,7 @@ func TestMailReplicas(t *testing.T) {
 
 var toldLine = regexp.MustCompile(`added the connector (c\d\d)`)
 
-// told returns how many things were told, in the texts of mails.
+// told returns the number of notices in the texts of mails.
 func told(all []mailtest.Received) (n int) {
 	for _, r := range all {
 		n += len(toldLine.FindAllString(text(r), -1))
@@ -441,8 +440,8 @@ func text(r mailtest.Received) string {
 	return plain
 }
 
-// checkTold checks that every owner was told of every connector in exactly one mail. Copies
-// of a mail with the same Message-ID are one mail.
+// checkTold checks that every owner was notified of every connector in exactly one mail. Copies with
+// the same Message-ID are one mail.
 func checkTold(t *testing.T, all []mailtest.Received, owners []console.ID, events int) {
 	t.Helper()
 	seen := map[string]string{} // recipient and connector → Message-ID
@@ -461,8 +460,7 @@ func checkTold(t *testing.T, all []mailtest.Received, owners []console.ID, event
 	}
 }
 
-// TestStates tells the owners of a connector once when it gets a problem, and once when
-// that is over.
+// TestStates notifies the owners of a connector once of a problem, and once of its end.
 func TestStates(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)
@@ -532,7 +530,7 @@ func TestStates(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		// The console was away for an hour: that no host asked meanwhile is no news.
+		// The console was away for an hour, so silent hosts are not news.
 		sync(rpc.Result{Code: 14, Message: "down"})
 		look()
 		x.later(time.Hour)
@@ -543,7 +541,7 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// TestCredentialEnds tells once, two weeks before the last credential of a connector ends.
+// TestCredentialEnds notifies once, two weeks before the last credential of a connector expires.
 func TestCredentialEnds(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)
@@ -594,7 +592,7 @@ func TestCredentialEnds(t *testing.T) {
 	})
 }
 
-// TestMailInvitation mails the link of an invitation, once, and not one that has ended.
+// TestMailInvitation mails the link of an invitation once, but not an expired one.
 func TestMailInvitation(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)

@@ -21,7 +21,7 @@ import (
 	"baton/internal/longtest"
 )
 
-// mailVariable holds, as JSON, what a process started by TestMailKilled works on.
+// mailVariable holds the configuration of a process that TestMailKilled starts, as JSON.
 const mailVariable = "BATON_TEST_MAIL_WORKER"
 
 func init() {
@@ -38,7 +38,7 @@ func init() {
 	os.Exit(1)
 }
 
-// mailProcess is a process that tells people of events and sends their mails.
+// mailProcess is a process that creates notices and sends mails.
 type mailProcess struct {
 	Database mailDatabase
 	Roots    []byte // certificate of the mail server, DER
@@ -58,16 +58,16 @@ func (p mailProcess) run(ctx context.Context) error {
 	roots := x509.NewCertPool()
 	roots.AddCert(root)
 	began := time.Now()
-	now := func() time.Time { return p.Now.Add(time.Since(began) * 600) } // a minute in 100 ms: mails are not held back
+	now := func() time.Time { return p.Now.Add(time.Since(began) * 600) } // a minute in 100 ms, so that mails are not delayed
 	w := New(Config{Store: s, Ingester: &ingest.Ingester{Store: s, Now: now, Scratch: p.Scratch}, Owner: fmt.Sprint(os.Getpid()), Now: now, URL: mailURL,
 		Mail: mail.Sender{Allow: mailtest.Allow, Roots: roots, Timeout: 5 * time.Second}, Log: slog.New(slog.DiscardHandler), Lease: time.Minute, Poll: 20 * time.Millisecond})
 	w.Run(ctx)
 	return nil
 }
 
-// TestMailKilled kills the process that sends at every step of sending, SIGKILL, also when
-// the server has accepted the mail and nobody has recorded it. Everybody is told of
-// everything, in one mail: one that is sent twice has the same Message-ID.
+// TestMailKilled kills the sending process at every step, including after the server has accepted
+// the mail and before that is recorded. Everybody gets every notice in one mail: a mail that is sent
+// twice has the same Message-ID.
 func TestMailKilled(t *testing.T) {
 	steps := []string{"connect", "rcpt", "data", "accepted", "accepted"}
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
@@ -89,7 +89,7 @@ func TestMailKilled(t *testing.T) {
 			return mailtest.ErrDie
 		})
 		start := func() *exec.Cmd {
-			// Each process begins an hour later: leases of the one before have ended.
+			// Each process begins an hour later, when the previous leases have expired.
 			round++
 			p.Now = noon.Add(time.Duration(round) * time.Hour)
 			text, err := json.Marshal(p)
@@ -148,7 +148,7 @@ func TestMailKilled(t *testing.T) {
 	})
 }
 
-// distinct returns how many things were told to how many people.
+// distinct returns the number of different notices by person.
 func distinct(all []mailtest.Received) int {
 	seen := map[string]bool{}
 	for _, r := range all {

@@ -26,7 +26,7 @@ import (
 type upstream struct {
 	accounts map[string]baton.Status
 	members  map[string][]string
-	// only limits a file to these groups, as a targeted sync does.
+	// only limits a file to these groups, for a targeted sync.
 	only []string
 }
 
@@ -85,7 +85,7 @@ func (u upstream) file(t *testing.T, began time.Time) []byte {
 type course struct {
 	*world
 	up      upstream
-	changes int // made upstream
+	changes int // number of changes upstream
 }
 
 func newCourse(x *world) *course {
@@ -112,7 +112,7 @@ func (c *course) hello(targeted bool, capabilities ...rpc.Capability) {
 	}
 }
 
-// sync lets the connector sync at once.
+// sync makes the connector sync now.
 func (c *course) sync() {
 	c.t.Helper()
 	c.advance(time.Second)
@@ -127,7 +127,7 @@ func (c *course) sync() {
 	c.t.Fatal("no sync was handed out")
 }
 
-// answerSync hands in what the upstream shows for a sync task, and applies it.
+// answerSync uploads the content of the upstream for a sync task, and applies it.
 func (c *course) answerSync(task rpc.Task) {
 	c.t.Helper()
 	c.advance(time.Second)
@@ -154,7 +154,7 @@ func (c *course) answerSync(task rpc.Task) {
 	c.quiet()
 }
 
-// carryOut does what a task asks, upstream.
+// carryOut makes the change of a task upstream.
 func (c *course) carryOut(task rpc.Task) {
 	c.t.Helper()
 	change := func(group, id string, add bool) {
@@ -244,7 +244,7 @@ func (c *course) finish(task rpc.Task, r rpc.Result) {
 	c.advance(time.Second)
 }
 
-// quiet fails the test if the worker could not do something.
+// quiet fails the test if the worker logged an error.
 func (c *course) quiet() {
 	c.t.Helper()
 	if c.log.Len() > 0 && strings.Contains(c.log.String(), "level=ERROR") {
@@ -262,7 +262,7 @@ func (c *course) want(step string, id console.ID, state console.OperationState) 
 	return o
 }
 
-// take leases the one task that is expected.
+// take leases the only expected task.
 func (c *course) take(step string) rpc.Task {
 	c.t.Helper()
 	got := c.lease()
@@ -289,7 +289,7 @@ func (c *course) nothing(step string) {
 	}
 }
 
-// expireLeases ends the leases that have run out.
+// expireLeases expires overdue leases.
 func (c *course) expireLeases() {
 	c.t.Helper()
 	if _, err := c.tasks.Expire(c.t.Context(), c.now, 100); err != nil {
@@ -297,8 +297,8 @@ func (c *course) expireLeases() {
 	}
 }
 
-// TestOperationCourse follows a grant from its cause to its proof: a sync that was handed
-// out before the answer proves nothing.
+// TestOperationCourse follows a grant from its cause to its verification: a sync that was dispatched
+// before the answer proves nothing.
 func TestOperationCourse(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -331,8 +331,8 @@ func TestOperationCourse(t *testing.T) {
 	})
 }
 
-// earlySync leases a sync and does not answer it yet. Operations wait for a moment: a host
-// gets them first.
+// earlySync leases a sync without answering it. Operations are delayed, because a host gets them
+// first.
 func (c *course) earlySync() rpc.Task {
 	c.t.Helper()
 	c.advance(time.Second)
@@ -349,7 +349,7 @@ func (c *course) pauseWrites(paused bool) {
 	c.update(func(tx *store.Tx) error { return tx.SetPauses(console.Pauses{Writes: paused}) })
 }
 
-// TestUndone finds that what was applied is not so.
+// TestUndone detects that an applied change did not happen.
 func TestUndone(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -363,8 +363,7 @@ func TestUndone(t *testing.T) {
 	})
 }
 
-// TestLostAnswer loses the answer to a grant that was made: it is found by a sync, and not
-// made again.
+// TestLostAnswer loses the answer to a grant: a sync finds the change, and it is not made again.
 func TestLostAnswer(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -386,8 +385,8 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// TestNoAnswer loses a task before anything was done: it is sent again only when its lease
-// has ended and a later sync shows that it was not done.
+// TestNoAnswer loses a task before the change: it is only sent again when its lease has expired and
+// a later sync shows that the change did not happen.
 func TestNoAnswer(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -422,7 +421,7 @@ func TestNoAnswer(t *testing.T) {
 	})
 }
 
-// TestHeartbeatsOfWrites keeps an operation from being unknown while its host works on it.
+// TestHeartbeatsOfWrites keeps an operation from becoming unknown while its host works on it.
 func TestHeartbeatsOfWrites(t *testing.T) {
 	c := newCourse(newWorld(t))
 	o := c.create(c.op("dan", "staff", console.Grant))
@@ -443,8 +442,8 @@ func TestHeartbeatsOfWrites(t *testing.T) {
 	c.want("without", o.ID, console.Unknown)
 }
 
-// TestRetries hands an operation out again after failures that pass, with longer and longer
-// waits, and stops.
+// TestRetries dispatches an operation again after temporary failures, with increasing delays and a
+// limit.
 func TestRetries(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -465,14 +464,14 @@ func TestRetries(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		c.nothing("it failed")
-		// A person may try again.
+		// A person may retry.
 		c.update(func(tx *store.Tx) error { return tx.RetryOperation(o.ID, time.Time{}) })
 		c.finish(c.take("by a person"), rpc.Result{Code: uint32(codes.NotFound), Message: "404", NonRetryable: true})
 		c.want("what does not pass stops", o.ID, console.Failed)
 	})
 }
 
-// TestAnswers maps the words of connectors to what becomes of an operation.
+// TestAnswers maps the answers of connectors to the states of an operation.
 func TestAnswers(t *testing.T) {
 	c := newCourse(newWorld(t))
 	for name, tt := range map[string]struct {
@@ -499,7 +498,7 @@ func TestAnswers(t *testing.T) {
 		if tt.r.Code != 0 && got.Answer == "" {
 			t.Errorf("%s: no words", name)
 		}
-		// End it, so that the next one can begin.
+		// Ended, so that the next one can begin.
 		c.update(func(tx *store.Tx) error {
 			switch got.State {
 			case console.Queued, console.Manual:
@@ -512,7 +511,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestManual hands what the connector cannot do to a person. Only a sync proves it.
+// TestManual assigns an operation to a person if the connector cannot make the change. Only a sync
+// verifies it.
 func TestManual(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -539,14 +539,14 @@ func TestManual(t *testing.T) {
 		c.answerSync(c.take("the proof"))
 		c.want("a sync shows it", o.ID, console.Verified)
 
-		// Done by hand, and nobody said so.
+		// Done manually, but not reported.
 		o = c.create(c.op("ben", "staff", console.Grant))
 		c.nothing("it cannot be sent")
 		c.up.members["staff"] = append(c.up.members["staff"], "ben")
 		c.sync()
 		c.want("a sync shows it", o.ID, console.Verified)
 
-		// And done by hand only in words.
+		// Reported as done manually, but not done.
 		o = c.create(c.op("ana", "staff", console.Grant))
 		c.nothing("it cannot be sent")
 		c.update(func(tx *store.Tx) error { return tx.DoneByHand(o.ID, "done") })
@@ -557,8 +557,8 @@ func TestManual(t *testing.T) {
 	})
 }
 
-// TestNotNow holds operations back while writes or the connector are paused, and while a sync
-// is held: hosts are not told to ask again at once.
+// TestNotNow delays operations while writes or the connector are paused, and while a sync is held:
+// hosts are not told to ask again at once.
 func TestNotNow(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -596,7 +596,7 @@ func TestNotNow(t *testing.T) {
 		}
 		c.nothing("a sync is held")
 		c.want("it waits", o.ID, console.Queued)
-		// A person may disable an account all the same.
+		// A person may still disable an account.
 		c.hello(false, rpc.CanRunActions)
 		c.listActions()
 		disable := c.op("cem", "", console.Revoke)
@@ -617,7 +617,7 @@ func TestNotNow(t *testing.T) {
 	})
 }
 
-// listActions lets the host say which actions its connector offers.
+// listActions makes the host report the actions of its connector.
 func (c *course) listActions() {
 	c.t.Helper()
 	c.update(func(tx *store.Tx) error { return askActions(tx, c.connector.ID) })
@@ -630,7 +630,7 @@ func (c *course) listActions() {
 	c.t.Fatal("the host was not asked for its actions")
 }
 
-// offer answers which actions there are.
+// offer answers the question for actions.
 func (c *course) offer(task rpc.Task) {
 	c.t.Helper()
 	if task.Work.ListActions == nil {
@@ -643,7 +643,7 @@ func (c *course) offer(task rpc.Task) {
 	}})
 }
 
-// TestRunningAction asks the host that runs an action until it ends, and no other one.
+// TestRunningAction polls only the host that runs an action, until it ends.
 func TestRunningAction(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -683,7 +683,7 @@ func TestRunningAction(t *testing.T) {
 	})
 }
 
-// listed answers the question for the actions that an operation waits for.
+// listed answers the question for actions that an operation waits for.
 func (c *course) listed(o console.Operation) {
 	c.t.Helper()
 	task := c.take("the question which actions there are")
@@ -692,8 +692,8 @@ func (c *course) listed(o console.Operation) {
 	c.offer(task)
 }
 
-// TestTargetedProof reads the one group that changed. Its last member is proved gone by a
-// full sync, which follows at once.
+// TestTargetedProof reads the one group that changed. The removal of its last member needs a full
+// sync, which follows at once.
 func TestTargetedProof(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -732,8 +732,8 @@ func TestTargetedProof(t *testing.T) {
 	})
 }
 
-// TestGuardAtDispatch asks the guards again when a task is about to be handed out: what has
-// become forbidden meanwhile is not sent, and an event says so.
+// TestGuardAtDispatch checks the guards again at the dispatch: a change that has become forbidden is
+// not sent, and an event records that.
 func TestGuardAtDispatch(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -750,7 +750,7 @@ func TestGuardAtDispatch(t *testing.T) {
 			return tx.SetRoleMap(c.app, console.RoleMap{Priority: console.HighestWins, Roles: []console.AppRole{{Name: "Admin", Admin: true, Entitlements: []console.EntitlementKey{c.member("admins")}}}}, 1)
 		})
 		o := c.create(c.op("ana", "admins", console.Revoke))
-		c.update(func(tx *store.Tx) error { // meanwhile the other one leaves
+		c.update(func(tx *store.Tx) error { // the other one leaves in the meantime
 			owner, _, err := tx.AccountPerson(c.account("ben"), time.Time{})
 			if err != nil {
 				return err
@@ -772,8 +772,8 @@ func TestGuardAtDispatch(t *testing.T) {
 	})
 }
 
-// TestOverdueByGuard keeps trying to remove access whose time is over and that a guard
-// protects, says once that it is overdue, and removes it when somebody else is there.
+// TestOverdueByGuard keeps trying to remove expired access that a guard protects, notifies once that
+// it is overdue, and removes it when the guard allows it.
 func TestOverdueByGuard(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -845,8 +845,8 @@ func TestOverdueByGuard(t *testing.T) {
 	})
 }
 
-// TestComeBacks removes access that something else puts back: after two times the console
-// stops and says where to remove it.
+// TestComeBacks removes access that something else restores: after two times the console stops and
+// says where to remove it.
 func TestComeBacks(t *testing.T) {
 	c := newCourse(newWorld(t))
 	for range 2 {
@@ -870,7 +870,7 @@ func TestComeBacks(t *testing.T) {
 	}
 }
 
-// TestReasonsBeginWithAccess counts from when the connector says that the access is there.
+// TestReasonsBeginWithAccess counts the duration from when the connector reports the access.
 func TestReasonsBeginWithAccess(t *testing.T) {
 	onBoth(t, func(t *testing.T, x *world) {
 		c := newCourse(x)
@@ -898,7 +898,7 @@ func TestReasonsBeginWithAccess(t *testing.T) {
 	})
 }
 
-// TestGrantIDOfItsOwn revokes a grant by the id that the connector gave it.
+// TestGrantIDOfItsOwn revokes a grant by the connector's own id for it.
 func TestGrantIDOfItsOwn(t *testing.T) {
 	f := console.Fact{Detail: []byte(`{"baton:grant-id":"g-17","since":"2020"}`)}
 	if f.GrantID() != "g-17" || (console.Fact{Detail: []byte(`{"since":"2020"}`)}).GrantID() != "" || (console.Fact{}).GrantID() != "" {

@@ -86,7 +86,7 @@ func (x *world) update(fn func(*store.Tx) error) {
 	}
 }
 
-// work does what is due, once for each kind.
+// work does all due work once.
 func (x *world) work() {
 	x.t.Helper()
 	for _, k := range x.w.kinds() {
@@ -99,7 +99,7 @@ func (x *world) work() {
 	}
 }
 
-// lease hands the connector's tasks to a host.
+// lease leases the connector's tasks to a host.
 func (x *world) lease() []rpc.Task {
 	x.t.Helper()
 	l, err := x.tasks.Lease(x.t.Context(), x.now, rpc.LeaseRequest{Connector: string(x.connector.ID), Host: "host", Max: 9})
@@ -132,8 +132,8 @@ func (x *world) events() (kinds []string) {
 	return kinds
 }
 
-// TestSchedule asks for a sync at once and then after each interval, never for two at a
-// time, and for none while the connector is paused.
+// TestSchedule requests a sync at once and then at each interval, never two at a time, and none
+// while the connector is paused.
 func TestSchedule(t *testing.T) {
 	x := newWorld(t)
 	x.work()
@@ -141,7 +141,7 @@ func TestSchedule(t *testing.T) {
 	if len(first) != 1 || first[0].Work.Sync == nil {
 		t.Fatalf("a new connector: %+v", first)
 	}
-	x.now = noon.Add(61 * time.Minute) // it still syncs
+	x.now = noon.Add(61 * time.Minute) // it is still running
 	x.work()
 	if _, err := x.tasks.Extend(t.Context(), x.now, rpc.Holder{Connector: first[0].Connector, Host: "host", Task: first[0].ID}); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestNoFile records what a sync that brought nothing says.
+// TestNoFile records the error of a sync without a file.
 func TestNoFile(t *testing.T) {
 	x := newWorld(t)
 	x.work()
@@ -191,7 +191,7 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// TestFailedRow gives a row that fails back, to be done later.
+// TestFailedRow reschedules a row that fails.
 func TestFailedRow(t *testing.T) {
 	x := newWorld(t)
 	x.update(func(tx *store.Tx) error { return tx.SetDue(console.DueIngest, "no sync", x.now, nil) })
@@ -215,8 +215,7 @@ func TestFailedRow(t *testing.T) {
 	}
 }
 
-// TestStopGivesBack stops a worker while a row is under way: another one can claim it at
-// once.
+// TestStopGivesBack stops a worker during the work on a row: another one can claim it at once.
 func TestStopGivesBack(t *testing.T) {
 	x := newWorld(t)
 	x.update(func(tx *store.Tx) error { return tx.SetDue("test", "row", x.now, nil) })

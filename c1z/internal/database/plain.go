@@ -14,8 +14,8 @@ type PlainTable struct {
 	Columns []string // in the order of stored records
 }
 
-// Plain returns how a table can be read without the library; nil if it cannot, because it
-// has no rowids, its column id is none, or a column is computed.
+// Plain returns how a table can be read without the library; nil if it cannot, because it has no
+// rowids, has no column id that is an alias of the rowid, or has a computed column.
 func (d *DB) Plain(table string) (*PlainTable, error) {
 	if p, ok := d.plain[table]; ok {
 		return p, nil

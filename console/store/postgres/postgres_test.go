@@ -24,8 +24,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// database is a schema of the test server. Each Open is a pool of its own, as of another
-// replica.
+// database is a schema of the test server. Each Open has its own pool, like another replica.
 type database struct{ url baton.Secret }
 
 func (d database) TryOpen(t testing.TB) (engine.DB, error) {
@@ -48,8 +47,8 @@ func fresh(t testing.TB) storetest.Database { return database{pgtest.New(t)} }
 
 func TestStore(t *testing.T) { storetest.Run(t, fresh) }
 
-// TestDatabaseClock checks that replicas with wrong clocks agree about leases: the
-// database's clock counts.
+// TestDatabaseClock checks that replicas with wrong clocks agree about leases, because the
+// database's clock is used.
 func TestDatabaseClock(t *testing.T) {
 	ctx := context.Background()
 	s, err := postgres.Open(ctx, postgres.Config{URL: pgtest.New(t), Now: noon}, nil)
@@ -75,8 +74,8 @@ func TestDatabaseClock(t *testing.T) {
 	}
 }
 
-// TestRestart stops and kills the server under a store: commands fail as unavailable, and
-// the same store goes on when the server is back, with wake-ups.
+// TestRestart stops and kills the server: commands fail as unavailable, and the same store works
+// again when the server is back, including wake-ups.
 func TestRestart(t *testing.T) {
 	ctx := context.Background()
 	server := pgtest.Start(t)
@@ -113,7 +112,7 @@ func TestRestart(t *testing.T) {
 				return err
 			})
 		}
-		// Connections of before are found broken, one by one.
+		// Old connections are found broken one by one.
 		for try := 0; ; try++ {
 			err := read()
 			if err == nil {
@@ -145,8 +144,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestArguments checks that a value of another type than its column's is an error, and text
-// that PostgreSQL cannot store is one of the caller.
+// TestArguments checks that a value of the wrong type is an error, and that text which PostgreSQL
+// cannot store is the caller's error.
 func TestArguments(t *testing.T) {
 	db := fresh(t).Open(t)
 	for _, tt := range []struct {
@@ -172,8 +171,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestAddress checks what is said about an address that does not work, and that the
-// password is not part of it.
+// TestAddress checks the errors for wrong addresses, and that they do not contain the password.
 func TestAddress(t *testing.T) {
 	const password = "hunter2-secret"
 	for address, want := range map[string]baton.Kind{
@@ -197,9 +195,8 @@ func TestSchemasAgree(t *testing.T) {
 	storetest.CompareSchemas(t, lite, fresh(t).Open(t))
 }
 
-// TestReplicasCreateTheSchema checks that replicas may start at once on an empty database,
-// again and again: CREATE TABLE IF NOT EXISTS alone fails in several ways when it meets
-// itself.
+// TestReplicasCreateTheSchema checks repeatedly that replicas may start at once on an empty
+// database. CREATE TABLE IF NOT EXISTS alone fails in several ways when it runs concurrently.
 func TestReplicasCreateTheSchema(t *testing.T) {
 	for range 20 {
 		d := database{pgtest.New(t)}

@@ -9,7 +9,7 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// TestRPC runs the suite of the Baton plane's store.
+// TestRPC runs the conformance suite of rpc.Store.
 func TestRPC(t *testing.T) {
 	rpctest.Suite(t, func(t *testing.T) rpc.Store { return rpcstore.New(store.New(fresh(t).Open(t), nil)) })
 }

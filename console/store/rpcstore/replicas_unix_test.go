@@ -38,7 +38,7 @@ import (
 	"baton/internal/pb/batonv1"
 )
 
-// replicaVariable holds, as JSON, what a process started by TestReplicas serves.
+// replicaVariable holds the configuration of a process that TestReplicas starts, as JSON.
 const replicaVariable = "BATON_TEST_RPC_REPLICA"
 
 func init() {
@@ -55,16 +55,16 @@ func init() {
 	os.Exit(1)
 }
 
-// replica is a process that serves connectors and does what is due: it queues a task for
-// each operation, and reacts to its end.
+// replica is a process that serves connectors and does due work: it queues a task for each
+// operation, and reacts to its end.
 type replica struct {
 	Name     string
 	URL      string // of the database
 	Address  string // to listen on
-	Upstream string // where it is asked whether an operation was done, as a sync would show
+	Upstream string // address for asking whether an operation was done, instead of a sync
 }
 
-// Kinds of due rows and events, and how long a due row is leased.
+// Kinds of due rows and events, and the lease of a due row.
 const (
 	wanted    = "test.wanted"
 	queuedOp  = "test.queued"
@@ -124,7 +124,7 @@ func (r replica) react(ctx context.Context, s *store.Store, kind string, do func
 	}
 }
 
-// queue makes the task of an operation, whose number is the due row's ref.
+// queue creates the task of an operation, whose number is the due row's ref.
 func (r replica) queue(_ context.Context, _ *store.Store, tx *store.Tx, d store.Due) error {
 	group := baton.ResourceID{Type: "group", ID: "g"}
 	task, err := rpc.NewTask(string(d.Payload), rpc.Work{Grant: &rpc.GrantWork{
@@ -138,8 +138,7 @@ func (r replica) queue(_ context.Context, _ *store.Store, tx *store.Tx, d store.
 	return rpcstore.AddTask(tx, task)
 }
 
-// ended reacts to the end of a task. When nobody knows whether it was done, the upstream
-// decides.
+// ended reacts to the end of a task. If its result is unknown, the upstream decides.
 func (r replica) ended(ctx context.Context, s *store.Store, tx *store.Tx, d store.Due) error {
 	connector := string(d.Payload)
 	task, err := rpcstore.New(s).Task(ctx, connector, d.Ref)
@@ -161,7 +160,7 @@ func (r replica) ended(ctx context.Context, s *store.Store, tx *store.Tx, d stor
 	return nil
 }
 
-// fleet is the replicas and what is known of them.
+// fleet is the set of replicas and their state.
 type fleet struct {
 	t        *testing.T
 	url      string
@@ -187,7 +186,7 @@ func (f *fleet) start(i int) {
 	f.running[i] = cmd
 }
 
-// kill ends a replica at once.
+// kill kills a replica.
 func (f *fleet) kill(i int) {
 	f.running[i].Process.Signal(syscall.SIGKILL)
 	f.running[i].Wait()
@@ -211,10 +210,10 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestReplicas runs three replicas on one PostgreSQL server. Operations come in steadily;
-// hosts of several connectors do them. Every few seconds a replica is killed with SIGKILL
-// and started again, and once the database is stopped for a second. In the end each
-// operation was queued once, done once upstream, and noted as done once.
+// TestReplicas runs three replicas on one PostgreSQL server. Operations arrive steadily, and hosts
+// of several connectors do them. Every few seconds a replica is killed and restarted, and once the
+// database is stopped for a second. At the end each operation was queued once, done upstream once,
+// and recorded as done once.
 func TestReplicas(t *testing.T) {
 	operations, length, every := longtest.Pick(300, 6000), longtest.Pick(9*time.Second, 5*time.Minute), longtest.Pick(3*time.Second, 10*time.Second)
 	const connectors = 4
@@ -267,7 +266,7 @@ func TestReplicas(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// Operations come evenly. A failure may have been a success: the same row is set again.
+		// Operations arrive evenly. A failed call may have succeeded, so the same row is set again.
 		for want := int(float64(operations) * float64(now.Sub(began)) / float64(length)); op < min(want, operations); {
 			ref := fmt.Sprintf("op%05d", op)
 			err := s.Update(ctx, console.By{At: time.Now(), Actor: console.Console}, func(tx *store.Tx) error {
@@ -281,13 +280,13 @@ func TestReplicas(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	// All that is left ends within the leases.
+	// The rest ends within the leases.
 	deadline := time.Now().Add(60 * time.Second)
 	events := eventsByKind(t, s)
 	for ; len(events[doneOp]) < operations && time.Now().Before(deadline); events = eventsByKind(t, s) {
 		time.Sleep(200 * time.Millisecond)
 	}
-	time.Sleep(2 * dueLease) // for what would be done twice
+	time.Sleep(2 * dueLease) // would show work that is done twice
 	events = eventsByKind(t, s)
 	cancel()
 	hosts.Wait()
@@ -320,7 +319,7 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// eventsByKind returns when events came, by kind and object.
+// eventsByKind returns the times of events, by kind and object.
 func eventsByKind(t *testing.T, s *store.Store) map[string]map[string][]time.Time {
 	t.Helper()
 	all := map[string]map[string][]time.Time{}
@@ -391,7 +390,7 @@ func issue(t *testing.T, s *store.Store, connector string) string {
 	return token
 }
 
-// host does the tasks of a connector, and asks the next replica when one does not answer.
+// host does the tasks of a connector, and switches to the next replica if one does not answer.
 type host struct {
 	addresses []string
 	id        string

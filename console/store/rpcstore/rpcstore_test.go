@@ -20,7 +20,7 @@ var (
 	ctx  = context.Background()
 )
 
-// counted counts the transactions that write.
+// counted counts write transactions.
 type counted struct {
 	engine.DB
 	writes int
@@ -64,8 +64,7 @@ func lease(t *testing.T, s rpcstore.Store, now time.Time) []rpc.Task {
 	return l.Tasks
 }
 
-// TestEndedTasksLeaveDueRows checks that the end of a task that serves something is there
-// to be claimed, once, however it ended.
+// TestEndedTasksLeaveDueRows checks that every end of a task with a ref leaves one due row.
 func TestEndedTasksLeaveDueRows(t *testing.T) {
 	base, _ := open(t)
 	s := rpcstore.New(base)
@@ -102,8 +101,7 @@ func TestEndedTasksLeaveDueRows(t *testing.T) {
 	}
 }
 
-// TestPollsWriteNothing checks that a host that finds nothing to do costs one write a
-// minute.
+// TestPollsWriteNothing checks that a host without work costs one write a minute.
 func TestPollsWriteNothing(t *testing.T) {
 	base, db := open(t)
 	s := rpcstore.New(base)
@@ -112,7 +110,7 @@ func TestPollsWriteNothing(t *testing.T) {
 	}
 	add(t, s, "", rpc.Work{Sync: &rpc.SyncWork{}})
 	lease(t, s, noon)
-	add(t, s, "", rpc.Work{Sync: &rpc.SyncWork{}}) // waits for the first
+	add(t, s, "", rpc.Work{Sync: &rpc.SyncWork{}}) // waits for the first one
 	before := db.writes
 	const minutes = 4
 	for i := range minutes * 12 {
@@ -128,7 +126,7 @@ func TestPollsWriteNothing(t *testing.T) {
 	}
 }
 
-// TestManyTasks leases from a long queue in its order.
+// TestManyTasks leases a long queue in order.
 func TestManyTasks(t *testing.T) {
 	base, _ := open(t)
 	s := rpcstore.New(base)

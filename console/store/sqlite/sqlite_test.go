@@ -20,7 +20,7 @@ import (
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// database is a file. Each Open is a connection pool of its own, as of another process.
+// database is a file. Each Open has its own connections, like another process.
 type database struct{ path string }
 
 func (d database) TryOpen(t testing.TB) (engine.DB, error) {
@@ -91,8 +91,8 @@ func TestFileMode(t *testing.T) {
 	}
 }
 
-// TestWritersTakeTurns checks that a waiting command ends with its context, and that
-// waiting ones are served in order.
+// TestWritersTakeTurns checks that a waiting command ends with its context, and that waiting
+// commands are served in order.
 func TestWritersTakeTurns(t *testing.T) {
 	db := fresh(t).Open(t)
 	inside, release := make(chan bool), make(chan bool)
@@ -110,7 +110,7 @@ func TestWritersTakeTurns(t *testing.T) {
 		t.Errorf("a waiting writer ended with %v", err)
 	}
 	close(release)
-	// A context that ends while a statement runs interrupts it and undoes the command.
+	// A context that ends during a statement interrupts it and undoes the command.
 	ctx, cancel = context.WithCancel(context.Background())
 	err := db.Write(ctx, func(tx engine.Tx) error {
 		if _, err := tx.Exec("UPDATE counter SET next = 99"); err != nil {

@@ -108,7 +108,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"OperationWaits", testOperationWaits},
 		{"OperationWithoutAccount", testOperationWithoutAccount},
 		{"Access", testAccess},
-		{"Together", testAccessBatch},
+		{"AccessBatch", testAccessBatch},
 		{"Policy", testPolicy},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
