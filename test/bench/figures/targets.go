@@ -45,10 +45,10 @@ func (r *Record) targets() []target {
 func (r *Record) percipioTargets() []target {
 	large := r.Find(Percipio, "large", 0)
 	return []target{
-		large.ratioTarget("Percipio, large: CPU of the official connector's", Official, cpu, 1.0/12),
+		large.ratioTarget("Percipio, large: CPU of the official connector's", Official, cpu, 1.0/10),
 		large.ratioTarget("Percipio, large: memory of the official connector's", Official, memory, 1.0/40),
-		large.ratioTarget("Percipio, large: CPU of the fast floor's", Fast, cpu, 2),
-		large.memoryTarget("Percipio, large: memory", 130),
+		large.ratioTarget("Percipio, large: CPU of the fast floor's", Fast, cpu, 1.5),
+		large.memoryTarget("Percipio, large: memory", 90),
 		large.steadyTarget("Percipio, large: CPU of a steady sync, of a first one"),
 		r.growthTarget("Percipio: CPU of a row at 1M rows, of that at 100k", Percipio),
 	}
@@ -58,10 +58,10 @@ func (r *Record) perplexityTargets() []target {
 	large := r.Find(Perplexity, "large", 0)
 	return []target{
 		large.requestTarget("Perplexity, large: requests of the number of pages", 1.02),
-		large.ratioTarget("Perplexity, large: CPU of the official connector's", Official, cpu, 1.0/30),
+		large.ratioTarget("Perplexity, large: CPU of the official connector's", Official, cpu, 1.0/60),
 		large.ratioTarget("Perplexity, large: wall time of the official connector's", Official, wall, 1.0/30),
 		large.ratioTarget("Perplexity, large: CPU of the floor's (decode)", Decode, cpu, 2),
-		large.memoryTarget("Perplexity, large: memory", 80),
+		large.memoryTarget("Perplexity, large: memory", 90),
 		large.steadyTarget("Perplexity, large: CPU of a steady sync, of a first one"),
 	}
 }
