@@ -87,7 +87,7 @@ func TestTargets(t *testing.T) {
 	for _, want := range []string{
 		"| Percipio, large: CPU of the official connector's | 1/10.0 | 1/40.0 | yes |",
 		"| Percipio, large: CPU of the fast floor's | 1.50 | 1.00 (0.50 to 1.00) | yes |",
-		"| Percipio, large: memory | 90 MB | 1 000 MB | no |",
+		"| Percipio, large: memory | 90.0 MB | 1 000 MB | no |",
 		"| Percipio, large: CPU of a steady sync, of a first one | 1.40 | 1.00 (1.00 to 2.00) | yes |",
 		"| Perplexity, large: requests of the number of pages | 1.02 | 1.00 (7 of 7) | yes |",
 		"| Percipio: CPU of a row at 1M rows, of that at 100k | 1.15 | 1.00 | yes |",
