@@ -20,7 +20,7 @@ ENV ROOTFS="go run -C release . rootfs -platform linux/${TARGETARCH} -version ${
 
 FROM source AS build-percipio
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    ${ROOTFS} -connector baton-percipio && mkdir /state && mv /rootfs/data /state/
+    ${ROOTFS} -program baton-percipio && mkdir /state && mv /rootfs/data /state/
 
 FROM scratch AS baton-percipio
 ARG VERSION=v0.0.0-dev
@@ -43,7 +43,7 @@ ENTRYPOINT ["/baton-percipio"]
 
 FROM source AS build-perplexity
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    ${ROOTFS} -connector baton-perplexity && mkdir /state && mv /rootfs/data /state/
+    ${ROOTFS} -program baton-perplexity && mkdir /state && mv /rootfs/data /state/
 
 FROM scratch AS baton-perplexity
 ARG VERSION=v0.0.0-dev
@@ -63,3 +63,26 @@ EXPOSE 8081/tcp
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=1m --retries=3 CMD ["/baton-perplexity", "health-check"]
 ENTRYPOINT ["/baton-perplexity"]
+
+FROM source AS build-console
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    ${ROOTFS} -program baton-console && mkdir /state && mv /rootfs/data /state/
+
+FROM scratch AS baton-console
+ARG VERSION=v0.0.0-dev
+ARG COMMIT=unknown
+COPY --from=build-console --chown=0:0 /rootfs/ /
+COPY --from=build-console --chown=65532:0 /state/ /
+LABEL org.opencontainers.image.title=baton-console \
+      org.opencontainers.image.description="The console of Baton" \
+      org.opencontainers.image.version=${VERSION} \
+      org.opencontainers.image.revision=${COMMIT} \
+      org.opencontainers.image.licenses=Apache-2.0
+ENV BATON_CONSOLE_DATA=/data BATON_CONSOLE_LISTEN=:8443
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+EXPOSE 8443/tcp
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=1m --retries=3 CMD ["/baton-console", "health-check"]
+ENTRYPOINT ["/baton-console"]

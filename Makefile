@@ -4,7 +4,6 @@ GO ?= go
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 BINARIES := $(notdir $(wildcard cmd/*))
-CONNECTORS := $(filter-out baton-console,$(BINARIES))
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # grpcnotrace leaves out grpc's debug pages, which are not served here. They import html/template,
 # with which the linker keeps every method of every type: 3 MB.
@@ -60,8 +59,8 @@ release-check: ## Build a whole release twice from scratch, and compare
 .PHONY: image-test
 image-test: ## Run the images with a read-only root as their user, beside the sandboxes (needs root)
 	@rm -rf bin/rootfs && mkdir -p bin/rootfs
-	@for b in $(CONNECTORS); do \
-		$(GO) run -C release . rootfs -connector $$b -platform linux/$$($(GO) env GOARCH) -version v0.0.0 -dirty -out ../bin/rootfs/$$b || exit 1; done
+	@for b in $(BINARIES); do \
+		$(GO) run -C release . rootfs -program $$b -platform linux/$$($(GO) env GOARCH) -version v0.0.0 -dirty -out ../bin/rootfs/$$b || exit 1; done
 	$(GO) test -count=1 -v -run '^TestImage$$' ./test/image -images $(CURDIR)/bin/rootfs
 
 .PHONY: sizes

@@ -14,8 +14,23 @@ import (
 const (
 	imageUser = 65532
 	imageData = "/data"
-	imagePort = "8081/tcp"
 )
+
+// role is what an image is for: its description, the variables that make the program serve in a
+// container, and the port at which it does, that of probes included.
+type role struct {
+	description string
+	env         []string
+	port        string
+}
+
+// roleOf returns the role of a program.
+func roleOf(program string) role {
+	if program == "baton-console" {
+		return role{"The console of Baton", []string{"BATON_CONSOLE_DATA=" + imageData, "BATON_CONSOLE_LISTEN=:8443"}, "8443/tcp"}
+	}
+	return role{"A Baton connector", []string{"BATON_C1Z_TEMP_DIR=" + imageData, "BATON_HEALTH_CHECK=true"}, "8081/tcp"}
+}
 
 // imageConfig is the configuration for a container engine. Its names are those of the OCI image
 // configuration; Healthcheck is Docker's, and other engines ignore it.
@@ -39,18 +54,18 @@ type healthcheck struct {
 	Retries     int
 }
 
-func newImageConfig(connector string, labels map[string]string) imageConfig {
-	program := "/" + connector
+func newImageConfig(program string, labels map[string]string) imageConfig {
+	path, role := "/"+program, roleOf(program)
 	return imageConfig{
 		User:         fmt.Sprintf("%d:%d", imageUser, imageUser),
-		ExposedPorts: map[string]struct{}{imagePort: {}},
-		Env:          []string{"BATON_C1Z_TEMP_DIR=" + imageData, "BATON_HEALTH_CHECK=true"},
-		Entrypoint:   []string{program},
+		ExposedPorts: map[string]struct{}{role.port: {}},
+		Env:          role.env,
+		Entrypoint:   []string{path},
 		Volumes:      map[string]struct{}{imageData: {}},
 		WorkingDir:   imageData,
 		Labels:       labels,
 		StopSignal:   "SIGTERM",
-		Healthcheck: healthcheck{Test: []string{"CMD", program, "health-check"}, Interval: 30 * time.Second,
+		Healthcheck: healthcheck{Test: []string{"CMD", path, "health-check"}, Interval: 30 * time.Second,
 			Timeout: 10 * time.Second, StartPeriod: time.Minute, Retries: 3},
 	}
 }
@@ -59,7 +74,7 @@ func newImageConfig(connector string, labels map[string]string) imageConfig {
 // their own user, to group 0.
 func (b *binary) rootfs(licence []byte) []file {
 	return []file{
-		{name: b.connector, mode: 0o755, data: b.data},
+		{name: b.program, mode: 0o755, data: b.data},
 		{name: "data/", mode: 0o770, uid: imageUser},
 		{name: "tmp/", mode: 0o1777},
 		{name: "etc/", mode: 0o755},
@@ -75,10 +90,10 @@ func (b *binary) rootfs(licence []byte) []file {
 }
 
 // labels returns the labels of an image, with the keys of the OCI.
-func (s source) labels(connector string) map[string]string {
+func (s source) labels(program string) map[string]string {
 	l := map[string]string{
-		"org.opencontainers.image.title":       connector,
-		"org.opencontainers.image.description": "A Baton connector",
+		"org.opencontainers.image.title":       program,
+		"org.opencontainers.image.description": roleOf(program).description,
 		"org.opencontainers.image.version":     s.version,
 		"org.opencontainers.image.revision":    s.commit,
 		"org.opencontainers.image.created":     s.when().Format(time.RFC3339),
@@ -138,14 +153,14 @@ func (l *layout) addImage(s source, b *binary) (image, error) {
 	if err != nil {
 		return image{}, err
 	}
-	labels := s.labels(b.connector)
+	labels := s.labels(b.program)
 	diff := sha256.Sum256(tar)
 	i := image{layer: l.add(mediaLayer, packed)}
 	i.config, err = l.addJSON(mediaConfig, map[string]any{
 		"created":      s.when().Format(time.RFC3339),
 		"architecture": b.platform.arch,
 		"os":           b.platform.os,
-		"config":       newImageConfig(b.connector, labels),
+		"config":       newImageConfig(b.program, labels),
 		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(diff[:])}},
 		"history":      []map[string]string{{"created": s.when().Format(time.RFC3339), "created_by": "release " + s.version}},
 	})

@@ -26,7 +26,7 @@ func made() (source, []*binary) {
 	s := source{root: "..", version: "v1.2.3", commit: "0123456789abcdef0123456789abcdef01234567", epoch: 1700000000, url: "https://source.example/baton"}
 	var list []*binary
 	for _, arch := range []string{"amd64", "arm64"} {
-		list = append(list, &binary{connector: "baton-perplexity", platform: platform{"linux", arch}, data: []byte("program for " + arch),
+		list = append(list, &binary{program: "baton-perplexity", platform: platform{"linux", arch}, data: []byte("program for " + arch),
 			modules: []module{
 				{path: "std", version: "1.26.8", licence: "BSD-3-Clause", texts: []file{{name: "LICENSE", data: []byte("std's licence")}}},
 				{path: "example.org/Dep/v2", version: "v2.0.1+incompatible", sum: "h1:abc=", licence: "MIT", texts: []file{{name: "LICENSE", data: []byte("dep's licence")}}},
@@ -237,22 +237,22 @@ func TestDockerfile(t *testing.T) {
 			stages[stage][word] = strings.Join(strings.Fields(rest), " ")
 		}
 	}
-	for _, connector := range []string{"baton-perplexity", "baton-percipio"} {
-		c, d := newImageConfig(connector, nil), stages[connector]
+	for _, program := range []string{"baton-console", "baton-perplexity", "baton-percipio"} {
+		c, d := newImageConfig(program, nil), stages[program]
 		entry, _ := json.Marshal(c.Entrypoint)
 		for instruction, want := range map[string]string{
-			"FROM": "scratch AS " + connector, "USER": c.User, "WORKDIR": c.WorkingDir, "VOLUME": imageData, "EXPOSE": imagePort, "STOPSIGNAL": c.StopSignal,
+			"FROM": "scratch AS " + program, "USER": c.User, "WORKDIR": c.WorkingDir, "VOLUME": imageData, "EXPOSE": roleOf(program).port, "STOPSIGNAL": c.StopSignal,
 			"ENV": strings.Join(c.Env, " "), "ENTRYPOINT": string(entry),
 			"HEALTHCHECK": `--interval=30s --timeout=10s --start-period=1m --retries=3 CMD ["` + c.Healthcheck.Test[1] + `", "` + c.Healthcheck.Test[2] + `"]`,
 		} {
 			if d[instruction] != want {
-				t.Errorf("%s: %s is %q in the Dockerfile, want %q", connector, instruction, d[instruction], want)
+				t.Errorf("%s: %s is %q in the Dockerfile, want %q", program, instruction, d[instruction], want)
 			}
 		}
 		s, _ := made()
-		for key := range s.labels(connector) {
+		for key := range s.labels(program) {
 			if !strings.Contains(d["LABEL"], key+"=") && !strings.HasSuffix(key, ".created") && !strings.HasSuffix(key, ".source") {
-				t.Errorf("%s: the Dockerfile lacks the label %s", connector, key)
+				t.Errorf("%s: the Dockerfile lacks the label %s", program, key)
 			}
 		}
 	}

@@ -3,12 +3,12 @@
 // whenever it is built with the same Go.
 //
 //	release build -version v0.1.0 -out dist   everything, from a clean checkout
-//	release rootfs -connector NAME -out DIR   the file system of one image, for a Dockerfile
+//	release rootfs -program NAME -out DIR   the file system of one image, for a Dockerfile
 //	release roots                             the certificate authorities in the images
 //	release sizes -update README.md           the table of sizes
 //	release verify DIR                        the sums, and the signature if a key is given
 //
-// It is a module of its own, so that what it needs is not what the connectors need. It
+// It is a module of its own, so that what it needs is not what the programs need. It
 // imports nothing of theirs: it builds them, and asks the binaries for the rest.
 package main
 
@@ -72,7 +72,7 @@ func buildCommand(ctx context.Context, args []string, stdout io.Writer) error {
 	f, s := newFlags("build")
 	out := f.String("out", "", "the folder to fill; it must be empty")
 	only := f.String("platforms", "", "these platforms only, as in linux/amd64,linux/arm64")
-	connectors := f.String("connectors", "", "these connectors only")
+	programs := f.String("programs", "", "these programs only")
 	key := f.String("sign-key", "", "Ed25519 private key in a PEM file, to sign SHA256SUMS with")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -85,7 +85,7 @@ func buildCommand(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	r := &release{source: *s, out: *out, platforms: platforms, say: stdout}
-	if r.connectors, err = s.connectors(*connectors); err != nil {
+	if r.programs, err = s.programs(*programs); err != nil {
 		return err
 	}
 	if err := r.build(ctx); err != nil {
@@ -99,7 +99,7 @@ func buildCommand(ctx context.Context, args []string, stdout io.Writer) error {
 
 func rootfsCommand(ctx context.Context, args []string, _ io.Writer) error {
 	f, s := newFlags("rootfs")
-	connector := f.String("connector", "", "the connector")
+	program := f.String("program", "", "the program")
 	on := f.String("platform", "linux/amd64", "the platform")
 	out := f.String("out", "", "the folder to fill")
 	if err := f.Parse(args); err != nil {
@@ -109,13 +109,13 @@ func rootfsCommand(ctx context.Context, args []string, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *connector == "" || *out == "" {
-		return errors.New("rootfs needs -connector and -out")
+	if *program == "" || *out == "" {
+		return errors.New("rootfs needs -program and -out")
 	}
 	if err := s.resolve(ctx); err != nil {
 		return err
 	}
-	b, err := s.binary(ctx, *connector, platforms[0])
+	b, err := s.binary(ctx, *program, platforms[0])
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (s source) modules(ctx context.Context, b *binary) ([]module, error) {
 }
 
 func (s source) moduleDirs(ctx context.Context, b *binary) (map[string]string, error) {
-	out, err := output(ctx, s.root, goEnv(b.platform), "go", "list", "-tags", buildTags, "-deps", "-f", "{{with .Module}}{{.Path}}\t{{.Dir}}{{end}}", "./cmd/"+b.connector)
+	out, err := output(ctx, s.root, goEnv(b.platform), "go", "list", "-tags", buildTags, "-deps", "-f", "{{with .Module}}{{.Path}}\t{{.Dir}}{{end}}", "./cmd/"+b.program)
 	if err != nil {
 		return nil, err
 	}

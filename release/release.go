@@ -17,11 +17,11 @@ import (
 // release is the state of a release build.
 type release struct {
 	source
-	out        string
-	platforms  []platform
-	connectors []string
-	say        io.Writer
-	digests    bytes.Buffer // digests of the images, for pinning
+	out       string
+	platforms []platform
+	programs  []string
+	say       io.Writer
+	digests   bytes.Buffer // digests of the images, for pinning
 }
 
 // build builds everything. It writes artefacts one by one and the sums at the end, so that a release with
@@ -36,9 +36,9 @@ func (r *release) build(ctx context.Context) error {
 	if there, err := os.ReadDir(r.out); err != nil || len(there) > 0 {
 		return errors.Join(err, fmt.Errorf("%s is not empty", r.out))
 	}
-	for _, connector := range r.connectors {
-		if err := r.connector(ctx, connector); err != nil {
-			return fmt.Errorf("%s: %w", connector, err)
+	for _, program := range r.programs {
+		if err := r.program(ctx, program); err != nil {
+			return fmt.Errorf("%s: %w", program, err)
 		}
 	}
 	if err := r.deployment(); err != nil {
@@ -66,12 +66,12 @@ func (r *release) artefact(name string, data []byte, purpose string, b *binary, 
 	return errors.Join(r.write(name, data), r.write(name+".spdx.json", list))
 }
 
-// connector makes the archives and images of one connector.
-func (r *release) connector(ctx context.Context, connector string) error {
+// program makes the archives and images of one program.
+func (r *release) program(ctx context.Context, program string) error {
 	var all, forImages []*binary
 	var own *binary // the binary that runs on this machine
 	for _, p := range r.platforms {
-		b, err := r.binary(ctx, connector, p)
+		b, err := r.binary(ctx, program, p)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (r *release) connector(ctx context.Context, connector string) error {
 	}
 	if own == nil {
 		var err error
-		if own, err = r.binary(ctx, connector, host()); err != nil {
+		if own, err = r.binary(ctx, program, host()); err != nil {
 			return err
 		}
 	}
@@ -98,12 +98,12 @@ func (r *release) connector(ctx context.Context, connector string) error {
 			return err
 		}
 	}
-	return r.images(connector, forImages)
+	return r.images(program, forImages)
 }
 
 // archive writes an archive for people: the program and the files that belong beside it.
 func (r *release) archive(b *binary, extras []file) error {
-	program := file{name: b.connector, mode: 0o755, data: b.data}
+	program := file{name: b.program, mode: 0o755, data: b.data}
 	if b.platform.os == "windows" {
 		program.name += ".exe"
 	}
@@ -113,7 +113,7 @@ func (r *release) archive(b *binary, extras []file) error {
 		{name: "CHANGELOG.md", mode: 0o644, data: r.read("CHANGELOG.md")},
 		{name: "THIRD-PARTY-LICENSES", mode: 0o644, data: notices(b.modules)},
 	}, extras...)
-	base := strings.Join([]string{b.connector, r.version, b.platform.os, b.platform.arch}, "-")
+	base := strings.Join([]string{b.program, r.version, b.platform.os, b.platform.arch}, "-")
 	if b.platform.os == "windows" {
 		data, err := packZip(below(base, files), r.when())
 		if err != nil {
@@ -133,25 +133,24 @@ func (r *release) archive(b *binary, extras []file) error {
 
 // extras returns completions and the manual page, which the program itself writes.
 func extras(ctx context.Context, b *binary) ([]file, error) {
-	connector := b.connector
 	dir, err := os.MkdirTemp("", "release-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	program := filepath.Join(dir, connector)
-	if err := os.WriteFile(program, b.data, 0o700); err != nil {
+	path := filepath.Join(dir, b.program)
+	if err := os.WriteFile(path, b.data, 0o700); err != nil {
 		return nil, err
 	}
 	files := []file{{name: "completions/", mode: 0o755}, {name: "man/", mode: 0o755}, {name: "man/man1/", mode: 0o755}}
 	for name, args := range map[string][]string{
-		"completions/" + connector + ".bash": {"completion", "bash"},
-		"completions/_" + connector:          {"completion", "zsh"},
-		"completions/" + connector + ".fish": {"completion", "fish"},
-		"completions/" + connector + ".ps1":  {"completion", "powershell"},
-		"man/man1/" + connector + ".1":       {"man"},
+		"completions/" + b.program + ".bash": {"completion", "bash"},
+		"completions/_" + b.program:          {"completion", "zsh"},
+		"completions/" + b.program + ".fish": {"completion", "fish"},
+		"completions/" + b.program + ".ps1":  {"completion", "powershell"},
+		"man/man1/" + b.program + ".1":       {"man"},
 	} {
-		out, err := output(ctx, dir, []string{"PATH=" + os.Getenv("PATH")}, program, args...)
+		out, err := output(ctx, dir, []string{"PATH=" + os.Getenv("PATH")}, path, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -161,11 +160,11 @@ func extras(ctx context.Context, b *binary) ([]file, error) {
 }
 
 // images writes one image archive per platform, for docker load, and one for all platforms, for registries.
-func (r *release) images(connector string, binaries []*binary) error {
+func (r *release) images(program string, binaries []*binary) error {
 	if len(binaries) == 0 {
 		return nil
 	}
-	name := connector + ":" + r.version
+	name := program + ":" + r.version
 	together := &layout{blobs: map[string][]byte{}}
 	var manifests []descriptor
 	roots := module{path: rootsModule, version: rootsVersion(), licence: "MPL-2.0"}
@@ -181,14 +180,14 @@ func (r *release) images(connector string, binaries []*binary) error {
 		if err != nil {
 			return err
 		}
-		base := fmt.Sprintf("%s-%s-image-%s-%s.tar", connector, r.version, b.platform.os, b.platform.arch)
+		base := fmt.Sprintf("%s-%s-image-%s-%s.tar", program, r.version, b.platform.os, b.platform.arch)
 		if err := r.artefact(base, data, "CONTAINER", b, roots); err != nil {
 			return err
 		}
 		fmt.Fprintf(&r.digests, "%s %s %s\n", name, b.platform, i.manifest.Digest)
 	}
 	top, err := together.addJSON(mediaIndex, map[string]any{
-		"schemaVersion": 2, "mediaType": mediaIndex, "manifests": manifests, "annotations": r.labels(connector)})
+		"schemaVersion": 2, "mediaType": mediaIndex, "manifests": manifests, "annotations": r.labels(program)})
 	if err != nil {
 		return err
 	}
@@ -197,7 +196,7 @@ func (r *release) images(connector string, binaries []*binary) error {
 	if err != nil {
 		return err
 	}
-	return r.artefact(fmt.Sprintf("%s-%s-image.tar", connector, r.version), data, "CONTAINER", binaries[0], roots)
+	return r.artefact(fmt.Sprintf("%s-%s-image.tar", program, r.version), data, "CONTAINER", binaries[0], roots)
 }
 
 // deployment packs the files for running the images, and the chart alone.

@@ -56,11 +56,11 @@ func copyTree(t *testing.T, to string) {
 // environments, and compares every byte.
 func TestReproducible(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it builds the connectors")
+		t.Skip("it builds the programs")
 	}
 	args := []string{"build", "-version", "v1.2.3", "-commit", "0123456789abcdef", "-epoch", "1700000000"}
 	if !*whole {
-		args = append(args, "-platforms", "linux/amd64", "-connectors", "baton-perplexity")
+		args = append(args, "-platforms", "linux/amd64", "-programs", "baton-perplexity")
 	}
 	roots := []string{filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "another place")}
 	for _, root := range roots { // before both builds, which take long enough for somebody to edit a file
@@ -382,7 +382,7 @@ func TestRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"publish"}, base, append(base, "-version", "1.0"), append(base, "-version", "v1.0.0"),
 		append(base, "-version", "v1.0.0", "-out", full), append(base, "-version", "v1.0.0", "-out", t.TempDir(), "-platforms", "plan9/amd64"),
-		append(base, "-version", "v1.0.0", "-out", t.TempDir(), "-connectors", "baton-slack"), {"rootfs", "-version", "v1.0.0"}, {"verify"}, {"verify", t.TempDir()},
+		append(base, "-version", "v1.0.0", "-out", t.TempDir(), "-programs", "baton-slack"), {"rootfs", "-version", "v1.0.0"}, {"verify"}, {"verify", t.TempDir()},
 	} {
 		if err := run(t.Context(), args, io.Discard); err == nil {
 			t.Errorf("%q is accepted", args)

@@ -73,7 +73,7 @@ func (s source) contents(artefact string, data []byte, purpose string, b *binary
 	doc.Packages = []spdxPackage{
 		{SPDXID: top, Name: artefact, Version: s.version, FileName: artefact, DownloadLocation: noAssertion, LicenseConcluded: noAssertion,
 			LicenseDeclared: "Apache-2.0", Copyright: noAssertion, Purpose: purpose, Checksums: []spdxChecksum{{"SHA256", digest}}},
-		{SPDXID: program, Name: b.connector, Version: s.version, DownloadLocation: noAssertion, LicenseConcluded: noAssertion,
+		{SPDXID: program, Name: b.program, Version: s.version, DownloadLocation: noAssertion, LicenseConcluded: noAssertion,
 			LicenseDeclared: "Apache-2.0", Copyright: noAssertion, Purpose: "APPLICATION", Comment: "built from commit " + s.commit},
 	}
 	doc.Relationships = []spdxRelationship{{doc.SPDXID, top, "DESCRIBES"}, {top, program, "CONTAINS"}}

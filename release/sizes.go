@@ -44,20 +44,20 @@ func sizesCommand(ctx context.Context, args []string, stdout io.Writer) error {
 	return os.WriteFile(*update, []byte(string(text[:i])+sizesBegin+table+string(text[j:])), 0o644)
 }
 
-// size holds the sizes of one connector on Linux. An image is measured compressed.
+// size holds the sizes of one program on Linux. An image is measured compressed.
 type size struct {
-	connector     string
+	program       string
 	binary, image map[string]int // by architecture
 	modules       int
 }
 
 func (s source) sizes(ctx context.Context) (string, error) {
-	connectors, err := s.connectors("")
+	programs, err := s.programs("")
 	if err != nil {
 		return "", err
 	}
 	table := "| | binary, amd64 | arm64 | image, amd64 | arm64 | modules of others |\n|---|---|---|---|---|---|\n"
-	for _, c := range connectors {
+	for _, c := range programs {
 		z, err := s.size(ctx, c, "amd64", "arm64")
 		if err != nil {
 			return "", err
@@ -68,10 +68,10 @@ func (s source) sizes(ctx context.Context) (string, error) {
 	return table, nil
 }
 
-func (s source) size(ctx context.Context, connector string, architectures ...string) (size, error) {
-	z := size{connector: connector, binary: map[string]int{}, image: map[string]int{}}
+func (s source) size(ctx context.Context, program string, architectures ...string) (size, error) {
+	z := size{program: program, binary: map[string]int{}, image: map[string]int{}}
 	for _, arch := range architectures {
-		b, err := s.binary(ctx, connector, platform{"linux", arch})
+		b, err := s.binary(ctx, program, platform{"linux", arch})
 		if err != nil {
 			return z, err
 		}

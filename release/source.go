@@ -64,8 +64,8 @@ func (s *source) resolve(ctx context.Context) error {
 	return nil
 }
 
-// connectors returns all connectors, or those named in only.
-func (s source) connectors(only string) ([]string, error) {
+// programs returns all programs, or those named in only.
+func (s source) programs(only string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.root, "cmd"))
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (s source) connectors(only string) ([]string, error) {
 	names := strings.Split(only, ",")
 	for _, n := range names {
 		if !slices.Contains(all, n) {
-			return nil, fmt.Errorf("there is no connector %s; there are %s", n, strings.Join(all, ", "))
+			return nil, fmt.Errorf("there is no program %s; there are %s", n, strings.Join(all, ", "))
 		}
 	}
 	return names, nil
@@ -122,28 +122,28 @@ func parsePlatforms(text string) ([]platform, error) {
 	return list, nil
 }
 
-// binary is a connector built for a platform.
+// binary is a program built for a platform.
 type binary struct {
-	connector string
-	platform  platform
-	data      []byte
-	info      *buildinfo.BuildInfo
-	modules   []module // the modules in it, the standard library first
+	program  string
+	platform platform
+	data     []byte
+	info     *buildinfo.BuildInfo
+	modules  []module // the modules in it, the standard library first
 }
 
-// binary builds a connector. The result does not depend on the environment, the folder or the time.
-func (s source) binary(ctx context.Context, connector string, p platform) (*binary, error) {
+// binary builds a program. The result does not depend on the environment, the folder or the time.
+func (s source) binary(ctx context.Context, program string, p platform) (*binary, error) {
 	dir, err := os.MkdirTemp("", "release-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, connector)
+	name := filepath.Join(dir, program)
 	if _, err := output(ctx, s.root, goEnv(p), "go", "build", "-tags", buildTags, "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X main.version="+s.version, "-o", name, "./cmd/"+connector); err != nil {
+		"-ldflags", "-s -w -buildid= -X main.version="+s.version, "-o", name, "./cmd/"+program); err != nil {
 		return nil, err
 	}
-	b := &binary{connector: connector, platform: p}
+	b := &binary{program: program, platform: p}
 	if b.data, err = os.ReadFile(name); err != nil {
 		return nil, err
 	}

@@ -63,18 +63,3 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
-
-// TestRoff escapes text that has a meaning in roff.
-func TestRoff(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain":           "plain",
-		".so /etc/passwd": `\&.so /etc/passwd`,
-		"a\n'br\n.sp":     "a\n\\&'br\n\\&.sp",
-		`C:\fBx -f`:       `C:\efBx \-f`,
-		"a\r\n.b":         "a\n\\&.b",
-	} {
-		if got := roff(text); got != want {
-			t.Errorf("%q becomes %q, want %q", text, got, want)
-		}
-	}
-}

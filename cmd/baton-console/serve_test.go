@@ -432,9 +432,18 @@ func TestStop(t *testing.T) {
 			t.Errorf("after %v the credentials are others: %v", end.signal, env)
 		}
 	}
+	if out := d.must("health-check", "--listen", "127.0.0.1:"+port); out != "ok\n" {
+		t.Errorf("health-check printed %q", out)
+	}
 	if code := p.end(os.Interrupt); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
+	d.refused(14, "health check", "health-check", "--listen", "127.0.0.1:"+port)
+	p, address, _ := d.serve("--listen", "127.0.0.1:0", "--tls", "self-signed")
+	if out := d.must("health-check", "--tls", "self-signed", "--listen", strings.TrimPrefix(address, "https://")); out != "ok\n" {
+		t.Errorf("health-check over TLS printed %q", out)
+	}
+	p.end(os.Interrupt)
 }
 
 // TestSetupToken checks that only the first run prints a token for the first administrator.

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"baton/internal/manual"
+)
+
+// manCommand prints the manual page, for those who package the program.
+func (r *run) manCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{Use: "man", Short: "Print the manual page", Long: "It is written in man(7) macros: " + program + " man | man -l -", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			p := manual.New(r.stdout, program, r.buildVersion(), root.Short)
+			p.Synopsis(program, "command", "flags")
+			p.Section("Description")
+			p.Text("A setting is a flag, the environment variable beside it, or a line such as \"listen: 127.0.0.1:8443\" in the file that --config names. " +
+				"The flag wins, then the environment.")
+			p.Section("Commands")
+			commandPages(p, root)
+			p.Section("Exit status")
+			p.Text("0 if it is done, or nothing had to be done. Other codes are the kind of the error, and the same as those of the connectors.")
+			return toStdout(p.Flush())
+		}}
+}
+
+// commandPages writes a subsection for each command that can be called.
+func commandPages(p manual.Page, c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		if sub.Hidden || sub.Name() == "help" {
+			continue
+		}
+		if sub.HasSubCommands() {
+			commandPages(p, sub)
+			continue
+		}
+		p.Subsection(strings.TrimPrefix(sub.CommandPath(), program+" ") + strings.TrimPrefix(sub.Use, sub.Name()))
+		p.Text("%s.", sub.Short)
+		if sub.Long != "" {
+			p.Text("%s", sub.Long)
+		}
+		if sub.Example != "" {
+			p.Example(sub.Example, "For example")
+		}
+		sub.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" {
+				p.Item(strings.TrimSuffix("--"+f.Name+" "+f.Value.Type(), " "), f.Usage)
+			}
+		})
+	}
+}
