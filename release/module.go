@@ -66,7 +66,7 @@ func (s source) moduleDirs(ctx context.Context, b *binary) (map[string]string, e
 // that is an error.
 func (m *module) readLicences(dir string) error {
 	var names []string
-	for _, pattern := range []string{"LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "PATENTS"} {
+	for _, pattern := range []string{"LICENSE*", "License*", "LICENCE*", "COPYING*", "NOTICE*", "PATENTS", "LICENSES/*"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return err
@@ -74,6 +74,12 @@ func (m *module) readLicences(dir string) error {
 		names = append(names, found...)
 	}
 	for _, name := range names {
+		if info, err := os.Stat(name); err != nil || info.IsDir() {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return err

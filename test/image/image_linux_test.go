@@ -156,18 +156,7 @@ func (i image) serve(t *testing.T, settings []string) []string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		check, health := i.command(env, "health-check")
-		err := check.Run()
-		if err == nil {
-			t.Logf("healthy: %s", health)
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not become healthy: %v: %s\n%s", err, health, log)
-		}
-		<-time.After(50 * time.Millisecond)
-	}
+	i.becomesHealthy(t, env, log)
 	status(t, cmd, "idle")
 	task, err := c1.Enqueue(t.Context(), i.name, &batonv1.Task{TaskType: &batonv1.Task_SyncFull{SyncFull: &batonv1.Task_SyncFullTask{}}})
 	if err != nil {
@@ -188,6 +177,46 @@ func (i image) serve(t *testing.T, settings []string) []string {
 		t.Errorf("left behind: %q", left)
 	}
 	return facts(t, r.Assets[0].Path)
+}
+
+// becomesHealthy waits until the image's own health check ends well.
+func (i image) becomesHealthy(t *testing.T, env []string, log *strings.Builder) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		check, health := i.command(env, "health-check")
+		err := check.Run()
+		if err == nil {
+			t.Logf("healthy: %s", health)
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not become healthy: %v: %s\n%s", err, health, log)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+// TestConsole runs the image of the console: it becomes healthy with a database in its folder, and stops.
+func TestConsole(t *testing.T) {
+	i := mountImage(t, "baton-console")
+	env := []string{"BATON_CONSOLE_DATA=/data", "BATON_CONSOLE_LISTEN=:" + freePort(t), "BATON_CONSOLE_URL=https://console.example.test"}
+	cmd, log := i.command(env, "serve")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	i.becomesHealthy(t, env, log)
+	status(t, cmd, "idle")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it stops with %v\n%s", err, log)
+	}
+	if _, err := os.Stat(filepath.Join(i.data, "keys")); err != nil {
+		t.Errorf("keys: %v", err)
+	}
+	i.bare(t)
 }
 
 func freePort(t *testing.T) string {
