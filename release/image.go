@@ -16,7 +16,7 @@ const (
 	imageData = "/data"
 )
 
-// role is what an image is for: its description, the variables that make the program serve in a
+// role describes the purpose of an image: a line of text, the variables that make the program serve in a
 // container, and the port at which it does, that of probes included.
 type role struct {
 	description string
