@@ -3,7 +3,7 @@ package console
 import "baton"
 
 // maxAlias limits aliases, in characters.
-const maxAlias = 63
+const maxAlias = 255
 
 // CheckAlias returns what is wrong with an alias of an entitlement: what programs call it by.
 func CheckAlias(alias string) error {

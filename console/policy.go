@@ -79,6 +79,8 @@ type PolicyWait struct {
 	Until string   `json:"until,omitempty" yaml:"until,omitempty"` // a condition becomes true
 	For   Duration `json:"for,omitzero" yaml:"for,omitempty"`      // a duration passes
 	At    string   `json:"at,omitempty" yaml:"at,omitempty"`       // a time of day in UTC, "22:30"
+	// Answers to the form of the request. Only plans have it.
+	Answers bool `json:"answers,omitempty" yaml:"-"`
 }
 
 // Approver names people who may decide. Kind and the field for the kind are set.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,13 +22,15 @@ type Request struct {
 	Requester   ID          // who filed it
 	What        string      // the name of the entitlement when it was filed
 	Why         string
-	Client      ID                // the credential through which it was filed; "" for pages
-	Form        map[string]string // answers to the questions of the entitlement
-	Emergency   bool
-	Asked       Term // as requested
-	Term        Term // current; approvers may shorten it
-	Start       time.Time
-	Policy      ID
+	Client      ID // the credential through which it was filed; "" for pages
+	// AnswersLater says that missing answers do not refuse the request: it waits for them.
+	AnswersLater bool
+	Form         map[string]string // answers to the questions of the entitlement
+	Emergency    bool
+	Asked        Term // as requested
+	Term         Term // current; approvers may shorten it
+	Start        time.Time
+	Policy       ID
 	// PolicyVersion is fixed: later versions of the policy do not affect the request.
 	PolicyVersion int
 	Plan          Plan
@@ -242,14 +245,54 @@ func (r Request) Check(s RequestSettings, now time.Time) error {
 	if r.Emergency && s.Emergency == "" {
 		return baton.Errorf(baton.Refused, "there are no emergency requests for this").WithFix("Ask without the emergency.")
 	}
-	for _, f := range s.Form {
-		if answer := r.Form[f.Name]; f.Required && strings.TrimSpace(answer) == "" {
-			return baton.Errorf(baton.Invalid, "%s is missing", f.Label)
-		} else if len(answer) > MaxRequestText {
+	if err := r.checkForm(s.Form); err != nil && !(r.AnswersLater && r.Unanswered(s.Form)) {
+		return err
+	}
+	return r.Term.check(s.Longest, later(r.Start, now), now)
+}
+
+// Unanswered reports whether a question that needs an answer has none.
+func (r Request) Unanswered(form []RequestField) bool {
+	return slices.ContainsFunc(form, func(f RequestField) bool { return f.Required && strings.TrimSpace(r.Form[f.Name]) == "" })
+}
+
+// checkForm returns what is wrong with the answers to a form.
+func (r Request) checkForm(form []RequestField) error {
+	for _, f := range form {
+		if len(r.Form[f.Name]) > MaxRequestText {
 			return baton.Errorf(baton.Invalid, "%s is longer than %d bytes", f.Label, MaxRequestText)
 		}
 	}
-	return r.Term.check(s.Longest, later(r.Start, now), now)
+	for _, f := range form {
+		if f.Required && strings.TrimSpace(r.Form[f.Name]) == "" {
+			return baton.Errorf(baton.Invalid, "%s is missing", f.Label)
+		}
+	}
+	return nil
+}
+
+// Answer returns the request with answers to its form, added to those it has.
+func (r Request) Answer(form []RequestField, answers map[string]string) (Request, error) {
+	all := maps.Clone(r.Form)
+	if all == nil {
+		all = map[string]string{}
+	}
+	for name, answer := range answers {
+		if !slices.ContainsFunc(form, func(f RequestField) bool { return f.Name == name }) {
+			return r, baton.Errorf(baton.Invalid, "there is no question %q", name)
+		}
+		all[name] = answer
+	}
+	r.Form = all
+	return r, r.checkForm(form)
+}
+
+// AnswersLimit is how long a request waits for answers to its form.
+const AnswersLimit = 14 * day
+
+// AnswersPlan is the plan of a request that waits for answers to its form.
+func AnswersPlan(newID func() ID) Plan {
+	return Plan{Outcome: OutcomeAsk, Name: "Questions", Steps: []PlanStep{{ID: newID(), PolicyStep: PolicyStep{Name: "Questions", Wait: &PolicyWait{Answers: true}, Limit: AnswersLimit}}}}
 }
 
 func (t Term) check(longest Duration, effect, now time.Time) error {

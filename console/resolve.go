@@ -264,6 +264,8 @@ func (w PolicyWait) Ends(began time.Time) time.Time {
 func (s PolicyStep) Sentence() string {
 	if w := s.Wait; w != nil {
 		switch {
+		case w.Answers:
+			return "waits until the questions are answered"
 		case w.For > 0:
 			return "waits " + w.For.Words()
 		case w.At != "":

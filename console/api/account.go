@@ -56,6 +56,18 @@ func listAppUsers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := c.Console.OwnAccountsOnly(c.ctx(), c.caller, c.path("app"))
+	if err != nil {
+		return nil, err
+	}
+	if own {
+		found, err := c.Console.PersonAccounts(c.ctx(), c.caller, c.path("app"), c.caller.Person.ID)
+		out := appUsersResponse{}
+		for _, r := range found {
+			out.List = append(out.List, appUserView{AppUser: appUserOf(c.path("app"), r, c.caller.Person.ID, false)})
+		}
+		return out, err
+	}
 	rows, next, err := c.accounts(p, govern.AccountQuery{App: c.path("app")})
 	out := appUsersResponse{NextPageToken: next}
 	for _, r := range rows {
@@ -86,17 +98,9 @@ func listAppUsersOf(c *call) (any, error) {
 	return out, err
 }
 
-// listAppUserCredentials returns an empty list: the console does not store passwords of accounts.
-func listAppUserCredentials(c *call) (any, error) {
-	k, err := c.key("account", "account")
-	if err != nil {
-		return nil, err
-	}
-	_, err = c.Console.Account(c.ctx(), c.caller, c.path("app"), console.ResourceKey(k), 0, 1)
-	return struct {
-		List          list[any] `json:"list"`
-		NextPageToken string    `json:"nextPageToken"`
-	}{}, err
+// listAppUserCredentials answers that there are none: the console keeps no passwords of accounts.
+func listAppUserCredentials(*call) (any, error) {
+	return nil, baton.Errorf(baton.Unsupported, "the console keeps no passwords of accounts").WithFix("Whoever has the account sets the password in the application.")
 }
 
 // account is an account in the console's own form.

@@ -95,10 +95,12 @@ func requestID() string {
 }
 
 func (c *call) serve(route route) (any, error) {
-	if err := c.authenticate(); err != nil {
-		return nil, err
+	if route.pattern != ownToken {
+		if err := c.authenticate(); err != nil {
+			return nil, err
+		}
 	}
-	c.caller.Route, c.caller.Object, c.caller.Source = route.pattern, c.r.URL.EscapedPath(), source(c.r.Header.Get("C1-Request-Source"))
+	c.caller.Route, c.caller.Object, c.caller.Source = route.pattern, c.r.URL.EscapedPath(), source(c.r.Header.Get(sourceHeader))
 	if c.r.Body != nil {
 		var err error
 		if c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody)); err != nil {
@@ -115,18 +117,31 @@ func (c *call) serve(route route) (any, error) {
 var errToken = baton.Errorf(baton.Unauthenticated, "the call has no bearer token").
 	WithFix("Exchange a client id and secret for one at /auth/v1/token.")
 
-// authenticate identifies the caller by the bearer token.
-func (c *call) authenticate() (err error) {
+// authenticate finds the caller by the bearer token.
+func (c *call) authenticate() error {
+	token, err := c.bearer()
+	if err == nil {
+		c.caller, err = c.Console.AuthenticateClient(c.ctx(), token, c.id, addressOf(c.r))
+	}
+	return err
+}
+
+// bearer returns the bearer token of the call.
+func (c *call) bearer() (baton.Secret, error) {
 	kind, token, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); !strings.EqualFold(kind, "Bearer") || token == "" {
-		return errToken
+		return baton.Secret{}, errToken
 	}
-	address, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	return baton.NewSecret(token), nil
+}
+
+// addressOf returns the network address that a request came from.
+func addressOf(r *http.Request) string {
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		address = c.r.RemoteAddr
+		return r.RemoteAddr
 	}
-	c.caller, err = c.Console.AuthenticateClient(c.ctx(), baton.NewSecret(token), c.id, address)
-	return err
+	return address
 }
 
 // statuses are the HTTP statuses of error kinds, as for google.rpc.Code.

@@ -59,6 +59,7 @@ type fixture struct {
 	group          console.EntitlementKey // the entitlement of a group without members
 	task           int64                  // number of a request of user for group
 	step           string                 // of that request
+	closing        int64                  // number of another one
 	account        console.ResourceKey    // of user
 	clientID       string                 // of a credential of the connector
 	people         map[string]console.ID
@@ -78,8 +79,10 @@ func newFixture(t testing.TB) *fixture {
 	tokens, err := rpc.New(rpc.Config{Store: rpcstore.New(f.store), Clients: rpcstore.NewClients(f.store), Hosts: []string{"console.example.com"}, Now: now})
 	f.check(err)
 	mux := http.NewServeMux()
-	mux.HandleFunc(rpc.TokenPath, tokens.ServeToken)
-	mux.Handle(api.Prefix, api.New(api.Config{Console: f.govern}))
+	rest := api.Config{Console: f.govern}
+	mux.Handle(rpc.TokenPath, rest.Token(http.HandlerFunc(tokens.ServeToken)))
+	mux.Handle(api.DevicePath, rest.Device(&url.URL{Scheme: "https", Host: "console.example.com"}))
+	mux.Handle(api.Prefix, api.New(rest))
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(func() {
 		f.server.Close()

@@ -103,9 +103,16 @@ type stepState struct {
 	State              string          `json:"state"`
 	Accept             *acceptState    `json:"accept,omitempty"`
 	Approval           *approvalState  `json:"approval,omitempty"`
+	Form               *formState      `json:"form,omitempty"`
 	Provision          *provisionState `json:"provision,omitempty"`
 	Reject             *rejectState    `json:"reject,omitempty"`
 	Wait               *waitState      `json:"wait,omitempty"`
+}
+
+type formState struct {
+	Data  words  `json:"data"`
+	Form  form   `json:"form"`
+	State string `json:"state"`
 }
 
 type acceptState struct {

@@ -21,6 +21,7 @@ const (
 	askOrDecide = "ask or decide"
 
 	self        = "everybody, of themselves"
+	nobody      = "nobody"
 	seeAccess   = "see who has access, or hold it"
 	seeConn     = "see connectors"
 	configureC  = "configure connectors"
@@ -32,8 +33,12 @@ const (
 	askFor      = "ask for access, of themselves or their reports"
 	seeTasks    = "see requests, or be one of their people"
 	decideAsked = "be asked to decide"
+	cancels     = "have asked, or cancel requests of others"
 	asker       = "have asked, or be whose access it is"
 )
+
+// ownToken is the call that authenticates its callers itself.
+const ownToken = "POST /api/v1/iam/personal_clients"
 
 // routes lists every call.
 var routes = []route{
@@ -54,7 +59,7 @@ var routes = []route{
 
 	{"GET /api/v1/apps/{app}/app_users", read, seeAccess, listAppUsers},
 	{"GET /api/v1/apps/{app}/users/{user}/app_users", look, seePeople, listAppUsersOf},
-	{"GET /api/v1/apps/{app}/app_users/{account}/credentials", read, seeAccess, listAppUserCredentials},
+	{"GET /api/v1/apps/{app}/app_users/{account}/credentials", anyScope, nobody, listAppUserCredentials},
 
 	{"GET /api/v1/apps/{app}/entitlements", look, seeAccess, listEntitlements},
 	{"GET /api/v1/apps/{app}/entitlements/{entitlement}", look, seeAccess, getEntitlement},
@@ -63,8 +68,13 @@ var routes = []route{
 	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/ownerids", read, configureA, listEntitlementOwnerIDs},
 	{"PUT /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, setEntitlementOwners},
 	{"DELETE /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, removeEntitlementOwners},
+	{"POST /api/v1/apps/{app}/entitlements", anyScope, nobody, notMade("entitlements")},
+	{"POST /api/v1/apps/{app}/resource_types", anyScope, nobody, notMade("resource types")},
+	{"POST /api/v1/apps/{app}/resource_types/{type}/resources", anyScope, nobody, notMade("resources")},
 	{"POST /api/v1/search/entitlements", look, seeAccess, searchEntitlements},
 	{"POST /api/v1/search/request_catalog/entitlements", look, seeAccess, searchCatalog},
+
+	{ownToken, "the token of a program that somebody confirmed", self, createPersonalClient},
 
 	{"POST /api/v1/task/grant", ask, askFor, createGrant},
 	{"POST /api/v1/task/revoke", ask, self, createRevoke},
@@ -74,6 +84,8 @@ var routes = []route{
 	{"POST /api/v1/tasks/{task}/action/deny", decide, decideAsked, denyTask},
 	{"POST /api/v1/tasks/{task}/action/comment", askOrDecide, seeTasks, commentTask},
 	{"POST /api/v1/tasks/{task}/action/escalate", ask, asker, escalateTask},
+	{"POST /api/v1/tasks/{task}/action/update-request-data", ask, asker, answerTask},
+	{"POST /api/v1/tasks/{task}/action/close", ask, cancels, closeTask},
 
 	{"GET /api/v1/apps/{app}/connectors", read, seeConn, listConnectors},
 	{"POST /api/v1/apps/{app}/connectors", configure, add, createConnector},

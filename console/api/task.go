@@ -99,6 +99,7 @@ func actionsOf(t govern.RequestTask) (all list[string]) {
 	}{
 		{t.MayCancel, "TASK_ACTION_TYPE_CLOSE"}, {t.MayDecide, "TASK_ACTION_TYPE_APPROVE"}, {t.MayDecide, "TASK_ACTION_TYPE_DENY"}, {true, "TASK_ACTION_TYPE_COMMENT"},
 		{t.MayReassign, "TASK_ACTION_TYPE_REASSIGN"}, {t.MayEscalate, "TASK_ACTION_TYPE_ESCALATE_TO_EMERGENCY_ACCESS"},
+		{t.MayAnswer, "TASK_ACTION_TYPE_UPDATE_REQUEST_DATA"},
 	} {
 		if a.may {
 			all = append(all, a.name)
@@ -189,6 +190,10 @@ func overOf(t govern.RequestTask, s console.PlanStep) stepState {
 
 func openOf(t govern.RequestTask, s console.PlanStep) stepState {
 	m := stepState{ID: string(s.ID), State: stepActive}
+	if s.Wait != nil && s.Wait.Answers {
+		m.Form = &formState{Data: t.Form, Form: formOf(t), State: "FORM_INSTANCE_STATE_WAITING"}
+		return m
+	}
 	if s.Wait != nil {
 		w := waitStateOf(t, s, "WAIT_INSTANCE_STATE_WAITING")
 		m.Wait = &w
@@ -338,7 +343,7 @@ func createGrant(c *call) (any, error) {
 	if err := c.decode(&r); err != nil {
 		return nil, err
 	}
-	n := govern.NewRequest{App: console.ID(r.AppID), Why: r.Description, Emergency: r.EmergencyAccess}
+	n := govern.NewRequest{App: console.ID(r.AppID), Why: r.Description, Emergency: r.EmergencyAccess, AnswersLater: len(r.RequestData) == 0}
 	var err error
 	if n.Entitlement, err = entitlementKey(r.AppEntitlementID); err != nil {
 		return nil, err
@@ -521,6 +526,47 @@ func escalateTask(c *call) (any, error) {
 		return nil, err
 	}
 	if err := c.Console.EscalateRequest(c.ctx(), c.caller, id, r.Comment); err != nil {
+		return nil, err
+	}
+	return c.acted(id, r.ExpandMask)
+}
+
+type answerTaskRequest struct {
+	Data       map[string]json.RawMessage `json:"data"`
+	ExpandMask expandMask                 `json:"expandMask"`
+}
+
+// answerTask takes the answers to the form of a request.
+func answerTask(c *call) (any, error) {
+	var r answerTaskRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	id, err := c.taskID()
+	if err != nil {
+		return nil, err
+	}
+	given, err := answers(r.Data)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Console.AnswerRequest(c.ctx(), c.caller, id, given); err != nil {
+		return nil, err
+	}
+	return c.acted(id, r.ExpandMask)
+}
+
+// closeTask cancels a request.
+func closeTask(c *call) (any, error) {
+	var r decideTaskRequest
+	if err := c.decode(&r); err != nil {
+		return nil, err
+	}
+	id, err := c.taskID()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Console.CancelRequest(c.ctx(), c.caller, id, r.Comment); err != nil {
 		return nil, err
 	}
 	return c.acted(id, r.ExpandMask)
@@ -747,3 +793,6 @@ func source(header string) string {
 }
 
 const maxSource = 100
+
+// sourceHeader is the header in which clients say what they run.
+const sourceHeader = "C1-Request-Source"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/console"
+	"baton/console/approve"
 	"baton/console/rpc"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
@@ -33,6 +34,13 @@ func (f *fixture) ask() map[string]any {
 	f.task, f.step = 0, fmt.Sprint(at(v, "taskView.task.policy.current.id"))
 	fmt.Sscan(fmt.Sprint(at(v, "taskView.task.numericId")), &f.task)
 	return v
+}
+
+// askForMember files a request of user that can be closed.
+func (f *fixture) askForMember() {
+	f.t.Helper()
+	v := f.ok(f.as("user"), "POST", "/api/v1/task/grant", fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","description":"again"}`, f.app, f.member))
+	fmt.Sscan(fmt.Sprint(at(v, "taskView.task.numericId")), &f.closing)
 }
 
 // grantBody returns the body of a request for the group, with further fields.
@@ -353,4 +361,67 @@ func TestSearchTasks(t *testing.T) {
 			t.Errorf("%s finds %d of %d", who, len(seen), want)
 		}
 	}
+}
+
+// TestTaskForm answers the questions of a request after it was made, as an official client does.
+func TestTaskForm(t *testing.T) {
+	f := newFixture(t)
+	f.provisions()
+	f.update(func(tx *store.Tx) error {
+		return tx.AddRequestSettings(console.SettingsVersion{App: f.app, Entitlement: f.group, Settings: console.RequestSettings{
+			Form: []console.RequestField{{Name: "ticket", Label: "Ticket", Required: true}, {Name: "note", Label: "Note"}}}})
+	})
+	user, owner := f.as("user"), f.as("owner")
+	made := at(f.ok(user, "POST", "/api/v1/task/grant", f.grantBody("")), "taskView.task")
+	fmt.Sscan(fmt.Sprint(at(made, "numericId")), &f.task)
+	if at(made, "form.fields.0.name") != "ticket" || at(made, "form.fields.0.stringField.rules.minLen") != "1" || at(made, "form.fields.1.stringField.rules") != nil ||
+		at(made, "policy.current.form.state") != "FORM_INSTANCE_STATE_WAITING" || at(made, "processing") != "TASK_PROCESSING_TYPE_WAITING" || at(made, "stepApproverIds.0") != nil {
+		t.Errorf("a request with questions: %v", made)
+	}
+	step := fmt.Sprint(at(made, "policy.current.id"))
+	f.fails("a decision before the answers", owner, "POST", f.taskPath("/action/approve"), fmt.Sprintf(`{"comment":"","policyStepId":%q}`, step), 400, 9)
+	answer := f.taskPath("/action/update-request-data")
+	for _, body := range []string{`{"data":{"ticket":" "}}`, `{"data":{"other":"x"}}`, `{"data":{"ticket":{}}}`, `{"data":{}}`, fmt.Sprintf(`{"data":{"ticket":%q}}`, strings.Repeat("x", 4001))} {
+		f.fails(body, user, "POST", answer, body, 400, 3)
+	}
+	f.fails("answers of somebody else", owner, "POST", answer, `{"data":{"ticket":"7"}}`, 403, 7)
+	v := at(f.ok(user, "POST", answer, `{"data":{"ticket":7,"note":["a","b"]}}`), "taskView.task")
+	if at(v, "data.ticket") != "7" || at(v, "data.note") != "a, b" || at(v, "policy.current.approval") == nil || at(v, "stepApproverIds.0") != string(f.people["owner"]) {
+		t.Errorf("answered: %v", v)
+	}
+	f.step = fmt.Sprint(at(v, "policy.current.id"))
+	// The same answers change nothing; others let it be decided again.
+	if v := at(f.ok(user, "POST", answer, `{"data":{"ticket":"7"}}`), "taskView.task"); at(v, "policy.current.id") != f.step {
+		t.Errorf("the same answers: %v", v)
+	}
+	if v := at(f.ok(user, "POST", answer, `{"data":{"ticket":"8"}}`), "taskView.task"); at(v, "policy.current.id") == f.step || at(v, "data.note") != "a, b" {
+		t.Errorf("other answers: %v", v)
+	} else {
+		f.step = fmt.Sprint(at(v, "policy.current.id"))
+	}
+	f.ok(owner, "POST", f.taskPath("/action/approve"), fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step))
+	f.fails("answers after the decision", user, "POST", answer, `{"data":{"ticket":"9"}}`, 400, 9, "decided already")
+	if closed := at(f.ok(user, "POST", f.taskPath("/action/close"), "{}"), "taskView.task"); at(closed, "state") != "TASK_STATE_CLOSED" || at(closed, "type.grant.outcome") != "GRANT_OUTCOME_CANCELLED" {
+		t.Errorf("closed: %v", closed)
+	}
+	f.fails("closed again", user, "POST", f.taskPath("/action/close"), "{}", 400, 9)
+
+	// Given with the request, they need no second call.
+	made = at(f.ok(user, "POST", "/api/v1/task/grant", f.grantBody(`,"requestData":{"ticket":"1"}`)), "taskView.task")
+	if at(made, "policy.current.approval") == nil || at(made, "data.ticket") != "1" {
+		t.Errorf("answered with the request: %v", made)
+	}
+	f.ok(user, "POST", fmt.Sprintf("/api/v1/tasks/%v/action/close", at(made, "id")), "{}")
+	f.fails("a form without its answer", user, "POST", "/api/v1/task/grant", f.grantBody(`,"requestData":{"note":"1"}`), 400, 3, "Ticket is missing")
+	// Nobody answers.
+	made = at(f.ok(user, "POST", "/api/v1/task/grant", f.grantBody("")), "taskView.task")
+	f.now = f.now.Add(15 * 24 * time.Hour)
+	f.update(func(tx *store.Tx) error { return approve.Advance(tx, console.ID(fmt.Sprint(at(made, "id")))) })
+	f.check(f.store.View(t.Context(), func(tx *store.Tx) error {
+		r, err := tx.Request(console.ID(fmt.Sprint(at(made, "id"))))
+		if r.Outcome != console.OutcomeTimedOut || !strings.Contains(r.OutcomeWhy, "Nobody answered") {
+			t.Errorf("%s: %s", r.Outcome, r.OutcomeWhy)
+		}
+		return err
+	}))
 }

@@ -63,7 +63,10 @@ func consider(t *store.Tx, r console.Request, now time.Time, propose proposer) (
 		}
 	}
 	c := s.Case()
-	if p.Plan, err = s.Policy.Plan(c, func() console.ID { return console.NewID(now) }); err != nil {
+	newID := func() console.ID { return console.NewID(now) }
+	if r.AnswersLater && r.Kind == console.RequestGrant && r.Unanswered(s.Settings.Form) {
+		p.Plan = console.AnswersPlan(newID) // the policy may depend on the answers
+	} else if p.Plan, err = s.Policy.Plan(c, newID); err != nil {
 		return p, refuse(err)
 	}
 	if p.Steps, err = p.Plan.Preview(c); err != nil {

@@ -1,6 +1,7 @@
 package approve
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -258,7 +259,38 @@ func Escalate(t *store.Tx, request console.ID, why string) (console.Request, err
 	return s.restart(again, plan, text)
 }
 
-// Reassign reassigns the current step of a request to a person whom the policy allows.
+// Answer adds answers to the form of a request that is not decided yet. The policy is applied again,
+// because it may depend on them, and earlier decisions do not count.
+func Answer(t *store.Tx, request console.ID, answers map[string]string) (console.Request, error) {
+	s, r, err := open(t, request)
+	if err != nil {
+		return r, err
+	}
+	switch {
+	case !r.State.Deciding():
+		return r, baton.Errorf(baton.Refused, "the request is decided already")
+	case r.Kind != console.RequestGrant || len(s.Settings.Form) == 0:
+		return r, baton.Errorf(baton.Refused, "the request has no questions")
+	}
+	next, err := r.Answer(s.Settings.Form, answers)
+	if err != nil {
+		return r, err
+	}
+	if maps.Equal(next.Form, r.Form) {
+		return r, nil
+	}
+	s.r.Form = next.Form
+	again, plan, err := s.again()
+	if err != nil {
+		return r, err
+	}
+	if _, err := plan.Preview(again.Case()); err != nil {
+		return r, again.denied(err)
+	}
+	return s.restart(again, plan, "The questions were answered.")
+}
+
+// Reassign passes the open step of a request on to somebody whom the policy allows.
 func Reassign(t *store.Tx, request, step, to console.ID, why string) (console.Request, error) {
 	s, r, err := open(t, request)
 	if err != nil {
@@ -468,7 +500,15 @@ func Advance(t *store.Tx, request console.ID) error {
 	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryTimedOut, Round: r.Round, Step: step.ID}); err != nil {
 		return err
 	}
-	return t.CloseRequest(s.r, console.OutcomeTimedOut, "Nobody decided within "+step.Limit.Words()+".")
+	return t.CloseRequest(s.r, console.OutcomeTimedOut, timedOut(step))
+}
+
+// timedOut says why a request ended whose step took too long.
+func timedOut(step console.PlanStep) string {
+	if step.Wait != nil && step.Wait.Answers {
+		return "Nobody answered the questions within " + step.Limit.Words() + "."
+	}
+	return "Nobody decided within " + step.Limit.Words() + "."
 }
 
 // Recheck determines the approvers of a request again.

@@ -75,6 +75,16 @@ func (c *Console) PersonAccounts(ctx context.Context, caller Caller, app, person
 	return accounts, err
 }
 
+// OwnAccountsOnly reports whether the caller sees nothing of an app but their own accounts in it.
+func (c *Console) OwnAccountsOnly(ctx context.Context, caller Caller, app console.ID) (own bool, err error) {
+	err = c.read(ctx, caller, looking.in(app), func(tx *store.Tx, me console.Person) error {
+		a, err := tx.App(app)
+		own = !console.SeeAccessCounts.Of(me, console.Object{App: &a})
+		return err
+	})
+	return own, err
+}
+
 // accountsIn returns the current accounts of a person in an app, if the caller may see them.
 func (c *Console) accountsIn(tx *store.Tx, me console.Person, app, person console.ID) (found []store.Resource, a console.App, m store.Moment, err error) {
 	_, all, err := c.seePerson(tx, me, person)

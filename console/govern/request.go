@@ -25,7 +25,9 @@ type NewRequest struct {
 	Start       time.Time // zero: now
 	Why         string
 	Form        map[string]string
-	Emergency   bool
+	// AnswersLater lets the request wait for answers that are missing.
+	AnswersLater bool
+	Emergency    bool
 }
 
 // Names are people by their IDs, for pages.
@@ -68,7 +70,7 @@ func (n Names) addAsked(tx *store.Tx, steps []console.StepAsked) error {
 // request returns the request to file, if the person may file it.
 func (n NewRequest) request(tx *store.Tx, me console.Person) (console.Request, error) {
 	r := console.Request{Kind: console.RequestGrant, App: n.App, Entitlement: n.Entitlement, Account: n.Account, Subject: me.ID, Requester: me.ID,
-		Term: n.Term, Start: n.Start, Why: n.Why, Form: n.Form, Emergency: n.Emergency}
+		Term: n.Term, Start: n.Start, Why: n.Why, Form: n.Form, AnswersLater: n.AnswersLater, Emergency: n.Emergency}
 	if n.For == "" && n.Email == "" {
 		return r, nil
 	}
@@ -232,6 +234,21 @@ func (c *Console) CommentRequest(ctx context.Context, caller Caller, id console.
 		}
 		return approve.Comment(tx, id, text)
 	})
+}
+
+// AnswerRequest adds answers to the form of a request of the caller.
+func (c *Console) AnswerRequest(ctx context.Context, caller Caller, id console.ID, answers map[string]string) error {
+	return c.refused(ctx, caller, c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
+		r, err := seeRequest(tx, me, id)
+		if err != nil {
+			return err
+		}
+		if r.Subject != me.ID && r.Requester != me.ID {
+			return baton.Errorf(baton.PermissionDenied, "only those who asked, and those whose access it is, answer its questions")
+		}
+		_, err = approve.Answer(tx, id, answers)
+		return err
+	}))
 }
 
 // EscalateRequest makes a request of the caller an emergency request.

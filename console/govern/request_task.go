@@ -14,10 +14,10 @@ import (
 // RequestTask is a request for programs, without the context for approvers.
 type RequestTask struct {
 	RequestSummary
-	Entries                                        []console.RequestEntry
-	Policy                                         console.Policy
-	Settings                                       console.RequestSettings // of the entitlement; zero if it is gone
-	MayDecide, MayCancel, MayEscalate, MayReassign bool                    // the caller's rights
+	Entries                                                   []console.RequestEntry
+	Policy                                                    console.Policy
+	Settings                                                  console.RequestSettings // of the entitlement; zero if it is gone
+	MayDecide, MayCancel, MayEscalate, MayReassign, MayAnswer bool                    // the caller's rights
 }
 
 // RequestTask returns a request that the caller may see.
@@ -59,6 +59,7 @@ func (c *Console) requestTask(tx *store.Tx, me console.Person, r console.Request
 	t.MayDecide = open && slices.ContainsFunc(t.Asked, func(a store.AskedRequest) bool { return a.Person == me.ID })
 	t.MayReassign = t.MayDecide && r.Step < len(r.Plan.Steps) && len(r.Plan.Steps[r.Step].Reassign) > 0
 	t.MayEscalate = mine && r.Kind == console.RequestGrant && r.State.Deciding() && !r.Emergency && t.Settings.Emergency != ""
+	t.MayAnswer = mine && r.Kind == console.RequestGrant && r.State.Deciding() && len(t.Settings.Form) > 0
 	if t.MayCancel = mine && r.State.Open(); !mine && r.State.Open() {
 		a, err := tx.App(r.App)
 		if err != nil {

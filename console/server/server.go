@@ -285,9 +285,11 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	mux := http.NewServeMux()
 	calls := s.rpc.Handler()
 	mux.Handle(rpc.CallPath, calls)
-	mux.Handle(rpc.TokenPath, calls)
 	s.probes(mux)
-	mux.Handle(api.Prefix, api.New(api.Config{Console: s.console, Log: s.log.With("component", "api")}))
+	rest := api.Config{Console: s.console, Log: s.log.With("component", "api")}
+	mux.Handle(rpc.TokenPath, rest.Token(calls))
+	mux.Handle(api.DevicePath, rest.Device(s.url))
+	mux.Handle(api.Prefix, api.New(rest))
 	mux.Handle("/", pages)
 	s.http = &http.Server{Handler: mux, Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}

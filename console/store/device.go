@@ -72,12 +72,26 @@ func (t *Tx) AnswerDevice(code, token DeviceCode) error {
 		code[:], console.DeviceAnswered, token[:], console.DeviceAllowed, t.by.At)
 }
 
+// DeviceOfToken returns the program with a token. Unauthenticated if there is none, or it expired.
+func (t *Tx) DeviceOfToken(token DeviceCode, now time.Time) (console.Device, error) {
+	d, err := find(t, scanDevice, deviceColumns+"WHERE token = $1 AND expires > $2", token[:], now)
+	if err == nil && d == nil {
+		err = errDeviceToken
+	}
+	if err != nil {
+		return console.Device{}, err
+	}
+	return *d, nil
+}
+
+var errDeviceToken = baton.Errorf(baton.Unauthenticated, "the token is unknown, expired or used")
+
 // TakeDevice returns the program with a token, and forgets it. Unauthenticated if there is
 // none, or its time is over.
 func (t *Tx) TakeDevice(token DeviceCode) (console.Device, error) {
 	d, err := find(t, scanDevice, "DELETE FROM device WHERE token = $1 AND expires > $2 RETURNING client, address, created, expires, state, person, scopes", token[:], t.by.At)
 	if err == nil && d == nil {
-		err = baton.Errorf(baton.Unauthenticated, "the token is unknown, expired or used")
+		err = errDeviceToken
 	}
 	if err != nil {
 		return console.Device{}, err

@@ -174,6 +174,8 @@ var routes = []route{
 	{"GET /audit/head", signedIn, auditHead},
 	{"POST /audit/check", signedIn, checkAudit},
 
+	{"GET /device", signedIn, deviceShown},
+	{"POST /device", signedIn, connectDevice},
 	{"GET /credentials", signedIn, ownClientsPage},
 	{"POST /credentials", signedIn, addOwnClient},
 	{"POST /credentials/{credential}/revoke", signedIn, revokeClient},

@@ -41,7 +41,7 @@ func testAlias(t *testing.T, db Database) {
 		return nil
 	})
 	fails(t, s, by(4), "a taken alias", baton.AlreadyExists, func(tx *store.Tx) error { return tx.SetAlias(one, 8, "git-admin") })
-	for _, alias := range []string{"Git", "a b", "a/b", "\u00e9", strings.Repeat("a", 64)} {
+	for _, alias := range []string{"Git", "a b", "a/b", "\u00e9", strings.Repeat("a", 256)} {
 		fails(t, s, by(4), "the alias "+alias, baton.Invalid, func(tx *store.Tx) error { return tx.SetAlias(one, 8, alias) })
 	}
 	fails(t, s, by(4), "no app", baton.NotFound, func(tx *store.Tx) error { return tx.SetAlias("x", 8, "free") })
