@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Connection is what the console knows about its connection with a connector.
+// Connection holds what the console knows about its connection with a connector.
 type Connection struct {
 	Paused   bool
 	Hosted   bool      // it runs inside the console

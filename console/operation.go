@@ -170,7 +170,7 @@ func CauseKinds() []CauseKind {
 	return []CauseKind{CauseRequest, CauseApproval, CauseReview, CauseExpiry, CausePlan, CauseAutomation, CauseAction, CauseManual}
 }
 
-// Evidence is what a cause is based on.
+// Evidence is the basis of a cause.
 type Evidence string
 
 const (

@@ -74,7 +74,7 @@ type PolicyStep struct {
 	Wait     *PolicyWait `json:"wait,omitempty" yaml:"wait,omitempty"` // the step waits, and asks nobody
 }
 
-// PolicyWait is what a step waits for. Exactly one field is set.
+// PolicyWait is the condition that ends a waiting step. Exactly one field is set.
 type PolicyWait struct {
 	Until string   `json:"until,omitempty" yaml:"until,omitempty"` // a condition becomes true
 	For   Duration `json:"for,omitzero" yaml:"for,omitempty"`      // a duration passes

@@ -66,7 +66,7 @@ type Counts struct {
 	Missing      int64 `json:"missing,omitempty"` // rows that the file's writer stated and that are missing
 }
 
-// Order is what may happen to a sync, given the applied ones.
+// Order tells whether a sync may be applied, given the applied ones.
 type Order int
 
 const (

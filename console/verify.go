@@ -2,7 +2,7 @@ package console
 
 import "time"
 
-// Verdict is what a later sync proves about an operation.
+// Verdict is the evidence of a later sync about an operation.
 type Verdict int
 
 const (
@@ -11,7 +11,7 @@ const (
 	Contradicts                // the change did not happen
 )
 
-// Sighting is what an applied sync shows about the account and entitlement of an operation.
+// Sighting is an applied sync's view of the account and entitlement of an operation.
 type Sighting struct {
 	Kind       SyncKind
 	Dispatched time.Time // when the sync's task was dispatched

@@ -272,8 +272,8 @@ type updateEntitlementRequest struct {
 	UpdateMask mask       `json:"updateMask"`
 }
 
-// entitlementFields are what can be changed about an entitlement. Names and descriptions are
-// those of the application.
+// entitlementFields are the fields of an entitlement that can be changed. Names and descriptions
+// belong to the application.
 var entitlementFields = []string{"alias", "durationGrant", "durationUnset", "emergencyGrantEnabled", "emergencyGrantPolicyId", "grantPolicyId"}
 
 func updateEntitlement(c *call) (any, error) {

@@ -25,7 +25,7 @@ func guardsIn(a console.Amendment) (before, after console.AppGuards, err error) 
 	return before, after, err
 }
 
-// Preview is what filing a request would lead to.
+// Preview is the expected result of filing a request.
 type Preview struct {
 	*Situation
 	Plan  console.Plan

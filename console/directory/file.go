@@ -184,7 +184,7 @@ func once(rows []Row) (left []Row, refused []Refusal) {
 	return left, refused
 }
 
-// Change is what a line changes.
+// Change is the effect of a line.
 type Change struct {
 	Line    int
 	Person  console.Person // the current person; zero for a new one
@@ -196,7 +196,7 @@ type Change struct {
 // New reports whether the line adds a person.
 func (c Change) New() bool { return c.Person.ID == "" }
 
-// Plan is what a file of people would change.
+// Plan lists the changes that a file of people would make.
 type Plan struct {
 	Changes   []Change
 	Unchanged int

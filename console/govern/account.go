@@ -11,7 +11,7 @@ import (
 	"baton/console/store"
 )
 
-// AccountRecord is what people and the console know about an account: its owner and its type.
+// AccountRecord holds what people and the console know about an account: its owner and its type.
 type AccountRecord struct {
 	Owner   store.Owner
 	OwnerBy console.Person // who set the owner; zero for the console itself

@@ -21,8 +21,8 @@ type ChangesQuery struct {
 	N        int
 }
 
-// ChangesEnd is one end of what is compared: a sync, or what the newest syncs before a time
-// showed. The zero value is now.
+// ChangesEnd is one end of a comparison: a sync, or the newest syncs before a time. The zero value
+// is now.
 type ChangesEnd struct {
 	At   time.Time
 	Sync console.SyncNumber
@@ -74,7 +74,7 @@ type ChangeLine struct {
 	Group   bool
 	Shown   bool           // the later end shows the account
 	Owner   console.Person // of the account at the later end
-	// Entitlement is what was gained or lost, or what changed; zero for a resource.
+	// Entitlement is the gained, lost or changed entitlement; zero for a resource.
 	Entitlement store.Entitlement
 	Role        console.EffectiveRole // of the account at the later end
 	Attributes  []TimelineLine        // what changed of an account
@@ -90,7 +90,7 @@ func (l ChangeLine) RoleUnknown() bool {
 	return l.Role.Risk != nil && l.Role.Floor != nil && l.Role.Risk != l.Role.Floor
 }
 
-// ChangesRange is what is compared of one connector.
+// ChangesRange is the compared range of one connector.
 type ChangesRange struct {
 	App       console.App
 	Connector console.Connector

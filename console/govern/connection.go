@@ -9,7 +9,7 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// AbilitiesView is what a connector supports, and whether changes are enabled.
+// AbilitiesView lists the capabilities of a connector, and whether changes are enabled.
 type AbilitiesView struct {
 	Described bool // a host has introduced itself
 	rpc.Description

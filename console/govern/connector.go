@@ -22,9 +22,9 @@ type Product struct {
 	DisplayName string
 	Description string
 	Settings    []baton.Setting
-	// Notice is what people must know before they connect it; may be empty.
+	// Notice must be read before connecting it; may be empty.
 	Notice string
-	// Unseen is what its syncs cannot show; may be empty.
+	// Unseen describes data that its syncs cannot show; may be empty.
 	Unseen string
 	// Roles are the resources whose members have a role in the application, if they have no other
 	// purpose there.

@@ -12,7 +12,7 @@ import (
 	"baton/console/store"
 )
 
-// Effect is what an approver must know: the change, and its context.
+// Effect tells an approver the change and its context.
 type Effect struct {
 	RoleBefore, RoleAfter     console.EffectiveRole
 	AdminsBefore, AdminsAfter int

@@ -10,8 +10,8 @@ import (
 	"baton/console/store"
 )
 
-// EntitlementSettings is what programs change about an entitlement. Fields that are nil stay
-// as they are.
+// EntitlementSettings are the settings of an entitlement that programs change. Nil fields are not
+// changed.
 type EntitlementSettings struct {
 	Alias     *string
 	Longest   *console.Duration // 0: no limit of its own

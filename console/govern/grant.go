@@ -401,7 +401,7 @@ func (c *Console) seenIn(tx *store.Tx, me console.Person, a console.App, q SeenQ
 // accountItself is having an account, as an entitlement.
 var accountItself = store.Entitlement{Entitlement: console.Entitlement{Key: console.AccountItself, Name: approve.AccountName}}
 
-// perspective is what somebody sees of an app.
+// perspective is an app as one person may see it.
 type perspective struct {
 	c        *Console
 	tx       *store.Tx

@@ -18,13 +18,13 @@ type AppHistory struct {
 	Timeline Timeline
 }
 
-// AccountHistory is what an account held, and its timeline.
+// AccountHistory lists the past entitlements of an account, with its timeline.
 type AccountHistory struct {
 	AppHistory
 	Account AccountRow
 }
 
-// EntitlementHistory is who held an entitlement, and its timeline.
+// EntitlementHistory lists the past holders of an entitlement, with its timeline.
 type EntitlementHistory struct {
 	AppHistory
 	Entitlement EntitlementRow

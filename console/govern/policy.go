@@ -435,8 +435,8 @@ func (c *Console) SetRequestSettings(ctx context.Context, caller Caller, s conso
 	return saved, err
 }
 
-// setRequestSettings writes what may be asked for, or has a second person asked about it. v
-// is what holds now.
+// setRequestSettings writes request settings, or asks a second person to confirm them. v holds the
+// current ones.
 func setRequestSettings(tx *store.Tx, v SettingsView, s console.SettingsVersion, why string) (saved Saved, err error) {
 	if s.Version != v.Current.Version {
 		return saved, baton.Errorf(baton.Refused, "what may be asked for was changed meanwhile").WithFix("Load it again.")

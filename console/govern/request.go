@@ -93,7 +93,7 @@ func (n NewRequest) request(tx *store.Tx, me console.Person) (console.Request, e
 	return r, nil
 }
 
-// RequestForm is what the caller sees before filing a request.
+// RequestForm holds the data of the form for a new request.
 type RequestForm struct {
 	approve.Preview
 	Request console.Request
@@ -336,7 +336,7 @@ type CatalogRow struct {
 	Pending     *console.Request // an open request; nil if there is none
 }
 
-// CatalogView is what a person may request.
+// CatalogView lists what a person may request.
 type CatalogView struct {
 	Subject console.Person
 	Choices []console.Person

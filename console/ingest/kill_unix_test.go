@@ -85,7 +85,7 @@ func (p place) openDB(at func()) (s *store.Store, counts func() (map[string]int6
 	return store.New(storetest.AtBoundaries(db, at), nil), func() (map[string]int64, error) { return storetest.CountRows(ctx, db) }, nil
 }
 
-// run is what the process does.
+// run does the work of the process.
 func (v victim) run() error {
 	var passed atomic.Int64
 	at := func() {

@@ -132,7 +132,7 @@ type OtherAnswer struct {
 // OK reports whether the task succeeded.
 func (r Result) OK() bool { return !r.At.IsZero() && r.Code == 0 }
 
-// Outcome is what a result means for the code that queued the task.
+// Outcome is the meaning of a result for the code that queued the task.
 type Outcome string
 
 // The outcomes.

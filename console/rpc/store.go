@@ -8,7 +8,7 @@ import (
 	"baton"
 )
 
-// Store is what the server requires from a database. Several servers may share one.
+// Store is the database interface of the server. Several servers may share one.
 //
 // Each method is one transaction, and concurrent calls are serializable. now is the time of the
 // call. An implementation may use the database's clock for leases instead, if a test can make it use

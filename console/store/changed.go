@@ -34,7 +34,7 @@ func (k ChangeKey) compare(o ChangeKey) int {
 	return cmp.Or(cmp.Compare(o.Sync, k.Sync), cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Entitlement, o.Entitlement), cmp.Compare(k.Principal, o.Principal))
 }
 
-// StreamRange is what happened to a stream after one of its syncs and up to another one.
+// StreamRange is the range of syncs of a stream after one sync and up to another.
 type StreamRange struct {
 	Stream    console.Stream
 	Connector console.ID

@@ -11,7 +11,7 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Transferred is what [Transfer] copied.
+// Transferred counts the rows that [Transfer] copied.
 type Transferred struct {
 	Tables map[string]int64 // number of rows by table
 	Rows   int64

@@ -26,6 +26,7 @@ import (
 	"baton/console/ingest"
 	"baton/console/ingest/ingesttest"
 	"baton/console/login"
+	"baton/console/login/logintest"
 	"baton/console/store"
 	"baton/console/store/sqlite"
 )
@@ -119,8 +120,6 @@ func (f *fixture) update(fn func(*store.Tx) error) {
 // addPerson adds a person with a login of the same name.
 func (f *fixture) addPerson(name string, roles ...console.ConsoleRole) console.ID {
 	f.t.Helper()
-	hash, err := login.HashPassword(password(name))
-	f.check(err)
 	f.codes[name] = login.NewCodeSecret()
 	f.update(func(tx *store.Tx) error {
 		id, err := tx.AddPerson(console.Person{Name: name, Emails: []string{strings.ToLower(name) + "@example.com"}, Roles: roles})
@@ -128,7 +127,7 @@ func (f *fixture) addPerson(name string, roles ...console.ConsoleRole) console.I
 			return err
 		}
 		f.people[name] = id
-		return tx.SetLogin(console.Login{Person: id, Name: name, Password: hash}, f.codes[name])
+		return tx.SetLogin(console.Login{Person: id, Name: name, Password: logintest.Hash(password(name))}, f.codes[name])
 	})
 	return f.people[name]
 }

@@ -35,7 +35,7 @@ func past(at time.Time) string {
 	return "?" + momentParameter + "=" + at.UTC().Format("2006-01-02T15:04:05.999999Z")
 }
 
-// moment is what a page says about the moment that it shows.
+// moment is the past moment that a page shows, for display.
 type moment struct {
 	At    time.Time // zero for now
 	Dated bool      // the page can show the past

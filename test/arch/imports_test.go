@@ -58,6 +58,7 @@ var allowedImports = map[string][]string{
 	"console/condition":         {"."},
 	"console/api":               {".", "console", "console/approve", "console/govern", "console/rpc", "console/store", "wire"},
 	"console/login":             {"."},
+	"console/login/logintest":   {"."},
 	"console/oidc":              {".", "connector/rest"},
 	"console/oidc/oidctest":     {},
 	"console/govern":            {".", "connector/rest", "console", "console/approve", "console/condition", "console/directory", "console/login", "console/mail", "console/match", "console/oidc", "console/rpc", "console/schedule", "console/store", "console/store/rpcstore", "internal/settings"},

@@ -22,7 +22,7 @@ var replaced = map[string]string{
 var word = regexp.MustCompile(`(?i)(?:^|[^[:alnum:]])(brake|forthwith|hearsay|hitherto|impostor|keeper|mint|outrank|pile|room|stranger|thereof|wallet|whereby|whilst|wish|yardstick)(?:s|es|d|ed|ing)?(?:[^[:alnum:]]|$)`)
 
 // definition matches a comment such as "Case is what is decided", which does not say whether
-// Case is a type or a function. The console's comments are not checked yet.
+// Case is a type or a function.
 var definition = regexp.MustCompile(`^\s*// \w+ (?:is|are) what `)
 
 // wordsAllowed names files in which such a word is data of a test.
@@ -56,7 +56,7 @@ func TestPlainWords(t *testing.T) {
 			if m := word.FindSubmatch(line); m != nil {
 				t.Errorf("%s:%d: %q; use %s", path, n+1, m[1], replaced[strings.ToLower(string(m[1]))])
 			}
-			if ext == ".go" && !strings.HasPrefix(path, "console/") && definition.Match(line) {
+			if ext == ".go" && definition.Match(line) {
 				t.Errorf("%s:%d: %q; begin with \"holds\", \"returns\" or the noun itself", path, n+1, line)
 			}
 		}

@@ -345,7 +345,7 @@ func eventsByKind(t *testing.T, s *store.Store) map[string]map[string][]time.Tim
 	}
 }
 
-// upstream is what the connectors change.
+// upstream is the application that the connectors change.
 type upstream struct {
 	mu     sync.Mutex
 	done   map[string]int
