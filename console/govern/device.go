@@ -40,7 +40,7 @@ func typedCode(text string) store.DeviceCode {
 	return store.DeviceCode(hashToken(baton.NewSecret(letters)))
 }
 
-// NewDevice is what a program that requests a credential gets.
+// NewDevice is the response to a program that requests a credential.
 type NewDevice struct {
 	Code  baton.Secret // with which the program asks for the decision
 	Typed string       // that a person types, "BCDF-GHJK"
