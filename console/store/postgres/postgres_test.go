@@ -18,6 +18,7 @@ import (
 	"baton/console/store/postgres/pgtest"
 	"baton/console/store/sqlite"
 	"baton/console/store/storetest"
+	"baton/internal/longtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -198,7 +199,7 @@ func TestSchemasAgree(t *testing.T) {
 // TestReplicasCreateTheSchema checks repeatedly that replicas may start at once on an empty
 // database. CREATE TABLE IF NOT EXISTS alone fails in several ways when it runs concurrently.
 func TestReplicasCreateTheSchema(t *testing.T) {
-	for range 20 {
+	for range longtest.Pick(4, 20) {
 		d := database{pgtest.New(t)}
 		var wg sync.WaitGroup
 		for range 8 {

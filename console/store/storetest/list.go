@@ -9,6 +9,7 @@ import (
 
 	"baton/console"
 	"baton/console/store"
+	"baton/internal/longtest"
 )
 
 // filtered creates a large app with accounts of every kind, in the streams of two connectors.
@@ -50,7 +51,7 @@ func filtered(t *testing.T, s *store.Store, accounts int) (w *world, all []store
 // match few and many accounts.
 func testAccountFilter(t *testing.T, db Database) {
 	s := store.New(db.Open(t), keyring(t, "first"))
-	w, all, m := filtered(t, s, 2400)
+	w, all, m := filtered(t, s, longtest.Pick(1700, 2400))
 	if len(all) != len(m.accounts) {
 		t.Fatalf("%d accounts, want %d", len(all), len(m.accounts))
 	}
@@ -173,8 +174,9 @@ func testEntitlementFilter(t *testing.T, db Database) {
 	s := store.New(db.Open(t), keyring(t, "first"))
 	w := newWorld(t, s)
 	m := model{accounts: []string{"ann"}, grants: map[[2]string]grant{}}
-	for i := range 2300 {
-		g := fmt.Sprintf("g%04d-part%d", i*7919%2300, i%5)
+	n := longtest.Pick(1300, 2300)
+	for i := range n {
+		g := fmt.Sprintf("g%04d-part%d", i*7919%n, i%5)
 		m.groups = append(m.groups, g)
 		if i%2 == 0 {
 			m.grants[[2]string{g, "ann"}] = grant{}

@@ -374,7 +374,7 @@ func testOperationLastAdmins(t *testing.T, db Database) {
 		{st.op("ana", st.admin, console.Revoke), st.op("ben", console.AccountItself, console.Revoke)},
 		{st.op("ana", console.AccountItself, console.Revoke), st.op("ben", console.AccountItself, console.Revoke)},
 	}
-	for round := range longtest.Pick(300, 1000) {
+	for round := range longtest.Pick(60, 1000) {
 		created, errs := make([]console.Operation, 2), make([]error, 2)
 		var wg sync.WaitGroup
 		start := make(chan struct{})
