@@ -97,9 +97,3 @@ type SettingsVersion struct {
 
 // WholeApp takes the place of an entitlement in the settings of a whole app.
 const WholeApp EntitlementKey = -1
-
-// CountsFor reports whether a version of a policy or of settings applies to a request. A weaker
-// version never applies to requests of its authors.
-func CountsFor(author ID, weaker bool, subject, requester ID) bool {
-	return !weaker || author == "" || author != subject && author != requester
-}

@@ -83,58 +83,13 @@ type PolicyWait struct {
 	Answers bool `json:"answers,omitempty" yaml:"-"`
 }
 
-// Approver names people who may decide. Kind and the field for the kind are set.
-type Approver struct {
-	Kind        ApproverKind   `json:"kind" yaml:"kind"`
-	Person      ID             `json:"person,omitempty" yaml:"person,omitempty"`
-	Role        ConsoleRole    `json:"role,omitempty" yaml:"role,omitempty"`
-	App         ID             `json:"app,omitempty" yaml:"app,omitempty"` // the app of Entitlement
-	Entitlement EntitlementKey `json:"entitlement,omitempty" yaml:"entitlement,omitempty"`
-	Expression  string         `json:"expression,omitempty" yaml:"expression,omitempty"`
-}
-
-// ApproverKind is how approvers are found.
-type ApproverKind string
-
-const (
-	ApproverPerson           ApproverKind = "person"            // one person
-	ApproverGroup            ApproverKind = "group"             // the holders of an entitlement
-	ApproverRole             ApproverKind = "role"              // the holders of a role in the console
-	ApproverManager          ApproverKind = "manager"           // the subject's manager
-	ApproverAppOwner         ApproverKind = "app-owner"         // the owners of the app
-	ApproverEntitlementOwner ApproverKind = "entitlement-owner" // the owners of the entitlement
-	ApproverExpression       ApproverKind = "expression"        // the result of an expression: ids or e-mail addresses
-)
-
-// MaxApprovers limits the people behind one approver. A larger group counts as empty, because nobody
-// in it would feel responsible.
-const MaxApprovers = 128
-
-// Label returns the name of an approver for display.
-func (a Approver) Label() string {
-	switch a.Kind {
-	case ApproverPerson:
-		return "named in the policy"
-	case ApproverGroup:
-		return "member of the group"
-	case ApproverRole:
-		return strings.ToLower(a.Role.Label())
-	case ApproverManager:
-		return "manager"
-	case ApproverAppOwner:
-		return "owner of the application"
-	case ApproverEntitlementOwner:
-		return "owner of the entitlement"
-	}
-	return "named by an expression of the policy"
-}
-
 // The limits of a policy.
 const (
 	maxPolicyRules = 16
 	maxPolicySteps = 8
 	maxPolicyList  = 32
 	maxPolicyText  = 4000
+	maxPolicyName  = 200
 )
 
 // Check returns an error if the policy is invalid. compile checks a condition or, if people is true,
@@ -142,6 +97,9 @@ const (
 func (p Policy) Check(compile func(text string, people bool) error) error {
 	if strings.TrimSpace(p.Name) == "" {
 		return baton.Errorf(baton.Invalid, "the policy has no name")
+	}
+	if len(p.Name) > maxPolicyName {
+		return baton.Errorf(baton.Invalid, "the name is longer than %d bytes", maxPolicyName)
 	}
 	if !slices.Contains(PolicyKinds(), p.Kind) {
 		return baton.Errorf(baton.Invalid, "there is no kind of policies %q", p.Kind)
@@ -161,6 +119,9 @@ func (p Policy) Check(compile func(text string, people bool) error) error {
 }
 
 func (r PolicyRule) check(compile func(string, bool) error) error {
+	if len(r.Name) > maxPolicyName || len(r.Why) > maxPolicyText {
+		return fmt.Errorf("its name or its reason is too long")
+	}
 	if r.When != "" {
 		if err := checkText(r.When, false, compile); err != nil {
 			return fmt.Errorf("when: %w", err)
@@ -189,8 +150,11 @@ func (s PolicyStep) check(compile func(string, bool) error) error {
 	if s.Limit < 0 {
 		return fmt.Errorf("the limit is negative")
 	}
+	if len(s.Name) > maxPolicyName {
+		return fmt.Errorf("its name is longer than %d bytes", maxPolicyName)
+	}
 	if s.Wait != nil {
-		if len(s.Ask)+len(s.Fallback)+len(s.Reassign)+len(s.Escalate) > 0 {
+		if len(s.Ask)+len(s.Fallback)+len(s.Reassign)+len(s.Escalate) > 0 || s.Distinct || s.Comment || s.StepUp || s.NoDelegate {
 			return fmt.Errorf("it waits, so it can ask nobody")
 		}
 		return s.Wait.check(s.Limit, compile)
@@ -239,29 +203,6 @@ func (w PolicyWait) check(limit Duration, compile func(string, bool) error) erro
 	return nil
 }
 
-func (a Approver) check(compile func(string, bool) error) error {
-	switch a.Kind {
-	case ApproverPerson:
-		if a.Person == "" {
-			return fmt.Errorf("an approver of kind person names nobody")
-		}
-	case ApproverGroup:
-		if a.App == "" {
-			return fmt.Errorf("an approver of kind group names no app and entitlement")
-		}
-	case ApproverRole:
-		if !slices.Contains(ConsoleRoles(), a.Role) {
-			return fmt.Errorf("there is no role %q", a.Role)
-		}
-	case ApproverExpression:
-		return checkText(a.Expression, true, compile)
-	case ApproverManager, ApproverAppOwner, ApproverEntitlementOwner:
-	default:
-		return fmt.Errorf("there is no kind of approvers %q", a.Kind)
-	}
-	return nil
-}
-
 func checkText(text string, people bool, compile func(string, bool) error) error {
 	if len(text) > maxPolicyText {
 		return fmt.Errorf("it is longer than %d characters", maxPolicyText)
@@ -271,8 +212,12 @@ func checkText(text string, people bool, compile func(string, bool) error) error
 
 // AtLeast reports whether a version is at least as strict as an earlier one: for every request, it
 // has the same or more steps, of the same people, and no restriction less. If the form of the two
-// does not prove that, the result is false.
+// does not prove that, the result is false. So it is for every change of a policy for revocations
+// or reviews: a harder one lets access stay, and an easier one lets it be taken.
 func (p Policy) AtLeast(before Policy) bool {
+	if p.Kind != PolicyRequest {
+		return sameRules(p.Rules, before.Rules)
+	}
 	if len(p.Rules) != len(before.Rules) {
 		return false
 	}
@@ -310,7 +255,11 @@ func (s PolicyStep) atLeast(before PolicyStep) bool {
 		return !slices.ContainsFunc(a, func(x Approver) bool { return !slices.Contains(b, x) })
 	}
 	implies := func(a, b bool) bool { return !a || b }
-	return subset(s.Ask, before.Ask) && subset(before.Ask, s.Ask) && subset(s.Fallback, before.Fallback) && subset(s.Escalate, before.Escalate) &&
+	// Without an earlier alternative, a later one would be asked in its place.
+	prefix := len(s.Fallback) <= len(before.Fallback) && slices.Equal(s.Fallback, before.Fallback[:len(s.Fallback)])
+	// An escalation that comes sooner asks other people more often.
+	sooner := len(s.Escalate) > 0 && s.Limit < before.Limit
+	return subset(s.Ask, before.Ask) && subset(before.Ask, s.Ask) && prefix && subset(s.Escalate, before.Escalate) && !sooner &&
 		subset(s.Reassign, before.Reassign) && implies(before.Distinct, s.Distinct) && implies(before.Comment, s.Comment) &&
 		implies(before.StepUp, s.StepUp) && implies(before.NoDelegate, s.NoDelegate)
 }
@@ -321,6 +270,8 @@ const (
 	PrivilegedPolicy ID = "privileged" // requests of entitlements that mean administrator
 	EmergencyPolicy  ID = "emergency"  // emergency requests
 	GiveBackPolicy   ID = "give-back"  // people who give back their own access
+	RemovalPolicy    ID = "removal"    // access of others that somebody with the right removes
+	ReviewPolicy     ID = "review"     // access that is reviewed
 )
 
 const day = 24 * Duration(time.Hour)
@@ -340,6 +291,10 @@ func BuiltInPolicies() []Policy {
 		{ID: EmergencyPolicy, Name: "Emergency", Kind: PolicyRequest, Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{
 			{Name: "Whoever is there", Ask: append(slices.Clone(owners), role(SecurityOfficer), role(SuperAdministrator)), StepUp: true, Limit: day}}}}},
 		{ID: GiveBackPolicy, Name: "Give back", Kind: PolicyRevoke, Rules: []PolicyRule{{Outcome: OutcomeApprove}}},
+		{ID: RemovalPolicy, Name: "Removal", Kind: PolicyRevoke, Rules: []PolicyRule{{Outcome: OutcomeApprove}}},
+		{ID: ReviewPolicy, Name: "Review", Kind: PolicyReview, Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{
+			{Name: "Manager", Ask: []Approver{manager}, Fallback: []Approver{{Kind: ApproverAppOwner}, {Kind: ApproverEntitlementOwner}, role(SecurityOfficer), role(SuperAdministrator)},
+				Reassign: append(slices.Clone(owners), manager)}}}}},
 	}
 }
 

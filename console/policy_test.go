@@ -18,7 +18,7 @@ type staff struct {
 	appOwners  []ID
 	entOwners  []ID
 	roles      map[ConsoleRole][]ID
-	groups     map[EntitlementKey][]ID
+	groups     map[string][]ID
 	delegates  map[ID]ID
 	conditions map[string]bool // conditions that are true; the others are unknown
 	expression map[string][]ID
@@ -223,6 +223,25 @@ func TestDistinct(t *testing.T) {
 			t.Errorf("%s: %v, want step %d", name, err, tt.bad)
 		}
 	}
+	// A fallback is asked where the people of a step decided an earlier one.
+	withFallback := step(true, "a")
+	withFallback.Fallback = []Approver{{Kind: ApproverPerson, Person: "b"}}
+	p := Policy{Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{step(false, "a"), withFallback}}}}
+	plan, err := p.Plan(staff{}.caseOf("x", "x"), newIDs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan.Preview(staff{}.caseOf("x", "x")); err != nil {
+		t.Errorf("with a fallback: %v", err)
+	}
+	// A delegate decides for somebody: that counts as both.
+	p = Policy{Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{step(false, "a"), step(true, "a")}}}}
+	if plan, err = p.Plan(staff{}.caseOf("x", "x"), newIDs()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan.Preview(staff{delegates: map[ID]ID{"a": "d"}}.caseOf("x", "x")); err == nil || !strings.Contains(err.Error(), "step 2") {
+		t.Errorf("a person and the person's delegate: %v", err)
+	}
 	// People who decided before are not asked again.
 	s := PlanStep{PolicyStep: step(true, "a", "b")}
 	w, err := s.WhoDecides(staff{}.caseOf("x", "x"), []ID{"a"})
@@ -254,6 +273,9 @@ func TestPolicyCheck(t *testing.T) {
 		"a bad condition":       {{When: "bad", Outcome: OutcomeDeny}, {Outcome: OutcomeDeny}},
 		"it only waits":         ask(PolicyStep{Wait: &PolicyWait{For: Duration(time.Hour)}}),
 		"it asks nobody":        ask(PolicyStep{}),
+		"it waits and decides":  ask(PolicyStep{StepUp: true, Wait: &PolicyWait{For: 1}}),
+		"a manager of an app":   ask(PolicyStep{Ask: []Approver{{Kind: ApproverManager, App: "x"}}}),
+		"a group of nothing":    ask(PolicyStep{Ask: []Approver{{Kind: ApproverGroup, App: "x"}}}),
 		"it waits and asks":     ask(PolicyStep{Ask: owner, Wait: &PolicyWait{For: 1}}),
 		"it escalates never":    ask(PolicyStep{Ask: owner, Escalate: owner}),
 		"a negative limit":      ask(PolicyStep{Ask: owner, Limit: -1}),
@@ -294,23 +316,27 @@ func TestWeaker(t *testing.T) {
 		"a step before": {change(func(p *Policy) {
 			p.Rules[0].Steps = slices.Insert(p.Rules[0].Steps, 0, PolicyStep{Ask: []Approver{boss}})
 		}), true},
-		"a comment is needed":  {step(0, func(s *PolicyStep) { s.Comment = true }), true},
-		"no delegates":         {step(0, func(s *PolicyStep) { s.NoDelegate = true }), true},
-		"a fallback fewer":     {step(1, func(s *PolicyStep) { s.Fallback = s.Fallback[:1] }), true},
-		"deny":                 {change(func(p *Policy) { p.Rules = []PolicyRule{{Outcome: OutcomeDeny}} }), true},
-		"approve":              {change(func(p *Policy) { p.Rules = []PolicyRule{{Outcome: OutcomeApprove}} }), false},
-		"a rule before":        {change(func(p *Policy) { p.Rules = append([]PolicyRule{{When: "x", Outcome: OutcomeApprove}}, p.Rules...) }), false},
-		"a condition":          {change(func(p *Policy) { p.Rules[0].When = "x" }), false},
-		"a step fewer":         {change(func(p *Policy) { p.Rules[0].Steps = p.Rules[0].Steps[:1] }), false},
-		"steps turned around":  {change(func(p *Policy) { slices.Reverse(p.Rules[0].Steps) }), false},
-		"somebody else":        {step(0, func(s *PolicyStep) { s.Ask = append(slices.Clone(s.Ask), boss) }), false},
-		"another fallback":     {step(0, func(s *PolicyStep) { s.Fallback = []Approver{boss} }), false},
-		"may be passed on":     {step(0, func(s *PolicyStep) { s.Reassign = []Approver{boss} }), false},
-		"not distinct":         {step(1, func(s *PolicyStep) { s.Distinct = false }), false},
-		"no recent login":      {step(0, func(s *PolicyStep) { s.StepUp = false }), false},
-		"an escalation":        {step(0, func(s *PolicyStep) { s.Escalate = []Approver{boss} }), false},
-		"a wait instead":       {step(0, func(s *PolicyStep) { *s = PolicyStep{Wait: &PolicyWait{For: 1}} }), false},
-		"an approval as a gap": {change(func(p *Policy) { p.Rules[0].Steps[1] = PolicyStep{Ask: []Approver{boss}} }), false},
+		"a comment is needed":    {step(0, func(s *PolicyStep) { s.Comment = true }), true},
+		"no delegates":           {step(0, func(s *PolicyStep) { s.NoDelegate = true }), true},
+		"a fallback fewer":       {step(1, func(s *PolicyStep) { s.Fallback = s.Fallback[:1] }), true},
+		"deny":                   {change(func(p *Policy) { p.Rules = []PolicyRule{{Outcome: OutcomeDeny}} }), true},
+		"approve":                {change(func(p *Policy) { p.Rules = []PolicyRule{{Outcome: OutcomeApprove}} }), false},
+		"a rule before":          {change(func(p *Policy) { p.Rules = append([]PolicyRule{{When: "x", Outcome: OutcomeApprove}}, p.Rules...) }), false},
+		"a condition":            {change(func(p *Policy) { p.Rules[0].When = "x" }), false},
+		"a step fewer":           {change(func(p *Policy) { p.Rules[0].Steps = p.Rules[0].Steps[:1] }), false},
+		"steps turned around":    {change(func(p *Policy) { slices.Reverse(p.Rules[0].Steps) }), false},
+		"somebody else":          {step(0, func(s *PolicyStep) { s.Ask = append(slices.Clone(s.Ask), boss) }), false},
+		"another fallback":       {step(0, func(s *PolicyStep) { s.Fallback = []Approver{boss} }), false},
+		"may be passed on":       {step(0, func(s *PolicyStep) { s.Reassign = []Approver{boss} }), false},
+		"not distinct":           {step(1, func(s *PolicyStep) { s.Distinct = false }), false},
+		"no recent login":        {step(0, func(s *PolicyStep) { s.StepUp = false }), false},
+		"an escalation":          {step(0, func(s *PolicyStep) { s.Escalate = []Approver{boss} }), false},
+		"a wait instead":         {step(0, func(s *PolicyStep) { *s = PolicyStep{Wait: &PolicyWait{For: 1}} }), false},
+		"a first fallback fewer": {step(1, func(s *PolicyStep) { s.Fallback = s.Fallback[1:] }), false},
+		"another order":          {step(1, func(s *PolicyStep) { slices.Reverse(s.Fallback) }), false},
+		"a longer limit":         {step(0, func(s *PolicyStep) { s.Limit *= 2 }), true},
+		"a shorter limit":        {step(0, func(s *PolicyStep) { s.Limit /= 2 }), true},
+		"an approval as a gap":   {change(func(p *Policy) { p.Rules[0].Steps[1] = PolicyStep{Ask: []Approver{boss}} }), false},
 	} {
 		if got := tt.after.AtLeast(before); got != tt.atLeast {
 			t.Errorf("%s: %t, want %t", name, got, tt.atLeast)
@@ -318,6 +344,127 @@ func TestWeaker(t *testing.T) {
 	}
 	if builtIn(t, StandardPolicy).AtLeast(Policy{Rules: []PolicyRule{{Outcome: OutcomeDeny}}}) {
 		t.Error("asking is at least as much as denying")
+	}
+	// An escalation that comes sooner asks other people.
+	escalates := func(limit Duration) Policy {
+		return Policy{Kind: PolicyRequest, Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{{Ask: []Approver{boss}, Limit: limit, Escalate: []Approver{{Kind: ApproverManager}}}}}}}
+	}
+	if escalates(1).AtLeast(escalates(2)) || !escalates(3).AtLeast(escalates(2)) {
+		t.Error("an escalation that comes sooner")
+	}
+	// Of policies for revocations and reviews, either direction matters.
+	for _, kind := range []PolicyKind{PolicyRevoke, PolicyReview} {
+		approves, denies := Policy{Kind: kind, Rules: []PolicyRule{{Outcome: OutcomeApprove}}}, Policy{Kind: kind, Rules: []PolicyRule{{Outcome: OutcomeDeny}}}
+		if approves.AtLeast(denies) || denies.AtLeast(approves) || !approves.AtLeast(Policy{Kind: kind, Rules: []PolicyRule{{Name: "x", Outcome: OutcomeApprove}}}) {
+			t.Errorf("policies for %s", kind)
+		}
+	}
+}
+
+// TestCountingVersion checks which version of a policy, or of settings, counts for whom.
+func TestCountingVersion(t *testing.T) {
+	strict, free := builtIn(t, StandardPolicy).Rules, []PolicyRule{{Outcome: OutcomeApprove}}
+	version := func(n int, rules []PolicyRule, author, second ID, weaker bool) Policy {
+		return Policy{Kind: PolicyRequest, Version: n, Rules: rules, Author: author, Second: second, Weaker: weaker}
+	}
+	commented := slices.Clone(strict)
+	commented[0].Steps = slices.Clone(strict[0].Steps)
+	commented[0].Steps[0].Comment = true
+	for name, tt := range map[string]struct {
+		versions []Policy // the newest first
+		party    ID
+		want     int // -1: none
+	}{
+		"nobody of the request":              {[]Policy{version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "cem", 1},
+		"its author":                         {[]Policy{version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "ana", 0},
+		"who confirmed it":                   {[]Policy{version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "ben", 0},
+		"a later one of the author":          {[]Policy{version(2, free, "ana", "", false), version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "ana", 0},
+		"a later one of somebody else":       {[]Policy{version(2, free, "cem", "", false), version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "ana", 0},
+		"the later one, for its author":      {[]Policy{version(2, free, "cem", "", false), version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "cem", 2},
+		"a later one that asks for more":     {[]Policy{version(2, strict, "cem", "", false), version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "ana", 2},
+		"one that asks for still more":       {[]Policy{version(2, commented, "cem", "", false), version(1, free, "ana", "ben", true), version(0, strict, "", "", false)}, "ana", 2},
+		"two that ask for less, the first":   {[]Policy{version(2, free, "cem", "dan", true), version(1, strict, "ana", "ben", true), version(0, commented, "", "", false)}, "ana", 0},
+		"two that ask for less, the second":  {[]Policy{version(2, free, "cem", "dan", true), version(1, strict, "ana", "ben", true), version(0, commented, "", "", false)}, "cem", 1},
+		"one that asks for more":             {[]Policy{version(1, commented, "ana", "", false), version(0, strict, "", "", false)}, "ana", 1},
+		"a first one that asks for less":     {[]Policy{version(1, free, "ana", "", true)}, "ana", -1},
+		"a first one, for somebody else":     {[]Policy{version(1, free, "ana", "", true)}, "ben", 1},
+		"a first one of a policy of its own": {[]Policy{version(1, free, "ana", "", false)}, "ana", 1},
+	} {
+		p, ok := PolicyFor(tt.versions, func(p ID) bool { return p != "" && p == tt.party })
+		if ok != (tt.want >= 0) || ok && p.Version != tt.want {
+			t.Errorf("%s: version %d, %t, want %d", name, p.Version, ok, tt.want)
+		}
+	}
+
+	short, long := RequestSettings{Longest: Duration(time.Hour)}, RequestSettings{Longest: 24 * Duration(time.Hour)}
+	settings := []SettingsVersion{{Version: 2, Settings: long, Author: "ana"}, {Version: 1, Settings: long, Author: "ana", Weaker: true}}
+	if got := SettingsFor(settings, func(p ID) bool { return p == "ana" }); got.Longest != long.Longest {
+		t.Errorf("what is stricter than nothing: %+v", got)
+	}
+	settings = append([]SettingsVersion{{Version: 3, Settings: RequestSettings{}, Author: "ben"}, {Version: 2, Settings: RequestSettings{}, Author: "ana", Weaker: true}}, SettingsVersion{Version: 1, Settings: short, Author: "cem"})
+	if got := SettingsFor(settings, func(p ID) bool { return p == "ana" }); got.Longest != short.Longest {
+		t.Errorf("for the author: %+v", got)
+	}
+	if got := SettingsFor(settings, func(p ID) bool { return p == "ben" }); got.Longest != 0 {
+		t.Errorf("for somebody else: %+v", got)
+	}
+	if got := SettingsFor(nil, func(ID) bool { return true }); got.Longest != 0 {
+		t.Errorf("nobody set any: %+v", got)
+	}
+}
+
+// TestLastResort checks who is asked about what is open when everybody whom its policy names
+// has left.
+func TestLastResort(t *testing.T) {
+	s := PlanStep{PolicyStep: PolicyStep{Ask: []Approver{{Kind: ApproverAppOwner}}, Fallback: []Approver{{Kind: ApproverManager}}}}
+	for name, tt := range map[string]struct {
+		staff   staff
+		decided []ID
+		want    string
+		last    bool
+	}{
+		"not needed":              {staff: staff{appOwners: []ID{"own"}, roles: map[ConsoleRole][]ID{SuperAdministrator: {"sa"}}}, want: "own"},
+		"super administrators":    {staff: staff{roles: map[ConsoleRole][]ID{SuperAdministrator: {"sa"}, SecurityOfficer: {"so"}}}, want: "else sa", last: true},
+		"security officers":       {staff: staff{roles: map[ConsoleRole][]ID{SuperAdministrator: {"x"}, SecurityOfficer: {"so"}}}, want: "else so", last: true},
+		"nobody":                  {staff: staff{roles: map[ConsoleRole][]ID{SuperAdministrator: {"x"}}}, want: "else ", last: true},
+		"who decided before":      {staff: staff{roles: map[ConsoleRole][]ID{SuperAdministrator: {"sa"}}}, decided: []ID{"sa"}, want: "else ", last: true},
+		"a delegate of the owner": {staff: staff{appOwners: []ID{"own"}, delegates: map[ID]ID{"own": "del"}}, decided: []ID{"own"}, want: "else ", last: true},
+	} {
+		c := tt.staff.caseOf("x", "x")
+		c.LastResort = LastResort()
+		step := s
+		step.Distinct = tt.decided != nil
+		w, err := step.WhoDecides(c, tt.decided)
+		if err != nil || describe([]StepAsked{w}) != tt.want || w.LastResort != tt.last {
+			t.Errorf("%s: %+v, %v, want %s", name, w, err, tt.want)
+		}
+	}
+}
+
+func TestApproverText(t *testing.T) {
+	for text, want := range map[string]Approver{
+		"manager":                            {Kind: ApproverManager},
+		"app-owner":                          {Kind: ApproverAppOwner},
+		"entitlement-owner":                  {Kind: ApproverEntitlementOwner},
+		"role:security-officer":              {Kind: ApproverRole, Role: SecurityOfficer},
+		"ana@example.com":                    {Kind: ApproverPerson, Person: "ana@example.com"},
+		"person:2x":                          {Kind: ApproverPerson, Person: "2x"},
+		"group:Perplexity/group:g1:member":   {Kind: ApproverGroup, App: "Perplexity", Entitlement: "group:g1:member"},
+		"group:Perplexity/a/b":               {Kind: ApproverGroup, App: "Perplexity", Entitlement: "a/b"},
+		"expression:subject.manager":         {Kind: ApproverExpression, Expression: "subject.manager"},
+		`expression:["a@b.c", "d@e.f"]`:      {Kind: ApproverExpression, Expression: `["a@b.c", "d@e.f"]`},
+		`expression:subject.name + "@b: c"`:  {Kind: ApproverExpression, Expression: `subject.name + "@b: c"`},
+		"role:security-officer@example.com ": {Kind: ApproverRole, Role: "security-officer@example.com"},
+	} {
+		a, err := ParseApprover(text)
+		if err != nil || a != want || a.Text() != strings.TrimSpace(text) {
+			t.Errorf("%q: %+v (%s), %v", text, a, a.Text(), err)
+		}
+	}
+	for _, text := range []string{"", "boss", "manager:x", "app-owner:", "group:x", "ana ben@example.com"} {
+		if a, err := ParseApprover(text); baton.KindOf(err) != baton.Invalid || baton.FixOf(err) == "" && text != "manager:x" && text != "app-owner:" {
+			t.Errorf("%q: %+v, %v", text, a, err)
+		}
 	}
 }
 

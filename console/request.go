@@ -27,10 +27,13 @@ type Request struct {
 	AnswersLater bool
 	Form         map[string]string // answers to the questions of the entitlement
 	Emergency    bool
-	Asked        Term // as requested
-	Term         Term // current; approvers may shorten it
-	Start        time.Time
-	Policy       ID
+	// Removal is how somebody with the right asked to remove the access: all its reasons end then,
+	// and a bar is added. "" for people who give their access back.
+	Removal CauseKind
+	Asked   Term // as requested
+	Term    Term // current; approvers may shorten it
+	Start   time.Time
+	Policy  ID
 	// PolicyVersion is fixed: later versions of the policy do not affect the request.
 	PolicyVersion int
 	Plan          Plan
@@ -55,6 +58,8 @@ type RequestKind string
 const (
 	RequestGrant  RequestKind = "grant"
 	RequestRevoke RequestKind = "revoke"
+	// RequestReview is what a policy for reviews is resolved for. It is never filed.
+	RequestReview RequestKind = "review"
 )
 
 // RequestState is the state of a request.
@@ -155,6 +160,8 @@ type RequestSettings struct {
 	Presets     []Duration     `json:"presets,omitempty"`
 	Policy      ID             `json:"policy,omitempty"`
 	Emergency   ID             `json:"emergency,omitempty"` // policy of emergency requests; "" if they are not allowed
+	Revoke      ID             `json:"revoke,omitempty"`    // policy of revocations that somebody else asks for
+	Review      ID             `json:"review,omitempty"`    // policy of reviews
 	Owners      []ID           `json:"owners,omitempty"`    // of the entitlement
 	Form        []RequestField `json:"form,omitempty"`
 	Manual      bool           `json:"manual,omitempty"` // the owner makes changes that the connector cannot make
@@ -216,7 +223,45 @@ func (s RequestSettings) Resolve(app RequestSettings, admin bool) RequestSetting
 	if s.Emergency == "" {
 		s.Emergency = app.Emergency
 	}
+	for _, p := range []struct {
+		own      *ID
+		app, all ID
+	}{{&s.Revoke, app.Revoke, RemovalPolicy}, {&s.Review, app.Review, ReviewPolicy}} {
+		if *p.own == "" {
+			*p.own = p.app
+		}
+		if *p.own == "" {
+			*p.own = p.all
+		}
+	}
 	return s
+}
+
+// Deciding returns which policy decides about a request under resolved settings, and why it
+// does, for people. own and app are the settings that s was resolved from.
+func (s RequestSettings) Deciding(r Request, own, app RequestSettings) (policy ID, why string) {
+	from := func(own, app ID) string {
+		switch {
+		case own != "":
+			return "chosen for the entitlement"
+		case app != "":
+			return "chosen for the application"
+		}
+		return "the console's own"
+	}
+	switch {
+	case r.Kind == RequestReview:
+		return s.Review, from(own.Review, app.Review)
+	case r.Kind == RequestRevoke && r.Removal != "":
+		return s.Revoke, from(own.Revoke, app.Revoke)
+	case r.Kind == RequestRevoke:
+		return GiveBackPolicy, "the console's own, for people who give back their access"
+	case r.Emergency && s.Emergency != "":
+		return s.Emergency, from(own.Emergency, app.Emergency)
+	case own.Policy == "" && s.Policy == PrivilegedPolicy && app.Policy != PrivilegedPolicy:
+		return s.Policy, "the console's own, for entitlements that mean administrator"
+	}
+	return s.Policy, from(own.Policy, app.Policy)
 }
 
 // AtLeast reports whether the settings are at least as strict as before: nothing more can be
@@ -225,7 +270,7 @@ func (s RequestSettings) AtLeast(before RequestSettings) bool {
 	shorter := s.Longest == before.Longest || s.Longest > 0 && (before.Longest == 0 || s.Longest < before.Longest)
 	closes := s.Requestable == before.Requestable || s.Requestable == RequestableNo
 	owners := !slices.ContainsFunc(s.Owners, func(p ID) bool { return !slices.Contains(before.Owners, p) })
-	return shorter && closes && owners && s.Policy == before.Policy && (s.Emergency == before.Emergency || s.Emergency == "") && (!s.Manual || before.Manual)
+	return shorter && closes && owners && s.Policy == before.Policy && s.Revoke == before.Revoke && s.Review == before.Review && (s.Emergency == before.Emergency || s.Emergency == "") && (!s.Manual || before.Manual)
 }
 
 // MaxRequestText limits justifications, comments and answers, in bytes.

@@ -21,6 +21,45 @@ type Case struct {
 	Match func(condition string) (bool, error)
 	// Delegate returns who decides for a person at this time; "" if there is no delegation.
 	Delegate func(ID) (ID, error)
+	// LastResort are asked, the first that somebody stands for, if nobody whom a step names may
+	// decide any more. It is empty for what is not filed yet: that is refused instead.
+	LastResort []Approver
+}
+
+// LastResort lists who is asked about what is open if nobody whom its policy names may
+// decide any more, because they left or lost a role.
+func LastResort() []Approver {
+	return []Approver{{Kind: ApproverRole, Role: SuperAdministrator}, {Kind: ApproverRole, Role: SecurityOfficer}}
+}
+
+// remembering returns the case with people looked up once.
+func (c Case) remembering() Case {
+	type found struct {
+		people []ID
+		err    error
+	}
+	people, delegates := map[Approver]found{}, map[ID]found{}
+	lookUp, delegate := c.People, c.Delegate
+	c.People = func(a Approver) ([]ID, error) {
+		f, known := people[a]
+		if !known {
+			f.people, f.err = lookUp(a)
+			people[a] = f
+		}
+		return f.people, f.err
+	}
+	if delegate != nil {
+		c.Delegate = func(p ID) (ID, error) {
+			f, known := delegates[p]
+			if !known {
+				d, err := delegate(p)
+				f = found{[]ID{d}, err}
+				delegates[p] = f
+			}
+			return f.people[0], f.err
+		}
+	}
+	return c
 }
 
 // Plan is the result of a policy for one request: the rule that applies, and its steps.
@@ -58,6 +97,8 @@ type StepAsked struct {
 	Asked    []Asked
 	Excluded []Excluded
 	Fallback bool // none of the people whom the step names may decide
+	// LastResort says that none of the people whom its fallback names may decide, either.
+	LastResort bool
 }
 
 // Has returns the entry of a person; nil if the person is not asked.
@@ -108,6 +149,12 @@ func (s PlanStep) WhoDecides(c Case, decided []ID) (StepAsked, error) {
 	}
 	for _, alternative := range s.Fallback {
 		w.Fallback = true
+		if err := w.add(s, c, decided, []Approver{alternative}); err != nil || len(w.Asked) > 0 {
+			return w, err
+		}
+	}
+	for _, alternative := range c.LastResort {
+		w.LastResort = true
 		if err := w.add(s, c, decided, []Approver{alternative}); err != nil || len(w.Asked) > 0 {
 			return w, err
 		}
@@ -163,6 +210,7 @@ func (c Case) excludes(p ID, s PlanStep, decided []ID) string {
 // Preview returns who would be asked at each step. The error is a [*Refusal] that names what to fix,
 // if a step has nobody to ask, or if there are too few different people.
 func (p Plan) Preview(c Case) ([]StepAsked, error) {
+	c = c.remembering()
 	steps := make([]StepAsked, len(p.Steps))
 	for i, s := range p.Steps {
 		if s.Wait != nil {
@@ -173,17 +221,22 @@ func (p Plan) Preview(c Case) ([]StepAsked, error) {
 			return nil, err
 		}
 		if steps[i] = w; len(w.Asked) == 0 {
-			return steps, s.nobody(w, i+1)
+			return steps, s.Nobody(w, i+1)
 		}
 	}
-	if i := p.short(steps); i >= 0 {
+	search := decisions{plan: p, c: c}
+	ends, err := search.from(0, nil)
+	if err != nil {
+		return nil, err
+	}
+	if i := search.furthest; !ends && search.looked < maxDecisions {
 		return steps, refuse(GuardNobody, fmt.Sprintf("Name somebody else who may decide step %d.", i+1), "step %d needs somebody who decides no earlier step, and there is nobody", i+1)
 	}
 	return steps, nil
 }
 
-// nobody returns the refusal for a step with nobody to ask.
-func (s PlanStep) nobody(w StepAsked, number int) *Refusal {
+// Nobody returns the refusal of a step, counted from 1, that nobody may decide.
+func (s PlanStep) Nobody(w StepAsked, number int) *Refusal {
 	labels := make([]string, 0, len(s.Ask))
 	for _, a := range append(slices.Clone(s.Ask), s.Fallback...) {
 		if l := a.Label(); !slices.Contains(labels, l) {
@@ -197,47 +250,50 @@ func (s PlanStep) nobody(w StepAsked, number int) *Refusal {
 	return refuse(GuardNobody, "Somebody else must be "+orList(labels)+".", "nobody may decide step %d (%s)%s", number, orList(labels), why)
 }
 
-// short returns the index of the first step that, together with the steps before it, needs more
-// different people than there are; -1 if all steps have enough.
-func (p Plan) short(steps []StepAsked) int {
-	for n := range p.Steps {
-		if !p.canDiffer(steps[:n+1]) {
-			return n
-		}
-	}
-	return -1
+// maxDecisions limits how many decisions are tried to find out whether a plan can end. With
+// more, it is filed: whoever is missing in the end is found as for somebody who left.
+const maxDecisions = 20000
+
+// decisions looks for people who can decide the steps of a plan one after the other, where
+// steps ask for people who decided none before.
+type decisions struct {
+	plan     Plan
+	c        Case
+	furthest int // the last step that was reached
+	looked   int
 }
 
-// canDiffer reports whether one person can be chosen for each step such that every step with
-// Distinct gets somebody who decided no earlier step.
-func (p Plan) canDiffer(steps []StepAsked) bool {
-	differ := func(i, j int) bool { return p.Steps[max(i, j)].Distinct }
-	chosen := make([]ID, len(steps))
-	var choose func(i int) bool
-	choose = func(i int) bool {
-		if i == len(steps) {
-			return true
-		}
-		if p.Steps[i].Wait != nil || len(steps[i].Asked) >= len(steps) {
-			return choose(i + 1) // with that many people, one is always left
-		}
-		for _, a := range steps[i].Asked {
-			taken := false
-			for j := range i {
-				taken = taken || chosen[j] == a.Person && differ(i, j)
-			}
-			if taken {
-				continue
-			}
-			chosen[i] = a.Person
-			if choose(i + 1) {
-				return true
-			}
-			chosen[i] = ""
-		}
-		return false
+// from reports whether the steps from one on can be decided after people decided those
+// before it.
+func (d *decisions) from(i int, decided []ID) (bool, error) {
+	d.furthest = max(d.furthest, min(i, len(d.plan.Steps)-1))
+	last := true // no step from here on asks for somebody else
+	for _, s := range d.plan.Steps[i:] {
+		last = last && !s.Distinct
 	}
-	return choose(0)
+	if last {
+		return true, nil
+	}
+	if d.plan.Steps[i].Wait != nil {
+		return d.from(i+1, decided)
+	}
+	w, err := d.plan.Steps[i].WhoDecides(d.c, decided)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range w.Asked {
+		if d.looked++; d.looked >= maxDecisions {
+			return false, nil
+		}
+		next := append(slices.Clone(decided), a.Person)
+		if a.For != "" {
+			next = append(next, a.For)
+		}
+		if ends, err := d.from(i+1, next); ends || err != nil {
+			return ends, err
+		}
+	}
+	return false, nil
 }
 
 // Ends returns when the wait of a step that began at a time is over; zero for a condition.

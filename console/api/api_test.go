@@ -78,6 +78,7 @@ var want = map[string][]int{
 	"POST /api/v1/connectors/{connector}/action/pause":  {404, 200, 200, 403, 200},
 	"POST /api/v1/connectors/{connector}/action/resume": {404, 200, 200, 403, 200},
 	"POST /api/v1/connectors/{connector}/action/judge":  {404, 404, 404, 403, 404},
+	"POST /api/v1/policies/action/test":                 {403, 404, 403, 200}, // owner does not see the person
 	"GET /api/v1/syncs":                                 {404, 200},
 	"GET /api/v1/syncs/{sync}":                          {404, 200},
 	"GET /api/v1/syncs/{sync}/file":                     {404, 200, 403, 200},
@@ -99,6 +100,7 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/tasks/{task}/action/approve":                 fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step),
 		"POST /api/v1/tasks/{task}/action/deny":                    fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step),
 		"POST /api/v1/tasks/{task}/action/comment":                 `{"comment":"hello"}`,
+		"POST /api/v1/policies/action/test":                        f.policyQuestion(),
 		"POST /api/v1/connectors/{connector}/action/judge":         `{"syncId":"x","decision":"discard","reason":"x"}`,
 	}
 }
@@ -488,4 +490,27 @@ func TestEnds(t *testing.T) {
 	token = f.as("super")
 	f.now = f.now.Add(11 * time.Minute)
 	f.fails("a token of eleven minutes ago", token, "GET", "/api/v1/apps", "", 401, 16)
+}
+
+func (f *fixture) policyQuestion() string {
+	return fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","subject":"user@example.com"}`, f.app, f.member)
+}
+
+// TestPolicyTest asks who would be asked.
+func TestPolicyTest(t *testing.T) {
+	f := newFixture(t)
+	super, body := f.as("super"), f.policyQuestion()
+	v := f.ok(super, "POST", "/api/v1/policies/action/test", body)
+	if at(v, "policyId") != "standard" || at(v, "outcome") != "ask" || at(v, "steps.0.asked.0.userId") != string(f.people["owner"]) || at(v, "steps.0.asked.0.why") != "owner of the application" {
+		t.Errorf("%v", v)
+	}
+	v = f.ok(super, "POST", "/api/v1/policies/action/test", fmt.Sprintf(`{"kind":"revoke","app_id":%q,"entitlement_id":"","subject":"user@example.com"}`, f.app))
+	if at(v, "policyId") != "removal" || at(v, "outcome") != "approve" {
+		t.Errorf("%v", v)
+	}
+	f.fails("an unknown path of a mask", super, "POST", "/api/v1/search/tasks", `{"expandMask":{"paths":["app_id","password"]}}`, 400, 3, `"password"`)
+	f.fails("an unknown path of a mask", super, "POST", "/api/v1/search/request_catalog/entitlements", `{"expandMask":{"paths":["user_id"]}}`, 400, 3, `"user_id"`)
+	f.fails("another kind", super, "POST", "/api/v1/policies/action/test", strings.Replace(body, "{", `{"kind":"x",`, 1), 400, 3, "no question about")
+	f.fails("no duration", super, "POST", "/api/v1/policies/action/test", strings.Replace(body, "{", `{"duration":"x",`, 1), 400, 3, "no duration")
+	f.fails("without the right", f.as("user"), "POST", "/api/v1/policies/action/test", body, 403, 7, "see policies")
 }

@@ -131,10 +131,10 @@ func listEntitlements(c *call) (any, error) {
 
 type searchEntitlementsRequest struct {
 	page
-	ExpandMask expandMask `json:"expandMask"`
-	AppIDs     []string   `json:"appIds"`
-	Alias      string     `json:"alias"`
-	Query      string     `json:"query"`
+	ExpandMask entitlementMask `json:"expandMask"`
+	AppIDs     []string        `json:"appIds"`
+	Alias      string          `json:"alias"`
+	Query      string          `json:"query"`
 }
 
 func searchEntitlements(c *call) (any, error) {
@@ -151,7 +151,7 @@ func searchEntitlements(c *call) (any, error) {
 		return nil, baton.Errorf(baton.Invalid, "appIds has more than one app").WithFix("Search one app at a time, or all.")
 	}
 	q.Alias = r.Alias
-	return c.entitlements(r.page, r.ExpandMask, q)
+	return c.entitlements(r.page, r.ExpandMask.expandMask, q)
 }
 
 // seen returns a page of entitlements, and the token of the next page.
@@ -183,12 +183,12 @@ func (c *call) entitlements(p page, m expandMask, q govern.SeenQuery) (any, erro
 
 type searchCatalogRequest struct {
 	page
-	ExpandMask       expandMask `json:"expandMask"`
-	AppDisplayName   string     `json:"appDisplayName"`
-	EntitlementAlias string     `json:"entitlementAlias"`
-	GrantedStatus    string     `json:"grantedStatus"`
-	IncludeDeleted   bool       `json:"includeDeleted"`
-	Query            string     `json:"query"`
+	ExpandMask       entitlementMask `json:"expandMask"`
+	AppDisplayName   string          `json:"appDisplayName"`
+	EntitlementAlias string          `json:"entitlementAlias"`
+	GrantedStatus    string          `json:"grantedStatus"`
+	IncludeDeleted   bool            `json:"includeDeleted"`
+	Query            string          `json:"query"`
 }
 
 type catalogResponse struct {
@@ -213,7 +213,7 @@ func searchCatalog(c *call) (any, error) {
 	default:
 		return nil, baton.Errorf(baton.Invalid, "there is no grantedStatus %q", r.GrantedStatus)
 	}
-	x := expander{mask: r.ExpandMask}
+	x := expander{mask: r.ExpandMask.expandMask}
 	for looked := 0; ; looked++ {
 		found, next, err := c.seen(r.page, govern.SeenQuery{Name: r.AppDisplayName, Search: r.Query, Alias: r.EntitlementAlias, Requestable: true})
 		if err != nil {
@@ -268,8 +268,8 @@ type updateEntitlementRequest struct {
 		EmergencyGrantPolicyID string `json:"emergencyGrantPolicyId"`
 		GrantPolicyID          string `json:"grantPolicyId"`
 	} `json:"entitlement"`
-	ExpandMask expandMask `json:"expandMask"`
-	UpdateMask mask       `json:"updateMask"`
+	ExpandMask entitlementMask `json:"expandMask"`
+	UpdateMask mask            `json:"updateMask"`
 }
 
 // entitlementFields are the fields of an entitlement that can be changed. Names and descriptions

@@ -5,11 +5,55 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+
+	"baton"
 )
 
 // expandMask selects the related objects that a response contains.
 type expandMask struct {
 	Paths []string `json:"paths"`
+}
+
+// The paths that the masks of calls may have. Whoever sees the object that was asked for sees
+// these of its surroundings, as far as they are shown at all.
+var (
+	entitlementPaths = []string{"app_id", "app_resource_type_id", "app_resource_id"}
+	taskPaths        = []string{"access_review_id", "user_id", "created_by_user_id", "app_id", "app_user_id", "app_entitlement_ids", "step_approver_ids", "approver_ids",
+		"identity_user_id", "insight_ids", "app_user_last_usage", "entitlement_scope_bindings", "scope_role_resources", "resource"}
+)
+
+// check refuses a path that is not among those of a call.
+func (m expandMask) check(known []string) error {
+	for _, path := range m.Paths {
+		if path != "*" && !slices.Contains(known, path) {
+			return baton.Errorf(baton.Invalid, "the path %q of expandMask is not known here", path).WithFix("These are: %s.", strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// taskMask is the mask of calls about requests, entitlementMask that of calls about
+// entitlements.
+type (
+	taskMask        struct{ expandMask }
+	entitlementMask struct{ expandMask }
+)
+
+// UnmarshalJSON reads a mask and refuses paths that are not known.
+func (m *taskMask) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, &m.expandMask); err != nil {
+		return err
+	}
+	return m.check(taskPaths)
+}
+
+// UnmarshalJSON reads a mask and refuses paths that are not known.
+func (m *entitlementMask) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, &m.expandMask); err != nil {
+		return err
+	}
+	return m.check(entitlementPaths)
 }
 
 // expander collects related objects without duplicates. Views refer to them by their index.

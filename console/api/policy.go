@@ -52,7 +52,7 @@ func approvalRule(s console.PolicyStep) approval {
 			a.Expression = &byExpression{byOwners: distinct, fallback: others, Expressions: list[string]{who.Expression}}
 			return a
 		case console.ApproverGroup:
-			a.Group = &byGroup{byOwners: distinct, fallback: others, AppGroupID: key(who.Entitlement), AppID: string(who.App)}
+			a.Group = &byGroup{byOwners: distinct, fallback: others, AppGroupID: who.Entitlement, AppID: string(who.App)}
 			return a
 		}
 	}
@@ -74,7 +74,7 @@ func fallbackOf(all []console.Approver) (f fallback) {
 	f.FallbackUserIDs = persons(all)
 	for _, a := range all {
 		if a.Kind == console.ApproverGroup {
-			f.FallbackGroupIDs = append(f.FallbackGroupIDs, groupID{key(a.Entitlement), string(a.App)})
+			f.FallbackGroupIDs = append(f.FallbackGroupIDs, groupID{a.Entitlement, string(a.App)})
 		}
 	}
 	f.Fallback, f.IsGroupFallbackEnabled = len(f.FallbackUserIDs) > 0, len(f.FallbackGroupIDs) > 0

@@ -12,6 +12,7 @@ type route struct {
 const (
 	anyScope  = "any"
 	read      = "read, configure or configure:APP"
+	readAll   = "read or configure"
 	look      = "read, ask, configure or configure:APP"
 	configure = "configure or configure:APP"
 	decide    = "decide"
@@ -35,6 +36,7 @@ const (
 	decideAsked = "be asked to decide"
 	cancels     = "have asked, or cancel requests of others"
 	asker       = "have asked, or be whose access it is"
+	seePolicy   = "see policies, the application and the person"
 )
 
 // ownToken is the call that authenticates its callers itself.
@@ -107,6 +109,7 @@ var routes = []route{
 	{"POST /api/v1/connectors/{connector}/action/pause", configure, configureC, pauseConnector},
 	{"POST /api/v1/connectors/{connector}/action/resume", configure, configureC, resumeConnector},
 	{"POST /api/v1/connectors/{connector}/action/judge", decide, judge, judgeSync},
+	{"POST /api/v1/policies/action/test", readAll, seePolicy, testPolicy},
 	{"GET /api/v1/syncs", read, seeConn, listSyncs},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, getSync},
 	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, downloadSync},

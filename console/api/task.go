@@ -332,7 +332,7 @@ type createGrantRequest struct {
 	AppUserID        string                     `json:"appUserId"`
 	Description      string                     `json:"description"`
 	EmergencyAccess  bool                       `json:"emergencyAccess"`
-	ExpandMask       expandMask                 `json:"expandMask"`
+	ExpandMask       taskMask                   `json:"expandMask"`
 	GrantDuration    string                     `json:"grantDuration"`
 	IdentityUserID   string                     `json:"identityUserId"`
 	RequestData      map[string]json.RawMessage `json:"requestData"`
@@ -364,19 +364,19 @@ func createGrant(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.task(made.ID, r.ExpandMask)
+	return c.task(made.ID, r.ExpandMask.expandMask)
 }
 
 type createRevokeRequest struct {
-	AppEntitlementID string     `json:"appEntitlementId"`
-	AppID            string     `json:"appId"`
-	AppUserID        string     `json:"appUserId"`
-	Description      string     `json:"description"`
-	ExpandMask       expandMask `json:"expandMask"`
-	IdentityUserID   string     `json:"identityUserId"`
+	AppEntitlementID string   `json:"appEntitlementId"`
+	AppID            string   `json:"appId"`
+	AppUserID        string   `json:"appUserId"`
+	Description      string   `json:"description"`
+	ExpandMask       taskMask `json:"expandMask"`
+	IdentityUserID   string   `json:"identityUserId"`
 }
 
-// createRevoke ends access of the caller.
+// createRevoke ends access of the caller, or asks that the access of somebody else is removed.
 func createRevoke(c *call) (any, error) {
 	var r createRevokeRequest
 	if err := c.decode(&r); err != nil {
@@ -391,14 +391,17 @@ func createRevoke(c *call) (any, error) {
 		return nil, err
 	}
 	if r.IdentityUserID != "" && r.IdentityUserID != string(c.caller.Person.ID) {
-		return nil, baton.Errorf(baton.PermissionDenied, "this call gives back own access only").
-			WithFix("An owner of the application, or a Super Administrator, removes the access of others on its page.")
+		done, err := c.Console.RemoveAccessOf(c.ctx(), c.caller, console.ID(r.AppID), console.ID(r.IdentityUserID), account, e, r.Description)
+		if err != nil {
+			return nil, err
+		}
+		return c.task(done.Request, r.ExpandMask.expandMask)
 	}
 	made, err := c.Console.GiveBack(c.ctx(), c.caller, console.ID(r.AppID), e, account, strings.TrimSpace(r.Description))
 	if err != nil {
 		return nil, err
 	}
-	return c.task(made.ID, r.ExpandMask)
+	return c.task(made.ID, r.ExpandMask.expandMask)
 }
 
 func entitlementKey(id string) (console.EntitlementKey, error) {
@@ -470,9 +473,9 @@ func answers(data map[string]json.RawMessage) (map[string]string, error) {
 }
 
 type decideTaskRequest struct {
-	Comment      string     `json:"comment"`
-	ExpandMask   expandMask `json:"expandMask"`
-	PolicyStepID string     `json:"policyStepId"`
+	Comment      string   `json:"comment"`
+	ExpandMask   taskMask `json:"expandMask"`
+	PolicyStepID string   `json:"policyStepId"`
 }
 
 func approveTask(c *call) (any, error) { return c.decideTask(true) }
@@ -498,7 +501,7 @@ func (c *call) decideTask(approve bool) (any, error) {
 	if done.Reset {
 		return nil, baton.Errorf(baton.Refused, "what is asked for has changed since, so the decision does not count").WithFix("Look at it again, then decide.")
 	}
-	return c.acted(id, r.ExpandMask)
+	return c.acted(id, r.ExpandMask.expandMask)
 }
 
 func commentTask(c *call) (any, error) {
@@ -513,7 +516,7 @@ func commentTask(c *call) (any, error) {
 	if err := c.Console.CommentRequest(c.ctx(), c.caller, id, r.Comment); err != nil {
 		return nil, err
 	}
-	return c.task(id, r.ExpandMask)
+	return c.task(id, r.ExpandMask.expandMask)
 }
 
 func escalateTask(c *call) (any, error) {
@@ -528,12 +531,12 @@ func escalateTask(c *call) (any, error) {
 	if err := c.Console.EscalateRequest(c.ctx(), c.caller, id, r.Comment); err != nil {
 		return nil, err
 	}
-	return c.acted(id, r.ExpandMask)
+	return c.acted(id, r.ExpandMask.expandMask)
 }
 
 type answerTaskRequest struct {
 	Data       map[string]json.RawMessage `json:"data"`
-	ExpandMask expandMask                 `json:"expandMask"`
+	ExpandMask taskMask                   `json:"expandMask"`
 }
 
 // answerTask takes the answers to the form of a request.
@@ -553,7 +556,7 @@ func answerTask(c *call) (any, error) {
 	if err := c.Console.AnswerRequest(c.ctx(), c.caller, id, given); err != nil {
 		return nil, err
 	}
-	return c.acted(id, r.ExpandMask)
+	return c.acted(id, r.ExpandMask.expandMask)
 }
 
 // closeTask cancels a request.
@@ -569,12 +572,12 @@ func closeTask(c *call) (any, error) {
 	if err := c.Console.CancelRequest(c.ctx(), c.caller, id, r.Comment); err != nil {
 		return nil, err
 	}
-	return c.acted(id, r.ExpandMask)
+	return c.acted(id, r.ExpandMask.expandMask)
 }
 
 type searchTasksRequest struct {
 	page
-	ExpandMask               expandMask                   `json:"expandMask"`
+	ExpandMask               taskMask                     `json:"expandMask"`
 	AccessReviewIDs          []string                     `json:"accessReviewIds"`
 	AppEntitlementIDs        []string                     `json:"appEntitlementIds"`
 	AppUserSubjectIDs        []string                     `json:"appUserSubjectIds"`
@@ -638,7 +641,7 @@ func searchTasks(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := expander{mask: r.ExpandMask}
+	x := expander{mask: r.ExpandMask.expandMask}
 	var out tasksResponse
 	for _, t := range tasks {
 		out.List = append(out.List, taskViewOf(t, &x))

@@ -167,6 +167,16 @@ func TestTask(t *testing.T) {
 		t.Errorf("the grant has no end: %v", grants)
 	}
 
+	// An owner removes it for somebody else, who may not do so.
+	of := func(person string) string {
+		return fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","description":"left the team","identityUserId":%q}`, f.app, f.group, f.people[person])
+	}
+	removal := f.ok(owner, "POST", "/api/v1/task/revoke", of("user"))
+	if at(removal, "taskView.task.type.revoke") == nil || at(removal, "taskView.task.createdByUserId") != string(f.people["owner"]) || at(removal, "taskView.task.userId") != string(f.people["user"]) {
+		t.Errorf("%v", removal)
+	}
+	f.fails("of somebody else", user, "POST", "/api/v1/task/revoke", of("owner"), 404, 5, "No app.")
+
 	// Given back.
 	back := f.ok(user, "POST", "/api/v1/task/revoke", fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","description":"","identityUserId":%q}`, f.app, f.group, f.people["user"]))
 	if at(back, "taskView.task.type.revoke.outcome") != "REVOKE_OUTCOME_UNSPECIFIED" || at(back, "taskView.task.state") != "TASK_STATE_OPEN" || at(back, "taskView.task.type.grant") != nil {
@@ -177,7 +187,7 @@ func TestTask(t *testing.T) {
 	if v := f.ok(user, "GET", f.taskPath(""), ""); at(v, "taskView.task.type.revoke.outcome") != "REVOKE_OUTCOME_REVOKED" || at(v, "taskView.task.state") != "TASK_STATE_CLOSED" {
 		t.Errorf("revoked: %v", v)
 	}
-	f.fails("of somebody else", owner, "POST", "/api/v1/task/revoke", fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","identityUserId":%q}`, f.app, f.group, f.people["user"]), 403, 7, "own access only")
+	f.fails("what is gone", owner, "POST", "/api/v1/task/revoke", of("user"), 400, 9, "does not hold it")
 }
 
 // TestTaskSource checks that events contain the client's program.

@@ -77,11 +77,11 @@ func consider(t *store.Tx, r console.Request, now time.Time, propose proposer) (
 
 // check returns an error if the request is invalid.
 func (s *Situation) check(now time.Time) error {
+	if s.r.Kind != console.RequestGrant {
+		return nil // also of those who left
+	}
 	if s.Subject.Status != console.PersonActive {
 		return baton.Errorf(baton.Refused, "%s is not active", s.Subject.Name)
-	}
-	if s.r.Kind == console.RequestRevoke {
-		return nil
 	}
 	if err := s.r.Check(s.Settings, now); err != nil {
 		return err
@@ -104,11 +104,20 @@ func (s *Situation) free() error {
 		return err
 	}
 	for _, o := range open {
-		if o.Kind == s.r.Kind && o.State != console.RequestCarrying {
-			return &Duplicate{Request: o.ID, Number: o.Number, err: baton.Errorf(baton.AlreadyExists, "request %d asks for the same and is not decided yet", o.Number)}
+		if o.Kind != s.r.Kind || o.State == console.RequestCarrying {
+			continue
 		}
+		if s.r.Removal == "" && o.Removal != "" {
+			s.removal = &o // whoever gives it back does not wait for those who are asked
+			continue
+		}
+		return duplicate(o)
 	}
 	return nil
+}
+
+func duplicate(o console.Request) error {
+	return &Duplicate{Request: o.ID, Number: o.Number, err: baton.Errorf(baton.AlreadyExists, "request %d asks for the same and is not decided yet", o.Number)}
 }
 
 // Duplicate is the error of a request for access that another undecided request asks for.
@@ -132,6 +141,9 @@ func (s *Situation) operation() console.Operation {
 	if s.r.Kind == console.RequestRevoke {
 		o.Verb, o.Cause.Kind = console.Revoke, console.CauseRequest
 	}
+	if s.r.Removal != "" {
+		o.Cause.Kind, o.Input.Why = s.r.Removal, s.r.Why
+	}
 	return o
 }
 
@@ -141,10 +153,10 @@ type proposer func(console.Operation, store.Circumstances) (console.Proposal, er
 // guards applies the guards to the change that the request asks for.
 func (s *Situation) guards(propose proposer) error {
 	o := s.operation()
-	if o.Account == 0 && o.Verb == console.Revoke {
+	if s.r.Kind == console.RequestReview || o.Account == 0 && o.Verb == console.Revoke {
 		return nil
 	}
-	p, err := propose(o, store.Circumstances{})
+	p, err := propose(o, store.Circumstances{ByHand: s.r.Removal != ""})
 	if err != nil {
 		return err
 	}
@@ -198,6 +210,14 @@ func File(t *store.Tx, r console.Request) (console.Request, error) {
 	r.Material, r.State = p.Material(), console.RequestWaiting
 	if p.Account != nil {
 		r.Account = p.Account.Key
+	}
+	if o := p.Situation.removal; o != nil {
+		if p.Plan.Outcome != console.OutcomeApprove {
+			return r, duplicate(*o)
+		}
+		if err := endRequest(t, *o, "given back"); err != nil {
+			return r, err
+		}
 	}
 	if r, err = t.AddRequest(r); err != nil {
 		return r, err
@@ -262,18 +282,44 @@ func (s *Situation) ask() (console.Request, error) {
 		return s.r, err
 	}
 	step := s.r.Plan.Steps[s.r.Step]
-	who, err := step.WhoDecides(s.Case(), console.Decided(entries, s.r.Round))
+	who, err := step.WhoDecides(s.Case(), s.Decided(entries))
 	if err != nil {
 		return s.r, err
 	}
 	s.r.State = console.RequestAsking
-	if s.r, err = s.tx.ChangeRequest(s.r, askedKind(who), map[string]any{"step": step.ID, "asked": people(who.Asked)}); err != nil {
+	if s.r, err = s.tx.ChangeRequest(s.r, askedKind(who), s.askedData(step, who, people(who.Asked))); err != nil {
 		return s.r, err
 	}
 	if _, err := s.tx.SetAsked(s.r.ID, who.Asked); err != nil {
 		return s.r, err
 	}
-	return s.r, s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryStep, Round: s.r.Round, Step: step.ID, Text: step.Sentence(), To: people(who.Asked)})
+	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryStep, Round: s.r.Round, Step: step.ID, Text: step.Sentence(), To: people(who.Asked)}); err != nil {
+		return s.r, err
+	}
+	return s.r, s.escalated(step, who)
+}
+
+// escalated notes that nobody whom a step names may decide any more.
+func (s *Situation) escalated(step console.PlanStep, who console.StepAsked) error {
+	if !who.LastResort {
+		return nil
+	}
+	text := "Nobody whom the policy names may decide any more."
+	if len(who.Asked) == 0 {
+		refusal := step.Nobody(who, s.r.Step+1)
+		text = "It waits, because " + refusal.Error() + ". " + baton.FixOf(refusal)
+	}
+	return s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryEscalated, Round: s.r.Round, Step: step.ID, Text: text, To: people(who.Asked)})
+}
+
+// askedData is what the event of an open step holds.
+func (s *Situation) askedData(step console.PlanStep, who console.StepAsked, told []console.ID) map[string]any {
+	data := map[string]any{"step": step.ID, "asked": told}
+	if len(who.Asked) == 0 {
+		refusal := step.Nobody(who, s.r.Step+1)
+		data["why"], data["fix"] = refusal.Error(), baton.FixOf(refusal)
+	}
+	return data
 }
 
 // askedKind returns the kind of the event for a step that asks people.

@@ -455,7 +455,7 @@ func TestSelf(t *testing.T) {
 		return s
 	}
 	owner := console.Approver{Kind: console.ApproverAppOwner}
-	group := console.Approver{Kind: console.ApproverGroup, App: w.app, Entitlement: w.admin}
+	group := console.Approver{Kind: console.ApproverGroup, App: w.app, Entitlement: ingesttest.Member("admins")}
 	decide := func(who string, r console.Request) error { return w.decide(who, r, true) }
 	bulk := func(who string, r console.Request) error {
 		done, err := w.DecideMany(ctx, w.callers[who], []govern.NewDecision{{Request: r.ID, Step: r.Plan.Steps[r.Step].ID, Approve: true}}, 1)

@@ -53,6 +53,9 @@ func (s *Situation) carry() error {
 	if err := s.guards(s.tx.Proposal); err != nil {
 		return err
 	}
+	if s.r.Removal != "" {
+		return s.remove()
+	}
 	if s.r.Kind == console.RequestRevoke {
 		return s.giveBack()
 	}
@@ -95,7 +98,7 @@ func (s *Situation) carry() error {
 
 // operate creates the operation, or uses a live one that does the same.
 func (s *Situation) operate() error {
-	o, err := s.tx.CreateOperation(s.operation(), store.Circumstances{})
+	o, err := s.tx.CreateOperation(s.operation(), store.Circumstances{ByHand: s.r.Removal != ""})
 	if err != nil {
 		return err
 	}
@@ -106,7 +109,8 @@ func (s *Situation) operate() error {
 	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryCarried, Round: s.r.Round}); err != nil {
 		return err
 	}
-	if !s.Able && o.State == console.Queued {
+	disables := s.r.Kind == console.RequestRevoke && s.r.Entitlement == console.AccountItself // by an action, which the connector may have
+	if !s.Able && !disables && o.State == console.Queued {
 		return s.tx.DoByHand(o.ID, "The connector cannot make this change.")
 	}
 	return nil

@@ -58,7 +58,7 @@ func Decide(t *store.Tx, d Decision) (Decided, error) {
 	if err != nil {
 		return Decided{}, err
 	}
-	who, err := step.WhoDecides(s.Case(), console.Decided(entries, r.Round))
+	who, err := step.WhoDecides(s.Case(), s.Decided(entries))
 	if err != nil {
 		return Decided{}, err
 	}
@@ -192,7 +192,10 @@ func (s *Situation) reset(why string) (console.Request, error) {
 // again evaluates the request as if it were filed now.
 func (s *Situation) again() (*Situation, console.Plan, error) {
 	fresh := s.r
-	fresh.Policy, fresh.PolicyVersion, fresh.Account, fresh.Material = "", 0, 0, ""
+	fresh.Policy, fresh.PolicyVersion, fresh.Material = "", 0, ""
+	if fresh.Removal == "" { // that is about one account
+		fresh.Account = 0
+	}
 	again, err := Look(s.tx, fresh, s.now)
 	if err != nil {
 		return nil, console.Plan{}, err
@@ -249,7 +252,9 @@ func Escalate(t *store.Tx, request console.ID, why string) (console.Request, err
 	if err != nil {
 		return r, err
 	}
-	if _, err := plan.Preview(again.Case()); err != nil {
+	now := again.Case()
+	now.LastResort = nil // refused, as if it were filed now
+	if _, err := plan.Preview(now); err != nil {
 		return r, again.denied(err)
 	}
 	text := "It became an emergency request."
@@ -307,7 +312,7 @@ func Reassign(t *store.Tx, request, step, to console.ID, why string) (console.Re
 	if err != nil {
 		return r, err
 	}
-	decided := console.Decided(entries, r.Round)
+	decided := s.Decided(entries)
 	who, err := current.WhoDecides(s.Case(), decided)
 	if err != nil {
 		return r, err
@@ -330,7 +335,9 @@ func Reassign(t *store.Tx, request, step, to console.ID, why string) (console.Re
 	}
 	next := current
 	next.Passed, next.Fallback = []console.Approver{{Kind: console.ApproverPerson, Person: s.canonical(to)}}, nil
-	after, err := next.WhoDecides(s.Case(), decided)
+	only := s.Case()
+	only.LastResort = nil // the person, or nobody
+	after, err := next.WhoDecides(only, decided)
 	if err != nil {
 		return r, err
 	}
@@ -386,7 +393,7 @@ func Reviewed(t *store.Tx, request console.ID, text string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range console.Decided(entries, r.Round) {
+	for _, p := range s.Decided(entries) {
 		if p == me {
 			return baton.Errorf(baton.PermissionDenied, "you approved it: somebody else looks at it afterwards")
 		}
@@ -458,6 +465,11 @@ func Advance(t *store.Tx, request console.ID) error {
 		return err
 	}
 	now := t.By().At
+	if r.State.Deciding() || r.State == console.RequestScheduled {
+		if changed, err := s.resetIfChanged(); changed || err != nil {
+			return err
+		}
+	}
 	switch r.State {
 	case console.RequestScheduled:
 		if r.Start.After(now) {
@@ -511,6 +523,15 @@ func timedOut(step console.PlanStep) string {
 	return "Nobody decided within " + step.Limit.Words() + "."
 }
 
+// resetIfChanged begins the decisions about a request anew if what they rest on has changed.
+func (s *Situation) resetIfChanged() (changed bool, err error) {
+	if s.Material() == s.r.Material {
+		return false, nil
+	}
+	_, err = s.reset("What is asked for has changed since.")
+	return true, s.closeRefused(err)
+}
+
 // Recheck determines the approvers of a request again.
 func Recheck(t *store.Tx, request console.ID) error {
 	s, r, err := open(t, request)
@@ -520,12 +541,15 @@ func Recheck(t *store.Tx, request console.ID) error {
 	if err != nil || r.State != console.RequestAsking {
 		return err
 	}
+	if changed, err := s.resetIfChanged(); changed || err != nil {
+		return err
+	}
 	entries, err := t.Entries(r.ID)
 	if err != nil {
 		return err
 	}
 	step := r.Plan.Steps[r.Step]
-	who, err := step.WhoDecides(s.Case(), console.Decided(entries, r.Round))
+	who, err := step.WhoDecides(s.Case(), s.Decided(entries))
 	if err != nil {
 		return err
 	}
@@ -541,5 +565,8 @@ func Recheck(t *store.Tx, request console.ID) error {
 	fresh := slices.DeleteFunc(people(who.Asked), func(id console.ID) bool {
 		return slices.ContainsFunc(before, func(a store.AskedRequest) bool { return a.Person == id })
 	})
-	return t.NoteRequest(r, askedKind(who), map[string]any{"step": step.ID, "asked": fresh})
+	if err := s.escalated(step, who); err != nil {
+		return err
+	}
+	return t.NoteRequest(r, askedKind(who), s.askedData(step, who, fresh))
 }

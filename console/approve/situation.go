@@ -35,7 +35,8 @@ type Situation struct {
 	Account       *store.Resource // the subject's account; nil if there is none
 	Settings      console.RequestSettings
 	Policy        console.Policy
-	Held          bool // a newer sync of the connector is held
+	PolicyFrom    string // why this policy counts, for people; "" if it is pinned
+	Held          bool   // a newer sync of the connector is held
 	Data          console.SyncNumber
 
 	now    time.Time
@@ -44,6 +45,8 @@ type Situation struct {
 	moment store.Moment
 	barred map[console.ID]string
 	input  *condition.Input
+	// removal asks for what is given back, and is not decided; nil if there is none.
+	removal *console.Request
 }
 
 // Look returns the current facts about a request.
@@ -65,8 +68,11 @@ func (s *Situation) people() (err error) {
 	return err
 }
 
-// person returns the person that an ID was merged into.
+// person returns the person that an ID was merged into; the zero value for no ID.
 func (s *Situation) person(id console.ID) (console.Person, error) {
+	if id == "" {
+		return console.Person{}, nil
+	}
 	p, err := s.tx.Person(id)
 	if err == nil && p.MergedInto != "" {
 		p, err = s.tx.Person(p.MergedInto)
@@ -151,11 +157,24 @@ func (s *Situation) accountConnector() error {
 	if len(connectors) == 0 {
 		return baton.Errorf(baton.NotFound, "the application has no connector")
 	}
-	chosen := connectors[0]
+	chosen, shown := connectors[0], console.Stream(0)
+	if s.r.Account != 0 { // the connector that shows it
+		a, err := s.tx.Account(s.moment, s.r.Account)
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return err
+		}
+		shown = a.Stream
+	}
 	for _, c := range connectors {
+		if shown != 0 && c.Stream != shown {
+			continue
+		}
 		hello, err := helloOf(s.tx, c.ID)
 		if err != nil {
 			return err
+		}
+		if shown != 0 {
+			chosen = c
 		}
 		if hello.makesAccounts() {
 			chosen, s.Able, s.MakesAccounts = c, true, true
@@ -200,9 +219,12 @@ func (a abilities) makesAccounts() bool {
 
 // account finds the subject's account in the stream of the entitlement.
 func (s *Situation) account() error {
-	keys, err := s.tx.AccountsOf(s.Subject.ID)
-	if err != nil {
-		return err
+	keys := []console.ResourceKey{s.r.Account} // of nobody
+	if s.Subject.ID != "" {
+		var err error
+		if keys, err = s.tx.AccountsOf(s.Subject.ID); err != nil {
+			return err
+		}
 	}
 	for _, key := range keys {
 		a, err := s.tx.Account(s.moment, key)
@@ -242,6 +264,9 @@ func (s *Situation) account() error {
 // their own requests.
 func (s *Situation) amended() error {
 	for _, author := range []console.Person{s.Subject, s.Requester} {
+		if author.ID == "" {
+			continue
+		}
 		all, err := s.tx.AmendmentsBy(author.ID, s.App.ID)
 		if err != nil {
 			return err
@@ -276,26 +301,19 @@ func (s *Situation) settings() error {
 		return err
 	}
 	s.Settings = own.Resolve(app, s.Admin)
-	id := s.Settings.Policy
-	switch {
-	case s.r.Kind == console.RequestRevoke:
-		id = console.GiveBackPolicy
-	case s.r.Emergency && s.Settings.Emergency != "":
-		id = s.Settings.Emergency
-	}
 	if s.r.Policy != "" { // fixed when it was filed
 		s.Policy, err = s.tx.PolicyVersion(s.r.Policy, s.r.PolicyVersion)
 		return err
 	}
+	id, origin := s.Settings.Deciding(s.r, own, app)
+	s.PolicyFrom = origin
 	versions, err := s.tx.PolicyVersions(id)
 	if err != nil {
 		return err
 	}
-	for _, p := range versions {
-		if s.counts(p.Author, p.Second, p.Weaker) {
-			s.Policy = p
-			return nil
-		}
+	counts := false
+	if s.Policy, counts = console.PolicyFor(versions, s.party); counts {
+		return nil
 	}
 	return baton.Errorf(baton.Refused, "every version of the policy “%s” was written by somebody of this request", versions[0].Name).
 		WithFix("Let somebody else write a version of it.")
@@ -303,17 +321,25 @@ func (s *Situation) settings() error {
 
 func (s *Situation) settingsOf(e console.EntitlementKey) (console.RequestSettings, error) {
 	versions, err := s.tx.RequestSettings(s.App.ID, e)
-	for _, v := range versions {
-		if s.counts(v.Author, v.Second, v.Weaker) {
-			return v.Settings, nil
-		}
-	}
-	return console.RequestSettings{}, err
+	return console.SettingsFor(versions, s.party), err
 }
 
-// counts reports whether a version applies to the request. It does not if its authors filed it.
-func (s *Situation) counts(author, second console.ID, weaker bool) bool {
-	return console.CountsFor(author, weaker, s.Subject.ID, s.Requester.ID) && console.CountsFor(second, weaker, s.Subject.ID, s.Requester.ID)
+// party reports whether somebody asks, or is asked for.
+func (s *Situation) party(person console.ID) bool {
+	if person == "" {
+		return false
+	}
+	person = s.canonical(person)
+	return person == s.Subject.ID || person == s.Requester.ID
+}
+
+// Decided returns who decided the steps before the one that is open.
+func (s *Situation) Decided(entries []console.RequestEntry) []console.ID {
+	people := console.Decided(entries, s.r.Round)
+	for i, p := range people {
+		people[i] = s.canonical(p)
+	}
+	return people
 }
 
 // Material returns the basis of the decisions about the request; see [console.Material].
@@ -327,7 +353,11 @@ func (s *Situation) Material() string {
 
 // Case returns the input for evaluating a policy.
 func (s *Situation) Case() console.Case {
-	return console.Case{Subject: s.Subject.ID, Requester: s.Requester.ID, Barred: s.barred, People: s.approvers, Match: s.match, Delegate: s.delegate}
+	c := console.Case{Subject: s.Subject.ID, Requester: s.Requester.ID, Barred: s.barred, People: s.approvers, Match: s.match, Delegate: s.delegate}
+	if s.r.ID != "" {
+		c.LastResort = console.LastResort()
+	}
+	return c
 }
 
 func (s *Situation) delegate(p console.ID) (console.ID, error) {
@@ -398,9 +428,19 @@ func (s *Situation) group(a console.Approver) ([]console.ID, error) {
 	if err != nil {
 		return nil, err
 	}
-	holders, err := s.tx.Holders(m, a.Entitlement, store.HolderAfter{}, 2*console.MaxApprovers)
+	e, err := s.tx.EntitlementByID(m, a.Entitlement)
+	if baton.KindOf(err) == baton.NotFound {
+		return nil, nil // gone, so nobody holds it
+	}
 	if err != nil {
 		return nil, err
+	}
+	holders, err := s.tx.Holders(m, e.Key, store.HolderAfter{}, 2*console.MaxApprovers)
+	if err != nil {
+		return nil, err
+	}
+	if len(holders) == 2*console.MaxApprovers {
+		return nil, nil // there may be more people than can be asked
 	}
 	var ids []console.ID
 	for _, h := range holders {

@@ -57,6 +57,9 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 		if err := f.applyApps(t); err != nil {
 			return err
 		}
+		if err := f.applyPolicies(t); err != nil {
+			return err
+		}
 		if err := f.applyConnectors(t, applied, by.At); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type File struct {
 	People     []Person    `yaml:"people"`
 	Apps       []App       `yaml:"apps"`
 	Connectors []Connector `yaml:"connectors"`
+	Policies   []Policy    `yaml:"policies"`
 	OIDC       []Provider  `yaml:"oidc"`
 	Mail       *Mail       `yaml:"mail"`
 
@@ -54,6 +55,33 @@ type App struct {
 	Owners            []string `yaml:"owners"`             // e-mail addresses
 	AdminEntitlements []string `yaml:"admin_entitlements"` // ids as the application's connector reports them
 	MinimumAdmins     *int     `yaml:"minimum_admins"`
+	// Policies names the policies of the app's entitlements; those that are not given stay.
+	Policies AppPolicies `yaml:"policies"`
+}
+
+// AppPolicies names policies, those of the file or of the console.
+type AppPolicies struct {
+	Request   string `yaml:"request"` // of entitlements that do not mean administrator
+	Emergency string `yaml:"emergency"`
+	Revoke    string `yaml:"revoke"`
+	Review    string `yaml:"review"`
+}
+
+// Policy describes a policy: who decides about what. A policy of the console is named by its
+// ID or name, and gets another version.
+type Policy struct {
+	Name  string               `yaml:"name"`
+	Kind  console.PolicyKind   `yaml:"kind"` // request if it is not given
+	Rules []console.PolicyRule `yaml:"rules"`
+}
+
+// policy returns the policy that the file describes.
+func (p Policy) policy() console.Policy {
+	c := console.Policy{Name: p.Name, Kind: p.Kind, Rules: p.Rules}
+	if c.Kind == "" {
+		c.Kind = console.PolicyRequest
+	}
+	return c
 }
 
 // Connector describes a connector of an app.
@@ -142,7 +170,7 @@ func Read(path string, minInterval time.Duration, products []govern.Product) (*F
 	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, oidc and mail; docs/console.md lists what each may hold.")
+		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, policies, oidc and mail; docs/console.md lists what each may hold.")
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, baton.Errorf(baton.Invalid, "%s holds more than one document", path).WithFix("Write one document.")
@@ -218,6 +246,17 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 	}
 	if f.Mail != nil {
 		f.checkMail(bad)
+	}
+	policies := map[string]bool{}
+	for i, p := range f.Policies {
+		if p.Name == "" {
+			bad("policy %d has no name", i+1)
+			continue
+		}
+		once(policies, "the policy", strings.ToLower(p.Name))
+		if err := govern.CheckPolicy(p.policy()); err != nil {
+			bad("policy %s: %v", p.Name, err)
+		}
 	}
 	for i, c := range f.Connectors {
 		if c.Name == "" || c.App == "" {

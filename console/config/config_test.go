@@ -234,3 +234,94 @@ func TestWrongFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestPolicies writes versions of policies that a file describes, once, and chooses them for
+// an app.
+func TestPolicies(t *testing.T) {
+	d := newDesk(t)
+	file := whole + `
+policies:
+  - name: Two eyes
+    rules:
+      - {when: 'request.duration <= duration("1h")', outcome: approve}
+      - outcome: ask
+        steps:
+          - {name: Ana, ask: [ana@example.test, "group:App/a"], fallback: [manager], limit: 2d, escalate: ["role:security-officer"]}
+  - {name: standard, kind: request, rules: [{outcome: ask, steps: [{ask: [app-owner], fallback: [], limit: 3d}]}]}
+  - {name: Asked removal, kind: revoke, rules: [{outcome: ask, steps: [{ask: [app-owner]}]}]}
+`
+	file = strings.Replace(file, "minimum_admins: 2}", "minimum_admins: 2, policies: {request: Two eyes, emergency: emergency, revoke: asked removal, review: review}}", 1)
+	if _, err := d.apply(file); err != nil {
+		t.Fatal(err)
+	}
+	n := d.events()
+	if _, err := d.apply(file); err != nil {
+		t.Fatal(err)
+	}
+	if d.events() != n {
+		t.Errorf("applied again, %d events more", d.events()-n)
+	}
+	d.view(func(tx *store.Tx) error {
+		app, err := tx.AppByName("App")
+		if err != nil {
+			return err
+		}
+		ana, err := tx.PersonByEmail("ana@example.test")
+		if err != nil {
+			return err
+		}
+		settings, err := tx.RequestSettings(app.ID, console.WholeApp)
+		if err != nil || len(settings) != 1 || settings[0].Author != "" {
+			t.Fatalf("%+v, %v", settings, err)
+		}
+		s := settings[0].Settings
+		own, err := tx.Policy(s.Policy)
+		if err != nil || own.Name != "Two eyes" || own.Kind != console.PolicyRequest || own.Version != 1 || own.Author != "" || own.Weaker {
+			t.Errorf("%+v, %v", own, err)
+		}
+		step := own.Rules[1].Steps[0]
+		if step.Ask[0] != (console.Approver{Kind: console.ApproverPerson, Person: ana.ID}) || step.Ask[1] != (console.Approver{Kind: console.ApproverGroup, App: app.ID, Entitlement: "a"}) {
+			t.Errorf("%+v", step)
+		}
+		if s.Emergency != console.EmergencyPolicy || s.Review != console.ReviewPolicy {
+			t.Errorf("%+v", s)
+		}
+		standard, err := tx.Policy(console.StandardPolicy)
+		if err != nil || standard.Version != 1 || standard.Name != "Standard" || !standard.Weaker {
+			t.Errorf("%+v, %v", standard, err)
+		}
+		revoke, err := tx.Policy(s.Revoke)
+		if err != nil || revoke.Kind != console.PolicyRevoke {
+			t.Errorf("%+v, %v", revoke, err)
+		}
+		return nil
+	})
+	if _, err := d.apply(strings.Replace(file, "limit: 2d", "limit: 4d", 1)); err != nil {
+		t.Fatal(err)
+	}
+	d.view(func(tx *store.Tx) error {
+		all, err := tx.Policies()
+		for _, p := range all {
+			if p.Name == "Two eyes" && p.Version != 2 {
+				t.Errorf("%+v", p)
+			}
+		}
+		return err
+	})
+	for what, bad := range map[string]string{
+		"nobody":              strings.Replace(file, "ask: [ana@example.test", "ask: [cem@example.test", 1),
+		"no application":      strings.Replace(file, "group:App", "group:Other", 1),
+		"a wrong condition":   strings.Replace(file, "request.duration", "request.size", 1),
+		"another approver":    strings.Replace(file, "fallback: [manager]", "fallback: [boss]", 1),
+		"a name twice":        strings.Replace(file, "Asked removal, kind", "two eyes, kind", 1),
+		"no name":             strings.Replace(file, "name: standard, kind", "kind", 1),
+		"another kind":        strings.Replace(file, "name: standard, kind: request", "name: standard, kind: revoke", 1),
+		"no policy":           strings.Replace(file, "revoke: asked removal", "revoke: nothing", 1),
+		"a policy of another": strings.Replace(file, "revoke: asked removal", "revoke: Two eyes", 1),
+		"another key":         strings.Replace(file, "escalate:", "pass:", 1),
+	} {
+		if _, err := d.apply(bad); err == nil || baton.FixOf(err) == "" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

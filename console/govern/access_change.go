@@ -9,6 +9,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/approve"
 	"baton/console/store"
 )
 
@@ -80,10 +81,10 @@ func changeableApp(tx *store.Tx, me console.Person, app console.ID) (console.App
 	return a, err
 }
 
-// RemoveAccess removes an access: it ends all reasons, adds a bar so that rules do not grant it
-// again, and creates an operation that revokes it. For [console.AccountItself] the operation
-// disables the account. It returns the operation's ID.
-func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (id console.ID, err error) {
+// RemoveAccess removes an access as the policy for its revocation says: every reason for it
+// ends, a bar keeps rules from bringing it back, and an operation revokes it, at once or when
+// people have agreed. For [console.AccountItself] the account is disabled.
+func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (done approve.Removed, err error) {
 	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		a, err := changeableApp(tx, me, app)
 		if err != nil {
@@ -104,30 +105,35 @@ func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.I
 			return o, baton.Errorf(baton.Refused, "the account does not hold it").WithFix("Nothing has to be done.")
 		}
 		o = byHand(a, connector, account, e, console.Revoke, why)
-		created, err := tx.CreateOperation(o, store.Circumstances{ByHand: true})
-		if err != nil {
-			return o, err
-		}
-		id = created.ID
-		return o, endAll(tx, a, access, account, e, why)
+		done, err = approve.Remove(tx, o)
+		return o, err
 	})
-	return id, err
+	return done, err
 }
 
-// endAll ends the reasons of an access and bars it.
-func endAll(tx *store.Tx, a console.App, access console.Access, account console.ResourceKey, e console.EntitlementKey, why string) error {
-	for _, r := range access.Reasons {
-		if r.Open(tx.By().At) {
-			if err := tx.EndReason(r.ID, why); err != nil {
-				return err
-			}
+// RemoveAccessOf does what RemoveAccess does for the account of a person; account may be 0 if the
+// person has one that holds it.
+func (c *Console) RemoveAccessOf(ctx context.Context, caller Caller, app, person console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (done approve.Removed, err error) {
+	err = c.read(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) error {
+		a, err := changeableApp(tx, me, app)
+		if err != nil {
+			return err
 		}
-	}
-	if access.Bar != nil {
+		s, err := approve.Look(tx, console.Request{Kind: console.RequestRevoke, Removal: console.CauseManual, App: a.ID, Account: account, Entitlement: e,
+			Subject: person, Requester: me.ID}, c.now())
+		if err != nil {
+			return err
+		}
+		if s.Account == nil {
+			return baton.Errorf(baton.Refused, "%s has no account in the application", s.Subject.Name).WithFix("Nothing has to be done.")
+		}
+		account = s.Account.Key
 		return nil
+	})
+	if err != nil {
+		return done, err
 	}
-	_, err := tx.AddBar(console.Bar{App: a.ID, Account: account, Entitlement: e, Why: why})
-	return err
+	return c.RemoveAccess(ctx, caller, app, account, e, why)
 }
 
 // EnableAccount enables an account and lifts its bar. Nobody may enable their own account.

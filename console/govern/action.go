@@ -8,6 +8,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/approve"
 	"baton/console/rpc"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
@@ -62,11 +63,13 @@ func (c *Console) AskActions(ctx context.Context, caller Caller, connector conso
 	})
 }
 
-// ActionAsked is the result of RunAction: an operation if the action disables or enables an account,
-// else a run.
+// ActionAsked is what became of a call to run an action: an operation if it disables or
+// enables an account, or a request if people are asked about that first; else a run of the
+// action.
 type ActionAsked struct {
 	App       console.ID
 	Operation console.ID
+	Request   console.ID
 	Run       console.ID
 }
 
@@ -105,7 +108,8 @@ func (c *Console) RunAction(ctx context.Context, caller Caller, connector consol
 			return o, err
 		}
 		if verb, ok := verbOf(action); ok {
-			o, asked.Operation, err = c.accountAction(tx, me, a, con, action, verb, values, why)
+			o, done, err := c.accountAction(tx, me, a, con, action, verb, values, why)
+			asked.Operation, asked.Request = done.Operation, done.Request
 			return o, err
 		}
 		recorded, err := json.Marshal(withoutSecrets(action.Arguments, values))
@@ -130,43 +134,40 @@ func verbOf(a rpc.Action) (console.Verb, bool) {
 }
 
 // accountAction creates the operation for an action that disables or enables an account.
-func (c *Console) accountAction(tx *store.Tx, me console.Person, a console.App, con console.Connector, action rpc.Action, verb console.Verb, values baton.Profile, why string) (o console.Operation, id console.ID, err error) {
+func (c *Console) accountAction(tx *store.Tx, me console.Person, a console.App, con console.Connector, action rpc.Action, verb console.Verb, values baton.Profile, why string) (o console.Operation, done approve.Removed, err error) {
 	argument, ok := rpcstore.AccountArgument(action)
 	if !ok {
-		return o, "", baton.Errorf(baton.Unsupported, "the action %q needs more than an account, and the console cannot tell whom it is about", action.Name)
+		return o, done, baton.Errorf(baton.Unsupported, "the action %q needs more than an account, and the console cannot tell whom it is about", action.Name)
 	}
 	s, err := tx.StreamAt(con.Stream, time.Time{})
 	if err != nil {
-		return o, "", err
+		return o, done, err
 	}
 	upstream, _ := values[argument].(string)
 	account, err := accountByID(tx, store.Moment{Streams: []store.StreamAt{s}}, action.ResourceType, upstream)
 	if err != nil {
-		return o, "", err
+		return o, done, err
 	}
 	o = byHand(a, con.ID, account.Key, console.AccountItself, verb, why)
 	o.Cause.Kind = console.CauseAction
 	if verb == console.Grant {
 		if err := notOneself(tx, me, account.Key); err != nil {
-			return o, "", err
+			return o, done, err
 		}
 		bar, err := tx.Bar(account.Key, console.AccountItself)
 		if err == nil && bar != nil {
 			err = tx.LiftBar(bar.ID, why)
 		}
 		if err != nil {
-			return o, "", err
+			return o, done, err
 		}
 	}
+	if verb == console.Revoke {
+		done, err = approve.Remove(tx, o)
+		return o, done, err
+	}
 	created, err := tx.CreateOperation(o, store.Circumstances{ByHand: true})
-	if err != nil || verb == console.Grant {
-		return o, created.ID, err
-	}
-	access, err := tx.Access(a.ID, account.Key, console.AccountItself, c.now())
-	if err == nil {
-		err = endAll(tx, a, access, account.Key, console.AccountItself, why)
-	}
-	return o, created.ID, err
+	return o, approve.Removed{Operation: created.ID}, err
 }
 
 // accountByID returns the only account with an upstream id.

@@ -263,7 +263,7 @@ func (v *RequestView) planned() error {
 
 // steps adds the steps of a request, and the caller's entry in the current one.
 func (c *Console) steps(tx *store.Tx, me console.Person, s *approve.Situation, v *RequestView) error {
-	decided := console.Decided(v.Entries, v.Round)
+	decided := s.Decided(v.Entries)
 	for i, step := range v.Plan.Steps {
 		sv := StepView{PlanStep: step, Done: i < v.Step || !v.State.Deciding(), Open: i == v.Step && v.State.Deciding(), Since: map[console.ID]time.Time{}}
 		if step.Wait == nil && !sv.Done {

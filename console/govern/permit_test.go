@@ -45,6 +45,7 @@ var permits = map[string]string{
 	"AskActions":         "configure configure:app",
 	"RunAction":          "configure configure:app",
 	"RemoveAccess":       "configure configure:app",
+	"RemoveAccessOf":     "configure configure:app",
 	"EnableAccount":      "configure configure:app",
 	"RetryOperation":     "configure configure:app",
 	"CancelOperation":    "configure configure:app",

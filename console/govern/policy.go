@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
-	"time"
 
 	"baton"
 	"baton/console"
 	"baton/console/approve"
-	"baton/console/condition"
 	"baton/console/store"
 )
 
@@ -103,6 +101,7 @@ func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v Amen
 type PolicyView struct {
 	console.Policy                  // the newest version
 	Versions       []console.Policy // the newest first
+	Named          console.Policy   // with e-mail addresses and names of applications in the place of IDs
 	Names          Names
 	MayManage      bool
 }
@@ -118,6 +117,9 @@ func (c *Console) Policy(ctx context.Context, caller Caller, id console.ID) (v P
 			return err
 		}
 		v.Policy = v.Versions[0]
+		if v.Named, err = namePolicy(tx, v.Policy); err != nil {
+			return err
+		}
 		for _, p := range v.Versions {
 			if err := v.Names.add(tx, p.Author, p.Second); err != nil {
 				return err
@@ -134,15 +136,36 @@ type Saved struct {
 	ID    console.ID
 }
 
-// SavePolicy adds the next version of a policy, or a new policy if it has no ID. before is the
-// version that the caller saw. A weaker version waits for a second person.
+// checkPolicyName refuses a name that another policy has: people choose policies by their names.
+func checkPolicyName(tx *store.Tx, p console.Policy) error {
+	all, err := tx.Policies()
+	for _, other := range all {
+		if other.ID != p.ID && strings.EqualFold(other.Name, strings.TrimSpace(p.Name)) {
+			return baton.Errorf(baton.Invalid, "another policy is called “%s”", other.Name).WithFix("Choose another name.")
+		}
+	}
+	return err
+}
+
+// SavePolicy writes the next version of a policy; without an ID, a new one. before is the
+// version that the caller saw. A version that asks for less waits for a second person. People
+// are given by their IDs or e-mail addresses, applications by their IDs or names.
 func (c *Console) SavePolicy(ctx context.Context, caller Caller, p console.Policy, before int, why string) (saved Saved, err error) {
 	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		saved = Saved{}
 		if err := console.ManagePolicies.Check(me, console.Object{}); err != nil {
 			return err
 		}
-		if err := p.Check(condition.Check); err != nil {
+		if err := CheckPolicy(p); err != nil {
+			return err
+		}
+		if p, err = ResolvePolicy(tx, p); err != nil {
+			return err
+		}
+		if err := checkGroups(tx, p); err != nil {
+			return err
+		}
+		if err := checkPolicyName(tx, p); err != nil {
 			return err
 		}
 		if err := c.recent(caller); err != nil {
@@ -290,54 +313,6 @@ func applyGuards(tx *store.Tx, a console.Amendment) error {
 	return tx.SetRoleMap(app.ID, after.Roles, after.MinimumAdmins)
 }
 
-// TestPolicy returns who would be asked for a person under a policy, and why, without writing
-// anything. entitlement is its id in the app.
-func (c *Console) TestPolicy(ctx context.Context, caller Caller, policy console.ID, entitlement string, n NewRequest) (f RequestForm, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
-		f = RequestForm{Names: Names{}}
-		if err := seesPolicies(tx, me); err != nil {
-			return err
-		}
-		p, err := tx.Policy(policy)
-		if err != nil {
-			return err
-		}
-		a, err := tx.App(n.App)
-		if err != nil {
-			return err
-		}
-		if err := console.SeeAccess.Check(me, console.Object{App: &a}); err != nil {
-			return hidden("app", err)
-		}
-		m, err := tx.Moment(a.ID, time.Time{})
-		if err != nil {
-			return err
-		}
-		e, err := tx.EntitlementByID(m, entitlement)
-		if err != nil {
-			return err
-		}
-		n.Entitlement = e.Key
-		subject, err := tx.PersonByEmail(n.Email)
-		if err != nil {
-			return err
-		}
-		if err := console.SeePeople.Check(me, console.Object{Person: &subject}); err != nil {
-			return hidden("person", err)
-		}
-		f.Request = console.Request{Kind: console.RequestGrant, App: n.App, Entitlement: n.Entitlement, Subject: subject.Canonical(), Requester: subject.Canonical(),
-			Term: n.Term, Why: "a test", Policy: p.ID, PolicyVersion: p.Version}
-		if f.Preview, err = approve.Consider(tx, f.Request, c.now()); err != nil {
-			return err
-		}
-		if err := f.Names.addAsked(tx, f.Steps); err != nil {
-			return err
-		}
-		return nil
-	})
-	return f, err
-}
-
 // SettingsView holds the request settings of an entitlement or a whole app.
 type SettingsView struct {
 	App      console.App
@@ -345,7 +320,7 @@ type SettingsView struct {
 	Admin    bool
 	Current  console.SettingsVersion
 	Resolved console.RequestSettings // the effective settings, with defaults
-	Policies []console.Policy
+	Policies []console.Policy        // of every kind
 	Names    Names
 }
 
@@ -391,16 +366,30 @@ func settingsView(tx *store.Tx, me console.Person, app console.ID, e console.Ent
 	} else {
 		v.Resolved = console.RequestSettings{}.Resolve(v.Current.Settings, false)
 	}
-	policies, err := tx.Policies()
-	for _, p := range policies {
-		if p.Kind == console.PolicyRequest {
-			v.Policies = append(v.Policies, p)
-		}
-	}
-	if err == nil {
+	if v.Policies, err = tx.Policies(); err == nil {
 		err = v.Names.add(tx, v.Current.Settings.Owners...)
 	}
 	return v, err
+}
+
+// checkChosenPolicies refuses policies that are missing or of another kind.
+func checkChosenPolicies(tx *store.Tx, s console.RequestSettings) error {
+	for _, chosen := range []struct {
+		policy console.ID
+		kind   console.PolicyKind
+	}{{s.Policy, console.PolicyRequest}, {s.Emergency, console.PolicyRequest}, {s.Revoke, console.PolicyRevoke}, {s.Review, console.PolicyReview}} {
+		if chosen.policy == "" {
+			continue
+		}
+		p, err := tx.Policy(chosen.policy)
+		if err != nil {
+			return err
+		}
+		if p.Kind != chosen.kind {
+			return baton.Errorf(baton.Invalid, "the policy “%s” is for another kind of decisions", p.Name)
+		}
+	}
+	return nil
 }
 
 const maxSettingsOwners = 32
@@ -441,17 +430,8 @@ func setRequestSettings(tx *store.Tx, v SettingsView, s console.SettingsVersion,
 	if s.Version != v.Current.Version {
 		return saved, baton.Errorf(baton.Refused, "what may be asked for was changed meanwhile").WithFix("Load it again.")
 	}
-	for _, id := range []console.ID{s.Settings.Policy, s.Settings.Emergency} {
-		if id == "" {
-			continue
-		}
-		p, err := tx.Policy(id)
-		if err != nil {
-			return saved, err
-		}
-		if p.Kind != console.PolicyRequest {
-			return saved, baton.Errorf(baton.Invalid, "the policy “%s” is not for requests", p.Name)
-		}
+	if err := checkChosenPolicies(tx, s.Settings); err != nil {
+		return saved, err
 	}
 	s.Weaker = !s.Settings.AtLeast(v.Current.Settings)
 	if !s.Weaker || s.Entitlement != console.WholeApp && !v.Admin {

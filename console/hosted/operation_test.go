@@ -541,7 +541,7 @@ func TestByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.state(removed, console.Verified)
+	c.state(removed.Operation, console.Verified)
 	if c.member("PPLX_Members", member.Members[0]) {
 		t.Error("it is still a member upstream")
 	}

@@ -95,6 +95,8 @@ func TestRules(t *testing.T) {
 		{event("connector.state-changed", "", data{"after": "Offline", "sentence": "x"}), "alone", "alone", "", []string{"admin: Connector alone: Offline", "root: Connector alone: Offline"}},
 		{event("credential.ending", "", data{"client_id": "x@y", "expires": noon}), "", "c", "", []string{"ana: Connector pplx: its credentials end on 29 Nov 2026 12:00 UTC"}},
 		{event("request.asked", "bo", data{"asked": []string{"olga", "bo"}, "what": "Admin", "for": "for 2 hours"}), "app", "", "bo", []string{"olga: Bo asks for Admin for 2 hours"}},
+		{event("request.asked", "bo", data{"asked": []string{"olga"}, "what": "Admin", "for": "without end", "revoke": true}), "app", "", "bo", []string{"olga: Bo is to lose Admin"}},
+		{event("request.stuck", "", data{"what": "Admin", "fix": "Somebody else must be manager.", "revoke": true}), "app", "", "bo", []string{"olga: Nobody may decide whether Bo loses Admin"}},
 		{event("request.stuck", "", data{"what": "Admin"}), "app", "", "bo", []string{"olga: Nobody may decide what Bo asks for"}},
 		{event("request.granted", "", data{"what": "Admin", "for": "for 2 hours", "requester": "ana"}), "app", "", "bo", []string{"ana: Granted: Admin for 2 hours", "bo: Granted: Admin for 2 hours"}},
 		{event("request.denied", "olga", data{"what": "Admin", "requester": "bo", "why": "Not now."}), "app", "", "bo", []string{"bo: Denied: Admin"}},

@@ -51,12 +51,12 @@ var Rules = []Rule{
 
 	// Requests. Notices go only to people who can act, and to the subject.
 	{Kind: "request.asked", To: listed("asked"), Class: ordinary,
-		Subject: `{{.Person.Name}} asks for {{.Data.what}} {{.Data.for}}`,
-		Text:    `{{.Person.Name}} asks for {{.Data.what}} of {{.App.Name}} {{.Data.for}}. You are one of those who may decide.`,
+		Subject: `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}}{{else}}asks for {{.Data.what}} {{.Data.for}}{{end}}`,
+		Text:    `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}} of {{.App.Name}}{{else}}asks for {{.Data.what}} of {{.App.Name}} {{.Data.for}}{{end}}. You are one of those who may decide.`,
 		Path:    `/requests/{{.Event.Object}}`},
 	{Kind: "request.stuck", To: owners, Class: ordinary,
-		Subject: `Nobody may decide what {{.Person.Name}} asks for`,
-		Text:    `{{.Person.Name}} asks for {{.Data.what}} of {{.App.Name}}, and nobody may decide about it any more. Name an owner, a manager or somebody else whom the policy asks.`,
+		Subject: `Nobody may decide {{if index .Data "revoke"}}whether {{.Person.Name}} loses {{.Data.what}}{{else}}what {{.Person.Name}} asks for{{end}}`,
+		Text:    `{{.Person.Name}} {{if index .Data "revoke"}}is to lose{{else}}asks for{{end}} {{.Data.what}} of {{.App.Name}}, and nobody may decide about it any more. {{with index .Data "fix"}}{{.}}{{else}}Name an owner, a manager or somebody else whom the policy asks.{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
 	{Kind: "request.granted", To: asker, Class: ordinary,
 		Subject: `Granted: {{.Data.what}} {{.Data.for}}`,

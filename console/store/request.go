@@ -15,6 +15,7 @@ type requestBody struct {
 	Client        console.ID        `json:"client,omitempty"`
 	Form          map[string]string `json:"form,omitempty"`
 	Emergency     bool              `json:"emergency,omitempty"`
+	Removal       console.CauseKind `json:"removal,omitempty"`
 	Asked         console.Term      `json:"asked"`
 	Term          console.Term      `json:"term"`
 	Start         time.Time         `json:"start,omitzero"`
@@ -29,7 +30,7 @@ type requestBody struct {
 }
 
 func bodyOf(r console.Request) []byte {
-	return encode(requestBody{r.What, r.Why, r.Client, r.Form, r.Emergency, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material})
+	return encode(requestBody{r.What, r.Why, r.Client, r.Form, r.Emergency, r.Removal, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material})
 }
 
 const requestColumns = "id, number, kind, app, entitlement, account, subject, requester, state, outcome, operation, reason, review, body, created, closed, version"
@@ -41,7 +42,8 @@ func scanRequest(r engine.Row) console.Request {
 		Created: at(r, 14), Closed: at(r, 15), Version: r.Int(16)}
 	var b requestBody
 	decode(r.Bytes(13), &b)
-	q.What, q.Why, q.Client, q.Form, q.Emergency, q.Asked, q.Term, q.Start, q.Policy, q.PolicyVersion = b.What, b.Why, b.Client, b.Form, b.Emergency, b.Asked, b.Term, b.Start, b.Policy, b.PolicyVersion
+	q.What, q.Why, q.Client, q.Form, q.Emergency, q.Removal, q.Asked, q.Term, q.Start = b.What, b.Why, b.Client, b.Form, b.Emergency, b.Removal, b.Asked, b.Term, b.Start
+	q.Policy, q.PolicyVersion = b.Policy, b.PolicyVersion
 	q.Plan, q.Round, q.Step, q.StepBegan, q.OutcomeWhy, q.Material = b.Plan, b.Round, b.Step, b.StepBegan, b.OutcomeWhy, b.Material
 	return q
 }
@@ -74,6 +76,9 @@ func (t *Tx) requestEvent(r console.Request, kind string, data map[string]any) e
 		data = map[string]any{}
 	}
 	data["number"], data["requester"], data["what"], data["for"] = r.Number, r.Requester, r.What, r.Term.Words()
+	if r.Kind == console.RequestRevoke {
+		data["revoke"] = true
+	}
 	e := console.Event{Kind: "request." + kind, App: r.App, Person: r.Subject, Account: r.Account, Entitlement: r.Entitlement, Object: string(r.ID)}
 	return t.event(e, data)
 }

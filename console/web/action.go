@@ -91,6 +91,8 @@ func runAction(c *call) error {
 		return c.show(statusOf(err), "action", "Perform connector action", f)
 	case err != nil:
 		return err
+	case asked.Operation == "" && asked.Request != "":
+		return c.redirect("/requests/" + string(asked.Request))
 	case asked.Operation != "":
 		return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", asked.App, asked.Operation))
 	}

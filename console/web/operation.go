@@ -178,11 +178,14 @@ func removeAccess(c *call) error {
 	if err != nil {
 		return err
 	}
-	id, err := c.console().RemoveAccess(c.ctx(), c.caller, c.app(), console.ResourceKey(account), console.EntitlementKey(entitlement), c.r.PostFormValue("why"))
+	done, err := c.console().RemoveAccess(c.ctx(), c.caller, c.app(), console.ResourceKey(account), console.EntitlementKey(entitlement), c.r.PostFormValue("why"))
 	if err != nil {
 		return err
 	}
-	return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", c.app(), id))
+	if done.Operation == "" {
+		return c.redirect("/requests/" + string(done.Request))
+	}
+	return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", c.app(), done.Operation))
 }
 
 func enableAccount(c *call) error {

@@ -81,27 +81,20 @@ func decideChange(c *call) error {
 
 type policyPage struct {
 	govern.PolicyView
-	New     bool
-	Text    string
-	Why     string
-	Problem *problem
-	Steps   []ruleText
-	// Fields of the form that tests a policy.
-	Email, App, Entitlement string
-	Apps                    []console.App
-	Tested                  *govern.RequestForm
-	TestProblem             *problem
+	Problem  *problem
+	Rules    []ruleText
+	Question policyQuestion
 }
 
-// ruleText is a rule as a sentence.
+// ruleText is a rule as sentences.
 type ruleText struct {
-	When, Outcome, Why string
-	Steps              []string
+	Name, When, Outcome, Why string
+	Steps                    []string
 }
 
 func ruleTexts(p console.Policy) (all []ruleText) {
 	for _, r := range p.Rules {
-		t := ruleText{When: r.When, Outcome: string(r.Outcome), Why: r.Why}
+		t := ruleText{Name: r.Name, When: r.When, Outcome: string(r.Outcome), Why: r.Why}
 		for _, s := range r.Steps {
 			t.Steps = append(t.Steps, s.Sentence())
 		}
@@ -110,91 +103,214 @@ func ruleTexts(p console.Policy) (all []ruleText) {
 	return all
 }
 
-func (c *call) policy() (p policyPage, err error) {
-	v, err := c.console().Policy(c.ctx(), c.caller, console.ID(c.r.PathValue("policy")))
-	if err != nil {
-		return p, err
-	}
-	p = policyPage{PolicyView: v, Steps: ruleTexts(v.Policy)}
-	if p.Text, err = writePolicy(v.Policy); err != nil {
-		return p, err
-	}
-	apps, _, err := c.console().Apps(c.ctx(), c.caller, store.NameAfter{}, rowsPerPage)
-	for _, a := range apps {
-		p.Apps = append(p.Apps, a.App)
-	}
-	return p, err
-}
-
 func policyShown(c *call) error {
-	p, err := c.policy()
+	v, err := c.console().Policy(c.ctx(), c.caller, console.ID(c.r.PathValue("policy")))
 	if err != nil {
 		return err
 	}
-	p.Email, p.App, p.Entitlement = c.r.FormValue("email"), c.r.FormValue("app"), c.r.FormValue("entitlement")
-	if p.Email != "" {
-		f, err := c.console().TestPolicy(c.ctx(), c.caller, p.Policy.ID, p.Entitlement, govern.NewRequest{App: console.ID(p.App), Email: p.Email, Term: console.Term{For: console.Duration(time.Hour)}})
-		if k := baton.KindOf(err); err != nil && k != baton.NotFound && k != baton.Refused && k != baton.Invalid {
-			return err
-		}
-		if err != nil {
-			p.TestProblem = problemOf(err)
-		} else {
-			p.Tested = &f
-			p.TestProblem = problemOf(f.Refused)
-		}
+	if edit := c.r.URL.Query().Get("edit"); edit != "" {
+		return c.editPolicy(v, edit)
 	}
-	return c.page("policy", p.Policy.Name, p)
+	p := policyPage{PolicyView: v, Rules: ruleTexts(v.Policy)}
+	kind := govern.QuestionRequest
+	switch v.Kind {
+	case console.PolicyRevoke:
+		kind = govern.QuestionRevoke
+	case console.PolicyReview:
+		kind = govern.QuestionReview
+	}
+	if p.Question, err = c.policyQuestion(kind); err != nil {
+		return err
+	}
+	if err := p.Question.ask(c, v.ID); err != nil {
+		return err
+	}
+	return c.page("policy", v.Name, p)
 }
 
-const newPolicyText = `name: 
-kind: request
-rules:
-  - outcome: ask
-    steps:
-      - name: Owner
-        ask: [{kind: app-owner}]
-        fallback: [{kind: manager}]
-        limit: 7d
-`
+// policyQuestion is the form that asks who would be asked, and its answer.
+type policyQuestion struct {
+	Path                                                        string
+	Kind                                                        govern.QuestionKind
+	Kinds                                                       []choice
+	Email, Requester, App, Entitlement, Duration, RequesterHint string
+	Apps                                                        []console.App
+	Answer                                                      *govern.PolicyAnswer
+	Problem                                                     *problem
+}
+
+var questionLabels = map[govern.QuestionKind]string{
+	govern.QuestionRequest:   "asks for it",
+	govern.QuestionEmergency: "asks for it in an emergency",
+	govern.QuestionRevoke:    "is to lose it",
+	govern.QuestionGiveBack:  "gives it back",
+	govern.QuestionReview:    "is reviewed",
+}
+
+// policyQuestion reads the form. Without a kind in it, one is the default.
+func (c *call) policyQuestion(kind govern.QuestionKind) (q policyQuestion, err error) {
+	get := func(name string) string { return strings.TrimSpace(c.r.FormValue(name)) }
+	q = policyQuestion{Path: c.r.URL.Path, Kind: kind, Email: get("email"), Requester: get("requester"), App: get("app"), Entitlement: get("entitlement"), Duration: get("duration")}
+	if k := get("kind"); k != "" {
+		q.Kind = govern.QuestionKind(k)
+	}
+	for _, k := range govern.QuestionKinds() {
+		q.Kinds = append(q.Kinds, choice{string(k), questionLabels[k], k == q.Kind})
+	}
+	apps, _, err := c.console().Apps(c.ctx(), c.caller, store.NameAfter{}, rowsPerPage)
+	for _, a := range apps {
+		q.Apps = append(q.Apps, a.App)
+	}
+	return q, err
+}
+
+// ask answers the form, if it was filled in. policy is "" for the one that counts.
+func (q *policyQuestion) ask(c *call, policy console.ID) error {
+	if q.Email == "" {
+		return nil
+	}
+	length, err := console.ParseDuration(q.Duration)
+	if err == nil && length == 0 {
+		length = console.Duration(time.Hour)
+	}
+	var answer govern.PolicyAnswer
+	if err == nil {
+		answer, err = c.console().TestPolicy(c.ctx(), c.caller, govern.PolicyQuestion{Kind: q.Kind, Policy: policy, App: console.ID(q.App), Entitlement: q.Entitlement,
+			Subject: q.Email, Requester: q.Requester, Term: console.Term{For: length}})
+	}
+	if k := baton.KindOf(err); err != nil && k != baton.NotFound && k != baton.Refused && k != baton.Invalid {
+		return err
+	}
+	if err != nil {
+		q.Problem = problemOf(err)
+		return nil
+	}
+	q.Answer, q.Problem = &answer, problemOf(answer.Refused)
+	return nil
+}
+
+// testPolicies shows who would be asked for somebody, by the policy that counts.
+func testPolicies(c *call) error {
+	if _, err := c.console().Policies(c.ctx(), c.caller); err != nil { // whoever may see them may ask
+		return err
+	}
+	q, err := c.policyQuestion(govern.QuestionRequest)
+	if err == nil {
+		err = q.ask(c, "")
+	}
+	if err != nil {
+		return err
+	}
+	return c.page("policy-test", "Who would be asked?", q)
+}
+
+type policyEditPage struct {
+	govern.PolicyView
+	New     bool
+	YAML    bool
+	Path    string
+	Text    string
+	Form    policyForm
+	Why     string
+	Problem *problem
+	Checked bool // the form was checked, and nothing is wrong
+	Roles   []string
+}
+
+func (c *call) showPolicyEdit(status int, p policyEditPage) error {
+	p.Path = c.r.URL.Path
+	for _, r := range console.ConsoleRoles() {
+		p.Roles = append(p.Roles, string(r))
+	}
+	title := "New policy"
+	if !p.New {
+		title = "Change " + p.Policy.Name
+	}
+	return c.show(status, "policy-edit", title, p)
+}
+
+func (c *call) editPolicy(v govern.PolicyView, as string) error {
+	if err := c.console().Require(c.ctx(), c.caller, console.ManagePolicies, console.Object{}); err != nil {
+		return err
+	}
+	if as != "form" && as != "yaml" {
+		return baton.Errorf(baton.Invalid, "a policy is edited as a form or as YAML")
+	}
+	text, err := writePolicy(v.Named)
+	if err != nil {
+		return err
+	}
+	return c.showPolicyEdit(http.StatusOK, policyEditPage{PolicyView: v, YAML: as == "yaml", Text: text, Form: policyFormOf(v.Named)})
+}
+
+// newPolicy is what the form of a new policy begins with.
+var newPolicy = console.Policy{Kind: console.PolicyRequest, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk, Steps: []console.PolicyStep{
+	{Name: "Owner", Ask: []console.Approver{{Kind: console.ApproverAppOwner}}, Fallback: []console.Approver{{Kind: console.ApproverManager}}, Limit: console.Duration(7 * 24 * time.Hour)}}}}}
 
 func newPolicyPage(c *call) error {
 	if err := c.console().Require(c.ctx(), c.caller, console.ManagePolicies, console.Object{}); err != nil {
 		return err
 	}
-	return c.page("policy", "New policy", policyPage{New: true, Text: newPolicyText, PolicyView: govern.PolicyView{MayManage: true}})
+	text, err := writePolicy(newPolicy)
+	if err != nil {
+		return err
+	}
+	return c.showPolicyEdit(http.StatusOK, policyEditPage{New: true, YAML: c.r.URL.Query().Get("edit") == "yaml", Text: text, Form: policyFormOf(newPolicy)})
 }
 
 func addPolicy(c *call) error { return c.savePolicy(true) }
 
 func savePolicy(c *call) error { return c.savePolicy(false) }
 
-func (c *call) savePolicy(isNew bool) error {
+// savePolicy takes what was edited: as YAML, or as a form, one of whose buttons may change
+// the form only.
+func (c *call) savePolicy(isNew bool) (err error) {
 	if err := c.console().Require(c.ctx(), c.caller, console.ManagePolicies, console.Object{}); err != nil {
 		return err
 	}
-	p, err := readPolicy(c.r.PostFormValue("text"))
+	page := policyEditPage{New: isNew, Text: c.r.PostFormValue("text"), Why: c.r.PostFormValue("why")}
+	page.YAML = c.r.PostForm.Has("text")
 	version := 0
-	if err == nil && !isNew {
-		p.ID = console.ID(c.r.PathValue("policy"))
-		version, err = strconv.Atoi(c.r.PostFormValue("version"))
-		if err != nil {
-			err = baton.Errorf(baton.Invalid, "the form has no version of the policy")
+	if !isNew {
+		if page.PolicyView, err = c.console().Policy(c.ctx(), c.caller, console.ID(c.r.PathValue("policy"))); err != nil {
+			return err
+		}
+		if version, err = strconv.Atoi(c.r.PostFormValue("version")); err != nil {
+			return baton.Errorf(baton.Invalid, "the form has no version of the policy").WithFix("Load the page again.")
+		}
+	}
+	var p console.Policy
+	button := c.r.PostFormValue("do")
+	if page.YAML {
+		p, err = readPolicy(page.Text)
+	} else {
+		if page.Form, err = readPolicyForm(c.r.PostForm); err != nil {
+			return err
+		}
+		if button != "save" && button != "" && !page.Form.edit(button) {
+			return baton.Errorf(baton.Invalid, "the form has no button %q", button)
+		}
+		if p, err = page.Form.policy(); err == nil && button == "check" {
+			err = govern.CheckPolicy(p)
+			page.Checked = err == nil
+		}
+		if button != "save" && button != "" {
+			if button == "check" {
+				page.Problem = problemOf(err)
+			}
+			return c.showPolicyEdit(http.StatusOK, page)
 		}
 	}
 	var saved govern.Saved
 	if err == nil {
-		saved, err = c.console().SavePolicy(c.ctx(), c.caller, p, version, c.r.PostFormValue("why"))
-	}
-	if problem := err; problem != nil && (baton.KindOf(problem) == baton.Invalid || baton.KindOf(problem) == baton.Refused) {
-		page := policyPage{New: true, PolicyView: govern.PolicyView{MayManage: true}}
 		if !isNew {
-			if page, err = c.policy(); err != nil {
-				return err
-			}
+			p.ID = page.ID
 		}
-		page.Text, page.Why, page.Problem = c.r.PostFormValue("text"), c.r.PostFormValue("why"), problemOf(problem)
-		return c.show(statusOf(problem), "policy", "Policy", page)
+		saved, err = c.console().SavePolicy(c.ctx(), c.caller, p, version, page.Why)
+	}
+	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.Refused) {
+		page.Problem = problemOf(err)
+		return c.showPolicyEdit(statusOf(err), page)
 	}
 	if err != nil {
 		return err
@@ -214,6 +330,8 @@ type requestSettingsPage struct {
 	Presets     string
 	Policy      console.ID
 	Emergency   console.ID
+	Revoke      console.ID
+	Review      console.ID
 	Owners      string
 	Form        string
 	Manual      bool
@@ -244,7 +362,7 @@ func (c *call) requestSettings() (p requestSettingsPage, err error) {
 	if err != nil {
 		return p, err
 	}
-	p = requestSettingsPage{Head: h, SettingsView: v, Path: c.r.URL.Path, Requestable: string(s.Requestable), Policy: s.Policy, Emergency: s.Emergency, Manual: s.Manual}
+	p = requestSettingsPage{Head: h, SettingsView: v, Path: c.r.URL.Path, Requestable: string(s.Requestable), Policy: s.Policy, Emergency: s.Emergency, Revoke: s.Revoke, Review: s.Review, Manual: s.Manual}
 	if s.Longest > 0 {
 		p.Longest = s.Longest.String()
 	}
@@ -282,9 +400,10 @@ var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 func (c *call) readSettings(p *requestSettingsPage) (s console.SettingsVersion, emails []string, err error) {
 	p.Requestable, p.Longest, p.Presets = c.r.PostFormValue("requestable"), c.r.PostFormValue("longest"), c.r.PostFormValue("presets")
 	p.Policy, p.Emergency, p.Owners = console.ID(c.r.PostFormValue("policy")), console.ID(c.r.PostFormValue("emergency")), c.r.PostFormValue("owners")
+	p.Revoke, p.Review = console.ID(c.r.PostFormValue("revoke")), console.ID(c.r.PostFormValue("review"))
 	p.Form, p.Manual, p.Why = c.r.PostFormValue("form"), c.r.PostFormValue("manual") != "", c.r.PostFormValue("why")
 	s = console.SettingsVersion{App: p.SettingsView.App.ID, Entitlement: p.Current.Entitlement,
-		Settings: console.RequestSettings{Requestable: console.Requestable(p.Requestable), Policy: p.Policy, Emergency: p.Emergency, Manual: p.Manual}}
+		Settings: console.RequestSettings{Requestable: console.Requestable(p.Requestable), Policy: p.Policy, Emergency: p.Emergency, Revoke: p.Revoke, Review: p.Review, Manual: p.Manual}}
 	if s.Version, err = strconv.Atoi(c.r.PostFormValue("version")); err != nil {
 		return s, nil, baton.Errorf(baton.Invalid, "the form has no version").WithFix("Load the page again.")
 	}

@@ -62,6 +62,7 @@ var routes = []route{
 	{"GET /policies", signedIn, policies},
 	{"GET /policies/new", signedIn, newPolicyPage},
 	{"POST /policies/new", signedIn, addPolicy},
+	{"GET /policies/test", signedIn, testPolicies},
 	{"GET /policies/{policy}", signedIn, policyShown},
 	{"POST /policies/{policy}", signedIn, savePolicy},
 	{"POST /changes/{change}", signedIn, decideChange},

@@ -95,6 +95,7 @@ var want = map[string][]int{
 	"GET /policies":                                  {403, 200, 403, 403, 200},
 	"GET /policies/new":                              {403, 403, 403, 403, 403, 403, 403, 200},
 	"POST /policies/new":                             {403, 403, 403, 403, 403, 403, 403, 400},
+	"GET /policies/test":                             {403, 200, 403, 403, 200},
 	"GET /policies/{policy}":                         {403, 200, 403, 403, 200},
 	"POST /policies/{policy}":                        {403, 403, 403, 403, 403, 403, 403, 400},
 	"POST /changes/{change}":                         {400},

@@ -1,0 +1,304 @@
+package approve_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/approve"
+	"baton/console/govern"
+	"baton/console/store"
+)
+
+// writePolicy writes the next version of a policy, or a new one.
+func (w *world) writePolicy(p console.Policy) (id console.ID) {
+	w.t.Helper()
+	w.update(func(tx *store.Tx) error {
+		version := 0
+		if p.ID != "" {
+			have, err := tx.Policy(p.ID)
+			if err != nil {
+				return err
+			}
+			version = have.Version
+		}
+		added, err := tx.AddPolicyVersion(p, version)
+		id = added.ID
+		return err
+	})
+	return id
+}
+
+// settings sets what holds for an entitlement.
+func (w *world) settings(e console.EntitlementKey, s console.RequestSettings) {
+	w.t.Helper()
+	w.update(func(tx *store.Tx) error {
+		have, err := tx.RequestSettings(w.app, e)
+		if err != nil {
+			return err
+		}
+		return tx.AddRequestSettings(console.SettingsVersion{App: w.app, Entitlement: e, Version: len(have), Settings: s})
+	})
+}
+
+func (w *world) account(name string) (key console.ResourceKey) {
+	w.t.Helper()
+	w.check(w.store.View(ctx, func(tx *store.Tx) error {
+		m, err := tx.Moment(w.app, time.Time{})
+		if err != nil {
+			return err
+		}
+		r, err := tx.ResourceByID(m, "user", name)
+		key = r.Key
+		return err
+	}))
+	return key
+}
+
+func (w *world) access(name string, e console.EntitlementKey) (a console.Access) {
+	w.t.Helper()
+	key := w.account(name)
+	w.check(w.store.View(ctx, func(tx *store.Tx) (err error) {
+		a, err = tx.Access(w.app, key, e, w.now)
+		return err
+	}))
+	return a
+}
+
+func (w *world) remove(who, name string, e console.EntitlementKey) (approve.Removed, error) {
+	return w.RemoveAccess(ctx, w.callers[who], w.app, w.account(name), e, "left the team")
+}
+
+func askOwner() []console.PolicyRule {
+	return []console.PolicyRule{{Outcome: console.OutcomeAsk, Steps: []console.PolicyStep{{Ask: []console.Approver{{Kind: console.ApproverAppOwner}, {Kind: console.ApproverRole, Role: console.SecurityOfficer}}}}}}
+}
+
+// TestRemoval removes access of others, as the policy for its revocation says.
+func TestRemoval(t *testing.T) {
+	onBoth(t, testRemoval)
+}
+
+func testRemoval(t *testing.T, w *world) {
+	// Without a policy of its own, it is removed at once, and there is a task of it.
+	done, err := w.remove("own", "ben", w.member)
+	w.check(err)
+	r := w.get(done.Request)
+	if r.Kind != console.RequestRevoke || r.Policy != console.RemovalPolicy || r.State != console.RequestCarrying || r.Operation != done.Operation || r.Subject != w.id("ben") || r.Requester != w.id("own") {
+		t.Fatalf("%+v", r)
+	}
+	if a := w.access("ben", w.member); a.Bar == nil || a.Bar.Why != "left the team" {
+		t.Errorf("%+v", a)
+	}
+	if o := w.operation(done.Operation); o.Verb != console.Revoke || o.Cause.Kind != console.CauseManual || o.Cause.Ref != string(r.ID) || o.Cause.By.Person() != w.id("own") || o.Input.Why != "left the team" {
+		t.Errorf("%+v", o)
+	}
+	w.finish(done.Operation)
+	w.tenant.Groups[1].Members = nil
+	w.sync()
+	if r = w.get(r.ID); r.Outcome != console.OutcomeRevoked {
+		t.Errorf("%+v", r)
+	}
+
+	// With one, people are asked, who do not remove their own access.
+	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
+	w.settings(w.admin, console.RequestSettings{Revoke: policy})
+	w.tenant.Groups[0].Members = []string{"cem", "dan", "own"}
+	w.sync()
+	done, err = w.remove("sup", "own", w.admin)
+	w.check(err)
+	if r = w.get(done.Request); done.Operation != "" || r.State != console.RequestAsking || r.Policy != policy || w.asked(r) != "so" {
+		t.Fatalf("%+v, asked %s", r, w.asked(r))
+	}
+	if w.writes() != 0 || w.access("own", w.admin).Bar != nil {
+		t.Error("something changed before anybody decided")
+	}
+	if _, err := w.remove("so", "own", w.admin); baton.KindOf(err) != baton.AlreadyExists {
+		t.Errorf("asked twice: %v", err)
+	}
+	wantGuard(t, "the subject decides", w.decide("own", r, false), console.GuardSelf)
+	w.check(w.decide("so", r, false))
+	if r = w.get(r.ID); r.Outcome != console.OutcomeDenied || w.access("own", w.admin).Bar != nil {
+		t.Errorf("%+v", r)
+	}
+	done, err = w.remove("sup", "own", w.admin)
+	w.check(err)
+	r = w.get(done.Request)
+	w.check(w.decide("so", r, true))
+	if r = w.get(r.ID); r.State != console.RequestCarrying || w.access("own", w.admin).Bar == nil || w.operation(r.Operation).Verb != console.Revoke {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestRemovalGuards checks removals that guards refuse, when they are asked for and when they
+// are approved.
+func TestRemovalGuards(t *testing.T) {
+	w := onSQLite(t)
+	_, err := w.remove("own", "cem", w.admin)
+	wantGuard(t, "below the minimum of admins", err, console.GuardAdmins)
+	if w.count("request.filed") != 0 || w.count("operation.denied") != 1 || w.access("cem", w.admin).Bar != nil {
+		t.Errorf("%d requests, %d denials", w.count("request.filed"), w.count("operation.denied"))
+	}
+
+	// Two are removed, each is allowed when it is asked for, and only one when they are approved.
+	w.tenant.Groups[0].Members = []string{"cem", "dan", "own"}
+	w.sync()
+	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
+	w.settings(w.admin, console.RequestSettings{Revoke: policy})
+	var asked []console.Request
+	for _, name := range []string{"cem", "dan"} {
+		done, err := w.remove("sup", name, w.admin)
+		w.check(err)
+		asked = append(asked, w.get(done.Request))
+	}
+	w.check(w.decide("so", asked[0], true))
+	wantGuard(t, "the second", w.decide("so", asked[1], true), console.GuardAdmins)
+	if r := w.get(asked[1].ID); r.State != console.RequestAsking || w.access("dan", w.admin).Bar != nil {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestRemovalOfNobody removes access of an account that belongs to nobody.
+func TestRemovalOfNobody(t *testing.T) {
+	w := onSQLite(t)
+	ben := w.account("ben")
+	w.update(func(tx *store.Tx) error { return tx.SetAccountOwner(ben, "", store.OwnerCleared) })
+	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
+	w.settings(w.member, console.RequestSettings{Revoke: policy})
+	_, err := w.remove("own", "ben", w.member)
+	wantKind(t, "nobody can be asked about", err, baton.Refused)
+	if baton.FixOf(err) == "" || w.access("ben", w.member).Bar != nil {
+		t.Errorf("%v", err)
+	}
+	w.writePolicy(console.Policy{ID: policy, Name: "Asked removal", Kind: console.PolicyRevoke, Rules: []console.PolicyRule{
+		{When: `subject.email != ""`, Outcome: console.OutcomeDeny}, {Outcome: console.OutcomeApprove}}})
+	done, err := w.remove("own", "ben", w.member)
+	w.check(err)
+	if done.Request != "" || w.operation(done.Operation).State != console.Queued || w.access("ben", w.member).Bar == nil {
+		t.Errorf("%+v", done)
+	}
+}
+
+// TestGiveBackMeanwhile checks that who gives access back does not wait for those who are
+// asked whether it is to be removed.
+func TestGiveBackMeanwhile(t *testing.T) {
+	w := onSQLite(t)
+	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
+	w.settings(w.member, console.RequestSettings{Revoke: policy})
+	done, err := w.remove("own", "ben", w.member)
+	w.check(err)
+	back, err := w.GiveBack(ctx, w.callers["ben"], w.app, w.member, 0, "")
+	w.check(err)
+	if r := w.get(done.Request); r.Outcome != console.OutcomeCancelled {
+		t.Errorf("the removal: %+v", r)
+	}
+	if r := w.get(back.ID); r.State != console.RequestCarrying || r.Policy != console.GiveBackPolicy {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestMaterialMeanwhile checks that decisions start again when what they rest on changes while
+// a request waits, or before it begins.
+func TestMaterialMeanwhile(t *testing.T) {
+	w := onSQLite(t)
+	owner := []console.Approver{{Kind: console.ApproverAppOwner}}
+	w.writePolicy(console.Policy{ID: console.StandardPolicy, Name: "Standard", Kind: console.PolicyRequest, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk,
+		Steps: []console.PolicyStep{{Ask: owner}, {Wait: &console.PolicyWait{For: hour}}}}}})
+	becomesAdmin := func(admin bool) {
+		roles := []console.AppRole{{Name: "Admin", Admin: true, Entitlements: []console.EntitlementKey{w.admin}}, {Name: "Member", Admin: admin, Entitlements: []console.EntitlementKey{w.member}}}
+		w.update(func(tx *store.Tx) error {
+			return tx.SetRoleMap(w.app, console.RoleMap{Priority: console.HighestWins, Roles: roles}, 2)
+		})
+	}
+	restarted := func(what string, r console.Request) {
+		t.Helper()
+		r = w.get(r.ID)
+		if r.State != console.RequestAsking || r.Round != 2 || r.Policy != console.PrivilegedPolicy || w.asked(r) != "own" || w.writes() != 0 {
+			t.Errorf("%s: %+v, asked %s", what, r, w.asked(r))
+		}
+		w.check(w.CancelRequest(ctx, w.callers["ana"], r.ID, ""))
+		becomesAdmin(false)
+	}
+
+	r := w.mustAsk("ana", "ana", w.member)
+	w.check(w.decide("own", r, true))
+	becomesAdmin(true)
+	w.later(2 * time.Hour)
+	w.tick()
+	restarted("while it waits", r)
+
+	start := w.now.Add(24 * time.Hour)
+	w.writePolicy(console.Policy{ID: console.StandardPolicy, Name: "Standard", Kind: console.PolicyRequest, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk, Steps: []console.PolicyStep{{Ask: owner}}}}})
+	r, err := w.SubmitRequest(ctx, w.callers["ana"], govern.NewRequest{App: w.app, Entitlement: w.member, Term: console.Term{For: hour}, Start: start, Why: "x"})
+	w.check(err)
+	w.check(w.decide("own", w.get(r.ID), true))
+	becomesAdmin(true)
+	w.now = start
+	w.tick()
+	restarted("before it begins", r)
+
+	r = w.mustAsk("ana", "ana", w.member)
+	becomesAdmin(true)
+	w.recheck()
+	restarted("while people are asked", r)
+}
+
+// TestMergedDecider checks that a person who decided counts as the one that the person was
+// merged into.
+func TestMergedDecider(t *testing.T) {
+	w := onSQLite(t)
+	person := func(name string) console.Approver {
+		return console.Approver{Kind: console.ApproverPerson, Person: w.id(name)}
+	}
+	w.writePolicy(console.Policy{ID: console.StandardPolicy, Name: "Standard", Kind: console.PolicyRequest, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk,
+		Steps: []console.PolicyStep{{Ask: []console.Approver{person("own")}}, {Ask: []console.Approver{person("own2"), person("mgr")}, Distinct: true}}}}})
+	r := w.mustAsk("ana", "ana", w.member)
+	w.check(w.decide("own", r, true))
+	w.update(func(tx *store.Tx) error { return tx.MergePersons(w.id("own"), w.id("own2")) })
+	w.recheck()
+	if r = w.get(r.ID); w.asked(r) != "mgr" {
+		t.Errorf("asked: %s", w.asked(r))
+	}
+	if err := w.decide("own2", r, true); baton.KindOf(err) != baton.PermissionDenied {
+		t.Errorf("the same person twice: %v", err)
+	}
+}
+
+// TestEverybodyLeft checks who is asked about an open request when everybody has left whom its
+// policy names, and that it says so if there is nobody.
+func TestEverybodyLeft(t *testing.T) {
+	w := onSQLite(t)
+	w.writePolicy(console.Policy{ID: console.StandardPolicy, Name: "Standard", Kind: console.PolicyRequest, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk,
+		Steps: []console.PolicyStep{{Ask: []console.Approver{{Kind: console.ApproverPerson, Person: w.id("own")}}}}}}})
+	r := w.mustAsk("sup", "ana", w.member) // so sup does not decide
+	leave := func(name string) {
+		w.update(func(tx *store.Tx) error {
+			p, err := tx.Person(w.id(name))
+			if err != nil {
+				return err
+			}
+			p.Status = console.PersonDisabled
+			return tx.ChangePerson(p)
+		})
+		w.recheck()
+	}
+	for _, step := range []struct{ leaves, asked string }{{"own", "so"}, {"so", ""}} {
+		leave(step.leaves)
+		if w.asked(r) != step.asked {
+			t.Errorf("after %s left: asked %s", step.leaves, w.asked(r))
+		}
+	}
+	if w.count("request.stuck") != 1 {
+		t.Errorf("%d events say that nobody may decide", w.count("request.stuck"))
+	}
+	v, err := w.Request(ctx, w.callers["ana"], r.ID)
+	w.check(err)
+	if !v.Stuck || !slices.ContainsFunc(v.Entries, func(e console.RequestEntry) bool { return e.Kind == console.EntryEscalated && len(e.To) == 0 }) {
+		t.Errorf("%+v", v.Entries)
+	}
+	// A new request is refused, with what to fix.
+	w.check(w.CancelRequest(ctx, w.callers["ana"], r.ID, ""))
+	_, err = w.ask("ana", "ana", w.member)
+	wantGuard(t, "a new request", err, console.GuardNobody)
+}

@@ -1,0 +1,140 @@
+package govern
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/approve"
+	"baton/console/store"
+)
+
+// PolicyQuestion asks who would be asked about an access of somebody, and why.
+type PolicyQuestion struct {
+	Kind        QuestionKind
+	Policy      console.ID // "" for the one that counts
+	App         console.ID
+	Entitlement string // its id, as the app knows it; "" for having an account
+	Subject     string // e-mail address
+	Requester   string // e-mail address; "" for the subject, or for the caller where access is removed
+	Term        console.Term
+	Form        map[string]string
+}
+
+// QuestionKind says what is asked about.
+type QuestionKind string
+
+// What can be asked about.
+const (
+	QuestionRequest   QuestionKind = "request"   // access that is asked for
+	QuestionEmergency QuestionKind = "emergency" // the same in an emergency
+	QuestionRevoke    QuestionKind = "revoke"    // access that somebody with the right removes
+	QuestionGiveBack  QuestionKind = "give-back" // access that its holder gives back
+	QuestionReview    QuestionKind = "review"    // access that is reviewed
+)
+
+// QuestionKinds lists what can be asked about.
+func QuestionKinds() []QuestionKind {
+	return []QuestionKind{QuestionRequest, QuestionEmergency, QuestionRevoke, QuestionGiveBack, QuestionReview}
+}
+
+// PolicyAnswer says who would be asked, and why.
+type PolicyAnswer struct {
+	approve.Preview
+	Question PolicyQuestion
+	Passed   []console.PolicyRule // those before the one that applies
+	Names    Names
+}
+
+// TestPolicy returns who would be asked about an access of somebody, and why, and writes
+// nothing.
+func (c *Console) TestPolicy(ctx context.Context, caller Caller, q PolicyQuestion) (answer PolicyAnswer, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		answer = PolicyAnswer{Question: q, Names: Names{}}
+		if err := seesPolicies(tx, me); err != nil {
+			return err
+		}
+		r, err := q.request(tx, me)
+		if err != nil {
+			return err
+		}
+		if answer.Preview, err = approve.Consider(tx, r, c.now()); err != nil {
+			return err
+		}
+		if answer.Plan.Rule > 0 {
+			answer.Passed = answer.Policy.Rules[:answer.Plan.Rule-1]
+		}
+		return answer.Names.addAsked(tx, answer.Preview.Steps)
+	})
+	return answer, err
+}
+
+// request returns the request that the question is about, if the caller may know of it.
+func (q PolicyQuestion) request(tx *store.Tx, me console.Person) (r console.Request, err error) {
+	r = console.Request{Kind: console.RequestGrant, App: q.App, Entitlement: console.AccountItself, Term: q.Term, Form: q.Form, Why: "a test"}
+	if !slices.Contains(QuestionKinds(), q.Kind) {
+		return r, baton.Errorf(baton.Invalid, "there is no question about %q", q.Kind)
+	}
+	a, err := tx.App(q.App)
+	if err != nil {
+		return r, err
+	}
+	if err := console.SeeAccess.Check(me, console.Object{App: &a}); err != nil {
+		return r, hidden("app", err)
+	}
+	if q.Entitlement != "" {
+		m, err := tx.Moment(a.ID, time.Time{})
+		if err != nil {
+			return r, err
+		}
+		e, err := tx.EntitlementByID(m, q.Entitlement)
+		if err != nil {
+			return r, err
+		}
+		r.Entitlement = e.Key
+	}
+	if r.Subject, err = q.person(tx, me, q.Subject); err != nil {
+		return r, err
+	}
+	r.Requester = r.Subject
+	switch q.Kind {
+	case QuestionEmergency:
+		r.Emergency = true
+	case QuestionRevoke:
+		r.Kind, r.Removal, r.Requester = console.RequestRevoke, console.CauseManual, me.ID
+	case QuestionGiveBack:
+		r.Kind = console.RequestRevoke
+	case QuestionReview:
+		r.Kind, r.Requester = console.RequestReview, ""
+	}
+	if q.Requester != "" {
+		if r.Requester, err = q.person(tx, me, q.Requester); err != nil {
+			return r, err
+		}
+	}
+	if q.Policy != "" {
+		p, err := tx.Policy(q.Policy)
+		if err != nil {
+			return r, err
+		}
+		r.Policy, r.PolicyVersion = p.ID, p.Version
+	}
+	return r, nil
+}
+
+// person returns the person with an address, whom the caller may see.
+func (q PolicyQuestion) person(tx *store.Tx, me console.Person, email string) (console.ID, error) {
+	p, err := tx.PersonByEmail(email)
+	if baton.KindOf(err) == baton.NotFound && console.SeePeople.Of(me, console.Object{}) {
+		return "", baton.Errorf(baton.Invalid, "nobody has the address %q", email)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := console.SeePeople.Check(me, console.Object{Person: &p}); err != nil {
+		return "", hidden("person", err)
+	}
+	return p.Canonical(), nil
+}
