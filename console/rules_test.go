@@ -27,7 +27,7 @@ func TestRulesArePure(t *testing.T) {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	allowed := []string{"baton", "crypto/rand", "crypto/sha256", "encoding/binary", "encoding/hex", "encoding/json", "fmt", "slices", "strconv", "strings", "time",
-		"unicode", "unicode/utf8", "github.com/segmentio/ksuid", "golang.org/x/text/unicode/norm"}
+		"maps", "unicode", "unicode/utf8", "github.com/segmentio/ksuid", "golang.org/x/text/unicode/norm"}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
