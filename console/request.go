@@ -58,7 +58,7 @@ type RequestKind string
 const (
 	RequestGrant  RequestKind = "grant"
 	RequestRevoke RequestKind = "revoke"
-	// RequestReview is what a policy for reviews is resolved for. It is never filed.
+	// RequestReview is the kind for which policies for reviews are evaluated. It is never filed.
 	RequestReview RequestKind = "review"
 )
 

@@ -312,7 +312,7 @@ func (s *Situation) escalated(step console.PlanStep, who console.StepAsked) erro
 	return s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryEscalated, Round: s.r.Round, Step: step.ID, Text: text, To: people(who.Asked)})
 }
 
-// askedData is what the event of an open step holds.
+// askedData returns the data of the event for an open step.
 func (s *Situation) askedData(step console.PlanStep, who console.StepAsked, told []console.ID) map[string]any {
 	data := map[string]any{"step": step.ID, "asked": told}
 	if len(who.Asked) == 0 {

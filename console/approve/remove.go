@@ -8,8 +8,7 @@ import (
 	"baton/console/store"
 )
 
-// Removed is what became of an access that somebody with the right wants to remove. Both
-// are empty where nothing is left to do.
+// Removed holds the result of a removal. Both fields are empty if nothing is left to do.
 type Removed struct {
 	Request   console.ID // that asks for it; "" for an account that belongs to nobody
 	Operation console.ID // that carries it out; "" while people are asked, and if a rule denies it

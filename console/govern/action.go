@@ -63,9 +63,8 @@ func (c *Console) AskActions(ctx context.Context, caller Caller, connector conso
 	})
 }
 
-// ActionAsked is what became of a call to run an action: an operation if it disables or
-// enables an account, or a request if people are asked about that first; else a run of the
-// action.
+// ActionAsked is the result of RunAction: an operation if the action disables or enables an account,
+// or a request if people are asked about that first; else a run.
 type ActionAsked struct {
 	App       console.ID
 	Operation console.ID

@@ -243,7 +243,7 @@ func (c *call) editPolicy(v govern.PolicyView, as string) error {
 	return c.showPolicyEdit(http.StatusOK, policyEditPage{PolicyView: v, YAML: as == "yaml", Text: text, Form: policyFormOf(v.Named)})
 }
 
-// newPolicy is what the form of a new policy begins with.
+// newPolicy is the initial content of the form of a new policy.
 var newPolicy = console.Policy{Kind: console.PolicyRequest, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk, Steps: []console.PolicyStep{
 	{Name: "Owner", Ask: []console.Approver{{Kind: console.ApproverAppOwner}}, Fallback: []console.Approver{{Kind: console.ApproverManager}}, Limit: console.Duration(7 * 24 * time.Hour)}}}}}
 
