@@ -5,7 +5,7 @@ import "baton"
 // maxAlias limits aliases, in characters.
 const maxAlias = 255
 
-// CheckAlias returns what is wrong with an alias of an entitlement: what programs call it by.
+// CheckAlias returns an error if an alias is invalid. Programs refer to an entitlement by its alias.
 func CheckAlias(alias string) error {
 	if alias == "" || len(alias) > maxAlias {
 		return baton.Errorf(baton.Invalid, "an alias has 1 to %d characters", maxAlias)

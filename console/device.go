@@ -2,11 +2,11 @@ package console
 
 import "time"
 
-// Device is a program that asks for a credential of whoever runs it: the person types a code,
-// which the program shows, on a page of the console.
+// Device is a program that requests a credential of its user. It displays a code, which the person
+// types on a page of the console.
 type Device struct {
 	Client  string // what the program calls itself
-	Address string // from which it asked
+	Address string // network address of the request
 	Created time.Time
 	Expires time.Time
 	State   DeviceState
@@ -14,7 +14,7 @@ type Device struct {
 	Scopes  []Scope
 }
 
-// DeviceState says what a person decided about a device.
+// DeviceState is the state of a device's request.
 type DeviceState string
 
 // The states of devices.
@@ -25,15 +25,14 @@ const (
 	DeviceAnswered DeviceState = "answered" // the program has the token for its credential
 )
 
-// DeviceLife is how long a code can be typed, and DeviceLook how often a program asks whether
-// it was.
+// DeviceLife is how long a code is valid, and DeviceLook the interval at which a program polls.
 const (
 	DeviceLife = 10 * time.Minute
 	DeviceLook = 2 * time.Second
 )
 
-// DeviceClientLife is how long the credential is good for that a program gets.
+// DeviceClientLife is the lifetime of a credential that a program gets.
 const DeviceClientLife = 90 * 24 * time.Hour
 
-// MaxDevices limits the codes that can be typed at the same time.
+// MaxDevices limits the codes that are valid at the same time.
 const MaxDevices = 1000

@@ -16,9 +16,9 @@ const (
 	ByOperation ExplanationKind = "operation" // the console made the change
 	ByReason    ExplanationKind = "reason"    // a reason for the gained access began, or a reason for the lost access ended
 	ByBaseline  ExplanationKind = "baseline"  // it was there when its connector, type or course was first shown
-	// ByNature is for what changes nobody's access: names, and how access is held.
+	// ByNature explains changes that affect nobody's access: names, and how access is held.
 	ByNature ExplanationKind = "no-access"
-	// ByPersonLater is for a change of which a person found out why it was made.
+	// ByPersonLater means that a person explained the change afterwards.
 	ByPersonLater ExplanationKind = "explained"
 	Unexplained   ExplanationKind = "unexplained" // somebody made the change outside the console
 )

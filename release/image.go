@@ -16,8 +16,8 @@ const (
 	imageData = "/data"
 )
 
-// role describes the purpose of an image: a line of text, the variables that make the program serve in a
-// container, and the port at which it does, that of probes included.
+// role describes the purpose of an image: a line of text, the variables that make the program serve
+// in a container, and its port, which also serves the probes.
 type role struct {
 	description string
 	env         []string

@@ -27,7 +27,7 @@ func TestManyTasksOnOneGroup(t *testing.T) {
 
 func manyTasks(t *testing.T, r *rand.Rand) {
 	w := newWorldOf(t, 2*time.Second)
-	w.putsBack() // a broken connection takes along what was handed out on it
+	w.putsBack() // a broken connection returns the tasks that were sent on it
 	g := w.group("Engineering")
 	var people []sandboxed.UserState
 	for _, u := range w.org.State().Users {

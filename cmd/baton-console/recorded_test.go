@@ -28,7 +28,7 @@ type replay struct {
 	http                      *http.Client
 	origin                    string
 	env                       map[string]string
-	tokens, users             map[string]string // by who calls
+	tokens, users             map[string]string // by person
 	app, entitlement, account string
 	task                      map[string]any // the newest
 	required                  []requiredField
@@ -41,7 +41,7 @@ type requiredField struct {
 	path []string
 }
 
-// as returns the token of somebody.
+// as returns the token of a person.
 func (r *replay) as(who string) string {
 	r.t.Helper()
 	if r.tokens[who] == "" {
@@ -137,19 +137,19 @@ func (r *replay) until() {
 	}
 }
 
-// ask lets the member ask for the entitlement.
+// ask files the member's request for the entitlement.
 func (r *replay) ask() {
 	r.t.Helper()
 	r.must("MEMBER", "POST", "/api/v1/task/grant", fmt.Sprintf(`{"appId":%q,"appEntitlementId":%q,"description":"before","grantDuration":"3600s"}`, r.app, r.entitlement))
 }
 
-// approve lets the owner approve the newest task.
+// approve approves the newest task as the owner.
 func (r *replay) approve() {
 	r.t.Helper()
 	r.must("OWNER", "POST", fmt.Sprint("/api/v1/tasks/", r.task["id"], "/action/approve"), fmt.Sprintf(`{"comment":"","policyStepId":%q}`, find(r.task, "policy", "current", "id")))
 }
 
-// prepare brings about what a command needs: no open task, and the entitlement held or not.
+// prepare creates the state that a command needs: no open task, and the entitlement held or not.
 func (r *replay) prepare(held bool) {
 	r.t.Helper()
 	open := r.must("MEMBER", "POST", "/api/v1/search/tasks", fmt.Sprintf(`{"taskStates":["TASK_STATE_OPEN"],"subjectIds":[%q]}`, r.user("MEMBER")))
@@ -171,7 +171,7 @@ func (r *replay) prepare(held bool) {
 	}
 }
 
-// setForm sets the questions of the entitlement on its page, and that it has emergency requests.
+// setForm sets the questions of the entitlement on its page, and allows emergency requests.
 func (r *replay) setForm(questions string) {
 	r.t.Helper()
 	resp, err := r.http.PostForm(r.origin+fmt.Sprintf("/applications/%s/entitlements/%s/requests", r.app, r.entitlement),
@@ -195,7 +195,7 @@ func (r *replay) check(argv, method, path string, v map[string]any, decided bool
 		}
 		name := strings.Join(f.path, ".")
 		switch {
-		case strings.HasSuffix(name, "durationGrant"): // there is no limit: none is asked for
+		case strings.HasSuffix(name, "durationGrant"): // there is no limit
 			continue
 		case strings.Contains(name, ".policy") && (decided || !strings.Contains(argv, "approve") && !strings.Contains(argv, "deny")):
 			continue
@@ -214,9 +214,8 @@ func (r *replay) check(argv, method, path string, v map[string]any, decided bool
 	}
 }
 
-// TestRecordedClient sends every request of a recorded session of an official client to the demo: with
-// the ids of the demo, and with the access and the tasks that its commands met. Every response has to
-// have what the client needs.
+// TestRecordedClient sends every recorded request of an official client to the demo, with the ids,
+// the access and the tasks that exist there. Every response must have what the client needs.
 func TestRecordedClient(t *testing.T) {
 	session, err := os.Open("../../../shared/recorded/cone-session.jsonl")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -272,7 +271,7 @@ func TestRecordedClient(t *testing.T) {
 			Status                             int
 		}
 		if json.Unmarshal(lines.Bytes(), &one) != nil || one.Type == "run" {
-			command = "" // the next request is of another run
+			command = "" // the next request belongs to another run
 			continue
 		}
 		if one.Profile != "realistic" || one.Path == "/auth/v1/token" || strings.HasPrefix(one.Path, "/auth/") || one.Status != http.StatusOK {
@@ -330,7 +329,7 @@ func TestRecordedClient(t *testing.T) {
 	}
 }
 
-// readRequired reads without which fields the client fails.
+// readRequired reads the list of fields without which the client fails.
 func (r *replay) readRequired() {
 	r.t.Helper()
 	file, err := os.Open("../../../shared/facts/cone-required-fields.tsv")

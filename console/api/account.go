@@ -98,7 +98,7 @@ func listAppUsersOf(c *call) (any, error) {
 	return out, err
 }
 
-// listAppUserCredentials answers that there are none: the console keeps no passwords of accounts.
+// listAppUserCredentials returns an empty list: the console does not store passwords of accounts.
 func listAppUserCredentials(*call) (any, error) {
 	return nil, baton.Errorf(baton.Unsupported, "the console keeps no passwords of accounts").WithFix("Whoever has the account sets the password in the application.")
 }

@@ -117,7 +117,7 @@ func (c *call) serve(route route) (any, error) {
 var errToken = baton.Errorf(baton.Unauthenticated, "the call has no bearer token").
 	WithFix("Exchange a client id and secret for one at /auth/v1/token.")
 
-// authenticate finds the caller by the bearer token.
+// authenticate identifies the caller by the bearer token.
 func (c *call) authenticate() error {
 	token, err := c.bearer()
 	if err == nil {
@@ -135,7 +135,7 @@ func (c *call) bearer() (baton.Secret, error) {
 	return baton.NewSecret(token), nil
 }
 
-// addressOf returns the network address that a request came from.
+// addressOf returns the network address of a request's sender.
 func addressOf(r *http.Request) string {
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -170,7 +170,7 @@ func TestScopes(t *testing.T) {
 		for _, r := range api.Routes() {
 			method, pattern, _ := strings.Cut(r, " ")
 			if strings.HasSuffix(pattern, "/personal_clients") {
-				continue // it takes no token of a credential: TestDeviceLogin
+				continue // does not accept tokens of credentials; see TestDeviceLogin
 			}
 			a := f.call(token, method, f.path(pattern), bodies[r])
 			lacks := a.status == 403 && (strings.Contains(a.body, "This credential may not") || strings.Contains(a.body, "Credentials may not"))

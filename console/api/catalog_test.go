@@ -10,7 +10,7 @@ import (
 	"baton/console/store"
 )
 
-// names returns the names of the entitlements of an answer of the catalogue.
+// names returns the names of the entitlements in a response of the catalogue.
 func names(v any) (all []string) {
 	for _, row := range at(v, "list").([]any) {
 		all = append(all, fmt.Sprint(at(row, "entitlement.appEntitlement.displayName")))

@@ -10,10 +10,10 @@ import (
 	"baton/console"
 )
 
-// DevicePath is where programs request a credential of the person who uses them (RFC 8628).
+// DevicePath is the path at which programs request a credential of their user (RFC 8628).
 const DevicePath = "/auth/v1/device_authorization"
 
-// deviceGrant is the grant type of their token.
+// deviceGrant is the grant type of the token request.
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 // DevicePage is the path of the page where people type the code.
@@ -24,8 +24,8 @@ const maxForm = 64 << 10
 
 // Device returns a handler of [DevicePath]. origin is the address of the console's pages.
 //
-// The address in the answer has no code: the person types it, so that a link that somebody sends
-// is not enough to connect a program.
+// The address in the response has no code. The person must type it, so that opening a link of an
+// attacker is not enough to connect a program.
 func (c Config) Device(origin *url.URL) http.Handler {
 	page := origin.JoinPath(DevicePage).String()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,8 +44,8 @@ func (c Config) Device(origin *url.URL) http.Handler {
 	})
 }
 
-// Token returns a handler of the token endpoint that answers programs that requested a credential
-// itself and passes all other requests on.
+// Token returns a handler of the token endpoint that answers device requests and passes all others
+// to next.
 func (c Config) Token(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -67,7 +67,7 @@ func (c Config) deviceToken(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusBadRequest, oauthError{"expired_token", "The code has expired or was used. Start the program again."})
 	case err != nil:
 		c.refuse(w, r, err)
-	case state == console.DeviceWaiting: // never slow_down: programs give up on it
+	case state == console.DeviceWaiting: // never slow_down, on which programs give up
 		answerJSON(w, http.StatusBadRequest, oauthError{"authorization_pending", "Nobody has confirmed the code yet."})
 	case state == console.DeviceRefused:
 		answerJSON(w, http.StatusBadRequest, oauthError{"access_denied", "The code was refused on the page of the console."})
@@ -82,7 +82,7 @@ type oauthError struct {
 	Description string `json:"error_description"`
 }
 
-// readForm reads the form of a request, and answers those that have none.
+// readForm parses the form of a request, and responds with an error if there is none.
 func readForm(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
@@ -136,8 +136,8 @@ type createPersonalClientResponse struct {
 	ClientSecret string         `json:"clientSecret"`
 }
 
-// createPersonalClient creates the credential of a program that somebody confirmed. Other
-// credentials cannot create any.
+// createPersonalClient creates the credential of a program that a person allowed. Credentials
+// themselves cannot create any.
 func createPersonalClient(c *call) (any, error) {
 	token, err := c.bearer()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"baton/console/store"
 )
 
-// form posts a form, and returns the status and the answer.
+// form posts a form, and returns the status and the response.
 func (f *fixture) form(path string, values url.Values) (int, map[string]any) {
 	f.t.Helper()
 	resp, err := http.PostForm(f.server.URL+path, values)
@@ -43,9 +43,9 @@ func (f *fixture) browser(name string) govern.Caller {
 	return govern.Caller{Person: p, Session: console.Session{Person: p.ID, Began: f.now, Proved: f.now, Seen: f.now}}
 }
 
-const deviceClient = "2RGdOS94VDferT9e80mdgntl36K" // as an official client calls itself
+const deviceClient = "2RGdOS94VDferT9e80mdgntl36K" // the client id of an official client
 
-// TestDeviceLogin gives a program a credential, as an official client asks for it.
+// TestDeviceLogin connects a program like an official client does.
 func TestDeviceLogin(t *testing.T) {
 	f := newFixture(t)
 	start := func() (code, typed string) {
@@ -73,7 +73,7 @@ func TestDeviceLogin(t *testing.T) {
 		t.Error("the typed code is in the other")
 	}
 
-	// A person types it, in any case and form, with a recent login.
+	// A person with a recent login types it, in any case and with any separators.
 	caller := f.browser("user")
 	old := caller
 	old.Session.Proved = f.now.Add(-time.Hour)
@@ -104,7 +104,7 @@ func TestDeviceLogin(t *testing.T) {
 		t.Errorf("typed twice: %v", err)
 	}
 
-	// Its token is good for one credential, and for nothing else.
+	// Its token creates one credential, and nothing else.
 	status, v := poll(code)
 	token := fmt.Sprint(v["access_token"])
 	if status != 200 || v["token_type"] != "Bearer" || token == "" {
@@ -133,7 +133,7 @@ func TestDeviceLogin(t *testing.T) {
 		return err
 	}))
 
-	// Refused, too late, disabled meanwhile.
+	// Refused, expired, or of a person who was disabled in the meantime.
 	code, typed = start()
 	f.check(f.govern.DecideDevice(t.Context(), caller, typed, false, scopes))
 	pending("refused", code, "access_denied")

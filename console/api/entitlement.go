@@ -368,7 +368,7 @@ func (c *call) entitlementOwners(owners []console.ID) (any, error) {
 	return empty{}, c.Console.ConfigureEntitlement(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), govern.EntitlementSettings{Owners: &owners})
 }
 
-// notMade answers calls that create what only applications have.
+// notMade refuses calls that create objects which only applications have.
 func notMade(what string) func(*call) (any, error) {
 	return func(*call) (any, error) {
 		return nil, baton.Errorf(baton.Unsupported, "the console creates no %s: it knows those that its connectors find in the applications", what)

@@ -17,7 +17,7 @@ const (
 	configure = "configure or configure:APP"
 	decide    = "decide"
 	ask       = "ask"
-	// Of requests.
+	// Scopes for requests.
 	readTasks   = "read, ask, decide or configure"
 	askOrDecide = "ask or decide"
 

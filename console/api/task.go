@@ -539,7 +539,7 @@ type answerTaskRequest struct {
 	ExpandMask taskMask                   `json:"expandMask"`
 }
 
-// answerTask takes the answers to the form of a request.
+// answerTask records the answers to the form of a request.
 func answerTask(c *call) (any, error) {
 	var r answerTaskRequest
 	if err := c.decode(&r); err != nil {
@@ -797,5 +797,5 @@ func source(header string) string {
 
 const maxSource = 100
 
-// sourceHeader is the header in which clients say what they run.
+// sourceHeader is the header with the program of a client.
 const sourceHeader = "C1-Request-Source"

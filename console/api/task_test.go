@@ -373,7 +373,7 @@ func TestSearchTasks(t *testing.T) {
 	}
 }
 
-// TestTaskForm answers the questions of a request after it was made, as an official client does.
+// TestTaskForm answers the questions of a request after filing it, like an official client.
 func TestTaskForm(t *testing.T) {
 	f := newFixture(t)
 	f.provisions()
@@ -400,7 +400,7 @@ func TestTaskForm(t *testing.T) {
 		t.Errorf("answered: %v", v)
 	}
 	f.step = fmt.Sprint(at(v, "policy.current.id"))
-	// The same answers change nothing; others let it be decided again.
+	// The same answers change nothing. Different ones restart the decisions.
 	if v := at(f.ok(user, "POST", answer, `{"data":{"ticket":"7"}}`), "taskView.task"); at(v, "policy.current.id") != f.step {
 		t.Errorf("the same answers: %v", v)
 	}
@@ -416,7 +416,7 @@ func TestTaskForm(t *testing.T) {
 	}
 	f.fails("closed again", user, "POST", f.taskPath("/action/close"), "{}", 400, 9)
 
-	// Given with the request, they need no second call.
+	// With answers in the request, no second call is needed.
 	made = at(f.ok(user, "POST", "/api/v1/task/grant", f.grantBody(`,"requestData":{"ticket":"1"}`)), "taskView.task")
 	if at(made, "policy.current.approval") == nil || at(made, "data.ticket") != "1" {
 		t.Errorf("answered with the request: %v", made)

@@ -264,8 +264,8 @@ func Escalate(t *store.Tx, request console.ID, why string) (console.Request, err
 	return s.restart(again, plan, text)
 }
 
-// Answer adds answers to the form of a request that is not decided yet. The policy is applied again,
-// because it may depend on them, and earlier decisions do not count.
+// Answer adds answers to the form of an undecided request. The policy is evaluated again, because it
+// may depend on them, and earlier decisions no longer count.
 func Answer(t *store.Tx, request console.ID, answers map[string]string) (console.Request, error) {
 	s, r, err := open(t, request)
 	if err != nil {
@@ -295,7 +295,7 @@ func Answer(t *store.Tx, request console.ID, answers map[string]string) (console
 	return s.restart(again, plan, "The questions were answered.")
 }
 
-// Reassign passes the open step of a request on to somebody whom the policy allows.
+// Reassign reassigns the current step of a request to a person whom the policy allows.
 func Reassign(t *store.Tx, request, step, to console.ID, why string) (console.Request, error) {
 	s, r, err := open(t, request)
 	if err != nil {
@@ -515,7 +515,7 @@ func Advance(t *store.Tx, request console.ID) error {
 	return t.CloseRequest(s.r, console.OutcomeTimedOut, timedOut(step))
 }
 
-// timedOut says why a request ended whose step took too long.
+// timedOut returns why a request ended when the time limit of a step passed.
 func timedOut(step console.PlanStep) string {
 	if step.Wait != nil && step.Wait.Answers {
 		return "Nobody answered the questions within " + step.Limit.Words() + "."

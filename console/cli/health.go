@@ -12,8 +12,8 @@ import (
 // healthTimeout limits a health check; the probe of an image gives it ten seconds.
 const healthTimeout = 8 * time.Second
 
-// healthCheckCommand asks the console of this machine, for containers that have no other
-// HTTP client.
+// healthCheckCommand checks the health of the console on this machine, for containers without
+// another HTTP client.
 func (r *run) healthCheckCommand() *cobra.Command {
 	return r.command(spec{use: "health-check", short: "Ask the console on this machine whether it serves", settings: []string{"listen", "tls", "tls-cert", "tls-key"},
 		long: "The exit code is 0 if it does. It takes the same --listen and TLS settings as serve."},

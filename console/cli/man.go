@@ -9,7 +9,7 @@ import (
 	"baton/internal/manual"
 )
 
-// manCommand prints the manual page, for those who package the program.
+// manCommand prints the manual page, for packagers.
 func (r *run) manCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{Use: "man", Short: "Print the manual page", Long: "It is written in man(7) macros: " + program + " man | man -l -", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -26,7 +26,7 @@ func (r *run) manCommand(root *cobra.Command) *cobra.Command {
 		}}
 }
 
-// commandPages writes a subsection for each command that can be called.
+// commandPages writes a subsection for each runnable command.
 func commandPages(p manual.Page, c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		if sub.Hidden || sub.Name() == "help" {

@@ -133,8 +133,8 @@ type AccountRow struct {
 	Role     console.EffectiveRole
 	Type     console.AccountType
 	External bool // none of its addresses is in a domain of the company
-	// Rematched says, at a moment of the past, that the account belongs to somebody else now:
-	// to OwnerNow, or to nobody if that is zero.
+	// Rematched means that the account had another owner at the past moment than now. OwnerNow is
+	// the current owner; zero if there is none.
 	Rematched bool
 	OwnerNow  console.Person
 }
@@ -150,7 +150,7 @@ const (
 	DisabledWith     AccountFilter = "disabled"      // disabled, but still holds something
 	RoleUnknown      AccountFilter = "role-unknown"  // holds several roles of an app without a priority
 	SeveralRoles     AccountFilter = "several-roles" // holds several roles, for example the groups Admin and Member
-	CameBackWith     AccountFilter = "came-back"     // holds again what the console had removed
+	CameBackWith     AccountFilter = "came-back"     // holds access that the console had removed
 )
 
 func AccountFilters() []AccountFilter {
@@ -253,7 +253,7 @@ func (c *Console) Accounts(ctx context.Context, caller Caller, q AccountQuery) (
 	return p, err
 }
 
-// cameBack returns the accounts that hold again what the console had removed.
+// cameBack returns the accounts that hold access which the console had removed.
 func (c *Console) cameBack(tx *store.Tx, a console.App, m store.Moment) (accounts []console.ResourceKey, err error) {
 	removed, err := tx.RemovedAndHeld(m, a.ID)
 	if err != nil {
@@ -291,7 +291,7 @@ func (q AccountQuery) filter(roles console.RoleMap, domains domains) (f store.Ac
 		f.Match = domains.external
 	case DisabledWith:
 		f.Disabled, f.Holding = true, true
-	case CameBackWith: // the caller adds which
+	case CameBackWith: // the caller adds the accounts
 	case RoleUnknown, SeveralRoles:
 		for _, r := range roles.Roles {
 			f.Several = append(f.Several, r.Entitlements)
@@ -361,8 +361,8 @@ func accountRows(tx *store.Tx, m store.Moment, a console.App, accounts []store.R
 	return rows, nil
 }
 
-// ownersThen returns whose accounts were at a moment, and of a moment of the past whose those
-// are now that belong to somebody else; to nobody: zero.
+// ownersThen returns the owners of accounts at a moment. For a past moment, now has the current
+// owners that differ; zero for none.
 func ownersThen(tx *store.Tx, m store.Moment, accounts []console.ResourceKey) (then, rematched map[console.ResourceKey]console.Person, err error) {
 	if then, err = tx.OwnersAt(accounts, m.At); err != nil || m.At.IsZero() {
 		return then, nil, err

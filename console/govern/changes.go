@@ -11,12 +11,12 @@ import (
 	"baton/console/store"
 )
 
-// ChangesQuery asks how what syncs show differs between two moments, or two syncs.
+// ChangesQuery selects the changes between two moments or two syncs.
 type ChangesQuery struct {
 	App      console.ID // "" for all apps that the caller sees
 	From, To ChangesEnd
 	Show     ChangesShow
-	Filter   AccountFilter // of the accounts as they are at the end; those of [ChangeFilters]
+	Filter   AccountFilter // of the accounts at the later end; one of [ChangeFilters]
 	After    store.ChangeKey
 	N        int
 }
@@ -28,23 +28,21 @@ type ChangesEnd struct {
 	Sync console.SyncNumber
 }
 
-// ChangesShow selects changes by what explains them. The zero value selects all.
+// ChangesShow selects changes by their explanation. The zero value selects all.
 type ChangesShow string
 
-// How changes are explained.
 const (
 	AllChanges         ChangesShow = ""
-	UnexplainedChanges ChangesShow = "unexplained" // somebody made them outside of the console
-	ExplainedChanges   ChangesShow = "explained"   // a request, a review, a rule or a person explains them
-	ExpectedChanges    ChangesShow = "expected"    // what is first looked at, and what is nobody's access
+	UnexplainedChanges ChangesShow = "unexplained" // made outside the console
+	ExplainedChanges   ChangesShow = "explained"   // explained by a request, a review, a rule or a person
+	ExpectedChanges    ChangesShow = "expected"    // baseline, and changes that affect nobody's access
 )
 
-// ChangesShows lists how changes are selected by what explains them.
 func ChangesShows() []ChangesShow {
 	return []ChangesShow{AllChanges, UnexplainedChanges, ExplainedChanges, ExpectedChanges}
 }
 
-// showOf returns how a change is explained.
+// showOf returns the selection that a kind of explanation belongs to.
 func showOf(k console.ExplanationKind) ChangesShow {
 	switch k {
 	case console.Unexplained:
@@ -60,7 +58,7 @@ func ChangeFilters() []AccountFilter {
 	return []AccountFilter{AllAccounts, RoleUnknown, SeveralRoles, OrphanedAccounts, CameBackWith}
 }
 
-// ChangeLine is one change, with what explains it.
+// ChangeLine is one change with its explanation.
 type ChangeLine struct {
 	store.Changed
 	store.WhyChanged
@@ -68,8 +66,8 @@ type ChangeLine struct {
 	App       console.App
 	Connector console.Connector
 	Sync      console.Sync // the last one that made the change
-	// Account is the account, group or other resource that the change is about; Group says that
-	// it is no account. Both are zero for an entitlement.
+	// Account is the account, group or other resource of the change; Group means that it is not an
+	// account. Both are zero for an entitlement.
 	Account store.Resource
 	Group   bool
 	Shown   bool           // the later end shows the account
@@ -77,15 +75,14 @@ type ChangeLine struct {
 	// Entitlement is the gained, lost or changed entitlement; zero for a resource.
 	Entitlement store.Entitlement
 	Role        console.EffectiveRole // of the account at the later end
-	Attributes  []TimelineLine        // what changed of an account
-	ExplainedBy console.Person        // who found out why
-	By          console.Person        // who asked for or decided the operation or reason
+	Attributes  []TimelineLine        // changed attributes of an account
+	ExplainedBy console.Person        // the person who explained it
+	By          console.Person        // the person behind the operation or the reason
 	MayExplain  bool
 	MayRemove   bool
 }
 
-// RoleUnknown reports whether the account holds several roles of which nobody said which
-// counts.
+// RoleUnknown reports whether the account holds several roles of an app without a priority.
 func (l ChangeLine) RoleUnknown() bool {
 	return l.Role.Risk != nil && l.Role.Floor != nil && l.Role.Risk != l.Role.Floor
 }
@@ -95,20 +92,20 @@ type ChangesRange struct {
 	App       console.App
 	Connector console.Connector
 	From, To  *console.Sync // nil before the first sync
-	// New says that the first sync is in between: what it shows is baseline and not listed.
+	// New means that the range includes the first sync, whose content is baseline and not listed.
 	New bool
 }
 
-// ChangesPage is a part of the changes between two moments.
+// ChangesPage is a page of the changes between two moments.
 type ChangesPage struct {
 	Lines  []ChangeLine
 	Next   *store.ChangeKey
 	Looked int
 	Ranges []ChangesRange
-	Syncs  []console.Sync // the newest applied ones of the app, to choose from
+	Syncs  []console.Sync // the newest applied syncs of the app, for selection
 }
 
-// maxSyncsShown limits the syncs to choose from, of each connector.
+// maxSyncsShown limits the syncs for selection, of each connector.
 const maxSyncsShown = 50
 
 // Changes returns changes between two moments or syncs, the newest first.
@@ -143,7 +140,6 @@ func (c *Console) Changes(ctx context.Context, caller Caller, q ChangesQuery) (p
 	return p, err
 }
 
-// changesReader builds the lines of a page.
 type changesReader struct {
 	c       *Console
 	tx      *store.Tx
@@ -157,7 +153,7 @@ type changesReader struct {
 	people  map[console.ID]console.Person
 }
 
-// findRanges finds what is compared, of which connectors.
+// findRanges determines the range of each connector to compare.
 func (r *changesReader) findRanges(p *ChangesPage) error {
 	if r.q.App != "" {
 		a, err := seeApp(r.tx, r.me, r.q.App, console.SeeAccess)
@@ -227,7 +223,7 @@ func (r *changesReader) addApp(p *ChangesPage, a console.App) error {
 	return nil
 }
 
-// rangeOf returns what is compared of one connector; there is false if none of it is.
+// rangeOf returns the range of one connector; there is false if it has none.
 func (r *changesReader) rangeOf(a console.App, con console.Connector) (one ChangesRange, there bool, err error) {
 	one = ChangesRange{App: a, Connector: con}
 	if one.From, there, err = r.end(con, r.q.From); err != nil || !there {
@@ -251,8 +247,8 @@ func (r *changesReader) rangeOf(a console.App, con console.Connector) (one Chang
 	return one, true, err
 }
 
-// end returns the sync at one end of what is compared; nil before the first. there is false if
-// the end is a sync of another connector.
+// end returns the sync at one end of the comparison; nil before the first one. there is false if the
+// end is a sync of another connector.
 func (r *changesReader) end(con console.Connector, e ChangesEnd) (s *console.Sync, there bool, err error) {
 	if e.Sync == 0 {
 		s, err = r.c.AsOf(e.At).syncThen(r.tx, con.Stream)
@@ -265,7 +261,7 @@ func (r *changesReader) end(con console.Connector, e ChangesEnd) (s *console.Syn
 	return &sync, err == nil, err
 }
 
-// take reports which lines are to be shown.
+// take selects the lines to show.
 func (r *changesReader) take(changed []store.Changed) (taken []bool, err error) {
 	why, err := r.tx.WhyChanged(changed)
 	if err != nil {
@@ -356,7 +352,7 @@ func (r *changesReader) fillAccounts(lines []*ChangeLine) error {
 	return nil
 }
 
-// fill adds the rest of what a line shows.
+// fill adds the remaining data of a line.
 func (r *changesReader) fill(l *ChangeLine) (err error) {
 	if err := r.fillAccounts([]*ChangeLine{l}); err != nil {
 		return err
@@ -417,7 +413,7 @@ func (r *changesReader) person(id console.ID) (console.Person, error) {
 	return p, err
 }
 
-// own reports whether the account of a line is, or was not long ago, the caller's own.
+// own reports whether the account of a line belongs to the caller, or recently did.
 func (r *changesReader) own(l *ChangeLine) (bool, error) {
 	if l.Principal == 0 {
 		return false, nil
@@ -425,15 +421,15 @@ func (r *changesReader) own(l *ChangeLine) (bool, error) {
 	return r.c.ownAccount(r.tx, r.me, l.Principal)
 }
 
-// ownAccount reports whether an account is somebody's own, or was within [console.RecentOwner].
+// ownAccount reports whether an account belongs to a person, or did within [console.RecentOwner].
 func (c *Console) ownAccount(tx *store.Tx, me console.Person, account console.ResourceKey) (bool, error) {
 	owners, err := tx.RecentOwners(account, c.now())
 	return slices.Contains(owners, me.Canonical()), err
 }
 
-// ExplainChange records why a change was made that nothing explains: somebody with the right
-// found out. With keep, what was gained gets a reason, too, so that it counts as explained from
-// then on. Nobody explains changes of their own access.
+// ExplainChange records a person's explanation of an unexplained change. With keep, gained access
+// also gets a reason, so that it counts as explained from then on. People cannot explain changes of
+// their own access.
 func (c *Console) ExplainChange(ctx context.Context, caller Caller, app console.ID, key store.ChangeKey, why string, keep bool) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, app, console.SeeAccess)
@@ -476,10 +472,9 @@ func (c *Console) ExplainChange(ctx context.Context, caller Caller, app console.
 	})
 }
 
-// maxRef limits what a reason says it comes from, in characters.
+// maxRef limits the source of a reason, in characters.
 const maxRef = 200
 
-// shortened returns the beginning of a text.
 func shortened(text string, n int) string {
 	if r := []rune(text); len(r) > n {
 		return string(r[:n-1]) + "…"
@@ -487,7 +482,7 @@ func shortened(text string, n int) string {
 	return text
 }
 
-// alone returns a change of an app as the line of the sync that made it.
+// alone returns one change of an app as the line of the sync that made it.
 func (r *changesReader) alone(a console.App, key store.ChangeKey) (*ChangeLine, error) {
 	missing := baton.Errorf(baton.NotFound, "no such change")
 	sync, err := r.tx.SyncByNumber(key.Sync)

@@ -11,7 +11,7 @@ import (
 	"baton/console/store"
 )
 
-// codeLetters are the letters of codes that people type: no vowels, and none that look alike.
+// codeLetters are the letters of codes that people type: no vowels, and no letters that look alike.
 const codeLetters = "BCDFGHJKLMNPQRSTVWXZ"
 
 // codeLength is the number of letters of a code. It is shown in two groups.
@@ -29,7 +29,7 @@ func newTypedCode() string {
 	return string(letters)
 }
 
-// typedCode returns the hash of a code as somebody typed it: case and separators do not count.
+// typedCode returns the hash of a typed code, ignoring case and separators.
 func typedCode(text string) store.DeviceCode {
 	letters := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(codeLetters, r) {
@@ -46,7 +46,7 @@ type NewDevice struct {
 	Typed string       // that a person types, "BCDF-GHJK"
 }
 
-// maxDeviceName limits what programs call themselves, in bytes.
+// maxDeviceName limits the names of programs, in bytes.
 const maxDeviceName = 100
 
 // StartDevice begins the request of a program for a credential of the person who uses it.
@@ -81,8 +81,7 @@ func (c *Console) Device(ctx context.Context, caller Caller, typed string) (d co
 // errCode is the error for a code that no waiting program shows.
 var errCode = baton.Errorf(baton.Invalid, "no program shows this code").WithFix("Type it as the program shows it. A code works for ten minutes; start the program again for another one.")
 
-// mayConnectDevice refuses to give programs credentials of somebody whose login is not recent, or
-// of the break-glass login.
+// mayConnectDevice returns an error if the caller's login is not recent, or is the emergency login.
 func (c *Console) mayConnectDevice(tx *store.Tx, caller Caller, me console.Person) error {
 	if err := c.recent(caller); err != nil {
 		return err
@@ -106,8 +105,7 @@ func DeviceScopes() []console.Scope {
 	return []console.Scope{console.ScopeRead, console.ScopeAsk, console.ScopeDecide, console.ScopeConfigure}
 }
 
-// DecideDevice allows the program whose code the caller typed to have a credential with scopes, or
-// refuses it.
+// DecideDevice gives or refuses the program whose code the caller typed a credential with scopes.
 func (c *Console) DecideDevice(ctx context.Context, caller Caller, typed string, allow bool, scopes []console.Scope) error {
 	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := c.mayConnectDevice(tx, caller, me); err != nil {
@@ -135,9 +133,9 @@ func (c *Console) DecideDevice(ctx context.Context, caller Caller, typed string,
 	})
 }
 
-// AnswerDevice returns the state of a program's request and, once somebody allowed it, a token with
-// which the program creates its credential. The state is [console.DeviceWaiting] until then. NotFound if
-// the code is unknown, expired or used.
+// AnswerDevice returns the state of a program's request and, once a person has allowed it, a token
+// with which the program creates its credential. The state is [console.DeviceWaiting] until then.
+// NotFound if the code is unknown, expired or used.
 func (c *Console) AnswerDevice(ctx context.Context, code baton.Secret, address string) (state console.DeviceState, token baton.Secret, err error) {
 	hash := store.DeviceCode(hashToken(code))
 	secret, tokenHash := newToken()
@@ -157,8 +155,8 @@ func (c *Console) AnswerDevice(ctx context.Context, code baton.Secret, address s
 	return state, secret, err
 }
 
-// AddDeviceClient creates the credential of a program that somebody allowed, for its token. The
-// token works once.
+// AddDeviceClient creates the credential of an allowed program, in exchange for its token. The token
+// works once.
 func (c *Console) AddDeviceClient(ctx context.Context, token baton.Secret, name, request, address, source string) (m MadeClient, err error) {
 	for range 10 { // numbers in client ids may collide
 		if m, err = c.addDeviceClient(ctx, token, name, request, address, source); baton.KindOf(err) != baton.AlreadyExists {

@@ -20,13 +20,13 @@ type EntitlementSettings struct {
 	Owners    *[]console.ID
 }
 
-// requests reports whether the change is about what may be asked for.
+// requests reports whether the change affects request settings.
 func (s EntitlementSettings) requests() bool {
 	return s.Longest != nil || s.Policy != nil || s.Emergency != nil || s.Owners != nil
 }
 
-// ConfigureEntitlement changes settings of an entitlement. What takes a second person is
-// refused: on the pages, that person can be asked.
+// ConfigureEntitlement changes settings of an entitlement. It refuses changes that need a second
+// person, because only the pages can ask one.
 func (c *Console) ConfigureEntitlement(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey, s EntitlementSettings) error {
 	return c.change(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, app, console.ConfigureApps)
@@ -67,12 +67,12 @@ func (c *Console) ConfigureEntitlement(ctx context.Context, caller Caller, app c
 	})
 }
 
-// errSecond is the error of what a program changes and a second person has to confirm.
+// errSecond is the error of a change that a second person would have to confirm.
 var errSecond = baton.Errorf(baton.Refused, "after this change less is asked of somebody who wants access: it takes two people").
 	WithFix("Make it on the pages of the console, where a second person confirms it.")
 
-// apply returns the settings after the change. What holds already is not written down, so
-// that it goes on following the application.
+// apply returns the settings after the change. Values that equal the defaults are not stored, so
+// that they keep following the application's settings.
 func (s EntitlementSettings) apply(tx *store.Tx, v SettingsView) (console.RequestSettings, error) {
 	next, now := v.Current.Settings, v.Resolved
 	if s.Longest != nil && *s.Longest != now.Longest {

@@ -31,7 +31,7 @@ func accountGrants(a console.App, accounts []store.Resource) (grants []Grant) {
 	return grants
 }
 
-// maxGrants limits the grants of one person that are looked at, in one app.
+// maxGrants limits the grants of one person that are read in one app.
 const maxGrants = 10_000
 
 // looking is the permit for what people must see to request access.
@@ -183,8 +183,8 @@ func (c *Console) SeenApp(ctx context.Context, caller Caller, id console.ID) (s 
 	return s, err
 }
 
-// asksIn reports whether a person has an account in an app, or may ask for something of it:
-// the first of its entitlements are looked at.
+// asksIn reports whether a person has an account in an app, or may request one of the app's first
+// entitlements.
 func (c *Console) asksIn(tx *store.Tx, me console.Person, a console.App) (bool, error) {
 	p, err := c.perspective(tx, me, a)
 	if err != nil || len(p.accounts) > 0 {
@@ -229,8 +229,8 @@ type SeenQuery struct {
 	App    console.ID // "" for all
 	Name   string     // exact name of the apps; "" for all
 	Search string     // words of the name
-	Alias  string     // what programs call it by; "" for all
-	// Requestable adds what the caller does not see, but may ask for.
+	Alias  string
+	// Requestable includes entitlements that the caller may not see, but may request.
 	Requestable bool
 	After       SeenAfter
 	N           int
@@ -243,7 +243,8 @@ type SeenAfter struct {
 	Entitlement store.EntitlementAfter
 }
 
-// Seen is an entitlement in an app, with what the caller holds of it, and may ask for.
+// Seen is an entitlement in an app, with the caller's grants of it and whether the caller may
+// request it.
 type Seen struct {
 	EntitlementRow
 	App         AppSummary
@@ -352,10 +353,10 @@ func (c *Console) seenByAlias(tx *store.Tx, me console.Person, q SeenQuery) ([]S
 	return []Seen{s}, nil
 }
 
-// maxSeenLooked limits the entitlements of an app that are looked at for one page.
+// maxSeenLooked limits the entitlements of an app that are examined for one page.
 const maxSeenLooked = 200
 
-// seenIn returns entitlements of one app, and where its list goes on.
+// seenIn returns entitlements of one app, and where the next page begins.
 func (c *Console) seenIn(tx *store.Tx, me console.Person, a console.App, q SeenQuery, after store.EntitlementAfter, n int) (found []Seen, more *store.EntitlementAfter, err error) {
 	p, err := c.perspective(tx, me, a)
 	if err != nil {
@@ -483,7 +484,7 @@ func (p *perspective) look(e store.Entitlement) (s Seen, ok bool, err error) {
 	return s, true, err
 }
 
-// held returns what the person holds, with a text in its name.
+// held returns what the person holds and has a text in its name.
 func (p *perspective) held(search string) (found []Seen, err error) {
 	for _, g := range p.mine {
 		if slices.ContainsFunc(found, func(s Seen) bool { return s.Key == g.Entitlement.Key }) ||

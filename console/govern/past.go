@@ -8,10 +8,9 @@ import (
 	"baton/console/store"
 )
 
-// AsOf returns the console as it was at a time, for queries about access: what the newest syncs
-// that had begun by then showed, and whose accounts were, which roles they gave and why they
-// held what they held by then. Who may ask is decided as of now. Its commands are refused. The
-// zero time is now.
+// AsOf returns the console at a past time, for queries about access: the content of the newest syncs
+// that had begun by then, with the owners, roles and reasons of that time. Rights are checked as of
+// now. Its commands are refused. The zero time is now.
 func (c *Console) AsOf(at time.Time) *Console {
 	if at.IsZero() {
 		return c
@@ -24,7 +23,7 @@ func (c *Console) AsOf(at time.Time) *Console {
 // errPast refuses commands about the past.
 var errPast = baton.Errorf(baton.Refused, "the past cannot be changed").WithFix("Go back to now.")
 
-// moment returns what the syncs of an app show, now or at the console's moment.
+// moment returns the moment of an app, now or at the console's time.
 func (c *Console) moment(tx *store.Tx, app console.ID) (store.Moment, error) {
 	return tx.Moment(app, c.at)
 }
@@ -60,7 +59,7 @@ func (c *Console) syncThen(tx *store.Tx, stream console.Stream) (*console.Sync, 
 	return &sync, err
 }
 
-// errNotYet says that something was not known by the moment.
+// errNotYet returns the error for an object that did not exist at the moment.
 func errNotYet(what string, m store.Moment) error {
 	return baton.Errorf(baton.NotFound, "no sync that had begun by %s UTC shows %s", m.At.UTC().Format("2 Jan 2006 15:04:05"), what).WithFix("Go back to now, or choose a later moment.")
 }

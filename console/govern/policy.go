@@ -441,7 +441,7 @@ func setRequestSettings(tx *store.Tx, v SettingsView, s console.SettingsVersion,
 	return saved, amend(tx, console.AmendSettings, s.App, string(s.App), v.Current, s, why)
 }
 
-// Delegation returns who decides for the caller; the zero value if nobody was named.
+// Delegation returns the caller's delegation; the zero value if there is none.
 func (c *Console) Delegation(ctx context.Context, caller Caller) (d console.Delegation, delegate console.Person, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if d, err = tx.Delegation(me.ID); err != nil || d.Delegate == "" {

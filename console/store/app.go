@@ -164,7 +164,7 @@ func (t *Tx) RoleMapAt(app console.ID, when time.Time) (console.RoleMap, int, er
 	return m, r.minimum, err
 }
 
-// AppAddedBy reports whether an app had been added by a time; the zero time means now.
+// AppAddedBy reports whether an app existed at a time; the zero time means now.
 func (t *Tx) AppAddedBy(app console.ID, when time.Time) (bool, error) {
 	if when.IsZero() {
 		return true, nil

@@ -11,17 +11,16 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// ChangedKind says what a sync changed.
+// ChangedKind is the kind of object that a sync changed.
 type ChangedKind int
 
-// The kinds of what syncs change.
 const (
 	ChangedResource    ChangedKind = 1
 	ChangedEntitlement ChangedKind = 2
 	ChangedFact        ChangedKind = 3
 )
 
-// ChangeKey names one change: what a sync changed of a resource, an entitlement or a fact.
+// ChangeKey identifies one change by a sync of a resource, an entitlement or a fact.
 type ChangeKey struct {
 	Sync        console.SyncNumber
 	Kind        ChangedKind
@@ -43,8 +42,8 @@ type StreamRange struct {
 	Began     time.Time          // when the sync From began
 }
 
-// Changed is one line of the difference of two syncs of a stream, by the last sync in between
-// that made it. Exactly one of Resource, Entitlement and Fact is set.
+// Changed is one difference between two syncs of a stream, with the last sync in between that made
+// it. Exactly one of Resource, Entitlement and Fact is set.
 type Changed struct {
 	ChangeKey
 	StreamRange
@@ -53,8 +52,8 @@ type Changed struct {
 	Fact        *VersionDifference[console.Fact]
 }
 
-// noteChanged writes what a chunk of a sync changed. Of the first sync of a stream nothing is
-// noted: everything it shows is baseline.
+// noteChanged records the changes of a chunk. It does nothing for the first sync of a stream, whose
+// content is baseline.
 func (t *Tx) noteChanged(st *Staging, kind ChangedKind, n int, change func(i int) (Change, int64, int64)) error {
 	if st.Head == 0 {
 		return nil
@@ -73,11 +72,10 @@ func (t *Tx) noteChanged(st *Staging, kind ChangedKind, n int, change func(i int
 	})
 }
 
-// forgetSome is how many rows of an abandoned sync are removed in one transaction.
+// forgetSome is the number of rows that are removed in one transaction.
 const forgetSome = 5000
 
-// forgetChanged removes some of what an abandoned sync noted, and reports whether all is
-// removed.
+// forgetChanged removes recorded changes of an abandoned sync, and reports whether all are removed.
 func (t *Tx) forgetChanged(stream console.Stream, n console.SyncNumber) (done bool, err error) {
 	end, err := find(t, scanChangeKey, "SELECT sync, kind, entitlement, principal FROM changed WHERE stream = $1 AND sync = $2 ORDER BY kind, entitlement, principal LIMIT 1 OFFSET $3", stream, n, forgetSome)
 	if err != nil {
@@ -95,20 +93,20 @@ func scanChangeKey(r engine.Row) ChangeKey {
 	return ChangeKey{console.SyncNumber(r.Int(0)), ChangedKind(r.Int(1)), console.EntitlementKey(r.Int(2)), console.ResourceKey(r.Int(3))}
 }
 
-// ChangedPage is a part of the difference of syncs.
+// ChangedPage is a page of differences.
 type ChangedPage struct {
 	Lines []Changed
-	Next  *ChangeKey // where it goes on; nil at its end
-	// Looked is how many changes of syncs were looked at.
+	Next  *ChangeKey // where the next page begins; nil at the end
+	// Looked is the number of examined changes.
 	Looked int
 }
 
-// maxChanges limits the changes that are looked at for one page.
+// maxChanges limits the changes that are examined for one page.
 const maxChanges = 500
 
-// ChangedBetween returns up to n lines of the differences of streams, those of the newest syncs
-// first, after a place; the zero place begins. take selects among some lines; nil: all. What
-// changed and changed back is no line. The page can be short although the list goes on.
+// ChangedBetween returns up to n differences of streams after a place, those of the newest syncs
+// first; the zero place is the beginning. take filters them; nil: all. A change that was reverted is
+// not a difference. The page can be short although the list continues.
 func (t *Tx) ChangedBetween(ranges []StreamRange, after ChangeKey, n int, take func([]Changed) ([]bool, error)) (p ChangedPage, err error) {
 	n, err = limit(n)
 	if err != nil {
@@ -161,7 +159,7 @@ func (t *Tx) ChangedBetween(ranges []StreamRange, after ChangeKey, n int, take f
 	return p, nil
 }
 
-// changeKeys returns the next changes of streams, and of which one each is.
+// changeKeys returns the next changes of streams, each with the range that it belongs to.
 func (t *Tx) changeKeys(ranges []StreamRange, after ChangeKey, n int) (keys []ChangeKey, of []StreamRange, err error) {
 	type found struct {
 		key ChangeKey
@@ -210,8 +208,8 @@ func (t *Tx) changeKeys(ranges []StreamRange, after ChangeKey, n int) (keys []Ch
 	return keys, of, nil
 }
 
-// changed returns what a change comes to in a range; nil if a later sync of the range changed
-// the same again, or if both ends show the same.
+// changed returns the difference that a change makes in a range; nil if a later sync of the range
+// changed the same object, or if both ends are equal.
 func (t *Tx) changed(r StreamRange, k ChangeKey) (*Changed, error) {
 	c := &Changed{ChangeKey: k, StreamRange: r}
 	switch k.Kind {
@@ -238,8 +236,8 @@ func (c *Changed) unlessSame(same bool) *Changed {
 	return c
 }
 
-// differenceOf returns how versions differ at the ends of a range, if a sync was the last one
-// of the range that changed them.
+// differenceOf returns the difference of versions between the ends of a range, if the sync was the
+// last one of the range that changed them.
 func differenceOf[T any](versions []T, r StreamRange, at console.SyncNumber, bounds func(T) (opened, closed console.SyncNumber), same func(a, b T) bool) *VersionDifference[T] {
 	d := VersionDifference[T]{At: at}
 	var before, after bool
@@ -268,7 +266,7 @@ func differenceOf[T any](versions []T, r StreamRange, at console.SyncNumber, bou
 	return &d
 }
 
-// Explained is why a change was made, as a person found out.
+// Explained is a person's explanation of a change.
 type Explained struct {
 	ID  console.ID
 	At  time.Time
@@ -276,7 +274,7 @@ type Explained struct {
 	Why string
 }
 
-// Explain records why a change was made. AlreadyExists if somebody did before.
+// Explain records a person's explanation of a change. AlreadyExists if it has one.
 func (t *Tx) Explain(r StreamRange, k ChangeKey, why string) (console.ID, error) {
 	if err := need("the explanation", why); err != nil {
 		return "", err
@@ -298,7 +296,7 @@ func (t *Tx) Explain(r StreamRange, k ChangeKey, why string) (console.ID, error)
 		map[string]any{"sync": k.Sync, "why": why})
 }
 
-// accessOfChange returns the access that a line is about: of a resource, the account itself.
+// accessOf returns the access that a difference concerns: for a resource, the account itself.
 func (c Changed) accessOf() access {
 	if c.Kind == ChangedResource {
 		return access{c.Principal, console.AccountItself}
@@ -306,17 +304,17 @@ func (c Changed) accessOf() access {
 	return access{c.Principal, c.ChangeKey.Entitlement}
 }
 
-// WhyChanged says why a line is: what explains it, and what the access has.
+// WhyChanged is the explanation of a difference.
 type WhyChanged struct {
 	console.Explanation
 	Operation *console.Operation // of the explanation
 	Reason    *console.Reason    // of the explanation
-	Person    *Explained         // who explained it, and how
+	Person    *Explained         // a person's explanation
 	Verb      console.Verb       // Grant: gained; Revoke: lost; "": neither
 	CameBack  bool               // gained after the console had removed it
 }
 
-// WhyChanged returns what explains lines, in their order.
+// WhyChanged returns the explanations of differences, in their order.
 func (t *Tx) WhyChanged(lines []Changed) ([]WhyChanged, error) {
 	var accounts []console.ResourceKey
 	for _, c := range lines {
@@ -362,7 +360,7 @@ func (t *Tx) WhyChanged(lines []Changed) ([]WhyChanged, error) {
 	return all, nil
 }
 
-// whyReader remembers what many lines ask for.
+// whyReader caches data for many differences.
 type whyReader struct {
 	t        *Tx
 	received map[console.SyncNumber]time.Time
@@ -373,7 +371,7 @@ func (x *whyReader) why(c Changed, change console.AccessChange) (w WhyChanged, e
 	if change.Before, err = x.receivedAt(c.Sync); err != nil {
 		return w, err
 	}
-	access := true // whether the line changes who has access
+	access := true // whether the difference affects access
 	switch {
 	case c.Resource != nil:
 		has := func(r Resource) bool { return r.Account != nil && console.HasAccount(true, r.Status) }
@@ -453,7 +451,7 @@ func (x *whyReader) firstShown(e console.EntitlementKey) (first console.SyncNumb
 	return first, err
 }
 
-// ChangedAt returns the line of one change in a range; nil if it is none.
+// ChangedAt returns the difference that one change makes in a range; nil if it makes none.
 func (t *Tx) ChangedAt(r StreamRange, k ChangeKey) (*Changed, error) {
 	there, err := find(t, scanChangeKey, "SELECT sync, kind, entitlement, principal FROM changed WHERE stream = $1 AND sync = $2 AND kind = $3 AND entitlement = $4 AND principal = $5",
 		r.Stream, k.Sync, int64(k.Kind), k.Entitlement, k.Principal)

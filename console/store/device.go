@@ -10,8 +10,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// DeviceCode is the secret of a program that asks for a credential, what a person types, or
-// the token that the program gets: its SHA-256.
+// DeviceCode is the SHA-256 of a device's secret, of the code that a person types, or of the token
+// that the program gets.
 type DeviceCode [sha256.Size]byte
 
 func scanDevice(r engine.Row) console.Device {
@@ -24,8 +24,8 @@ func scanDevice(r engine.Row) console.Device {
 
 const deviceColumns = "SELECT client, address, created, expires, state, person, scopes FROM device "
 
-// AddDevice adds a program that asks for a credential, and forgets those whose time is over.
-// RateLimited while too many ask; AlreadyExists if a code is taken.
+// AddDevice adds a device, and removes expired ones. RateLimited while there are too many;
+// AlreadyExists if a code is taken.
 func (t *Tx) AddDevice(code, typed DeviceCode, d console.Device) error {
 	if _, err := t.e.Exec("DELETE FROM device WHERE expires <= $1", t.by.At); err != nil {
 		return err
@@ -41,13 +41,12 @@ func (t *Tx) AddDevice(code, typed DeviceCode, d console.Device) error {
 		code[:], typed[:], d.Client, d.Address, t.by.At, d.Expires, console.DeviceWaiting)
 }
 
-// TypedDevice returns the program whose code a person typed. NotFound if its time is over, or
-// somebody decided about it.
+// TypedDevice returns the device with a typed code. NotFound if it has expired or was decided.
 func (t *Tx) TypedDevice(typed DeviceCode, now time.Time) (console.Device, error) {
 	return get(t, scanDevice, "program with this code", deviceColumns+"WHERE typed = $1 AND expires > $2 AND state = $3", typed[:], now, console.DeviceWaiting)
 }
 
-// DecideDevice writes down what the person of the command decides about a program.
+// DecideDevice records the decision about a device by the person who runs the command.
 func (t *Tx) DecideDevice(typed DeviceCode, state console.DeviceState, scopes []console.Scope) error {
 	d, err := t.TypedDevice(typed, t.by.At)
 	if err != nil {
@@ -60,19 +59,19 @@ func (t *Tx) DecideDevice(typed DeviceCode, state console.DeviceState, scopes []
 	return t.event(console.Event{Kind: "device." + string(state), Person: t.by.Actor.Person()}, map[string]any{"client": d.Client, "from": d.Address, "scopes": scopes})
 }
 
-// Device returns a program by its own code, also one whose time is over.
+// Device returns a device by its own code, even if it has expired.
 func (t *Tx) Device(code DeviceCode) (console.Device, error) {
 	return get(t, scanDevice, "program", deviceColumns+"WHERE code = $1", code[:])
 }
 
-// AnswerDevice gives a program the token for its credential, once. NotFound unless somebody
-// allowed it.
+// AnswerDevice sets the token of an allowed device, once. NotFound if it was not allowed.
 func (t *Tx) AnswerDevice(code, token DeviceCode) error {
 	return t.change("program", "UPDATE device SET state = $2, token = $3 WHERE code = $1 AND state = $4 AND expires > $5",
 		code[:], console.DeviceAnswered, token[:], console.DeviceAllowed, t.by.At)
 }
 
-// DeviceOfToken returns the program with a token. Unauthenticated if there is none, or it expired.
+// DeviceOfToken returns the device with a token. Unauthenticated if there is none, or it has
+// expired.
 func (t *Tx) DeviceOfToken(token DeviceCode, now time.Time) (console.Device, error) {
 	d, err := find(t, scanDevice, deviceColumns+"WHERE token = $1 AND expires > $2", token[:], now)
 	if err == nil && d == nil {
@@ -86,8 +85,8 @@ func (t *Tx) DeviceOfToken(token DeviceCode, now time.Time) (console.Device, err
 
 var errDeviceToken = baton.Errorf(baton.Unauthenticated, "the token is unknown, expired or used")
 
-// TakeDevice returns the program with a token, and forgets it. Unauthenticated if there is
-// none, or its time is over.
+// TakeDevice returns and removes the device with a token. Unauthenticated if there is none, or it
+// has expired.
 func (t *Tx) TakeDevice(token DeviceCode) (console.Device, error) {
 	d, err := find(t, scanDevice, "DELETE FROM device WHERE token = $1 AND expires > $2 RETURNING client, address, created, expires, state, person, scopes", token[:], t.by.At)
 	if err == nil && d == nil {

@@ -9,8 +9,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// asOf returns what the rows of an access said at a time. Reasons and bars have their own
-// times; ends that were moved later and the states of operations are read from the events.
+// asOf returns the rows of an access at a past time. Reasons and bars have their own times; later
+// changes of ends and of operation states are reverted with the events.
 func (r accessRows) asOf(t *Tx, when time.Time) (then accessRows, err error) {
 	then.intervals = r.intervals
 	for _, reason := range r.reasons {
@@ -49,11 +49,10 @@ func (r accessRows) asOf(t *Tx, when time.Time) (then accessRows, err error) {
 		}
 		then.operations = append(then.operations, o)
 	}
-	return then, nil // whether it was overdue follows from the reasons and operations
+	return then, nil // computed from the reasons and operations
 }
 
-// untilAt returns the end that a reason had at a time: the next event that moved it says what it
-// was.
+// untilAt returns the end of a reason at a time. The next event that moved the end contains it.
 func (t *Tx) untilAt(r console.Reason, when time.Time) (time.Time, error) {
 	until := r.Until
 	for before := int64(0); ; {
@@ -85,8 +84,7 @@ func (t *Tx) untilAt(r console.Reason, when time.Time) (time.Time, error) {
 	}
 }
 
-// operationStateAt returns the state that an operation had at a time: the last one that an event
-// says it got into.
+// operationStateAt returns the state of an operation at a time, from its last event before.
 func (t *Tx) operationStateAt(o console.Operation, when time.Time) (console.OperationState, error) {
 	for before := int64(0); ; {
 		events, err := t.EventsBefore(EventFilter{Object: string(o.ID)}, before, PageSize)
@@ -101,7 +99,7 @@ func (t *Tx) operationStateAt(o console.Operation, when time.Time) (console.Oper
 			}
 		}
 		if len(events) < PageSize {
-			return console.Queued, nil // created then, by an event of before a restore
+			return console.Queued, nil // created by an event from before a restore
 		}
 	}
 }
@@ -115,8 +113,8 @@ type RemovedAccess struct {
 // maxRemoved limits the accesses of [Tx.RemovedAndHeld].
 const maxRemoved = 1000
 
-// RemovedAndHeld returns accesses of an app whose removal by the console was verified, and that
-// are held at a moment.
+// RemovedAndHeld returns accesses of an app that the console verifiably removed and that are held at
+// a moment.
 func (t *Tx) RemovedAndHeld(m Moment, app console.ID) (all []RemovedAccess, err error) {
 	for _, s := range m.Streams {
 		part, err := list(t, func(r engine.Row) RemovedAccess {

@@ -424,8 +424,7 @@ func (t *Tx) Persons(after NameAfter, n int) ([]console.Person, error) {
 	return all, err
 }
 
-// PersonsAt is [Tx.Persons] for those who had been added by a time, with the status that they
-// had then; the zero time means now.
+// PersonsAt is [Tx.Persons] at a past time, with the statuses of that time; the zero time means now.
 func (t *Tx) PersonsAt(when time.Time, after NameAfter, n int) ([]console.Person, error) {
 	if when.IsZero() {
 		return t.Persons(after, n)
@@ -453,12 +452,12 @@ func (t *Tx) PersonsAt(when time.Time, after NameAfter, n int) ([]console.Person
 	return all, err
 }
 
-// AddedBy reports whether a person had been added by a time.
+// AddedBy reports whether a person existed at a time.
 func (t *Tx) AddedBy(person console.ID, when time.Time) (bool, error) {
 	return get(t, func(r engine.Row) bool { return r.Bool(0) }, "person", "SELECT created <= $2 FROM person WHERE id = $1", person, when)
 }
 
-// bytesOf returns b, and an empty value instead of NULL.
+// bytesOf returns b, or an empty slice instead of nil, which would be NULL.
 func bytesOf(b []byte) []byte {
 	if b == nil {
 		return []byte{}

@@ -17,7 +17,7 @@ type changesList struct {
 	From, To changesEnd
 	Show     []choice
 	Filter   []choice
-	Chosen   url.Values // what the page is narrowed to
+	Chosen   url.Values // the filters of the page
 	FromSync []choice
 	ToSync   []choice
 	Next     string
@@ -25,11 +25,11 @@ type changesList struct {
 	Path     string
 }
 
-// changesEnd is one end of what is compared, as people read and choose it.
+// changesEnd is one end of a comparison, with its text and its form value.
 type changesEnd struct {
 	govern.ChangesEnd
 	Text  string // as in the address
-	Value string // for the form with days; "" for a sync
+	Value string // value in the form with dates; "" for a sync
 }
 
 var changesShowLabels = map[govern.ChangesShow]string{
@@ -39,10 +39,10 @@ var changesShowLabels = map[govern.ChangesShow]string{
 	govern.ExpectedChanges:    "Expected",
 }
 
-// usualSpan is how far back changes are shown if nobody says since when.
+// usualSpan is the default length of the compared period.
 const usualSpan = 7 * 24 * time.Hour
 
-// changesEnd reads one end of what is compared: the number of a sync, or a moment.
+// changesEnd decodes one end of a comparison: the number of a sync, or a moment.
 func (c *call) changesEnd(name string) (e changesEnd, err error) {
 	e.Text = c.r.FormValue(name)
 	if e.Text == "" {
@@ -62,7 +62,7 @@ func (c *call) changesEnd(name string) (e changesEnd, err error) {
 
 func changesPage(c *call) error { return c.changesPage(nil) }
 
-// changesPage shows changes of one app, or of all, and what is wrong with a form on the page.
+// changesPage shows the changes of one app or of all, with the error of a form if there is one.
 func (c *call) changesPage(wrong error) (err error) {
 	l := changesList{Problem: problemOf(wrong), Path: c.r.URL.Path, Chosen: url.Values{}}
 	q := govern.ChangesQuery{App: c.app(), Show: govern.ChangesShow(c.r.FormValue("show")), Filter: govern.AccountFilter(c.r.FormValue("filter")), N: rowsPerPage}
@@ -122,7 +122,7 @@ func (c *call) changesPage(wrong error) (err error) {
 	}
 	if l.Page.Next != nil {
 		next := clone(l.Chosen)
-		if next.Get("from") == "" { // the next page is of the same time
+		if next.Get("from") == "" { // keeps the period on the next page
 			next.Set("from", l.From.At.UTC().Format(time.RFC3339))
 		}
 		next.Set("after", cursor(*l.Page.Next))
@@ -139,7 +139,7 @@ func (c *call) changesPage(wrong error) (err error) {
 	return c.show(status, "changes", title, l)
 }
 
-// explainChange takes why a change was made.
+// explainChange records a person's explanation.
 func explainChange(c *call) error {
 	var key store.ChangeKey
 	number := func(name string) int64 {
@@ -173,7 +173,7 @@ func explainChange(c *call) error {
 	return c.redirect(path)
 }
 
-// Narrowed reports whether only some changes are shown.
+// Narrowed reports whether a filter is set.
 func (l changesList) Narrowed() bool {
 	return l.Chosen.Get("show") != "" || l.Chosen.Get("filter") != ""
 }
@@ -186,7 +186,7 @@ func (l changesList) Whole() string {
 	return "?" + q.Encode()
 }
 
-// What returns what a line says happened.
+// What describes a change.
 func (changesList) What(l govern.ChangeLine) chip {
 	account := l.Resource != nil && !l.Group
 	switch {
@@ -219,7 +219,7 @@ func (changesList) What(l govern.ChangeLine) chip {
 	return chip{"plain", noun + " changed"}
 }
 
-// showChip tells how a change is explained.
+// showChip returns the chip for the explanation of a change.
 func showChip(s govern.ChangesShow) chip {
 	switch s {
 	case govern.UnexplainedChanges:
@@ -230,7 +230,7 @@ func showChip(s govern.ChangesShow) chip {
 	return chip{"plain", "Expected"}
 }
 
-// causeWords says what an operation came from.
+// causeWords describes the cause of an operation.
 func causeWords(k console.CauseKind) string {
 	switch k {
 	case console.CauseRequest, console.CauseApproval:
@@ -249,7 +249,7 @@ func causeWords(k console.CauseKind) string {
 	return "a change by hand"
 }
 
-// reasonWords says what a reason comes from.
+// reasonWords describes the source of a reason.
 func reasonWords(k console.ReasonKind) string {
 	switch k {
 	case console.ReasonRequest:

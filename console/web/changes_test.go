@@ -12,8 +12,8 @@ import (
 	"baton/console/store"
 )
 
-// TestChanges compares syncs on the page of an app and over all: a change that a reason explains,
-// one that nobody asked for and a person explains, and what is expected.
+// TestChanges compares syncs on the page of an app and on that of all apps: a change with a reason,
+// an unexplained one that a person explains, and expected ones.
 func TestChanges(t *testing.T) {
 	f := withPeople(t)
 	var eve console.ResourceKey
@@ -99,7 +99,7 @@ func TestChanges(t *testing.T) {
 	super.get(base+"?from=99998&to=99999").wants(t, "syncs that do not exist", 404)
 	super.get("/changes?from="+first+"&to="+newest).wants(t, "syncs over all", 400)
 
-	// The pages of a list are the same list.
+	// Paging returns the same list.
 	seen := map[string]bool{}
 	for path := base; path != ""; {
 		page := get(super, path)
@@ -115,7 +115,7 @@ func TestChanges(t *testing.T) {
 		t.Errorf("%d changes can be explained, want 3: %v", len(seen), seen)
 	}
 
-	// Somebody explains the loss of eve's membership; nobody explains their own.
+	// A person explains the loss of eve's membership. People cannot explain their own changes.
 	form := func(key console.ResourceKey, sync string, more url.Values) url.Values {
 		v := url.Values{"sync": {sync}, "kind": {"3"}, "entitlement": {fmt.Sprint(member)}, "principal": {fmt.Sprint(key)}, "why": {"agreed by phone " + hostile}, "show": {"unexplained"}}
 		for name, values := range more {

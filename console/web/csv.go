@@ -58,7 +58,7 @@ func (c *call) writeCSV(e govern.Export, name string, header []string, list func
 	if !c.at.IsZero() {
 		name += "-as-of-" + c.at.UTC().Format("20060102T150405Z") + "-from"
 	}
-	if err := c.site.Console.Export(c.ctx(), c.caller, e); err != nil { // it happens now, whatever it is of
+	if err := c.site.Console.Export(c.ctx(), c.caller, e); err != nil { // exports are recorded as of now, even if they show the past
 		return err
 	}
 	w := csv.NewWriter(c.w)

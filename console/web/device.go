@@ -7,13 +7,13 @@ import (
 	"baton/console"
 )
 
-// devicePage is where somebody gives a program a credential, by the code that it shows.
+// devicePage is the page on which a person gives a program a credential.
 type devicePage struct {
 	Code    string
-	Device  *console.Device // that shows the code; nil before it was typed
+	Device  *console.Device // the program with the typed code; nil before it is typed
 	Scopes  []scopeChoice
 	Days    int
-	Done    string // what became of it
+	Done    string // the result
 	Problem *problem
 }
 

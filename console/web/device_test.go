@@ -8,7 +8,7 @@ import (
 	"baton/console"
 )
 
-// TestDevice gives a program a credential on the page for it.
+// TestDevice gives a program a credential on its page.
 func TestDevice(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("user")
@@ -32,7 +32,7 @@ func TestDevice(t *testing.T) {
 	code = start()
 	b.post("/device", url.Values{"code": {code}, "decision": {"refuse"}}).wants(t, "refused", 200, "gets nothing")
 
-	// A login of some time ago has to be confirmed before the code is typed.
+	// An old login must be confirmed before the code is typed.
 	f.now = f.now.Add(console.StepUp)
 	if r := b.get("/device"); r.status != 303 || !strings.HasPrefix(r.location, "/confirm?next=%2Fdevice") {
 		t.Errorf("a login of some time ago: %d %s", r.status, r.location)

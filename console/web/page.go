@@ -248,10 +248,10 @@ func when(now, t time.Time) string {
 // shortTime formats a time for a table, in UTC.
 func shortTime(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") }
 
-// exact returns a time with its seconds and its zone.
+// exact formats a time with seconds and zone.
 func exact(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05") + " UTC" }
 
-// ago returns how long ago a time was, in one unit.
+// ago formats the time since t in one unit.
 func ago(now, t time.Time) string {
 	d := now.Sub(t)
 	unit := func(n int, name string) string {

@@ -9,10 +9,10 @@ import (
 	"baton/console"
 )
 
-// momentParameter names the moment of a page in its address.
+// momentParameter is the parameter of an address with the moment of a page.
 const momentParameter = "at"
 
-// asOf lets a page of access show a moment of the past, which its address names.
+// asOf makes a page of access show the past moment in its address.
 func asOf(serve func(*call) error) func(*call) error {
 	return func(c *call) error {
 		c.dated = true
@@ -27,7 +27,7 @@ func asOf(serve func(*call) error) func(*call) error {
 	}
 }
 
-// past returns the query that leads to the moment of a page; "" for now.
+// past returns the query for the moment of a page; "" for now.
 func past(at time.Time) string {
 	if at.IsZero() {
 		return ""
@@ -40,14 +40,13 @@ type moment struct {
 	At    time.Time // zero for now
 	Dated bool      // the page can show the past
 	Now   string    // address of the page as of now
-	Keep  []kept    // the rest of the page's address, for the form that chooses a moment
-	Max   string    // the last moment that the form takes
+	Keep  []kept    // the other parameters of the page, for the form that chooses a moment
+	Max   string    // the latest moment that the form accepts
 }
 
-// kept is a parameter of an address.
 type kept struct{ Name, Value string }
 
-// Value returns the moment as the form has it.
+// Value returns the moment in the format of the form.
 func (m moment) Value() string {
 	if m.At.IsZero() {
 		return ""
@@ -55,7 +54,7 @@ func (m moment) Value() string {
 	return m.At.UTC().Format("2006-01-02T15:04:05")
 }
 
-// moment returns what the page says about its moment.
+// moment returns the data about the page's moment.
 func (c *call) moment() moment {
 	m := moment{At: c.at, Dated: c.dated, Max: c.site.Console.Now().UTC().Format("2006-01-02T15:04:05")}
 	q := url.Values{}

@@ -88,7 +88,7 @@ type call struct {
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
-// console returns the console at the moment of the page.
+// console returns the console at the page's moment.
 func (c *call) console() *govern.Console { return c.site.Console.AsOf(c.at) }
 
 // maxForm limits the body of a request, in bytes.

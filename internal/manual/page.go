@@ -12,8 +12,7 @@ import (
 // writer are returned by Flush.
 type Page struct{ w *bufio.Writer }
 
-// New begins the page of a program, for section 1: its name, version, and what it is in one
-// line.
+// New begins the page of a program for section 1: its name, version, and a description in one line.
 func New(to io.Writer, name, version, short string) Page {
 	p := Page{bufio.NewWriter(to)}
 	fmt.Fprintf(p.w, ".TH %s 1 \"\" \"%s\" \"Baton\"\n", escape(strings.ToUpper(name)), escape(name+" "+version))
@@ -22,7 +21,7 @@ func New(to io.Writer, name, version, short string) Page {
 	return p
 }
 
-// Synopsis writes how the program is called: its name, and what follows in italics.
+// Synopsis writes the usage: the name, and the rest in italics.
 func (p Page) Synopsis(name string, arguments ...string) {
 	p.Section("Synopsis")
 	fmt.Fprintf(p.w, ".B %s\n", escape(name))
@@ -48,12 +47,11 @@ func (p Page) Item(term, meaning string) {
 	fmt.Fprintf(p.w, ".TP\n\\fB%s\\fR\n%s\n", strings.TrimPrefix(escape(term), `\&`), escape(meaning))
 }
 
-// Example writes command lines as they are typed, after their purpose.
+// Example writes command lines, after their purpose.
 func (p Page) Example(lines, why string) {
 	fmt.Fprintf(p.w, ".PP\n%s:\n.PP\n.in +4n\n.nf\n%s\n.fi\n.in\n", escape(why), escape(lines))
 }
 
-// Flush writes what is left.
 func (p Page) Flush() error { return p.w.Flush() }
 
 // escape escapes the characters that the formatter interprets: backslashes, dots and quotes

@@ -179,7 +179,7 @@ func (i image) serve(t *testing.T, settings []string) []string {
 	return facts(t, r.Assets[0].Path)
 }
 
-// becomesHealthy waits until the image's own health check ends well.
+// becomesHealthy waits until the image's own health check succeeds.
 func (i image) becomesHealthy(t *testing.T, env []string, log *strings.Builder) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; {

@@ -13,9 +13,8 @@ import (
 	"baton/console/store"
 )
 
-// testChanged checks that the lines that each sync notes come to the same difference as a
-// comparison of all rows, between any two syncs and page by page, and that an abandoned sync
-// leaves none.
+// testChanged checks that the recorded changes give the same differences as a comparison of all
+// rows, between any two syncs and page by page, and that an abandoned sync leaves none.
 func testChanged(t *testing.T, db Database) {
 	s := open(t, db)
 	st := newStaff(t, s, 1)
@@ -85,8 +84,8 @@ func testChanged(t *testing.T, db Database) {
 			after = *p.Next
 		}
 	}
-	// compared is the same difference, from a comparison of all rows. It calls what changes
-	// nobody's access unexplained, and what was first shown baseline.
+	// compared returns the same differences from a comparison of all rows, whose explanations are
+	// coarser.
 	compared := func(from, to console.SyncNumber) (all []string) {
 		for d, err := range s.Differences(ctx, st.connector, from, to) {
 			if err != nil {
@@ -127,7 +126,7 @@ func testChanged(t *testing.T, db Database) {
 		t.Errorf("only %d lines were compared", lines)
 	}
 
-	// A person explains a change, once.
+	// A person can explain a change once.
 	cem := store.ChangeKey{Sync: numbers[3], Kind: store.ChangedFact, Entitlement: st.admin, Principal: st.account("cem")}
 	explain := func(tx *store.Tx) error {
 		_, err := tx.Explain(rangeOf(numbers[2], numbers[3]), cem, "agreed by phone")
@@ -151,7 +150,6 @@ func testChanged(t *testing.T, db Database) {
 		t.Errorf("the explanation is not shown: %v", all)
 	}
 
-	// An abandoned sync leaves nothing.
 	staging, err := s.BeginSync(ctx, by(50), st.receive(50, console.SyncFull))
 	if err == nil {
 		err = stage(ctx, staging, model{accounts: []string{"ana"}, groups: []string{"admins"}, grants: pairs("admins", "ana")})
