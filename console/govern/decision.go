@@ -340,6 +340,9 @@ type NewDecision struct {
 // Decide records the caller's decision in the current step of a request.
 func (c *Console) Decide(ctx context.Context, caller Caller, d NewDecision) (done approve.Decided, err error) {
 	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
+		if err := stays(tx, me); err != nil {
+			return err
+		}
 		if _, err := seeRequest(tx, me, d.Request); err != nil {
 			return err
 		}
@@ -353,9 +356,22 @@ func (c *Console) Decide(ctx context.Context, caller Caller, d NewDecision) (don
 	return done, c.refused(ctx, caller, err)
 }
 
+// stays keeps the caller from leaving until the transaction ends: a decision counts only if it came
+// before that.
+func stays(tx *store.Tx, me console.Person) error {
+	p, err := tx.HoldPerson(me.ID)
+	if err == nil && (p.Status != console.PersonActive || p.MergedInto != "") {
+		err = baton.Errorf(baton.Unauthenticated, "%s is not active", p.Name)
+	}
+	return err
+}
+
 // Reassign reassigns the current step of a request to somebody else.
 func (c *Console) Reassign(ctx context.Context, caller Caller, request, step, to console.ID, why string) error {
 	return c.refused(ctx, caller, c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
+		if err := stays(tx, me); err != nil {
+			return err
+		}
 		if _, err := seeRequest(tx, me, request); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func Run(ctx context.Context, c Config) error {
 
 // watch starts and stops connectors until the context ends, and waits for them.
 func (r *Runner) watch(ctx context.Context) {
-	woken, done := r.Store.Watch(store.EventTopic)
+	woken, done := r.Store.Watch(store.ConnectorTopic)
 	defer done()
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()

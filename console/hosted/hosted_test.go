@@ -29,6 +29,7 @@ type world struct {
 	t         *testing.T
 	store     *store.Store
 	tasks     rpcstore.Store
+	calls     func(rpc.Store) rpc.Store // what the server of the connectors is given in its place; nil for itself
 	console   *govern.Console
 	caller    govern.Caller
 	connector console.ID
@@ -74,12 +75,19 @@ func newWorld(t *testing.T, allowed govern.Networks) *world {
 }
 
 // run runs the hosted connectors until the test ends.
-func (w *world) run() {
+func (w *world) run() { w.runAs("replica-1") }
+
+// runAs is run, as a replica with a name.
+func (w *world) runAs(host string) {
+	tasks := rpc.Store(w.tasks)
+	if w.calls != nil {
+		tasks = w.calls(tasks)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- hosted.Run(ctx, hosted.Config{Store: w.store, Console: w.console, Host: "replica-1", Version: "test", Scratch: w.t.TempDir(), Log: slog.New(slog.DiscardHandler),
-			RPC: rpc.Config{Store: w.tasks, Now: time.Now, Poll: 20 * time.Millisecond}})
+		done <- hosted.Run(ctx, hosted.Config{Store: w.store, Console: w.console, Host: host, Version: "test", Scratch: w.t.TempDir(), Log: slog.New(slog.DiscardHandler),
+			RPC: rpc.Config{Store: tasks, Now: time.Now, Poll: 20 * time.Millisecond}})
 	}()
 	w.t.Cleanup(func() {
 		stop()

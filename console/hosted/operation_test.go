@@ -26,10 +26,14 @@ type course struct {
 	by  console.By
 }
 
-// newCourse connects the demonstration organisation, applies its first sync and matches its accounts
-// to people.
-func newCourse(t *testing.T) *course {
+// newCourse connects the demonstration organisation, applies its first sync and gives its
+// accounts to people.
+func newCourse(t *testing.T) *course { return newCourseOver(t, nil) }
+
+// newCourseOver is newCourse whose connectors call a server with another store.
+func newCourseOver(t *testing.T, calls func(rpc.Store) rpc.Store) *course {
 	w := newWorld(t, loopback())
+	w.calls = calls
 	c := &course{world: w, by: console.By{Actor: console.Console}}
 	c.view(func(tx *store.Tx) error {
 		con, err := tx.Connector(w.connector)

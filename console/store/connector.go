@@ -10,6 +10,9 @@ import (
 	"baton/console/store/internal/engine"
 )
 
+// ConnectorTopic is woken after a connector was added, changed or configured.
+const ConnectorTopic = "connector"
+
 // AddConnector adds a connector to an app, with a new stream. It sets an empty ID. AlreadyExists if
 // the name is taken.
 func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
@@ -41,6 +44,7 @@ func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
 	if err := t.setOwners("connector_owner", "connector", c.ID, c.Owners); err != nil {
 		return "", err
 	}
+	t.Wake(ConnectorTopic)
 	c.Stream = console.Stream(stream)
 	if err := t.beginSchedule(c); err != nil {
 		return "", err
@@ -64,6 +68,7 @@ func (t *Tx) ChangeConnector(c console.Connector) error {
 	if err != nil {
 		return err
 	}
+	t.Wake(ConnectorTopic)
 	if err := t.setOwners("connector_owner", "connector", c.ID, c.Owners); err != nil {
 		return err
 	}
@@ -136,6 +141,7 @@ func (t *Tx) ContinueConnector(id, former console.ID) error {
 			return err
 		}
 	}
+	t.Wake(ConnectorTopic)
 	return t.event(console.Event{Kind: "connector.continued", App: to.App, Connector: id, Object: string(id)}, map[string]any{"former": former, "stream": from.Stream})
 }
 

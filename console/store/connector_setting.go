@@ -56,6 +56,7 @@ func (t *Tx) SetConnectorSettings(connector console.ID, values map[string]string
 	if len(changed) == 0 {
 		return nil
 	}
+	t.Wake(ConnectorTopic)
 	slices.Sort(changed)
 	if err := t.change("connector", "UPDATE connector SET version = version + 1 WHERE id = $1", connector); err != nil {
 		return err

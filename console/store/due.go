@@ -30,29 +30,64 @@ func DueTopic(kind string) string { return "due:" + kind }
 // claimed, the lease is lost and finishing it fails.
 func (t *Tx) SetDue(kind, ref string, when time.Time, payload []byte) error {
 	_, err := t.e.Exec(`INSERT INTO due (id, kind, ref, at, ready, payload, attempts, lease) VALUES ($1, $2, $3, $4, $4, $5, 0, 0)
-		ON CONFLICT (kind, ref) DO UPDATE SET at = excluded.at, ready = excluded.ready, payload = excluded.payload, attempts = 0, lease = due.lease + 1, owner = NULL`,
+		ON CONFLICT (kind, ref) DO UPDATE SET at = excluded.at, ready = excluded.ready, payload = excluded.payload, attempts = 0, lease = due.lease + 1, owner = NULL, again = NULL`,
 		console.NewID(t.by.At), kind, ref, when, bytesOf(payload))
+	delete(t.dueBy, dueKey{kind, ref})
 	t.Wake(DueTopic(kind))
 	return err
 }
 
-// DueBy adds a due row, or moves the one with the same kind and ref to a time if it is due later or
-// is claimed. It does not change one that is due earlier.
+// dueKey names a due row.
+type dueKey struct{ kind, ref string }
+
+// DueBy adds a due row, or moves the one with the same kind and ref to a time if it is due later. It
+// does not change one that is due earlier. A claimed row stays claimed, and is due again at that time
+// when it is released or finished.
 func (t *Tx) DueBy(kind, ref string, when time.Time) error {
+	key := dueKey{kind, ref}
+	if before, ok := t.dueBy[key]; ok && !before.After(when) {
+		return nil // this transaction saw to it
+	}
 	type row struct {
-		ready time.Time
-		held  bool
+		ready, again time.Time
+		held         bool
 	}
-	r, err := find(t, func(r engine.Row) row { return row{at(r, 0), !r.Null(1)} }, "SELECT ready, owner FROM due WHERE kind = $1 AND ref = $2", kind, ref)
-	if err != nil || r != nil && !r.held && !r.ready.After(when) {
-		return err
+	for done := false; !done; {
+		r, err := find(t, func(r engine.Row) row { return row{at(r, 0), at(r, 1), !r.Null(2)} }, "SELECT ready, again, owner FROM due WHERE kind = $1 AND ref = $2", kind, ref)
+		if err != nil {
+			return err
+		}
+		switch {
+		case r != nil && r.held:
+			if done = !r.again.IsZero() && !r.again.After(when); done {
+				break
+			}
+			// No row changes if it was given back or finished meanwhile.
+			n, err := t.e.Exec("UPDATE due SET again = $3 WHERE kind = $1 AND ref = $2 AND owner IS NOT NULL", kind, ref, when)
+			if err != nil {
+				return err
+			}
+			done = n == 1
+		case r != nil && !r.ready.After(when):
+			done = true
+		default:
+			if err := t.SetDue(kind, ref, when, nil); err != nil {
+				return err
+			}
+			done = true
+		}
 	}
-	return t.SetDue(kind, ref, when, nil)
+	if t.dueBy == nil {
+		t.dueBy = map[dueKey]time.Time{}
+	}
+	t.dueBy[key] = when
+	return nil
 }
 
 // RemoveDue removes a due row. It does nothing if there is none.
 func (t *Tx) RemoveDue(kind, ref string) error {
 	_, err := t.e.Exec("DELETE FROM due WHERE kind = $1 AND ref = $2", kind, ref)
+	delete(t.dueBy, dueKey{kind, ref})
 	return err
 }
 
@@ -88,7 +123,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, kind, owner string, le
 			return err
 		}
 		t := &Tx{e: e, s: s}
-		all, err = list(t, scanDue, `UPDATE due SET ready = $1, owner = $2, lease = lease + 1, attempts = attempts + 1
+		all, err = list(t, scanDue, `UPDATE due SET ready = $1, owner = $2, lease = lease + 1, attempts = attempts + 1, again = NULL
 			WHERE id IN (SELECT id FROM due WHERE kind = $3 AND ready <= $4 ORDER BY ready, at, id LIMIT $5 FOR UPDATE SKIP LOCKED)
 			RETURNING id, kind, ref, at, payload, attempts, lease`, now.Add(lease), owner, kind, now, n)
 		return err
@@ -102,14 +137,27 @@ func scanDue(r engine.Row) Due {
 }
 
 // FinishDue removes a claimed row in the transaction that writes its effect, so that the effect
-// happens exactly once. The error is Refused if the lease was lost; the transaction must then fail.
+// happens exactly once. The error is Refused if the lease was lost; the transaction must then fail. A row
+// that [Tx.DueBy] moved meanwhile is kept.
 func (t *Tx) FinishDue(d Due) error {
-	return t.heldDue(d, "DELETE FROM due WHERE id = $1 AND lease = $2", d.ID, d.Lease)
+	delete(t.dueBy, dueKey{d.Kind, d.Ref})
+	n, err := t.e.Exec("DELETE FROM due WHERE id = $1 AND lease = $2 AND again IS NULL", d.ID, d.Lease)
+	if err != nil || n == 1 {
+		return err
+	}
+	if err := t.heldDue(d, "UPDATE due SET at = again, ready = again, again = NULL, attempts = 0, lease = lease + 1, owner = NULL WHERE id = $1 AND lease = $2", d.ID, d.Lease); err != nil {
+		return err
+	}
+	t.Wake(DueTopic(d.Kind))
+	return nil
 }
 
-// RetryDue releases a claimed row until a time. The error is Refused if the lease was lost.
+// RetryDue releases a claimed row until a time, or until the one that [Tx.DueBy] asked for if that is
+// earlier. The error is Refused if the lease was lost.
 func (t *Tx) RetryDue(d Due, when time.Time) error {
-	return t.heldDue(d, "UPDATE due SET ready = $3, lease = lease + 1, owner = NULL WHERE id = $1 AND lease = $2", d.ID, d.Lease, when)
+	delete(t.dueBy, dueKey{d.Kind, d.Ref})
+	return t.heldDue(d, `UPDATE due SET at = COALESCE(again, at), ready = CASE WHEN again < $3 THEN again ELSE $3 END, again = NULL, lease = lease + 1, owner = NULL
+		WHERE id = $1 AND lease = $2`, d.ID, d.Lease, when)
 }
 
 // ExtendDue extends the lease of a claimed row, from now. The error is Refused if the lease was

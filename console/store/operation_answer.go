@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // DispatchOperation records that the task of an operation is dispatched now, with a lease until a
 // time, if the guards still allow it. It runs in the transaction that creates the task. If a guard
 // only delays the operation, it stays queued; any other refusal cancels it. refused is the guard's
-// reason.
+// reason. The error is [ErrNotQueued] if the operation changed meanwhile.
 func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circumstances) (refused, err error) {
 	o, err := t.Operation(id)
 	if err != nil {
@@ -25,7 +26,7 @@ func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circ
 		return nil, err
 	}
 	if o.State != console.Queued {
-		return nil, baton.Errorf(baton.Refused, "the operation is %s and not queued", o.State)
+		return nil, baton.Errorf(baton.Refused, "the operation is %s: %w", o.State, ErrNotQueued)
 	}
 	if o.NotBefore.After(now) {
 		return nil, baton.Errorf(baton.Refused, "the operation is not due before %s", o.NotBefore.UTC().Format(time.RFC3339))
@@ -46,6 +47,10 @@ func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circ
 	}
 	return nil, t.DueBy(console.DueOperations, string(o.Connector), now.Add(console.UnknownAfter))
 }
+
+// ErrNotQueued is in the chain of the error of [Tx.DispatchOperation] for an operation that is
+// not queued.
+var ErrNotQueued = errors.New("it is not queued")
 
 // Answer is the answer to a task of an operation.
 type Answer struct {

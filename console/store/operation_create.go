@@ -63,11 +63,11 @@ func (t *Tx) CreateOperation(o console.Operation, c Circumstances) (console.Oper
 		o.State = console.Waiting
 	}
 	if o.State == console.Queued {
-		con, err := t.Connector(o.Connector)
+		byFile, err := t.byFile(o.Connector, c.Ground)
 		if err != nil {
 			return o, err
 		}
-		if con.Hosting == console.ByFile {
+		if byFile {
 			o.State, o.Answer = console.Manual, noConnector
 		}
 	}
@@ -75,6 +75,16 @@ func (t *Tx) CreateOperation(o console.Operation, c Circumstances) (console.Oper
 		return o, err
 	}
 	return o, t.DueBy(console.DueOperations, string(o.Connector), t.by.At.Add(console.OverdueAfter))
+}
+
+// byFile reports whether people upload the files of a connector, so that nothing makes its
+// changes.
+func (t *Tx) byFile(connector console.ID, g *Ground) (bool, error) {
+	if g != nil {
+		return g.connector.Hosting == console.ByFile, nil
+	}
+	c, err := t.Connector(connector)
+	return c.Hosting == console.ByFile, err
 }
 
 func (t *Tx) insertOperation(o console.Operation) error {

@@ -325,6 +325,12 @@ func (t *Tx) lockPerson(id console.ID) (console.Person, error) {
 	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1 FOR UPDATE", id)
 }
 
+// HoldPerson returns a person and keeps it unchanged until the transaction ends. Several transactions
+// may hold the same person.
+func (t *Tx) HoldPerson(id console.ID) (console.Person, error) {
+	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1 FOR SHARE", id)
+}
+
 // Canonical returns the person that an ID was merged into, or the ID itself.
 func (t *Tx) Canonical(id console.ID) (console.ID, error) {
 	if id == "" {

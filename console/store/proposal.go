@@ -17,15 +17,63 @@ type Circumstances struct {
 	ByHand     bool   // a person makes the change now, after seeing the warnings
 	// WritesPaused means that the console dispatches no operations.
 	WritesPaused bool
+	// Ground is what [Tx.Ground] returned in this transaction, for those that judge many
+	// changes; nil to read it.
+	Ground *Ground
+}
+
+// Ground is what guards judge every change of one connector by.
+type Ground struct {
+	app       console.App
+	connector console.Connector
+	stream    StreamAt
+	held      bool // the connector's newest sync is
+}
+
+// Ground locks the app of a connector and returns what guards judge every change of the
+// connector by, as of now. A transaction that changes the app or the connector after it must
+// read it again.
+func (t *Tx) Ground(connector console.ID) (*Ground, error) {
+	c, err := t.Connector(connector)
+	if err != nil {
+		return nil, err
+	}
+	app, err := t.LockApp(c.App)
+	if err != nil {
+		return nil, err
+	}
+	g, err := t.ground(app, connector)
+	return &g, err
+}
+
+func (t *Tx) ground(app console.App, connector console.ID) (g Ground, err error) {
+	g.app = app
+	if g.connector, err = t.Connector(connector); err != nil {
+		return g, err
+	}
+	held, err := t.HeldSync(connector)
+	if err != nil {
+		return g, err
+	}
+	g.held = held != nil
+	g.stream, err = t.StreamAt(g.connector.Stream, time.Time{})
+	return g, err
 }
 
 // Proposal locks the app and returns the current facts for all guards.
 func (t *Tx) Proposal(o console.Operation, c Circumstances) (console.Proposal, error) {
+	if c.Ground != nil {
+		return t.propose(*c.Ground, o, c)
+	}
 	app, err := t.LockApp(o.App)
 	if err != nil {
 		return console.Proposal{}, err
 	}
-	return t.propose(app, o, c)
+	g, err := t.ground(app, o.Connector)
+	if err != nil {
+		return console.Proposal{}, err
+	}
+	return t.propose(g, o, c)
 }
 
 // Foresee is [Tx.Proposal] without the lock, for pages that show the effect of a change. Decisions
@@ -35,24 +83,20 @@ func (t *Tx) Foresee(o console.Operation, c Circumstances) (console.Proposal, er
 	if err != nil {
 		return console.Proposal{}, err
 	}
-	return t.propose(app, o, c)
+	g, err := t.ground(app, o.Connector)
+	if err != nil {
+		return console.Proposal{}, err
+	}
+	return t.propose(g, o, c)
 }
 
-func (t *Tx) propose(app console.App, o console.Operation, c Circumstances) (console.Proposal, error) {
-	p := console.Proposal{Change: o.Change(), Cause: o.Cause, Override: c.Override, MasteredBy: c.MasteredBy, ByHand: c.ByHand, WritesPaused: c.WritesPaused}
-	con, err := t.Connector(o.Connector)
-	if err != nil {
-		return p, err
-	}
-	if con.App != o.App {
+func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.Proposal, err error) {
+	p = console.Proposal{Change: o.Change(), Cause: o.Cause, Override: c.Override, MasteredBy: c.MasteredBy, ByHand: c.ByHand, WritesPaused: c.WritesPaused}
+	app, con := g.app, g.connector
+	if con.ID != o.Connector || con.App != o.App {
 		return p, baton.Errorf(baton.Invalid, "connector %q belongs to another app", con.Name)
 	}
-	p.ConnectorPaused = con.Paused
-	held, err := t.HeldSync(o.Connector)
-	if err != nil {
-		return p, err
-	}
-	p.ConnectorHeld = held != nil
+	p.ConnectorPaused, p.ConnectorHeld = con.Paused, g.held
 	p.Admins.Minimum, p.Admins.Roles = app.MinimumAdmins, app.Roles
 	if o.Account == 0 {
 		return p, nil
@@ -69,11 +113,7 @@ func (t *Tx) propose(app console.App, o console.Operation, c Circumstances) (con
 		return p, err
 	}
 	if o.Entitlement != console.AccountItself {
-		s, err := t.StreamAt(con.Stream, time.Time{})
-		if err != nil {
-			return p, err
-		}
-		if p.Fact, err = t.Fact(Moment{Streams: []StreamAt{s}}, o.Entitlement, o.Account); err != nil {
+		if p.Fact, err = t.Fact(Moment{Streams: []StreamAt{g.stream}}, o.Entitlement, o.Account); err != nil {
 			return p, err
 		}
 	}

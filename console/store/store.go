@@ -49,9 +49,7 @@ func (s *Store) Update(ctx context.Context, by console.By, fn func(*Tx) error) e
 	if err != nil {
 		return err
 	}
-	for _, t := range topics {
-		s.db.Wake(ctx, t)
-	}
+	s.db.Wake(topics...)
 	return nil
 }
 
@@ -66,6 +64,7 @@ type Tx struct {
 	by     console.By
 	events []console.Event
 	topics []string
+	dueBy  map[dueKey]time.Time // what [Tx.DueBy] saw to
 }
 
 // Engine returns the transaction of the database, for the packages below this one.

@@ -19,6 +19,10 @@ const notifyReader = "notify"
 // eventsAtOnce is the number of events that are read in one transaction.
 const eventsAtOnce = 100
 
+// gather is how long events are gathered after the first one. With many commands, one transaction
+// for each of them would take as long as the command.
+const gather = 100 * time.Millisecond
+
 // follow reads events until claiming ends.
 func (w *Worker) follow(claiming, working context.Context) {
 	woken, done := w.Store.Watch(store.EventTopic)
@@ -39,6 +43,11 @@ func (w *Worker) follow(claiming, working context.Context) {
 		case <-claiming.Done():
 			return
 		case <-woken:
+			select {
+			case <-claiming.Done():
+				return
+			case <-time.After(gather):
+			}
 		case <-ticker.C:
 		}
 	}

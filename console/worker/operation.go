@@ -36,45 +36,44 @@ func (w *Worker) watch(ctx context.Context, d store.Due) error {
 			return err
 		}
 		now := w.Now()
-		open, err := t.UnverifiedOperations(c.ID)
+		silent, err := t.SilentOperations(c.ID, now, store.PageSize)
+		if err != nil {
+			return err
+		}
+		for _, o := range silent {
+			if err := t.LoseOperation(o.ID, o.Task); err != nil {
+				return err
+			}
+		}
+		open, err := t.HasUnverified(c.ID)
 		if err != nil {
 			return err
 		}
 		next := now.Add(idle)
 		soon := func(when time.Time) {
-			if when.Before(next) {
+			if !when.IsZero() && when.Before(next) {
 				next = when
 			}
 		}
-		for i := range open {
-			if o := &open[i]; o.Silent(now) {
-				if err := t.LoseOperation(o.ID, o.Task); err != nil {
-					return err
-				}
-				o.State = console.Unknown
-			}
-			if when := open[i].NextLook(); when.After(now) {
-				soon(when)
-			}
-		}
-		again, err := w.proveBySync(t, c, open)
+		look, err := t.NextLook(c.ID, now)
 		if err != nil {
 			return err
 		}
-		if !again.IsZero() {
-			soon(again)
+		soon(look)
+		again, err := w.proveBySync(t, c)
+		if err != nil {
+			return err
 		}
+		soon(again)
 		late, err := w.markLate(t, c)
 		if err != nil {
 			return err
 		}
-		if !late.IsZero() {
-			soon(late)
-		}
-		if len(open) == 0 && late.IsZero() && now.Sub(d.At) >= idle {
+		soon(late)
+		if !open && late.IsZero() && now.Sub(d.At) >= idle {
 			return t.FinishDue(d)
 		}
-		if len(open) == 0 && late.IsZero() {
+		if !open && late.IsZero() {
 			next = d.At.Add(idle)
 		}
 		return t.RetryDue(d, next)
@@ -82,37 +81,29 @@ func (w *Worker) watch(ctx context.Context, d store.Due) error {
 }
 
 // proveBySync requests a sync if operations need one. It returns when to check again.
-func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Operation) (again time.Time, err error) {
+func (w *Worker) proveBySync(t *store.Tx, c console.Connector) (again time.Time, err error) {
 	now := w.Now()
-	if c.Paused || c.Hosting == console.ByFile || len(open) == 0 {
+	if c.Paused || c.Hosting == console.ByFile {
 		return time.Time{}, nil
 	}
 	waiting, last, err := rpcstore.OpenSync(t, string(c.ID))
 	if err != nil {
 		return time.Time{}, err
 	}
-	var needed time.Time // the sync must be dispatched after it
-	var wanting []console.Operation
-	for _, o := range open {
-		if after, ok := o.WantsSync(now); ok {
-			wanting = append(wanting, o)
-			if after.After(needed) {
-				needed = after
-			}
-		}
+	// A sync that is running, or not read yet, is too old for what was done after it was dispatched.
+	var handedOut time.Time
+	if last != nil {
+		handedOut = last.Lease.Since
 	}
-	if len(wanting) == 0 {
-		return time.Time{}, nil
+	unserved, err := t.WantingSync(c.ID, now, handedOut, maxTargeted+1)
+	if err != nil {
+		return time.Time{}, err
 	}
-	// after reports whether a sync that is running, or not read yet, is too old to prove anything
-	// about an operation.
-	after := func(o console.Operation) bool {
-		when, _ := o.WantsSync(now)
-		return last == nil || !last.Lease.Since.After(when)
-	}
-	unserved := slices.DeleteFunc(slices.Clone(wanting), func(o console.Operation) bool { return !after(o) })
 	full := false
 	if len(unserved) == 0 {
+		if all, err := t.WantingSync(c.ID, now, time.Time{}, 1); err != nil || len(all) == 0 {
+			return time.Time{}, err
+		}
 		if last.State != rpc.Finished {
 			return time.Time{}, nil // it is read when it ends
 		}
@@ -125,7 +116,7 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector, open []console.Op
 		if len(last.Work.Sync.Resources) == 0 && now.Before(when.Add(syncAgain)) {
 			return when.Add(syncAgain), nil
 		}
-		unserved, full = wanting, true
+		full = true
 	}
 	if waiting != nil && (len(waiting.Work.Sync.Resources) == 0 || !full && w.covers(t, c, *waiting, unserved)) {
 		return time.Time{}, nil
@@ -164,9 +155,9 @@ func (w *Worker) wasRead(t *store.Tx, c console.Connector, task rpc.Task) (bool,
 	return w.Now().After(task.Result.At.Add(idle)), task.Result.At, nil
 }
 
-// covers reports whether a targeted sync proves something about operations.
-func (w *Worker) covers(t *store.Tx, c console.Connector, task rpc.Task, ops []console.Operation) bool {
-	wanted, err := w.targets(t, c, ops)
+// covers reports whether a targeted sync proves something about entitlements.
+func (w *Worker) covers(t *store.Tx, c console.Connector, task rpc.Task, entitlements []console.EntitlementKey) bool {
+	wanted, err := w.targets(t, c, entitlements)
 	if err != nil || len(wanted) == 0 {
 		return false
 	}
@@ -178,8 +169,9 @@ func (w *Worker) covers(t *store.Tx, c console.Connector, task rpc.Task, ops []c
 	return true
 }
 
-// targets returns the resources whose grants verify operations; none if only a full sync does.
-func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operation) ([]baton.ResourceID, error) {
+// targets returns the resources whose grants show who holds entitlements; none if only a full sync
+// does, or if there are too many.
+func (w *Worker) targets(t *store.Tx, c console.Connector, entitlements []console.EntitlementKey) ([]baton.ResourceID, error) {
 	d, ok, err := rpcstore.Describe(t, string(c.ID))
 	if err != nil || !ok || !slices.Contains(d.Capabilities, rpc.CanSyncTargetedByTask) {
 		return nil, err
@@ -190,16 +182,14 @@ func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operati
 	}
 	m := store.Moment{Streams: []store.StreamAt{s}}
 	var all []baton.ResourceID
-	seen := map[console.EntitlementKey]bool{}
-	for _, o := range ops {
-		if o.Entitlement == console.AccountItself {
+	if len(entitlements) > maxTargeted {
+		return nil, nil
+	}
+	for _, key := range entitlements {
+		if key == console.AccountItself {
 			return nil, nil // only full syncs contain accounts
 		}
-		if seen[o.Entitlement] {
-			continue
-		}
-		seen[o.Entitlement] = true
-		e, err := t.Entitlement(m, o.Entitlement)
+		e, err := t.Entitlement(m, key)
 		var on store.Resource
 		if err == nil {
 			on, err = t.Resource(m, e.Entitlement.Resource)
@@ -213,7 +203,7 @@ func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operati
 		able := slices.ContainsFunc(d.ResourceTypes, func(rt rpc.TypeDescription) bool {
 			return rt.ID == on.Type && slices.Contains(rt.Capabilities, rpc.CanSyncTargeted)
 		})
-		if !able || len(all) == maxTargeted {
+		if !able {
 			return nil, nil
 		}
 		if id := (baton.ResourceID{Type: on.Type, ID: on.ID}); !slices.Contains(all, id) {
@@ -223,19 +213,34 @@ func (w *Worker) targets(t *store.Tx, c console.Connector, ops []console.Operati
 	return all, nil
 }
 
-// judge records what an applied sync proves about the operations of its connector.
-func judge(t *store.Tx, s console.Sync) error {
-	c, err := t.Connector(s.Connector)
-	if err != nil {
+// judgedAtOnce is the number of operations that are judged in one transaction, while other commands wait.
+const judgedAtOnce = 100
+
+// judge records what an applied sync proves about the operations of its connector. It can be
+// repeated: operations that were judged do not change.
+func (w *Worker) judge(ctx context.Context, s console.Sync) error {
+	var open []console.Operation
+	err := w.Store.View(ctx, func(t *store.Tx) (err error) {
+		open, err = t.UnverifiedOperations(s.Connector)
 		return err
+	})
+	for some := range slices.Chunk(open, judgedAtOnce) {
+		if err == nil {
+			err = w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return judge(t, s, some) })
+		}
 	}
-	open, err := t.UnverifiedOperations(c.ID)
-	if err != nil || len(open) == 0 {
-		return err
-	}
-	at := store.StreamAt{Stream: s.Stream, Connector: c.ID, Sync: s.Number, Began: s.Began}
+	return err
+}
+
+// judge records what an applied sync proves about some operations.
+func judge(t *store.Tx, s console.Sync, open []console.Operation) error {
+	at := store.StreamAt{Stream: s.Stream, Connector: s.Connector, Sync: s.Number, Began: s.Began}
 	m := store.Moment{Streams: []store.StreamAt{at}}
 	for _, o := range open {
+		o, err := t.Operation(o.ID)
+		if err != nil {
+			return err
+		}
 		if o.Account == 0 {
 			if o, err = nameAccount(t, m, s, o); err != nil {
 				return err
@@ -340,20 +345,20 @@ func sight(t *store.Tx, m store.Moment, s console.Sync, o console.Operation) (co
 // markLate marks access whose removal did not start in time as overdue, with the reason. It returns
 // when the next one will be late.
 func (w *Worker) markLate(t *store.Tx, c console.Connector) (next time.Time, err error) {
-	now := w.Now()
-	late, err := t.LateOperations(c.ID, now, store.PageSize)
-	if err != nil || len(late) == 0 {
-		return time.Time{}, err
+	created := w.Now().Add(-w.OverdueAfter)
+	if next, err = t.NextLate(c.ID, created); err != nil {
+		return next, err
+	}
+	if !next.IsZero() {
+		next = next.Add(w.OverdueAfter)
+	}
+	late, err := t.LateOperations(c.ID, created, store.PageSize)
+	if err != nil {
+		return next, err
 	}
 	why := ""
 	for _, o := range late {
 		if o.Cause.Kind != console.CauseExpiry {
-			continue
-		}
-		if when := o.Created.Add(w.OverdueAfter); when.After(now) {
-			if next.IsZero() || when.Before(next) {
-				next = when
-			}
 			continue
 		}
 		if why == "" {

@@ -104,12 +104,14 @@ func (w *Worker) ingest(ctx context.Context, d store.Due) error {
 		return err
 	}
 	w.Log.InfoContext(ctx, "a sync was read", "connector", s.Connector, "sync", s.ID, "state", s.State, "accounts", s.Counts.Accounts, "facts", s.Counts.Facts)
+	if s.State == console.SyncApplied {
+		if err := w.judge(ctx, s); err != nil {
+			return err
+		}
+	}
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		if s.State == console.SyncApplied {
 			c, err := t.Connector(s.Connector)
-			if err == nil {
-				err = judge(t, s)
-			}
 			if err == nil {
 				// The sync may have left operations unverified.
 				err = t.DueBy(console.DueOperations, string(c.ID), w.Now())

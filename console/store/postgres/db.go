@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,13 @@ type DB struct {
 	ctx          context.Context // ends with Close
 	stop         context.CancelFunc
 	listening    sync.WaitGroup
+
+	sender  string // begins the notifications of this process
+	senders sync.WaitGroup
+	mu      sync.Mutex
+	unsent  []string // topics that other processes are to be told of
+	sending bool
+	closed  bool
 }
 
 var _ engine.DB = (*DB)(nil)
@@ -60,7 +68,7 @@ func OpenDB(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, classify(err, "open the database")
 	}
-	db := &DB{pool: pool, callersClock: c.CallersClock}
+	db := &DB{pool: pool, callersClock: c.CallersClock, sender: fmt.Sprintf("%016x ", rand.Uint64())}
 	db.ctx, db.stop = context.WithCancel(context.Background())
 	if err := db.open(ctx, c); err != nil {
 		db.Close()
@@ -95,6 +103,10 @@ func (db *DB) Name() string { return "postgres" }
 
 // Close closes the database after the transactions that run.
 func (db *DB) Close() error {
+	db.mu.Lock()
+	db.closed = true // after what was woken is sent
+	db.mu.Unlock()
+	db.senders.Wait()
 	db.stop()
 	db.listening.Wait()
 	db.pool.Close()
@@ -177,12 +189,42 @@ func (db *DB) Analyze(ctx context.Context, tables ...string) error {
 // channel carries the topics of wake-ups.
 const channel = "baton_console"
 
-// Wake implements [engine.DB].
-func (db *DB) Wake(ctx context.Context, topic string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if _, err := db.pool.Exec(ctx, "SELECT pg_notify($1, $2)", channel, topic); err != nil {
-		db.watchers.Wake(topic) // at least in this process; the others poll
+// Wake implements [engine.DB]. It wakes the watchers of this process at once. Notifications for other
+// processes are sent in the background, merged: one for each command would cost as much as the
+// command.
+func (db *DB) Wake(topics ...string) {
+	if len(topics) == 0 {
+		return
+	}
+	db.watchers.Wake(topics...)
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, t := range topics {
+		if !slices.Contains(db.unsent, t) {
+			db.unsent = append(db.unsent, t)
+		}
+	}
+	if !db.sending && !db.closed {
+		db.sending = true
+		db.senders.Go(db.send)
+	}
+}
+
+// send notifies other processes until there is nothing to send.
+func (db *DB) send() {
+	for {
+		db.mu.Lock()
+		topics := db.unsent
+		db.unsent = nil
+		db.sending = len(topics) > 0
+		db.mu.Unlock()
+		if len(topics) == 0 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		// Errors do not matter: watchers also poll.
+		db.pool.Exec(ctx, "SELECT pg_notify($1, $2 || topic) FROM unnest($3::text[]) AS topic", channel, db.sender, topics)
+		cancel()
 	}
 }
 
@@ -222,7 +264,10 @@ func (db *DB) receiveOn() (connected bool) {
 		if err != nil {
 			return true
 		}
-		db.watchers.Wake(n.Payload)
+		if topic, own := strings.CutPrefix(n.Payload, db.sender); !own {
+			_, topic, _ = strings.Cut(topic, " ")
+			db.watchers.Wake(topic)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package rpcstore
 
 import (
+	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -34,7 +36,7 @@ func (l *lease) queued(n int) ([]console.Operation, error) {
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	c, err := l.tx.Connector(connector)
+	c, err := l.of()
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +60,18 @@ func (l *lease) queued(n int) ([]console.Operation, error) {
 	return may, nil
 }
 
+// of returns the connector, read once.
+func (l *lease) of() (console.Connector, error) {
+	if l.connector == nil {
+		c, err := l.tx.Connector(console.ID(l.r.Connector))
+		if err != nil {
+			return c, err
+		}
+		l.connector = &c
+	}
+	return *l.connector, nil
+}
+
 // byHand reports whether a person requested an operation after seeing the warnings.
 func byHand(o console.Operation) bool {
 	return o.Cause.By.Person() != "" && (o.Cause.Kind == console.CauseManual || o.Cause.Kind == console.CauseAction)
@@ -69,14 +83,16 @@ func (l *lease) hasOperations() (bool, error) {
 	if err != nil || len(all) == 0 {
 		return false, err
 	}
+	for _, o := range all {
+		if o.Entitlement != console.AccountItself {
+			return true, nil
+		}
+	}
 	p, err := l.planner()
 	if err != nil {
 		return false, err
 	}
 	for _, o := range all {
-		if o.Entitlement != console.AccountItself {
-			return true, nil
-		}
 		plan, err := p.plan(o)
 		if err != nil || !plan.wait || p.ask {
 			return true, err
@@ -85,39 +101,39 @@ func (l *lease) hasOperations() (bool, error) {
 	return false, nil
 }
 
-// ready returns the number of operations that the host will be given, up to its maximum.
-func (l *lease) ready() (n int, err error) {
-	all, err := l.queued(l.r.Max)
-	if err != nil || len(all) == 0 {
-		return 0, err
-	}
-	p, err := l.planner()
-	for _, o := range all {
+// ready returns the number of queued operations that the host will be given, up to its maximum.
+func (l *lease) ready(all []console.Operation) (n int, err error) {
+	for _, o := range all[:min(len(all), l.r.Max)] {
 		if o.Entitlement != console.AccountItself {
 			n++
 			continue
 		}
-		var plan plan
-		if err == nil {
-			plan, err = p.plan(o)
+		p, err := l.planner()
+		if err != nil {
+			return n, err
+		}
+		plan, err := p.plan(o)
+		if err != nil {
+			return n, err
 		}
 		if !plan.wait {
 			n++
 		}
 	}
-	return n, err
+	return n, nil
 }
 
-// dispatch dispatches as many operations as the host accepts, and reports whether there are more.
-func (l *lease) dispatch() (tasks []rpc.Task, more bool, err error) {
-	all, err := l.queued(l.r.Max + 1)
-	if err != nil || len(all) == 0 {
-		return nil, false, err
+// dispatch dispatches as many queued operations as the host accepts, and reports whether there are
+// more. The caller adds the tasks.
+func (l *lease) dispatch(all []console.Operation) (tasks []rpc.Task, more bool, err error) {
+	if len(all) == 0 {
+		return nil, false, nil
 	}
 	p, err := l.planner()
 	if err != nil {
 		return nil, false, err
 	}
+	var ground *store.Ground // locks the app: read when something is to be sent
 	for _, o := range all {
 		if len(tasks) >= l.r.Max {
 			return tasks, true, nil
@@ -126,13 +142,18 @@ func (l *lease) dispatch() (tasks []rpc.Task, more bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
+		if ground == nil && !plan.wait && plan.manual == "" {
+			if ground, err = l.tx.Ground(o.Connector); err != nil {
+				return nil, false, err
+			}
+		}
 		switch {
 		case plan.wait:
 		case plan.manual != "":
 			err = l.tx.DoByHand(o.ID, plan.manual)
 		default:
 			var t *rpc.Task
-			if t, err = l.send(o, plan.work); t != nil {
+			if t, err = l.send(o, plan.work, ground); t != nil {
 				tasks = append(tasks, *t)
 			}
 		}
@@ -142,16 +163,15 @@ func (l *lease) dispatch() (tasks []rpc.Task, more bool, err error) {
 	}
 	if p.ask {
 		t, err := rpc.NewTask(l.r.Connector, rpc.Work{ListActions: &rpc.ListActionsWork{}}, l.now)
-		if err == nil {
-			err = AddTask(l.tx, t)
-		}
-		return tasks, true, err // the question about actions is sent next
+		l.question = &t
+		return tasks, true, err
 	}
 	return tasks, false, nil
 }
 
-// send creates the task of an operation and leases it to the host, unless a guard refuses.
-func (l *lease) send(o console.Operation, work rpc.Work) (*rpc.Task, error) {
+// send creates the task of an operation, leased to the host, unless a guard refuses or the operation
+// changed meanwhile.
+func (l *lease) send(o console.Operation, work rpc.Work, ground *store.Ground) (*rpc.Task, error) {
 	t, err := rpc.NewTask(l.r.Connector, work, l.now)
 	if err != nil {
 		return nil, l.tx.DoByHand(o.ID, "It cannot be sent to the connector: "+err.Error())
@@ -162,11 +182,14 @@ func (l *lease) send(o console.Operation, work rpc.Work) (*rpc.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	refused, err := l.tx.DispatchOperation(o.ID, console.ID(t.ID), l.now, t.Lease.Until, store.Circumstances{ByHand: byHand(o), WritesPaused: pauses.Writes})
+	refused, err := l.tx.DispatchOperation(o.ID, console.ID(t.ID), l.now, t.Lease.Until, store.Circumstances{ByHand: byHand(o), WritesPaused: pauses.Writes, Ground: ground})
+	if errors.Is(err, store.ErrNotQueued) {
+		return nil, nil
+	}
 	if err != nil || refused != nil {
 		return nil, err
 	}
-	return &t, AddTask(l.tx, t)
+	return &t, nil
 }
 
 // transient reports whether a task that failed with a code may succeed later. Connectors mark every
@@ -303,13 +326,15 @@ func provisioningOff(message string) bool {
 
 // helloOf returns the description of a host, or nil.
 func helloOf(tx *store.Tx, connector, host string) (*rpc.Hello, error) {
-	hosts, err := Hosts(tx, connector)
-	for i := range hosts {
-		if hosts[i].ID == host {
-			return &hosts[i].Hello, err
-		}
+	b, err := engine.Find(tx.Engine(), func(r engine.Row) []byte { return r.Bytes(0) }, "SELECT hello FROM host WHERE connector = $1 AND id = $2", connector, []byte(host))
+	if err != nil || b == nil {
+		return nil, err
 	}
-	return nil, err
+	var h rpc.Hello
+	if err := json.Unmarshal(*b, &h); err != nil {
+		return nil, baton.Errorf(baton.Corrupt, "the hello of host %q: %w", host, err)
+	}
+	return &h, nil
 }
 
 // Describe returns the description of a connector by the host that introduced itself last. ok is

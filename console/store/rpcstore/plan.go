@@ -29,35 +29,66 @@ type planner struct {
 	connector string
 	hello     *rpc.Hello // of the host; nil if it did not introduce itself
 	moment    store.Moment
+	held      map[console.EntitlementKey]heldOn
 	actions   *Offer
 	ask       bool // the connector must be asked for its actions
 }
 
+// heldOn is an entitlement and the resource that it is held on, with the errors of reading
+// them.
+type heldOn struct {
+	entitlement store.Entitlement
+	missing     error
+	resource    store.Resource
+	err         error
+}
+
+// planner returns the planner of the request: there is one.
 func (l *lease) planner() (*planner, error) {
+	if l.plans != nil {
+		return l.plans, nil
+	}
 	hello, err := helloOf(l.tx, l.r.Connector, l.r.Host)
 	if err != nil {
 		return nil, err
 	}
-	c, err := l.tx.Connector(console.ID(l.r.Connector))
+	c, err := l.of()
 	if err != nil {
 		return nil, err
 	}
 	s, err := l.tx.StreamAt(c.Stream, time.Time{})
-	return &planner{tx: l.tx, now: l.now, connector: l.r.Connector, hello: hello, moment: store.Moment{Streams: []store.StreamAt{s}}}, err
+	if err != nil {
+		return nil, err
+	}
+	l.plans = &planner{tx: l.tx, now: l.now, connector: l.r.Connector, hello: hello, moment: store.Moment{Streams: []store.StreamAt{s}}, held: map[console.EntitlementKey]heldOn{}}
+	return l.plans, nil
+}
+
+// on returns an entitlement and the resource that it is held on, read once: many operations
+// may be about it.
+func (p *planner) on(key console.EntitlementKey) heldOn {
+	h, ok := p.held[key]
+	if !ok {
+		if h.entitlement, h.missing = p.tx.Entitlement(p.moment, key); h.missing == nil {
+			h.resource, h.err = p.tx.Resource(p.moment, h.entitlement.Entitlement.Resource)
+		}
+		p.held[key] = h
+	}
+	return h
 }
 
 func (p *planner) plan(o console.Operation) (plan, error) {
 	if o.Entitlement == console.AccountItself {
 		return p.account(o)
 	}
-	e, err := p.tx.Entitlement(p.moment, o.Entitlement)
-	if baton.KindOf(err) == baton.NotFound {
+	h := p.on(o.Entitlement)
+	if baton.KindOf(h.missing) == baton.NotFound {
 		return plan{manual: "No sync shows the entitlement any more."}, nil
 	}
-	if err != nil {
-		return plan{}, err
+	if h.missing != nil {
+		return plan{}, h.missing
 	}
-	on, err := p.tx.Resource(p.moment, e.Entitlement.Resource)
+	e, on, err := h.entitlement, h.resource, h.err
 	if err == nil && e.Immutable {
 		return plan{manual: "The connector can neither grant nor revoke it."}, nil
 	}

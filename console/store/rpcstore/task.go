@@ -88,24 +88,37 @@ func LastTasks(t *store.Tx, connector string, typ rpc.Type) (running, finished *
 }
 
 // AddTask queues a task in the transaction of a command.
-func AddTask(t *store.Tx, task rpc.Task) error {
-	work, err := encode("task "+task.ID, task.Work)
-	if err != nil {
-		return err
-	}
-	number, err := t.Numbers("task", 1)
-	if err != nil {
-		return err
+func AddTask(t *store.Tx, task rpc.Task) error { return addTasks(t, []rpc.Task{task}) }
+
+// addTasks queues tasks of one connector. From here on to the end of the transaction every
+// other one that adds tasks waits, for the numbers.
+func addTasks(t *store.Tx, tasks []rpc.Task) error {
+	if len(tasks) == 0 {
+		return nil
 	}
 	e := t.Engine()
-	if _, err := e.Exec("INSERT INTO task_queue (connector) VALUES ($1) ON CONFLICT (connector) DO NOTHING", task.Connector); err != nil {
+	if _, err := e.Exec("INSERT INTO task_queue (connector) VALUES ($1) ON CONFLICT (connector) DO NOTHING", tasks[0].Connector); err != nil {
 		return err
 	}
-	t.Wake(TaskTopic(task.Connector))
-	return engine.Insert(e, "task "+task.ID, `INSERT INTO task (id, connector, ref, number, type, exclusive, work, only_host, debug, due, lease_us, state, added, cancelled, host, lease, lease_since, lease_until, heartbeats)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
-		task.ID, task.Connector, task.Ref, number, task.Work.Type(), rpc.Exclusive(task.Work.Type()), work, []byte(task.OnlyHost), task.Debug, engine.Micros(task.Due), task.LeaseTime,
-		task.State, t.By().At, task.Cancelled, []byte(task.Lease.Host), task.Lease.Number, task.Lease.Since, task.Lease.Until, task.Heartbeats)
+	t.Wake(TaskTopic(tasks[0].Connector))
+	number, err := t.Numbers("task", int64(len(tasks)))
+	if err != nil {
+		return err
+	}
+	for i, task := range tasks {
+		work, err := encode("task "+task.ID, task.Work)
+		if err != nil {
+			return err
+		}
+		err = engine.Insert(e, "task "+task.ID, `INSERT INTO task (id, connector, ref, number, type, exclusive, work, only_host, debug, due, lease_us, state, added, cancelled, host, lease, lease_since, lease_until, heartbeats)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+			task.ID, task.Connector, task.Ref, number+int64(i), task.Work.Type(), rpc.Exclusive(task.Work.Type()), work, []byte(task.OnlyHost), task.Debug, engine.Micros(task.Due), task.LeaseTime,
+			task.State, t.By().At, task.Cancelled, []byte(task.Lease.Host), task.Lease.Number, task.Lease.Since, task.Lease.Until, task.Heartbeats)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OpenTask returns the oldest unfinished task of a connector and a type, or nil.
@@ -259,7 +272,7 @@ func (s Store) Lease(ctx context.Context, now time.Time, r rpc.LeaseRequest) (le
 		if err != nil {
 			return err
 		}
-		l := lease{tx: tx, now: now, r: r}
+		l := &lease{tx: tx, now: now, r: r}
 		seen, err := l.wasSeen()
 		if err != nil {
 			return err
@@ -290,9 +303,12 @@ func (s Store) Lease(ctx context.Context, now time.Time, r rpc.LeaseRequest) (le
 
 // lease is one request for tasks.
 type lease struct {
-	tx  *store.Tx
-	now time.Time
-	r   rpc.LeaseRequest
+	tx        *store.Tx
+	now       time.Time
+	r         rpc.LeaseRequest
+	connector *console.Connector // as [lease.of] read it
+	plans     *planner           // as [lease.planner] made it
+	question  *rpc.Task          // which actions the connector offers; nil if it is not asked
 }
 
 // wasSeen reports whether the recorded time of the host is recent, or the host never said hello.
@@ -311,7 +327,11 @@ func (l *lease) run() (rpc.Leases, error) {
 		return rpc.Leases{}, err
 	}
 	// Tasks are locked before operations, in the same order as when a task finishes.
-	ready, err := l.ready()
+	queued, err := l.queued(l.r.Max + 1)
+	if err != nil {
+		return rpc.Leases{}, err
+	}
+	ready, err := l.ready(queued)
 	if err != nil {
 		return rpc.Leases{}, err
 	}
@@ -322,7 +342,7 @@ func (l *lease) run() (rpc.Leases, error) {
 		return rpc.Leases{}, err
 	}
 	l.r.Max = most - len(picked)
-	operations, waiting, err := l.dispatch()
+	operations, waiting, err := l.dispatch(queued)
 	if err != nil {
 		return rpc.Leases{}, err
 	}
@@ -338,6 +358,13 @@ func (l *lease) run() (rpc.Leases, error) {
 		if err := writeTask(l.tx, rpc.Task{State: rpc.Queued}, t); err != nil {
 			return rpc.Leases{}, err
 		}
+	}
+	added := operations
+	if question := l.question; question != nil { // it goes out next
+		added = append(slices.Clone(operations), *question)
+	}
+	if err := addTasks(l.tx, added); err != nil {
+		return rpc.Leases{}, err
 	}
 	return rpc.Leases{Tasks: append(operations, picked...), More: more || waiting}, nil
 }

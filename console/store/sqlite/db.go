@@ -147,7 +147,7 @@ func (db *DB) Name() string { return "sqlite" }
 func (db *DB) Analyze(context.Context, ...string) error { return nil }
 
 // Wake implements [engine.DB].
-func (db *DB) Wake(_ context.Context, topic string) { db.watchers.Wake(topic) }
+func (db *DB) Wake(topics ...string) { db.watchers.Wake(topics...) }
 
 // Watch implements [engine.DB].
 func (db *DB) Watch(topic string) (<-chan struct{}, func()) { return db.watchers.Watch(topic) }

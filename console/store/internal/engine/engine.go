@@ -30,9 +30,9 @@ type DB interface {
 	// Analyze updates the statistics of tables after bulk writes. Without it, PostgreSQL plans
 	// queries as for empty tables until its own update, up to a minute later.
 	Analyze(ctx context.Context, tables ...string) error
-	// Wake wakes the watchers of a topic in all processes. It is called outside transactions.
-	// Wake-ups are hints: watchers must also poll.
-	Wake(ctx context.Context, topic string)
+	// Wake wakes the watchers of topics in all processes. It is called outside transactions and does
+	// not wait for other processes. Wake-ups are hints: watchers must also poll.
+	Wake(topics ...string)
 	// Watch returns a channel that receives after a Wake of the topic, and a function that ends the
 	// watch. Several unread wake-ups are merged.
 	Watch(topic string) (<-chan struct{}, func())

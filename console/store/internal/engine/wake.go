@@ -8,14 +8,16 @@ type Watchers struct {
 	topics map[string]map[chan struct{}]bool
 }
 
-// Wake wakes the watchers of a topic.
-func (w *Watchers) Wake(topic string) {
+// Wake wakes the watchers of topics.
+func (w *Watchers) Wake(topics ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for c := range w.topics[topic] {
-		select {
-		case c <- struct{}{}:
-		default: // a wake-up is unread already
+	for _, topic := range topics {
+		for c := range w.topics[topic] {
+			select {
+			case c <- struct{}{}:
+			default: // a wake-up is unread already
+			}
 		}
 	}
 }
@@ -28,9 +30,7 @@ func (w *Watchers) WakeAll() {
 		topics = append(topics, t)
 	}
 	w.mu.Unlock()
-	for _, t := range topics {
-		w.Wake(t)
-	}
+	w.Wake(topics...)
 }
 
 // Watch implements [DB.Watch].
