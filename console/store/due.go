@@ -57,25 +57,23 @@ func (t *Tx) DueBy(kind, ref string, when time.Time) error {
 		if err != nil {
 			return err
 		}
+		// No row changes if the row was claimed, released or finished meanwhile: then look again.
+		n := int64(1)
 		switch {
-		case r != nil && r.held:
-			if done = !r.again.IsZero() && !r.again.After(when); done {
-				break
-			}
-			// No row changes if it was given back or finished meanwhile.
-			n, err := t.e.Exec("UPDATE due SET again = $3 WHERE kind = $1 AND ref = $2 AND owner IS NOT NULL", kind, ref, when)
-			if err != nil {
-				return err
-			}
-			done = n == 1
-		case r != nil && !r.ready.After(when):
-			done = true
-		default:
-			if err := t.SetDue(kind, ref, when, nil); err != nil {
-				return err
-			}
-			done = true
+		case r == nil:
+			n, err = t.e.Exec(`INSERT INTO due (id, kind, ref, at, ready, payload, attempts, lease) VALUES ($1, $2, $3, $4, $4, $5, 0, 0) ON CONFLICT (kind, ref) DO NOTHING`,
+				console.NewID(t.by.At), kind, ref, when, []byte{})
+			t.Wake(DueTopic(kind))
+		case r.held && (r.again.IsZero() || r.again.After(when)):
+			n, err = t.e.Exec("UPDATE due SET again = $3 WHERE kind = $1 AND ref = $2 AND owner IS NOT NULL", kind, ref, when)
+		case !r.held && r.ready.After(when):
+			n, err = t.e.Exec("UPDATE due SET at = $3, ready = $3, attempts = 0 WHERE kind = $1 AND ref = $2 AND owner IS NULL", kind, ref, when)
+			t.Wake(DueTopic(kind))
 		}
+		if err != nil {
+			return err
+		}
+		done = n == 1
 	}
 	if t.dueBy == nil {
 		t.dueBy = map[dueKey]time.Time{}

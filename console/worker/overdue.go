@@ -53,7 +53,11 @@ func (w *Worker) retryOverdue(t *store.Tx, o console.Overdue) error {
 // remove creates the operation that removes expired access. refused is the error of a guard that
 // forbids it.
 func (w *Worker) remove(t *store.Tx, r console.Reason) (refused, err error) {
-	c, err := holder(t, r)
+	now, err := t.Moment(r.App, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	c, err := holder(t, now, r)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +65,14 @@ func (w *Worker) remove(t *store.Tx, r console.Reason) (refused, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return w.createRemoval(t, r, c, person, nil)
+}
+
+// createRemoval is remove for an account of a connector and a person. ground may be nil.
+func (w *Worker) createRemoval(t *store.Tx, r console.Reason, c, person console.ID, ground *store.Ground) (refused, err error) {
 	o := console.Operation{App: r.App, Connector: c, Account: r.Account, Person: person, Entitlement: r.Entitlement, Verb: console.Revoke,
 		Cause: console.Cause{Kind: console.CauseExpiry, Ref: string(r.ID), By: console.Console, Evidence: console.EvidenceTime}}
-	_, err = t.CreateOperation(o, store.Circumstances{})
+	_, err = t.CreateOperation(o, store.Circumstances{Ground: ground})
 	if err == nil {
 		return nil, t.DueBy(console.DueOperations, string(c), t.By().At.Add(w.OverdueAfter))
 	}
