@@ -203,10 +203,10 @@ func (v victim) start(t *testing.T) (killed bool, boundaries int64) {
 // operation ends once, verified, with one change upstream.
 func TestKill(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
-		killAll(t, victim{Path: filepath.Join(t.TempDir(), "console.db"), Key: store.NewKey()}, longtest.Pick(4, 60))
+		killAll(t, victim{Path: filepath.Join(t.TempDir(), "console.db"), Key: store.NewKey()}, longtest.Pick(2, 60))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		killAll(t, victim{URL: pgtest.New(t).Reveal(), Key: store.NewKey()}, longtest.Pick(3, 40))
+		killAll(t, victim{URL: pgtest.New(t).Reveal(), Key: store.NewKey()}, longtest.Pick(2, 40))
 	})
 }
 
