@@ -92,7 +92,15 @@ GRANTS ?= 1000000
 
 .PHONY: expiries
 expiries: ## Let 10,000 accesses run out at once, in ten applications and in one, on both databases (EXPIRIES=10000)
-	$(GO) test ./console/hosted -run TestManyExpiries -v -timeout 30m -expiries $(or $(EXPIRIES),10000) | grep -E "applications:|---|FAIL"
+	$(GO) test ./console/hosted -run TestManyExpiries -v -timeout 30m -expiries $(or $(EXPIRIES),10000) 2>&1 | grep -E "applications:|---|FAIL|_test.go"
+
+.PHONY: rivals
+rivals: ## Let the two last administrators go at the same time, 1,000 times, through two processes on PostgreSQL and one on SQLite
+	$(GO) test -tags long ./cmd/baton-console -run TestLastTwoAdmins -v -timeout 30m
+
+.PHONY: operation-kills
+operation-kills: ## Kill the console at many points of operations, on both databases
+	$(GO) test -tags long ./console/hosted -run TestKill -v -timeout 30m
 
 .PHONY: bench-console
 bench-console: ## Measure syncs into both databases of the console; prints a table for docs/performance.md (GRANTS=1000000)
