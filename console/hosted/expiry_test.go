@@ -87,8 +87,8 @@ func (u *tally) changes() (n int) {
 	return n
 }
 
-// tallyTenant is what every application of TestManyExpiries has at first. After the groups
-// come others in which everybody stays: a sync that shows most of the access gone is held.
+// tallyTenant returns the first state of every application of TestManyExpiries. After the groups come
+// others in which everybody stays, because a sync that shows most of the access gone is held.
 func tallyTenant(groups, users int) ingesttest.Tenant {
 	tenant := ingesttest.Tenant{}
 	for u := range users {

@@ -110,7 +110,7 @@ func (v victim) over(tx *store.Tx) (bool, error) {
 	return head != nil, err
 }
 
-// run is what the process does.
+// run does the work of the process.
 func (v victim) run() error {
 	var passed atomic.Int64
 	at := func() {

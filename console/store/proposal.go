@@ -17,12 +17,12 @@ type Circumstances struct {
 	ByHand     bool   // a person makes the change now, after seeing the warnings
 	// WritesPaused means that the console dispatches no operations.
 	WritesPaused bool
-	// Ground is what [Tx.Ground] returned in this transaction, for those that judge many
-	// changes; nil to read it.
+	// Ground saves reading it for every change. [Tx.Ground] must have returned it in the same
+	// transaction. Nil: it is read.
 	Ground *Ground
 }
 
-// Ground is what guards judge every change of one connector by.
+// Ground holds what guards need for every change of one connector.
 type Ground struct {
 	app       console.App
 	connector console.Connector
@@ -30,9 +30,8 @@ type Ground struct {
 	held      bool // the connector's newest sync is
 }
 
-// Ground locks the app of a connector and returns what guards judge every change of the
-// connector by, as of now. A transaction that changes the app or the connector after it must
-// read it again.
+// Ground locks the app of a connector and returns what guards need for every change of the connector,
+// as of now. A transaction that changes the app or the connector afterwards must read it again.
 func (t *Tx) Ground(connector console.ID) (*Ground, error) {
 	c, err := t.Connector(connector)
 	if err != nil {

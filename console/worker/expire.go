@@ -53,7 +53,7 @@ func (w *Worker) expire(ctx context.Context, rows []store.Due) error {
 	})
 }
 
-// expiring is what is read once for reasons of one app that ran out together. The app is locked.
+// expiring holds what is read once for reasons of one app that ran out together. The app is locked.
 type expiring struct {
 	app     console.ID
 	moment  store.Moment
