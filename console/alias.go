@@ -2,7 +2,6 @@ package console
 
 import "baton"
 
-// maxAlias limits aliases, in characters.
 const maxAlias = 255
 
 // CheckAlias returns an error if an alias is invalid. Programs refer to an entitlement by its alias.

@@ -8,39 +8,37 @@ import (
 	"baton"
 )
 
-// Approver names people who may decide. Besides Kind, the field of the kind is set. People
-// write it as text, see [ParseApprover].
+// Approver names people who may decide. Kind and the field for the kind are set. Its text form is
+// that of [ParseApprover].
 type Approver struct {
 	Kind        ApproverKind `json:"kind" yaml:"kind"`
 	Person      ID           `json:"person,omitempty" yaml:"person,omitempty"`
 	Role        ConsoleRole  `json:"role,omitempty" yaml:"role,omitempty"`
 	App         ID           `json:"app,omitempty" yaml:"app,omitempty"`                 // of Entitlement
-	Entitlement string       `json:"entitlement,omitempty" yaml:"entitlement,omitempty"` // its id, as the app knows it
+	Entitlement string       `json:"entitlement,omitempty" yaml:"entitlement,omitempty"` // its id in the app
 	Expression  string       `json:"expression,omitempty" yaml:"expression,omitempty"`
 }
 
 // ApproverKind says how approvers are found.
 type ApproverKind string
 
-// The kinds of approvers.
 const (
 	ApproverPerson           ApproverKind = "person"            // one person
-	ApproverGroup            ApproverKind = "group"             // who holds an entitlement
-	ApproverRole             ApproverKind = "role"              // who has a role in the console
+	ApproverGroup            ApproverKind = "group"             // the holders of an entitlement
+	ApproverRole             ApproverKind = "role"              // the holders of a role in the console
 	ApproverManager          ApproverKind = "manager"           // the subject's manager
 	ApproverAppOwner         ApproverKind = "app-owner"         // the owners of the app
 	ApproverEntitlementOwner ApproverKind = "entitlement-owner" // the owners of the entitlement
-	ApproverExpression       ApproverKind = "expression"        // ids or e-mail addresses that an expression yields
+	ApproverExpression       ApproverKind = "expression"        // the result of an expression: ids or e-mail addresses
 )
 
-// MaxApprovers limits how many people one approver may stand for. A larger group counts as
-// empty: nobody in it would feel asked.
+// MaxApprovers limits the people behind one approver. A larger group counts as empty, because nobody
+// in it would feel responsible.
 const MaxApprovers = 128
 
-// ParseApprover reads an approver as people write it: "manager", "app-owner",
-// "entitlement-owner", "role:security-officer", "group:Perplexity/group:g1:member" (an app
-// and the id of one of its entitlements), "expression:subject.manager", an e-mail address, or
-// "person:" with a person's id.
+// ParseApprover parses the text form of an approver: "manager", "app-owner", "entitlement-owner",
+// "role:security-officer", "group:Perplexity/group:g1:member" (an app and the id of one of its
+// entitlements), "expression:subject.manager", an e-mail address, or "person:" with a person's id.
 func ParseApprover(text string) (Approver, error) {
 	text = strings.TrimSpace(text)
 	kind, rest, _ := strings.Cut(text, ":")
@@ -73,7 +71,7 @@ func ParseApprover(text string) (Approver, error) {
 	return a, nil
 }
 
-// Text returns the approver as [ParseApprover] reads it.
+// Text returns the approver in the form of [ParseApprover].
 func (a Approver) Text() string {
 	switch a.Kind {
 	case ApproverPerson:
@@ -91,10 +89,10 @@ func (a Approver) Text() string {
 	return string(a.Kind)
 }
 
-// MarshalYAML returns the approver as text.
+// MarshalYAML implements [yaml.Marshaler], with the text form.
 func (a Approver) MarshalYAML() (any, error) { return a.Text(), nil }
 
-// UnmarshalYAML reads an approver from text, or from its fields.
+// UnmarshalYAML implements [yaml.Unmarshaler], from the text form or the fields.
 func (a *Approver) UnmarshalYAML(unmarshal func(any) error) (err error) {
 	var text string
 	if unmarshal(&text) == nil {
@@ -105,7 +103,7 @@ func (a *Approver) UnmarshalYAML(unmarshal func(any) error) (err error) {
 	return unmarshal((*fields)(a))
 }
 
-// Label returns whom an approver stands for, as people read it.
+// Label returns the name of an approver for display.
 func (a Approver) Label() string {
 	switch a.Kind {
 	case ApproverPerson:
@@ -124,7 +122,7 @@ func (a Approver) Label() string {
 	return "named by an expression of the policy"
 }
 
-// foreign names a field that is set and belongs to another kind; "" if there is none.
+// foreign returns the name of a set field that belongs to another kind; "" if there is none.
 func (a Approver) foreign() string {
 	for _, field := range []struct {
 		name string

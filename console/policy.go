@@ -255,9 +255,9 @@ func (s PolicyStep) atLeast(before PolicyStep) bool {
 		return !slices.ContainsFunc(a, func(x Approver) bool { return !slices.Contains(b, x) })
 	}
 	implies := func(a, b bool) bool { return !a || b }
-	// Without an earlier alternative, a later one would be asked in its place.
+	// Without an earlier alternative, a later one would be asked instead.
 	prefix := len(s.Fallback) <= len(before.Fallback) && slices.Equal(s.Fallback, before.Fallback[:len(s.Fallback)])
-	// An escalation that comes sooner asks other people more often.
+	// An earlier escalation asks other people more often.
 	sooner := len(s.Escalate) > 0 && s.Limit < before.Limit
 	return subset(s.Ask, before.Ask) && subset(before.Ask, s.Ask) && prefix && subset(s.Escalate, before.Escalate) && !sooner &&
 		subset(s.Reassign, before.Reassign) && implies(before.Distinct, s.Distinct) && implies(before.Comment, s.Comment) &&
@@ -270,8 +270,8 @@ const (
 	PrivilegedPolicy ID = "privileged" // requests of entitlements that mean administrator
 	EmergencyPolicy  ID = "emergency"  // emergency requests
 	GiveBackPolicy   ID = "give-back"  // people who give back their own access
-	RemovalPolicy    ID = "removal"    // access of others that somebody with the right removes
-	ReviewPolicy     ID = "review"     // access that is reviewed
+	RemovalPolicy    ID = "removal"    // access that a person with the right removes
+	ReviewPolicy     ID = "review"     // reviews of access
 )
 
 const day = 24 * Duration(time.Hour)

@@ -223,7 +223,7 @@ func TestDistinct(t *testing.T) {
 			t.Errorf("%s: %v, want step %d", name, err, tt.bad)
 		}
 	}
-	// A fallback is asked where the people of a step decided an earlier one.
+	// The fallback is asked if the people of a step decided an earlier one.
 	withFallback := step(true, "a")
 	withFallback.Fallback = []Approver{{Kind: ApproverPerson, Person: "b"}}
 	p := Policy{Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{step(false, "a"), withFallback}}}}
@@ -234,7 +234,7 @@ func TestDistinct(t *testing.T) {
 	if _, err := plan.Preview(staff{}.caseOf("x", "x")); err != nil {
 		t.Errorf("with a fallback: %v", err)
 	}
-	// A delegate decides for somebody: that counts as both.
+	// A decision of a delegate counts for both people.
 	p = Policy{Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{step(false, "a"), step(true, "a")}}}}
 	if plan, err = p.Plan(staff{}.caseOf("x", "x"), newIDs()); err != nil {
 		t.Fatal(err)
@@ -345,14 +345,14 @@ func TestWeaker(t *testing.T) {
 	if builtIn(t, StandardPolicy).AtLeast(Policy{Rules: []PolicyRule{{Outcome: OutcomeDeny}}}) {
 		t.Error("asking is at least as much as denying")
 	}
-	// An escalation that comes sooner asks other people.
+	// An earlier escalation asks other people.
 	escalates := func(limit Duration) Policy {
 		return Policy{Kind: PolicyRequest, Rules: []PolicyRule{{Outcome: OutcomeAsk, Steps: []PolicyStep{{Ask: []Approver{boss}, Limit: limit, Escalate: []Approver{{Kind: ApproverManager}}}}}}}
 	}
 	if escalates(1).AtLeast(escalates(2)) || !escalates(3).AtLeast(escalates(2)) {
 		t.Error("an escalation that comes sooner")
 	}
-	// Of policies for revocations and reviews, either direction matters.
+	// For revocations and reviews, a change in either direction matters.
 	for _, kind := range []PolicyKind{PolicyRevoke, PolicyReview} {
 		approves, denies := Policy{Kind: kind, Rules: []PolicyRule{{Outcome: OutcomeApprove}}}, Policy{Kind: kind, Rules: []PolicyRule{{Outcome: OutcomeDeny}}}
 		if approves.AtLeast(denies) || denies.AtLeast(approves) || !approves.AtLeast(Policy{Kind: kind, Rules: []PolicyRule{{Name: "x", Outcome: OutcomeApprove}}}) {
@@ -361,7 +361,7 @@ func TestWeaker(t *testing.T) {
 	}
 }
 
-// TestCountingVersion checks which version of a policy, or of settings, counts for whom.
+// TestCountingVersion checks which version of a policy or of settings applies to whom.
 func TestCountingVersion(t *testing.T) {
 	strict, free := builtIn(t, StandardPolicy).Rules, []PolicyRule{{Outcome: OutcomeApprove}}
 	version := func(n int, rules []PolicyRule, author, second ID, weaker bool) Policy {
@@ -413,8 +413,8 @@ func TestCountingVersion(t *testing.T) {
 	}
 }
 
-// TestLastResort checks who is asked about what is open when everybody whom its policy names
-// has left.
+// TestLastResort checks who is asked about an open request when everybody whom its policy names has
+// left.
 func TestLastResort(t *testing.T) {
 	s := PlanStep{PolicyStep: PolicyStep{Ask: []Approver{{Kind: ApproverAppOwner}}, Fallback: []Approver{{Kind: ApproverManager}}}}
 	for name, tt := range map[string]struct {

@@ -27,8 +27,8 @@ type Request struct {
 	AnswersLater bool
 	Form         map[string]string // answers to the questions of the entitlement
 	Emergency    bool
-	// Removal is how somebody with the right asked to remove the access: all its reasons end then,
-	// and a bar is added. "" for people who give their access back.
+	// Removal is set if a person with the right removes the access: all reasons end, and a bar is
+	// added. It is "" for people who give their access back.
 	Removal CauseKind
 	Asked   Term // as requested
 	Term    Term // current; approvers may shorten it
@@ -160,7 +160,7 @@ type RequestSettings struct {
 	Presets     []Duration     `json:"presets,omitempty"`
 	Policy      ID             `json:"policy,omitempty"`
 	Emergency   ID             `json:"emergency,omitempty"` // policy of emergency requests; "" if they are not allowed
-	Revoke      ID             `json:"revoke,omitempty"`    // policy of revocations that somebody else asks for
+	Revoke      ID             `json:"revoke,omitempty"`    // policy of removals by other people
 	Review      ID             `json:"review,omitempty"`    // policy of reviews
 	Owners      []ID           `json:"owners,omitempty"`    // of the entitlement
 	Form        []RequestField `json:"form,omitempty"`
@@ -237,8 +237,8 @@ func (s RequestSettings) Resolve(app RequestSettings, admin bool) RequestSetting
 	return s
 }
 
-// Deciding returns which policy decides about a request under resolved settings, and why it
-// does, for people. own and app are the settings that s was resolved from.
+// Deciding returns the policy that decides about a request under resolved settings, and why it
+// applies, for display. own and app are the settings that s was resolved from.
 func (s RequestSettings) Deciding(r Request, own, app RequestSettings) (policy ID, why string) {
 	from := func(own, app ID) string {
 		switch {

@@ -21,18 +21,18 @@ type Case struct {
 	Match func(condition string) (bool, error)
 	// Delegate returns who decides for a person at this time; "" if there is no delegation.
 	Delegate func(ID) (ID, error)
-	// LastResort are asked, the first that somebody stands for, if nobody whom a step names may
-	// decide any more. It is empty for what is not filed yet: that is refused instead.
+	// LastResort lists the approvers, in order of preference, if nobody whom a step names may decide
+	// any more. It is empty for a new request, which is refused instead.
 	LastResort []Approver
 }
 
-// LastResort lists who is asked about what is open if nobody whom its policy names may
-// decide any more, because they left or lost a role.
+// LastResort lists who is asked about an open request if nobody whom its policy names may decide any
+// more, because they left or lost a role.
 func LastResort() []Approver {
 	return []Approver{{Kind: ApproverRole, Role: SuperAdministrator}, {Kind: ApproverRole, Role: SecurityOfficer}}
 }
 
-// remembering returns the case with people looked up once.
+// remembering returns the case with a cache for people.
 func (c Case) remembering() Case {
 	type found struct {
 		people []ID
@@ -97,7 +97,7 @@ type StepAsked struct {
 	Asked    []Asked
 	Excluded []Excluded
 	Fallback bool // none of the people whom the step names may decide
-	// LastResort says that none of the people whom its fallback names may decide, either.
+	// LastResort means that none of the people in the fallback may decide either.
 	LastResort bool
 }
 
@@ -235,7 +235,7 @@ func (p Plan) Preview(c Case) ([]StepAsked, error) {
 	return steps, nil
 }
 
-// Nobody returns the refusal of a step, counted from 1, that nobody may decide.
+// Nobody returns the refusal for a step, counted from 1, with nobody to ask.
 func (s PlanStep) Nobody(w StepAsked, number int) *Refusal {
 	labels := make([]string, 0, len(s.Ask))
 	for _, a := range append(slices.Clone(s.Ask), s.Fallback...) {
@@ -250,12 +250,12 @@ func (s PlanStep) Nobody(w StepAsked, number int) *Refusal {
 	return refuse(GuardNobody, "Somebody else must be "+orList(labels)+".", "nobody may decide step %d (%s)%s", number, orList(labels), why)
 }
 
-// maxDecisions limits how many decisions are tried to find out whether a plan can end. With
-// more, it is filed: whoever is missing in the end is found as for somebody who left.
+// maxDecisions limits the search for a way in which a plan can end. Above the limit, the request is
+// filed; a step without anybody is then handled as if its people had left.
 const maxDecisions = 20000
 
-// decisions looks for people who can decide the steps of a plan one after the other, where
-// steps ask for people who decided none before.
+// decisions searches for people who can decide the steps of a plan one after the other, where steps
+// require people who decided no earlier one.
 type decisions struct {
 	plan     Plan
 	c        Case
@@ -263,11 +263,11 @@ type decisions struct {
 	looked   int
 }
 
-// from reports whether the steps from one on can be decided after people decided those
-// before it.
+// from reports whether the steps from one on can be decided, given the people who decided the
+// earlier ones.
 func (d *decisions) from(i int, decided []ID) (bool, error) {
 	d.furthest = max(d.furthest, min(i, len(d.plan.Steps)-1))
-	last := true // no step from here on asks for somebody else
+	last := true // no later step requires different people
 	for _, s := range d.plan.Steps[i:] {
 		last = last && !s.Distinct
 	}

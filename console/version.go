@@ -5,10 +5,9 @@ import (
 	"slices"
 )
 
-// PolicyFor returns the version of a policy that counts for a request, of all its versions
-// with the newest first. A version that asks for less never counts for those who wrote or
-// confirmed it; nor does a later one, whoever wrote it, that still asks for less than the one
-// before. party reports whether a person asks, or is asked for.
+// PolicyFor returns the version of a policy that applies to a request, from all its versions, the
+// newest first. A weaker version never applies to its authors, nor does a later version that is
+// still weaker than the one before. party reports whether a person is the requester or the subject.
 func PolicyFor(versions []Policy, party func(ID) bool) (Policy, bool) {
 	i := newestFor(len(versions),
 		func(i int) bool {
@@ -21,8 +20,8 @@ func PolicyFor(versions []Policy, party func(ID) bool) (Policy, bool) {
 	return versions[i], true
 }
 
-// SettingsFor returns the settings that count for a request, as [PolicyFor] does for
-// policies. Those before the first version are the zero value.
+// SettingsFor returns the settings that apply to a request; see [PolicyFor]. Before the first
+// version, they are the zero value.
 func SettingsFor(versions []SettingsVersion, party func(ID) bool) RequestSettings {
 	all := append(slices.Clone(versions), SettingsVersion{})
 	return all[newestFor(len(all),
@@ -30,8 +29,8 @@ func SettingsFor(versions []SettingsVersion, party func(ID) bool) RequestSetting
 		func(i, j int) bool { return all[i].Settings.AtLeast(all[j].Settings) })].Settings
 }
 
-// newestFor returns the newest of n versions that counts; -1 if none does. weakened reports
-// whether a party of the request wrote version i and it asks for less than the one before.
+// newestFor returns the index of the newest of n versions that applies; -1 if none does. weakened
+// reports whether a party of the request wrote version i and it is weaker than the one before.
 func newestFor(n int, weakened func(i int) bool, atLeast func(i, before int) bool) int {
 	for i := range n {
 		counts := true
@@ -47,7 +46,7 @@ func newestFor(n int, weakened func(i int) bool, atLeast func(i, before int) boo
 	return -1
 }
 
-// sameRules reports whether rules are the same in everything but what only people read.
+// sameRules reports whether rules are equal except for texts for people.
 func sameRules(a, b []PolicyRule) bool {
 	text := func(rules []PolicyRule) string {
 		rules = slices.Clone(rules)
@@ -60,7 +59,7 @@ func sameRules(a, b []PolicyRule) bool {
 		}
 		b, err := json.Marshal(rules)
 		if err != nil {
-			return "" // of other types than can be encoded; rules have none
+			return "" // cannot happen: rules only have types that can be encoded
 		}
 		return string(b)
 	}

@@ -78,7 +78,7 @@ var want = map[string][]int{
 	"POST /api/v1/connectors/{connector}/action/pause":  {404, 200, 200, 403, 200},
 	"POST /api/v1/connectors/{connector}/action/resume": {404, 200, 200, 403, 200},
 	"POST /api/v1/connectors/{connector}/action/judge":  {404, 404, 404, 403, 404},
-	"POST /api/v1/policies/action/test":                 {403, 404, 403, 200}, // owner does not see the person
+	"POST /api/v1/policies/action/test":                 {403, 404, 403, 200}, // owner may not see the person
 	"GET /api/v1/syncs":                                 {404, 200},
 	"GET /api/v1/syncs/{sync}":                          {404, 200},
 	"GET /api/v1/syncs/{sync}/file":                     {404, 200, 403, 200},
@@ -496,7 +496,7 @@ func (f *fixture) policyQuestion() string {
 	return fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","subject":"user@example.com"}`, f.app, f.member)
 }
 
-// TestPolicyTest asks who would be asked.
+// TestPolicyTest tests a policy through the interface.
 func TestPolicyTest(t *testing.T) {
 	f := newFixture(t)
 	super, body := f.as("super"), f.policyQuestion()

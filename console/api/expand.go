@@ -15,15 +15,15 @@ type expandMask struct {
 	Paths []string `json:"paths"`
 }
 
-// The paths that the masks of calls may have. Whoever sees the object that was asked for sees
-// these of its surroundings, as far as they are shown at all.
+// The allowed paths of masks. Whoever may see the requested object may see these related objects, as
+// far as they are visible at all.
 var (
 	entitlementPaths = []string{"app_id", "app_resource_type_id", "app_resource_id"}
 	taskPaths        = []string{"access_review_id", "user_id", "created_by_user_id", "app_id", "app_user_id", "app_entitlement_ids", "step_approver_ids", "approver_ids",
 		"identity_user_id", "insight_ids", "app_user_last_usage", "entitlement_scope_bindings", "scope_role_resources", "resource"}
 )
 
-// check refuses a path that is not among those of a call.
+// check returns an error for a path that a call does not support.
 func (m expandMask) check(known []string) error {
 	for _, path := range m.Paths {
 		if path != "*" && !slices.Contains(known, path) {
@@ -33,14 +33,13 @@ func (m expandMask) check(known []string) error {
 	return nil
 }
 
-// taskMask is the mask of calls about requests, entitlementMask that of calls about
-// entitlements.
+// taskMask is the mask of calls about requests, entitlementMask that of calls about entitlements.
 type (
 	taskMask        struct{ expandMask }
 	entitlementMask struct{ expandMask }
 )
 
-// UnmarshalJSON reads a mask and refuses paths that are not known.
+// UnmarshalJSON decodes a mask and refuses unknown paths.
 func (m *taskMask) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &m.expandMask); err != nil {
 		return err

@@ -9,13 +9,13 @@ import (
 	"baton/console/govern"
 )
 
-// policyTest asks who would be asked about an access of somebody.
+// policyTest is the body of a call that tests who would be asked.
 type policyTest struct {
-	Kind             string            `json:"kind"` // "request" if it is empty
+	Kind             string            `json:"kind"` // default "request"
 	PolicyID         string            `json:"policyId"`
 	AppID            string            `json:"appId"`
-	AppEntitlementID string            `json:"appEntitlementId"` // as this interface numbers it
-	EntitlementID    string            `json:"entitlementId"`    // as the application knows it
+	AppEntitlementID string            `json:"appEntitlementId"` // the id in this interface
+	EntitlementID    string            `json:"entitlementId"`    // the id in the application
 	Subject          string            `json:"subject"`          // e-mail address
 	Requester        string            `json:"requester"`        // e-mail address
 	Duration         string            `json:"duration"`         // "3600s"

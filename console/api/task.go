@@ -376,7 +376,7 @@ type createRevokeRequest struct {
 	IdentityUserID   string   `json:"identityUserId"`
 }
 
-// createRevoke ends access of the caller, or asks that the access of somebody else is removed.
+// createRevoke ends access of the caller, or files a request to remove another person's access.
 func createRevoke(c *call) (any, error) {
 	var r createRevokeRequest
 	if err := c.decode(&r); err != nil {

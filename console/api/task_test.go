@@ -167,7 +167,7 @@ func TestTask(t *testing.T) {
 		t.Errorf("the grant has no end: %v", grants)
 	}
 
-	// An owner removes it for somebody else, who may not do so.
+	// An owner removes the access of another person. Other people may not do so.
 	of := func(person string) string {
 		return fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","description":"left the team","identityUserId":%q}`, f.app, f.group, f.people[person])
 	}

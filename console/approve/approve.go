@@ -78,7 +78,7 @@ func consider(t *store.Tx, r console.Request, now time.Time, propose proposer) (
 // check returns an error if the request is invalid.
 func (s *Situation) check(now time.Time) error {
 	if s.r.Kind != console.RequestGrant {
-		return nil // also of those who left
+		return nil // including people who left
 	}
 	if s.Subject.Status != console.PersonActive {
 		return baton.Errorf(baton.Refused, "%s is not active", s.Subject.Name)
@@ -108,7 +108,7 @@ func (s *Situation) free() error {
 			continue
 		}
 		if s.r.Removal == "" && o.Removal != "" {
-			s.removal = &o // whoever gives it back does not wait for those who are asked
+			s.removal = &o // giving access back does not wait for a pending removal
 			continue
 		}
 		return duplicate(o)
@@ -299,7 +299,7 @@ func (s *Situation) ask() (console.Request, error) {
 	return s.r, s.escalated(step, who)
 }
 
-// escalated notes that nobody whom a step names may decide any more.
+// escalated records that nobody whom a step names may decide any more.
 func (s *Situation) escalated(step console.PlanStep, who console.StepAsked) error {
 	if !who.LastResort {
 		return nil

@@ -109,7 +109,7 @@ func (s *Situation) operate() error {
 	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryCarried, Round: s.r.Round}); err != nil {
 		return err
 	}
-	disables := s.r.Kind == console.RequestRevoke && s.r.Entitlement == console.AccountItself // by an action, which the connector may have
+	disables := s.r.Kind == console.RequestRevoke && s.r.Entitlement == console.AccountItself // by an action that the connector may have
 	if !s.Able && !disables && o.State == console.Queued {
 		return s.tx.DoByHand(o.ID, "The connector cannot make this change.")
 	}

@@ -193,7 +193,7 @@ func (s *Situation) reset(why string) (console.Request, error) {
 func (s *Situation) again() (*Situation, console.Plan, error) {
 	fresh := s.r
 	fresh.Policy, fresh.PolicyVersion, fresh.Material = "", 0, ""
-	if fresh.Removal == "" { // that is about one account
+	if fresh.Removal == "" { // about one account
 		fresh.Account = 0
 	}
 	again, err := Look(s.tx, fresh, s.now)
@@ -253,7 +253,7 @@ func Escalate(t *store.Tx, request console.ID, why string) (console.Request, err
 		return r, err
 	}
 	now := again.Case()
-	now.LastResort = nil // refused, as if it were filed now
+	now.LastResort = nil // would be refused if it were filed now
 	if _, err := plan.Preview(now); err != nil {
 		return r, again.denied(err)
 	}
@@ -523,7 +523,7 @@ func timedOut(step console.PlanStep) string {
 	return "Nobody decided within " + step.Limit.Words() + "."
 }
 
-// resetIfChanged begins the decisions about a request anew if what they rest on has changed.
+// resetIfChanged restarts the decisions about a request if their basis has changed.
 func (s *Situation) resetIfChanged() (changed bool, err error) {
 	if s.Material() == s.r.Material {
 		return false, nil

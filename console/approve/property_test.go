@@ -17,11 +17,11 @@ import (
 	"baton/internal/longtest"
 )
 
-// TestPolicyProperties lets generated policies meet generated people, who decide, pass steps
-// on, leave, come back, get and lose roles, name delegates and turn out to be one person.
-// Always: nobody decides on their own access or request; nobody counts twice where a step asks
-// for somebody who decided none before; whoever is asked may decide; and an open request has
-// somebody who may, or says that nobody does and what to fix.
+// TestPolicyProperties combines generated policies with generated people, who decide, reassign
+// steps, leave, come back, get and lose roles, name delegates and turn out to be one person. The
+// invariants are: nobody decides about their own access or request; nobody counts twice if a step
+// requires somebody who decided no earlier step; everybody who is asked may decide; and an open
+// request has somebody who may decide, or says that nobody may and what to fix.
 func TestPolicyProperties(t *testing.T) {
 	asked, decided, refused, escalated, stuck := 0, 0, 0, 0, 0
 	for seed := range longtest.Pick(16, 400) {
@@ -41,7 +41,7 @@ func TestPolicyProperties(t *testing.T) {
 	}
 }
 
-// cast are the people of a play. The subjects and requesters are among them.
+// cast are the people of a play, including subjects and requesters.
 var cast = []string{"ana", "ben", "own", "own2", "mgr", "del", "so", "sup", "help"}
 
 type play struct {
@@ -116,7 +116,7 @@ func (p *play) policy() console.Policy {
 func (p *play) play() {
 	p.merged, p.seenEscalated = map[string]bool{}, map[console.ID]bool{}
 	p.writePolicy(p.policy())
-	if p.chance(50) { // nobody is left for the last resort when sup asks
+	if p.chance(50) { // the last resort has nobody if sup asks
 		p.leave("so")
 	}
 	p.change()
@@ -171,7 +171,7 @@ func (p *play) name(id console.ID) string {
 	return string(id)
 }
 
-// try changes something that the console may refuse, as that the last super administrator
+// try makes a change that the console may refuse, for example that the last super administrator
 // leaves.
 func (p *play) try(fn func(*store.Tx) error) {
 	err := p.store.Update(ctx, console.By{At: p.now, Actor: console.Console}, fn)
@@ -183,7 +183,7 @@ func (p *play) try(fn func(*store.Tx) error) {
 	}
 }
 
-// change changes something about people.
+// change changes people.
 func (p *play) change() {
 	name, other := pick(p, cast), pick(p, cast)
 	switch p.rng.IntN(8) {
@@ -243,7 +243,7 @@ func (p *play) change() {
 	}
 }
 
-// leave lets somebody leave.
+// leave makes a person leave.
 func (p *play) leave(name string) {
 	person := p.person(name)
 	person.Status = console.PersonDisabled
@@ -251,7 +251,7 @@ func (p *play) leave(name string) {
 	p.try(func(tx *store.Tx) error { return tx.ChangePerson(person) })
 }
 
-// file asks for something. What is refused says what to fix.
+// file files a request. A refusal says what to fix.
 func (p *play) file() {
 	who, e := pick(p, []string{"ana", "ben", "own", "sup"}), pick(p, []console.EntitlementKey{p.member, console.AccountItself})
 	for _, r := range p.requests {
@@ -284,7 +284,7 @@ func (p *play) file() {
 	}
 }
 
-// open returns the requests that ask people now.
+// open returns the requests that wait for a decision.
 func (p *play) open() (all []console.Request) {
 	for _, id := range p.requests {
 		if r := p.get(id); r.State == console.RequestAsking {
@@ -310,7 +310,7 @@ func (p *play) entries(r console.Request) (entries []console.RequestEntry) {
 	return entries
 }
 
-// decideOne lets somebody who is asked decide, which succeeds.
+// decideOne makes a person who is asked decide, which succeeds.
 func (p *play) decideOne() {
 	open := p.open()
 	if len(open) == 0 {
@@ -350,7 +350,7 @@ func (p *play) decideOne() {
 	}
 }
 
-// intrude lets somebody who is not asked decide, which is refused and changes nothing.
+// intrude makes a person who is not asked decide, which is refused and changes nothing.
 func (p *play) intrude() {
 	open := p.open()
 	if len(open) == 0 {
@@ -367,7 +367,7 @@ func (p *play) intrude() {
 	}
 }
 
-// reassign lets somebody who is asked pass a step on.
+// reassign makes a person who is asked reassign the step.
 func (p *play) reassign() {
 	open := p.open()
 	if len(open) == 0 {
@@ -419,8 +419,8 @@ func (p *play) inspect() {
 	}
 }
 
-// names reports whether the time line of a request says why nobody may decide, and an event
-// tells the owners.
+// names reports whether the timeline of a request says why nobody may decide, and an event notifies
+// the owners.
 func (p *play) names(r console.Request) bool {
 	said := slices.ContainsFunc(p.entries(r), func(e console.RequestEntry) bool {
 		return e.Kind == console.EntryEscalated && len(e.To) == 0 && strings.Contains(e.Text, "nobody may decide step") && strings.Contains(e.Text, "Somebody else must be")

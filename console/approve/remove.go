@@ -10,11 +10,11 @@ import (
 
 // Removed holds the result of a removal. Both fields are empty if nothing is left to do.
 type Removed struct {
-	Request   console.ID // that asks for it; "" for an account that belongs to nobody
-	Operation console.ID // that carries it out; "" while people are asked, and if a rule denies it
+	Request   console.ID // the request; "" for an account without an owner
+	Operation console.ID // the operation; "" while people are asked, and if a rule denies it
 }
 
-// Remove removes an access as the policy for its revocation says. o is the revocation, by the
+// Remove removes an access according to the policy for its revocation. o is the revocation, by the
 // person who runs the command.
 func Remove(t *store.Tx, o console.Operation) (Removed, error) {
 	subject, _, err := t.AccountPerson(o.Account, time.Time{})
@@ -30,8 +30,8 @@ func Remove(t *store.Tx, o console.Operation) (Removed, error) {
 	return Removed{r.ID, r.Operation}, err
 }
 
-// removeUnowned removes an access of an account that belongs to nobody. There is no request
-// without a subject, so that its policy either allows it at once or not at all.
+// removeUnowned removes an access of an account without an owner. A request needs a subject, so the
+// policy either allows the removal at once or not at all.
 func removeUnowned(t *store.Tx, r console.Request, o console.Operation) (Removed, error) {
 	s, err := Look(t, r, t.By().At)
 	if err != nil {
@@ -59,8 +59,8 @@ func removeUnowned(t *store.Tx, r console.Request, o console.Operation) (Removed
 	return Removed{Operation: created.ID}, endAll(t, access, o)
 }
 
-// remove carries out a removal: every reason ends, and a bar keeps rules from bringing the
-// access back.
+// remove carries out a removal: it ends all reasons, and adds a bar so that rules do not grant the
+// access again.
 func (s *Situation) remove() error {
 	if s.Account == nil {
 		return s.tx.CloseRequest(s.r, console.OutcomeError, "The account does not belong to "+s.Subject.Name+" any more.")

@@ -12,7 +12,7 @@ import (
 	"baton/console/store"
 )
 
-// writePolicy writes the next version of a policy, or a new one.
+// writePolicy adds the next version of a policy, or a new policy.
 func (w *world) writePolicy(p console.Policy) (id console.ID) {
 	w.t.Helper()
 	w.update(func(tx *store.Tx) error {
@@ -31,7 +31,7 @@ func (w *world) writePolicy(p console.Policy) (id console.ID) {
 	return id
 }
 
-// settings sets what holds for an entitlement.
+// settings sets the request settings of an entitlement.
 func (w *world) settings(e console.EntitlementKey, s console.RequestSettings) {
 	w.t.Helper()
 	w.update(func(tx *store.Tx) error {
@@ -75,13 +75,13 @@ func askOwner() []console.PolicyRule {
 	return []console.PolicyRule{{Outcome: console.OutcomeAsk, Steps: []console.PolicyStep{{Ask: []console.Approver{{Kind: console.ApproverAppOwner}, {Kind: console.ApproverRole, Role: console.SecurityOfficer}}}}}}
 }
 
-// TestRemoval removes access of others, as the policy for its revocation says.
+// TestRemoval removes access of others according to the policy for its revocation.
 func TestRemoval(t *testing.T) {
 	onBoth(t, testRemoval)
 }
 
 func testRemoval(t *testing.T, w *world) {
-	// Without a policy of its own, it is removed at once, and there is a task of it.
+	// Without a policy of its own, it is removed at once, and there is a request for it.
 	done, err := w.remove("own", "ben", w.member)
 	w.check(err)
 	r := w.get(done.Request)
@@ -101,7 +101,7 @@ func testRemoval(t *testing.T, w *world) {
 		t.Errorf("%+v", r)
 	}
 
-	// With one, people are asked, who do not remove their own access.
+	// With one, people are asked, but not about their own access.
 	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
 	w.settings(w.admin, console.RequestSettings{Revoke: policy})
 	w.tenant.Groups[0].Members = []string{"cem", "dan", "own"}
@@ -131,8 +131,8 @@ func testRemoval(t *testing.T, w *world) {
 	}
 }
 
-// TestRemovalGuards checks removals that guards refuse, when they are asked for and when they
-// are approved.
+// TestRemovalGuards checks that guards refuse removals, both when they are filed and when they are
+// approved.
 func TestRemovalGuards(t *testing.T) {
 	w := onSQLite(t)
 	_, err := w.remove("own", "cem", w.admin)
@@ -141,7 +141,7 @@ func TestRemovalGuards(t *testing.T) {
 		t.Errorf("%d requests, %d denials", w.count("request.filed"), w.count("operation.denied"))
 	}
 
-	// Two are removed, each is allowed when it is asked for, and only one when they are approved.
+	// Each of two removals is allowed when it is filed, but only one when they are approved.
 	w.tenant.Groups[0].Members = []string{"cem", "dan", "own"}
 	w.sync()
 	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
@@ -159,7 +159,7 @@ func TestRemovalGuards(t *testing.T) {
 	}
 }
 
-// TestRemovalOfNobody removes access of an account that belongs to nobody.
+// TestRemovalOfNobody removes access of an account without an owner.
 func TestRemovalOfNobody(t *testing.T) {
 	w := onSQLite(t)
 	ben := w.account("ben")
@@ -180,8 +180,8 @@ func TestRemovalOfNobody(t *testing.T) {
 	}
 }
 
-// TestGiveBackMeanwhile checks that who gives access back does not wait for those who are
-// asked whether it is to be removed.
+// TestGiveBackMeanwhile checks that giving access back does not wait for the decision about its
+// removal.
 func TestGiveBackMeanwhile(t *testing.T) {
 	w := onSQLite(t)
 	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
@@ -198,8 +198,8 @@ func TestGiveBackMeanwhile(t *testing.T) {
 	}
 }
 
-// TestMaterialMeanwhile checks that decisions start again when what they rest on changes while
-// a request waits, or before it begins.
+// TestMaterialMeanwhile checks that decisions start again when their basis changes while a request
+// waits, or before it begins.
 func TestMaterialMeanwhile(t *testing.T) {
 	w := onSQLite(t)
 	owner := []console.Approver{{Kind: console.ApproverAppOwner}}
@@ -244,8 +244,8 @@ func TestMaterialMeanwhile(t *testing.T) {
 	restarted("while people are asked", r)
 }
 
-// TestMergedDecider checks that a person who decided counts as the one that the person was
-// merged into.
+// TestMergedDecider checks that a merged person who decided counts as the person that it was merged
+// into.
 func TestMergedDecider(t *testing.T) {
 	w := onSQLite(t)
 	person := func(name string) console.Approver {
@@ -265,8 +265,8 @@ func TestMergedDecider(t *testing.T) {
 	}
 }
 
-// TestEverybodyLeft checks who is asked about an open request when everybody has left whom its
-// policy names, and that it says so if there is nobody.
+// TestEverybodyLeft checks who is asked about an open request when everybody whom its policy names
+// has left, and that it says so if there is nobody.
 func TestEverybodyLeft(t *testing.T) {
 	w := onSQLite(t)
 	w.writePolicy(console.Policy{ID: console.StandardPolicy, Name: "Standard", Kind: console.PolicyRequest, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk,
@@ -297,7 +297,7 @@ func TestEverybodyLeft(t *testing.T) {
 	if !v.Stuck || !slices.ContainsFunc(v.Entries, func(e console.RequestEntry) bool { return e.Kind == console.EntryEscalated && len(e.To) == 0 }) {
 		t.Errorf("%+v", v.Entries)
 	}
-	// A new request is refused, with what to fix.
+	// A new request is refused, with advice.
 	w.check(w.CancelRequest(ctx, w.callers["ana"], r.ID, ""))
 	_, err = w.ask("ana", "ana", w.member)
 	wantGuard(t, "a new request", err, console.GuardNobody)

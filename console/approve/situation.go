@@ -35,7 +35,7 @@ type Situation struct {
 	Account       *store.Resource // the subject's account; nil if there is none
 	Settings      console.RequestSettings
 	Policy        console.Policy
-	PolicyFrom    string // why this policy counts, for people; "" if it is pinned
+	PolicyFrom    string // why this policy applies, for display; "" if it is fixed
 	Held          bool   // a newer sync of the connector is held
 	Data          console.SyncNumber
 
@@ -45,7 +45,8 @@ type Situation struct {
 	moment store.Moment
 	barred map[console.ID]string
 	input  *condition.Input
-	// removal asks for what is given back, and is not decided; nil if there is none.
+	// removal is the undecided request to remove the access that is given back; nil if there is
+	// none.
 	removal *console.Request
 }
 
@@ -68,7 +69,7 @@ func (s *Situation) people() (err error) {
 	return err
 }
 
-// person returns the person that an ID was merged into; the zero value for no ID.
+// person returns the person that an ID was merged into; the zero value for an empty ID.
 func (s *Situation) person(id console.ID) (console.Person, error) {
 	if id == "" {
 		return console.Person{}, nil
@@ -158,7 +159,7 @@ func (s *Situation) accountConnector() error {
 		return baton.Errorf(baton.NotFound, "the application has no connector")
 	}
 	chosen, shown := connectors[0], console.Stream(0)
-	if s.r.Account != 0 { // the connector that shows it
+	if s.r.Account != 0 { // the connector whose syncs show it
 		a, err := s.tx.Account(s.moment, s.r.Account)
 		if err != nil && baton.KindOf(err) != baton.NotFound {
 			return err
@@ -219,7 +220,7 @@ func (a abilities) makesAccounts() bool {
 
 // account finds the subject's account in the stream of the entitlement.
 func (s *Situation) account() error {
-	keys := []console.ResourceKey{s.r.Account} // of nobody
+	keys := []console.ResourceKey{s.r.Account} // without an owner
 	if s.Subject.ID != "" {
 		var err error
 		if keys, err = s.tx.AccountsOf(s.Subject.ID); err != nil {
@@ -324,7 +325,7 @@ func (s *Situation) settingsOf(e console.EntitlementKey) (console.RequestSetting
 	return console.SettingsFor(versions, s.party), err
 }
 
-// party reports whether somebody asks, or is asked for.
+// party reports whether a person is the requester or the subject.
 func (s *Situation) party(person console.ID) bool {
 	if person == "" {
 		return false
@@ -333,7 +334,7 @@ func (s *Situation) party(person console.ID) bool {
 	return person == s.Subject.ID || person == s.Requester.ID
 }
 
-// Decided returns who decided the steps before the one that is open.
+// Decided returns the people who decided the steps before the current one.
 func (s *Situation) Decided(entries []console.RequestEntry) []console.ID {
 	people := console.Decided(entries, s.r.Round)
 	for i, p := range people {

@@ -55,27 +55,26 @@ type App struct {
 	Owners            []string `yaml:"owners"`             // e-mail addresses
 	AdminEntitlements []string `yaml:"admin_entitlements"` // ids as the application's connector reports them
 	MinimumAdmins     *int     `yaml:"minimum_admins"`
-	// Policies names the policies of the app's entitlements; those that are not given stay.
+	// Policies names the policies of the app's entitlements. Missing ones are not changed.
 	Policies AppPolicies `yaml:"policies"`
 }
 
-// AppPolicies names policies, those of the file or of the console.
+// AppPolicies names policies of the file or of the console.
 type AppPolicies struct {
-	Request   string `yaml:"request"` // of entitlements that do not mean administrator
+	Request   string `yaml:"request"` // for entitlements without administrator rights
 	Emergency string `yaml:"emergency"`
 	Revoke    string `yaml:"revoke"`
 	Review    string `yaml:"review"`
 }
 
-// Policy describes a policy: who decides about what. A policy of the console is named by its
-// ID or name, and gets another version.
+// Policy describes a policy. An existing policy is named by its ID or name, and gets a new version.
 type Policy struct {
 	Name  string               `yaml:"name"`
-	Kind  console.PolicyKind   `yaml:"kind"` // request if it is not given
+	Kind  console.PolicyKind   `yaml:"kind"` // default request
 	Rules []console.PolicyRule `yaml:"rules"`
 }
 
-// policy returns the policy that the file describes.
+// policy returns the described policy.
 func (p Policy) policy() console.Policy {
 	c := console.Policy{Name: p.Name, Kind: p.Kind, Rules: p.Rules}
 	if c.Kind == "" {

@@ -235,8 +235,8 @@ func TestWrongFiles(t *testing.T) {
 	}
 }
 
-// TestPolicies writes versions of policies that a file describes, once, and chooses them for
-// an app.
+// TestPolicies adds the policy versions that a file describes, only once, and assigns them to an
+// app.
 func TestPolicies(t *testing.T) {
 	d := newDesk(t)
 	file := whole + `

@@ -12,9 +12,9 @@ import (
 	"baton/console/store"
 )
 
-// applyPolicies writes another version of each policy that the file describes in another
-// way than the newest one, and chooses the policies of apps. Nobody is the author of these
-// versions but the console: whoever writes its files guards it by other means.
+// applyPolicies adds a new version of each policy whose description differs from the newest version,
+// and assigns policies to apps. The console is the author of these versions, because access to its
+// files is controlled elsewhere.
 func (f *File) applyPolicies(t *store.Tx) error {
 	for _, p := range f.Policies {
 		want, err := govern.ResolvePolicy(t, p.policy())
@@ -39,7 +39,7 @@ func (f *File) applyPolicies(t *store.Tx) error {
 	return nil
 }
 
-// policyOf returns the policy with a name, or with an ID of the console's.
+// policyOf returns the policy with a name, or the built-in policy with an ID.
 func policyOf(t *store.Tx, name string) (console.Policy, error) {
 	all, err := t.Policies()
 	if err != nil {
@@ -65,7 +65,7 @@ func changePolicy(t *store.Tx, have, want console.Policy) error {
 	return err
 }
 
-// sameRules reports whether rules are stored as the same.
+// sameRules reports whether the stored forms of rules are equal.
 func sameRules(a, b []console.PolicyRule) (bool, error) {
 	x, err := json.Marshal(a)
 	if err != nil {
@@ -78,7 +78,7 @@ func sameRules(a, b []console.PolicyRule) (bool, error) {
 	return bytes.Equal(x, y), nil
 }
 
-// applyAppPolicies chooses the policies of an app's entitlements.
+// applyAppPolicies assigns policies to an app's entitlements.
 func applyAppPolicies(t *store.Tx, a App) error {
 	if a.Policies == (AppPolicies{}) {
 		return nil

@@ -81,9 +81,9 @@ func changeableApp(tx *store.Tx, me console.Person, app console.ID) (console.App
 	return a, err
 }
 
-// RemoveAccess removes an access as the policy for its revocation says: every reason for it
-// ends, a bar keeps rules from bringing it back, and an operation revokes it, at once or when
-// people have agreed. For [console.AccountItself] the account is disabled.
+// RemoveAccess removes an access according to the policy for its revocation: all reasons end, a bar
+// keeps rules from granting it again, and an operation revokes it, at once or after an approval. For
+// [console.AccountItself] the account is disabled.
 func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (done approve.Removed, err error) {
 	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
 		a, err := changeableApp(tx, me, app)
@@ -111,8 +111,8 @@ func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.I
 	return done, err
 }
 
-// RemoveAccessOf does what RemoveAccess does for the account of a person; account may be 0 if the
-// person has one that holds it.
+// RemoveAccessOf is RemoveAccess for a person. account may be 0 if only one account of the person
+// holds the access.
 func (c *Console) RemoveAccessOf(ctx context.Context, caller Caller, app, person console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (done approve.Removed, err error) {
 	err = c.read(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) error {
 		a, err := changeableApp(tx, me, app)

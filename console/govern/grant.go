@@ -21,7 +21,7 @@ type Grant struct {
 	Until       time.Time // when it expires; zero: never
 }
 
-// accountGrants returns having an account, for those that are enabled.
+// accountGrants returns the grants of [console.AccountItself] for enabled accounts.
 func accountGrants(a console.App, accounts []store.Resource) (grants []Grant) {
 	for _, account := range accounts {
 		if console.HasAccount(true, account.Status) {

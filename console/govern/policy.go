@@ -101,7 +101,7 @@ func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v Amen
 type PolicyView struct {
 	console.Policy                  // the newest version
 	Versions       []console.Policy // the newest first
-	Named          console.Policy   // with e-mail addresses and names of applications in the place of IDs
+	Named          console.Policy   // with e-mail addresses and names instead of IDs
 	Names          Names
 	MayManage      bool
 }
@@ -136,7 +136,7 @@ type Saved struct {
 	ID    console.ID
 }
 
-// checkPolicyName refuses a name that another policy has: people choose policies by their names.
+// checkPolicyName refuses a name that another policy has, because people select policies by name.
 func checkPolicyName(tx *store.Tx, p console.Policy) error {
 	all, err := tx.Policies()
 	for _, other := range all {
@@ -147,9 +147,9 @@ func checkPolicyName(tx *store.Tx, p console.Policy) error {
 	return err
 }
 
-// SavePolicy writes the next version of a policy; without an ID, a new one. before is the
-// version that the caller saw. A version that asks for less waits for a second person. People
-// are given by their IDs or e-mail addresses, applications by their IDs or names.
+// SavePolicy adds the next version of a policy, or a new policy if it has no ID. before is the
+// version that the caller saw. A weaker version waits for a second person. People are given by ID or
+// e-mail address, applications by ID or name.
 func (c *Console) SavePolicy(ctx context.Context, caller Caller, p console.Policy, before int, why string) (saved Saved, err error) {
 	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		saved = Saved{}
@@ -372,7 +372,7 @@ func settingsView(tx *store.Tx, me console.Person, app console.ID, e console.Ent
 	return v, err
 }
 
-// checkChosenPolicies refuses policies that are missing or of another kind.
+// checkChosenPolicies returns an error if a policy does not exist or has the wrong kind.
 func checkChosenPolicies(tx *store.Tx, s console.RequestSettings) error {
 	for _, chosen := range []struct {
 		policy console.ID

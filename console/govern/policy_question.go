@@ -11,45 +11,42 @@ import (
 	"baton/console/store"
 )
 
-// PolicyQuestion asks who would be asked about an access of somebody, and why.
+// PolicyQuestion describes an access for which to find out who would be asked.
 type PolicyQuestion struct {
 	Kind        QuestionKind
-	Policy      console.ID // "" for the one that counts
+	Policy      console.ID // "" for the one that applies
 	App         console.ID
-	Entitlement string // its id, as the app knows it; "" for having an account
+	Entitlement string // its id in the app; "" for having an account
 	Subject     string // e-mail address
-	Requester   string // e-mail address; "" for the subject, or for the caller where access is removed
+	Requester   string // e-mail address; "" for the subject, or for the caller of a removal
 	Term        console.Term
 	Form        map[string]string
 }
 
-// QuestionKind says what is asked about.
+// QuestionKind is the kind of a question.
 type QuestionKind string
 
-// What can be asked about.
 const (
-	QuestionRequest   QuestionKind = "request"   // access that is asked for
-	QuestionEmergency QuestionKind = "emergency" // the same in an emergency
-	QuestionRevoke    QuestionKind = "revoke"    // access that somebody with the right removes
+	QuestionRequest   QuestionKind = "request"   // requested access
+	QuestionEmergency QuestionKind = "emergency" // an emergency request
+	QuestionRevoke    QuestionKind = "revoke"    // access that a person with the right removes
 	QuestionGiveBack  QuestionKind = "give-back" // access that its holder gives back
-	QuestionReview    QuestionKind = "review"    // access that is reviewed
+	QuestionReview    QuestionKind = "review"    // access under review
 )
 
-// QuestionKinds lists what can be asked about.
 func QuestionKinds() []QuestionKind {
 	return []QuestionKind{QuestionRequest, QuestionEmergency, QuestionRevoke, QuestionGiveBack, QuestionReview}
 }
 
-// PolicyAnswer says who would be asked, and why.
+// PolicyAnswer lists who would be asked, and why.
 type PolicyAnswer struct {
 	approve.Preview
 	Question PolicyQuestion
-	Passed   []console.PolicyRule // those before the one that applies
+	Passed   []console.PolicyRule // rules before the one that applies
 	Names    Names
 }
 
-// TestPolicy returns who would be asked about an access of somebody, and why, and writes
-// nothing.
+// TestPolicy returns who would be asked about a person's access, and why, without writing anything.
 func (c *Console) TestPolicy(ctx context.Context, caller Caller, q PolicyQuestion) (answer PolicyAnswer, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		answer = PolicyAnswer{Question: q, Names: Names{}}
@@ -71,7 +68,7 @@ func (c *Console) TestPolicy(ctx context.Context, caller Caller, q PolicyQuestio
 	return answer, err
 }
 
-// request returns the request that the question is about, if the caller may know of it.
+// request returns the request for the question, if the caller may know its objects.
 func (q PolicyQuestion) request(tx *store.Tx, me console.Person) (r console.Request, err error) {
 	r = console.Request{Kind: console.RequestGrant, App: q.App, Entitlement: console.AccountItself, Term: q.Term, Form: q.Form, Why: "a test"}
 	if !slices.Contains(QuestionKinds(), q.Kind) {
@@ -124,7 +121,7 @@ func (q PolicyQuestion) request(tx *store.Tx, me console.Person) (r console.Requ
 	return r, nil
 }
 
-// person returns the person with an address, whom the caller may see.
+// person returns the person with an address, if the caller may see the person.
 func (q PolicyQuestion) person(tx *store.Tx, me console.Person, email string) (console.ID, error) {
 	p, err := tx.PersonByEmail(email)
 	if baton.KindOf(err) == baton.NotFound && console.SeePeople.Of(me, console.Object{}) {

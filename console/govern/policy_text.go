@@ -11,11 +11,11 @@ import (
 	"baton/console/store"
 )
 
-// CheckPolicy returns what is wrong with a policy by itself.
+// CheckPolicy returns an error if a policy is invalid by itself.
 func CheckPolicy(p console.Policy) error { return p.Check(condition.Check) }
 
-// ResolvePolicy returns a policy, in which people write e-mail addresses of people and names
-// of applications, with their IDs. Invalid if there is no such person or application.
+// ResolvePolicy replaces e-mail addresses of people and names of applications in a policy by IDs.
+// Invalid if one does not exist.
 func ResolvePolicy(tx *store.Tx, p console.Policy) (console.Policy, error) {
 	return eachApprover(p, func(a *console.Approver) error {
 		switch {
@@ -47,8 +47,8 @@ func ResolvePolicy(tx *store.Tx, p console.Policy) (console.Policy, error) {
 	})
 }
 
-// namePolicy returns a policy with e-mail addresses of people and names of applications, as
-// [ResolvePolicy] reads it.
+// namePolicy replaces IDs in a policy by e-mail addresses of people and names of applications; see
+// [ResolvePolicy].
 func namePolicy(tx *store.Tx, p console.Policy) (console.Policy, error) {
 	return eachApprover(p, func(a *console.Approver) error {
 		switch {
@@ -64,7 +64,7 @@ func namePolicy(tx *store.Tx, p console.Policy) (console.Policy, error) {
 				return ignoreMissing(err)
 			}
 			if named, err := tx.AppByName(app.Name); err != nil || named.ID != app.ID {
-				return ignoreMissing(err) // another application has the name, too
+				return ignoreMissing(err) // another application has the same name
 			}
 			a.App = console.ID(app.Name)
 		}
@@ -79,7 +79,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// eachApprover returns a copy of a policy with every approver changed.
+// eachApprover returns a copy of a policy with fn applied to every approver.
 func eachApprover(p console.Policy, change func(*console.Approver) error) (console.Policy, error) {
 	p.Rules = slices.Clone(p.Rules)
 	for i := range p.Rules {
@@ -102,8 +102,8 @@ func eachApprover(p console.Policy, change func(*console.Approver) error) (conso
 	return p, nil
 }
 
-// checkGroups refuses groups that an application's syncs do not show. Before its first sync,
-// nothing is known of an application.
+// checkGroups refuses groups that the syncs of an application do not show. Before the first sync,
+// every group is accepted.
 func checkGroups(tx *store.Tx, p console.Policy) error {
 	_, err := eachApprover(p, func(a *console.Approver) error {
 		if a.Kind != console.ApproverGroup {

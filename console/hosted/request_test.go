@@ -34,7 +34,7 @@ func (c *course) person(name, account string, roles ...console.ConsoleRole) gove
 	return govern.Caller{Person: p, Session: console.Session{Person: p.ID, Proved: time.Now().Add(time.Hour)}}
 }
 
-// decide takes a decision about the open step of a request.
+// decide decides the current step of a request.
 func (c *course) decide(who govern.Caller, id console.ID, approve bool) error {
 	c.t.Helper()
 	r := c.request(id)

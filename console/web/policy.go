@@ -128,7 +128,7 @@ func policyShown(c *call) error {
 	return c.page("policy", v.Name, p)
 }
 
-// policyQuestion is the form that asks who would be asked, and its answer.
+// policyQuestion is the form that tests who would be asked, with its result.
 type policyQuestion struct {
 	Path                                                        string
 	Kind                                                        govern.QuestionKind
@@ -147,7 +147,7 @@ var questionLabels = map[govern.QuestionKind]string{
 	govern.QuestionReview:    "is reviewed",
 }
 
-// policyQuestion reads the form. Without a kind in it, one is the default.
+// policyQuestion decodes the form. The default kind is used if it has none.
 func (c *call) policyQuestion(kind govern.QuestionKind) (q policyQuestion, err error) {
 	get := func(name string) string { return strings.TrimSpace(c.r.FormValue(name)) }
 	q = policyQuestion{Path: c.r.URL.Path, Kind: kind, Email: get("email"), Requester: get("requester"), App: get("app"), Entitlement: get("entitlement"), Duration: get("duration")}
@@ -164,7 +164,7 @@ func (c *call) policyQuestion(kind govern.QuestionKind) (q policyQuestion, err e
 	return q, err
 }
 
-// ask answers the form, if it was filled in. policy is "" for the one that counts.
+// ask tests the policy if the form was filled in. policy is "" for the one that applies.
 func (q *policyQuestion) ask(c *call, policy console.ID) error {
 	if q.Email == "" {
 		return nil
@@ -189,9 +189,9 @@ func (q *policyQuestion) ask(c *call, policy console.ID) error {
 	return nil
 }
 
-// testPolicies shows who would be asked for somebody, by the policy that counts.
+// testPolicies shows who would be asked under the policy that applies.
 func testPolicies(c *call) error {
-	if _, err := c.console().Policies(c.ctx(), c.caller); err != nil { // whoever may see them may ask
+	if _, err := c.console().Policies(c.ctx(), c.caller); err != nil { // everybody who may see them may test them
 		return err
 	}
 	q, err := c.policyQuestion(govern.QuestionRequest)
@@ -213,7 +213,7 @@ type policyEditPage struct {
 	Form    policyForm
 	Why     string
 	Problem *problem
-	Checked bool // the form was checked, and nothing is wrong
+	Checked bool // the form was checked without problems
 	Roles   []string
 }
 
@@ -262,8 +262,7 @@ func addPolicy(c *call) error { return c.savePolicy(true) }
 
 func savePolicy(c *call) error { return c.savePolicy(false) }
 
-// savePolicy takes what was edited: as YAML, or as a form, one of whose buttons may change
-// the form only.
+// savePolicy saves the edited policy, as YAML or as a form. Some buttons only change the form.
 func (c *call) savePolicy(isNew bool) (err error) {
 	if err := c.console().Require(c.ctx(), c.caller, console.ManagePolicies, console.Object{}); err != nil {
 		return err

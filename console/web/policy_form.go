@@ -9,8 +9,8 @@ import (
 	"baton/console"
 )
 
-// policyForm is a policy as fields of a form. It works without a script: buttons that add,
-// remove and move parts send the form, and it comes back changed.
+// policyForm is a policy as a form, which works without a script: buttons that add, remove and move
+// parts send the form, and it is shown again with the change.
 type policyForm struct {
 	Name  string
 	Kind  string
@@ -18,13 +18,13 @@ type policyForm struct {
 }
 
 type ruleForm struct {
-	At                       string // the beginning of the names of its fields
+	At                       string // the prefix of the names of its fields
 	Number                   int
 	Name, When, Outcome, Why string
 	Steps                    []stepForm
 }
 
-// stepForm is a step. Lists of approvers are texts, one approver on a line.
+// stepForm is a step. Lists of approvers are texts with one approver per line.
 type stepForm struct {
 	At                                     string
 	Number                                 int
@@ -34,7 +34,7 @@ type stepForm struct {
 	Distinct, Comment, StepUp, NoDelegates bool
 }
 
-// What a step does.
+// The kinds of steps.
 const (
 	stepAsks  = "ask"
 	stepUntil = "until"
@@ -42,13 +42,13 @@ const (
 	stepClock = "at"
 )
 
-// The most that a form may have; the policy itself is checked when it is saved.
+// The limits of a form. The policy itself is checked when it is saved.
 const (
 	maxFormRules = 20
 	maxFormSteps = 10
 )
 
-// policyFormOf returns a policy as a form.
+// policyFormOf converts a policy to a form.
 func policyFormOf(p console.Policy) policyForm {
 	f := policyForm{Name: p.Name, Kind: string(p.Kind)}
 	for _, r := range p.Rules {
@@ -94,7 +94,7 @@ func (f policyForm) numbered() policyForm {
 	return f
 }
 
-// readPolicyForm reads the form that was sent.
+// readPolicyForm decodes the form.
 func readPolicyForm(v url.Values) (f policyForm, err error) {
 	count := func(name string, most int) (int, error) {
 		n, err := strconv.Atoi(v.Get(name))
@@ -138,8 +138,8 @@ func (s *stepForm) read(v url.Values) {
 	s.Distinct, s.Comment, s.StepUp, s.NoDelegates = is("distinct"), is("comment"), is("step-up"), is("no-delegates")
 }
 
-// edit does what a button of the form says: add, remove or move a rule or a step. It reports
-// whether the button was one of these.
+// edit applies a button of the form: add, remove or move a rule or a step. It reports whether there
+// was such a button.
 func (f *policyForm) edit(button string) bool {
 	parts := strings.Split(button, ".")
 	number := func(i, most int) int {
@@ -160,7 +160,7 @@ func (f *policyForm) edit(button string) bool {
 	switch {
 	case parts[0] == "check":
 	case parts[0] == "add-rule" && len(f.Rules) < maxFormRules:
-		// The last rule is for everything else: another one comes before it.
+		// The last rule is the default, so a new one goes before it.
 		at := max(len(f.Rules)-1, 0)
 		f.Rules = append(f.Rules[:at:at], append([]ruleForm{{Outcome: string(console.OutcomeAsk), Steps: []stepForm{{Does: stepAsks}}}}, f.Rules[at:]...)...)
 	case rule < 0:
@@ -186,8 +186,8 @@ func (f *policyForm) edit(button string) bool {
 	return true
 }
 
-// policy returns the policy that the form describes. What does not belong to what a rule or
-// step does is left out.
+// policy converts the form to a policy. It ignores fields that do not belong to the kind of their
+// rule or step.
 func (f policyForm) policy() (console.Policy, error) {
 	p := console.Policy{Name: f.Name, Kind: console.PolicyKind(f.Kind)}
 	for _, r := range f.Rules {

@@ -61,7 +61,7 @@ func TestPolicies(t *testing.T) {
 	b.post(change, url.Values{"decision": {"discard"}}).wants(t, "twice", 409, "confirmed already")
 }
 
-// TestPolicyQuestion asks who would be asked, under a policy and by the one that counts.
+// TestPolicyQuestion tests who would be asked, under a given policy and under the one that applies.
 func TestPolicyQuestion(t *testing.T) {
 	f := withPeople(t)
 	f.able()
@@ -122,7 +122,7 @@ func TestPolicyForm(t *testing.T) {
 	edit.wants(t, "its form", 200, "owner@example.com", `value="2d"`, "The next version of Contractors")
 	edit.checkSafe(t, saved.location)
 
-	// The next version has a rule before, which waits and asks; it asks for less.
+	// The next version has a preceding rule that waits and asks, which makes it weaker.
 	form = url.Values{"version": {edit.field(t, "version")}, "name": {"Contractors"}, "kind": {"request"}, "rules": {"2"},
 		"rule.0.when": {`subject.department == "IT"`}, "rule.0.outcome": {"ask"}, "rule.0.steps": {"4"},
 		"rule.0.step.0.does": {"for"}, "rule.0.step.0.for": {"2h"}, "rule.0.step.0.ask": {"left over"},
