@@ -70,6 +70,10 @@ var want = map[string][]int{
 	"GET /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}":  {404, 200},
 	"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}": {404, 200, 200, 403, 200},
 
+	"POST /api/v1/policies":                             {403, 403, 403, 403, 400},
+	"GET /api/v1/policies/{policy}":                     {403, 200, 403, 200},
+	"POST /api/v1/policies/{policy}":                    {403, 403, 403, 403, 400},
+	"POST /api/v1/search/policies":                      {403, 200, 403, 200},
 	"GET /api/v1/accounts":                              {404, 200, 403, 200},
 	"GET /api/v1/accounts/{account}":                    {404, 200, 403, 200},
 	"GET /api/v1/connectors":                            {200},
@@ -95,6 +99,8 @@ func (f *fixture) bodies() map[string]string {
 		"PUT /api/v1/apps/{app}/owners":                            fmt.Sprintf(`{"userIds":[%q]}`, f.people["owner"]),
 		"POST /api/v1/apps/{app}/connectors":                       `{"displayName":"second"}`,
 		"POST /api/v1/apps/connectors/credentials":                 fmt.Sprintf(`{"appId":%q,"connectorId":%q}`, f.app, f.connector),
+		"POST /api/v1/policies":                                    `{"displayName":"X","policyType":"POLICY_TYPE_GRANT","policySteps":{"grant":{"steps":[{"approval":{"users":{}}}]}}}`,
+		"POST /api/v1/policies/{policy}":                           `{"policy":{"displayName":""},"updateMask":"displayName"}`,
 		"POST /api/v1/task/grant":                                  fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","description":"x"}`, f.app, f.group),
 		"POST /api/v1/task/revoke":                                 fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d"}`, f.app, f.group),
 		"POST /api/v1/tasks/{task}/action/approve":                 fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step),
@@ -108,7 +114,7 @@ func (f *fixture) bodies() map[string]string {
 // path fills in a route's path.
 func (f *fixture) path(pattern string) string {
 	path := strings.NewReplacer("{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
-		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task)).Replace(pattern)
+		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task)).Replace(pattern)
 	switch {
 	case strings.HasSuffix(pattern, "/action/close"):
 		path = fmt.Sprintf("/api/v1/tasks/%d/action/close", f.closing)
@@ -196,7 +202,7 @@ func TestScopes(t *testing.T) {
 func TestConventions(t *testing.T) {
 	f := newFixture(t)
 	super := f.as("super")
-	f.fails("an unknown call", super, "GET", "/api/v1/policies", "", 501, 12, "has no call GET /api/v1/policies")
+	f.fails("an unknown call", super, "GET", "/api/v1/catalogs", "", 501, 12, "has no call GET /api/v1/catalogs")
 	f.fails("an unknown removal", super, "DELETE", "/api/v1/apps/"+string(f.app), "", 501, 12)
 	f.fails("no app", super, "GET", "/api/v1/apps/nothing", "", 404, 5)
 	f.fails("no JSON", super, "POST", "/api/v1/apps", "{", 400, 3, "cannot be read")

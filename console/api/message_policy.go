@@ -109,3 +109,29 @@ type waitClock struct {
 	Minutes  int    `json:"minutes"`
 	Timezone string `json:"timezone"`
 }
+
+// policySteps are the steps that one key of a policy has.
+type policySteps struct {
+	Steps list[step] `json:"steps"`
+}
+
+type policyRule struct {
+	Condition string `json:"condition"`
+	PolicyKey string `json:"policyKey"`
+}
+
+type policy struct {
+	Annotations              words                  `json:"annotations"`
+	CreatedAt                stamp                  `json:"createdAt"`
+	DeletedAt                stamp                  `json:"deletedAt"`
+	Description              string                 `json:"description"`
+	DisplayName              string                 `json:"displayName"`
+	ID                       string                 `json:"id"`
+	PolicySteps              map[string]policySteps `json:"policySteps"`
+	PolicyType               string                 `json:"policyType"`
+	PostActions              list[any]              `json:"postActions"`
+	ReassignTasksToDelegates bool                   `json:"reassignTasksToDelegates"`
+	Rules                    list[policyRule]       `json:"rules"`
+	SystemBuiltin            bool                   `json:"systemBuiltin"`
+	UpdatedAt                stamp                  `json:"updatedAt"`
+}

@@ -152,8 +152,14 @@ type reassignedBy struct {
 }
 
 type provisionState struct {
-	Provision provision `json:"provision"`
-	State     string    `json:"state"`
+	BatonActionInvocationID           string    `json:"batonActionInvocationId"`
+	ExternalTicketID                  string    `json:"externalTicketId"`
+	ExternalTicketProvisionerConfigID string    `json:"externalTicketProvisionerConfigId"`
+	NotificationID                    string    `json:"notificationId"`
+	WebhookID                         string    `json:"webhookId"`
+	WebhookInstanceID                 string    `json:"webhookInstanceId"`
+	Provision                         provision `json:"provision"`
+	State                             string    `json:"state"`
 }
 
 type provision struct {

@@ -16,27 +16,31 @@ const (
 	look      = "read, ask, configure or configure:APP"
 	configure = "configure or configure:APP"
 	decide    = "decide"
-	ask       = "ask"
+	// Scopes for what belongs to no application.
+	configureAll = "configure"
+	ask          = "ask"
 	// Scopes for requests.
 	readTasks   = "read, ask, decide or configure"
 	askOrDecide = "ask or decide"
 
-	self        = "everybody, of themselves"
-	nobody      = "nobody"
-	seeAccess   = "see who has access, or hold it"
-	seeConn     = "see connectors"
-	configureC  = "configure connectors"
-	configureA  = "change the settings of applications"
-	add         = "add connectors or applications"
-	seePeople   = "see people, or be the one"
-	downloadRaw = "download sync files and exports"
-	judge       = "apply or discard held syncs"
-	askFor      = "ask for access, of themselves or their reports"
-	seeTasks    = "see requests, or be one of their people"
-	decideAsked = "be asked to decide"
-	cancels     = "have asked, or cancel requests of others"
-	asker       = "have asked, or be whose access it is"
-	seePolicy   = "see policies, the application and the person"
+	self           = "everybody, of themselves"
+	nobody         = "nobody"
+	seeAccess      = "see who has access, or hold it"
+	seeConn        = "see connectors"
+	configureC     = "configure connectors"
+	configureA     = "change the settings of applications"
+	add            = "add connectors or applications"
+	seePeople      = "see people, or be the one"
+	downloadRaw    = "download sync files and exports"
+	judge          = "apply or discard held syncs"
+	seePolicies    = "see policies"
+	seePolicy      = "see policies, the application and the person"
+	managePolicies = "change policies"
+	askFor         = "ask for access, of themselves or their reports"
+	seeTasks       = "see requests, or be one of their people"
+	decideAsked    = "be asked to decide"
+	cancels        = "have asked, or cancel requests of others"
+	asker          = "have asked, or be whose access it is"
 )
 
 // ownToken is the call that authenticates its callers itself.
@@ -77,6 +81,11 @@ var routes = []route{
 	{"POST /api/v1/search/request_catalog/entitlements", look, seeAccess, searchCatalog},
 
 	{ownToken, "the token of a program that somebody confirmed", self, createPersonalClient},
+
+	{"POST /api/v1/policies", configureAll, managePolicies, createPolicy},
+	{"GET /api/v1/policies/{policy}", readAll, seePolicies, getPolicy},
+	{"POST /api/v1/policies/{policy}", configureAll, managePolicies, updatePolicy},
+	{"POST /api/v1/search/policies", readAll, seePolicies, searchPolicies},
 
 	{"POST /api/v1/task/grant", ask, askFor, createGrant},
 	{"POST /api/v1/task/revoke", ask, self, createRevoke},
