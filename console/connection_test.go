@@ -17,7 +17,8 @@ func TestConnectionState(t *testing.T) {
 		want     ConnectionState
 		sentence string
 	}{
-		{"new", Connection{}, NotConnected, "No connector has called"},
+		{"new", Connection{}, NotConnected, "no credential works: Settings, Edit, Rotate"},
+		{"new, with a credential", Connection{Credentials: 1}, NotConnected, "Start the connector"},
 		{"new, hosted", Connection{Hosted: true}, NotConnected, "not configured yet"},
 		{"new and paused", Connection{Paused: true}, Paused, "resumes"},
 		{"connected, nothing yet", Connection{Seen: seen}, Syncing, "about to begin"},
@@ -27,6 +28,18 @@ func TestConnectionState(t *testing.T) {
 		{"held", Connection{Seen: seen, Applied: applied, Held: &Sync{}, Running: true}, Held, "11:00"},
 		{"held while offline", Connection{Seen: hours(-2), Held: &Sync{}}, Held, "waits"},
 		{"offline", Connection{Seen: hours(-2), Applied: applied, Code: 2}, Offline, "since 29 Nov 2026 10:00"},
+		{"offline, with hosts", Connection{Seen: hours(-2), Hosts: []ConnectionHost{{"a", "example.com/baton-percipio", "v1.2.0", hours(-2)}, {"b", "", "", hours(-3)}}}, Offline,
+			"since 29 Nov 2026 10:00 UTC. The last was a (baton-percipio v1.2.0)."},
+		{"offline, and says nothing of itself", Connection{Seen: hours(-2), Hosts: []ConnectionHost{{"a", "", "", hours(-2)}}}, Offline, "The last was a."},
+		{"one host", Connection{Seen: seen, Applied: applied, Hosts: []ConnectionHost{{"a", "", "v1", seen}, {"gone", "", "v0", hours(-1)}}}, Connected, "It runs on a (v1)."},
+		{"two hosts", Connection{Seen: seen, Applied: applied, Hosts: []ConnectionHost{{"a", "", "v1", seen.Add(-1)}, {"b", "", "v2", seen}}}, Connected, "It runs on a (v1) and b (v2)."},
+		{"more hosts", Connection{Seen: seen, Applied: applied, Hosts: []ConnectionHost{{Name: "a", Seen: seen}, {Name: "b", Seen: seen}, {Name: "c", Seen: seen}, {Name: "d", Seen: seen}}}, Connected,
+			"It runs on a, b and 2 more."},
+		{"inside the console", Connection{Hosted: true, Seen: seen, Applied: applied, Hosts: []ConnectionHost{{Name: "replica", Seen: seen}}}, Connected, "UTC counts."},
+		{"files, none yet", Connection{Files: true}, NotConnected, "Upload a file"},
+		{"files", Connection{Files: true, Applied: applied}, Connected, "People upload its files. The data of 29 Nov 2026 11:00 UTC counts."},
+		{"a file that was refused", Connection{Files: true, Applied: applied, Refused: &Sync{Why: "it is damaged."}}, ConnectorError, "it is damaged. The data"},
+		{"a file that is held", Connection{Files: true, Held: &Sync{}}, Held, "waits"},
 		{"just in time", Connection{Seen: noon.Add(-OfflineAfter), Applied: applied}, Connected, ""},
 		{"held by itself", Connection{Seen: seen, Applied: applied, Code: 9, Problem: "half of the accounts are gone"}, HeldByConnector, "half of the accounts"},
 		{"failed", Connection{Seen: seen, Code: 16, Problem: "the token is wrong"}, ConnectorError, "the token is wrong"},

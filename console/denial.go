@@ -10,6 +10,16 @@ type Denial struct {
 	Hidden bool // the caller was told that the object does not exist
 }
 
+// RefusedLogin is a login with a provider that the console refused.
+type RefusedLogin struct {
+	Provider string // name
+	Issuer   string // of the identity; "" if the provider's answer proved none
+	Subject  string
+	Email    string // as the provider says
+	Person   ID     // whom it was for; "" if nobody known
+	Why      string
+}
+
 const (
 	// DenialQuiet is how long repeated denials are counted instead of written as events.
 	DenialQuiet = 24 * time.Hour

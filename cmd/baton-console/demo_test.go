@@ -15,8 +15,32 @@ import (
 	"testing"
 )
 
+<<<<<<< HEAD
 // TestDemo starts the demo, signs in as its auditor with one click, and sees the changes in the
 // applications. Nothing is left of it at the end.
+=======
+// TestDemoOnce lets the demo end by itself, when both connectors are connected and everything
+// is there.
+func TestDemoOnce(t *testing.T) {
+	p := start(t, t.TempDir(), nil, "baton-console", "demo", "--once")
+	p.line("console: ")
+	for _, app := range []string{"Perplexity", "Percipio"} {
+		p.line(app + " is connected, ")
+	}
+	for _, app := range []string{"Perplexity", "Percipio"} {
+		if text := p.line(app + ": Connected; "); strings.Contains(text, " 0 accounts") || !strings.Contains(text, "grants") {
+			t.Errorf("%s: %s", app, text)
+		}
+	}
+	p.line("Everything is there. The demo ends and removes its data.")
+	if code := p.wait(); code != 0 || p.errors() != "" {
+		t.Errorf("exit code %d: %s", code, p.errors())
+	}
+}
+
+// TestDemo starts the demo, signs in as its auditor with one click, and sees what happened in
+// the applications. At the end nothing is left of it.
+>>>>>>> a707c01 (console: what issue 17 still asked for)
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir, nil, "baton-console", "demo", "--env-file", "demo.env")

@@ -27,7 +27,9 @@ import (
 	"baton/console/login"
 	"baton/console/server"
 	"baton/console/store"
+	"baton/console/store/rpcstore"
 	"baton/console/web"
+	"baton/internal/english"
 	"baton/internal/output"
 )
 
@@ -61,11 +63,12 @@ type Change struct {
 
 func (r *run) demoCommand() *cobra.Command {
 	return r.command(spec{use: "demo", short: "Try the console with made-up applications and people",
-		settings: []string{"listen", "env-file"},
+		settings: []string{"listen", "env-file", "once"},
 		long: `Starts two made-up applications, connects them, and lets a few things happen in them. Everything is in a
 temporary folder, which is removed at the end. Whoever reaches the printed address signs in as one of five
-people with one click, so it listens on loopback addresses only. Ctrl-C ends it.`,
-		example: "  baton-console demo\n  baton-console demo --env-file demo.env"},
+people with one click, so it listens on loopback addresses only. It serves until Ctrl-C or SIGTERM; with --once
+it ends as soon as everything is there, with an error if that fails.`,
+		example: "  baton-console demo\n  baton-console demo --env-file demo.env\n  baton-console demo --once"},
 		r.demo)
 }
 
@@ -107,9 +110,12 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 	}
 	var history sync.WaitGroup
 	defer history.Wait()
+	interrupted := ctx
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	return server.Run(ctx, server.Config{
+	var incomplete error // with --once
+	d.began = r.now()
+	err = server.Run(ctx, server.Config{
 		Installation: installation.Config{Data: filepath.Join(dir, "data"), Now: r.now},
 		Listen:       listen, Bootstrap: filepath.Join(dir, "console.yaml"), EnvFile: r.Values.String("env-file"), Version: r.buildVersion(),
 		Products: r.Products, Networks: govern.Networks{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
@@ -119,12 +125,22 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 			fmt.Fprintf(r.stdout, "console: %s\n", address)
 			fmt.Fprintf(r.stdout, "Open %s/demo and choose who you want to be.\n", address)
 			history.Go(func() {
-				if err := d.history(ctx); err != nil && ctx.Err() == nil {
+				err := d.history(ctx)
+				switch {
+				case r.Values.Bool("once"):
+					incomplete = err
+					stop()
+				case err != nil && ctx.Err() == nil:
 					r.log.Error("the history of the demo is not complete", "error", err)
 				}
 			})
 		},
 	})
+	history.Wait()
+	if interrupted.Err() != nil && !r.Values.Bool("once") && errors.Is(err, context.Canceled) {
+		err = nil // before it served: to end it is no failure
+	}
+	return errors.Join(err, incomplete)
 }
 
 // demo is a running demo.
@@ -137,6 +153,7 @@ type demo struct {
 	roles   []*demoRole
 	people  []DemoPerson
 	leaver  DemoPerson // who leaves the company
+	began   time.Time
 }
 
 // start serves the applications.
@@ -284,7 +301,7 @@ func (d *demo) history(ctx context.Context) error {
 		if err := d.synced(ctx, in.Store, s.App, 1); err != nil {
 			return err
 		}
-		fmt.Fprintf(d.run.stdout, "%s is connected.\n", s.App)
+		fmt.Fprintf(d.run.stdout, "%s is connected, %.1f s after the start.\n", s.App, d.run.now().Sub(d.began).Seconds())
 		rounds = max(rounds, len(d.servers[i].Changes))
 	}
 	for n := range rounds {
@@ -328,8 +345,72 @@ func (d *demo) history(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Fprintln(d.run.stdout, "Everything is there. Ctrl-C ends the demo and removes its data.")
+	if err := d.summary(ctx, in.Store); err != nil {
+		return err
+	}
+	if d.run.Values.Bool("once") {
+		fmt.Fprintln(d.run.stdout, "Everything is there. The demo ends and removes its data.")
+	} else {
+		fmt.Fprintln(d.run.stdout, "Everything is there. Ctrl-C ends the demo and removes its data.")
+	}
 	return nil
+}
+
+// summary waits until the connectors are Connected, and prints what the console knows of each
+// application.
+func (d *demo) summary(ctx context.Context, s *store.Store) error {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for _, sandbox := range d.run.Sandboxes {
+		for {
+			state, text, err := d.state(ctx, s, sandbox.App)
+			if err != nil {
+				return err
+			}
+			if state == console.Connected {
+				fmt.Fprintln(d.run.stdout, text)
+				break
+			}
+			if state.Problem() {
+				return baton.Errorf(baton.Unavailable, "%s", text)
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-ticker.C:
+			}
+		}
+	}
+	return nil
+}
+
+// state returns the state of a connector, and a line about it and its application.
+func (d *demo) state(ctx context.Context, s *store.Store, name string) (state console.ConnectionState, text string, err error) {
+	err = s.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.ConnectorByName(name)
+		if err != nil {
+			return err
+		}
+		connection, err := rpcstore.ConnectionOf(tx, c, d.run.now())
+		if err != nil {
+			return err
+		}
+		syncs, err := tx.Syncs(c.ID, store.SyncBefore{}, store.PageSize)
+		if err != nil {
+			return err
+		}
+		var sentence string
+		state, sentence = connection.State(d.run.now())
+		if state.Problem() || connection.Applied == nil {
+			text = fmt.Sprintf("%s: %s. %s", name, state, sentence)
+			return nil
+		}
+		n := connection.Applied.Counts
+		text = fmt.Sprintf("%s: %s; %s, %s, %s, %s.", name, state, english.Count(len(syncs), "sync"), english.Count(int(n.Accounts), "account"),
+			english.Count(int(n.Entitlements), "entitlement"), english.Count(int(n.Facts), "grant"))
+		return nil
+	})
+	return state, text, err
 }
 
 // domains returns the e-mail domains of the people in the demo.

@@ -10,6 +10,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/login"
+	"baton/console/schedule"
 	"baton/console/store"
 )
 
@@ -232,7 +233,7 @@ func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) erro
 		have, err := t.ConnectorByName(c.Name)
 		switch {
 		case baton.KindOf(err) == baton.NotFound:
-			have = console.Connector{App: app.ID, Name: c.Name, Product: c.Product, Hosting: console.SelfHosted, Owners: owners, Interval: time.Duration(c.Interval)}
+			have = console.Connector{App: app.ID, Name: c.Name, Product: c.Product, Hosting: console.SelfHosted, Owners: owners, Interval: time.Duration(c.Interval), Cron: c.Cron, Zone: c.Zone}
 			if have.Interval == 0 {
 				have.Interval = DefaultInterval
 			}
@@ -255,17 +256,25 @@ func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) erro
 				want.Product = c.Product
 			}
 			if c.Interval != 0 {
-				want.Interval = time.Duration(c.Interval)
+				want.Interval, want.Cron, want.Zone = time.Duration(c.Interval), "", ""
+			}
+			if c.Cron != "" {
+				want.Cron, want.Zone = c.Cron, c.Zone
 			}
 			if c.Owners != nil && !sameSet(owners, have.Owners) {
 				want.Owners = owners
 			}
-			if want.Product != have.Product || want.Interval != have.Interval || !slices.Equal(want.Owners, have.Owners) {
+			if want.Product != have.Product || schedule.Of(want) != schedule.Of(have) || !slices.Equal(want.Owners, have.Owners) {
 				if err := t.ChangeConnector(want); err != nil {
 					return err
 				}
 			}
 			have = want
+		}
+		if c.Directory != nil {
+			if err := applyDirectory(t, have.ID, *c.Directory, now); err != nil {
+				return err
+			}
 		}
 		if c.Hosted {
 			if err := f.applyHosted(t, have.ID, c); err != nil {
@@ -276,6 +285,22 @@ func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) erro
 		applied[c.Name] = have
 	}
 	return nil
+}
+
+// applyDirectory says whether a connector's accounts make people. Those that it made stay.
+func applyDirectory(t *store.Tx, id console.ID, directory bool, now time.Time) error {
+	c, err := t.Connector(id)
+	if err != nil || c.Directory == directory {
+		return err
+	}
+	c.Directory = directory
+	if err := t.ChangeConnector(c); err != nil {
+		return err
+	}
+	if !directory {
+		return t.RemoveDue(console.DueDirectory, string(id))
+	}
+	return t.SetDue(console.DueDirectory, string(id), now, nil)
 }
 
 // applyHosted configures a hosted connector. It only stores secrets that differ, so that applying

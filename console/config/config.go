@@ -20,6 +20,7 @@ import (
 	"baton/console/govern"
 	"baton/console/login"
 	"baton/console/mail"
+	"baton/console/schedule"
 	"baton/internal/english"
 )
 
@@ -91,7 +92,11 @@ type Connector struct {
 	Hosted   bool              `yaml:"hosted"`
 	Owners   []string          `yaml:"owners"` // e-mail addresses
 	Settings map[string]Secret `yaml:"settings"`
-	Interval Duration          `yaml:"interval"` // between syncs; default 1h
+	Interval Duration          `yaml:"interval"` // between syncs; 1h if neither it nor cron is given
+	Cron     string            `yaml:"cron"`     // when it syncs, in place of the interval: "30 2 * * 1-5"
+	Zone     string            `yaml:"zone"`     // time zone of cron: "Europe/Berlin"; UTC if it is not given
+	// Directory says whether its accounts make people.
+	Directory *bool `yaml:"directory"`
 }
 
 // Mail describes the mail server. If it is missing, the settings are not changed.
@@ -273,6 +278,16 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 		}
 		if d := time.Duration(c.Interval); d != 0 && d < minInterval {
 			bad("connector %s: the interval %s is shorter than %s", c.Name, d, minInterval)
+		}
+		switch {
+		case c.Cron == "" && c.Zone != "":
+			bad("connector %s: zone belongs to cron", c.Name)
+		case c.Cron != "" && c.Interval != 0:
+			bad("connector %s: interval and cron exclude each other", c.Name)
+		case c.Cron != "":
+			if err := (schedule.Schedule{Cron: c.Cron, Zone: c.Zone}).Check(minInterval); err != nil {
+				bad("connector %s: %v", c.Name, err)
+			}
 		}
 		if c.Hosted {
 			if err := f.checkHosted(c); err != nil {

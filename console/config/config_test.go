@@ -11,6 +11,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/config"
+	"baton/console/schedule"
 	"baton/console/store"
 	"baton/console/store/sqlite"
 )
@@ -144,7 +145,55 @@ func TestApply(t *testing.T) {
 	}
 }
 
+<<<<<<< HEAD
 // TestMail sets the mail server, and changes nothing the second time.
+=======
+// TestSchedules sets when connectors sync, and which are directories.
+func TestSchedules(t *testing.T) {
+	d := newDesk(t)
+	type want struct {
+		schedule  schedule.Schedule
+		directory bool
+	}
+	hour := time.Hour
+	for _, tt := range []struct {
+		text string
+		want want
+	}{
+		{"", want{schedule.Schedule{Every: hour}, false}},
+		{", cron: '30 2 * * 1-5', zone: Europe/Berlin, directory: true", want{schedule.Schedule{Every: hour, Cron: "30 2 * * 1-5", Zone: "Europe/Berlin"}, true}},
+		{"", want{schedule.Schedule{Every: hour, Cron: "30 2 * * 1-5", Zone: "Europe/Berlin"}, true}},
+		{", cron: '0 3 * * *'", want{schedule.Schedule{Every: hour, Cron: "0 3 * * *"}, true}},
+		{", interval: 2h, directory: false", want{schedule.Schedule{Every: 2 * hour}, false}},
+	} {
+		for again := range 2 {
+			before := d.events()
+			if _, err := d.apply("apps: [{name: A}]\nconnectors: [{name: a, app: A" + tt.text + "}]\n"); err != nil {
+				t.Fatal(err)
+			}
+			if again == 1 && d.events() != before {
+				t.Errorf("%q: applied again, it makes %d events", tt.text, d.events()-before)
+			}
+		}
+		d.view(func(tx *store.Tx) error {
+			c, err := tx.ConnectorByName("a")
+			if err != nil {
+				return err
+			}
+			if got := (want{schedule.Of(c), c.Directory}); got != tt.want {
+				t.Errorf("%q: %+v, want %+v", tt.text, got, tt.want)
+			}
+			_, due, err := tx.DueAt(console.DueDirectory, string(c.ID))
+			if due != tt.want.directory {
+				t.Errorf("%q: the directory is due: %t", tt.text, due)
+			}
+			return err
+		})
+	}
+}
+
+// TestMail sets the mail server, and nothing when the file is applied again.
+>>>>>>> a707c01 (console: what issue 17 still asked for)
 func TestMail(t *testing.T) {
 	d := newDesk(t)
 	for text, want := range map[string]console.MailSettings{
@@ -225,6 +274,10 @@ func TestWrongFiles(t *testing.T) {
 		"apps: [{name: A, minimum_admins: -1}]":                                                   "minimum_admins is -1",
 		"apps: [{name: A}]\nconnectors: [{name: a-b, app: A}, {name: a_b, app: A}]":               "A_B_CLIENT_ID",
 		"apps: [{name: A}]\nconnectors: [{name: a, app: A, interval: 1s}]":                        "shorter than 1m",
+		"apps: [{name: A}]\nconnectors: [{name: a, app: A, zone: Europe/Berlin}]":                 "zone belongs to cron",
+		"apps: [{name: A}]\nconnectors: [{name: a, app: A, interval: 1h, cron: '0 3 * * *'}]":     "exclude each other",
+		"apps: [{name: A}]\nconnectors: [{name: a, app: A, cron: daily}]":                         `the cron expression "daily" is none`,
+		"apps: [{name: A}]\nconnectors: [{name: a, app: A, cron: '0 3 * * *', zone: Mars/Base}]":  `no time zone "Mars/Base"`,
 		"apps: [{name: A}]\n---\napps: []":                                                        "more than one document",
 		"people: [{name: A}]\napps: [{}]":                                                         "person 1 has no e-mail address; app 1 has no name",
 		"people: [{email: a@b.c, name: A, password_file: x, totp_secret: [JBSWY3DPEHPK3PXPJBS]}]": "line 1: a plain value is needed",

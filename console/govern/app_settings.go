@@ -17,9 +17,11 @@ type AppSettings struct {
 	Owners *[]console.ID
 }
 
-// ConfigureApp changes the settings of an app.
+// ConfigureApp changes the settings of an app. The error is [ErrOwnersWait] if a second person
+// has to confirm the owners; the other settings are changed.
 func (c *Console) ConfigureApp(ctx context.Context, caller Caller, id console.ID, s AppSettings) error {
-	return c.change(ctx, caller, configuring.in(id), func(tx *store.Tx, me console.Person) error {
+	waits := false
+	err := c.change(ctx, caller, configuring.in(id), func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, id, console.ConfigureApps)
 		if err != nil {
 			return err
@@ -34,8 +36,19 @@ func (c *Console) ConfigureApp(ctx context.Context, caller Caller, id console.ID
 			if err := checkActiveOwners(tx, a.Owners, owners); err != nil {
 				return err
 			}
-			a.Owners = owners
+			if s.Name != nil {
+				if err := tx.ChangeApp(a); err != nil {
+					return err
+				}
+				a.Version++
+			}
+			waits, err = c.setAppOwners(tx, caller, a, owners, "Owners were set through the REST interface.")
+			return err
 		}
 		return tx.ChangeApp(a)
 	})
+	if err == nil && waits {
+		return ErrOwnersWait
+	}
+	return err
 }

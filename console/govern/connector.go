@@ -112,7 +112,7 @@ func (c *Console) Connectors(ctx context.Context, caller Caller) (all []Connecto
 }
 
 func (c *Console) connectorSummary(tx *store.Tx, con console.Connector, a console.App) (s ConnectorSummary, err error) {
-	connection, err := rpcstore.ConnectionOf(tx, con)
+	connection, err := rpcstore.ConnectionOf(tx, con, c.now())
 	if err != nil {
 		return s, err
 	}
@@ -231,6 +231,7 @@ type NewConnector struct {
 	Unmanaged console.ResourceKey
 	Owners    []console.ID
 	Hosted    bool // it runs inside the console
+	Files     bool // it runs nowhere: people upload its files
 }
 
 // AddConnector adds a connector to an app, or to a new app of which the caller becomes the owner.
@@ -263,6 +264,9 @@ func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnecto
 				return baton.Errorf(baton.Invalid, "%s cannot run inside the console", product.DisplayName).WithFix("Set it up as self-hosted.")
 			}
 			con.Hosting = console.Hosted
+		}
+		if n.Files {
+			con.Hosting = console.ByFile
 		}
 		if product.Name != Generic.Name {
 			con.Product = product.Name

@@ -12,6 +12,7 @@ type HomeView struct {
 	// Attention are the connectors with a problem that the caller may configure or judge, the held
 	// ones first.
 	Attention []ConnectorSummary
+	Fine      int // how many others of these need nobody
 	Me        PersonView
 }
 
@@ -26,8 +27,12 @@ func (c *Console) Home(ctx context.Context, caller Caller) (v HomeView, err erro
 	connectors, err := c.Connectors(ctx, caller)
 	for _, s := range connectors {
 		o := console.Object{App: &s.App, Connector: &s.Connector}
-		if slices.Contains(urgency, s.State) && (console.ConfigureConnectors.Of(caller.Person, o) || console.JudgeHeldSyncs.Of(caller.Person, o)) {
+		switch {
+		case !console.ConfigureConnectors.Of(caller.Person, o) && !console.JudgeHeldSyncs.Of(caller.Person, o):
+		case slices.Contains(urgency, s.State):
 			v.Attention = append(v.Attention, s)
+		default:
+			v.Fine++
 		}
 	}
 	slices.SortStableFunc(v.Attention, func(a, b ConnectorSummary) int {

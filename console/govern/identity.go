@@ -177,14 +177,43 @@ func (c *Console) FinishSignIn(ctx context.Context, v Visit, r Return) (a Arriva
 		return a, baton.Errorf(baton.Unauthenticated, "%s did not sign you in: %s", configured.Label, problemCode(r.Problem)).WithFix("Try again, or sign in with a password.")
 	}
 	id, err := c.oidc.Exchange(ctx, p, oidc.Request{State: r.State, Nonce: s.Nonce, Verifier: s.Verifier, Fresh: s.Session != nil}, r.Answer)
-	if err != nil {
-		return a, err
+	switch {
+	case err != nil:
+	case a.Proof:
+		err = c.proveIdentity(ctx, v, r, s, configured, id)
+	default:
+		a.Token, err = c.enter(ctx, v, configured, id)
 	}
-	if a.Proof {
-		return a, c.proveIdentity(ctx, v, r, s, configured, id)
+	return a, c.refusedLogin(ctx, v, configured, id, err)
+}
+
+// refusedLogin records a login that was refused, and returns its error. A login whose refusal
+// cannot be recorded fails with that.
+func (c *Console) refusedLogin(ctx context.Context, v Visit, p console.Provider, id oidc.Identity, err error) error {
+	if err == nil || !slices.Contains([]baton.Kind{baton.Unauthenticated, baton.PermissionDenied, baton.Refused, baton.AlreadyExists}, baton.KindOf(err)) {
+		return err
 	}
-	a.Token, err = c.enter(ctx, v, configured, id)
-	return a, err
+	l := console.RefusedLogin{Provider: p.Name, Issuer: id.Issuer, Subject: id.Subject, Email: id.Email, Why: err.Error()}
+	e := c.store.Update(context.WithoutCancel(ctx), console.By{At: c.now(), Actor: console.Console, Address: v.Address, Request: v.Request}, func(tx *store.Tx) error {
+		l.Person = ""
+		known, err := tx.Identity(id.Issuer, id.Subject)
+		if err == nil {
+			l.Person = known.Person
+		} else if baton.KindOf(err) == baton.NotFound && id.EmailVerified {
+			var person console.Person
+			if person, err = tx.PersonByEmail(console.NormalizeEmail(id.Email)); err == nil {
+				l.Person = person.ID
+			}
+		}
+		if err != nil && baton.KindOf(err) != baton.NotFound {
+			return err
+		}
+		return tx.RefuseLogin(l)
+	})
+	if e != nil {
+		return e
+	}
+	return err
 }
 
 // errReturn does not tell which part of the redirect is wrong.

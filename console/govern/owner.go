@@ -16,20 +16,50 @@ type OwnerChange struct {
 	Remove console.ID // an owner
 	// Alone allows removing the last owner.
 	Alone bool
+	Why   string // for the second person, where one is needed
 }
 
-// ChangeAppOwners adds or removes an owner of an app, who is notified.
+// ErrOwnersWait is the error of a change of owners that was written down and does not count
+// yet.
+var ErrOwnersWait = baton.Errorf(baton.Refused, "owners decide who becomes an administrator of this application: the change waits for a second person").
+	WithFix("A security officer, a super administrator or another owner confirms it under Policies.")
+
+// ChangeAppOwners adds or removes an owner of an app, who is notified. The error is
+// [ErrOwnersWait] if a second person has to confirm it.
 func (c *Console) ChangeAppOwners(ctx context.Context, caller Caller, id console.ID, change OwnerChange) error {
-	return c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	waits := false
+	err := c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		a, err := seeApp(tx, me, id, console.ConfigureApps)
 		if err != nil {
 			return err
 		}
-		if a.Owners, err = change.apply(tx, a.Owners, "the application"); err != nil {
+		owners, err := change.apply(tx, a.Owners, "the application")
+		if err != nil {
 			return err
 		}
-		return tx.ChangeApp(a)
+		waits, err = c.setAppOwners(tx, caller, a, owners, change.Why)
+		return err
 	})
+	if err == nil && waits {
+		return ErrOwnersWait
+	}
+	return err
+}
+
+// setAppOwners changes an app and sets its owners. Whoever becomes an owner beside others of
+// an app with administrators decides about them, so a second person has to confirm it:
+// waits is true then, and nothing has changed.
+func (c *Console) setAppOwners(tx *store.Tx, caller Caller, a console.App, owners []console.ID, why string) (waits bool, err error) {
+	before, after := console.GuardsOf(a), console.GuardsOf(a)
+	after.Owners = owners
+	if after.AtLeast(before) || len(a.Roles.AdminEntitlements()) == 0 {
+		a.Owners = owners
+		return false, tx.ChangeApp(a)
+	}
+	if err := c.recentOrClient(caller); err != nil {
+		return false, err
+	}
+	return true, amend(tx, console.AmendApp, a.ID, string(a.ID), before, after, why)
 }
 
 // ChangeConnectorOwners adds or removes an owner of a connector, who is notified.

@@ -93,7 +93,79 @@ func TestOwners(t *testing.T) {
 	wantKind(t, "a new connector of somebody who is not active", err, baton.Invalid)
 }
 
+<<<<<<< HEAD
 // TestInviteByMail keeps the link until it is mailed, or until another one is displayed.
+=======
+// TestOwnersOfAdmins checks that a new owner, who would decide about the administrators of an
+// app, takes a second person.
+func TestOwnersOfAdmins(t *testing.T) {
+	f := newFixture(t)
+	root, _ := f.signIn(f.setUp())
+	people := map[string]console.ID{}
+	var app console.ID
+	f.update(func(tx *store.Tx) (err error) {
+		for _, name := range []string{"ana", "bo", "officer"} {
+			p := console.Person{Name: name, Emails: []string{name + "@example.com"}}
+			if name == "officer" {
+				p.Roles = []console.ConsoleRole{console.SecurityOfficer}
+			}
+			if people[name], err = tx.AddPerson(p); err != nil {
+				return err
+			}
+		}
+		if app, err = tx.AddApp(console.App{Name: "App", Owners: []console.ID{people["ana"]}}); err != nil {
+			return err
+		}
+		return tx.SetRoleMap(app, console.RoleMap{Roles: []console.AppRole{{Name: "Admin", Admin: true, Entitlements: []console.EntitlementKey{1}}}}, 1)
+	})
+	caller := func(name string, proved time.Time) govern.Caller {
+		p := console.Person{ID: people[name], Name: name}
+		return govern.Caller{Person: p, Session: console.Session{Person: p.ID, Proved: proved}}
+	}
+	ana := caller("ana", f.now)
+	owners := func() (all []console.ID) {
+		f.update(func(tx *store.Tx) error {
+			a, err := tx.App(app)
+			all = a.Owners
+			return err
+		})
+		return all
+	}
+	add := govern.OwnerChange{Add: "bo@example.com", Why: "the team grows"}
+	if err := f.ChangeAppOwners(ctx, caller("ana", f.now.Add(-time.Hour)), app, add); err != govern.ErrStepUp {
+		t.Errorf("an old login: %v", err)
+	}
+	wantKind(t, "without a reason", f.ChangeAppOwners(ctx, ana, app, govern.OwnerChange{Add: add.Add}), baton.Invalid)
+	name := "Application"
+	both := []console.ID{people["ana"], people["bo"]}
+	for what, err := range map[string]error{
+		"the page":           f.ChangeAppOwners(ctx, ana, app, add),
+		"the REST interface": f.ConfigureApp(ctx, ana, app, govern.AppSettings{Name: &name, Owners: &both}),
+	} {
+		if err != govern.ErrOwnersWait || !slices.Equal(owners(), []console.ID{people["ana"]}) {
+			t.Errorf("%s: %v, owners %q", what, err, owners())
+		}
+	}
+	v, err := f.Policies(ctx, root)
+	if err != nil || len(v.Amendments) != 2 {
+		t.Fatalf("%d changes wait: %v", len(v.Amendments), err)
+	}
+	id := v.Amendments[0].ID
+	wantKind(t, "whoever proposed it", f.DecideAmendment(ctx, ana, id, true), baton.Refused)
+	if err := f.DecideAmendment(ctx, caller("officer", f.now), id, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := owners(); len(got) != 2 {
+		t.Errorf("owners %q", got)
+	}
+	// Fewer owners need nobody else.
+	if err := f.ChangeAppOwners(ctx, ana, app, govern.OwnerChange{Remove: people["bo"]}); err != nil || len(owners()) != 1 {
+		t.Errorf("%v, owners %q", err, owners())
+	}
+}
+
+// TestInviteByMail keeps the link for the mail, and forgets it when another one is shown.
+>>>>>>> a707c01 (console: what issue 17 still asked for)
 func TestInviteByMail(t *testing.T) {
 	f := newFixture(t)
 	root, _ := f.signIn(f.setUp())

@@ -133,7 +133,68 @@ func TestIdentity(t *testing.T) {
 	wantText(t, "the first login of somebody who is disabled", err, baton.Refused, "Eve is not active in this console")
 }
 
+<<<<<<< HEAD
 // TestIdentityAddsPeople checks that a provider creates people only if that is enabled.
+=======
+// TestRefusedLogin checks that the first login with a provider that is refused, of each
+// identity and reason, is an event.
+func TestRefusedLogin(t *testing.T) {
+	f, o, _ := withProvider(t)
+	ana := f.person(console.Person{Name: "Ana", Emails: []string{"ana@example.com"}})
+	refused := func() (all []console.Event) {
+		f.update(func(tx *store.Tx) error {
+			events, err := tx.Events(store.EventFilter{Actor: console.Console}, 0, store.PageSize)
+			for _, e := range events {
+				if e.Kind == "login.refused" {
+					all = append(all, e.Event)
+				}
+			}
+			return err
+		})
+		return all
+	}
+	one := func(what string, person console.ID, text string) {
+		t.Helper()
+		all := refused()
+		if len(all) == 0 {
+			t.Fatalf("%s: no event", what)
+		}
+		last := all[len(all)-1]
+		if last.Person != person || last.Address != visit.Address || !strings.Contains(string(last.Data), text) || !strings.Contains(string(last.Data), `"provider":"okta"`) {
+			t.Errorf("%s: an event of %q from %s with %s, want %q and %q", what, last.Person, last.Address, last.Data, person, text)
+		}
+	}
+	for range 3 {
+		f.enter(o, oidctest.Verified("s1", "nobody@example.com"))
+	}
+	one("nobody", "", `"subject":"s1"`)
+	if n := len(refused()); n != 1 {
+		t.Errorf("%d events of three logins", n)
+	}
+	f.enter(o, oidctest.Verified("s1", "ana@example.com", "email_verified", false))
+	one("not verified", "", "verified")
+	if _, err := f.enter(o, oidctest.Verified("s1", "ana@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	f.enter(o, oidctest.Verified("s2", "ana@example.com"))
+	one("another subject", ana, "another account of the provider")
+	f.setStatus(ana, console.PersonDisabled)
+	f.enter(o, oidctest.Verified("s1", "ana@example.com"))
+	one("disabled", ana, "not active")
+	back, err := f.at(o, oidctest.Verified("s1", "ana@example.com"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back.Code = "another"
+	f.FinishSignIn(ctx, visit, back)
+	one("a code that the provider does not know", "", "the login with Okta failed")
+	if n := len(refused()); n != 5 {
+		t.Errorf("%d events, want 5", n)
+	}
+}
+
+// TestIdentityAddsPeople checks that a provider makes people only where it is set to.
+>>>>>>> a707c01 (console: what issue 17 still asked for)
 func TestIdentityAddsPeople(t *testing.T) {
 	f, o, root := withProvider(t)
 	p := f.configured(o)

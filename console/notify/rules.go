@@ -49,6 +49,11 @@ var Rules = []Rule{
 		Text:    `The credentials {{.Data.client_id}} of the connector {{.Connector.Name}} work until {{.Time "expires"}}. Rotate makes new ones; the old ones still work for a day after it.`,
 		Path:    `/connectors/{{.Connector.ID}}/settings`},
 
+	{Kind: "client.ending", To: users, Class: ordinary,
+		Subject: `The API credential {{.Data.name}} ends on {{.Time "expires"}}`,
+		Text:    `The credential {{.Data.name}} ({{.Data.client_id}}){{if .Data.service}} of the service {{.Person.Name}}{{end}} works until {{.Time "expires"}}. Make another one and give it to the programs that use it.`,
+		Path:    `/{{if .Data.service}}settings/api-credentials{{else}}credentials{{end}}`},
+
 	// Requests. Notices go only to people who can act, and to the subject.
 	{Kind: "request.asked", To: listed("asked"), Class: ordinary,
 		Subject: `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}}{{else}}asks for {{.Data.what}} {{.Data.for}}{{end}}`,
@@ -152,6 +157,20 @@ func owners(v View) ([]console.ID, error) {
 		}
 	}
 	return withRoles(v, console.ConnectorAdministrator, console.SuperAdministrator)
+}
+
+// users are the person of a client, or for a service whoever made it, if that person is
+// active, or else those who administer the console.
+func users(v View) ([]console.ID, error) {
+	if service, _ := v.Data["service"].(bool); !service {
+		return subject(v)
+	}
+	creator, _ := v.Data["creator"].(string)
+	p, err := canonical(v.directory, console.ID(creator))
+	if err != nil || p.Status == console.PersonActive {
+		return []console.ID{p.ID}, err
+	}
+	return withRoles(v, console.SuperAdministrator)
 }
 
 // guardians are the people responsible for the console itself.

@@ -85,6 +85,11 @@ func (t *Tx) Clients(person, before console.ID, n int) ([]console.Client, error)
 	return list(t, scanClient, clientColumns+"WHERE ($1 = '' OR c.person = $1) AND ($2 = '' OR c.id < $2) ORDER BY c.id DESC LIMIT $3", person, before, n)
 }
 
+// EndingClients returns the clients that work at a time and not at a later one, by their end.
+func (t *Tx) EndingClients(now, until time.Time) ([]console.Client, error) {
+	return list(t, scanClient, clientColumns+"WHERE c.revoked IS NULL AND c.expires > $1 AND c.expires <= $2 ORDER BY c.expires, c.id", now, until)
+}
+
 // RevokeClient revokes a client and its tokens. It does nothing if the client is revoked.
 func (t *Tx) RevokeClient(id console.ID) error {
 	c, err := get(t, scanClient, "credential", clientColumns+"WHERE c.id = $1 FOR UPDATE", id)

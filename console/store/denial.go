@@ -10,6 +10,31 @@ import (
 // Deny records that a call of the command's actor was denied. The first denial of a route and an
 // object is an event; further ones within [console.DenialQuiet] are counted.
 func (t *Tx) Deny(d console.Denial) error {
+	first, err := t.countDenial(&d)
+	if err != nil || !first {
+		return err
+	}
+	return t.event(console.Event{Kind: "call.denied", Object: d.Object}, map[string]any{"route": d.Route, "why": d.Why, "hidden": d.Hidden})
+}
+
+// RefuseLogin records that a login with a provider was refused. The first of an identity and a
+// reason is an event; what follows within [console.DenialQuiet] is counted.
+func (t *Tx) RefuseLogin(l console.RefusedLogin) error {
+	d := console.Denial{Route: "login " + l.Provider, Object: l.Issuer + " " + l.Subject + ": " + l.Why, Why: l.Why}
+	if l.Subject == "" {
+		d.Object = t.by.Address + ": " + l.Why
+	}
+	first, err := t.countDenial(&d)
+	if err != nil || !first {
+		return err
+	}
+	return t.event(console.Event{Kind: "login.refused", Person: l.Person, Object: string(l.Person)},
+		map[string]any{"provider": l.Provider, "issuer": l.Issuer, "subject": l.Subject, "email": l.Email, "why": d.Why})
+}
+
+// countDenial counts a denial and reports whether it is the first for some time. Those beyond
+// [console.MaxDenials] lose their object.
+func (t *Tx) countDenial(d *console.Denial) (first bool, err error) {
 	actor := actorText(t.by.Actor)
 	type row struct{ last time.Time }
 	known := func() (*row, error) {
@@ -18,26 +43,23 @@ func (t *Tx) Deny(d console.Denial) error {
 	}
 	k, err := known()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if k == nil {
 		recent, err := get(t, func(r engine.Row) int64 { return r.Int(0) }, "denials", "SELECT count(*) FROM denial WHERE actor = $1 AND began > $2", actor, t.by.At.Add(-time.Hour))
 		if err != nil {
-			return err
+			return false, err
 		}
 		if recent >= console.MaxDenials {
 			d.Object, d.Why = "", "many others like it"
 			if k, err = known(); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
 	_, err = t.e.Exec(`INSERT INTO denial (actor, route, object, began, last, calls) VALUES ($1, $2, $3, $4, $4, 1)
 		ON CONFLICT (actor, route, object) DO UPDATE SET last = $4, calls = denial.calls + 1`, actor, d.Route, d.Object, t.by.At)
-	if err != nil || k != nil && t.by.At.Before(k.last.Add(console.DenialQuiet)) {
-		return err
-	}
-	return t.event(console.Event{Kind: "call.denied", Object: d.Object}, map[string]any{"route": d.Route, "why": d.Why, "hidden": d.Hidden})
+	return k == nil || !t.by.At.Before(k.last.Add(console.DenialQuiet)), err
 }
 
 // Denials returns the number of denied calls of an actor to a route and an object.

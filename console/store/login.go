@@ -50,7 +50,7 @@ func (t *Tx) SetLogin(l console.Login, code baton.Secret) error {
 // EndAccess ends every way in which a person who is no longer active could still reach the console.
 // New ways to sign in, or to act for a person, must be ended here too, and only here.
 func (t *Tx) EndAccess(person console.ID) error {
-	return errors.Join(t.endLogin(person), t.revokeClients(person))
+	return errors.Join(t.endLogin(person), t.revokeClients(person), t.endDelegations(person))
 }
 
 var errService = baton.Errorf(baton.Refused, "a service has no login")

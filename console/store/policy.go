@@ -212,6 +212,17 @@ func (t *Tx) SetDelegation(d console.Delegation) error {
 		map[string]any{"delegate": d.Delegate, "from": timeOrNil(d.From), "until": timeOrNil(d.Until)})
 }
 
+// endDelegations ends what a person delegates, and what is delegated to the person.
+func (t *Tx) endDelegations(person console.ID) error {
+	ids, err := list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT person FROM delegation WHERE person = $1 OR delegate = $1 ORDER BY person", person)
+	for _, id := range ids {
+		if err == nil {
+			err = t.SetDelegation(console.Delegation{Person: id})
+		}
+	}
+	return err
+}
+
 // Delegation returns the delegation of a person; the zero value if there is none.
 func (t *Tx) Delegation(person console.ID) (console.Delegation, error) {
 	d, err := find(t, func(r engine.Row) console.Delegation {

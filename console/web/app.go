@@ -120,7 +120,9 @@ func (c *call) appOverview(wrong error) error {
 		status = statusOf(wrong)
 	}
 	may := c.at.IsZero() && console.ConfigureApps.Of(c.caller.Person, console.Object{App: &h.App})
-	return c.show(status, "app", h.App.Name, appOverview{h, ownerList{h.Owners, "/applications/" + string(h.App.ID) + "/owners", "application", may}, problemOf(wrong)})
+	list := ownerList{Owners: h.Owners, Action: "/applications/" + string(h.App.ID) + "/owners", What: "application", May: may,
+		Second: len(h.Owners) > 0 && len(h.App.Roles.AdminEntitlements()) > 0, Waits: c.r.FormValue("waits") != ""}
+	return c.show(status, "app", h.App.Name, appOverview{h, list, problemOf(wrong)})
 }
 
 type accountsList struct {

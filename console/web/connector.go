@@ -62,6 +62,7 @@ type connectorForm struct {
 	Apps          []console.App
 	People        []personChoice
 	Hosted        bool
+	Files         bool // people upload its files
 	// Products are the options for a self-hosted connector of any kind.
 	Products []govern.Product
 	Runs     string // name of the chosen product
@@ -93,12 +94,12 @@ func (c *call) connectorForm() (f connectorForm, err error) {
 		f.People = append(f.People, personChoice{p, slices.Contains(chosen, p.ID)})
 	}
 	f.Name, f.Where, f.App, f.NewApp = c.r.PostFormValue("name"), c.r.PostFormValue("where"), console.ID(c.r.PostFormValue("app")), c.r.PostFormValue("new-app")
-	f.Hosted, f.Runs = c.r.PostFormValue("hosting") == "hosted", c.r.PostFormValue("runs")
+	f.Hosted, f.Files, f.Runs = c.r.PostFormValue("hosting") == "hosted", c.r.FormValue("hosting") == "file", c.r.PostFormValue("runs")
 	if f.Product.Name == govern.Generic.Name {
 		f.Products = c.console().Catalog("")
 	}
 	if c.r.Method == http.MethodGet {
-		f.Hosted = f.Product.Hostable()
+		f.Hosted = f.Product.Hostable() && !f.Files
 		f.Name, f.Where = f.Product.DisplayName, "new"
 		if f.Product.Name != govern.Generic.Name {
 			f.NewApp = f.Product.DisplayName
@@ -131,7 +132,7 @@ func addConnector(c *call) error {
 	if err != nil {
 		return err
 	}
-	n := govern.NewConnector{Name: f.Name, Product: f.Product.Name, Owners: c.ids("owner"), Hosted: f.Hosted}
+	n := govern.NewConnector{Name: f.Name, Product: f.Product.Name, Owners: c.ids("owner"), Hosted: f.Hosted, Files: f.Files}
 	if f.Runs != "" {
 		n.Product = f.Runs
 	}
@@ -302,6 +303,9 @@ func (f settingField) Type() string {
 
 // Hosted reports whether the connector runs inside the console.
 func (p settingsPage) Hosted() bool { return p.Head.Connector.Hosting == console.Hosted }
+
+// ByFile reports whether people upload the connector's files.
+func (p settingsPage) ByFile() bool { return p.Head.Connector.Hosting == console.ByFile }
 
 // addFields adds the settings of a hosted connector. Entered values take precedence over stored
 // ones. Secrets are never shown.
@@ -558,8 +562,21 @@ func (logPage) Chip(t rpc.Task) chip {
 		return chip{"plain", "Cancelled"}
 	case t.Result.OK():
 		return chip{"good", "Done"}
+	case t.Outcome() == rpc.Held:
+		return chip{"warn", "Held by the connector"}
 	}
 	return chip{"bad", "Failed"}
+}
+
+// Fix returns what to do about a task that failed, where the connector does not say it.
+func (logPage) Fix(t rpc.Task) string {
+	switch said := t.Result.Message; {
+	case t.Outcome() == rpc.Held && !strings.Contains(said, "allow-held"):
+		return "Look at what is gone. An override where the connector runs lets one such sync pass."
+	case console.ProvisioningOff(t.Result.Code, said) && !strings.Contains(said, "BATON_PROVISIONING"):
+		return "Set BATON_PROVISIONING=true where the connector runs, and start it again."
+	}
+	return ""
 }
 
 // Took returns the duration of a task, from its last lease to its result.

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"errors"
+
 	"baton"
 	"baton/console"
 	"baton/console/govern"
@@ -12,11 +14,13 @@ type ownerList struct {
 	Action string // address of the forms
 	What   string // "application" or "connector"
 	May    bool
+	Second bool // a second person confirms a new owner
+	Waits  bool // a change waits for one
 }
 
 // ownerChange decodes the form.
 func (c *call) ownerChange() govern.OwnerChange {
-	return govern.OwnerChange{Add: c.r.PostFormValue("add"), Remove: console.ID(c.r.PostFormValue("remove")), Alone: c.r.PostFormValue("alone") == "true"}
+	return govern.OwnerChange{Add: c.r.PostFormValue("add"), Remove: console.ID(c.r.PostFormValue("remove")), Alone: c.r.PostFormValue("alone") == "true", Why: c.r.PostFormValue("why")}
 }
 
 // wrongForm reports whether an error is shown beside its form.
@@ -27,6 +31,9 @@ func wrongForm(err error) bool {
 
 func changeAppOwners(c *call) error {
 	err := c.console().ChangeAppOwners(c.ctx(), c.caller, c.app(), c.ownerChange())
+	if errors.Is(err, govern.ErrOwnersWait) {
+		return c.redirect("/applications/" + string(c.app()) + "?waits=1")
+	}
 	if wrongForm(err) {
 		return c.appOverview(err)
 	}
@@ -61,5 +68,5 @@ func changeConnectorOwners(c *call) error {
 
 // Owning returns the owners of the connector.
 func (p settingsPage) Owning() ownerList {
-	return ownerList{p.Head.Owners, "/connectors/" + string(p.Head.Connector.ID) + "/owners", "connector", p.Head.MayConfigure}
+	return ownerList{Owners: p.Head.Owners, Action: "/connectors/" + string(p.Head.Connector.ID) + "/owners", What: "connector", May: p.Head.MayConfigure}
 }

@@ -592,7 +592,62 @@ func TestCredentialEnds(t *testing.T) {
 	})
 }
 
+<<<<<<< HEAD
 // TestMailInvitation mails the link of an invitation once, but not an expired one.
+=======
+// TestClientEnds tells once, two weeks before a client ends, or in the last quarter of a
+// shorter life.
+func TestClientEnds(t *testing.T) {
+	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
+		x := newPost(t, d, 1)
+		x.happen(x.owners...)
+		for name, life := range map[string]time.Duration{"year": 365 * 24 * time.Hour, "day": 24 * time.Hour, "revoked": 365 * 24 * time.Hour} {
+			x.update(func(tx *store.Tx) error {
+				id, err := tx.AddClient(console.Client{ClientID: name + "@h/pcc", Name: name, Person: x.owners[0], Creator: x.owners[0], PublicKey: make([]byte, 32),
+					Expires: noon.Add(life), Scopes: []console.Scope{console.ScopeRead}})
+				if err == nil && name == "revoked" {
+					err = tx.RevokeClient(id)
+				}
+				return err
+			})
+		}
+		told := func() (all []string) {
+			t.Helper()
+			x.update(func(tx *store.Tx) error { return x.w.endingClients(tx) })
+			x.deliver()
+			for _, s := range subjects(x.received(), "owner0@example.com") {
+				if strings.Contains(s, "API credential") {
+					all = append(all, s)
+				}
+			}
+			return all
+		}
+		if all := told(); len(all) != 0 {
+			t.Errorf("told %q at once", all)
+		}
+		for _, tt := range []struct {
+			later time.Duration
+			want  string
+		}{{18 * time.Hour, "day"}, {time.Hour, "day"}, {349 * 24 * time.Hour, "day"}, {2 * 24 * time.Hour, "day year"}, {time.Hour, "day year"}, {20 * 24 * time.Hour, "day year"}} {
+			x.later(tt.later)
+			all := told()
+			names := ""
+			for _, name := range []string{"day", "year", "revoked"} {
+				for _, s := range all {
+					if strings.Contains(s, "API credential "+name+" ends") {
+						names += " " + name
+					}
+				}
+			}
+			if strings.TrimSpace(names) != tt.want {
+				t.Errorf("after %s: told %q, want %q", tt.later, all, tt.want)
+			}
+		}
+	})
+}
+
+// TestMailInvitation mails the link of an invitation, once, and not one that has ended.
+>>>>>>> a707c01 (console: what issue 17 still asked for)
 func TestMailInvitation(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"time"
 
 	"baton"
@@ -149,7 +151,7 @@ func (w *Worker) states(ctx context.Context, d store.Due) error {
 		sentence  string
 	}
 	look := func(t *store.Tx, c console.Connector) (n news, ok bool, err error) {
-		connection, err := rpcstore.ConnectionOf(t, c)
+		connection, err := rpcstore.ConnectionOf(t, c, now)
 		if err != nil {
 			return n, false, err
 		}
@@ -201,7 +203,7 @@ func (w *Worker) states(ctx context.Context, d store.Due) error {
 			}
 		}
 		if credentials {
-			if err := w.endingCredentials(t); err != nil {
+			if err := errors.Join(w.endingCredentials(t), w.endingClients(t)); err != nil {
 				return err
 			}
 		}
@@ -238,22 +240,48 @@ func (w *Worker) endingCredentials(t *store.Tx) error {
 		if ending == nil || ending.Expires.IsZero() || ending.Expires.After(soon) {
 			continue
 		}
-		told, err := t.Events(store.EventFilter{Object: ending.ClientID}, 0, store.PageSize)
+		err = appendOnce(t, console.Event{Kind: credentialEnding, App: c.App, Connector: c.ID, Object: ending.ClientID},
+			map[string]any{"client_id": ending.ClientID, "expires": ending.Expires.UTC()})
 		if err != nil {
 			return err
 		}
-		done := false
-		for _, e := range told {
-			done = done || e.Kind == credentialEnding
-		}
-		if done {
+	}
+	return nil
+}
+
+// clientEnding is the kind of the event for a client that ends soon.
+const clientEnding = "client.ending"
+
+// endingClients appends an event, once, for each client that ends within the warning, or
+// within the last quarter of its life if that is shorter.
+func (w *Worker) endingClients(t *store.Tx) error {
+	now := w.Now()
+	ending, err := t.EndingClients(now, now.Add(credentialWarning))
+	if err != nil {
+		return err
+	}
+	for _, c := range ending {
+		if c.Expires.Sub(now) > c.Expires.Sub(c.Created)/4 {
 			continue
 		}
-		data, err := json.Marshal(map[string]any{"client_id": ending.ClientID, "expires": ending.Expires.UTC()})
+		err := appendOnce(t, console.Event{Kind: clientEnding, Person: c.Person, Object: string(c.ID)},
+			map[string]any{"name": c.Name, "client_id": c.ClientID, "expires": c.Expires.UTC(), "service": c.Service, "creator": c.Creator})
 		if err != nil {
-			return baton.Errorf(baton.Internal, "encode event %s: %w", credentialEnding, err)
+			return err
 		}
-		t.Append(console.Event{Kind: credentialEnding, App: c.App, Connector: c.ID, Object: ending.ClientID, Data: data})
 	}
+	return nil
+}
+
+// appendOnce appends an event unless its object has one of its kind.
+func appendOnce(t *store.Tx, e console.Event, data map[string]any) error {
+	told, err := t.Events(store.EventFilter{Object: e.Object}, 0, store.PageSize)
+	if err != nil || slices.ContainsFunc(told, func(o store.Event) bool { return o.Kind == e.Kind }) {
+		return err
+	}
+	if e.Data, err = json.Marshal(data); err != nil {
+		return baton.Errorf(baton.Internal, "encode event %s: %w", e.Kind, err)
+	}
+	t.Append(e)
 	return nil
 }

@@ -27,10 +27,16 @@ const (
 	codeSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 )
 
-// code returns the one-time code of now (RFC 6238).
+// code returns the one-time code of now.
 func code(t *testing.T) string {
 	t.Helper()
-	key, err := base32.StdEncoding.DecodeString(codeSecret)
+	return codeOf(t, codeSecret)
+}
+
+// codeOf returns the one-time code of a secret, of now (RFC 6238).
+func codeOf(t *testing.T, secret string) string {
+	t.Helper()
+	key, err := base32.StdEncoding.DecodeString(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,6 +388,7 @@ func TestDemo(t *testing.T) {
 	b.click("link", "Entitlements")
 	b.click("link", "PPLX_Admin member")
 	b.shows("Unexplained")
+	b.document("console")
 	b.open("/applications")
 	b.click("link", "Perplexity")
 	b.click("link", "Accounts")

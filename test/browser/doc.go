@@ -4,5 +4,5 @@
 //
 // BATON_TEST_BROWSER=require makes a missing browser, or a missing BATON_TEST_AXE (the file
 // axe.min.js of axe-core), a failure instead of a skip. BATON_TEST_PICTURES names a folder
-// for pictures of the pages.
+// for pictures of the pages, BATON_TEST_DOCUMENT the one for those of the README.
 package browser

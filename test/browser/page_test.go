@@ -17,8 +17,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a page may take to become what is waited for.
-const patience = 20 * time.Second
+// patience is how long a page may take to become what is waited for, on a machine that is
+// busy with other tests.
+const patience = time.Minute
 
 // browser is a tab of Chromium with axe-core.
 type browser struct {
@@ -28,6 +29,8 @@ type browser struct {
 	origin  string
 	checked map[string]bool // pages that were checked
 	quick   bool            // no page is checked: they are elsewhere
+	// contrasts are the lowest that were measured, by kind of control and theme.
+	contrasts map[string]contrast
 }
 
 // need skips a test that needs something, or fails it where it is required.
@@ -66,7 +69,7 @@ func newBrowser(t *testing.T, origin string) *browser {
 	t.Cleanup(stop)
 	ctx, done := chromedp.NewContext(allocator)
 	t.Cleanup(done)
-	b := &browser{t: t, ctx: ctx, axe: string(axe), origin: origin, checked: map[string]bool{}}
+	b := &browser{t: t, ctx: ctx, axe: string(axe), origin: origin, checked: map[string]bool{}, contrasts: map[string]contrast{}}
 	// The first action starts the browser, which lives as long as its context.
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900)); err != nil {
 		t.Fatal(err)
@@ -277,6 +280,7 @@ func (b *browser) checkAs(name string, views []view) {
 		b.run("theme", media(v.theme), chromedp.EmulateViewport(v.width, 900))
 		b.axeRun(fmt.Sprintf("%s (%s, %d px)", name, v.theme, v.width))
 		b.picture(fmt.Sprintf("%s-%s-%d", name, v.theme, v.width))
+		b.measure(fmt.Sprintf("%s (%s, %d px)", name, v.theme, v.width), v.theme)
 	}
 	b.run("theme", media(""), chromedp.EmulateViewport(1280, 900))
 }
@@ -330,6 +334,29 @@ func (b *browser) picture(name string) {
 	if err := os.WriteFile(filepath.Join(dir, file), png, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// document keeps the pictures of the README, where BATON_TEST_DOCUMENT names their folder: one
+// for each theme.
+func (b *browser) document(name string) {
+	b.t.Helper()
+	dir := os.Getenv("BATON_TEST_DOCUMENT")
+	if dir == "" {
+		return
+	}
+	for theme, file := range map[string]string{"light": name + ".png", "dark": name + "-dark.png"} {
+		b.run("theme", media(theme), chromedp.EmulateViewport(1180, 660))
+		ctx, stop := context.WithTimeout(b.ctx, patience)
+		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		stop()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, file), png, 0o644)
+		}
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	b.run("theme", media(""), chromedp.EmulateViewport(1280, 900))
 }
 
 // media emulates the theme that somebody prefers; "" ends it.

@@ -22,13 +22,16 @@ type route struct {
 }
 
 // routes reads the pages from the route table.
-func routes(t *testing.T) (all []route) {
+func routes(t *testing.T) []route { return routesOf(t, "GET") }
+
+// routesOf reads the routes of a method from the route table.
+func routesOf(t *testing.T, method string) (all []route) {
 	t.Helper()
 	table, err := os.ReadFile("../../console/web/routes.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`\{"GET (/[^"]*)",`).FindAllStringSubmatch(string(table), -1) {
+	for _, m := range regexp.MustCompile(`\{"`+method+` (/[^"]*)",`).FindAllStringSubmatch(string(table), -1) {
 		path := regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(strings.ReplaceAll(regexp.QuoteMeta(m[1]), `\{\$\}`, ""), "[^/]+")
 		all = append(all, route{m[1], regexp.MustCompile("^" + path + "$")})
 	}
@@ -207,6 +210,7 @@ func TestEveryPage(t *testing.T) {
 		}
 	}
 	t.Logf("%d pages and files of %d routes", len(visited), len(seen)+len(files))
+	b.logContrasts()
 }
 
 // actions asks the connector whose page is open which actions it offers, and returns the
@@ -259,9 +263,8 @@ func (b *browser) openPage(path, name string, views []view) {
 	}
 }
 
-// controls is a script that returns what is wrong with the controls of a page: forms that
-// cannot be sent without JavaScript, fields that a form does not send, and edges of controls
-// with a contrast below 3:1.
+// controls is a script that returns what is wrong with the forms of a page: forms that cannot
+// be sent without JavaScript, and fields that a form does not send.
 const controls = `(() => {
 	const problems = [];
 	for (const f of document.forms) {
@@ -269,18 +272,6 @@ const controls = `(() => {
 		if (![...f.elements].some((e) => e.type === "submit")) problems.push("the form " + f.action + " has no button");
 		for (const e of f.elements)
 			if (["INPUT", "SELECT", "TEXTAREA"].includes(e.tagName) && !e.name) problems.push("a field of the form " + f.action + " has no name: " + e.id);
-	}
-	const parse = (c) => { const m = c.match(/[\d.]+/g).map(Number); return {rgb: m.slice(0, 3), alpha: m.length > 3 ? m[3] : 1}; };
-	const luminance = (rgb) => rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
-	const contrast = (a, b) => { const [x, y] = [luminance(a), luminance(b)]; return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05); };
-	const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.alpha === 1) return c.rgb; } return [255, 255, 255]; };
-	for (const e of document.querySelectorAll("input:not([type=hidden]):not([type=checkbox]):not([type=radio]), select, textarea, button, .button")) {
-		if (!e.checkVisibility()) continue;
-		const s = getComputedStyle(e), around = ground(e.parentElement);
-		const edge = parseFloat(s.borderTopWidth) > 0 && parse(s.borderTopColor).alpha === 1 ? contrast(parse(s.borderTopColor).rgb, around) : 0;
-		const fill = parse(s.backgroundColor).alpha === 1 ? contrast(parse(s.backgroundColor).rgb, around) : 0;
-		if (edge === 0 && fill === 0) continue; // looks like a link: its text has 4.5:1
-		if (Math.max(edge, fill) < 3) problems.push("a control has a contrast of " + Math.max(edge, fill).toFixed(2) + ": " + (e.id || e.textContent.trim()));
 	}
 	return problems;
 })()`

@@ -123,6 +123,30 @@ func testPolicy(t *testing.T, db Database) {
 		}
 		return nil
 	})
+	// They end with whoever delegates, and with the delegate.
+	third := addPersons(t, s, "Third")[0]
+	for _, leaver := range []console.Delegation{{Person: third, Delegate: ben, From: at(0), Until: at(60)}, {Person: ben, Delegate: third, From: at(0), Until: at(60)}} {
+		update(t, s, by(8), func(tx *store.Tx) error { return tx.SetDelegation(leaver) })
+		for _, status := range []console.PersonStatus{console.PersonDisabled, console.PersonActive} {
+			update(t, s, by(8), func(tx *store.Tx) error {
+				p, err := tx.Person(third)
+				if err != nil {
+					return err
+				}
+				p.Status = status
+				return tx.ChangePerson(p)
+			})
+			view(t, s, func(tx *store.Tx) error {
+				if got, err := tx.Delegation(leaver.Person); err != nil || got != (console.Delegation{}) {
+					t.Errorf("%s: %+v, %v", status, got, err)
+				}
+				if got, err := tx.Delegation(ana); err != nil || got != d {
+					t.Errorf("%s: another delegation is %+v, %v", status, got, err)
+				}
+				return nil
+			})
+		}
+	}
 	update(t, s, byPerson(9, ana), func(tx *store.Tx) error { return tx.SetDelegation(console.Delegation{Person: ana}) })
 	view(t, s, func(tx *store.Tx) error {
 		if got, err := tx.Delegation(ana); err != nil || got != (console.Delegation{}) {
