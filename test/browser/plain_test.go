@@ -420,6 +420,7 @@ func (p *plain) requests(env map[string]string, dir string) {
 	p.await(second, second+"/extend")
 	p.be(member)
 	p.send(second, "/requests/{request}/extend", "", "", nil)
+	p.send("", "/requests/{request}/cancel", "", "", nil)
 	p.send(second, "/requests/{request}/give-back", "", "", nil)
 	third := p.ask(app, values{"emergency": "yes"})
 	p.be(owner)
