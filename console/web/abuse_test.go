@@ -10,27 +10,6 @@ import (
 	"baton/console/store"
 )
 
-// session returns the value of the browser's session cookie.
-func (b *browser) session() string {
-	b.f.t.Helper()
-	u, err := url.Parse(b.f.server.URL)
-	b.f.check(err)
-	for _, c := range b.client.Jar.Cookies(u) {
-		if c.Name == "session" {
-			return c.Value
-		}
-	}
-	return ""
-}
-
-// plant gives the browser a session cookie.
-func (b *browser) plant(value string) {
-	b.f.t.Helper()
-	u, err := url.Parse(b.f.server.URL)
-	b.f.check(err)
-	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "session", Value: value, Path: "/"}})
-}
-
 // TestSessionFixation checks that a login never continues the session that the browser had: not
 // one that somebody planted, and not the own former one.
 func TestSessionFixation(t *testing.T) {
@@ -38,21 +17,21 @@ func TestSessionFixation(t *testing.T) {
 	attacker := f.as("helpdesk")
 	for what, planted := range map[string]string{"a made-up one": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "the attacker's own": attacker.session()} {
 		victim := f.browser()
-		victim.plant(planted)
+		victim.setSession(planted)
 		f.signIn(victim, "super")
 		if got := victim.session(); got == planted || got == "" {
 			t.Errorf("%s: the session after the login is %q", what, got)
 		}
 		victim.get("/people").wants(t, what, 200, "super")
 		other := f.browser()
-		other.plant(planted)
+		other.setSession(planted)
 		if r := other.get("/people"); r.status != http.StatusSeeOther {
 			t.Errorf("%s: it leads to %d after the victim's login", what, r.status)
 		}
 		f.now = f.now.Add(console.StepUp) // the next one-time code
 		former := victim.session()
 		f.signIn(victim, "super")
-		other.plant(former)
+		other.setSession(former)
 		if r := other.get("/people"); victim.session() == former || r.status != http.StatusSeeOther {
 			t.Errorf("%s: the former session leads to %d after another login", what, r.status)
 		}
