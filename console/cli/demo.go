@@ -83,6 +83,7 @@ type demoRole struct {
 }
 
 func (r *run) demo(ctx context.Context, _ []string) (err error) {
+	began := r.now()
 	host, _, err := net.SplitHostPort(r.Values.String("listen"))
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return baton.Errorf(baton.Invalid, "--listen: the demo listens on loopback addresses only").WithFix("Write it as 127.0.0.1:8443.")
@@ -92,7 +93,7 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 		return baton.Errorf(baton.Storage, "demo: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{run: r, dir: dir}
+	d := &demo{run: r, dir: dir, began: began}
 	defer d.close()
 	if err := d.start(); err != nil {
 		return err
@@ -114,7 +115,6 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var incomplete error // with --once
-	d.began = r.now()
 	err = server.Run(ctx, server.Config{
 		Installation: installation.Config{Data: filepath.Join(dir, "data"), Now: r.now},
 		Listen:       listen, Bootstrap: filepath.Join(dir, "console.yaml"), EnvFile: r.Values.String("env-file"), Version: r.buildVersion(),

@@ -135,7 +135,6 @@ func (b *browser) follow(g guide, hosted bool, dir, env string, settings map[str
 		}
 		b.click("button", "Save")
 	} else {
-		b.pick("Connector that you run", g.binary)
 		b.click("button", "Rotate")
 		b.has("The secret is shown once.", "Client ID", "Client secret")
 		b.ordered(g.binary+"-secrets.yaml", g.secrets)
