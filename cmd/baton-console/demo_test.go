@@ -15,10 +15,6 @@ import (
 	"testing"
 )
 
-<<<<<<< HEAD
-// TestDemo starts the demo, signs in as its auditor with one click, and sees the changes in the
-// applications. Nothing is left of it at the end.
-=======
 // TestDemoOnce lets the demo end by itself, when both connectors are connected and everything
 // is there.
 func TestDemoOnce(t *testing.T) {
@@ -38,9 +34,8 @@ func TestDemoOnce(t *testing.T) {
 	}
 }
 
-// TestDemo starts the demo, signs in as its auditor with one click, and sees what happened in
-// the applications. At the end nothing is left of it.
->>>>>>> a707c01 (console: what issue 17 still asked for)
+// TestDemo starts the demo, signs in as its auditor with one click, and sees the changes in the
+// applications. Nothing is left of it at the end.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, dir, nil, "baton-console", "demo", "--env-file", "demo.env")

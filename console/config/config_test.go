@@ -145,9 +145,6 @@ func TestApply(t *testing.T) {
 	}
 }
 
-<<<<<<< HEAD
-// TestMail sets the mail server, and changes nothing the second time.
-=======
 // TestSchedules sets when connectors sync, and which are directories.
 func TestSchedules(t *testing.T) {
 	d := newDesk(t)
@@ -192,8 +189,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// TestMail sets the mail server, and nothing when the file is applied again.
->>>>>>> a707c01 (console: what issue 17 still asked for)
+// TestMail sets the mail server, and changes nothing the second time.
 func TestMail(t *testing.T) {
 	d := newDesk(t)
 	for text, want := range map[string]console.MailSettings{

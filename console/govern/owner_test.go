@@ -93,9 +93,6 @@ func TestOwners(t *testing.T) {
 	wantKind(t, "a new connector of somebody who is not active", err, baton.Invalid)
 }
 
-<<<<<<< HEAD
-// TestInviteByMail keeps the link until it is mailed, or until another one is displayed.
-=======
 // TestOwnersOfAdmins checks that a new owner, who would decide about the administrators of an
 // app, takes a second person.
 func TestOwnersOfAdmins(t *testing.T) {
@@ -164,8 +161,7 @@ func TestOwnersOfAdmins(t *testing.T) {
 	}
 }
 
-// TestInviteByMail keeps the link for the mail, and forgets it when another one is shown.
->>>>>>> a707c01 (console: what issue 17 still asked for)
+// TestInviteByMail keeps the link until it is mailed, or until another one is displayed.
 func TestInviteByMail(t *testing.T) {
 	f := newFixture(t)
 	root, _ := f.signIn(f.setUp())

@@ -133,9 +133,6 @@ func TestIdentity(t *testing.T) {
 	wantText(t, "the first login of somebody who is disabled", err, baton.Refused, "Eve is not active in this console")
 }
 
-<<<<<<< HEAD
-// TestIdentityAddsPeople checks that a provider creates people only if that is enabled.
-=======
 // TestRefusedLogin checks that the first login with a provider that is refused, of each
 // identity and reason, is an event.
 func TestRefusedLogin(t *testing.T) {
@@ -193,8 +190,7 @@ func TestRefusedLogin(t *testing.T) {
 	}
 }
 
-// TestIdentityAddsPeople checks that a provider makes people only where it is set to.
->>>>>>> a707c01 (console: what issue 17 still asked for)
+// TestIdentityAddsPeople checks that a provider creates people only if that is enabled.
 func TestIdentityAddsPeople(t *testing.T) {
 	f, o, root := withProvider(t)
 	p := f.configured(o)

@@ -592,9 +592,6 @@ func TestCredentialEnds(t *testing.T) {
 	})
 }
 
-<<<<<<< HEAD
-// TestMailInvitation mails the link of an invitation once, but not an expired one.
-=======
 // TestClientEnds tells once, two weeks before a client ends, or in the last quarter of a
 // shorter life.
 func TestClientEnds(t *testing.T) {
@@ -646,8 +643,7 @@ func TestClientEnds(t *testing.T) {
 	})
 }
 
-// TestMailInvitation mails the link of an invitation, once, and not one that has ended.
->>>>>>> a707c01 (console: what issue 17 still asked for)
+// TestMailInvitation mails the link of an invitation once, but not an expired one.
 func TestMailInvitation(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, d mailDatabase) {
 		x := newPost(t, d, 1)
