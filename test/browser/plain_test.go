@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -306,6 +307,7 @@ func (p *plain) applications(env map[string]string, dir string) {
 	p.send(courses+"/settings/edit", "/applications/{app}/settings/edit", "", "Save", nil)
 
 	app := p.link("/applications", `^/applications/[0-9A-Za-z]{27}$`, "Perplexity")
+	p.send(app+"/changes", "/applications/{app}/changes", "", "Explain", nil)
 	account := p.link(app+"/accounts", `/accounts/\d+$`, "Enabled")
 	for _, button := range []string{"clear", "reset"} {
 		p.send(account, "/applications/{app}/accounts/{account}/owner", "", button, nil)
@@ -375,6 +377,20 @@ func (p *plain) settings(env map[string]string, dir string) {
 	p.has("The chain is sound")
 	p.send("/credentials", "/credentials", "", "Add credential", values{"name": "laptop", "scope": "read"})
 	p.send("/credentials", "/credentials/{credential}/revoke", "laptop", "Revoke", nil)
+	resp, err := p.client.PostForm(p.origin+"/auth/v1/device_authorization", url.Values{"client_id": {"cone"}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var device struct {
+		UserCode string `json:"user_code"`
+	}
+	err = json.NewDecoder(resp.Body).Decode(&device)
+	resp.Body.Close()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.send("/device", "/device", "", "Continue", values{"code": device.UserCode})
+	p.send("", "/device", "", "connect", nil)
 	p.send("/settings/api-credentials", "/settings/api-credentials", "", "Add service", values{"name": "Terraform", "scope": "read", "role": "auditor"})
 	p.send("/settings/sign-in", "/settings/sign-in/break-glass", "", "Make it", nil)
 	p.send("/settings/sign-in", "/settings/sign-in/break-glass/end", "", "", nil)
@@ -422,6 +438,9 @@ func (p *plain) requests(env map[string]string, dir string) {
 	p.send(second, "/requests/{request}/extend", "", "", nil)
 	p.send("", "/requests/{request}/cancel", "", "", nil)
 	p.send(second, "/requests/{request}/give-back", "", "", nil)
+	// The connector takes it away; then it can be asked for again.
+	p.client = p.another(env["MEMBER_LOGIN"])
+	p.await("/request/"+strings.TrimPrefix(app, "/applications/"), ">Ask<")
 	third := p.ask(app, values{"emergency": "yes"})
 	p.be(owner)
 	p.open0("/approvals")

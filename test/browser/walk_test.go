@@ -145,7 +145,7 @@ func TestEveryPage(t *testing.T) {
 	table := routes(t)
 	seen, files := map[string]int{}, map[string]int{}
 	visited := map[string]bool{}
-	queue := []string{"/", "/confirm", "/login", "/demo", "/nothing", "/search?q=a", "/search?q=hostile", connector, app}
+	queue := []string{"/", "/confirm", "/login", "/demo", "/device", "/nothing", "/search?q=a", "/search?q=hostile", connector, app}
 	const perRoute = 2
 	for len(queue) > 0 {
 		path := queue[0]
