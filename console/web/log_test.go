@@ -26,7 +26,7 @@ func TestLogFix(t *testing.T) {
 		{grant, 9, "provisioning is switched off: set BATON_PROVISIONING", "Failed", ""},
 		{grant, 9, "the last admin is not removed", "Failed", ""},
 	} {
-		task := rpc.Task{Work: tt.work, State: rpc.Finished, Result: rpc.Result{Code: tt.code, Message: tt.message}}
+		task := rpc.Task{Work: tt.work, State: rpc.Finished, Result: rpc.Result{At: noon, Code: tt.code, Message: tt.message}}
 		fix := logPage{}.Fix(task)
 		if got := (logPage{}).Chip(task).Label; got != tt.label || (fix == "") != (tt.fix == "") || !strings.Contains(fix, tt.fix) {
 			t.Errorf("%d %q: %s, %q; want %s, %q", tt.code, tt.message, got, fix, tt.label, tt.fix)

@@ -119,7 +119,7 @@ func (b *browser) follow(g guide, hosted bool, dir, env string, settings map[str
 	}
 	b.click("checkbox", "Rosa Root root@example.com") // beside oneself, who is chosen already
 	b.click("button", "Next")
-	b.has("Settings", "Not connected", "owned by Ana Ortiz, Rosa Root")
+	b.has("Settings", "Not connected", "owned by ", "Ana Ortiz", "Rosa Root")
 	b.click("link", "Edit")
 	var service []string
 	if hosted {
