@@ -23,7 +23,7 @@ var products = []govern.Product{
 	{Name: "percipio", DisplayName: "Percipio", Description: "Accounts, courses and course progress of a Skillsoft Percipio organisation",
 		Settings: percipio.Settings(), Open: percipio.Open},
 	{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts, groups and group membership of a Perplexity Enterprise organisation, over SCIM 2.0",
-		Settings: perplexity.Settings(), Open: perplexity.Open,
+		Settings: perplexity.Settings(), Open: perplexity.Open, Provisions: true,
 		Unseen: "Accounts that were made in Perplexity's own console, outside of SCIM, may be missing here: the connector sees what SCIM manages.",
 		Roles:  govern.ProductRoles{Type: "group", MasteredIn: "the identity provider, which pushes it over SCIM"},
 		Notice: "Perplexity offers SCIM with a Perplexity Enterprise subscription of at least 50 seats, or at least one Enterprise Max user."},

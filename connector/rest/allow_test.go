@@ -2,11 +2,14 @@ package rest_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -104,13 +107,17 @@ func nameServer(t *testing.T, addresses ...netip.Addr) {
 func TestAllowChangedName(t *testing.T) {
 	allowed, forbidden := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 	requests := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		requests++
 		w.Header().Set("Connection", "close") // the next request connects again
 	}))
 	defer server.Close()
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	nameServer(t, allowed, forbidden)
-	client, err := rest.New(rest.Config{BaseURL: "http://upstream.example" + server.URL[strings.LastIndex(server.URL, ":"):]}.With(rest.Options{RetryFor: -1, Allow: func(a netip.Addr) error {
+	client, err := rest.New(rest.Config{BaseURL: "https://example.com" + server.URL[strings.LastIndex(server.URL, ":"):]}.With(rest.Options{CAFile: roots, RetryFor: -1, Allow: func(a netip.Addr) error {
 		if a.Unmap() == forbidden {
 			return baton.Errorf(baton.PermissionDenied, "the address is not allowed")
 		}

@@ -29,6 +29,8 @@ type Product struct {
 	// Roles are the resources whose members have a role in the application, if they have no other
 	// purpose there.
 	Roles ProductRoles
+	// Provisions says that it changes the application where provisioning is switched on.
+	Provisions bool
 	// Open creates a hosted connector from its settings, without network access. nil if the console
 	// cannot host it.
 	Open func(baton.Values, rest.Options) (*baton.Connector, error)

@@ -56,6 +56,9 @@ func snippets(p govern.Product, r govern.Rotated, ca string) []snippet {
 			v.Settings = append(v.Settings, s)
 		}
 	}
+	if p.Provisions {
+		v.Settings = append(v.Settings, baton.Setting{Name: "provisioning", Kind: baton.BoolSetting, Required: true})
+	}
 	var all []snippet
 	for _, t := range snippetTemplates {
 		if text := fill(t.text, v); strings.TrimSpace(text) != "" {
@@ -117,7 +120,8 @@ var snippetTemplates = []snippetTemplate{
 	newSnippet("Environment", "Fill in what stands in angle brackets, then start {{.Binary}}.", `
 export BATON_CLIENT_ID='{{.ID}}'
 export BATON_CLIENT_SECRET='{{.Secret}}'
-{{- range .Settings}}
+{{- range .Settings}}{{if and .Required (eq .Name "provisioning")}}
+# Optional: include it if the console is to provision access with this connector{{end}}
 {{if not .Required}}# {{end}}export {{$.Var .}}='{{$.Value .}}'{{end}}{{if .CA}}
 export SSL_CERT_FILE="$PWD/baton-ca.pem"{{end}}
 `),
@@ -131,7 +135,8 @@ type: Opaque
 stringData:
   BATON_CLIENT_ID: "{{.ID}}"
   BATON_CLIENT_SECRET: "{{.Secret}}"
-{{- range .Settings}}
+{{- range .Settings}}{{if and .Required (eq .Name "provisioning")}}
+  # Optional: include it if the console is to provision access with this connector{{end}}
   {{if not .Required}}# {{end}}{{$.Var .}}: "{{$.Value .}}"{{end}}{{if .CA}}
 ---
 apiVersion: v1

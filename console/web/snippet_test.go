@@ -17,7 +17,7 @@ import (
 func TestSnippets(t *testing.T) {
 	const ca = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n"
 	product := govern.Product{Name: "perplexity", Settings: []baton.Setting{{Name: "scim-token", DisplayName: "SCIM Token", Required: true, Kind: baton.SecretSetting},
-		{Name: "scim-url", DisplayName: "SCIM URL", Required: true}, {Name: "provisioning", DisplayName: "Provisioning", Kind: baton.BoolSetting}, {Name: "page-size", Advanced: true}}}
+		{Name: "scim-url", DisplayName: "SCIM URL", Required: true}, {Name: "page-size", Advanced: true}}, Provisions: true}
 	rotated := govern.Rotated{ClientID: "quick-fox-1@console.example.com/baton", Secret: baton.NewSecret("secret-token:console.example.com:v1:abc")}
 	for _, tt := range []struct {
 		product govern.Product
@@ -43,6 +43,7 @@ func TestSnippets(t *testing.T) {
 		want := map[string]string{"BATON_CLIENT_ID": rotated.ClientID, "BATON_CLIENT_SECRET": rotated.Secret.Reveal()}
 		if tt.binary == "baton-perplexity" {
 			want["BATON_SCIM_TOKEN"], want["BATON_SCIM_URL"] = "<SCIM Token>", "<SCIM URL>"
+			want["BATON_PROVISIONING"] = "true"
 		}
 		if !reflect.DeepEqual(secret.StringData, want) {
 			t.Errorf("the Secret holds %v", secret.StringData)
