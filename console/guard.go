@@ -66,8 +66,8 @@ type Proposal struct {
 	Override *Override // lifts the minimum of administrators; usually nil
 	Bar      *Bar
 	Fact     *Fact // in the head; nil if it is not held, and for [AccountItself]
-	// MasteredBy names the identity provider that controls the entitlement's group; "" if none does.
-	// ComeBacks counts how often removed access came back.
+	// MasteredBy names where it is decided who holds the entitlement, such as the identity provider that
+	// controls its group; "" for the app. ComeBacks counts how often removed access came back.
 	MasteredBy string
 	ComeBacks  int
 	// ByHand means that a person makes the change on a page after seeing the warnings.
@@ -133,7 +133,7 @@ func (p Proposal) CheckDispatch() error {
 func (p Proposal) Warnings() []string {
 	var w []string
 	if p.MasteredBy != "" {
-		w = append(w, p.MasteredBy+" masters this group. A change made here may be undone; make it in "+p.MasteredBy+".")
+		w = append(w, "Who holds this is decided in "+p.MasteredBy+". A change made here may be undone there: make it in "+p.MasteredBy+".")
 	}
 	if p.ConnectorHeld {
 		w = append(w, "The connector's newest sync is held. What is shown here may be out of date.")

@@ -44,6 +44,9 @@ type Notice struct {
 	// Invitation means that the link must carry the person's invitation, with which the login is set
 	// up.
 	Invitation bool
+	// Asked is the request about which the person is asked; "" for other notices. Once the
+	// person is not asked any more, the notice is not mailed.
+	Asked ID
 }
 
 // NoticeClass is how urgent a notice is.
@@ -85,8 +88,9 @@ func (c MailChoice) Ready(n Notice) (when time.Time, ok bool) {
 	return daily, true
 }
 
-// Mail is one mail to one person, with one or more notices. Its content never changes, so that a
-// retry sends the same mail with the same Message-ID.
+// Mail is one mail to one person, with one or more notices. Its content never changes, except that
+// notices about decisions that are not needed any more are left out: a retry sends the same mail
+// with the same Message-ID.
 type Mail struct {
 	ID       ID
 	Person   ID

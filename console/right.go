@@ -58,7 +58,7 @@ var (
 
 // The rights to change access manually.
 var (
-	ChangeAccess = Right{Do: "remove access, and enable or disable accounts, by hand", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	ChangeAccess = Right{Do: "remove access, and make, enable or disable accounts, by hand", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 	// ExplainChanges is the right to say why a change was made that nobody asked for here.
 	ExplainChanges = Right{Do: "explain changes", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 	RunActions     = Right{Do: "run actions of connectors", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}

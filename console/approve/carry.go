@@ -88,12 +88,25 @@ func (s *Situation) carry() error {
 		return err
 	}
 	if s.r.Emergency {
-		s.r.Review = console.ReviewDue
+		if err := s.reviewDue(); err != nil {
+			return err
+		}
 	}
 	if done {
 		return s.tx.CloseRequest(s.r, console.OutcomeGranted, "")
 	}
 	return s.operate()
+}
+
+// reviewDue lets somebody look at an emergency afterwards who had no part in it.
+func (s *Situation) reviewDue() error {
+	entries, err := s.tx.Entries(s.r.ID)
+	if err != nil {
+		return err
+	}
+	s.r.Review = console.ReviewDue
+	part := append([]console.ID{s.Subject.ID, s.Requester.ID}, console.Decided(entries, s.r.Round)...)
+	return s.tx.NoteRequest(s.r, "review-due", map[string]any{"part": part})
 }
 
 // operate creates the operation, or uses a live one that does the same.

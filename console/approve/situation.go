@@ -116,7 +116,7 @@ func (s *Situation) entitlement() (err error) {
 		s.supposeRole(hello.d.Roles)
 	}
 	s.Able = hello.can(s.On.Type, rpc.CanProvision) && !s.Entitlement.Immutable
-	s.MakesAccounts = hello.makesAccounts()
+	s.MakesAccounts = rpcstore.MakesAccounts(hello.d)
 	return err
 }
 
@@ -177,7 +177,7 @@ func (s *Situation) accountConnector() error {
 		if shown != 0 {
 			chosen = c
 		}
-		if hello.makesAccounts() {
+		if rpcstore.MakesAccounts(hello.d) {
 			chosen, s.Able, s.MakesAccounts = c, true, true
 			break
 		}
@@ -211,11 +211,6 @@ func (a abilities) can(typ string, c rpc.Capability) bool {
 		return slices.Contains(a.d.ResourceTypes[i].Capabilities, c)
 	}
 	return slices.Contains(a.d.Capabilities, c)
-}
-
-func (a abilities) makesAccounts() bool {
-	return slices.Contains(a.d.Capabilities, rpc.CanCreateAccounts) ||
-		slices.ContainsFunc(a.d.ResourceTypes, func(d rpc.TypeDescription) bool { return slices.Contains(d.Capabilities, rpc.CanCreateAccounts) })
 }
 
 // account finds the subject's account in the stream of the entitlement.
@@ -507,7 +502,7 @@ func (s *Situation) conditionInput(text string) (condition.Input, error) {
 		r := s.r
 		length, limited := r.Term.Length(later(r.Start, s.now))
 		s.input = &condition.Input{
-			Subject: conditionPerson(s.Subject), Requester: conditionPerson(s.Requester), App: condition.App{ID: string(s.App.ID), Name: valid(s.App.Name)},
+			Subject: condition.PersonOf(s.Subject), Requester: condition.PersonOf(s.Requester), App: condition.App{ID: string(s.App.ID), Name: valid(s.App.Name)},
 			Entitlement: condition.Entitlement{ID: valid(s.Entitlement.ID), Name: valid(s.Entitlement.Name), Slug: valid(s.Entitlement.Slug), Resource: valid(s.On.Name),
 				ResourceType: valid(s.On.Type), Admin: s.Admin},
 			Request: condition.Request{Kind: string(r.Kind), OpenEnded: !limited, Emergency: r.Emergency, Justification: valid(r.Why), Form: r.Form},
@@ -530,17 +525,6 @@ func (s *Situation) conditionInput(text string) (condition.Input, error) {
 		}
 	}
 	return *s.input, nil
-}
-
-func conditionPerson(p console.Person) condition.Person {
-	c := condition.Person{ID: string(p.ID), Name: valid(p.Name), Emails: p.Emails, Department: valid(p.Department), Manager: string(p.Manager), Status: string(p.Status)}
-	if len(p.Emails) > 0 {
-		c.Email = p.Emails[0]
-	}
-	for _, r := range p.Roles {
-		c.Roles = append(c.Roles, string(r))
-	}
-	return c
 }
 
 // valid converts text of an upstream to valid UTF-8.

@@ -119,7 +119,7 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 		Installation: installation.Config{Data: filepath.Join(dir, "data"), Now: r.now},
 		Listen:       listen, Bootstrap: filepath.Join(dir, "console.yaml"), EnvFile: r.Values.String("env-file"), Version: r.buildVersion(),
 		Products: r.Products, Networks: govern.Networks{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-		MinInterval: time.Second, Poll: 500 * time.Millisecond, Now: r.now, Log: r.log,
+		MinInterval: time.Second, Poll: 500 * time.Millisecond, OverdueAfter: 10 * time.Second, Now: r.now, Log: r.log,
 		Variables: d.variables(), Clients: d.clients(), Demo: d.choices(),
 		Ready: func(address string, _ baton.Secret) {
 			fmt.Fprintf(r.stdout, "console: %s\n", address)

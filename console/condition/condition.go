@@ -119,6 +119,21 @@ func Check(text string, people bool) error {
 }
 
 func compile(text string, people bool) (*Condition, error) {
+	ast, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	switch t := ast.OutputType(); {
+	case !people && !t.IsExactType(cel.BoolType):
+		return nil, baton.Errorf(baton.Invalid, "the expression is %s and not true or false", t)
+	case people && !t.IsExactType(cel.StringType) && !t.IsExactType(cel.ListType(cel.StringType)):
+		return nil, baton.Errorf(baton.Invalid, "the expression is %s and not a text or a list of texts", t)
+	}
+	return program(ast)
+}
+
+// parse reads an expression and checks its types.
+func parse(text string) (*cel.Ast, error) {
 	if len(text) > maxSize {
 		return nil, baton.Errorf(baton.Invalid, "the expression is longer than %d characters", maxSize)
 	}
@@ -129,12 +144,10 @@ func compile(text string, people bool) (*Condition, error) {
 	if err := issues.Err(); err != nil {
 		return nil, baton.Errorf(baton.Invalid, "%s", firstProblem(err.Error()))
 	}
-	switch t := ast.OutputType(); {
-	case !people && !t.IsExactType(cel.BoolType):
-		return nil, baton.Errorf(baton.Invalid, "the expression is %s and not true or false", t)
-	case people && !t.IsExactType(cel.StringType) && !t.IsExactType(cel.ListType(cel.StringType)):
-		return nil, baton.Errorf(baton.Invalid, "the expression is %s and not a text or a list of texts", t)
-	}
+	return ast, nil
+}
+
+func program(ast *cel.Ast) (*Condition, error) {
 	program, err := environment.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(checkEvery))
 	if err != nil {
 		return nil, baton.Errorf(baton.Invalid, "the expression cannot be evaluated: %w", err)

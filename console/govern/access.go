@@ -27,6 +27,8 @@ type Holding struct {
 	Sources     []console.Source
 	First       console.Sync // the first sync that showed it
 	Shown       console.Sync // the newest sync that shows it
+	// Request is the one that gives it until a time and can be extended; "" if none does.
+	Request console.ID
 }
 
 // filler adds reasons and dates to the holdings of one app.
@@ -89,6 +91,7 @@ func (f *filler) fillHolders(e console.EntitlementKey, all []Holding) error {
 
 // explain adds the state of a holding's access.
 func (f *filler) explain(h *Holding) (err error) {
+	h.Request = requestOf(h.Access, f.now)
 	h.State = h.Access.State(f.now)
 	h.Baseline = console.IsBaseline(h.Access.From, h.Access.FirstShown)
 	h.Until, _ = console.Expiry(h.Access.Reasons, h.Access.Bar, f.now)

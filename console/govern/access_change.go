@@ -205,7 +205,17 @@ func (c *Console) consequence(tx *store.Tx, me console.Person, a console.App, ac
 	}
 	o := byHand(a, connector, account, e, verb, "")
 	o.Cause.By = console.ByPerson(me.Canonical())
-	p, err := tx.Foresee(o, store.Circumstances{ByHand: true})
+	m, err := tx.Moment(a.ID, time.Time{})
+	if err != nil {
+		return q, err
+	}
+	master := ""
+	if e != console.AccountItself {
+		if master, err = c.masterOfKey(tx, m, a.ID, e); err != nil {
+			return q, err
+		}
+	}
+	p, err := tx.Foresee(o, store.Circumstances{ByHand: true, MasteredBy: master})
 	if err != nil {
 		return q, err
 	}
@@ -214,10 +224,6 @@ func (c *Console) consequence(tx *store.Tx, me console.Person, a console.App, ac
 	}
 	q.Warnings = p.Warnings()
 	if e == console.AccountItself && verb == console.Grant {
-		m, err := tx.Moment(a.ID, time.Time{})
-		if err != nil {
-			return q, err
-		}
 		facts, err := tx.HeldBy(m, account, 0, 20)
 		if err != nil {
 			return q, err

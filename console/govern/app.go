@@ -481,14 +481,14 @@ func (c *Console) entitlementRow(tx *store.Tx, m store.Moment, a console.App, e 
 	if row.Holders, err = tx.CountHolders(m, e.Key, counted); err != nil {
 		return row, err
 	}
+	if row.MasteredIn, err = c.masterOf(tx, m, a.ID, e, row.Resource.Type); err != nil {
+		return row, err
+	}
 	product, err := c.productOf(tx, m, e.Stream)
 	if err != nil {
 		return row, err
 	}
-	if product.Roles.Type == row.Resource.Type && product.Roles.Type != "" {
-		row.MasteredIn = product.Roles.MasteredIn
-		row.NoEffect = row.Role == nil && rolesAreKnown(a.Roles)
-	}
+	row.NoEffect = product.Roles.Type == row.Resource.Type && product.Roles.Type != "" && row.Role == nil && rolesAreKnown(a.Roles)
 	return row, nil
 }
 

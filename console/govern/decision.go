@@ -10,6 +10,7 @@ import (
 	"baton/console"
 	"baton/console/approve"
 	"baton/console/store"
+	"baton/console/store/rpcstore"
 )
 
 // Effect tells an approver the change and its context.
@@ -26,13 +27,29 @@ type Effect struct {
 	AskedBefore, Approved     int       // earlier requests for the same entitlement
 	Bar                       *console.Bar
 	Warnings                  []string
+	// NewAccount is how an account is made first, for somebody who has none; nil where none is
+	// made, or it is not known what the connector can do.
+	NewAccount *rpcstore.AccountPlan
 }
 
 // maxConsequence limits the other entitlements and the earlier requests that an approver sees.
 const maxConsequence = 20
 
+// effect returns what a request would lead to.
+func (c *Console) effect(tx *store.Tx, s *approve.Situation, r console.Request) (Effect, error) {
+	m, err := tx.Moment(s.App.ID, time.Time{})
+	if err != nil {
+		return Effect{}, err
+	}
+	master, err := c.masterOf(tx, m, s.App.ID, s.Entitlement, s.On.Type)
+	if err != nil {
+		return Effect{}, err
+	}
+	return consequence(tx, s, r, master, m, c.now())
+}
+
 // consequence returns the effect of a request.
-func consequence(tx *store.Tx, s *approve.Situation, r console.Request, now time.Time) (c Effect, err error) {
+func consequence(tx *store.Tx, s *approve.Situation, r console.Request, master string, m store.Moment, now time.Time) (c Effect, err error) {
 	c.Minimum = s.App.MinimumAdmins
 	o := console.Operation{App: s.App.ID, Connector: s.Connector.ID, Person: s.Subject.ID, Entitlement: r.Entitlement, Verb: console.Grant,
 		Cause: console.Cause{Kind: console.CauseApproval, Evidence: console.EvidenceDecision}}
@@ -40,9 +57,14 @@ func consequence(tx *store.Tx, s *approve.Situation, r console.Request, now time
 		o.Verb = console.Revoke
 	}
 	var held []console.EntitlementKey
-	m, err := tx.Moment(s.App.ID, time.Time{})
-	if err != nil {
-		return c, err
+	if s.Account == nil && s.MakesAccounts && o.Verb == console.Grant {
+		plan, ok, err := rpcstore.PlanAccount(tx, s.Connector.ID, s.App, s.Subject, nil)
+		if err != nil {
+			return c, err
+		}
+		if ok {
+			c.NewAccount = &plan
+		}
 	}
 	if s.Account != nil {
 		o.Account = s.Account.Key
@@ -71,7 +93,7 @@ func consequence(tx *store.Tx, s *approve.Situation, r console.Request, now time
 		after = append(after, r.Entitlement)
 	}
 	c.RoleAfter = s.App.Roles.Effective(after)
-	if err := c.admins(tx, s, o, after); err != nil {
+	if err := c.admins(tx, s, o, after, master); err != nil {
 		return c, err
 	}
 	earlier, err := tx.RequestsFor(s.App.ID, s.Subject.ID, r.Entitlement, maxConsequence)
@@ -115,8 +137,8 @@ func (c *Effect) holds(tx *store.Tx, s *approve.Situation, m store.Moment, now t
 }
 
 // admins counts the administrators before and after the change.
-func (c *Effect) admins(tx *store.Tx, s *approve.Situation, o console.Operation, after []console.EntitlementKey) error {
-	p, err := tx.Foresee(o, store.Circumstances{})
+func (c *Effect) admins(tx *store.Tx, s *approve.Situation, o console.Operation, after []console.EntitlementKey, master string) error {
+	p, err := tx.Foresee(o, store.Circumstances{MasteredBy: master})
 	if err != nil {
 		return err
 	}
@@ -244,7 +266,7 @@ func (c *Console) requestView(tx *store.Tx, me console.Person, r console.Request
 		}
 		v.Data = sync.Began
 	}
-	if v.Effect, err = consequence(tx, s, r, c.now()); err != nil {
+	if v.Effect, err = c.effect(tx, s, r); err != nil {
 		return v, err
 	}
 	held := v.Access != nil && v.Access.Held

@@ -47,7 +47,8 @@ type PersonView struct {
 	Mapped     map[console.ConsoleRole][]string
 	Accounts   []AccountView
 	// At is the moment that the accounts are of; zero for now.
-	At time.Time
+	At   time.Time
+	Self bool // it is the caller
 }
 
 // maxAccountHolds limits the entitlements shown for each account of a person.
@@ -61,7 +62,7 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 		p = own
 	}
 	err = c.read(ctx, caller, p, func(tx *store.Tx, me console.Person) error {
-		v = PersonView{}
+		v = PersonView{Self: id == me.ID}
 		p, accounts, err := c.seePerson(tx, me, id)
 		if err != nil {
 			return err

@@ -39,6 +39,9 @@ type Rule struct {
 	Subject, Text, Path string
 	// Invitation means that the page is that of the person's invitation.
 	Invitation bool
+	// Asks means that the person is asked to decide about the request. Whoever is not asked any more when
+	// the mail is sent is not notified.
+	Asks bool
 	// When is a further condition; nil: none.
 	When func(View) bool
 }
@@ -198,6 +201,9 @@ const (
 // still notified.
 func (r Rule) notice(v View) console.Notice {
 	n := console.Notice{Class: r.Class, Invitation: r.Invitation}
+	if r.Asks {
+		n.Asked = console.ID(v.Event.Object)
+	}
 	var err error
 	if n.Subject, err = fill(r.Subject, v); err != nil || n.Subject == "" {
 		n.Subject = "Something happened: " + r.Kind

@@ -55,7 +55,7 @@ var Rules = []Rule{
 		Path:    `/{{if .Data.service}}settings/api-credentials{{else}}credentials{{end}}`},
 
 	// Requests. Notices go only to people who can act, and to the subject.
-	{Kind: "request.asked", To: listed("asked"), Class: ordinary,
+	{Kind: "request.asked", To: listed("asked"), Class: ordinary, Asks: true,
 		Subject: `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}}{{else}}asks for {{.Data.what}} {{.Data.for}}{{end}}`,
 		Text:    `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}} of {{.App.Name}}{{else}}asks for {{.Data.what}} of {{.App.Name}} {{.Data.for}}{{end}}. You are one of those who may decide.`,
 		Path:    `/requests/{{.Event.Object}}`},
@@ -78,6 +78,14 @@ var Rules = []Rule{
 	{Kind: "request.wait-timed-out", To: asker, Class: ordinary,
 		Subject: `Timed out: {{.Data.what}}`,
 		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} ended by itself.{{with .Data.why}} {{.}}{{end}}`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "account.ready", To: subject, Class: ordinary, When: welcome,
+		Subject: `You have an account in {{.App.Name}}`,
+		Text:    `Welcome to {{.App.Name}}: your account is there. It has no password of its own; sign in as you do at the company.{{with .Data.text}} {{.}}{{end}}`,
+		Path:    `/`},
+	{Kind: "request.review-due", To: reviewers, Class: ordinary,
+		Subject: `An emergency to look at: {{.Data.what}} for {{.Person.Name}}`,
+		Text:    `{{.Person.Name}} got {{.Data.what}} of {{.App.Name}} {{.Data.for}} as an emergency. Somebody who did not approve it has to look at it afterwards.`,
 		Path:    `/requests/{{.Event.Object}}`},
 	{Kind: "amendment.proposed", To: guardians, Class: ordinary,
 		Subject: `{{.By}} proposes a change that takes two people`,
@@ -178,6 +186,13 @@ func guardians(v View) ([]console.ID, error) {
 	return withRoles(v, console.SuperAdministrator, console.SecurityOfficer)
 }
 
+// reviewers are those who look at emergencies afterwards, without those who had a part in it.
+func reviewers(v View) ([]console.ID, error) {
+	ids, err := guardians(v)
+	part := v.IDs("part")
+	return slices.DeleteFunc(ids, func(id console.ID) bool { return slices.Contains(part, id) }), err
+}
+
 func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err error) {
 	for _, r := range roles {
 		people, err := v.directory.PersonsWithRole(r, maxPeople)
@@ -191,6 +206,9 @@ func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err erro
 
 // maxPeople limits the notified people of one role.
 const maxPeople = 1000
+
+// welcome reports whether the console tells people that they have an account.
+func welcome(v View) bool { return v.Data["welcome"] == true }
 
 // ofConnector reports whether the event is about a connector.
 func ofConnector(v View) bool { return v.Connector.ID != "" }

@@ -66,6 +66,9 @@ type Config struct {
 
 	MinInterval time.Duration // shortest interval between syncs; 0: one minute
 	Poll        time.Duration // interval at which connectors ask for tasks; 0: 5 seconds
+	// OverdueAfter is how long the removal of expired access may take to start; 0:
+	// [console.OverdueAfter].
+	OverdueAfter time.Duration
 }
 
 // Server is a console that is ready to serve.
@@ -266,8 +269,8 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	}
 	hostname, _ := os.Hostname()
 	s.worker = worker.New(worker.Config{Store: s.in.Store, Ingester: ingester, Now: s.config.Now, Log: s.log.With("component", "worker"),
-		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now())),
-		Mail:  mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url})
+		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now())), OverdueAfter: s.config.OverdueAfter,
+		Mail: mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url})
 	var reached []string // over TLS
 	if s.url.Scheme == "https" {
 		reached = s.hosts

@@ -163,8 +163,26 @@ func (t *Tx) NameAccount(id console.ID, account console.ResourceKey) error {
 		}
 	}
 	owner, err := t.AccountOwner(account, time.Time{})
-	if err != nil || owner.Person != "" {
+	if err != nil {
 		return err
 	}
-	return t.SetAccountOwner(account, o.Person, OwnerCreated)
+	if owner.Person == "" {
+		if err := t.SetAccountOwner(account, o.Person, OwnerCreated); err != nil {
+			return err
+		}
+	} else if owner.Person != o.Person {
+		return nil
+	}
+	return t.accountReady(o, account)
+}
+
+// accountReady appends the event that a person got an account: whoever reads it welcomes the
+// person, unless the app does.
+func (t *Tx) accountReady(o console.Operation, account console.ResourceKey) error {
+	said, err := t.Provisioning(o.App)
+	if err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "account.ready", App: o.App, Connector: o.Connector, Person: o.Person, Account: account, Entitlement: console.AccountItself, Object: string(o.ID)},
+		map[string]any{"welcome": !said.NoWelcome, "text": said.Welcome})
 }

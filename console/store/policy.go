@@ -103,6 +103,13 @@ func (t *Tx) RequestSettings(app console.ID, e console.EntitlementKey) ([]consol
 	return list(t, scanSettings, "SELECT "+settingColumns+" FROM request_setting WHERE app = $1 AND entitlement = $2 ORDER BY version DESC", app, e)
 }
 
+// EntitlementsWithSettings returns the entitlements of an app of which somebody said what may
+// be asked for.
+func (t *Tx) EntitlementsWithSettings(app console.ID) ([]console.EntitlementKey, error) {
+	return list(t, func(r engine.Row) console.EntitlementKey { return console.EntitlementKey(r.Int(0)) },
+		"SELECT DISTINCT entitlement FROM request_setting WHERE app = $1 AND entitlement <> $2 ORDER BY entitlement", app, console.WholeApp)
+}
+
 // AddRequestSettings adds the next version of request settings. s.Version is the previous version;
 // Refused if it is not the newest.
 func (t *Tx) AddRequestSettings(s console.SettingsVersion) error {

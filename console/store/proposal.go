@@ -12,9 +12,11 @@ import (
 
 // Circumstances are the facts about a proposal that are not in the database.
 type Circumstances struct {
-	Override   *console.Override
-	MasteredBy string // the identity provider that controls the entitlement's group
-	ByHand     bool   // a person makes the change now, after seeing the warnings
+	Override *console.Override
+	// MasteredBy names where it is decided who holds the entitlement, if the app's own settings do not
+	// say so; see [console.Provisioning].
+	MasteredBy string
+	ByHand     bool // a person makes the change now, after seeing the warnings
 	// WritesPaused means that the console dispatches no operations.
 	WritesPaused bool
 	// Ground saves reading it for every change. [Tx.Ground] must have returned it in the same
@@ -28,6 +30,8 @@ type Ground struct {
 	connector console.Connector
 	stream    StreamAt
 	held      bool // the connector's newest sync is
+	// provisioning says where it is decided who holds what.
+	provisioning console.Provisioning
 }
 
 // Ground locks the app of a connector and returns what guards need for every change of the connector,
@@ -55,6 +59,9 @@ func (t *Tx) ground(app console.App, connector console.ID) (g Ground, err error)
 		return g, err
 	}
 	g.held = held != nil
+	if g.provisioning, err = t.Provisioning(app.ID); err != nil {
+		return g, err
+	}
 	g.stream, err = t.StreamAt(g.connector.Stream, time.Time{})
 	return g, err
 }
@@ -112,6 +119,9 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 		return p, err
 	}
 	if o.Entitlement != console.AccountItself {
+		if where, known := g.provisioning.MasterOf(o.Entitlement); known {
+			p.MasteredBy = where
+		}
 		if p.Fact, err = t.Fact(Moment{Streams: []StreamAt{g.stream}}, o.Entitlement, o.Account); err != nil {
 			return p, err
 		}

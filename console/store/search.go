@@ -45,6 +45,11 @@ func (s search) longest() []byte {
 	return []byte(slices.MaxFunc(s.words, func(a, b string) int { return len(a) - len(b) }))
 }
 
+// Named reports whether each word of a search begins a word of a name, or of several together.
+func Named(text string, names ...string) bool {
+	return newSearch(text).named(strings.Join(names, " "), "")
+}
+
 // named reports whether each word begins a word of a name.
 func (s search) named(name, id string) bool {
 	if len(s.words) == 0 {

@@ -93,7 +93,7 @@ func (c *call) appHead(tab string) (appHead, error) {
 	base, then := "/applications/"+string(c.app()), past(c.at)
 	tabs := []appTab{{"overview", "Overview", base + then}}
 	if console.SeeAccess.Of(c.caller.Person, console.Object{App: &s.App}) {
-		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"changes", "Changes", base + "/changes"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"})
+		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"changes", "Changes", base + "/changes"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"}, appTab{"provisioning", "Provisioning", base + "/provisioning"})
 	}
 	if console.ConfigureApps.Of(c.caller.Person, console.Object{App: &s.App}) {
 		tabs = append(tabs, appTab{"requests", "Requests", base + "/requests"})
@@ -135,6 +135,8 @@ type accountsList struct {
 	Filter []choice
 	Types  []choice
 	Held   []choice // effective roles
+	// MayCreate says that the caller may make accounts by hand.
+	MayCreate bool
 }
 
 type choice struct {
@@ -183,7 +185,7 @@ func accountsPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	l := accountsList{Head: h}
+	l := accountsList{Head: h, MayCreate: console.ChangeAccess.Of(c.caller.Person, console.Object{App: &h.App})}
 	if l.Query, err = c.accountQuery(h.App.ID); err != nil {
 		return err
 	}
@@ -231,6 +233,7 @@ type accountDetail struct {
 	govern.AccountView
 	NextHolds string
 	Record    govern.AccountRecord
+	Actions   []govern.OfferedAction
 	Problem   *problem
 }
 
@@ -259,6 +262,9 @@ func (c *call) accountPage(problem error) error {
 		d.NextHolds = c.nextPath(cursor(v.Next))
 	}
 	if d.Record, err = c.console().AccountRecord(c.ctx(), c.caller, h.App.ID, v.Key); err != nil {
+		return err
+	}
+	if d.Actions, err = c.console().AccountActions(c.ctx(), c.caller, h.App.ID, v.Key); err != nil {
 		return err
 	}
 	status := http.StatusOK
@@ -320,12 +326,23 @@ type entitlementDetail struct {
 	Tabs subTabs
 	govern.EntitlementView
 	NextHolders string
+	Actions     []govern.OfferedAction
+	Problem     *problem
+	// Masters are proposed for where it is decided who holds the entitlement.
+	Masters      []string
+	Master       string // as somebody said of this entitlement
+	MayConfigure bool
 }
 
 func entitlementPage(c *call) error {
 	if c.asCSV() {
 		return holdersCSV(c)
 	}
+	return c.entitlementPage(nil)
+}
+
+// entitlementPage shows an entitlement, and what is wrong with a form on the page.
+func (c *call) entitlementPage(wrong error) error {
 	h, err := c.appHead("entitlements")
 	if err != nil {
 		return err
@@ -347,5 +364,19 @@ func entitlementPage(c *call) error {
 		d.NextHolders = c.nextPath(cursor(*v.Next))
 	}
 	d.CSV = c.csvPath(console.Object{App: &h.App})
-	return c.page("entitlement", v.Name, d)
+	if d.Actions, err = c.console().EntitlementActions(c.ctx(), c.caller, h.App.ID, v.Key); err != nil {
+		return err
+	}
+	if d.MayConfigure = console.ConfigureApps.Of(c.caller.Person, console.Object{App: &h.App}); d.MayConfigure {
+		p, err := c.console().Provisioning(c.ctx(), c.caller, h.App.ID)
+		if err != nil {
+			return err
+		}
+		d.Master, d.Masters = p.Current.Masters[v.Key], masters
+	}
+	status := http.StatusOK
+	if wrong != nil {
+		d.Problem, status = problemOf(wrong), statusOf(wrong)
+	}
+	return c.show(status, "entitlement", v.Name, d)
 }

@@ -382,7 +382,7 @@ func (c *call) settings() (p settingsPage, err error) {
 	if p.Directory, err = c.console().Directory(c.ctx(), c.caller, con.ID); err != nil {
 		return p, err
 	}
-	p.Now, p.Name, p.Minutes = c.console().Now(), con.Name, strconv.FormatFloat(con.Interval.Minutes(), 'f', -1, 64)
+	p.Now, p.Name, p.Minutes = c.console().Now(), con.Name, betweenText(con.Interval)
 	p.Product, err = c.console().Product(con.Product)
 	if baton.KindOf(err) == baton.NotFound { // a connector without an entry in the catalogue
 		p.Product, err = govern.Generic, nil
@@ -439,7 +439,7 @@ func configureConnector(c *call) error {
 	}
 	p.Name, p.Minutes = c.r.PostFormValue("name"), c.r.PostFormValue("interval")
 	p.Cron, p.Zone = strings.TrimSpace(c.r.PostFormValue("cron")), strings.TrimSpace(c.r.PostFormValue("zone"))
-	every, err := minutes(p.Minutes)
+	every, err := between(p.Minutes)
 	if p.Cron != "" && err != nil {
 		every, err = p.Head.Connector.Interval, nil // not used in this case
 	}
@@ -467,13 +467,26 @@ func configureConnector(c *call) error {
 	return c.redirect("/connectors/" + string(c.connector()) + "/settings")
 }
 
-// minutes parses a number of minutes, with a precision of a second.
-func minutes(text string) (time.Duration, error) {
-	n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	if err != nil || !(n > 0 && n < 1e6) {
-		return 0, baton.Errorf(baton.Invalid, "the time between two syncs is not a number of minutes")
+// between reads the time between two syncs: a number of minutes, to the second, or a
+// duration with its unit.
+func between(text string) (time.Duration, error) {
+	text = strings.TrimSpace(text)
+	if n, err := strconv.ParseFloat(text, 64); err == nil && n > 0 && n < 1e6 {
+		return time.Duration(n * float64(time.Minute)).Round(time.Second), nil
 	}
-	return time.Duration(n * float64(time.Minute)).Round(time.Second), nil
+	d, err := console.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, baton.Errorf(baton.Invalid, "the time between two syncs is neither a number of minutes nor a duration such as 30s or 2h")
+	}
+	return time.Duration(d), nil
+}
+
+// betweenText writes the time between two syncs as the form shows it.
+func betweenText(d time.Duration) string {
+	if d%time.Minute != 0 {
+		return console.Duration(d).String()
+	}
+	return strconv.FormatFloat(d.Minutes(), 'f', -1, 64)
 }
 
 // Schedule describes when the connector syncs.

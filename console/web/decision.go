@@ -2,8 +2,10 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -17,6 +19,7 @@ type decisionForm struct {
 	Shorter   []preset
 	Recent    bool // the step needs a recent login, and the caller's is too old
 	Effective string
+	Next      string // the page to go to afterwards; "" for the request's
 }
 
 // decisionForm returns the form for a request that waits for the caller's decision.
@@ -28,7 +31,7 @@ func (c *call) decisionForm(v govern.RequestView) decisionForm {
 	d.Recent = (d.Open.StepUp || v.Role != nil && v.Role.Admin) && !c.caller.Session.Recent(c.console().Now())
 	length, limited := v.Term.Length(c.console().Now())
 	d.Shorter = append(d.Shorter, preset{"", "As asked: " + v.Term.Words(), true})
-	for _, p := range append([]console.Duration{console.Duration(15 * 60e9), console.Duration(30 * 60e9)}, v.Settings.Presets...) {
+	for _, p := range slices.Compact(slices.Sorted(slices.Values(append([]console.Duration{console.Duration(15 * time.Minute), console.Duration(30 * time.Minute)}, v.Settings.Presets...)))) {
 		if !limited || p < length {
 			d.Shorter = append(d.Shorter, preset{p.String(), p.Words(), false})
 		}
@@ -44,6 +47,14 @@ func (c *call) decisionForm(v govern.RequestView) decisionForm {
 		d.Effective = "at approval, to " + t.Until.UTC().Format("2 Jan 2006 15:04 UTC")
 	default:
 		d.Effective = "at approval, " + durationFromEffect(t)
+	}
+	if t := v.Term; t.For > 0 && v.Kind == console.RequestGrant { // the end is absolute, too, as far as it can be told
+		effect := c.console().Now()
+		begins := "if it takes effect now"
+		if v.Start.After(effect) {
+			effect, begins = v.Start, "if it takes effect then"
+		}
+		d.Effective += ": to " + t.End(effect).UTC().Format("2 Jan 2006 15:04 UTC") + " " + begins
 	}
 	return d
 }
@@ -82,8 +93,8 @@ func decideRequest(c *call) error {
 	if done.Reset {
 		return c.showRequest(http.StatusConflict, nil, "What is asked for has changed since it was filed. Your decision does not count; whoever decides is asked again.")
 	}
-	if to := c.r.PostFormValue("next"); to == "/approvals" {
-		return c.redirect(to)
+	if c.r.PostFormValue("next") == "/approvals" {
+		return c.redirect("/approvals?decided=" + strconv.FormatInt(done.Request.Number, 10))
 	}
 	return c.redirect("/requests/" + string(d.Request))
 }
@@ -97,6 +108,7 @@ type approvalsPage struct {
 	Next    string
 	Problem *problem
 	Done    []bulkRow
+	Decided int64 // number of the request that was decided just now
 }
 
 type approvalRow struct {
@@ -126,8 +138,13 @@ func (c *call) showApprovals(status int, problem error, done []bulkRow) error {
 		return err
 	}
 	p := approvalsPage{Problem: problemOf(problem), Done: done}
+	if n, err := strconv.ParseInt(c.r.URL.Query().Get("decided"), 10, 64); err == nil && n > 0 && done == nil {
+		p.Decided = n
+	}
 	for _, r := range rows {
-		p.Rows = append(p.Rows, approvalRow{r, c.decisionForm(r.RequestView)})
+		form := c.decisionForm(r.RequestView)
+		form.Next = "/approvals"
+		p.Rows = append(p.Rows, approvalRow{r, form})
 	}
 	if next != 0 {
 		p.Next = "?after=" + strconv.FormatInt(next, 10)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -16,10 +17,13 @@ const catalogRows = 10
 
 type requestCatalog struct {
 	govern.CatalogView
-	For  console.ID
-	One  bool // the page shows a single app
-	Apps []catalogApp
-	Self bool
+	Search string
+	Path   string
+	One    bool // the page shows a single app
+	Apps   []catalogApp
+	Self   bool
+	Email  string // that was entered
+	More   string // the next page of apps
 }
 
 type catalogApp struct {
@@ -28,31 +32,52 @@ type catalogApp struct {
 }
 
 func requestCatalogPage(c *call) error {
-	q := govern.CatalogQuery{For: console.ID(c.r.FormValue("for")), App: console.ID(c.r.PathValue("app")), N: catalogRows}
+	q := govern.CatalogQuery{For: console.ID(c.r.FormValue("for")), Email: strings.TrimSpace(c.r.FormValue("email")), App: console.ID(c.r.PathValue("app")),
+		Search: strings.TrimSpace(c.r.FormValue("search")), N: catalogRows}
+	if q.Email != "" {
+		q.For = ""
+	}
 	if q.App != "" {
 		q.N = rowsPerPage
 		if err := c.place(&q.After); err != nil {
 			return err
 		}
+	} else if err := c.placeOf("apps", &q.Apps); err != nil {
+		return err
 	}
 	v, err := c.console().RequestCatalog(c.ctx(), c.caller, q)
 	if err != nil {
 		return err
 	}
-	p := requestCatalog{CatalogView: v, For: q.For, One: q.App != "", Self: v.Subject.ID == c.caller.Person.ID}
+	p := requestCatalog{CatalogView: v, Search: q.Search, Path: c.r.URL.Path, One: q.App != "", Self: v.Subject.ID == c.caller.Person.ID, Email: q.Email}
 	for _, a := range v.Apps {
 		row := catalogApp{CatalogApp: a}
 		if a.Next != nil && p.One {
 			row.Next = c.nextPath(cursor(*a.Next))
 		} else if a.Next != nil {
-			row.Next = "/request/" + string(a.App.ID)
-			if q.For != "" {
-				row.Next += "?for=" + string(q.For)
-			}
+			row.Next = "/request/" + string(a.App.ID) + p.with()
 		}
 		p.Apps = append(p.Apps, row)
 	}
+	if v.Next != nil {
+		p.More = c.pathWith("apps", cursor(*v.Next))
+	}
 	return c.page("request-catalog", "Request access", p)
+}
+
+// with returns the query of the page of one app, for the same person and the same words.
+func (p requestCatalog) with() string {
+	q := url.Values{}
+	if !p.Self {
+		q.Set("for", string(p.Subject.ID))
+	}
+	if p.Search != "" {
+		q.Set("search", p.Search)
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 type requestForm struct {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"baton"
@@ -172,6 +173,11 @@ func (w *Worker) waiting(t *store.Tx, id console.ID, p console.Person) (all []wa
 			}
 			ok = !token.IsZero()
 		}
+		if ok {
+			if ok, err = asked(t, n, p); err != nil {
+				return nil, err
+			}
+		}
 		if !ok || p.Status != console.PersonActive || at.Add(console.MailLife).Before(w.Now()) {
 			err = t.RemoveNotice(n.ID)
 			continue
@@ -179,6 +185,16 @@ func (w *Worker) waiting(t *store.Tx, id console.ID, p console.Person) (all []wa
 		all = append(all, waitingNotice{n, at})
 	}
 	return all, err
+}
+
+// asked reports whether a notice about a decision still reaches somebody who may decide.
+// Other notices do in any case.
+func asked(t *store.Tx, n console.Notice, p console.Person) (bool, error) {
+	if n.Asked == "" {
+		return true, nil
+	}
+	now, err := t.AskedAbout(n.Asked)
+	return slices.ContainsFunc(now, func(a store.AskedRequest) bool { return a.Person == p.ID }), err
 }
 
 // invitation returns the token of a person's invitation; the zero secret if it was used, has
@@ -206,7 +222,17 @@ func (w *Worker) compose(t *store.Tx, j *job, p console.Person) (why string, err
 		return "", err
 	}
 	var items []mail.Item
+	var told []console.Notice
+	decided := 0
 	for _, n := range notices {
+		still, err := asked(t, n, p)
+		if err != nil {
+			return "", err
+		}
+		if !still {
+			decided++
+			continue
+		}
 		item := mail.Item{Notice: n, Link: w.URL.JoinPath(n.Path).String()}
 		if n.Invitation {
 			token, err := w.invitation(t, p)
@@ -218,10 +244,15 @@ func (w *Worker) compose(t *store.Tx, j *job, p console.Person) (why string, err
 			}
 			item.Link, j.invitation = w.URL.JoinPath("invitation", token.Reveal()).String(), true
 		}
-		items = append(items, item)
+		items, told = append(items, item), append(told, n)
 	}
-	if len(items) == 0 {
+	switch {
+	case len(items) == 0 && decided > 0:
+		return "Somebody decided meanwhile: nobody waits for " + p.Name + " any more.", nil
+	case len(items) == 0:
 		return "The invitation has ended, or its link was shown to whoever invited.", nil
+	case decided > 0:
+		j.mail.Subject = mail.Subject(told)
 	}
 	j.message, err = mail.Compose(w.URL, j.mail, p, items)
 	return "", err

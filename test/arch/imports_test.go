@@ -55,7 +55,7 @@ var allowedImports = map[string][]string{
 	"report":                    {".", "c1z", "internal/english", "internal/markup"},
 	"console":                   {"."},
 	"console/approve":           {".", "console", "console/condition", "console/rpc", "console/store", "console/store/rpcstore"},
-	"console/condition":         {"."},
+	"console/condition":         {".", "console"},
 	"console/api":               {".", "console", "console/approve", "console/govern", "console/rpc", "console/store", "wire"},
 	"console/login":             {"."},
 	"console/login/logintest":   {"."},
@@ -103,7 +103,7 @@ var allowedImports = map[string][]string{
 	"console/store/internal/*":      {"."},
 	"console/store/postgres":        {".", "console/store", "console/store/internal/*"},
 	"console/store/postgres/pgtest": {"."},
-	"console/store/rpcstore":        {".", "console", "console/rpc", "console/store", "console/store/internal/*"},
+	"console/store/rpcstore":        {".", "console", "console/condition", "console/rpc", "console/store", "console/store/internal/*"}, // conditions fill the fields of new accounts
 	"console/store/sqlite":          {".", "console/store", "console/store/internal/*"},
 	"console/store/storetest":       {".", "console", "console/store", "console/store/internal/*", "internal/longtest"},
 }

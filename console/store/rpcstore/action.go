@@ -2,7 +2,9 @@ package rpcstore
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -85,9 +87,76 @@ func actionEnded(tx *store.Tx, id console.ID, t rpc.Task) error {
 	if err := tx.FinishActionRun(id, state, r.At, strings.ToValidUTF8(answer, "\ufffd"), returned); err != nil || state == console.Failed {
 		return err
 	}
-	c, err := tx.Connector(console.ID(t.Connector))
-	if err != nil || c.Paused {
+	run, err := tx.ActionRun(console.ID(t.Connector), id)
+	if err != nil {
 		return err
 	}
-	return tx.ScheduleSync(c, tx.By().At) // to show the effect
+	return syncAfter(tx, run)
+}
+
+// syncAfter asks for the sync that shows what an action did: of the resource that it was
+// about if the connector can, else of everything. One that waits already is enough.
+func syncAfter(tx *store.Tx, run console.ActionRun) error {
+	c, err := tx.Connector(run.Connector)
+	if err != nil || c.Paused || c.Hosting == console.ByFile {
+		return err
+	}
+	work := rpc.SyncWork{}
+	if work.Resources, err = actedOn(tx, c, run); err != nil {
+		return err
+	}
+	waiting, _, err := OpenSync(tx, string(c.ID))
+	if err != nil || waiting != nil && (len(waiting.Work.Sync.Resources) == 0 || slices.Equal(waiting.Work.Sync.Resources, work.Resources)) {
+		return err
+	}
+	t, err := rpc.NewTask(string(c.ID), rpc.Work{Sync: &work}, tx.By().At)
+	if err != nil {
+		return err
+	}
+	return AddTask(tx, t)
+}
+
+// actedOn returns the resource that a run was about, if a sync of it alone shows what
+// became of it: accounts are in full syncs only.
+func actedOn(tx *store.Tx, c console.Connector, run console.ActionRun) ([]baton.ResourceID, error) {
+	d, ok, err := Describe(tx, string(c.ID))
+	if err != nil || !ok || !slices.Contains(d.Capabilities, rpc.CanSyncTargetedByTask) {
+		return nil, err
+	}
+	s, err := tx.StreamAt(c.Stream, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	var arguments map[string]any
+	if len(run.Arguments) > 0 && json.Unmarshal(run.Arguments, &arguments) != nil {
+		return nil, nil // a full sync shows it
+	}
+	var found []baton.ResourceID
+	for _, rt := range d.ResourceTypes {
+		if run.ResourceType != "" && run.ResourceType != rt.ID || !slices.Contains(rt.Capabilities, rpc.CanSyncTargeted) {
+			continue
+		}
+		for _, name := range []string{rt.ID + "_id", rt.ID, "resource_id", "id"} {
+			id, _ := arguments[name].(string)
+			if id == "" || run.ResourceType == "" && (name == "resource_id" || name == "id") {
+				continue
+			}
+			r, err := tx.ResourceByID(store.Moment{Streams: []store.StreamAt{s}}, rt.ID, id)
+			if baton.KindOf(err) == baton.NotFound {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if r.Account != nil {
+				return nil, nil
+			}
+			found = append(found, baton.ResourceID{Type: rt.ID, ID: id})
+			break
+		}
+	}
+	if len(found) != 1 {
+		return nil, nil
+	}
+	return found, nil
 }

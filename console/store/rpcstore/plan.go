@@ -200,11 +200,18 @@ func (p *planner) creation(o console.Operation) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	work, missing := NewAccount(p.hello.Connector, person, o.Input.Fields)
-	if len(missing) > 0 {
-		return plan{manual: "The account cannot be created by the connector: " + strings.Join(missing, " ")}, nil
+	app, err := p.tx.App(o.App)
+	if err != nil {
+		return plan{}, err
 	}
-	return plan{work: rpc.Work{CreateAccount: &work}}, nil
+	a, err := planAccount(p.tx, p.hello.Connector, app, person, o.Input.Fields)
+	if err != nil {
+		return plan{}, err
+	}
+	if len(a.Missing) > 0 {
+		return plan{manual: "The account cannot be created by the connector: " + strings.Join(a.Missing, " ")}, nil
+	}
+	return plan{work: rpc.Work{CreateAccount: &a.Work}}, nil
 }
 
 // offer returns the connector's actions; nil if they are not known yet.
@@ -289,6 +296,9 @@ func (o Offer) ForAccount(typ baton.ActionType, resourceType, id string) (w rpc.
 
 // accountArguments are usual names of the argument with the id of an account.
 var accountArguments = []string{"user_id", "account_id", "resource_id", "principal_id", "id"}
+
+// AccountArguments returns usual names of the argument with the id of an account.
+func AccountArguments() []string { return slices.Clone(accountArguments) }
 
 // AccountArgument returns the argument of an action that takes the id of the account: its only
 // required one. ok is false if there are others, or if it is not a string.

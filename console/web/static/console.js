@@ -22,14 +22,20 @@
 		next.scrollIntoView({block: "nearest"});
 	};
 
+	// clear takes the selection back, and leaves the row.
+	const clear = () => {
+		for (const box of all("main [data-key=x]:checked")) box.checked = false;
+		document.activeElement.blur();
+	};
+
 	const help = () => {
 		let dialog = $("#keys");
 		if (!dialog) {
 			dialog = document.createElement("dialog");
 			dialog.id = "keys";
 			dialog.setAttribute("aria-labelledby", "keys-title");
-			const own = all("[data-key]").map((e) => [e.dataset.key.toUpperCase(), e.getAttribute("aria-label") || e.textContent.trim()]);
-			const table = [["/", "Search"], ["J, K", "Next row, row before"], ["Enter", "Open what is chosen"], ["?", "This help"], ...own];
+			const own = all("[data-key]").filter((e, i, list) => list.findIndex((f) => f.dataset.key === e.dataset.key) === i).map((e) => [{a: "A, Y", d: "D, N"}[e.dataset.key] ?? e.dataset.key.toUpperCase(), e.dataset.key === "x" ? "Select" : e.getAttribute("aria-label") || e.textContent.trim()]);
+			const table = [["/", "Search"], ["J, K", "Next row, row before"], ["Enter", "Open what is chosen"], ["Esc", "Leave the row, select nothing"], ["?", "This help"], ...own];
 			dialog.innerHTML = `<h2 id="keys-title">Keys</h2><dl class="facts"></dl>
 				<p class="check"><input type="checkbox" id="keys-on"> <label for="keys-on">Use keys in this browser</label></p>
 				<form method="dialog"><button class="primary">Close</button></form>`;
@@ -48,8 +54,8 @@
 
 	document.addEventListener("keydown", (event) => {
 		if (!on() || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
-		const key = event.key;
-		const actions = {"/": () => $("#q")?.focus() ?? $("input[type=search]")?.focus(), "?": help, j: () => move(1), k: () => move(-1)};
+		const key = {y: "a", n: "d"}[event.key] ?? event.key;
+		const actions = {Escape: clear, "/": () => $("#q")?.focus() ?? $("input[type=search]")?.focus(), "?": help, j: () => move(1), k: () => move(-1)};
 		const row = document.activeElement.closest("tr, li, [data-row]"), here = row && $(`[data-key="${key}"]`, row), found = all(`main [data-key="${key}"]`);
 		const own = /^[a-z]$/.test(key) && (here || (found.length === 1 && found[0])); // of several, only that of the row that is chosen
 		const act = own ? () => own.click() : actions[key];
