@@ -239,9 +239,17 @@ func (s *story) configure(owner string) {
 	s.open(s.app + "/settings")
 	s.click("link", "Look at it in the form")
 	s.fill("Minimum of admins", "1")
+	s.fill("Why", "the company has one administrator")
 	s.click("button", "Save")
-	s.has("Minimum of admins")
+	s.has("It waits for a second person")
+	s.as("watches over access")
+	s.open("/policies")
+	s.has("the company has one administrator")
+	s.click("button", "Confirm")
+	s.open(s.app + "/settings")
+	s.has("PPLX_Admin", "The most powerful role counts")
 	var keys []string
+	s.as("sets up everything")
 	find := `Promise.all([fetch(` + quote(s.app+"/entitlements?search=PPLX_Admin") + `), fetch(` + quote(s.app+"/accounts?search="+url.QueryEscape(s.email(s.user))) + `)].map((p) => p.then((r) => r.text()))).then((pages) =>
 		pages.map((text) => new DOMParser().parseFromString(text, "text/html").querySelector("main td a")?.getAttribute("href") || ""))`
 	if err := s.eval(find, &keys); err != nil || len(keys) != 2 || keys[0] == "" || keys[1] == "" {
