@@ -56,6 +56,10 @@ type running struct {
 // watchEvery is the interval for polling for added or changed connectors, in addition to wake-ups.
 const watchEvery = 5 * time.Second
 
+// pollEvery is the longest interval at which hosted connectors ask for tasks: there are few of them,
+// and access whose time is over is to be gone soon.
+const pollEvery = time.Second
+
 // Run runs the hosted connectors until the context ends.
 func Run(ctx context.Context, c Config) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -71,6 +75,9 @@ func Run(ctx context.Context, c Config) error {
 	}
 	if err := os.WriteFile(r.caFile, authority, 0o600); err != nil {
 		return baton.Errorf(baton.Storage, "hosted connectors: %w", err)
+	}
+	if c.RPC.Poll == 0 || c.RPC.Poll > pollEvery {
+		c.RPC.Poll = pollEvery
 	}
 	c.RPC.Store, c.RPC.Hosts = r.local, []string{r.address}
 	server, err := rpc.New(c.RPC)
