@@ -74,6 +74,7 @@ var want = map[string][]int{
 	"GET /api/v1/policies/{policy}":                     {403, 200, 403, 200},
 	"POST /api/v1/policies/{policy}":                    {403, 403, 403, 403, 400},
 	"POST /api/v1/search/policies":                      {403, 200, 403, 200},
+	"GET /api/v1/openapi.json":                          {200},
 	"GET /api/v1/accounts":                              {404, 200, 403, 200},
 	"GET /api/v1/accounts/{account}":                    {404, 200, 403, 200},
 	"GET /api/v1/connectors":                            {200},

@@ -110,6 +110,7 @@ var routes = []route{
 	{"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", configure, configureC, revokeCredential},
 
 	// The console's own calls.
+	{"GET /api/v1/openapi.json", anyScope, "everybody", openAPI},
 	{"GET /api/v1/accounts", read, seeAccess, listAccounts},
 	{"GET /api/v1/accounts/{account}", read, seeAccess, getAccount},
 	{"GET /api/v1/connectors", read, seeConn, listAllConnectors},
