@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"baton/internal/manual"
 )
@@ -44,10 +43,8 @@ func commandPages(p manual.Page, c *cobra.Command) {
 		if sub.Example != "" {
 			p.Example(sub.Example, "For example")
 		}
-		sub.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" {
-				p.Item(strings.TrimSuffix("--"+f.Name+" "+f.Value.Type(), " "), f.Usage)
-			}
-		})
+		if flags := sub.LocalFlags().FlagUsagesWrapped(90); flags != "" {
+			p.Example(flags, "Flags")
+		}
 	}
 }
