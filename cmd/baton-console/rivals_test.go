@@ -25,10 +25,10 @@ import (
 	"baton/internal/longtest"
 )
 
-// TestLastTwoAdmins lets the two administrators of an application give their access back at
-// the same time, again and again: each time exactly one is refused, because somebody must be
-// left. On PostgreSQL the calls go to two processes that serve one database. SQLite has one
-// process that serves it, and both calls go there: a second one is refused when it starts.
+// TestLastTwoAdmins makes the two administrators of an application give their access back at the
+// same time, in many rounds: in each, exactly one is refused, because one must remain. On PostgreSQL
+// the calls go to two processes on one database. On SQLite both calls go to the only process that
+// may serve: a second one is refused at its start.
 func TestLastTwoAdmins(t *testing.T) {
 	rounds := longtest.Pick(20, 1000)
 	bootstrap := people + `
@@ -92,7 +92,7 @@ func newRivals(t *testing.T, s *store.Store, address string) *rivals {
 		}
 		return nil
 	})
-	// What the connector can do is known from its hello. It takes no tasks in this test.
+	// The capabilities of the connector come from its hello. It takes no tasks in this test.
 	err := rpcstore.New(s).Hello(t.Context(), time.Now(), string(connector), rpc.Hello{Host: "test", Connector: rpc.Description{Capabilities: []rpc.Capability{rpc.CanProvision}}})
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func newRivals(t *testing.T, s *store.Store, address string) *rivals {
 	return r
 }
 
-// plain returns the unencrypted address: on loopback one port answers both.
+// plain returns the unencrypted address, which loopback serves on the same port.
 func plain(address string) string { return strings.Replace(address, "https://", "http://", 1) }
 
 func (r *rivals) update(fn func(*store.Tx) error) {
@@ -159,7 +159,7 @@ func (r *rivals) update(fn func(*store.Tx) error) {
 	}
 }
 
-// giveBack gives the access of one of them back, and returns the status and what was said.
+// giveBack gives one administrator's access back, and returns the status and the message.
 func (r *rivals) giveBack(i int, address string) (int, string) {
 	body := fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","appUserId":"%d","description":"not mine any more"}`, r.app, r.admin, r.account[i])
 	request, err := http.NewRequest(http.MethodPost, plain(address)+"/api/v1/task/revoke", strings.NewReader(body))
@@ -180,8 +180,8 @@ func (r *rivals) giveBack(i int, address string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
-// compete lets both give back at the same time, at two addresses in turn, and undoes what was
-// done, round by round.
+// compete makes both give their access back at the same time, at alternating addresses, and reverts
+// the result, round by round.
 func (r *rivals) compete(rounds int, addresses ...string) {
 	r.t.Helper()
 	won := [2]int{}

@@ -24,7 +24,7 @@ func (w *world) newest() int64 {
 	return n
 }
 
-// placeOf returns the number of the first event after another one that is one, or 0.
+// placeOf returns the number of the first matching event after another event; 0 if there is none.
 func (w *world) placeOf(after int64, is func(store.Event) bool) (n int64) {
 	w.t.Helper()
 	w.check(w.store.View(ctx, func(tx *store.Tx) error {
@@ -39,8 +39,8 @@ func (w *world) placeOf(after int64, is func(store.Event) bool) (n int64) {
 	return n
 }
 
-// atOnce runs a decision of the owner to approve, and something else, at the same time. Which of them
-// is first differs with the round.
+// atOnce runs an approval by the owner and another command at the same time. The order varies with
+// the round.
 func (w *world) atOnce(round int, r console.Request, other func() error) (decided, changed error) {
 	decide := func() { decided = w.decide("own", r, true) }
 	change := func() { changed = other() }
@@ -83,8 +83,8 @@ func TestApproveWhilePolicyChanges(t *testing.T) {
 	})
 }
 
-// TestApproveWhileApproverLeaves approves a request while the approver leaves: either the
-// decision came first, and counts, or it is refused, and somebody else is asked.
+// TestApproveWhileApproverLeaves approves a request while the approver leaves: either the decision
+// came first and counts, or it is refused and another person is asked.
 func TestApproveWhileApproverLeaves(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		counted := 0
@@ -121,8 +121,8 @@ func TestApproveWhileApproverLeaves(t *testing.T) {
 	})
 }
 
-// TestApproveWhileSyncIsHeld approves a request while a sync becomes held: the decision
-// counts, and nothing is handed out before somebody has looked at the sync.
+// TestApproveWhileSyncIsHeld approves a request while a sync becomes held: the decision counts, and
+// nothing is dispatched before the hold is decided.
 func TestApproveWhileSyncIsHeld(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		full := w.tenant
@@ -131,7 +131,7 @@ func TestApproveWhileSyncIsHeld(t *testing.T) {
 			w.later(time.Minute)
 			w.tenant.Accounts = w.tenant.Accounts[:1]
 			w.tenant.Groups = []ingesttest.Group{{ID: "admins", Name: "Admins"}, {ID: "members", Name: "Members"}}
-			decided, _ := w.atOnce(1, r, func() error { // what ends a test runs in its goroutine
+			decided, _ := w.atOnce(1, r, func() error { // t.Fatal must run in the test's goroutine
 				if s := w.tenant.Receive(t, w.store, w.connector, w.now); s.State != console.SyncHeld {
 					t.Errorf("the sync is %s", s.State)
 				}
@@ -155,7 +155,7 @@ func TestApproveWhileSyncIsHeld(t *testing.T) {
 			if s := w.sync(); s.State != console.SyncApplied { // a newer sync replaces the held one
 				t.Fatalf("the sync is %s", s.State)
 			}
-			w.update(func(tx *store.Tx) error { // nothing holds it back now
+			w.update(func(tx *store.Tx) error { // nothing delays it now
 				refused, err := tx.DispatchOperation(got.Operation, console.NewID(w.now), w.now, w.now.Add(time.Minute), store.Circumstances{})
 				if refused != nil {
 					t.Errorf("after the sync: %v", refused)

@@ -378,8 +378,8 @@ func (c *Console) Decide(ctx context.Context, caller Caller, d NewDecision) (don
 	return done, c.refused(ctx, caller, err)
 }
 
-// stays keeps the caller from leaving until the transaction ends: a decision counts only if it came
-// before that.
+// stays prevents the caller from leaving until the transaction ends, so that a decision counts only
+// if it came before that.
 func stays(tx *store.Tx, me console.Person) error {
 	p, err := tx.HoldPerson(me.ID)
 	if err == nil && (p.Status != console.PersonActive || p.MergedInto != "") {

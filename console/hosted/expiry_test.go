@@ -47,7 +47,7 @@ var (
 	lead     = flag.Duration("lead", 2*time.Second, "how long before that its replicas are started")
 )
 
-// tally is the upstream of TestManyExpiries. It knows who holds what, and counts every change.
+// tally is the upstream of TestManyExpiries. It stores who holds what, and counts every change.
 type tally struct {
 	mu    sync.Mutex
 	held  map[string]map[[2]string]bool // by application: group and user
@@ -67,7 +67,7 @@ func (u *tally) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delete(u.held[app], key)
 		return
 	}
-	if !u.shows { // what syncs show is not what is measured
+	if !u.shows { // the test does not need their content
 		http.Error(w, "not now", http.StatusForbidden)
 		return
 	}
@@ -87,8 +87,8 @@ func (u *tally) changes() (n int) {
 	return n
 }
 
-// tallyTenant returns the first state of every application of TestManyExpiries. After the groups come
-// others in which everybody stays, because a sync that shows most of the access gone is held.
+// tallyTenant returns the initial content of every application in TestManyExpiries. It includes
+// groups in which everybody stays, because a sync without most of the access would be held.
 func tallyTenant(groups, users int) ingesttest.Tenant {
 	tenant := ingesttest.Tenant{}
 	for u := range users {
@@ -114,7 +114,7 @@ type replica struct {
 	Profile         string // file; "" for none
 }
 
-// replicaVariable holds, as JSON, what a process started by TestManyExpiries is.
+// replicaVariable holds the configuration of a process that TestManyExpiries starts, as JSON.
 const replicaVariable = "BATON_TEST_HOSTED_REPLICA"
 
 func init() {
@@ -134,7 +134,7 @@ func init() {
 	os.Exit(0)
 }
 
-// run works until the process that started it ends, or kills it.
+// run works until the parent process ends or kills it.
 func (r replica) run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	if r.Profile != "" {
@@ -257,14 +257,14 @@ func (r replica) start(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// TestManyExpiries lets much access run out at the same time, in many applications and in
-// one, with at least 100 groups each in its full size. Each is removed upstream exactly once,
-// over sockets, though a process that works on it is killed in the middle of it: one of two
-// replicas on PostgreSQL, and the one that there is on SQLite, which is started again.
+// TestManyExpiries lets many accesses expire at the same time, in many applications and in one; the
+// full size has at least 100 groups in each. Each access is removed upstream exactly once, over
+// sockets, although a process is killed in the middle: one of two replicas on PostgreSQL, and on
+// SQLite the only one, which is restarted.
 //
-// What the killed one was handed and could not report stays without an answer: nobody knows
-// whether it was done, until its lease has ended and a sync shows it. In the end the test lets
-// the leases end and the syncs work, and everything is verified.
+// Tasks that the killed process could not report stay unanswered: their result is unknown until
+// their leases have expired and a sync shows it. At the end the test expires the leases and lets the
+// syncs succeed, and everything is verified.
 func TestManyExpiries(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
 		for _, apps := range []int{10, 1} {
@@ -314,7 +314,7 @@ func manyExpiries(t *testing.T, s *store.Store, r replica, apps, total int) {
 	})
 	c := r.console(s)
 	caller := govern.Caller{Person: root, Session: console.Session{Person: root.ID, Proved: time.Now()}}
-	due := time.Now().Add(24 * time.Hour) // moved when everything is there
+	due := time.Now().Add(24 * time.Hour) // rescheduled when everything exists
 	var reasons []console.ID
 	var connectors []console.Connector
 	tenant := tallyTenant(r.Groups, r.Users)
@@ -427,7 +427,7 @@ func manyExpiries(t *testing.T, s *store.Store, r replica, apps, total int) {
 	if secondProcess == nil {
 		secondProcess = second.start(t)
 	}
-	// The answers come to an end. What is left belongs to the process that was killed.
+	// No more answers arrive. The remaining tasks belong to the killed process.
 	lost, quiet := -1, time.Now()
 	waitFor(t, "the last answer", func() bool {
 		open := count(console.Dispatched, console.Unknown)
@@ -471,7 +471,7 @@ func manyExpiries(t *testing.T, s *store.Store, r replica, apps, total int) {
 		t.Errorf("%d changes upstream, of %d accesses, for %d expiries", n, changed, total)
 	}
 
-	// The leases end, and syncs work again.
+	// The leases expire, and syncs work again.
 	up.mu.Lock()
 	up.shows = true
 	up.mu.Unlock()

@@ -29,7 +29,7 @@ type world struct {
 	t         *testing.T
 	store     *store.Store
 	tasks     rpcstore.Store
-	calls     func(rpc.Store) rpc.Store // what the server of the connectors is given in its place; nil for itself
+	calls     func(rpc.Store) rpc.Store // another store for the connectors' server; nil: the usual one
 	console   *govern.Console
 	caller    govern.Caller
 	connector console.ID
@@ -77,7 +77,7 @@ func newWorld(t *testing.T, allowed govern.Networks) *world {
 // run runs the hosted connectors until the test ends.
 func (w *world) run() { w.runAs("replica-1") }
 
-// runAs is run, as a replica with a name.
+// runAs runs the hosted connectors as a replica with a name.
 func (w *world) runAs(host string) {
 	tasks := rpc.Store(w.tasks)
 	if w.calls != nil {

@@ -40,7 +40,7 @@ import (
 	sandbox "baton/sandbox/perplexity"
 )
 
-// victimVariable holds, as JSON, what a process started by TestKill is.
+// victimVariable holds the configuration of a process that TestKill starts, as JSON.
 const victimVariable = "BATON_TEST_HOSTED_VICTIM"
 
 func init() {
@@ -60,7 +60,7 @@ func init() {
 	os.Exit(0)
 }
 
-// victim is a console that works until an operation is verified, or kills itself before.
+// victim is a console that works until an operation is verified, or kills itself earlier.
 type victim struct {
 	Path, URL string // one of the two
 	Key       []byte
@@ -78,7 +78,7 @@ func (v victim) open(ctx context.Context, at func()) (*store.Store, error) {
 		at = func() {}
 	}
 	if v.Path != "" {
-		db, err := sqlite.OpenDB(ctx, sqlite.Config{Path: v.Path, Now: time.Now(), NoFlush: true}) // a dead process loses nothing that it handed to the system
+		db, err := sqlite.OpenDB(ctx, sqlite.Config{Path: v.Path, Now: time.Now(), NoFlush: true}) // written data survives the death of the process
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (v victim) run() error {
 	at := func() {
 		if n := passed.Add(1); n == v.Boundary {
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // the signal is on its way
+			select {} // waits for the signal
 		}
 	}
 	ctx, stop := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -163,7 +163,7 @@ func (v victim) run() error {
 	}
 }
 
-// start runs the victim in a process of its own, to its end.
+// start runs the victim in a process of its own until it ends.
 func (v victim) start(t *testing.T) (killed bool, boundaries int64) {
 	t.Helper()
 	v.Scratch = t.TempDir()
@@ -196,11 +196,11 @@ func (v victim) start(t *testing.T) (killed bool, boundaries int64) {
 	return false, boundaries
 }
 
-// TestKill kills the console with SIGKILL while it carries out an operation: before it hands
-// the task out, while the connector makes the change, before and after it records the answer,
-// and while it reads the sync that proves it. The boundaries of its work with the database are
-// counted, and some of them drawn. It is started again when the leases have ended. Each
-// operation ends once, verified, with one change upstream.
+// TestKill kills the console with SIGKILL while it carries out an operation: before it dispatches
+// the task, while the connector makes the change, before and after it records the answer, and while
+// it reads the sync that verifies the change. The boundaries of its database work are counted, and
+// some are chosen at random. It is restarted when the leases have expired. Each operation ends
+// verified, with one change upstream.
 func TestKill(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		killAll(t, victim{Path: filepath.Join(t.TempDir(), "console.db"), Key: store.NewKey()}, longtest.Pick(2, 60))

@@ -29,7 +29,6 @@ func newUnreliable() *unreliable {
 	return &unreliable{lost: map[string]int{}, again: map[string]int{}}
 }
 
-// over is the server's store.
 func (u *unreliable) over(s rpc.Store) rpc.Store {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -117,8 +116,7 @@ func (c *course) ask() {
 	})
 }
 
-// grant creates an operation that grants the group of administrators to somebody who is not
-// in it.
+// grant creates an operation that adds an account to the group of administrators.
 func (c *course) grant() (o console.Operation, user string) {
 	c.t.Helper()
 	u := c.outsider(adminGroup)
@@ -131,8 +129,8 @@ func (c *course) grant() (o console.Operation, user string) {
 	return o, u.ID
 }
 
-// TestLostFinish loses the answer to a grant that was made upstream: a sync verifies the
-// operation, and nothing is made again, also when the answer arrives in the end.
+// TestLostFinish loses the answer to a grant that was made upstream: a sync verifies the operation,
+// and the change is not repeated, even when the answer arrives after all.
 func TestLostFinish(t *testing.T) {
 	u := newUnreliable()
 	u.loses = true
@@ -152,7 +150,7 @@ func TestLostFinish(t *testing.T) {
 	if !got.Finished.IsZero() || got.Attempt != 1 || c.changes() != before+1 {
 		t.Errorf("%+v, %d changes upstream", got, c.changes()-before)
 	}
-	// The connector sends its answer again and again.
+	// The connector repeats its answer.
 	u.mu.Lock()
 	u.loses = false
 	u.mu.Unlock()
@@ -165,8 +163,8 @@ func TestLostFinish(t *testing.T) {
 	}
 }
 
-// TestDuplicateDelivery delivers the task of a grant several times, to the host that has it
-// and to another one that has not: one change is made upstream, and one answer counts.
+// TestDuplicateDelivery delivers the task of a grant several times, to its host and to another one:
+// one change is made upstream, and one answer counts.
 func TestDuplicateDelivery(t *testing.T) {
 	u := newUnreliable()
 	u.twice = true

@@ -30,7 +30,7 @@ type course struct {
 // accounts to people.
 func newCourse(t *testing.T) *course { return newCourseOver(t, nil) }
 
-// newCourseOver is newCourse whose connectors call a server with another store.
+// newCourseOver is newCourse with another store for the connectors' server.
 func newCourseOver(t *testing.T, calls func(rpc.Store) rpc.Store) *course {
 	w := newWorld(t, loopback())
 	w.calls = calls

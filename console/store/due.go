@@ -37,16 +37,16 @@ func (t *Tx) SetDue(kind, ref string, when time.Time, payload []byte) error {
 	return err
 }
 
-// dueKey names a due row.
+// dueKey identifies a due row.
 type dueKey struct{ kind, ref string }
 
 // DueBy adds a due row, or moves the one with the same kind and ref to a time if it is due later. It
-// does not change one that is due earlier. A claimed row stays claimed, and is due again at that time
+// does not change one that is due earlier. A claimed row stays claimed, and becomes due at that time
 // when it is released or finished.
 func (t *Tx) DueBy(kind, ref string, when time.Time) error {
 	key := dueKey{kind, ref}
 	if before, ok := t.dueBy[key]; ok && !before.After(when) {
-		return nil // this transaction saw to it
+		return nil // done before in this transaction
 	}
 	type row struct {
 		ready, again time.Time
@@ -57,7 +57,8 @@ func (t *Tx) DueBy(kind, ref string, when time.Time) error {
 		if err != nil {
 			return err
 		}
-		// No row changes if the row was claimed, released or finished meanwhile: then look again.
+		// No row changed, because the row was claimed, released or finished in the meantime: try
+		// again.
 		n := int64(1)
 		switch {
 		case r == nil:
@@ -150,8 +151,8 @@ func (t *Tx) FinishDue(d Due) error {
 	return nil
 }
 
-// RetryDue releases a claimed row until a time, or until the one that [Tx.DueBy] asked for if that is
-// earlier. The error is Refused if the lease was lost.
+// RetryDue releases a claimed row until a time, or until the earlier time that [Tx.DueBy] requested.
+// The error is Refused if the lease was lost.
 func (t *Tx) RetryDue(d Due, when time.Time) error {
 	delete(t.dueBy, dueKey{d.Kind, d.Ref})
 	return t.heldDue(d, `UPDATE due SET at = COALESCE(again, at), ready = CASE WHEN again < $3 THEN again ELSE $3 END, again = NULL, lease = lease + 1, owner = NULL

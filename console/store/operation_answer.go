@@ -48,8 +48,8 @@ func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circ
 	return nil, t.DueBy(console.DueOperations, string(o.Connector), now.Add(console.UnknownAfter))
 }
 
-// ErrNotQueued is in the chain of the error of [Tx.DispatchOperation] for an operation that is
-// not queued.
+// ErrNotQueued is wrapped by the error of [Tx.DispatchOperation] for an operation that is not
+// queued.
 var ErrNotQueued = errors.New("it is not queued")
 
 // Answer is the answer to a task of an operation.

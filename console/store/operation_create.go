@@ -77,8 +77,7 @@ func (t *Tx) CreateOperation(o console.Operation, c Circumstances) (console.Oper
 	return o, t.DueBy(console.DueOperations, string(o.Connector), t.by.At.Add(console.OverdueAfter))
 }
 
-// byFile reports whether people upload the files of a connector, so that nothing makes its
-// changes.
+// byFile reports whether a connector only takes uploaded files, so that it makes no changes.
 func (t *Tx) byFile(connector console.ID, g *Ground) (bool, error) {
 	if g != nil {
 		return g.connector.Hosting == console.ByFile, nil

@@ -8,11 +8,11 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// What is to be seen to about the operations of a connector is asked of the database: there
-// may be very many that wait for the same sync.
+// These questions are answered by the database, because very many operations may wait for the same
+// sync.
 
-// lastSign is when the host that has the task of an operation was last known to work on it,
-// as SQL; $1 is [console.WriteLease]. It must agree with the rule of package console.
+// lastSign is the SQL expression for the last sign of life from the host with an operation's task;
+// $1 is [console.WriteLease]. It must agree with the rule in package console.
 const lastSign = "CASE WHEN lease_until - $1 > dispatched THEN lease_until - $1 ELSE dispatched END"
 
 // HasUnverified reports whether a connector has operations that a later sync may verify or
@@ -23,8 +23,8 @@ func (t *Tx) HasUnverified(connector console.ID) (bool, error) {
 	return found != nil, err
 }
 
-// SilentOperations returns up to n operations of a connector that were handed out and have
-// been without any sign for so long that nobody knows what becomes of them.
+// SilentOperations returns up to n dispatched operations of a connector whose host has been silent
+// for so long that the result is unknown.
 func (t *Tx) SilentOperations(connector console.ID, now time.Time, n int) ([]console.Operation, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -35,8 +35,8 @@ func (t *Tx) SilentOperations(connector console.ID, now time.Time, n int) ([]con
 	return slices.DeleteFunc(all, func(o console.Operation) bool { return !o.Silent(now) }), err
 }
 
-// NextLook returns when something is next to be done about operations of a connector that
-// wait for an answer; zero when there are none.
+// NextLook returns when operations of a connector that wait for an answer must be looked at again;
+// zero if there are none.
 func (t *Tx) NextLook(connector console.ID, now time.Time) (next time.Time, err error) {
 	for _, s := range []struct {
 		state console.OperationState
@@ -57,9 +57,8 @@ func (t *Tx) NextLook(connector console.ID, now time.Time) (next time.Time, err 
 	return next, nil
 }
 
-// WantingSync returns the entitlements, up to n, of operations of a connector that need a
-// sync to find out what became of them and cannot do with one that was handed out before a
-// time.
+// WantingSync returns the entitlements of up to n operations of a connector that need a sync that
+// was dispatched after a time to find out their result.
 func (t *Tx) WantingSync(connector console.ID, now, before time.Time, n int) ([]console.EntitlementKey, error) {
 	n, err := limit(n)
 	if err != nil {
@@ -70,7 +69,8 @@ func (t *Tx) WantingSync(connector console.ID, now, before time.Time, n int) ([]
 		since = engine.Micros(before)
 	}
 	key := func(r engine.Row) console.EntitlementKey { return console.EntitlementKey(r.Int(0)) }
-	// The first statement reads an index of its own: very many may wait for one sync.
+	// Separate statements, because the first one can use its own index: very many operations may
+	// wait for one sync.
 	done, err := list(t, key, "SELECT DISTINCT entitlement FROM operation WHERE connector = $1 AND state = 'applied' AND finished >= $2 LIMIT $3", connector, since, n)
 	if err != nil {
 		return nil, err
@@ -85,8 +85,8 @@ func (t *Tx) WantingSync(connector console.ID, now, before time.Time, n int) ([]
 	return done[:min(n, len(done))], err
 }
 
-// NextLate returns when the oldest operation of a connector that removes access, and that
-// was created after a time, was created; zero when there is none.
+// NextLate returns the creation time of a connector's oldest removal that was created after a time;
+// zero if there is none.
 func (t *Tx) NextLate(connector console.ID, created time.Time) (oldest time.Time, err error) {
 	for _, state := range []string{"state = 'queued'", "alive AND state = 'manual'"} {
 		found, err := find(t, func(r engine.Row) time.Time { return at(r, 0) },

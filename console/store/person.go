@@ -325,8 +325,8 @@ func (t *Tx) lockPerson(id console.ID) (console.Person, error) {
 	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1 FOR UPDATE", id)
 }
 
-// HoldPerson returns a person and keeps it unchanged until the transaction ends. Several transactions
-// may hold the same person.
+// HoldPerson returns a person and prevents changes to it until the transaction ends. Several
+// transactions may hold the same person.
 func (t *Tx) HoldPerson(id console.ID) (console.Person, error) {
 	return t.person("SELECT "+personColumns+" FROM person WHERE id = $1 FOR SHARE", id)
 }

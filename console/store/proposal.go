@@ -19,12 +19,12 @@ type Circumstances struct {
 	ByHand     bool // a person makes the change now, after seeing the warnings
 	// WritesPaused means that the console dispatches no operations.
 	WritesPaused bool
-	// Ground saves reading it for every change. [Tx.Ground] must have returned it in the same
-	// transaction. Nil: it is read.
+	// Ground avoids reading the same facts for every change. It must be a result of [Tx.Ground] in
+	// the same transaction. nil: read them.
 	Ground *Ground
 }
 
-// Ground holds what guards need for every change of one connector.
+// Ground holds the facts for guards that are the same for every change of one connector.
 type Ground struct {
 	app       console.App
 	connector console.Connector
@@ -34,8 +34,9 @@ type Ground struct {
 	provisioning console.Provisioning
 }
 
-// Ground locks the app of a connector and returns what guards need for every change of the connector,
-// as of now. A transaction that changes the app or the connector afterwards must read it again.
+// Ground locks the app of a connector and returns the current facts for guards that are the same for
+// every change of the connector. If the transaction then changes the app or the connector, it must
+// read them again.
 func (t *Tx) Ground(connector console.ID) (*Ground, error) {
 	c, err := t.Connector(connector)
 	if err != nil {

@@ -64,7 +64,7 @@ type Tx struct {
 	by     console.By
 	events []console.Event
 	topics []string
-	dueBy  map[dueKey]time.Time // what [Tx.DueBy] saw to
+	dueBy  map[dueKey]time.Time // rows that [Tx.DueBy] has handled
 }
 
 // Engine returns the transaction of the database, for the packages below this one.

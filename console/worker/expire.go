@@ -28,7 +28,7 @@ func (w *Worker) expire(ctx context.Context, rows []store.Due) error {
 				return err
 			}
 		}
-		// Apps are locked in one order.
+		// Apps are locked in a fixed order.
 		slices.SortStableFunc(ended, func(a, b console.Reason) int {
 			return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Entitlement, b.Entitlement))
 		})
@@ -53,12 +53,12 @@ func (w *Worker) expire(ctx context.Context, rows []store.Due) error {
 	})
 }
 
-// expiring holds what is read once for reasons of one app that ran out together. The app is locked.
+// expiring caches data for reasons of one app that ran out together. The app is locked.
 type expiring struct {
 	app     console.ID
 	moment  store.Moment
 	grounds map[console.ID]*store.Ground
-	// Of the accounts whose reasons for one entitlement ran out.
+	// For the accounts whose reasons for one entitlement ran out.
 	accesses map[console.ResourceKey]console.Access
 	owners   map[console.ResourceKey]console.Person
 }
@@ -93,7 +93,7 @@ func (e *expiring) read(t *store.Tx, ended []console.Reason, now time.Time) (err
 	return err
 }
 
-// ground returns what guards judge changes of a connector by.
+// ground returns the facts for guards about changes of a connector.
 func (e *expiring) ground(t *store.Tx, connector console.ID) (_ *store.Ground, err error) {
 	if e.grounds[connector] == nil {
 		e.grounds[connector], err = t.Ground(connector)

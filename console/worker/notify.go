@@ -21,8 +21,8 @@ const notifyReader = "notify"
 // eventsAtOnce is the number of events that are read in one transaction.
 const eventsAtOnce = 100
 
-// gather is how long events are gathered after the first one. With many commands, one transaction
-// for each of them would take as long as the command.
+// gather is how long events are collected after the first one. With many commands, a transaction for
+// each would take as long as the command.
 const gather = 100 * time.Millisecond
 
 // follow reads events until claiming ends.

@@ -90,7 +90,7 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector) (again time.Time,
 	if err != nil {
 		return time.Time{}, err
 	}
-	// A sync that is running, or not read yet, is too old for what was done after it was dispatched.
+	// A sync that is running, or not read yet, proves nothing about changes after its dispatch.
 	var handedOut time.Time
 	if last != nil {
 		handedOut = last.Lease.Since
@@ -169,8 +169,8 @@ func (w *Worker) covers(t *store.Tx, c console.Connector, task rpc.Task, entitle
 	return true
 }
 
-// targets returns the resources whose grants show who holds entitlements; none if only a full sync
-// does, or if there are too many.
+// targets returns the resources whose grants show the holders of entitlements; none if only a full
+// sync does, or if there are too many.
 func (w *Worker) targets(t *store.Tx, c console.Connector, entitlements []console.EntitlementKey) ([]baton.ResourceID, error) {
 	d, ok, err := rpcstore.Describe(t, string(c.ID))
 	if err != nil || !ok || !slices.Contains(d.Capabilities, rpc.CanSyncTargetedByTask) {
@@ -213,11 +213,12 @@ func (w *Worker) targets(t *store.Tx, c console.Connector, entitlements []consol
 	return all, nil
 }
 
-// judgedAtOnce is the number of operations that are judged in one transaction, while other commands wait.
+// judgedAtOnce limits the operations that are judged in one transaction, because other commands wait
+// for it.
 const judgedAtOnce = 100
 
 // judge records what an applied sync proves about the operations of its connector. It can be
-// repeated: operations that were judged do not change.
+// repeated, because judged operations do not change.
 func (w *Worker) judge(ctx context.Context, s console.Sync) error {
 	var open []console.Operation
 	err := w.Store.View(ctx, func(t *store.Tx) (err error) {

@@ -68,7 +68,7 @@ func (w *Worker) remove(t *store.Tx, r console.Reason) (refused, err error) {
 	return w.createRemoval(t, r, c, person, nil)
 }
 
-// createRemoval is remove for an account of a connector and a person. ground may be nil.
+// createRemoval implements remove for an account of a connector and a person. ground may be nil.
 func (w *Worker) createRemoval(t *store.Tx, r console.Reason, c, person console.ID, ground *store.Ground) (refused, err error) {
 	o := console.Operation{App: r.App, Connector: c, Account: r.Account, Person: person, Entitlement: r.Entitlement, Verb: console.Revoke,
 		Cause: console.Cause{Kind: console.CauseExpiry, Ref: string(r.ID), By: console.Console, Evidence: console.EvidenceTime}}

@@ -38,10 +38,10 @@ type DB struct {
 	stop         context.CancelFunc
 	listening    sync.WaitGroup
 
-	sender  string // begins the notifications of this process
+	sender  string // prefix of the notifications of this process
 	senders sync.WaitGroup
 	mu      sync.Mutex
-	unsent  []string // topics that other processes are to be told of
+	unsent  []string // topics for other processes
 	sending bool
 	closed  bool
 }
@@ -104,7 +104,7 @@ func (db *DB) Name() string { return "postgres" }
 // Close closes the database after the transactions that run.
 func (db *DB) Close() error {
 	db.mu.Lock()
-	db.closed = true // after what was woken is sent
+	db.closed = true // after the notifications are sent
 	db.mu.Unlock()
 	db.senders.Wait()
 	db.stop()
@@ -189,9 +189,9 @@ func (db *DB) Analyze(ctx context.Context, tables ...string) error {
 // channel carries the topics of wake-ups.
 const channel = "baton_console"
 
-// Wake implements [engine.DB]. It wakes the watchers of this process at once. Notifications for other
-// processes are sent in the background, merged: one for each command would cost as much as the
-// command.
+// Wake implements [engine.DB]. It wakes the watchers of this process at once. Notifications for
+// other processes are merged and sent in the background, because one for each command would cost as
+// much as the command.
 func (db *DB) Wake(topics ...string) {
 	if len(topics) == 0 {
 		return
@@ -222,7 +222,7 @@ func (db *DB) send() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		// Errors do not matter: watchers also poll.
+		// Errors are ignored, because watchers also poll.
 		db.pool.Exec(ctx, "SELECT pg_notify($1, $2 || topic) FROM unnest($3::text[]) AS topic", channel, db.sender, topics)
 		cancel()
 	}

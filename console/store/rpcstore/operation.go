@@ -60,7 +60,7 @@ func (l *lease) queued(n int) ([]console.Operation, error) {
 	return may, nil
 }
 
-// of returns the connector, read once.
+// of returns the connector, which it reads once.
 func (l *lease) of() (console.Connector, error) {
 	if l.connector == nil {
 		c, err := l.tx.Connector(console.ID(l.r.Connector))
@@ -133,7 +133,7 @@ func (l *lease) dispatch(all []console.Operation) (tasks []rpc.Task, more bool, 
 	if err != nil {
 		return nil, false, err
 	}
-	var ground *store.Ground // locks the app: read when something is to be sent
+	var ground *store.Ground // locks the app, so it is only read if there is something to send
 	for _, o := range all {
 		if len(tasks) >= l.r.Max {
 			return tasks, true, nil
@@ -169,8 +169,8 @@ func (l *lease) dispatch(all []console.Operation) (tasks []rpc.Task, more bool, 
 	return tasks, false, nil
 }
 
-// send creates the task of an operation, leased to the host, unless a guard refuses or the operation
-// changed meanwhile.
+// send creates the task of an operation with a lease for the host, unless a guard refuses or the
+// operation has changed in the meantime.
 func (l *lease) send(o console.Operation, work rpc.Work, ground *store.Ground) (*rpc.Task, error) {
 	t, err := rpc.NewTask(l.r.Connector, work, l.now)
 	if err != nil {

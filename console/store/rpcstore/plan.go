@@ -34,8 +34,7 @@ type planner struct {
 	ask       bool // the connector must be asked for its actions
 }
 
-// heldOn is an entitlement and the resource that it is held on, with the errors of reading
-// them.
+// heldOn is an entitlement with its resource, and the errors of reading them.
 type heldOn struct {
 	entitlement store.Entitlement
 	missing     error
@@ -43,7 +42,7 @@ type heldOn struct {
 	err         error
 }
 
-// planner returns the planner of the request: there is one.
+// planner returns the only planner of the request.
 func (l *lease) planner() (*planner, error) {
 	if l.plans != nil {
 		return l.plans, nil
@@ -64,8 +63,8 @@ func (l *lease) planner() (*planner, error) {
 	return l.plans, nil
 }
 
-// on returns an entitlement and the resource that it is held on, read once: many operations
-// may be about it.
+// on returns an entitlement with its resource. It caches them, because many operations may be about
+// the same one.
 func (p *planner) on(key console.EntitlementKey) heldOn {
 	h, ok := p.held[key]
 	if !ok {

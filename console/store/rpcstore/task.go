@@ -90,8 +90,8 @@ func LastTasks(t *store.Tx, connector string, typ rpc.Type) (running, finished *
 // AddTask queues a task in the transaction of a command.
 func AddTask(t *store.Tx, task rpc.Task) error { return addTasks(t, []rpc.Task{task}) }
 
-// addTasks queues tasks of one connector. From here on to the end of the transaction every
-// other one that adds tasks waits, for the numbers.
+// addTasks queues tasks of one connector. It assigns numbers, which blocks other transactions that
+// add tasks until this one ends.
 func addTasks(t *store.Tx, tasks []rpc.Task) error {
 	if len(tasks) == 0 {
 		return nil
@@ -306,9 +306,9 @@ type lease struct {
 	tx        *store.Tx
 	now       time.Time
 	r         rpc.LeaseRequest
-	connector *console.Connector // as [lease.of] read it
-	plans     *planner           // as [lease.planner] made it
-	question  *rpc.Task          // which actions the connector offers; nil if it is not asked
+	connector *console.Connector // set by [lease.of]
+	plans     *planner           // set by [lease.planner]
+	question  *rpc.Task          // the question for actions; nil if it is not asked
 }
 
 // wasSeen reports whether the recorded time of the host is recent, or the host never said hello.
@@ -360,7 +360,7 @@ func (l *lease) run() (rpc.Leases, error) {
 		}
 	}
 	added := operations
-	if question := l.question; question != nil { // it goes out next
+	if question := l.question; question != nil { // sent next
 		added = append(slices.Clone(operations), *question)
 	}
 	if err := addTasks(l.tx, added); err != nil {

@@ -10,8 +10,8 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-// Age lets everything that hosts were handed and have not answered look as if that had been a
-// while earlier, so that a test need not wait for the end of the leases.
+// Age moves all unanswered dispatches and leases into the past, so that tests need not wait for the
+// leases to expire.
 func Age(t testing.TB, s *store.Store, by time.Duration) {
 	t.Helper()
 	err := s.Update(context.Background(), console.By{At: time.Now(), Actor: console.Console}, func(tx *store.Tx) error {
