@@ -30,6 +30,7 @@ const (
 	AmendPolicy   AmendmentKind = "policy"   // After is a [Policy]
 	AmendSettings AmendmentKind = "settings" // After is a [SettingsVersion]
 	AmendApp      AmendmentKind = "app"      // After is an [AppGuards]
+	AmendAccount  AmendmentKind = "account"  // After is an [AccountTypeChange]
 )
 
 // AmendmentState says whether an amendment was decided.
@@ -48,16 +49,27 @@ type AppGuards struct {
 	MinimumAdmins int     `json:"minimum_admins"`
 }
 
-// GuardsOf returns the guards of an app.
+// AccountTypeChange says for whom an account is that holds an entitlement of administrators.
+type AccountTypeChange struct {
+	Account ResourceKey `json:"account"`
+	Kind    AccountKind `json:"kind"`
+}
+
+// GuardsOf returns the settings of an app that decide who decides.
 func GuardsOf(a App) AppGuards {
 	return AppGuards{Owners: a.Owners, Roles: a.Roles, MinimumAdmins: a.MinimumAdmins}
 }
 
-// AtLeast reports whether an app is guarded at least as well as before: it has no new owner, every
-// entitlement that meant administrator still does, for accounts of the same kind, and the minimum is
-// no smaller. An app without owners may get its first ones.
+// AtLeast reports whether an app is guarded at least as well as before: nobody else owns it
+// and somebody still does, the minimum is no smaller, and the same entitlements mean
+// administrator, for accounts of the same kind and with the same priority over the others:
+// with more of them, others would count as administrators for the minimum. An app that nobody
+// owned gets its first owners freely, and one without administrators its first of those.
 func (g AppGuards) AtLeast(before AppGuards) bool {
 	if g.MinimumAdmins < before.MinimumAdmins || g.Roles.Priority != before.Roles.Priority && before.Roles.Priority != PriorityUnknown {
+		return false
+	}
+	if len(before.Owners) > 0 && len(g.Owners) == 0 {
 		return false
 	}
 	for _, p := range g.Owners {
@@ -65,12 +77,32 @@ func (g AppGuards) AtLeast(before AppGuards) bool {
 			return false
 		}
 	}
-	for _, e := range before.Roles.AdminEntitlements() {
+	admins := before.Roles.AdminEntitlements()
+	for _, e := range admins {
 		if !g.Roles.GivesAdmin(e) || g.Roles.kindOf(e) != before.Roles.kindOf(e) {
 			return false
 		}
+		if g.Roles.Priority == before.Roles.Priority && !sameSet(g.Roles.above(e), before.Roles.above(e)) {
+			return false
+		}
 	}
-	return true
+	return len(admins) == 0 || len(g.Roles.AdminEntitlements()) == len(admins)
+}
+
+// above returns the entitlements of other roles that count more than an entitlement's, for an
+// account that holds both.
+func (m RoleMap) above(e EntitlementKey) (all []EntitlementKey) {
+	i := slices.IndexFunc(m.Roles, func(r AppRole) bool { return slices.Contains(r.Entitlements, e) })
+	for j, r := range m.Roles {
+		if i >= 0 && !r.Admin && (m.Priority == HighestWins && j < i || m.Priority == LowestWins && j > i) {
+			all = append(all, r.Entitlements...)
+		}
+	}
+	return all
+}
+
+func sameSet(a, b []EntitlementKey) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // kindOf returns whom the accounts that hold an entitlement are for, according to its role.

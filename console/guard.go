@@ -1,6 +1,10 @@
 package console
 
-import "baton"
+import (
+	"errors"
+
+	"baton"
+)
 
 // Guard names a rule that refuses changes.
 type Guard string
@@ -21,11 +25,21 @@ const (
 // Refusal is the error of a guard. Its kind is [baton.Refused].
 type Refusal struct {
 	Guard Guard
+	// Waits says that the change is not forbidden, but may not be made now: an operation for
+	// it waits.
+	Waits bool
 	err   *baton.Error
 }
 
 func refuse(g Guard, fix, format string, args ...any) *Refusal {
 	return &Refusal{Guard: g, err: baton.Errorf(baton.Refused, format, args...).WithFix("%s", fix)}
+}
+
+// notNow is refuse for what may be made later.
+func notNow(g Guard, fix, format string, args ...any) *Refusal {
+	r := refuse(g, fix, format, args...)
+	r.Waits = true
+	return r
 }
 
 func (r *Refusal) Error() string { return r.err.Error() }
@@ -70,6 +84,9 @@ type Proposal struct {
 	// controls its group; "" for the app. ComeBacks counts how often removed access came back.
 	MasteredBy string
 	ComeBacks  int
+	// Missing says that the newest sync does not show the account, and that no second one
+	// confirms it.
+	Missing bool
 	// ByHand means that a person makes the change on a page after seeing the warnings.
 	ByHand          bool
 	ConnectorHeld   bool // the connector's newest sync is held
@@ -92,6 +109,9 @@ func (p Proposal) Check() error {
 	removes := p.Change.Verb == Revoke
 	if removes && p.Cause.Evidence == EvidenceAbsence {
 		return refuse(GuardAbsence, "Let a person decide.", "something missing, unused or not read is no evidence: it never removes access by itself")
+	}
+	if p.Missing {
+		return notNow(GuardAbsence, "Wait for the next sync.", "the newest sync does not show the account, and one sync alone is no evidence that it is gone")
 	}
 	if before, after, below := p.Admins.lowers(p.Change); below && !p.Override.valid() {
 		return refuse(GuardAdmins, "Make somebody else an administrator first, or let two people confirm an exception.",
@@ -118,15 +138,38 @@ func (p Proposal) Check() error {
 
 // CheckDispatch applies [Proposal.Check] and the guards that delay an operation without ending it.
 func (p Proposal) CheckDispatch() error {
+	err := p.Check()
+	if refusal := (*Refusal)(nil); err != nil && !(errors.As(err, &refusal) && refusal.Waits) {
+		return err
+	}
 	switch {
 	case p.WritesPaused:
-		return refuse(GuardPaused, "Resume writes in the settings.", "all writes are paused")
+		return notNow(GuardPaused, "Resume writes in the settings.", "all writes are paused")
 	case p.ConnectorPaused:
-		return refuse(GuardPaused, "Resume the connector.", "the connector is paused")
-	case p.ConnectorHeld && !(p.ByHand && p.Change.Verb == Revoke && p.Change.Entitlement == AccountItself):
-		return refuse(GuardHeld, "Confirm or discard the held sync.", "the connector's newest sync is held")
+		return notNow(GuardPaused, "Resume the connector.", "the connector is paused")
 	}
-	return p.Check()
+	if held := p.CheckHeld(); held != nil {
+		return held
+	}
+	return err
+}
+
+// CheckHeld refuses what waits while the connector's newest sync is held. A person may still
+// disable an account.
+func (p Proposal) CheckHeld() error {
+	if p.ConnectorHeld && !(p.ByHand && p.Change.Verb == Revoke && p.Change.Entitlement == AccountItself) {
+		return notNow(GuardHeld, "Confirm or discard the held sync.", "the connector's newest sync is held")
+	}
+	return nil
+}
+
+// CheckRetry refuses to hand an operation out again of which nobody knows yet what became: a
+// missing answer is no evidence that nothing was done.
+func (o Operation) CheckRetry() error {
+	if o.State == Dispatched || o.State == Unknown {
+		return notNow(GuardAbsence, "Wait for the sync that shows what became of it.", "no answer came yet, and that is no evidence that it was not carried out")
+	}
+	return nil
 }
 
 // Warnings returns what a person should know before confirming the change.

@@ -46,6 +46,9 @@ type Input struct {
 	Type []byte `json:"type,omitempty"`
 	ID   []byte `json:"id,omitempty"`
 	Why  string `json:"why,omitempty"` // the reason given by the person who asked for it
+	// Late is how long after the end of the access the console came to remove it, if that was
+	// late: it had not been running.
+	Late Duration `json:"late,omitzero"`
 }
 
 // OperationState is the state of an operation.

@@ -405,6 +405,7 @@ const (
 	EntryTimedOut   EntryKind = "timed-out"
 	EntryCarried    EntryKind = "carried" // the change was handed to the connector
 	EntryRefused    EntryKind = "refused" // a guard refused to carry it out
+	EntryByHand     EntryKind = "by-hand" // an owner carries it out in the application
 	EntryEffect     EntryKind = "effect"  // the connector reported success
 	EntryClosed     EntryKind = "closed"
 	EntryReviewed   EntryKind = "reviewed"

@@ -190,6 +190,8 @@ func TestGuardsOnEveryPath(t *testing.T) {
 		"mastered, came back once":      {func(p *Proposal) { p.MasteredBy = "Okta"; p.ComeBacks = 1 }, "", false},
 		"mastered, came back twice":     {func(p *Proposal) { p.MasteredBy = "Okta"; p.ComeBacks = 2 }, GuardMastered, false},
 		"came back twice, nobody knows": {func(p *Proposal) { p.ComeBacks = 2 }, GuardMastered, false},
+		"one sync without the account":  {func(p *Proposal) { p.Missing = true }, GuardAbsence, false},
+		"forbidden while it is held":    {func(p *Proposal) { p.ConnectorHeld, p.ComeBacks = true, 2 }, GuardMastered, false},
 		"the newest sync is held":       {func(p *Proposal) { p.ConnectorHeld = true }, GuardHeld, true},
 		"held, but a disable by hand": {func(p *Proposal) {
 			p.ConnectorHeld, p.ByHand, p.Change.Entitlement, p.Fact = true, true, AccountItself, nil

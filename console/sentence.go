@@ -8,6 +8,13 @@ import (
 
 // Sentence describes the state of an operation for display.
 func (o Operation) Sentence(now time.Time) string {
+	if o.Input.Late > 0 {
+		return o.sentence(now) + " The console came to it " + o.Input.Late.Words() + " late."
+	}
+	return o.sentence(now)
+}
+
+func (o Operation) sentence(now time.Time) string {
 	clock := func(t time.Time) string {
 		if t = t.UTC(); t.Format(time.DateOnly) == now.UTC().Format(time.DateOnly) {
 			return t.Format("15:04")

@@ -89,6 +89,8 @@ func (s *Situation) check(now time.Time) error {
 	switch {
 	case !s.Able && !s.Settings.Manual:
 		return baton.Errorf(baton.Refused, "the connector cannot give this").WithFix("An owner of the application can choose to do it by hand.")
+	case s.Account == nil && s.missing != 0:
+		return nil // the guard says it
 	case s.Account == nil && !s.MakesAccounts && !s.Settings.Manual:
 		return baton.Errorf(baton.Refused, "%s has no account, and the connector cannot make one", s.Subject.Name).WithFix("Somebody makes the account in the application.")
 	case s.Account != nil && s.r.Entitlement != console.AccountItself && !console.HasAccount(true, s.Account.Status):
@@ -137,6 +139,8 @@ func (s *Situation) operation() console.Operation {
 		Cause: console.Cause{Kind: console.CauseApproval, Ref: string(s.r.ID), By: s.tx.By().Actor, Evidence: console.EvidenceDecision}}
 	if s.Account != nil {
 		o.Account = s.Account.Key
+	} else {
+		o.Account = s.missing
 	}
 	if s.r.Kind == console.RequestRevoke {
 		o.Verb, o.Cause.Kind = console.Revoke, console.CauseRequest
@@ -180,6 +184,12 @@ func (s *Situation) denied(err error) error {
 		return &Denied{s.operation(), err}
 	}
 	return err
+}
+
+// CheckHeld refuses to decide about the request together with others while the newest sync is
+// held: what is shown may be out of date.
+func (s *Situation) CheckHeld() error {
+	return s.denied(console.Proposal{Change: s.operation().Change(), ConnectorHeld: s.Held}.CheckHeld())
 }
 
 // File files a request and asks its first approvers. The error is a [*console.Refusal] if a guard

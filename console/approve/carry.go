@@ -123,7 +123,10 @@ func (s *Situation) operate() error {
 		return err
 	}
 	disables := s.r.Kind == console.RequestRevoke && s.r.Entitlement == console.AccountItself // by an action that the connector may have
-	if !s.Able && !disables && o.State == console.Queued {
+	switch {
+	case o.State == console.Manual:
+		return s.tx.TellByHand(s.r, o)
+	case !s.Able && !disables && o.State == console.Queued:
 		return s.tx.DoByHand(o.ID, "The connector cannot make this change.")
 	}
 	return nil

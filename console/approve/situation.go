@@ -48,6 +48,8 @@ type Situation struct {
 	// removal is the undecided request to remove the access that is given back; nil if there is
 	// none.
 	removal *console.Request
+	// missing is an account of the subject that the newest sync alone does not show.
+	missing console.ResourceKey
 }
 
 // Look returns the current facts about a request.
@@ -224,8 +226,11 @@ func (s *Situation) account() error {
 	}
 	for _, key := range keys {
 		a, err := s.tx.Account(s.moment, key)
-		if baton.KindOf(err) == baton.NotFound {
-			continue // of another app, or gone
+		if baton.KindOf(err) == baton.NotFound { // of another app, or gone
+			if err := s.look(key); err != nil {
+				return err
+			}
+			continue
 		}
 		if err != nil {
 			return err
@@ -238,7 +243,7 @@ func (s *Situation) account() error {
 			s.Account = &a
 		}
 	}
-	if s.Account == nil && s.r.Account != 0 && s.r.ID == "" {
+	if s.Account == nil && s.r.Account != 0 && s.r.ID == "" && s.missing == 0 {
 		return baton.Errorf(baton.NotFound, "no such account of %s", s.Subject.Name)
 	}
 	if s.Account == nil {
@@ -252,6 +257,22 @@ func (s *Situation) account() error {
 		if p != s.Subject.ID {
 			s.barred[p] = "owned this account in the last 30 days"
 		}
+	}
+	return err
+}
+
+// look remembers an account of the subject that is missing in the newest sync alone.
+func (s *Situation) look(key console.ResourceKey) error {
+	if s.r.Account != 0 && key != s.r.Account {
+		return nil
+	}
+	app, err := s.tx.AppOfResource(key)
+	if err != nil || app != s.App.ID {
+		return err
+	}
+	missing, err := s.tx.Missing(key)
+	if missing {
+		s.missing = key
 	}
 	return err
 }
@@ -343,6 +364,8 @@ func (s *Situation) Material() string {
 	var account console.ResourceKey
 	if s.Account != nil && !strings.Contains(s.r.Material, "account 0 ") { // getting an account does not change the request
 		account = s.Account.Key
+	} else if s.Account == nil && !strings.Contains(s.r.Material, "account 0 ") {
+		account = s.missing // it is no other account: it may be shown again
 	}
 	return console.Material(s.Role, account, s.Subject.ID, s.r.Emergency)
 }

@@ -195,16 +195,15 @@ func (f *File) applyApps(t *store.Tx) error {
 		case err != nil:
 			return err
 		default:
+			want := console.GuardsOf(app)
 			if a.Owners != nil && !sameSet(owners, app.Owners) {
-				app.Owners = owners
-				if err := t.ChangeApp(app); err != nil {
-					return err
-				}
+				want.Owners = owners
 			}
-			if a.MinimumAdmins != nil && *a.MinimumAdmins != app.MinimumAdmins {
-				if err := t.SetRoleMap(app.ID, app.Roles, *a.MinimumAdmins); err != nil {
-					return err
-				}
+			if a.MinimumAdmins != nil {
+				want.MinimumAdmins = *a.MinimumAdmins
+			}
+			if err := guard(t, app, want); err != nil {
+				return err
 			}
 		}
 		if a.AdminEntitlements == nil {
@@ -215,6 +214,43 @@ func (f *File) applyApps(t *store.Tx) error {
 		}
 	}
 	return nil
+}
+
+// guard sets who owns an app, its roles and its minimum of admins. If that guards its
+// administrators less than before, it is written down for a person to confirm: the file is
+// the first of the two whom such a change takes.
+func guard(t *store.Tx, app console.App, want console.AppGuards) error {
+	before := console.GuardsOf(app)
+	owners := !sameSet(want.Owners, before.Owners)
+	b, err := json.Marshal(before)
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode: %w", err)
+	}
+	after, err := json.Marshal(want)
+	if err != nil {
+		return baton.Errorf(baton.Internal, "encode: %w", err)
+	}
+	if string(b) == string(after) {
+		return nil
+	}
+	if len(app.Roles.AdminEntitlements()) == 0 || want.AtLeast(before) {
+		if owners {
+			app.Owners = want.Owners
+			if err := t.ChangeApp(app); err != nil {
+				return err
+			}
+		}
+		return t.SetRoleMap(app.ID, want.Roles, want.MinimumAdmins)
+	}
+	last, err := t.LastAmendment(app.ID, console.AmendApp, "")
+	if err != nil {
+		return err
+	}
+	if last != nil && last.State != console.AmendmentConfirmed && string(last.After) == string(after) {
+		return nil // it waits, or somebody said no
+	}
+	_, err = t.AddAmendment(console.Amendment{Kind: console.AmendApp, App: app.ID, Object: string(app.ID), Before: b, After: after, Why: "The configuration file says so."})
+	return err
 }
 
 func (f *File) applyConnectors(t *store.Tx, applied Applied, now time.Time) error {
@@ -477,5 +513,8 @@ func resolveAdmins(t *store.Tx, id console.ID, another bool) error {
 		return nil
 	}
 	roles.Roles[i].Entitlements = after
+	if another {
+		return guard(t, app, console.AppGuards{Owners: app.Owners, Roles: roles, MinimumAdmins: app.MinimumAdmins})
+	}
 	return t.SetRoleMap(id, roles, app.MinimumAdmins)
 }

@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -72,6 +73,30 @@ func showing(tx *store.Tx, a console.App, account console.ResourceKey) (console.
 	return "", r, baton.Errorf(baton.NotFound, "no account")
 }
 
+// whileMissing returns the refusal of a change of an account that the newest sync alone does
+// not show; the error as it is for one that is gone, or belongs to another app.
+func whileMissing(tx *store.Tx, o console.Operation, err error) (console.Operation, error) {
+	if baton.KindOf(err) != baton.NotFound {
+		return o, err
+	}
+	missing, e := tx.Missing(o.Account)
+	if e != nil || !missing {
+		return o, cmp.Or(e, err)
+	}
+	app, e := tx.AppOfResource(o.Account)
+	if e != nil || app != o.App {
+		return o, cmp.Or(e, err)
+	}
+	if o.Connector, e = tx.LastConnector(o.Account); e != nil {
+		return o, e
+	}
+	p, e := tx.Proposal(o, store.Circumstances{ByHand: true})
+	if e == nil {
+		e = p.Check()
+	}
+	return o, cmp.Or(e, err)
+}
+
 // changeableApp returns an app whose access the person may change.
 func changeableApp(tx *store.Tx, me console.Person, app console.ID) (console.App, error) {
 	a, err := seeApp(tx, me, app, console.SeeAccess)
@@ -95,7 +120,7 @@ func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.I
 		}
 		connector, _, err := showing(tx, a, account)
 		if err != nil {
-			return o, err
+			return whileMissing(tx, byHand(a, "", account, e, console.Revoke, why), err)
 		}
 		access, err := tx.Access(a.ID, account, e, c.now())
 		if err != nil {
@@ -148,7 +173,7 @@ func (c *Console) EnableAccount(ctx context.Context, caller Caller, app console.
 		}
 		connector, r, err := showing(tx, a, account)
 		if err != nil {
-			return o, err
+			return whileMissing(tx, byHand(a, "", account, console.AccountItself, console.Grant, why), err)
 		}
 		o = byHand(a, connector, account, console.AccountItself, console.Grant, why)
 		if err := notOneself(tx, me, account); err != nil {

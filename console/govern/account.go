@@ -167,12 +167,30 @@ func (c *Console) ResetAccountOwner(ctx context.Context, caller Caller, app cons
 	})
 }
 
-// SetAccountType sets whom an account is for; [console.AccountUnspecified] leaves it to its role or
-// the upstream.
-func (c *Console) SetAccountType(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, kind console.AccountKind) error {
-	return c.correctAccount(ctx, caller, app, key, func(tx *store.Tx, _ console.App, _ store.Moment, _ store.Resource) error {
+// SetAccountType says for whom an account is; [console.AccountUnspecified]: as its role or
+// the upstream says. The error is [ErrWaits] if the account would count as an administrator
+// from then on, who is a person: a second person has to confirm it, and reads why.
+func (c *Console) SetAccountType(ctx context.Context, caller Caller, app console.ID, key console.ResourceKey, kind console.AccountKind, why string) error {
+	waits := false
+	return waiting(&waits, c.correctAccount(ctx, caller, app, key, func(tx *store.Tx, a console.App, m store.Moment, r store.Resource) error {
+		waits = false
+		if !kind.Valid() {
+			return tx.SetAccountKind(key, kind) // which says what is wrong
+		}
+		role, typ, err := tx.AccountRoles(m, a.Roles, r)
+		if err != nil {
+			return err
+		}
+		said, err := tx.AccountKind(key, time.Time{})
+		if err != nil {
+			return err
+		}
+		admin := role.Risk != nil && role.Risk.Admin
+		if waits = admin && !typ.Kind.Human() && console.TypeOf(r.Account.Kind, kind, role).Kind.Human(); waits {
+			return amend(tx, console.AmendAccount, a.ID, string(a.ID), console.AccountTypeChange{Account: key, Kind: said.Kind}, console.AccountTypeChange{Account: key, Kind: kind}, why)
+		}
 		return tx.SetAccountKind(key, kind)
-	})
+	}))
 }
 
 // MayConfigureApp returns an error if the caller may not change the settings of an app.

@@ -103,7 +103,7 @@ func TestAccountOwner(t *testing.T) {
 
 	for name, err := range map[string]error{
 		"nobody's address": f.SetAccountOwner(ctx, owner, app, key, "nobody@example.com"), "no address": f.SetAccountOwner(ctx, owner, app, key, " "),
-		"an unknown type": f.SetAccountType(ctx, owner, app, key, 9),
+		"an unknown type": f.SetAccountType(ctx, owner, app, key, 9, "test"),
 	} {
 		if err == nil || baton.KindOf(err) != baton.Invalid {
 			t.Errorf("%s: %v", name, err)
@@ -111,22 +111,22 @@ func TestAccountOwner(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"the account of another app": f.SetAccountOwner(ctx, owner, other, key, "ben@example.com"), "no account": f.ClearAccountOwner(ctx, owner, app, 99999),
-		"an entitlement's resource": f.SetAccountType(ctx, owner, app, key+10, console.AccountService),
+		"an entitlement's resource": f.SetAccountType(ctx, owner, app, key+10, console.AccountService, "test"),
 	} {
 		if err == nil || baton.KindOf(err) != baton.NotFound {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 
-	// The type: who set it, and its effect on the lists.
-	f.check(f.SetAccountType(ctx, owner, app, key, console.AccountService))
+	// The type: who said so, and what it means for the lists.
+	f.check(f.SetAccountType(ctx, owner, app, key, console.AccountService, "test"))
 	if v := record(); v.Type != (console.AccountType{Kind: console.AccountService, By: console.TypeByPerson}) || v.SaidBy.ID != owner.Person.ID || v.Matched.ID != "" {
 		t.Errorf("type: %+v", v)
 	}
 	if p, err := f.Accounts(ctx, owner, govern.AccountQuery{App: app, Type: govern.ServiceAccount, N: 10}); err != nil || len(p.Rows) != 1 || p.Rows[0].Key != key {
 		t.Errorf("service accounts %+v, %v", p.Rows, err)
 	}
-	f.check(f.SetAccountType(ctx, owner, app, key, console.AccountUnspecified))
+	f.check(f.SetAccountType(ctx, owner, app, key, console.AccountUnspecified, "test"))
 	if v := record(); v.Type.By != console.TypeByUpstream || v.SaidBy.ID != owner.Person.ID {
 		t.Errorf("type taken back: %+v", v)
 	}
@@ -140,7 +140,7 @@ func TestAccountOwner(t *testing.T) {
 		}
 		for what, err := range map[string]error{
 			"sets": f.SetAccountOwner(ctx, c, app, key, "ben@example.com"), "clears": f.ClearAccountOwner(ctx, c, app, key),
-			"resets": f.ResetAccountOwner(ctx, c, app, key), "types": f.SetAccountType(ctx, c, app, key, console.AccountHuman), "may": f.MayConfigureApp(ctx, c, app),
+			"resets": f.ResetAccountOwner(ctx, c, app, key), "types": f.SetAccountType(ctx, c, app, key, console.AccountHuman, "test"), "may": f.MayConfigureApp(ctx, c, app),
 		} {
 			if may != (err == nil) {
 				t.Errorf("%s %s it: %v", name, what, err)

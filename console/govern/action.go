@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -145,6 +146,7 @@ func (c *Console) accountAction(tx *store.Tx, me console.Person, a console.App, 
 	upstream, _ := values[argument].(string)
 	account, err := accountByID(tx, store.Moment{Streams: []store.StreamAt{s}}, action.ResourceType, upstream)
 	if err != nil {
+		o, err = missingByID(tx, a, con, action.ResourceType, upstream, byHand(a, con.ID, 0, console.AccountItself, verb, why), err)
 		return o, done, err
 	}
 	o = byHand(a, con.ID, account.Key, console.AccountItself, verb, why)
@@ -196,6 +198,34 @@ func accountByID(tx *store.Tx, m store.Moment, resourceType, id string) (store.R
 		return store.Resource{}, baton.Errorf(baton.Invalid, "no sync shows an account with the id %q", id).WithFix("Enter the id as the account's page shows it.")
 	}
 	return found[0], nil
+}
+
+// missingByID returns the refusal of an action on an account that the newest sync alone does
+// not show; else the error as it is.
+func missingByID(tx *store.Tx, a console.App, con console.Connector, resourceType, id string, o console.Operation, err error) (console.Operation, error) {
+	types := []string{resourceType}
+	if resourceType == "" {
+		all, e := tx.ResourceTypes(con.Stream)
+		if e != nil {
+			return o, e
+		}
+		types = all
+	}
+	for _, t := range types {
+		key, e := tx.LastResource(con.Stream, t, id)
+		if e != nil {
+			return o, e
+		}
+		if key == 0 {
+			continue
+		}
+		if missing, e := tx.Missing(key); e != nil || !missing {
+			return o, cmp.Or(e, err)
+		}
+		o.Account, o.Cause.Kind = key, console.CauseAction
+		return whileMissing(tx, o, baton.Errorf(baton.NotFound, "%w", err))
+	}
+	return o, err
 }
 
 // withoutSecrets returns the arguments as they are stored and displayed.

@@ -501,11 +501,19 @@ func (c *Console) DecideMany(ctx context.Context, caller Caller, all []NewDecisi
 			if v.Step >= len(v.Plan.Steps) || !r.State.Deciding() {
 				return nil // Decide returns the exact error
 			}
+			if v.Mine != nil && v.Held {
+				s, err := approve.Look(tx, r, c.now())
+				if err != nil {
+					return err
+				}
+				return s.CheckHeld()
+			}
 			if why := c.blocker(caller, v, v.Plan.Steps[v.Step]); why != "" && v.Mine != nil {
 				return baton.Errorf(baton.Refused, "%s", why)
 			}
 			return nil
 		})
+		b.Err = c.refused(ctx, caller, b.Err)
 		if b.Err == nil {
 			decided, err := c.Decide(ctx, caller, d)
 			if b.Err = err; err == nil && decided.Reset {

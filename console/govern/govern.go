@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"baton"
@@ -69,7 +70,19 @@ func New(c Config) *Console {
 	if c.MinInterval == 0 {
 		c.MinInterval = time.Minute
 	}
-	return &Console{minInterval: c.MinInterval, store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
+	made := &Console{minInterval: c.MinInterval, store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
+	c.Store.SetMasters(made.masters)
+	return made
+}
+
+// masters returns where who holds the entitlements of a type of resources is decided, for the
+// product of a connector.
+func (c *Console) masters(product, resourceType string) string {
+	p, err := c.Product(strings.TrimPrefix(product, "baton-"))
+	if err != nil || p.Roles.Type != resourceType {
+		return ""
+	}
+	return p.Roles.MasteredIn
 }
 
 // Now returns the current time of the console's clock.

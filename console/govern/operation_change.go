@@ -22,7 +22,13 @@ func (c *Console) changeOperation(ctx context.Context, caller Caller, app, id co
 // RetryOperation queues an operation again that failed, was declined, or waits for a person. The
 // guards check it first.
 func (c *Console) RetryOperation(ctx context.Context, caller Caller, app, id console.ID) error {
-	return c.changeOperation(ctx, caller, app, id, func(tx *store.Tx, _ console.Person, o console.Operation) error {
+	return c.changeOperation(ctx, caller, app, id, func(tx *store.Tx, me console.Person, o console.Operation) error {
+		if err := notForOneself(tx, me, o); err != nil {
+			return err
+		}
+		if err := o.CheckRetry(); err != nil {
+			return err
+		}
 		p, err := tx.Proposal(o, store.Circumstances{ByHand: true})
 		if err == nil {
 			err = p.Check()
@@ -30,8 +36,29 @@ func (c *Console) RetryOperation(ctx context.Context, caller Caller, app, id con
 		if err != nil {
 			return err
 		}
-		return tx.RetryOperation(id, time.Time{})
+		if err := tx.RetryOperation(id, time.Time{}); err != nil {
+			return err
+		}
+		if held := p.CheckHeld(); held != nil {
+			return tx.DenyOperation(o, held)
+		}
+		return nil
 	})
+}
+
+// notForOneself refuses what somebody would do about a grant of their own access.
+func notForOneself(tx *store.Tx, me console.Person, o console.Operation) error {
+	switch {
+	case o.Verb != console.Grant:
+		return nil
+	case o.Account != 0:
+		return notOneself(tx, me, o.Account)
+	}
+	subject, err := tx.Canonical(o.Person)
+	if err != nil {
+		return err
+	}
+	return console.Decision{Actor: me.Canonical(), Subject: subject}.CheckSelf(func(id console.ID) console.ID { return id })
 }
 
 // CancelOperation stops an operation that was not dispatched.
@@ -60,14 +87,15 @@ func (c *Console) DoByHand(ctx context.Context, caller Caller, app, id console.I
 // dispatched, so that nobody carries out a forbidden change. Only a later sync verifies it.
 func (c *Console) DoneByHand(ctx context.Context, caller Caller, app, id console.ID, why string) error {
 	return c.changeOperation(ctx, caller, app, id, func(tx *store.Tx, me console.Person, o console.Operation) error {
-		if o.Verb == console.Grant && o.Account != 0 {
-			if err := notOneself(tx, me, o.Account); err != nil {
-				return err
-			}
+		if err := notForOneself(tx, me, o); err != nil {
+			return err
 		}
 		p, err := tx.Proposal(o, store.Circumstances{ByHand: true})
 		if err == nil {
 			err = p.Check()
+		}
+		if err == nil {
+			err = p.CheckHeld()
 		}
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -78,9 +79,11 @@ func (c *Console) Policies(ctx context.Context, caller Caller) (v PoliciesView, 
 
 func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v AmendmentView, err error) {
 	v.Amendment = a
-	author, err := tx.Person(a.Author)
-	if err != nil {
-		return v, err
+	author := console.Person{Name: "the console, from its configuration file"}
+	if a.Author != "" {
+		if author, err = tx.Person(a.Author); err != nil {
+			return v, err
+		}
 	}
 	v.AuthorName = author.Name
 	o := console.Object{}
@@ -93,7 +96,7 @@ func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v Amen
 	}
 	v.MayDecide = console.SecondChanges.Of(me, o) && author.Canonical() != me.ID
 	v.What = map[console.AmendmentKind]string{console.AmendPolicy: "A policy asks for less", console.AmendSettings: "What may be asked for, or who decides",
-		console.AmendApp: "Owners, roles or the minimum of admins"}[a.Kind]
+		console.AmendApp: "Owners, roles or the minimum of admins", console.AmendAccount: "The type of an administrator's account"}[a.Kind]
 	return v, nil
 }
 
@@ -223,9 +226,11 @@ func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console
 		if err != nil {
 			return err
 		}
-		author, err := tx.Canonical(a.Author)
-		if err != nil {
-			return err
+		author := a.Author
+		if author != "" {
+			if author, err = tx.Canonical(author); err != nil {
+				return err
+			}
 		}
 		if author == me.ID && !confirm {
 			return tx.DecideAmendment(id, console.AmendmentDiscarded)
@@ -283,6 +288,8 @@ func applyAmendment(tx *store.Tx, a console.Amendment, second console.ID) error 
 		return tx.AddRequestSettings(s)
 	case console.AmendApp:
 		return applyGuards(tx, a)
+	case console.AmendAccount:
+		return applyAccountType(tx, a)
 	}
 	return baton.Errorf(baton.Corrupt, "change %s is of no kind that is known", a.ID)
 }
@@ -311,6 +318,23 @@ func applyGuards(tx *store.Tx, a console.Amendment) error {
 		return err
 	}
 	return tx.SetRoleMap(app.ID, after.Roles, after.MinimumAdmins)
+}
+
+func applyAccountType(tx *store.Tx, a console.Amendment) error {
+	var before, after console.AccountTypeChange
+	for b, v := range map[*console.AccountTypeChange][]byte{&before: a.Before, &after: a.After} {
+		if err := json.Unmarshal(v, b); err != nil {
+			return baton.Errorf(baton.Corrupt, "change %s: %w", a.ID, err)
+		}
+	}
+	now, err := tx.AccountKind(after.Account, time.Time{})
+	if err != nil {
+		return err
+	}
+	if now.Kind != before.Kind {
+		return baton.Errorf(baton.Refused, "the type of the account was changed since").WithFix("Discard the change, and propose it again.")
+	}
+	return tx.SetAccountKind(after.Account, after.Kind)
 }
 
 // SettingsView holds the request settings of an entitlement or a whole app.

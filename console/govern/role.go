@@ -261,16 +261,16 @@ type NewRoles struct {
 	Why           string // for the second person, if one is needed
 }
 
-// ErrWaits is the error of a change that is recorded and not in effect: it weakens a control, so a
-// second person has to confirm it.
-var ErrWaits = baton.Errorf(baton.Refused, "the change makes it easier to become or to lose an administrator: it waits for a second person").
+// ErrWaits is the error of a change that was written down and does not count yet: it asks
+// for less than before, so a second person has to confirm it.
+var ErrWaits = baton.Errorf(baton.Refused, "the change may make it easier to become or to lose an administrator: it waits for a second person").
 	WithFix("A security officer, a super administrator or another owner confirms it under Policies.")
 
 // SetAppRoles sets the role map of an app, the priority of its roles and the minimum of
 // administrators. The error is [ErrWaits] if that guards the app less than before.
 func (c *Console) SetAppRoles(ctx context.Context, caller Caller, app console.ID, n NewRoles) error {
 	waits := false
-	err := c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
+	return waiting(&waits, c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		waits = false
 		a, err := seeApp(tx, me, app, console.ConfigureApps)
 		if err != nil {
@@ -292,8 +292,12 @@ func (c *Console) SetAppRoles(ctx context.Context, caller Caller, app console.ID
 			return amend(tx, console.AmendApp, app, string(app), before, after, n.Why)
 		}
 		return tx.SetRoleMap(app, roles, n.MinimumAdmins)
-	})
-	if err == nil && waits {
+	}))
+}
+
+// waiting returns [ErrWaits] for a command that succeeded by recording its change.
+func waiting(waits *bool, err error) error {
+	if err == nil && *waits {
 		return ErrWaits
 	}
 	return err

@@ -36,6 +36,7 @@ type world struct {
 	url       string
 	token     string
 	org       *sandbox.Server
+	product   govern.Product
 }
 
 func newWorld(t *testing.T, allowed govern.Networks) *world {
@@ -53,8 +54,9 @@ func newWorld(t *testing.T, allowed govern.Networks) *world {
 	server := httptest.NewServer(org)
 	t.Cleanup(server.Close)
 	w := &world{t: t, store: s, tasks: rpcstore.New(s), url: server.URL + org.URLPath(), token: org.Token(), org: org}
-	product := govern.Product{Name: "perplexity", DisplayName: "Perplexity", Settings: perplexity.Settings(), Open: perplexity.Open}
-	w.console = govern.New(govern.Config{Store: s, Products: []govern.Product{product}, Allow: allowed.Allow})
+	w.product = govern.Product{Name: "perplexity", DisplayName: "Perplexity", Settings: perplexity.Settings(), Open: perplexity.Open,
+		Roles: govern.ProductRoles{Type: "group", MasteredIn: "the identity provider"}}
+	w.console = govern.New(govern.Config{Store: s, Products: []govern.Product{w.product}, Hosts: []string{"console.example.com"}, Allow: allowed.Allow})
 	var person console.Person
 	err = s.Update(t.Context(), console.By{At: time.Now(), Actor: console.Console}, func(tx *store.Tx) error {
 		id, err := tx.AddPerson(console.Person{Name: "Root", Roles: []console.ConsoleRole{console.SuperAdministrator}})

@@ -28,10 +28,15 @@ type course struct {
 
 // newCourse connects the demonstration organisation, applies its first sync and gives its
 // accounts to people.
-func newCourse(t *testing.T) *course { return newCourseOver(t, nil) }
+func newCourse(t *testing.T) *course { return startCourse(t, nil, nil) }
 
 // newCourseOver is newCourse with another store for the connectors' server.
 func newCourseOver(t *testing.T, calls func(rpc.Store) rpc.Store) *course {
+	return startCourse(t, calls, nil)
+}
+
+// startCourse is newCourseOver with a worker that is configured further.
+func startCourse(t *testing.T, calls func(rpc.Store) rpc.Store, configure func(*world, *worker.Config)) *course {
 	w := newWorld(t, loopback())
 	w.calls = calls
 	c := &course{world: w, by: console.By{Actor: console.Console}}
@@ -45,8 +50,15 @@ func newCourseOver(t *testing.T, calls func(rpc.Store) rpc.Store) *course {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	working := worker.New(worker.Config{Store: w.store, Owner: "test", Poll: 20 * time.Millisecond, OverdueAfter: time.Second,
-		Ingester: &ingest.Ingester{Store: w.store, Now: time.Now, Scratch: t.TempDir()}, Log: slog.New(slog.DiscardHandler)})
+	config := worker.Config{Store: w.store, Owner: "test", Poll: 20 * time.Millisecond, OverdueAfter: time.Second,
+		Ingester: &ingest.Ingester{Store: w.store, Now: time.Now, Scratch: t.TempDir()}, Log: slog.New(slog.DiscardHandler)}
+	if configure != nil {
+		configure(w, &config)
+	}
+	working := worker.New(config)
+	if err := working.Prepare(ctx); err != nil {
+		t.Fatal(err)
+	}
 	go func() { working.Run(ctx); close(done) }()
 	t.Cleanup(func() { stop(); <-done })
 	w.run()
@@ -603,10 +615,8 @@ func TestApproveToClaimable(t *testing.T) {
 		if _, err := tasks.Finish(t.Context(), time.Now(), rpc.Holder{Connector: string(other.ID), Host: "test", Task: l.Tasks[0].ID}, rpc.Result{Code: 7, Message: "403", NonRetryable: true}); err != nil {
 			t.Fatal(err)
 		}
-		c.wait("its end", func(tx *store.Tx) (bool, error) {
-			o, err := tx.Operation(o.ID)
-			return o.State == console.Failed, err
-		})
+		c.state(o.ID, console.Manual)
+		c.update(func(tx *store.Tx) error { return tx.CancelOperation(o.ID, "the next one") })
 	}
 	slices.Sort(took)
 	t.Logf("from the decision to the task in the host's hands: median %s, p95 %s", took[len(took)/2], took[len(took)*95/100])

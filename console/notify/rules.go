@@ -75,6 +75,14 @@ var Rules = []Rule{
 		Subject: `Failed: {{.Data.what}}`,
 		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} was not carried out.{{with .Data.why}} {{.}}{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "request.error", To: appOwners, Class: ordinary,
+		Subject: `Failed for {{.Person.Name}}: {{.Data.what}}`,
+		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} was approved or asked for, and was not carried out.{{with .Data.why}} {{.}}{{end}}`,
+		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "request.by-hand", To: asker, Class: ordinary,
+		Subject: `Takes longer: {{.Data.what}}`,
+		Text:    `An owner of {{.App.Name}} has to carry out by hand what was approved for {{.Person.Name}}: {{.Data.what}}.{{with .Data.why}} {{.}}{{end}}`,
+		Path:    `/requests/{{.Event.Object}}`},
 	{Kind: "request.wait-timed-out", To: asker, Class: ordinary,
 		Subject: `Timed out: {{.Data.what}}`,
 		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} ended by itself.{{with .Data.why}} {{.}}{{end}}`,
@@ -91,6 +99,22 @@ var Rules = []Rule{
 		Subject: `{{.By}} proposes a change that takes two people`,
 		Text:    `{{.By}} proposes a change{{with .App.Name}} of {{.}}{{end}} after which less is asked of somebody who wants access. It waits for a second person.{{with .Data.why}} The reason given: {{.}}{{end}}`,
 		Path:    `/policies`},
+
+	// Changes of access that need somebody.
+	{Kind: "operation.manual", To: appOwners, Class: ordinary,
+		Subject: `By hand in {{.App.Name}}: {{.Data.what}} for {{or .Person.Name "an account"}}`,
+		Text: `{{if eq .Data.verb "grant"}}{{or .Person.Name "An account"}} is to get {{.Data.what}} of {{.App.Name}}{{else}}{{.Data.what}} of {{.App.Name}} is to be taken from {{or .Person.Name "an account"}}{{end}}, ` +
+			`and the connector does not do it. {{.Data.why}} The page says what to do, step by step. Mark it as done there: the next sync checks it.`,
+		Path: `/applications/{{.App.ID}}/operations/{{.Event.Object}}`},
+	{Kind: "access.overdue", To: everyOwner, Class: ordinary,
+		Subject: `Overdue: {{or .Person.Name "an account"}} still has {{.Data.what}} of {{.App.Name}}`,
+		Text:    `The time of {{or .Person.Name "an account"}} for {{.Data.what}} of {{.App.Name}} was over at {{.Time "expired"}}, and the access is still there. {{.Data.why}}`,
+		Path:    `/applications/{{.App.ID}}/operations?filter=overdue`},
+	{Kind: "access.came-back", To: everyOwner, Class: ordinary,
+		Subject: `Came back: {{or .Person.Name "an account"}} has {{.Data.what}} of {{.App.Name}} again`,
+		Text: `The access of {{or .Person.Name "an account"}} to {{.Data.what}} of {{.App.Name}} was removed, a sync had shown that it was gone, and the newest sync shows it again. ` +
+			`{{with .Data.stop}}It is not removed again: {{.}}.{{end}}{{with .Data.fix}} {{.}}{{else}} Look at who gave it, and remove it again if nobody should have it.{{end}}`,
+		Path: `/applications/{{.App.ID}}/operations/{{.Event.Object}}`},
 
 	// People and their logins.
 	{Kind: "login.invited", To: subject, Class: security, Invitation: true,
@@ -151,7 +175,11 @@ func joined(before, after string) Recipients {
 // owners are the active owners of the connector, or else those of the app, or else the connector
 // administrators, so that there is always somebody.
 func owners(v View) ([]console.ID, error) {
-	for _, ids := range [][]console.ID{v.Connector.Owners, v.App.Owners} {
+	return firstActive(v, v.Connector.Owners, v.App.Owners)
+}
+
+func firstActive(v View, lists ...[]console.ID) ([]console.ID, error) {
+	for _, ids := range lists {
 		active := false
 		for _, id := range ids {
 			p, err := canonical(v.directory, id)
@@ -191,6 +219,18 @@ func reviewers(v View) ([]console.ID, error) {
 	ids, err := guardians(v)
 	part := v.IDs("part")
 	return slices.DeleteFunc(ids, func(id console.ID) bool { return slices.Contains(part, id) }), err
+}
+
+// appOwners are the active owners of the app, or else those of the connector, or else those
+// who administer connectors.
+func appOwners(v View) ([]console.ID, error) {
+	return firstActive(v, v.App.Owners, v.Connector.Owners)
+}
+
+// everyOwner is the owners of the connector and those of the app.
+func everyOwner(v View) ([]console.ID, error) {
+	ids, err := owners(v)
+	return append(slices.Clone(ids), v.App.Owners...), err
 }
 
 func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err error) {

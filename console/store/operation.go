@@ -13,7 +13,7 @@ import (
 func OperationTopic(connector console.ID) string { return "operation:" + string(connector) }
 
 func inputOrNil(in console.Input) []byte {
-	if in.Fields == nil && in.ID == nil && in.Why == "" {
+	if in.Fields == nil && in.ID == nil && in.Why == "" && in.Late == 0 {
 		return nil
 	}
 	return encode(in)
@@ -37,10 +37,18 @@ func (t *Tx) moveOperation(o console.Operation, to console.OperationState, data 
 	if err != nil {
 		return err
 	}
-	if err := t.operationEvent(o, "operation."+string(to), data); err != nil {
+	if to == console.Manual {
+		err = t.manualEvent(o)
+	} else {
+		err = t.operationEvent(o, "operation."+string(to), data)
+	}
+	if err != nil {
 		return err
 	}
 	if err := t.operationMoved(o, data); err != nil {
+		return err
+	}
+	if err := t.missedExpiry(o); err != nil {
 		return err
 	}
 	if !from.Alive() || to.Alive() || to == console.Superseded {
@@ -128,6 +136,7 @@ func (t *Tx) CancelOperation(id console.ID, why string) error {
 	if err != nil {
 		return err
 	}
+	o.Answer = strings.ToValidUTF8(why, "\ufffd")
 	return t.moveOperation(o, console.Cancelled, map[string]any{"why": why})
 }
 

@@ -32,8 +32,8 @@ func (t *Tx) DispatchOperation(id, task console.ID, now, until time.Time, c Circ
 		return nil, baton.Errorf(baton.Refused, "the operation is not due before %s", o.NotBefore.UTC().Format(time.RFC3339))
 	}
 	if err := p.CheckDispatch(); err != nil {
-		if p.Check() == nil {
-			return err, nil // held or paused: it waits
+		if refusal := (*console.Refusal)(nil); errors.As(err, &refusal) && refusal.Waits {
+			return err, nil
 		}
 		if err := t.DenyOperation(o, err); err != nil {
 			return nil, err
@@ -92,15 +92,8 @@ func (t *Tx) FinishOperation(id, task console.ID, a Answer) error {
 			return err
 		}
 	}
-	if !a.Again.IsZero() && a.State == console.Failed {
-		if alive, err := t.aliveOperation(o); err != nil || alive != nil {
-			return err // a newer operation replaced it
-		}
-		if o, err = t.lockOperation(id); err != nil {
-			return err
-		}
-		o.NotBefore = a.Again
-		if err := t.moveOperation(o, console.Queued, map[string]any{"not_before": a.Again.UTC()}); err != nil {
+	if a.State == console.Failed {
+		if err := t.afterFailure(id, a.Again); err != nil {
 			return err
 		}
 	}
@@ -167,14 +160,13 @@ func (t *Tx) JudgeOperation(id console.ID, v console.Verdict, by console.SyncNum
 }
 
 func (t *Tx) failUnanswered(o console.Operation, by console.SyncNumber) error {
-	o.Finished, o.Answer = t.by.At, "No answer came, and a later sync shows that it was not carried out."
-	if err := t.moveOperation(o, console.Failed, map[string]any{"sync": by, "answer": o.Answer}); err != nil || o.Attempt >= console.MaxAttempts {
+	o.Finished, o.Answer, o.Verified = t.by.At, "No answer came, and a later sync shows that it was not carried out.", 0
+	if err := t.moveOperation(o, console.Failed, map[string]any{"sync": by, "answer": o.Answer}); err != nil {
 		return err
 	}
-	if alive, err := t.aliveOperation(o); err != nil || alive != nil {
-		return err
+	again := t.by.At
+	if o.Attempt >= console.MaxAttempts {
+		again = time.Time{}
 	}
-	o.State, o.Verified = console.Failed, 0
-	t.Wake(OperationTopic(o.Connector))
-	return t.moveOperation(o, console.Queued, nil)
+	return t.afterFailure(o.ID, again)
 }

@@ -74,6 +74,11 @@ func (t *Tx) CreateOperation(o console.Operation, c Circumstances) (console.Oper
 	if err := t.insertOperation(o); err != nil {
 		return o, err
 	}
+	if held := p.CheckHeld(); held != nil && o.State == console.Queued {
+		if err := t.DenyOperation(o, held); err != nil {
+			return o, err
+		}
+	}
 	return o, t.DueBy(console.DueOperations, string(o.Connector), t.by.At.Add(console.OverdueAfter))
 }
 
@@ -97,6 +102,12 @@ func (t *Tx) insertOperation(o console.Operation) error {
 	data := map[string]any{"verb": o.Verb, "cause": o.Cause.Kind, "ref": o.Cause.Ref}
 	if o.Input.Why != "" {
 		data["why"] = o.Input.Why
+	}
+	if o.Input.Late > 0 {
+		data["late"] = o.Input.Late
+	}
+	if o.State == console.Manual {
+		return t.manualEvent(o)
 	}
 	return t.operationEvent(o, "operation."+string(o.State), data)
 }

@@ -45,8 +45,12 @@ func (t *Tx) MarkOverdue(o console.Overdue) error {
 	if err != nil {
 		return err
 	}
+	what, err := t.accessName(o.Entitlement)
+	if err != nil {
+		return err
+	}
 	if err := t.event(console.Event{Kind: "access.overdue", App: o.App, Connector: o.Connector, Person: person, Account: o.Account, Entitlement: o.Entitlement, Object: string(o.Reason)},
-		map[string]any{"expired": timeOrNil(o.Expired), "why": o.Why}); err != nil {
+		map[string]any{"expired": timeOrNil(o.Expired), "why": o.Why, "what": what}); err != nil {
 		return err
 	}
 	return t.DueBy(console.DueOverdue, string(o.App), t.by.At.Add(console.RetryOverdue))

@@ -195,6 +195,12 @@ func (t *Tx) AmendmentsBy(author, app console.ID) ([]console.Amendment, error) {
 	return list(t, scanAmendment, "SELECT "+amendmentColumns+" FROM amendment WHERE author = $1 AND app = $2 AND state = 'confirmed' ORDER BY created, id", author, app)
 }
 
+// LastAmendment returns the newest change of a kind that an author proposed for an app; nil if
+// there is none. An empty author is the console itself.
+func (t *Tx) LastAmendment(app console.ID, kind console.AmendmentKind, author console.ID) (*console.Amendment, error) {
+	return find(t, scanAmendment, "SELECT "+amendmentColumns+" FROM amendment WHERE app = $1 AND kind = $2 AND author = $3 ORDER BY created DESC, id DESC LIMIT 1", app, kind, string(author))
+}
+
 // SetDelegation sets who decides for a person during a period; an empty delegate ends the
 // delegation.
 func (t *Tx) SetDelegation(d console.Delegation) error {

@@ -7,7 +7,6 @@ import (
 
 	"baton"
 	"baton/console"
-	"baton/console/store/internal/engine"
 )
 
 // Circumstances are the facts about a proposal that are not in the database.
@@ -127,18 +126,16 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 			return p, err
 		}
 	}
-	p.ComeBacks, err = t.comeBacks(o)
+	if p.Fact == nil {
+		if p.Missing, err = t.Missing(o.Account); err != nil {
+			return p, err
+		}
+	}
+	if p.ComeBacks, err = t.comeBacks(o.Account, o.Entitlement); err != nil || p.MasteredBy != "" {
+		return p, err
+	}
+	p.MasteredBy, err = t.masteredBy(con, o.Entitlement)
 	return p, err
-}
-
-// comeBacks counts the verified removals of an access since its newest reason and since the console
-// last granted it. The access came back after each of them, or it would not be removed again.
-func (t *Tx) comeBacks(o console.Operation) (int, error) {
-	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "operation", `SELECT count(*) FROM operation
-		WHERE account = $1 AND entitlement = $2 AND verb = $3 AND state = $4
-		AND created > COALESCE((SELECT max(created) FROM reason WHERE account = $1 AND entitlement = $2), 0)
-		AND created > COALESCE((SELECT max(created) FROM operation WHERE account = $1 AND entitlement = $2 AND verb = $5 AND state IN ($6, $4)), 0)`,
-		o.Account, o.Entitlement, console.Revoke, console.Verified, console.Grant, console.Applied)
 }
 
 // DenyOperation appends the event of a change that a guard refused.
@@ -146,6 +143,9 @@ func (t *Tx) DenyOperation(o console.Operation, refusal error) error {
 	data := map[string]any{"verb": o.Verb, "cause": o.Cause.Kind, "ref": o.Cause.Ref, "why": refusal.Error()}
 	if r := (*console.Refusal)(nil); errors.As(refusal, &r) {
 		data["guard"] = r.Guard
+		if r.Waits {
+			data["waits"] = true
+		}
 	}
 	return t.operationEvent(o, "operation.denied", data)
 }

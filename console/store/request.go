@@ -324,11 +324,63 @@ func (t *Tx) operationMoved(o console.Operation, data any) error {
 			return err
 		}
 	}
+	if o.Entitlement == console.AccountItself && o.Account == 0 {
+		return t.creationMoved(o)
+	}
 	return nil
+}
+
+// creationMoved tells what waits for a new account that it is made by hand, or not at all.
+func (t *Tx) creationMoved(creation console.Operation) error {
+	switch creation.State {
+	case console.Manual, console.Declined, console.Cancelled:
+	default:
+		return nil
+	}
+	waiting, err := list(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE app = $1 AND person = $2 AND account = 0 AND entitlement <> 0 AND alive ORDER BY created, id FOR UPDATE",
+		creation.App, creation.Person)
+	if err != nil {
+		return err
+	}
+	for _, o := range waiting {
+		if creation.State != console.Manual {
+			if o.State.CanBecome(console.Cancelled) {
+				err = t.CancelOperation(o.ID, "no account was made. "+creation.Answer)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		requests, err := t.RequestsOfOperation(o.ID)
+		if err != nil {
+			return err
+		}
+		for _, r := range requests {
+			if err := t.tellByHand(r, "The account is made by hand first. "+creation.Answer); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// TellByHand says in the time line of a request that a person carries it out.
+func (t *Tx) TellByHand(r console.Request, o console.Operation) error {
+	return t.tellByHand(r, o.Answer)
+}
+
+func (t *Tx) tellByHand(r console.Request, why string) error {
+	if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryByHand, Round: r.Round, Text: why}); err != nil {
+		return err
+	}
+	return t.requestEvent(r, "by-hand", map[string]any{"why": why})
 }
 
 func (t *Tx) moveRequest(r console.Request, o console.Operation, data any) error {
 	switch o.State {
+	case console.Manual:
+		return t.TellByHand(r, o)
 	case console.Applied:
 		return t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryEffect, Round: r.Round})
 	case console.Verified:

@@ -13,8 +13,9 @@ import (
 
 // Store is the console's database.
 type Store struct {
-	db   engine.DB
-	keys *Keyring
+	db      engine.DB
+	keys    *Keyring
+	masters Masters
 }
 
 // New returns a store on a database. keys seals secrets; nil if the program uses none.

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
 	"baton"
 	"baton/console"
+	"baton/console/govern"
 )
 
 // accountForm runs the command of a form on an account's page, and shows the page with the error if
@@ -16,6 +18,9 @@ func (c *call) accountForm(do func(app console.ID, account console.ResourceKey) 
 		return err
 	}
 	err = do(c.app(), console.ResourceKey(key))
+	if errors.Is(err, govern.ErrWaits) {
+		return c.redirect("/policies?waits=1")
+	}
 	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.Refused) {
 		return c.accountPage(err)
 	}
@@ -48,6 +53,6 @@ func setAccountType(c *call) error {
 		if err != nil {
 			kind = -1 // the rights were checked first, so this is no matter of the form
 		}
-		return c.console().SetAccountType(c.ctx(), c.caller, app, account, console.AccountKind(kind))
+		return c.console().SetAccountType(c.ctx(), c.caller, app, account, console.AccountKind(kind), c.r.PostFormValue("why"))
 	})
 }

@@ -65,6 +65,21 @@ func TestMailPages(t *testing.T) {
 	mine.post("/me/mail", url.Values{"choice": {"daily"}}).wants(t, "daily", 200, `value="daily" checked`, "Saved")
 }
 
+// confirm lets a super administrator confirm the change that waits for a second person.
+func (f *fixture) confirm() {
+	f.t.Helper()
+	var open []console.Amendment
+	if err := f.store.View(f.t.Context(), func(tx *store.Tx) (err error) {
+		open, err = tx.OpenAmendments()
+		return err
+	}); err != nil || len(open) != 1 {
+		f.t.Fatalf("%+v, %v", open, err)
+	}
+	if r := f.as("super").post("/changes/"+string(open[0].ID), url.Values{"decision": {"confirm"}}); r.status != 303 {
+		f.t.Errorf("confirm: %d", r.status)
+	}
+}
+
 // TestOwnerPages adds and removes owners on the pages of an app and of a connector.
 func TestOwnerPages(t *testing.T) {
 	f := withPeople(t)
@@ -83,8 +98,21 @@ func TestOwnerPages(t *testing.T) {
 		b.get(path+page).wants(t, path, 200, "Add owner", "without an owner")
 		b.post(path+"/owners", url.Values{"add": {"nobody@example.com"}}).wants(t, "nobody", 400, "nobody@example.com", "Add owner")
 		b.post(path+"/owners", url.Values{"remove": {string(f.people["owner"])}}).wants(t, "the last one", 409, "Nobody would own")
-		if r := b.post(path+"/owners", url.Values{"add": {"user@example.com"}}); r.status != 303 || r.location != path+page {
+		to := path + page
+		add := url.Values{"add": {"user@example.com"}}
+		if page == "" { // owners decide who becomes an administrator: a second person confirms the change
+			b.post(path+"/owners", add).wants(t, "without a reason", 400, "say why")
+			add.Set("why", "on holiday")
+			to = path + "?waits=1"
+		}
+		if r := b.post(path+"/owners", add); r.status != 303 || r.location != to {
 			t.Errorf("add: %d %s", r.status, r.location)
+		}
+		if page == "" {
+			if after := b.get(path + page); strings.Contains(after.body, "user@example.com") {
+				t.Error("the new owner counts before a second person confirmed it")
+			}
+			f.confirm()
 		}
 		after := b.get(path + page)
 		after.wants(t, path, 200, "user@example.com")

@@ -110,7 +110,10 @@ func (w *Worker) endAccess(t *store.Tx, e *expiring, r console.Reason) error {
 	// A pending grant must be ended too, although no sync shows it yet.
 	coming := a.Operation != nil && a.Operation.Verb == console.Grant
 	if !a.Held && !coming {
-		return nil
+		// What one sync does not show is not gone yet.
+		if missing, err := t.Missing(r.Account); err != nil || !missing {
+			return err
+		}
 	}
 	c, err := holder(t, e.moment, r)
 	if err != nil {
@@ -120,16 +123,23 @@ func (w *Worker) endAccess(t *store.Tx, e *expiring, r console.Reason) error {
 	if err != nil {
 		return err
 	}
-	refused, err := w.createRemoval(t, r, c, e.owners[r.Account].Canonical(), ground)
+	late := now.Sub(r.Until)
+	if late < max(w.OverdueAfter, console.OverdueAfter) {
+		late = 0
+	}
+	refused, err := w.createRemoval(t, r, c, e.owners[r.Account].Canonical(), late, ground)
 	if refused != nil {
 		w.Log.Warn("access whose time is over was not removed", "reason", r.ID, "error", refused)
 	}
 	return err
 }
 
-// holder returns the connector whose syncs show the account.
+// holder returns the connector whose syncs show the account, or did when it was last shown.
 func holder(t *store.Tx, now store.Moment, r console.Reason) (console.ID, error) {
 	account, err := t.Resource(now, r.Account)
+	if baton.KindOf(err) == baton.NotFound {
+		return t.LastConnector(r.Account)
+	}
 	if err != nil {
 		return "", err
 	}

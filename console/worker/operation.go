@@ -221,13 +221,32 @@ const judgedAtOnce = 100
 // repeated, because judged operations do not change.
 func (w *Worker) judge(ctx context.Context, s console.Sync) error {
 	var open []console.Operation
-	err := w.Store.View(ctx, func(t *store.Tx) (err error) {
+	err := w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return tellCameBack(t, s) })
+	if err != nil {
+		return err
+	}
+	err = w.Store.View(ctx, func(t *store.Tx) (err error) {
 		open, err = t.UnverifiedOperations(s.Connector)
 		return err
 	})
 	for some := range slices.Chunk(open, judgedAtOnce) {
 		if err == nil {
 			err = w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return judge(t, s, some) })
+		}
+	}
+	return err
+}
+
+// tellCameBack appends events of the access that an applied sync shows again after its removal.
+func tellCameBack(t *store.Tx, s console.Sync) error {
+	c, err := t.Connector(s.Connector)
+	if err != nil {
+		return err
+	}
+	back, err := t.FindCameBack(c, s)
+	for _, b := range back {
+		if err == nil {
+			err = t.TellCameBack(b)
 		}
 	}
 	return err
@@ -334,6 +353,8 @@ func sight(t *store.Tx, m store.Moment, s console.Sync, o console.Operation) (co
 	}
 	if f != nil {
 		v.Held, v.Direct = true, f.Direct()
+	} else if missing, err := t.Missing(o.Account); err != nil || missing {
+		return v, err // the account is not shown either: this sync alone says nothing about it
 	}
 	if !s.Kind.Full() {
 		v.Covers = slices.Contains(s.Scope, o.Entitlement)

@@ -460,14 +460,14 @@ func TestRetries(t *testing.T) {
 			c.nothing("too early")
 			c.now = got.NotBefore
 		}
-		if got := c.want("often enough", o.ID, console.Failed); got.Answer != "503" || got.Attempt != console.MaxAttempts {
+		if got := c.want("often enough", o.ID, console.Manual); got.Answer != "The connector could not do it: 503" || got.Attempt != console.MaxAttempts {
 			t.Errorf("%+v", got)
 		}
 		c.nothing("it failed")
 		// A person may retry.
 		c.update(func(tx *store.Tx) error { return tx.RetryOperation(o.ID, time.Time{}) })
 		c.finish(c.take("by a person"), rpc.Result{Code: uint32(codes.NotFound), Message: "404", NonRetryable: true})
-		c.want("what does not pass stops", o.ID, console.Failed)
+		c.want("what does not pass stops", o.ID, console.Manual)
 	})
 }
 
@@ -485,7 +485,7 @@ func TestAnswers(t *testing.T) {
 		"provisioning off": {rpc.Result{Code: 9, Message: "task failed: provisioning is not enabled for this connector", NonRetryable: true}, console.Manual},
 		"switched off":     {rpc.Result{Code: 9, Message: "provisioning is switched off, so this connector changes nothing", NonRetryable: true}, console.Manual},
 		"cannot":           {rpc.Result{Code: 12, Message: "no provisioner", NonRetryable: true}, console.Manual},
-		"forbidden":        {rpc.Result{Code: 7, Message: "403", NonRetryable: true}, console.Failed},
+		"forbidden":        {rpc.Result{Code: 7, Message: "403", NonRetryable: true}, console.Manual},
 		"shutting down":    {rpc.Result{Code: 1, Message: "shutting down"}, console.Queued},
 		"rate limit":       {rpc.Result{Code: 8, Message: "429", NonRetryable: true}, console.Queued},
 	} {

@@ -37,10 +37,16 @@ func (w *Worker) retryOverdue(t *store.Tx, o console.Overdue) error {
 		return err
 	}
 	if open := len(console.OpenReasons(a.Reasons, a.Bar, now)) > 0; !a.Held || open {
+		if missing, err := t.Missing(o.Account); err != nil || missing && !open {
+			return err
+		}
 		return t.EndOverdue(o.Account, o.Entitlement, !a.Held)
 	}
 	if a.Operation != nil {
 		return nil // the removal is in progress
+	}
+	if may, err := t.MayRetryRemoval(o.Account, o.Entitlement); err != nil || !may {
+		return err
 	}
 	r, err := t.Reason(o.Reason)
 	if err != nil {
@@ -65,14 +71,20 @@ func (w *Worker) remove(t *store.Tx, r console.Reason) (refused, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.createRemoval(t, r, c, person, nil)
+	return w.createRemoval(t, r, c, person, 0, nil)
 }
 
-// createRemoval implements remove for an account of a connector and a person. ground may be nil.
-func (w *Worker) createRemoval(t *store.Tx, r console.Reason, c, person console.ID, ground *store.Ground) (refused, err error) {
+// createRemoval implements remove for an account of a connector and a person. late is how long after its end
+// the console came to it; 0 if it was in time. ground may be nil.
+func (w *Worker) createRemoval(t *store.Tx, r console.Reason, c, person console.ID, late time.Duration, ground *store.Ground) (refused, err error) {
 	o := console.Operation{App: r.App, Connector: c, Account: r.Account, Person: person, Entitlement: r.Entitlement, Verb: console.Revoke,
-		Cause: console.Cause{Kind: console.CauseExpiry, Ref: string(r.ID), By: console.Console, Evidence: console.EvidenceTime}}
+		Cause: console.Cause{Kind: console.CauseExpiry, Ref: string(r.ID), By: console.Console, Evidence: console.EvidenceTime},
+		Input: console.Input{Late: console.Duration(late.Truncate(time.Second))}}
 	_, err = t.CreateOperation(o, store.Circumstances{Ground: ground})
+	if err == nil && o.Input.Late > 0 {
+		why := "The console did not run when its time was over, or had too much to do, and came to it " + o.Input.Late.Words() + " late."
+		err = t.MarkOverdue(console.Overdue{App: r.App, Connector: c, Account: r.Account, Entitlement: r.Entitlement, Reason: r.ID, Expired: r.Until, Why: why})
+	}
 	if err == nil {
 		return nil, t.DueBy(console.DueOperations, string(c), t.By().At.Add(w.OverdueAfter))
 	}

@@ -149,6 +149,8 @@ func (l *lease) dispatch(all []console.Operation) (tasks []rpc.Task, more bool, 
 		}
 		switch {
 		case plan.wait:
+		case plan.later:
+			err = l.tx.PostponeOperation(o.ID, l.now.Add(time.Minute))
 		case plan.manual != "":
 			err = l.tx.DoByHand(o.ID, plan.manual)
 		default:

@@ -19,7 +19,8 @@ import (
 type plan struct {
 	work   rpc.Work
 	manual string // why a person has to do it
-	wait   bool   // unknown until the connector answers
+	wait   bool   // it is not known yet
+	later  bool   // the newest sync alone does not show the account
 }
 
 // planner plans operations of one connector for one host.
@@ -96,7 +97,7 @@ func (p *planner) plan(o console.Operation) (plan, error) {
 		principal, err = p.tx.Resource(p.moment, o.Account)
 	}
 	if baton.KindOf(err) == baton.NotFound {
-		return plan{manual: "No sync shows the account, or what the entitlement is held on, any more."}, nil
+		return p.gone(o, "No sync shows the account, or what the entitlement is held on, any more.")
 	}
 	if err != nil {
 		return plan{}, err
@@ -117,6 +118,15 @@ func (p *planner) plan(o console.Operation) (plan, error) {
 		id = fact.GrantID()
 	}
 	return plan{work: rpc.Work{Revoke: &rpc.RevokeWork{ID: id, Entitlement: entitlement, Principal: described(principal)}}}, nil
+}
+
+// gone plans what no connector can carry out, because the account is not shown any more.
+func (p *planner) gone(o console.Operation, why string) (plan, error) {
+	missing, err := p.tx.Missing(o.Account)
+	if missing {
+		return plan{later: true}, err
+	}
+	return plan{manual: why}, err
 }
 
 // cannot reports whether the host says that its connector lacks a capability for a resource type. If
@@ -170,7 +180,7 @@ func (p *planner) account(o console.Operation) (plan, error) {
 	}
 	r, err := p.tx.Resource(p.moment, o.Account)
 	if baton.KindOf(err) == baton.NotFound {
-		return plan{manual: "No sync shows the account any more."}, nil
+		return p.gone(o, "No sync shows the account any more.")
 	}
 	if err != nil {
 		return plan{}, err

@@ -198,7 +198,7 @@ func testOperation(t *testing.T, db Database) {
 	update(t, s, by(8), func(tx *store.Tx) error { return finish(tx, o.ID, "another task", console.Failed, "late") })
 	update(t, s, by(8), func(tx *store.Tx) error { return finish(tx, o.ID, task, console.Failed, "503") })
 	update(t, s, by(8), func(tx *store.Tx) error { return finish(tx, o.ID, task, console.Applied, "late") })
-	if got := st.get(o.ID); got.State != console.Failed || got.Answer != "503" {
+	if got := st.get(o.ID); got.State != console.Manual || got.Answer != "The connector could not do it: 503" {
 		t.Errorf("%+v", got)
 	}
 	update(t, s, by(9), func(tx *store.Tx) error { return tx.RetryOperation(o.ID, at(15)) })
@@ -231,7 +231,7 @@ func testOperation(t *testing.T, db Database) {
 		t.Errorf("%+v", got)
 	}
 	fails(t, s, by(53), "retry what is verified", baton.Refused, func(tx *store.Tx) error { return tx.RetryOperation(o.ID, time.Time{}) })
-	want := []string{"operation.queued", "operation.dispatched", "operation.failed", "operation.queued", "operation.dispatched", "operation.unknown", "operation.applied", "operation.verified"}
+	want := []string{"operation.queued", "operation.dispatched", "operation.failed", "operation.manual", "operation.queued", "operation.dispatched", "operation.unknown", "operation.applied", "operation.verified"}
 	view(t, s, func(tx *store.Tx) error {
 		events, err := tx.Events(store.EventFilter{Object: string(o.ID)}, 0, 100)
 		var got []string
