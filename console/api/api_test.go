@@ -87,6 +87,7 @@ var want = map[string][]int{
 	"GET /api/v1/syncs":                                 {404, 200},
 	"GET /api/v1/syncs/{sync}":                          {404, 200},
 	"GET /api/v1/syncs/{sync}/file":                     {404, 200, 403, 200},
+	"GET /api/v1/events":                                {403, 403, 403, 200},
 }
 
 // bodies are the requests of calls that need a body.
@@ -170,7 +171,7 @@ func TestScopes(t *testing.T) {
 	scopes := map[string]console.Scope{"read": console.ScopeRead, "ask": console.ScopeAsk, "configure": console.ScopeConfigure, "configure:APP": console.ScopeConfigureApp(f.app), "decide": console.ScopeDecide}
 	// These lists, and new apps, do not belong to one app.
 	everywhere := map[string]bool{"GET /api/v1/apps": true, "POST /api/v1/apps": true, "POST /api/v1/search/apps": true, "POST /api/v1/search/users": true, "GET /api/v1/connectors": true,
-		"GET /api/v1/users/{user}": true, "POST /api/v1/search/entitlements": true, "POST /api/v1/search/request_catalog/entitlements": true}
+		"GET /api/v1/users/{user}": true, "GET /api/v1/events": true, "POST /api/v1/search/entitlements": true, "POST /api/v1/search/request_catalog/entitlements": true}
 	notAsk := map[string]bool{"GET /api/v1/users/{user}": true} // of others
 	for name, scope := range scopes {
 		token := f.token(f.issue("super", scope))

@@ -23,6 +23,7 @@ const (
 	readTasks   = "read, ask, decide or configure"
 	askOrDecide = "ask or decide"
 
+	readAudit      = "read every event of the audit log"
 	self           = "everybody, of themselves"
 	nobody         = "nobody"
 	seeAccess      = "see who has access, or hold it"
@@ -123,4 +124,5 @@ var routes = []route{
 	{"GET /api/v1/syncs", read, seeConn, listSyncs},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, getSync},
 	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, downloadSync},
+	{"GET /api/v1/events", readAll, readAudit, streamAudit},
 }

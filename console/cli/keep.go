@@ -169,8 +169,9 @@ func (r *run) auditHead(ctx context.Context, _ []string) error {
 	})
 }
 
-// readHead reads a head that audit head printed.
+// readHead reads a head that audit head printed, or a signed one that left the console by itself.
 func readHead(path string) (h console.ChainHead, err error) {
+	var signed console.SignedHead
 	f, err := open(path)
 	if err != nil {
 		return h, err
@@ -178,12 +179,16 @@ func readHead(path string) (h console.ChainHead, err error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 1<<16))
 	if err == nil {
-		err = json.Unmarshal(text, &h)
+		err = json.Unmarshal(text, &signed)
+		h = signed.ChainHead
 	}
 	if err != nil || h.Number == 0 || h.Hash == (console.Hash{}) {
 		return h, baton.Errorf(baton.Invalid, "%s is no head of a chain", path).WithFix("Name a file that baton-console audit head wrote.")
 	}
-	return h, nil
+	if len(signed.Signature) > 0 {
+		err = signed.Verify()
+	}
+	return h, err
 }
 
 func (r *run) auditVerify(ctx context.Context, _ []string) error {

@@ -128,8 +128,14 @@ func (c *Console) Changes(ctx context.Context, caller Caller, q ChangesQuery) (p
 			return err
 		}
 		p.Next, p.Looked = page.Next, page.Looked
-		for _, line := range page.Lines {
-			l := r.lines[line.ChangeKey]
+		shown := make([]*ChangeLine, len(page.Lines))
+		for i, line := range page.Lines {
+			shown[i] = r.lines[line.ChangeKey]
+		}
+		if err := r.fillAccounts(shown); err != nil { // of all lines together
+			return err
+		}
+		for _, l := range shown {
 			if err := r.fill(l); err != nil {
 				return err
 			}
@@ -151,6 +157,13 @@ type changesReader struct {
 	lines   map[store.ChangeKey]*ChangeLine
 	syncs   syncTimes
 	people  map[console.ID]console.Person
+	shown   map[entitlementAt]store.Entitlement
+}
+
+// entitlementAt is an entitlement at the later end of a range.
+type entitlementAt struct {
+	key console.EntitlementKey
+	to  console.SyncNumber
 }
 
 // findRanges determines the range of each connector to compare.
@@ -363,15 +376,22 @@ func (r *changesReader) fill(l *ChangeLine) (err error) {
 		return err
 	}
 	if key := l.ChangeKey.Entitlement; key != 0 {
-		versions, err := r.tx.EntitlementVersions(key)
-		if err != nil {
-			return err
-		}
-		for _, v := range versions {
-			if v.From <= l.To {
-				l.Entitlement = v
+		at := entitlementAt{key, l.To}
+		if _, known := r.shown[at]; !known {
+			versions, err := r.tx.EntitlementVersions(key)
+			if err != nil {
+				return err
+			}
+			if r.shown == nil {
+				r.shown = map[entitlementAt]store.Entitlement{}
+			}
+			for _, v := range versions {
+				if v.From <= l.To {
+					r.shown[at] = v
+				}
 			}
 		}
+		l.Entitlement = r.shown[at]
 	}
 	if d := l.Resource; d != nil && d.Change == store.Replace && d.Before.Account != nil && d.After.Account != nil {
 		l.Attributes = accountChanges(d.Before, d.After)
@@ -392,11 +412,13 @@ func (r *changesReader) fill(l *ChangeLine) (err error) {
 		}
 	}
 	o := console.Object{App: &l.App}
-	own, err := r.own(l)
-	if err != nil {
-		return err
+	if l.MayExplain = l.Show == UnexplainedChanges && console.ExplainChanges.Of(r.me, o); l.MayExplain {
+		own, err := r.own(l)
+		if err != nil {
+			return err
+		}
+		l.MayExplain = !own
 	}
-	l.MayExplain = l.Show == UnexplainedChanges && console.ExplainChanges.Of(r.me, o) && !own
 	l.MayRemove = l.Show == UnexplainedChanges && l.Verb == console.Grant && l.Shown && !l.Group && console.ChangeAccess.Of(r.me, o)
 	return nil
 }

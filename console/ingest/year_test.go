@@ -392,6 +392,9 @@ func (y *year) deliver(u *upstream, syncType string, kind console.SyncKind, bega
 	user := baton.ResourceType{ID: "user", DisplayName: "User", Traits: []baton.Trait{baton.TraitUser}}
 	add(writer.ResourceTypeRow(user))
 	add(writer.ResourceTypeRow(baton.ResourceType{ID: "group", DisplayName: "Group", Traits: []baton.Trait{baton.TraitGroup}}))
+	if members := u.groups["staff"]; len(members) == 0 { // without any grant a sync is held
+		members[pick(y, u.accounts)] = true
+	}
 	groups := u.groups
 	if kind == console.SyncTargeted { // only one or two groups; its accounts do not count
 		groups = map[string]map[string]bool{}

@@ -31,6 +31,7 @@ import (
 	"baton/console/installation"
 	"baton/console/mail"
 	"baton/console/rpc"
+	"baton/console/siem"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
 	"baton/console/web"
@@ -270,7 +271,8 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	hostname, _ := os.Hostname()
 	s.worker = worker.New(worker.Config{Store: s.in.Store, Ingester: ingester, Now: s.config.Now, Log: s.log.With("component", "worker"),
 		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now())), OverdueAfter: s.config.OverdueAfter,
-		Mail: mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url})
+		Mail: mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url,
+		SIEM: siem.Sender{Allow: s.config.Networks.Allow, Public: govern.Public, Host: s.url.Hostname()}})
 	var reached []string // over TLS
 	if s.url.Scheme == "https" {
 		reached = s.hosts

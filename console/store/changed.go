@@ -102,7 +102,7 @@ type ChangedPage struct {
 }
 
 // maxChanges limits the changes that are examined for one page.
-const maxChanges = 500
+const maxChanges = 250
 
 // ChangedBetween returns up to n differences of streams after a place, those of the newest syncs
 // first; the zero place is the beginning. take filters them; nil: all. A change that was reverted is

@@ -36,7 +36,7 @@
 //	              request_setting, amendment, delegation
 //	access.go     facts, reasons and operations of one access, joined
 //	admins.go     what the minimum of admins is judged by
-//	event.go      event, chain; verify.go checks the chain
+//	event.go      event, chain; verify.go checks the chain; audit_reader.go has audit_reader
 //	due.go        due: rows that wait for a time
 //	seal.go       secret: values sealed with a key outside the database
 //	file.go       file, file_chunk, file_keep: raw files

@@ -154,12 +154,15 @@ func checkAudit(c *call) error {
 	var kept []console.ChainHead
 	var problem error
 	if s := strings.TrimSpace(c.r.PostFormValue("head")); s != "" {
-		var h console.ChainHead
+		var h console.SignedHead
 		d := json.NewDecoder(strings.NewReader(s))
 		if err := d.Decode(&h); err != nil || h.Number == 0 || h.Hash == (console.Hash{}) || !atEnd(d) {
 			problem = baton.Errorf(baton.Invalid, "that is no head of a chain").WithFix("Paste the whole file that this page or baton-console audit head gave.")
 		}
-		kept = append(kept, h)
+		if problem == nil && len(h.Signature) > 0 {
+			problem = h.Verify()
+		}
+		kept = append(kept, h.ChainHead)
 	}
 	report := store.ChainReport{}
 	if problem == nil {

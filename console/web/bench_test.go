@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,7 @@ import (
 
 var (
 	benchGrants = flag.Int("grants", 20_000, "grants of the tenant in BenchmarkPages")
+	benchOnly   = flag.String("pages", "", "regular expression of the pages that BenchmarkPages measures")
 	benchRounds = flag.Int("rounds", 100, "requests of each page in BenchmarkPages")
 )
 
@@ -213,7 +215,30 @@ func (p *pageBench) pages() []benchPage {
 	filtered := func(query string) func(*rand.Rand) string {
 		return func(r *rand.Rand) string { return app + "/accounts" + from(r) + "&" + query }
 	}
-	return []benchPage{
+	changes := func(query string) func(*rand.Rand) string {
+		return func(*rand.Rand) string { return app + "/changes" + query }
+	}
+	then := "at=" + noon.Add(-90*time.Minute).Format("2006-01-02T15:04:05") // between the two syncs
+	const changed = `SELECT sync, kind, entitlement, principal FROM changed WHERE stream = 1 AND sync = 2 ORDER BY kind, entitlement, principal LIMIT 51`
+	none := func(*rand.Rand) []any { return nil }
+	all := []benchPage{
+		{"Changes of a week", changes(""), changed, none},
+		{"Changes: unexplained", changes("?show=unexplained"), changed, none},
+		{"Changes: explained, of which there are none", changes("?show=explained"), changed, none},
+		{"Changes: orphaned", changes("?filter=orphaned"), changed, none},
+		{"Changes between two syncs", changes("?from=1&to=2"), changed, none},
+		{"Changes of all applications", func(*rand.Rand) string { return "/changes" }, changed, none},
+		{"Accounts as of then", func(r *rand.Rand) string { return app + "/accounts" + from(r) + "&" + then }, names, at},
+		{"Accounts as of then: orphaned", func(r *rand.Rand) string { return app + "/accounts" + from(r) + "&filter=orphaned&" + then }, names, at},
+		{"Account as of then", func(r *rand.Rand) string { return fmt.Sprintf("%s/accounts/%d?%s", app, account(r), then) }, one, of(account)},
+		{"Entitlements as of then", func(r *rand.Rand) string { return app + "/entitlements?" + then }, names, at},
+		{"Entitlement as of then, some 750 holders", func(r *rand.Rand) string { return fmt.Sprintf("%s/entitlements/%d?%s", app, entitlement(r), then) }, holders, of(entitlement)},
+		{"Entitlement that everybody held then", func(r *rand.Rand) string {
+			return fmt.Sprintf("%s/entitlements/%d?after=%s&%s", app, p.group, cursor(store.HolderAfter{ResourceAfter: store.ResourceAfter{Sort: place(r), Key: 1}}), then)
+		}, names, at},
+		{"Person as of now, by a moment", func(*rand.Rand) string {
+			return "/people/" + string(p.person) + "?at=" + noon.Add(30*time.Minute).Format("2006-01-02T15:04:05")
+		}, one, of(account)},
 		{"Home", func(*rand.Rand) string { return "/" }, names, at},
 		{"Applications", func(*rand.Rand) string { return "/applications" }, names, at},
 		{"Accounts", func(r *rand.Rand) string { return app + "/accounts" + from(r) }, names, at},
@@ -249,6 +274,8 @@ func (p *pageBench) pages() []benchPage {
 		}, words, prefix},
 		{"Connectors", func(*rand.Rand) string { return "/connectors" }, names, at},
 	}
+	wanted := regexp.MustCompile(*benchOnly)
+	return slices.DeleteFunc(all, func(page benchPage) bool { return !wanted.MatchString(page.name) })
 }
 
 // measure starts a new server and requests pages. It returns the durations for each.

@@ -90,7 +90,7 @@ func navigation(me console.Person, at string) []navSection {
 	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}
 	if console.SeeSettings.Of(me, console.Object{}) {
 		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
-		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"})
+		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"}, navLink{Label: "Audit export", Path: "/settings/audit"})
 	}
 	sections = append(sections, admin)
 	for i, s := range sections {

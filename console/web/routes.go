@@ -178,6 +178,8 @@ var routes = []route{
 	{"GET /audit", signedIn, auditLog},
 	{"GET /audit/export", signedIn, exportAudit},
 	{"GET /audit/head", signedIn, auditHead},
+	{"GET /settings/audit", signedIn, auditExportPage},
+	{"POST /settings/audit", signedIn, configureAuditExport},
 	{"POST /audit/check", signedIn, checkAudit},
 
 	{"GET /device", signedIn, deviceShown},

@@ -17,6 +17,7 @@ import (
 	"baton/console/ingest"
 	"baton/console/rpc"
 	"baton/console/schedule"
+	"baton/console/siem"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
 )
@@ -30,7 +31,8 @@ type Config struct {
 	Ingester *ingest.Ingester
 	Owner    string     // name of this process in leases
 	Mail     MailSender // nil: no mail is sent
-	URL      *url.URL   // of the console, for links in mails; required with Mail
+	SIEM     siem.Sender
+	URL      *url.URL // of the console, for links in mails; required with Mail
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -48,6 +50,8 @@ type Worker struct {
 	Config
 	tasks rpcstore.Store
 	down  downServer // used by the mail loop only
+	// The connection to the syslog server, used by the syslog loop only.
+	syslogConn *siem.Conn
 }
 
 // New returns a worker.
@@ -102,6 +106,8 @@ func (w *Worker) kinds() []kind {
 		{name: console.DueRequest, batch: 20, do: w.advance},
 		{name: console.DueRecheck, batch: 1, do: w.recheck},
 		{name: SweepKind, batch: 1, do: w.sweep},
+		{name: console.DueSyslog, batch: 1, do: w.syslog},
+		{name: console.DueHead, batch: 1, do: w.head},
 	}
 }
 
@@ -147,6 +153,7 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 	wg.Go(func() { w.follow(ctx, working) })
 	wg.Wait()
+	w.endSyslog()
 }
 
 // loop claims and does the work of one kind until claiming ends.
