@@ -397,8 +397,8 @@ func (p *plain) settings(env map[string]string, dir string) {
 	p.send("/settings/sign-in/new", "/settings/sign-in/new", "", "Save", values{"name": "okta", "label": "Okta", "issuer": "https://login.example.com", "client-id": "console"})
 	p.send("/settings/sign-in/okta", "/settings/sign-in/{provider}", "", "Save", values{"label": "Okta of Acme"})
 	p.send("/settings/sign-in/okta", "/settings/sign-in/{provider}/remove", "", "Remove", nil)
-	p.send("/policies/new", "/policies/new", "", "Save", values{"text": `{name: Anybody, kind: request, rules: [{outcome: ask, steps: [{name: Owner, ask: [{kind: app-owner}], reassign: [{kind: role, role: security-officer}]}]}]}`})
-	p.send(p.link("/policies", `^/policies/[0-9A-Za-z]{27}$`, "Anybody"), "/policies/{policy}", "", "Save", nil)
+	p.send("/policies/new?edit=yaml", "/policies/new", "", "Save", values{"text": `{name: Anybody, kind: request, rules: [{outcome: ask, steps: [{name: Owner, ask: [{kind: app-owner}], reassign: [{kind: role, role: security-officer}]}]}]}`})
+	p.send(p.link("/policies", `^/policies/[0-9A-Za-z]{27}$`, "Anybody")+"?edit=yaml", "/policies/{policy}", "", "Save", nil)
 }
 
 // ask asks for something of the application that is not held, and returns the request.
