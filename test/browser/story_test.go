@@ -238,6 +238,7 @@ func (s *story) configure(owner string) {
 	s.until("a sync shows the groups", `fetch(`+quote(s.app+"/entitlements")+`).then((r) => r.text()).then((s) => s.includes("PPLX_Admin"))`)
 	s.open(s.app + "/settings")
 	s.click("link", "Look at it in the form")
+	s.click("radio", "The most powerful role counts")
 	s.fill("Minimum of admins", "1")
 	s.fill("Why", "the company has one administrator")
 	s.click("button", "Save")
