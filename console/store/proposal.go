@@ -119,8 +119,13 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 		return p, err
 	}
 	if o.Entitlement != console.AccountItself {
-		if where, known := g.provisioning.MasterOf(o.Entitlement); known {
+		where, known := g.provisioning.MasterOf(o.Entitlement)
+		if known {
 			p.MasteredBy = where
+		} else if p.MasteredBy == "" {
+			if p.MasteredBy, err = t.masteredBy(con, o.Entitlement); err != nil {
+				return p, err
+			}
 		}
 		if p.Fact, err = t.Fact(Moment{Streams: []StreamAt{g.stream}}, o.Entitlement, o.Account); err != nil {
 			return p, err
@@ -131,10 +136,7 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 			return p, err
 		}
 	}
-	if p.ComeBacks, err = t.comeBacks(o.Account, o.Entitlement); err != nil || p.MasteredBy != "" {
-		return p, err
-	}
-	p.MasteredBy, err = t.masteredBy(con, o.Entitlement)
+	p.ComeBacks, err = t.comeBacks(o.Account, o.Entitlement)
 	return p, err
 }
 
