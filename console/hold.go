@@ -45,6 +45,7 @@ type SyncView struct {
 	First        bool             // the connector has no applied sync
 	Before       map[string]int64 // rows by resource type, and facts under "grants"
 	After        map[string]int64
+	Removed      int64 // grants of the head that the console itself has removed since, as far as it knows
 	AccountsHead int64 // accounts in the head
 	AccountsKept int64 // of these, accounts in the sync
 	Grants       int64 // rows read, dangling ones included
@@ -71,6 +72,9 @@ func Holds(v SyncView, p HoldPolicy) []Hold {
 	}
 	for _, t := range sortedKeys(v.Before) {
 		before, after := v.Before[t], v.After[t]
+		if t == "grants" {
+			before -= min(before, v.Removed) // they are expected to be gone
+		}
 		switch {
 		case before > 0 && after == 0:
 			holds = append(holds, Hold{HoldVanished, t, before, after, fmt.Sprintf("The previous sync had %d of type %q; this one has none.", before, t)})

@@ -44,6 +44,9 @@ func (in *Ingester) judge(ctx context.Context, d *delta) ([]console.Hold, error)
 			v.After["grants"] = d.counts.Facts
 			if head != nil {
 				v.Before["grants"] = head.Counts.Facts
+				if v.Removed, err = t.PendingRemovals(c.ID); err != nil {
+					return err
+				}
 			}
 			pauses, err := t.Pauses()
 			if err != nil {

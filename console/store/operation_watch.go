@@ -100,3 +100,10 @@ func (t *Tx) NextLate(connector console.ID, created time.Time) (oldest time.Time
 	}
 	return oldest, nil
 }
+
+// PendingRemovals returns the number of removals of a connector that were handed out and that no
+// sync has shown yet: those that it has reported as done, and those without an answer.
+func (t *Tx) PendingRemovals(connector console.ID) (int64, error) {
+	return get(t, func(r engine.Row) int64 { return r.Int(0) }, "operation",
+		"SELECT count(*) FROM operation WHERE connector = $1 AND alive AND state IN ('applied', 'dispatched', 'unknown') AND verb = 'revoke'", connector)
+}
