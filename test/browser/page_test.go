@@ -71,7 +71,7 @@ func newBrowser(t *testing.T, origin string) *browser {
 	t.Cleanup(done)
 	b := &browser{t: t, ctx: ctx, axe: string(axe), origin: origin, checked: map[string]bool{}, contrasts: map[string]contrast{}}
 	// The first action starts the browser, which lives as long as its context.
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900)); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900), focused()); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -154,8 +154,23 @@ func quote(s string) string {
 // click clicks on what has a role and an accessible name, and waits for the page it leads to.
 func (b *browser) click(role, name string) {
 	b.t.Helper()
-	b.locate(role, name)
-	b.run("click "+name, chromedp.ScrollIntoView(found), chromedp.Evaluate[chromedp.Void](`window.left = true`), chromedp.Click(found, chromedp.NodeVisible))
+	for end := time.Now().Add(2 * patience); ; {
+		b.locate(role, name)
+		ctx, stop := context.WithTimeout(b.ctx, 5*time.Second)
+		err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`window.left = true`), chromedp.ScrollIntoView(found), chromedp.Click(found, chromedp.NodeVisible))
+		stop()
+		if err == nil {
+			break
+		}
+		// A page that stays up to date can have replaced the element: it is found anew.
+		here := true
+		if b.eval(`!!window.left`, &here); !here {
+			break
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("click %s: %v\n%s", name, err, b.text())
+		}
+	}
 	if role == "radio" || role == "checkbox" {
 		return
 	}
@@ -357,6 +372,15 @@ func (b *browser) document(name string) {
 		}
 	}
 	b.run("theme", media(""), chromedp.EmulateViewport(1280, 900))
+}
+
+// focused keeps the focus of the window on the page, also when the Tab key goes past its last
+// element.
+func focused() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+		return err
+	})
 }
 
 // media emulates the theme that somebody prefers; "" ends it.

@@ -440,7 +440,7 @@ func (p *plain) requests(env map[string]string, dir string) {
 	p.send(second, "/requests/{request}/give-back", "", "", nil)
 	// The connector takes it away; then it can be asked for again.
 	p.client = p.another(env["MEMBER_LOGIN"])
-	p.await("/request/"+strings.TrimPrefix(app, "/applications/"), ">Ask<")
+	p.await("/request/"+strings.TrimPrefix(app, "/applications/"), `>Ask<span class="hide"> for`)
 	third := p.ask(app, values{"emergency": "yes"})
 	p.be(owner)
 	p.open0("/approvals")
