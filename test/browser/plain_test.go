@@ -307,6 +307,8 @@ func (p *plain) applications(env map[string]string, dir string) {
 	p.send(courses+"/settings/edit", "/applications/{app}/settings/edit", "", "Save", nil)
 
 	app := p.link("/applications", `^/applications/[0-9A-Za-z]{27}$`, "Perplexity")
+	p.send(app+"/provisioning", "/applications/{app}/provisioning", "", "Save", values{"text": "Sign in with Acme."})
+	p.send(p.link(app+"/entitlements", `/entitlements/\d+$`, "Engineering"), "/applications/{app}/entitlements/{entitlement}/master", "", "Save", values{"mastered": "Okta"})
 	p.send(app+"/changes", "/applications/{app}/changes", "", "Explain", nil)
 	account := p.link(app+"/accounts", `/accounts/\d+$`, "Enabled")
 	for _, button := range []string{"clear", "reset"} {
@@ -362,6 +364,8 @@ func (p *plain) people(env map[string]string, dir string) {
 	p.send(twin+"/merge?into=ben.weiss%40acme.example", "/people/{person}/merge", "", "Merge", nil)
 	p.await("/settings/mail/outbox", "Send again")
 	p.send("/settings/mail/outbox", "/settings/mail/outbox/{mail}/retry", "", "", nil)
+	app := p.link("/applications", `^/applications/[0-9A-Za-z]{27}$`, "Perplexity")
+	p.send(app+"/accounts/new?email=ben.weiss%40acme.example", "/applications/{app}/accounts/new", "", "Create", nil)
 	for _, button := range []string{"Disable", "Activate"} {
 		p.send(ben, "/people/{person}/status", "", button, nil)
 	}
@@ -373,6 +377,7 @@ func (p *plain) settings(env map[string]string, dir string) {
 	p.send("/settings/mail", "/settings/mail/test", "", "", values{})
 	p.send("/me/mail", "/me/mail", "", "", values{"choice": "daily"})
 	p.send("/settings/domains", "/settings/domains", "", "Save", values{"domains": "acme.example"})
+	p.send("/settings/audit", "/settings/audit", "", "Save", values{"mails": env["ADMIN_LOGIN"]})
 	p.send("/audit", "/audit/check", "", "Check", nil)
 	p.has("The chain is sound")
 	p.send("/credentials", "/credentials", "", "Add credential", values{"name": "laptop", "scope": "read"})

@@ -56,6 +56,10 @@ func TestRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if waits {
+			b.open0(request)
+			b.has("Approve", "Deny")
+			b.checkAs("/requests/ID that waits for a decision", views)
+			b.open("/approvals")
 			b.click("button", "Approve")
 		}
 	}

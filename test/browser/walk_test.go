@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -19,7 +20,11 @@ import (
 type route struct {
 	pattern string
 	path    *regexp.Regexp
+	dated   bool // the page can show a moment of the past
 }
+
+// asOf ends the name of a route whose page shows the past.
+const asOf = " as of"
 
 // routes reads the pages from the route table.
 func routes(t *testing.T) []route { return routesOf(t, "GET") }
@@ -31,9 +36,9 @@ func routesOf(t *testing.T, method string) (all []route) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`\{"`+method+` (/[^"]*)",`).FindAllStringSubmatch(string(table), -1) {
+	for _, m := range regexp.MustCompile(`\{"`+method+` (/[^"]*)", \w+, (asOf\()?`).FindAllStringSubmatch(string(table), -1) {
 		path := regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(strings.ReplaceAll(regexp.QuoteMeta(m[1]), `\{\$\}`, ""), "[^/]+")
-		all = append(all, route{m[1], regexp.MustCompile("^" + path + "$")})
+		all = append(all, route{m[1], regexp.MustCompile("^" + path + "$"), m[2] != ""})
 	}
 	if len(all) < 20 {
 		t.Fatalf("the route table has %d pages", len(all))
@@ -140,6 +145,7 @@ func TestEveryPage(t *testing.T) {
 	b.until("a sync shows the hostile names", `fetch(document.querySelector(".head a[href^='/applications/']").getAttribute("href") + "/accounts?search=hostile0").then((r) => r.text()).then((s) => s.includes("hostile0@"))`)
 
 	connector, app := b.actions(), b.operation()
+	moment := time.Now().UTC().Format("2006-01-02T15:04:05") // of the pages as of the past
 	b.quick = false
 
 	table := routes(t)
@@ -162,6 +168,10 @@ func TestEveryPage(t *testing.T) {
 				pattern = address
 			}
 		}
+		past := strings.Contains(path, "at=")
+		if past {
+			pattern += asOf
+		}
 		if visited[path] || seen[pattern] >= perRoute || files[pattern] >= perRoute || noPage[pattern] != "" {
 			continue
 		}
@@ -182,14 +192,21 @@ func TestEveryPage(t *testing.T) {
 		b.openPage(path, fmt.Sprintf("%s-%d", pattern, seen[pattern]), of)
 		var page struct {
 			Title string
+			Dated bool
 			Links []string
 		}
-		if err := b.eval(`({Title: document.title, Links: [...document.querySelectorAll("a[href]")].map((a) => a.getAttribute("href")).filter((h) => !h.startsWith("#") && h !== "")
+		if err := b.eval(`({Title: document.title, Dated: !!document.querySelector("input[name=at]"), Links: [...document.querySelectorAll("a[href]")].map((a) => a.getAttribute("href")).filter((h) => !h.startsWith("#") && h !== "")
 			.map((h) => new URL(h, location.href)).filter((u) => u.origin === location.origin).map((u) => u.pathname + u.search)})`, &page); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(page.Title, "taken over") {
 			t.Errorf("%s: a name of the upstream ran as a script", path)
+		}
+		if past && !page.Dated {
+			t.Errorf("%s: the page shows no past", path)
+		}
+		if page.Dated && !past {
+			queue = append([]string{address + "?at=" + moment}, queue...)
 		}
 		// Pages with hostile names first.
 		for _, l := range page.Links {
@@ -205,6 +222,9 @@ func TestEveryPage(t *testing.T) {
 		}
 	}
 	for _, r := range table {
+		if r.dated && seen[r.pattern+asOf] == 0 {
+			t.Errorf("nobody looked at a page %s as of the past", r.pattern)
+		}
 		if seen[r.pattern]+files[r.pattern] == 0 && noPage[r.pattern] == "" {
 			t.Errorf("no link leads to a page %s, so that nobody looked at it", r.pattern)
 		}
