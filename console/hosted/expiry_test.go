@@ -42,7 +42,7 @@ import (
 func TestMain(m *testing.M) { flag.Parse(); pgtest.Main(m) }
 
 var (
-	expiries = flag.Int("expiries", 200, "how much access runs out at once in TestManyExpiries")
+	expiries = flag.Int("expiries", 100, "how much access runs out at once in TestManyExpiries")
 	profile  = flag.String("profile", "", "file for the CPU profile of the process that is not killed")
 	lead     = flag.Duration("lead", 2*time.Second, "how long before that its replicas are started")
 )
