@@ -123,7 +123,7 @@ func (c *Console) Changes(ctx context.Context, caller Caller, q ChangesQuery) (p
 		if err := r.findRanges(&p); err != nil {
 			return err
 		}
-		page, err := tx.ChangedBetween(r.streams, q.After, q.N, r.take)
+		page, err := tx.ChangedBetween(r.streams, q.After, q.N, r.only(), r.take)
 		if err != nil {
 			return err
 		}
@@ -132,13 +132,10 @@ func (c *Console) Changes(ctx context.Context, caller Caller, q ChangesQuery) (p
 		for i, line := range page.Lines {
 			shown[i] = r.lines[line.ChangeKey]
 		}
-		if err := r.fillAccounts(shown); err != nil { // of all lines together
+		if err := r.fill(shown); err != nil {
 			return err
 		}
 		for _, l := range shown {
-			if err := r.fill(l); err != nil {
-				return err
-			}
 			p.Lines = append(p.Lines, *l)
 		}
 		return nil
@@ -155,15 +152,39 @@ type changesReader struct {
 	ranges  map[console.Stream]ChangesRange
 	apps    map[console.ID]console.App // with the role map of the later end
 	lines   map[store.ChangeKey]*ChangeLine
-	syncs   syncTimes
-	people  map[console.ID]console.Person
-	shown   map[entitlementAt]store.Entitlement
 }
 
-// entitlementAt is an entitlement at the later end of a range.
-type entitlementAt struct {
-	key console.EntitlementKey
-	to  console.SyncNumber
+// end is the later end of the range of a stream.
+type end struct {
+	stream console.Stream
+	sync   console.SyncNumber
+}
+
+func (l *ChangeLine) end() end { return end{l.Stream, l.To} }
+
+// only returns the part of the query that indexes answer.
+func (r *changesReader) only() store.ChangedOnly {
+	only := store.ChangedOnly{Explained: r.q.Show == ExplainedChanges, Unexplained: r.q.Show == UnexplainedChanges, Expected: r.q.Show == ExpectedChanges}
+	switch r.q.Filter {
+	case CameBackWith:
+		only.CameBack = true
+	case OrphanedAccounts:
+		only.Owned, only.OwnerGone = !r.q.To.At.IsZero(), r.q.To.At.IsZero()
+	case RoleUnknown, SeveralRoles:
+		only.Several = 2
+		for _, a := range r.apps {
+			for _, role := range a.Roles.Roles {
+				for _, e := range role.Entitlements {
+					if slices.Contains(only.Of, e) { // one entitlement gives two roles
+						only.Several = 1
+					} else {
+						only.Of = append(only.Of, e)
+					}
+				}
+			}
+		}
+	}
+	return only
 }
 
 // findRanges determines the range of each connector to compare.
@@ -310,30 +331,28 @@ func (r *changesReader) take(changed []store.Changed) (taken []bool, err error) 
 
 // fillAccounts adds the accounts of lines, their owners and roles, as of the later end.
 func (r *changesReader) fillAccounts(lines []*ChangeLine) error {
-	byApp := map[console.ID][]*ChangeLine{}
+	byEnd := map[end][]*ChangeLine{}
 	for _, l := range lines {
-		if l.Principal == 0 || l.Account.Key != 0 {
-			continue
+		if l.Principal != 0 && l.Account.Key == 0 {
+			byEnd[l.end()] = append(byEnd[l.end()], l)
 		}
-		end := store.Moment{Streams: []store.StreamAt{{Stream: l.Stream, Sync: l.To}}}
-		res, err := r.tx.Resource(end, l.Principal)
-		l.Shown = err == nil
-		if baton.KindOf(err) == baton.NotFound {
-			var versions []store.Resource
-			if versions, err = r.tx.ResourceVersions(l.Principal); err == nil {
-				for _, v := range versions {
-					if v.From <= l.To {
-						res = v
-					}
-				}
-			}
+	}
+	byApp := map[console.ID][]*ChangeLine{}
+	for at, lines := range byEnd {
+		var keys []console.ResourceKey
+		for _, l := range lines {
+			keys = append(keys, l.Principal)
 		}
+		last, err := r.tx.LastResources(at.stream, at.sync, keys)
 		if err != nil {
 			return err
 		}
-		l.Account, l.Group = res, res.Account == nil
-		if res.Account != nil {
-			byApp[l.StreamRange.App] = append(byApp[l.StreamRange.App], l)
+		for _, l := range lines {
+			l.Account = last[l.Principal]
+			l.Shown, l.Group = l.Account.Until > l.To, l.Account.Account == nil
+			if !l.Group {
+				byApp[l.StreamRange.App] = append(byApp[l.StreamRange.App], l)
+			}
 		}
 	}
 	for app, lines := range byApp {
@@ -365,74 +384,87 @@ func (r *changesReader) fillAccounts(lines []*ChangeLine) error {
 	return nil
 }
 
-// fill adds the remaining data of a line.
-func (r *changesReader) fill(l *ChangeLine) (err error) {
-	if err := r.fillAccounts([]*ChangeLine{l}); err != nil {
+// fill adds the remaining data of lines, of all together.
+func (r *changesReader) fill(lines []*ChangeLine) error {
+	if err := r.fillAccounts(lines); err != nil {
 		return err
 	}
-	one := r.ranges[l.Stream]
-	l.App, l.Connector = r.apps[l.StreamRange.App], one.Connector
-	if l.Sync, err = r.syncs.sync(r.tx, l.ChangeKey.Sync); err != nil {
+	if err := r.fillEntitlements(lines); err != nil {
 		return err
 	}
-	if key := l.ChangeKey.Entitlement; key != 0 {
-		at := entitlementAt{key, l.To}
-		if _, known := r.shown[at]; !known {
-			versions, err := r.tx.EntitlementVersions(key)
-			if err != nil {
-				return err
-			}
-			if r.shown == nil {
-				r.shown = map[entitlementAt]store.Entitlement{}
-			}
-			for _, v := range versions {
-				if v.From <= l.To {
-					r.shown[at] = v
-				}
-			}
+	var numbers []console.SyncNumber
+	var ids []console.ID
+	var accounts []console.ResourceKey
+	for _, l := range lines {
+		numbers = append(numbers, l.ChangeKey.Sync)
+		by, explained := l.people()
+		ids = append(ids, by, explained)
+		if l.Principal != 0 {
+			accounts = append(accounts, l.Principal)
 		}
-		l.Entitlement = r.shown[at]
 	}
-	if d := l.Resource; d != nil && d.Change == store.Replace && d.Before.Account != nil && d.After.Account != nil {
-		l.Attributes = accountChanges(d.Before, d.After)
+	syncs, err := r.tx.SyncsByNumber(numbers)
+	if err != nil {
+		return err
 	}
-	var by console.ID
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id console.ID) bool { return id == "" })
+	people, err := r.tx.PersonsByID(ids)
+	if err != nil {
+		return err
+	}
+	own, err := r.tx.RecentlyOwned(accounts, r.me.Canonical(), r.c.now())
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		l.App, l.Connector, l.Sync = r.apps[l.StreamRange.App], r.ranges[l.Stream].Connector, syncs[l.ChangeKey.Sync]
+		if d := l.Resource; d != nil && d.Change == store.Replace && d.Before.Account != nil && d.After.Account != nil {
+			l.Attributes = accountChanges(d.Before, d.After)
+		}
+		by, explained := l.people()
+		l.By, l.ExplainedBy = people[by], people[explained]
+		o := console.Object{App: &l.App}
+		l.MayExplain = l.Show == UnexplainedChanges && !own[l.Principal] && console.ExplainChanges.Of(r.me, o)
+		l.MayRemove = l.Show == UnexplainedChanges && l.Verb == console.Grant && l.Shown && !l.Group && console.ChangeAccess.Of(r.me, o)
+	}
+	return nil
+}
+
+// people returns the person behind the operation or the reason, and the one who explained the
+// change later; "" for none.
+func (l *ChangeLine) people() (by, explained console.ID) {
 	switch {
 	case l.Operation != nil:
 		by = l.Operation.Cause.By.Person()
 	case l.Reason != nil:
 		by = l.Reason.CreatedBy.Person()
 	}
-	if l.By, err = r.person(by); err != nil {
-		return err
-	}
 	if l.Person != nil {
-		if l.ExplainedBy, err = r.person(l.Person.By.Person()); err != nil {
-			return err
-		}
+		explained = l.Person.By.Person()
 	}
-	o := console.Object{App: &l.App}
-	if l.MayExplain = l.Show == UnexplainedChanges && console.ExplainChanges.Of(r.me, o); l.MayExplain {
-		own, err := r.own(l)
-		if err != nil {
-			return err
-		}
-		l.MayExplain = !own
-	}
-	l.MayRemove = l.Show == UnexplainedChanges && l.Verb == console.Grant && l.Shown && !l.Group && console.ChangeAccess.Of(r.me, o)
-	return nil
+	return by, explained
 }
 
-func (r *changesReader) person(id console.ID) (console.Person, error) {
-	if p, ok := r.people[id]; ok || id == "" {
-		return p, nil
+// fillEntitlements adds the entitlements of lines as of the later end.
+func (r *changesReader) fillEntitlements(lines []*ChangeLine) error {
+	keys := map[end][]console.EntitlementKey{}
+	for _, l := range lines {
+		if key := l.ChangeKey.Entitlement; key != 0 {
+			keys[l.end()] = append(keys[l.end()], key)
+		}
 	}
-	p, err := personOr(r.tx, id)
-	if r.people == nil {
-		r.people = map[console.ID]console.Person{}
+	last := map[end]map[console.EntitlementKey]store.Entitlement{}
+	for at, keys := range keys {
+		var err error
+		if last[at], err = r.tx.LastEntitlements(at.stream, at.sync, keys); err != nil {
+			return err
+		}
 	}
-	r.people[id] = p
-	return p, err
+	for _, l := range lines {
+		l.Entitlement = last[l.end()][l.ChangeKey.Entitlement]
+	}
+	return nil
 }
 
 // own reports whether the account of a line belongs to the caller, or recently did.

@@ -100,6 +100,26 @@ func (t *Tx) RecentOwners(account console.ResourceKey, now time.Time) ([]console
 	return console.OwnersSince(all, now.Add(-console.RecentOwner), now), nil
 }
 
+// RecentlyOwned returns which of the accounts a person owned within [console.RecentOwner] before a
+// time, as in [Tx.RecentOwners].
+func (t *Tx) RecentlyOwned(accounts []console.ResourceKey, person console.ID, now time.Time) (map[console.ResourceKey]bool, error) {
+	type owner struct {
+		account console.ResourceKey
+		console.Ownership
+	}
+	owners, err := listOf(t, func(r engine.Row) owner {
+		return owner{console.ResourceKey(r.Int(0)), console.Ownership{Person: console.ID(r.Text(1)), From: at(r, 2), Until: at(r, 3)}}
+	}, distinct(accounts), `SELECT o.account, COALESCE(p.merged_into, p.id), o.from_at, o.until_at FROM account_owner o JOIN person p ON p.id = o.person
+		WHERE o.account IN (keys) ORDER BY o.from_at`)
+	owned := map[console.ResourceKey]bool{}
+	for _, o := range owners {
+		if len(console.OwnersSince([]console.Ownership{o.Ownership}, now.Add(-console.RecentOwner), now)) > 0 && o.Person == person {
+			owned[o.account] = true
+		}
+	}
+	return owned, err
+}
+
 // AccountKind is the kind of an account that a person set.
 type AccountKind struct {
 	Kind console.AccountKind // [console.AccountUnspecified]: not set, or no longer
@@ -264,7 +284,7 @@ func (t *Tx) OwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]
 		ids = append(ids, r.person)
 	}
 	slices.Sort(ids)
-	persons, err := t.personsByID(slices.Compact(ids))
+	persons, err := t.PersonsByID(slices.Compact(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +317,7 @@ func (t *Tx) OwnersAt(accounts []console.ResourceKey, when time.Time) (map[conso
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	persons, err := t.personsByID(ids)
+	persons, err := t.PersonsByID(ids)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"baton"
@@ -101,35 +102,35 @@ type ChangedPage struct {
 	Looked int
 }
 
-// maxChanges limits the changes that are examined for one page.
-const maxChanges = 250
+// maxChanges limits the changes whose rows are read for one page, maxWalked those that are examined
+// with indexes only.
+const (
+	maxChanges = 250
+	maxWalked  = 4000
+)
 
 // ChangedBetween returns up to n differences of streams after a place, those of the newest syncs
-// first; the zero place is the beginning. take filters them; nil: all. A change that was reverted is
-// not a difference. The page can be short although the list continues.
-func (t *Tx) ChangedBetween(ranges []StreamRange, after ChangeKey, n int, take func([]Changed) ([]bool, error)) (p ChangedPage, err error) {
+// first; the zero place is the beginning. only excludes changes before their rows are read, and take
+// filters the rest; nil: all. A change that was reverted is not a difference. The page can be short
+// although the list continues.
+func (t *Tx) ChangedBetween(ranges []StreamRange, after ChangeKey, n int, only ChangedOnly, take func([]Changed) ([]bool, error)) (p ChangedPage, err error) {
 	n, err = limit(n)
 	if err != nil {
 		return p, err
 	}
-	for p.Looked < maxChanges {
-		keys, from, err := t.changeKeys(ranges, after, n+1)
+	w := changeWalk{t: t, only: only, after: after}
+	if err := w.begin(ranges); err != nil {
+		return p, err
+	}
+	for read := 0; read < maxChanges && w.walked < maxWalked; {
+		keys, of, err := w.next(n + 1)
 		if err != nil {
 			return p, err
 		}
-		if len(keys) == 0 {
-			p.Next = nil
-			return p, nil
-		}
-		var lines []Changed
-		for i, k := range keys {
-			c, err := t.changed(from[i], k)
-			if err != nil {
-				return p, err
-			}
-			if c != nil {
-				lines = append(lines, *c)
-			}
+		read, p.Looked = read+len(keys), w.walked
+		lines, err := t.changedOf(keys, of)
+		if err != nil {
+			return p, err
 		}
 		taken := slices.Repeat([]bool{true}, len(lines))
 		if take != nil && len(lines) > 0 {
@@ -148,92 +149,252 @@ func (t *Tx) ChangedBetween(ranges []StreamRange, after ChangeKey, n int, take f
 			}
 			p.Lines = append(p.Lines, c)
 		}
-		after = keys[len(keys)-1]
-		p.Looked += len(keys)
-		p.Next = &after
-		if len(keys) < n+1 {
-			p.Next = nil
+		if w.done() {
 			return p, nil
 		}
 	}
+	p.Next = &w.after
 	return p, nil
 }
 
-// changeKeys returns the next changes of streams, each with the range that it belongs to.
-func (t *Tx) changeKeys(ranges []StreamRange, after ChangeKey, n int) (keys []ChangeKey, of []StreamRange, err error) {
-	type found struct {
-		key ChangeKey
-		of  StreamRange
+// ChangedOnly selects changes by what indexes tell, before any row is read. It can leave changes in
+// that do not belong there, but excludes none that does.
+type ChangedOnly struct {
+	Explained, Unexplained, Expected bool
+	CameBack                         bool // the console removed the access before
+	Owned, OwnerGone                 bool // of an account that has or had an owner; one who is not active now
+	// Several selects accounts that hold at least so many of these entitlements at the later end.
+	Several int
+	Of      []console.EntitlementKey
+}
+
+// baselineFact is the condition that a sync showed the entitlement of change c for the first time.
+const baselineFact = "(c.kind = 3 AND (SELECT COALESCE(min(v.opened), 0) FROM entitlement_version v WHERE v.entitlement = c.entitlement) >= c.sync)"
+
+// where returns the condition on a change c in a range; "" for all.
+func (o ChangedOnly) where(s *statement, r StreamRange) string {
+	var all []string
+	exists := func(rest string) string { return "EXISTS (SELECT 1 FROM " + rest + ")" }
+	if o.Explained {
+		ofAccess := func(table string) string {
+			return exists(table + " x WHERE x.account = c.principal AND x.entitlement = c.entitlement")
+		}
+		all = append(all, "c.kind <> 2", "("+ofAccess("operation")+" OR "+ofAccess("reason")+" OR "+
+			exists("explanation x WHERE x.stream = "+s.arg(r.Stream)+" AND x.sync = c.sync AND x.kind = c.kind AND x.entitlement = c.entitlement AND x.principal = c.principal")+")")
 	}
-	var all []found
+	if o.Unexplained {
+		all = append(all, "c.kind <> 2", "NOT "+baselineFact)
+	}
+	if o.Expected {
+		held := func(at console.SyncNumber) string {
+			n := s.arg(at)
+			return exists("fact f WHERE f.stream = " + s.arg(r.Stream) + " AND f.entitlement = c.entitlement AND f.principal = c.principal AND f.opened <= " + n + " AND f.closed > " + n)
+		}
+		all = append(all, "(c.kind <> 3 OR "+baselineFact+" OR "+held(r.From)+" AND "+held(r.To)+")")
+	}
+	if o.CameBack {
+		all = append(all, "c.kind <> 2", exists("operation x WHERE x.account = c.principal AND x.entitlement = c.entitlement AND x.verb = 'revoke' AND x.state = 'verified' AND x.verified < c.sync"))
+	}
+	if o.Owned {
+		all = append(all, "c.kind <> 2", exists("account_owner x WHERE x.account = c.principal"))
+	}
+	if o.OwnerGone {
+		all = append(all, "c.kind <> 2", exists("account_owner x JOIN person p ON p.id = x.person JOIN person q ON q.id = COALESCE(p.merged_into, p.id) WHERE x.account = c.principal AND x.until_at IS NULL AND q.status <> 'active'"))
+	}
+	if o.Several > 0 {
+		if len(o.Of) == 0 {
+			return "1 = 0"
+		}
+		n := s.arg(r.To)
+		all = append(all, "c.kind <> 2", "(SELECT count(*) FROM fact f WHERE f.stream = "+s.arg(r.Stream)+" AND f.entitlement IN ("+keyList(s, o.Of)+") AND f.principal = c.principal AND f.opened <= "+n+" AND f.closed > "+n+") >= "+s.arg(o.Several))
+	}
+	return strings.Join(all, " AND ")
+}
+
+// changeWalk walks changes in their order: sync by sync, each of which belongs to one stream.
+type changeWalk struct {
+	t      *Tx
+	only   ChangedOnly
+	after  ChangeKey // the place that was reached
+	walked int
+	heads  []walkedRange // those that have more
+}
+
+type walkedRange struct {
+	StreamRange
+	sync console.SyncNumber // the next one
+}
+
+func (w *changeWalk) begin(ranges []StreamRange) error {
 	for _, r := range ranges {
 		if r.To <= r.From {
 			continue
 		}
 		last := r.To
-		var part []ChangeKey
-		if after.Sync != 0 && after.Sync <= r.To {
-			last = after.Sync - 1
-			if after.Sync > r.From {
-				part, err = list(t, scanChangeKey, `SELECT sync, kind, entitlement, principal FROM changed WHERE stream = $1 AND sync = $2 AND (kind, entitlement, principal) > ($3, $4, $5)
-					ORDER BY kind, entitlement, principal LIMIT $6`, r.Stream, after.Sync, int64(after.Kind), after.Entitlement, after.Principal, n)
-				if err != nil {
-					return nil, nil, err
-				}
-			}
+		if w.after.Sync != 0 {
+			last = min(last, w.after.Sync)
 		}
-		for len(part) < n { // sync by sync: the newest first, each in its order
-			next, err := find(t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) },
-				"SELECT sync FROM changed WHERE stream = $1 AND sync > $2 AND sync <= $3 ORDER BY sync DESC LIMIT 1", r.Stream, r.From, last)
-			if err != nil {
-				return nil, nil, err
-			}
-			if next == nil {
-				break
-			}
-			more, err := list(t, scanChangeKey, `SELECT sync, kind, entitlement, principal FROM changed WHERE stream = $1 AND sync = $2 ORDER BY kind, entitlement, principal LIMIT $3`, r.Stream, *next, n-len(part))
-			if err != nil {
-				return nil, nil, err
-			}
-			part, last = append(part, more...), *next-1
-		}
-		for _, k := range part {
-			all = append(all, found{k, r})
+		if err := w.add(r, last); err != nil {
+			return err
 		}
 	}
-	slices.SortFunc(all, func(a, b found) int { return a.key.compare(b.key) })
-	for _, f := range all[:min(n, len(all))] {
-		keys, of = append(keys, f.key), append(of, f.of)
+	return nil
+}
+
+// add adds the newest sync of a range, up to one, that changed something.
+func (w *changeWalk) add(r StreamRange, last console.SyncNumber) error {
+	next, err := find(w.t, func(r engine.Row) console.SyncNumber { return console.SyncNumber(r.Int(0)) },
+		"SELECT sync FROM changed WHERE stream = $1 AND sync > $2 AND sync <= $3 ORDER BY sync DESC LIMIT 1", r.Stream, r.From, last)
+	if err == nil && next != nil {
+		w.heads = append(w.heads, walkedRange{r, *next})
+	}
+	return err
+}
+
+func (w *changeWalk) done() bool { return len(w.heads) == 0 }
+
+// next returns up to n changes, each with the range that it belongs to.
+func (w *changeWalk) next(n int) (keys []ChangeKey, of []StreamRange, err error) {
+	for size := n; len(keys) < n && !w.done() && w.walked < maxWalked; size = min(2*size, 1000) {
+		i := 0
+		for j, h := range w.heads {
+			if h.sync > w.heads[i].sync {
+				i = j
+			}
+		}
+		head := w.heads[i]
+		part, chosen, err := w.part(head, size)
+		if err != nil {
+			return nil, nil, err
+		}
+		for j, k := range part {
+			if len(keys) == n {
+				return keys, of, nil
+			}
+			w.after = k
+			w.walked++
+			if chosen[j] {
+				keys, of = append(keys, k), append(of, head.StreamRange)
+			}
+		}
+		if len(part) == size {
+			continue
+		}
+		w.heads = slices.Delete(w.heads, i, i+1) // the whole sync was read
+		if err := w.add(head.StreamRange, head.sync-1); err != nil {
+			return nil, nil, err
+		}
 	}
 	return keys, of, nil
 }
 
-// changed returns the difference that a change makes in a range; nil if a later sync of the range
-// changed the same object, or if both ends are equal.
-func (t *Tx) changed(r StreamRange, k ChangeKey) (*Changed, error) {
-	c := &Changed{ChangeKey: k, StreamRange: r}
-	switch k.Kind {
-	case ChangedResource:
-		versions, err := t.ResourceVersions(k.Principal)
-		c.Resource = differenceOf(versions, r, k.Sync, func(v Resource) (_, _ console.SyncNumber) { return v.From, v.Until }, sameResource)
-		return c.unlessSame(c.Resource == nil), err
-	case ChangedEntitlement:
-		versions, err := t.EntitlementVersions(k.Entitlement)
-		c.Entitlement = differenceOf(versions, r, k.Sync, func(v Entitlement) (_, _ console.SyncNumber) { return v.From, v.Until }, sameEntitlement)
-		return c.unlessSame(c.Entitlement == nil), err
+// part returns the next changes of a sync, and which of them are selected.
+func (w *changeWalk) part(head walkedRange, n int) (keys []ChangeKey, chosen []bool, err error) {
+	after := ChangeKey{}
+	if w.after.Sync == head.sync {
+		after = w.after
 	}
-	facts, err := t.FactHistory(r.Stream, k.Entitlement, k.Principal)
-	c.Fact = differenceOf(facts, r, k.Sync, func(f console.Fact) (_, _ console.SyncNumber) { return f.From, f.Until }, func(a, b console.Fact) bool {
-		return slices.Equal(a.Sources, b.Sources) && flagsOf(a) == flagsOf(b) && bytes.Equal(a.Detail, b.Detail)
-	})
-	return c.unlessSame(c.Fact == nil), err
+	var s statement
+	inner := "SELECT sync, kind, entitlement, principal FROM changed WHERE stream = " + s.arg(head.Stream) + " AND sync = " + s.arg(head.sync) +
+		" AND (kind, entitlement, principal) > (" + s.arg(int64(after.Kind)) + ", " + s.arg(after.Entitlement) + ", " + s.arg(after.Principal) + ") ORDER BY kind, entitlement, principal LIMIT " + s.arg(n)
+	selected := "1"
+	if where := w.only.where(&s, head.StreamRange); where != "" {
+		selected = "CASE WHEN " + where + " THEN 1 ELSE 0 END"
+	}
+	keys, err = list(w.t, func(r engine.Row) ChangeKey {
+		chosen = append(chosen, r.Int(4) == 1)
+		return scanChangeKey(r)
+	}, "SELECT c.sync, c.kind, c.entitlement, c.principal, "+selected+" FROM ("+inner+") c ORDER BY c.kind, c.entitlement, c.principal", s.args...)
+	return keys, chosen, err
 }
 
-func (c *Changed) unlessSame(same bool) *Changed {
-	if same {
-		return nil
+// changedOf returns the differences that changes make in their ranges, in their order, without those
+// that make none: because a later sync of the range changed the same object, or because both ends
+// are equal.
+func (t *Tx) changedOf(keys []ChangeKey, of []StreamRange) (all []Changed, err error) {
+	var resources []console.ResourceKey
+	var entitlements []console.EntitlementKey
+	facts := map[console.Stream][][]int64{}
+	for i, k := range keys {
+		switch k.Kind {
+		case ChangedResource:
+			resources = append(resources, k.Principal)
+		case ChangedEntitlement:
+			entitlements = append(entitlements, k.Entitlement)
+		default:
+			facts[of[i].Stream] = append(facts[of[i].Stream], []int64{int64(k.Entitlement), int64(k.Principal)})
+		}
 	}
-	return c
+	resourceRows, err := listOf(t, scanResource, distinct(resources), "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
+		"WHERE v.resource IN (keys) AND v.opened <= h.head ORDER BY v.opened")
+	if err != nil {
+		return nil, err
+	}
+	entitlementRows, err := listOf(t, scanEntitlement, distinct(entitlements), "SELECT "+entitlementColumns+` FROM entitlement_version v JOIN entitlement e ON e.key = v.entitlement JOIN head h ON h.stream = e.stream
+		WHERE v.entitlement IN (keys) AND v.opened <= h.head ORDER BY v.opened`)
+	if err != nil {
+		return nil, err
+	}
+	type held struct {
+		stream console.Stream
+		access access
+	}
+	factsOf := map[held][]console.Fact{}
+	for stream, tuples := range facts {
+		rows, err := listOfTuples(t, scanFact, tuples, "SELECT "+factColumns+` FROM (tuples) k CROSS JOIN fact f JOIN head h ON h.stream = f.stream LEFT JOIN source_set s ON s.key = f.sources
+			WHERE f.stream = $1 AND f.entitlement = k.column1 AND f.principal = k.column2 AND f.opened <= h.head ORDER BY f.opened`, stream)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range rows {
+			k := held{stream, access{f.Principal, f.Entitlement}}
+			factsOf[k] = append(factsOf[k], f)
+		}
+	}
+	resourcesOf := grouped(resourceRows, func(r Resource) console.ResourceKey { return r.Key })
+	entitlementsOf := grouped(entitlementRows, func(e Entitlement) console.EntitlementKey { return e.Key })
+	for i, k := range keys {
+		c := Changed{ChangeKey: k, StreamRange: of[i]}
+		switch k.Kind {
+		case ChangedResource:
+			c.Resource = differenceOf(resourcesOf[k.Principal], of[i], k.Sync, func(v Resource) (_, _ console.SyncNumber) { return v.From, v.Until }, sameResource)
+		case ChangedEntitlement:
+			c.Entitlement = differenceOf(entitlementsOf[k.Entitlement], of[i], k.Sync, func(v Entitlement) (_, _ console.SyncNumber) { return v.From, v.Until }, sameEntitlement)
+		default:
+			c.Fact = differenceOf(factsOf[held{of[i].Stream, access{k.Principal, k.Entitlement}}], of[i], k.Sync, func(f console.Fact) (_, _ console.SyncNumber) { return f.From, f.Until }, sameFact)
+		}
+		if c.Resource != nil || c.Entitlement != nil || c.Fact != nil {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+func sameFact(a, b console.Fact) bool {
+	return slices.Equal(a.Sources, b.Sources) && flagsOf(a) == flagsOf(b) && bytes.Equal(a.Detail, b.Detail)
+}
+
+// LastResources returns of each resource the last version that a sync of its stream shows, or that
+// an earlier one did. Those whose first version is later are missing.
+func (t *Tx) LastResources(stream console.Stream, sync console.SyncNumber, keys []console.ResourceKey) (map[console.ResourceKey]Resource, error) {
+	rows, err := listOf(t, scanResource, distinct(keys), "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
+		"WHERE v.resource IN (keys) AND r.stream = $1 AND v.opened <= $2 AND v.opened <= h.head ORDER BY v.opened", stream, sync)
+	last := make(map[console.ResourceKey]Resource, len(keys))
+	for _, r := range rows {
+		last[r.Key] = r
+	}
+	return last, err
+}
+
+// LastEntitlements is [Tx.LastResources] for entitlements.
+func (t *Tx) LastEntitlements(stream console.Stream, sync console.SyncNumber, keys []console.EntitlementKey) (map[console.EntitlementKey]Entitlement, error) {
+	rows, err := listOf(t, scanEntitlement, distinct(keys), "SELECT "+entitlementColumns+` FROM entitlement_version v JOIN entitlement e ON e.key = v.entitlement JOIN head h ON h.stream = e.stream
+		WHERE v.entitlement IN (keys) AND e.stream = $1 AND v.opened <= $2 AND v.opened <= h.head ORDER BY v.opened`, stream, sync)
+	last := make(map[console.EntitlementKey]Entitlement, len(keys))
+	for _, e := range rows {
+		last[e.Key] = e
+	}
+	return last, err
 }
 
 // differenceOf returns the difference of versions between the ends of a range, if the sync was the
@@ -322,8 +483,7 @@ func (t *Tx) WhyChanged(lines []Changed) ([]WhyChanged, error) {
 			accounts = append(accounts, c.Principal)
 		}
 	}
-	slices.Sort(accounts)
-	accounts = slices.Compact(accounts)
+	accounts = distinct(accounts)
 	reasons, err := listOf(t, scanReason, accounts, "SELECT "+reasonColumns+" FROM reason WHERE account IN (keys) ORDER BY created, id")
 	if err != nil {
 		return nil, err
@@ -339,7 +499,10 @@ func (t *Tx) WhyChanged(lines []Changed) ([]WhyChanged, error) {
 	reasonsOf := grouped(reasons, func(r console.Reason) access { return access{r.Account, r.Entitlement} })
 	operationsOf := grouped(operations, func(o console.Operation) access { return access{o.Account, o.Entitlement} })
 	barsOf := grouped(bars, func(b console.Bar) access { return access{b.Account, b.Entitlement} })
-	x := whyReader{t: t, received: map[console.SyncNumber]time.Time{}, first: map[console.EntitlementKey]console.SyncNumber{}}
+	x, err := t.readWhy(lines)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]WhyChanged, len(lines))
 	for i, c := range lines {
 		a := c.accessOf()
@@ -353,24 +516,60 @@ func (t *Tx) WhyChanged(lines []Changed) ([]WhyChanged, error) {
 		if b := barsOf[a]; len(b) > 0 {
 			change.Bar = &b[0]
 		}
-		if all[i], err = x.why(c, change); err != nil {
-			return nil, err
-		}
+		all[i] = x.why(c, change)
 	}
 	return all, nil
 }
 
-// whyReader caches data for many differences.
+// whyReader has the data that explains differences, besides operations, reasons and bars.
 type whyReader struct {
-	t        *Tx
-	received map[console.SyncNumber]time.Time
-	first    map[console.EntitlementKey]console.SyncNumber
+	received  map[console.SyncNumber]time.Time
+	first     map[console.EntitlementKey]console.SyncNumber // the first sync that showed it
+	explained map[explainedChange]Explained
 }
 
-func (x *whyReader) why(c Changed, change console.AccessChange) (w WhyChanged, err error) {
-	if change.Before, err = x.receivedAt(c.Sync); err != nil {
-		return w, err
+type explainedChange struct {
+	stream console.Stream
+	ChangeKey
+}
+
+// readWhy reads the data for many differences together.
+func (t *Tx) readWhy(lines []Changed) (x whyReader, err error) {
+	x = whyReader{received: map[console.SyncNumber]time.Time{}, first: map[console.EntitlementKey]console.SyncNumber{}, explained: map[explainedChange]Explained{}}
+	var numbers []console.SyncNumber
+	var entitlements []console.EntitlementKey
+	var tuples [][]int64
+	for _, c := range lines {
+		numbers = append(numbers, c.Sync)
+		if c.Fact != nil {
+			entitlements = append(entitlements, c.ChangeKey.Entitlement)
+		}
+		tuples = append(tuples, []int64{int64(c.Stream), int64(c.Sync), int64(c.Kind), int64(c.ChangeKey.Entitlement), int64(c.Principal)})
 	}
+	syncs, err := t.SyncsByNumber(numbers)
+	if err != nil {
+		return x, err
+	}
+	for n, s := range syncs {
+		x.received[n] = s.Received
+	}
+	_, err = listOf(t, func(r engine.Row) bool {
+		x.first[console.EntitlementKey(r.Int(0))] = console.SyncNumber(r.Int(1))
+		return true
+	}, distinct(entitlements), "SELECT entitlement, min(opened) FROM entitlement_version WHERE entitlement IN (keys) GROUP BY entitlement")
+	if err != nil {
+		return x, err
+	}
+	_, err = listOfTuples(t, func(r engine.Row) bool {
+		x.explained[explainedChange{console.Stream(r.Int(4)), scanChangeKey(from(r, 5))}] = Explained{ID: console.ID(r.Text(0)), At: at(r, 1), By: decodeActor(r.Bytes(2)), Why: str(r, 3)}
+		return true
+	}, tuples, `SELECT x.id, x.at, x.by_actor, x.why, x.stream, x.sync, x.kind, x.entitlement, x.principal FROM (tuples) k CROSS JOIN explanation x
+		WHERE x.stream = k.column1 AND x.sync = k.column2 AND x.kind = k.column3 AND x.entitlement = k.column4 AND x.principal = k.column5`)
+	return x, err
+}
+
+func (x *whyReader) why(c Changed, change console.AccessChange) (w WhyChanged) {
+	change.Before = x.received[c.Sync]
 	access := true // whether the difference affects access
 	switch {
 	case c.Resource != nil:
@@ -396,17 +595,13 @@ func (x *whyReader) why(c Changed, change console.AccessChange) (w WhyChanged, e
 			access = false
 		}
 		if change.Verb == console.Grant {
-			first, err := x.firstShown(c.ChangeKey.Entitlement)
-			if err != nil {
-				return w, err
-			}
-			change.Baseline = console.IsBaseline(c.Sync, first)
+			change.Baseline = console.IsBaseline(c.Sync, x.first[c.ChangeKey.Entitlement])
 		}
 	}
 	w.Verb = change.Verb
 	if !access {
 		w.Explanation = console.Explanation{Kind: console.ByNature}
-		return w, nil
+		return w
 	}
 	w.Explanation = change.Explain()
 	for i, o := range change.Operations {
@@ -422,33 +617,12 @@ func (x *whyReader) why(c Changed, change console.AccessChange) (w WhyChanged, e
 	}
 	w.CameBack = w.CameBack && w.Explanation.Kind == console.Unexplained
 	if w.Explanation.Kind != console.Unexplained {
-		return w, nil
+		return w
 	}
-	w.Person, err = find(x.t, func(r engine.Row) Explained {
-		return Explained{ID: console.ID(r.Text(0)), At: at(r, 1), By: decodeActor(r.Bytes(2)), Why: str(r, 3)}
-	}, "SELECT id, at, by_actor, why FROM explanation WHERE stream = $1 AND sync = $2 AND kind = $3 AND entitlement = $4 AND principal = $5", c.Stream, c.Sync, int64(c.Kind), c.ChangeKey.Entitlement, c.Principal)
-	if w.Person != nil {
-		w.Explanation.Kind = console.ByPersonLater
+	if by, ok := x.explained[explainedChange{c.Stream, c.ChangeKey}]; ok {
+		w.Person, w.Explanation.Kind = &by, console.ByPersonLater
 	}
-	return w, err
-}
-
-func (x *whyReader) receivedAt(n console.SyncNumber) (time.Time, error) {
-	if when, ok := x.received[n]; ok {
-		return when, nil
-	}
-	s, err := x.t.SyncByNumber(n)
-	x.received[n] = s.Received
-	return s.Received, err
-}
-
-func (x *whyReader) firstShown(e console.EntitlementKey) (first console.SyncNumber, err error) {
-	if first, ok := x.first[e]; ok {
-		return first, nil
-	}
-	first, err = x.t.FirstShown(e)
-	x.first[e] = first
-	return first, err
+	return w
 }
 
 // ChangedAt returns the difference that one change makes in a range; nil if it makes none.
@@ -458,7 +632,11 @@ func (t *Tx) ChangedAt(r StreamRange, k ChangeKey) (*Changed, error) {
 	if err != nil || there == nil {
 		return nil, err
 	}
-	return t.changed(r, k)
+	all, err := t.changedOf([]ChangeKey{k}, []StreamRange{r})
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[0], nil
 }
 
 // AppliedSyncs returns up to n applied syncs of a stream, the newest first.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -36,6 +37,49 @@ func listOf[K, T any](t *Tx, scan func(engine.Row) T, keys []K, sql string, args
 		all = append(all, rows...)
 	}
 	return all, nil
+}
+
+// listOfTuples is [listOf] for keys of several columns: a statement that contains "(tuples)", which
+// is a table with the columns column1, column2 and so on. Tuples that are given twice are in it once.
+func listOfTuples[T any](t *Tx, scan func(engine.Row) T, tuples [][]int64, sql string, args ...any) (all []T, err error) {
+	tuples = slices.Clone(tuples)
+	slices.SortFunc(tuples, slices.Compare)
+	tuples = slices.CompactFunc(tuples, slices.Equal)
+	for part := range slices.Chunk(tuples, longList) {
+		s := statement{args: slices.Clone(args)}
+		length := longList
+		switch n := len(part); {
+		case n == 1:
+			length = 1
+		case n <= shortList:
+			length = shortList
+		}
+		rows := make([]string, length)
+		for i := range rows {
+			places := make([]string, len(part[0]))
+			for j := range places {
+				value := int64(-1) // no key is negative
+				if i < len(part) {
+					value = part[i][j]
+				}
+				places[j] = "CAST(" + s.arg(value) + " AS bigint)"
+			}
+			rows[i] = "(" + strings.Join(places, ", ") + ")"
+		}
+		found, err := list(t, scan, strings.Replace(sql, "(tuples)", "(VALUES "+strings.Join(rows, ", ")+")", 1), s.args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// distinct returns each key once.
+func distinct[K cmp.Ordered](keys []K) []K {
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // sortByPlace sorts rows by place. It computes each place once, because building one from a name is

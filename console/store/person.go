@@ -373,8 +373,8 @@ func (t *Tx) fillPerson(p *console.Person) (err error) {
 	return err
 }
 
-// personsByID is [Tx.Person] for many people.
-func (t *Tx) personsByID(ids []console.ID) (map[console.ID]console.Person, error) {
+// PersonsByID is [Tx.Person] for many people; those that do not exist are missing.
+func (t *Tx) PersonsByID(ids []console.ID) (map[console.ID]console.Person, error) {
 	people, err := listOf(t, scanPerson, ids, "SELECT "+personColumns+" FROM person WHERE id IN (keys)")
 	if err != nil {
 		return nil, err

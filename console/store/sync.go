@@ -139,6 +139,16 @@ func (t *Tx) SyncByNumber(n console.SyncNumber) (console.Sync, error) {
 	return get(t, scanSync, "sync", "SELECT "+syncColumns+" FROM sync WHERE number = $1", n)
 }
 
+// SyncsByNumber is [Tx.SyncByNumber] for many syncs; those that do not exist are missing.
+func (t *Tx) SyncsByNumber(numbers []console.SyncNumber) (map[console.SyncNumber]console.Sync, error) {
+	syncs, err := listOf(t, scanSync, distinct(numbers), "SELECT "+syncColumns+" FROM sync WHERE number IN (keys)")
+	all := make(map[console.SyncNumber]console.Sync, len(syncs))
+	for _, s := range syncs {
+		all[s.Number] = s
+	}
+	return all, err
+}
+
 // SyncBefore is a place in a list of syncs, newest first. The zero value is the beginning.
 type SyncBefore struct {
 	Received time.Time

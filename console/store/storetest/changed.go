@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,7 +69,7 @@ func testChanged(t *testing.T, db Database) {
 		for {
 			var p store.ChangedPage
 			view(t, s, func(tx *store.Tx) (err error) {
-				if p, err = tx.ChangedBetween([]store.StreamRange{rangeOf(from, to)}, after, n, nil); err != nil {
+				if p, err = tx.ChangedBetween([]store.StreamRange{rangeOf(from, to)}, after, n, store.ChangedOnly{}, nil); err != nil {
 					return err
 				}
 				why, err := tx.WhyChanged(p.Lines)
@@ -122,6 +123,105 @@ func testChanged(t *testing.T, db Database) {
 			}
 		}
 	}
+	// What indexes exclude does not belong in the selection.
+	selected := func(r store.StreamRange, n int, only store.ChangedOnly, wanted func(store.Changed, store.WhyChanged) bool) (all []string, looked int) {
+		after := store.ChangeKey{}
+		for {
+			var p store.ChangedPage
+			view(t, s, func(tx *store.Tx) (err error) {
+				p, err = tx.ChangedBetween([]store.StreamRange{r}, after, n, only, func(lines []store.Changed) ([]bool, error) {
+					looked += len(lines)
+					why, err := tx.WhyChanged(lines)
+					taken := make([]bool, len(lines))
+					for i, c := range lines {
+						taken[i] = wanted(c, why[i])
+					}
+					return taken, err
+				})
+				for _, c := range p.Lines {
+					all = append(all, line(c, fmt.Sprint(c.Sync)))
+				}
+				return err
+			})
+			if p.Next == nil {
+				return all, looked
+			}
+			after = *p.Next
+		}
+	}
+	kindIs := func(kinds ...console.ExplanationKind) func(store.Changed, store.WhyChanged) bool {
+		return func(_ store.Changed, w store.WhyChanged) bool { return slices.Contains(kinds, w.Kind) }
+	}
+	accounts := map[string]console.ResourceKey{}
+	holds := map[console.SyncNumber]map[console.ResourceKey]bool{} // the accounts that hold a role at a sync
+	view(t, s, func(tx *store.Tx) error {
+		for _, n := range numbers {
+			m := store.Moment{Streams: []store.StreamAt{{Stream: st.stream(), Sync: n}}}
+			holds[n] = map[console.ResourceKey]bool{}
+			for _, name := range []string{"ana", "ben", "cem", "dan", "eve"} {
+				r, err := tx.ResourceByID(m, "user", name)
+				if baton.KindOf(err) == baton.NotFound {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				accounts[name] = r.Key
+				for _, e := range []console.EntitlementKey{st.admin, st.member} {
+					f, err := tx.Fact(m, e, r.Key)
+					if err != nil {
+						return err
+					}
+					holds[n][r.Key] = holds[n][r.Key] || f != nil
+				}
+			}
+		}
+		return nil
+	})
+	update(t, s, by(35), func(tx *store.Tx) error {
+		gone, err := tx.AddPerson(console.Person{Name: "Gone", Status: console.PersonGone})
+		if err != nil {
+			return err
+		}
+		return tx.SetAccountOwner(accounts["ana"], gone, store.OwnerSet)
+	})
+	found, less := map[string]int{}, map[string]bool{}
+	for i := range numbers {
+		for j := i + 1; j < len(numbers); j++ {
+			r := rangeOf(numbers[i], numbers[j])
+			for name, c := range map[string]struct {
+				only   store.ChangedOnly
+				wanted func(store.Changed, store.WhyChanged) bool
+			}{
+				"explained":   {store.ChangedOnly{Explained: true}, kindIs(console.ByOperation, console.ByReason, console.ByPersonLater)},
+				"unexplained": {store.ChangedOnly{Unexplained: true}, kindIs(console.Unexplained)},
+				"expected":    {store.ChangedOnly{Expected: true}, kindIs(console.ByBaseline, console.ByNature)},
+				"came back":   {store.ChangedOnly{CameBack: true}, func(_ store.Changed, w store.WhyChanged) bool { return w.CameBack }},
+				"owned": {store.ChangedOnly{Owned: true}, func(c store.Changed, _ store.WhyChanged) bool {
+					return slices.ContainsFunc([]string{"ana", "ben", "cem", "dan"}, func(name string) bool { return c.Principal == accounts[name] })
+				}},
+				"owner gone": {store.ChangedOnly{OwnerGone: true}, func(c store.Changed, _ store.WhyChanged) bool { return c.Principal == accounts["ana"] }},
+				"several": {store.ChangedOnly{Several: 1, Of: []console.EntitlementKey{st.admin, st.member}},
+					func(c store.Changed, _ store.WhyChanged) bool { return holds[r.To][c.Principal] }},
+				"several of none": {store.ChangedOnly{Several: 2}, func(store.Changed, store.WhyChanged) bool { return false }},
+			} {
+				for _, n := range []int{1, 50} {
+					want, looked := selected(r, n, store.ChangedOnly{}, c.wanted)
+					got, fewer := selected(r, n, c.only, c.wanted)
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("%s, %d to %d, %d on a page (-all +selected):\n%s", name, r.From, r.To, n, diff)
+					}
+					found[name] += len(want)
+					less[name] = less[name] || fewer < looked
+				}
+			}
+		}
+	}
+	for name := range less {
+		if !less[name] || found[name] == 0 && name != "several of none" && name != "came back" {
+			t.Errorf("%s: %d found, rows excluded: %t", name, found[name], less[name])
+		}
+	}
 	if lines < 50 {
 		t.Errorf("only %d lines were compared", lines)
 	}
@@ -150,6 +250,46 @@ func testChanged(t *testing.T, db Database) {
 		t.Errorf("the explanation is not shown: %v", all)
 	}
 
+	// The last versions of many objects, and who owned accounts.
+	view(t, s, func(tx *store.Tx) error {
+		ana, ben, eve := accounts["ana"], accounts["ben"], accounts["eve"]
+		for i, n := range numbers {
+			got, err := tx.LastResources(st.stream(), n, []console.ResourceKey{eve, ana, ana})
+			if err != nil {
+				return err
+			}
+			if _, there := got[eve]; there != (i >= 2) || got[ana].Key != ana || got[ana].From > n {
+				t.Errorf("the last versions at sync %d are %+v", n, got)
+			}
+			if gone := got[eve].Until <= n; i >= 2 && gone != (i >= 3) {
+				t.Errorf("at sync %d eve is gone: %t", n, gone)
+			}
+			entitlements, err := tx.LastEntitlements(st.stream(), n, []console.EntitlementKey{st.admin, st.admin, 9999})
+			if err != nil {
+				return err
+			}
+			if e := entitlements[st.admin]; len(entitlements) != 1 || e.Key != st.admin || e.From > n {
+				t.Errorf("the last versions at sync %d are %+v", n, entitlements)
+			}
+		}
+		syncs, err := tx.SyncsByNumber([]console.SyncNumber{numbers[0], numbers[2], 9999})
+		if len(syncs) != 2 || cmp.Diff(syncs[numbers[2]], began[numbers[2]]) != "" {
+			t.Errorf("the syncs are %+v", syncs)
+		}
+		if err != nil {
+			return err
+		}
+		owners, err := tx.AccountOwners(ben)
+		if err != nil {
+			return err
+		}
+		owned, err := tx.RecentlyOwned([]console.ResourceKey{ana, ben, eve}, owners[0].Person, owners[0].From.Add(time.Hour))
+		if !owned[ben] || owned[ana] || owned[eve] {
+			t.Errorf("owned: %v", owned)
+		}
+		return err
+	})
+
 	staging, err := s.BeginSync(ctx, by(50), st.receive(50, console.SyncFull))
 	if err == nil {
 		err = stage(ctx, staging, model{accounts: []string{"ana"}, groups: []string{"admins"}, grants: pairs("admins", "ana")})
@@ -161,7 +301,7 @@ func testChanged(t *testing.T, db Database) {
 		t.Fatal(err)
 	}
 	view(t, s, func(tx *store.Tx) error {
-		p, err := tx.ChangedBetween([]store.StreamRange{rangeOf(numbers[4], staging.Number)}, store.ChangeKey{}, 50, nil)
+		p, err := tx.ChangedBetween([]store.StreamRange{rangeOf(numbers[4], staging.Number)}, store.ChangeKey{}, 50, store.ChangedOnly{}, nil)
 		if len(p.Lines)+p.Looked > 0 {
 			t.Errorf("an abandoned sync left %+v", p)
 		}
