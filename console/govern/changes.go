@@ -171,16 +171,12 @@ func (r *changesReader) only() store.ChangedOnly {
 	case OrphanedAccounts:
 		only.Owned, only.OwnerGone = !r.q.To.At.IsZero(), r.q.To.At.IsZero()
 	case RoleUnknown, SeveralRoles:
-		only.Several = 2
+		only.Several, only.Of = 2, map[console.ID][]console.EntitlementKey{}
 		for _, a := range r.apps {
-			for _, role := range a.Roles.Roles {
-				for _, e := range role.Entitlements {
-					if slices.Contains(only.Of, e) { // one entitlement gives two roles
-						only.Several = 1
-					} else {
-						only.Of = append(only.Of, e)
-					}
-				}
+			of := a.Roles.Entitlements()
+			slices.Sort(of)
+			if only.Of[a.ID] = slices.Compact(of); len(only.Of[a.ID]) < len(a.Roles.Entitlements()) {
+				only.Several = 1 // one entitlement can give two roles
 			}
 		}
 	}

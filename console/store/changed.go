@@ -165,7 +165,7 @@ type ChangedOnly struct {
 	Owned, OwnerGone                 bool // of an account that has or had an owner; one who is not active now
 	// Several selects accounts that hold at least so many of these entitlements at the later end.
 	Several int
-	Of      []console.EntitlementKey
+	Of      map[console.ID][]console.EntitlementKey // by app
 }
 
 // baselineFact is the condition that a sync showed the entitlement of change c for the first time.
@@ -173,8 +173,12 @@ const baselineFact = "(c.kind = 3 AND (SELECT COALESCE(min(v.opened), 0) FROM en
 
 // where returns the condition on a change c in a range; "" for all.
 func (o ChangedOnly) where(s *statement, r StreamRange) string {
+	if o.Several > 0 && len(o.Of[r.App]) == 0 {
+		return "1 = 0"
+	}
 	var all []string
-	exists := func(rest string) string { return "EXISTS (SELECT 1 FROM " + rest + ")" }
+	// Counted, because PostgreSQL could answer EXISTS by reading the whole table first.
+	exists := func(rest string) string { return "(SELECT count(*) FROM " + rest + ") > 0" }
 	if o.Explained {
 		ofAccess := func(table string) string {
 			return exists(table + " x WHERE x.account = c.principal AND x.entitlement = c.entitlement")
@@ -202,11 +206,8 @@ func (o ChangedOnly) where(s *statement, r StreamRange) string {
 		all = append(all, "c.kind <> 2", exists("account_owner x JOIN person p ON p.id = x.person JOIN person q ON q.id = COALESCE(p.merged_into, p.id) WHERE x.account = c.principal AND x.until_at IS NULL AND q.status <> 'active'"))
 	}
 	if o.Several > 0 {
-		if len(o.Of) == 0 {
-			return "1 = 0"
-		}
 		n := s.arg(r.To)
-		all = append(all, "c.kind <> 2", "(SELECT count(*) FROM fact f WHERE f.stream = "+s.arg(r.Stream)+" AND f.entitlement IN ("+keyList(s, o.Of)+") AND f.principal = c.principal AND f.opened <= "+n+" AND f.closed > "+n+") >= "+s.arg(o.Several))
+		all = append(all, "c.kind <> 2", "(SELECT count(*) FROM fact f WHERE f.stream = "+s.arg(r.Stream)+" AND f.entitlement IN ("+keyList(s, o.Of[r.App])+") AND f.principal = c.principal AND f.opened <= "+n+" AND f.closed > "+n+") >= "+s.arg(o.Several))
 	}
 	return strings.Join(all, " AND ")
 }

@@ -201,7 +201,7 @@ func testChanged(t *testing.T, db Database) {
 					return slices.ContainsFunc([]string{"ana", "ben", "cem", "dan"}, func(name string) bool { return c.Principal == accounts[name] })
 				}},
 				"owner gone": {store.ChangedOnly{OwnerGone: true}, func(c store.Changed, _ store.WhyChanged) bool { return c.Principal == accounts["ana"] }},
-				"several": {store.ChangedOnly{Several: 1, Of: []console.EntitlementKey{st.admin, st.member}},
+				"several": {store.ChangedOnly{Several: 1, Of: map[console.ID][]console.EntitlementKey{st.app: {st.admin, st.member}}},
 					func(c store.Changed, _ store.WhyChanged) bool { return holds[r.To][c.Principal] }},
 				"several of none": {store.ChangedOnly{Several: 2}, func(store.Changed, store.WhyChanged) bool { return false }},
 			} {
