@@ -379,10 +379,12 @@ func sameFact(a, b console.Fact) bool {
 // an earlier one did. Those whose first version is later are missing.
 func (t *Tx) LastResources(stream console.Stream, sync console.SyncNumber, keys []console.ResourceKey) (map[console.ResourceKey]Resource, error) {
 	rows, err := listOf(t, scanResource, distinct(keys), "SELECT "+resourceColumns+" FROM resource_version v"+resourceTables+
-		"WHERE v.resource IN (keys) AND r.stream = $1 AND v.opened <= $2 AND v.opened <= h.head ORDER BY v.opened", stream, sync)
+		"WHERE v.resource IN (keys) AND v.opened <= $1 AND v.opened <= h.head ORDER BY v.opened", sync)
 	last := make(map[console.ResourceKey]Resource, len(keys))
 	for _, r := range rows {
-		last[r.Key] = r
+		if r.Stream == stream { // no condition of the statement: SQLite would read all resources of the stream
+			last[r.Key] = r
+		}
 	}
 	return last, err
 }
@@ -390,10 +392,12 @@ func (t *Tx) LastResources(stream console.Stream, sync console.SyncNumber, keys 
 // LastEntitlements is [Tx.LastResources] for entitlements.
 func (t *Tx) LastEntitlements(stream console.Stream, sync console.SyncNumber, keys []console.EntitlementKey) (map[console.EntitlementKey]Entitlement, error) {
 	rows, err := listOf(t, scanEntitlement, distinct(keys), "SELECT "+entitlementColumns+` FROM entitlement_version v JOIN entitlement e ON e.key = v.entitlement JOIN head h ON h.stream = e.stream
-		WHERE v.entitlement IN (keys) AND e.stream = $1 AND v.opened <= $2 AND v.opened <= h.head ORDER BY v.opened`, stream, sync)
+		WHERE v.entitlement IN (keys) AND v.opened <= $1 AND v.opened <= h.head ORDER BY v.opened`, sync)
 	last := make(map[console.EntitlementKey]Entitlement, len(keys))
 	for _, e := range rows {
-		last[e.Key] = e
+		if e.Stream == stream {
+			last[e.Key] = e
+		}
 	}
 	return last, err
 }
