@@ -172,7 +172,7 @@ func resourceRows(_ context.Context, b *builder, row func(...string) error) erro
 
 func changeRows(ctx context.Context, b *builder, row func(...string) error) error {
 	if b.before == nil {
-		return baton.Errorf(baton.NotFound, "report: there is no full sync before this one to compare with").
+		return baton.Errorf(baton.NotFound, "report: there is no previous full sync to compare with").
 			WithFix("Name a file to compare with, or sync once more.")
 	}
 	_, err := compareSyncs(ctx, b.after.connector, b.before, b.after, func(ch change) error {

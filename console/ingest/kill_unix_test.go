@@ -319,7 +319,7 @@ func testKill(t *testing.T, killed, undisturbed place) {
 		victim{place: undisturbed, Connector: otherConnector, File: path, Scratch: scratch}.start(t)
 		os.Remove(path)
 	}
-	t.Logf("%d boundaries; %d processes killed, %d of them while they went on; %d left the sync before, %d times the new one was there", boundaries, died, again, before, after)
+	t.Logf("%d boundaries; %d processes killed, %d of them while they went on; %d left the previous sync, %d times the new one was there", boundaries, died, again, before, after)
 	if died < kills+timed || before == 0 {
 		t.Errorf("only %d processes were killed, %d before the new sync showed", died, before)
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -27,11 +26,6 @@ type ChangeKey struct {
 	Kind        ChangedKind
 	Entitlement console.EntitlementKey // 0 for a resource
 	Principal   console.ResourceKey    // 0 for an entitlement
-}
-
-// compare orders changes: the newest sync first, and in a sync resources, entitlements, facts.
-func (k ChangeKey) compare(o ChangeKey) int {
-	return cmp.Or(cmp.Compare(o.Sync, k.Sync), cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Entitlement, o.Entitlement), cmp.Compare(k.Principal, o.Principal))
 }
 
 // StreamRange is the range of syncs of a stream after one sync and up to another.
