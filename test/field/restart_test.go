@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -80,16 +82,31 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// nextPort is where freePort looks first. It is below the ports that a system chooses for
+// connections and for listeners without one, so nobody takes a port before its pod listens.
+var nextPort atomic.Int32
+
+func init() { nextPort.Store(15000 + rand.Int32N(10000)) }
+
+// freePort returns a port that nothing listens at.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		port := strconv.Itoa(int(nextPort.Add(1)))
+		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			listener.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 // pod starts a process with tmp as its temporary folder, and waits until it is ready.
 func (c *cluster) pod(tmp string, env ...string) *pod {
 	c.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	p := &pod{t: c.t, log: &lockedBuffer{}, health: listener.Addr().String()}
-	listener.Close()
-	_, port, _ := net.SplitHostPort(p.health)
+	port := freePort(c.t)
+	p := &pod{t: c.t, log: &lockedBuffer{}, health: net.JoinHostPort("127.0.0.1", port)}
 	p.cmd = exec.Command(filepath.Join(*binaries, "baton-perplexity"))
 	p.cmd.Dir = c.t.TempDir()
 	p.cmd.Env = append(append([]string{"HOME=" + p.cmd.Dir, "TMPDIR=" + tmp, fmt.Sprint("BATON_HOST_ID=pod-", c.pods),
