@@ -214,11 +214,17 @@ func (t *Tx) AccountsRoles(m Moment, roles console.RoleMap, accounts []Resource)
 // heldOf returns which of the given entitlements accounts hold, in the given order.
 func (t *Tx) heldOf(streams []StreamAt, entitlements []console.EntitlementKey, accounts []console.ResourceKey) (map[console.ResourceKey][]console.EntitlementKey, error) {
 	held := map[console.ResourceKey][]console.EntitlementKey{}
+	tuples := make([][]int64, len(accounts))
+	for i, a := range accounts {
+		tuples[i] = []int64{int64(a)}
+	}
 	for _, e := range entitlements {
 		holds := map[console.ResourceKey]bool{}
 		for _, s := range streams {
-			holders, err := listOf(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) }, accounts,
-				"SELECT principal FROM fact WHERE stream = $1 AND entitlement = $2 AND principal IN (keys) AND opened <= $3 AND closed > $3", s.Stream, e, s.Sync)
+			// Counted per account: PostgreSQL expects a few holders of any entitlement, and would read all.
+			holders, err := listOfTuples(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) }, tuples,
+				`SELECT k.column1 FROM (tuples) k
+				WHERE (SELECT count(*) FROM fact f WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal = k.column1 AND f.opened <= $3 AND f.closed > $3) > 0`, s.Stream, e, s.Sync)
 			if err != nil {
 				return nil, err
 			}
@@ -274,11 +280,17 @@ func (t *Tx) OwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]
 		account console.ResourceKey
 		person  console.ID
 	}
-	rows, err := listOf(t, func(r engine.Row) owned { return owned{console.ResourceKey(r.Int(0)), console.ID(r.Text(1))} }, accounts,
-		"SELECT account, person FROM account_owner WHERE account IN (keys) AND until_at IS NULL AND person IS NOT NULL")
+	// Selected here: PostgreSQL would read all current owners with the index that has only them.
+	rows, err := listOf(t, func(r engine.Row) owned {
+		if !r.Null(2) {
+			return owned{}
+		}
+		return owned{console.ResourceKey(r.Int(0)), console.ID(r.Text(1))}
+	}, accounts, "SELECT account, person, until_at FROM account_owner WHERE account IN (keys)")
 	if err != nil {
 		return nil, err
 	}
+	rows = slices.DeleteFunc(rows, func(o owned) bool { return o.person == "" })
 	var ids []console.ID
 	for _, r := range rows {
 		ids = append(ids, r.person)

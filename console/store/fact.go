@@ -53,10 +53,20 @@ func (t *Tx) FactHistory(stream console.Stream, e console.EntitlementKey, princi
 		WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal = $3 AND f.opened <= h.head ORDER BY f.opened`, stream, e, principal)
 }
 
+// factsOf returns all facts of pairs of an entitlement and a principal, oldest first. With a list of
+// principals of one entitlement, PostgreSQL would read all its facts.
+func (t *Tx) factsOf(stream console.Stream, pairs [][]int64) ([]console.Fact, error) {
+	return listOfTuples(t, scanFact, pairs, "SELECT "+factColumns+` FROM (tuples) k CROSS JOIN fact f JOIN head h ON h.stream = f.stream LEFT JOIN source_set s ON s.key = f.sources
+		WHERE f.stream = $1 AND f.entitlement = k.column1 AND f.principal = k.column2 AND f.opened <= h.head ORDER BY f.opened`, stream)
+}
+
 // factHistories is [Tx.FactHistory] for many principals.
 func (t *Tx) factHistories(stream console.Stream, e console.EntitlementKey, principals []console.ResourceKey) (map[console.ResourceKey][]console.Fact, error) {
-	facts, err := listOf(t, scanFact, principals, "SELECT "+factColumns+` FROM fact f JOIN head h ON h.stream = f.stream LEFT JOIN source_set s ON s.key = f.sources
-		WHERE f.stream = $1 AND f.entitlement = $2 AND f.principal IN (keys) AND f.opened <= h.head ORDER BY f.opened`, stream, e)
+	tuples := make([][]int64, len(principals))
+	for i, p := range principals {
+		tuples[i] = []int64{int64(e), int64(p)}
+	}
+	facts, err := t.factsOf(stream, tuples)
 	return grouped(facts, func(f console.Fact) console.ResourceKey { return f.Principal }), err
 }
 
