@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -64,18 +65,104 @@ func (t *tx) Each(statement string, rows func(engine.Writer) error) error {
 	return rows(w)
 }
 
-// Copy implements [engine.Tx].
+// copyRows is the number of rows that one INSERT of Copy writes. More than a few save little.
+const copyRows = 16
+
+// Copy implements [engine.Tx]. An INSERT of many rows keeps a journal of its own, to undo half a
+// statement, unless it says OR FAIL. The transaction is rolled back anyway.
 func (t *tx) Copy(table string, columns []string, rows func(engine.Writer) error) error {
-	var b strings.Builder
-	b.WriteString("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (")
-	for i := range columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteByte('?')
+	row := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
+	into := "INSERT OR FAIL INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES "
+	many, err := t.prepare(into + row + strings.Repeat(", "+row, copyRows-1))
+	if err != nil {
+		return err
 	}
-	b.WriteString(")")
-	return t.Each(b.String(), rows)
+	defer many.Reset()
+	c := &copier{many: &writer{stmt: many, statement: into}, columns: len(columns)}
+	if err := rows(c); err != nil {
+		return err
+	}
+	return t.Each(into+row, c.rest)
+}
+
+// copier collects values until they fill a statement for many rows.
+type copier struct {
+	many    *writer
+	columns int
+	values  []value
+	buf     []byte // the texts and bytes
+}
+
+// value is one value of a row.
+type value struct {
+	kind   valueKind
+	number int64 // the value, or its offset in buf
+	length int
+}
+
+type valueKind uint8
+
+const (
+	null valueKind = iota
+	integer
+	text
+	blob
+)
+
+func (c *copier) Int(v int64) { c.values = append(c.values, value{kind: integer, number: v}) }
+func (c *copier) Null()       { c.values = append(c.values, value{}) }
+
+func (c *copier) Bool(v bool) {
+	if v {
+		c.Int(1)
+	} else {
+		c.Int(0)
+	}
+}
+
+func (c *copier) Text(v string) {
+	c.values = append(c.values, value{text, int64(len(c.buf)), len(v)})
+	c.buf = append(c.buf, v...)
+}
+
+func (c *copier) Bytes(v []byte) {
+	c.values = append(c.values, value{blob, int64(len(c.buf)), len(v)})
+	c.buf = append(c.buf, v...)
+}
+
+func (c *copier) End() error {
+	if len(c.values) < c.columns*copyRows {
+		return nil
+	}
+	c.bind(c.many, c.values)
+	c.values, c.buf = c.values[:0], c.buf[:0]
+	return c.many.End()
+}
+
+// rest writes the rows that do not fill a statement.
+func (c *copier) rest(w engine.Writer) error {
+	for row := range slices.Chunk(c.values, c.columns) {
+		c.bind(w, row)
+		if err := w.End(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *copier) bind(w engine.Writer, values []value) {
+	for _, v := range values {
+		switch v.kind {
+		case null:
+			w.Null()
+		case integer:
+			w.Int(v.number)
+		case text:
+			w.Text(string(c.buf[v.number:][:v.length]))
+		case blob:
+			w.Bytes(c.buf[v.number:][:v.length])
+		}
+	}
 }
 
 // writer binds values to a statement and runs it at the end of each row.
