@@ -51,7 +51,7 @@ type appUsersResponse struct {
 	NextPageToken string            `json:"nextPageToken"`
 }
 
-func listAppUsers(c *call) (any, error) {
+func listAppUsers(c *call) (*appUsersResponse, error) {
 	p, err := c.query()
 	if err != nil {
 		return nil, err
@@ -66,14 +66,14 @@ func listAppUsers(c *call) (any, error) {
 		for _, r := range found {
 			out.List = append(out.List, appUserView{AppUser: appUserOf(c.path("app"), r, c.caller.Person.ID, false)})
 		}
-		return out, err
+		return &out, err
 	}
 	rows, next, err := c.accounts(p, govern.AccountQuery{App: c.path("app")})
 	out := appUsersResponse{NextPageToken: next}
 	for _, r := range rows {
 		out.List = append(out.List, appUserView{AppUser: appUserOf(c.path("app"), r.Resource, r.Owner.ID, r.External)})
 	}
-	return out, err
+	return &out, err
 }
 
 // accounts returns a page of the accounts of an app, and the token of the next page.
@@ -89,17 +89,17 @@ func (c *call) accounts(p page, q govern.AccountQuery) ([]govern.AccountRow, str
 	return found.Rows, token("accounts", *found.Next), nil
 }
 
-func listAppUsersOf(c *call) (any, error) {
+func listAppUsersOf(c *call) (*appUsersResponse, error) {
 	found, err := c.Console.PersonAccounts(c.ctx(), c.caller, c.path("app"), c.path("user"))
 	out := appUsersResponse{}
 	for _, r := range found {
 		out.List = append(out.List, appUserView{AppUser: appUserOf(c.path("app"), r, c.path("user"), false)})
 	}
-	return out, err
+	return &out, err
 }
 
 // listAppUserCredentials returns an empty list: the console does not store passwords of accounts.
-func listAppUserCredentials(*call) (any, error) {
+func listAppUserCredentials(*call) (*empty, error) {
 	return nil, baton.Errorf(baton.Unsupported, "the console keeps no passwords of accounts").WithFix("Whoever has the account sets the password in the application.")
 }
 
@@ -135,7 +135,7 @@ type accountsResponse struct {
 	NextPageToken string        `json:"nextPageToken"`
 }
 
-func listAccounts(c *call) (any, error) {
+func listAccounts(c *call) (*accountsResponse, error) {
 	p, err := c.query()
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func listAccounts(c *call) (any, error) {
 	for _, r := range rows {
 		out.List = append(out.List, accountOf(app, r))
 	}
-	return out, err
+	return &out, err
 }
 
 type accountResponse struct {
@@ -161,7 +161,7 @@ type accountResponse struct {
 // maxHolds limits the entitlements in the response about one account.
 const maxHolds = 900
 
-func getAccount(c *call) (any, error) {
+func getAccount(c *call) (*accountResponse, error) {
 	app, err := c.appQuery()
 	if err != nil {
 		return nil, err
@@ -175,5 +175,5 @@ func getAccount(c *call) (any, error) {
 	for _, h := range v.Holds {
 		out.Bindings = append(out.Bindings, appEntitlementUserBinding{AppEntitlementID: key(h.Entitlement.Key), AppID: string(app), AppUserID: key(v.Key), CreatedAt: stamp(h.Since), DeprovisionAt: stamp(h.Until)})
 	}
-	return out, err
+	return &out, err
 }

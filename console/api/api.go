@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -38,9 +39,9 @@ func New(c Config) http.Handler {
 		mux.HandleFunc(r.pattern, c.handle(r))
 	}
 	// Not 404: a client that removes an object would take that for success.
-	mux.HandleFunc("/", c.handle(route{serve: func(c *call) (any, error) {
+	mux.HandleFunc("/", c.handle(route{endpoint: responds(func(c *call) (*empty, error) {
 		return nil, baton.Errorf(baton.Unsupported, "the console has no call %s %s", c.r.Method, c.r.URL.EscapedPath())
-	}}))
+	})}))
 	return mux
 }
 
@@ -82,7 +83,7 @@ func (c Config) handle(route route) http.HandlerFunc {
 			one.fail(err)
 			return
 		}
-		if answer != nil {
+		if route.response != nil {
 			one.write(http.StatusOK, answer)
 		}
 	}
@@ -143,6 +144,21 @@ func addressOf(r *http.Request) string {
 	}
 	return address
 }
+
+// source returns the program that a client says it is, for the events, as one line of limited
+// length.
+func source(header string) string {
+	header = strings.TrimSpace(header)
+	if len(header) > maxSource || !utf8.ValidString(header) || strings.ContainsFunc(header, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return header
+}
+
+const maxSource = 100
+
+// sourceHeader is the header with the program of a client.
+const sourceHeader = "C1-Request-Source"
 
 // statuses are the HTTP statuses of error kinds, as for google.rpc.Code.
 var statuses = map[baton.Kind]int{

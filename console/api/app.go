@@ -29,12 +29,12 @@ type appsResponse struct {
 	NextPageToken string    `json:"nextPageToken"`
 }
 
-func getApp(c *call) (any, error) {
+func getApp(c *call) (*appResponse, error) {
 	s, err := c.Console.SeenApp(c.ctx(), c.caller, c.path("app"))
-	return appResponse{appOf(s)}, err
+	return &appResponse{appOf(s)}, err
 }
 
-func listApps(c *call) (any, error) {
+func listApps(c *call) (*appsResponse, error) {
 	p, err := c.query()
 	if err != nil {
 		return nil, err
@@ -51,11 +51,7 @@ type searchAppsRequest struct {
 	Query           string   `json:"query"`
 }
 
-func searchApps(c *call) (any, error) {
-	var r searchAppsRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func searchApps(c *call, r searchAppsRequest) (*appsResponse, error) {
 	has := func(text, part string) bool {
 		return strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimSpace(part)))
 	}
@@ -66,7 +62,7 @@ func searchApps(c *call) (any, error) {
 }
 
 // apps returns a page of the selected apps.
-func (c *call) apps(p page, selected func(console.App) bool, further ...func(govern.AppSummary) bool) (any, error) {
+func (c *call) apps(p page, selected func(console.App) bool, further ...func(govern.AppSummary) bool) (*appsResponse, error) {
 	var after store.NameAfter
 	if err := p.place("apps", &after); err != nil {
 		return nil, err
@@ -84,11 +80,11 @@ func (c *call) apps(p page, selected func(console.App) bool, further ...func(gov
 			}
 		}
 		if !more {
-			return out, nil
+			return &out, nil
 		}
 		if len(out.List) == p.size() {
 			out.NextPageToken = token("apps", after)
-			return out, nil
+			return &out, nil
 		}
 	}
 }
@@ -99,11 +95,7 @@ type createAppRequest struct {
 	Description string   `json:"description"`
 }
 
-func createApp(c *call) (any, error) {
-	var r createAppRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func createApp(c *call, r createAppRequest) (*appResponse, error) {
 	if r.Description != "" {
 		return nil, errNotKept("description")
 	}
@@ -118,7 +110,7 @@ func createApp(c *call) (any, error) {
 		}
 	}
 	s, err := c.Console.SeenApp(c.ctx(), c.caller, id)
-	return appResponse{appOf(s)}, err
+	return &appResponse{appOf(s)}, err
 }
 
 // errNotKept is the error for a field that the console does not store.
@@ -142,11 +134,7 @@ type updateAppRequest struct {
 	UpdateMask mask `json:"updateMask"`
 }
 
-func updateApp(c *call) (any, error) {
-	var r updateAppRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func updateApp(c *call, r updateAppRequest) (*appResponse, error) {
 	fields, err := r.UpdateMask.fields(c.body, "app", "displayName")
 	if err != nil {
 		return nil, err
@@ -167,13 +155,13 @@ type userIDs struct {
 	UserIDs list[string] `json:"userIds"`
 }
 
-func listAppOwnerIDs(c *call) (any, error) {
+func listAppOwnerIDs(c *call) (*userIDs, error) {
 	s, err := c.Console.SeenApp(c.ctx(), c.caller, c.path("app"))
 	var out userIDs
 	for _, o := range s.App.Owners {
 		out.UserIDs = append(out.UserIDs, string(o))
 	}
-	return out, err
+	return &out, err
 }
 
 type ownersResponse struct {
@@ -181,25 +169,21 @@ type ownersResponse struct {
 	NextPageToken string     `json:"nextPageToken"`
 }
 
-func listAppOwners(c *call) (any, error) {
+func listAppOwners(c *call) (*ownersResponse, error) {
 	s, err := c.Console.SeenApp(c.ctx(), c.caller, c.path("app"))
 	var out ownersResponse
 	for _, o := range s.Owners {
 		out.List = append(out.List, userOf(o))
 	}
-	return out, err
+	return &out, err
 }
 
-func setAppOwners(c *call) (any, error) {
-	var r userIDs
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func setAppOwners(c *call, r userIDs) (*empty, error) {
 	owners := ids(r.UserIDs)
-	return empty{}, c.Console.ConfigureApp(c.ctx(), c.caller, c.path("app"), govern.AppSettings{Owners: &owners})
+	return &empty{}, c.Console.ConfigureApp(c.ctx(), c.caller, c.path("app"), govern.AppSettings{Owners: &owners})
 }
 
-func removeAppOwners(c *call) (any, error) {
+func removeAppOwners(c *call) (*empty, error) {
 	owners := []console.ID{}
-	return empty{}, c.Console.ConfigureApp(c.ctx(), c.caller, c.path("app"), govern.AppSettings{Owners: &owners})
+	return &empty{}, c.Console.ConfigureApp(c.ctx(), c.caller, c.path("app"), govern.AppSettings{Owners: &owners})
 }

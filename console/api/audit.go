@@ -15,13 +15,13 @@ const streamWrite = 30 * time.Second
 
 // streamAudit writes the events behind a cursor as JSON lines, one event each, and waits for further
 // ones for as many seconds as the client asks for. Empty lines keep the connection open.
-func streamAudit(c *call) (any, error) {
+func streamAudit(c *call) error {
 	q := c.r.URL.Query()
 	wait := 0
 	if s := q.Get("wait"); s != "" {
 		var err error
 		if wait, err = strconv.Atoi(s); err != nil {
-			return nil, baton.Errorf(baton.Invalid, "%q is no number of seconds", s)
+			return baton.Errorf(baton.Invalid, "%q is no number of seconds", s)
 		}
 	}
 	out := http.NewResponseController(c.w)
@@ -56,5 +56,5 @@ func streamAudit(c *call) (any, error) {
 	case err != nil && began:
 		panic(http.ErrAbortHandler) // every line that arrived is whole; the client resumes behind the last
 	}
-	return nil, err
+	return err
 }

@@ -63,9 +63,9 @@ func (c *call) connectorOf(app, id console.ID) (v govern.ConnectorView, err erro
 	return v, err
 }
 
-func getConnector(c *call) (any, error) {
+func getConnector(c *call) (*connectorResponse, error) {
 	v, err := c.connectorIn()
-	return connectorResponse{ConnectorView: connectorView{Connector: connectorOf(v.ConnectorSummary)}}, err
+	return &connectorResponse{ConnectorView: connectorView{Connector: connectorOf(v.ConnectorSummary)}}, err
 }
 
 type connectorsResponse struct {
@@ -74,13 +74,13 @@ type connectorsResponse struct {
 	NextPageToken string              `json:"nextPageToken"`
 }
 
-func listConnectors(c *call) (any, error) {
+func listConnectors(c *call) (*connectorsResponse, error) {
 	all, err := c.Console.AppConnectors(c.ctx(), c.caller, c.path("app"))
 	out := connectorsResponse{}
 	for _, s := range all {
 		out.List = append(out.List, connectorView{Connector: connectorOf(s)})
 	}
-	return out, err
+	return &out, err
 }
 
 type createConnectorRequest struct {
@@ -93,16 +93,16 @@ type createConnectorRequest struct {
 
 // createConnector adds a connector that runs elsewhere. An unknown catalogId means another Baton
 // connector.
-func createConnector(c *call) (any, error) { return c.createConnector(false) }
+func createConnector(c *call, r createConnectorRequest) (*connectorResponse, error) {
+	return c.createConnector(r, false)
+}
 
 // createHostedConnector adds a hosted connector with its settings.
-func createHostedConnector(c *call) (any, error) { return c.createConnector(true) }
+func createHostedConnector(c *call, r createConnectorRequest) (*connectorResponse, error) {
+	return c.createConnector(r, true)
+}
 
-func (c *call) createConnector(hosted bool) (any, error) {
-	var r createConnectorRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func (c *call) createConnector(r createConnectorRequest, hosted bool) (*connectorResponse, error) {
 	if r.Description != "" {
 		return nil, errNotKept("description")
 	}
@@ -135,7 +135,7 @@ func (c *call) createConnector(hosted bool) (any, error) {
 		return nil, err
 	}
 	v, err := c.connectorOf(n.App, id)
-	return connectorResponse{ConnectorView: connectorView{Connector: connectorOf(v.ConnectorSummary)}}, err
+	return &connectorResponse{ConnectorView: connectorView{Connector: connectorOf(v.ConnectorSummary)}}, err
 }
 
 // settingsOf decodes the settings of a connector: texts, numbers, booleans or lists, by setting
@@ -192,11 +192,7 @@ type updateConnectorRequest struct {
 	UpdateMask mask `json:"updateMask"`
 }
 
-func updateConnector(c *call) (any, error) {
-	var r updateConnectorRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func updateConnector(c *call, r updateConnectorRequest) (*connectorResponse, error) {
 	fields, err := r.UpdateMask.fields(c.body, "connector", "displayName", "userIds", "config")
 	if err != nil {
 		return nil, err
@@ -257,11 +253,7 @@ type rotateCredentialRequest struct {
 }
 
 // rotateCredential creates a credential. The previous ones expire after a day.
-func rotateCredential(c *call) (any, error) {
-	var r rotateCredentialRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func rotateCredential(c *call, r rotateCredentialRequest) (*credentialResponse, error) {
 	if _, err := c.connectorOf(console.ID(r.AppID), console.ID(r.ConnectorID)); err != nil {
 		return nil, err
 	}
@@ -280,7 +272,7 @@ func rotateCredential(c *call) (any, error) {
 		}
 	}
 	out.ClientSecret = made.Secret.Reveal()
-	return credentialResponse{out}, nil
+	return &credentialResponse{out}, nil
 }
 
 // credential returns the credential in the path.
@@ -297,29 +289,31 @@ func (c *call) credential() (govern.ConnectorView, rpc.Credential, error) {
 	return v, rpc.Credential{}, baton.Errorf(baton.NotFound, "no credential")
 }
 
-func getCredential(c *call) (any, error) {
+func getCredential(c *call) (*credentialResponse, error) {
 	v, cr, err := c.credential()
-	return credentialResponse{credentialOf(v, cr)}, err
+	return &credentialResponse{credentialOf(v, cr)}, err
 }
 
-func listCredentials(c *call) (any, error) {
+type credentialsResponse struct {
+	List          list[connectorCredential] `json:"list"`
+	NextPageToken string                    `json:"nextPageToken"`
+}
+
+func listCredentials(c *call) (*credentialsResponse, error) {
 	v, err := c.connectorIn()
-	out := struct {
-		List          list[connectorCredential] `json:"list"`
-		NextPageToken string                    `json:"nextPageToken"`
-	}{}
+	var out credentialsResponse
 	for _, cr := range v.Credentials {
 		out.List = append(out.List, credentialOf(v, cr))
 	}
-	return out, err
+	return &out, err
 }
 
-func revokeCredential(c *call) (any, error) {
+func revokeCredential(c *call) (*empty, error) {
 	v, cr, err := c.credential()
 	if err == nil {
 		err = c.Console.RevokeCredential(c.ctx(), c.caller, v.Connector.ID, cr.ClientID)
 	}
-	return empty{}, err
+	return &empty{}, err
 }
 
 // ownConnector is a connector in the console's own form.
@@ -342,38 +336,40 @@ type ownConnectorResponse struct {
 	Connector ownConnector `json:"connector"`
 }
 
-func listAllConnectors(c *call) (any, error) {
+type ownConnectorsResponse struct {
+	List          list[ownConnector] `json:"list"`
+	NextPageToken string             `json:"nextPageToken"`
+}
+
+func listAllConnectors(c *call) (*ownConnectorsResponse, error) {
 	all, err := c.Console.Connectors(c.ctx(), c.caller)
-	out := struct {
-		List          list[ownConnector] `json:"list"`
-		NextPageToken string             `json:"nextPageToken"`
-	}{}
+	var out ownConnectorsResponse
 	for _, s := range all {
 		out.List = append(out.List, ownConnectorOf(s))
 	}
-	return out, err
+	return &out, err
 }
 
-func getOwnConnector(c *call) (any, error) {
+func getOwnConnector(c *call) (*ownConnectorResponse, error) {
 	v, err := c.Console.Connector(c.ctx(), c.caller, c.path("connector"))
-	return ownConnectorResponse{ownConnectorOf(v.ConnectorSummary)}, err
+	return &ownConnectorResponse{ownConnectorOf(v.ConnectorSummary)}, err
 }
 
-func (c *call) act(err error) (any, error) {
+func (c *call) act(err error) (*ownConnectorResponse, error) {
 	if err != nil {
 		return nil, err
 	}
 	return getOwnConnector(c)
 }
 
-func syncConnector(c *call) (any, error) {
+func syncConnector(c *call) (*ownConnectorResponse, error) {
 	return c.act(c.Console.SyncNow(c.ctx(), c.caller, c.path("connector")))
 }
 
-func pauseConnector(c *call) (any, error) {
+func pauseConnector(c *call) (*ownConnectorResponse, error) {
 	return c.act(c.Console.PauseConnector(c.ctx(), c.caller, c.path("connector"), true))
 }
 
-func resumeConnector(c *call) (any, error) {
+func resumeConnector(c *call) (*ownConnectorResponse, error) {
 	return c.act(c.Console.PauseConnector(c.ctx(), c.caller, c.path("connector"), false))
 }

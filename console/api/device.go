@@ -138,13 +138,9 @@ type createPersonalClientResponse struct {
 
 // createPersonalClient creates the credential of a program that a person allowed. Credentials
 // themselves cannot create any.
-func createPersonalClient(c *call) (any, error) {
+func createPersonalClient(c *call, r createPersonalClientRequest) (*createPersonalClientResponse, error) {
 	token, err := c.bearer()
 	if err != nil {
-		return nil, err
-	}
-	var r createPersonalClientRequest
-	if err := c.decode(&r); err != nil {
 		return nil, err
 	}
 	if r.DisplayName == "" {
@@ -154,6 +150,6 @@ func createPersonalClient(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return createPersonalClientResponse{Client: personalClient{ClientID: m.ClientID, CreatedAt: stamp(m.Created), DisplayName: m.Name, ExpiresTime: stamp(m.Expires), ID: string(m.ID),
+	return &createPersonalClientResponse{Client: personalClient{ClientID: m.ClientID, CreatedAt: stamp(m.Created), DisplayName: m.Name, ExpiresTime: stamp(m.Expires), ID: string(m.ID),
 		UserID: string(m.Person)}, ClientSecret: m.Secret.Reveal()}, nil
 }

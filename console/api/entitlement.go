@@ -98,7 +98,7 @@ type entitlementResponse struct {
 // everything is the mask of calls whose request has no mask.
 var everything = expandMask{Paths: []string{"*"}}
 
-func getEntitlement(c *call) (any, error) {
+func getEntitlement(c *call) (*entitlementResponse, error) {
 	k, err := c.key("entitlement", "entitlement")
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func getEntitlement(c *call) (any, error) {
 		return nil, err
 	}
 	x := expander{mask: everything}
-	return entitlementResponse{entitlement{s, row}.view(&x), x.Items}, nil
+	return &entitlementResponse{entitlement{s, row}.view(&x), x.Items}, nil
 }
 
 type entitlementsResponse struct {
@@ -121,7 +121,7 @@ type entitlementsResponse struct {
 	NextPageToken string                   `json:"nextPageToken"`
 }
 
-func listEntitlements(c *call) (any, error) {
+func listEntitlements(c *call) (*entitlementsResponse, error) {
 	p, err := c.query()
 	if err != nil {
 		return nil, err
@@ -137,11 +137,7 @@ type searchEntitlementsRequest struct {
 	Query      string          `json:"query"`
 }
 
-func searchEntitlements(c *call) (any, error) {
-	var r searchEntitlementsRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func searchEntitlements(c *call, r searchEntitlementsRequest) (*entitlementsResponse, error) {
 	q := govern.SeenQuery{Search: r.Query}
 	switch len(r.AppIDs) {
 	case 0:
@@ -167,7 +163,7 @@ func (c *call) seen(p page, q govern.SeenQuery) ([]govern.Seen, string, error) {
 	return found, token("entitlements", next), nil
 }
 
-func (c *call) entitlements(p page, m expandMask, q govern.SeenQuery) (any, error) {
+func (c *call) entitlements(p page, m expandMask, q govern.SeenQuery) (*entitlementsResponse, error) {
 	found, next, err := c.seen(p, q)
 	if err != nil {
 		return nil, err
@@ -178,7 +174,7 @@ func (c *call) entitlements(p page, m expandMask, q govern.SeenQuery) (any, erro
 		out.List = append(out.List, entitlement{s.App, s}.view(&x))
 	}
 	out.Expanded = x.Items
-	return out, nil
+	return &out, nil
 }
 
 type searchCatalogRequest struct {
@@ -197,11 +193,7 @@ type catalogResponse struct {
 	NextPageToken string                               `json:"nextPageToken"`
 }
 
-func searchCatalog(c *call) (any, error) {
-	var r searchCatalogRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func searchCatalog(c *call, r searchCatalogRequest) (*catalogResponse, error) {
 	out := catalogResponse{}
 	want := func(s govern.Seen) bool { return true }
 	switch r.GrantedStatus {
@@ -227,7 +219,7 @@ func searchCatalog(c *call) (any, error) {
 		// A page of a filtered list may be short, but only the last one may be empty.
 		if out.NextPageToken, r.PageToken = next, next; next == "" || len(out.List) > 0 || looked == maxLooked {
 			out.Expanded = x.Items
-			return out, nil
+			return &out, nil
 		}
 	}
 }
@@ -247,13 +239,13 @@ type grantsResponse struct {
 	Bindings list[appEntitlementUserBinding] `json:"bindings"`
 }
 
-func listGrants(c *call) (any, error) {
+func listGrants(c *call) (*grantsResponse, error) {
 	k, err := c.key("entitlement", "entitlement")
 	if err != nil {
 		return nil, err
 	}
 	grants, err := c.Console.Grants(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), c.path("user"))
-	return grantsResponse{bindings(grants)}, err
+	return &grantsResponse{bindings(grants)}, err
 }
 
 type updateEntitlementRequest struct {
@@ -276,11 +268,7 @@ type updateEntitlementRequest struct {
 // belong to the application.
 var entitlementFields = []string{"alias", "durationGrant", "durationUnset", "emergencyGrantEnabled", "emergencyGrantPolicyId", "grantPolicyId"}
 
-func updateEntitlement(c *call) (any, error) {
-	var r updateEntitlementRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func updateEntitlement(c *call, r updateEntitlementRequest) (*entitlementResponse, error) {
 	k, err := c.key("entitlement", "entitlement")
 	if err != nil {
 		return nil, err
@@ -337,7 +325,7 @@ func idOf(text string) *console.ID {
 	return &id
 }
 
-func listEntitlementOwnerIDs(c *call) (any, error) {
+func listEntitlementOwnerIDs(c *call) (*userIDs, error) {
 	k, err := c.key("entitlement", "entitlement")
 	if err != nil {
 		return nil, err
@@ -347,30 +335,26 @@ func listEntitlementOwnerIDs(c *call) (any, error) {
 	for _, o := range owners {
 		out.UserIDs = append(out.UserIDs, string(o))
 	}
-	return out, err
+	return &out, err
 }
 
-func setEntitlementOwners(c *call) (any, error) {
-	var r userIDs
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func setEntitlementOwners(c *call, r userIDs) (*empty, error) {
 	return c.entitlementOwners(ids(r.UserIDs))
 }
 
-func removeEntitlementOwners(c *call) (any, error) { return c.entitlementOwners([]console.ID{}) }
+func removeEntitlementOwners(c *call) (*empty, error) { return c.entitlementOwners([]console.ID{}) }
 
-func (c *call) entitlementOwners(owners []console.ID) (any, error) {
+func (c *call) entitlementOwners(owners []console.ID) (*empty, error) {
 	k, err := c.key("entitlement", "entitlement")
 	if err != nil {
 		return nil, err
 	}
-	return empty{}, c.Console.ConfigureEntitlement(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), govern.EntitlementSettings{Owners: &owners})
+	return &empty{}, c.Console.ConfigureEntitlement(c.ctx(), c.caller, c.path("app"), console.EntitlementKey(k), govern.EntitlementSettings{Owners: &owners})
 }
 
 // notMade refuses calls that create objects which only applications have.
-func notMade(what string) func(*call) (any, error) {
-	return func(*call) (any, error) {
+func notMade(what string) func(*call) (*empty, error) {
+	return func(*call) (*empty, error) {
 		return nil, baton.Errorf(baton.Unsupported, "the console creates no %s: it knows those that its connectors find in the applications", what)
 	}
 }

@@ -8,33 +8,6 @@ import (
 	"time"
 )
 
-// responses are the messages of successful calls, by pattern. A call that is not here answers with an
-// object that the document does not describe.
-var responses = map[string]any{
-	"GET /api/v1/auth/introspect": introspectResponse{}, "GET /api/v1/users/{user}": userResponse{}, "POST /api/v1/search/users": usersResponse{},
-	"GET /api/v1/apps": appsResponse{}, "POST /api/v1/apps": appResponse{}, "POST /api/v1/search/apps": appsResponse{}, "GET /api/v1/apps/{app}": appResponse{}, "POST /api/v1/apps/{app}": appResponse{},
-	"GET /api/v1/apps/{app}/ownerids": userIDs{}, "GET /api/v1/apps/{app}/owners": ownersResponse{}, "PUT /api/v1/apps/{app}/owners": empty{}, "DELETE /api/v1/apps/{app}/owners": empty{},
-	"GET /api/v1/apps/{app}/app_users": appUsersResponse{}, "GET /api/v1/apps/{app}/users/{user}/app_users": appUsersResponse{},
-	"GET /api/v1/apps/{app}/entitlements": entitlementsResponse{}, "GET /api/v1/apps/{app}/entitlements/{entitlement}": entitlementResponse{},
-	"POST /api/v1/apps/{app}/entitlements/{entitlement}": entitlementResponse{}, "GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants": grantsResponse{},
-	"GET /api/v1/apps/{app}/entitlements/{entitlement}/ownerids": userIDs{}, "PUT /api/v1/apps/{app}/entitlements/{entitlement}/owners": empty{},
-	"DELETE /api/v1/apps/{app}/entitlements/{entitlement}/owners": empty{}, "POST /api/v1/search/entitlements": entitlementsResponse{},
-	"POST /api/v1/search/request_catalog/entitlements": catalogResponse{}, ownToken: createPersonalClientResponse{},
-	"POST /api/v1/policies": policyResponse{}, "GET /api/v1/policies/{policy}": policyResponse{}, "POST /api/v1/policies/{policy}": policyResponse{}, "POST /api/v1/search/policies": policiesResponse{},
-	"POST /api/v1/task/grant": taskResponse{}, "POST /api/v1/task/revoke": taskResponse{}, "POST /api/v1/search/tasks": tasksResponse{}, "GET /api/v1/tasks/{task}": taskResponse{},
-	"POST /api/v1/tasks/{task}/action/approve": taskActionResponse{}, "POST /api/v1/tasks/{task}/action/deny": taskActionResponse{}, "POST /api/v1/tasks/{task}/action/comment": taskResponse{},
-	"POST /api/v1/tasks/{task}/action/escalate": taskActionResponse{}, "POST /api/v1/tasks/{task}/action/close": taskActionResponse{},
-	"POST /api/v1/tasks/{task}/action/update-request-data": taskActionResponse{},
-	"GET /api/v1/apps/{app}/connectors":                    connectorsResponse{}, "POST /api/v1/apps/{app}/connectors": connectorResponse{}, "POST /api/v1/apps/{app}/connectors/create": connectorResponse{},
-	"GET /api/v1/apps/{app}/connectors/{connector}": connectorResponse{}, "POST /api/v1/apps/{app}/connectors/{connector}": connectorResponse{},
-	"POST /api/v1/apps/{app}/connectors/{connector}/delegated": connectorResponse{}, "POST /api/v1/apps/connectors/credentials": credentialResponse{},
-	"GET /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}":  credentialResponse{},
-	"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}": empty{},
-	"GET /api/v1/accounts": accountsResponse{}, "GET /api/v1/accounts/{account}": accountResponse{}, "GET /api/v1/connectors/{connector}": ownConnectorResponse{},
-	"POST /api/v1/connectors/{connector}/action/sync": ownConnectorResponse{}, "POST /api/v1/connectors/{connector}/action/pause": ownConnectorResponse{},
-	"POST /api/v1/connectors/{connector}/action/resume": ownConnectorResponse{}, "GET /api/v1/syncs/{sync}": syncResponse{},
-}
-
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
 // described are the routes. They have openAPI itself, which so cannot refer to them.
@@ -47,9 +20,9 @@ func document() map[string]any {
 	paths, schemas := map[string]map[string]any{}, schemas{}
 	for _, r := range described {
 		method, path, _ := strings.Cut(r.pattern, " ")
-		schema := map[string]any{"type": "object"}
-		if m, ok := responses[r.pattern]; ok {
-			schema = schemas.of(reflect.TypeOf(m))
+		content := map[string]any{"application/octet-stream": map[string]any{}}
+		if r.response != nil {
+			content = map[string]any{"application/json": map[string]any{"schema": schemas.of(r.response, false)}}
 		}
 		parameters := []any{}
 		for _, name := range pathParameter.FindAllStringSubmatch(path, -1) {
@@ -58,13 +31,17 @@ func document() map[string]any {
 		if paths[path] == nil {
 			paths[path] = map[string]any{}
 		}
-		paths[path][strings.ToLower(method)] = map[string]any{
+		operation := map[string]any{
 			"description": "Scope: " + r.scope + ". Right: " + r.right + ".", "parameters": parameters,
 			"responses": map[string]any{
-				"200":     map[string]any{"description": "Success", "content": map[string]any{"application/json": map[string]any{"schema": schema}}},
-				"default": map[string]any{"description": "An error", "content": map[string]any{"application/json": map[string]any{"schema": schemas.of(reflect.TypeFor[status]())}}},
+				"200":     map[string]any{"description": "Success", "content": content},
+				"default": map[string]any{"description": "An error", "content": map[string]any{"application/json": map[string]any{"schema": schemas.of(reflect.TypeFor[status](), false)}}},
 			},
 		}
+		if r.request != nil {
+			operation["requestBody"] = map[string]any{"content": map[string]any{"application/json": map[string]any{"schema": schemas.of(r.request, true)}}}
+		}
+		paths[path][strings.ToLower(method)] = operation
 	}
 	return map[string]any{
 		"openapi": "3.1.0", "info": map[string]any{"title": "Baton console", "version": "v1"}, "paths": paths,
@@ -76,13 +53,15 @@ func document() map[string]any {
 // schemas are the schemas of messages by name.
 type schemas map[string]any
 
-// of returns the schema of a type as JSON has it.
-func (s schemas) of(t reflect.Type) map[string]any {
+// of returns the schema of a type as JSON has it. Requests may leave out any field.
+func (s schemas) of(t reflect.Type, request bool) map[string]any {
 	switch t {
 	case reflect.TypeFor[stamp]():
 		return map[string]any{"type": []any{"string", "null"}, "format": "date-time"}
 	case reflect.TypeFor[period]():
 		return map[string]any{"type": []any{"string", "null"}}
+	case reflect.TypeFor[number]():
+		return map[string]any{"type": []any{"integer", "string"}}
 	case reflect.TypeFor[null](), reflect.TypeFor[json.RawMessage]():
 		return map[string]any{}
 	case reflect.TypeFor[words]():
@@ -94,47 +73,61 @@ func (s schemas) of(t reflect.Type) map[string]any {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return s.of(t.Elem())
+		return s.of(t.Elem(), request)
 	case reflect.Slice:
-		return map[string]any{"type": "array", "items": s.of(t.Elem())}
+		return map[string]any{"type": "array", "items": s.of(t.Elem(), request)}
 	case reflect.Map:
-		return map[string]any{"type": "object", "additionalProperties": s.of(t.Elem())}
+		return map[string]any{"type": "object", "additionalProperties": s.of(t.Elem(), request)}
 	case reflect.Bool:
 		return map[string]any{"type": "boolean"}
 	case reflect.String:
 		return map[string]any{"type": "string"}
 	case reflect.Struct:
-		if _, known := s[t.Name()]; !known {
-			s[t.Name()] = nil // it may have itself as a field
-			s[t.Name()] = s.object(t)
+		name := t.Name()
+		if name == "" {
+			return s.object(t, request)
 		}
-		return map[string]any{"$ref": "#/components/schemas/" + t.Name()}
+		if request {
+			name = strings.TrimSuffix(name, "Request") + "Request"
+		}
+		if _, known := s[name]; !known {
+			s[name] = nil // it may have itself as a field
+			s[name] = s.object(t, request)
+		}
+		return map[string]any{"$ref": "#/components/schemas/" + name}
 	case reflect.Interface:
 		return map[string]any{}
 	}
 	return map[string]any{"type": "integer"}
 }
 
-func (s schemas) object(t reflect.Type) map[string]any {
+func (s schemas) object(t reflect.Type, request bool) map[string]any {
 	properties, required := map[string]any{}, []any{}
 	for _, f := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.Anonymous || name == "" {
 			continue
 		}
-		schema := s.of(f.Type)
+		schema := s.of(f.Type, request)
 		if strings.Contains(options, "string") {
 			schema = map[string]any{"type": "string"}
 		}
-		if f.Type.Kind() == reflect.Pointer && !strings.Contains(options, "omitempty") {
+		if f.Type.Kind() == reflect.Pointer && !strings.Contains(options, "omitempty") && !request {
 			schema = map[string]any{"anyOf": []any{schema, map[string]any{"type": "null"}}}
 		}
-		if properties[name] = schema; !strings.Contains(options, "omitempty") {
+		if properties[name] = schema; !strings.Contains(options, "omitempty") && !request {
 			required = append(required, name)
 		}
 	}
-	return map[string]any{"type": "object", "properties": properties, "required": required}
+	object := map[string]any{"type": "object", "properties": properties}
+	if !request {
+		object["required"] = required
+	}
+	return object
 }
 
 // openAPI returns the OpenAPI document.
-func openAPI(*call) (any, error) { return document(), nil }
+func openAPI(*call) (*map[string]any, error) {
+	d := document()
+	return &d, nil
+}

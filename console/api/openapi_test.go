@@ -27,7 +27,10 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s is not described", r)
 			continue
 		}
-		schema := call["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)["application/json"].(map[string]any)["schema"]
+		schema := call["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)["application/json"]
+		if schema == nil {
+			continue
+		}
 		for _, who := range []string{"super", "user", "owner"} {
 			a := f.call(f.as(who), method, f.path(path), bodies[r])
 			if a.status != 200 || a.header.Get("Content-Type") != "application/json" || strings.HasSuffix(path, "/openapi.json") {
@@ -35,7 +38,7 @@ func TestOpenAPI(t *testing.T) {
 			}
 			var v any
 			f.check(json.Unmarshal([]byte(a.body), &v))
-			for _, problem := range conforms(d, schema, v, r) {
+			for _, problem := range conforms(d, schema.(map[string]any)["schema"], v, r) {
 				t.Error(problem)
 			}
 			compared++
@@ -45,6 +48,66 @@ func TestOpenAPI(t *testing.T) {
 	if compared < 40 {
 		t.Errorf("only %d responses were compared", compared)
 	}
+}
+
+// TestOpenAPIRequests sends a wrong value for every field of every request that the document
+// describes: a call refuses it if it really reads the field. The bodies of the other tests conform.
+func TestOpenAPIRequests(t *testing.T) {
+	f := newFixture(t)
+	f.ask()
+	f.askForMember()
+	d, super := f.ok(f.as("user"), "GET", "/api/v1/openapi.json", ""), f.as("super")
+	bodies, described, fields := f.bodies(), 0, 0
+	for _, r := range api.Routes() {
+		method, path, _ := strings.Cut(r, " ")
+		body, ok := at(d["paths"].(map[string]any)[path], strings.ToLower(method)+".requestBody").(map[string]any)
+		if !ok {
+			if bodies[r] != "" {
+				t.Errorf("%s takes a body, and the document has none", r)
+			}
+			continue
+		}
+		described++
+		schema := body["content"].(map[string]any)["application/json"].(map[string]any)["schema"]
+		if bodies[r] != "" {
+			var v any
+			f.check(json.Unmarshal([]byte(bodies[r]), &v))
+			for _, problem := range conforms(d, schema, v, r) {
+				t.Error(problem)
+			}
+		}
+		for _, wrong := range wrongBodies(d, schema) {
+			fields++
+			f.fails(r+" with "+wrong, super, method, f.path(path), wrong, 400, 3, "cannot be read")
+		}
+	}
+	t.Logf("%d requests with %d fields", described, fields)
+	if described < 25 || fields < 120 {
+		t.Errorf("the document has %d requests with %d fields", described, fields)
+	}
+}
+
+// wrongBodies returns bodies that each have a value of the wrong type in one field of a schema.
+func wrongBodies(document map[string]any, schema any) (all []string) {
+	s := schema.(map[string]any)
+	if ref, ok := s["$ref"].(string); ok {
+		return wrongBodies(document, document["components"].(map[string]any)["schemas"].(map[string]any)[ref[strings.LastIndex(ref, "/")+1:]])
+	}
+	properties, _ := s["properties"].(map[string]any)
+	for name, p := range properties {
+		wrong := "true"
+		switch kind := p.(map[string]any)["type"]; {
+		case kind == "boolean":
+			wrong = `"x"`
+		case kind == nil && p.(map[string]any)["$ref"] == nil && p.(map[string]any)["properties"] == nil:
+			continue // it may be anything
+		}
+		all = append(all, fmt.Sprintf("{%q:%s}", name, wrong))
+		for _, inner := range wrongBodies(document, p) {
+			all = append(all, fmt.Sprintf("{%q:%s}", name, inner))
+		}
+	}
+	return all
 }
 
 // conforms returns how a value differs from a schema of a document.

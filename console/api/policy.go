@@ -137,13 +137,17 @@ func stepsOf(r console.PolicyRule, kind console.PolicyKind) (all list[step]) {
 // policyInput is a policy as a client sends it. Steps are read one by one, so that a kind that the
 // console does not have is refused and not left out.
 type policyInput struct {
-	Description              string                                       `json:"description"`
-	DisplayName              string                                       `json:"displayName"`
-	PolicySteps              map[string]struct{ Steps []json.RawMessage } `json:"policySteps"`
-	PolicyType               string                                       `json:"policyType"`
-	PostActions              []json.RawMessage                            `json:"postActions"`
-	ReassignTasksToDelegates *bool                                        `json:"reassignTasksToDelegates"`
-	Rules                    []policyRule                                 `json:"rules"`
+	Description              string                `json:"description"`
+	DisplayName              string                `json:"displayName"`
+	PolicySteps              map[string]stepsInput `json:"policySteps"`
+	PolicyType               string                `json:"policyType"`
+	PostActions              []json.RawMessage     `json:"postActions"`
+	ReassignTasksToDelegates *bool                 `json:"reassignTasksToDelegates"`
+	Rules                    []policyRule          `json:"rules"`
+}
+
+type stepsInput struct {
+	Steps []json.RawMessage `json:"steps"`
 }
 
 // policy returns the policy that a client sent.
@@ -406,16 +410,12 @@ type policyResponse struct {
 	Policy policy `json:"policy"`
 }
 
-func getPolicy(c *call) (any, error) {
+func getPolicy(c *call) (*policyResponse, error) {
 	v, err := c.Console.Policy(c.ctx(), c.caller, c.path("policy"))
-	return policyResponse{policyOf(v.Policy)}, err
+	return &policyResponse{policyOf(v.Policy)}, err
 }
 
-func createPolicy(c *call) (any, error) {
-	var in policyInput
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
+func createPolicy(c *call, in policyInput) (*policyResponse, error) {
 	p, err := in.policy()
 	if err != nil {
 		return nil, err
@@ -424,7 +424,7 @@ func createPolicy(c *call) (any, error) {
 		return nil, err
 	}
 	saved, err := c.Console.ConfigurePolicy(c.ctx(), c.caller, p, 0)
-	return policyResponse{policyOf(saved)}, err
+	return &policyResponse{policyOf(saved)}, err
 }
 
 type updatePolicyRequest struct {
@@ -433,11 +433,7 @@ type updatePolicyRequest struct {
 }
 
 // updatePolicy writes the next version of a policy: the whole of it, or what the mask names.
-func updatePolicy(c *call) (any, error) {
-	var r updatePolicyRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func updatePolicy(c *call, r updatePolicyRequest) (*policyResponse, error) {
 	fields, err := r.UpdateMask.fields(c.body, "policy", "displayName", "policySteps", "rules", "policyType", "description", "postActions", "reassignTasksToDelegates")
 	if err != nil {
 		return nil, err
@@ -465,16 +461,16 @@ func updatePolicy(c *call) (any, error) {
 		return nil, err
 	}
 	saved, err := c.Console.ConfigurePolicy(c.ctx(), c.caller, next, v.Policy.Version)
-	return policyResponse{policyOf(saved)}, err
+	return &policyResponse{policyOf(saved)}, err
 }
 
 type searchPoliciesRequest struct {
 	page
-	DisplayName      string                `json:"displayName"`
-	Query            string                `json:"query"`
-	PolicyTypes      []string              `json:"policyTypes"`
-	ExcludePolicyIDs []string              `json:"excludePolicyIds"`
-	Refs             []struct{ ID string } `json:"refs"`
+	DisplayName      string   `json:"displayName"`
+	Query            string   `json:"query"`
+	PolicyTypes      []string `json:"policyTypes"`
+	ExcludePolicyIDs []string `json:"excludePolicyIds"`
+	Refs             []ref    `json:"refs"`
 }
 
 type policiesResponse struct {
@@ -482,11 +478,7 @@ type policiesResponse struct {
 	NextPageToken string       `json:"nextPageToken"`
 }
 
-func searchPolicies(c *call) (any, error) {
-	var r searchPoliciesRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func searchPolicies(c *call, r searchPoliciesRequest) (*policiesResponse, error) {
 	for _, t := range r.PolicyTypes {
 		if !slices.ContainsFunc(policyTypes, func(known struct {
 			kind      console.PolicyKind
@@ -512,7 +504,7 @@ func searchPolicies(c *call) (any, error) {
 	for _, p := range v.Policies {
 		m := policyOf(p)
 		if string(p.ID) <= after && after != "" || !has(p.Name, r.Query) || r.DisplayName != "" && p.Name != r.DisplayName || len(r.PolicyTypes) > 0 && !slices.Contains(r.PolicyTypes, m.PolicyType) ||
-			slices.Contains(r.ExcludePolicyIDs, m.ID) || len(r.Refs) > 0 && !slices.ContainsFunc(r.Refs, func(ref struct{ ID string }) bool { return ref.ID == m.ID }) {
+			slices.Contains(r.ExcludePolicyIDs, m.ID) || len(r.Refs) > 0 && !slices.ContainsFunc(r.Refs, func(r ref) bool { return r.ID == m.ID }) {
 			continue
 		}
 		if len(out.List) == r.size() {
@@ -521,5 +513,5 @@ func searchPolicies(c *call) (any, error) {
 		}
 		out.List = append(out.List, m)
 	}
-	return out, nil
+	return &out, nil
 }

@@ -54,11 +54,7 @@ type askedUser struct {
 	OnBehalfOf  string `json:"onBehalfOfUserId"`
 }
 
-func testPolicy(c *call) (any, error) {
-	var r policyTest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func testPolicy(c *call, r policyTest) (*policyTestResponse, error) {
 	if r.Kind == "" {
 		r.Kind = string(govern.QuestionRequest)
 	}
@@ -111,5 +107,5 @@ func testPolicy(c *call) (any, error) {
 		}
 		v.Steps = append(v.Steps, step)
 	}
-	return v, nil
+	return &v, nil
 }

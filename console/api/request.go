@@ -130,6 +130,11 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// ref names an object.
+type ref struct {
+	ID string `json:"id"`
+}
+
 const (
 	defaultPage = 25
 	minPage     = 10
@@ -208,4 +213,22 @@ func (c *call) key(name, what string) (int64, error) {
 		return 0, baton.Errorf(baton.NotFound, "no %s", what)
 	}
 	return n, nil
+}
+
+// onlyFields refuses a request with unknown fields that are not empty.
+func (c *call) onlyFields(known []string) error {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(c.body, &all) != nil {
+		return nil // decode reports errors; there may be no body
+	}
+	for name, value := range all {
+		if name = camelName(name); slices.Contains(known, name) || slices.Contains([]string{"null", "[]", "{}", `""`, "false", "0"}, string(value)) {
+			continue
+		}
+		if strings.HasSuffix(string(value), `_UNSPECIFIED"`) || string(value) == `"UNSPECIFIED"` {
+			continue
+		}
+		return baton.Errorf(baton.Invalid, "the console cannot search by %s", name).WithFix("Leave it out.")
+	}
+	return nil
 }

@@ -1,11 +1,41 @@
 package api
 
+import "reflect"
+
 // route is one call.
 type route struct {
 	pattern string // pattern for http.ServeMux
 	scope   string // a credential needs one of these scopes; package govern checks them
 	right   string // the right that the person needs; package govern checks it
-	serve   func(*call) (any, error)
+	endpoint
+}
+
+// endpoint serves a call. The OpenAPI document is made from the types of its messages.
+type endpoint struct {
+	request  reflect.Type // nil: no body
+	response reflect.Type // nil: no JSON
+	serve    func(*call) (any, error)
+}
+
+// responds returns an endpoint without a request body.
+func responds[A any](serve func(*call) (*A, error)) endpoint {
+	return endpoint{response: reflect.TypeFor[A](), serve: func(c *call) (any, error) { return serve(c) }}
+}
+
+// takes returns an endpoint that decodes the request body.
+func takes[R, A any](serve func(*call, R) (*A, error)) endpoint {
+	return endpoint{reflect.TypeFor[R](), reflect.TypeFor[A](), func(c *call) (any, error) {
+		var r R
+		if err := c.decode(&r); err != nil {
+			return nil, err
+		}
+		return serve(c, r)
+	}}
+}
+
+// writes returns an endpoint that writes its response itself.
+func writes(serve func(*call) error) endpoint {
+	return endpoint{serve: func(c *call) (any, error) { return nil, serve(c) }}
 }
 
 // Scopes and rights of routes, in words.
@@ -50,79 +80,79 @@ const ownToken = "POST /api/v1/iam/personal_clients"
 // routes lists every call.
 var routes = []route{
 	// Calls of the platform.
-	{"GET /api/v1/auth/introspect", anyScope, self, introspect},
-	{"GET /api/v1/users/{user}", look, seePeople, getUser},
-	{"POST /api/v1/search/users", read, seePeople, searchUsers},
+	{"GET /api/v1/auth/introspect", anyScope, self, responds(introspect)},
+	{"GET /api/v1/users/{user}", look, seePeople, responds(getUser)},
+	{"POST /api/v1/search/users", read, seePeople, takes(searchUsers)},
 
-	{"GET /api/v1/apps", look, seeAccess, listApps},
-	{"POST /api/v1/apps", configure, add, createApp},
-	{"POST /api/v1/search/apps", look, seeAccess, searchApps},
-	{"GET /api/v1/apps/{app}", look, seeAccess, getApp},
-	{"POST /api/v1/apps/{app}", configure, configureA, updateApp},
-	{"GET /api/v1/apps/{app}/ownerids", look, seeAccess, listAppOwnerIDs},
-	{"GET /api/v1/apps/{app}/owners", look, seeAccess, listAppOwners},
-	{"PUT /api/v1/apps/{app}/owners", configure, configureA, setAppOwners},
-	{"DELETE /api/v1/apps/{app}/owners", configure, configureA, removeAppOwners},
+	{"GET /api/v1/apps", look, seeAccess, responds(listApps)},
+	{"POST /api/v1/apps", configure, add, takes(createApp)},
+	{"POST /api/v1/search/apps", look, seeAccess, takes(searchApps)},
+	{"GET /api/v1/apps/{app}", look, seeAccess, responds(getApp)},
+	{"POST /api/v1/apps/{app}", configure, configureA, takes(updateApp)},
+	{"GET /api/v1/apps/{app}/ownerids", look, seeAccess, responds(listAppOwnerIDs)},
+	{"GET /api/v1/apps/{app}/owners", look, seeAccess, responds(listAppOwners)},
+	{"PUT /api/v1/apps/{app}/owners", configure, configureA, takes(setAppOwners)},
+	{"DELETE /api/v1/apps/{app}/owners", configure, configureA, responds(removeAppOwners)},
 
-	{"GET /api/v1/apps/{app}/app_users", read, seeAccess, listAppUsers},
-	{"GET /api/v1/apps/{app}/users/{user}/app_users", look, seePeople, listAppUsersOf},
-	{"GET /api/v1/apps/{app}/app_users/{account}/credentials", anyScope, nobody, listAppUserCredentials},
+	{"GET /api/v1/apps/{app}/app_users", read, seeAccess, responds(listAppUsers)},
+	{"GET /api/v1/apps/{app}/users/{user}/app_users", look, seePeople, responds(listAppUsersOf)},
+	{"GET /api/v1/apps/{app}/app_users/{account}/credentials", anyScope, nobody, responds(listAppUserCredentials)},
 
-	{"GET /api/v1/apps/{app}/entitlements", look, seeAccess, listEntitlements},
-	{"GET /api/v1/apps/{app}/entitlements/{entitlement}", look, seeAccess, getEntitlement},
-	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants", look, seePeople, listGrants},
-	{"POST /api/v1/apps/{app}/entitlements/{entitlement}", configure, configureA, updateEntitlement},
-	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/ownerids", read, configureA, listEntitlementOwnerIDs},
-	{"PUT /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, setEntitlementOwners},
-	{"DELETE /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, removeEntitlementOwners},
-	{"POST /api/v1/apps/{app}/entitlements", anyScope, nobody, notMade("entitlements")},
-	{"POST /api/v1/apps/{app}/resource_types", anyScope, nobody, notMade("resource types")},
-	{"POST /api/v1/apps/{app}/resource_types/{type}/resources", anyScope, nobody, notMade("resources")},
-	{"POST /api/v1/search/entitlements", look, seeAccess, searchEntitlements},
-	{"POST /api/v1/search/request_catalog/entitlements", look, seeAccess, searchCatalog},
+	{"GET /api/v1/apps/{app}/entitlements", look, seeAccess, responds(listEntitlements)},
+	{"GET /api/v1/apps/{app}/entitlements/{entitlement}", look, seeAccess, responds(getEntitlement)},
+	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants", look, seePeople, responds(listGrants)},
+	{"POST /api/v1/apps/{app}/entitlements/{entitlement}", configure, configureA, takes(updateEntitlement)},
+	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/ownerids", read, configureA, responds(listEntitlementOwnerIDs)},
+	{"PUT /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, takes(setEntitlementOwners)},
+	{"DELETE /api/v1/apps/{app}/entitlements/{entitlement}/owners", configure, configureA, responds(removeEntitlementOwners)},
+	{"POST /api/v1/apps/{app}/entitlements", anyScope, nobody, responds(notMade("entitlements"))},
+	{"POST /api/v1/apps/{app}/resource_types", anyScope, nobody, responds(notMade("resource types"))},
+	{"POST /api/v1/apps/{app}/resource_types/{type}/resources", anyScope, nobody, responds(notMade("resources"))},
+	{"POST /api/v1/search/entitlements", look, seeAccess, takes(searchEntitlements)},
+	{"POST /api/v1/search/request_catalog/entitlements", look, seeAccess, takes(searchCatalog)},
 
-	{ownToken, "the token of a program that somebody confirmed", self, createPersonalClient},
+	{ownToken, "the token of a program that somebody confirmed", self, takes(createPersonalClient)},
 
-	{"POST /api/v1/policies", configureAll, managePolicies, createPolicy},
-	{"GET /api/v1/policies/{policy}", readAll, seePolicies, getPolicy},
-	{"POST /api/v1/policies/{policy}", configureAll, managePolicies, updatePolicy},
-	{"POST /api/v1/search/policies", readAll, seePolicies, searchPolicies},
+	{"POST /api/v1/policies", configureAll, managePolicies, takes(createPolicy)},
+	{"GET /api/v1/policies/{policy}", readAll, seePolicies, responds(getPolicy)},
+	{"POST /api/v1/policies/{policy}", configureAll, managePolicies, takes(updatePolicy)},
+	{"POST /api/v1/search/policies", readAll, seePolicies, takes(searchPolicies)},
 
-	{"POST /api/v1/task/grant", ask, askFor, createGrant},
-	{"POST /api/v1/task/revoke", ask, self, createRevoke},
-	{"POST /api/v1/search/tasks", readTasks, seeTasks, searchTasks},
-	{"GET /api/v1/tasks/{task}", readTasks, seeTasks, getTask},
-	{"POST /api/v1/tasks/{task}/action/approve", decide, decideAsked, approveTask},
-	{"POST /api/v1/tasks/{task}/action/deny", decide, decideAsked, denyTask},
-	{"POST /api/v1/tasks/{task}/action/comment", askOrDecide, seeTasks, commentTask},
-	{"POST /api/v1/tasks/{task}/action/escalate", ask, asker, escalateTask},
-	{"POST /api/v1/tasks/{task}/action/update-request-data", ask, asker, answerTask},
-	{"POST /api/v1/tasks/{task}/action/close", ask, cancels, closeTask},
+	{"POST /api/v1/task/grant", ask, askFor, takes(createGrant)},
+	{"POST /api/v1/task/revoke", ask, self, takes(createRevoke)},
+	{"POST /api/v1/search/tasks", readTasks, seeTasks, takes(searchTasks)},
+	{"GET /api/v1/tasks/{task}", readTasks, seeTasks, responds(getTask)},
+	{"POST /api/v1/tasks/{task}/action/approve", decide, decideAsked, takes(approveTask)},
+	{"POST /api/v1/tasks/{task}/action/deny", decide, decideAsked, takes(denyTask)},
+	{"POST /api/v1/tasks/{task}/action/comment", askOrDecide, seeTasks, takes(commentTask)},
+	{"POST /api/v1/tasks/{task}/action/escalate", ask, asker, takes(escalateTask)},
+	{"POST /api/v1/tasks/{task}/action/update-request-data", ask, asker, takes(answerTask)},
+	{"POST /api/v1/tasks/{task}/action/close", ask, cancels, takes(closeTask)},
 
-	{"GET /api/v1/apps/{app}/connectors", read, seeConn, listConnectors},
-	{"POST /api/v1/apps/{app}/connectors", configure, add, createConnector},
-	{"POST /api/v1/apps/{app}/connectors/create", configure, add, createHostedConnector},
-	{"GET /api/v1/apps/{app}/connectors/{connector}", read, seeConn, getConnector},
-	{"POST /api/v1/apps/{app}/connectors/{connector}", configure, configureC, updateConnector},
-	{"POST /api/v1/apps/{app}/connectors/{connector}/delegated", configure, configureC, updateConnector},
-	{"POST /api/v1/apps/connectors/credentials", configure, configureC, rotateCredential},
-	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials", read, seeConn, listCredentials},
-	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", read, seeConn, getCredential},
-	{"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", configure, configureC, revokeCredential},
+	{"GET /api/v1/apps/{app}/connectors", read, seeConn, responds(listConnectors)},
+	{"POST /api/v1/apps/{app}/connectors", configure, add, takes(createConnector)},
+	{"POST /api/v1/apps/{app}/connectors/create", configure, add, takes(createHostedConnector)},
+	{"GET /api/v1/apps/{app}/connectors/{connector}", read, seeConn, responds(getConnector)},
+	{"POST /api/v1/apps/{app}/connectors/{connector}", configure, configureC, takes(updateConnector)},
+	{"POST /api/v1/apps/{app}/connectors/{connector}/delegated", configure, configureC, takes(updateConnector)},
+	{"POST /api/v1/apps/connectors/credentials", configure, configureC, takes(rotateCredential)},
+	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials", read, seeConn, responds(listCredentials)},
+	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", read, seeConn, responds(getCredential)},
+	{"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}", configure, configureC, responds(revokeCredential)},
 
 	// The console's own calls.
-	{"GET /api/v1/openapi.json", anyScope, "everybody", openAPI},
-	{"GET /api/v1/accounts", read, seeAccess, listAccounts},
-	{"GET /api/v1/accounts/{account}", read, seeAccess, getAccount},
-	{"GET /api/v1/connectors", read, seeConn, listAllConnectors},
-	{"GET /api/v1/connectors/{connector}", read, seeConn, getOwnConnector},
-	{"POST /api/v1/connectors/{connector}/action/sync", configure, configureC, syncConnector},
-	{"POST /api/v1/connectors/{connector}/action/pause", configure, configureC, pauseConnector},
-	{"POST /api/v1/connectors/{connector}/action/resume", configure, configureC, resumeConnector},
-	{"POST /api/v1/connectors/{connector}/action/judge", decide, judge, judgeSync},
-	{"POST /api/v1/policies/action/test", readAll, seePolicy, testPolicy},
-	{"GET /api/v1/syncs", read, seeConn, listSyncs},
-	{"GET /api/v1/syncs/{sync}", read, seeConn, getSync},
-	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, downloadSync},
-	{"GET /api/v1/events", readAll, readAudit, streamAudit},
+	{"GET /api/v1/openapi.json", anyScope, "everybody", responds(openAPI)},
+	{"GET /api/v1/accounts", read, seeAccess, responds(listAccounts)},
+	{"GET /api/v1/accounts/{account}", read, seeAccess, responds(getAccount)},
+	{"GET /api/v1/connectors", read, seeConn, responds(listAllConnectors)},
+	{"GET /api/v1/connectors/{connector}", read, seeConn, responds(getOwnConnector)},
+	{"POST /api/v1/connectors/{connector}/action/sync", configure, configureC, responds(syncConnector)},
+	{"POST /api/v1/connectors/{connector}/action/pause", configure, configureC, responds(pauseConnector)},
+	{"POST /api/v1/connectors/{connector}/action/resume", configure, configureC, responds(resumeConnector)},
+	{"POST /api/v1/connectors/{connector}/action/judge", decide, judge, takes(judgeSync)},
+	{"POST /api/v1/policies/action/test", readAll, seePolicy, takes(testPolicy)},
+	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs)},
+	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},
+	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, writes(downloadSync)},
+	{"GET /api/v1/events", readAll, readAudit, writes(streamAudit)},
 }

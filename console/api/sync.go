@@ -53,7 +53,12 @@ func syncOf(s console.Sync) syncMessage {
 	return m
 }
 
-func listSyncs(c *call) (any, error) {
+type syncsResponse struct {
+	List          list[syncMessage] `json:"list"`
+	NextPageToken string            `json:"nextPageToken"`
+}
+
+func listSyncs(c *call) (*syncsResponse, error) {
 	p, err := c.query()
 	if err != nil {
 		return nil, err
@@ -68,10 +73,7 @@ func listSyncs(c *call) (any, error) {
 		return nil, err
 	}
 	all, more, err := c.Console.Syncs(c.ctx(), c.caller, id, before, p.size())
-	out := struct {
-		List          list[syncMessage] `json:"list"`
-		NextPageToken string            `json:"nextPageToken"`
-	}{}
+	var out syncsResponse
 	for _, s := range all {
 		out.List = append(out.List, syncOf(s))
 	}
@@ -79,23 +81,23 @@ func listSyncs(c *call) (any, error) {
 		last := all[len(all)-1]
 		out.NextPageToken = token("syncs", store.SyncBefore{Received: last.Received, ID: last.ID})
 	}
-	return out, err
+	return &out, err
 }
 
 type syncResponse struct {
 	Sync syncMessage `json:"sync"`
 }
 
-func getSync(c *call) (any, error) {
+func getSync(c *call) (*syncResponse, error) {
 	s, err := c.Console.Sync(c.ctx(), c.caller, c.path("sync"))
-	return syncResponse{syncOf(s)}, err
+	return &syncResponse{syncOf(s)}, err
 }
 
 // downloadSync sends the file of a sync exactly as it was received.
-func downloadSync(c *call) (any, error) {
+func downloadSync(c *call) error {
 	content, f, err := c.Console.SyncFile(c.ctx(), c.caller, c.path("sync"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h := c.w.Header()
 	h.Set("Content-Type", "application/octet-stream")
@@ -105,7 +107,7 @@ func downloadSync(c *call) (any, error) {
 		c.Log.WarnContext(c.ctx(), "a download ended early", "request", c.id, "sync", c.path("sync"), "error", err)
 		panic(http.ErrAbortHandler) // an incomplete file must not look complete
 	}
-	return nil, nil
+	return nil
 }
 
 type judgeSyncRequest struct {
@@ -114,13 +116,9 @@ type judgeSyncRequest struct {
 	Reason   string `json:"reason"`
 }
 
-func judgeSync(c *call) (any, error) {
-	var r judgeSyncRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func judgeSync(c *call, r judgeSyncRequest) (*empty, error) {
 	if r.Decision != "apply" && r.Decision != "discard" {
 		return nil, baton.Errorf(baton.Invalid, "the decision is %q", r.Decision).WithFix("Give apply or discard.")
 	}
-	return empty{}, c.Console.JudgeSync(c.ctx(), c.caller, c.path("connector"), console.ID(r.SyncID), r.Decision == "apply", r.Reason)
+	return &empty{}, c.Console.JudgeSync(c.ctx(), c.caller, c.path("connector"), console.ID(r.SyncID), r.Decision == "apply", r.Reason)
 }

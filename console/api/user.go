@@ -40,7 +40,7 @@ func userOf(p console.Person) user {
 // ownerRole is the role in which clients of the platform recognize administrators.
 const ownerRole = "role/c1.api.tenant.v1.Tenant:owner"
 
-func introspect(c *call) (any, error) {
+func introspect(c *call) (*introspectResponse, error) {
 	i, err := c.Console.Introspect(c.ctx(), c.caller)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func introspect(c *call) (any, error) {
 	for _, s := range i.Client.Scopes {
 		r.Permissions = append(r.Permissions, string(s))
 	}
-	return r, nil
+	return &r, nil
 }
 
 type userResponse struct {
@@ -63,12 +63,12 @@ type userResponse struct {
 	Expanded list[any] `json:"expanded"`
 }
 
-func getUser(c *call) (any, error) {
+func getUser(c *call) (*userResponse, error) {
 	v, err := c.Console.Person(c.ctx(), c.caller, c.path("user"))
 	if err != nil {
 		return nil, err
 	}
-	return userResponse{UserView: userView{User: userOf(v.Person), UserID: string(v.ID)}}, nil
+	return &userResponse{UserView: userView{User: userOf(v.Person), UserID: string(v.ID)}}, nil
 }
 
 type searchUsersRequest struct {
@@ -103,11 +103,7 @@ func (r searchUsersRequest) match(p console.Person) bool {
 		(len(r.RoleIDs) == 0 || slices.ContainsFunc(r.RoleIDs, func(id string) bool { return slices.Contains(u.RoleIDs, id) }))
 }
 
-func searchUsers(c *call) (any, error) {
-	var r searchUsersRequest
-	if err := c.decode(&r); err != nil {
-		return nil, err
-	}
+func searchUsers(c *call, r searchUsersRequest) (*usersResponse, error) {
 	for _, s := range r.Statuses {
 		if !slices.Contains([]string{"UNKNOWN", "ENABLED", "DISABLED", "DELETED"}, s) {
 			return nil, baton.Errorf(baton.Invalid, "there is no status %q of users", s)
@@ -130,13 +126,13 @@ func searchUsers(c *call) (any, error) {
 			}
 			if len(out.List) == r.size() {
 				out.NextPageToken = token("users", after)
-				return out, nil
+				return &out, nil
 			}
 			after = store.NameAfter{Sort: console.SortKey(p.Name), ID: p.ID}
 			out.List = append(out.List, userView{User: userOf(p), UserID: string(p.ID)})
 		}
 		if !more {
-			return out, nil
+			return &out, nil
 		}
 	}
 }
