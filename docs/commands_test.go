@@ -129,8 +129,10 @@ func newReader(t *testing.T, bin string) reader {
 	}
 	return reader{
 		dir: dir,
-		env: append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BATON_") || strings.HasPrefix(v, "PATH=") }),
-			"PATH="+bin+":"+os.Getenv("PATH"), "BATON_LOG_FORMAT=console",
+		env: append(slices.DeleteFunc(os.Environ(), func(v string) bool {
+			return strings.HasPrefix(v, "BATON_") || strings.HasPrefix(v, "PATH=") || strings.HasPrefix(v, "TMPDIR=")
+		}),
+			"PATH="+bin+":"+os.Getenv("PATH"), "BATON_LOG_FORMAT=console", "TMPDIR="+t.TempDir(), // the default state directory of connectors is in it
 			"BATON_SCIM_URL="+scim.URL+perplexity.URLPath(), "BATON_SCIM_TOKEN_FILE="+secret("scim", perplexity.Token()),
 			"BATON_BASE_URL="+rest.URL, "BATON_ORGANIZATION_ID="+percipio.OrganizationID(), "BATON_API_TOKEN_FILE="+secret("percipio", percipio.Token())),
 		own: strings.NewReplacer(
