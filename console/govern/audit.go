@@ -266,15 +266,17 @@ func (c *Console) ExportAudit(ctx context.Context, caller Caller, f AuditFilter,
 	return err
 }
 
-// ChainHead returns the position of the last event, to be kept outside the console. It needs the
-// right to read all events.
+// ChainHead returns the position of the last event, to be kept outside the console, and records that
+// as the event after it. It needs the right to read all events.
 func (c *Console) ChainHead(ctx context.Context, caller Caller) (head console.ChainHead, err error) {
-	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) (err error) {
+	err = c.change(ctx, caller, reading, func(tx *store.Tx, me console.Person) (err error) {
 		if err := console.SeeAudit.Check(me, console.Object{}); err != nil {
 			return err
 		}
-		head, err = tx.ChainHead()
-		return err
+		if head, err = tx.ChainHead(); err != nil {
+			return err
+		}
+		return exported(tx, console.Event{Kind: "audit.head-downloaded"}, map[string]any{"epoch": head.Epoch, "number": head.Number, "hash": head.Hash.String()})
 	})
 	return head, err
 }

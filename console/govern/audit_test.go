@@ -151,7 +151,7 @@ func TestExportAudit(t *testing.T) {
 		t.Errorf("after %d lines the head is %+v, %v", len(lines), head, err)
 	}
 	p, err := f.Audit(ctx, root, govern.AuditFilter{Kind: "audit"}, 0, 10)
-	if err != nil || len(p.Rows) != 1 || p.Rows[0].Kind != "audit.exported" {
+	if err != nil || len(p.Rows) != 2 || p.Rows[0].Kind != "audit.head-downloaded" || p.Rows[1].Kind != "audit.exported" {
 		t.Errorf("the export itself: %+v, %v", p.Rows, err)
 	}
 	if r, err := f.CheckChain(ctx, root, head); err != nil || len(r.Faults) > 0 {

@@ -16,8 +16,8 @@ import (
 	"baton/internal/disk"
 )
 
-// Backup writes everything except the keys to a new file: an SQLite database that [Restore] reads.
-// Others may work at the same time.
+// Backup writes everything except the keys to a new file: an SQLite database that [Restore] reads. An
+// event, the last one in the file, says so. Others may work at the same time.
 func (in *Installation) Backup(ctx context.Context, path string) (done store.Transferred, err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return done, baton.Errorf(baton.AlreadyExists, "%s exists", path).WithFix("Name a new file.")
@@ -35,7 +35,14 @@ func (in *Installation) Backup(ctx context.Context, path string) (done store.Tra
 	if err != nil {
 		return done, baton.Errorf(baton.KindOf(err), "back up: %w", err).WithFix("Name a file in a folder that this user can write to, with enough space.")
 	}
-	done, err = store.Transfer(ctx, in.Store, to, false)
+	// The event is written first: no copy of everything leaves without it.
+	err = in.Store.Update(ctx, in.by(), func(t *store.Tx) error {
+		t.Append(console.Event{Kind: "console.backed-up"})
+		return nil
+	})
+	if err == nil {
+		done, err = store.Transfer(ctx, in.Store, to, false)
+	}
 	if err := errors.Join(err, to.Close()); err != nil { // closing moves the write-ahead log into the file
 		return done, err
 	}

@@ -31,7 +31,7 @@ type syslogText struct {
 
 // alarming reports whether an event is worth a warning.
 func alarming(kind string) bool {
-	return kind == "call.denied" || kind == "operation.denied" || strings.HasPrefix(kind, "breakglass.") || strings.HasSuffix(kind, "-failed")
+	return kind == "call.denied" || kind == "operation.denied" || kind == "login.break-glass" || strings.HasSuffix(kind, "-failed")
 }
 
 // syslog sends the events that the syslog server has not got yet. The position moves after they were
