@@ -17,11 +17,17 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// render renders the chart like helm template, with Helm's own engine. A missing value in a template is an
-// error.
+// render renders the chart of the connectors.
 func render(t *testing.T, release, values string) (string, error) {
 	t.Helper()
-	chart, err := loader.LoadDir("helm")
+	return renderChart(t, "helm", release, values)
+}
+
+// renderChart renders a chart like helm template, with Helm's own engine. A missing value in a template is an
+// error.
+func renderChart(t *testing.T, dir, release, values string) (string, error) {
+	t.Helper()
+	chart, err := loader.LoadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 type compose struct {
 	Name     string         `json:"name"`
 	Hardened map[string]any `json:"x-hardened"`
+	Console  map[string]any `json:"x-console"`
 	Services map[string]struct {
 		Profiles    []string          `json:"profiles"`
 		Image       string            `json:"image"`
@@ -34,6 +35,10 @@ type compose struct {
 		Environment map[string]string `json:"environment"`
 		Secrets     []string          `json:"secrets"`
 		Volumes     []string          `json:"volumes"`
+		Command     []string          `json:"command"`
+		Ports       []string          `json:"ports"`
+		Networks    []string          `json:"networks"`
+		DependsOn   []string          `json:"depends_on"`
 		Logging     struct {
 			Driver  string            `json:"driver"`
 			Options map[string]string `json:"options"`
@@ -49,7 +54,14 @@ type compose struct {
 	Secrets map[string]struct {
 		File string `json:"file"`
 	} `json:"secrets"`
-	Volumes map[string]struct{} `json:"volumes"`
+	Volumes  map[string]struct{} `json:"volumes"`
+	Networks map[string]struct {
+		IPAM struct {
+			Config []struct {
+				Subnet string `json:"subnet"`
+			} `json:"config"`
+		} `json:"ipam"`
+	} `json:"networks"`
 }
 
 var variable = regexp.MustCompile(`\$\{([A-Z_]+)(?:(:-|:\?)([^}]*))?\}`)
@@ -203,7 +215,7 @@ var exposure = regexp.MustCompile(`Overall exposure level for .*: ([0-9.]+) `)
 // installed.
 func TestSystemdAgrees(t *testing.T) {
 	analyze := tool(t, "systemd-analyze")
-	for name := range programs {
+	for _, name := range []string{"perplexity", "percipio", "console"} {
 		file, err := filepath.Abs("systemd/baton-" + name + ".service")
 		if err != nil {
 			t.Fatal(err)

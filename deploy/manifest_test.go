@@ -38,6 +38,10 @@ type (
 				Port     string `json:"port"`
 				Path     string `json:"path"`
 				Interval string `json:"interval"`
+				Scheme   string `json:"scheme"`
+				TLS      struct {
+					InsecureSkipVerify bool `json:"insecureSkipVerify"`
+				} `json:"tlsConfig"`
 			} `json:"endpoints"`
 		} `json:"spec"`
 	}
@@ -156,7 +160,7 @@ func (m *manifests) workload(t *testing.T) workload {
 
 // reference matches an image with a registry and a tag or digest. A name without a registry would be one of
 // Docker Hub, where this project owns none.
-var reference = regexp.MustCompile(`^((localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]+)?|[a-z0-9-]+:[0-9]+)/([a-z0-9._-]+/)*baton-(perplexity|percipio)(:v[0-9][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$`)
+var reference = regexp.MustCompile(`^((localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]+)?|[a-z0-9-]+:[0-9]+)/([a-z0-9._-]+/)*baton-(perplexity|percipio|console)(:v[0-9][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$`)
 
 func checkImage(t *testing.T, where, name, image string) {
 	t.Helper()
@@ -175,7 +179,7 @@ type program struct {
 
 var programs = map[string]*program{}
 
-// TestMain builds the connectors, to read their settings.
+// TestMain builds the programs, to read their settings.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "deploy-")
 	if err != nil {
@@ -187,6 +191,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
+	if console, err = askConsole(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -197,12 +205,20 @@ var (
 	graceLine = regexp.MustCompile(`(?s)--shutdown-grace-seconds.*?default (\d+)`)
 )
 
+func build(dir, name string) (binary string, err error) {
+	binary = filepath.Join(dir, "baton-"+name)
+	cmd := exec.Command("go", "build", "-o", binary, "./cmd/baton-"+name)
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, nil
+}
+
 func ask(dir, name string) (*program, error) {
-	binary := filepath.Join(dir, "baton-"+name)
-	build := exec.Command("go", "build", "-o", binary, "./cmd/baton-"+name)
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, out)
+	binary, err := build(dir, name)
+	if err != nil {
+		return nil, err
 	}
 	help, err := exec.Command(binary, "help", "flags").Output()
 	if err != nil {
@@ -222,7 +238,7 @@ func ask(dir, name string) (*program, error) {
 }
 
 // foreign lists variables that are read without being settings.
-var foreign = []string{"BATON_SETTINGS_DIR", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "GOMEMLIMIT"}
+var foreign = []string{"BATON_SETTINGS_DIR", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOMEMLIMIT"}
 
 // knows checks that the program reads a variable.
 func (p *program) knows(t *testing.T, where, name string) {

@@ -12,6 +12,7 @@ import (
 
 	"baton"
 	"baton/connector/rest"
+	"baton/internal/cgroup"
 )
 
 // Program describes a connector for the command line.
@@ -83,7 +84,7 @@ func Main(p Program) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	r := newRun(p, os.Environ(), os.Stdout, os.Stderr)
-	r.memory = limitMemory(r.env, systemRoot())
+	r.memory = cgroup.LimitMemory(r.env["GOMEMLIMIT"], cgroup.Root())
 	return r.main(ctx, os.Args[1:])
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"baton"
 	"baton/connector/rest"
+	"baton/internal/cgroup"
 	"baton/internal/english"
 	"baton/internal/output"
 	"baton/internal/settings"
@@ -23,8 +24,8 @@ type run struct {
 	env            map[string]string
 	envProblems    settings.Problems // of the environment itself
 	stdout, stderr io.Writer
-	memory         memory // of the process
-	noConfigFile   bool   // ignore .baton.yaml, for the steps of the demo
+	memory         cgroup.Memory // of the process
+	noConfigFile   bool          // ignore .baton.yaml, for the steps of the demo
 
 	all   []option
 	flags map[string]*flagText

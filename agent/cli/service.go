@@ -72,7 +72,7 @@ func (r *run) service(ctx context.Context) error {
 		return err
 	}
 	defer r.raiseOnSignal()()
-	r.memory.log(r.log)
+	r.memory.Log(r.log)
 	if err = service.Run(ctx, cfg); err != nil {
 		err = fmt.Errorf("service: %w", err)
 	}

@@ -446,6 +446,44 @@ func TestStop(t *testing.T) {
 	p.end(os.Interrupt)
 }
 
+// TestDrain stops the console with --drain-seconds: it serves on, says that it is not ready, closes
+// every connection, and ends.
+func TestDrain(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no signals")
+	}
+	d := newDesk(t, people)
+	p, address, _ := d.serve("--listen", "127.0.0.1:0", "--drain-seconds", "5")
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{}}
+	ask := func(path string) (status int, closed bool) {
+		resp, err := client.Get(plain(address) + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, resp.Close
+	}
+	if status, closed := ask("/ready"); status != 200 || closed {
+		t.Errorf("/ready: status %d, connection closed: %v", status, closed)
+	}
+	began := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, func() bool { status, _ := ask("/ready"); return status == 503 })
+	for path, want := range map[string]int{"/ready": 503, "/live": 200, "/login": 200} {
+		if status, closed := ask(path); status != want || !closed {
+			t.Errorf("%s while it stops: status %d, want %d; connection closed: %v", path, status, want, closed)
+		}
+	}
+	if code, took := p.wait(), time.Since(began); code != 0 || took < 5*time.Second {
+		t.Errorf("exit code %d after %v", code, took)
+	}
+}
+
 // TestSetupToken checks that only the first run prints a token for the first administrator.
 func TestSetupToken(t *testing.T) {
 	d := newDesk(t, "apps: [{name: A}]\n")

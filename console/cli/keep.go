@@ -33,15 +33,40 @@ func (r *run) group(use, short string, commands ...*cobra.Command) *cobra.Comman
 }
 
 func (r *run) backupCommand() *cobra.Command {
+	summary := func(name string, done store.Transferred) string {
+		return fmt.Sprintf("%s written: %s, the last is event %d", name, english.Count(int(done.Rows), "row"), done.Head.Number)
+	}
 	return r.command(spec{use: "backup FILE", short: "Write everything but the keys into a file", args: 1, settings: storeSettings,
-		long: "Writes one snapshot of the database, SQLite or PostgreSQL, into a new file, while the console serves. The keys are no part\nof it: keep a copy of the key file apart from backups. Sessions, tokens and invitations are left out."},
+		long: "Writes one snapshot of the database, SQLite or PostgreSQL, into a new file, while the console serves. The keys are no part\nof it: keep a copy of the key file apart from backups. Sessions, tokens and invitations are left out.\nWith - as the file it goes to stdout, out of a container."},
 		func(ctx context.Context, args []string) error {
 			return r.withInstallation(ctx, func(in *installation.Installation) error {
-				done, err := in.Backup(ctx, args[0])
+				if args[0] != "-" {
+					done, err := in.Backup(ctx, args[0])
+					if err != nil {
+						return err
+					}
+					return r.line("%s", summary(args[0], done))
+				}
+				scratch, remove, err := in.Scratch()
 				if err != nil {
 					return err
 				}
-				return r.line("%s written: %s, the last is event %d", args[0], english.Count(int(done.Rows), "row"), done.Head.Number)
+				defer remove()
+				path := filepath.Join(scratch, "backup")
+				done, err := in.Backup(ctx, path)
+				if err != nil {
+					return err
+				}
+				f, err := open(path)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				if _, err := io.Copy(r.stdout, f); err != nil {
+					return toStdout(err)
+				}
+				_, err = fmt.Fprintln(r.stderr, summary("backup", done))
+				return err
 			})
 		})
 }
@@ -50,9 +75,19 @@ func (r *run) restoreCommand() *cobra.Command {
 	return r.command(spec{use: "restore FILE", short: "Make a console from a backup, with writes paused", args: 1, settings: storeSettings,
 		long: `Makes a console in a new data folder, or in an empty database, from a backup. It begins a new epoch of the audit
 chain, and writes, mail and webhooks are paused until baton-console resume: the original may still be running. Put
-the key file of the original into the folder first, or name it with --keys; without it, secrets are lost and listed.`},
+the key file of the original into the folder first, or name it with --keys; without it, secrets are lost and listed. With - as the file it
+is read from stdin.`},
 		func(ctx context.Context, args []string) error {
-			done, err := installation.Restore(ctx, r.installation(), args[0])
+			backup, name := os.Stdin, "stdin"
+			if args[0] != "-" {
+				f, err := open(args[0])
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				backup, name = f, args[0]
+			}
+			done, err := installation.Restore(ctx, r.installation(), backup, name)
 			if err != nil {
 				return err
 			}

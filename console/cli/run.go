@@ -18,6 +18,7 @@ import (
 
 	"baton"
 	"baton/console/govern"
+	"baton/internal/cgroup"
 	"baton/internal/english"
 	"baton/internal/output"
 	"baton/internal/settings"
@@ -44,22 +45,33 @@ func Main(p Program) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return Run(ctx, p, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	r := newRun(p, os.Environ(), os.Stdout, os.Stderr)
+	r.memory = cgroup.LimitMemory(r.env["GOMEMLIMIT"], cgroup.Root())
+	return r.main(ctx, os.Args[1:])
 }
 
 // Run runs the program. args are without the program's name; env has the form of os.Environ. It
 // prints errors and returns the exit code.
 func Run(ctx context.Context, p Program, args, env []string, stdout, stderr io.Writer) int {
+	return newRun(p, env, stdout, stderr).main(ctx, args)
+}
+
+func newRun(p Program, env []string, stdout, stderr io.Writer) *run {
 	r := &run{Program: p, env: map[string]string{}, stdout: stdout, stderr: stderr, now: time.Now}
 	for _, v := range env {
 		if name, value, ok := strings.Cut(v, "="); ok {
 			r.env[name] = value
 		}
 	}
+	return r
+}
+
+// main executes the run, prints the error and returns the exit code.
+func (r *run) main(ctx context.Context, args []string) int {
 	root := r.commands()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args to cobra
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(r.stdout)
+	root.SetErr(r.stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -77,6 +89,7 @@ type run struct {
 	env            map[string]string
 	stdout, stderr io.Writer
 	now            func() time.Time
+	memory         cgroup.Memory // of the process
 
 	settings.Resolved
 	flags   map[string]*flagText

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,11 +40,14 @@ func (r *run) withInstallation(ctx context.Context, fn func(in *installation.Ins
 
 func (r *run) serveCommand() *cobra.Command {
 	c := r.command(spec{use: "serve", short: "Serve pages and connectors, and run what is due",
-		settings: append([]string{"listen", "url", "tls", "tls-cert", "tls-key", "allow-network", "trust-proxy", "bootstrap", "env-file"}, storeSettings...),
+		settings: append([]string{"listen", "url", "tls", "tls-cert", "tls-key", "allow-network", "trust-proxy", "drain-seconds", "bootstrap", "env-file"}, storeSettings...),
 		long: `Serves until it is stopped (Ctrl-C, SIGTERM). On a loopback address, one port answers TLS with a
 certificate of its own and unencrypted HTTP; elsewhere it speaks TLS with --tls-cert and --tls-key or, for a
 trial, --tls self-signed. Behind a proxy that speaks TLS, --url says how people and connectors reach it, and
 --trust-proxy which proxies say whom a call comes from.
+
+Several replicas on one PostgreSQL database are restarted one after the other, behind a balancer that asks /ready:
+with --drain-seconds, a replica that is stopped serves on while /ready says no, until the balancer sends it no more.
 
 Once it serves it prints "console: ADDRESS". /health, /ready, /live and /metrics are for probes.`,
 		example: "  baton-console serve --bootstrap console.yaml --env-file console.env\n" +
@@ -62,6 +66,7 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	r.memory.Log(r.log)
 	return server.Run(ctx, server.Config{
 		Installation: r.installation(),
 		Listen:       r.Values.String("listen"),
@@ -75,6 +80,7 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 		Products:     r.Products,
 		Networks:     networks,
 		Proxies:      proxies,
+		Drain:        time.Duration(r.Values.Int("drain-seconds")) * time.Second,
 		Now:          r.now,
 		Log:          r.log,
 		Ready: func(address string, setup baton.Secret) {

@@ -13,6 +13,9 @@ import (
 // names are the names of the settings in flags, variables and files.
 var names = settings.Names{Prefix: "BATON_CONSOLE_"}
 
+// maxSeconds limits settings in seconds.
+const maxSeconds = 3600
+
 // options returns all settings of the program, by name.
 func options() map[string]settings.Option {
 	all := map[string]settings.Option{}
@@ -21,6 +24,8 @@ func options() map[string]settings.Option {
 		switch def.(type) {
 		case bool:
 			s.Kind = baton.BoolSetting
+		case int:
+			s.Kind, s.Max = baton.IntSetting, maxSeconds
 		case []string:
 			s.Kind = baton.StringsSetting
 		case baton.Secret:
@@ -44,6 +49,7 @@ func options() map[string]settings.Option {
 	add("tls-key", "File with its key, PEM", "")
 	add("allow-network", "Private networks that the console may connect to, as 10.0.0.0/8: hosted connectors connect to public addresses only", []string(nil))
 	add("trust-proxy", "Networks of the proxies before the console, as 10.0.0.0/8: their X-Forwarded-For says whom a call comes from", []string(nil))
+	add("drain-seconds", "Seconds to serve on after SIGTERM while /ready says no, until the balancer has noticed (0)", 0)
 	add("bootstrap", "File with the people, apps and connectors to begin with, YAML", "")
 	add("env-file", "File to write the address and the credentials of the bootstrap file's connectors to", "")
 	add("as", "E-mail address of the person who does it", "")

@@ -224,7 +224,7 @@ func TestMove(t *testing.T) {
 	}
 	restore := config(filepath.Join(dir, "restored"))
 	restore.Keys = filepath.Join(dir, "data", "keys")
-	r, err := installation.Restore(t.Context(), restore, backup)
+	r, err := restoreFile(t, restore, backup)
 	if err != nil || len(r.Lost) > 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -237,9 +237,19 @@ func TestMove(t *testing.T) {
 	// Nothing is restored to a database with a console.
 	again := config(filepath.Join(dir, "again"))
 	again.Database = database
-	if _, err := installation.Restore(t.Context(), again, backup); baton.KindOf(err) != baton.Refused {
+	if _, err := restoreFile(t, again, backup); baton.KindOf(err) != baton.Refused {
 		t.Errorf("restored over another: %v", err)
 	}
+}
+
+func restoreFile(t *testing.T, c installation.Config, backup string) (installation.Restored, error) {
+	t.Helper()
+	f, err := os.Open(backup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return installation.Restore(t.Context(), c, f, backup)
 }
 
 // TestAlteredBackup refuses a backup with a changed event.
@@ -263,7 +273,7 @@ func TestAlteredBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore := config(filepath.Join(dir, "restored"))
-	if _, err := installation.Restore(t.Context(), restore, backup); baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "altered") {
+	if _, err := restoreFile(t, restore, backup); baton.KindOf(err) != baton.Corrupt || !strings.Contains(err.Error(), "altered") {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "restored", "console.db")); err == nil {

@@ -68,13 +68,10 @@ type Restored struct {
 	Lost []store.LostSecret // must be entered again
 }
 
-// Restore creates an installation from a backup. It begins a new epoch of the audit chain, and
+// Restore creates an installation from a backup, whose name is for messages. It begins a new epoch of the audit chain, and
 // pauses writes, mail and webhooks. It removes and lists secrets that the keys of the installation
 // cannot open.
-func Restore(ctx context.Context, c Config, backup string) (done Restored, err error) {
-	if _, err := os.Stat(backup); errors.Is(err, fs.ErrNotExist) {
-		return done, baton.Errorf(baton.NotFound, "%s does not exist", backup).WithFix("Name a backup.")
-	}
+func Restore(ctx context.Context, c Config, backup io.Reader, name string) (done Restored, err error) {
 	if c.Database.IsZero() {
 		if _, err := os.Stat(filepath.Join(c.Data, "console.db")); err == nil {
 			return done, baton.Errorf(baton.AlreadyExists, "%s holds a console already", c.Data).WithFix("Name a new folder with --data.")
@@ -100,7 +97,7 @@ func Restore(ctx context.Context, c Config, backup string) (done Restored, err e
 		return done, err
 	}
 	defer remove()
-	from, err := openBackup(ctx, in, backup, scratch)
+	from, err := openBackup(ctx, in, backup, name, scratch)
 	if err != nil {
 		return done, err
 	}
@@ -124,16 +121,11 @@ func Restore(ctx context.Context, c Config, backup string) (done Restored, err e
 }
 
 // openBackup opens a copy of a backup, because opening migrates the schema.
-func openBackup(ctx context.Context, in *Installation, backup, scratch string) (*store.Store, error) {
-	src, err := os.Open(backup)
-	if err != nil {
-		return nil, baton.Errorf(baton.Storage, "%w", err)
-	}
-	defer src.Close()
+func openBackup(ctx context.Context, in *Installation, backup io.Reader, name, scratch string) (*store.Store, error) {
 	path := filepath.Join(scratch, "backup.db")
 	dst, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err == nil {
-		_, err = io.Copy(dst, src)
+		_, err = io.Copy(dst, backup)
 		err = errors.Join(err, dst.Close())
 	}
 	if err != nil {
@@ -141,14 +133,14 @@ func openBackup(ctx context.Context, in *Installation, backup, scratch string) (
 	}
 	s, err := sqlite.Open(ctx, sqlite.Config{Path: path, Now: in.Now(), Readers: 1}, nil)
 	if err != nil {
-		return nil, baton.Errorf(baton.KindOf(err), "%s is no backup that can be read: %w", backup, err).WithFix("Name a backup that baton-console backup wrote, of this version or an older one.")
+		return nil, baton.Errorf(baton.KindOf(err), "%s is no backup that can be read: %w", name, err).WithFix("Name a backup that baton-console backup wrote, of this version or an older one.")
 	}
 	report, err := s.VerifyChain(ctx)
 	if err == nil && len(report.Faults) > 0 {
-		err = baton.Errorf(baton.Corrupt, "%s was altered: %s", backup, report.Faults[0].Detail).WithFix("Use another backup.")
+		err = baton.Errorf(baton.Corrupt, "%s was altered: %s", name, report.Faults[0].Detail).WithFix("Use another backup.")
 	}
 	if err == nil && report.Head.Number == 0 {
-		err = baton.Errorf(baton.Invalid, "%s holds no console", backup).WithFix("Name a backup that baton-console backup wrote.")
+		err = baton.Errorf(baton.Invalid, "%s holds no console", name).WithFix("Name a backup that baton-console backup wrote.")
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

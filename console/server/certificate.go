@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"baton"
@@ -22,10 +24,9 @@ const renewBefore = 30 * 24 * time.Hour
 // "" if the system's are enough or TLS is off.
 func (c Config) certificate(dir string, hosts []string, selfSigned bool) (*tls.Certificate, string, error) {
 	if c.TLSCert != "" {
-		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		cert, err := c.readCertificate()
 		if err != nil {
-			return nil, "", baton.Errorf(baton.Invalid, "the certificate %s with the key %s: %w", c.TLSCert, c.TLSKey, err).
-				WithFix("Name a certificate chain and its key, both as PEM, with --tls-cert and --tls-key.")
+			return nil, "", err
 		}
 		intermediates := x509.NewCertPool()
 		for _, der := range cert.Certificate[1:] {
@@ -34,10 +35,10 @@ func (c Config) certificate(dir string, hosts []string, selfSigned bool) (*tls.C
 			}
 		}
 		if _, err := cert.Leaf.Verify(x509.VerifyOptions{Intermediates: intermediates, CurrentTime: c.Now()}); err == nil {
-			return &cert, "", nil
+			return cert, "", nil
 		}
 		path, err := filepath.Abs(c.TLSCert)
-		return &cert, path, err
+		return cert, path, err
 	}
 	if !selfSigned {
 		return nil, "", nil
@@ -76,6 +77,32 @@ func (c Config) certificate(dir string, hosts []string, selfSigned bool) (*tls.C
 		}
 	}
 	return &cert, authority, nil
+}
+
+// readCertificate reads the certificate and its key from the configured files.
+func (c Config) readCertificate() (*tls.Certificate, error) {
+	cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, baton.Errorf(baton.Invalid, "the certificate %s with the key %s: %w", c.TLSCert, c.TLSKey, err).
+			WithFix("Name a certificate chain and its key, both as PEM, with --tls-cert and --tls-key.")
+	}
+	return &cert, nil
+}
+
+// reloadCertificate takes over the certificate of the configured files if it was renewed.
+func (s *Server) reloadCertificate() error {
+	if s.config.TLSCert == "" {
+		return nil
+	}
+	cert, err := s.config.readCertificate()
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(cert.Certificate, s.cert.Load().Certificate, bytes.Equal) {
+		s.cert.Store(cert)
+		s.log.Info("the certificate was renewed", "not_after", cert.Leaf.NotAfter)
+	}
+	return nil
 }
 
 // good reports whether a certificate is valid for all hosts and its authority exists.

@@ -52,6 +52,7 @@ type Config struct {
 	Products     []govern.Product // connectors in the catalogue
 	Networks     govern.Networks  // private networks that hosted connectors may connect to
 	Proxies      []netip.Prefix   // networks of trusted proxies
+	Drain        time.Duration    // how long to serve on after the context has ended, while /ready refuses
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: none
 	// Variables are further lines of the env file: NAME, value, NAME, value, …
@@ -85,7 +86,8 @@ type Server struct {
 	worker  *worker.Worker
 	console *govern.Console
 	http    *http.Server
-	trust   string // file with the authorities that connectors need; "" for the system's
+	cert    atomic.Pointer[tls.Certificate] // nil without TLS
+	trust   string                          // file with the authorities that connectors need; "" for the system's
 
 	stopping atomic.Bool
 	ending   chan struct{} // closed when the server stops, to end streams
@@ -230,7 +232,8 @@ func (s *Server) run(ctx context.Context, scratch string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.assemble(scratch, cert); err != nil {
+	s.cert.Store(cert)
+	if err := s.assemble(scratch); err != nil {
 		return err
 	}
 	if err := s.worker.Prepare(ctx); err != nil {
@@ -255,7 +258,7 @@ func (s *Server) authority() (string, error) {
 }
 
 // assemble creates the parts of the server.
-func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
+func (s *Server) assemble(scratch string) (err error) {
 	ingester := &ingest.Ingester{Store: s.in.Store, Now: s.config.Now, Scratch: scratch}
 	s.calls = rpc.Config{Store: rpcstore.New(s.in.Store), Hosts: s.hosts, Poll: s.config.Poll, MaxUpload: ingest.MaxFile, Now: s.config.Now, Log: s.log,
 		Clients: rpcstore.NewClients(s.in.Store),
@@ -296,13 +299,14 @@ func (s *Server) assemble(scratch string, cert *tls.Certificate) (err error) {
 	mux.Handle(api.DevicePath, rest.Device(s.url))
 	mux.Handle(api.Prefix, api.New(rest))
 	mux.Handle("/", pages)
-	s.http = &http.Server{Handler: mux, Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
+	s.http = &http.Server{Handler: s.closing(mux), Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetHTTP2(true)
 	s.http.Protocols.SetUnencryptedHTTP2(true)
-	if cert != nil {
-		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if s.cert.Load() != nil {
+		current := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil }
+		s.http.TLSConfig = &tls.Config{GetCertificate: current, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	return nil
 }
@@ -317,9 +321,9 @@ func (s *Server) receive(in *ingest.Ingester) govern.Receive {
 // shutdownTime limits the time for running calls when the server stops.
 const shutdownTime = 10 * time.Second
 
-// keyPoll is the interval for checking the key file, because another process may have rotated the
-// keys.
-const keyPoll = 5 * time.Second
+// filePoll is the interval for reading the key file and the certificate again: another process may
+// have rotated the keys, or renewed the certificate.
+const filePoll = 5 * time.Second
 
 func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Applied) error {
 	background, stop := context.WithCancel(ctx)
@@ -333,7 +337,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Appli
 			s.log.Error("hosted connectors do not run", "error", err)
 		}
 	})
-	wg.Go(func() { s.watchKeys(background) })
+	wg.Go(func() { s.watchFiles(background) })
 	ended := make(chan error, 1)
 	go func() { ended <- s.http.Serve(l) }()
 	defer s.rpc.Close()
@@ -350,9 +354,9 @@ func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Appli
 		return baton.Errorf(baton.Unavailable, "serve: %w", err)
 	case <-ctx.Done():
 	}
-	s.stopping.Store(true)
+	s.log.Info("stopping", "drain_seconds", s.config.Drain.Seconds())
+	s.drain(ended)
 	close(s.ending)
-	s.log.Info("stopping")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	if err := s.http.Shutdown(grace); err != nil {
@@ -361,8 +365,30 @@ func (s *Server) serve(ctx context.Context, l net.Listener, applied config.Appli
 	return nil
 }
 
-func (s *Server) watchKeys(ctx context.Context) {
-	ticker := time.NewTicker(keyPoll)
+// drain serves on while /ready refuses, so that a balancer sends new calls elsewhere before the
+// listener closes.
+func (s *Server) drain(ended <-chan error) {
+	s.stopping.Store(true)
+	select {
+	case <-ended:
+	case <-time.After(s.config.Drain):
+	}
+}
+
+// closing closes the connection of each call once the server is stopping: a balancer that kept it
+// could send a call just when it ends, which nobody would answer. With HTTP/2 the client is told, and
+// calls that are under way go on.
+func (s *Server) closing(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) watchFiles(ctx context.Context) {
+	ticker := time.NewTicker(filePoll)
 	defer ticker.Stop()
 	for {
 		select {
@@ -371,6 +397,9 @@ func (s *Server) watchKeys(ctx context.Context) {
 		case <-ticker.C:
 			if err := s.in.Store.ReloadKeys(); err != nil {
 				s.log.Error("the key file cannot be read; the keys in memory stay in use", "error", err)
+			}
+			if err := s.reloadCertificate(); err != nil {
+				s.log.Error("the certificate cannot be read; the one in memory stays in use", "error", err)
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 // A package without an entry fails the test.
 var allowedImports = map[string][]string{
 	".":                         {},
+	"internal/cgroup":           {},
 	"internal/disk":             {"."},
 	"internal/disk/disktest":    {"internal/disk"},
 	"internal/english":          {},
@@ -51,7 +52,7 @@ var allowedImports = map[string][]string{
 	"agent/syncer":              {".", "agent/pagelog", "c1z", "c1z/writer", "internal/disk", "internal/english", "internal/intern", "internal/pause", "wire"},
 	"agent/otlp":                {"."},
 	"agent/service":             {".", "agent/syncer", "connector/rest", "internal/disk", "internal/pause", "wire"},
-	"agent/cli":                 {".", "agent/*", "c1z", "c1z/writer", "connector/rest", "internal/disk", "internal/english", "internal/manual", "internal/output", "internal/settings", "report", "wire"},
+	"agent/cli":                 {".", "agent/*", "c1z", "c1z/writer", "connector/rest", "internal/cgroup", "internal/disk", "internal/english", "internal/manual", "internal/output", "internal/settings", "report", "wire"},
 	"report":                    {".", "c1z", "internal/english", "internal/markup"},
 	"console":                   {"."},
 	"console/approve":           {".", "console", "console/condition", "console/rpc", "console/store", "console/store/rpcstore"},
@@ -72,7 +73,7 @@ var allowedImports = map[string][]string{
 	"console/syncfile":          {".", "c1z", "c1z/facts", "console/c1z3"},
 	"console/ingest":            {".", "c1z", "c1z/facts", "console", "console/store", "console/syncfile", "internal/intern"},
 	"console/ingest/ingesttest": {".", "c1z/writer", "console", "console/ingest", "console/store"},
-	"console/cli":               {".", "c1z", "c1z/facts", "console", "console/config", "console/directory", "console/govern", "console/ingest", "console/installation", "console/login", "console/server", "console/store", "console/store/rpcstore", "console/syncfile", "console/web", "console/worker", "internal/disk", "internal/english", "internal/manual", "internal/output", "internal/settings", "wire"},
+	"console/cli":               {".", "c1z", "c1z/facts", "console", "console/config", "console/directory", "console/govern", "console/ingest", "console/installation", "console/login", "console/server", "console/store", "console/store/rpcstore", "console/syncfile", "console/web", "console/worker", "internal/cgroup", "internal/disk", "internal/english", "internal/manual", "internal/output", "internal/settings", "wire"},
 	"console/config":            {".", "console", "console/govern", "console/login", "console/mail", "console/schedule", "console/store", "internal/english"},
 	"console/installation":      {".", "console", "console/store", "console/store/postgres", "console/store/sqlite", "internal/disk"},
 	"console/server":            {".", "console", "console/api", "console/config", "console/govern", "console/hosted", "console/ingest", "console/installation", "console/login", "console/mail", "console/rpc", "console/siem", "console/store", "console/store/rpcstore", "console/web", "console/worker", "internal/disk"},

@@ -1,4 +1,4 @@
-package cli
+package cgroup
 
 import (
 	"testing"
@@ -76,7 +76,7 @@ func TestGOMEMLIMITWins(t *testing.T) {
 		"proc/self/cgroup":         {Data: []byte("0::/\n")},
 		"sys/fs/cgroup/memory.max": {Data: []byte("1\n")},
 	}
-	if m := limitMemory(map[string]string{"GOMEMLIMIT": "1GiB"}, root); m != (memory{}) {
+	if m := LimitMemory("1GiB", root); m != (Memory{}) {
 		t.Errorf("%+v", m)
 	}
 }

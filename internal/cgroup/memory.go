@@ -1,4 +1,5 @@
-package cli
+// Package cgroup reads the limits of the control groups of this process.
+package cgroup
 
 import (
 	"bytes"
@@ -12,37 +13,38 @@ import (
 	"strings"
 )
 
-// memory is a limit for the Go runtime. The zero value is no limit.
-type memory struct {
+// Memory is a limit for the Go runtime. The zero value is no limit.
+type Memory struct {
 	limit int64
 	from  string // the file that holds the limit, of which this is nine tenths
 }
 
-// limitMemory sets the memory limit of the Go runtime to nine tenths of the limit of the
-// control group, so that garbage is collected before the kernel kills the process. If
-// GOMEMLIMIT is set, it does nothing.
-func limitMemory(env map[string]string, root fs.FS) memory {
-	if env["GOMEMLIMIT"] != "" {
-		return memory{}
+// LimitMemory sets the memory limit of the Go runtime to nine tenths of the limit of the
+// control group, so that garbage is collected before the kernel kills the process. It does
+// nothing if the environment has a limit already; gomemlimit is the value of GOMEMLIMIT. root is the
+// root of the file system.
+func LimitMemory(gomemlimit string, root fs.FS) Memory {
+	if gomemlimit != "" {
+		return Memory{}
 	}
 	limit, from := memoryLimit(root)
 	if limit == 0 {
-		return memory{}
+		return Memory{}
 	}
-	m := memory{limit: limit / 10 * 9, from: "/" + from}
+	m := Memory{limit: limit / 10 * 9, from: "/" + from}
 	debug.SetMemoryLimit(m.limit)
 	return m
 }
 
-// log logs the limit, if there is one.
-func (m memory) log(to *slog.Logger) {
+// Log logs the limit, if there is one.
+func (m Memory) Log(to *slog.Logger) {
 	if m.limit > 0 {
 		to.Info("memory is limited by the control group", "gomemlimit_bytes", m.limit, "from", m.from)
 	}
 }
 
-// systemRoot returns the root of the file system.
-func systemRoot() fs.FS { return os.DirFS("/") }
+// Root returns the root of the file system of this process.
+func Root() fs.FS { return os.DirFS("/") }
 
 // memoryLimit returns the lowest memory limit, in bytes, of the control groups of this
 // process, and the file that has it. It returns 0 if there is no limit. It reads both versions
