@@ -20,6 +20,7 @@ const (
 	GuardDirect   Guard = "not-direct"
 	GuardNobody   Guard = "nobody-to-decide"
 	GuardPolicy   Guard = "policy"
+	GuardRequired Guard = "requirement"
 )
 
 // Refusal is the error of a guard. Its kind is [baton.Refused].
@@ -87,6 +88,9 @@ type Proposal struct {
 	// Missing says that the newest sync does not show the account, and that no second one
 	// confirms it.
 	Missing bool
+	// Unmet is why the person does not meet the requirement of the entitlement, or may not; "" if the
+	// person does, and for what removes access.
+	Unmet string
 	// ByHand means that a person makes the change on a page after seeing the warnings.
 	ByHand          bool
 	ConnectorHeld   bool // the connector's newest sync is held
@@ -119,6 +123,9 @@ func (p Proposal) Check() error {
 	}
 	if !removes && p.Cause.byRule() && p.Bar != nil && p.Bar.Lifted.IsZero() {
 		return refuse(GuardBar, "A person must lift the bar first.", "somebody removed this access: a rule cannot grant it again")
+	}
+	if !removes && p.Unmet != "" {
+		return notNow(GuardRequired, "Meet the requirement, or let somebody approve an exemption.", "the requirement is not met: %s", p.Unmet)
 	}
 	if removes && p.Fact != nil && p.Fact.Immutable {
 		return refuse(GuardMastered, "Remove it in the application.", "the connector says that it cannot be revoked")

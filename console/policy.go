@@ -81,6 +81,8 @@ type PolicyWait struct {
 	At    string   `json:"at,omitempty" yaml:"at,omitempty"`       // a time of day in UTC, "22:30"
 	// Answers to the form of the request. Only plans have it.
 	Answers bool `json:"answers,omitempty" yaml:"-"`
+	// Requirement: until the requirement of the entitlement is met. Only plans have it.
+	Requirement bool `json:"requirement,omitempty" yaml:"-"`
 }
 
 // The limits of a policy.

@@ -71,6 +71,14 @@ type Plan struct {
 	Steps   []PlanStep    `json:"steps,omitempty"`
 }
 
+// Await returns the plan with a further step that waits until the requirement of the entitlement is
+// met, before the step with an index.
+func (p Plan) Await(before int, id ID) Plan {
+	wait := PlanStep{ID: id, PolicyStep: PolicyStep{Name: "Requirement", Wait: &PolicyWait{Requirement: true}, Limit: RequirementLimit}}
+	p.Steps = slices.Insert(slices.Clone(p.Steps), before, wait)
+	return p
+}
+
 // PlanStep is a step of a plan. A decision names its ID.
 type PlanStep struct {
 	ID ID `json:"id"`
@@ -322,6 +330,8 @@ func (s PolicyStep) Sentence() string {
 		switch {
 		case w.Answers:
 			return "waits until the questions are answered"
+		case w.Requirement:
+			return "waits until the requirement is met"
 		case w.For > 0:
 			return "waits " + w.For.Words()
 		case w.At != "":

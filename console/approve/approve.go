@@ -66,7 +66,7 @@ func consider(t *store.Tx, r console.Request, now time.Time, propose proposer) (
 	newID := func() console.ID { return console.NewID(now) }
 	if r.AnswersLater && r.Kind == console.RequestGrant && r.Unanswered(s.Settings.Form) {
 		p.Plan = console.AnswersPlan(newID) // the policy may depend on the answers
-	} else if p.Plan, err = s.Policy.Plan(c, newID); err != nil {
+	} else if p.Plan, err = s.plan(c, newID); err != nil {
 		return p, refuse(err)
 	}
 	if p.Steps, err = p.Plan.Preview(c); err != nil {
@@ -164,6 +164,7 @@ func (s *Situation) guards(propose proposer) error {
 	if err != nil {
 		return err
 	}
+	p.Unmet = "" // the request waits for it
 	return p.Check()
 }
 
@@ -246,7 +247,6 @@ func File(t *store.Tx, r console.Request) (console.Request, error) {
 		if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryRules, Round: 1}); err != nil {
 			return r, err
 		}
-		return p.Situation.approved()
 	}
 	return p.Situation.begin()
 }
@@ -266,6 +266,10 @@ func (s *Situation) begin() (console.Request, error) {
 		s.r.StepBegan = now
 		if step.Wait == nil {
 			return s.ask()
+		}
+		if step.Wait.Requirement && s.Requirement.State.Meets() {
+			s.r.Step++
+			continue
 		}
 		if step.Wait.Until != "" {
 			holds, err := s.match(step.Wait.Until)

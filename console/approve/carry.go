@@ -50,6 +50,9 @@ func (s *Situation) carry() error {
 	if s.Material() != s.r.Material {
 		return s.tx.CloseRequest(s.r, console.OutcomeError, "What was approved has changed since. Ask for it again.")
 	}
+	if s.r.Kind == console.RequestGrant && !s.Requirement.State.Meets() {
+		return s.awaitRequirement()
+	}
 	if err := s.guards(s.tx.Proposal); err != nil {
 		return err
 	}
@@ -85,6 +88,9 @@ func (s *Situation) carry() error {
 	}
 	var err error
 	if s.r.Reason, err = s.tx.AddReason(reason); err != nil {
+		return err
+	}
+	if err := s.keepEvidence(); err != nil {
 		return err
 	}
 	if s.r.Emergency {

@@ -200,7 +200,7 @@ func (s *Situation) again() (*Situation, console.Plan, error) {
 	if err != nil {
 		return nil, console.Plan{}, err
 	}
-	plan, err := again.Policy.Plan(again.Case(), func() console.ID { return console.NewID(s.now) })
+	plan, err := again.plan(again.Case(), func() console.ID { return console.NewID(s.now) })
 	return again, plan, err
 }
 
@@ -219,11 +219,8 @@ func (s *Situation) restart(again *Situation, plan console.Plan, why string) (co
 	if err := s.tx.AddEntry(console.RequestEntry{Request: s.r.ID, Kind: console.EntryReset, Round: again.r.Round, Text: why}); err != nil {
 		return s.r, err
 	}
-	switch plan.Outcome {
-	case console.OutcomeDeny:
+	if plan.Outcome == console.OutcomeDeny {
 		return again.r, s.tx.CloseRequest(again.r, console.OutcomeDenied, denialText(plan))
-	case console.OutcomeApprove:
-		return again.approved()
 	}
 	return again.begin()
 }
@@ -482,14 +479,17 @@ func Advance(t *store.Tx, request console.ID) error {
 	}
 	step := r.Plan.Steps[r.Step]
 	if w := step.Wait; w != nil {
-		over := !w.Ends(r.StepBegan).IsZero() && !w.Ends(r.StepBegan).After(now)
+		over, text := !w.Ends(r.StepBegan).IsZero() && !w.Ends(r.StepBegan).After(now), ""
+		if w.Requirement {
+			over, text = s.Requirement.State.Meets(), metText(s.Requirement)
+		}
 		if w.Until != "" {
 			if over, err = s.match(w.Until); err != nil {
 				over = false // unknown counts as not met; the time limit ends it
 			}
 		}
 		if over {
-			if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryWaited, Round: r.Round, Step: step.ID}); err != nil {
+			if err := t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryWaited, Round: r.Round, Step: step.ID, Text: text}); err != nil {
 				return err
 			}
 			s.r.Step++
@@ -519,6 +519,9 @@ func Advance(t *store.Tx, request console.ID) error {
 func timedOut(step console.PlanStep) string {
 	if step.Wait != nil && step.Wait.Answers {
 		return "Nobody answered the questions within " + step.Limit.Words() + "."
+	}
+	if step.Wait != nil && step.Wait.Requirement {
+		return "The requirement was not met within " + step.Limit.Words() + "."
 	}
 	return "Nobody decided within " + step.Limit.Words() + "."
 }

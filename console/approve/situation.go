@@ -38,6 +38,8 @@ type Situation struct {
 	PolicyFrom    string // why this policy applies, for display; "" if it is fixed
 	Held          bool   // a newer sync of the connector is held
 	Data          console.SyncNumber
+	// Requirement is whether the subject meets the requirement of the entitlement.
+	Requirement store.RequirementStatus
 
 	now    time.Time
 	tx     *store.Tx
@@ -55,7 +57,7 @@ type Situation struct {
 // Look returns the current facts about a request.
 func Look(t *store.Tx, r console.Request, now time.Time) (*Situation, error) {
 	s := &Situation{now: now, tx: t, r: r, barred: map[console.ID]string{}}
-	for _, step := range []func() error{s.people, s.entitlement, s.account, s.amended, s.settings} {
+	for _, step := range []func() error{s.people, s.entitlement, s.account, s.amended, s.settings, s.requirement} {
 		if err := step(); err != nil {
 			return nil, err
 		}

@@ -55,6 +55,9 @@ func (t *Tx) SetAccountOwner(account console.ResourceKey, person console.ID, how
 	if err != nil {
 		return err
 	}
+	if err := t.ownersChanged(app); err != nil {
+		return err
+	}
 	return t.event(console.Event{Kind: OwnerChanged, App: app, Account: account, Person: person}, map[string]any{"before": before.Person, "how": how, "how_before": before.How})
 }
 

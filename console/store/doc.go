@@ -32,6 +32,8 @@
 //	reason.go     reason
 //	bar.go        bar
 //	operation.go  operation
+//	requirement.go  requirement, requirement_need, exemption, requirement_evidence,
+//	              requirement_lack; requirement_status.go judges people
 //	request.go    request, request_asked, request_entry; policy.go has policy_version,
 //	              request_setting, amendment, delegation
 //	access.go     facts, reasons and operations of one access, joined

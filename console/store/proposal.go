@@ -104,6 +104,11 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 	}
 	p.ConnectorPaused, p.ConnectorHeld = con.Paused, g.held
 	p.Admins.Minimum, p.Admins.Roles = app.MinimumAdmins, app.Roles
+	if o.Verb == console.Grant {
+		if p.Unmet, err = t.unmet(o); err != nil {
+			return p, err
+		}
+	}
 	if o.Account == 0 {
 		return p, nil
 	}

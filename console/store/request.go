@@ -128,6 +128,10 @@ func (t *Tx) dueRequest(r console.Request) error {
 			if s.Wait.Until != "" {
 				earliest(t.by.At.Add(console.WaitLook))
 			}
+			// A sync that was applied while the request was filed did not see it: one more look.
+			if again := r.StepBegan.Add(console.WaitLook); s.Wait.Requirement && t.by.At.Before(again) {
+				earliest(again)
+			}
 		}
 	}
 	if when.IsZero() {

@@ -66,6 +66,8 @@ type Tx struct {
 	events []console.Event
 	topics []string
 	dueBy  map[dueKey]time.Time // rows that [Tx.DueBy] has handled
+	// needsChanged lists the apps for which [Tx.ownersChanged] has done its work.
+	needsChanged []console.ID
 }
 
 // Engine returns the transaction of the database, for the packages below this one.

@@ -23,6 +23,7 @@ import (
 type Tenant struct {
 	Accounts []baton.Resource // of the type "user"
 	Groups   []Group
+	Courses  []Course
 	Apps     []baton.Resource // of the type "app"
 }
 
@@ -30,6 +31,21 @@ type Tenant struct {
 type Group struct {
 	ID, Name string
 	Members  []string
+}
+
+// Course is a course with the accounts that completed it, and the dates that the application states
+// ("" for none), and the accounts that have begun it.
+type Course struct {
+	ID, Name, Link string
+	Completed      map[string]string
+	InProgress     []string
+}
+
+// Completed returns the id of the entitlement of those who completed a course.
+func Completed(course string) string { return courseEntitlement(course, "completed").String() }
+
+func courseEntitlement(course, slug string) baton.EntitlementID {
+	return baton.EntitlementID{Resource: baton.ResourceID{Type: "course", ID: course}, Slug: slug}
 }
 
 // Account returns an account with a login that is an e-mail address.
@@ -78,6 +94,25 @@ func (x Tenant) Write(t testing.TB, began time.Time) string {
 		add(writer.EntitlementRow(baton.Entitlement{ID: e, DisplayName: g.Name + " member", Purpose: baton.PurposeAssignment, GrantableTo: []string{"user"}}, []baton.ResourceType{user}))
 		for _, m := range g.Members {
 			add(writer.GrantRow(baton.Grant{ID: baton.GrantID{Entitlement: e, Principal: baton.ResourceID{Type: "user", ID: m}}}))
+		}
+	}
+	if len(x.Courses) > 0 {
+		add(writer.ResourceTypeRow(baton.ResourceType{ID: "course", DisplayName: "Course"}))
+	}
+	for _, c := range x.Courses {
+		add(writer.ResourceRow(baton.Resource{ID: baton.ResourceID{Type: "course", ID: c.ID}, DisplayName: c.Name, Profile: baton.Profile{"link": c.Link}}))
+		completed, begun := courseEntitlement(c.ID, "completed"), courseEntitlement(c.ID, "in_progress")
+		add(writer.EntitlementRow(baton.Entitlement{ID: completed, DisplayName: c.Name + ", completed", GrantableTo: []string{"user"}}, []baton.ResourceType{user}))
+		add(writer.EntitlementRow(baton.Entitlement{ID: begun, DisplayName: c.Name + ", in progress", GrantableTo: []string{"user"}}, []baton.ResourceType{user}))
+		for who, date := range c.Completed {
+			g := baton.Grant{ID: baton.GrantID{Entitlement: completed, Principal: baton.ResourceID{Type: "user", ID: who}}}
+			if date != "" {
+				g.Metadata = baton.Profile{"completed_date": date}
+			}
+			add(writer.GrantRow(g))
+		}
+		for _, who := range c.InProgress {
+			add(writer.GrantRow(baton.Grant{ID: baton.GrantID{Entitlement: begun, Principal: baton.ResourceID{Type: "user", ID: who}}}))
 		}
 	}
 	_, err = w.Seal(t.Context(), began.Add(time.Second))

@@ -110,6 +110,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Access", testAccess},
 		{"AccessBatch", testAccessBatch},
 		{"Policy", testPolicy},
+		{"Requirement", testRequirement},
 		{"Provisioning", testProvisioning},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
