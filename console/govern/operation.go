@@ -78,7 +78,7 @@ func (c *Console) Operations(ctx context.Context, caller Caller, app console.ID,
 			return err
 		}
 		if filter == OverdueAccess {
-			all, err := tx.AllOverdue(a.ID, n)
+			all, err := tx.AllOverdue(a.ID, store.OverdueAfter{}, n)
 			if err != nil {
 				return err
 			}

@@ -42,7 +42,8 @@ type dueKey struct{ kind, ref string }
 
 // DueBy adds a due row, or moves the one with the same kind and ref to a time if it is due later. It
 // does not change one that is due earlier. A claimed row stays claimed, and becomes due at that time
-// when it is released or finished.
+// when it is released or finished. The row is not claimed and finished without this command's
+// changes: whoever claims it calls [Store.AwaitDue] before reading.
 func (t *Tx) DueBy(kind, ref string, when time.Time) error {
 	key := dueKey{kind, ref}
 	if before, ok := t.dueBy[key]; ok && !before.After(when) {
@@ -53,7 +54,8 @@ func (t *Tx) DueBy(kind, ref string, when time.Time) error {
 		held         bool
 	}
 	for done := false; !done; {
-		r, err := find(t, func(r engine.Row) row { return row{at(r, 0), at(r, 1), !r.Null(2)} }, "SELECT ready, again, owner FROM due WHERE kind = $1 AND ref = $2", kind, ref)
+		// Commands share this lock, and it does not hinder claims.
+		r, err := find(t, func(r engine.Row) row { return row{at(r, 0), at(r, 1), !r.Null(2)} }, "SELECT ready, again, owner FROM due WHERE kind = $1 AND ref = $2 FOR KEY SHARE", kind, ref)
 		if err != nil {
 			return err
 		}
@@ -123,7 +125,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, kind, owner string, le
 		}
 		t := &Tx{e: e, s: s}
 		all, err = list(t, scanDue, `UPDATE due SET ready = $1, owner = $2, lease = lease + 1, attempts = attempts + 1, again = NULL
-			WHERE id IN (SELECT id FROM due WHERE kind = $3 AND ready <= $4 ORDER BY ready, at, id LIMIT $5 FOR UPDATE SKIP LOCKED)
+			WHERE id IN (SELECT id FROM due WHERE kind = $3 AND ready <= $4 ORDER BY ready, at, id LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED)
 			RETURNING id, kind, ref, at, payload, attempts, lease`, now.Add(lease), owner, kind, now, n)
 		return err
 	})
@@ -133,6 +135,21 @@ func (s *Store) Claim(ctx context.Context, now time.Time, kind, owner string, le
 
 func scanDue(r engine.Row) Due {
 	return Due{ID: console.ID(r.Text(0)), Kind: r.Text(1), Ref: r.Text(2), At: at(r, 3), Payload: r.Bytes(4), Attempts: int(r.Int(5)), Lease: r.Int(6)}
+}
+
+// AwaitDue waits for the commands that did not move a claimed row, because it was due early enough
+// before the claim ([Tx.DueBy]). Transactions that begin later see their changes. The error is
+// Refused if the lease was lost.
+func (s *Store) AwaitDue(ctx context.Context, d Due) error {
+	return s.db.Write(ctx, func(e engine.Tx) error {
+		// Every command that relies on the row has locked it until its end. Later ones see that it is
+		// claimed, and their change of the row keeps it.
+		lease, err := engine.Find(e, func(r engine.Row) int64 { return r.Int(0) }, "SELECT lease FROM due WHERE id = $1 FOR UPDATE", d.ID)
+		if err == nil && (lease == nil || *lease != d.Lease) {
+			err = lost(d)
+		}
+		return err
+	})
 }
 
 // FinishDue removes a claimed row in the transaction that writes its effect, so that the effect
@@ -172,9 +189,14 @@ func (t *Tx) ExtendDue(d Due, lease time.Duration) error {
 func (t *Tx) heldDue(d Due, sql string, args ...any) error {
 	n, err := t.e.Exec(sql, args...)
 	if err == nil && n != 1 {
-		err = baton.Errorf(baton.Refused, "the lease of %s %s was lost", d.Kind, d.Ref)
+		err = lost(d)
 	}
 	return err
+}
+
+// lost is the error of a row that is no longer claimed under a lease.
+func lost(d Due) error {
+	return baton.Errorf(baton.Refused, "the lease of %s %s was lost", d.Kind, d.Ref)
 }
 
 func sortByTime(all []Due) {

@@ -81,19 +81,23 @@ func (t *Tx) EarlierDue(kind, ref string, when time.Time) error {
 		ready   time.Time
 		claimed bool
 	}
-	have, err := find(t, func(r engine.Row) row { return row{r.Text(0), at(r, 1), !r.Null(2)} }, "SELECT id, ready, owner FROM due WHERE kind = $1 AND ref = $2 FOR UPDATE", kind, ref)
-	if err != nil {
-		return err
-	}
-	if have == nil {
-		_, err := t.e.Exec(`INSERT INTO due (id, kind, ref, at, ready, payload, attempts, lease) VALUES ($1, $2, $3, $4, $4, $5, 0, 0) ON CONFLICT (kind, ref) DO NOTHING`,
-			console.NewID(t.by.At), kind, ref, when, []byte{})
+	for {
+		have, err := find(t, func(r engine.Row) row { return row{r.Text(0), at(r, 1), !r.Null(2)} }, "SELECT id, ready, owner FROM due WHERE kind = $1 AND ref = $2 FOR UPDATE", kind, ref)
+		if err != nil {
+			return err
+		}
+		if have != nil && (have.claimed || !when.Before(have.ready)) {
+			return nil
+		}
 		t.Wake(DueTopic(kind))
-		return err
+		if have != nil {
+			return t.change("due row", "UPDATE due SET at = $2, ready = $2 WHERE id = $1", have.id, when)
+		}
+		n, err := t.e.Exec(`INSERT INTO due (id, kind, ref, at, ready, payload, attempts, lease) VALUES ($1, $2, $3, $4, $4, $5, 0, 0) ON CONFLICT (kind, ref) DO NOTHING`,
+			console.NewID(t.by.At), kind, ref, when, []byte{})
+		if err != nil || n == 1 {
+			return err
+		}
+		// Another command has added the row in the meantime.
 	}
-	if have.claimed || !when.Before(have.ready) {
-		return nil
-	}
-	t.Wake(DueTopic(kind))
-	return t.change("due row", "UPDATE due SET at = $2, ready = $2 WHERE id = $1", have.id, when)
 }

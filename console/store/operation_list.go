@@ -40,10 +40,17 @@ func (t *Tx) UnverifiedOperations(connector console.ID) ([]console.Operation, er
 	return list(t, scanOperation, "SELECT "+operationColumns+` FROM operation WHERE connector = $1 AND alive AND state IN ('dispatched', 'applied', 'unknown', 'manual') ORDER BY created, id`, connector)
 }
 
-// LateOperations returns up to n queued operations of a connector that remove access and
-// were created before a time, oldest first.
-func (t *Tx) LateOperations(connector console.ID, created time.Time, n int) ([]console.Operation, error) {
+// LateExpiries returns up to n operations of a connector that were created up to a time, remove
+// access because its time is over, and have not started; the oldest first. It leaves out those whose
+// access is marked as overdue.
+func (t *Tx) LateExpiries(connector console.ID, created time.Time, n int) ([]console.Operation, error) {
+	n, err := limit(n)
+	if err != nil {
+		return nil, err
+	}
+	// Only the causes of these operations refer to reasons.
 	return list(t, scanOperation, "SELECT "+operationColumns+` FROM operation WHERE connector = $1 AND alive AND state IN ('queued', 'manual') AND verb = $2 AND created <= $3
+		AND EXISTS (SELECT 1 FROM reason r WHERE r.id = operation.cause_ref)
 		AND NOT EXISTS (SELECT 1 FROM overdue o WHERE o.account = operation.account AND o.entitlement = operation.entitlement)
 		ORDER BY created, id LIMIT $4`, connector, console.Revoke, created, n)
 }

@@ -19,13 +19,26 @@ func (t *Tx) Overdue(account console.ResourceKey, e console.EntitlementKey) (*co
 	return find(t, scanOverdue, "SELECT "+overdueColumns+" FROM overdue WHERE account = $1 AND entitlement = $2", account, e)
 }
 
+// OverdueAfter is a place in a list of overdue access, the longest overdue first: after the last row
+// of the previous page. The zero value is the beginning.
+type OverdueAfter struct {
+	Since       time.Time
+	Account     console.ResourceKey
+	Entitlement console.EntitlementKey
+}
+
 // AllOverdue returns up to n overdue accesses of an app, the longest overdue first.
-func (t *Tx) AllOverdue(app console.ID, n int) ([]console.Overdue, error) {
+func (t *Tx) AllOverdue(app console.ID, after OverdueAfter, n int) ([]console.Overdue, error) {
 	n, err := limit(n)
 	if err != nil {
 		return nil, err
 	}
-	return list(t, scanOverdue, "SELECT "+overdueColumns+" FROM overdue WHERE app = $1 ORDER BY since, account, entitlement LIMIT $2", app, n)
+	since := int64(-1)
+	if !after.Since.IsZero() {
+		since = engine.Micros(after.Since)
+	}
+	return list(t, scanOverdue, "SELECT "+overdueColumns+" FROM overdue WHERE app = $1 AND (since, account, entitlement) > ($2, $3, $4) ORDER BY since, account, entitlement LIMIT $5",
+		app, since, after.Account, after.Entitlement, n)
 }
 
 // CountOverdue returns the number of overdue accesses of an app.

@@ -27,6 +27,13 @@ const syncAgain = 5 * time.Minute
 // watch takes care of a connector's unfinished operations: those without an answer, those that a
 // sync has to verify, and those that are late.
 func (w *Worker) watch(ctx context.Context, d store.Due) error {
+	if err := w.Store.AwaitDue(ctx, d); err != nil {
+		return err
+	}
+	created := w.Now().Add(-w.OverdueAfter)
+	if err := w.markLate(ctx, console.ID(d.Ref), created); err != nil {
+		return err
+	}
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		c, err := t.Connector(console.ID(d.Ref))
 		if baton.KindOf(err) == baton.NotFound {
@@ -65,11 +72,13 @@ func (w *Worker) watch(ctx context.Context, d store.Due) error {
 			return err
 		}
 		soon(again)
-		late, err := w.markLate(t, c)
+		late, err := t.NextLate(c.ID, created)
 		if err != nil {
 			return err
 		}
-		soon(late)
+		if !late.IsZero() {
+			soon(late.Add(w.OverdueAfter))
+		}
 		if !open && late.IsZero() && now.Sub(d.At) >= idle {
 			return t.FinishDue(d)
 		}
@@ -364,46 +373,49 @@ func sight(t *store.Tx, m store.Moment, s console.Sync, o console.Operation) (co
 	return v, err
 }
 
-// markLate marks access whose removal did not start in time as overdue, with the reason. It returns
-// when the next one will be late.
-func (w *Worker) markLate(t *store.Tx, c console.Connector) (next time.Time, err error) {
-	created := w.Now().Add(-w.OverdueAfter)
-	if next, err = t.NextLate(c.ID, created); err != nil {
-		return next, err
-	}
-	if !next.IsZero() {
-		next = next.Add(w.OverdueAfter)
-	}
-	late, err := t.LateOperations(c.ID, created, store.PageSize)
-	if err != nil {
-		return next, err
-	}
-	why := ""
-	for _, o := range late {
-		if o.Cause.Kind != console.CauseExpiry {
-			continue
-		}
-		if why == "" {
-			if why, err = w.whyNot(t, c); err != nil {
-				return next, err
+// lateAtOnce limits the accesses that are marked as overdue in one transaction, because other
+// commands wait for it.
+const lateAtOnce = 100
+
+// markLate marks access as overdue whose removal was created up to a time and did not start, with
+// the reason.
+func (w *Worker) markLate(ctx context.Context, connector console.ID, created time.Time) error {
+	for more := true; more; {
+		err := w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+			late, err := t.LateExpiries(connector, created, lateAtOnce)
+			more = len(late) == lateAtOnce
+			if err != nil || len(late) == 0 {
+				return err
 			}
-		}
-		said := why
-		if o.State == console.Manual {
-			said = "It waits for a person: " + o.Answer
-		}
-		r, err := t.Reason(console.ID(o.Cause.Ref))
-		if baton.KindOf(err) == baton.NotFound {
-			continue
-		}
+			c, err := t.Connector(connector)
+			if err != nil {
+				return err
+			}
+			why, err := w.whyNot(t, c)
+			for _, o := range late {
+				if err == nil {
+					err = markLate(t, o, why)
+				}
+			}
+			return err
+		})
 		if err != nil {
-			return next, err
-		}
-		if err := t.MarkOverdue(console.Overdue{App: o.App, Connector: c.ID, Account: o.Account, Entitlement: o.Entitlement, Reason: r.ID, Expired: r.Until, Why: said}); err != nil {
-			return next, err
+			return err
 		}
 	}
-	return next, nil
+	return nil
+}
+
+// markLate marks the access of an operation as overdue. why says why no host has taken it.
+func markLate(t *store.Tx, o console.Operation, why string) error {
+	if o.State == console.Manual {
+		why = "It waits for a person: " + o.Answer
+	}
+	r, err := t.Reason(console.ID(o.Cause.Ref))
+	if err != nil {
+		return err
+	}
+	return t.MarkOverdue(console.Overdue{App: o.App, Connector: o.Connector, Account: o.Account, Entitlement: o.Entitlement, Reason: r.ID, Expired: r.Until, Why: why})
 }
 
 // whyNot returns why operations of a connector are not dispatched.

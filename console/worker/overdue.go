@@ -10,21 +10,43 @@ import (
 	"baton/console/store"
 )
 
+// overdueAtOnce limits the overdue accesses that are retried in one transaction, because other
+// commands wait for it.
+const overdueAtOnce = 100
+
 // overdue tries again to remove the overdue access of an app, and ends the record of access that is
 // no longer overdue.
 func (w *Worker) overdue(ctx context.Context, d store.Due) error {
-	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
-		all, err := t.AllOverdue(console.ID(d.Ref), store.PageSize)
+	if err := w.Store.AwaitDue(ctx, d); err != nil {
+		return err
+	}
+	var after store.OverdueAfter
+	for more := true; more; {
+		var all []console.Overdue
+		err := w.Store.Update(ctx, w.by(), func(t *store.Tx) (err error) {
+			all, err = t.AllOverdue(console.ID(d.Ref), after, overdueAtOnce)
+			for _, o := range all {
+				if err == nil {
+					err = w.retryOverdue(t, o)
+				}
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if len(all) == 0 {
+		if more = len(all) == overdueAtOnce; len(all) > 0 {
+			last := all[len(all)-1]
+			after = store.OverdueAfter{Since: last.Since, Account: last.Account, Entitlement: last.Entitlement}
+		}
+	}
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		left, err := t.AllOverdue(console.ID(d.Ref), store.OverdueAfter{}, 1)
+		if err == nil && len(left) == 0 {
 			return t.FinishDue(d)
 		}
-		for _, o := range all {
-			if err := w.retryOverdue(t, o); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 		return t.RetryDue(d, w.Now().Add(console.RetryOverdue))
 	})

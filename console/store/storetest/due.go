@@ -229,3 +229,89 @@ func testWake(t *testing.T, db Database) {
 		}
 	}
 }
+
+// testDueAwait claims a row that a running command relies on: the command's changes are there before
+// the worker reads, and a command that comes after the claim keeps the row.
+func testDueAwait(t *testing.T, db Database) {
+	s := open(t, db)
+	const kind, ref = "kind", "ref"
+	effects := func() (n int) {
+		view(t, s, func(tx *store.Tx) error {
+			events, err := tx.Events(store.EventFilter{}, 0, store.PageSize)
+			for _, e := range events {
+				if e.Kind == "effect.done" {
+					n++
+				}
+			}
+			return err
+		})
+		return n
+	}
+	command := func(minute int, wait <-chan struct{}) (relies chan struct{}, done chan error) {
+		relies, done = make(chan struct{}, 9), make(chan error, 1) // it may run more than once
+		go func() {
+			done <- s.Update(ctx, by(minute), func(tx *store.Tx) error {
+				tx.Append(console.Event{Kind: "effect.done"})
+				if err := tx.DueBy(kind, ref, at(minute)); err != nil {
+					return err
+				}
+				relies <- struct{}{}
+				<-wait
+				return nil
+			})
+		}()
+		return relies, done
+	}
+	ended := func(done <-chan error) {
+		t.Helper()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim := func(minute int) store.Due {
+		t.Helper()
+		all, err := s.Claim(ctx, at(minute), kind, "one", 5*time.Minute, 9)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("claimed %+v, %v", all, err)
+		}
+		return all[0]
+	}
+	now := make(chan struct{})
+	close(now)
+
+	_, done := command(1, now)
+	ended(done)
+	commit := make(chan struct{})
+	relies, done := command(2, commit) // the row is due early enough
+	<-relies
+	var d store.Due
+	if s.Database() == "postgres" {
+		d = claim(3) // a running command does not hinder claims
+		time.AfterFunc(200*time.Millisecond, func() { close(commit) })
+	} else { // one writer: the claim waits for the command
+		close(commit)
+		d = claim(3)
+	}
+	if err := s.AwaitDue(ctx, d); err != nil {
+		t.Fatal(err)
+	}
+	if n := effects(); n != 2 {
+		t.Errorf("%d of 2 changes are there before the worker reads", n)
+	}
+	ended(done)
+
+	_, done = command(4, now) // after the claim
+	ended(done)
+	update(t, s, by(5), func(tx *store.Tx) error { return tx.FinishDue(d) })
+	if err := s.AwaitDue(ctx, d); baton.KindOf(err) != baton.Refused {
+		t.Errorf("await without the lease: %v", err)
+	}
+	d = claim(6)
+	if !d.At.Equal(at(4)) {
+		t.Errorf("claimed %+v", d)
+	}
+	update(t, s, by(7), func(tx *store.Tx) error { return tx.FinishDue(d) })
+	if err := s.AwaitDue(ctx, d); baton.KindOf(err) != baton.Refused {
+		t.Errorf("await what is finished: %v", err)
+	}
+}

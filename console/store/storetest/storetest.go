@@ -68,6 +68,8 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Due", testDue},
 		{"DueConcurrency", testDueConcurrency},
 		{"DueExactlyOnce", testDueExactlyOnce},
+		{"DueAwait", testDueAwait},
+		{"LateExpiries", testLateExpiries},
 		{"Wake", testWake},
 		{"Seal", testSeal},
 		{"SealRotate", testSealRotate},

@@ -5,7 +5,7 @@
 // # Statements
 //
 // Statements are written in the dialect of PostgreSQL with parameters $1, $2, … and must mean the
-// same in SQLite after [ForSQLite]. Row locks (FOR UPDATE, FOR SHARE, SKIP LOCKED) are allowed:
+// same in SQLite after [ForSQLite]. Row locks (FOR UPDATE, FOR SHARE, SKIP LOCKED …) are allowed:
 // SQLite has one writer and needs none. Types are bigint, text, bytea and boolean. Text columns only
 // hold the console's own words; outside data is bytea, because ids with NUL and invalid UTF-8 exist.
 // Times are bigint, microseconds since 1970.

@@ -10,8 +10,10 @@ func TestForSQLite(t *testing.T) {
 	for in, want := range map[string]string{
 		"SELECT a FROM t WHERE b = $1 AND c = $12": "SELECT a FROM t WHERE b = ?1 AND c = ?12",
 		"SELECT a FROM t FOR UPDATE":               "SELECT a FROM t",
-		"UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id": "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT ?1) RETURNING id",
+		"UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING id": "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT ?1) RETURNING id",
+		"UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id":        "UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t LIMIT ?1) RETURNING id",
 		"SELECT a FROM t FOR SHARE":                     "SELECT a FROM t",
+		"SELECT a FROM t FOR KEY SHARE":                 "SELECT a FROM t",
 		"SELECT ' FOR UPDATE', 'it''s $1', $2 FROM t":   "SELECT ' FOR UPDATE', 'it''s $1', ?2 FROM t",
 		"SELECT ' unterminated $1":                      "SELECT ' unterminated $1",
 		"SELECT a FROM t FOR UPDATES":                   "SELECT a FROM t FOR UPDATES",

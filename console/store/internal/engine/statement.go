@@ -6,7 +6,7 @@ import (
 )
 
 // locks are the row locks in statements, the longest first.
-var locks = []string{" FOR UPDATE SKIP LOCKED", " FOR UPDATE", " FOR SHARE"}
+var locks = []string{" FOR NO KEY UPDATE SKIP LOCKED", " FOR UPDATE SKIP LOCKED", " FOR UPDATE", " FOR KEY SHARE", " FOR SHARE"}
 
 var translated sync.Map // statement → its form for SQLite
 
