@@ -31,10 +31,10 @@ func profile(b []byte) json.RawMessage {
 }
 
 func appUserOf(app console.ID, r store.Resource, owner console.ID, external bool) appUser {
-	u := appUser{AppID: string(app), AppUserType: nth(accountKinds, 0), CreatedAt: stamp(r.Created), DisplayName: r.Name, ID: key(r.Key), IdentityUserID: string(owner),
+	u := appUser{AppID: string(app), AppUserType: nth(accountKinds, 0), CreatedAt: stamp(r.Created), DisplayName: text(r.Name), ID: key(r.Key), IdentityUserID: string(owner),
 		IsExternal: external, Profile: profile(r.Profile), Status: appUserStatus{Status: nth(accountStatuses, int(r.Status))}}
 	if a := r.Account; a != nil {
-		u.AppUserType, u.Emails, u.EmployeeIDs, u.Username = nth(accountKinds, int(a.Kind)), a.Emails, a.EmployeeIDs, a.Login
+		u.AppUserType, u.Emails, u.EmployeeIDs, u.Username = nth(accountKinds, int(a.Kind)), a.Emails, a.EmployeeIDs, text(a.Login)
 		if len(a.Emails) > 0 {
 			u.Email = a.Emails[0]
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 func appOf(s govern.AppSummary) app {
-	a := app{AccessModel: "APP_ACCESS_MODEL_UNSPECIFIED", CreatedAt: stamp(s.App.ID.Time()), DisplayName: s.App.Name, ID: string(s.App.ID),
+	a := app{AccessModel: "APP_ACCESS_MODEL_UNSPECIFIED", CreatedAt: stamp(s.App.ID.Time()), DisplayName: text(s.App.Name), ID: string(s.App.ID),
 		IdentityMatching: "APP_USER_IDENTITY_MATCHING_STRICT", IsManuallyManaged: len(s.Connectors) == 0, UserCount: s.Counts.Accounts}
 	for _, o := range s.Owners {
 		a.AppOwners = append(a.AppOwners, userOf(o))

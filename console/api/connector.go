@@ -23,7 +23,7 @@ var syncStatuses = map[console.ConnectionState]string{
 
 func connectorOf(s govern.ConnectorSummary) connector {
 	con := s.Connector
-	m := connector{AppID: string(s.App.ID), CatalogID: con.Product, CreatedAt: stamp(con.ID.Time()), DisplayName: con.Name, ID: string(con.ID)}
+	m := connector{AppID: string(s.App.ID), CatalogID: con.Product, CreatedAt: stamp(con.ID.Time()), DisplayName: text(con.Name), ID: string(con.ID)}
 	if m.CatalogID == "" {
 		m.CatalogID = govern.Generic.Name
 	}
@@ -237,10 +237,9 @@ func credentialID(clientID string) string {
 }
 
 func credentialOf(v govern.ConnectorView, cr rpc.Credential) connectorCredential {
-	m := connectorCredential{AppID: string(v.App.ID), ClientID: cr.ClientID, ConnectorID: string(v.Connector.ID), CreatedAt: stamp(cr.Created), DeletedAt: stamp(cr.Revoked),
-		DisplayName: cr.ClientID, ExpiresTime: stamp(cr.Expires), ID: credentialID(cr.ClientID), LastUsedAt: stamp(cr.LastUsed), UpdatedAt: stamp(cr.Created)}
-	m.DisplayName, _, _ = strings.Cut(cr.ClientID, "@")
-	return m
+	name, _, _ := strings.Cut(cr.ClientID, "@")
+	return connectorCredential{AppID: string(v.App.ID), ClientID: cr.ClientID, ConnectorID: string(v.Connector.ID), CreatedAt: stamp(cr.Created), DeletedAt: stamp(cr.Revoked),
+		DisplayName: text(name), ExpiresTime: stamp(cr.Expires), ID: credentialID(cr.ClientID), LastUsedAt: stamp(cr.LastUsed), UpdatedAt: stamp(cr.Created)}
 }
 
 type credentialResponse struct {

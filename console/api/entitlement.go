@@ -37,7 +37,7 @@ type entitlement struct {
 
 func (e entitlement) message() appEntitlement {
 	m := appEntitlement{AppID: string(e.app.App.ID), AppResourceID: key(e.row.Resource.Key), AppResourceTypeID: resourceTypeID(e.row.Resource.Type),
-		Description: e.row.Description, DisplayName: e.row.Name, DurationUnset: &empty{}, GrantCount: int64(e.row.Holders), ID: key(e.row.Key),
+		Description: text(e.row.Description), DisplayName: text(e.row.Name), DurationUnset: &empty{}, GrantCount: int64(e.row.Holders), ID: key(e.row.Key),
 		MatchBatonID: e.row.ID, Purpose: purposes[0], Slug: e.row.Slug,
 		Alias: e.row.Alias, GrantPolicyID: string(e.row.Settings.Policy), EmergencyGrantEnabled: e.row.Settings.Emergency != "", EmergencyGrantPolicyID: string(e.row.Settings.Emergency)}
 	if e.row.Key == console.AccountItself {
@@ -53,7 +53,7 @@ func (e entitlement) message() appEntitlement {
 		m.Purpose = purposes[p]
 	}
 	if m.DisplayName == "" {
-		m.DisplayName = e.row.ID
+		m.DisplayName = text(e.row.ID)
 	}
 	for _, c := range e.app.Connectors {
 		if c.Stream == e.row.Stream {
@@ -72,17 +72,17 @@ func (e entitlement) view(x *expander) appEntitlementView {
 		return v // of the app itself
 	}
 	v.AppResourceTypePath = x.add("app_resource_type_id", "c1.api.app.v1.AppResourceType", id+" "+e.row.Resource.Type, func() any {
-		return appResourceType{AppID: id, DisplayName: e.row.Resource.Type, ID: resourceTypeID(e.row.Resource.Type)}
+		return appResourceType{AppID: id, DisplayName: text(e.row.Resource.Type), ID: resourceTypeID(e.row.Resource.Type)}
 	})
 	v.AppResourcePath = x.add("app_resource_id", "c1.api.app.v1.AppResource", id+" "+key(e.row.Resource.Key), func() any { return resourceOf(e.app, e.row.Resource) })
 	return v
 }
 
 func resourceOf(a govern.AppSummary, r store.Resource) appResource {
-	m := appResource{AppID: string(a.App.ID), AppResourceTypeID: resourceTypeID(r.Type), CreatedAt: stamp(r.Created), Description: r.Description, DisplayName: r.Name,
+	m := appResource{AppID: string(a.App.ID), AppResourceTypeID: resourceTypeID(r.Type), CreatedAt: stamp(r.Created), Description: text(r.Description), DisplayName: text(r.Name),
 		ID: key(r.Key), MatchBatonID: r.ID, NhiType: "NHI_TYPE_UNSPECIFIED", Profile: profile(r.Profile)}
 	if m.DisplayName == "" {
-		m.DisplayName = r.ID
+		m.DisplayName = text(r.ID)
 	}
 	if r.Parent != 0 {
 		m.ParentAppResourceID = key(r.Parent)
@@ -194,12 +194,12 @@ type catalogResponse struct {
 }
 
 func searchCatalog(c *call, r searchCatalogRequest) (*catalogResponse, error) {
-	out := catalogResponse{}
+	out, q := catalogResponse{}, govern.SeenQuery{Name: r.AppDisplayName, Search: r.Query, Alias: r.EntitlementAlias, Requestable: true}
 	want := func(s govern.Seen) bool { return true }
 	switch r.GrantedStatus {
 	case "", "UNSPECIFIED", "ALL":
 	case "GRANTED":
-		want = func(s govern.Seen) bool { return len(s.Mine) > 0 }
+		q.Held, want = true, func(s govern.Seen) bool { return len(s.Mine) > 0 } // an alias is found in any case
 	case "NOT_GRANTED":
 		want = func(s govern.Seen) bool { return len(s.Mine) == 0 }
 	default:
@@ -207,7 +207,7 @@ func searchCatalog(c *call, r searchCatalogRequest) (*catalogResponse, error) {
 	}
 	x := expander{mask: r.ExpandMask.expandMask}
 	for looked := 0; ; looked++ {
-		found, next, err := c.seen(r.page, govern.SeenQuery{Name: r.AppDisplayName, Search: r.Query, Alias: r.EntitlementAlias, Requestable: true})
+		found, next, err := c.seen(r.page, q)
 		if err != nil {
 			return nil, err
 		}
@@ -282,8 +282,8 @@ func updateEntitlement(c *call, r updateEntitlementRequest) (*entitlementRespons
 		return nil, err
 	}
 	given, is := r.Entitlement, entitlement{now.App, now}.message()
-	for name, differs := range map[string]bool{"displayName": given.DisplayName != "" && given.DisplayName != is.DisplayName,
-		"description": given.Description != "" && given.Description != is.Description, "appId": given.AppID != "" && given.AppID != string(c.path("app"))} {
+	for name, differs := range map[string]bool{"displayName": given.DisplayName != "" && given.DisplayName != is.DisplayName.shown(),
+		"description": given.Description != "" && given.Description != is.Description.shown(), "appId": given.AppID != "" && given.AppID != string(c.path("app"))} {
 		if differs && r.UpdateMask == "" {
 			return nil, baton.Errorf(baton.Invalid, "the field %s cannot be changed: it is as the application has it", name).WithFix("Leave it out.")
 		}

@@ -3,7 +3,9 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // list is a repeated field. An empty one is [], never null.
@@ -24,6 +26,33 @@ func (m words) MarshalJSON() ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	return json.Marshal(map[string]string(m))
+}
+
+// text is text for people. Clients print it on terminals, so characters that could change what else
+// is displayed there become visible escapes.
+type text string
+
+func (t text) MarshalJSON() ([]byte, error) { return json.Marshal(t.shown()) }
+
+// shown returns the text as clients get it.
+func (t text) shown() string {
+	if !strings.ContainsFunc(string(t), misleads) {
+		return string(t)
+	}
+	var b strings.Builder
+	for _, r := range string(t) {
+		if misleads(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// misleads reports whether a character controls a terminal, or the direction of other characters.
+func misleads(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u2028' || r == '\u2029' || r == '\ufeff'
 }
 
 // stamp is a time. The zero time is null.
@@ -68,8 +97,8 @@ type app struct {
 	CreatedAt                           stamp      `json:"createdAt"`
 	DefaultRequestCatalogID             string     `json:"defaultRequestCatalogId"`
 	DeletedAt                           stamp      `json:"deletedAt"`
-	Description                         string     `json:"description"`
-	DisplayName                         string     `json:"displayName"`
+	Description                         text       `json:"description"`
+	DisplayName                         text       `json:"displayName"`
 	EnableConnectorSourcedOwnership     bool       `json:"enableConnectorSourcedOwnership"`
 	FieldMask                           null       `json:"fieldMask"`
 	GrantPolicyID                       string     `json:"grantPolicyId"`
@@ -101,8 +130,8 @@ type appEntitlement struct {
 	DefaultValuesApplied           bool         `json:"defaultValuesApplied"`
 	DeletedAt                      stamp        `json:"deletedAt"`
 	DeprovisionerPolicy            null         `json:"deprovisionerPolicy"`
-	Description                    string       `json:"description"`
-	DisplayName                    string       `json:"displayName"`
+	Description                    text         `json:"description"`
+	DisplayName                    text         `json:"displayName"`
 	DurationGrant                  string       `json:"durationGrant,omitempty"` // one of this and DurationUnset
 	DurationUnset                  *empty       `json:"durationUnset,omitempty"`
 	EmergencyGrantEnabled          bool         `json:"emergencyGrantEnabled"`
@@ -156,10 +185,10 @@ type appResource struct {
 	AppID                   string          `json:"appId"`
 	AppResourceTypeID       string          `json:"appResourceTypeId"`
 	CreatedAt               stamp           `json:"createdAt"`
-	CustomDescription       string          `json:"customDescription"`
+	CustomDescription       text            `json:"customDescription"`
 	DeletedAt               stamp           `json:"deletedAt"`
-	Description             string          `json:"description"`
-	DisplayName             string          `json:"displayName"`
+	Description             text            `json:"description"`
+	DisplayName             text            `json:"displayName"`
 	ExternalID              string          `json:"externalId"`
 	GrantCount              int64           `json:"grantCount,string"`
 	ID                      string          `json:"id"`
@@ -176,7 +205,7 @@ type appResourceType struct {
 	AppID       string       `json:"appId"`
 	CreatedAt   stamp        `json:"createdAt"`
 	DeletedAt   stamp        `json:"deletedAt"`
-	DisplayName string       `json:"displayName"`
+	DisplayName text         `json:"displayName"`
 	ID          string       `json:"id"`
 	TraitIDs    list[string] `json:"traitIds"`
 	UpdatedAt   stamp        `json:"updatedAt"`
@@ -187,7 +216,7 @@ type appUser struct {
 	AppUserType    string          `json:"appUserType"`
 	CreatedAt      stamp           `json:"createdAt"`
 	DeletedAt      stamp           `json:"deletedAt"`
-	DisplayName    string          `json:"displayName"`
+	DisplayName    text            `json:"displayName"`
 	Email          string          `json:"email"`
 	Emails         list[string]    `json:"emails"`
 	EmployeeIDs    list[string]    `json:"employeeIds"`
@@ -197,7 +226,7 @@ type appUser struct {
 	Profile        json.RawMessage `json:"profile"`
 	Status         appUserStatus   `json:"status"`
 	UpdatedAt      stamp           `json:"updatedAt"`
-	Username       string          `json:"username"`
+	Username       text            `json:"username"`
 	Usernames      list[string]    `json:"usernames"`
 }
 
@@ -217,12 +246,12 @@ type user struct {
 	CreatedAt               stamp           `json:"createdAt"`
 	DelegatedUserID         string          `json:"delegatedUserId"`
 	DeletedAt               stamp           `json:"deletedAt"`
-	Department              string          `json:"department"`
+	Department              text            `json:"department"`
 	DepartmentSources       list[any]       `json:"departmentSources"`
 	DirectoryIDs            list[string]    `json:"directoryIds"`
 	DirectoryStatus         string          `json:"directoryStatus"`
 	DirectoryStatusSources  list[any]       `json:"directoryStatusSources"`
-	DisplayName             string          `json:"displayName"`
+	DisplayName             text            `json:"displayName"`
 	Email                   string          `json:"email"`
 	EmailSources            list[any]       `json:"emailSources"`
 	Emails                  list[string]    `json:"emails"`
@@ -233,7 +262,7 @@ type user struct {
 	EmploymentType          string          `json:"employmentType"`
 	EmploymentTypeSources   list[any]       `json:"employmentTypeSources"`
 	ID                      string          `json:"id"`
-	JobTitle                string          `json:"jobTitle"`
+	JobTitle                text            `json:"jobTitle"`
 	JobTitleSources         list[any]       `json:"jobTitleSources"`
 	ManagerIDs              list[string]    `json:"managerIds"`
 	ManagerSources          list[any]       `json:"managerSources"`
@@ -243,7 +272,7 @@ type user struct {
 	Status                  string          `json:"status"`
 	Type                    string          `json:"type"`
 	UpdatedAt               stamp           `json:"updatedAt"`
-	Username                string          `json:"username"`
+	Username                text            `json:"username"`
 	UsernameSources         list[any]       `json:"usernameSources"`
 	Usernames               list[string]    `json:"usernames"`
 }
@@ -278,9 +307,9 @@ type connector struct {
 	Config               null            `json:"config"`
 	CreatedAt            stamp           `json:"createdAt"`
 	DeletedAt            stamp           `json:"deletedAt"`
-	Description          string          `json:"description"`
+	Description          text            `json:"description"`
 	DisableCheckBadSync  bool            `json:"disableCheckBadSync"`
-	DisplayName          string          `json:"displayName"`
+	DisplayName          text            `json:"displayName"`
 	DownloadURL          string          `json:"downloadUrl"`
 	ID                   string          `json:"id"`
 	ProfileAllowList     list[string]    `json:"profileAllowList"`
@@ -314,7 +343,7 @@ type connectorCredential struct {
 	ConnectorID  string `json:"connectorId"`
 	CreatedAt    stamp  `json:"createdAt"`
 	DeletedAt    stamp  `json:"deletedAt"`
-	DisplayName  string `json:"displayName"`
+	DisplayName  text   `json:"displayName"`
 	ExpiresTime  stamp  `json:"expiresTime"`
 	ID           string `json:"id"`
 	LastUsedAt   stamp  `json:"lastUsedAt"`

@@ -124,8 +124,8 @@ type policy struct {
 	Annotations              words                  `json:"annotations"`
 	CreatedAt                stamp                  `json:"createdAt"`
 	DeletedAt                stamp                  `json:"deletedAt"`
-	Description              string                 `json:"description"`
-	DisplayName              string                 `json:"displayName"`
+	Description              text                   `json:"description"`
+	DisplayName              text                   `json:"displayName"`
 	ID                       string                 `json:"id"`
 	PolicySteps              map[string]policySteps `json:"policySteps"`
 	PolicyType               string                 `json:"policyType"`

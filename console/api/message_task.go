@@ -12,8 +12,8 @@ type task struct {
 	CreatedByUserID    string       `json:"createdByUserId"`
 	Data               words        `json:"data"`
 	DeletedAt          stamp        `json:"deletedAt"`
-	Description        string       `json:"description"`
-	DisplayName        string       `json:"displayName"`
+	Description        text         `json:"description"`
+	DisplayName        text         `json:"displayName"`
 	EmergencyAccess    bool         `json:"emergencyAccess"`
 	ExternalRefs       list[any]    `json:"externalRefs"`
 	Form               *form        `json:"form"`
@@ -209,8 +209,8 @@ type waitUntil struct {
 
 // form holds the questions of a request.
 type form struct {
-	Description        string          `json:"description"`
-	DisplayName        string          `json:"displayName"`
+	Description        text            `json:"description"`
+	DisplayName        text            `json:"displayName"`
 	FieldGroups        list[any]       `json:"fieldGroups"`
 	FieldRelationships list[any]       `json:"fieldRelationships"`
 	Fields             list[formField] `json:"fields"`
@@ -218,8 +218,8 @@ type form struct {
 }
 
 type formField struct {
-	Description string       `json:"description"`
-	DisplayName string       `json:"displayName"`
+	Description text         `json:"description"`
+	DisplayName text         `json:"displayName"`
 	Name        string       `json:"name"`
 	ReadOnly    bool         `json:"readOnly"`
 	Required    bool         `json:"required"`

@@ -95,7 +95,7 @@ var policyTypes = []struct {
 
 // policyOf returns a policy: its rules by keys, the one without a condition as the base sequence.
 func policyOf(p console.Policy) policy {
-	m := policy{CreatedAt: stamp(p.Created), DisplayName: p.Name, ID: string(p.ID), PolicySteps: map[string]policySteps{}, PolicyType: "POLICY_TYPE_UNSPECIFIED",
+	m := policy{CreatedAt: stamp(p.Created), DisplayName: text(p.Name), ID: string(p.ID), PolicySteps: map[string]policySteps{}, PolicyType: "POLICY_TYPE_UNSPECIFIED",
 		ReassignTasksToDelegates: true, SystemBuiltin: p.Version == 0, UpdatedAt: stamp(p.Created)}
 	base := ""
 	for _, t := range policyTypes {

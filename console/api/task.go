@@ -34,8 +34,8 @@ func accountID(k console.ResourceKey) string {
 }
 
 func taskOf(t govern.RequestTask) task {
-	m := task{Actions: actionsOf(t), CreatedAt: stamp(t.Created), CreatedByUserID: string(t.Requester.ID), Data: t.Form, Description: t.Why,
-		DisplayName: "Access to " + t.What, EmergencyAccess: t.Emergency, ID: string(t.ID), NumericID: t.Number, Origin: "TASK_ORIGIN_WEBAPP",
+	m := task{Actions: actionsOf(t), CreatedAt: stamp(t.Created), CreatedByUserID: string(t.Requester.ID), Data: t.Form, Description: text(t.Why),
+		DisplayName: text("Access to " + t.What), EmergencyAccess: t.Emergency, ID: string(t.ID), NumericID: t.Number, Origin: "TASK_ORIGIN_WEBAPP",
 		Policy: policyStateOf(t), PolicyGenerationID: generation(t.Request.Policy, t.PolicyVersion), Recommendation: "INSIGHT_RECOMMENDATION_UNSPECIFIED",
 		UpdatedAt: stamp(t.Created), UserID: string(t.Subject.ID)}
 	m.State, m.Processing = taskState(t)
@@ -61,7 +61,7 @@ func taskOf(t govern.RequestTask) task {
 		m.StepApproverIDs = append(m.StepApproverIDs, string(a.Person))
 	}
 	if t.Kind == console.RequestRevoke {
-		m.DisplayName = "Removal of " + t.What
+		m.DisplayName = text("Removal of " + t.What)
 		m.Type.Revoke = &taskRevoke{AppEntitlementID: key(t.Entitlement), AppID: string(t.App), AppUserID: accountID(t.Account), IdentityUserID: string(t.Subject.ID),
 			Outcome: "REVOKE_OUTCOME_" + outcomes[t.Outcome], OutcomeTime: stamp(t.Closed), Source: revokeSource{revokeByRequest{string(t.Requester.ID)}}}
 		return m
@@ -154,7 +154,7 @@ func getTask(c *call) (*taskResponse, error) {
 func formOf(t govern.RequestTask) form {
 	f := form{ID: "form", DisplayName: "Questions"}
 	for _, q := range t.Settings.Form {
-		field := formField{DisplayName: q.Label, Name: q.Name, Required: q.Required, StringField: &stringField{DefaultValue: t.Form[q.Name]}}
+		field := formField{DisplayName: text(q.Label), Name: q.Name, Required: q.Required, StringField: &stringField{DefaultValue: t.Form[q.Name]}}
 		if q.Required {
 			field.StringField.Rules = &stringRules{MinLen: 1, MaxBytes: console.MaxRequestText}
 		}

@@ -10,10 +10,10 @@ import (
 )
 
 func userOf(p console.Person) user {
-	u := user{CreatedAt: stamp(p.ID.Time()), Department: p.Department, DirectoryStatus: "UNKNOWN", DisplayName: p.Name, Emails: p.Emails, ID: string(p.ID),
+	u := user{CreatedAt: stamp(p.ID.Time()), Department: text(p.Department), DirectoryStatus: "UNKNOWN", DisplayName: text(p.Name), Emails: p.Emails, ID: string(p.ID),
 		Origin: "USER_ORIGIN_LOCAL", Type: "USER_TYPE_HUMAN"}
 	if len(p.Emails) > 0 {
-		u.Email, u.Username, u.Usernames = p.Emails[0], p.Emails[0], list[string]{p.Emails[0]}
+		u.Email, u.Username, u.Usernames = p.Emails[0], text(p.Emails[0]), list[string]{p.Emails[0]}
 	}
 	switch p.Status {
 	case console.PersonActive:
@@ -94,9 +94,9 @@ func (r searchUsersRequest) match(p console.Person) bool {
 	has := func(text, part string) bool {
 		return strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimSpace(part)))
 	}
-	return (r.Query == "" || has(u.DisplayName+" "+strings.Join(u.Emails, " "), r.Query)) &&
+	return (r.Query == "" || has(string(u.DisplayName)+" "+strings.Join(u.Emails, " "), r.Query)) &&
 		(r.Email == "" || slices.Contains(u.Emails, console.NormalizeEmail(r.Email))) &&
-		(r.DisplayName == "" || has(u.DisplayName, r.DisplayName)) &&
+		(r.DisplayName == "" || has(string(u.DisplayName), r.DisplayName)) &&
 		(len(r.IDs) == 0 || slices.Contains(r.IDs, u.ID)) &&
 		!slices.Contains(r.ExcludeIDs, u.ID) &&
 		(len(r.Statuses) == 0 || slices.Contains(r.Statuses, u.Status)) &&

@@ -4,9 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
-	"baton"
 	"baton/console"
 	"baton/console/store"
 )
@@ -27,8 +25,9 @@ func (c *Console) ConfigureApp(ctx context.Context, caller Caller, id console.ID
 			return err
 		}
 		if s.Name != nil {
-			if a.Name = strings.TrimSpace(*s.Name); utf8.RuneCountInString(a.Name) > maxName {
-				return baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+			a.Name = strings.TrimSpace(*s.Name)
+			if err := checkName(a.Name); err != nil {
+				return err
 			}
 		}
 		if s.Owners != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -71,8 +70,8 @@ func (c *Console) addClient(ctx context.Context, caller Caller, n NewClient) (m 
 // makeClient creates a client of a person.
 func (c *Console) makeClient(tx *store.Tx, me console.Person, n NewClient) (m MadeClient, err error) {
 	switch n.Name = strings.TrimSpace(n.Name); {
-	case utf8.RuneCountInString(n.Name) > maxName:
-		return m, baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+	case checkName(n.Name) != nil:
+		return m, checkName(n.Name)
 	case n.Life <= 0 || n.Life > console.MaxClientLife:
 		return m, baton.Errorf(baton.Invalid, "a credential is good for up to %d days", int(console.MaxClientLife.Hours()/24))
 	case len(c.hosts) == 0:

@@ -1,10 +1,12 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"baton"
@@ -239,8 +241,8 @@ type NewConnector struct {
 // AddConnector adds a connector to an app, or to a new app of which the caller becomes the owner.
 func (c *Console) AddConnector(ctx context.Context, caller Caller, n NewConnector) (id console.ID, err error) {
 	n.Name, n.NewApp = strings.TrimSpace(n.Name), strings.TrimSpace(n.NewApp)
-	if max(utf8.RuneCountInString(n.Name), utf8.RuneCountInString(n.NewApp)) > maxName {
-		return "", baton.Errorf(baton.Invalid, "a name is longer than %d characters", maxName)
+	if err := cmp.Or(checkName(n.Name), checkName(n.NewApp)); err != nil {
+		return "", err
 	}
 	err = c.change(ctx, caller, configuring.in(n.App), func(tx *store.Tx, me console.Person) error {
 		if err := console.AddConnectors.Check(me, console.Object{}); err != nil {
@@ -457,6 +459,17 @@ type ConnectorSettings struct {
 // maxName limits names of objects, in characters.
 const maxName = 200
 
+// checkName returns an error if an object cannot have a name.
+func checkName(name string) error {
+	switch {
+	case utf8.RuneCountInString(name) > maxName:
+		return baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return baton.Errorf(baton.Invalid, "the name has a line break or another control character")
+	}
+	return nil
+}
+
 func SettingsOf(con console.Connector) ConnectorSettings {
 	return ConnectorSettings{Name: con.Name, Schedule: schedule.Of(con), Owners: con.Owners, Version: con.Version}
 }
@@ -473,8 +486,8 @@ func (c *Console) ConfigureConnector(ctx context.Context, caller Caller, id cons
 				return err
 			}
 		}
-		if utf8.RuneCountInString(s.Name) > maxName {
-			return baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+		if err := checkName(s.Name); err != nil {
+			return err
 		}
 		if err := checkActiveOwners(tx, con.Owners, s.Owners); err != nil {
 			return err

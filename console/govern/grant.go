@@ -232,8 +232,10 @@ type SeenQuery struct {
 	Alias  string
 	// Requestable includes entitlements that the caller may not see, but may request.
 	Requestable bool
-	After       SeenAfter
-	N           int
+	// Held selects what the caller holds.
+	Held  bool
+	After SeenAfter
+	N     int
 }
 
 // SeenAfter is a place in a list of entitlements in all apps. The zero value is the beginning.
@@ -362,23 +364,21 @@ func (c *Console) seenIn(tx *store.Tx, me console.Person, a console.App, q SeenQ
 	if err != nil {
 		return nil, nil, err
 	}
-	if !p.sees && !q.Requestable {
-		if after.Key == 0 {
-			found, err = p.held(q.Search)
-		}
-		return found, nil, err
+	f := store.EntitlementFilter{Words: q.Search}
+	if q.Held || !p.sees && !q.Requestable {
+		f.Only = p.holds()
 	}
 	if q.Requestable && after.Key == 0 && strings.Contains(strings.ToLower(approve.AccountName), strings.ToLower(strings.TrimSpace(q.Search))) {
 		s, ok, err := p.look(accountItself)
 		if err != nil {
 			return nil, nil, err
 		}
-		if ok && s.Requestable {
+		if ok && s.Requestable && (!q.Held || len(s.Mine) > 0) {
 			found = append(found, s)
 		}
 	}
 	for looked := 0; ; {
-		page, err := tx.FilterEntitlements(p.moment, store.EntitlementFilter{Words: q.Search}, after, max(n-len(found), 1))
+		page, err := tx.FilterEntitlements(p.moment, f, after, max(n-len(found), 1))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -484,22 +484,14 @@ func (p *perspective) look(e store.Entitlement) (s Seen, ok bool, err error) {
 	return s, true, err
 }
 
-// held returns what the person holds and has a text in its name.
-func (p *perspective) held(search string) (found []Seen, err error) {
+// holds returns the entitlements that the person holds.
+func (p *perspective) holds() []console.EntitlementKey {
+	keys := make([]console.EntitlementKey, 0, len(p.mine))
 	for _, g := range p.mine {
-		if slices.ContainsFunc(found, func(s Seen) bool { return s.Key == g.Entitlement.Key }) ||
-			!strings.Contains(strings.ToLower(g.Entitlement.Name), strings.ToLower(strings.TrimSpace(search))) {
-			continue
-		}
-		s, ok, err := p.look(g.Entitlement)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			found = append(found, s)
-		}
+		keys = append(keys, g.Entitlement.Key)
 	}
-	return found, nil
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // SeenApps returns up to n apps that the caller sees, has an account in, or may ask for

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -158,8 +157,9 @@ func (c *Console) seePerson(tx *store.Tx, me console.Person, id console.ID) (p c
 
 // AddPerson adds a person.
 func (c *Console) AddPerson(ctx context.Context, caller Caller, p console.Person) (id console.ID, err error) {
-	if p.Name = strings.TrimSpace(p.Name); utf8.RuneCountInString(p.Name) > maxName {
-		return "", baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+	p.Name = strings.TrimSpace(p.Name)
+	if err := checkName(p.Name); err != nil {
+		return "", err
 	}
 	err = c.update(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		if err := console.ManagePeople.Check(me, console.Object{}); err != nil {

@@ -139,8 +139,12 @@ type Saved struct {
 	ID    console.ID
 }
 
-// checkPolicyName refuses a name that another policy has, because people select policies by name.
+// checkPolicyName refuses a name that another policy has, because people select policies by name, and
+// names that no object can have.
 func checkPolicyName(tx *store.Tx, p console.Policy) error {
+	if err := checkName(p.Name); err != nil {
+		return err
+	}
 	all, err := tx.Policies()
 	for _, other := range all {
 		if other.ID != p.ID && strings.EqualFold(other.Name, strings.TrimSpace(p.Name)) {

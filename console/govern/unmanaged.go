@@ -126,8 +126,9 @@ func manageDiscovered(tx *store.Tx, me console.Person, key console.ResourceKey, 
 
 // AddApp adds an app without a connector. The caller becomes its owner.
 func (c *Console) AddApp(ctx context.Context, caller Caller, name string) (id console.ID, err error) {
-	if name = strings.TrimSpace(name); utf8.RuneCountInString(name) > maxName {
-		return "", baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
+	name = strings.TrimSpace(name)
+	if err := checkName(name); err != nil {
+		return "", err
 	}
 	err = c.change(ctx, caller, configuring, func(tx *store.Tx, me console.Person) error {
 		if err := console.AddApps.Check(me, console.Object{}); err != nil {
