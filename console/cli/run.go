@@ -38,8 +38,9 @@ type Program struct {
 // Main runs the program in this process and returns the exit code. The first SIGINT or SIGTERM stops
 // it cleanly, the second one immediately.
 func Main(p Program) int {
-	// With this setting, a sync of a million grants takes 290 instead of 312 MB, and no more time.
-	if before := debug.SetGCPercent(75); before != 100 {
+	// With this setting, a first sync of a million grants takes 280 MB, 7 % less than with 75, and 4 %
+	// more processor time.
+	if before := debug.SetGCPercent(50); before != 100 {
 		debug.SetGCPercent(before) // GOGC takes precedence
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -123,6 +123,7 @@ func (x *bench) measure(what string, fn func() error) benchRow {
 // compares the first with the last, and opens the store again. During the first sync, another writer
 // commits small changes. It prints a table.
 func BenchmarkIngest(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(50)) // as the program does
 	dir := b.TempDir()
 	files := []string{filepath.Join(dir, "1.c1z"), filepath.Join(dir, "2.c1z"), filepath.Join(dir, "3.c1z")}
 	accounts := *grants / 4

@@ -28,12 +28,14 @@ import (
 	"baton/console/syncfile"
 )
 
-// Ingester applies sync files to a store.
+// Ingester applies sync files to a store. It must not be copied.
 type Ingester struct {
 	Store   *store.Store
 	Now     func() time.Time
 	Scratch string             // folder for unpacked files
 	Policy  console.HoldPolicy // zero means console.DefaultHoldPolicy
+
+	unpacked unpacked
 }
 
 // errFile marks an error in the file. The sync is refused with it.
@@ -86,14 +88,9 @@ func (in *Ingester) sync(ctx context.Context, id console.ID) (s console.Sync, er
 
 // apply returns nil if the state of the sync records the outcome.
 func (in *Ingester) apply(ctx context.Context, actor console.Actor, s console.Sync) error {
-	path, err := in.fetch(ctx, s.File)
+	f, err := in.open(ctx, s.File)
 	if err != nil {
 		return err
-	}
-	defer os.Remove(path)
-	f, err := syncfile.Open(ctx, path, "the sync file", in.Scratch)
-	if err != nil {
-		return blame(err)
 	}
 	defer f.Close()
 	from, err := f.Latest()

@@ -50,7 +50,11 @@ func (in *Ingester) Receive(ctx context.Context, actor console.Actor, o Origin, 
 	if err := in.keep(ctx, actor, file, f, size, [32]byte(sum.Sum(nil))); err != nil {
 		return "", err
 	}
-	began, kind, refused := in.inspect(ctx, f.Name(), o.Kind)
+	began, kind := in.Now(), o.Kind
+	unpacked, refused := in.unpack(ctx, f.Name())
+	if refused == nil {
+		began, kind, refused = in.inspect(unpacked, file, o.Kind)
+	}
 	if refused != nil && !errors.As(refused, new(errFile)) {
 		return "", refused
 	}
@@ -65,17 +69,14 @@ func (in *Ingester) Receive(ctx context.Context, actor console.Actor, o Origin, 
 	return id, err
 }
 
-// inspect returns when the newest sync of a file began, and its kind.
-func (in *Ingester) inspect(ctx context.Context, path string, origin console.SyncKind) (time.Time, console.SyncKind, error) {
-	f, err := syncfile.Open(ctx, path, "the sync file", in.Scratch)
-	if err != nil {
-		return in.Now(), origin, blame(err)
-	}
-	defer f.Close()
+// inspect returns when the newest sync of a file began, and its kind. It keeps the file unpacked.
+func (in *Ingester) inspect(f *syncfile.File, id console.ID, origin console.SyncKind) (time.Time, console.SyncKind, error) {
 	s, err := f.Latest()
 	if err != nil {
+		f.Close()
 		return in.Now(), origin, blame(err)
 	}
+	in.unpacked.put(id, f)
 	return s.Started, kindOf(s.Type, origin), nil
 }
 

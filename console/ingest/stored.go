@@ -11,8 +11,8 @@ import (
 	"baton/console/store"
 )
 
-// Examine returns an error if a file cannot be applied.
-func (in *Ingester) Examine(ctx context.Context, r io.Reader) error {
+// Examine returns an error if a file cannot be applied. It is stored under id.
+func (in *Ingester) Examine(ctx context.Context, id console.ID, r io.Reader) error {
 	f, err := os.CreateTemp(in.Scratch, "examined-*.c1z")
 	if err != nil {
 		return baton.Errorf(baton.Storage, "receive: %w", err)
@@ -24,7 +24,10 @@ func (in *Ingester) Examine(ctx context.Context, r io.Reader) error {
 	if _, err := io.Copy(f, r); err != nil {
 		return baton.Errorf(baton.KindOf(err), "receive a sync file: %w", err)
 	}
-	_, _, err = in.inspect(ctx, f.Name(), console.SyncFull)
+	unpacked, err := in.unpack(ctx, f.Name())
+	if err == nil {
+		_, _, err = in.inspect(unpacked, id, console.SyncFull)
+	}
 	if file := (errFile{}); errors.As(err, &file) {
 		return file.error
 	}
@@ -39,13 +42,12 @@ type Stored struct {
 
 // ReadStored reads a stored file, so that its sync can be recorded.
 func (in *Ingester) ReadStored(ctx context.Context, o Origin, file console.ID) (Stored, error) {
-	path, err := in.fetch(ctx, file)
-	if err != nil {
-		return Stored{}, err
+	s := Stored{sync: console.Sync{Connector: o.Connector, Task: o.Task, Dispatched: o.Dispatched, File: file, Began: in.Now(), Kind: o.Kind}}
+	f, err := in.open(ctx, file)
+	if err == nil {
+		s.sync.Began, s.sync.Kind, err = in.inspect(f, file, o.Kind)
 	}
-	defer os.Remove(path)
-	s := Stored{sync: console.Sync{Connector: o.Connector, Task: o.Task, Dispatched: o.Dispatched, File: file}}
-	s.sync.Began, s.sync.Kind, s.refused = in.inspect(ctx, path, o.Kind)
+	s.refused = err
 	if s.refused != nil && !errors.As(s.refused, new(errFile)) {
 		return Stored{}, s.refused
 	}

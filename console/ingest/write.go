@@ -7,6 +7,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/store"
+	"baton/internal/intern"
 )
 
 // write writes the differences between the head and the sync.
@@ -23,6 +24,7 @@ func (d *delta) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.resources, d.entitlements, d.changed = intern.Table{}, intern.Table{}, nil // frees memory for the facts
 	return d.st.PutFacts(ctx, d.factChanges(ctx, sets))
 }
 

@@ -266,7 +266,7 @@ func (s *Server) assemble(scratch string) (err error) {
 			if u.Kind != rpc.SyncFile {
 				return nil
 			}
-			return ingester.Examine(ctx, content)
+			return ingester.Examine(ctx, console.ID(u.ID), content)
 		}}
 	if s.rpc, err = rpc.New(s.calls); err != nil {
 		return err

@@ -138,8 +138,7 @@ func (st *Staging) noteResource(c ResourceChange) {
 
 // hashChange adds a change to the digest of the sync.
 func (st *Staging) hashChange(kind byte, c Change, content [16]byte, keys ...int64) {
-	var buf [64]byte
-	b := append(buf[:0], kind, byte(c))
+	b := append(st.hashed[:0], kind, byte(c))
 	for _, k := range keys {
 		b = binary.AppendVarint(b, k)
 	}
@@ -147,6 +146,7 @@ func (st *Staging) hashChange(kind byte, c Change, content [16]byte, keys ...int
 		b = append(b, content[:]...)
 	}
 	st.digest.Write(b)
+	st.hashed = b
 }
 
 type lookupValue struct {

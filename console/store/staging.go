@@ -36,6 +36,7 @@ type Staging struct {
 	chunk  int64
 	pace   pace
 	digest hash.Hash
+	hashed []byte // memory for what digest takes
 	counts Written
 	sets   map[[16]byte]int64
 	// Copies of rows in another order. They are sorted and written after the rows themselves: in
@@ -517,25 +518,36 @@ func (st *Staging) EntitlementKeys(ctx context.Context, n int) (console.Entitlem
 	return console.EntitlementKey(first), err
 }
 
-// lookups collects rows of table lookup, with their values in one buffer.
+// lookups collects rows of table lookup, with their values in large blocks.
 type lookups struct {
-	buf  []byte
-	rows []lookupRow
+	blocks [][]byte
+	rows   []lookupRow
 }
 
+// lookupBlock is the size of a block. Values are shorter.
+const lookupBlock = 1 << 16
+
 type lookupRow struct {
-	offset uint32
+	offset uint32 // block and place in it
 	length uint16
 	list   uint8
 	key    int64
 }
 
 func (l *lookups) add(which uint8, value []byte, key int64) {
-	l.rows = append(l.rows, lookupRow{uint32(len(l.buf)), uint16(len(value)), which, key})
-	l.buf = append(l.buf, value...)
+	last := len(l.blocks) - 1
+	if last < 0 || len(l.blocks[last])+len(value) >= lookupBlock {
+		l.blocks = append(l.blocks, make([]byte, 0, lookupBlock))
+		last++
+	}
+	b := l.blocks[last]
+	l.rows = append(l.rows, lookupRow{uint32(last*lookupBlock + len(b)), uint16(len(value)), which, key})
+	l.blocks[last] = append(b, value...)
 }
 
-func (l *lookups) value(r lookupRow) []byte { return l.buf[r.offset:][:r.length] }
+func (l *lookups) value(r lookupRow) []byte {
+	return l.blocks[r.offset/lookupBlock][r.offset%lookupBlock:][:r.length]
+}
 
 type principalFact struct {
 	principal   console.ResourceKey

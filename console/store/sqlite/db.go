@@ -78,7 +78,7 @@ func OpenDB(ctx context.Context, c Config) (*DB, error) {
 
 func (db *DB) open(ctx context.Context, c Config) error {
 	var err error
-	if db.writer, err = openConn(c, sqlite.OpenReadWrite, 32<<10); err != nil {
+	if db.writer, err = openConn(c, sqlite.OpenReadWrite, 16<<10); err != nil {
 		return err
 	}
 	db.turn <- struct{}{}
