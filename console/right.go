@@ -45,6 +45,7 @@ var (
 	ConfigureSettings   = Right{Do: "change the settings of the console", Roles: []ConsoleRole{SuperAdministrator}}
 	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
 	ConfigureSignIn     = Right{Do: "change how people sign in", Roles: []ConsoleRole{SuperAdministrator}}
+	ManageWebhooks      = Right{Do: "manage webhooks", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageClients       = Right{Do: "make API credentials for services, and revoke those of others", Roles: []ConsoleRole{SuperAdministrator}}
 	// Ask is the right to request access for a person.
 	Ask               = Right{Do: "ask for access of this person", Self: true, Manager: true, Roles: []ConsoleRole{Helpdesk, SuperAdministrator}}

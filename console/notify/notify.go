@@ -37,6 +37,11 @@ type Rule struct {
 	// Subject, Text and Path are templates over a [View]. A subject names actor and action; the path
 	// is that of the page to open. Names need no escaping in templates: the output is made safe.
 	Subject, Text, Path string
+	// You follows the text in mails. It is for whoever is notified, and nobody else.
+	You string
+	// Channel means that subject and text are not about whoever is notified, so that they can be
+	// posted to a channel.
+	Channel bool
 	// Invitation means that the page is that of the person's invitation.
 	Invitation bool
 	// Asks means that the person is asked to decide about the request. Whoever is not asked any more when
@@ -137,6 +142,37 @@ func notices(rules []Rule, number int64, e console.Event, d Directory) ([]consol
 	return all, nil
 }
 
+// Post returns what is posted to a channel about an event, and the path of the page to open, "" if
+// there is none.
+func Post(e console.Event, d Directory) (subject, text, path string, err error) {
+	v, err := view(e, d)
+	if err != nil {
+		return "", "", "", err
+	}
+	for _, r := range Rules {
+		if r.Kind == e.Kind && r.Channel && (r.When == nil || r.When(v)) {
+			r.You = ""
+			n := r.notice(v)
+			return n.Subject, n.Text, n.Path, nil
+		}
+	}
+	subject = v.By + " " + console.EventWords(e.Kind)
+	if about := about(v); len(about) > 0 {
+		subject += ": " + strings.Join(about, ", ")
+	}
+	return shorten(output.Clean(strings.ToValidUTF8(capital(subject), "?")), maxSubject), "", "", nil
+}
+
+// about returns the names of what an event is about.
+func about(v View) (names []string) {
+	for _, name := range []string{v.Person.Name, v.Connector.Name, v.App.Name} {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // view reads the objects of an event. Objects that no longer exist are zero.
 func view(e console.Event, d Directory) (v View, err error) {
 	v = View{Event: e, By: "the console", Data: map[string]any{}, directory: d}
@@ -208,7 +244,7 @@ func (r Rule) notice(v View) console.Notice {
 	if n.Subject, err = fill(r.Subject, v); err != nil || n.Subject == "" {
 		n.Subject = "Something happened: " + r.Kind
 	}
-	if n.Text, err = fill(r.Text, v); err != nil || n.Text == "" {
+	if n.Text, err = fill(strings.TrimSpace(r.Text+" "+r.You), v); err != nil || n.Text == "" {
 		n.Text = n.Subject + "."
 	}
 	if n.Path, err = fill(r.Path, v); err != nil || !strings.HasPrefix(n.Path, "/") {

@@ -3,6 +3,7 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -97,6 +98,7 @@ func TestRules(t *testing.T) {
 		{event("client.ending", "", data{"name": "laptop", "client_id": "x@y", "expires": noon, "service": false, "creator": "bo"}), "", "", "bo", []string{"bo: The API credential laptop ends on 29 Nov 2026 12:00 UTC"}},
 		{event("client.ending", "", data{"name": "job", "client_id": "x@y", "expires": noon, "service": true, "creator": "ana"}), "", "", "bo", []string{"ana: The API credential job ends on 29 Nov 2026 12:00 UTC"}},
 		{event("client.ending", "", data{"name": "job", "client_id": "x@y", "expires": noon, "service": true, "creator": "gone"}), "", "", "bo", []string{"root: The API credential job ends on 29 Nov 2026 12:00 UTC"}},
+		{event("webhook.stopped", "", data{"address": "https://example.com/x", "description": "", "why": "It is gone."}), "", "", "", []string{"root: Webhook stopped: https://example.com/x"}},
 		{event("request.asked", "bo", data{"asked": []string{"olga", "bo"}, "what": "Admin", "for": "for 2 hours"}), "app", "", "bo", []string{"olga: Bo asks for Admin for 2 hours"}},
 		{event("request.asked", "bo", data{"asked": []string{"olga"}, "what": "Admin", "for": "without end", "revoke": true}), "app", "", "bo", []string{"olga: Bo is to lose Admin"}},
 		{event("request.stuck", "", data{"what": "Admin", "fix": "Somebody else must be manager.", "revoke": true}), "app", "", "bo", []string{"olga: Nobody may decide whether Bo loses Admin"}},
@@ -143,7 +145,7 @@ func TestRules(t *testing.T) {
 			if first := n.Text[:1]; first != strings.ToUpper(first) {
 				t.Errorf("%s: %q begins small", tt.event.Kind, n.Text)
 			}
-			if want := n.Class == console.SecurityNotice; want != slices.ContainsFunc([]string{"login.", "identity.", "person."}, func(p string) bool { return strings.HasPrefix(tt.event.Kind, p) }) {
+			if want := n.Class == console.SecurityNotice; want != slices.ContainsFunc([]string{"login.", "identity.", "person.", "webhook."}, func(p string) bool { return strings.HasPrefix(tt.event.Kind, p) }) {
 				t.Errorf("%s is %s", tt.event.Kind, n.Class)
 			}
 		}
@@ -198,5 +200,38 @@ func TestBrokenRule(t *testing.T) {
 	e.Data = []byte("[")
 	if _, err := Notices(1, e, company()); baton.KindOf(err) != baton.Corrupt {
 		t.Error(err)
+	}
+}
+
+// TestPost checks what is posted to a channel: nothing that is meant for one person.
+func TestPost(t *testing.T) {
+	asked := event("request.asked", "bo", data{"asked": []string{"olga"}, "what": "Admin", "for": "for 2 hours"})
+	asked.App, asked.Person, asked.Object = "app", "bo", "r1"
+	changed := event("app.changed", "root", data{"owners_before": []string{}, "owners": []string{"bo"}})
+	changed.App = "app"
+	invited := event("login.invited", "root", data{"expires": noon})
+	invited.Person = "bo"
+	strange := event("x.happened-twice", "", nil)
+	strange.Connector = "c"
+	for _, tt := range []struct {
+		e                   console.Event
+		subject, text, path string
+	}{
+		{asked, "Bo asks for Admin for 2 hours", "Bo asks for Admin of Perplexity for 2 hours.", "/requests/r1"},
+		{changed, "Root changed the application: Perplexity", "", ""},
+		{invited, "Root invited: Bo", "", ""},
+		{strange, "The console x: happened twice: pplx, Perplexity", "", ""},
+		{event("webhook.stopped", "", data{"address": "https://example.com/x", "description": "CI", "why": "It is gone."}), "Webhook stopped: CI",
+			"Nothing is sent to the webhook https://example.com/x (CI) any more. It is gone. Resume it when its receiver works, and replay what it missed.", "/settings/webhooks/"},
+	} {
+		subject, text, path, err := Post(tt.e, company())
+		if err != nil || subject != tt.subject || text != tt.text || path != tt.path {
+			t.Errorf("%s: %q, %q, %q, %v", tt.e.Kind, subject, text, path, err)
+		}
+	}
+	for _, r := range Rules {
+		if word := regexp.MustCompile(`(?i)\byour?\b`).FindString(r.Subject + r.Text); r.Channel && word != "" {
+			t.Errorf("the rule for %s has %q in what is posted to channels", r.Kind, word)
+		}
 	}
 }

@@ -40,16 +40,16 @@ var Rules = []Rule{
 		Path:    `/connectors`},
 
 	// Connectors.
-	{Kind: "connector.state-changed", To: owners, Class: ordinary,
+	{Kind: "connector.state-changed", To: owners, Class: ordinary, Channel: true,
 		Subject: `Connector {{.Connector.Name}}: {{.Data.after}}`,
 		Text:    `The connector {{.Connector.Name}} of {{.App.Name}}: {{.Data.after}}. {{.Data.sentence}}`,
 		Path:    `/connectors/{{.Connector.ID}}`},
-	{Kind: "credential.ending", To: owners, Class: ordinary, When: ofConnector,
+	{Kind: "credential.ending", To: owners, Class: ordinary, Channel: true, When: ofConnector,
 		Subject: `Connector {{.Connector.Name}}: its credentials end on {{.Time "expires"}}`,
 		Text:    `The credentials {{.Data.client_id}} of the connector {{.Connector.Name}} work until {{.Time "expires"}}. Rotate makes new ones; the old ones still work for a day after it.`,
 		Path:    `/connectors/{{.Connector.ID}}/settings`},
 
-	{Kind: "client.ending", To: users, Class: ordinary,
+	{Kind: "client.ending", To: users, Class: ordinary, Channel: true,
 		Subject: `The API credential {{.Data.name}} ends on {{.Time "expires"}}`,
 		Text:    `The credential {{.Data.name}} ({{.Data.client_id}}){{if .Data.service}} of the service {{.Person.Name}}{{end}} works until {{.Time "expires"}}. Make another one and give it to the programs that use it.`,
 		Path:    `/{{if .Data.service}}settings/api-credentials{{else}}credentials{{end}}`},
@@ -57,21 +57,22 @@ var Rules = []Rule{
 	// Requests. Notices go only to people who can act, and to the subject.
 	{Kind: "request.asked", To: listed("asked"), Class: ordinary, Asks: true,
 		Subject: `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}}{{else}}asks for {{.Data.what}} {{.Data.for}}{{end}}`,
-		Text:    `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}} of {{.App.Name}}{{else}}asks for {{.Data.what}} of {{.App.Name}} {{.Data.for}}{{end}}. You are one of those who may decide.`,
-		Path:    `/requests/{{.Event.Object}}`},
-	{Kind: "request.stuck", To: owners, Class: ordinary,
+		Text:    `{{.Person.Name}} {{if index .Data "revoke"}}is to lose {{.Data.what}} of {{.App.Name}}{{else}}asks for {{.Data.what}} of {{.App.Name}} {{.Data.for}}{{end}}.`,
+		You:     `You are one of those who may decide.`, Channel: true,
+		Path: `/requests/{{.Event.Object}}`},
+	{Kind: "request.stuck", To: owners, Class: ordinary, Channel: true,
 		Subject: `Nobody may decide {{if index .Data "revoke"}}whether {{.Person.Name}} loses {{.Data.what}}{{else}}what {{.Person.Name}} asks for{{end}}`,
 		Text:    `{{.Person.Name}} {{if index .Data "revoke"}}is to lose{{else}}asks for{{end}} {{.Data.what}} of {{.App.Name}}, and nobody may decide about it any more. {{with index .Data "fix"}}{{.}}{{else}}Name an owner, a manager or somebody else whom the policy asks.{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
-	{Kind: "request.granted", To: asker, Class: ordinary,
+	{Kind: "request.granted", To: asker, Class: ordinary, Channel: true,
 		Subject: `Granted: {{.Data.what}} {{.Data.for}}`,
 		Text:    `{{.Person.Name}} has {{.Data.what}} of {{.App.Name}}: a sync shows it.`,
 		Path:    `/requests/{{.Event.Object}}`},
-	{Kind: "request.denied", To: asker, Class: ordinary,
+	{Kind: "request.denied", To: asker, Class: ordinary, Channel: true,
 		Subject: `Denied: {{.Data.what}}`,
 		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} was denied.{{with .Data.why}} {{.}}{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
-	{Kind: "request.error", To: asker, Class: ordinary,
+	{Kind: "request.error", To: asker, Class: ordinary, Channel: true,
 		Subject: `Failed: {{.Data.what}}`,
 		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} was not carried out.{{with .Data.why}} {{.}}{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
@@ -79,11 +80,11 @@ var Rules = []Rule{
 		Subject: `Failed for {{.Person.Name}}: {{.Data.what}}`,
 		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} was approved or asked for, and was not carried out.{{with .Data.why}} {{.}}{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
-	{Kind: "request.by-hand", To: asker, Class: ordinary,
+	{Kind: "request.by-hand", To: asker, Class: ordinary, Channel: true,
 		Subject: `Takes longer: {{.Data.what}}`,
 		Text:    `An owner of {{.App.Name}} has to carry out by hand what was approved for {{.Person.Name}}: {{.Data.what}}.{{with .Data.why}} {{.}}{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
-	{Kind: "request.wait-timed-out", To: asker, Class: ordinary,
+	{Kind: "request.wait-timed-out", To: asker, Class: ordinary, Channel: true,
 		Subject: `Timed out: {{.Data.what}}`,
 		Text:    `The request of {{.Person.Name}} for {{.Data.what}} of {{.App.Name}} ended by itself.{{with .Data.why}} {{.}}{{end}}`,
 		Path:    `/requests/{{.Event.Object}}`},
@@ -91,30 +92,35 @@ var Rules = []Rule{
 		Subject: `You have an account in {{.App.Name}}`,
 		Text:    `Welcome to {{.App.Name}}: your account is there. It has no password of its own; sign in as you do at the company.{{with .Data.text}} {{.}}{{end}}`,
 		Path:    `/`},
-	{Kind: "request.review-due", To: reviewers, Class: ordinary,
+	{Kind: "request.review-due", To: reviewers, Class: ordinary, Channel: true,
 		Subject: `An emergency to look at: {{.Data.what}} for {{.Person.Name}}`,
 		Text:    `{{.Person.Name}} got {{.Data.what}} of {{.App.Name}} {{.Data.for}} as an emergency. Somebody who did not approve it has to look at it afterwards.`,
 		Path:    `/requests/{{.Event.Object}}`},
-	{Kind: "amendment.proposed", To: guardians, Class: ordinary,
+	{Kind: "amendment.proposed", To: guardians, Class: ordinary, Channel: true,
 		Subject: `{{.By}} proposes a change that takes two people`,
 		Text:    `{{.By}} proposes a change{{with .App.Name}} of {{.}}{{end}} after which less is asked of somebody who wants access. It waits for a second person.{{with .Data.why}} The reason given: {{.}}{{end}}`,
 		Path:    `/policies`},
 
 	// Changes of access that need somebody.
-	{Kind: "operation.manual", To: appOwners, Class: ordinary,
+	{Kind: "operation.manual", To: appOwners, Class: ordinary, Channel: true,
 		Subject: `By hand in {{.App.Name}}: {{.Data.what}} for {{or .Person.Name "an account"}}`,
 		Text: `{{if eq .Data.verb "grant"}}{{or .Person.Name "An account"}} is to get {{.Data.what}} of {{.App.Name}}{{else}}{{.Data.what}} of {{.App.Name}} is to be taken from {{or .Person.Name "an account"}}{{end}}, ` +
 			`and the connector does not do it. {{.Data.why}} The page says what to do, step by step. Mark it as done there: the next sync checks it.`,
 		Path: `/applications/{{.App.ID}}/operations/{{.Event.Object}}`},
-	{Kind: "access.overdue", To: everyOwner, Class: ordinary,
+	{Kind: "access.overdue", To: everyOwner, Class: ordinary, Channel: true,
 		Subject: `Overdue: {{or .Person.Name "an account"}} still has {{.Data.what}} of {{.App.Name}}`,
 		Text:    `The time of {{or .Person.Name "an account"}} for {{.Data.what}} of {{.App.Name}} was over at {{.Time "expired"}}, and the access is still there. {{.Data.why}}`,
 		Path:    `/applications/{{.App.ID}}/operations?filter=overdue`},
-	{Kind: "access.came-back", To: everyOwner, Class: ordinary,
+	{Kind: "access.came-back", To: everyOwner, Class: ordinary, Channel: true,
 		Subject: `Came back: {{or .Person.Name "an account"}} has {{.Data.what}} of {{.App.Name}} again`,
 		Text: `The access of {{or .Person.Name "an account"}} to {{.Data.what}} of {{.App.Name}} was removed, a sync had shown that it was gone, and the newest sync shows it again. ` +
 			`{{with .Data.stop}}It is not removed again: {{.}}.{{end}}{{with .Data.fix}} {{.}}{{else}} Look at who gave it, and remove it again if nobody should have it.{{end}}`,
 		Path: `/applications/{{.App.ID}}/operations/{{.Event.Object}}`},
+
+	{Kind: "webhook.stopped", To: administrators, Class: security, Channel: true,
+		Subject: `Webhook stopped: {{or .Data.description .Data.address}}`,
+		Text:    `Nothing is sent to the webhook {{.Data.address}}{{with .Data.description}} ({{.}}){{end}} any more. {{.Data.why}} Resume it when its receiver works, and replay what it missed.`,
+		Path:    `/settings/webhooks/{{.Event.Object}}`},
 
 	// People and their logins.
 	{Kind: "login.invited", To: subject, Class: security, Invitation: true,
@@ -137,11 +143,11 @@ var Rules = []Rule{
 		Subject: `Your roles in the console changed`,
 		Text:    `{{.By}} changed your roles in the console. Before: {{.Roles "before"}}. Now: {{.Roles "after"}}.`,
 		Path:    `/people/{{.Person.ID}}`},
-	{Kind: "person.roles-changed", To: guardians, Class: security, When: ofGuardians,
+	{Kind: "person.roles-changed", To: guardians, Class: security, Channel: true, When: ofGuardians,
 		Subject: `Roles of {{.Person.Name}} in the console changed`,
 		Text:    `{{.By}} changed the roles of {{.Person.Name}} in the console. Before: {{.Roles "before"}}. Now: {{.Roles "after"}}.`,
 		Path:    `/people/{{.Person.ID}}`},
-	{Kind: "login.break-glass", To: guardians, Class: security,
+	{Kind: "login.break-glass", To: guardians, Class: security, Channel: true,
 		Subject: `The login for emergencies was used: {{.Person.Name}}`,
 		Text:    `Somebody signed in as {{.Person.Name}}, the login for emergencies, from {{or .Event.Address "an unknown address"}} at {{.Event.At.UTC.Format "2 Jan 2006 15:04"}} UTC. If nobody meant to, disable it and look at what was done.`,
 		Path:    `/people/{{.Person.ID}}`},
@@ -212,6 +218,11 @@ func users(v View) ([]console.ID, error) {
 // guardians are the people responsible for the console itself.
 func guardians(v View) ([]console.ID, error) {
 	return withRoles(v, console.SuperAdministrator, console.SecurityOfficer)
+}
+
+// administrators are the people who administer the console.
+func administrators(v View) ([]console.ID, error) {
+	return withRoles(v, console.SuperAdministrator)
 }
 
 // reviewers are those who look at emergencies afterwards, without those who had a part in it.

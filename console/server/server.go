@@ -35,6 +35,7 @@ import (
 	"baton/console/store"
 	"baton/console/store/rpcstore"
 	"baton/console/web"
+	"baton/console/webhook"
 	"baton/console/worker"
 )
 
@@ -275,7 +276,8 @@ func (s *Server) assemble(scratch string) (err error) {
 	s.worker = worker.New(worker.Config{Store: s.in.Store, Ingester: ingester, Now: s.config.Now, Log: s.log.With("component", "worker"),
 		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now())), OverdueAfter: s.config.OverdueAfter,
 		Mail: mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url,
-		SIEM: siem.Sender{Allow: s.config.Networks.Allow, Public: govern.Public, Host: s.url.Hostname()}})
+		SIEM:     siem.Sender{Allow: s.config.Networks.Allow, Public: govern.Public, Host: s.url.Hostname()},
+		Webhooks: webhook.Sender{Allow: s.config.Networks.Allow}})
 	var reached []string // over TLS
 	if s.url.Scheme == "https" {
 		reached = s.hosts

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"baton/console"
@@ -182,44 +181,6 @@ func accessPage(c *call) error {
 
 // Who returns the name of an actor.
 func (d accessDetail) Who(a console.Actor) string { return a.Name(d.People[a.Person()]) }
-
-// eventWords describes the kinds of events whose names are not clear by themselves.
-var eventWords = map[string]string{
-	"reason.added":           "wrote a reason",
-	"reason.ended":           "ended a reason",
-	"reason.until-changed":   "changed until when",
-	"bar.added":              "barred it: no rule brings it back",
-	"bar.lifted":             "lifted the bar",
-	"account.owner-changed":  "changed whose account it is",
-	"person.added":           "added the person",
-	"person.changed":         "changed the person",
-	"person.roles-changed":   "changed the roles in the console",
-	"session.began":          "signed in",
-	"session.ended":          "signed out",
-	"login.set":              "set up a login",
-	"login.refused":          "refused a login with a provider",
-	"login.invited":          "invited",
-	"client.added":           "made an API credential",
-	"client.revoked":         "revoked an API credential",
-	"client.ending":          "saw that an API credential ends soon",
-	"credential.ending":      "saw that credentials of a connector end soon",
-	"delegation.changed":     "changed who decides in place of the person",
-	"operation.created":      "asked the connector for the change",
-	"operation.queued":       "asked the connector for the change",
-	"operation.dispatched":   "took the change",
-	"operation.applied":      "reported that the change is made",
-	"operation.verified":     "saw the change in a later sync",
-	"operation.contradicted": "saw in a later sync that the change is not there",
-	"operation.failed":       "reported that the change failed",
-}
-
-// eventText returns the description of a kind of events.
-func eventText(kind string) string {
-	if words := eventWords[kind]; words != "" {
-		return words
-	}
-	return strings.NewReplacer(".", ": ", "-", " ").Replace(kind)
-}
 
 // digest returns a hash in hex.
 func digest(sum []byte) string { return hex.EncodeToString(sum) }

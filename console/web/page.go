@@ -192,7 +192,7 @@ var functions = template.FuncMap{
 	"digest":     digest,
 	"syncwords":  syncWords,
 	"byhand":     byHand,
-	"did":        eventText,
+	"did":        console.EventWords,
 	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
 }
 

@@ -133,7 +133,7 @@ func (x *post) deliver() {
 	x.t.Helper()
 	for more := true; more; {
 		var err error
-		if more, err = x.w.tell(x.t.Context()); err != nil {
+		if more, err = x.w.readEvents(x.t.Context(), x.w.readers()[0]); err != nil {
 			x.t.Fatal(err)
 		}
 	}

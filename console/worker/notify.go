@@ -25,17 +25,27 @@ const eventsAtOnce = 100
 // each would take as long as the command.
 const gather = 100 * time.Millisecond
 
+// reader is a reader of events. read handles events in the transaction that marks them as read.
+type reader struct {
+	name string
+	read func(ctx context.Context, t *store.Tx, events []store.Event) error
+}
+
+func (w *Worker) readers() []reader {
+	return []reader{{notifyReader, w.tell}, {webhookReader, w.deliver}}
+}
+
 // follow reads events until claiming ends.
-func (w *Worker) follow(claiming, working context.Context) {
+func (w *Worker) follow(claiming, working context.Context, r reader) {
 	woken, done := w.Store.Watch(store.EventTopic)
 	defer done()
 	ticker := time.NewTicker(w.Poll)
 	defer ticker.Stop()
 	for {
 		for claiming.Err() == nil {
-			more, err := w.tell(working)
+			more, err := w.readEvents(working, r)
 			if err != nil && claiming.Err() == nil {
-				w.Log.ErrorContext(claiming, "events could not be read; trying again", "reader", notifyReader, "error", err)
+				w.Log.ErrorContext(claiming, "events could not be read; trying again", "reader", r.name, "error", err)
 			}
 			if !more || err != nil {
 				break
@@ -55,35 +65,39 @@ func (w *Worker) follow(claiming, working context.Context) {
 	}
 }
 
-// tell creates the notices for the next events, and reports whether there may be more. The events
-// are marked as read in the transaction that adds their notices.
-func (w *Worker) tell(ctx context.Context) (more bool, err error) {
+// readEvents handles the next events, and reports whether there may be more.
+func (w *Worker) readEvents(ctx context.Context, r reader) (more bool, err error) {
 	behind := false
 	err = w.Store.View(ctx, func(t *store.Tx) (err error) {
-		behind, err = t.Behind(notifyReader)
+		behind, err = t.Behind(r.name)
 		return err
 	})
 	if err != nil || !behind {
 		return false, err
 	}
 	err = w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
-		events, err := t.Follow(notifyReader, eventsAtOnce)
+		events, err := t.Follow(r.name, eventsAtOnce)
 		more = len(events) == eventsAtOnce
 		if err != nil || len(events) == 0 {
 			return err
 		}
-		settings, err := t.MailSettings()
-		if err != nil || !settings.Configured() { // nobody needs notices of events before mail was configured
-			return err
-		}
-		for _, e := range events {
-			if err := w.tellOne(ctx, t, e); err != nil {
-				return err
-			}
-		}
-		return nil
+		return r.read(ctx, t, events)
 	})
 	return more, err
+}
+
+// tell creates the notices for events.
+func (w *Worker) tell(ctx context.Context, t *store.Tx, events []store.Event) error {
+	settings, err := t.MailSettings()
+	if err != nil || !settings.Configured() { // nobody needs notices of events before mail was configured
+		return err
+	}
+	for _, e := range events {
+		if err := w.tellOne(ctx, t, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *Worker) tellOne(ctx context.Context, t *store.Tx, e store.Event) error {

@@ -20,6 +20,7 @@ import (
 	"baton/console/siem"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
+	"baton/console/webhook"
 )
 
 // SweepKind is the kind of the due row for hourly work. There is one, for "console".
@@ -32,7 +33,8 @@ type Config struct {
 	Owner    string     // name of this process in leases
 	Mail     MailSender // nil: no mail is sent
 	SIEM     siem.Sender
-	URL      *url.URL // of the console, for links in mails; required with Mail
+	Webhooks webhook.Sender
+	URL      *url.URL // of the console, for links in mails and messages; required with Mail and with webhooks
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -88,6 +90,9 @@ type kind struct {
 	// all does the work of several rows in one transaction. If it fails, the rows are done one by
 	// one.
 	all func(ctx context.Context, rows []store.Due) error
+	// apart does each row by itself, so that a slow one delays no other. batch limits the rows that
+	// are being done at a time.
+	apart bool
 }
 
 // kinds lists the kinds of work.
@@ -108,6 +113,8 @@ func (w *Worker) kinds() []kind {
 		{name: SweepKind, batch: 1, do: w.sweep},
 		{name: console.DueSyslog, batch: 1, do: w.syslog},
 		{name: console.DueHead, batch: 1, do: w.head},
+		{name: console.DueReplay, batch: 1, do: w.replay},
+		{name: console.DueWebhook, batch: 8, do: w.webhook, apart: true},
 	}
 }
 
@@ -121,7 +128,8 @@ func Kinds() (names []string) {
 
 func (w *Worker) by() console.By { return console.By{At: w.Now(), Actor: console.Console} }
 
-// Prepare adds missing due rows for periodic work, and makes notices start with events from now on.
+// Prepare adds missing due rows for periodic work, and makes notices and webhooks start with
+// events from now on.
 func (w *Worker) Prepare(ctx context.Context) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
 		for _, kind := range []string{SweepKind, console.DueStates} {
@@ -133,7 +141,12 @@ func (w *Worker) Prepare(ctx context.Context) error {
 				return err
 			}
 		}
-		return t.BeginFollowing(notifyReader)
+		for _, r := range w.readers() {
+			if err := t.BeginFollowing(r.name); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -149,9 +162,15 @@ func (w *Worker) Run(ctx context.Context) {
 	})()
 	var wg sync.WaitGroup
 	for _, k := range w.kinds() {
-		wg.Go(func() { w.loop(ctx, working, k) })
+		if k.apart {
+			wg.Go(func() { w.loopApart(ctx, working, k) })
+		} else {
+			wg.Go(func() { w.loop(ctx, working, k) })
+		}
 	}
-	wg.Go(func() { w.follow(ctx, working) })
+	for _, r := range w.readers() {
+		wg.Go(func() { w.follow(ctx, working, r) })
+	}
 	wg.Wait()
 	w.endSyslog()
 }
@@ -197,6 +216,45 @@ func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
 		w.one(working, k, d)
 	}
 	return len(rows), err
+}
+
+// loopApart claims rows of one kind until claiming ends, and does each by itself.
+func (w *Worker) loopApart(claiming, working context.Context, k kind) {
+	woken, done := w.Store.Watch(store.DueTopic(k.name))
+	defer done()
+	ticker := time.NewTicker(w.Poll)
+	defer ticker.Stop()
+	ended := make(chan struct{}, k.batch)
+	running := 0
+	for {
+		for wanted := k.batch - running; wanted > 0 && claiming.Err() == nil; wanted = k.batch - running {
+			rows, err := w.Store.Claim(claiming, w.Now(), k.name, w.Owner, w.Lease, wanted)
+			if err != nil && claiming.Err() == nil {
+				w.Log.ErrorContext(claiming, "due rows could not be claimed; trying again", "kind", k.name, "error", err)
+			}
+			for _, d := range rows {
+				running++
+				go func() {
+					w.one(working, k, d)
+					ended <- struct{}{}
+				}()
+			}
+			if len(rows) < wanted {
+				break
+			}
+		}
+		select {
+		case <-claiming.Done():
+			for ; running > 0; running-- {
+				<-ended
+			}
+			return
+		case <-ended:
+			running--
+		case <-woken:
+		case <-ticker.C:
+		}
+	}
 }
 
 // one does the work of one row. If it fails, the row is retried later.
@@ -329,6 +387,9 @@ func (w *Worker) sweep(ctx context.Context, d store.Due) error {
 			n, err = t.ForgetDenials(by.At, store.PageSize)
 			return err
 		})
+	}
+	if err == nil {
+		err = w.sweepWebhooks(ctx, by)
 	}
 	if err != nil {
 		return err
