@@ -51,6 +51,8 @@ var EventNouns = []EventNoun{
 	{"entitlement", "Entitlements", []EventKind{{"alias-changed", "changed the alias of the entitlement"}}},
 	{"account", "Accounts", []EventKind{{"owner-changed", "changed whose account it is"}, {"type-changed", "changed the type of the account"}, {"ready", "saw that the account is there"}}},
 	{"policy", "Policies", []EventKind{{"changed", "changed a policy"}}},
+	{"requirement", "Requirements", []EventKind{{"changed", "changed a requirement"}, {"evidence", "saw evidence for a requirement"}, {"lacking", "saw that a requirement is not met any more"}}},
+	{"exemption", "Exemptions", []EventKind{{"added", "exempted the person from a requirement"}, {"ended", "ended an exemption"}}},
 	{"request-settings", "Settings of requests", []EventKind{{"changed", "changed what may be requested"}}},
 	{"amendment", "Changes that take two people", []EventKind{{"proposed", "proposed a change that takes two people"}, {"confirmed", "confirmed a change as the second person"}, {"discarded", "discarded a change that takes two people"}}},
 	{"delegation", "Delegations", []EventKind{{"changed", "changed who decides in place of the person"}}},
@@ -63,7 +65,7 @@ var EventNouns = []EventNoun{
 	{"client", "API credentials", []EventKind{{"added", "made an API credential"}, {"revoked", "revoked an API credential"}, {"ending", "saw that an API credential ends soon"}}},
 	{"device", "Programs that ask for a credential", []EventKind{{"waiting", "asked for a credential"}, {"allowed", "allowed a program a credential"}, {"refused", "refused a program a credential"}, {"answered", "got a credential"}}},
 	{"call", "Refused calls", []EventKind{{"denied", "was refused a call"}}},
-	{"audit", "Audit log", []EventKind{{"exported", "exported events"}, {"streamed", "read the stream of events"}, {"head-sent", "sent a signed head"}, {"key-made", "made the key of heads"},
+	{"audit", "Audit log", []EventKind{{"exported", "exported events"}, {"streamed", "read the stream of events"}, {"head-sent", "sent a signed head"}, {"head-downloaded", "downloaded a head"}, {"key-made", "made the key of heads"},
 		{"export-configured", "changed where events go"}, {"export-failed", "could not send events"}}},
 	{"list", "Lists", []EventKind{{"exported", "exported a list"}}},
 	{"file", "Files", []EventKind{{"dropped", "dropped an old file"}}},
@@ -74,7 +76,7 @@ var EventNouns = []EventNoun{
 	{"setting", "Settings", []EventKind{{"changed", "changed a setting"}}},
 	{"secret", "Sealed secrets", []EventKind{{"set", "set a secret"}, {"removed", "removed a secret"}, {"lost", "lost a secret, because its key is missing"}}},
 	{"keys", "Keys of secrets", []EventKind{{"rotated", "sealed secrets with another key"}}},
-	{"console", "The console", []EventKind{{"paused", "changed what is paused"}, {"moved", "moved the console to another database"}}},
+	{"console", "The console", []EventKind{{"paused", "changed what is paused"}, {"moved", "moved the console to another database"}, {"backed-up", "made a backup"}}},
 	{"epoch", "Restores", []EventKind{{"began", "began again after a restore"}}},
 }
 

@@ -103,7 +103,7 @@ func TestEventKinds(t *testing.T) {
 	}
 	for k, path := range appended {
 		if !listed[k] {
-			t.Errorf("%s appends the event %s, which console.EventNouns does not list", path, k)
+			t.Errorf("%s appends the event %s, which console.EventNouns does not list: add it, with words, so that people can choose it for webhooks", path, k)
 		}
 	}
 	nouns := map[string]bool{}
