@@ -143,7 +143,7 @@ func newReader(t *testing.T, bin string) reader {
 			"principal USER", "principal "+state.Users[newcomer].ID, `"USER"`, `"`+state.Users[newcomer].ID+`"`,
 			"jane@example.com", "jane@"+domain,
 			"127.0.0.1:8080", freePort(t), "127.0.0.1:8081", freePort(t),
-			"go build -o bin/ ./cmd/...", "mkdir -p bin && ln -sf ../baton-perplexity ../baton-percipio bin/", // built already
+			"go build -o bin/ ./cmd/...", "mkdir -p bin && ln -sf ../baton-perplexity ../baton-percipio bin/ && ln -sf \"$(command -v baton-console)\" bin/", // built already
 			"go run ./cmd/baton-console demo ", "baton-console demo --once ", // it serves until it is stopped
 			"go run ./cmd/", "", "go test ./...", ":", // this test is one of them
 		),

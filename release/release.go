@@ -199,33 +199,36 @@ func (r *release) images(program string, binaries []*binary) error {
 	return r.artefact(fmt.Sprintf("%s-%s-image.tar", program, r.version), data, "CONTAINER", binaries[0], roots)
 }
 
-// deployment packs the files for running the images, and the chart alone.
+// deployment packs the files for running the images, and each chart alone.
 func (r *release) deployment() error {
 	number := strings.TrimPrefix(r.version, "v")
-	chart, err := folderFiles(filepath.Join(r.root, "deploy", "helm"))
-	if err != nil {
-		return err
+	type artefact struct {
+		name  string
+		files []file
 	}
-	for i, f := range chart {
-		if f.name == "Chart.yaml" {
-			chart[i].data = stampChart(f.data, number)
+	var all []file
+	var packed []artefact
+	for _, c := range []struct{ folder, name string }{{"helm", "baton-connector"}, {"helm-console", "baton-console"}} {
+		chart, err := folderFiles(filepath.Join(r.root, "deploy", c.folder))
+		if err != nil {
+			return err
 		}
+		for i, f := range chart {
+			if f.name == "Chart.yaml" {
+				chart[i].data = stampChart(f.data, number)
+			}
+		}
+		all = append(all, below(c.folder, chart)...)
+		packed = append(packed, artefact{c.name + "-" + number + ".tgz", below(c.name, chart)})
 	}
-	all := below("helm", chart)
-	for _, part := range []string{"kubernetes", "compose", "systemd"} {
+	for _, part := range []string{"kubernetes", "compose", "haproxy", "systemd"} {
 		files, err := folderFiles(filepath.Join(r.root, "deploy", part))
 		if err != nil {
 			return err
 		}
 		all = append(all, below(part, files)...)
 	}
-	for _, a := range []struct {
-		name  string
-		files []file
-	}{
-		{"baton-connector-" + number + ".tgz", below("baton-connector", chart)},
-		{"baton-deploy-" + r.version + ".tar.gz", below("baton-deploy-"+r.version, all)},
-	} {
+	for _, a := range append(packed, artefact{"baton-deploy-" + r.version + ".tar.gz", below("baton-deploy-"+r.version, all)}) {
 		data, err := pack(a.files, r.when())
 		if err != nil {
 			return err

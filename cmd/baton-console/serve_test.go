@@ -229,17 +229,8 @@ func (d desk) serve(args ...string) (p *process, address string, env map[string]
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		d.t.Fatalf("the env file: %v, %v", info, err)
 	}
-	// Read by a shell.
-	cmd := exec.Command("sh", "-c", "set -a; . ./console.env; env")
-	cmd.Dir, cmd.Env = d.dir, []string{"PATH=" + os.Getenv("PATH")}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		d.t.Fatalf("%v\n%s", err, out)
-	}
-	env = map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-		env[name] = value
+	if env, err = readEnv(filepath.Join(d.dir, "console.env")); err != nil {
+		d.t.Fatal(err)
 	}
 	return p, address, env
 }
@@ -599,4 +590,29 @@ func TestNewerSchema(t *testing.T) {
 	if _, err := installation.Open(t.Context(), installation.Config{Data: filepath.Join(d.dir, "data")}); baton.KindOf(err) != baton.Refused {
 		t.Error(err)
 	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// readEnv reads an env file with a shell.
+func readEnv(name string) (map[string]string, error) {
+	cmd := exec.Command("sh", "-c", "set -a; . ./"+filepath.Base(name)+"; env")
+	cmd.Dir, cmd.Env = filepath.Dir(name), []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	env := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		env[name] = value
+	}
+	return env, nil
 }
