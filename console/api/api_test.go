@@ -70,24 +70,42 @@ var want = map[string][]int{
 	"GET /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}":  {404, 200},
 	"POST /api/v1/apps/{app}/connectors/{connector}/credentials/{credential}": {404, 200, 200, 403, 200},
 
-	"POST /api/v1/policies":                             {403, 403, 403, 403, 400},
-	"GET /api/v1/policies/{policy}":                     {403, 200, 403, 200},
-	"POST /api/v1/policies/{policy}":                    {403, 403, 403, 403, 400},
-	"POST /api/v1/search/policies":                      {403, 200, 403, 200},
-	"GET /api/v1/openapi.json":                          {200},
-	"GET /api/v1/accounts":                              {404, 200, 403, 200},
-	"GET /api/v1/accounts/{account}":                    {404, 200, 403, 200},
-	"GET /api/v1/connectors":                            {200},
-	"GET /api/v1/connectors/{connector}":                {404, 200},
-	"POST /api/v1/connectors/{connector}/action/sync":   {404, 200, 200, 403, 200},
-	"POST /api/v1/connectors/{connector}/action/pause":  {404, 200, 200, 403, 200},
-	"POST /api/v1/connectors/{connector}/action/resume": {404, 200, 200, 403, 200},
-	"POST /api/v1/connectors/{connector}/action/judge":  {404, 404, 404, 403, 404},
-	"POST /api/v1/policies/action/test":                 {403, 404, 403, 200}, // owner may not see the person
-	"GET /api/v1/syncs":                                 {404, 200},
-	"GET /api/v1/syncs/{sync}":                          {404, 200},
-	"GET /api/v1/syncs/{sync}/file":                     {404, 200, 403, 200},
-	"GET /api/v1/events":                                {403, 403, 403, 200},
+	"POST /api/v1/policies":                                               {403, 403, 403, 403, 400},
+	"GET /api/v1/policies/{policy}":                                       {403, 200, 403, 200},
+	"POST /api/v1/policies/{policy}":                                      {403, 403, 403, 403, 400},
+	"POST /api/v1/search/policies":                                        {403, 200, 403, 200},
+	"GET /api/v1/openapi.json":                                            {200},
+	"GET /api/v1/accounts":                                                {404, 200, 403, 200},
+	"GET /api/v1/accounts/{account}":                                      {404, 200, 403, 200},
+	"GET /api/v1/connectors":                                              {200},
+	"GET /api/v1/connectors/{connector}":                                  {404, 200},
+	"POST /api/v1/connectors/{connector}/action/sync":                     {404, 200, 200, 403, 200},
+	"POST /api/v1/connectors/{connector}/action/pause":                    {404, 200, 200, 403, 200},
+	"POST /api/v1/connectors/{connector}/action/resume":                   {404, 200, 200, 403, 200},
+	"POST /api/v1/connectors/{connector}/action/judge":                    {404, 404, 404, 403, 404},
+	"POST /api/v1/policies/action/test":                                   {403, 404, 403, 200}, // owner may not see the person
+	"GET /api/v1/webhooks":                                                {403, 403, 403, 200},
+	"POST /api/v1/webhooks":                                               {403, 403, 403, 403, 200},
+	"GET /api/v1/webhooks/{webhook}":                                      {403, 403, 403, 200},
+	"POST /api/v1/webhooks/{webhook}":                                     {403, 403, 403, 403, 200},
+	"POST /api/v1/webhooks/{webhook}/action/test":                         {403, 403, 403, 403, 200},
+	"POST /api/v1/webhooks/{webhook}/action/pause":                        {403, 403, 403, 403, 200},
+	"POST /api/v1/webhooks/{webhook}/action/resume":                       {403, 403, 403, 403, 200},
+	"POST /api/v1/webhooks/{webhook}/action/rotate":                       {403, 403, 403, 403, 200},
+	"POST /api/v1/webhooks/{webhook}/action/replay":                       {403, 403, 403, 403, 200},
+	"GET /api/v1/webhooks/{webhook}/deliveries":                           {403, 403, 403, 200},
+	"POST /api/v1/webhooks/{webhook}/deliveries/{delivery}/action/replay": {403, 403, 403, 403, 404},
+	"POST /api/v1/webhooks/{webhook}/action/delete":                       {403, 403, 403, 403, 200},
+	"GET /api/v1/hooks":                                                   {403, 403, 403, 200},
+	"POST /api/v1/hooks":                                                  {403, 403, 403, 403, 200},
+	"GET /api/v1/hooks/{hook}":                                            {403, 403, 403, 200},
+	"POST /api/v1/hooks/{hook}":                                           {403, 403, 403, 403, 200},
+	"POST /api/v1/hooks/{hook}/action/rotate":                             {403, 403, 403, 403, 200},
+	"POST /api/v1/hooks/{hook}/action/delete":                             {403, 403, 403, 403, 200},
+	"GET /api/v1/syncs":                                                   {404, 200},
+	"GET /api/v1/syncs/{sync}":                                            {404, 200},
+	"GET /api/v1/syncs/{sync}/file":                                       {404, 200, 403, 200},
+	"GET /api/v1/events":                                                  {403, 403, 403, 200},
 }
 
 // bodies are the requests of calls that need a body.
@@ -109,13 +127,18 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/tasks/{task}/action/deny":                    fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step),
 		"POST /api/v1/tasks/{task}/action/comment":                 `{"comment":"hello"}`,
 		"POST /api/v1/policies/action/test":                        f.policyQuestion(),
+		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
+		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,
+		"POST /api/v1/webhooks/{webhook}/action/replay":            `{"since":"2026-11-29T12:00:00Z"}`,
+		"POST /api/v1/hooks":                                       `{"name":"x"}`,
+		"POST /api/v1/hooks/{hook}":                                `{"hook":{"name":"x"}}`,
 		"POST /api/v1/connectors/{connector}/action/judge":         `{"syncId":"x","decision":"discard","reason":"x"}`,
 	}
 }
 
 // path fills in a route's path.
 func (f *fixture) path(pattern string) string {
-	path := strings.NewReplacer("{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
+	path := strings.NewReplacer("{webhook}", string(f.webhook), "{hook}", string(f.hook), "{delivery}", "x", "{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
 		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task)).Replace(pattern)
 	switch {
 	case strings.HasSuffix(pattern, "/action/close"):

@@ -24,6 +24,7 @@ import (
 	"baton/console/store"
 	"baton/console/store/rpcstore"
 	"baton/console/store/sqlite"
+	"baton/console/webhook"
 )
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -52,6 +53,8 @@ type fixture struct {
 	now    time.Time
 
 	app, connector console.ID
+	webhook, hook  console.ID
+	hookSecret     baton.Secret
 	tenant         ingesttest.Tenant
 	sync           console.Sync
 	file           []byte // of the sync
@@ -83,6 +86,7 @@ func newFixture(t testing.TB) *fixture {
 	mux.Handle(rpc.TokenPath, rest.Token(http.HandlerFunc(tokens.ServeToken)))
 	mux.Handle(api.DevicePath, rest.Device(&url.URL{Scheme: "https", Host: "console.example.com"}))
 	mux.Handle(api.Prefix, api.New(rest))
+	mux.Handle(api.HookPath, rest.Hooks())
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(func() {
 		f.server.Close()
@@ -102,6 +106,14 @@ func newFixture(t testing.TB) *fixture {
 			return err
 		}
 		f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "perplexity", Product: "perplexity", Owners: []console.ID{f.people["owner"]}, Interval: time.Hour})
+		return err
+	})
+	f.update(func(tx *store.Tx) error {
+		if f.webhook, err = tx.AddWebhook(console.Webhook{Kind: console.WebhookSigned, Address: "https://example.com/y", Description: hostile}, baton.NewSecret("https://example.com/y"), webhook.NewSecret()); err != nil {
+			return err
+		}
+		f.hookSecret = webhook.NewSecret()
+		f.hook, err = tx.AddHook(console.Hook{Name: hostile}, f.hookSecret)
 		return err
 	})
 	credential, _, err := rpc.NewCredential(string(f.connector), "perplexity", "console.example.com", noon)

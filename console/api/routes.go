@@ -67,6 +67,8 @@ const (
 	seePolicies    = "see policies"
 	seePolicy      = "see policies, the application and the person"
 	managePolicies = "change policies"
+	seeSettings    = "see the settings"
+	manageWebhooks = "manage webhooks"
 	askFor         = "ask for access, of themselves or their reports"
 	seeTasks       = "see requests, or be one of their people"
 	decideAsked    = "be asked to decide"
@@ -151,6 +153,24 @@ var routes = []route{
 	{"POST /api/v1/connectors/{connector}/action/resume", configure, configureC, responds(resumeConnector)},
 	{"POST /api/v1/connectors/{connector}/action/judge", decide, judge, takes(judgeSync)},
 	{"POST /api/v1/policies/action/test", readAll, seePolicy, takes(testPolicy)},
+	{"GET /api/v1/webhooks", readAll, seeSettings, responds(listWebhooks)},
+	{"POST /api/v1/webhooks", configureAll, manageWebhooks, takes(createWebhook)},
+	{"GET /api/v1/webhooks/{webhook}", readAll, seeSettings, responds(getWebhook)},
+	{"POST /api/v1/webhooks/{webhook}", configureAll, manageWebhooks, takes(updateWebhook)},
+	{"POST /api/v1/webhooks/{webhook}/action/test", configureAll, manageWebhooks, responds(testWebhook)},
+	{"POST /api/v1/webhooks/{webhook}/action/pause", configureAll, manageWebhooks, responds(pauseWebhook)},
+	{"POST /api/v1/webhooks/{webhook}/action/resume", configureAll, manageWebhooks, responds(resumeWebhook)},
+	{"POST /api/v1/webhooks/{webhook}/action/rotate", configureAll, manageWebhooks, responds(rotateWebhook)},
+	{"POST /api/v1/webhooks/{webhook}/action/replay", configureAll, manageWebhooks, takes(replayWebhook)},
+	{"GET /api/v1/webhooks/{webhook}/deliveries", readAll, seeSettings, responds(listDeliveries)},
+	{"POST /api/v1/webhooks/{webhook}/deliveries/{delivery}/action/replay", configureAll, manageWebhooks, responds(replayDelivery)},
+	{"POST /api/v1/webhooks/{webhook}/action/delete", configureAll, manageWebhooks, responds(deleteWebhook)},
+	{"GET /api/v1/hooks", readAll, seeSettings, responds(listHooks)},
+	{"POST /api/v1/hooks", configureAll, manageWebhooks, takes(createHook)},
+	{"GET /api/v1/hooks/{hook}", readAll, seeSettings, responds(getHook)},
+	{"POST /api/v1/hooks/{hook}", configureAll, manageWebhooks, takes(updateHook)},
+	{"POST /api/v1/hooks/{hook}/action/rotate", configureAll, manageWebhooks, responds(rotateHook)},
+	{"POST /api/v1/hooks/{hook}/action/delete", configureAll, manageWebhooks, responds(deleteHook)},
 	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs)},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},
 	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, writes(downloadSync)},

@@ -22,6 +22,9 @@ type WebhookView struct {
 	MayChange bool
 }
 
+// Waiting returns the number of deliveries that wait.
+func (v WebhookView) Waiting() int { return v.Counts[console.DeliveryWaiting] }
+
 // WebhooksView is the list of webhooks.
 type WebhooksView struct {
 	Webhooks  []WebhookView

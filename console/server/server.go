@@ -300,6 +300,7 @@ func (s *Server) assemble(scratch string) (err error) {
 	mux.Handle(rpc.TokenPath, rest.Token(calls))
 	mux.Handle(api.DevicePath, rest.Device(s.url))
 	mux.Handle(api.Prefix, api.New(rest))
+	mux.Handle(api.HookPath, rest.Hooks())
 	mux.Handle("/", pages)
 	s.http = &http.Server{Handler: s.closing(mux), Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}

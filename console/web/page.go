@@ -90,12 +90,13 @@ func navigation(me console.Person, at string) []navSection {
 	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}
 	if console.SeeSettings.Of(me, console.Object{}) {
 		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
-		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"}, navLink{Label: "Audit export", Path: "/settings/audit"})
+		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"}, navLink{Label: "Audit export", Path: "/settings/audit"},
+			navLink{Label: "Webhooks", Path: "/settings/webhooks"})
 	}
 	sections = append(sections, admin)
 	for i, s := range sections {
 		for j, l := range s.Links {
-			sections[i].Links[j].Current = at == l.Path || l.Path != "/" && strings.HasPrefix(at, l.Path+"/")
+			sections[i].Links[j].Current = at == l.Path || l.Path != "/" && strings.HasPrefix(at, l.Path+"/") || l.Path == "/settings/webhooks" && strings.HasPrefix(at, "/settings/hooks/")
 		}
 	}
 	return sections
@@ -164,6 +165,8 @@ var functions = template.FuncMap{
 	"asset":        asset,
 	"text":         text,
 	"count":        count,
+	"add64":        func(a, b int64) int64 { return a + b },
+	"eventsummary": eventSummary,
 	"add":          func(a, b int) int { return a + b },
 	"requeststate": summaryChip,
 	"when":         when,

@@ -144,6 +144,7 @@ var want = map[string][]int{
 	"GET /settings/audit":                     {403, 403, 403, 403, 403, 200},
 	"POST /settings/audit":                    {403, 403, 403, 403, 403, 403, 403, 303}, // an empty form: nowhere
 	"POST /audit/check":                       {403, 403, 403, 403, 403, 200},
+	"GET /settings/webhooks":                  {403, 403, 403, 403, 403, 200},
 	"GET /settings/mail":                      {403, 403, 403, 403, 403, 200},
 	"POST /settings/mail":                     {403, 403, 403, 403, 403, 403, 403, 400},
 	"POST /settings/mail/test":                {403, 403, 403, 403, 403, 403, 403, 409}, // mail is not configured
@@ -178,6 +179,24 @@ var want = map[string][]int{
 	"POST /credentials/{credential}/revoke":    {404, 404, 303, 404, 404, 403, 403, 303}, // helpdesk's
 	"GET /settings/api-credentials":            {403, 403, 403, 403, 403, 200},
 	"POST /settings/api-credentials":           {403, 403, 403, 403, 403, 403, 403, 400},
+
+	"GET /settings/webhooks/new":                                     {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/webhooks/new":                                    {403, 403, 403, 403, 403, 403, 403, 400}, // an empty form
+	"GET /settings/webhooks/{webhook}":                               {403, 403, 403, 403, 403, 200},
+	"GET /settings/webhooks/{webhook}/edit":                          {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/webhooks/{webhook}/edit":                         {403, 403, 403, 403, 403, 403, 403, 400},
+	"POST /settings/webhooks/{webhook}/test":                         {403, 403, 403, 403, 403, 403, 403, 303},
+	"POST /settings/webhooks/{webhook}/pause":                        {403, 403, 403, 403, 403, 403, 403, 303},
+	"POST /settings/webhooks/{webhook}/rotate":                       {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/webhooks/{webhook}/replay":                       {403, 403, 403, 403, 403, 403, 403, 400}, // since when?
+	"POST /settings/webhooks/{webhook}/deliveries/{delivery}/replay": {403, 403, 403, 403, 403, 403, 403, 404},
+	"POST /settings/webhooks/{webhook}/remove":                       {403, 403, 403, 403, 403, 403, 403, 303},
+	"GET /settings/hooks/new":                                        {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/hooks/new":                                       {403, 403, 403, 403, 403, 403, 403, 400},
+	"GET /settings/hooks/{hook}":                                     {403, 403, 403, 403, 403, 200},
+	"POST /settings/hooks/{hook}":                                    {403, 403, 403, 403, 403, 403, 403, 400},
+	"POST /settings/hooks/{hook}/rotate":                             {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/hooks/{hook}/remove":                             {403, 403, 403, 403, 403, 403, 403, 303},
 
 	"GET /applications/{app}/provisioning":                                  {404, 200, 404, 403, 404, 200},
 	"POST /applications/{app}/provisioning":                                 {404, 409, 404, 403, 404, 403, 403, 409}, // an empty form has no version
@@ -224,10 +243,11 @@ func TestWhoMay(t *testing.T) {
 		account, entitlement = fmt.Sprint(a.Key), fmt.Sprint(e.Key)
 		return err
 	}))
-	made, err := f.govern.IssueClient(t.Context(), f.people["helpdesk"], govern.NewClient{Name: "laptop " + hostile, Scopes: []console.Scope{console.ScopeRead}, Life: time.Hour})
+	made, err := f.govern.IssueClient(t.Context(), f.people["helpdesk"], govern.NewClient{Name: "laptop " + strings.NewReplacer("\x00", "", "\u202e", "").Replace(hostile), Scopes: []console.Scope{console.ScopeRead}, Life: time.Hour})
 	f.check(err)
 	asked := f.asks("user")
-	fill := strings.NewReplacer("{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
+	hook, incoming := f.addWebhooks()
+	fill := strings.NewReplacer("{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x",
 		"{credential}", string(made.ID),
