@@ -34,6 +34,7 @@ func TestRights(t *testing.T) {
 		{"JudgeHeldSyncs", JudgeHeldSyncs, "app-owner c S"},
 		{"ConfigureApps", ConfigureApps, "app-owner S"},
 		{"ManagePeople", ManagePeople, "S"},
+		{"ManageWebhooks", ManageWebhooks, "S"},
 		{"ConfigureSignIn", ConfigureSignIn, "S"},
 		{"ChangeRoles", ChangeRoles, "S"},
 		{"SeeRequests", SeeRequests, "app-owner a s S"},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -135,6 +136,9 @@ func (c Config) Hooks() http.Handler {
 	return mux
 }
 
+// hookTime is how long a sender may take for the body of a message.
+const hookTime = 20 * time.Second
+
 // hookAnswer is the answer to a message.
 type hookAnswer struct {
 	Message string `json:"message"`
@@ -146,6 +150,7 @@ func (c Config) receiveHook(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Request-Id", id)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(hookTime)) // an error means that the server supports no deadline
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, console.MaxHookBody))
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		answerJSON(w, http.StatusRequestEntityTooLarge, hookAnswer{"The message is larger than 64 KB."})

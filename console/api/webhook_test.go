@@ -178,6 +178,9 @@ func TestHooks(t *testing.T) {
 	}
 	f.ok(super, "POST", "/api/v1/hooks/"+string(f.hook), `{"hook":{"on":false}}`)
 	wants("off", 404, 4)(post(f.hook, body, sign("msg_7", second), f.hookSecret))
+	f.ok(super, "POST", "/api/v1/hooks/"+string(f.hook), `{"hook":{"on":true}}`)
+	f.update(func(tx *store.Tx) error { return tx.RemoveSecret("hook/"+string(f.hook), "secret") })
+	wants("its secret is lost", 503, 4)(post(f.hook, body, sign("msg_8", second), f.hookSecret))
 	resp, err := http.Get(f.server.URL + "/hooks/" + string(f.hook))
 	f.check(err)
 	resp.Body.Close()

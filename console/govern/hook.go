@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"baton"
@@ -136,14 +137,17 @@ func (c *Console) RemoveHook(ctx context.Context, caller Caller, id console.ID) 
 // is no such hook, or it is off; Unauthenticated if the signature is not right; AlreadyExists if
 // somebody sends a message that was seen before once more, as it was.
 func (c *Console) ReceiveHook(ctx context.Context, id console.ID, h http.Header, body []byte, request, address string) (again bool, err error) {
+	var hook console.Hook
 	var secrets []baton.Secret
-	err = c.store.View(ctx, func(tx *store.Tx) error {
-		hook, err := tx.Hook(id)
-		if err == nil && !hook.On {
+	err = c.store.View(ctx, func(tx *store.Tx) (err error) {
+		if hook, err = tx.Hook(id); err == nil && !hook.On {
 			err = baton.Errorf(baton.NotFound, "no incoming webhook")
 		}
-		if err == nil {
-			secrets, err = tx.HookSecrets(hook, c.now())
+		if err != nil {
+			return err
+		}
+		if secrets, err = tx.HookSecrets(hook, c.now()); err != nil { // lost in a restore
+			err = baton.Errorf(baton.Unavailable, "the secret of the incoming webhook cannot be read: %w", err)
 		}
 		return err
 	})
@@ -152,6 +156,9 @@ func (c *Console) ReceiveHook(ctx context.Context, id console.ID, h http.Header,
 	}
 	by := console.By{At: c.now(), Actor: console.Console, Request: request, Address: address, Source: "webhook"}
 	refuse := func(err error) error {
+		if by.At.Sub(hook.Refused) < time.Minute {
+			return err // everybody can send messages that are refused: no write for each
+		}
 		if e := c.store.Update(ctx, by, func(tx *store.Tx) error { return tx.RefuseHookMessage(id, err.Error()) }); e != nil {
 			return e
 		}

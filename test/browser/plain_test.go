@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -371,6 +372,33 @@ func (p *plain) people(env map[string]string, dir string) {
 	}
 }
 
+// webhooks adds and changes webhooks, one of which has a receiver.
+func (p *plain) webhooks() {
+	const list, hook = "/settings/webhooks", "/settings/webhooks/{webhook}"
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "thank you") }))
+	p.t.Cleanup(receiver.Close)
+	p.send(list+"/new", list+"/new", "", "Add a webhook", values{"url": receiver.URL + "/in", "description": "Tickets", "all": "true"})
+	p.has("It is shown once")
+	page := p.link(list, `^/settings/webhooks/[0-9A-Za-z]{27}$`, "Tickets")
+	p.send(page+"/edit", hook+"/edit", "", "Save", values{"description": "Tickets of IT"})
+	p.send(page, hook+"/test", "", "", nil)
+	p.await(page, "Send again<span")
+	p.send(page, hook+"/deliveries/{delivery}/replay", "", "", nil)
+	p.send(page, hook+"/replay", "", "", nil)
+	p.send(page, hook+"/rotate", "", "", nil)
+	p.has("It is shown once")
+	p.send(page, hook+"/pause", "", "Pause", nil)
+	p.send(page, hook+"/remove", "", "", nil)
+
+	const incoming = "/settings/hooks/{hook}"
+	p.send("/settings/hooks/new", "/settings/hooks/new", "", "Add", values{"name": "HR system"})
+	p.has("It is shown once")
+	page = p.link(list, `^/settings/hooks/[0-9A-Za-z]{27}$`, "HR system")
+	p.send(page, incoming, "", "Save", values{"name": "HR"})
+	p.send(page, incoming+"/rotate", "", "", nil)
+	p.send(page, incoming+"/remove", "", "", nil)
+}
+
 // settings changes the settings of the console.
 func (p *plain) settings(env map[string]string, dir string) {
 	p.send("/settings/mail", "/settings/mail", "", "Save", values{"host": "127.0.0.1", "port": refusing(p.t, env["ADMIN_LOGIN"]), "tls": "none", "from": "console@acme.example"})
@@ -378,6 +406,7 @@ func (p *plain) settings(env map[string]string, dir string) {
 	p.send("/me/mail", "/me/mail", "", "", values{"choice": "daily"})
 	p.send("/settings/domains", "/settings/domains", "", "Save", values{"domains": "acme.example"})
 	p.send("/settings/audit", "/settings/audit", "", "Save", values{"mails": env["ADMIN_LOGIN"]})
+	p.webhooks()
 	p.send("/audit", "/audit/check", "", "Check", nil)
 	p.has("The chain is sound")
 	p.send("/credentials", "/credentials", "", "Add credential", values{"name": "laptop", "scope": "read"})

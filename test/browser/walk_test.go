@@ -2,9 +2,13 @@ package browser
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -145,6 +149,7 @@ func TestEveryPage(t *testing.T) {
 	b.until("a sync shows the hostile names", `fetch(document.querySelector(".head a[href^='/applications/']").getAttribute("href") + "/accounts?search=hostile0").then((r) => r.text()).then((s) => s.includes("hostile0@"))`)
 
 	connector, app := b.actions(), b.operation()
+	b.webhooks()
 	moment := time.Now().UTC().Format("2006-01-02T15:04:05") // of the pages as of the past
 	b.quick = false
 
@@ -267,6 +272,47 @@ func (b *browser) operation() (list string) {
 		b.t.Fatal(err)
 	}
 	return list
+}
+
+// webhooks adds a webhook whose receiver fails, with names that an upstream could send, and an
+// incoming one that gets a message.
+func (b *browser) webhooks() {
+	b.t.Helper()
+	long := strings.Repeat("long ", 200)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprint(w, hostileNames[0]+long)
+	}))
+	b.t.Cleanup(receiver.Close)
+	b.open("/settings/webhooks/new")
+	b.fill("URL", receiver.URL+"/"+strings.Repeat("x", 80))
+	b.fill("Description", hostileNames[0])
+	b.click("button", "Add a webhook")
+	b.click("link", "Webhooks")
+	b.run("the webhook", chromedp.Click(chromedp.CSS(`main td a[href^="/settings/webhooks/"]`), chromedp.NodeVisible))
+	b.until("the page of the webhook", `/webhooks\/[^/]{27}$/.test(location.pathname) && document.readyState === "complete"`)
+	b.click("button", "Send a test")
+	b.until("the receiver fails", `fetch(location.pathname).then((r) => r.text()).then((s) => s.includes("answered 500"))`)
+	b.open("/settings/hooks/new")
+	b.fill("Name of the system that posts", hostileNames[1])
+	b.click("button", "Add")
+	var made struct{ Path, Secret string }
+	if err := b.eval(`({Path: new URL([...document.querySelectorAll("dd code")].find((c) => c.textContent.includes("/hooks/")).textContent).pathname, Secret: [...document.querySelectorAll("code.key")].find((c) => c.textContent.startsWith("whsec_")).textContent})`, &made); err != nil {
+		b.t.Fatal(err)
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(made.Secret, "whsec_"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	body, stamp := `{"type":"user.left","text":`+quote(hostileNames[0]+long)+`}`, fmt.Sprint(time.Now().Unix())
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "msg_1.%s.%s", stamp, body)
+	var status int
+	script := fmt.Sprintf(`fetch(%s, {method: "POST", body: %s, headers: {"webhook-id": "msg_1", "webhook-timestamp": %s, "webhook-signature": %s}}).then((r) => r.status)`, quote(made.Path), quote(body), quote(stamp),
+		quote("v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil))))
+	if err := b.eval(script, &status); err != nil || status != http.StatusAccepted {
+		b.t.Fatalf("the incoming webhook answers %d (%v)", status, err)
+	}
 }
 
 // openPage opens a page and checks it in views under a name.
