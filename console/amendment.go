@@ -31,6 +31,9 @@ const (
 	AmendSettings AmendmentKind = "settings" // After is a [SettingsVersion]
 	AmendApp      AmendmentKind = "app"      // After is an [AppGuards]
 	AmendAccount  AmendmentKind = "account"  // After is an [AccountTypeChange]
+
+	AmendRequirement AmendmentKind = "requirement" // After is a [Requirement]
+	AmendExemption   AmendmentKind = "exemption"   // After is an [Exemption]
 )
 
 // AmendmentState says whether an amendment was decided.

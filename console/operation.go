@@ -159,18 +159,19 @@ type Cause struct {
 type CauseKind string
 
 const (
-	CauseRequest    CauseKind = "request"    // somebody asked
-	CauseApproval   CauseKind = "approval"   // somebody approved
-	CauseReview     CauseKind = "review"     // a review decided
-	CauseExpiry     CauseKind = "expiry"     // the last reason ran out
-	CausePlan       CauseKind = "plan"       // somebody applied a plan
-	CauseAutomation CauseKind = "automation" // an automation ran
-	CauseAction     CauseKind = "action"     // somebody ran an action of the connector
-	CauseManual     CauseKind = "manual"     // somebody with the right made the change on a page or through the API
+	CauseRequest    CauseKind = "request"     // somebody asked
+	CauseApproval   CauseKind = "approval"    // somebody approved
+	CauseReview     CauseKind = "review"      // a review decided
+	CauseExpiry     CauseKind = "expiry"      // the last reason ran out
+	CausePlan       CauseKind = "plan"        // somebody applied a plan
+	CauseAutomation CauseKind = "automation"  // an automation ran
+	CauseAction     CauseKind = "action"      // somebody ran an action of the connector
+	CauseUnmet      CauseKind = "requirement" // the requirement of the entitlement is enforced, and is not met
+	CauseManual     CauseKind = "manual"      // somebody with the right made the change on a page or through the API
 )
 
 func CauseKinds() []CauseKind {
-	return []CauseKind{CauseRequest, CauseApproval, CauseReview, CauseExpiry, CausePlan, CauseAutomation, CauseAction, CauseManual}
+	return []CauseKind{CauseRequest, CauseApproval, CauseReview, CauseExpiry, CausePlan, CauseAutomation, CauseAction, CauseUnmet, CauseManual}
 }
 
 // Evidence is the basis of a cause.

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -373,12 +375,6 @@ func (r RequirementRule) Deadline(lacksSince, heldSince, enforced time.Time, exe
 	return from.Add(time.Duration(r.Grace))
 }
 
-// Ends reports whether access whose deadline passed may end: a sync that began after the deadline
-// still shows the lack. Without one, a completion may only not have been seen.
-func Ends(state RequirementState, deadline, head, now time.Time) bool {
-	return state.Lacks() && !now.Before(deadline) && !head.Before(deadline)
-}
-
 // Proof records by which completion a person met one need, at the time of a decision.
 type Proof struct {
 	Need
@@ -430,7 +426,23 @@ type RequirementLack struct {
 	Ready   bool   // a sync after Ends shows the lack
 	Refused string // why a guard refused to end the access
 	Found   time.Time
+	// Confirmed is who confirmed that the access ends although the cap is reached; "" for nobody.
+	Confirmed ID
 }
+
+// RequirementPlan identifies the holders who lose access together, so that a confirmation is only for
+// those whom the person saw.
+func RequirementPlan(version int, ready []RequirementLack) string {
+	h := sha256.New()
+	fmt.Fprintln(h, version)
+	for _, l := range ready {
+		fmt.Fprintln(h, l.Account, l.State, l.Ends.UnixMicro())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// RequirementWindow is the time in which the cap of a requirement counts.
+const RequirementWindow = 24 * time.Hour
 
 // The kind of the due rows that check the holders of an entitlement with a requirement. They refer to
 // [RequirementRef].

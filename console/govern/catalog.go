@@ -37,6 +37,8 @@ type CatalogRow struct {
 	Have        bool
 	Until       time.Time        // when what they have ends
 	Pending     *console.Request // that is not closed; nil if there is none
+	// Requirement is whether the person meets the requirement of the entitlement; nil if there is none.
+	Requirement *store.RequirementStatus
 	// Request is the one that gave what they have, and can be extended; "" if none did.
 	Request console.ID
 }
@@ -151,6 +153,10 @@ func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q C
 			return part, err
 		}
 	}
+	required, err := requiredIn(tx, a.ID)
+	if err != nil {
+		return part, err
+	}
 	f := store.EntitlementFilter{Words: q.Search}
 	if f.Only, err = catalog.Only(); err != nil {
 		return part, err
@@ -183,6 +189,13 @@ func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q C
 			if err := c.catalogHeld(tx, &row, a.ID, entry.Account, open); err != nil {
 				return part, err
 			}
+			if required[e.Key] {
+				s, err := tx.RequirementStatus(r.Subject, a.ID, e.Key, c.now())
+				if err != nil {
+					return part, err
+				}
+				row.Requirement = &s
+			}
 			part.Rows = append(part.Rows, row)
 		}
 		if page.Next == nil {
@@ -192,6 +205,16 @@ func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q C
 	}
 	part.Next = &after
 	return part, nil
+}
+
+// requiredIn returns the entitlements of an app that have a requirement.
+func requiredIn(tx *store.Tx, app console.ID) (map[console.EntitlementKey]bool, error) {
+	active, err := tx.ActiveRequirements(app)
+	all := map[console.EntitlementKey]bool{}
+	for _, r := range active {
+		all[r.Entitlement] = true
+	}
+	return all, err
 }
 
 // catalogAccount adds having an account, if it may be asked for.
@@ -208,6 +231,9 @@ func (c *Console) catalogAccount(tx *store.Tx, part *CatalogApp, r console.Reque
 		return nil
 	}
 	row := CatalogRow{Entitlement: s.Entitlement, On: s.On, Role: s.Role, Settings: s.Settings}
+	if s.Requirement.Requirement.Active() {
+		row.Requirement = &s.Requirement
+	}
 	if err := c.catalogHeld(tx, &row, s.App.ID, s.Account, open); err != nil {
 		return err
 	}

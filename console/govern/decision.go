@@ -27,6 +27,8 @@ type Effect struct {
 	AskedBefore, Approved     int       // earlier requests for the same entitlement
 	Bar                       *console.Bar
 	Warnings                  []string
+	// Requirement is whether the person meets the requirement of the entitlement.
+	Requirement store.RequirementStatus
 	// NewAccount is how an account is made first, for somebody who has none; nil where none is
 	// made, or it is not known what the connector can do.
 	NewAccount *rpcstore.AccountPlan
@@ -50,7 +52,7 @@ func (c *Console) effect(tx *store.Tx, s *approve.Situation, r console.Request) 
 
 // consequence returns the effect of a request.
 func consequence(tx *store.Tx, s *approve.Situation, r console.Request, master string, m store.Moment, now time.Time) (c Effect, err error) {
-	c.Minimum = s.App.MinimumAdmins
+	c.Minimum, c.Requirement = s.App.MinimumAdmins, s.Requirement
 	o := console.Operation{App: s.App.ID, Connector: s.Connector.ID, Person: s.Subject.ID, Entitlement: r.Entitlement, Verb: console.Grant,
 		Cause: console.Cause{Kind: console.CauseApproval, Evidence: console.EvidenceDecision}}
 	if r.Kind == console.RequestRevoke {

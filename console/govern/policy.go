@@ -94,9 +94,14 @@ func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v Amen
 		}
 		v.AppName, o.App = app.Name, &app
 	}
-	v.MayDecide = console.SecondChanges.Of(me, o) && author.Canonical() != me.ID
+	subject, err := subjectOf(a)
+	if err != nil {
+		return v, err
+	}
+	v.MayDecide = console.SecondChanges.Of(me, o) && author.Canonical() != me.ID && subject != me.ID
 	v.What = map[console.AmendmentKind]string{console.AmendPolicy: "A policy asks for less", console.AmendSettings: "What may be asked for, or who decides",
-		console.AmendApp: "Owners, roles or the minimum of admins", console.AmendAccount: "The type of an administrator's account"}[a.Kind]
+		console.AmendApp: "Owners, roles or the minimum of admins", console.AmendAccount: "The type of an administrator's account",
+		console.AmendRequirement: "A requirement asks for less", console.AmendExemption: "Somebody is exempt from a requirement"}[a.Kind]
 	return v, nil
 }
 
@@ -250,7 +255,14 @@ func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console
 		if err := console.SecondChanges.Check(me, o); err != nil {
 			return hidden("change", err)
 		}
-		if err := (console.Decision{Actor: me.ID, Requester: author}).CheckSelf(func(p console.ID) console.ID { return p }); err != nil {
+		subject, err := subjectOf(a)
+		if err == nil && subject != "" {
+			subject, err = tx.Canonical(subject)
+		}
+		if err != nil {
+			return err
+		}
+		if err := (console.Decision{Actor: me.ID, Requester: author, Subject: subject}).CheckSelf(func(p console.ID) console.ID { return p }); err != nil {
 			return err
 		}
 		if err := c.recent(caller); err != nil {
@@ -294,6 +306,8 @@ func applyAmendment(tx *store.Tx, a console.Amendment, second console.ID) error 
 		return applyGuards(tx, a)
 	case console.AmendAccount:
 		return applyAccountType(tx, a)
+	case console.AmendRequirement, console.AmendExemption:
+		return applyRequirement(tx, a, second)
 	}
 	return baton.Errorf(baton.Corrupt, "change %s is of no kind that is known", a.ID)
 }

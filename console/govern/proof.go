@@ -33,7 +33,9 @@ type AccessView struct {
 	Intervals   []Interval // the newest first
 	Operations  []console.Operation
 	Bars        []console.Bar
-	People      map[console.ID]string // names of the people who decided
+	Evidence    []console.RequirementEvidence // what met the requirement when it was granted
+	Requirement store.RequirementStatus       // of the person, now
+	People      map[console.ID]string         // names of the people who decided
 	Timeline    Timeline
 	// Remove and Enable are the manual changes that the caller may make, with their effects.
 	Remove, Enable Consequence
@@ -74,6 +76,14 @@ func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, acc
 		if v.Bars, err = tx.Bars(account, e); err != nil {
 			return err
 		}
+		if owner := v.Account.Owner.Canonical(); owner != "" {
+			if v.Evidence, err = tx.RequirementEvidence(owner, a.ID, e); err != nil {
+				return err
+			}
+			if v.Requirement, err = tx.RequirementStatus(owner, a.ID, e, c.now()); err != nil {
+				return err
+			}
+		}
 		if err := v.fillIntervals(tx, m); err != nil {
 			return err
 		}
@@ -97,6 +107,11 @@ func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, acc
 		}
 		for _, o := range v.Operations {
 			people.add(o.Cause.By.Person())
+		}
+		for _, x := range v.Evidence {
+			if x.Exemption != nil {
+				people.add(x.Exemption.Author, x.Exemption.Approver)
+			}
 		}
 		if people.err != nil {
 			return people.err

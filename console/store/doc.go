@@ -33,7 +33,7 @@
 //	bar.go        bar
 //	operation.go  operation
 //	requirement.go  requirement, requirement_need, exemption, requirement_evidence,
-//	              requirement_lack; requirement_status.go judges people
+//	              requirement_lack; requirement_status.go judges people by them
 //	request.go    request, request_asked, request_entry; policy.go has policy_version,
 //	              request_setting, amendment, delegation
 //	access.go     facts, reasons and operations of one access, joined

@@ -244,11 +244,11 @@ func (t *Tx) RequirementEvidence(person, app console.ID, e console.EntitlementKe
 	return list(t, scanEvidence, "SELECT "+evidenceColumns+" FROM requirement_evidence WHERE person = $1 AND app = $2 AND entitlement = $3 ORDER BY at, id", person, app, e)
 }
 
-const lackColumns = "app, entitlement, account, person, state, why, since, ends, ready, refused, found"
+const lackColumns = "app, entitlement, account, person, state, why, since, ends, ready, refused, found, confirmed"
 
 func scanLack(r engine.Row) console.RequirementLack {
 	return console.RequirementLack{App: console.ID(r.Text(0)), Entitlement: console.EntitlementKey(r.Int(1)), Account: console.ResourceKey(r.Int(2)), Person: console.ID(r.Text(3)),
-		State: console.RequirementState(r.Text(4)), Why: str(r, 5), Since: at(r, 6), Ends: at(r, 7), Ready: r.Bool(8), Refused: str(r, 9), Found: at(r, 10)}
+		State: console.RequirementState(r.Text(4)), Why: str(r, 5), Since: at(r, 6), Ends: at(r, 7), Ready: r.Bool(8), Refused: str(r, 9), Found: at(r, 10), Confirmed: console.ID(r.Text(11))}
 }
 
 // RequirementLacks returns up to n holders who do not, or may not, meet a requirement, with greater
@@ -303,13 +303,16 @@ func (t *Tx) SetLack(l console.RequirementLack) error {
 	if before != nil && before.State == l.State {
 		l.Found = before.Found
 	}
+	if before != nil && l.Ready && before.Ready && l.Ends.Equal(before.Ends) {
+		l.Confirmed = before.Confirmed
+	}
 	if before != nil && *before == l {
 		return nil
 	}
-	_, err = t.e.Exec("INSERT INTO requirement_lack ("+lackColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	_, err = t.e.Exec("INSERT INTO requirement_lack ("+lackColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (app, entitlement, account) DO UPDATE SET person = excluded.person, state = excluded.state, why = excluded.why, since = excluded.since, ends = excluded.ends,
-		ready = excluded.ready, refused = excluded.refused, found = excluded.found`,
-		l.App, l.Entitlement, l.Account, null(l.Person), l.State, []byte(l.Why), l.Since, l.Ends, l.Ready, []byte(l.Refused), l.Found)
+		ready = excluded.ready, refused = excluded.refused, found = excluded.found, confirmed = excluded.confirmed`,
+		l.App, l.Entitlement, l.Account, null(l.Person), l.State, []byte(l.Why), l.Since, l.Ends, l.Ready, []byte(l.Refused), l.Found, null(l.Confirmed))
 	if err != nil || !l.State.Lacks() || before != nil && before.State.Lacks() {
 		return err
 	}
@@ -321,4 +324,70 @@ func (t *Tx) SetLack(l console.RequirementLack) error {
 func (t *Tx) RemoveLack(app console.ID, e console.EntitlementKey, account console.ResourceKey) error {
 	_, err := t.e.Exec("DELETE FROM requirement_lack WHERE app = $1 AND entitlement = $2 AND account = $3", app, e, account)
 	return err
+}
+
+// ConfirmLacks records that a person confirmed that the access of all ready holders ends. The worker
+// ends it next.
+func (t *Tx) ConfirmLacks(app console.ID, e console.EntitlementKey) (int, error) {
+	n, err := t.e.Exec("UPDATE requirement_lack SET confirmed = $3 WHERE app = $1 AND entitlement = $2 AND ready", app, e, t.by.Actor.Person())
+	if err != nil {
+		return 0, err
+	}
+	if err := t.DueBy(console.DueRequirement, console.RequirementRef(app, e), t.by.At); err != nil {
+		return 0, err
+	}
+	return int(n), t.event(console.Event{Kind: "requirement.confirmed", App: app, Entitlement: e, Object: string(app)}, map[string]any{"holders": n})
+}
+
+// EndedByRequirement returns how many accesses a requirement ended since a time.
+func (t *Tx) EndedByRequirement(app console.ID, e console.EntitlementKey, since time.Time) (int, error) {
+	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "operations",
+		"SELECT count(*) FROM operation WHERE cause_ref = $1 AND created > $2 AND state NOT IN ('superseded', 'cancelled')", console.RequirementRef(app, e), since)
+}
+
+// HolderKeys returns up to n accounts that hold an entitlement at a moment, in the order of their
+// keys.
+func (t *Tx) HolderKeys(m Moment, e console.EntitlementKey, after console.ResourceKey, n int) ([]console.ResourceKey, error) {
+	sql := `SELECT f.principal FROM fact f JOIN resource_version v ON v.resource = f.principal AND v.opened <= $2 AND v.closed > $2
+		WHERE f.stream = $1 AND f.entitlement = $5 AND f.opened <= $2 AND f.closed > $2 AND f.principal > $3 AND v.account ORDER BY f.principal LIMIT $4`
+	args := []any{e}
+	if e == console.AccountItself {
+		sql = `SELECT r.key FROM resource r JOIN resource_version v ON v.resource = r.key AND v.opened <= $2 AND v.closed > $2
+			WHERE r.stream = $1 AND r.key > $3 AND v.account AND v.status NOT IN ($5, $6) ORDER BY r.key LIMIT $4`
+		args = []any{console.StatusDisabled, console.StatusDeleted}
+	}
+	var all []console.ResourceKey
+	for _, s := range m.Streams {
+		part, err := list(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) }, sql, append([]any{s.Stream, s.Sync, after, n}, args...)...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	slices.Sort(all)
+	return all[:min(n, len(all))], nil
+}
+
+// LacksBetween returns the holders of [Tx.RequirementLacks] whose accounts lie after one key and up
+// to another.
+func (t *Tx) LacksBetween(app console.ID, e console.EntitlementKey, after, last console.ResourceKey) ([]console.RequirementLack, error) {
+	return list(t, scanLack, "SELECT "+lackColumns+" FROM requirement_lack WHERE app = $1 AND entitlement = $2 AND account > $3 AND account <= $4 ORDER BY account", app, e, after, last)
+}
+
+// TellCapped appends the event that more holders are to lose access than the cap allows. It is told
+// once in the window of the cap.
+func (t *Tx) TellCapped(app console.ID, e console.EntitlementKey, holders int) error {
+	name := "requirement.capped " + console.RequirementRef(app, e)
+	said, err := t.Setting(name)
+	if err != nil && baton.KindOf(err) != baton.NotFound {
+		return err
+	}
+	var last time.Time
+	if decode(said, &last); t.by.At.Before(last.Add(console.RequirementWindow)) {
+		return nil
+	}
+	if err := t.writeSetting(name, encode(t.by.At.UTC())); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "requirement.capped", App: app, Entitlement: e, Object: string(app)}, map[string]any{"holders": holders})
 }

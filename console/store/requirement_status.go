@@ -363,6 +363,30 @@ func (t *Tx) narrowed(s StreamAt, date time.Time) (bool, error) {
 	return !proved, err
 }
 
+// Shows reports whether syncs that began at a time or later show that the requirement is not met.
+func (s RequirementStatus) Shows(since time.Time) bool {
+	lacks := 0
+	for _, n := range s.Needs {
+		if n.State.Lacks() && !n.Shown.Head.Before(since) {
+			lacks++
+		}
+	}
+	return lacks > 0 && (!s.Requirement.Any || lacks == len(s.Needs))
+}
+
+// Lack returns what is known about a holder who does not meet the requirement. held is since when the
+// access is held.
+func (s RequirementStatus) Lack(account console.ResourceKey, person console.ID, held, now time.Time) console.RequirementLack {
+	r := s.Requirement
+	l := console.RequirementLack{App: r.App, Entitlement: r.Entitlement, Account: account, Person: person, State: s.State, Why: s.Sentence(), Since: s.Since}
+	if !s.State.Lacks() || r.Mode != console.RequirementEnforce {
+		return l
+	}
+	l.Ends = r.Deadline(s.Since, held, r.Enforced, s.Exemptions)
+	l.Ready = !now.Before(l.Ends) && s.Shows(l.Ends)
+	return l
+}
+
 // Evidence returns what meets a requirement.
 func (s RequirementStatus) Evidence() console.RequirementEvidence {
 	r := s.Requirement

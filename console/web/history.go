@@ -26,7 +26,7 @@ func accountTabs(h appHead, key console.ResourceKey, current string) subTabs {
 
 func entitlementTabs(h appHead, key console.EntitlementKey, current string) subTabs {
 	base := fmt.Sprintf("/applications/%s/entitlements/%d", h.App.ID, key)
-	t := subTabs{"Entitlement", current, []appTab{{"holders", "Holders", base + past(h.At)}, {"history", "History", base + "/history"}}}
+	t := subTabs{"Entitlement", current, []appTab{{"holders", "Holders", base + past(h.At)}, {"history", "History", base + "/history"}, {"requirement", "Requirement", base + "/requirement"}}}
 	if slices.ContainsFunc(h.Tabs, func(tab appTab) bool { return tab.Name == "requests" }) {
 		t.Tabs = append(t.Tabs, appTab{"requests", "Requests", base + "/requests"})
 	}

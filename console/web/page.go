@@ -84,6 +84,9 @@ func navigation(me console.Person, at string) []navSection {
 	if console.SeeAccess.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Changes", Path: "/changes"})
 	}
+	if console.SeeAccess.Of(me, console.Object{}) {
+		sections[1].Links = append(sections[1].Links, navLink{Label: "Requirements", Path: "/requirements"})
+	}
 	if console.SeePolicies.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Policies", Path: "/policies"})
 	}
@@ -184,19 +187,21 @@ var functions = template.FuncMap{
 	"account":      accountKind,
 	"can":          can,
 
-	"connection": connectionChip,
-	"syncstate":  syncStateChip,
-	"level":      levelChip,
-	"short":      shortTime,
-	"sentence":   func(now time.Time, o console.Operation) string { return o.Sentence(now) },
-	"operation":  operationChip,
-	"change":     changeWords,
-	"rest":       func(all, told int) int { return max(all-told, 0) },
-	"digest":     digest,
-	"syncwords":  syncWords,
-	"byhand":     byHand,
-	"did":        console.EventWords,
-	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
+	"connection":  connectionChip,
+	"syncstate":   syncStateChip,
+	"level":       levelChip,
+	"short":       shortTime,
+	"sentence":    func(now time.Time, o console.Operation) string { return o.Sentence(now) },
+	"operation":   operationChip,
+	"requirement": requirementChip,
+	"weblink":     webLink,
+	"change":      changeWords,
+	"rest":        func(all, told int) int { return max(all-told, 0) },
+	"digest":      digest,
+	"syncwords":   syncWords,
+	"byhand":      byHand,
+	"did":         console.EventWords,
+	"join":        func(s []string) string { return text(strings.Join(s, ", ")) },
 }
 
 // text makes bytes of an upstream safe for display: invalid UTF-8 becomes U+FFFD, and characters

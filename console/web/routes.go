@@ -70,6 +70,12 @@ var routes = []route{
 	{"POST /applications/{app}/requests", signedIn, setRequestSettings},
 	{"GET /applications/{app}/entitlements/{entitlement}/requests", signedIn, requestSettingsShown},
 	{"POST /applications/{app}/entitlements/{entitlement}/requests", signedIn, setRequestSettings},
+	{"GET /requirements", signedIn, requirementsPage},
+	{"GET /applications/{app}/entitlements/{entitlement}/requirement", signedIn, requirementPage},
+	{"POST /applications/{app}/entitlements/{entitlement}/requirement", signedIn, setRequirement},
+	{"POST /applications/{app}/entitlements/{entitlement}/requirement/exempt", signedIn, proposeExemption},
+	{"POST /applications/{app}/entitlements/{entitlement}/requirement/exemptions/{exemption}/end", signedIn, endExemption},
+	{"POST /applications/{app}/entitlements/{entitlement}/requirement/confirm", signedIn, confirmRequirement},
 
 	{"GET /applications", signedIn, asOf(appsPage)},
 	{"GET /applications/unmanaged", signedIn, unmanagedPage},

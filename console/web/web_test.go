@@ -103,6 +103,12 @@ var want = map[string][]int{
 	"POST /applications/{app}/requests":              {404, 400, 404, 403, 404, 403, 403, 400},
 	"GET /applications/{app}/entitlements/{entitlement}/requests":  {404, 200, 404, 403, 404, 403, 403, 200},
 	"POST /applications/{app}/entitlements/{entitlement}/requests": {404, 400, 404, 403, 404, 403, 403, 400},
+	"GET /requirements": {200},
+	"GET /applications/{app}/entitlements/{entitlement}/requirement":                             {404, 200, 404, 403, 404, 200},
+	"POST /applications/{app}/entitlements/{entitlement}/requirement":                            {404, 400, 404, 403, 404, 403, 403, 400},
+	"POST /applications/{app}/entitlements/{entitlement}/requirement/exempt":                     {404, 409, 404, 403, 404, 403, 403, 409}, // nothing is required
+	"POST /applications/{app}/entitlements/{entitlement}/requirement/exemptions/{exemption}/end": {404, 404, 404, 403, 404, 403, 403, 404},
+	"POST /applications/{app}/entitlements/{entitlement}/requirement/confirm":                    {404, 409, 404, 403, 404, 403, 409},
 	"GET /applications":                               {200},
 	"GET /applications/unmanaged":                     {200},
 	"GET /applications/new":                           {403, 403, 403, 200, 403, 403, 403, 200},
@@ -249,7 +255,7 @@ func TestWhoMay(t *testing.T) {
 	hook, incoming := f.addWebhooks()
 	fill := strings.NewReplacer("{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
-		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x",
+		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x", "{exemption}", "x",
 		"{credential}", string(made.ID),
 		"{mail}", "x",
 		"{person}", string(f.addPerson("victim")))

@@ -110,6 +110,7 @@ func (w *Worker) kinds() []kind {
 		{name: console.DueMail, batch: 1, do: w.mail},
 		{name: console.DueRequest, batch: 20, do: w.advance},
 		{name: console.DueRecheck, batch: 1, do: w.recheck},
+		{name: console.DueRequirement, batch: 1, do: w.requirement},
 		{name: SweepKind, batch: 1, do: w.sweep},
 		{name: console.DueSyslog, batch: 1, do: w.syslog},
 		{name: console.DueHead, batch: 1, do: w.head},
